@@ -1,0 +1,25 @@
+// Uids without chance: derived from a seed that the shell drew, so that a plan is reproducible and still never repeats one.
+
+/** 32 hex digits from any text, by four rounds of FNV-1a with different bases and a final mix (not for secrets). */
+export function digest128(text: string): string {
+  let out = "";
+  for (let lane = 0; lane < 4; lane++) {
+    let hash = (0x811c9dc5 ^ Math.imul(lane + 1, 0x9e3779b1)) >>> 0;
+    for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193) >>> 0;
+    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b) >>> 0;
+    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35) >>> 0;
+    out += ((hash ^ (hash >>> 16)) >>> 0).toString(16).padStart(8, "0");
+  }
+  return out;
+}
+
+/** The `n`-th uid of a pass: 96 bits of the shell's seed and a counter, so equal only when both are. */
+export function freshUid(seed: string, n: number): string {
+  return seed.slice(0, 24) + n.toString(16).padStart(8, "0");
+}
+
+/** The uid of the next attempt under a grant; server and agent derive the same one. */
+export const successorUid = (uid: string, attempt: number): string => digest128(`${uid}/${attempt}`);
+
+/** A number in [0, 1) that belongs to `text`: jitter that two restarts agree on. */
+export const jitterOf = (text: string): number => Number.parseInt(digest128(text).slice(0, 8), 16) / 2 ** 32;

@@ -1,0 +1,74 @@
+// Every state machine of orch as one table each: rank, owner and legal moves. Types, SQL checks, docs and tests derive from it.
+
+/** Who may move a thing out of a state. `null` marks a final state. */
+export type Owner = "plan" | "agent" | "server" | null;
+
+interface StateRule<S extends string> {
+  /** Rises with every move, so of two observations the higher one is the newer one. */
+  readonly rank: number;
+  readonly owner: Owner;
+  readonly to: readonly S[];
+  readonly meaning: string;
+}
+
+type Table<S extends string> = { readonly [K in S]: StateRule<S> };
+
+const table = <S extends string>(rules: Table<S>): Table<S> => rules;
+
+export type TaskState =
+  | "assigned" | "preparing" | "starting" | "running" | "stopping"
+  | "succeeded" | "failed" | "stopped" | "rejected" | "lost";
+
+const TASK_ENDS = ["succeeded", "failed", "stopped", "rejected", "lost"] as const;
+
+/** A task: one attempt of one slot on one node. Reports may skip states; `lost` is written by the server alone. */
+export const TASK = table<TaskState>({
+  assigned: { rank: 0, owner: "agent", to: ["preparing", "starting", "running", "stopping", ...TASK_ENDS],
+    meaning: "placed on a node, whose agent has not taken it yet" },
+  preparing: { rank: 1, owner: "agent", to: ["starting", "running", "stopping", ...TASK_ENDS],
+    meaning: "accepted: waits for room on the node, or reserved for a gang" },
+  starting: { rank: 2, owner: "agent", to: ["running", "stopping", ...TASK_ENDS],
+    meaning: "claimed by its supervisor, which starts the process" },
+  running: { rank: 3, owner: "agent", to: ["stopping", ...TASK_ENDS], meaning: "its process lives" },
+  stopping: { rank: 4, owner: "agent", to: [...TASK_ENDS], meaning: "told to stop, within its grace" },
+  succeeded: { rank: 5, owner: null, to: [], meaning: "ended with exit code 0" },
+  failed: { rank: 5, owner: null, to: [], meaning: "ended with another code, a signal, or a limit of its own" },
+  stopped: { rank: 5, owner: null, to: [], meaning: "ended because it was told to" },
+  rejected: { rank: 5, owner: null, to: [], meaning: "never ran: the node could not take it" },
+  lost: { rank: 5, owner: null, to: [], meaning: "gone with its node, on proof or by the workload's policy" },
+});
+
+export type RunState = "waiting" | "queued" | "running" | "succeeded" | "failed" | "cancelled";
+
+/** A run: one execution of a job. */
+export const RUN = table<RunState>({
+  waiting: { rank: 0, owner: "plan", to: ["queued", "running", "failed", "cancelled"],
+    meaning: "waits for what it comes after" },
+  queued: { rank: 1, owner: "plan", to: ["running", "succeeded", "failed", "cancelled"], meaning: "waits for room" },
+  running: { rank: 2, owner: "plan", to: ["succeeded", "failed", "cancelled"],
+    meaning: "has, or had, a task; between two attempts too" },
+  succeeded: { rank: 3, owner: null, to: [], meaning: "its task ended with exit code 0" },
+  failed: { rank: 3, owner: null, to: [], meaning: "its last attempt failed, or it can never start" },
+  cancelled: { rank: 3, owner: null, to: [], meaning: "ended because somebody said so" },
+});
+
+export type Admission = "joining" | "testing" | "ready" | "quarantined";
+export type Intent = "schedulable" | "draining";
+export type Contact = "connected" | "unreachable" | "lost";
+export type NodeState = "joining" | "testing" | "ready" | "draining" | "drained" | "quarantined" | "unreachable" | "lost";
+
+/** The shown state of a node as a function of its three facts (each with one writer) and whether it still has tasks. */
+export function nodeState(admission: Admission, intent: Intent, contact: Contact, busy: boolean): NodeState {
+  if (contact !== "connected") return contact;
+  if (admission !== "ready") return admission;
+  if (intent === "draining") return busy ? "draining" : "drained";
+  return "ready";
+}
+
+/** Whether a task or run state is final. */
+export function isFinal(state: TaskState | RunState): boolean {
+  return (state in TASK ? TASK[state as TaskState] : RUN[state as RunState]).to.length === 0;
+}
+
+/** Whether a task may go from one state to another: it rises in rank and the table lists it. */
+export const mayMove = (from: TaskState, to: TaskState): boolean => TASK[from].to.includes(to);

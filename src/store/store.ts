@@ -1,0 +1,61 @@
+// The store's face: live maps to read, one way to write. Everything durable goes through `commit`.
+
+import type { Change, EventRow, RunRow, State, TaskRow } from "../core/model";
+import type { TaskSpec } from "../core/workload";
+import type { Ms } from "../core/units";
+
+/** What a transaction sees and writes: the live state with the changes of its batch laid over it. */
+export interface Draft {
+  readonly state: State;
+  /** The revision that this batch will have. */
+  readonly revision: number;
+  readonly now_ms: Ms;
+  put(changes: readonly Change[]): void;
+  /** Stores a spec by its content; the same content gives the same hash. */
+  putSpec(spec: TaskSpec): string;
+  event(event: Omit<EventRow, "id" | "at_ms" | "actor">): void;
+  /** Takes the next run number; never given twice. */
+  takeRunNumber(): number;
+}
+
+/** Who asks again: the same key and request get the first answer, another request under the key is refused. */
+export interface Idempotency {
+  readonly principal: string;
+  readonly key: string;
+  readonly request_hash: string;
+}
+
+export interface Committed<T> {
+  readonly value: T;
+  readonly revision: number;
+  /** Whether this is the kept answer of an earlier commit with the same key. */
+  readonly replayed: boolean;
+}
+
+export interface Store {
+  readonly state: State;
+  readonly spec: (hash: string) => TaskSpec;
+  /**
+   * Queues a transaction for the next batch and resolves once that batch is durable. `transact` must be synchronous and
+   * pure but for its draft; when it throws, its changes are dropped, the rest of the batch stands, and the error is passed on.
+   */
+  commit<T>(actor: string, transact: (draft: Draft) => T, idempotency?: Idempotency): Promise<Committed<T>>;
+  /** Called after each durable batch, with what it changed, in order. */
+  onCommit(listener: (revision: number, changes: readonly Change[]) => void): () => void;
+  readonly history: History;
+  close(): void;
+}
+
+/** What has left the live state, asked from SQLite. */
+export interface History {
+  task(uid_or_prefix: string): TaskRow | null;
+  /** Newest first. */
+  tasks(filter: { app_uid?: string; owner_uid?: string; run?: number; since_ms?: Ms; limit: number }): TaskRow[];
+  run(run_or_uid: number | string): RunRow | null;
+  runs(filter: { project?: string; user?: string; since_ms?: Ms; before_run?: number; limit: number }): RunRow[];
+  events(filter: { object?: string; since_ms?: Ms; before_id?: string; limit: number }): EventRow[];
+  /** Whether a task with this uid has ended. */
+  hasEnded(uid: string): boolean;
+  /** Whether this workload, run or node was removed for good. */
+  hasGrave(uid: string): boolean;
+}

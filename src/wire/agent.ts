@@ -1,0 +1,88 @@
+// The messages between server and agent over the one WebSocket the agent dials. Text frames are these JSON objects;
+// binary frames carry tunnelled bytes, see tunnel.ts. docs: protocol.md says what either side may conclude from them.
+
+import { z } from "zod";
+import { amounts, applied, device, nodeFacts, orphan, stamp, taint, taskReport, verb } from "./nouns";
+
+/** Version of this page. An agent and a server that share none refuse each other with a clear message. */
+export const PROTOCOL = 1;
+
+const int = z.int().nonnegative();
+const text = z.string().max(4_096);
+
+/** What an agent says about its machine when it joins and at every hello. */
+export const machine = z.object({
+  fingerprint: text, boot_id: text, agent_version: text,
+  facts: nodeFacts, capacity: amounts, devices: z.array(device),
+  pool: text, labels: z.record(z.string(), z.string()), taints: z.array(taint),
+});
+export type Machine = z.infer<typeof machine>;
+
+/** Proof of identity of a node, signed with the server's key; it re-admits a node that the database forgot. */
+export const credential = z.object({
+  cluster_id: text, node_id: text, name: text, public_key: text, fingerprint: text, signature: text,
+});
+export type Credential = z.infer<typeof credential>;
+
+/** `POST /v1/join`, authenticated by a join token. */
+export const joinRequest = z.object({ name: text.nullable(), public_key: text, machine });
+export const joinAnswer = z.object({ credential, name: text });
+
+// ---- server → agent
+
+const challenge = z.object({ type: z.literal("challenge"), protocol: int, nonce: text, stamp });
+const welcome = z.object({
+  type: z.literal("welcome"), stamp, name: text, heartbeat_ms: int,
+  /** Stop verbs for what the inventory named and the server knows to be over. */
+});
+/** `n` counts from 1 within a session; an agent applies only the next one and ignores others. */
+const changes = z.object({ type: z.literal("changes"), stamp, n: int, changes: z.array(verb) });
+/** Everything up to report `seq` is durable. */
+const ack = z.object({ type: z.literal("ack"), stamp, seq: int });
+const beat = z.object({ type: z.literal("beat"), stamp, sent_ms: int, acked_seq: int });
+const refused = z.object({ type: z.literal("refused"), code: text, message: text, hint: text.nullable() });
+const open = z.object({
+  type: z.literal("open"), stream: int, credit: int,
+  what: z.object({
+    kind: z.literal("log"), uid: text, name: z.enum(["stdout", "stderr"]), offset: int, follow: z.boolean(),
+    /** Only what was written in the last so many milliseconds; `null`: all. */
+    since_age_ms: int.nullable(),
+  }),
+});
+const credit = z.object({ type: z.literal("credit"), stream: int, bytes: int });
+const close = z.object({ type: z.literal("close"), stream: int });
+
+export const toAgent = z.discriminatedUnion("type", [challenge, welcome, changes, ack, beat, refused, open, credit, close]);
+export type ToAgent = z.infer<typeof toAgent>;
+
+// ---- agent → server
+
+/** First message of an agent, answering the challenge; `signature` is Ed25519 over `signedText`. */
+const hello = z.object({
+  type: z.literal("hello"), protocol: int, credential, instance_id: text, signature: text, machine,
+  highest: z.object({ timeline: text, epoch: int }).nullable(), applied,
+});
+/** The whole inventory follows, in pages; nothing is decided about the node before the last. */
+const inventory = z.object({
+  type: z.literal("inventory"), entries: z.array(taskReport), unreadable: z.array(orphan), last: z.boolean(),
+});
+const report = z.object({ type: z.literal("report"), seq: int, entries: z.array(taskReport) });
+const heartbeat = z.object({
+  type: z.literal("heartbeat"),
+  /** The agent's own monotonic clock; echoed, so that a lease counts from its sending. */
+  sent_ms: int,
+  /** The newest `n` applied in this session, and the revision it stood for. */
+  applied_n: int, applied_revision: int, reported_seq: int,
+});
+/** Device or machine facts changed while connected. */
+const facts = z.object({ type: z.literal("facts"), machine });
+const opened = z.object({ type: z.literal("opened"), stream: int, total_bytes: int });
+const end = z.object({ type: z.literal("end"), stream: int, error: text.nullable() });
+
+export const toServer = z.discriminatedUnion("type", [hello, inventory, report, heartbeat, facts, opened, end]);
+export type ToServer = z.infer<typeof toServer>;
+
+/** What a hello signs: it binds the nonce to the node, this start of its agent and the server's pinned key. */
+export function signedText(nonce: string, node_id: string, instance_id: string, boot_id: string, pin: string): string {
+  return ["orch-agent-v1", nonce, node_id, instance_id, boot_id, pin].join("\n");
+}
