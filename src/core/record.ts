@@ -82,7 +82,9 @@ export interface Seen {
     | { readonly is: "ended"; readonly exit_code: number | null; readonly signal: string | null;
         readonly started_ms: Ms; readonly ended_ms: Ms; readonly peak_memory_bytes: Bytes | null; readonly oom: boolean;
         /** Processes of the task that outlived its main process. */
-        readonly left: number }
+        readonly left: number;
+        /** What the supervisor knows beyond the code: could not start and why, its lease ran out. */
+        readonly reason: string | null }
     /** Claimed on this boot, yet neither alive nor with a recorded exit. */
     | { readonly is: "vanished"; readonly why: string };
 }
@@ -110,10 +112,11 @@ export type Reported =
 export interface TaskReport {
   readonly uid: string;
   readonly name: string;
-  readonly identity: TaskIdentity;
+  /** `null` when the agent was told to stop what it never heard of. */
+  readonly identity: TaskIdentity | null;
   readonly grant_until: number;
   /** What it holds while it lives. */
-  readonly held: Promised;
+  readonly held: Promised | null;
   readonly reported: Reported;
 }
 

@@ -88,7 +88,7 @@ export const reported = z.discriminatedUnion("state", [
 ]) satisfies z.ZodType<Reported>;
 
 export const taskReport = z.object({
-  uid, name: text, identity, grant_until: int, held: promised, reported,
+  uid, name: text, identity: identity.nullable(), grant_until: int, held: promised.nullable(), reported,
 }) satisfies z.ZodType<TaskReport>;
 
 export const applied = z.object({ timeline: text, revision: int }).nullable() satisfies z.ZodType<Inventory["applied"]>;

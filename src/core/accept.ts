@@ -1,0 +1,127 @@
+// What an agent believes of a server: which messages it drops, and what the others make of its records.
+
+import type { Stamp, TaskRecord, TaskReport, Verb } from "./record";
+import type { Ms } from "./units";
+
+/** The newest server an agent has heard; it is durable, so that no older one is ever believed again. */
+export interface Fence {
+  readonly cluster_id: string;
+  readonly timeline: string;
+  readonly epoch: number;
+  readonly session: number;
+  /** Number of the last message of this session that was applied; they are applied without gaps. */
+  readonly applied_n: number;
+  /** The revision up to which everything was applied; 0: nothing yet. */
+  readonly revision: number;
+}
+
+export type Greeting =
+  | { readonly is: "welcome"; readonly fence: Fence; readonly new_timeline: boolean }
+  | { readonly is: "refused"; readonly why: string };
+
+/** Decides whether to follow the server that sent this challenge. Epochs rise over restores too, so they alone order servers. */
+export function greet(fence: Fence | null, stamp: Stamp): Greeting {
+  if (fence !== null && stamp.cluster_id !== fence.cluster_id) {
+    return { is: "refused", why: `this node belongs to cluster ${fence.cluster_id}, the server is of ${stamp.cluster_id}` };
+  }
+  if (fence !== null && stamp.epoch < fence.epoch) {
+    return { is: "refused", why: `the server is at epoch ${stamp.epoch}, this node has seen ${fence.epoch}: ` +
+      "its database is an old copy; bring it back with: orch restore" };
+  }
+  const newTimeline = fence !== null && fence.timeline !== stamp.timeline;
+  const revision = fence === null || newTimeline ? 0 : fence.revision;
+  return {
+    is: "welcome", new_timeline: newTimeline,
+    fence: { cluster_id: stamp.cluster_id, timeline: stamp.timeline, epoch: stamp.epoch, session: stamp.session,
+      applied_n: 0, revision },
+  };
+}
+
+/** Whether a message is of the session that the agent follows; anything else is late, doubled or a stranger's. */
+export function isCurrent(fence: Fence, stamp: Stamp): boolean {
+  return stamp.cluster_id === fence.cluster_id && stamp.timeline === fence.timeline && stamp.epoch === fence.epoch &&
+    stamp.session === fence.session;
+}
+
+/** What is neither begun nor over, and so is dropped when the server's timeline changes. */
+export const notBegun = (record: TaskRecord, claimed: boolean): boolean => record.end === null && !claimed;
+
+export interface Accepted {
+  readonly fence: Fence;
+  /** Records that are new or changed, to be written before anything follows from them. */
+  readonly records: readonly TaskRecord[];
+  /** Uids never heard of that must be claimed as stopped, so that a late assignment cannot start them. */
+  readonly claims: readonly string[];
+  /** What to answer for those. */
+  readonly reports: readonly TaskReport[];
+}
+
+export interface AcceptContext {
+  readonly fence: Fence;
+  readonly records: ReadonlyMap<string, TaskRecord>;
+  readonly claimed: (uid: string) => boolean;
+  readonly boot_id: string;
+  readonly now_ms: Ms;
+}
+
+/** Takes in message `n` of the session, or returns `null` when it is to be dropped. */
+export function accept(context: AcceptContext, stamp: Stamp, n: number, verbs: readonly Verb[]): Accepted | null {
+  const { fence } = context;
+  if (!isCurrent(fence, stamp) || n !== fence.applied_n + 1) return null;
+  const changed = new Map<string, TaskRecord>();
+  const claims: string[] = [];
+  const reports: TaskReport[] = [];
+  const current = (uid: string): TaskRecord | undefined => changed.get(uid) ?? context.records.get(uid);
+  for (const verb of verbs) {
+    if (verb.verb === "assign") {
+      const record = assign(context, current(verb.task.uid), verb);
+      if (record !== null) changed.set(verb.task.uid, record);
+    } else if (verb.verb === "go") {
+      const record = current(verb.uid);
+      if (record !== undefined && record.end === null) changed.set(verb.uid, { ...record, go: true });
+    } else if (current(verb.uid) === undefined) {
+      claims.push(verb.uid);
+      reports.push(neverBegan(verb.uid, verb.why));
+    } else {
+      for (const record of stopped(verb, current, context.now_ms)) changed.set(record.assignment.uid, record);
+    }
+  }
+  return { fence: { ...fence, applied_n: n, revision: Math.max(fence.revision, stamp.revision) },
+    records: [...changed.values()], claims, reports };
+}
+
+function assign(context: AcceptContext, known: TaskRecord | undefined,
+  verb: Extract<Verb, { verb: "assign" }>): TaskRecord | null {
+  const { task } = verb;
+  if (known !== undefined) {
+    return known.end === null && !known.go && task.desired === "run" ? { ...known, go: true } : null;
+  }
+  const record: TaskRecord = { assignment: task, boot_id: context.boot_id, accepted_ms: context.now_ms,
+    go: task.desired === "run", not_before_ms: 0, stop: null, end: null };
+  if (context.claimed(task.uid)) return { ...record, end: refusal(context, "stopped", "it was stopped before it came") };
+  if (task.boot_id !== context.boot_id) {
+    return { ...record, end: refusal(context, "rejected", "it was meant for this machine before its last reboot") };
+  }
+  return record;
+}
+
+function refusal(context: AcceptContext, state: "stopped" | "rejected", reason: string): TaskRecord["end"] {
+  return { state, started_ms: null, finished_ms: context.now_ms, exit_code: null, signal: null, reason,
+    peak_memory_bytes: null, next_uid: null };
+}
+
+/** A stop holds for the attempt and for every successor that the agent made of it under its grant. */
+function stopped(verb: Extract<Verb, { verb: "stop" }>, current: (uid: string) => TaskRecord | undefined,
+  now_ms: Ms): TaskRecord[] {
+  const { signal, grace_ms, why } = verb;
+  let record = current(verb.uid);
+  while (record !== undefined && record.end !== null && record.end.next_uid !== null) record = current(record.end.next_uid);
+  if (record === undefined || record.end !== null || record.stop !== null) return [];
+  return [{ ...record, stop: { signal, grace_ms, why, at_ms: now_ms } }];
+}
+
+function neverBegan(uid: string, why: string): TaskReport {
+  return { uid, name: "", identity: null, grant_until: 0, held: null, reported: { state: "stopped", started_age_ms: null,
+    finished_age_ms: 0, exit_code: null, signal: null, reason: `${why}; it never began here`, peak_memory_bytes: null,
+    tail: null, next: null } };
+}

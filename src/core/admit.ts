@@ -1,0 +1,89 @@
+// The agent's own admission: it starts nothing until its living tasks leave room, whatever the server's books say.
+
+import type { Amounts, Orphan, Promised } from "./model";
+import type { Seen, TaskRecord } from "./record";
+
+/** Whether a task still holds what it was promised: it lives, or holds a reservation. */
+export function holds(record: TaskRecord, seen: Seen | undefined): boolean {
+  if (record.end !== null) return false;
+  return seen !== undefined && (seen.claimed || seen.process.is === "alive");
+}
+
+interface Room { cpu_milli: number; memory_bytes: number; disk_bytes: number; countables: Map<string, number> }
+
+const roomOf = (capacity: Amounts): Room => ({ cpu_milli: capacity.cpu_milli, memory_bytes: capacity.memory_bytes,
+  disk_bytes: capacity.disk_bytes, countables: new Map(Object.entries(capacity.countables)) });
+
+function take(room: Room, busy: Map<string, number>, promised: Promised): void {
+  room.cpu_milli -= promised.cpu_milli;
+  room.memory_bytes -= promised.memory_bytes;
+  room.disk_bytes -= promised.disk_bytes;
+  for (const [name, count] of Object.entries(promised.countables)) {
+    room.countables.set(name, (room.countables.get(name) ?? 0) - count);
+  }
+  for (const device of promised.devices) {
+    busy.set(device.id, device.bytes === null ? Number.POSITIVE_INFINITY : (busy.get(device.id) ?? 0) + device.bytes);
+  }
+}
+
+/** What `promised` lacks, in words; `null` when it fits. */
+function lacks(room: Room, busy: ReadonlyMap<string, number>, promised: Promised,
+  deviceBytes: ReadonlyMap<string, number>): string | null {
+  if (promised.cpu_milli > room.cpu_milli) return "cpu";
+  if (promised.memory_bytes > room.memory_bytes) return "memory";
+  if (promised.disk_bytes > room.disk_bytes) return "disk";
+  for (const [name, count] of Object.entries(promised.countables)) {
+    if (count > (room.countables.get(name) ?? 0)) return name;
+  }
+  for (const device of promised.devices) {
+    const size = deviceBytes.get(device.id);
+    const used = busy.get(device.id) ?? 0;
+    if (size === undefined) return `device ${device.id}, which is not here`;
+    if (device.bytes === null ? used > 0 : used + device.bytes > size) return `device ${device.id}`;
+  }
+  return null;
+}
+
+export interface AdmissionInput {
+  readonly records: ReadonlyMap<string, TaskRecord>;
+  readonly seen: ReadonlyMap<string, Seen>;
+  readonly capacity: Amounts;
+  readonly devices: readonly { readonly id: string; readonly memory_bytes: number }[];
+  readonly unreadable: readonly Orphan[];
+  /** Reservations made before; they come first, so that none is ever taken back by a later task. */
+  readonly reserved: ReadonlySet<string>;
+}
+
+export interface Admission {
+  /** Accepted tasks that have room now; their reservation stands. */
+  readonly admitted: ReadonlySet<string>;
+  /** For the others: what they lack. */
+  readonly lacking: ReadonlyMap<string, string>;
+}
+
+/** Decides, in order of acceptance, which accepted tasks have room beside everything that lives. */
+export function admit(input: AdmissionInput): Admission {
+  const room = roomOf(input.capacity);
+  const busy = new Map<string, number>();
+  const deviceBytes = new Map(input.devices.map((device) => [device.id, device.memory_bytes]));
+  const waiting: TaskRecord[] = [];
+  for (const record of input.records.values()) {
+    if (record.end !== null) continue;
+    const seen = input.seen.get(record.assignment.uid);
+    if (holds(record, seen)) take(room, busy, record.assignment.promised);
+    else if (record.stop === null) waiting.push(record);
+  }
+  for (const orphan of input.unreadable) if (orphan.held !== null) take(room, busy, orphan.held);
+  const first = (record: TaskRecord): number => (input.reserved.has(record.assignment.uid) ? 0 : 1);
+  waiting.sort((a, b) => first(a) - first(b) || a.accepted_ms - b.accepted_ms ||
+    (a.assignment.uid < b.assignment.uid ? -1 : 1));
+  const admitted = new Set<string>();
+  const lacking = new Map<string, string>();
+  for (const record of waiting) {
+    const what = lacks(room, busy, record.assignment.promised, deviceBytes);
+    if (what !== null) { lacking.set(record.assignment.uid, what); continue; }
+    take(room, busy, record.assignment.promised);
+    admitted.add(record.assignment.uid);
+  }
+  return { admitted, lacking };
+}

@@ -1,0 +1,258 @@
+// The server's intake: what reports and inventories make of the tasks it knows. States only rise; older news is dropped.
+
+import { freshUid } from "./fresh";
+import { isFinal, TASK } from "./lifecycle";
+import type { Change, NodeRow, Observed, Orphan, SlotRow, State, TaskFinal, TaskRow } from "./model";
+import type { Inventory, Reported, TaskReport, Verb } from "./record";
+import { slotAfterEnd } from "./retry";
+import { restingPorts } from "./resources";
+import type { PlanLimits } from "./snapshot";
+import { slotKey, taskName } from "./task";
+import type { Ms } from "./units";
+
+export interface IntakeContext {
+  readonly now_ms: Ms;
+  readonly revision: number;
+  readonly limits: PlanLimits;
+  /** 32 random hex digits, for the ids of events. */
+  readonly seed: string;
+  /** Whether a task with this uid has ended in history. */
+  readonly hasEnded: (uid: string) => boolean;
+  /** Whether this workload or run was removed, or has ended, for good. */
+  readonly hasGrave: (owner_uid: string) => boolean;
+}
+
+export interface Intake {
+  readonly changes: readonly Change[];
+  /** Explicit stops for what lives and is known to be over; sent back at once, and again with each report of it. */
+  readonly verbs: readonly Verb[];
+  /** What was dropped or could not be decided, and why; for the log and for the operator. */
+  readonly notes: readonly string[];
+}
+
+/** The working copy of one intake: later entries see what earlier ones changed. */
+interface Draft {
+  readonly tasks: Map<string, TaskRow | null>;
+  readonly slots: Map<string, SlotRow>;
+  readonly orphans: Map<string, Orphan>;
+  readonly changes: Change[];
+  readonly verbs: Verb[];
+  readonly notes: string[];
+}
+
+/** Takes in one report of a connected agent. */
+export function observe(state: State, node_id: string, entries: readonly TaskReport[], context: IntakeContext): Intake {
+  const node = state.nodes.get(node_id);
+  if (node === undefined) return { changes: [], verbs: [], notes: [`report of unknown node ${node_id}`] };
+  const draft = begin(node.orphans);
+  takeIn(state, node, entries, context, draft);
+  return finish(node, draft);
+}
+
+/** Takes in the whole inventory of an agent that has just connected; verdicts about what it does not name come last. */
+export function observeInventory(state: State, node_id: string, inventory: Inventory, context: IntakeContext): Intake {
+  const node = state.nodes.get(node_id);
+  if (node === undefined) return { changes: [], verbs: [], notes: [`inventory of unknown node ${node_id}`] };
+  const draft = begin([]);
+  takeIn(state, node, inventory.entries, context, draft);
+  for (const orphan of inventory.unreadable) draft.orphans.set(orphan.uid, orphan);
+  const asked = judgeAbsent(state, node, inventory, context, draft);
+  const reason = asked.length === 0 ? null
+    : `its records of ${asked.join(", ")} are gone; if they are over: orch node forget ${node.name} --fenced`;
+  const done = finish({ ...node, boot_id: inventory.boot_id, reason }, draft, node);
+  return { ...done, changes: [...done.changes, ...recovered(state, node_id)] };
+}
+
+const begin = (orphans: readonly Orphan[]): Draft => ({ tasks: new Map(), slots: new Map(),
+  orphans: new Map(orphans.map((orphan) => [orphan.uid, orphan])), changes: [], verbs: [], notes: [] });
+
+function finish(node: NodeRow, draft: Draft, before: NodeRow = node): Intake {
+  const orphans = [...draft.orphans.values()];
+  const same = before === node && JSON.stringify(orphans) === JSON.stringify(node.orphans);
+  const changes = same ? draft.changes
+    : [...draft.changes, { table: "nodes", key: node.id, row: { ...node, orphans } } as const];
+  return { changes, verbs: draft.verbs, notes: draft.notes };
+}
+
+/** A restored server stops waiting for a node once its whole inventory is in. */
+function recovered(state: State, node_id: string): Change[] {
+  const { cluster } = state;
+  if (cluster.recovering === null) return [];
+  const awaited = cluster.recovering.filter((id) => id !== node_id);
+  return [{ table: "cluster", key: "cluster", row: { ...cluster, recovering: awaited.length === 0 ? null : awaited } }];
+}
+
+function takeIn(state: State, node: NodeRow, entries: readonly TaskReport[], context: IntakeContext, draft: Draft): void {
+  const ordered = [...entries].sort((a, b) => (a.identity?.attempt ?? 0) - (b.identity?.attempt ?? 0));
+  for (const entry of ordered) {
+    const task = draft.tasks.has(entry.uid) ? draft.tasks.get(entry.uid) ?? undefined : state.tasks.get(entry.uid);
+    if (task === undefined) strange(state, node, entry, context, draft);
+    else if (task.node_id !== node.id) draft.notes.push(`${node.name} reports ${taskName(task)} of another node`);
+    else known(state, task, entry, context, draft);
+  }
+}
+
+/** A task that the server has live. */
+function known(state: State, task: TaskRow, entry: TaskReport, context: IntakeContext, draft: Draft): void {
+  const observed = observedOf(entry.reported, context.now_ms);
+  const from = task.observed.state;
+  if (isFinal(observed.state)) {
+    takeEnd(state, task, observed as TaskFinal, entry.reported, context, draft);
+    return;
+  }
+  const rises = TASK[observed.state].rank > TASK[from].rank;
+  const prepares = from === "preparing" && observed.state === "preparing" &&
+    (JSON.stringify(task.observed) !== JSON.stringify(observed));
+  if (rises || prepares) putTask(draft, { ...task, observed });
+}
+
+/** Writes a task's end: out of the live state, into history, onto its slot; and its successor where the agent made one. */
+function takeEnd(state: State, task: TaskRow, final: TaskFinal, reported: Reported, context: IntakeContext,
+  draft: Draft): void {
+  const next = "next" in reported ? reported.next : null;
+  draft.tasks.set(task.uid, null);
+  draft.changes.push({ table: "tasks", key: task.uid, row: null },
+    { table: "ended_tasks", key: task.uid, row: { ...task, observed: final } });
+  const slot = bookEnd(state, task, final, next !== null, context, draft);
+  if (next === null) draft.changes.push(...restingPorts(task, context.now_ms, context.limits));
+  else putTask(draft, successor(task, next.uid, next.starts_in_ms, context));
+  if (slot !== null) putSlot(draft, slot);
+  draft.changes.push(endEvent(task, final, draft.changes.length, context));
+}
+
+/** The slot after this end; `null` when nothing of it counts any more. */
+function bookEnd(state: State, task: TaskRow, final: TaskFinal, continues: boolean, context: IntakeContext,
+  draft: Draft): SlotRow | null {
+  const settings = state.runs.get(task.owner_uid)?.settings ?? state.workloads.get(task.owner_uid)?.settings;
+  if (settings === undefined) return null;
+  const key = slotKey(task.owner_uid, task.slot);
+  const before = draft.slots.get(key) ?? state.slots.get(key) ?? null;
+  // The first success wins; any other end of an attempt that was given up changes nothing.
+  if (task.written_off !== null && final.state !== "succeeded") return null;
+  const ran = final.started_ms === null ? 0 : final.finished_ms - final.started_ms;
+  const after = slotAfterEnd(before, task, { uid: task.uid, attempt: task.attempt, member: task.member,
+    node_id: task.node_id, state: final.state, reason: final.reason, exit_code: final.exit_code, signal: final.signal,
+    at_ms: final.finished_ms }, settings, context.limits, ran);
+  // Numbers that were granted are free again only when the agent has said that it uses no more of them.
+  return continues ? { ...after, attempts: Math.max(after.attempts, task.grant_until) } : after;
+}
+
+function successor(task: TaskRow, uid: string, starts_in_ms: Ms, context: IntakeContext): TaskRow {
+  const reason = starts_in_ms > 0 ? "waits for its restart back-off" : null;
+  return { ...task, uid, attempt: task.attempt + 1, created_ms: context.now_ms, assigned_revision: context.revision,
+    observed: { state: "preparing", prepared: false, reason } };
+}
+
+/** A task that is not live here: over, of something removed, adopted while recovering, or an orphan. */
+function strange(state: State, node: NodeRow, entry: TaskReport, context: IntakeContext, draft: Draft): void {
+  const observed = observedOf(entry.reported, context.now_ms);
+  const { identity } = entry;
+  if (isFinal(observed.state)) {
+    draft.orphans.delete(entry.uid);
+    return;
+  }
+  if (context.hasEnded(entry.uid) || (identity !== null && context.hasGrave(identity.owner_uid))) {
+    draft.verbs.push({ verb: "stop", uid: entry.uid, attempt: identity?.attempt ?? 0, signal: "TERM", grace_ms: 10_000,
+      why: "its end is already on record" });
+    return;
+  }
+  const owned = identity !== null && (state.runs.has(identity.owner_uid) || state.workloads.has(identity.owner_uid));
+  if (state.cluster.recovering !== null && owned && identity !== null && entry.held !== null) {
+    adopt(state, node, entry, observed, context, draft);
+    return;
+  }
+  const pid = observed.state === "running" || observed.state === "stopping" ? observed.pid : null;
+  draft.orphans.set(entry.uid, { uid: entry.uid, name: entry.name, pid, held: entry.held });
+  draft.notes.push(`${node.name} runs ${entry.name}, which no server knows: kept; see orch show ${node.name}`);
+}
+
+/** A living attempt of a known slot that the restored database had not seen yet. */
+function adopt(state: State, node: NodeRow, entry: TaskReport, observed: Observed, context: IntakeContext,
+  draft: Draft): void {
+  const { identity, held } = entry;
+  if (identity === null || held === null) return;
+  putTask(draft, { ...identity, uid: entry.uid, node_id: node.id, boot_id: node.boot_id, desired: "run", stop: null,
+    grant_until: entry.grant_until, written_off: null, promised: held, unix_user: null, exclusive: false,
+    created_ms: context.now_ms, assigned_revision: context.revision, observed });
+  const key = slotKey(identity.owner_uid, identity.slot);
+  const slot = draft.slots.get(key) ?? state.slots.get(key);
+  const attempts = Math.max(slot?.attempts ?? 0, identity.attempt, entry.grant_until);
+  putSlot(draft, slot === undefined
+    ? { key, owner_uid: identity.owner_uid, slot: identity.slot, attempts, streak: 0, failed: 0, rejected: 0, lost: 0,
+        not_before_ms: 0, avoid: [], ends: [] }
+    : { ...slot, attempts });
+  draft.notes.push(`adopted ${entry.name} on ${node.name}`);
+}
+
+/**
+ * Decides about tasks of this node that its inventory does not name. Names of tasks that must be asked about come back:
+ * their records went with a disk, so nobody can say whether they ran.
+ */
+function judgeAbsent(state: State, node: NodeRow, inventory: Inventory, context: IntakeContext, draft: Draft): string[] {
+  const named = new Set([...inventory.entries, ...inventory.unreadable].map((entry) => entry.uid));
+  const asked: string[] = [];
+  const { applied } = inventory;
+  for (const task of state.tasks.values()) {
+    if (task.node_id !== node.id || named.has(task.uid) || draft.tasks.has(task.uid)) continue;
+    const covered = applied !== null && applied.timeline === state.cluster.timeline &&
+      applied.revision >= task.assigned_revision && inventory.unreadable.length === 0;
+    const rebooted = task.boot_id !== inventory.boot_id;
+    if (covered) loseTask(state, task, rebooted ? "its node rebooted" : "its node has no record of it", context, draft);
+    else if (rebooted && neverSent(task, applied, state)) {
+      loseTask(state, task, "its node rebooted before it was told", context, draft);
+    } else if (task.observed.state !== "assigned" || applied === null) {
+      if (rebooted && task.kind !== "job") loseTask(state, task, "its node rebooted", context, draft);
+      else if (task.observed.state !== "assigned" || rebooted) asked.push(taskName(task));
+    }
+  }
+  return asked;
+}
+
+/** An agent that kept its records and has not applied the task's revision never began it. */
+function neverSent(task: TaskRow, applied: Inventory["applied"], state: State): boolean {
+  return task.observed.state === "assigned" && applied !== null && applied.timeline === state.cluster.timeline;
+}
+
+function loseTask(state: State, task: TaskRow, why: string, context: IntakeContext, draft: Draft): void {
+  const final: TaskFinal = { state: "lost", started_ms: "started_ms" in task.observed ? task.observed.started_ms : null,
+    finished_ms: context.now_ms, exit_code: null, signal: null, reason: why, peak_memory_bytes: null, tail: null };
+  takeEnd(state, task, final, { state: "starting" }, context, draft);
+}
+
+/** What the wire said, on the server's clock. */
+function observedOf(reported: Reported, now_ms: Ms): Observed {
+  switch (reported.state) {
+    case "preparing":
+    case "starting":
+      return reported;
+    case "running":
+      return { state: "running", pid: reported.pid, started_ms: now_ms - reported.started_age_ms };
+    case "stopping":
+      return { state: "stopping", pid: reported.pid,
+        started_ms: reported.started_age_ms === null ? null : now_ms - reported.started_age_ms };
+    default: {
+      const { state, exit_code, signal, reason, peak_memory_bytes, tail } = reported;
+      return { state: state === "gone" ? "lost" : state, exit_code, signal, reason, peak_memory_bytes, tail,
+        started_ms: reported.started_age_ms === null ? null : now_ms - reported.started_age_ms,
+        finished_ms: now_ms - reported.finished_age_ms };
+    }
+  }
+}
+
+function endEvent(task: TaskRow, final: TaskFinal, n: number, context: IntakeContext): Change {
+  const id = freshUid(context.seed, n);
+  const how = final.signal !== null ? `signal ${final.signal}` : final.exit_code !== null ? `exit code ${final.exit_code}` : "";
+  const detail = [how, final.reason ?? ""].filter((part) => part !== "").join(": ");
+  return { table: "events", key: id, row: { id, at_ms: context.now_ms, actor: `node ${task.node_id}`, verb: final.state,
+    object: taskName(task), project: task.project, detail } };
+}
+
+function putTask(draft: Draft, task: TaskRow): void {
+  draft.tasks.set(task.uid, task);
+  draft.changes.push({ table: "tasks", key: task.uid, row: task });
+}
+
+function putSlot(draft: Draft, slot: SlotRow): void {
+  draft.slots.set(slot.key, slot);
+  draft.changes.push({ table: "slots", key: slot.key, row: slot });
+}
