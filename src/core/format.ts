@@ -1,0 +1,71 @@
+// Numbers as people read and write them: what plans, tables and spec errors print, in the grammar the spec file takes.
+
+import { DAY_MS, HOUR_MS, MIB, MINUTE_MS, SECOND_MS, GIB, type Bytes, type Milli, type Ms } from "./units";
+import type { GpuRequest } from "./workload";
+
+const BYTE_UNITS = [
+  ["PiB", GIB * MIB], ["TiB", GIB * 1024], ["GiB", GIB], ["MiB", MIB], ["KiB", 1024], ["B", 1],
+] as const;
+
+/** `1GiB`, `1.5GiB`, `1025MiB`: exact where a short number is exact, else rounded to a tenth of the largest unit. */
+export function formatBytes(bytes: Bytes): string {
+  if (bytes < 0) return `-${formatBytes(-bytes)}`;
+  for (const [unit, size] of BYTE_UNITS) {
+    const tenths = (bytes * 10) / size;
+    if (Number.isInteger(tenths) && tenths >= 10 && tenths < 100_000) return `${tenths / 10}${unit}`;
+  }
+  const [unit, size] = BYTE_UNITS.find(([, each]) => bytes >= each) ?? ["B", 1];
+  return `${Math.round((bytes * 10) / size) / 10}${unit}`;
+}
+
+/** `500m`, `1`, `1.5`: thousandths below one core, cores from there on. */
+export function formatCpu(cpu_milli: Milli): string {
+  return Math.abs(cpu_milli) < 1_000 && cpu_milli !== 0 ? `${cpu_milli}m` : `${cpu_milli / 1_000}`;
+}
+
+const TIME_UNITS = [["d", DAY_MS], ["h", HOUR_MS], ["m", MINUTE_MS], ["s", SECOND_MS]] as const;
+
+/** How long ago or how long for, at a glance: the two largest units, `2h10m`, `3d`, `45s`. Nothing below a second. */
+export function formatAge(age_ms: Ms): string {
+  const first = TIME_UNITS.findIndex(([, size]) => age_ms >= size);
+  if (first < 0) return "0s";
+  let rest = age_ms;
+  let text = "";
+  for (const [unit, size] of TIME_UNITS.slice(first, first + 2)) {
+    const n = Math.floor(rest / size);
+    rest -= n * size;
+    if (n > 0) text += `${n}${unit}`;
+  }
+  return text;
+}
+
+/** The exact duration, as a spec file takes it: `500ms`, `30s`, `1.5s`, `1h30m`, `7d`. */
+export function formatDuration(duration_ms: Ms): string {
+  if (duration_ms < 0) return `-${formatDuration(-duration_ms)}`;
+  if (duration_ms < SECOND_MS) return duration_ms === 0 ? "0s" : `${duration_ms}ms`;
+  let rest = duration_ms;
+  let text = "";
+  for (const [unit, size] of TIME_UNITS) {
+    const n = unit === "s" ? rest / size : Math.floor(rest / size);
+    rest -= n * size;
+    if (n > 0) text += `${n}${unit}`;
+  }
+  return text;
+}
+
+/** Card memory is a class that shops call GB: `24GB`, `512MB`. */
+function formatCardMemory(bytes: Bytes): string {
+  return formatBytes(bytes).replace("iB", "B");
+}
+
+/** A GPU request in the spec file's own grammar: `2`, `24GB..40GB:2`, `A100,H100:80GB..:2`, `amd:MI300X`. */
+export function formatGpu(gpu: GpuRequest): string {
+  const { memory_min_bytes: min, memory_max_bytes: max } = gpu;
+  const parts: string[] = [];
+  if (gpu.vendor !== null) parts.push(gpu.vendor);
+  if (gpu.models.length > 0) parts.push(gpu.models.join(","));
+  if (min !== null && max === null) parts.push(formatCardMemory(min));
+  if (max !== null) parts.push(`${min === null ? "" : formatCardMemory(min)}..${formatCardMemory(max)}`);
+  if (gpu.count !== 1 || parts.length === 0) parts.push(String(gpu.count));
+  return parts.join(":");
+}
