@@ -13,9 +13,10 @@ export function digest128(text: string): string {
   return out;
 }
 
-/** The `n`-th uid of a pass: 96 bits of the shell's seed and a counter, so equal only when both are. */
+/** The `n`-th uid of a pass. The counter is spread over the first digits, so that short ids of one pass differ. */
 export function freshUid(seed: string, n: number): string {
-  return seed.slice(0, 24) + n.toString(16).padStart(8, "0");
+  const head = (Number.parseInt(seed.slice(0, 8), 16) ^ Math.imul(n + 1, 0x9e3779b1)) >>> 0;
+  return head.toString(16).padStart(8, "0") + seed.slice(8, 32);
 }
 
 /** The uid of the next attempt under a grant; server and agent derive the same one. */

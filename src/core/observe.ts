@@ -1,5 +1,6 @@
 // The server's intake: what reports and inventories make of the tasks it knows. States only rise; older news is dropped.
 
+import type { Told } from "./assign";
 import { freshUid } from "./fresh";
 import { isFinal, TASK } from "./lifecycle";
 import type { Change, NodeRow, Observed, Orphan, SlotRow, State, TaskFinal, TaskRow } from "./model";
@@ -30,6 +31,19 @@ export interface Intake {
   readonly notes: readonly string[];
 }
 
+/** An inventory also says where the agent stands, so that only the difference is sent. */
+export interface InventoryIntake extends Intake {
+  readonly told: Map<string, Told>;
+}
+
+/** What is named counts as told; so does what must be asked about, since it may not be started again. */
+function toldByInventory(inventory: Inventory, asked: readonly TaskRow[]): Map<string, Told> {
+  const told = new Map<string, Told>();
+  for (const { uid, reported } of inventory.entries) told.set(uid, reported.state === "preparing" ? "prepare" : "run");
+  for (const { uid } of asked) told.set(uid, "run");
+  return told;
+}
+
 /** The working copy of one intake: later entries see what earlier ones changed. */
 interface Draft {
   readonly tasks: Map<string, TaskRow | null>;
@@ -50,17 +64,21 @@ export function observe(state: State, node_id: string, entries: readonly TaskRep
 }
 
 /** Takes in the whole inventory of an agent that has just connected; verdicts about what it does not name come last. */
-export function observeInventory(state: State, node_id: string, inventory: Inventory, context: IntakeContext): Intake {
+export function observeInventory(state: State, node_id: string, inventory: Inventory,
+  context: IntakeContext): InventoryIntake {
   const node = state.nodes.get(node_id);
-  if (node === undefined) return { changes: [], verbs: [], notes: [`inventory of unknown node ${node_id}`] };
+  if (node === undefined) {
+    return { changes: [], verbs: [], notes: [`inventory of unknown node ${node_id}`], told: new Map() };
+  }
   const draft = begin([]);
   takeIn(state, node, inventory.entries, context, draft);
   for (const orphan of inventory.unreadable) draft.orphans.set(orphan.uid, orphan);
   const asked = judgeAbsent(state, node, inventory, context, draft);
   const reason = asked.length === 0 ? null
-    : `its records of ${asked.join(", ")} are gone; if they are over: orch node forget ${node.name} --fenced`;
+    : `its records of ${asked.map(taskName).join(", ")} are gone; if they are over: orch node forget ${node.name} --fenced`;
   const done = finish({ ...node, boot_id: inventory.boot_id, reason }, draft, node);
-  return { ...done, changes: [...done.changes, ...recovered(state, node_id)] };
+  return { ...done, changes: [...done.changes, ...recovered(state, node_id)],
+    told: toldByInventory(inventory, asked) };
 }
 
 const begin = (orphans: readonly Orphan[]): Draft => ({ tasks: new Map(), slots: new Map(),
@@ -184,33 +202,35 @@ function adopt(state: State, node: NodeRow, entry: TaskReport, observed: Observe
   draft.notes.push(`adopted ${entry.name} on ${node.name}`);
 }
 
-/**
- * Decides about tasks of this node that its inventory does not name. Names of tasks that must be asked about come back:
- * their records went with a disk, so nobody can say whether they ran.
- */
-function judgeAbsent(state: State, node: NodeRow, inventory: Inventory, context: IntakeContext, draft: Draft): string[] {
+/** Decides about tasks of this node that its inventory does not name; gives back those that nobody can decide about. */
+function judgeAbsent(state: State, node: NodeRow, inventory: Inventory, context: IntakeContext, draft: Draft): TaskRow[] {
   const named = new Set([...inventory.entries, ...inventory.unreadable].map((entry) => entry.uid));
-  const asked: string[] = [];
-  const { applied } = inventory;
+  const asked: TaskRow[] = [];
   for (const task of state.tasks.values()) {
     if (task.node_id !== node.id || named.has(task.uid) || draft.tasks.has(task.uid)) continue;
-    const covered = applied !== null && applied.timeline === state.cluster.timeline &&
-      applied.revision >= task.assigned_revision && inventory.unreadable.length === 0;
-    const rebooted = task.boot_id !== inventory.boot_id;
-    if (covered) loseTask(state, task, rebooted ? "its node rebooted" : "its node has no record of it", context, draft);
-    else if (rebooted && neverSent(task, applied, state)) {
-      loseTask(state, task, "its node rebooted before it was told", context, draft);
-    } else if (task.observed.state !== "assigned" || applied === null) {
-      if (rebooted && task.kind !== "job") loseTask(state, task, "its node rebooted", context, draft);
-      else if (task.observed.state !== "assigned" || rebooted) asked.push(taskName(task));
-    }
+    const verdict = verdictOnAbsent(task, inventory, state.cluster.timeline);
+    if (verdict.is === "lost") loseTask(state, task, verdict.why, context, draft);
+    else if (verdict.is === "ask") asked.push(task);
   }
   return asked;
 }
 
-/** An agent that kept its records and has not applied the task's revision never began it. */
-function neverSent(task: TaskRow, applied: Inventory["applied"], state: State): boolean {
-  return task.observed.state === "assigned" && applied !== null && applied.timeline === state.cluster.timeline;
+type Verdict = { readonly is: "lost"; readonly why: string } | { readonly is: "wait" } | { readonly is: "ask" };
+
+/** Absence is proof only in a complete inventory that covers the task's revision; a disk that was lost proves nothing. */
+function verdictOnAbsent(task: TaskRow, inventory: Inventory, timeline: string): Verdict {
+  const { applied } = inventory;
+  const rebooted = task.boot_id !== inventory.boot_id;
+  const covered = applied !== null && applied.timeline === timeline && applied.revision >= task.assigned_revision;
+  if (covered && inventory.unreadable.length === 0) {
+    return { is: "lost", why: rebooted ? "its node rebooted" : "its node has no record of it" };
+  }
+  if (task.observed.state === "assigned" && applied !== null) {
+    return rebooted ? { is: "lost", why: "its node rebooted before it was told" } : { is: "wait" };
+  }
+  // The reboot ended its processes; only a job's result could have been on the lost disk.
+  if (rebooted && task.kind !== "job") return { is: "lost", why: "its node rebooted" };
+  return { is: "ask" };
 }
 
 function loseTask(state: State, task: TaskRow, why: string, context: IntakeContext, draft: Draft): void {

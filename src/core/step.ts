@@ -5,7 +5,7 @@ import type { Amounts, Orphan } from "./model";
 import { successorUid } from "./fresh";
 import type { Action, RecordEnd, Seen, TaskRecord } from "./record";
 import { backoffMs } from "./retry";
-import { taskName } from "./task";
+import { shortId, taskName } from "./task";
 import { MINUTE_MS, SECOND_MS, type Ms } from "./units";
 
 /** An accepted task that finds no room within this time is rejected. */
@@ -178,7 +178,8 @@ function successorOf(view: AgentView, record: TaskRecord, result: RecordEnd, ran
   const uid = successorUid(assignment.uid, attempt + 1);
   const identity = { ...assignment.identity, attempt: attempt + 1 };
   return {
-    assignment: { ...assignment, uid, identity, name: taskName(identity), boot_id: view.boot_id, streak },
+    assignment: { ...assignment, uid, identity, name: taskName(identity), boot_id: view.boot_id, streak,
+      env: { ...assignment.env, ORCH_ATTEMPT: String(attempt + 1), ORCH_TASK: shortId(uid) } },
     boot_id: view.boot_id, accepted_ms: view.now_ms, go: true, stop: null, end: null,
     not_before_ms: view.now_ms + backoffMs(assignment.restart, streak, uid),
   };
