@@ -1,0 +1,38 @@
+// The one place where tests wait: for a condition, with a deadline, and with a failure that says what was waited for.
+
+const INTERVAL_MS = 20;
+
+/**
+ * Looks until `check` gives something truthy and returns it. A check that throws counts as "not yet"; when the deadline
+ * passes, the error names what was waited for and what the last look gave.
+ */
+export async function waitUntil<T>(what: string, check: () => T | Promise<T>, deadline_ms = 10_000): Promise<NonNullable<T>> {
+  const started = performance.now();
+  let last: unknown;
+  for (;;) {
+    try {
+      const value = await check();
+      if (value !== null && value !== undefined && (value as unknown) !== false) return value;
+      last = value;
+    } catch (error) {
+      last = error;
+    }
+    const waited = performance.now() - started;
+    if (waited > deadline_ms) {
+      const seen = last instanceof Error ? last.message : JSON.stringify(last);
+      throw new Error(`waited ${Math.round(waited)} ms for: ${what}; at last it gave ${seen}`, { cause: last });
+    }
+    await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
+  }
+}
+
+/** Waits until two looks in a row give the same text: for counts that still move. */
+export async function waitUntilSteady(what: string, look: () => string | Promise<string>, deadline_ms = 10_000): Promise<string> {
+  let before: string | null = null;
+  return waitUntil(`${what} to stay the same`, async () => {
+    const now = await look();
+    const steady = now === before;
+    before = now;
+    return steady ? now : null;
+  }, deadline_ms);
+}
