@@ -1,0 +1,88 @@
+// Writes the pages that are made from the code: `bun run docs`. With --check it only says which are stale; the tests do
+// the same through `generatedDocs`, so that no page can differ from what the program does.
+
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { nodeState, RUN, TASK } from "../src/core/lifecycle";
+
+const ROOT = join(import.meta.dir, "..");
+const NOTICE = "<!-- Made by `bun run docs` from the code; don't edit it here. -->";
+
+type Rules = Readonly<Record<string, {
+  readonly rank: number; readonly owner: string | null; readonly to: readonly string[]; readonly meaning: string;
+}>>;
+
+function stateTable(rules: Rules): string {
+  const rows = Object.entries(rules).map(([state, { owner, meaning, to }]) =>
+    `| \`${state}\` | ${meaning} | ${owner === null ? "final" : `the ${owner}`} | ${to.map((one) => `\`${one}\``).join(" ")} |`);
+  return ["| state | meaning | who moves it on | may become |", "| --- | --- | --- | --- |", ...rows].join("\n");
+}
+
+/** Only moves to the next rank and the ends are drawn: the table has them all. */
+function stateDiagram(rules: Rules): string {
+  const states = Object.entries(rules);
+  const first = states.find(([, { rank }]) => rank === 0)?.[0] ?? "";
+  const lines = states.flatMap(([state, { rank, to }]) =>
+    to.filter((next) => (rules[next]?.rank ?? 0) === rank + 1 || (state === first && rules[next]?.to.length === 0))
+      .map((next) => `    ${state} --> ${next}`));
+  const ends = states.filter(([, { to }]) => to.length === 0).map(([state]) => `    ${state} --> [*]`);
+  return ["```mermaid", "stateDiagram-v2", `    [*] --> ${first}`, ...lines, ...ends, "```"].join("\n");
+}
+
+function nodeTable(): string {
+  const rows: string[] = [];
+  for (const contact of ["connected", "unreachable", "lost"] as const) {
+    for (const admission of contact === "connected" ? ["joining", "testing", "quarantined", "ready"] as const : ["any"] as const) {
+      const intents = admission === "ready" ? ["schedulable", "draining"] as const : ["any"] as const;
+      for (const intent of intents) {
+        for (const busy of intent === "draining" ? [true, false] : [null]) {
+          const state = nodeState(admission === "any" ? "ready" : admission, intent === "any" ? "schedulable" : intent,
+            contact, busy ?? false);
+          rows.push(`| ${contact} | ${admission} | ${intent} | ${busy === null ? "any" : busy ? "yes" : "no"} | \`${state}\` |`);
+        }
+      }
+    }
+  }
+  return ["| contact | admission | intent | has tasks | shown as |", "| --- | --- | --- | --- | --- |", ...rows].join("\n");
+}
+
+function lifecyclePage(): string {
+  return [
+    NOTICE, "", "# States", "",
+    "States of work only move forward: every move rises in rank, a final state stays, and a report may skip states. Of two",
+    "observations of one task the one of the higher rank is the newer one, whatever order they come in.", "",
+    "## Task: one attempt of one slot on one node", "",
+    "A task is never restarted: it is replaced by the next attempt of its slot. What waits for room is a slot, not yet a task;",
+    "`orch ps` shows it as `pending`.", "",
+    stateTable(TASK), "", stateDiagram(TASK), "",
+    "## Run: one execution of a job", "", stateTable(RUN), "", stateDiagram(RUN), "",
+    "## Node: three facts, one shown state", "",
+    "Each fact has one writer: *contact* the server (how long the node has been silent), *admission* the node's tests, *intent*",
+    "people (`orch node drain`, `resume`). What is shown is a function of the three. While a node is silent its tasks keep the",
+    "last state that they reported.", "", nodeTable(), "",
+  ].join("\n");
+}
+
+/** Every generated page, by its path. */
+export async function generatedDocs(): Promise<Record<string, string>> {
+  return Promise.resolve({
+    "docs/lifecycle.md": lifecyclePage(),
+  });
+}
+
+if (import.meta.main) {
+  const check = process.argv.includes("--check");
+  let stale = 0;
+  for (const [path, text] of Object.entries(await generatedDocs())) {
+    const file = join(ROOT, path);
+    if (existsSync(file) && (await Bun.file(file).text()) === text) continue;
+    stale++;
+    console.log(`${check ? "stale" : "wrote"}: ${path}`);
+    if (check) continue;
+    await mkdir(dirname(file), { recursive: true });
+    await Bun.write(file, text);
+  }
+  if (stale === 0) console.log("all generated pages are fresh");
+  process.exitCode = check && stale > 0 ? 1 : 0;
+}

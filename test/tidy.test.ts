@@ -1,0 +1,120 @@
+// The architecture, executable: what docs/architecture.md says of folders, imports and size, held against every file.
+
+import { describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { generatedDocs } from "../scripts/docs";
+import { deadFiles, importsOf, refusedImports, unusedPackages } from "./tidy/imports";
+import { committedPaths, refusedLock, refusedTopLevel, textOf, unusedExamples, unusedScripts } from "./tidy/repository";
+import { medianLines, MEDIAN_LINES, refusedForm, refusedPatterns } from "./tidy/rules";
+import { printed, readSources, ROOT, sourceOf, type Refusal } from "./tidy/source";
+
+const sources = await readSources(["src", "test", "scripts"]);
+const tests = sources.filter(({ path }) => path.startsWith("test/"));
+
+/** Files that are started, not imported: entries of programs and test files. */
+const isRoot = (path: string): boolean =>
+  path === "src/main.ts" || path.startsWith("scripts/") || path.endsWith(".test.ts") || path === "test/sim/main.ts" ||
+  path.startsWith("test/e2e/programs/") || /^src\/web\/[^/]+\.tsx$/.test(path);
+
+const none = (refusals: readonly Refusal[]): void => expect(refusals.map(printed)).toEqual([]);
+
+describe("the tree", () => {
+  test("imports follow the two tables", () => none(sources.flatMap(refusedImports)));
+  test("every package of the list is used", () => expect(unusedPackages(sources)).toEqual([]));
+  test("nothing is written that the rules refuse", () => none(sources.flatMap(refusedPatterns)));
+  test("files have their size, their name and their opening comment", () => none(sources.flatMap(refusedForm)));
+  test("half of the files are short", () => expect(medianLines(sources)).toBeLessThanOrEqual(MEDIAN_LINES));
+  test("no file is dead", () => none([
+    ...deadFiles(sources.filter(({ path }) => path.startsWith("src/")), isRoot),
+    ...deadFiles(sources, isRoot).filter(({ path }) => !path.startsWith("src/"))]));
+  test("every script is started by something", () => none(unusedScripts(sources, textOf("package.json"))));
+});
+
+describe("the repository", () => {
+  const paths = committedPaths();
+  test("holds at its top only what belongs there", () => none(refusedTopLevel(paths)));
+  test("locks packages without naming a registry", () => none(refusedLock(textOf("bun.lock"))));
+  test("has no example that no test applies", () =>
+    none(unusedExamples(paths.filter((path) => path.startsWith("examples/")), tests)));
+  test("has generated pages that are fresh (else: bun run docs)", async () => {
+    for (const [path, text] of Object.entries(await generatedDocs())) {
+      expect(existsSync(join(ROOT, path)) ? textOf(path) : "missing", path).toBe(text);
+    }
+  });
+  test("has no page that links to what is not there", () => {
+    const broken = paths.filter((path) => path.endsWith(".md") && existsSync(join(ROOT, path))).flatMap((path) =>
+      [...textOf(path).matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map((match) => join(path, "..", match[1] ?? ""))
+        .filter((target) => !existsSync(join(ROOT, target))).map((target) => `${path} → ${target}`));
+    expect(broken).toEqual([]);
+  });
+});
+
+describe("tidy itself", () => {
+  const refusedIn = (path: string, text: string): string[] => {
+    const source = sourceOf(path, `// Why it exists.\n${text}\n`);
+    return [...refusedImports(source), ...refusedPatterns(source), ...refusedForm(source)].map(printed);
+  };
+  const bad: readonly (readonly [string, string, string])[] = [
+    ["src/core/a.ts", 'import { x } from "../os/clock";', "src/core may not import src/os"],
+    ["src/core/a.ts", 'import { z } from "zod";', '"zod" may be used only in'],
+    ["src/core/a.ts", "const at = Date.now();", "now_ms"],
+    ["src/core/a.ts", "export const f = async () => 1;", "synchronous"],
+    ["src/core/a.ts", "const k = Math.random();", "seed"],
+    ["src/core/a.ts", 'console.log("x");', "a shell does it"],
+    ["src/store/a.ts", 'import { parseApp } from "../spec/parse";', "only types of src/spec"],
+    ["src/cli/a.ts", 'const m = await import("../server/server");', "src/cli may not import src/server"],
+    ["src/agent/a.ts", 'import x from "left-pad";', "is not on the list"],
+    ["src/agent/a.ts", 'import { step } from "../core/step.ts";', "extension"],
+    ["src/agent/a.ts", 'import { at } from "../../test/support/wait";', "outside of src"],
+    ["src/agent/a.ts", "try { f(); } catch {}", "swallowed"],
+    ["src/agent/a.ts", "await f().catch(() => {});", "swallowed"],
+    ["src/agent/a.ts", "process.exit(1);", "src/main.ts"],
+    ["src/os/a.ts", 'Bun.spawnSync(["true"]);', "blocks the loop"],
+    ["src/server/a.ts", "const rows = `SELECT * FROM tasks WHERE id = ${id}`;", "prepared statement"],
+    ["src/server/a.ts", "// TO" + "DO: later", "do it now"],
+    ["src/server/a.ts", `const long = ${"1 + ".repeat(40)}1;`, "at most 120"],
+    ["src/server/a.ts", "//\n".repeat(400), "at most 400"],
+    ["src/server/utils.ts", "", "says nothing"],
+    ["test/core/a.test.ts", "await Bun.sleep(50);", "waitUntil"],
+    ["test/core/a.test.ts", 'test.only("x", f);', "switched off"],
+  ];
+  for (const [path, text, why] of bad) {
+    test(`refuses in ${path} ${text.slice(0, 40).split("\n").join(" ")}: ${why}`, () => expect(refusedIn(path, text).join("\n")).toContain(why));
+  }
+
+  test("takes what only looks alike", () => {
+    expect(refusedIn("src/core/a.ts", '// Date.now() is not for core\nconst s = "await console";\nconst r = /process`"/;')).toEqual([]);
+    expect(refusedIn("src/store/a.ts", 'import type { Issue } from "../spec/parse";')).toEqual([]);
+    expect(refusedIn("src/core/a.ts", 'const t = `x ${f({ a: "}" })} Date` + 6 / 2 / 3;')).toEqual([]);
+  });
+  test("sees code inside of a template", () =>
+    expect(refusedIn("src/core/a.ts", "const t = `it is ${Date.now()}`;").join()).toContain("now_ms"));
+  test("sees every kind of import", () => {
+    const text = 'import "a";\nimport b, { type B } from "b";\nexport * from "c";\nimport {\n  type D,\n  type E,\n} from "d";\n' +
+      'import type { F } from "e";\nconst g = await import("f");\n';
+    expect(importsOf(sourceOf("src/a.ts", text)).map(({ from, types_only }) => (types_only ? `${from} (types)` : from)))
+      .toEqual(["a", "b", "c", "d (types)", "e (types)", "f"]);
+  });
+  test("finds a dead file, a registry address, a stray file and an unused example", () => {
+    const alive = sourceOf("src/main.ts", 'import("./cli/ps");');
+    const found = [...deadFiles([alive, sourceOf("src/cli/ps.ts", ""), sourceOf("src/cli/old.ts", "")], isRoot),
+      ...refusedLock('"a": ["a@1", "https://somewhere/a.tgz"]'), ...refusedTopLevel(["src/a.ts", "notes.txt"]),
+      ...unusedExamples(["examples/lonely.yaml"], [])];
+    expect(found.map(({ path }) => path)).toEqual(["src/cli/old.ts", "bun.lock", "notes.txt", "examples/lonely.yaml"]);
+  });
+  test("the lint rules refuse a long function and a promise that nobody awaits", async () => {
+    const dir = await mkdtemp(join(tmpdir(), "orch-lint-"));
+    await Bun.write(join(dir, "tsconfig.json"), '{ "compilerOptions": { "strict": true, "lib": ["esnext"], "types": [] } }');
+    await Bun.write(join(dir, "a.ts"), "export async function f(): Promise<void> {\n" + "  await 1;\n".repeat(71) + "}\nf();\n");
+    const lint = Bun.spawn([join(ROOT, "node_modules/.bin/oxlint"), "-c", join(ROOT, "scripts/oxlint.json"), "--type-aware", dir],
+      { stdout: "pipe", stderr: "pipe", stdin: "ignore", cwd: ROOT });
+    const [out, code] = await Promise.all([new Response(lint.stdout).text(), lint.exited]);
+    await rm(dir, { recursive: true });
+    expect(code).toBe(1);
+    expect(out).toContain("max-lines-per-function");
+    expect(out).toContain("no-floating-promises");
+  });
+});
