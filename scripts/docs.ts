@@ -14,8 +14,10 @@ type Rules = Readonly<Record<string, {
 }>>;
 
 function stateTable(rules: Rules): string {
-  const rows = Object.entries(rules).map(([state, { owner, meaning, to }]) =>
-    `| \`${state}\` | ${meaning} | ${owner === null ? "final" : `the ${owner}`} | ${to.map((one) => `\`${one}\``).join(" ")} |`);
+  const rows = Object.entries(rules).map(([state, { owner, meaning, to }]) => {
+    const next = to.map((one) => `\`${one}\``).join(" ");
+    return `| \`${state}\` | ${meaning} | ${owner === null ? "final" : `the ${owner}`} | ${next} |`;
+  });
   return ["| state | meaning | who moves it on | may become |", "| --- | --- | --- | --- |", ...rows].join("\n");
 }
 
@@ -33,34 +35,39 @@ function stateDiagram(rules: Rules): string {
 function nodeTable(): string {
   const rows: string[] = [];
   for (const contact of ["connected", "unreachable", "lost"] as const) {
-    for (const admission of contact === "connected" ? ["joining", "testing", "quarantined", "ready"] as const : ["any"] as const) {
+    const known = ["joining", "testing", "quarantined", "ready"] as const;
+    const admissions = contact === "connected" ? known : ["any"] as const;
+    for (const admission of admissions) {
       const intents = admission === "ready" ? ["schedulable", "draining"] as const : ["any"] as const;
       for (const intent of intents) {
         for (const busy of intent === "draining" ? [true, false] : [null]) {
-          const state = nodeState(admission === "any" ? "ready" : admission, intent === "any" ? "schedulable" : intent,
-            contact, busy ?? false);
-          rows.push(`| ${contact} | ${admission} | ${intent} | ${busy === null ? "any" : busy ? "yes" : "no"} | \`${state}\` |`);
+          const state = nodeState(admission === "any" ? "ready" : admission,
+            intent === "any" ? "schedulable" : intent, contact, busy ?? false);
+          const tasks = busy === null ? "any" : busy ? "yes" : "no";
+          rows.push(`| ${contact} | ${admission} | ${intent} | ${tasks} | \`${state}\` |`);
         }
       }
     }
   }
-  return ["| contact | admission | intent | has tasks | shown as |", "| --- | --- | --- | --- | --- |", ...rows].join("\n");
+  const head = ["| contact | admission | intent | has tasks | shown as |", "| --- | --- | --- | --- | --- |"];
+  return [...head, ...rows].join("\n");
 }
 
 function lifecyclePage(): string {
   return [
     NOTICE, "", "# States", "",
-    "States of work only move forward: every move rises in rank, a final state stays, and a report may skip states. Of two",
-    "observations of one task the one of the higher rank is the newer one, whatever order they come in.", "",
+    "States of work only move forward: every move rises in rank, a final state stays, and a report may skip",
+    "states. Of two observations of one task the one of the higher rank is the newer one, whatever order they come in.",
+    "",
     "## Task: one attempt of one slot on one node", "",
-    "A task is never restarted: it is replaced by the next attempt of its slot. What waits for room is a slot, not yet a task;",
-    "`orch ps` shows it as `pending`.", "",
+    "A task is never restarted: it is replaced by the next attempt of its slot. What waits for room is a slot, not yet",
+    "a task; `orch ps` shows it as `pending`.", "",
     stateTable(TASK), "", stateDiagram(TASK), "",
     "## Run: one execution of a job", "", stateTable(RUN), "", stateDiagram(RUN), "",
     "## Node: three facts, one shown state", "",
-    "Each fact has one writer: *contact* the server (how long the node has been silent), *admission* the node's tests, *intent*",
-    "people (`orch node drain`, `resume`). What is shown is a function of the three. While a node is silent its tasks keep the",
-    "last state that they reported.", "", nodeTable(), "",
+    "Each fact has one writer: *contact* the server (how long the node has been silent), *admission* the node's tests,",
+    "*intent* people (`orch node drain`, `resume`). What is shown is a function of the three. While a node is silent",
+    "its tasks keep the last state that they reported.", "", nodeTable(), "",
   ].join("\n");
 }
 

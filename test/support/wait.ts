@@ -2,11 +2,13 @@
 
 const INTERVAL_MS = 20;
 
+type Look<T> = () => T | Promise<T>;
+
 /**
- * Looks until `check` gives something truthy and returns it. A check that throws counts as "not yet"; when the deadline
- * passes, the error names what was waited for and what the last look gave.
+ * Looks until `check` gives something (not null, undefined or false) and returns it. A check that throws counts as "not
+ * yet"; when the deadline passes, the error names what was waited for and what the last look gave.
  */
-export async function waitUntil<T>(what: string, check: () => T | Promise<T>, deadline_ms = 10_000): Promise<NonNullable<T>> {
+export async function waitUntil<T>(what: string, check: Look<T>, deadline_ms = 10_000): Promise<NonNullable<T>> {
   const started = performance.now();
   let last: unknown;
   for (;;) {
@@ -24,15 +26,4 @@ export async function waitUntil<T>(what: string, check: () => T | Promise<T>, de
     }
     await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
   }
-}
-
-/** Waits until two looks in a row give the same text: for counts that still move. */
-export async function waitUntilSteady(what: string, look: () => string | Promise<string>, deadline_ms = 10_000): Promise<string> {
-  let before: string | null = null;
-  return waitUntil(`${what} to stay the same`, async () => {
-    const now = await look();
-    const steady = now === before;
-    before = now;
-    return steady ? now : null;
-  }, deadline_ms);
 }

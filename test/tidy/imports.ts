@@ -3,7 +3,7 @@
 import { dirname, join, normalize } from "node:path";
 import { lineAt, type Refusal, type Source } from "./source";
 
-/** What each folder of src may import of ours. `spec:types` is spec, but for types alone; `file:` names single files. */
+/** What each folder of src may import of ours. `spec:types`: spec, but for types alone; `file:`: a single file. */
 export const OURS: Readonly<Record<string, readonly string[]>> = {
   core: [],
   spec: ["core"],
@@ -32,6 +32,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "node:fs/promises": ["os", "store"],
   "node:os": ["os"],
   "node:path": ["os", "store", "server", "agent", "cli"],
+  "node:readline/promises": ["cli"],
   "reflect-metadata": ["server"],
   systeminformation: ["os"],
   yaml: ["spec"],
@@ -71,8 +72,9 @@ function moduleOf(path: string): string | null {
 }
 
 const folderOf = (module: string): string => module.split("/")[0] ?? module;
+const isBuiltIn = (from: string): boolean => from.startsWith("node:") || from.startsWith("bun:");
 const packageOf = (from: string): string =>
-  (from.startsWith("node:") || from.startsWith("bun:")) ? from : from.split("/").slice(0, from.startsWith("@") ? 2 : 1).join("/");
+  isBuiltIn(from) ? from : from.split("/").slice(0, from.startsWith("@") ? 2 : 1).join("/");
 
 function refusedOurs(folder: string, target: string, typesOnly: boolean): string | null {
   const targetFolder = folderOf(target);
@@ -100,11 +102,11 @@ function refusedImport(source: Source, { from, line, types_only }: Import): Refu
     }
     const target = moduleOf(normalize(join(dirname(path), from)).replaceAll("\\", "/"));
     if (target === null) {
-      return { path, line, what: `"${from}" lies outside of src`, instead: "src stands alone: tests and scripts import it" };
+      return { path, line, what: `"${from}" lies outside of src`, instead: "src stands alone: others import it" };
     }
     const what = refusedOurs(folderOf(module), target, types_only);
     return what === null ? null : { path, line, what, instead:
-      "move what both need into src/core or src/wire, or pass it in as an argument (the table is in docs/architecture.md)" };
+      "move what both need into src/core or src/wire, or pass it in as an argument (see docs/architecture.md)" };
   }
   const name = packageOf(from);
   const folders = PACKAGES[from] ?? PACKAGES[name];
@@ -113,8 +115,9 @@ function refusedImport(source: Source, { from, line, types_only }: Import): Refu
       instead: "use what is there, or add it to PACKAGES in test/tidy/imports.ts with the folders that need it" };
   }
   if (folders.includes(module) || folders.includes(folderOf(module))) return null;
-  return { path, line, what: `"${name}" may be used only in ${folders.map((folder) => `src/${folder}`).join(", ")}`,
-    instead: "call the function there that wraps it" };
+  const where = folders.map((folder) => `src/${folder}`).join(", ");
+  const instead = "call the function there that wraps it";
+  return { path, line, what: `"${name}" may be used only in ${where}`, instead };
 }
 
 /** Every import that the two tables do not allow. */

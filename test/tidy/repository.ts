@@ -4,13 +4,15 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT, type Refusal, type Source } from "./source";
 
+const FOLDERS = ["src", "migrations", "test", "scripts", "docs", "examples", ".ci"];
 /** What may lie at the top of the repository. A new thing goes into one of the folders. */
-export const TOP_LEVEL = ["package.json", "bunfig.toml", "bun.lock", "tsconfig.json", ".gitignore", "LICENSE", "README.md",
-  "src", "migrations", "test", "scripts", "docs", "examples", ".ci"];
+const TOP_LEVEL = [...FOLDERS, "package.json", "bunfig.toml", "bun.lock", "tsconfig.json", ".gitignore", "LICENSE",
+  "README.md"];
 
 /** Paths as git would commit them: tracked, and new ones that it does not ignore. */
 export function committedPaths(): string[] {
-  const { stdout, success, stderr } = Bun.spawnSync(["git", "ls-files", "--cached", "--others", "--exclude-standard"], { cwd: ROOT });
+  const git = ["git", "ls-files", "--cached", "--others", "--exclude-standard"];
+  const { stdout, success, stderr } = Bun.spawnSync(git, { cwd: ROOT });
   // A copy without git (a tarball) has only what was committed.
   if (success) return stdout.toString().trim().split("\n");
   if (!stderr.toString().includes("not a git repository")) throw new Error(`git ls-files: ${stderr.toString()}`);
@@ -20,13 +22,13 @@ export function committedPaths(): string[] {
 export function refusedTopLevel(paths: readonly string[]): Refusal[] {
   const names = new Set(paths.map((path) => path.split("/")[0] ?? path));
   return [...names].filter((name) => !TOP_LEVEL.includes(name)).map((name) => ({ path: name, line: 1,
-    what: "it does not belong at the top level", instead: `put it into one of ${TOP_LEVEL.slice(7).join(", ")}` }));
+    what: "it does not belong at the top level", instead: `put it into one of ${FOLDERS.join(", ")}` }));
 }
 
 /** The lock file names packages and their hashes; where they come from is the business of who installs. */
 export function refusedLock(text: string): Refusal[] {
   return text.split("\n").flatMap((line, i) => (/https?:\/\//.test(line)
-    ? [{ path: "bun.lock", line: i + 1, what: "an address of a registry", instead: "install again without a registry in .npmrc" }]
+    ? [{ path: "bun.lock", line: i + 1, what: "an address", instead: "install again without a registry in .npmrc" }]
     : []));
 }
 
@@ -44,7 +46,8 @@ export function unusedScripts(sources: readonly Source[], packageJson: string): 
   return scripts.filter(({ path }) => {
     const name = path.slice("scripts/".length, -".ts".length);
     return !all.includes(path) && !all.includes(`/${name}"`);
-  }).map(({ path }) => ({ path, line: 1, what: "nothing starts this script", instead: "name it in package.json, or delete it" }));
+  }).map(({ path }) =>
+    ({ path, line: 1, what: "nothing starts this script", instead: "name it in package.json, or delete it" }));
 }
 
 export const textOf = (path: string): string => readFileSync(join(ROOT, path), "utf8");
