@@ -46,6 +46,8 @@ function toldByInventory(inventory: Inventory, asked: readonly TaskRow[]): Map<s
 
 /** The working copy of one intake: later entries see what earlier ones changed. */
 interface Draft {
+  /** The boot that the agent speaks for. */
+  readonly boot_id: string;
   readonly tasks: Map<string, TaskRow | null>;
   readonly slots: Map<string, SlotRow>;
   readonly orphans: Map<string, Orphan>;
@@ -58,7 +60,7 @@ interface Draft {
 export function observe(state: State, node_id: string, entries: readonly TaskReport[], context: IntakeContext): Intake {
   const node = state.nodes.get(node_id);
   if (node === undefined) return { changes: [], verbs: [], notes: [`report of unknown node ${node_id}`] };
-  const draft = begin(node.orphans);
+  const draft = begin(node.boot_id, node.orphans);
   takeIn(state, node, entries, context, draft);
   return finish(node, draft);
 }
@@ -70,7 +72,7 @@ export function observeInventory(state: State, node_id: string, inventory: Inven
   if (node === undefined) {
     return { changes: [], verbs: [], notes: [`inventory of unknown node ${node_id}`], told: new Map() };
   }
-  const draft = begin([]);
+  const draft = begin(inventory.boot_id, []);
   takeIn(state, node, inventory.entries, context, draft);
   for (const orphan of inventory.unreadable) draft.orphans.set(orphan.uid, orphan);
   const asked = judgeAbsent(state, node, inventory, context, draft);
@@ -81,7 +83,7 @@ export function observeInventory(state: State, node_id: string, inventory: Inven
     told: toldByInventory(inventory, asked) };
 }
 
-const begin = (orphans: readonly Orphan[]): Draft => ({ tasks: new Map(), slots: new Map(),
+const begin = (boot_id: string, orphans: readonly Orphan[]): Draft => ({ boot_id, tasks: new Map(), slots: new Map(),
   orphans: new Map(orphans.map((orphan) => [orphan.uid, orphan])), changes: [], verbs: [], notes: [] });
 
 function finish(node: NodeRow, draft: Draft, before: NodeRow = node): Intake {
@@ -133,7 +135,7 @@ function takeEnd(state: State, task: TaskRow, final: TaskFinal, reported: Report
     { table: "ended_tasks", key: task.uid, row: { ...task, observed: final } });
   const slot = bookEnd(state, task, final, next !== null, context, draft);
   if (next === null) draft.changes.push(...restingPorts(task, context.now_ms, context.limits));
-  else putTask(draft, successor(task, next.uid, next.starts_in_ms, context));
+  else putTask(draft, { ...successor(task, next.uid, next.starts_in_ms, context), boot_id: draft.boot_id });
   if (slot !== null) putSlot(draft, slot);
   draft.changes.push(endEvent(task, final, draft.changes.length, context));
 }

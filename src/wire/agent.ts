@@ -2,6 +2,8 @@
 // binary frames carry tunnelled bytes, see tunnel.ts. docs: protocol.md says what either side may conclude from them.
 
 import { z } from "zod";
+import type { Orphan } from "../core/model";
+import type { TaskReport, Verb } from "../core/record";
 import { amounts, applied, device, nodeFacts, orphan, stamp, taint, taskReport, verb } from "./nouns";
 
 /** Version of this page. An agent and a server that share none refuse each other with a clear message. */
@@ -9,6 +11,11 @@ export const PROTOCOL = 1;
 
 const int = z.int().nonnegative();
 const text = z.string().max(4_096);
+
+// The core's own types, which are read-only all the way down; nouns.ts checks the schemas against them.
+const verbs = z.array(verb) as z.ZodType<readonly Verb[]>;
+const entries = z.array(taskReport) as z.ZodType<readonly TaskReport[]>;
+const unreadable = z.array(orphan) as z.ZodType<readonly Orphan[]>;
 
 /** What an agent says about its machine when it joins and at every hello. */
 export const machine = z.object({
@@ -36,7 +43,7 @@ const welcome = z.object({
   /** Stop verbs for what the inventory named and the server knows to be over. */
 });
 /** `n` counts from 1 within a session; an agent applies only the next one and ignores others. */
-const changes = z.object({ type: z.literal("changes"), stamp, n: int, changes: z.array(verb) });
+const changes = z.object({ type: z.literal("changes"), stamp, n: int, changes: verbs });
 /** Everything up to report `seq` is durable. */
 const ack = z.object({ type: z.literal("ack"), stamp, seq: int });
 const beat = z.object({ type: z.literal("beat"), stamp, sent_ms: int, acked_seq: int });
@@ -64,9 +71,9 @@ const hello = z.object({
 });
 /** The whole inventory follows, in pages; nothing is decided about the node before the last. */
 const inventory = z.object({
-  type: z.literal("inventory"), entries: z.array(taskReport), unreadable: z.array(orphan), last: z.boolean(),
+  type: z.literal("inventory"), entries, unreadable, last: z.boolean(),
 });
-const report = z.object({ type: z.literal("report"), seq: int, entries: z.array(taskReport) });
+const report = z.object({ type: z.literal("report"), seq: int, entries });
 const heartbeat = z.object({
   type: z.literal("heartbeat"),
   /** The agent's own monotonic clock; echoed, so that a lease counts from its sending. */

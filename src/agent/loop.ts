@@ -1,0 +1,217 @@
+// The agent's loop: looks at records and processes, asks core/step what to do, does it, and says what has changed.
+
+import { accept, type Fence } from "../core/accept";
+import type { Orphan } from "../core/model";
+import type { Action, Seen, Stamp, TaskRecord, TaskReport, Verb } from "../core/record";
+import { reportOf } from "../core/report";
+import { step } from "../core/step";
+import type { Ms } from "../core/units";
+import type { Machine } from "../wire/agent";
+import type { Driver } from "./drivers/driver";
+
+export interface LoopOptions {
+  readonly driver: Driver;
+  readonly machine: () => Machine;
+  readonly clock: () => Ms;
+  readonly say: (line: string) => void;
+  /** Called with reports of tasks whose state changed; they are repeated until acknowledged. */
+  readonly report: (entries: readonly TaskReport[]) => void;
+}
+
+export interface AgentLoop {
+  wake(): void;
+  /** Takes in one message of the session; `null` when it is dropped. The fence is the new one, to be kept. */
+  take(fence: Fence, stamp: Stamp, n: number, verbs: readonly Verb[]): Promise<Fence | null>;
+  /** The whole inventory, as of now. */
+  inventory(): { readonly entries: readonly TaskReport[]; readonly unreadable: readonly Orphan[] };
+  /** The server has these ends on disk: their records leave the loop. */
+  acknowledged(uids: readonly string[]): Promise<void>;
+  /** Drops what is accepted and not begun, and brings back the ends that another timeline had acknowledged. */
+  newTimeline(): Promise<void>;
+  heard(sent_ms: Ms): void;
+  living(): number;
+  stop(): void;
+}
+
+/** Loads the records of this agent and starts deciding; nothing is reaped before the server has spoken. */
+export async function createAgentLoop(options: LoopOptions): Promise<AgentLoop> {
+  const { records, unreadable } = await options.driver.records();
+  const loop = new Loop(options, records, unreadable);
+  loop.wake();
+  return loop;
+}
+
+class Loop implements AgentLoop {
+  readonly #options: LoopOptions;
+  readonly #records: Map<string, TaskRecord>;
+  readonly #unreadable: readonly Orphan[];
+  readonly #busy = new Set<string>();
+  readonly #signalled = new Set<string>();
+  readonly #reported = new Map<string, string>();
+  #reserved: ReadonlySet<string> = new Set();
+  #lacking: ReadonlyMap<string, string> = new Map();
+  #heard_ms: Ms | null = null;
+  #turn: "idle" | "scheduled" | "stopped" = "idle";
+  #timer: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(options: LoopOptions, records: Map<string, TaskRecord>, unreadable: readonly Orphan[]) {
+    this.#options = options;
+    this.#records = records;
+    this.#unreadable = unreadable;
+    options.driver.onChange(() => this.wake());
+  }
+
+  wake(): void {
+    if (this.#turn !== "idle") return;
+    this.#turn = "scheduled";
+    setImmediate(() => {
+      if (this.#turn === "stopped") return;
+      this.#turn = "idle";
+      this.#decide();
+    });
+  }
+
+  #decide(): void {
+    const { driver, clock } = this.#options;
+    const machine = this.#options.machine();
+    const now_ms = clock();
+    const decided = step({ records: this.#records, seen: driver.seen(), busy: this.#busy, signalled: this.#signalled,
+      reserved: this.#reserved, boot_id: machine.boot_id, now_ms, capacity: machine.capacity, devices: machine.devices,
+      unreadable: this.#unreadable, heard_ms: this.#heard_ms });
+    this.#reserved = decided.reserved;
+    this.#lacking = decided.lacking;
+    for (const action of decided.actions) this.#act(action);
+    this.#tell();
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = decided.wake_at_ms === null ? null
+      : setTimeout(() => this.wake(), Math.min(Math.max(decided.wake_at_ms - now_ms, 5), 60_000));
+  }
+
+  /** Carries one action out; until it is done, nothing more is decided about its task. */
+  #act(action: Action): void {
+    this.#busy.add(action.uid);
+    this.#perform(action).catch((error: unknown) => {
+      this.#options.say(`task ${action.uid}: ${action.do}: ${error instanceof Error ? error.message : String(error)}`);
+    }).finally(() => {
+      this.#busy.delete(action.uid);
+      this.wake();
+    });
+  }
+
+  async #perform(action: Action): Promise<void> {
+    const { driver } = this.#options;
+    switch (action.do) {
+      case "start": {
+        const record = this.#records.get(action.uid);
+        if (record !== undefined) await driver.start(record);
+        return;
+      }
+      case "claim":
+        await driver.claimStopped(action.uid);
+        return;
+      case "signal":
+        this.#signalled.add(action.uid);
+        await driver.signal(action.uid, action.signal);
+        return;
+      case "kill":
+        await driver.kill(action.uid);
+        return;
+      case "end": {
+        const { next } = action;
+        // The successor first: a crash between the two finds it again, since its uid follows from this one's.
+        if (next !== null && !this.#records.has(next.assignment.uid)) {
+          await driver.write(next);
+          this.#records.set(next.assignment.uid, next);
+        }
+        const record = this.#records.get(action.uid);
+        if (record === undefined) return;
+        const ended = { ...record, end: action.end };
+        await driver.write(ended);
+        this.#records.set(action.uid, ended);
+      }
+    }
+  }
+
+  /** Reports every task whose state differs from what was last reported. */
+  #tell(): void {
+    const seen = this.#options.driver.seen();
+    const entries: TaskReport[] = [];
+    for (const record of this.#records.values()) {
+      const { uid } = record.assignment;
+      if (this.#busy.has(uid) && seen.get(uid) === undefined && record.end === null) continue;
+      const entry = this.#reportOf(record, seen);
+      const { reported } = entry;
+      const mark = `${reported.state} ${"pid" in reported ? reported.pid : ""} ${"prepared" in reported ? reported.prepared : ""}` +
+        ` ${"reason" in reported ? reported.reason : ""}`;
+      if (this.#reported.get(uid) === mark) continue;
+      this.#reported.set(uid, mark);
+      entries.push(entry);
+    }
+    if (entries.length > 0) this.#options.report(entries);
+  }
+
+  #reportOf(record: TaskRecord, seen: ReadonlyMap<string, Seen>): TaskReport {
+    return reportOf(record, seen.get(record.assignment.uid), { now_ms: this.#options.clock(), reserved: this.#reserved,
+      lacking: this.#lacking, records: this.#records, tail: (uid) => this.#options.driver.tail(uid) });
+  }
+
+  async take(fence: Fence, stamp: Stamp, n: number, verbs: readonly Verb[]): Promise<Fence | null> {
+    const { driver } = this.#options;
+    const seen = driver.seen();
+    const accepted = accept({ fence, records: this.#records, boot_id: this.#options.machine().boot_id,
+      now_ms: this.#options.clock(), claimed: (uid) => seen.get(uid)?.claimed === true || driver.wasClaimed(uid) },
+      stamp, n, verbs);
+    if (accepted === null) return null;
+    await Promise.all([...accepted.records.map((record) => driver.write(record)),
+      ...accepted.claims.map((uid) => driver.claimStopped(uid))]);
+    for (const record of accepted.records) this.#records.set(record.assignment.uid, record);
+    if (accepted.reports.length > 0) this.#options.report(accepted.reports);
+    this.wake();
+    return accepted.fence;
+  }
+
+  inventory(): { entries: readonly TaskReport[]; unreadable: readonly Orphan[] } {
+    const seen = this.#options.driver.seen();
+    const entries = [...this.#records.values()].map((record) => this.#reportOf(record, seen));
+    return { entries, unreadable: this.#unreadable };
+  }
+
+  async acknowledged(uids: readonly string[]): Promise<void> {
+    for (const uid of uids) {
+      const record = this.#records.get(uid);
+      if (record?.end == null) continue;
+      this.#records.delete(uid);
+      this.#reported.delete(uid);
+      this.#signalled.delete(uid);
+      await this.#options.driver.acknowledge(uid);
+    }
+  }
+
+  async newTimeline(): Promise<void> {
+    const { driver } = this.#options;
+    const seen = driver.seen();
+    for (const [uid, record] of this.#records) {
+      if (record.end !== null || seen.get(uid)?.claimed === true || this.#busy.has(uid)) continue;
+      await driver.forget(uid);
+      this.#records.delete(uid);
+    }
+    for (const record of await driver.kept()) this.#records.set(record.assignment.uid, record);
+    this.#reported.clear();
+  }
+
+  heard(sent_ms: Ms): void {
+    const first = this.#heard_ms === null;
+    this.#heard_ms = sent_ms;
+    this.#options.driver.lease(sent_ms);
+    if (first) this.wake();
+  }
+
+  living(): number {
+    return [...this.#records.values()].filter((record) => record.end === null).length;
+  }
+
+  stop(): void {
+    this.#turn = "stopped";
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+}

@@ -1,0 +1,223 @@
+// The agent's one connection: dials out, proves who it is, hands over the inventory, then carries changes, reports and logs.
+
+import { sign, type KeyObject } from "node:crypto";
+import { greet, type Fence } from "../core/accept";
+import type { TaskReport } from "../core/record";
+import type { Ms } from "../core/units";
+import { PROTOCOL, signedText, toAgent, type Credential, type Machine, type ToAgent, type ToServer } from "../wire/agent";
+import type { AgentLoop } from "./loop";
+import type { Outgoing } from "./outgoing";
+
+export interface SessionOptions {
+  readonly url: string;
+  /** PEM of the server's certificate; `null` on plain loopback. */
+  readonly certificate: string | null;
+  readonly pin: string;
+  readonly credential: Credential;
+  readonly key: KeyObject;
+  readonly instance_id: string;
+  readonly machine: () => Machine;
+  readonly loop: AgentLoop;
+  readonly fence: { get(): Fence | null; set(fence: Fence, durable: boolean): Promise<void> };
+  readonly outgoing: (send: (data: Uint8Array | string) => void) => Outgoing;
+  readonly clock: () => Ms;
+  readonly joined: (name: string) => void;
+}
+
+/** How a connection ended, for the one who decides about the next. */
+export type SessionEnd =
+  | { readonly is: "closed"; readonly why: string; readonly lived: boolean }
+  | { readonly is: "refused"; readonly code: string; readonly message: string; readonly hint: string | null };
+
+const PAGE = 200;
+const RESEND_AFTER_MS = 5_000;
+const SILENT_BEATS = 3;
+
+interface Unacked { readonly seq: number; readonly entries: readonly TaskReport[]; sent_ms: Ms }
+
+/** One connection from dialling to its end. What it could not report is in the next connection's inventory. */
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #socket: WebSocket;
+  readonly #outgoing: Outgoing;
+  #phase: "dialling" | "greeted" | "live" = "dialling";
+  #unacked: Unacked[] = [];
+  #waiting = new Map<string, TaskReport>();
+  #flushing = false;
+  #seq = 0;
+  #inventoried: string[] = [];
+  #beat: ReturnType<typeof setInterval> | null = null;
+  #answered_ms: Ms;
+  #work: Promise<void> = Promise.resolve();
+  #refusal: Extract<ToAgent, { type: "refused" }> | null = null;
+  readonly ended: Promise<SessionEnd>;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#answered_ms = options.clock();
+    const url = options.url.replace(/^http/, "ws") + "/v1/agent";
+    const tls = options.certificate === null ? {}
+      : { tls: { ca: options.certificate, rejectUnauthorized: true, serverName: "orch-server" } };
+    this.#socket = new WebSocket(url, tls as unknown as string[]);
+    this.#socket.binaryType = "arraybuffer";
+    this.#outgoing = options.outgoing((data) => this.#socket.send(data));
+    this.ended = new Promise((resolve) => {
+      let why = "the connection was closed";
+      this.#socket.onerror = (event) => { why = "message" in event ? String(event.message) : why; };
+      this.#socket.onmessage = (event) => this.#receive(String(event.data));
+      this.#socket.onclose = (event) => resolve(this.#end(event.reason === "" ? why : event.reason));
+    });
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  #end(why: string): SessionEnd {
+    if (this.#beat !== null) clearInterval(this.#beat);
+    this.#outgoing.closed();
+    const lived = this.#phase === "live";
+    this.#phase = "dialling";
+    if (this.#refusal !== null) {
+      const { code, message, hint } = this.#refusal;
+      return { is: "refused", code, message, hint };
+    }
+    return { is: "closed", why, lived };
+  }
+
+  #send(message: ToServer): void {
+    this.#socket.send(JSON.stringify(message));
+  }
+
+  #receive(data: string): void {
+    const parsed = toAgent.safeParse(JSON.parse(data));
+    if (!parsed.success) {
+      this.#refusal = { type: "refused", code: "malformed", message: "the server sent what this agent does not understand",
+        hint: "are both of the same release?" };
+      this.#socket.close();
+      return;
+    }
+    // One after the other: what a message makes of the records is on disk before the next is looked at.
+    this.#work = this.#work.then(() => this.#take(parsed.data)).catch((error: unknown) => {
+      this.#socket.close(4_003, error instanceof Error ? error.message.slice(0, 100) : "the agent failed");
+    });
+  }
+
+  async #take(message: ToAgent): Promise<void> {
+    const { loop, fence } = this.#options;
+    switch (message.type) {
+      case "challenge":
+        return this.#answer(message);
+      case "welcome":
+        this.#phase = "live";
+        this.#options.joined(message.name);
+        this.#startBeating(message.heartbeat_ms);
+        await loop.acknowledged(this.#inventoried);
+        this.#flush();
+        return;
+      case "changes": {
+        const now = fence.get();
+        const next = now === null ? null : await loop.take(now, message.stamp, message.n, message.changes);
+        if (next !== null) await fence.set(next, false);
+        return;
+      }
+      case "ack":
+        return this.#acknowledge(message.seq);
+      case "beat":
+        this.#answered_ms = this.#options.clock();
+        loop.heard(message.sent_ms);
+        return this.#repeat(message.acked_seq);
+      case "refused":
+        this.#refusal = message;
+        this.#socket.close();
+        return;
+      case "open":
+      case "credit":
+      case "close":
+        return this.#outgoing.take(message);
+    }
+  }
+
+  async #answer(challenge: Extract<ToAgent, { type: "challenge" }>): Promise<void> {
+    const { loop, fence, credential, key, instance_id } = this.#options;
+    const before = fence.get();
+    const greeting = greet(before, challenge.stamp);
+    if (greeting.is === "refused") {
+      this.#refusal = { type: "refused", code: "older_server", message: greeting.why, hint: null };
+      this.#socket.close();
+      return;
+    }
+    if (greeting.new_timeline) await loop.newTimeline();
+    await fence.set(greeting.fence, true);
+    const machine = this.#options.machine();
+    const signed = signedText(challenge.nonce, credential.node_id, instance_id, machine.boot_id, this.#options.pin);
+    this.#send({ type: "hello", protocol: PROTOCOL, credential, instance_id, machine,
+      signature: sign(null, Buffer.from(signed), key).toString("base64"),
+      highest: before === null ? null : { timeline: before.timeline, epoch: before.epoch },
+      // An agent on a fresh disk has applied nothing that it could vouch for, and says so.
+      applied: before === null ? null : { timeline: before.timeline, revision: before.revision } });
+    this.#sendInventory();
+    this.#phase = "greeted";
+  }
+
+  #sendInventory(): void {
+    const { entries, unreadable } = this.#options.loop.inventory();
+    this.#inventoried = entries.filter((entry) => "finished_age_ms" in entry.reported).map((entry) => entry.uid);
+    for (let at = 0; at === 0 || at < entries.length; at += PAGE) {
+      const last = at + PAGE >= entries.length;
+      this.#send({ type: "inventory", entries: entries.slice(at, at + PAGE), unreadable: last ? unreadable : [], last });
+    }
+  }
+
+  /** Takes reports of the loop; before the welcome they wait, since the inventory already says them. */
+  report(entries: readonly TaskReport[]): void {
+    for (const entry of entries) this.#waiting.set(entry.uid, entry);
+    if (this.#flushing || this.#phase !== "live") return;
+    this.#flushing = true;
+    setImmediate(() => {
+      this.#flushing = false;
+      if (this.#phase === "live") this.#flush();
+    });
+  }
+
+  #flush(): void {
+    const entries = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (let at = 0; at < entries.length; at += PAGE) {
+      const unacked = { seq: ++this.#seq, entries: entries.slice(at, at + PAGE), sent_ms: this.#options.clock() };
+      this.#unacked.push(unacked);
+      this.#send({ type: "report", seq: unacked.seq, entries: unacked.entries });
+    }
+  }
+
+  async #acknowledge(seq: number): Promise<void> {
+    const done = this.#unacked.filter((report) => report.seq <= seq);
+    this.#unacked = this.#unacked.filter((report) => report.seq > seq);
+    const finals = done.flatMap((report) => report.entries).filter((entry) => "finished_age_ms" in entry.reported);
+    await this.#options.loop.acknowledged(finals.map((entry) => entry.uid));
+  }
+
+  async #repeat(acked_seq: number): Promise<void> {
+    await this.#acknowledge(acked_seq);
+    const now = this.#options.clock();
+    for (const report of this.#unacked) {
+      if (now - report.sent_ms < RESEND_AFTER_MS) continue;
+      report.sent_ms = now;
+      this.#send({ type: "report", seq: report.seq, entries: report.entries });
+    }
+  }
+
+  #startBeating(heartbeat_ms: Ms): void {
+    this.#answered_ms = this.#options.clock();
+    const beat = (): void => {
+      const { clock, fence } = this.#options;
+      if (clock() - this.#answered_ms > SILENT_BEATS * heartbeat_ms) return this.#socket.close(4_004, "the server is silent");
+      const now = fence.get();
+      if (now !== null) void fence.set(now, true).catch(() => this.#socket.close(4_003, "the fence could not be written"));
+      this.#send({ type: "heartbeat", sent_ms: clock(), applied_n: now?.applied_n ?? 0,
+        applied_revision: now?.revision ?? 0, reported_seq: this.#seq });
+    };
+    this.#beat = setInterval(beat, heartbeat_ms);
+    beat();
+  }
+}

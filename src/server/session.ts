@@ -1,0 +1,230 @@
+// One agent's connection, message by message: what it says goes into commits, what has to be said is numbered and kept.
+
+import { toldBy, verbsFor, type Told } from "../core/assign";
+import type { NodeRow, TaskRow } from "../core/model";
+import { observe, observeInventory, type IntakeContext } from "../core/observe";
+import type { Stamp, TaskReport, Verb } from "../core/record";
+import type { Ms } from "../core/units";
+import { PROTOCOL, toServer, type ToAgent, type ToServer } from "../wire/agent";
+import { admitHello, type Refusal } from "./admission";
+import type { AgentSocket, Context } from "./context";
+import type { Streams } from "./streams";
+
+type Hello = Extract<ToServer, { type: "hello" }>;
+type Inventory = Extract<ToServer, { type: "inventory" }>;
+type Changes = Extract<ToAgent, { type: "changes" }>;
+
+export interface Session {
+  readonly n: number;
+  readonly nonce: string;
+  readonly socket: AgentSocket;
+  readonly streams: Streams;
+  phase:
+    | { readonly is: "challenged" }
+    | { readonly is: "inventory"; readonly hello: Hello; readonly pages: Inventory[] }
+    | { readonly is: "live"; readonly node_id: string; readonly instance_id: string };
+  told: Map<string, Told>;
+  /** Sent in this session and not yet reported as applied, oldest first. */
+  unapplied: { readonly message: Changes; readonly at_ms: Ms }[];
+  sent_n: number;
+  acked_seq: number;
+  /** Messages that change the session's phase are taken in one after the other. */
+  queue: Promise<void>;
+}
+
+/** What all connections share. */
+export interface Hub extends Context {
+  readonly all: Map<AgentSocket, Session>;
+  /** By node: the one connection that speaks for it. */
+  readonly live: Map<string, Session>;
+}
+
+const RESEND_AFTER_MS = 5_000;
+/** A session whose agent was heard this recently is not given to another instance. */
+const IN_USE_MS = 12_000;
+
+export const stamp = (hub: Hub, session: Session): Stamp => ({ cluster_id: hub.store.state.cluster.cluster_id,
+  timeline: hub.store.state.cluster.timeline, epoch: hub.store.state.cluster.epoch, session: session.n,
+  revision: hub.store.state.cluster.revision });
+
+export const send = (session: Session, message: ToAgent): boolean => session.socket.send(JSON.stringify(message)) !== 0;
+
+export function refuse(session: Session, refusal: Refusal): void {
+  send(session, { type: "refused", ...refusal });
+  session.socket.close(4_000, refusal.code);
+}
+
+/** Sends the difference of these tasks; numbered, and kept until the agent says that it is applied. */
+export function push(hub: Hub, session: Session, node: NodeRow, tasks: Iterable<TaskRow>,
+  first: readonly Verb[] = []): void {
+  const verbs = [...first, ...verbsFor(hub.store.state, node, { spec: hub.store.spec, limits: hub.limits,
+    tasks, told: session.told })];
+  if (verbs.length === 0) return;
+  for (const verb of verbs) session.told.set(...toldBy(verb));
+  const message: Changes = { type: "changes", stamp: stamp(hub, session), n: ++session.sent_n, changes: verbs };
+  session.unapplied.push({ message, at_ms: hub.clock() });
+  send(session, message);
+}
+
+const intakeContext = (hub: Hub, revision: number, now_ms: Ms): IntakeContext => ({ now_ms, revision,
+  limits: hub.limits, seed: hub.seed(), hasEnded: (uid) => hub.store.history.hasEnded(uid), hasGrave: (uid) => hub.store.history.hasGrave(uid) });
+
+async function greetNode(hub: Hub, session: Session, hello: Hello): Promise<void> {
+  const { highest } = hello;
+  const { cluster } = hub.store.state;
+  if (highest !== null && highest.epoch > cluster.epoch) {
+    hub.loop.fence(`a node has seen epoch ${highest.epoch} of this cluster, this server is at ${cluster.epoch}: ` +
+      "it stopped planning. An old copy of the database is in place; bring it back with: orch restore");
+    return refuse(session, { code: "older_server", message: "this server's database is older than what the node has seen",
+      hint: "restore it with: orch restore FILE" });
+  }
+  const rival = hub.live.get(hello.credential.node_id);
+  const rivalry = rival === undefined || rival === session ? null : await contested(hub, rival, hello);
+  if (rivalry !== null) return refuse(session, rivalry);
+  const verdict = await admitHello(hub, hello, session.nonce, session.socket.remote);
+  if (verdict.is === "refused") return refuse(session, verdict.refusal);
+  session.phase = { is: "inventory", hello, pages: [] };
+}
+
+/** Two agents with one identity: the one that is there stays, unless it has long been silent or is the same process. */
+async function contested(hub: Hub, rival: Session, hello: Hello): Promise<Refusal | null> {
+  const { phase } = rival;
+  if (phase.is !== "live") return null;
+  const seen = hub.loop.lastSeen(phase.node_id);
+  if (phase.instance_id === hello.instance_id || seen === null || hub.clock() - seen > IN_USE_MS) {
+    rival.socket.close(4_001, "replaced by a newer connection");
+    drop(hub, rival);
+    return null;
+  }
+  await hub.store.commit("server", (draft) => draft.event({ verb: "refused", object: hello.credential.name, project: null,
+    detail: `a second agent with its identity connected from ${hello.machine.facts.hostname}` }));
+  return { code: "identity_in_use", message: `another agent is connected as ${hello.credential.name}`,
+    hint: "was its data directory copied? Give this one a directory of its own and join again" };
+}
+
+async function takeInventory(hub: Hub, session: Session, page: Inventory): Promise<void> {
+  if (session.phase.is !== "inventory") return;
+  const { hello, pages } = session.phase;
+  pages.push(page);
+  if (!page.last) return;
+  const { node_id } = hello.credential;
+  const inventory = { boot_id: hello.machine.boot_id, applied: hello.applied,
+    entries: pages.flatMap((one) => one.entries), unreadable: pages.flatMap((one) => one.unreadable) };
+  const { value } = await hub.store.commit(`node ${hello.credential.name}`, (draft) => {
+    const intake = observeInventory(draft.state, node_id, inventory, intakeContext(hub, draft.revision, draft.now_ms));
+    draft.put(intake.changes);
+    return { told: intake.told, verbs: intake.verbs, notes: intake.notes };
+  });
+  for (const note of value.notes) hub.say(note);
+  const node = hub.store.state.nodes.get(node_id);
+  if (node === undefined) return sendHome(hub, session, inventory.entries);
+  session.phase = { is: "live", node_id, instance_id: hello.instance_id };
+  session.told = value.told;
+  hub.live.set(node_id, session);
+  hub.loop.heard(node_id, hub.clock());
+  send(session, { type: "welcome", stamp: stamp(hub, session), name: node.name, heartbeat_ms: hub.heartbeat_ms });
+  push(hub, session, node, hub.store.state.tasks.values(), value.verbs);
+  hub.loop.wake();
+}
+
+/** A forgotten node gets only its stops. */
+function sendHome(hub: Hub, session: Session, entries: readonly TaskReport[]): void {
+  const changes: Verb[] = entries.filter((entry) => !("finished_age_ms" in entry.reported)).map((entry) => ({ verb: "stop",
+    uid: entry.uid, attempt: entry.identity?.attempt ?? 0, signal: "TERM", grace_ms: 10_000, why: "its node was forgotten" }));
+  send(session, { type: "welcome", stamp: stamp(hub, session), name: "", heartbeat_ms: hub.heartbeat_ms });
+  if (changes.length > 0) send(session, { type: "changes", stamp: stamp(hub, session), n: ++session.sent_n, changes });
+  refuse(session, { code: "forgotten", message: "this node was removed from the cluster",
+    hint: "join it again with a new token: orch token new --role agent" });
+}
+
+async function takeReport(hub: Hub, session: Session, seq: number, entries: readonly TaskReport[]): Promise<void> {
+  if (session.phase.is !== "live") return;
+  const { node_id } = session.phase;
+  const { value: verbs } = await hub.store.commit(`node ${node_id}`, (draft) => {
+    const intake = observe(draft.state, node_id, entries, intakeContext(hub, draft.revision, draft.now_ms));
+    draft.put(intake.changes);
+    return intake.verbs;
+  });
+  session.acked_seq = Math.max(session.acked_seq, seq);
+  for (const entry of entries) if (!session.told.has(entry.uid)) session.told.set(entry.uid, "run");
+  send(session, { type: "ack", stamp: stamp(hub, session), seq });
+  const node = hub.store.state.nodes.get(node_id);
+  if (node !== undefined && verbs.length > 0) push(hub, session, node, [], verbs);
+}
+
+function takeHeartbeat(hub: Hub, session: Session, beat: Extract<ToServer, { type: "heartbeat" }>): void {
+  if (session.phase.is !== "live") return;
+  hub.loop.heard(session.phase.node_id, hub.clock());
+  send(session, { type: "beat", stamp: stamp(hub, session), sent_ms: beat.sent_ms, acked_seq: session.acked_seq });
+  session.unapplied = session.unapplied.filter(({ message }) => message.n > beat.applied_n);
+  const oldest = session.unapplied[0];
+  if (oldest === undefined || hub.clock() - oldest.at_ms < RESEND_AFTER_MS) return;
+  session.unapplied = session.unapplied.map(({ message }) => ({ message, at_ms: hub.clock() }));
+  for (const { message } of session.unapplied) send(session, message);
+}
+
+async function takeFacts(hub: Hub, session: Session, machine: Hello["machine"]): Promise<void> {
+  if (session.phase.is !== "live") return;
+  const { node_id } = session.phase;
+  await hub.store.commit(`node ${node_id}`, (draft) => {
+    const node = draft.state.nodes.get(node_id);
+    if (node === undefined) return;
+    const { facts, capacity, devices, agent_version } = machine;
+    draft.put([{ table: "nodes", key: node_id, row: { ...node, facts, capacity, devices, agent_version } }]);
+  });
+}
+
+async function take(hub: Hub, session: Session, message: ToServer): Promise<void> {
+  switch (message.type) {
+    case "hello":
+      return session.phase.is === "challenged" ? greetNode(hub, session, message) : undefined;
+    case "inventory":
+      return takeInventory(hub, session, message);
+    case "report":
+      return takeReport(hub, session, message.seq, message.entries);
+    case "heartbeat":
+      return takeHeartbeat(hub, session, message);
+    case "facts":
+      return takeFacts(hub, session, message.machine);
+    case "opened":
+    case "end":
+      return session.streams.take(message);
+  }
+}
+
+export function receive(hub: Hub, session: Session, data: string | Uint8Array): void {
+  if (typeof data !== "string") return session.streams.bytes(data);
+  const parsed = parse(data);
+  if (parsed === null) return refuse(session, { code: "malformed", message: "the message is not of this protocol",
+    hint: `the server speaks version ${PROTOCOL}; are both of the same release?` });
+  // Reports need not wait for each other's commit: their order is kept by the store's queue, and states only rise.
+  if (parsed.type === "report" || parsed.type === "heartbeat") {
+    void take(hub, session, parsed).catch((error: unknown) => failed(hub, session, error));
+    return;
+  }
+  session.queue = session.queue.then(() => take(hub, session, parsed)).catch((error: unknown) => failed(hub, session, error));
+}
+
+function failed(hub: Hub, session: Session, error: unknown): void {
+  hub.say(`agent session ${session.n}: ${error instanceof Error ? error.message : String(error)}`);
+  session.socket.close(4_002, "the server could not take the message");
+}
+
+export function drop(hub: Hub, session: Session): void {
+  session.streams.broken("the node's connection was lost");
+  hub.all.delete(session.socket);
+  if (session.phase.is === "live" && hub.live.get(session.phase.node_id) === session) {
+    hub.live.delete(session.phase.node_id);
+    hub.loop.gone(session.phase.node_id);
+  }
+}
+
+function parse(data: string): ToServer | null {
+  try {
+    const result = toServer.safeParse(JSON.parse(data));
+    return result.success ? result.data : null;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}

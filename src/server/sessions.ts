@@ -1,0 +1,70 @@
+// All agents' connections: opened and closed here, told of every commit that concerns their node.
+
+import type { Change, State, TaskRow } from "../core/model";
+import { PROTOCOL } from "../wire/agent";
+import type { Refusal } from "./admission";
+import type { AgentSocketHandlers, Context } from "./context";
+import { drop, push, receive, refuse, send, stamp, type Hub, type Session } from "./session";
+import { createStreams, type LogRequest } from "./streams";
+
+export interface Sessions {
+  readonly handlers: AgentSocketHandlers;
+  /** Opens a task's log on its node; `null` while the node is not connected. */
+  openLog(node_id: string, request: LogRequest): AsyncIterable<Uint8Array> | null;
+  close(node_id: string, why: Refusal): void;
+  stop(): void;
+}
+
+export function createSessions(context: Context): Sessions {
+  const hub: Hub = { ...context, all: new Map(), live: new Map() };
+  let count = 0;
+  const unlisten = hub.store.onCommit((_revision, changes) => {
+    for (const [node_id, tasks] of changedTasks(changes, hub.store.state)) {
+      const session = hub.live.get(node_id);
+      const node = hub.store.state.nodes.get(node_id);
+      if (session !== undefined && node !== undefined) push(hub, session, node, tasks);
+    }
+  });
+  return {
+    handlers: {
+      open(socket) {
+        const session: Session = { n: ++count, nonce: hub.seed(), socket, streams: createStreams(socket),
+          phase: { is: "challenged" }, told: new Map(), unapplied: [], sent_n: 0, acked_seq: 0, queue: Promise.resolve() };
+        hub.all.set(socket, session);
+        send(session, { type: "challenge", protocol: PROTOCOL, nonce: session.nonce, stamp: stamp(hub, session) });
+      },
+      message(socket, data) {
+        const session = hub.all.get(socket);
+        if (session !== undefined) receive(hub, session, data);
+      },
+      drain: () => undefined,
+      close(socket) {
+        const session = hub.all.get(socket);
+        if (session !== undefined) drop(hub, session);
+      },
+    },
+    openLog: (node_id, request) => hub.live.get(node_id)?.streams.openLog(request) ?? null,
+    close(node_id, why) {
+      const session = hub.live.get(node_id);
+      if (session !== undefined) refuse(session, why);
+    },
+    stop() {
+      unlisten();
+      for (const session of hub.all.values()) session.socket.close(1_001, "the server stops");
+    },
+  };
+}
+
+/** Living tasks among the changed rows, by node, as the state has them now. */
+function changedTasks(changes: readonly Change[], state: State): Map<string, TaskRow[]> {
+  const byNode = new Map<string, TaskRow[]>();
+  for (const change of changes) {
+    if (change.table !== "tasks" || change.row === null) continue;
+    const task = state.tasks.get(change.key);
+    if (task === undefined) continue;
+    const tasks = byNode.get(task.node_id);
+    if (tasks === undefined) byNode.set(task.node_id, [task]);
+    else tasks.push(task);
+  }
+  return byNode;
+}
