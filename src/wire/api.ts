@@ -109,6 +109,44 @@ export const userView = z.object({ name: z.string(), role: z.string(), unix_user
 export const tokenView = z.object({ id: z.string(), role: z.string(), user: z.string().nullable(), created_ms: ms,
   expires_ms: ms.nullable(), state: z.enum(["valid", "expired", "revoked"]) });
 
+export const healthView = z.object({ status: z.literal("ok"), version: z.string() });
+export const meView = z.object({ user: z.string(), role: z.string(), project: z.string(), unix_user: z.string(),
+  token_id: z.string(), cluster_id: z.string(), revision: int });
+export type MeView = z.infer<typeof meView>;
+
+/** A card with the node it is in, for `orch gpus`. */
+export const gpuView = deviceView.extend({ node: z.string() });
+export type GpuView = z.infer<typeof gpuView>;
+
+export const workloadView = z.object({
+  name: z.string(), app: z.string(), project: z.string(), user: z.string(), kind: z.enum(["service", "job", "daemon"]),
+  version: int, replicas: int, removing: z.boolean(),
+  /** Tasks that run now, and slots that wait. */
+  running: int, pending: int,
+  last_run: z.object({ run: int, state: z.string() }).nullable(),
+});
+export type WorkloadView = z.infer<typeof workloadView>;
+
+export const workloadDetail = workloadView.extend({
+  /** What it runs and how; `null` for those who may not see its environment. */
+  spec: z.record(z.string(), z.unknown()).nullable(), settings: z.record(z.string(), z.unknown()),
+  tasks: z.array(taskView),
+});
+export type WorkloadDetail = z.infer<typeof workloadDetail>;
+
+export const appView = z.object({
+  name: z.string(), project: z.string(), revision: int, changed_by: z.string(), changed_ms: ms, removing: z.boolean(),
+  workloads: z.array(workloadView),
+});
+export type AppView = z.infer<typeof appView>;
+
+/** `text` is the spec as applied; `null` for those who may not see its environment. */
+export const appDetail = appView.extend({ text: z.string().nullable() });
+export type AppDetail = z.infer<typeof appDetail>;
+
+export const runDetail = runView.extend({ tasks: z.array(taskView) });
+export type RunDetail = z.infer<typeof runDetail>;
+
 /** Lists are named arrays; `next` continues a long one. */
 export const list = <N extends string, T extends z.ZodType>(name: N, item: T) =>
   z.object({ [name]: z.array(item), next: z.string().nullable() } as Record<N, z.ZodArray<T>> & { next: z.ZodNullable<z.ZodString> });
@@ -123,6 +161,14 @@ export const applyRequest = z.object({
 });
 export const applyAnswer = z.object({ app: z.string(), project: z.string(), revision: int, runs: z.array(int),
   changes: planView.shape.changes });
+
+/** A spec that has no issues: what it declares. One with issues is refused with code `spec`. */
+export const validateRequest = z.object({ text: z.string(), file: z.string() });
+export const validateAnswer = z.object({ app: z.string(), project: z.string(),
+  workloads: z.array(z.object({ name: z.string(), kind: z.string() })) });
+
+/** What a change that has no more to say answers. */
+export const doneAnswer = z.object({ revision: int });
 
 export const runRequest = z.object({
   name: z.string().nullable(), project: z.string().nullable(),
@@ -145,6 +191,7 @@ export const forgetRequest = z.object({
   fenced: z.boolean(),
 });
 export const tokenRequest = z.object({
+  /** `expires_ms` is a Unix time; `null`: never, or 24 h for agents. `user: null` is oneself; agents have none. */
   role: z.enum(["admin", "operator", "user", "viewer", "agent"]), user: z.string().nullable(), expires_ms: int.nullable(),
 });
 export const tokenAnswer = z.object({ id: z.string(), role: z.string(), user: z.string().nullable(), token: z.string(),

@@ -1,0 +1,47 @@
+// What the parts of the server's shell share: the store, the loop, who this server is, the clock and the dice.
+
+import type { PlanLimits } from "../core/snapshot";
+import type { Ms } from "../core/units";
+import type { Store } from "../store/store";
+import type { Loop } from "./loop";
+
+/** Who this server is: the key behind the pin that every token carries. */
+export interface Identity {
+  readonly cluster_id: string;
+  /** SHA-256 of the certificate's public key (SPKI), hex. */
+  readonly pin: string;
+  readonly certificate_pem: string;
+  /** ECDSA P-256 with SHA-256 over the text, base64. */
+  sign(text: string): string;
+  verify(text: string, signature: string): boolean;
+  /** A secret that only this server can derive from a label; for answers that must be repeatable and not stored. */
+  derive(label: string): string;
+}
+
+export interface Context {
+  readonly store: Store;
+  readonly loop: Loop;
+  readonly limits: PlanLimits;
+  readonly identity: Identity;
+  readonly clock: () => Ms;
+  /** 32 random hex digits. */
+  readonly seed: () => string;
+  readonly heartbeat_ms: Ms;
+  readonly version: string;
+  readonly say: (line: string) => void;
+}
+
+/** One agent's connection. The same object from `open` to `close`. */
+export interface AgentSocket {
+  /** Bytes sent, -1 when queued, 0 when dropped: then it counts as not sent. */
+  send(data: string | Uint8Array): number;
+  close(code: number, reason: string): void;
+  readonly remote: string;
+}
+
+export interface AgentSocketHandlers {
+  open(socket: AgentSocket): void;
+  message(socket: AgentSocket, data: string | Uint8Array): void;
+  drain(socket: AgentSocket): void;
+  close(socket: AgentSocket): void;
+}

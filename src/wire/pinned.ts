@@ -1,0 +1,57 @@
+// Trust in a server by the hash of its key: its certificate is fetched without a word about us, compared, then required.
+
+import { createHash, X509Certificate } from "node:crypto";
+
+/** The name every server's certificate carries, whatever address it is reached under. */
+export const SERVER_NAME = "orch-server";
+
+/** SHA-256 of a certificate's public key (SPKI), hex: the pin in every token. */
+export function pinOf(certificate_pem: string): string {
+  const { publicKey } = new X509Certificate(certificate_pem);
+  return createHash("sha256").update(publicKey.export({ type: "spki", format: "der" })).digest("hex");
+}
+
+/** How a pinned connection is made. `rejectUnauthorized` is explicit: the environment must not be able to switch it off. */
+export interface PinnedTls {
+  readonly ca: string;
+  readonly rejectUnauthorized: true;
+  readonly serverName: string;
+}
+
+export const pinnedTls = (certificate_pem: string): PinnedTls =>
+  ({ ca: certificate_pem, rejectUnauthorized: true, serverName: SERVER_NAME });
+
+/** The server that answered holds another key than the token was made for. */
+export class WrongServerError extends Error {
+  override name = "WrongServerError";
+  readonly hint = "Is the address right? If the server was set up anew, get a new token from it";
+}
+
+/**
+ * The certificate of the server at `url`, once it is proven to hold the pinned key. Nothing secret is sent: the
+ * connection is not to be trusted before the comparison. Throws WrongServerError, or the fetch's own error.
+ */
+export async function fetchCertificate(url: string, pin: string, timeout_ms = 10_000): Promise<string> {
+  const answer = await fetch(new URL("/v1/bootstrap/cert", url), {
+    redirect: "error", signal: AbortSignal.timeout(timeout_ms), tls: { rejectUnauthorized: false },
+  });
+  if (!answer.ok) throw new WrongServerError(`${url} gave no certificate (${answer.status}): it is not an orch server`);
+  const text = await answer.text();
+  const found = pinOrNull(text);
+  if (found === null) throw new WrongServerError(`${url} gave no certificate: it is not an orch server`);
+  if (found !== pin) {
+    throw new WrongServerError(`${url} is not the server of this token: its key is ${found.slice(0, 16)}…, ` +
+      `the token's is ${pin.slice(0, 16)}…`);
+  }
+  return text;
+}
+
+function pinOrNull(pem: string): string | null {
+  try {
+    return pinOf(pem);
+  } catch (error) {
+    // Whatever answered, it was no certificate; the caller says so with the address.
+    if (error instanceof Error) return null;
+    throw error;
+  }
+}
