@@ -164,6 +164,8 @@ export interface RunRow {
 /** How one task of a slot's newest attempt ended. */
 export interface TaskEnd {
   readonly uid: string;
+  /** What the slot's streak and back-off are about: a new version starts with a clean sheet. */
+  readonly version: number;
   readonly attempt: number;
   readonly member: number;
   readonly node_id: string;

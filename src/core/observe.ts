@@ -150,9 +150,9 @@ function bookEnd(state: State, task: TaskRow, final: TaskFinal, continues: boole
   // The first success wins; any other end of an attempt that was given up changes nothing.
   if (task.written_off !== null && final.state !== "succeeded") return null;
   const ran = final.started_ms === null ? 0 : final.finished_ms - final.started_ms;
-  const after = slotAfterEnd(before, task, { uid: task.uid, attempt: task.attempt, member: task.member,
-    node_id: task.node_id, state: final.state, reason: final.reason, exit_code: final.exit_code, signal: final.signal,
-    at_ms: final.finished_ms }, settings, context.limits, ran);
+  const after = slotAfterEnd(before, task, { uid: task.uid, version: task.version, attempt: task.attempt,
+    member: task.member, node_id: task.node_id, state: final.state, reason: final.reason, exit_code: final.exit_code,
+    signal: final.signal, at_ms: final.finished_ms }, settings, context.limits, ran);
   // Numbers that were granted are free again only when the agent has said that it uses no more of them.
   return continues ? { ...after, attempts: Math.max(after.attempts, task.grant_until) } : after;
 }
