@@ -2,7 +2,7 @@
 
 import { accept, type Fence } from "../core/accept";
 import type { Orphan } from "../core/model";
-import type { Action, Seen, Stamp, TaskRecord, TaskReport, Verb } from "../core/record";
+import type { Action, Reported, Seen, Stamp, TaskRecord, TaskReport, Verb } from "../core/record";
 import { reportOf } from "../core/report";
 import { step } from "../core/step";
 import type { Ms } from "../core/units";
@@ -31,6 +31,14 @@ export interface AgentLoop {
   heard(sent_ms: Ms): void;
   living(): number;
   stop(): void;
+}
+
+/** What makes a report news: everything but the ages in it. */
+function markOf(reported: Reported): string {
+  const { state } = reported;
+  const pid = "pid" in reported ? reported.pid : null;
+  const prepared = "prepared" in reported && reported.prepared;
+  return JSON.stringify([state, pid, prepared, "reason" in reported ? reported.reason : null]);
 }
 
 /** Loads the records of this agent and starts deciding; nothing is reaped before the server has spoken. */
@@ -140,9 +148,7 @@ class Loop implements AgentLoop {
       const { uid } = record.assignment;
       if (this.#busy.has(uid) && seen.get(uid) === undefined && record.end === null) continue;
       const entry = this.#reportOf(record, seen);
-      const { reported } = entry;
-      const mark = `${reported.state} ${"pid" in reported ? reported.pid : ""} ${"prepared" in reported ? reported.prepared : ""}` +
-        ` ${"reason" in reported ? reported.reason : ""}`;
+      const mark = markOf(entry.reported);
       if (this.#reported.get(uid) === mark) continue;
       this.#reported.set(uid, mark);
       entries.push(entry);

@@ -43,7 +43,8 @@ export function createOutgoing(send: (data: Uint8Array | string) => void, read: 
     const stream: Stream = { credit: message.credit, wake: null, abort: new AbortController() };
     streams.set(message.stream, stream);
     const ended = (error: string | null): void => {
-      if (streams.delete(message.stream) && !stream.abort.signal.aborted) tell({ type: "end", stream: message.stream, error });
+      if (streams.delete(message.stream) && !stream.abort.signal.aborted) tell({ type: "end", stream: message.stream,
+        error });
     };
     pump(message.stream, stream, message.what).then(() => ended(null),
       (error: unknown) => ended(error instanceof Error ? error.message : String(error)));

@@ -1,10 +1,12 @@
-// The agent's one connection: dials out, proves who it is, hands over the inventory, then carries changes, reports and logs.
+// The agent's one connection: dials out, proves who it is, hands over the inventory, then carries changes, reports
+// and logs.
 
 import { sign, type KeyObject } from "node:crypto";
 import { greet, type Fence } from "../core/accept";
 import type { TaskReport } from "../core/record";
 import type { Ms } from "../core/units";
-import { PROTOCOL, signedText, toAgent, type Credential, type Machine, type ToAgent, type ToServer } from "../wire/agent";
+import { PROTOCOL, signedText, toAgent, type Credential, type Machine, type ToAgent,
+  type ToServer } from "../wire/agent";
 import type { AgentLoop } from "./loop";
 import type { Outgoing } from "./outgoing";
 
@@ -60,7 +62,7 @@ export class Session {
       : { tls: { ca: options.certificate, rejectUnauthorized: true, serverName: "orch-server" } };
     this.#socket = new WebSocket(url, tls as unknown as string[]);
     this.#socket.binaryType = "arraybuffer";
-    this.#outgoing = options.outgoing((data) => this.#socket.send(data));
+    this.#outgoing = options.outgoing((data) => this.#socket.send(data as string));
     this.ended = new Promise((resolve) => {
       let why = "the connection was closed";
       this.#socket.onerror = (event) => { why = "message" in event ? String(event.message) : why; };
@@ -165,7 +167,8 @@ export class Session {
     this.#inventoried = entries.filter((entry) => "finished_age_ms" in entry.reported).map((entry) => entry.uid);
     for (let at = 0; at === 0 || at < entries.length; at += PAGE) {
       const last = at + PAGE >= entries.length;
-      this.#send({ type: "inventory", entries: entries.slice(at, at + PAGE), unreadable: last ? unreadable : [], last });
+      this.#send({ type: "inventory", entries: entries.slice(at, at + PAGE), unreadable: last ? unreadable : [],
+        last });
     }
   }
 
@@ -211,9 +214,11 @@ export class Session {
     this.#answered_ms = this.#options.clock();
     const beat = (): void => {
       const { clock, fence } = this.#options;
-      if (clock() - this.#answered_ms > SILENT_BEATS * heartbeat_ms) return this.#socket.close(4_004, "the server is silent");
+      if (clock() - this.#answered_ms > SILENT_BEATS * heartbeat_ms) return this.#socket.close(4_004,
+        "the server is silent");
       const now = fence.get();
-      if (now !== null) void fence.set(now, true).catch(() => this.#socket.close(4_003, "the fence could not be written"));
+      if (now !== null) void fence.set(now, true).catch(() => this.#socket.close(4_003,
+        "the fence could not be written"));
       this.#send({ type: "heartbeat", sent_ms: clock(), applied_n: now?.applied_n ?? 0,
         applied_revision: now?.revision ?? 0, reported_seq: this.#seq });
     };

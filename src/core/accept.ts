@@ -19,7 +19,10 @@ export type Greeting =
   | { readonly is: "welcome"; readonly fence: Fence; readonly new_timeline: boolean }
   | { readonly is: "refused"; readonly why: string };
 
-/** Decides whether to follow the server that sent this challenge. Epochs rise over restores too, so they alone order servers. */
+/**
+ * Decides whether to follow the server that sent this challenge. Epochs rise over restores too, so they alone order
+ * servers.
+ */
 export function greet(fence: Fence | null, stamp: Stamp): Greeting {
   if (fence !== null && stamp.cluster_id !== fence.cluster_id) {
     return { is: "refused", why: `this node belongs to cluster ${fence.cluster_id}, the server is of ${stamp.cluster_id}` };
@@ -98,7 +101,8 @@ function assign(context: AcceptContext, known: TaskRecord | undefined,
   }
   const record: TaskRecord = { assignment: task, boot_id: context.boot_id, accepted_ms: context.now_ms,
     go: task.desired === "run", not_before_ms: 0, stop: null, end: null };
-  if (context.claimed(task.uid)) return { ...record, end: refusal(context, "stopped", "it was stopped before it came") };
+  if (context.claimed(task.uid)) return { ...record, end: refusal(context, "stopped",
+    "it was stopped before it came") };
   if (task.boot_id !== context.boot_id) {
     return { ...record, end: refusal(context, "rejected", "it was meant for this machine before its last reboot") };
   }
@@ -121,7 +125,8 @@ function stopped(verb: Extract<Verb, { verb: "stop" }>, current: (uid: string) =
 }
 
 function neverBegan(uid: string, why: string): TaskReport {
-  return { uid, name: "", identity: null, grant_until: 0, held: null, reported: { state: "stopped", started_age_ms: null,
+  return { uid, name: "", identity: null, grant_until: 0, held: null, reported: { state: "stopped",
+    started_age_ms: null,
     finished_age_ms: 0, exit_code: null, signal: null, reason: `${why}; it never began here`, peak_memory_bytes: null,
     tail: null, next: null } };
 }

@@ -40,7 +40,8 @@ function verbFor(state: State, node: NodeRow, task: TaskRow, context: AssignCont
     if (task.written_off !== null || task.boot_id !== node.boot_id || task.observed.state !== "assigned") return null;
     const settings = settingsOf(state, task);
     return settings === null ? null
-      : { verb: "assign", task: assignmentOf(task, context.spec(task.spec_hash), settings, state, node, context.limits) };
+      : { verb: "assign", task: assignmentOf(task, context.spec(task.spec_hash), settings, state, node,
+        context.limits) };
   }
   return told === "prepare" && task.desired === "run" ? { verb: "go", uid: task.uid } : null;
 }
@@ -57,12 +58,15 @@ export function toldBy(verb: Verb): [uid: string, told: Told] {
 /** Everything that the agent needs, completed from the task's spec and its workload's settings. */
 export function assignmentOf(task: TaskRow, spec: TaskSpec, settings: Settings, state: State, node: NodeRow,
   limits: PlanLimits): Assignment {
-  const { uid, owner_uid, app_uid, project, user, app, workload, kind, run, version, spec_hash, slot, member, attempt } = task;
+  const { uid, owner_uid, app_uid, project, user, app, workload, kind, run, version, spec_hash, slot, member,
+    attempt } = task;
   const streak = state.slots.get(`${owner_uid}/${slot}`)?.streak ?? 0;
   return {
     uid, name: taskName(task), boot_id: task.boot_id, desired: task.desired === "prepare" ? "prepare" : "run",
-    identity: { owner_uid, app_uid, project, user, app, workload, kind, run, version, spec_hash, slot, member, attempt },
-    grant_until: task.grant_until, streak, command: spec.command, env: { ...spec.env, ...environmentOf(task, spec, state, node) },
+    identity: { owner_uid, app_uid, project, user, app, workload, kind, run, version, spec_hash, slot, member,
+      attempt },
+    grant_until: task.grant_until, streak, command: spec.command, env: { ...spec.env, ...environmentOf(task, spec,
+      state, node) },
     workdir: spec.workdir, unix_user: task.unix_user, promised: task.promised, stop: settings.stop,
     restart: settings.restart, time_limit_ms: settings.time_limit_ms, lease_ms: task.exclusive ? limits.lease_ms : null,
   };
@@ -72,7 +76,8 @@ export function assignmentOf(task: TaskRow, spec: TaskSpec, settings: Settings, 
 function environmentOf(task: TaskRow, spec: TaskSpec, state: State, node: NodeRow): Record<string, string> {
   const env: Record<string, string> = {
     ORCH_APP: task.app ?? "", ORCH_WORKLOAD: task.workload, ORCH_VERSION: String(task.version),
-    ORCH_RUN: task.run === null ? "" : String(task.run), ORCH_SLOT: String(task.slot), ORCH_ATTEMPT: String(task.attempt),
+    ORCH_RUN: task.run === null ? "" : String(task.run), ORCH_SLOT: String(task.slot),
+      ORCH_ATTEMPT: String(task.attempt),
     ORCH_TASK: shortId(task.uid), ORCH_NODE: node.name, ORCH_PROJECT: task.project, ORCH_USER: task.user,
   };
   for (const port of task.promised.ports) {

@@ -1,4 +1,5 @@
-// Uids without chance: derived from a seed that the shell drew, so that a plan is reproducible and still never repeats one.
+// Uids without chance: derived from a seed that the shell drew, so that a plan is reproducible and still never
+// repeats one.
 
 /** 32 hex digits from any text, by four rounds of FNV-1a with different bases and a final mix (not for secrets). */
 export function digest128(text: string): string {

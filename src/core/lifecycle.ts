@@ -1,4 +1,5 @@
-// Every state machine of orch as one table each: rank, owner and legal moves. Types, SQL checks, docs and tests derive from it.
+// Every state machine of orch as one table each: rank, owner and legal moves. Types, SQL checks, docs and tests
+// derive from it.
 
 /** Who may move a thing out of a state. `null` marks a final state. */
 export type Owner = "plan" | "agent" | "server" | null;
@@ -55,7 +56,7 @@ export const RUN = table<RunState>({
 export type Admission = "joining" | "testing" | "ready" | "quarantined";
 export type Intent = "schedulable" | "draining";
 export type Contact = "connected" | "unreachable" | "lost";
-export type NodeState = "joining" | "testing" | "ready" | "draining" | "drained" | "quarantined" | "unreachable" | "lost";
+export type NodeState = Admission | "draining" | "drained" | "unreachable" | "lost";
 
 /** The shown state of a node as a function of its three facts (each with one writer) and whether it still has tasks. */
 export function nodeState(admission: Admission, intent: Intent, contact: Contact, busy: boolean): NodeState {

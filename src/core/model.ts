@@ -1,4 +1,5 @@
-// The nouns as rows: what the database stores, the live maps hold and the plan reads, all in one shape that nothing maps.
+// The nouns as rows: what the database stores, the live maps hold and the plan reads, all in one shape that nothing
+// maps.
 
 import type { Admission, Contact, Intent, RunState, TaskState } from "./lifecycle";
 import type { Bytes, Milli, Ms } from "./units";

@@ -1,4 +1,5 @@
-// The server's intake: what reports and inventories make of the tasks it knows. States only rise; older news is dropped.
+// The server's intake: what reports and inventories make of the tasks it knows. States only rise; older news is
+// dropped.
 
 import type { Told } from "./assign";
 import { freshUid } from "./fresh";
@@ -102,7 +103,8 @@ function recovered(state: State, node_id: string): Change[] {
   return [{ table: "cluster", key: "cluster", row: { ...cluster, recovering: awaited.length === 0 ? null : awaited } }];
 }
 
-function takeIn(state: State, node: NodeRow, entries: readonly TaskReport[], context: IntakeContext, draft: Draft): void {
+function takeIn(state: State, node: NodeRow, entries: readonly TaskReport[], context: IntakeContext,
+  draft: Draft): void {
   const ordered = [...entries].sort((a, b) => (a.identity?.attempt ?? 0) - (b.identity?.attempt ?? 0));
   for (const entry of ordered) {
     const task = draft.tasks.has(entry.uid) ? draft.tasks.get(entry.uid) ?? undefined : state.tasks.get(entry.uid);
@@ -126,7 +128,10 @@ function known(state: State, task: TaskRow, entry: TaskReport, context: IntakeCo
   if (rises || prepares) putTask(draft, { ...task, observed });
 }
 
-/** Writes a task's end: out of the live state, into history, onto its slot; and its successor where the agent made one. */
+/**
+ * Writes a task's end: out of the live state, into history, onto its slot; and its successor where the agent made
+ * one.
+ */
 function takeEnd(state: State, task: TaskRow, final: TaskFinal, reported: Reported, context: IntakeContext,
   draft: Draft): void {
   const next = "next" in reported ? reported.next : null;
@@ -205,7 +210,8 @@ function adopt(state: State, node: NodeRow, entry: TaskReport, observed: Observe
 }
 
 /** Decides about tasks of this node that its inventory does not name; gives back those that nobody can decide about. */
-function judgeAbsent(state: State, node: NodeRow, inventory: Inventory, context: IntakeContext, draft: Draft): TaskRow[] {
+function judgeAbsent(state: State, node: NodeRow, inventory: Inventory, context: IntakeContext,
+  draft: Draft): TaskRow[] {
   const named = new Set([...inventory.entries, ...inventory.unreadable].map((entry) => entry.uid));
   const asked: TaskRow[] = [];
   for (const task of state.tasks.values()) {
@@ -219,7 +225,10 @@ function judgeAbsent(state: State, node: NodeRow, inventory: Inventory, context:
 
 type Verdict = { readonly is: "lost"; readonly why: string } | { readonly is: "wait" } | { readonly is: "ask" };
 
-/** Absence is proof only in a complete inventory that covers the task's revision; a disk that was lost proves nothing. */
+/**
+ * Absence is proof only in a complete inventory that covers the task's revision; a disk that was lost proves
+ * nothing.
+ */
 function verdictOnAbsent(task: TaskRow, inventory: Inventory, timeline: string): Verdict {
   const { applied } = inventory;
   const rebooted = task.boot_id !== inventory.boot_id;
@@ -263,7 +272,8 @@ function observedOf(reported: Reported, now_ms: Ms): Observed {
 
 function endEvent(task: TaskRow, final: TaskFinal, n: number, context: IntakeContext): Change {
   const id = freshUid(context.seed, n);
-  const how = final.signal !== null ? `signal ${final.signal}` : final.exit_code !== null ? `exit code ${final.exit_code}` : "";
+  const how = final.signal !== null ? `signal ${final.signal}` : final.exit_code !== null
+    ? `exit code ${final.exit_code}` : "";
   const detail = [how, final.reason ?? ""].filter((part) => part !== "").join(": ");
   return { table: "events", key: id, row: { id, at_ms: context.now_ms, actor: `node ${task.node_id}`, verb: final.state,
     object: taskName(task), project: task.project, detail } };

@@ -45,7 +45,10 @@ export interface Stamp {
   readonly revision: number;
 }
 
-/** How a task ended, as its agent knows it. `gone` becomes `lost` at the server: the end is proven, its result is not known. */
+/**
+ * How a task ended, as its agent knows it. `gone` becomes `lost` at the server: the end is proven, its result is
+ * not known.
+ */
 export interface RecordEnd {
   readonly state: "succeeded" | "failed" | "stopped" | "rejected" | "gone";
   readonly started_ms: Ms | null;

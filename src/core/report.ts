@@ -20,7 +20,8 @@ export function reportOf(record: TaskRecord, seen: Seen | undefined, context: Re
 
 function reportedOf(record: TaskRecord, seen: Seen | undefined, context: ReportContext): Reported {
   const { uid } = record.assignment;
-  const age = (at_ms: Ms | null): Ms | null => (at_ms === null ? null : Math.max(0, Math.round(context.now_ms - at_ms)));
+  const age = (at_ms: Ms | null): Ms | null => (at_ms === null ? null : Math.max(0,
+    Math.round(context.now_ms - at_ms)));
   if (record.end !== null) {
     const { state, started_ms, finished_ms, exit_code, signal, reason, peak_memory_bytes, next_uid } = record.end;
     const next = next_uid === null ? undefined : context.records.get(next_uid);

@@ -1,4 +1,5 @@
-// What the plan is given and what it gives back: plain data, so that it can be shown, compared, committed and simulated.
+// What the plan is given and what it gives back: plain data, so that it can be shown, compared, committed and
+// simulated.
 
 import type { Change, NodeRow, RunRow, SlotRow, State, StopOrder, TaskRow } from "./model";
 import type { Ms } from "./units";
@@ -94,7 +95,8 @@ export type Op =
   | { readonly op: "node"; readonly node: NodeRow; readonly why: string }
   | { readonly op: "run"; readonly run: RunRow; readonly why: string }
   | { readonly op: "archive"; readonly run: RunRow; readonly why: string }
-  | { readonly op: "remove"; readonly what: "app" | "workload"; readonly uid: string; readonly name: string; readonly why: string }
+  | { readonly op: "remove"; readonly what: "app" | "workload"; readonly uid: string; readonly name: string;
+      readonly why: string }
   | { readonly op: "port"; readonly key: string; readonly why: string };
 
 export interface Plan {

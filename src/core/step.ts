@@ -1,4 +1,5 @@
-// The agent's brain: from its records and what it sees, the next action of each task. Decided afresh each time, never stored.
+// The agent's brain: from its records and what it sees, the next action of each task. Decided afresh each time, never
+// stored.
 
 import { admit } from "./admit";
 import type { Amounts, Orphan } from "./model";
@@ -82,7 +83,10 @@ function stepOne(view: AgentView, record: TaskRecord, admitted: ReadonlySet<stri
 
 const NO_RESULT = { started_ms: null, exit_code: null, signal: null, peak_memory_bytes: null, next_uid: null } as const;
 
-/** Accepted, not claimed: start it when it may and there is room; turn it away when it waited too long or its boot is over. */
+/**
+ * Accepted, not claimed: start it when it may and there is room; turn it away when it waited too long or its boot
+ * is over.
+ */
 function stepWaiting(view: AgentView, record: TaskRecord, admitted: ReadonlySet<string>,
   lacking: ReadonlyMap<string, string>, wakeAt: Wake): Action | null {
   const { uid } = record.assignment;
@@ -149,7 +153,8 @@ function ended(view: AgentView, record: TaskRecord, process: Extract<Seen["proce
   if (stop !== null && !stop.limit && process.ended_ms >= stop.at_ms) {
     return end(view, record, { ...base, state: "stopped", reason: record.stop?.why ?? null }, ran);
   }
-  if (stop !== null && stop.limit) return end(view, record, { ...base, state: "failed", reason: "time limit reached" }, ran);
+  if (stop !== null && stop.limit) return end(view, record, { ...base, state: "failed",
+    reason: "time limit reached" }, ran);
   if (process.oom) {
     return end(view, record, { ...base, state: "failed",
       reason: `out of memory: limit ${record.assignment.promised.memory_bytes} bytes, peak ${process.peak_memory_bytes ?? "unknown"}` }, ran);

@@ -13,7 +13,10 @@ export interface GpuRequest {
   readonly memory_max_bytes: Bytes | null;
 }
 
-/** What one task asks of a node. `null` for cpu or memory means "not asked for": see `resolveRequest` in resources.ts. */
+/**
+ * What one task asks of a node. `null` for cpu or memory means "not asked for": see `resolveRequest` in
+ * resources.ts.
+ */
 export interface ResourceRequest {
   readonly cpu_milli: Milli | null;
   readonly memory_bytes: Bytes | null;

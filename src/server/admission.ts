@@ -1,4 +1,5 @@
-// Who an agent is: its credential, its signature over our nonce, its machine. A node that the database forgot is let in again.
+// Who an agent is: its credential, its signature over our nonce, its machine. A node that the database forgot is let
+// in again.
 
 import { verify as verifySignature, createPublicKey } from "node:crypto";
 import type { NodeRow } from "../core/model";
@@ -32,7 +33,8 @@ export async function admitHello(context: Context, hello: Hello, nonce: string, 
       `${cluster.cluster_id}`, "is this the right server, with the right data directory? Nothing on the node was touched");
   }
   if (!verifyCredential(context.identity, credential)) {
-    return refused("credential", "the node's credential was not signed by this server", "join it again with a new token");
+    return refused("credential", "the node's credential was not signed by this server",
+      "join it again with a new token");
   }
   const signed = signedText(nonce, credential.node_id, hello.instance_id, machine.boot_id, context.identity.pin);
   if (!signatureHolds(credential.public_key, signed, hello.signature)) {
@@ -41,14 +43,16 @@ export async function admitHello(context: Context, hello: Hello, nonce: string, 
   const node = context.store.state.nodes.get(credential.node_id);
   const rival = node === undefined ? null : rivalOf(node, hello);
   if (rival !== null) {
-    await context.store.commit("server", (draft) => draft.event({ verb: "refused", object: credential.name, project: null,
+    await context.store.commit("server", (draft) => draft.event({ verb: "refused", object: credential.name,
+      project: null,
       detail: `${rival.message} (from ${remote})` }));
     return { is: "refused", refusal: rival };
   }
   if (node === undefined && context.store.history.hasGrave(credential.node_id)) return { is: "admitted" };
   await context.store.commit(`node ${credential.name}`, (draft) => {
     const now = draft.state.nodes.get(credential.node_id);
-    const row = now === undefined ? readmitted(hello, draft.state.cluster.next_ordinal, draft.now_ms) : renewed(now, hello);
+    const row = now === undefined ? readmitted(hello, draft.state.cluster.next_ordinal, draft.now_ms) : renewed(now,
+      hello);
     draft.put([{ table: "nodes", key: row.id, row }]);
     if (now !== undefined) return;
     draft.put([{ table: "cluster", key: "cluster", row: { ...draft.state.cluster, next_ordinal: row.ordinal + 1 } }]);
@@ -87,7 +91,8 @@ const renewed = (node: NodeRow, { machine }: Hello): NodeRow => ({ ...node, agen
 
 function readmitted({ credential, machine }: Hello, ordinal: number, now_ms: number): NodeRow {
   const { node_id: id, name, public_key, fingerprint } = credential;
-  return { id, name, ordinal, public_key, fingerprint, pool: machine.pool, labels: machine.labels, taints: machine.taints,
+  return { id, name, ordinal, public_key, fingerprint, pool: machine.pool, labels: machine.labels,
+    taints: machine.taints,
     admission: "ready", intent: "schedulable", contact: "connected", contact_ms: now_ms, drain: null, reason: null,
     boot_id: machine.boot_id, agent_version: machine.agent_version, facts: machine.facts, capacity: machine.capacity,
     devices: machine.devices, orphans: [], joined_ms: now_ms };

@@ -67,7 +67,8 @@ export function push(hub: Hub, session: Session, node: NodeRow, tasks: Iterable<
 }
 
 const intakeContext = (hub: Hub, revision: number, now_ms: Ms): IntakeContext => ({ now_ms, revision,
-  limits: hub.limits, seed: hub.seed(), hasEnded: (uid) => hub.store.history.hasEnded(uid), hasGrave: (uid) => hub.store.history.hasGrave(uid) });
+  limits: hub.limits, seed: hub.seed(), hasEnded: (uid) => hub.store.history.hasEnded(uid), hasGrave: (uid) =>
+    hub.store.history.hasGrave(uid) });
 
 async function greetNode(hub: Hub, session: Session, hello: Hello): Promise<void> {
   const { highest } = hello;
@@ -96,7 +97,8 @@ async function contested(hub: Hub, rival: Session, hello: Hello): Promise<Refusa
     drop(hub, rival);
     return null;
   }
-  await hub.store.commit("server", (draft) => draft.event({ verb: "refused", object: hello.credential.name, project: null,
+  await hub.store.commit("server", (draft) => draft.event({ verb: "refused", object: hello.credential.name,
+    project: null,
     detail: `a second agent with its identity connected from ${hello.machine.facts.hostname}` }));
   return { code: "identity_in_use", message: `another agent is connected as ${hello.credential.name}`,
     hint: "was its data directory copied? Give this one a directory of its own and join again" };
@@ -129,8 +131,10 @@ async function takeInventory(hub: Hub, session: Session, page: Inventory): Promi
 
 /** A forgotten node gets only its stops. */
 function sendHome(hub: Hub, session: Session, entries: readonly TaskReport[]): void {
-  const changes: Verb[] = entries.filter((entry) => !("finished_age_ms" in entry.reported)).map((entry) => ({ verb: "stop",
-    uid: entry.uid, attempt: entry.identity?.attempt ?? 0, signal: "TERM", grace_ms: 10_000, why: "its node was forgotten" }));
+  const changes: Verb[] = entries.filter((entry) => !("finished_age_ms" in entry.reported)).map((entry) =>
+    ({ verb: "stop",
+    uid: entry.uid, attempt: entry.identity?.attempt ?? 0, signal: "TERM", grace_ms: 10_000,
+      why: "its node was forgotten" }));
   send(session, { type: "welcome", stamp: stamp(hub, session), name: "", heartbeat_ms: hub.heartbeat_ms });
   if (changes.length > 0) send(session, { type: "changes", stamp: stamp(hub, session), n: ++session.sent_n, changes });
   refuse(session, { code: "forgotten", message: "this node was removed from the cluster",
@@ -202,7 +206,8 @@ export function receive(hub: Hub, session: Session, data: string | Uint8Array): 
     void take(hub, session, parsed).catch((error: unknown) => failed(hub, session, error));
     return;
   }
-  session.queue = session.queue.then(() => take(hub, session, parsed)).catch((error: unknown) => failed(hub, session, error));
+  session.queue = session.queue.then(() => take(hub, session, parsed)).catch((error: unknown) => failed(hub, session,
+    error));
 }
 
 function failed(hub: Hub, session: Session, error: unknown): void {

@@ -1,4 +1,5 @@
-// Bytes that an agent sends on request (logs), multiplexed over its one connection; it sends only what it has credit for.
+// Bytes that an agent sends on request (logs), multiplexed over its one connection; it sends only what it has credit
+// for.
 
 import { decodeFrame } from "../wire/tunnel";
 import type { ToAgent, ToServer } from "../wire/agent";

@@ -43,7 +43,32 @@ export interface Store {
   /** Called after each durable batch, with what it changed, in order. */
   onCommit(listener: (revision: number, changes: readonly Change[]) => void): () => void;
   readonly history: History;
+  /**
+   * The time that a batch begun now would have: never behind the last committed one, also after the clock was set
+   * back.
+   */
+  now(): Ms;
+  /** Whether changes can be made durable. On `low`, new work should be refused, so that ends and stops still fit. */
+  health(): Health;
+  /** Removes a bounded piece of what is older or more than `keep`; call again, later, while `more`. */
+  prune(now_ms: Ms, keep: Retention): { readonly removed: number; readonly more: boolean };
+  /** Writes a whole, checked copy of the database to a new file; blocks for about 2 ms a MiB. */
+  copyTo(path: string): void;
+  /** Refuses what still waits, and lets the next server in. */
   close(): void;
+}
+
+export type Health =
+  | { readonly is: "ok" }
+  | { readonly is: "low" | "failed"; readonly why: string };
+
+/** How long, and at most how many of, what has ended is kept. */
+export interface Retention {
+  readonly ended_age_ms: Ms;
+  readonly ended_tasks: number;
+  readonly ended_runs: number;
+  readonly events_age_ms: Ms;
+  readonly events: number;
 }
 
 /** What has left the live state, asked from SQLite. */

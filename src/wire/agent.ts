@@ -59,7 +59,8 @@ const open = z.object({
 const credit = z.object({ type: z.literal("credit"), stream: int, bytes: int });
 const close = z.object({ type: z.literal("close"), stream: int });
 
-export const toAgent = z.discriminatedUnion("type", [challenge, welcome, changes, ack, beat, refused, open, credit, close]);
+export const toAgent = z.discriminatedUnion("type", [challenge, welcome, changes, ack, beat, refused, open, credit,
+  close]);
 export type ToAgent = z.infer<typeof toAgent>;
 
 // ---- agent → server

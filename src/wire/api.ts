@@ -14,7 +14,8 @@ export const ERROR_STATUS = {
 export type ErrorCode = keyof typeof ERROR_STATUS;
 
 /** One thing that is wrong with a text, with its place. Lines and columns count from 1; 0: no place. */
-export const issue = z.object({ line: int, column: int, path: z.string(), message: z.string(), hint: z.string().nullable() });
+export const issue = z.object({ line: int, column: int, path: z.string(), message: z.string(),
+  hint: z.string().nullable() });
 export type Issue = z.infer<typeof issue>;
 
 export const errorBody = z.object({
@@ -149,7 +150,8 @@ export type RunDetail = z.infer<typeof runDetail>;
 
 /** Lists are named arrays; `next` continues a long one. */
 export const list = <N extends string, T extends z.ZodType>(name: N, item: T) =>
-  z.object({ [name]: z.array(item), next: z.string().nullable() } as Record<N, z.ZodArray<T>> & { next: z.ZodNullable<z.ZodString> });
+  z.object({ [name]: z.array(item), next: z.string().nullable() } as Record<N,
+    z.ZodArray<T>> & { next: z.ZodNullable<z.ZodString> });
 
 // ---- requests
 
@@ -192,7 +194,8 @@ export const forgetRequest = z.object({
 });
 export const tokenRequest = z.object({
   /** `expires_ms` is a Unix time; `null`: never, or 24 h for agents. `user: null` is oneself; agents have none. */
-  role: z.enum(["admin", "operator", "user", "viewer", "agent"]), user: z.string().nullable(), expires_ms: int.nullable(),
+  role: z.enum(["admin", "operator", "user", "viewer", "agent"]), user: z.string().nullable(),
+    expires_ms: int.nullable(),
 });
 export const tokenAnswer = z.object({ id: z.string(), role: z.string(), user: z.string().nullable(), token: z.string(),
   expires_ms: ms.nullable(), join: z.string().nullable() });

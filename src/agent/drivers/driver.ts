@@ -1,4 +1,5 @@
-// What the agent's loop needs of whatever runs tasks. Every call can be repeated; none may hang: each has a limit of its own.
+// What the agent's loop needs of whatever runs tasks. Every call can be repeated; none may hang: each has a limit of
+// its own.
 
 import type { Orphan, TaskFinal } from "../../core/model";
 import type { Seen, TaskRecord } from "../../core/record";
