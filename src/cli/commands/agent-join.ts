@@ -1,0 +1,35 @@
+// `orch agent join`: makes this machine a node, and runs its agent in the foreground.
+
+import { command, text } from "../command";
+import { UsageError } from "../failure";
+import { AGENT_OPTIONS, agentOptions } from "../joining";
+import { untilEnded } from "../serve";
+import { dataDir, normalUrl } from "../settings";
+
+export const agentJoin = command({
+  operands: ["[URL]"], talks: false,
+  options: {
+    token: text("--token <TOKEN>", "a join token: orch token new --role agent (ORCH_TOKEN)"),
+    data: text("--data <DIR>", "where it keeps its identity, records and logs (ORCH_DATA)"),
+    ...AGENT_OPTIONS,
+  },
+  examples: [
+    ["orch agent join https://box1:4400 --token orch1-…", "the first time"],
+    ["orch agent join https://box1:4400", "again: the data directory knows who it is"],
+  ],
+  notes: "URL may list several addresses of the server, with commas. It stays in the foreground; stopping it stops no task.",
+  async run(context, { args: [typed], flags }) {
+    const { host } = context;
+    const named = typed ?? (host.env["ORCH_URL"] || null);
+    if (named === null) throw new UsageError("the server's address is missing", "orch agent join https://box1:4400 --token T");
+    const urls = named.split(",").map((one) => normalUrl(one.trim())).filter((one) => one !== null);
+    const token = flags.token ?? (host.env["ORCH_TOKEN"] || null);
+    const stop = new AbortController();
+    const agent = host.parts.runAgent(agentOptions(context, flags,
+      { urls, token, data_dir: dataDir(flags.data, host), signal: stop.signal }));
+    return untilEnded(context, agent, async () => {
+      stop.abort();
+      await agent;
+    });
+  },
+});

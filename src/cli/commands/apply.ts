@@ -1,0 +1,48 @@
+// `orch apply`: shows the plan of a file, asks, and does it, if nobody else changed the app meanwhile.
+
+import { confirm } from "../asking";
+import { command, flag, text } from "../command";
+import { EXIT, UsageError } from "../failure";
+import { readNamed, requireFile } from "../files";
+import { changeLine, hasChanges, planLines } from "../print/plan";
+import { checkSpec } from "../spec-check";
+import { waitForApp } from "../waiting";
+
+export const apply = command({
+  reads: true,
+  options: {
+    file: text("-f, --file <FILE>", "spec file, - for standard input"),
+    yes: flag("-y, --yes", "don't ask"),
+    wait: flag("--wait", "follow it until it is done or stuck"),
+  },
+  examples: [
+    ["orch apply -f app.yaml", "show what it changes, ask, do it"],
+    ["orch apply -f app.yaml --yes --wait", "in a script: exit 0 when everything runs"],
+  ],
+  async run(context, { flags, shape }) {
+    const path = requireFile(flags.file);
+    const { host, style } = context;
+    if (!flags.yes && (path === "-" || !host.input.tty || !host.err.tty)) {
+      throw new UsageError("there is no terminal to ask on", "Say yes beforehand: orch apply --yes");
+    }
+    const { file, text: spec } = await readNamed(host, path);
+    const decl = checkSpec(context, file, spec);
+    const client = await context.client();
+    const view = await client.plan({ text: spec, file, revision: null });
+    const changed = hasChanges(view);
+    if (shape === "text") for (const line of planLines(view, style, host.out.columns)) context.print(line);
+    if (!flags.yes && changed && !(await confirm(context, "Apply?", "Say yes beforehand: orch apply --yes"))) {
+      context.note("orch: nothing was changed");
+      return EXIT.failed;
+    }
+    const project = decl.project ?? (await client.me()).project;
+    const answer = await client.apply(project, decl.app, { text: spec, file, revision: view.revision });
+    if (shape === "json" && !flags.wait) context.json(answer);
+    if (shape === "ids") for (const run of answer.runs) context.print(String(run));
+    if (shape === "text") {
+      for (const run of answer.runs) context.print(`run ${run}`);
+      context.print(changed ? `applied ${project}/${decl.app}` : changeLine({ name: decl.app, change: "none", detail: "as it was" }, style));
+    }
+    return flags.wait ? waitForApp(context, client, decl, answer, shape) : EXIT.done;
+  },
+});

@@ -1,0 +1,28 @@
+// `orch plan`: what applying a file would do now. Changes nothing.
+
+import { command, flag, text } from "../command";
+import { EXIT, UsageError } from "../failure";
+import { readNamed, requireFile } from "../files";
+import { hasChanges, planLines } from "../print/plan";
+import { checkSpec } from "../spec-check";
+
+export const plan = command({
+  reads: true,
+  options: {
+    file: text("-f, --file <FILE>", "spec file, - for standard input"),
+    detailedExitcode: flag("--detailed-exitcode", "exit 5 when there are changes, 0 when there are none"),
+    whatIf: text("--what-if <CHANGE>", "with other nodes or requests (not built yet)"),
+  },
+  examples: [["orch plan -f app.yaml", "every operation, every placement, everything that waits"]],
+  async run(context, { flags, shape }) {
+    if (flags.whatIf !== null) throw new UsageError("--what-if: not built yet");
+    const { file, text: spec } = await readNamed(context.host, requireFile(flags.file));
+    checkSpec(context, file, spec);
+    const client = await context.client();
+    const view = await client.plan({ text: spec, file, revision: null });
+    if (shape === "json") context.json(view);
+    else if (shape === "ids") for (const { name, change } of view.changes) if (change !== "none") context.print(name);
+    if (shape === "text") for (const line of planLines(view, context.style, context.host.out.columns)) context.print(line);
+    return flags.detailedExitcode && (hasChanges(view) || view.ops.length > 0) ? EXIT.changes : EXIT.done;
+  },
+});

@@ -1,0 +1,18 @@
+// `orch server`: the server alone, in the foreground.
+
+import { command } from "../command";
+import { SERVER_OPTIONS, startServing, untilEnded, welcome } from "../serve";
+
+export const server = command({
+  talks: false, options: SERVER_OPTIONS,
+  examples: [
+    ["orch server", "try it: plain HTTP on this machine's loopback"],
+    ["orch server --listen 0.0.0.0:4400 --host box1", "for other machines, over TLS"],
+  ],
+  notes: "It stays in the foreground. Stopping it stops no task.",
+  async run(context, { flags }) {
+    const serving = await startServing(context, flags);
+    if (!flags.quiet) await welcome(context, serving);
+    return untilEnded(context, serving.server.stopped, () => serving.server.stop());
+  },
+});

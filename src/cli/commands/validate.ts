@@ -1,0 +1,33 @@
+// `orch validate`: checks a spec file without a server; every error at once.
+
+import { parseApp } from "../../spec/parse";
+import { command, texts } from "../command";
+import { EXIT } from "../failure";
+import { readNamed, requireFiles } from "../files";
+import { printIssues } from "../print/issues";
+
+export const validate = command({
+  talks: false, reads: true,
+  options: { file: texts("-f, --file <FILE>", "spec file, - for standard input (again for more)") },
+  operands: ["[FILE...]"],
+  examples: [["orch validate -f app.yaml", "every error, with line and hint"], ["orch validate -f - < app.yaml", ""]],
+  async run(context, { args, flags, shape }) {
+    const checked = [];
+    for (const path of requireFiles([...flags.file, ...args])) {
+      const { file, text } = await readNamed(context.host, path);
+      checked.push({ file, parsed: parseApp(text, file) });
+    }
+    const valid = checked.every(({ parsed }) => parsed.ok);
+    if (shape === "json") {
+      context.json({ valid, files: checked.map(({ file, parsed }) => ({ file, valid: parsed.ok,
+        app: parsed.ok ? parsed.app.app : null, issues: parsed.ok ? [] : parsed.issues })) });
+      return valid ? EXIT.done : EXIT.usage;
+    }
+    for (const { file, parsed } of checked) {
+      if (!parsed.ok) printIssues(context, file, parsed.issues);
+      else if (shape === "text") context.print(`${file}: valid (app ${parsed.app.app}, ${parsed.app.workloads.length} workloads)`);
+      else context.print(parsed.app.app);
+    }
+    return valid ? EXIT.done : EXIT.usage;
+  },
+});

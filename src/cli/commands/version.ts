@@ -1,0 +1,13 @@
+// `orch version`: main answers it without loading this; here it is for help and the reference.
+
+import { command } from "../command";
+import { versionText } from "../version";
+
+export const version = command({
+  talks: false, reads: true,
+  examples: [["orch version --json", "for a script"]],
+  async run(context, { shape }) {
+    context.print(versionText(shape === "json"));
+    return 0;
+  },
+});

@@ -1,0 +1,60 @@
+// What a running command holds: its process, its server, and how to print.
+
+import { connect, type Client } from "../wire/client";
+import { parseToken } from "../wire/token";
+import { UsageError } from "./failure";
+import type { Host } from "./host";
+import { style, wantsColor, type Style } from "./print/color";
+import { table, type Column } from "./print/table";
+import { resolveTarget, type Asked, type Target } from "./settings";
+
+export interface Context {
+  readonly host: Host;
+  readonly style: Style;
+  readonly asked: Asked;
+  now(): number;
+  /** Where the server is and who we are there, found once. */
+  target(): Promise<Target>;
+  client(): Promise<Client>;
+  /** One line on standard output. */
+  print(line: string): void;
+  /** One line on standard error, for what is said beside the answer. */
+  note(line: string): void;
+  /** A document on standard output, as `--json` gives it. */
+  json(document: unknown): void;
+  table<T>(columns: readonly Column<T>[], rows: readonly T[]): void;
+}
+
+export function makeContext(host: Host, asked: Asked): Context {
+  let target: Promise<Target> | null = null;
+  const findTarget = (): Promise<Target> => {
+    target ??= resolveTarget(asked, host, (token) => parseToken(token)?.pin ?? null);
+    return target;
+  };
+  return {
+    host, asked,
+    style: style(wantsColor(host.out.tty, host.env)),
+    now: host.now,
+    target: findTarget,
+    async client() {
+      const found = await findTarget();
+      refusePlain(found);
+      return connect(found);
+    },
+    print: (line) => host.out.write(`${line}\n`),
+    note: (line) => host.err.write(`${line}\n`),
+    json: (document) => host.out.write(`${JSON.stringify(document, null, host.out.tty ? 2 : 0)}\n`),
+    table: (columns, rows) => {
+      host.out.write(table(columns, rows, host.out.columns).map((line) => `${line}\n`).join(""));
+    },
+  };
+}
+
+/** A token never crosses a network in the clear. */
+function refusePlain({ url, token }: Target): void {
+  const { protocol, hostname } = new URL(url);
+  const near = hostname === "localhost" || hostname.endsWith(".localhost") || /^127\./.test(hostname) || hostname === "[::1]";
+  if (protocol === "http:" && !near && token !== null) {
+    throw new UsageError(`${url} is plain HTTP: the token would travel in the clear`, "Use https://, as the server prints it");
+  }
+}

@@ -1,0 +1,85 @@
+// From argv to an exit code: finds the command, parses its arguments, runs it, and says in one line what went wrong.
+
+import { nearest } from "../spec/nearest";
+import { makeContext } from "./context";
+import { EXIT, UsageError } from "./failure";
+import { groupHelp, overview } from "./help";
+import type { Host } from "./host";
+import { parseCommand } from "./parse";
+import { LATER, TABLE, type Entry } from "./table";
+
+/** Runs one command line; never throws for what a user or the world did. */
+export async function dispatch(argv: readonly string[], host: Host): Promise<number> {
+  try {
+    const found = find(argv);
+    if (found.kind === "text") {
+      host.out.write(found.text);
+      return EXIT.done;
+    }
+    const { entry, rest } = found;
+    const decl = await entry.load();
+    const parsed = parseCommand(entry.name, entry.about, decl, rest);
+    if (parsed.kind === "help") {
+      host.out.write(parsed.text);
+      return EXIT.done;
+    }
+    return await decl.run(makeContext(host, parsed.asked), parsed.input as never);
+  } catch (error) {
+    const { complain } = await import("./print/complain");
+    return complain(error, host.err);
+  }
+}
+
+type Found =
+  | { readonly kind: "command"; readonly entry: Entry; readonly rest: readonly string[] }
+  | { readonly kind: "text"; readonly text: string };
+
+/** Which command a command line names. `--url`, `--token` and `--data` may also stand before it. */
+export function find(argv: readonly string[]): Found {
+  const { before, rest } = connectionFirst(argv);
+  const [first, second] = rest;
+  if (first === undefined || first === "--help" || first === "-h" || (first === "help" && second === undefined)) {
+    return { kind: "text", text: overview() };
+  }
+  if (first === "help") return find([...rest.slice(1), "--help"]);
+  if (first === "--version" || first === "-V") return find(["version"]);
+  if (first.startsWith("-")) throw new UsageError(`unknown option ${first}`, "See: orch --help");
+
+  const two = second === undefined ? null : (TABLE.find((entry) => entry.name === `${first} ${second}`) ?? null);
+  if (two !== null) return { kind: "command", entry: two, rest: [...before, ...rest.slice(2)] };
+  const one = TABLE.find((entry) => entry.name === first);
+  if (one !== undefined) return { kind: "command", entry: one, rest: [...before, ...rest.slice(1)] };
+  return unknown(first, second);
+}
+
+function unknown(first: string, second: string | undefined): Found {
+  const asked = second === undefined || second.startsWith("-") ? first : `${first} ${second}`;
+  const later = LATER.find((name) => name === first || name === asked);
+  if (later !== undefined) throw new UsageError(`${later}: not built yet`, "See what there is: orch --help");
+  const under = [...TABLE.map((entry) => entry.name), ...LATER].filter((name) => name.startsWith(`${first} `));
+  if (under.length > 0) {
+    if (second === "--help" || second === "-h") return { kind: "text", text: groupHelp(first) };
+    const verbs = under.map((name) => name.slice(first.length + 1));
+    const meant = second === undefined ? null : meantBy(second, verbs);
+    throw new UsageError(
+      second === undefined ? `orch ${first}: what to do is missing` : `unknown command: ${asked}`,
+      meant === null ? `One of: ${verbs.map((verb) => `orch ${first} ${verb}`).join(", ")}` : `Did you mean: orch ${first} ${meant}`);
+  }
+  const meant = meantBy(first, [...new Set(TABLE.filter((entry) => entry.hidden === undefined)
+    .map((entry) => entry.name.split(" ")[0] ?? entry.name))]);
+  throw new UsageError(`unknown command: ${first}`, meant === null ? "See: orch --help" : `Did you mean: orch ${meant}`);
+}
+
+function connectionFirst(argv: readonly string[]): { before: readonly string[]; rest: readonly string[] } {
+  let at = 0;
+  for (;;) {
+    const word = argv[at] ?? "";
+    if (/^--(url|token|data)=/.test(word)) at += 1;
+    else if (/^--(url|token|data)$/.test(word)) at += 2;
+    else return { before: argv.slice(0, at), rest: argv.slice(at) };
+  }
+}
+
+/** A word that begins with what was typed, else the one that is nearest to it. */
+const meantBy = (typed: string, words: readonly string[]): string | null =>
+  words.find((word) => typed.length > 1 && word.startsWith(typed)) ?? nearest(typed, words);

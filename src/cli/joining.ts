@@ -1,0 +1,50 @@
+// What `orch agent join` and `orch up` share: the flags of an agent and what becomes of them.
+
+import { digest128 } from "../core/fresh";
+import type { Device } from "../core/model";
+import { readings, readAs, text, texts, word, reading } from "./command";
+import type { Context } from "./context";
+import type { AgentOptions, Capacity } from "./parts";
+import { readCapacity, readFakeDevices, readLabel, readTaint, type Pair } from "./readers";
+import type { Taint } from "../core/workload";
+import { VERSION } from "./version";
+
+export const AGENT_OPTIONS = {
+  name: text("--name <NAME>", "name of the node (the machine's own)"),
+  pool: text("--pool <POOL>", "pool of the node (default)"),
+  label: readings("--label <K=V>", "a label of the node (again for more)", readLabel),
+  taint: readings("--taint <K=V:EFFECT>", "a taint: no_schedule or prefer_not (again for more)", readTaint),
+  accounts: word("--accounts <MODE>", "whose Unix account a task runs as", ["existing", "create", "shared"]),
+  capacity: reading("--capacity <AMOUNTS>", "the share it gives away: cpu=4,memory=8GiB,disk=…,licence.matlab=1", readCapacity),
+  device: texts("--device <fake:MODEL:MEMORY[:COUNT]>", "claim cards that are not there, for tests (again for more)"),
+};
+
+interface AgentFlags {
+  readonly name: string | null;
+  readonly pool: string | null;
+  readonly label: readonly Pair[];
+  readonly taint: readonly Taint[];
+  readonly accounts: "existing" | "create" | "shared" | null;
+  readonly capacity: Capacity | null;
+  readonly device: readonly string[];
+}
+
+interface Joining {
+  readonly urls: string[];
+  readonly token: string | null;
+  readonly data_dir: string;
+  readonly signal: AbortSignal;
+}
+
+export function agentOptions(context: Context, flags: AgentFlags, joining: Joining): AgentOptions {
+  const { name, pool, label, taint, accounts, capacity } = flags;
+  // Ids of made-up cards must differ between the agents of a cluster: the data directory tells them apart.
+  const seed = digest128(`${context.host.hostname}:${joining.data_dir}`).slice(0, 8);
+  const devices: Device[] = flags.device.flatMap((one, n) =>
+    readAs("--device", one, (raw) => readFakeDevices(raw, `${seed}${n}`)));
+  return {
+    ...joining, name, pool: pool ?? "default", labels: Object.fromEntries(label.map((one) => [one.key, one.value])),
+    taints: [...taint], accounts: accounts ?? "existing", capacity, devices, version: VERSION,
+    say: (line) => context.print(line),
+  };
+}

@@ -1,0 +1,57 @@
+// The parts that only main may start (server, agent, keeper, restore), as the commands see them.
+
+import type { Device } from "../core/model";
+import type { PlanLimits } from "../core/snapshot";
+import type { Taint } from "../core/workload";
+
+export interface ServerOptions {
+  readonly data_dir: string;
+  /** `host:port`; port 0 takes a free one. */
+  readonly listen: string;
+  /** Further names under which the server is addressed. */
+  readonly hosts: string[];
+  readonly settings: Partial<PlanLimits>;
+  readonly version: string;
+  say(line: string): void;
+}
+
+export interface RunningServer {
+  readonly url: string;
+  readonly pin: string;
+  /** Makes a join token and gives the command line that uses it. */
+  joinCommand(): Promise<string>;
+  /** Resolves when it has stopped, for whatever reason. */
+  readonly stopped: Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface AgentOptions {
+  readonly urls: string[];
+  readonly token: string | null;
+  readonly name: string | null;
+  readonly data_dir: string;
+  readonly pool: string;
+  readonly labels: Record<string, string>;
+  readonly taints: Taint[];
+  readonly accounts: "existing" | "create" | "shared";
+  readonly capacity: Capacity | null;
+  readonly devices: Device[];
+  readonly version: string;
+  readonly signal: AbortSignal;
+  say(line: string): void;
+}
+
+/** The share of the machine that an agent may give away; what is not named is all there is. */
+export interface Capacity {
+  readonly cpu_milli?: number;
+  readonly memory_bytes?: number;
+  readonly disk_bytes?: number;
+  readonly countables?: Record<string, number>;
+}
+
+export interface Parts {
+  startServer(options: ServerOptions): Promise<RunningServer>;
+  /** Resolves when `signal` aborts; throws what cannot heal. */
+  runAgent(options: AgentOptions): Promise<void>;
+  runKeeper(dir: string): Promise<void>;
+}

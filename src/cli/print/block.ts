@@ -1,0 +1,48 @@
+// One thing as a block of `key: value` lines, nested values indented: what `orch show` prints.
+
+import { formatBytes, formatDuration } from "../../core/format";
+import { clean, cleanLines } from "./clean";
+import type { Style } from "./color";
+import { cores } from "./size";
+import { timestamp } from "./time";
+
+/** Lines for a JSON object. Units are read from the ends of the names: `_ms` of a moment is a time, `_bytes` a size. */
+export function block(document: Readonly<Record<string, unknown>>, styled: Style, indent = ""): string[] {
+  const entries = Object.entries(document).filter(([, value]) => !isEmpty(value));
+  const width = Math.max(0, ...entries.map(([key]) => title(key).length)) + 1;
+  return entries.flatMap(([key, value]) => {
+    const head = `${indent}${styled.bold(`${title(key)}:`)}`;
+    if (Array.isArray(value) && value.every((item) => typeof item !== "object")) {
+      return [`${head}${pad(key, width)} ${value.map((item) => clean(String(item))).join(", ")}`];
+    }
+    if (Array.isArray(value)) {
+      return [head, ...value.flatMap((item) => item_lines(block(item as Record<string, unknown>, styled), indent))];
+    }
+    if (typeof value === "object" && value !== null) {
+      return [head, ...block(value as Record<string, unknown>, styled, `${indent}  `)];
+    }
+    const text = scalar(key, value);
+    if (!text.includes("\n")) return [`${head}${pad(key, width)} ${text}`];
+    return [head, ...text.split("\n").map((line) => `${indent}  ${line}`)];
+  });
+}
+
+const item_lines = (lines: readonly string[], indent: string): string[] =>
+  lines.map((line, n) => `${indent}${n === 0 ? "- " : "  "}${line}`);
+
+const title = (key: string): string => key.replace(/_(ms|bytes|milli)$/, "").replaceAll("_", " ");
+const pad = (key: string, width: number): string => " ".repeat(Math.max(0, width - title(key).length - 1));
+
+const isEmpty = (value: unknown): boolean => value === null || value === undefined || value === ""
+  || (Array.isArray(value) && value.length === 0) || (typeof value === "object" && Object.keys(value).length === 0);
+
+// Unix times of today have thirteen digits, no duration that anybody asks for has.
+const MOMENT_LEAST = 1e12;
+
+function scalar(key: string, value: unknown): string {
+  if (typeof value !== "number") return cleanLines(String(value)).trimEnd();
+  if (key.endsWith("_bytes")) return formatBytes(value);
+  if (key.endsWith("cpu_milli")) return cores(value);
+  if (key.endsWith("_ms")) return value >= MOMENT_LEAST ? timestamp(value) : formatDuration(value);
+  return String(value);
+}

@@ -1,0 +1,45 @@
+// What went wrong, on standard error: one line that says what and what to do, and the exit code that goes with it.
+
+import { CliError, EXIT, EXIT_OF_CODE, HINT_OF_CODE } from "../failure";
+import type { Sink } from "../host";
+import { ApiError, UnreachableError } from "../../wire/client";
+import { formatIssue, type Issue } from "../../spec/issue";
+import { clean } from "./clean";
+
+/** Prints the error and gives the exit code. An unexpected one keeps its stack: it is a bug to be reported. */
+export function complain(error: unknown, err: Sink): number {
+  const said = describe(error);
+  if (said === null) {
+    err.write(`orch: a bug: ${error instanceof Error ? error.stack ?? error.message : String(error)}\n`);
+    return EXIT.failed;
+  }
+  err.write(sayText(said));
+  return said.exit;
+}
+
+export interface Said {
+  readonly exit: number;
+  readonly message: string;
+  readonly hint: string | null;
+  readonly issues: readonly Issue[];
+}
+
+/** Message, hint and exit code of an error that was foreseen; null for a bug. */
+export function describe(error: unknown): Said | null {
+  if (error instanceof CliError) return { exit: error.exit, message: error.message, hint: error.hint, issues: [] };
+  if (error instanceof UnreachableError) {
+    return { exit: EXIT.unreachable, message: error.message, hint: error.hint, issues: [] };
+  }
+  if (error instanceof ApiError) {
+    const { code, message, issues } = error;
+    return { exit: EXIT_OF_CODE[code], message, hint: error.hint ?? HINT_OF_CODE[code] ?? null, issues };
+  }
+  return null;
+}
+
+/** Issues one a line as compilers print them, then the message and the hint on one. */
+export function sayText({ message, hint, issues }: Omit<Said, "exit">, file = ""): string {
+  const places = issues.map((issue) => clean(formatIssue(file, issue)));
+  const ended = hint === null || /[.?!:]$/.test(message) ? message : `${message}.`;
+  return [...places, `orch: ${clean(hint === null ? message : `${ended} ${hint}`)}`].map((line) => `${line}\n`).join("");
+}

@@ -1,0 +1,43 @@
+// Nodes as `orch nodes` shows them.
+
+import type { Ms } from "../../core/units";
+import type { NodeView } from "../../wire/api";
+import { paintState, type Style } from "./color";
+import { cores, share } from "./size";
+import type { Column } from "./table";
+import { age } from "./time";
+
+/** `2/4 A100 40GiB` a model: cards that tasks hold, of all there are. */
+function gpus({ devices }: NodeView): string {
+  const models = new Map<string, { held: number; all: number }>();
+  for (const device of devices) {
+    const counted = models.get(device.model) ?? { held: 0, all: 0 };
+    models.set(device.model, { held: counted.held + (device.task_ids.length > 0 ? 1 : 0), all: counted.all + 1 });
+  }
+  return [...models].map(([model, { held, all }]) => `${held}/${all} ${model}`).join(", ");
+}
+
+export const taintText = ({ key, value, effect }: NodeView["taints"][number]): string =>
+  `${key}${value === "" ? "" : `=${value}`}:${effect}`;
+
+/** `tasks` counts the living tasks of a node by its name. */
+export function nodeColumns(now_ms: Ms, tasks: ReadonlyMap<string, number>, styled: Style): Column<NodeView>[] {
+  return [
+    { title: "NAME", cell: (node) => node.name },
+    { title: "STATE", cell: (node) => node.state, paint: (node, cell) => paintState(styled, node.state, cell) },
+    { title: "POOL", cell: (node) => node.pool },
+    { title: "CPU", align: "right", cell: ({ reserved, capacity }) => `${cores(reserved.cpu_milli)}/${cores(capacity.cpu_milli)}` },
+    { title: "MEM", align: "right", cell: ({ reserved, capacity }) => share(reserved.memory_bytes, capacity.memory_bytes) },
+    { title: "GPUS", cell: gpus },
+    { title: "TASKS", align: "right", cell: (node) => String(tasks.get(node.name) ?? 0) },
+    { title: "SEEN", align: "right", cell: (node) => (node.state === "unreachable" || node.state === "lost" ? age(node.last_seen_ms, now_ms) : "") },
+    { title: "WHY", cell: why },
+  ];
+}
+
+function why({ reason, taints, orphans }: NodeView): string {
+  return [
+    ...(reason === null ? [] : [reason]), ...taints.map(taintText),
+    ...(orphans.length === 0 ? [] : [`${orphans.length} unknown ${orphans.length === 1 ? "task" : "tasks"}`]),
+  ].join(", ");
+}

@@ -1,0 +1,39 @@
+// A plan as `orch plan` and `orch apply` show it: what the spec changes, what would be done at once, what must wait.
+
+import type { PlanView } from "../../wire/api";
+import { blockedLines } from "./blocked";
+import { clean } from "./clean";
+import type { Style } from "./color";
+import { table } from "./table";
+
+type Change = PlanView["changes"][number];
+
+const MARK: Readonly<Record<Change["change"], string>> = {
+  add: "+", change: "~", restart: "↻", remove: "-", run: "▶", none: "=",
+};
+
+/** Whether the spec itself changes anything. */
+export const hasChanges = (plan: Pick<PlanView, "changes">): boolean => plan.changes.some(({ change }) => change !== "none");
+
+export function planLines(plan: PlanView, styled: Style, width: number | null): string[] {
+  const lines: string[] = plan.notices.map((notice) => styled.yellow(`note: ${clean(notice)}`));
+  if (hasChanges(plan)) lines.push(...plan.changes.filter(({ change }) => change !== "none").map((one) => changeLine(one, styled)));
+  else lines.push("nothing to change");
+  if (plan.ops.length > 0) {
+    lines.push("", "now:", ...table([
+      { title: "OP", cell: (op) => op.op }, { title: "TASK", cell: (op) => op.task },
+      { title: "NODE", cell: (op) => op.node ?? "-" }, { title: "DEVICES", cell: (op) => op.devices.join(" ") },
+      { title: "WHY", cell: (op) => op.why },
+    ], plan.ops, width === null ? null : width - 2).map((line) => `  ${line}`));
+  }
+  if (plan.blocked.length > 0) {
+    lines.push("", "waits:", ...plan.blocked.flatMap((one) => blockedLines(one, styled, false)).map((line) => `  ${line}`));
+  }
+  return lines;
+}
+
+export function changeLine({ name, change, detail }: Change, styled: Style): string {
+  const paint = { add: styled.green, run: styled.green, remove: styled.red, none: styled.dim,
+    change: styled.yellow, restart: styled.yellow }[change];
+  return paint(`${MARK[change]} ${clean(name)}${detail === "" ? "" : `  ${clean(detail)}`}`);
+}

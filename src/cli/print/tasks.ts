@@ -1,0 +1,40 @@
+// Tasks as `orch ps` shows them.
+
+import { isFinal, type TaskState } from "../../core/lifecycle";
+import type { Ms } from "../../core/units";
+import type { TaskView } from "../../wire/api";
+import { paintState, type Style } from "./color";
+import type { Column } from "./table";
+import { age } from "./time";
+
+/** An app of another project is written `project/app`. */
+export const taskTitle = (task: Pick<TaskView, "name" | "project" | "app">, home: string | null): string =>
+  task.app !== null && home !== null && task.project !== home ? `${task.project}/${task.name}` : task.name;
+
+/** Why a task is as it is, in one cell: the exit code or signal of what ended, and the reason. */
+export function taskWhy({ state, exit_code, signal, reason }: Pick<TaskView, "state" | "exit_code" | "signal" | "reason">): string {
+  const code = signal !== null ? `killed by ${signal}` : exit_code !== null && exit_code !== 0 ? `exit ${exit_code}` : "";
+  const said = reason ?? "";
+  if (code === "" || said === "" || said.includes(code)) return said || code;
+  return state === "running" ? said : `${code}: ${said}`;
+}
+
+const ended = (task: TaskView): boolean => task.state !== "pending" && isFinal(task.state as TaskState);
+
+/** Since when it is in the state that is shown, as far as that is known. */
+const since = (task: TaskView): Ms => (ended(task) ? task.finished_ms : task.started_ms) ?? task.created_ms;
+
+export function taskColumns(now_ms: Ms, home: string | null, styled: Style): Column<TaskView>[] {
+  return [
+    { title: "NAME", cell: (task) => taskTitle(task, home) },
+    { title: "ID", cell: (task) => task.id?.slice(0, 10) ?? "-" },
+    { title: "STATE", cell: (task) => task.state, paint: (task, cell) => paintState(styled, task.state, cell) },
+    { title: "NODE", cell: (task) => task.node ?? "-" },
+    { title: "AGE", align: "right", cell: (task) => age(since(task), now_ms) },
+    { title: "TRY", align: "right", cell: (task) => String(Math.max(task.attempt, 1)) },
+    { title: "USER", cell: (task) => task.user },
+    { title: "GPUS", align: "right", cell: (task) => (task.devices.length === 0 ? "" : String(task.devices.length)) },
+    { title: "PORTS", cell: (task) => Object.entries(task.ports).map(([name, port]) => `${name}:${port}`).join(" ") },
+    { title: "WHY", cell: taskWhy },
+  ];
+}

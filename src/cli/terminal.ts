@@ -1,0 +1,107 @@
+// The real process as a Host: standard streams, prompts and interrupts. What ends the process is passed in by main.
+
+import { homedir, hostname } from "node:os";
+import { createInterface } from "node:readline/promises";
+import type { Host, Sink, Source } from "./host";
+import type { Parts } from "./parts";
+
+/** Exit code of a process whose reader went away, as the shell shows it for SIGPIPE. */
+const BROKEN_PIPE = 141;
+const SIGNAL_EXIT = { SIGINT: 130, SIGTERM: 143 } as const;
+
+export interface Process {
+  readonly host: Host;
+  /** Resolves when all output has left the process. */
+  flushed(): Promise<void>;
+}
+
+export function processHost(parts: Parts, now: () => number, end: (code: number) => void): Process {
+  const { env } = process;
+  const out = sinkOf(process.stdout, end);
+  const err = sinkOf(process.stderr, end);
+  const host: Host = {
+    env, cwd: process.cwd(), home: env["HOME"] || homedir(), hostname: hostname(), uid: process.getuid?.() ?? null,
+    out: out.sink, err: err.sink, input: source, parts, now, onInterrupt: interrupts(end),
+  };
+  return { host, flushed: async () => { await Promise.all([out.flushed(), err.flushed()]); } };
+}
+
+function sinkOf(stream: NodeJS.WriteStream, end: (code: number) => void): { sink: Sink; flushed(): Promise<void> } {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") return end(BROKEN_PIPE);
+    throw error;
+  });
+  const tty = stream.isTTY ?? false;
+  const flushed = (): Promise<void> => new Promise((resolve) => {
+    stream.write("", () => resolve());
+  });
+  const sink: Sink = {
+    tty,
+    get columns() { return tty ? stream.columns : null; },
+    write: (data) => { stream.write(data); },
+    drained: async () => { if (stream.writableNeedDrain) await flushed(); },
+  };
+  return { sink, flushed };
+}
+
+const source: Source = {
+  tty: process.stdin.isTTY ?? false,
+  all: () => Bun.stdin.text(),
+  line: (question, hidden) => (hidden && process.stdin.isTTY ? hiddenLine(question) : plainLine(question)),
+};
+
+async function plainLine(question: string): Promise<string | null> {
+  const reader = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
+  process.stderr.write(question);
+  const line = await new Promise<string | null>((resolve) => {
+    reader.once("line", resolve);
+    reader.once("close", () => resolve(null));
+  });
+  reader.close();
+  return line;
+}
+
+/** Reads a line that is not echoed: the terminal is taken out of its line mode meanwhile. */
+async function hiddenLine(question: string): Promise<string | null> {
+  const { stdin, stderr } = process;
+  stderr.write(question);
+  stdin.setRawMode(true);
+  stdin.resume();
+  const line = await new Promise<string | null>((resolve) => {
+    let typed = "";
+    const take = (chunk: Buffer): void => {
+      for (const char of chunk.toString("utf8")) {
+        if (char === "\x03" || char === "\x04" || char === "\r" || char === "\n") {
+          stdin.off("data", take);
+          resolve(char === "\r" || char === "\n" ? typed : null);
+          return;
+        }
+        typed = char === "\x7f" || char === "\b" ? typed.slice(0, -1) : typed + char;
+      }
+    };
+    stdin.on("data", take);
+  });
+  stdin.setRawMode(false);
+  stdin.pause();
+  stderr.write("\n");
+  return line;
+}
+
+/** One handler a signal: the newest listener takes it; without one the process ends as the shell expects. */
+function interrupts(end: (code: number) => void): Host["onInterrupt"] {
+  const listeners: (() => void)[] = [];
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      const listener = listeners.at(-1);
+      if (listener === undefined) end(SIGNAL_EXIT[signal]);
+      else listener();
+    });
+  }
+  return (listener) => {
+    listeners.push(listener);
+    return () => {
+      const at = listeners.lastIndexOf(listener);
+      if (at >= 0) listeners.splice(at, 1);
+    };
+  };
+}
