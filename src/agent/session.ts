@@ -94,7 +94,7 @@ export class Session {
   #receive(data: string): void {
     const parsed = toAgent.safeParse(JSON.parse(data));
     if (!parsed.success) {
-      this.#refusal = { type: "refused", code: "malformed", message: "the server sent what this agent does not understand",
+      this.#refusal = { type: "refused", code: "malformed", message: "the server's message is of another protocol",
         hint: "are both of the same release?" };
       this.#socket.close();
       return;

@@ -25,7 +25,8 @@ export type Greeting =
  */
 export function greet(fence: Fence | null, stamp: Stamp): Greeting {
   if (fence !== null && stamp.cluster_id !== fence.cluster_id) {
-    return { is: "refused", why: `this node belongs to cluster ${fence.cluster_id}, the server is of ${stamp.cluster_id}` };
+    return { is: "refused",
+      why: `this node belongs to cluster ${fence.cluster_id}, the server is of ${stamp.cluster_id}` };
   }
   if (fence !== null && stamp.epoch < fence.epoch) {
     return { is: "refused", why: `the server is at epoch ${stamp.epoch}, this node has seen ${fence.epoch}: ` +
@@ -119,7 +120,7 @@ function stopped(verb: Extract<Verb, { verb: "stop" }>, current: (uid: string) =
   now_ms: Ms): TaskRecord[] {
   const { signal, grace_ms, why } = verb;
   let record = current(verb.uid);
-  while (record !== undefined && record.end !== null && record.end.next_uid !== null) record = current(record.end.next_uid);
+  while (record?.end?.next_uid != null) record = current(record.end.next_uid);
   if (record === undefined || record.end !== null || record.stop !== null) return [];
   return [{ ...record, stop: { signal, grace_ms, why, at_ms: now_ms } }];
 }

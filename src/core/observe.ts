@@ -78,7 +78,8 @@ export function observeInventory(state: State, node_id: string, inventory: Inven
   for (const orphan of inventory.unreadable) draft.orphans.set(orphan.uid, orphan);
   const asked = judgeAbsent(state, node, inventory, context, draft);
   const reason = asked.length === 0 ? null
-    : `its records of ${asked.map(taskName).join(", ")} are gone; if they are over: orch node forget ${node.name} --fenced`;
+    : `its records of ${asked.map(taskName).join(", ")} are gone; if they are over: ` +
+      `orch node forget ${node.name} --fenced`;
   const done = finish({ ...node, boot_id: inventory.boot_id, reason }, draft, node);
   return { ...done, changes: [...done.changes, ...recovered(state, node_id)],
     told: toldByInventory(inventory, asked) };

@@ -3,11 +3,12 @@
 
 import { admit } from "./admit";
 import type { Amounts, Orphan } from "./model";
+import { formatBytes } from "./format";
 import { successorUid } from "./fresh";
 import type { Action, RecordEnd, Seen, TaskRecord } from "./record";
 import { backoffMs } from "./retry";
 import { shortId, taskName } from "./task";
-import { MINUTE_MS, SECOND_MS, type Ms } from "./units";
+import { MINUTE_MS, SECOND_MS, type Bytes, type Ms } from "./units";
 
 /** An accepted task that finds no room within this time is rejected. */
 export const ADMISSION_DEADLINE_MS = MINUTE_MS;
@@ -156,13 +157,18 @@ function ended(view: AgentView, record: TaskRecord, process: Extract<Seen["proce
   if (stop !== null && stop.limit) return end(view, record, { ...base, state: "failed",
     reason: "time limit reached" }, ran);
   if (process.oom) {
-    return end(view, record, { ...base, state: "failed",
-      reason: `out of memory: limit ${record.assignment.promised.memory_bytes} bytes, peak ${process.peak_memory_bytes ?? "unknown"}` }, ran);
+    return end(view, record, { ...base, state: "failed", reason: outOfMemory(record, process.peak_memory_bytes) }, ran);
   }
   if (process.exit_code === 0 && process.reason === null) {
     return end(view, record, { ...base, state: "succeeded", reason: null }, ran);
   }
   return end(view, record, { ...base, state: "failed", reason: process.reason }, ran);
+}
+
+function outOfMemory(record: TaskRecord, peak_bytes: Bytes | null): string {
+  const { memory_bytes, memory_limited } = record.assignment.promised;
+  const limit = memory_limited ? `limit ${formatBytes(memory_bytes)}` : "the machine had no more";
+  return `out of memory: ${limit}, peak ${peak_bytes === null ? "unknown" : formatBytes(peak_bytes)}`;
 }
 
 /** Ends the attempt, and makes its successor where the grant and the workload's bounds allow one. */

@@ -30,7 +30,7 @@ export async function admitHello(context: Context, hello: Hello, nonce: string, 
   const { cluster } = context.store.state;
   if (credential.cluster_id !== cluster.cluster_id) {
     return refused("other_cluster", `the node belongs to cluster ${credential.cluster_id}, this server is of ` +
-      `${cluster.cluster_id}`, "is this the right server, with the right data directory? Nothing on the node was touched");
+      `${cluster.cluster_id}`, "is this the right server and data directory? Nothing on the node was touched");
   }
   if (!verifyCredential(context.identity, credential)) {
     return refused("credential", "the node's credential was not signed by this server",

@@ -76,7 +76,7 @@ async function greetNode(hub: Hub, session: Session, hello: Hello): Promise<void
   if (highest !== null && highest.epoch > cluster.epoch) {
     hub.loop.fence(`a node has seen epoch ${highest.epoch} of this cluster, this server is at ${cluster.epoch}: ` +
       "it stopped planning. An old copy of the database is in place; bring it back with: orch restore");
-    return refuse(session, { code: "older_server", message: "this server's database is older than what the node has seen",
+    return refuse(session, { code: "older_server", message: "its database is older than what the node saw",
       hint: "restore it with: orch restore FILE" });
   }
   const rival = hub.live.get(hello.credential.node_id);

@@ -37,7 +37,8 @@ export interface Store {
   readonly spec: (hash: string) => TaskSpec;
   /**
    * Queues a transaction for the next batch and resolves once that batch is durable. `transact` must be synchronous and
-   * pure but for its draft; when it throws, its changes are dropped, the rest of the batch stands, and the error is passed on.
+   * pure but for its draft; when it throws, its changes are dropped, the rest of the batch stands, and the error is
+   * passed on.
    */
   commit<T>(actor: string, transact: (draft: Draft) => T, idempotency?: Idempotency): Promise<Committed<T>>;
   /** Called after each durable batch, with what it changed, in order. */
