@@ -1,0 +1,185 @@
+// One request to the server: pinned, with its token, asked again when the connection broke, its refusal made an error.
+
+import { errorBody, type ErrorCode, type Issue } from "./api";
+import { fetchCertificate, pinnedTls, WrongServerError } from "./pinned";
+
+/** The server answered, and refused. */
+export class ApiError extends Error {
+  override name = "ApiError";
+  constructor(readonly status: number, readonly code: ErrorCode, message: string, readonly hint: string | null,
+    readonly issues: readonly Issue[]) {
+    super(message);
+  }
+}
+
+/** No answer came from the server, or from nobody that may be believed. */
+export class UnreachableError extends Error {
+  override name = "UnreachableError";
+  constructor(message: string, readonly hint: string | null, options?: ErrorOptions) {
+    super(message, options);
+  }
+}
+
+export interface ConnectOptions {
+  readonly url: string;
+  readonly token: string | null;
+  /** Hash of the server's key; its certificate is fetched and compared at the first request. */
+  readonly pin?: string | null;
+  /** The server's certificate (PEM), where it is known. */
+  readonly ca?: string | null;
+}
+
+export type Query = Readonly<Record<string, string | number | boolean | null | undefined>>;
+
+export interface Asked {
+  readonly method: "GET" | "PUT" | "POST" | "DELETE";
+  readonly path: string;
+  readonly query?: Query;
+  readonly body?: unknown;
+  readonly signal?: AbortSignal | undefined;
+  /** A stream may stay open for as long as it likes. */
+  readonly stream?: boolean;
+}
+
+export interface Requester {
+  /** The answer, once it is one of success. Throws ApiError and UnreachableError. */
+  send(asked: Asked): Promise<Response>;
+}
+
+const ANSWER_TIMEOUT_MS = 30_000;
+/** Pauses before asking again after a connection broke: long enough for a server that restarts. */
+const PAUSES_MS = [50, 150, 400, 1_000, 2_000, 4_000];
+
+export function createRequester(options: ConnectOptions): Requester {
+  const secure = options.url.startsWith("https:");
+  let trusted: Promise<string> | null = null;
+  let timeline = "-";
+  let skew_ms = 0;
+
+  /** The certificate to require; found once, and looked for again when that failed. */
+  function certificate(): Promise<string> {
+    if (typeof options.ca === "string") return Promise.resolve(options.ca);
+    const { pin } = options;
+    if (typeof pin !== "string") {
+      return Promise.reject(new UnreachableError(`nothing proves who answers at ${options.url}`,
+        "Use a token as the server printed it: it holds the hash of the server's key"));
+    }
+    trusted ??= fetchCertificate(options.url, pin).catch((error: unknown) => {
+      trusted = null;
+      throw error;
+    });
+    return trusted;
+  }
+
+  async function attempt(asked: Asked, key: string | null): Promise<Response> {
+    const url = new URL(asked.path, options.url);
+    for (const [name, value] of Object.entries(asked.query ?? {})) {
+      if (value !== null && value !== undefined) url.searchParams.set(name, String(value));
+    }
+    const headers: Record<string, string> = { accept: "application/json" };
+    if (options.token !== null) headers["authorization"] = `Bearer ${options.token}`;
+    if (key !== null) headers["idempotency-key"] = key;
+    if (asked.body !== undefined) headers["content-type"] = "application/json";
+    const limit = asked.stream === true ? [] : [AbortSignal.timeout(ANSWER_TIMEOUT_MS)];
+    const signals = asked.signal === undefined ? limit : [asked.signal, ...limit];
+    const answer = await fetch(url, {
+      method: asked.method, headers, redirect: "error",
+      ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
+      ...(asked.body === undefined ? {} : { body: JSON.stringify(asked.body) }),
+      ...(secure ? { tls: pinnedTls(await certificate()) } : {}),
+    });
+    timeline = answer.headers.get("x-orch-timeline") ?? timeline;
+    return answer;
+  }
+
+  async function send(asked: Asked): Promise<Response> {
+    let key = asked.method === "GET" ? null : freshKey(timeline, skew_ms);
+    for (let n = 0; ; n++) {
+      const answer = await attempt(asked, key).catch((error: unknown) => broken(error, asked, options.url, n));
+      if (answer === null) {
+        await pause(PAUSES_MS[n] ?? 0, asked.signal);
+        continue;
+      }
+      if (answer.ok) return answer;
+      const refusal = await refusalOf(answer);
+      // A key that is too old at the first try was never used: this machine's clock is off, the server's counts.
+      const server_ms = Date.parse(answer.headers.get("date") ?? "");
+      if (refusal.code !== "gone" || key === null || n > 0 || Number.isNaN(server_ms) || skew_ms !== 0) throw refusal;
+      skew_ms = server_ms - issuedAt(key);
+      key = freshKey(timeline, skew_ms);
+    }
+  }
+  return { send };
+}
+
+/** `null` when it is worth asking again: the connection broke, and the server knows by the key what it has already done. */
+function broken(error: unknown, { signal }: Asked, url: string, n: number): null {
+  if (error instanceof UnreachableError || signal?.aborted === true) throw error;
+  if (error instanceof WrongServerError) throw new UnreachableError(error.message, error.hint, { cause: error });
+  const code = codeOf(error);
+  const never = n === 0 && (code === "ConnectionRefused" || code === "ECONNREFUSED" || !LOST.test(code));
+  if (never || n >= PAUSES_MS.length) throw unreachable(error, code, url);
+  return null;
+}
+
+const LOST = /reset|closed|epipe|refused|timeout|socket/i;
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && "code" in error ? String(error.code) : error instanceof Error ? error.name : String(error);
+
+function unreachable(error: unknown, code: string, url: string): UnreachableError {
+  const cause = { cause: error };
+  if (/refused/i.test(code)) {
+    return new UnreachableError(`no server answers at ${url}`, "Is it running (orch server), and is the address right (--url, ORCH_URL)?", cause);
+  }
+  if (/cert|verify|altname|self_?signed|tls|ssl/i.test(code)) {
+    return new UnreachableError(`the server at ${url} is not the one that was joined: its certificate differs`,
+      "If it was set up anew, log in again: orch login URL", cause);
+  }
+  if (/notfound|eai_again|dns|failedtoopensocket/i.test(code)) {
+    return new UnreachableError(`${url} cannot be reached: is the name right?`, "Check the address (--url, ORCH_URL)", cause);
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return new UnreachableError(`${url} cannot be reached: ${message}`, "Check the network and the address (--url, ORCH_URL)", cause);
+}
+
+async function refusalOf(answer: Response): Promise<ApiError> {
+  const text = await answer.text();
+  const parsed = errorBody.safeParse(jsonOrNull(text));
+  if (!parsed.success) {
+    return new ApiError(answer.status, answer.status === 404 ? "not_found" : "internal",
+      `the server answered ${answer.status} with something that is not orch's`, "Is this the address of an orch server?", []);
+  }
+  const { code, message, hint, issues } = parsed.data.error;
+  return new ApiError(answer.status, code, message, hint, issues);
+}
+
+function jsonOrNull(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
+/**
+ * `<issue time>-<timeline or ->-<random>`. A version 7 UUID is time and dice in one: the client has no other clock, since
+ * wire stands below the shells.
+ */
+function freshKey(timeline: string, skew_ms: number): string {
+  const uuid = Bun.randomUUIDv7().replaceAll("-", "");
+  return `${Number.parseInt(uuid.slice(0, 12), 16) + skew_ms}-${timeline}-${uuid.slice(12)}`;
+}
+
+const issuedAt = (key: string): number => Number(key.slice(0, key.indexOf("-")));
+
+function pause(wait_ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, wait_ms);
+    signal?.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(signal.reason instanceof Error ? signal.reason : new Error("aborted"));
+    }, { once: true });
+  });
+}
