@@ -1,0 +1,170 @@
+// A whole cluster on this machine: the compiled server and agents as processes of their own, each with its own data
+// directory under one temporary one. `close` ends all of it and proves that nothing is left.
+
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connect, type Client } from "../../src/wire/client";
+import type { NodeView, TaskView } from "../../src/wire/api";
+import { cgroupsOf, killAllOf, mountsOf, processesOf } from "./processes";
+import { Program, requireBinary, runOrch, type Result } from "./program";
+import { waitUntil } from "./wait";
+
+/** Limits that make the loss of a node a matter of seconds. */
+export const QUICK = ["unreachable_after=2s", "replace_after=3s", "requeue_after=3s", "settle=300ms", "port_rest=1s"];
+
+export interface ClusterOptions {
+  /** Prefix of the temporary directory's name. */
+  readonly name?: string;
+  /** Each becomes `--set` of the server. */
+  readonly settings?: readonly string[];
+  readonly agents?: readonly string[];
+  readonly capacity?: string;
+}
+
+export class Cluster {
+  readonly agents = new Map<string, Program>();
+  #starts = 0;
+  #token: string | null = null;
+  server: Program | null = null;
+  url = "";
+
+  private constructor(readonly dir: string, private readonly options: ClusterOptions) {}
+
+  /** Starts a server and the named agents and waits until all nodes are ready. */
+  static async start(options: ClusterOptions = {}): Promise<Cluster> {
+    requireBinary();
+    const dir = await mkdtemp(join(tmpdir(), `orch-${options.name ?? "test"}-`));
+    await mkdir(join(dir, "home"));
+    const cluster = new Cluster(dir, options);
+    try {
+      await cluster.startServer();
+      await Promise.all((options.agents ?? []).map(async (name) => cluster.startAgent(name)));
+      await cluster.ready();
+      return cluster;
+    } catch (error) {
+      await cluster.close();
+      throw error;
+    }
+  }
+
+  get data(): string {
+    return join(this.dir, "server");
+  }
+
+  /** A clean environment: nothing of the user's own settings reaches the programs. */
+  get env(): Record<string, string> {
+    return { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: join(this.dir, "home"), TMPDIR: this.dir,
+      ORCH_DATA: this.data, NO_COLOR: "1", TZ: "UTC", LANG: "C.UTF-8" };
+  }
+
+  #log(name: string): string {
+    return join(this.dir, `${name}.${++this.#starts}.log`);
+  }
+
+  /** Starts the server; again after a kill it answers at the same address. */
+  async startServer(...more: string[]): Promise<Program> {
+    const listen = this.url === "" ? "127.0.0.1:0" : new URL(this.url).host;
+    const settings = (this.options.settings ?? []).flatMap((one) => ["--set", one]);
+    const args = ["server", "--data", this.data, "--listen", listen, ...settings, ...more];
+    this.server = Program.start("server", args, this.#log("server"), this.env);
+    this.url = (await this.server.line(/listening on (https?:\/\/\S+)/))[1] ?? "";
+    return this.server;
+  }
+
+  dataOf(agent: string): string {
+    return join(this.dir, "agents", agent);
+  }
+
+  async joinToken(): Promise<string> {
+    this.#token ??= (await this.json<{ token: string }>("token", "new", "--role", "agent")).token;
+    return this.#token;
+  }
+
+  /** Starts an agent, or starts it again: then its data directory knows it, and it needs no token. */
+  async startAgent(name: string, ...more: string[]): Promise<Program> {
+    const known = this.agents.has(name);
+    const token = known ? [] : ["--token", await this.joinToken(), "--name", name];
+    const args = ["agent", "join", this.url, ...token, "--data", this.dataOf(name),
+      "--capacity", this.options.capacity ?? "cpu=4,memory=4GiB", ...more];
+    const agent = Program.start(name, args, this.#log(name), { ...this.env, ORCH_DATA: this.dataOf(name) });
+    this.agents.set(name, agent);
+    await agent.line(/joined as /);
+    return agent;
+  }
+
+  agent(name: string): Program {
+    const agent = this.agents.get(name);
+    if (agent === undefined) throw new Error(`no agent ${name} was started`);
+    return agent;
+  }
+
+  /** SIGKILL of the agent, its keeper and its tasks: what a power cut does. Gives back how many processes died. */
+  async killMachine(name: string): Promise<number> {
+    return killAllOf(this.dataOf(name));
+  }
+
+  async orch(...args: string[]): Promise<Result> {
+    return runOrch(args, this.env);
+  }
+
+  /** Runs a command that must succeed. */
+  async ok(...args: string[]): Promise<string> {
+    const { code, out, err } = await this.orch(...args);
+    if (code !== 0) throw new Error(`orch ${args.join(" ")}: exit ${code}\n${out}${err}`);
+    return out;
+  }
+
+  async json<T>(...args: string[]): Promise<T> {
+    return JSON.parse(await this.ok(...args, "--json")) as T;
+  }
+
+  async apply(text: string, ...more: string[]): Promise<Result> {
+    return runOrch(["apply", "-f", "-", "--yes", ...more], this.env, text);
+  }
+
+  /** The typed client as the admin, for what must be faster than a command. */
+  client(): Client {
+    const token = readFileSync(join(this.data, "server", "admin.token"), "utf8").trim();
+    return connect({ url: this.url, token, pin: null });
+  }
+
+  async tasks(...args: string[]): Promise<TaskView[]> {
+    return (await this.json<{ tasks: TaskView[] }>("ps", ...args)).tasks;
+  }
+
+  async nodes(): Promise<NodeView[]> {
+    return (await this.json<{ nodes: NodeView[] }>("nodes")).nodes;
+  }
+
+  async ready(): Promise<void> {
+    const names = [...this.agents.keys()];
+    await waitUntil("all nodes to be ready", async () => {
+      const nodes = await this.nodes();
+      return names.every((name) => nodes.some((node) => node.name === name && node.state === "ready"));
+    });
+  }
+
+  /** Waits until the tasks satisfy a condition and gives them back. */
+  async until(what: string, holds: (tasks: TaskView[]) => boolean, deadline_ms = 20_000): Promise<TaskView[]> {
+    return waitUntil(what, async () => {
+      const tasks = await this.tasks("--all");
+      return holds(tasks) ? tasks : null;
+    }, deadline_ms);
+  }
+
+  /** Ends everything; gives back what could not be ended, in words. An empty list is the proof. */
+  async close(): Promise<string[]> {
+    await killAllOf(this.dir);
+    const groups = await this.#cgroupsGone();
+    await rm(this.dir, { recursive: true, force: true });
+    return [...processesOf(this.dir).map(({ pid, command }) => `process ${pid}: ${command}`),
+      ...groups.map((path) => `cgroup ${path}`), ...mountsOf(this.dir).map((line) => `mount ${line}`)];
+  }
+
+  /** What the agents' own groups leave when their machine was killed hard: removed here, as a reboot would. */
+  async #cgroupsGone(): Promise<string[]> {
+    return Promise.resolve(cgroupsOf(this.dir.split("-").at(-1) ?? this.dir));
+  }
+}

@@ -1,0 +1,118 @@
+// What runs on this machine, read from /proc: to end a whole "machine" (agent, keeper, tasks) at once, and to prove
+// afterwards that nothing is left.
+
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+
+export interface Found {
+  readonly pid: number;
+  readonly ppid: number;
+  /** Start time in ticks since boot: pid and start together name one process. */
+  readonly start: string;
+  readonly state: string;
+  readonly command: string;
+}
+
+/** Reads what may vanish while it is read: null when it did, or is not ours to read. */
+function readOr<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ESRCH" || code === "EACCES" || code === "EPERM" || code === "EINVAL") return null;
+    throw error;
+  }
+}
+
+export function processOf(pid: number): Found | null {
+  const stat = readOr(() => readFileSync(`/proc/${pid}/stat`, "utf8"));
+  if (stat === null) return null;
+  // The name in parentheses may hold anything, so fields are counted from its end.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const command = readOr(() => readFileSync(`/proc/${pid}/cmdline`, "utf8"))?.replaceAll("\0", " ").trim() ?? "";
+  return { pid, ppid: Number(fields[1]), start: fields[19] ?? "", state: fields[0] ?? "", command };
+}
+
+/** Every living process; zombies are not alive. */
+export function processes(): Found[] {
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map((name) => processOf(Number(name)))
+    .filter((found) => found !== null).filter(({ state }) => state !== "Z" && state !== "X");
+}
+
+export function isAlive(pid: number): boolean {
+  const found = processOf(pid);
+  return found !== null && found.state !== "Z" && found.state !== "X";
+}
+
+/** A process and everything that descends from it. */
+export function treeOf(roots: readonly number[], all: readonly Found[]): Found[] {
+  const tree = new Map(all.filter(({ pid }) => roots.includes(pid)).map((found) => [found.pid, found]));
+  for (let grown = true; grown;) {
+    grown = false;
+    for (const found of all) {
+      if (tree.has(found.pid) || !tree.has(found.ppid)) continue;
+      tree.set(found.pid, found);
+      grown = true;
+    }
+  }
+  return [...tree.values()];
+}
+
+/** Whether a process has to do with a directory: by its arguments, its environment, its place or its open output. */
+function touches(found: Found, dir: string): boolean {
+  if (found.command.includes(dir)) return true;
+  const links = ["cwd", "fd/1", "fd/2"].map((name) => readOr(() => readlinkSync(`/proc/${found.pid}/${name}`)));
+  if (links.some((link) => link?.startsWith(dir) === true)) return true;
+  return readOr(() => readFileSync(`/proc/${found.pid}/environ`, "utf8"))?.includes(dir) === true;
+}
+
+/** Everything that runs for what lies under a directory, with its descendants; never this process itself. */
+export function processesOf(dir: string): Found[] {
+  const all = processes();
+  const roots = all.filter((found) => found.pid !== process.pid && touches(found, dir)).map(({ pid }) => pid);
+  return treeOf(roots, all).filter(({ pid }) => pid !== process.pid);
+}
+
+/** Sends a signal to a process that is still the one that was found. */
+export function signal(found: Found, name: NodeJS.Signals): void {
+  if (processOf(found.pid)?.start !== found.start) return;
+  readOr(() => process.kill(found.pid, name));
+}
+
+/** Kills everything of a directory, again until nothing is found: what dies may have been about to start more. */
+export async function killAllOf(dir: string): Promise<number> {
+  let killed = 0;
+  for (let round = 0; round < 200; round++) {
+    const found = processesOf(dir);
+    if (found.length === 0) return killed;
+    for (const one of found) signal(one, "SIGKILL");
+    killed = Math.max(killed, found.length);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  throw new Error(`processes of ${dir} do not end: ${JSON.stringify(processesOf(dir))}`);
+}
+
+/** Control groups below the hierarchy's roots whose path holds this text. */
+export function cgroupsOf(text: string): string[] {
+  const found: string[] = [];
+  const look = (dir: string, depth: number): void => {
+    const names = readOr(() => readdirSync(dir, { withFileTypes: true })) ?? [];
+    for (const entry of names) {
+      if (!entry.isDirectory()) continue;
+      const path = `${dir}/${entry.name}`;
+      if (entry.name.includes(text)) found.push(path);
+      else if (depth < 5) look(path, depth + 1);
+    }
+  };
+  if (existsSync("/sys/fs/cgroup")) look("/sys/fs/cgroup", 0);
+  return found;
+}
+
+export const mountsOf = (dir: string): string[] =>
+  (readOr(() => readFileSync("/proc/self/mounts", "utf8")) ?? "").split("\n").filter((line) => line.includes(dir));
+
+/** Memory of a process in bytes, from smaps_rollup: resident, and its proportional share. */
+export function memoryOf(pid: number): { rss_bytes: number; pss_bytes: number } {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+  const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(text)?.[1] ?? 0) * 1024;
+  return { rss_bytes: field("Rss"), pss_bytes: field("Pss") };
+}
