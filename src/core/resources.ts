@@ -1,0 +1,97 @@
+// What a request means on a node, what is promised there, and what is left: plain sums, so that a book can be checked.
+
+import { wholeDevices } from "./gpu";
+import type { Amounts, Change, NodeRow, Promised, TaskRow } from "./model";
+import type { PlanLimits } from "./snapshot";
+import { GIB, MIB, type Bytes, type Milli, type Ms } from "./units";
+import type { ResourceRequest, TaskSpec } from "./workload";
+
+const MEMORY_PER_CORE_BYTES = 2 * GIB;
+const MEMORY_LEAST_BYTES = 256 * MIB;
+const CPU_OF_RUN_MILLI = 1_000;
+const CPU_OF_ENTRY_MILLI = 100;
+
+/** A request with every default filled in for one node. */
+export interface Resolved extends Amounts {
+  readonly memory_limited: boolean;
+}
+
+/** Whether what a request comes to depends on the node: with cards, what was not asked for is a share of the node. */
+export const dependsOnNode = (request: ResourceRequest): boolean =>
+  request.gpu !== null && (request.cpu_milli === null || request.memory_bytes === null);
+
+/**
+ * Fills in what was not asked for: `orch run` gets one core, spec entries a tenth, memory is 2 GiB a core and at least
+ * 256 MiB, with no limit of its own; with GPUs it is that share of the node's cores and memory.
+ */
+export function resolveRequest(request: ResourceRequest, origin: TaskSpec["origin"], node: NodeRow): Resolved {
+  const { gpu, disk_bytes, countables } = request;
+  const cpu_milli = request.cpu_milli ??
+    (gpu === null ? plainCpu(origin) : shareOf(node.capacity.cpu_milli, gpu.count, node));
+  const memory_bytes = request.memory_bytes ??
+    (gpu === null ? plainMemory(cpu_milli) : shareOf(node.capacity.memory_bytes, gpu.count, node));
+  return { cpu_milli, memory_bytes, disk_bytes, countables, memory_limited: request.memory_bytes !== null };
+}
+
+const plainCpu = (origin: TaskSpec["origin"]): Milli => (origin === "run" ? CPU_OF_RUN_MILLI : CPU_OF_ENTRY_MILLI);
+
+const plainMemory = (cpu_milli: Milli): Bytes =>
+  Math.max(MEMORY_LEAST_BYTES, Math.round((cpu_milli / 1_000) * MEMORY_PER_CORE_BYTES));
+
+/** The part of a node's amount that goes with `count` of its cards; all of it where it has fewer. */
+function shareOf(amount: number, count: number, node: NodeRow): number {
+  const cards = wholeDevices(node.devices).length;
+  return cards === 0 ? amount : Math.floor((amount * Math.min(count, cards)) / cards);
+}
+
+/** What a node's capacity leaves after some promises; mutable, so that a pass can count down. */
+export interface Free {
+  cpu_milli: Milli;
+  memory_bytes: Bytes;
+  disk_bytes: Bytes;
+  /** `null` where the node declares none and nobody holds any. */
+  countables: Map<string, number> | null;
+  /** Ids of devices that somebody holds, whole or in part. */
+  taken: Set<string> | null;
+}
+
+/** A node with nothing on it. */
+export function freeOf(capacity: Amounts): Free {
+  const names = Object.entries(capacity.countables);
+  return { cpu_milli: capacity.cpu_milli, memory_bytes: capacity.memory_bytes, disk_bytes: capacity.disk_bytes,
+    countables: names.length === 0 ? null : new Map(names), taken: null };
+}
+
+/** Counts a promise against what is free. Ports are counted elsewhere, since they belong to the machine. */
+export function take(free: Free, promised: Promised): void {
+  free.cpu_milli -= promised.cpu_milli;
+  free.memory_bytes -= promised.memory_bytes;
+  free.disk_bytes -= promised.disk_bytes;
+  for (const name in promised.countables) {
+    free.countables ??= new Map();
+    free.countables.set(name, (free.countables.get(name) ?? 0) - (promised.countables[name] ?? 0));
+  }
+  for (const device of promised.devices) {
+    free.taken ??= new Set();
+    free.taken.add(device.id);
+  }
+}
+
+/** Gives back what `take` took; for gangs that turned out not to fit, and for what-if. */
+export function giveBack(free: Free, promised: Promised): void {
+  free.cpu_milli += promised.cpu_milli;
+  free.memory_bytes += promised.memory_bytes;
+  free.disk_bytes += promised.disk_bytes;
+  for (const name in promised.countables) {
+    free.countables?.set(name, (free.countables.get(name) ?? 0) + (promised.countables[name] ?? 0));
+  }
+  for (const device of promised.devices) free.taken?.delete(device.id);
+}
+
+/** The rows that keep an ended task's published ports from being handed out too soon. */
+export function restingPorts(task: TaskRow, now_ms: Ms, limits: PlanLimits): Change[] {
+  return task.promised.ports.map(({ published }) => {
+    const key = `${task.node_id}/${published}`;
+    return { table: "ports", key, row: { key, until_ms: now_ms + limits.port_rest_ms } };
+  });
+}
