@@ -1,0 +1,140 @@
+// From checked keys to what the core obeys: the only place that knows the words of a spec file and the core's names.
+
+import { MINUTE_MS, SECOND_MS } from "../core/units";
+import type {
+  After,
+  AppDecl,
+  LabelCheck,
+  Place,
+  ResourceRequest,
+  RestartSettings,
+  Settings,
+  TaskSpec,
+  WorkloadDecl,
+} from "../core/workload";
+import type { App, Daemon, Job, Service } from "./schema";
+
+type Entry = Service | Job | Daemon;
+
+/** Makes the declaration of a whole file. Workloads come as services, jobs, daemons, each in the file's order. */
+export function buildApp(app: App): AppDecl {
+  const workloads = [
+    ...Object.entries(app.services).map(([name, entry]) => buildService(name, entry)),
+    ...Object.entries(app.jobs).map(([name, entry]) => buildJob(name, entry, "entry", app)),
+    ...Object.entries(app.daemons).map(([name, entry]) => buildDaemon(name, entry)),
+  ];
+  return { app: app.app, project: app.project ?? null, workloads };
+}
+
+function buildService(name: string, entry: Service): WorkloadDecl {
+  return {
+    name,
+    kind: "service",
+    spec: taskSpec(entry, "entry", 1),
+    settings: {
+      ...neutral(entry),
+      replicas: entry.replicas,
+      restart: restartOf(entry),
+      on_node_loss: entry.on_node_loss,
+    },
+  };
+}
+
+function buildDaemon(name: string, entry: Daemon): WorkloadDecl {
+  return {
+    name,
+    kind: "daemon",
+    spec: taskSpec(entry, "entry", 1),
+    settings: { ...neutral(entry), restart: restartOf(entry) },
+  };
+}
+
+/** Makes a job; `app` tells services from jobs in `after`, and is null for a job of the command line. */
+export function buildJob(name: string, entry: Job, origin: TaskSpec["origin"], app: App | null): WorkloadDecl {
+  const isService = (other: string): boolean => app !== null && Object.hasOwn(app.services, other);
+  const after: After[] = [
+    ...entry.after.map((other): After => ({ name: other, when: isService(other) ? "up" : "succeeded" })),
+    ...entry.after_any.map((other): After => ({ name: other, when: "ended" })),
+    ...entry.after_failed.map((other): After => ({ name: other, when: "failed" })),
+  ];
+  return {
+    name,
+    kind: "job",
+    spec: taskSpec(entry, origin, entry.nodes),
+    settings: {
+      ...neutral(entry),
+      on_node_loss: entry.on_node_loss,
+      retries: entry.retries,
+      time_limit_ms: entry.time_limit ?? null,
+      after,
+    },
+  };
+}
+
+/** Settings that every kind has, and the neutral value of the others. */
+function neutral(entry: Entry): Settings {
+  return {
+    replicas: 1,
+    priority: entry.priority,
+    labels: entry.labels,
+    stop: { signal: entry.stop.signal, grace_ms: entry.stop.grace },
+    restart: { backoff_min_ms: SECOND_MS, backoff_max_ms: MINUTE_MS, attempts: null, offline: false },
+    on_node_loss: "wait",
+    retries: 0,
+    time_limit_ms: null,
+    after: [],
+  };
+}
+
+function restartOf({ restart, exclusive }: Service | Daemon): RestartSettings {
+  return {
+    backoff_min_ms: restart.backoff.min_ms,
+    backoff_max_ms: restart.backoff.max_ms,
+    attempts: restart.attempts === "unlimited" ? null : restart.attempts,
+    offline: restart.offline ?? !exclusive,
+  };
+}
+
+function taskSpec(entry: Entry, origin: TaskSpec["origin"], members: number): TaskSpec {
+  return {
+    command:
+      entry.command === undefined
+        ? { kind: "shell", shell: entry.shell ?? "sh", script: entry.run ?? "" }
+        : { kind: "argv", argv: entry.command },
+    env: entry.env,
+    workdir: entry.workdir ?? null,
+    unix_user: entry.user ?? null,
+    request: requestOf(entry),
+    origin,
+    place: placeOf(entry),
+    ports: Object.entries(entry.ports).map(([name, port]) => ({ name, ...port })),
+    exclusive: entry.exclusive,
+    members,
+  };
+}
+
+function requestOf({ resources }: Entry): ResourceRequest {
+  const { cpu, memory, disk, gpu, ...countables } = resources;
+  return {
+    cpu_milli: cpu ?? null,
+    memory_bytes: memory ?? null,
+    disk_bytes: disk,
+    gpu: gpu ?? null,
+    countables: Object.fromEntries(Object.entries(countables).filter(([, count]) => count > 0)),
+  };
+}
+
+const LINUX: LabelCheck = { key: "os", op: "in", values: ["linux"] };
+
+function placeOf({ place }: Entry): Place {
+  const labels = place.labels.some((check) => check.key === "os") ? place.labels : [...place.labels, LINUX];
+  return {
+    pool: place.pool ?? null,
+    labels,
+    tolerate: place.tolerate,
+    strategy: place.spread === "node" ? "spread" : "pack",
+    together_with: place.together_with,
+    apart_from: place.apart_from,
+    hosts: place.hosts,
+  };
+}

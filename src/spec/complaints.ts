@@ -1,0 +1,54 @@
+// What zod has against a value, as faults in our words: with the place of the deepest thing that is wrong.
+
+import type { z } from "zod";
+import { fault, type Fault } from "./fault";
+import { nearest } from "./nearest";
+import type { Path } from "./issue";
+import { keyFaults, unknownKey } from "./keys";
+import { schemaAt } from "./walk";
+
+type ZodIssue = z.core.$ZodIssue;
+
+const pathOf = (path: readonly PropertyKey[]): Path =>
+  path.map((step) => (typeof step === "number" ? step : String(step)));
+
+/** Every fault of `value` against `schema`: bad keys and bad values, none hiding another. `root` precedes paths. */
+export function faultsOf(schema: z.ZodType, value: unknown, error: z.ZodError | undefined, root: Path): Fault[] {
+  const keys = keyFaults(schema, value).map((one) => ({ ...one, path: [...root, ...one.path] }));
+  const values = (error?.issues ?? []).flatMap((issue) => complaintsOf(schema, issue, [], root));
+  const bad_keys = new Set(keys.map((one) => JSON.stringify(one.path)));
+  return [...keys, ...values.filter((one) => !bad_keys.has(JSON.stringify(one.path)))];
+}
+
+function complaintsOf(schema: z.ZodType, issue: ZodIssue, above: Path, root: Path): Fault[] {
+  const path = [...above, ...pathOf(issue.path)];
+  if (issue.code === "unrecognized_keys") {
+    const at = schemaAt(schema, path);
+    return issue.keys.map((key) => {
+      const found = unknownKey(at, [...root, ...path], key);
+      return found;
+    });
+  }
+  if (issue.code === "invalid_union") {
+    const inner = closest(issue.errors);
+    if (inner !== null) return inner.flatMap((each) => complaintsOf(schema, each, path, root));
+  }
+  const [message = "", hint = null] = issue.message.split("\n");
+  const options = issue.code === "invalid_value" ? issue.values.map(String) : [];
+  const meant = options.length > 0 ? nearest(/the text "(.*)"/.exec(message)?.[1] ?? "", options) : null;
+  return [fault([...root, ...path], message, meant === null ? hint : `did you mean \`${meant}\`?`)];
+}
+
+/** The alternative of a union that was meant: the one whose shape fits, so that only something inside it is wrong. */
+function closest(alternatives: readonly (readonly ZodIssue[])[]): readonly ZodIssue[] | null {
+  const fitting = alternatives.filter(
+    (issues) =>
+      issues.length > 0 &&
+      issues.every(
+        (issue) =>
+          issue.path.length > 0 ||
+          (issue.code !== "invalid_type" && issue.code !== "invalid_value" && issue.code !== "invalid_union"),
+      ),
+  );
+  return fitting.length === 1 ? (fitting[0] ?? null) : null;
+}

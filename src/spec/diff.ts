@@ -1,0 +1,88 @@
+// What applying a file would change, in words, from what is there and what the file declares.
+
+import { canonicalJson } from "../core/canonical";
+import type { AppDecl, Kind, Settings, TaskSpec, WorkloadDecl } from "../core/workload";
+import { settingsFacts, taskFacts, type Facts } from "./facts";
+
+/** One line of the change; the shape of `changes` in the API's plan. */
+export interface DiffLine {
+  readonly name: string;
+  readonly change: "add" | "change" | "restart" | "remove" | "run" | "none";
+  readonly detail: string;
+}
+
+export interface CurrentWorkload {
+  readonly name: string;
+  readonly kind: Kind;
+  readonly version: number;
+  readonly spec: TaskSpec;
+  readonly settings: Settings;
+}
+
+/** Whether two specs make the same tasks. */
+export const sameSpec = (a: TaskSpec, b: TaskSpec): boolean => canonicalJson(a) === canonicalJson(b);
+
+/** Compares a file with what is there (`null`: no such app): the file's workloads in its order, then what goes. */
+export function diffApp(
+  current: { readonly workloads: readonly CurrentWorkload[] } | null,
+  next: AppDecl,
+): DiffLine[] {
+  const before = new Map((current?.workloads ?? []).map((workload) => [workload.name, workload]));
+  const lines = next.workloads.map((workload) => diffWorkload(before.get(workload.name), workload));
+  const kept = new Set(next.workloads.map((workload) => workload.name));
+  for (const gone of before.values()) {
+    if (!kept.has(gone.name)) lines.push({ name: gone.name, change: "remove", detail: removal(gone) });
+  }
+  return lines;
+}
+
+function diffWorkload(before: CurrentWorkload | undefined, next: WorkloadDecl): DiffLine {
+  const { name, kind } = next;
+  if (before === undefined) return { name, change: kind === "job" ? "run" : "add", detail: introduction(next) };
+  if (before.kind !== kind) {
+    return {
+      name,
+      change: kind === "job" ? "run" : "change",
+      detail: `was a ${before.kind}, becomes a ${kind}: ${introduction(next)}`,
+    };
+  }
+  const inPlace = compare(settingsFacts(before.settings, kind), settingsFacts(next.settings, kind));
+  const placed = inPlace.length === 0 ? [] : [`in place: ${inPlace.join(", ")}`];
+  if (!sameSpec(before.spec, next.spec)) {
+    const changed = compare(taskFacts(before.spec), taskFacts(next.spec));
+    const what = changed.length === 0 ? "the command" : changed.join(", ");
+    const detail = [`version ${before.version + 1}: ${what}`, ...placed].join("; ");
+    return { name, change: kind === "job" ? "run" : "change", detail };
+  }
+  if (placed.length > 0) return { name, change: "change", detail: placed.join("") };
+  return { name, change: "none", detail: `version ${before.version}, as it is` };
+}
+
+function introduction({ kind, spec, settings }: WorkloadDecl): string {
+  if (kind === "service")
+    return `new service, ${settings.replicas} ${settings.replicas === 1 ? "replica" : "replicas"}`;
+  if (kind === "daemon") return "new daemon, one on every matching node";
+  const after = settings.after.map((one) => one.name);
+  const gang = spec.members > 1 ? ` of ${spec.members} members` : "";
+  return `new job${gang}${after.length > 0 ? `, after ${after.join(", ")}` : ""}`;
+}
+
+const removal = ({ kind }: CurrentWorkload): string =>
+  kind === "job"
+    ? "its runs are cancelled"
+    : kind === "daemon"
+      ? "its tasks are stopped on every node"
+      : "its replicas are stopped";
+
+/** One short text a key that differs. Values of variables stay out: plans are shown and kept where env is not. */
+function compare(before: Facts, next: Facts): string[] {
+  const keys = [...new Set([...before.keys(), ...next.keys()])];
+  return keys
+    .filter((key) => before.get(key) !== next.get(key))
+    .map((key) => {
+      const [old, now] = [before.get(key), next.get(key)];
+      if (key.startsWith("env."))
+        return `${key} ${old === undefined ? "added" : now === undefined ? "removed" : "changed"}`;
+      return `${key}: ${old ?? "none"} -> ${now ?? "none"}`;
+    });
+}

@@ -1,0 +1,124 @@
+// The grammar of a GPU request, as text (`A100,H100:80GB:2`) and as an object, and the hints for what is often meant.
+
+import type { GpuRequest } from "../core/workload";
+import { bad, good, quoted, type Reading } from "./issue";
+import { ASK_LIMITS } from "./limits";
+import { readRange, readSize, type Range } from "./units";
+
+export const GPU_VENDORS = ["nvidia", "amd", "intel", "apple"] as const;
+
+/** The object form, its fields read already. */
+export interface GpuFields {
+  readonly count?: number | undefined;
+  readonly memory?: Range | undefined;
+  readonly model?: readonly string[] | undefined;
+  readonly vendor?: string | undefined;
+}
+
+/** Reads card memory: a plain size means at least that much. */
+export function readCardMemory(value: string | number): Reading<Range> {
+  const range = readRange(value, readSize);
+  if (!range.ok) return range;
+  const { min, max } = range.value;
+  if (min === 0 || max === 0) return bad("0 is no amount of card memory", "leave it out for any card");
+  return good(String(value).includes("..") ? { min, max } : { min, max: null });
+}
+
+/** Reads the name of a model. */
+export function readModel(text: string): Reading<string> {
+  const model = text.trim();
+  if (/^(\d+x|x\d+)$/i.test(model))
+    return bad(`${quoted(text)} is not a model of a GPU`, `a count? write \`${model.replace(/x/i, "")}\``);
+  if (/^[A-Za-z0-9][A-Za-z0-9 ._+/-]{0,63}$/.test(model)) return good(model);
+  return bad(`${quoted(text)} is not a model of a GPU`, "such as `A100`, `rtx4090`, `MI300X`");
+}
+
+/** Reads how many GPUs; 0 stands for none. */
+export function readGpuCount(count: number): Reading<number> {
+  if (Number.isInteger(count) && count >= 0 && count <= ASK_LIMITS.gpu_count) return good(count);
+  if (count < 0) return bad(`${count} GPUs cannot be had`);
+  if (!Number.isInteger(count))
+    return bad(`${count} is not a whole number of GPUs`, "a part of a card is not built yet");
+  const meant = count >= 1_000 && count <= 9_999 ? `a model? write \`rtx${count}\`` : `memory? write \`${count}GB\``;
+  return bad(`${count} GPUs are more than ${ASK_LIMITS.gpu_count}`, meant);
+}
+
+const isCount = (part: string): boolean => /^\d+$/.test(part);
+const isMemory = (part: string): boolean => part.includes("..") || /^\d+(\.\d+)?\s*([kmgtp](i?b|i)?|b)$/i.test(part);
+
+type Parts = { vendor: string | null; models: string[] | null; memory: Range | null; count: number | null };
+
+/** Reads `[vendor:][models:][memory:][count]`; parts are told apart by their looks, each at most once. */
+export function readGpuText(text: string): Reading<GpuRequest | null> {
+  const parts: Parts = { vendor: null, models: null, memory: null, count: null };
+  for (const [i, raw] of text.split(":").entries()) {
+    const part = raw.trim();
+    const wrong = readPart(part, i, parts, text);
+    if (wrong !== null) return wrong;
+  }
+  return assemble({
+    count: parts.count ?? undefined,
+    memory: parts.memory ?? undefined,
+    model: parts.models ?? undefined,
+    vendor: parts.vendor ?? undefined,
+  });
+}
+
+/** Puts one part into `parts`; gives what is wrong with it, or null. */
+function readPart(part: string, i: number, parts: Parts, text: string): Reading<never> | null {
+  const twice = (what: string): Reading<never> =>
+    bad(`${quoted(text)} names ${what} twice`, "`[vendor:][models:][memory:][count]`");
+  if (part === "")
+    return bad(`${quoted(text)} has an empty part`, "such as `2`, `24GB`, `A100,H100:80GB:2`, `amd:MI300X`");
+  if (i === 0 && (GPU_VENDORS as readonly string[]).includes(part.toLowerCase())) {
+    parts.vendor = part.toLowerCase();
+    return null;
+  }
+  if (isCount(part)) {
+    if (parts.count !== null) return twice("a count");
+    const count = readGpuCount(Number(part));
+    if (!count.ok) return count;
+    parts.count = count.value;
+    return null;
+  }
+  if (isMemory(part)) {
+    if (parts.memory !== null) return twice("the memory");
+    const memory = readCardMemory(part);
+    if (!memory.ok) return memory;
+    parts.memory = memory.value;
+    return null;
+  }
+  if (parts.models !== null) {
+    return bad(
+      `${quoted(text)} names models twice`,
+      `several models are a list: \`${[...parts.models, part].join(",")}\``,
+    );
+  }
+  parts.models = [];
+  for (const each of part.split(",")) {
+    const model = readModel(each);
+    if (!model.ok) return model;
+    parts.models.push(model.value);
+  }
+  return null;
+}
+
+function assemble(fields: GpuFields): Reading<GpuRequest | null> {
+  const count = fields.count ?? 1;
+  if (count === 0) return good(null);
+  return good({
+    count,
+    models: fields.model ?? [],
+    vendor: fields.vendor ?? null,
+    memory_min_bytes: fields.memory?.min ?? null,
+    memory_max_bytes: fields.memory?.max ?? null,
+  });
+}
+
+/** Reads any form of a GPU request; null is none. */
+export function readGpu(value: number | string | GpuFields): Reading<GpuRequest | null> {
+  if (typeof value === "string") return readGpuText(value);
+  if (typeof value === "object") return assemble(value);
+  const count = readGpuCount(value);
+  return count.ok ? assemble({ count: count.value }) : count;
+}

@@ -1,0 +1,50 @@
+// What is wrong with a text, where, and what to write instead: the one form that parser, server and command line share.
+
+/** One thing that is wrong. Lines and columns count from 1; 0: no place. `path` is the key's; empty: the whole text. */
+export interface Issue {
+  readonly line: number;
+  readonly column: number;
+  readonly path: string;
+  readonly message: string;
+  readonly hint: string | null;
+}
+
+/** The value that a small text stands for, or why it stands for none. */
+export type Reading<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly message: string; readonly hint: string | null };
+
+export const good = <T>(value: T): Reading<T> => ({ ok: true, value });
+export const bad = (message: string, hint: string | null = null): Reading<never> => ({ ok: false, message, hint });
+
+export type Path = readonly (string | number)[];
+
+/** `services.api.command[1]`; a key that would be misread is quoted. */
+export function formatPath(path: Path): string {
+  let out = "";
+  for (const step of path) {
+    if (typeof step === "number") out += `[${step}]`;
+    else if (/^[\w.<-]+$/.test(step)) out += out === "" ? step : `.${step}`;
+    else out += `[${JSON.stringify(step.length > 60 ? `${step.slice(0, 60)}…` : step)}]`;
+  }
+  return out;
+}
+
+/** `file:line:column: path: message (hint)`, leaving out what an issue does not have. */
+export function formatIssue(file: string, issue: Issue): string {
+  const place = issue.line > 0 ? `${file}:${issue.line}:${issue.column}: ` : file === "" ? "" : `${file}: `;
+  const path = issue.path === "" ? "" : `${issue.path}: `;
+  return `${place}${path}${issue.message}${issue.hint === null ? "" : ` (${issue.hint})`}`;
+}
+
+/** A value as an error names it: `not the text "x"`, short and on one line. */
+export function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return "nothing";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object") return "a map";
+  if (typeof value === "string") return value === "" ? "an empty text" : `the text ${quoted(value)}`;
+  return typeof value === "number" || typeof value === "boolean" ? String(value) : `a ${typeof value}`;
+}
+
+/** A text in double quotes, control characters escaped, shortened. */
+export const quoted = (text: string): string => JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);

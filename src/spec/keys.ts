@@ -1,0 +1,97 @@
+// Judges keys: unknown ones with what was meant, and keys of maps against their rule. Values are zod's business.
+
+import type { z } from "zod";
+import { fault, type Fault } from "./fault";
+import { foreignKey } from "./foreign";
+import { isName } from "./names";
+import { nearest } from "./nearest";
+import { quoted, type Path } from "./issue";
+import { plannedKey } from "./planned";
+import { app, daemon, job, service } from "./schema";
+import { below, keyRule, knownKeys } from "./walk";
+
+const KINDS = { services: service, jobs: job, daemons: daemon } as const;
+const WORKLOAD_KEYS = [...new Set(Object.values(KINDS).flatMap(knownKeys))];
+
+const shown = (key: string): string => (/^[\w.<-]{1,60}$/.test(key) ? `\`${key}\`` : quoted(key));
+
+/** What a key that its object does not know most likely meant. */
+export function unknownKey(schema: z.ZodType | null, path: Path, key: string): Fault {
+  const at = [...path, key];
+  const planned = plannedKey(key, path.at(-1) === "gpu");
+  if (planned !== null && (planned.where === "gpu" || isWorkload(path))) {
+    const instead = planned.instead === null ? null : `until then: ${planned.instead}`;
+    return fault(at, `${shown(key)} is not built yet`, instead, "key");
+  }
+  const known = knownKeys(schema);
+  const near = nearest(key, known);
+  if (near !== null && near.toLowerCase().replaceAll("_", "") === key.toLowerCase().replaceAll(/[-_]/g, "")) {
+    return fault(at, `${shown(key)} is not a key here`, `did you mean \`${near}\`?`, "key");
+  }
+  const owners = isWorkload(path)
+    ? Object.entries(KINDS)
+        .filter(([, kind]) => knownKeys(kind).includes(key))
+        .map(([kind]) => kind)
+    : [];
+  if (owners.length > 0)
+    return fault(at, `only ${owners.join(" and ")} have ${shown(key)}`, WRONG_KIND.get(key) ?? null, "key");
+  const foreign = foreignKey(key);
+  if (foreign !== null) {
+    const whose = foreign.tool === "others" ? "is not a key here" : `is ${foreign.tool}'s word`;
+    return fault(at, `${shown(key)} ${whose}`, foreign.hint, "key");
+  }
+  if (near !== null) return fault(at, `${shown(key)} is not a key here`, `did you mean \`${near}\`?`, "key");
+  return fault(at, `${shown(key)} is not a key here`, elsewhere(path, key) ?? `known: ${known.join(", ")}`, "key");
+}
+
+/** `services.api`, or the whole of a job that came without a file. */
+const isWorkload = (path: Path): boolean =>
+  path.length === 0
+    ? false
+    : path.length === 1
+      ? path[0] === "job"
+      : path.length === 2 && Object.hasOwn(KINDS, path[0] ?? "");
+
+const WRONG_KIND = new Map(
+  Object.entries({
+    restart: "a job has `retries`",
+    replicas: "a daemon runs once on every node; a job has `nodes`",
+    retries: "a service has `restart`",
+    nodes: "a service has `replicas`",
+    after: "services need no order: they find each other by `ORCH_ADDR_<WORKLOAD>`",
+  }),
+);
+
+/** A right key on a wrong level, which is what a slip of indentation makes. */
+function elsewhere(path: Path, key: string): string | null {
+  if (path.length === 0) {
+    if (WORKLOAD_KEYS.includes(key)) return `it belongs to a workload: \`services: { NAME: { ${key}: … } }\``;
+    return isName(key) ? "workloads stand under `services`, `jobs` or `daemons`" : null;
+  }
+  if (knownKeys(app).includes(key)) return "it stands at the top of the file";
+  for (const parent of ["resources", "place", "stop", "restart"]) {
+    if (knownKeys(below(service, parent)).includes(key)) return `it stands under \`${parent}\``;
+  }
+  return WORKLOAD_KEYS.includes(key) && path.length > 2 ? "it stands one level up, in the workload itself" : null;
+}
+
+/** Keys of maps with free keys that break the map's rule, or that look like a slip of a known key beside them. */
+export function keyFaults(schema: z.ZodType | null, value: unknown, path: Path = []): Fault[] {
+  if (schema === null || typeof value !== "object" || value === null) return [];
+  if (Array.isArray(value)) return value.flatMap((item, i) => keyFaults(below(schema, i), item, [...path, i]));
+  const rule = keyRule(schema);
+  const known = knownKeys(schema);
+  return Object.entries(value).flatMap(([key, item]) => {
+    const found = keyFaults(below(schema, key), item, [...path, key]);
+    if (rule === null || known.includes(key)) return found;
+    if (
+      known.length > 0 &&
+      (foreignKey(key) !== null ||
+        (key.length > 3 && !key.includes(".") && nearest(key, known) !== null) ||
+        typeof item === "object")
+    )
+      return [unknownKey(schema, path, key)];
+    const read = rule(key);
+    return read.ok ? found : [fault([...path, key], read.message, read.hint, "key"), ...found];
+  });
+}

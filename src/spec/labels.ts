@@ -1,0 +1,84 @@
+// Conditions on nodes as people write them: label expressions and what taints a workload puts up with.
+
+import type { LabelCheck, Toleration } from "../core/workload";
+import { bad, good, quoted, type Reading } from "./issue";
+
+const KEY = "[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?";
+const VALUE = String.raw`[^\s,()=!]{0,128}`;
+const IS_KEY = new RegExp(`^${KEY}$`);
+const IS_VALUE = new RegExp(`^${VALUE}$`);
+const LISTED = new RegExp(String.raw`^(${KEY})\s+(in|notin|not\s+in)\s*\(([^()]*)\)$`);
+const COMPARED = new RegExp(String.raw`^(${KEY})\s*(==?|!=)\s*(${VALUE})$`);
+
+const SHAPES = "`zone in (a, b)`, `zone notin (a)`, `zone=a`, `zone!=a`, `zone`, `!zone`";
+
+/** Reads one expression on a label. */
+export function readExpression(text: string): Reading<LabelCheck> {
+  const expression = text.trim();
+  const absent = expression.startsWith("!") ? expression.slice(1).trim() : null;
+  if (absent !== null && IS_KEY.test(absent)) return good({ key: absent, op: "absent", values: [] });
+  if (IS_KEY.test(expression)) return good({ key: expression, op: "exists", values: [] });
+  const compared = COMPARED.exec(expression);
+  if (compared !== null) {
+    const [, key = "", sign, value = ""] = compared;
+    return good({ key, op: sign === "!=" ? "not_in" : "in", values: [value] });
+  }
+  const listed = LISTED.exec(expression);
+  if (listed !== null) {
+    const [, key = "", word, list = ""] = listed;
+    const values = list.split(",").map((value) => value.trim());
+    const wrong = values.find((value) => value === "" || !IS_VALUE.test(value));
+    if (wrong !== undefined)
+      return bad(`${quoted(text)} lists ${quoted(wrong)}, which is no value of a label`, SHAPES);
+    return good({ key, op: word === "in" ? "in" : "not_in", values });
+  }
+  const torn = expression.includes("(") !== expression.includes(")");
+  return bad(
+    `${quoted(text)} is not a label expression`,
+    torn ? "in a `[list]` commas separate items: put the expression in quotes" : SHAPES,
+  );
+}
+
+/** Reads the map form, `{ zone: a }` or `{ zone: [a, b] }`. */
+export function readLabelMap(map: Readonly<Record<string, string | readonly string[]>>): Reading<LabelCheck[]> {
+  const checks: LabelCheck[] = [];
+  for (const [key, given] of Object.entries(map)) {
+    if (!IS_KEY.test(key)) return bad(`${quoted(key)} is not the key of a label`, "letters, digits and `._/-`");
+    const values = typeof given === "string" ? [given] : given;
+    const wrong = values.find((value) => !IS_VALUE.test(value));
+    if (wrong !== undefined)
+      return bad(`${quoted(wrong)} is not the value of a label`, "no spaces, commas, brackets, `=` or `!`");
+    if (values.length === 0) return bad(`\`${key}\` lists no value`, `\`[ "${key}" ]\` asks that the label exists`);
+    checks.push({ key, op: "in", values });
+  }
+  return good(checks);
+}
+
+/** Reads a label's key that is set on a workload. */
+export function readLabelKey(key: string): Reading<string> {
+  return IS_KEY.test(key)
+    ? good(key)
+    : bad(`${quoted(key)} is not the key of a label`, "letters, digits and `._/-`, at most 63");
+}
+
+/** Reads `key` or `key=value`. */
+export function readToleration(text: string): Reading<Toleration> {
+  const [key = "", ...rest] = text.trim().split("=");
+  const value = rest.length === 0 ? null : rest.join("=");
+  const effect = /:(no_schedule|prefer_not|NoSchedule|PreferNoSchedule|NoExecute)$/.exec(text.trim())?.[0];
+  if (effect !== undefined)
+    return bad(`${quoted(text)} names an effect`, `leave it out: \`${text.trim().slice(0, -effect.length)}\``);
+  if (IS_KEY.test(key) && (value === null || IS_VALUE.test(value))) return good({ key, value });
+  return bad(`${quoted(text)} is not a taint`, "write `key` or `key=value`");
+}
+
+/** Reads the map form, `{ team: vision }`; `"*"` takes any value. */
+export function readTolerationMap(map: Readonly<Record<string, string>>): Reading<Toleration[]> {
+  const out: Toleration[] = [];
+  for (const [key, value] of Object.entries(map)) {
+    const one = readToleration(value === "*" ? key : `${key}=${value}`);
+    if (!one.ok) return one;
+    out.push(one.value);
+  }
+  return good(out);
+}

@@ -1,0 +1,71 @@
+// The building blocks of the schema: leaves that read a small grammar, word their own errors and carry their own docs.
+
+import { z } from "zod";
+import { kindOf, type Reading } from "./issue";
+
+/** What keys of a map must look like; held by complaints.ts, so that a bad key does not hide what is below it. */
+export const KEY_RULES = z.registry<{ read: (key: string) => Reading<unknown> }>();
+
+/** The error of a schema whose input has the wrong shape. A hint stands on the second line: zod carries one text. */
+export const expects = (what: string, hint?: (input: unknown) => string | null) => ({
+  error: (issue: { input?: unknown }): string => {
+    if (issue.input === undefined) return "is missing";
+    const more = hint?.(issue.input) ?? null;
+    return `must be ${what}, not ${kindOf(issue.input)}${more === null ? "" : `\n${more}`}`;
+  },
+});
+
+/** Gives a key its one-line description and examples; the reference and the JSON Schema show them. */
+export const key = <T extends z.ZodType>(schema: T, description: string, ...examples: unknown[]): T =>
+  schema.meta(examples.length > 0 ? { description, examples } : { description });
+
+/** Passes a value that has the right shape to the reader of its grammar. */
+export const reads = <I, T>(schema: z.ZodType<I>, read: (value: I) => Reading<T>) =>
+  schema.transform((value, context): T => {
+    const result = read(value);
+    if (result.ok) return result.value;
+    const message = result.hint === null ? result.message : `${result.message}\n${result.hint}`;
+    context.issues.push({ code: "custom", message, input: value });
+    return z.NEVER;
+  });
+
+/** Any text. YAML's `1.10`, `yes` and `007` are the text as written where the schema wants this (see tree.ts). */
+export const text = (what = "a text", hint?: (input: unknown) => string | null) => z.string(expects(what, hint));
+
+export const filled = (what: string) =>
+  reads(text(what), (value) =>
+    value.trim() === "" ? { ok: false, message: "is empty", hint: null } : { ok: true, value },
+  );
+
+/** A quantity, written as a text or a bare number. */
+export const quantity = <T>(what: string, read: (value: string | number) => Reading<T>) =>
+  reads(z.union([z.string(), z.number()], expects(what)), read);
+
+export const whole = (min: number, max: number) =>
+  z.int(expects("a whole number")).min(min, `must be at least ${min}`).max(max, `must be at most ${max}`);
+
+export const flag = () =>
+  z.boolean(
+    expects("`true` or `false`", (input) =>
+      typeof input === "string" && /^(yes|no|on|off|y|n)$/i.test(input)
+        ? `write \`${/^(yes|on|y)$/i.test(input)}\``
+        : null,
+    ),
+  );
+
+export const choice = <const V extends readonly [string, ...string[]]>(...values: V) =>
+  z.enum(values, expects(values.map((value) => `\`${value}\``).join(" or ")));
+
+/** One item or a list of them. */
+export const oneOrMany = <T extends z.ZodType>(item: T, what: string) =>
+  z
+    .union([item, z.array(item)], expects(what))
+    .transform((value): z.output<T>[] => (Array.isArray(value) ? (value as z.output<T>[]) : [value as z.output<T>]));
+
+/** A map whose keys obey a rule. */
+export const mapOf = <T extends z.ZodType>(what: string, value: T, read: (key: string) => Reading<unknown>) =>
+  z.record(z.string(), value, expects(what)).register(KEY_RULES, { read });
+
+/** An object that has these keys only. */
+export const block = <S extends z.ZodRawShape>(shape: S, what = "a map of keys") =>
+  z.strictObject(shape, expects(what));

@@ -1,0 +1,37 @@
+// Every bound on what a spec text may be and ask for, so that a hostile or broken file costs little and fails clearly.
+
+import { HOUSE_LIMITS } from "../core/limits";
+import { DAY_MS, GIB, MIB, type Bytes, type Ms } from "../core/units";
+
+/** Bounds of the text, held before and while it is parsed. */
+export const TEXT_LIMITS = {
+  bytes: HOUSE_LIMITS.spec_bytes,
+  /** Pieces of YAML syntax, spaces and comments included: bounds the time of parsing. */
+  tokens: 100_000,
+  depth: HOUSE_LIMITS.spec_depth,
+  aliases: 64,
+  /** Values and keys, after aliases are resolved. */
+  nodes: 10_000,
+  /** Issues that are shown of one text. */
+  issues: 100,
+} as const;
+
+/** Bounds of what one workload asks for. */
+export const ASK_LIMITS = {
+  env_names: HOUSE_LIMITS.env_names,
+  env_bytes: HOUSE_LIMITS.env_bytes,
+  label_count: HOUSE_LIMITS.label_count,
+  port_count: 64,
+  argv_count: 4_096,
+  replicas: 10_000,
+  gang_members: 1_000,
+  gpu_count: 64,
+  priority: 10_000,
+  retries: 1_000,
+  attempts: 1_000_000,
+  cpu_milli: 100_000_000,
+  countable: 1_000_000_000,
+  size_bytes: (4 * MIB * GIB) as Bytes,
+  memory_min_bytes: MIB as Bytes,
+  duration_ms: (3_650 * DAY_MS) as Ms,
+} as const;

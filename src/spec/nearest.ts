@@ -1,0 +1,46 @@
+// "Did you mean": the nearest of the words that would have been right.
+
+const LONGEST = 40;
+
+/** Beyond the table's edge everything is far. */
+const at = (row: readonly number[], i: number): number => row[i] ?? LONGEST;
+
+/** Edit distance in which a swap of two neighbours counts once. */
+function distance(a: string, b: string): number {
+  let before: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1];
+      let best = Math.min(at(last, j) + 1, at(row, j - 1) + 1, at(last, j - 1) + (same ? 0 : 1));
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        best = Math.min(best, at(before, j - 2) + 1);
+      row.push(best);
+    }
+    before = last;
+    last = row;
+  }
+  return at(last, b.length);
+}
+
+const plain = (word: string): string => word.toLowerCase().replaceAll(/[-_\s]/g, "");
+
+/** The candidate that `word` most likely meant, or null. One edit in three letters is forgiven; case and dashes too. */
+export function nearest(word: string, candidates: readonly string[]): string | null {
+  if (word.length === 0 || word.length > LONGEST) return null;
+  let best: string | null = null;
+  let best_distance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  for (const candidate of candidates) {
+    if (candidate.length > LONGEST) continue;
+    const d = distance(plain(word), plain(candidate));
+    if (d < best_distance && d < candidate.length) [best, best_distance] = [candidate, d];
+  }
+  return best;
+}
+
+/** The hint for a wrong word, or null when nothing is near. */
+export function didYouMean(word: string, candidates: readonly string[]): string | null {
+  const found = nearest(word, candidates);
+  return found === null ? null : `did you mean \`${found}\`?`;
+}

@@ -1,0 +1,63 @@
+// A text that somebody wrote becomes an app that we trust, or every error at once. It never throws, whatever it gets.
+
+import type { AppDecl, WorkloadDecl } from "../core/workload";
+import { buildApp, buildJob } from "./build";
+import { faultsOf } from "./complaints";
+import { fault, issuesOf } from "./fault";
+import type { Issue } from "./issue";
+import { legalName, readName } from "./names";
+import { copyPlain } from "./plain";
+import { appFaults, workloadFaults } from "./relations";
+import { app, job } from "./schema";
+import { readDocument } from "./syntax";
+import { textIssues } from "./text";
+import { readTree } from "./tree";
+
+export type ParsedApp =
+  { readonly ok: true; readonly app: AppDecl } | { readonly ok: false; readonly issues: Issue[] };
+export type ParsedJob =
+  { readonly ok: true; readonly workload: WorkloadDecl } | { readonly ok: false; readonly issues: Issue[] };
+
+/** Parses a spec file. `file` is only used to suggest the app's name. */
+export function parseApp(text: string, file: string): ParsedApp {
+  const unreadable = textIssues(text);
+  if (unreadable.length > 0) return { ok: false, issues: unreadable };
+  const read = readDocument(text);
+  if (!read.ok) return { ok: false, issues: issuesOf(read.faults, text, new Map()) };
+  const tree = readTree(read.document, app);
+  if (typeof tree.value !== "object" || tree.value === null || Array.isArray(tree.value)) {
+    const whole = fault([], "is not a map of keys", "a spec begins with `app: NAME`");
+    return { ok: false, issues: issuesOf([...tree.faults, whole], text, tree.places) };
+  }
+  const checked = app.safeParse(tree.value);
+  const found = [...tree.faults, ...faultsOf(app, tree.value, checked.error, []), ...appFaults(tree.value)];
+  if (checked.success && found.length === 0) return { ok: true, app: buildApp(checked.data) };
+  const named = found.map((one) =>
+    one.message === "is missing" && one.path.join() === "app"
+      ? { ...one, hint: `write \`app: ${nameFrom(file)}\`` }
+      : one,
+  );
+  return { ok: false, issues: issuesOf(named, text, tree.places) };
+}
+
+/** Parses one job given as an object, as `orch run` sends it. Its issues have paths and no lines. */
+export function parseJob(given: Record<string, unknown>, name: string): ParsedJob {
+  const copy = copyPlain(given, job, ["job"]);
+  const checked = job.safeParse(copy.value);
+  const read = readName(name);
+  const found = [
+    ...copy.faults,
+    ...faultsOf(job, copy.value, checked.error, ["job"]),
+    ...workloadFaults(copy.value as Record<string, unknown>, ["job"]),
+  ];
+  if (!read.ok) found.push(fault(["job", "name"], read.message, read.hint));
+  if (checked.success && found.length === 0) return { ok: true, workload: buildJob(name, checked.data, "run", null) };
+  const bare = found.map((one) => ({ ...one, path: one.path.slice(1) }));
+  return { ok: false, issues: issuesOf(bare, null, new Map()) };
+}
+
+/** The app's name that a file's name suggests: `/srv/My Recs.yaml` gives `my-recs`. */
+function nameFrom(file: string): string {
+  const base = file.split(/[/\\]/).at(-1) ?? "";
+  return legalName(base.replace(/\.(orch\.)?(ya?ml|json)$/i, "")) ?? "NAME";
+}

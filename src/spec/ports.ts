@@ -1,0 +1,34 @@
+// Ports as people write them: a number, `auto`, or a map; and what Compose users try first.
+
+import type { PortRequest } from "../core/workload";
+import { bad, good, quoted, type Reading } from "./issue";
+
+export interface PortFields {
+  readonly target?: number | undefined;
+  readonly published: number | null;
+  readonly bind: "cluster" | "loopback";
+}
+
+/** Reads a port number. */
+export function readPortNumber(port: number): Reading<number> {
+  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return good(port);
+  return bad(`${port} is not a port`, port === 0 ? "`auto` takes a free one" : "1 to 65535");
+}
+
+/** Reads the port on the node: a number, or null for any free one. */
+export function readPublished(value: number | string): Reading<number | null> {
+  if (typeof value === "number") return readPortNumber(value);
+  if (value === "auto") return good(null);
+  const pair = /^(?:.*:)?(\d+):(\d+)(?:\/\w+)?$/.exec(value);
+  if (pair !== null)
+    return bad(`${quoted(value)} is Compose's form`, `write \`{ target: ${pair[2]}, published: ${pair[1]} }\``);
+  const number = /^\d+$/.test(value) ? `without quotes: \`${value}\`` : "a number from 1 to 65535, or `auto`";
+  return bad(`${quoted(value)} is not a port`, number);
+}
+
+/** Reads any form of a port; a number or `auto` is the published one, and the same inside. */
+export function readPort(value: number | string | PortFields): Reading<Omit<PortRequest, "name">> {
+  if (typeof value === "object") return good({ ...value, target: value.target ?? null });
+  const published = readPublished(value);
+  return published.ok ? good({ target: null, published: published.value, bind: "cluster" }) : published;
+}

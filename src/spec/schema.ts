@@ -1,0 +1,150 @@
+// The one schema of a spec file: types, defaults, checks, the JSON Schema and the reference all come from it.
+// A new key is one line here, one in build.ts and one case in a golden file.
+
+import { z } from "zod";
+import { name, names, place, port, resources, restart, stop } from "./asks";
+import { readLabelKey } from "./labels";
+import { block, choice, expects, filled, flag, key, KEY_RULES, mapOf, quantity, reads, text, whole } from "./leaves";
+import { ASK_LIMITS } from "./limits";
+import { NAME, readName } from "./names";
+import { readAccount, readEnvName, readShell, readWorkdir } from "./process";
+import { readTime } from "./units";
+
+const common = {
+  run: key(
+    filled("a command line").optional(),
+    "What to run: a text for `sh -c`. Either this or `command`",
+    "python serve.py --port $PORT_HTTP",
+  ),
+  shell: key(reads(text("the name of a shell"), readShell).optional(), "The shell of `run`", "bash"),
+  command: key(
+    z
+      .array(
+        text("a text"),
+        expects("a list such as `[python, train.py]`", () => "`run` takes a command line"),
+      )
+      .min(1, "is empty")
+      .max(ASK_LIMITS.argv_count, `has more than ${ASK_LIMITS.argv_count} words`)
+      .optional(),
+    "What to run: program and arguments, without a shell",
+    ["python", "train.py"],
+  ),
+  env: key(
+    mapOf("a map such as `{ NAME: value }`", text("a text"), readEnvName).prefault({}),
+    "Environment. Values keep their text (`1.10`, `yes`, `007`); nothing is interpolated",
+    { MODE: "fast" },
+  ),
+  workdir: key(
+    reads(text("a directory"), readWorkdir).optional(),
+    "Absolute path to start in; default: the task's own directory",
+    "/srv/recs",
+  ),
+  user: key(
+    reads(text("an account's name"), readAccount).optional(),
+    "Unix account to run as, if it was granted; default: the owner's own",
+    "alice",
+  ),
+  resources: key(resources.prefault({}), "What one task needs. Other names are countables that nodes declare", {
+    cpu: "500m",
+    memory: "1GiB",
+    gpu: 1,
+    "licence.matlab": 1,
+  }),
+  place: key(place.prefault({}), "Where it may run"),
+  ports: key(
+    mapOf("a map such as `{ http: auto }`", port, readName).prefault({}),
+    "Ports by name. A number is both the inside and the published port, `auto` takes a free one; " +
+      "the task finds it as `PORT_<NAME>`",
+    { http: "auto", admin: 9000, pg: { target: 5432, published: "auto" } },
+  ),
+  exclusive: key(flag().prefault(false), "Never two tasks of a slot at once, held by a lease on the node"),
+  stop: key(stop.prefault({}), "How it is ended", { signal: "TERM", grace: "10s" }),
+  priority: key(
+    whole(-ASK_LIMITS.priority, ASK_LIMITS.priority).prefault(0),
+    "Higher is placed first; users may only lower it",
+    -5,
+  ),
+  labels: key(
+    mapOf("a map such as `{ team: vision }`", text("a text"), readLabelKey).prefault({}),
+    "Labels of the workload itself, for people and tools",
+    { team: "vision" },
+  ),
+};
+
+const replaces = {
+  restart: key(restart.prefault({}), "What happens after a crash", { backoff: "1s..1m", attempts: "unlimited" }),
+};
+
+export const service = block({
+  ...common,
+  replicas: key(whole(0, ASK_LIMITS.replicas).prefault(1), "How many to keep running", 3),
+  ...replaces,
+  on_node_loss: key(
+    choice("replace", "wait").prefault("replace"),
+    "`replace` starts another after 30 s of silence (two may overlap for a while), `wait` waits for proof",
+  ),
+});
+
+export const job = block({
+  ...common,
+  after: key(
+    names("a name or a list of names").prefault([]),
+    "Jobs that must succeed first; a service's name means: all its replicas run",
+    ["prep"],
+  ),
+  after_any: key(names("a name or a list of names").prefault([]), "Jobs that must have ended first, however", [
+    "prep",
+  ]),
+  after_failed: key(names("a name or a list of names").prefault([]), "Jobs that must have failed first", ["train"]),
+  nodes: key(
+    whole(1, ASK_LIMITS.gang_members).prefault(1),
+    "Size of a gang: that many members start together or none",
+    2,
+  ),
+  retries: key(
+    whole(0, ASK_LIMITS.retries).prefault(0),
+    "Further attempts after a failure; lost, rejected and drained ones do not count",
+    2,
+  ),
+  time_limit: key(
+    z
+      .union(
+        [z.literal("unlimited").transform(() => null), quantity("a time such as `12h` or `1-00:00:00`", readTime)],
+        expects("a time such as `12h` or `1-00:00:00`"),
+      )
+      .optional(),
+    "Longest time one attempt may run; default: unlimited, or the pool's",
+    "12h",
+    "1-00:00:00",
+  ),
+  on_node_loss: key(
+    choice("wait", "requeue").prefault("wait"),
+    "`wait` waits for proof that its node is gone, `requeue` queues it again after 5 min of silence (two may overlap)",
+  ),
+});
+
+export const daemon = block({ ...common, ...replaces });
+
+const entries = <T extends z.ZodType>(one: T) =>
+  mapOf("a map of names", one, readName)
+    .meta({ propertyNames: { pattern: NAME.source } })
+    .register(KEY_RULES, { read: readName })
+    .prefault({});
+
+export const app = block({
+  app: key(name("a name"), "Name of the app; its identity is project/app", "recs"),
+  project: key(name("a name").optional(), "Who the work is accounted to; default: the user's own", "search"),
+  services: key(entries(service), "Workloads that keep a number of replicas running"),
+  jobs: key(entries(job), "Workloads that run to their end; a new or changed one runs when it is applied"),
+  daemons: key(entries(daemon), "Workloads that run once on every matching node"),
+});
+
+export type Service = z.output<typeof service>;
+export type Job = z.output<typeof job>;
+export type Daemon = z.output<typeof daemon>;
+export type App = z.output<typeof app>;
+
+/** The JSON Schema of a spec file, for editors. */
+export function specJsonSchema(): Record<string, unknown> {
+  return { ...z.toJSONSchema(app, { io: "input" }), title: "orch spec file" };
+}

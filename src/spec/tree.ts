@@ -1,0 +1,180 @@
+// A YAML document as plain values with their places. The schema is walked along, because where it wants a text, a
+// scalar is the text as written: `1.10` stays "1.10" and `yes` stays "yes".
+
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  type Document,
+  type Node,
+  type Pair,
+  type Scalar,
+  type YAMLMap,
+} from "yaml";
+import type { z } from "zod";
+import { fault, placeKey, type Fault, type Places } from "./fault";
+import type { Path } from "./issue";
+import { TEXT_LIMITS } from "./limits";
+import { readScalarText } from "./text";
+import { below, wantsText } from "./walk";
+
+export interface Tree {
+  readonly value: unknown;
+  readonly places: Places;
+  readonly faults: readonly Fault[];
+}
+
+interface Reader {
+  readonly places: Map<string, { key: number | null; value: number | null }>;
+  readonly faults: Fault[];
+  readonly anchors: Map<string, Node>;
+  /** What each alias stood for when it was first met: a name may be given to another value further down. */
+  readonly aliases: Map<Node, Node | null>;
+  readonly bound: Set<Node>;
+  nodes: number;
+}
+
+const startOf = (node: unknown): number | null => (node as Node | null)?.range?.[0] ?? null;
+
+/** Reads a document along its schema. */
+export function readTree(document: Document.Parsed, schema: z.ZodType): Tree {
+  const reader: Reader = {
+    places: new Map(),
+    faults: [],
+    anchors: new Map(),
+    aliases: new Map(),
+    bound: new Set(),
+    nodes: 0,
+  };
+  const value = readNode(reader, document.contents, schema, []);
+  const full = reader.nodes > TEXT_LIMITS.nodes;
+  const limit = fault([], `has more than ${TEXT_LIMITS.nodes} values`, "aliases count as often as they are used");
+  return { value, places: reader.places, faults: full ? [limit] : reader.faults };
+}
+
+function readNode(reader: Reader, node: Node | null, schema: z.ZodType | null, path: Path): unknown {
+  if (++reader.nodes > TEXT_LIMITS.nodes) return null;
+  const place = reader.places.get(placeKey(path));
+  if (place === undefined) reader.places.set(placeKey(path), { key: null, value: startOf(node) });
+  else place.value = startOf(node);
+  const target = resolve(reader, node, path);
+  if (target === null) return null;
+  const value = isScalar(target)
+    ? readScalar(reader, target, schema, path)
+    : path.length > TEXT_LIMITS.depth
+      ? tooDeep(reader, path)
+      : isSeq(target)
+        ? target.items.map((item, i) => readNode(reader, item as Node, below(schema, i), [...path, i]))
+        : isMap(target)
+          ? readMap(reader, target, schema, path)
+          : null;
+  if (target.anchor !== undefined && !reader.bound.has(target)) reader.anchors.set(target.anchor, target);
+  reader.bound.add(target);
+  return value;
+}
+
+function tooDeep(reader: Reader, path: Path): null {
+  reader.faults.push(fault(path, `is nested deeper than ${TEXT_LIMITS.depth}`));
+  return null;
+}
+
+/** What an alias stands for; an anchor counts once its own value is complete, so none can hold itself. */
+function resolve(
+  reader: Reader,
+  node: Node | null,
+  path: Path,
+): Exclude<Node, { source: string }> | Scalar | YAMLMap | null {
+  if (!isAlias(node)) return node;
+  const target = reader.aliases.get(node) ?? reader.anchors.get(node.source) ?? null;
+  reader.aliases.set(node, target);
+  if (target === null)
+    reader.faults.push(
+      fault(path, `\`*${node.source}\` has no anchor above it`, "a text that begins with `*` needs quotes"),
+    );
+  return target as ReturnType<typeof resolve>;
+}
+
+const CORE_TAG = /^(!|tag:yaml\.org,2002:(str|int|float|bool|null|map|seq))$/;
+
+function readScalar(reader: Reader, node: Scalar, schema: z.ZodType | null, path: Path): unknown {
+  const written = typeof node.value === "string" ? node.value : (node.source ?? "");
+  if (node.tag !== undefined && !CORE_TAG.test(node.tag)) {
+    // `- !old` among label expressions is a tag to YAML; there is only one thing it can mean.
+    if (written === "" && path.at(-2) === "labels" && wantsText(schema)) return node.tag;
+    reader.faults.push(
+      fault(
+        path,
+        `the tag \`${node.tag.slice(0, 60)}\` means nothing here`,
+        "a text that begins with `!` needs quotes",
+      ),
+    );
+  }
+  const value = wantsText(schema) ? written : node.value;
+  if (typeof value === "bigint") return Number(value);
+  if (typeof value !== "string") return value;
+  const checked = readScalarText(value);
+  if (!checked.ok) reader.faults.push(fault(path, checked.message, checked.hint));
+  return value;
+}
+
+function readKey(reader: Reader, pair: Pair, path: Path): string | null {
+  const node = isAlias(pair.key) ? reader.anchors.get(pair.key.source) : (pair.key as Node | null);
+  if (node === null) return "";
+  const text = isScalar(node) ? (typeof node.value === "string" ? node.value : (node.source ?? "")) : null;
+  if (text !== null && text !== "__proto__") return text;
+  const found = {
+    ...fault(path, text === null ? "a key must be a text" : "`__proto__` cannot be a key", null, "key"),
+  };
+  const offset = startOf(pair.key);
+  reader.faults.push(offset === null ? found : { ...found, offset });
+  return null;
+}
+
+/** Reads a map; `<<` takes over the keys of other maps that are not given here. */
+function readMap(reader: Reader, map: YAMLMap, schema: z.ZodType | null, path: Path): Record<string, unknown> {
+  const out: Record<string, unknown> = {};
+  const merged: Node[] = [];
+  for (const pair of map.items) {
+    const key = readKey(reader, pair as Pair, path);
+    if (key === null) continue;
+    if (key === "<<" && isScalar(pair.key) && pair.key.type === "PLAIN") merged.push(pair.value as Node);
+    else if (Object.hasOwn(out, key))
+      reader.faults.push({
+        ...fault([...path, key], "is given twice", "remove one"),
+        offset: startOf(pair.key) ?? 0,
+      });
+    else {
+      reader.places.set(placeKey([...path, key]), { key: startOf(pair.key), value: null });
+      out[key] = readNode(reader, pair.value as Node | null, below(schema, key), [...path, key]);
+    }
+  }
+  for (const source of merged) mergeInto(reader, out, source, schema, path);
+  return out;
+}
+
+function mergeInto(
+  reader: Reader,
+  out: Record<string, unknown>,
+  source: Node,
+  schema: z.ZodType | null,
+  path: Path,
+): void {
+  const target = resolve(reader, source, path);
+  const maps = isSeq(target) ? target.items.map((item) => resolve(reader, item as Node, path)) : [target];
+  for (const map of maps) {
+    if (!isMap(map)) {
+      reader.faults.push(
+        fault([...path, "<<"], "merges something that is not a map", "`<<: *name` takes the keys of a map above"),
+      );
+      continue;
+    }
+    for (const pair of map.items) {
+      const key = readKey(reader, pair as Pair, path);
+      if (key === "<<") mergeInto(reader, out, pair.value as Node, schema, path);
+      if (key === null || key === "<<" || Object.hasOwn(out, key) || reader.nodes > TEXT_LIMITS.nodes) continue;
+      reader.places.set(placeKey([...path, key]), { key: startOf(pair.key), value: null });
+      out[key] = readNode(reader, pair.value as Node | null, below(schema, key), [...path, key]);
+    }
+  }
+}

@@ -1,0 +1,176 @@
+// The small grammars of quantities: durations, times, sizes, cores, ranges, signals. Each reads a text or says why not.
+
+import { formatBytes, formatDuration } from "../core/format";
+import { DAY_MS, GIB, HOUR_MS, MIB, MINUTE_MS, SECOND_MS, type Bytes, type Milli, type Ms } from "../core/units";
+import { bad, good, kindOf, quoted, type Reading } from "./issue";
+import { ASK_LIMITS } from "./limits";
+import { didYouMean } from "./nearest";
+
+const DURATION_MS: Readonly<Record<string, Ms>> = { ms: 1, s: SECOND_MS, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS };
+const DURATION_WORDS: readonly (readonly [RegExp, string])[] = [
+  [/^(milliseconds?|msecs?)$/, "ms"],
+  [/^(seconds?|secs?)$/, "s"],
+  [/^(minutes?|mins?)$/, "m"],
+  [/^(hours?|hrs?)$/, "h"],
+  [/^days?$/, "d"],
+];
+
+const boundedDuration = (ms: Ms): Reading<Ms> =>
+  ms > ASK_LIMITS.duration_ms ? bad("is longer than ten years", null) : good(Math.round(ms));
+
+/** Reads `500ms`, `30s`, `1.5h`, `1h30m`, `7d`; 0 needs no unit. */
+export function readDuration(value: string | number): Reading<Ms> {
+  if (value === 0 || value === "0") return good(0);
+  const text = String(value).trim();
+  if (/^\d+(\.\d+)?$/.test(text)) return bad(`${text} needs a unit`, `\`${text}s\` is seconds, \`${text}m\` minutes`);
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/gy)];
+  if (parts.length > 0 && parts.map((part) => part[0]).join("") === text) {
+    return boundedDuration(parts.reduce((sum, part) => sum + Number(part[1]) * (DURATION_MS[part[2] ?? ""] ?? 0), 0));
+  }
+  const worded = /^(\d+(?:\.\d+)?)\s*([a-z]+)$/i.exec(text);
+  const unit = DURATION_WORDS.find(([word]) => word.test(worded?.[2]?.toLowerCase() ?? ""))?.[1];
+  const hint =
+    worded !== null && unit !== undefined
+      ? `write \`${worded[1]}${unit}\``
+      : "such as `500ms`, `30s`, `5m`, `12h`, `7d`";
+  return bad(`${kindOf(value)} is not a duration`.replace("the text ", ""), hint);
+}
+
+/** Reads how long a task may take to end. */
+export function readGrace(value: string | number): Reading<Ms> {
+  const grace = readDuration(value);
+  return grace.ok && grace.value > DAY_MS ? bad("is longer than a day", "after it, what is left is killed") : grace;
+}
+
+/** Reads a duration or one of Slurm's unambiguous forms: `1-00:00:00`, `1-12`, `12:00:00`. */
+export function readTime(value: string | number): Reading<Ms> {
+  const text = String(value).trim();
+  const clock = /^(?:(\d{1,5})-)?(\d{1,5})(?::(\d{2}))?(?::(\d{2}))?$/.exec(text);
+  if (clock === null) return readDuration(value);
+  const [, days, hours = "0", minutes, seconds] = clock;
+  if (days === undefined && seconds === undefined) {
+    if (minutes === undefined) return readDuration(value);
+    return bad(
+      `${text} could be minutes or hours`,
+      `write \`${text}:00\` for hours and minutes, or \`${Number(hours)}m${Number(minutes)}s\``,
+    );
+  }
+  if (Number(minutes ?? 0) > 59 || Number(seconds ?? 0) > 59)
+    return bad(`${text} has more than 59 minutes or seconds`);
+  return boundedDuration(
+    Number(days ?? 0) * DAY_MS +
+      Number(hours) * HOUR_MS +
+      Number(minutes ?? 0) * MINUTE_MS +
+      Number(seconds ?? 0) * SECOND_MS,
+  );
+}
+
+const SIZE_BYTES: Readonly<Record<string, Bytes>> = {
+  b: 1,
+  k: 1024,
+  m: MIB,
+  g: GIB,
+  t: 1024 * GIB,
+  p: MIB * GIB,
+};
+
+/** Reads `512MiB`, `1GiB`, `24GB`, `32G`, `32Gi`. All letters are powers of 1024, as docker and Slurm read them. */
+export function readSize(value: string | number): Reading<Bytes> {
+  if (value === 0 || value === "0") return good(0);
+  const text = String(value).trim();
+  const match = /^(\d+(?:\.\d+)?)\s*(?:([kmgtp])(?:i?b|i)?|(b))?$/i.exec(text);
+  if (match === null)
+    return bad(`${kindOf(value)} is not a size`.replace("the text ", ""), "such as `512MiB`, `1GiB`, `24GB`");
+  const unit = match[2] ?? match[3];
+  if (unit === undefined) {
+    const bytes = Number(text);
+    return bad(
+      `${text} needs a unit`,
+      bytes >= MIB && Number.isSafeInteger(bytes)
+        ? `as bytes that is \`${formatBytes(bytes)}\``
+        : `\`${text}MiB\` or \`${text}GiB\``,
+    );
+  }
+  const bytes = Math.round(Number(match[1]) * (SIZE_BYTES[unit.toLowerCase()] ?? 0));
+  return bytes > ASK_LIMITS.size_bytes ? bad(`is more than ${formatBytes(ASK_LIMITS.size_bytes)}`) : good(bytes);
+}
+
+/** Reads a size of memory that something can run in. */
+export function readMemory(value: string | number): Reading<Bytes> {
+  const size = readSize(value);
+  if (!size.ok || size.value >= ASK_LIMITS.memory_min_bytes) return size;
+  return bad(`${formatBytes(size.value)} is too little memory to run anything`, "leave `memory` out for the default");
+}
+
+/** Reads cores (`2`, `0.5`) or thousandths (`500m`). */
+export function readCpu(value: string | number): Reading<Milli> {
+  const text = String(value).trim();
+  const match = /^(\d+(?:\.\d+)?)(m?)$/.exec(text);
+  if (match === null)
+    return bad(`${kindOf(value)} is not a number of cores`.replace("the text ", ""), "such as `2`, `0.5` or `500m`");
+  const milli = Math.round(Number(match[1]) * (match[2] === "m" ? 1 : 1_000));
+  if (milli < 1) return bad("must be at least `1m`, a thousandth of a core", "leave `cpu` out for the default");
+  if (milli > ASK_LIMITS.cpu_milli)
+    return bad("is more than any machine has", `\`${text}m\` is thousandths of a core`);
+  return good(milli);
+}
+
+export interface Range {
+  readonly min: number | null;
+  readonly max: number | null;
+}
+
+/** Reads `a..b`, `a..`, `..b` with the reader of its ends, or a single value as both ends. */
+export function readRange(value: string | number, read: (end: string | number) => Reading<number>): Reading<Range> {
+  const text = String(value);
+  const dots = text.indexOf("..");
+  if (dots < 0) {
+    const single = read(value);
+    return single.ok ? good({ min: single.value, max: single.value }) : single;
+  }
+  const [low, high] = [text.slice(0, dots).trim(), text.slice(dots + 2).trim()];
+  if (low === "" && high === "") return bad(`${quoted(text)} has neither end`, "give one: `a..`, `..b` or `a..b`");
+  const min = low === "" ? good(null) : read(low);
+  const max = high === "" ? good(null) : read(high);
+  if (!min.ok) return min;
+  if (!max.ok) return max;
+  if (min.value !== null && max.value !== null && min.value > max.value) {
+    return bad(`${text} begins above its end`, `write \`${high}..${low}\``);
+  }
+  return good({ min: min.value, max: max.value });
+}
+
+const SIGNALS: Readonly<Record<string, number>> = {
+  HUP: 1,
+  INT: 2,
+  QUIT: 3,
+  ABRT: 6,
+  KILL: 9,
+  USR1: 10,
+  USR2: 12,
+  PIPE: 13,
+  ALRM: 14,
+  TERM: 15,
+  CONT: 18,
+  WINCH: 28,
+};
+
+/** Reads a signal's name, with or without SIG; gives it without. */
+export function readSignal(text: string): Reading<string> {
+  const name = text.trim().toUpperCase().replace(/^SIG/, "");
+  if (Object.hasOwn(SIGNALS, name)) return good(name);
+  const numbered = Object.entries(SIGNALS).find(([, number]) => String(number) === name)?.[0];
+  if (numbered !== undefined) return bad(`${name} is a number, not a signal's name`, `write \`${numbered}\``);
+  const names = Object.keys(SIGNALS);
+  return bad(`${quoted(text)} is not a signal to stop with`, didYouMean(name, names) ?? `one of ${names.join(", ")}`);
+}
+
+/** Reads a back-off: `1s..1m`, open ends take the defaults. */
+export function readBackoff(value: string | number): Reading<{ min_ms: Ms; max_ms: Ms }> {
+  const range = readRange(value, readDuration);
+  if (!range.ok) return range;
+  const min_ms = range.value.min ?? Math.min(SECOND_MS, range.value.max ?? SECOND_MS);
+  const max_ms = range.value.max ?? Math.max(MINUTE_MS, min_ms);
+  if (min_ms < 100) return bad(`${formatDuration(min_ms)} is too short a pause between attempts`, "at least `100ms`");
+  return good({ min_ms, max_ms });
+}
