@@ -1,0 +1,47 @@
+// Measures what the design promises and prints it beside its goal, with the machine it was measured on. Never a test: a
+// busy machine gives other numbers. `bun run bench [--only NAME[,NAME]] [--runs N] [--list]`.
+
+import { cpus, release, totalmem, type } from "node:os";
+import type { Bench, Row } from "./bench/figure";
+import { latency } from "./bench/latency";
+import { loss } from "./bench/loss";
+import { memory } from "./bench/memory";
+import { planning } from "./bench/planning";
+import { reads } from "./bench/reads";
+import { throughput } from "./bench/throughput";
+
+const BENCHES: readonly Bench[] = [planning, latency, throughput, reads, memory, loss];
+
+function flag(name: string): string | null {
+  const at = process.argv.indexOf(`--${name}`);
+  return at < 0 ? null : process.argv[at + 1] ?? "";
+}
+
+function machine(): string {
+  const [first] = cpus();
+  const memoryGib = (totalmem() / 2 ** 30).toFixed(0);
+  return `${cpus().length} × ${first?.model ?? "unknown CPU"}, ${memoryGib} GiB, ${type()} ${release()}, Bun ${Bun.version}`;
+}
+
+function table(rows: readonly Row[]): string {
+  const cells = rows.map(({ figure, value, goal, met }) => [figure, value, goal, met === null ? "" : met ? "met" : "MISSED"]);
+  const all = [["figure", "measured", "goal", ""], ...cells];
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...all.map((line) => (line[column] ?? "").length)));
+  return all.map((line) => line.map((cell, i) => (i === 1 || i === 2 ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)))
+    .join("   ").trimEnd()).join("\n");
+}
+
+if (process.argv.includes("--list")) {
+  for (const { name, about } of BENCHES) console.log(`${name.padEnd(12)} ${about}`);
+} else {
+  const only = flag("only")?.split(",") ?? null;
+  const unknown = only?.find((name) => !BENCHES.some((bench) => bench.name === name));
+  if (unknown !== undefined) throw new Error(`no bench is called ${unknown}: see --list`);
+  const runs = Number(flag("runs") ?? 3);
+  const rows: Row[] = [];
+  for (const bench of BENCHES.filter(({ name }) => only === null || only.includes(name))) {
+    console.log(`… ${bench.name}: ${bench.about}`);
+    rows.push(...await bench.measure({ runs, say: (line) => console.log(`  ${line}`) }));
+  }
+  console.log(`\n${machine()}; medians of ${runs} runs; everything shares this machine\n\n${table(rows)}`);
+}
