@@ -33,7 +33,7 @@ export interface Connection {
   readonly done: Promise<void>;
 }
 
-/** Refusals that stay as they are until somebody acts on this machine. Others may heal with the server, and are tried again. */
+/** Refusals that stay until somebody acts on this machine. Others may heal with the server, and are tried again. */
 const FATAL = new Set(["forgotten", "identity_copied", "identity_replaced", "credential", "signature", "protocol"]);
 const RETRY_CAP_MS = 30 * SECOND_MS;
 const REFUSED_RETRY_MS = 10 * SECOND_MS;
@@ -76,10 +76,12 @@ function describe(url: string, end: SessionEnd): string {
 
 function pause(wait_ms: Ms, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, wait_ms);
-    signal.addEventListener("abort", () => {
+    const done = (): void => {
       clearTimeout(timer);
+      signal.removeEventListener("abort", done);
       resolve();
-    }, { once: true });
+    };
+    const timer = setTimeout(done, wait_ms);
+    signal.addEventListener("abort", done, { once: true });
   });
 }
