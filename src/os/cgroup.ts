@@ -1,0 +1,266 @@
+// Control groups: what keeps a task's processes together, bounds their memory, weighs their cpu and ends them all.
+// Found out by trying: v2, v1 (hybrid), or none with the reason.
+
+import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { kernelText } from "./proc";
+
+const CONTROLLERS = ["memory", "cpu", "pids"] as const;
+type Controller = (typeof CONTROLLERS)[number];
+
+export type Cgroups =
+  | { readonly is: "v2"; readonly base: string; readonly controllers: readonly Controller[];
+      readonly detail: string | null }
+  /** One base directory a controller; processes join the first before they execute. */
+  | { readonly is: "v1"; readonly bases: readonly { readonly controller: Controller; readonly base: string }[];
+      readonly detail: string | null }
+  | { readonly is: "none"; readonly detail: string };
+
+export interface GroupLimits {
+  readonly cpu_milli: number;
+  /** `null`: counted only. */
+  readonly memory_bytes: number | null;
+  readonly pids: number;
+}
+
+/** Directories of one group; the first is joined before executing, the others are written to right after. */
+export type Group = readonly string[];
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Writes a kernel file; gives back why it could not. */
+function tryWrite(path: string, text: string): string | null {
+  try {
+    writeFileSync(path, text);
+    return null;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+function tryMake(path: string): string | null {
+  try {
+    mkdirSync(path, { recursive: true });
+    return null;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+interface Mount { readonly point: string; readonly kind: "cgroup" | "cgroup2"; readonly options: readonly string[] }
+
+function mounts(): Mount[] {
+  return (kernelText("/proc/self/mounts") ?? "").split("\n").map((line) => line.split(" "))
+    .filter(([, , kind]) => kind === "cgroup" || kind === "cgroup2")
+    .map(([, point, kind, options]) =>
+      ({ point: point ?? "", kind: kind as Mount["kind"], options: (options ?? "").split(",") }));
+}
+
+/** Where this process is in a hierarchy, for machines where only a part of it is ours. */
+function ownPath(controller: string): string {
+  const lines = (kernelText("/proc/self/cgroup") ?? "").split("\n");
+  const line = lines.find((one) => one.split(":")[1]?.split(",").includes(controller));
+  return line?.split(":").slice(2).join(":") ?? "/";
+}
+
+/** A directory of ours in a hierarchy: at its top, so that nobody's limits hold for tasks, else below this process. */
+function findBase(mount: string, controller: string, name: string): { base: string } | { why: string } {
+  const top = join(mount, "orch", name);
+  const why = tryMake(top);
+  if (why === null) return { base: top };
+  const below = join(mount, ownPath(controller), `orch-${name}`);
+  return tryMake(below) === null ? { base: below } : { why };
+}
+
+/** Finds out what this machine offers, and makes the directories that groups named `name/…` go into. */
+export function findCgroups(name: string): Cgroups {
+  if (process.platform !== "linux") return { is: "none", detail: "only Linux has control groups" };
+  const all = mounts();
+  const v1 = all.filter(({ kind }) => kind === "cgroup");
+  if (v1.some(({ options }) => options.includes("memory"))) return findV1(v1, name);
+  const v2 = all.find(({ kind }) => kind === "cgroup2");
+  return v2 === undefined ? { is: "none", detail: "no cgroup file system is mounted" } : findV2(v2.point, name);
+}
+
+function findV1(all: readonly Mount[], name: string): Cgroups {
+  const bases: { controller: Controller; base: string }[] = [];
+  const problems: string[] = [];
+  for (const controller of CONTROLLERS) {
+    const mount = all.find(({ options }) => options.includes(controller));
+    const found = mount === undefined ? { why: "not mounted" } : findBase(mount.point, controller, name);
+    if ("base" in found) bases.push({ controller, base: found.base });
+    else problems.push(`${controller}: ${found.why}`);
+  }
+  const detail = problems.length === 0 ? null : problems.join("; ");
+  return bases.length === 0 ? { is: "none", detail: detail ?? "" } : { is: "v1", bases, detail };
+}
+
+function findV2(mount: string, name: string): Cgroups {
+  const found = findBase(mount, "", name);
+  if ("why" in found) return { is: "none", detail: found.why };
+  const { base } = found;
+  const chain = base.startsWith(join(mount, "orch")) ? [mount, join(mount, "orch"), base] : [base];
+  const missing: string[] = [];
+  const controllers = CONTROLLERS.filter((controller) => {
+    const whys = chain.map((dir) => tryWrite(join(dir, "cgroup.subtree_control"), `+${controller}`));
+    const enabled = (kernelText(join(base, "cgroup.subtree_control")) ?? "").split(" ").includes(controller);
+    if (!enabled) missing.push(`${controller}: ${whys.find((why) => why !== null) ?? "not available"}`);
+    return enabled;
+  });
+  return { is: "v2", base, controllers, detail: missing.length === 0 ? null : missing.join("; ") };
+}
+
+/** Shares of v1 are thousandths of a core in 1024ths; weights of v2 follow the kernel's own conversion. */
+const sharesOf = (cpu_milli: number): number => Math.min(262_144, Math.max(2, Math.round((cpu_milli * 1024) / 1000)));
+const weightOf = (cpu_milli: number): number => 1 + Math.floor(((sharesOf(cpu_milli) - 2) * 9_999) / 262_142);
+
+/** Makes the group of one task. Throws when a limit that was asked for cannot be set. */
+export function makeGroup(cgroups: Cgroups, name: string, limits: GroupLimits): Group {
+  switch (cgroups.is) {
+    case "none":
+      return [];
+    case "v1":
+      return cgroups.bases.map(({ controller, base }) => {
+        const dir = join(base, name);
+        mkdirSync(dir);
+        limitV1(dir, controller, limits);
+        return dir;
+      });
+    case "v2": {
+      const dir = join(cgroups.base, name);
+      mkdirSync(dir);
+      limitV2(dir, cgroups.controllers, limits);
+      return [dir];
+    }
+  }
+}
+
+function limitV1(dir: string, controller: Controller, limits: GroupLimits): void {
+  if (controller === "cpu") writeFileSync(join(dir, "cpu.shares"), String(sharesOf(limits.cpu_milli)));
+  else if (controller === "pids") writeFileSync(join(dir, "pids.max"), String(limits.pids));
+  else if (limits.memory_bytes !== null) {
+    writeFileSync(join(dir, "memory.limit_in_bytes"), String(limits.memory_bytes));
+    const swap = join(dir, "memory.memsw.limit_in_bytes");
+    if (existsSync(swap)) tryWrite(swap, String(limits.memory_bytes));
+  }
+}
+
+function limitV2(dir: string, controllers: readonly Controller[], limits: GroupLimits): void {
+  if (controllers.includes("cpu")) writeFileSync(join(dir, "cpu.weight"), String(weightOf(limits.cpu_milli)));
+  if (controllers.includes("pids")) writeFileSync(join(dir, "pids.max"), String(limits.pids));
+  if (!controllers.includes("memory")) return;
+  writeFileSync(join(dir, "memory.oom.group"), "1");
+  if (limits.memory_bytes === null) return;
+  writeFileSync(join(dir, "memory.max"), String(limits.memory_bytes));
+  tryWrite(join(dir, "memory.swap.max"), "0");
+}
+
+/** Puts a process into the directories of a group that it did not join before executing. */
+export function joinRest(group: Group, pid: number): void {
+  // A process that is gone by now needs no group.
+  for (const dir of group.slice(1)) tryWrite(join(dir, "cgroup.procs"), String(pid));
+}
+
+/** Every directory below, deepest first: a task that is root may have made groups of its own. */
+function below(dir: string): string[] {
+  const inner = existsSync(dir) ? readdirSync(dir, { withFileTypes: true }).filter((entry) => entry.isDirectory()) : [];
+  return [...inner.flatMap(({ name }) => below(join(dir, name))), dir];
+}
+
+function pidsIn(dir: string): number[] {
+  const text = kernelText(join(dir, "cgroup.procs"));
+  return text === null || text === "" ? [] : text.split("\n").map(Number);
+}
+
+/** Processes that are in the group now. */
+export function membersOf(group: Group): number[] {
+  const dir = group[0];
+  return dir === undefined ? [] : pidsIn(dir);
+}
+
+/** Sends SIGKILL to everything in the group, and gives back how many there were. Repeat until there are none. */
+export function killGroup(group: Group): number {
+  const dir = group[0];
+  if (dir === undefined) return 0;
+  const pids = below(dir).flatMap(pidsIn);
+  if (pids.length === 0 || tryWrite(join(dir, "cgroup.kill"), "1") === null) return pids.length;
+  // No more forks, so that a task that multiplies is outrun.
+  for (const one of group) if (existsSync(join(one, "pids.max"))) tryWrite(join(one, "pids.max"), "1");
+  for (const pid of pids) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
+  }
+  return pids.length;
+}
+
+export interface MemoryFacts {
+  readonly peak_bytes: number | null;
+  /** Processes of the group that the kernel killed for want of memory. */
+  readonly oom_kills: number;
+}
+
+/** What the group used at most, and whether it was killed for it; read before the group is removed. */
+export function memoryFacts(group: Group): MemoryFacts {
+  const dir = group[0];
+  if (dir === undefined) return { peak_bytes: null, oom_kills: 0 };
+  const v1 = kernelText(join(dir, "memory.max_usage_in_bytes"));
+  const peak = v1 ?? kernelText(join(dir, "memory.peak"));
+  const events = kernelText(join(dir, v1 === null ? "memory.events" : "memory.oom_control")) ?? "";
+  const kills = /^oom_kill (\d+)$/m.exec(events)?.[1] ?? "0";
+  return { peak_bytes: peak === null ? null : Number(peak), oom_kills: Number(kills) };
+}
+
+function tryRemove(dir: string): boolean {
+  try {
+    rmdirSync(dir);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ENOENT";
+  }
+}
+
+/** Removes an empty group; `false` while something still keeps it. */
+export function removeGroup(group: Group): boolean {
+  const removed = group.map((dir) => tryRemove(dir) || below(dir).map(tryRemove).at(-1) === true);
+  return removed.every(Boolean);
+}
+
+const basesOf = (cgroups: Cgroups): string[] =>
+  cgroups.is === "none" ? [] : cgroups.is === "v2" ? [cgroups.base] : cgroups.bases.map(({ base }) => base);
+
+/** Removes groups that a killed machine left, unless something lives in them. Only while nobody makes new ones. */
+export function removeLeftGroups(cgroups: Cgroups): void {
+  for (const base of basesOf(cgroups)) for (const dir of below(base)) if (dir !== base) tryRemove(dir);
+}
+
+/** Removes the directories of `findCgroups` where nothing is left in them. */
+export function removeBases(cgroups: Cgroups): void {
+  for (const base of basesOf(cgroups)) {
+    tryRemove(base);
+    if (basename(dirname(base)) === "orch") tryRemove(dirname(base));
+  }
+}
+
+/**
+ * Moves this process out of the group that its service manager would end with the agent: on v2 next to the tasks'
+ * groups, on v1 within systemd's own hierarchy. `back` undoes it; `null` when it stays where it is.
+ */
+export function leaveService(cgroups: Cgroups, name: string): { back(): void } | null {
+  const systemd = mounts().find(({ options }) => options.includes("name=systemd"))?.point;
+  const v2 = mounts().find(({ kind }) => kind === "cgroup2")?.point;
+  const [mount, controller] = cgroups.is === "v2" ? [v2, ""] : [systemd, "name=systemd"];
+  if (mount === undefined || cgroups.is === "none") return null;
+  const before = join(mount, ownPath(controller));
+  const dir = cgroups.is === "v2" ? join(cgroups.base, name) : join(mount, "orch", name);
+  if (tryMake(dir) !== null || tryWrite(join(dir, "cgroup.procs"), String(process.pid)) !== null) return null;
+  return {
+    back: () => {
+      tryWrite(join(before, "cgroup.procs"), String(process.pid));
+      tryRemove(dir);
+      if (cgroups.is === "v1") tryRemove(dirname(dir));
+    },
+  };
+}

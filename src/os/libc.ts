@@ -1,0 +1,103 @@
+// The few system calls that Bun does not offer, through its foreign function interface. Each gives back why it could
+// not be done instead of throwing, so that everything works on, a little worse, where the library is missing.
+
+import { dlopen, ptr, read } from "bun:ffi";
+import { existsSync } from "node:fs";
+
+// Absolute paths only: a bare name would also be looked up in the current directory.
+const CANDIDATES = [
+  "/lib/x86_64-linux-gnu/libc.so.6", "/lib/aarch64-linux-gnu/libc.so.6", "/lib64/libc.so.6", "/usr/lib64/libc.so.6",
+  "/usr/lib/libc.so.6", "/lib/libc.so.6", "/lib/ld-musl-x86_64.so.1", "/lib/ld-musl-aarch64.so.1",
+];
+const PR_SET_NO_NEW_PRIVS = 38;
+const RLIMIT_NOFILE = 7;
+const FALLOC_KEEP_SIZE_PUNCH_HOLE = 3;
+const CLOCK_BOOTTIME = 7;
+const SYS_PIDFD_SEND_SIGNAL = 424;
+const SYS_PIDFD_OPEN = 434;
+const PIDFD_SIGNAL_PROCESS_GROUP = 4;
+
+const open = (path: string) => dlopen(path, {
+  prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
+  prlimit: { args: ["i32", "i32", "ptr", "ptr"], returns: "i32" },
+  fallocate: { args: ["i32", "i32", "i64", "i64"], returns: "i32" },
+  clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
+  syscall: { args: ["i64", "i64", "i64", "i64", "i64", "i64", "i64"], returns: "i64" },
+  __errno_location: { args: [], returns: "ptr" },
+}).symbols;
+
+type Calls = ReturnType<typeof open>;
+type Libc = { readonly is: "there"; readonly c: Calls } | { readonly is: "absent"; readonly why: string };
+let loaded: Libc | null = null;
+
+function libc(): Libc {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Libc {
+  if (process.platform !== "linux") return { is: "absent", why: `not on ${process.platform}` };
+  const path = CANDIDATES.find((candidate) => existsSync(candidate));
+  if (path === undefined) return { is: "absent", why: "the C library is in none of its usual places" };
+  try {
+    return { is: "there", c: open(path) };
+  } catch (error) {
+    return { is: "absent", why: `${path}: ${error instanceof Error ? error.message : String(error)}` };
+  }
+}
+
+function errnoOf(c: Calls): number {
+  const at = c.__errno_location();
+  return at === null ? 0 : read.i32(at, 0);
+}
+
+/** From here on neither this thread nor what it starts gains privileges by executing. `null`: done; else why not. */
+export function noNewPrivileges(): string | null {
+  const lib = libc();
+  if (lib.is === "absent") return lib.why;
+  return lib.c.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) === 0 ? null : `prctl: error ${errnoOf(lib.c)}`;
+}
+
+/** Sets the soft limit of open files of a process, at most its hard one. `null`: done; else why not. */
+export function limitOpenFiles(pid: number, soft: number): string | null {
+  const lib = libc();
+  if (lib.is === "absent") return lib.why;
+  const limits = new BigUint64Array(2);
+  if (lib.c.prlimit(pid, RLIMIT_NOFILE, null, ptr(limits)) !== 0) return `prlimit: error ${errnoOf(lib.c)}`;
+  const hard = limits[1] ?? 0n;
+  limits[0] = BigInt(soft) < hard ? BigInt(soft) : hard;
+  return lib.c.prlimit(pid, RLIMIT_NOFILE, ptr(limits), null) === 0 ? null : `prlimit: error ${errnoOf(lib.c)}`;
+}
+
+/** Gives the disk space of a part of an open file back; its size and offsets stay. `null`: done; else why not. */
+export function punchHole(fd: number, offset: number, length: number): string | null {
+  const lib = libc();
+  if (lib.is === "absent") return lib.why;
+  const done = lib.c.fallocate(fd, FALLOC_KEEP_SIZE_PUNCH_HOLE, offset, length) === 0;
+  return done ? null : `fallocate: error ${errnoOf(lib.c)}`;
+}
+
+/** Milliseconds since boot, sleep included; `null` where it cannot be asked. */
+export function bootTime(): number | null {
+  const lib = libc();
+  if (lib.is === "absent") return null;
+  const time = new BigInt64Array(2);
+  if (lib.c.clock_gettime(CLOCK_BOOTTIME, ptr(time)) !== 0) return null;
+  return Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1e6);
+}
+
+/** A descriptor that stands for this process, whatever becomes of its number; `null` where there is none. */
+export function openPidfd(pid: number): number | null {
+  const lib = libc();
+  if (lib.is === "absent") return null;
+  const fd = Number(lib.c.syscall(SYS_PIDFD_OPEN, pid, 0, 0, 0, 0, 0));
+  return fd < 0 ? null : fd;
+}
+
+/** Signals through a descriptor of `openPidfd`, the whole process group if asked; `false`: this kernel can't. */
+export function signalPidfd(fd: number, signal: number, whole: "one" | "group"): boolean {
+  const lib = libc();
+  if (lib.is === "absent") return false;
+  const flags = whole === "group" ? PIDFD_SIGNAL_PROCESS_GROUP : 0;
+  return Number(lib.c.syscall(SYS_PIDFD_SEND_SIGNAL, fd, signal, 0, flags, 0, 0)) === 0;
+}

@@ -1,0 +1,133 @@
+// JSON lines over a unix socket, both ends: agent and keeper talk through it. What cannot be written yet is kept, up to
+// a bound; a peer that does not read is let go.
+
+import { chmodSync } from "node:fs";
+
+export interface LinePeer {
+  send(message: unknown): void;
+  close(): void;
+}
+
+export interface LineHandlers {
+  message(message: unknown): void;
+  /** Called once, whoever closed. */
+  closed(): void;
+}
+
+const MOST_BUFFERED = 64 * 1024 * 1024;
+
+interface RawSocket {
+  write(data: Uint8Array): number;
+  end(): void;
+  terminate(): void;
+}
+
+/** Cuts lines out of chunks and holds back what the socket does not take. */
+class Wire implements LinePeer {
+  #handlers: LineHandlers | null = null;
+  #socket: RawSocket | null = null;
+  #input = "";
+  #output = new Uint8Array(0);
+  #queued: string[] = [];
+  readonly #decoder = new TextDecoder();
+
+  begin(socket: RawSocket, handlers: LineHandlers): void {
+    this.#socket = socket;
+    this.#handlers = handlers;
+  }
+
+  send(message: unknown): void {
+    if (this.#socket === null) return;
+    if (this.#queued.length === 0) queueMicrotask(() => this.#flush());
+    this.#queued.push(`${JSON.stringify(message)}\n`);
+  }
+
+  #flush(): void {
+    const more = Buffer.from(this.#queued.join(""));
+    this.#queued = [];
+    this.#output = this.#output.length === 0 ? more : Buffer.concat([this.#output, more]);
+    if (this.#output.length > MOST_BUFFERED) this.#socket?.terminate();
+    else this.drain();
+  }
+
+  drain(): void {
+    while (this.#socket !== null && this.#output.length > 0) {
+      const written = this.#socket.write(this.#output);
+      if (written <= 0) return;
+      this.#output = this.#output.subarray(written);
+    }
+  }
+
+  take(chunk: Uint8Array): void {
+    this.#input += this.#decoder.decode(chunk, { stream: true });
+    for (let at = this.#input.indexOf("\n"); at >= 0; at = this.#input.indexOf("\n")) {
+      const line = this.#input.slice(0, at);
+      this.#input = this.#input.slice(at + 1);
+      const message = parsed(line);
+      if (message === undefined) return this.#socket?.terminate();
+      this.#handlers?.message(message);
+    }
+    if (this.#input.length > MOST_BUFFERED) this.#socket?.terminate();
+  }
+
+  end(): void {
+    this.#socket = null;
+    const handlers = this.#handlers;
+    this.#handlers = null;
+    handlers?.closed();
+  }
+
+  close(): void {
+    this.#socket?.end();
+  }
+}
+
+/** `undefined` for what is no JSON: such a peer is let go. */
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line) as unknown;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+export interface LineServer { stop(): void }
+
+/** Listens on a socket that its owner alone may open. */
+export function listenLines(path: string, onPeer: (peer: LinePeer) => LineHandlers): LineServer {
+  const server = Bun.listen<Wire>({
+    unix: path,
+    socket: {
+      open(socket) {
+        socket.data = new Wire();
+        socket.data.begin(socket, onPeer(socket.data));
+      },
+      data: (socket, chunk) => socket.data.take(chunk),
+      drain: (socket) => socket.data.drain(),
+      close: (socket) => socket.data.end(),
+    },
+  });
+  chmodSync(path, 0o600);
+  return { stop: () => server.stop(true) };
+}
+
+/** Connects; gives back why it could not. */
+export async function connectLines(path: string, onPeer: (peer: LinePeer) => LineHandlers): Promise<LinePeer | string> {
+  const wire = new Wire();
+  try {
+    await Bun.connect({
+      unix: path,
+      socket: {
+        open: (socket) => wire.begin(socket, onPeer(wire)),
+        data: (_socket, chunk) => wire.take(chunk),
+        drain: () => wire.drain(),
+        close: () => wire.end(),
+        error: (socket) => socket.terminate(),
+      },
+    });
+    return wire;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}

@@ -1,0 +1,99 @@
+// What /proc says of processes: who lives, since when, in which session. A process is (boot id, pid, start time).
+
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { uptime } from "node:os";
+
+export interface ProcessStat {
+  /** One letter; Z and X are dead and only not yet collected. */
+  readonly state: string;
+  readonly session: number;
+  /** Ticks since boot, as text: with the pid it names one process of this boot. */
+  readonly start: string;
+}
+
+const HIDDEN = new Set(["ENOENT", "ESRCH", "EACCES", "EPERM", "ENOTDIR", "EINVAL"]);
+
+/** Reads what may be gone by now, or hidden: `null` then. */
+function readOrNull(path: string): string | null {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== undefined && HIDDEN.has(code)) return null;
+    throw error;
+  }
+}
+
+export function statOf(pid: number): ProcessStat | null {
+  if (process.platform !== "linux") return answersOf(pid);
+  const text = readOrNull(`/proc/${pid}/stat`);
+  if (text === null) return null;
+  // The name in parentheses may hold anything, so fields are counted from its end.
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return { state: fields[0] ?? "X", session: Number(fields[3]), start: fields[19] ?? "" };
+}
+
+/** Where there is no /proc, a process is known only by whether it answers. */
+function answersOf(pid: number): ProcessStat | null {
+  try {
+    process.kill(pid, 0);
+    return { state: "S", session: pid, start: "0" };
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM" ? { state: "S", session: pid, start: "0" } : null;
+  }
+}
+
+/** Whether this very process still runs; one that only waits to be collected does not. */
+export function isAlive(pid: number, start: string): boolean {
+  const stat = statOf(pid);
+  return stat !== null && stat.start === start && stat.state !== "Z" && stat.state !== "X";
+}
+
+let boot: string | null = null;
+
+/** Differs after every boot of this machine. */
+export function bootId(): string {
+  boot ??= readOrNull("/proc/sys/kernel/random/boot_id")?.trim() ??
+    `booted-${Math.round((Date.now() / 1000 - uptime()) / 60)}`;
+  return boot;
+}
+
+/** The text of a /proc or /sys file, trimmed; `null` when it is not there or not ours to read. */
+export const kernelText = (path: string): string | null => readOrNull(path)?.trim() ?? null;
+
+export interface FoundProcess { readonly pid: number; readonly start: string }
+
+/**
+ * Living processes of the sessions, or with one of the markers (`NAME=value`) in the environment they began with. It
+ * reads all of /proc: for machines without cgroups.
+ */
+export function findProcesses(sessions: ReadonlySet<number>, markers: readonly string[]): FoundProcess[] {
+  if (process.platform !== "linux") return [];
+  const found: FoundProcess[] = [];
+  for (const name of readdirSync("/proc")) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || pid === process.pid) continue;
+    const stat = statOf(pid);
+    if (stat === null || stat.state === "Z" || stat.state === "X") continue;
+    if (sessions.has(stat.session) || carries(pid, markers)) found.push({ pid, start: stat.start });
+  }
+  return found;
+}
+
+function carries(pid: number, markers: readonly string[]): boolean {
+  if (markers.length === 0) return false;
+  const environment = readOrNull(`/proc/${pid}/environ`);
+  if (environment === null || environment === "") return false;
+  return environment.split("\0").some((entry) => markers.includes(entry));
+}
+
+/** Says who goes first when memory runs out: -1000 (never) to 1000 (first). `null`: done; else why not. */
+export function adjustOom(pid: number | "self", score: number): string | null {
+  if (process.platform !== "linux") return "only on Linux";
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, String(score));
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}

@@ -1,0 +1,102 @@
+// Every process that orch starts: short commands with a time limit, the keeper, and tasks. A task's process begins a
+// session of its own, writes to files, and is told apart from one that could not begin.
+
+import { closeSync, constants, fchownSync, openSync } from "node:fs";
+import { signalName } from "./signals";
+
+export type CommandResult =
+  | { readonly is: "done"; readonly code: number; readonly out: string; readonly err: string }
+  | { readonly is: "failed"; readonly why: string };
+
+/** Runs a short command of the system and takes its output; it is killed when its time is over. */
+export async function runCommand(argv: readonly string[], timeout_ms: number): Promise<CommandResult> {
+  try {
+    const child = Bun.spawn([...argv], { stdin: "ignore", stdout: "pipe", stderr: "pipe", timeout: timeout_ms,
+      killSignal: "SIGKILL", cwd: "/", env: { PATH: SYSTEM_PATH, LANG: "C.UTF-8" } });
+    const [out, err, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(),
+      child.exited]);
+    if (child.signalCode !== null) return { is: "failed", why: `${argv[0]} did not end within ${timeout_ms} ms` };
+    return { is: "done", code, out, err };
+  } catch (error) {
+    return { is: "failed", why: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+export const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+export interface TaskProcess {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  /** The control group to join before executing; `null`: none. */
+  readonly cgroup: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** The account that the two files shall belong to; `null`: this one. */
+  readonly owner: { readonly uid: number; readonly gid: number } | null;
+  /** A file that the process finds open for appending as descriptor 3; `null`: none. */
+  readonly notes: string | null;
+}
+
+export interface ProcessExit {
+  readonly exit_code: number | null;
+  /** Without SIG. */
+  readonly signal: string | null;
+  readonly max_rss_bytes: number | null;
+}
+
+export type Launched =
+  | { readonly is: "started"; readonly pid: number }
+  /** `code` is what a shell would exit with: 127 not found, 126 not executable, else `null`. */
+  | { readonly is: "failed"; readonly code: number | null; readonly why: string };
+
+const APPEND = constants.O_CREAT | constants.O_APPEND | constants.O_WRONLY | constants.O_NOFOLLOW;
+
+/** Starts a task's process; `onExit` is called once, never before this returns. */
+export function launch(task: TaskProcess, onExit: (exit: ProcessExit) => void): Launched {
+  const fds: number[] = [];
+  const open = (path: string): number => {
+    const fd = openSync(path, APPEND, 0o600);
+    fds.push(fd);
+    if (task.owner !== null) fchownSync(fd, task.owner.uid, task.owner.gid);
+    return fd;
+  };
+  try {
+    const stdio: ["ignore", number, number, ...number[]] = ["ignore", open(task.stdout), open(task.stderr)];
+    if (task.notes !== null) stdio.push(open(task.notes));
+    const child = Bun.spawn([...task.argv], { stdio, env: { ...task.env }, cwd: task.cwd, detached: true,
+      ...(task.cgroup === null ? {} : { cgroup: task.cgroup }),
+      onExit: (subprocess, code) => onExit({ exit_code: subprocess.signalCode === null ? code : null,
+        signal: subprocess.signalCode === null ? null : signalName(subprocess.signalCode),
+        max_rss_bytes: subprocess.resourceUsage()?.maxRSS ?? null }) });
+    return { is: "started", pid: child.pid };
+  } catch (error) {
+    return couldNot(error, task.argv[0] ?? "");
+  } finally {
+    for (const fd of fds) closeSync(fd);
+  }
+}
+
+function couldNot(error: unknown, command: string): Launched {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === "ENOENT") {
+    const why = command.includes("/") ? `${command} is not there (or the interpreter that it names is not)`
+      : `the command ${command} is in no directory of PATH`;
+    return { is: "failed", code: 127, why };
+  }
+  if (code === "EACCES") return { is: "failed", code: 126, why: `${command} is not executable` };
+  if (code === "ENOEXEC") return { is: "failed", code: 126, why: `${command} is not a program (a script without #!)` };
+  return { is: "failed", code: null, why: message };
+}
+
+/** Starts a process that lives on without this one: session of its own, output appended to a file. */
+export function startDetached(argv: readonly string[], env: Readonly<Record<string, string>>, log: string): number {
+  const fd = openSync(log, APPEND, 0o600);
+  try {
+    const child = Bun.spawn([...argv], { stdio: ["ignore", fd, fd], env: { ...env }, cwd: "/", detached: true });
+    child.unref();
+    return child.pid;
+  } finally {
+    closeSync(fd);
+  }
+}
