@@ -1,0 +1,13 @@
+// One text for one value: JSON with sorted keys, so that equal contents have equal hashes whatever made them.
+
+/** JSON of a plain value with the keys of every object in order. Keys whose value is `undefined` are left out. */
+export function canonicalJson(value: unknown): string {
+  if (value === null || typeof value !== "object") return JSON.stringify(value) ?? "null";
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
+  const parts: string[] = [];
+  for (const key of Object.keys(value).toSorted()) {
+    const part = (value as Record<string, unknown>)[key];
+    if (part !== undefined) parts.push(`${JSON.stringify(key)}:${canonicalJson(part)}`);
+  }
+  return `{${parts.join(",")}}`;
+}

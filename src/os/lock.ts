@@ -1,0 +1,53 @@
+// One owner a directory. The lock is the kernel's (a record lock that SQLite holds on an empty file), so it goes with
+// its process however that ends; a file beside it says to people who holds it.
+
+import { Database } from "bun:sqlite";
+import { existsSync, readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { writeDurably } from "./durable";
+
+export interface LockHolder {
+  readonly pid: number;
+  readonly host: string;
+  readonly since_ms: number;
+}
+
+export type Locked =
+  | { readonly ok: true; readonly release: () => void }
+  /** `holder: null`: held, but the note beside it is not there or not readable. */
+  | { readonly ok: false; readonly holder: LockHolder | null };
+
+/** Takes the lock `file` for the life of this process; never waits. Only for local file systems. */
+export function takeLock(file: string, now_ms: number): Locked {
+  const db = new Database(file, { create: true });
+  try {
+    // No journal: nothing is ever written, an empty transaction is kept open.
+    db.run("pragma journal_mode = off");
+    db.run("pragma busy_timeout = 0");
+    db.run("begin exclusive");
+  } catch (error) {
+    db.close();
+    if (error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_BUSY")) {
+      return { ok: false, holder: readHolder(noteOf(file)) };
+    }
+    throw error;
+  }
+  const holder: LockHolder = { pid: process.pid, host: hostname(), since_ms: now_ms };
+  writeDurably(noteOf(file), `${JSON.stringify(holder)}\n`);
+  return { ok: true, release: () => db.close() };
+}
+
+const noteOf = (file: string): string => `${file}.json`;
+
+function readHolder(file: string): LockHolder | null {
+  if (!existsSync(file)) return null;
+  const text = readFileSync(file, "utf8");
+  try {
+    const { pid, host, since_ms } = JSON.parse(text) as Partial<LockHolder>;
+    if (typeof pid !== "number" || typeof since_ms !== "number") return null;
+    return { pid, host: String(host), since_ms };
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}

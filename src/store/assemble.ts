@@ -1,0 +1,64 @@
+// The parts of an open database put together as a Store.
+
+import type { Database } from "bun:sqlite";
+import type { ClusterRow } from "../core/model";
+import type { Ms } from "../core/units";
+import type { Ballast } from "./ballast";
+import { createCommitter } from "./commit";
+import { copyDatabase } from "./copy";
+import { codeOf } from "./errors";
+import type { HighestKeeper } from "./highest";
+import { historyOf } from "./history";
+import { loadState } from "./load";
+import { prunerOf } from "./prune";
+import { specsOf } from "./specs";
+import type { Store } from "./store";
+
+export interface StoreParts {
+  readonly clock: () => Ms;
+  readonly folder: string;
+  readonly keeper: HighestKeeper;
+  readonly ballast: Ballast;
+  /** Lets the next server in. */
+  readonly release: () => void;
+}
+
+/** Loads the live maps and starts to take commits. The database is migrated and its epoch is raised. */
+export function assembleStore(db: Database, cluster: ClusterRow, parts: StoreParts): Store {
+  const live = loadState(db, cluster);
+  const specs = specsOf(db);
+  // A clock that stands behind what was committed (set back, or an empty battery) counts on from there, never stuck.
+  const ahead_ms = Math.max(0, cluster.at_ms - Math.floor(parts.clock()));
+  const now = (): Ms => Math.max(live.cluster.at_ms, Math.floor(parts.clock()) + ahead_ms);
+  const committer = createCommitter({ db, live, specs, now, ballast: parts.ballast,
+    beforeWrite: (batch) => parts.keeper.before(batch.cluster) });
+  const prune = prunerOf(db, specs);
+  let open = true;
+
+  /** Leaves one whole file and its newest mark behind. On a full disk the next start does without both. */
+  const settle = (): void => {
+    try {
+      db.query("pragma wal_checkpoint(truncate)").get();
+      parts.keeper.last(live.cluster);
+    } catch (error) {
+      if (codeOf(error) === null) throw error;
+    }
+  };
+  return {
+    state: live, spec: specs.get, now, history: historyOf(db),
+    commit: committer.commit, onCommit: committer.onCommit, health: committer.health,
+    prune(now_ms, keep) {
+      parts.ballast.restore();
+      return prune(now_ms, keep);
+    },
+    copyTo: (path) => copyDatabase(db, path, parts.folder),
+    close() {
+      if (!open) return;
+      open = false;
+      committer.close();
+      if (committer.health().is !== "failed") settle();
+      db.close();
+      parts.release();
+    },
+  };
+}

@@ -1,0 +1,153 @@
+// One batch: the waiting transactions that become durable together, run one after another on a shared draft.
+
+import { assert } from "../core/assert";
+import type { Change, ClusterRow } from "../core/model";
+import type { Bytes, Ms } from "../core/units";
+import { draftOn, layerOver, mergeInto } from "./draft";
+import type { Layer } from "./draft";
+import { StorageError } from "./errors";
+import { answerKey, replay } from "./idempotency";
+import type { KeptAnswer } from "./idempotency";
+import type { LiveState } from "./live";
+import { encodeRow, ROW_TABLES } from "./rows";
+import type { Cell } from "./rows";
+import type { Specs } from "./specs";
+import type { Draft, Idempotency } from "./store";
+
+/** What a batch may hold, and what a single transaction may when it is a batch of its own. */
+export const BATCH_BYTES: Bytes = 512 * 1024;
+export const TRANSACTION_BYTES: Bytes = 16 * 1024 * 1024;
+
+/** A transaction in the queue. */
+export interface Waiting {
+  readonly actor: string;
+  readonly transact: (draft: Draft) => unknown;
+  readonly idempotency: Idempotency | null;
+  readonly settle: (outcome: Outcome) => void;
+}
+
+/** What its caller gets. `revision: null` is the revision that the store has once the batch is durable. */
+export type Outcome =
+  | { readonly is: "value"; readonly value: unknown; readonly revision: number | null; readonly replayed: boolean }
+  | { readonly is: "error"; readonly error: unknown };
+
+/** A row as it is written; `cells: null` removes it. */
+export interface WrittenRow {
+  readonly change: Change;
+  readonly cells: readonly Cell[] | null;
+}
+
+/** A commit as values, never as statements: (timeline, epoch, revision) names it. */
+export interface Batch {
+  readonly actors: readonly string[];
+  /** The cluster's row with the batch's revision and time. */
+  readonly cluster: ClusterRow;
+  readonly rows: readonly WrittenRow[];
+  readonly answers: readonly KeptAnswer[];
+}
+
+export interface Built {
+  /** `null`: nothing changes, nothing is to be written. */
+  readonly batch: Batch | null;
+  readonly outcomes: readonly { readonly waiting: Waiting; readonly outcome: Outcome }[];
+}
+
+export interface BatchContext {
+  readonly live: LiveState;
+  readonly now_ms: Ms;
+  readonly specs: Specs;
+  readonly kept: (asked: Idempotency) => KeptAnswer | null;
+  /** At most so many transactions. */
+  readonly limit: number;
+}
+
+interface Attempt {
+  readonly layer: Layer;
+  readonly outcome: Outcome;
+  readonly rows: readonly WrittenRow[];
+  readonly answer: KeptAnswer | null;
+  readonly bytes: Bytes;
+}
+
+/** Takes transactions from the front of `queue` until the batch is full. What does not fit stays and runs again. */
+export function buildBatch(queue: Waiting[], context: BatchContext): Built {
+  const { live, now_ms } = context;
+  const revision = live.cluster.revision + 1;
+  const layer = layerOver(live);
+  const rows = new Map<string, WrittenRow>();
+  const answers = new Map<string, KeptAnswer>();
+  const outcomes: { waiting: Waiting; outcome: Outcome }[] = [];
+  const actors = new Set<string>();
+  let bytes = 0;
+  let events = 0;
+  const nextEvent = (): number => events++;
+  while (queue.length > 0 && outcomes.length < context.limit) {
+    const waiting = queue[0]!;
+    const tried = attempt(waiting, layer, revision, { ...context, answers, nextEvent });
+    if (bytes > 0 && bytes + tried.bytes > BATCH_BYTES) break;
+    queue.shift();
+    outcomes.push({ waiting, outcome: tried.outcome });
+    if (tried.outcome.is === "error" || tried.outcome.replayed) continue;
+    mergeInto(layer, tried.layer);
+    for (const row of tried.rows) rows.set(`${row.change.table}/${row.change.key}`, row);
+    if (tried.answer !== null) answers.set(answerKey(tried.answer), tried.answer);
+    if (tried.rows.length > 0) actors.add(waiting.actor);
+    bytes += tried.bytes;
+  }
+  if (rows.size === 0 && answers.size === 0 && layer.cluster === null) return { batch: null, outcomes };
+  const cluster = { ...layer.state.cluster, revision, at_ms: now_ms };
+  const batch = { actors: [...actors], cluster, rows: [...rows.values()], answers: [...answers.values()] };
+  return { batch, outcomes };
+}
+
+interface AttemptContext extends BatchContext {
+  readonly answers: ReadonlyMap<string, KeptAnswer>;
+  readonly nextEvent: () => number;
+}
+
+/** Runs one transaction on a layer of its own. */
+function attempt(waiting: Waiting, below: Layer, revision: number, context: AttemptContext): Attempt {
+  const layer = layerOver(below.state);
+  const none = { layer, rows: [], answer: null, bytes: 0 };
+  const { idempotency } = waiting;
+  const { now_ms, specs, nextEvent } = context;
+  const { draft, seal } = draftOn(layer, { actor: waiting.actor, revision, now_ms, specs, nextEvent });
+  try {
+    const kept = idempotency === null ? null : context.answers.get(answerKey(idempotency)) ?? context.kept(idempotency);
+    if (idempotency !== null && kept !== null) {
+      const value = replay(kept, idempotency);
+      return { ...none, outcome: { is: "value", value, revision: kept.revision, replayed: true } };
+    }
+    const value = waiting.transact(draft);
+    assert(!(value instanceof Promise), "a transaction must be synchronous");
+    const rows = writtenRows(layer, now_ms);
+    const bytes = rows.reduce((sum, row) => sum + bytesOf(row), 0);
+    if (bytes > TRANSACTION_BYTES) {
+      const size = `${Math.ceil(bytes / 1024 / 1024)} MiB`;
+      throw new StorageError("too_large", `one change of ${size} is more than the database takes at once (16 MiB)`);
+    }
+    const answer = idempotency === null ? null
+      : { ...idempotency, response: value === undefined ? null : JSON.stringify(value), revision };
+    return { layer, rows, answer, bytes, outcome: { is: "value", value, revision: null, replayed: false } };
+  } catch (error) {
+    // Handed to who queued the transaction; its layer is dropped, so nothing of it is left.
+    return { ...none, outcome: { is: "error", error } };
+  } finally {
+    seal();
+  }
+}
+
+function writtenRows(layer: Layer, at_ms: Ms): WrittenRow[] {
+  const rows: WrittenRow[] = [];
+  for (const change of layer.changes.values()) {
+    rows.push({ change, cells: change.row === null ? null : encodeRow(ROW_TABLES[change.table], change.row, at_ms) });
+  }
+  return rows;
+}
+
+/** What a row takes in a log: its text, and eight bytes a number. */
+function bytesOf(row: WrittenRow): Bytes {
+  let bytes = row.change.key.length + 16;
+  for (const cell of row.cells ?? []) bytes += typeof cell === "string" ? Buffer.byteLength(cell) : 8;
+  return bytes;
+}

@@ -1,0 +1,170 @@
+// The one way to write: transactions queue, one batch is in flight, and only what is durable is shown or answered.
+
+import type { Database } from "bun:sqlite";
+import { assert } from "../core/assert";
+import type { Change } from "../core/model";
+import type { Ms } from "../core/units";
+import type { Ballast } from "./ballast";
+import { buildBatch } from "./batch";
+import type { Batch, BatchContext, Built, Waiting } from "./batch";
+import { failureOf, StorageError } from "./errors";
+import type { Failure } from "./errors";
+import { answersIn } from "./idempotency";
+import { applyToLive } from "./live";
+import type { LiveState } from "./live";
+import type { Specs } from "./specs";
+import type { Committed, Draft, Health, Idempotency, Store } from "./store";
+import { FencedError, writerOf } from "./write";
+import type { Writer } from "./write";
+
+export interface CommitterContext {
+  readonly db: Database;
+  readonly live: LiveState;
+  readonly specs: Specs;
+  readonly now: () => Ms;
+  readonly ballast: Ballast;
+  /** Called before a batch is written: it may have to note first that numbers up to here were given. */
+  readonly beforeWrite: (batch: Batch) => void;
+}
+
+export interface Committer extends Pick<Store, "commit" | "onCommit" | "health"> {
+  close(): void;
+}
+
+type Listener = (revision: number, changes: readonly Change[]) => void;
+
+/** What a committer holds between two batches. */
+interface Desk {
+  readonly context: CommitterContext;
+  readonly writer: Writer;
+  readonly kept: BatchContext["kept"];
+  readonly queue: Waiting[];
+  readonly listeners: Set<Listener>;
+  condition: { readonly is: "open" } | { readonly is: "closed" } | { readonly is: "failed"; readonly why: string };
+  scheduled: boolean;
+  /** So many of the next transactions are batches of their own, to find the one that a batch broke on. */
+  alone: number;
+}
+
+const FULL_HINT = "free space on the file system of the data directory; nothing needs to be restarted";
+const RESTART_HINT = "restart the server; when that does not help: orch restore FILE";
+
+export function createCommitter(context: CommitterContext): Committer {
+  const { db, live, ballast } = context;
+  const desk: Desk = { context, writer: writerOf(db), kept: answersIn(db), queue: [], listeners: new Set(),
+    condition: { is: "open" }, scheduled: false, alone: 0 };
+  return {
+    commit<T>(actor: string, transact: (draft: Draft) => T, idempotency?: Idempotency): Promise<Committed<T>> {
+      const refused = refusal(desk);
+      if (refused !== null) return Promise.reject(refused);
+      return new Promise((resolve, reject) => {
+        desk.queue.push({ actor, transact, idempotency: idempotency ?? null, settle(outcome) {
+          if (outcome.is === "error") reject(outcome.error);
+          else resolve({ value: outcome.value as T, replayed: outcome.replayed,
+            revision: outcome.revision ?? live.cluster.revision });
+        } });
+        schedule(desk);
+      });
+    },
+    onCommit(listener) {
+      assert(!desk.listeners.has(listener), "a listener was added twice");
+      desk.listeners.add(listener);
+      return () => void desk.listeners.delete(listener);
+    },
+    health(): Health {
+      if (desk.condition.is === "failed") return { is: "failed", why: desk.condition.why };
+      return ballast.released() ? { is: "low", why: "the disk of the data directory is full" } : { is: "ok" };
+    },
+    close() {
+      if (desk.condition.is === "open") desk.condition = { is: "closed" };
+      flush(desk);
+    },
+  };
+}
+
+function refusal({ condition }: Desk): StorageError | null {
+  if (condition.is === "open") return null;
+  return condition.is === "closed" ? new StorageError("storage_failed", "the server is stopping")
+    : new StorageError("storage_failed", condition.why, RESTART_HINT);
+}
+
+/** After the poll phase in which requests came in: all that arrived together share one batch, without a timer. */
+function schedule(desk: Desk): void {
+  if (desk.scheduled || desk.queue.length === 0) return;
+  desk.scheduled = true;
+  setImmediate(() => {
+    desk.scheduled = false;
+    flush(desk);
+    schedule(desk);
+  });
+}
+
+/** One batch: build, make durable, show, answer. */
+function flush(desk: Desk): void {
+  const { context, queue } = desk;
+  const refused = refusal(desk);
+  if (refused !== null) {
+    for (const waiting of queue.splice(0)) waiting.settle({ is: "error", error: refused });
+    return;
+  }
+  const limit = desk.alone > 0 ? 1 : Number.POSITIVE_INFINITY;
+  desk.alone = Math.max(0, desk.alone - 1);
+  const { live, specs } = context;
+  const built = buildBatch(queue, { live, now_ms: context.now(), specs, kept: desk.kept, limit });
+  if (built.batch !== null) {
+    const failure = append(desk, built.batch);
+    if (failure !== null) {
+      onFailure(desk, failure, built);
+      return;
+    }
+    publish(desk, built.batch);
+  }
+  for (const { waiting, outcome } of built.outcomes) waiting.settle(outcome);
+}
+
+/** Writes the batch; when the disk is full, once more in the room that was kept for that. */
+function append(desk: Desk, batch: Batch): Failure | null {
+  const failure = tryAppend(desk, batch);
+  return failure?.is === "full" && desk.context.ballast.release() ? tryAppend(desk, batch) : failure;
+}
+
+function tryAppend({ context, writer }: Desk, batch: Batch): Failure | null {
+  try {
+    context.beforeWrite(batch);
+    writer.append(batch);
+    return null;
+  } catch (error) {
+    if (error instanceof FencedError) return { is: "fatal", message: error.message };
+    return failureOf(error);
+  }
+}
+
+function onFailure(desk: Desk, failure: Failure, { outcomes }: Built): void {
+  if (failure.is === "bad_row" && outcomes.length > 1) {
+    desk.queue.unshift(...outcomes.map(({ waiting }) => waiting));
+    desk.alone = outcomes.length;
+    return;
+  }
+  if (failure.is === "fatal") {
+    desk.condition = { is: "failed", why: `the database failed (${failure.message}); nothing more is written` };
+  }
+  const error = failure.is === "full" ? new StorageError("storage_full", "no space is left for the database", FULL_HINT)
+    : new StorageError("storage_failed", `the database refused the change (${failure.message})`,
+      failure.is === "fatal" ? RESTART_HINT : null);
+  for (const { waiting } of outcomes) waiting.settle({ is: "error", error });
+}
+
+/** Changes the live maps and tells of it; the batch is durable. */
+function publish({ context, listeners }: Desk, batch: Batch): void {
+  const changes: Change[] = batch.rows.map((row) => row.change);
+  changes.push({ table: "cluster", key: "cluster", row: batch.cluster });
+  applyToLive(context.live, changes);
+  for (const listener of Array.from(listeners)) {
+    try {
+      listener(batch.cluster.revision, changes);
+    } catch (error) {
+      // A bug of the listener's. What is durable must be answered first; the bug ends the process after that.
+      queueMicrotask(() => { throw error; });
+    }
+  }
+}

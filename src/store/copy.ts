@@ -1,0 +1,26 @@
+// A whole copy of a running database in one file, checked before it gets its name.
+
+import type { Database } from "bun:sqlite";
+import { chmodSync, existsSync, rmSync } from "node:fs";
+import { renameDurably } from "../os/durable";
+import { inspect } from "./database";
+import { codeOf, StorageError } from "./errors";
+
+/** Writes the copy to `path`, which must not exist. Throws a StorageError and leaves nothing when that fails. */
+export function copyDatabase(db: Database, path: string, folder: string): void {
+  if (existsSync(path)) throw new StorageError("storage_failed", `${path} exists`, "name a file that does not");
+  const aside = `${path}.new`;
+  try {
+    rmSync(aside, { force: true });
+    db.query("vacuum into ?").run(aside);
+    chmodSync(aside, 0o600);
+    const made = inspect(aside, folder);
+    if (made.is !== "ours") throw new StorageError("storage_failed", `the copy is not readable: ${made.is}`);
+    for (const end of ["-wal", "-shm"]) rmSync(aside + end, { force: true });
+    renameDurably(aside, path);
+  } catch (error) {
+    for (const end of ["", "-wal", "-shm"]) rmSync(aside + end, { force: true });
+    if (error instanceof StorageError || codeOf(error) === null) throw error;
+    throw new StorageError("storage_failed", `no copy was made at ${path}: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,116 @@
+// What a transaction works on: the live state with its own changes laid over it, kept apart until it succeeds.
+
+import { assert } from "../core/assert";
+import type { Change, ClusterRow, State } from "../core/model";
+import type { Ms } from "../core/units";
+import { isLive, LIVE_TABLES } from "./live";
+import type { LiveTable } from "./live";
+import { overlayOf } from "./overlay";
+import type { Overlay } from "./overlay";
+import { keyOf } from "./rows";
+import type { Specs } from "./specs";
+import type { Draft } from "./store";
+
+/** Changes over a state that they do not touch. */
+export interface Layer {
+  readonly state: State;
+  /** The newest after-image of each row, in the order in which rows were first changed; without the cluster's. */
+  readonly changes: ReadonlyMap<string, Change>;
+  /** The cluster's row when it was changed here. */
+  readonly cluster: ClusterRow | null;
+  put(change: Change): void;
+}
+
+/** An empty layer. `below` must not change while the layer is in use. */
+export function layerOver(below: State): Layer {
+  const overlays = new Map<LiveTable, Overlay<unknown>>();
+  const changes = new Map<string, Change>();
+  let cluster: ClusterRow | null = null;
+
+  const state = { get cluster() { return cluster ?? below.cluster; } };
+  for (const table of LIVE_TABLES) {
+    // A table without changes is the map below itself: reading it costs nothing more.
+    Object.defineProperty(state, table, { enumerable: true, get: () => overlays.get(table)?.view ?? below[table] });
+  }
+  return {
+    state: state as State, changes,
+    get cluster() { return cluster; },
+    put(change) {
+      if (change.table === "cluster") {
+        cluster = change.row;
+        return;
+      }
+      assert(change.row === null || keyOf(change.table, change.row) === change.key,
+        `a row of ${change.table} is put under the key ${change.key}, which is not its own`);
+      changes.set(`${change.table}/${change.key}`, change);
+      if (!isLive(change.table)) return;
+      let overlay = overlays.get(change.table);
+      if (overlay === undefined) {
+        overlay = overlayOf<unknown>(below[change.table]);
+        overlays.set(change.table, overlay);
+      }
+      overlay.set(change.key, change.row);
+    },
+  };
+}
+
+/** Lays the changes of a finished layer over another. */
+export function mergeInto(target: Layer, finished: Layer): void {
+  for (const change of finished.changes.values()) target.put(change);
+  if (finished.cluster !== null) target.put({ table: "cluster", key: "cluster", row: finished.cluster });
+}
+
+export interface DraftFacts {
+  readonly actor: string;
+  readonly revision: number;
+  readonly now_ms: Ms;
+  readonly specs: Specs;
+  /** Counts the events of the batch. */
+  readonly nextEvent: () => number;
+}
+
+/** Fixed width, so that the order of ids is the order of events; nine digits of base 36 last until the year 5188. */
+export function eventId(at_ms: Ms, revision: number, n: number): string {
+  return at_ms.toString(36).padStart(9, "0") + revision.toString(36).padStart(7, "0") + n.toString(36).padStart(4, "0");
+}
+
+/** The smallest id that an event of this time can have. */
+export const eventIdFrom = (at_ms: Ms): string => Math.max(0, at_ms).toString(36).padStart(9, "0");
+
+/** The draft of one transaction over its layer, and how to end its use. */
+export function draftOn(layer: Layer, facts: DraftFacts): { readonly draft: Draft; readonly seal: () => void } {
+  let sealed = false;
+  const put = (changes: readonly Change[]): void => {
+    assert(!sealed, "a draft was used after its transaction");
+    for (const change of changes) {
+      if (change.table === "cluster") assertSameCluster(layer.state.cluster, change.row);
+      layer.put(change);
+    }
+  };
+  const draft: Draft = {
+    state: layer.state, revision: facts.revision, now_ms: facts.now_ms, put,
+    putSpec(spec) {
+      const hash = facts.specs.hashOf(spec);
+      if (facts.specs.add(hash, spec)) put([{ table: "specs", key: hash, row: { hash, spec } }]);
+      return hash;
+    },
+    event(event) {
+      const id = eventId(facts.now_ms, facts.revision, facts.nextEvent());
+      put([{ table: "events", key: id, row: { ...event, id, at_ms: facts.now_ms, actor: facts.actor } }]);
+    },
+    takeRunNumber() {
+      const { cluster } = layer.state;
+      put([{ table: "cluster", key: "cluster", row: { ...cluster, next_run: cluster.next_run + 1 } }]);
+      return cluster.next_run;
+    },
+  };
+  return { draft, seal: () => { sealed = true; } };
+}
+
+/** Who the cluster is and how far it has come is not a transaction's to say. */
+function assertSameCluster(now: ClusterRow, next: ClusterRow): void {
+  assert(next.cluster_id === now.cluster_id && next.timeline === now.timeline && next.epoch === now.epoch,
+    "a transaction changes the cluster's identity");
+  assert(next.next_run >= now.next_run && next.next_ordinal >= now.next_ordinal,
+    "a transaction takes numbers back that were given");
+}

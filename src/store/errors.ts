@@ -1,0 +1,49 @@
+// What a commit is refused with when the world or the request is at fault; the server makes answers of these.
+
+/** The disk's failure, or a batch that no disk should take. Nothing of the transaction is there. */
+export class StorageError extends Error {
+  override name = "StorageError";
+  constructor(
+    /** After `storage_failed` a restart may show that it was written after all; the others are certain. */
+    readonly code: "storage_full" | "storage_failed" | "too_large",
+    message: string,
+    readonly hint: string | null = null,
+  ) {
+    super(message);
+  }
+}
+
+/** The same key came with another request. */
+export class IdempotencyError extends Error {
+  override name = "IdempotencyError";
+  readonly code = "key_reused";
+}
+
+/** What a failure of SQLite means for the store. */
+export type Failure =
+  /** No room: the batch is refused, a later one may fit. */
+  | { readonly is: "full"; readonly message: string }
+  /** Refused this time: the file is locked by another program, a write failed. */
+  | { readonly is: "refused"; readonly message: string }
+  /** A row breaks a rule of its table: a bug of one transaction, not of its batch. */
+  | { readonly is: "bad_row"; readonly message: string }
+  /** What is on the disk is no longer known: nothing may be written on top of it. */
+  | { readonly is: "fatal"; readonly message: string };
+
+/** Sorts an error of bun:sqlite or of a file; an error of anything else is not the disk's and is thrown again. */
+export function failureOf(error: unknown): Failure {
+  const code = codeOf(error);
+  if (code === null) throw error;
+  const message = `${code}: ${(error as Error).message}`;
+  if (/^(SQLITE_FULL|ENOSPC|EDQUOT)$/.test(code)) return { is: "full", message };
+  if (/^(SQLITE_(BUSY|LOCKED|NOMEM|CANTOPEN|IOERR_WRITE$)|E[A-Z]+$)/.test(code)) return { is: "refused", message };
+  if (/^SQLITE_(CONSTRAINT|MISMATCH|TOOBIG|RANGE|ERROR$)/.test(code)) return { is: "bad_row", message };
+  return { is: "fatal", message };
+}
+
+/** The code of an error of SQLite or of the operating system, such as `SQLITE_FULL` or `ENOSPC`; `null` for others. */
+export function codeOf(error: unknown): string | null {
+  if (!(error instanceof Error) || !("code" in error)) return null;
+  const { code } = error;
+  return typeof code === "string" && /^(SQLITE_|E[A-Z0-9]+$)/.test(code) ? code : null;
+}

@@ -1,0 +1,73 @@
+// What has left the live state, asked from SQLite: newest first, always bounded, always by an index.
+
+import type { Database } from "bun:sqlite";
+import { and, desc, eq, getTableColumns, gte, inArray, lt } from "drizzle-orm";
+import type { SQL } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/bun-sqlite";
+import { eventIdFrom } from "./draft";
+import type { History } from "./store";
+import { ended_runs, ended_tasks, events } from "./tables";
+
+/** Longest list that is answered at once. */
+const LIST_MAX = 10_000;
+/** Sorts behind every uid that begins with the text before it. */
+const BEHIND = "\uffff";
+
+export function historyOf(database: Database): History {
+  const db = drizzle({ client: database });
+  const { archived_ms: _tasks, ...taskFields } = getTableColumns(ended_tasks);
+  const { archived_ms: _runs, ...runFields } = getTableColumns(ended_runs);
+  // Asked for each line of an inventory, so by statements that are made once.
+  const ended = database.query("select 1 from ended_tasks where uid = ?");
+  const grave = database.query("select 1 from graves where uid = ?");
+  const bounded = (limit: number): number => Math.max(0, Math.min(limit, LIST_MAX));
+
+  return {
+    task(uid_or_prefix) {
+      if (uid_or_prefix === "") return null;
+      const found = db.select(taskFields).from(ended_tasks)
+        .where(and(gte(ended_tasks.uid, uid_or_prefix), lt(ended_tasks.uid, uid_or_prefix + BEHIND)))
+        .orderBy(ended_tasks.uid).limit(2).all();
+      // Two with the same beginning: neither was meant for certain.
+      const [first, second] = found;
+      return first !== undefined && (second === undefined || first.uid === uid_or_prefix) ? first : null;
+    },
+    tasks({ app_uid, owner_uid, run, since_ms, limit }) {
+      const wanted: (SQL | undefined)[] = [
+        app_uid === undefined ? undefined : eq(ended_tasks.app_uid, app_uid),
+        owner_uid === undefined ? undefined : eq(ended_tasks.owner_uid, owner_uid),
+        run === undefined ? undefined : eq(ended_tasks.run, run),
+        since_ms === undefined ? undefined : gte(ended_tasks.archived_ms, since_ms),
+      ];
+      return db.select(taskFields).from(ended_tasks).where(and(...wanted))
+        .orderBy(desc(ended_tasks.archived_ms), desc(ended_tasks.uid)).limit(bounded(limit)).all();
+    },
+    run(run_or_uid) {
+      const wanted = typeof run_or_uid === "number" ? eq(ended_runs.run, run_or_uid) : eq(ended_runs.uid, run_or_uid);
+      return db.select(runFields).from(ended_runs).where(wanted).get() ?? null;
+    },
+    runs({ project, user, since_ms, before_run, limit }) {
+      // By time first: what ended since then is few, and the order is by number.
+      const since = gte(ended_runs.archived_ms, since_ms ?? 0);
+      const recent = since_ms === undefined ? undefined
+        : inArray(ended_runs.uid, db.select({ uid: ended_runs.uid }).from(ended_runs).where(since));
+      const wanted: (SQL | undefined)[] = [recent,
+        project === undefined ? undefined : eq(ended_runs.project, project),
+        user === undefined ? undefined : eq(ended_runs.user, user),
+        before_run === undefined ? undefined : lt(ended_runs.run, before_run),
+      ];
+      return db.select(runFields).from(ended_runs).where(and(...wanted))
+        .orderBy(desc(ended_runs.run)).limit(bounded(limit)).all();
+    },
+    events({ object, since_ms, before_id, limit }) {
+      const wanted: (SQL | undefined)[] = [
+        object === undefined ? undefined : eq(events.object, object),
+        since_ms === undefined ? undefined : gte(events.id, eventIdFrom(since_ms)),
+        before_id === undefined ? undefined : lt(events.id, before_id),
+      ];
+      return db.select().from(events).where(and(...wanted)).orderBy(desc(events.id)).limit(bounded(limit)).all();
+    },
+    hasEnded: (uid) => ended.get(uid) !== null,
+    hasGrave: (uid) => grave.get(uid) !== null,
+  };
+}

@@ -1,0 +1,46 @@
+// The live maps: what is loaded into memory and planned on. One function changes them, for commits and for tests alike.
+
+import type {
+  AppRow, Change, ClusterRow, NodeRow, RestingPort, RunRow, SlotRow, State, TaskRow, TokenRow, UserRow, WorkloadRow,
+} from "../core/model";
+
+/** The tables that are held in memory. */
+export const LIVE_TABLES = [
+  "nodes", "apps", "workloads", "runs", "slots", "tasks", "ports", "users", "tokens",
+] as const;
+export type LiveTable = (typeof LIVE_TABLES)[number];
+
+export interface LiveState extends State {
+  cluster: ClusterRow;
+  readonly nodes: Map<string, NodeRow>;
+  readonly apps: Map<string, AppRow>;
+  readonly workloads: Map<string, WorkloadRow>;
+  readonly runs: Map<string, RunRow>;
+  readonly slots: Map<string, SlotRow>;
+  readonly tasks: Map<string, TaskRow>;
+  readonly ports: Map<string, RestingPort>;
+  readonly users: Map<string, UserRow>;
+  readonly tokens: Map<string, TokenRow>;
+}
+
+export function isLive(table: Change["table"]): table is LiveTable {
+  return (LIVE_TABLES as readonly string[]).includes(table);
+}
+
+export function emptyState(cluster: ClusterRow): LiveState {
+  return { cluster, nodes: new Map(), apps: new Map(), workloads: new Map(), runs: new Map(), slots: new Map(),
+    tasks: new Map(), ports: new Map(), users: new Map(), tokens: new Map() };
+}
+
+/** Applies after-images to the live maps, in place. Rows that only history keeps pass by. */
+export function applyToLive(state: LiveState, changes: readonly Change[]): void {
+  for (const change of changes) {
+    if (change.table === "cluster") {
+      state.cluster = change.row;
+    } else if (isLive(change.table)) {
+      const map = state[change.table] as Map<string, unknown>;
+      if (change.row === null) map.delete(change.key);
+      else map.set(change.key, change.row);
+    }
+  }
+}

@@ -1,0 +1,65 @@
+// Bringing a database to this program's tables: forward only, whole or not at all, with a copy of the file taken first.
+
+import type { Database } from "bun:sqlite";
+import { drizzle } from "drizzle-orm/bun-sqlite";
+import { migrate } from "drizzle-orm/bun-sqlite/migrator";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import type { Ms } from "../core/units";
+import { assert } from "../core/assert";
+import { copyDurably } from "../os/durable";
+
+/** How many copies from before a migration are kept. */
+const COPIES = 3;
+const COPY_MARK = ".before-";
+
+/** Where the migrations lie: beside the program in the binary, at the root of the tree in the source. */
+export function migrationsFolder(): string {
+  const found = [join(import.meta.dir, "migrations"), join(import.meta.dir, "..", "..", "migrations")]
+    .find((dir) => existsSync(join(dir, "meta", "_journal.json")));
+  assert(found !== undefined, "the program was built without its migrations");
+  return found;
+}
+
+/** The time stamps by which drizzle knows migrations, oldest first. */
+export function knownSchemas(folder: string): number[] {
+  const text = readFileSync(join(folder, "meta", "_journal.json"), "utf8");
+  const journal = JSON.parse(text) as { readonly entries: readonly { readonly when: number }[] };
+  return journal.entries.map((entry) => entry.when);
+}
+
+/** The newest migration that a database has; `null` for one without any. */
+export function schemaOf(db: Database): number | null {
+  const there = db.query("select 1 from sqlite_schema where name = '__drizzle_migrations'").get();
+  if (there === null) return null;
+  const newest = db.query<{ at: number | null }, []>("select max(created_at) as at from __drizzle_migrations").get();
+  return newest?.at ?? null;
+}
+
+/** Applies what is missing, in one transaction of SQLite. */
+export function migrateDatabase(db: Database, folder: string): void {
+  // As drizzle would make it, but strict like the others.
+  db.run(`create table if not exists __drizzle_migrations
+    (id integer primary key, hash text not null, created_at integer) strict`);
+  migrate(drizzle({ client: db }), { migrationsFolder: folder });
+}
+
+/** Copies a database file, whose log was folded in, to a name of its time; only the newest few copies are kept. */
+export function copyBefore(db: Database, file: string, now_ms: Ms): string {
+  const folded = db.query<{ busy: number }, []>("pragma wal_checkpoint(truncate)").get();
+  assert(folded?.busy === 0, "the database is in use by another program");
+  const copy = `${file}${COPY_MARK}${timeStamp(now_ms)}`;
+  copyDurably(file, copy);
+  for (const old of copiesOf(file).slice(COPIES)) rmSync(old);
+  return copy;
+}
+
+/** The copies that were taken before migrations, newest first. */
+export function copiesOf(file: string): string[] {
+  const mark = basename(file) + COPY_MARK;
+  return readdirSync(dirname(file)).filter((name) => name.startsWith(mark) && !name.endsWith(".new")).toSorted()
+    .toReversed().map((name) => join(dirname(file), name));
+}
+
+/** `20261123T225900Z`, for names of files. */
+export const timeStamp = (at_ms: Ms): string => new Date(at_ms).toISOString().replace(/[-:]|\.\d+/g, "");

@@ -1,0 +1,171 @@
+// The start of a store: it looks before it touches, refuses what is not safe with words that say what to do, and raises
+// the epoch.
+
+import type { Database } from "bun:sqlite";
+import { join } from "node:path";
+import { assert } from "../core/assert";
+import type { ClusterRow } from "../core/model";
+import type { Ms } from "../core/units";
+import { machineId } from "../os/host";
+import { takeLock } from "../os/lock";
+import { assembleStore } from "./assemble";
+import { ballastIn, NO_BALLAST } from "./ballast";
+import { connect, inspect, sqliteTooOld } from "./database";
+import type { Inspected } from "./database";
+import { DATA_HINT, prepareDirectory, refuse } from "./directory";
+import type { Refusal } from "./directory";
+import { codeOf } from "./errors";
+import { keepHighest, mismatch, NO_KEEPER, readHighest } from "./highest";
+import type { HighestRead } from "./highest";
+import { loadCluster } from "./load";
+import { copiesOf, copyBefore, migrateDatabase, migrationsFolder, timeStamp } from "./migrate";
+import type { Store } from "./store";
+
+export interface OpenOptions {
+  readonly dir: string;
+  /** Unix milliseconds. Best one that does not go back; behind the last committed time it counts on from there. */
+  readonly clock: () => Ms;
+  readonly random: (bytes: number) => Uint8Array;
+  /** Which machine this is; left out: found out. `null`: not known, so nothing is concluded from it. */
+  readonly host?: string | null;
+  /** Left out: the program's own. */
+  readonly migrations?: string;
+}
+
+export type OpenedStore =
+  /** `notices`: what was put right or should be known, for the operator. */
+  | { readonly ok: true; readonly store: Store; readonly notices: readonly string[] }
+  | Refusal;
+
+export const DATABASE = "orch.db";
+export const LOCK = "lock";
+const RESTORE_HINT = "bring back a copy with: orch restore FILE";
+
+/** Opens the store in `dir` (a fresh one in memory for ":memory:"), alone, checked, migrated, an epoch further. */
+export function openStore(options: OpenOptions): OpenedStore {
+  const old = sqliteTooOld();
+  if (old !== null) return refuse("runtime", old, "use the released binary, which brings its own");
+  const folder = options.migrations ?? migrationsFolder();
+  const host = options.host === undefined ? machineId() : options.host;
+  if (options.dir === ":memory:") return openInMemory(options, folder);
+
+  const prepared = prepareDirectory(options.dir);
+  if (!prepared.ok) return prepared;
+  const owned = own(prepared.dir, options.clock());
+  if (!owned.ok) return owned;
+  const opened = openOwned({ ...options, dir: prepared.dir, folder, host, release: owned.release });
+  if (!opened.ok) {
+    owned.release();
+    return opened;
+  }
+  return { ...opened, notices: [...prepared.notices, ...opened.notices] };
+}
+
+/** Takes the directory for this process, or says who has it. */
+export function own(dir: string, now_ms: Ms): { readonly ok: true; readonly release: () => void } | Refusal {
+  try {
+    const locked = takeLock(join(dir, LOCK), now_ms);
+    if (locked.ok) return locked;
+    const { holder } = locked;
+    const who = holder === null ? "a process that left no note"
+      : `process ${holder.pid} on ${holder.host}, since ${new Date(holder.since_ms).toISOString()}`;
+    return refuse("held", `${dir} is in use by another server: ${who}`,
+      "stop that one, or use another directory with --data DIR");
+  } catch (error) {
+    if (codeOf(error) === null) throw error;
+    return refuse("not_writable", `${dir} cannot be written: ${(error as Error).message}`, DATA_HINT);
+  }
+}
+
+interface Owned extends OpenOptions {
+  readonly folder: string;
+  readonly host: string | null;
+  readonly release: () => void;
+}
+
+function openOwned(options: Owned): OpenedStore {
+  const { dir, folder, host } = options;
+  const file = join(dir, DATABASE);
+  const highest = readHighest(dir);
+  const found = inspect(file, folder);
+  const refused = judge(file, found, highest, host);
+  if (refused !== null) return refused;
+  const notices: string[] = [];
+  if (found.is === "ours" && highest.is !== "known") {
+    notices.push("highest.json was missing or not readable; it is made again from the database");
+  }
+  let db: Database | null = null;
+  try {
+    db = connect(file);
+    if (found.is === "ours" && found.behind) {
+      notices.push(`the database is migrated; a copy from before is ${copyBefore(db, file, options.clock())}`);
+    }
+    migrateDatabase(db, folder);
+    const cluster = raiseEpoch(db, options, host);
+    const { clock, random, release } = options;
+    const parts = { clock, folder, release, keeper: keepHighest(dir, cluster, host), ballast: ballastIn(dir, random) };
+    return { ok: true, notices, store: assembleStore(db, cluster, parts) };
+  } catch (error) {
+    db?.close();
+    if (codeOf(error) === null) throw error;
+    return refuse("not_writable", `${file} cannot be written: ${(error as Error).message}`,
+      "free space or permissions are missing; what was there is unchanged");
+  }
+}
+
+/** Why the database that was found must not be used. */
+function judge(file: string, found: Inspected, highest: HighestRead, host: string | null): Refusal | null {
+  switch (found.is) {
+    case "absent":
+    case "blank":
+      return highest.is === "none" ? null : refuse("missing", `${file} is gone, but this directory has had one`,
+        `${RESTORE_HINT}; to begin an empty cluster instead, remove highest.json`);
+    case "corrupt": {
+      const newest = copiesOf(file)[0];
+      return refuse("corrupt", `${file} is damaged: ${found.why}`,
+        `nothing was changed; ${RESTORE_HINT}${newest === undefined ? "" : ` (the newest copy here is ${newest})`}`);
+    }
+    case "newer":
+      return refuse("newer", `${file} was written by a newer orch, of ${timeStamp(found.made_ms)} or later`,
+        "nothing was changed; use that version, or restore a copy from before the upgrade");
+    case "ours": {
+      const why = highest.is === "known" ? mismatch(highest.highest, found.cluster) : null;
+      if (why !== null) return refuse("old_copy", `${file} is not the newest database of this directory: ${why}`,
+        "nothing was changed; only this brings an older copy back: orch restore FILE");
+      return found.host === null || host === null || found.host === host ? null
+        : refuse("other_host", `${file} belongs to another machine (${found.host})`,
+          "nothing was changed; move a cluster to this machine with: orch restore FILE");
+    }
+  }
+}
+
+/** Commits the next epoch, or the first one of a new cluster, before anybody can use it. */
+function raiseEpoch(db: Database, options: OpenOptions, host: string | null): ClusterRow {
+  const now_ms = Math.floor(options.clock());
+  const uid = (): string => Buffer.from(options.random(16)).toString("hex");
+  const raise = db.transaction(() => {
+    db.query(`insert into home (key, host) values ('home', ?1)
+      on conflict (key) do update set host = coalesce(?1, host)`).run(host);
+    if (loadCluster(db) === null) {
+      db.query(`insert into cluster
+        (key, cluster_id, timeline, epoch, revision, next_run, next_ordinal, at_ms, recovering)
+        values ('cluster', ?, ?, 1, 1, 1, 1, ?, null)`).run(uid(), uid(), now_ms);
+    } else {
+      const raised = db.query(`update cluster
+        set epoch = epoch + 1, revision = revision + 1, at_ms = max(at_ms, ?)`).run(now_ms);
+      assert(raised.changes === 1, "the database has more than one cluster");
+    }
+  });
+  raise.immediate();
+  const cluster = loadCluster(db);
+  assert(cluster !== null, "the cluster's row was just written");
+  return cluster;
+}
+
+function openInMemory(options: OpenOptions, folder: string): OpenedStore {
+  const db = connect(":memory:");
+  migrateDatabase(db, folder);
+  const cluster = raiseEpoch(db, options, null);
+  const parts = { clock: options.clock, folder, keeper: NO_KEEPER, ballast: NO_BALLAST, release: () => undefined };
+  return { ok: true, notices: [], store: assembleStore(db, cluster, parts) };
+}

@@ -1,0 +1,155 @@
+// Bringing an older database back, on purpose: the one way that is not refused at the next start. What was there is set
+// aside, agents see a new timeline, and the server takes in what lives before it decides anything.
+
+import type { Database } from "bun:sqlite";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { assert } from "../core/assert";
+import type { ClusterRow } from "../core/model";
+import { machineId } from "../os/host";
+import { renameDurably, syncDirectory } from "../os/durable";
+import { connect, inspect } from "./database";
+import { prepareDirectory, refuse } from "./directory";
+import type { Refusal } from "./directory";
+import { eventId } from "./draft";
+import { codeOf } from "./errors";
+import { readHighest, writeHighest } from "./highest";
+import { loadCluster } from "./load";
+import { migrateDatabase, migrationsFolder, timeStamp } from "./migrate";
+import { DATABASE, own } from "./open";
+import type { OpenOptions } from "./open";
+
+/** Run numbers that the lost time may have used. */
+const RUN_GAP = 1_000;
+const STAGING = "restoring-";
+const PARTS = ["", "-wal", "-shm"];
+
+export type RestoreOptions = OpenOptions & { readonly from: string };
+
+export type Restored =
+  /** `set_aside`: where the database that was there lies now. */
+  | { readonly ok: true; readonly cluster: ClusterRow; readonly set_aside: readonly string[];
+      readonly notices: readonly string[] }
+  | Refusal;
+
+/** Makes the database `from` the one of `dir`, whose server must be stopped. Refused, it changes nothing. */
+export function restoreDatabase(options: RestoreOptions): Restored {
+  if (!existsSync(options.from) || !statSync(options.from).isFile()) {
+    return refuse("bad_source", `there is no file ${options.from}`, "name a file that orch backup or a copy made");
+  }
+  const prepared = prepareDirectory(options.dir);
+  if (!prepared.ok) return prepared;
+  const { dir } = prepared;
+  const owned = own(dir, options.clock());
+  if (!owned.ok) return owned;
+  const stamp = timeStamp(options.clock());
+  const staging = join(dir, STAGING + stamp);
+  try {
+    const staged = stage({ ...options, dir }, staging);
+    if (!staged.ok) return staged;
+    const set_aside = exchange(dir, staging, stamp);
+    const { cluster_id, timeline, epoch, revision, next_run } = staged.cluster;
+    writeHighest(dir, { cluster_id, timeline, epoch, revision, next_run, host: hostOf(options) });
+    return { ok: true, cluster: staged.cluster, set_aside, notices: [...prepared.notices,
+      "tokens that were revoked after this copy was made are valid again: orch token ls"] };
+  } catch (error) {
+    if (codeOf(error) === null) throw error;
+    return refuse("not_writable", `the copy could not be brought back: ${(error as Error).message}`,
+      "free space or permissions are missing; start again with: orch restore FILE");
+  } finally {
+    rmSync(staging, { recursive: true, force: true });
+    owned.release();
+  }
+}
+
+const hostOf = (options: OpenOptions): string | null => (options.host === undefined ? machineId() : options.host);
+
+interface Staged {
+  readonly ok: true;
+  readonly cluster: ClusterRow;
+}
+
+/** Copies, checks, migrates and marks the database in a folder of its own; nothing else is touched. */
+function stage(options: RestoreOptions, staging: string): Staged | Refusal {
+  const { dir, from } = options;
+  const folder = options.migrations ?? migrationsFolder();
+  for (const name of readdirSync(dir)) if (name.startsWith(STAGING)) rmSync(join(dir, name), { recursive: true });
+  mkdirSync(staging, { mode: 0o700 });
+  const file = join(staging, DATABASE);
+  // A copy of a running server's files has its newest commits in the log beside it.
+  for (const part of ["", "-wal"]) if (existsSync(from + part)) copyFileSync(from + part, file + part);
+
+  const source = inspect(file, folder, true);
+  if (source.is === "newer") {
+    return refuse("newer", `${from} was written by a newer orch, of ${timeStamp(source.made_ms)} or later`,
+      "use that version");
+  }
+  if (source.is !== "ours") {
+    const why = source.is === "corrupt" ? source.why : "it is empty";
+    return refuse("bad_source", `${from} cannot be restored: ${why}`, "nothing was changed; try an older copy");
+  }
+  const known = knownOf(dir, folder);
+  const stranger = known.find((one) => one.cluster_id !== source.cluster.cluster_id);
+  if (stranger !== undefined) {
+    return refuse("bad_source", `${from} is of another cluster than ${dir}`,
+      "restore it into an empty directory: --data DIR");
+  }
+  const db = connect(file);
+  try {
+    migrateDatabase(db, folder);
+    const cluster = mark(db, options, [source.cluster, ...known]);
+    db.query("pragma wal_checkpoint(truncate)").get();
+    return { ok: true, cluster };
+  } finally {
+    db.close();
+  }
+}
+
+type Known = Pick<ClusterRow, "cluster_id" | "epoch" | "revision" | "next_run">;
+
+/** What this directory knows of how far the cluster had come: its present database and the file beside it. */
+function knownOf(dir: string, folder: string): Known[] {
+  const present = inspect(join(dir, DATABASE), folder);
+  const highest = readHighest(dir);
+  return [...(present.is === "ours" ? [present.cluster] : []), ...(highest.is === "known" ? [highest.highest] : [])];
+}
+
+/** One commit: a new timeline above all that is known, whose nodes are all awaited. */
+function mark(db: Database, options: RestoreOptions, known: readonly Known[]): ClusterRow {
+  const before = loadCluster(db);
+  assert(before !== null, "the database was just inspected");
+  const highest = (field: "epoch" | "revision" | "next_run"): number => Math.max(...known.map((one) => one[field]));
+  const timeline = Buffer.from(options.random(16)).toString("hex");
+  const at_ms = Math.max(before.at_ms, Math.floor(options.clock()));
+  const revision = highest("revision") + 1;
+  const write = db.transaction(() => {
+    const nodes = db.query<{ id: string }, []>("select id from nodes order by id").all().map((row) => row.id);
+    db.query("update cluster set timeline = ?, epoch = ?, revision = ?, next_run = ?, at_ms = ?, recovering = ?").run(
+      timeline, highest("epoch") + 1, revision, highest("next_run") + RUN_GAP, at_ms,
+      nodes.length === 0 ? null : JSON.stringify(nodes));
+    db.query("update home set host = ?").run(hostOf(options));
+    const event = db.query("insert into events (id, at_ms, actor, verb, object, detail) values (?, ?, ?, ?, ?, ?)");
+    event.run(eventId(at_ms, revision, 0), at_ms, "orch restore", "restore", "cluster",
+      `from ${options.from}, whose last change was at ${new Date(before.at_ms).toISOString()}`);
+  });
+  write.immediate();
+  const after = loadCluster(db);
+  assert(after !== null, "the cluster's row was just written");
+  return after;
+}
+
+/** Sets the present files aside and puts the staged one in place. Cut short, the next start says that there is none. */
+function exchange(dir: string, staging: string, stamp: string): string[] {
+  const file = join(dir, DATABASE);
+  let aside = `${file}.set-aside-${stamp}`;
+  while (PARTS.some((part) => existsSync(aside + part))) aside += "x";
+  const moved: string[] = [];
+  for (const part of PARTS) {
+    if (!existsSync(file + part)) continue;
+    renameSync(file + part, aside + part);
+    moved.push(aside + part);
+  }
+  syncDirectory(dir);
+  renameDurably(join(staging, DATABASE), file);
+  return moved;
+}
