@@ -20,15 +20,18 @@ function flag(name: string): string | null {
 function machine(): string {
   const [first] = cpus();
   const memoryGib = (totalmem() / 2 ** 30).toFixed(0);
-  return `${cpus().length} × ${first?.model ?? "unknown CPU"}, ${memoryGib} GiB, ${type()} ${release()}, Bun ${Bun.version}`;
+  const cpu = `${cpus().length} × ${first?.model ?? "unknown CPU"}`;
+  return `${cpu}, ${memoryGib} GiB, ${type()} ${release()}, Bun ${Bun.version}`;
 }
 
 function table(rows: readonly Row[]): string {
-  const cells = rows.map(({ figure, value, goal, met }) => [figure, value, goal, met === null ? "" : met ? "met" : "MISSED"]);
+  const verdict = (met: boolean | null): string => (met === null ? "" : met ? "met" : "MISSED");
+  const cells = rows.map(({ figure, value, goal, met }) => [figure, value, goal, verdict(met)]);
   const all = [["figure", "measured", "goal", ""], ...cells];
   const widths = [0, 1, 2, 3].map((column) => Math.max(...all.map((line) => (line[column] ?? "").length)));
-  return all.map((line) => line.map((cell, i) => (i === 1 || i === 2 ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)))
-    .join("   ").trimEnd()).join("\n");
+  const padded = (cell: string, column: number): string =>
+    (column === 1 || column === 2 ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0));
+  return all.map((line) => line.map(padded).join("   ").trimEnd()).join("\n");
 }
 
 if (process.argv.includes("--list")) {

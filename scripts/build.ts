@@ -46,7 +46,8 @@ async function build(target: string | null, outfile: string, made: Stamp): Promi
     "--minify", "--keep-names", "--bytecode", "--format=esm", "--splitting", "--sourcemap",
     // Nothing of the directory that somebody happens to stand in may change what the program does.
     "--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig",
-    "--define", `BUILD_VERSION=${JSON.stringify(made.version)}`, "--define", `BUILD_COMMIT=${JSON.stringify(made.commit)}`,
+    "--define", `BUILD_VERSION=${JSON.stringify(made.version)}`,
+    "--define", `BUILD_COMMIT=${JSON.stringify(made.commit)}`,
     ...assets(), "src/main.ts", "--outfile", outfile,
   ]);
 }
@@ -58,7 +59,8 @@ async function sha256(file: string): Promise<string> {
 }
 
 async function writeSums(): Promise<void> {
-  const names = (await readdir(DIST)).filter((name) => name === "orch" || /^orch-[a-z]+-[a-z0-9]+$/.test(name)).toSorted();
+  const isBinary = (name: string): boolean => name === "orch" || /^orch-[a-z]+-[a-z0-9]+$/.test(name);
+  const names = (await readdir(DIST)).filter(isBinary).toSorted();
   const lines: string[] = [];
   for (const name of names) lines.push(`${await sha256(join(DIST, name))}  ${name}\n`);
   await Bun.write(join(DIST, "SHA256SUMS"), lines.join(""));
@@ -78,7 +80,8 @@ for (const target of all ? TARGETS : [null]) {
   await rename(join(aside, name), outfile);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const megabytes = ((await stat(outfile)).size / 1e6).toFixed(1);
-  console.log(`built ${outfile.slice(ROOT.length + 1)}: ${megabytes} MB in ${seconds} s (${made.version}, ${made.commit})`);
+  const what = `${outfile.slice(ROOT.length + 1)}: ${megabytes} MB in ${seconds} s`;
+  console.log(`built ${what} (${made.version}, ${made.commit})`);
 }
 await rm(aside, { recursive: true });
 await writeSums();

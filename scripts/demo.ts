@@ -1,6 +1,6 @@
-// The whole of orch in a minute: a server and three machines (agents, as processes of their own with data directories of
-// their own), an app with a service, a job after a job and a daemon, and the loss of a machine. `--keep` leaves it running
-// until Ctrl-C. It ends with nothing left behind, and says so.
+// The whole of orch in a minute: a server and three machines (agents, each a process with its own data directory), an app
+// with a service, jobs after each other and a daemon, and the loss of a machine. `--keep` leaves it running until Ctrl-C.
+// It ends with nothing left behind, and says so.
 
 import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -37,7 +37,7 @@ async function buildBinary(): Promise<void> {
 const ofService = (tasks: readonly TaskView[]): TaskView[] => tasks.filter(({ kind }) => kind === "service");
 const jobsDone = (tasks: readonly TaskView[]): boolean => {
   const jobs = tasks.filter(({ kind }) => kind === "job");
-  return jobs.length >= 2 && jobs.every(({ state }) => state === "succeeded");
+  return jobs.length >= 3 && jobs.every(({ state }) => state === "succeeded");
 };
 const serviceUp = (tasks: readonly TaskView[], replicas: number): boolean =>
   ofService(tasks).filter(({ state, desired }) => state === "running" && desired === "run").length >= replicas;
@@ -58,8 +58,9 @@ async function loseMachine(cluster: Cluster, live: LiveTable): Promise<void> {
   const killed = await cluster.killMachine(victim);
   const started = performance.now();
   heading(`Now ${victim} loses power: ${killed} processes (its agent, keeper and tasks) are killed at once.`);
-  const replaced = (tasks: readonly TaskView[]): TaskView | undefined => ofService(tasks).find(({ id, node, state, attempt }) =>
-    !gone.has(id) && node !== victim && state === "running" && attempt > 1);
+  const replaced = (tasks: readonly TaskView[]): TaskView | undefined =>
+    ofService(tasks).find(({ id, node, state, attempt }) =>
+      !gone.has(id) && node !== victim && state === "running" && attempt > 1);
   await live.until("the service to come back", (tasks) => replaced(tasks) !== undefined, DEADLINE_MS);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const found = replaced(await cluster.tasks());
@@ -73,8 +74,9 @@ async function story(cluster: Cluster): Promise<void> {
   await shown(cluster, "nodes");
   await shown(cluster, "apply", "-f", EXAMPLE, "--yes");
   const live = new LiveTable(cluster);
-  await live.until("the jobs to succeed and the service to be up", (tasks) => jobsDone(tasks) && serviceUp(tasks, 2), DEADLINE_MS);
-  heading("The job `train` began when `prep` had succeeded. What it printed:");
+  await live.until("the jobs to succeed and the service to be up", (tasks) => jobsDone(tasks) && serviceUp(tasks, 2),
+    DEADLINE_MS);
+  heading("The job `train` began when `prepare` had succeeded. What it printed:");
   await shown(cluster, "logs", "demo.train");
   await loseMachine(cluster, live);
   heading("The finished jobs never run again, and their record is there:");
@@ -96,7 +98,8 @@ async function interrupted(): Promise<void> {
 async function main(): Promise<number> {
   await buildBinary();
   const stopped = interrupted().then(() => "stopped" as const);
-  const cluster = await Cluster.start({ name: "demo", agents: MACHINES, capacity: "cpu=2,memory=1GiB", settings: SETTINGS });
+  const options = { name: "demo", agents: MACHINES, capacity: "cpu=2,memory=1GiB", settings: SETTINGS };
+  const cluster = await Cluster.start(options);
   let code = 0;
   try {
     const how = await Promise.race([story(cluster).then(() => "told" as const), stopped]);
@@ -111,7 +114,8 @@ async function main(): Promise<number> {
       : `LEFT BEHIND: ${left.join("; ")}`);
     if (left.length > 0) code = 1;
   }
-  if (code === 0) say("", "Keep it running: bun run demo --keep      On real machines: README.md, “First five minutes”");
+  if (code !== 0) return code;
+  say("", "Keep it running:   npx -y bun@1.4.5 run demo --keep", "On real machines:  README.md, “First five minutes”");
   return code;
 }
 

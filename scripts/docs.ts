@@ -5,6 +5,8 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { nodeState, RUN, TASK } from "../src/core/lifecycle";
+import { specReference } from "../src/spec/reference";
+import { specJsonSchema } from "../src/spec/schema";
 
 const ROOT = join(import.meta.dir, "..");
 const NOTICE = "<!-- Made by `bun run docs` from the code; don't edit it here. -->";
@@ -75,6 +77,8 @@ function lifecyclePage(): string {
 export async function generatedDocs(): Promise<Record<string, string>> {
   return Promise.resolve({
     "docs/lifecycle.md": lifecyclePage(),
+    "docs/reference/spec.md": `${NOTICE}\n\n${specReference().trimEnd()}\n`,
+    "docs/reference/spec.schema.json": `${JSON.stringify(specJsonSchema(), null, 2)}\n`,
   });
 }
 

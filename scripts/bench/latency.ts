@@ -6,6 +6,7 @@ import { Watched } from "./watched";
 
 const JOBS_A_RUN = 60;
 const WARM_UP = 10;
+const JOB = { name: null, project: null, job: { command: ["sleep", "60"] }, wait_for_nodes: false };
 
 export const latency: Bench = {
   name: "latency",
@@ -25,7 +26,7 @@ export const latency: Bench = {
           early.add(event.task.run);
           return event.task.run === run || run === -1;
         }, 10_000, "the job to run");
-        ({ run } = await client.run({ name: null, project: null, job: { command: ["sleep", "60"] }, wait_for_nodes: false }));
+        ({ run } = await client.run(JOB));
         const at = await running;
         if (!early.has(run)) throw new Error(`another job than ${run} began to run`);
         if (n >= WARM_UP) seen.push(at - started);
@@ -39,7 +40,8 @@ export const latency: Bench = {
       await cluster.close();
     }
     return [
-      row(`submit → running, as a watcher sees it, p50 (n=${seen.length})`, percentile(seen, 0.5), "ms", { at_most: 15 }),
+      row(`submit → running, as a watcher sees it, p50 (n=${seen.length})`, percentile(seen, 0.5), "ms",
+        { at_most: 15 }),
       row("submit → running, p99", percentile(seen, 0.99), "ms"),
     ];
   },

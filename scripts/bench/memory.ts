@@ -62,8 +62,8 @@ async function crowdedServer(): Promise<Row[]> {
       running = (await client.workload("default", "bench", "web")).running;
     }
     await quiet();
-    return weighed(`server with ${TASKS.toLocaleString("en-US")} live tasks of ${AGENTS} agents`, cluster.server?.pid ?? 0,
-      { at_most: 150 });
+    const what = `server with ${TASKS.toLocaleString("en-US")} live tasks of ${AGENTS} agents`;
+    return weighed(what, cluster.server?.pid ?? 0, { at_most: 150 });
   } finally {
     crowd.kill();
     await crowd.exited;

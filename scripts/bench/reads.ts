@@ -8,11 +8,14 @@ import { median, repeated, row, type Bench, type Row } from "./figure";
 const WIDTH = 32;
 const SECONDS = 3;
 const PATHS = ["/v1/health", "/v1/nodes", "/v1/tasks?limit=100", "/v1/runs?all=true&limit=100"];
-const APP = "app: bench\nservices:\n  web: { command: [sleep, '86400'], replicas: 20, resources: { cpu: 10m, memory: 4MiB } }\n";
+const REPLICAS = 20;
+const APP = "app: bench\nservices:\n  web:\n    command: [sleep, '86400']\n" +
+  `    replicas: ${REPLICAS}\n    resources: { cpu: 10m, memory: 4MiB }\n`;
 
 /** Asks in a second process for some seconds; gives back answers per second. */
 async function asked(url: string, token: string, path: string): Promise<number> {
-  const child = Bun.spawn([process.execPath, import.meta.path, url, token, path], { stdout: "pipe", stderr: "inherit" });
+  const argv = [process.execPath, import.meta.path, url, token, path];
+  const child = Bun.spawn(argv, { stdout: "pipe", stderr: "inherit" });
   const [out, code] = await Promise.all([new Response(child.stdout).text(), child.exited]);
   if (code !== 0) throw new Error(`the asking process ended with ${code}`);
   return Number(out);
@@ -39,7 +42,8 @@ export const reads: Bench = {
     const cluster = await Cluster.start({ name: "bench", agents: ["n1", "n2"] });
     try {
       await cluster.apply(APP);
-      await cluster.until("the service to run", (tasks) => tasks.filter(({ state }) => state === "running").length === 20);
+      await cluster.until("the service to run", (tasks) =>
+        tasks.filter(({ state }) => state === "running").length === REPLICAS);
       const token = readFileSync(join(cluster.data, "server", "admin.token"), "utf8").trim();
       const rows: Row[] = [];
       for (const path of PATHS) {

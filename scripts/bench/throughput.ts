@@ -17,8 +17,9 @@ async function finishAll(cluster: Cluster, jobs: number): Promise<number> {
   const ended = new Set<number>();
   const all = watched.until((event) => {
     if (event.kind === "run" && event.run.finished_ms !== null) {
-      if (event.run.state !== "succeeded") throw new Error(`run ${event.run.run} ${event.run.state}: ${event.run.reason}`);
-      ended.add(event.run.run);
+      const { run, state, reason } = event.run;
+      if (state !== "succeeded") throw new Error(`run ${run} ${state}: ${reason}`);
+      ended.add(run);
     }
     return ended.size === jobs;
   }, DEADLINE_MS, `${jobs} jobs to finish`);

@@ -64,7 +64,7 @@ describe("a dead machine", () => {
 });
 
 describe("a machine that sleeps", () => {
-  test("wakes after it was given up: its old task is stopped, the new one stays, and the node is ready again", async () => {
+  test("wakes after it was given up: its old task is stopped, the new one stays, the node is ready", async () => {
     await withCluster({ name: "sleep", agents: ["n1", "n2", "n3"], settings: QUICK }, async (cluster) => {
       await cluster.apply(one("web", ""));
       const before = await nodeOf(cluster, "web");
@@ -84,7 +84,8 @@ describe("a machine that sleeps", () => {
   test("with its job goes on where it was: the job was never given up", async () => {
     await withCluster({ name: "sleep", agents: ["n1", "n2", "n3"], settings: QUICK }, async (cluster) => {
       const gate = join(cluster.dir, "gate");
-      await cluster.apply(`app: job\njobs:\n  main: { run: "while [ ! -e ${gate} ]; do sleep 0.1; done; exit 5", ${small} }\n`);
+      const run = `while [ ! -e ${gate} ]; do sleep 0.1; done; exit 5`;
+      await cluster.apply(`app: job\njobs:\n  main: { run: "${run}", ${small} }\n`);
       const before = await nodeOf(cluster, "job");
       pauseMachine(cluster, before.node, "SIGSTOP");
       await nodeIs(cluster, before.node, "unreachable");
@@ -108,8 +109,9 @@ describe("an exclusive task", () => {
           "    on_node_loss: replace\n    stop: { grace: 1s }\n");
         const first = await nodeOf(cluster, "db");
         await cluster.agent(first.node).kill("SIGKILL");
-        const [second] = of(await cluster.until("the replacement", (all) =>
-          of(all, "db").some(({ node }) => node !== first.node), 60_000), "db").filter(({ node }) => node !== first.node);
+        const moved = await cluster.until("the replacement", (all) =>
+          of(all, "db").some(({ node }) => node !== first.node), 60_000);
+        const second = of(moved, "db").find(({ node }) => node !== first.node);
         // At the moment the replacement runs, the first one's process has long ended: nobody but the keeper did that.
         expect(isAlive(first.pid ?? 0)).toBe(false);
         expect(isAlive(second?.pid ?? 0)).toBe(true);
@@ -132,8 +134,8 @@ describe("an exclusive task", () => {
 describe("silence of many", () => {
   test("replaces nothing and says so", async () => {
     await withCluster({ name: "many", agents: ["n1", "n2", "n3"], settings: QUICK }, async (cluster) => {
-      await cluster.apply("app: web\nservices:\n  main: { run: exec sleep 1000, replicas: 3, place: { spread: node }, " +
-        `${small} }\n`);
+      await cluster.apply("app: web\nservices:\n  main: { run: exec sleep 1000, replicas: 3, " +
+        `place: { spread: node }, ${small} }\n`);
       const before = await cluster.until("three to run", (all) => of(all, "web").length === 3);
       pauseMachine(cluster, "n1", "SIGSTOP");
       pauseMachine(cluster, "n2", "SIGSTOP");

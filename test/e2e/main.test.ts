@@ -27,7 +27,8 @@ describe("services", () => {
     expect((await cluster.apply(shop(3, "hello"))).code).toBe(0);
     const tasks = await cluster.until("three replicas", (all) => running(all, "web").length === 3);
     expect(new Set(running(tasks, "web").map(({ node }) => node)).size).toBe(3);
-    expect(running(tasks, "web").map(({ name }) => name).toSorted()).toEqual(["shop.web.0", "shop.web.1", "shop.web.2"]);
+    const names = running(tasks, "web").map(({ name }) => name);
+    expect(names.toSorted()).toEqual(["shop.web.0", "shop.web.1", "shop.web.2"]);
     expect(await cluster.ok("logs", "shop.web.1")).toContain("hello 1");
   });
 
@@ -196,8 +197,8 @@ describe("daemons and nodes", () => {
   });
 
   test("a drained node gives its work away and takes none until it is resumed", async () => {
-    await cluster.apply(`app: move\nservices:\n  web: { run: "exec sleep 1000", replicas: 2, ${small}, stop: { grace: 1s },\n` +
-      "    place: { hosts: [box1, box2], spread: node } }\n");
+    await cluster.apply(`app: move\nservices:\n  web: { run: "exec sleep 1000", replicas: 2, ${small},\n` +
+      "    stop: { grace: 1s }, place: { hosts: [box1, box2], spread: node } }\n");
     await cluster.until("both to run", (all) => running(all, "web").length === 2);
     await cluster.ok("node", "drain", "box1");
     await cluster.until("all on box2", (all) => running(all, "web").length === 2 &&

@@ -1,5 +1,5 @@
-// What goes wrong before anything works: each gets one clear line that says what it is and what to do, and the exit code
-// that scripts can trust.
+// What goes wrong before anything works: each gets one clear line that says what it is and what to do, and the exit
+// code that scripts can trust.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
@@ -115,7 +115,7 @@ describe("a server", () => {
     await Bun.write(join(dir, "file"), "");
     expectRefusal(await serve(join(dir, "file"), "127.0.0.1:0"), 1, join(dir, "file"));
   });
-  test.skipIf(process.getuid?.() !== 0)("is refused on a directory that it may not write (as root: read-only)", async () => {
+  test.skipIf(process.getuid?.() !== 0)("is refused on a directory that it may not write", async () => {
     const at = join(dir, "readonly");
     await mkdir(at);
     const mounted = Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", at]);

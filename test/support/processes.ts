@@ -12,13 +12,15 @@ export interface Found {
   readonly command: string;
 }
 
+const GONE = ["ENOENT", "ESRCH", "EACCES", "EPERM", "EINVAL"];
+
 /** Reads what may vanish while it is read: null when it did, or is not ours to read. */
 function readOr<T>(read: () => T): T | null {
   try {
     return read();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ESRCH" || code === "EACCES" || code === "EPERM" || code === "EINVAL") return null;
+    if (code !== undefined && GONE.includes(code)) return null;
     throw error;
   }
 }

@@ -21,13 +21,13 @@ export const OURS: Readonly<Record<string, readonly string[]>> = {
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@peculiar/x509": ["server"],
   "bun:ffi": ["os"],
-  "bun:sqlite": ["store"],
+  "bun:sqlite": ["store", "os/lock"],
   commander: ["cli"],
   croner: ["core/cron"],
   "drizzle-orm": ["store"],
   hono: ["server"],
   "hono-openapi": ["server"],
-  "node:crypto": ["os", "wire"],
+  "node:crypto": ["os", "wire", "server", "agent"],
   "node:fs": ["os", "store"],
   "node:fs/promises": ["os", "store"],
   "node:os": ["os"],
@@ -36,7 +36,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "reflect-metadata": ["server"],
   systeminformation: ["os"],
   yaml: ["spec"],
-  zod: ["spec", "wire", "server"],
+  zod: ["spec", "wire", "server", "cli/attach"],
 };
 
 export interface Import {
