@@ -1,6 +1,6 @@
-// The whole of orch in a minute: a server and three machines (agents, each a process with its own data directory), an app
-// with a service, jobs after each other and a daemon, and the loss of a machine. `--keep` leaves it running until Ctrl-C.
-// It ends with nothing left behind, and says so.
+// The whole of orch in a minute: a server and three machines (agents, each a process with its own data directory), an
+// app with a service, jobs after each other and a daemon, and the loss of a machine. `--keep` leaves it running until
+// Ctrl-C. It ends with nothing left behind, and says so.
 
 import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -115,7 +115,8 @@ async function main(): Promise<number> {
     if (left.length > 0) code = 1;
   }
   if (code !== 0) return code;
-  say("", "Keep it running:   npx -y bun@1.4.5 run demo --keep", "On real machines:  README.md, “First five minutes”");
+  say("", "Keep it running:   npx -y bun@1.4.5 run demo --keep");
+  say("On real machines:  README.md, “First five minutes”");
   return code;
 }
 

@@ -7,7 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, type Client } from "../../src/wire/client";
 import type { NodeView, TaskView } from "../../src/wire/api";
-import { cgroupsOf, killAllOf, mountsOf, processesOf } from "./processes";
+import { runName, runRoot } from "../../src/agent/rundir";
+import { cgroupsOf, killAllOf, mountsOf, processesOf, removeGroups } from "./processes";
 import { Program, requireBinary, runOrch, type Result } from "./program";
 import { waitUntil } from "./wait";
 
@@ -154,17 +155,28 @@ export class Cluster {
     }, deadline_ms);
   }
 
-  /** Ends everything; gives back what could not be ended, in words. An empty list is the proof. */
-  async close(): Promise<string[]> {
-    await killAllOf(this.dir);
-    const groups = await this.#cgroupsGone();
-    await rm(this.dir, { recursive: true, force: true });
-    return [...processesOf(this.dir).map(({ pid, command }) => `process ${pid}: ${command}`),
-      ...groups.map((path) => `cgroup ${path}`), ...mountsOf(this.dir).map((line) => `mount ${line}`)];
+  /** Under which names this cluster's agents are known outside of their directories: run directories, cgroups. */
+  #machineNames(): string[] {
+    return [...this.agents.keys()].flatMap((name) => [this.dataOf(name), join(this.dataOf(name), "agent")]).map(runName);
   }
 
-  /** What the agents' own groups leave when their machine was killed hard: removed here, as a reboot would. */
-  async #cgroupsGone(): Promise<string[]> {
-    return Promise.resolve(cgroupsOf(this.dir.split("-").at(-1) ?? this.dir));
+  /** What of this cluster is on the machine right now, outside of its directory, in words. */
+  left(): string[] {
+    return [...processesOf(this.dir).map(({ pid, command }) => `process ${pid}: ${command}`),
+      ...this.#machineNames().flatMap(cgroupsOf).map((path) => `cgroup ${path}`),
+      ...mountsOf(this.dir).map((line) => `mount ${line}`)];
+  }
+
+  /** Ends everything, hard, and gives back what could not be ended. An empty list is the proof. */
+  async close(): Promise<string[]> {
+    await killAllOf(this.dir);
+    for (const name of this.#machineNames()) {
+      // What a reboot would clear: nobody is left who could.
+      await rm(join(runRoot(), name), { recursive: true, force: true });
+      for (const group of cgroupsOf(name)) await removeGroups(group);
+    }
+    const left = this.left();
+    await rm(this.dir, { recursive: true, force: true });
+    return left;
   }
 }

@@ -1,7 +1,9 @@
 // What runs on this machine, read from /proc: to end a whole "machine" (agent, keeper, tasks) at once, and to prove
 // afterwards that nothing is left.
 
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync } from "node:fs";
+import { join } from "node:path";
+import { waitUntil } from "./wait";
 
 export interface Found {
   readonly pid: number;
@@ -107,6 +109,17 @@ export function cgroupsOf(text: string): string[] {
   };
   if (existsSync("/sys/fs/cgroup")) look("/sys/fs/cgroup", 0);
   return found;
+}
+
+/** Removes a control group and those below it; the kernel lets go of a killed process a little later. */
+export async function removeGroups(path: string): Promise<void> {
+  for (const entry of readOr(() => readdirSync(path, { withFileTypes: true })) ?? []) {
+    if (entry.isDirectory()) await removeGroups(join(path, entry.name));
+  }
+  await waitUntil(`the control group ${path} to be empty`, () => {
+    readOr(() => rmdirSync(path));
+    return !existsSync(path);
+  });
 }
 
 export const mountsOf = (dir: string): string[] =>
