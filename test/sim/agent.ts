@@ -1,0 +1,75 @@
+// An agent process on a simulated machine: the real loop, session and connection, on virtual time and a virtual socket.
+// Killing it loses all of them; the machine, its keeper and its disk stay.
+
+import { FatalAgentError, stayConnected, type Connection } from "../../src/agent/connection";
+import { createAgentLoop, type AgentLoop } from "../../src/agent/loop";
+import { createOutgoing } from "../../src/agent/outgoing";
+import type { Fence } from "../../src/core/accept";
+import { makeDriver, type DriverWorld } from "./driver";
+import { newOwner, type Owner } from "./host";
+import type { Machine } from "./machine";
+import { machineFacts } from "./nodes";
+
+export interface AgentWorld extends DriverWorld {
+  readonly pin: string;
+  readonly note: (what: string) => void;
+  /** A bug showed itself. */
+  readonly failed: (why: string) => void;
+  /** Which machine's agent dials: the virtual socket asks. */
+  readonly machines: Map<Owner, Machine>;
+  /** The process ended by itself, since the server said what cannot heal. */
+  readonly gaveUp: (agent: Agent, why: FatalAgentError) => void;
+}
+
+export interface Agent {
+  readonly machine: Machine;
+  readonly owner: Owner;
+  connection: Connection | null;
+}
+
+let instances = 0;
+
+export function startAgent(world: AgentWorld, machine: Machine): Agent {
+  const owner = newOwner(`agent ${machine.id}`);
+  const agent: Agent = { machine, owner, connection: null };
+  world.machines.set(owner, machine);
+  world.host.enter(owner, () => {
+    run(world, agent).catch((error: unknown) => {
+      if (error instanceof FatalAgentError) world.gaveUp(agent, error);
+      else world.failed(error instanceof Error ? error.stack ?? error.message : String(error));
+    });
+  });
+  return agent;
+}
+
+export function killAgent(world: AgentWorld, agent: Agent): void {
+  agent.owner.state = "dead";
+  agent.machine.changed = () => undefined;
+  world.machines.delete(agent.owner);
+}
+
+async function run(world: AgentWorld, agent: Agent): Promise<void> {
+  const { machine } = agent;
+  const { identity, disk } = { identity: machine.disk.identity, disk: machine.disk };
+  if (identity === null) return;
+  const say = (line: string): void => {
+    world.note(`${machine.id} says: ${line}`);
+    if (/^task \w+: /.test(line)) world.failed(line);
+  };
+  const clock = (): number => world.schedule.now_ms;
+  const loop: AgentLoop = await createAgentLoop({ driver: makeDriver(world, machine, agent.owner), clock, say,
+    machine: () => machineFacts(machine), report: (entries) => agent.connection?.report(entries) });
+  let known: Fence | null = disk.fence;
+  agent.connection = stayConnected({ ...identity, urls: ["http://server"], certificate: null, pin: world.pin, loop, clock, say,
+    instance_id: `${machine.id}-${instances++}`, machine: () => machineFacts(machine), random: world.random.next,
+    signal: new AbortController().signal, joined: () => undefined,
+    outgoing: (send) => createOutgoing(send, async function* () { /* no logs are asked for */ }),
+    fence: {
+      get: () => known,
+      set: async (next, durable) => {
+        known = next;
+        if (durable) disk.fence = next;
+      },
+    } });
+  await agent.connection.done;
+}

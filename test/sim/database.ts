@@ -1,0 +1,154 @@
+// The database of a simulated server: what survives a kill and what a backup copies. Batches are built by the store's own
+// buildBatch and go into its live maps; only SQLite under them is left out, for speed (a share of the seeds has it).
+
+import { canonicalJson } from "../../src/core/canonical";
+import { digest128 } from "../../src/core/fresh";
+import type { Change, ClusterRow, RunRow, TaskRow } from "../../src/core/model";
+import type { TaskSpec } from "../../src/core/workload";
+import { buildBatch, type Built, type Waiting } from "../../src/store/batch";
+import { answerKey, type KeptAnswer } from "../../src/store/idempotency";
+import { applyToLive, emptyState, LIVE_TABLES, type LiveState } from "../../src/store/live";
+import type { Specs } from "../../src/store/specs";
+import type { Committed, Draft, Idempotency, Store } from "../../src/store/store";
+import type { Random } from "./random";
+import type { Schedule } from "./schedule";
+
+export interface Database {
+  readonly state: LiveState;
+  readonly specs: Map<string, TaskSpec>;
+  readonly ended_tasks: Map<string, TaskRow>;
+  readonly ended_runs: Map<string, RunRow>;
+  readonly graves: Set<string>;
+  readonly answers: Map<string, KeptAnswer>;
+}
+
+export function emptyDatabase(cluster_id: string, timeline: string): Database {
+  const cluster: ClusterRow = { cluster_id, timeline, epoch: 0, revision: 0, next_run: 1, next_ordinal: 0, at_ms: 1_000_000,
+    recovering: null };
+  return { state: emptyState(cluster), specs: new Map(), ended_tasks: new Map(), ended_runs: new Map(), graves: new Set(),
+    answers: new Map() };
+}
+
+export function copyDatabase(database: Database): Database {
+  const state = emptyState(database.state.cluster);
+  for (const table of LIVE_TABLES) {
+    const into = state[table] as Map<string, unknown>;
+    for (const [key, row] of database.state[table]) into.set(key, row);
+  }
+  return { state, specs: new Map(database.specs), ended_tasks: new Map(database.ended_tasks),
+    ended_runs: new Map(database.ended_runs), graves: new Set(database.graves), answers: new Map(database.answers) };
+}
+
+function specsIn(database: Database): Specs {
+  return {
+    hashOf: (spec) => digest128(canonicalJson(spec)),
+    get: (hash) => {
+      const spec = database.specs.get(hash);
+      if (spec === undefined) throw new Error(`no spec has the hash ${hash}`);
+      return spec;
+    },
+    add: (hash, spec) => {
+      const isNew = !database.specs.has(hash);
+      database.specs.set(hash, spec);
+      return isNew;
+    },
+    clear: () => undefined,
+  };
+}
+
+/** Makes a batch durable; gives back its changes. */
+function apply(database: Database, built: Built): readonly Change[] {
+  if (built.batch === null) return [];
+  const changes: Change[] = built.batch.rows.map((row) => row.change);
+  changes.push({ table: "cluster", key: "cluster", row: built.batch.cluster });
+  applyToLive(database.state, changes);
+  for (const answer of built.batch.answers) database.answers.set(answerKey(answer), answer);
+  for (const change of changes) {
+    if (change.table === "ended_tasks") database.ended_tasks.set(change.key, change.row);
+    else if (change.table === "ended_runs") database.ended_runs.set(change.key, change.row);
+    else if (change.table === "graves") database.graves.add(change.key);
+  }
+  return changes;
+}
+
+export interface StoreWorld {
+  readonly schedule: Schedule;
+  readonly random: Random;
+  /** How long a batch takes to become durable. */
+  readonly commitDelay: () => number;
+  /** Sees every durable batch before anybody else hears of it. */
+  readonly committed: (changes: readonly Change[]) => void;
+}
+
+export interface SimStore extends Store {
+  /** The process dies: a batch that was being written is on the disk, or it is not. */
+  crash(): void;
+}
+
+/** The store of one server process over a database that outlives it. */
+export function openSimStore(world: StoreWorld, database: Database): SimStore {
+  const { schedule, random } = world;
+  const listeners = new Set<(revision: number, changes: readonly Change[]) => void>();
+  const queue: Waiting[] = [];
+  const specs = specsIn(database);
+  const opened_ms = schedule.now_ms, base_ms = database.state.cluster.at_ms;
+  let flying: Built | null = null, scheduled = false;
+  const now = (): number => base_ms + schedule.now_ms - opened_ms;
+
+  const land = (): void => {
+    const built = flying;
+    if (built === null) return;
+    flying = null;
+    const changes = apply(database, built);
+    world.committed(changes);
+    if (changes.length > 0) for (const listener of [...listeners]) listener(database.state.cluster.revision, changes);
+    for (const { waiting, outcome } of built.outcomes) waiting.settle(outcome);
+    fly();
+  };
+  const fly = (): void => {
+    if (scheduled || flying !== null || queue.length === 0) return;
+    scheduled = true;
+    setImmediate(() => {
+      scheduled = false;
+      flying = buildBatch(queue, { live: database.state, now_ms: now(), specs,
+        kept: (asked) => database.answers.get(answerKey(asked)) ?? null, limit: Number.POSITIVE_INFINITY });
+      setTimeout(land, world.commitDelay());
+    });
+  };
+
+  return {
+    state: database.state, spec: specs.get, now,
+    commit<T>(actor: string, transact: (draft: Draft) => T, idempotency?: Idempotency): Promise<Committed<T>> {
+      return new Promise((resolve, reject) => {
+        queue.push({ actor, transact, idempotency: idempotency ?? null, settle(outcome) {
+          if (outcome.is === "error") reject(outcome.error instanceof Error ? outcome.error : new Error(String(outcome.error)));
+          else resolve({ value: outcome.value as T, replayed: outcome.replayed,
+            revision: outcome.revision ?? database.state.cluster.revision });
+        } });
+        fly();
+      });
+    },
+    onCommit: (listener) => {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    history: {
+      task: (uid) => database.ended_tasks.get(uid) ?? null,
+      tasks: () => [...database.ended_tasks.values()],
+      run: (uid) => [...database.ended_runs.values()].find((run) => run.uid === uid || run.run === uid) ?? null,
+      runs: () => [...database.ended_runs.values()],
+      events: () => [],
+      hasEnded: (uid) => database.ended_tasks.has(uid),
+      hasGrave: (uid) => database.graves.has(uid),
+    },
+    health: () => ({ is: "ok" }),
+    prune: () => ({ removed: 0, more: false }),
+    copyTo: () => undefined,
+    close: () => undefined,
+    crash: () => {
+      if (flying !== null && random.chance(0.5)) world.committed(apply(database, flying));
+      flying = null;
+      queue.length = 0;
+    },
+  };
+}

@@ -1,0 +1,98 @@
+// The agent's driver on a simulated machine: writes take time and may be cut off by a kill, the keeper goes on without
+// the agent, and what is on the disk is there for the next agent.
+
+import type { Driver } from "../../src/agent/drivers/driver";
+import type { Orphan } from "../../src/core/model";
+import type { Seen, TaskRecord } from "../../src/core/record";
+import type { Host, Owner } from "./host";
+import { claim, isClaimed, look, type Keeper, type Machine } from "./machine";
+import type { Random } from "./random";
+import type { Schedule } from "./schedule";
+
+export interface DriverWorld {
+  readonly schedule: Schedule;
+  readonly random: Random;
+  readonly host: Host;
+  readonly keeper: Keeper;
+  /** A record was closed; the truth is held against it. */
+  readonly ended: (machine: Machine, record: TaskRecord) => void;
+}
+
+export function makeDriver(world: DriverWorld, machine: Machine, owner: Owner): Driver {
+  const { schedule, random, host, keeper } = world;
+  let seen: Map<string, Seen> | null = null;
+  let listener: () => void = () => undefined;
+  machine.changed = () => {
+    seen = null;
+    host.enter(owner, () => listener());
+  };
+
+  /** Carries out a write at its beginning or at its end; a kill in between finds it done or not done. */
+  const slowly = (what: () => void): Promise<void> => new Promise((resolve) => {
+    const { boot_id, disk } = machine;
+    const early = random.chance(0.5);
+    const once = (): void => {
+      if (machine.disk !== disk) return;
+      what();
+      seen = null;
+    };
+    if (early) once();
+    schedule.in(random.int(0, 4), () => {
+      if (!early && owner.state !== "dead" && machine.boot_id === boot_id) once();
+      host.enter(owner, resolve);
+    });
+  });
+
+  const { disk } = machine;
+  return {
+    records: async () => {
+      const records = new Map<string, TaskRecord>();
+      for (const [uid, record] of disk.records) if (!disk.acked.has(uid)) records.set(uid, record);
+      return { records, unreadable: survivors(machine) };
+    },
+    kept: async () => [...disk.records].filter(([uid]) => disk.acked.has(uid)).map(([uid, record]) => {
+      disk.acked.delete(uid);
+      return record;
+    }),
+    write: (record) => slowly(() => {
+      disk.records.set(record.assignment.uid, record);
+      if (record.end !== null) world.ended(machine, record);
+    }),
+    seen: () => (seen ??= lookAll(machine)),
+    wasClaimed: (uid) => isClaimed(machine, uid),
+    start: (record) => new Promise((resolve) => keeper.start(machine, record.assignment, () => host.enter(owner, resolve))),
+    claimStopped: (uid) => slowly(() => claim(machine, uid, null)),
+    signal: async (uid, signal) => keeper.signal(machine, uid, signal, "agent"),
+    kill: async (uid) => keeper.signal(machine, uid, "KILL", "agent"),
+    lease: (heard_ms) => {
+      machine.run.heard_ms = Math.max(machine.run.heard_ms ?? 0, heard_ms);
+    },
+    tail: () => null,
+    acknowledge: async (uid) => void disk.acked.add(uid),
+    forget: async (uid) => void disk.records.delete(uid),
+    onChange: (call) => {
+      listener = call;
+    },
+    close: () => undefined,
+  };
+}
+
+function lookAll(machine: Machine): Map<string, Seen> {
+  const seen = new Map<string, Seen>();
+  for (const uid of new Set([...machine.disk.claims.keys(), ...machine.processes.keys()])) {
+    const one = look(machine, uid);
+    if (one !== null) seen.set(uid, one);
+  }
+  return seen;
+}
+
+/** What still lives without a record that can be read: found by the notes under the system's run directory. */
+function survivors(machine: Machine): Orphan[] {
+  const orphans: Orphan[] = [...machine.disk.unreadable.values()];
+  for (const [uid, { name, held }] of machine.run.claims) {
+    const process = machine.processes.get(uid);
+    if (process === undefined || machine.disk.records.has(uid) || machine.disk.unreadable.has(uid)) continue;
+    orphans.push({ uid, name, pid: process.pid, held });
+  }
+  return orphans;
+}

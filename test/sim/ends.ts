@@ -1,0 +1,32 @@
+// What a task's recorded end may say, held against what its process did.
+
+import type { TaskFinal, TaskRow } from "../../src/core/model";
+import { isFinal } from "../../src/core/lifecycle";
+import { taskName } from "../../src/core/task";
+import type { Life } from "./lives";
+import { demand } from "./violation";
+
+/** `excused`: the machine is out of reach for good, or nobody counts on the task any more. */
+export function checkEnd(row: TaskRow, life: Life | null, excused: boolean): void {
+  const { observed } = row;
+  const name = (): string => `${taskName(row)} ${row.uid.slice(0, 6)} on ${row.node_id} as ${observed.state}`;
+  demand(isFinal(observed.state), "history holds what is over", name);
+  const final = observed as TaskFinal;
+  if (final.state === "rejected") {
+    demand(life === null, "13: what was rejected never ran", name);
+    return;
+  }
+  if (life === null) {
+    demand(final.state !== "succeeded" && final.exit_code === null, "I9: no end without a process", name);
+    return;
+  }
+  if (life.ended_ms === null) {
+    demand(excused && final.state === "lost", "I8: no end is written of what lives", name);
+    return;
+  }
+  if (final.state === "lost") return;
+  demand(final.exit_code === (life.exit?.exit_code ?? null) && final.signal === (life.exit?.signal ?? null),
+    "I9: exit codes are true", () => `${name()}: ${final.exit_code ?? final.signal ?? "?"}, was ` +
+      `${life.exit?.exit_code ?? life.exit?.signal ?? "?"}`);
+  if (final.state === "succeeded") demand(final.exit_code === 0, "I9: success is exit code 0", name);
+}

@@ -1,0 +1,52 @@
+// Which faults one seed has, and how often: drawn per seed ("swarm testing"), since one fixed mixture explores one corner.
+
+import type { Random } from "./random";
+
+/** Everything that goes wrong by itself or by somebody's hand; each has a mean interval, or never happens. */
+export const TROUBLES = [
+  "cut", "cut_one_way", "cut_many", "break_link", "server_kill", "server_pause", "restore", "wrong_copy", "empty_database",
+  "agent_kill", "agent_pause", "agent_upgrade", "agent_disk_loss", "reboot", "power_off", "death",
+  "bad_record", "slow_commit", "backup",
+] as const;
+export type Trouble = (typeof TROUBLES)[number];
+
+export interface Faults {
+  readonly nodes: number;
+  readonly safety_ms: number;
+  /** Probabilities of one message. */
+  readonly drop: number;
+  readonly double: number;
+  readonly slow: number;
+  readonly slow_ms: number;
+  /** Whether a message of a closed connection still arrives. */
+  readonly ghost: number;
+  /** Mean time between two acts of people, and between two of each trouble (`null`: never). */
+  readonly act_every_ms: number;
+  readonly every_ms: Readonly<Record<Trouble, number | null>>;
+  /** The share of nodes that stay broken in the second phase. */
+  readonly dead_share: number;
+}
+
+const logUniform = (random: Random, low: number, high: number): number =>
+  Math.round(low * (high / low) ** random.next());
+
+/** Rare ones are wholesale: one a world is plenty. */
+const RARE: ReadonlySet<Trouble> = new Set(["restore", "wrong_copy", "empty_database", "death", "agent_disk_loss"]);
+
+export function drawFaults(random: Random): Faults {
+  const calm = random.chance(0.05);
+  const some = (p: number, high: number): number => (!calm && random.chance(p) ? random.next() * high : 0);
+  const safety_ms = logUniform(random, 60_000, 400_000);
+  const every: Partial<Record<Trouble, number | null>> = {};
+  for (const trouble of TROUBLES) {
+    const on = !calm && random.chance(RARE.has(trouble) ? 0.2 : 0.4);
+    every[trouble] = on ? logUniform(random, RARE.has(trouble) ? 100_000 : 12_000, 300_000) : null;
+  }
+  return {
+    nodes: random.int(1, 6), safety_ms,
+    drop: some(0.4, 0.15), double: some(0.4, 0.2), slow: some(0.4, 0.2), slow_ms: random.int(100, 20_000),
+    ghost: some(0.5, 1), act_every_ms: logUniform(random, 3_000, 40_000),
+    every_ms: every as Record<Trouble, number | null>,
+    dead_share: random.chance(0.5) ? random.next() * 0.6 : 0,
+  };
+}

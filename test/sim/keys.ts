@@ -1,0 +1,34 @@
+// Keys of simulated nodes: real Ed25519, made from their names so that a world is the same each time, and kept for the
+// whole process, since making them is slow. The server signs with a plain digest: its key is not what is tested here.
+
+import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
+import { digest128 } from "../../src/core/fresh";
+import type { Identity } from "../../src/server/context";
+
+/** PKCS#8 of an Ed25519 key up to the 32 bytes of its seed. */
+const PKCS8_HEAD = Buffer.from("302e020100300506032b657004220420", "hex");
+
+export interface NodeKey {
+  readonly key: KeyObject;
+  /** SPKI, base64. */
+  readonly public_key: string;
+}
+
+const kept = new Map<string, NodeKey>();
+
+export function keyOf(name: string): NodeKey {
+  const known = kept.get(name);
+  if (known !== undefined) return known;
+  const seed = Buffer.from(digest128(name) + digest128(`${name}/2`), "hex");
+  const key = createPrivateKey({ key: Buffer.concat([PKCS8_HEAD, seed]), format: "der", type: "pkcs8" });
+  const public_key = createPublicKey(key).export({ format: "der", type: "spki" }).toString("base64");
+  const made = { key, public_key };
+  kept.set(name, made);
+  return made;
+}
+
+export function identityOf(cluster_id: string): Identity {
+  const sign = (text: string): string => digest128(`${cluster_id}/${text}`);
+  return { cluster_id, pin: digest128(cluster_id), certificate_pem: "", sign,
+    verify: (text, signature) => sign(text) === signature, derive: (label) => digest128(`${cluster_id}#${label}`) };
+}

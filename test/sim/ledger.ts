@@ -1,0 +1,233 @@
+// Checks every durable batch against what was there before: numbers rise, states rise, what is final stays, nothing
+// wanted is stopped, nothing is placed twice or where there is no room. Knows the truth about processes from `lives`.
+
+import { isFinal, RUN, TASK } from "../../src/core/lifecycle";
+import type { Change, ClusterRow, NodeRow, RunRow, State, TaskRow } from "../../src/core/model";
+import { isWanted, slotKey, taskName } from "../../src/core/task";
+import type { Database } from "./database";
+import type { Lives } from "./lives";
+import { checkEnd } from "./ends";
+import { reasonToStop } from "./wanted";
+import { demand } from "./violation";
+
+export interface LedgerWorld {
+  readonly note: (what: string) => void;
+  readonly lives: () => Lives;
+  /** Whether a machine's word is beyond reach: forgotten by an operator, or its disk was lost. */
+  readonly isGivenUp: (node_id: string) => boolean;
+}
+
+export interface Ledger {
+  /** A database is (again) the one that counts. */
+  open(database: Database): void;
+  /** Checks a batch that has just become durable. */
+  committed(changes: readonly Change[]): void;
+  /** The newest row that any database had of a task. */
+  readonly rows: ReadonlyMap<string, TaskRow>;
+  readonly writtenOff: ReadonlySet<string>;
+  /** Which run had a number; over restores, too. */
+  readonly numbers: ReadonlyMap<number, string>;
+}
+
+interface Books {
+  readonly world: LedgerWorld;
+  database: Database;
+  cluster: ClusterRow;
+  readonly tasks: Map<string, TaskRow>;
+  readonly runs: Map<string, RunRow>;
+  readonly ended: Map<string, TaskRow>;
+  readonly endedRuns: Map<string, RunRow>;
+  /** The highest attempt of each slot on this timeline. */
+  readonly attempts: Map<string, number>;
+  readonly rows: Map<string, TaskRow>;
+  readonly writtenOff: Set<string>;
+  readonly numbers: Map<number, string>;
+}
+
+export function openLedger(world: LedgerWorld, database: Database): Ledger {
+  const books: Books = { world, database, cluster: database.state.cluster, tasks: new Map(), runs: new Map(), ended: new Map(),
+    endedRuns: new Map(), attempts: new Map(), rows: new Map(), writtenOff: new Set(), numbers: new Map() };
+  const open = (next: Database): void => {
+    books.database = next;
+    books.cluster = next.state.cluster;
+    fill(books.tasks, next.state.tasks);
+    fill(books.runs, next.state.runs);
+    fill(books.ended, next.ended_tasks);
+    fill(books.endedRuns, next.ended_runs);
+    books.attempts.clear();
+    for (const task of next.state.tasks.values()) rise(books, task);
+  };
+  open(database);
+  return { open, rows: books.rows, writtenOff: books.writtenOff, numbers: books.numbers,
+    committed: (changes) => committed(books, changes) };
+}
+
+function fill<V>(into: Map<string, V>, from: ReadonlyMap<string, V>): void {
+  into.clear();
+  for (const [key, value] of from) into.set(key, value);
+}
+
+const attemptKey = (task: TaskRow): string => slotKey(task.owner_uid, task.slot);
+
+function rise(books: Books, task: TaskRow): void {
+  const key = attemptKey(task);
+  books.attempts.set(key, Math.max(books.attempts.get(key) ?? 0, task.attempt));
+}
+
+function committed(books: Books, changes: readonly Change[]): void {
+  const { state } = books.database;
+  const placed: TaskRow[] = [];
+  for (const change of changes) {
+    if (change.table === "cluster") checkCluster(books, change.row);
+    else if (change.table === "tasks") checkTask(books, change.key, change.row, placed, state);
+    else if (change.table === "ended_tasks") checkEndedTask(books, change.row);
+    else if (change.table === "runs") checkRun(books, change.key, change.row, changes);
+    else if (change.table === "ended_runs") checkEndedRun(books, change.row);
+    else if (change.table === "nodes" && change.row !== null) checkNode(change.row);
+  }
+  for (const task of placed) checkPlacement(books, task, state);
+  if (placed.length > 0) checkGangs(placed, state);
+}
+
+function checkCluster(books: Books, row: ClusterRow): void {
+  const before = books.cluster;
+  demand(row.revision === before.revision + 1, "I15: revisions rise by one", () => `${before.revision} to ${row.revision}`);
+  demand(row.at_ms >= before.at_ms, "16: committed time never goes back", () => `${before.at_ms} to ${row.at_ms}`);
+  books.cluster = row;
+}
+
+const checkNode = (node: NodeRow): void => demand(node.ordinal >= 0, "a node has an ordinal", () => node.name);
+
+const WISH = { prepare: 0, run: 1, stop: 2 } as const;
+
+function checkTask(books: Books, uid: string, row: TaskRow | null, placed: TaskRow[], state: State): void {
+  const before = books.tasks.get(uid);
+  if (row === null) {
+    books.tasks.delete(uid);
+    demand(before === undefined || books.database.ended_tasks.has(uid), "I10: no task disappears",
+      () => `${before === undefined ? uid : taskName(before)} left without an end`);
+    return;
+  }
+  const name = (): string => `${taskName(row)} ${uid.slice(0, 6)} on ${row.node_id}`;
+  demand(!books.ended.has(uid), "I5: final is final", () => `${name()} came back after its end`);
+  books.tasks.set(uid, row);
+  books.rows.set(uid, row);
+  if (row.written_off !== null && !books.writtenOff.has(uid)) checkWriteOff(books, row);
+  if (before === undefined) {
+    if (row.observed.state === "assigned") placed.push(row);
+    rise(books, row);
+    return;
+  }
+  demand(TASK[row.observed.state].rank >= TASK[before.observed.state].rank, "I6: states only rise",
+    () => `${name()} from ${before.observed.state} to ${row.observed.state}`);
+  demand(WISH[row.desired] >= WISH[before.desired], "a wish only rises", () => `${name()} ${before.desired} to ${row.desired}`);
+  demand(before.written_off === null || row.written_off !== null, "17: written off is for ever", name);
+  if (row.desired === "stop" && before.desired !== "stop") {
+    demand(reasonToStop(row, before, state) !== null, "I7: nothing wanted is stopped",
+      () => `${name()}: ${row.stop?.why ?? "no reason"}`);
+  }
+}
+
+/** An attempt is given up only where its workload says so, and an exclusive one only when it cannot live any more. */
+function checkWriteOff(books: Books, row: TaskRow): void {
+  books.writtenOff.add(row.uid);
+  const life = books.world.lives().living.get(row.uid);
+  const settings = (books.database.state.runs.get(row.owner_uid) ?? books.database.state.workloads.get(row.owner_uid))?.settings;
+  const name = (): string => `${taskName(row)} ${row.uid.slice(0, 6)} on ${row.node_id}: ${row.written_off?.why ?? ""}`;
+  if (books.world.isGivenUp(row.node_id) || settings === undefined) return;
+  demand(life === undefined || !row.exclusive, "19: an exclusive task is replaced after its lease", name);
+  demand(life === undefined || settings.on_node_loss !== "wait", "17: what waits for proof is not given up", name);
+}
+
+function checkPlacement(books: Books, task: TaskRow, state: State): void {
+  const name = (): string => `${taskName(task)} ${task.uid.slice(0, 6)} on ${task.node_id}`;
+  demand(state.cluster.recovering === null, "22: a recovering server places nothing", name);
+  const node = state.nodes.get(task.node_id);
+  demand(node !== undefined, "a task is placed on a node that is there", name);
+  demand(node?.drain == null && node?.intent === "schedulable", "a draining node gets nothing", name);
+  demand(task.boot_id === node?.boot_id, "12: a placement is for the node's boot", name);
+  for (const other of state.tasks.values()) {
+    if (other.uid === task.uid || other.owner_uid !== task.owner_uid || other.slot !== task.slot) continue;
+    if (other.attempt === task.attempt) {
+      demand(other.member !== task.member, "I3: an attempt number is one task", () => `${name()} and ${taskName(other)}`);
+      continue;
+    }
+    demand(task.attempt > other.attempt, "attempts rise", () => `${name()} after ${taskName(other)}`);
+    if (other.version !== task.version && !task.exclusive) continue;
+    demand(other.written_off !== null, "I3: the attempt before has ended or was given up",
+      () => `${name()} beside ${taskName(other)} ${other.uid.slice(0, 6)} (${other.observed.state})`);
+  }
+  if (node !== undefined) checkBooks(node, state);
+}
+
+/** Everything promised on a node, given up or orphaned included, fits. */
+function checkBooks(node: NodeRow, state: State): void {
+  let cpu = 0, memory = 0;
+  const devices = new Map<string, string>();
+  for (const task of state.tasks.values()) {
+    if (task.node_id !== node.id) continue;
+    cpu += task.promised.cpu_milli;
+    memory += task.promised.memory_bytes;
+    for (const device of task.promised.devices) {
+      demand(!devices.has(device.id), "I4: a whole device is promised once", () => `${device.id} to ${taskName(task)}`);
+      devices.set(device.id, task.uid);
+    }
+  }
+  for (const { held } of node.orphans) {
+    cpu += held?.cpu_milli ?? 0;
+    memory += held?.memory_bytes ?? 0;
+  }
+  demand(cpu <= node.capacity.cpu_milli && memory <= node.capacity.memory_bytes, "I4: promises never exceed a node",
+    () => `${node.name}: ${cpu} of ${node.capacity.cpu_milli} milli-cores`);
+}
+
+/** The members of a gang are placed together, on one attempt number. */
+function checkGangs(placed: readonly TaskRow[], state: State): void {
+  for (const task of placed) {
+    if (task.desired !== "prepare") continue;
+    const before = [...state.tasks.values()].filter((other) => other.owner_uid === task.owner_uid &&
+      other.slot === task.slot && other.attempt < task.attempt && other.written_off === null);
+    demand(before.length === 0, "14: a gang's next attempt comes after the last of all members",
+      () => `${taskName(task)} beside ${before.map(taskName).join(", ")}`);
+  }
+}
+
+function checkEndedTask(books: Books, row: TaskRow): void {
+  const before = books.ended.get(row.uid);
+  demand(before === undefined || before.observed.state === row.observed.state, "I5: final is final",
+    () => `${taskName(row)} was ${before?.observed.state ?? ""}, is ${row.observed.state}`);
+  if (before !== undefined) return;
+  books.ended.set(row.uid, row);
+  books.rows.set(row.uid, row);
+  books.world.note(`= ${taskName(row)} ${row.uid.slice(0, 6)} is ${row.observed.state}`);
+  checkEnd(row, books.world.lives().of(row.uid), books.world.isGivenUp(row.node_id) || !isWanted(row));
+}
+
+function checkRun(books: Books, uid: string, row: RunRow | null, changes: readonly Change[]): void {
+  const before = books.runs.get(uid);
+  if (row === null) {
+    books.runs.delete(uid);
+    const archived = changes.some((change) => change.table === "ended_runs" && change.key === uid);
+    demand(before === undefined || archived, "I10: no run disappears", () => `run ${before?.run ?? uid}`);
+    return;
+  }
+  const holder = books.numbers.get(row.run);
+  demand(holder === undefined || holder === uid, "a run's number is never used twice", () => `${row.run}`);
+  books.numbers.set(row.run, uid);
+  books.runs.set(uid, row);
+  demand(!books.endedRuns.has(uid), "I5: a finished run stays finished", () => `run ${row.run}`);
+  if (before === undefined || before.state === row.state) return;
+  demand(RUN[row.state].rank > RUN[before.state].rank, "a run's state rises",
+    () => `run ${row.run} from ${before.state} to ${row.state}`);
+}
+
+function checkEndedRun(books: Books, row: RunRow): void {
+  demand(isFinal(row.state), "a run leaves when it is over", () => `run ${row.run} as ${row.state}`);
+  const before = books.endedRuns.get(row.uid);
+  demand(before === undefined || before.state === row.state, "I5: a finished run stays finished", () => `run ${row.run}`);
+  books.endedRuns.set(row.uid, row);
+  if (before === undefined) books.world.note(`= run ${row.run} is ${row.state}: ${row.reason ?? ""}`);
+  if (row.state !== "succeeded") return;
+  const lives = [...books.world.lives().all.values()].filter((life) => life.identity.owner_uid === row.uid);
+  demand(lives.some((life) => life.exit?.exit_code === 0), "I9: a run that succeeded had a success", () => `run ${row.run}`);
+}

@@ -1,0 +1,144 @@
+// The truth about processes, kept by nobody in the cluster: what ran where, from when to when, how it ended and who
+// signalled it. Checked whenever a process starts, is signalled or ends.
+
+import { successorUid } from "../../src/core/fresh";
+import type { TaskIdentity, TaskRow } from "../../src/core/model";
+import type { TaskRecord } from "../../src/core/record";
+import { slotKey, taskName } from "../../src/core/task";
+import type { Exit, Machine, Process, Watcher } from "./machine";
+import { demand } from "./violation";
+
+export interface Life {
+  readonly uid: string;
+  readonly identity: TaskIdentity;
+  readonly machine: Machine;
+  readonly process: Process;
+  readonly started_ms: number;
+  ended_ms: number | null;
+  exit: Exit | null;
+}
+
+export interface LivesWorld {
+  readonly now: () => number;
+  readonly note: (what: string) => void;
+  /** The row as any database of this world last had it; `null`: never heard of. */
+  readonly row: (uid: string) => TaskRow | null;
+  /** Attempts that may overlap with a newer one: given up with a replacement, or beyond anybody's reach. */
+  readonly mayOverlap: (older: Life, newer: Life) => boolean;
+}
+
+export interface Lives extends Watcher {
+  readonly all: ReadonlyMap<string, Life>;
+  readonly living: ReadonlyMap<string, Life>;
+  /** A stop for this attempt (and what it may have been followed by) was sent with a reason that holds. */
+  stopSent(uid: string, attempt: number): void;
+  /** An agent closed its record: what it wrote must be what happened. */
+  recordEnded(machine: Machine, record: TaskRecord): void;
+  /** How the life of an attempt ended, whatever was reported. */
+  of(uid: string): Life | null;
+}
+
+export function watchLives(world: LivesWorld): Lives {
+  const all = new Map<string, Life>();
+  const living = new Map<string, Life>();
+  const bySlot = new Map<string, Life[]>();
+  const stopped = new Map<string, number>();
+
+  return {
+    all, living,
+    of: (uid) => all.get(uid) ?? null,
+    stopSent: (uid, attempt) => void stopped.set(uid, attempt),
+    started: (machine, process) => {
+      const { identity } = process.assignment;
+      const life: Life = { uid: process.uid, identity, machine, process, started_ms: world.now(), ended_ms: null, exit: null };
+      world.note(`+ ${taskName(identity)} ${short(life.uid)} on ${machine.id}`);
+      demand(!all.has(life.uid), "I5: an attempt executes once", () => `${describe(life)} was executed before`);
+      const { boot_id } = process.assignment;
+      demand(boot_id === machine.boot_id, "12: an assignment is for one boot", () => `${describe(life)} is for ${boot_id}`);
+      const key = slotKey(identity.owner_uid, identity.slot);
+      const others = bySlot.get(key) ?? [];
+      for (const other of others) checkPair(other, life, world);
+      bySlot.set(key, [...others, life]);
+      all.set(life.uid, life);
+      living.set(life.uid, life);
+      checkRoom(machine);
+    },
+    signalled: (machine, process, signal, by) => {
+      const life = all.get(process.uid);
+      world.note(`! ${signal} by ${by} to ${taskName(process.assignment.identity)} on ${machine.id}`);
+      if (life === undefined || by === "lease") return;
+      demand(isOrdered(process, stopped) || isOverLimit(process, world.now()), "I7: nothing is stopped without an order",
+        () => `${describe(life)} got ${signal}`);
+    },
+    ended: (machine, process, exit) => {
+      const life = all.get(process.uid);
+      if (life === undefined) return;
+      world.note(`- ${taskName(process.assignment.identity)} ${short(life.uid)} on ${machine.id}: ` +
+        `${exit.exit_code ?? exit.signal ?? "?"}`);
+      Object.assign(life, { ended_ms: world.now(), exit });
+      living.delete(process.uid);
+    },
+    recordEnded: (machine, record) => {
+      const { end, assignment } = record;
+      if (end === null) return;
+      const life = all.get(assignment.uid) ?? null;
+      demand(life === null || life.ended_ms !== null, "I8: no end is recorded of what lives",
+        () => `${assignment.name} on ${machine.id} as ${end.state}`);
+    },
+  };
+}
+
+export const short = (uid: string): string => uid.slice(0, 6);
+
+export const describe = (life: Life): string =>
+  `${taskName(life.identity)} v${life.identity.version} ${short(life.uid)} on ${life.machine.id}`;
+
+/** Of one slot, one attempt of one version lives at a time, unless its policy gave the older one up. */
+function checkPair(older: Life, newer: Life, world: LivesWorld): void {
+  const a = older.identity, b = newer.identity;
+  if (older.ended_ms !== null) return;
+  const exclusive = older.process.assignment.lease_ms !== null || newer.process.assignment.lease_ms !== null;
+  demand(!exclusive || older.identity.attempt === b.attempt, "I3: an exclusive slot never has two",
+    () => `${describe(newer)} beside ${describe(older)}`);
+  if (a.attempt === b.attempt && a.member !== b.member) return;
+  demand(a.attempt !== b.attempt || world.mayOverlap(older, newer), "I3: an attempt number is one task",
+    () => `${describe(newer)} beside ${describe(older)}`);
+  if (a.version !== b.version) return;
+  demand(world.mayOverlap(older, newer), "I3: one live attempt a slot and version",
+    () => `${describe(newer)} beside ${describe(older)}`);
+}
+
+/** What lives on a machine fits on it, and no device has two owners. */
+function checkRoom(machine: Machine): void {
+  let cpu = 0, memory = 0;
+  const devices = new Set<string>();
+  for (const { assignment } of machine.processes.values()) {
+    cpu += assignment.promised.cpu_milli;
+    memory += assignment.promised.memory_bytes;
+    for (const device of assignment.promised.devices) {
+      demand(!devices.has(device.id), "I4: a whole device has one owner", () => `${device.id} on ${machine.id}`);
+      devices.add(device.id);
+    }
+  }
+  demand(cpu <= machine.capacity.cpu_milli && memory <= machine.capacity.memory_bytes, "I4: a node is never over-committed",
+    () => `${machine.id} has ${cpu} of ${machine.capacity.cpu_milli} milli-cores, ${memory} bytes promised`);
+}
+
+/** A stop of an attempt holds for those that its agent made after it. */
+function isOrdered(process: Process, stopped: ReadonlyMap<string, number>): boolean {
+  if (stopped.has(process.uid)) return true;
+  const { attempt } = process.assignment.identity;
+  for (const [uid, first] of stopped) {
+    let next = uid;
+    for (let n = first + 1; n <= attempt && first > 0; n++) {
+      next = successorUid(next, n);
+      if (next === process.uid) return true;
+    }
+  }
+  return false;
+}
+
+function isOverLimit(process: Process, now_ms: number): boolean {
+  const { time_limit_ms } = process.assignment;
+  return time_limit_ms !== null && now_ms >= process.started_ms + time_limit_ms;
+}

@@ -1,0 +1,221 @@
+// A machine: what survives what. Processes and the keeper that supervises them belong to the machine and outlive the
+// agent; records, claims and exits are on its disk; a reboot ends every process and makes a new boot.
+
+import type { KeyObject } from "node:crypto";
+import type { Fence } from "../../src/core/accept";
+import type { Amounts, Device, Orphan, Promised } from "../../src/core/model";
+import type { Assignment, Seen, TaskRecord } from "../../src/core/record";
+import type { Credential } from "../../src/wire/agent";
+import type { Random } from "./random";
+import type { Schedule } from "./schedule";
+
+/** What a task of the simulator does, written as its argv: `sim exit MS CODE`, `sim forever`, and `hang` to ignore signals. */
+export interface Behaviour {
+  readonly lives_ms: number | null;
+  readonly code: number;
+  readonly hangs: boolean;
+}
+
+export function behaviourOf(assignment: Assignment): Behaviour {
+  const argv = assignment.command.kind === "argv" ? assignment.command.argv : [];
+  const lives = argv[1] === "exit" ? Number(argv[2]) : null;
+  return { lives_ms: lives, code: argv[1] === "exit" ? Number(argv[3]) : 0, hangs: argv.includes("hang") };
+}
+
+export interface Process {
+  readonly uid: string;
+  readonly assignment: Assignment;
+  readonly pid: number;
+  readonly started_ms: number;
+  readonly behaviour: Behaviour;
+  /** Signals that it got, and from whom: the truth about why it ended. */
+  readonly signals: { readonly signal: string; readonly by: "agent" | "lease"; readonly at_ms: number }[];
+}
+
+export interface Exit {
+  readonly exit_code: number | null;
+  readonly signal: string | null;
+  readonly started_ms: number;
+  readonly ended_ms: number;
+  readonly reason: string | null;
+}
+
+export interface Identity {
+  readonly credential: Credential;
+  readonly key: KeyObject;
+}
+
+/** What is in the agent's data directory. */
+export interface Disk {
+  identity: Identity | null;
+  fence: Fence | null;
+  /** Nothing was ever applied on this disk. */
+  fresh: boolean;
+  records: Map<string, TaskRecord>;
+  claims: Map<string, { readonly boot_id: string; readonly by: "start" | "stop" }>;
+  exits: Map<string, Exit>;
+  /** Ended tasks whose commit was acknowledged: kept, and no longer listed. */
+  acked: Set<string>;
+  unreadable: Map<string, Orphan>;
+}
+
+export interface Machine {
+  readonly id: string;
+  readonly capacity: Amounts;
+  readonly devices: readonly Device[];
+  boot_id: string;
+  boots: number;
+  power: "on" | "off" | "dead";
+  disk: Disk;
+  readonly processes: Map<string, Process>;
+  /** Under the system's run directory, so gone with a reboot but not with a lost data directory. */
+  run: {
+    /** Claims of this boot, and what they hold. */
+    claims: Map<string, { readonly name: string; readonly held: Promised }>;
+    /** When the newest answered heartbeat was sent: leases count from it. */
+    heard_ms: number | null;
+  };
+  /** Claimed by the living keeper, whose process has not begun yet. */
+  readonly starting: Set<string>;
+  /** Called whenever a claim, process or exit changes. */
+  changed: () => void;
+}
+
+export interface Watcher {
+  started(machine: Machine, process: Process): void;
+  ended(machine: Machine, process: Process, exit: Exit): void;
+  signalled(machine: Machine, process: Process, signal: string, by: "agent" | "lease"): void;
+}
+
+export const freshDisk = (): Disk => ({ identity: null, fence: null, fresh: true, records: new Map(), claims: new Map(),
+  exits: new Map(), acked: new Set(), unreadable: new Map() });
+
+export interface Keeper {
+  /** Asks the keeper to claim and start; it goes on by itself, also when the agent dies. */
+  start(machine: Machine, assignment: Assignment, done: () => void): void;
+  signal(machine: Machine, uid: string, signal: string, by: "agent" | "lease"): void;
+  reboot(machine: Machine): void;
+  powerOff(machine: Machine): void;
+}
+
+/** The exclusive creation of a claim: the one moment that decides whether an attempt executes. */
+export function claim(machine: Machine, uid: string, started: Assignment | null): boolean {
+  if (isClaimed(machine, uid)) return false;
+  machine.disk.claims.set(uid, { boot_id: machine.boot_id, by: started === null ? "stop" : "start" });
+  if (started !== null) machine.run.claims.set(uid, { name: started.name, held: started.promised });
+  return true;
+}
+
+export const isClaimed = (machine: Machine, uid: string): boolean =>
+  machine.disk.claims.has(uid) || machine.run.claims.has(uid);
+
+/** An exclusive task is ended this long before its lease is over at the server. */
+export const LEASE_GUARD_MS = 1_000;
+
+export function makeKeeper(schedule: Schedule, random: Random, watcher: Watcher): Keeper {
+  let pids = 1_000;
+  const finish = (machine: Machine, process: Process, exit: Exit): void => {
+    if (machine.processes.get(process.uid) !== process) return;
+    machine.processes.delete(process.uid);
+    if (machine.disk.claims.has(process.uid)) machine.disk.exits.set(process.uid, exit);
+    watcher.ended(machine, process, exit);
+    machine.changed();
+  };
+
+  const signal = (machine: Machine, uid: string, name: string, by: "agent" | "lease"): void => {
+    const process = machine.processes.get(uid);
+    if (process === undefined) return;
+    process.signals.push({ signal: name, by, at_ms: schedule.now_ms });
+    watcher.signalled(machine, process, name, by);
+    if (name !== "KILL" && process.behaviour.hangs) return;
+    const delay = name === "KILL" ? random.int(1, 20) : random.int(1, 3_000);
+    schedule.in(delay, () => finish(machine, process, { exit_code: null, signal: name, started_ms: process.started_ms,
+      ended_ms: schedule.now_ms, reason: by === "lease" ? "its lease ran out" : null }));
+  };
+
+  /** The supervisor of an exclusive task: asks, when the grace and a guard are all that is left of the lease. */
+  const guard = (machine: Machine, process: Process, lease_ms: number): void => {
+    if (machine.processes.get(process.uid) !== process) return;
+    const heard = machine.run.heard_ms ?? process.started_ms;
+    const killAt = heard + lease_ms - LEASE_GUARD_MS;
+    const stopAt = killAt - process.assignment.stop.grace_ms;
+    if (schedule.now_ms >= killAt) signal(machine, process.uid, "KILL", "lease");
+    else if (schedule.now_ms >= stopAt) {
+      if (!process.signals.some((sent) => sent.by === "lease")) signal(machine, process.uid, "TERM", "lease");
+      schedule.at(killAt, () => guard(machine, process, lease_ms));
+    } else schedule.at(stopAt, () => guard(machine, process, lease_ms));
+  };
+
+  const spawn = (machine: Machine, assignment: Assignment): void => {
+    const process: Process = { uid: assignment.uid, assignment, pid: pids++, started_ms: schedule.now_ms,
+      behaviour: behaviourOf(assignment), signals: [] };
+    machine.processes.set(assignment.uid, process);
+    watcher.started(machine, process);
+    const { lives_ms, code } = process.behaviour;
+    if (lives_ms !== null) {
+      schedule.in(lives_ms, () => finish(machine, process, { exit_code: code, signal: null,
+        started_ms: process.started_ms, ended_ms: schedule.now_ms, reason: null }));
+    }
+    if (assignment.lease_ms !== null) guard(machine, process, assignment.lease_ms);
+    machine.changed();
+  };
+
+  const down = (machine: Machine): void => {
+    for (const process of [...machine.processes.values()]) {
+      machine.processes.delete(process.uid);
+      watcher.ended(machine, process, { exit_code: null, signal: "POWER", started_ms: process.started_ms,
+        ended_ms: schedule.now_ms, reason: "the machine went down" });
+    }
+    machine.starting.clear();
+    machine.run = { claims: new Map(), heard_ms: null };
+  };
+
+  return {
+    start: (machine, assignment, done) => {
+      const { boot_id } = machine;
+      const isSameBoot = (): boolean => machine.boot_id === boot_id && machine.power === "on";
+      schedule.in(random.int(1, 30), () => {
+        if (!isSameBoot()) return;
+        if (!claim(machine, assignment.uid, assignment)) return done();
+        machine.starting.add(assignment.uid);
+        machine.changed();
+        schedule.in(random.int(1, 10), () => {
+          if (!isSameBoot()) return;
+          machine.starting.delete(assignment.uid);
+          spawn(machine, assignment);
+          done();
+        });
+      });
+    },
+    signal,
+    powerOff: (machine) => {
+      machine.power = "off";
+      down(machine);
+    },
+    reboot: (machine) => {
+      down(machine);
+      machine.boots++;
+      machine.boot_id = `${machine.id}-boot-${machine.boots}`;
+      machine.power = "on";
+    },
+  };
+}
+
+/** What the driver sees of a task, from the claim, the process and the exit on disk. */
+export function look(machine: Machine, uid: string): Seen | null {
+  if (machine.starting.has(uid)) return null;
+  const process = machine.processes.get(uid);
+  if (process !== undefined) {
+    return { claimed: true, process: { is: "alive", pid: process.pid, started_ms: process.started_ms } };
+  }
+  const exit = machine.disk.exits.get(uid);
+  if (exit !== undefined) {
+    return { claimed: true, process: { is: "ended", ...exit, peak_memory_bytes: null, oom: false, left: 0 } };
+  }
+  const claimed = machine.disk.claims.get(uid);
+  if (claimed === undefined) return null;
+  if (claimed.by === "stop") return { claimed: true, process: { is: "none" } };
+  const why = claimed.boot_id === machine.boot_id
+    ? "its supervisor was killed before it could say how it ended" : "the machine rebooted while it ran";
+  return { claimed: true, process: { is: "vanished", why } };
+}

@@ -1,0 +1,47 @@
+// One seed from beginning to end: a world, its troubles, its people, then peace and the demand that it comes to rest.
+
+import { beginPeople, joinMachine } from "./people";
+import { calmDown, settle } from "./settle";
+import { beginTroubles } from "./troubles";
+import { Violation } from "./violation";
+import { bootServer, makeWorld, type World } from "./world";
+
+export interface Result {
+  readonly seed: string;
+  readonly violation: Violation | null;
+  readonly ticks: number;
+  readonly hash: string;
+  /** The last lines of what happened, oldest first. */
+  readonly trace: readonly string[];
+}
+
+export function runSeed(seed: string, lines = 60): Result {
+  const world = makeWorld(seed);
+  let violation: Violation | null = null;
+  try {
+    live(world);
+  } catch (error) {
+    violation = world.broken ?? (error instanceof Violation ? error
+      : new Violation("nothing throws", error instanceof Error ? error.stack ?? error.message : String(error)));
+  } finally {
+    world.close();
+  }
+  return { seed, violation, ticks: world.schedule.ticks, hash: world.trace.hash(), trace: world.trace.tail(lines) };
+}
+
+function live(world: World): void {
+  const advance = (until_ms: number): void => {
+    while (world.schedule.step(until_ms)) if (world.broken !== null) throw world.broken;
+    if (world.broken !== null) throw world.broken;
+  };
+  bootServer(world);
+  for (const machine of world.machines) world.schedule.in(world.dice.work.int(0, 3_000), () => joinMachine(world, machine));
+  advance(5_000);
+  beginPeople(world);
+  beginTroubles(world);
+  advance(5_000 + world.faults.safety_ms);
+  calmDown(world);
+  const wrong = settle(world, advance);
+  const [first] = wrong;
+  if (first !== undefined) throw new Violation("the world comes to rest", wrong.slice(0, 8).join("\n    "));
+}

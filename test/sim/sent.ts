@@ -1,0 +1,38 @@
+// Checks every verb before it travels: a stop has a reason that holds, and what was given up is never started.
+
+import type { Verb } from "../../src/core/record";
+import type { Link } from "./network";
+import type { World } from "./world";
+import { demand } from "./violation";
+
+interface Changes {
+  readonly type: string;
+  readonly changes: readonly Verb[];
+}
+
+export function checkSent(world: World, link: Link, data: string): void {
+  if (!data.startsWith('{"type":"changes"')) return;
+  const { changes } = JSON.parse(data) as Changes;
+  for (const verb of changes) {
+    if (verb.verb === "stop") {
+      demand(isOver(world, verb.uid), "I7: a stop is sent for a reason", () => `${verb.uid.slice(0, 6)} to ${link.machine}: ${verb.why}`);
+      world.lives.stopSent(verb.uid, verb.attempt);
+    } else if (verb.verb === "assign") {
+      const row = world.database.state.tasks.get(verb.task.uid);
+      demand(row !== undefined && row.written_off === null, "17: what was given up is not started", () => verb.task.name);
+    }
+  }
+}
+
+/** Whether the durable books say that this attempt shall not live. */
+function isOver(world: World, uid: string): boolean {
+  const { database } = world;
+  const row = database.state.tasks.get(uid);
+  if (row !== undefined) return row.desired === "stop";
+  if (database.ended_tasks.has(uid)) return true;
+  const { identity } = world.lives.of(uid)?.process.assignment ?? { identity: null };
+  const owner = identity?.owner_uid ?? world.ledger.rows.get(uid)?.owner_uid;
+  if (owner !== undefined && database.graves.has(owner)) return true;
+  const machine = world.lives.of(uid)?.machine;
+  return [...world.nodes].some(([id, node]) => node === machine && !database.state.nodes.has(id));
+}

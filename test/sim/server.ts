@@ -1,0 +1,85 @@
+// A server process over a simulated database: the real loop, sessions and admission, on virtual time and virtual sockets.
+// Killing it loses all of them; the database and the guard file beside it stay.
+
+import type { PlanLimits } from "../../src/core/snapshot";
+import type { AgentSocket, Context } from "../../src/server/context";
+import { createLoop, type Loop } from "../../src/server/loop";
+import { createSessions, type Sessions } from "../../src/server/sessions";
+import { openSimStore, type Database, type SimStore, type StoreWorld } from "./database";
+import { newOwner, type Host, type Owner } from "./host";
+import { identityOf } from "./keys";
+import type { End, Link, Network } from "./network";
+
+export interface ServerWorld extends StoreWorld {
+  readonly host: Host;
+  readonly network: Network;
+  readonly limits: PlanLimits;
+  readonly note: (what: string) => void;
+  /** A bug showed itself: a pass failed, or a session could not take a message. */
+  readonly failed: (why: string) => void;
+  /** Sees what is sent to a node before it travels. */
+  readonly sent: (link: Link, data: string) => void;
+}
+
+export interface Server {
+  readonly owner: Owner;
+  readonly store: SimStore;
+  readonly loop: Loop;
+  readonly sessions: Sessions;
+  readonly context: Context;
+}
+
+export const HEARTBEAT_MS = 5_000;
+
+/** Starts a server on a database whose epoch was raised and written before: nobody may reach it earlier. */
+export function startServer(world: ServerWorld, database: Database): Server {
+  const { cluster } = database.state;
+  database.state.cluster = { ...cluster, epoch: cluster.epoch + 1 };
+  const owner = newOwner(`server ${cluster.epoch + 1}`);
+  let server: Server | null = null;
+  world.host.enter(owner, () => {
+    const store = openSimStore(world, database);
+    const { limits } = world;
+    const seed = (): string => world.random.hex(32);
+    const clock = (): number => world.schedule.now_ms;
+    const say = (line: string): void => {
+      world.note(`server says: ${line}`);
+      if (/^agent session \d+:/.test(line)) world.failed(line);
+    };
+    const loop = createLoop({ store, limits, seed, say, monotonic: clock,
+      failed: (error) => world.failed(error instanceof Error ? error.stack ?? error.message : String(error)) });
+    const context: Context = { store, loop, limits, identity: identityOf(cluster.cluster_id), clock, seed,
+      heartbeat_ms: HEARTBEAT_MS, version: "sim", say };
+    server = { owner, store, loop, sessions: createSessions(context), context };
+    loop.wake();
+  });
+  if (server === null) throw new Error("the server did not start");
+  return server;
+}
+
+/** SIGKILL. What was in memory is gone; connections break. */
+export function killServer(world: ServerWorld, server: Server): void {
+  server.store.crash();
+  server.owner.state = "dead";
+  world.network.breakEnds(() => true, "down");
+}
+
+/** The server's end of a new connection. */
+export function acceptLink(world: ServerWorld, server: Server, link: Link): End {
+  const { handlers } = server.sessions;
+  const socket: AgentSocket = {
+    remote: link.machine,
+    send: (data) => {
+      if (typeof data !== "string") throw new Error("no logs are asked for");
+      world.sent(link, data);
+      return world.network.send(link, "down", data) ? data.length : 0;
+    },
+    close: (code, reason) => world.network.close(link, "down", code, reason),
+  };
+  world.host.enter(server.owner, () => handlers.open(socket));
+  return {
+    open: true,
+    hear: (data) => world.host.enter(server.owner, () => handlers.message(socket, data)),
+    closed: () => world.host.enter(server.owner, () => handlers.close(socket)),
+  };
+}

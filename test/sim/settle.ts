@@ -1,0 +1,159 @@
+// The second phase: nothing new goes wrong, a part of what is broken stays broken for ever, and what is left must come to
+// rest: what is wanted runs, what is not is gone, and whatever waits has a reason.
+
+import { plan } from "../../src/core/plan";
+import type { Plan } from "../../src/core/snapshot";
+import { isFinal } from "../../src/core/lifecycle";
+import type { RunRow, State, TaskRow, WorkloadRow } from "../../src/core/model";
+import { taskName } from "../../src/core/task";
+import type { Machine } from "./machine";
+import { forget, resumeAll } from "./people";
+import { bootAgent, bootServer, crashAgent, type World } from "./world";
+
+/** How long a world may take to come to rest, and how often it is looked at. */
+export const SETTLE_MS = 600_000;
+const LOOK_EVERY_MS = 15_000;
+
+/** Ends all troubles but those of a random part of the machines. */
+export function calmDown(world: World): void {
+  const { troubles } = world.dice;
+  world.trace.note("calm");
+  world.calm = true;
+  world.slowCommits = false;
+  world.network.heal();
+  for (const back of world.undo.splice(0)) back();
+  if (world.server !== null) world.host.wake(world.server.owner);
+  bootServer(world);
+  for (const machine of world.machines) {
+    world.network.mend(machine.id);
+    if (troubles.chance(world.faults.dead_share) && machine.power === "on") stayBroken(world, machine);
+    else if (machine.power !== "dead") putRight(world, machine);
+  }
+  resumeAll(world);
+  for (const [id, machine] of world.nodes) {
+    const isLost = machine.power !== "on" && world.database.state.nodes.has(id);
+    const isAwaited = world.database.state.cluster.recovering?.includes(id) === true;
+    if (isLost && (isAwaited || troubles.chance(0.3))) forget(world, id);
+  }
+}
+
+function stayBroken(world: World, machine: Machine): void {
+  world.trace.note(`${machine.id} stays broken`);
+  if (world.dice.troubles.chance(0.5)) {
+    crashAgent(world, machine);
+    world.keeper.powerOff(machine);
+    machine.power = "dead";
+  } else {
+    world.network.cut(machine.id, "both");
+    world.cutForEver.add(machine.id);
+  }
+}
+
+function putRight(world: World, machine: Machine): void {
+  const agent = world.agents.get(machine.id);
+  if (agent !== undefined) world.host.wake(agent.owner);
+  if (machine.power === "off") world.keeper.reboot(machine);
+  removeUnreadable(world, machine);
+  bootAgent(world, machine);
+}
+
+/** Somebody looks at the records that cannot be read, and deletes those of which nothing lives. */
+function removeUnreadable(world: World, machine: Machine): void {
+  const gone = [...machine.disk.unreadable.keys()].filter((uid) => !machine.processes.has(uid));
+  if (gone.length === 0) return;
+  crashAgent(world, machine);
+  for (const uid of gone) machine.disk.unreadable.delete(uid);
+  bootAgent(world, machine);
+}
+
+/** Lets time go on until the world is at rest; tells what is not when time is up. */
+export function settle(world: World, advance: (until_ms: number) => void): string[] {
+  const end_ms = world.schedule.now_ms + SETTLE_MS;
+  let wrong: string[] = ["nothing was looked at"];
+  while (wrong.length > 0 && world.schedule.now_ms < end_ms) {
+    advance(world.schedule.now_ms + LOOK_EVERY_MS);
+    wrong = unrest(world);
+  }
+  return wrong;
+}
+
+/** Everything that is not as it should be. */
+function unrest(world: World): string[] {
+  const { server } = world;
+  if (server === null) return ["there is no server"];
+  const { state } = server.store;
+  const { cluster } = state;
+  if (cluster.recovering !== null) return [`the server still waits for ${cluster.recovering.map((id) => world.nodes.get(id)?.id).join(" ")}`];
+  const planned = plan(server.loop.snapshot(state, server.store.now()));
+  const wrong: string[] = [];
+  const excused = new Set([...state.tasks.values()].filter((task) => isBeyondReach(world, state, task)).map(({ uid }) => uid));
+  for (const task of state.tasks.values()) {
+    if (!excused.has(task.uid)) wrong.push(...taskUnrest(world, task));
+  }
+  for (const workload of state.workloads.values()) wrong.push(...workloadUnrest(state, workload, planned, excused));
+  for (const run of state.runs.values()) wrong.push(...runUnrest(state, run, planned, excused));
+  return [...wrong, ...orphanUnrest(world, state)];
+}
+
+/** On a node that is silent for good, or of which its operator was asked to decide. */
+function isBeyondReach(world: World, state: State, task: TaskRow): boolean {
+  const node = state.nodes.get(task.node_id);
+  return node === undefined || node.contact !== "connected" || node.reason !== null ||
+    world.nodes.get(task.node_id)?.power !== "on" || world.cutForEver.has(world.nodes.get(task.node_id)?.id ?? "");
+}
+
+/** L1: what is desired and what is observed agree, and both with what is. */
+function taskUnrest(world: World, task: TaskRow): string[] {
+  const life = world.lives.living.get(task.uid);
+  const name = `${taskName(task)} ${task.uid.slice(0, 6)} on ${world.nodes.get(task.node_id)?.id ?? "?"}`;
+  const { state } = task.observed;
+  if (task.desired === "stop") return [`L5: ${name} is ${state} and does not stop`];
+  if (task.desired === "prepare") return [`L2: ${name} is prepared and goes no further`];
+  if ((state === "running") === (life !== undefined)) return state === "running" || waits(task) ? [] : [`L1: ${name} is ${state}`];
+  return [`L1: ${name} is ${state}, and its process ${life === undefined ? "is not there" : "lives"}`];
+}
+
+/** Between two attempts that its agent makes by itself. */
+const waits = (task: TaskRow): boolean => task.observed.state === "preparing" && task.observed.reason !== null;
+
+const isExplained = (planned: Plan, owner_uid: string, slot: number | null): boolean =>
+  planned.blocked.some((one) => one.owner_uid === owner_uid && (slot === null || one.slot === slot));
+
+function workloadUnrest(state: State, workload: WorkloadRow, planned: Plan, excused: ReadonlySet<string>): string[] {
+  const tasks = [...state.tasks.values()].filter((task) => task.owner_uid === workload.uid);
+  const name = `${workload.app}.${workload.name}`;
+  if (workload.removing) {
+    return tasks.every((task) => excused.has(task.uid)) && tasks.length > 0 ? [] : [`L1: ${name} is still being removed`];
+  }
+  if (workload.kind !== "service") return [];
+  const wrong: string[] = [];
+  for (let slot = 0; slot < workload.settings.replicas; slot++) {
+    const here = tasks.filter((task) => task.slot === slot && task.desired !== "stop" && task.written_off === null);
+    const wanted = here.filter((task) => task.version === workload.version);
+    if (wanted.length > 1) wrong.push(`L1: ${name}.${slot} has ${wanted.length} attempts`);
+    if (wanted.length === 0 && !isExplained(planned, workload.uid, slot) && !isExplained(planned, workload.uid, null)) {
+      wrong.push(`L2: ${name}.${slot} has no attempt and no reason`);
+    }
+  }
+  return wrong;
+}
+
+function runUnrest(state: State, run: RunRow, planned: Plan, excused: ReadonlySet<string>): string[] {
+  const tasks = [...state.tasks.values()].filter((task) => task.owner_uid === run.uid);
+  if (isFinal(run.state)) return tasks.some((task) => excused.has(task.uid)) ? [] : [`L1: run ${run.run} is ${run.state} and still there`];
+  if (tasks.length > 0 || isExplained(planned, run.uid, null) || run.reason !== null) return [];
+  return [`L2: run ${run.run} is ${run.state} with no task and no reason`];
+}
+
+/** I8: whatever lives on a node that is heard is a task of the books, or an orphan that is shown. */
+function orphanUnrest(world: World, state: State): string[] {
+  const wrong: string[] = [];
+  for (const life of world.lives.living.values()) {
+    const [id] = [...world.nodes].find(([, machine]) => machine === life.machine) ?? [];
+    const node = id === undefined ? undefined : state.nodes.get(id);
+    if (node === undefined || node.contact !== "connected" || world.cutForEver.has(life.machine.id)) continue;
+    if (state.tasks.has(life.uid) || node.orphans.some(({ uid }) => uid === life.uid)) continue;
+    wrong.push(`I8: ${taskName(life.identity)} ${life.uid.slice(0, 6)} lives on ${life.machine.id} and nobody sees it`);
+  }
+  return wrong;
+}

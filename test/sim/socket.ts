@@ -1,0 +1,66 @@
+// The virtual WebSocket: what `new WebSocket` makes inside the simulator. It behaves as the real one does: nothing is
+// heard before it opens, messages that were under way when one side closed may still come, and `onclose` comes last.
+
+import type { Host, Owner } from "./host";
+import type { Machine } from "./machine";
+import type { End, Link, Network } from "./network";
+
+export interface SocketWorld {
+  readonly host: Host;
+  readonly network: Network;
+  readonly machines: ReadonlyMap<Owner, Machine>;
+  readonly accept: (link: Link) => End | null;
+}
+
+interface Handlers {
+  onopen: (() => void) | null;
+  onmessage: ((event: { data: string }) => void) | null;
+  onclose: ((event: { code: number; reason: string }) => void) | null;
+  onerror: ((event: { message: string }) => void) | null;
+}
+
+/** Puts the virtual socket in the place of the real one; returns how to put that back. */
+export function installSockets(world: SocketWorld): () => void {
+  const real = globalThis.WebSocket;
+  class VirtualSocket implements Handlers {
+    binaryType = "blob";
+    onopen: Handlers["onopen"] = null;
+    onmessage: Handlers["onmessage"] = null;
+    onclose: Handlers["onclose"] = null;
+    onerror: Handlers["onerror"] = null;
+    #link: Link | null = null;
+    #closing = false;
+
+    constructor() {
+      const owner = world.host.current();
+      const machine = owner === null ? undefined : world.machines.get(owner);
+      if (owner === null || machine === undefined) throw new Error("a socket outside any simulated agent");
+      const end: End = {
+        open: false,
+        hear: (data) => world.host.enter(owner, () => this.onmessage?.({ data })),
+        closed: (code, reason) => world.host.enter(owner, () => this.onclose?.({ code, reason })),
+      };
+      world.network.dial(machine.id, end, world.accept, (link) => world.host.enter(owner, () => {
+        this.#link = link;
+        if (link === null) {
+          this.onerror?.({ message: "the server cannot be reached" });
+          this.onclose?.({ code: 1006, reason: "" });
+        } else if (this.#closing) this.close();
+        else this.onopen?.();
+      }));
+    }
+
+    send(data: string): void {
+      if (this.#link !== null) world.network.send(this.#link, "up", data);
+    }
+
+    close(code = 1000, reason = ""): void {
+      this.#closing = true;
+      if (this.#link !== null) world.network.close(this.#link, "up", code, reason);
+    }
+  }
+  globalThis.WebSocket = VirtualSocket as unknown as typeof WebSocket;
+  return () => {
+    globalThis.WebSocket = real;
+  };
+}

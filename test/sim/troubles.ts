@@ -1,0 +1,204 @@
+// Everything that goes wrong in the first phase: each trouble comes again and again at random times, and most of them
+// pass by themselves. What people do wrong (an old copy, an empty database) is here, too.
+
+import { bootAgent, bootServer, crashAgent, crashServer, replaceDatabase, type World } from "./world";
+import { copyDatabase, emptyDatabase } from "./database";
+import { TROUBLES, type Trouble } from "./faults";
+import { freshDisk, type Machine } from "./machine";
+import { giveUpMissing, joinMachine } from "./people";
+import { restored } from "./restore";
+
+/** Lets every trouble of this seed come at its own times until the world is calm. */
+export function beginTroubles(world: World): void {
+  for (const trouble of TROUBLES) {
+    const every_ms = world.faults.every_ms[trouble];
+    if (every_ms !== null) again(world, trouble, every_ms);
+  }
+}
+
+function again(world: World, trouble: Trouble, every_ms: number): void {
+  world.schedule.in(world.dice.troubles.wait(every_ms), () => {
+    if (world.calm) return;
+    MAKE[trouble](world);
+    again(world, trouble, every_ms);
+  });
+}
+
+/** What passes by itself does so early or late, and at once when the world calms down (see settle.ts). */
+function later(world: World, longest_ms: number, what: () => void): void {
+  world.schedule.in(world.dice.troubles.wait(longest_ms / 3), () => {
+    if (!world.calm) what();
+  });
+}
+
+const someMachine = (world: World): Machine => world.dice.troubles.pick(world.machines);
+
+function cut(world: World, way: "up" | "down" | "both", count: number): void {
+  const machines = new Set(Array.from({ length: count }, () => someMachine(world)));
+  const names = [...machines].map(({ id }) => id).join(" ");
+  world.trace.note(`cut ${way}: ${names}`);
+  for (const { id } of machines) world.network.cut(id, way);
+  later(world, 240_000, () => {
+    world.trace.note(`mended: ${names}`);
+    for (const { id } of machines) world.network.mend(id);
+  });
+}
+
+function pauseAgent(world: World): void {
+  const agent = world.agents.get(someMachine(world).id);
+  if (agent === undefined || agent.owner.state !== "running") return;
+  world.trace.note(`agent ${agent.machine.id} stopped`);
+  agent.owner.state = "paused";
+  later(world, 240_000, () => {
+    world.trace.note(`agent ${agent.machine.id} wakes`);
+    world.host.wake(agent.owner);
+  });
+}
+
+function pauseServer(world: World): void {
+  const { server } = world;
+  if (server === null || server.owner.state !== "running") return;
+  world.trace.note("server stalls");
+  server.owner.state = "paused";
+  later(world, 120_000, () => {
+    world.trace.note("server goes on");
+    world.host.wake(server.owner);
+  });
+}
+
+function killServerFor(world: World): void {
+  crashServer(world);
+  later(world, 120_000, () => void bootServer(world));
+}
+
+/** A backup is brought back with `orch restore`; sometimes on another machine, without the file that knows more. */
+function restore(world: World): void {
+  const { troubles } = world.dice;
+  if (world.backups.length === 0 || world.server === null) return;
+  const copy = troubles.pick(world.backups);
+  crashServer(world);
+  const elsewhere = troubles.chance(0.3);
+  if (elsewhere) world.guard = { epoch: 0, next_run: 0 };
+  const present = elsewhere ? null : world.database;
+  world.trace.note(`restore of revision ${copy.state.cluster.revision}${elsewhere ? " on another machine" : ""}`);
+  replaceDatabase(world, restored(copyDatabase(copy), present, world.guard, `timeline-${troubles.hex(8)}`),
+    copy.state.cluster.revision);
+  bootServer(world);
+  later(world, 200_000, () => giveUpMissing(world));
+}
+
+/** Somebody puts an old copy, or nothing, in the place of the database, notices, and puts the right one back. */
+function wrongDatabase(world: World, wrong: () => ReturnType<typeof emptyDatabase> | null): void {
+  const copy = wrong();
+  if (copy === null || world.server === null) return;
+  crashServer(world);
+  const right = world.database, { guard } = world, acks = [...world.acks];
+  const withGuard = world.dice.troubles.chance(0.5);
+  world.trace.note(`wrong database in place, ${withGuard ? "beside the guard" : "guard gone too"}`);
+  if (!withGuard) world.guard = { epoch: 0, next_run: 0 };
+  world.acks.length = 0;
+  world.database = copy;
+  bootServer(world);
+  const back = (): void => {
+    crashServer(world);
+    world.trace.note("the right database is back");
+    Object.assign(world, { guard, database: right });
+    world.acks.push(...acks);
+    bootServer(world);
+  };
+  world.undo.push(back);
+  later(world, 120_000, () => {
+    const at = world.undo.indexOf(back);
+    if (at < 0) return;
+    world.undo.splice(at, 1);
+    back();
+  });
+}
+
+function reboot(world: World, machine: Machine): void {
+  if (machine.power === "dead") return;
+  world.trace.note(`${machine.id} reboots`);
+  crashAgent(world, machine);
+  world.keeper.reboot(machine);
+  bootAgent(world, machine);
+}
+
+function powerOff(world: World): void {
+  const machine = someMachine(world);
+  if (machine.power !== "on") return;
+  world.trace.note(`${machine.id} goes down`);
+  crashAgent(world, machine);
+  world.keeper.powerOff(machine);
+  later(world, 300_000, () => reboot(world, machine));
+}
+
+function death(world: World): void {
+  const machine = someMachine(world);
+  if (machine.power === "dead" || world.machines.filter(({ power }) => power === "on").length < 2) return;
+  world.trace.note(`${machine.id} dies for good`);
+  crashAgent(world, machine);
+  world.keeper.powerOff(machine);
+  machine.power = "dead";
+}
+
+/** The agent's data directory is lost; somebody joins the machine again. */
+function loseDisk(world: World): void {
+  const machine = someMachine(world);
+  if (machine.power !== "on" || machine.disk.identity === null) return;
+  world.trace.note(`${machine.id} loses its agent's disk`);
+  crashAgent(world, machine);
+  world.lostDisks.add(machine.id);
+  machine.disk = freshDisk();
+  joinMachine(world, machine);
+}
+
+/** One record of a stopped agent becomes unreadable. */
+function spoilRecord(world: World): void {
+  const machine = someMachine(world);
+  const agent = world.agents.get(machine.id);
+  const records = [...machine.disk.records.values()].filter((record) => record.end === null);
+  if (agent === undefined || records.length === 0) return;
+  const { assignment } = world.dice.troubles.pick(records);
+  crashAgent(world, machine);
+  world.trace.note(`${machine.id}: the record of ${assignment.name} cannot be read any more`);
+  machine.disk.records.delete(assignment.uid);
+  world.lostDisks.add(machine.id);
+  machine.disk.unreadable.set(assignment.uid, { uid: assignment.uid, name: assignment.name, pid: null,
+    held: assignment.promised });
+  bootAgent(world, machine);
+}
+
+const MAKE: Record<Trouble, (world: World) => void> = {
+  cut: (world) => cut(world, "both", 1),
+  cut_one_way: (world) => cut(world, world.dice.troubles.pick(["up", "down"] as const), 1),
+  cut_many: (world) => cut(world, "both", world.dice.troubles.int(2, 6)),
+  break_link: (world) => world.network.breakEnds((link) => link.machine === someMachine(world).id, "up"),
+  server_kill: killServerFor,
+  server_pause: pauseServer,
+  restore,
+  wrong_copy: (world) => wrongDatabase(world, () =>
+    world.backups.length === 0 ? null : copyDatabase(world.dice.troubles.pick(world.backups))),
+  empty_database: (world) => wrongDatabase(world, () => emptyDatabase("another", "timeline-x")),
+  agent_kill: (world) => {
+    const machine = someMachine(world);
+    crashAgent(world, machine);
+    later(world, 200_000, () => bootAgent(world, machine));
+  },
+  agent_pause: pauseAgent,
+  agent_upgrade: (world) => {
+    const machine = someMachine(world);
+    crashAgent(world, machine);
+    bootAgent(world, machine);
+  },
+  agent_disk_loss: loseDisk,
+  reboot: (world) => reboot(world, someMachine(world)),
+  power_off: powerOff,
+  death,
+  backup: (world) => {
+    if (world.server !== null) world.backups.push(copyDatabase(world.database));
+  },
+  bad_record: spoilRecord,
+  slow_commit: (world) => {
+    world.slowCommits = !world.slowCommits;
+  },
+};

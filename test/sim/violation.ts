@@ -1,0 +1,12 @@
+// What a broken invariant looks like: which one, and what was seen. Thrown out of the world, which stops there.
+
+export class Violation extends Error {
+  override name = "Violation";
+  constructor(readonly invariant: string, readonly seen: string) {
+    super(`${invariant}: ${seen}`);
+  }
+}
+
+export function demand(condition: boolean, invariant: string, seen: () => string): void {
+  if (!condition) throw new Violation(invariant, seen());
+}

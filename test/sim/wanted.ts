@@ -1,0 +1,36 @@
+// Whether anybody wants a task: told from the rows that people wrote, in other words than the plan's.
+
+import type { RunRow, State, TaskRow, WorkloadRow } from "../../src/core/model";
+import { isFinal } from "../../src/core/lifecycle";
+
+/** Why it is right that this task is told to stop; `null`: it is not. */
+export function reasonToStop(task: TaskRow, before: TaskRow, state: State): string | null {
+  if (task.written_off !== null) return "it was given up";
+  if (state.nodes.get(task.node_id)?.drain != null) return "its node drains";
+  if (!state.nodes.has(task.node_id)) return "its node was forgotten";
+  if (before.desired === "prepare") return "its gang is not together";
+  if (hasTwin(task, state)) return "another attempt holds its slot";
+  const run = state.runs.get(task.owner_uid);
+  if (run !== undefined) return reasonOfRun(task, run, state);
+  const workload = state.workloads.get(task.owner_uid);
+  return workload === undefined ? "its owner is gone" : reasonOfWorkload(task, workload, state);
+}
+
+function reasonOfRun(task: TaskRow, run: RunRow, state: State): string | null {
+  if (run.cancel !== null) return "its run was cancelled";
+  if (isFinal(run.state)) return "its run is over";
+  const ends = state.slots.get(`${task.owner_uid}/${task.slot}`)?.ends ?? [];
+  return ends.some((end) => end.attempt >= task.attempt && end.uid !== task.uid) ? "another member has ended" : null;
+}
+
+function reasonOfWorkload(task: TaskRow, workload: WorkloadRow, state: State): string | null {
+  if (workload.removing || state.apps.get(workload.app_uid)?.removing !== false) return "it is being removed";
+  if (workload.version !== task.version) return "a newer version is wanted";
+  if (workload.kind === "service" && task.slot >= workload.settings.replicas) return "it was scaled down";
+  return null;
+}
+
+/** Two attempts of one slot, adopted after a restore or a false alarm: one of them has to go. */
+const hasTwin = (task: TaskRow, state: State): boolean => [...state.tasks.values()].some((other) =>
+  other.uid !== task.uid && other.owner_uid === task.owner_uid && other.slot === task.slot &&
+  other.member === task.member && other.version === task.version && other.desired !== "stop");

@@ -1,0 +1,196 @@
+// One world of one seed: machines, their agents, a network, a server with its database, and the truth about all of them.
+// Everything that happens goes through here, so that it is one sequence.
+
+import { DEFAULT_LIMITS } from "../../src/core/limits";
+import type { PlanLimits } from "../../src/core/snapshot";
+import { SECOND_MS } from "../../src/core/units";
+import { killAgent, startAgent, type Agent, type AgentWorld } from "./agent";
+import { emptyDatabase, type Database } from "./database";
+import { drawFaults, type Faults } from "./faults";
+import { makeHost, type Host } from "./host";
+import { identityOf } from "./keys";
+import { openLedger, type Ledger } from "./ledger";
+import { watchLives, type Lives } from "./lives";
+import { makeKeeper, type Keeper, type Machine } from "./machine";
+import { makeNetwork, type Network } from "./network";
+import { makeMachine } from "./nodes";
+import { mayOverlap } from "./overlap";
+import { seeded, type Random } from "./random";
+import { makeSchedule, type Schedule } from "./schedule";
+import { checkSent } from "./sent";
+import { acceptLink, killServer, startServer, type Server, type ServerWorld } from "./server";
+import { installSockets } from "./socket";
+import { makeTrace, type Trace } from "./trace";
+import { demand, Violation } from "./violation";
+
+/** Shorter than the defaults where a world would have to last for hours. */
+export const SIM_LIMITS: PlanLimits = { ...DEFAULT_LIMITS, lost_after_ms: 120 * SECOND_MS,
+  requeue_after_ms: 60 * SECOND_MS, lease_ms: 45 * SECOND_MS, prepare_deadline_ms: 30 * SECOND_MS,
+  port_rest_ms: 20 * SECOND_MS, avoid_ms: 20 * SECOND_MS, stable_ms: 30 * SECOND_MS };
+
+export const CLUSTER = "cluster";
+
+/** The file beside the database; lost only when the whole directory is. */
+export interface Guard {
+  epoch: number;
+  next_run: number;
+}
+
+export interface World {
+  readonly seed: string;
+  readonly faults: Faults;
+  readonly schedule: Schedule;
+  readonly trace: Trace;
+  readonly host: Host;
+  readonly network: Network;
+  readonly keeper: Keeper;
+  readonly lives: Lives;
+  readonly ledger: Ledger;
+  readonly agents: Map<string, Agent>;
+  readonly machines: readonly Machine[];
+  /** Node id → machine, for every node that ever joined. */
+  readonly nodes: Map<string, Machine>;
+  /** Nodes whose word is beyond reach: an operator gave them up, or a disk was lost. */
+  readonly givenUp: Set<string>;
+  database: Database;
+  guard: Guard;
+  server: Server | null;
+  /** Copies that somebody made, oldest first. */
+  readonly backups: Database[];
+  readonly dice: { readonly troubles: Random; readonly people: Random; readonly work: Random };
+  /** The first broken invariant, also when the code under test caught it. */
+  broken: Violation | null;
+  /** From here on nothing new goes wrong. */
+  calm: boolean;
+  slowCommits: boolean;
+  readonly cutForEver: Set<string>;
+  /** Machines that lost (a part of) their agent's disk. */
+  readonly lostDisks: Set<string>;
+  /** What people have yet to put right. */
+  readonly undo: (() => void)[];
+  readonly agentWorld: AgentWorld;
+  readonly serverWorld: ServerWorld;
+  /** Changes that were answered with success: they must still be there. */
+  readonly acks: Ack[];
+  close(): void;
+}
+
+export interface Ack {
+  readonly what: string;
+  readonly timeline: string;
+  readonly revision: number;
+  readonly holds: (database: Database) => boolean;
+}
+
+/** Keeps the first violation that `what` throws, since the code under test may well catch it. */
+function watched<A extends unknown[]>(world: () => World, what: (...args: A) => void): (...args: A) => void {
+  return (...args) => {
+    try {
+      what(...args);
+    } catch (error) {
+      world().broken ??= error instanceof Violation ? error
+        : new Violation("the simulator itself holds", error instanceof Error ? error.stack ?? error.message : String(error));
+      throw error;
+    }
+  };
+}
+
+const fail = (why: string): void => { throw new Violation("no part of ours fails", why); };
+
+export function makeWorld(seed: string): World {
+  const random = seeded(seed);
+  const schedule = makeSchedule();
+  const trace = makeTrace(() => schedule.now_ms);
+  const faults = drawFaults(random.fork("faults"));
+  const host = makeHost(schedule);
+  const network = makeNetwork(schedule, random.fork("network"), faults);
+  const database = emptyDatabase(CLUSTER, "timeline-1");
+  const givenUp = new Set<string>();
+  const commits = random.fork("commits");
+  const ledger: Ledger = openLedger({ note: trace.note, lives: () => lives, isGivenUp: (id) => givenUp.has(id) }, database);
+  const lives: Lives = watchLives({ now: () => schedule.now_ms, note: trace.note, row: (uid) => ledger.rows.get(uid) ?? null,
+    mayOverlap: (older, newer) => mayOverlap(world, older, newer) });
+  const guarded = <A extends unknown[]>(what: (...args: A) => void) => watched(() => world, what);
+  const keeper = makeKeeper(schedule, random.fork("keeper"), lives);
+  const nodes = random.fork("nodes");
+  const agentWorld: AgentWorld = { schedule, random: random.fork("agents"), host, keeper, pin: identityOf(CLUSTER).pin,
+    note: trace.note, machines: new Map(), ended: guarded(lives.recordEnded), failed: guarded(fail),
+    gaveUp: (agent, why) => {
+      trace.note(`agent ${agent.machine.id} gives up: ${why.code}`);
+      crashAgent(world, agent.machine);
+    } };
+  const serverWorld: ServerWorld = { schedule, random: random.fork("server"), host, network, limits: SIM_LIMITS, note: trace.note,
+    failed: guarded(fail),
+    commitDelay: () => (world.slowCommits ? commits.int(0, 2_000) : commits.int(0, 3)),
+    committed: guarded(ledger.committed),
+    sent: guarded((link, data) => checkSent(world, link, data)) };
+  const restoreTimers = host.install();
+  const restoreSockets = installSockets({ host, network, machines: agentWorld.machines, accept: (link) =>
+    world.server === null ? null : acceptLink(serverWorld, world.server, link) });
+  const world: World = {
+    seed, faults, schedule, trace, host, network, keeper, lives, ledger, agents: new Map(),
+    machines: Array.from({ length: faults.nodes }, (_, n) => makeMachine(`m${n + 1}`, nodes)), nodes: new Map(), givenUp,
+    database, guard: { epoch: 0, next_run: 0 }, server: null, backups: [], acks: [], broken: null, calm: false, slowCommits: false,
+    lostDisks: new Set(), cutForEver: new Set(), undo: [],
+    dice: { troubles: random.fork("troubles"), people: random.fork("people"), work: random.fork("work") },
+    agentWorld, serverWorld,
+    close: () => {
+      restoreSockets();
+      restoreTimers();
+    },
+  };
+  return world;
+}
+
+// ---- the server
+
+/** Starts the server on the database that is in place; the guard refuses one that is not the newest. */
+export function bootServer(world: World): boolean {
+  if (world.server !== null) return true;
+  const { cluster } = world.database.state;
+  if (cluster.epoch < world.guard.epoch) {
+    world.trace.note(`server refuses to start: epoch ${cluster.epoch} is behind ${world.guard.epoch}`);
+    return false;
+  }
+  world.server = startServer(world.serverWorld, world.database);
+  world.guard.epoch = world.database.state.cluster.epoch;
+  world.ledger.open(world.database);
+  world.trace.note(`server up, epoch ${world.guard.epoch}`);
+  for (const ack of world.acks) {
+    demand(ack.holds(world.database), "I1: what was acknowledged is durable", () => ack.what);
+  }
+  return true;
+}
+
+export function crashServer(world: World): void {
+  if (world.server === null) return;
+  world.trace.note("server killed");
+  killServer(world.serverWorld, world.server);
+  world.server = null;
+  const { next_run } = world.database.state.cluster;
+  world.guard.next_run = Math.max(world.guard.next_run, Math.ceil(next_run / 1_000) * 1_000);
+}
+
+/** Another database is in place of the one that was: nothing beyond this revision is expected of it. */
+export function replaceDatabase(world: World, database: Database, revision: number): void {
+  world.database = database;
+  const kept = world.acks.filter((ack) => ack.revision <= revision);
+  world.acks.splice(0, world.acks.length, ...kept);
+}
+
+// ---- agents
+
+export function bootAgent(world: World, machine: Machine): void {
+  if (machine.power !== "on" || world.agents.has(machine.id)) return;
+  world.agents.set(machine.id, startAgent(world.agentWorld, machine));
+  world.trace.note(`agent ${machine.id} up`);
+}
+
+export function crashAgent(world: World, machine: Machine): void {
+  const agent = world.agents.get(machine.id);
+  if (agent === undefined) return;
+  world.trace.note(`agent ${machine.id} killed`);
+  world.agents.delete(machine.id);
+  killAgent(world.agentWorld, agent);
+  world.network.breakEnds((link) => link.machine === machine.id, "up");
+}
