@@ -30,8 +30,12 @@ export class Cluster {
   #token: string | null = null;
   server: Program | null = null;
   url = "";
+  /** The server's data directory. */
+  data: string;
 
-  private constructor(readonly dir: string, private readonly options: ClusterOptions) {}
+  private constructor(readonly dir: string, private readonly options: ClusterOptions) {
+    this.data = join(dir, "server");
+  }
 
   /** Starts a server and the named agents and waits until all nodes are ready. */
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
@@ -48,10 +52,6 @@ export class Cluster {
       await cluster.close();
       throw error;
     }
-  }
-
-  get data(): string {
-    return join(this.dir, "server");
   }
 
   /** A clean environment: nothing of the user's own settings reaches the programs. */
@@ -89,9 +89,15 @@ export class Cluster {
     const token = known ? [] : ["--token", await this.joinToken(), "--name", name];
     const args = ["agent", "join", this.url, ...token, "--data", this.dataOf(name),
       "--capacity", this.options.capacity ?? "cpu=4,memory=4GiB", ...more];
+    const agent = this.program(name, args);
+    await agent.line(/joined as /);
+    return agent;
+  }
+
+  /** Starts an agent with arguments of its own, and waits for nothing. */
+  program(name: string, args: readonly string[]): Program {
     const agent = Program.start(name, args, this.#log(name), { ...this.env, ORCH_DATA: this.dataOf(name) });
     this.agents.set(name, agent);
-    await agent.line(/joined as /);
     return agent;
   }
 
@@ -157,7 +163,8 @@ export class Cluster {
 
   /** Under which names this cluster's agents are known outside of their directories: run directories, cgroups. */
   #machineNames(): string[] {
-    return [...this.agents.keys()].flatMap((name) => [this.dataOf(name), join(this.dataOf(name), "agent")]).map(runName);
+    const dirs = [...this.agents.keys()].map((name) => this.dataOf(name));
+    return dirs.flatMap((dir) => [dir, join(dir, "agent")]).map(runName);
   }
 
   /** What of this cluster is on the machine right now, outside of its directory, in words. */
