@@ -4,6 +4,7 @@ import {
   closeSync, constants, copyFileSync, fchmodSync, fsyncSync, openSync, renameSync, writeFileSync,
 } from "node:fs";
 import { dirname } from "node:path";
+import { syncDir } from "./files";
 
 /** Replaces `file` in one step; after a crash it is the old one or the new one. */
 export function writeDurably(file: string, text: string, mode = 0o600): void {
@@ -35,15 +36,5 @@ export function copyDurably(from: string, to: string, mode = 0o600): void {
 
 export function renameDurably(from: string, to: string): void {
   renameSync(from, to);
-  syncDirectory(dirname(to));
-}
-
-/** Makes renames and new names in `dir` last over a power cut. */
-export function syncDirectory(dir: string): void {
-  const fd = openSync(dir, "r");
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
+  syncDir(dirname(to));
 }

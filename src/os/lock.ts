@@ -2,7 +2,7 @@
 // its process however that ends; a file beside it says to people who holds it.
 
 import { Database } from "bun:sqlite";
-import { existsSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { writeDurably } from "./durable";
 
@@ -19,7 +19,9 @@ export type Locked =
 
 /** Takes the lock `file` for the life of this process; never waits. Only for local file systems. */
 export function takeLock(file: string, now_ms: number): Locked {
-  const db = new Database(file, { create: true });
+  // Made with its mode at first only: closing any descriptor of it would drop a lock that this process holds.
+  if (!existsSync(file)) closeSync(openSync(file, "a", 0o600));
+  const db = new Database(file, { readwrite: true });
   try {
     // No journal: nothing is ever written, an empty transaction is kept open.
     db.run("pragma journal_mode = off");

@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { assert } from "../core/assert";
 import type { ClusterRow } from "../core/model";
 import { machineId } from "../os/host";
-import { renameDurably, syncDirectory } from "../os/durable";
+import { renameDurably } from "../os/durable";
+import { syncDir } from "../os/files";
 import { connect, inspect } from "./database";
 import { prepareDirectory, refuse } from "./directory";
 import type { Refusal } from "./directory";
@@ -149,7 +150,7 @@ function exchange(dir: string, staging: string, stamp: string): string[] {
     renameSync(file + part, aside + part);
     moved.push(aside + part);
   }
-  syncDirectory(dir);
+  syncDir(dir);
   renameDurably(join(staging, DATABASE), file);
   return moved;
 }

@@ -1,0 +1,86 @@
+// Stores for tests: in a directory of their own, with dice that are seeded and a clock that is driven.
+
+import { Database } from "bun:sqlite";
+import { afterAll } from "bun:test";
+import { createHash, randomBytes } from "node:crypto";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { assert } from "../../src/core/assert";
+import type { Change, RestingPort } from "../../src/core/model";
+import { loadCluster, loadState } from "../../src/store/load";
+import { openStore } from "../../src/store/open";
+import type { OpenedStore, OpenOptions } from "../../src/store/open";
+import type { Store } from "../../src/store/store";
+import { NOW_MS } from "../support/build";
+
+const made: string[] = [];
+afterAll(() => {
+  for (const dir of made.splice(0)) rmSync(dir, { recursive: true, force: true });
+});
+
+/** An empty directory that is removed after the tests of the file. */
+export function scratch(): string {
+  const dir = mkdtempSync(join(tmpdir(), "orch-store-"));
+  made.push(dir);
+  return dir;
+}
+
+/** A seeded generator of numbers in [0, 1). */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+let drawn = 0;
+const dice = seeded(4711);
+/** Never the same twice in a test run. */
+export function random(bytes: number): Uint8Array {
+  if (bytes > 64) return new Uint8Array(randomBytes(bytes));
+  return Uint8Array.from({ length: bytes }, (_, i) => (i === 0 ? drawn++ : Math.floor(dice() * 256)));
+}
+
+/** A clock that tests move. */
+export const clock = { at_ms: NOW_MS };
+
+export const optionsFor = (dir: string, part: Partial<OpenOptions> = {}): OpenOptions =>
+  ({ dir, clock: () => clock.at_ms, random, host: "a".repeat(32), ...part });
+
+export const tryOpen = (dir: string, part: Partial<OpenOptions> = {}): OpenedStore => openStore(optionsFor(dir, part));
+
+/** Opens a store that must open. */
+export function opened(dir: string, part: Partial<OpenOptions> = {}): Store {
+  const result = tryOpen(dir, part);
+  assert(result.ok, result.ok ? "" : `${result.code}: ${result.message}`);
+  return result.store;
+}
+
+/** A refusal that must come. */
+export function refused(result: { readonly ok: boolean }): { code: string; message: string; hint: string } {
+  assert(!result.ok, "it was not refused");
+  return result as unknown as { code: string; message: string; hint: string };
+}
+
+/** The smallest row that there is, for tests that only count. */
+export function port(key: string, until_ms = 1): Change & { readonly row: RestingPort } {
+  return { table: "ports", key, row: { key, until_ms } };
+}
+
+/** Everything live, as a fresh load of the file gives it, read beside the store that has it open. */
+export function freshLoad(dir: string): ReturnType<typeof loadState> {
+  const db = new Database(join(dir, "orch.db"), { readonly: true });
+  const cluster = loadCluster(db);
+  assert(cluster !== null, "the database has no cluster");
+  const state = loadState(db, cluster);
+  db.close();
+  return state;
+}
+
+/** What a file holds; `null` when it is not there. */
+export const sumOf = (file: string): string | null =>
+  (existsSync(file) ? createHash("sha256").update(readFileSync(file)).digest("hex") : null);
