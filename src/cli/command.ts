@@ -66,7 +66,7 @@ export const texts = (flags: string, about: string): OptionDecl<readonly string[
   ({ flags, about, many: true, read: (raw) => (Array.isArray(raw) ? raw.map(String) : []) });
 
 /** One of a few words. */
-export const word = <W extends string>(flags: string, about: string, words: readonly W[]): OptionDecl<W | null> => ({
+export const word = <const W extends string>(flags: string, about: string, words: readonly W[]): OptionDecl<W | null> => ({
   flags, about: `${about} (${words.join(", ")})`, many: false,
   read: (raw) => {
     if (typeof raw !== "string") return null;

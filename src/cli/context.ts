@@ -2,7 +2,7 @@
 
 import { connect, type Client } from "../wire/client";
 import { parseToken } from "../wire/token";
-import { UsageError } from "./failure";
+import { CliError, EXIT, UsageError } from "./failure";
 import type { Host } from "./host";
 import { style, wantsColor, type Style } from "./print/color";
 import { table, type Column } from "./print/table";
@@ -12,7 +12,7 @@ export interface Context {
   readonly host: Host;
   readonly style: Style;
   readonly asked: Asked;
-  now(): number;
+  readonly now: () => number;
   /** Where the server is and who we are there, found once. */
   target(): Promise<Target>;
   client(): Promise<Client>;
@@ -39,6 +39,7 @@ export function makeContext(host: Host, asked: Asked): Context {
     async client() {
       const found = await findTarget();
       refusePlain(found);
+      refuseUnknown(found);
       return connect(found);
     },
     print: (line) => host.out.write(`${line}\n`),
@@ -53,8 +54,14 @@ export function makeContext(host: Host, asked: Asked): Context {
 /** A token never crosses a network in the clear. */
 function refusePlain({ url, token }: Target): void {
   const { protocol, hostname } = new URL(url);
-  const near = hostname === "localhost" || hostname.endsWith(".localhost") || /^127\./.test(hostname) || hostname === "[::1]";
+  const near = hostname === "localhost" || hostname.endsWith(".localhost") || hostname.startsWith("127.") || hostname === "[::1]";
   if (protocol === "http:" && !near && token !== null) {
     throw new UsageError(`${url} is plain HTTP: the token would travel in the clear`, "Use https://, as the server prints it");
   }
+}
+
+/** Without a token nothing says who the server is, nor who we are. */
+function refuseUnknown({ url, token, pin }: Target): void {
+  if (token !== null || pin !== null || !url.startsWith("https:")) return;
+  throw new CliError(EXIT.denied, `not logged in to ${url}`, `Log in with: orch login ${url} (or set ORCH_TOKEN)`);
 }

@@ -1,7 +1,8 @@
 // The client's own settings: ~/.config/orch/, one file a cluster and the name of the current one. Readable by their owner only.
 
-import { chmod, mkdir, readFile, readdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { namesIn } from "../os/files";
+import { readText, writePrivate } from "../os/private-files";
 import { CliError, EXIT } from "./failure";
 
 /** Where a cluster is and who we are there. */
@@ -27,7 +28,7 @@ export const contextName = (url: string): string => new URL(url).host.replace(/[
 export async function readContexts(dir: string): Promise<NamedCluster[]> {
   const current = (await readOr(join(dir, "current")))?.trim() ?? "";
   const found: NamedCluster[] = [];
-  for (const file of (await namesIn(join(dir, "contexts"))).toSorted()) {
+  for (const file of namesIn(join(dir, "contexts")).toSorted()) {
     if (!file.endsWith(".json")) continue;
     const cluster = parseCluster(await readOr(join(dir, "contexts", file)));
     if (cluster !== null) found.push({ name: file.slice(0, -".json".length), ...cluster });
@@ -38,10 +39,9 @@ export async function readContexts(dir: string): Promise<NamedCluster[]> {
 /** Stores a context and makes it the current one. */
 export async function writeContext(dir: string, cluster: NamedCluster): Promise<void> {
   try {
-    await mkdir(join(dir, "contexts"), { recursive: true, mode: 0o700 });
     const { name, ...rest } = cluster;
-    await writeWhole(join(dir, "contexts", `${name}.json`), `${JSON.stringify(rest, null, 2)}\n`);
-    await writeWhole(join(dir, "current"), `${name}\n`);
+    await writePrivate(join(dir, "contexts", `${name}.json`), `${JSON.stringify(rest, null, 2)}\n`);
+    await writePrivate(join(dir, "current"), `${name}\n`);
   } catch (error) {
     throw new CliError(EXIT.failed, `cannot write ${dir}: ${(error as Error).message}`, "Set XDG_CONFIG_HOME to a directory of yours");
   }
@@ -65,29 +65,8 @@ export function parseCluster(text: string | null): Cluster | null {
 
 /** A file's text, or null when it is missing or not ours to read. */
 export async function readOr(path: string): Promise<string | null> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (isAbsent(error)) return null;
-    throw new CliError(EXIT.failed, `cannot read ${path}: ${(error as Error).message}`);
-  }
-}
-
-async function namesIn(dir: string): Promise<string[]> {
-  try {
-    return await readdir(dir);
-  } catch (error) {
-    if (isAbsent(error)) return [];
-    throw new CliError(EXIT.failed, `cannot read ${dir}: ${(error as Error).message}`);
-  }
-}
-
-const isAbsent = (error: unknown): boolean =>
-  ["ENOENT", "EACCES", "EPERM", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
-
-async function writeWhole(path: string, text: string): Promise<void> {
-  const draft = `${path}.new`;
-  await writeFile(draft, text, { mode: 0o600 });
-  await chmod(draft, 0o600);
-  await rename(draft, path);
+  const read = await readText(path);
+  if (read.ok) return read.text;
+  if (read.absent) return null;
+  throw new CliError(EXIT.failed, `cannot read ${path}: ${read.why}`);
 }

@@ -1,7 +1,7 @@
 // Files that the command line names, `-` for standard input, with errors that name them.
 
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
+import { readText } from "../os/private-files";
 import { UsageError } from "./failure";
 import type { Host } from "./host";
 
@@ -14,19 +14,9 @@ export interface Named {
 /** Reads a file, or standard input for `-`. What is not UTF-8 is refused. */
 export async function readNamed(host: Host, path: string): Promise<Named> {
   if (path === "-") return { file: "stdin", text: await host.input.all() };
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(resolve(host.cwd, path));
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const why = { ENOENT: "no such file", EACCES: "not yours to read", EISDIR: "a directory" }[code ?? ""] ?? message;
-    throw new UsageError(`cannot read ${path}: ${why}`);
-  }
-  try {
-    return { file: path, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
-  } catch (error) {
-    throw new UsageError(`${path}: not UTF-8 text`, (error as Error).message);
-  }
+  const read = await readText(resolve(host.cwd, path));
+  if (!read.ok) throw new UsageError(`cannot read ${path}: ${read.why}`);
+  return { file: path, text: read.text };
 }
 
 /** At least one file must be named. */

@@ -30,7 +30,7 @@ export interface Host {
   readonly err: Sink;
   readonly input: Source;
   readonly parts: Parts;
-  now(): Ms;
+  readonly now: () => Ms;
   /** Calls `listener` on Ctrl-C and on a request to end, instead of ending; gives back how to stop that. */
-  onInterrupt(listener: () => void): () => void;
+  onInterrupt(listener: (signal: "SIGINT" | "SIGTERM") => void): () => void;
 }

@@ -49,9 +49,15 @@ export interface Capacity {
   readonly countables?: Record<string, number>;
 }
 
+export type Restored =
+  | { readonly ok: true; readonly set_aside: readonly string[]; readonly notices: readonly string[] }
+  | { readonly ok: false; readonly message: string; readonly hint: string | null };
+
 export interface Parts {
   startServer(options: ServerOptions): Promise<RunningServer>;
   /** Resolves when `signal` aborts; throws what cannot heal. */
   runAgent(options: AgentOptions): Promise<void>;
   runKeeper(dir: string): Promise<void>;
+  /** Puts the database `file` in place of the one in `data_dir`, whose server must be stopped. */
+  restore(data_dir: string, file: string): Promise<Restored>;
 }

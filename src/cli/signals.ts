@@ -1,4 +1,5 @@
-// Numbers of signals, for exit codes: a job that a signal ended gives 128 + its number, as in every shell.
+// Numbers of signals, for exit codes: a job that a signal ended gives 128 + its number, as in every shell. They are
+// Linux's, where the job ran, whatever the machine is that asks.
 
 const NUMBERS: Readonly<Record<string, number>> = {
   HUP: 1, INT: 2, QUIT: 3, ILL: 4, TRAP: 5, ABRT: 6, BUS: 7, FPE: 8, KILL: 9, USR1: 10, SEGV: 11, USR2: 12, PIPE: 13,

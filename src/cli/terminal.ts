@@ -1,7 +1,7 @@
 // The real process as a Host: standard streams, prompts and interrupts. What ends the process is passed in by main.
 
-import { homedir, hostname } from "node:os";
 import { createInterface } from "node:readline/promises";
+import { self } from "../os/private-files";
 import type { Host, Sink, Source } from "./host";
 import type { Parts } from "./parts";
 
@@ -12,7 +12,7 @@ const SIGNAL_EXIT = { SIGINT: 130, SIGTERM: 143 } as const;
 export interface Process {
   readonly host: Host;
   /** Resolves when all output has left the process. */
-  flushed(): Promise<void>;
+  readonly flushed: () => Promise<void>;
 }
 
 export function processHost(parts: Parts, now: () => number, end: (code: number) => void): Process {
@@ -20,13 +20,13 @@ export function processHost(parts: Parts, now: () => number, end: (code: number)
   const out = sinkOf(process.stdout, end);
   const err = sinkOf(process.stderr, end);
   const host: Host = {
-    env, cwd: process.cwd(), home: env["HOME"] || homedir(), hostname: hostname(), uid: process.getuid?.() ?? null,
+    ...self(), env, cwd: process.cwd(),
     out: out.sink, err: err.sink, input: source, parts, now, onInterrupt: interrupts(end),
   };
   return { host, flushed: async () => { await Promise.all([out.flushed(), err.flushed()]); } };
 }
 
-function sinkOf(stream: NodeJS.WriteStream, end: (code: number) => void): { sink: Sink; flushed(): Promise<void> } {
+function sinkOf(stream: NodeJS.WriteStream, end: (code: number) => void): { readonly sink: Sink; readonly flushed: () => Promise<void> } {
   stream.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") return end(BROKEN_PIPE);
     throw error;
@@ -89,12 +89,12 @@ async function hiddenLine(question: string): Promise<string | null> {
 
 /** One handler a signal: the newest listener takes it; without one the process ends as the shell expects. */
 function interrupts(end: (code: number) => void): Host["onInterrupt"] {
-  const listeners: (() => void)[] = [];
+  const listeners: Parameters<Host["onInterrupt"]>[0][] = [];
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
       const listener = listeners.at(-1);
       if (listener === undefined) end(SIGNAL_EXIT[signal]);
-      else listener();
+      else listener(signal);
     });
   }
   return (listener) => {

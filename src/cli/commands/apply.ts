@@ -43,6 +43,6 @@ export const apply = command({
       for (const run of answer.runs) context.print(`run ${run}`);
       context.print(changed ? `applied ${project}/${decl.app}` : changeLine({ name: decl.app, change: "none", detail: "as it was" }, style));
     }
-    return flags.wait ? waitForApp(context, client, decl, answer, shape) : EXIT.done;
+    return flags.wait ? waitForApp(context, client, answer, shape) : EXIT.done;
   },
 });

@@ -1,0 +1,51 @@
+// `orch events`: what people and the plan did, newest last; `-f` goes on with what happens.
+
+import { command, flag, reading, whole } from "../command";
+import type { Context } from "../context";
+import { EXIT } from "../failure";
+import { readDuration } from "../../spec/units";
+import type { EventView } from "../../wire/api";
+import { clean } from "../print/clean";
+import { timestamp } from "../print/time";
+import { watchFrom } from "../watching";
+
+export const events = command({
+  reads: true, operands: ["[OBJECT]"],
+  options: {
+    follow: flag("-f, --follow", "go on with what happens"),
+    since: reading("--since <DURATION>", "only so far back", readDuration),
+    limit: whole("-n, --limit <N>", "at most so many (50)", 1),
+  },
+  examples: [["orch events --since 1h", "the last hour"], ["orch events recs.api -f", "one workload, as it happens"]],
+  async run(context, { args: [object], flags, shape }) {
+    const client = await context.client();
+    const revision = flags.follow ? (await client.me()).revision : 0;
+    const read = await client.events({
+      limit: flags.limit ?? 50, ...(object === undefined ? {} : { object }),
+      ...(flags.since === null ? {} : { since_ms: context.now() - flags.since }),
+    });
+    if (shape === "json" && !flags.follow) context.json(read);
+    else for (const event of read.events.toReversed()) show(context, event, shape);
+    if (!flags.follow) return EXIT.done;
+    for await (const change of watchFrom(context, client, revision)) {
+      if (change.kind !== "event" || (object !== undefined && !isAbout(change.event, object))) continue;
+      show(context, change.event, shape);
+      await context.host.out.drained();
+    }
+    return EXIT.done;
+  },
+});
+
+/** The thing itself, or what belongs to it: `recs` is also about `recs.api.0`. */
+const isAbout = ({ object }: EventView, asked: string): boolean =>
+  object === asked || object.startsWith(`${asked}.`) || object.startsWith(`${asked}#`);
+
+function show(context: Context, event: EventView, shape: "text" | "json" | "ids"): void {
+  if (shape === "json") context.host.out.write(`${JSON.stringify(event)}\n`);
+  else if (shape === "ids") context.print(event.id);
+  else {
+    const { at_ms, actor, verb, object, detail } = event;
+    const words = `${clean(actor)} ${clean(verb)} ${context.style.bold(clean(object))}`;
+    context.print(`${context.style.dim(timestamp(at_ms))}  ${words}${detail === "" ? "" : `  ${clean(detail)}`}`);
+  }
+}

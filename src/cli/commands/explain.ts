@@ -1,0 +1,35 @@
+// `orch explain`: why something is where it is, or why it waits, node by node.
+
+import { command } from "../command";
+import { EXIT } from "../failure";
+import { blockedLines } from "../print/blocked";
+import { clean } from "../print/clean";
+
+export const explain = command({
+  reads: true, operands: ["<TASK|WORKLOAD|RUN>"],
+  examples: [["orch explain recs.api.2", "each node with each failed check"], ["orch explain 123", "of a run"]],
+  async run(context, { args: [ref = ""], shape }) {
+    const view = await (await context.client()).explain(ref);
+    if (shape === "json") context.json(view);
+    else if ("placed" in view) placed(context, ref, view.placed, shape === "ids");
+    else if (shape === "ids") for (const { node } of view.nodes) context.print(node);
+    else for (const line of blockedLines(view, context.style, true)) context.print(line);
+    return EXIT.done;
+  },
+});
+
+type Placed = { readonly node: string;
+  readonly scores: readonly { readonly node: string; readonly total: number; readonly parts: Readonly<Record<string, number>> }[] };
+
+function placed(context: Parameters<typeof explain.run>[0], ref: string, { node, scores }: Placed, short: boolean): void {
+  if (short) return context.print(node);
+  context.print(`${clean(ref)} is on ${clean(node)}`);
+  if (scores.length === 0) return;
+  const parts = [...new Set(scores.flatMap((score) => Object.keys(score.parts)))];
+  context.table([
+    { title: "NODE", cell: (score) => score.node },
+    { title: "SCORE", align: "right", cell: (score) => score.total.toFixed(2) },
+    ...parts.map((name) => ({ title: name.toUpperCase(), align: "right" as const,
+      cell: (score: Placed["scores"][number]) => (score.parts[name] ?? 0).toFixed(2) })),
+  ], scores.toSorted((a, b) => b.total - a.total));
+}

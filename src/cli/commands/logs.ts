@@ -1,0 +1,116 @@
+// `orch logs`: output of tasks, also of those that are gone.
+
+import { readDuration } from "../../spec/units";
+import type { Client } from "../../wire/client";
+import { followRun } from "../attached";
+import { command, flag, reading, whole, type Shape } from "../command";
+import type { Context } from "../context";
+import { CliError, EXIT } from "../failure";
+import { copyLog } from "../log-copy";
+import { lineSink, namedSink, plainSink, type LogSink } from "../log-sink";
+import { logTargets, type Target, type Targets } from "../log-targets";
+import { complain } from "../print/complain";
+import { watchFrom } from "../watching";
+
+interface Line {
+  readonly task: string;
+  readonly stream: "stdout" | "stderr";
+  readonly line: string;
+}
+
+interface Asked {
+  readonly follow: boolean;
+  readonly attempt: number | null;
+  readonly since_ms: number | null;
+  /** Whether lines need the name of their task. */
+  readonly named: boolean;
+  /** Takes lines instead of a terminal or file. */
+  readonly take: ((line: Line) => void) | null;
+}
+
+export const logs = command({
+  reads: true, operands: ["[TASK|WORKLOAD|RUN]"],
+  options: {
+    follow: flag("-f, --follow", "go on until it ends"),
+    attempt: whole("--attempt <N>", "of an earlier attempt", 1),
+    since: reading("--since <DURATION>", "only what was written so long ago at most", readDuration),
+  },
+  examples: [
+    ["orch logs", "of my last run"], ["orch logs -f recs.api", "all tasks of a workload, as they write"],
+    ["orch logs recs.api.0 --attempt 1", "why the first one failed"],
+  ],
+  async run(context, { args: [typed], flags, shape }) {
+    const client = await context.client();
+    const revision = flags.follow ? (await client.me()).revision : 0;
+    const targets = await logTargets(client, typed, flags.attempt);
+    const { tasks, kind } = targets;
+    if (shape === "ids") {
+      for (const { id, name } of tasks) context.print(id?.slice(0, 10) ?? name);
+      return EXIT.done;
+    }
+    const asked = askedFor(context, flags, shape, tasks.length > 1 || (flags.follow && kind === "many"));
+    if (flags.follow && flags.attempt === null && kind === "many") return growing(context, client, targets, asked, revision);
+    if (flags.follow && flags.attempt === null && targets.run !== null && shape === "text") {
+      const { signal } = new AbortController();
+      await followRun({ context, client, run: targets.run, since: revision, signal });
+      return EXIT.done;
+    }
+    if (tasks.length === 0) throw new CliError(EXIT.failed, "nothing of it has run yet", `See why: orch explain ${typed ?? ""}`.trim());
+    const lines: Line[] = [];
+    const how = shape === "json" && !flags.follow ? { ...asked, take: (line: Line) => { lines.push(line); } } : asked;
+    if (flags.follow) await Promise.all(tasks.map((task) => copyTask(context, client, task, how)));
+    else for (const task of tasks) await copyTask(context, client, task, how);
+    if (shape === "json" && !flags.follow) context.json({ lines });
+    return EXIT.done;
+  },
+});
+
+interface Flags {
+  readonly follow: boolean;
+  readonly attempt: number | null;
+  readonly since: number | null;
+}
+
+const askedFor = (context: Context, flags: Flags, shape: Shape, named: boolean): Asked => ({
+  follow: flags.follow, attempt: flags.attempt, named,
+  since_ms: flags.since === null ? null : context.now() - flags.since,
+  take: shape === "json" ? (line) => context.host.out.write(`${JSON.stringify(line)}\n`) : null,
+});
+
+/** All tasks of a workload, also those that come: for ever. */
+async function growing(
+  context: Context, client: Client, { tasks, accepts }: Targets, asked: Asked, revision: number,
+): Promise<number> {
+  const seen = new Set<string>();
+  const begin = ({ id, name }: Target): void => {
+    if (id === null || seen.has(id)) return;
+    seen.add(id);
+    void copyTask(context, client, { id, name }, asked).catch((error: unknown) => complain(error, context.host.err));
+  };
+  for (const task of tasks) begin(task);
+  for await (const event of watchFrom(context, client, revision)) {
+    if (event.kind === "task" && event.task.state === "running" && accepts(event.task)) begin(event.task);
+  }
+  return EXIT.done;
+}
+
+async function copyTask(context: Context, client: Client, task: Target, asked: Asked): Promise<void> {
+  const { id, name } = task;
+  if (id === null) throw new CliError(EXIT.failed, `${name} has not begun`, `See why: orch explain ${name}`);
+  await Promise.all((["stdout", "stderr"] as const).map(async (stream) => {
+    const to = sinkFor(context, name, stream, asked);
+    await copyLog(context, {
+      client, ref: id, stream, follow: asked.follow,
+      ...(asked.attempt === null ? {} : { attempt: asked.attempt }),
+      ...(asked.since_ms === null ? {} : { since_ms: asked.since_ms }),
+    }, (bytes) => to.write(bytes));
+    to.end();
+  }));
+}
+
+function sinkFor(context: Context, task: string, stream: Line["stream"], { named, take }: Asked): LogSink {
+  const { out, err } = context.host;
+  if (take !== null) return lineSink((line) => take({ task, stream, line }), () => out.drained());
+  const sink = stream === "stdout" ? out : err;
+  return named ? namedSink(context, sink, task) : plainSink(sink);
+}

@@ -1,0 +1,96 @@
+// `orch node …`: what operators do with one machine.
+
+import { readDuration } from "../../spec/units";
+import { confirm } from "../asking";
+import { command, flag, readAs, reading, text } from "../command";
+import { EXIT, UsageError } from "../failure";
+import { block } from "../print/block";
+import { taintText } from "../print/nodes";
+import { readLabel, readTaint } from "../readers";
+
+export const nodeShow = command({
+  reads: true, operands: ["<NODE>"],
+  examples: [["orch node show box1", "its facts, amounts, devices"]],
+  async run(context, { args: [name = ""], shape }) {
+    const node = await (await context.client()).node(name);
+    if (shape === "json") context.json(node);
+    else if (shape === "ids") context.print(node.id);
+    else for (const line of block({ ...node, taints: node.taints.map(taintText) }, context.style)) context.print(line);
+    return EXIT.done;
+  },
+});
+
+export const nodeDrain = command({
+  operands: ["<NODE>"],
+  options: {
+    deadline: reading("--deadline <DURATION>", "stop what still runs then", readDuration),
+    reason: text("--reason <TEXT>", "shown to whoever asks"),
+  },
+  examples: [["orch node drain box1 --reason 'new power supply'", "services move away, jobs finish"]],
+  async run(context, { args: [name = ""], flags }) {
+    const deadline_ms = flags.deadline === null ? null : context.now() + flags.deadline;
+    const node = await (await context.client()).drain(name, { deadline_ms, reason: flags.reason });
+    context.print(`${node.name}: ${node.state}`);
+    return EXIT.done;
+  },
+});
+
+export const nodeResume = command({
+  operands: ["<NODE>"],
+  examples: [["orch node resume box1", "takes work again"]],
+  async run(context, { args: [name = ""] }) {
+    const node = await (await context.client()).resume(name);
+    context.print(`${node.name}: ${node.state}`);
+    return EXIT.done;
+  },
+});
+
+export const nodeLabel = command({
+  operands: ["<NODE>", "<K=V|K-...>"],
+  examples: [["orch node label box1 zone=a", "set"], ["orch node label box1 zone-", "remove"]],
+  async run(context, { args: [name = "", ...changes] }) {
+    const remove = changes.filter(isRemoval).map(withoutDash);
+    const set = changes.filter((one) => !isRemoval(one)).map((one) => readAs("label", one, readLabel));
+    const node = await (await context.client()).label(name,
+      { set: Object.fromEntries(set.map(({ key, value }) => [key, value])), remove });
+    const labels = Object.entries(node.labels).map(([key, value]) => `${key}=${value}`);
+    context.print(`${node.name}: ${labels.length === 0 ? "no labels" : labels.join(" ")}`);
+    return EXIT.done;
+  },
+});
+
+export const nodeTaint = command({
+  operands: ["<NODE>", "<K=V:EFFECT|K-...>"],
+  examples: [["orch node taint box1 team=vision:no_schedule", "only for who tolerates it"], ["orch node taint box1 team-", "remove"]],
+  async run(context, { args: [name = "", ...changes] }) {
+    const remove = changes.filter(isRemoval).map(withoutDash);
+    const set = changes.filter((one) => !isRemoval(one)).map((one) => readAs("taint", one, readTaint));
+    const node = await (await context.client()).taint(name, { set, remove });
+    context.print(`${node.name}: ${node.taints.length === 0 ? "no taints" : node.taints.map(taintText).join(" ")}`);
+    return EXIT.done;
+  },
+});
+
+export const nodeForget = command({
+  operands: ["<NODE>"],
+  options: {
+    fenced: flag("--fenced", "I vouch that the machine is off: its tasks are lost, and run elsewhere"),
+    yes: flag("-y, --yes", "don't ask"),
+  },
+  examples: [["orch node forget box1 --fenced", "a machine that will not come back"]],
+  async run(context, { args: [name = ""], flags }) {
+    const asked = flags.fenced ? `Is ${name} really off? Its tasks may run twice if it is not. Forget it?` : `Forget ${name}?`;
+    if (!flags.yes && !(await confirm(context, asked, "Say yes beforehand: orch node forget --yes"))) return EXIT.failed;
+    await (await context.client()).forget(name, { fenced: flags.fenced });
+    context.print(`${name}: forgotten`);
+    return EXIT.done;
+  },
+});
+
+const isRemoval = (change: string): boolean => change.endsWith("-") && !change.includes("=");
+
+function withoutDash(change: string): string {
+  const key = change.slice(0, -1);
+  if (key === "") throw new UsageError(`${change}: a name is missing`, "Write KEY- to remove KEY");
+  return key;
+}

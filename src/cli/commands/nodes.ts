@@ -1,0 +1,25 @@
+// `orch nodes`: the machines, what they have and what of it is promised.
+
+import { command } from "../command";
+import { EXIT } from "../failure";
+import { nodeColumns } from "../print/nodes";
+
+export const nodes = command({
+  reads: true,
+  examples: [["orch nodes", "all machines"], ["orch nodes -q", "their names, for a script"]],
+  async run(context, { shape }) {
+    const client = await context.client();
+    const [read, listed] = await Promise.all([client.nodes(), shape === "text" ? client.tasks({ limit: 1000 }) : null]);
+    if (shape === "json") context.json(read);
+    else if (shape === "ids") for (const node of read.nodes) context.print(node.name);
+    else if (read.nodes.length === 0) context.note("no nodes yet; add one: orch token new --role agent prints how");
+    else context.table(nodeColumns(context.now(), countByNode(listed?.tasks ?? []), context.style), read.nodes);
+    return EXIT.done;
+  },
+});
+
+function countByNode(tasks: readonly { readonly node: string | null }[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { node } of tasks) if (node !== null) counts.set(node, (counts.get(node) ?? 0) + 1);
+  return counts;
+}

@@ -1,0 +1,43 @@
+// `orch adopt` and `orch stop NODE/TASK`: decide about a task that a node has and the server has never heard of.
+
+import { command } from "../command";
+import { CliError, EXIT, UsageError } from "../failure";
+import type { Client } from "../../wire/client";
+
+export const adopt = command({
+  operands: ["<NODE/TASK>"],
+  examples: [["orch adopt box1/3f9ac01b22", "take it on: it is the server's from now on"]],
+  async run(context, { args: [typed = ""] }) {
+    const client = await context.client();
+    const { node, uid, name } = await findOrphan(client, typed);
+    await client.adoptOrphan(node, uid);
+    context.print(`${node}/${name}: adopted`);
+    return EXIT.done;
+  },
+});
+
+export const stop = command({
+  operands: ["<NODE/TASK>"],
+  examples: [["orch stop box1/3f9ac01b22", "end it"]],
+  async run(context, { args: [typed = ""] }) {
+    const client = await context.client();
+    const { node, uid, name } = await findOrphan(client, typed);
+    await client.stopOrphan(node, uid);
+    context.print(`${node}/${name}: stopping`);
+    return EXIT.done;
+  },
+});
+
+/** By name or by the start of its id. */
+async function findOrphan(client: Client, typed: string): Promise<{ node: string; uid: string; name: string }> {
+  const [, node = "", task = ""] = /^([^/]+)\/(.+)$/.exec(typed) ?? [];
+  if (task === "") throw new UsageError(`${typed}: not NODE/TASK`, "Unknown tasks of a node: orch node show NODE");
+  const { orphans } = await client.node(node);
+  const found = orphans.filter(({ id, name }) => id.startsWith(task) || name === task);
+  const [only] = found;
+  if (only === undefined) {
+    throw new CliError(EXIT.failed, `${node} has no unknown task ${task}`, "To end a task of yours: orch cancel, orch scale, orch rm");
+  }
+  if (found.length > 1) throw new CliError(EXIT.failed, `${task} means ${found.length} tasks of ${node}`, "Give more of the id");
+  return { node, uid: only.id, name: only.name };
+}

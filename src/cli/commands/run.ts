@@ -1,0 +1,93 @@
+// `orch run`: makes a job of a command line, streams its output here, and ends with its exit code.
+
+import { ApiError } from "../../wire/client";
+import { attach } from "../attach";
+import { command, flag, readAs, readings, text, texts, whole } from "../command";
+import type { Context } from "../context";
+import { readEnv, readEnvFile } from "../environment";
+import { CliError, EXIT, UsageError } from "../failure";
+import { readNamed } from "../files";
+import { flagOf, jobOf, type Asked, type JobFlags } from "../job";
+import { describe } from "../print/complain";
+import { readLabel } from "../readers";
+
+const options = {
+  gpu: text("--gpu <SPEC>", "cards: 2, 24GB, 24GB..40GB:2, A100,H100:80GB:2"),
+  cpu: text("--cpu <N>", "cores, or thousandths as 500m (1)"),
+  memory: text("--memory <SIZE>", "promised, and a hard limit (2GiB a core, without a limit)"),
+  time: text("--time <TIME>", "longest time it may run: 12h or 1-00:00:00"),
+  nodes: whole("--nodes <N>", "so many at once, one a slot, all or none", 1),
+  name: text("--name <NAME>", "what to call it"),
+  pool: text("--pool <POOL>", "which nodes"),
+  project: text("--project <P>", "who it is accounted to (your own)"),
+  priority: text("--priority <N>", "higher first; users may only lower it"),
+  env: texts("-e, --env <K[=V]>", "a variable, from here without =V (again for more)"),
+  envFile: texts("--env-file <FILE>", "a file of variables (again for more)"),
+  after: texts("--after <RUN>", "only when this run has succeeded (again for more)"),
+  label: readings("--label <K=V>", "a label of the run (again for more)", readLabel),
+  workdir: text("--workdir <DIR>", "where it starts on the node (the current directory)"),
+  shell: text("-c <STRING>", "a text for the shell instead of a command line"),
+  detach: flag("-d, --detach", "print the run's number and leave it alone"),
+  waitForNodes: flag("--wait-for-nodes", "take it even if no known node can ever run it"),
+  json: flag("--json", "with -d: one JSON document"),
+  image: text("--image <IMAGE>", "a container (not built yet)"),
+};
+
+export const run = command({
+  operands: ["[CMD...]"], passThrough: true, options,
+  examples: [
+    ["orch run --gpu 1 -- python train.py", "its output here, its exit code ours"],
+    ["orch run -d --time 12h -- ./sweep.sh", "prints the number; see orch logs, orch queue"],
+    ["orch run -c 'make -j8 && ./bench'", "through the shell"],
+  ],
+  notes: "Exit code: the job's own; 128 + n for a signal; 125 when orch failed; 126 and 127 when it could not start.\n"
+    + "A lost connection never ends the job. Ctrl-C asks whether to cancel or to detach; without a terminal it cancels.",
+  async run(context, { args, flags }) {
+    if (flags.image !== null) throw new UsageError("--image: not built yet");
+    const asked = askedFor(args, flags.shell);
+    const env = await environmentOf(context, flags);
+    const jobFlags: JobFlags = {
+      ...flags, workdir: flags.workdir ?? context.host.cwd,
+      priority: flags.priority === null ? null : priorityOf(flags.priority),
+    };
+    const body = { name: flags.name, project: flags.project, job: jobOf(asked, jobFlags, env),
+      wait_for_nodes: flags.waitForNodes };
+    if (!flags.detach) return attach(context, body, refusalOf);
+    const answer = await (await context.client()).run(body).catch(refusalOf);
+    if (flags.json) context.json(answer);
+    else context.print(String(answer.run));
+    return EXIT.done;
+  },
+});
+
+function askedFor(args: readonly string[], shell: string | null): Asked {
+  if (shell === null && args.length === 0) throw new UsageError("which command?", "Write it behind --: orch run -- python train.py");
+  if (shell !== null && args.length > 0) throw new UsageError(`-c takes the whole text; ${args[0]} is too much`, "Quote it: -c '…'");
+  return shell === null ? { argv: args } : { shell };
+}
+
+function priorityOf(typed: string): number {
+  if (!/^-?\d{1,9}$/.test(typed)) throw new UsageError(`--priority ${typed}: must be a whole number`);
+  return Number(typed);
+}
+
+/** Files first, in their order; what is named one by one goes over them. */
+async function environmentOf(context: Context, flags: { readonly env: readonly string[]; readonly envFile: readonly string[] },
+): Promise<Record<string, string>> {
+  const { host } = context;
+  let env: Record<string, string> = {};
+  for (const path of flags.envFile) {
+    const { file, text: lines } = await readNamed(host, path);
+    env = { ...env, ...readAs(file, lines, (raw) => readEnvFile(raw, host.env)) };
+  }
+  const single = flags.env.map((one) => readAs("--env", one, (raw) => readEnv(raw, host.env)));
+  return { ...env, ...Object.fromEntries(single) };
+}
+
+/** What the server refuses in a job is said of the flags that made it. */
+function refusalOf(error: unknown): never {
+  if (!(error instanceof ApiError) || error.issues.length === 0) throw error;
+  const [first, ...more] = error.issues.map((issue) =>
+    `${flagOf(issue.path)}: ${issue.message}${issue.hint === null ? "" : ` (${issue.hint})`}`);
+  throw new CliError(describe(error)?.exit ?? EXIT.failed, [first, ...more].join("; "));
+}

@@ -1,0 +1,23 @@
+// `orch scale APP.WORKLOAD=N`: another number of replicas, until the next apply.
+
+import { command } from "../command";
+import { EXIT, UsageError } from "../failure";
+import { readWorkload } from "../names";
+
+export const scale = command({
+  operands: ["<APP.WORKLOAD=N...>"],
+  examples: [["orch scale recs.api=5", "lasts until the next apply, whose plan shows the difference"]],
+  async run(context, { args }) {
+    const asked = args.map((typed) => {
+      const [, name = "", count = ""] = /^([^=]+)=(\d{1,6})$/.exec(typed) ?? [];
+      if (count === "") throw new UsageError(`${typed}: not APP.WORKLOAD=N`, "Write it like recs.api=5");
+      return { typed: name, ...readWorkload(name), replicas: Number(count) };
+    });
+    const client = await context.client();
+    for (const { typed, project, app, workload, replicas } of asked) {
+      await client.scale(project ?? (await client.me()).project, app, workload, replicas);
+      context.print(`${typed}: ${replicas} ${replicas === 1 ? "replica" : "replicas"}`);
+    }
+    return EXIT.done;
+  },
+});

@@ -1,0 +1,55 @@
+// `orch show`: everything about one thing, whatever it is: a run, a task, a workload, an app, a node.
+
+import { command } from "../command";
+import type { Context } from "../context";
+import { EXIT, CliError } from "../failure";
+import { readRef } from "../names";
+import { block } from "../print/block";
+import { ApiError, type Client } from "../../wire/client";
+
+type Document = { readonly id?: unknown; readonly run?: unknown; readonly name?: unknown } & Readonly<Record<string, unknown>>;
+
+export const show = command({
+  reads: true, operands: ["<RUN|TASK|WORKLOAD|APP|NODE>"],
+  examples: [["orch show 123", "a run with its tasks"], ["orch show recs.api.0 --json", "a task"], ["orch show box1", "a node"]],
+  async run(context, { args: [typed = ""], shape }) {
+    const document = await lookUp(context, await context.client(), typed);
+    if (shape === "json") context.json(document);
+    else if (shape === "ids") context.print(nameOf(document));
+    else for (const line of block(document, context.style)) context.print(line);
+    return EXIT.done;
+  },
+});
+
+function nameOf({ id, run, name }: Document): string {
+  const found = [id, run, name].find((one) => typeof one === "string" || typeof one === "number");
+  return found === undefined ? "" : String(found);
+}
+
+async function lookUp(context: Context, client: Client, typed: string): Promise<Document> {
+  const ref = readRef(typed);
+  switch (ref.kind) {
+    case "run": return client.runInfo(ref.run);
+    case "slot":
+    case "id": return client.task(typed);
+    case "workload": return client.workload(ref.project ?? (await client.me()).project, ref.app, ref.workload);
+    case "word": return firstOf(typed, await wordsOf(client, ref.word, ref.project));
+  }
+}
+
+/** A single word is an app, a node or the start of an id, in this order. */
+async function wordsOf(client: Client, word: string, project: string | null): Promise<(() => Promise<Document>)[]> {
+  const of = project ?? (await client.me()).project;
+  return [() => client.app(of, word), () => client.node(word), () => client.task(word)];
+}
+
+async function firstOf(typed: string, tries: readonly (() => Promise<Document>)[]): Promise<Document> {
+  for (const look of tries) {
+    try {
+      return await look();
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.code !== "not_found") throw error;
+    }
+  }
+  throw new CliError(EXIT.failed, `${typed}: no app, node or task of this name`, "See: orch ps, orch nodes");
+}

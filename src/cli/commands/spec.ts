@@ -1,0 +1,22 @@
+// `orch spec APP`: the text that was applied, to the letter.
+
+import { command, text } from "../command";
+import { CliError, EXIT, UsageError } from "../failure";
+import { readApp } from "../names";
+
+export const spec = command({
+  reads: true, operands: ["<APP>"],
+  options: { version: text("--version <V>", "an earlier one (not built yet)") },
+  examples: [["orch spec recs > recs.yaml", "edit it and apply it again"]],
+  async run(context, { args: [typed = ""], flags, shape }) {
+    if (flags.version !== null) throw new UsageError("--version: not built yet");
+    const { project, app } = readApp(typed);
+    const client = await context.client();
+    const detail = await client.app(project ?? (await client.me()).project, app);
+    if (shape === "json") context.json(detail);
+    else if (shape === "ids") context.print(`${detail.project}/${detail.name}`);
+    else if (detail.text === null) throw new CliError(EXIT.denied, `${typed}: its spec is for its project's members`);
+    else context.host.out.write(detail.text.endsWith("\n") ? detail.text : `${detail.text}\n`);
+    return EXIT.done;
+  },
+});

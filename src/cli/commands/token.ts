@@ -1,0 +1,59 @@
+// `orch token …`: who may talk to the server.
+
+import { readDuration } from "../../spec/units";
+import { command, reading, text, word } from "../command";
+import { EXIT, UsageError } from "../failure";
+import { timestamp } from "../print/time";
+
+export const tokenNew = command({
+  reads: true,
+  options: {
+    role: word("--role <ROLE>", "what it may do", ["agent", "user", "operator", "viewer", "admin"]),
+    user: text("--user <NAME>", "whose it is (yourself)"),
+    expires: reading("--expires <DURATION>", "valid for so long (agent: 24h, others: without end)", readDuration),
+  },
+  examples: [
+    ["orch token new --role agent", "prints the command that joins a machine"],
+    ["orch token new --role user --user alice --expires 30d", "for a person"],
+  ],
+  async run(context, { flags, shape }) {
+    if (flags.role === null) throw new UsageError("which role?", "Say --role agent for a machine, or user, operator, viewer, admin");
+    const expires_ms = flags.expires === null ? null : context.now() + flags.expires;
+    const made = await (await context.client()).newToken({ role: flags.role, user: flags.user, expires_ms });
+    if (shape === "json") context.json(made);
+    else if (shape === "ids") context.print(made.id);
+    else context.print(made.join ?? made.token);
+    if (shape === "text" && made.expires_ms !== null) context.note(`valid until ${timestamp(made.expires_ms)}`);
+    return EXIT.done;
+  },
+});
+
+export const tokenLs = command({
+  reads: true,
+  examples: [["orch token ls", "all that were given out, without their secrets"]],
+  async run(context, { shape }) {
+    const read = await (await context.client()).tokens();
+    if (shape === "json") context.json(read);
+    else if (shape === "ids") for (const { id } of read.tokens) context.print(id);
+    else context.table([
+      { title: "ID", cell: (token) => token.id }, { title: "ROLE", cell: (token) => token.role },
+      { title: "USER", cell: (token) => token.user ?? "-" }, { title: "STATE", cell: (token) => token.state },
+      { title: "CREATED", cell: (token) => timestamp(token.created_ms) },
+      { title: "EXPIRES", cell: (token) => (token.expires_ms === null ? "never" : timestamp(token.expires_ms)) },
+    ], read.tokens);
+    return EXIT.done;
+  },
+});
+
+export const tokenRevoke = command({
+  operands: ["<ID...>"],
+  examples: [["orch token revoke 3f9ac01b22", "it is refused from now on"]],
+  async run(context, { args }) {
+    const client = await context.client();
+    for (const id of args) {
+      await client.revokeToken(id);
+      context.print(`${id}: revoked`);
+    }
+    return EXIT.done;
+  },
+});

@@ -1,0 +1,78 @@
+// Completion scripts for shells, made of the command table: words and options only, so that no server is asked at a Tab.
+
+import { longName, type AnyCommand } from "./command";
+import { TABLE } from "./table";
+
+export const SHELLS = ["bash", "zsh", "fish"] as const;
+export type Shell = (typeof SHELLS)[number];
+
+interface Completed {
+  readonly name: string;
+  readonly about: string;
+  readonly options: readonly { readonly flag: string; readonly about: string }[];
+}
+
+/** Every command that is shown, with its long options. */
+async function completed(): Promise<Completed[]> {
+  const shown = TABLE.filter((entry) => entry.hidden === undefined);
+  return Promise.all(shown.map(async ({ name, about, load }) => ({ name, about, options: optionsOf(await load()) })));
+}
+
+function optionsOf({ options, reads, talks }: AnyCommand): { flag: string; about: string }[] {
+  return [
+    ...Object.values(options).map((one) => ({ flag: longName(one.flags), about: one.about })),
+    ...(reads ? [{ flag: "--json", about: "one JSON document" }, { flag: "--quiet", about: "names or ids only" }] : []),
+    ...(talks ? [{ flag: "--url", about: "address of the server" }, { flag: "--token", about: "who you are" }] : []),
+    { flag: "--help", about: "show help" },
+  ];
+}
+
+export async function completionScript(shell: Shell): Promise<string> {
+  const commands = await completed();
+  return shell === "fish" ? fish(commands) : bash(commands, shell);
+}
+
+const firstWords = (commands: readonly Completed[]): string[] =>
+  [...new Set(commands.map(({ name }) => name.split(" ")[0] ?? name))];
+
+function bash(commands: readonly Completed[], shell: "bash" | "zsh"): string {
+  const groups = firstWords(commands).map((first) => ({ first,
+    verbs: commands.filter(({ name }) => name.startsWith(`${first} `)).map(({ name }) => name.slice(first.length + 1)) }))
+    .filter(({ verbs }) => verbs.length > 0);
+  const cases = commands.map(({ name, options }) => `    "${name}") words="${options.map(({ flag }) => flag).join(" ")}" ;;`);
+  return [
+    ...(shell === "zsh" ? ["autoload -U +X bashcompinit && bashcompinit"] : []),
+    "_orch() {",
+    '  local cur="${COMP_WORDS[COMP_CWORD]}" one="${COMP_WORDS[1]}" two="${COMP_WORDS[1]} ${COMP_WORDS[2]}" words=""',
+    `  if [ "$COMP_CWORD" -eq 1 ]; then words="${firstWords(commands).join(" ")}"; fi`,
+    '  if [ "$COMP_CWORD" -eq 2 ]; then case "$one" in',
+    ...groups.map(({ first, verbs }) => `    ${first}) words="${verbs.join(" ")}" ;;`),
+    "  esac; fi",
+    '  case "$cur" in -*) case "$one" in ' + `${groups.map(({ first }) => first).join("|")}) one="$two" ;; esac; case "$one" in`,
+    ...cases,
+    "  esac ;; esac",
+    '  COMPREPLY=($(compgen -W "$words" -- "$cur"))',
+    '  if [ -z "$words" ]; then COMPREPLY=($(compgen -f -- "$cur")); fi',
+    "}",
+    "complete -F _orch orch",
+    "",
+  ].join("\n");
+}
+
+function fish(commands: readonly Completed[]): string {
+  const quoted = (text: string): string => `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
+  const lines = ["complete -c orch -f"];
+  for (const { name, about, options } of commands) {
+    const [first = name, verb] = name.split(" ");
+    if (verb === undefined) lines.push(`complete -c orch -n __fish_use_subcommand -a ${first} -d ${quoted(about)}`);
+    else lines.push(`complete -c orch -n '__fish_seen_subcommand_from ${first}' -a ${verb} -d ${quoted(about)}`);
+    const when = verb === undefined ? `__fish_seen_subcommand_from ${first}`
+      : `__fish_seen_subcommand_from ${first}; and __fish_seen_subcommand_from ${verb}`;
+    for (const { flag, about: meaning } of options) {
+      lines.push(`complete -c orch -n '${when}' -l ${flag.replace(/^--?/, "")} -d ${quoted(meaning)}`);
+    }
+  }
+  const groups = new Set(commands.filter(({ name }) => name.includes(" ")).map(({ name }) => name.split(" ")[0] ?? name));
+  for (const group of groups) lines.push(`complete -c orch -n __fish_use_subcommand -a ${group}`);
+  return `${lines.join("\n")}\n`;
+}
