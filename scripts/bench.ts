@@ -8,9 +8,10 @@ import { loss } from "./bench/loss";
 import { memory } from "./bench/memory";
 import { planning } from "./bench/planning";
 import { reads } from "./bench/reads";
+import { start } from "./bench/start";
 import { throughput } from "./bench/throughput";
 
-const BENCHES: readonly Bench[] = [planning, latency, throughput, reads, memory, loss];
+const BENCHES: readonly Bench[] = [start, planning, latency, throughput, reads, memory, loss];
 
 function flag(name: string): string | null {
   const at = process.argv.indexOf(`--${name}`);

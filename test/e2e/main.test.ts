@@ -217,3 +217,11 @@ describe("daemons and nodes", () => {
     expect(events).toContain("box1");
   });
 });
+
+test("a cluster whose work is removed and whose parts are told to end leaves nothing running", async () => {
+  const { tasks } = await cluster.json<{ tasks: TaskView[] }>("ps");
+  expect(tasks.map(({ name }) => name)).toEqual([]);
+  const parts = [...cluster.agents.values(), cluster.server];
+  expect(await Promise.all(parts.map(async (part) => part?.kill("SIGTERM")))).toEqual([0, 0, 0, 0]);
+  await waitUntil("nothing to be left", () => (cluster.left().length === 0 ? true : null));
+});
