@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { bad, good, quoted, type Reading } from "./issue";
 import { GPU_VENDORS, readCardMemory, readGpu, readGpuCount, readModel } from "./gpu";
-import { readExpression, readLabelMap, readToleration, readTolerationMap } from "./labels";
+import { mendTorn, readExpression, readLabelMap, readToleration, readTolerationMap } from "./labels";
 import {
   block,
   choice,
@@ -102,7 +102,15 @@ const labelValue = oneOrMany(text(), "a value or a list of values");
 const placeLabels = z.union(
   [
     reads(text(), readExpression).transform((check) => [check]),
-    z.array(reads(text("a label expression"), readExpression)),
+    z.array(text("a label expression")).transform((items, context) =>
+      mendTorn(items).flatMap(({ at, expression }) => {
+        const read = readExpression(expression);
+        if (read.ok) return [read.value];
+        const message = read.hint === null ? read.message : `${read.message}\n${read.hint}`;
+        context.issues.push({ code: "custom", message, input: items, path: [at] });
+        return [];
+      }),
+    ),
     reads(z.record(z.string(), labelValue), readLabelMap),
   ],
   expects("a map of labels or a list of label expressions"),

@@ -32,11 +32,19 @@ export function readExpression(text: string): Reading<LabelCheck> {
       return bad(`${quoted(text)} lists ${quoted(wrong)}, which is no value of a label`, SHAPES);
     return good({ key, op: word === "in" ? "in" : "not_in", values });
   }
-  const torn = expression.includes("(") !== expression.includes(")");
-  return bad(
-    `${quoted(text)} is not a label expression`,
-    torn ? "in a `[list]` commas separate items: put the expression in quotes" : SHAPES,
-  );
+  return bad(`${quoted(text)} is not a label expression`, SHAPES);
+}
+
+/** Puts together what YAML tore: `[zone in (a, b)]` is a list of two items, `zone in (a` and `b)`. */
+export function mendTorn(items: readonly string[]): { at: number; expression: string }[] {
+  const out: { at: number; expression: string }[] = [];
+  items.forEach((item, at) => {
+    const last = out.at(-1);
+    const open = last?.expression.includes("(") === true && !last.expression.includes(")");
+    if (last !== undefined && open && !item.includes("(")) last.expression += `, ${item}`;
+    else out.push({ at, expression: item });
+  });
+  return out;
 }
 
 /** Reads the map form, `{ zone: a }` or `{ zone: [a, b] }`. */

@@ -41,8 +41,13 @@ export const filled = (what: string) =>
 export const quantity = <T>(what: string, read: (value: string | number) => Reading<T>) =>
   reads(z.union([z.string(), z.number()], expects(what)), read);
 
+const isNumeral = (input: unknown): boolean => typeof input === "string" && /^-?\d+$/.test(input);
+
 export const whole = (min: number, max: number) =>
-  z.int(expects("a whole number")).min(min, `must be at least ${min}`).max(max, `must be at most ${max}`);
+  z
+    .int(expects("a whole number", (input) => (isNumeral(input) ? "write it without quotes" : null)))
+    .min(min, `must be at least ${min}`)
+    .max(max, `must be at most ${max}`);
 
 export const flag = () =>
   z.boolean(

@@ -1,6 +1,8 @@
 // "Did you mean": the nearest of the words that would have been right.
 
 const LONGEST = 40;
+/** In a longer list nobody slips by a letter; it bounds the work. */
+const CANDIDATES = 200;
 
 /** Beyond the table's edge everything is far. */
 const at = (row: readonly number[], i: number): number => row[i] ?? LONGEST;
@@ -31,8 +33,8 @@ export function nearest(word: string, candidates: readonly string[]): string | n
   if (word.length === 0 || word.length > LONGEST) return null;
   let best: string | null = null;
   let best_distance = Math.max(1, Math.floor(word.length / 3)) + 1;
-  for (const candidate of candidates) {
-    if (candidate.length > LONGEST) continue;
+  for (const candidate of candidates.slice(0, CANDIDATES)) {
+    if (candidate.length > LONGEST || Math.abs(candidate.length - word.length) > best_distance) continue;
     const d = distance(plain(word), plain(candidate));
     if (d < best_distance && d < candidate.length) [best, best_distance] = [candidate, d];
   }

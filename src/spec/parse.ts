@@ -3,7 +3,7 @@
 import type { AppDecl, WorkloadDecl } from "../core/workload";
 import { buildApp, buildJob } from "./build";
 import { faultsOf } from "./complaints";
-import { fault, issuesOf } from "./fault";
+import { fault, issuesOf, placeKey } from "./fault";
 import type { Issue } from "./issue";
 import { legalName, readName } from "./names";
 import { copyPlain } from "./plain";
@@ -30,7 +30,9 @@ export function parseApp(text: string, file: string): ParsedApp {
     return { ok: false, issues: issuesOf([...tree.faults, whole], text, tree.places) };
   }
   const checked = app.safeParse(tree.value);
-  const found = [...tree.faults, ...faultsOf(app, tree.value, checked.error, []), ...appFaults(tree.value)];
+  const unread = new Set(tree.faults.map((one) => placeKey(one.path)));
+  const values = faultsOf(app, tree.value, checked.error, []).filter((one) => !unread.has(placeKey(one.path)));
+  const found = [...tree.faults, ...values, ...appFaults(tree.value)];
   if (checked.success && found.length === 0) return { ok: true, app: buildApp(checked.data) };
   const named = found.map((one) =>
     one.message === "is missing" && one.path.join() === "app"

@@ -3,77 +3,45 @@
 
 import type { Kind } from "../core/workload";
 import { fault, type Fault } from "./fault";
+import { fieldsOf, get, has, NONE, type Fields } from "./fields";
 import type { Path } from "./issue";
 import { ASK_LIMITS } from "./limits";
-import { didYouMean } from "./nearest";
-
-type Fields = Readonly<Record<string, unknown>>;
+import { referenceFaults, type Entry } from "./references";
 
 const KIND_OF: Readonly<Record<string, Kind>> = { services: "service", jobs: "job", daemons: "daemon" };
-
-/** What is not a map has no keys to contradict each other. */
-const NONE: Fields = {};
-
-const fieldsOf = (value: unknown): Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : NONE;
-
-const get = (fields: Fields, key: string): unknown => (Object.hasOwn(fields, key) ? fields[key] : undefined);
-const has = (fields: Fields, key: string): boolean => get(fields, key) !== undefined;
-
-/** A list of names, or one name, with the path of each. */
-function namesAt(fields: Fields, key: string, path: Path): { name: string; path: Path }[] {
-  const value = get(fields, key);
-  if (typeof value === "string") return [{ name: value, path: [...path, key] }];
-  if (!Array.isArray(value)) return [];
-  return value.flatMap((name, i) => (typeof name === "string" ? [{ name, path: [...path, key, i] }] : []));
-}
-
-interface Entry {
-  readonly name: string;
-  readonly kind: Kind;
-  readonly path: Path;
-  readonly fields: Fields;
-}
 
 /** Faults between the parts of a whole file. */
 export function appFaults(value: unknown): Fault[] {
   const top = fieldsOf(value);
-  const entries = Object.entries(KIND_OF).flatMap(([group, kind]) =>
-    Object.entries(fieldsOf(get(top, group))).map(([name, entry]): Entry => ({
+  const groups = Object.entries(KIND_OF).map(([group, kind]) => ({ group, kind, given: get(top, group) }));
+  const entries = groups.flatMap(({ group, kind, given }) =>
+    Object.entries(fieldsOf(given)).map(([name, entry]): Entry => ({
       name,
       kind,
       path: [group, name],
       fields: fieldsOf(entry),
     })),
   );
-  if (
-    entries.length === 0 &&
-    Object.keys(KIND_OF).every((group) => Object.keys(fieldsOf(get(top, group))).length === 0)
-  ) {
-    const hint = "add `services`, `jobs` or `daemons`; `orch rm APP` removes an app";
-    return Object.keys(KIND_OF).some((group) => has(top, group) && typeof get(top, group) !== "object")
-      ? []
-      : [fault([], "declares no workload", hint)];
+  const unread = groups.some(({ given }) => given !== undefined && fieldsOf(given) === NONE);
+  if (entries.length === 0 && !unread) {
+    return [fault([], "declares no workload", "add `services`, `jobs` or `daemons`; `orch rm APP` removes an app")];
   }
-  const kinds = new Map<string, Entry>();
-  const faults: Fault[] = [];
-  for (const entry of entries) {
-    const other = kinds.get(entry.name);
-    if (other === undefined) kinds.set(entry.name, entry);
-    else
-      faults.push(
-        fault(
-          entry.path,
-          `\`${entry.name}\` is the name of a ${other.kind} too`,
-          "names are unique in an app",
-          "key",
-        ),
-      );
-    if (entry.fields !== NONE)
-      faults.push(...workloadFaults(entry.fields, entry.path), ...placeFaults(entry, entries));
-  }
-  for (const entry of entries) if (entry.kind === "job") faults.push(...afterFaults(entry, kinds, entries));
-  return [...faults, ...cycleFaults(entries.filter((entry) => entry.kind === "job"))];
+  const written = entries.filter((entry) => entry.fields !== NONE);
+  return [
+    ...doubleNames(entries),
+    ...written.flatMap((entry) => workloadFaults(entry.fields, entry.path)),
+    ...referenceFaults(entries),
+  ];
+}
+
+function doubleNames(entries: readonly Entry[]): Fault[] {
+  const kinds = new Map<string, Kind>();
+  return entries.flatMap(({ name, kind, path }) => {
+    const other = kinds.get(name);
+    if (other === undefined) kinds.set(name, kind);
+    const message = `\`${name}\` is the name of a ${other} too`;
+    return other === undefined ? [] : [fault(path, message, "names are unique in an app", "key")];
+  });
 }
 
 /** Faults between the keys of one workload. */
@@ -147,102 +115,6 @@ function portFaults(fields: Fields, path: Path): Fault[] {
       faults.push(
         fault([...path, "ports", name], `publishes ${published}, as \`${other}\` does`, "`auto` takes a free one"),
       );
-  }
-  return faults;
-}
-
-const listed = (names: readonly string[], what: string): string =>
-  names.length === 0
-    ? `this app has no ${what}`
-    : `${what}: ${names.slice(0, 8).join(", ")}${names.length > 8 ? ", …" : ""}`;
-
-function placeFaults(entry: Entry, entries: readonly Entry[]): Fault[] {
-  const place = fieldsOf(get(entry.fields, "place"));
-  const path = [...entry.path, "place"];
-  const all = entries.map((each) => each.name);
-  const together = namesAt(place, "together_with", path);
-  const apart = namesAt(place, "apart_from", path);
-  const faults = [...together, ...apart]
-    .filter((one) => !all.includes(one.name))
-    .map((one) =>
-      fault(
-        one.path,
-        `\`${one.name}\` is no workload of this app`,
-        didYouMean(one.name, all) ?? listed(all, "workloads"),
-      ),
-    );
-  for (const one of together) {
-    if (one.name === entry.name)
-      faults.push(fault(one.path, "is the workload itself", "the default `spread: pack` fills nodes"));
-    if (apart.some((other) => other.name === one.name))
-      faults.push(fault(one.path, `\`${one.name}\` stands in \`apart_from\` too`, "keep one"));
-  }
-  return faults;
-}
-
-const AFTER_KEYS = ["after", "after_any", "after_failed"] as const;
-
-function afterFaults(entry: Entry, kinds: ReadonlyMap<string, Entry>, entries: readonly Entry[]): Fault[] {
-  const candidates = entries
-    .filter((each) => each.kind !== "daemon" && each.name !== entry.name)
-    .map((each) => each.name);
-  const seen = new Set<string>();
-  const faults: Fault[] = [];
-  for (const key of AFTER_KEYS) {
-    for (const one of namesAt(entry.fields, key, entry.path)) {
-      const other = kinds.get(one.name);
-      const shown = `\`${one.name.slice(0, 60)}\``;
-      if (seen.has(one.name)) faults.push(fault(one.path, `names ${shown} twice`, "keep one"));
-      else if (other === undefined) {
-        faults.push(
-          fault(
-            one.path,
-            `${shown} is no job or service of this app`,
-            didYouMean(one.name, candidates) ?? listed(candidates, "jobs and services"),
-          ),
-        );
-      } else if (other.kind === "daemon")
-        faults.push(fault(one.path, `${shown} is a daemon, which has no end and no replicas`, "remove it"));
-      else if (other.kind === "service" && key !== "after") {
-        faults.push(
-          fault(one.path, `${shown} is a service, which does not end`, "`after` waits until its replicas run"),
-        );
-      }
-      seen.add(one.name);
-    }
-  }
-  return faults;
-}
-
-/** Jobs that wait for themselves, each circle once. Its own stack, since a chain may be long. */
-function cycleFaults(jobs: readonly Entry[]): Fault[] {
-  const next = new Map(
-    jobs.map((job) => [job.name, AFTER_KEYS.flatMap((key) => namesAt(job.fields, key, job.path))]),
-  );
-  const state = new Map<string, "open" | "done">();
-  const faults: Fault[] = [];
-  for (const job of jobs) {
-    const trail: { name: string; i: number }[] = state.has(job.name) ? [] : [{ name: job.name, i: 0 }];
-    for (let top = trail.at(-1); top !== undefined; top = trail.at(-1)) {
-      state.set(top.name, "open");
-      const edge = next.get(top.name)?.[top.i++];
-      if (edge === undefined) {
-        state.set(top.name, "done");
-        trail.pop();
-      } else if (state.get(edge.name) === "open") {
-        const circle = [
-          ...trail.slice(trail.findIndex((step) => step.name === edge.name)).map((step) => step.name),
-          edge.name,
-        ];
-        faults.push(
-          fault(
-            edge.path,
-            `\`${edge.name}\` would wait for itself: ${circle.join(" after ")}`,
-            "remove one of these",
-          ),
-        );
-      } else if (next.has(edge.name) && !state.has(edge.name)) trail.push({ name: edge.name, i: 0 });
-    }
   }
   return faults;
 }

@@ -144,7 +144,22 @@ export type Job = z.output<typeof job>;
 export type Daemon = z.output<typeof daemon>;
 export type App = z.output<typeof app>;
 
+/** What a map of texts takes: each is kept as it is written. */
+const SCALARS = ["string", "number", "boolean", "null"] as const;
+
 /** The JSON Schema of a spec file, for editors. */
 export function specJsonSchema(): Record<string, unknown> {
-  return { ...z.toJSONSchema(app, { io: "input" }), title: "orch spec file" };
+  const made = z.toJSONSchema(app, {
+    io: "input",
+    // zod leaves examples out where a text is read into something else; here they are of the text.
+    override: ({ zodSchema, jsonSchema }) => {
+      const examples = z.globalRegistry.get(zodSchema)?.["examples"];
+      if (Array.isArray(examples)) jsonSchema.examples = examples;
+      const value = jsonSchema.additionalProperties;
+      if (typeof value === "object" && value.type === "string") {
+        jsonSchema.additionalProperties = { anyOf: SCALARS.map((type) => ({ type })) };
+      }
+    },
+  });
+  return { ...made, title: "orch spec file" };
 }

@@ -1,8 +1,9 @@
 // YAML text to one document, within limits that are held before the parts of the library that recurse or grow.
 
-import { Composer, CST, Lexer, Parser, type Document } from "yaml";
+import { Composer, CST, Lexer, Parser, type Document, type YAMLParseError } from "yaml";
 import type { Fault } from "./fault";
 import { TEXT_LIMITS } from "./limits";
+import { linesOf } from "./text";
 
 const at = (offset: number, message: string, hint: string | null = null): Fault => ({
   path: [],
@@ -77,7 +78,7 @@ export function readDocument(text: string): { ok: true; document: Document.Parse
   if (document === undefined || (document.contents === null && document.errors.length === 0)) {
     return { ok: false, faults: [at(0, "is empty", "a spec begins with `app: NAME`")] };
   }
-  const faults = document.errors.map((error) =>
+  const faults = firstOfLines(document.errors, text).map((error) =>
     at(error.pos[0], sentence(error.message), YAML_HINTS[error.code] ?? null),
   );
   if (second !== undefined)
@@ -86,6 +87,16 @@ export function readDocument(text: string): { ok: true; document: Document.Parse
   if (explicit === true && version !== "1.2")
     faults.push(at(0, `asks for YAML ${version}`, "specs are YAML 1.2: remove the `%YAML` line"));
   return faults.length === 0 ? { ok: true, document: document as Document.Parsed } : { ok: false, faults };
+}
+
+/** One error a line: what follows on the same line comes from the first. */
+function firstOfLines(errors: readonly YAMLParseError[], text: string): YAMLParseError[] {
+  const place = linesOf(text);
+  const seen = new Set<number>();
+  return errors.filter(({ pos }) => {
+    const { line } = place(pos[0]);
+    return !seen.has(line) && seen.add(line);
+  });
 }
 
 const sentence = (message: string): string =>

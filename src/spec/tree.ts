@@ -60,6 +60,7 @@ function readNode(reader: Reader, node: Node | null, schema: z.ZodType | null, p
   else place.value = startOf(node);
   const target = resolve(reader, node, path);
   if (target === null) return null;
+  if (!isScalar(target)) refuseTag(reader, target, path);
   const value = isScalar(target)
     ? readScalar(reader, target, schema, path)
     : path.length > TEXT_LIMITS.depth
@@ -86,7 +87,8 @@ function resolve(
   path: Path,
 ): Exclude<Node, { source: string }> | Scalar | YAMLMap | null {
   if (!isAlias(node)) return node;
-  const target = reader.aliases.get(node) ?? reader.anchors.get(node.source) ?? null;
+  const known = reader.aliases.get(node);
+  const target = known === undefined ? (reader.anchors.get(node.source) ?? null) : known;
   reader.aliases.set(node, target);
   if (target === null)
     reader.faults.push(
@@ -97,19 +99,19 @@ function resolve(
 
 const CORE_TAG = /^(!|tag:yaml\.org,2002:(str|int|float|bool|null|map|seq))$/;
 
+const isForeignTag = (node: Node): boolean => node.tag !== undefined && !CORE_TAG.test(node.tag);
+
+function refuseTag(reader: Reader, node: Node, path: Path): void {
+  if (!isForeignTag(node)) return;
+  const message = `the tag \`${node.tag?.slice(0, 60)}\` means nothing here`;
+  reader.faults.push(fault(path, message, "a text that begins with `!` needs quotes"));
+}
+
 function readScalar(reader: Reader, node: Scalar, schema: z.ZodType | null, path: Path): unknown {
   const written = typeof node.value === "string" ? node.value : (node.source ?? "");
-  if (node.tag !== undefined && !CORE_TAG.test(node.tag)) {
-    // `- !old` among label expressions is a tag to YAML; there is only one thing it can mean.
-    if (written === "" && path.at(-2) === "labels" && wantsText(schema)) return node.tag;
-    reader.faults.push(
-      fault(
-        path,
-        `the tag \`${node.tag.slice(0, 60)}\` means nothing here`,
-        "a text that begins with `!` needs quotes",
-      ),
-    );
-  }
+  // `- !old` among label expressions is a tag to YAML; there is only one thing it can mean.
+  if (written === "" && isForeignTag(node) && path.at(-2) === "labels" && wantsText(schema)) return node.tag;
+  refuseTag(reader, node, path);
   const value = wantsText(schema) ? written : node.value;
   if (typeof value === "bigint") return Number(value);
   if (typeof value !== "string") return value;
@@ -144,37 +146,51 @@ function readMap(reader: Reader, map: YAMLMap, schema: z.ZodType | null, path: P
         ...fault([...path, key], "is given twice", "remove one"),
         offset: startOf(pair.key) ?? 0,
       });
-    else {
-      reader.places.set(placeKey([...path, key]), { key: startOf(pair.key), value: null });
-      out[key] = readNode(reader, pair.value as Node | null, below(schema, key), [...path, key]);
-    }
+    else readField(reader, out, pair as Pair, key, schema, path);
   }
   for (const source of merged) mergeInto(reader, out, source, schema, path);
   return out;
 }
 
+/** Adds the keys of `source` that are not there; its own come before those that it merges itself. */
 function mergeInto(
   reader: Reader,
   out: Record<string, unknown>,
   source: Node,
   schema: z.ZodType | null,
   path: Path,
+  depth = 0,
 ): void {
+  if (++reader.nodes > TEXT_LIMITS.nodes || depth > TEXT_LIMITS.depth) return;
+  const found = reader.faults.length;
   const target = resolve(reader, source, path);
   const maps = isSeq(target) ? target.items.map((item) => resolve(reader, item as Node, path)) : [target];
   for (const map of maps) {
     if (!isMap(map)) {
-      reader.faults.push(
-        fault([...path, "<<"], "merges something that is not a map", "`<<: *name` takes the keys of a map above"),
-      );
+      const hint = "`<<: *name` takes the keys of a map above";
+      const known = map === null && reader.faults.length > found;
+      if (!known) reader.faults.push(fault([...path, "<<"], "merges something that is not a map", hint));
       continue;
     }
+    const merged: Node[] = [];
     for (const pair of map.items) {
       const key = readKey(reader, pair as Pair, path);
-      if (key === "<<") mergeInto(reader, out, pair.value as Node, schema, path);
-      if (key === null || key === "<<" || Object.hasOwn(out, key) || reader.nodes > TEXT_LIMITS.nodes) continue;
-      reader.places.set(placeKey([...path, key]), { key: startOf(pair.key), value: null });
-      out[key] = readNode(reader, pair.value as Node | null, below(schema, key), [...path, key]);
+      if (key === "<<") merged.push(pair.value as Node);
+      else if (key !== null && !Object.hasOwn(out, key)) readField(reader, out, pair as Pair, key, schema, path);
     }
+    for (const inner of merged) mergeInto(reader, out, inner, schema, path, depth + 1);
   }
+}
+
+function readField(
+  reader: Reader,
+  out: Record<string, unknown>,
+  pair: Pair,
+  key: string,
+  schema: z.ZodType | null,
+  path: Path,
+): void {
+  if (reader.nodes > TEXT_LIMITS.nodes) return;
+  reader.places.set(placeKey([...path, key]), { key: startOf(pair.key), value: null });
+  out[key] = readNode(reader, pair.value as Node | null, below(schema, key), [...path, key]);
 }

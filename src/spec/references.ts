@@ -1,0 +1,123 @@
+// Names that lead to other workloads of an app: whether they are there, and whether jobs wait for themselves.
+
+import type { Kind } from "../core/workload";
+import { fault, type Fault } from "./fault";
+import { fieldsOf, get, type Fields } from "./fields";
+import type { Path } from "./issue";
+import { didYouMean } from "./nearest";
+
+/** One workload as it was written. */
+export interface Entry {
+  readonly name: string;
+  readonly kind: Kind;
+  readonly path: Path;
+  readonly fields: Fields;
+}
+
+/** A list of names, or one name, with the path of each. */
+function namesAt(fields: Fields, key: string, path: Path): { name: string; path: Path }[] {
+  const value = get(fields, key);
+  if (typeof value === "string") return [{ name: value, path: [...path, key] }];
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((name, i) => (typeof name === "string" ? [{ name, path: [...path, key, i] }] : []));
+}
+
+/** Faults of every name that leads from one workload to another. */
+export function referenceFaults(entries: readonly Entry[]): Fault[] {
+  const kinds = new Map(entries.map((entry) => [entry.name, entry]));
+  const jobs = entries.filter((entry) => entry.kind === "job");
+  return [
+    ...entries.flatMap((entry) => placeFaults(entry, entries)),
+    ...jobs.flatMap((entry) => afterFaults(entry, kinds, entries)),
+    ...cycleFaults(jobs),
+  ];
+}
+
+const listed = (names: readonly string[], what: string): string =>
+  names.length === 0
+    ? `this app has no ${what}`
+    : `${what}: ${names.slice(0, 8).join(", ")}${names.length > 8 ? ", …" : ""}`;
+
+function placeFaults(entry: Entry, entries: readonly Entry[]): Fault[] {
+  const place = fieldsOf(get(entry.fields, "place"));
+  const path = [...entry.path, "place"];
+  const all = entries.map((each) => each.name);
+  const together = namesAt(place, "together_with", path);
+  const apart = namesAt(place, "apart_from", path);
+  const faults = [...together, ...apart]
+    .filter((one) => !all.includes(one.name))
+    .map((one) =>
+      fault(
+        one.path,
+        `\`${one.name}\` is no workload of this app`,
+        didYouMean(one.name, all) ?? listed(all, "workloads"),
+      ),
+    );
+  for (const one of together) {
+    if (one.name === entry.name)
+      faults.push(fault(one.path, "is the workload itself", "the default `spread: pack` fills nodes"));
+    if (apart.some((other) => other.name === one.name))
+      faults.push(fault(one.path, `\`${one.name}\` stands in \`apart_from\` too`, "keep one"));
+  }
+  return faults;
+}
+
+const AFTER_KEYS = ["after", "after_any", "after_failed"] as const;
+
+function afterFaults(entry: Entry, kinds: ReadonlyMap<string, Entry>, entries: readonly Entry[]): Fault[] {
+  const candidates = entries
+    .filter((each) => each.kind !== "daemon" && each.name !== entry.name)
+    .map((each) => each.name);
+  const seen = new Set<string>();
+  const faults: Fault[] = [];
+  for (const key of AFTER_KEYS) {
+    for (const one of namesAt(entry.fields, key, entry.path)) {
+      const other = kinds.get(one.name);
+      const shown = `\`${one.name.slice(0, 60)}\``;
+      if (seen.has(one.name)) faults.push(fault(one.path, `names ${shown} twice`, "keep one"));
+      else if (other === undefined) {
+        faults.push(
+          fault(
+            one.path,
+            `${shown} is no job or service of this app`,
+            didYouMean(one.name, candidates) ?? listed(candidates, "jobs and services"),
+          ),
+        );
+      } else if (other.kind === "daemon")
+        faults.push(fault(one.path, `${shown} is a daemon, which has no end and no replicas`, "remove it"));
+      else if (other.kind === "service" && key !== "after") {
+        faults.push(
+          fault(one.path, `${shown} is a service, which does not end`, "`after` waits until its replicas run"),
+        );
+      }
+      seen.add(one.name);
+    }
+  }
+  return faults;
+}
+
+/** Jobs that wait for themselves, each circle once. Its own stack, since a chain may be long. */
+function cycleFaults(jobs: readonly Entry[]): Fault[] {
+  const next = new Map(
+    jobs.map((job) => [job.name, AFTER_KEYS.flatMap((key) => namesAt(job.fields, key, job.path))]),
+  );
+  const state = new Map<string, "open" | "done">();
+  const faults: Fault[] = [];
+  for (const job of jobs) {
+    const trail: { name: string; i: number }[] = state.has(job.name) ? [] : [{ name: job.name, i: 0 }];
+    for (let top = trail.at(-1); top !== undefined; top = trail.at(-1)) {
+      state.set(top.name, "open");
+      const edge = next.get(top.name)?.[top.i++];
+      if (edge === undefined) {
+        state.set(top.name, "done");
+        trail.pop();
+      } else if (state.get(edge.name) === "open") {
+        const circle = trail.slice(trail.findIndex((step) => step.name === edge.name)).map((step) => step.name);
+        const shown = circle.length > 12 ? [...circle.slice(0, 12), `… (${circle.length} jobs)`] : circle;
+        const message = `\`${edge.name}\` would wait for itself: ${[...shown, edge.name].join(" after ")}`;
+        faults.push(fault(edge.path, message, "remove one of these"));
+      } else if (next.has(edge.name) && !state.has(edge.name)) trail.push({ name: edge.name, i: 0 });
+    }
+  }
+  return faults;
+}

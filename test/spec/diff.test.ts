@@ -1,0 +1,102 @@
+// What a plan says of a changed file: which keys, whether in place or as a new version, and what runs again.
+
+import { describe, expect, test } from "bun:test";
+import type { AppDecl } from "../../src/core/workload";
+import { diffApp, type CurrentWorkload } from "../../src/spec/diff";
+import { parseApp } from "../../src/spec/parse";
+
+function parse(text: string): AppDecl {
+  const parsed = parseApp(`app: a\n${text}`, "a.yaml");
+  if (!parsed.ok) throw new Error(parsed.issues.map(({ path, message }) => `${path}: ${message}`).join("; "));
+  return parsed.app;
+}
+
+const asIs = (app: AppDecl): { workloads: CurrentWorkload[] } => ({
+  workloads: app.workloads.map((workload) => ({ ...workload, version: 3 })),
+});
+
+const diff = (before: string | null, next: string): string[] =>
+  diffApp(before === null ? null : asIs(parse(before)), parse(next)).map(
+    ({ name, change, detail }) => `${change} ${name}: ${detail}`,
+  );
+
+describe("the difference between a file and what is there", () => {
+  test("a new app adds its services and daemons and runs its jobs", () => {
+    expect(
+      diff(
+        null,
+        `
+services: { web: { run: x, replicas: 2 }, db: { run: x } }
+jobs: { prep: { run: x }, train: { run: x, nodes: 2, after: [prep] } }
+daemons: { mon: { run: x } }`,
+      ),
+    ).toEqual([
+      "add web: new service, 2 replicas",
+      "add db: new service, 1 replica",
+      "run prep: new job",
+      "run train: new job of 2 members, after prep",
+      "add mon: new daemon, one on every matching node",
+    ]);
+  });
+
+  test("the same file changes nothing, in whatever order its keys stand", () => {
+    expect(
+      diff(
+        "services: { web: { run: x, env: { A: 1, B: 2 }, resources: { cpu: 1, memory: 1GiB } } }",
+        "services: { web: { resources: { memory: 1024MiB, cpu: 1000m }, env: { B: 2, A: 1 }, run: x } }",
+      ),
+    ).toEqual(["none web: version 3, as it is"]);
+  });
+
+  test("settings change in place, what makes a task makes a version", () => {
+    const before = "services: { web: { run: x, resources: { memory: 1GiB } } }";
+    expect(
+      diff(before, "services: { web: { run: x, replicas: 3, priority: -1, resources: { memory: 1GiB } } }"),
+    ).toEqual(["change web: in place: replicas: 1 -> 3, priority: 0 -> -1"]);
+    expect(diff(before, "services: { web: { run: y, resources: { memory: 2GiB, gpu: 1 } } }")).toEqual([
+      "change web: version 4: run: x -> y, memory: 1GiB -> 2GiB, gpu: none -> 1",
+    ]);
+    expect(diff(before, "services: { web: { run: x, replicas: 2, ports: { http: auto } } }")).toEqual([
+      "change web: version 4: memory: 1GiB -> none, ports.http: none -> auto; in place: replicas: 1 -> 2",
+    ]);
+  });
+
+  test("a changed job runs again, one whose settings alone changed does not", () => {
+    const before = "jobs: { train: { run: x, retries: 1 } }";
+    expect(diff(before, "jobs: { train: { run: x --fast, retries: 1 } }")).toEqual([
+      "run train: version 4: run: x -> x --fast",
+    ]);
+    expect(diff(before, "jobs: { train: { run: x, retries: 2 } }")).toEqual([
+      "change train: in place: retries: 1 -> 2",
+    ]);
+  });
+
+  test("values of variables are not shown", () => {
+    expect(
+      diff(
+        "services: { web: { run: x, env: { A: old, B: b } } }",
+        "services: { web: { run: x, env: { A: new, C: c } } }",
+      ),
+    ).toEqual(["change web: version 4: env.A changed, env.B removed, env.C added"]);
+  });
+
+  test("a long command that differs late still says that it differs", () => {
+    const long = "x".repeat(200);
+    expect(diff(`jobs: { a: { run: ${long}1 } }`, `jobs: { a: { run: ${long}2 } }`)).toEqual([
+      "run a: version 4: the command",
+    ]);
+  });
+
+  test("what is gone is removed, what changed its kind is said to", () => {
+    expect(
+      diff(
+        "services: { web: { run: x } }\njobs: { j: { run: x } }\ndaemons: { d: { run: x } }",
+        "jobs: { web: { run: x } }",
+      ),
+    ).toEqual([
+      "run web: was a service, becomes a job: new job",
+      "remove j: its runs are cancelled",
+      "remove d: its tasks are stopped on every node",
+    ]);
+  });
+});

@@ -1,0 +1,23 @@
+// Golden files: an input, a line of dashes, what came out. `ORCH_GOLDEN=write bun test …` writes what comes out now.
+
+import { expect, test } from "bun:test";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const CUT = "\n----------\n";
+
+/** Makes one test of each `*.golden` in a folder, a path from the repository's top; `make` gives the output. */
+export function goldenTests(folder: string, make: (input: string, name: string) => string): void {
+  const dir = join(import.meta.dir, "../..", folder);
+  for (const file of readdirSync(dir)
+    .filter((name) => name.endsWith(".golden"))
+    .toSorted()) {
+    const path = join(dir, file);
+    const [input = "", expected = ""] = readFileSync(path, "utf8").split(CUT);
+    const output = `${make(input, file.replace(/\.golden$/, "")).trimEnd()}\n`;
+    test(`${file} gives what it says`, () => {
+      if (process.env["ORCH_GOLDEN"] === "write" && output !== expected) writeFileSync(path, input + CUT + output);
+      else expect(output).toBe(expected);
+    });
+  }
+}
