@@ -22,10 +22,9 @@ export type Inspected =
 
 /** Looks at a database without changing it or its log. `thorough` also checks that indexes and rows agree. */
 export function inspect(file: string, folder: string, thorough = false): Inspected {
-  if (!existsSync(file)) {
-    return existsSync(`${file}-wal`) ? { is: "corrupt", why: "its log is there without it" } : { is: "absent" };
-  }
-  if (statSync(file).size === 0 && !existsSync(`${file}-wal`)) return { is: "blank" };
+  const logged = existsSync(`${file}-wal`) && statSync(`${file}-wal`).size > 0;
+  if (!existsSync(file)) return logged ? { is: "corrupt", why: "its log is there without it" } : { is: "absent" };
+  if (statSync(file).size === 0 && !logged) return { is: "blank" };
   try {
     // A connection that cannot write does not fold the log into a damaged file when it closes.
     const db = new Database(file, { readonly: true });

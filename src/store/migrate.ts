@@ -38,6 +38,7 @@ export function schemaOf(db: Database): number | null {
 
 /** Applies what is missing, in one transaction of SQLite. */
 export function migrateDatabase(db: Database, folder: string): void {
+  if (schemaOf(db) === knownSchemas(folder).at(-1)) return;
   // As drizzle would make it, but strict like the others.
   db.run(`create table if not exists __drizzle_migrations
     (id integer primary key, hash text not null, created_at integer) strict`);
