@@ -1,4 +1,4 @@
-// Texts made to hurt: too large, too deep, growing as aliases are resolved, oddly encoded. Each is refused with a place.
+// Texts made to hurt: too large, too deep, growing with aliases, oddly encoded. Each is refused with a place.
 
 import { describe, expect, test } from "bun:test";
 import { parseApp, parseJob } from "../../src/spec/parse";
