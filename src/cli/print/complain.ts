@@ -40,6 +40,12 @@ export function describe(error: unknown): Said | null {
 /** Issues one a line as compilers print them, then the message and the hint on one. */
 export function sayText({ message, hint, issues }: Omit<Said, "exit">, file = ""): string {
   const places = issues.map((issue) => clean(formatIssue(file, issue)));
-  const ended = hint === null || /[.?!:]$/.test(message) ? message : `${message}.`;
-  return [...places, `orch: ${clean(hint === null ? message : `${ended} ${hint}`)}`].map((line) => `${line}\n`).join("");
+  return [...places, `orch: ${clean(withHint(message, hint))}`].map((line) => `${line}\n`).join("");
+}
+
+/** A hint that is a sentence follows as one; another stands in brackets. */
+function withHint(message: string, hint: string | null): string {
+  if (hint === null || hint === "") return message;
+  if (!/^\p{Lu}/u.test(hint)) return `${message} (${hint})`;
+  return `${/[.?!:]$/.test(message) ? message : `${message}.`} ${hint}`;
 }
