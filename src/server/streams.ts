@@ -65,13 +65,22 @@ export function createStreams(socket: AgentSocket): Streams {
     }
   }
 
+  /** The reader may go away while nothing comes: a generator alone would wait for the next bytes first. */
+  function leave(id: number, stream: Incoming, bytes: AsyncGenerator<Uint8Array>): Promise<IteratorResult<Uint8Array>> {
+    if (stream.end === null) send({ type: "close", stream: id });
+    open.delete(id);
+    finish(stream, null);
+    return bytes.return(undefined);
+  }
+
   return {
     openLog(request) {
       const id = ++count;
       const stream: Incoming = { chunks: [], end: null, wake: null };
       open.set(id, stream);
       send({ type: "open", stream: id, credit: STREAM_CREDIT_BYTES, what: { kind: "log", ...request } });
-      return read(id, stream);
+      const bytes = read(id, stream);
+      return { [Symbol.asyncIterator]: () => ({ next: () => bytes.next(), return: () => leave(id, stream, bytes) }) };
     },
     take(message) {
       const stream = open.get(message.stream);

@@ -1,0 +1,101 @@
+// The HTTP face without a socket: every request passes the same gates, in one order, before a handler sees it.
+
+import { Hono, type Context as HonoContext } from "hono";
+import { z } from "zod";
+import { assert } from "../core/assert";
+import { HOUSE_LIMITS } from "../core/limits";
+import { ACCESS, demandTouch, mayCall } from "./access";
+import type { Api } from "./api";
+import type { Principal } from "./auth";
+import { refuseForeign, secured } from "./gates";
+import { bodyOf, hashOf } from "./body";
+import { idempotencyOf } from "./idempotency";
+import { refusalOf } from "./onerror";
+import { errorAnswer, RefusedError } from "./refused";
+import { keyOf, type Ask, type Link, type Route } from "./route";
+import { ROUTES } from "./routes";
+
+type Env = { Bindings: { link?: Link } };
+
+/** For requests that come without a socket, as tests make them. */
+const NO_LINK: Link = { source: "local", keepOpen: () => undefined, upgrade: () => false };
+const NOBODY: Principal = { name: "nobody", role: "agent", project: "", unix_user: "", token_id: "" };
+
+export type App = Hono<Env>;
+
+export function createApp(api: Api): App {
+  const app = new Hono<Env>();
+  app.use(async (c, next) => {
+    refuseForeign(c.req.raw, api.hosts);
+    await next();
+  });
+  for (const route of ROUTES) {
+    app.on(route.method, route.path.replaceAll(/\{(\w+)\}/g, ":$1"), async (c) => answerOf(api, route, c));
+  }
+  app.notFound((c) => {
+    const hint = c.req.path.startsWith("/v1/") ? "GET /v1/openapi.json lists what there is" : "the API is under /v1/";
+    return finish(api, errorAnswer("not_found", `there is no ${c.req.method} ${shown(c.req.path)}`, hint, []));
+  });
+  app.onError((error) => {
+    const { code, message, hint, issues } = refusalOf(error, api);
+    return finish(api, errorAnswer(code, message, hint, issues));
+  });
+  return app;
+}
+
+const shown = (path: string): string => (path.length > 100 ? `${path.slice(0, 100)}…` : path);
+
+function finish(api: Api, response: Response): Response {
+  response.headers.set("x-orch-timeline", api.store.state.cluster.timeline);
+  return secured(response);
+}
+
+async function answerOf(api: Api, route: Route, c: HonoContext<Env>): Promise<Response> {
+  const request = c.req.raw;
+  const key = keyOf(route);
+  const link = (c.env as Env["Bindings"] | undefined)?.link ?? NO_LINK;
+  const who = admit(api, key, request, link);
+  const { value: body, text } = await bodyOf(request, route.body, HOUSE_LIMITS.body_bytes);
+  const query = queryOf(request, route.query);
+  const idempotency = idempotencyOf(request.headers.get("idempotency-key"), api.store.state.cluster.timeline, api.clock());
+  let touched = false;
+  const ask: Ask<string, unknown, unknown> = {
+    api, params: c.req.param(), query, body, who, request, link,
+    touch(thing, what) {
+      touched = true;
+      demandTouch(who, thing, what);
+    },
+    async commit(transact) {
+      const named = idempotency === null ? undefined : { principal: who.name, key: idempotency,
+        request_hash: hashOf(`${request.method}\n${new URL(request.url).pathname}\n${text}`) };
+      const done = await api.store.commit(who.name, transact, named);
+      // What is answered again was allowed when it was answered first, to the same principal.
+      touched ||= done.replayed;
+      return done.value;
+    },
+  };
+  const value = await route.handle(ask);
+  const access = ACCESS[key];
+  assert(access?.is !== "roles" || access.scope !== "own" || touched, `${key} did not ask whose the thing is`);
+  return finish(api, value instanceof Response ? value : Response.json(value));
+}
+
+/** Authentication and the role, before anything of the request is read. */
+function admit(api: Api, key: string, request: Request, link: Link): Principal {
+  const access = Object.hasOwn(ACCESS, key) ? ACCESS[key] : undefined;
+  if (access?.is === "open") return NOBODY;
+  const who = api.auth.authenticate(request.headers.get("authorization"), link.source);
+  if (mayCall(key, who.role)) return who;
+  throw new RefusedError("forbidden", `${who.name} may not do this: the role ${who.role} is not enough`,
+    who.role === "agent" ? "This is a join token: it lets machines in, nothing else" : "Ask an admin of this cluster");
+}
+
+function queryOf(request: Request, schema: z.ZodObject | null): unknown {
+  const given: Record<string, string> = {};
+  for (const [name, value] of new URL(request.url).searchParams) given[name] = value;
+  const parsed = (schema ?? z.object({})).strict().safeParse(given);
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.map((issue) => ({ line: 0, column: 0, path: `?${issue.path.join(".")}`,
+    message: issue.message, hint: null }));
+  throw new RefusedError("bad_request", "the query is not one of this route", "GET /v1/openapi.json says what it takes", issues);
+}

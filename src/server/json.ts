@@ -1,0 +1,102 @@
+// Bodies as values: bytes that must be UTF-8, JSON that must not be deeper than a bound, and the place of what is wrong.
+
+export type ReadJson =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly line: number; readonly column: number; readonly message: string };
+
+/** The text of UTF-8 bytes, or the place of the first byte that is none. */
+export function readUtf8(bytes: Uint8Array): { readonly ok: true; readonly text: string } | { readonly ok: false; readonly at: number } {
+  try {
+    return { ok: true, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return { ok: false, at: validPrefix(bytes) };
+  }
+}
+
+/** How many bytes decode: the longest prefix without a replacement character that was not there. */
+function validPrefix(bytes: Uint8Array): number {
+  const again = new TextEncoder().encode(new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes));
+  let at = 0;
+  while (at < bytes.length && bytes[at] === again[at]) at++;
+  return at;
+}
+
+/** Parses JSON. What is too deep is refused before anything is built from it. */
+export function readJson(text: string, max_depth: number): ReadJson {
+  const found = scan(text, max_depth);
+  if (found !== null) return { ok: false, ...placeOf(text, found.at), message: found.message };
+  try {
+    return { ok: true, value: JSON.parse(text) as unknown };
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return { ok: false, line: 0, column: 0, message: "is not JSON" };
+  }
+}
+
+export function placeOf(text: string, at: number): { readonly line: number; readonly column: number } {
+  const before = text.slice(0, at).split("\n");
+  return { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
+}
+
+interface Found {
+  readonly at: number;
+  readonly message: string;
+}
+
+const SPACE = /[ \t\r\n]*/y;
+const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
+const SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
+
+/** Walks the text once with a stack of its own; `null` when it is JSON and not too deep. */
+function scan(text: string, max_depth: number): Found | null {
+  let at = 0;
+  const take = (pattern: RegExp): boolean => {
+    pattern.lastIndex = at;
+    if (!pattern.test(text)) return false;
+    at = pattern.lastIndex;
+    return true;
+  };
+  const space = (): void => void take(SPACE);
+  const here = (expected: string): Found =>
+    ({ at, message: at >= text.length ? `ends where ${expected} should be` : `is not JSON here: ${expected} should be` });
+  const keyed = (): Found | null => {
+    if (!take(STRING)) return here("a key in double quotes");
+    space();
+    if (text[at] !== ":") return here("a colon");
+    at++;
+    space();
+    return null;
+  };
+  const open: ("{" | "[")[] = [];
+  space();
+  for (;;) {
+    const start = text[at];
+    if (start === "{" || start === "[") {
+      if (open.length >= max_depth) return { at, message: `is deeper than ${max_depth} levels` };
+      at++;
+      space();
+      if (text[at] !== (start === "{" ? "}" : "]")) {
+        open.push(start);
+        const wrong = start === "{" ? keyed() : null;
+        if (wrong !== null) return wrong;
+        continue;
+      }
+      at++;
+    } else if (!take(STRING) && !take(SCALAR)) return here("a value");
+    space();
+    for (let around = open.at(-1); around !== undefined; around = open.at(-1)) {
+      const next = text[at];
+      if (next === ",") break;
+      if (next !== (around === "{" ? "}" : "]")) return here(around === "{" ? "a comma or }" : "a comma or ]");
+      at++;
+      open.pop();
+      space();
+    }
+    if (open.length === 0) return at === text.length ? null : here("the end");
+    at++;
+    space();
+    const wrong = open.at(-1) === "{" ? keyed() : null;
+    if (wrong !== null) return wrong;
+  }
+}

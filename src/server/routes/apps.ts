@@ -1,0 +1,102 @@
+// Apps: apply, look, remove.
+
+import { z } from "zod";
+import { formatIssue } from "../../spec/issue";
+import { parseApp } from "../../spec/parse";
+import type { AppDecl } from "../../core/workload";
+import { appDetail, applyAnswer, applyRequest, appView, doneAnswer, list, validateAnswer, validateRequest } from "../../wire/api";
+import { mayTouch } from "../access";
+import type { Api } from "../api";
+import { applyApp, findApp, removeWorkload, workloadsOf, type Applied } from "../apply";
+import type { Principal } from "../auth";
+import { demandGrants } from "../grants";
+import { notFound, RefusedError } from "../refused";
+import { route } from "../route";
+import { demandRoom } from "../room";
+import { appView as viewOf } from "../views/app";
+import { pendingOf } from "./tasks";
+
+/** The app that a text declares, for the project that it names or the asker's own. */
+export function declared(text: string, file: string, who: Principal): { readonly decl: AppDecl; readonly project: string } {
+  const parsed = parseApp(text, file);
+  if (parsed.ok) return { decl: parsed.app, project: parsed.app.project ?? who.project };
+  const [first] = parsed.issues;
+  const more = parsed.issues.length - 1;
+  throw new RefusedError("spec", first === undefined ? `${file} is not a spec`
+    : `${formatIssue(file, { ...first, hint: null })}${more > 0 ? ` (and ${more} more)` : ""}`, null, parsed.issues);
+}
+
+export const applying = (api: Api, text: string, file: string, revision: number | null, who: Principal) => {
+  const { decl, project } = declared(text, file, who);
+  return { decl, project, text, revision, user: who.name, fresh: api.seed, spec: api.store.spec };
+};
+
+export const APP_ROUTES = [
+  route({
+    method: "PUT", path: "/v1/apps/{project}/{app}", body: applyRequest, answer: applyAnswer,
+    summary: "Applies a spec: the cluster becomes what it declares",
+    async handle({ api, params, body, who, touch, commit }): Promise<z.infer<typeof applyAnswer>> {
+      const wanted = applying(api, body.text, body.file, body.revision, who);
+      if (wanted.decl.app !== params.app || wanted.project !== params.project) {
+        throw new RefusedError("bad_request", `the spec is of ${wanted.project}/${wanted.decl.app}, the address of ` +
+          `${params.project}/${params.app}`);
+      }
+      touch({ project: wanted.project }, `the app ${wanted.decl.app}`);
+      demandGrants(who, wanted.decl.workloads);
+      demandRoom(api);
+      const done: Applied = await commit((draft) => applyApp(draft, wanted));
+      return { ...done, runs: [...done.runs], changes: [...done.changes] };
+    },
+  }),
+  route({
+    method: "POST", path: "/v1/validate", body: validateRequest, answer: validateAnswer,
+    summary: "Checks a spec without looking at the cluster",
+    handle({ body, who }): z.infer<typeof validateAnswer> {
+      const { decl, project } = declared(body.text, body.file, who);
+      return { app: decl.app, project, workloads: decl.workloads.map(({ name, kind }) => ({ name, kind })) };
+    },
+  }),
+  route({
+    method: "GET", path: "/v1/apps", answer: list("apps", appView), summary: "All apps",
+    handle({ api }) {
+      const pending = pendingOf(api);
+      const apps = api.store.state.apps.values().map((app) => viewOf(app, api.store.state, pending)).toArray()
+        .sort((a, b) => `${a.project}/${a.name}`.localeCompare(`${b.project}/${b.name}`));
+      return { apps, next: null };
+    },
+  }),
+  route({
+    method: "GET", path: "/v1/apps/{project}/{app}", answer: appDetail, summary: "One app and, for its owners, its spec",
+    handle({ api, params, who }): z.infer<typeof appDetail> {
+      const app = demandApp(api, params.project, params.app);
+      return { ...viewOf(app, api.store.state, pendingOf(api)), text: mayTouch(who, app) ? app.text : null };
+    },
+  }),
+  route({
+    method: "DELETE", path: "/v1/apps/{project}/{app}", answer: doneAnswer,
+    summary: "Removes an app: its tasks are stopped, its jobs cancelled; the name is free when the last one is over",
+    async handle({ api, params, who, touch, commit }): Promise<z.infer<typeof doneAnswer>> {
+      return commit((draft) => {
+        const app = findApp(draft.state, params.project, params.app);
+        if (app === undefined) throw noApp(params.project, params.app);
+        touch(app, `the app ${app.name}`);
+        if (app.removing) return { revision: app.revision };
+        const going = workloadsOf(draft.state, app.uid).filter((workload) => !workload.removing);
+        const row = { ...app, removing: true, revision: draft.revision, changed_by: who.name, changed_ms: draft.now_ms };
+        draft.put([{ table: "apps", key: app.uid, row },
+          ...going.flatMap((workload) => removeWorkload(draft, workload, who.name))]);
+        draft.event({ verb: "removed", object: app.name, project: app.project, detail: `${going.length} workloads` });
+        return { revision: draft.revision };
+      });
+    },
+  }),
+];
+
+const noApp = (project: string, app: string): RefusedError =>
+  notFound(`there is no app ${project}/${app}`, "orch ps shows what there is");
+
+function demandApp(api: Api, project: string, name: string) {
+  const app = findApp(api.store.state, project, name);
+  if (app === undefined) throw noApp(project, name);
+  return app;
+}

@@ -1,0 +1,36 @@
+// What happened, what happens now, and why something is where it is.
+
+import { eventView, list } from "../../wire/api";
+import { HOUSE_LIMITS } from "../../core/limits";
+import { RefusedError } from "../refused";
+import { route } from "../route";
+import { limitOf, number, page, short } from "../query";
+import { z } from "zod";
+
+export const EVENT_ROUTES = [
+  route({
+    method: "GET", path: "/v1/events", answer: list("events", eventView),
+    query: page.extend({ object: short.optional(), since_ms: number.optional() }),
+    summary: "What people, nodes and the plan did, the newest first",
+    handle({ api, query }) {
+      const limit = limitOf(query);
+      const { object, since_ms, next } = query;
+      const rows = api.store.history.events({ limit: limit + 1, ...(object === undefined ? {} : { object }),
+        ...(since_ms === undefined ? {} : { since_ms }), ...(next === undefined ? {} : { before_id: next }) });
+      const events = rows.slice(0, limit);
+      return { events, next: rows.length > limit ? events.at(-1)?.id ?? null : null };
+    },
+  }),
+  route({
+    method: "GET", path: "/v1/watch", query: z.object({ since: number.optional() }), answer: "text/event-stream",
+    summary: "Changes after the revision `since`, as server-sent events; `resync` says to read everything afresh",
+    handle({ api, query, who, link }) {
+      if (api.watch.watchers() >= HOUSE_LIMITS.watchers) {
+        throw new RefusedError("too_many", `${HOUSE_LIMITS.watchers} watchers are connected`, "Try again later");
+      }
+      link.keepOpen();
+      const stream = api.watch.open(query.since ?? null, () => api.auth.holds(who));
+      return new Response(stream, { headers: { "content-type": "text/event-stream; charset=utf-8" } });
+    },
+  }),
+];

@@ -1,0 +1,35 @@
+// What an apply would do now: computed on a copy by the same code that does it, then thrown away.
+
+import { applyRequest, planView, type PlanView } from "../../wire/api";
+import { applyApp, findApp, workloadsOf } from "../apply";
+import { dryRun } from "../dry";
+import { demandGrants } from "../grants";
+import { route } from "../route";
+import { blockedView, opView } from "../views/plan";
+import { applying } from "./apps";
+
+export const PLAN_ROUTES = [
+  route({
+    method: "POST", path: "/v1/plan", body: applyRequest, answer: planView,
+    summary: "What applying this spec would do: every change, every placement, everything that must wait. Changes nothing",
+    handle({ api, body, who, touch }): PlanView {
+      const wanted = applying(api, body.text, body.file, body.revision, who);
+      const { decl, project } = wanted;
+      touch({ project }, `the app ${decl.app}`);
+      demandGrants(who, decl.workloads);
+      const before = findApp(api.store.state, project, decl.app);
+      const { value, ops, blocked, notices, state } = dryRun(api, who.name, (draft) => applyApp(draft, wanted));
+      const app_uid = findApp(state, project, decl.app)?.uid;
+      const own = new Set(app_uid === undefined ? [] : [
+        ...workloadsOf(state, app_uid).map((workload) => workload.uid),
+        ...state.runs.values().filter((run) => run.app_uid === app_uid).map((run) => run.uid)]);
+      return {
+        revision: before?.revision ?? 0,
+        ops: ops.map((op) => opView(op, state)).filter((op) => op !== null),
+        blocked: blocked.filter((one) => own.has(one.owner_uid)).map(blockedView),
+        changes: value.changes.map((line) => ({ ...line })),
+        notices: [...new Set([...api.loop.notices(), ...notices])],
+      };
+    },
+  }),
+];

@@ -1,0 +1,136 @@
+// Runs: make one, look, cancel.
+
+import { z } from "zod";
+import type { RunRow } from "../../core/model";
+import type { WorkloadDecl } from "../../core/workload";
+import { legalName } from "../../spec/names";
+import { parseJob } from "../../spec/parse";
+import { cancelRequest, list, runAnswer, runDetail, runRequest, runView } from "../../wire/api";
+import type { Api } from "../api";
+import { dryRun, emptyCluster } from "../dry";
+import { demandGrants } from "../grants";
+import { notFound, RefusedError } from "../refused";
+import { demandRoom } from "../room";
+import { route } from "../route";
+import { flag, limitOf, number, page, short } from "../query";
+import { cancelRun, demandSatisfiable, makeRun, runByNumber } from "../runs";
+import { meantBy } from "../resolve";
+import { queuePositions, runView as viewOf } from "../views/run";
+import { taskView } from "../views/task";
+
+const RUN_TASKS = 1_000;
+
+export const RUN_ROUTES = [
+  route({
+    method: "POST", path: "/v1/runs", body: runRequest, answer: runAnswer,
+    summary: "Makes a job in no app and queues it; refused when no known node could ever run it",
+    async handle({ api, body, who, touch, commit }): Promise<z.infer<typeof runAnswer>> {
+      const project = body.project ?? who.project;
+      touch({ project }, "the run");
+      const decl = declaredJob(body.job, body.name);
+      demandGrants(who, [decl]);
+      demandRoom(api);
+      const uid = api.seed();
+      const making = { decl, project, who, uid, history: api.store.history };
+      if (!body.wait_for_nodes) {
+        // On the empty nodes alone: what must only wait for others to end is not refused.
+        const { blocked } = dryRun(api, who.name, (draft) => makeRun(draft, { ...making,
+          decl: { ...decl, settings: { ...decl.settings, after: [] } } }), emptyCluster(api.store.state));
+        demandSatisfiable(blocked, uid);
+      }
+      return commit((draft) => {
+        const { run, name, state } = makeRun(draft, making);
+        return { run, name, state };
+      });
+    },
+  }),
+  route({
+    method: "GET", path: "/v1/runs", answer: list("runs", runView),
+    query: page.extend({ all: flag.optional(), user: short.optional(), project: short.optional(), since_ms: number.optional() }),
+    summary: "Runs that wait or run, in the order of the queue; with `all` or `since_ms` also what is over, the newest first",
+    handle({ api, query }) {
+      const { state, history } = api.store;
+      const positions = queuePositions(state);
+      const limit = limitOf(query);
+      const wanted = (run: RunRow): boolean => (query.user === undefined || run.user === query.user) &&
+        (query.project === undefined || run.project === query.project) &&
+        (query.since_ms === undefined || (run.finished_ms ?? Infinity) >= query.since_ms);
+      const living = query.next !== undefined ? [] : state.runs.values().filter(wanted).toArray()
+        .sort((a, b) => (positions.get(a.uid) ?? 0) - (positions.get(b.uid) ?? 0) || a.run - b.run);
+      const views = living.map((run) => viewOf(run, positions.get(run.uid) ?? null));
+      if (query.all !== true && query.since_ms === undefined) return { runs: views.slice(0, limit), next: null };
+      const { user, project, since_ms } = query;
+      const ended = history.runs({ limit: Math.max(0, limit - views.length) + 1, ...(user === undefined ? {} : { user }),
+        ...(project === undefined ? {} : { project }), ...(since_ms === undefined ? {} : { since_ms }),
+        ...(query.next === undefined ? {} : { before_run: beforeOf(query.next) }) });
+      const runs = [...views, ...ended.map((run) => viewOf(run, null))].slice(0, limit);
+      const last = runs.at(-1);
+      const more = views.length + ended.length > limit && last !== undefined && views.length < limit;
+      return { runs, next: more ? String(last.run) : null };
+    },
+  }),
+  route({
+    method: "GET", path: "/v1/runs/{run}", answer: runDetail, summary: "One run with its tasks, by its number or its job's name",
+    handle({ api, params, who }): z.infer<typeof runDetail> {
+      const { state, history } = api.store;
+      const run = demandRun(api, params.run, who.project);
+      const tasks = [...state.tasks.values().filter((task) => task.owner_uid === run.uid),
+        ...history.tasks({ owner_uid: run.uid, limit: RUN_TASKS })];
+      return { ...viewOf(run, queuePositions(state).get(run.uid) ?? null),
+        tasks: tasks.sort((a, b) => a.slot - b.slot || a.member - b.member || a.attempt - b.attempt)
+          .map((task) => taskView(task, state)) };
+    },
+  }),
+  route({
+    method: "POST", path: "/v1/runs/{run}/cancel", body: cancelRequest, answer: runView,
+    summary: "Ends a run: what waits never starts, what runs is stopped. A run that is over stays as it is",
+    async handle({ api, params, body, who, touch, commit }): Promise<z.infer<typeof runView>> {
+      const signal = signalOf(body.signal);
+      return commit((draft) => {
+        const found = demandRun(api, params.run, who.project);
+        const run = draft.state.runs.get(found.uid) ?? found;
+        touch(run, `run ${run.run}`);
+        return viewOf(draft.state.runs.has(run.uid) ? cancelRun(draft, run, who.name, signal) : run, null);
+      });
+    },
+  }),
+];
+
+/** `next` of a list of runs is the number of its last one. */
+function beforeOf(next: string): number {
+  if (/^\d{1,15}$/.test(next)) return Number(next);
+  throw new RefusedError("bad_request", "`next` is not one that this list gave", "Begin the list again without it");
+}
+
+function declaredJob(job: Record<string, unknown>, name: string | null): WorkloadDecl {
+  const parsed = parseJob(job, name ?? nameOf(job));
+  if (parsed.ok) return parsed.workload;
+  const [first] = parsed.issues;
+  throw new RefusedError("spec", first === undefined ? "this is not a job"
+    : `${first.path === "" ? "" : `${first.path}: `}${first.message}`, first?.hint ?? null, parsed.issues);
+}
+
+/** A run without a name is called after its program: `python3 train.py` is `python3`. */
+function nameOf({ command, run }: Record<string, unknown>): string {
+  const first: unknown = Array.isArray(command) ? command[0] : typeof run === "string" ? run.trim().split(/\s/)[0] : null;
+  return typeof first === "string" ? legalName(first.slice(0, 4_096).split("/").at(-1) ?? "") ?? "run" : "run";
+}
+
+export function demandRun(api: Api, ref: string, project: string): RunRow {
+  const { store } = api;
+  const run = /^\d{1,15}$/.test(ref) ? runByNumber(store.state, store.history, Number(ref))
+    : meantBy(store, ref, project).run;
+  if (run !== null) return run;
+  throw notFound(`there is no run ${ref.slice(0, 100)}`, "orch runs shows what there is");
+}
+
+const SIGNALS = new Set(["HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "TERM", "CONT", "STOP", "TSTP", "ALRM", "ABRT", "WINCH"]);
+
+function signalOf(text: string | null): string | null {
+  if (text === null) return null;
+  const name = text.toUpperCase().replace(/^SIG/, "");
+  if (SIGNALS.has(name)) return name;
+  throw new RefusedError("bad_request", `${JSON.stringify(text.slice(0, 40))} is not a signal that can be sent`,
+    `one of ${[...SIGNALS].join(", ")}`);
+}
+

@@ -1,0 +1,187 @@
+// The server as a whole: opened in an order that refuses before it changes anything, closed so that nothing is cut short.
+
+import { join } from "node:path";
+import type { PlanLimits } from "../core/snapshot";
+import { nowMs, steadyClock } from "../os/clock";
+import { randomBytes, randomHex } from "../os/dice";
+import { writeDurably } from "../os/durable";
+import { makePrivateDir, readText } from "../os/files";
+import { self } from "../os/private-files";
+import { openStore } from "../store/open";
+import type { Store } from "../store/store";
+import { formatToken } from "../wire/token";
+import type { Api } from "./api";
+import { createApp } from "./app";
+import { createAuth } from "./auth";
+import { isNew, makeAdmin } from "./first";
+import { openIdentity, type OwnIdentity } from "./identity";
+import { JOIN_TOKEN_MS } from "./join";
+import { hostNames, localUrl, parseListen, publicUrl, type Listen } from "./listen";
+import { createLoop } from "./loop";
+import { freshId, joinCommand, tokenRow } from "./routes/access";
+import { createSessions } from "./sessions";
+import { settingsFrom, type Settings } from "./settings";
+import { closePort, openPort } from "./socket";
+import { StartError } from "./start-error";
+import { startUpkeep } from "./upkeep";
+import { createWatch } from "./watch";
+
+export { StartError } from "./start-error";
+
+export interface ServerOptions {
+  readonly data_dir: string;
+  /** `host:port`; port 0 takes a free one. */
+  readonly listen: string;
+  /** Further names under which the server is addressed. */
+  readonly hosts: string[];
+  readonly settings: Partial<PlanLimits>;
+  readonly version: string;
+  say(line: string): void;
+}
+
+export interface RunningServer {
+  readonly url: string;
+  readonly pin: string;
+  /** Makes a join token and gives the command line that uses it. */
+  joinCommand(): Promise<string>;
+  /** Resolves when it was stopped; rejects when it ended by a failure. */
+  readonly stopped: Promise<void>;
+  stop(): Promise<void>;
+}
+
+const HEARTBEAT_MS = 5_000;
+
+/** Starts a server on `<data_dir>/server`. Throws StartError with one line and a hint. */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  if (process.env["NODE_TLS_REJECT_UNAUTHORIZED"] === "0") {
+    throw new StartError("NODE_TLS_REJECT_UNAUTHORIZED=0 is set: it would switch off the checking of certificates",
+      "Unset it and start again");
+  }
+  const listen = parseListen(options.listen);
+  const dir = join(options.data_dir, "server");
+  makeDir(dir);
+  const settings = settingsOf(dir, options);
+  const clock = steadyClock();
+  const opened = openStore({ dir, clock, random: randomBytes });
+  if (!opened.ok) throw new StartError(opened.message, opened.hint);
+  for (const notice of opened.notices) options.say(notice);
+  const { store } = opened;
+  try {
+    const identity = await openIdentity(dir, store.state.cluster.cluster_id, isNew(store), clock(), randomHex(8));
+    return await serve({ options, listen, dir, settings, store, identity, clock });
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+}
+
+function makeDir(dir: string): void {
+  try {
+    makePrivateDir(dir);
+  } catch (error) {
+    throw new StartError(`${dir} cannot be made: ${error instanceof Error ? error.message : String(error)}`,
+      "Choose a directory of this user with --data DIR or ORCH_DATA", { cause: error });
+  }
+}
+
+function settingsOf(dir: string, options: ServerOptions): Settings {
+  const file = join(dir, "settings.yaml");
+  const read = readText(file);
+  if (read.is === "failed") throw new StartError(`cannot read ${file}: ${read.why}`, null);
+  return settingsFrom(read.is === "there" ? read.text : null, file, options.settings, options.hosts);
+}
+
+interface Opened {
+  readonly options: ServerOptions;
+  readonly listen: Listen;
+  readonly dir: string;
+  readonly settings: Settings;
+  readonly store: Store;
+  readonly identity: OwnIdentity;
+  readonly clock: () => number;
+}
+
+async function serve(opened: Opened): Promise<RunningServer> {
+  const { options, listen, dir, settings, store, identity, clock } = opened;
+  const seed = (): string => randomHex(16);
+  const { hostname } = self();
+  let fail: (error: unknown) => void = (error) => { throw error; };
+  const failed = (error: unknown): void => fail(error);
+  const loop = createLoop({ store, limits: settings.limits, monotonic: clock, seed, say: options.say, failed });
+  const context = { store, loop, limits: settings.limits, identity, clock, seed, heartbeat_ms: HEARTBEAT_MS,
+    version: options.version, say: options.say };
+  const sessions = createSessions(context);
+  const watch = createWatch(store, loop.lastSeen);
+  let url = "";
+  const api: Api = { ...context, sessions, watch, auth: createAuth(() => store.state, identity.pin, nowMs),
+    hosts: hostNames(hostname, settings.hosts, listen), url: () => url };
+  const stopParts = (): void => {
+    loop.stop();
+    sessions.stop();
+    watch.stop();
+  };
+  const first = isNew(store);
+  let port: ReturnType<typeof openPort>;
+  try {
+    if (first) options.say(`admin token: ${await makeAdmin(store, identity, dir, randomHex, seed)}`);
+    port = openPort(createApp(api), sessions.handlers, listen, listen.secure ? { key: identity.key_pem, cert: identity.certificate_pem } : null);
+  } catch (error) {
+    stopParts();
+    throw error;
+  }
+  url = publicUrl(listen, port.port ?? listen.port, hostname);
+  const client = { url: localUrl(listen, port.port ?? listen.port), pin: identity.pin, certificate: identity.certificate_pem };
+  writeDurably(join(dir, "client.json"), `${JSON.stringify(client, null, 2)}\n`);
+  const stopUpkeep = startUpkeep(store, watch, failed);
+  const end = endOf(async () => {
+    stopUpkeep();
+    stopParts();
+    await closePort(port);
+    store.close();
+  });
+  fail = (error) => {
+    options.say(`the server ends: ${error instanceof Error ? error.stack ?? error.message : String(error)}`);
+    void end.fail(error);
+  };
+  loop.wake();
+  const joining = (): Promise<string> => newJoinCommand(api);
+  options.say(`listening on ${url}`);
+  if (first) options.say(`more machines: ${await joining()}`);
+  return { url, pin: identity.pin, joinCommand: joining, stopped: end.stopped, stop: end.stop };
+}
+
+interface End {
+  readonly stopped: Promise<void>;
+  stop(): Promise<void>;
+  fail(error: unknown): Promise<void>;
+}
+
+/** Runs `close` once, whoever asks, and settles `stopped` by how it came to it. */
+function endOf(close: () => Promise<void>): End {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  let closing: Promise<void> | null = null;
+  const closeOnce = (): Promise<void> => (closing ??= close());
+  return {
+    stopped: promise,
+    async stop() {
+      await closeOnce();
+      resolve();
+    },
+    async fail(error) {
+      await closeOnce();
+      reject(error);
+    },
+  };
+}
+
+async function newJoinCommand(api: Api): Promise<string> {
+  const secret = randomHex(20);
+  const { value: id } = await api.store.commit("server", (draft) => {
+    const fresh = freshId(draft.state, api.seed);
+    draft.put([{ table: "tokens", key: fresh, row: tokenRow({ id: fresh, secret, role: "agent", user: null,
+      expires_ms: Math.floor(draft.now_ms) + JOIN_TOKEN_MS }, draft.now_ms) }]);
+    draft.event({ verb: "token_made", object: fresh, project: null, detail: "agent, by the server's console" });
+    return fresh;
+  });
+  return joinCommand(api, formatToken({ pin: api.identity.pin, id, secret }));
+}

@@ -1,0 +1,72 @@
+// The server's settings: defaults, then settings.yaml of its data directory, then flags. What is not known is refused.
+
+import { DEFAULT_LIMITS } from "../core/limits";
+import type { PlanLimits } from "../core/snapshot";
+import { didYouMean } from "../spec/nearest";
+import { readDuration } from "../spec/units";
+import { StartError } from "./start-error";
+
+export interface Settings {
+  readonly limits: PlanLimits;
+  readonly hosts: readonly string[];
+}
+
+type Limit = keyof PlanLimits;
+
+const LIMITS = Object.keys(DEFAULT_LIMITS) as Limit[];
+
+/** `text` is the file's, `null` when there is none. Durations are `30s`, or a number of milliseconds. */
+export function settingsFrom(text: string | null, file: string, flags: Partial<PlanLimits>, hosts: readonly string[]): Settings {
+  const read = text === null ? {} : parse(text, file);
+  const fromFile: Record<string, unknown> = {};
+  let moreHosts: readonly string[] = [];
+  for (const [key, value] of Object.entries(read)) {
+    if (key === "hosts") {
+      moreHosts = hostsOf(value, file);
+      continue;
+    }
+    const name = LIMITS.find((limit) => limit === key || limit === `${key}_ms`);
+    if (name === undefined) {
+      throw new StartError(`${file}: ${key} is no setting`, didYouMean(key, [...LIMITS, "hosts"]) ?? `settings are ${LIMITS.join(", ")}, hosts`);
+    }
+    fromFile[name] = limitOf(name, value, file);
+  }
+  return { limits: checked({ ...DEFAULT_LIMITS, ...fromFile, ...flags }), hosts: [...moreHosts, ...hosts] };
+}
+
+function parse(text: string, file: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = Bun.YAML.parse(text);
+  } catch (error) {
+    throw new StartError(`${file} is not YAML: ${error instanceof Error ? error.message : String(error)}`, null, { cause: error });
+  }
+  if (value === null || value === undefined) return {};
+  if (typeof value === "object" && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new StartError(`${file} is not a map of settings`, "such as: replace_after: 30s");
+}
+
+function limitOf(name: Limit, value: unknown, file: string): number | readonly [number, number] {
+  if (name === "port_range") {
+    const [low, high] = Array.isArray(value) ? value as unknown[] : typeof value === "string" ? value.split("..").map(Number) : [];
+    if (typeof low === "number" && typeof high === "number" && low > 0 && low <= high && high <= 65_535) return [low, high];
+    throw new StartError(`${file}: port_range is not two ports`, "such as: port_range: 20000..31999");
+  }
+  if (typeof value === "number" && Number.isFinite(value) && value >= 0) return value;
+  const duration = name.endsWith("_ms") && typeof value === "string" ? readDuration(value) : null;
+  if (duration?.ok === true) return duration.value;
+  throw new StartError(`${file}: ${name} is ${duration === null ? "not a number" : "not a duration"}`, "such as 30s");
+}
+
+function hostsOf(value: unknown, file: string): string[] {
+  if (Array.isArray(value) && value.every((host) => typeof host === "string")) return value as string[];
+  throw new StartError(`${file}: hosts is not a list of names`, "such as: hosts: [box1.lab]");
+}
+
+/** Limits that contradict each other would make two tasks out of one. */
+function checked(limits: PlanLimits): PlanLimits {
+  if (limits.lost_after_ms < limits.unreachable_after_ms) {
+    throw new StartError("lost_after is shorter than unreachable_after", "A node is first unreachable, then lost");
+  }
+  return limits;
+}

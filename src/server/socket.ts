@@ -1,0 +1,77 @@
+// The port: requests to the app, agents' WebSockets to the sessions, each within its bounds.
+
+import type { Server, ServerWebSocket, TLSOptions, WebSocketHandler } from "bun";
+import { HOUSE_LIMITS } from "../core/limits";
+import type { App } from "./app";
+import type { AgentSocket, AgentSocketHandlers } from "./context";
+import { listenError, type Listen } from "./listen";
+import type { Link } from "./route";
+
+/** What stays with a connection: the one object by which the sessions know it. */
+interface Data {
+  readonly remote: string;
+  socket: AgentSocket | null;
+  /** Closes a connection that never says who it is. */
+  deadline: ReturnType<typeof setTimeout> | null;
+}
+
+const GREETING_MS = 20_000;
+const UNHEARD = 1008;
+
+export function openPort(app: App, handlers: AgentSocketHandlers, listen: Listen, tls: TLSOptions | null): Server<Data> {
+  try {
+    return Bun.serve<Data>({
+      hostname: listen.host, port: listen.port, ...(tls === null ? {} : { tls }), development: false,
+      maxRequestBodySize: HOUSE_LIMITS.body_bytes, idleTimeout: 30,
+      fetch: (request, server) => app.fetch(request, { link: linkOf(request, server) }),
+      websocket: websocketOf(handlers),
+    });
+  } catch (error) {
+    throw listenError(error, `${listen.host}:${listen.port}`);
+  }
+}
+
+function linkOf(request: Request, server: Server<Data>): Link {
+  const source = server.requestIP(request)?.address ?? "unknown";
+  return {
+    source,
+    keepOpen: () => server.timeout(request, 0),
+    upgrade: () => server.pendingWebSockets < HOUSE_LIMITS.connections &&
+      server.upgrade(request, { data: { remote: source, socket: null, deadline: null } }),
+  };
+}
+
+function websocketOf(handlers: AgentSocketHandlers): WebSocketHandler<Data> {
+  const of = (ws: ServerWebSocket<Data>): AgentSocket => (ws.data.socket ??= {
+    remote: ws.data.remote,
+    send: (data) => ws.send(data),
+    close: (code, reason) => ws.close(code, reason),
+  });
+  return {
+    maxPayloadLength: HOUSE_LIMITS.message_bytes, backpressureLimit: 4 * HOUSE_LIMITS.message_bytes,
+    closeOnBackpressureLimit: true, idleTimeout: 60, sendPings: true, perMessageDeflate: false,
+    open(ws) {
+      ws.data.deadline = setTimeout(() => ws.close(UNHEARD, "nothing was said"), GREETING_MS);
+      handlers.open(of(ws));
+    },
+    message(ws, data) {
+      if (ws.data.deadline !== null) clearTimeout(ws.data.deadline);
+      ws.data.deadline = null;
+      handlers.message(of(ws), data);
+    },
+    drain: (ws) => handlers.drain(of(ws)),
+    close(ws) {
+      if (ws.data.deadline !== null) clearTimeout(ws.data.deadline);
+      handlers.close(of(ws));
+    },
+  };
+}
+
+/** Stops taking requests, lets those under way end for a moment, then ends the rest. */
+export async function closePort(server: Server<Data>): Promise<void> {
+  const ended = server.stop(false);
+  const late = new Promise<void>((resolve) => setTimeout(resolve, 500));
+  await Promise.race([ended, late]);
+  await server.stop(true);
+}
+

@@ -1,0 +1,32 @@
+// What has to be done from time to time and decides nothing: watchers kept alive, old history removed.
+
+import { DAY_MS, type Ms } from "../core/units";
+import type { Retention, Store } from "../store/store";
+import { TICK_MS, type Watch } from "./watch";
+
+const KEEP: Retention = { ended_age_ms: 30 * DAY_MS, ended_tasks: 200_000, ended_runs: 200_000, events_age_ms: 90 * DAY_MS,
+  events: 500_000 };
+const PRUNE_EVERY_MS: Ms = 60_000;
+
+/** Starts the timers; gives back how to stop them. `failed` hears of an error, once. */
+export function startUpkeep(store: Store, watch: Watch, failed: (error: unknown) => void): () => void {
+  let more: ReturnType<typeof setImmediate> | null = null;
+  const guarded = (work: () => void) => (): void => {
+    try {
+      work();
+    } catch (error) {
+      stop();
+      failed(error);
+    }
+  };
+  const prune = guarded(() => {
+    // Piece by piece: requests come in between.
+    more = store.prune(store.now(), KEEP).more ? setImmediate(prune) : null;
+  });
+  const timers = [setInterval(guarded(() => watch.tick()), TICK_MS), setInterval(prune, PRUNE_EVERY_MS)];
+  function stop(): void {
+    for (const timer of timers) clearInterval(timer);
+    if (more !== null) clearImmediate(more);
+  }
+  return stop;
+}

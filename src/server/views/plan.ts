@@ -1,0 +1,39 @@
+// What the plan says, as the contract shows it: operations in words, what must wait and why.
+
+import { unreachable } from "../../core/assert";
+import type { State, TaskRow } from "../../core/model";
+import type { Blocked, Op } from "../../core/snapshot";
+import { taskName } from "../../core/task";
+import type { BlockedView, PlanView } from "../../wire/api";
+
+type OpView = PlanView["ops"][number];
+
+export const blockedView = ({ name, slot, kind, summary, smallest_change, nodes }: Blocked): BlockedView =>
+  ({ name, slot, kind, summary, smallest_change,
+    nodes: nodes.map(({ node, checks }) => ({ node, checks: checks.map((check) => ({ ...check })) })) });
+
+/** An operation in words; `null` for what is only housekeeping. */
+export function opView(op: Op, state: State): OpView | null {
+  switch (op.op) {
+    case "place":
+    case "go":
+    case "stop":
+    case "write_off":
+    case "lose":
+      return taskOp(op.op, op.task, op.why, state);
+    case "node":
+      return { op: op.op, task: "", node: op.node.name, devices: [], why: op.why };
+    case "run":
+      return { op: op.op, task: op.run.name, node: null, devices: [], why: op.why };
+    case "remove":
+      return { op: op.op, task: op.name, node: null, devices: [], why: op.why };
+    case "archive":
+    case "port":
+      return null;
+    default:
+      return unreachable(op);
+  }
+}
+
+const taskOp = (op: string, task: TaskRow, why: string, state: State): OpView => ({ op, task: taskName(task),
+  node: state.nodes.get(task.node_id)?.name ?? null, devices: task.promised.devices.map((device) => device.id), why });

@@ -1,0 +1,106 @@
+// Tasks as the contract shows them, and the slots that wait for one.
+
+import { formatDuration } from "../../core/format";
+import { isFinal } from "../../core/lifecycle";
+import type { Observed, RunRow, SlotRow, State, TaskRow, WorkloadRow } from "../../core/model";
+import type { Blocked } from "../../core/snapshot";
+import { isWanted, shortId, slotKey, slotName, taskName } from "../../core/task";
+import type { Ms } from "../../core/units";
+import type { TaskSpec } from "../../core/workload";
+import type { TaskView } from "../../wire/api";
+
+export function taskView(task: TaskRow, state: State): TaskView {
+  const { observed } = task;
+  return {
+    id: shortId(task.uid), name: taskName(task), project: task.project, user: task.user, app: task.app,
+    workload: task.workload, kind: task.kind, version: task.version, run: task.run, slot: task.slot, member: task.member,
+    attempt: task.attempt, node: state.nodes.get(task.node_id)?.name ?? null, desired: task.desired, state: observed.state,
+    reason: reasonOf(task), health: null, pid: pidOf(observed),
+    exit_code: "exit_code" in observed ? observed.exit_code : null, signal: "signal" in observed ? observed.signal : null,
+    devices: task.promised.devices.map((device) => device.id),
+    ports: Object.fromEntries(task.promised.ports.map((port) => [port.name, port.published])),
+    peak_memory_bytes: "peak_memory_bytes" in observed ? observed.peak_memory_bytes : null,
+    created_ms: task.created_ms, started_ms: "started_ms" in observed ? observed.started_ms : null,
+    finished_ms: "finished_ms" in observed ? observed.finished_ms : null,
+  };
+}
+
+const pidOf = (observed: Observed): number | null =>
+  observed.state === "running" || observed.state === "stopping" ? observed.pid : null;
+
+function reasonOf({ observed, written_off, desired, stop }: TaskRow): string | null {
+  if (isFinal(observed.state)) return "reason" in observed ? observed.reason : null;
+  if (written_off !== null) return `given up: ${written_off.why}`;
+  if (desired === "stop" && stop !== null) return stop.why;
+  return observed.state === "preparing" ? observed.reason : null;
+}
+
+export interface Waiting {
+  readonly state: State;
+  readonly spec: (hash: string) => TaskSpec;
+  readonly blocked: readonly Blocked[];
+  readonly now_ms: Ms;
+}
+
+/** Every slot that is wanted and has no task: what `ps` shows as pending. */
+export function pendingViews(waiting: Waiting): TaskView[] {
+  const { state } = waiting;
+  const served = new Set<string>();
+  for (const task of state.tasks.values()) if (isWanted(task)) served.add(`${slotKey(task.owner_uid, task.slot)}/${task.member}`);
+  const why = new Map(waiting.blocked.map((one) => [slotKey(one.owner_uid, one.slot), one.summary]));
+  const views: TaskView[] = [];
+  const add = (owner: Owner, slot: number, member: number): void => {
+    const key = slotKey(owner.uid, slot);
+    if (served.has(`${key}/${member}`)) return;
+    const row = state.slots.get(key);
+    const reason = why.get(key) ?? owner.reason ?? backoffOf(row, waiting.now_ms);
+    views.push(pendingView(owner, slot, member, (row?.attempts ?? 0) + 1, reason));
+  };
+  for (const workload of state.workloads.values()) {
+    if (workload.removing || workload.kind === "job") continue;
+    const owner = ofWorkload(state, workload);
+    if (workload.kind === "service") for (let slot = 0; slot < workload.settings.replicas; slot++) add(owner, slot, 0);
+    else for (const one of waiting.blocked) if (one.owner_uid === workload.uid) add(owner, one.slot, 0);
+  }
+  for (const run of state.runs.values()) {
+    if (isFinal(run.state) || run.cancel !== null) continue;
+    const { members } = waiting.spec(run.spec_hash);
+    for (let member = 0; member < members; member++) add(ofRun(run), 0, member);
+  }
+  return views;
+}
+
+function backoffOf(row: SlotRow | undefined, now_ms: Ms): string | null {
+  if (row === undefined || row.not_before_ms <= now_ms) return null;
+  return `waits ${formatDuration(row.not_before_ms - now_ms)} before the next attempt`;
+}
+
+interface Owner extends Pick<TaskView, "project" | "user" | "app" | "workload" | "kind" | "version" | "run"> {
+  readonly uid: string;
+  readonly spec_hash: string;
+  readonly app_uid: string | null;
+  readonly reason: string | null;
+  readonly created_ms: Ms;
+}
+
+const ofWorkload = (state: State, row: WorkloadRow): Owner => ({ uid: row.uid, spec_hash: row.spec_hash, app_uid: row.app_uid,
+  project: row.project, user: row.user, app: row.app, workload: row.name, kind: row.kind, version: row.version, run: null,
+  reason: null, created_ms: state.apps.get(row.app_uid)?.changed_ms ?? 0 });
+
+const ofRun = (run: RunRow): Owner => ({ uid: run.uid, spec_hash: run.spec_hash, app_uid: run.app_uid, project: run.project,
+  user: run.user, app: run.app, workload: run.name.slice(run.name.indexOf(".") + 1), kind: "job", version: run.version,
+  run: run.run, reason: run.reason ?? waitsFor(run), created_ms: run.created_ms });
+
+/** What a run still comes after, in words; `null` when nothing. */
+export function waitsFor(run: RunRow): string | null {
+  const open = run.after.filter((one) => one.met === null).map((one) => one.name);
+  return open.length === 0 ? null : `waits for ${open.join(", ")}`;
+}
+
+function pendingView(owner: Owner, slot: number, member: number, attempt: number, reason: string | null): TaskView {
+  const { uid: owner_uid, reason: _reason, created_ms, ...rest } = owner;
+  const { project, user, app, workload, kind, version, run } = rest;
+  return { id: null, name: slotName({ ...rest, owner_uid, slot, member }), project, user, app, workload, kind, version, run,
+    slot, member, attempt, node: null, desired: "run", state: "pending", reason, health: null, pid: null, exit_code: null,
+    signal: null, devices: [], ports: {}, peak_memory_bytes: null, created_ms, started_ms: null, finished_ms: null };
+}
