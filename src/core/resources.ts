@@ -24,7 +24,8 @@ export const dependsOnNode = (request: ResourceRequest): boolean =>
  * Fills in what was not asked for: `orch run` gets one core, spec entries a tenth, memory is 2 GiB a core and at least
  * 256 MiB, with no limit of its own; with GPUs it is that share of the node's cores and memory.
  */
-export function resolveRequest(request: ResourceRequest, origin: TaskSpec["origin"], node: NodeRow): Resolved {
+export function resolveRequest(request: ResourceRequest, origin: TaskSpec["origin"],
+  node: Pick<NodeRow, "capacity" | "devices">): Resolved {
   const { gpu, disk_bytes, countables } = request;
   const cpu_milli = request.cpu_milli ??
     (gpu === null ? plainCpu(origin) : shareOf(node.capacity.cpu_milli, gpu.count, node));
@@ -39,7 +40,7 @@ const plainMemory = (cpu_milli: Milli): Bytes =>
   Math.max(MEMORY_LEAST_BYTES, Math.round((cpu_milli / 1_000) * MEMORY_PER_CORE_BYTES));
 
 /** The part of a node's amount that goes with `count` of its cards; all of it where it has fewer. */
-function shareOf(amount: number, count: number, node: NodeRow): number {
+function shareOf(amount: number, count: number, node: Pick<NodeRow, "devices">): number {
   const cards = wholeDevices(node.devices).length;
   return cards === 0 ? amount : Math.floor((amount * Math.min(count, cards)) / cards);
 }

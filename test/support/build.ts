@@ -6,6 +6,7 @@ import type {
   AppRow, ClusterRow, Device, NodeFacts, NodeRow, Promised, RestingPort, RunRow, SlotRow, State, TaskEnd, TaskRow,
   TokenRow, UserRow, WorkloadRow,
 } from "../../src/core/model";
+import { workloadNameOf } from "../../src/core/pass";
 import { emptySlot } from "../../src/core/retry";
 import type { ContactFact, PlanLimits, Snapshot } from "../../src/core/snapshot";
 import { GIB, type Ms } from "../../src/core/units";
@@ -100,7 +101,7 @@ export function buildTask(owner: WorkloadRow | RunRow, node_id: string, part: Ta
   const { slot = 0, member = 0, attempt = 1, version = owner.version } = part;
   return {
     uid: uidOf(`${owner.uid} ${slot} ${member} ${attempt} ${version}`), owner_uid: owner.uid, app_uid: owner.app_uid,
-    project: owner.project, user: owner.user, app: owner.app, workload: owner.name, kind: isRun ? "job" : owner.kind,
+    project: owner.project, user: owner.user, app: owner.app, workload: workloadNameOf(owner), kind: isRun ? "job" : owner.kind,
     run: isRun ? owner.run : null, version, spec_hash: owner.spec_hash, slot, member, attempt, node_id, boot_id: BOOT,
     desired: "run", stop: null, grant_until: attempt, written_off: null, unix_user: "alice", exclusive: false,
     created_ms: NOW_MS - 61_000, assigned_revision: 5,

@@ -1,0 +1,135 @@
+// The checks that count: cards, countables, cores, memory, disk; what a node has at all, and what is free of it.
+
+import { formatBytes, formatCpu } from "./format";
+import { found, type Found } from "./found";
+import { formatCard, hasMemory, isKind, wholeDevices } from "./gpu";
+import type { Device } from "./model";
+import type { Look } from "./checks";
+import { resolveRequest, type Resolved } from "./resources";
+import type { Room } from "./room";
+import type { Shape } from "./shape";
+import { GIB, MIB, type Bytes } from "./units";
+import type { GpuRequest } from "./workload";
+
+export const resolvedFor = (shape: Shape, room: Room): Resolved =>
+  shape.resolved ?? resolveRequest(shape.spec.request, shape.spec.origin, room.node);
+
+const AMOUNTS = {
+  cpu: {
+    key: "cpu_milli", exact: formatCpu, few: (n: number) => `fewer than ${formatCpu(n)} cores`, free: "too few free cores", unit: "cores",
+    text: formatCpu, down: (n: number) => n, ask: (n: number) => `ask for ${formatCpu(n)} ${n === 1_000 ? "core" : "cores"}`,
+  },
+  memory: {
+    key: "memory_bytes", exact: formatBytes, few: (n: number) => `less than ${formatBytes(n)} of memory`, free: "too little free memory",
+    unit: "of memory", text: (n: number) => formatBytes(floorBytes(n)), down: floorBytes,
+    ask: (n: number) => `ask for ${formatBytes(n)} of memory`,
+  },
+  disk: {
+    key: "disk_bytes", exact: formatBytes, few: (n: number) => `less than ${formatBytes(n)} of disk`, free: "too little free disk",
+    unit: "of disk", text: (n: number) => formatBytes(floorBytes(n)), down: floorBytes,
+    ask: (n: number) => `ask for ${formatBytes(n)} of disk`,
+  },
+} as const;
+
+/** Rounded down to what reads well, so that asking for it fits. */
+function floorBytes(bytes: Bytes): Bytes {
+  if (bytes >= 10 * GIB) return Math.floor(bytes / GIB) * GIB;
+  return Math.max(0, Math.floor(bytes / (64 * MIB)) * 64 * MIB);
+}
+
+/** Whether the node has so much of one amount, at all and free now. */
+export function checkAmounts(name: keyof typeof AMOUNTS): (look: Look, room: Room) => Found | null {
+  const { key, exact, few, free: tooFew, unit, text, down, ask } = AMOUNTS[name];
+  return ({ shape }, room) => {
+    const need = (shape.resolved ?? resolvedFor(shape, room))[key];
+    const free = room.free[key];
+    if (need <= free || need === 0) return null;
+    const capacity = room.node.capacity[key];
+    if (need > capacity) {
+      return found(name, `have ${few(need)}`, { hopeless: true, best: { value: capacity, text: `largest ${text(capacity)}` },
+        detail: `asks for ${exact(need)} ${unit}, the node has ${text(capacity)}`, change: changeTo(name, down(capacity), ask) });
+    }
+    const left = Math.max(0, free);
+    return found(name, `have ${tooFew}`, { best: { value: left, text: `most free ${text(left)}` },
+      detail: `asks for ${exact(need)} ${unit}, ${text(left)} of ${text(capacity)} is free`, change: changeTo(name, down(left), ask) });
+  };
+}
+
+const changeTo = (key: string, value: number, ask: (n: number) => string): Found["change"] =>
+  value > 0 ? { key, value, text: ask(value) } : null;
+
+export function checkCountables({ shape }: Look, room: Room): Found | null {
+  const asked = shape.spec.request.countables;
+  for (const name in asked) {
+    const need = asked[name] ?? 0;
+    const free = room.free.countables?.get(name) ?? 0;
+    if (need <= free) continue;
+    const capacity = room.node.capacity.countables[name] ?? 0;
+    const ask = (n: number): string => `ask for ${n} ${name}`;
+    if (capacity === 0) return found("countable", `have no ${name}`, { hopeless: true });
+    if (need > capacity) {
+      return found("countable", `have fewer than ${need} ${name}`, { hopeless: true,
+        best: { value: capacity, text: `most ${capacity}` }, change: changeTo(name, capacity, ask) });
+    }
+    const left = Math.max(0, free);
+    return found("countable", `have too few free ${name}`, { best: { value: left, text: `most free ${left}` },
+      detail: `asks for ${need} ${name}, ${left} of ${capacity} is free`, change: changeTo(name, left, ask) });
+  }
+  return null;
+}
+
+export function checkGpu({ shape }: Look, room: Room): Found | null {
+  const { gpu } = shape.spec.request;
+  if (gpu === null) return null;
+  const isFree = (device: Device): boolean => room.free.taken === null || !room.free.taken.has(device.id);
+  let free = 0;
+  for (const device of room.cards) if (isFree(device) && isKind(gpu, device) && hasMemory(gpu, device)) free++;
+  if (free >= gpu.count) return null;
+  const kind = wholeDevices(room.node.devices).filter((device) => isKind(gpu, device));
+  if (kind.length === 0) return noKind(gpu, room);
+  const fitting = kind.filter((device) => hasMemory(gpu, device));
+  if (fitting.length === 0) return noMemory(gpu, kind);
+  const such = gpu.models.length > 0 || gpu.memory_min_bytes !== null || gpu.memory_max_bytes !== null ? "such " : "";
+  if (fitting.length < gpu.count) {
+    return found("gpu", `have fewer than ${gpu.count} ${such}cards`, { hopeless: true,
+      best: { value: fitting.length, text: `most ${fitting.length}` }, change: fewerCards(fitting.length) });
+  }
+  const broken = fitting.filter((device) => device.state !== "ok");
+  if (fitting.length - broken.length < gpu.count) {
+    return found("gpu", `have ${such}cards that are out of order`,
+      { detail: broken.map((device) => `${device.id} is ${device.state}`).join(", "), change: fewerCards(free) });
+  }
+  return found("gpu", `have too few free ${such}cards`, { best: { value: free, text: `most free ${free}` },
+    detail: `asks for ${gpu.count} ${such}card${gpu.count === 1 ? "" : "s"}, ${free} of ${fitting.length} is free`,
+    change: fewerCards(free) });
+}
+
+const fewerCards = (count: number): Found["change"] =>
+  count === 0 ? null : { key: "cards", value: count, text: `ask for ${count} card${count === 1 ? "" : "s"}` };
+
+function noKind(gpu: GpuRequest, room: Room): Found {
+  const vendor = gpu.vendor ?? "nvidia";
+  const of = gpu.models.length > 0 ? gpu.models.join(" or ") : vendor;
+  const others = wholeDevices(room.node.devices).filter((device) => device.vendor === vendor && hasMemory(gpu, device));
+  const detail = room.node.devices.length === 0 ? "has no card"
+    : `has no ${of} card, but ${[...new Set(room.node.devices.map((device) => device.model))].join(", ")}`;
+  return found("gpu", `have no ${of} card`, { hopeless: true, detail, change: others.length < gpu.count ? null
+    : { key: "model", value: 0, text: `drop the model ${gpu.models.join(", ")}` } });
+}
+
+function noMemory(gpu: GpuRequest, kind: readonly Device[]): Found {
+  const sizes = kind.map((device) => device.memory_bytes);
+  const { memory_min_bytes: min, memory_max_bytes: max } = gpu;
+  if (min !== null && sizes.every((size) => size < min)) {
+    const value = Math.max(...sizes);
+    const enough = kind.filter((device) => device.memory_bytes === value).length >= gpu.count;
+    return found("gpu", `have no card with ${formatCard(min)}`, { hopeless: true,
+      best: { value, text: `largest ${formatCard(value)}` },
+      change: enough ? { key: "card memory", value, text: `ask for ${formatCard(value)}` } : null });
+  }
+  const bound = min === null ? `at most ${formatCard(max ?? 0)}` : `${formatCard(min)} to ${formatCard(max ?? 0)}`;
+  const value = Math.min(...sizes);
+  return found("gpu", `have no card with ${bound}`, { hopeless: true,
+    best: { value: -value, text: `smallest ${formatCard(value)}` },
+    change: { key: "card memory at most", value: -value, text: `take cards of ${formatCard(value)}` } });
+}

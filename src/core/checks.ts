@@ -1,0 +1,134 @@
+// Every condition a node must meet for a slot, each with its reason in words and whether time can ever help.
+
+import { formatAge } from "./format";
+import { found, type Found } from "./found";
+import { formatLabelCheck, formatTaint, isTolerated, labelHolds } from "./labels";
+import type { Pass } from "./pass";
+import { checkAmounts, checkCountables, checkGpu } from "./amounts";
+import { choosePorts, countOn, isAnywhere, type Room, type Rooms } from "./room";
+import { ownOn, type Shape } from "./shape";
+import type { Ms } from "./units";
+
+export interface Look {
+  readonly pass: Pass;
+  readonly rooms: Rooms;
+  readonly shape: Shape;
+}
+
+type CheckOne = (look: Look, room: Room) => Found | null;
+
+/** What nothing that this pass places can change. */
+const FIXED: readonly CheckOne[] = [checkState, checkPool, checkHost, checkLabels, checkTaints, checkAccount, checkAvoid];
+/** What is left, and who is there. */
+const MOVING: readonly CheckOne[] = [checkGpu, checkCountables, checkAmounts("cpu"), checkAmounts("memory"), checkAmounts("disk"),
+  checkPorts, checkApart, checkTogether];
+
+/** Whether a node may be considered at all. */
+export const isCandidate = (look: Look, room: Room): boolean => FIXED.every((check) => check(look, room) === null);
+
+/** Whether a candidate has room now. */
+export const hasRoom = (look: Look, room: Room): boolean => MOVING.every((check) => check(look, room) === null);
+
+/** Everything that keeps a slot from a node. */
+export function findings(look: Look, room: Room): Found[] {
+  const all: Found[] = [];
+  for (const checks of [FIXED, MOVING]) {
+    for (const check of checks) {
+      const failed = check(look, room);
+      if (failed !== null) all.push(failed);
+    }
+  }
+  return all;
+}
+
+function checkState(_look: Look, room: Room): Found | null {
+  const { fact, node } = room;
+  if (fact.usable) return null;
+  if (node.contact !== "connected") return silent(node.contact, fact.silence_ms);
+  if (!fact.heard) return found("state", "are not connected yet");
+  if (node.admission !== "ready") return found("state", `are ${node.admission}`);
+  const why = node.drain === null || node.drain.reason === null ? "" : `: ${node.drain.reason}`;
+  return found("state", "are being drained", { detail: `is being drained${why}` });
+}
+
+const silent = (contact: string, silence_ms: Ms): Found =>
+  found("state", `are ${contact}`, { detail: `is ${contact}, silent for ${formatAge(silence_ms)}` });
+
+function checkPool({ shape }: Look, { node }: Room): Found | null {
+  const pool = shape.spec.place.pool ?? "default";
+  if (node.pool === pool) return null;
+  return found("pool", `are not in pool ${pool}`, { hopeless: true, detail: `is in pool ${node.pool}, not ${pool}`,
+    change: { key: `pool ${node.pool}`, value: 0, text: `ask for pool ${node.pool}` } });
+}
+
+function checkHost({ shape }: Look, { node }: Room): Found | null {
+  const { hosts } = shape.spec.place;
+  if (hosts.length === 0 || hosts.includes(node.name)) return null;
+  return found("host", "are not among its hosts", { hopeless: true, detail: `is not one of ${hosts.join(", ")}`,
+    change: { key: "hosts", value: 0, text: "drop hosts" } });
+}
+
+function checkLabels({ shape }: Look, { node }: Room): Found | null {
+  const missing = shape.spec.place.labels.filter((check) => !labelHolds(check, node));
+  if (missing.length === 0) return null;
+  const text = missing.map(formatLabelCheck).join(" and ");
+  return found("label", `lack ${text}`, { hopeless: true, change: { key: `label ${text}`, value: 0, text: `drop ${text}` } });
+}
+
+function checkTaints({ shape }: Look, { node }: Room): Found | null {
+  const { tolerate } = shape.spec.place;
+  const against = node.taints.filter((taint) => taint.effect === "no_schedule" && !isTolerated(taint, tolerate));
+  if (against.length === 0) return null;
+  const text = against.map(formatTaint).join(" and ");
+  return found("taint", `are tainted ${text}`, { hopeless: true,
+    change: { key: `taint ${text}`, value: 0, text: `tolerate ${text}` } });
+}
+
+/** An agent that is not root runs its own account's tasks only, unless all share one account there. */
+function checkAccount({ shape }: Look, { node }: Room): Found | null {
+  const { unix_user, accounts } = node.facts;
+  if (unix_user === "root" || accounts === "shared" || unix_user === shape.account) return null;
+  return found("account", `take no tasks of account ${shape.account}`, { hopeless: true,
+    detail: `its agent runs as ${unix_user} and takes no tasks of account ${shape.account}` });
+}
+
+function checkAvoid({ shape }: Look, { node }: Room): Found | null {
+  return shape.avoid.has(node.id) ? found("avoid", "are left out for a while, since they rejected it") : null;
+}
+
+function checkPorts({ pass, rooms, shape }: Look, room: Room): Found | null {
+  const chosen = choosePorts(pass, rooms, room, shape.spec.ports);
+  if (chosen.ok) return null;
+  const { port, resting } = chosen.trouble;
+  if (port === null) return found("port", "have no automatic port left");
+  return found("port", `have port ${port} ${resting ? "resting after its last use" : "in use"}`,
+    { change: { key: `port ${port}`, value: 0, text: `publish another port than ${port}, or auto` } });
+}
+
+/** The workload name in a host key. */
+const nameOf = (key: string): string => key.slice(key.lastIndexOf("/") + 1);
+
+function checkApart({ pass, rooms, shape }: Look, room: Room): Found | null {
+  for (const key of shape.apart) {
+    const own = key === shape.host_key ? ownOn(pass, shape, room.node.id) : 0;
+    if (countOn(pass, rooms, room, key).all <= own) continue;
+    const name = nameOf(key);
+    const asked = shape.spec.place.apart_from.includes(name);
+    return found("apart", `have a task of ${name}`, { detail: `has a task of ${name}, which it keeps apart from`,
+      change: asked ? { key: `apart ${name}`, value: 0, text: `drop apart_from ${name}` } : null });
+  }
+  return null;
+}
+
+function checkTogether({ pass, rooms, shape }: Look, room: Room): Found | null {
+  for (const { key, first } of shape.together) {
+    const name = nameOf(key);
+    if (!isAnywhere(pass, rooms, key)) {
+      if (first) return found("together", `wait for the first task of ${name}`);
+    } else if (countOn(pass, rooms, room, key).wanted === 0) {
+      return found("together", `have no task of ${name}`,
+        { change: { key: `together ${name}`, value: 0, text: `drop together_with ${name}` } });
+    }
+  }
+  return null;
+}

@@ -1,0 +1,77 @@
+// Which nodes are heard: silence on the listening clock becomes contact, and mass silence is taken for the network's.
+
+import { formatAge } from "./format";
+import type { Contact } from "./lifecycle";
+import type { NodeRow } from "./model";
+import type { NodeFact } from "./pass";
+import type { Op, Snapshot } from "./snapshot";
+import type { Ms } from "./units";
+
+/** The listening clock moves in steps, so a threshold that is nearly reached is not looked at more often than this. */
+const LOOK_AGAIN_MS = 250;
+
+export interface Contacts {
+  readonly nodes: Map<string, NodeFact>;
+  readonly ops: readonly Op[];
+  readonly mass_silence: boolean;
+  readonly notices: readonly string[];
+  /** How long until the next of these thresholds is reached, if the silence goes on; `null`: all have been. */
+  readonly next_in_ms: Ms | null;
+}
+
+/** Looks at every node's silence. */
+export function contact(snapshot: Snapshot): Contacts {
+  const { state, limits } = snapshot;
+  const nodes = new Map<string, NodeFact>();
+  const ops: Op[] = [];
+  const silent: NodeRow[] = [];
+  const thresholds = [limits.unreachable_after_ms, limits.lost_after_ms, limits.replace_after_ms,
+    limits.requeue_after_ms, exclusiveSilence(limits)].sort((a, b) => a - b);
+  let nextIn: Ms | null = null;
+  for (const row of state.nodes.values()) {
+    const fact = factOf(snapshot, row);
+    nodes.set(row.id, fact);
+    if (fact.node !== row) {
+      ops.push({ op: "node", node: fact.node, why: whyContact(fact) });
+    }
+    if (fact.silence_ms >= limits.unreachable_after_ms && fact.node.contact !== "lost") silent.push(row);
+    const threshold = thresholds.find((each) => each > fact.silence_ms);
+    if (threshold === undefined) continue;
+    const rest = Math.max(threshold - fact.silence_ms, LOOK_AGAIN_MS);
+    if (nextIn === null || rest < nextIn) nextIn = rest;
+  }
+  const mass = silent.length >= 2 && silent.length > limits.mass_silence_share * state.nodes.size;
+  return { nodes, ops, mass_silence: mass, notices: mass ? [massNotice(snapshot, silent)] : [], next_in_ms: nextIn };
+}
+
+/** From this silence on an exclusive task has ended by its own lease. */
+export const exclusiveSilence = (limits: { readonly lease_ms: Ms; readonly lease_margin_ms: Ms }): Ms =>
+  limits.lease_ms + limits.lease_margin_ms;
+
+function factOf(snapshot: Snapshot, row: NodeRow): NodeFact {
+  const seen = snapshot.contacts.get(row.id);
+  const silence_ms = seen === undefined ? snapshot.listening_ms : seen.silent_ms;
+  const next = contactAfter(row.contact, seen?.connected === true, silence_ms, snapshot.limits);
+  const node = next === row.contact ? row : { ...row, contact: next, contact_ms: snapshot.now_ms };
+  const heard = seen?.connected === true && next === "connected";
+  return { node, silence_ms, heard, usable: heard && row.admission === "ready" && row.intent === "schedulable" };
+}
+
+/** Contact falls with silence and comes back with a connection that speaks; what was given up stays so until then. */
+function contactAfter(before: Contact, connected: boolean, silence_ms: Ms,
+  limits: { readonly unreachable_after_ms: Ms; readonly lost_after_ms: Ms }): Contact {
+  if (silence_ms >= limits.lost_after_ms) return "lost";
+  if (silence_ms >= limits.unreachable_after_ms) return before === "lost" ? "lost" : "unreachable";
+  return connected ? "connected" : before;
+}
+
+const whyContact = (fact: NodeFact): string =>
+  fact.node.contact === "connected" ? "heard again" : `silent for ${formatAge(fact.silence_ms)}`;
+
+function massNotice(snapshot: Snapshot, silent: readonly NodeRow[]): string {
+  const names = silent.map((node) => node.name).sort();
+  const shown = names.length > 5 ? `${names.slice(0, 5).join(", ")} and ${names.length - 5} more` : names.join(", ");
+  return `${silent.length} of ${snapshot.state.nodes.size} nodes fell silent together (${shown}): it looks like the ` +
+    `network, so nothing is replaced until they are heard or have been silent for ${formatAge(snapshot.limits.lost_after_ms)}; ` +
+    "of a machine that is off: orch node forget NODE --fenced";
+}

@@ -1,0 +1,49 @@
+// What of a plan people want to read later in `orch events`, one line an operation that matters to them.
+
+import { freshUid } from "./fresh";
+import type { Change, EventRow, NodeRow } from "./model";
+import type { Pass } from "./pass";
+import type { Op } from "./snapshot";
+import { taskName } from "./task";
+
+type Told = Omit<EventRow, "id" | "at_ms" | "actor">;
+
+/** Ids follow those of the tasks that the pass has made. */
+export function eventsOf(ops: readonly Op[], pass: Pass): Change[] {
+  const events: Change[] = [];
+  for (const op of ops) {
+    const told = tell(op, pass);
+    if (told === null) continue;
+    const id = freshUid(pass.snapshot.seed, pass.made + events.length);
+    events.push({ table: "events", key: id, row: { id, at_ms: pass.now_ms, actor: "plan", ...told } });
+  }
+  return events;
+}
+
+function tell(op: Op, pass: Pass): Told | null {
+  const nodeName = (id: string): string => pass.nodes.get(id)?.node.name ?? id;
+  switch (op.op) {
+    case "place":
+      return { verb: "placed", object: taskName(op.task), project: op.task.project,
+        detail: `on ${nodeName(op.task.node_id)}: ${op.why}` };
+    case "stop":
+      return { verb: "stop", object: taskName(op.task), project: op.task.project, detail: op.why };
+    case "write_off":
+      return { verb: "written off", object: taskName(op.task), project: op.task.project,
+        detail: `on ${nodeName(op.task.node_id)}: ${op.why}` };
+    case "lose":
+      return { verb: "lost", object: taskName(op.task), project: op.task.project, detail: op.why };
+    case "node":
+      return { verb: contactVerb(op.node), object: op.node.name, project: null, detail: op.why };
+    case "run":
+      // A success is told by the end of its task.
+      return op.run.state !== "failed" && op.run.state !== "cancelled" ? null
+        : { verb: `run ${op.run.state}`, object: String(op.run.run), project: op.run.project, detail: op.why };
+    case "remove":
+      return { verb: "removed", object: op.name, project: null, detail: op.why };
+    case "go": case "archive": case "port":
+      return null;
+  }
+}
+
+const contactVerb = (node: NodeRow): string => (node.contact === "connected" ? "back" : node.contact);

@@ -1,0 +1,136 @@
+// Gives demands their nodes, in order: all members of a gang or none, each answer with its reason.
+
+import { resolvedFor } from "./amounts";
+import { assert } from "./assert";
+import { hasRoom, isCandidate, type Look } from "./checks";
+import { explainFailure, explainNode } from "./explain";
+import { freshUid } from "./fresh";
+import { pickDevices } from "./gpu";
+import type { Promised, RunRow, TaskRow } from "./model";
+import { ownerSlotName, runOf, setRun, wakeAt, workloadNameOf, type Demand, type Pass } from "./pass";
+import { choosePorts, openRooms, settleIn, takeRoom, type Room, type Rooms } from "./room";
+import { emptySlot, slotAfterPlace } from "./retry";
+import { bestRooms } from "./search";
+import { noShapes, shapeOf, type Failure, type Shape } from "./shape";
+import type { Blocked } from "./snapshot";
+
+export interface Scheduled {
+  readonly blocked: readonly Blocked[];
+  /** Whether the bound on the pass's work was reached. */
+  readonly more: boolean;
+}
+
+/** Places what can be placed. */
+export function schedule(pass: Pass, demands: readonly Demand[]): Scheduled {
+  if (demands.length === 0) return { blocked: [], more: false };
+  const rooms = openRooms(pass);
+  const shapes = noShapes();
+  const blocked: Blocked[] = [];
+  let more = false;
+  for (const demand of demands) {
+    const shape = shapeOf(pass, shapes, demand);
+    for (const each of demand.slot_row?.avoid ?? []) wakeAt(pass, each.until_ms);
+    let failure = knownFailure(rooms, shape, demand);
+    if (failure === null && pass.checks >= pass.limits.node_checks) {
+      more = true;
+      failure = NOT_LOOKED_AT;
+    }
+    failure ??= place({ pass, rooms, shape }, demand);
+    if (failure !== null) blocked.push(block(demand, failure));
+  }
+  return { blocked, more };
+}
+
+const NOT_LOOKED_AT: Failure = { kind: "queued", summary: "waits for its turn in the next pass", smallest_change: null, nodes: [] };
+
+function block(demand: Demand, failure: Failure): Blocked {
+  return { name: ownerSlotName(demand.owner, demand.slot), owner_uid: demand.owner.uid, slot: demand.slot,
+    kind: failure.kind, summary: failure.summary, smallest_change: failure.smallest_change, nodes: failure.nodes };
+}
+
+/** What did not fit does not fit later in the pass, since room only shrinks; only company may still come. */
+function knownFailure(rooms: Rooms, shape: Shape, demand: Demand): Failure | null {
+  if (shape.failure === null || demand.only !== null) return null;
+  return shape.together.length === 0 || shape.failure.at === rooms.touched.length ? shape.failure.found : null;
+}
+
+/** Places one demand, or says why not. */
+function place(look: Look, demand: Demand): Failure | null {
+  const { pass, rooms, shape } = look;
+  if (demand.only !== null) {
+    const room = rooms.byId.get(demand.only.node.id);
+    assert(room !== undefined, "a daemon's node has a room");
+    pass.checks++;
+    if (!isCandidate(look, room) || !hasRoom(look, room)) return explainNode(look, room);
+    commit(look, demand, [{ room, promised: promiseOn(look, room) }]);
+    return null;
+  }
+  const { members } = demand.spec;
+  const found = bestRooms(look, members, (room) => hasPorts(look, room));
+  if (found === null) {
+    pass.checks += rooms.list.length;
+    shape.failure = { at: rooms.touched.length, found: explainFailure(look, members) };
+    return shape.failure.found;
+  }
+  commit(look, demand, found.map((room) => ({ room, promised: promiseOn(look, room) })));
+  return null;
+}
+
+interface Placement {
+  readonly room: Room;
+  readonly promised: Promised;
+}
+
+/** Another agent on the same machine may have taken the ports meanwhile. */
+const hasPorts = ({ pass, rooms, shape }: Look, room: Room): boolean =>
+  shape.spec.ports.length === 0 || choosePorts(pass, rooms, room, shape.spec.ports).ok;
+
+/** What a task is promised on a node that has room for it. */
+function promiseOn({ pass, rooms, shape }: Look, room: Room): Promised {
+  const { cpu_milli, memory_bytes, disk_bytes, countables, memory_limited } = resolvedFor(shape, room);
+  const { gpu } = shape.spec.request;
+  const free = gpu === null ? [] : room.cards.filter((device) => room.free.taken?.has(device.id) !== true);
+  const devices = gpu === null ? [] : pickDevices(gpu, free);
+  assert(devices !== null, "the node has the cards");
+  const chosen = choosePorts(pass, rooms, room, shape.spec.ports);
+  assert(chosen.ok, "the node has the ports");
+  return { cpu_milli, memory_bytes, disk_bytes, countables, memory_limited,
+    devices: devices.map(({ id }) => ({ id, bytes: null })), ports: chosen.ports };
+}
+
+/** Writes the attempt down: what it gives up, its tasks, its slot, and its run's state. */
+function commit(look: Look, demand: Demand, placements: readonly Placement[]): void {
+  const { pass, rooms } = look;
+  const { owner, kind, slot, spec } = demand;
+  for (const task of demand.gives_up) pass.ops.push({ op: "write_off", task, why: demand.why });
+  const before = demand.slot_row ?? emptySlot(owner.uid, slot);
+  const attempt = before.attempts + 1;
+  const granted = kind !== "job" && owner.settings.restart.offline && !spec.exclusive;
+  const grant_until = granted ? attempt + pass.limits.grant_attempts : attempt;
+  const row = slotAfterPlace(before, owner.version, grant_until, pass.now_ms);
+  for (const [member, { room, promised }] of placements.entries()) {
+    const task = taskOf(look, demand, room, promised, { member, attempt, grant_until });
+    takeRoom(rooms, room, promised);
+    settleIn(rooms, room, task);
+    pass.ops.push({ op: "place", task, slot: row, why: demand.why });
+  }
+  if (kind === "job") startRun(pass, owner as RunRow);
+}
+
+function startRun(pass: Pass, row: RunRow): void {
+  const run = runOf(pass, row.uid) ?? row;
+  if (run.state === "running" && run.reason === null) return;
+  setRun(pass, { ...run, state: "running", reason: null, started_ms: run.started_ms ?? pass.now_ms }, "placed");
+}
+
+function taskOf({ pass, shape }: Look, { owner, kind, slot, spec }: Demand, { node }: Room, promised: Promised,
+  numbers: Pick<TaskRow, "member" | "attempt" | "grant_until">): TaskRow {
+  return {
+    uid: freshUid(pass.snapshot.seed, pass.made++), owner_uid: owner.uid, app_uid: owner.app_uid, project: owner.project,
+    user: owner.user, app: owner.app, workload: workloadNameOf(owner), kind, run: kind === "job" ? (owner as RunRow).run : null,
+    version: owner.version, spec_hash: owner.spec_hash, slot, ...numbers, node_id: node.id, boot_id: node.boot_id,
+    desired: spec.members > 1 ? "prepare" : "run", stop: null, written_off: null, promised,
+    unix_user: node.facts.accounts === "shared" ? null : shape.account, exclusive: spec.exclusive,
+    created_ms: pass.now_ms, assigned_revision: pass.state.cluster.revision + 1, observed: { state: "assigned" },
+  };
+}

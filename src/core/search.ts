@@ -1,0 +1,87 @@
+// Finds the best nodes for a shape. Its candidates are kept best first between searches, so that ten thousand equal
+// slots cost one look at every node and then one look per placement.
+
+import { hasRoom, isCandidate, type Look } from "./checks";
+import { scoreParts, total } from "./scores";
+import type { Room } from "./room";
+import type { Candidate } from "./shape";
+
+/** The `count` best different nodes that have room now, best first; `null` when there are not so many. */
+export function bestRooms(look: Look, count: number, suits: (room: Room) => boolean): Room[] | null {
+  const heap = refreshed(look);
+  const taken: Candidate[] = [];
+  while (taken.length < count) {
+    const top = pop(heap);
+    if (top === null) break;
+    // What has been placed there since made it another candidate, which is in the heap too or had no room.
+    if (top.stamp === top.room.stamp && !taken.some(({ room }) => room === top.room) && suits(top.room)) taken.push(top);
+  }
+  if (taken.length === count) {
+    // Not placed yet: whoever places touches these rooms, which brings them back with a new score.
+    return taken.map(({ room }) => room);
+  }
+  for (const candidate of taken) push(heap, candidate);
+  return null;
+}
+
+/** The candidates with everything that was placed since the last search. */
+function refreshed(look: Look): Candidate[] {
+  const { rooms, shape } = look;
+  const behind = rooms.touched.length - shape.seen;
+  if (shape.candidates === null || behind > rooms.list.length) {
+    shape.candidates = [];
+    for (const room of rooms.list) consider(look, shape.candidates, room);
+  } else {
+    for (let n = shape.seen; n < rooms.touched.length; n++) {
+      const room = rooms.list[rooms.touched[n] ?? 0];
+      if (room !== undefined) consider(look, shape.candidates, room);
+    }
+  }
+  shape.seen = rooms.touched.length;
+  return shape.candidates;
+}
+
+function consider(look: Look, heap: Candidate[], room: Room): void {
+  look.pass.checks++;
+  if (!isCandidate(look, room) || !hasRoom(look, room)) return;
+  push(heap, { room, score: total(scoreParts(look, room)), stamp: room.stamp });
+}
+
+// ---- a binary heap
+
+const isBetter = (a: Candidate, b: Candidate): boolean =>
+  a.score > b.score || (a.score === b.score && a.room.index < b.room.index);
+
+function push(heap: Candidate[], candidate: Candidate): void {
+  let at = heap.length;
+  heap.push(candidate);
+  while (at > 0) {
+    const up = (at - 1) >> 1;
+    const parent = heap[up] as Candidate;
+    if (!isBetter(candidate, parent)) break;
+    heap[at] = parent;
+    at = up;
+  }
+  heap[at] = candidate;
+}
+
+function pop(heap: Candidate[]): Candidate | null {
+  const top = heap[0];
+  const last = heap.pop();
+  if (top === undefined || last === undefined) return null;
+  if (heap.length === 0) return top;
+  let at = 0;
+  for (;;) {
+    let child = 2 * at + 1;
+    const left = heap[child];
+    if (left === undefined) break;
+    const right = heap[child + 1];
+    if (right !== undefined && isBetter(right, left)) child++;
+    const best = heap[child] as Candidate;
+    if (!isBetter(best, last)) break;
+    heap[at] = best;
+    at = child;
+  }
+  heap[at] = last;
+  return top;
+}

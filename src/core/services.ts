@@ -1,0 +1,111 @@
+// Services and daemons as wholes: which slots there are, and in which order stale ones are replaced.
+
+import { exclusiveSilence } from "./contact";
+import { isTolerated, labelHolds } from "./labels";
+import type { NodeRow, TaskRow, WorkloadRow } from "./model";
+import { isUp, stopTask, tasksOf, type NodeFact, type Pass } from "./pass";
+import { viewSlot, wantAttempt, type Keeping, type SlotView } from "./replicas";
+import type { Ms } from "./units";
+import type { TaskSpec } from "./workload";
+
+/** Keeps a service at its replicas: slots 0 to N - 1, each with one attempt. */
+export function reconcileService(pass: Pass, workload: WorkloadRow): void {
+  const spec = pass.snapshot.spec(workload.spec_hash);
+  const { replicas, stop } = workload.settings;
+  const keeping: Keeping = { workload, spec, stop_first: spec.exclusive, give_up_after_ms: giveUpAfter(pass, workload, spec) };
+  const bySlot = groupBySlot(tasksOf(pass, workload.uid));
+  const surplus = [...bySlot.keys()].filter((slot) => slot >= replicas).sort((a, b) => b - a);
+  for (const slot of surplus) {
+    for (const task of bySlot.get(slot) ?? []) stopTask(pass, task, stop, `scaled to ${replicas}`);
+  }
+  const views: SlotView[] = [];
+  for (let slot = 0; slot < replicas; slot++) views.push(viewSlot(pass, keeping, slot, bySlot.get(slot) ?? NO_TASKS, null));
+  replaceStale(pass, keeping, views, (index) => index, () => null);
+}
+
+const NO_TASKS: readonly TaskRow[] = [];
+
+function giveUpAfter(pass: Pass, workload: WorkloadRow, spec: TaskSpec): Ms | null {
+  if (workload.settings.on_node_loss !== "replace") return null;
+  const { replace_after_ms } = pass.limits;
+  return spec.exclusive ? Math.max(replace_after_ms, exclusiveSilence(pass.limits)) : replace_after_ms;
+}
+
+function groupBySlot(tasks: readonly TaskRow[]): Map<number, TaskRow[]> {
+  const bySlot = new Map<number, TaskRow[]>();
+  for (const task of tasks) {
+    const known = bySlot.get(task.slot);
+    if (known === undefined) bySlot.set(task.slot, [task]);
+    else known.push(task);
+  }
+  return bySlot;
+}
+
+/**
+ * Replaces one stale slot at a time, in order. A first slot whose new attempt keeps crashing stays the one: its old
+ * attempt runs on and the other slots are left alone. What only leaves a draining node moves at once, since the old
+ * attempt stays until the new one is up.
+ */
+function replaceStale(pass: Pass, keeping: Keeping, views: readonly SlotView[], slotAt: (index: number) => number,
+  nodeAt: (index: number) => NodeFact | null): void {
+  const { workload, stop_first } = keeping;
+  let mayReplace = !views.some((view) => view.is === "unsettled" || (view.is === "pending" && (stop_first || view.crashing)));
+  for (const [index, view] of views.entries()) {
+    if (view.is !== "stale") continue;
+    const why = view.moves ? "its node is being drained" : `version ${workload.version} replaces ${view.task.version}`;
+    if (view.moves && !stop_first) {
+      if (view.alone) wantAttempt(pass, keeping, slotAt(index), [], why, nodeAt(index));
+      continue;
+    }
+    if (!mayReplace) continue;
+    mayReplace = false;
+    if (stop_first) stopTask(pass, view.task, workload.settings.stop, why);
+    else if (view.alone) wantAttempt(pass, keeping, slotAt(index), [], why, nodeAt(index));
+  }
+}
+
+/**
+ * Keeps one task of a daemon on every node that it matches; the slot is the node's ordinal. Nodes that cannot take a
+ * task now keep what they have and hold nothing up.
+ */
+export function reconcileDaemon(pass: Pass, workload: WorkloadRow, onlyDaemonsLeft: (node_id: string) => boolean): void {
+  const spec = pass.snapshot.spec(workload.spec_hash);
+  const keeping: Keeping = { workload, spec, stop_first: true, give_up_after_ms: null };
+  const bySlot = groupBySlot(tasksOf(pass, workload.uid));
+  const slots: { readonly slot: number; readonly view: SlotView; readonly fact: NodeFact }[] = [];
+  for (const fact of pass.nodes.values()) {
+    const slot = fact.node.ordinal;
+    const tasks = bySlot.get(slot) ?? NO_TASKS;
+    bySlot.delete(slot);
+    if (!isMatch(spec, fact.node)) stopAll(pass, workload, tasks, `${fact.node.name} no longer matches`);
+    else if (fact.node.intent === "draining") {
+      if (onlyDaemonsLeft(fact.node.id)) stopAll(pass, workload, tasks, `${fact.node.name} is being drained`);
+    } else if (fact.usable) slots.push({ slot, view: viewSlot(pass, keeping, slot, tasks, fact), fact });
+  }
+  for (const tasks of bySlot.values()) stopAll(pass, workload, tasks, "its node is gone");
+  slots.sort((a, b) => a.slot - b.slot);
+  replaceStale(pass, keeping, slots.map(({ view }) => view), (index) => slots[index]?.slot ?? 0,
+    (index) => slots[index]?.fact ?? null);
+}
+
+function stopAll(pass: Pass, workload: WorkloadRow, tasks: readonly TaskRow[], why: string): void {
+  for (const task of tasks) stopTask(pass, task, workload.settings.stop, why);
+}
+
+/** Whether a node is one of those that a daemon is for, whatever its state. */
+export function isMatch(spec: TaskSpec, node: NodeRow): boolean {
+  const { pool, hosts, labels, tolerate } = spec.place;
+  return node.pool === (pool ?? "default") && (hosts.length === 0 || hosts.includes(node.name)) &&
+    labels.every((check) => labelHolds(check, node)) &&
+    node.taints.every((taint) => taint.effect !== "no_schedule" || isTolerated(taint, tolerate));
+}
+
+/** Whether a service has all its replicas up, as `after: [service]` means it. */
+export function isServiceUp(pass: Pass, workload: WorkloadRow): boolean {
+  const up = new Set<number>();
+  for (const task of tasksOf(pass, workload.uid)) {
+    const counts = task.desired !== "stop" && task.written_off === null && task.version === workload.version;
+    if (counts && task.slot < workload.settings.replicas && isUp(pass, task)) up.add(task.slot);
+  }
+  return up.size >= workload.settings.replicas;
+}
