@@ -115,4 +115,5 @@ function copiesOf({ context, client, signal }: Following): Copies {
 
 /** Whether there can be any output: what was rejected never ran. */
 const hasBegun = ({ state }: TaskView): boolean =>
-  state === "running" || state === "stopping" || (state !== "pending" && state !== "rejected" && isFinal(state as TaskState));
+  state === "running" || state === "stopping"
+  || (state !== "pending" && state !== "rejected" && isFinal(state as TaskState));

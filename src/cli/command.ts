@@ -66,7 +66,9 @@ export const texts = (flags: string, about: string): OptionDecl<readonly string[
   ({ flags, about, many: true, read: (raw) => (Array.isArray(raw) ? raw.map(String) : []) });
 
 /** One of a few words. */
-export const word = <const W extends string>(flags: string, about: string, words: readonly W[]): OptionDecl<W | null> => ({
+export const word = <const W extends string>(
+  flags: string, about: string, words: readonly W[],
+): OptionDecl<W | null> => ({
   flags, about: `${about} (${words.join(", ")})`, many: false,
   read: (raw) => {
     if (typeof raw !== "string") return null;
@@ -92,7 +94,9 @@ export const reading = <T>(flags: string, about: string, read: (raw: string) => 
   ({ flags, about, many: false, read: (raw) => (typeof raw === "string" ? readAs(longName(flags), raw, read) : null) });
 
 /** The same for an option that may be given several times. */
-export const readings = <T>(flags: string, about: string, read: (raw: string) => Reading<T>): OptionDecl<readonly T[]> => ({
+export const readings = <T>(
+  flags: string, about: string, read: (raw: string) => Reading<T>,
+): OptionDecl<readonly T[]> => ({
   flags, about, many: true,
   read: (raw) => (Array.isArray(raw) ? raw.map((one) => readAs(longName(flags), String(one), read)) : []),
 });

@@ -1,4 +1,5 @@
-// Completion scripts for shells, made of the command table: words and options only, so that no server is asked at a Tab.
+// Completion scripts for shells, made of the command table: words and options only, so that no server is asked at a
+// Tab.
 
 import { longName, type AnyCommand } from "./command";
 import { TABLE } from "./table";
@@ -37,9 +38,11 @@ const firstWords = (commands: readonly Completed[]): string[] =>
 
 function bash(commands: readonly Completed[], shell: "bash" | "zsh"): string {
   const groups = firstWords(commands).map((first) => ({ first,
-    verbs: commands.filter(({ name }) => name.startsWith(`${first} `)).map(({ name }) => name.slice(first.length + 1)) }))
+    verbs: commands.filter(({ name }) => name.startsWith(`${first} `))
+      .map(({ name }) => name.slice(first.length + 1)) }))
     .filter(({ verbs }) => verbs.length > 0);
-  const cases = commands.map(({ name, options }) => `    "${name}") words="${options.map(({ flag }) => flag).join(" ")}" ;;`);
+  const cases = commands.map(({ name, options }) =>
+    `    "${name}") words="${options.map(({ flag }) => flag).join(" ")}" ;;`);
   return [
     ...(shell === "zsh" ? ["autoload -U +X bashcompinit && bashcompinit"] : []),
     "_orch() {",
@@ -48,7 +51,9 @@ function bash(commands: readonly Completed[], shell: "bash" | "zsh"): string {
     '  if [ "$COMP_CWORD" -eq 2 ]; then case "$one" in',
     ...groups.map(({ first, verbs }) => `    ${first}) words="${verbs.join(" ")}" ;;`),
     "  esac; fi",
-    '  case "$cur" in -*) case "$one" in ' + `${groups.map(({ first }) => first).join("|")}) one="$two" ;; esac; case "$one" in`,
+    '  case "$cur" in -*)',
+    `  case "$one" in ${groups.map(({ first }) => first).join("|")}) one="$two" ;; esac`,
+    '  case "$one" in',
     ...cases,
     "  esac ;; esac",
     '  COMPREPLY=($(compgen -W "$words" -- "$cur"))',
@@ -72,7 +77,8 @@ function fish(commands: readonly Completed[]): string {
       lines.push(`complete -c orch -n '${when}' -l ${flag.replace(/^--?/, "")} -d ${quoted(meaning)}`);
     }
   }
-  const groups = new Set(commands.filter(({ name }) => name.includes(" ")).map(({ name }) => name.split(" ")[0] ?? name));
+  const groups = new Set(commands.filter(({ name }) => name.includes(" "))
+    .map(({ name }) => name.split(" ")[0] ?? name));
   for (const group of groups) lines.push(`complete -c orch -n __fish_use_subcommand -a ${group}`);
   return `${lines.join("\n")}\n`;
 }

@@ -54,9 +54,11 @@ export function makeContext(host: Host, asked: Asked): Context {
 /** A token never crosses a network in the clear. */
 function refusePlain({ url, token }: Target): void {
   const { protocol, hostname } = new URL(url);
-  const near = hostname === "localhost" || hostname.endsWith(".localhost") || hostname.startsWith("127.") || hostname === "[::1]";
+  const near = hostname === "localhost" || hostname.endsWith(".localhost") || hostname.startsWith("127.")
+    || hostname === "[::1]";
   if (protocol === "http:" && !near && token !== null) {
-    throw new UsageError(`${url} is plain HTTP: the token would travel in the clear`, "Use https://, as the server prints it");
+    throw new UsageError(`${url} is plain HTTP: the token would travel in the clear`,
+      "Use https://, as the server prints it");
   }
 }
 

@@ -1,4 +1,5 @@
-// The client's own settings: ~/.config/orch/, one file a cluster and the name of the current one. Readable by their owner only.
+// The client's own settings: ~/.config/orch/, one file a cluster and the name of the current one. Readable by their
+// owner only.
 
 import { join } from "node:path";
 import { namesIn } from "../os/files";
@@ -22,7 +23,8 @@ export const configDir = (env: Readonly<Record<string, string | undefined>>, hom
   join(env["XDG_CONFIG_HOME"] || join(home, ".config"), "orch");
 
 /** A context's name from its address: `https://box1:4400` is `box1-4400`. */
-export const contextName = (url: string): string => new URL(url).host.replace(/[^A-Za-z0-9.-]+/g, "-").replace(/^-|-$/g, "");
+export const contextName = (url: string): string =>
+  new URL(url).host.replace(/[^A-Za-z0-9.-]+/g, "-").replace(/^-|-$/g, "");
 
 /** The contexts that can be read, the current one first. */
 export async function readContexts(dir: string): Promise<NamedCluster[]> {
@@ -43,7 +45,8 @@ export async function writeContext(dir: string, cluster: NamedCluster): Promise<
     await writePrivate(join(dir, "contexts", `${name}.json`), `${JSON.stringify(rest, null, 2)}\n`);
     await writePrivate(join(dir, "current"), `${name}\n`);
   } catch (error) {
-    throw new CliError(EXIT.failed, `cannot write ${dir}: ${(error as Error).message}`, "Set XDG_CONFIG_HOME to a directory of yours");
+    throw new CliError(EXIT.failed, `cannot write ${dir}: ${(error as Error).message}`,
+      "Set XDG_CONFIG_HOME to a directory of yours");
   }
 }
 

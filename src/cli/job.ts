@@ -38,7 +38,8 @@ const withoutNulls = (given: Readonly<Record<string, unknown>>): Record<string, 
 const FLAG_OF: readonly (readonly [path: string, flag: string])[] = [
   ["resources.gpu", "--gpu"], ["resources.cpu", "--cpu"], ["resources.memory", "--memory"], ["time_limit", "--time"],
   ["nodes", "--nodes"], ["priority", "--priority"], ["place.pool", "--pool"], ["after", "--after"],
-  ["env", "--env"], ["labels", "--label"], ["workdir", "--workdir"], ["name", "--name"], ["command", "the command"], ["run", "-c"],
+  ["env", "--env"], ["labels", "--label"], ["workdir", "--workdir"], ["name", "--name"], ["command", "the command"],
+  ["run", "-c"],
 ];
 
 /** `resources.gpu` is `--gpu` to whoever typed it; what lies deeper keeps its path behind it. */

@@ -15,7 +15,8 @@ export const AGENT_OPTIONS = {
   label: readings("--label <K=V>", "a label of the node (again for more)", readLabel),
   taint: readings("--taint <K=V:EFFECT>", "a taint: no_schedule or prefer_not (again for more)", readTaint),
   accounts: word("--accounts <MODE>", "whose Unix account a task runs as", ["existing", "create", "shared"]),
-  capacity: reading("--capacity <AMOUNTS>", "the share it gives away: cpu=4,memory=8GiB,disk=…,licence.matlab=1", readCapacity),
+  capacity: reading("--capacity <AMOUNTS>", "the share it gives away: cpu=4,memory=8GiB,disk=…,licence.matlab=1",
+    readCapacity),
   device: texts("--device <fake:MODEL:MEMORY[:COUNT]>", "claim cards that are not there, for tests (again for more)"),
 };
 

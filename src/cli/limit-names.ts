@@ -6,9 +6,11 @@ import { didYouMean } from "../spec/nearest";
 import { readDuration } from "../spec/units";
 
 const LIMITS: Readonly<Record<keyof PlanLimits, "duration" | "number" | "ports">> = {
-  unreachable_after_ms: "duration", lost_after_ms: "duration", replace_after_ms: "duration", requeue_after_ms: "duration",
+  unreachable_after_ms: "duration", lost_after_ms: "duration", replace_after_ms: "duration",
+  requeue_after_ms: "duration",
   lease_ms: "duration", lease_margin_ms: "duration", settle_ms: "duration", prepare_deadline_ms: "duration",
-  port_rest_ms: "duration", avoid_ms: "duration", reject_limit: "number", loss_limit: "number", grant_attempts: "number",
+  port_rest_ms: "duration", avoid_ms: "duration", reject_limit: "number", loss_limit: "number",
+  grant_attempts: "number",
   stable_ms: "duration", mass_silence_share: "number", node_checks: "number", port_range: "ports",
 };
 
@@ -23,7 +25,9 @@ export function readSetting(text: string): Reading<Setting> {
   const value = rest.join("=");
   const names = Object.keys(LIMITS) as (keyof PlanLimits)[];
   const name = names.find((one) => one === typed || one === `${typed}_ms`);
-  if (name === undefined) return bad(`${quoted(typed)} is no limit`, didYouMean(typed, names) ?? `one of ${names.join(", ")}`);
+  if (name === undefined) {
+    return bad(`${quoted(typed)} is no limit`, didYouMean(typed, names) ?? `one of ${names.join(", ")}`);
+  }
   switch (LIMITS[name]) {
     case "duration": {
       const duration = readDuration(/^\d+$/.test(value) && typed.endsWith("_ms") ? `${value}ms` : value);
@@ -37,6 +41,7 @@ export function readSetting(text: string): Reading<Setting> {
       return good({ name, value: [Number(low), Number(high)] });
     }
     case "number":
-      return /^\d+(\.\d+)?$/.test(value) ? good({ name, value: Number(value) }) : bad(`${quoted(value)} is not a number`);
+      return /^\d+(\.\d+)?$/.test(value) ? good({ name, value: Number(value) })
+        : bad(`${quoted(value)} is not a number`);
   }
 }

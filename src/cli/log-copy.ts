@@ -2,6 +2,7 @@
 
 import { ApiError, UnreachableError, type Client, type LogQuery } from "../wire/client";
 import type { Context } from "./context";
+import { clean } from "./print/clean";
 import { pause } from "./watching";
 
 export interface LogSource {
@@ -36,7 +37,9 @@ export async function copyLog(
   while (!ended()) {
     try {
       const answer = await client.logs(ref, query);
-      if (answer.notice !== null && !noticed && stream === "stdout") context.note(`orch: ${answer.task}: ${answer.notice}`);
+      if (answer.notice !== null && !noticed && stream === "stdout") {
+        context.note(`orch: ${clean(answer.task)}: ${clean(answer.notice)}`);
+      }
       noticed = true;
       // Of a task whose output is gone only its end is left: it does not continue what was already copied.
       if (answer.kept === "tail" && copied > 0) return;

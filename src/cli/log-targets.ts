@@ -35,11 +35,14 @@ export async function logTargets(client: Client, typed: string | undefined, atte
       const all = await tasksOf(client, project === null ? app : `${project}/${app}`);
       const of = all.filter((task) => task.workload === workload);
       if (of.length === 0) await client.workload(project ?? (await client.me()).project, app, workload);
-      return { kind: "many", run: null, tasks: newest(of, attempt), accepts: (task) => task.app === app && task.workload === workload };
+      return { kind: "many", run: null, tasks: newest(of, attempt),
+        accepts: (task) => task.app === app && task.workload === workload };
     }
     case "word": {
       const all = await tasksOf(client, ref.project === null ? ref.word : `${ref.project}/${ref.word}`);
-      if (all.length > 0) return { kind: "many", run: null, tasks: newest(all, attempt), accepts: (task) => task.app === ref.word };
+      if (all.length > 0) {
+        return { kind: "many", run: null, tasks: newest(all, attempt), accepts: (task) => task.app === ref.word };
+      }
       return one(targetOf(await client.task(ref.word)));
     }
     case "slot":
@@ -54,7 +57,9 @@ export async function logTargets(client: Client, typed: string | undefined, atte
 async function lastRun(client: Client): Promise<Ref> {
   const { user } = await client.me();
   const run = (await client.runs({ all: true, user, limit: 1 })).runs[0];
-  if (run === undefined) throw new CliError(EXIT.failed, "you have no run yet", "Name a task or workload: orch logs recs.api");
+  if (run === undefined) {
+    throw new CliError(EXIT.failed, "you have no run yet", "Name a task or workload: orch logs recs.api");
+  }
   return { kind: "run", run: run.run };
 }
 
@@ -64,7 +69,7 @@ async function tasksOf(client: Client, app: string): Promise<TaskView[]> {
 
 const targetOf = ({ id, name }: TaskView): Target => ({ id, name });
 
-/** Of each slot the newest attempt, or the one that was asked for; of a service's slots those that still live, if any do. */
+/** Of each slot the newest attempt, or the one that was asked for. */
 function newest(tasks: readonly TaskView[], attempt: number | null): Target[] {
   const best = new Map<string, TaskView>();
   for (const task of tasks) {
@@ -77,4 +82,4 @@ function newest(tasks: readonly TaskView[], attempt: number | null): Target[] {
 }
 
 const isNewer = (a: TaskView, b: TaskView): boolean =>
-  a.version !== b.version ? a.version > b.version : a.attempt !== b.attempt ? a.attempt > b.attempt : a.created_ms > b.created_ms;
+  (a.version - b.version || a.attempt - b.attempt || a.created_ms - b.created_ms) > 0;

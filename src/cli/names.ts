@@ -1,4 +1,5 @@
-// What a user may type for an app, a workload, a run or a task, taken apart. The server resolves tasks; this decides what to ask.
+// What a user may type for an app, a workload, a run or a task, taken apart. The server resolves tasks; this decides
+// what to ask.
 
 import { UsageError } from "./failure";
 

@@ -17,6 +17,7 @@ export function exitOfRun({ state, exit_code, signal }: Ended): number {
 /** One line that says how it ended; null when the exit code says all. */
 export function outcomeLine({ run, state, exit_code, signal, reason }: Ended): string | null {
   if (state === "succeeded" || (state === "failed" && reason === null && signal === null)) return null;
-  const how = signal !== null ? `${state}, killed by ${signal}` : exit_code !== null && exit_code !== 0 ? `${state}, exit ${exit_code}` : state;
-  return `run ${run} ${how}${reason === null ? "" : `: ${reason}`}`;
+  const code = exit_code === null || exit_code === 0 ? "" : `, exit ${exit_code}`;
+  const how = signal === null ? code : `, killed by ${signal}`;
+  return `run ${run} ${state}${how}${reason === null ? "" : `: ${reason}`}`;
 }

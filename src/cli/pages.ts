@@ -11,7 +11,8 @@ export interface Paged<T> {
 
 /** Reads pages until there are no more, or `most` items. */
 export async function readPages<T>(
-  page: (next: string | undefined) => Promise<{ readonly items: readonly T[]; readonly next: string | null }>, most = MOST,
+  page: (next: string | undefined) => Promise<{ readonly items: readonly T[]; readonly next: string | null }>,
+  most = MOST,
 ): Promise<Paged<T>> {
   const items: T[] = [];
   let next: string | undefined;

@@ -53,7 +53,8 @@ function parserOf(name: string, about: string, decl: AnyCommand): { parser: Pars
 
 function optionOf(decl: OptionDecl<unknown>): Option {
   const option = new Option(decl.flags, decl.about);
-  if (decl.many) option.argParser((value: string, before: unknown) => [...(Array.isArray(before) ? before : []), value]);
+  const add = (value: string, before: unknown): unknown[] => [...(Array.isArray(before) ? before : []), value];
+  if (decl.many) option.argParser(add);
   return option;
 }
 
@@ -73,4 +74,5 @@ const textOf = (raw: unknown): string | null => (typeof raw === "string" ? raw :
 
 /** Commander's `error: unknown option '--al'\n(Did you mean --all?)` as one line. */
 const plainMessage = (message: string): string =>
-  message.replace(/^error: /, "").replace(/\s*\n\s*\(Did you mean (.*)\?\)/, " (did you mean $1?)").replaceAll("\n", " ");
+  message.replace(/^error: /, "").replace(/\s*\n\s*\(Did you mean (.*)\?\)/, " (did you mean $1?)")
+    .replaceAll("\n", " ");

@@ -42,7 +42,8 @@ function workloadLine(workload: WorkloadView, tasks: readonly TaskView[], blocke
   if (impossible !== undefined) return { name, state: "stuck", detail: `${detail}: ${impossible.summary}` };
   const crashing = tasks.find((task) => task.state === "pending" && task.attempt > CRASHES);
   if (crashing !== undefined) {
-    return { name, state: "stuck", detail: `${crashing.name} failed ${crashing.attempt - 1} times: ${crashing.reason ?? "see orch logs"}` };
+    const times = `failed ${crashing.attempt - 1} times`;
+    return { name, state: "stuck", detail: `${crashing.name} ${times}: ${crashing.reason ?? "see orch logs"}` };
   }
   const waiting = tasks.find((task) => task.state === "pending" && task.reason !== null);
   return { name, state: "going", detail: waiting === undefined ? detail : `${detail}: ${waiting.reason}` };

@@ -1,4 +1,5 @@
-// Small texts of the command line: KEY=VALUE, taints, capacities, made-up devices for tests. Each is read or says why not.
+// Small texts of the command line: KEY=VALUE, taints, capacities, made-up devices for tests. Each is read or says why
+// not.
 
 import { readCpu, readSize } from "../spec/units";
 import { readLabelKey } from "../spec/labels";
@@ -37,7 +38,10 @@ export function readTaint(text: string): Reading<Taint> {
   const legal = readLabelKey(key);
   if (!legal.ok) return legal;
   const effect = EFFECTS[named];
-  if (effect === undefined) return bad(`${quoted(named)} is no effect of a taint`, "`no_schedule` keeps work away, `prefer_not` ranks the node last");
+  if (effect === undefined) {
+    return bad(`${quoted(named)} is no effect of a taint`,
+      "`no_schedule` keeps work away, `prefer_not` ranks the node last");
+  }
   return good({ key, value, effect });
 }
 
@@ -56,7 +60,8 @@ export function readCapacity(text: string): Reading<Capacity> {
     } else if (key === "memory" || key === "disk") {
       const bytes = readSize(value);
       if (!bytes.ok) return bytes;
-      capacity = key === "memory" ? { ...capacity, memory_bytes: bytes.value } : { ...capacity, disk_bytes: bytes.value };
+      capacity = key === "memory" ? { ...capacity, memory_bytes: bytes.value }
+        : { ...capacity, disk_bytes: bytes.value };
     } else {
       if (!/^\d+(\.\d+)?$/.test(value)) return bad(`${key}=${value} is not a number`);
       countables[key] = Number(value);
@@ -77,7 +82,9 @@ export function readFakeDevices(text: string, seed: string): Reading<readonly De
   const bytes = readSize(memory);
   if (!bytes.ok) return bytes;
   const count = Number(counted);
-  if (!Number.isInteger(count) || count < 1 || count > FAKE_LIMIT) return bad(`${quoted(counted)} is not a count of 1 to ${FAKE_LIMIT}`);
+  if (!Number.isInteger(count) || count < 1 || count > FAKE_LIMIT) {
+    return bad(`${quoted(counted)} is not a count of 1 to ${FAKE_LIMIT}`);
+  }
   const prefix = /^[a-z]+/i.exec(model)?.[0].toLowerCase() ?? "";
   const vendor = Object.entries(VENDORS).find(([start]) => prefix === start)?.[1] ?? "nvidia";
   const slug = model.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");

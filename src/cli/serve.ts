@@ -1,9 +1,8 @@
 // What `orch server` and `orch up` share: start the server, say where it listens, and wait until somebody ends it.
 
-import { join } from "node:path";
+import { resolve } from "node:path";
 import { flag, readAs, readings, text, texts } from "./command";
 import type { Context } from "./context";
-import { readOr } from "./contexts";
 import { EXIT } from "./failure";
 import { readSetting, type Setting } from "./limit-names";
 import type { RunningServer } from "./parts";
@@ -13,9 +12,11 @@ import { VERSION } from "./version";
 
 export const SERVER_OPTIONS = {
   listen: text("--listen <HOST:PORT>", "address to answer on; any but loopback is TLS (127.0.0.1:4400)"),
-  data: text("--data <DIR>", "where everything is kept (ORCH_DATA, else /var/lib/orch or ~/.local/share/orch/HOSTNAME)"),
+  data: text("--data <DIR>",
+    "where everything is kept (ORCH_DATA, else /var/lib/orch or ~/.local/share/orch/HOSTNAME)"),
   host: texts("--host <NAME>", "a further name under which the server is addressed (again for more)"),
-  set: readings("--set <NAME=VALUE>", "one of the planner's limits, such as replace_after=10s (again for more)", readSetting),
+  set: readings("--set <NAME=VALUE>", "one of the planner's limits, such as replace_after=10s (again for more)",
+    readSetting),
   quiet: flag("-q, --quiet", "print the address only"),
 };
 
@@ -30,21 +31,21 @@ interface ServerFlags {
 export interface Serving {
   readonly server: RunningServer;
   readonly data_dir: string;
-  /** Whether this data directory was empty before. */
-  readonly first: boolean;
 }
 
+/** Starts the server, which says itself where it listens and, the first time, what one needs to know. */
 export async function startServing(context: Context, flags: ServerFlags): Promise<Serving> {
   const { host } = context;
-  const data_dir = dataDir(flags.data, host);
+  const data_dir = resolve(host.cwd, dataDir(flags.data, host));
   const listen = readAs("--listen", flags.listen ?? "127.0.0.1:4400", readListen);
-  const first = (await readOr(join(data_dir, "server", "client.json"))) === null;
   const server = await host.parts.startServer({
-    data_dir, listen, hosts: [...flags.host], settings: Object.fromEntries(flags.set.map(({ name, value }) => [name, value])),
-    version: VERSION, say: (line) => context.note(line),
+    data_dir, listen, hosts: [...flags.host], version: VERSION,
+    settings: Object.fromEntries(flags.set.map(({ name, value }) => [name, value])),
+    say: (line) => {
+      if (!flags.quiet || line.startsWith("listening on ")) context.print(line);
+    },
   });
-  context.print(`listening on ${server.url}`);
-  return { server, data_dir, first };
+  return { server, data_dir };
 }
 
 /** Waits for Ctrl-C, a request to end, or an end by itself; tasks live on. A second Ctrl-C does not wait. */
@@ -58,11 +59,4 @@ export async function untilEnded(context: Context, ended: Promise<void>, stop: (
   const why = await Promise.race([interrupted, ended.then(() => "ended" as const)]);
   if (why === "interrupted") await stop();
   return EXIT.done;
-}
-
-/** What whoever starts a server the first time needs to know. */
-export async function welcome(context: Context, { server, data_dir, first }: Serving): Promise<void> {
-  if (!first) return;
-  context.print(`admin token: ${join(data_dir, "server", "admin.token")} (found by itself on this machine)`);
-  context.print(`more machines: ${await server.joinCommand()}`);
 }

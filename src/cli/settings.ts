@@ -1,4 +1,5 @@
-// Which server a command talks to and as whom: flag, then environment, then a context, then the server's own data directory.
+// Which server a command talks to and as whom: flag, then environment, then a context, then the server's own data
+// directory.
 
 import { join } from "node:path";
 import { configDir, parseCluster, readContexts, readOr, type Cluster } from "./contexts";

@@ -71,14 +71,15 @@ export const TABLE: readonly Entry[] = [
   entry("care", "completion", "Print completion for a shell",
     async () => (await import("./commands/completion")).completion),
   entry("care", "version", "Show which build this is", async () => (await import("./commands/version")).version),
-  { ...entry("parts", "keeper", "Watch over the tasks of an agent", async () => (await import("./commands/keeper")).keeper),
+  { ...entry("parts", "keeper", "Watch over the tasks of an agent",
+    async () => (await import("./commands/keeper")).keeper),
     hidden: true },
 ];
 
 /** Commands of the whole design that this build does not have yet. */
 export const LATER: readonly string[] = [
-  "agent leave", "submit", "edit", "history", "rollback", "promote", "gpus", "top", "retry", "pull", "exec", "shell", "dev",
-  "attach", "forward", "open", "node test", "pool set", "reserve", "secret set", "secret ls", "secret rm", "data push",
-  "data ls", "volume ls", "volume snapshot", "volume restore", "quota set", "quota ls", "usage", "audit", "ca",
+  "agent leave", "submit", "edit", "history", "rollback", "promote", "gpus", "top", "retry", "pull", "exec", "shell",
+  "dev", "attach", "forward", "open", "node test", "pool set", "reserve", "secret set", "secret ls", "secret rm",
+  "data push", "data ls", "volume ls", "volume snapshot", "volume restore", "quota set", "quota ls", "usage", "audit", "ca",
   "install server", "install agent", "upgrade", "backup", "doctor",
 ];

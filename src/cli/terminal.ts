@@ -26,7 +26,12 @@ export function processHost(parts: Parts, now: () => number, end: (code: number)
   return { host, flushed: async () => { await Promise.all([out.flushed(), err.flushed()]); } };
 }
 
-function sinkOf(stream: NodeJS.WriteStream, end: (code: number) => void): { readonly sink: Sink; readonly flushed: () => Promise<void> } {
+interface Output {
+  readonly sink: Sink;
+  readonly flushed: () => Promise<void>;
+}
+
+function sinkOf(stream: NodeJS.WriteStream, end: (code: number) => void): Output {
   stream.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") return end(BROKEN_PIPE);
     throw error;

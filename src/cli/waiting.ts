@@ -29,7 +29,9 @@ export async function waitForApp(context: Context, client: Client, applied: Appl
       if (shape === "text") sayChanges(context, lines, said);
       if (lines.some(({ state }) => state === "stuck")) return end(context, applied, lines, shape, EXIT.failed);
       const done = lines.every(({ state }) => state === "done");
-      if (isSteady(done ? seen.tasks.map(({ id }) => id).join() : null)) return end(context, applied, lines, shape, EXIT.done);
+      if (isSteady(done ? seen.tasks.map(({ id }) => id).join() : null)) {
+        return end(context, applied, lines, shape, EXIT.done);
+      }
     }
     await pause(LOOK_MS);
   }
@@ -49,9 +51,11 @@ function steadiness(now: () => number): (sign: string | null) => boolean {
 async function look(client: Client, { project, app, runs }: Applied): Promise<Seen | null> {
   try {
     const [detail, listed, ...made] = await Promise.all([
-      client.app(project, app), client.tasks({ app: `${project}/${app}`, limit: 1000 }), ...runs.map((run) => client.runInfo(run)),
+      client.app(project, app), client.tasks({ app: `${project}/${app}`, limit: 1000 }),
+      ...runs.map((run) => client.runInfo(run)),
     ]);
-    return { workloads: detail.workloads, tasks: listed.tasks, runs: made, blocked: await blockedOf(client, listed.tasks) };
+    return { workloads: detail.workloads, tasks: listed.tasks, runs: made,
+      blocked: await blockedOf(client, listed.tasks) };
   } catch (error) {
     if (error instanceof UnreachableError) return null;
     throw error;
@@ -60,7 +64,8 @@ async function look(client: Client, { project, app, runs }: Applied): Promise<Se
 
 /** Why the first waiting slot of each workload waits. */
 async function blockedOf(client: Client, tasks: readonly TaskView[]): Promise<BlockedView[]> {
-  const first = new Map(tasks.filter(({ state }) => state === "pending").toReversed().map((task) => [task.workload, task.name]));
+  const first = new Map(tasks.filter(({ state }) => state === "pending").toReversed()
+    .map((task) => [task.workload, task.name]));
   const views = await Promise.all([...first.values()].map(async (name) => {
     try {
       return await client.explain(name);

@@ -38,7 +38,8 @@ describe("a task's output", () => {
 
   test("keeps colours and puts them out at its end", () =>
     expect(through("a \x1b[1;31mred\x1b[39m b\n")).toBe("a \x1b[1;31mred\x1b[39m b\n\x1b[0m"));
-  test("keeps carriage returns, line breaks and tabs", () => expect(through("10%\r20%\r\n\tx\n")).toBe("10%\r20%\r\n\tx\n"));
+  test("keeps carriage returns, line breaks and tabs",
+    () => expect(through("10%\r20%\r\n\tx\n")).toBe("10%\r20%\r\n\tx\n"));
 
   for (const [name, text, shown] of ATTACKS.filter(([one]) => one !== "colours")) {
     test(`is harmless when it ${name}`, () => expect(through(text)).toBe(shown));

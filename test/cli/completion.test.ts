@@ -34,6 +34,7 @@ test("every shell's script names every command", async () => {
 
 test("the reference has a section for every command that is shown, and only for those", async () => {
   const page = await cliReference();
-  expect([...page.matchAll(/^### orch (.+)$/gm)].map((match) => match[1]).toSorted()).toEqual(shown.map(({ name }) => name).toSorted());
+  expect([...page.matchAll(/^### orch (.+)$/gm)].map((match) => match[1]).toSorted())
+    .toEqual(shown.map(({ name }) => name).toSorted());
   expect(page).not.toContain("--url <URL>");
 });

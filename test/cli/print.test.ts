@@ -25,7 +25,8 @@ describe("the printed form of", () => {
 });
 
 const printers: Readonly<Record<string, (given: never) => string[]>> = {
-  ps: ({ tasks, width }: { tasks: never[]; width?: number }) => table(taskColumns(NOW_MS, "search", PLAIN), tasks, width ?? null),
+  ps: ({ tasks, width }: { tasks: never[]; width?: number }) =>
+    table(taskColumns(NOW_MS, "search", PLAIN), tasks, width ?? null),
   nodes: ({ nodes, tasks }: { nodes: never[]; tasks: Record<string, number> }) =>
     table(nodeColumns(NOW_MS, new Map(Object.entries(tasks)), PLAIN), nodes),
   plan: (given: never) => planLines(given, PLAIN, null),

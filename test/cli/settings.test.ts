@@ -56,7 +56,8 @@ describe("a command talks", () => {
       .toEqual({ url: "https://flag:1", token: "pinned-flag", pin: PIN });
   });
   test("with the token that was kept for the address, whichever context is current", async () => {
-    expect(await (await person({ contexts: { lab: LAB, home: HOME } })).find({ url: "https://home:4400/" })).toEqual(HOME);
+    expect(await (await person({ contexts: { lab: LAB, home: HOME } })).find({ url: "https://home:4400/" }))
+      .toEqual(HOME);
   });
   test("without a token that was kept for another address", async () => {
     expect(await (await person({ contexts: { lab: LAB } })).find({ url: "https://elsewhere:4400" }))
@@ -72,7 +73,8 @@ describe("a command talks", () => {
   });
   test("to the data directory that the environment names, over a context", async () => {
     const env: Record<string, string> = {};
-    const { find, data } = await person({ contexts: { lab: LAB }, server: { url: "http://127.0.0.1:9", token: "admin" } }, env);
+    const { find, data } = await person({ contexts: { lab: LAB },
+      server: { url: "http://127.0.0.1:9", token: "admin" } }, env);
     env["ORCH_DATA"] = data;
     expect((await find()).token).toBe("admin");
   });
@@ -98,16 +100,19 @@ describe("a context", () => {
     expect(existsSync(join(dir, "contexts/home.json.new"))).toBe(false);
   });
   test("is named after its address", () => {
-    expect(["https://box1:4400", "https://10.0.0.1", "https://[::1]:4400"].map(contextName)).toEqual(["box1-4400", "10.0.0.1", "1-4400"]);
+    expect(["https://box1:4400", "https://10.0.0.1", "https://[::1]:4400"].map(contextName))
+      .toEqual(["box1-4400", "10.0.0.1", "1-4400"]);
   });
 });
 
 describe("an address", () => {
   test("is completed: https, and plain HTTP for this machine", () => {
     expect(["box1:4400", "https://box1:4400/x", "127.0.0.1:4400", "localhost:1", "http://127.0.0.1:1"].map(normalUrl))
-      .toEqual(["https://box1:4400", "https://box1:4400", "http://127.0.0.1:4400", "http://localhost:1", "http://127.0.0.1:1"]);
+      .toEqual(["https://box1:4400", "https://box1:4400", "http://127.0.0.1:4400", "http://localhost:1",
+        "http://127.0.0.1:1"]);
   });
-  test("that is none is a usage error", () => expect(() => normalUrl("ssh://box1")).toThrow("not the address of a server"));
+  test("that is none is a usage error", () => expect(() => normalUrl("ssh://box1"))
+    .toThrow("not the address of a server"));
 });
 
 describe("the data directory", () => {

@@ -1,5 +1,6 @@
 // `orch agent join`: makes this machine a node, and runs its agent in the foreground.
 
+import { resolve } from "node:path";
 import { command, text } from "../command";
 import { UsageError } from "../failure";
 import { AGENT_OPTIONS, agentOptions } from "../joining";
@@ -17,16 +18,19 @@ export const agentJoin = command({
     ["orch agent join https://box1:4400 --token orch1-…", "the first time"],
     ["orch agent join https://box1:4400", "again: the data directory knows who it is"],
   ],
-  notes: "URL may list several addresses of the server, with commas. It stays in the foreground; stopping it stops no task.",
+  notes: "URL may list several addresses of the server, with commas.\n"
+    + "It stays in the foreground; stopping it stops no task.",
   async run(context, { args: [typed], flags }) {
     const { host } = context;
     const named = typed ?? (host.env["ORCH_URL"] || null);
-    if (named === null) throw new UsageError("the server's address is missing", "orch agent join https://box1:4400 --token T");
+    if (named === null) {
+      throw new UsageError("the server's address is missing", "orch agent join https://box1:4400 --token T");
+    }
     const urls = named.split(",").map((one) => normalUrl(one.trim())).filter((one) => one !== null);
     const token = flags.token ?? (host.env["ORCH_TOKEN"] || null);
     const stop = new AbortController();
     const agent = host.parts.runAgent(agentOptions(context, flags,
-      { urls, token, data_dir: dataDir(flags.data, host), signal: stop.signal }));
+      { urls, token, data_dir: resolve(host.cwd, dataDir(flags.data, host)), signal: stop.signal }));
     return untilEnded(context, agent, async () => {
       stop.abort();
       await agent;

@@ -4,7 +4,7 @@ import { confirm } from "../asking";
 import { command, flag, text } from "../command";
 import { EXIT, UsageError } from "../failure";
 import { readNamed, requireFile } from "../files";
-import { changeLine, hasChanges, planLines } from "../print/plan";
+import { changed, changeLine, planLines } from "../print/plan";
 import { checkSpec } from "../spec-check";
 import { waitForApp } from "../waiting";
 
@@ -29,9 +29,9 @@ export const apply = command({
     const decl = checkSpec(context, file, spec);
     const client = await context.client();
     const view = await client.plan({ text: spec, file, revision: null });
-    const changed = hasChanges(view);
+    const changes = changed(view).length > 0;
     if (shape === "text") for (const line of planLines(view, style, host.out.columns)) context.print(line);
-    if (!flags.yes && changed && !(await confirm(context, "Apply?", "Say yes beforehand: orch apply --yes"))) {
+    if (!flags.yes && changes && !(await confirm(context, "Apply?", "Say yes beforehand: orch apply --yes"))) {
       context.note("orch: nothing was changed");
       return EXIT.failed;
     }
@@ -41,7 +41,8 @@ export const apply = command({
     if (shape === "ids") for (const run of answer.runs) context.print(String(run));
     if (shape === "text") {
       for (const run of answer.runs) context.print(`run ${run}`);
-      context.print(changed ? `applied ${project}/${decl.app}` : changeLine({ name: decl.app, change: "none", detail: "as it was" }, style));
+      context.print(changes ? `applied ${project}/${decl.app}`
+        : changeLine({ name: decl.app, change: "none", detail: "as it was" }, style));
     }
     return flags.wait ? waitForApp(context, client, answer, shape) : EXIT.done;
   },

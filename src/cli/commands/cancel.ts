@@ -13,7 +13,9 @@ export const cancel = command({
   },
   examples: [["orch cancel 123", "one run"], ["orch cancel --mine", "all of mine"]],
   async run(context, { args, flags }) {
-    if (args.length === 0 && !flags.mine) throw new UsageError("which run?", "Name it: orch cancel 123 (see: orch queue)");
+    if (args.length === 0 && !flags.mine) {
+      throw new UsageError("which run?", "Name it: orch cancel 123 (see: orch queue)");
+    }
     const client = await context.client();
     const named = args.map((typed) => (/^\d/.test(typed) ? readRun(typed) : typed));
     const mine = flags.mine ? (await client.runs({ user: (await client.me()).user, limit: 1000 })).runs : [];

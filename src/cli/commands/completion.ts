@@ -6,10 +6,13 @@ import { EXIT, UsageError } from "../failure";
 
 export const completion = command({
   operands: ["<bash|zsh|fish>"], talks: false,
-  examples: [["source <(orch completion bash)", "now"], ["orch completion fish > ~/.config/fish/completions/orch.fish", "for good"]],
+  examples: [["source <(orch completion bash)", "now"],
+    ["orch completion fish > ~/.config/fish/completions/orch.fish", "for good"]],
   async run(context, { args: [typed = ""] }) {
     const shell = SHELLS.find((one) => one === typed);
-    if (shell === undefined) throw new UsageError(`${typed}: no completion for this shell`, `There is: ${SHELLS.join(", ")}`);
+    if (shell === undefined) {
+      throw new UsageError(`${typed}: no completion for this shell`, `There is: ${SHELLS.join(", ")}`);
+    }
     context.host.out.write(await completionScript(shell));
     return EXIT.done;
   },

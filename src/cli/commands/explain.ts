@@ -1,6 +1,8 @@
 // `orch explain`: why something is where it is, or why it waits, node by node.
 
+import type { ExplainView } from "../../wire/api";
 import { command } from "../command";
+import type { Context } from "../context";
 import { EXIT } from "../failure";
 import { blockedLines } from "../print/blocked";
 import { clean } from "../print/clean";
@@ -18,10 +20,9 @@ export const explain = command({
   },
 });
 
-type Placed = { readonly node: string;
-  readonly scores: readonly { readonly node: string; readonly total: number; readonly parts: Readonly<Record<string, number>> }[] };
+type Placed = Extract<ExplainView, { readonly placed: unknown }>["placed"];
 
-function placed(context: Parameters<typeof explain.run>[0], ref: string, { node, scores }: Placed, short: boolean): void {
+function placed(context: Context, ref: string, { node, scores }: Placed, short: boolean): void {
   if (short) return context.print(node);
   context.print(`${clean(ref)} is on ${clean(node)}`);
   if (scores.length === 0) return;

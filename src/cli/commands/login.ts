@@ -15,7 +15,8 @@ export const login = command({
     const { host } = context;
     const url = normalUrl(typed);
     if (url === null) throw new UsageError("the server's address is missing");
-    const token = ((host.input.tty ? await host.input.line(`token for ${url}: `, true) : await host.input.all()) ?? "").trim();
+    const token = ((host.input.tty ? await host.input.line(`token for ${url}: `, true) : await host.input.all()) ?? "")
+      .trim();
     const parts = parseToken(token);
     if (parts === null) {
       throw new CliError(EXIT.denied, token === "" ? "no token was given" : "this is not a whole token",
@@ -24,7 +25,9 @@ export const login = command({
     const pin = url.startsWith("https:") ? parts.pin : null;
     const me = await connect({ url, token, pin }).me();
     const name = flags.name ?? contextName(url);
-    if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) throw new UsageError(`--name ${name}: letters, digits, dots and dashes only`);
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) {
+      throw new UsageError(`--name ${name}: letters, digits, dots and dashes only`);
+    }
     await writeContext(configDir(host.env, host.home), { name, url, token, pin });
     context.print(`logged in to ${url} as ${me.user} (${me.role}, project ${me.project})`);
     return EXIT.done;

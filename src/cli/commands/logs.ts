@@ -49,13 +49,17 @@ export const logs = command({
       return EXIT.done;
     }
     const asked = askedFor(context, flags, shape, tasks.length > 1 || (flags.follow && kind === "many"));
-    if (flags.follow && flags.attempt === null && kind === "many") return growing(context, client, targets, asked, revision);
+    if (flags.follow && flags.attempt === null && kind === "many") {
+      return growing(context, client, targets, asked, revision);
+    }
     if (flags.follow && flags.attempt === null && targets.run !== null && shape === "text") {
       const { signal } = new AbortController();
       await followRun({ context, client, run: targets.run, since: revision, signal });
       return EXIT.done;
     }
-    if (tasks.length === 0) throw new CliError(EXIT.failed, "nothing of it has run yet", `See why: orch explain ${typed ?? ""}`.trim());
+    if (tasks.length === 0) {
+      throw new CliError(EXIT.failed, "nothing of it has run yet", `See why: orch explain ${typed ?? ""}`.trim());
+    }
     const lines: Line[] = [];
     const how = shape === "json" && !flags.follow ? { ...asked, take: (line: Line) => { lines.push(line); } } : asked;
     if (flags.follow) await Promise.all(tasks.map((task) => copyTask(context, client, task, how)));

@@ -61,7 +61,8 @@ export const nodeLabel = command({
 
 export const nodeTaint = command({
   operands: ["<NODE>", "<K=V:EFFECT|K-...>"],
-  examples: [["orch node taint box1 team=vision:no_schedule", "only for who tolerates it"], ["orch node taint box1 team-", "remove"]],
+  examples: [["orch node taint box1 team=vision:no_schedule", "only for who tolerates it"],
+    ["orch node taint box1 team-", "remove"]],
   async run(context, { args: [name = "", ...changes] }) {
     const remove = changes.filter(isRemoval).map(withoutDash);
     const set = changes.filter((one) => !isRemoval(one)).map((one) => readAs("taint", one, readTaint));
@@ -79,8 +80,11 @@ export const nodeForget = command({
   },
   examples: [["orch node forget box1 --fenced", "a machine that will not come back"]],
   async run(context, { args: [name = ""], flags }) {
-    const asked = flags.fenced ? `Is ${name} really off? Its tasks may run twice if it is not. Forget it?` : `Forget ${name}?`;
-    if (!flags.yes && !(await confirm(context, asked, "Say yes beforehand: orch node forget --yes"))) return EXIT.failed;
+    const asked = flags.fenced ? `Is ${name} really off? Its tasks may run twice if it is not. Forget it?`
+      : `Forget ${name}?`;
+    if (!flags.yes && !(await confirm(context, asked, "Say yes beforehand: orch node forget --yes"))) {
+      return EXIT.failed;
+    }
     await (await context.client()).forget(name, { fenced: flags.fenced });
     context.print(`${name}: forgotten`);
     return EXIT.done;

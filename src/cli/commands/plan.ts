@@ -3,7 +3,7 @@
 import { command, flag, text } from "../command";
 import { EXIT, UsageError } from "../failure";
 import { readNamed, requireFile } from "../files";
-import { hasChanges, planLines } from "../print/plan";
+import { changed, planLines } from "../print/plan";
 import { checkSpec } from "../spec-check";
 
 export const plan = command({
@@ -21,8 +21,8 @@ export const plan = command({
     const client = await context.client();
     const view = await client.plan({ text: spec, file, revision: null });
     if (shape === "json") context.json(view);
-    else if (shape === "ids") for (const { name, change } of view.changes) if (change !== "none") context.print(name);
-    if (shape === "text") for (const line of planLines(view, context.style, context.host.out.columns)) context.print(line);
-    return flags.detailedExitcode && (hasChanges(view) || view.ops.length > 0) ? EXIT.changes : EXIT.done;
+    else if (shape === "ids") for (const { name } of changed(view)) context.print(name);
+    else for (const line of planLines(view, context.style, context.host.out.columns)) context.print(line);
+    return flags.detailedExitcode && (changed(view).length > 0 || view.ops.length > 0) ? EXIT.changes : EXIT.done;
   },
 });

@@ -12,7 +12,8 @@ export const restore = command({
     data: text("--data <DIR>", "the server's data directory (ORCH_DATA)"),
     yes: flag("-y, --yes", "don't ask"),
   },
-  examples: [["orch restore /backup/orch.db", "then start the server: it takes in what lives before it decides anything"]],
+  examples: [["orch restore /backup/orch.db",
+    "then start the server: it takes in what lives before it decides anything"]],
   async run(context, { args: [file = ""], flags }) {
     const { host } = context;
     const data_dir = dataDir(flags.data, host);

@@ -41,7 +41,7 @@ export const run = command({
     ["orch run -c 'make -j8 && ./bench'", "through the shell"],
   ],
   notes: "Exit code: the job's own; 128 + n for a signal; 125 when orch failed; 126 and 127 when it could not start.\n"
-    + "A lost connection never ends the job. Ctrl-C asks whether to cancel or to detach; without a terminal it cancels.",
+    + "A lost connection never ends the job. Ctrl-C asks whether to cancel or detach; without a terminal it cancels.",
   async run(context, { args, flags }) {
     if (flags.image !== null) throw new UsageError("--image: not built yet");
     const asked = askedFor(args, flags.shell);
@@ -61,8 +61,12 @@ export const run = command({
 });
 
 function askedFor(args: readonly string[], shell: string | null): Asked {
-  if (shell === null && args.length === 0) throw new UsageError("which command?", "Write it behind --: orch run -- python train.py");
-  if (shell !== null && args.length > 0) throw new UsageError(`-c takes the whole text; ${args[0]} is too much`, "Quote it: -c '…'");
+  if (shell === null && args.length === 0) {
+    throw new UsageError("which command?", "Write it behind --: orch run -- python train.py");
+  }
+  if (shell !== null && args.length > 0) {
+    throw new UsageError(`-c takes the whole text; ${args[0]} is too much`, "Quote it: -c '…'");
+  }
   return shell === null ? { argv: args } : { shell };
 }
 
@@ -72,7 +76,8 @@ function priorityOf(typed: string): number {
 }
 
 /** Files first, in their order; what is named one by one goes over them. */
-async function environmentOf(context: Context, flags: { readonly env: readonly string[]; readonly envFile: readonly string[] },
+async function environmentOf(
+  context: Context, flags: { readonly env: readonly string[]; readonly envFile: readonly string[] },
 ): Promise<Record<string, string>> {
   const { host } = context;
   let env: Record<string, string> = {};

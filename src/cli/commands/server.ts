@@ -1,7 +1,7 @@
 // `orch server`: the server alone, in the foreground.
 
 import { command } from "../command";
-import { SERVER_OPTIONS, startServing, untilEnded, welcome } from "../serve";
+import { SERVER_OPTIONS, startServing, untilEnded } from "../serve";
 
 export const server = command({
   talks: false, options: SERVER_OPTIONS,
@@ -11,8 +11,7 @@ export const server = command({
   ],
   notes: "It stays in the foreground. Stopping it stops no task.",
   async run(context, { flags }) {
-    const serving = await startServing(context, flags);
-    if (!flags.quiet) await welcome(context, serving);
-    return untilEnded(context, serving.server.stopped, () => serving.server.stop());
+    const { server: running } = await startServing(context, flags);
+    return untilEnded(context, running.stopped, () => running.stop());
   },
 });

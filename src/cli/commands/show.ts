@@ -7,11 +7,13 @@ import { readRef } from "../names";
 import { block } from "../print/block";
 import { ApiError, type Client } from "../../wire/client";
 
-type Document = { readonly id?: unknown; readonly run?: unknown; readonly name?: unknown } & Readonly<Record<string, unknown>>;
+type Named = { readonly id?: unknown; readonly run?: unknown; readonly name?: unknown };
+type Document = Named & Readonly<Record<string, unknown>>;
 
 export const show = command({
   reads: true, operands: ["<RUN|TASK|WORKLOAD|APP|NODE>"],
-  examples: [["orch show 123", "a run with its tasks"], ["orch show recs.api.0 --json", "a task"], ["orch show box1", "a node"]],
+  examples: [["orch show 123", "a run with its tasks"], ["orch show recs.api.0 --json", "a task"],
+    ["orch show box1", "a node"]],
   async run(context, { args: [typed = ""], shape }) {
     const document = await lookUp(context, await context.client(), typed);
     if (shape === "json") context.json(document);

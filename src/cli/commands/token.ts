@@ -17,7 +17,9 @@ export const tokenNew = command({
     ["orch token new --role user --user alice --expires 30d", "for a person"],
   ],
   async run(context, { flags, shape }) {
-    if (flags.role === null) throw new UsageError("which role?", "Say --role agent for a machine, or user, operator, viewer, admin");
+    if (flags.role === null) {
+      throw new UsageError("which role?", "Say --role agent for a machine, or user, operator, viewer, admin");
+    }
     const expires_ms = flags.expires === null ? null : context.now() + flags.expires;
     const made = await (await context.client()).newToken({ role: flags.role, user: flags.user, expires_ms });
     if (shape === "json") context.json(made);

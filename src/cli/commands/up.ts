@@ -2,7 +2,7 @@
 
 import { command } from "../command";
 import { AGENT_OPTIONS, agentOptions } from "../joining";
-import { SERVER_OPTIONS, startServing, untilEnded, welcome } from "../serve";
+import { SERVER_OPTIONS, startServing, untilEnded } from "../serve";
 
 export const up = command({
   talks: false, options: { ...SERVER_OPTIONS, ...AGENT_OPTIONS },
@@ -12,14 +12,12 @@ export const up = command({
   ],
   notes: "It stays in the foreground. Stopping it stops no task.",
   async run(context, { flags }) {
-    const serving = await startServing(context, flags);
-    const { server, data_dir } = serving;
+    const { server, data_dir } = await startServing(context, flags);
     const join = await server.joinCommand();
     const stop = new AbortController();
     const token = /--token (\S+)/.exec(join)?.[1] ?? null;
     const agent = context.host.parts.runAgent(agentOptions(context, flags,
       { urls: [server.url], token, data_dir, signal: stop.signal }));
-    if (!flags.quiet) await welcome(context, serving);
     return untilEnded(context, Promise.race([server.stopped, agent]), async () => {
       stop.abort();
       await Promise.all([agent, server.stop()]);

@@ -1,5 +1,6 @@
 // `orch validate`: checks a spec file without a server; every error at once.
 
+import type { AppDecl } from "../../core/workload";
 import { parseApp } from "../../spec/parse";
 import { command, texts } from "../command";
 import { EXIT } from "../failure";
@@ -25,9 +26,12 @@ export const validate = command({
     }
     for (const { file, parsed } of checked) {
       if (!parsed.ok) printIssues(context, file, parsed.issues);
-      else if (shape === "text") context.print(`${file}: valid (app ${parsed.app.app}, ${parsed.app.workloads.length} workloads)`);
-      else context.print(parsed.app.app);
+      else context.print(shape === "ids" ? parsed.app.app : validLine(file, parsed.app));
     }
     return valid ? EXIT.done : EXIT.usage;
   },
 });
+
+function validLine(file: string, { app, workloads }: AppDecl): string {
+  return `${file}: valid (app ${app}, ${workloads.length} ${workloads.length === 1 ? "workload" : "workloads"})`;
+}

@@ -1,8 +1,10 @@
-// Text that a task or another user wrote, made harmless for a terminal: no cursor moves, titles, clipboards or disguises.
+// Text that a task or another user wrote, made harmless for a terminal: no cursor moves, titles, clipboards or
+// disguises.
 
 // What starts with ESC: CSI, the string sequences (OSC, DCS, SOS, PM, APC) up to their end, and short ones.
 const SEQUENCE = new RegExp([
-  "\\x1b\\[[0-?]*[ -/]*[@-~]", "\\x1b[\\]PX^_][^\\x07\\x1b\\x9c]*(?:\\x07|\\x1b\\\\|\\x9c)", "\\x1b[ -/]*[0-OQ-WYZ\\\\`-~]",
+  "\\x1b\\[[0-?]*[ -/]*[@-~]", "\\x1b[\\]PX^_][^\\x07\\x1b\\x9c]*(?:\\x07|\\x1b\\\\|\\x9c)",
+    "\\x1b[ -/]*[0-OQ-WYZ\\\\`-~]",
 ].join("|"), "g");
 // Also the one-byte forms of C1 and the invisible marks that turn text around.
 const CONTROL = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;

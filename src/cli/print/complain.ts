@@ -34,7 +34,14 @@ export function describe(error: unknown): Said | null {
     const { code, message, issues } = error;
     return { exit: EXIT_OF_CODE[code], message, hint: error.hint ?? HINT_OF_CODE[code] ?? null, issues };
   }
-  return null;
+  return foreseen(error);
+}
+
+/** What a server or an agent could not start for: like a CliError, but made where the command line is not known. */
+function foreseen(error: unknown): Said | null {
+  if (!(error instanceof Error) || !("exit" in error) || typeof error.exit !== "number") return null;
+  const hint = "hint" in error && typeof error.hint === "string" ? error.hint : null;
+  return { exit: error.exit, message: error.message, hint, issues: [] };
 }
 
 /** Issues one a line as compilers print them, then the message and the hint on one. */

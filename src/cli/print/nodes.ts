@@ -26,14 +26,18 @@ export function nodeColumns(now_ms: Ms, tasks: ReadonlyMap<string, number>, styl
     { title: "NAME", cell: (node) => node.name },
     { title: "STATE", cell: (node) => node.state, paint: (node, cell) => paintState(styled, node.state, cell) },
     { title: "POOL", cell: (node) => node.pool },
-    { title: "CPU", align: "right", cell: ({ reserved, capacity }) => `${cores(reserved.cpu_milli)}/${cores(capacity.cpu_milli)}` },
-    { title: "MEM", align: "right", cell: ({ reserved, capacity }) => share(reserved.memory_bytes, capacity.memory_bytes) },
+    { title: "CPU", align: "right", cell: ({ reserved, capacity }) =>
+      `${cores(reserved.cpu_milli)}/${cores(capacity.cpu_milli)}` },
+    { title: "MEM", align: "right", cell: ({ reserved, capacity }) =>
+      share(reserved.memory_bytes, capacity.memory_bytes) },
     { title: "GPUS", cell: gpus },
     { title: "TASKS", align: "right", cell: (node) => String(tasks.get(node.name) ?? 0) },
-    { title: "SEEN", align: "right", cell: (node) => (node.state === "unreachable" || node.state === "lost" ? age(node.last_seen_ms, now_ms) : "") },
+    { title: "SEEN", align: "right", cell: (node) => (isAway(node) ? age(node.last_seen_ms, now_ms) : "") },
     { title: "WHY", cell: why },
   ];
 }
+
+const isAway = ({ state }: NodeView): boolean => state === "unreachable" || state === "lost";
 
 function why({ reason, taints, orphans }: NodeView): string {
   return [

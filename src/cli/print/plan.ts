@@ -12,13 +12,14 @@ const MARK: Readonly<Record<Change["change"], string>> = {
   add: "+", change: "~", restart: "↻", remove: "-", run: "▶", none: "=",
 };
 
-/** Whether the spec itself changes anything. */
-export const hasChanges = (plan: Pick<PlanView, "changes">): boolean => plan.changes.some(({ change }) => change !== "none");
+/** What the spec itself changes. */
+export const changed = (plan: Pick<PlanView, "changes">): readonly Change[] =>
+  plan.changes.filter(({ change }) => change !== "none");
 
 export function planLines(plan: PlanView, styled: Style, width: number | null): string[] {
   const lines: string[] = plan.notices.map((notice) => styled.yellow(`note: ${clean(notice)}`));
-  if (hasChanges(plan)) lines.push(...plan.changes.filter(({ change }) => change !== "none").map((one) => changeLine(one, styled)));
-  else lines.push("nothing to change");
+  lines.push(...changed(plan).map((one) => changeLine(one, styled)));
+  if (changed(plan).length === 0) lines.push("nothing to change");
   if (plan.ops.length > 0) {
     lines.push("", "now:", ...table([
       { title: "OP", cell: (op) => op.op }, { title: "TASK", cell: (op) => op.task },
@@ -27,7 +28,8 @@ export function planLines(plan: PlanView, styled: Style, width: number | null): 
     ], plan.ops, width === null ? null : width - 2).map((line) => `  ${line}`));
   }
   if (plan.blocked.length > 0) {
-    lines.push("", "waits:", ...plan.blocked.flatMap((one) => blockedLines(one, styled, false)).map((line) => `  ${line}`));
+    lines.push("", "waits:", ...plan.blocked.flatMap((one) => blockedLines(one, styled, false))
+      .map((line) => `  ${line}`));
   }
   return lines;
 }

@@ -21,7 +21,8 @@ export function table<T>(columns: readonly Column<T>[], rows: readonly T[], widt
   const cells = rows.map((row) => columns.map((column) => clean(column.cell(row))));
   const shown = columns.map((column, i) => ({ column, i }))
     .filter(({ i }) => i === 0 || rows.length === 0 || cells.some((line) => line[i] !== ""));
-  const widths = shown.map(({ column, i }) => Math.max(column.title.length, ...cells.map((line) => wide(line[i] ?? ""))));
+  const widths = shown.map(({ column, i }) =>
+    Math.max(column.title.length, ...cells.map((line) => wide(line[i] ?? ""))));
   const last = widths.length - 1;
   if (width !== null) {
     const before = widths.slice(0, last).reduce((sum, one) => sum + one + GAP.length, 0);

@@ -11,9 +11,12 @@ import { age } from "./time";
 export const taskTitle = (task: Pick<TaskView, "name" | "project" | "app">, home: string | null): string =>
   task.app !== null && home !== null && task.project !== home ? `${task.project}/${task.name}` : task.name;
 
+type Ended = Pick<TaskView, "state" | "exit_code" | "signal" | "reason">;
+
 /** Why a task is as it is, in one cell: the exit code or signal of what ended, and the reason. */
-export function taskWhy({ state, exit_code, signal, reason }: Pick<TaskView, "state" | "exit_code" | "signal" | "reason">): string {
-  const code = signal !== null ? `killed by ${signal}` : exit_code !== null && exit_code !== 0 ? `exit ${exit_code}` : "";
+export function taskWhy({ state, exit_code, signal, reason }: Ended): string {
+  const own = exit_code === null || exit_code === 0 ? "" : `exit ${exit_code}`;
+  const code = signal === null ? own : `killed by ${signal}`;
   const said = reason ?? "";
   if (code === "" || said === "" || said.includes(code)) return said || code;
   return state === "running" ? said : `${code}: ${said}`;
