@@ -66,8 +66,11 @@ function whyNever(pass: Pass, run: RunRow, after: RunAfter): string {
   if (after.when === "up") return `${name} was removed`;
   if (after.uid === "") return `${name} has never run`;
   const state = stateOf(pass, after.uid);
-  return state === null ? `${name} is no longer there` : `${name} ${state === "cancelled" ? "was" : "has"} ${state}`;
+  return state === null ? `${name} is no longer there` : `${name} ${SAID[state]}`;
 }
+
+const SAID = { waiting: "waits", queued: "waits", running: "runs", succeeded: "has succeeded", failed: "has failed",
+  cancelled: "was cancelled" } as const;
 
 const WAITS_FOR = { succeeded: "to succeed", ended: "to end", failed: "to fail", up: "to be up" } as const;
 

@@ -16,7 +16,7 @@ export const resolvedFor = (shape: Shape, room: Room): Resolved =>
 
 const AMOUNTS = {
   cpu: {
-    key: "cpu_milli", exact: formatCpu, few: (n: number) => `fewer than ${formatCpu(n)} cores`, free: "too few free cores", unit: "cores",
+    key: "cpu_milli", exact: formatCpu, few: (n: number) => `fewer than ${formatCpu(n)} cores`, free: "too few free cores", unit: "of cpu",
     text: formatCpu, down: (n: number) => n, ask: (n: number) => `ask for ${formatCpu(n)} ${n === 1_000 ? "core" : "cores"}`,
   },
   memory: {
@@ -50,10 +50,13 @@ export function checkAmounts(name: keyof typeof AMOUNTS): (look: Look, room: Roo
         detail: `asks for ${exact(need)} ${unit}, the node has ${text(capacity)}`, change: changeTo(name, down(capacity), ask) });
     }
     const left = Math.max(0, free);
-    return found(name, `have ${tooFew}`, { best: { value: left, text: `most free ${text(left)}` },
-      detail: `asks for ${exact(need)} ${unit}, ${text(left)} of ${text(capacity)} is free`, change: changeTo(name, down(left), ask) });
+    return found(name, `have ${tooFew}`, { best: mostFree(left, text(left)),
+      detail: `asks for ${exact(need)} ${unit}, ${text(left)} of ${text(capacity)} free`, change: changeTo(name, down(left), ask) });
   };
 }
+
+const mostFree = (left: number, text: string): Found["best"] =>
+  left > 0 ? { value: left, text: `most free ${text}` } : null;
 
 const changeTo = (key: string, value: number, ask: (n: number) => string): Found["change"] =>
   value > 0 ? { key, value, text: ask(value) } : null;
@@ -72,8 +75,8 @@ export function checkCountables({ shape }: Look, room: Room): Found | null {
         best: { value: capacity, text: `most ${capacity}` }, change: changeTo(name, capacity, ask) });
     }
     const left = Math.max(0, free);
-    return found("countable", `have too few free ${name}`, { best: { value: left, text: `most free ${left}` },
-      detail: `asks for ${need} ${name}, ${left} of ${capacity} is free`, change: changeTo(name, left, ask) });
+    return found("countable", `have too few free ${name}`, { best: mostFree(left, String(left)),
+      detail: `asks for ${need} ${name}, ${left} of ${capacity} free`, change: changeTo(name, left, ask) });
   }
   return null;
 }
@@ -99,8 +102,8 @@ export function checkGpu({ shape }: Look, room: Room): Found | null {
     return found("gpu", `have ${such}cards that are out of order`,
       { detail: broken.map((device) => `${device.id} is ${device.state}`).join(", "), change: fewerCards(free) });
   }
-  return found("gpu", `have too few free ${such}cards`, { best: { value: free, text: `most free ${free}` },
-    detail: `asks for ${gpu.count} ${such}card${gpu.count === 1 ? "" : "s"}, ${free} of ${fitting.length} is free`,
+  return found("gpu", `have too few free ${such}cards`, { best: mostFree(free, String(free)),
+    detail: `asks for ${gpu.count} ${such}card${gpu.count === 1 ? "" : "s"}, ${free} of ${fitting.length} free`,
     change: fewerCards(free) });
 }
 

@@ -93,7 +93,8 @@ function checkAccount({ shape }: Look, { node }: Room): Found | null {
 }
 
 function checkAvoid({ shape }: Look, { node }: Room): Found | null {
-  return shape.avoid.has(node.id) ? found("avoid", "are left out for a while, since they rejected it") : null;
+  return shape.avoid.has(node.id) ? found("avoid", "are left out for a while, since they rejected it",
+    { detail: "rejected it and is left out for a while" }) : null;
 }
 
 function checkPorts({ pass, rooms, shape }: Look, room: Room): Found | null {
@@ -102,7 +103,8 @@ function checkPorts({ pass, rooms, shape }: Look, room: Room): Found | null {
   const { port, resting } = chosen.trouble;
   if (port === null) return found("port", "have no automatic port left");
   return found("port", `have port ${port} ${resting ? "resting after its last use" : "in use"}`,
-    { change: { key: `port ${port}`, value: 0, text: `publish another port than ${port}, or auto` } });
+    { detail: `port ${port} is ${resting ? "resting after its last use" : "in use"}`,
+      change: { key: `port ${port}`, value: 0, text: `publish another port than ${port}, or auto` } });
 }
 
 /** The workload name in a host key. */

@@ -66,7 +66,7 @@ function finish(pass: Pass, run: RunRow, state: "succeeded" | "failed" | "cancel
   slot: SlotRow | null): void {
   const ended = Math.max(...(slot?.ends ?? []).map((end) => end.at_ms), run.started_ms ?? 0);
   const finished_ms = state === "cancelled" || ended === 0 ? pass.now_ms : Math.min(ended, pass.now_ms);
-  for (const task of tasksOf(pass, run.uid)) stopTask(pass, task, run.settings.stop, `its run has ${state}`);
+  for (const task of tasksOf(pass, run.uid)) stopTask(pass, task, run.settings.stop, `its run is over: ${state}`);
   setRun(pass, { ...run, ...result, state, finished_ms }, result.reason ?? state);
 }
 
@@ -125,7 +125,7 @@ function noteAttempt(pass: Pass, run: RunRow, open: readonly TaskRow[]): void {
   if (first !== undefined) {
     waitFor(pass, run, 0, `waits for its node: ${names} has been silent for ${formatAge(first.silence_ms)}`, forgetHint(first));
   }
-  const reason = first === undefined ? null : `waits for node ${names}, which is silent; ${forgetHint(first)}`;
+  const reason = first === undefined ? null : `waits for node ${names}, which is silent: ${forgetHint(first)}`;
   if (run.cancel !== null || (run.reason === reason && run.state === "running")) return;
   const started_ms = run.started_ms ?? pass.now_ms;
   setRun(pass, { ...run, state: "running", started_ms, reason }, reason ?? "it has a task that is heard of");

@@ -32,7 +32,7 @@ function reconcileRuns(pass: Pass): void {
     if (run?.state === "queued") reconcileRun(pass, run);
   }
   for (const run of final) {
-    for (const task of tasksOf(pass, run.uid)) stopTask(pass, task, run.settings.stop, `its run has ${run.state}`);
+    for (const task of tasksOf(pass, run.uid)) stopTask(pass, task, run.settings.stop, `its run is over: ${run.state}`);
   }
 }
 
@@ -52,7 +52,7 @@ export function archiveRuns(pass: Pass): void {
   }
   for (const run of final.sort((a, b) => a.run - b.run)) {
     if (tasksOf(pass, run.uid).length > 0 || asked.has(run.uid)) continue;
-    pass.ops.push({ op: "archive", run, why: `it has ${run.state}` });
+    pass.ops.push({ op: "archive", run, why: `it is over: ${run.state}` });
   }
 }
 

@@ -130,7 +130,7 @@ function waitForNode(pass: Pass, keeping: Keeping, task: TaskRow, fact: NodeFact
 
 /** The command that resolves waiting for a silent node. */
 export const forgetHint = (fact: NodeFact): string =>
-  `if ${fact.node.name} is off: orch node forget ${fact.node.name} --fenced`;
+  `orch node forget ${fact.node.name} --fenced, if it is off`;
 
 /** The slot has no attempt that counts: a new one is wanted, once nothing stands against it. */
 function viewEmpty(pass: Pass, keeping: Keeping, slot: number, gone: readonly TaskRow[], sorted: Sorted,

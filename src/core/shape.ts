@@ -45,8 +45,8 @@ export interface Failure {
 }
 
 export interface Shapes {
-  /** By spec and account, for demands that nothing else tells apart: most of them. */
-  readonly plain: Map<TaskSpec, Map<string, Shape>>;
+  /** By what matters of the spec and by account, for demands that nothing else tells apart: most of them. */
+  readonly plain: Map<string, Map<string, Shape>>;
   readonly byKey: Map<string, Shape>;
 }
 
@@ -75,8 +75,9 @@ export function shapeOf(pass: Pass, shapes: Shapes, demand: Demand): Shape {
   const isPlain = apart.length === 0 && spec.place.strategy === "pack" && spec.place.together_with.length === 0 &&
     (slot_row === null || slot_row.avoid.length === 0);
   if (!isPlain) return shapeByKey(pass, shapes, demand, account, apart);
-  let byAccount = shapes.plain.get(spec);
-  if (byAccount === undefined) shapes.plain.set(spec, byAccount = new Map());
+  const wanted = specKey(spec);
+  let byAccount = shapes.plain.get(wanted);
+  if (byAccount === undefined) shapes.plain.set(wanted, byAccount = new Map());
   const known = byAccount.get(account);
   if (known !== undefined) return known;
   const shape = shapeByKey(pass, shapes, demand, account, apart);
