@@ -69,12 +69,12 @@ async function tasksOf(client: Client, app: string): Promise<TaskView[]> {
 
 const targetOf = ({ id, name }: TaskView): Target => ({ id, name });
 
-/** Of each slot the newest attempt, or the one that was asked for. */
+/** Of each slot the newest attempt, of the newest run; or of the attempt that was asked for. */
 function newest(tasks: readonly TaskView[], attempt: number | null): Target[] {
   const best = new Map<string, TaskView>();
   for (const task of tasks) {
     if (task.id === null || (attempt !== null && task.attempt !== attempt)) continue;
-    const key = `${task.workload}/${task.run ?? ""}/${task.slot}/${task.member}`;
+    const key = `${task.workload}/${task.slot}/${task.member}`;
     const before = best.get(key);
     if (before === undefined || isNewer(task, before)) best.set(key, task);
   }
@@ -82,4 +82,4 @@ function newest(tasks: readonly TaskView[], attempt: number | null): Target[] {
 }
 
 const isNewer = (a: TaskView, b: TaskView): boolean =>
-  (a.version - b.version || a.attempt - b.attempt || a.created_ms - b.created_ms) > 0;
+  ((a.run ?? 0) - (b.run ?? 0) || a.version - b.version || a.attempt - b.attempt || a.created_ms - b.created_ms) > 0;

@@ -1,4 +1,5 @@
-// The small files of a person at the command line: read as a value even when they are not there, written for their owner only.
+// The small files of a person at the command line: read as a value even when they are not there, written for their
+// owner only.
 
 import { readFile } from "node:fs/promises";
 import { homedir, hostname } from "node:os";
@@ -19,7 +20,8 @@ const ABSENT = new Set(["ENOENT", "EACCES", "EPERM", "ENOTDIR"]);
 /** Reads a whole text file; what is not UTF-8 is no text. */
 export async function readText(path: string): Promise<ReadText> {
   try {
-    return { ok: true, text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await readFile(resolve(path))) };
+    return { ok: true, text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+      .decode(await readFile(resolve(path))) };
   } catch (error) {
     return refusalOf(error);
   }

@@ -54,7 +54,8 @@ const WRONG: readonly (readonly [line: string, said: string])[] = [
   ["run --env NOT_SET_HERE -- x", "orch: --env: NOT_SET_HERE is not set here (give it a value: NOT_SET_HERE=…)\n"],
   ["completion csh", "orch: csh: no completion for this shell. There is: bash, zsh, fish\n"],
   ["ps --url http://box1:4400 --token T",
-    "orch: http://box1:4400 is plain HTTP: the token would travel in the clear. Use https://, as the server prints it\n"],
+    "orch: http://box1:4400 is plain HTTP: the token would travel in the clear. "
+      + "Use https://, as the server prints it\n"],
 ];
 
 describe("a command line", () => {

@@ -91,7 +91,7 @@ async function environmentOf(
 
 /** What the server refuses in a job is said of the flags that made it. */
 function refusalOf(error: unknown): never {
-  if (!(error instanceof ApiError) || error.issues.length === 0) throw error;
+  if (!(error instanceof ApiError) || error.code !== "spec" || error.issues.length === 0) throw error;
   const [first, ...more] = error.issues.map((issue) =>
     `${flagOf(issue.path)}: ${issue.message}${issue.hint === null ? "" : ` (${issue.hint})`}`);
   throw new CliError(describe(error)?.exit ?? EXIT.failed, [first, ...more].join("; "));

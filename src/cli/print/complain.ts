@@ -44,9 +44,13 @@ function foreseen(error: unknown): Said | null {
   return { exit: error.exit, message: error.message, hint, issues: [] };
 }
 
+/** A spec's errors are all shown where it is checked; what the server adds, such as a reason a node, is cut. */
+const ISSUES_SHOWN = 20;
+
 /** Issues one a line as compilers print them, then the message and the hint on one. */
 export function sayText({ message, hint, issues }: Omit<Said, "exit">, file = ""): string {
-  const places = issues.map((issue) => clean(formatIssue(file, issue)));
+  const places = issues.slice(0, ISSUES_SHOWN).map((issue) => clean(formatIssue(file, issue)));
+  if (issues.length > ISSUES_SHOWN) places.push(`… and ${issues.length - ISSUES_SHOWN} more`);
   return [...places, `orch: ${clean(withHint(message, hint))}`].map((line) => `${line}\n`).join("");
 }
 
