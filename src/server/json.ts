@@ -45,8 +45,27 @@ interface Found {
 }
 
 const SPACE = /[ \t\r\n]*/y;
-const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
+
+const ESCAPE = /["\\/bfnrt]|u[0-9a-fA-F]{4}/y;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const FIRST_PRINTABLE = 0x20;
+
+/** Where the string that begins at `from` ends; -1 when there is none. A loop, since patterns are slow on long texts. */
+function endOfString(text: string, from: number): number {
+  if (text.charCodeAt(from) !== QUOTE) return -1;
+  for (let at = from + 1; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) return at + 1;
+    if (code < FIRST_PRINTABLE) return -1;
+    if (code !== BACKSLASH) continue;
+    ESCAPE.lastIndex = at + 1;
+    if (!ESCAPE.test(text)) return -1;
+    at = ESCAPE.lastIndex - 1;
+  }
+  return -1;
+}
 
 /** Walks the text once with a stack of its own; `null` when it is JSON and not too deep. */
 function scan(text: string, max_depth: number): Found | null {
@@ -57,11 +76,17 @@ function scan(text: string, max_depth: number): Found | null {
     at = pattern.lastIndex;
     return true;
   };
+  const string = (): boolean => {
+    const end = endOfString(text, at);
+    if (end < 0) return false;
+    at = end;
+    return true;
+  };
   const space = (): void => void take(SPACE);
   const here = (expected: string): Found =>
     ({ at, message: at >= text.length ? `ends where ${expected} should be` : `is not JSON here: ${expected} should be` });
   const keyed = (): Found | null => {
-    if (!take(STRING)) return here("a key in double quotes");
+    if (!string()) return here("a key in double quotes");
     space();
     if (text[at] !== ":") return here("a colon");
     at++;
@@ -83,7 +108,7 @@ function scan(text: string, max_depth: number): Found | null {
         continue;
       }
       at++;
-    } else if (!take(STRING) && !take(SCALAR)) return here("a value");
+    } else if (!string() && !take(SCALAR)) return here("a value");
     space();
     for (let around = open.at(-1); around !== undefined; around = open.at(-1)) {
       const next = text[at];

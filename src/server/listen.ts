@@ -33,6 +33,12 @@ export const localUrl = ({ host, secure, wildcard }: Listen, port: number): stri
 export const publicUrl = (listen: Listen, port: number, hostname: string): string =>
   listen.wildcard ? `https://${hostname}:${port}` : localUrl(listen, port);
 
+/** The machine's name, when it means anything at all; else what works on this machine alone. */
+export async function nameInUrls(hostname: string): Promise<string> {
+  const found = await Bun.dns.lookup(hostname).catch((error: unknown) => (error instanceof Error ? [] : Promise.reject(error)));
+  return found.length > 0 ? hostname : "127.0.0.1";
+}
+
 /** The error of a port that cannot be had, in words. */
 export function listenError(error: unknown, text: string): StartError {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";

@@ -2,13 +2,11 @@
 
 import { explainPlaced } from "../core/explain";
 import type { TaskRow } from "../core/model";
-import { openPass } from "../core/plan";
 import type { ExplainView } from "../wire/api";
 import type { Context } from "./context";
 
 type Scores = Extract<ExplainView, { placed: unknown }>["placed"]["scores"];
 
 export function scoresOf({ store, loop }: Context, task: TaskRow): Scores {
-  const snapshot = loop.snapshot(store.state, store.now());
-  return explainPlaced(snapshot, openPass(snapshot), task).map(({ node, total, parts }) => ({ node, total, parts: { ...parts } }));
+  return explainPlaced(loop.snapshot(store.state, store.now()), task).map(({ node, total, parts }) => ({ node, total, parts: { ...parts } }));
 }

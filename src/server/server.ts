@@ -16,7 +16,7 @@ import { createAuth } from "./auth";
 import { isNew, makeAdmin } from "./first";
 import { openIdentity, type OwnIdentity } from "./identity";
 import { JOIN_TOKEN_MS } from "./join";
-import { hostNames, localUrl, parseListen, publicUrl, type Listen } from "./listen";
+import { hostNames, localUrl, nameInUrls, parseListen, publicUrl, type Listen } from "./listen";
 import { createLoop } from "./loop";
 import { freshId, joinCommand, tokenRow } from "./routes/access";
 import { createSessions } from "./sessions";
@@ -129,7 +129,7 @@ async function serve(opened: Opened): Promise<RunningServer> {
     stopParts();
     throw error;
   }
-  url = publicUrl(listen, port.port ?? listen.port, hostname);
+  url = publicUrl(listen, port.port ?? listen.port, listen.wildcard ? await nameInUrls(hostname) : hostname);
   const client = { url: localUrl(listen, port.port ?? listen.port), pin: identity.pin, certificate: identity.certificate_pem };
   writeDurably(join(dir, "client.json"), `${JSON.stringify(client, null, 2)}\n`);
   const stopUpkeep = startUpkeep(store, watch, failed);

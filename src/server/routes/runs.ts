@@ -19,6 +19,8 @@ import { queuePositions, runView as viewOf } from "../views/run";
 import { taskView } from "../views/task";
 
 const RUN_TASKS = 1_000;
+/** What runs comes first, then the queue. */
+const ORDER: Readonly<Record<RunRow["state"], number>> = { running: 0, queued: 1, waiting: 2, succeeded: 3, failed: 3, cancelled: 3 };
 
 export const RUN_ROUTES = [
   route({
@@ -56,7 +58,8 @@ export const RUN_ROUTES = [
         (query.project === undefined || run.project === query.project) &&
         (query.since_ms === undefined || (run.finished_ms ?? Infinity) >= query.since_ms);
       const living = query.next !== undefined ? [] : state.runs.values().filter(wanted).toArray()
-        .sort((a, b) => (positions.get(a.uid) ?? 0) - (positions.get(b.uid) ?? 0) || a.run - b.run);
+        .sort((a, b) => ORDER[a.state] - ORDER[b.state] || (positions.get(a.uid) ?? 0) - (positions.get(b.uid) ?? 0) ||
+          a.run - b.run);
       const views = living.map((run) => viewOf(run, positions.get(run.uid) ?? null));
       if (query.all !== true && query.since_ms === undefined) return { runs: views.slice(0, limit), next: null };
       const { user, project, since_ms } = query;

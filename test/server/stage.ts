@@ -1,0 +1,156 @@
+// A whole server without a socket: the real app, loop, sessions and store in memory, people of every role, machines that
+// only joined. The clock is the test's.
+
+import type { Role } from "../../src/core/model";
+import { DEFAULT_LIMITS } from "../../src/core/limits";
+import type { Machine } from "../../src/wire/agent";
+import { formatToken } from "../../src/wire/token";
+import type { Api } from "../../src/server/api";
+import { createApp, type App } from "../../src/server/app";
+import { createAuth } from "../../src/server/auth";
+import { openIdentity } from "../../src/server/identity";
+import { createLoop } from "../../src/server/loop";
+import { tokenRow } from "../../src/server/routes/access";
+import { createSessions } from "../../src/server/sessions";
+import { createWatch } from "../../src/server/watch";
+import { openStore } from "../../src/store/open";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { GIB } from "../../src/core/units";
+import { waitUntil } from "../support/wait";
+
+export const NOW_MS = 1_800_000_000_000;
+
+export interface CallOptions {
+  readonly as?: string | null;
+  readonly body?: unknown;
+  /** Instead of `body`: the body to the letter. */
+  readonly raw?: string | Uint8Array;
+  readonly headers?: Record<string, string>;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly body: Record<string, unknown> & { error?: { code: string; message: string; hint: string | null; issues: unknown[] } };
+  readonly headers: Headers;
+}
+
+export interface Stage {
+  readonly api: Api;
+  readonly app: App;
+  readonly said: string[];
+  clock: number;
+  readonly tokens: Readonly<Record<string, string>>;
+  call(method: string, path: string, options?: CallOptions): Promise<Answer>;
+  /** Waits until the plan has seen everything. */
+  planned(): Promise<void>;
+  join(name: string, part?: Partial<Machine>): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** Members of project `lab` (alice, vera), of project `other` (bob), and those who stand above projects. */
+const PEOPLE: readonly (readonly [string, Role, string])[] = [
+  ["admin", "admin", "default"], ["olga", "operator", "default"], ["alice", "user", "lab"], ["bob", "user", "other"],
+  ["vera", "viewer", "lab"],
+];
+
+export async function makeStage(): Promise<Stage> {
+  const dir = await mkdtemp(join(tmpdir(), "orch-stage-"));
+  const stage = { clock: NOW_MS };
+  let seeds = 0;
+  const seed = (): string => new Bun.CryptoHasher("md5").update(`seed ${seeds++}`).digest("hex");
+  const opened = openStore({ dir: ":memory:", clock: () => stage.clock, random: (n) => Buffer.from(seed(), "hex").subarray(0, n) });
+  if (!opened.ok) throw new Error(opened.message);
+  const { store } = opened;
+  const identity = await openIdentity(dir, store.state.cluster.cluster_id, true, NOW_MS, "01");
+  await rm(dir, { recursive: true });
+  const said: string[] = [];
+  const say = (line: string): void => void said.push(line);
+  const loop = createLoop({ store, limits: DEFAULT_LIMITS, monotonic: () => stage.clock, seed, say, failed: (error) => { throw error; } });
+  const context = { store, loop, limits: DEFAULT_LIMITS, identity, clock: () => stage.clock, seed, heartbeat_ms: 5_000,
+    version: "0.1.0", say };
+  const sessions = createSessions(context);
+  const watch = createWatch(store, loop.lastSeen);
+  const api: Api = { ...context, sessions, watch, auth: createAuth(() => store.state, identity.pin, () => stage.clock),
+    hosts: new Set(["box1"]), url: () => "https://box1:4400" };
+  const app = createApp(api);
+  const tokens = await makePeople(api);
+  return Object.assign(stage, {
+    api, app, said, tokens,
+    call: (method: string, path: string, options: CallOptions = {}) => call(app, tokens, method, path, options),
+    planned: async () => {
+      loop.wake();
+      const revision = store.state.cluster.revision;
+      await waitUntil("the plan to have looked", () => store.state.cluster.revision >= revision && loop.blocked() !== null);
+      await store.commit("test", () => undefined);
+      await store.commit("test", () => undefined);
+    },
+    join: (name: string, part: Partial<Machine> = {}) => joinMachine(app, tokens, name, part),
+    close: async () => {
+      loop.stop();
+      sessions.stop();
+      watch.stop();
+      store.close();
+      await Promise.resolve();
+    },
+  });
+}
+
+async function makePeople(api: Api): Promise<Record<string, string>> {
+  const tokens: Record<string, string> = {};
+  await api.store.commit("test", (draft) => {
+    for (const [n, [name, role, project]] of PEOPLE.entries()) {
+      const [id, secret] = [String(n).padStart(10, "0"), String(n).padStart(40, "a")];
+      tokens[name] = formatToken({ pin: api.identity.pin, id, secret });
+      draft.put([{ table: "users", key: name, row: { name, role, unix_user: name, project, created_ms: draft.now_ms } },
+        { table: "tokens", key: id, row: tokenRow({ id, secret, role, user: name, expires_ms: null }, draft.now_ms) }]);
+    }
+    const [id, secret] = ["00000000ff", "f".repeat(40)];
+    tokens["agent"] = formatToken({ pin: api.identity.pin, id, secret });
+    draft.put([{ table: "tokens", key: id, row: tokenRow({ id, secret, role: "agent", user: null, expires_ms: null }, draft.now_ms) }]);
+  });
+  return tokens;
+}
+
+async function call(app: App, tokens: Readonly<Record<string, string>>, method: string, path: string,
+  { as = "admin", body, raw, headers = {} }: CallOptions): Promise<Answer> {
+  const sent = raw ?? (body === undefined ? undefined : JSON.stringify(body));
+  const answer = await app.request(`http://127.0.0.1:4400${path}`, { method,
+    headers: { ...(as === null ? {} : { authorization: `Bearer ${tokens[as] ?? as}` }),
+      ...(sent === undefined ? {} : { "content-type": "application/json" }), ...headers },
+    ...(sent === undefined ? {} : { body: sent }) });
+  const text = answer.headers.get("content-type")?.startsWith("text/event-stream") === true ? "" : await answer.text();
+  return { status: answer.status, headers: answer.headers, body: textAsBody(text) };
+}
+
+function textAsBody(text: string): Answer["body"] {
+  try {
+    return JSON.parse(text) as Answer["body"];
+  } catch (error) {
+    if (error instanceof SyntaxError) return { text };
+    throw error;
+  }
+}
+
+export const machineOf = (name: string, part: Partial<Machine> = {}): Machine => ({
+  fingerprint: `fingerprint-${name}`, boot_id: "boot-1", agent_version: "0.1.0", pool: "default", labels: {}, taints: [],
+  capacity: { cpu_milli: 8_000, memory_bytes: 32 * GIB, disk_bytes: 100 * GIB, countables: {} }, devices: [],
+  facts: { os: "linux", arch: "x64", hostname: name, kernel: "6.1", cpu_model: "cpu", address: "10.0.0.1", cgroups: "v2",
+    cgroups_detail: null, accounts: "existing", unix_user: "root" }, ...part });
+
+async function joinMachine(app: App, tokens: Readonly<Record<string, string>>, name: string, part: Partial<Machine>): Promise<string> {
+  const { status, body } = await call(app, tokens, "POST", "/v1/join", { as: "agent",
+    body: { name, public_key: `key-${name}`, machine: machineOf(name, part) } });
+  if (status !== 200) throw new Error(JSON.stringify(body));
+  return (body["credential"] as { node_id: string }).node_id;
+}
+
+/** Nodes that are heard, without agents: what is placed on them stays assigned. */
+export async function heardNode(stage: Stage, name: string, part: Partial<Machine> = {}): Promise<string> {
+  const id = await stage.join(name, part);
+  stage.api.loop.heard(id, stage.clock);
+  await waitUntil(`${name} to be connected`, () => stage.api.store.state.nodes.get(id)?.contact === "connected");
+  return id;
+}
+
