@@ -17,14 +17,14 @@ export type Locked =
   /** `holder: null`: held, but the note beside it is not there or not readable. */
   | { readonly ok: false; readonly holder: LockHolder | null };
 
-/** Takes the lock `file` for the life of this process; never waits. Only for local file systems. */
-export function takeLock(file: string, now_ms: number): Locked {
+/** Takes the lock `file` for the life of this process; never waits, needs no room. Only for local file systems. */
+export function takeLock(file: string): Locked {
   // Made with its mode at first only: closing any descriptor of it would drop a lock that this process holds.
   if (!existsSync(file)) closeSync(openSync(file, "a", 0o600));
   const db = new Database(file, { readwrite: true });
   try {
-    // No journal: nothing is ever written, an empty transaction is kept open.
-    db.run("pragma journal_mode = off");
+    // An empty transaction is kept open; nothing is ever written, not even on a full disk (the other journal modes do).
+    db.run("pragma journal_mode = memory");
     db.run("pragma busy_timeout = 0");
     db.run("begin exclusive");
   } catch (error) {
@@ -34,9 +34,13 @@ export function takeLock(file: string, now_ms: number): Locked {
     }
     throw error;
   }
+  return { ok: true, release: () => db.close() };
+}
+
+/** Says who holds the lock, for whoever finds it taken. Only the holder may. */
+export function noteHolder(file: string, now_ms: number): void {
   const holder: LockHolder = { pid: process.pid, host: hostname(), since_ms: now_ms };
   writeDurably(noteOf(file), `${JSON.stringify(holder)}\n`);
-  return { ok: true, release: () => db.close() };
 }
 
 const noteOf = (file: string): string => `${file}.json`;

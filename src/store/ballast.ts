@@ -9,39 +9,47 @@ import { failureOf } from "./errors";
 
 export const BALLAST_BYTES: Bytes = 8 * MIB;
 const CHUNK_BYTES: Bytes = 64 * 1024;
-/** It is only made where it is a small part of what is free. */
-const ROOMY = 4;
+/** It is only made where as much stays free beside it. */
+const ROOMY = 2;
+/** With less than this a server cannot even start. */
+const START_BYTES: Bytes = 2 * MIB;
 
 export interface Ballast {
   /** Gives the room up; `false` when there is none to give. */
   release(): boolean;
-  released(): boolean;
+  /** Whether there is room to give up: without, the disk is low. */
+  readonly there: () => boolean;
   /** Takes the room back when there is enough again. */
   restore(): void;
 }
 
-/** Databases in memory have none. */
-export const NO_BALLAST: Ballast = { release: () => false, released: () => false, restore: () => undefined };
+/** Databases in memory need none. */
+export const NO_BALLAST: Ballast = { release: () => false, there: () => true, restore: () => undefined };
+
+const fileIn = (dir: string): string => join(dir, "ballast");
+
+/** Gives the ballast up when a start would fail for want of room. */
+export function makeRoom(dir: string): void {
+  if (freeBytes(dir) < START_BYTES) rmSync(fileIn(dir), { force: true });
+}
 
 export function ballastIn(dir: string, random: (bytes: number) => Uint8Array): Ballast {
-  const file = join(dir, "ballast");
-  let released = false;
+  const file = fileIn(dir);
+  let there = false;
   const restore = (): void => {
-    if (existsSync(file) && statSync(file).size === BALLAST_BYTES) {
-      released = false;
-      return;
-    }
-    if (freeBytes(dir) >= ROOMY * BALLAST_BYTES && fill(file, random)) released = false;
+    if (there) return;
+    there = existsSync(file) && statSync(file).size === BALLAST_BYTES;
+    if (!there && freeBytes(dir) >= ROOMY * BALLAST_BYTES) there = fill(file, random);
   };
   restore();
   return {
     release() {
-      if (!existsSync(file)) return false;
-      rmSync(file);
-      released = true;
+      if (!there) return false;
+      rmSync(file, { force: true });
+      there = false;
       return true;
     },
-    released: () => released,
+    there: () => there,
     restore,
   };
 }

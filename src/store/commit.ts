@@ -73,7 +73,7 @@ export function createCommitter(context: CommitterContext): Committer {
     },
     health(): Health {
       if (desk.condition.is === "failed") return { is: "failed", why: desk.condition.why };
-      return ballast.released() ? { is: "low", why: "the disk of the data directory is full" } : { is: "ok" };
+      return ballast.there() ? { is: "ok" } : { is: "low", why: "the disk of the data directory is almost full" };
     },
     close() {
       if (desk.condition.is === "open") desk.condition = { is: "closed" };

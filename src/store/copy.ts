@@ -16,10 +16,9 @@ export function copyDatabase(db: Database, path: string, folder: string): void {
     chmodSync(aside, 0o600);
     const made = inspect(aside, folder);
     if (made.is !== "ours") throw new StorageError("storage_failed", `the copy is not readable: ${made.is}`);
-    for (const end of ["-wal", "-shm"]) rmSync(aside + end, { force: true });
     renameDurably(aside, path);
   } catch (error) {
-    for (const end of ["", "-wal", "-shm"]) rmSync(aside + end, { force: true });
+    rmSync(aside, { force: true });
     if (error instanceof StorageError || codeOf(error) === null) throw error;
     throw new StorageError("storage_failed", `no copy was made at ${path}: ${(error as Error).message}`);
   }

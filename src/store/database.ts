@@ -1,7 +1,7 @@
 // Connections to the file: one that only looks, before anything is touched, and the one that writes.
 
 import { Database } from "bun:sqlite";
-import { closeSync, existsSync, openSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, rmSync, statSync } from "node:fs";
 import { assert } from "../core/assert";
 import type { ClusterRow } from "../core/model";
 import { codeOf } from "./errors";
@@ -22,7 +22,8 @@ export type Inspected =
 
 /** Looks at a database without changing it or its log. `thorough` also checks that indexes and rows agree. */
 export function inspect(file: string, folder: string, thorough = false): Inspected {
-  const logged = existsSync(`${file}-wal`) && statSync(`${file}-wal`).size > 0;
+  const log = `${file}-wal`;
+  const logged = existsSync(log) && statSync(log).size > 0;
   if (!existsSync(file)) return logged ? { is: "corrupt", why: "its log is there without it" } : { is: "absent" };
   if (statSync(file).size === 0 && !logged) return { is: "blank" };
   try {
@@ -32,6 +33,8 @@ export function inspect(file: string, folder: string, thorough = false): Inspect
       return look(db, folder, thorough);
     } finally {
       db.close();
+      // The empty log and its index that looking made.
+      if (!logged) for (const made of [log, `${file}-shm`]) rmSync(made, { force: true });
     }
   } catch (error) {
     const code = codeOf(error);

@@ -1,13 +1,14 @@
 // Bringing a database to this program's tables: forward only, whole or not at all, with a copy of the file taken first.
 
 import type { Database } from "bun:sqlite";
-import { drizzle } from "drizzle-orm/bun-sqlite";
-import { migrate } from "drizzle-orm/bun-sqlite/migrator";
+import { readMigrationFiles } from "drizzle-orm/migrator";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Ms } from "../core/units";
 import { assert } from "../core/assert";
 import { copyDurably } from "../os/durable";
+import { failureOf } from "./errors";
+import type { Failure } from "./errors";
 
 /** How many copies from before a migration are kept. */
 const COPIES = 3;
@@ -36,13 +37,26 @@ export function schemaOf(db: Database): number | null {
   return newest?.at ?? null;
 }
 
-/** Applies what is missing, in one transaction of SQLite. */
-export function migrateDatabase(db: Database, folder: string): void {
-  if (schemaOf(db) === knownSchemas(folder).at(-1)) return;
-  // As drizzle would make it, but strict like the others.
-  db.run(`create table if not exists __drizzle_migrations
-    (id integer primary key, hash text not null, created_at integer) strict`);
-  migrate(drizzle({ client: db }), { migrationsFolder: folder });
+/** Applies what is missing, in one transaction of SQLite. `null`: done; else why it was not, and all is as before. */
+export function migrateDatabase(db: Database, folder: string): Failure | null {
+  const schema = schemaOf(db) ?? -1;
+  const missing = readMigrationFiles({ migrationsFolder: folder }).filter(({ folderMillis }) => folderMillis > schema);
+  if (missing.length === 0) return null;
+  const apply = db.transaction(() => {
+    // The table that drizzle keeps, but strict like the others.
+    db.run(`create table if not exists __drizzle_migrations
+      (id integer primary key, hash text not null, created_at integer) strict`);
+    for (const { sql, hash, folderMillis } of missing) {
+      for (const statement of sql) db.run(statement);
+      db.run("insert into __drizzle_migrations (hash, created_at) values (?, ?)", [hash, folderMillis]);
+    }
+  });
+  try {
+    apply.immediate();
+    return null;
+  } catch (error) {
+    return failureOf(error);
+  }
 }
 
 /** Copies a database file, whose log was folded in, to a name of its time; only the newest few copies are kept. */

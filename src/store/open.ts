@@ -7,14 +7,16 @@ import { assert } from "../core/assert";
 import type { ClusterRow } from "../core/model";
 import type { Ms } from "../core/units";
 import { machineId } from "../os/host";
-import { takeLock } from "../os/lock";
+import { noteHolder, takeLock } from "../os/lock";
+import type { Locked, LockHolder } from "../os/lock";
 import { assembleStore } from "./assemble";
-import { ballastIn, NO_BALLAST } from "./ballast";
+import { ballastIn, makeRoom, NO_BALLAST } from "./ballast";
 import { connect, inspect, sqliteTooOld } from "./database";
 import type { Inspected } from "./database";
 import { DATA_HINT, prepareDirectory, refuse } from "./directory";
 import type { Refusal } from "./directory";
 import { codeOf } from "./errors";
+import type { Failure } from "./errors";
 import { keepHighest, mismatch, NO_KEEPER, readHighest } from "./highest";
 import type { HighestRead } from "./highest";
 import { loadCluster } from "./load";
@@ -53,28 +55,37 @@ export function openStore(options: OpenOptions): OpenedStore {
   if (!prepared.ok) return prepared;
   const owned = own(prepared.dir, options.clock());
   if (!owned.ok) return owned;
-  const opened = openOwned({ ...options, dir: prepared.dir, folder, host, release: owned.release });
-  if (!opened.ok) {
-    owned.release();
-    return opened;
+  let opened: OpenedStore | null = null;
+  try {
+    opened = openOwned({ ...options, dir: prepared.dir, folder, host, release: owned.release });
+  } finally {
+    if (opened?.ok !== true) owned.release();
   }
-  return { ...opened, notices: [...prepared.notices, ...opened.notices] };
+  return opened.ok ? { ...opened, notices: [...prepared.notices, ...opened.notices] } : opened;
 }
 
 /** Takes the directory for this process, or says who has it. */
 export function own(dir: string, now_ms: Ms): { readonly ok: true; readonly release: () => void } | Refusal {
+  const lock = join(dir, LOCK);
+  let locked: Locked | null = null;
   try {
-    const locked = takeLock(join(dir, LOCK), now_ms);
-    if (locked.ok) return locked;
-    const { holder } = locked;
-    const who = holder === null ? "a process that left no note"
-      : `process ${holder.pid} on ${holder.host}, since ${new Date(holder.since_ms).toISOString()}`;
-    return refuse("held", `${dir} is in use by another server: ${who}`,
-      "stop that one, or use another directory with --data DIR");
+    locked = takeLock(lock);
+    if (!locked.ok) return held(dir, locked.holder);
+    makeRoom(dir);
+    noteHolder(lock, now_ms);
+    return locked;
   } catch (error) {
+    if (locked?.ok === true) locked.release();
     if (codeOf(error) === null) throw error;
     return refuse("not_writable", `${dir} cannot be written: ${(error as Error).message}`, DATA_HINT);
   }
+}
+
+function held(dir: string, holder: LockHolder | null): Refusal {
+  const who = holder === null ? "a process that left no note"
+    : `process ${holder.pid} on ${holder.host}, since ${new Date(holder.since_ms).toISOString()}`;
+  return refuse("held", `${dir} is in use by another server: ${who}`,
+    "stop that one, or use another directory with --data DIR");
 }
 
 interface Owned extends OpenOptions {
@@ -100,7 +111,11 @@ function openOwned(options: Owned): OpenedStore {
     if (found.is === "ours" && found.behind) {
       notices.push(`the database is migrated; a copy from before is ${copyBefore(db, file, options.clock())}`);
     }
-    migrateDatabase(db, folder);
+    const failure = migrateDatabase(db, folder);
+    if (failure !== null) {
+      db.close();
+      return notMigrated(file, failure);
+    }
     const cluster = raiseEpoch(db, options, host);
     const { clock, random, release } = options;
     const parts = { clock, folder, release, keeper: keepHighest(dir, cluster, host), ballast: ballastIn(dir, random) };
@@ -111,6 +126,14 @@ function openOwned(options: Owned): OpenedStore {
     return refuse("not_writable", `${file} cannot be written: ${(error as Error).message}`,
       "free space or permissions are missing; what was there is unchanged");
   }
+}
+
+export function notMigrated(file: string, failure: Failure): Refusal {
+  if (failure.is === "full") {
+    return refuse("not_writable", `no space is left to migrate ${file}`, "free some; nothing was changed");
+  }
+  return refuse("migration", `${file} could not be brought to this version: ${failure.message}`,
+    "nothing was changed; go on with the version that wrote it, and report this");
 }
 
 /** Why the database that was found must not be used. */
@@ -164,7 +187,7 @@ function raiseEpoch(db: Database, options: OpenOptions, host: string | null): Cl
 
 function openInMemory(options: OpenOptions, folder: string): OpenedStore {
   const db = connect(":memory:");
-  migrateDatabase(db, folder);
+  assert(migrateDatabase(db, folder) === null, "a fresh database could not be made");
   const cluster = raiseEpoch(db, options, null);
   const parts = { clock: options.clock, folder, keeper: NO_KEEPER, ballast: NO_BALLAST, release: () => undefined };
   return { ok: true, notices: [], store: assembleStore(db, cluster, parts) };

@@ -17,7 +17,7 @@ import { codeOf } from "./errors";
 import { readHighest, writeHighest } from "./highest";
 import { loadCluster } from "./load";
 import { migrateDatabase, migrationsFolder, timeStamp } from "./migrate";
-import { DATABASE, own } from "./open";
+import { DATABASE, notMigrated, own } from "./open";
 import type { OpenOptions } from "./open";
 
 /** Run numbers that the lost time may have used. */
@@ -97,7 +97,8 @@ function stage(options: RestoreOptions, staging: string): Staged | Refusal {
   }
   const db = connect(file);
   try {
-    migrateDatabase(db, folder);
+    const failure = migrateDatabase(db, folder);
+    if (failure !== null) return notMigrated(from, failure);
     const cluster = mark(db, options, [source.cluster, ...known]);
     db.query("pragma wal_checkpoint(truncate)").get();
     return { ok: true, cluster };

@@ -7,13 +7,13 @@ import { StorageError } from "../../src/store/errors";
 import { BATCH_BYTES } from "../../src/store/batch";
 import type { Draft } from "../../src/store/store";
 import { buildApp, buildRun, buildSpec, NOW_MS } from "../support/build";
-import { clock, opened, port, scratch } from "./scratch";
+import { clock, opened, port, rejection, scratch } from "./scratch";
 
 const memory = () => opened(":memory:");
 const put = (...keys: string[]) => (draft: Draft): void => draft.put(keys.map((key) => port(key)));
 
 describe("a commit", () => {
-  test("is not seen before it is durable, and then by the live maps, the listeners and the answer in this order", async () => {
+  test("is not seen before it is durable, and then by live maps, listeners and answer in this order", async () => {
     const store = memory();
     const seen: string[] = [];
     store.onCommit((revision, changes) => {
@@ -57,7 +57,7 @@ describe("a commit", () => {
     let heard = 0;
     store.onCommit(() => heard++);
     const { revision, value } = await store.commit("alice", (draft) => draft.state.cluster.revision);
-    expect({ revision, value, heard, now: store.state.cluster.revision }).toEqual({ revision: 1, value: 1, heard: 0, now: 1 });
+    expect([revision, value, heard, store.state.cluster.revision]).toEqual([1, 1, 0, 1]);
   });
 
   test("gives the untouched map itself where a table has no changes", async () => {
@@ -97,7 +97,7 @@ describe("a commit", () => {
 
   test("must be synchronous, and its draft is of no use afterwards", async () => {
     const store = memory();
-    await expect(store.commit("alice", () => Promise.resolve(1))).rejects.toThrow("synchronous");
+    expect(String(await rejection(store.commit("alice", () => Promise.resolve(1))))).toContain("synchronous");
     let kept: Draft | null = null;
     await store.commit("alice", (draft) => { kept = draft; });
     expect(() => kept?.put([port("a")])).toThrow("after its transaction");
@@ -105,10 +105,13 @@ describe("a commit", () => {
 
   test("may not change who the cluster is or take numbers back", async () => {
     const store = memory();
-    const cluster = (part: object): Change => ({ table: "cluster", key: "cluster", row: { ...store.state.cluster, ...part } });
-    await expect(store.commit("alice", (draft) => draft.put([cluster({ timeline: "b" })]))).rejects.toThrow("identity");
-    await expect(store.commit("alice", (draft) => draft.put([cluster({ next_run: 0 })]))).rejects.toThrow("numbers");
-    await store.commit("plan", (draft) => draft.put([cluster({ recovering: ["n1"], next_ordinal: 7 })]));
+    const change = (part: object) => store.commit("plan", (draft) => {
+      const row = { ...draft.state.cluster, ...part };
+      draft.put([{ table: "cluster", key: "cluster", row } satisfies Change]);
+    });
+    expect(String(await rejection(change({ timeline: "b" })))).toContain("identity");
+    expect(String(await rejection(change({ next_run: 0 })))).toContain("numbers");
+    await change({ recovering: ["n1"], next_ordinal: 7 });
     expect(store.state.cluster).toMatchObject({ recovering: ["n1"], next_ordinal: 7, revision: 2 });
   });
 
@@ -116,8 +119,8 @@ describe("a commit", () => {
     const store = memory();
     const waiting = store.commit("alice", put("a"));
     store.close();
-    await expect(waiting).rejects.toThrow("stopping");
-    await expect(store.commit("alice", put("b"))).rejects.toThrow("stopping");
+    expect(String(await rejection(waiting))).toContain("stopping");
+    expect(String(await rejection(store.commit("alice", put("b"))))).toContain("stopping");
   });
 });
 
@@ -140,8 +143,8 @@ describe("a batch", () => {
     const store = memory();
     await store.commit("alice", text(2 * BATCH_BYTES)("a"));
     const refusal = store.commit("alice", text(17 * 1024 * 1024)("b"));
-    await expect(refusal).rejects.toBeInstanceOf(StorageError);
-    await expect(refusal).rejects.toMatchObject({ code: "too_large" });
+    expect(await rejection(refusal)).toBeInstanceOf(StorageError);
+    expect(await rejection(refusal)).toMatchObject({ code: "too_large" });
     expect([...store.state.apps.keys()]).toEqual(["a"]);
   });
 
@@ -182,7 +185,8 @@ describe("specs, events and numbers", () => {
 
   test("run numbers rise and are never given twice", async () => {
     const store = memory();
-    const taken = await Promise.all(Array.from({ length: 20 }, () => store.commit("a", (draft) => draft.takeRunNumber())));
+    const take = () => store.commit("alice", (draft) => draft.takeRunNumber());
+    const taken = await Promise.all(Array.from({ length: 20 }, take));
     expect(taken.map(({ value }) => value)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
   });
 

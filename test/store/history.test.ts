@@ -10,10 +10,14 @@ import { buildRun, buildSpec, buildTask } from "../support/build";
 import { clock, opened, scratch } from "./scratch";
 
 function ended(n: number, spec_hash = "h", project = "lab"): { run: RunRow; task: TaskRow; changes: Change[] } {
-  const run = buildRun(n, spec_hash, { state: "succeeded", finished_ms: 1, project, user: n % 2 === 0 ? "bob" : "alice" });
-  const task = buildTask(run, "n1", { app_uid: n % 3 === 0 ? "app" : null, observed: { state: "succeeded", started_ms: 1,
-    finished_ms: 2, exit_code: 0, signal: null, reason: null, peak_memory_bytes: null, tail: { stdout: "x", stderr: "" } } });
-  return { run, task, changes: [{ table: "ended_runs", key: run.uid, row: run }, { table: "ended_tasks", key: task.uid, row: task }] };
+  const user = n % 2 === 0 ? "bob" : "alice";
+  const run = buildRun(n, spec_hash, { state: "succeeded", finished_ms: 1, project, user });
+  const task = buildTask(run, "n1", { app_uid: n % 3 === 0 ? "app" : null, observed: {
+    state: "succeeded", started_ms: 1, finished_ms: 2, exit_code: 0, signal: null, reason: null,
+    peak_memory_bytes: null, tail: { stdout: "x", stderr: "" } } });
+  return { run, task, changes: [
+    { table: "ended_runs", key: run.uid, row: run }, { table: "ended_tasks", key: task.uid, row: task },
+  ] };
 }
 
 /** Runs 1 to `count`, each ended in its own batch a second after the other. */
@@ -48,9 +52,10 @@ describe("history", () => {
   test("says nothing when the beginning of a uid fits two tasks, unless one is that uid", async () => {
     const store = opened(":memory:");
     const { task } = ended(1);
-    const rows = ["aa11", "aa22", "aa"].map((uid): Change => ({ table: "ended_tasks", key: uid, row: { ...task, uid } }));
+    const rows = ["aa11", "aa22", "aa"].map((uid): Change =>
+      ({ table: "ended_tasks", key: uid, row: { ...task, uid } }));
     await store.commit("plan", (draft) => draft.put(rows));
-    expect([store.history.task("a"), store.history.task("aa1")?.uid, store.history.task("aa")?.uid]).toEqual([null, "aa11", "aa"]);
+    expect(["a", "aa1", "aa"].map((text) => store.history.task(text)?.uid ?? null)).toEqual([null, "aa11", "aa"]);
   });
 
   test("lists newest first, within every filter", async () => {
@@ -82,12 +87,17 @@ describe("history", () => {
     const plan = (query: string): string => db.query<{ detail: string }, []>(`explain query plan ${query}`).all()
       .map(({ detail }) => detail).join("; ");
     const order = "order by archived_ms desc, uid desc limit 9";
-    for (const where of ["owner_uid = 'x'", "app_uid = 'x'", "run = 1", "archived_ms >= 5", "app_uid = 'x' and archived_ms >= 5"]) {
-      expect(plan(`select * from ended_tasks where ${where} ${order}`)).toMatch(/^SEARCH ended_tasks USING INDEX \w+ \([^;]*\)$/);
+    const filters = ["owner_uid = 'x'", "app_uid = 'x'", "run = 1", "archived_ms >= 5",
+      "app_uid = 'x' and archived_ms >= 5"];
+    for (const where of filters) {
+      const found = plan(`select * from ended_tasks where ${where} ${order}`);
+      expect(found).toMatch(/^SEARCH ended_tasks USING INDEX \w+ \([^;]*\)$/);
     }
     expect(plan(`select * from ended_tasks ${order}`)).toBe("SCAN ended_tasks USING INDEX ended_tasks_time");
-    expect(plan("select * from ended_runs where user = 'x' and run < 5 order by run desc limit 9")).toContain("ended_runs_user");
-    expect(plan("select * from events where object = 'x' and id < 'y' order by id desc limit 9")).toContain("events_object (");
+    expect(plan("select * from ended_runs where user = 'x' and run < 5 order by run desc limit 9"))
+      .toContain("ended_runs_user");
+    expect(plan("select * from events where object = 'x' and id < 'y' order by id desc limit 9"))
+      .toContain("events_object (");
     expect(plan("select * from events where id >= 'y' order by id desc limit 9")).toMatch(/^SEARCH events USING INDEX/);
     db.close();
   });
@@ -96,7 +106,8 @@ describe("history", () => {
 describe("pruning", () => {
   const keep = { ended_age_ms: DAY_MS, ended_tasks: 1_000, ended_runs: 1_000, events_age_ms: DAY_MS, events: 1_000 };
   const all = (store: Store): number[][] => [runs(store.history.runs({ limit: 100 })),
-    store.history.tasks({ limit: 100 }).map(({ run }) => run ?? 0), store.history.events({ limit: 100 }).map(({ detail }) => Number(detail))];
+    store.history.tasks({ limit: 100 }).map(({ run }) => run ?? 0),
+    store.history.events({ limit: 100 }).map(({ detail }) => Number(detail))];
 
   test("removes what is too old, and specs that nothing names any more", async () => {
     const store = opened(":memory:");

@@ -6,13 +6,10 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, s
 import { join } from "node:path";
 import { networkKind } from "../../src/os/filesystem";
 import { waitUntil } from "../support/wait";
-import { opened, port, refused, scratch, sumOf, tryOpen } from "./scratch";
+import { opened, port, refused, rejection, scratch, sumOf, tryOpen } from "./scratch";
 
 const FILES = ["orch.db", "orch.db-wal", "highest.json"];
-const EMPTY = sumOf("/dev/null");
-/** An empty log is none: looking at a database makes one. */
-const sums = (dir: string): (string | null)[] => FILES.map((name) => sumOf(join(dir, name)))
-  .map((sum) => (sum === EMPTY ? null : sum));
+const sums = (dir: string): (string | null)[] => FILES.map((name) => sumOf(join(dir, name)));
 
 /** Opens, and holds that a refusal changed nothing. */
 function refusal(dir: string, part: object = {}): { code: string; message: string; hint: string } {
@@ -49,7 +46,7 @@ describe("a directory", () => {
     const dir = scratch();
     writeFileSync(join(dir, "file"), "");
     const { code, message, hint } = refused(tryOpen(join(dir, "file", "server")));
-    expect([code, hint]).toEqual(["not_writable", "choose a directory of this user on a local disk with --data DIR or ORCH_DATA"]);
+    expect([code, hint.includes("--data DIR")]).toEqual(["not_writable", true]);
     expect(message).toContain("file");
   });
 
@@ -71,7 +68,7 @@ describe("a directory", () => {
 });
 
 describe("two servers on one directory", () => {
-  test("the second is refused and told who holds it, in this process and from another, until that one is gone", async () => {
+  test("the second is refused and told who holds it, here and from another process, until that is gone", async () => {
     const dir = scratch();
     const script = `
       const { openStore } = await import(${JSON.stringify(join(import.meta.dir, "../../src/store/open.ts"))});
@@ -105,8 +102,9 @@ describe("two servers on one directory", () => {
     thief.run("update cluster set epoch = epoch + 1, revision = revision + 1");
     thief.close();
     const late = store.commit("alice", (draft) => draft.put([port("b")]));
-    await expect(late).rejects.toThrow("another server has written to it");
-    await expect(store.commit("alice", (draft) => draft.put([port("c")]))).rejects.toThrow("nothing more is written");
+    expect(String(await rejection(late))).toContain("another server has written to it");
+    const later = store.commit("alice", (draft) => draft.put([port("c")]));
+    expect(String(await rejection(later))).toContain("nothing more is written");
     expect([...store.state.ports.keys()]).toEqual(["a"]);
     expect(store.health().is).toBe("failed");
     store.close();
@@ -191,7 +189,7 @@ describe("a damaged database", () => {
 
   test("that is no database, or another program's, is refused", async () => {
     const dir = scratch();
-    writeFileSync(join(dir, "orch.db"), "not a database, but long enough to look like a file".repeat(100), { mode: 0o600 });
+    writeFileSync(join(dir, "orch.db"), "not a database, but as long as one".repeat(100), { mode: 0o600 });
     expect(refusal(dir).code).toBe("corrupt");
     rmSync(join(dir, "orch.db"));
     const db = new Database(join(dir, "orch.db"));

@@ -1,8 +1,10 @@
-// Restoring on purpose: a new timeline above everything known, what was there set aside, nothing touched when it is refused.
+// Restoring on purpose: a new timeline above everything known, what was there set aside, nothing touched when refused.
 
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { assert } from "../../src/core/assert";
 import { restoreDatabase } from "../../src/store/restore";
@@ -39,7 +41,11 @@ async function history(): Promise<{ dir: string; backup: string }> {
   return { dir, backup };
 }
 
-test("a restored database has a new timeline above all that was, waits for all its nodes, and skips run numbers", async () => {
+/** Names and contents; who held the lock last is of no matter. */
+const filesOf = (dir: string): (string | null)[][] => readdirSync(dir).filter((name) => name !== "lock.json").toSorted()
+  .map((name) => [name, sumOf(join(dir, name))]);
+
+test("a restored database has a new timeline above all, waits for all its nodes, and skips run numbers", async () => {
   const { dir, backup } = await history();
   const present = opened(dir);
   const before = present.state.cluster;
@@ -96,14 +102,14 @@ test("a restore that is refused changes nothing", async () => {
   opened(stranger).close();
   copyFileSync(join(stranger, "orch.db"), foreign);
 
-  const before = readdirSync(dir).toSorted().map((name) => [name, name === "lock.json" ? "" : sumOf(join(dir, name))]);
-  const codes = [broken, foreign, join(dir, "ballast"), join(dir, "none")].map((from) => refused(restore(dir, from)).code);
+  const before = filesOf(dir);
+  const sources = [broken, foreign, join(dir, "ballast"), join(dir, "none")];
+  const codes = sources.map((from) => refused(restore(dir, from)).code);
   expect(codes).toEqual(Array(4).fill("bad_source"));
   const holder = opened(stranger);
   expect(refused(restore(stranger, backup)).code).toBe("held");
   holder.close();
-  const after = readdirSync(dir).toSorted().map((name) => [name, name === "lock.json" ? "" : sumOf(join(dir, name))]);
-  expect(after).toEqual(before);
+  expect(filesOf(dir)).toEqual(before);
 });
 
 test("a restore that was cut short is told at the next start, and finished by another one", async () => {

@@ -84,3 +84,10 @@ export function freshLoad(dir: string): ReturnType<typeof loadState> {
 /** What a file holds; `null` when it is not there. */
 export const sumOf = (file: string): string | null =>
   (existsSync(file) ? createHash("sha256").update(readFileSync(file)).digest("hex") : null);
+
+/** What a promise is rejected with; an assertion when it is not. */
+export async function rejection(promise: Promise<unknown>): Promise<unknown> {
+  const outcome = await promise.then((value) => ({ value }), (error: unknown) => ({ error }));
+  assert("error" in outcome, "it was not refused");
+  return outcome.error;
+}
