@@ -9,6 +9,9 @@ import type { Ms } from "../core/units";
 import type { Machine } from "../wire/agent";
 import type { Driver } from "./drivers/driver";
 
+/** How long a killed task is left alone before it is killed again. */
+const KILL_AGAIN_MS = 900;
+
 export interface LoopOptions {
   readonly driver: Driver;
   readonly machine: () => Machine;
@@ -55,6 +58,7 @@ class Loop implements AgentLoop {
   readonly #unreadable: readonly Orphan[];
   readonly #busy = new Set<string>();
   readonly #signalled = new Set<string>();
+  readonly #killed = new Map<string, Ms>();
   readonly #reported = new Map<string, string>();
   #reserved: ReadonlySet<string> = new Set();
   #lacking: ReadonlyMap<string, string> = new Map();
@@ -88,11 +92,20 @@ class Loop implements AgentLoop {
       unreadable: this.#unreadable, heard_ms: this.#heard_ms });
     this.#reserved = decided.reserved;
     this.#lacking = decided.lacking;
-    for (const action of decided.actions) this.#act(action);
+    for (const action of decided.actions) if (!this.#isTooSoon(action, now_ms)) this.#act(action);
     this.#tell();
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = decided.wake_at_ms === null ? null
       : setTimeout(() => this.wake(), Math.min(Math.max(decided.wake_at_ms - now_ms, 5), 60_000));
+  }
+
+  /** A kill that was sent a moment ago is not sent again: what it kills may take a while to go, or never go. */
+  #isTooSoon(action: Action, now_ms: Ms): boolean {
+    if (action.do !== "kill") return false;
+    const sent_ms = this.#killed.get(action.uid);
+    if (sent_ms !== undefined && now_ms - sent_ms < KILL_AGAIN_MS) return true;
+    this.#killed.set(action.uid, now_ms);
+    return false;
   }
 
   /** Carries one action out; until it is done, nothing more is decided about its task. */
@@ -189,6 +202,7 @@ class Loop implements AgentLoop {
       this.#records.delete(uid);
       this.#reported.delete(uid);
       this.#signalled.delete(uid);
+      this.#killed.delete(uid);
       await this.#options.driver.acknowledge(uid);
     }
   }
