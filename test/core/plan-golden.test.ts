@@ -3,7 +3,7 @@
 import { describe } from "bun:test";
 import { withChanges } from "../../src/core/apply";
 import { plan } from "../../src/core/plan";
-import { parseCluster } from "../support/cluster";
+import { parseCluster } from "../support/cluster-text";
 import { goldenTests } from "../support/golden";
 import { printPlan } from "../support/print-plan";
 
