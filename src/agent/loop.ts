@@ -178,7 +178,8 @@ class Loop implements AgentLoop {
     const { driver } = this.#options;
     const seen = driver.seen();
     const accepted = accept({ fence, records: this.#records, boot_id: this.#options.machine().boot_id,
-      now_ms: this.#options.clock(), claimed: (uid) => seen.get(uid)?.claimed === true || driver.wasClaimed(uid) },
+      now_ms: this.#options.clock(), claimed: (uid) => seen.get(uid)?.claimed === true || driver.wasClaimed(uid),
+      begun: (uid) => (seen.get(uid)?.process.is ?? "none") !== "none" },
       stamp, n, verbs);
     if (accepted === null) return null;
     await Promise.all([...accepted.records.map((record) => driver.write(record)),

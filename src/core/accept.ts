@@ -64,6 +64,8 @@ export interface AcceptContext {
   readonly fence: Fence;
   readonly records: ReadonlyMap<string, TaskRecord>;
   readonly claimed: (uid: string) => boolean;
+  /** Whether a process of it is or was here; when its record cannot be read, its end is still not ours to make up. */
+  readonly begun: (uid: string) => boolean;
   readonly boot_id: string;
   readonly now_ms: Ms;
 }
@@ -84,6 +86,7 @@ export function accept(context: AcceptContext, stamp: Stamp, n: number, verbs: r
       const record = current(verb.uid);
       if (record !== undefined && record.end === null) changed.set(verb.uid, { ...record, go: true });
     } else if (current(verb.uid) === undefined) {
+      if (context.begun(verb.uid)) continue;
       claims.push(verb.uid);
       reports.push(neverBegan(verb.uid, verb.why));
     } else {
