@@ -16,39 +16,36 @@ const NAMES_SPECS = ["workloads", "runs", "tasks", "versions", "ended_runs", "en
 
 /** Removes what `keep` does not cover. It is not a commit: live state, revision and watchers do not change by it. */
 export function prunerOf(db: Database, specs: Specs): Store["prune"] {
-  const byTime = (table: "ended_tasks" | "ended_runs") => ({
-    surplus: db.query<{ archived_ms: number; uid: string }, [number]>(
-      `select archived_ms, uid from ${table} order by archived_ms desc, uid desc limit 1 offset ?`),
-    remove: db.query(`delete from ${table} where uid in (select uid from ${table}
-      where archived_ms < ?1 or (archived_ms, uid) <= (?2, ?3) order by archived_ms, uid limit ${PIECE})`),
-  });
-  const tasks = byTime("ended_tasks");
-  const runs = byTime("ended_runs");
-  const events = {
-    surplus: db.query<{ id: string }, [number]>("select id from events order by id desc limit 1 offset ?"),
-    remove: db.query(`delete from events where id in
-      (select id from events where id < ?1 or id <= ?2 order by id limit ${PIECE})`),
+  // Rows come and go in the order of their rowid, so the surplus is found without counting or reading what stays.
+  const surplusOf = (table: "ended_tasks" | "ended_runs" | "events") => db.query(`delete from ${table} where rowid in
+    (select rowid from ${table} where rowid <= (select max(rowid) from ${table}) - ? order by rowid limit ${PIECE})`);
+  const agedOf = (table: "ended_tasks" | "ended_runs") => db.query(`delete from ${table} where rowid in
+    (select rowid from ${table} where archived_ms < ? order by archived_ms limit ${PIECE})`);
+  const ended = {
+    tasks: { aged: agedOf("ended_tasks"), surplus: surplusOf("ended_tasks") },
+    runs: { aged: agedOf("ended_runs"), surplus: surplusOf("ended_runs") },
   };
-  const answers = db.query(`delete from idempotency where rowid in
-    (select rowid from idempotency where at_ms < ? order by at_ms limit ${PIECE})`);
   const versions = db.query(`delete from versions where key in (select key from versions
     where at_ms < ? and workload_uid not in (select uid from workloads) limit ${PIECE})`);
+  const events = { surplus: surplusOf("events"), aged: db.query(`delete from events where rowid in
+    (select rowid from events where id < ? order by id limit ${PIECE})`) };
+  const answers = db.query(`delete from idempotency where rowid in
+    (select rowid from idempotency where at_ms < ? order by at_ms limit ${PIECE})`);
   const unused = db.query(`delete from specs where hash in (select hash from specs where hash not in
     (${NAMES_SPECS.map((table) => `select spec_hash from ${table}`).join(" union ")}) limit ${PIECE})`);
   /** Whether rows that named specs have gone since the specs were last looked through. */
   let specsDue = true;
 
-  const removeEnded = ({ surplus, remove }: ReturnType<typeof byTime>, before_ms: Ms, count: number): number => {
-    const cut = surplus.get(count);
-    return remove.run(before_ms, cut?.archived_ms ?? -1, cut?.uid ?? "").changes;
-  };
   const piece = (now_ms: Ms, keep: Retention): { removed: number; more: boolean } => {
     const ended_ms = now_ms - keep.ended_age_ms;
-    const named = [removeEnded(tasks, ended_ms, keep.ended_tasks), removeEnded(runs, ended_ms, keep.ended_runs),
-      versions.run(ended_ms).changes];
-    const surplus = events.surplus.get(keep.events)?.id ?? "";
-    const gone = [...named, events.remove.run(eventIdFrom(now_ms - keep.events_age_ms), surplus).changes,
-      answers.run(now_ms - ANSWER_KEPT_MS).changes];
+    const named = [
+      ended.tasks.aged.run(ended_ms), ended.tasks.surplus.run(keep.ended_tasks), ended.runs.aged.run(ended_ms),
+      ended.runs.surplus.run(keep.ended_runs), versions.run(ended_ms),
+    ].map(({ changes }) => changes);
+    const gone = [...named, ...[
+      events.aged.run(eventIdFrom(now_ms - keep.events_age_ms)), events.surplus.run(keep.events),
+      answers.run(now_ms - ANSWER_KEPT_MS),
+    ].map(({ changes }) => changes)];
     if (named.some((count) => count > 0)) specsDue = true;
     let more = gone.some((count) => count >= PIECE);
     if (!more && specsDue) {
@@ -65,8 +62,8 @@ export function prunerOf(db: Database, specs: Specs): Store["prune"] {
       return whole.immediate(now_ms, keep);
     } catch (error) {
       const failure = failureOf(error);
-      // Without room or while somebody reads, nothing goes: the next call tries again.
-      if (failure.is === "full" || failure.is === "refused") return { removed: 0, more: true };
+      // Without room or while another program holds the file, nothing goes; a later call tries again.
+      if (failure.is === "full" || failure.is === "refused") return { removed: 0, more: false };
       throw new StorageError("storage_failed", `history could not be pruned (${failure.message})`);
     }
   };
