@@ -1,13 +1,15 @@
 // Group commit: one batch in flight, nothing shown before it is durable, a transaction that fails leaves nothing.
 
-import { describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { Change } from "../../src/core/model";
 import { StorageError } from "../../src/store/errors";
 import { BATCH_BYTES } from "../../src/store/batch";
 import type { Draft } from "../../src/store/store";
 import { buildApp, buildRun, buildSpec, NOW_MS } from "../support/build";
-import { clock, opened, port, rejection, scratch } from "./scratch";
+import { clock, opened, port, rejection, removeScratch, scratch } from "./scratch";
+
+afterAll(removeScratch);
 
 const memory = () => opened(":memory:");
 const put = (...keys: string[]) => (draft: Draft): void => draft.put(keys.map((key) => port(key)));

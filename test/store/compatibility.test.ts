@@ -1,12 +1,14 @@
 // The database of every release so far loads: it is migrated to today's tables and every row of it is understood.
 
 import { Database } from "bun:sqlite";
-import { expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { chmodSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { LIVE_TABLES } from "../../src/store/live";
 import { dumpOf, fillEveryTable, FROZEN } from "./frozen";
-import { opened, scratch } from "./scratch";
+import { opened, removeScratch, scratch } from "./scratch";
+
+afterAll(removeScratch);
 
 /** Every table and its columns, however they came to be. */
 function shapeOf(dir: string): Record<string, unknown> {

@@ -1,8 +1,10 @@
 // A server killed at random moments, over and over: what it acknowledged is there, what was sent again has one effect.
 
-import { expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { CRASH_WRITER } from "./crash-writer";
-import { opened, scratch, seeded } from "./scratch";
+import { opened, removeScratch, scratch, seeded } from "./scratch";
+
+afterAll(removeScratch);
 
 const ROUNDS = process.env["ORCH_LONG"] === "1" ? 100 : 30;
 

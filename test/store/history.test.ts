@@ -1,13 +1,15 @@
 // History: what has left the live state is found by its names and numbers, newest first, and bounded.
 
 import { Database } from "bun:sqlite";
-import { describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { Change, RunRow, TaskRow } from "../../src/core/model";
 import { DAY_MS } from "../../src/core/units";
 import type { Store } from "../../src/store/store";
 import { buildRun, buildSpec, buildTask } from "../support/build";
-import { clock, opened, scratch } from "./scratch";
+import { clock, opened, removeScratch, scratch } from "./scratch";
+
+afterAll(removeScratch);
 
 function ended(n: number, spec_hash = "h", project = "lab"): { run: RunRow; task: TaskRow; changes: Change[] } {
   const user = n % 2 === 0 ? "bob" : "alice";

@@ -1,10 +1,12 @@
 // One effect a key: in one batch, in a later one, after a restart.
 
-import { expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { IdempotencyError } from "../../src/store/errors";
 import type { Idempotency } from "../../src/store/store";
 import { DAY_MS } from "../../src/core/units";
-import { clock, opened, rejection, scratch } from "./scratch";
+import { clock, opened, rejection, removeScratch, scratch } from "./scratch";
+
+afterAll(removeScratch);
 
 const key = (name: string, request_hash = "r"): Idempotency => ({ principal: "alice", key: name, request_hash });
 const KEEP = { ended_age_ms: DAY_MS, ended_tasks: 10, ended_runs: 10, events_age_ms: DAY_MS, events: 10 };

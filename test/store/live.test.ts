@@ -1,6 +1,6 @@
 // The live maps are what a fresh load of the database gives, after any changes whatever.
 
-import { expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import type { Change, TaskRow } from "../../src/core/model";
 import type { LiveTable } from "../../src/store/live";
 import { keyOf } from "../../src/store/rows";
@@ -9,7 +9,9 @@ import {
   buildApp, buildDevice, buildEnd, buildNode, buildRun, buildSlot, buildSpec, buildTask, buildUser, buildWorkload,
   NOW_MS,
 } from "../support/build";
-import { freshLoad, opened, scratch, seeded, tryOpen } from "./scratch";
+import { freshLoad, opened, removeScratch, scratch, seeded, tryOpen } from "./scratch";
+
+afterAll(removeScratch);
 
 /** One random row of every live table, with every field that may be null both ways. */
 function randomChange(dice: () => number, draft: Draft): Change {

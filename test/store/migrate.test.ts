@@ -1,12 +1,14 @@
 // Migrations: made from the tables and complete, strict, whole or not at all, with a copy from before, never backwards.
 
 import { Database } from "bun:sqlite";
-import { describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { assert } from "../../src/core/assert";
 import { knownSchemas, migrationsFolder } from "../../src/store/migrate";
-import { opened, port, refused, scratch, seeded, sumOf, tryOpen } from "./scratch";
+import { opened, port, refused, removeScratch, scratch, seeded, sumOf, tryOpen } from "./scratch";
+
+afterAll(removeScratch);
 
 const ROOT = join(import.meta.dir, "..", "..");
 

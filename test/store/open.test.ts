@@ -1,12 +1,14 @@
 // What keeps a store from opening: each with its words, and with every byte left as it was.
 
 import { Database } from "bun:sqlite";
-import { describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { networkKind } from "../../src/os/filesystem";
 import { waitUntil } from "../support/wait";
-import { opened, port, refused, rejection, scratch, sumOf, tryOpen } from "./scratch";
+import { opened, port, refused, rejection, removeScratch, scratch, sumOf, tryOpen } from "./scratch";
+
+afterAll(removeScratch);
 
 const FILES = ["orch.db", "orch.db-wal", "highest.json"];
 const sums = (dir: string): (string | null)[] => FILES.map((name) => sumOf(join(dir, name)));

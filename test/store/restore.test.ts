@@ -1,7 +1,7 @@
 // Restoring on purpose: a new timeline above everything known, what was there set aside, nothing touched when refused.
 
 import { Database } from "bun:sqlite";
-import { expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import {
   copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync,
 } from "node:fs";
@@ -10,7 +10,9 @@ import { assert } from "../../src/core/assert";
 import { restoreDatabase } from "../../src/store/restore";
 import type { Restored } from "../../src/store/restore";
 import { buildNode } from "../support/build";
-import { opened, optionsFor, port, refused, scratch, sumOf, tryOpen } from "./scratch";
+import { opened, optionsFor, port, refused, removeScratch, scratch, sumOf, tryOpen } from "./scratch";
+
+afterAll(removeScratch);
 
 const restore = (dir: string, from: string, part: object = {}): Restored =>
   restoreDatabase({ ...optionsFor(dir, part), from });

@@ -1,7 +1,6 @@
 // Stores for tests: in a directory of their own, with dice that are seeded and a clock that is driven.
 
 import { Database } from "bun:sqlite";
-import { afterAll } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,11 +14,13 @@ import type { Store } from "../../src/store/store";
 import { NOW_MS } from "../support/build";
 
 const made: string[] = [];
-afterAll(() => {
-  for (const dir of made.splice(0)) rmSync(dir, { recursive: true, force: true });
-});
 
-/** An empty directory that is removed after the tests of the file. */
+/** For the `afterAll` of each file: this module is shared, and would hear of the end of the first file only. */
+export function removeScratch(): void {
+  for (const dir of made.splice(0)) rmSync(dir, { recursive: true, force: true });
+}
+
+/** An empty directory, gone after `removeScratch`. */
 export function scratch(): string {
   const dir = mkdtempSync(join(tmpdir(), "orch-store-"));
   made.push(dir);

@@ -1,9 +1,11 @@
 // A log that was cut or damaged, as a torn write leaves it: the store opens on a beginning of history, or refuses.
 
-import { expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { opened, port, scratch, seeded, tryOpen } from "./scratch";
+import { opened, port, removeScratch, scratch, seeded, tryOpen } from "./scratch";
+
+afterAll(removeScratch);
 
 const COMMITS = 40;
 
