@@ -40,7 +40,7 @@ export function viewSlot(pass: Pass, keeping: Keeping, slot: number, tasks: read
   const sorted = sort(pass, keeping, tasks);
   const best = keepOne(pass, keeping, sorted.fine, sorted.stopping);
   const kept = keepOne(pass, keeping, sorted.stale, sorted.stopping);
-  if (keeping.spec.exclusive) stopReturned(pass, keeping, sorted);
+  if (keeping.stop_first && keeping.workload.kind === "service") stopReturned(pass, keeping, sorted);
   if (best !== null && !isGone(pass, keeping, best)) return viewFine(pass, keeping, best, kept, sorted);
   if (kept !== null && best === null && !isGone(pass, keeping, kept)) {
     return { is: "stale", task: kept, moves: kept.version === keeping.workload.version,
@@ -135,13 +135,13 @@ export const forgetHint = (fact: NodeFact): string =>
 /** The slot has no attempt that counts: a new one is wanted, once nothing stands against it. */
 function viewEmpty(pass: Pass, keeping: Keeping, slot: number, gone: readonly TaskRow[], sorted: Sorted,
   only: NodeFact | null): SlotView {
-  const { workload, spec } = keeping;
+  const { workload } = keeping;
   const blocking: TaskRow[] = [];
   const givesUp = [...gone];
   for (const task of sorted.stopping) {
     if (isGone(pass, keeping, task)) {
       if (task.written_off === null) givesUp.push(task);
-    } else if (spec.exclusive || keeping.stop_first || task.version === workload.version) blocking.push(task);
+    } else if (keeping.stop_first || task.version === workload.version) blocking.push(task);
   }
   const [blocker] = blocking;
   if (blocker !== undefined) {

@@ -12,7 +12,9 @@ import type { TaskSpec } from "./workload";
 export function reconcileService(pass: Pass, workload: WorkloadRow): void {
   const spec = pass.snapshot.spec(workload.spec_hash);
   const { replicas, stop } = workload.settings;
-  const keeping: Keeping = { workload, spec, stop_first: spec.exclusive, give_up_after_ms: giveUpAfter(pass, workload, spec) };
+  // An attempt of an exclusive version is never beside another, also when the newest version is not exclusive any more.
+  const exclusive = spec.exclusive || tasksOf(pass, workload.uid).some((task) => task.exclusive);
+  const keeping: Keeping = { workload, spec, stop_first: exclusive, give_up_after_ms: giveUpAfter(pass, workload, exclusive) };
   const bySlot = groupBySlot(tasksOf(pass, workload.uid));
   const surplus = [...bySlot.keys()].filter((slot) => slot >= replicas).sort((a, b) => b - a);
   for (const slot of surplus) {
@@ -25,10 +27,10 @@ export function reconcileService(pass: Pass, workload: WorkloadRow): void {
 
 const NO_TASKS: readonly TaskRow[] = [];
 
-function giveUpAfter(pass: Pass, workload: WorkloadRow, spec: TaskSpec): Ms | null {
+function giveUpAfter(pass: Pass, workload: WorkloadRow, exclusive: boolean): Ms | null {
   if (workload.settings.on_node_loss !== "replace") return null;
   const { replace_after_ms } = pass.limits;
-  return spec.exclusive ? Math.max(replace_after_ms, exclusiveSilence(pass.limits)) : replace_after_ms;
+  return exclusive ? Math.max(replace_after_ms, exclusiveSilence(pass.limits)) : replace_after_ms;
 }
 
 function groupBySlot(tasks: readonly TaskRow[]): Map<number, TaskRow[]> {
