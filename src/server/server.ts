@@ -139,10 +139,7 @@ async function serve(opened: Opened): Promise<RunningServer> {
     await closePort(port);
     store.close();
   });
-  fail = (error) => {
-    options.say(`the server ends: ${error instanceof Error ? error.stack ?? error.message : String(error)}`);
-    void end.fail(error);
-  };
+  fail = (error) => void end.fail(error);
   loop.wake();
   const joining = (): Promise<string> => newJoinCommand(api);
   options.say(`listening on ${url}`);
@@ -168,6 +165,8 @@ function endOf(close: () => Promise<void>): End {
       resolve();
     },
     async fail(error) {
+      // While it is being stopped, what was under way may fail without anything being wrong.
+      if (closing !== null) return;
       await closeOnce();
       reject(error);
     },

@@ -1,7 +1,7 @@
 // What a transaction works on: the live state with its own changes laid over it, kept apart until it succeeds.
 
 import { assert } from "../core/assert";
-import type { Change, ClusterRow, State } from "../core/model";
+import type { Change, ClusterRow, EventRow, State } from "../core/model";
 import type { Ms } from "../core/units";
 import { isLive, LIVE_TABLES } from "./live";
 import type { LiveTable } from "./live";
@@ -80,11 +80,16 @@ export const eventIdFrom = (at_ms: Ms): string => Math.max(0, at_ms).toString(36
 /** The draft of one transaction over its layer, and how to end its use. */
 export function draftOn(layer: Layer, facts: DraftFacts): { readonly draft: Draft; readonly seal: () => void } {
   let sealed = false;
+  /** History lists events by id, so whoever makes one, its id is given here. */
+  const inOrder = (event: EventRow): Change => {
+    const id = eventId(facts.now_ms, facts.revision, facts.nextEvent());
+    return { table: "events", key: id, row: { ...event, id } };
+  };
   const put = (changes: readonly Change[]): void => {
     assert(!sealed, "a draft was used after its transaction");
     for (const change of changes) {
       if (change.table === "cluster") assertSameCluster(layer.state.cluster, change.row);
-      layer.put(change);
+      layer.put(change.table === "events" ? inOrder(change.row) : change);
     }
   };
   const draft: Draft = {
@@ -95,8 +100,7 @@ export function draftOn(layer: Layer, facts: DraftFacts): { readonly draft: Draf
       return hash;
     },
     event(event) {
-      const id = eventId(facts.now_ms, facts.revision, facts.nextEvent());
-      put([{ table: "events", key: id, row: { ...event, id, at_ms: facts.now_ms, actor: facts.actor } }]);
+      put([{ table: "events", key: "", row: { ...event, id: "", at_ms: facts.now_ms, actor: facts.actor } }]);
     },
     takeRunNumber() {
       const { cluster } = layer.state;

@@ -47,9 +47,9 @@ describe("a page", () => {
 });
 
 describe("a body", () => {
-  const put = (raw: string | Uint8Array, headers: Record<string, string> = {}) =>
+  const put = (raw: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) =>
     stage.call("POST", "/v1/validate", { raw, headers });
-  const cases: readonly (readonly [string, string | Uint8Array, number, string])[] = [
+  const cases: readonly (readonly [string, string | Uint8Array<ArrayBuffer>, number, string])[] = [
     ["that is empty", "", 400, "the body ends where a value should be (line 1, column 1)"],
     ["that is not JSON", '{ "text": }', 400, "the body is not JSON here: a value should be (line 1, column 11)"],
     ["that is not UTF-8", new Uint8Array([0x22, 0xff, 0x22]), 400, "the body is not UTF-8 at byte 1"],

@@ -26,7 +26,7 @@ export interface CallOptions {
   readonly as?: string | null;
   readonly body?: unknown;
   /** Instead of `body`: the body to the letter. */
-  readonly raw?: string | Uint8Array;
+  readonly raw?: string | Uint8Array<ArrayBuffer>;
   readonly headers?: Record<string, string>;
 }
 
@@ -59,6 +59,7 @@ export async function makeStage(): Promise<Stage> {
   const dir = await mkdtemp(join(tmpdir(), "orch-stage-"));
   const stage = { clock: NOW_MS };
   let seeds = 0;
+  let closed = false;
   const seed = (): string => new Bun.CryptoHasher("md5").update(`seed ${seeds++}`).digest("hex");
   const opened = openStore({ dir: ":memory:", clock: () => stage.clock, random: (n) => Buffer.from(seed(), "hex").subarray(0, n) });
   if (!opened.ok) throw new Error(opened.message);
@@ -67,7 +68,9 @@ export async function makeStage(): Promise<Stage> {
   await rm(dir, { recursive: true });
   const said: string[] = [];
   const say = (line: string): void => void said.push(line);
-  const loop = createLoop({ store, limits: DEFAULT_LIMITS, monotonic: () => stage.clock, seed, say, failed: (error) => { throw error; } });
+  const loop = createLoop({ store, limits: DEFAULT_LIMITS, monotonic: () => stage.clock, seed, say, failed: (error) => {
+    if (!closed) throw error;
+  } });
   const context = { store, loop, limits: DEFAULT_LIMITS, identity, clock: () => stage.clock, seed, heartbeat_ms: 5_000,
     version: "0.1.0", say };
   const sessions = createSessions(context);
@@ -88,6 +91,7 @@ export async function makeStage(): Promise<Stage> {
     },
     join: (name: string, part: Partial<Machine> = {}) => joinMachine(app, tokens, name, part),
     close: async () => {
+      closed = true;
       loop.stop();
       sessions.stop();
       watch.stop();

@@ -7,7 +7,7 @@ import type { AppDecl } from "../../core/workload";
 import { appDetail, applyAnswer, applyRequest, appView, doneAnswer, list, validateAnswer, validateRequest } from "../../wire/api";
 import { mayTouch } from "../access";
 import type { Api } from "../api";
-import { applyApp, findApp, removeWorkload, workloadsOf, type Applied } from "../apply";
+import { applyApp, findApp, removeWorkload, workloadsOf, type Applied, type Applying } from "../apply";
 import type { Principal } from "../auth";
 import { demandGrants } from "../grants";
 import { notFound, RefusedError } from "../refused";
@@ -16,27 +16,28 @@ import { demandRoom } from "../room";
 import { appView as viewOf } from "../views/app";
 import { pendingOf } from "./tasks";
 
-/** The app that a text declares, for the project that it names or the asker's own. */
-export function declared(text: string, file: string, who: Principal): { readonly decl: AppDecl; readonly project: string } {
+/** The app that a text declares, for the project that it names or else `project`. */
+export function declared(text: string, file: string, project: string): { readonly decl: AppDecl; readonly project: string } {
   const parsed = parseApp(text, file);
-  if (parsed.ok) return { decl: parsed.app, project: parsed.app.project ?? who.project };
+  if (parsed.ok) return { decl: parsed.app, project: parsed.app.project ?? project };
   const [first] = parsed.issues;
   const more = parsed.issues.length - 1;
   throw new RefusedError("spec", first === undefined ? `${file} is not a spec`
     : `${formatIssue(file, { ...first, hint: null })}${more > 0 ? ` (and ${more} more)` : ""}`, null, parsed.issues);
 }
 
-export const applying = (api: Api, text: string, file: string, revision: number | null, who: Principal) => {
-  const { decl, project } = declared(text, file, who);
-  return { decl, project, text, revision, user: who.name, fresh: api.seed, spec: api.store.spec };
-};
+/** What a request to apply wants, for the transaction that does it. */
+export function applying(api: Api, asked: z.infer<typeof applyRequest>, who: Principal, project: string): Applying {
+  return { ...declared(asked.text, asked.file, project), text: asked.text, revision: asked.revision, user: who.name,
+    fresh: api.seed, spec: api.store.spec };
+}
 
 export const APP_ROUTES = [
   route({
     method: "PUT", path: "/v1/apps/{project}/{app}", body: applyRequest, answer: applyAnswer,
     summary: "Applies a spec: the cluster becomes what it declares",
     async handle({ api, params, body, who, touch, commit }): Promise<z.infer<typeof applyAnswer>> {
-      const wanted = applying(api, body.text, body.file, body.revision, who);
+      const wanted = applying(api, body, who, params.project);
       if (wanted.decl.app !== params.app || wanted.project !== params.project) {
         throw new RefusedError("bad_request", `the spec is of ${wanted.project}/${wanted.decl.app}, the address of ` +
           `${params.project}/${params.app}`);
@@ -52,7 +53,7 @@ export const APP_ROUTES = [
     method: "POST", path: "/v1/validate", body: validateRequest, answer: validateAnswer,
     summary: "Checks a spec without looking at the cluster",
     handle({ body, who }): z.infer<typeof validateAnswer> {
-      const { decl, project } = declared(body.text, body.file, who);
+      const { decl, project } = declared(body.text, body.file, who.project);
       return { app: decl.app, project, workloads: decl.workloads.map(({ name, kind }) => ({ name, kind })) };
     },
   }),

@@ -13,7 +13,7 @@ export const PLAN_ROUTES = [
     method: "POST", path: "/v1/plan", body: applyRequest, answer: planView,
     summary: "What applying this spec would do: every change, every placement, everything that must wait. Changes nothing",
     handle({ api, body, who, touch }): PlanView {
-      const wanted = applying(api, body.text, body.file, body.revision, who);
+      const wanted = applying(api, body, who, who.project);
       const { decl, project } = wanted;
       touch({ project }, `the app ${decl.app}`);
       demandGrants(who, decl.workloads);
