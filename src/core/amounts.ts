@@ -8,30 +8,36 @@ import type { Look } from "./checks";
 import { resolveRequest, type Resolved } from "./resources";
 import type { Room } from "./room";
 import type { Shape } from "./shape";
-import { GIB, MIB, type Bytes } from "./units";
+import { GIB, MIB, type Bytes, type Milli } from "./units";
 import type { GpuRequest } from "./workload";
 
 export const resolvedFor = (shape: Shape, room: Room): Resolved =>
   shape.resolved ?? resolveRequest(shape.spec.request, shape.spec.origin, room.node);
 
-const AMOUNTS = {
-  cpu: {
-    key: "cpu_milli", exact: formatCpu, few: (n: number) => `fewer than ${formatCpu(n)} cores`, free: "too few free cores", unit: "of cpu",
-    text: formatCpu, down: (n: number) => n, ask: (n: number) => `ask for ${formatCpu(n)} ${n === 1_000 ? "core" : "cores"}`,
-  },
-  memory: {
-    key: "memory_bytes", exact: formatBytes, few: (n: number) => `less than ${formatBytes(n)} of memory`, free: "too little free memory",
-    unit: "of memory", text: (n: number) => formatBytes(floorBytes(n)), down: floorBytes,
-    ask: (n: number) => `ask for ${formatBytes(n)} of memory`,
-  },
-  disk: {
-    key: "disk_bytes", exact: formatBytes, few: (n: number) => `less than ${formatBytes(n)} of disk`, free: "too little free disk",
-    unit: "of disk", text: (n: number) => formatBytes(floorBytes(n)), down: floorBytes,
-    ask: (n: number) => `ask for ${formatBytes(n)} of disk`,
-  },
-} as const;
+const formatCores = (cpu_milli: Milli): string => `${formatCpu(cpu_milli)} ${cpu_milli === 1_000 ? "core" : "cores"}`;
 
-/** Rounded down to what reads well, so that asking for it fits. */
+/** How one amount is compared and said. */
+interface Amount {
+  readonly key: "cpu_milli" | "memory_bytes" | "disk_bytes";
+  /** The whole of an ask: `4 cores`, `2GiB of memory`. */
+  readonly asked: (n: number) => string;
+  /** What a node has, short. */
+  readonly text: (n: number) => string;
+  /** Rounded down, so that asking for it fits and reads well. */
+  readonly down: (n: number) => number;
+  readonly less: string;
+  readonly none: string;
+}
+
+const bytesOf = (what: string, key: Amount["key"]): Amount => ({ key, asked: (n) => `${formatBytes(n)} of ${what}`,
+  text: (n) => formatBytes(floorBytes(n)), down: floorBytes, less: "less than", none: `too little free ${what}` });
+
+const AMOUNTS = {
+  cpu: { key: "cpu_milli", asked: formatCores, text: formatCpu, down: (n) => n, less: "fewer than", none: "too few free cores" },
+  memory: bytesOf("memory", "memory_bytes"),
+  disk: bytesOf("disk", "disk_bytes"),
+} satisfies Record<string, Amount>;
+
 function floorBytes(bytes: Bytes): Bytes {
   if (bytes >= 10 * GIB) return Math.floor(bytes / GIB) * GIB;
   return Math.max(0, Math.floor(bytes / (64 * MIB)) * 64 * MIB);
@@ -39,19 +45,21 @@ function floorBytes(bytes: Bytes): Bytes {
 
 /** Whether the node has so much of one amount, at all and free now. */
 export function checkAmounts(name: keyof typeof AMOUNTS): (look: Look, room: Room) => Found | null {
-  const { key, exact, few, free: tooFew, unit, text, down, ask } = AMOUNTS[name];
+  const { key, asked, text, down, less, none }: Amount = AMOUNTS[name];
+  const ask = (n: number): string => `ask for ${asked(n)}`;
   return ({ shape }, room) => {
     const need = (shape.resolved ?? resolvedFor(shape, room))[key];
     const free = room.free[key];
     if (need <= free || need === 0) return null;
     const capacity = room.node.capacity[key];
     if (need > capacity) {
-      return found(name, `have ${few(need)}`, { hopeless: true, best: { value: capacity, text: `largest ${text(capacity)}` },
-        detail: `asks for ${exact(need)} ${unit}, the node has ${text(capacity)}`, change: changeTo(name, down(capacity), ask) });
+      return found(name, `have ${less} ${asked(need)}`, { hopeless: true,
+        best: { value: capacity, text: `largest ${text(capacity)}` },
+        detail: `asks for ${asked(need)}, the node has ${text(capacity)}`, change: changeTo(name, down(capacity), ask) });
     }
     const left = Math.max(0, free);
-    return found(name, `have ${tooFew}`, { best: mostFree(left, text(left)),
-      detail: `asks for ${exact(need)} ${unit}, ${text(left)} of ${text(capacity)} free`, change: changeTo(name, down(left), ask) });
+    return found(name, `have ${none}`, { best: mostFree(left, text(left)),
+      detail: `asks for ${asked(need)}, ${text(left)} of ${text(capacity)} free`, change: changeTo(name, down(left), ask) });
   };
 }
 

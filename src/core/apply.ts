@@ -60,10 +60,9 @@ const lostFinal = (task: TaskRow, why: string, now_ms: Ms): TaskFinal => ({
 function removed(what: "app" | "workload", uid: string, state: State, now_ms: Ms): Change[] {
   const grave: Change = { table: "graves", key: uid, row: { uid, at_ms: now_ms } };
   if (what === "app") return [grave, { table: "apps", key: uid, row: null }];
-  const slots: Change[] = [];
-  for (const slot of state.slots.values()) {
-    if (slot.owner_uid === uid) slots.push({ table: "slots", key: slot.key, row: null });
-  }
+  const keys: string[] = [];
+  for (const slot of state.slots.values()) if (slot.owner_uid === uid) keys.push(slot.key);
+  const slots = keys.sort().map((key): Change => ({ table: "slots", key, row: null }));
   return [grave, { table: "workloads", key: uid, row: null }, ...slots];
 }
 

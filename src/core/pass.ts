@@ -50,6 +50,8 @@ export interface Pass {
   /** Runs that this pass has changed, as they will be, and why. */
   readonly runs: Map<string, { readonly run: RunRow; readonly why: string }>;
   readonly ops: Op[];
+  /** Tasks that this pass has ordered to stop. */
+  readonly stopped: Set<string>;
   readonly demands: Demand[];
   /** Slots that wait for something else than room. */
   readonly waits: Blocked[];
@@ -83,7 +85,8 @@ export function slotOf(pass: Pass, owner_uid: string, slot: number): SlotRow | n
 
 /** Orders a task to stop, once. */
 export function stopTask(pass: Pass, task: TaskRow, settings: StopSettings, why: string): void {
-  if (task.desired === "stop") return;
+  if (task.desired === "stop" || pass.stopped.has(task.uid)) return;
+  pass.stopped.add(task.uid);
   const stop: StopOrder = { why, signal: settings.signal, grace_ms: settings.grace_ms, at_ms: pass.now_ms };
   pass.ops.push({ op: "stop", task, stop, why });
 }

@@ -8,7 +8,8 @@ const RANK = { daemon: 0, service: 1, job: 2 } as const;
 /** Sorts demands by priority, kind, and age or name; what others want to be placed with comes before them. */
 export function queue(demands: readonly Demand[]): Demand[] {
   const lifted = liftLeaders(demands);
-  const priority = (demand: Demand): number => lifted?.priority.get(hostKeyOf(demand)) ?? demand.owner.settings.priority;
+  const priority = (demand: Demand): number => lifted === null ? demand.owner.settings.priority
+    : Math.max(demand.owner.settings.priority, lifted.priority.get(hostKeyOf(demand)) ?? Number.NEGATIVE_INFINITY);
   const depth = (demand: Demand): number => lifted?.depth.get(hostKeyOf(demand)) ?? 0;
   return [...demands].sort((a, b) =>
     priority(b) - priority(a) || depth(a) - depth(b) || RANK[a.kind] - RANK[b.kind] || byAge(a, b) || byName(a, b));
@@ -32,29 +33,38 @@ export const hostKey = (owner: { readonly app_uid: string | null }, owner_uid: s
 export const hostKeyOf = ({ owner }: Demand): string => hostKey(owner, owner.uid, workloadNameOf(owner));
 
 interface Lifted {
+  /** How urgent a workload is at least, because of who follows it. */
   readonly priority: ReadonlyMap<string, number>;
   /** How many workloads a workload follows, one after the other. */
   readonly depth: ReadonlyMap<string, number>;
 }
 
+/** Chains of followers are looked at so far; what follows in a circle is as deep as this. */
+const DEPTH_LIMIT = 8;
+
 /** A leader is as urgent as its most urgent follower, and comes first; `null` when nobody follows anybody. */
 function liftLeaders(demands: readonly Demand[]): Lifted | null {
   const followers = demands.filter(({ spec, owner }) => spec.place.together_with.length > 0 && owner.app_uid !== null);
   if (followers.length === 0) return null;
-  const priority = new Map<string, number>();
-  for (const demand of demands) priority.set(hostKeyOf(demand), demand.owner.settings.priority);
-  const leadersOf = new Map(followers.map((demand) => [hostKeyOf(demand),
-    demand.spec.place.together_with.map((name) => `${demand.owner.app_uid}/${name}`)]));
-  const depth = new Map<string, number>();
-  const visit = (key: string, urgency: number, trail: readonly string[]): number => {
-    if (trail.includes(key)) return 0;
-    priority.set(key, Math.max(urgency, priority.get(key) ?? urgency));
-    const own = priority.get(key) ?? urgency;
-    const below = (leadersOf.get(key) ?? []).map((leader) => 1 + visit(leader, own, [...trail, key]));
-    const mine = Math.max(0, ...below);
-    if (trail.length === 0) depth.set(key, mine);
-    return mine;
-  };
-  for (const key of [...leadersOf.keys()].sort()) visit(key, priority.get(key) ?? 0, []);
+  let priority = new Map<string, number>();
+  let depth = new Map<string, number>();
+  const leadersOf = new Map<string, readonly string[]>();
+  for (const { spec, owner } of followers) {
+    const key = hostKey(owner, owner.uid, workloadNameOf(owner));
+    const own = owner.settings.priority;
+    priority.set(key, Math.max(priority.get(key) ?? own, own));
+    leadersOf.set(key, spec.place.together_with.map((name) => hostKey(owner, owner.uid, name)));
+  }
+  for (let round = 0; round < DEPTH_LIMIT; round++) {
+    const urgent = new Map(priority);
+    const deeper = new Map<string, number>();
+    for (const [key, leaders] of leadersOf) {
+      const own = priority.get(key) ?? 0;
+      for (const leader of leaders) urgent.set(leader, Math.max(urgent.get(leader) ?? own, own));
+      deeper.set(key, 1 + Math.max(0, ...leaders.map((leader) => depth.get(leader) ?? 0)));
+    }
+    priority = urgent;
+    depth = deeper;
+  }
   return { priority, depth };
 }

@@ -136,14 +136,15 @@ export const forgetHint = (fact: NodeFact): string =>
 function viewEmpty(pass: Pass, keeping: Keeping, slot: number, gone: readonly TaskRow[], sorted: Sorted,
   only: NodeFact | null): SlotView {
   const { workload } = keeping;
-  const blocking: TaskRow[] = [];
   const givesUp = [...gone];
+  const ending: TaskRow[] = [];
   for (const task of sorted.stopping) {
-    if (isGone(pass, keeping, task)) {
-      if (task.written_off === null) givesUp.push(task);
-    } else if (keeping.stop_first || task.version === workload.version) blocking.push(task);
+    if (!isGone(pass, keeping, task)) ending.push(task);
+    else if (task.written_off === null && !pass.stopped.has(task.uid)) givesUp.push(task);
   }
-  const [blocker] = blocking;
+  // Never two of one version, and never more than two of a slot.
+  const alone = keeping.stop_first || ending.length > 1;
+  const blocker = ending.find((task) => alone || task.version === workload.version);
   if (blocker !== undefined) {
     const fact = pass.nodes.get(blocker.node_id);
     if (fact !== undefined && fact.node.contact !== "connected") waitForNode(pass, keeping, blocker, fact);

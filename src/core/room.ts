@@ -25,6 +25,7 @@ export interface Rooms {
   readonly byId: ReadonlyMap<string, Room>;
   /** Indices of rooms in the order in which something was placed there. */
   readonly touched: number[];
+  readonly placed: TaskRow[];
   /** Tasks by node and host key; made when somebody asks. */
   hosts: Hosts | null;
   ports: Map<string, PortSpace> | null;
@@ -64,7 +65,7 @@ export function openRooms(pass: Pass): Rooms {
       if (room !== undefined) take(room.free, task.promised);
     }
   }
-  return { list, byId, touched: [], hosts: null, ports: null };
+  return { list, byId, touched: [], placed: [], hosts: null, ports: null };
 }
 
 // ---- who is there
@@ -74,6 +75,7 @@ function hostsOf(pass: Pass, rooms: Rooms): Hosts {
   const hosts: Hosts = { byNode: new Map(), wanted: new Map() };
   rooms.hosts = hosts;
   for (const tasks of pass.tasks.values()) for (const task of tasks) countHost(hosts, task);
+  for (const task of rooms.placed) countHost(hosts, task);
   return hosts;
 }
 
@@ -100,6 +102,7 @@ const NOBODY = { all: 0, wanted: 0 };
 /** Counts a task that was just placed. */
 export function settleIn(rooms: Rooms, room: Room, task: TaskRow): void {
   if (rooms.hosts !== null) countHost(rooms.hosts, task);
+  rooms.placed.push(task);
   rooms.touched.push(room.index);
   room.stamp++;
 }

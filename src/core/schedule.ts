@@ -62,28 +62,28 @@ function place(look: Look, demand: Demand): Failure | null {
     assert(room !== undefined, "a daemon's node has a room");
     pass.checks++;
     if (!isCandidate(look, room) || !hasRoom(look, room)) return explainNode(look, room);
-    commit(look, demand, [{ room, promised: promiseOn(look, room) }]);
+    commit(look, demand, [room]);
     return null;
   }
   const { members } = demand.spec;
-  const found = bestRooms(look, members, (room) => hasPorts(look, room));
+  const found = bestRooms(look, members, (room, chosen) => hasPorts(look, room, chosen));
   if (found === null) {
     pass.checks += rooms.list.length;
     shape.failure = { at: rooms.touched.length, found: explainFailure(look, members) };
     return shape.failure.found;
   }
-  commit(look, demand, found.map((room) => ({ room, promised: promiseOn(look, room) })));
+  commit(look, demand, found);
   return null;
 }
 
-interface Placement {
-  readonly room: Room;
-  readonly promised: Promised;
+/** Whether the machine has the ports, also beside members of the same gang that other agents there would take. */
+function hasPorts({ pass, rooms, shape }: Look, room: Room, chosen: readonly Room[]): boolean {
+  const { ports } = shape.spec;
+  if (ports.length === 0) return true;
+  const beside = chosen.filter((other) => other.node.fingerprint === room.node.fingerprint).length;
+  if (beside > 0 && ports.some((port) => port.published !== null)) return false;
+  return choosePorts(pass, rooms, room, Array.from({ length: beside + 1 }, () => ports).flat()).ok;
 }
-
-/** Another agent on the same machine may have taken the ports meanwhile. */
-const hasPorts = ({ pass, rooms, shape }: Look, room: Room): boolean =>
-  shape.spec.ports.length === 0 || choosePorts(pass, rooms, room, shape.spec.ports).ok;
 
 /** What a task is promised on a node that has room for it. */
 function promiseOn({ pass, rooms, shape }: Look, room: Room): Promised {
@@ -99,7 +99,7 @@ function promiseOn({ pass, rooms, shape }: Look, room: Room): Promised {
 }
 
 /** Writes the attempt down: what it gives up, its tasks, its slot, and its run's state. */
-function commit(look: Look, demand: Demand, placements: readonly Placement[]): void {
+function commit(look: Look, demand: Demand, chosen: readonly Room[]): void {
   const { pass, rooms } = look;
   const { owner, kind, slot, spec } = demand;
   for (const task of demand.gives_up) pass.ops.push({ op: "write_off", task, why: demand.why });
@@ -108,7 +108,8 @@ function commit(look: Look, demand: Demand, placements: readonly Placement[]): v
   const granted = kind !== "job" && owner.settings.restart.offline && !spec.exclusive;
   const grant_until = granted ? attempt + pass.limits.grant_attempts : attempt;
   const row = slotAfterPlace(before, owner.version, grant_until, pass.now_ms);
-  for (const [member, { room, promised }] of placements.entries()) {
+  for (const [member, room] of chosen.entries()) {
+    const promised = promiseOn(look, room);
     const task = taskOf(look, demand, room, promised, { member, attempt, grant_until });
     takeRoom(rooms, room, promised);
     settleIn(rooms, room, task);

@@ -7,19 +7,20 @@ import type { Room } from "./room";
 import type { Candidate } from "./shape";
 
 /** The `count` best different nodes that have room now, best first; `null` when there are not so many. */
-export function bestRooms(look: Look, count: number, suits: (room: Room) => boolean): Room[] | null {
+export function bestRooms(look: Look, count: number, suits: (room: Room, chosen: readonly Room[]) => boolean): Room[] | null {
   const heap = refreshed(look);
   const taken: Candidate[] = [];
-  while (taken.length < count) {
+  const chosen: Room[] = [];
+  while (chosen.length < count) {
     const top = pop(heap);
     if (top === null) break;
     // What has been placed there since made it another candidate, which is in the heap too or had no room.
-    if (top.stamp === top.room.stamp && !taken.some(({ room }) => room === top.room) && suits(top.room)) taken.push(top);
+    if (top.stamp !== top.room.stamp || chosen.includes(top.room) || !suits(top.room, chosen)) continue;
+    taken.push(top);
+    chosen.push(top.room);
   }
-  if (taken.length === count) {
-    // Not placed yet: whoever places touches these rooms, which brings them back with a new score.
-    return taken.map(({ room }) => room);
-  }
+  // Placing touches the rooms that were found, which brings them back with their new scores.
+  if (chosen.length === count) return chosen;
   for (const candidate of taken) push(heap, candidate);
   return null;
 }

@@ -88,9 +88,9 @@ export function shapeOf(pass: Pass, shapes: Shapes, demand: Demand): Shape {
 function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, account: string, apart: readonly string[]): Shape {
   const { spec, owner, slot, slot_row } = demand;
   const host_key = hostKeyOf(demand);
-  const together = owner.app_uid === null ? []
-    : spec.place.together_with.map((name) => ({ key: hostKey(owner, owner.uid, name), first: comesFirst(pass, owner.app_uid, name) }));
-  const avoid = (slot_row?.avoid ?? []).filter((each) => each.until_ms > pass.now_ms).map((each) => each.node_id).sort();
+  const together = togetherOf(pass, demand);
+  const avoiding = (slot_row?.avoid ?? []).filter((each) => each.until_ms > pass.now_ms);
+  const avoid = avoiding.map((each) => each.node_id).sort();
   const own = apart.includes(host_key) ? { owner_uid: owner.uid, slot } : null;
   const key = JSON.stringify([specKey(spec), account, apart, together, avoid, own,
     spec.place.strategy === "spread" ? host_key : null]);
@@ -105,6 +105,12 @@ function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, account: string,
 
 /** A node is not asked where nothing depends on it. */
 const NO_NODE = { capacity: { cpu_milli: 0, memory_bytes: 0, disk_bytes: 0, countables: {} }, devices: [] } as const;
+
+function togetherOf(pass: Pass, { owner, spec }: Demand): Shape["together"] {
+  if (owner.app_uid === null) return [];
+  const names = spec.place.together_with.filter((name) => name !== workloadNameOf(owner));
+  return names.map((name) => ({ key: hostKey(owner, owner.uid, name), first: comesFirst(pass, owner.app_uid, name) }));
+}
 
 /** Whether others wait for this workload's first task: it will have one by itself, and follows nobody. */
 function comesFirst(pass: Pass, app_uid: string | null, name: string): boolean {
