@@ -41,7 +41,7 @@ export interface InventoryIntake extends Intake {
 function toldByInventory(inventory: Inventory, asked: readonly TaskRow[]): Map<string, Told> {
   const told = new Map<string, Told>();
   for (const { uid, reported } of inventory.entries) told.set(uid, reported.state === "preparing" ? "prepare" : "run");
-  for (const { uid } of asked) told.set(uid, "run");
+  for (const { uid } of [...asked, ...inventory.unreadable]) told.set(uid, "run");
   return told;
 }
 
@@ -81,7 +81,7 @@ export function observeInventory(state: State, node_id: string, inventory: Inven
     : `its records of ${asked.map(taskName).join(", ")} are gone; if they are over: ` +
       `orch node forget ${node.name} --fenced`;
   const done = finish({ ...node, boot_id: inventory.boot_id, reason }, draft, node);
-  return { ...done, changes: [...done.changes, ...recovered(state, node_id)],
+  return { ...done, changes: [...done.changes, ...recovered(state, node_id, inventory.entries)],
     told: toldByInventory(inventory, asked) };
 }
 
@@ -96,12 +96,14 @@ function finish(node: NodeRow, draft: Draft, before: NodeRow = node): Intake {
   return { changes, verbs: draft.verbs, notes: draft.notes };
 }
 
-/** A restored server stops waiting for a node once its whole inventory is in. */
-function recovered(state: State, node_id: string): Change[] {
+/** A restored server stops waiting for a node once its whole inventory is in, and gives no run number of it again. */
+function recovered(state: State, node_id: string, entries: readonly TaskReport[]): Change[] {
   const { cluster } = state;
   if (cluster.recovering === null) return [];
   const awaited = cluster.recovering.filter((id) => id !== node_id);
-  return [{ table: "cluster", key: "cluster", row: { ...cluster, recovering: awaited.length === 0 ? null : awaited } }];
+  const next_run = entries.reduce((next, { identity }) => Math.max(next, (identity?.run ?? 0) + 1), cluster.next_run);
+  const recovering = awaited.length === 0 ? null : awaited;
+  return [{ table: "cluster", key: "cluster", row: { ...cluster, next_run, recovering } }];
 }
 
 function takeIn(state: State, node: NodeRow, entries: readonly TaskReport[], context: IntakeContext,
