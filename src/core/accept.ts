@@ -105,6 +105,7 @@ function assign(context: AcceptContext, known: TaskRecord | undefined,
   }
   const record: TaskRecord = { assignment: task, boot_id: context.boot_id, accepted_ms: context.now_ms,
     go: task.desired === "run", not_before_ms: 0, stop: null, end: null };
+  if (context.begun(task.uid)) return null;
   if (context.claimed(task.uid)) return { ...record, end: refusal(context, "stopped",
     "it was stopped before it came") };
   if (task.boot_id !== context.boot_id) {
