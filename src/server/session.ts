@@ -37,6 +37,8 @@ export interface Hub extends Context {
   readonly all: Map<AgentSocket, Session>;
   /** By node: the one connection that speaks for it. */
   readonly live: Map<string, Session>;
+  /** By node: the highest number of a connection that ever spoke for it; what an earlier one still says is of the past. */
+  readonly newest: Map<string, number>;
 }
 
 const RESEND_AFTER_MS = 5_000;
@@ -104,12 +106,17 @@ async function contested(hub: Hub, rival: Session, hello: Hello): Promise<Refusa
     hint: "was its data directory copied? Give this one a directory of its own and join again" };
 }
 
+const isOvertaken = (hub: Hub, session: Session, node_id: string): boolean =>
+  (hub.newest.get(node_id) ?? 0) > session.n;
+
 async function takeInventory(hub: Hub, session: Session, page: Inventory): Promise<void> {
   if (session.phase.is !== "inventory") return;
   const { hello, pages } = session.phase;
   pages.push(page);
   if (!page.last) return;
   const { node_id } = hello.credential;
+  if (isOvertaken(hub, session, node_id)) return session.socket.close(4_001, "replaced by a newer connection");
+  hub.newest.set(node_id, session.n);
   const inventory = { boot_id: hello.machine.boot_id, applied: hello.applied,
     entries: pages.flatMap((one) => one.entries), unreadable: pages.flatMap((one) => one.unreadable) };
   const { value } = await hub.store.commit(`node ${hello.credential.name}`, (draft) => {
@@ -144,6 +151,7 @@ function sendHome(hub: Hub, session: Session, entries: readonly TaskReport[]): v
 async function takeReport(hub: Hub, session: Session, seq: number, entries: readonly TaskReport[]): Promise<void> {
   if (session.phase.is !== "live") return;
   const { node_id } = session.phase;
+  if (isOvertaken(hub, session, node_id)) return;
   const { value: verbs } = await hub.store.commit(`node ${node_id}`, (draft) => {
     const intake = observe(draft.state, node_id, entries, intakeContext(hub, draft.revision, draft.now_ms));
     draft.put(intake.changes);

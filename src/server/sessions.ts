@@ -16,7 +16,7 @@ export interface Sessions {
 }
 
 export function createSessions(context: Context): Sessions {
-  const hub: Hub = { ...context, all: new Map(), live: new Map() };
+  const hub: Hub = { ...context, all: new Map(), live: new Map(), newest: new Map() };
   let count = 0;
   const unlisten = hub.store.onCommit((_revision, changes) => {
     for (const [node_id, tasks] of changedTasks(changes, hub.store.state)) {
