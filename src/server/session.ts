@@ -37,7 +37,7 @@ export interface Hub extends Context {
   readonly all: Map<AgentSocket, Session>;
   /** By node: the one connection that speaks for it. */
   readonly live: Map<string, Session>;
-  /** By node: the highest number of a connection that ever spoke for it; what an earlier one still says is of the past. */
+  /** By node: the newest connection that ever spoke for it; what an earlier one still says is of the past. */
   readonly newest: Map<string, number>;
 }
 
