@@ -72,7 +72,7 @@ function newNode(state: State, joining: Joining, now_ms: Ms): NodeRow {
     ...machineOf(joining), pool: machine.pool, labels: machine.labels, taints: machine.taints, admission: "ready",
     intent: "schedulable",
     // It has not been heard yet; the first heartbeat makes it connected.
-    contact: "lost", contact_ms: now_ms, drain: null, reason: "joined, not connected yet", boot_id: machine.boot_id,
+    contact: "lost", contact_ms: now_ms, drain: null, reason: null, boot_id: machine.boot_id,
     orphans: [], joined_ms: now_ms };
 }
 

@@ -14,9 +14,9 @@ export interface Link {
   /** The address it came from. */
   readonly source: string;
   /** Lets the connection be silent for as long as it likes. */
-  keepOpen(): void;
+  readonly keepOpen: () => void;
   /** Makes it an agent's WebSocket; `false` when the request is none. */
-  upgrade(): boolean;
+  readonly upgrade: () => boolean;
 }
 
 export interface Ask<P extends string, Q, B> {
@@ -28,9 +28,9 @@ export interface Ask<P extends string, Q, B> {
   readonly request: Request;
   readonly link: Link;
   /** Refuses who may not look into or change the thing; every handler of scope `own` must call it. */
-  touch(thing: Owned, what: string): void;
+  readonly touch: (thing: Owned, what: string) => void;
   /** One durable transaction in the asker's name; a repeated request gets the first one's value. */
-  commit<T>(transact: (draft: Draft) => T): Promise<T>;
+  readonly commit: <T>(transact: (draft: Draft) => T) => Promise<T>;
 }
 
 export type Media = "text/event-stream" | "application/octet-stream" | "application/x-pem-file" | "websocket";

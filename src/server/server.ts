@@ -105,13 +105,14 @@ async function serve(opened: Opened): Promise<RunningServer> {
   const { options, listen, dir, settings, store, identity, clock } = opened;
   const seed = (): string => randomHex(16);
   const { hostname } = self();
+  const say = (line: string): void => options.say(line);
   let fail: (error: unknown) => void = (error) => { throw error; };
   const failed = (error: unknown): void => fail(error);
-  const loop = createLoop({ store, limits: settings.limits, monotonic: clock, seed, say: options.say, failed });
+  const loop = createLoop({ store, limits: settings.limits, monotonic: clock, seed, say, failed });
   const context = { store, loop, limits: settings.limits, identity, clock, seed, heartbeat_ms: HEARTBEAT_MS,
-    version: options.version, say: options.say };
+    version: options.version, say };
   const sessions = createSessions(context);
-  const watch = createWatch(store, loop.lastSeen);
+  const watch = createWatch(store, (id) => loop.lastSeen(id));
   let url = "";
   const api: Api = { ...context, sessions, watch, auth: createAuth(() => store.state, identity.pin, nowMs),
     hosts: hostNames(hostname, settings.hosts, listen), url: () => url };
@@ -149,8 +150,8 @@ async function serve(opened: Opened): Promise<RunningServer> {
 
 interface End {
   readonly stopped: Promise<void>;
-  stop(): Promise<void>;
-  fail(error: unknown): Promise<void>;
+  readonly stop: () => Promise<void>;
+  readonly fail: (error: unknown) => Promise<void>;
 }
 
 /** Runs `close` once, whoever asks, and settles `stopped` by how it came to it. */

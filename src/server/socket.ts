@@ -20,8 +20,9 @@ const UNHEARD = 1008;
 
 export function openPort(app: App, handlers: AgentSocketHandlers, listen: Listen, tls: TLSOptions | null): Server<Data> {
   try {
+    // `development: false` alone would let two servers share the port: the second must be refused.
     return Bun.serve<Data>({
-      hostname: listen.host, port: listen.port, ...(tls === null ? {} : { tls }), development: false,
+      hostname: listen.host, port: listen.port, reusePort: false, ...(tls === null ? {} : { tls }), development: false,
       maxRequestBodySize: HOUSE_LIMITS.body_bytes, idleTimeout: 30,
       fetch: (request, server) => app.fetch(request, { link: linkOf(request, server) }),
       websocket: websocketOf(handlers),

@@ -74,7 +74,7 @@ export async function makeStage(): Promise<Stage> {
   const context = { store, loop, limits: DEFAULT_LIMITS, identity, clock: () => stage.clock, seed, heartbeat_ms: 5_000,
     version: "0.1.0", say };
   const sessions = createSessions(context);
-  const watch = createWatch(store, loop.lastSeen);
+  const watch = createWatch(store, (id) => loop.lastSeen(id));
   const api: Api = { ...context, sessions, watch, auth: createAuth(() => store.state, identity.pin, () => stage.clock),
     hosts: new Set(["box1"]), url: () => "https://box1:4400" };
   const app = createApp(api);

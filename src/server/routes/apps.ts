@@ -76,7 +76,7 @@ export const APP_ROUTES = [
   route({
     method: "DELETE", path: "/v1/apps/{project}/{app}", answer: doneAnswer,
     summary: "Removes an app: its tasks are stopped, its jobs cancelled; the name is free when the last one is over",
-    async handle({ api, params, who, touch, commit }): Promise<z.infer<typeof doneAnswer>> {
+    async handle({ params, who, touch, commit }): Promise<z.infer<typeof doneAnswer>> {
       return commit((draft) => {
         const app = findApp(draft.state, params.project, params.app);
         if (app === undefined) throw noApp(params.project, params.app);

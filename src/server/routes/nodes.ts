@@ -88,7 +88,7 @@ const CHANGE = [
       const done = await commit((draft) => {
         const node = demandNode(draft.state, params.node);
         forgetNode(draft, node, body.fenced, { now_ms: draft.now_ms, revision: draft.revision, limits: api.limits,
-          seed: api.seed(), hasEnded: api.store.history.hasEnded, hasGrave: api.store.history.hasGrave });
+          seed: api.seed(), hasEnded: (uid) => api.store.history.hasEnded(uid), hasGrave: (uid) => api.store.history.hasGrave(uid) });
         return { revision: draft.revision };
       });
       api.sessions.close(id, { code: "forgotten", message: "this node was removed from the cluster",
