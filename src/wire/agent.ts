@@ -2,8 +2,9 @@
 // binary frames carry tunnelled bytes, see tunnel.ts. docs: protocol.md says what either side may conclude from them.
 
 import { z } from "zod";
-import type { Orphan } from "../core/model";
+import type { Device, Orphan } from "../core/model";
 import type { TaskReport, Verb } from "../core/record";
+import type { Taint } from "../core/workload";
 import { amounts, applied, device, nodeFacts, orphan, stamp, taint, taskReport, verb } from "./nouns";
 
 /** Version of this page. An agent and a server that share none refuse each other with a clear message. */
@@ -15,13 +16,15 @@ const text = z.string().max(4_096);
 // The core's own types, which are read-only all the way down; nouns.ts checks the schemas against them.
 const verbs = z.array(verb) as z.ZodType<readonly Verb[]>;
 const entries = z.array(taskReport) as z.ZodType<readonly TaskReport[]>;
+const devices = z.array(device) as z.ZodType<readonly Device[]>;
+const taints = z.array(taint) as z.ZodType<readonly Taint[]>;
 const unreadable = z.array(orphan) as z.ZodType<readonly Orphan[]>;
 
 /** What an agent says about its machine when it joins and at every hello. */
 export const machine = z.object({
   fingerprint: text, boot_id: text, agent_version: text,
-  facts: nodeFacts, capacity: amounts, devices: z.array(device),
-  pool: text, labels: z.record(z.string(), z.string()), taints: z.array(taint),
+  facts: nodeFacts, capacity: amounts, devices,
+  pool: text, labels: z.record(z.string(), z.string()), taints,
 });
 export type Machine = z.infer<typeof machine>;
 

@@ -1,0 +1,121 @@
+// The agent put together: identity, machine, driver, loop and connection. It opens no port and owns no decision.
+
+import { join } from "node:path";
+import type { Fence } from "../core/accept";
+import type { Device } from "../core/model";
+import type { Taint } from "../core/workload";
+import { findCgroups } from "../os/cgroup";
+import { nowMs, steadyClock } from "../os/clock";
+import { randomHex } from "../os/dice";
+import { makePrivateDir, readJson, replaceFile } from "../os/files";
+import { bootId, statOf } from "../os/proc";
+import { createAccounts, type AccountMode } from "./account";
+import { FatalAgentError, stayConnected, type Connection } from "./connection";
+import { openProcessDriver } from "./drivers/process";
+import { joinCluster, readIdentity, type Identity } from "./identity";
+import { readLog } from "./logs";
+import { createAgentLoop } from "./loop";
+import { createOutgoing } from "./outgoing";
+import { probeMachine, type Share } from "./probe";
+import { forgetAgent, makeRunDir, noteAgent, otherAgents, runDirOf, runName } from "./rundir";
+
+export interface AgentOptions {
+  readonly urls: readonly string[];
+  /** Needed once: an agent that has joined finds its identity in its data directory. */
+  readonly token: string | null;
+  readonly name: string | null;
+  readonly data_dir: string;
+  readonly pool: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly taints: readonly Taint[];
+  readonly accounts: AccountMode;
+  readonly capacity: Share | null;
+  readonly devices: readonly Device[];
+  readonly version: string;
+  readonly signal: AbortSignal;
+  say(line: string): void;
+}
+
+/** Runs the agent until `signal` aborts; its tasks live on. Throws FatalAgentError for what trying again cannot heal. */
+export async function runAgent(options: AgentOptions): Promise<void> {
+  const data = join(options.data_dir, "agent");
+  makePrivateDir(data);
+  const run = runDirOf(data);
+  makeRunDir(run);
+  claimShare(run, data, options);
+  try {
+    await serve(data, options);
+  } finally {
+    forgetAgent(run);
+  }
+}
+
+/** Several agents on one machine must not all give away the whole of it. */
+function claimShare(run: string, data: string, { capacity }: AgentOptions): void {
+  const others = otherAgents(run);
+  const greedy = others.find((other) => !other.share);
+  if (others.length > 0 && (capacity === null || greedy !== undefined)) {
+    const other = greedy ?? others[0];
+    throw new FatalAgentError("share", `another agent runs on this machine (process ${other?.pid}, ${other?.data})`,
+      "several agents on one machine need an explicit share each: --capacity cpu=2,memory=4GiB", 2);
+  }
+  const start = statOf(process.pid)?.start ?? "";
+  noteAgent(run, { pid: process.pid, start, boot_id: bootId(), data, share: capacity !== null });
+}
+
+async function serve(data: string, options: AgentOptions): Promise<void> {
+  const clock = steadyClock();
+  const machine = await probeMachine({ data, version: options.version, cgroups: findCgroups(runName(data)),
+    accounts: options.accounts, pool: options.pool, labels: options.labels, taints: options.taints,
+    share: options.capacity, share_name: options.capacity === null ? "" : options.name ?? runName(data),
+    devices: options.devices });
+  const identity = readIdentity(data) ?? await firstJoin(data, options, machine);
+  const driver = await openProcessDriver({ data, version: options.version, accounts: createAccounts(options.accounts),
+    devices: () => machine.devices, clock, say: options.say });
+  let connection: Connection | null = null;
+  const loop = await createAgentLoop({ driver, machine: () => machine, clock, say: options.say,
+    report: (entries) => connection?.report(entries) });
+  try {
+    connection = stayConnected({
+      urls: options.urls.length > 0 ? options.urls : identity.urls, certificate: identity.certificate, pin: identity.pin,
+      credential: identity.credential, key: identity.key, instance_id: randomHex(16), machine: () => machine, loop,
+      fence: fenceIn(data), clock, random: () => Number.parseInt(randomHex(4), 16) / 2 ** 32, say: options.say,
+      signal: options.signal, joined: (name) => options.say(`joined as ${name}`),
+      outgoing: (send) => createOutgoing(send, (what, signal) => readLog(what, { data, now_ms: nowMs, signal,
+        living: (uid) => driver.seen().get(uid)?.process.is === "alive" })),
+    });
+    await connection.done;
+  } finally {
+    loop.stop();
+    driver.close();
+  }
+}
+
+async function firstJoin(data: string, options: AgentOptions, machine: Awaited<ReturnType<typeof probeMachine>>):
+  Promise<Identity> {
+  if (options.token === null) {
+    throw new FatalAgentError("token", "this agent has not joined a cluster yet, and no token was given",
+      "on the server: orch token new --role agent; then: orch agent join URL --token TOKEN", 2);
+  }
+  return joinCluster({ data, urls: options.urls, token: options.token, name: options.name, machine });
+}
+
+/** The newest server this agent has heard, in memory and on disk. A file that cannot be read vouches for nothing. */
+function fenceIn(data: string): { get(): Fence | null; set(fence: Fence, durable: boolean): Promise<void> } {
+  const path = join(data, "fence.json");
+  const read = readJson(path);
+  let fence = read.is === "there" ? fenceOf(read.value) : null;
+  return {
+    get: () => fence,
+    set: async (next, durable) => {
+      fence = next;
+      if (durable) await replaceFile(path, `${JSON.stringify(next)}\n`);
+    },
+  };
+}
+
+function fenceOf(value: unknown): Fence | null {
+  const fence = value as Fence | null;
+  return typeof fence === "object" && fence !== null && typeof fence.cluster_id === "string" &&
+    typeof fence.timeline === "string" && Number.isInteger(fence.epoch) && Number.isInteger(fence.revision) ? fence : null;
+}
