@@ -53,7 +53,8 @@ function liftLeaders(demands: readonly Demand[]): Lifted | null {
     const key = hostKey(owner, owner.uid, workloadNameOf(owner));
     const own = owner.settings.priority;
     priority.set(key, Math.max(priority.get(key) ?? own, own));
-    leadersOf.set(key, spec.place.together_with.map((name) => hostKey(owner, owner.uid, name)));
+    const leaders = spec.place.together_with.map((name) => hostKey(owner, owner.uid, name));
+    leadersOf.set(key, leaders.filter((leader) => leader !== key));
   }
   for (let round = 0; round < DEPTH_LIMIT; round++) {
     const urgent = new Map(priority);

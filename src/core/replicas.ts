@@ -107,10 +107,9 @@ export function isGone(pass: Pass, keeping: Pick<Keeping, "give_up_after_ms">, t
 /** The slot has its attempt: once that is up, whatever it replaces may go. */
 function viewFine(pass: Pass, keeping: Keeping, best: TaskRow, kept: TaskRow | null, sorted: Sorted): SlotView {
   const { workload } = keeping;
-  const fact = pass.nodes.get(best.node_id);
-  if (fact !== undefined && fact.node.contact !== "connected") waitForNode(pass, keeping, best, fact);
+  noteSilent(pass, keeping, [best]);
   if (!isSettled(pass, best)) return UNSETTLED;
-  if (fact?.heard !== true) return UP;
+  if (pass.nodes.get(best.node_id)?.heard !== true) return UP;
   const why = `replaced by ${taskName(best)}`;
   if (kept !== null) stopTask(pass, kept, workload.settings.stop, why);
   for (const task of sorted.written_off) {
@@ -119,13 +118,18 @@ function viewFine(pass: Pass, keeping: Keeping, best: TaskRow, kept: TaskRow | n
   return UP;
 }
 
-function waitForNode(pass: Pass, keeping: Keeping, task: TaskRow, fact: NodeFact): void {
-  const silent = `${fact.node.name} has been silent for ${formatAge(fact.silence_ms)}`;
-  if (keeping.give_up_after_ms === null) {
-    waitFor(pass, keeping.workload, task.slot, `waits for its node: ${silent}`, forgetHint(fact));
-  } else if (pass.mass_silence) {
-    waitFor(pass, keeping.workload, task.slot, `is not replaced: ${silent}, as many others`, forgetHint(fact));
-  }
+/** Says which silent node an attempt's end or news must come from. */
+function noteSilent(pass: Pass, { workload, give_up_after_ms }: Keeping, tasks: readonly TaskRow[]): void {
+  const silent = [...tasks].sort((a, b) => (a.uid < b.uid ? -1 : 1)).flatMap((task) => {
+    const fact = pass.nodes.get(task.node_id);
+    return fact === undefined || fact.node.contact === "connected" ? [] : [{ task, fact }];
+  });
+  const [first] = silent;
+  if (first === undefined || workload.kind === "daemon") return;
+  const { task, fact } = first;
+  const text = `${fact.node.name} has been silent for ${formatAge(fact.silence_ms)}`;
+  if (give_up_after_ms === null) waitFor(pass, workload, task.slot, `waits for its node: ${text}`, forgetHint(fact));
+  else if (pass.mass_silence) waitFor(pass, workload, task.slot, `is not replaced: ${text}, as many others`, forgetHint(fact));
 }
 
 /** The command that resolves waiting for a silent node. */
@@ -144,10 +148,9 @@ function viewEmpty(pass: Pass, keeping: Keeping, slot: number, gone: readonly Ta
   }
   // Never two of one version, and never more than two of a slot.
   const alone = keeping.stop_first || ending.length > 1;
-  const blocker = ending.find((task) => alone || task.version === workload.version);
-  if (blocker !== undefined) {
-    const fact = pass.nodes.get(blocker.node_id);
-    if (fact !== undefined && fact.node.contact !== "connected") waitForNode(pass, keeping, blocker, fact);
+  const blockers = ending.filter((task) => alone || task.version === workload.version);
+  if (blockers.length > 0) {
+    noteSilent(pass, keeping, blockers);
     return { is: "pending", crashing: false };
   }
   const [lost] = gone;

@@ -74,19 +74,19 @@ function hostsOf(pass: Pass, rooms: Rooms): Hosts {
   if (rooms.hosts !== null) return rooms.hosts;
   const hosts: Hosts = { byNode: new Map(), wanted: new Map() };
   rooms.hosts = hosts;
-  for (const tasks of pass.tasks.values()) for (const task of tasks) countHost(hosts, task);
-  for (const task of rooms.placed) countHost(hosts, task);
+  for (const tasks of pass.tasks.values()) for (const task of tasks) countHost(pass, hosts, task);
+  for (const task of rooms.placed) countHost(pass, hosts, task);
   return hosts;
 }
 
-function countHost(hosts: Hosts, task: TaskRow): void {
+function countHost(pass: Pass, hosts: Hosts, task: TaskRow): void {
   const key = hostKey(task, task.owner_uid, task.workload);
   let there = hosts.byNode.get(task.node_id);
   if (there === undefined) hosts.byNode.set(task.node_id, there = new Map());
   let count = there.get(key);
   if (count === undefined) there.set(key, count = { all: 0, wanted: 0 });
   count.all++;
-  if (!isWanted(task)) return;
+  if (!isWanted(task) || pass.stopped.has(task.uid)) return;
   count.wanted++;
   hosts.wanted.set(key, (hosts.wanted.get(key) ?? 0) + 1);
 }
@@ -100,8 +100,8 @@ export const isAnywhere = (pass: Pass, rooms: Rooms, key: string): boolean => (h
 const NOBODY = { all: 0, wanted: 0 };
 
 /** Counts a task that was just placed. */
-export function settleIn(rooms: Rooms, room: Room, task: TaskRow): void {
-  if (rooms.hosts !== null) countHost(rooms.hosts, task);
+export function settleIn(pass: Pass, rooms: Rooms, room: Room, task: TaskRow): void {
+  if (rooms.hosts !== null) countHost(pass, rooms.hosts, task);
   rooms.placed.push(task);
   rooms.touched.push(room.index);
   room.stamp++;

@@ -112,7 +112,7 @@ function commit(look: Look, demand: Demand, chosen: readonly Room[]): void {
     const promised = promiseOn(look, room);
     const task = taskOf(look, demand, room, promised, { member, attempt, grant_until });
     takeRoom(rooms, room, promised);
-    settleIn(rooms, room, task);
+    settleIn(pass, rooms, room, task);
     pass.ops.push({ op: "place", task, slot: row, why: demand.why });
   }
   if (kind === "job") startRun(pass, owner as RunRow);
