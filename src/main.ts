@@ -1,7 +1,41 @@
-// argv → command → exit code. The only place that ends the process.
+// argv → command → exit code. The only place that ends the process, and the only one that knows both the command line
+// and the parts it starts. What a command needs is loaded when it is asked for.
 
+import type { Parts } from "./cli/parts";
 import { versionText } from "./cli/version";
 
 const argv = process.argv.slice(2);
-if (argv[0] === "version" || argv[0] === "--version") console.log(versionText(argv.includes("--json")));
-process.exit(0);
+
+const parts: Parts = {
+  startServer: async (options) => (await import("./server/server")).startServer(options),
+  runAgent: async (options) => (await import("./agent/agent")).runAgent(options),
+  runKeeper: async (dir) => (await import("./agent/keeper")).runKeeper(dir),
+  async restore(data_dir, file) {
+    const [{ restoreDatabase }, { nowMs }, { randomBytes }] = await Promise.all([
+      import("./store/restore"), import("./os/clock"), import("./os/dice"),
+    ]);
+    return restoreDatabase({ dir: `${data_dir}/server`, from: file, clock: nowMs, random: randomBytes });
+  },
+};
+
+/** Scripts ask for the version often: nothing else is loaded for it. */
+function isVersion(): boolean {
+  const [first, ...rest] = argv;
+  return (first === "version" || first === "--version" || first === "-V") && rest.every((one) => one === "--json");
+}
+
+async function main(): Promise<number> {
+  if (isVersion()) {
+    console.log(versionText(argv.includes("--json")));
+    return 0;
+  }
+  const [{ dispatch }, { processHost }, { nowMs }] = await Promise.all([
+    import("./cli/dispatch"), import("./cli/terminal"), import("./os/clock"),
+  ]);
+  const { host, flushed } = processHost(parts, nowMs, (code) => process.exit(code));
+  const code = await dispatch(argv, host);
+  await flushed();
+  return code;
+}
+
+process.exit(await main());

@@ -1,9 +1,11 @@
 // What `orch agent join` and `orch up` share: the flags of an agent and what becomes of them.
 
+import { join } from "node:path";
 import { digest128 } from "../core/fresh";
 import type { Device } from "../core/model";
 import { readings, readAs, text, texts, word, reading } from "./command";
 import type { Context } from "./context";
+import { readOr } from "./contexts";
 import type { AgentOptions, Capacity } from "./parts";
 import { readCapacity, readFakeDevices, readLabel, readTaint, type Pair } from "./readers";
 import type { Taint } from "../core/workload";
@@ -29,6 +31,10 @@ interface AgentFlags {
   readonly capacity: Capacity | null;
   readonly device: readonly string[];
 }
+
+/** Whether an agent of this data directory has joined before: then it knows who it is, and needs no token. */
+export const hasJoined = async (data_dir: string): Promise<boolean> =>
+  (await readOr(join(data_dir, "agent", "identity.json"))) !== null;
 
 interface Joining {
   readonly urls: string[];

@@ -3,7 +3,7 @@
 import { resolve } from "node:path";
 import { command, text } from "../command";
 import { UsageError } from "../failure";
-import { AGENT_OPTIONS, agentOptions } from "../joining";
+import { AGENT_OPTIONS, agentOptions, hasJoined } from "../joining";
 import { untilEnded } from "../serve";
 import { dataDir, normalUrl } from "../settings";
 
@@ -22,15 +22,16 @@ export const agentJoin = command({
     + "It stays in the foreground; stopping it stops no task.",
   async run(context, { args: [typed], flags }) {
     const { host } = context;
+    const data_dir = resolve(host.cwd, dataDir(flags.data, host));
     const named = typed ?? (host.env["ORCH_URL"] || null);
-    if (named === null) {
+    if (named === null && !(await hasJoined(data_dir))) {
       throw new UsageError("the server's address is missing", "orch agent join https://box1:4400 --token T");
     }
-    const urls = named.split(",").map((one) => normalUrl(one.trim())).filter((one) => one !== null);
+    const urls = (named ?? "").split(",").filter((one) => one.trim() !== "").map((one) => normalUrl(one.trim())).filter((one) => one !== null);
     const token = flags.token ?? (host.env["ORCH_TOKEN"] || null);
     const stop = new AbortController();
     const agent = host.parts.runAgent(agentOptions(context, flags,
-      { urls, token, data_dir: resolve(host.cwd, dataDir(flags.data, host)), signal: stop.signal }));
+      { urls, token, data_dir, signal: stop.signal }));
     return untilEnded(context, agent, async () => {
       stop.abort();
       await agent;

@@ -1,7 +1,9 @@
 // `orch up`: server and agent of one machine in one process; the agent joins over the real socket.
 
+import { join } from "node:path";
 import { command } from "../command";
-import { AGENT_OPTIONS, agentOptions } from "../joining";
+import { parseCluster, readOr } from "../contexts";
+import { AGENT_OPTIONS, agentOptions, hasJoined } from "../joining";
 import { SERVER_OPTIONS, startServing, untilEnded } from "../serve";
 
 export const up = command({
@@ -13,14 +15,22 @@ export const up = command({
   notes: "It stays in the foreground. Stopping it stops no task.",
   async run(context, { flags }) {
     const { server, data_dir } = await startServing(context, flags);
-    const join = await server.joinCommand();
     const stop = new AbortController();
-    const token = /--token (\S+)/.exec(join)?.[1] ?? null;
+    // The first time the agent joins over the real socket, as every other one does.
+    const commandLine = (await hasJoined(data_dir)) ? "" : await server.joinCommand();
+    const token = /--token (\S+)/.exec(commandLine)?.[1] ?? null;
+    const near = parseCluster(await readOr(join(data_dir, "server", "client.json")))?.url ?? server.url;
     const agent = context.host.parts.runAgent(agentOptions(context, flags,
-      { urls: [server.url], token, data_dir, signal: stop.signal }));
-    return untilEnded(context, Promise.race([server.stopped, agent]), async () => {
+      { urls: [near], token, data_dir, signal: stop.signal }));
+    const end = async (): Promise<void> => {
       stop.abort();
-      await Promise.all([agent, server.stop()]);
-    });
+      await Promise.allSettled([agent, server.stop()]);
+    };
+    try {
+      return await untilEnded(context, Promise.race([server.stopped, agent]), end);
+    } catch (error) {
+      await end();
+      throw error;
+    }
   },
 });

@@ -1,0 +1,177 @@
+// The command line against the real binary, where a process is needed to see it: streams, signals, broken pipes,
+// logging in, TLS, and what the working directory must not change.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { RunView } from "../../src/wire/api";
+import { Cluster } from "../support/cluster";
+import { BINARY, Program, runOrch } from "../support/program";
+import { waitUntil } from "../support/wait";
+
+let cluster: Cluster;
+let dir: string;
+beforeAll(async () => {
+  cluster = await Cluster.start({ name: "cli", agents: ["n1"] });
+  dir = await mkdtemp(join(tmpdir(), "orch-cli-"));
+});
+afterAll(async () => {
+  await rm(dir, { recursive: true });
+  expect(await cluster.close()).toEqual([]);
+});
+
+const LITTLE = ["--cpu", "20m", "--memory", "16MiB"];
+const runOf = async (name: string): Promise<RunView> => waitUntil(`the run ${name}`, async () =>
+  (await cluster.json<{ runs: RunView[] }>("runs")).runs.find((run) => run.name === name));
+
+/** An attached run as a process of its own. */
+const attached = (name: string, script: string, ...more: string[]): Program =>
+  Program.start(name, ["run", ...LITTLE, "--name", name, ...more, "-c", script], join(dir, `${name}.log`), cluster.env);
+
+describe("orch run in the foreground", () => {
+  test("shows output as it is written, not at the end", async () => {
+    const run = attached("streams", `echo first; until [ -e ${dir}/go ]; do sleep 0.05; done; echo second`);
+    await run.line(/first/);
+    expect(run.running).toBe(true);
+    await Bun.write(join(dir, "go"), "");
+    expect(await run.exited).toBe(0);
+    expect(run.output()).toContain("second");
+  });
+
+  test("without a terminal cancels the job on Ctrl-C and ends with 130", async () => {
+    const run = attached("interrupted", "echo up; exec sleep 1000");
+    await run.line(/up/);
+    expect(await run.kill("SIGINT")).toBe(130);
+    expect((await runOf("interrupted")).state).toBe("cancelled");
+  });
+
+  test("leaves the job alone when it is killed itself", async () => {
+    const run = attached("orphaned", `echo up; until [ -e ${dir}/end ]; do sleep 0.05; done`);
+    await run.line(/up/);
+    await run.kill("SIGKILL");
+    expect((await runOf("orphaned")).state).toBe("running");
+    await Bun.write(join(dir, "end"), "");
+    await waitUntil("the job to succeed", async () => (await runOf("orphaned")).state === "succeeded");
+  });
+
+  test("goes on over a server that dies and comes back, and misses and doubles nothing", async () => {
+    const wait = `until [ -e ${dir}/on ]; do sleep 0.05; done`;
+    const run = attached("patient", `for i in 1 2 3; do echo line $i; done; ${wait}; echo line 4; exit 9`);
+    await run.line(/line 3/);
+    await cluster.server?.kill();
+    await Bun.write(join(dir, "on"), "");
+    await cluster.startServer();
+    expect(await run.exited).toBe(9);
+    expect(run.output().match(/^line \d$/gm)).toEqual(["line 1", "line 2", "line 3", "line 4"]);
+  });
+
+  test("with -d prints the number and nothing else", async () => {
+    const { code, out, err } = await cluster.orch("run", ...LITTLE, "-d", "--", "true");
+    expect(code).toBe(0);
+    expect(err).toBe("");
+    expect(out).toMatch(/^\d+\n$/);
+    expect(await cluster.ok("logs", "-f", out.trim())).toBe("");
+  });
+
+  test("starts in the current directory, with the variables that were asked for and no others", async () => {
+    const env = { ...cluster.env, WANTED: "from here", SECRET_KEY: "not sent" };
+    const file = join(dir, "vars");
+    await Bun.write(file, "# a comment\nA=1\nB=two words\n");
+    const argv = ["run", ...LITTLE, "--env", "WANTED", "--env", "B=2", "--env-file", file, "-c",
+      "pwd; echo $WANTED/$A/$B/$SECRET_KEY/"];
+    const child = Bun.spawn([BINARY, ...argv], { cwd: dir, env, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+    const out = await new Response(child.stdout).text();
+    expect(out).toBe(`${dir}\nfrom here/1/2//\n`);
+    expect(await child.exited).toBe(0);
+  });
+
+  test("passes bytes through a pipe unchanged, escape sequences and all", async () => {
+    const { out } = await cluster.orch("run", ...LITTLE, "--", "printf", "\\033[31mred\\033]0;t\\007\\r\\n");
+    expect(out).toBe("\x1b[31mred\x1b]0;t\x07\r\n");
+  });
+});
+
+describe("the process", () => {
+  test("ends quietly when its reader goes away", async () => {
+    await cluster.ok("run", ...LITTLE, "--name", "long", "-c", "seq 200000");
+    const { run } = await runOf("long");
+    const piped = Bun.spawn(["sh", "-c", `'${BINARY}' logs ${run} | head -n 1`],
+      { env: cluster.env, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+    const [out, err] = await Promise.all([new Response(piped.stdout).text(), new Response(piped.stderr).text()]);
+    expect([out, err]).toEqual(["1\n", ""]);
+  });
+
+  test("writes all of a large answer before it ends", async () => {
+    const { run } = await runOf("long");
+    const { out } = await cluster.orch("logs", String(run));
+    expect(out.length).toBe(1_288_895);
+    expect(out).toEndWith("\n200000\n");
+  });
+
+  test("is not changed by files of the directory it is started in", async () => {
+    const here = join(dir, "trap");
+    await mkdir(here);
+    await Bun.write(join(here, ".env"), "ORCH_URL=http://127.0.0.1:9\nORCH_TOKEN=x\n");
+    await Bun.write(join(here, "bunfig.toml"), 'preload = ["./evil.ts"]\n');
+    await Bun.write(join(here, "evil.ts"), 'console.log("loaded");\n');
+    const child = Bun.spawn([BINARY, "nodes", "-q"], { cwd: here, env: cluster.env, stdin: "ignore", stdout: "pipe" });
+    expect(await new Response(child.stdout).text()).toBe("n1\n");
+  });
+
+  test("tells its version without anything else", async () => {
+    const { code, out } = await runOrch(["version", "--json"], {});
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ version: expect.any(String), commit: expect.any(String) });
+  });
+});
+
+describe("logging in", () => {
+  const away = (home: string): Record<string, string> => ({ PATH: cluster.env["PATH"] ?? "", HOME: join(dir, home) });
+
+  test("with the line that `orch user add` prints makes one that person", async () => {
+    const line = (await cluster.ok("user", "add", "alice")).trim();
+    const shell = Bun.spawn(["sh", "-c", line.replace("orch login", `'${BINARY}' login`)],
+      { env: away("alice"), stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+    expect(await new Response(shell.stdout).text()).toContain("as alice");
+    expect(await shell.exited).toBe(0);
+    const { out } = await runOrch(["nodes", "-q"], away("alice"));
+    expect(out).toBe("n1\n");
+    const refused = await runOrch(["user", "add", "bob"], away("alice"));
+    expect(refused.code).toBe(4);
+  });
+
+  test("with half a token is refused, and nothing is kept", async () => {
+    const { token } = await cluster.json<{ token: string }>("token", "new", "--role", "viewer");
+    const { code, err } = await runOrch(["login", cluster.url], away("half"), token.slice(0, -3));
+    expect(code).toBe(4);
+    expect(err).toContain("whole token");
+    expect(existsSync(join(dir, "half/.config/orch/current"))).toBe(false);
+  });
+});
+
+describe("over TLS", () => {
+  test("a server is believed by its key alone: the right token works, another server's does not", async () => {
+    const data = join(dir, "tls");
+    const env = { ...cluster.env, ORCH_DATA: data };
+    const server = Program.start("tls", ["server", "--listen", "0.0.0.0:0"], join(dir, "tls.log"), env);
+    try {
+      const port = (await server.line(/listening on https:\/\/\S+:(\d+)/))[1] ?? "";
+      const url = `https://127.0.0.1:${port}`;
+      expect((await runOrch(["user", "ls", "-q"], env)).out).toBe("admin\n");
+      const made = await runOrch(["token", "new", "--role", "viewer", "--json"], env);
+      const { token } = JSON.parse(made.out) as { token: string };
+      const from = (given: string): Record<string, string> =>
+        ({ PATH: cluster.env["PATH"] ?? "", HOME: join(dir, "elsewhere"), ORCH_URL: url, ORCH_TOKEN: given });
+      expect((await runOrch(["nodes"], from(token))).code).toBe(0);
+
+      const other = await cluster.json<{ token: string }>("token", "new", "--role", "viewer");
+      const refused = await runOrch(["nodes"], from(other.token));
+      expect(refused.code).toBe(3);
+      expect(refused.err).toMatch(/^orch: .*key.*\n$/);
+    } finally {
+      expect(await server.kill("SIGTERM")).toBe(0);
+    }
+  });
+});
