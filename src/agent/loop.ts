@@ -12,6 +12,8 @@ import type { Driver } from "./drivers/driver";
 /** How long a killed task is left alone before it is killed again. */
 const KILL_AGAIN_MS = 900;
 
+const BEGUN = { none: "no", alive: "alive", ended: "over", vanished: "over" } as const;
+
 export interface LoopOptions {
   readonly driver: Driver;
   readonly machine: () => Machine;
@@ -89,7 +91,7 @@ class Loop implements AgentLoop {
     const now_ms = clock();
     const decided = step({ records: this.#records, seen: driver.seen(), busy: this.#busy, signalled: this.#signalled,
       reserved: this.#reserved, boot_id: machine.boot_id, now_ms, capacity: machine.capacity, devices: machine.devices,
-      unreadable: this.#unreadable, heard_ms: this.#heard_ms });
+      unreadable: this.#unknown(), heard_ms: this.#heard_ms });
     this.#reserved = decided.reserved;
     this.#lacking = decided.lacking;
     for (const action of decided.actions) if (!this.#isTooSoon(action, now_ms)) this.#act(action);
@@ -179,7 +181,7 @@ class Loop implements AgentLoop {
     const seen = driver.seen();
     const accepted = accept({ fence, records: this.#records, boot_id: this.#options.machine().boot_id,
       now_ms: this.#options.clock(), claimed: (uid) => seen.get(uid)?.claimed === true || driver.wasClaimed(uid),
-      begun: (uid) => (seen.get(uid)?.process.is ?? "none") !== "none" },
+      begun: (uid) => BEGUN[seen.get(uid)?.process.is ?? "none"] },
       stamp, n, verbs);
     if (accepted === null) return null;
     await Promise.all([...accepted.records.map((record) => driver.write(record)),
@@ -193,7 +195,12 @@ class Loop implements AgentLoop {
   inventory(): { entries: readonly TaskReport[]; unreadable: readonly Orphan[] } {
     const seen = this.#options.driver.seen();
     const entries = [...this.#records.values()].map((record) => this.#reportOf(record, seen));
-    return { entries, unreadable: this.#unreadable };
+    return { entries, unreadable: this.#unknown() };
+  }
+
+  /** What could not be read, and has not got its record back from the server since. */
+  #unknown(): readonly Orphan[] {
+    return this.#unreadable.filter(({ uid }) => !this.#records.has(uid));
   }
 
   async acknowledged(uids: readonly string[]): Promise<void> {

@@ -34,6 +34,7 @@ export type SessionEnd =
 const PAGE = 200;
 const RESEND_AFTER_MS = 5_000;
 const SILENT_BEATS = 3;
+const WELCOME_WITHIN_MS = 20_000;
 
 interface Unacked { readonly seq: number; readonly entries: readonly TaskReport[]; sent_ms: Ms }
 
@@ -49,6 +50,7 @@ export class Session {
   #seq = 0;
   #inventoried: string[] = [];
   #beat: ReturnType<typeof setInterval> | null = null;
+  #patience: ReturnType<typeof setTimeout>;
   #answered_ms: Ms;
   #work: Promise<void> = Promise.resolve();
   #refusal: Extract<ToAgent, { type: "refused" }> | null = null;
@@ -63,6 +65,8 @@ export class Session {
     this.#socket = new WebSocket(url, tls as unknown as string[]);
     this.#socket.binaryType = "arraybuffer";
     this.#outgoing = options.outgoing((data) => this.#socket.send(data as string));
+    // A challenge or welcome that never comes would leave the agent waiting for ever.
+    this.#patience = setTimeout(() => this.#socket.close(4_004, "the server does not answer"), WELCOME_WITHIN_MS);
     this.ended = new Promise((resolve) => {
       let why = "the connection was closed";
       this.#socket.onerror = (event) => { why = "message" in event ? String(event.message) : why; };
@@ -77,6 +81,7 @@ export class Session {
 
   #end(why: string): SessionEnd {
     if (this.#beat !== null) clearInterval(this.#beat);
+    clearTimeout(this.#patience);
     this.#outgoing.closed();
     const lived = this.#phase === "live";
     this.#phase = "dialling";
@@ -112,6 +117,7 @@ export class Session {
         return this.#answer(message);
       case "welcome":
         this.#phase = "live";
+        clearTimeout(this.#patience);
         this.#options.joined(message.name);
         this.#startBeating(message.heartbeat_ms);
         await loop.acknowledged(this.#inventoried);

@@ -64,8 +64,8 @@ export interface AcceptContext {
   readonly fence: Fence;
   readonly records: ReadonlyMap<string, TaskRecord>;
   readonly claimed: (uid: string) => boolean;
-  /** Whether a process of it is or was here; when its record cannot be read, its end is still not ours to make up. */
-  readonly begun: (uid: string) => boolean;
+  /** Whether a process of it is or was here, also when its record is gone: its end is not ours to make up then. */
+  readonly begun: (uid: string) => "no" | "alive" | "over";
   readonly boot_id: string;
   readonly now_ms: Ms;
 }
@@ -86,9 +86,9 @@ export function accept(context: AcceptContext, stamp: Stamp, n: number, verbs: r
       const record = current(verb.uid);
       if (record !== undefined && record.end === null) changed.set(verb.uid, { ...record, go: true });
     } else if (current(verb.uid) === undefined) {
-      if (context.begun(verb.uid)) continue;
-      claims.push(verb.uid);
-      reports.push(neverBegan(verb.uid, verb.why));
+      const begun = context.begun(verb.uid);
+      if (begun === "no") claims.push(verb.uid);
+      if (begun !== "alive") reports.push(withoutRecord(verb.uid, verb.why, begun));
     } else {
       for (const record of stopped(verb, current, context.now_ms)) changed.set(record.assignment.uid, record);
     }
@@ -105,7 +105,8 @@ function assign(context: AcceptContext, known: TaskRecord | undefined,
   }
   const record: TaskRecord = { assignment: task, boot_id: context.boot_id, accepted_ms: context.now_ms,
     go: task.desired === "run", not_before_ms: 0, stop: null, end: null };
-  if (context.begun(task.uid)) return null;
+  // What ran here and lost its record has it back, and is judged by what is seen of it; it is never executed again.
+  if (context.begun(task.uid) !== "no") return record;
   if (context.claimed(task.uid)) return { ...record, end: refusal(context, "stopped",
     "it was stopped before it came") };
   if (task.boot_id !== context.boot_id) {
@@ -129,9 +130,9 @@ function stopped(verb: Extract<Verb, { verb: "stop" }>, current: (uid: string) =
   return [{ ...record, stop: { signal, grace_ms, why, at_ms: now_ms } }];
 }
 
-function neverBegan(uid: string, why: string): TaskReport {
-  return { uid, name: "", identity: null, grant_until: 0, held: null, reported: { state: "stopped",
-    started_age_ms: null,
-    finished_age_ms: 0, exit_code: null, signal: null, reason: `${why}; it never began here`, peak_memory_bytes: null,
-    tail: null, next: null } };
+function withoutRecord(uid: string, why: string, begun: "no" | "over"): TaskReport {
+  const [state, reason] = begun === "no" ? ["stopped", `${why}; it never began here`] as const
+    : ["gone", "it is over, and the record of how it ended is lost"] as const;
+  return { uid, name: "", identity: null, grant_until: 0, held: null, reported: { state, reason, started_age_ms: null,
+    finished_age_ms: 0, exit_code: null, signal: null, peak_memory_bytes: null, tail: null, next: null } };
 }

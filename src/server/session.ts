@@ -164,6 +164,13 @@ async function takeReport(hub: Hub, session: Session, seq: number, entries: read
   if (node !== undefined && verbs.length > 0) push(hub, session, node, [], verbs);
 }
 
+/** What was given up since it was first sent is not sent again, so that it is not started after all. */
+function withoutGivenUp(hub: Hub, message: Changes): Changes {
+  const changes = message.changes.filter((verb) => verb.verb === "stop" ||
+    hub.store.state.tasks.get(toldBy(verb)[0])?.written_off === null);
+  return { ...message, changes };
+}
+
 function takeHeartbeat(hub: Hub, session: Session, beat: Extract<ToServer, { type: "heartbeat" }>): void {
   if (session.phase.is !== "live") return;
   hub.loop.heard(session.phase.node_id, hub.clock());
@@ -171,7 +178,8 @@ function takeHeartbeat(hub: Hub, session: Session, beat: Extract<ToServer, { typ
   session.unapplied = session.unapplied.filter(({ message }) => message.n > beat.applied_n);
   const oldest = session.unapplied[0];
   if (oldest === undefined || hub.clock() - oldest.at_ms < RESEND_AFTER_MS) return;
-  session.unapplied = session.unapplied.map(({ message }) => ({ message, at_ms: hub.clock() }));
+  const at_ms = hub.clock();
+  session.unapplied = session.unapplied.map(({ message }) => ({ message: withoutGivenUp(hub, message), at_ms }));
   for (const { message } of session.unapplied) send(session, message);
 }
 
