@@ -7,11 +7,11 @@ import { createOutgoing } from "../../src/agent/outgoing";
 import type { Fence } from "../../src/core/accept";
 import { makeDriver, type DriverWorld } from "./driver";
 import { newOwner, type Owner } from "./host";
+import { identityOf } from "./keys";
 import type { Machine } from "./machine";
 import { machineFacts } from "./nodes";
 
 export interface AgentWorld extends DriverWorld {
-  readonly pin: string;
   readonly note: (what: string) => void;
   /** A bug showed itself. */
   readonly failed: (why: string) => void;
@@ -60,7 +60,7 @@ async function run(world: AgentWorld, agent: Agent): Promise<void> {
   const loop: AgentLoop = await createAgentLoop({ driver: makeDriver(world, machine, agent.owner), clock, say,
     machine: () => machineFacts(machine), report: (entries) => agent.connection?.report(entries) });
   let known: Fence | null = disk.fence;
-  agent.connection = stayConnected({ ...identity, urls: ["http://server"], certificate: null, pin: world.pin, loop, clock, say,
+  agent.connection = stayConnected({ ...identity, urls: ["http://server"], certificate: null, pin: identityOf(identity.credential.cluster_id).pin, loop, clock, say,
     instance_id: `${machine.id}-${instances++}`, machine: () => machineFacts(machine), random: world.random.next,
     signal: new AbortController().signal, joined: () => undefined,
     outgoing: (send) => createOutgoing(send, async function* () { /* no logs are asked for */ }),

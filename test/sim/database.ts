@@ -61,14 +61,18 @@ function apply(database: Database, built: Built): readonly Change[] {
   if (built.batch === null) return [];
   const changes: Change[] = built.batch.rows.map((row) => row.change);
   changes.push({ table: "cluster", key: "cluster", row: built.batch.cluster });
-  applyToLive(database.state, changes);
+  applyChanges(database, changes);
   for (const answer of built.batch.answers) database.answers.set(answerKey(answer), answer);
+  return changes;
+}
+
+export function applyChanges(database: Database, changes: readonly Change[]): void {
+  applyToLive(database.state, changes);
   for (const change of changes) {
     if (change.table === "ended_tasks") database.ended_tasks.set(change.key, change.row);
     else if (change.table === "ended_runs") database.ended_runs.set(change.key, change.row);
     else if (change.table === "graves") database.graves.add(change.key);
   }
-  return changes;
 }
 
 export interface StoreWorld {

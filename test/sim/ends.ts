@@ -6,8 +6,11 @@ import { taskName } from "../../src/core/task";
 import type { Life } from "./lives";
 import { demand } from "./violation";
 
-/** `excused`: the machine is out of reach for good, or nobody counts on the task any more. */
-export function checkEnd(row: TaskRow, life: Life | null, excused: boolean): void {
+/**
+ * `excused`: the machine is out of reach for good, or nobody counts on the task any more. `forgetful`: its agent lost
+ * records.
+ */
+export function checkEnd(row: TaskRow, life: Life | null, excused: boolean, forgetful: boolean): void {
   const { observed } = row;
   const name = (): string => `${taskName(row)} ${row.uid.slice(0, 6)} on ${row.node_id} as ${observed.state}`;
   demand(isFinal(observed.state), "history holds what is over", name);
@@ -25,6 +28,9 @@ export function checkEnd(row: TaskRow, life: Life | null, excused: boolean): voi
     return;
   }
   if (final.state === "lost") return;
+  if (forgetful && final.state === "stopped" && final.exit_code === null && final.reason !== null) return;
+  // Nobody could write down how what went with its machine ended.
+  if (life.exit?.signal === "POWER" && final.exit_code === null && final.signal === null) return;
   demand(final.exit_code === (life.exit?.exit_code ?? null) && final.signal === (life.exit?.signal ?? null),
     "I9: exit codes are true", () => `${name()}: ${final.exit_code ?? final.signal ?? "?"}, was ` +
       `${life.exit?.exit_code ?? life.exit?.signal ?? "?"}`);

@@ -12,6 +12,8 @@ export type Trouble = (typeof TROUBLES)[number];
 
 export interface Faults {
   readonly nodes: number;
+  /** Whether the database is SQLite's; only kills happen to it then. */
+  readonly sqlite: boolean;
   readonly safety_ms: number;
   /** Probabilities of one message. */
   readonly drop: number;
@@ -33,17 +35,20 @@ const logUniform = (random: Random, low: number, high: number): number =>
 /** Rare ones are wholesale: one a world is plenty. */
 const RARE: ReadonlySet<Trouble> = new Set(["restore", "wrong_copy", "empty_database", "death", "agent_disk_loss"]);
 
+const OF_COPIES: ReadonlySet<Trouble> = new Set(["restore", "wrong_copy", "empty_database", "backup"]);
+
 export function drawFaults(random: Random): Faults {
   const calm = random.chance(0.05);
   const some = (p: number, high: number): number => (!calm && random.chance(p) ? random.next() * high : 0);
   const safety_ms = logUniform(random, 60_000, 400_000);
+  const sqlite = random.chance(0.05);
   const every: Partial<Record<Trouble, number | null>> = {};
   for (const trouble of TROUBLES) {
-    const on = !calm && random.chance(RARE.has(trouble) ? 0.2 : 0.4);
+    const on = random.chance(RARE.has(trouble) ? 0.2 : 0.4) && !calm && !(sqlite && OF_COPIES.has(trouble));
     every[trouble] = on ? logUniform(random, RARE.has(trouble) ? 100_000 : 12_000, 300_000) : null;
   }
   return {
-    nodes: random.int(1, 6), safety_ms,
+    nodes: random.int(1, 6), sqlite, safety_ms,
     drop: some(0.4, 0.15), double: some(0.4, 0.2), slow: some(0.4, 0.2), slow_ms: random.int(100, 20_000),
     ghost: some(0.5, 1), act_every_ms: logUniform(random, 3_000, 40_000),
     every_ms: every as Record<Trouble, number | null>,

@@ -15,6 +15,10 @@ export interface LedgerWorld {
   readonly lives: () => Lives;
   /** Whether a machine's word is beyond reach: forgotten by an operator, or its disk was lost. */
   readonly isGivenUp: (node_id: string) => boolean;
+  /** Whether the node's agent lost records, so that it cannot know how its tasks ended. */
+  readonly isDiskLost: (node_id: string) => boolean;
+  /** Holds a decision to give an attempt up against the truth. */
+  readonly writtenOff: (row: TaskRow) => void;
 }
 
 export interface Ledger {
@@ -25,6 +29,8 @@ export interface Ledger {
   /** The newest row that any database had of a task. */
   readonly rows: ReadonlyMap<string, TaskRow>;
   readonly writtenOff: ReadonlySet<string>;
+  /** Attempts on draining nodes, which stay until their successor runs elsewhere. */
+  readonly moved: ReadonlySet<string>;
   /** Which run had a number; over restores, too. */
   readonly numbers: ReadonlyMap<number, string>;
 }
@@ -41,12 +47,14 @@ interface Books {
   readonly attempts: Map<string, number>;
   readonly rows: Map<string, TaskRow>;
   readonly writtenOff: Set<string>;
+  readonly moved: Set<string>;
   readonly numbers: Map<number, string>;
 }
 
 export function openLedger(world: LedgerWorld, database: Database): Ledger {
   const books: Books = { world, database, cluster: database.state.cluster, tasks: new Map(), runs: new Map(), ended: new Map(),
-    endedRuns: new Map(), attempts: new Map(), rows: new Map(), writtenOff: new Set(), numbers: new Map() };
+    endedRuns: new Map(), attempts: new Map(), rows: new Map(), writtenOff: new Set(), moved: new Set(),
+    numbers: new Map() };
   const open = (next: Database): void => {
     books.database = next;
     books.cluster = next.state.cluster;
@@ -58,7 +66,7 @@ export function openLedger(world: LedgerWorld, database: Database): Ledger {
     for (const task of next.state.tasks.values()) rise(books, task);
   };
   open(database);
-  return { open, rows: books.rows, writtenOff: books.writtenOff, numbers: books.numbers,
+  return { open, rows: books.rows, writtenOff: books.writtenOff, moved: books.moved, numbers: books.numbers,
     committed: (changes) => committed(books, changes) };
 }
 
@@ -131,6 +139,7 @@ function checkTask(books: Books, uid: string, row: TaskRow | null, placed: TaskR
 /** An attempt is given up only where its workload says so, and an exclusive one only when it cannot live any more. */
 function checkWriteOff(books: Books, row: TaskRow): void {
   books.writtenOff.add(row.uid);
+  books.world.writtenOff(row);
   const life = books.world.lives().living.get(row.uid);
   const settings = (books.database.state.runs.get(row.owner_uid) ?? books.database.state.workloads.get(row.owner_uid))?.settings;
   const name = (): string => `${taskName(row)} ${row.uid.slice(0, 6)} on ${row.node_id}: ${row.written_off?.why ?? ""}`;
@@ -154,6 +163,10 @@ function checkPlacement(books: Books, task: TaskRow, state: State): void {
     }
     demand(task.attempt > other.attempt, "attempts rise", () => `${name()} after ${taskName(other)}`);
     if (other.version !== task.version && !task.exclusive) continue;
+    if (state.nodes.get(other.node_id)?.drain != null && !task.exclusive) {
+      books.moved.add(other.uid);
+      continue;
+    }
     demand(other.written_off !== null, "I3: the attempt before has ended or was given up",
       () => `${name()} beside ${taskName(other)} ${other.uid.slice(0, 6)} (${other.observed.state})`);
   }
@@ -200,7 +213,8 @@ function checkEndedTask(books: Books, row: TaskRow): void {
   books.ended.set(row.uid, row);
   books.rows.set(row.uid, row);
   books.world.note(`= ${taskName(row)} ${row.uid.slice(0, 6)} is ${row.observed.state}`);
-  checkEnd(row, books.world.lives().of(row.uid), books.world.isGivenUp(row.node_id) || !isWanted(row));
+  checkEnd(row, books.world.lives().of(row.uid), books.world.isGivenUp(row.node_id) || !isWanted(row),
+    books.world.isDiskLost(row.node_id));
 }
 
 function checkRun(books: Books, uid: string, row: RunRow | null, changes: readonly Change[]): void {

@@ -96,15 +96,16 @@ export const describe = (life: Life): string =>
 /** Of one slot, one attempt of one version lives at a time, unless its policy gave the older one up. */
 function checkPair(older: Life, newer: Life, world: LivesWorld): void {
   const a = older.identity, b = newer.identity;
+  const mayOverlapNow = (): boolean => world.mayOverlap(older, newer);
   if (older.ended_ms !== null) return;
-  const exclusive = older.process.assignment.lease_ms !== null || newer.process.assignment.lease_ms !== null;
-  demand(!exclusive || older.identity.attempt === b.attempt, "I3: an exclusive slot never has two",
-    () => `${describe(newer)} beside ${describe(older)}`);
+  const leases = [older, newer].filter((life) => life.process.assignment.lease_ms !== null).length;
+  const mayBoth = leases === 0 || a.attempt === b.attempt || (leases === 1 && mayOverlapNow());
+  demand(mayBoth, "I3: an exclusive slot never has two", () => `${describe(newer)} beside ${describe(older)}`);
   if (a.attempt === b.attempt && a.member !== b.member) return;
-  demand(a.attempt !== b.attempt || world.mayOverlap(older, newer), "I3: an attempt number is one task",
+  demand(a.attempt !== b.attempt || mayOverlapNow(), "I3: an attempt number is one task",
     () => `${describe(newer)} beside ${describe(older)}`);
   if (a.version !== b.version) return;
-  demand(world.mayOverlap(older, newer), "I3: one live attempt a slot and version",
+  demand(mayOverlapNow(), "I3: one live attempt a slot and version",
     () => `${describe(newer)} beside ${describe(older)}`);
 }
 
@@ -126,14 +127,16 @@ function checkRoom(machine: Machine): void {
 
 /** A stop of an attempt holds for those that its agent made after it. */
 function isOrdered(process: Process, stopped: ReadonlyMap<string, number>): boolean {
-  if (stopped.has(process.uid)) return true;
-  const { attempt } = process.assignment.identity;
-  for (const [uid, first] of stopped) {
-    let next = uid;
-    for (let n = first + 1; n <= attempt && first > 0; n++) {
-      next = successorUid(next, n);
-      if (next === process.uid) return true;
-    }
+  const { uid, assignment } = process;
+  return stopped.has(uid) || [...stopped].some(([first, attempt]) => descends(uid, assignment.identity.attempt, first, attempt));
+}
+
+/** Whether an attempt is one that an agent made of another under its grant. */
+export function descends(uid: string, attempt: number, first_uid: string, first: number): boolean {
+  let next = first_uid;
+  for (let n = first + 1; n <= attempt && first > 0; n++) {
+    next = successorUid(next, n);
+    if (next === uid) return true;
   }
   return false;
 }

@@ -47,7 +47,10 @@ export function makeNetwork(schedule: Schedule, random: Random, faults: Faults):
   const links = new Set<Link>();
   let healed = false, ids = 0;
 
+  const isCut = (machine: string): boolean => cuts.size > 0 && (cuts.has(`${machine}/up`) || cuts.has(`${machine}/down`));
+
   const arrive = (machine: string, way: Way, deliver: () => void): void => {
+    if (cuts.size === 0) return deliver();
     const key = `${machine}/${way}`;
     if (!cuts.has(key)) return deliver();
     const waiting = held.get(key);
@@ -74,7 +77,7 @@ export function makeNetwork(schedule: Schedule, random: Random, faults: Faults):
   const starve = (link: Link): void => {
     for (const way of ["up", "down"] as const) {
       schedule.in(random.int(20_000, 120_000), () => {
-        if (cuts.has(`${link.machine}/up`) || cuts.has(`${link.machine}/down`)) hangUp(link, way, 1006, "timed out");
+        if (isCut(link.machine)) hangUp(link, way, 1006, "timed out");
       });
     }
   };
@@ -90,7 +93,7 @@ export function makeNetwork(schedule: Schedule, random: Random, faults: Faults):
     close,
     dial: (machine, agent, accept, opened) => {
       schedule.in(random.int(2, 40), () => {
-        if (cuts.has(`${machine}/up`) || cuts.has(`${machine}/down`)) {
+        if (isCut(machine)) {
           schedule.in(random.int(1_000, 8_000), () => opened(null));
           return;
         }
@@ -137,7 +140,7 @@ export function makeNetwork(schedule: Schedule, random: Random, faults: Faults):
         for (const deliver of waiting) schedule.in(1, deliver);
       }
     },
-    isCut: (machine) => cuts.has(`${machine}/up`) || cuts.has(`${machine}/down`),
+    isCut,
     heal: () => {
       healed = true;
     },

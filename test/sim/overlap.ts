@@ -1,16 +1,25 @@
-// When two attempts of one slot may live at once: only where somebody, or the workload's own policy, gave the older up.
+// When two attempts of one slot may live at once: only where somebody, or the workload's own policy, gave one of them up.
 
-import type { Life } from "./lives";
+import { descends, type Life } from "./lives";
 import type { World } from "./world";
 
 export function mayOverlap(world: World, older: Life, newer: Life): boolean {
-  const { node_id } = world.ledger.rows.get(older.uid) ?? { node_id: nodeOf(world, older) };
-  if (node_id !== null && world.givenUp.has(node_id)) return true;
-  return isGivenUp(world, older.uid) || isGivenUp(world, newer.uid);
+  return [older, newer].some((life) => {
+    const node_id = world.ledger.rows.get(life.uid)?.node_id ?? nodeOf(world, life);
+    return (node_id !== null && world.givenUp.has(node_id)) || isLeft(world, life);
+  });
 }
 
-/** The plan gave the attempt up, or one whose successor its agent made of it. */
-const isGivenUp = (world: World, uid: string): boolean => world.ledger.writtenOff.has(uid);
+/** The plan gave the attempt up, or moves it away from a draining node; or one that its agent made it of. */
+function isLeft(world: World, { uid, identity }: Life): boolean {
+  const { writtenOff, moved, rows } = world.ledger;
+  if (writtenOff.has(uid) || moved.has(uid)) return true;
+  for (const left of [...writtenOff, ...moved]) {
+    const row = rows.get(left);
+    if (row?.owner_uid === identity.owner_uid && descends(uid, identity.attempt, left, row.attempt)) return true;
+  }
+  return false;
+}
 
 function nodeOf(world: World, life: Life): string | null {
   for (const [id, machine] of world.nodes) if (machine === life.machine) return id;

@@ -13,7 +13,7 @@ import { forgetNode } from "./forget";
 import type { Machine } from "./machine";
 import { nodeRow } from "./nodes";
 import { randomApp, randomSettings, randomSpec } from "./specs";
-import { bootAgent, CLUSTER, type Ack, type World } from "./world";
+import { bootAgent, type Ack, type World } from "./world";
 
 const PROJECT = "lab";
 
@@ -23,11 +23,15 @@ function send<T>(world: World, what: string, transact: (draft: Draft) => T, hold
   const { server } = world;
   if (server === null || server.owner.state === "dead") return;
   const key = world.dice.people.chance(0.3) ? world.dice.people.hex(16) : null;
+  let first: string | null = null;
   const ask = (again: boolean): void => world.host.enter(server.owner, () => {
     const { timeline } = server.store.state.cluster;
     const idempotency = key === null ? undefined : { principal: "alice", key, request_hash: what };
     server.store.commit("alice", transact, idempotency).then(({ value, revision }) => {
       world.trace.note(`answered: ${what}`);
+      const answer = JSON.stringify(value) ?? "";
+      if (first !== null && first !== answer) world.serverWorld.failed(`I2: one effect a key: ${what}: ${first}, ${answer}`);
+      first = answer;
       world.acks.push({ what, timeline, revision, holds: holds(value) });
       if (!again && key !== null) ask(true);
       else then(value);
@@ -44,7 +48,7 @@ function send<T>(world: World, what: string, transact: (draft: Draft) => T, hold
 /** Joins a machine, again if need be: a machine that was there before is bound to its node. */
 export function joinMachine(world: World, machine: Machine): void {
   const { server } = world;
-  if (server === null || server.owner.state !== "running" || machine.power !== "on") {
+  if (server === null || server.owner.state !== "running" || machine.power !== "on" || world.wrongDatabase) {
     world.schedule.in(5_000, () => joinMachine(world, machine));
     return;
   }
@@ -64,7 +68,8 @@ export function joinMachine(world: World, machine: Machine): void {
     }).then(({ value }) => {
       world.trace.note(`${machine.id} joined as ${value.id.slice(0, 6)}`);
       world.nodes.set(value.id, machine);
-      const credential = signCredential(identityOf(CLUSTER), { cluster_id: CLUSTER, node_id: value.id, name: machine.id,
+      const { cluster_id } = server.store.state.cluster;
+      const credential = signCredential(identityOf(cluster_id), { cluster_id, node_id: value.id, name: machine.id,
         public_key, fingerprint: machine.id });
       machine.disk.identity = { credential, key };
       bootAgent(world, machine);
@@ -204,7 +209,7 @@ function resume(world: World): void {
 export function beginPeople(world: World): void {
   world.schedule.in(world.dice.people.wait(world.faults.act_every_ms), () => {
     if (world.calm) return;
-    actOnce(world);
+    if (!world.wrongDatabase) actOnce(world);
     beginPeople(world);
   });
 }
@@ -223,7 +228,7 @@ export function resumeAll(world: World): void {
 export function forget(world: World, node_id: string): void {
   const name = world.nodes.get(node_id)?.id ?? node_id;
   world.givenUp.add(node_id);
-  send(world, `forget ${name} --fenced`, (draft) => forgetNode(world, draft, node_id), () => () => true);
+  send(world, `forget ${name} --fenced`, (draft) => forgetNode(draft, node_id), () => () => true);
 }
 
 /** A restored server is told of nodes that will not come: only of machines that are really off. */

@@ -1,6 +1,7 @@
 // One seed from beginning to end: a world, its troubles, its people, then peace and the demand that it comes to rest.
 
 import { beginPeople, joinMachine } from "./people";
+import { noteReach } from "./reach";
 import { calmDown, settle } from "./settle";
 import { beginTroubles } from "./troubles";
 import { Violation } from "./violation";
@@ -29,9 +30,19 @@ export function runSeed(seed: string, lines = 60): Result {
   return { seed, violation, ticks: world.schedule.ticks, hash: world.trace.hash(), trace: world.trace.tail(lines) };
 }
 
+/** So many events at one moment are a circle. */
+const CIRCLE = 5_000;
+
 function live(world: World): void {
+  let moment_ms = 0, events = 0;
   const advance = (until_ms: number): void => {
-    while (world.schedule.step(until_ms)) if (world.broken !== null) throw world.broken;
+    while (world.schedule.step(until_ms)) {
+      if (world.broken !== null) throw world.broken;
+      noteReach(world);
+      events = world.schedule.now_ms === moment_ms ? events + 1 : 0;
+      moment_ms = world.schedule.now_ms;
+      if (events > CIRCLE) throw new Violation("time goes on", `nothing but events at ${moment_ms}`);
+    }
     if (world.broken !== null) throw world.broken;
   };
   bootServer(world);

@@ -9,11 +9,14 @@ import { openSimStore, type Database, type SimStore, type StoreWorld } from "./d
 import { newOwner, type Host, type Owner } from "./host";
 import { identityOf } from "./keys";
 import type { End, Link, Network } from "./network";
+import { openSqliteStore, type SqliteHome } from "./sqlite";
 
 export interface ServerWorld extends StoreWorld {
   readonly host: Host;
   readonly network: Network;
   readonly limits: PlanLimits;
+  /** Where SQLite's files lie, in worlds that have them. */
+  readonly home: SqliteHome | null;
   readonly note: (what: string) => void;
   /** A bug showed itself: a pass failed, or a session could not take a message. */
   readonly failed: (why: string) => void;
@@ -31,24 +34,33 @@ export interface Server {
 
 export const HEARTBEAT_MS = 5_000;
 
-/** Starts a server on a database whose epoch was raised and written before: nobody may reach it earlier. */
-export function startServer(world: ServerWorld, database: Database): Server {
+/** Opens the database with its epoch raised, as it must be before anybody may reach the server. */
+function openDatabase(world: ServerWorld, database: Database): SimStore {
+  if (world.home !== null) return openSqliteStore(world, world.home, database);
   const { cluster } = database.state;
-  database.state.cluster = { ...cluster, epoch: cluster.epoch + 1 };
-  const owner = newOwner(`server ${cluster.epoch + 1}`);
+  database.state.cluster = { ...cluster, epoch: cluster.epoch + 1, revision: cluster.revision + 1 };
+  return openSimStore(world, database);
+}
+
+export function startServer(world: ServerWorld, database: Database): Server {
+  const owner = newOwner("server");
   let server: Server | null = null;
   world.host.enter(owner, () => {
-    const store = openSimStore(world, database);
+    const store = openDatabase(world, database);
+    const { cluster_id } = store.state.cluster;
     const { limits } = world;
     const seed = (): string => world.random.hex(32);
     const clock = (): number => world.schedule.now_ms;
+    const failed = (why: string): void => {
+      if (owner.state !== "dead") world.failed(why);
+    };
     const say = (line: string): void => {
       world.note(`server says: ${line}`);
-      if (/^agent session \d+:/.test(line)) world.failed(line);
+      if (/^agent session \d+:/.test(line)) failed(line);
     };
     const loop = createLoop({ store, limits, seed, say, monotonic: clock,
-      failed: (error) => world.failed(error instanceof Error ? error.stack ?? error.message : String(error)) });
-    const context: Context = { store, loop, limits, identity: identityOf(cluster.cluster_id), clock, seed,
+      failed: (error) => failed(error instanceof Error ? error.stack ?? error.message : String(error)) });
+    const context: Context = { store, loop, limits, identity: identityOf(cluster_id), clock, seed,
       heartbeat_ms: HEARTBEAT_MS, version: "sim", say };
     server = { owner, store, loop, sessions: createSessions(context), context };
     loop.wake();
@@ -59,8 +71,8 @@ export function startServer(world: ServerWorld, database: Database): Server {
 
 /** SIGKILL. What was in memory is gone; connections break. */
 export function killServer(world: ServerWorld, server: Server): void {
-  server.store.crash();
   server.owner.state = "dead";
+  server.store.crash();
   world.network.breakEnds(() => true, "down");
 }
 

@@ -31,22 +31,27 @@ export function calmDown(world: World): void {
   }
   resumeAll(world);
   for (const [id, machine] of world.nodes) {
-    const isLost = machine.power !== "on" && world.database.state.nodes.has(id);
     const isAwaited = world.database.state.cluster.recovering?.includes(id) === true;
+    // Nobody gives up a machine by name that may still run something: it is switched off first.
+    if (isAwaited && world.cutForEver.has(machine.id)) switchOff(world, machine);
+    const isLost = machine.power !== "on" && world.database.state.nodes.has(id);
     if (isLost && (isAwaited || troubles.chance(0.3))) forget(world, id);
   }
 }
 
 function stayBroken(world: World, machine: Machine): void {
   world.trace.note(`${machine.id} stays broken`);
-  if (world.dice.troubles.chance(0.5)) {
-    crashAgent(world, machine);
-    world.keeper.powerOff(machine);
-    machine.power = "dead";
-  } else {
+  if (world.dice.troubles.chance(0.5)) switchOff(world, machine);
+  else {
     world.network.cut(machine.id, "both");
     world.cutForEver.add(machine.id);
   }
+}
+
+function switchOff(world: World, machine: Machine): void {
+  crashAgent(world, machine);
+  world.keeper.powerOff(machine);
+  machine.power = "dead";
 }
 
 function putRight(world: World, machine: Machine): void {
@@ -99,6 +104,7 @@ function unrest(world: World): string[] {
 function isBeyondReach(world: World, state: State, task: TaskRow): boolean {
   const node = state.nodes.get(task.node_id);
   return node === undefined || node.contact !== "connected" || node.reason !== null ||
+    node.orphans.some(({ uid }) => uid === task.uid) ||
     world.nodes.get(task.node_id)?.power !== "on" || world.cutForEver.has(world.nodes.get(task.node_id)?.id ?? "");
 }
 
@@ -120,7 +126,9 @@ const isExplained = (planned: Plan, owner_uid: string, slot: number | null): boo
   planned.blocked.some((one) => one.owner_uid === owner_uid && (slot === null || one.slot === slot));
 
 function workloadUnrest(state: State, workload: WorkloadRow, planned: Plan, excused: ReadonlySet<string>): string[] {
-  const tasks = [...state.tasks.values()].filter((task) => task.owner_uid === workload.uid);
+  const owners = new Set([workload.uid]);
+  for (const run of state.runs.values()) if (run.workload_uid === workload.uid) owners.add(run.uid);
+  const tasks = [...state.tasks.values()].filter((task) => owners.has(task.owner_uid));
   const name = `${workload.app}.${workload.name}`;
   if (workload.removing) {
     return tasks.every((task) => excused.has(task.uid)) && tasks.length > 0 ? [] : [`L1: ${name} is still being removed`];

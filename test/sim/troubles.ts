@@ -2,7 +2,7 @@
 // pass by themselves. What people do wrong (an old copy, an empty database) is here, too.
 
 import { bootAgent, bootServer, crashAgent, crashServer, replaceDatabase, type World } from "./world";
-import { copyDatabase, emptyDatabase } from "./database";
+import { copyDatabase, emptyDatabase, type Database } from "./database";
 import { TROUBLES, type Trouble } from "./faults";
 import { freshDisk, type Machine } from "./machine";
 import { giveUpMissing, joinMachine } from "./people";
@@ -74,15 +74,20 @@ function killServerFor(world: World): void {
 /** A backup is brought back with `orch restore`; sometimes on another machine, without the file that knows more. */
 function restore(world: World): void {
   const { troubles } = world.dice;
-  if (world.backups.length === 0 || world.server === null) return;
+  if (world.backups.length === 0 || world.server === null || world.wrongDatabase) return;
   const copy = troubles.pick(world.backups);
   crashServer(world);
   const elsewhere = troubles.chance(0.3);
   if (elsewhere) world.guard = { epoch: 0, next_run: 0 };
-  const present = elsewhere ? null : world.database;
-  world.trace.note(`restore of revision ${copy.state.cluster.revision}${elsewhere ? " on another machine" : ""}`);
-  replaceDatabase(world, restored(copyDatabase(copy), present, world.guard, `timeline-${troubles.hex(8)}`),
-    copy.state.cluster.revision);
+  world.trace.note(`restore${elsewhere ? " on another machine" : ""}`);
+  bringBack(world, copy, elsewhere ? null : world.database);
+}
+
+function bringBack(world: World, copy: Database, present: Database | null): void {
+  const { revision } = copy.state.cluster;
+  const timeline = `timeline-${world.dice.troubles.hex(8)}`;
+  replaceDatabase(world, restored(copyDatabase(copy), present, world.guard, timeline), revision);
+  world.trace.note(`${timeline} begins from revision ${revision}`);
   bootServer(world);
   later(world, 200_000, () => giveUpMissing(world));
 }
@@ -90,7 +95,7 @@ function restore(world: World): void {
 /** Somebody puts an old copy, or nothing, in the place of the database, notices, and puts the right one back. */
 function wrongDatabase(world: World, wrong: () => ReturnType<typeof emptyDatabase> | null): void {
   const copy = wrong();
-  if (copy === null || world.server === null) return;
+  if (copy === null || world.server === null || world.wrongDatabase) return;
   crashServer(world);
   const right = world.database, { guard } = world, acks = [...world.acks];
   const withGuard = world.dice.troubles.chance(0.5);
@@ -98,13 +103,14 @@ function wrongDatabase(world: World, wrong: () => ReturnType<typeof emptyDatabas
   if (!withGuard) world.guard = { epoch: 0, next_run: 0 };
   world.acks.length = 0;
   world.database = copy;
+  world.wrongDatabase = true;
   bootServer(world);
   const back = (): void => {
     crashServer(world);
     world.trace.note("the right database is back");
-    Object.assign(world, { guard, database: right });
+    Object.assign(world, { guard, database: right, wrongDatabase: false });
     world.acks.push(...acks);
-    bootServer(world);
+    if (!bootServer(world)) bringBack(world, right, null);
   };
   world.undo.push(back);
   later(world, 120_000, () => {
@@ -113,6 +119,12 @@ function wrongDatabase(world: World, wrong: () => ReturnType<typeof emptyDatabas
     world.undo.splice(at, 1);
     back();
   });
+}
+
+/** A copy of an earlier start: one of the same epoch cannot be told from the right one by its epoch. */
+function olderCopy(world: World): Database | null {
+  const copies = world.backups.filter(({ state }) => state.cluster.epoch < world.guard.epoch);
+  return copies.length === 0 ? null : copyDatabase(world.dice.troubles.pick(copies));
 }
 
 function reboot(world: World, machine: Machine): void {
@@ -176,8 +188,7 @@ const MAKE: Record<Trouble, (world: World) => void> = {
   server_kill: killServerFor,
   server_pause: pauseServer,
   restore,
-  wrong_copy: (world) => wrongDatabase(world, () =>
-    world.backups.length === 0 ? null : copyDatabase(world.dice.troubles.pick(world.backups))),
+  wrong_copy: (world) => wrongDatabase(world, () => olderCopy(world)),
   empty_database: (world) => wrongDatabase(world, () => emptyDatabase("another", "timeline-x")),
   agent_kill: (world) => {
     const machine = someMachine(world);
@@ -195,7 +206,7 @@ const MAKE: Record<Trouble, (world: World) => void> = {
   power_off: powerOff,
   death,
   backup: (world) => {
-    if (world.server !== null) world.backups.push(copyDatabase(world.database));
+    if (world.server !== null && !world.wrongDatabase) world.backups.push(copyDatabase(world.database));
   },
   bad_record: spoilRecord,
   slow_commit: (world) => {

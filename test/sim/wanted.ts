@@ -19,6 +19,9 @@ export function reasonToStop(task: TaskRow, before: TaskRow, state: State): stri
 function reasonOfRun(task: TaskRow, run: RunRow, state: State): string | null {
   if (run.cancel !== null) return "its run was cancelled";
   if (isFinal(run.state)) return "its run is over";
+  const silent = [...state.tasks.values()].some((other) => other.owner_uid === task.owner_uid &&
+    other.attempt === task.attempt && state.nodes.get(other.node_id)?.contact !== "connected");
+  if (silent && run.settings.on_node_loss !== "wait") return "the node of a member is silent";
   const ends = state.slots.get(`${task.owner_uid}/${task.slot}`)?.ends ?? [];
   return ends.some((end) => end.attempt >= task.attempt && end.uid !== task.uid) ? "another member has ended" : null;
 }

@@ -8,7 +8,6 @@ import { killAgent, startAgent, type Agent, type AgentWorld } from "./agent";
 import { emptyDatabase, type Database } from "./database";
 import { drawFaults, type Faults } from "./faults";
 import { makeHost, type Host } from "./host";
-import { identityOf } from "./keys";
 import { openLedger, type Ledger } from "./ledger";
 import { watchLives, type Lives } from "./lives";
 import { makeKeeper, type Keeper, type Machine } from "./machine";
@@ -17,9 +16,11 @@ import { makeMachine } from "./nodes";
 import { mayOverlap } from "./overlap";
 import { seeded, type Random } from "./random";
 import { makeSchedule, type Schedule } from "./schedule";
+import { checkSilence } from "./reach";
 import { checkSent } from "./sent";
 import { acceptLink, killServer, startServer, type Server, type ServerWorld } from "./server";
 import { installSockets } from "./socket";
+import { makeSqliteHome } from "./sqlite";
 import { makeTrace, type Trace } from "./trace";
 import { demand, Violation } from "./violation";
 
@@ -27,8 +28,6 @@ import { demand, Violation } from "./violation";
 export const SIM_LIMITS: PlanLimits = { ...DEFAULT_LIMITS, lost_after_ms: 120 * SECOND_MS,
   requeue_after_ms: 60 * SECOND_MS, lease_ms: 45 * SECOND_MS, prepare_deadline_ms: 30 * SECOND_MS,
   port_rest_ms: 20 * SECOND_MS, avoid_ms: 20 * SECOND_MS, stable_ms: 30 * SECOND_MS };
-
-export const CLUSTER = "cluster";
 
 /** The file beside the database; lost only when the whole directory is. */
 export interface Guard {
@@ -63,6 +62,10 @@ export interface World {
   /** From here on nothing new goes wrong. */
   calm: boolean;
   slowCommits: boolean;
+  /** A database is in place that should not be: nobody works with it, and no agent may follow it. */
+  wrongDatabase: boolean;
+  /** Since when each machine's agent can be heard; see reach.ts. */
+  readonly heardSince: Map<string, number>;
   readonly cutForEver: Set<string>;
   /** Machines that lost (a part of) their agent's disk. */
   readonly lostDisks: Set<string>;
@@ -104,22 +107,25 @@ export function makeWorld(seed: string): World {
   const faults = drawFaults(random.fork("faults"));
   const host = makeHost(schedule);
   const network = makeNetwork(schedule, random.fork("network"), faults);
-  const database = emptyDatabase(CLUSTER, "timeline-1");
+  const database = emptyDatabase("cluster", "timeline-1");
   const givenUp = new Set<string>();
   const commits = random.fork("commits");
-  const ledger: Ledger = openLedger({ note: trace.note, lives: () => lives, isGivenUp: (id) => givenUp.has(id) }, database);
+  const ledger: Ledger = openLedger({ note: trace.note, lives: () => lives, isGivenUp: (id) => givenUp.has(id),
+    isDiskLost: (id) => world.lostDisks.has(world.nodes.get(id)?.id ?? ""),
+    writtenOff: (row) => checkSilence(world, row) }, database);
   const lives: Lives = watchLives({ now: () => schedule.now_ms, note: trace.note, row: (uid) => ledger.rows.get(uid) ?? null,
     mayOverlap: (older, newer) => mayOverlap(world, older, newer) });
   const guarded = <A extends unknown[]>(what: (...args: A) => void) => watched(() => world, what);
   const keeper = makeKeeper(schedule, random.fork("keeper"), lives);
   const nodes = random.fork("nodes");
-  const agentWorld: AgentWorld = { schedule, random: random.fork("agents"), host, keeper, pin: identityOf(CLUSTER).pin,
+  const agentWorld: AgentWorld = { schedule, random: random.fork("agents"), host, keeper,
     note: trace.note, machines: new Map(), ended: guarded(lives.recordEnded), failed: guarded(fail),
     gaveUp: (agent, why) => {
       trace.note(`agent ${agent.machine.id} gives up: ${why.code}`);
       crashAgent(world, agent.machine);
     } };
-  const serverWorld: ServerWorld = { schedule, random: random.fork("server"), host, network, limits: SIM_LIMITS, note: trace.note,
+  const home = faults.sqlite ? makeSqliteHome() : null;
+  const serverWorld: ServerWorld = { home, schedule, random: random.fork("server"), host, network, limits: SIM_LIMITS, note: trace.note,
     failed: guarded(fail),
     commitDelay: () => (world.slowCommits ? commits.int(0, 2_000) : commits.int(0, 3)),
     committed: guarded(ledger.committed),
@@ -131,10 +137,13 @@ export function makeWorld(seed: string): World {
     seed, faults, schedule, trace, host, network, keeper, lives, ledger, agents: new Map(),
     machines: Array.from({ length: faults.nodes }, (_, n) => makeMachine(`m${n + 1}`, nodes)), nodes: new Map(), givenUp,
     database, guard: { epoch: 0, next_run: 0 }, server: null, backups: [], acks: [], broken: null, calm: false, slowCommits: false,
-    lostDisks: new Set(), cutForEver: new Set(), undo: [],
+    wrongDatabase: false,
+    lostDisks: new Set(), cutForEver: new Set(), heardSince: new Map(), undo: [],
     dice: { troubles: random.fork("troubles"), people: random.fork("people"), work: random.fork("work") },
     agentWorld, serverWorld,
     close: () => {
+      if (home !== null && world.server !== null) killServer(serverWorld, world.server);
+      home?.remove();
       restoreSockets();
       restoreTimers();
     },

@@ -1,0 +1,41 @@
+// Which machines could be heard, and since when: the truth that the server's silence is held against.
+
+import type { TaskRow } from "../../src/core/model";
+import { taskName } from "../../src/core/task";
+import { SIM_LIMITS, type World } from "./world";
+import { demand } from "./violation";
+
+/** Beyond the policy's own wait, what reconnecting may take. */
+const RECONNECT_MS = 45_000;
+
+/** What a commit may take: the plan looked at the silence before it. */
+const COMMIT_MS = 5_000;
+
+/** Notes, after each event, since when each machine's agent could be heard. */
+export function noteReach(world: World): void {
+  for (const machine of world.machines) {
+    const agent = world.agents.get(machine.id);
+    const isHeard = agent !== undefined && agent.owner.state === "running" && machine.power === "on" &&
+      !world.network.isCut(machine.id);
+    if (!isHeard) world.heardSince.delete(machine.id);
+    else if (!world.heardSince.has(machine.id)) world.heardSince.set(machine.id, world.schedule.now_ms);
+  }
+}
+
+/** An attempt is given up for silence only: its node could not be heard, and was not one of many. */
+export function checkSilence(world: World, row: TaskRow): void {
+  const machine = world.nodes.get(row.node_id);
+  const { server } = world;
+  if (machine === undefined || server === null || world.givenUp.has(row.node_id)) return;
+  const name = (): string => `${taskName(row)} on ${machine.id}: ${row.written_off?.why ?? ""}`;
+  const since = world.heardSince.get(machine.id);
+  const spoke_ms = since === undefined ? 0 : world.schedule.now_ms - since;
+  demand(spoke_ms < SIM_LIMITS.replace_after_ms + RECONNECT_MS, "16: a node that speaks is not given up",
+    () => `${name()}, heard for ${spoke_ms} ms`);
+  const { nodes } = server.store.state;
+  const contacts = server.loop.contacts();
+  const silent = [...nodes.values()].filter((node) => node.contact !== "lost" &&
+    (contacts.get(node.id)?.silent_ms ?? server.loop.listening_ms()) >= SIM_LIMITS.unreachable_after_ms + COMMIT_MS);
+  demand(silent.length < 2 || silent.length * 3 <= nodes.size, "18: many silent nodes are the network's silence",
+    () => `${name()}, ${silent.length} of ${nodes.size} are silent`);
+}
