@@ -83,8 +83,11 @@ export function mayTouch(who: Principal, thing: Owned): boolean {
 
 export function demandTouch(who: Principal, thing: Owned, what: string): void {
   if (mayTouch(who, thing)) return;
-  throw new RefusedError("forbidden", `${what} belongs to project ${thing.project}, and ${who.name} is not of it`,
-    "Ask an operator, or somebody of that project");
+  throw new RefusedError(
+    "forbidden",
+    `${what} belongs to project ${thing.project}, and ${who.name} is not of it`,
+    "Ask an operator, or somebody of that project",
+  );
 }
 
 const RANK: Readonly<Record<Role, number>> = { agent: 0, viewer: 1, user: 2, operator: 3, admin: 4 };

@@ -57,17 +57,33 @@ async function answerOf(api: Api, route: Route, c: HonoContext<Env>): Promise<Re
   const who = admit(api, key, request, link);
   const { value: body, text } = await bodyOf(request, route.body, HOUSE_LIMITS.body_bytes);
   const query = queryOf(request, route.query);
-  const idempotency = idempotencyOf(request.headers.get("idempotency-key"), api.store.state.cluster.timeline, api.clock());
+  const idempotency = idempotencyOf(
+    request.headers.get("idempotency-key"),
+    api.store.state.cluster.timeline,
+    api.wall(),
+  );
   let touched = false;
   const ask: Ask<string, unknown, unknown> = {
-    api, params: c.req.param(), query, body, who, request, link,
+    api,
+    params: c.req.param(),
+    query,
+    body,
+    who,
+    request,
+    link,
     touch(thing, what) {
       touched = true;
       demandTouch(who, thing, what);
     },
     async commit(transact) {
-      const named = idempotency === null ? undefined : { principal: who.name, key: idempotency,
-        request_hash: hashOf(`${request.method}\n${new URL(request.url).pathname}\n${text}`) };
+      const named =
+        idempotency === null
+          ? undefined
+          : {
+              principal: who.name,
+              key: idempotency,
+              request_hash: hashOf(`${request.method}\n${new URL(request.url).pathname}\n${text}`),
+            };
       const done = await api.store.commit(who.name, transact, named);
       // What is answered again was allowed when it was answered first, to the same principal.
       touched ||= done.replayed;
@@ -86,8 +102,11 @@ function admit(api: Api, key: string, request: Request, link: Link): Principal {
   if (access?.is === "open") return NOBODY;
   const who = api.auth.authenticate(request.headers.get("authorization"), link.source);
   if (mayCall(key, who.role)) return who;
-  throw new RefusedError("forbidden", `${who.name} may not do this: the role ${who.role} is not enough`,
-    who.role === "agent" ? "This is a join token: it lets machines in, nothing else" : "Ask an admin of this cluster");
+  throw new RefusedError(
+    "forbidden",
+    `${who.name} may not do this: the role ${who.role} is not enough`,
+    who.role === "agent" ? "This is a join token: it lets machines in, nothing else" : "Ask an admin of this cluster",
+  );
 }
 
 function queryOf(request: Request, schema: z.ZodObject | null): unknown {
@@ -95,7 +114,17 @@ function queryOf(request: Request, schema: z.ZodObject | null): unknown {
   for (const [name, value] of new URL(request.url).searchParams) given[name] = value;
   const parsed = (schema ?? z.object({})).strict().safeParse(given);
   if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.map((issue) => ({ line: 0, column: 0, path: `?${issue.path.join(".")}`,
-    message: issue.message, hint: null }));
-  throw new RefusedError("bad_request", "the query is not one of this route", "GET /v1/openapi.json says what it takes", issues);
+  const issues = parsed.error.issues.map((issue) => ({
+    line: 0,
+    column: 0,
+    path: `?${issue.path.join(".")}`,
+    message: issue.message,
+    hint: null,
+  }));
+  throw new RefusedError(
+    "bad_request",
+    "the query is not one of this route",
+    "GET /v1/openapi.json says what it takes",
+    issues,
+  );
 }

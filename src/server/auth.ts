@@ -1,4 +1,5 @@
-// Who asks: a bearer token becomes a principal, or a uniform refusal. Comparing takes the same time for every wrong secret.
+// Who asks: a bearer token becomes a principal, or a uniform refusal. Comparing takes the same time for every wrong
+// secret.
 
 import { timingSafeEqual } from "node:crypto";
 import type { Role, State, TokenRow } from "../core/model";
@@ -40,29 +41,44 @@ export function createAuth(state: () => State, pin: string, clock: () => Ms): Au
     if (failures.size >= SOURCES && known === undefined) failures.clear();
     failures.set(source, entry);
     // A right token is never held up: secrets are too long to be guessed, the bound is on the noise of trying.
-    return entry.count > FAILURES ? new RefusedError("too_many", "too many failed logins from this address",
-      "Wait a minute; is an old token still in use somewhere?") : new RefusedError("unauthenticated", message, hint);
+    return entry.count > FAILURES
+      ? new RefusedError(
+          "too_many",
+          "too many failed logins from this address",
+          "Wait a minute; is an old token still in use somewhere?",
+        )
+      : new RefusedError("unauthenticated", message, hint);
   }
 
   return {
     authenticate(header, source) {
       const text = /^Bearer\s+(\S+)$/i.exec(header ?? "")?.[1];
       if (text === undefined) {
-        throw new RefusedError("unauthenticated", "this needs a token", "Log in with orch login URL, or set ORCH_TOKEN");
+        throw new RefusedError(
+          "unauthenticated",
+          "this needs a token",
+          "Log in with orch login URL, or set ORCH_TOKEN",
+        );
       }
       const token = parseToken(text);
-      if (token === null) throw failed(source, "this is not a token of orch", "Was it pasted whole? It begins with orch1-");
+      if (token === null)
+        throw failed(source, "this is not a token of orch", "Was it pasted whole? It begins with orch1-");
       const row = state().tokens.get(token.id);
       const right = sameHash(hashSecret(token.secret), row?.hash ?? NO_HASH);
       if (row === undefined || !right) {
-        throw failed(source, "the token is not known here", token.pin === pin
-          ? "It was revoked and removed, or made for an older database. Get a new one: orch token new"
-          : "It was made by another server. Is the address right?");
+        throw failed(
+          source,
+          "the token is not known here",
+          token.pin === pin
+            ? "It was revoked and removed, or made for an older database. Get a new one: orch token new"
+            : "It was made by another server. Is the address right?",
+        );
       }
       const over = overOf(row, clock());
       if (over !== null) throw failed(source, `the token ${row.id} ${over}`, newTokenHint(row));
       const who = principalOf(row, state());
-      if (who === null) throw failed(source, `the token ${row.id} belongs to a user who was removed`, newTokenHint(row));
+      if (who === null)
+        throw failed(source, `the token ${row.id} belongs to a user who was removed`, newTokenHint(row));
       return who;
     },
     holds(who) {
@@ -88,8 +104,15 @@ function principalOf(row: TokenRow, { users }: State): Principal | null {
     return { name: `token ${row.id}`, role: row.role, project: "", unix_user: "", token_id: row.id };
   }
   const user = users.get(row.user);
-  return user === undefined ? null : { name: user.name, role: lesserRole(row.role, user.role), project: user.project,
-    unix_user: user.unix_user, token_id: row.id };
+  return user === undefined
+    ? null
+    : {
+        name: user.name,
+        role: lesserRole(row.role, user.role),
+        project: user.project,
+        unix_user: user.unix_user,
+        token_id: row.id,
+      };
 }
 
 const sameHash = (a: string, b: string): boolean =>

@@ -19,8 +19,11 @@ export async function bodyOf(request: Request, schema: z.ZodType | null, max_byt
   if (schema === null) return { value: null, text: "" };
   const type = request.headers.get("content-type");
   if (type === null || !/^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(type)) {
-    throw new RefusedError("unsupported", `the body must be application/json, not ${type === null ? "untyped" : type.slice(0, 80)}`,
-      "Send the header content-type: application/json");
+    throw new RefusedError(
+      "unsupported",
+      `the body must be application/json, not ${type === null ? "untyped" : type.slice(0, 80)}`,
+      "Send the header content-type: application/json",
+    );
   }
   const decoded = readUtf8(await readBytes(request, max_bytes));
   if (!decoded.ok) throw badBody({ line: 0, column: 0, message: `is not UTF-8 at byte ${decoded.at}` });
@@ -31,26 +34,37 @@ export async function bodyOf(request: Request, schema: z.ZodType | null, max_byt
 
 function badBody({ line, column, message }: Pick<Issue, "line" | "column" | "message">): RefusedError {
   const at = line > 0 ? ` (line ${line}, column ${column})` : "";
-  return new RefusedError("bad_request", `the body ${message}${at}`, null, [{ line, column, path: "", message, hint: null }]);
+  return new RefusedError("bad_request", `the body ${message}${at}`, null, [
+    { line, column, path: "", message, hint: null },
+  ]);
 }
 
 function valueOf(value: unknown, schema: z.ZodType): unknown {
   const checked = (schema instanceof z.ZodObject ? schema.strict() : schema).safeParse(value);
   if (checked.success) return checked.data;
-  const issues = checked.error.issues.slice(0, 100).map((issue): Issue =>
-    ({ line: 0, column: 0, path: pathOf(issue.path), message: issue.message, hint: null }));
+  const issues = checked.error.issues
+    .slice(0, 100)
+    .map((issue): Issue => ({ line: 0, column: 0, path: pathOf(issue.path), message: issue.message, hint: null }));
   const first = issues[0];
-  throw new RefusedError("bad_request", first === undefined ? "the body is not of this route"
-    : `the body is not of this route: ${first.path === "" ? "" : `${first.path}: `}${first.message}`,
-  "GET /v1/openapi.json says what it takes", issues);
+  throw new RefusedError(
+    "bad_request",
+    first === undefined
+      ? "the body is not of this route"
+      : `the body is not of this route: ${first.path === "" ? "" : `${first.path}: `}${first.message}`,
+    "GET /v1/openapi.json says what it takes",
+    issues,
+  );
 }
 
 const pathOf = (path: readonly PropertyKey[]): string =>
-  path.map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`)).join("").replace(/^\./, "");
+  path
+    .map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`))
+    .join("")
+    .replace(/^\./, "");
 
 async function readBytes(request: Request, max_bytes: number): Promise<Uint8Array> {
-  const tooLarge = (): RefusedError => new RefusedError("too_large", `the body is larger than ${max_bytes} bytes`,
-    "Put large texts into files");
+  const tooLarge = (): RefusedError =>
+    new RefusedError("too_large", `the body is larger than ${max_bytes} bytes`, "Put large texts into files");
   if (Number(request.headers.get("content-length") ?? 0) > max_bytes) throw tooLarge();
   const chunks: Uint8Array[] = [];
   let size = 0;

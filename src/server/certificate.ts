@@ -19,17 +19,29 @@ export async function makeCertificate(now_ms: Ms, serial: string): Promise<KeyPa
   await import("reflect-metadata");
   const x509 = await import("@peculiar/x509");
   const keys = await crypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    serialNumber: serial, name: `CN=${SERVER_NAME}`, keys, signingAlgorithm: ALGORITHM,
-    notBefore: new Date(now_ms - BEFORE_MS), notAfter: new Date(now_ms + VALID_MS),
-    extensions: [
-      new x509.SubjectAlternativeNameExtension([{ type: "dns", value: SERVER_NAME }, { type: "dns", value: "localhost" }]),
-      new x509.BasicConstraintsExtension(true, 0, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyCertSign, true),
-    ],
-  }, crypto);
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned(
+    {
+      serialNumber: serial,
+      name: `CN=${SERVER_NAME}`,
+      keys,
+      signingAlgorithm: ALGORITHM,
+      notBefore: new Date(now_ms - BEFORE_MS),
+      notAfter: new Date(now_ms + VALID_MS),
+      extensions: [
+        new x509.SubjectAlternativeNameExtension([
+          { type: "dns", value: SERVER_NAME },
+          { type: "dns", value: "localhost" },
+        ]),
+        new x509.BasicConstraintsExtension(true, 0, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyCertSign, true),
+      ],
+    },
+    crypto,
+  );
   const pkcs8 = Buffer.from(await crypto.subtle.exportKey("pkcs8", keys.privateKey)).toString("base64");
   const lines = pkcs8.match(/.{1,64}/g) ?? [];
-  return { key_pem: `-----BEGIN PRIVATE KEY-----\n${lines.join("\n")}\n-----END PRIVATE KEY-----\n`,
-    certificate_pem: `${certificate.toString("pem").trim()}\n` };
+  return {
+    key_pem: `-----BEGIN PRIVATE KEY-----\n${lines.join("\n")}\n-----END PRIVATE KEY-----\n`,
+    certificate_pem: `${certificate.toString("pem").trim()}\n`,
+  };
 }

@@ -23,23 +23,33 @@ export interface DryRun<T> {
 const PASSES = 12;
 
 /** Runs `transact` on a draft over `base` and plans ahead on the result. Nothing of it is kept. */
-export function dryRun<T>(context: Context, actor: string, transact: (draft: Draft) => T,
-  base: State = context.store.state): DryRun<T> {
+export function dryRun<T>(
+  context: Context,
+  actor: string,
+  transact: (draft: Draft) => T,
+  base: State = context.store.state,
+): DryRun<T> {
   const { store } = context;
   const specs = new Map<string, TaskSpec>();
   const spec = (hash: string): TaskSpec => specs.get(hash) ?? store.spec(hash);
   const layer = layerOver(base);
   let events = 0;
   const now_ms = store.now();
-  const { draft } = draftOn(layer, { actor, revision: base.cluster.revision + 1, now_ms, nextEvent: () => events++,
+  const { draft } = draftOn(layer, {
+    actor,
+    revision: base.cluster.revision + 1,
+    now_ms,
+    nextEvent: () => events++,
     specs: {
       hashOf: (one) => hashOf(canonicalJson(one)),
-      get: spec, clear: () => specs.clear(),
+      get: spec,
+      clear: () => specs.clear(),
       add(hash, one) {
         specs.set(hash, one);
         return false;
       },
-    } });
+    },
+  });
   const value = transact(draft);
   const ops: Op[] = [];
   for (let pass = 1; ; pass++) {
@@ -54,6 +64,16 @@ export function dryRun<T>(context: Context, actor: string, transact: (draft: Dra
 
 /** The cluster's nodes with no work on them: what cannot be placed here can never be placed. */
 export function emptyCluster(state: State): State {
-  return { cluster: state.cluster, nodes: state.nodes, apps: new Map(), workloads: new Map(), runs: new Map(),
-    slots: new Map(), tasks: new Map(), ports: new Map(), users: state.users, tokens: new Map() };
+  return {
+    cluster: state.cluster,
+    nodes: state.nodes,
+    apps: new Map(),
+    workloads: new Map(),
+    runs: new Map(),
+    slots: new Map(),
+    tasks: new Map(),
+    ports: new Map(),
+    users: state.users,
+    tokens: new Map(),
+  };
 }

@@ -15,17 +15,35 @@ export const ADMIN_TOKEN = "admin.token";
 export const isNew = (store: Store): boolean => store.state.users.size === 0;
 
 /** Makes the admin and their token; gives the file it is in. The file is there before the token counts. */
-export async function makeAdmin(store: Store, identity: Identity, dir: string, random: (bytes: number) => string,
-  seed: () => string): Promise<string> {
+export async function makeAdmin(
+  store: Store,
+  identity: Identity,
+  dir: string,
+  random: (bytes: number) => string,
+  seed: () => string,
+): Promise<string> {
   const file = join(dir, ADMIN_TOKEN);
   const id = freshId(store.state, seed);
   const secret = random(20);
   writeDurably(file, `${formatToken({ pin: identity.pin, id, secret })}\n`);
   await store.commit("server", (draft) => {
     draft.put([
-      { table: "users", key: ADMIN, row: { name: ADMIN, role: "admin", unix_user: accountOfProcess().name, project: "default",
-        created_ms: draft.now_ms } },
-      { table: "tokens", key: id, row: tokenRow({ id, secret, role: "admin", user: ADMIN, expires_ms: null }, draft.now_ms) },
+      {
+        table: "users",
+        key: ADMIN,
+        row: {
+          name: ADMIN,
+          role: "admin",
+          unix_user: accountOfProcess().name,
+          project: "default",
+          created_ms: draft.now_ms,
+        },
+      },
+      {
+        table: "tokens",
+        key: id,
+        row: tokenRow({ id, secret, role: "admin", user: ADMIN, expires_ms: null }, draft.now_ms),
+      },
     ]);
     draft.event({ verb: "created", object: ADMIN, project: null, detail: "at the first start" });
   });

@@ -1,4 +1,5 @@
-// The key under which a change is asked for again: it carries when it was made and for which database, so none is "new" twice.
+// The key under which a change is asked for again: it carries when it was made and for which database, so none is
+// "new" twice.
 
 import { HOUSE_LIMITS } from "../core/limits";
 import { formatDuration } from "../core/format";
@@ -14,17 +15,28 @@ export function idempotencyOf(header: string | null, timeline: string, now_ms: M
   if (header === null) return null;
   const [, issued = "", of = "", random = ""] = KEY.exec(header.trim()) ?? [];
   if (random === "") {
-    throw new RefusedError("bad_request", "the Idempotency-Key is not <issue time in ms>-<timeline or ->-<random>",
-      "such as 1700000000000---0123456789abcdef");
+    throw new RefusedError(
+      "bad_request",
+      "the Idempotency-Key is not <issue time in ms>-<timeline or ->-<random>",
+      "such as 1700000000000---0123456789abcdef",
+    );
   }
   if (of !== "-" && of !== timeline) {
-    throw new RefusedError("conflict", "the request was made for the database as it was before a restore",
-      "Look at what is there now, then ask anew");
+    throw new RefusedError(
+      "conflict",
+      "the request was made for the database as it was before a restore",
+      "Look at what is there now, then ask anew",
+    );
   }
   const age_ms = now_ms - Number(issued);
   if (age_ms > HOUSE_LIMITS.idempotency_ms || age_ms < -AHEAD_MS) {
-    throw new RefusedError("gone", age_ms > 0 ? `the request's key is ${formatDuration(age_ms)} old: whether it was done is no ` +
-      "longer known" : "the request's key is from the future", "Is the clock right? Look at what is there now, then ask anew");
+    throw new RefusedError(
+      "gone",
+      age_ms > 0
+        ? `the request's key is ${formatDuration(age_ms)} old: whether it was done is no ` + "longer known"
+        : "the request's key is from the future",
+      "Is the clock right? Look at what is there now, then ask anew",
+    );
   }
   return header.trim();
 }

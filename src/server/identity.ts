@@ -18,17 +18,27 @@ export interface OwnIdentity extends Identity {
 }
 
 /** Reads the key pair; makes it when there is none and the cluster is new. Throws StartError. */
-export async function openIdentity(dir: string, cluster_id: string, is_new: boolean, now_ms: Ms,
-  serial: string): Promise<OwnIdentity> {
-  const pair = readPair(dir) ?? await firstPair(dir, is_new, now_ms, serial);
+export async function openIdentity(
+  dir: string,
+  cluster_id: string,
+  is_new: boolean,
+  now_ms: Ms,
+  serial: string,
+): Promise<OwnIdentity> {
+  const pair = readPair(dir) ?? (await firstPair(dir, is_new, now_ms, serial));
   const key = privateKeyOf(pair, dir);
   const own = createPublicKey(pair.certificate_pem);
   if (!createPublicKey(key).equals(own)) {
-    throw new StartError(`${join(dir, KEY)} and ${CERTIFICATE} do not belong together`, "Bring both back with: orch restore FILE");
+    throw new StartError(
+      `${join(dir, KEY)} and ${CERTIFICATE} do not belong together`,
+      "Bring both back with: orch restore FILE",
+    );
   }
   const secret = key.export({ type: "pkcs8", format: "der" });
   return {
-    ...pair, cluster_id, pin: pinOf(pair.certificate_pem),
+    ...pair,
+    cluster_id,
+    pin: pinOf(pair.certificate_pem),
     sign: (text) => sign("sha256", Buffer.from(text), key).toString("base64"),
     verify: (text, signature) => verify("sha256", Buffer.from(text), own, Buffer.from(signature, "base64")),
     derive: (label) => createHmac("sha256", secret).update(`orch-derive-v1\n${label}`).digest("hex"),
@@ -46,8 +56,10 @@ function readPair(dir: string): KeyPair | null {
 
 async function firstPair(dir: string, is_new: boolean, now_ms: Ms, serial: string): Promise<KeyPair> {
   if (!is_new) {
-    throw new StartError(`${join(dir, KEY)} is gone, and every token and agent of this cluster trusts that key alone`,
-      "Bring it back with: orch restore FILE");
+    throw new StartError(
+      `${join(dir, KEY)} is gone, and every token and agent of this cluster trusts that key alone`,
+      "Bring it back with: orch restore FILE",
+    );
   }
   const pair = await makeCertificate(now_ms, serial);
   writeDurably(join(dir, KEY), pair.key_pem);
@@ -59,6 +71,8 @@ function privateKeyOf(pair: KeyPair, dir: string): KeyObject {
   try {
     return createPrivateKey(pair.key_pem);
   } catch (error) {
-    throw new StartError(`${join(dir, KEY)} is not a private key`, "Bring it back with: orch restore FILE", { cause: error });
+    throw new StartError(`${join(dir, KEY)} is not a private key`, "Bring it back with: orch restore FILE", {
+      cause: error,
+    });
   }
 }

@@ -22,14 +22,20 @@ export interface Joining {
 export const STARTING_MS: Ms = 60_000;
 const NODE_LIMIT = 10_000;
 
-/** The node's row as it will be. Throws RefusedError when the name belongs to another machine or to an agent that is there. */
+/**
+ * The node's row as it will be. Throws RefusedError when the name belongs to another machine or to an agent that is
+ * there.
+ */
 export function joinNode(draft: Draft, joining: Joining): NodeRow {
   const { state, now_ms } = draft;
   const { name, machine } = joining;
   if (name !== null && legalName(name) !== name) {
     const legal = legalName(name);
-    throw new RefusedError("bad_request", `${JSON.stringify(name.slice(0, 60))} is not a name for a node`,
-      legal === null ? "lower-case letters, digits and dashes" : `such as ${legal}`);
+    throw new RefusedError(
+      "bad_request",
+      `${JSON.stringify(name.slice(0, 60))} is not a name for a node`,
+      legal === null ? "lower-case letters, digits and dashes" : `such as ${legal}`,
+    );
   }
   demandOwnDevices(state, machine);
   const known = knownAs(state, joining);
@@ -38,42 +44,77 @@ export function joinNode(draft: Draft, joining: Joining): NodeRow {
   if (known === undefined) {
     draft.put([{ table: "cluster", key: "cluster", row: { ...draft.state.cluster, next_ordinal: row.ordinal + 1 } }]);
   }
-  draft.event({ verb: known === undefined ? "joined" : "joined_again", object: row.name, project: null,
-    detail: known === undefined ? `${machine.facts.hostname}, ${machine.facts.os} ${machine.facts.arch}`
-      : "the same machine, with a new data directory" });
+  draft.event({
+    verb: known === undefined ? "joined" : "joined_again",
+    object: row.name,
+    project: null,
+    detail:
+      known === undefined
+        ? `${machine.facts.hostname}, ${machine.facts.os} ${machine.facts.arch}`
+        : "the same machine, with a new data directory",
+  });
   return row;
 }
 
 /** The node that this machine already is; several agents on one machine are told apart by their names. */
 function knownAs(state: State, { name, machine, inUse }: Joining): NodeRow | undefined {
-  const here = state.nodes.values().filter((node) => node.fingerprint === machine.fingerprint).toArray();
+  const here = state.nodes
+    .values()
+    .filter((node) => node.fingerprint === machine.fingerprint)
+    .toArray();
   if (name === null) return here.find((node) => !inUse(node));
   const holder = state.nodes.values().find((node) => node.name === name);
   if (holder === undefined) return undefined;
   if (holder.fingerprint !== machine.fingerprint) {
-    throw new RefusedError("conflict", `${name} is another machine (${holder.facts.hostname})`,
-      "Choose another --name; if that machine is gone for good: orch node forget NAME --fenced");
+    throw new RefusedError(
+      "conflict",
+      `${name} is another machine (${holder.facts.hostname})`,
+      "Choose another --name; if that machine is gone for good: orch node forget NAME --fenced",
+    );
   }
   if (inUse(holder)) {
-    throw new RefusedError("conflict", `an agent is connected as ${name} from this machine`,
-      "Several agents on one machine need a --name and a --data of their own");
+    throw new RefusedError(
+      "conflict",
+      `an agent is connected as ${name} from this machine`,
+      "Several agents on one machine need a --name and a --data of their own",
+    );
   }
   return holder;
 }
 
 /** What joining again renews; people's labels, taints and drain stay. The boot is judged with the first inventory. */
-const machineOf = ({ public_key, machine }: Joining) => ({ public_key, fingerprint: machine.fingerprint,
-  agent_version: machine.agent_version, facts: machine.facts, capacity: machine.capacity, devices: machine.devices });
+const machineOf = ({ public_key, machine }: Joining) => ({
+  public_key,
+  fingerprint: machine.fingerprint,
+  agent_version: machine.agent_version,
+  facts: machine.facts,
+  capacity: machine.capacity,
+  devices: machine.devices,
+});
 
 function newNode(state: State, joining: Joining, now_ms: Ms): NodeRow {
-  if (state.nodes.size >= NODE_LIMIT) throw new RefusedError("too_many", `the cluster has ${NODE_LIMIT} nodes, no more are taken`);
+  if (state.nodes.size >= NODE_LIMIT)
+    throw new RefusedError("too_many", `the cluster has ${NODE_LIMIT} nodes, no more are taken`);
   const { machine, uid } = joining;
-  return { id: uid, name: joining.name ?? freeName(state, machine.facts.hostname), ordinal: state.cluster.next_ordinal,
-    ...machineOf(joining), pool: machine.pool, labels: machine.labels, taints: machine.taints, admission: "ready",
+  return {
+    id: uid,
+    name: joining.name ?? freeName(state, machine.facts.hostname),
+    ordinal: state.cluster.next_ordinal,
+    ...machineOf(joining),
+    pool: machine.pool,
+    labels: machine.labels,
+    taints: machine.taints,
+    admission: "ready",
     intent: "schedulable",
     // It has not been heard yet; the first heartbeat makes it connected.
-    contact: "lost", contact_ms: now_ms, drain: null, reason: null, boot_id: machine.boot_id,
-    orphans: [], joined_ms: now_ms };
+    contact: "lost",
+    contact_ms: now_ms,
+    drain: null,
+    reason: null,
+    boot_id: machine.boot_id,
+    orphans: [],
+    joined_ms: now_ms,
+  };
 }
 
 /** The host's name made legal, with a number behind it when it is taken. */
@@ -93,8 +134,11 @@ function demandOwnDevices(state: State, machine: Machine): void {
     if (node.fingerprint === machine.fingerprint) continue;
     const twice = node.devices.find((device) => ids.has(device.id));
     if (twice === undefined) continue;
-    throw new RefusedError("conflict", `the device ${twice.id} is already in ${node.name}`,
-      "Was it moved? Then take the old node out first: orch node forget NODE");
+    throw new RefusedError(
+      "conflict",
+      `the device ${twice.id} is already in ${node.name}`,
+      "Was it moved? Then take the old node out first: orch node forget NODE",
+    );
   }
 }
 

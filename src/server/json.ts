@@ -1,11 +1,14 @@
-// Bodies as values: bytes that must be UTF-8, JSON that must not be deeper than a bound, and the place of what is wrong.
+// Bodies as values: bytes that must be UTF-8, JSON that must not be deeper than a bound, and the place of what is
+// wrong.
 
 export type ReadJson =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly line: number; readonly column: number; readonly message: string };
 
 /** The text of UTF-8 bytes, or the place of the first byte that is none. */
-export function readUtf8(bytes: Uint8Array): { readonly ok: true; readonly text: string } | { readonly ok: false; readonly at: number } {
+export function readUtf8(
+  bytes: Uint8Array,
+): { readonly ok: true; readonly text: string } | { readonly ok: false; readonly at: number } {
   try {
     return { ok: true, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
   } catch (error) {
@@ -52,7 +55,9 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const FIRST_PRINTABLE = 0x20;
 
-/** Where the string that begins at `from` ends; -1 when there is none. A loop, since patterns are slow on long texts. */
+/**
+ * Where the string that begins at `from` ends; -1 when there is none. A loop, since patterns are slow on long texts.
+ */
 function endOfString(text: string, from: number): number {
   if (text.charCodeAt(from) !== QUOTE) return -1;
   for (let at = from + 1; at < text.length; at++) {
@@ -83,8 +88,10 @@ function scan(text: string, max_depth: number): Found | null {
     return true;
   };
   const space = (): void => void take(SPACE);
-  const here = (expected: string): Found =>
-    ({ at, message: at >= text.length ? `ends where ${expected} should be` : `is not JSON here: ${expected} should be` });
+  const here = (expected: string): Found => ({
+    at,
+    message: at >= text.length ? `ends where ${expected} should be` : `is not JSON here: ${expected} should be`,
+  });
   const keyed = (): Found | null => {
     if (!string()) return here("a key in double quotes");
     space();

@@ -14,7 +14,10 @@ export interface Listen {
 export function parseListen(text: string): Listen {
   const [, host = "", port = ""] = /^(\[[0-9a-fA-F:.]+\]|[^:[\]\s]+):(\d{1,5})$/.exec(text.trim()) ?? [];
   if (port === "" || Number(port) > 65_535) {
-    throw new StartError(`${JSON.stringify(text)} is not an address to listen on`, "such as 127.0.0.1:4400 or 0.0.0.0:4400");
+    throw new StartError(
+      `${JSON.stringify(text)} is not an address to listen on`,
+      "such as 127.0.0.1:4400 or 0.0.0.0:4400",
+    );
   }
   const bare = host.replace(/^\[|\]$/g, "").toLowerCase();
   return { host: bare, port: Number(port), secure: !isLoopback(bare), wildcard: bare === "0.0.0.0" || bare === "::" };
@@ -35,7 +38,9 @@ export const publicUrl = (listen: Listen, port: number, hostname: string): strin
 
 /** The machine's name, when it means anything at all; else what works on this machine alone. */
 export async function nameInUrls(hostname: string): Promise<string> {
-  const found = await Bun.dns.lookup(hostname).catch((error: unknown) => (error instanceof Error ? [] : Promise.reject(error)));
+  const found = await Bun.dns
+    .lookup(hostname)
+    .catch((error: unknown) => (error instanceof Error ? [] : Promise.reject(error)));
   return found.length > 0 ? hostname : "127.0.0.1";
 }
 
@@ -44,13 +49,23 @@ export function listenError(error: unknown, text: string): StartError {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const message = error instanceof Error ? error.message : String(error);
   if (code === "EADDRINUSE") {
-    return new StartError(`${text} is in use by another program`, "Is a server running already? Else choose another --listen", { cause: error });
+    return new StartError(
+      `${text} is in use by another program`,
+      "Is a server running already? Else choose another --listen",
+      { cause: error },
+    );
   }
   if (code === "EACCES" || code === "EPERM") {
-    return new StartError(`this user may not listen on ${text}`, "Ports below 1024 are for root: choose another --listen", { cause: error });
+    return new StartError(
+      `this user may not listen on ${text}`,
+      "Ports below 1024 are for root: choose another --listen",
+      { cause: error },
+    );
   }
   if (code === "EADDRNOTAVAIL") {
-    return new StartError(`this machine has no address ${text}`, "0.0.0.0:4400 is every address it has", { cause: error });
+    return new StartError(`this machine has no address ${text}`, "0.0.0.0:4400 is every address it has", {
+      cause: error,
+    });
   }
   return new StartError(`cannot listen on ${text}: ${message}`, "Choose another --listen", { cause: error });
 }
@@ -58,6 +73,11 @@ export function listenError(error: unknown, text: string): StartError {
 /** Names, besides IP literals and localhost, that requests may come under. */
 export function hostNames(hostname: string, more: readonly string[], listen: Listen): Set<string> {
   const own = hostname.toLowerCase();
-  const names = [own, own.split(".")[0] ?? own, `${own.split(".")[0] ?? own}.local`, ...more.map((name) => name.toLowerCase())];
+  const names = [
+    own,
+    own.split(".")[0] ?? own,
+    `${own.split(".")[0] ?? own}.local`,
+    ...more.map((name) => name.toLowerCase()),
+  ];
   return new Set(isLoopback(listen.host) || listen.wildcard ? names : [...names, listen.host]);
 }

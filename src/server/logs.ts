@@ -27,8 +27,13 @@ export async function logOf(api: Api, task: TaskRow, wish: LogWish): Promise<Res
   const over = isFinal(task.observed.state);
   const follow = wish.follow && !over;
   const node = api.store.state.nodes.get(task.node_id);
-  const opened = api.sessions.openLog(task.node_id, { uid: task.uid, name: wish.stream, offset: 0, follow,
-    since_age_ms: wish.since_age_ms });
+  const opened = api.sessions.openLog(task.node_id, {
+    uid: task.uid,
+    name: wish.stream,
+    offset: 0,
+    follow,
+    since_age_ms: wish.since_age_ms,
+  });
   if (opened === null) return keptTail(task, wish, `${node?.name ?? "its node"} cannot be asked now`);
   const bytes = opened[Symbol.asyncIterator]();
   // What is followed may have nothing to say for long; its answer begins at once.
@@ -43,11 +48,13 @@ async function firstOf(bytes: AsyncIterator<Uint8Array>): Promise<First> {
   const late = new Promise<First>((resolve) => {
     timer = setTimeout(() => resolve({ is: "failed", why: "it did not answer in time" }), FIRST_BYTES_MS);
   });
-  const next = bytes.next().then(({ done, value }): First => (done === true ? { is: "end" } : { is: "bytes", bytes: value }),
+  const next = bytes.next().then(
+    ({ done, value }): First => (done === true ? { is: "end" } : { is: "bytes", bytes: value }),
     (error: unknown): First => {
       if (error instanceof StreamError) return { is: "failed", why: error.message };
       throw error;
-    });
+    },
+  );
   try {
     const first = await Promise.race([next, late]);
     if (first.is === "failed") await bytes.return?.();
@@ -58,7 +65,9 @@ async function firstOf(bytes: AsyncIterator<Uint8Array>): Promise<First> {
 }
 
 const headers = (name: string, kept: "whole" | "tail", notice: string | null): Record<string, string> => ({
-  "content-type": "application/octet-stream", "x-orch-task": encodeURIComponent(name), "x-orch-log": kept,
+  "content-type": "application/octet-stream",
+  "x-orch-task": encodeURIComponent(name),
+  "x-orch-log": kept,
   ...(notice === null ? {} : { "x-orch-notice": encodeURIComponent(notice) }),
 });
 
@@ -87,8 +96,11 @@ function keptTail(task: TaskRow, wish: LogWish, why: string): Response {
   const { observed } = task;
   const tail = "tail" in observed ? observed.tail : null;
   if (tail === null) {
-    throw new RefusedError("unavailable", `the output of ${name} cannot be read: ${why}`,
-      isFinal(observed.state) ? "Nothing of it was kept here" : "Try again when the node is back");
+    throw new RefusedError(
+      "unavailable",
+      `the output of ${name} cannot be read: ${why}`,
+      isFinal(observed.state) ? "Nothing of it was kept here" : "Try again when the node is back",
+    );
   }
   const text = wish.stream === "stdout" ? tail.stdout : tail.stderr;
   return new Response(text, { headers: headers(name, "tail", `${why}: these are the last 4 KiB that were kept`) });

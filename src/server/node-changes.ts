@@ -12,7 +12,8 @@ import { notFound, RefusedError } from "./refused";
 /** A node by its name, or by the start of its id. */
 export function demandNode(state: State, ref: string): NodeRow {
   const nodes = state.nodes.values().toArray();
-  const byId = (): NodeRow | undefined => (/^[0-9a-f]{4,32}$/.test(ref) ? nodes.find((node) => node.id.startsWith(ref)) : undefined);
+  const byId = (): NodeRow | undefined =>
+    /^[0-9a-f]{4,32}$/.test(ref) ? nodes.find((node) => node.id.startsWith(ref)) : undefined;
   const found = nodes.find((node) => node.name === ref) ?? byId();
   if (found === undefined) throw notFound(`there is no node ${ref.slice(0, 100)}`, "orch nodes shows what there is");
   return found;
@@ -24,8 +25,13 @@ export function putNode(draft: Draft, before: NodeRow, row: NodeRow, verb: strin
   return row;
 }
 
-export const drained = (node: NodeRow, by: string, now_ms: number, deadline_ms: number | null, reason: string | null): NodeRow =>
-  ({ ...node, intent: "draining", drain: { since_ms: now_ms, deadline_ms, by, reason } });
+export const drained = (
+  node: NodeRow,
+  by: string,
+  now_ms: number,
+  deadline_ms: number | null,
+  reason: string | null,
+): NodeRow => ({ ...node, intent: "draining", drain: { since_ms: now_ms, deadline_ms, by, reason } });
 
 export const resumed = (node: NodeRow): NodeRow => ({ ...node, intent: "schedulable", drain: null });
 
@@ -34,7 +40,8 @@ const AUTOMATIC: ReadonlySet<string> = new Set(["os", "arch", "hostname"]);
 
 export function relabelled(node: NodeRow, set: Readonly<Record<string, string>>, remove: readonly string[]): NodeRow {
   const own = [...Object.keys(set), ...remove].find((key) => AUTOMATIC.has(key));
-  if (own !== undefined) throw new RefusedError("bad_request", `the label ${own} is set by the agent itself`, "Use another name");
+  if (own !== undefined)
+    throw new RefusedError("bad_request", `the label ${own} is set by the agent itself`, "Use another name");
   const gone = new Set(remove);
   const kept = Object.entries(node.labels).filter(([key]) => !gone.has(key));
   return { ...node, labels: Object.fromEntries([...kept, ...Object.entries(set)]) };
@@ -43,33 +50,54 @@ export function relabelled(node: NodeRow, set: Readonly<Record<string, string>>,
 /** A taint is known by its key and effect; setting one again changes its value. */
 export function retainted(node: NodeRow, set: readonly Taint[], remove: readonly string[]): NodeRow {
   const gone = new Set(remove);
-  const kept = node.taints.filter((taint) => !gone.has(taint.key) &&
-    !set.some((one) => one.key === taint.key && one.effect === taint.effect));
+  const kept = node.taints.filter(
+    (taint) => !gone.has(taint.key) && !set.some((one) => one.key === taint.key && one.effect === taint.effect),
+  );
   return { ...node, taints: [...kept, ...set] };
 }
 
 /**
- * Takes a node out of the cluster. With living tasks only on the operator's word that the machine is off (`fenced`): that
- * is proof, as if the machine had come back with nothing.
+ * Takes a node out of the cluster. With living tasks only on the operator's word that the machine is off (`fenced`):
+ * that is proof, as if the machine had come back with nothing.
  */
 export function forgetNode(draft: Draft, node: NodeRow, fenced: boolean, intake: IntakeContext): void {
-  const tasks = draft.state.tasks.values().filter((task) => task.node_id === node.id).toArray();
+  const tasks = draft.state.tasks
+    .values()
+    .filter((task) => task.node_id === node.id)
+    .toArray();
   if (tasks.length > 0 && !fenced) {
-    throw new RefusedError("conflict", `${node.name} still has ${tasks.length === 1 ? "a task" : `${tasks.length} tasks`}`,
-      `Drain it first (orch node drain ${node.name}); if the machine is off for good: orch node forget ${node.name} --fenced`);
+    throw new RefusedError(
+      "conflict",
+      `${node.name} still has ${tasks.length === 1 ? "a task" : `${tasks.length} tasks`}`,
+      `Drain it first (orch node drain ${node.name}); if the machine is off for good: ` +
+        `orch node forget ${node.name} --fenced`,
+    );
   }
   const { cluster } = draft.state;
-  const nothing = { boot_id: node.boot_id, applied: { timeline: cluster.timeline, revision: draft.revision }, entries: [],
-    unreadable: [] };
+  const nothing = {
+    boot_id: node.boot_id,
+    applied: { timeline: cluster.timeline, revision: draft.revision },
+    entries: [],
+    unreadable: [],
+  };
   const { changes } = observeInventory(draft.state, node.id, nothing, intake);
   const recovering = cluster.recovering?.filter((id) => id !== node.id) ?? null;
-  draft.put([...changes.map(asFenced),
-    { table: "cluster", key: "cluster", row: { ...draft.state.cluster,
-      recovering: recovering === null || recovering.length === 0 ? null : recovering } },
+  draft.put([
+    ...changes.map(asFenced),
+    {
+      table: "cluster",
+      key: "cluster",
+      row: { ...draft.state.cluster, recovering: recovering === null || recovering.length === 0 ? null : recovering },
+    },
     { table: "nodes", key: node.id, row: null },
-    { table: "graves", key: node.id, row: { uid: node.id, at_ms: draft.now_ms } }]);
-  draft.event({ verb: "forgotten", object: node.name, project: null,
-    detail: fenced ? `said to be off; ${tasks.length} tasks are lost` : "" });
+    { table: "graves", key: node.id, row: { uid: node.id, at_ms: draft.now_ms } },
+  ]);
+  draft.event({
+    verb: "forgotten",
+    object: node.name,
+    project: null,
+    detail: fenced ? `said to be off; ${tasks.length} tasks are lost` : "",
+  });
 }
 
 const FENCED = "its node was forgotten, said to be off";
@@ -88,32 +116,73 @@ function asFenced(change: Change): Change {
 
 export function demandOrphan(node: NodeRow, ref: string): Orphan {
   const found = /^[0-9a-f]{4,32}$/.test(ref) ? node.orphans.find((orphan) => orphan.uid.startsWith(ref)) : undefined;
-  if (found === undefined) throw notFound(`${node.name} has no orphan ${ref.slice(0, 100)}`, `orch show ${node.name} lists them`);
+  if (found === undefined)
+    throw notFound(`${node.name} has no orphan ${ref.slice(0, 100)}`, `orch show ${node.name} lists them`);
   return found;
 }
 
-const NOTHING: Promised = { cpu_milli: 0, memory_bytes: 0, disk_bytes: 0, countables: {}, memory_limited: false, devices: [],
-  ports: [] };
+const NOTHING: Promised = {
+  cpu_milli: 0,
+  memory_bytes: 0,
+  disk_bytes: 0,
+  countables: {},
+  memory_limited: false,
+  devices: [],
+  ports: [],
+};
 
-const without = (node: NodeRow, orphan: Orphan): NodeRow =>
-  ({ ...node, orphans: node.orphans.filter((one) => one.uid !== orphan.uid) });
+const without = (node: NodeRow, orphan: Orphan): NodeRow => ({
+  ...node,
+  orphans: node.orphans.filter((one) => one.uid !== orphan.uid),
+});
 
 /** Orders an orphan to stop: it becomes a task of nobody, so that the order is repeated until its end is known. */
 export function stopOrphan(draft: Draft, node: NodeRow, orphan: Orphan, by: string): void {
-  const task: TaskRow = { uid: orphan.uid, owner_uid: orphan.uid, app_uid: null, project: "", user: by, app: null,
-    workload: "orphan", kind: "job", run: null, version: 0, spec_hash: "", slot: 0, member: 0,
-    ...identityOf(draft, node, orphan, "stop"), desired: "stop",
-    stop: { why: `an orphan, stopped by ${by}`, signal: "TERM", grace_ms: 10_000, at_ms: draft.now_ms } };
-  draft.put([{ table: "nodes", key: node.id, row: without(node, orphan) }, { table: "tasks", key: task.uid, row: task }]);
+  const task: TaskRow = {
+    uid: orphan.uid,
+    owner_uid: orphan.uid,
+    app_uid: null,
+    project: "",
+    user: by,
+    app: null,
+    workload: "orphan",
+    kind: "job",
+    run: null,
+    version: 0,
+    spec_hash: "",
+    slot: 0,
+    member: 0,
+    ...identityOf(draft, node, orphan, "stop"),
+    desired: "stop",
+    stop: { why: `an orphan, stopped by ${by}`, signal: "TERM", grace_ms: 10_000, at_ms: draft.now_ms },
+  };
+  draft.put([
+    { table: "nodes", key: node.id, row: without(node, orphan) },
+    { table: "tasks", key: task.uid, row: task },
+  ]);
   draft.event({ verb: "stopped", object: `${node.name}/${orphan.name}`, project: null, detail: "an orphan" });
 }
 
 function identityOf(draft: Draft, node: NodeRow, orphan: Orphan, desired: TaskRow["desired"]) {
   const attempt = attemptOf(orphan.name);
-  return { attempt, node_id: node.id, boot_id: node.boot_id, desired, stop: null, grant_until: attempt, written_off: null,
-    promised: orphan.held ?? NOTHING, unix_user: null, exclusive: false, created_ms: draft.now_ms,
-    assigned_revision: draft.revision, observed: orphan.pid === null ? { state: "starting" as const }
-      : { state: "running" as const, pid: orphan.pid, started_ms: draft.now_ms } };
+  return {
+    attempt,
+    node_id: node.id,
+    boot_id: node.boot_id,
+    desired,
+    stop: null,
+    grant_until: attempt,
+    written_off: null,
+    promised: orphan.held ?? NOTHING,
+    unix_user: null,
+    exclusive: false,
+    created_ms: draft.now_ms,
+    assigned_revision: draft.revision,
+    observed:
+      orphan.pid === null
+        ? { state: "starting" as const }
+        : { state: "running" as const, pid: orphan.pid, started_ms: draft.now_ms },
+  };
 }
 
 const attemptOf = (name: string): number => Number(/#(\d{1,9})$/.exec(name)?.[1] ?? 1);
@@ -123,27 +192,58 @@ export function adoptOrphan(draft: Draft, node: NodeRow, orphan: Orphan): TaskRo
   const { workload, slot } = freeSlotOf(draft.state, orphan);
   const key = slotKey(workload.uid, slot);
   const { uid: owner_uid, app_uid, project, user, app, name, kind, version, spec_hash } = workload;
-  const task: TaskRow = { uid: orphan.uid, owner_uid, app_uid, project, user, app, workload: name, kind, run: null, version,
-    spec_hash, slot, member: 0, ...identityOf(draft, node, orphan, "run") };
+  const task: TaskRow = {
+    uid: orphan.uid,
+    owner_uid,
+    app_uid,
+    project,
+    user,
+    app,
+    workload: name,
+    kind,
+    run: null,
+    version,
+    spec_hash,
+    slot,
+    member: 0,
+    ...identityOf(draft, node, orphan, "run"),
+  };
   const row = draft.state.slots.get(key) ?? emptySlot(owner_uid, slot);
-  draft.put([{ table: "nodes", key: node.id, row: without(node, orphan) }, { table: "tasks", key: task.uid, row: task },
-    { table: "slots", key, row: { ...row, attempts: Math.max(row.attempts, task.attempt) } }]);
-  draft.event({ verb: "adopted", object: `${app}.${name}.${slot}`, project, detail: `on ${node.name}, as task ${shortId(orphan.uid)}` });
+  draft.put([
+    { table: "nodes", key: node.id, row: without(node, orphan) },
+    { table: "tasks", key: task.uid, row: task },
+    { table: "slots", key, row: { ...row, attempts: Math.max(row.attempts, task.attempt) } },
+  ]);
+  draft.event({
+    verb: "adopted",
+    object: `${app}.${name}.${slot}`,
+    project,
+    detail: `on ${node.name}, as task ${shortId(orphan.uid)}`,
+  });
   return task;
 }
 
 function freeSlotOf(state: State, orphan: Orphan): { workload: WorkloadRow; slot: number } {
-  const no = (why: string): RefusedError => new RefusedError("conflict", `${orphan.name} cannot be adopted: ${why}`,
-    "Stop it, or leave it as it is: it counts as used room until it ends");
+  const no = (why: string): RefusedError =>
+    new RefusedError(
+      "conflict",
+      `${orphan.name} cannot be adopted: ${why}`,
+      "Stop it, or leave it as it is: it counts as used room until it ends",
+    );
   const [app = "", name = "", number = ""] = orphan.name.replace(/#\d+$/, "").split(".");
-  const workload = state.workloads.values().find((row) => row.app === app && row.name === name && !row.removing &&
-    findApp(state, row.project, app) !== undefined);
+  const workload = state.workloads
+    .values()
+    .find(
+      (row) => row.app === app && row.name === name && !row.removing && findApp(state, row.project, app) !== undefined,
+    );
   if (workload === undefined || !/^\d{1,7}$/.test(number)) throw no("no app declares it");
   if (workload.kind !== "service") throw no(`a ${workload.kind} is not adopted, only replicas of services are`);
   if (orphan.pid === null) throw no("it does not run");
   const slot = Number(number);
   if (slot >= workload.settings.replicas) throw no(`${app}.${name} keeps ${workload.settings.replicas} replicas`);
-  const taken = state.tasks.values().some((task) => task.owner_uid === workload.uid && task.slot === slot && isWanted(task));
+  const taken = state.tasks
+    .values()
+    .some((task) => task.owner_uid === workload.uid && task.slot === slot && isWanted(task));
   if (taken) throw no("the slot has another task");
   return { workload, slot };
 }

@@ -37,18 +37,43 @@ function operationOf(route: Route): Json {
   return {
     summary: route.summary,
     ...(access?.is === "roles" ? { "x-orch-roles": access.roles } : { security: [] }),
-    parameters: [...pathParameters(route.path), ...queryParameters(route.query),
-      ...(changes ? [{ name: "Idempotency-Key", in: "header", required: false, schema: { type: "string" },
-        description: "<issue time in ms>-<timeline or ->-<random>: a repeated request has one effect" }] : [])],
-    ...(route.body === null ? {} : { requestBody: { required: true,
-      content: { "application/json": { schema: schemaOf(route.body, "input") } } } }),
-    responses: { ...success(route), default: { description: `An error; codes: ${Object.keys(ERROR_STATUS).join(", ")}`,
-      content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } } } },
+    parameters: [
+      ...pathParameters(route.path),
+      ...queryParameters(route.query),
+      ...(changes
+        ? [
+            {
+              name: "Idempotency-Key",
+              in: "header",
+              required: false,
+              schema: { type: "string" },
+              description: "<issue time in ms>-<timeline or ->-<random>: a repeated request has one effect",
+            },
+          ]
+        : []),
+    ],
+    ...(route.body === null
+      ? {}
+      : {
+          requestBody: { required: true, content: { "application/json": { schema: schemaOf(route.body, "input") } } },
+        }),
+    responses: {
+      ...success(route),
+      default: {
+        description: `An error; codes: ${Object.keys(ERROR_STATUS).join(", ")}`,
+        content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } },
+      },
+    },
   };
 }
 
-const pathParameters = (path: string): Json[] => [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) =>
-  ({ name, in: "path", required: true, schema: { type: "string" } }));
+const pathParameters = (path: string): Json[] =>
+  [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
+    name,
+    in: "path",
+    required: true,
+    schema: { type: "string" },
+  }));
 
 function queryParameters(query: z.ZodObject | null): Json[] {
   if (query === null) return [];
@@ -58,7 +83,9 @@ function queryParameters(query: z.ZodObject | null): Json[] {
 
 function success({ answer }: Route): Json {
   if (answer === "websocket") return { 101: { description: "The connection is a WebSocket now" } };
-  const content = typeof answer === "string" ? { [answer]: { schema: { type: "string" } } }
-    : { "application/json": { schema: schemaOf(answer, "output") } };
+  const content =
+    typeof answer === "string"
+      ? { [answer]: { schema: { type: "string" } } }
+      : { "application/json": { schema: schemaOf(answer, "output") } };
   return { 200: { description: "Done", content } };
 }

@@ -4,7 +4,10 @@ import { z } from "zod";
 import { HOUSE_LIMITS } from "../core/limits";
 import { RefusedError } from "./refused";
 
-export const number = z.string().regex(/^\d{1,15}$/, "must be a whole number").transform(Number);
+export const number = z
+  .string()
+  .regex(/^\d{1,15}$/, "must be a whole number")
+  .transform(Number);
 export const flag = z.enum(["true", "false"]).transform((text) => text === "true");
 export const short = z.string().max(200);
 

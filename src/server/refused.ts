@@ -4,13 +4,18 @@ import { ERROR_STATUS, type ErrorBody, type ErrorCode, type Issue } from "../wir
 
 export class RefusedError extends Error {
   override name = "RefusedError";
-  constructor(readonly code: ErrorCode, message: string, readonly hint: string | null = null,
-    readonly issues: readonly Issue[] = []) {
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    readonly hint: string | null = null,
+    readonly issues: readonly Issue[] = [],
+  ) {
     super(message);
   }
 }
 
-export const notFound = (what: string, hint: string | null = null): RefusedError => new RefusedError("not_found", what, hint);
+export const notFound = (what: string, hint: string | null = null): RefusedError =>
+  new RefusedError("not_found", what, hint);
 
 /** The one form of every error that leaves the server. */
 export function errorAnswer(code: ErrorCode, message: string, hint: string | null, issues: readonly Issue[]): Response {

@@ -1,4 +1,5 @@
-// What a route is: its path, the schemas of what comes and goes, and a handler. The table of routes makes app and OpenAPI.
+// What a route is: its path, the schemas of what comes and goes, and a handler. The table of routes makes app and
+// OpenAPI.
 
 import type { z } from "zod";
 import type { Draft } from "../store/store";
@@ -64,6 +65,13 @@ export function route<const P extends string, Q extends z.ZodObject = z.ZodObjec
   shape: Shape<P, Q, B>,
 ): Route {
   const { method, path, summary, answer } = shape;
-  return { method, path, summary, answer, query: shape.query ?? null, body: shape.body ?? null,
-    handle: (ask) => shape.handle(ask as unknown as Ask<ParamsOf<P>, z.infer<Q>, z.infer<B>>) };
+  return {
+    method,
+    path,
+    summary,
+    answer,
+    query: shape.query ?? null,
+    body: shape.body ?? null,
+    handle: (ask) => shape.handle(ask as unknown as Ask<ParamsOf<P>, z.infer<Q>, z.infer<B>>),
+  };
 }

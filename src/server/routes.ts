@@ -18,9 +18,24 @@ import { WORKLOAD_ROUTES } from "./routes/workloads";
 let document: Record<string, unknown> | null = null;
 
 const OPENAPI = route({
-  method: "GET", path: "/v1/openapi.json", answer: z.record(z.string(), z.unknown()), summary: "This description",
+  method: "GET",
+  path: "/v1/openapi.json",
+  answer: z.record(z.string(), z.unknown()),
+  summary: "This description",
   handle: ({ api }) => (document ??= openApi(ROUTES, api.version)),
 });
 
-export const ROUTES: readonly Route[] = [...OPEN_ROUTES, OPENAPI, ...ACCESS_ROUTES, ...APP_ROUTES, ...PLAN_ROUTES,
-  ...WORKLOAD_ROUTES, ...TASK_ROUTES, ...LOG_ROUTES, ...RUN_ROUTES, ...NODE_ROUTES, ...EVENT_ROUTES, ...EXPLAIN_ROUTES];
+export const ROUTES: readonly Route[] = [
+  ...OPEN_ROUTES,
+  OPENAPI,
+  ...ACCESS_ROUTES,
+  ...APP_ROUTES,
+  ...PLAN_ROUTES,
+  ...WORKLOAD_ROUTES,
+  ...TASK_ROUTES,
+  ...LOG_ROUTES,
+  ...RUN_ROUTES,
+  ...NODE_ROUTES,
+  ...EVENT_ROUTES,
+  ...EXPLAIN_ROUTES,
+];

@@ -21,10 +21,28 @@ export interface Making {
 /** Writes the run; it is planned with the next pass. */
 export function makeRun(draft: Draft, { decl, project, who, uid, history }: Making): RunRow {
   const after = decl.settings.after.map(({ name, when }) => boundRun(draft.state, history, project, name, when));
-  const row: RunRow = { uid, run: draft.takeRunNumber(), name: decl.name, project, user: who.name, app_uid: null, app: null,
-    workload_uid: null, version: 1, spec_hash: draft.putSpec(decl.spec), settings: decl.settings,
-    state: after.length > 0 ? "waiting" : "queued", reason: null, after, cancel: null, created_ms: draft.now_ms,
-    started_ms: null, finished_ms: null, exit_code: null, signal: null };
+  const row: RunRow = {
+    uid,
+    run: draft.takeRunNumber(),
+    name: decl.name,
+    project,
+    user: who.name,
+    app_uid: null,
+    app: null,
+    workload_uid: null,
+    version: 1,
+    spec_hash: draft.putSpec(decl.spec),
+    settings: decl.settings,
+    state: after.length > 0 ? "waiting" : "queued",
+    reason: null,
+    after,
+    cancel: null,
+    created_ms: draft.now_ms,
+    started_ms: null,
+    finished_ms: null,
+    exit_code: null,
+    signal: null,
+  };
   draft.put([{ table: "runs", key: uid, row }]);
   draft.event({ verb: "queued", object: String(row.run), project, detail: row.name });
   return row;
@@ -34,8 +52,12 @@ export function makeRun(draft: Draft, { decl, project, who, uid, history }: Maki
 function boundRun(state: State, history: History, project: string, name: string, when: RunAfter["when"]): RunAfter {
   const target = /^\d+$/.test(name) ? runByNumber(state, history, Number(name)) : newestOf(state, project, name);
   if (target === null) {
-    throw new RefusedError("spec", `there is nothing called ${name} to come after`, "Name a run by its number, or a job as APP.JOB",
-      [{ line: 0, column: 0, path: "after", message: `no run or job ${name}`, hint: null }]);
+    throw new RefusedError(
+      "spec",
+      `there is nothing called ${name} to come after`,
+      "Name a run by its number, or a job as APP.JOB",
+      [{ line: 0, column: 0, path: "after", message: `no run or job ${name}`, hint: null }],
+    );
   }
   return { name, uid: target.uid, when, met: metBy(state, target, when) };
 }
@@ -53,21 +75,42 @@ function newestOf(state: State, project: string, name: string): { uid: string; s
 export function demandSatisfiable(blocked: readonly Blocked[], uid: string): void {
   const never = blocked.find((one) => one.owner_uid === uid && one.kind === "unsatisfiable");
   if (never === undefined) return;
-  const issues = never.nodes.slice(0, 50).flatMap((node) => node.checks.filter((check) => check.hopeless).map((check): Issue =>
-    ({ line: 0, column: 0, path: node.node, message: `${check.check}: ${check.detail}`, hint: null })));
+  const issues = never.nodes
+    .slice(0, 50)
+    .flatMap((node) =>
+      node.checks
+        .filter((check) => check.hopeless)
+        .map((check): Issue => ({
+          line: 0,
+          column: 0,
+          path: node.node,
+          message: `${check.check}: ${check.detail}`,
+          hint: null,
+        })),
+    );
   const wait = "or wait for such a node with --wait-for-nodes";
   const way = never.smallest_change;
-  throw new RefusedError("unsatisfiable", never.summary, way === null ? `Ask for less, ${wait}` : `Smallest change: ${way}, ${wait}`,
-    issues);
+  throw new RefusedError(
+    "unsatisfiable",
+    never.summary,
+    way === null ? `Ask for less, ${wait}` : `Smallest change: ${way}, ${wait}`,
+    issues,
+  );
 }
 
-/** Marks a run as to be ended; with another signal than its own when one is named. A run that is over stays as it is. */
+/**
+ * Marks a run as to be ended; with another signal than its own when one is named. A run that is over stays as it is.
+ */
 export function cancelRun(draft: Draft, run: RunRow, by: string, signal: string | null): RunRow {
   if (isFinal(run.state) || run.cancel !== null) return run;
   const settings = signal === null ? run.settings : { ...run.settings, stop: { ...run.settings.stop, signal } };
   const row: RunRow = { ...run, settings, cancel: { at_ms: draft.now_ms, by } };
   draft.put([{ table: "runs", key: run.uid, row }]);
-  draft.event({ verb: "cancelled", object: run.app === null ? String(run.run) : `${run.name} (run ${run.run})`,
-    project: run.project, detail: signal === null ? "" : `with signal ${signal}` });
+  draft.event({
+    verb: "cancelled",
+    object: run.app === null ? String(run.run) : `${run.name} (run ${run.run})`,
+    project: run.project,
+    detail: signal === null ? "" : `with signal ${signal}`,
+  });
   return row;
 }

@@ -8,5 +8,9 @@ import type { Context } from "./context";
 type Scores = Extract<ExplainView, { placed: unknown }>["placed"]["scores"];
 
 export function scoresOf({ store, loop }: Context, task: TaskRow): Scores {
-  return explainPlaced(loop.snapshot(store.state, store.now()), task).map(({ node, total, parts }) => ({ node, total, parts: { ...parts } }));
+  return explainPlaced(loop.snapshot(store.state, store.now()), task).map(({ node, total, parts }) => ({
+    node,
+    total,
+    parts: { ...parts },
+  }));
 }

@@ -1,4 +1,5 @@
-// The server as a whole: opened in an order that refuses before it changes anything, closed so that nothing is cut short.
+// The server as a whole: opened in an order that refuses before it changes anything, closed so that nothing is cut
+// short.
 
 import { join } from "node:path";
 import type { PlanLimits } from "../core/snapshot";
@@ -51,11 +52,17 @@ export interface RunningServer {
 
 const HEARTBEAT_MS = 5_000;
 
+/** Often enough that one lost heartbeat makes no node silent and ends no lease, whatever the settings say. */
+const heartbeatMs = ({ unreachable_after_ms, lease_ms }: PlanLimits): number =>
+  Math.max(100, Math.floor(Math.min(HEARTBEAT_MS, unreachable_after_ms / 3, lease_ms / 3)));
+
 /** Starts a server on `<data_dir>/server`. Throws StartError with one line and a hint. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   if (process.env["NODE_TLS_REJECT_UNAUTHORIZED"] === "0") {
-    throw new StartError("NODE_TLS_REJECT_UNAUTHORIZED=0 is set: it would switch off the checking of certificates",
-      "Unset it and start again");
+    throw new StartError(
+      "NODE_TLS_REJECT_UNAUTHORIZED=0 is set: it would switch off the checking of certificates",
+      "Unset it and start again",
+    );
   }
   const listen = parseListen(options.listen);
   const dir = join(options.data_dir, "server");
@@ -79,8 +86,11 @@ function makeDir(dir: string): void {
   try {
     makePrivateDir(dir);
   } catch (error) {
-    throw new StartError(`${dir} cannot be made: ${error instanceof Error ? error.message : String(error)}`,
-      "Choose a directory of this user with --data DIR or ORCH_DATA", { cause: error });
+    throw new StartError(
+      `${dir} cannot be made: ${error instanceof Error ? error.message : String(error)}`,
+      "Choose a directory of this user with --data DIR or ORCH_DATA",
+      { cause: error },
+    );
   }
 }
 
@@ -101,39 +111,59 @@ interface Opened {
   readonly clock: () => number;
 }
 
-async function serve(opened: Opened): Promise<RunningServer> {
-  const { options, listen, dir, settings, store, identity, clock } = opened;
+interface Parts {
+  readonly api: Api;
+  readonly stop: () => void;
+}
+
+/** Loop, sessions and watchers over the store: everything but the port. `failed` hears what nothing can go on after. */
+function assemble(opened: Opened, url: () => string, failed: (error: unknown) => void): Parts {
+  const { options, listen, settings, store, identity, clock } = opened;
+  const { limits } = settings;
   const seed = (): string => randomHex(16);
-  const { hostname } = self();
   const say = (line: string): void => options.say(line);
-  let fail: (error: unknown) => void = (error) => { throw error; };
-  const failed = (error: unknown): void => fail(error);
-  const loop = createLoop({ store, limits: settings.limits, monotonic: clock, seed, say, failed });
-  const context = { store, loop, limits: settings.limits, identity, clock, seed, heartbeat_ms: HEARTBEAT_MS,
-    version: options.version, say };
+  const loop = createLoop({ store, limits, monotonic: clock, seed, say, failed });
+  const { version } = options;
+  const context = { store, loop, limits, identity, clock, seed, heartbeat_ms: heartbeatMs(limits), version, say };
   const sessions = createSessions(context);
   const watch = createWatch(store, (id) => loop.lastSeen(id));
-  let url = "";
-  const api: Api = { ...context, sessions, watch, auth: createAuth(() => store.state, identity.pin, nowMs),
-    hosts: hostNames(hostname, settings.hosts, listen), url: () => url };
-  const stopParts = (): void => {
-    loop.stop();
-    sessions.stop();
-    watch.stop();
+  const auth = createAuth(() => store.state, identity.pin, nowMs);
+  const hosts = hostNames(self().hostname, settings.hosts, listen);
+  return {
+    api: { ...context, sessions, watch, auth, hosts, url, wall: nowMs },
+    stop() {
+      loop.stop();
+      sessions.stop();
+      watch.stop();
+    },
   };
+}
+
+async function serve(opened: Opened): Promise<RunningServer> {
+  const { options, listen, dir, store, identity } = opened;
+  let url = "";
+  let fail = (error: unknown): void => {
+    throw error;
+  };
+  const { api, stop: stopParts } = assemble(
+    opened,
+    () => url,
+    (error) => fail(error),
+  );
   const first = isNew(store);
   let port: ReturnType<typeof openPort>;
   try {
-    if (first) options.say(`admin token: ${await makeAdmin(store, identity, dir, randomHex, seed)}`);
-    port = openPort(createApp(api), sessions.handlers, listen, listen.secure ? { key: identity.key_pem, cert: identity.certificate_pem } : null);
+    if (first) options.say(`admin token: ${await makeAdmin(store, identity, dir, randomHex, api.seed)}`);
+    const tls = listen.secure ? { key: identity.key_pem, cert: identity.certificate_pem } : null;
+    port = openPort(createApp(api), api.sessions.handlers, listen, tls);
   } catch (error) {
     stopParts();
     throw error;
   }
-  url = publicUrl(listen, port.port ?? listen.port, listen.wildcard ? await nameInUrls(hostname) : hostname);
-  const client = { url: localUrl(listen, port.port ?? listen.port), pin: identity.pin, certificate: identity.certificate_pem };
-  writeDurably(join(dir, "client.json"), `${JSON.stringify(client, null, 2)}\n`);
-  const stopUpkeep = startUpkeep(store, watch, failed);
+  const number = port.port ?? listen.port;
+  url = publicUrl(listen, number, listen.wildcard ? await nameInUrls(self().hostname) : listen.host);
+  writeClient(dir, localUrl(listen, number), identity);
+  const stopUpkeep = startUpkeep(store, api.watch, (error) => fail(error));
   const end = endOf(async () => {
     stopUpkeep();
     stopParts();
@@ -141,11 +171,16 @@ async function serve(opened: Opened): Promise<RunningServer> {
     store.close();
   });
   fail = (error) => void end.fail(error);
-  loop.wake();
+  api.loop.wake();
   const joining = (): Promise<string> => newJoinCommand(api);
   options.say(`listening on ${url}`);
   if (first) options.say(`more machines: ${await joining()}`);
   return { url, pin: identity.pin, joinCommand: joining, stopped: end.stopped, stop: end.stop };
+}
+
+/** Where the command line on this machine finds the server. */
+function writeClient(dir: string, url: string, { pin, certificate_pem }: OwnIdentity): void {
+  writeDurably(join(dir, "client.json"), `${JSON.stringify({ url, pin, certificate: certificate_pem }, null, 2)}\n`);
 }
 
 interface End {
@@ -178,8 +213,16 @@ async function newJoinCommand(api: Api): Promise<string> {
   const secret = randomHex(20);
   const { value: id } = await api.store.commit("server", (draft) => {
     const fresh = freshId(draft.state, api.seed);
-    draft.put([{ table: "tokens", key: fresh, row: tokenRow({ id: fresh, secret, role: "agent", user: null,
-      expires_ms: Math.floor(draft.now_ms) + JOIN_TOKEN_MS }, draft.now_ms) }]);
+    draft.put([
+      {
+        table: "tokens",
+        key: fresh,
+        row: tokenRow(
+          { id: fresh, secret, role: "agent", user: null, expires_ms: api.wall() + JOIN_TOKEN_MS },
+          draft.now_ms,
+        ),
+      },
+    ]);
     draft.event({ verb: "token_made", object: fresh, project: null, detail: "agent, by the server's console" });
     return fresh;
   });

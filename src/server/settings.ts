@@ -16,7 +16,12 @@ type Limit = keyof PlanLimits;
 const LIMITS = Object.keys(DEFAULT_LIMITS) as Limit[];
 
 /** `text` is the file's, `null` when there is none. Durations are `30s`, or a number of milliseconds. */
-export function settingsFrom(text: string | null, file: string, flags: Partial<PlanLimits>, hosts: readonly string[]): Settings {
+export function settingsFrom(
+  text: string | null,
+  file: string,
+  flags: Partial<PlanLimits>,
+  hosts: readonly string[],
+): Settings {
   const read = text === null ? {} : parse(text, file);
   const fromFile: Record<string, unknown> = {};
   let moreHosts: readonly string[] = [];
@@ -27,7 +32,10 @@ export function settingsFrom(text: string | null, file: string, flags: Partial<P
     }
     const name = LIMITS.find((limit) => limit === key || limit === `${key}_ms`);
     if (name === undefined) {
-      throw new StartError(`${file}: ${key} is no setting`, didYouMean(key, [...LIMITS, "hosts"]) ?? `settings are ${LIMITS.join(", ")}, hosts`);
+      throw new StartError(
+        `${file}: ${key} is no setting`,
+        didYouMean(key, [...LIMITS, "hosts"]) ?? `settings are ${LIMITS.join(", ")}, hosts`,
+      );
     }
     fromFile[name] = limitOf(name, value, file);
   }
@@ -39,7 +47,9 @@ function parse(text: string, file: string): Record<string, unknown> {
   try {
     value = Bun.YAML.parse(text);
   } catch (error) {
-    throw new StartError(`${file} is not YAML: ${error instanceof Error ? error.message : String(error)}`, null, { cause: error });
+    throw new StartError(`${file} is not YAML: ${error instanceof Error ? error.message : String(error)}`, null, {
+      cause: error,
+    });
   }
   if (value === null || value === undefined) return {};
   if (typeof value === "object" && !Array.isArray(value)) return value as Record<string, unknown>;
@@ -48,8 +58,13 @@ function parse(text: string, file: string): Record<string, unknown> {
 
 function limitOf(name: Limit, value: unknown, file: string): number | readonly [number, number] {
   if (name === "port_range") {
-    const [low, high] = Array.isArray(value) ? value as unknown[] : typeof value === "string" ? value.split("..").map(Number) : [];
-    if (typeof low === "number" && typeof high === "number" && low > 0 && low <= high && high <= 65_535) return [low, high];
+    const [low, high] = Array.isArray(value)
+      ? (value as unknown[])
+      : typeof value === "string"
+        ? value.split("..").map(Number)
+        : [];
+    if (typeof low === "number" && typeof high === "number" && low > 0 && low <= high && high <= 65_535)
+      return [low, high];
     throw new StartError(`${file}: port_range is not two ports`, "such as: port_range: 20000..31999");
   }
   if (typeof value === "number" && Number.isFinite(value) && value >= 0) return value;

@@ -18,12 +18,22 @@ interface Data {
 const GREETING_MS = 20_000;
 const UNHEARD = 1008;
 
-export function openPort(app: App, handlers: AgentSocketHandlers, listen: Listen, tls: TLSOptions | null): Server<Data> {
+export function openPort(
+  app: App,
+  handlers: AgentSocketHandlers,
+  listen: Listen,
+  tls: TLSOptions | null,
+): Server<Data> {
   try {
     // `development: false` alone would let two servers share the port: the second must be refused.
     return Bun.serve<Data>({
-      hostname: listen.host, port: listen.port, reusePort: false, ...(tls === null ? {} : { tls }), development: false,
-      maxRequestBodySize: HOUSE_LIMITS.body_bytes, idleTimeout: 30,
+      hostname: listen.host,
+      port: listen.port,
+      reusePort: false,
+      ...(tls === null ? {} : { tls }),
+      development: false,
+      maxRequestBodySize: HOUSE_LIMITS.body_bytes,
+      idleTimeout: 30,
       fetch: (request, server) => app.fetch(request, { link: linkOf(request, server) }),
       websocket: websocketOf(handlers),
     });
@@ -37,20 +47,26 @@ function linkOf(request: Request, server: Server<Data>): Link {
   return {
     source,
     keepOpen: () => server.timeout(request, 0),
-    upgrade: () => server.pendingWebSockets < HOUSE_LIMITS.connections &&
+    upgrade: () =>
+      server.pendingWebSockets < HOUSE_LIMITS.connections &&
       server.upgrade(request, { data: { remote: source, socket: null, deadline: null } }),
   };
 }
 
 function websocketOf(handlers: AgentSocketHandlers): WebSocketHandler<Data> {
-  const of = (ws: ServerWebSocket<Data>): AgentSocket => (ws.data.socket ??= {
-    remote: ws.data.remote,
-    send: (data) => ws.send(data),
-    close: (code, reason) => ws.close(code, reason),
-  });
+  const of = (ws: ServerWebSocket<Data>): AgentSocket =>
+    (ws.data.socket ??= {
+      remote: ws.data.remote,
+      send: (data) => ws.send(data),
+      close: (code, reason) => ws.close(code, reason),
+    });
   return {
-    maxPayloadLength: HOUSE_LIMITS.message_bytes, backpressureLimit: 4 * HOUSE_LIMITS.message_bytes,
-    closeOnBackpressureLimit: true, idleTimeout: 60, sendPings: true, perMessageDeflate: false,
+    maxPayloadLength: HOUSE_LIMITS.message_bytes,
+    backpressureLimit: 4 * HOUSE_LIMITS.message_bytes,
+    closeOnBackpressureLimit: true,
+    idleTimeout: 60,
+    sendPings: true,
+    perMessageDeflate: false,
     open(ws) {
       ws.data.deadline = setTimeout(() => ws.close(UNHEARD, "nothing was said"), GREETING_MS);
       handlers.open(of(ws));
@@ -75,4 +91,3 @@ export async function closePort(server: Server<Data>): Promise<void> {
   await Promise.race([ended, late]);
   await server.stop(true);
 }
-

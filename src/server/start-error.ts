@@ -4,7 +4,11 @@ export class StartError extends Error {
   override name = "StartError";
   /** The exit code of the process. */
   readonly exit = 1;
-  constructor(message: string, readonly hint: string | null = null, options?: ErrorOptions) {
+  constructor(
+    message: string,
+    readonly hint: string | null = null,
+    options?: ErrorOptions,
+  ) {
     super(message, options);
   }
 }

@@ -4,8 +4,13 @@ import { DAY_MS, type Ms } from "../core/units";
 import type { Retention, Store } from "../store/store";
 import { TICK_MS, type Watch } from "./watch";
 
-const KEEP: Retention = { ended_age_ms: 30 * DAY_MS, ended_tasks: 200_000, ended_runs: 200_000, events_age_ms: 90 * DAY_MS,
-  events: 500_000 };
+const KEEP: Retention = {
+  ended_age_ms: 30 * DAY_MS,
+  ended_tasks: 200_000,
+  ended_runs: 200_000,
+  events_age_ms: 90 * DAY_MS,
+  events: 500_000,
+};
 const PRUNE_EVERY_MS: Ms = 60_000;
 
 /** Starts the timers; gives back how to stop them. `failed` hears of an error, once. */
@@ -23,7 +28,13 @@ export function startUpkeep(store: Store, watch: Watch, failed: (error: unknown)
     // Piece by piece: requests come in between.
     more = store.prune(store.now(), KEEP).more ? setImmediate(prune) : null;
   });
-  const timers = [setInterval(guarded(() => watch.tick()), TICK_MS), setInterval(prune, PRUNE_EVERY_MS)];
+  const timers = [
+    setInterval(
+      guarded(() => watch.tick()),
+      TICK_MS,
+    ),
+    setInterval(prune, PRUNE_EVERY_MS),
+  ];
   function stop(): void {
     for (const timer of timers) clearInterval(timer);
     if (more !== null) clearImmediate(more);

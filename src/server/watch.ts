@@ -1,4 +1,5 @@
-// Changes as they become durable, for whoever looks on: resumable by revision from a bounded memory, else told to read afresh.
+// Changes as they become durable, for whoever looks on: resumable by revision from a bounded memory, else told to
+// read afresh.
 
 import type { Change, State } from "../core/model";
 import type { Ms } from "../core/units";
@@ -36,7 +37,14 @@ interface Watcher {
   readonly holds: () => boolean;
 }
 
-const WATCHED: ReadonlySet<Change["table"]> = new Set(["tasks", "ended_tasks", "runs", "ended_runs", "nodes", "events"]);
+const WATCHED: ReadonlySet<Change["table"]> = new Set([
+  "tasks",
+  "ended_tasks",
+  "runs",
+  "ended_runs",
+  "nodes",
+  "events",
+]);
 
 export function createWatch(store: Store, lastSeen: (node_id: string) => Ms | null): Watch {
   const kept: Batch[] = [];
@@ -68,7 +76,13 @@ export function createWatch(store: Store, lastSeen: (node_id: string) => Ms | nu
     if (since === null) return comment(revision);
     const known = since <= revision && since > forgotten;
     if (!known) return textOf({ kind: "resync", revision });
-    return comment(revision) + kept.filter((batch) => batch.revision > since).map(render).join("");
+    return (
+      comment(revision) +
+      kept
+        .filter((batch) => batch.revision > since)
+        .map(render)
+        .join("")
+    );
   }
 
   return {
@@ -90,41 +104,49 @@ export function createWatch(store: Store, lastSeen: (node_id: string) => Ms | nu
 const comment = (revision: number): string => `: at ${revision}\n\n`;
 const textOf = (event: WatchEvent): string => `id: ${event.revision}\ndata: ${JSON.stringify(event)}\n\n`;
 
-function streamOf(watchers: Set<Watcher>, first: string, holds: () => boolean, now: () => number): ReadableStream<Uint8Array> {
+function streamOf(
+  watchers: Set<Watcher>,
+  first: string,
+  holds: () => boolean,
+  now: () => number,
+): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   let watcher: Watcher | null = null;
   let behind = false;
-  return new ReadableStream<Uint8Array>({
-    start(controller) {
-      const room = (): boolean => (controller.desiredSize ?? 0) > 0;
-      const own: Watcher = {
-        holds,
-        send(text) {
-          if (behind || text === "") return;
-          if (room()) controller.enqueue(encoder.encode(text));
-          else behind = true;
-        },
-        alive() {
-          if (room()) controller.enqueue(encoder.encode(comment(now())));
-        },
-        end() {
-          watchers.delete(own);
-          controller.close();
-        },
-      };
-      watcher = own;
-      watchers.add(own);
-      controller.enqueue(encoder.encode(first));
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        const room = (): boolean => (controller.desiredSize ?? 0) > 0;
+        const own: Watcher = {
+          holds,
+          send(text) {
+            if (behind || text === "") return;
+            if (room()) controller.enqueue(encoder.encode(text));
+            else behind = true;
+          },
+          alive() {
+            if (room()) controller.enqueue(encoder.encode(comment(now())));
+          },
+          end() {
+            watchers.delete(own);
+            controller.close();
+          },
+        };
+        watcher = own;
+        watchers.add(own);
+        controller.enqueue(encoder.encode(first));
+      },
+      pull(controller) {
+        if (!behind) return;
+        behind = false;
+        controller.enqueue(encoder.encode(textOf({ kind: "resync", revision: now() })));
+      },
+      cancel() {
+        if (watcher !== null) watchers.delete(watcher);
+      },
     },
-    pull(controller) {
-      if (!behind) return;
-      behind = false;
-      controller.enqueue(encoder.encode(textOf({ kind: "resync", revision: now() })));
-    },
-    cancel() {
-      if (watcher !== null) watchers.delete(watcher);
-    },
-  }, { highWaterMark: QUEUE_BYTES, size: (chunk) => chunk?.length ?? 0 });
+    { highWaterMark: QUEUE_BYTES, size: (chunk) => chunk?.length ?? 0 },
+  );
 }
 
 /** A batch as events; env and logs are in none of the views. What merely left the live state is no event. */
@@ -144,8 +166,11 @@ function eventsOf({ revision, changes }: Batch, state: State, lastSeen: (node_id
         break;
       case "nodes":
         byNode ??= tasksByNode(state);
-        events.push({ kind: "node", revision,
-          node: nodeView(change.row, byNode.get(change.key) ?? [], lastSeen(change.key)) });
+        events.push({
+          kind: "node",
+          revision,
+          node: nodeView(change.row, byNode.get(change.key) ?? [], lastSeen(change.key)),
+        });
         break;
       case "events":
         events.push({ kind: "event", revision, event: change.row });

@@ -2,10 +2,37 @@
 
 import type { z } from "zod";
 import type {
-  AppDetail, AppView, applyAnswer, applyRequest, cancelRequest, doneAnswer, drainRequest, EventView, ExplainView,
-  forgetRequest, GpuView, healthView, labelRequest, MeView, NodeView, PlanView, runAnswer, RunDetail, runRequest, RunView,
-  taintRequest, TaskView, tokenAnswer, tokenRequest, tokenView, userRequest, userView, validateAnswer, validateRequest,
-  WatchEvent, WorkloadDetail,
+  AppDetail,
+  AppView,
+  applyAnswer,
+  applyRequest,
+  cancelRequest,
+  doneAnswer,
+  drainRequest,
+  EventView,
+  ExplainView,
+  forgetRequest,
+  GpuView,
+  healthView,
+  labelRequest,
+  MeView,
+  NodeView,
+  PlanView,
+  runAnswer,
+  RunDetail,
+  runRequest,
+  RunView,
+  taintRequest,
+  TaskView,
+  tokenAnswer,
+  tokenRequest,
+  tokenView,
+  userRequest,
+  userView,
+  validateAnswer,
+  validateRequest,
+  WatchEvent,
+  WorkloadDetail,
 } from "./api";
 import type { joinAnswer, joinRequest } from "./agent";
 import { eventsOf } from "./events";
@@ -45,10 +72,13 @@ export type Client = ReturnType<typeof connect>;
 
 const part = encodeURIComponent;
 
-/** Makes a client. Nothing is sent before the first call; over https the server's key is checked before the token goes. */
+/**
+ * Makes a client. Nothing is sent before the first call; over https the server's key is checked before the token
+ * goes.
+ */
 export function connect(options: ConnectOptions) {
   const requester = createRequester(options);
-  const json = async <T>(asked: Asked): Promise<T> => await (await requester.send(asked)).json() as T;
+  const json = async <T>(asked: Asked): Promise<T> => (await (await requester.send(asked)).json()) as T;
   const get = <T>(path: string, query: Query = {}): Promise<T> => json<T>({ method: "GET", path, query });
   const post = <T>(path: string, body: unknown = {}): Promise<T> => json<T>({ method: "POST", path, body });
   const remove = <T>(path: string): Promise<T> => json<T>({ method: "DELETE", path });
@@ -64,15 +94,26 @@ export function connect(options: ConnectOptions) {
     ...nodes(get, post),
     ...access(get, post, remove),
     /** Changes after the revision `since` (without it: from now on), until the connection ends; a break throws. */
-    watch: (since?: number, signal?: AbortSignal): AsyncIterable<WatchEvent> => eventsOf(
-      () => requester.send({ method: "GET", path: "/v1/watch", query: { since }, stream: true, signal }), options.url),
+    watch: (since?: number, signal?: AbortSignal): AsyncIterable<WatchEvent> =>
+      eventsOf(
+        () => requester.send({ method: "GET", path: "/v1/watch", query: { since }, stream: true, signal }),
+        options.url,
+      ),
     async logs(ref: string, query: LogQuery = {}): Promise<LogAnswer> {
       const { signal, ...rest } = query;
-      const answer = await requester.send({ method: "GET", path: `/v1/tasks/${part(ref)}/logs`, query: { ...rest }, stream: true,
-        signal });
-      return { task: decodeURIComponent(answer.headers.get("x-orch-task") ?? ref),
+      const answer = await requester.send({
+        method: "GET",
+        path: `/v1/tasks/${part(ref)}/logs`,
+        query: { ...rest },
+        stream: true,
+        signal,
+      });
+      return {
+        task: decodeURIComponent(answer.headers.get("x-orch-task") ?? ref),
         kept: answer.headers.get("x-orch-log") === "tail" ? "tail" : "whole",
-        notice: noticeOf(answer), bytes: answer.body ?? emptyBytes() };
+        notice: noticeOf(answer),
+        bytes: answer.body ?? emptyBytes(),
+      };
     },
   };
 }
@@ -102,16 +143,19 @@ function apps(get: Get, post: Post, remove: Remove, json: <T>(asked: Asked) => P
     removeApp: (project: string, app: string) => remove<Done>(at(project, app)),
     validate: (body: z.infer<typeof validateRequest>) => post<z.infer<typeof validateAnswer>>("/v1/validate", body),
     plan: (body: z.infer<typeof applyRequest>) => post<PlanView>("/v1/plan", body),
-    workload: (project: string, app: string, workload: string) => get<WorkloadDetail>(workloadAt(project, app, workload)),
+    workload: (project: string, app: string, workload: string) =>
+      get<WorkloadDetail>(workloadAt(project, app, workload)),
     scale: (project: string, app: string, workload: string, replicas: number) =>
       post<Done>(`${workloadAt(project, app, workload)}/scale`, { replicas }),
-    restart: (project: string, app: string, workload: string) => post<Done>(`${workloadAt(project, app, workload)}/restart`),
+    restart: (project: string, app: string, workload: string) =>
+      post<Done>(`${workloadAt(project, app, workload)}/restart`),
   };
 }
 
 function work(get: Get, post: Post) {
   return {
-    tasks: (query: { app?: string; all?: boolean } & Page = {}) => get<Listed<"tasks", TaskView>>("/v1/tasks", { ...query }),
+    tasks: (query: { app?: string; all?: boolean } & Page = {}) =>
+      get<Listed<"tasks", TaskView>>("/v1/tasks", { ...query }),
     task: (ref: string) => get<TaskView>(`/v1/tasks/${part(ref)}`),
     run: (body: z.infer<typeof runRequest>) => post<z.infer<typeof runAnswer>>("/v1/runs", body),
     /** Runs that wait or run; with `all` finished ones too, newest first. */
@@ -136,7 +180,8 @@ function nodes(get: Get, post: Post) {
     resume: (node: string) => post<NodeView>(`${at(node)}/resume`),
     label: (node: string, body: z.infer<typeof labelRequest>) => post<NodeView>(`${at(node)}/label`, body),
     taint: (node: string, body: z.infer<typeof taintRequest>) => post<NodeView>(`${at(node)}/taint`, body),
-    forget: (node: string, body: z.infer<typeof forgetRequest> = { fenced: false }) => post<Done>(`${at(node)}/forget`, body),
+    forget: (node: string, body: z.infer<typeof forgetRequest> = { fenced: false }) =>
+      post<Done>(`${at(node)}/forget`, body),
     stopOrphan: (node: string, uid: string) => post<Done>(`${at(node)}/orphans/${part(uid)}/stop`),
     adoptOrphan: (node: string, uid: string) => post<Done>(`${at(node)}/orphans/${part(uid)}/adopt`),
     devices: () => get<Listed<"devices", GpuView>>("/v1/devices"),

@@ -19,11 +19,17 @@ export async function* eventsOf(open: () => Promise<Response>, url: string): Asy
       }
     }
   } catch (error) {
-    throw new UnreachableError(`the connection to ${url} was lost`, "Watch again from the last revision", { cause: error });
+    throw new UnreachableError(`the connection to ${url} was lost`, "Watch again from the last revision", {
+      cause: error,
+    });
   }
 }
 
 function eventOf(block: string): WatchEvent | null {
-  const data = block.split("\n").filter((line) => line.startsWith("data:")).map((line) => line.slice(5).trim()).join("\n");
-  return data === "" ? null : JSON.parse(data) as WatchEvent;
+  const data = block
+    .split("\n")
+    .filter((line) => line.startsWith("data:"))
+    .map((line) => line.slice(5).trim())
+    .join("\n");
+  return data === "" ? null : (JSON.parse(data) as WatchEvent);
 }

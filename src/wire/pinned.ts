@@ -1,4 +1,5 @@
-// Trust in a server by the hash of its key: its certificate is fetched without a word about us, compared, then required.
+// Trust in a server by the hash of its key: its certificate is fetched without a word about us, compared, then
+// required.
 
 import { createHash, X509Certificate } from "node:crypto";
 
@@ -8,18 +9,26 @@ export const SERVER_NAME = "orch-server";
 /** SHA-256 of a certificate's public key (SPKI), hex: the pin in every token. */
 export function pinOf(certificate_pem: string): string {
   const { publicKey } = new X509Certificate(certificate_pem);
-  return createHash("sha256").update(publicKey.export({ type: "spki", format: "der" })).digest("hex");
+  return createHash("sha256")
+    .update(publicKey.export({ type: "spki", format: "der" }))
+    .digest("hex");
 }
 
-/** How a pinned connection is made. `rejectUnauthorized` is explicit: the environment must not be able to switch it off. */
+/**
+ * How a pinned connection is made. `rejectUnauthorized` is explicit: the environment must not be able to switch it
+ * off.
+ */
 export interface PinnedTls {
   readonly ca: string;
   readonly rejectUnauthorized: true;
   readonly serverName: string;
 }
 
-export const pinnedTls = (certificate_pem: string): PinnedTls =>
-  ({ ca: certificate_pem, rejectUnauthorized: true, serverName: SERVER_NAME });
+export const pinnedTls = (certificate_pem: string): PinnedTls => ({
+  ca: certificate_pem,
+  rejectUnauthorized: true,
+  serverName: SERVER_NAME,
+});
 
 /** The server that answered holds another key than the token was made for. */
 export class WrongServerError extends Error {
@@ -33,15 +42,19 @@ export class WrongServerError extends Error {
  */
 export async function fetchCertificate(url: string, pin: string, timeout_ms = 10_000): Promise<string> {
   const answer = await fetch(new URL("/v1/bootstrap/cert", url), {
-    redirect: "error", signal: AbortSignal.timeout(timeout_ms), tls: { rejectUnauthorized: false },
+    redirect: "error",
+    signal: AbortSignal.timeout(timeout_ms),
+    tls: { rejectUnauthorized: false },
   });
   if (!answer.ok) throw new WrongServerError(`${url} gave no certificate (${answer.status}): it is not an orch server`);
   const text = await answer.text();
   const found = pinOrNull(text);
   if (found === null) throw new WrongServerError(`${url} gave no certificate: it is not an orch server`);
   if (found !== pin) {
-    throw new WrongServerError(`${url} is not the server of this token: its key is ${found.slice(0, 16)}…, ` +
-      `the token's is ${pin.slice(0, 16)}…`);
+    throw new WrongServerError(
+      `${url} is not the server of this token: its key is ${found.slice(0, 16)}…, ` +
+        `the token's is ${pin.slice(0, 16)}…`,
+    );
   }
   return text;
 }

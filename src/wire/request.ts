@@ -6,8 +6,13 @@ import { fetchCertificate, pinnedTls, WrongServerError } from "./pinned";
 /** The server answered, and refused. */
 export class ApiError extends Error {
   override name = "ApiError";
-  constructor(readonly status: number, readonly code: ErrorCode, message: string, readonly hint: string | null,
-    readonly issues: readonly Issue[]) {
+  constructor(
+    readonly status: number,
+    readonly code: ErrorCode,
+    message: string,
+    readonly hint: string | null,
+    readonly issues: readonly Issue[],
+  ) {
     super(message);
   }
 }
@@ -15,7 +20,11 @@ export class ApiError extends Error {
 /** No answer came from the server, or from nobody that may be believed. */
 export class UnreachableError extends Error {
   override name = "UnreachableError";
-  constructor(message: string, readonly hint: string | null, options?: ErrorOptions) {
+  constructor(
+    message: string,
+    readonly hint: string | null,
+    options?: ErrorOptions,
+  ) {
     super(message, options);
   }
 }
@@ -61,8 +70,12 @@ export function createRequester(options: ConnectOptions): Requester {
     if (typeof options.ca === "string") return Promise.resolve(options.ca);
     const { pin } = options;
     if (typeof pin !== "string") {
-      return Promise.reject(new UnreachableError(`nothing proves who answers at ${options.url}`,
-        "Use a token as the server printed it: it holds the hash of the server's key"));
+      return Promise.reject(
+        new UnreachableError(
+          `nothing proves who answers at ${options.url}`,
+          "Use a token as the server printed it: it holds the hash of the server's key",
+        ),
+      );
     }
     trusted ??= fetchCertificate(options.url, pin).catch((error: unknown) => {
       trusted = null;
@@ -83,7 +96,9 @@ export function createRequester(options: ConnectOptions): Requester {
     const limit = asked.stream === true ? [] : [AbortSignal.timeout(ANSWER_TIMEOUT_MS)];
     const signals = asked.signal === undefined ? limit : [asked.signal, ...limit];
     const answer = await fetch(url, {
-      method: asked.method, headers, redirect: "error",
+      method: asked.method,
+      headers,
+      redirect: "error",
       ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
       ...(asked.body === undefined ? {} : { body: JSON.stringify(asked.body) }),
       ...(secure ? { tls: pinnedTls(await certificate()) } : {}),
@@ -112,7 +127,10 @@ export function createRequester(options: ConnectOptions): Requester {
   return { send };
 }
 
-/** `null` when it is worth asking again: the connection broke, and the server knows by the key what it has already done. */
+/**
+ * `null` when it is worth asking again: the connection broke, and the server knows by the key what it has already
+ * done.
+ */
 function broken(error: unknown, { signal }: Asked, url: string, n: number): null {
   if (error instanceof UnreachableError || signal?.aborted === true) throw error;
   if (error instanceof WrongServerError) throw new UnreachableError(error.message, error.hint, { cause: error });
@@ -130,25 +148,45 @@ const codeOf = (error: unknown): string =>
 function unreachable(error: unknown, code: string, url: string): UnreachableError {
   const cause = { cause: error };
   if (/refused/i.test(code)) {
-    return new UnreachableError(`no server answers at ${url}`, "Is it running (orch server), and is the address right (--url, ORCH_URL)?", cause);
+    return new UnreachableError(
+      `no server answers at ${url}`,
+      "Is it running (orch server), and is the address right (--url, ORCH_URL)?",
+      cause,
+    );
   }
   if (/cert|verify|altname|self_?signed|tls|ssl/i.test(code)) {
-    return new UnreachableError(`the server at ${url} is not the one that was joined: its certificate differs`,
-      "If it was set up anew, log in again: orch login URL", cause);
+    return new UnreachableError(
+      `the server at ${url} is not the one that was joined: its certificate differs`,
+      "If it was set up anew, log in again: orch login URL",
+      cause,
+    );
   }
   if (/notfound|eai_again|dns|failedtoopensocket/i.test(code)) {
-    return new UnreachableError(`${url} cannot be reached: is the name right?`, "Check the address (--url, ORCH_URL)", cause);
+    return new UnreachableError(
+      `${url} cannot be reached: is the name right?`,
+      "Check the address (--url, ORCH_URL)",
+      cause,
+    );
   }
   const message = error instanceof Error ? error.message : String(error);
-  return new UnreachableError(`${url} cannot be reached: ${message}`, "Check the network and the address (--url, ORCH_URL)", cause);
+  return new UnreachableError(
+    `${url} cannot be reached: ${message}`,
+    "Check the network and the address (--url, ORCH_URL)",
+    cause,
+  );
 }
 
 async function refusalOf(answer: Response): Promise<ApiError> {
   const text = await answer.text();
   const parsed = errorBody.safeParse(jsonOrNull(text));
   if (!parsed.success) {
-    return new ApiError(answer.status, answer.status === 404 ? "not_found" : "internal",
-      `the server answered ${answer.status} with something that is not orch's`, "Is this the address of an orch server?", []);
+    return new ApiError(
+      answer.status,
+      answer.status === 404 ? "not_found" : "internal",
+      `the server answered ${answer.status} with something that is not orch's`,
+      "Is this the address of an orch server?",
+      [],
+    );
   }
   const { code, message, hint, issues } = parsed.data.error;
   return new ApiError(answer.status, code, message, hint, issues);
@@ -164,8 +202,8 @@ function jsonOrNull(text: string): unknown {
 }
 
 /**
- * `<issue time>-<timeline or ->-<random>`. A version 7 UUID is time and dice in one: the client has no other clock, since
- * wire stands below the shells.
+ * `<issue time>-<timeline or ->-<random>`. A version 7 UUID is time and dice in one: the client has no other clock,
+ * since wire stands below the shells.
  */
 function freshKey(timeline: string, skew_ms: number): string {
   const uuid = Bun.randomUUIDv7().replaceAll("-", "");
@@ -177,9 +215,13 @@ const issuedAt = (key: string): number => Number(key.slice(0, key.indexOf("-")))
 function pause(wait_ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, wait_ms);
-    signal?.addEventListener("abort", () => {
-      clearTimeout(timer);
-      reject(signal.reason instanceof Error ? signal.reason : new Error("aborted"));
-    }, { once: true });
+    signal?.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(timer);
+        reject(signal.reason instanceof Error ? signal.reason : new Error("aborted"));
+      },
+      { once: true },
+    );
   });
 }

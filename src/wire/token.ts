@@ -1,4 +1,5 @@
-// A token as people paste it: which server it is for (the hash of its key), its id, its secret, and a checksum for typos.
+// A token as people paste it: which server it is for (the hash of its key), its id, its secret, and a checksum for
+// typos.
 
 import { createHash } from "node:crypto";
 
@@ -22,8 +23,11 @@ const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 
 /** `orch1-` and 96 letters and digits. The parts must have the lengths that `Token` says. */
 export function formatToken({ pin, id, secret }: Token): string {
-  const body = Buffer.concat([fromHex("pin", pin, PIN_BYTES), fromHex("id", id, ID_BYTES),
-    fromHex("secret", secret, SECRET_BYTES)]);
+  const body = Buffer.concat([
+    fromHex("pin", pin, PIN_BYTES),
+    fromHex("id", id, ID_BYTES),
+    fromHex("secret", secret, SECRET_BYTES),
+  ]);
   return PREFIX + toBase32(Buffer.concat([body, checksum(body)]));
 }
 
@@ -45,7 +49,8 @@ export function parseToken(text: string): Token | null {
 /** What the server keeps of a secret. Secrets are 160 random bits, so a plain hash is enough. */
 export const hashSecret = (secret: string): string => createHash("sha256").update(secret).digest("hex");
 
-const checksum = (body: Buffer): Buffer => createHash("sha256").update(PREFIX).update(body).digest().subarray(0, CHECK_BYTES);
+const checksum = (body: Buffer): Buffer =>
+  createHash("sha256").update(PREFIX).update(body).digest().subarray(0, CHECK_BYTES);
 
 function fromHex(what: string, hex: string, bytes: number): Buffer {
   const buffer = Buffer.from(hex, "hex");

@@ -1,4 +1,5 @@
-// Binary frames of the agent's connection: the number of a stream and its bytes. How much may come is agreed by `credit`.
+// Binary frames of the agent's connection: the number of a stream and its bytes. How much may come is agreed by
+// `credit`.
 
 const HEAD_BYTES = 4;
 
@@ -15,7 +16,10 @@ export function encodeFrame(stream: number, bytes: Uint8Array): Uint8Array<Array
   return frame;
 }
 
-/** The frame's parts; the bytes are a copy, since a socket may use its buffer again. A frame without a head is stream 0. */
+/**
+ * The frame's parts; the bytes are a copy, since a socket may use its buffer again. A frame without a head is stream
+ * 0.
+ */
 export function decodeFrame(frame: Uint8Array): Frame {
   if (frame.length < HEAD_BYTES) return { stream: 0, bytes: new Uint8Array(0) };
   const stream = new DataView(frame.buffer, frame.byteOffset, frame.byteLength).getUint32(0);

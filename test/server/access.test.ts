@@ -7,15 +7,29 @@ import { ROUTES } from "../../src/server/routes";
 import { makeStage, NOW_MS, type Stage } from "./stage";
 
 let stage: Stage;
-beforeAll(async () => { stage = await makeStage(); });
+beforeAll(async () => {
+  stage = await makeStage();
+});
 afterAll(async () => stage.close());
 
 const SPEC = "app: web\nservices:\n  api: { run: sleep 100 }\njobs:\n  prep: { run: 'true' }\n";
-const OWN = ["PUT /v1/apps/{project}/{app}", "DELETE /v1/apps/{project}/{app}", "POST /v1/plan", "GET /v1/tasks/{ref}/logs",
-  "POST /v1/workloads/{project}/{app}/{workload}/scale", "POST /v1/workloads/{project}/{app}/{workload}/restart",
-  "POST /v1/runs", "POST /v1/runs/{run}/cancel"];
-const PEOPLE: Readonly<Record<string, "admin" | "operator" | "user" | "viewer" | "agent">> =
-  { admin: "admin", olga: "operator", alice: "user", vera: "viewer", agent: "agent" };
+const OWN = [
+  "PUT /v1/apps/{project}/{app}",
+  "DELETE /v1/apps/{project}/{app}",
+  "POST /v1/plan",
+  "GET /v1/tasks/{ref}/logs",
+  "POST /v1/workloads/{project}/{app}/{workload}/scale",
+  "POST /v1/workloads/{project}/{app}/{workload}/restart",
+  "POST /v1/runs",
+  "POST /v1/runs/{run}/cancel",
+];
+const PEOPLE: Readonly<Record<string, "admin" | "operator" | "user" | "viewer" | "agent">> = {
+  admin: "admin",
+  olga: "operator",
+  alice: "user",
+  vera: "viewer",
+  agent: "agent",
+};
 
 describe("the table of access", () => {
   test("has a row for every route, and no row without one", () => {
@@ -28,17 +42,25 @@ describe("the table of access", () => {
     }
   });
   test("holds back everything but four routes from who has no token", () => {
-    const open = Object.entries(ACCESS).filter(([, access]) => access.is === "open").map(([key]) => key);
+    const open = Object.entries(ACCESS)
+      .filter(([, access]) => access.is === "open")
+      .map(([key]) => key);
     expect(open).toEqual(["GET /v1/health", "GET /v1/bootstrap/cert", "GET /v1/agent"]);
   });
   test("says of each route that touches what belongs to somebody that it does", () => {
-    const own = Object.entries(ACCESS).filter(([, access]) => access.is === "roles" && access.scope === "own").map(([key]) => key);
+    const own = Object.entries(ACCESS)
+      .filter(([, access]) => access.is === "roles" && access.scope === "own")
+      .map(([key]) => key);
     expect(own.toSorted()).toEqual(OWN.toSorted());
   });
 });
 
-const addressed = (path: string): string => path.replace("{project}", "lab").replace("{app}", "web").replace("{workload}", "api")
-  .replaceAll(/\{\w+\}/g, "deadbeef00");
+const addressed = (path: string): string =>
+  path
+    .replace("{project}", "lab")
+    .replace("{app}", "web")
+    .replace("{workload}", "api")
+    .replaceAll(/\{\w+\}/g, "deadbeef00");
 
 describe("every route", () => {
   for (const route of ROUTES) {
@@ -64,7 +86,10 @@ describe("every route", () => {
 describe("what belongs to a project", () => {
   beforeAll(async () => {
     await stage.call("PUT", "/v1/apps/lab/web", { as: "alice", body: { text: SPEC, file: "web.yaml", revision: 0 } });
-    await stage.call("POST", "/v1/runs", { as: "alice", body: { name: "mine", project: null, job: { run: "true" }, wait_for_nodes: true } });
+    await stage.call("POST", "/v1/runs", {
+      as: "alice",
+      body: { name: "mine", project: null, job: { run: "true" }, wait_for_nodes: true },
+    });
   });
   const cases: readonly (readonly [string, string, unknown])[] = [
     ["PUT", "/v1/apps/lab/web", { text: `project: lab\n${SPEC}`, file: "f", revision: null }],
@@ -84,7 +109,12 @@ describe("what belongs to a project", () => {
   test("covers every route that asks whose a thing is", () => expect(cases.length).toBe(OWN.length));
 
   test("shows its states to all, and its spec to its members alone", async () => {
-    for (const [name, sees] of [["alice", true], ["olga", true], ["bob", false], ["vera", false]] as const) {
+    for (const [name, sees] of [
+      ["alice", true],
+      ["olga", true],
+      ["bob", false],
+      ["vera", false],
+    ] as const) {
       const app = await stage.call("GET", "/v1/apps/lab/web", { as: name });
       expect([app.status, app.body["text"] !== null]).toEqual([200, sees]);
       const workload = await stage.call("GET", "/v1/workloads/lab/web/api", { as: name });
@@ -92,7 +122,9 @@ describe("what belongs to a project", () => {
     }
   });
   test("is changed by operators too", async () => {
-    expect((await stage.call("POST", "/v1/workloads/lab/web/api/scale", { as: "olga", body: { replicas: 3 } })).status).toBe(200);
+    expect(
+      (await stage.call("POST", "/v1/workloads/lab/web/api/scale", { as: "olga", body: { replicas: 3 } })).status,
+    ).toBe(200);
   });
 });
 
@@ -104,22 +136,35 @@ describe("what is not granted to users", () => {
   ];
   test.each(wishes)("%s is refused", async (_what, key, message) => {
     const text = `app: greedy\nservices:\n  api:\n    run: sleep 1\n    ${key}\n`;
-    const { status, body } = await stage.call("PUT", "/v1/apps/lab/greedy", { as: "alice", body: { text, file: "f", revision: null } });
+    const { status, body } = await stage.call("PUT", "/v1/apps/lab/greedy", {
+      as: "alice",
+      body: { text, file: "f", revision: null },
+    });
     expect([status, body.error?.code]).toEqual([403, "forbidden"]);
     expect(body.error?.message).toContain(message);
   });
   test("one's own account and a lower priority are taken", async () => {
     const text = "app: modest\nservices:\n  api: { run: sleep 1, user: alice, priority: -5 }\n";
-    expect((await stage.call("PUT", "/v1/apps/lab/modest", { as: "alice", body: { text, file: "f", revision: null } })).status).toBe(200);
+    expect(
+      (await stage.call("PUT", "/v1/apps/lab/modest", { as: "alice", body: { text, file: "f", revision: null } }))
+        .status,
+    ).toBe(200);
   });
 });
 
 describe("a token", () => {
-  const make = async (as: string, body: object) => stage.call("POST", "/v1/tokens", { as, body: { user: null, expires_ms: null, ...body } });
+  const make = async (as: string, body: object) =>
+    stage.call("POST", "/v1/tokens", { as, body: { user: null, expires_ms: null, ...body } });
 
   test("is not made above one's own role, nor for others", async () => {
-    for (const [as, body] of [["alice", { role: "admin" }], ["alice", { role: "operator" }], ["alice", { role: "agent" }],
-      ["olga", { role: "admin" }], ["alice", { role: "user", user: "bob" }], ["olga", { role: "user", user: "bob" }]] as const) {
+    for (const [as, body] of [
+      ["alice", { role: "admin" }],
+      ["alice", { role: "operator" }],
+      ["alice", { role: "agent" }],
+      ["olga", { role: "admin" }],
+      ["alice", { role: "user", user: "bob" }],
+      ["olga", { role: "user", user: "bob" }],
+    ] as const) {
       expect((await make(as, body)).body.error?.code).toBe("forbidden");
     }
   });
@@ -139,7 +184,10 @@ describe("a token", () => {
     const answer = await stage.call("POST", "/v1/join", { as: body["token"] as string, body: {} });
     stage.clock -= 2_000;
     expect(answer.status).toBe(401);
-    expect(answer.body.error).toMatchObject({ message: expect.stringContaining("has expired"), hint: expect.stringContaining("--role agent") });
+    expect(answer.body.error).toMatchObject({
+      message: expect.stringContaining("has expired"),
+      hint: expect.stringContaining("--role agent"),
+    });
   });
   test("that is revoked is refused at once", async () => {
     const { body } = await make("alice", { role: "user" });
@@ -158,7 +206,11 @@ describe("a token", () => {
     await stage.call("POST", "/v1/users", { body: { name: "carl", role: "user", unix_user: null, project: null } });
     const { body } = await make("admin", { role: "user", user: "carl" });
     const as = body["token"] as string;
-    expect((await stage.call("GET", "/v1/me", { as })).body).toMatchObject({ user: "carl", project: "carl", unix_user: "carl" });
+    expect((await stage.call("GET", "/v1/me", { as })).body).toMatchObject({
+      user: "carl",
+      project: "carl",
+      unix_user: "carl",
+    });
     expect((await stage.call("DELETE", "/v1/users/carl")).status).toBe(200);
     expect((await stage.call("GET", "/v1/me", { as })).status).toBe(401);
   });

@@ -1,4 +1,5 @@
-// What applying a spec makes of the state: versions, runs, what they come after, what is removed, and who was there before.
+// What applying a spec makes of the state: versions, runs, what they come after, what is removed, and who was there
+// before.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { RunRow, WorkloadRow } from "../../src/core/model";
@@ -6,24 +7,38 @@ import { waitUntil } from "../support/wait";
 import { heardNode, makeStage, type Answer, type Stage } from "./stage";
 
 let stage: Stage;
-beforeEach(async () => { stage = await makeStage(); });
+beforeEach(async () => {
+  stage = await makeStage();
+});
 afterEach(async () => stage.close());
 
 const apply = (text: string, revision: number | null = null, as = "alice"): Promise<Answer> =>
   stage.call("PUT", "/v1/apps/lab/web", { as, body: { text, file: "web.yaml", revision } });
 const spec = (api: string, ...jobs: string[]): string =>
-  `app: web\n${api === "" ? "" : `services:\n  api: ${api}\n`}${jobs.length === 0 ? "" : `jobs:\n${jobs.map((job) => `  ${job}\n`).join("")}`}`;
-const workload = (name: string): WorkloadRow => stage.api.store.state.workloads.values().find((row) => row.name === name)!;
-const runs = (): RunRow[] => stage.api.store.state.runs.values().toArray().sort((a, b) => a.run - b.run);
+  ["app: web", ...(api === "" ? [] : ["services:", `  api: ${api}`]), ...(jobs.length === 0 ? [] : ["jobs:"]),
+    ...jobs.map((job) => `  ${job}`), ""].join("\n");
+const workload = (name: string): WorkloadRow =>
+  stage.api.store.state.workloads.values().find((row) => row.name === name)!;
+const runs = (): RunRow[] =>
+  stage.api.store.state.runs
+    .values()
+    .toArray()
+    .sort((a, b) => a.run - b.run);
 const API = "{ run: sleep 100, replicas: 2 }";
 
 describe("an app", () => {
   test("begins with version 1 of each workload and one run of each job", async () => {
-    const { status, body } = await apply(spec(API, "train: { run: 'true', after: [prep] }", "prep: { run: 'true' }"), 0);
+    const { status, body } = await apply(
+      spec(API, "train: { run: 'true', after: [prep] }", "prep: { run: 'true' }"),
+      0,
+    );
     expect(status).toBe(200);
     expect(body).toMatchObject({ app: "web", project: "lab", runs: [1, 2] });
     expect(workload("api")).toMatchObject({ version: 1, kind: "service", user: "alice", removing: false });
-    expect(runs().map(({ run, name, state }) => [run, name, state])).toEqual([[1, "web.prep", "queued"], [2, "web.train", "waiting"]]);
+    expect(runs().map(({ run, name, state }) => [run, name, state])).toEqual([
+      [1, "web.prep", "queued"],
+      [2, "web.train", "waiting"],
+    ]);
     expect(runs()[1]?.after).toEqual([{ name: "prep", uid: runs()[0]!.uid, when: "succeeded", met: null }]);
     expect(workload("train").last_run).toMatchObject({ run: 2 });
   });
@@ -60,8 +75,14 @@ describe("an app", () => {
     expect(workload("api")).toMatchObject({ version: 2, settings: { replicas: 2 } });
   });
   test("must be where its address says", async () => {
-    const { body } = await stage.call("PUT", "/v1/apps/lab/other", { as: "alice", body: { text: spec(API), file: "f", revision: null } });
-    expect(body.error).toMatchObject({ code: "bad_request", message: "the spec is of lab/web, the address of lab/other" });
+    const { body } = await stage.call("PUT", "/v1/apps/lab/other", {
+      as: "alice",
+      body: { text: spec(API), file: "f", revision: null },
+    });
+    expect(body.error).toMatchObject({
+      code: "bad_request",
+      message: "the spec is of lab/web, the address of lab/other",
+    });
   });
 });
 
@@ -80,10 +101,20 @@ describe("a changed job", () => {
   });
   test("lets a running run finish", async () => {
     await apply(spec("", prep("one")));
-    await stage.api.store.commit("test", (draft) => draft.put(runs().map((run) =>
-      ({ table: "runs", key: run.uid, row: { ...run, state: "running", started_ms: draft.now_ms } }))));
+    await stage.api.store.commit("test", (draft) =>
+      draft.put(
+        runs().map((run) => ({
+          table: "runs",
+          key: run.uid,
+          row: { ...run, state: "running", started_ms: draft.now_ms },
+        })),
+      ),
+    );
     await apply(spec("", prep("two")));
-    expect(runs().map(({ run, state, cancel }) => [run, state, cancel])).toEqual([[1, "running", null], [2, "queued", null]]);
+    expect(runs().map(({ run, state, cancel }) => [run, state, cancel])).toEqual([
+      [1, "running", null],
+      [2, "queued", null],
+    ]);
   });
   test("comes after the newest run of what is unchanged, also when that is over", async () => {
     await apply(spec("", prep("one"), train));
@@ -91,8 +122,11 @@ describe("a changed job", () => {
       const first = draft.state.runs.values().find((run) => run.run === 1)!;
       const row = { ...first, state: "succeeded" as const, finished_ms: draft.now_ms, exit_code: 0 };
       const job = draft.state.workloads.get(first.workload_uid!)!;
-      draft.put([{ table: "runs", key: row.uid, row: null }, { table: "ended_runs", key: row.uid, row },
-        { table: "workloads", key: job.uid, row: { ...job, last_run: { uid: row.uid, run: 1, state: "succeeded" } } }]);
+      draft.put([
+        { table: "runs", key: row.uid, row: null },
+        { table: "ended_runs", key: row.uid, row },
+        { table: "workloads", key: job.uid, row: { ...job, last_run: { uid: row.uid, run: 1, state: "succeeded" } } },
+      ]);
     });
     await apply(spec("", prep("one"), "train: { run: 'false', after: [prep] }"));
     expect(runs().at(-1)).toMatchObject({ run: 3, after: [{ name: "prep", met: true }] });
@@ -132,8 +166,11 @@ describe("what is removed", () => {
 describe("a plan", () => {
   const planOf = async (text: string, revision: number | null = null) =>
     (await stage.call("POST", "/v1/plan", { as: "alice", body: { text, file: "f", revision } })).body as unknown as {
-      revision: number; ops: { op: string; task: string; node: string | null; why: string }[];
-      blocked: { name: string; kind: string; summary: string }[]; changes: { name: string; change: string }[] };
+      revision: number;
+      ops: { op: string; task: string; node: string | null; why: string }[];
+      blocked: { name: string; kind: string; summary: string }[];
+      changes: { name: string; change: string }[];
+    };
 
   test("shows every placement, and changes nothing", async () => {
     await heardNode(stage, "box1");
@@ -141,16 +178,32 @@ describe("a plan", () => {
     const plan = await planOf(spec(API, "prep: { run: 'true' }", "train: { run: 'true', after: [prep] }"));
     expect(plan.revision).toBe(0);
     expect(plan.ops.filter(({ op }) => op === "place").map(({ task, node }) => [task, node])).toEqual([
-      ["web.api.0", "box1"], ["web.api.1", "box1"], ["web.prep.0", "box1"]]);
+      ["web.api.0", "box1"],
+      ["web.api.1", "box1"],
+      ["web.prep.0", "box1"],
+    ]);
     expect(plan.blocked.map(({ name, kind }) => [name, kind])).toEqual([["web.train.0", "queued"]]);
-    expect(plan.changes.map(({ name, change }) => [name, change])).toEqual([["api", "add"], ["prep", "run"], ["train", "run"]]);
+    expect(plan.changes.map(({ name, change }) => [name, change])).toEqual([
+      ["api", "add"],
+      ["prep", "run"],
+      ["train", "run"],
+    ]);
     const { state } = stage.api.store;
-    expect([state.cluster.next_run, state.apps.size, state.tasks.size, state.runs.size]).toEqual([before.next_run, 0, 0, 0]);
+    expect([state.cluster.next_run, state.apps.size, state.tasks.size, state.runs.size]).toEqual([
+      before.next_run,
+      0,
+      0,
+      0,
+    ]);
   });
   test("shows what cannot be placed, and why", async () => {
     await heardNode(stage, "box1");
     const plan = await planOf(spec("{ run: x, resources: { memory: 64GiB } }"));
-    expect(plan.blocked[0]).toMatchObject({ name: "web.api.0", kind: "unsatisfiable", summary: expect.stringContaining("0 of 1 node") });
+    expect(plan.blocked[0]).toMatchObject({
+      name: "web.api.0",
+      kind: "unsatisfiable",
+      summary: expect.stringContaining("0 of 1 node"),
+    });
   });
   test("is what the apply of its revision then does", async () => {
     await apply(spec(API));

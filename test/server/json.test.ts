@@ -4,8 +4,20 @@ import { describe, expect, test } from "bun:test";
 import { readJson, readUtf8 } from "../../src/server/json";
 
 describe("JSON", () => {
-  const good = ["{}", "[]", "0", "-1.5e+3", '"a\\u00e9\\n"', "null", ' { "a" : [ 1 , { "b" : [] } , "c" ] } ', '{"a":{}}', "[[],[[]]]"];
-  test.each(good)("%s is what JSON.parse says", (text) => expect(readJson(text, 8)).toEqual({ ok: true, value: JSON.parse(text) }));
+  const good = [
+    "{}",
+    "[]",
+    "0",
+    "-1.5e+3",
+    '"a\\u00e9\\n"',
+    "null",
+    ' { "a" : [ 1 , { "b" : [] } , "c" ] } ',
+    '{"a":{}}',
+    "[[],[[]]]",
+  ];
+  test.each(good)("%s is what JSON.parse says", (text) =>
+    expect(readJson(text, 8)).toEqual({ ok: true, value: JSON.parse(text) }),
+  );
 
   const bad: readonly (readonly [string, number, number, string])[] = [
     ["", 1, 1, "ends where a value"],

@@ -7,7 +7,9 @@ import { ROUTES } from "../../src/server/routes";
 import { machineOf, makeStage, NOW_MS, type Answer, type Stage } from "./stage";
 
 let stage: Stage;
-beforeAll(async () => { stage = await makeStage(); });
+beforeAll(async () => {
+  stage = await makeStage();
+});
 afterAll(async () => stage.close());
 
 const shape = ({ status, body }: Answer): readonly unknown[] => {
@@ -18,13 +20,18 @@ const shape = ({ status, body }: Answer): readonly unknown[] => {
 };
 
 describe("the host that a request names", () => {
-  test.each(["127.0.0.1:4400", "localhost:9", "[::1]:4400", "box1", "BOX1:4400", "10.1.2.3"])("%s is ours", async (host) => {
-    expect((await stage.call("GET", "/v1/health", { headers: { host } })).status).toBe(200);
-  });
+  test.each(["127.0.0.1:4400", "localhost:9", "[::1]:4400", "box1", "BOX1:4400", "10.1.2.3"])(
+    "%s is ours",
+    async (host) => {
+      expect((await stage.call("GET", "/v1/health", { headers: { host } })).status).toBe(200);
+    },
+  );
   test.each(["evil.example", "box1.evil.example:4400", "127.0.0.1, evil", "127.0.0.1.evil.example", "", "box2"])(
-    "%p is not", async (host) => {
+    "%p is not",
+    async (host) => {
       expect(shape(await stage.call("GET", "/v1/health", { headers: { host } }))).toEqual([421, "wrong_host"]);
-    });
+    },
+  );
 });
 
 describe("a page", () => {
@@ -66,12 +73,18 @@ describe("a body", () => {
     expect(shape(answer)[0]).toBe(status);
     expect(answer.body.error?.message).toContain(message);
   });
-  test.each(["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1", "multipart/form-data; boundary=a"])(
-    "as %s is refused", async (type) => {
-      expect(shape(await put("{}", { "content-type": type }))).toEqual([415, "unsupported"]);
-    });
+  test.each([
+    "text/plain",
+    "application/x-www-form-urlencoded",
+    "application/json; charset=latin1",
+    "multipart/form-data; boundary=a",
+  ])("as %s is refused", async (type) => {
+    expect(shape(await put("{}", { "content-type": type }))).toEqual([415, "unsupported"]);
+  });
   test("with a spec that is wrong gives every error with its place", async () => {
-    const answer = await put(JSON.stringify({ text: "app: A\nservices:\n  api: { run: x, replica: 2 }\n", file: "web.yaml" }));
+    const answer = await put(
+      JSON.stringify({ text: "app: A\nservices:\n  api: { run: x, replica: 2 }\n", file: "web.yaml" }),
+    );
     expect(shape(answer)).toEqual([422, "spec"]);
     expect(answer.body.error?.message).toStartWith("web.yaml:1:6: app");
     const issues = answer.body.error?.issues as { line: number; column: number; hint: string | null }[];
@@ -81,14 +94,24 @@ describe("a body", () => {
 });
 
 describe("an address", () => {
-  test.each([["GET", "/v1/nothing"], ["GET", "/"], ["PATCH", "/v1/apps"], ["GET", "/v1/apps/lab"], ["GET", "/v1/tasks/x/y/z"]])(
-    "%s %s leads nowhere", async (method, path) => expect(shape(await stage.call(method, path))).toEqual([404, "not_found"]));
+  test.each([
+    ["GET", "/v1/nothing"],
+    ["GET", "/"],
+    ["PATCH", "/v1/apps"],
+    ["GET", "/v1/apps/lab"],
+    ["GET", "/v1/tasks/x/y/z"],
+  ])("%s %s leads nowhere", async (method, path) =>
+    expect(shape(await stage.call(method, path))).toEqual([404, "not_found"]),
+  );
   test("that is too long is refused", async () => {
     expect(shape(await stage.call("GET", `/v1/tasks/${"a".repeat(9_000)}`))).toEqual([413, "too_large"]);
   });
-  test.each(["?limit=-1", "?limit=1e9x", "?all=perhaps", "?nothing=1", "?next=soon"])("with the query %s is refused", async (query) => {
-    expect(shape(await stage.call("GET", `/v1/tasks${query}`))).toEqual([400, "bad_request"]);
-  });
+  test.each(["?limit=-1", "?limit=1e9x", "?all=perhaps", "?nothing=1", "?next=soon"])(
+    "with the query %s is refused",
+    async (query) => {
+      expect(shape(await stage.call("GET", `/v1/tasks${query}`))).toEqual([400, "bad_request"]);
+    },
+  );
 });
 
 describe("whatever comes", () => {
@@ -97,23 +120,108 @@ describe("whatever comes", () => {
     seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
     return seed / 2 ** 32;
   };
-  const VALUES: readonly unknown[] = [null, true, -1, 1e308, 2 ** 53, "", "\u0000", "a".repeat(5_000), "../../etc/passwd", "💥\ud800",
-    [], [[]], {}, { a: { b: {} } }, "1", "NaN", ["x"], { constructor: 1, toString: 2 }];
-  const KEYS = ["text", "file", "revision", "name", "project", "job", "wait_for_nodes", "replicas", "signal", "deadline_ms", "reason",
-    "set", "remove", "fenced", "role", "user", "expires_ms", "unix_user", "public_key", "machine", "run", "command", "constructor"];
+  const VALUES: readonly unknown[] = [
+    null,
+    true,
+    -1,
+    1e308,
+    2 ** 53,
+    "",
+    "\u0000",
+    "a".repeat(5_000),
+    "../../etc/passwd",
+    "💥\ud800",
+    [],
+    [[]],
+    {},
+    { a: { b: {} } },
+    "1",
+    "NaN",
+    ["x"],
+    { constructor: 1, toString: 2 },
+  ];
+  const KEYS = [
+    "text",
+    "file",
+    "revision",
+    "name",
+    "project",
+    "job",
+    "wait_for_nodes",
+    "replicas",
+    "signal",
+    "deadline_ms",
+    "reason",
+    "set",
+    "remove",
+    "fenced",
+    "role",
+    "user",
+    "expires_ms",
+    "unix_user",
+    "public_key",
+    "machine",
+    "run",
+    "command",
+    "constructor",
+  ];
   /** What gets past the first checks. */
   const PLAUSIBLE: Readonly<Record<string, readonly unknown[]>> = {
-    text: ["app: web\nservices: { a: { run: x } }", "app: web\njobs: { a: { run: x, after: [a] } }", "- 1", "a: *b", "{".repeat(99)],
-    file: ["f.yaml"], name: ["x", "a-b", "admin"], project: [null, "lab", "💥"], wait_for_nodes: [true, false], revision: [null, 0, 7],
-    job: [{ run: "x" }, { command: [] }, { command: ["\u0000"] }, { run: "x", resources: { gpu: "9999" } }, { run: "x", after: ["1"] },
-      { run: "x", env: { "A=B": "c" } }, { run: "x", nodes: 1e6 }, { run: { run: {} } }],
-    signal: [null, "KILL", "sigterm"], set: [{}, { a: "b" }, [{ key: "k", value: "", effect: "prefer_not" }], { os: "x" }],
-    remove: [[], ["a"]], role: ["agent", "user"], user: [null, "alice"], expires_ms: [null, 1], unix_user: [null, "x"],
-    public_key: ["k"], replicas: [0, 10_001], fenced: [true], deadline_ms: [null, 5], reason: [null, "r"],
+    text: [
+      "app: web\nservices: { a: { run: x } }",
+      "app: web\njobs: { a: { run: x, after: [a] } }",
+      "- 1",
+      "a: *b",
+      "{".repeat(99),
+    ],
+    file: ["f.yaml"],
+    name: ["x", "a-b", "admin"],
+    project: [null, "lab", "💥"],
+    wait_for_nodes: [true, false],
+    revision: [null, 0, 7],
+    job: [
+      { run: "x" },
+      { command: [] },
+      { command: ["\u0000"] },
+      { run: "x", resources: { gpu: "9999" } },
+      { run: "x", after: ["1"] },
+      { run: "x", env: { "A=B": "c" } },
+      { run: "x", nodes: 1e6 },
+      { run: { run: {} } },
+    ],
+    signal: [null, "KILL", "sigterm"],
+    set: [{}, { a: "b" }, [{ key: "k", value: "", effect: "prefer_not" }], { os: "x" }],
+    remove: [[], ["a"]],
+    role: ["agent", "user"],
+    user: [null, "alice"],
+    expires_ms: [null, 1],
+    unix_user: [null, "x"],
+    public_key: ["k"],
+    replicas: [0, 10_001],
+    fenced: [true],
+    deadline_ms: [null, 5],
+    reason: [null, "r"],
     machine: [machineOf("m"), { ...machineOf("m"), facts: {} }],
   };
   const QUERIES = ["limit", "next", "all", "since_ms", "app", "stream", "object", "user"];
-  const REFS = ["%00", "%ff", "..%2f..", "a.b.c.d.e", "1_2.3%234", "9".repeat(15), "%F0%9F%92%A5", "a".repeat(300), "-", "deadbeef", "lab", "web", "a", "1", "web.a.0", "m"];
+  const REFS = [
+    "%00",
+    "%ff",
+    "..%2f..",
+    "a.b.c.d.e",
+    "1_2.3%234",
+    "9".repeat(15),
+    "%F0%9F%92%A5",
+    "a".repeat(300),
+    "-",
+    "deadbeef",
+    "lab",
+    "web",
+    "a",
+    "1",
+    "web.a.0",
+    "m",
+  ];
 
   test("the server answers, and never with a failure of its own", async () => {
     const next = random(7);
@@ -122,14 +230,25 @@ describe("whatever comes", () => {
       const route = pick(ROUTES);
       if (route.answer === "text/event-stream") continue;
       const path = route.path.replaceAll(/\{\w+\}/g, () => pick(REFS));
-      const keys = route.body instanceof z.ZodObject && next() < 0.9 ? Object.keys(route.body.shape)
-        : Array.from({ length: Math.floor(next() * 6) }, () => pick(KEYS));
-      const body = Object.fromEntries(keys.map((key) => [key, next() < 0.7 ? pick(PLAUSIBLE[key] ?? VALUES) : pick(VALUES)]));
-      const query = next() < 0.3 ? `?${pick(QUERIES)}=${encodeURIComponent(JSON.stringify(pick(VALUES)).slice(0, 50).toWellFormed())}` : "";
-      const answer = await stage.call(route.method, path + query, { as: pick(["admin", "alice", "agent"]),
-        ...(route.body === null ? {} : { body }) });
-      expect({ asked: `${route.method} ${path}${query} ${JSON.stringify(body).slice(0, 300)}`, failed: answer.status >= 500 && answer.status !== 503 })
-        .toMatchObject({ failed: false });
+      const keys =
+        route.body instanceof z.ZodObject && next() < 0.9
+          ? Object.keys(route.body.shape)
+          : Array.from({ length: Math.floor(next() * 6) }, () => pick(KEYS));
+      const body = Object.fromEntries(
+        keys.map((key) => [key, next() < 0.7 ? pick(PLAUSIBLE[key] ?? VALUES) : pick(VALUES)]),
+      );
+      const query =
+        next() < 0.3
+          ? `?${pick(QUERIES)}=${encodeURIComponent(JSON.stringify(pick(VALUES)).slice(0, 50).toWellFormed())}`
+          : "";
+      const answer = await stage.call(route.method, path + query, {
+        as: pick(["admin", "alice", "agent"]),
+        ...(route.body === null ? {} : { body }),
+      });
+      expect({
+        asked: `${route.method} ${path}${query} ${JSON.stringify(body).slice(0, 300)}`,
+        failed: answer.status >= 500 && answer.status !== 503,
+      }).toMatchObject({ failed: false });
     }
     expect(stage.said.filter((line) => line.startsWith("bug"))).toEqual([]);
   });
@@ -137,8 +256,8 @@ describe("whatever comes", () => {
 
 describe("a change that is asked for twice", () => {
   const key = (part: string, at = NOW_MS) => ({ "idempotency-key": `${at}---${part}` });
-  const add = (name: string, headers: Record<string, string>, as = "admin") => stage.call("POST", "/v1/users", { as, headers,
-    body: { name, role: "user", unix_user: null, project: null } });
+  const add = (name: string, headers: Record<string, string>, as = "admin") =>
+    stage.call("POST", "/v1/users", { as, headers, body: { name, role: "user", unix_user: null, project: null } });
 
   test("has one effect and one answer", async () => {
     const first = await add("dora", key("aaaaaaaa1"));
@@ -148,23 +267,42 @@ describe("a change that is asked for twice", () => {
     expect((await add("dora", key("aaaaaaaa2"))).status).toBe(409);
   });
   test("gives the same token, though no secret was kept", async () => {
-    const make = () => stage.call("POST", "/v1/tokens", { headers: key("bbbbbbbb1"), body: { role: "agent", user: null, expires_ms: null } });
+    const make = () =>
+      stage.call("POST", "/v1/tokens", {
+        headers: key("bbbbbbbb1"),
+        body: { role: "agent", user: null, expires_ms: null },
+      });
     const [first, again] = [await make(), await make()];
     expect(again.body).toEqual(first.body);
     expect((await stage.call("POST", "/v1/join", { as: again.body["token"] as string, body: {} })).status).toBe(400);
   });
   test("runs a job once", async () => {
-    const run = (headers: Record<string, string>) => stage.call("POST", "/v1/runs", { headers, as: "alice",
-      body: { name: "once", project: null, job: { run: "true" }, wait_for_nodes: true } });
-    const [first, again, other] = [await run(key("cccccccc1")), await run(key("cccccccc1")), await run(key("cccccccc2"))];
+    const run = (headers: Record<string, string>) =>
+      stage.call("POST", "/v1/runs", {
+        headers,
+        as: "alice",
+        body: { name: "once", project: null, job: { run: "true" }, wait_for_nodes: true },
+      });
+    const [first, again, other] = [
+      await run(key("cccccccc1")),
+      await run(key("cccccccc1")),
+      await run(key("cccccccc2")),
+    ];
     expect(again.body["run"]).toBe(first.body["run"]);
     expect(other.body["run"]).not.toBe(first.body["run"]);
   });
   test("is refused when it is another request, but may be another person's", async () => {
     await add("emil", key("dddddddd1"));
     expect(shape(await add("fred", key("dddddddd1")))).toEqual([409, "key_reused"]);
-    expect((await stage.call("POST", "/v1/tokens", { as: "alice", headers: key("dddddddd1"),
-      body: { role: "user", user: null, expires_ms: null } })).status).toBe(200);
+    expect(
+      (
+        await stage.call("POST", "/v1/tokens", {
+          as: "alice",
+          headers: key("dddddddd1"),
+          body: { role: "user", user: null, expires_ms: null },
+        })
+      ).status,
+    ).toBe(200);
   });
   const bad: readonly (readonly [string, string, number, string])[] = [
     ["too old", `${NOW_MS - 86_400_001}---aaaaaaaaa`, 410, "gone"],

@@ -1,4 +1,5 @@
-// A whole server without a socket: the real app, loop, sessions and store in memory, people of every role, machines that
+// A whole server without a socket: the real app, loop, sessions and store in memory, people of every role, machines
+// that
 // only joined. The clock is the test's.
 
 import type { Role } from "../../src/core/model";
@@ -32,7 +33,9 @@ export interface CallOptions {
 
 export interface Answer {
   readonly status: number;
-  readonly body: Record<string, unknown> & { error?: { code: string; message: string; hint: string | null; issues: unknown[] } };
+  readonly body: Record<string, unknown> & {
+    error?: { code: string; message: string; hint: string | null; issues: unknown[] };
+  };
   readonly headers: Headers;
 }
 
@@ -51,52 +54,77 @@ export interface Stage {
 
 /** Members of project `lab` (alice, vera), of project `other` (bob), and those who stand above projects. */
 const PEOPLE: readonly (readonly [string, Role, string])[] = [
-  ["admin", "admin", "default"], ["olga", "operator", "default"], ["alice", "user", "lab"], ["bob", "user", "other"],
+  ["admin", "admin", "default"],
+  ["olga", "operator", "default"],
+  ["alice", "user", "lab"],
+  ["bob", "user", "other"],
   ["vera", "viewer", "lab"],
 ];
 
-export async function makeStage(): Promise<Stage> {
-  const dir = await mkdtemp(join(tmpdir(), "orch-stage-"));
-  const stage = { clock: NOW_MS };
-  let seeds = 0;
-  let closed = false;
-  const seed = (): string => new Bun.CryptoHasher("md5").update(`seed ${seeds++}`).digest("hex");
-  const opened = openStore({ dir: ":memory:", clock: () => stage.clock, random: (n) => Buffer.from(seed(), "hex").subarray(0, n) });
+/** Different at each call, the same at each run. */
+function dice(): () => string {
+  let n = 0;
+  return () => new Bun.CryptoHasher("md5").update(`seed ${n++}`).digest("hex");
+}
+
+async function makeApi(now: () => number, said: string[], failed: (error: unknown) => void): Promise<Api> {
+  const seed = dice();
+  const random = (bytes: number): Uint8Array => Buffer.from(seed(), "hex").subarray(0, bytes);
+  const opened = openStore({ dir: ":memory:", clock: now, random });
   if (!opened.ok) throw new Error(opened.message);
   const { store } = opened;
+  const dir = await mkdtemp(join(tmpdir(), "orch-stage-"));
   const identity = await openIdentity(dir, store.state.cluster.cluster_id, true, NOW_MS, "01");
   await rm(dir, { recursive: true });
-  const said: string[] = [];
   const say = (line: string): void => void said.push(line);
-  const loop = createLoop({ store, limits: DEFAULT_LIMITS, monotonic: () => stage.clock, seed, say, failed: (error) => {
-    if (!closed) throw error;
-  } });
-  const context = { store, loop, limits: DEFAULT_LIMITS, identity, clock: () => stage.clock, seed, heartbeat_ms: 5_000,
-    version: "0.1.0", say };
+  const limits = DEFAULT_LIMITS;
+  const loop = createLoop({ store, limits, monotonic: now, seed, say, failed });
+  const context = { store, loop, limits, identity, clock: now, seed, heartbeat_ms: 5_000, version: "0.1.0", say };
   const sessions = createSessions(context);
   const watch = createWatch(store, (id) => loop.lastSeen(id));
-  const api: Api = { ...context, sessions, watch, auth: createAuth(() => store.state, identity.pin, () => stage.clock),
-    hosts: new Set(["box1"]), url: () => "https://box1:4400" };
+  const auth = createAuth(() => store.state, identity.pin, now);
+  const url = (): string => "https://box1:4400";
+  return { ...context, sessions, watch, auth, hosts: new Set(["box1"]), url, wall: now };
+}
+
+export async function makeStage(): Promise<Stage> {
+  const time = { clock: NOW_MS };
+  let closed = false;
+  const said: string[] = [];
+  const api = await makeApi(
+    () => time.clock,
+    said,
+    (error) => {
+      // What is under way while it is closed may fail.
+      if (!closed) throw error;
+    },
+  );
+  const { store, loop } = api;
   const app = createApp(api);
   const tokens = await makePeople(api);
-  return Object.assign(stage, {
-    api, app, said, tokens,
+  return Object.assign(time, {
+    api,
+    app,
+    said,
+    tokens,
     call: (method: string, path: string, options: CallOptions = {}) => call(app, tokens, method, path, options),
-    planned: async () => {
-      loop.wake();
-      const revision = store.state.cluster.revision;
-      await waitUntil("the plan to have looked", () => store.state.cluster.revision >= revision && loop.blocked() !== null);
-      await store.commit("test", () => undefined);
-      await store.commit("test", () => undefined);
+    async planned() {
+      for (let before = -1; before !== store.state.cluster.revision; ) {
+        before = store.state.cluster.revision;
+        loop.wake();
+        await new Promise((resolve) => setImmediate(resolve));
+        // A commit of nothing comes after the pass that is under way.
+        await store.commit("test", () => undefined);
+      }
     },
     join: (name: string, part: Partial<Machine> = {}) => joinMachine(app, tokens, name, part),
-    close: async () => {
+    close() {
       closed = true;
       loop.stop();
-      sessions.stop();
-      watch.stop();
+      api.sessions.stop();
+      api.watch.stop();
       store.close();
-      await Promise.resolve();
+      return Promise.resolve();
     },
   });
 }
@@ -107,23 +135,41 @@ async function makePeople(api: Api): Promise<Record<string, string>> {
     for (const [n, [name, role, project]] of PEOPLE.entries()) {
       const [id, secret] = [String(n).padStart(10, "0"), String(n).padStart(40, "a")];
       tokens[name] = formatToken({ pin: api.identity.pin, id, secret });
-      draft.put([{ table: "users", key: name, row: { name, role, unix_user: name, project, created_ms: draft.now_ms } },
-        { table: "tokens", key: id, row: tokenRow({ id, secret, role, user: name, expires_ms: null }, draft.now_ms) }]);
+      draft.put([
+        { table: "users", key: name, row: { name, role, unix_user: name, project, created_ms: draft.now_ms } },
+        { table: "tokens", key: id, row: tokenRow({ id, secret, role, user: name, expires_ms: null }, draft.now_ms) },
+      ]);
     }
     const [id, secret] = ["00000000ff", "f".repeat(40)];
     tokens["agent"] = formatToken({ pin: api.identity.pin, id, secret });
-    draft.put([{ table: "tokens", key: id, row: tokenRow({ id, secret, role: "agent", user: null, expires_ms: null }, draft.now_ms) }]);
+    draft.put([
+      {
+        table: "tokens",
+        key: id,
+        row: tokenRow({ id, secret, role: "agent", user: null, expires_ms: null }, draft.now_ms),
+      },
+    ]);
   });
   return tokens;
 }
 
-async function call(app: App, tokens: Readonly<Record<string, string>>, method: string, path: string,
-  { as = "admin", body, raw, headers = {} }: CallOptions): Promise<Answer> {
+async function call(
+  app: App,
+  tokens: Readonly<Record<string, string>>,
+  method: string,
+  path: string,
+  { as = "admin", body, raw, headers = {} }: CallOptions,
+): Promise<Answer> {
   const sent = raw ?? (body === undefined ? undefined : JSON.stringify(body));
-  const answer = await app.request(`http://127.0.0.1:4400${path}`, { method,
-    headers: { ...(as === null ? {} : { authorization: `Bearer ${tokens[as] ?? as}` }),
-      ...(sent === undefined ? {} : { "content-type": "application/json" }), ...headers },
-    ...(sent === undefined ? {} : { body: sent }) });
+  const answer = await app.request(`http://127.0.0.1:4400${path}`, {
+    method,
+    headers: {
+      ...(as === null ? {} : { authorization: `Bearer ${tokens[as] ?? as}` }),
+      ...(sent === undefined ? {} : { "content-type": "application/json" }),
+      ...headers,
+    },
+    ...(sent === undefined ? {} : { body: sent }),
+  });
   const text = answer.headers.get("content-type")?.startsWith("text/event-stream") === true ? "" : await answer.text();
   return { status: answer.status, headers: answer.headers, body: textAsBody(text) };
 }
@@ -138,14 +184,39 @@ function textAsBody(text: string): Answer["body"] {
 }
 
 export const machineOf = (name: string, part: Partial<Machine> = {}): Machine => ({
-  fingerprint: `fingerprint-${name}`, boot_id: "boot-1", agent_version: "0.1.0", pool: "default", labels: {}, taints: [],
-  capacity: { cpu_milli: 8_000, memory_bytes: 32 * GIB, disk_bytes: 100 * GIB, countables: {} }, devices: [],
-  facts: { os: "linux", arch: "x64", hostname: name, kernel: "6.1", cpu_model: "cpu", address: "10.0.0.1", cgroups: "v2",
-    cgroups_detail: null, accounts: "existing", unix_user: "root" }, ...part });
+  fingerprint: `fingerprint-${name}`,
+  boot_id: "boot-1",
+  agent_version: "0.1.0",
+  pool: "default",
+  labels: {},
+  taints: [],
+  capacity: { cpu_milli: 8_000, memory_bytes: 32 * GIB, disk_bytes: 100 * GIB, countables: {} },
+  devices: [],
+  facts: {
+    os: "linux",
+    arch: "x64",
+    hostname: name,
+    kernel: "6.1",
+    cpu_model: "cpu",
+    address: "10.0.0.1",
+    cgroups: "v2",
+    cgroups_detail: null,
+    accounts: "existing",
+    unix_user: "root",
+  },
+  ...part,
+});
 
-async function joinMachine(app: App, tokens: Readonly<Record<string, string>>, name: string, part: Partial<Machine>): Promise<string> {
-  const { status, body } = await call(app, tokens, "POST", "/v1/join", { as: "agent",
-    body: { name, public_key: `key-${name}`, machine: machineOf(name, part) } });
+async function joinMachine(
+  app: App,
+  tokens: Readonly<Record<string, string>>,
+  name: string,
+  part: Partial<Machine>,
+): Promise<string> {
+  const { status, body } = await call(app, tokens, "POST", "/v1/join", {
+    as: "agent",
+    body: { name, public_key: `key-${name}`, machine: machineOf(name, part) },
+  });
   if (status !== 200) throw new Error(JSON.stringify(body));
   return (body["credential"] as { node_id: string }).node_id;
 }
@@ -157,4 +228,3 @@ export async function heardNode(stage: Stage, name: string, part: Partial<Machin
   await waitUntil(`${name} to be connected`, () => stage.api.store.state.nodes.get(id)?.contact === "connected");
   return id;
 }
-

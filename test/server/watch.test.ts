@@ -1,4 +1,5 @@
-// Watching: everything in order, resumed without a gap, told to read afresh when that is not possible, bounded, ended with
+// Watching: everything in order, resumed without a gap, told to read afresh when that is not possible, bounded,
+// ended with
 // its token.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
@@ -7,7 +8,9 @@ import { waitUntil } from "../support/wait";
 import { heardNode, makeStage, type Stage } from "./stage";
 
 let stage: Stage;
-beforeEach(async () => { stage = await makeStage(); });
+beforeEach(async () => {
+  stage = await makeStage();
+});
 afterEach(async () => stage.close());
 
 interface Watcher {
@@ -18,8 +21,9 @@ interface Watcher {
 }
 
 async function watch(since: number | null, as = "vera"): Promise<Watcher> {
-  const answer = await stage.app.request(`http://127.0.0.1/v1/watch${since === null ? "" : `?since=${since}`}`,
-    { headers: { authorization: `Bearer ${stage.tokens[as]}` } });
+  const answer = await stage.app.request(`http://127.0.0.1/v1/watch${since === null ? "" : `?since=${since}`}`, {
+    headers: { authorization: `Bearer ${stage.tokens[as]}` },
+  });
   expect(answer.headers.get("content-type")).toStartWith("text/event-stream");
   const reader = answer.body!.getReader();
   const watcher: Watcher = { events: [], comments: 0, ended: false, cancel: () => reader.cancel() };
@@ -28,7 +32,10 @@ async function watch(since: number | null, as = "vera"): Promise<Watcher> {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
-      for (const block of decoder.decode(value).split("\n\n").filter((text) => text !== "")) {
+      for (const block of decoder
+        .decode(value)
+        .split("\n\n")
+        .filter((text) => text !== "")) {
         if (block.startsWith(":")) watcher.comments++;
         else watcher.events.push(watchEvent.parse(JSON.parse(block.split("data: ")[1]!)));
       }
@@ -39,16 +46,22 @@ async function watch(since: number | null, as = "vera"): Promise<Watcher> {
   return watcher;
 }
 
-const addUser = (name: string) => stage.call("POST", "/v1/users", { body: { name, role: "user", unix_user: null, project: null } });
+const addUser = (name: string) =>
+  stage.call("POST", "/v1/users", { body: { name, role: "user", unix_user: null, project: null } });
 const revision = (): number => stage.api.store.state.cluster.revision;
-const objects = ({ events }: Watcher): string[] => events.map((event) => (event.kind === "event" ? event.event.object : event.kind));
+const objects = ({ events }: Watcher): string[] =>
+  events.map((event) => (event.kind === "event" ? event.event.object : event.kind));
 
 describe("a watcher", () => {
   test("sees what happens from now on", async () => {
     const watcher = await watch(null);
     await addUser("carl");
     await waitUntil("the event", () => watcher.events.length > 0);
-    expect(watcher.events[0]).toMatchObject({ kind: "event", revision: revision(), event: { verb: "user_added", object: "carl" } });
+    expect(watcher.events[0]).toMatchObject({
+      kind: "event",
+      revision: revision(),
+      event: { verb: "user_added", object: "carl" },
+    });
   });
   test("that comes back gets what it missed, once and in order", async () => {
     const from = revision();
@@ -58,19 +71,23 @@ describe("a watcher", () => {
     await waitUntil("fred", () => objects(watcher).includes("fred"));
     expect(objects(watcher)).toEqual(["dora", "emil", "fred"]);
   });
-  test.each([[0, "from before the server's start"], [1_000_000, "from a database that is no longer"]])(
-    "with revision %i, %s, is told to read afresh", async (since) => {
-      const watcher = await watch(since);
-      await waitUntil("an answer", () => watcher.events.length > 0);
-      expect(watcher.events).toEqual([{ kind: "resync", revision: revision() }]);
-      await addUser("carl");
-      await waitUntil("what comes after", () => objects(watcher).includes("carl"));
-    });
+  test.each([
+    [0, "from before the server's start"],
+    [1_000_000, "from a database that is no longer"],
+  ])("with revision %i, %s, is told to read afresh", async (since) => {
+    const watcher = await watch(since);
+    await waitUntil("an answer", () => watcher.events.length > 0);
+    expect(watcher.events).toEqual([{ kind: "resync", revision: revision() }]);
+    await addUser("carl");
+    await waitUntil("what comes after", () => objects(watcher).includes("carl"));
+  });
   test("sees nodes, runs and tasks as the lists show them, and no environment", async () => {
     const watcher = await watch(null);
     await heardNode(stage, "box1");
-    await stage.call("PUT", "/v1/apps/lab/web", { as: "alice", body: { file: "f", revision: null,
-      text: "app: web\njobs:\n  prep: { run: 'true', env: { KEY: hidden } }\n" } });
+    await stage.call("PUT", "/v1/apps/lab/web", {
+      as: "alice",
+      body: { file: "f", revision: null, text: "app: web\njobs:\n  prep: { run: 'true', env: { KEY: hidden } }\n" },
+    });
     await waitUntil("a task", () => watcher.events.some((event) => event.kind === "task"));
     expect(new Set(watcher.events.map((event) => event.kind))).toEqual(new Set(["event", "node", "run", "task"]));
     expect(JSON.stringify(watcher.events)).not.toContain("hidden");
@@ -101,7 +118,8 @@ test("a watcher that does not read is told to read afresh, and costs no more tha
   const stream = stage.api.watch.open(null, () => true);
   for (let n = 0; n < 40; n++) {
     await stage.api.store.commit("test", (draft) => {
-      for (let i = 0; i < 100; i++) draft.event({ verb: "noise", object: `thing ${n} ${i}`, project: null, detail: "x".repeat(250) });
+      for (let i = 0; i < 100; i++)
+        draft.event({ verb: "noise", object: `thing ${n} ${i}`, project: null, detail: "x".repeat(250) });
     });
   }
   const reader = stream.getReader();

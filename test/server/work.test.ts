@@ -1,4 +1,5 @@
-// Runs and tasks as people ask for them: made, refused, shown, explained, cancelled; every answer is as its schema says.
+// Runs and tasks as people ask for them: made, refused, shown, explained, cancelled; every answer is as its schema
+// says.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { z } from "zod";
@@ -10,10 +11,13 @@ import { waitUntil } from "../support/wait";
 import { heardNode, makeStage, NOW_MS, type Stage } from "./stage";
 
 let stage: Stage;
-beforeEach(async () => { stage = await makeStage(); });
+beforeEach(async () => {
+  stage = await makeStage();
+});
 afterEach(async () => stage.close());
 
-const WEB = "app: web\nservices:\n  api: { run: sleep 100, replicas: 2, env: { KEY: hidden } }\njobs:\n  prep: { run: 'true' }\n";
+const WEB =
+  "app: web\nservices:\n  api: { run: sleep 100, replicas: 2, env: { KEY: hidden } }\njobs:\n  prep: { run: 'true' }\n";
 const apply = (text: string, as = "alice") =>
   stage.call("PUT", "/v1/apps/lab/web", { as, body: { text, file: "web.yaml", revision: null } });
 const run = (job: object, part: object = {}, as = "alice") =>
@@ -24,18 +28,58 @@ async function end(uid: string): Promise<void> {
   const { store, limits, seed } = stage.api;
   await store.commit("test", (draft) => {
     const { node_id, attempt } = draft.state.tasks.get(uid)!;
-    const intake = observe(draft.state, node_id, [{ uid, name: "", identity: null, grant_until: attempt, held: null, reported: {
-      state: "succeeded", started_age_ms: 5, finished_age_ms: 0, exit_code: 0, signal: null, reason: null,
-      peak_memory_bytes: 1_000, tail: { stdout: "last words\n", stderr: "" }, next: null } }],
-    { now_ms: draft.now_ms, revision: draft.revision, limits, seed: seed(), hasEnded: () => false, hasGrave: () => false });
+    const intake = observe(
+      draft.state,
+      node_id,
+      [
+        {
+          uid,
+          name: "",
+          identity: null,
+          grant_until: attempt,
+          held: null,
+          reported: {
+            state: "succeeded",
+            started_age_ms: 5,
+            finished_age_ms: 0,
+            exit_code: 0,
+            signal: null,
+            reason: null,
+            peak_memory_bytes: 1_000,
+            tail: { stdout: "last words\n", stderr: "" },
+            next: null,
+          },
+        },
+      ],
+      {
+        now_ms: draft.now_ms,
+        revision: draft.revision,
+        limits,
+        seed: seed(),
+        hasEnded: () => false,
+        hasGrave: () => false,
+      },
+    );
     draft.put(intake.changes);
   });
 }
 
 describe("every answer", () => {
   test("is as the schema of its route says", async () => {
-    await heardNode(stage, "box1", { devices: [{ id: "GPU-1", vendor: "nvidia", model: "A100", memory_bytes: 80 * 2 ** 30, state: "ok",
-      reason: null, parent: null, links: [] }] });
+    await heardNode(stage, "box1", {
+      devices: [
+        {
+          id: "GPU-1",
+          vendor: "nvidia",
+          model: "A100",
+          memory_bytes: 80 * 2 ** 30,
+          state: "ok",
+          reason: null,
+          parent: null,
+          links: [],
+        },
+      ],
+    });
     await apply(WEB);
     await run({ run: "true", resources: { gpu: 1 } });
     await run({ run: "true", resources: { memory: "900GiB" } }, { wait_for_nodes: true });
@@ -45,8 +89,13 @@ describe("every answer", () => {
     let checked = 0;
     for (const route of ROUTES) {
       if (route.method !== "GET" || typeof route.answer === "string") continue;
-      const path = route.path.replace("{project}", "lab").replace("{app}", "web").replace("{workload}", "api")
-        .replace("{ref}", "web.api.0").replace("{run}", "2").replace("{node}", "box1");
+      const path = route.path
+        .replace("{project}", "lab")
+        .replace("{app}", "web")
+        .replace("{workload}", "api")
+        .replace("{ref}", "web.api.0")
+        .replace("{run}", "2")
+        .replace("{node}", "box1");
       for (const query of route.path === "/v1/tasks" || route.path === "/v1/runs" ? ["", "?all=true"] : [""]) {
         const answer = await stage.call("GET", path + query, { as: route.path === "/v1/users" ? "olga" : "alice" });
         const strict = route.answer instanceof z.ZodObject ? route.answer.strict() : route.answer;
@@ -58,7 +107,14 @@ describe("every answer", () => {
   });
   test("has no environment in it where states are shown to all", async () => {
     await apply(WEB);
-    for (const path of ["/v1/apps", "/v1/apps/lab/web", "/v1/workloads/lab/web/api", "/v1/tasks", "/v1/events", "/v1/explain/web.api"]) {
+    for (const path of [
+      "/v1/apps",
+      "/v1/apps/lab/web",
+      "/v1/workloads/lab/web/api",
+      "/v1/tasks",
+      "/v1/events",
+      "/v1/explain/web.api",
+    ]) {
       expect(JSON.stringify((await stage.call("GET", path, { as: "vera" })).body)).not.toContain("hidden");
     }
   });
@@ -67,8 +123,20 @@ describe("every answer", () => {
 describe("the OpenAPI document", () => {
   test("describes every route with its roles, parameters, body and answer", async () => {
     const document = (await stage.call("GET", "/v1/openapi.json", { as: "vera" })).body as unknown as {
-      openapi: string; paths: Record<string, Record<string, { parameters: { name: string; in: string }[]; requestBody?: object;
-        responses: object; "x-orch-roles"?: string[] }>> };
+      openapi: string;
+      paths: Record<
+        string,
+        Record<
+          string,
+          {
+            parameters: { name: string; in: string }[];
+            requestBody?: object;
+            responses: object;
+            "x-orch-roles"?: string[];
+          }
+        >
+      >;
+    };
     expect(document.openapi).toBe("3.1.0");
     for (const route of ROUTES) {
       const operation = document.paths[route.path]![route.method.toLowerCase()]!;
@@ -93,18 +161,27 @@ describe("a run", () => {
   });
   test("waits when what it needs is only taken", async () => {
     await heardNode(stage, "box1");
-    for (let n = 0; n < 3; n++) expect((await run({ run: "true", resources: { cpu: 8, memory: "1GiB" } })).status).toBe(200);
+    for (let n = 0; n < 3; n++)
+      expect((await run({ run: "true", resources: { cpu: 8, memory: "1GiB" } })).status).toBe(200);
     await stage.planned();
     const { body } = await stage.call("GET", "/v1/runs");
     const list = body["runs"] as { run: number; state: string; position: number | null }[];
-    expect(list.map((one) => [one.run, one.state, one.position])).toEqual([[1, "running", null], [2, "queued", 1], [3, "queued", 2]]);
+    expect(list.map((one) => [one.run, one.state, one.position])).toEqual([
+      [1, "running", null],
+      [2, "queued", 1],
+      [3, "queued", 2],
+    ]);
   });
   test("comes after runs by number and jobs by name", async () => {
     await apply(WEB);
-    expect((await run({ run: "true", after: ["1"] }, { wait_for_nodes: true })).body["state"] ?? "waiting").toBe("waiting");
+    expect((await run({ run: "true", after: ["1"] }, { wait_for_nodes: true })).body["state"] ?? "waiting").toBe(
+      "waiting",
+    );
   });
   test("is called after its program", async () => {
-    expect((await run({ command: ["/usr/bin/Python3.11", "x.py"] }, { wait_for_nodes: true })).body["name"]).toBe("python3-11");
+    expect((await run({ command: ["/usr/bin/Python3.11", "x.py"] }, { wait_for_nodes: true })).body["name"]).toBe(
+      "python3-11",
+    );
     expect((await run({ run: "./go.sh now" }, { wait_for_nodes: true })).body["name"]).toBe("go-sh");
   });
   test("that waits is cancelled before it starts; again changes nothing", async () => {
@@ -113,27 +190,42 @@ describe("a run", () => {
     expect(first.status).toBe(200);
     const ended = await waitUntil("the run to be cancelled", () => stage.api.store.history.run(1));
     expect([ended.state, ended.settings.stop.signal, ended.cancel?.by]).toEqual(["cancelled", "USR1", "alice"]);
-    expect((await stage.call("POST", "/v1/runs/1/cancel", { as: "olga", body: { signal: null } })).body["state"]).toBe("cancelled");
+    expect((await stage.call("POST", "/v1/runs/1/cancel", { as: "olga", body: { signal: null } })).body["state"]).toBe(
+      "cancelled",
+    );
     expect(stage.api.store.history.run(1)?.cancel?.by).toBe("alice");
   });
   test("is not ended with what is no signal", async () => {
     await run({ run: "true" }, { wait_for_nodes: true });
-    expect((await stage.call("POST", "/v1/runs/1/cancel", { body: { signal: "9; rm" } })).body.error?.code).toBe("bad_request");
+    expect((await stage.call("POST", "/v1/runs/1/cancel", { body: { signal: "9; rm" } })).body.error?.code).toBe(
+      "bad_request",
+    );
   });
 });
 
 describe("tasks", () => {
   const list = async (query = "") => {
     const { body } = await stage.call("GET", `/v1/tasks${query}`);
-    return { names: (body["tasks"] as { name: string; state: string }[]).map(({ name, state }) => `${name} ${state}`), next: body["next"] };
+    return {
+      names: (body["tasks"] as { name: string; state: string }[]).map(({ name, state }) => `${name} ${state}`),
+      next: body["next"],
+    };
   };
   test("that wait are shown as pending, with the reason", async () => {
     await apply(WEB);
     await stage.planned();
     const { body } = await stage.call("GET", "/v1/tasks?app=lab/web");
     expect((body["tasks"] as object[]).slice(0, 2)).toMatchObject([
-      { id: null, name: "web.api.0", state: "pending", attempt: 1, node: null, reason: "waits: no node has joined yet" },
-      { id: null, name: "web.api.1", state: "pending" }]);
+      {
+        id: null,
+        name: "web.api.0",
+        state: "pending",
+        attempt: 1,
+        node: null,
+        reason: "waits: no node has joined yet",
+      },
+      { id: null, name: "web.api.1", state: "pending" },
+    ]);
   });
   test("come in pages, living ones first", async () => {
     await heardNode(stage, "box1");
@@ -145,7 +237,10 @@ describe("tasks", () => {
     expect((await list()).names).toEqual(["web.api.0 assigned", "web.api.1 assigned"]);
     const first = await list("?all=true&limit=2");
     expect(first.names).toEqual(["web.api.0 assigned", "web.api.1 assigned"]);
-    expect(await list(`?all=true&limit=2&next=${String(first.next)}`)).toEqual({ names: ["web.prep.0 succeeded"], next: null });
+    expect(await list(`?all=true&limit=2&next=${String(first.next)}`)).toEqual({
+      names: ["web.prep.0 succeeded"],
+      next: null,
+    });
   });
   test("are found by name, by the start of their id and by their run", async () => {
     await heardNode(stage, "box1");
@@ -163,7 +258,10 @@ describe("tasks", () => {
   test("are explained: where they are and how else it could have been, or what they wait for", async () => {
     await apply(WEB);
     await stage.planned();
-    expect((await stage.call("GET", "/v1/explain/web.api", { as: "alice" })).body).toMatchObject({ name: "web.api.0", kind: "unsatisfiable" });
+    expect((await stage.call("GET", "/v1/explain/web.api", { as: "alice" })).body).toMatchObject({
+      name: "web.api.0",
+      kind: "unsatisfiable",
+    });
     await heardNode(stage, "box1");
     await heardNode(stage, "box2");
     await stage.planned();
@@ -205,5 +303,8 @@ test("events come newest first and in pages", async () => {
   const { body } = await stage.call("GET", "/v1/events?object=web&limit=1", { as: "vera" });
   expect(body["events"]).toMatchObject([{ actor: "plan", verb: "removed", object: "web" }]);
   const rest = await stage.call("GET", `/v1/events?object=web&limit=9&next=${String(body["next"])}`, { as: "vera" });
-  expect(rest.body).toMatchObject({ events: [{ actor: "alice", verb: "removed", project: "lab" }, { verb: "applied" }], next: null });
+  expect(rest.body).toMatchObject({
+    events: [{ actor: "alice", verb: "removed", project: "lab" }, { verb: "applied" }],
+    next: null,
+  });
 });

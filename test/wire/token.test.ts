@@ -11,15 +11,24 @@ describe("a token", () => {
 
   test("is one word that names its kind", () => expect(text).toMatch(/^orch1-[0-9a-z]{96}$/));
   test("gives its parts back", () => expect(parseToken(text)).toEqual(TOKEN));
-  test("may come with space around it and in capitals", () => expect(parseToken(` ${text.toUpperCase()}\n`)).toEqual(TOKEN));
+  test("may come with space around it and in capitals", () =>
+    expect(parseToken(` ${text.toUpperCase()}\n`)).toEqual(TOKEN));
   test("with any one letter changed is none", () => {
     for (let at = 6; at < text.length; at++) {
       const other = text[at] === "0" ? "1" : "0";
       expect(parseToken(text.slice(0, at) + other + text.slice(at + 1))).toBeNull();
     }
   });
-  test.each(["", "orch1-", "orch2-abc", text.slice(0, -1), `${text}0`, text.replace("orch1-", ""), `${text} ${text}`, "orch1-ü"])(
-    "%p is none", (bad) => expect(parseToken(bad)).toBeNull());
+  test.each([
+    "",
+    "orch1-",
+    "orch2-abc",
+    text.slice(0, -1),
+    `${text}0`,
+    text.replace("orch1-", ""),
+    `${text} ${text}`,
+    "orch1-ü",
+  ])("%p is none", (bad) => expect(parseToken(bad)).toBeNull());
   test("is not made of parts of another length", () => {
     expect(() => formatToken({ ...TOKEN, secret: "short" })).toThrow("secret");
     expect(() => formatToken({ ...TOKEN, pin: "zz".repeat(32) })).toThrow("pin");

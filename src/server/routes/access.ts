@@ -13,8 +13,6 @@ import { JOIN_TOKEN_MS } from "../join";
 import { notFound, RefusedError } from "../refused";
 import { route } from "../route";
 
-
-
 type Minted = z.infer<typeof tokenAnswer>;
 
 interface Minting {
@@ -26,33 +24,54 @@ interface Minting {
 }
 
 /** A token's row: of its secret only the hash. */
-export const tokenRow = ({ id, secret, role, user, expires_ms }: Minting, created_ms: Ms): TokenRow =>
-  ({ id, user, role, hash: hashSecret(secret), created_ms, expires_ms, revoked_ms: null });
+export const tokenRow = ({ id, secret, role, user, expires_ms }: Minting, created_ms: Ms): TokenRow => ({
+  id,
+  user,
+  role,
+  hash: hashSecret(secret),
+  created_ms,
+  expires_ms,
+  revoked_ms: null,
+});
 
 /** The command that lets another machine in. */
-export const joinCommand = (api: Pick<Api, "url">, token: string): string => `orch agent join ${api.url()} --token ${token}`;
+export const joinCommand = (api: Pick<Api, "url">, token: string): string =>
+  `orch agent join ${api.url()} --token ${token}`;
 
 const TOKENS = [
   route({
-    method: "POST", path: "/v1/tokens", body: tokenRequest, answer: tokenAnswer,
+    method: "POST",
+    path: "/v1/tokens",
+    body: tokenRequest,
+    answer: tokenAnswer,
     summary: "Makes a token: for oneself, for a user, or for machines that join. Its text is shown this once",
     async handle({ api, body, who, commit, request }): Promise<Minted> {
       const { role } = body;
-      const user = role === "agent" ? null : body.user ?? who.name;
+      const user = role === "agent" ? null : (body.user ?? who.name);
       if (!mayGrant(who.role, role) || (user !== null && user !== who.name && who.role !== "admin")) {
-        throw new RefusedError("forbidden", `${who.name} may not make a token of role ${role}${user === null ? "" : ` for ${user}`}`,
-          role === "agent" ? "Operators let machines in" : "Ask an admin of this cluster");
+        throw new RefusedError(
+          "forbidden",
+          `${who.name} may not make a token of role ${role}${user === null ? "" : ` for ${user}`}`,
+          role === "agent" ? "Operators let machines in" : "Ask an admin of this cluster",
+        );
       }
       // Nothing secret is kept for a repeated request: the same key gives the same secret again.
       const key = request.headers.get("idempotency-key") ?? api.seed();
       const made = await commit((draft): Omit<Minted, "token" | "join"> => {
-        const expires_ms = body.expires_ms ?? (role === "agent" ? Math.floor(draft.now_ms) + JOIN_TOKEN_MS : null);
-        if (expires_ms !== null && expires_ms <= draft.now_ms) throw new RefusedError("bad_request", "expires_ms lies in the past");
-        if (user !== null && !draft.state.users.has(user)) throw notFound(`there is no user ${user}`, "orch user ls shows them");
+        const expires_ms = body.expires_ms ?? (role === "agent" ? api.wall() + JOIN_TOKEN_MS : null);
+        if (expires_ms !== null && expires_ms <= api.wall())
+          throw new RefusedError("bad_request", "expires_ms lies in the past");
+        if (user !== null && !draft.state.users.has(user))
+          throw notFound(`there is no user ${user}`, "orch user ls shows them");
         const id = freshId(draft.state, api.seed);
         const row = tokenRow({ id, secret: secretOf(api, id, key), role, user, expires_ms }, draft.now_ms);
         draft.put([{ table: "tokens", key: id, row }]);
-        draft.event({ verb: "token_made", object: id, project: null, detail: `${role}${user === null ? "" : ` for ${user}`}` });
+        draft.event({
+          verb: "token_made",
+          object: id,
+          project: null,
+          detail: `${role}${user === null ? "" : ` for ${user}`}`,
+        });
         return { id, role, user, expires_ms };
       });
       const token = formatToken({ pin: api.identity.pin, id: made.id, secret: secretOf(api, made.id, key) });
@@ -60,26 +79,38 @@ const TOKENS = [
     },
   }),
   route({
-    method: "GET", path: "/v1/tokens", answer: list("tokens", tokenView), summary: "One's own tokens; all of them for operators",
+    method: "GET",
+    path: "/v1/tokens",
+    answer: list("tokens", tokenView),
+    summary: "One's own tokens; all of them for operators",
     handle({ api, who }) {
       const all = who.role === "admin" || who.role === "operator";
-      const tokens = api.store.state.tokens.values().filter((row) => all || row.user === who.name).toArray()
+      const tokens = api.store.state.tokens
+        .values()
+        .filter((row) => all || row.user === who.name)
+        .toArray()
         .sort((a, b) => b.created_ms - a.created_ms || a.id.localeCompare(b.id));
-      return { tokens: tokens.map((row) => viewOf(row, api.clock())), next: null };
+      return { tokens: tokens.map((row) => viewOf(row, api.wall())), next: null };
     },
   }),
   route({
-    method: "DELETE", path: "/v1/tokens/{id}", answer: doneAnswer, summary: "Revokes a token: it is refused from now on",
-    handle: ({ params, who, commit }) => commit((draft) => {
-      const row = draft.state.tokens.get(params.id);
-      const mine = row !== undefined && (who.role === "admin" || row.user === who.name || (row.role === "agent" && who.role === "operator"));
-      if (!mine) throw notFound(`there is no token ${params.id.slice(0, 40)} of yours`, "orch token ls shows them");
-      if (row.revoked_ms === null) {
-        draft.put([{ table: "tokens", key: row.id, row: { ...row, revoked_ms: draft.now_ms } }]);
-        draft.event({ verb: "token_revoked", object: row.id, project: null, detail: row.user ?? row.role });
-      }
-      return { revision: draft.revision };
-    }),
+    method: "DELETE",
+    path: "/v1/tokens/{id}",
+    answer: doneAnswer,
+    summary: "Revokes a token: it is refused from now on",
+    handle: ({ params, who, commit }) =>
+      commit((draft) => {
+        const row = draft.state.tokens.get(params.id);
+        const mine =
+          row !== undefined &&
+          (who.role === "admin" || row.user === who.name || (row.role === "agent" && who.role === "operator"));
+        if (!mine) throw notFound(`there is no token ${params.id.slice(0, 40)} of yours`, "orch token ls shows them");
+        if (row.revoked_ms === null) {
+          draft.put([{ table: "tokens", key: row.id, row: { ...row, revoked_ms: draft.now_ms } }]);
+          draft.event({ verb: "token_revoked", object: row.id, project: null, detail: row.user ?? row.role });
+        }
+        return { revision: draft.revision };
+      }),
   }),
 ];
 
@@ -100,52 +131,98 @@ function viewOf(row: TokenRow, now_ms: Ms): z.infer<typeof tokenView> {
 
 const USERS = [
   route({
-    method: "POST", path: "/v1/users", body: userRequest, answer: userView, summary: "Adds a person",
-    handle: ({ body, commit }) => commit((draft): z.infer<typeof userView> => {
-      for (const name of [body.name, body.project ?? body.name]) {
-        const read = readName(name);
-        if (!read.ok) throw new RefusedError("bad_request", read.message, read.hint);
-      }
-      const unix_user = body.unix_user ?? body.name;
-      if (!/^[a-z_][a-z0-9_.-]{0,31}$/i.test(unix_user)) {
-        throw new RefusedError("bad_request", "unix_user is not the name of a Unix account");
-      }
-      if (draft.state.users.has(body.name)) {
-        throw new RefusedError("conflict", `there is a user ${body.name} already`, "A further token: orch token new --user NAME");
-      }
-      const row = { name: body.name, role: body.role, unix_user, project: body.project ?? body.name, created_ms: draft.now_ms };
-      draft.put([{ table: "users", key: row.name, row }]);
-      draft.event({ verb: "user_added", object: row.name, project: row.project, detail: `${row.role}, account ${unix_user}` });
-      return row;
+    method: "POST",
+    path: "/v1/users",
+    body: userRequest,
+    answer: userView,
+    summary: "Adds a person",
+    handle: ({ body, commit }) =>
+      commit((draft): z.infer<typeof userView> => {
+        for (const name of [body.name, body.project ?? body.name]) {
+          const read = readName(name);
+          if (!read.ok) throw new RefusedError("bad_request", read.message, read.hint);
+        }
+        const unix_user = body.unix_user ?? body.name;
+        if (!/^[a-z_][a-z0-9_.-]{0,31}$/i.test(unix_user)) {
+          throw new RefusedError("bad_request", "unix_user is not the name of a Unix account");
+        }
+        if (draft.state.users.has(body.name)) {
+          throw new RefusedError(
+            "conflict",
+            `there is a user ${body.name} already`,
+            "A further token: orch token new --user NAME",
+          );
+        }
+        const row = {
+          name: body.name,
+          role: body.role,
+          unix_user,
+          project: body.project ?? body.name,
+          created_ms: draft.now_ms,
+        };
+        draft.put([{ table: "users", key: row.name, row }]);
+        draft.event({
+          verb: "user_added",
+          object: row.name,
+          project: row.project,
+          detail: `${row.role}, account ${unix_user}`,
+        });
+        return row;
+      }),
+  }),
+  route({
+    method: "GET",
+    path: "/v1/users",
+    answer: list("users", userView),
+    summary: "All people",
+    handle: ({ api }) => ({
+      users: api.store.state.users
+        .values()
+        .toArray()
+        .sort((a, b) => a.name.localeCompare(b.name)),
+      next: null,
     }),
   }),
   route({
-    method: "GET", path: "/v1/users", answer: list("users", userView), summary: "All people",
-    handle: ({ api }) => ({ users: api.store.state.users.values().toArray().sort((a, b) => a.name.localeCompare(b.name)), next: null }),
-  }),
-  route({
-    method: "DELETE", path: "/v1/users/{name}", answer: doneAnswer,
+    method: "DELETE",
+    path: "/v1/users/{name}",
+    answer: doneAnswer,
     summary: "Removes a person and revokes their tokens; their work goes on",
-    handle: ({ params, who, commit }) => commit((draft) => {
-      const { users, tokens } = draft.state;
-      const user = users.get(params.name);
-      if (user === undefined) throw notFound(`there is no user ${params.name.slice(0, 40)}`, "orch user ls shows them");
-      if (user.name === who.name) throw new RefusedError("conflict", "nobody removes themselves", "Ask another admin");
-      const held = tokens.values().filter((row) => row.user === user.name && row.revoked_ms === null);
-      draft.put([{ table: "users", key: user.name, row: null },
-        ...held.map((row) => ({ table: "tokens" as const, key: row.id, row: { ...row, revoked_ms: draft.now_ms } }))]);
-      draft.event({ verb: "user_removed", object: user.name, project: user.project, detail: "" });
-      return { revision: draft.revision };
-    }),
+    handle: ({ params, who, commit }) =>
+      commit((draft) => {
+        const { users, tokens } = draft.state;
+        const user = users.get(params.name);
+        if (user === undefined)
+          throw notFound(`there is no user ${params.name.slice(0, 40)}`, "orch user ls shows them");
+        if (user.name === who.name)
+          throw new RefusedError("conflict", "nobody removes themselves", "Ask another admin");
+        const held = tokens.values().filter((row) => row.user === user.name && row.revoked_ms === null);
+        draft.put([
+          { table: "users", key: user.name, row: null },
+          ...held.map((row) => ({ table: "tokens" as const, key: row.id, row: { ...row, revoked_ms: draft.now_ms } })),
+        ]);
+        draft.event({ verb: "user_removed", object: user.name, project: user.project, detail: "" });
+        return { revision: draft.revision };
+      }),
   }),
 ];
 
 const ME = route({
-  method: "GET", path: "/v1/me", answer: meView, summary: "Who the token says one is",
+  method: "GET",
+  path: "/v1/me",
+  answer: meView,
+  summary: "Who the token says one is",
   handle({ api, who }): z.infer<typeof meView> {
     const { cluster_id, revision } = api.store.state.cluster;
-    return { user: who.name, role: who.role, project: who.project, unix_user: who.unix_user, token_id: who.token_id,
-      cluster_id, revision };
+    return {
+      user: who.name,
+      role: who.role,
+      project: who.project,
+      unix_user: who.unix_user,
+      token_id: who.token_id,
+      cluster_id,
+      revision,
+    };
   },
 });
 

@@ -4,7 +4,16 @@ import { z } from "zod";
 import { formatIssue } from "../../spec/issue";
 import { parseApp } from "../../spec/parse";
 import type { AppDecl } from "../../core/workload";
-import { appDetail, applyAnswer, applyRequest, appView, doneAnswer, list, validateAnswer, validateRequest } from "../../wire/api";
+import {
+  appDetail,
+  applyAnswer,
+  applyRequest,
+  appView,
+  doneAnswer,
+  list,
+  validateAnswer,
+  validateRequest,
+} from "../../wire/api";
 import { mayTouch } from "../access";
 import type { Api } from "../api";
 import { applyApp, findApp, removeWorkload, workloadsOf, type Applied, type Applying } from "../apply";
@@ -17,30 +26,51 @@ import { appView as viewOf } from "../views/app";
 import { pendingOf } from "./tasks";
 
 /** The app that a text declares, for the project that it names or else `project`. */
-export function declared(text: string, file: string, project: string): { readonly decl: AppDecl; readonly project: string } {
+export function declared(
+  text: string,
+  file: string,
+  project: string,
+): { readonly decl: AppDecl; readonly project: string } {
   const parsed = parseApp(text, file);
   if (parsed.ok) return { decl: parsed.app, project: parsed.app.project ?? project };
   const [first] = parsed.issues;
   const more = parsed.issues.length - 1;
-  throw new RefusedError("spec", first === undefined ? `${file} is not a spec`
-    : `${formatIssue(file, { ...first, hint: null })}${more > 0 ? ` (and ${more} more)` : ""}`, null, parsed.issues);
+  throw new RefusedError(
+    "spec",
+    first === undefined
+      ? `${file} is not a spec`
+      : `${formatIssue(file, { ...first, hint: null })}${more > 0 ? ` (and ${more} more)` : ""}`,
+    null,
+    parsed.issues,
+  );
 }
 
 /** What a request to apply wants, for the transaction that does it. */
 export function applying(api: Api, asked: z.infer<typeof applyRequest>, who: Principal, project: string): Applying {
-  return { ...declared(asked.text, asked.file, project), text: asked.text, revision: asked.revision, user: who.name,
-    fresh: api.seed, spec: api.store.spec };
+  return {
+    ...declared(asked.text, asked.file, project),
+    text: asked.text,
+    revision: asked.revision,
+    user: who.name,
+    fresh: api.seed,
+    spec: api.store.spec,
+  };
 }
 
 export const APP_ROUTES = [
   route({
-    method: "PUT", path: "/v1/apps/{project}/{app}", body: applyRequest, answer: applyAnswer,
+    method: "PUT",
+    path: "/v1/apps/{project}/{app}",
+    body: applyRequest,
+    answer: applyAnswer,
     summary: "Applies a spec: the cluster becomes what it declares",
     async handle({ api, params, body, who, touch, commit }): Promise<z.infer<typeof applyAnswer>> {
       const wanted = applying(api, body, who, params.project);
       if (wanted.decl.app !== params.app || wanted.project !== params.project) {
-        throw new RefusedError("bad_request", `the spec is of ${wanted.project}/${wanted.decl.app}, the address of ` +
-          `${params.project}/${params.app}`);
+        throw new RefusedError(
+          "bad_request",
+          `the spec is of ${wanted.project}/${wanted.decl.app}, the address of ` + `${params.project}/${params.app}`,
+        );
       }
       touch({ project: wanted.project }, `the app ${wanted.decl.app}`);
       demandGrants(who, wanted.decl.workloads);
@@ -50,7 +80,10 @@ export const APP_ROUTES = [
     },
   }),
   route({
-    method: "POST", path: "/v1/validate", body: validateRequest, answer: validateAnswer,
+    method: "POST",
+    path: "/v1/validate",
+    body: validateRequest,
+    answer: validateAnswer,
     summary: "Checks a spec without looking at the cluster",
     handle({ body, who }): z.infer<typeof validateAnswer> {
       const { decl, project } = declared(body.text, body.file, who.project);
@@ -58,23 +91,34 @@ export const APP_ROUTES = [
     },
   }),
   route({
-    method: "GET", path: "/v1/apps", answer: list("apps", appView), summary: "All apps",
+    method: "GET",
+    path: "/v1/apps",
+    answer: list("apps", appView),
+    summary: "All apps",
     handle({ api }) {
       const pending = pendingOf(api);
-      const apps = api.store.state.apps.values().map((app) => viewOf(app, api.store.state, pending)).toArray()
+      const apps = api.store.state.apps
+        .values()
+        .map((app) => viewOf(app, api.store.state, pending))
+        .toArray()
         .sort((a, b) => `${a.project}/${a.name}`.localeCompare(`${b.project}/${b.name}`));
       return { apps, next: null };
     },
   }),
   route({
-    method: "GET", path: "/v1/apps/{project}/{app}", answer: appDetail, summary: "One app and, for its owners, its spec",
+    method: "GET",
+    path: "/v1/apps/{project}/{app}",
+    answer: appDetail,
+    summary: "One app and, for its owners, its spec",
     handle({ api, params, who }): z.infer<typeof appDetail> {
       const app = demandApp(api, params.project, params.app);
       return { ...viewOf(app, api.store.state, pendingOf(api)), text: mayTouch(who, app) ? app.text : null };
     },
   }),
   route({
-    method: "DELETE", path: "/v1/apps/{project}/{app}", answer: doneAnswer,
+    method: "DELETE",
+    path: "/v1/apps/{project}/{app}",
+    answer: doneAnswer,
     summary: "Removes an app: its tasks are stopped, its jobs cancelled; the name is free when the last one is over",
     async handle({ params, who, touch, commit }): Promise<z.infer<typeof doneAnswer>> {
       return commit((draft) => {
@@ -83,9 +127,17 @@ export const APP_ROUTES = [
         touch(app, `the app ${app.name}`);
         if (app.removing) return { revision: app.revision };
         const going = workloadsOf(draft.state, app.uid).filter((workload) => !workload.removing);
-        const row = { ...app, removing: true, revision: draft.revision, changed_by: who.name, changed_ms: draft.now_ms };
-        draft.put([{ table: "apps", key: app.uid, row },
-          ...going.flatMap((workload) => removeWorkload(draft, workload, who.name))]);
+        const row = {
+          ...app,
+          removing: true,
+          revision: draft.revision,
+          changed_by: who.name,
+          changed_ms: draft.now_ms,
+        };
+        draft.put([
+          { table: "apps", key: app.uid, row },
+          ...going.flatMap((workload) => removeWorkload(draft, workload, who.name)),
+        ]);
         draft.event({ verb: "removed", object: app.name, project: app.project, detail: `${going.length} workloads` });
         return { revision: draft.revision };
       });

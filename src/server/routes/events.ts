@@ -9,20 +9,29 @@ import { z } from "zod";
 
 export const EVENT_ROUTES = [
   route({
-    method: "GET", path: "/v1/events", answer: list("events", eventView),
+    method: "GET",
+    path: "/v1/events",
+    answer: list("events", eventView),
     query: page.extend({ object: short.optional(), since_ms: number.optional() }),
     summary: "What people, nodes and the plan did, the newest first",
     handle({ api, query }) {
       const limit = limitOf(query);
       const { object, since_ms, next } = query;
-      const rows = api.store.history.events({ limit: limit + 1, ...(object === undefined ? {} : { object }),
-        ...(since_ms === undefined ? {} : { since_ms }), ...(next === undefined ? {} : { before_id: next }) });
+      const rows = api.store.history.events({
+        limit: limit + 1,
+        ...(object === undefined ? {} : { object }),
+        ...(since_ms === undefined ? {} : { since_ms }),
+        ...(next === undefined ? {} : { before_id: next }),
+      });
       const events = rows.slice(0, limit);
-      return { events, next: rows.length > limit ? events.at(-1)?.id ?? null : null };
+      return { events, next: rows.length > limit ? (events.at(-1)?.id ?? null) : null };
     },
   }),
   route({
-    method: "GET", path: "/v1/watch", query: z.object({ since: number.optional() }), answer: "text/event-stream",
+    method: "GET",
+    path: "/v1/watch",
+    query: z.object({ since: number.optional() }),
+    answer: "text/event-stream",
     summary: "Changes after the revision `since`, as server-sent events; `resync` says to read everything afresh",
     handle({ api, query, who, link }) {
       if (api.watch.watchers() >= HOUSE_LIMITS.watchers) {

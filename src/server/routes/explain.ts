@@ -13,26 +13,42 @@ import { waitsFor } from "../views/task";
 
 export const EXPLAIN_ROUTES = [
   route({
-    method: "GET", path: "/v1/explain/{ref}", answer: explainView,
-    summary: "Why a task, workload or run waits, node by node, and the smallest change that would let it run; or why it is where it is",
+    method: "GET",
+    path: "/v1/explain/{ref}",
+    answer: explainView,
+    summary:
+      "Why something waits, node by node, and the smallest change that would let it run; or why it is where it is",
     handle({ api, params, who }): z.infer<typeof explainView> {
       const meant = meantBy(api.store, params.ref, who.project);
       const owners = new Set([meant.owner_uid, meant.workload?.uid]);
-      const blocked = api.loop.blocked().find((one) => owners.has(one.owner_uid) && (meant.slot === null || one.slot === meant.slot));
+      const blocked = api.loop
+        .blocked()
+        .find((one) => owners.has(one.owner_uid) && (meant.slot === null || one.slot === meant.slot));
       const task = tasksOf(api.store, meant).find((one) => !isFinal(one.observed.state));
       if (blocked !== undefined && (task === undefined || meant.task === null)) return blockedView(blocked);
       if (task !== undefined) {
         const node = api.store.state.nodes.get(task.node_id)?.name ?? task.node_id;
         return { placed: { node, scores: scoresOf(api, task) } };
       }
-      const reason = meant.run === null ? null : meant.run.reason ?? waitsFor(meant.run);
+      const reason = meant.run === null ? null : (meant.run.reason ?? waitsFor(meant.run));
       if (meant.run !== null && !isFinal(meant.run.state)) {
-        return { name: meant.name, slot: meant.slot ?? 0, kind: "queued", summary: reason ?? "waits for the next pass of the plan",
-          smallest_change: null, nodes: [] };
+        return {
+          name: meant.name,
+          slot: meant.slot ?? 0,
+          kind: "queued",
+          summary: reason ?? "waits for the next pass of the plan",
+          smallest_change: null,
+          nodes: [],
+        };
       }
       const last = tasksOf(api.store, meant)[0];
-      throw new RefusedError("conflict", last === undefined ? `${params.ref} neither runs nor waits`
-        : `${taskName(last)} is over: ${last.observed.state}`, "orch logs shows its output, orch show its end");
+      throw new RefusedError(
+        "conflict",
+        last === undefined
+          ? `${params.ref} neither runs nor waits`
+          : `${taskName(last)} is over: ${last.observed.state}`,
+        "orch logs shows its output, orch show its end",
+      );
     },
   }),
 ];

@@ -8,26 +8,41 @@ import { flag, number } from "../query";
 import { logOf } from "../logs";
 import { pendingOf } from "./tasks";
 
-const query = z.object({ stream: z.enum(["stdout", "stderr"]).optional(), follow: flag.optional(),
-  since_ms: number.optional(), attempt: number.optional() });
+const query = z.object({
+  stream: z.enum(["stdout", "stderr"]).optional(),
+  follow: flag.optional(),
+  since_ms: number.optional(),
+  attempt: number.optional(),
+});
 
 export const LOG_ROUTES = [
   route({
-    method: "GET", path: "/v1/tasks/{ref}/logs", query, answer: "application/octet-stream",
-    summary: "A task's output, as bytes. By a name: the newest attempt, also one that is over. `x-orch-log: tail` says that only " +
-      "the last 4 KiB are left",
+    method: "GET",
+    path: "/v1/tasks/{ref}/logs",
+    query,
+    answer: "application/octet-stream",
+    summary:
+      "A task's output, as bytes. By a name: the newest attempt, also one that is over. `x-orch-log: tail` says " +
+      "that only the last 4 KiB are left",
     handle({ api, params, query: wish, who, touch, link }) {
       const meant = meantBy(api.store, params.ref, who.project);
       touch(meant, `the output of ${params.ref}`);
       const task = tasksOf(api.store, wish.attempt === undefined ? meant : { ...meant, attempt: wish.attempt })[0];
       if (task === undefined) {
-        const why = pendingOf(api).find((view) => view.project === meant.project && (meant.run === null
-          ? `${view.app}.${view.workload}` === meant.name : view.run === meant.run.run))?.reason ?? "it was never started";
+        const why =
+          pendingOf(api).find(
+            (view) =>
+              view.project === meant.project &&
+              (meant.run === null ? `${view.app}.${view.workload}` === meant.name : view.run === meant.run.run),
+          )?.reason ?? "it was never started";
         throw new RefusedError("conflict", `${params.ref} has no output yet: ${why}`, "orch explain says more");
       }
       link.keepOpen();
-      return logOf(api, task, { stream: wish.stream ?? "stdout", follow: wish.follow ?? false,
-        since_age_ms: wish.since_ms === undefined ? null : Math.max(0, Math.round(api.store.now()) - wish.since_ms) });
+      return logOf(api, task, {
+        stream: wish.stream ?? "stdout",
+        follow: wish.follow ?? false,
+        since_age_ms: wish.since_ms === undefined ? null : Math.max(0, api.wall() - wish.since_ms),
+      });
     },
   }),
 ];

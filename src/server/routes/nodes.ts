@@ -3,31 +3,62 @@
 import { z } from "zod";
 import type { NodeRow } from "../../core/model";
 import { readLabelKey } from "../../spec/labels";
-import { doneAnswer, drainRequest, forgetRequest, gpuView, labelRequest, list, nodeView, taintRequest } from "../../wire/api";
+import {
+  doneAnswer,
+  drainRequest,
+  forgetRequest,
+  gpuView,
+  labelRequest,
+  list,
+  nodeView,
+  taintRequest,
+} from "../../wire/api";
 import { HOUSE_LIMITS } from "../../core/limits";
 import type { Draft } from "../../store/store";
 import type { Api } from "../api";
-import { adoptOrphan, demandNode, demandOrphan, drained, forgetNode, putNode, relabelled, resumed, retainted,
-  stopOrphan } from "../node-changes";
+import {
+  adoptOrphan,
+  demandNode,
+  demandOrphan,
+  drained,
+  forgetNode,
+  putNode,
+  relabelled,
+  resumed,
+  retainted,
+  stopOrphan,
+} from "../node-changes";
 import { RefusedError } from "../refused";
 import { route, type Ask } from "../route";
 import { gpuViews, nodeView as viewOf, tasksByNode } from "../views/node";
 
 const LOOK = [
   route({
-    method: "GET", path: "/v1/nodes", answer: list("nodes", nodeView), summary: "All nodes",
+    method: "GET",
+    path: "/v1/nodes",
+    answer: list("nodes", nodeView),
+    summary: "All nodes",
     handle({ api }) {
       const { state } = api.store;
       const byNode = tasksByNode(state);
-      return { nodes: sorted(api).map((node) => viewOf(node, byNode.get(node.id) ?? [], api.loop.lastSeen(node.id))), next: null };
+      return {
+        nodes: sorted(api).map((node) => viewOf(node, byNode.get(node.id) ?? [], api.loop.lastSeen(node.id))),
+        next: null,
+      };
     },
   }),
   route({
-    method: "GET", path: "/v1/nodes/{node}", answer: nodeView, summary: "One node, by its name or the start of its id",
+    method: "GET",
+    path: "/v1/nodes/{node}",
+    answer: nodeView,
+    summary: "One node, by its name or the start of its id",
     handle: ({ api, params }) => shown(api, demandNode(api.store.state, params.node)),
   }),
   route({
-    method: "GET", path: "/v1/devices", answer: list("devices", gpuView), summary: "All cards and other devices",
+    method: "GET",
+    path: "/v1/devices",
+    answer: list("devices", gpuView),
+    summary: "All cards and other devices",
     handle({ api }) {
       const byNode = tasksByNode(api.store.state);
       return { devices: sorted(api).flatMap((node) => gpuViews(node, byNode.get(node.id) ?? [])), next: null };
@@ -36,63 +67,124 @@ const LOOK = [
 ];
 
 const sorted = (api: Api): NodeRow[] =>
-  api.store.state.nodes.values().toArray().sort((a, b) => a.name.localeCompare(b.name));
+  api.store.state.nodes
+    .values()
+    .toArray()
+    .sort((a, b) => a.name.localeCompare(b.name));
 
 const shown = (api: Api, node: NodeRow): z.infer<typeof nodeView> =>
-  viewOf(node, api.store.state.tasks.values().filter((task) => task.node_id === node.id).toArray(), api.loop.lastSeen(node.id));
+  viewOf(
+    node,
+    api.store.state.tasks
+      .values()
+      .filter((task) => task.node_id === node.id)
+      .toArray(),
+    api.loop.lastSeen(node.id),
+  );
 
 /** Changes a node in one transaction and shows it. */
-const change = ({ api, params, commit }: Ask<"node", unknown, unknown>,
-  transact: (draft: Draft, node: NodeRow) => NodeRow): Promise<z.infer<typeof nodeView>> =>
+const change = (
+  { api, params, commit }: Ask<"node", unknown, unknown>,
+  transact: (draft: Draft, node: NodeRow) => NodeRow,
+): Promise<z.infer<typeof nodeView>> =>
   commit((draft) => shown(api, transact(draft, demandNode(draft.state, params.node))));
 
 const CHANGE = [
   route({
-    method: "POST", path: "/v1/nodes/{node}/drain", body: drainRequest, answer: nodeView,
-    summary: "Takes no new work to the node and moves away what can move; at `deadline_ms` (a Unix time) what still runs is stopped",
-    handle: (ask) => change(ask, (draft, node) => putNode(draft, node,
-      drained(node, ask.who.name, draft.now_ms, ask.body.deadline_ms, ask.body.reason), "drained", ask.body.reason ?? "")),
+    method: "POST",
+    path: "/v1/nodes/{node}/drain",
+    body: drainRequest,
+    answer: nodeView,
+    summary:
+      "Gives the node no new work and moves away what can move; at `deadline_ms` (a Unix time) the rest is stopped",
+    handle: (ask) =>
+      change(ask, (draft, node) =>
+        putNode(
+          draft,
+          node,
+          drained(node, ask.who.name, draft.now_ms, ask.body.deadline_ms, ask.body.reason),
+          "drained",
+          ask.body.reason ?? "",
+        ),
+      ),
   }),
   route({
-    method: "POST", path: "/v1/nodes/{node}/resume", answer: nodeView, summary: "Lets a drained node take work again",
+    method: "POST",
+    path: "/v1/nodes/{node}/resume",
+    answer: nodeView,
+    summary: "Lets a drained node take work again",
     handle: (ask) => change(ask, (draft, node) => putNode(draft, node, resumed(node), "resumed", "")),
   }),
   route({
-    method: "POST", path: "/v1/nodes/{node}/label", body: labelRequest, answer: nodeView, summary: "Sets and removes labels",
-    handle: (ask) => change(ask, (draft, node) => {
-      const { set, remove } = ask.body;
-      for (const key of Object.keys(set)) demandKey(key);
-      const row = relabelled(node, set, remove);
-      if (Object.keys(row.labels).length > HOUSE_LIMITS.label_count) {
-        throw new RefusedError("bad_request", `a node has at most ${HOUSE_LIMITS.label_count} labels`);
-      }
-      return putNode(draft, node, row, "labelled", [...Object.entries(set).map((pair) => pair.join("=")),
-        ...remove.map((key) => `${key}-`)].join(" "));
-    }),
+    method: "POST",
+    path: "/v1/nodes/{node}/label",
+    body: labelRequest,
+    answer: nodeView,
+    summary: "Sets and removes labels",
+    handle: (ask) =>
+      change(ask, (draft, node) => {
+        const { set, remove } = ask.body;
+        for (const key of Object.keys(set)) demandKey(key);
+        const row = relabelled(node, set, remove);
+        if (Object.keys(row.labels).length > HOUSE_LIMITS.label_count) {
+          throw new RefusedError("bad_request", `a node has at most ${HOUSE_LIMITS.label_count} labels`);
+        }
+        return putNode(
+          draft,
+          node,
+          row,
+          "labelled",
+          [...Object.entries(set).map((pair) => pair.join("=")), ...remove.map((key) => `${key}-`)].join(" "),
+        );
+      }),
   }),
   route({
-    method: "POST", path: "/v1/nodes/{node}/taint", body: taintRequest, answer: nodeView, summary: "Sets and removes taints",
-    handle: (ask) => change(ask, (draft, node) => {
-      const { set, remove } = ask.body;
-      for (const { key } of set) demandKey(key);
-      if (set.length > HOUSE_LIMITS.label_count) throw new RefusedError("bad_request", "these are too many taints");
-      return putNode(draft, node, retainted(node, set, remove), "tainted", [
-        ...set.map(({ key, value, effect }) => `${key}=${value}:${effect}`), ...remove.map((key) => `${key}-`)].join(" "));
-    }),
+    method: "POST",
+    path: "/v1/nodes/{node}/taint",
+    body: taintRequest,
+    answer: nodeView,
+    summary: "Sets and removes taints",
+    handle: (ask) =>
+      change(ask, (draft, node) => {
+        const { set, remove } = ask.body;
+        for (const { key } of set) demandKey(key);
+        if (set.length > HOUSE_LIMITS.label_count) throw new RefusedError("bad_request", "these are too many taints");
+        return putNode(
+          draft,
+          node,
+          retainted(node, set, remove),
+          "tainted",
+          [...set.map(({ key, value, effect }) => `${key}=${value}:${effect}`), ...remove.map((key) => `${key}-`)].join(
+            " ",
+          ),
+        );
+      }),
   }),
   route({
-    method: "POST", path: "/v1/nodes/{node}/forget", body: forgetRequest, answer: doneAnswer,
+    method: "POST",
+    path: "/v1/nodes/{node}/forget",
+    body: forgetRequest,
+    answer: doneAnswer,
     summary: "Removes a node; `fenced` vouches that the machine is off, so that its tasks are lost on proof",
     async handle({ api, params, body, commit }): Promise<z.infer<typeof doneAnswer>> {
       const { id } = demandNode(api.store.state, params.node);
       const done = await commit((draft) => {
         const node = demandNode(draft.state, params.node);
-        forgetNode(draft, node, body.fenced, { now_ms: draft.now_ms, revision: draft.revision, limits: api.limits,
-          seed: api.seed(), hasEnded: (uid) => api.store.history.hasEnded(uid), hasGrave: (uid) => api.store.history.hasGrave(uid) });
+        forgetNode(draft, node, body.fenced, {
+          now_ms: draft.now_ms,
+          revision: draft.revision,
+          limits: api.limits,
+          seed: api.seed(),
+          hasEnded: (uid) => api.store.history.hasEnded(uid),
+          hasGrave: (uid) => api.store.history.hasGrave(uid),
+        });
         return { revision: draft.revision };
       });
-      api.sessions.close(id, { code: "forgotten", message: "this node was removed from the cluster",
-        hint: "join it again with a new token: orch token new --role agent" });
+      api.sessions.close(id, {
+        code: "forgotten",
+        message: "this node was removed from the cluster",
+        hint: "join it again with a new token: orch token new --role agent",
+      });
       return done;
     },
   }),
@@ -100,22 +192,28 @@ const CHANGE = [
 
 const ORPHANS = [
   route({
-    method: "POST", path: "/v1/nodes/{node}/orphans/{uid}/stop", answer: doneAnswer,
+    method: "POST",
+    path: "/v1/nodes/{node}/orphans/{uid}/stop",
+    answer: doneAnswer,
     summary: "Stops a task that no server knows",
-    handle: ({ params, who, commit }) => commit((draft) => {
-      const node = demandNode(draft.state, params.node);
-      stopOrphan(draft, node, demandOrphan(node, params.uid), who.name);
-      return { revision: draft.revision };
-    }),
+    handle: ({ params, who, commit }) =>
+      commit((draft) => {
+        const node = demandNode(draft.state, params.node);
+        stopOrphan(draft, node, demandOrphan(node, params.uid), who.name);
+        return { revision: draft.revision };
+      }),
   }),
   route({
-    method: "POST", path: "/v1/nodes/{node}/orphans/{uid}/adopt", answer: doneAnswer,
+    method: "POST",
+    path: "/v1/nodes/{node}/orphans/{uid}/adopt",
+    answer: doneAnswer,
     summary: "Takes a task that no server knows in as the replica that its name says",
-    handle: ({ params, commit }) => commit((draft) => {
-      const node = demandNode(draft.state, params.node);
-      adoptOrphan(draft, node, demandOrphan(node, params.uid));
-      return { revision: draft.revision };
-    }),
+    handle: ({ params, commit }) =>
+      commit((draft) => {
+        const node = demandNode(draft.state, params.node);
+        adoptOrphan(draft, node, demandOrphan(node, params.uid));
+        return { revision: draft.revision };
+      }),
   }),
 ];
 

@@ -10,8 +10,12 @@ import { applying } from "./apps";
 
 export const PLAN_ROUTES = [
   route({
-    method: "POST", path: "/v1/plan", body: applyRequest, answer: planView,
-    summary: "What applying this spec would do: every change, every placement, everything that must wait. Changes nothing",
+    method: "POST",
+    path: "/v1/plan",
+    body: applyRequest,
+    answer: planView,
+    summary:
+      "What applying this spec would do: every change, every placement, everything that must wait. Changes nothing",
     handle({ api, body, who, touch }): PlanView {
       const wanted = applying(api, body, who, who.project);
       const { decl, project } = wanted;
@@ -20,9 +24,17 @@ export const PLAN_ROUTES = [
       const before = findApp(api.store.state, project, decl.app);
       const { value, ops, blocked, notices, state } = dryRun(api, who.name, (draft) => applyApp(draft, wanted));
       const app_uid = findApp(state, project, decl.app)?.uid;
-      const own = new Set(app_uid === undefined ? [] : [
-        ...workloadsOf(state, app_uid).map((workload) => workload.uid),
-        ...state.runs.values().filter((run) => run.app_uid === app_uid).map((run) => run.uid)]);
+      const own = new Set(
+        app_uid === undefined
+          ? []
+          : [
+              ...workloadsOf(state, app_uid).map((workload) => workload.uid),
+              ...state.runs
+                .values()
+                .filter((run) => run.app_uid === app_uid)
+                .map((run) => run.uid),
+            ],
+      );
       return {
         revision: before?.revision ?? 0,
         ops: ops.map((op) => opView(op, state)).filter((op) => op !== null),

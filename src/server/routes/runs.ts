@@ -20,11 +20,21 @@ import { taskView } from "../views/task";
 
 const RUN_TASKS = 1_000;
 /** What runs comes first, then the queue. */
-const ORDER: Readonly<Record<RunRow["state"], number>> = { running: 0, queued: 1, waiting: 2, succeeded: 3, failed: 3, cancelled: 3 };
+const ORDER: Readonly<Record<RunRow["state"], number>> = {
+  running: 0,
+  queued: 1,
+  waiting: 2,
+  succeeded: 3,
+  failed: 3,
+  cancelled: 3,
+};
 
 export const RUN_ROUTES = [
   route({
-    method: "POST", path: "/v1/runs", body: runRequest, answer: runAnswer,
+    method: "POST",
+    path: "/v1/runs",
+    body: runRequest,
+    answer: runAnswer,
     summary: "Makes a job in no app and queues it; refused when no known node could ever run it",
     async handle({ api, body, who, touch, commit }): Promise<z.infer<typeof runAnswer>> {
       const project = body.project ?? who.project;
@@ -36,8 +46,12 @@ export const RUN_ROUTES = [
       const making = { decl, project, who, uid, history: api.store.history };
       if (!body.wait_for_nodes) {
         // On the empty nodes alone: what must only wait for others to end is not refused.
-        const { blocked } = dryRun(api, who.name, (draft) => makeRun(draft, { ...making,
-          decl: { ...decl, settings: { ...decl.settings, after: [] } } }), emptyCluster(api.store.state));
+        const { blocked } = dryRun(
+          api,
+          who.name,
+          (draft) => makeRun(draft, { ...making, decl: { ...decl, settings: { ...decl.settings, after: [] } } }),
+          emptyCluster(api.store.state),
+        );
         demandSatisfiable(blocked, uid);
       }
       return commit((draft) => {
@@ -47,25 +61,48 @@ export const RUN_ROUTES = [
     },
   }),
   route({
-    method: "GET", path: "/v1/runs", answer: list("runs", runView),
-    query: page.extend({ all: flag.optional(), user: short.optional(), project: short.optional(), since_ms: number.optional() }),
-    summary: "Runs that wait or run, in the order of the queue; with `all` or `since_ms` also what is over, the newest first",
+    method: "GET",
+    path: "/v1/runs",
+    answer: list("runs", runView),
+    query: page.extend({
+      all: flag.optional(),
+      user: short.optional(),
+      project: short.optional(),
+      since_ms: number.optional(),
+    }),
+    summary:
+      "Runs that wait or run, in the order of the queue; with `all` or `since_ms` also what is over, the newest first",
     handle({ api, query }) {
       const { state, history } = api.store;
       const positions = queuePositions(state);
       const limit = limitOf(query);
-      const wanted = (run: RunRow): boolean => (query.user === undefined || run.user === query.user) &&
+      const wanted = (run: RunRow): boolean =>
+        (query.user === undefined || run.user === query.user) &&
         (query.project === undefined || run.project === query.project) &&
         (query.since_ms === undefined || (run.finished_ms ?? Infinity) >= query.since_ms);
-      const living = query.next !== undefined ? [] : state.runs.values().filter(wanted).toArray()
-        .sort((a, b) => ORDER[a.state] - ORDER[b.state] || (positions.get(a.uid) ?? 0) - (positions.get(b.uid) ?? 0) ||
-          a.run - b.run);
+      const living =
+        query.next !== undefined
+          ? []
+          : state.runs
+              .values()
+              .filter(wanted)
+              .toArray()
+              .sort(
+                (a, b) =>
+                  ORDER[a.state] - ORDER[b.state] ||
+                  (positions.get(a.uid) ?? 0) - (positions.get(b.uid) ?? 0) ||
+                  a.run - b.run,
+              );
       const views = living.map((run) => viewOf(run, positions.get(run.uid) ?? null));
       if (query.all !== true && query.since_ms === undefined) return { runs: views.slice(0, limit), next: null };
       const { user, project, since_ms } = query;
-      const ended = history.runs({ limit: Math.max(0, limit - views.length) + 1, ...(user === undefined ? {} : { user }),
-        ...(project === undefined ? {} : { project }), ...(since_ms === undefined ? {} : { since_ms }),
-        ...(query.next === undefined ? {} : { before_run: beforeOf(query.next) }) });
+      const ended = history.runs({
+        limit: Math.max(0, limit - views.length) + 1,
+        ...(user === undefined ? {} : { user }),
+        ...(project === undefined ? {} : { project }),
+        ...(since_ms === undefined ? {} : { since_ms }),
+        ...(query.next === undefined ? {} : { before_run: beforeOf(query.next) }),
+      });
       const runs = [...views, ...ended.map((run) => viewOf(run, null))].slice(0, limit);
       const last = runs.at(-1);
       const more = views.length + ended.length > limit && last !== undefined && views.length < limit;
@@ -73,19 +110,30 @@ export const RUN_ROUTES = [
     },
   }),
   route({
-    method: "GET", path: "/v1/runs/{run}", answer: runDetail, summary: "One run with its tasks, by its number or its job's name",
+    method: "GET",
+    path: "/v1/runs/{run}",
+    answer: runDetail,
+    summary: "One run with its tasks, by its number or its job's name",
     handle({ api, params, who }): z.infer<typeof runDetail> {
       const { state, history } = api.store;
       const run = demandRun(api, params.run, who.project);
-      const tasks = [...state.tasks.values().filter((task) => task.owner_uid === run.uid),
-        ...history.tasks({ owner_uid: run.uid, limit: RUN_TASKS })];
-      return { ...viewOf(run, queuePositions(state).get(run.uid) ?? null),
-        tasks: tasks.sort((a, b) => a.slot - b.slot || a.member - b.member || a.attempt - b.attempt)
-          .map((task) => taskView(task, state)) };
+      const tasks = [
+        ...state.tasks.values().filter((task) => task.owner_uid === run.uid),
+        ...history.tasks({ owner_uid: run.uid, limit: RUN_TASKS }),
+      ];
+      return {
+        ...viewOf(run, queuePositions(state).get(run.uid) ?? null),
+        tasks: tasks
+          .sort((a, b) => a.slot - b.slot || a.member - b.member || a.attempt - b.attempt)
+          .map((task) => taskView(task, state)),
+      };
     },
   }),
   route({
-    method: "POST", path: "/v1/runs/{run}/cancel", body: cancelRequest, answer: runView,
+    method: "POST",
+    path: "/v1/runs/{run}/cancel",
+    body: cancelRequest,
+    answer: runView,
     summary: "Ends a run: what waits never starts, what runs is stopped. A run that is over stays as it is",
     async handle({ api, params, body, who, touch, commit }): Promise<z.infer<typeof runView>> {
       const signal = signalOf(body.signal);
@@ -109,31 +157,56 @@ function declaredJob(job: Record<string, unknown>, name: string | null): Workloa
   const parsed = parseJob(job, name ?? nameOf(job));
   if (parsed.ok) return parsed.workload;
   const [first] = parsed.issues;
-  throw new RefusedError("spec", first === undefined ? "this is not a job"
-    : `${first.path === "" ? "" : `${first.path}: `}${first.message}`, first?.hint ?? null, parsed.issues);
+  throw new RefusedError(
+    "spec",
+    first === undefined ? "this is not a job" : `${first.path === "" ? "" : `${first.path}: `}${first.message}`,
+    first?.hint ?? null,
+    parsed.issues,
+  );
 }
 
 /** A run without a name is called after its program: `python3 train.py` is `python3`. */
 function nameOf({ command, run }: Record<string, unknown>): string {
-  const first: unknown = Array.isArray(command) ? command[0] : typeof run === "string" ? run.trim().split(/\s/)[0] : null;
-  return typeof first === "string" ? legalName(first.slice(0, 4_096).split("/").at(-1) ?? "") ?? "run" : "run";
+  const first: unknown = Array.isArray(command)
+    ? command[0]
+    : typeof run === "string"
+      ? run.trim().split(/\s/)[0]
+      : null;
+  return typeof first === "string" ? (legalName(first.slice(0, 4_096).split("/").at(-1) ?? "") ?? "run") : "run";
 }
 
 export function demandRun(api: Api, ref: string, project: string): RunRow {
   const { store } = api;
-  const run = /^\d{1,15}$/.test(ref) ? runByNumber(store.state, store.history, Number(ref))
+  const run = /^\d{1,15}$/.test(ref)
+    ? runByNumber(store.state, store.history, Number(ref))
     : meantBy(store, ref, project).run;
   if (run !== null) return run;
   throw notFound(`there is no run ${ref.slice(0, 100)}`, "orch runs shows what there is");
 }
 
-const SIGNALS = new Set(["HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "TERM", "CONT", "STOP", "TSTP", "ALRM", "ABRT", "WINCH"]);
+const SIGNALS = new Set([
+  "HUP",
+  "INT",
+  "QUIT",
+  "KILL",
+  "USR1",
+  "USR2",
+  "TERM",
+  "CONT",
+  "STOP",
+  "TSTP",
+  "ALRM",
+  "ABRT",
+  "WINCH",
+]);
 
 function signalOf(text: string | null): string | null {
   if (text === null) return null;
   const name = text.toUpperCase().replace(/^SIG/, "");
   if (SIGNALS.has(name)) return name;
-  throw new RefusedError("bad_request", `${JSON.stringify(text.slice(0, 40))} is not a signal that can be sent`,
-    `one of ${[...SIGNALS].join(", ")}`);
+  throw new RefusedError(
+    "bad_request",
+    `${JSON.stringify(text.slice(0, 40))} is not a signal that can be sent`,
+    `one of ${[...SIGNALS].join(", ")}`,
+  );
 }
-

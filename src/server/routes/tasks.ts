@@ -11,41 +11,56 @@ import { flag, limitOf, offsetOf, page, short } from "../query";
 import { pendingViews, taskView as viewOf } from "../views/task";
 
 /** The slots that wait now. */
-export const pendingOf = (api: Api): TaskView[] => pendingViews({ state: api.store.state, spec: api.store.spec,
-  blocked: api.loop.blocked(), now_ms: api.store.now() });
+export const pendingOf = (api: Api): TaskView[] =>
+  pendingViews({ state: api.store.state, spec: api.store.spec, blocked: api.loop.blocked(), now_ms: api.store.now() });
 
 const ENDED_MAX = 9_000;
 
 export const TASK_ROUTES = [
   route({
-    method: "GET", path: "/v1/tasks", query: page.extend({ app: short.optional(), all: flag.optional() }),
+    method: "GET",
+    path: "/v1/tasks",
+    query: page.extend({ app: short.optional(), all: flag.optional() }),
     answer: list("tasks", taskView),
     summary: "Living tasks and waiting slots, of one app or of all; with `all` also what is over, the newest first",
     handle({ api, query, who }) {
       const { state, history } = api.store;
       const uid = query.app === undefined ? null : demandApp(api, query.app, who.project);
-      const living = [...state.tasks.values().filter((task) => uid === null || task.app_uid === uid)
-        .map((task) => viewOf(task, state)), ...pendingOf(api).filter((view) => uid === null || isOf(api, view, uid))]
-        .sort(byName);
+      const living = [
+        ...state.tasks
+          .values()
+          .filter((task) => uid === null || task.app_uid === uid)
+          .map((task) => viewOf(task, state)),
+        ...pendingOf(api).filter((view) => uid === null || isOf(api, view, uid)),
+      ].sort(byName);
       const limit = limitOf(query);
       const offset = offsetOf(query.next, living.length + ENDED_MAX);
       const end = offset + limit;
       const missing = query.all === true ? Math.max(0, Math.min(end + 1 - living.length, ENDED_MAX)) : 0;
-      const ended: TaskRow[] = missing === 0 ? []
-        : history.tasks({ ...(uid === null ? {} : { app_uid: uid }), limit: missing });
+      const ended: TaskRow[] =
+        missing === 0 ? [] : history.tasks({ ...(uid === null ? {} : { app_uid: uid }), limit: missing });
       const all = [...living, ...ended.map((task) => viewOf(task, state))];
       return { tasks: all.slice(offset, end), next: all.length > end ? String(end) : null };
     },
   }),
   route({
-    method: "GET", path: "/v1/tasks/{ref}", answer: taskView,
+    method: "GET",
+    path: "/v1/tasks/{ref}",
+    answer: taskView,
     summary: "One task, by the start of its id or by its name: then its newest attempt, or the slot that waits",
     handle({ api, params, who }): z.infer<typeof taskView> {
       const meant = meantBy(api.store, params.ref, who.project);
       const task = tasksOf(api.store, meant)[0];
-      const waiting = meant.attempt !== null ? undefined : pendingOf(api).find((view) => view.project === meant.project &&
-        (meant.run === null ? view.name.startsWith(meant.name) : view.run === meant.run.run) &&
-        (meant.slot === null || view.slot === meant.slot) && (meant.member === null || view.member === meant.member));
+      const waiting =
+        meant.attempt !== null
+          ? undefined
+          : pendingOf(api).find(
+              (view) =>
+                view.project === meant.project &&
+                (meant.run === null ? view.name.startsWith(meant.name) : view.run === meant.run.run) &&
+                (meant.slot === null || view.slot === meant.slot) &&
+                (meant.member === null || view.member === meant.member),
+            );
       const living = task !== undefined && api.store.state.tasks.has(task.uid);
       if (waiting !== undefined && !living) return waiting;
       if (task === undefined) throw notFound(`${params.ref} has no task`, "orch explain says what it waits for");
@@ -56,7 +71,8 @@ export const TASK_ROUTES = [
 
 function demandApp(api: Api, ref: string, own: string): string {
   const [first = "", second] = ref.split("/");
-  const uid = second === undefined ? appOf(api.store.state, undefined, first, own) : appOf(api.store.state, first, second, own);
+  const uid =
+    second === undefined ? appOf(api.store.state, undefined, first, own) : appOf(api.store.state, first, second, own);
   if (uid === null) throw notFound(`there is no app ${ref}`, "orch ps shows what there is");
   return uid;
 }
@@ -66,6 +82,10 @@ function isOf(api: Api, view: TaskView, uid: string): boolean {
   return app !== undefined && view.app === app.name && view.project === app.project;
 }
 
-const byName = (a: TaskView, b: TaskView): number => (a.app ?? "~").localeCompare(b.app ?? "~") ||
-  (a.run ?? 0) - (b.run ?? 0) || a.workload.localeCompare(b.workload) || a.slot - b.slot || a.member - b.member ||
+const byName = (a: TaskView, b: TaskView): number =>
+  (a.app ?? "~").localeCompare(b.app ?? "~") ||
+  (a.run ?? 0) - (b.run ?? 0) ||
+  a.workload.localeCompare(b.workload) ||
+  a.slot - b.slot ||
+  a.member - b.member ||
   a.attempt - b.attempt;

@@ -8,19 +8,35 @@ import { workloadsOf } from "../apply";
 /** `pending` are the slots that wait now, of every workload. */
 export function workloadView(row: WorkloadRow, state: State, pending: readonly TaskView[]): WorkloadView {
   const owners = new Set([row.uid, row.last_run?.uid]);
-  const running = state.tasks.values().filter((task) => owners.has(task.owner_uid) && isWanted(task) &&
-    task.observed.state === "running").toArray().length;
-  const waits = pending.filter((one) => one.project === row.project && one.app === row.app && one.workload === row.name);
+  const running = state.tasks
+    .values()
+    .filter((task) => owners.has(task.owner_uid) && isWanted(task) && task.observed.state === "running")
+    .toArray().length;
+  const waits = pending.filter(
+    (one) => one.project === row.project && one.app === row.app && one.workload === row.name,
+  );
   const run = row.last_run;
   return {
-    name: row.name, app: row.app, project: row.project, user: row.user, kind: row.kind, version: row.version,
-    replicas: row.settings.replicas, removing: row.removing, running, pending: waits.length,
+    name: row.name,
+    app: row.app,
+    project: row.project,
+    user: row.user,
+    kind: row.kind,
+    version: row.version,
+    replicas: row.settings.replicas,
+    removing: row.removing,
+    running,
+    pending: waits.length,
     last_run: run === null ? null : { run: run.run, state: state.runs.get(run.uid)?.state ?? run.state },
   };
 }
 
 export const appView = (app: AppRow, state: State, pending: readonly TaskView[]): AppView => ({
-  name: app.name, project: app.project, revision: app.revision, changed_by: app.changed_by, changed_ms: app.changed_ms,
+  name: app.name,
+  project: app.project,
+  revision: app.revision,
+  changed_by: app.changed_by,
+  changed_ms: app.changed_ms,
   removing: app.removing,
   workloads: workloadsOf(state, app.uid).map((row) => workloadView(row, state, pending)),
 });

@@ -21,14 +21,23 @@ export function nodeView(node: NodeRow, tasks: readonly TaskRow[], last_seen_ms:
   const promises = [...tasks.map((task) => task.promised), ...node.orphans.flatMap((orphan) => orphan.held ?? [])];
   const { cpu_milli, memory_bytes, disk_bytes } = node.capacity;
   return {
-    id: node.id, name: node.name, state: nodeState(node.admission, node.intent, node.contact, tasks.length > 0),
-    pool: node.pool, labels: { ...node.labels }, taints: node.taints.map((taint) => ({ ...taint })),
-    agent_version: node.agent_version, last_seen_ms: last_seen_ms === null ? null : Math.round(last_seen_ms),
+    id: node.id,
+    name: node.name,
+    state: nodeState(node.admission, node.intent, node.contact, tasks.length > 0),
+    pool: node.pool,
+    labels: { ...node.labels },
+    taints: node.taints.map((taint) => ({ ...taint })),
+    agent_version: node.agent_version,
+    last_seen_ms: last_seen_ms === null ? null : Math.round(last_seen_ms),
     reason: node.reason ?? node.drain?.reason ?? null,
     capacity: { cpu_milli, memory_bytes, disk_bytes },
-    reserved: { cpu_milli: sum(promises, "cpu_milli"), memory_bytes: sum(promises, "memory_bytes"),
-      disk_bytes: sum(promises, "disk_bytes") },
-    devices: deviceViews(node, tasks), facts: { ...node.facts },
+    reserved: {
+      cpu_milli: sum(promises, "cpu_milli"),
+      memory_bytes: sum(promises, "memory_bytes"),
+      disk_bytes: sum(promises, "disk_bytes"),
+    },
+    devices: deviceViews(node, tasks),
+    facts: { ...node.facts },
     orphans: node.orphans.map(({ uid, name, pid }) => ({ id: shortId(uid), name, pid })),
   };
 }
@@ -37,9 +46,17 @@ const sum = (promises: readonly Promised[], key: "cpu_milli" | "memory_bytes" | 
   promises.reduce((total, promised) => total + promised[key], 0);
 
 function deviceViews(node: NodeRow, tasks: readonly TaskRow[]): NodeView["devices"] {
-  return node.devices.map(({ id, vendor, model, memory_bytes, state, reason }) => ({ id, vendor, model, memory_bytes, state,
-    reason, task_ids: tasks.filter((task) => task.promised.devices.some((device) => device.id === id))
-      .map((task) => shortId(task.uid)) }));
+  return node.devices.map(({ id, vendor, model, memory_bytes, state, reason }) => ({
+    id,
+    vendor,
+    model,
+    memory_bytes,
+    state,
+    reason,
+    task_ids: tasks
+      .filter((task) => task.promised.devices.some((device) => device.id === id))
+      .map((task) => shortId(task.uid)),
+  }));
 }
 
 export const gpuViews = (node: NodeRow, tasks: readonly TaskRow[]): GpuView[] =>

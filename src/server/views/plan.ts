@@ -8,9 +8,14 @@ import type { BlockedView, PlanView } from "../../wire/api";
 
 type OpView = PlanView["ops"][number];
 
-export const blockedView = ({ name, slot, kind, summary, smallest_change, nodes }: Blocked): BlockedView =>
-  ({ name, slot, kind, summary, smallest_change,
-    nodes: nodes.map(({ node, checks }) => ({ node, checks: checks.map((check) => ({ ...check })) })) });
+export const blockedView = ({ name, slot, kind, summary, smallest_change, nodes }: Blocked): BlockedView => ({
+  name,
+  slot,
+  kind,
+  summary,
+  smallest_change,
+  nodes: nodes.map(({ node, checks }) => ({ node, checks: checks.map((check) => ({ ...check })) })),
+});
 
 /** An operation in words; `null` for what is only housekeeping. */
 export function opView(op: Op, state: State): OpView | null {
@@ -35,5 +40,10 @@ export function opView(op: Op, state: State): OpView | null {
   }
 }
 
-const taskOp = (op: string, task: TaskRow, why: string, state: State): OpView => ({ op, task: taskName(task),
-  node: state.nodes.get(task.node_id)?.name ?? null, devices: task.promised.devices.map((device) => device.id), why });
+const taskOp = (op: string, task: TaskRow, why: string, state: State): OpView => ({
+  op,
+  task: taskName(task),
+  node: state.nodes.get(task.node_id)?.name ?? null,
+  devices: task.promised.devices.map((device) => device.id),
+  why,
+});

@@ -6,17 +6,33 @@ import { waitsFor } from "./task";
 
 export function runView(run: RunRow, position: number | null): RunView {
   return {
-    run: run.run, name: run.name, project: run.project, user: run.user, priority: run.settings.priority, state: run.state,
-    position, ahead_gpu_hours: null, start_estimate_ms: null, reason: run.reason ?? waitsFor(run), app: run.app,
-    workload: run.app === null ? null : run.name.slice(run.app.length + 1), version: run.version,
-    created_ms: run.created_ms, started_ms: run.started_ms, finished_ms: run.finished_ms, exit_code: run.exit_code,
+    run: run.run,
+    name: run.name,
+    project: run.project,
+    user: run.user,
+    priority: run.settings.priority,
+    state: run.state,
+    position,
+    ahead_gpu_hours: null,
+    start_estimate_ms: null,
+    reason: run.reason ?? waitsFor(run),
+    app: run.app,
+    workload: run.app === null ? null : run.name.slice(run.app.length + 1),
+    version: run.version,
+    created_ms: run.created_ms,
+    started_ms: run.started_ms,
+    finished_ms: run.finished_ms,
+    exit_code: run.exit_code,
     signal: run.signal,
   };
 }
 
 /** Positions of all queued runs, from 1: by priority, then by number. */
 export function queuePositions(state: State): ReadonlyMap<string, number> {
-  const queued = state.runs.values().filter((run) => run.state === "queued" && run.cancel === null).toArray()
+  const queued = state.runs
+    .values()
+    .filter((run) => run.state === "queued" && run.cancel === null)
+    .toArray()
     .sort((a, b) => b.settings.priority - a.settings.priority || a.run - b.run);
   return new Map(queued.map((run, i) => [run.uid, i + 1]));
 }

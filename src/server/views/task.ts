@@ -12,15 +12,31 @@ import type { TaskView } from "../../wire/api";
 export function taskView(task: TaskRow, state: State): TaskView {
   const { observed } = task;
   return {
-    id: shortId(task.uid), name: taskName(task), project: task.project, user: task.user, app: task.app,
-    workload: task.workload, kind: task.kind, version: task.version, run: task.run, slot: task.slot, member: task.member,
-    attempt: task.attempt, node: state.nodes.get(task.node_id)?.name ?? null, desired: task.desired, state: observed.state,
-    reason: reasonOf(task), health: null, pid: pidOf(observed),
-    exit_code: "exit_code" in observed ? observed.exit_code : null, signal: "signal" in observed ? observed.signal : null,
+    id: shortId(task.uid),
+    name: taskName(task),
+    project: task.project,
+    user: task.user,
+    app: task.app,
+    workload: task.workload,
+    kind: task.kind,
+    version: task.version,
+    run: task.run,
+    slot: task.slot,
+    member: task.member,
+    attempt: task.attempt,
+    node: state.nodes.get(task.node_id)?.name ?? null,
+    desired: task.desired,
+    state: observed.state,
+    reason: reasonOf(task),
+    health: null,
+    pid: pidOf(observed),
+    exit_code: "exit_code" in observed ? observed.exit_code : null,
+    signal: "signal" in observed ? observed.signal : null,
     devices: task.promised.devices.map((device) => device.id),
     ports: Object.fromEntries(task.promised.ports.map((port) => [port.name, port.published])),
     peak_memory_bytes: "peak_memory_bytes" in observed ? observed.peak_memory_bytes : null,
-    created_ms: task.created_ms, started_ms: "started_ms" in observed ? observed.started_ms : null,
+    created_ms: task.created_ms,
+    started_ms: "started_ms" in observed ? observed.started_ms : null,
     finished_ms: "finished_ms" in observed ? observed.finished_ms : null,
   };
 }
@@ -46,7 +62,8 @@ export interface Waiting {
 export function pendingViews(waiting: Waiting): TaskView[] {
   const { state } = waiting;
   const served = new Set<string>();
-  for (const task of state.tasks.values()) if (isWanted(task)) served.add(`${slotKey(task.owner_uid, task.slot)}/${task.member}`);
+  for (const task of state.tasks.values())
+    if (isWanted(task)) served.add(`${slotKey(task.owner_uid, task.slot)}/${task.member}`);
   const why = new Map(waiting.blocked.map((one) => [slotKey(one.owner_uid, one.slot), one.summary]));
   const views: TaskView[] = [];
   const add = (owner: Owner, slot: number, member: number): void => {
@@ -83,13 +100,35 @@ interface Owner extends Pick<TaskView, "project" | "user" | "app" | "workload" |
   readonly created_ms: Ms;
 }
 
-const ofWorkload = (state: State, row: WorkloadRow): Owner => ({ uid: row.uid, spec_hash: row.spec_hash, app_uid: row.app_uid,
-  project: row.project, user: row.user, app: row.app, workload: row.name, kind: row.kind, version: row.version, run: null,
-  reason: null, created_ms: state.apps.get(row.app_uid)?.changed_ms ?? 0 });
+const ofWorkload = (state: State, row: WorkloadRow): Owner => ({
+  uid: row.uid,
+  spec_hash: row.spec_hash,
+  app_uid: row.app_uid,
+  project: row.project,
+  user: row.user,
+  app: row.app,
+  workload: row.name,
+  kind: row.kind,
+  version: row.version,
+  run: null,
+  reason: null,
+  created_ms: state.apps.get(row.app_uid)?.changed_ms ?? 0,
+});
 
-const ofRun = (run: RunRow): Owner => ({ uid: run.uid, spec_hash: run.spec_hash, app_uid: run.app_uid, project: run.project,
-  user: run.user, app: run.app, workload: run.name.slice(run.name.indexOf(".") + 1), kind: "job", version: run.version,
-  run: run.run, reason: run.reason ?? waitsFor(run), created_ms: run.created_ms });
+const ofRun = (run: RunRow): Owner => ({
+  uid: run.uid,
+  spec_hash: run.spec_hash,
+  app_uid: run.app_uid,
+  project: run.project,
+  user: run.user,
+  app: run.app,
+  workload: run.name.slice(run.name.indexOf(".") + 1),
+  kind: "job",
+  version: run.version,
+  run: run.run,
+  reason: run.reason ?? waitsFor(run),
+  created_ms: run.created_ms,
+});
 
 /** What a run still comes after, in words; `null` when nothing. */
 export function waitsFor(run: RunRow): string | null {
@@ -100,7 +139,32 @@ export function waitsFor(run: RunRow): string | null {
 function pendingView(owner: Owner, slot: number, member: number, attempt: number, reason: string | null): TaskView {
   const { uid: owner_uid, reason: _reason, created_ms, ...rest } = owner;
   const { project, user, app, workload, kind, version, run } = rest;
-  return { id: null, name: slotName({ ...rest, owner_uid, slot, member }), project, user, app, workload, kind, version, run,
-    slot, member, attempt, node: null, desired: "run", state: "pending", reason, health: null, pid: null, exit_code: null,
-    signal: null, devices: [], ports: {}, peak_memory_bytes: null, created_ms, started_ms: null, finished_ms: null };
+  return {
+    id: null,
+    name: slotName({ ...rest, owner_uid, slot, member }),
+    project,
+    user,
+    app,
+    workload,
+    kind,
+    version,
+    run,
+    slot,
+    member,
+    attempt,
+    node: null,
+    desired: "run",
+    state: "pending",
+    reason,
+    health: null,
+    pid: null,
+    exit_code: null,
+    signal: null,
+    devices: [],
+    ports: {},
+    peak_memory_bytes: null,
+    created_ms,
+    started_ms: null,
+    finished_ms: null,
+  };
 }
