@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import type { PlanLimits } from "../core/snapshot";
 import { nowMs, steadyClock } from "../os/clock";
-import { randomBytes, randomHex } from "../os/dice";
+import { randomHex } from "../os/dice";
 import { writeDurably } from "../os/durable";
 import { makePrivateDir, readText } from "../os/files";
 import { self } from "../os/private-files";
@@ -69,7 +69,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   makeDir(dir);
   const settings = settingsOf(dir, options);
   const clock = steadyClock();
-  const opened = openStore({ dir, clock, random: randomBytes });
+  const opened = openStore({ dir, clock, random: (count) => Buffer.from(randomHex(count), "hex") });
   if (!opened.ok) throw new StartError(opened.message, opened.hint);
   for (const notice of opened.notices) options.say(notice);
   const { store } = opened;

@@ -1,6 +1,5 @@
 // The port: requests to the app, agents' WebSockets to the sessions, each within its bounds.
 
-import type { Server, ServerWebSocket, TLSOptions, WebSocketHandler } from "bun";
 import { HOUSE_LIMITS } from "../core/limits";
 import type { App } from "./app";
 import type { AgentSocket, AgentSocketHandlers } from "./context";
@@ -22,8 +21,8 @@ export function openPort(
   app: App,
   handlers: AgentSocketHandlers,
   listen: Listen,
-  tls: TLSOptions | null,
-): Server<Data> {
+  tls: Bun.TLSOptions | null,
+): Bun.Server<Data> {
   try {
     // `development: false` alone would let two servers share the port: the second must be refused.
     return Bun.serve<Data>({
@@ -42,7 +41,7 @@ export function openPort(
   }
 }
 
-function linkOf(request: Request, server: Server<Data>): Link {
+function linkOf(request: Request, server: Bun.Server<Data>): Link {
   const source = server.requestIP(request)?.address ?? "unknown";
   return {
     source,
@@ -53,8 +52,8 @@ function linkOf(request: Request, server: Server<Data>): Link {
   };
 }
 
-function websocketOf(handlers: AgentSocketHandlers): WebSocketHandler<Data> {
-  const of = (ws: ServerWebSocket<Data>): AgentSocket =>
+function websocketOf(handlers: AgentSocketHandlers): Bun.WebSocketHandler<Data> {
+  const of = (ws: Bun.ServerWebSocket<Data>): AgentSocket =>
     (ws.data.socket ??= {
       remote: ws.data.remote,
       send: (data) => ws.send(data),
@@ -85,7 +84,7 @@ function websocketOf(handlers: AgentSocketHandlers): WebSocketHandler<Data> {
 }
 
 /** Stops taking requests, lets those under way end for a moment, then ends the rest. */
-export async function closePort(server: Server<Data>): Promise<void> {
+export async function closePort(server: Bun.Server<Data>): Promise<void> {
   const ended = server.stop(false);
   const late = new Promise<void>((resolve) => setTimeout(resolve, 500));
   await Promise.race([ended, late]);
