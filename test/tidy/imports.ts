@@ -26,7 +26,6 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   croner: ["core/cron"],
   "drizzle-orm": ["store"],
   hono: ["server"],
-  "hono-openapi": ["server"],
   "node:crypto": ["os", "wire", "server", "agent"],
   "node:fs": ["os", "store"],
   "node:fs/promises": ["os", "store"],
