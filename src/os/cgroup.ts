@@ -114,25 +114,21 @@ function findV2(mount: string, name: string): Cgroups {
 const sharesOf = (cpu_milli: number): number => Math.min(262_144, Math.max(2, Math.round((cpu_milli * 1024) / 1000)));
 const weightOf = (cpu_milli: number): number => 1 + Math.floor(((sharesOf(cpu_milli) - 2) * 9_999) / 262_142);
 
+/** The directories that the group of this name has, or will have. */
+export const groupOf = (cgroups: Cgroups, name: string): Group => basesOf(cgroups).map((base) => join(base, name));
+
+const basesOf = (cgroups: Cgroups): string[] =>
+  cgroups.is === "none" ? [] : cgroups.is === "v2" ? [cgroups.base] : cgroups.bases.map(({ base }) => base);
+
 /** Makes the group of one task. Throws when a limit that was asked for cannot be set. */
 export function makeGroup(cgroups: Cgroups, name: string, limits: GroupLimits): Group {
-  switch (cgroups.is) {
-    case "none":
-      return [];
-    case "v1":
-      return cgroups.bases.map(({ controller, base }) => {
-        const dir = join(base, name);
-        mkdirSync(dir);
-        limitV1(dir, controller, limits);
-        return dir;
-      });
-    case "v2": {
-      const dir = join(cgroups.base, name);
-      mkdirSync(dir);
-      limitV2(dir, cgroups.controllers, limits);
-      return [dir];
-    }
-  }
+  const group = groupOf(cgroups, name);
+  group.forEach((dir, i) => {
+    mkdirSync(dir);
+    if (cgroups.is === "v2") limitV2(dir, cgroups.controllers, limits);
+    else if (cgroups.is === "v1") limitV1(dir, cgroups.bases[i]?.controller ?? "cpu", limits);
+  });
+  return group;
 }
 
 function limitV1(dir: string, controller: Controller, limits: GroupLimits): void {
@@ -227,9 +223,6 @@ export function removeGroup(group: Group): boolean {
   const removed = group.map((dir) => tryRemove(dir) || below(dir).map(tryRemove).at(-1) === true);
   return removed.every(Boolean);
 }
-
-const basesOf = (cgroups: Cgroups): string[] =>
-  cgroups.is === "none" ? [] : cgroups.is === "v2" ? [cgroups.base] : cgroups.bases.map(({ base }) => base);
 
 /** Removes groups that a killed machine left, unless something lives in them. Only while nobody makes new ones. */
 export function removeLeftGroups(cgroups: Cgroups): void {

@@ -31,9 +31,9 @@ class Wire implements LinePeer {
   #queued: string[] = [];
   readonly #decoder = new TextDecoder();
 
-  begin(socket: RawSocket, handlers: LineHandlers): void {
+  begin(socket: RawSocket, onPeer: (peer: LinePeer) => LineHandlers): void {
     this.#socket = socket;
-    this.#handlers = handlers;
+    this.#handlers = onPeer(this);
   }
 
   send(message: unknown): void {
@@ -101,7 +101,7 @@ export function listenLines(path: string, onPeer: (peer: LinePeer) => LineHandle
     socket: {
       open(socket) {
         socket.data = new Wire();
-        socket.data.begin(socket, onPeer(socket.data));
+        socket.data.begin(socket, onPeer);
       },
       data: (socket, chunk) => socket.data.take(chunk),
       drain: (socket) => socket.data.drain(),
@@ -119,7 +119,7 @@ export async function connectLines(path: string, onPeer: (peer: LinePeer) => Lin
     await Bun.connect({
       unix: path,
       socket: {
-        open: (socket) => wire.begin(socket, onPeer(wire)),
+        open: (socket) => wire.begin(socket, onPeer),
         data: (_socket, chunk) => wire.take(chunk),
         drain: () => wire.drain(),
         close: () => wire.end(),

@@ -100,3 +100,24 @@ export function startDetached(argv: readonly string[], env: Readonly<Record<stri
     closeSync(fd);
   }
 }
+
+/** Where a command lies that is looked up as its process would; `null` when it is nowhere. */
+export const findCommand = (name: string, path: string, cwd: string): string | null =>
+  Bun.which(name, { PATH: path, cwd });
+
+/** A process that learns by the end of its input that this one has died; `dismiss` tells it that all is well. */
+export function startCompanion(argv: readonly string[]): { dismiss(): void } | null {
+  try {
+    const child = Bun.spawn([...argv], { stdio: ["pipe", "ignore", "ignore"], env: { PATH: SYSTEM_PATH }, cwd: "/",
+      detached: true });
+    return {
+      dismiss: () => {
+        child.stdin.write("done\n");
+        void child.stdin.end();
+      },
+    };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    return null;
+  }
+}

@@ -1,38 +1,41 @@
-// What the agent's loop needs of whatever runs tasks. Every call can be repeated; none may hang: each has a limit of
-// its own.
+// What the agent's loop needs of whatever runs tasks. Everything may be called again: the files of a task are the
+// truth, and a claim never executes twice.
 
 import type { Orphan, TaskFinal } from "../../core/model";
 import type { Seen, TaskRecord } from "../../core/record";
 import type { Ms } from "../../core/units";
 
 export interface Driver {
-  /** Records that are not yet acknowledged. What cannot be read is set aside, and what still lives of it is listed. */
+  /**
+   * Reads what is on disk, once, before anything else. Records that cannot be read are set aside and told, with what
+   * lives without one; ends that were acknowledged are not among the records.
+   */
   records(): Promise<{ readonly records: Map<string, TaskRecord>; readonly unreadable: readonly Orphan[] }>;
-  /** Ended and acknowledged records that are still kept; asked for when a restored server needs to hear them again. */
+  /** Ended records that another timeline acknowledged, back among the living ones. */
   kept(): Promise<readonly TaskRecord[]>;
-  /** Durable over a crash of the agent when it resolves. */
+  /** Resolves when the record is durable. Of writes of one task that wait for each other, the last one counts. */
   write(record: TaskRecord): Promise<void>;
-  /** What is known of every task with a claim or a process, kept current by the supervisor's events. */
+  /** Everything that has a claim or a process, kept current; cheap. */
   seen(): ReadonlyMap<string, Seen>;
-  /** Whether the attempt was ever claimed on this disk, also long ago. */
+  /** Whether an attempt was ever claimed here, also when its record is gone. */
   wasClaimed(uid: string): boolean;
-  /** Claims and executes; resolves once the process lives, has ended, or could not start (which is an end, too). */
+  /** Resolves when the task runs or is over; rejects, after a while, when nothing was begun. */
   start(record: TaskRecord): Promise<void>;
-  /** Claims the attempt as stopped, so that it never executes. A claim that is already there stands. */
+  /** Claims an attempt so that it never executes; nothing happens when it was claimed before. */
   claimStopped(uid: string): Promise<void>;
+  /** To the task's own process and its group. */
   signal(uid: string, signal: string): Promise<void>;
-  /** SIGKILL of everything that belongs to the task, whatever its session; resolves when it was sent. */
+  /** SIGKILL to everything that belongs to the task. Does not wait for its end. */
   kill(uid: string): Promise<void>;
-  /** Exclusive tasks live on: the server answered a heartbeat that was sent at this time of the agent's clock. */
+  /** When the newest answered heartbeat was sent, on the loop's clock. */
   lease(heard_ms: Ms): void;
-  /** The last 4 KiB of each stream. */
+  /** The last 4 KiB of each stream of an ended task. */
   tail(uid: string): TaskFinal["tail"];
-  /** The server has its end on disk: it leaves `records` and stays among `kept` until its retention is over. */
+  /** The server has this end on disk: it is kept for a while, and no longer loaded. */
   acknowledge(uid: string): Promise<void>;
-  /** Deletes a record that never began, or one whose retention is over. */
+  /** Deletes everything about a task. */
   forget(uid: string): Promise<void>;
-  /** Called when `seen` has changed. */
   onChange(listener: () => void): void;
-  /** Lets go of the supervisor; tasks and supervisor live on. */
+  /** Lets go: tasks and keepers live on. */
   close(): void;
 }

@@ -1,0 +1,52 @@
+// Signals and kills from the agent's side, directly: they work as well when the keeper is old, busy or dead.
+
+import { killGroup, type Group } from "../../os/cgroup";
+import { findProcesses } from "../../os/proc";
+import { sendSignal, signalNumber } from "../../os/signals";
+import type { Target } from "./look";
+
+export interface Victim { readonly target: Target; readonly group: Group }
+
+export interface Ending {
+  signal(target: Target, signal: string): void;
+  kill(victim: Victim): void;
+  /** Asks once, and kills when the grace is over: for what has no record that a loop could follow. */
+  stop(victim: Victim): void;
+  close(): void;
+}
+
+const SIGTERM = 15;
+const SIGKILL = 9;
+const STRAY_GRACE_MS = 10_000;
+
+export function createEnding(say: (line: string) => void): Ending {
+  const timers = new Set<ReturnType<typeof setTimeout>>();
+
+  const send = (target: Target, signal: number): void => {
+    const sent = sendSignal(target, signal, "group");
+    if (sent.is === "failed") say(`process ${target.pid} could not be signalled: ${sent.why}`);
+  };
+
+  const kill = ({ target, group }: Victim): void => {
+    send(target, SIGKILL);
+    if (group.length > 0) killGroup(group);
+    // Without control groups a session is what holds a task together.
+    else for (const one of findProcesses(new Set([target.pid]), [])) sendSignal(one, SIGKILL, "one");
+  };
+
+  return {
+    signal: (target, signal) => send(target, signalNumber(signal) ?? SIGTERM),
+    kill,
+    stop: (victim) => {
+      send(victim.target, SIGTERM);
+      const timer = setTimeout(() => {
+        timers.delete(timer);
+        kill(victim);
+      }, STRAY_GRACE_MS);
+      timers.add(timer);
+    },
+    close: () => {
+      for (const timer of timers) clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,288 @@
+// Runs tasks as plain processes of this machine, through a keeper that outlives the agent. What is seen of them is kept
+// current by the keeper's word, and read from their files when there is no keeper to give it.
+
+import { join } from "node:path";
+import type { Device, Orphan, Promised } from "../../core/model";
+import type { Seen, TaskRecord } from "../../core/record";
+import type { Ms } from "../../core/units";
+import { bootMs, nowMs } from "../../os/clock";
+import { findCgroups, removeLeftGroups } from "../../os/cgroup";
+import { createOnce, exists, makePrivateDir, namesIn, removeFile, removeTree, renameTo } from "../../os/files";
+import { bootId } from "../../os/proc";
+import { selfCommand } from "../../os/self";
+import type { Accounts } from "../account";
+import { forgetNote, hasNote, makeRunDir, readNote, runDirOf, runName, runRoot, survivors } from "../rundir";
+import { claimText, FILES, isUid, places, STOPPED_CLAIM, writeExit } from "../taskdir";
+import type { Driver } from "./driver";
+import { createEnding } from "./ending";
+import { createKeepers } from "./keepers";
+import { lookAtTask, seenAlive, seenEnded, type Looked } from "./look";
+import { orderOf } from "./order";
+import { badPath, createRecordWriter, readRecord } from "./records";
+import { sweepEnded } from "./retention";
+import { createTails } from "./tails";
+
+export interface ProcessDriverOptions {
+  /** `<data>/agent`. */
+  readonly data: string;
+  readonly version: string;
+  readonly accounts: Accounts;
+  readonly devices: () => readonly Device[];
+  /** The loop's clock, which leases are told on. */
+  readonly clock: () => Ms;
+  readonly say: (line: string) => void;
+  /** What starts a keeper; this program by default. */
+  readonly keeper_command?: readonly string[];
+  readonly log_cap_bytes?: number;
+}
+
+const LOG_CAP_BYTES = 64 * 1024 * 1024;
+/** A start that did nothing is not tried again at once. */
+const START_AGAIN_MS = 1_000;
+/** How often a task without a keeper is looked at. */
+const ABANDONED_LOOK_MS = 500;
+const SWEEP_EVERY_MS = 3_600_000;
+const CHUNK = 200;
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, ms); });
+const breathe = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve); });
+
+/** Opens the tasks of a data directory, and finds the keepers that run. */
+export async function openProcessDriver(options: ProcessDriverOptions): Promise<Driver> {
+  const { tasks, ended } = places(options.data);
+  for (const dir of [tasks, ended]) makePrivateDir(dir);
+  const run = runDirOf(options.data);
+  makeRunDir(run);
+  const driver = new ProcessDriver(options, run);
+  await driver.open();
+  return driver;
+}
+
+class ProcessDriver implements Driver {
+  readonly #options: ProcessDriverOptions;
+  readonly #tasks: string;
+  readonly #endedDir: string;
+  readonly #run: string;
+  readonly #looked = new Map<string, Looked>();
+  readonly #seen = new Map<string, Seen>();
+  readonly #abandoned = new Set<string>();
+  readonly #keepers;
+  readonly #writer;
+  readonly #tails;
+  readonly #ending;
+  #listener: () => void = () => undefined;
+  #watching: ReturnType<typeof setInterval> | null = null;
+  #sweeping: ReturnType<typeof setInterval> | null = null;
+
+  constructor(options: ProcessDriverOptions, run: string) {
+    const { tasks, ended } = places(options.data);
+    this.#options = options;
+    this.#tasks = tasks;
+    this.#endedDir = ended;
+    this.#run = run;
+    this.#writer = createRecordWriter(tasks);
+    this.#tails = createTails(tasks);
+    this.#ending = createEnding(options.say);
+    this.#keepers = createKeepers({ data: options.data, version: options.version, say: options.say,
+      command: options.keeper_command ?? [...selfCommand(), "keeper"],
+      told: (message) => message.is === "started"
+        ? this.#put(message.uid, { seen: seenAlive(message.pid, message.started_ms), group: this.#groupOf(message.uid),
+          target: { pid: message.pid, start: message.start } })
+        : this.#put(message.uid, { seen: seenEnded(message.exit), target: null, group: [] }),
+      gone: (uids) => {
+        if (uids.length > 0) options.say(`a keeper is gone; ${uids.length} tasks are looked at by their files`);
+        for (const uid of uids) this.#lookAgain(uid);
+      } });
+  }
+
+  async open(): Promise<void> {
+    await this.#keepers.find();
+    if (this.#keepers.count() === 0) removeLeftGroups(findCgroups(runName(this.#options.data)));
+    const sweep = (): void => {
+      sweepEnded(this.#endedDir, this.#tasks, nowMs()).catch((error: unknown) =>
+        this.#options.say(`old tasks could not be removed: ${error instanceof Error ? error.message : String(error)}`));
+    };
+    sweep();
+    this.#sweeping = setInterval(sweep, SWEEP_EVERY_MS);
+  }
+
+  #put(uid: string, looked: Looked): void {
+    this.#looked.set(uid, looked);
+    this.#seen.set(uid, looked.seen);
+    const abandoned = looked.seen.process.is === "alive" && !this.#keepers.keeps(uid);
+    if (abandoned) this.#watchAbandoned(uid);
+    else this.#abandoned.delete(uid);
+    this.#listener();
+  }
+
+  #lookAgain(uid: string): void {
+    this.#put(uid, lookAtTask(join(this.#tasks, uid), this.#keepers.keeps(uid)));
+  }
+
+  /** Tasks whose keeper died live on; nobody tells of their end, so they are looked at. */
+  #watchAbandoned(uid: string): void {
+    this.#abandoned.add(uid);
+    this.#watching ??= setInterval(() => {
+      for (const one of this.#abandoned) {
+        const now = lookAtTask(join(this.#tasks, one), false);
+        if (now.seen.process.is !== "alive") this.#put(one, now);
+      }
+      if (this.#abandoned.size > 0 || this.#watching === null) return;
+      clearInterval(this.#watching);
+      this.#watching = null;
+    }, ABANDONED_LOOK_MS);
+  }
+
+  #groupOf(uid: string): Looked["group"] {
+    return this.#looked.get(uid)?.group ?? [];
+  }
+
+  async records(): Promise<{ records: Map<string, TaskRecord>; unreadable: readonly Orphan[] }> {
+    const records = new Map<string, TaskRecord>();
+    const unreadable = new Map<string, Orphan>();
+    let at = 0;
+    for (const uid of namesIn(this.#tasks).filter(isUid)) {
+      if (++at % CHUNK === 0) await breathe();
+      const read = readRecord(this.#tasks, uid);
+      const looked = lookAtTask(join(this.#tasks, uid), this.#keepers.keeps(uid));
+      if (looked.seen.claimed) this.#put(uid, looked);
+      if (read.is === "there") {
+        records.set(uid, read.record);
+        continue;
+      }
+      if (read.is === "bad") this.#options.say(`the record of task ${uid} was set aside, it cannot be read: ${read.why}`);
+      const alive = looked.seen.process.is === "alive";
+      if (alive || exists(badPath(this.#tasks, uid))) unreadable.set(uid, this.#orphanOf(uid, looked));
+    }
+    for (const note of survivors(runRoot(), this.#run)) {
+      this.#looked.set(note.uid, { seen: seenAlive(note.pid, 0), target: note, group: note.group });
+      unreadable.set(note.uid, { uid: note.uid, name: note.name, pid: note.pid, held: note.held as Promised | null });
+    }
+    return { records, unreadable: [...unreadable.values()] };
+  }
+
+  #orphanOf(uid: string, looked: Looked): Orphan {
+    const note = readNote(this.#run, uid);
+    const held = (note?.held ?? null) as Promised | null;
+    return { uid, name: note?.name ?? uid, pid: looked.target?.pid ?? null, held };
+  }
+
+  async kept(): Promise<readonly TaskRecord[]> {
+    const records: TaskRecord[] = [];
+    let at = 0;
+    for (const uid of namesIn(this.#endedDir).filter(isUid)) {
+      if (++at % CHUNK === 0) await breathe();
+      const read = readRecord(this.#endedDir, uid);
+      if (read.is !== "there" || exists(join(this.#tasks, uid))) continue;
+      renameTo(join(this.#endedDir, uid), join(this.#tasks, uid));
+      this.#lookAgain(uid);
+      records.push(read.record);
+    }
+    return records;
+  }
+
+  write(record: TaskRecord): Promise<void> {
+    return this.#writer.write(record);
+  }
+
+  seen(): ReadonlyMap<string, Seen> {
+    return this.#seen;
+  }
+
+  wasClaimed(uid: string): boolean {
+    return this.#seen.get(uid)?.claimed === true || exists(join(this.#tasks, uid, FILES.claim)) ||
+      exists(join(this.#endedDir, uid)) || hasNote(this.#run, uid);
+  }
+
+  async start(record: TaskRecord): Promise<void> {
+    const { assignment } = record;
+    const { uid } = assignment;
+    if (this.wasClaimed(uid)) return this.#lookAgain(uid);
+    const account = await this.#options.accounts.of(assignment.unix_user);
+    if (account.is === "refused") return this.#refuse(uid, account.why);
+    const order = orderOf(assignment, account, this.#options.devices(), this.#options.log_cap_bytes ?? LOG_CAP_BYTES);
+    const answer = await this.#keepers.start(order);
+    if (answer.is === "begun") return;
+    this.#lookAgain(uid);
+    if (this.#seen.get(uid)?.claimed === true) return;
+    await pause(START_AGAIN_MS);
+    throw new Error(answer.why);
+  }
+
+  /** What can never begin here is claimed and over at once. */
+  async #refuse(uid: string, why: string): Promise<void> {
+    const dir = join(this.#tasks, uid);
+    const now = nowMs();
+    if (await createOnce(join(dir, FILES.claim), claimText(bootId(), now, [])) === "created") {
+      writeExit(dir, { exit_code: null, signal: null, started_ms: now, ended_ms: now, peak_memory_bytes: null,
+        oom: false, left: 0, reason: `could not start: ${why}` });
+    }
+    this.#lookAgain(uid);
+  }
+
+  async claimStopped(uid: string): Promise<void> {
+    const dir = join(this.#tasks, uid);
+    if (exists(join(this.#endedDir, uid))) return;
+    makePrivateDir(dir);
+    const stray = this.#looked.get(uid);
+    if (await createOnce(join(dir, FILES.claim), STOPPED_CLAIM) === "created") {
+      if (stray?.target == null) return this.#lookAgain(uid);
+    } else if (exists(join(dir, FILES.record))) return;
+    // It lives, or lived, without a record that could be read: this is the order that ends it.
+    if (stray?.target != null) this.#ending.stop({ target: stray.target, group: stray.group });
+    removeFile(badPath(this.#tasks, uid));
+  }
+
+  async signal(uid: string, signal: string): Promise<void> {
+    const { target } = this.#looked.get(uid) ?? { target: null };
+    if (target !== null) this.#ending.signal(target, signal);
+  }
+
+  async kill(uid: string): Promise<void> {
+    const looked = this.#looked.get(uid);
+    if (looked?.target == null) return;
+    // The group is only known from the claim when its keeper told of the start.
+    const group = looked.group.length > 0 ? looked.group : lookAtTask(join(this.#tasks, uid), true).group;
+    this.#ending.kill({ target: looked.target, group });
+  }
+
+  lease(heard_ms: Ms): void {
+    this.#keepers.lease(bootMs() - Math.max(0, this.#options.clock() - heard_ms));
+  }
+
+  tail(uid: string): { stdout: string; stderr: string } {
+    return this.#tails.of(uid);
+  }
+
+  async acknowledge(uid: string): Promise<void> {
+    const to = join(this.#endedDir, uid);
+    removeTree(to);
+    if (exists(join(this.#tasks, uid))) renameTo(join(this.#tasks, uid), to);
+    this.#drop(uid);
+  }
+
+  async forget(uid: string): Promise<void> {
+    removeTree(join(this.#tasks, uid));
+    removeTree(join(this.#endedDir, uid));
+    this.#drop(uid);
+  }
+
+  #drop(uid: string): void {
+    forgetNote(this.#run, uid);
+    this.#seen.delete(uid);
+    this.#looked.delete(uid);
+    this.#abandoned.delete(uid);
+    this.#tails.forget(uid);
+  }
+
+  onChange(listener: () => void): void {
+    this.#listener = listener;
+  }
+
+  close(): void {
+    for (const timer of [this.#watching, this.#sweeping]) if (timer !== null) clearInterval(timer);
+    this.#listener = () => undefined;
+    this.#keepers.close();
+    this.#ending.close();
+  }
+}

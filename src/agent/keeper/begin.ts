@@ -1,0 +1,145 @@
+// Begins one task: claims it, and only then makes its group and its process. Whatever goes wrong after the claim is an
+// end with a reason, since a claim never executes again.
+
+import { join } from "node:path";
+import { nowMs } from "../../os/clock";
+import { findCgroups, joinRest, groupOf, makeGroup, removeGroup, type Cgroups, type Group } from "../../os/cgroup";
+import { createOnce, directoryProblem, exists } from "../../os/files";
+import { limitOpenFiles } from "../../os/libc";
+import type { Say } from "../../os/log";
+import { adjustOom, bootId, statOf } from "../../os/proc";
+import { findCommand, launch, type Launched, type ProcessExit } from "../../os/spawn";
+import { noteTask } from "../rundir";
+import { claimText, FILES, writePid } from "../taskdir";
+import { commandOf, type Wrapped } from "./command";
+import { startGuard, type Guard } from "./guard";
+import type { TaskOrder } from "./messages";
+
+export interface Surroundings {
+  readonly cgroups: Cgroups;
+  /** The name that the cgroups were found by. */
+  readonly group_name: string;
+  readonly tasks: string;
+  readonly run: string;
+  /** Where `setpriv` lies; `null`: nowhere. */
+  readonly setpriv: string | null;
+  /** The keeper's own score for the case that memory runs out, which its children begin with. */
+  readonly oom_score_adj: number;
+  readonly say: Say;
+}
+
+/** A task whose process this keeper is the parent of. */
+export interface Held {
+  readonly order: TaskOrder;
+  readonly dir: string;
+  readonly group: Group;
+  readonly pid: number;
+  readonly start: string;
+  readonly started_ms: number;
+  readonly wrapped: Wrapped;
+  readonly guard: Guard | null;
+  /** Why the keeper itself ends it; `null`: it does not. */
+  ending: string | null;
+}
+
+export type Begun =
+  | { readonly is: "running"; readonly held: Held }
+  /** Claimed, and over before it began. */
+  | { readonly is: "failed"; readonly at_ms: number; readonly code: number | null; readonly why: string }
+  /** Not claimed by this order. */
+  | { readonly is: "refused"; readonly why: string };
+
+/** Bun raises its soft limit of open files to the hard one; tasks get one that programs can loop over. */
+const OPEN_FILES = 65_536;
+
+export async function begin(order: TaskOrder, around: Surroundings,
+  onExit: (held: Held, exit: ProcessExit) => void): Promise<Begun> {
+  const dir = join(around.tasks, order.uid);
+  if (!exists(dir)) return { is: "refused", why: "it has no directory" };
+  const group = groupOf(around.cgroups, order.uid);
+  const claimed = await createOnce(join(dir, FILES.claim), claimText(bootId(), nowMs(), group));
+  if (claimed === "exists") return { is: "refused", why: "it was claimed before" };
+  const failed = (code: number | null, why: string): Begun => ({ is: "failed", at_ms: nowMs(), code, why });
+
+  const { workdir } = order;
+  const problem = order.account === null && workdir !== null ? directoryProblem(workdir) : null;
+  if (problem !== null) return failed(null, problem);
+  const home = order.account === null && directoryProblem(order.home) === null ? order.home : "/";
+  const wrapped = commandOf(order, workdir ?? home, around.setpriv);
+  if (typeof wrapped === "string") return failed(null, wrapped);
+  const missing = missingBehindWrapper(order, wrapped);
+  if (missing !== null) return failed(127, missing);
+  const grouped = grouping(around, order);
+  if (typeof grouped === "string") return failed(null, grouped);
+  return run({ order, dir, group, wrapped }, around, onExit);
+}
+
+/** A wrapper would find the command missing only after it was started, and in words of its own. */
+function missingBehindWrapper(order: TaskOrder, wrapped: Wrapped): string | null {
+  const name = order.argv[0] ?? "";
+  if (order.account !== null || wrapped.argv[0] === name) return null;
+  const found = findCommand(name, order.env["PATH"] ?? "", wrapped.cwd);
+  return found === null ? `the command ${name} is not there or not executable` : null;
+}
+
+function grouping({ cgroups, group_name }: Pick<Surroundings, "cgroups" | "group_name">, order: TaskOrder,
+  again = true): string | null {
+  try {
+    makeGroup(cgroups, order.uid, order.limits);
+    return null;
+  } catch (error) {
+    if (again && (error as NodeJS.ErrnoException).code === "ENOENT") {
+      // Another keeper has gone and taken the empty directories with it: make them again.
+      findCgroups(group_name);
+      return grouping({ cgroups, group_name }, order, false);
+    }
+    removeGroup(groupOf(cgroups, order.uid));
+    return `its control group could not be made: ${messageOf(error)}`;
+  }
+}
+
+type Ready = Pick<Held, "order" | "dir" | "group" | "wrapped">;
+
+function run(ready: Ready, around: Surroundings, onExit: (held: Held, exit: ProcessExit) => void): Begun {
+  const { order, dir, group, wrapped } = ready;
+  const guard = order.lease_ms === null ? null : startGuard(group);
+  // The exit of a very short process is told before this function has returned; it waits for the rest of it.
+  let held: Held | null = null;
+  let early: ProcessExit | null = null;
+  const exited = (exit: ProcessExit): void => {
+    if (held === null) early = exit;
+    else onExit(held, exit);
+  };
+  const launched: Launched = launch({ argv: wrapped.argv, env: wrapped.env, cwd: wrapped.cwd, cgroup: group[0] ?? null,
+    stdout: join(dir, FILES.stdout), stderr: join(dir, FILES.stderr), owner: order.account,
+    notes: wrapped.tells ? join(dir, FILES.notes) : null }, exited);
+  if (launched.is === "failed") {
+    guard?.release();
+    removeGroup(group);
+    return { is: "failed", at_ms: nowMs(), code: launched.code, why: launched.why };
+  }
+  const { pid } = launched;
+  const started_ms = nowMs();
+  joinRest(group, pid);
+  limitOpenFiles(pid, OPEN_FILES);
+  if (order.oom_score_adj !== around.oom_score_adj) adjustOom(pid, order.oom_score_adj);
+  const start = statOf(pid)?.start ?? "0";
+  held = { ...ready, pid, start, started_ms, guard, ending: null };
+  note(held, around);
+  if (early !== null) onExit(held, early);
+  return { is: "running", held };
+}
+
+/** On a full disk the process runs on without its notes: it is still found by its group. */
+function note(held: Held, around: Surroundings): void {
+  const { order, dir, group, pid, start, started_ms } = held;
+  const boot_id = bootId();
+  try {
+    writePid(dir, { pid, start, boot_id, started_ms });
+    noteTask(around.run, { uid: order.uid, name: order.name, pid, start, boot_id, dir, group, held: order.held });
+  } catch (error) {
+    around.say(`task ${order.name}: its process ${pid} could not be noted`, { why: messageOf(error) });
+  }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,46 @@
+// The argv that becomes a task: as it is, or behind a switch of account. Nothing of the user's own is read
+// before the switch: the environment travels under other names, the directory is entered and the command looked up after it.
+
+import type { TaskOrder } from "./messages";
+
+export interface Wrapped {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  /** Whether it says on descriptor 3 why it could not begin. */
+  readonly tells: boolean;
+}
+
+const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/** Runs after the switch: restores the environment, enters the directory, becomes the command. */
+const BEGIN = `if [ -n "$1" ]; then
+  cd -- "$1" 2>/dev/null || { echo "the directory $1 cannot be entered by $(id -un)" >&3; exit 126; }
+else cd -- "$HOME" 2>/dev/null || cd /; fi
+shift
+case $1 in
+  */*) [ -e "$1" ] || { echo "$1 is not there, or $(id -un) may not see it" >&3; exit 127; }
+       [ -x "$1" ] && [ ! -d "$1" ] || { echo "$1 is not executable for $(id -un)" >&3; exit 126; } ;;
+  *) command -v "$1" >/dev/null 2>&1 || { echo "the command $1 is in no directory of PATH" >&3; exit 127; } ;;
+esac
+exec "$@" 3>&-`;
+
+/** The command of an order. `setpriv: null`: this machine has none. Gives back why it cannot be, as a string. */
+export function commandOf(order: TaskOrder, cwd: string, setpriv: string | null): Wrapped | string {
+  const dies = order.lease_ms !== null && setpriv !== null ? ["--pdeathsig", "KILL"] : [];
+  if (order.account === null) {
+    const argv = dies.length === 0 ? order.argv : [setpriv ?? "", ...dies, "--", ...order.argv];
+    return { argv, env: order.env, cwd, tells: false };
+  }
+  if (setpriv === null) return "setpriv (util-linux) is not on this node, which needs it to switch accounts";
+  const { uid, gid } = order.account;
+  const names = Object.keys(order.env).filter((name) => IDENTIFIER.test(name));
+  // Not by their own names: LD_PRELOAD and its kin would be obeyed before the switch.
+  const env = Object.fromEntries(names.map((name, i) => [`ORCH_HIDDEN_${i}`, order.env[name] ?? ""]));
+  const restore = names.map((name, i) => `export ${name}="$ORCH_HIDDEN_${i}"; unset ORCH_HIDDEN_${i}`).join("\n");
+  return {
+    argv: [setpriv, `--reuid=${uid}`, `--regid=${gid}`, "--init-groups", ...dies, "--",
+      "/bin/sh", "-c", `${restore}\n${BEGIN}`, "sh", order.workdir ?? "", ...order.argv],
+    env, cwd: "/", tells: true,
+  };
+}

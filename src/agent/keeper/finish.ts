@@ -1,0 +1,88 @@
+// Finishes a task whose main process has ended: everything that it left is killed first, so that its resources are free
+// when its end is told; then the exit is written, again and again on a full disk.
+
+import { join } from "node:path";
+import { nowMs } from "../../os/clock";
+import { killGroup, membersOf, memoryFacts, removeGroup } from "../../os/cgroup";
+import { readText, removeFile } from "../../os/files";
+import { findProcesses } from "../../os/proc";
+import { sendSignal } from "../../os/signals";
+import type { ProcessExit } from "../../os/spawn";
+import { FILES, writeExit, type TaskExit } from "../taskdir";
+import type { Held, Surroundings } from "./begin";
+
+const SIGKILL = 9;
+/** Between two looks at what is left: first quick, then patient, since what is stuck in the kernel may stay. */
+const PATIENCE_MS = [5, 10, 20, 50, 100, 200, 500, 1_000];
+const WRITE_AGAIN_MS = 1_000;
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, ms); });
+
+/** Ends a task in every sense. Resolves when nothing of it is left and its exit is on disk. */
+export async function finish(held: Held, exit: ProcessExit, around: Surroundings): Promise<TaskExit> {
+  const left = await clear(held);
+  const { peak_bytes, oom_kills } = memoryFacts(held.group);
+  const told: TaskExit = { exit_code: exit.exit_code, signal: exit.signal, started_ms: held.started_ms,
+    ended_ms: nowMs(), peak_memory_bytes: peak_bytes ?? exit.max_rss_bytes, oom: oom_kills > 0, left,
+    reason: held.ending ?? couldNotBegin(held, exit) };
+  await recordExit(held.dir, told, around);
+  held.guard?.release();
+  if (!removeGroup(held.group)) await remove(held);
+  return told;
+}
+
+/** Kills what outlived the main process, until nothing is left; gives back how many there were. */
+async function clear(held: Held): Promise<number> {
+  let most = 0;
+  for (let round = 0; ; round++) {
+    const count = held.group.length > 0 ? killLeft(held) : sweepSession(held);
+    most = Math.max(most, count);
+    if (count === 0) return most;
+    await pause(PATIENCE_MS[Math.min(round, PATIENCE_MS.length - 1)] ?? 0);
+  }
+}
+
+function killLeft(held: Held): number {
+  return membersOf(held.group).length === 0 ? 0 : killGroup(held.group);
+}
+
+/** Without control groups: its session, and what carries its mark in the environment. */
+function sweepSession(held: Held): number {
+  const found = findProcesses(new Set([held.pid]), [held.order.marker]);
+  for (const one of found) sendSignal(one, SIGKILL, "one");
+  return found.length;
+}
+
+/** What the switch of accounts said before it gave up; the file is there only behind one. */
+function couldNotBegin(held: Held, exit: ProcessExit): string | null {
+  if (!held.wrapped.tells) return null;
+  const path = join(held.dir, FILES.notes);
+  const said = exit.exit_code === 126 || exit.exit_code === 127 ? readText(path) : { is: "missing" as const };
+  removeFile(path);
+  const why = said.is === "there" ? said.text.trim() : "";
+  return why === "" ? null : `could not start: ${why}`;
+}
+
+/** Writes an exit, however long a full disk makes it take. */
+export async function recordExit(dir: string, exit: TaskExit, around: Surroundings): Promise<void> {
+  for (;;) {
+    try {
+      return writeExit(dir, exit);
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      // Its directory is gone: there is nobody left to tell but the agent.
+      if (code === "ENOENT") return;
+      around.say("an exit could not be written", { dir, why: message });
+      await pause(WRITE_AGAIN_MS);
+    }
+  }
+}
+
+/** A group can be busy for a moment after its last process is gone, or hold groups of a task that is root. */
+async function remove(held: Held): Promise<void> {
+  for (const ms of PATIENCE_MS) {
+    await pause(ms);
+    killGroup(held.group);
+    if (removeGroup(held.group)) return;
+  }
+}

@@ -1,0 +1,83 @@
+// Tasks for tests of the agent: records with everything in them, and a driver over a temporary data directory.
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createAccounts, type AccountMode } from "../../src/agent/account";
+import type { Driver } from "../../src/agent/drivers/driver";
+import { openProcessDriver } from "../../src/agent/drivers/process";
+import type { Assignment, Seen, TaskRecord } from "../../src/core/record";
+import { MIB } from "../../src/core/units";
+import { steadyClock } from "../../src/os/clock";
+import { randomHex } from "../../src/os/dice";
+import { bootId } from "../../src/os/proc";
+import { KEEPER_COMMAND } from "./fixtures/keeper";
+import { killAllOf } from "./processes";
+import { waitUntil } from "./wait";
+
+/** An assignment of a shell script, or of an argv; everything else may be said over it. */
+export function assignmentFor(command: string | readonly string[], over: Partial<Assignment> = {}): Assignment {
+  const uid = over.uid ?? randomHex(16);
+  return {
+    uid, name: `test.task.0-${uid.slice(0, 4)}`, boot_id: bootId(), desired: "run", grant_until: 1, streak: 0,
+    identity: { owner_uid: randomHex(16), app_uid: null, project: "p", user: "alice", app: "test", workload: "task",
+      kind: "job", run: 1, version: 1, spec_hash: "", slot: 0, member: 0, attempt: 1 },
+    command: typeof command === "string" ? { kind: "shell", shell: "sh", script: command } : { kind: "argv", argv: command },
+    env: {}, workdir: null, unix_user: null,
+    promised: { cpu_milli: 100, memory_bytes: 256 * MIB, disk_bytes: 0, countables: {}, memory_limited: false,
+      devices: [], ports: [] },
+    stop: { signal: "TERM", grace_ms: 2_000 },
+    restart: { backoff_min_ms: 1_000, backoff_max_ms: 60_000, attempts: null, offline: false },
+    time_limit_ms: null, lease_ms: null, ...over,
+  };
+}
+
+export const recordFor = (assignment: Assignment): TaskRecord =>
+  ({ assignment, boot_id: bootId(), accepted_ms: 0, go: true, not_before_ms: 0, stop: null, end: null });
+
+export interface Site {
+  readonly data: string;
+  readonly said: string[];
+  open(options?: { readonly version?: string; readonly accounts?: AccountMode; readonly log_cap_bytes?: number }): Promise<Driver>;
+  close(): Promise<void>;
+}
+
+/** A temporary data directory for drivers; `close` ends everything that runs for it. */
+export async function makeSite(): Promise<Site> {
+  const dir = await mkdtemp(join(tmpdir(), "orch-agent-"));
+  const data = join(dir, "agent");
+  const said: string[] = [];
+  const open: Driver[] = [];
+  return {
+    data, said,
+    open: async (options = {}) => {
+      const driver = await openProcessDriver({ data, version: options.version ?? "1", clock: steadyClock(),
+        accounts: createAccounts(options.accounts ?? "existing"), devices: () => [], keeper_command: KEEPER_COMMAND,
+        say: (line) => void said.push(line),
+        ...(options.log_cap_bytes === undefined ? {} : { log_cap_bytes: options.log_cap_bytes }) });
+      open.push(driver);
+      return driver;
+    },
+    close: async () => {
+      for (const driver of open) driver.close();
+      await killAllOf(dir);
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Writes the record of a task and starts it. */
+export async function begin(driver: Driver, assignment: Assignment): Promise<string> {
+  const record = recordFor(assignment);
+  await driver.write(record);
+  await driver.start(record);
+  return assignment.uid;
+}
+
+export type Ended = Extract<Seen["process"], { is: "ended" }>;
+
+export const ended = async (driver: Driver, uid: string, deadline_ms = 10_000): Promise<Ended> =>
+  waitUntil(`task ${uid} to end`, () => {
+    const seen = driver.seen().get(uid)?.process;
+    return seen?.is === "ended" ? seen : null;
+  }, deadline_ms);
