@@ -5,6 +5,7 @@ import { join } from "node:path";
 import {
   exists, lookAt, makePrivateDir, namesIn, readJson, removeFile, removeTree, writeShort,
 } from "../os/files";
+import { nowMs } from "../os/clock";
 import { accountOfProcess, shortHash } from "../os/machine";
 import { bootId, isAlive } from "../os/proc";
 import { isUid } from "./taskdir";
@@ -74,10 +75,14 @@ export function survivors(root: string, own: string): LivingNote[] {
       if (alive && lost) found.push(note);
       else if (!alive && (note?.boot_id !== bootId() || (lost && dir !== own))) forgetNote(dir, uid);
     }
-    if (dir !== own && namesIn(dir).length === 0) removeTree(dir);
+    if (dir !== own && namesIn(dir).length === 0 && isOld(dir)) removeTree(dir);
   }
   return found;
 }
+
+/** An agent that is just starting has made its directory and not yet put its note there. */
+const isOld = (dir: string): boolean => nowMs() - (lookAt(dir)?.mtimeMs ?? 0) > OLD_MS;
+const OLD_MS = 3_600_000;
 
 export interface AgentNote {
   readonly pid: number;
