@@ -151,6 +151,8 @@ function viewEmpty(pass: Pass, keeping: Keeping, slot: number, gone: readonly Ta
   const blockers = ending.filter((task) => alone || task.version === workload.version);
   if (blockers.length > 0) {
     noteSilent(pass, keeping, blockers);
+    const heard = blockers.filter((task) => pass.nodes.get(task.node_id)?.node.contact === "connected").map(taskName).sort();
+    if (heard.length > 0) waitFor(pass, workload, slot, `waits for ${heard.join(", ")} to end`);
     return { is: "pending", crashing: false };
   }
   const [lost] = gone;
