@@ -120,12 +120,14 @@ function checkTask(books: Books, uid: string, row: TaskRow | null, placed: TaskR
   demand(!books.ended.has(uid), "I5: final is final", () => `${name()} came back after its end`);
   books.tasks.set(uid, row);
   books.rows.set(uid, row);
-  if (row.written_off !== null && !books.writtenOff.has(uid)) checkWriteOff(books, row);
   if (before === undefined) {
+    // What an agent made of an attempt that was given up is given up, too.
+    if (row.written_off !== null) books.writtenOff.add(uid);
     if (row.observed.state === "assigned") placed.push(row);
     rise(books, row);
     return;
   }
+  if (row.written_off !== null && !books.writtenOff.has(uid)) checkWriteOff(books, row);
   demand(TASK[row.observed.state].rank >= TASK[before.observed.state].rank, "I6: states only rise",
     () => `${name()} from ${before.observed.state} to ${row.observed.state}`);
   demand(WISH[row.desired] >= WISH[before.desired], "a wish only rises", () => `${name()} ${before.desired} to ${row.desired}`);
@@ -153,7 +155,9 @@ function checkPlacement(books: Books, task: TaskRow, state: State): void {
   demand(state.cluster.recovering === null, "22: a recovering server places nothing", name);
   const node = state.nodes.get(task.node_id);
   demand(node !== undefined, "a task is placed on a node that is there", name);
-  demand(node?.drain == null && node?.intent === "schedulable", "a draining node gets nothing", name);
+  // A drain that came into the same batch came after the plan.
+  const drains = node?.drain != null && node.drain.since_ms < state.cluster.at_ms;
+  demand(!drains, "a draining node gets nothing", name);
   demand(task.boot_id === node?.boot_id, "12: a placement is for the node's boot", name);
   for (const other of state.tasks.values()) {
     if (other.uid === task.uid || other.owner_uid !== task.owner_uid || other.slot !== task.slot) continue;

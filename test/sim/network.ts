@@ -31,6 +31,8 @@ export interface Network {
   close(link: Link, by: Way, code: number, reason: string): void;
   /** The process behind one end died: its kernel closes the connection. */
   breakEnds(which: (link: Link) => boolean, way: Way): void;
+  /** The connection itself breaks; each end notices in its own time. */
+  breakLinks(machine: string): void;
   cut(machine: string, way: Way | "both"): void;
   mend(machine: string): void;
   isCut(machine: string): boolean;
@@ -125,6 +127,12 @@ export function makeNetwork(schedule: Schedule, random: Random, faults: Faults):
         const own = way === "up" ? link.agent : link.server;
         own.open = false;
         travel(link, way, () => hangUp(link, way, 1006, "the other end died"));
+      }
+    },
+    breakLinks: (machine) => {
+      for (const link of [...links]) {
+        if (link.machine !== machine) continue;
+        for (const way of ["up", "down"] as const) schedule.in(random.int(1, 5_000), () => hangUp(link, way, 1006, "broken"));
       }
     },
     cut: (machine, way) => {

@@ -91,9 +91,13 @@ function unrest(world: World): string[] {
   if (cluster.recovering !== null) return [`the server still waits for ${cluster.recovering.map((id) => world.nodes.get(id)?.id).join(" ")}`];
   const planned = plan(server.loop.snapshot(state, server.store.now()));
   const wrong: string[] = [];
+  const isReplaced = (task: TaskRow): boolean => [...state.tasks.values()].some((other) => other.owner_uid === task.owner_uid &&
+    other.slot === task.slot && other.written_off === null && world.lives.living.has(other.uid) &&
+    world.schedule.now_ms - (world.lives.living.get(other.uid)?.started_ms ?? 0) > LOOK_EVERY_MS);
   const excused = new Set([...state.tasks.values()].filter((task) => isBeyondReach(world, state, task)).map(({ uid }) => uid));
   for (const task of state.tasks.values()) {
-    if (!excused.has(task.uid)) wrong.push(...taskUnrest(world, task));
+    // What was given up may stay until what replaced it runs well, which a crash loop never does.
+    if (!excused.has(task.uid) && (task.written_off === null || isReplaced(task))) wrong.push(...taskUnrest(world, task));
   }
   for (const workload of state.workloads.values()) wrong.push(...workloadUnrest(state, workload, planned, excused));
   for (const run of state.runs.values()) wrong.push(...runUnrest(state, run, planned, excused));
@@ -139,7 +143,8 @@ function workloadUnrest(state: State, workload: WorkloadRow, planned: Plan, excu
     const here = tasks.filter((task) => task.slot === slot && task.desired !== "stop" && task.written_off === null);
     const wanted = here.filter((task) => task.version === workload.version);
     if (wanted.length > 1) wrong.push(`L1: ${name}.${slot} has ${wanted.length} attempts`);
-    if (wanted.length === 0 && !isExplained(planned, workload.uid, slot) && !isExplained(planned, workload.uid, null)) {
+    if (wanted.length === 0 && !isExplained(planned, workload.uid, slot) &&
+      (here.length === 0 || !isExplained(planned, workload.uid, null))) {
       wrong.push(`L2: ${name}.${slot} has no attempt and no reason`);
     }
   }

@@ -184,7 +184,7 @@ const MAKE: Record<Trouble, (world: World) => void> = {
   cut: (world) => cut(world, "both", 1),
   cut_one_way: (world) => cut(world, world.dice.troubles.pick(["up", "down"] as const), 1),
   cut_many: (world) => cut(world, "both", world.dice.troubles.int(2, 6)),
-  break_link: (world) => world.network.breakEnds((link) => link.machine === someMachine(world).id, "up"),
+  break_link: (world) => world.network.breakLinks(someMachine(world).id),
   server_kill: killServerFor,
   server_pause: pauseServer,
   restore,
