@@ -8,7 +8,7 @@ import { ACCESS, demandTouch, mayCall } from "./access";
 import type { Api } from "./api";
 import type { Principal } from "./auth";
 import { refuseForeign, secured } from "./gates";
-import { bodyOf, hashOf } from "./body";
+import { bodyOf, hashOf, strictly } from "./body";
 import { idempotencyOf } from "./idempotency";
 import { refusalOf } from "./onerror";
 import { errorAnswer, RefusedError } from "./refused";
@@ -19,6 +19,7 @@ type Env = { Bindings: { link?: Link } };
 
 /** For requests that come without a socket, as tests make them. */
 const NO_LINK: Link = { source: "local", keepOpen: () => undefined, upgrade: () => false };
+const NO_QUERY = z.object({});
 const NOBODY: Principal = { name: "nobody", role: "agent", project: "", unix_user: "", token_id: "" };
 
 export type App = Hono<Env>;
@@ -112,7 +113,7 @@ function admit(api: Api, key: string, request: Request, link: Link): Principal {
 function queryOf(request: Request, schema: z.ZodObject | null): unknown {
   const given: Record<string, string> = {};
   for (const [name, value] of new URL(request.url).searchParams) given[name] = value;
-  const parsed = (schema ?? z.object({})).strict().safeParse(given);
+  const parsed = strictly(schema ?? NO_QUERY).safeParse(given);
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.map((issue) => ({
     line: 0,

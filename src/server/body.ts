@@ -39,8 +39,18 @@ function badBody({ line, column, message }: Pick<Issue, "line" | "column" | "mes
   ]);
 }
 
+const strict = new WeakMap<z.ZodType, z.ZodType>();
+
+/** The schema that refuses unknown keys; made once a schema, since each new one is compiled at its first use. */
+export function strictly(schema: z.ZodType): z.ZodType {
+  if (!(schema instanceof z.ZodObject)) return schema;
+  const made = strict.get(schema) ?? schema.strict();
+  strict.set(schema, made);
+  return made;
+}
+
 function valueOf(value: unknown, schema: z.ZodType): unknown {
-  const checked = (schema instanceof z.ZodObject ? schema.strict() : schema).safeParse(value);
+  const checked = strictly(schema).safeParse(value);
   if (checked.success) return checked.data;
   const issues = checked.error.issues
     .slice(0, 100)
@@ -66,6 +76,8 @@ async function readBytes(request: Request, max_bytes: number): Promise<Uint8Arra
   const tooLarge = (): RefusedError =>
     new RefusedError("too_large", `the body is larger than ${max_bytes} bytes`, "Put large texts into files");
   if (Number(request.headers.get("content-length") ?? 0) > max_bytes) throw tooLarge();
+  // A body that says its size is read at once; the socket's own limit holds it to that.
+  if (request.headers.has("content-length")) return request.bytes();
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of request.body ?? []) {
