@@ -4,6 +4,7 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { cliReference } from "../src/cli/reference";
 import { nodeState, RUN, TASK } from "../src/core/lifecycle";
 import { specReference } from "../src/spec/reference";
 import { specJsonSchema } from "../src/spec/schema";
@@ -75,11 +76,12 @@ function lifecyclePage(): string {
 
 /** Every generated page, by its path. */
 export async function generatedDocs(): Promise<Record<string, string>> {
-  return Promise.resolve({
+  return {
     "docs/lifecycle.md": lifecyclePage(),
+    "docs/reference/cli.md": `${NOTICE}\n\n${await cliReference()}`,
     "docs/reference/spec.md": `${NOTICE}\n\n${specReference().trimEnd()}\n`,
     "docs/reference/spec.schema.json": `${JSON.stringify(specJsonSchema(), null, 2)}\n`,
-  });
+  };
 }
 
 if (import.meta.main) {

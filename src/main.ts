@@ -11,10 +11,11 @@ const parts: Parts = {
   runAgent: async (options) => (await import("./agent/agent")).runAgent(options),
   runKeeper: async (dir) => (await import("./agent/keeper")).runKeeper(dir),
   async restore(data_dir, file) {
-    const [{ restoreDatabase }, { nowMs }, { randomBytes }] = await Promise.all([
+    const [{ restoreDatabase }, { nowMs }, { randomHex }] = await Promise.all([
       import("./store/restore"), import("./os/clock"), import("./os/dice"),
     ]);
-    return restoreDatabase({ dir: `${data_dir}/server`, from: file, clock: nowMs, random: randomBytes });
+    return restoreDatabase({ dir: `${data_dir}/server`, from: file, clock: nowMs,
+      random: (count) => Buffer.from(randomHex(count), "hex") });
   },
 };
 

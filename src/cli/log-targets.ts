@@ -1,7 +1,7 @@
 // Which tasks `orch logs` means: a task, the newest attempts of a workload or run, or my last run.
 
 import type { TaskView } from "../wire/api";
-import type { Client } from "../wire/client";
+import { ApiError, type Client } from "../wire/client";
 import { CliError, EXIT } from "./failure";
 import { readRef, type Ref } from "./names";
 
@@ -24,6 +24,16 @@ const none = (): boolean => false;
 const one = (task: Target): Targets => ({ kind: "one", run: null, tasks: [task], accepts: none });
 
 export async function logTargets(client: Client, typed: string | undefined, attempt: number | null): Promise<Targets> {
+  try {
+    return await targetsOf(client, typed, attempt);
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== "not_found" || typed === undefined) throw error;
+    const message = `there is no task, workload or run called ${typed}`;
+    throw new CliError(EXIT.failed, message, "See: orch ps --all, orch runs");
+  }
+}
+
+async function targetsOf(client: Client, typed: string | undefined, attempt: number | null): Promise<Targets> {
   const ref: Ref = typed === undefined ? await lastRun(client) : readRef(typed);
   switch (ref.kind) {
     case "run": {

@@ -80,6 +80,6 @@ export const TABLE: readonly Entry[] = [
 export const LATER: readonly string[] = [
   "agent leave", "submit", "edit", "history", "rollback", "promote", "gpus", "top", "retry", "pull", "exec", "shell",
   "dev", "attach", "forward", "open", "node test", "pool set", "reserve", "secret set", "secret ls", "secret rm",
-  "data push", "data ls", "volume ls", "volume snapshot", "volume restore", "quota set", "quota ls", "usage", "audit", "ca",
-  "install server", "install agent", "upgrade", "backup", "doctor",
+  "data push", "data ls", "volume ls", "volume snapshot", "volume restore", "quota set", "quota ls", "usage", "audit",
+  "ca", "install server", "install agent", "upgrade", "backup", "doctor",
 ];

@@ -71,7 +71,7 @@ async function blockedOf(client: Client, tasks: readonly TaskView[]): Promise<Bl
       return await client.explain(name);
     } catch (error) {
       // It was placed or removed between the two questions.
-      if (error instanceof ApiError && error.code === "not_found") return null;
+      if (error instanceof ApiError && (error.code === "not_found" || error.code === "conflict")) return null;
       throw error;
     }
   }));

@@ -93,6 +93,92 @@ describe("orch run in the foreground", () => {
   });
 });
 
+/** A command in a terminal of its own, and what it has written there. */
+function onTerminal(argv: readonly string[], env: Record<string, string>): {
+  readonly child: Bun.Subprocess; readonly shown: () => string; readonly type: (text: string) => void;
+} {
+  const decoder = new TextDecoder();
+  let shown = "";
+  const child = Bun.spawn([BINARY, ...argv], { env,
+    terminal: { cols: 120, rows: 40, data: (_, data) => { shown += decoder.decode(data, { stream: true }); } } });
+  return { child, shown: () => shown, type: (text) => { child.terminal?.write(text); } };
+}
+
+describe("on a terminal", () => {
+  const env = (): Record<string, string> => {
+    const { NO_COLOR: _, ...rest } = cluster.env;
+    return { ...rest, TERM: "xterm-256color" };
+  };
+  const script = "printf '\\033[31mred\\033]0;owned\\007\\n'; exec sleep 1000";
+
+  test("Ctrl-C asks; detaching leaves the job running; output keeps its colours and loses its tricks", async () => {
+    const { child, shown, type } = onTerminal(["run", ...LITTLE, "--name", "detached", "-c", script], env());
+    await waitUntil("the job's output", () => shown().includes("red"));
+    expect(shown()).toContain("\x1b[31mred");
+    expect(shown()).not.toContain("owned");
+    type("\x03");
+    await waitUntil("the question", () => shown().includes("[d]etach"));
+    type("d\r");
+    expect(await child.exited).toBe(130);
+    const { run, state } = await runOf("detached");
+    expect(state).toBe("running");
+    await cluster.ok("cancel", String(run));
+  });
+
+  test("Ctrl-C and c cancel the job", async () => {
+    const { child, shown, type } = onTerminal(["run", ...LITTLE, "--name", "asked", "-c", script], env());
+    await waitUntil("the job's output", () => shown().includes("red"));
+    type("\x03");
+    await waitUntil("the question", () => shown().includes("[c]ancel"));
+    type("c\r");
+    expect(await child.exited).toBe(130);
+    expect((await runOf("asked")).state).toBe("cancelled");
+  });
+
+  test("tables have colour, and not under NO_COLOR", async () => {
+    const coloured = onTerminal(["nodes"], env());
+    await coloured.child.exited;
+    await waitUntil("the table", () => coloured.shown().includes("n1"));
+    expect(coloured.shown()).toContain("\x1b[32mready");
+    const plain = onTerminal(["nodes"], cluster.env);
+    await plain.child.exited;
+    await waitUntil("the table", () => plain.shown().includes("n1"));
+    expect(plain.shown()).not.toContain("\x1b[");
+  });
+
+  test("apply asks, and only a yes is one", async () => {
+    const file = join(dir, "asked.yaml");
+    await Bun.write(file, "app: asked\njobs:\n  only: { run: 'true', resources: { cpu: 20m, memory: 16MiB } }\n");
+    const no = onTerminal(["apply", "-f", file], env());
+    await waitUntil("the question", () => no.shown().includes("Apply? [y/N]"));
+    no.type("\r");
+    expect(await no.child.exited).toBe(1);
+    expect((await cluster.orch("spec", "asked")).code).toBe(1);
+    const yes = onTerminal(["apply", "-f", file, "--wait"], env());
+    await waitUntil("the question", () => yes.shown().includes("Apply? [y/N]"));
+    yes.type("y\r");
+    expect(await yes.child.exited).toBe(0);
+    expect(await cluster.ok("spec", "asked")).toBe(await Bun.file(file).text());
+  });
+});
+
+describe("orch up", () => {
+  test("is server and node in one, stops at once, and knows itself when it starts again", async () => {
+    const env = { ...cluster.env, ORCH_DATA: cluster.dataOf("up") };
+    const argv = ["up", "--listen", "127.0.0.1:0", "--name", "solo", "--capacity", "cpu=1,memory=1GiB"];
+    const first = cluster.program("up", argv);
+    await first.line(/joined as solo/);
+    await waitUntil("the node to be ready", async () => /solo +ready/.test((await runOrch(["nodes"], env)).out));
+    expect((await runOrch(["run", ...LITTLE, "--", "echo", "hello"], env)).out).toBe("hello\n");
+    expect(await first.kill("SIGTERM")).toBe(0);
+    const again = cluster.program("up", argv);
+    await again.line(/joined as solo/);
+    expect((await runOrch(["nodes", "-q"], env)).out).toBe("solo\n");
+    expect(again.output()).not.toContain("--token");
+    expect(await again.kill("SIGTERM")).toBe(0);
+  });
+});
+
 describe("the process", () => {
   test("ends quietly when its reader goes away", async () => {
     await cluster.ok("run", ...LITTLE, "--name", "long", "-c", "seq 200000");

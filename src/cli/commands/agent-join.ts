@@ -27,7 +27,7 @@ export const agentJoin = command({
     if (named === null && !(await hasJoined(data_dir))) {
       throw new UsageError("the server's address is missing", "orch agent join https://box1:4400 --token T");
     }
-    const urls = (named ?? "").split(",").filter((one) => one.trim() !== "").map((one) => normalUrl(one.trim())).filter((one) => one !== null);
+    const urls = (named ?? "").split(",").map((one) => normalUrl(one.trim() || null)).filter((one) => one !== null);
     const token = flags.token ?? (host.env["ORCH_TOKEN"] || null);
     const stop = new AbortController();
     const agent = host.parts.runAgent(agentOptions(context, flags,

@@ -14,4 +14,4 @@ export function share(used: Bytes, all: Bytes): string {
 /** Cores, `0.1` or `16`. */
 export const cores = (milli: Milli): string => String(Number((milli / 1000).toFixed(milli < 10_000 ? 2 : 1)));
 
-const short = (value: number): string => String(Number(value.toFixed(value < 100 ? 1 : 0)));
+const short = (value: number): string => String(Number(value.toFixed(value < 0.1 ? 2 : value < 100 ? 1 : 0)));

@@ -18,6 +18,8 @@ export function taskWhy({ state, exit_code, signal, reason }: Ended): string {
   const own = exit_code === null || exit_code === 0 ? "" : `exit ${exit_code}`;
   const code = signal === null ? own : `killed by ${signal}`;
   const said = reason ?? "";
+  // What was told to stop did as it was told: the signal is no news.
+  if (state === "stopped" && said !== "") return said;
   if (code === "" || said === "" || said.includes(code)) return said || code;
   return state === "running" ? said : `${code}: ${said}`;
 }
