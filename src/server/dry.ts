@@ -22,12 +22,16 @@ export interface DryRun<T> {
 /** Passes are bounded: what a plan leaves open after these, it leaves open for longer than anybody looks. */
 const PASSES = 12;
 
-/** Runs `transact` on a draft over `base` and plans ahead on the result. Nothing of it is kept. */
+/**
+ * Runs `transact` on a draft over `base` and plans ahead on the result, at most `passes` times. Nothing of it is
+ * kept.
+ */
 export function dryRun<T>(
   context: Context,
   actor: string,
   transact: (draft: Draft) => T,
   base: State = context.store.state,
+  passes = PASSES,
 ): DryRun<T> {
   const { store } = context;
   const specs = new Map<string, TaskSpec>();
@@ -56,7 +60,7 @@ export function dryRun<T>(
     const planned = plan({ ...context.loop.snapshot(draft.state, now_ms), spec });
     draft.put(planned.changes);
     ops.push(...planned.ops);
-    if (pass >= PASSES || (planned.ops.length === 0 && !planned.more)) {
+    if (pass >= passes || (planned.ops.length === 0 && !planned.more)) {
       return { value, ops, blocked: planned.blocked, notices: planned.notices, state: draft.state };
     }
   }

@@ -5,6 +5,7 @@ import type { Change, State } from "../core/model";
 import type { Ms } from "../core/units";
 import type { Store } from "../store/store";
 import type { WatchEvent } from "../wire/api";
+import { eventView } from "./views/event";
 import { nodeView, tasksByNode } from "./views/node";
 import { runView } from "./views/run";
 import { taskView } from "./views/task";
@@ -162,7 +163,7 @@ function eventsOf({ revision, changes }: Batch, state: State, lastSeen: (node_id
         break;
       case "runs":
       case "ended_runs":
-        events.push({ kind: "run", revision, run: runView(change.row, null) });
+        events.push({ kind: "run", revision, run: runView(change.row, undefined) });
         break;
       case "nodes":
         byNode ??= tasksByNode(state);
@@ -173,7 +174,7 @@ function eventsOf({ revision, changes }: Batch, state: State, lastSeen: (node_id
         });
         break;
       case "events":
-        events.push({ kind: "event", revision, event: change.row });
+        events.push({ kind: "event", revision, event: eventView(change.row, state) });
         break;
       default:
     }

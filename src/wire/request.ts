@@ -2,6 +2,7 @@
 
 import { errorBody, type ErrorCode, type Issue } from "./api";
 import { fetchCertificate, pinnedTls, WrongServerError } from "./pinned";
+import { parseToken } from "./token";
 
 /** The server answered, and refused. */
 export class ApiError extends Error {
@@ -32,7 +33,7 @@ export class UnreachableError extends Error {
 export interface ConnectOptions {
   readonly url: string;
   readonly token: string | null;
-  /** Hash of the server's key; its certificate is fetched and compared at the first request. */
+  /** Hash of the server's key (left out: the token's); its certificate is fetched and compared at the first request. */
   readonly pin?: string | null;
   /** The server's certificate (PEM), where it is known. */
   readonly ca?: string | null;
@@ -68,7 +69,7 @@ export function createRequester(options: ConnectOptions): Requester {
   /** The certificate to require; found once, and looked for again when that failed. */
   function certificate(): Promise<string> {
     if (typeof options.ca === "string") return Promise.resolve(options.ca);
-    const { pin } = options;
+    const pin = options.pin ?? (options.token === null ? null : parseToken(options.token)?.pin);
     if (typeof pin !== "string") {
       return Promise.reject(
         new UnreachableError(

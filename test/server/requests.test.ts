@@ -291,6 +291,16 @@ describe("a change that is asked for twice", () => {
     expect(again.body["run"]).toBe(first.body["run"]);
     expect(other.body["run"]).not.toBe(first.body["run"]);
   });
+  test("is answered again also when it would be refused by now", async () => {
+    const text = "app: late\nservices: { api: { run: x } }\n";
+    const apply = () => stage.call("PUT", "/v1/apps/lab/late", { as: "alice", headers: key("eeeeeeee1"),
+      body: { text, file: "f", revision: 0 } });
+    const first = await apply();
+    expect([first.status, (await apply()).body]).toEqual([200, first.body]);
+    const fresh = await stage.call("PUT", "/v1/apps/lab/late", { as: "alice", headers: key("eeeeeeee2"),
+      body: { text, file: "f", revision: 0 } });
+    expect(fresh.body.error?.code).toBe("changed_meanwhile");
+  });
   test("is refused when it is another request, but may be another person's", async () => {
     await add("emil", key("dddddddd1"));
     expect(shape(await add("fred", key("dddddddd1")))).toEqual([409, "key_reused"]);

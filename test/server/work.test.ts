@@ -165,7 +165,8 @@ describe("a run", () => {
       expect((await run({ run: "true", resources: { cpu: 8, memory: "1GiB" } })).status).toBe(200);
     await stage.planned();
     const { body } = await stage.call("GET", "/v1/runs");
-    const list = body["runs"] as { run: number; state: string; position: number | null }[];
+    const list = body["runs"] as { run: number; state: string; position: number | null; reason: string | null }[];
+    expect(list[1]?.reason).toStartWith("waits: 0 of 1 node fits");
     expect(list.map((one) => [one.run, one.state, one.position])).toEqual([
       [1, "running", null],
       [2, "queued", 1],

@@ -73,9 +73,11 @@ export const APP_ROUTES = [
         );
       }
       touch({ project: wanted.project }, `the app ${wanted.decl.app}`);
-      demandGrants(who, wanted.decl.workloads);
-      demandRoom(api);
-      const done: Applied = await commit((draft) => applyApp(draft, wanted));
+      const done: Applied = await commit((draft) => {
+        demandGrants(who, wanted.decl.workloads);
+        demandRoom(api);
+        return applyApp(draft, wanted);
+      });
       return { ...done, runs: [...done.runs], changes: [...done.changes] };
     },
   }),

@@ -4,6 +4,7 @@ import { eventView, list } from "../../wire/api";
 import { HOUSE_LIMITS } from "../../core/limits";
 import { RefusedError } from "../refused";
 import { route } from "../route";
+import { eventView as viewOf } from "../views/event";
 import { limitOf, number, page, short } from "../query";
 import { z } from "zod";
 
@@ -23,7 +24,7 @@ export const EVENT_ROUTES = [
         ...(since_ms === undefined ? {} : { since_ms }),
         ...(next === undefined ? {} : { before_id: next }),
       });
-      const events = rows.slice(0, limit);
+      const events = rows.slice(0, limit).map((row) => viewOf(row, api.store.state));
       return { events, next: rows.length > limit ? (events.at(-1)?.id ?? null) : null };
     },
   }),

@@ -5,6 +5,7 @@ import type { RunRow } from "../../core/model";
 import type { WorkloadDecl } from "../../core/workload";
 import { legalName } from "../../spec/names";
 import { parseJob } from "../../spec/parse";
+import type { Draft } from "../../store/store";
 import { cancelRequest, list, runAnswer, runDetail, runRequest, runView } from "../../wire/api";
 import type { Api } from "../api";
 import { dryRun, emptyCluster } from "../dry";
@@ -13,9 +14,9 @@ import { notFound, RefusedError } from "../refused";
 import { demandRoom } from "../room";
 import { route } from "../route";
 import { flag, limitOf, number, page, short } from "../query";
-import { cancelRun, demandSatisfiable, makeRun, runByNumber } from "../runs";
+import { cancelRun, demandSatisfiable, makeRun, runByNumber, type Making } from "../runs";
 import { meantBy } from "../resolve";
-import { queuePositions, runView as viewOf } from "../views/run";
+import { queueOf, runView as viewOf } from "../views/run";
 import { taskView } from "../views/task";
 
 const RUN_TASKS = 1_000;
@@ -40,21 +41,11 @@ export const RUN_ROUTES = [
       const project = body.project ?? who.project;
       touch({ project }, "the run");
       const decl = declaredJob(body.job, body.name);
-      demandGrants(who, [decl]);
-      demandRoom(api);
-      const uid = api.seed();
-      const making = { decl, project, who, uid, history: api.store.history };
-      if (!body.wait_for_nodes) {
-        // On the empty nodes alone: what must only wait for others to end is not refused.
-        const { blocked } = dryRun(
-          api,
-          who.name,
-          (draft) => makeRun(draft, { ...making, decl: { ...decl, settings: { ...decl.settings, after: [] } } }),
-          emptyCluster(api.store.state),
-        );
-        demandSatisfiable(blocked, uid);
-      }
+      const making = { decl, project, who, uid: api.seed(), history: api.store.history };
       return commit((draft) => {
+        demandGrants(who, [decl]);
+        demandRoom(api);
+        if (!body.wait_for_nodes) demandPossible(api, draft, making);
         const { run, name, state } = makeRun(draft, making);
         return { run, name, state };
       });
@@ -74,7 +65,7 @@ export const RUN_ROUTES = [
       "Runs that wait or run, in the order of the queue; with `all` or `since_ms` also what is over, the newest first",
     handle({ api, query }) {
       const { state, history } = api.store;
-      const positions = queuePositions(state);
+      const places = queueOf(state, api.loop.blocked());
       const limit = limitOf(query);
       const wanted = (run: RunRow): boolean =>
         (query.user === undefined || run.user === query.user) &&
@@ -90,10 +81,10 @@ export const RUN_ROUTES = [
               .sort(
                 (a, b) =>
                   ORDER[a.state] - ORDER[b.state] ||
-                  (positions.get(a.uid) ?? 0) - (positions.get(b.uid) ?? 0) ||
+                  (places.get(a.uid)?.position ?? 0) - (places.get(b.uid)?.position ?? 0) ||
                   a.run - b.run,
               );
-      const views = living.map((run) => viewOf(run, positions.get(run.uid) ?? null));
+      const views = living.map((run) => viewOf(run, places.get(run.uid)));
       if (query.all !== true && query.since_ms === undefined) return { runs: views.slice(0, limit), next: null };
       const { user, project, since_ms } = query;
       const ended = history.runs({
@@ -103,7 +94,7 @@ export const RUN_ROUTES = [
         ...(since_ms === undefined ? {} : { since_ms }),
         ...(query.next === undefined ? {} : { before_run: beforeOf(query.next) }),
       });
-      const runs = [...views, ...ended.map((run) => viewOf(run, null))].slice(0, limit);
+      const runs = [...views, ...ended.map((run) => viewOf(run, undefined))].slice(0, limit);
       const last = runs.at(-1);
       const more = views.length + ended.length > limit && last !== undefined && views.length < limit;
       return { runs, next: more ? String(last.run) : null };
@@ -122,7 +113,7 @@ export const RUN_ROUTES = [
         ...history.tasks({ owner_uid: run.uid, limit: RUN_TASKS }),
       ];
       return {
-        ...viewOf(run, queuePositions(state).get(run.uid) ?? null),
+        ...viewOf(run, queueOf(state, api.loop.blocked()).get(run.uid)),
         tasks: tasks
           .sort((a, b) => a.slot - b.slot || a.member - b.member || a.attempt - b.attempt)
           .map((task) => taskView(task, state)),
@@ -141,11 +132,19 @@ export const RUN_ROUTES = [
         const found = demandRun(api, params.run, who.project);
         const run = draft.state.runs.get(found.uid) ?? found;
         touch(run, `run ${run.run}`);
-        return viewOf(draft.state.runs.has(run.uid) ? cancelRun(draft, run, who.name, signal) : run, null);
+        return viewOf(draft.state.runs.has(run.uid) ? cancelRun(draft, run, who.name, signal) : run, undefined);
       });
     },
   }),
 ];
+
+/** On the empty nodes alone: what must only wait for others to end is not refused. */
+function demandPossible(api: Api, draft: Draft, making: Making): void {
+  const { decl } = making;
+  const alone = { ...making, decl: { ...decl, settings: { ...decl.settings, after: [] } } };
+  const { blocked } = dryRun(api, making.who.name, (dry) => makeRun(dry, alone), emptyCluster(draft.state), 1);
+  demandSatisfiable(blocked, making.uid);
+}
 
 /** `next` of a list of runs is the number of its last one. */
 function beforeOf(next: string): number {

@@ -1,10 +1,17 @@
 // Runs as the contract shows them, with their place in the queue.
 
 import type { RunRow, State } from "../../core/model";
+import type { Blocked } from "../../core/snapshot";
 import type { RunView } from "../../wire/api";
 import { waitsFor } from "./task";
 
-export function runView(run: RunRow, position: number | null): RunView {
+/** Where a run stands among those that wait, and what the last pass said of it. */
+export interface Place {
+  readonly position: number;
+  readonly reason: string | null;
+}
+
+export function runView(run: RunRow, place: Place | undefined): RunView {
   return {
     run: run.run,
     name: run.name,
@@ -12,10 +19,10 @@ export function runView(run: RunRow, position: number | null): RunView {
     user: run.user,
     priority: run.settings.priority,
     state: run.state,
-    position,
+    position: place?.position ?? null,
     ahead_gpu_hours: null,
     start_estimate_ms: null,
-    reason: run.reason ?? waitsFor(run),
+    reason: run.reason ?? waitsFor(run) ?? place?.reason ?? null,
     app: run.app,
     workload: run.app === null ? null : run.name.slice(run.app.length + 1),
     version: run.version,
@@ -27,12 +34,13 @@ export function runView(run: RunRow, position: number | null): RunView {
   };
 }
 
-/** Positions of all queued runs, from 1: by priority, then by number. */
-export function queuePositions(state: State): ReadonlyMap<string, number> {
+/** Places of all queued runs, from 1: by priority, then by number. */
+export function queueOf(state: State, blocked: readonly Blocked[]): ReadonlyMap<string, Place> {
+  const reasons = new Map(blocked.map((one) => [one.owner_uid, one.summary]));
   const queued = state.runs
     .values()
     .filter((run) => run.state === "queued" && run.cancel === null)
     .toArray()
     .sort((a, b) => b.settings.priority - a.settings.priority || a.run - b.run);
-  return new Map(queued.map((run, i) => [run.uid, i + 1]));
+  return new Map(queued.map((run, i) => [run.uid, { position: i + 1, reason: reasons.get(run.uid) ?? null }]));
 }
