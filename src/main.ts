@@ -9,7 +9,6 @@ const argv = process.argv.slice(2);
 const parts: Parts = {
   startServer: async (options) => (await import("./server/server")).startServer(options),
   runAgent: async (options) => (await import("./agent/agent")).runAgent(options),
-  runKeeper: async (dir) => (await import("./agent/keeper")).runKeeper(dir),
   async restore(data_dir, file) {
     const [{ restoreDatabase }, { nowMs }, { randomHex }] = await Promise.all([
       import("./store/restore"), import("./os/clock"), import("./os/dice"),
@@ -26,6 +25,12 @@ function isVersion(): boolean {
 }
 
 async function main(): Promise<number> {
+  const [first, dir] = argv;
+  // What agents start themselves, one a node and for long: it loads its own code and none of the command line's.
+  if (first === "keeper" && dir !== undefined && argv.length === 2) {
+    await (await import("./agent/keeper")).runKeeper(dir);
+    return 0;
+  }
   if (isVersion()) {
     console.log(versionText(argv.includes("--json")));
     return 0;

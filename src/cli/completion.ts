@@ -15,8 +15,7 @@ interface Completed {
 
 /** Every command that is shown, with its long options. */
 async function completed(): Promise<Completed[]> {
-  const shown = TABLE.filter((entry) => entry.hidden === undefined);
-  return Promise.all(shown.map(async ({ name, about, load }) => ({ name, about, options: optionsOf(await load()) })));
+  return Promise.all(TABLE.map(async ({ name, about, load }) => ({ name, about, options: optionsOf(await load()) })));
 }
 
 function optionsOf({ options, reads, talks }: AnyCommand): { flag: string; about: string }[] {

@@ -1,6 +1,6 @@
 // What a running command holds: its process, its server, and how to print.
 
-import { connect, type Client } from "../wire/client";
+import type { Client } from "../wire/client";
 import { parseToken } from "../wire/token";
 import { CliError, EXIT, UsageError } from "./failure";
 import type { Host } from "./host";
@@ -40,6 +40,8 @@ export function makeContext(host: Host, asked: Asked): Context {
       const found = await findTarget();
       refusePlain(found);
       refuseUnknown(found);
+      // Loaded here: what talks to no server does without the schemas of what is said to one.
+      const { connect } = await import("../wire/client");
       return connect(found);
     },
     print: (line) => host.out.write(`${line}\n`),

@@ -66,8 +66,7 @@ function unknown(first: string, second: string | undefined): Found {
       meant === null ? `One of: ${verbs.map((verb) => `orch ${first} ${verb}`).join(", ")}`
         : `Did you mean: orch ${first} ${meant}`);
   }
-  const meant = meantBy(first, [...new Set(TABLE.filter((entry) => entry.hidden === undefined)
-    .map((entry) => entry.name.split(" ")[0] ?? entry.name))]);
+  const meant = meantBy(first, [...new Set(TABLE.map((entry) => entry.name.split(" ")[0] ?? entry.name))]);
   throw new UsageError(`unknown command: ${first}`,
     meant === null ? "See: orch --help" : `Did you mean: orch ${meant}`);
 }

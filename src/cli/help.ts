@@ -2,17 +2,15 @@
 
 import { GROUPS, TABLE, type Entry, type Group } from "./table";
 
-const shown = (entries: readonly Entry[]): readonly Entry[] => entries.filter((entry) => entry.hidden === undefined);
-
 function lines(entries: readonly Entry[], width: number): string {
   return entries.map((entry) => `  ${entry.name.padEnd(width)}  ${entry.about}\n`).join("");
 }
 
 /** `orch --help`. */
 export function overview(): string {
-  const width = Math.max(...shown(TABLE).map((entry) => entry.name.length));
+  const width = Math.max(...TABLE.map((entry) => entry.name.length));
   const groups = (Object.keys(GROUPS) as Group[]).map((group) => {
-    const members = shown(TABLE.filter((entry) => entry.group === group));
+    const members = TABLE.filter((entry) => entry.group === group);
     return members.length === 0 ? "" : `\n${GROUPS[group]}:\n${lines(members, width)}`;
   });
   return "orch makes one cluster of a handful of machines.\n\nUsage: orch COMMAND [options]\n"
@@ -21,7 +19,7 @@ export function overview(): string {
 
 /** `orch node --help`. */
 export function groupHelp(first: string): string {
-  const members = shown(TABLE.filter((entry) => entry.name.startsWith(`${first} `)));
+  const members = TABLE.filter((entry) => entry.name.startsWith(`${first} `));
   const width = Math.max(...members.map((entry) => entry.name.length));
   return `Usage: orch ${first} COMMAND [options]\n\n${lines(members, width)}`;
 }

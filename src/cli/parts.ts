@@ -57,7 +57,6 @@ export interface Parts {
   startServer(options: ServerOptions): Promise<RunningServer>;
   /** Resolves when `signal` aborts; throws what cannot heal. */
   runAgent(options: AgentOptions): Promise<void>;
-  runKeeper(dir: string): Promise<void>;
   /** Puts the database `file` in place of the one in `data_dir`, whose server must be stopped. */
   restore(data_dir: string, file: string): Promise<Restored>;
 }

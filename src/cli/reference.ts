@@ -25,7 +25,7 @@ export async function cliReference(): Promise<string> {
   ];
   for (const group of Object.keys(GROUPS) as Group[]) {
     parts.push(`## ${GROUPS[group]}`, "");
-    for (const entry of TABLE.filter((one) => one.group === group && one.hidden === undefined)) {
+    for (const entry of TABLE.filter((one) => one.group === group)) {
       parts.push(...section(entry, await entry.load()));
     }
   }

@@ -12,7 +12,6 @@ export interface Entry {
   readonly name: string;
   readonly group: Group;
   readonly about: string;
-  readonly hidden?: true;
   readonly load: () => Promise<AnyCommand>;
 }
 
@@ -71,9 +70,6 @@ export const TABLE: readonly Entry[] = [
   entry("care", "completion", "Print completion for a shell",
     async () => (await import("./commands/completion")).completion),
   entry("care", "version", "Show which build this is", async () => (await import("./commands/version")).version),
-  { ...entry("parts", "keeper", "Watch over the tasks of an agent",
-    async () => (await import("./commands/keeper")).keeper),
-    hidden: true },
 ];
 
 /** Commands of the whole design that this build does not have yet. */

@@ -86,7 +86,7 @@ describe("a command line", () => {
   test("without a command shows them all and ends with 0", async () => {
     const here = stage();
     expect(await dispatch([], here.host)).toBe(0);
-    for (const { name, hidden } of TABLE) expect(here.out().includes(`  ${name} `)).toBe(hidden !== true);
+    for (const { name } of TABLE) expect(here.out()).toContain(`  ${name} `);
   });
 
   for (const { name } of TABLE) {
@@ -94,7 +94,7 @@ describe("a command line", () => {
       const here = stage();
       expect(await dispatch([...name.split(" "), "--help"], here.host)).toBe(0);
       expect(here.out()).toStartWith(`Usage: orch ${name}`);
-      if (name !== "keeper") expect(here.out()).toMatch(/Examples:\n  .*orch/);
+      expect(here.out()).toMatch(/Examples:\n  .*orch/);
       expect(here.err()).toBe("");
     });
   }

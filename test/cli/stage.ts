@@ -25,7 +25,7 @@ interface Given {
 
 const refuse = (what: string) => (): Promise<never> => Promise.reject(new Error(`this test starts no ${what}`));
 const NO_PARTS: Parts = {
-  startServer: refuse("server"), runAgent: refuse("agent"), runKeeper: refuse("keeper"), restore: refuse("restore"),
+  startServer: refuse("server"), runAgent: refuse("agent"), restore: refuse("restore"),
 };
 
 export function stage(given: Given = {}): Stage {
