@@ -65,11 +65,13 @@ function claimShare(run: string, data: string, { capacity }: AgentOptions): void
 
 async function serve(data: string, options: AgentOptions): Promise<void> {
   const clock = steadyClock();
+  const known = readIdentity(data);
+  const ownName = options.name ?? runName(data);
   const machine = await probeMachine({ data, version: options.version, cgroups: findCgroups(runName(data)),
     accounts: options.accounts, pool: options.pool, labels: options.labels, taints: options.taints,
-    share: options.capacity, share_name: options.capacity === null ? "" : options.name ?? runName(data),
-    devices: options.devices });
-  const identity = readIdentity(data) ?? await firstJoin(data, options, machine);
+    share: options.capacity, devices: options.devices, joined_as: known?.credential.fingerprint ?? null,
+    share_names: [options.capacity === null ? "" : ownName, "", runName(data), known?.credential.name ?? ""] });
+  const identity = known ?? await firstJoin(data, options, machine);
   const driver = await openProcessDriver({ data, version: options.version, accounts: createAccounts(options.accounts),
     devices: () => machine.devices, clock, say: options.say });
   let connection: Connection | null = null;

@@ -1,12 +1,11 @@
 // What this machine is and has: asked once at the start, in the words of the wire. Shares given by people come first.
 
-import { arch, cpus, hostname, networkInterfaces, platform, release, totalmem } from "node:os";
-import { statfs } from "node:fs/promises";
-import si from "systeminformation";
+import { join } from "node:path";
 import type { Amounts, Device, NodeFacts } from "../core/model";
 import { GIB, MIB } from "../core/units";
 import type { Taint } from "../core/workload";
 import type { Cgroups } from "../os/cgroup";
+import { hostFacts, roomIn, type HostFacts } from "../os/facts";
 import { accountOfProcess, machineFingerprint } from "../os/machine";
 import { bootId } from "../os/proc";
 import type { Machine } from "../wire/agent";
@@ -29,50 +28,44 @@ export interface ProbeOptions {
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly Taint[];
   readonly share: Share | null;
-  /** Tells apart the agents of one machine. */
-  readonly share_name: string;
+  /** Tells apart the agents of one machine: what a new one goes by, then what else it may have joined as. */
+  readonly share_names: readonly [string, ...string[]];
+  /** The fingerprint it joined with; it stays, whichever flags this start was given, while the machine is the same. */
+  readonly joined_as: string | null;
   readonly devices: readonly Device[];
 }
 
-const OS: Readonly<Record<string, string>> = { linux: "linux", darwin: "darwin", win32: "windows" };
-const ARCH: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64" };
 /** Left to the system and to orch itself, never promised: a sixteenth, at most 2 GiB. */
 const reserveOf = (memory_bytes: number): number => Math.min(2 * GIB, Math.max(128 * MIB, memory_bytes / 16));
 
 /** The machine as the server shall know it. */
 export async function probeMachine(options: ProbeOptions): Promise<Machine> {
   const { cgroups, devices } = options;
-  const [system, cpu] = await Promise.all([si.system(), si.cpu()]);
+  const host = await hostFacts(join(options.data, "hardware.json"));
   const facts: NodeFacts = {
-    os: OS[platform()] ?? platform(), arch: ARCH[arch()] ?? arch(), hostname: hostname(), kernel: release(),
-    cpu_model: `${cpu.manufacturer} ${cpu.brand}`.trim(), address: firstAddress(), cgroups: cgroups.is,
-    cgroups_detail: cgroups.detail, accounts: options.accounts, unix_user: accountOfProcess().name,
+    os: host.os, arch: host.arch, hostname: host.hostname, kernel: host.kernel, cpu_model: host.cpu_model,
+    address: host.address, cgroups: cgroups.is, cgroups_detail: cgroups.detail, accounts: options.accounts, unix_user: accountOfProcess().name,
   };
   const automatic = { os: facts.os, arch: facts.arch, hostname: facts.hostname };
   return {
-    fingerprint: machineFingerprint(`${system.uuid} ${system.serial}`, options.share_name), boot_id: bootId(),
-    agent_version: options.version, facts, capacity: await capacityOf(options), devices: [...devices],
+    fingerprint: fingerprintOf(host.board, options), boot_id: bootId(),
+    agent_version: options.version, facts, capacity: await capacityOf(options, host), devices: [...devices],
     pool: options.pool, labels: { ...automatic, ...options.labels }, taints: [...options.taints],
   };
 }
 
-async function capacityOf({ share, data }: ProbeOptions): Promise<Amounts> {
-  const disk = await statfs(data);
-  const memory = totalmem();
-  return {
-    cpu_milli: share?.cpu_milli ?? cpus().length * 1_000,
-    memory_bytes: share?.memory_bytes ?? Math.floor((memory - reserveOf(memory)) / MIB) * MIB,
-    disk_bytes: share?.disk_bytes ?? Math.floor((disk.bavail * disk.bsize * 0.9) / MIB) * MIB,
-    countables: share?.countables ?? {},
-  };
+function fingerprintOf(board: string, { share_names, joined_as }: ProbeOptions): string {
+  const [first, ...others] = share_names;
+  const known = others.map((name) => machineFingerprint(board, name)).find((one) => one === joined_as);
+  return known ?? machineFingerprint(board, first);
 }
 
-/** The address that others reach this machine under: the first that is neither loopback nor link-local. */
-function firstAddress(): string | null {
-  for (const addresses of Object.values(networkInterfaces())) {
-    for (const { internal, family, address } of addresses ?? []) {
-      if (!internal && family === "IPv4" && !address.startsWith("169.254.")) return address;
-    }
-  }
-  return null;
+async function capacityOf({ share, data }: ProbeOptions, host: HostFacts): Promise<Amounts> {
+  const memory = host.memory_bytes;
+  return {
+    cpu_milli: share?.cpu_milli ?? host.cores * 1_000,
+    memory_bytes: share?.memory_bytes ?? Math.floor((memory - reserveOf(memory)) / MIB) * MIB,
+    disk_bytes: share?.disk_bytes ?? Math.floor(((await roomIn(data)) * 0.9) / MIB) * MIB,
+    countables: share?.countables ?? {},
+  };
 }

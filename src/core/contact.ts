@@ -25,6 +25,8 @@ export function contact(snapshot: Snapshot): Contacts {
   const nodes = new Map<string, NodeFact>();
   const ops: Op[] = [];
   const silent: NodeRow[] = [];
+  /** Heard again only now: nodes that fell silent together do not come back at once, and the last is no dead one. */
+  const back: NodeRow[] = [];
   const thresholds = [limits.unreachable_after_ms, limits.lost_after_ms, limits.replace_after_ms,
     limits.requeue_after_ms, exclusiveSilence(limits)].sort((a, b) => a - b);
   let nextIn: Ms | null = null;
@@ -35,14 +37,25 @@ export function contact(snapshot: Snapshot): Contacts {
       ops.push({ op: "node", node: fact.node, why: whyContact(fact) });
     }
     if (fact.silence_ms >= limits.unreachable_after_ms && fact.node.contact !== "lost") silent.push(row);
+    const backFor = backFor_ms(fact.node, snapshot.now_ms);
+    if (backFor !== null && backFor < limits.replace_after_ms) {
+      back.push(row);
+      nextIn = Math.min(nextIn ?? Number.POSITIVE_INFINITY, limits.replace_after_ms - backFor);
+    }
     const threshold = thresholds.find((each) => each > fact.silence_ms);
     if (threshold === undefined) continue;
     const rest = Math.max(threshold - fact.silence_ms, LOOK_AGAIN_MS);
     if (nextIn === null || rest < nextIn) nextIn = rest;
   }
-  const mass = silent.length >= 2 && silent.length > limits.mass_silence_share * state.nodes.size;
-  return { nodes, ops, mass_silence: mass, notices: mass ? [massNotice(snapshot, silent)] : [], next_in_ms: nextIn };
+  const together = [...silent, ...back];
+  const mass = silent.length > 0 && together.length >= 2 &&
+    together.length > limits.mass_silence_share * state.nodes.size;
+  return { nodes, ops, mass_silence: mass, notices: mass ? [massNotice(snapshot, together)] : [], next_in_ms: nextIn };
 }
+
+/** How long ago a node was heard again; `null` when it is silent, or never was. */
+const backFor_ms = ({ contact: now, contact_ms, joined_ms }: NodeRow, now_ms: Ms): Ms | null =>
+  now === "connected" && contact_ms > joined_ms ? now_ms - contact_ms : null;
 
 /** From this silence on an exclusive task has ended by its own lease. */
 export const exclusiveSilence = (limits: { readonly lease_ms: Ms; readonly lease_margin_ms: Ms }): Ms =>

@@ -98,7 +98,7 @@ describe("a machine that sleeps", () => {
 });
 
 describe("an exclusive task", () => {
-  const LEASE = ["lease=6s", "lease_margin=2s", ...QUICK.filter((one) => !one.startsWith("replace"))];
+  const LEASE = ["lease=10s", "lease_margin=2s", ...QUICK.filter((one) => !one.startsWith("replace"))];
 
   test("ends by itself when its agent is dead and its lease is over, and only then runs elsewhere", async () => {
     await withCluster({ name: "lease", agents: ["n1", "n2", "n3"], settings: [...LEASE, "replace_after=3s"] },
