@@ -1,10 +1,12 @@
 // The server's one loop: anything that changes wakes it, it plans from the whole state and commits what the plan says.
 
 import { plan } from "../core/plan";
-import type { Blocked, ContactFact, PlanLimits, Snapshot } from "../core/snapshot";
+import type { Blocked, Plan, PlanLimits, Snapshot } from "../core/snapshot";
 import type { State } from "../core/model";
 import type { Ms } from "../core/units";
+import { StorageError } from "../store/errors";
 import type { Store } from "../store/store";
+import { createListening, type Listening } from "./listening";
 
 export interface LoopOptions {
   readonly store: Store;
@@ -18,15 +20,11 @@ export interface LoopOptions {
   readonly failed: (error: unknown) => void;
 }
 
-export interface Loop {
+export interface Loop extends Pick<Listening, "contacts" | "listening_ms" | "lastSeen"> {
   /** Plans again soon; many wakes become one pass. */
   wake(): void;
   blocked(): readonly Blocked[];
   notices(): readonly string[];
-  contacts(): ReadonlyMap<string, ContactFact>;
-  listening_ms(): Ms;
-  /** Wall time of the newest heartbeat; `null` when none came since the server started. */
-  lastSeen(node_id: string): Ms | null;
   heard(node_id: string, now_ms: Ms): void;
   gone(node_id: string): void;
   /** Stops planning for good, and says why in the notices: another server is the newer one. */
@@ -36,87 +34,78 @@ export interface Loop {
   stop(): void;
 }
 
-/** At most so much of a silence is counted for one turn: after a stall of ours the agents get their time anew. */
-const TURN_LIMIT_MS = 1_000;
-const TICK_MS = 500;
+/** After a pass that could not be committed: the disk may have room again. */
+const AGAIN_MS = 1_000;
+const LONGEST_WAIT_MS = 60_000;
+
+type Phase = "idle" | "scheduled" | "planning" | "again" | "stopped";
 
 export function createLoop(options: LoopOptions): Loop {
   const { store, limits } = options;
-  const heardAt = new Map<string, { listening_ms: Ms; at_ms: Ms; connected: boolean }>();
-  let listening = 0;
-  let turned = options.monotonic();
-  let state: "idle" | "scheduled" | "planning" | "again" | "stopped" = "idle";
+  const listening = createListening(options.monotonic);
+  const desk: { phase: Phase } = { phase: "idle" };
   let fenced: string | null = null;
-  let last: { blocked: readonly Blocked[]; notices: readonly string[] } = { blocked: [], notices: [] };
-  let timer: ReturnType<typeof setTimeout> | null = null;
-
-  const contacts = (): Map<string, ContactFact> => new Map([...heardAt].map(([id, heard]) =>
-    [id, { connected: heard.connected, silent_ms: Math.max(0, listening - heard.listening_ms) }]));
-
-  const snapshot = (planned: State, now_ms: Ms): Snapshot => ({ state: planned, spec: store.spec, contacts: contacts(),
-    listening_ms: listening, now_ms, seed: options.seed(), limits });
-
+  let last: Pick<Plan, "blocked" | "notices"> = { blocked: [], notices: [] };
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const unlisten = store.onCommit(() => wake());
 
-  const tick = setInterval(() => {
-    const now = options.monotonic();
-    listening += Math.min(now - turned, TURN_LIMIT_MS);
-    turned = now;
-  }, TICK_MS);
+  const snapshot = (planned: State, now_ms: Ms): Snapshot => ({ state: planned, spec: store.spec,
+    contacts: listening.contacts(), listening_ms: listening.listening_ms(), now_ms, seed: options.seed(), limits });
 
   function wake(): void {
-    if (state === "planning") state = "again";
-    if (state !== "idle") return;
-    state = "scheduled";
-    setImmediate(() => void pass().catch(options.failed));
+    if (desk.phase === "planning") desk.phase = "again";
+    if (desk.phase !== "idle" || fenced !== null) return;
+    desk.phase = "scheduled";
+    setImmediate(() => void pass());
+  }
+
+  function wakeIn(wait_ms: Ms): void {
+    timer = setTimeout(wake, Math.min(Math.max(wait_ms, 1), LONGEST_WAIT_MS));
   }
 
   async function pass(): Promise<void> {
-    if (state === "stopped" || fenced !== null) return;
-    state = "planning";
-    if (timer !== null) clearTimeout(timer);
-    const { value } = await store.commit("plan", (draft) => {
+    if (desk.phase === "stopped") return;
+    desk.phase = "planning";
+    clearTimeout(timer);
+    const done = await store.commit("plan", (draft) => {
       const planned = plan(snapshot(draft.state, draft.now_ms));
       draft.put(planned.changes);
       return { planned, now_ms: draft.now_ms };
+    }).catch((error: unknown) => {
+      // A full disk may have room again; anything else is the end of this process, which starts again and plans afresh.
+      if (!(error instanceof StorageError) || error.code !== "storage_full") options.failed(error);
+      return null;
     });
-    const { planned } = value;
-    last = { blocked: planned.blocked, notices: planned.notices };
-    const again = (state as string) === "again" || planned.more || planned.ops.length > 0;
-    if ((state as string) === "stopped") return;
-    state = "idle";
-    if (again) wake();
-    else if (planned.wake_at_ms !== null) {
-      timer = setTimeout(wake, Math.min(Math.max(planned.wake_at_ms - value.now_ms, 1), 60_000));
-    }
+    next(done?.value ?? null);
+  }
+
+  /** Back to waiting, for a change or for the time at which time alone is one. */
+  function next(done: { readonly planned: Plan; readonly now_ms: Ms } | null): void {
+    if (desk.phase === "stopped") return;
+    const changed = desk.phase === "again";
+    desk.phase = "idle";
+    if (done === null) return wakeIn(AGAIN_MS);
+    const { planned, now_ms } = done;
+    last = planned;
+    if (changed || planned.more || planned.ops.length > 0) wake();
+    else if (planned.wake_at_ms !== null) wakeIn(planned.wake_at_ms - now_ms);
   }
 
   return {
-    wake, contacts, snapshot,
+    ...listening, wake, snapshot,
     blocked: () => last.blocked,
     notices: () => (fenced === null ? last.notices : [fenced, ...last.notices]),
-    listening_ms: () => listening,
-    lastSeen: (node_id) => heardAt.get(node_id)?.at_ms ?? null,
-    heard(node_id, now_ms) {
-      const before = heardAt.get(node_id);
-      heardAt.set(node_id, { listening_ms: listening, at_ms: now_ms, connected: true });
-      if (before === undefined || !before.connected) wake();
-    },
-    gone(node_id) {
-      const heard = heardAt.get(node_id);
-      if (heard === undefined) return;
-      heardAt.set(node_id, { ...heard, connected: false });
-      wake();
-    },
+    heard: (node_id, now_ms) => void (listening.heard(node_id, now_ms) && wake()),
+    gone: (node_id) => void (listening.gone(node_id) && wake()),
     fence(why) {
       if (fenced === null) options.say(why);
       fenced = why;
     },
     stop() {
-      state = "stopped";
+      desk.phase = "stopped";
       unlisten();
-      clearInterval(tick);
-      if (timer !== null) clearTimeout(timer);
+      listening.stop();
+      clearTimeout(timer);
     },
   };
 }
