@@ -23,6 +23,12 @@ export interface LivesWorld {
   readonly note: (what: string) => void;
   /** The row as any database of this world last had it; `null`: never heard of. */
   readonly row: (uid: string) => TaskRow | null;
+  /** How often a run's task may fail and come again. */
+  readonly retries: (run_uid: string) => number;
+  /** Whether an attempt's end is in the books; after a restore it may not be. */
+  readonly isBooked: (uid: string) => boolean;
+  /** Whether the machine's agent lost records, so that it could not say how its tasks ended. */
+  readonly isForgetful: (machine: Machine) => boolean;
   /** Attempts that may overlap with a newer one: given up with a replacement, or beyond anybody's reach. */
   readonly mayOverlap: (older: Life, newer: Life) => boolean;
 }
@@ -31,7 +37,7 @@ export interface Lives extends Watcher {
   readonly all: ReadonlyMap<string, Life>;
   readonly living: ReadonlyMap<string, Life>;
   /** A stop for this attempt (and what it may have been followed by) was sent with a reason that holds. */
-  stopSent(uid: string, attempt: number): void;
+  stopSent(uid: string, attempt: number, grace_ms: number): void;
   /** An agent closed its record: what it wrote must be what happened. */
   recordEnded(machine: Machine, record: TaskRecord): void;
   /** How the life of an attempt ended, whatever was reported. */
@@ -42,12 +48,14 @@ export function watchLives(world: LivesWorld): Lives {
   const all = new Map<string, Life>();
   const living = new Map<string, Life>();
   const bySlot = new Map<string, Life[]>();
-  const stopped = new Map<string, number>();
+  const stopped = new Map<string, Stopped>();
 
   return {
     all, living,
     of: (uid) => all.get(uid) ?? null,
-    stopSent: (uid, attempt) => void stopped.set(uid, attempt),
+    stopSent: (uid, attempt, grace_ms) => {
+      if (!stopped.has(uid)) stopped.set(uid, { attempt, at_ms: world.now(), grace_ms });
+    },
     started: (machine, process) => {
       const { identity } = process.assignment;
       const life: Life = { uid: process.uid, identity, machine, process, started_ms: world.now(), ended_ms: null, exit: null };
@@ -58,6 +66,8 @@ export function watchLives(world: LivesWorld): Lives {
       const key = slotKey(identity.owner_uid, identity.slot);
       const others = bySlot.get(key) ?? [];
       for (const other of others) checkPair(other, life, world);
+      checkFinished(others, life, world);
+      checkRate(others, life);
       bySlot.set(key, [...others, life]);
       all.set(life.uid, life);
       living.set(life.uid, life);
@@ -67,8 +77,12 @@ export function watchLives(world: LivesWorld): Lives {
       const life = all.get(process.uid);
       world.note(`! ${signal} by ${by} to ${taskName(process.assignment.identity)} on ${machine.id}`);
       if (life === undefined || by === "lease") return;
-      demand(isOrdered(process, stopped) || isOverLimit(process, world.now()), "I7: nothing is stopped without an order",
-        () => `${describe(life)} got ${signal}`);
+      const limit = { at_ms: limitAt(process), grace_ms: process.assignment.stop.grace_ms };
+      const orders = [orderFor(process, stopped) ?? limit, limit].filter(({ at_ms }) => at_ms <= world.now());
+      demand(orders.length > 0, "I7: nothing is stopped without an order", () => `${describe(life)} got ${signal}`);
+      const killable_ms = Math.min(...orders.map(({ at_ms, grace_ms }) => at_ms + grace_ms));
+      demand(signal !== "KILL" || world.now() >= killable_ms, "L5: a grace is kept",
+        () => `${describe(life)} is killed ${killable_ms - world.now()} ms early`);
     },
     ended: (machine, process, exit) => {
       const life = all.get(process.uid);
@@ -125,10 +139,19 @@ function checkRoom(machine: Machine): void {
     () => `${machine.id} has ${cpu} of ${machine.capacity.cpu_milli} milli-cores, ${memory} bytes promised`);
 }
 
-/** A stop of an attempt holds for those that its agent made after it. */
-function isOrdered(process: Process, stopped: ReadonlyMap<string, number>): boolean {
-  const { uid, assignment } = process;
-  return stopped.has(uid) || [...stopped].some(([first, attempt]) => descends(uid, assignment.identity.attempt, first, attempt));
+interface Stopped {
+  readonly attempt: number;
+  readonly at_ms: number;
+  readonly grace_ms: number;
+}
+
+/** The first order to stop it; one for an attempt holds for those that its agent made after it. */
+function orderFor(process: Process, stopped: ReadonlyMap<string, Stopped>): Stopped | null {
+  const own = stopped.get(process.uid);
+  if (own !== undefined) return own;
+  const { attempt } = process.assignment.identity;
+  for (const [first, order] of stopped) if (descends(process.uid, attempt, first, order.attempt)) return order;
+  return null;
 }
 
 /** Whether an attempt is one that an agent made of another under its grant. */
@@ -141,7 +164,31 @@ export function descends(uid: string, attempt: number, first_uid: string, first:
   return false;
 }
 
-function isOverLimit(process: Process, now_ms: number): boolean {
-  const { time_limit_ms } = process.assignment;
-  return time_limit_ms !== null && now_ms >= process.started_ms + time_limit_ms;
+function limitAt({ assignment, started_ms }: Process): number {
+  return assignment.time_limit_ms === null ? Number.POSITIVE_INFINITY : started_ms + assignment.time_limit_ms;
+}
+
+const endedAlone = (life: Life): boolean => life.exit?.exit_code != null && life.process.signals.length === 0;
+
+/** I5 and L3 for jobs: what succeeded is not done again, and what failed only as often as its retries allow. */
+function checkFinished(others: readonly Life[], life: Life, world: LivesWorld): void {
+  const { identity, process } = life;
+  if (identity.kind !== "job" || [...others, life].some((other) => other.identity.member > 0)) return;
+  const before = others.filter((other) => endedAlone(other) && !world.mayOverlap(other, life) && !world.isForgetful(other.machine));
+  const done = before.find((other) => other.exit?.exit_code === 0 && other.exit.ended_ms < limitAt(other.process));
+  demand(done === undefined, "I5: finished work never runs again", () => `${describe(life)} after ${describe(done ?? life)}`);
+  const retries = world.retries(identity.owner_uid);
+  const failed = before.filter((other) => other.exit?.exit_code !== 0 && world.isBooked(other.uid)).length;
+  demand(failed <= retries || process.assignment.identity.attempt === 1, "L3: retries are bounded",
+    () => `${describe(life)} after ${failed} failures, ${retries} retries`);
+}
+
+const CROWD_MS = 5_000;
+const CROWD = 7;
+
+/** L3: what crashes comes back ever more slowly. */
+function checkRate(others: readonly Life[], life: Life): void {
+  const recent = others.filter((other) => other.identity.version === life.identity.version &&
+    other.identity.member === life.identity.member && endedAlone(other) && life.started_ms - other.started_ms < CROWD_MS);
+  demand(recent.length < CROWD, "L3: restarts are bounded", () => `${describe(life)} is the ${recent.length + 1}th in 5 s`);
 }

@@ -101,7 +101,7 @@ function unrest(world: World): string[] {
   }
   for (const workload of state.workloads.values()) wrong.push(...workloadUnrest(state, workload, planned, excused));
   for (const run of state.runs.values()) wrong.push(...runUnrest(state, run, planned, excused));
-  return [...wrong, ...orphanUnrest(world, state)];
+  return [...wrong, ...orphanUnrest(world, state), ...limitUnrest(world)];
 }
 
 /** On a node that is silent for good, or of which its operator was asked to decide. */
@@ -138,7 +138,8 @@ function workloadUnrest(state: State, workload: WorkloadRow, planned: Plan, excu
     return tasks.every((task) => excused.has(task.uid)) && tasks.length > 0 ? [] : [`L1: ${name} is still being removed`];
   }
   if (workload.kind !== "service") return [];
-  const wrong: string[] = [];
+  const wrong = tasks.filter((task) => task.slot >= workload.settings.replicas && !excused.has(task.uid))
+    .map((task) => `L1: ${taskName(task)} is one too many`);
   for (let slot = 0; slot < workload.settings.replicas; slot++) {
     const here = tasks.filter((task) => task.slot === slot && task.desired !== "stop" && task.written_off === null);
     const wanted = here.filter((task) => task.version === workload.version);
@@ -156,6 +157,15 @@ function runUnrest(state: State, run: RunRow, planned: Plan, excused: ReadonlySe
   if (isFinal(run.state)) return tasks.some((task) => excused.has(task.uid)) ? [] : [`L1: run ${run.run} is ${run.state} and still there`];
   if (tasks.length > 0 || isExplained(planned, run.uid, null) || run.reason !== null) return [];
   return [`L2: run ${run.run} is ${run.state} with no task and no reason`];
+}
+
+/** L5: nothing lives much longer than its limit. */
+function limitUnrest(world: World): string[] {
+  return [...world.lives.living.values()].filter(({ process: { assignment }, started_ms, machine }) =>
+    assignment.time_limit_ms !== null && world.agents.has(machine.id) && world.agents.get(machine.id)?.owner.state === "running" &&
+    !machine.disk.unreadable.has(assignment.uid) && !world.lostDisks.has(machine.id) &&
+    world.schedule.now_ms > started_ms + assignment.time_limit_ms + assignment.stop.grace_ms + LOOK_EVERY_MS)
+    .map((life) => `L5: ${taskName(life.identity)} on ${life.machine.id} lives beyond its limit`);
 }
 
 /** I8: whatever lives on a node that is heard is a task of the books, or an orphan that is shown. */

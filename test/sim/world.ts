@@ -114,7 +114,9 @@ export function makeWorld(seed: string): World {
     isDiskLost: (id) => world.lostDisks.has(world.nodes.get(id)?.id ?? ""),
     writtenOff: (row) => checkSilence(world, row) }, database);
   const lives: Lives = watchLives({ now: () => schedule.now_ms, note: trace.note, row: (uid) => ledger.rows.get(uid) ?? null,
-    mayOverlap: (older, newer) => mayOverlap(world, older, newer) });
+    isBooked: (uid) => world.database.ended_tasks.has(uid),
+    isForgetful: (machine) => world.lostDisks.has(machine.id), mayOverlap: (older, newer) => mayOverlap(world, older, newer),
+    retries: (uid) => world.database.state.runs.get(uid)?.settings.retries ?? Number.POSITIVE_INFINITY });
   const guarded = <A extends unknown[]>(what: (...args: A) => void) => watched(() => world, what);
   const keeper = makeKeeper(schedule, random.fork("keeper"), lives);
   const nodes = random.fork("nodes");
