@@ -81,7 +81,7 @@ function heal(cluster: RandomCluster): void {
 }
 
 function behave(cluster: RandomCluster): void {
-  for (const task of [...cluster.state.tasks.values()]) {
+  for (const task of cluster.state.tasks.values()) {
     const { state } = task.observed;
     if (task.desired === "stop") end(cluster, task, "stopped", null);
     else if (task.kind === "job" && state === "running") end(cluster, task, "succeeded", 0);

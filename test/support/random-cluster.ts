@@ -87,7 +87,7 @@ export function live(cluster: RandomCluster, dice: Dice): void {
   const elapsed = dice.pick([0, 100, 1_000, 5_000, 30_000, 120_000]);
   cluster.now_ms += elapsed;
   for (const contact of cluster.contacts.values()) if (!contact.connected) contact.silent_ms += elapsed;
-  for (const task of [...cluster.state.tasks.values()]) {
+  for (const task of cluster.state.tasks.values()) {
     if (cluster.contacts.get(task.node_id)?.connected === true && dice.chance(0.5)) liveTask(cluster, dice, task);
   }
   people(cluster, dice);
@@ -115,7 +115,7 @@ function liveNode(cluster: RandomCluster, dice: Dice, id: string, contact: { con
 
 function reboot(cluster: RandomCluster, node: NodeRow): void {
   putNode(cluster, { ...node, boot_id: digest128(`${node.boot_id} again`) });
-  for (const task of [...cluster.state.tasks.values()]) {
+  for (const task of cluster.state.tasks.values()) {
     if (task.node_id === node.id) end(cluster, task, "lost", null);
   }
 }
@@ -162,14 +162,14 @@ export function end(cluster: RandomCluster, task: TaskRow, state: TaskFinal["sta
 }
 
 function people(cluster: RandomCluster, dice: Dice): void {
-  for (const workload of [...cluster.state.workloads.values()]) {
+  for (const workload of cluster.state.workloads.values()) {
     if (workload.removing) continue;
     if (dice.chance(0.04)) newVersion(cluster, dice, workload);
     else if (dice.chance(0.03)) putWorkload(cluster, { ...workload, settings: { ...workload.settings, replicas: dice.below(5) } });
     else if (dice.chance(0.01)) putWorkload(cluster, { ...workload, removing: true });
   }
   if (dice.chance(0.2)) submit(cluster, dice);
-  for (const run of [...cluster.state.runs.values()]) {
+  for (const run of cluster.state.runs.values()) {
     if (run.cancel === null && dice.chance(0.02)) {
       put(cluster, { table: "runs", key: run.uid, row: { ...run, cancel: { at_ms: cluster.now_ms, by: "alice" } } });
     }
