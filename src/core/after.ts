@@ -11,7 +11,7 @@ import { isServiceUp } from "./services";
  */
 export function resolveWaiting(pass: Pass, waiting: readonly RunRow[]): void {
   let open = [...waiting].sort((a, b) => a.run - b.run);
-  for (let moved = true; moved; ) {
+  for (let moved = true; moved;) {
     const still = open.filter((run) => !resolve(pass, run));
     moved = still.length < open.length;
     open = still;
@@ -34,8 +34,9 @@ function resolve(pass: Pass, row: RunRow): boolean {
     return true;
   }
   // A result is kept, since its run may leave; that a service is up must hold at the time.
-  const kept = after.map((each, n) => (each.when === "up" ? run.after[n] ?? each : each));
-  if (kept.some((each, n) => each.met !== run.after[n]?.met)) setRun(pass, { ...run, after: kept }, "part of what it waits for is there");
+  const kept = after.map((each, n) => (each.when === "up" ? (run.after[n] ?? each) : each));
+  if (kept.some((each, n) => each.met !== run.after[n]?.met))
+    setRun(pass, { ...run, after: kept }, "part of what it waits for is there");
   return false;
 }
 
@@ -69,13 +70,20 @@ function whyNever(pass: Pass, run: RunRow, after: RunAfter): string {
   return state === null ? `${name} is no longer there` : `${name} ${SAID[state]}`;
 }
 
-const SAID = { waiting: "waits", queued: "waits", running: "runs", succeeded: "has succeeded", failed: "has failed",
-  cancelled: "was cancelled" } as const;
+const SAID = {
+  waiting: "waits",
+  queued: "waits",
+  running: "runs",
+  succeeded: "has succeeded",
+  failed: "has failed",
+  cancelled: "was cancelled",
+} as const;
 
 const WAITS_FOR = { succeeded: "to succeed", ended: "to end", failed: "to fail", up: "to be up" } as const;
 
 function note(pass: Pass, run: RunRow): void {
-  const open = run.after.filter((each) => each.met !== true)
+  const open = run.after
+    .filter((each) => each.met !== true)
     .map((each) => `${run.app === null ? each.name : `${run.app}.${each.name}`} ${WAITS_FOR[each.when]}`);
   waitFor(pass, run, 0, `waits for ${open.join(", ")}`);
 }

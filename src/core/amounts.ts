@@ -29,11 +29,24 @@ interface Amount {
   readonly none: string;
 }
 
-const bytesOf = (what: string, key: Amount["key"]): Amount => ({ key, asked: (n) => `${formatBytes(n)} of ${what}`,
-  text: (n) => formatBytes(floorBytes(n)), down: floorBytes, less: "less than", none: `too little free ${what}` });
+const bytesOf = (what: string, key: Amount["key"]): Amount => ({
+  key,
+  asked: (n) => `${formatBytes(n)} of ${what}`,
+  text: (n) => formatBytes(floorBytes(n)),
+  down: floorBytes,
+  less: "less than",
+  none: `too little free ${what}`,
+});
 
 const AMOUNTS = {
-  cpu: { key: "cpu_milli", asked: formatCores, text: formatCpu, down: (n) => n, less: "fewer than", none: "too few free cores" },
+  cpu: {
+    key: "cpu_milli",
+    asked: formatCores,
+    text: formatCpu,
+    down: (n) => n,
+    less: "fewer than",
+    none: "too few free cores",
+  },
   memory: bytesOf("memory", "memory_bytes"),
   disk: bytesOf("disk", "disk_bytes"),
 } satisfies Record<string, Amount>;
@@ -53,13 +66,19 @@ export function checkAmounts(name: keyof typeof AMOUNTS): (look: Look, room: Roo
     if (need <= free || need === 0) return null;
     const capacity = room.node.capacity[key];
     if (need > capacity) {
-      return found(name, `have ${less} ${asked(need)}`, { hopeless: true,
+      return found(name, `have ${less} ${asked(need)}`, {
+        hopeless: true,
         best: { value: capacity, text: `largest ${text(capacity)}` },
-        detail: `asks for ${asked(need)}, the node has ${text(capacity)}`, change: changeTo(name, down(capacity), ask) });
+        detail: `asks for ${asked(need)}, the node has ${text(capacity)}`,
+        change: changeTo(name, down(capacity), ask),
+      });
     }
     const left = Math.max(0, free);
-    return found(name, `have ${none}`, { best: mostFree(left, text(left)),
-      detail: `asks for ${asked(need)}, ${text(left)} of ${text(capacity)} free`, change: changeTo(name, down(left), ask) });
+    return found(name, `have ${none}`, {
+      best: mostFree(left, text(left)),
+      detail: `asks for ${asked(need)}, ${text(left)} of ${text(capacity)} free`,
+      change: changeTo(name, down(left), ask),
+    });
   };
 }
 
@@ -79,12 +98,18 @@ export function checkCountables({ shape }: Look, room: Room): Found | null {
     const ask = (n: number): string => `ask for ${n} ${name}`;
     if (capacity === 0) return found("countable", `have no ${name}`, { hopeless: true });
     if (need > capacity) {
-      return found("countable", `have fewer than ${need} ${name}`, { hopeless: true,
-        best: { value: capacity, text: `most ${capacity}` }, change: changeTo(name, capacity, ask) });
+      return found("countable", `have fewer than ${need} ${name}`, {
+        hopeless: true,
+        best: { value: capacity, text: `most ${capacity}` },
+        change: changeTo(name, capacity, ask),
+      });
     }
     const left = Math.max(0, free);
-    return found("countable", `have too few free ${name}`, { best: mostFree(left, String(left)),
-      detail: `asks for ${need} ${name}, ${left} of ${capacity} free`, change: changeTo(name, left, ask) });
+    return found("countable", `have too few free ${name}`, {
+      best: mostFree(left, String(left)),
+      detail: `asks for ${need} ${name}, ${left} of ${capacity} free`,
+      change: changeTo(name, left, ask),
+    });
   }
   return null;
 }
@@ -102,17 +127,24 @@ export function checkGpu({ shape }: Look, room: Room): Found | null {
   if (fitting.length === 0) return noMemory(gpu, kind);
   const such = gpu.models.length > 0 || gpu.memory_min_bytes !== null || gpu.memory_max_bytes !== null ? "such " : "";
   if (fitting.length < gpu.count) {
-    return found("gpu", `have fewer than ${gpu.count} ${such}cards`, { hopeless: true,
-      best: { value: fitting.length, text: `most ${fitting.length}` }, change: fewerCards(fitting.length) });
+    return found("gpu", `have fewer than ${gpu.count} ${such}cards`, {
+      hopeless: true,
+      best: { value: fitting.length, text: `most ${fitting.length}` },
+      change: fewerCards(fitting.length),
+    });
   }
   const broken = fitting.filter((device) => device.state !== "ok");
   if (fitting.length - broken.length < gpu.count) {
-    return found("gpu", `have ${such}cards that are out of order`,
-      { detail: broken.map((device) => `${device.id} is ${device.state}`).join(", "), change: fewerCards(free) });
+    return found("gpu", `have ${such}cards that are out of order`, {
+      detail: broken.map((device) => `${device.id} is ${device.state}`).join(", "),
+      change: fewerCards(free),
+    });
   }
-  return found("gpu", `have too few free ${such}cards`, { best: mostFree(free, String(free)),
+  return found("gpu", `have too few free ${such}cards`, {
+    best: mostFree(free, String(free)),
     detail: `asks for ${gpu.count} ${such}card${gpu.count === 1 ? "" : "s"}, ${free} of ${fitting.length} free`,
-    change: fewerCards(free) });
+    change: fewerCards(free),
+  });
 }
 
 const fewerCards = (count: number): Found["change"] =>
@@ -122,10 +154,16 @@ function noKind(gpu: GpuRequest, room: Room): Found {
   const vendor = gpu.vendor ?? "nvidia";
   const of = gpu.models.length > 0 ? gpu.models.join(" or ") : vendor;
   const others = wholeDevices(room.node.devices).filter((device) => device.vendor === vendor && hasMemory(gpu, device));
-  const detail = room.node.devices.length === 0 ? "has no card"
-    : `has no ${of} card, but ${[...new Set(room.node.devices.map((device) => device.model))].join(", ")}`;
-  return found("gpu", `have no ${of} card`, { hopeless: true, detail, change: others.length < gpu.count ? null
-    : { key: "model", value: 0, text: `drop the model ${gpu.models.join(", ")}` } });
+  const detail =
+    room.node.devices.length === 0
+      ? "has no card"
+      : `has no ${of} card, but ${[...new Set(room.node.devices.map((device) => device.model))].join(", ")}`;
+  return found("gpu", `have no ${of} card`, {
+    hopeless: true,
+    detail,
+    change:
+      others.length < gpu.count ? null : { key: "model", value: 0, text: `drop the model ${gpu.models.join(", ")}` },
+  });
 }
 
 function noMemory(gpu: GpuRequest, kind: readonly Device[]): Found {
@@ -134,13 +172,17 @@ function noMemory(gpu: GpuRequest, kind: readonly Device[]): Found {
   if (min !== null && sizes.every((size) => size < min)) {
     const value = Math.max(...sizes);
     const enough = kind.filter((device) => device.memory_bytes === value).length >= gpu.count;
-    return found("gpu", `have no card with ${formatCard(min)}`, { hopeless: true,
+    return found("gpu", `have no card with ${formatCard(min)}`, {
+      hopeless: true,
       best: { value, text: `largest ${formatCard(value)}` },
-      change: enough ? { key: "card memory", value, text: `ask for ${formatCard(value)}` } : null });
+      change: enough ? { key: "card memory", value, text: `ask for ${formatCard(value)}` } : null,
+    });
   }
   const bound = min === null ? `at most ${formatCard(max ?? 0)}` : `${formatCard(min)} to ${formatCard(max ?? 0)}`;
   const value = Math.min(...sizes);
-  return found("gpu", `have no card with ${bound}`, { hopeless: true,
+  return found("gpu", `have no card with ${bound}`, {
+    hopeless: true,
     best: { value: -value, text: `smallest ${formatCard(value)}` },
-    change: { key: "card memory at most", value: -value, text: `take cards of ${formatCard(value)}` } });
+    change: { key: "card memory at most", value: -value, text: `take cards of ${formatCard(value)}` },
+  });
 }

@@ -1,4 +1,4 @@
-// What a plan's operations make of the state: rows for the commit, and a new state for what-if, tests and the simulator.
+// What a plan's operations make of the state: rows for the commit, and a new state for what-if, tests and the sim.
 
 import { unreachable } from "./assert";
 import type { Change, RunRow, State, TaskFinal, TaskRow, WorkloadRow } from "./model";
@@ -19,8 +19,10 @@ export function changesOf(op: Op, state: State, now_ms: Ms): Change[] {
       return [put({ ...current(state, op.task), written_off: { at_ms: now_ms, why: op.why } })];
     case "lose": {
       const ended = { ...current(state, op.task), observed: lostFinal(op.task, op.why, now_ms) };
-      const gone: Change[] = [{ table: "tasks", key: op.task.uid, row: null },
-        { table: "ended_tasks", key: op.task.uid, row: ended }];
+      const gone: Change[] = [
+        { table: "tasks", key: op.task.uid, row: null },
+        { table: "ended_tasks", key: op.task.uid, row: ended },
+      ];
       return op.slot === null ? gone : [...gone, { table: "slots", key: op.slot.key, row: op.slot }];
     }
     case "node":
@@ -28,8 +30,11 @@ export function changesOf(op: Op, state: State, now_ms: Ms): Change[] {
     case "run":
       return runChanges(op.run, op.run.workload_uid === null ? undefined : state.workloads.get(op.run.workload_uid));
     case "archive":
-      return [{ table: "runs", key: op.run.uid, row: null }, { table: "ended_runs", key: op.run.uid, row: op.run },
-        { table: "slots", key: slotKey(op.run.uid, 0), row: null }];
+      return [
+        { table: "runs", key: op.run.uid, row: null },
+        { table: "ended_runs", key: op.run.uid, row: op.run },
+        { table: "slots", key: slotKey(op.run.uid, 0), row: null },
+      ];
     case "remove":
       return removed(op.what, op.uid, state, now_ms);
     case "port":
@@ -53,8 +58,15 @@ function runChanges(run: RunRow, workload: WorkloadRow | undefined): Change[] {
 
 /** How a task ends that is lost. */
 const lostFinal = (task: TaskRow, why: string, now_ms: Ms): TaskFinal => ({
-  state: "lost", started_ms: "started_ms" in task.observed ? task.observed.started_ms : null, finished_ms: now_ms,
-  exit_code: null, signal: null, reason: why, peak_memory_bytes: null, tail: null });
+  state: "lost",
+  started_ms: "started_ms" in task.observed ? task.observed.started_ms : null,
+  finished_ms: now_ms,
+  exit_code: null,
+  signal: null,
+  reason: why,
+  peak_memory_bytes: null,
+  tail: null,
+});
 
 /** A grave for what a returning task could name, and nothing live left behind. */
 function removed(what: "app" | "workload", uid: string, state: State, now_ms: Ms): Change[] {
@@ -72,8 +84,10 @@ export function changesOfAll(ops: readonly Op[], state: State, now_ms: Ms): Chan
   const changes: Change[] = [];
   for (const op of ops) {
     const uid = op.op === "run" ? op.run.workload_uid : null;
-    const rows = op.op === "run" && uid !== null ? runChanges(op.run, workloads.get(uid) ?? state.workloads.get(uid))
-      : changesOf(op, state, now_ms);
+    const rows =
+      op.op === "run" && uid !== null
+        ? runChanges(op.run, workloads.get(uid) ?? state.workloads.get(uid))
+        : changesOf(op, state, now_ms);
     for (const row of rows) {
       if (uid !== null && row.table === "workloads" && row.row !== null) workloads.set(row.key, row.row);
       changes.push(row);
@@ -97,7 +111,7 @@ export function withChanges(state: State, changes: readonly Change[]): State {
     const table = LIVE.find((each) => each === change.table);
     if (table === undefined) continue;
     let rows = copied.get(table);
-    if (rows === undefined) copied.set(table, rows = new Map<string, unknown>(state[table]));
+    if (rows === undefined) copied.set(table, (rows = new Map<string, unknown>(state[table])));
     if (change.row === null) rows.delete(change.key);
     else rows.set(change.key, change.row);
   }

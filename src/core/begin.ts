@@ -9,8 +9,24 @@ export function begin(snapshot: Snapshot): Pass {
   const { state, limits, now_ms } = snapshot;
   const { nodes, ops, mass_silence, notices, next_in_ms } = contact(snapshot);
   const pass: Pass = {
-    snapshot, state, limits, now_ms, nodes, mass_silence, tasks: byOwner(state), slots: new Map(), runs: new Map(),
-    ops: [...ops], stopped: new Set(), demands: [], waits: [], notices: [...notices], nodes_with_work: null, apart: null, checks: 0, made: 0,
+    snapshot,
+    state,
+    limits,
+    now_ms,
+    nodes,
+    mass_silence,
+    tasks: byOwner(state),
+    slots: new Map(),
+    runs: new Map(),
+    ops: [...ops],
+    stopped: new Set(),
+    demands: [],
+    waits: [],
+    notices: [...notices],
+    nodes_with_work: null,
+    apart: null,
+    checks: 0,
+    made: 0,
     wake_at_ms: null,
   };
   if (next_in_ms !== null) wakeAt(pass, now_ms + next_in_ms);

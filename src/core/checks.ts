@@ -18,10 +18,26 @@ export interface Look {
 type CheckOne = (look: Look, room: Room) => Found | null;
 
 /** What nothing that this pass places can change. */
-const FIXED: readonly CheckOne[] = [checkState, checkPool, checkHost, checkLabels, checkTaints, checkAccount, checkAvoid];
+const FIXED: readonly CheckOne[] = [
+  checkState,
+  checkPool,
+  checkHost,
+  checkLabels,
+  checkTaints,
+  checkAccount,
+  checkAvoid,
+];
 /** What is left, and who is there. */
-const MOVING: readonly CheckOne[] = [checkGpu, checkCountables, checkAmounts("cpu"), checkAmounts("memory"), checkAmounts("disk"),
-  checkPorts, checkApart, checkTogether];
+const MOVING: readonly CheckOne[] = [
+  checkGpu,
+  checkCountables,
+  checkAmounts("cpu"),
+  checkAmounts("memory"),
+  checkAmounts("disk"),
+  checkPorts,
+  checkApart,
+  checkTogether,
+];
 
 /** Whether a node may be considered at all. */
 export const isCandidate = (look: Look, room: Room): boolean => FIXED.every((check) => check(look, room) === null);
@@ -57,22 +73,31 @@ const silent = (contact: string, silence_ms: Ms): Found =>
 function checkPool({ shape }: Look, { node }: Room): Found | null {
   const pool = shape.spec.place.pool ?? "default";
   if (node.pool === pool) return null;
-  return found("pool", `are not in pool ${pool}`, { hopeless: true, detail: `is in pool ${node.pool}, not ${pool}`,
-    change: { key: `pool ${node.pool}`, value: 0, text: `ask for pool ${node.pool}` } });
+  return found("pool", `are not in pool ${pool}`, {
+    hopeless: true,
+    detail: `is in pool ${node.pool}, not ${pool}`,
+    change: { key: `pool ${node.pool}`, value: 0, text: `ask for pool ${node.pool}` },
+  });
 }
 
 function checkHost({ shape }: Look, { node }: Room): Found | null {
   const { hosts } = shape.spec.place;
   if (hosts.length === 0 || hosts.includes(node.name)) return null;
-  return found("host", "are not among its hosts", { hopeless: true, detail: `is not one of ${hosts.join(", ")}`,
-    change: { key: "hosts", value: 0, text: "drop hosts" } });
+  return found("host", "are not among its hosts", {
+    hopeless: true,
+    detail: `is not one of ${hosts.join(", ")}`,
+    change: { key: "hosts", value: 0, text: "drop hosts" },
+  });
 }
 
 function checkLabels({ shape }: Look, { node }: Room): Found | null {
   const missing = shape.spec.place.labels.filter((check) => !labelHolds(check, node));
   if (missing.length === 0) return null;
   const text = missing.map(formatLabelCheck).join(" and ");
-  return found("label", `lack ${text}`, { hopeless: true, change: { key: `label ${text}`, value: 0, text: `drop ${text}` } });
+  return found("label", `lack ${text}`, {
+    hopeless: true,
+    change: { key: `label ${text}`, value: 0, text: `drop ${text}` },
+  });
 }
 
 function checkTaints({ shape }: Look, { node }: Room): Found | null {
@@ -80,21 +105,28 @@ function checkTaints({ shape }: Look, { node }: Room): Found | null {
   const against = node.taints.filter((taint) => taint.effect === "no_schedule" && !isTolerated(taint, tolerate));
   if (against.length === 0) return null;
   const text = against.map(formatTaint).join(" and ");
-  return found("taint", `are tainted ${text}`, { hopeless: true,
-    change: { key: `taint ${text}`, value: 0, text: `tolerate ${text}` } });
+  return found("taint", `are tainted ${text}`, {
+    hopeless: true,
+    change: { key: `taint ${text}`, value: 0, text: `tolerate ${text}` },
+  });
 }
 
 /** An agent that is not root runs its own account's tasks only, unless all share one account there. */
 function checkAccount({ shape }: Look, { node }: Room): Found | null {
   const { unix_user, accounts } = node.facts;
   if (unix_user === "root" || accounts === "shared" || unix_user === shape.account) return null;
-  return found("account", `take no tasks of account ${shape.account}`, { hopeless: true,
-    detail: `its agent runs as ${unix_user} and takes no tasks of account ${shape.account}` });
+  return found("account", `take no tasks of account ${shape.account}`, {
+    hopeless: true,
+    detail: `its agent runs as ${unix_user} and takes no tasks of account ${shape.account}`,
+  });
 }
 
 function checkAvoid({ shape }: Look, { node }: Room): Found | null {
-  return shape.avoid.has(node.id) ? found("avoid", "are left out for a while, since they rejected it",
-    { detail: "rejected it and is left out for a while" }) : null;
+  return shape.avoid.has(node.id)
+    ? found("avoid", "are left out for a while, since they rejected it", {
+        detail: "rejected it and is left out for a while",
+      })
+    : null;
 }
 
 function checkPorts({ pass, rooms, shape }: Look, room: Room): Found | null {
@@ -102,9 +134,10 @@ function checkPorts({ pass, rooms, shape }: Look, room: Room): Found | null {
   if (chosen.ok) return null;
   const { port, resting } = chosen.trouble;
   if (port === null) return found("port", "have no automatic port left");
-  return found("port", `have port ${port} ${resting ? "resting after its last use" : "in use"}`,
-    { detail: `port ${port} is ${resting ? "resting after its last use" : "in use"}`,
-      change: { key: `port ${port}`, value: 0, text: `publish another port than ${port}, or auto` } });
+  return found("port", `have port ${port} ${resting ? "resting after its last use" : "in use"}`, {
+    detail: `port ${port} is ${resting ? "resting after its last use" : "in use"}`,
+    change: { key: `port ${port}`, value: 0, text: `publish another port than ${port}, or auto` },
+  });
 }
 
 /** The workload name in a host key. */
@@ -116,8 +149,10 @@ function checkApart({ pass, rooms, shape }: Look, room: Room): Found | null {
     if (countOn(pass, rooms, room, key).all <= own) continue;
     const name = nameOf(key);
     const asked = shape.spec.place.apart_from.includes(name);
-    return found("apart", `have a task of ${name}`, { detail: `has a task of ${name}, which it keeps apart from`,
-      change: asked ? { key: `apart ${name}`, value: 0, text: `drop apart_from ${name}` } : null });
+    return found("apart", `have a task of ${name}`, {
+      detail: `has a task of ${name}, which it keeps apart from`,
+      change: asked ? { key: `apart ${name}`, value: 0, text: `drop apart_from ${name}` } : null,
+    });
   }
   return null;
 }
@@ -128,8 +163,9 @@ function checkTogether({ pass, rooms, shape }: Look, room: Room): Found | null {
     if (!isAnywhere(pass, rooms, key)) {
       if (first) return found("together", `wait for the first task of ${name}`);
     } else if (countOn(pass, rooms, room, key).wanted === 0) {
-      return found("together", `have no task of ${name}`,
-        { change: { key: `together ${name}`, value: 0, text: `drop together_with ${name}` } });
+      return found("together", `have no task of ${name}`, {
+        change: { key: `together ${name}`, value: 0, text: `drop together_with ${name}` },
+      });
     }
   }
   return null;

@@ -27,8 +27,13 @@ export function contact(snapshot: Snapshot): Contacts {
   const silent: NodeRow[] = [];
   /** Heard again only now: nodes that fell silent together do not come back at once, and the last is no dead one. */
   const back: NodeRow[] = [];
-  const thresholds = [limits.unreachable_after_ms, limits.lost_after_ms, limits.replace_after_ms,
-    limits.requeue_after_ms, exclusiveSilence(limits)].sort((a, b) => a - b);
+  const thresholds = [
+    limits.unreachable_after_ms,
+    limits.lost_after_ms,
+    limits.replace_after_ms,
+    limits.requeue_after_ms,
+    exclusiveSilence(limits),
+  ].sort((a, b) => a - b);
   let nextIn: Ms | null = null;
   for (const row of state.nodes.values()) {
     const fact = factOf(snapshot, row);
@@ -48,8 +53,8 @@ export function contact(snapshot: Snapshot): Contacts {
     if (nextIn === null || rest < nextIn) nextIn = rest;
   }
   const together = [...silent, ...back];
-  const mass = silent.length > 0 && together.length >= 2 &&
-    together.length > limits.mass_silence_share * state.nodes.size;
+  const mass =
+    silent.length > 0 && together.length >= 2 && together.length > limits.mass_silence_share * state.nodes.size;
   return { nodes, ops, mass_silence: mass, notices: mass ? [massNotice(snapshot, together)] : [], next_in_ms: nextIn };
 }
 
@@ -71,8 +76,12 @@ function factOf(snapshot: Snapshot, row: NodeRow): NodeFact {
 }
 
 /** Contact falls with silence and comes back with a connection that speaks; what was given up stays so until then. */
-function contactAfter(before: Contact, connected: boolean, silence_ms: Ms,
-  limits: { readonly unreachable_after_ms: Ms; readonly lost_after_ms: Ms }): Contact {
+function contactAfter(
+  before: Contact,
+  connected: boolean,
+  silence_ms: Ms,
+  limits: { readonly unreachable_after_ms: Ms; readonly lost_after_ms: Ms },
+): Contact {
   if (silence_ms >= limits.lost_after_ms) return "lost";
   if (silence_ms >= limits.unreachable_after_ms) return before === "lost" ? "lost" : "unreachable";
   return connected ? "connected" : before;
@@ -84,7 +93,10 @@ const whyContact = (fact: NodeFact): string =>
 function massNotice(snapshot: Snapshot, silent: readonly NodeRow[]): string {
   const names = silent.map((node) => node.name).sort();
   const shown = names.length > 5 ? `${names.slice(0, 5).join(", ")} and ${names.length - 5} more` : names.join(", ");
-  return `${silent.length} of ${snapshot.state.nodes.size} nodes fell silent together (${shown}): it looks like the ` +
-    `network, so nothing is replaced until they are heard or have been silent for ${formatAge(snapshot.limits.lost_after_ms)}; ` +
-    "of a machine that is off: orch node forget NODE --fenced";
+  const limit = formatAge(snapshot.limits.lost_after_ms);
+  return (
+    `${silent.length} of ${snapshot.state.nodes.size} nodes fell silent together (${shown}): it looks like the ` +
+    `network, so nothing is replaced until they are heard or have been silent for ${limit}; ` +
+    "of a machine that is off: orch node forget NODE --fenced"
+  );
 }

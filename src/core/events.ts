@@ -24,24 +24,35 @@ function tell(op: Op, pass: Pass): Told | null {
   const nodeName = (id: string): string => pass.nodes.get(id)?.node.name ?? id;
   switch (op.op) {
     case "place":
-      return { verb: "placed", object: taskName(op.task), project: op.task.project,
-        detail: `on ${nodeName(op.task.node_id)}: ${op.why}` };
+      return {
+        verb: "placed",
+        object: taskName(op.task),
+        project: op.task.project,
+        detail: `on ${nodeName(op.task.node_id)}: ${op.why}`,
+      };
     case "stop":
       return { verb: "stop", object: taskName(op.task), project: op.task.project, detail: op.why };
     case "write_off":
-      return { verb: "written off", object: taskName(op.task), project: op.task.project,
-        detail: `on ${nodeName(op.task.node_id)}: ${op.why}` };
+      return {
+        verb: "written off",
+        object: taskName(op.task),
+        project: op.task.project,
+        detail: `on ${nodeName(op.task.node_id)}: ${op.why}`,
+      };
     case "lose":
       return { verb: "lost", object: taskName(op.task), project: op.task.project, detail: op.why };
     case "node":
       return { verb: contactVerb(op.node), object: op.node.name, project: null, detail: op.why };
     case "run":
       // A success is told by the end of its task.
-      return op.run.state !== "failed" && op.run.state !== "cancelled" ? null
+      return op.run.state !== "failed" && op.run.state !== "cancelled"
+        ? null
         : { verb: `run ${op.run.state}`, object: String(op.run.run), project: op.run.project, detail: op.why };
     case "remove":
       return { verb: "removed", object: op.name, project: null, detail: op.why };
-    case "go": case "archive": case "port":
+    case "go":
+    case "archive":
+    case "port":
       return null;
   }
 }

@@ -36,8 +36,12 @@ function failureOf(verdicts: readonly Verdict[], members: number): Failure {
   const fitting = verdicts.filter(({ found }) => found.length === 0).length;
   const nodes = verdicts.map(({ room, found }): NodeVerdict => ({ node: room.node.name, checks: found.map(checkOf) }));
   nodes.sort((a, b) => (a.node < b.node ? -1 : 1));
-  return { kind: possible < members ? "unsatisfiable" : "queued", summary: summaryOf(verdicts, fitting, members),
-    smallest_change: smallestChange(verdicts, fitting, members), nodes };
+  return {
+    kind: possible < members ? "unsatisfiable" : "queued",
+    summary: summaryOf(verdicts, fitting, members),
+    smallest_change: smallestChange(verdicts, fitting, members),
+    nodes,
+  };
 }
 
 const checkOf = ({ check, detail, hopeless }: Found): Check => ({ check, detail, hopeless });
@@ -57,8 +61,12 @@ function summaryOf(verdicts: readonly Verdict[], fitting: number, members: numbe
     }
   }
   const sorted = [...groups].sort(([a, x], [b, y]) => y.count - x.count || (a < b ? -1 : 1));
-  const told = sorted.slice(0, REASONS_SHOWN).map(([reason, { count, best }]) =>
-    `${count} ${count === 1 ? singular(reason) : reason}${best === null ? "" : ` (${best.text})`}`);
+  const told = sorted
+    .slice(0, REASONS_SHOWN)
+    .map(
+      ([reason, { count, best }]) =>
+        `${count} ${count === 1 ? singular(reason) : reason}${best === null ? "" : ` (${best.text})`}`,
+    );
   const untold = sorted.slice(REASONS_SHOWN).reduce((sum, [, { count }]) => sum + count, 0);
   if (untold > 0) told.push(`${untold} for other reasons`);
   const needed = members > 1 ? `, ${members} are needed` : "";
@@ -66,7 +74,7 @@ function summaryOf(verdicts: readonly Verdict[], fitting: number, members: numbe
   return `waits: ${total}${needed}${told.length === 0 ? "" : `: ${told.join(", ")}`}`;
 }
 
-/** The fewest changes that make one more node fit, in the cheapest of the ways that there are; `null`: no change helps. */
+/** The fewest changes that make one more node fit, in the cheapest of the ways; `null`: no change helps. */
 function smallestChange(verdicts: readonly Verdict[], fitting: number, members: number): string | null {
   const shown: string[] = [];
   if (members > 1 && fitting > 0) shown.push(`ask for ${fitting} ${fitting === 1 ? "node" : "nodes"}`);
@@ -98,12 +106,21 @@ export function explainPlaced(snapshot: Snapshot, task: TaskRow): Score[] {
   const pass = begin(snapshot);
   const rooms = openRooms(pass);
   const spec = snapshot.spec(task.spec_hash);
-  const shape = shapeOf(pass, noShapes(), { owner, kind: task.kind, spec, slot: task.slot, slot_row: null, only: null,
-    gives_up: [], why: "" });
+  const shape = shapeOf(pass, noShapes(), {
+    owner,
+    kind: task.kind,
+    spec,
+    slot: task.slot,
+    slot_row: null,
+    only: null,
+    gives_up: [],
+    why: "",
+  });
   const look: Look = { pass, rooms, shape };
   const own = rooms.byId.get(task.node_id);
   if (own !== undefined) leaveRoom(own, task.promised);
-  return rooms.list.filter((room) => room === own || (isCandidate(look, room) && hasRoom(look, room)))
+  return rooms.list
+    .filter((room) => room === own || (isCandidate(look, room) && hasRoom(look, room)))
     .map((room): Score => {
       const parts = scoreParts(look, room);
       return { node: room.node.name, total: total(parts), parts };

@@ -19,7 +19,13 @@ export interface Found extends Check {
   readonly change: Change | null;
 }
 
-const SINGULAR: Readonly<Record<string, string>> = { have: "has", are: "is", lack: "lacks", take: "takes", wait: "waits" };
+const SINGULAR: Readonly<Record<string, string>> = {
+  have: "has",
+  are: "is",
+  lack: "lacks",
+  take: "takes",
+  wait: "waits",
+};
 
 /** `have no card` of one node: `has no card`. */
 export function singular(reason: string): string {

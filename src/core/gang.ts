@@ -12,7 +12,8 @@ export function gangGoes(pass: Pass, run: RunRow, spec: TaskSpec, open: readonly
   const unready = members.filter((task) => !isReady(pass, task));
   if (unready.length === 0 && members.length === spec.members) {
     for (const task of members) {
-      if (task.desired === "prepare") pass.ops.push({ op: "go", task, why: `all ${spec.members} members are prepared` });
+      if (task.desired === "prepare")
+        pass.ops.push({ op: "go", task, why: `all ${spec.members} members are prepared` });
     }
     return;
   }
@@ -20,7 +21,8 @@ export function gangGoes(pass: Pass, run: RunRow, spec: TaskSpec, open: readonly
   const deadline = placed + pass.limits.prepare_deadline_ms;
   wakeAt(pass, deadline);
   if (deadline > pass.now_ms) return;
-  const why = `withdrawn: not prepared within ${formatDuration(pass.limits.prepare_deadline_ms)}: ` +
+  const why =
+    `withdrawn: not prepared within ${formatDuration(pass.limits.prepare_deadline_ms)}: ` +
     unready.map((task) => sayUnready(pass, task)).join(", ");
   for (const task of members) stopTask(pass, task, run.settings.stop, why);
 }

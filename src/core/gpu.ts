@@ -1,4 +1,4 @@
-// Which cards a GPU request means: models by whole tokens, memory by the classes that shops sell, the smallest that does.
+// Which cards a GPU request means: models by whole tokens, memory by the classes that are sold, the smallest first.
 
 import type { Device } from "./model";
 import { GIB, type Bytes } from "./units";
@@ -38,8 +38,10 @@ export function isKind(request: GpuRequest, device: Device): boolean {
 /** Whether a card's memory is of a class within the bounds. */
 export function hasMemory(request: GpuRequest, device: Device): boolean {
   const { memory_min_bytes: min, memory_max_bytes: max } = request;
-  return (min === null || device.memory_bytes >= min * CLASS_LOW) &&
-    (max === null || device.memory_bytes <= max * CLASS_HIGH);
+  return (
+    (min === null || device.memory_bytes >= min * CLASS_LOW) &&
+    (max === null || device.memory_bytes <= max * CLASS_HIGH)
+  );
 }
 
 export const matches = (request: GpuRequest, device: Device): boolean =>
@@ -64,14 +66,18 @@ export function pickDevices(request: GpuRequest, free: readonly Device[]): reado
   if (fitting.length < request.count) return null;
   if (request.count > 1) {
     for (const first of fitting) {
-      const alike = fitting.filter((device) => device.model === first.model && device.memory_bytes === first.memory_bytes);
+      const alike = fitting.filter(
+        (device) => device.model === first.model && device.memory_bytes === first.memory_bytes,
+      );
       if (alike.length >= request.count) return alike.slice(0, request.count);
     }
   }
   return fitting.slice(0, request.count);
 }
 
-const SOLD_GB = [1, 2, 3, 4, 6, 8, 10, 11, 12, 16, 20, 24, 32, 40, 48, 64, 80, 94, 96, 128, 141, 144, 180, 192, 256, 288];
+const SOLD_GB = [
+  1, 2, 3, 4, 6, 8, 10, 11, 12, 16, 20, 24, 32, 40, 48, 64, 80, 94, 96, 128, 141, 144, 180, 192, 256, 288,
+];
 
 /** A card's memory as its box says it: `24 GB` for what shows 23.6 GiB. */
 export function formatCard(bytes: Bytes): string {

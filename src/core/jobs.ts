@@ -1,12 +1,11 @@
-// Runs: from the ends of the newest attempt to the next one, or to the run's own end. A gang is an attempt of several members.
+// Runs: from the ends of the newest attempt to the next one, or to the run's own end. A gang's attempt has several
+// members.
 
 import { exclusiveSilence } from "./contact";
 import { formatAge, formatDuration } from "./format";
 import { gangGoes } from "./gang";
 import type { RunRow, SlotRow, TaskEnd, TaskRow } from "./model";
-import {
-  isDrainDue, isUp, setRun, slotOf, stopTask, tasksOf, waitFor, wakeAt, type NodeFact, type Pass,
-} from "./pass";
+import { isDrainDue, isUp, setRun, slotOf, stopTask, tasksOf, waitFor, wakeAt, type NodeFact, type Pass } from "./pass";
 import { forgetHint, howEnded, isGone } from "./replicas";
 import type { Ms } from "./units";
 import type { TaskSpec } from "./workload";
@@ -48,8 +47,14 @@ function whyCancelled(pass: Pass, run: RunRow): string | null {
   return removing ? `${workload.app}.${workload.name} is being removed` : null;
 }
 
-function demand(pass: Pass, run: RunRow, spec: TaskSpec, slot_row: SlotRow | null, gives_up: readonly TaskRow[],
-  why: string): void {
+function demand(
+  pass: Pass,
+  run: RunRow,
+  spec: TaskSpec,
+  slot_row: SlotRow | null,
+  gives_up: readonly TaskRow[],
+  why: string,
+): void {
   pass.demands.push({ owner: run, kind: "job", spec, slot: 0, slot_row, only: null, gives_up, why });
 }
 
@@ -62,8 +67,13 @@ interface Result {
   readonly signal: string | null;
 }
 
-function finish(pass: Pass, run: RunRow, state: "succeeded" | "failed" | "cancelled", result: Result,
-  slot: SlotRow | null): void {
+function finish(
+  pass: Pass,
+  run: RunRow,
+  state: "succeeded" | "failed" | "cancelled",
+  result: Result,
+  slot: SlotRow | null,
+): void {
   const ended = Math.max(...(slot?.ends ?? []).map((end) => end.at_ms), run.started_ms ?? 0);
   const finished_ms = state === "cancelled" || ended === 0 ? pass.now_ms : Math.min(ended, pass.now_ms);
   for (const task of tasksOf(pass, run.uid)) stopTask(pass, task, run.settings.stop, `its run is over: ${state}`);
@@ -72,8 +82,14 @@ function finish(pass: Pass, run: RunRow, state: "succeeded" | "failed" | "cancel
 
 // ---- while an attempt has tasks
 
-function reconcileAttempt(pass: Pass, run: RunRow, spec: TaskSpec, slot: SlotRow | null, open: readonly TaskRow[],
-  tasks: readonly TaskRow[]): void {
+function reconcileAttempt(
+  pass: Pass,
+  run: RunRow,
+  spec: TaskSpec,
+  slot: SlotRow | null,
+  open: readonly TaskRow[],
+  tasks: readonly TaskRow[],
+): void {
   const policy = { give_up_after_ms: giveUpAfter(pass, run, spec) };
   const gone = open.filter((task) => isGone(pass, policy, task));
   if (gone.length === open.length) {
@@ -88,8 +104,13 @@ function reconcileAttempt(pass: Pass, run: RunRow, spec: TaskSpec, slot: SlotRow
 }
 
 /** Why a whole attempt must end, because of one of its tasks; `null`: it may go on. */
-function whyAttemptEnds(pass: Pass, spec: TaskSpec, slot: SlotRow | null, open: readonly TaskRow[],
-  gone: readonly TaskRow[]): string | null {
+function whyAttemptEnds(
+  pass: Pass,
+  spec: TaskSpec,
+  slot: SlotRow | null,
+  open: readonly TaskRow[],
+  gone: readonly TaskRow[],
+): string | null {
   if (open.some((task) => isDrainDue(pass, task))) return "drained: the node's deadline has come";
   if (spec.members === 1) return null;
   const attempt = open[0]?.attempt;
@@ -104,7 +125,8 @@ function whyAttemptEnds(pass: Pass, spec: TaskSpec, slot: SlotRow | null, open: 
 }
 
 const sayEnd = (end: TaskEnd): string =>
-  end.reason ?? (end.signal !== null ? `signal ${end.signal}` : end.exit_code !== null ? `exit code ${end.exit_code}` : end.state);
+  end.reason ??
+  (end.signal !== null ? `signal ${end.signal}` : end.exit_code !== null ? `exit code ${end.exit_code}` : end.state);
 
 function giveUpAfter(pass: Pass, run: RunRow, spec: TaskSpec): Ms | null {
   if (run.settings.on_node_loss === "wait") return null;
@@ -123,7 +145,13 @@ function noteAttempt(pass: Pass, run: RunRow, open: readonly TaskRow[]): void {
   const [first] = silent;
   const names = silent.map((fact) => fact.node.name).join(", ");
   if (first !== undefined) {
-    waitFor(pass, run, 0, `waits for its node: ${names} has been silent for ${formatAge(first.silence_ms)}`, forgetHint(first));
+    waitFor(
+      pass,
+      run,
+      0,
+      `waits for its node: ${names} has been silent for ${formatAge(first.silence_ms)}`,
+      forgetHint(first),
+    );
   }
   const reason = first === undefined ? null : `waits for node ${names}, which is silent: ${forgetHint(first)}`;
   if (run.cancel !== null || (run.reason === reason && run.state === "running")) return;
@@ -132,7 +160,13 @@ function noteAttempt(pass: Pass, run: RunRow, open: readonly TaskRow[]): void {
 }
 
 /** What was given up may go once its node is back and the attempt that replaced it runs well. */
-function stopReturned(pass: Pass, run: RunRow, spec: TaskSpec, open: readonly TaskRow[], tasks: readonly TaskRow[]): void {
+function stopReturned(
+  pass: Pass,
+  run: RunRow,
+  spec: TaskSpec,
+  open: readonly TaskRow[],
+  tasks: readonly TaskRow[],
+): void {
   const returned = tasks.filter((task) => task.written_off !== null && pass.nodes.get(task.node_id)?.heard === true);
   if (returned.length === 0) return;
   if (!spec.exclusive && !(open.length === spec.members && open.every((task) => isUp(pass, task)))) return;
@@ -141,7 +175,13 @@ function stopReturned(pass: Pass, run: RunRow, spec: TaskSpec, open: readonly Ta
 
 // ---- between two attempts
 
-function nextAttempt(pass: Pass, run: RunRow, spec: TaskSpec, slot: SlotRow | null, gone: readonly TaskRow[] = []): void {
+function nextAttempt(
+  pass: Pass,
+  run: RunRow,
+  spec: TaskSpec,
+  slot: SlotRow | null,
+  gone: readonly TaskRow[] = [],
+): void {
   const failure = slot === null ? null : whyFailed(pass, run, slot);
   if (failure !== null) {
     finish(pass, run, "failed", failure, slot);
@@ -156,15 +196,20 @@ function nextAttempt(pass: Pass, run: RunRow, spec: TaskSpec, slot: SlotRow | nu
   }
   const [lost] = gone;
   const fact = lost === undefined ? undefined : pass.nodes.get(lost.node_id);
-  const why = fact !== undefined ? `${fact.node.name} has been silent for ${formatAge(fact.silence_ms)}`
-    : slot === null || slot.attempts === 0 ? "new" : `attempt ${slot.attempts + 1}, ${howEnded(slot)}`;
+  const why =
+    fact !== undefined
+      ? `${fact.node.name} has been silent for ${formatAge(fact.silence_ms)}`
+      : slot === null || slot.attempts === 0
+        ? "new"
+        : `attempt ${slot.attempts + 1}, ${howEnded(slot)}`;
   demand(pass, run, spec, slot, gone, why);
 }
 
 /** An exclusive attempt that was given up and is heard of again must end first. */
 function stopExclusive(pass: Pass, run: RunRow): boolean {
-  const returned = tasksOf(pass, run.uid).filter((task) =>
-    task.written_off !== null && pass.nodes.get(task.node_id)?.heard === true);
+  const returned = tasksOf(pass, run.uid).filter(
+    (task) => task.written_off !== null && pass.nodes.get(task.node_id)?.heard === true,
+  );
   for (const task of returned) stopTask(pass, task, run.settings.stop, "it was given up while its node was silent");
   return returned.length > 0;
 }
@@ -176,8 +221,8 @@ function whyFailed(pass: Pass, run: RunRow, slot: SlotRow): Result | null {
   if (slot.failed > run.settings.retries) {
     const end = inTime.find((each) => each.state === "failed");
     const member = slot.ends.length > 1 && end !== undefined ? `member ${end.member}: ` : "";
-    const reason = end === undefined ? `failed ${slot.failed} times`
-      : member === "" ? end.reason : `${member}${sayEnd(end)}`;
+    const reason =
+      end === undefined ? `failed ${slot.failed} times` : member === "" ? end.reason : `${member}${sayEnd(end)}`;
     return { reason, exit_code: end?.exit_code ?? null, signal: end?.signal ?? null };
   }
   const last = inTime.find((end) => end.state === "rejected" || end.state === "lost");

@@ -8,20 +8,28 @@ export function labelOf(node: NodeRow, key: string): string | undefined {
   const own = node.labels[key];
   if (own !== undefined) return own;
   switch (key) {
-    case "os": return node.facts.os;
-    case "arch": return node.facts.arch;
-    case "hostname": return node.facts.hostname;
-    default: return undefined;
+    case "os":
+      return node.facts.os;
+    case "arch":
+      return node.facts.arch;
+    case "hostname":
+      return node.facts.hostname;
+    default:
+      return undefined;
   }
 }
 
 export function labelHolds(check: LabelCheck, node: NodeRow): boolean {
   const value = labelOf(node, check.key);
   switch (check.op) {
-    case "in": return value !== undefined && check.values.includes(value);
-    case "not_in": return value === undefined || !check.values.includes(value);
-    case "exists": return value !== undefined;
-    case "absent": return value === undefined;
+    case "in":
+      return value !== undefined && check.values.includes(value);
+    case "not_in":
+      return value === undefined || !check.values.includes(value);
+    case "exists":
+      return value !== undefined;
+    case "absent":
+      return value === undefined;
   }
 }
 
@@ -29,10 +37,14 @@ export function labelHolds(check: LabelCheck, node: NodeRow): boolean {
 export function formatLabelCheck(check: LabelCheck): string {
   const values = check.values.join(", ");
   switch (check.op) {
-    case "in": return check.values.length === 1 ? `${check.key}=${values}` : `${check.key} in (${values})`;
-    case "not_in": return check.values.length === 1 ? `${check.key}!=${values}` : `${check.key} not in (${values})`;
-    case "exists": return check.key;
-    case "absent": return `!${check.key}`;
+    case "in":
+      return check.values.length === 1 ? `${check.key}=${values}` : `${check.key} in (${values})`;
+    case "not_in":
+      return check.values.length === 1 ? `${check.key}!=${values}` : `${check.key} not in (${values})`;
+    case "exists":
+      return check.key;
+    case "absent":
+      return `!${check.key}`;
   }
 }
 

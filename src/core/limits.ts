@@ -1,4 +1,5 @@
-// Every bound of the house in one place: what a plan may cost, what a request may weigh, how long anything is waited for.
+// Every bound of the house in one place: what a plan may cost, what comes in may weigh, how long anything is waited
+// for.
 
 import type { PlanLimits } from "./snapshot";
 import { HOUR_MS, MIB, MINUTE_MS, SECOND_MS } from "./units";

@@ -76,7 +76,8 @@ const NONE: readonly TaskRow[] = [];
 
 export const tasksOf = (pass: Pass, owner_uid: string): readonly TaskRow[] => pass.tasks.get(owner_uid) ?? NONE;
 
-export const runOf = (pass: Pass, uid: string): RunRow | undefined => pass.runs.get(uid)?.run ?? pass.state.runs.get(uid);
+export const runOf = (pass: Pass, uid: string): RunRow | undefined =>
+  pass.runs.get(uid)?.run ?? pass.state.runs.get(uid);
 
 export function slotOf(pass: Pass, owner_uid: string, slot: number): SlotRow | null {
   const key = slotKey(owner_uid, slot);
@@ -124,10 +125,22 @@ export function ownerSlotName(owner: WorkloadRow | RunRow, slot: number): string
 }
 
 /** Notes that a slot waits for something that is no matter of room. */
-export function waitFor(pass: Pass, owner: WorkloadRow | RunRow, slot: number, summary: string,
-  smallest_change: string | null = null): void {
-  pass.waits.push({ name: ownerSlotName(owner, slot), owner_uid: owner.uid, slot, kind: "queued", summary,
-    smallest_change, nodes: [] });
+export function waitFor(
+  pass: Pass,
+  owner: WorkloadRow | RunRow,
+  slot: number,
+  summary: string,
+  smallest_change: string | null = null,
+): void {
+  pass.waits.push({
+    name: ownerSlotName(owner, slot),
+    owner_uid: owner.uid,
+    slot,
+    kind: "queued",
+    summary,
+    smallest_change,
+    nodes: [],
+  });
 }
 
 /** Sets what a run will be after this pass. */

@@ -20,23 +20,39 @@ export function plan(snapshot: Snapshot): Plan {
   forgetPorts(pass);
   const early = sorted(pass.ops.splice(0));
   const { blocked, more } = schedule(pass, queue(pass.demands));
-  for (const { run, why } of [...pass.runs.values()].sort((a, b) => a.run.run - b.run.run)) pass.ops.push({ op: "run", run, why });
+  for (const { run, why } of [...pass.runs.values()].sort((a, b) => a.run.run - b.run.run))
+    pass.ops.push({ op: "run", run, why });
   archiveRuns(pass);
   removeEmpty(pass);
   const ops = [...early, ...pass.ops];
   // A pass that reached its bound without doing anything would only do the same again.
   if (more && ops.length === 0) wakeAt(pass, pass.now_ms + SECOND_MS);
   const changes = [...changesOfAll(ops, snapshot.state, pass.now_ms), ...eventsOf(ops, pass)];
-  return { ops, changes, blocked: [...blocked, ...pass.waits.sort(byName)], wake_at_ms: pass.wake_at_ms,
-    more: more && ops.length > 0, notices: pass.notices };
+  return {
+    ops,
+    changes,
+    blocked: [...blocked, ...pass.waits.sort(byName)],
+    wake_at_ms: pass.wake_at_ms,
+    more: more && ops.length > 0,
+    notices: pass.notices,
+  };
 }
 
 /** A restored database is only listened to until every node has said what it has. */
 function recovering(snapshot: Snapshot, awaited: readonly string[]): Plan {
   const names = awaited.map((id) => snapshot.state.nodes.get(id)?.name ?? id).sort();
-  return { ops: [], changes: [], blocked: [], wake_at_ms: null, more: false, notices: [
-    `recovering: nothing is placed or stopped until ${names.join(", ")} ${names.length === 1 ? "has" : "have"} said what ` +
-    "runs there; to give one up: orch node forget NODE"] };
+  const have = names.length === 1 ? "has" : "have";
+  return {
+    ops: [],
+    changes: [],
+    blocked: [],
+    wake_at_ms: null,
+    more: false,
+    notices: [
+      `recovering: nothing is placed or stopped until ${names.join(", ")} ${have} said what ` +
+        "runs there; to give one up: orch node forget NODE",
+    ],
+  };
 }
 
 /** Released ports that have rested; asks for a pass when the next one has. */
@@ -47,7 +63,18 @@ function forgetPorts(pass: Pass): void {
   }
 }
 
-const ORDER = { node: 0, lose: 1, stop: 2, go: 3, port: 4, place: 5, write_off: 6, run: 7, archive: 8, remove: 9 } as const;
+const ORDER = {
+  node: 0,
+  lose: 1,
+  stop: 2,
+  go: 3,
+  port: 4,
+  place: 5,
+  write_off: 6,
+  run: 7,
+  archive: 8,
+  remove: 9,
+} as const;
 
 /** An order that does not depend on the order of rows. Lost tasks keep theirs: they write their slots one by one. */
 function sorted(ops: Op[]): Op[] {
@@ -58,12 +85,25 @@ function sorted(ops: Op[]): Op[] {
 
 function keyOf(op: Op): string {
   switch (op.op) {
-    case "node": return op.node.name;
-    case "stop": case "go": return `${taskName(op.task)} ${op.task.uid}`;
-    case "port": return op.key;
-    default: return "";
+    case "node":
+      return op.node.name;
+    case "stop":
+    case "go":
+      return `${taskName(op.task)} ${op.task.uid}`;
+    case "port":
+      return op.key;
+    default:
+      return "";
   }
 }
 
 const byName = (a: Blocked, b: Blocked): number =>
-  a.name < b.name ? -1 : a.name > b.name ? 1 : a.owner_uid < b.owner_uid ? -1 : a.owner_uid > b.owner_uid ? 1 : a.slot - b.slot;
+  a.name < b.name
+    ? -1
+    : a.name > b.name
+      ? 1
+      : a.owner_uid < b.owner_uid
+        ? -1
+        : a.owner_uid > b.owner_uid
+          ? 1
+          : a.slot - b.slot;

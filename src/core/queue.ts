@@ -1,4 +1,4 @@
-// The order in which slots are given room: priority first, then daemons, services and runs, each in an order of its own.
+// The order in which slots are given room: priority first, then daemons, services and runs, each in its own order.
 
 import type { RunRow } from "./model";
 import { workloadNameOf, type Demand } from "./pass";
@@ -8,11 +8,15 @@ const RANK = { daemon: 0, service: 1, job: 2 } as const;
 /** Sorts demands by priority, kind, and age or name; what others want to be placed with comes before them. */
 export function queue(demands: readonly Demand[]): Demand[] {
   const lifted = liftLeaders(demands);
-  const priority = (demand: Demand): number => lifted === null ? demand.owner.settings.priority
-    : Math.max(demand.owner.settings.priority, lifted.priority.get(hostKeyOf(demand)) ?? Number.NEGATIVE_INFINITY);
+  const priority = (demand: Demand): number =>
+    lifted === null
+      ? demand.owner.settings.priority
+      : Math.max(demand.owner.settings.priority, lifted.priority.get(hostKeyOf(demand)) ?? Number.NEGATIVE_INFINITY);
   const depth = (demand: Demand): number => lifted?.depth.get(hostKeyOf(demand)) ?? 0;
-  return [...demands].sort((a, b) =>
-    priority(b) - priority(a) || depth(a) - depth(b) || RANK[a.kind] - RANK[b.kind] || byAge(a, b) || byName(a, b));
+  return [...demands].sort(
+    (a, b) =>
+      priority(b) - priority(a) || depth(a) - depth(b) || RANK[a.kind] - RANK[b.kind] || byAge(a, b) || byName(a, b),
+  );
 }
 
 function byAge(a: Demand, b: Demand): number {
@@ -20,8 +24,13 @@ function byAge(a: Demand, b: Demand): number {
 }
 
 function byName(a: Demand, b: Demand): number {
-  return compare(a.owner.project, b.owner.project) || compare(a.owner.app ?? "", b.owner.app ?? "") ||
-    compare(a.owner.name, b.owner.name) || a.slot - b.slot || compare(a.owner.uid, b.owner.uid);
+  return (
+    compare(a.owner.project, b.owner.project) ||
+    compare(a.owner.app ?? "", b.owner.app ?? "") ||
+    compare(a.owner.name, b.owner.name) ||
+    a.slot - b.slot ||
+    compare(a.owner.uid, b.owner.uid)
+  );
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
@@ -54,7 +63,10 @@ function liftLeaders(demands: readonly Demand[]): Lifted | null {
     const own = owner.settings.priority;
     priority.set(key, Math.max(priority.get(key) ?? own, own));
     const leaders = spec.place.together_with.map((name) => hostKey(owner, owner.uid, name));
-    leadersOf.set(key, leaders.filter((leader) => leader !== key));
+    leadersOf.set(
+      key,
+      leaders.filter((leader) => leader !== key),
+    );
   }
   for (let round = 0; round < DEPTH_LIMIT; round++) {
     const urgent = new Map(priority);

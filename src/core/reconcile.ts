@@ -76,7 +76,8 @@ function reconcileWorkload(pass: Pass, workload: WorkloadRow): void {
 function nodesWithWork(pass: Pass): ReadonlySet<string> {
   if (pass.nodes_with_work !== null) return pass.nodes_with_work;
   const nodes = new Set<string>();
-  for (const tasks of pass.tasks.values()) for (const task of tasks) if (task.kind !== "daemon") nodes.add(task.node_id);
+  for (const tasks of pass.tasks.values())
+    for (const task of tasks) if (task.kind !== "daemon") nodes.add(task.node_id);
   pass.nodes_with_work = nodes;
   return nodes;
 }
@@ -90,18 +91,25 @@ export function removeEmpty(pass: Pass): void {
   const busy = new Set<string | null>();
   for (const run of pass.state.runs.values()) if (!archived.has(run.uid)) busy.add(run.workload_uid);
   const left = new Set<string>();
-  for (const workload of removing) if (busy.has(workload.uid) || tasksOf(pass, workload.uid).length > 0) left.add(workload.uid);
+  for (const workload of removing)
+    if (busy.has(workload.uid) || tasksOf(pass, workload.uid).length > 0) left.add(workload.uid);
   for (const workload of removing.sort(byUid)) {
     if (left.has(workload.uid)) continue;
-    pass.ops.push({ op: "remove", what: "workload", uid: workload.uid, name: `${workload.app}.${workload.name}`,
-      why: "nothing of it is left" });
+    pass.ops.push({
+      op: "remove",
+      what: "workload",
+      uid: workload.uid,
+      name: `${workload.app}.${workload.name}`,
+      why: "nothing of it is left",
+    });
   }
   const full = new Set<string>();
   for (const workload of pass.state.workloads.values()) {
     if (!isRemoving(pass, workload) || left.has(workload.uid)) full.add(workload.app_uid);
   }
   for (const app of apps.sort(byUid)) {
-    if (!full.has(app.uid)) pass.ops.push({ op: "remove", what: "app", uid: app.uid, name: app.name, why: "nothing of it is left" });
+    if (!full.has(app.uid))
+      pass.ops.push({ op: "remove", what: "app", uid: app.uid, name: app.name, why: "nothing of it is left" });
   }
 }
 
@@ -123,7 +131,10 @@ function loseForgotten(pass: Pass): void {
   for (const [owner_uid, tasks] of pass.tasks) {
     if (tasks.every((task) => pass.nodes.has(task.node_id))) continue;
     forgotten.push(...tasks.filter((task) => !pass.nodes.has(task.node_id)));
-    pass.tasks.set(owner_uid, tasks.filter((task) => pass.nodes.has(task.node_id)));
+    pass.tasks.set(
+      owner_uid,
+      tasks.filter((task) => pass.nodes.has(task.node_id)),
+    );
   }
   // In an order of its own, since the members of a gang write one slot after the other.
   forgotten.sort((a, b) => a.attempt - b.attempt || (a.uid < b.uid ? -1 : 1));
@@ -136,9 +147,25 @@ function lose(pass: Pass, task: TaskRow): void {
   let slot: SlotRow | null = null;
   if (settings !== undefined && task.written_off === null) {
     const ran = task.observed.state === "running" ? pass.now_ms - task.observed.started_ms : 0;
-    slot = slotAfterEnd(slotOf(pass, task.owner_uid, task.slot), task, { uid: task.uid, version: task.version,
-      attempt: task.attempt, member: task.member, node_id: task.node_id, state: "lost", reason: why, exit_code: null,
-      signal: null, at_ms: pass.now_ms }, settings, pass.limits, ran);
+    slot = slotAfterEnd(
+      slotOf(pass, task.owner_uid, task.slot),
+      task,
+      {
+        uid: task.uid,
+        version: task.version,
+        attempt: task.attempt,
+        member: task.member,
+        node_id: task.node_id,
+        state: "lost",
+        reason: why,
+        exit_code: null,
+        signal: null,
+        at_ms: pass.now_ms,
+      },
+      settings,
+      pass.limits,
+      ran,
+    );
     pass.slots.set(slot.key, slot);
   }
   pass.ops.push({ op: "lose", task, slot, why });

@@ -33,8 +33,13 @@ const UP: SlotView = { is: "up" };
 const UNSETTLED: SlotView = { is: "unsettled" };
 
 /** Looks at one slot; `only` is the node of a daemon's slot. */
-export function viewSlot(pass: Pass, keeping: Keeping, slot: number, tasks: readonly TaskRow[],
-  only: NodeFact | null): SlotView {
+export function viewSlot(
+  pass: Pass,
+  keeping: Keeping,
+  slot: number,
+  tasks: readonly TaskRow[],
+  only: NodeFact | null,
+): SlotView {
   const [first] = tasks;
   if (tasks.length === 1 && first !== undefined && isFine(pass, keeping, first) && isUp(pass, first)) return UP;
   const sorted = sort(pass, keeping, tasks);
@@ -43,8 +48,12 @@ export function viewSlot(pass: Pass, keeping: Keeping, slot: number, tasks: read
   if (keeping.stop_first && keeping.workload.kind === "service") stopReturned(pass, keeping, sorted);
   if (best !== null && !isGone(pass, keeping, best)) return viewFine(pass, keeping, best, kept, sorted);
   if (kept !== null && best === null && !isGone(pass, keeping, kept)) {
-    return { is: "stale", task: kept, moves: kept.version === keeping.workload.version,
-      alone: sorted.stopping.length === 0 };
+    return {
+      is: "stale",
+      task: kept,
+      moves: kept.version === keeping.workload.version,
+      alone: sorted.stopping.length === 0,
+    };
   }
   const gone = [best, kept].filter((task) => task !== null && isGone(pass, keeping, task)) as TaskRow[];
   return viewEmpty(pass, keeping, slot, gone, sorted, only);
@@ -80,9 +89,16 @@ function isFine(pass: Pass, { workload }: Keeping, task: TaskRow): boolean {
 function keepOne(pass: Pass, { workload }: Keeping, tasks: readonly TaskRow[], stopping: TaskRow[]): TaskRow | null {
   if (tasks.length < 2) return tasks[0] ?? null;
   const rank = (task: TaskRow): number => (isUp(pass, task) ? 0 : 1);
-  const [best, ...others] = [...tasks].sort((a, b) => rank(a) - rank(b) || b.attempt - a.attempt || (a.uid < b.uid ? -1 : 1));
+  const [best, ...others] = [...tasks].sort(
+    (a, b) => rank(a) - rank(b) || b.attempt - a.attempt || (a.uid < b.uid ? -1 : 1),
+  );
   for (const task of others) {
-    stopTask(pass, task, workload.settings.stop, `another attempt of the slot is kept: ${best === undefined ? "" : taskName(best)}`);
+    stopTask(
+      pass,
+      task,
+      workload.settings.stop,
+      `another attempt of the slot is kept: ${best === undefined ? "" : taskName(best)}`,
+    );
     stopping.push(task);
   }
   return best ?? null;
@@ -120,25 +136,33 @@ function viewFine(pass: Pass, keeping: Keeping, best: TaskRow, kept: TaskRow | n
 
 /** Says which silent node an attempt's end or news must come from. */
 function noteSilent(pass: Pass, { workload, give_up_after_ms }: Keeping, tasks: readonly TaskRow[]): void {
-  const silent = [...tasks].sort((a, b) => (a.uid < b.uid ? -1 : 1)).flatMap((task) => {
-    const fact = pass.nodes.get(task.node_id);
-    return fact === undefined || fact.node.contact === "connected" ? [] : [{ task, fact }];
-  });
+  const silent = [...tasks]
+    .sort((a, b) => (a.uid < b.uid ? -1 : 1))
+    .flatMap((task) => {
+      const fact = pass.nodes.get(task.node_id);
+      return fact === undefined || fact.node.contact === "connected" ? [] : [{ task, fact }];
+    });
   const [first] = silent;
   if (first === undefined || workload.kind === "daemon") return;
   const { task, fact } = first;
   const text = `${fact.node.name} has been silent for ${formatAge(fact.silence_ms)}`;
   if (give_up_after_ms === null) waitFor(pass, workload, task.slot, `waits for its node: ${text}`, forgetHint(fact));
-  else if (pass.mass_silence) waitFor(pass, workload, task.slot, `is not replaced: ${text}, as many others`, forgetHint(fact));
+  else if (pass.mass_silence)
+    waitFor(pass, workload, task.slot, `is not replaced: ${text}, as many others`, forgetHint(fact));
 }
 
 /** The command that resolves waiting for a silent node. */
-export const forgetHint = (fact: NodeFact): string =>
-  `orch node forget ${fact.node.name} --fenced, if it is off`;
+export const forgetHint = (fact: NodeFact): string => `orch node forget ${fact.node.name} --fenced, if it is off`;
 
 /** The slot has no attempt that counts: a new one is wanted, once nothing stands against it. */
-function viewEmpty(pass: Pass, keeping: Keeping, slot: number, gone: readonly TaskRow[], sorted: Sorted,
-  only: NodeFact | null): SlotView {
+function viewEmpty(
+  pass: Pass,
+  keeping: Keeping,
+  slot: number,
+  gone: readonly TaskRow[],
+  sorted: Sorted,
+  only: NodeFact | null,
+): SlotView {
   const { workload } = keeping;
   const givesUp = [...gone];
   const ending: TaskRow[] = [];
@@ -151,7 +175,10 @@ function viewEmpty(pass: Pass, keeping: Keeping, slot: number, gone: readonly Ta
   const blockers = ending.filter((task) => alone || task.version === workload.version);
   if (blockers.length > 0) {
     noteSilent(pass, keeping, blockers);
-    const heard = blockers.filter((task) => pass.nodes.get(task.node_id)?.node.contact === "connected").map(taskName).sort();
+    const heard = blockers
+      .filter((task) => pass.nodes.get(task.node_id)?.node.contact === "connected")
+      .map(taskName)
+      .sort();
     if (heard.length > 0) waitFor(pass, workload, slot, `waits for ${heard.join(", ")} to end`);
     return { is: "pending", crashing: false };
   }
@@ -162,8 +189,14 @@ function viewEmpty(pass: Pass, keeping: Keeping, slot: number, gone: readonly Ta
 }
 
 /** Asks for a new attempt, unless crashes hold it back; tells whether it asked. */
-export function wantAttempt(pass: Pass, keeping: Keeping, slot: number, gives_up: readonly TaskRow[], why: string | null,
-  only: NodeFact | null): boolean {
+export function wantAttempt(
+  pass: Pass,
+  keeping: Keeping,
+  slot: number,
+  gives_up: readonly TaskRow[],
+  why: string | null,
+  only: NodeFact | null,
+): boolean {
   const { workload, spec } = keeping;
   const slot_row = slotOf(pass, workload.uid, slot);
   if (slot_row !== null && endedVersion(slot_row) === workload.version) {
@@ -173,22 +206,32 @@ export function wantAttempt(pass: Pass, keeping: Keeping, slot: number, gives_up
       return false;
     }
   }
-  pass.demands.push({ owner: workload, kind: workload.kind, spec, slot, slot_row, only, gives_up,
-    why: why ?? whyAttempt(slot_row, workload.version) });
+  pass.demands.push({
+    owner: workload,
+    kind: workload.kind,
+    spec,
+    slot,
+    slot_row,
+    only,
+    gives_up,
+    why: why ?? whyAttempt(slot_row, workload.version),
+  });
   return true;
 }
 
 /** Why crashes hold the next attempt back; `null` when they don't. */
 function heldBack(pass: Pass, workload: WorkloadRow, slot: SlotRow): string | null {
   const { attempts } = workload.settings.restart;
-  if (attempts !== null && slot.streak > attempts) return `crash loop: ${crashes(slot)}; it starts again with a new version`;
+  if (attempts !== null && slot.streak > attempts)
+    return `crash loop: ${crashes(slot)}; it starts again with a new version`;
   if (slot.not_before_ms <= pass.now_ms) return null;
   wakeAt(pass, slot.not_before_ms);
   const rest = formatDuration(Math.ceil((slot.not_before_ms - pass.now_ms) / 1_000) * 1_000);
   return `waits ${rest} before its next attempt: ${slot.streak > 0 ? crashes(slot) : howEnded(slot)}`;
 }
 
-const crashes = (slot: SlotRow): string => `${slot.streak} crash${slot.streak === 1 ? "" : "es"} in a row, ${howEnded(slot)}`;
+const crashes = (slot: SlotRow): string =>
+  `${slot.streak} crash${slot.streak === 1 ? "" : "es"} in a row, ${howEnded(slot)}`;
 
 /** How the newest attempt ended, as it is said of it: `last exit code 1`. */
 export function howEnded(slot: SlotRow): string {

@@ -24,12 +24,16 @@ export const dependsOnNode = (request: ResourceRequest): boolean =>
  * Fills in what was not asked for: `orch run` gets one core, spec entries a tenth, memory is 2 GiB a core and at least
  * 256 MiB, with no limit of its own; with GPUs it is that share of the node's cores and memory.
  */
-export function resolveRequest(request: ResourceRequest, origin: TaskSpec["origin"],
-  node: Pick<NodeRow, "capacity" | "devices">): Resolved {
+export function resolveRequest(
+  request: ResourceRequest,
+  origin: TaskSpec["origin"],
+  node: Pick<NodeRow, "capacity" | "devices">,
+): Resolved {
   const { gpu, disk_bytes, countables } = request;
-  const cpu_milli = request.cpu_milli ??
-    (gpu === null ? plainCpu(origin) : shareOf(node.capacity.cpu_milli, gpu.count, node));
-  const memory_bytes = request.memory_bytes ??
+  const cpu_milli =
+    request.cpu_milli ?? (gpu === null ? plainCpu(origin) : shareOf(node.capacity.cpu_milli, gpu.count, node));
+  const memory_bytes =
+    request.memory_bytes ??
     (gpu === null ? plainMemory(cpu_milli) : shareOf(node.capacity.memory_bytes, gpu.count, node));
   return { cpu_milli, memory_bytes, disk_bytes, countables, memory_limited: request.memory_bytes !== null };
 }
@@ -59,8 +63,13 @@ export interface Free {
 /** A node with nothing on it. */
 export function freeOf(capacity: Amounts): Free {
   const names = Object.entries(capacity.countables);
-  return { cpu_milli: capacity.cpu_milli, memory_bytes: capacity.memory_bytes, disk_bytes: capacity.disk_bytes,
-    countables: names.length === 0 ? null : new Map(names), taken: null };
+  return {
+    cpu_milli: capacity.cpu_milli,
+    memory_bytes: capacity.memory_bytes,
+    disk_bytes: capacity.disk_bytes,
+    countables: names.length === 0 ? null : new Map(names),
+    taken: null,
+  };
 }
 
 /** Counts a promise against what is free. Ports are counted elsewhere, since they belong to the machine. */

@@ -24,8 +24,17 @@ export function backoffMs(restart: RestartSettings, streak: number, uid: string)
 
 /** A slot that nothing has happened to yet. */
 export const emptySlot = (owner_uid: string, slot: number): SlotRow => ({
-  key: slotKey(owner_uid, slot), owner_uid, slot, attempts: 0, streak: 0, failed: 0, rejected: 0, lost: 0,
-  not_before_ms: 0, avoid: [], ends: [],
+  key: slotKey(owner_uid, slot),
+  owner_uid,
+  slot,
+  attempts: 0,
+  streak: 0,
+  failed: 0,
+  rejected: 0,
+  lost: 0,
+  not_before_ms: 0,
+  avoid: [],
+  ends: [],
 });
 
 /** The slot as it is after an attempt of `version` was placed in it: a new version starts with a clean sheet. */
@@ -43,8 +52,14 @@ export const endedVersion = (slot: SlotRow): number | null => slot.ends[0]?.vers
  * `attempts` falls back to the task's own attempt, since its agent has said that it uses no more of its grant; a task
  * that is lost took that answer with it.
  */
-export function slotAfterEnd(slot: SlotRow | null, task: TaskRow, end: TaskEnd, settings: Settings, limits: PlanLimits,
-  ran_ms: Ms): SlotRow {
+export function slotAfterEnd(
+  slot: SlotRow | null,
+  task: TaskRow,
+  end: TaskEnd,
+  settings: Settings,
+  limits: PlanLimits,
+  ran_ms: Ms,
+): SlotRow {
   const before = slot ?? emptySlot(task.owner_uid, task.slot);
   if (isOvertaken(before, task)) return lateSuccess(before, task, end);
   const attempts = end.state === "lost" ? Math.max(before.attempts, task.grant_until) : task.attempt;
@@ -63,7 +78,8 @@ const isOvertaken = (slot: SlotRow, task: TaskRow): boolean =>
   slot.attempts > task.grant_until || (slot.ends[0]?.attempt ?? 0) > task.attempt;
 
 function lateSuccess(slot: SlotRow, task: TaskRow, end: TaskEnd): SlotRow {
-  const wins = task.kind === "job" && end.state === "succeeded" && !slot.ends.some((other) => other.state === "succeeded");
+  const wins =
+    task.kind === "job" && end.state === "succeeded" && !slot.ends.some((other) => other.state === "succeeded");
   return wins ? { ...slot, ends: [end] } : slot;
 }
 
@@ -72,8 +88,14 @@ function avoiding(slot: SlotRow, end: TaskEnd, limits: PlanLimits): SlotRow["avo
   return [...others, { node_id: end.node_id, until_ms: end.at_ms + limits.avoid_ms }];
 }
 
-function counts(slot: SlotRow, task: TaskRow, end: TaskEnd, settings: Settings, limits: PlanLimits,
-  ran_ms: Ms): Partial<SlotRow> {
+function counts(
+  slot: SlotRow,
+  task: TaskRow,
+  end: TaskEnd,
+  settings: Settings,
+  limits: PlanLimits,
+  ran_ms: Ms,
+): Partial<SlotRow> {
   const isJob = task.kind === "job";
   const ranLong = ran_ms >= limits.stable_ms;
   const wait = (n: number): Ms => end.at_ms + backoffMs(settings.restart, n, end.uid);
@@ -93,7 +115,7 @@ function counts(slot: SlotRow, task: TaskRow, end: TaskEnd, settings: Settings, 
       return { lost, not_before_ms: ranLong ? 0 : wait(lost) };
     }
     default:
-      // A job's task that was withdrawn before it ran, as with a gang that could not be prepared, waits like a rejected one.
+      // A job's task that was withdrawn before it ran, as with a gang that was not prepared, waits like a rejected one.
       return isJob && ran_ms === 0 ? { not_before_ms: Math.max(slot.not_before_ms, wait(2)) } : {};
   }
 }

@@ -1,4 +1,4 @@
-// What is left on every node, counted down while a pass places: resources, ports of the machine, and who is already there.
+// What is left on every node, counted down while a pass places: resources, ports of the machine, and who is there.
 
 import type { Device, NodeRow, Promised, RestingPort, TaskRow } from "./model";
 import { wholeDevices } from "./gpu";
@@ -82,20 +82,26 @@ function hostsOf(pass: Pass, rooms: Rooms): Hosts {
 function countHost(pass: Pass, hosts: Hosts, task: TaskRow): void {
   const key = hostKey(task, task.owner_uid, task.workload);
   let there = hosts.byNode.get(task.node_id);
-  if (there === undefined) hosts.byNode.set(task.node_id, there = new Map());
+  if (there === undefined) hosts.byNode.set(task.node_id, (there = new Map()));
   let count = there.get(key);
-  if (count === undefined) there.set(key, count = { all: 0, wanted: 0 });
+  if (count === undefined) there.set(key, (count = { all: 0, wanted: 0 }));
   count.all++;
   if (!isWanted(task) || pass.stopped.has(task.uid)) return;
   count.wanted++;
   hosts.wanted.set(key, (hosts.wanted.get(key) ?? 0) + 1);
 }
 
-export const countOn = (pass: Pass, rooms: Rooms, room: Room, key: string): { readonly all: number; readonly wanted: number } =>
+export const countOn = (
+  pass: Pass,
+  rooms: Rooms,
+  room: Room,
+  key: string,
+): { readonly all: number; readonly wanted: number } =>
   hostsOf(pass, rooms).byNode.get(room.node.id)?.get(key) ?? NOBODY;
 
 /** Whether a workload has a wanted task anywhere. */
-export const isAnywhere = (pass: Pass, rooms: Rooms, key: string): boolean => (hostsOf(pass, rooms).wanted.get(key) ?? 0) > 0;
+export const isAnywhere = (pass: Pass, rooms: Rooms, key: string): boolean =>
+  (hostsOf(pass, rooms).wanted.get(key) ?? 0) > 0;
 
 const NOBODY = { all: 0, wanted: 0 };
 
@@ -156,8 +162,12 @@ export interface PortTrouble {
 }
 
 /** Chooses the published ports: fixed ones as asked, automatic ones the lowest that is free. Takes nothing yet. */
-export function choosePorts(pass: Pass, rooms: Rooms, room: Room, ports: readonly PortRequest[]):
-  { readonly ok: true; readonly ports: Promised["ports"] } | { readonly ok: false; readonly trouble: PortTrouble } {
+export function choosePorts(
+  pass: Pass,
+  rooms: Rooms,
+  room: Room,
+  ports: readonly PortRequest[],
+): { readonly ok: true; readonly ports: Promised["ports"] } | { readonly ok: false; readonly trouble: PortTrouble } {
   if (ports.length === 0) return NO_PORTS;
   const space = portSpaces(pass, rooms).get(room.node.fingerprint) as PortSpace;
   const [, last] = pass.limits.port_range;

@@ -41,11 +41,23 @@ export function schedule(pass: Pass, demands: readonly Demand[]): Scheduled {
   return { blocked, more };
 }
 
-const NOT_LOOKED_AT: Failure = { kind: "queued", summary: "waits for its turn in the next pass", smallest_change: null, nodes: [] };
+const NOT_LOOKED_AT: Failure = {
+  kind: "queued",
+  summary: "waits for its turn in the next pass",
+  smallest_change: null,
+  nodes: [],
+};
 
 function block(demand: Demand, failure: Failure): Blocked {
-  return { name: ownerSlotName(demand.owner, demand.slot), owner_uid: demand.owner.uid, slot: demand.slot,
-    kind: failure.kind, summary: failure.summary, smallest_change: failure.smallest_change, nodes: failure.nodes };
+  return {
+    name: ownerSlotName(demand.owner, demand.slot),
+    owner_uid: demand.owner.uid,
+    slot: demand.slot,
+    kind: failure.kind,
+    summary: failure.summary,
+    smallest_change: failure.smallest_change,
+    nodes: failure.nodes,
+  };
 }
 
 /** What did not fit does not fit later in the pass, since room only shrinks; only company may still come. */
@@ -94,8 +106,15 @@ function promiseOn({ pass, rooms, shape }: Look, room: Room): Promised {
   assert(devices !== null, "the node has the cards");
   const chosen = choosePorts(pass, rooms, room, shape.spec.ports);
   assert(chosen.ok, "the node has the ports");
-  return { cpu_milli, memory_bytes, disk_bytes, countables, memory_limited,
-    devices: devices.map(({ id }) => ({ id, bytes: null })), ports: chosen.ports };
+  return {
+    cpu_milli,
+    memory_bytes,
+    disk_bytes,
+    countables,
+    memory_limited,
+    devices: devices.map(({ id }) => ({ id, bytes: null })),
+    ports: chosen.ports,
+  };
 }
 
 /** Writes the attempt down: what it gives up, its tasks, its slot, and its run's state. */
@@ -124,14 +143,37 @@ function startRun(pass: Pass, row: RunRow): void {
   setRun(pass, { ...run, state: "running", reason: null, started_ms: run.started_ms ?? pass.now_ms }, "placed");
 }
 
-function taskOf({ pass, shape }: Look, { owner, kind, slot, spec }: Demand, { node }: Room, promised: Promised,
-  numbers: Pick<TaskRow, "member" | "attempt" | "grant_until">): TaskRow {
+function taskOf(
+  { pass, shape }: Look,
+  { owner, kind, slot, spec }: Demand,
+  { node }: Room,
+  promised: Promised,
+  numbers: Pick<TaskRow, "member" | "attempt" | "grant_until">,
+): TaskRow {
   return {
-    uid: freshUid(pass.snapshot.seed, pass.made++), owner_uid: owner.uid, app_uid: owner.app_uid, project: owner.project,
-    user: owner.user, app: owner.app, workload: workloadNameOf(owner), kind, run: kind === "job" ? (owner as RunRow).run : null,
-    version: owner.version, spec_hash: owner.spec_hash, slot, ...numbers, node_id: node.id, boot_id: node.boot_id,
-    desired: spec.members > 1 ? "prepare" : "run", stop: null, written_off: null, promised,
-    unix_user: node.facts.accounts === "shared" ? null : shape.account, exclusive: spec.exclusive,
-    created_ms: pass.now_ms, assigned_revision: pass.state.cluster.revision + 1, observed: { state: "assigned" },
+    uid: freshUid(pass.snapshot.seed, pass.made++),
+    owner_uid: owner.uid,
+    app_uid: owner.app_uid,
+    project: owner.project,
+    user: owner.user,
+    app: owner.app,
+    workload: workloadNameOf(owner),
+    kind,
+    run: kind === "job" ? (owner as RunRow).run : null,
+    version: owner.version,
+    spec_hash: owner.spec_hash,
+    slot,
+    ...numbers,
+    node_id: node.id,
+    boot_id: node.boot_id,
+    desired: spec.members > 1 ? "prepare" : "run",
+    stop: null,
+    written_off: null,
+    promised,
+    unix_user: node.facts.accounts === "shared" ? null : shape.account,
+    exclusive: spec.exclusive,
+    created_ms: pass.now_ms,
+    assigned_revision: pass.state.cluster.revision + 1,
+    observed: { state: "assigned" },
   };
 }

@@ -21,14 +21,20 @@ export function scoreParts(look: Look, room: Room): Parts {
   const { pass, rooms, shape } = look;
   const { place, request } = shape.spec;
   const parts: Record<string, number> = { fill: (place.strategy === "pack" ? 1 : -1) * usedShare(look, room) };
-  const shunned = room.node.taints.filter((taint) => taint.effect === "prefer_not" && !isTolerated(taint, place.tolerate));
+  const shunned = room.node.taints.filter(
+    (taint) => taint.effect === "prefer_not" && !isTolerated(taint, place.tolerate),
+  );
   if (shunned.length > 0) parts["prefer_not"] = PREFER_NOT * shunned.length;
   if (place.strategy === "spread") {
     const same = countOn(pass, rooms, room, shape.host_key).all;
     if (same > 0) parts["same_workload"] = SAME_WORKLOAD * same;
   }
   if (request.gpu !== null) {
-    const picked = pickDevices(request.gpu, room.cards.filter((device) => room.free.taken?.has(device.id) !== true)) ?? [];
+    const picked =
+      pickDevices(
+        request.gpu,
+        room.cards.filter((device) => room.free.taken?.has(device.id) !== true),
+      ) ?? [];
     parts["cards"] = CARD_GIB * picked.reduce((sum, device) => sum + device.memory_bytes / GIB, 0);
   } else if (room.cards.length > 0) {
     parts["keep_cards"] = KEEP_CARDS;

@@ -7,7 +7,11 @@ import type { Room } from "./room";
 import type { Candidate } from "./shape";
 
 /** The `count` best different nodes that have room now, best first; `null` when there are not so many. */
-export function bestRooms(look: Look, count: number, suits: (room: Room, chosen: readonly Room[]) => boolean): Room[] | null {
+export function bestRooms(
+  look: Look,
+  count: number,
+  suits: (room: Room, chosen: readonly Room[]) => boolean,
+): Room[] | null {
   const heap = refreshed(look);
   const taken: Candidate[] = [];
   const chosen: Room[] = [];

@@ -14,15 +14,27 @@ export function reconcileService(pass: Pass, workload: WorkloadRow): void {
   const { replicas, stop } = workload.settings;
   // An attempt of an exclusive version is never beside another, also when the newest version is not exclusive any more.
   const exclusive = spec.exclusive || tasksOf(pass, workload.uid).some((task) => task.exclusive);
-  const keeping: Keeping = { workload, spec, stop_first: exclusive, give_up_after_ms: giveUpAfter(pass, workload, exclusive) };
+  const keeping: Keeping = {
+    workload,
+    spec,
+    stop_first: exclusive,
+    give_up_after_ms: giveUpAfter(pass, workload, exclusive),
+  };
   const bySlot = groupBySlot(tasksOf(pass, workload.uid));
   const surplus = [...bySlot.keys()].filter((slot) => slot >= replicas).sort((a, b) => b - a);
   for (const slot of surplus) {
     for (const task of bySlot.get(slot) ?? []) stopTask(pass, task, stop, `scaled to ${replicas}`);
   }
   const views: SlotView[] = [];
-  for (let slot = 0; slot < replicas; slot++) views.push(viewSlot(pass, keeping, slot, bySlot.get(slot) ?? NO_TASKS, null));
-  replaceStale(pass, keeping, views, (index) => index, () => null);
+  for (let slot = 0; slot < replicas; slot++)
+    views.push(viewSlot(pass, keeping, slot, bySlot.get(slot) ?? NO_TASKS, null));
+  replaceStale(
+    pass,
+    keeping,
+    views,
+    (index) => index,
+    () => null,
+  );
 }
 
 const NO_TASKS: readonly TaskRow[] = [];
@@ -48,10 +60,17 @@ function groupBySlot(tasks: readonly TaskRow[]): Map<number, TaskRow[]> {
  * attempt runs on and the other slots are left alone. What only leaves a draining node moves at once, since the old
  * attempt stays until the new one is up.
  */
-function replaceStale(pass: Pass, keeping: Keeping, views: readonly SlotView[], slotAt: (index: number) => number,
-  nodeAt: (index: number) => NodeFact | null): void {
+function replaceStale(
+  pass: Pass,
+  keeping: Keeping,
+  views: readonly SlotView[],
+  slotAt: (index: number) => number,
+  nodeAt: (index: number) => NodeFact | null,
+): void {
   const { workload, stop_first } = keeping;
-  let mayReplace = !views.some((view) => view.is === "unsettled" || (view.is === "pending" && (stop_first || view.crashing)));
+  let mayReplace = !views.some(
+    (view) => view.is === "unsettled" || (view.is === "pending" && (stop_first || view.crashing)),
+  );
   for (const [index, view] of views.entries()) {
     if (view.is !== "stale") continue;
     const why = view.moves ? "its node is being drained" : `version ${workload.version} replaces ${view.task.version}`;
@@ -70,7 +89,11 @@ function replaceStale(pass: Pass, keeping: Keeping, views: readonly SlotView[], 
  * Keeps one task of a daemon on every node that it matches; the slot is the node's ordinal. Nodes that cannot take a
  * task now keep what they have and hold nothing up.
  */
-export function reconcileDaemon(pass: Pass, workload: WorkloadRow, onlyDaemonsLeft: (node_id: string) => boolean): void {
+export function reconcileDaemon(
+  pass: Pass,
+  workload: WorkloadRow,
+  onlyDaemonsLeft: (node_id: string) => boolean,
+): void {
   const spec = pass.snapshot.spec(workload.spec_hash);
   const keeping: Keeping = { workload, spec, stop_first: true, give_up_after_ms: null };
   const bySlot = groupBySlot(tasksOf(pass, workload.uid));
@@ -86,8 +109,13 @@ export function reconcileDaemon(pass: Pass, workload: WorkloadRow, onlyDaemonsLe
   }
   for (const tasks of bySlot.values()) stopAll(pass, workload, tasks, "its node is gone");
   slots.sort((a, b) => a.slot - b.slot);
-  replaceStale(pass, keeping, slots.map(({ view }) => view), (index) => slots[index]?.slot ?? 0,
-    (index) => slots[index]?.fact ?? null);
+  replaceStale(
+    pass,
+    keeping,
+    slots.map(({ view }) => view),
+    (index) => slots[index]?.slot ?? 0,
+    (index) => slots[index]?.fact ?? null,
+  );
 }
 
 function stopAll(pass: Pass, workload: WorkloadRow, tasks: readonly TaskRow[], why: string): void {
@@ -97,9 +125,12 @@ function stopAll(pass: Pass, workload: WorkloadRow, tasks: readonly TaskRow[], w
 /** Whether a node is one of those that a daemon is for, whatever its state. */
 export function isMatch(spec: TaskSpec, node: NodeRow): boolean {
   const { pool, hosts, labels, tolerate } = spec.place;
-  return node.pool === (pool ?? "default") && (hosts.length === 0 || hosts.includes(node.name)) &&
+  return (
+    node.pool === (pool ?? "default") &&
+    (hosts.length === 0 || hosts.includes(node.name)) &&
     labels.every((check) => labelHolds(check, node)) &&
-    node.taints.every((taint) => taint.effect !== "no_schedule" || isTolerated(taint, tolerate));
+    node.taints.every((taint) => taint.effect !== "no_schedule" || isTolerated(taint, tolerate))
+  );
 }
 
 /** Whether a service has all its replicas up, as `after: [service]` means it. */

@@ -72,12 +72,15 @@ export function shapeOf(pass: Pass, shapes: Shapes, demand: Demand): Shape {
   const { spec, slot_row } = demand;
   const account = accountOf(pass, demand);
   const apart = apartOf(pass, demand);
-  const isPlain = apart.length === 0 && spec.place.strategy === "pack" && spec.place.together_with.length === 0 &&
+  const isPlain =
+    apart.length === 0 &&
+    spec.place.strategy === "pack" &&
+    spec.place.together_with.length === 0 &&
     (slot_row === null || slot_row.avoid.length === 0);
   if (!isPlain) return shapeByKey(pass, shapes, demand, account, apart);
   const wanted = specKey(spec);
   let byAccount = shapes.plain.get(wanted);
-  if (byAccount === undefined) shapes.plain.set(wanted, byAccount = new Map());
+  if (byAccount === undefined) shapes.plain.set(wanted, (byAccount = new Map()));
   const known = byAccount.get(account);
   if (known !== undefined) return known;
   const shape = shapeByKey(pass, shapes, demand, account, apart);
@@ -92,13 +95,31 @@ function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, account: string,
   const avoiding = (slot_row?.avoid ?? []).filter((each) => each.until_ms > pass.now_ms);
   const avoid = avoiding.map((each) => each.node_id).sort();
   const own = apart.includes(host_key) ? { owner_uid: owner.uid, slot } : null;
-  const key = JSON.stringify([specKey(spec), account, apart, together, avoid, own,
-    spec.place.strategy === "spread" ? host_key : null]);
+  const key = JSON.stringify([
+    specKey(spec),
+    account,
+    apart,
+    together,
+    avoid,
+    own,
+    spec.place.strategy === "spread" ? host_key : null,
+  ]);
   const known = shapes.byKey.get(key);
   if (known !== undefined) return known;
   const resolved = dependsOnNode(spec.request) ? null : resolveRequest(spec.request, spec.origin, NO_NODE);
-  const shape: Shape = { spec, account, host_key, apart, together, own, avoid: new Set(avoid), resolved,
-    candidates: null, seen: 0, failure: null };
+  const shape: Shape = {
+    spec,
+    account,
+    host_key,
+    apart,
+    together,
+    own,
+    avoid: new Set(avoid),
+    resolved,
+    candidates: null,
+    seen: 0,
+    failure: null,
+  };
   shapes.byKey.set(key, shape);
   return shape;
 }

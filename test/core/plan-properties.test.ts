@@ -37,7 +37,9 @@ function lead(seed: number): RandomCluster {
       holdFixedPoint(cluster);
       if (tick % 8 === 0) holdOrder(snapshot, planned, dice);
     } catch (error) {
-      throw new Error(`seed ${seed}, tick ${tick}: ${String(error)}\n${printPlan(planned, snapshot)}`, { cause: error });
+      throw new Error(`seed ${seed}, tick ${tick}: ${String(error)}\n${printPlan(planned, snapshot)}`, {
+        cause: error,
+      });
     }
     live(cluster, dice);
   }
@@ -46,7 +48,7 @@ function lead(seed: number): RandomCluster {
 
 // ---- what must come once nothing goes wrong any more
 
-/** All nodes are heard, nobody changes anything, tasks do as they are told: everything that has room must run or be over. */
+/** All nodes are heard, nobody changes anything, tasks do as they are told: what has room must run or be over. */
 function holdConvergence(cluster: RandomCluster): void {
   heal(cluster);
   for (let round = 0; round < ROUNDS; round++) {
@@ -59,7 +61,8 @@ function holdConvergence(cluster: RandomCluster): void {
   const { state } = cluster;
   const waits = new Set(blocked.map((each) => slotKey(each.owner_uid, each.slot)));
   demand(ops.length === 0, "the plan never rests");
-  for (const run of state.runs.values()) demand(waits.has(slotKey(run.uid, 0)), `run ${run.run} is ${run.state} for no reason`);
+  for (const run of state.runs.values())
+    demand(waits.has(slotKey(run.uid, 0)), `run ${run.run} is ${run.state} for no reason`);
   for (const workload of state.workloads.values()) {
     demand(!workload.removing, `${workload.name} is never removed`);
     for (let slot = 0; workload.kind === "service" && slot < workload.settings.replicas; slot++) {
@@ -67,7 +70,10 @@ function holdConvergence(cluster: RandomCluster): void {
       const tasks = [...state.tasks.values()].filter((task) => task.owner_uid === workload.uid && task.slot === slot);
       demand(tasks.length === 1, `${workload.name}.${slot} has ${tasks.length} tasks`);
       if (tasks[0]?.version !== workload.version) {
-        demand([...waits].some((key) => key.startsWith(workload.uid)), `${workload.name}.${slot} stays at an old version`);
+        demand(
+          [...waits].some((key) => key.startsWith(workload.uid)),
+          `${workload.name}.${slot} stays at an old version`,
+        );
       }
     }
   }
@@ -86,8 +92,10 @@ function behave(cluster: RandomCluster): void {
     if (task.desired === "stop") end(cluster, task, "stopped", null);
     else if (task.kind === "job" && state === "running") end(cluster, task, "succeeded", 0);
     else if (state !== "running") {
-      const observed: TaskRow["observed"] = task.desired === "prepare" ? { state: "preparing", prepared: true, reason: null }
-        : { state: "running", pid: 1, started_ms: cluster.now_ms };
+      const observed: TaskRow["observed"] =
+        task.desired === "prepare"
+          ? { state: "preparing", prepared: true, reason: null }
+          : { state: "running", pid: 1, started_ms: cluster.now_ms };
       put(cluster, { table: "tasks", key: task.uid, row: { ...task, observed } });
     }
   }
@@ -105,13 +113,17 @@ function holdOps(snapshot: Snapshot, { ops }: Plan): void {
     if (op.op === "place") holdPlace(snapshot, op.task, ops);
     if (op.op === "write_off") {
       const { owner_uid, slot } = op.task;
-      demand(ops.some((other) => other.op === "place" && other.task.owner_uid === owner_uid && other.task.slot === slot),
-        `${taskName(op.task)} is written off without a replacement`);
+      demand(
+        ops.some((other) => other.op === "place" && other.task.owner_uid === owner_uid && other.task.slot === slot),
+        `${taskName(op.task)} is written off without a replacement`,
+      );
     }
     if (op.op === "run") {
       const before = snapshot.state.runs.get(op.run.uid);
-      demand(before !== undefined && (before.state === op.run.state || RUN[before.state].to.includes(op.run.state)),
-        `run ${op.run.run} goes from ${before?.state} to ${op.run.state}`);
+      demand(
+        before !== undefined && (before.state === op.run.state || RUN[before.state].to.includes(op.run.state)),
+        `run ${op.run.run} goes from ${before?.state} to ${op.run.state}`,
+      );
     }
   }
   holdGangs(snapshot, ops);
@@ -120,13 +132,17 @@ function holdOps(snapshot: Snapshot, { ops }: Plan): void {
 function holdPlace(snapshot: Snapshot, task: TaskRow, ops: readonly Op[]): void {
   const node = snapshot.state.nodes.get(task.node_id);
   const contact = snapshot.contacts.get(task.node_id);
-  demand(node?.admission === "ready" && node.intent === "schedulable" && contact?.connected === true,
-    `${taskName(task)} is placed on ${task.node_id}, which cannot take it`);
+  demand(
+    node?.admission === "ready" && node.intent === "schedulable" && contact?.connected === true,
+    `${taskName(task)} is placed on ${task.node_id}, which cannot take it`,
+  );
   demand(task.boot_id === node?.boot_id, `${taskName(task)} is for another boot`);
   const lost = ops.flatMap((op) => (op.op === "lose" && op.task.owner_uid === task.owner_uid ? [op.task.uid] : []));
-  const beside = [...snapshot.state.tasks.values()].filter((other) => other.owner_uid === task.owner_uid &&
-    other.slot === task.slot && !lost.includes(other.uid));
-  for (const other of beside) demand(other.grant_until < task.attempt, `${taskName(task)} uses a number of ${taskName(other)}`);
+  const beside = [...snapshot.state.tasks.values()].filter(
+    (other) => other.owner_uid === task.owner_uid && other.slot === task.slot && !lost.includes(other.uid),
+  );
+  for (const other of beside)
+    demand(other.grant_until < task.attempt, `${taskName(task)} uses a number of ${taskName(other)}`);
   const slot = snapshot.state.slots.get(slotKey(task.owner_uid, task.slot));
   demand((slot?.attempts ?? 0) < task.attempt, `${taskName(task)} uses a number again`);
   const writtenOff = new Set(ops.flatMap((op) => (op.op === "write_off" ? [op.task.uid] : [])));
@@ -136,8 +152,7 @@ function holdPlace(snapshot: Snapshot, task: TaskRow, ops: readonly Op[]): void 
   for (const other of beside) {
     const silent = snapshot.contacts.get(other.node_id);
     const leaseOver = other.written_off !== null || (silent?.silent_ms ?? 0) >= exclusiveSilence(DEFAULT_LIMITS);
-    demand(silent?.connected === false && leaseOver,
-      `exclusive ${taskName(task)} is placed beside ${taskName(other)}`);
+    demand(silent?.connected === false && leaseOver, `exclusive ${taskName(task)} is placed beside ${taskName(other)}`);
   }
 }
 
@@ -149,8 +164,13 @@ function holdGangs(snapshot: Snapshot, ops: readonly Op[]): void {
     const { members } = snapshot.spec(op.task.spec_hash);
     if (op.task.kind !== "job") continue;
     demand(count(op.op, op.task.owner_uid) === members, `${op.op} of a part of a gang: ${taskName(op.task)}`);
-    if (op.op === "place") demand((op.task.desired === "prepare") === members > 1, `${taskName(op.task)} starts before its gang`);
-    else demand(op.task.observed.state === "preparing" && op.task.observed.prepared, `${taskName(op.task)} goes unprepared`);
+    if (op.op === "place")
+      demand((op.task.desired === "prepare") === members > 1, `${taskName(op.task)} starts before its gang`);
+    else
+      demand(
+        op.task.observed.state === "preparing" && op.task.observed.prepared,
+        `${taskName(op.task)} goes unprepared`,
+      );
   }
 }
 
@@ -161,12 +181,20 @@ function holdState(state: State): void {
     const here = [...state.tasks.values()].filter((task) => task.node_id === node.id);
     const sum = (pick: (task: TaskRow) => number): number => here.reduce((all, task) => all + pick(task), 0);
     demand(sum((task) => task.promised.cpu_milli) <= node.capacity.cpu_milli, `${node.name} promises too many cores`);
-    demand(sum((task) => task.promised.memory_bytes) <= node.capacity.memory_bytes, `${node.name} promises too much memory`);
-    demand(sum((task) => task.promised.countables["seat"] ?? 0) <= (node.capacity.countables["seat"] ?? 0),
-      `${node.name} promises too many seats`);
+    demand(
+      sum((task) => task.promised.memory_bytes) <= node.capacity.memory_bytes,
+      `${node.name} promises too much memory`,
+    );
+    demand(
+      sum((task) => task.promised.countables["seat"] ?? 0) <= (node.capacity.countables["seat"] ?? 0),
+      `${node.name} promises too many seats`,
+    );
     const devices = here.flatMap((task) => task.promised.devices.map((device) => device.id));
     demand(new Set(devices).size === devices.length, `${node.name} promises a card twice`);
-    demand(devices.every((id) => node.devices.some((device) => device.id === id)), `${node.name} promises a card it has not`);
+    demand(
+      devices.every((id) => node.devices.some((device) => device.id === id)),
+      `${node.name} promises a card it has not`,
+    );
   }
   const ports = [...state.tasks.values()].flatMap((task) => {
     const machine = state.nodes.get(task.node_id)?.fingerprint ?? task.node_id;
@@ -186,12 +214,21 @@ function holdFixedPoint(cluster: RandomCluster): void {
 
 function holdOrder(snapshot: Snapshot, planned: Plan, dice: Dice): void {
   const { state } = snapshot;
-  const mixed: State = { ...state, nodes: shuffled(state.nodes, dice), workloads: shuffled(state.workloads, dice),
-    runs: shuffled(state.runs, dice), slots: shuffled(state.slots, dice), tasks: shuffled(state.tasks, dice),
-    ports: shuffled(state.ports, dice), apps: shuffled(state.apps, dice) };
+  const mixed: State = {
+    ...state,
+    nodes: shuffled(state.nodes, dice),
+    workloads: shuffled(state.workloads, dice),
+    runs: shuffled(state.runs, dice),
+    slots: shuffled(state.slots, dice),
+    tasks: shuffled(state.tasks, dice),
+    ports: shuffled(state.ports, dice),
+    apps: shuffled(state.apps, dice),
+  };
   const other = plan({ ...snapshot, state: mixed });
-  demand(Bun.deepEquals({ ...other, notices: [] }, { ...planned, notices: [] }),
-    `another order of rows gives another plan:\n${printPlan(other, snapshot)}`);
+  demand(
+    Bun.deepEquals({ ...other, notices: [] }, { ...planned, notices: [] }),
+    `another order of rows gives another plan:\n${printPlan(other, snapshot)}`,
+  );
 }
 
 function shuffled<V>(rows: ReadonlyMap<string, V>, dice: Dice): Map<string, V> {

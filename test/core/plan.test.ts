@@ -10,8 +10,19 @@ import type { TaskRow } from "../../src/core/model";
 import { plan } from "../../src/core/plan";
 import type { Op } from "../../src/core/snapshot";
 import {
-  buildDevice, buildEnd, buildNode, buildRun, buildSlot, buildSnapshot, buildSpec, buildState, buildTask, buildWorkload,
-  NOW_MS, SEED, uidOf,
+  buildDevice,
+  buildEnd,
+  buildNode,
+  buildRun,
+  buildSlot,
+  buildSnapshot,
+  buildSpec,
+  buildState,
+  buildTask,
+  buildWorkload,
+  NOW_MS,
+  SEED,
+  uidOf,
 } from "../support/build";
 
 const placed = (ops: readonly Op[]): TaskRow[] => ops.flatMap((op) => (op.op === "place" ? [op.task] : []));
@@ -30,7 +41,9 @@ describe("the cost of a pass", () => {
   });
 
   test("a pass that reaches its bound says so, and the next ones do the rest", () => {
-    const specs = Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`s${n}`, buildSpec({ request: { cpu_milli: 10 + n } })]));
+    const specs = Object.fromEntries(
+      Array.from({ length: 40 }, (_, n) => [`s${n}`, buildSpec({ request: { cpu_milli: 10 + n } })]),
+    );
     let state = buildState({ nodes, runs: Array.from({ length: 40 }, (_, n) => buildRun(n + 1, `s${n}`)) });
     let passes = 0;
     for (let more = true; more && passes < 20; passes++) {
@@ -43,7 +56,9 @@ describe("the cost of a pass", () => {
   });
 
   test("a pass at its bound that can do nothing does not spin", () => {
-    const specs = Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`s${n}`, buildSpec({ request: { cpu_milli: 90_000 + n } })]));
+    const specs = Object.fromEntries(
+      Array.from({ length: 40 }, (_, n) => [`s${n}`, buildSpec({ request: { cpu_milli: 90_000 + n } })]),
+    );
     const state = buildState({ nodes, runs: Array.from({ length: 40 }, (_, n) => buildRun(n + 1, `s${n}`)) });
     const { more, wake_at_ms } = plan(buildSnapshot(state, { specs, limits: { node_checks: 50 } }));
     expect({ more, wake_at_ms }).toEqual({ more: false, wake_at_ms: NOW_MS + 1_000 });
@@ -58,8 +73,18 @@ describe("the rows of a plan", () => {
     const ended = buildTask(api, "a", { attempt: 3 });
     const slot = buildSlot(ended, { ends: [buildEnd(ended)], streak: 1 });
     const { ops, changes } = plan(buildSnapshot(buildState({ nodes: [a], workloads: [api], slots: [slot] })));
-    expect(placed(ops)).toMatchObject([{ attempt: 4, grant_until: 9, boot_id: a.boot_id, assigned_revision: 11, unix_user: "alice",
-      created_ms: NOW_MS, desired: "run", observed: { state: "assigned" } }]);
+    expect(placed(ops)).toMatchObject([
+      {
+        attempt: 4,
+        grant_until: 9,
+        boot_id: a.boot_id,
+        assigned_revision: 11,
+        unix_user: "alice",
+        created_ms: NOW_MS,
+        desired: "run",
+        observed: { state: "assigned" },
+      },
+    ]);
     expect(changes.map((change) => change.table)).toEqual(["tasks", "slots", "events"]);
   });
 
@@ -67,7 +92,10 @@ describe("the rows of a plan", () => {
     const api = buildWorkload("recs", "api", "s", { settings: { replicas: 50 } });
     const snapshot = buildSnapshot(buildState({ nodes: [a], workloads: [api] }));
     const { ops, changes } = plan(snapshot);
-    const ids = [...placed(ops).map((task) => task.uid), ...changes.flatMap((change) => (change.table === "events" ? [change.key] : []))];
+    const ids = [
+      ...placed(ops).map((task) => task.uid),
+      ...changes.flatMap((change) => (change.table === "events" ? [change.key] : [])),
+    ];
     expect(new Set(ids).size).toBe(100);
     expect(ids.every((id) => /^[0-9a-f]{32}$/.test(id) && id.endsWith(SEED.slice(8)))).toBe(true);
     expect(plan(snapshot)).toEqual(plan(snapshot));
@@ -76,7 +104,11 @@ describe("the rows of a plan", () => {
   test("a job remembers the newest of its runs, whichever ends first", () => {
     const prep = buildWorkload("recs", "prep", "s", { kind: "job" });
     const of = { app: "recs", app_uid: prep.app_uid, workload_uid: prep.uid, name: "recs.prep" };
-    const runs = [buildRun(7, "s", { ...of, state: "running" }), buildRun(6, "s", of), buildRun(5, "s", { ...of, state: "running" })];
+    const runs = [
+      buildRun(7, "s", { ...of, state: "running" }),
+      buildRun(6, "s", of),
+      buildRun(5, "s", { ...of, state: "running" }),
+    ];
     const done = (run: number, state: "succeeded" | "failed") => {
       const task = buildTask(runs.find((row) => row.run === run) ?? prep, "a");
       return buildSlot(task, { ends: [buildEnd(task, { state })], failed: state === "failed" ? 1 : 0 });
@@ -90,21 +122,42 @@ describe("the rows of a plan", () => {
   test("a failed run has the code, signal and reason of the member that failed first", () => {
     const run = buildRun(1, "gang", { state: "running", started_ms: NOW_MS - 9_000 });
     const [first, second] = [0, 1].map((member) => buildTask(run, "a", { member })) as [TaskRow, TaskRow];
-    const ends = [buildEnd(first, { exit_code: null, signal: "KILL", at_ms: NOW_MS - 1_000 }),
-      buildEnd(second, { exit_code: 137, reason: "out of memory", at_ms: NOW_MS - 2_000 })];
+    const ends = [
+      buildEnd(first, { exit_code: null, signal: "KILL", at_ms: NOW_MS - 1_000 }),
+      buildEnd(second, { exit_code: 137, reason: "out of memory", at_ms: NOW_MS - 2_000 }),
+    ];
     const state = buildState({ nodes: [a], runs: [run], slots: [buildSlot(first, { ends, failed: 1 })] });
     const { ops } = plan(buildSnapshot(state, { specs: { gang: buildSpec({ members: 2 }) } }));
-    expect(ops).toMatchObject([{ op: "run", run: { state: "failed", exit_code: 137, signal: null,
-      reason: "member 1: out of memory", finished_ms: NOW_MS - 1_000 } }, { op: "archive" }]);
+    expect(ops).toMatchObject([
+      {
+        op: "run",
+        run: {
+          state: "failed",
+          exit_code: 137,
+          signal: null,
+          reason: "member 1: out of memory",
+          finished_ms: NOW_MS - 1_000,
+        },
+      },
+      { op: "archive" },
+    ]);
   });
 });
 
 describe("contact", () => {
   const cases: [before: Contact, connected: boolean, silent_s: number, after: Contact][] = [
-    ["connected", true, 0, "connected"], ["connected", true, 14, "connected"], ["connected", true, 15, "unreachable"],
-    ["connected", false, 14, "connected"], ["connected", false, 15, "unreachable"], ["connected", false, 300, "lost"],
-    ["unreachable", false, 5, "unreachable"], ["unreachable", true, 0, "connected"], ["unreachable", false, 300, "lost"],
-    ["lost", false, 5, "lost"], ["lost", false, 20, "lost"], ["lost", true, 0, "connected"],
+    ["connected", true, 0, "connected"],
+    ["connected", true, 14, "connected"],
+    ["connected", true, 15, "unreachable"],
+    ["connected", false, 14, "connected"],
+    ["connected", false, 15, "unreachable"],
+    ["connected", false, 300, "lost"],
+    ["unreachable", false, 5, "unreachable"],
+    ["unreachable", true, 0, "connected"],
+    ["unreachable", false, 300, "lost"],
+    ["lost", false, 5, "lost"],
+    ["lost", false, 20, "lost"],
+    ["lost", true, 0, "connected"],
   ];
   for (const [before, connected, silent_s, after] of cases) {
     test(`${before}, ${connected ? "with" : "without"} a connection, silent for ${silent_s} s, is ${after}`, () => {
@@ -122,21 +175,30 @@ describe("contact", () => {
     const young = plan(buildSnapshot(state, { silent_ms: { a: null }, listening_ms: 3_000 }));
     expect(young.ops).toEqual([]);
     expect(young.blocked[0]?.summary).toBe("waits: 0 of 1 node fits: 1 is not connected yet");
-    const old = plan(buildSnapshot(state, { silent_ms: { a: null }, listening_ms: DEFAULT_LIMITS.unreachable_after_ms }));
+    const old = plan(
+      buildSnapshot(state, { silent_ms: { a: null }, listening_ms: DEFAULT_LIMITS.unreachable_after_ms }),
+    );
     expect(old.ops).toMatchObject([{ op: "node", node: { contact: "unreachable", contact_ms: NOW_MS } }]);
   });
 });
 
 describe("explaining what is placed", () => {
   test("shows every node that would do, its own first when it is the best, and why", () => {
-    const nodes = [buildNode("a"), buildNode("b", { capacity: { cpu_milli: 4_000 } }), buildNode("c", { devices: [buildDevice("x")] }),
-      buildNode("d", { taints: [{ key: "team", value: "x", effect: "no_schedule" }] })];
+    const nodes = [
+      buildNode("a"),
+      buildNode("b", { capacity: { cpu_milli: 4_000 } }),
+      buildNode("c", { devices: [buildDevice("x")] }),
+      buildNode("d", { taints: [{ key: "team", value: "x", effect: "no_schedule" }] }),
+    ];
     const run = buildRun(1, "s", { state: "running" });
     const task = buildTask(run, "b", { promised: { cpu_milli: 1_000 } });
-    const snapshot = buildSnapshot(buildState({ nodes, runs: [run], tasks: [task] }), { specs: { s: buildSpec({ origin: "run" }) } });
+    const snapshot = buildSnapshot(buildState({ nodes, runs: [run], tasks: [task] }), {
+      specs: { s: buildSpec({ origin: "run" }) },
+    });
     const scores = explainPlaced(snapshot, task);
     expect(scores.map(({ node }) => node)).toEqual(["b", "a", "c"]);
     expect(scores[2]?.parts["keep_cards"]).toBeLessThan(0);
-    for (const { total, parts } of scores) expect(total).toBeCloseTo(Object.values(parts).reduce((sum, part) => sum + part, 0));
+    for (const { total, parts } of scores)
+      expect(total).toBeCloseTo(Object.values(parts).reduce((sum, part) => sum + part, 0));
   });
 });

@@ -17,7 +17,13 @@ const after = (slot: SlotRow | null, task: TaskRow, end: Partial<TaskEnd>, ran_m
 describe("back-off", () => {
   test("the first crash restarts at once, later ones double up to the maximum, 20 % more or less", () => {
     expect(backoffMs(restart, 1, "a")).toBe(0);
-    for (const [streak, ms] of [[2, 1_000], [3, 2_000], [4, 4_000], [8, 60_000], [5_000, 60_000]] as const) {
+    for (const [streak, ms] of [
+      [2, 1_000],
+      [3, 2_000],
+      [4, 4_000],
+      [8, 60_000],
+      [5_000, 60_000],
+    ] as const) {
       for (const uid of ["a", "b", "c", "d"]) {
         expect(backoffMs(restart, streak, uid)).toBeGreaterThanOrEqual(ms * 0.8);
         expect(backoffMs(restart, streak, uid)).toBeLessThanOrEqual(ms * 1.2);
@@ -34,10 +40,18 @@ describe("the slot after an end", () => {
   test("crashes add up, and a long run begins a new streak", () => {
     const first = after(null, buildTask(service, "a"), {});
     expect(first).toMatchObject({ streak: 1, failed: 1, attempts: 1, not_before_ms: NOW_MS });
-    const second = after({ ...first, attempts: 2 }, buildTask(service, "a", { attempt: 2 }), { state: "succeeded", exit_code: 0 });
+    const second = after({ ...first, attempts: 2 }, buildTask(service, "a", { attempt: 2 }), {
+      state: "succeeded",
+      exit_code: 0,
+    });
     expect(second).toMatchObject({ streak: 2, failed: 1 });
     expect(second.not_before_ms).toBeGreaterThan(NOW_MS);
-    const third = after({ ...second, attempts: 3 }, buildTask(service, "a", { attempt: 3 }), {}, DEFAULT_LIMITS.stable_ms);
+    const third = after(
+      { ...second, attempts: 3 },
+      buildTask(service, "a", { attempt: 3 }),
+      {},
+      DEFAULT_LIMITS.stable_ms,
+    );
     expect(third).toMatchObject({ streak: 1, not_before_ms: NOW_MS });
   });
   test("a grant is taken back by an end that its agent told, not by one that was only inferred", () => {
@@ -63,7 +77,11 @@ describe("the slot after an end", () => {
     let slot: SlotRow | null = null;
     for (const [n, task] of members.entries()) slot = after(slot, task, { state: states[n] ?? "stopped" }, 5_000);
     expect(slot).toMatchObject({ failed: 1, streak: 1, attempts: 1 });
-    expect(slot?.ends.map((end) => [end.member, end.state])).toEqual([[0, "failed"], [1, "failed"], [2, "stopped"]]);
+    expect(slot?.ends.map((end) => [end.member, end.state])).toEqual([
+      [0, "failed"],
+      [1, "failed"],
+      [2, "stopped"],
+    ]);
   });
   test("members that are told to stop after a loss do not turn it into a failure", () => {
     const [first, second] = [0, 1].map((member) => buildTask(job, "a", { member })) as [TaskRow, TaskRow];
@@ -72,9 +90,16 @@ describe("the slot after an end", () => {
   });
   test("a rejection leaves its node out for a while and waits; all nodes that rejected are left out", () => {
     const slot = after(null, buildTask(job, "a"), { state: "rejected", node_id: "a" });
-    expect(slot).toMatchObject({ rejected: 1, failed: 0, avoid: [{ node_id: "a", until_ms: NOW_MS + DEFAULT_LIMITS.avoid_ms }] });
+    expect(slot).toMatchObject({
+      rejected: 1,
+      failed: 0,
+      avoid: [{ node_id: "a", until_ms: NOW_MS + DEFAULT_LIMITS.avoid_ms }],
+    });
     expect(slot.not_before_ms).toBeGreaterThan(NOW_MS);
-    const next = after({ ...slot, attempts: 2 }, buildTask(job, "b", { attempt: 2 }), { state: "rejected", node_id: "b" });
+    const next = after({ ...slot, attempts: 2 }, buildTask(job, "b", { attempt: 2 }), {
+      state: "rejected",
+      node_id: "b",
+    });
     expect(next.avoid.map((each) => each.node_id)).toEqual(["a", "b"]);
   });
   test("what was stopped after it ran may be placed again at once; a job withdrawn before it ran waits", () => {

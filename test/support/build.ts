@@ -3,15 +3,34 @@
 import { digest128 } from "../../src/core/fresh";
 import { DEFAULT_LIMITS } from "../../src/core/limits";
 import type {
-  AppRow, ClusterRow, Device, NodeFacts, NodeRow, Promised, RestingPort, RunRow, SlotRow, State, TaskEnd, TaskRow,
-  TokenRow, UserRow, WorkloadRow,
+  AppRow,
+  ClusterRow,
+  Device,
+  NodeFacts,
+  NodeRow,
+  Promised,
+  RestingPort,
+  RunRow,
+  SlotRow,
+  State,
+  TaskEnd,
+  TaskRow,
+  TokenRow,
+  UserRow,
+  WorkloadRow,
 } from "../../src/core/model";
 import { workloadNameOf } from "../../src/core/pass";
 import { emptySlot } from "../../src/core/retry";
 import type { ContactFact, PlanLimits, Snapshot } from "../../src/core/snapshot";
 import { GIB, type Ms } from "../../src/core/units";
 import type {
-  GpuRequest, Place, ResourceRequest, RestartSettings, Settings, StopSettings, TaskSpec,
+  GpuRequest,
+  Place,
+  ResourceRequest,
+  RestartSettings,
+  Settings,
+  StopSettings,
+  TaskSpec,
 } from "../../src/core/workload";
 
 export const NOW_MS: Ms = 1_800_000_000_000;
@@ -22,76 +41,211 @@ export const BOOT = "boot-1";
 export const uidOf = (text: string): string => digest128(text);
 
 export const buildRequest = (part: Partial<ResourceRequest> = {}): ResourceRequest => ({
-  cpu_milli: null, memory_bytes: null, disk_bytes: 0, gpu: null, countables: {}, ...part });
+  cpu_milli: null,
+  memory_bytes: null,
+  disk_bytes: 0,
+  gpu: null,
+  countables: {},
+  ...part,
+});
 
 export const buildGpu = (part: Partial<GpuRequest> = {}): GpuRequest => ({
-  count: 1, models: [], vendor: null, memory_min_bytes: null, memory_max_bytes: null, ...part });
+  count: 1,
+  models: [],
+  vendor: null,
+  memory_min_bytes: null,
+  memory_max_bytes: null,
+  ...part,
+});
 
 export const buildPlace = (part: Partial<Place> = {}): Place => ({
-  pool: null, labels: [], tolerate: [], strategy: "pack", together_with: [], apart_from: [], hosts: [], ...part });
+  pool: null,
+  labels: [],
+  tolerate: [],
+  strategy: "pack",
+  together_with: [],
+  apart_from: [],
+  hosts: [],
+  ...part,
+});
 
-type SpecPart = Partial<Omit<TaskSpec, "request" | "place">> &
-  { request?: Partial<ResourceRequest>; place?: Partial<Place> };
+type SpecPart = Partial<Omit<TaskSpec, "request" | "place">> & {
+  request?: Partial<ResourceRequest>;
+  place?: Partial<Place>;
+};
 
 export const buildSpec = (part: SpecPart = {}): TaskSpec => ({
-  command: { kind: "shell", shell: "sh", script: "true" }, env: {}, workdir: null, unix_user: null, origin: "entry",
-  ports: [], exclusive: false, members: 1, ...part, request: buildRequest(part.request), place: buildPlace(part.place) });
+  command: { kind: "shell", shell: "sh", script: "true" },
+  env: {},
+  workdir: null,
+  unix_user: null,
+  origin: "entry",
+  ports: [],
+  exclusive: false,
+  members: 1,
+  ...part,
+  request: buildRequest(part.request),
+  place: buildPlace(part.place),
+});
 
-type SettingsPart = Partial<Omit<Settings, "restart" | "stop">> &
-  { restart?: Partial<RestartSettings>; stop?: Partial<StopSettings> };
+type SettingsPart = Partial<Omit<Settings, "restart" | "stop">> & {
+  restart?: Partial<RestartSettings>;
+  stop?: Partial<StopSettings>;
+};
 
 export const buildSettings = (part: SettingsPart = {}): Settings => ({
-  replicas: 1, priority: 0, labels: {}, on_node_loss: "replace", retries: 0, time_limit_ms: null, after: [], ...part,
+  replicas: 1,
+  priority: 0,
+  labels: {},
+  on_node_loss: "replace",
+  retries: 0,
+  time_limit_ms: null,
+  after: [],
+  ...part,
   stop: { signal: "TERM", grace_ms: 10_000, ...part.stop },
-  restart: { backoff_min_ms: 1_000, backoff_max_ms: 60_000, attempts: null, offline: false, ...part.restart } });
+  restart: { backoff_min_ms: 1_000, backoff_max_ms: 60_000, attempts: null, offline: false, ...part.restart },
+});
 
 export const buildCluster = (part: Partial<ClusterRow> = {}): ClusterRow => ({
-  cluster_id: uidOf("cluster"), timeline: uidOf("timeline"), epoch: 1, revision: 10, next_run: 1, next_ordinal: 1,
-  at_ms: NOW_MS, recovering: null, ...part });
+  cluster_id: uidOf("cluster"),
+  timeline: uidOf("timeline"),
+  epoch: 1,
+  revision: 10,
+  next_run: 1,
+  next_ordinal: 1,
+  at_ms: NOW_MS,
+  recovering: null,
+  ...part,
+});
 
-type NodePart = Partial<Omit<NodeRow, "facts" | "capacity">> &
-  { facts?: Partial<NodeFacts>; capacity?: Partial<NodeRow["capacity"]> };
+type NodePart = Partial<Omit<NodeRow, "facts" | "capacity">> & {
+  facts?: Partial<NodeFacts>;
+  capacity?: Partial<NodeRow["capacity"]>;
+};
 
 /** A ready, connected node with 8 cores, 32 GiB of memory and 100 GiB of disk; its id is its name. */
 export const buildNode = (name: string, part: NodePart = {}): NodeRow => ({
-  id: name, name, ordinal: 1 + (Number.parseInt(uidOf(name).slice(0, 4), 16) % 1000), public_key: uidOf(`key ${name}`),
-  fingerprint: `machine-${name}`, pool: "default", labels: {}, taints: [], admission: "ready", intent: "schedulable",
-  contact: "connected", contact_ms: NOW_MS - 3_600_000, drain: null, reason: null, boot_id: BOOT, agent_version: "0.1.0",
-  devices: [], orphans: [], joined_ms: NOW_MS - 7_200_000, ...part,
-  facts: { os: "linux", arch: "x64", hostname: name, kernel: "6.1", cpu_model: "cpu", address: "10.0.0.1", cgroups: "v2",
-    cgroups_detail: null, accounts: "existing", unix_user: "root", ...part.facts },
-  capacity: { cpu_milli: 8_000, memory_bytes: 32 * GIB, disk_bytes: 100 * GIB, countables: {}, ...part.capacity } });
+  id: name,
+  name,
+  ordinal: 1 + (Number.parseInt(uidOf(name).slice(0, 4), 16) % 1000),
+  public_key: uidOf(`key ${name}`),
+  fingerprint: `machine-${name}`,
+  pool: "default",
+  labels: {},
+  taints: [],
+  admission: "ready",
+  intent: "schedulable",
+  contact: "connected",
+  contact_ms: NOW_MS - 3_600_000,
+  drain: null,
+  reason: null,
+  boot_id: BOOT,
+  agent_version: "0.1.0",
+  devices: [],
+  orphans: [],
+  joined_ms: NOW_MS - 7_200_000,
+  ...part,
+  facts: {
+    os: "linux",
+    arch: "x64",
+    hostname: name,
+    kernel: "6.1",
+    cpu_model: "cpu",
+    address: "10.0.0.1",
+    cgroups: "v2",
+    cgroups_detail: null,
+    accounts: "existing",
+    unix_user: "root",
+    ...part.facts,
+  },
+  capacity: { cpu_milli: 8_000, memory_bytes: 32 * GIB, disk_bytes: 100 * GIB, countables: {}, ...part.capacity },
+});
 
 export const buildDevice = (id: string, part: Partial<Device> = {}): Device => ({
-  id, vendor: "nvidia", model: "NVIDIA GeForce RTX 4090", memory_bytes: 24 * GIB, state: "ok", reason: null,
-  parent: null, links: [], ...part });
+  id,
+  vendor: "nvidia",
+  model: "NVIDIA GeForce RTX 4090",
+  memory_bytes: 24 * GIB,
+  state: "ok",
+  reason: null,
+  parent: null,
+  links: [],
+  ...part,
+});
 
 /** An app with its name as uid. */
 export const buildApp = (name: string, part: Partial<AppRow> = {}): AppRow => ({
-  uid: uidOf(name), project: "lab", name, text: "", revision: 1, changed_by: "alice", changed_ms: NOW_MS - 60_000,
-  removing: false, ...part });
+  uid: uidOf(name),
+  project: "lab",
+  name,
+  text: "",
+  revision: 1,
+  changed_by: "alice",
+  changed_ms: NOW_MS - 60_000,
+  removing: false,
+  ...part,
+});
 
 type WorkloadPart = Partial<Omit<WorkloadRow, "settings">> & { settings?: SettingsPart };
 
 /** `app.name`, a service unless said otherwise. */
 export function buildWorkload(app: string, name: string, spec_hash: string, part: WorkloadPart = {}): WorkloadRow {
-  return { uid: uidOf(`${app}.${name}`), app_uid: uidOf(app), project: "lab", app, name, kind: "service", version: 1,
-    spec_hash, user: "alice", last_run: null, removing: false, ...part, settings: buildSettings(part.settings) };
+  return {
+    uid: uidOf(`${app}.${name}`),
+    app_uid: uidOf(app),
+    project: "lab",
+    app,
+    name,
+    kind: "service",
+    version: 1,
+    spec_hash,
+    user: "alice",
+    last_run: null,
+    removing: false,
+    ...part,
+    settings: buildSettings(part.settings),
+  };
 }
 
 type RunPart = Partial<Omit<RunRow, "settings">> & { settings?: SettingsPart };
 
 /** A queued run of `orch run`; give `workload` parts to make it a run of an app's job. */
 export function buildRun(run: number, spec_hash: string, part: RunPart = {}): RunRow {
-  return { uid: uidOf(`run ${run}`), run, name: `job-${run}`, project: "lab", user: "alice", app_uid: null, app: null,
-    workload_uid: null, version: 1, spec_hash, state: "queued", reason: null, after: [], cancel: null,
-    created_ms: NOW_MS - 1_000, started_ms: null, finished_ms: null, exit_code: null, signal: null, ...part,
-    settings: buildSettings({ on_node_loss: "wait", ...part.settings }) };
+  return {
+    uid: uidOf(`run ${run}`),
+    run,
+    name: `job-${run}`,
+    project: "lab",
+    user: "alice",
+    app_uid: null,
+    app: null,
+    workload_uid: null,
+    version: 1,
+    spec_hash,
+    state: "queued",
+    reason: null,
+    after: [],
+    cancel: null,
+    created_ms: NOW_MS - 1_000,
+    started_ms: null,
+    finished_ms: null,
+    exit_code: null,
+    signal: null,
+    ...part,
+    settings: buildSettings({ on_node_loss: "wait", ...part.settings }),
+  };
 }
 
 export const buildPromised = (part: Partial<Promised> = {}): Promised => ({
-  cpu_milli: 100, memory_bytes: 256 * 1024 * 1024, disk_bytes: 0, countables: {}, memory_limited: false, devices: [],
-  ports: [], ...part });
+  cpu_milli: 100,
+  memory_bytes: 256 * 1024 * 1024,
+  disk_bytes: 0,
+  countables: {},
+  memory_limited: false,
+  devices: [],
+  ports: [],
+  ...part,
+});
 
 type TaskPart = Partial<Omit<TaskRow, "promised">> & { promised?: Partial<Promised> };
 
@@ -100,25 +254,65 @@ export function buildTask(owner: WorkloadRow | RunRow, node_id: string, part: Ta
   const isRun = "run" in owner;
   const { slot = 0, member = 0, attempt = 1, version = owner.version } = part;
   return {
-    uid: uidOf(`${owner.uid} ${slot} ${member} ${attempt} ${version}`), owner_uid: owner.uid, app_uid: owner.app_uid,
-    project: owner.project, user: owner.user, app: owner.app, workload: workloadNameOf(owner), kind: isRun ? "job" : owner.kind,
-    run: isRun ? owner.run : null, version, spec_hash: owner.spec_hash, slot, member, attempt, node_id, boot_id: BOOT,
-    desired: "run", stop: null, grant_until: attempt, written_off: null, unix_user: "alice", exclusive: false,
-    created_ms: NOW_MS - 61_000, assigned_revision: 5,
-    observed: { state: "running", pid: 100, started_ms: NOW_MS - 60_000 }, ...part,
-    promised: buildPromised(part.promised) };
+    uid: uidOf(`${owner.uid} ${slot} ${member} ${attempt} ${version}`),
+    owner_uid: owner.uid,
+    app_uid: owner.app_uid,
+    project: owner.project,
+    user: owner.user,
+    app: owner.app,
+    workload: workloadNameOf(owner),
+    kind: isRun ? "job" : owner.kind,
+    run: isRun ? owner.run : null,
+    version,
+    spec_hash: owner.spec_hash,
+    slot,
+    member,
+    attempt,
+    node_id,
+    boot_id: BOOT,
+    desired: "run",
+    stop: null,
+    grant_until: attempt,
+    written_off: null,
+    unix_user: "alice",
+    exclusive: false,
+    created_ms: NOW_MS - 61_000,
+    assigned_revision: 5,
+    observed: { state: "running", pid: 100, started_ms: NOW_MS - 60_000 },
+    ...part,
+    promised: buildPromised(part.promised),
+  };
 }
 
 /** The slot of a task, as placing it leaves it behind. */
 export const buildSlot = (task: TaskRow, part: Partial<SlotRow> = {}): SlotRow => ({
-  ...emptySlot(task.owner_uid, task.slot), attempts: task.grant_until, ...part });
+  ...emptySlot(task.owner_uid, task.slot),
+  attempts: task.grant_until,
+  ...part,
+});
 
 export const buildEnd = (task: TaskRow, part: Partial<TaskEnd> = {}): TaskEnd => ({
-  uid: task.uid, version: task.version, attempt: task.attempt, member: task.member, node_id: task.node_id,
-  state: "failed", reason: null, exit_code: 1, signal: null, at_ms: NOW_MS - 1_000, ...part });
+  uid: task.uid,
+  version: task.version,
+  attempt: task.attempt,
+  member: task.member,
+  node_id: task.node_id,
+  state: "failed",
+  reason: null,
+  exit_code: 1,
+  signal: null,
+  at_ms: NOW_MS - 1_000,
+  ...part,
+});
 
 export const buildUser = (name: string, part: Partial<UserRow> = {}): UserRow => ({
-  name, role: "user", unix_user: name, project: "lab", created_ms: NOW_MS - 60_000, ...part });
+  name,
+  role: "user",
+  unix_user: name,
+  project: "lab",
+  created_ms: NOW_MS - 60_000,
+  ...part,
+});
 
 export interface StateParts {
   cluster?: Partial<ClusterRow>;
@@ -146,19 +340,26 @@ export function buildState(parts: StateParts): State {
   for (const task of parts.tasks ?? []) {
     const slot = buildSlot(task);
     const known = slots.get(slot.key);
-    if (known === undefined || known.attempts < slot.attempts) slots.set(slot.key, { ...slot, ...known, attempts: slot.attempts });
+    if (known === undefined || known.attempts < slot.attempts)
+      slots.set(slot.key, { ...slot, ...known, attempts: slot.attempts });
   }
   return {
-    cluster: buildCluster(parts.cluster), apps, slots, nodes: keyed(parts.nodes, (row) => row.id),
-    workloads: keyed(parts.workloads, (row) => row.uid), runs: keyed(parts.runs, (row) => row.uid),
-    tasks: keyed(parts.tasks, (row) => row.uid), ports: keyed(parts.ports, (row) => row.key),
-    users: keyed(parts.users, (row) => row.name), tokens: keyed(parts.tokens, (row) => row.id),
+    cluster: buildCluster(parts.cluster),
+    apps,
+    slots,
+    nodes: keyed(parts.nodes, (row) => row.id),
+    workloads: keyed(parts.workloads, (row) => row.uid),
+    runs: keyed(parts.runs, (row) => row.uid),
+    tasks: keyed(parts.tasks, (row) => row.uid),
+    ports: keyed(parts.ports, (row) => row.key),
+    users: keyed(parts.users, (row) => row.name),
+    tokens: keyed(parts.tokens, (row) => row.id),
   };
 }
 
 export interface SnapshotParts {
   specs?: Readonly<Record<string, TaskSpec>>;
-  /** Silence by node id; nodes that are not named were heard just now. `null`: never since the server began to listen. */
+  /** Silence by node id; nodes that are not named were heard just now. `null`: never since the server started. */
   silent_ms?: Readonly<Record<string, Ms | null>>;
   listening_ms?: Ms;
   now_ms?: Ms;
@@ -166,7 +367,7 @@ export interface SnapshotParts {
   limits?: Partial<PlanLimits>;
 }
 
-/** What the planner sees: every node connected and heard unless it is named silent. A spec that is not given is the plain one. */
+/** What the planner sees: every node connected and heard unless it is named silent; unknown specs are the plain one. */
 export function buildSnapshot(state: State, parts: SnapshotParts = {}): Snapshot {
   const contacts = new Map<string, ContactFact>();
   for (const id of state.nodes.keys()) {
@@ -175,6 +376,13 @@ export function buildSnapshot(state: State, parts: SnapshotParts = {}): Snapshot
     else if (silent !== null) contacts.set(id, { connected: false, silent_ms: silent });
   }
   const plain = buildSpec();
-  return { state, spec: (hash) => parts.specs?.[hash] ?? plain, contacts, listening_ms: parts.listening_ms ?? 3_600_000,
-    now_ms: parts.now_ms ?? NOW_MS, seed: parts.seed ?? SEED, limits: { ...DEFAULT_LIMITS, ...parts.limits } };
+  return {
+    state,
+    spec: (hash) => parts.specs?.[hash] ?? plain,
+    contacts,
+    listening_ms: parts.listening_ms ?? 3_600_000,
+    now_ms: parts.now_ms ?? NOW_MS,
+    seed: parts.seed ?? SEED,
+    limits: { ...DEFAULT_LIMITS, ...parts.limits },
+  };
 }

@@ -33,7 +33,10 @@ export class Cluster {
   /** The server's data directory. */
   data: string;
 
-  private constructor(readonly dir: string, private readonly options: ClusterOptions) {
+  private constructor(
+    readonly dir: string,
+    private readonly options: ClusterOptions,
+  ) {
     this.data = join(dir, "server");
   }
 
@@ -56,8 +59,15 @@ export class Cluster {
 
   /** A clean environment: nothing of the user's own settings reaches the programs. */
   get env(): Record<string, string> {
-    return { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: join(this.dir, "home"), TMPDIR: this.dir,
-      ORCH_DATA: this.data, NO_COLOR: "1", TZ: "UTC", LANG: "C.UTF-8" };
+    return {
+      PATH: process.env["PATH"] ?? "/usr/bin:/bin",
+      HOME: join(this.dir, "home"),
+      TMPDIR: this.dir,
+      ORCH_DATA: this.data,
+      NO_COLOR: "1",
+      TZ: "UTC",
+      LANG: "C.UTF-8",
+    };
   }
 
   #log(name: string): string {
@@ -87,8 +97,17 @@ export class Cluster {
   async startAgent(name: string, ...more: string[]): Promise<Program> {
     const known = this.agents.has(name);
     const token = known ? [] : ["--token", await this.joinToken(), "--name", name];
-    const args = ["agent", "join", this.url, ...token, "--data", this.dataOf(name),
-      "--capacity", this.options.capacity ?? "cpu=4,memory=4GiB", ...more];
+    const args = [
+      "agent",
+      "join",
+      this.url,
+      ...token,
+      "--data",
+      this.dataOf(name),
+      "--capacity",
+      this.options.capacity ?? "cpu=4,memory=4GiB",
+      ...more,
+    ];
     const agent = this.program(name, args);
     await agent.line(/joined as /);
     return agent;
@@ -155,10 +174,14 @@ export class Cluster {
 
   /** Waits until the tasks satisfy a condition and gives them back. */
   async until(what: string, holds: (tasks: TaskView[]) => boolean, deadline_ms = 20_000): Promise<TaskView[]> {
-    return waitUntil(what, async () => {
-      const tasks = await this.tasks("--all");
-      return holds(tasks) ? tasks : null;
-    }, deadline_ms);
+    return waitUntil(
+      what,
+      async () => {
+        const tasks = await this.tasks("--all");
+        return holds(tasks) ? tasks : null;
+      },
+      deadline_ms,
+    );
   }
 
   /** Under which names this cluster's agents are known outside of their directories: run directories, cgroups. */
@@ -169,9 +192,13 @@ export class Cluster {
 
   /** What of this cluster is on the machine right now, outside of its directory, in words. */
   left(): string[] {
-    return [...processesOf(this.dir).map(({ pid, command }) => `process ${pid}: ${command}`),
-      ...this.#machineNames().flatMap(cgroupsOf).map((path) => `cgroup ${path}`),
-      ...mountsOf(this.dir).map((line) => `mount ${line}`)];
+    return [
+      ...processesOf(this.dir).map(({ pid, command }) => `process ${pid}: ${command}`),
+      ...this.#machineNames()
+        .flatMap(cgroupsOf)
+        .map((path) => `cgroup ${path}`),
+      ...mountsOf(this.dir).map((line) => `mount ${line}`),
+    ];
   }
 
   /** Ends everything, hard, and gives back what could not be ended. An empty list is the proof. */

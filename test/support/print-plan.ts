@@ -20,9 +20,13 @@ function printOp(op: Op, nodeName: (id: string) => string): string {
     case "place": {
       const hold = op.task.desired === "prepare" ? "prepare" : "place";
       const granted = op.task.grant_until > op.task.attempt ? `, granted to #${op.task.grant_until}` : "";
-      return `${hold} ${taskName(op.task)} on ${nodeName(op.task.node_id)} (${printPromised(op.task.promised)}${granted}): ${op.why}`;
+      const promised = printPromised(op.task.promised) + granted;
+      return `${hold} ${taskName(op.task)} on ${nodeName(op.task.node_id)} (${promised}): ${op.why}`;
     }
-    case "go": case "stop": case "write_off": case "lose":
+    case "go":
+    case "stop":
+    case "write_off":
+    case "lose":
       return `${op.op} ${taskName(op.task)} v${op.task.version} on ${nodeName(op.task.node_id)}: ${op.why}`;
     case "node":
       return `node ${op.node.name} is ${op.node.contact}: ${op.why}`;
@@ -40,10 +44,14 @@ function printOp(op: Op, nodeName: (id: string) => string): string {
 }
 
 function printPromised(promised: Promised): string {
-  const parts = [`cpu ${formatCpu(promised.cpu_milli)}`, `memory ${formatBytes(promised.memory_bytes)}${promised.memory_limited ? "" : " soft"}`];
+  const parts = [
+    `cpu ${formatCpu(promised.cpu_milli)}`,
+    `memory ${formatBytes(promised.memory_bytes)}${promised.memory_limited ? "" : " soft"}`,
+  ];
   for (const [name, count] of Object.entries(promised.countables)) parts.push(`${name} ${count}`);
   for (const device of promised.devices) parts.push(device.id);
-  for (const port of promised.ports) parts.push(`${port.name} ${port.published}${port.bind === "loopback" ? " loopback" : ""}`);
+  for (const port of promised.ports)
+    parts.push(`${port.name} ${port.published}${port.bind === "loopback" ? " loopback" : ""}`);
   return parts.join(", ");
 }
 

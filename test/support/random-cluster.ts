@@ -26,30 +26,56 @@ export interface RandomCluster {
 const GIB_1 = GIB;
 
 export function randomSpec(dice: Dice, kind: WorkloadRow["kind"]): TaskSpec {
-  const gpu = dice.chance(0.2) ? { count: 1 + dice.below(2), models: [], vendor: null,
-    memory_min_bytes: dice.chance(0.5) ? 24 * GIB : null, memory_max_bytes: null } : null;
+  const gpu = dice.chance(0.2)
+    ? {
+        count: 1 + dice.below(2),
+        models: [],
+        vendor: null,
+        memory_min_bytes: dice.chance(0.5) ? 24 * GIB : null,
+        memory_max_bytes: null,
+      }
+    : null;
   const auto = { name: "http", target: null, published: null, bind: "cluster" as const };
   const fixed = { name: "admin", target: null, published: 9000, bind: dice.pick(["cluster", "loopback"] as const) };
   return buildSpec({
-    origin: kind === "job" ? "run" : "entry", exclusive: kind === "service" && dice.chance(0.2),
+    origin: kind === "job" ? "run" : "entry",
+    exclusive: kind === "service" && dice.chance(0.2),
     members: kind === "job" && dice.chance(0.3) ? 2 : 1,
     ports: [...(dice.chance(0.3) ? [auto] : []), ...(dice.chance(0.2) ? [fixed] : [])],
-    request: { gpu, cpu_milli: dice.chance(0.5) ? 500 * (1 + dice.below(6)) : null,
-      memory_bytes: dice.chance(0.5) ? GIB_1 * (1 + dice.below(4)) : null, countables: dice.chance(0.1) ? { seat: 1 } : {} },
-    place: { strategy: dice.pick(["pack", "spread"] as const), apart_from: dice.chance(0.15) ? ["w0"] : [],
+    request: {
+      gpu,
+      cpu_milli: dice.chance(0.5) ? 500 * (1 + dice.below(6)) : null,
+      memory_bytes: dice.chance(0.5) ? GIB_1 * (1 + dice.below(4)) : null,
+      countables: dice.chance(0.1) ? { seat: 1 } : {},
+    },
+    place: {
+      strategy: dice.pick(["pack", "spread"] as const),
+      apart_from: dice.chance(0.15) ? ["w0"] : [],
       together_with: dice.chance(0.1) ? ["w1"] : [],
       labels: dice.chance(0.15) ? [{ key: "zone", op: "in", values: ["a"] }] : [],
-      tolerate: dice.chance(0.3) ? [{ key: "team", value: null }] : [] } });
+      tolerate: dice.chance(0.3) ? [{ key: "team", value: null }] : [],
+    },
+  });
 }
 
 function randomNode(dice: Dice, n: number): NodeRow {
   const cards = dice.chance(0.4) ? 1 + dice.below(4) : 0;
   return buildNode(`n${n}`, {
-    ordinal: n + 1, labels: { zone: dice.pick(["a", "b"]) }, fingerprint: `machine-${dice.below(n + 1)}`,
-    taints: dice.chance(0.15) ? [{ key: "team", value: "x", effect: dice.pick(["no_schedule", "prefer_not"] as const) }] : [],
-    devices: Array.from({ length: cards }, (_, i) => buildDevice(`n${n}-${i}`, { memory_bytes: dice.pick([16, 24, 80]) * GIB })),
-    capacity: { cpu_milli: 1_000 * (1 + dice.below(8)), memory_bytes: GIB_1 * (2 + dice.below(16)),
-      countables: dice.chance(0.3) ? { seat: 1 } : {} } });
+    ordinal: n + 1,
+    labels: { zone: dice.pick(["a", "b"]) },
+    fingerprint: `machine-${dice.below(n + 1)}`,
+    taints: dice.chance(0.15)
+      ? [{ key: "team", value: "x", effect: dice.pick(["no_schedule", "prefer_not"] as const) }]
+      : [],
+    devices: Array.from({ length: cards }, (_, i) =>
+      buildDevice(`n${n}-${i}`, { memory_bytes: dice.pick([16, 24, 80]) * GIB }),
+    ),
+    capacity: {
+      cpu_milli: 1_000 * (1 + dice.below(8)),
+      memory_bytes: GIB_1 * (2 + dice.below(16)),
+      countables: dice.chance(0.3) ? { seat: 1 } : {},
+    },
+  });
 }
 
 export function randomCluster(dice: Dice): RandomCluster {
@@ -59,9 +85,15 @@ export function randomCluster(dice: Dice): RandomCluster {
     const kind = dice.pick(["service", "service", "daemon", "job"] as const);
     const hash = `w${n} v1`;
     specs.set(hash, randomSpec(dice, kind));
-    return buildWorkload("app", `w${n}`, hash, { kind, settings: { replicas: dice.below(4), priority: dice.below(3),
-      on_node_loss: dice.pick(["replace", "wait"] as const), restart: { offline: dice.chance(0.5),
-        attempts: dice.chance(0.2) ? 2 : null } } });
+    return buildWorkload("app", `w${n}`, hash, {
+      kind,
+      settings: {
+        replicas: dice.below(4),
+        priority: dice.below(3),
+        on_node_loss: dice.pick(["replace", "wait"] as const),
+        restart: { offline: dice.chance(0.5), attempts: dice.chance(0.2) ? 2 : null },
+      },
+    });
   });
   const contacts = new Map(nodes.map((node) => [node.id, { connected: true, silent_ms: 0 }]));
   return { state: buildState({ nodes, workloads }), now_ms: NOW_MS, specs, contacts, runs: 0, passes: 0 };
@@ -69,8 +101,15 @@ export function randomCluster(dice: Dice): RandomCluster {
 
 export function snapshotOf(cluster: RandomCluster, state: State = cluster.state): Snapshot {
   const contacts = new Map<string, ContactFact>([...cluster.contacts].map(([id, contact]) => [id, { ...contact }]));
-  return { state, spec: (hash) => cluster.specs.get(hash) as TaskSpec, contacts, listening_ms: 3_600_000,
-    now_ms: cluster.now_ms, seed: digest128(`pass ${cluster.passes++}`), limits: DEFAULT_LIMITS };
+  return {
+    state,
+    spec: (hash) => cluster.specs.get(hash) as TaskSpec,
+    contacts,
+    listening_ms: 3_600_000,
+    now_ms: cluster.now_ms,
+    seed: digest128(`pass ${cluster.passes++}`),
+    limits: DEFAULT_LIMITS,
+  };
 }
 
 export const put = (cluster: RandomCluster, ...changes: Change[]): void => {
@@ -93,7 +132,12 @@ export function live(cluster: RandomCluster, dice: Dice): void {
   people(cluster, dice);
 }
 
-function liveNode(cluster: RandomCluster, dice: Dice, id: string, contact: { connected: boolean; silent_ms: Ms }): void {
+function liveNode(
+  cluster: RandomCluster,
+  dice: Dice,
+  id: string,
+  contact: { connected: boolean; silent_ms: Ms },
+): void {
   const node = cluster.state.nodes.get(id);
   if (node === undefined) return;
   if (dice.chance(0.07)) {
@@ -103,8 +147,11 @@ function liveNode(cluster: RandomCluster, dice: Dice, id: string, contact: { con
   if (dice.chance(0.03)) {
     const draining = node.intent === "schedulable";
     const deadline_ms = dice.chance(0.5) ? cluster.now_ms + 60_000 : null;
-    putNode(cluster, { ...node, intent: draining ? "draining" : "schedulable",
-      drain: draining ? { since_ms: cluster.now_ms, deadline_ms, by: "alice", reason: null } : null });
+    putNode(cluster, {
+      ...node,
+      intent: draining ? "draining" : "schedulable",
+      drain: draining ? { since_ms: cluster.now_ms, deadline_ms, by: "alice", reason: null } : null,
+    });
   }
   if (contact.connected && dice.chance(0.02)) reboot(cluster, node);
   if (!contact.connected && dice.chance(0.02) && cluster.state.nodes.size > 1) {
@@ -148,16 +195,39 @@ export function end(cluster: RandomCluster, task: TaskRow, state: TaskFinal["sta
   if (settings !== undefined && (task.written_off === null || state === "succeeded")) {
     const ran = task.observed.state === "running" ? cluster.now_ms - task.observed.started_ms : 0;
     const key = slotKey(task.owner_uid, task.slot);
-    const row = slotAfterEnd(cluster.state.slots.get(key) ?? null, task, { uid: task.uid, version: task.version,
-      attempt: task.attempt, member: task.member, node_id: task.node_id, state, reason: null, exit_code, signal: null,
-      at_ms: cluster.now_ms }, settings, DEFAULT_LIMITS, ran);
-    put(cluster, { table: "slots", key,
-      row: continues ? { ...row, attempts: Math.max(row.attempts, task.grant_until) } : row });
+    const row = slotAfterEnd(
+      cluster.state.slots.get(key) ?? null,
+      task,
+      {
+        uid: task.uid,
+        version: task.version,
+        attempt: task.attempt,
+        member: task.member,
+        node_id: task.node_id,
+        state,
+        reason: null,
+        exit_code,
+        signal: null,
+        at_ms: cluster.now_ms,
+      },
+      settings,
+      DEFAULT_LIMITS,
+      ran,
+    );
+    put(cluster, {
+      table: "slots",
+      key,
+      row: continues ? { ...row, attempts: Math.max(row.attempts, task.grant_until) } : row,
+    });
   }
   if (continues) {
     const attempt = task.attempt + 1;
-    putTask(cluster, { ...task, uid: successorUid(task.uid, attempt), attempt,
-      observed: { state: "preparing", prepared: false, reason: null } });
+    putTask(cluster, {
+      ...task,
+      uid: successorUid(task.uid, attempt),
+      attempt,
+      observed: { state: "preparing", prepared: false, reason: null },
+    });
   }
 }
 
@@ -165,7 +235,8 @@ function people(cluster: RandomCluster, dice: Dice): void {
   for (const workload of cluster.state.workloads.values()) {
     if (workload.removing) continue;
     if (dice.chance(0.04)) newVersion(cluster, dice, workload);
-    else if (dice.chance(0.03)) putWorkload(cluster, { ...workload, settings: { ...workload.settings, replicas: dice.below(5) } });
+    else if (dice.chance(0.03))
+      putWorkload(cluster, { ...workload, settings: { ...workload.settings, replicas: dice.below(5) } });
     else if (dice.chance(0.01)) putWorkload(cluster, { ...workload, removing: true });
   }
   if (dice.chance(0.2)) submit(cluster, dice);
@@ -176,7 +247,8 @@ function people(cluster: RandomCluster, dice: Dice): void {
   }
 }
 
-const putWorkload = (cluster: RandomCluster, row: WorkloadRow): void => put(cluster, { table: "workloads", key: row.uid, row });
+const putWorkload = (cluster: RandomCluster, row: WorkloadRow): void =>
+  put(cluster, { table: "workloads", key: row.uid, row });
 
 function newVersion(cluster: RandomCluster, dice: Dice, workload: WorkloadRow): void {
   const version = workload.version + 1;
@@ -189,17 +261,35 @@ function submit(cluster: RandomCluster, dice: Dice): void {
   const run = ++cluster.runs;
   const spec_hash = `run ${run}`;
   cluster.specs.set(spec_hash, randomSpec(dice, "job"));
-  const jobs = [...cluster.state.workloads.values()].filter((workload) => workload.kind === "job" && !workload.removing);
+  const jobs = [...cluster.state.workloads.values()].filter(
+    (workload) => workload.kind === "job" && !workload.removing,
+  );
   const job = jobs.length > 0 && dice.chance(0.4) ? dice.pick(jobs) : null;
   const targets = [...cluster.state.runs.values()];
   const services = [...cluster.state.workloads.values()].filter((workload) => workload.kind === "service");
   const after: RunRow["after"][number][] = [];
   if (targets.length > 0 && dice.chance(0.4)) {
-    after.push({ name: "it", uid: dice.pick(targets).uid, when: dice.pick(["succeeded", "ended", "failed"] as const), met: null });
+    after.push({
+      name: "it",
+      uid: dice.pick(targets).uid,
+      when: dice.pick(["succeeded", "ended", "failed"] as const),
+      met: null,
+    });
   }
-  if (services.length > 0 && dice.chance(0.2)) after.push({ name: "it", uid: dice.pick(services).uid, when: "up", met: null });
-  const row = buildRun(run, spec_hash, { uid: uidOf(`run ${run}`), after, state: after.length > 0 ? "waiting" : "queued",
-    settings: { retries: dice.below(3), priority: dice.below(3), on_node_loss: dice.pick(["wait", "requeue"] as const) },
-    ...(job === null ? {} : { name: `${job.app}.${job.name}`, app: job.app, app_uid: job.app_uid, workload_uid: job.uid }) });
+  if (services.length > 0 && dice.chance(0.2))
+    after.push({ name: "it", uid: dice.pick(services).uid, when: "up", met: null });
+  const row = buildRun(run, spec_hash, {
+    uid: uidOf(`run ${run}`),
+    after,
+    state: after.length > 0 ? "waiting" : "queued",
+    settings: {
+      retries: dice.below(3),
+      priority: dice.below(3),
+      on_node_loss: dice.pick(["wait", "requeue"] as const),
+    },
+    ...(job === null
+      ? {}
+      : { name: `${job.app}.${job.name}`, app: job.app, app_uid: job.app_uid, workload_uid: job.uid }),
+  });
   put(cluster, { table: "runs", key: row.uid, row });
 }
