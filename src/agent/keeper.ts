@@ -4,7 +4,7 @@
 
 import { join } from "node:path";
 import { bootMs, nowMs } from "../os/clock";
-import { findCgroups, killGroup, leaveService, removeBases } from "../os/cgroup";
+import { findCgroups, killGroup, leaveService, removeBases, removeLeftKeepers } from "../os/cgroup";
 import { exists, makePrivateDir, removeFile } from "../os/files";
 import { noNewPrivileges } from "../os/libc";
 import { listenLines, type LineHandlers, type LinePeer } from "../os/lines";
@@ -21,7 +21,7 @@ import { makeRunDir, runDirOf, runName } from "./rundir";
 import { places, type TaskExit } from "./taskdir";
 
 /** How long it waits for an agent before it ends, at its start and between two agents. */
-const LONELY_MS = { first: 15_000, later: 1_000 } as const;
+const LONELY_MS = { first: 15_000, later: 250 } as const;
 const LEASE_LOOK_MS = 200;
 /** Hard to choose when memory runs out, but never impossible. */
 const OWN_OOM_SCORE = -500;
@@ -202,7 +202,7 @@ export async function runKeeper(dir: string): Promise<void> {
   const run = runDirOf(dir);
   makeRunDir(run);
   const cgroups = findCgroups(name);
-  const service = leaveService(cgroups, `keeper-${name}-${process.pid}`);
+  const service = leaveService(cgroups, name);
   const privileges = noNewPrivileges();
   if (privileges !== null) say("tasks may gain privileges by executing", { why: privileges });
   const lowered = adjustOom("self", OWN_OOM_SCORE) === null;
@@ -213,5 +213,6 @@ export async function runKeeper(dir: string): Promise<void> {
   say("ready", { version, at_ms: nowMs(), cgroups: cgroups.is });
   await keeper.serve();
   service?.back();
+  removeLeftKeepers(cgroups, name);
   removeBases(cgroups);
 }

@@ -44,7 +44,8 @@ export async function probeMachine(options: ProbeOptions): Promise<Machine> {
   const host = await hostFacts(join(options.data, "hardware.json"));
   const facts: NodeFacts = {
     os: host.os, arch: host.arch, hostname: host.hostname, kernel: host.kernel, cpu_model: host.cpu_model,
-    address: host.address, cgroups: cgroups.is, cgroups_detail: cgroups.detail, accounts: options.accounts, unix_user: accountOfProcess().name,
+    address: host.address, cgroups: cgroups.is, cgroups_detail: cgroups.detail, accounts: options.accounts,
+    unix_user: accountOfProcess().name,
   };
   const automatic = { os: facts.os, arch: facts.arch, hostname: facts.hostname };
   return {

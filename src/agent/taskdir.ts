@@ -96,7 +96,7 @@ export function readExit(dir: string): TaskExit | null {
 export function parseExit(text: string): TaskExit | null {
   let value: Record<string, unknown>;
   try {
-    value = JSON.parse(text) as Record<string, unknown>;
+    value = (JSON.parse(text) ?? {}) as Record<string, unknown>;
   } catch (error) {
     if (error instanceof SyntaxError) return null;
     throw error;

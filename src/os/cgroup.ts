@@ -224,14 +224,35 @@ export function removeGroup(group: Group): boolean {
   return removed.every(Boolean);
 }
 
+/** Where keepers move to, so that a service manager does not end them with the agent; `null`: nowhere. */
+function keeperMount(cgroups: Cgroups): { mount: string; parent: string; controller: string } | null {
+  const all = mounts();
+  const systemd = all.find(({ options }) => options.includes("name=systemd"))?.point;
+  const v2 = all.find(({ kind }) => kind === "cgroup2")?.point;
+  if (cgroups.is === "v2") return v2 === undefined ? null : { mount: v2, parent: cgroups.base, controller: "" };
+  if (cgroups.is === "none" || systemd === undefined) return null;
+  return { mount: systemd, parent: join(systemd, "orch"), controller: "name=systemd" };
+}
+
+const keeperGroup = (name: string): string => `keeper-${name}`;
+
 /** Removes groups that a killed machine left, unless something lives in them. Only while nobody makes new ones. */
-export function removeLeftGroups(cgroups: Cgroups): void {
+export function removeLeftGroups(cgroups: Cgroups, name: string): void {
   for (const base of basesOf(cgroups)) for (const dir of below(base)) if (dir !== base) tryRemove(dir);
+  removeLeftKeepers(cgroups, name);
+}
+
+/** Removes the groups of keepers that were killed. */
+export function removeLeftKeepers(cgroups: Cgroups, name: string): void {
+  const keepers = keeperMount(cgroups)?.parent;
+  if (keepers === undefined || !existsSync(keepers)) return;
+  for (const one of readdirSync(keepers)) if (one.startsWith(keeperGroup(name))) tryRemove(join(keepers, one));
 }
 
 /** Removes the directories of `findCgroups` where nothing is left in them. */
 export function removeBases(cgroups: Cgroups): void {
-  for (const base of basesOf(cgroups)) {
+  const keepers = keeperMount(cgroups)?.parent;
+  for (const base of [...basesOf(cgroups), ...(keepers === undefined ? [] : [keepers])]) {
     tryRemove(base);
     if (basename(dirname(base)) === "orch") tryRemove(dirname(base));
   }
@@ -242,18 +263,15 @@ export function removeBases(cgroups: Cgroups): void {
  * groups, on v1 within systemd's own hierarchy. `back` undoes it; `null` when it stays where it is.
  */
 export function leaveService(cgroups: Cgroups, name: string): { back(): void } | null {
-  const systemd = mounts().find(({ options }) => options.includes("name=systemd"))?.point;
-  const v2 = mounts().find(({ kind }) => kind === "cgroup2")?.point;
-  const [mount, controller] = cgroups.is === "v2" ? [v2, ""] : [systemd, "name=systemd"];
-  if (mount === undefined || cgroups.is === "none") return null;
-  const before = join(mount, ownPath(controller));
-  const dir = cgroups.is === "v2" ? join(cgroups.base, name) : join(mount, "orch", name);
+  const to = keeperMount(cgroups);
+  if (to === null) return null;
+  const before = join(to.mount, ownPath(to.controller));
+  const dir = join(to.parent, `${keeperGroup(name)}-${process.pid}`);
   if (tryMake(dir) !== null || tryWrite(join(dir, "cgroup.procs"), String(process.pid)) !== null) return null;
   return {
     back: () => {
       tryWrite(join(before, "cgroup.procs"), String(process.pid));
       tryRemove(dir);
-      if (cgroups.is === "v1") tryRemove(dirname(dir));
     },
   };
 }

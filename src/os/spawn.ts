@@ -112,7 +112,7 @@ export function startCompanion(argv: readonly string[]): { dismiss(): void } | n
       detached: true });
     return {
       dismiss: () => {
-        child.stdin.write("done\n");
+        void child.stdin.write("done\n");
         void child.stdin.end();
       },
     };

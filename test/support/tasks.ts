@@ -11,8 +11,9 @@ import { MIB } from "../../src/core/units";
 import { steadyClock } from "../../src/os/clock";
 import { randomHex } from "../../src/os/dice";
 import { bootId } from "../../src/os/proc";
+import { runDirOf, runName } from "../../src/agent/rundir";
 import { KEEPER_COMMAND } from "./fixtures/keeper";
-import { killAllOf } from "./processes";
+import { cgroupsOf, processesOf, signal } from "./processes";
 import { waitUntil } from "./wait";
 
 /** An assignment of a shell script, or of an argv; everything else may be said over it. */
@@ -22,7 +23,8 @@ export function assignmentFor(command: string | readonly string[], over: Partial
     uid, name: `test.task.0-${uid.slice(0, 4)}`, boot_id: bootId(), desired: "run", grant_until: 1, streak: 0,
     identity: { owner_uid: randomHex(16), app_uid: null, project: "p", user: "alice", app: "test", workload: "task",
       kind: "job", run: 1, version: 1, spec_hash: "", slot: 0, member: 0, attempt: 1 },
-    command: typeof command === "string" ? { kind: "shell", shell: "sh", script: command } : { kind: "argv", argv: command },
+    command: typeof command === "string" ? { kind: "shell", shell: "sh", script: command }
+      : { kind: "argv", argv: command },
     env: {}, workdir: null, unix_user: null,
     promised: { cpu_milli: 100, memory_bytes: 256 * MIB, disk_bytes: 0, countables: {}, memory_limited: false,
       devices: [], ports: [] },
@@ -35,11 +37,18 @@ export function assignmentFor(command: string | readonly string[], over: Partial
 export const recordFor = (assignment: Assignment): TaskRecord =>
   ({ assignment, boot_id: bootId(), accepted_ms: 0, go: true, not_before_ms: 0, stop: null, end: null });
 
+export interface SiteOptions {
+  readonly version?: string;
+  readonly accounts?: AccountMode;
+  readonly log_cap_bytes?: number;
+}
+
 export interface Site {
   readonly data: string;
   readonly said: string[];
-  open(options?: { readonly version?: string; readonly accounts?: AccountMode; readonly log_cap_bytes?: number }): Promise<Driver>;
-  close(): Promise<void>;
+  open(options?: SiteOptions): Promise<Driver>;
+  /** Ends everything; gives back the control groups that are left, which shall be none. */
+  close(): Promise<string[]>;
 }
 
 /** A temporary data directory for drivers; `close` ends everything that runs for it. */
@@ -60,8 +69,15 @@ export async function makeSite(): Promise<Site> {
     },
     close: async () => {
       for (const driver of open) driver.close();
-      await killAllOf(dir);
+      // Keepers end by themselves once their tasks are over, and take their control groups with them.
+      await waitUntil("the keepers to end", () => {
+        const left = processesOf(dir);
+        for (const one of left) if (!one.command.includes(KEEPER_COMMAND[1] ?? "")) signal(one, "SIGKILL");
+        return left.length === 0;
+      });
       await rm(dir, { recursive: true, force: true });
+      await rm(runDirOf(data), { recursive: true, force: true });
+      return cgroupsOf(runName(data));
     },
   };
 }
@@ -81,3 +97,19 @@ export const ended = async (driver: Driver, uid: string, deadline_ms = 10_000): 
     const seen = driver.seen().get(uid)?.process;
     return seen?.is === "ended" ? seen : null;
   }, deadline_ms);
+
+/** Waits until a task's process lives, and gives back its pid. */
+export const alive = async (driver: Driver, uid: string): Promise<number> =>
+  waitUntil(`task ${uid} to live`, () => {
+    const seen = driver.seen().get(uid)?.process;
+    return seen?.is === "alive" ? seen.pid : null;
+  });
+
+/** The whole of a task's stream, wherever its directory is. */
+export async function output(data: string, uid: string, name: "stdout" | "stderr" = "stdout"): Promise<string> {
+  for (const place of ["tasks", "ended"]) {
+    const file = Bun.file(join(data, place, uid, name));
+    if (await file.exists()) return file.text();
+  }
+  return "";
+}

@@ -28,17 +28,8 @@ interface Keeper {
   readonly peer: LinePeer;
   version: string;
   readonly uids: Set<string>;
-  readonly asked: Map<string, (answer: StartAnswer) => void>;
-}
-
-export interface Keepers {
-  /** Connects to every keeper that runs. */
-  find(): Promise<void>;
-  keeps(uid: string): boolean;
-  count(): number;
-  start(order: TaskOrder): Promise<StartAnswer>;
-  lease(heard_boot_ms: number): void;
-  close(): void;
+  /** Starts that wait for their answer; asking twice is asking once. */
+  readonly asked: Map<string, PromiseWithResolvers<StartAnswer>>;
 }
 
 const GREETING_MS = 5_000;
@@ -55,21 +46,61 @@ function within<T>(ms: number, what: Promise<T>, otherwise: T): Promise<T> {
   return Promise.race([what, promise]).finally(() => clearTimeout(timer));
 }
 
-export function createKeepers(options: KeepersOptions): Keepers {
-  const dir = places(options.data).keepers;
-  const keepers = new Set<Keeper>();
-  let starting: Promise<Keeper | string> | null = null;
-  let heard: number | null = null;
-  let closed = false;
+export class Keepers {
+  readonly #options: KeepersOptions;
+  readonly #dir: string;
+  readonly #keepers = new Set<Keeper>();
+  #starting: Promise<Keeper | string> | null = null;
+  #heard_boot_ms: number | null = null;
+  #closed = false;
 
-  const ask = (keeper: Keeper, message: ToKeeper): void => keeper.peer.send(message);
-
-  function answer(keeper: Keeper, uid: string, answered: StartAnswer): void {
-    keeper.asked.get(uid)?.(answered);
-    keeper.asked.delete(uid);
+  constructor(options: KeepersOptions) {
+    this.#options = options;
+    this.#dir = places(options.data).keepers;
   }
 
-  function take(keeper: Keeper, message: FromKeeper, greeted: () => void): void {
+  /** Connects to every keeper that runs. */
+  async find(): Promise<void> {
+    await Promise.all(namesIn(this.#dir).filter((name) => name.endsWith(".sock")).map(async (name) => {
+      const found = await this.#connect(join(this.#dir, name));
+      if (typeof found !== "string") return;
+      if (found === SILENT) this.#options.say(`keeper ${name} does not answer; its tasks are known by their files`);
+      else removeFile(join(this.#dir, name));
+    }));
+  }
+
+  keeps(uid: string): boolean {
+    for (const keeper of this.#keepers) if (keeper.uids.has(uid)) return true;
+    return false;
+  }
+
+  count(): number {
+    return this.#keepers.size;
+  }
+
+  /** Has a task begun by a keeper of this version, once, however often it is asked. */
+  async start(order: TaskOrder): Promise<StartAnswer> {
+    const keeper = await this.#own();
+    if (typeof keeper === "string") return { is: "refused", why: keeper };
+    const before = keeper.asked.get(order.uid);
+    const asked = before ?? Promise.withResolvers<StartAnswer>();
+    keeper.asked.set(order.uid, asked);
+    if (before === undefined) tell(keeper, { do: "start", order });
+    return within(ANSWER_MS, asked.promise, { is: "refused", why: "its keeper does not answer" });
+  }
+
+  lease(heard_boot_ms: number): void {
+    this.#heard_boot_ms = heard_boot_ms;
+    for (const keeper of this.#keepers) tell(keeper, { do: "lease", heard_boot_ms });
+  }
+
+  /** Lets go of them; they end when they have no task left. */
+  close(): void {
+    this.#closed = true;
+    for (const keeper of this.#keepers) keeper.peer.close();
+  }
+
+  #take(keeper: Keeper, message: FromKeeper, greeted: () => void): void {
     switch (message.is) {
       case "here":
         keeper.version = message.version;
@@ -77,97 +108,79 @@ export function createKeepers(options: KeepersOptions): Keepers {
         return greeted();
       case "started":
         keeper.uids.add(message.uid);
-        options.told(message);
+        this.#options.told(message);
         return answer(keeper, message.uid, { is: "begun" });
       case "ended":
         keeper.uids.delete(message.uid);
-        options.told(message);
+        this.#options.told(message);
         return answer(keeper, message.uid, { is: "begun" });
       case "refused":
         return answer(keeper, message.uid, { is: "refused", why: message.why });
     }
   }
 
-  /** Connects to one socket; gives back why not. A socket that nobody listens on is removed. */
-  async function connect(path: string): Promise<Keeper | string> {
+  #gone(keeper: Keeper): void {
+    this.#keepers.delete(keeper);
+    for (const uid of keeper.asked.keys()) answer(keeper, uid, { is: "refused", why: "its keeper is gone" });
+    if (!this.#closed) this.#options.gone([...keeper.uids]);
+  }
+
+  /** Connects to one socket; gives back why not. */
+  async #connect(path: string): Promise<Keeper | string> {
     const greeting = Promise.withResolvers<void>();
-    let keeper: Keeper | null = null;
+    let made: Keeper | null = null;
     const peer = await connectLines(path, (socket) => {
-      const one: Keeper = { peer: socket, version: "", uids: new Set(), asked: new Map() };
-      keeper = one;
+      const keeper: Keeper = { peer: socket, version: "", uids: new Set(), asked: new Map() };
+      made = keeper;
       return {
-        message: (message) => take(one, message as FromKeeper, () => greeting.resolve()),
+        message: (message) => this.#take(keeper, message as FromKeeper, () => greeting.resolve()),
         closed: () => {
-          keepers.delete(one);
           greeting.resolve();
-          for (const uid of one.asked.keys()) answer(one, uid, { is: "refused", why: "its keeper is gone" });
-          if (!closed) options.gone([...one.uids]);
+          this.#gone(keeper);
         },
       };
     });
     if (typeof peer === "string") return peer;
-    const one = keeper as Keeper | null;
+    const keeper = made as Keeper | null;
     const greeted = await within(GREETING_MS, greeting.promise.then(() => true), false);
-    if (one === null || !greeted || one.version === "") {
+    if (keeper === null || !greeted || keeper.version === "") {
       peer.close();
       return SILENT;
     }
-    keepers.add(one);
-    if (heard !== null) ask(one, { do: "lease", heard_boot_ms: heard });
-    return one;
+    this.#keepers.add(keeper);
+    if (this.#heard_boot_ms !== null) tell(keeper, { do: "lease", heard_boot_ms: this.#heard_boot_ms });
+    return keeper;
   }
 
-  async function launch(): Promise<Keeper | string> {
-    makePrivateDir(dir);
-    const env = { PATH: SYSTEM_PATH, LANG: "C.UTF-8", ORCH_KEEPER_VERSION: options.version, ...passedOn() };
-    const pid = startDetached([...options.command, options.data], env, join(options.data, "keeper.log"));
-    const socket = join(dir, `${pid}.sock`);
+  async #own(): Promise<Keeper | string> {
+    for (const keeper of this.#keepers) if (keeper.version === this.#options.version) return keeper;
+    this.#starting ??= this.#launch().finally(() => { this.#starting = null; });
+    return this.#starting;
+  }
+
+  async #launch(): Promise<Keeper | string> {
+    const { command, data, version } = this.#options;
+    makePrivateDir(this.#dir);
+    const env = { PATH: SYSTEM_PATH, LANG: "C.UTF-8", ORCH_KEEPER_VERSION: version, ...passedOn() };
+    const pid = startDetached([...command, data], env, join(data, "keeper.log"));
+    const name = `${pid}.sock`;
     let why = "";
     for (const until = bootMs() + BEGIN_MS; bootMs() < until;) {
       await pause(AGAIN_MS);
-      if (namesIn(dir).includes(`${pid}.sock`)) {
-        const keeper = await connect(socket);
-        if (typeof keeper !== "string") return keeper;
-        why = keeper;
-      }
+      if (!namesIn(this.#dir).includes(name)) continue;
+      const keeper = await this.#connect(join(this.#dir, name));
+      if (typeof keeper !== "string") return keeper;
+      why = keeper;
     }
     return `the keeper did not begin within ${BEGIN_MS / 1000} s ${why}: see keeper.log in the data directory`;
   }
+}
 
-  async function own(): Promise<Keeper | string> {
-    for (const keeper of keepers) if (keeper.version === options.version) return keeper;
-    starting ??= launch().finally(() => { starting = null; });
-    return starting;
-  }
+const tell = (keeper: Keeper, message: ToKeeper): void => keeper.peer.send(message);
 
-  return {
-    find: async () => {
-      await Promise.all(namesIn(dir).filter((name) => name.endsWith(".sock")).map(async (name) => {
-        const found = await connect(join(dir, name));
-        if (typeof found !== "string") return;
-        if (found === SILENT) options.say(`keeper ${name} does not answer; its tasks are known by their files`);
-        else removeFile(join(dir, name));
-      }));
-    },
-    keeps: (uid) => [...keepers].some((keeper) => keeper.uids.has(uid)),
-    count: () => keepers.size,
-    start: async (order) => {
-      const keeper = await own();
-      if (typeof keeper === "string") return { is: "refused", why: keeper };
-      const { promise, resolve } = Promise.withResolvers<StartAnswer>();
-      keeper.asked.set(order.uid, resolve);
-      ask(keeper, { do: "start", order });
-      return within(ANSWER_MS, promise, { is: "refused", why: "its keeper does not answer" });
-    },
-    lease: (heard_boot_ms) => {
-      heard = heard_boot_ms;
-      for (const keeper of keepers) ask(keeper, { do: "lease", heard_boot_ms });
-    },
-    close: () => {
-      closed = true;
-      for (const keeper of keepers) keeper.peer.close();
-    },
-  };
+function answer(keeper: Keeper, uid: string, answered: StartAnswer): void {
+  keeper.asked.get(uid)?.resolve(answered);
+  keeper.asked.delete(uid);
 }
 
 /** What decides where the run directory is, and so must be the same for the keeper. */

@@ -6,7 +6,7 @@ import type { Device, Orphan, Promised } from "../../core/model";
 import type { Seen, TaskRecord } from "../../core/record";
 import type { Ms } from "../../core/units";
 import { bootMs, nowMs } from "../../os/clock";
-import { findCgroups, removeLeftGroups } from "../../os/cgroup";
+import { findCgroups, removeBases, removeGroup, removeLeftGroups } from "../../os/cgroup";
 import { createOnce, exists, makePrivateDir, namesIn, removeFile, removeTree, renameTo } from "../../os/files";
 import { bootId } from "../../os/proc";
 import { selfCommand } from "../../os/self";
@@ -14,8 +14,8 @@ import type { Accounts } from "../account";
 import { forgetNote, hasNote, makeRunDir, readNote, runDirOf, runName, runRoot, survivors } from "../rundir";
 import { claimText, FILES, isUid, places, STOPPED_CLAIM, writeExit } from "../taskdir";
 import type { Driver } from "./driver";
-import { createEnding } from "./ending";
-import { createKeepers } from "./keepers";
+import { createEnding, type Victim } from "./ending";
+import { Keepers } from "./keepers";
 import { lookAtTask, seenAlive, seenEnded, type Looked } from "./look";
 import { orderOf } from "./order";
 import { badPath, createRecordWriter, readRecord } from "./records";
@@ -83,7 +83,7 @@ class ProcessDriver implements Driver {
     this.#writer = createRecordWriter(tasks);
     this.#tails = createTails(tasks);
     this.#ending = createEnding(options.say);
-    this.#keepers = createKeepers({ data: options.data, version: options.version, say: options.say,
+    this.#keepers = new Keepers({ data: options.data, version: options.version, say: options.say,
       command: options.keeper_command ?? [...selfCommand(), "keeper"],
       told: (message) => message.is === "started"
         ? this.#put(message.uid, { seen: seenAlive(message.pid, message.started_ms), group: this.#groupOf(message.uid),
@@ -97,7 +97,7 @@ class ProcessDriver implements Driver {
 
   async open(): Promise<void> {
     await this.#keepers.find();
-    if (this.#keepers.count() === 0) removeLeftGroups(findCgroups(runName(this.#options.data)));
+    if (this.#keepers.count() === 0) this.#tidyGroups();
     const sweep = (): void => {
       sweepEnded(this.#endedDir, this.#tasks, nowMs()).catch((error: unknown) =>
         this.#options.say(`old tasks could not be removed: ${error instanceof Error ? error.message : String(error)}`));
@@ -125,12 +125,22 @@ class ProcessDriver implements Driver {
     this.#watching ??= setInterval(() => {
       for (const one of this.#abandoned) {
         const now = lookAtTask(join(this.#tasks, one), false);
-        if (now.seen.process.is !== "alive") this.#put(one, now);
+        if (now.seen.process.is === "alive") continue;
+        removeGroup(this.#groupOf(one));
+        this.#put(one, now);
       }
       if (this.#abandoned.size > 0 || this.#watching === null) return;
       clearInterval(this.#watching);
       this.#watching = null;
     }, ABANDONED_LOOK_MS);
+  }
+
+  /** What a killed machine or keeper has left; never while a keeper could be making more. */
+  #tidyGroups(): void {
+    const name = runName(this.#options.data);
+    const cgroups = findCgroups(name);
+    removeLeftGroups(cgroups, name);
+    removeBases(cgroups);
   }
 
   #groupOf(uid: string): Looked["group"] {
@@ -150,7 +160,7 @@ class ProcessDriver implements Driver {
         records.set(uid, read.record);
         continue;
       }
-      if (read.is === "bad") this.#options.say(`the record of task ${uid} was set aside, it cannot be read: ${read.why}`);
+      if (read.is === "bad") this.#options.say(`the record of task ${uid} is unreadable, and set aside: ${read.why}`);
       const alive = looked.seen.process.is === "alive";
       if (alive || exists(badPath(this.#tasks, uid))) unreadable.set(uid, this.#orphanOf(uid, looked));
     }
@@ -224,12 +234,12 @@ class ProcessDriver implements Driver {
     const dir = join(this.#tasks, uid);
     if (exists(join(this.#endedDir, uid))) return;
     makePrivateDir(dir);
-    const stray = this.#looked.get(uid);
+    const stray = this.#victim(uid);
     if (await createOnce(join(dir, FILES.claim), STOPPED_CLAIM) === "created") {
-      if (stray?.target == null) return this.#lookAgain(uid);
+      if (stray === null) return this.#lookAgain(uid);
     } else if (exists(join(dir, FILES.record))) return;
     // It lives, or lived, without a record that could be read: this is the order that ends it.
-    if (stray?.target != null) this.#ending.stop({ target: stray.target, group: stray.group });
+    if (stray !== null) this.#ending.stop(stray);
     removeFile(badPath(this.#tasks, uid));
   }
 
@@ -239,11 +249,15 @@ class ProcessDriver implements Driver {
   }
 
   async kill(uid: string): Promise<void> {
-    const looked = this.#looked.get(uid);
-    if (looked?.target == null) return;
-    // The group is only known from the claim when its keeper told of the start.
-    const group = looked.group.length > 0 ? looked.group : lookAtTask(join(this.#tasks, uid), true).group;
-    this.#ending.kill({ target: looked.target, group });
+    const victim = this.#victim(uid);
+    if (victim !== null) this.#ending.kill(victim);
+  }
+
+  #victim(uid: string): Victim | null {
+    const { target, group } = this.#looked.get(uid) ?? { target: null, group: [] };
+    if (target === null) return null;
+    // When its keeper told of the start, the group stands only in the claim.
+    return { target, group: group.length > 0 ? group : lookAtTask(join(this.#tasks, uid), true).group };
   }
 
   lease(heard_ms: Ms): void {
@@ -282,6 +296,7 @@ class ProcessDriver implements Driver {
   close(): void {
     for (const timer of [this.#watching, this.#sweeping]) if (timer !== null) clearInterval(timer);
     this.#listener = () => undefined;
+    if (this.#keepers.count() === 0) this.#tidyGroups();
     this.#keepers.close();
     this.#ending.close();
   }

@@ -1,5 +1,5 @@
-// The argv that becomes a task: as it is, or behind a switch of account. Nothing of the user's own is read
-// before the switch: the environment travels under other names, the directory is entered and the command looked up after it.
+// The argv that becomes a task: as it is, or behind a switch of account. Nothing of the user's own is read before the
+// switch: the environment travels under other names; the directory is entered and the command looked up after it.
 
 import type { TaskOrder } from "./messages";
 

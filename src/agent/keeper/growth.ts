@@ -40,7 +40,7 @@ const freshStream = (name: StreamName): Stream =>
 export const watchGrowth = (dir: string, cap_bytes: number): Growth =>
   ({ dir, cap_bytes, streams: [freshStream("stdout"), freshStream("stderr")] });
 
-/** One look at the streams that are due. Lines of the marks file: `at NAME OFFSET MS`, `from NAME OFFSET`, `cut …`. */
+/** One look at the streams that are due. Lines of the marks: `at NAME OFFSET MS`, `from NAME OFFSET`, `cut …`. */
 export function look(growth: Growth, now_ms: number): void {
   for (const stream of growth.streams) {
     if (now_ms < stream.look_after_ms) continue;

@@ -1,0 +1,94 @@
+// The small rules of the agent's hands that need no process: leases, environments, accounts, records, names of signals.
+
+import { describe, expect, test } from "bun:test";
+import { deviceVariables, environmentOf } from "../../src/agent/environment";
+import { parseRecord } from "../../src/agent/drivers/records";
+import { commandOf } from "../../src/agent/keeper/command";
+import { leasePhase, LEASE_GUARD_MS } from "../../src/agent/keeper/lease";
+import type { TaskOrder } from "../../src/agent/keeper/messages";
+import { parseExit } from "../../src/agent/taskdir";
+import type { Device } from "../../src/core/model";
+import { parseAccount, uidHint } from "../../src/os/accounts";
+import { signalName, signalNumber } from "../../src/os/signals";
+import { assignmentFor, recordFor } from "../support/tasks";
+
+describe("a lease", () => {
+  const at = (now_ms: number) => leasePhase(10_000, 30_000, 5_000, now_ms).is;
+  test("is held until grace and guard are all that is left", () => {
+    expect(at(40_000 - LEASE_GUARD_MS - 5_000 - 1)).toBe("held");
+    expect(at(40_000 - LEASE_GUARD_MS - 5_000)).toBe("ending");
+    expect(at(40_000 - LEASE_GUARD_MS)).toBe("over");
+  });
+  test("is over when the server was never heard", () => expect(leasePhase(null, 30_000, 0, 1).is).toBe("over"));
+});
+
+describe("an environment", () => {
+  const account = { name: "alice", uid: 1_000, gid: 1_000, home: "/home/alice", shell: "/bin/zsh" };
+  const device = (id: string, vendor: Device["vendor"]): Device =>
+    ({ id, vendor, model: "X", memory_bytes: 1, state: "ok", reason: null, parent: null, links: [] });
+  const devices = [device("n0", "nvidia"), device("a0", "amd"), device("n1", "nvidia")];
+
+  test("is a login's, then the task's, then the devices'", () => {
+    const asked = { HOME: "/else", CUDA_VISIBLE_DEVICES: "0,1,2" };
+    const env = environmentOf(assignmentFor("true", { env: asked }), account, devices);
+    expect(env).toMatchObject({ USER: "alice", SHELL: "/bin/zsh", HOME: "/else", CUDA_VISIBLE_DEVICES: "" });
+  });
+  test("shows devices by their index among those of their vendor", () => {
+    expect(deviceVariables(["n1", "a0"], devices)).toEqual({ CUDA_DEVICE_ORDER: "PCI_BUS_ID", CUDA_VISIBLE_DEVICES: "1",
+      ROCR_VISIBLE_DEVICES: "0", ZE_AFFINITY_MASK: "", ORCH_GPU_UUIDS: "n1,a0" });
+  });
+});
+
+describe("a switch of account", () => {
+  const order: TaskOrder = { uid: "u", name: "t", argv: ["x"], env: { LD_PRELOAD: "/evil.so", "no-name": "1" },
+    workdir: null, home: "/", account: { name: "alice", uid: 1_000, gid: 1_000 },
+    limits: { cpu_milli: 1, memory_bytes: null, pids: 1 },
+    oom_score_adj: 0, marker: "", stop: { signal: "TERM", grace_ms: 0 }, lease_ms: null, log_cap_bytes: 0, held: null };
+  test("takes no name of the task's environment along, and no value in its arguments", () => {
+    const wrapped = commandOf(order, "/", "/usr/bin/setpriv");
+    if (typeof wrapped === "string") throw new Error(wrapped);
+    expect(wrapped.env).toEqual({ ORCH_HIDDEN_0: "/evil.so" });
+    expect(wrapped.argv.join(" ")).not.toContain("/evil.so");
+  });
+  test("cannot be made without its tool, and says so", () => expect(commandOf(order, "/", null)).toContain("setpriv"));
+});
+
+describe("accounts", () => {
+  test("that orch makes have the same uid everywhere, off all ranges of others", () => {
+    expect(uidHint("alice")).toBe(uidHint("alice"));
+    for (const name of ["alice", "bob", "a", "z".repeat(32)]) {
+      expect(uidHint(name)).toBeGreaterThan(65_536);
+      expect(uidHint(name)).toBeLessThan(524_288);
+    }
+  });
+  test("are read as passwd lists them, with what is empty filled in", () => {
+    expect(parseAccount("alice:x:1000:1001:A B,,:/home/alice:/bin/bash\n"))
+      .toEqual({ name: "alice", uid: 1_000, gid: 1_001, home: "/home/alice", shell: "/bin/bash" });
+    expect(parseAccount("bob:x:5:5:::")).toMatchObject({ home: "/", shell: "/bin/sh" });
+    for (const bad of ["", "x", "a:b:c:d:e:f:g"]) expect(parseAccount(bad)).toBeNull();
+  });
+});
+
+describe("a record", () => {
+  const record = recordFor(assignmentFor("true"));
+  const { uid } = record.assignment;
+  test("is read back as it was written", () =>
+    expect(parseRecord(JSON.parse(JSON.stringify(record)), uid)).toEqual(record));
+  const bad: readonly (readonly [string, unknown])[] = [["null", null], ["a text", "x"], ["a list", []],
+    ["of another task", recordFor(assignmentFor("true"))], ["without fields", { assignment: record.assignment }],
+    ["with a strange end", { ...record, end: { state: "fine" } }], ["with a strange stop", { ...record, stop: 1 }]];
+  for (const [what, value] of bad) {
+    test(`${what} is refused with a reason`, () => expect(typeof parseRecord(value, uid)).toBe("string"));
+  }
+});
+
+test("an exit of another release is read as far as it goes", () => {
+  expect(parseExit('{"started_ms":1,"ended_ms":2,"exit_code":3,"new":true}')).toEqual({ started_ms: 1, ended_ms: 2,
+    exit_code: 3, signal: null, peak_memory_bytes: null, oom: false, left: 0, reason: null });
+  for (const bad of ["", "{", "{}", "null", "3"]) expect(parseExit(bad)).toBeNull();
+});
+
+test("signals are known by name, with and without SIG, and by number", () => {
+  expect(["TERM", "sigterm", "15", "NONE"].map(signalNumber)).toEqual([15, 15, 15, null]);
+  expect([signalName("SIGKILL"), signalName(10), signalName(35)]).toEqual(["KILL", "USR1", "35"]);
+});
