@@ -5,8 +5,21 @@ import type { PlanLimits, Snapshot } from "../../src/core/snapshot";
 import { GIB, MIB, type Ms } from "../../src/core/units";
 import type { PortRequest, TaskSpec, Toleration } from "../../src/core/workload";
 import {
-  buildDevice, buildEnd, buildGpu, buildNode, buildPromised, buildRun, buildSlot, buildSnapshot, buildSpec, buildState,
-  buildTask, buildWorkload, NOW_MS, uidOf, type StateParts,
+  buildDevice,
+  buildEnd,
+  buildGpu,
+  buildNode,
+  buildPromised,
+  buildRun,
+  buildSlot,
+  buildSnapshot,
+  buildSpec,
+  buildState,
+  buildTask,
+  buildWorkload,
+  NOW_MS,
+  uidOf,
+  type StateParts,
 } from "./build";
 
 /** The words of a line after its noun and name. */
@@ -19,18 +32,38 @@ class Words {
       else this.values.set(word.slice(0, at), word.slice(at + 1));
     }
   }
-  has(key: string): boolean { return this.values.has(key); }
-  text(key: string): string | undefined { return this.values.get(key); }
-  list(key: string): string[] { return this.text(key)?.split(",") ?? []; }
-  number(key: string, otherwise: number): number { return this.has(key) ? Number(this.text(key)) : otherwise; }
-  ms(key: string, otherwise: Ms): Ms { return this.has(key) ? parseMs(this.text(key) ?? "") : otherwise; }
+  has(key: string): boolean {
+    return this.values.has(key);
+  }
+  text(key: string): string | undefined {
+    return this.values.get(key);
+  }
+  list(key: string): string[] {
+    return this.text(key)?.split(",") ?? [];
+  }
+  number(key: string, otherwise: number): number {
+    return this.has(key) ? Number(this.text(key)) : otherwise;
+  }
+  ms(key: string, otherwise: Ms): Ms {
+    return this.has(key) ? parseMs(this.text(key) ?? "") : otherwise;
+  }
   /** `label.zone=a` for the prefix `label.`: [zone, a]. */
   under(prefix: string): [string, string][] {
-    return [...this.values].filter(([key]) => key.startsWith(prefix)).map(([key, value]) => [key.slice(prefix.length), value]);
+    return [...this.values]
+      .filter(([key]) => key.startsWith(prefix))
+      .map(([key, value]) => [key.slice(prefix.length), value]);
   }
 }
 
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, MiB: MIB, GiB: GIB, GB: GIB };
+const UNITS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  MiB: MIB,
+  GiB: GIB,
+  GB: GIB,
+};
 
 function parseMs(text: string): number {
   const match = /^(-?[\d.]+)([a-zA-Z]+)$/.exec(text);
@@ -42,7 +75,9 @@ function parseMs(text: string): number {
 const parseCpu = (text: string): number => (text.endsWith("m") ? Number(text.slice(0, -1)) : Number(text) * 1_000);
 
 interface Described {
-  readonly parts: { [K in "nodes" | "workloads" | "runs" | "slots" | "tasks" | "ports"]: NonNullable<StateParts[K]>[number][] };
+  readonly parts: {
+    [K in "nodes" | "workloads" | "runs" | "slots" | "tasks" | "ports"]: NonNullable<StateParts[K]>[number][];
+  };
   readonly specs: Record<string, TaskSpec>;
   readonly silent_ms: Record<string, Ms | null>;
   readonly limits: Record<string, number>;
@@ -52,8 +87,14 @@ interface Described {
 
 /** Reads a description; lines that begin with `#` are for people. */
 export function parseCluster(text: string): { readonly state: State; readonly snapshot: Snapshot } {
-  const described: Described = { parts: { nodes: [], workloads: [], runs: [], slots: [], tasks: [], ports: [] }, specs: {},
-    silent_ms: {}, limits: {}, removing: [], recovering: null };
+  const described: Described = {
+    parts: { nodes: [], workloads: [], runs: [], slots: [], tasks: [], ports: [] },
+    specs: {},
+    silent_ms: {},
+    limits: {},
+    removing: [],
+    recovering: null,
+  };
   for (const line of text.split("\n")) {
     if (line.trim() === "" || line.startsWith("#")) continue;
     const [noun = "", name = "", ...rest] = line.trim().split(/\s+/);
@@ -67,15 +108,34 @@ export function parseCluster(text: string): { readonly state: State; readonly sn
 function readLine(described: Described, noun: string, name: string, words: Words): void {
   const { parts } = described;
   switch (noun) {
-    case "node": parts.nodes.push(readNode(described, name, words)); break;
-    case "service": case "daemon": case "job": parts.workloads.push(readWorkload(described, noun, name, words)); break;
-    case "run": parts.runs.push(readRun(described, Number(name), words)); break;
-    case "task": parts.tasks.push(readTask(described, name, words)); break;
-    case "slot": parts.slots.push(readSlot(described, name, words)); break;
-    case "port": parts.ports.push({ key: name, until_ms: NOW_MS + words.ms("rests", 0) }); break;
-    case "limit": described.limits[name] = words.has("ms") ? words.ms("ms", 0) : words.number("is", 0); break;
-    case "recovering": described.recovering = name.split(","); break;
-    default: throw new Error(`no such noun: ${noun}`);
+    case "node":
+      parts.nodes.push(readNode(described, name, words));
+      break;
+    case "service":
+    case "daemon":
+    case "job":
+      parts.workloads.push(readWorkload(described, noun, name, words));
+      break;
+    case "run":
+      parts.runs.push(readRun(described, Number(name), words));
+      break;
+    case "task":
+      parts.tasks.push(readTask(described, name, words));
+      break;
+    case "slot":
+      parts.slots.push(readSlot(described, name, words));
+      break;
+    case "port":
+      parts.ports.push({ key: name, until_ms: NOW_MS + words.ms("rests", 0) });
+      break;
+    case "limit":
+      described.limits[name] = words.has("ms") ? words.ms("ms", 0) : words.number("is", 0);
+      break;
+    case "recovering":
+      described.recovering = name.split(",");
+      break;
+    default:
+      throw new Error(`no such noun: ${noun}`);
   }
 }
 
@@ -84,21 +144,38 @@ function readNode(described: Described, name: string, words: Words): NodeRow {
   const devices = words.list("gpu").flatMap((text) => {
     const [, model = "", gb = "", count = "1"] = /^([^:]+):(\d+)GB(?:\*(\d+))?$/.exec(text) ?? [];
     return Array.from({ length: Number(count) }, (_, n) =>
-      buildDevice(`${name}-${model}-${n}`, { model: model.replaceAll("_", " "), memory_bytes: Number(gb) * GIB }));
+      buildDevice(`${name}-${model}-${n}`, { model: model.replaceAll("_", " "), memory_bytes: Number(gb) * GIB }),
+    );
   });
-  const drain = { since_ms: NOW_MS, by: "alice", reason: null,
-    deadline_ms: words.has("deadline") ? NOW_MS + words.ms("deadline", 0) : null };
+  const drain = {
+    since_ms: NOW_MS,
+    by: "alice",
+    reason: null,
+    deadline_ms: words.has("deadline") ? NOW_MS + words.ms("deadline", 0) : null,
+  };
   return buildNode(name, {
-    ordinal: words.number("ordinal", described.parts.nodes.length + 1), devices, labels: Object.fromEntries(words.under("label.")),
-    taints: words.under("taint.").map(([key, value]) => ({ key, value: value.replace(":prefer_not", ""),
-      effect: value.endsWith(":prefer_not") ? "prefer_not" as const : "no_schedule" as const })),
-    pool: words.text("pool") ?? "default", admission: (words.text("admission") ?? "ready") as NodeRow["admission"],
+    ordinal: words.number("ordinal", described.parts.nodes.length + 1),
+    devices,
+    labels: Object.fromEntries(words.under("label.")),
+    taints: words
+      .under("taint.")
+      .map(([key, value]) => ({
+        key,
+        value: value.replace(":prefer_not", ""),
+        effect: value.endsWith(":prefer_not") ? ("prefer_not" as const) : ("no_schedule" as const),
+      })),
+    pool: words.text("pool") ?? "default",
+    admission: (words.text("admission") ?? "ready") as NodeRow["admission"],
     contact: (words.text("contact") ?? "connected") as NodeRow["contact"],
     fingerprint: words.text("machine") ?? `machine-${name}`,
     ...(words.has("draining") ? { intent: "draining" as const, drain } : {}),
     facts: { unix_user: words.text("account") ?? "root" },
-    capacity: { cpu_milli: parseCpu(words.text("cpu") ?? "8"), memory_bytes: words.ms("memory", 32 * GIB),
-      disk_bytes: words.ms("disk", 100 * GIB), countables: counts(words.under("has.")) },
+    capacity: {
+      cpu_milli: parseCpu(words.text("cpu") ?? "8"),
+      memory_bytes: words.ms("memory", 32 * GIB),
+      disk_bytes: words.ms("disk", 100 * GIB),
+      countables: counts(words.under("has.")),
+    },
   });
 }
 
@@ -122,29 +199,51 @@ function readPort(text: string): PortRequest {
 function readSpec(described: Described, key: string, words: Words, origin: TaskSpec["origin"]): string {
   const tolerate: Toleration[] = words.under("tolerate.").map(([each, value]) => ({ key: each, value }));
   described.specs[key] = buildSpec({
-    origin, exclusive: words.has("exclusive"), members: words.number("members", 1), ports: words.list("ports").map(readPort),
+    origin,
+    exclusive: words.has("exclusive"),
+    members: words.number("members", 1),
+    ports: words.list("ports").map(readPort),
     request: {
       cpu_milli: words.has("cpu") ? parseCpu(words.text("cpu") ?? "") : null,
-      memory_bytes: words.has("memory") ? words.ms("memory", 0) : null, disk_bytes: words.ms("disk", 0),
-      gpu: words.has("gpu") ? readGpu(words.text("gpu") ?? "1") : null, countables: counts(words.under("needs.")) },
+      memory_bytes: words.has("memory") ? words.ms("memory", 0) : null,
+      disk_bytes: words.ms("disk", 0),
+      gpu: words.has("gpu") ? readGpu(words.text("gpu") ?? "1") : null,
+      countables: counts(words.under("needs.")),
+    },
     place: {
-      pool: words.text("pool") ?? null, hosts: words.list("hosts"), tolerate,
+      pool: words.text("pool") ?? null,
+      hosts: words.list("hosts"),
+      tolerate,
       labels: words.under("label.").map(([each, value]) => ({ key: each, op: "in", values: [value] })),
-      apart_from: words.list("apart"), together_with: words.list("together"),
-      strategy: words.has("spread") ? "spread" : "pack" } });
+      apart_from: words.list("apart"),
+      together_with: words.list("together"),
+      strategy: words.has("spread") ? "spread" : "pack",
+    },
+  });
   return key;
 }
 
-function readSettings(words: Words, on_node_loss: "replace" | "wait"): NonNullable<Parameters<typeof buildWorkload>[3]>["settings"] & object {
-  return { replicas: words.number("replicas", 1), priority: words.number("priority", 0), retries: words.number("retries", 0),
+function readSettings(
+  words: Words,
+  on_node_loss: "replace" | "wait",
+): NonNullable<Parameters<typeof buildWorkload>[3]>["settings"] & object {
+  return {
+    replicas: words.number("replicas", 1),
+    priority: words.number("priority", 0),
+    retries: words.number("retries", 0),
     on_node_loss: words.has("wait") ? "wait" : words.has("requeue") ? "requeue" : on_node_loss,
-    restart: { offline: words.has("offline"), attempts: words.has("attempts") ? words.number("attempts", 0) : null } };
+    restart: { offline: words.has("offline"), attempts: words.has("attempts") ? words.number("attempts", 0) : null },
+  };
 }
 
 function readWorkload(described: Described, kind: WorkloadRow["kind"], name: string, words: Words): WorkloadRow {
   const [app = "", workload = ""] = name.split(".");
-  return buildWorkload(app, workload, readSpec(described, name, words, "entry"), { kind, version: words.number("version", 1),
-    removing: words.has("removing"), settings: readSettings(words, "replace") });
+  return buildWorkload(app, workload, readSpec(described, name, words, "entry"), {
+    kind,
+    version: words.number("version", 1),
+    removing: words.has("removing"),
+    settings: readSettings(words, "replace"),
+  });
 }
 
 function readRun(described: Described, run: number, words: Words): RunRow {
@@ -158,10 +257,13 @@ function readRun(described: Described, run: number, words: Words): RunRow {
     return { name, uid: awaited?.uid ?? uidOf(target), when: when as RunRow["after"][number]["when"], met: null };
   });
   return buildRun(run, readSpec(described, `run ${run}`, words, "run"), {
-    state: states.find((state) => words.has(state)) ?? "queued", after, settings: readSettings(words, "wait"),
+    state: states.find((state) => words.has(state)) ?? "queued",
+    after,
+    settings: readSettings(words, "wait"),
     cancel: words.has("cancel") ? { at_ms: NOW_MS, by: "alice" } : null,
     ...(words.has("running") ? { started_ms: NOW_MS - 60_000 } : {}),
-    ...(job === undefined ? {} : { name: of ?? "", app: job.app, app_uid: job.app_uid, workload_uid: job.uid }) });
+    ...(job === undefined ? {} : { name: of ?? "", app: job.app, app_uid: job.app_uid, workload_uid: job.uid }),
+  });
 }
 
 /** `recs.api.0`, `12`, `12.1`. */
@@ -178,36 +280,61 @@ function readTask(described: Described, name: string, words: Words): TaskRow {
   const { owner, slot, member } = ownerOf(described, name);
   const spec = described.specs[owner.spec_hash] ?? buildSpec();
   const [state = "running", age = "60s"] = (words.text("is") ?? "running").split(":");
-  const observed: TaskRow["observed"] = state === "running" ? { state, pid: 100, started_ms: NOW_MS - parseMs(age) }
-    : state === "prepared" || state === "preparing" ? { state: "preparing", prepared: state === "prepared", reason: null }
-      : { state: state as "assigned" | "starting" };
+  const observed: TaskRow["observed"] =
+    state === "running"
+      ? { state, pid: 100, started_ms: NOW_MS - parseMs(age) }
+      : state === "prepared" || state === "preparing"
+        ? { state: "preparing", prepared: state === "prepared", reason: null }
+        : { state: state as "assigned" | "starting" };
   return buildTask(owner, words.text("on") ?? "", {
-    slot, member, attempt: words.number("attempt", 1), version: words.number("version", owner.version), observed,
-    desired: words.has("stopping") ? "stop" : words.has("prepare") ? "prepare" : "run", exclusive: spec.exclusive,
+    slot,
+    member,
+    attempt: words.number("attempt", 1),
+    version: words.number("version", owner.version),
+    observed,
+    desired: words.has("stopping") ? "stop" : words.has("prepare") ? "prepare" : "run",
+    exclusive: spec.exclusive,
     written_off: words.has("written_off") ? { at_ms: NOW_MS - 1_000, why: "silent" } : null,
     created_ms: NOW_MS - words.ms("placed", 61_000),
-    promised: buildPromised({ cpu_milli: words.has("cpu") ? parseCpu(words.text("cpu") ?? "") : spec.request.cpu_milli ?? 100,
-      memory_bytes: spec.request.memory_bytes ?? 256 * MIB, memory_limited: spec.request.memory_bytes !== null,
+    promised: buildPromised({
+      cpu_milli: words.has("cpu") ? parseCpu(words.text("cpu") ?? "") : (spec.request.cpu_milli ?? 100),
+      memory_bytes: spec.request.memory_bytes ?? 256 * MIB,
+      memory_limited: spec.request.memory_bytes !== null,
       devices: words.list("devices").map((id) => ({ id, bytes: null })),
       ports: words.list("ports").map((text) => {
         const { name: port, published, bind } = readPort(text);
         return { name: port, target: published ?? 0, published: published ?? 0, bind };
-      }) }) });
+      }),
+    }),
+  });
 }
 
 function readSlot(described: Described, name: string, words: Words): SlotRow {
   const { owner, slot } = ownerOf(described, name);
-  const task = buildTask(owner, words.text("on") ?? "a", { slot, attempt: words.number("attempts", 1),
-    version: words.number("version", owner.version) });
+  const task = buildTask(owner, words.text("on") ?? "a", {
+    slot,
+    attempt: words.number("attempts", 1),
+    version: words.number("version", owner.version),
+  });
   const ends = words.list("end").map((text, member) => {
     const [state = "failed", code] = text.split(":");
-    return buildEnd(task, { member, uid: uidOf(`${name} end ${member}`), state: state as "failed",
-      exit_code: code === undefined ? null : Number(code) });
+    return buildEnd(task, {
+      member,
+      uid: uidOf(`${name} end ${member}`),
+      state: state as "failed",
+      exit_code: code === undefined ? null : Number(code),
+    });
   });
-  return buildSlot(task, { ends, failed: words.number("failed", 0), rejected: words.number("rejected", 0),
-    lost: words.number("lost", 0), streak: words.number("streak", 0), not_before_ms: NOW_MS + words.ms("wait", -1_000),
+  return buildSlot(task, {
+    ends,
+    failed: words.number("failed", 0),
+    rejected: words.number("rejected", 0),
+    lost: words.number("lost", 0),
+    streak: words.number("streak", 0),
+    not_before_ms: NOW_MS + words.ms("wait", -1_000),
     avoid: words.list("avoid").map((text) => {
       const [node_id = "", rest = "30s"] = text.split(":");
       return { node_id, until_ms: NOW_MS + parseMs(rest) };
-    }) });
+    }),
+  });
 }
