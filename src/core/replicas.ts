@@ -41,7 +41,8 @@ export function viewSlot(
   only: NodeFact | null,
 ): SlotView {
   const [first] = tasks;
-  if (tasks.length === 1 && first !== undefined && isFine(pass, keeping, first) && isUp(pass, first)) return UP;
+  if (tasks.length === 1 && first !== undefined && isFine(pass, keeping.workload, first) && isUp(pass, first))
+    return UP;
   const sorted = sort(pass, keeping, tasks);
   const best = keepOne(pass, keeping, sorted.fine, sorted.stopping);
   const kept = keepOne(pass, keeping, sorted.stale, sorted.stopping);
@@ -74,13 +75,13 @@ function sort(pass: Pass, keeping: Keeping, tasks: readonly TaskRow[]): Sorted {
     else if (keeping.workload.kind !== "daemon" && isDrainDue(pass, task)) {
       stopTask(pass, task, keeping.workload.settings.stop, "drained: the node's deadline has come");
       sorted.stopping.push(task);
-    } else (isFine(pass, keeping, task) ? sorted.fine : sorted.stale).push(task);
+    } else (isFine(pass, keeping.workload, task) ? sorted.fine : sorted.stale).push(task);
   }
   return sorted;
 }
 
 /** A wanted attempt of the present version that may stay where it is. */
-function isFine(pass: Pass, { workload }: Keeping, task: TaskRow): boolean {
+export function isFine(pass: Pass, workload: WorkloadRow, task: TaskRow): boolean {
   if (task.desired === "stop" || task.written_off !== null || task.version !== workload.version) return false;
   return workload.kind === "daemon" || pass.nodes.get(task.node_id)?.node.intent !== "draining";
 }

@@ -4,37 +4,50 @@ import { exclusiveSilence } from "./contact";
 import { isTolerated, labelHolds } from "./labels";
 import type { NodeRow, TaskRow, WorkloadRow } from "./model";
 import { isUp, stopTask, tasksOf, type NodeFact, type Pass } from "./pass";
-import { viewSlot, wantAttempt, type Keeping, type SlotView } from "./replicas";
+import { isFine, viewSlot, wantAttempt, type Keeping, type SlotView } from "./replicas";
 import type { Ms } from "./units";
 import type { TaskSpec } from "./workload";
 
 /** Keeps a service at its replicas: slots 0 to N - 1, each with one attempt. */
 export function reconcileService(pass: Pass, workload: WorkloadRow): void {
+  const tasks = tasksOf(pass, workload.uid);
+  if (isAsWanted(pass, workload, tasks)) return;
   const spec = pass.snapshot.spec(workload.spec_hash);
   const { replicas, stop } = workload.settings;
   // An attempt of an exclusive version is never beside another, also when the newest version is not exclusive any more.
-  const exclusive = spec.exclusive || tasksOf(pass, workload.uid).some((task) => task.exclusive);
-  const keeping: Keeping = {
-    workload,
-    spec,
-    stop_first: exclusive,
-    give_up_after_ms: giveUpAfter(pass, workload, exclusive),
-  };
-  const bySlot = groupBySlot(tasksOf(pass, workload.uid));
-  const surplus = [...bySlot.keys()].filter((slot) => slot >= replicas).sort((a, b) => b - a);
+  const exclusive = spec.exclusive || tasks.some((task) => task.exclusive);
+  const give_up_after_ms = giveUpAfter(pass, workload, exclusive);
+  const keeping: Keeping = { workload, spec, stop_first: exclusive, give_up_after_ms };
+  const bySlot = groupBySlot(tasks);
+  const surplus = [...bySlot.keys()].filter((slot) => slot >= replicas).sort((x, y) => y - x);
   for (const slot of surplus) {
     for (const task of bySlot.get(slot) ?? []) stopTask(pass, task, stop, `scaled to ${replicas}`);
   }
-  const views: SlotView[] = [];
-  for (let slot = 0; slot < replicas; slot++)
-    views.push(viewSlot(pass, keeping, slot, bySlot.get(slot) ?? NO_TASKS, null));
-  replaceStale(
-    pass,
-    keeping,
-    views,
-    (index) => index,
-    () => null,
-  );
+  const slots: Slot[] = [];
+  for (let slot = 0; slot < replicas; slot++) {
+    slots.push({ slot, view: viewSlot(pass, keeping, slot, bySlot.get(slot) ?? NO_TASKS, null), fact: null });
+  }
+  replaceStale(pass, keeping, slots);
+}
+
+/** The common case, told without building anything: every slot has one attempt, which is fine and up. */
+function isAsWanted(pass: Pass, workload: WorkloadRow, tasks: readonly TaskRow[]): boolean {
+  const { replicas } = workload.settings;
+  if (tasks.length !== replicas) return false;
+  const seen = new Uint8Array(replicas);
+  for (const task of tasks) {
+    if (task.slot >= replicas || seen[task.slot] === 1 || !isFine(pass, workload, task) || !isUp(pass, task))
+      return false;
+    seen[task.slot] = 1;
+  }
+  return true;
+}
+
+/** A slot as it was found, and the node that it belongs to if it is a daemon's. */
+interface Slot {
+  readonly slot: number;
+  readonly view: SlotView;
+  readonly fact: NodeFact | null;
 }
 
 const NO_TASKS: readonly TaskRow[] = [];
@@ -60,28 +73,22 @@ function groupBySlot(tasks: readonly TaskRow[]): Map<number, TaskRow[]> {
  * attempt runs on and the other slots are left alone. What only leaves a draining node moves at once, since the old
  * attempt stays until the new one is up.
  */
-function replaceStale(
-  pass: Pass,
-  keeping: Keeping,
-  views: readonly SlotView[],
-  slotAt: (index: number) => number,
-  nodeAt: (index: number) => NodeFact | null,
-): void {
+function replaceStale(pass: Pass, keeping: Keeping, slots: readonly Slot[]): void {
   const { workload, stop_first } = keeping;
-  let mayReplace = !views.some(
-    (view) => view.is === "unsettled" || (view.is === "pending" && (stop_first || view.crashing)),
-  );
-  for (const [index, view] of views.entries()) {
+  const holdsUp = ({ view }: Slot): boolean =>
+    view.is === "unsettled" || (view.is === "pending" && (stop_first || view.crashing));
+  let mayReplace = !slots.some(holdsUp);
+  for (const { slot, view, fact } of slots) {
     if (view.is !== "stale") continue;
     const why = view.moves ? "its node is being drained" : `version ${workload.version} replaces ${view.task.version}`;
     if (view.moves && !stop_first) {
-      if (view.alone) wantAttempt(pass, keeping, slotAt(index), [], why, nodeAt(index));
+      if (view.alone) wantAttempt(pass, keeping, slot, [], why, fact);
       continue;
     }
     if (!mayReplace) continue;
     mayReplace = false;
     if (stop_first) stopTask(pass, view.task, workload.settings.stop, why);
-    else if (view.alone) wantAttempt(pass, keeping, slotAt(index), [], why, nodeAt(index));
+    else if (view.alone) wantAttempt(pass, keeping, slot, [], why, fact);
   }
 }
 
@@ -97,7 +104,7 @@ export function reconcileDaemon(
   const spec = pass.snapshot.spec(workload.spec_hash);
   const keeping: Keeping = { workload, spec, stop_first: true, give_up_after_ms: null };
   const bySlot = groupBySlot(tasksOf(pass, workload.uid));
-  const slots: { readonly slot: number; readonly view: SlotView; readonly fact: NodeFact }[] = [];
+  const slots: Slot[] = [];
   for (const fact of pass.nodes.values()) {
     const slot = fact.node.ordinal;
     const tasks = bySlot.get(slot) ?? NO_TASKS;
@@ -109,13 +116,7 @@ export function reconcileDaemon(
   }
   for (const tasks of bySlot.values()) stopAll(pass, workload, tasks, "its node is gone");
   slots.sort((a, b) => a.slot - b.slot);
-  replaceStale(
-    pass,
-    keeping,
-    slots.map(({ view }) => view),
-    (index) => slots[index]?.slot ?? 0,
-    (index) => slots[index]?.fact ?? null,
-  );
+  replaceStale(pass, keeping, slots);
 }
 
 function stopAll(pass: Pass, workload: WorkloadRow, tasks: readonly TaskRow[], why: string): void {
