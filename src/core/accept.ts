@@ -25,26 +25,43 @@ export type Greeting =
  */
 export function greet(fence: Fence | null, stamp: Stamp): Greeting {
   if (fence !== null && stamp.cluster_id !== fence.cluster_id) {
-    return { is: "refused",
-      why: `this node belongs to cluster ${fence.cluster_id}, the server is of ${stamp.cluster_id}` };
+    return {
+      is: "refused",
+      why: `this node belongs to cluster ${fence.cluster_id}, the server is of ${stamp.cluster_id}`,
+    };
   }
   if (fence !== null && stamp.epoch < fence.epoch) {
-    return { is: "refused", why: `the server is at epoch ${stamp.epoch}, this node has seen ${fence.epoch}: ` +
-      "its database is an old copy; bring it back with: orch restore" };
+    return {
+      is: "refused",
+      why:
+        `the server is at epoch ${stamp.epoch}, this node has seen ${fence.epoch}: ` +
+        "its database is an old copy; bring it back with: orch restore",
+    };
   }
   const newTimeline = fence !== null && fence.timeline !== stamp.timeline;
   const revision = fence === null || newTimeline ? 0 : fence.revision;
   return {
-    is: "welcome", new_timeline: newTimeline,
-    fence: { cluster_id: stamp.cluster_id, timeline: stamp.timeline, epoch: stamp.epoch, session: stamp.session,
-      applied_n: 0, revision },
+    is: "welcome",
+    new_timeline: newTimeline,
+    fence: {
+      cluster_id: stamp.cluster_id,
+      timeline: stamp.timeline,
+      epoch: stamp.epoch,
+      session: stamp.session,
+      applied_n: 0,
+      revision,
+    },
   };
 }
 
 /** Whether a message is of the session that the agent follows; anything else is late, doubled or a stranger's. */
 export function isCurrent(fence: Fence, stamp: Stamp): boolean {
-  return stamp.cluster_id === fence.cluster_id && stamp.timeline === fence.timeline && stamp.epoch === fence.epoch &&
-    stamp.session === fence.session;
+  return (
+    stamp.cluster_id === fence.cluster_id &&
+    stamp.timeline === fence.timeline &&
+    stamp.epoch === fence.epoch &&
+    stamp.session === fence.session
+  );
 }
 
 /** What is neither begun nor over, and so is dropped when the server's timeline changes. */
@@ -93,22 +110,36 @@ export function accept(context: AcceptContext, stamp: Stamp, n: number, verbs: r
       for (const record of stopped(verb, current, context.now_ms)) changed.set(record.assignment.uid, record);
     }
   }
-  return { fence: { ...fence, applied_n: n, revision: Math.max(fence.revision, stamp.revision) },
-    records: [...changed.values()], claims, reports };
+  return {
+    fence: { ...fence, applied_n: n, revision: Math.max(fence.revision, stamp.revision) },
+    records: [...changed.values()],
+    claims,
+    reports,
+  };
 }
 
-function assign(context: AcceptContext, known: TaskRecord | undefined,
-  verb: Extract<Verb, { verb: "assign" }>): TaskRecord | null {
+function assign(
+  context: AcceptContext,
+  known: TaskRecord | undefined,
+  verb: Extract<Verb, { verb: "assign" }>,
+): TaskRecord | null {
   const { task } = verb;
   if (known !== undefined) {
     return known.end === null && !known.go && task.desired === "run" ? { ...known, go: true } : null;
   }
-  const record: TaskRecord = { assignment: task, boot_id: context.boot_id, accepted_ms: context.now_ms,
-    go: task.desired === "run", not_before_ms: 0, stop: null, end: null };
+  const record: TaskRecord = {
+    assignment: task,
+    boot_id: context.boot_id,
+    accepted_ms: context.now_ms,
+    go: task.desired === "run",
+    not_before_ms: 0,
+    stop: null,
+    end: null,
+  };
   // What ran here and lost its record has it back, and is judged by what is seen of it; it is never executed again.
   if (context.begun(task.uid) !== "no") return record;
-  if (context.claimed(task.uid)) return { ...record, end: refusal(context, "stopped",
-    "it was stopped before it came") };
+  if (context.claimed(task.uid))
+    return { ...record, end: refusal(context, "stopped", "it was stopped before it came") };
   if (task.boot_id !== context.boot_id) {
     return { ...record, end: refusal(context, "rejected", "it was meant for this machine before its last reboot") };
   }
@@ -116,13 +147,24 @@ function assign(context: AcceptContext, known: TaskRecord | undefined,
 }
 
 function refusal(context: AcceptContext, state: "stopped" | "rejected", reason: string): TaskRecord["end"] {
-  return { state, started_ms: null, finished_ms: context.now_ms, exit_code: null, signal: null, reason,
-    peak_memory_bytes: null, next_uid: null };
+  return {
+    state,
+    started_ms: null,
+    finished_ms: context.now_ms,
+    exit_code: null,
+    signal: null,
+    reason,
+    peak_memory_bytes: null,
+    next_uid: null,
+  };
 }
 
 /** A stop holds for the attempt and for every successor that the agent made of it under its grant. */
-function stopped(verb: Extract<Verb, { verb: "stop" }>, current: (uid: string) => TaskRecord | undefined,
-  now_ms: Ms): TaskRecord[] {
+function stopped(
+  verb: Extract<Verb, { verb: "stop" }>,
+  current: (uid: string) => TaskRecord | undefined,
+  now_ms: Ms,
+): TaskRecord[] {
   const { signal, grace_ms, why } = verb;
   let record = current(verb.uid);
   while (record?.end?.next_uid != null) record = current(record.end.next_uid);
@@ -131,8 +173,28 @@ function stopped(verb: Extract<Verb, { verb: "stop" }>, current: (uid: string) =
 }
 
 function withoutRecord(uid: string, why: string, begun: "no" | "over"): TaskReport {
-  const [state, reason] = begun === "no" ? ["stopped", `${why}; it never began here`] as const
-    : ["gone", "it is over, and the record of how it ended is lost"] as const;
-  return { uid, name: "", identity: null, grant_until: 0, held: null, reported: { state, reason, started_age_ms: null,
-    finished_age_ms: 0, exit_code: null, signal: null, peak_memory_bytes: null, tail: null, next: null } };
+  const [state, reason] =
+    begun === "no"
+      ? (["stopped", `${why}; it never began here`] as const)
+      : (["gone", "it is over, and the record of how it ended is lost"] as const);
+  return {
+    uid,
+    name: "",
+    identity: null,
+    grant_until: 0,
+    held: null,
+    exclusive: false,
+    unix_user: null,
+    reported: {
+      state,
+      reason,
+      started_age_ms: null,
+      finished_age_ms: 0,
+      exit_code: null,
+      signal: null,
+      peak_memory_bytes: null,
+      tail: null,
+      next: null,
+    },
+  };
 }

@@ -9,10 +9,19 @@ export function holds(record: TaskRecord, seen: Seen | undefined): boolean {
   return seen !== undefined && (seen.claimed || seen.process.is === "alive");
 }
 
-interface Room { cpu_milli: number; memory_bytes: number; disk_bytes: number; countables: Map<string, number> }
+interface Room {
+  cpu_milli: number;
+  memory_bytes: number;
+  disk_bytes: number;
+  countables: Map<string, number>;
+}
 
-const roomOf = (capacity: Amounts): Room => ({ cpu_milli: capacity.cpu_milli, memory_bytes: capacity.memory_bytes,
-  disk_bytes: capacity.disk_bytes, countables: new Map(Object.entries(capacity.countables)) });
+const roomOf = (capacity: Amounts): Room => ({
+  cpu_milli: capacity.cpu_milli,
+  memory_bytes: capacity.memory_bytes,
+  disk_bytes: capacity.disk_bytes,
+  countables: new Map(Object.entries(capacity.countables)),
+});
 
 function take(room: Room, busy: Map<string, number>, promised: Promised): void {
   room.cpu_milli -= promised.cpu_milli;
@@ -27,8 +36,12 @@ function take(room: Room, busy: Map<string, number>, promised: Promised): void {
 }
 
 /** What `promised` lacks, in words; `null` when it fits. */
-function lacks(room: Room, busy: ReadonlyMap<string, number>, promised: Promised,
-  deviceBytes: ReadonlyMap<string, number>): string | null {
+function lacks(
+  room: Room,
+  busy: ReadonlyMap<string, number>,
+  promised: Promised,
+  deviceBytes: ReadonlyMap<string, number>,
+): string | null {
   if (promised.cpu_milli > room.cpu_milli) return "cpu";
   if (promised.memory_bytes > room.memory_bytes) return "memory";
   if (promised.disk_bytes > room.disk_bytes) return "disk";
@@ -75,13 +88,17 @@ export function admit(input: AdmissionInput): Admission {
   }
   for (const orphan of input.unreadable) if (orphan.held !== null) take(room, busy, orphan.held);
   const first = (record: TaskRecord): number => (input.reserved.has(record.assignment.uid) ? 0 : 1);
-  waiting.sort((a, b) => first(a) - first(b) || a.accepted_ms - b.accepted_ms ||
-    (a.assignment.uid < b.assignment.uid ? -1 : 1));
+  waiting.sort(
+    (a, b) => first(a) - first(b) || a.accepted_ms - b.accepted_ms || (a.assignment.uid < b.assignment.uid ? -1 : 1),
+  );
   const admitted = new Set<string>();
   const lacking = new Map<string, string>();
   for (const record of waiting) {
     const what = lacks(room, busy, record.assignment.promised, deviceBytes);
-    if (what !== null) { lacking.set(record.assignment.uid, what); continue; }
+    if (what !== null) {
+      lacking.set(record.assignment.uid, what);
+      continue;
+    }
     take(room, busy, record.assignment.promised);
     admitted.add(record.assignment.uid);
   }

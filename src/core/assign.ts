@@ -39,9 +39,12 @@ function verbFor(state: State, node: NodeRow, task: TaskRow, context: AssignCont
     // What was given up, or meant for a boot that is over, is never started.
     if (task.written_off !== null || task.boot_id !== node.boot_id || task.observed.state !== "assigned") return null;
     const settings = settingsOf(state, task);
-    return settings === null ? null
-      : { verb: "assign", task: assignmentOf(task, context.spec(task.spec_hash), settings, state, node,
-        context.limits) };
+    return settings === null
+      ? null
+      : {
+          verb: "assign",
+          task: assignmentOf(task, context.spec(task.spec_hash), settings, state, node, context.limits),
+        };
   }
   return told === "prepare" && task.desired === "run" ? { verb: "go", uid: task.uid } : null;
 }
@@ -56,36 +59,88 @@ export function toldBy(verb: Verb): [uid: string, told: Told] {
 }
 
 /** Everything that the agent needs, completed from the task's spec and its workload's settings. */
-export function assignmentOf(task: TaskRow, spec: TaskSpec, settings: Settings, state: State, node: NodeRow,
-  limits: PlanLimits): Assignment {
-  const { uid, owner_uid, app_uid, project, user, app, workload, kind, run, version, spec_hash, slot, member,
-    attempt } = task;
+export function assignmentOf(
+  task: TaskRow,
+  spec: TaskSpec,
+  settings: Settings,
+  state: State,
+  node: NodeRow,
+  limits: PlanLimits,
+): Assignment {
+  const {
+    uid,
+    owner_uid,
+    app_uid,
+    project,
+    user,
+    app,
+    workload,
+    kind,
+    run,
+    version,
+    spec_hash,
+    slot,
+    member,
+    attempt,
+  } = task;
   const streak = state.slots.get(`${owner_uid}/${slot}`)?.streak ?? 0;
   return {
-    uid, name: taskName(task), boot_id: task.boot_id, desired: task.desired === "prepare" ? "prepare" : "run",
-    identity: { owner_uid, app_uid, project, user, app, workload, kind, run, version, spec_hash, slot, member,
-      attempt },
-    grant_until: task.grant_until, streak, command: spec.command, env: { ...spec.env, ...environmentOf(task, spec,
-      state, node) },
-    workdir: spec.workdir, unix_user: task.unix_user, promised: task.promised, stop: settings.stop,
-    restart: settings.restart, time_limit_ms: settings.time_limit_ms, lease_ms: task.exclusive ? limits.lease_ms : null,
+    uid,
+    name: taskName(task),
+    boot_id: task.boot_id,
+    desired: task.desired === "prepare" ? "prepare" : "run",
+    identity: {
+      owner_uid,
+      app_uid,
+      project,
+      user,
+      app,
+      workload,
+      kind,
+      run,
+      version,
+      spec_hash,
+      slot,
+      member,
+      attempt,
+    },
+    grant_until: task.grant_until,
+    streak,
+    command: spec.command,
+    env: { ...spec.env, ...environmentOf(task, spec, state, node) },
+    workdir: spec.workdir,
+    unix_user: task.unix_user,
+    promised: task.promised,
+    stop: settings.stop,
+    restart: settings.restart,
+    time_limit_ms: settings.time_limit_ms,
+    lease_ms: task.exclusive ? limits.lease_ms : null,
   };
 }
 
 /** The variables that every task finds; the reference lists them from here. */
 function environmentOf(task: TaskRow, spec: TaskSpec, state: State, node: NodeRow): Record<string, string> {
   const env: Record<string, string> = {
-    ORCH_APP: task.app ?? "", ORCH_WORKLOAD: task.workload, ORCH_VERSION: String(task.version),
-    ORCH_RUN: task.run === null ? "" : String(task.run), ORCH_SLOT: String(task.slot),
-      ORCH_ATTEMPT: String(task.attempt),
-    ORCH_TASK: shortId(task.uid), ORCH_NODE: node.name, ORCH_PROJECT: task.project, ORCH_USER: task.user,
+    ORCH_APP: task.app ?? "",
+    ORCH_WORKLOAD: task.workload,
+    ORCH_VERSION: String(task.version),
+    ORCH_RUN: task.run === null ? "" : String(task.run),
+    ORCH_SLOT: String(task.slot),
+    ORCH_ATTEMPT: String(task.attempt),
+    ORCH_TASK: shortId(task.uid),
+    ORCH_NODE: node.name,
+    ORCH_PROJECT: task.project,
+    ORCH_USER: task.user,
   };
   for (const port of task.promised.ports) {
     env[`PORT_${port.name.toUpperCase().replaceAll("-", "_")}`] = String(port.target);
   }
   if (spec.members > 1) {
-    const members = [...state.tasks.values()].filter((other) => other.owner_uid === task.owner_uid &&
-      other.slot === task.slot && other.attempt === task.attempt).sort((a, b) => a.member - b.member);
+    const members = [...state.tasks.values()]
+      .filter(
+        (other) => other.owner_uid === task.owner_uid && other.slot === task.slot && other.attempt === task.attempt,
+      )
+      .sort((a, b) => a.member - b.member);
     const nodes = members.map((other) => state.nodes.get(other.node_id));
     env["ORCH_GANG_SIZE"] = String(spec.members);
     env["ORCH_GANG_RANK"] = String(task.member);

@@ -4,7 +4,12 @@ import { DAY_MS, HOUR_MS, MIB, MINUTE_MS, SECOND_MS, GIB, type Bytes, type Milli
 import type { GpuRequest } from "./workload";
 
 const BYTE_UNITS = [
-  ["PiB", GIB * MIB], ["TiB", GIB * 1024], ["GiB", GIB], ["MiB", MIB], ["KiB", 1024], ["B", 1],
+  ["PiB", GIB * MIB],
+  ["TiB", GIB * 1024],
+  ["GiB", GIB],
+  ["MiB", MIB],
+  ["KiB", 1024],
+  ["B", 1],
 ] as const;
 
 /** `1GiB`, `1.5GiB`, `1025MiB`: exact where a short number is exact, else rounded to a tenth of the largest unit. */
@@ -23,7 +28,12 @@ export function formatCpu(cpu_milli: Milli): string {
   return Math.abs(cpu_milli) < 1_000 && cpu_milli !== 0 ? `${cpu_milli}m` : `${cpu_milli / 1_000}`;
 }
 
-const TIME_UNITS = [["d", DAY_MS], ["h", HOUR_MS], ["m", MINUTE_MS], ["s", SECOND_MS]] as const;
+const TIME_UNITS = [
+  ["d", DAY_MS],
+  ["h", HOUR_MS],
+  ["m", MINUTE_MS],
+  ["s", SECOND_MS],
+] as const;
 
 /** How long ago or how long for, at a glance: the two largest units, `2h10m`, `3d`, `45s`. Nothing below a second. */
 export function formatAge(age_ms: Ms): string {

@@ -17,19 +17,39 @@ type Table<S extends string> = { readonly [K in S]: StateRule<S> };
 const table = <S extends string>(rules: Table<S>): Table<S> => rules;
 
 export type TaskState =
-  | "assigned" | "preparing" | "starting" | "running" | "stopping"
-  | "succeeded" | "failed" | "stopped" | "rejected" | "lost";
+  | "assigned"
+  | "preparing"
+  | "starting"
+  | "running"
+  | "stopping"
+  | "succeeded"
+  | "failed"
+  | "stopped"
+  | "rejected"
+  | "lost";
 
 const TASK_ENDS = ["succeeded", "failed", "stopped", "rejected", "lost"] as const;
 
 /** A task: one attempt of one slot on one node. Reports may skip states; `lost` is written by the server alone. */
 export const TASK = table<TaskState>({
-  assigned: { rank: 0, owner: "agent", to: ["preparing", "starting", "running", "stopping", ...TASK_ENDS],
-    meaning: "placed on a node, whose agent has not taken it yet" },
-  preparing: { rank: 1, owner: "agent", to: ["starting", "running", "stopping", ...TASK_ENDS],
-    meaning: "accepted: waits for room on the node, or reserved for a gang" },
-  starting: { rank: 2, owner: "agent", to: ["running", "stopping", ...TASK_ENDS],
-    meaning: "claimed by its supervisor, which starts the process" },
+  assigned: {
+    rank: 0,
+    owner: "agent",
+    to: ["preparing", "starting", "running", "stopping", ...TASK_ENDS],
+    meaning: "placed on a node, whose agent has not taken it yet",
+  },
+  preparing: {
+    rank: 1,
+    owner: "agent",
+    to: ["starting", "running", "stopping", ...TASK_ENDS],
+    meaning: "accepted: waits for room on the node, or reserved for a gang",
+  },
+  starting: {
+    rank: 2,
+    owner: "agent",
+    to: ["running", "stopping", ...TASK_ENDS],
+    meaning: "claimed by its supervisor, which starts the process",
+  },
   running: { rank: 3, owner: "agent", to: ["stopping", ...TASK_ENDS], meaning: "its process lives" },
   stopping: { rank: 4, owner: "agent", to: [...TASK_ENDS], meaning: "told to stop, within its grace" },
   succeeded: { rank: 5, owner: null, to: [], meaning: "ended with exit code 0" },
@@ -43,11 +63,19 @@ export type RunState = "waiting" | "queued" | "running" | "succeeded" | "failed"
 
 /** A run: one execution of a job. */
 export const RUN = table<RunState>({
-  waiting: { rank: 0, owner: "plan", to: ["queued", "running", "failed", "cancelled"],
-    meaning: "waits for what it comes after" },
+  waiting: {
+    rank: 0,
+    owner: "plan",
+    to: ["queued", "running", "failed", "cancelled"],
+    meaning: "waits for what it comes after",
+  },
   queued: { rank: 1, owner: "plan", to: ["running", "succeeded", "failed", "cancelled"], meaning: "waits for room" },
-  running: { rank: 2, owner: "plan", to: ["succeeded", "failed", "cancelled"],
-    meaning: "has, or had, a task; between two attempts too" },
+  running: {
+    rank: 2,
+    owner: "plan",
+    to: ["succeeded", "failed", "cancelled"],
+    meaning: "has, or had, a task; between two attempts too",
+  },
   succeeded: { rank: 3, owner: null, to: [], meaning: "its task ended with exit code 0" },
   failed: { rank: 3, owner: null, to: [], meaning: "its last attempt failed, or it can never start" },
   cancelled: { rank: 3, owner: null, to: [], meaning: "ended because somebody said so" },

@@ -22,6 +22,7 @@ export const DEFAULT_LIMITS: PlanLimits = {
   stable_ms: 60 * SECOND_MS,
   mass_silence_share: 1 / 3,
   node_checks: 2_000_000,
+  placements: 1_000,
   port_range: [20_000, 31_999],
 };
 

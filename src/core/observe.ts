@@ -2,10 +2,11 @@
 // dropped.
 
 import type { Told } from "./assign";
-import { freshUid } from "./fresh";
+import { verdictOnAbsent } from "./absent";
 import { isFinal, TASK } from "./lifecycle";
 import type { Change, NodeRow, Observed, Orphan, SlotRow, State, TaskFinal, TaskRow } from "./model";
 import type { Inventory, Reported, TaskReport, Verb } from "./record";
+import { endEvent, observedOf } from "./reported";
 import { slotAfterEnd } from "./retry";
 import { restingPorts } from "./resources";
 import type { PlanLimits } from "./snapshot";
@@ -67,8 +68,12 @@ export function observe(state: State, node_id: string, entries: readonly TaskRep
 }
 
 /** Takes in the whole inventory of an agent that has just connected; verdicts about what it does not name come last. */
-export function observeInventory(state: State, node_id: string, inventory: Inventory,
-  context: IntakeContext): InventoryIntake {
+export function observeInventory(
+  state: State,
+  node_id: string,
+  inventory: Inventory,
+  context: IntakeContext,
+): InventoryIntake {
   const node = state.nodes.get(node_id);
   if (node === undefined) {
     return { changes: [], verbs: [], notes: [`inventory of unknown node ${node_id}`], told: new Map() };
@@ -77,21 +82,34 @@ export function observeInventory(state: State, node_id: string, inventory: Inven
   takeIn(state, node, inventory.entries, context, draft);
   for (const orphan of inventory.unreadable) draft.orphans.set(orphan.uid, orphan);
   const asked = judgeAbsent(state, node, inventory, context, draft);
-  const reason = asked.length === 0 ? null
-    : `its records of ${asked.map(taskName).join(", ")} are gone; if they are over: ` +
-      `orch node forget ${node.name} --fenced`;
+  const reason =
+    asked.length === 0
+      ? null
+      : `its records of ${asked.map(taskName).join(", ")} are gone; if they are over: ` +
+        `orch node forget ${node.name} --fenced`;
   const done = finish({ ...node, boot_id: inventory.boot_id, reason }, draft, node);
-  return { ...done, changes: [...done.changes, ...recovered(state, node_id, inventory.entries)],
-    told: toldByInventory(inventory, asked) };
+  return {
+    ...done,
+    changes: [...done.changes, ...recovered(state, node_id, inventory.entries)],
+    told: toldByInventory(inventory, asked),
+  };
 }
 
-const begin = (boot_id: string, orphans: readonly Orphan[]): Draft => ({ boot_id, tasks: new Map(), slots: new Map(),
-  orphans: new Map(orphans.map((orphan) => [orphan.uid, orphan])), changes: [], verbs: [], notes: [] });
+const begin = (boot_id: string, orphans: readonly Orphan[]): Draft => ({
+  boot_id,
+  tasks: new Map(),
+  slots: new Map(),
+  orphans: new Map(orphans.map((orphan) => [orphan.uid, orphan])),
+  changes: [],
+  verbs: [],
+  notes: [],
+});
 
 function finish(node: NodeRow, draft: Draft, before: NodeRow = node): Intake {
   const orphans = [...draft.orphans.values()];
   const same = before === node && JSON.stringify(orphans) === JSON.stringify(node.orphans);
-  const changes = same ? draft.changes
+  const changes = same
+    ? draft.changes
     : [...draft.changes, { table: "nodes", key: node.id, row: { ...node, orphans } } as const];
   return { changes, verbs: draft.verbs, notes: draft.notes };
 }
@@ -106,11 +124,16 @@ function recovered(state: State, node_id: string, entries: readonly TaskReport[]
   return [{ table: "cluster", key: "cluster", row: { ...cluster, next_run, recovering } }];
 }
 
-function takeIn(state: State, node: NodeRow, entries: readonly TaskReport[], context: IntakeContext,
-  draft: Draft): void {
+function takeIn(
+  state: State,
+  node: NodeRow,
+  entries: readonly TaskReport[],
+  context: IntakeContext,
+  draft: Draft,
+): void {
   const ordered = [...entries].sort((a, b) => (a.identity?.attempt ?? 0) - (b.identity?.attempt ?? 0));
   for (const entry of ordered) {
-    const task = draft.tasks.has(entry.uid) ? draft.tasks.get(entry.uid) ?? undefined : state.tasks.get(entry.uid);
+    const task = draft.tasks.has(entry.uid) ? (draft.tasks.get(entry.uid) ?? undefined) : state.tasks.get(entry.uid);
     if (task === undefined) strange(state, node, entry, context, draft);
     else if (task.node_id !== node.id) draft.notes.push(`${node.name} reports ${taskName(task)} of another node`);
     else known(state, task, entry, context, draft);
@@ -126,8 +149,10 @@ function known(state: State, task: TaskRow, entry: TaskReport, context: IntakeCo
     return;
   }
   const rises = TASK[observed.state].rank > TASK[from].rank;
-  const prepares = from === "preparing" && observed.state === "preparing" &&
-    (JSON.stringify(task.observed) !== JSON.stringify(observed));
+  const prepares =
+    from === "preparing" &&
+    observed.state === "preparing" &&
+    JSON.stringify(task.observed) !== JSON.stringify(observed);
   if (rises || prepares) putTask(draft, { ...task, observed });
 }
 
@@ -135,12 +160,20 @@ function known(state: State, task: TaskRow, entry: TaskReport, context: IntakeCo
  * Writes a task's end: out of the live state, into history, onto its slot; and its successor where the agent made
  * one.
  */
-function takeEnd(state: State, task: TaskRow, final: TaskFinal, reported: Reported, context: IntakeContext,
-  draft: Draft): void {
+function takeEnd(
+  state: State,
+  task: TaskRow,
+  final: TaskFinal,
+  reported: Reported,
+  context: IntakeContext,
+  draft: Draft,
+): void {
   const next = "next" in reported ? reported.next : null;
   draft.tasks.set(task.uid, null);
-  draft.changes.push({ table: "tasks", key: task.uid, row: null },
-    { table: "ended_tasks", key: task.uid, row: { ...task, observed: final } });
+  draft.changes.push(
+    { table: "tasks", key: task.uid, row: null },
+    { table: "ended_tasks", key: task.uid, row: { ...task, observed: final } },
+  );
   const slot = bookEnd(state, task, final, next !== null, context, draft);
   if (next === null) draft.changes.push(...restingPorts(task, context.now_ms, context.limits));
   else putTask(draft, { ...successor(task, next.uid, next.starts_in_ms, context), boot_id: draft.boot_id });
@@ -149,8 +182,14 @@ function takeEnd(state: State, task: TaskRow, final: TaskFinal, reported: Report
 }
 
 /** The slot after this end; `null` when nothing of it counts any more. */
-function bookEnd(state: State, task: TaskRow, final: TaskFinal, continues: boolean, context: IntakeContext,
-  draft: Draft): SlotRow | null {
+function bookEnd(
+  state: State,
+  task: TaskRow,
+  final: TaskFinal,
+  continues: boolean,
+  context: IntakeContext,
+  draft: Draft,
+): SlotRow | null {
   const settings = state.runs.get(task.owner_uid)?.settings ?? state.workloads.get(task.owner_uid)?.settings;
   if (settings === undefined) return null;
   const key = slotKey(task.owner_uid, task.slot);
@@ -158,17 +197,39 @@ function bookEnd(state: State, task: TaskRow, final: TaskFinal, continues: boole
   // The first success wins; any other end of an attempt that was given up changes nothing.
   if (task.written_off !== null && final.state !== "succeeded") return null;
   const ran = final.started_ms === null ? 0 : final.finished_ms - final.started_ms;
-  const after = slotAfterEnd(before, task, { uid: task.uid, version: task.version, attempt: task.attempt,
-    member: task.member, node_id: task.node_id, state: final.state, reason: final.reason, exit_code: final.exit_code,
-    signal: final.signal, at_ms: final.finished_ms }, settings, context.limits, ran);
+  const after = slotAfterEnd(
+    before,
+    task,
+    {
+      uid: task.uid,
+      version: task.version,
+      attempt: task.attempt,
+      member: task.member,
+      node_id: task.node_id,
+      state: final.state,
+      reason: final.reason,
+      exit_code: final.exit_code,
+      signal: final.signal,
+      at_ms: final.finished_ms,
+    },
+    settings,
+    context.limits,
+    ran,
+  );
   // Numbers that were granted are free again only when the agent has said that it uses no more of them.
   return continues ? { ...after, attempts: Math.max(after.attempts, task.grant_until) } : after;
 }
 
 function successor(task: TaskRow, uid: string, starts_in_ms: Ms, context: IntakeContext): TaskRow {
   const reason = starts_in_ms > 0 ? "waits for its restart back-off" : null;
-  return { ...task, uid, attempt: task.attempt + 1, created_ms: context.now_ms, assigned_revision: context.revision,
-    observed: { state: "preparing", prepared: false, reason } };
+  return {
+    ...task,
+    uid,
+    attempt: task.attempt + 1,
+    created_ms: context.now_ms,
+    assigned_revision: context.revision,
+    observed: { state: "preparing", prepared: false, reason },
+  };
 }
 
 /** A task that is not live here: over, of something removed, adopted while recovering, or an orphan. */
@@ -180,8 +241,14 @@ function strange(state: State, node: NodeRow, entry: TaskReport, context: Intake
     return;
   }
   if (context.hasEnded(entry.uid) || (identity !== null && context.hasGrave(identity.owner_uid))) {
-    draft.verbs.push({ verb: "stop", uid: entry.uid, attempt: identity?.attempt ?? 0, signal: "TERM", grace_ms: 10_000,
-      why: "its end is already on record" });
+    draft.verbs.push({
+      verb: "stop",
+      uid: entry.uid,
+      attempt: identity?.attempt ?? 0,
+      signal: "TERM",
+      grace_ms: 10_000,
+      why: "its end is already on record",
+    });
     return;
   }
   const owned = identity !== null && (state.runs.has(identity.owner_uid) || state.workloads.has(identity.owner_uid));
@@ -195,26 +262,64 @@ function strange(state: State, node: NodeRow, entry: TaskReport, context: Intake
 }
 
 /** A living attempt of a known slot that the restored database had not seen yet. */
-function adopt(state: State, node: NodeRow, entry: TaskReport, observed: Observed, context: IntakeContext,
-  draft: Draft): void {
+function adopt(
+  state: State,
+  node: NodeRow,
+  entry: TaskReport,
+  observed: Observed,
+  context: IntakeContext,
+  draft: Draft,
+): void {
   const { identity, held } = entry;
   if (identity === null || held === null) return;
-  putTask(draft, { ...identity, uid: entry.uid, node_id: node.id, boot_id: node.boot_id, desired: "run", stop: null,
-    grant_until: entry.grant_until, written_off: null, promised: held, unix_user: null, exclusive: false,
-    created_ms: context.now_ms, assigned_revision: context.revision, observed });
+  putTask(draft, {
+    ...identity,
+    uid: entry.uid,
+    node_id: node.id,
+    boot_id: node.boot_id,
+    desired: "run",
+    stop: null,
+    grant_until: entry.grant_until,
+    written_off: null,
+    promised: held,
+    unix_user: entry.unix_user,
+    exclusive: entry.exclusive,
+    created_ms: context.now_ms,
+    assigned_revision: context.revision,
+    observed,
+  });
   const key = slotKey(identity.owner_uid, identity.slot);
   const slot = draft.slots.get(key) ?? state.slots.get(key);
   const attempts = Math.max(slot?.attempts ?? 0, identity.attempt, entry.grant_until);
-  putSlot(draft, slot === undefined
-    ? { key, owner_uid: identity.owner_uid, slot: identity.slot, attempts, streak: 0, failed: 0, rejected: 0, lost: 0,
-        not_before_ms: 0, avoid: [], ends: [] }
-    : { ...slot, attempts });
+  putSlot(
+    draft,
+    slot === undefined
+      ? {
+          key,
+          owner_uid: identity.owner_uid,
+          slot: identity.slot,
+          attempts,
+          streak: 0,
+          failed: 0,
+          rejected: 0,
+          lost: 0,
+          not_before_ms: 0,
+          avoid: [],
+          ends: [],
+        }
+      : { ...slot, attempts },
+  );
   draft.notes.push(`adopted ${entry.name} on ${node.name}`);
 }
 
 /** Decides about tasks of this node that its inventory does not name; gives back those that nobody can decide about. */
-function judgeAbsent(state: State, node: NodeRow, inventory: Inventory, context: IntakeContext,
-  draft: Draft): TaskRow[] {
+function judgeAbsent(
+  state: State,
+  node: NodeRow,
+  inventory: Inventory,
+  context: IntakeContext,
+  draft: Draft,
+): TaskRow[] {
   const named = new Set([...inventory.entries, ...inventory.unreadable].map((entry) => entry.uid));
   const asked: TaskRow[] = [];
   for (const task of state.tasks.values()) {
@@ -232,60 +337,18 @@ function judgeAbsent(state: State, node: NodeRow, inventory: Inventory, context:
   return asked;
 }
 
-type Verdict = { readonly is: "lost"; readonly why: string } | { readonly is: "wait" } | { readonly is: "ask" };
-
-/**
- * Absence is proof only in a complete inventory that covers the task's revision; a disk that was lost proves
- * nothing.
- */
-function verdictOnAbsent(task: TaskRow, inventory: Inventory, timeline: string): Verdict {
-  const { applied } = inventory;
-  const rebooted = task.boot_id !== inventory.boot_id;
-  const covered = applied !== null && applied.timeline === timeline && applied.revision >= task.assigned_revision;
-  if (covered && inventory.unreadable.length === 0) {
-    return { is: "lost", why: rebooted ? "its node rebooted" : "its node has no record of it" };
-  }
-  if (task.observed.state === "assigned" && applied !== null) {
-    return rebooted ? { is: "lost", why: "its node rebooted before it was told" } : { is: "wait" };
-  }
-  // The reboot ended its processes; only a job's result could have been on the lost disk.
-  if (rebooted && task.kind !== "job") return { is: "lost", why: "its node rebooted" };
-  return { is: "ask" };
-}
-
 function loseTask(state: State, task: TaskRow, why: string, context: IntakeContext, draft: Draft): void {
-  const final: TaskFinal = { state: "lost", started_ms: "started_ms" in task.observed ? task.observed.started_ms : null,
-    finished_ms: context.now_ms, exit_code: null, signal: null, reason: why, peak_memory_bytes: null, tail: null };
+  const final: TaskFinal = {
+    state: "lost",
+    started_ms: "started_ms" in task.observed ? task.observed.started_ms : null,
+    finished_ms: context.now_ms,
+    exit_code: null,
+    signal: null,
+    reason: why,
+    peak_memory_bytes: null,
+    tail: null,
+  };
   takeEnd(state, task, final, { state: "starting" }, context, draft);
-}
-
-/** What the wire said, on the server's clock. */
-function observedOf(reported: Reported, now_ms: Ms): Observed {
-  switch (reported.state) {
-    case "preparing":
-    case "starting":
-      return reported;
-    case "running":
-      return { state: "running", pid: reported.pid, started_ms: now_ms - reported.started_age_ms };
-    case "stopping":
-      return { state: "stopping", pid: reported.pid,
-        started_ms: reported.started_age_ms === null ? null : now_ms - reported.started_age_ms };
-    default: {
-      const { state, exit_code, signal, reason, peak_memory_bytes, tail } = reported;
-      return { state: state === "gone" ? "lost" : state, exit_code, signal, reason, peak_memory_bytes, tail,
-        started_ms: reported.started_age_ms === null ? null : now_ms - reported.started_age_ms,
-        finished_ms: now_ms - reported.finished_age_ms };
-    }
-  }
-}
-
-function endEvent(task: TaskRow, final: TaskFinal, n: number, context: IntakeContext): Change {
-  const id = freshUid(context.seed, n);
-  const how = final.signal !== null ? `signal ${final.signal}` : final.exit_code !== null
-    ? `exit code ${final.exit_code}` : "";
-  const detail = [how, final.reason ?? ""].filter((part) => part !== "").join(": ");
-  return { table: "events", key: id, row: { id, at_ms: context.now_ms, actor: `node ${task.node_id}`, verb: final.state,
-    object: taskName(task), project: task.project, detail } };
 }
 
 function putTask(draft: Draft, task: TaskRow): void {

@@ -32,8 +32,14 @@ export interface Assignment {
 export type Verb =
   | { readonly verb: "assign"; readonly task: Assignment }
   | { readonly verb: "go"; readonly uid: string }
-  | { readonly verb: "stop"; readonly uid: string; readonly attempt: number; readonly signal: string;
-      readonly grace_ms: Ms; readonly why: string };
+  | {
+      readonly verb: "stop";
+      readonly uid: string;
+      readonly attempt: number;
+      readonly signal: string;
+      readonly grace_ms: Ms;
+      readonly why: string;
+    };
 
 /** Which server a message is from. Both sides drop what is older than the newest they have seen. */
 export interface Stamp {
@@ -82,12 +88,19 @@ export interface Seen {
   readonly process:
     | { readonly is: "none" }
     | { readonly is: "alive"; readonly pid: number; readonly started_ms: Ms }
-    | { readonly is: "ended"; readonly exit_code: number | null; readonly signal: string | null;
-        readonly started_ms: Ms; readonly ended_ms: Ms; readonly peak_memory_bytes: Bytes | null; readonly oom: boolean;
+    | {
+        readonly is: "ended";
+        readonly exit_code: number | null;
+        readonly signal: string | null;
+        readonly started_ms: Ms;
+        readonly ended_ms: Ms;
+        readonly peak_memory_bytes: Bytes | null;
+        readonly oom: boolean;
         /** Processes of the task that outlived its main process. */
         readonly left: number;
         /** What the supervisor knows beyond the code: could not start and why, its lease ran out. */
-        readonly reason: string | null }
+        readonly reason: string | null;
+      }
     /** Claimed on this boot, yet neither alive nor with a recorded exit. */
     | { readonly is: "vanished"; readonly why: string };
 }
@@ -106,10 +119,17 @@ export type Reported =
   | { readonly state: "starting" }
   | { readonly state: "running"; readonly pid: number; readonly started_age_ms: Ms }
   | { readonly state: "stopping"; readonly pid: number | null; readonly started_age_ms: Ms | null }
-  | { readonly state: RecordEnd["state"]; readonly started_age_ms: Ms | null; readonly finished_age_ms: Ms;
-      readonly exit_code: number | null; readonly signal: string | null; readonly reason: string | null;
-      readonly peak_memory_bytes: Bytes | null; readonly tail: TaskFinal["tail"];
-      readonly next: { readonly uid: string; readonly starts_in_ms: Ms } | null };
+  | {
+      readonly state: RecordEnd["state"];
+      readonly started_age_ms: Ms | null;
+      readonly finished_age_ms: Ms;
+      readonly exit_code: number | null;
+      readonly signal: string | null;
+      readonly reason: string | null;
+      readonly peak_memory_bytes: Bytes | null;
+      readonly tail: TaskFinal["tail"];
+      readonly next: { readonly uid: string; readonly starts_in_ms: Ms } | null;
+    };
 
 /** One line of a report or an inventory. */
 export interface TaskReport {
@@ -120,6 +140,9 @@ export interface TaskReport {
   readonly grant_until: number;
   /** What it holds while it lives. */
   readonly held: Promised | null;
+  /** Whether it ends with its lease; and whose account it has. Both are needed to adopt it. */
+  readonly exclusive: boolean;
+  readonly unix_user: string | null;
   readonly reported: Reported;
 }
 

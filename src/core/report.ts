@@ -14,21 +14,40 @@ export interface ReportContext {
 
 /** The line of a report or inventory for one record. */
 export function reportOf(record: TaskRecord, seen: Seen | undefined, context: ReportContext): TaskReport {
-  const { uid, name, identity, grant_until, promised } = record.assignment;
-  return { uid, name, identity, grant_until, held: promised, reported: reportedOf(record, seen, context) };
+  const { uid, name, identity, grant_until, promised, lease_ms, unix_user } = record.assignment;
+  return {
+    uid,
+    name,
+    identity,
+    grant_until,
+    held: promised,
+    exclusive: lease_ms !== null,
+    unix_user,
+    reported: reportedOf(record, seen, context),
+  };
 }
 
 function reportedOf(record: TaskRecord, seen: Seen | undefined, context: ReportContext): Reported {
   const { uid } = record.assignment;
-  const age = (at_ms: Ms | null): Ms | null => (at_ms === null ? null : Math.max(0,
-    Math.round(context.now_ms - at_ms)));
+  const age = (at_ms: Ms | null): Ms | null =>
+    at_ms === null ? null : Math.max(0, Math.round(context.now_ms - at_ms));
   if (record.end !== null) {
     const { state, started_ms, finished_ms, exit_code, signal, reason, peak_memory_bytes, next_uid } = record.end;
     const next = next_uid === null ? undefined : context.records.get(next_uid);
-    return { state, started_age_ms: age(started_ms), finished_age_ms: age(finished_ms) ?? 0, exit_code, signal, reason,
-      peak_memory_bytes, tail: context.tail(uid),
-      next: next_uid === null ? null
-        : { uid: next_uid, starts_in_ms: Math.max(0, Math.round((next?.not_before_ms ?? 0) - context.now_ms)) } };
+    return {
+      state,
+      started_age_ms: age(started_ms),
+      finished_age_ms: age(finished_ms) ?? 0,
+      exit_code,
+      signal,
+      reason,
+      peak_memory_bytes,
+      tail: context.tail(uid),
+      next:
+        next_uid === null
+          ? null
+          : { uid: next_uid, starts_in_ms: Math.max(0, Math.round((next?.not_before_ms ?? 0) - context.now_ms)) },
+    };
   }
   const process = seen?.process;
   const alive = process?.is === "alive" ? process : null;

@@ -27,16 +27,18 @@ export function schedule(pass: Pass, demands: readonly Demand[]): Scheduled {
   const shapes = noShapes();
   const blocked: Blocked[] = [];
   let more = false;
+  let placed = 0;
   for (const demand of demands) {
     const shape = shapeOf(pass, shapes, demand);
     for (const each of demand.slot_row?.avoid ?? []) wakeAt(pass, each.until_ms);
     let failure = knownFailure(rooms, shape, demand);
-    if (failure === null && pass.checks >= pass.limits.node_checks) {
+    if (failure === null && (pass.checks >= pass.limits.node_checks || placed >= pass.limits.placements)) {
       more = true;
       failure = NOT_LOOKED_AT;
     }
     failure ??= place({ pass, rooms, shape }, demand);
-    if (failure !== null) blocked.push(block(demand, failure));
+    if (failure === null) placed += demand.spec.members;
+    else blocked.push(block(demand, failure));
   }
   return { blocked, more };
 }

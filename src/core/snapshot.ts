@@ -52,6 +52,8 @@ export interface PlanLimits {
   readonly mass_silence_share: number;
   /** Bound of one pass, in node checks; the rest waits for the next. */
   readonly node_checks: number;
+  /** How many tasks one pass places: it is one commit, which must not hold up the server. */
+  readonly placements: number;
   readonly port_range: readonly [number, number];
 }
 
@@ -95,8 +97,13 @@ export type Op =
   | { readonly op: "node"; readonly node: NodeRow; readonly why: string }
   | { readonly op: "run"; readonly run: RunRow; readonly why: string }
   | { readonly op: "archive"; readonly run: RunRow; readonly why: string }
-  | { readonly op: "remove"; readonly what: "app" | "workload"; readonly uid: string; readonly name: string;
-      readonly why: string }
+  | {
+      readonly op: "remove";
+      readonly what: "app" | "workload";
+      readonly uid: string;
+      readonly name: string;
+      readonly why: string;
+    }
   | { readonly op: "port"; readonly key: string; readonly why: string };
 
 export interface Plan {

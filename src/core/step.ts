@@ -62,8 +62,13 @@ export function step(view: AgentView): Step {
 
 type Wake = (at_ms: Ms) => void;
 
-function stepOne(view: AgentView, record: TaskRecord, admitted: ReadonlySet<string>,
-  lacking: ReadonlyMap<string, string>, wakeAt: Wake): Action | null {
+function stepOne(
+  view: AgentView,
+  record: TaskRecord,
+  admitted: ReadonlySet<string>,
+  lacking: ReadonlyMap<string, string>,
+  wakeAt: Wake,
+): Action | null {
   const { uid } = record.assignment;
   const seen = view.seen.get(uid);
   if (seen?.claimed !== true) {
@@ -77,8 +82,17 @@ function stepOne(view: AgentView, record: TaskRecord, admitted: ReadonlySet<stri
     case "vanished":
       return end(view, record, { ...NO_RESULT, state: "gone", finished_ms: view.now_ms, reason: seen.process.why }, 0);
     case "none":
-      return end(view, record, { ...NO_RESULT, state: "stopped", finished_ms: view.now_ms,
-        reason: record.stop?.why ?? "stopped before it began" }, 0);
+      return end(
+        view,
+        record,
+        {
+          ...NO_RESULT,
+          state: "stopped",
+          finished_ms: view.now_ms,
+          reason: record.stop?.why ?? "stopped before it began",
+        },
+        0,
+      );
   }
 }
 
@@ -88,19 +102,37 @@ const NO_RESULT = { started_ms: null, exit_code: null, signal: null, peak_memory
  * Accepted, not claimed: start it when it may and there is room; turn it away when it waited too long or its boot
  * is over.
  */
-function stepWaiting(view: AgentView, record: TaskRecord, admitted: ReadonlySet<string>,
-  lacking: ReadonlyMap<string, string>, wakeAt: Wake): Action | null {
+function stepWaiting(
+  view: AgentView,
+  record: TaskRecord,
+  admitted: ReadonlySet<string>,
+  lacking: ReadonlyMap<string, string>,
+  wakeAt: Wake,
+): Action | null {
   const { uid } = record.assignment;
   if (record.boot_id !== view.boot_id) {
-    return end(view, record, { ...NO_RESULT, state: "gone", finished_ms: view.now_ms,
-      reason: "the node rebooted before it began" }, 0);
+    return end(
+      view,
+      record,
+      { ...NO_RESULT, state: "gone", finished_ms: view.now_ms, reason: "the node rebooted before it began" },
+      0,
+    );
   }
   if (!admitted.has(uid)) {
     const deadline = Math.max(record.accepted_ms, record.not_before_ms) + ADMISSION_DEADLINE_MS;
     wakeAt(deadline);
     if (view.now_ms < deadline) return null;
-    return end(view, record, { ...NO_RESULT, state: "rejected", finished_ms: view.now_ms,
-      reason: `no room on the node: ${lacking.get(uid) ?? "capacity"} is still held by other tasks` }, 0);
+    return end(
+      view,
+      record,
+      {
+        ...NO_RESULT,
+        state: "rejected",
+        finished_ms: view.now_ms,
+        reason: `no room on the node: ${lacking.get(uid) ?? "capacity"} is still held by other tasks`,
+      },
+      0,
+    );
   }
   if (!record.go) return null;
   if (view.now_ms < record.not_before_ms) {
@@ -134,7 +166,12 @@ function stepAlive(view: AgentView, record: TaskRecord, started_ms: Ms, wakeAt: 
   return view.signalled.has(uid) ? null : { do: "signal", uid, signal: stop.signal };
 }
 
-interface Stop { readonly signal: string; readonly grace_ms: Ms; readonly at_ms: Ms; readonly limit: boolean }
+interface Stop {
+  readonly signal: string;
+  readonly grace_ms: Ms;
+  readonly at_ms: Ms;
+  readonly limit: boolean;
+}
 
 /** The stop that is in force: the one ordered, or the one that the task's time limit makes. */
 function stopOf(record: TaskRecord, started_ms: Ms, now_ms: Ms): Stop | null {
@@ -148,14 +185,20 @@ function stopOf(record: TaskRecord, started_ms: Ms, now_ms: Ms): Stop | null {
 /** The verdict over an ended process: whose doing its end was, in this order: an order, a limit, memory, itself. */
 function ended(view: AgentView, record: TaskRecord, process: Extract<Seen["process"], { is: "ended" }>): Action | null {
   const stop = stopOf(record, process.started_ms, process.ended_ms);
-  const base = { started_ms: process.started_ms, finished_ms: process.ended_ms, exit_code: process.exit_code,
-    signal: process.signal, peak_memory_bytes: process.peak_memory_bytes, next_uid: null };
+  const base = {
+    started_ms: process.started_ms,
+    finished_ms: process.ended_ms,
+    exit_code: process.exit_code,
+    signal: process.signal,
+    peak_memory_bytes: process.peak_memory_bytes,
+    next_uid: null,
+  };
   const ran = process.ended_ms - process.started_ms;
   if (stop !== null && !stop.limit && process.ended_ms >= stop.at_ms) {
     return end(view, record, { ...base, state: "stopped", reason: record.stop?.why ?? null }, ran);
   }
-  if (stop !== null && stop.limit) return end(view, record, { ...base, state: "failed",
-    reason: "time limit reached" }, ran);
+  if (stop !== null && stop.limit)
+    return end(view, record, { ...base, state: "failed", reason: "time limit reached" }, ran);
   if (process.oom) {
     return end(view, record, { ...base, state: "failed", reason: outOfMemory(record, process.peak_memory_bytes) }, ran);
   }
@@ -189,10 +232,20 @@ function successorOf(view: AgentView, record: TaskRecord, result: RecordEnd, ran
   const uid = successorUid(assignment.uid, attempt + 1);
   const identity = { ...assignment.identity, attempt: attempt + 1 };
   return {
-    assignment: { ...assignment, uid, identity, name: taskName(identity), boot_id: view.boot_id, streak,
-      env: { ...assignment.env, ORCH_ATTEMPT: String(attempt + 1), ORCH_TASK: shortId(uid) } },
-    boot_id: view.boot_id, accepted_ms: view.now_ms, go: true, stop: null, end: null,
+    assignment: {
+      ...assignment,
+      uid,
+      identity,
+      name: taskName(identity),
+      boot_id: view.boot_id,
+      streak,
+      env: { ...assignment.env, ORCH_ATTEMPT: String(attempt + 1), ORCH_TASK: shortId(uid) },
+    },
+    boot_id: view.boot_id,
+    accepted_ms: view.now_ms,
+    go: true,
+    stop: null,
+    end: null,
     not_before_ms: view.now_ms + backoffMs(assignment.restart, streak, uid),
   };
 }
-

@@ -17,24 +17,35 @@ export interface Refusal {
 
 export type Admission = { readonly is: "admitted" } | { readonly is: "refused"; readonly refusal: Refusal };
 
-const refused = (code: string, message: string, hint: string | null): Admission =>
-  ({ is: "refused", refusal: { code, message, hint } });
+const refused = (code: string, message: string, hint: string | null): Admission => ({
+  is: "refused",
+  refusal: { code, message, hint },
+});
 
 /** Checks a hello and brings the node's row up to the machine that speaks; its tasks are judged with its inventory. */
 export async function admitHello(context: Context, hello: Hello, nonce: string, remote: string): Promise<Admission> {
   const { credential, machine } = hello;
   if (hello.protocol !== PROTOCOL) {
-    return refused("protocol", `the agent speaks protocol ${hello.protocol}, the server ${PROTOCOL}`,
-      "upgrade the older one of the two");
+    return refused(
+      "protocol",
+      `the agent speaks protocol ${hello.protocol}, the server ${PROTOCOL}`,
+      "upgrade the older one of the two",
+    );
   }
   const { cluster } = context.store.state;
   if (credential.cluster_id !== cluster.cluster_id) {
-    return refused("other_cluster", `the node belongs to cluster ${credential.cluster_id}, this server is of ` +
-      `${cluster.cluster_id}`, "is this the right server and data directory? Nothing on the node was touched");
+    return refused(
+      "other_cluster",
+      `the node belongs to cluster ${credential.cluster_id}, this server is of ` + `${cluster.cluster_id}`,
+      "is this the right server and data directory? Nothing on the node was touched",
+    );
   }
   if (!verifyCredential(context.identity, credential)) {
-    return refused("credential", "the node's credential was not signed by this server",
-      "join it again with a new token");
+    return refused(
+      "credential",
+      "the node's credential was not signed by this server",
+      "join it again with a new token",
+    );
   }
   const signed = signedText(nonce, credential.node_id, hello.instance_id, machine.boot_id, context.identity.pin);
   if (!signatureHolds(credential.public_key, signed, hello.signature)) {
@@ -43,16 +54,21 @@ export async function admitHello(context: Context, hello: Hello, nonce: string, 
   const node = context.store.state.nodes.get(credential.node_id);
   const rival = node === undefined ? null : rivalOf(node, hello);
   if (rival !== null) {
-    await context.store.commit("server", (draft) => draft.event({ verb: "refused", object: credential.name,
-      project: null,
-      detail: `${rival.message} (from ${remote})` }));
+    await context.store.commit("server", (draft) =>
+      draft.event({
+        verb: "refused",
+        object: credential.name,
+        project: null,
+        detail: `${rival.message} (from ${remote})`,
+      }),
+    );
     return { is: "refused", refusal: rival };
   }
   if (node === undefined && context.store.history.hasGrave(credential.node_id)) return { is: "admitted" };
   await context.store.commit(`node ${credential.name}`, (draft) => {
     const now = draft.state.nodes.get(credential.node_id);
-    const row = now === undefined ? readmitted(hello, draft.state.cluster.next_ordinal, draft.now_ms) : renewed(now,
-      hello);
+    const row =
+      now === undefined ? readmitted(hello, draft.state.cluster.next_ordinal, draft.now_ms) : renewed(now, hello);
     draft.put([{ table: "nodes", key: row.id, row }]);
     if (now !== undefined) return;
     draft.put([{ table: "cluster", key: "cluster", row: { ...draft.state.cluster, next_ordinal: row.ordinal + 1 } }]);
@@ -74,26 +90,56 @@ function signatureHolds(public_key: string, text: string, signature: string): bo
 /** The same identity on another machine, or an older data directory of the same one. */
 function rivalOf(node: NodeRow, hello: Hello): Refusal | null {
   if (node.fingerprint !== hello.machine.fingerprint) {
-    return { code: "identity_copied", message: `the identity of ${node.name} came from another machine ` +
-      `(${hello.machine.facts.hostname}; it belongs to ${node.facts.hostname})`,
-      hint: "was the machine cloned? Delete the agent's data directory on the copy and join it again" };
+    return {
+      code: "identity_copied",
+      message:
+        `the identity of ${node.name} came from another machine ` +
+        `(${hello.machine.facts.hostname}; it belongs to ${node.facts.hostname})`,
+      hint: "was the machine cloned? Delete the agent's data directory on the copy and join it again",
+    };
   }
   if (node.public_key !== hello.credential.public_key) {
-    return { code: "identity_replaced", message: `${node.name} has joined again since, from another data directory`,
-      hint: "use that data directory, or join again with a new token" };
+    return {
+      code: "identity_replaced",
+      message: `${node.name} has joined again since, from another data directory`,
+      hint: "use that data directory, or join again with a new token",
+    };
   }
   return null;
 }
 
-const renewed = (node: NodeRow, { machine }: Hello): NodeRow => ({ ...node, agent_version: machine.agent_version,
-  facts: machine.facts, capacity: machine.capacity, devices: machine.devices,
-  labels: { ...node.labels, ...machine.labels } });
+const renewed = (node: NodeRow, { machine }: Hello): NodeRow => ({
+  ...node,
+  agent_version: machine.agent_version,
+  facts: machine.facts,
+  capacity: machine.capacity,
+  devices: machine.devices,
+  labels: { ...node.labels, ...machine.labels },
+});
 
 function readmitted({ credential, machine }: Hello, ordinal: number, now_ms: number): NodeRow {
   const { node_id: id, name, public_key, fingerprint } = credential;
-  return { id, name, ordinal, public_key, fingerprint, pool: machine.pool, labels: machine.labels,
+  return {
+    id,
+    name,
+    ordinal,
+    public_key,
+    fingerprint,
+    pool: machine.pool,
+    labels: machine.labels,
     taints: machine.taints,
-    admission: "ready", intent: "schedulable", contact: "connected", contact_ms: now_ms, drain: null, reason: null,
-    boot_id: machine.boot_id, agent_version: machine.agent_version, facts: machine.facts, capacity: machine.capacity,
-    devices: machine.devices, orphans: [], joined_ms: now_ms };
+    admission: "ready",
+    intent: "schedulable",
+    contact: "connected",
+    contact_ms: now_ms,
+    drain: null,
+    reason: null,
+    boot_id: machine.boot_id,
+    agent_version: machine.agent_version,
+    facts: machine.facts,
+    capacity: machine.capacity,
+    devices: machine.devices,
+    orphans: [],
+    joined_ms: now_ms,
+  };
 }

@@ -29,8 +29,13 @@ export function createListening(monotonic: () => Ms): Listening {
     turned = now;
   }, TICK_MS);
   return {
-    contacts: () => new Map([...heardAt].map(([id, heard]) =>
-      [id, { connected: heard.connected, silent_ms: Math.max(0, listening - heard.listening_ms) }])),
+    contacts: () =>
+      new Map(
+        [...heardAt].map(([id, heard]) => [
+          id,
+          { connected: heard.connected, silent_ms: Math.max(0, listening - heard.listening_ms) },
+        ]),
+      ),
     listening_ms: () => listening,
     lastSeen: (node_id) => heardAt.get(node_id)?.at_ms ?? null,
     heard(node_id, now_ms) {

@@ -49,8 +49,15 @@ export function createLoop(options: LoopOptions): Loop {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const unlisten = store.onCommit(() => wake());
 
-  const snapshot = (planned: State, now_ms: Ms): Snapshot => ({ state: planned, spec: store.spec,
-    contacts: listening.contacts(), listening_ms: listening.listening_ms(), now_ms, seed: options.seed(), limits });
+  const snapshot = (planned: State, now_ms: Ms): Snapshot => ({
+    state: planned,
+    spec: store.spec,
+    contacts: listening.contacts(),
+    listening_ms: listening.listening_ms(),
+    now_ms,
+    seed: options.seed(),
+    limits,
+  });
 
   function wake(): void {
     if (desk.phase === "planning") desk.phase = "again";
@@ -67,15 +74,17 @@ export function createLoop(options: LoopOptions): Loop {
     if (desk.phase === "stopped") return;
     desk.phase = "planning";
     clearTimeout(timer);
-    const done = await store.commit("plan", (draft) => {
-      const planned = plan(snapshot(draft.state, draft.now_ms));
-      draft.put(planned.changes);
-      return { planned, now_ms: draft.now_ms };
-    }).catch((error: unknown) => {
-      // A full disk may have room again; anything else is the end of this process, which starts again and plans afresh.
-      if (!(error instanceof StorageError) || error.code !== "storage_full") options.failed(error);
-      return null;
-    });
+    const done = await store
+      .commit("plan", (draft) => {
+        const planned = plan(snapshot(draft.state, draft.now_ms));
+        draft.put(planned.changes);
+        return { planned, now_ms: draft.now_ms };
+      })
+      .catch((error: unknown) => {
+        // A full disk may have room again; anything else is the end of this process, which starts again and plans afresh.
+        if (!(error instanceof StorageError) || error.code !== "storage_full") options.failed(error);
+        return null;
+      });
     next(done?.value ?? null);
   }
 
@@ -92,7 +101,9 @@ export function createLoop(options: LoopOptions): Loop {
   }
 
   return {
-    ...listening, wake, snapshot,
+    ...listening,
+    wake,
+    snapshot,
     blocked: () => last.blocked,
     notices: () => (fenced === null ? last.notices : [fenced, ...last.notices]),
     heard: (node_id, now_ms) => void (listening.heard(node_id, now_ms) && wake()),

@@ -75,19 +75,17 @@ function newestOf(state: State, project: string, name: string): { uid: string; s
 export function demandSatisfiable(blocked: readonly Blocked[], uid: string): void {
   const never = blocked.find((one) => one.owner_uid === uid && one.kind === "unsatisfiable");
   if (never === undefined) return;
-  const issues = never.nodes
-    .slice(0, 50)
-    .flatMap((node) =>
-      node.checks
-        .filter((check) => check.hopeless)
-        .map((check): Issue => ({
-          line: 0,
-          column: 0,
-          path: node.node,
-          message: `${check.check}: ${check.detail}`,
-          hint: null,
-        })),
-    );
+  const issues = never.nodes.slice(0, 50).flatMap((node) =>
+    node.checks
+      .filter((check) => check.hopeless)
+      .map((check): Issue => ({
+        line: 0,
+        column: 0,
+        path: node.node,
+        message: `${check.check}: ${check.detail}`,
+        hint: null,
+      })),
+  );
   const wait = "or wait for such a node with --wait-for-nodes";
   const way = never.smallest_change;
   throw new RefusedError(

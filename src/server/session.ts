@@ -45,9 +45,13 @@ const RESEND_AFTER_MS = 5_000;
 /** A session whose agent was heard this recently is not given to another instance. */
 const IN_USE_MS = 12_000;
 
-export const stamp = (hub: Hub, session: Session): Stamp => ({ cluster_id: hub.store.state.cluster.cluster_id,
-  timeline: hub.store.state.cluster.timeline, epoch: hub.store.state.cluster.epoch, session: session.n,
-  revision: hub.store.state.cluster.revision });
+export const stamp = (hub: Hub, session: Session): Stamp => ({
+  cluster_id: hub.store.state.cluster.cluster_id,
+  timeline: hub.store.state.cluster.timeline,
+  epoch: hub.store.state.cluster.epoch,
+  session: session.n,
+  revision: hub.store.state.cluster.revision,
+});
 
 export const send = (session: Session, message: ToAgent): boolean => session.socket.send(JSON.stringify(message)) !== 0;
 
@@ -57,10 +61,17 @@ export function refuse(session: Session, refusal: Refusal): void {
 }
 
 /** Sends the difference of these tasks; numbered, and kept until the agent says that it is applied. */
-export function push(hub: Hub, session: Session, node: NodeRow, tasks: Iterable<TaskRow>,
-  first: readonly Verb[] = []): void {
-  const verbs = [...first, ...verbsFor(hub.store.state, node, { spec: hub.store.spec, limits: hub.limits,
-    tasks, told: session.told })];
+export function push(
+  hub: Hub,
+  session: Session,
+  node: NodeRow,
+  tasks: Iterable<TaskRow>,
+  first: readonly Verb[] = [],
+): void {
+  const verbs = [
+    ...first,
+    ...verbsFor(hub.store.state, node, { spec: hub.store.spec, limits: hub.limits, tasks, told: session.told }),
+  ];
   if (verbs.length === 0) return;
   for (const verb of verbs) session.told.set(...toldBy(verb));
   const message: Changes = { type: "changes", stamp: stamp(hub, session), n: ++session.sent_n, changes: verbs };
@@ -68,18 +79,29 @@ export function push(hub: Hub, session: Session, node: NodeRow, tasks: Iterable<
   send(session, message);
 }
 
-const intakeContext = (hub: Hub, revision: number, now_ms: Ms): IntakeContext => ({ now_ms, revision,
-  limits: hub.limits, seed: hub.seed(), hasEnded: (uid) => hub.store.history.hasEnded(uid), hasGrave: (uid) =>
-    hub.store.history.hasGrave(uid) });
+const intakeContext = (hub: Hub, revision: number, now_ms: Ms): IntakeContext => ({
+  now_ms,
+  revision,
+  limits: hub.limits,
+  seed: hub.seed(),
+  hasEnded: (uid) => hub.store.history.hasEnded(uid),
+  // A run that is over for good left no grave, and needs none: it is in history.
+  hasGrave: (uid) => hub.store.history.hasGrave(uid) || hub.store.history.run(uid) !== null,
+});
 
 async function greetNode(hub: Hub, session: Session, hello: Hello): Promise<void> {
   const { highest } = hello;
   const { cluster } = hub.store.state;
   if (highest !== null && highest.epoch > cluster.epoch) {
-    hub.loop.fence(`a node has seen epoch ${highest.epoch} of this cluster, this server is at ${cluster.epoch}: ` +
-      "it stopped planning. An old copy of the database is in place; bring it back with: orch restore");
-    return refuse(session, { code: "older_server", message: "its database is older than what the node saw",
-      hint: "restore it with: orch restore FILE" });
+    hub.loop.fence(
+      `a node has seen epoch ${highest.epoch} of this cluster, this server is at ${cluster.epoch}: ` +
+        "it stopped planning. An old copy of the database is in place; bring it back with: orch restore",
+    );
+    return refuse(session, {
+      code: "older_server",
+      message: "its database is older than what the node saw",
+      hint: "restore it with: orch restore FILE",
+    });
   }
   const rival = hub.live.get(hello.credential.node_id);
   const rivalry = rival === undefined || rival === session ? null : await contested(hub, rival, hello);
@@ -99,11 +121,19 @@ async function contested(hub: Hub, rival: Session, hello: Hello): Promise<Refusa
     drop(hub, rival);
     return null;
   }
-  await hub.store.commit("server", (draft) => draft.event({ verb: "refused", object: hello.credential.name,
-    project: null,
-    detail: `a second agent with its identity connected from ${hello.machine.facts.hostname}` }));
-  return { code: "identity_in_use", message: `another agent is connected as ${hello.credential.name}`,
-    hint: "was its data directory copied? Give this one a directory of its own and join again" };
+  await hub.store.commit("server", (draft) =>
+    draft.event({
+      verb: "refused",
+      object: hello.credential.name,
+      project: null,
+      detail: `a second agent with its identity connected from ${hello.machine.facts.hostname}`,
+    }),
+  );
+  return {
+    code: "identity_in_use",
+    message: `another agent is connected as ${hello.credential.name}`,
+    hint: "was its data directory copied? Give this one a directory of its own and join again",
+  };
 }
 
 const isOvertaken = (hub: Hub, session: Session, node_id: string): boolean =>
@@ -117,8 +147,12 @@ async function takeInventory(hub: Hub, session: Session, page: Inventory): Promi
   const { node_id } = hello.credential;
   if (isOvertaken(hub, session, node_id)) return session.socket.close(4_001, "replaced by a newer connection");
   hub.newest.set(node_id, session.n);
-  const inventory = { boot_id: hello.machine.boot_id, applied: hello.applied,
-    entries: pages.flatMap((one) => one.entries), unreadable: pages.flatMap((one) => one.unreadable) };
+  const inventory = {
+    boot_id: hello.machine.boot_id,
+    applied: hello.applied,
+    entries: pages.flatMap((one) => one.entries),
+    unreadable: pages.flatMap((one) => one.unreadable),
+  };
   const { value } = await hub.store.commit(`node ${hello.credential.name}`, (draft) => {
     const intake = observeInventory(draft.state, node_id, inventory, intakeContext(hub, draft.revision, draft.now_ms));
     draft.put(intake.changes);
@@ -138,14 +172,23 @@ async function takeInventory(hub: Hub, session: Session, page: Inventory): Promi
 
 /** A forgotten node gets only its stops. */
 function sendHome(hub: Hub, session: Session, entries: readonly TaskReport[]): void {
-  const changes: Verb[] = entries.filter((entry) => !("finished_age_ms" in entry.reported)).map((entry) =>
-    ({ verb: "stop",
-    uid: entry.uid, attempt: entry.identity?.attempt ?? 0, signal: "TERM", grace_ms: 10_000,
-      why: "its node was forgotten" }));
+  const changes: Verb[] = entries
+    .filter((entry) => !("finished_age_ms" in entry.reported))
+    .map((entry) => ({
+      verb: "stop",
+      uid: entry.uid,
+      attempt: entry.identity?.attempt ?? 0,
+      signal: "TERM",
+      grace_ms: 10_000,
+      why: "its node was forgotten",
+    }));
   send(session, { type: "welcome", stamp: stamp(hub, session), name: "", heartbeat_ms: hub.heartbeat_ms });
   if (changes.length > 0) send(session, { type: "changes", stamp: stamp(hub, session), n: ++session.sent_n, changes });
-  refuse(session, { code: "forgotten", message: "this node was removed from the cluster",
-    hint: "join it again with a new token: orch token new --role agent" });
+  refuse(session, {
+    code: "forgotten",
+    message: "this node was removed from the cluster",
+    hint: "join it again with a new token: orch token new --role agent",
+  });
 }
 
 async function takeReport(hub: Hub, session: Session, seq: number, entries: readonly TaskReport[]): Promise<void> {
@@ -166,8 +209,9 @@ async function takeReport(hub: Hub, session: Session, seq: number, entries: read
 
 /** What was given up since it was first sent is not sent again, so that it is not started after all. */
 function withoutGivenUp(hub: Hub, message: Changes): Changes {
-  const changes = message.changes.filter((verb) => verb.verb === "stop" ||
-    hub.store.state.tasks.get(toldBy(verb)[0])?.written_off === null);
+  const changes = message.changes.filter(
+    (verb) => verb.verb === "stop" || hub.store.state.tasks.get(toldBy(verb)[0])?.written_off === null,
+  );
   return { ...message, changes };
 }
 
@@ -215,15 +259,20 @@ async function take(hub: Hub, session: Session, message: ToServer): Promise<void
 export function receive(hub: Hub, session: Session, data: string | Uint8Array): void {
   if (typeof data !== "string") return session.streams.bytes(data);
   const parsed = parse(data);
-  if (parsed === null) return refuse(session, { code: "malformed", message: "the message is not of this protocol",
-    hint: `the server speaks version ${PROTOCOL}; are both of the same release?` });
+  if (parsed === null)
+    return refuse(session, {
+      code: "malformed",
+      message: "the message is not of this protocol",
+      hint: `the server speaks version ${PROTOCOL}; are both of the same release?`,
+    });
   // Reports need not wait for each other's commit: their order is kept by the store's queue, and states only rise.
   if (parsed.type === "report" || parsed.type === "heartbeat") {
     void take(hub, session, parsed).catch((error: unknown) => failed(hub, session, error));
     return;
   }
-  session.queue = session.queue.then(() => take(hub, session, parsed)).catch((error: unknown) => failed(hub, session,
-    error));
+  session.queue = session.queue
+    .then(() => take(hub, session, parsed))
+    .catch((error: unknown) => failed(hub, session, error));
 }
 
 function failed(hub: Hub, session: Session, error: unknown): void {

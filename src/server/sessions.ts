@@ -28,9 +28,18 @@ export function createSessions(context: Context): Sessions {
   return {
     handlers: {
       open(socket) {
-        const session: Session = { n: ++count, nonce: hub.seed(), socket, streams: createStreams(socket),
-          phase: { is: "challenged" }, told: new Map(), unapplied: [], sent_n: 0, acked_seq: 0,
-            queue: Promise.resolve() };
+        const session: Session = {
+          n: ++count,
+          nonce: hub.seed(),
+          socket,
+          streams: createStreams(socket),
+          phase: { is: "challenged" },
+          told: new Map(),
+          unapplied: [],
+          sent_n: 0,
+          acked_seq: 0,
+          queue: Promise.resolve(),
+        };
         hub.all.set(socket, session);
         send(session, { type: "challenge", protocol: PROTOCOL, nonce: session.nonce, stamp: stamp(hub, session) });
       },

@@ -56,7 +56,9 @@ export function createStreams(socket: AgentSocket): Streams {
           if (stream.end.error !== null) throw new StreamError(stream.end.error);
           return;
         } else {
-          await new Promise<void>((resolve) => { stream.wake = resolve; });
+          await new Promise<void>((resolve) => {
+            stream.wake = resolve;
+          });
         }
       }
     } finally {

@@ -22,15 +22,26 @@ const unreadable = z.array(orphan) as z.ZodType<readonly Orphan[]>;
 
 /** What an agent says about its machine when it joins and at every hello. */
 export const machine = z.object({
-  fingerprint: text, boot_id: text, agent_version: text,
-  facts: nodeFacts, capacity: amounts, devices,
-  pool: text, labels: z.record(z.string(), z.string()), taints,
+  fingerprint: text,
+  boot_id: text,
+  agent_version: text,
+  facts: nodeFacts,
+  capacity: amounts,
+  devices,
+  pool: text,
+  labels: z.record(z.string(), z.string()),
+  taints,
 });
 export type Machine = z.infer<typeof machine>;
 
 /** Proof of identity of a node, signed with the server's key; it re-admits a node that the database forgot. */
 export const credential = z.object({
-  cluster_id: text, node_id: text, name: text, public_key: text, fingerprint: text, signature: text,
+  cluster_id: text,
+  node_id: text,
+  name: text,
+  public_key: text,
+  fingerprint: text,
+  signature: text,
 });
 export type Credential = z.infer<typeof credential>;
 
@@ -42,7 +53,10 @@ export const joinAnswer = z.object({ credential, name: text });
 
 const challenge = z.object({ type: z.literal("challenge"), protocol: int, nonce: text, stamp });
 const welcome = z.object({
-  type: z.literal("welcome"), stamp, name: text, heartbeat_ms: int,
+  type: z.literal("welcome"),
+  stamp,
+  name: text,
+  heartbeat_ms: int,
   /** Stop verbs for what the inventory named and the server knows to be over. */
 });
 /** `n` counts from 1 within a session; an agent applies only the next one and ignores others. */
@@ -52,9 +66,15 @@ const ack = z.object({ type: z.literal("ack"), stamp, seq: int });
 const beat = z.object({ type: z.literal("beat"), stamp, sent_ms: int, acked_seq: int });
 const refused = z.object({ type: z.literal("refused"), code: text, message: text, hint: text.nullable() });
 const open = z.object({
-  type: z.literal("open"), stream: int, credit: int,
+  type: z.literal("open"),
+  stream: int,
+  credit: int,
   what: z.object({
-    kind: z.literal("log"), uid: text, name: z.enum(["stdout", "stderr"]), offset: int, follow: z.boolean(),
+    kind: z.literal("log"),
+    uid: text,
+    name: z.enum(["stdout", "stderr"]),
+    offset: int,
+    follow: z.boolean(),
     /** Only what was written in the last so many milliseconds; `null`: all. */
     since_age_ms: int.nullable(),
   }),
@@ -62,20 +82,38 @@ const open = z.object({
 const credit = z.object({ type: z.literal("credit"), stream: int, bytes: int });
 const close = z.object({ type: z.literal("close"), stream: int });
 
-export const toAgent = z.discriminatedUnion("type", [challenge, welcome, changes, ack, beat, refused, open, credit,
-  close]);
+export const toAgent = z.discriminatedUnion("type", [
+  challenge,
+  welcome,
+  changes,
+  ack,
+  beat,
+  refused,
+  open,
+  credit,
+  close,
+]);
 export type ToAgent = z.infer<typeof toAgent>;
 
 // ---- agent → server
 
 /** First message of an agent, answering the challenge; `signature` is Ed25519 over `signedText`. */
 const hello = z.object({
-  type: z.literal("hello"), protocol: int, credential, instance_id: text, signature: text, machine,
-  highest: z.object({ timeline: text, epoch: int }).nullable(), applied,
+  type: z.literal("hello"),
+  protocol: int,
+  credential,
+  instance_id: text,
+  signature: text,
+  machine,
+  highest: z.object({ timeline: text, epoch: int }).nullable(),
+  applied,
 });
 /** The whole inventory follows, in pages; nothing is decided about the node before the last. */
 const inventory = z.object({
-  type: z.literal("inventory"), entries, unreadable, last: z.boolean(),
+  type: z.literal("inventory"),
+  entries,
+  unreadable,
+  last: z.boolean(),
 });
 const report = z.object({ type: z.literal("report"), seq: int, entries });
 const heartbeat = z.object({
@@ -83,7 +121,9 @@ const heartbeat = z.object({
   /** The agent's own monotonic clock; echoed, so that a lease counts from its sending. */
   sent_ms: int,
   /** The newest `n` applied in this session, and the revision it stood for. */
-  applied_n: int, applied_revision: int, reported_seq: int,
+  applied_n: int,
+  applied_revision: int,
+  reported_seq: int,
 });
 /** Device or machine facts changed while connected. */
 const facts = z.object({ type: z.literal("facts"), machine });

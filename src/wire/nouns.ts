@@ -10,7 +10,11 @@ const text = z.string().max(4_096);
 const uid = z.string().regex(/^[0-9a-f]{32}$/);
 
 export const stamp = z.object({
-  cluster_id: text, timeline: text, epoch: int, session: int, revision: int,
+  cluster_id: text,
+  timeline: text,
+  epoch: int,
+  session: int,
+  revision: int,
 }) satisfies z.ZodType<Stamp>;
 
 const countables = z.record(z.string(), z.number());
@@ -24,29 +28,56 @@ export const promised = amounts.extend({
 }) satisfies z.ZodType<Promised>;
 
 export const device = z.object({
-  id: text, vendor: z.enum(["nvidia", "amd", "intel", "apple"]), model: text, memory_bytes: int,
-  state: z.enum(["ok", "dirty", "quarantined", "missing"]), reason: text.nullable(),
-  parent: text.nullable(), links: z.array(text),
+  id: text,
+  vendor: z.enum(["nvidia", "amd", "intel", "apple"]),
+  model: text,
+  memory_bytes: int,
+  state: z.enum(["ok", "dirty", "quarantined", "missing"]),
+  reason: text.nullable(),
+  parent: text.nullable(),
+  links: z.array(text),
 }) satisfies z.ZodType<Device>;
 
 export const taint = z.object({
-  key: text, value: text, effect: z.enum(["no_schedule", "prefer_not"]),
+  key: text,
+  value: text,
+  effect: z.enum(["no_schedule", "prefer_not"]),
 }) satisfies z.ZodType<Taint>;
 
 export const orphan = z.object({
-  uid: text, name: text, pid: int.nullable(), held: promised.nullable(),
+  uid: text,
+  name: text,
+  pid: int.nullable(),
+  held: promised.nullable(),
 }) satisfies z.ZodType<Orphan>;
 
 export const nodeFacts = z.object({
-  os: text, arch: text, hostname: text, kernel: text, cpu_model: text, address: text.nullable(),
-  cgroups: z.enum(["v2", "v1", "none"]), cgroups_detail: text.nullable(),
-  accounts: z.enum(["existing", "create", "shared"]), unix_user: text,
+  os: text,
+  arch: text,
+  hostname: text,
+  kernel: text,
+  cpu_model: text,
+  address: text.nullable(),
+  cgroups: z.enum(["v2", "v1", "none"]),
+  cgroups_detail: text.nullable(),
+  accounts: z.enum(["existing", "create", "shared"]),
+  unix_user: text,
 }) satisfies z.ZodType<NodeFacts>;
 
 const identity = z.object({
-  owner_uid: uid, app_uid: uid.nullable(), project: text, user: text, app: text.nullable(), workload: text,
-  kind: z.enum(["service", "job", "daemon"]), run: int.nullable(), version: int, spec_hash: text,
-  slot: int, member: int, attempt: int,
+  owner_uid: uid,
+  app_uid: uid.nullable(),
+  project: text,
+  user: text,
+  app: text.nullable(),
+  workload: text,
+  kind: z.enum(["service", "job", "daemon"]),
+  run: int.nullable(),
+  version: int,
+  spec_hash: text,
+  slot: int,
+  member: int,
+  attempt: int,
 }) satisfies z.ZodType<TaskIdentity>;
 
 const command = z.discriminatedUnion("kind", [
@@ -57,13 +88,29 @@ const command = z.discriminatedUnion("kind", [
 const stopSettings = z.object({ signal: text, grace_ms: int }) satisfies z.ZodType<StopSettings>;
 
 const restartSettings = z.object({
-  backoff_min_ms: int, backoff_max_ms: int, attempts: int.nullable(), offline: z.boolean(),
+  backoff_min_ms: int,
+  backoff_max_ms: int,
+  attempts: int.nullable(),
+  offline: z.boolean(),
 }) satisfies z.ZodType<RestartSettings>;
 
 export const assignment = z.object({
-  uid, identity, name: text, boot_id: text, desired: z.enum(["prepare", "run"]), grant_until: int, streak: int,
-  command, env: z.record(z.string(), z.string()), workdir: z.string().nullable(), unix_user: text.nullable(),
-  promised, stop: stopSettings, restart: restartSettings, time_limit_ms: int.nullable(), lease_ms: int.nullable(),
+  uid,
+  identity,
+  name: text,
+  boot_id: text,
+  desired: z.enum(["prepare", "run"]),
+  grant_until: int,
+  streak: int,
+  command,
+  env: z.record(z.string(), z.string()),
+  workdir: z.string().nullable(),
+  unix_user: text.nullable(),
+  promised,
+  stop: stopSettings,
+  restart: restartSettings,
+  time_limit_ms: int.nullable(),
+  lease_ms: int.nullable(),
 }) satisfies z.ZodType<Assignment>;
 
 export const verb = z.discriminatedUnion("verb", [
@@ -73,8 +120,12 @@ export const verb = z.discriminatedUnion("verb", [
 ]) satisfies z.ZodType<Verb>;
 
 const ended = z.object({
-  started_age_ms: int.nullable(), finished_age_ms: int, exit_code: z.int().nullable(), signal: text.nullable(),
-  reason: text.nullable(), peak_memory_bytes: int.nullable(),
+  started_age_ms: int.nullable(),
+  finished_age_ms: int,
+  exit_code: z.int().nullable(),
+  signal: text.nullable(),
+  reason: text.nullable(),
+  peak_memory_bytes: int.nullable(),
   tail: z.object({ stdout: z.string(), stderr: z.string() }).nullable(),
   next: z.object({ uid, starts_in_ms: int }).nullable(),
 });
@@ -88,7 +139,14 @@ export const reported = z.discriminatedUnion("state", [
 ]) satisfies z.ZodType<Reported>;
 
 export const taskReport = z.object({
-  uid, name: text, identity: identity.nullable(), grant_until: int, held: promised.nullable(), reported,
+  uid,
+  name: text,
+  identity: identity.nullable(),
+  grant_until: int,
+  held: promised.nullable(),
+  exclusive: z.boolean(),
+  unix_user: text.nullable(),
+  reported,
 }) satisfies z.ZodType<TaskReport>;
 
 export const applied = z.object({ timeline: text, revision: int }).nullable() satisfies z.ZodType<Inventory["applied"]>;

@@ -38,6 +38,8 @@ async function end(uid: string): Promise<void> {
           identity: null,
           grant_until: attempt,
           held: null,
+          exclusive: false,
+          unix_user: null,
           reported: {
             state: "succeeded",
             started_age_ms: 5,

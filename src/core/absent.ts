@@ -1,0 +1,25 @@
+// What it proves that an inventory does not name a task: that it is over, nothing yet, or that people must be asked.
+
+import type { TaskRow } from "./model";
+import type { Inventory } from "./record";
+
+export type Verdict = { readonly is: "lost"; readonly why: string } | { readonly is: "wait" } | { readonly is: "ask" };
+
+/**
+ * Absence is proof only in a complete inventory that covers the task's revision; a disk that was lost proves
+ * nothing.
+ */
+export function verdictOnAbsent(task: TaskRow, inventory: Inventory, timeline: string): Verdict {
+  const { applied } = inventory;
+  const rebooted = task.boot_id !== inventory.boot_id;
+  const covered = applied !== null && applied.timeline === timeline && applied.revision >= task.assigned_revision;
+  if (covered && inventory.unreadable.length === 0) {
+    return { is: "lost", why: rebooted ? "its node rebooted" : "its node has no record of it" };
+  }
+  if (task.observed.state === "assigned" && applied !== null) {
+    return rebooted ? { is: "lost", why: "its node rebooted before it was told" } : { is: "wait" };
+  }
+  // The reboot ended its processes; only a job's result could have been on the lost disk.
+  if (rebooted && task.kind !== "job") return { is: "lost", why: "its node rebooted" };
+  return { is: "ask" };
+}
