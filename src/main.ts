@@ -11,10 +11,16 @@ const parts: Parts = {
   runAgent: async (options) => (await import("./agent/agent")).runAgent(options),
   async restore(data_dir, file) {
     const [{ restoreDatabase }, { nowMs }, { randomHex }] = await Promise.all([
-      import("./store/restore"), import("./os/clock"), import("./os/dice"),
+      import("./store/restore"),
+      import("./os/clock"),
+      import("./os/dice"),
     ]);
-    return restoreDatabase({ dir: `${data_dir}/server`, from: file, clock: nowMs,
-      random: (count) => Buffer.from(randomHex(count), "hex") });
+    return restoreDatabase({
+      dir: `${data_dir}/server`,
+      from: file,
+      clock: nowMs,
+      random: (count) => Buffer.from(randomHex(count), "hex"),
+    });
   },
 };
 
@@ -36,7 +42,9 @@ async function main(): Promise<number> {
     return 0;
   }
   const [{ dispatch }, { processHost }, { nowMs }] = await Promise.all([
-    import("./cli/dispatch"), import("./cli/terminal"), import("./os/clock"),
+    import("./cli/dispatch"),
+    import("./cli/terminal"),
+    import("./os/clock"),
   ]);
   const { host, flushed } = processHost(parts, nowMs, (code) => process.exit(code));
   const code = await dispatch(argv, host);

@@ -37,7 +37,8 @@ export function createAccounts(mode: AccountMode): Accounts {
 
   const ownAccount = async (): Promise<UnixAccount> => {
     const found = await find(own.name);
-    return found.is === "there" ? found.account
+    return found.is === "there"
+      ? found.account
       : { ...own, home: process.env["HOME"] ?? "/", shell: process.env["SHELL"] ?? "/bin/sh" };
   };
 

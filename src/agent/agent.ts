@@ -8,6 +8,7 @@ import { findCgroups } from "../os/cgroup";
 import { nowMs, steadyClock } from "../os/clock";
 import { randomHex } from "../os/dice";
 import { makePrivateDir, readJson, replaceFile } from "../os/files";
+import { noteHolder, takeLock } from "../os/lock";
 import { bootId, statOf } from "../os/proc";
 import { createAccounts, type AccountMode } from "./account";
 import { FatalAgentError, stayConnected, type Connection } from "./connection";
@@ -40,14 +41,33 @@ export interface AgentOptions {
 export async function runAgent(options: AgentOptions): Promise<void> {
   const data = join(options.data_dir, "agent");
   makePrivateDir(data);
+  const release = lockData(data);
   const run = runDirOf(data);
-  makeRunDir(run);
-  claimShare(run, data, options);
   try {
+    makeRunDir(run);
+    claimShare(run, data, options);
     await serve(data, options);
-  } finally {
     forgetAgent(run);
+  } finally {
+    release();
   }
+}
+
+/** Two agents on one directory would both be the node and both start its tasks. */
+function lockData(data: string): () => void {
+  const file = join(data, "lock");
+  const locked = takeLock(file);
+  if (locked.ok) {
+    noteHolder(file, nowMs());
+    return locked.release;
+  }
+  const { holder } = locked;
+  const who = holder === null ? "another agent" : `the agent of process ${holder.pid} on ${holder.host}`;
+  throw new FatalAgentError(
+    "held",
+    `${data} is held by ${who}`,
+    "it is the node already; for a second one on this machine: --data DIR --name NAME --capacity …",
+  );
 }
 
 /** Several agents on one machine must not all give away the whole of it. */
@@ -56,8 +76,12 @@ function claimShare(run: string, data: string, { capacity }: AgentOptions): void
   const greedy = others.find((other) => !other.share);
   if (others.length > 0 && (capacity === null || greedy !== undefined)) {
     const other = greedy ?? others[0];
-    throw new FatalAgentError("share", `another agent runs on this machine (process ${other?.pid}, ${other?.data})`,
-      "several agents on one machine need an explicit share each: --capacity cpu=2,memory=4GiB", 2);
+    throw new FatalAgentError(
+      "share",
+      `another agent runs on this machine (process ${other?.pid}, ${other?.data})`,
+      "several agents on one machine need an explicit share each: --capacity cpu=2,memory=4GiB",
+      2,
+    );
   }
   const start = statOf(process.pid)?.start ?? "";
   noteAgent(run, { pid: process.pid, start, boot_id: bootId(), data, share: capacity !== null });
@@ -67,24 +91,61 @@ async function serve(data: string, options: AgentOptions): Promise<void> {
   const clock = steadyClock();
   const known = readIdentity(data);
   const ownName = options.name ?? runName(data);
-  const machine = await probeMachine({ data, version: options.version, cgroups: findCgroups(runName(data)),
-    accounts: options.accounts, pool: options.pool, labels: options.labels, taints: options.taints,
-    share: options.capacity, devices: options.devices, joined_as: known?.credential.fingerprint ?? null,
-    share_names: [options.capacity === null ? "" : ownName, "", runName(data), known?.credential.name ?? ""] });
-  const identity = known ?? await firstJoin(data, options, machine);
-  const driver = await openProcessDriver({ data, version: options.version, accounts: createAccounts(options.accounts),
-    devices: () => machine.devices, clock, say: options.say });
+  const machine = await probeMachine({
+    data,
+    version: options.version,
+    cgroups: findCgroups(runName(data)),
+    accounts: options.accounts,
+    pool: options.pool,
+    labels: options.labels,
+    taints: options.taints,
+    share: options.capacity,
+    devices: options.devices,
+    joined_as: known?.credential.fingerprint ?? null,
+    share_names: [options.capacity === null ? "" : ownName, "", runName(data), known?.credential.name ?? ""],
+  });
+  const identity = known ?? (await firstJoin(data, options, machine));
+  const driver = await openProcessDriver({
+    data,
+    version: options.version,
+    accounts: createAccounts(options.accounts),
+    devices: () => machine.devices,
+    clock,
+    say: options.say,
+  });
   let connection: Connection | null = null;
-  const loop = await createAgentLoop({ driver, machine: () => machine, clock, say: options.say,
-    report: (entries) => connection?.report(entries) });
+  const loop = await createAgentLoop({
+    driver,
+    machine: () => machine,
+    clock,
+    say: options.say,
+    report: (entries) => connection?.report(entries),
+  });
   try {
     connection = stayConnected({
-      urls: options.urls.length > 0 ? options.urls : identity.urls, certificate: identity.certificate, pin: identity.pin,
-      credential: identity.credential, key: identity.key, instance_id: randomHex(16), machine: () => machine, loop,
-      fence: fenceIn(data), clock, random: () => Number.parseInt(randomHex(4), 16) / 2 ** 32, say: options.say,
-      signal: options.signal, joined: (name) => options.say(`joined as ${name}`),
-      outgoing: (send) => createOutgoing(send, (what, signal) => readLog(what, { data, now_ms: nowMs, signal,
-        living: (uid) => driver.seen().get(uid)?.process.is === "alive" })),
+      urls: options.urls.length > 0 ? options.urls : identity.urls,
+      certificate: identity.certificate,
+      pin: identity.pin,
+      credential: identity.credential,
+      key: identity.key,
+      instance_id: randomHex(16),
+      machine: () => machine,
+      loop,
+      fence: fenceIn(data),
+      clock,
+      random: () => Number.parseInt(randomHex(4), 16) / 2 ** 32,
+      say: options.say,
+      signal: options.signal,
+      joined: (name) => options.say(`joined as ${name}`),
+      outgoing: (send) =>
+        createOutgoing(send, (what, signal) =>
+          readLog(what, {
+            data,
+            now_ms: nowMs,
+            signal,
+            living: (uid) => driver.seen().get(uid)?.process.is === "alive",
+          }),
+        ),
     });
     await connection.done;
   } finally {
@@ -93,11 +154,18 @@ async function serve(data: string, options: AgentOptions): Promise<void> {
   }
 }
 
-async function firstJoin(data: string, options: AgentOptions, machine: Awaited<ReturnType<typeof probeMachine>>):
-  Promise<Identity> {
+async function firstJoin(
+  data: string,
+  options: AgentOptions,
+  machine: Awaited<ReturnType<typeof probeMachine>>,
+): Promise<Identity> {
   if (options.token === null) {
-    throw new FatalAgentError("token", "this agent has not joined a cluster yet, and no token was given",
-      "on the server: orch token new --role agent; then: orch agent join URL --token TOKEN", 2);
+    throw new FatalAgentError(
+      "token",
+      "this agent has not joined a cluster yet, and no token was given",
+      "on the server: orch token new --role agent; then: orch agent join URL --token TOKEN",
+      2,
+    );
   }
   return joinCluster({ data, urls: options.urls, token: options.token, name: options.name, machine });
 }
@@ -118,6 +186,12 @@ function fenceIn(data: string): { get(): Fence | null; set(fence: Fence, durable
 
 function fenceOf(value: unknown): Fence | null {
   const fence = value as Fence | null;
-  return typeof fence === "object" && fence !== null && typeof fence.cluster_id === "string" &&
-    typeof fence.timeline === "string" && Number.isInteger(fence.epoch) && Number.isInteger(fence.revision) ? fence : null;
+  return typeof fence === "object" &&
+    fence !== null &&
+    typeof fence.cluster_id === "string" &&
+    typeof fence.timeline === "string" &&
+    Number.isInteger(fence.epoch) &&
+    Number.isInteger(fence.revision)
+    ? fence
+    : null;
 }

@@ -13,13 +13,23 @@ const PATHS = {
 const VISIBLE = { nvidia: "CUDA_VISIBLE_DEVICES", amd: "ROCR_VISIBLE_DEVICES", intel: "ZE_AFFINITY_MASK" } as const;
 
 /** Later entries win: account, assignment, devices. A spec cannot make foreign devices visible. */
-export function environmentOf(assignment: Assignment, account: UnixAccount, devices: readonly Device[]):
-  Record<string, string> {
+export function environmentOf(
+  assignment: Assignment,
+  account: UnixAccount,
+  devices: readonly Device[],
+): Record<string, string> {
   return {
-    PATH: account.uid === 0 ? PATHS.root : PATHS.people, HOME: account.home, USER: account.name,
-    LOGNAME: account.name, SHELL: account.shell, LANG: "C.UTF-8",
+    PATH: account.uid === 0 ? PATHS.root : PATHS.people,
+    HOME: account.home,
+    USER: account.name,
+    LOGNAME: account.name,
+    SHELL: account.shell,
+    LANG: "C.UTF-8",
     ...assignment.env,
-    ...deviceVariables(assignment.promised.devices.map(({ id }) => id), devices),
+    ...deviceVariables(
+      assignment.promised.devices.map(({ id }) => id),
+      devices,
+    ),
   };
 }
 
@@ -27,11 +37,16 @@ export function environmentOf(assignment: Assignment, account: UnixAccount, devi
 export function deviceVariables(promised: readonly string[], devices: readonly Device[]): Record<string, string> {
   const seen = (vendor: Device["vendor"]): string => {
     const all = devices.filter((device) => device.vendor === vendor && device.parent === null);
-    return promised.map((id) => all.findIndex((device) => device.id === id)).filter((index) => index >= 0).join(",");
+    return promised
+      .map((id) => all.findIndex((device) => device.id === id))
+      .filter((index) => index >= 0)
+      .join(",");
   };
   return {
     CUDA_DEVICE_ORDER: "PCI_BUS_ID",
-    [VISIBLE.nvidia]: seen("nvidia"), [VISIBLE.amd]: seen("amd"), [VISIBLE.intel]: seen("intel"),
+    [VISIBLE.nvidia]: seen("nvidia"),
+    [VISIBLE.amd]: seen("amd"),
+    [VISIBLE.intel]: seen("intel"),
     ORCH_GPU_UUIDS: promised.join(","),
   };
 }

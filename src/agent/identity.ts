@@ -30,11 +30,19 @@ export function readIdentity(data: string): Identity | null {
   const signed = credential.safeParse(value?.["credential"]);
   const { urls, pin, certificate, key } = value ?? {};
   if (!signed.success || !Array.isArray(urls) || typeof pin !== "string" || typeof key !== "string") {
-    throw new FatalAgentError("identity", `${join(data, FILE)} cannot be read`,
-      "move it away and join again with a new token; tasks on this machine go on");
+    throw new FatalAgentError(
+      "identity",
+      `${join(data, FILE)} cannot be read`,
+      "move it away and join again with a new token; tasks on this machine go on",
+    );
   }
-  return { urls: urls.map(String), pin, certificate: typeof certificate === "string" ? certificate : null,
-    credential: signed.data, key: createPrivateKey(key) };
+  return {
+    urls: urls.map(String),
+    pin,
+    certificate: typeof certificate === "string" ? certificate : null,
+    credential: signed.data,
+    key: createPrivateKey(key),
+  };
 }
 
 export interface JoinOptions {
@@ -56,8 +64,13 @@ export async function joinCluster(options: JoinOptions): Promise<Identity> {
     const certificate = url.startsWith("https:") ? await fetchCertificate(url, token.pin) : null;
     const client = connect({ url, token: options.token });
     const answer = joinAnswer.parse(await client.join({ name: options.name, public_key, machine: options.machine }));
-    const identity: Identity = { urls: options.urls, pin: token.pin, certificate, credential: answer.credential,
-      key: privateKey };
+    const identity: Identity = {
+      urls: options.urls,
+      pin: token.pin,
+      certificate,
+      credential: answer.credential,
+      key: privateKey,
+    };
     await keep(options.data, identity);
     return identity;
   } catch (error) {
@@ -67,15 +80,23 @@ export async function joinCluster(options: JoinOptions): Promise<Identity> {
 
 async function keep(data: string, { urls, pin, certificate, credential: signed, key }: Identity): Promise<void> {
   makePrivateDir(data);
-  const text = JSON.stringify({ urls, pin, certificate, credential: signed,
-    key: key.export({ type: "pkcs8", format: "pem" }) }, null, 2);
+  const text = JSON.stringify(
+    { urls, pin, certificate, credential: signed, key: key.export({ type: "pkcs8", format: "pem" }) },
+    null,
+    2,
+  );
   await replaceFile(join(data, FILE), `${text}\n`);
 }
 
 /** What went wrong, as the command line tells it, with its exit code. */
 function explained(error: unknown, url: string): unknown {
   if (error instanceof UnreachableError) {
-    return new FatalAgentError("unreachable", error.message, `is the server at ${url} running, and is the port open?`, 3);
+    return new FatalAgentError(
+      "unreachable",
+      error.message,
+      `is the server at ${url} running, and is the port open?`,
+      3,
+    );
   }
   if (error instanceof WrongServerError) return new FatalAgentError("wrong_server", error.message, error.hint, 4);
   if (!(error instanceof ApiError)) return error;

@@ -17,6 +17,7 @@ import { finish, recordExit } from "./keeper/finish";
 import { LOOK_EVERY_MS, lookAtAll, watchGrowth, type Growth } from "./keeper/growth";
 import { leasePhase } from "./keeper/lease";
 import type { FromKeeper, TaskOrder, ToKeeper } from "./keeper/messages";
+import { openJournal } from "./living";
 import { makeRunDir, runDirOf, runName } from "./rundir";
 import { places, type TaskExit } from "./taskdir";
 
@@ -27,7 +28,10 @@ const LEASE_LOOK_MS = 200;
 const OWN_OOM_SCORE = -500;
 const SIGKILL = 9;
 
-interface Kept { held: Held | null; growth: Growth | null }
+interface Kept {
+  held: Held | null;
+  growth: Growth | null;
+}
 
 class Keeper {
   readonly #around: Surroundings;
@@ -83,13 +87,19 @@ class Keeper {
     if (message.do === "lease") {
       this.#heard_boot_ms = Math.max(this.#heard_boot_ms ?? 0, message.heard_boot_ms);
     } else if (message.do === "start") {
-      this.#start(message.order).then((refused) => {
-        if (refused !== null) this.#tell(peer, { is: "refused", uid: message.order.uid, why: refused });
-      }, (error: unknown) => {
-        this.#drop(message.order.uid);
-        this.#tell(peer, { is: "refused", uid: message.order.uid,
-          why: error instanceof Error ? error.message : String(error) });
-      });
+      this.#start(message.order).then(
+        (refused) => {
+          if (refused !== null) this.#tell(peer, { is: "refused", uid: message.order.uid, why: refused });
+        },
+        (error: unknown) => {
+          this.#drop(message.order.uid);
+          this.#tell(peer, {
+            is: "refused",
+            uid: message.order.uid,
+            why: error instanceof Error ? error.message : String(error),
+          });
+        },
+      );
     }
   }
 
@@ -106,8 +116,16 @@ class Keeper {
         this.#drop(uid);
         return begun.why;
       case "failed": {
-        const exit: TaskExit = { exit_code: begun.code, signal: null, started_ms: begun.at_ms, ended_ms: begun.at_ms,
-          peak_memory_bytes: null, oom: false, left: 0, reason: `could not start: ${begun.why}` };
+        const exit: TaskExit = {
+          exit_code: begun.code,
+          signal: null,
+          started_ms: begun.at_ms,
+          ended_ms: begun.at_ms,
+          peak_memory_bytes: null,
+          oom: false,
+          left: 0,
+          reason: `could not start: ${begun.why}`,
+        };
         await recordExit(join(this.#around.tasks, uid), exit, this.#around);
         this.#ended(uid, exit);
         return null;
@@ -126,16 +144,28 @@ class Keeper {
   }
 
   #exited(held: Held, exit: ProcessExit): void {
-    finish(held, exit, this.#around).then((told) => this.#ended(held.order.uid, told), (error: unknown) => {
-      // Not ended in any way that could be told: its agent finds it by its files.
-      this.#around.say(`task ${held.order.name} could not be finished`, { why: String(error) });
-      this.#drop(held.order.uid);
-    });
+    finish(held, exit, this.#around).then(
+      (told) => this.#ended(held.order.uid, told),
+      (error: unknown) => {
+        // Not ended in any way that could be told: its agent finds it by its files.
+        this.#around.say(`task ${held.order.name} could not be finished`, { why: String(error) });
+        this.#drop(held.order.uid);
+      },
+    );
   }
 
   #ended(uid: string, exit: TaskExit): void {
     this.#drop(uid);
     this.#tellAll({ is: "ended", uid, exit });
+    this.#noteEnd(uid);
+  }
+
+  #noteEnd(uid: string): void {
+    try {
+      this.#around.journal.ended(uid);
+    } catch (error) {
+      this.#around.say("an end could not be noted", { uid, why: String(error) });
+    }
   }
 
   #drop(uid: string): void {
@@ -145,8 +175,14 @@ class Keeper {
 
   /** Timers run only while there is something to watch: an idle keeper does nothing at all. */
   #watch(): void {
-    this.#looking ??= setInterval(() => lookAtAll([...this.#tasks.values()].flatMap(({ growth }) => growth ?? []),
-      (why) => this.#around.say("output could not be watched", { why })), LOOK_EVERY_MS);
+    this.#looking ??= setInterval(
+      () =>
+        lookAtAll(
+          [...this.#tasks.values()].flatMap(({ growth }) => growth ?? []),
+          (why) => this.#around.say("output could not be watched", { why }),
+        ),
+      LOOK_EVERY_MS,
+    );
     const exclusive = [...this.#tasks.values()].some(({ held }) => held !== null && held.order.lease_ms !== null);
     if (exclusive) this.#leasing ??= setInterval(() => this.#enforce(), LEASE_LOOK_MS);
   }
@@ -206,8 +242,15 @@ export async function runKeeper(dir: string): Promise<void> {
   const privileges = noNewPrivileges();
   if (privileges !== null) say("tasks may gain privileges by executing", { why: privileges });
   const lowered = adjustOom("self", OWN_OOM_SCORE) === null;
-  const around: Surroundings = { cgroups, group_name: name, tasks, run, say,
-    setpriv: SETPRIV.find((path) => exists(path)) ?? null, oom_score_adj: lowered ? OWN_OOM_SCORE : 0 };
+  const around: Surroundings = {
+    cgroups,
+    group_name: name,
+    tasks,
+    journal: openJournal(run),
+    say,
+    setpriv: SETPRIV.find((path) => exists(path)) ?? null,
+    oom_score_adj: lowered ? OWN_OOM_SCORE : 0,
+  };
   const version = process.env["ORCH_KEEPER_VERSION"] ?? "unknown";
   const keeper = new Keeper(around, version, join(keepers, `${process.pid}.sock`));
   say("ready", { version, at_ms: nowMs(), cgroups: cgroups.is });

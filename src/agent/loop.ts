@@ -89,16 +89,28 @@ class Loop implements AgentLoop {
     const { driver, clock } = this.#options;
     const machine = this.#options.machine();
     const now_ms = clock();
-    const decided = step({ records: this.#records, seen: driver.seen(), busy: this.#busy, signalled: this.#signalled,
-      reserved: this.#reserved, boot_id: machine.boot_id, now_ms, capacity: machine.capacity, devices: machine.devices,
-      unreadable: this.#unknown(), heard_ms: this.#heard_ms });
+    const decided = step({
+      records: this.#records,
+      seen: driver.seen(),
+      busy: this.#busy,
+      signalled: this.#signalled,
+      reserved: this.#reserved,
+      boot_id: machine.boot_id,
+      now_ms,
+      capacity: machine.capacity,
+      devices: machine.devices,
+      unreadable: this.#unknown(),
+      heard_ms: this.#heard_ms,
+    });
     this.#reserved = decided.reserved;
     this.#lacking = decided.lacking;
     for (const action of decided.actions) if (!this.#isTooSoon(action, now_ms)) this.#act(action);
     this.#tell();
     if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = decided.wake_at_ms === null ? null
-      : setTimeout(() => this.wake(), Math.min(Math.max(decided.wake_at_ms - now_ms, 5), 60_000));
+    this.#timer =
+      decided.wake_at_ms === null
+        ? null
+        : setTimeout(() => this.wake(), Math.min(Math.max(decided.wake_at_ms - now_ms, 5), 60_000));
   }
 
   /** A kill that was sent a moment ago is not sent again: what it kills may take a while to go, or never go. */
@@ -113,12 +125,16 @@ class Loop implements AgentLoop {
   /** Carries one action out; until it is done, nothing more is decided about its task. */
   #act(action: Action): void {
     this.#busy.add(action.uid);
-    this.#perform(action).catch((error: unknown) => {
-      this.#options.say(`task ${action.uid}: ${action.do}: ${error instanceof Error ? error.message : String(error)}`);
-    }).finally(() => {
-      this.#busy.delete(action.uid);
-      this.wake();
-    });
+    this.#perform(action)
+      .catch((error: unknown) => {
+        this.#options.say(
+          `task ${action.uid}: ${action.do}: ${error instanceof Error ? error.message : String(error)}`,
+        );
+      })
+      .finally(() => {
+        this.#busy.delete(action.uid);
+        this.wake();
+      });
   }
 
   async #perform(action: Action): Promise<void> {
@@ -172,20 +188,36 @@ class Loop implements AgentLoop {
   }
 
   #reportOf(record: TaskRecord, seen: ReadonlyMap<string, Seen>): TaskReport {
-    return reportOf(record, seen.get(record.assignment.uid), { now_ms: this.#options.clock(), reserved: this.#reserved,
-      lacking: this.#lacking, records: this.#records, tail: (uid) => this.#options.driver.tail(uid) });
+    return reportOf(record, seen.get(record.assignment.uid), {
+      now_ms: this.#options.clock(),
+      reserved: this.#reserved,
+      lacking: this.#lacking,
+      records: this.#records,
+      tail: (uid) => this.#options.driver.tail(uid),
+    });
   }
 
   async take(fence: Fence, stamp: Stamp, n: number, verbs: readonly Verb[]): Promise<Fence | null> {
     const { driver } = this.#options;
     const seen = driver.seen();
-    const accepted = accept({ fence, records: this.#records, boot_id: this.#options.machine().boot_id,
-      now_ms: this.#options.clock(), claimed: (uid) => seen.get(uid)?.claimed === true || driver.wasClaimed(uid),
-      begun: (uid) => BEGUN[seen.get(uid)?.process.is ?? "none"] },
-      stamp, n, verbs);
+    const accepted = accept(
+      {
+        fence,
+        records: this.#records,
+        boot_id: this.#options.machine().boot_id,
+        now_ms: this.#options.clock(),
+        claimed: (uid) => seen.get(uid)?.claimed === true || driver.wasClaimed(uid),
+        begun: (uid) => BEGUN[seen.get(uid)?.process.is ?? "none"],
+      },
+      stamp,
+      n,
+      verbs,
+    );
     if (accepted === null) return null;
-    await Promise.all([...accepted.records.map((record) => driver.write(record)),
-      ...accepted.claims.map((uid) => driver.claimStopped(uid))]);
+    await Promise.all([
+      ...accepted.records.map((record) => driver.write(record)),
+      ...accepted.claims.map((uid) => driver.claimStopped(uid)),
+    ]);
     for (const record of accepted.records) this.#records.set(record.assignment.uid, record);
     if (accepted.reports.length > 0) this.#options.report(accepted.reports);
     this.wake();

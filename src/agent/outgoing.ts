@@ -30,7 +30,9 @@ export function createOutgoing(send: (data: Uint8Array | string) => void, read: 
       for (let at = 0; at < bytes.length; at += FRAME_BYTES) {
         const part = bytes.subarray(at, at + FRAME_BYTES);
         while (stream.credit < part.length && !stream.abort.signal.aborted) {
-          await new Promise<void>((resolve) => { stream.wake = resolve; });
+          await new Promise<void>((resolve) => {
+            stream.wake = resolve;
+          });
         }
         if (stream.abort.signal.aborted) return;
         stream.credit -= part.length;
@@ -43,11 +45,13 @@ export function createOutgoing(send: (data: Uint8Array | string) => void, read: 
     const stream: Stream = { credit: message.credit, wake: null, abort: new AbortController() };
     streams.set(message.stream, stream);
     const ended = (error: string | null): void => {
-      if (streams.delete(message.stream) && !stream.abort.signal.aborted) tell({ type: "end", stream: message.stream,
-        error });
+      if (streams.delete(message.stream) && !stream.abort.signal.aborted)
+        tell({ type: "end", stream: message.stream, error });
     };
-    pump(message.stream, stream, message.what).then(() => ended(null),
-      (error: unknown) => ended(error instanceof Error ? error.message : String(error)));
+    pump(message.stream, stream, message.what).then(
+      () => ended(null),
+      (error: unknown) => ended(error instanceof Error ? error.message : String(error)),
+    );
   }
 
   function abort(stream: Stream): void {

@@ -43,15 +43,28 @@ export async function probeMachine(options: ProbeOptions): Promise<Machine> {
   const { cgroups, devices } = options;
   const host = await hostFacts(join(options.data, "hardware.json"));
   const facts: NodeFacts = {
-    os: host.os, arch: host.arch, hostname: host.hostname, kernel: host.kernel, cpu_model: host.cpu_model,
-    address: host.address, cgroups: cgroups.is, cgroups_detail: cgroups.detail, accounts: options.accounts,
+    os: host.os,
+    arch: host.arch,
+    hostname: host.hostname,
+    kernel: host.kernel,
+    cpu_model: host.cpu_model,
+    address: host.address,
+    cgroups: cgroups.is,
+    cgroups_detail: cgroups.detail,
+    accounts: options.accounts,
     unix_user: accountOfProcess().name,
   };
   const automatic = { os: facts.os, arch: facts.arch, hostname: facts.hostname };
   return {
-    fingerprint: fingerprintOf(host.board, options), boot_id: bootId(),
-    agent_version: options.version, facts, capacity: await capacityOf(options, host), devices: [...devices],
-    pool: options.pool, labels: { ...automatic, ...options.labels }, taints: [...options.taints],
+    fingerprint: fingerprintOf(host.board, options),
+    boot_id: bootId(),
+    agent_version: options.version,
+    facts,
+    capacity: await capacityOf(options, host),
+    devices: [...devices],
+    pool: options.pool,
+    labels: { ...automatic, ...options.labels },
+    taints: [...options.taints],
   };
 }
 

@@ -5,8 +5,15 @@ import { sign, type KeyObject } from "node:crypto";
 import { greet, type Fence } from "../core/accept";
 import type { TaskReport } from "../core/record";
 import type { Ms } from "../core/units";
-import { PROTOCOL, signedText, toAgent, type Credential, type Machine, type ToAgent,
-  type ToServer } from "../wire/agent";
+import {
+  PROTOCOL,
+  signedText,
+  toAgent,
+  type Credential,
+  type Machine,
+  type ToAgent,
+  type ToServer,
+} from "../wire/agent";
 import type { AgentLoop } from "./loop";
 import type { Outgoing } from "./outgoing";
 
@@ -36,7 +43,11 @@ const RESEND_AFTER_MS = 5_000;
 const SILENT_BEATS = 3;
 const WELCOME_WITHIN_MS = 20_000;
 
-interface Unacked { readonly seq: number; readonly entries: readonly TaskReport[]; sent_ms: Ms }
+interface Unacked {
+  readonly seq: number;
+  readonly entries: readonly TaskReport[];
+  sent_ms: Ms;
+}
 
 /** One connection from dialling to its end. What it could not report is in the next connection's inventory. */
 export class Session {
@@ -60,8 +71,10 @@ export class Session {
     this.#options = options;
     this.#answered_ms = options.clock();
     const url = options.url.replace(/^http/, "ws") + "/v1/agent";
-    const tls = options.certificate === null ? {}
-      : { tls: { ca: options.certificate, rejectUnauthorized: true, serverName: "orch-server" } };
+    const tls =
+      options.certificate === null
+        ? {}
+        : { tls: { ca: options.certificate, rejectUnauthorized: true, serverName: "orch-server" } };
     this.#socket = new WebSocket(url, tls as unknown as string[]);
     this.#socket.binaryType = "arraybuffer";
     this.#outgoing = options.outgoing((data) => this.#socket.send(data as string));
@@ -69,7 +82,9 @@ export class Session {
     this.#patience = setTimeout(() => this.#socket.close(4_004, "the server does not answer"), WELCOME_WITHIN_MS);
     this.ended = new Promise((resolve) => {
       let why = "the connection was closed";
-      this.#socket.onerror = (event) => { why = "message" in event ? String(event.message) : why; };
+      this.#socket.onerror = (event) => {
+        why = "message" in event ? String(event.message) : why;
+      };
       this.#socket.onmessage = (event) => this.#receive(String(event.data));
       this.#socket.onclose = (event) => resolve(this.#end(event.reason === "" ? why : event.reason));
     });
@@ -99,15 +114,21 @@ export class Session {
   #receive(data: string): void {
     const parsed = toAgent.safeParse(JSON.parse(data));
     if (!parsed.success) {
-      this.#refusal = { type: "refused", code: "malformed", message: "the server's message is of another protocol",
-        hint: "are both of the same release?" };
+      this.#refusal = {
+        type: "refused",
+        code: "malformed",
+        message: "the server's message is of another protocol",
+        hint: "are both of the same release?",
+      };
       this.#socket.close();
       return;
     }
     // One after the other: what a message makes of the records is on disk before the next is looked at.
-    this.#work = this.#work.then(() => this.#take(parsed.data)).catch((error: unknown) => {
-      this.#socket.close(4_003, error instanceof Error ? error.message.slice(0, 100) : "the agent failed");
-    });
+    this.#work = this.#work
+      .then(() => this.#take(parsed.data))
+      .catch((error: unknown) => {
+        this.#socket.close(4_003, error instanceof Error ? error.message.slice(0, 100) : "the agent failed");
+      });
   }
 
   async #take(message: ToAgent): Promise<void> {
@@ -159,11 +180,17 @@ export class Session {
     await fence.set(greeting.fence, true);
     const machine = this.#options.machine();
     const signed = signedText(challenge.nonce, credential.node_id, instance_id, machine.boot_id, this.#options.pin);
-    this.#send({ type: "hello", protocol: PROTOCOL, credential, instance_id, machine,
+    this.#send({
+      type: "hello",
+      protocol: PROTOCOL,
+      credential,
+      instance_id,
+      machine,
       signature: sign(null, Buffer.from(signed), key).toString("base64"),
       highest: before === null ? null : { timeline: before.timeline, epoch: before.epoch },
       // An agent on a fresh disk has applied nothing that it could vouch for, and says so.
-      applied: before === null ? null : { timeline: before.timeline, revision: before.revision } });
+      applied: before === null ? null : { timeline: before.timeline, revision: before.revision },
+    });
     this.#sendInventory();
     this.#phase = "greeted";
   }
@@ -173,8 +200,12 @@ export class Session {
     this.#inventoried = entries.filter((entry) => "finished_age_ms" in entry.reported).map((entry) => entry.uid);
     for (let at = 0; at === 0 || at < entries.length; at += PAGE) {
       const last = at + PAGE >= entries.length;
-      this.#send({ type: "inventory", entries: entries.slice(at, at + PAGE), unreadable: last ? unreadable : [],
-        last });
+      this.#send({
+        type: "inventory",
+        entries: entries.slice(at, at + PAGE),
+        unreadable: last ? unreadable : [],
+        last,
+      });
     }
   }
 
@@ -220,13 +251,18 @@ export class Session {
     this.#answered_ms = this.#options.clock();
     const beat = (): void => {
       const { clock, fence } = this.#options;
-      if (clock() - this.#answered_ms > SILENT_BEATS * heartbeat_ms) return this.#socket.close(4_004,
-        "the server is silent");
+      if (clock() - this.#answered_ms > SILENT_BEATS * heartbeat_ms)
+        return this.#socket.close(4_004, "the server is silent");
       const now = fence.get();
-      if (now !== null) void fence.set(now, true).catch(() => this.#socket.close(4_003,
-        "the fence could not be written"));
-      this.#send({ type: "heartbeat", sent_ms: clock(), applied_n: now?.applied_n ?? 0,
-        applied_revision: now?.revision ?? 0, reported_seq: this.#seq });
+      if (now !== null)
+        void fence.set(now, true).catch(() => this.#socket.close(4_003, "the fence could not be written"));
+      this.#send({
+        type: "heartbeat",
+        sent_ms: clock(),
+        applied_n: now?.applied_n ?? 0,
+        applied_revision: now?.revision ?? 0,
+        reported_seq: this.#seq,
+      });
     };
     this.#beat = setInterval(beat, heartbeat_ms);
     beat();

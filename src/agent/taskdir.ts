@@ -14,7 +14,13 @@ export const places = (data: string) => ({
 
 /** The names in a task's directory. */
 export const FILES = {
-  record: "record.json", claim: "claim", pid: "pid", exit: "exit", stdout: "stdout", stderr: "stderr", marks: "marks",
+  record: "record.json",
+  claim: "claim",
+  pid: "pid",
+  exit: "exit",
+  stdout: "stdout",
+  stderr: "stderr",
+  marks: "marks",
   notes: "notes",
 } as const;
 
@@ -22,9 +28,13 @@ export const isUid = (name: string): boolean => /^[0-9a-f]{32}$/.test(name);
 
 /** Who claimed an attempt: one that begins executes once, one that was stopped before never does. */
 export type Claim =
-  | { readonly by: "start"; readonly boot_id: string; readonly at_ms: number;
+  | {
+      readonly by: "start";
+      readonly boot_id: string;
+      readonly at_ms: number;
       /** The control group that its processes are in, or will be. */
-      readonly group: readonly string[] }
+      readonly group: readonly string[];
+    }
   | { readonly by: "stop" }
   /** Created and not written: its keeper died in between. It counts. */
   | { readonly by: "unknown" };
@@ -103,7 +113,14 @@ export function parseExit(text: string): TaskExit | null {
   }
   const { started_ms, ended_ms } = value;
   if (typeof started_ms !== "number" || typeof ended_ms !== "number") return null;
-  return { exit_code: numberOrNull(value["exit_code"]), signal: textOrNull(value["signal"]), started_ms, ended_ms,
-    peak_memory_bytes: numberOrNull(value["peak_memory_bytes"]), oom: value["oom"] === true,
-    left: numberOrNull(value["left"]) ?? 0, reason: textOrNull(value["reason"]) };
+  return {
+    exit_code: numberOrNull(value["exit_code"]),
+    signal: textOrNull(value["signal"]),
+    started_ms,
+    ended_ms,
+    peak_memory_bytes: numberOrNull(value["peak_memory_bytes"]),
+    oom: value["oom"] === true,
+    left: numberOrNull(value["left"]) ?? 0,
+    reason: textOrNull(value["reason"]),
+  };
 }

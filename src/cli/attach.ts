@@ -74,8 +74,8 @@ function interruptOf(context: Context, client: Client, run: number, leave: Abort
   }
   async function ask(): Promise<void> {
     state = "asking";
-    const answer = (await input.line(`\norch: run ${run}: [c]ancel it, [d]etach, or Enter to go on? `, false))?.trim()
-      ?? "c";
+    const answer =
+      (await input.line(`\norch: run ${run}: [c]ancel it, [d]etach, or Enter to go on? `, false))?.trim() ?? "c";
     // A second Ctrl-C may have decided meanwhile.
     if (state !== "asking") return;
     state = "none";

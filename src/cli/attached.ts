@@ -100,7 +100,9 @@ function copiesOf({ context, client, signal }: Following): Copies {
     },
     async finished() {
       let done = false;
-      const all = Promise.all(running).then(() => { done = true; });
+      const all = Promise.all(running).then(() => {
+        done = true;
+      });
       for (let before = -1; !done && before !== written && !signal.aborted;) {
         before = written;
         const over = new AbortController();
@@ -115,5 +117,6 @@ function copiesOf({ context, client, signal }: Following): Copies {
 
 /** Whether there can be any output: what was rejected never ran. */
 const hasBegun = ({ state }: TaskView): boolean =>
-  state === "running" || state === "stopping"
-  || (state !== "pending" && state !== "rejected" && isFinal(state as TaskState));
+  state === "running" ||
+  state === "stopping" ||
+  (state !== "pending" && state !== "rejected" && isFinal(state as TaskState));

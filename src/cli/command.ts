@@ -47,8 +47,8 @@ export interface Command<O extends Options = Options> {
 /** Any command, its options forgotten: what the table holds. */
 export type AnyCommand = Omit<Command, "run"> & { run(context: Context, input: Input<never>): Promise<number> };
 
-type Given<O extends Options> = Pick<Command<O>, "run" | "examples">
-  & Partial<Omit<Command<O>, "run" | "examples" | "options">> & { readonly options?: O };
+type Given<O extends Options> = Pick<Command<O>, "run" | "examples"> &
+  Partial<Omit<Command<O>, "run" | "examples" | "options">> & { readonly options?: O };
 
 /** Completes a command; most of them talk to a server and change something. */
 export function command<O extends Options = Record<never, never>>(given: Given<O>): AnyCommand {
@@ -56,20 +56,36 @@ export function command<O extends Options = Record<never, never>>(given: Given<O
   return { ...base, ...given } as unknown as AnyCommand;
 }
 
-export const flag = (flags: string, about: string): OptionDecl<boolean> =>
-  ({ flags, about, many: false, read: (raw) => raw === true });
+export const flag = (flags: string, about: string): OptionDecl<boolean> => ({
+  flags,
+  about,
+  many: false,
+  read: (raw) => raw === true,
+});
 
-export const text = (flags: string, about: string): OptionDecl<string | null> =>
-  ({ flags, about, many: false, read: (raw) => (typeof raw === "string" ? raw : null) });
+export const text = (flags: string, about: string): OptionDecl<string | null> => ({
+  flags,
+  about,
+  many: false,
+  read: (raw) => (typeof raw === "string" ? raw : null),
+});
 
-export const texts = (flags: string, about: string): OptionDecl<readonly string[]> =>
-  ({ flags, about, many: true, read: (raw) => (Array.isArray(raw) ? raw.map(String) : []) });
+export const texts = (flags: string, about: string): OptionDecl<readonly string[]> => ({
+  flags,
+  about,
+  many: true,
+  read: (raw) => (Array.isArray(raw) ? raw.map(String) : []),
+});
 
 /** One of a few words. */
 export const word = <const W extends string>(
-  flags: string, about: string, words: readonly W[],
+  flags: string,
+  about: string,
+  words: readonly W[],
 ): OptionDecl<W | null> => ({
-  flags, about: `${about} (${words.join(", ")})`, many: false,
+  flags,
+  about: `${about} (${words.join(", ")})`,
+  many: false,
   read: (raw) => {
     if (typeof raw !== "string") return null;
     const found = words.find((one) => one === raw);
@@ -80,7 +96,9 @@ export const word = <const W extends string>(
 
 /** A whole number, zero or more unless `least` says otherwise. */
 export const whole = (flags: string, about: string, least = 0): OptionDecl<number | null> => ({
-  flags, about, many: false,
+  flags,
+  about,
+  many: false,
   read: (raw) => {
     if (typeof raw !== "string") return null;
     const value = Number(raw);
@@ -90,14 +108,22 @@ export const whole = (flags: string, about: string, least = 0): OptionDecl<numbe
 });
 
 /** Anything that one of the spec's small grammars reads. */
-export const reading = <T>(flags: string, about: string, read: (raw: string) => Reading<T>): OptionDecl<T | null> =>
-  ({ flags, about, many: false, read: (raw) => (typeof raw === "string" ? readAs(longName(flags), raw, read) : null) });
+export const reading = <T>(flags: string, about: string, read: (raw: string) => Reading<T>): OptionDecl<T | null> => ({
+  flags,
+  about,
+  many: false,
+  read: (raw) => (typeof raw === "string" ? readAs(longName(flags), raw, read) : null),
+});
 
 /** The same for an option that may be given several times. */
 export const readings = <T>(
-  flags: string, about: string, read: (raw: string) => Reading<T>,
+  flags: string,
+  about: string,
+  read: (raw: string) => Reading<T>,
 ): OptionDecl<readonly T[]> => ({
-  flags, about, many: true,
+  flags,
+  about,
+  many: true,
   read: (raw) => (Array.isArray(raw) ? raw.map((one) => readAs(longName(flags), String(one), read)) : []),
 });
 

@@ -21,8 +21,18 @@ async function completed(): Promise<Completed[]> {
 function optionsOf({ options, reads, talks }: AnyCommand): { flag: string; about: string }[] {
   return [
     ...Object.values(options).map((one) => ({ flag: longName(one.flags), about: one.about })),
-    ...(reads ? [{ flag: "--json", about: "one JSON document" }, { flag: "--quiet", about: "names or ids only" }] : []),
-    ...(talks ? [{ flag: "--url", about: "address of the server" }, { flag: "--token", about: "who you are" }] : []),
+    ...(reads
+      ? [
+          { flag: "--json", about: "one JSON document" },
+          { flag: "--quiet", about: "names or ids only" },
+        ]
+      : []),
+    ...(talks
+      ? [
+          { flag: "--url", about: "address of the server" },
+          { flag: "--token", about: "who you are" },
+        ]
+      : []),
     { flag: "--help", about: "show help" },
   ];
 }
@@ -32,16 +42,22 @@ export async function completionScript(shell: Shell): Promise<string> {
   return shell === "fish" ? fish(commands) : bash(commands, shell);
 }
 
-const firstWords = (commands: readonly Completed[]): string[] =>
-  [...new Set(commands.map(({ name }) => name.split(" ")[0] ?? name))];
+const firstWords = (commands: readonly Completed[]): string[] => [
+  ...new Set(commands.map(({ name }) => name.split(" ")[0] ?? name)),
+];
 
 function bash(commands: readonly Completed[], shell: "bash" | "zsh"): string {
-  const groups = firstWords(commands).map((first) => ({ first,
-    verbs: commands.filter(({ name }) => name.startsWith(`${first} `))
-      .map(({ name }) => name.slice(first.length + 1)) }))
+  const groups = firstWords(commands)
+    .map((first) => ({
+      first,
+      verbs: commands
+        .filter(({ name }) => name.startsWith(`${first} `))
+        .map(({ name }) => name.slice(first.length + 1)),
+    }))
     .filter(({ verbs }) => verbs.length > 0);
-  const cases = commands.map(({ name, options }) =>
-    `    "${name}") words="${options.map(({ flag }) => flag).join(" ")}" ;;`);
+  const cases = commands.map(
+    ({ name, options }) => `    "${name}") words="${options.map(({ flag }) => flag).join(" ")}" ;;`,
+  );
   return [
     ...(shell === "zsh" ? ["autoload -U +X bashcompinit && bashcompinit"] : []),
     "_orch() {",
@@ -70,14 +86,17 @@ function fish(commands: readonly Completed[]): string {
     const [first = name, verb] = name.split(" ");
     if (verb === undefined) lines.push(`complete -c orch -n __fish_use_subcommand -a ${first} -d ${quoted(about)}`);
     else lines.push(`complete -c orch -n '__fish_seen_subcommand_from ${first}' -a ${verb} -d ${quoted(about)}`);
-    const when = verb === undefined ? `__fish_seen_subcommand_from ${first}`
-      : `__fish_seen_subcommand_from ${first}; and __fish_seen_subcommand_from ${verb}`;
+    const when =
+      verb === undefined
+        ? `__fish_seen_subcommand_from ${first}`
+        : `__fish_seen_subcommand_from ${first}; and __fish_seen_subcommand_from ${verb}`;
     for (const { flag, about: meaning } of options) {
       lines.push(`complete -c orch -n '${when}' -l ${flag.replace(/^--?/, "")} -d ${quoted(meaning)}`);
     }
   }
-  const groups = new Set(commands.filter(({ name }) => name.includes(" "))
-    .map(({ name }) => name.split(" ")[0] ?? name));
+  const groups = new Set(
+    commands.filter(({ name }) => name.includes(" ")).map(({ name }) => name.split(" ")[0] ?? name),
+  );
   for (const group of groups) lines.push(`complete -c orch -n __fish_use_subcommand -a ${group}`);
   return `${lines.join("\n")}\n`;
 }

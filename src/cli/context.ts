@@ -32,7 +32,8 @@ export function makeContext(host: Host, asked: Asked): Context {
     return target;
   };
   return {
-    host, asked,
+    host,
+    asked,
     style: style(wantsColor(host.out.tty, host.env)),
     now: host.now,
     target: findTarget,
@@ -48,7 +49,11 @@ export function makeContext(host: Host, asked: Asked): Context {
     note: (line) => host.err.write(`${line}\n`),
     json: (document) => host.out.write(`${JSON.stringify(document, null, host.out.tty ? 2 : 0)}\n`),
     table: (columns, rows) => {
-      host.out.write(table(columns, rows, host.out.columns).map((line) => `${line}\n`).join(""));
+      host.out.write(
+        table(columns, rows, host.out.columns)
+          .map((line) => `${line}\n`)
+          .join(""),
+      );
     },
   };
 }
@@ -56,11 +61,13 @@ export function makeContext(host: Host, asked: Asked): Context {
 /** A token never crosses a network in the clear. */
 function refusePlain({ url, token }: Target): void {
   const { protocol, hostname } = new URL(url);
-  const near = hostname === "localhost" || hostname.endsWith(".localhost") || hostname.startsWith("127.")
-    || hostname === "[::1]";
+  const near =
+    hostname === "localhost" || hostname.endsWith(".localhost") || hostname.startsWith("127.") || hostname === "[::1]";
   if (protocol === "http:" && !near && token !== null) {
-    throw new UsageError(`${url} is plain HTTP: the token would travel in the clear`,
-      "Use https://, as the server prints it");
+    throw new UsageError(
+      `${url} is plain HTTP: the token would travel in the clear`,
+      "Use https://, as the server prints it",
+    );
   }
 }
 

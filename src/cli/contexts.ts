@@ -45,8 +45,11 @@ export async function writeContext(dir: string, cluster: NamedCluster): Promise<
     await writePrivate(join(dir, "contexts", `${name}.json`), `${JSON.stringify(rest, null, 2)}\n`);
     await writePrivate(join(dir, "current"), `${name}\n`);
   } catch (error) {
-    throw new CliError(EXIT.failed, `cannot write ${dir}: ${(error as Error).message}`,
-      "Set XDG_CONFIG_HOME to a directory of yours");
+    throw new CliError(
+      EXIT.failed,
+      `cannot write ${dir}: ${(error as Error).message}`,
+      "Set XDG_CONFIG_HOME to a directory of yours",
+    );
   }
 }
 

@@ -63,12 +63,16 @@ function unknown(first: string, second: string | undefined): Found {
     const meant = second === undefined ? null : meantBy(second, verbs);
     throw new UsageError(
       second === undefined ? `orch ${first}: what to do is missing` : `unknown command: ${asked}`,
-      meant === null ? `One of: ${verbs.map((verb) => `orch ${first} ${verb}`).join(", ")}`
-        : `Did you mean: orch ${first} ${meant}`);
+      meant === null
+        ? `One of: ${verbs.map((verb) => `orch ${first} ${verb}`).join(", ")}`
+        : `Did you mean: orch ${first} ${meant}`,
+    );
   }
   const meant = meantBy(first, [...new Set(TABLE.map((entry) => entry.name.split(" ")[0] ?? entry.name))]);
-  throw new UsageError(`unknown command: ${first}`,
-    meant === null ? "See: orch --help" : `Did you mean: orch ${meant}`);
+  throw new UsageError(
+    `unknown command: ${first}`,
+    meant === null ? "See: orch --help" : `Did you mean: orch ${meant}`,
+  );
 }
 
 function connectionFirst(argv: readonly string[]): { before: readonly string[]; rest: readonly string[] } {

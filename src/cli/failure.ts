@@ -4,15 +4,25 @@ import type { ErrorCode } from "../wire/api";
 
 /** The exit codes of product.md. */
 export const EXIT = {
-  done: 0, failed: 1, usage: 2, unreachable: 3, denied: 4, changes: 5,
+  done: 0,
+  failed: 1,
+  usage: 2,
+  unreachable: 3,
+  denied: 4,
+  changes: 5,
   /** `orch run`: the fault is orch's, not the job's. */
-  own: 125, interrupted: 130,
+  own: 125,
+  interrupted: 130,
 } as const;
 
 /** A failure that says what is wrong, what to do about it, and how the process ends. */
 export class CliError extends Error {
   override name = "CliError";
-  constructor(readonly exit: number, message: string, readonly hint: string | null = null) {
+  constructor(
+    readonly exit: number,
+    message: string,
+    readonly hint: string | null = null,
+  ) {
     super(message);
   }
 }
@@ -27,12 +37,23 @@ export class UsageError extends CliError {
 
 /** What a refusal of the server means for the exit code. */
 export const EXIT_OF_CODE: Readonly<Record<ErrorCode, number>> = {
-  bad_request: EXIT.usage, spec: EXIT.usage, too_large: EXIT.usage,
-  unauthenticated: EXIT.denied, forbidden: EXIT.denied,
+  bad_request: EXIT.usage,
+  spec: EXIT.usage,
+  too_large: EXIT.usage,
+  unauthenticated: EXIT.denied,
+  forbidden: EXIT.denied,
   unavailable: EXIT.unreachable,
-  unsatisfiable: EXIT.failed, not_found: EXIT.failed, conflict: EXIT.failed, changed_meanwhile: EXIT.failed,
-  key_reused: EXIT.failed, gone: EXIT.failed, unsupported: EXIT.failed, wrong_host: EXIT.failed, too_many: EXIT.failed,
-  internal: EXIT.failed, storage_full: EXIT.failed,
+  unsatisfiable: EXIT.failed,
+  not_found: EXIT.failed,
+  conflict: EXIT.failed,
+  changed_meanwhile: EXIT.failed,
+  key_reused: EXIT.failed,
+  gone: EXIT.failed,
+  unsupported: EXIT.failed,
+  wrong_host: EXIT.failed,
+  too_many: EXIT.failed,
+  internal: EXIT.failed,
+  storage_full: EXIT.failed,
 };
 
 /** What helps against a refusal when the server itself gave no hint. */

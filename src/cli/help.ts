@@ -13,8 +13,10 @@ export function overview(): string {
     const members = TABLE.filter((entry) => entry.group === group);
     return members.length === 0 ? "" : `\n${GROUPS[group]}:\n${lines(members, width)}`;
   });
-  return "orch makes one cluster of a handful of machines.\n\nUsage: orch COMMAND [options]\n"
-    + `${groups.join("")}\nOptions and examples of a command: orch COMMAND --help\n`;
+  return (
+    "orch makes one cluster of a handful of machines.\n\nUsage: orch COMMAND [options]\n" +
+    `${groups.join("")}\nOptions and examples of a command: orch COMMAND --help\n`
+  );
 }
 
 /** `orch node --help`. */

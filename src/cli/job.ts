@@ -22,9 +22,12 @@ export function jobOf(asked: Asked, flags: JobFlags, env: Readonly<Record<string
   const { gpu, cpu, memory, time, nodes, pool, priority, after, label, workdir } = flags;
   return withoutNulls({
     ...("shell" in asked ? { run: asked.shell } : { command: [...asked.argv] }),
-    workdir, env,
+    workdir,
+    env,
     resources: withoutNulls({ cpu, memory, gpu }),
-    time_limit: time, nodes, priority,
+    time_limit: time,
+    nodes,
+    priority,
     place: pool === null ? null : { pool },
     after: after.length === 0 ? null : after.flatMap((one) => one.split(",")).map((one) => one.trim()),
     labels: label.length === 0 ? null : Object.fromEntries(label.map(({ key, value }) => [key, value])),
@@ -36,9 +39,19 @@ const withoutNulls = (given: Readonly<Record<string, unknown>>): Record<string, 
 
 /** Which flag a key of the job came from, for errors in the user's own words. */
 const FLAG_OF: readonly (readonly [path: string, flag: string])[] = [
-  ["resources.gpu", "--gpu"], ["resources.cpu", "--cpu"], ["resources.memory", "--memory"], ["time_limit", "--time"],
-  ["nodes", "--nodes"], ["priority", "--priority"], ["place.pool", "--pool"], ["after", "--after"],
-  ["env", "--env"], ["labels", "--label"], ["workdir", "--workdir"], ["name", "--name"], ["command", "the command"],
+  ["resources.gpu", "--gpu"],
+  ["resources.cpu", "--cpu"],
+  ["resources.memory", "--memory"],
+  ["time_limit", "--time"],
+  ["nodes", "--nodes"],
+  ["priority", "--priority"],
+  ["place.pool", "--pool"],
+  ["after", "--after"],
+  ["env", "--env"],
+  ["labels", "--label"],
+  ["workdir", "--workdir"],
+  ["name", "--name"],
+  ["command", "the command"],
   ["run", "-c"],
 ];
 

@@ -17,8 +17,11 @@ export const AGENT_OPTIONS = {
   label: readings("--label <K=V>", "a label of the node (again for more)", readLabel),
   taint: readings("--taint <K=V:EFFECT>", "a taint: no_schedule or prefer_not (again for more)", readTaint),
   accounts: word("--accounts <MODE>", "whose Unix account a task runs as", ["existing", "create", "shared"]),
-  capacity: reading("--capacity <AMOUNTS>", "the share it gives away: cpu=4,memory=8GiB,disk=…,licence.matlab=1",
-    readCapacity),
+  capacity: reading(
+    "--capacity <AMOUNTS>",
+    "the share it gives away: cpu=4,memory=8GiB,disk=…,licence.matlab=1",
+    readCapacity,
+  ),
   device: texts("--device <fake:MODEL:MEMORY[:COUNT]>", "claim cards that are not there, for tests (again for more)"),
 };
 
@@ -48,10 +51,18 @@ export function agentOptions(context: Context, flags: AgentFlags, joining: Joini
   // Ids of made-up cards must differ between the agents of a cluster: the data directory tells them apart.
   const seed = digest128(`${context.host.hostname}:${joining.data_dir}`).slice(0, 8);
   const devices: Device[] = flags.device.flatMap((one, n) =>
-    readAs("--device", one, (raw) => readFakeDevices(raw, `${seed}${n}`)));
+    readAs("--device", one, (raw) => readFakeDevices(raw, `${seed}${n}`)),
+  );
   return {
-    ...joining, name, pool: pool ?? "default", labels: Object.fromEntries(label.map((one) => [one.key, one.value])),
-    taints: [...taint], accounts: accounts ?? "existing", capacity, devices, version: VERSION,
+    ...joining,
+    name,
+    pool: pool ?? "default",
+    labels: Object.fromEntries(label.map((one) => [one.key, one.value])),
+    taints: [...taint],
+    accounts: accounts ?? "existing",
+    capacity,
+    devices,
+    version: VERSION,
     say: (line) => context.print(line),
   };
 }

@@ -6,12 +6,24 @@ import { didYouMean } from "../spec/nearest";
 import { readDuration } from "../spec/units";
 
 const LIMITS: Readonly<Record<keyof PlanLimits, "duration" | "number" | "ports">> = {
-  unreachable_after_ms: "duration", lost_after_ms: "duration", replace_after_ms: "duration",
+  unreachable_after_ms: "duration",
+  lost_after_ms: "duration",
+  replace_after_ms: "duration",
   requeue_after_ms: "duration",
-  lease_ms: "duration", lease_margin_ms: "duration", settle_ms: "duration", prepare_deadline_ms: "duration",
-  port_rest_ms: "duration", avoid_ms: "duration", reject_limit: "number", loss_limit: "number",
+  lease_ms: "duration",
+  lease_margin_ms: "duration",
+  settle_ms: "duration",
+  prepare_deadline_ms: "duration",
+  port_rest_ms: "duration",
+  avoid_ms: "duration",
+  reject_limit: "number",
+  loss_limit: "number",
   grant_attempts: "number",
-  stable_ms: "duration", mass_silence_share: "number", node_checks: "number", port_range: "ports",
+  stable_ms: "duration",
+  mass_silence_share: "number",
+  node_checks: "number",
+  placements: "number",
+  port_range: "ports",
 };
 
 export interface Setting {
@@ -41,7 +53,8 @@ export function readSetting(text: string): Reading<Setting> {
       return good({ name, value: [Number(low), Number(high)] });
     }
     case "number":
-      return /^\d+(\.\d+)?$/.test(value) ? good({ name, value: Number(value) })
+      return /^\d+(\.\d+)?$/.test(value)
+        ? good({ name, value: Number(value) })
         : bad(`${quoted(value)} is not a number`);
   }
 }

@@ -23,12 +23,16 @@ const AGAIN_MS = 500;
  * left out then. Throws what the server refuses.
  */
 export async function copyLog(
-  context: Context, source: LogSource, write: (bytes: Uint8Array) => Promise<void>,
+  context: Context,
+  source: LogSource,
+  write: (bytes: Uint8Array) => Promise<void>,
 ): Promise<void> {
   const { client, ref, signal, stream, follow } = source;
   const ended = (): boolean => signal?.aborted === true;
   const query: LogQuery = {
-    stream, follow, ...(signal === undefined ? {} : { signal }),
+    stream,
+    follow,
+    ...(signal === undefined ? {} : { signal }),
     ...(source.attempt === undefined ? {} : { attempt: source.attempt }),
     ...(source.since_ms === undefined ? {} : { since_ms: source.since_ms }),
   };

@@ -13,7 +13,13 @@ export interface LogSink {
 /** Bytes as they are; on a terminal only colours and carriage returns are left of what controls it. */
 export function plainSink(sink: Sink): LogSink {
   if (!sink.tty) {
-    return { write: async (bytes) => { sink.write(bytes); await sink.drained(); }, end: () => undefined };
+    return {
+      write: async (bytes) => {
+        sink.write(bytes);
+        await sink.drained();
+      },
+      end: () => undefined,
+    };
   }
   const decoder = new TextDecoder();
   const cleaner = logCleaner();
@@ -53,5 +59,8 @@ export function lineSink(take: (line: string) => void, drained: () => Promise<vo
 /** One line after the other, each under its task's name. */
 export function namedSink(context: Context, sink: Sink, name: string): LogSink {
   const head = context.style.cyan(`${clean(name)} |`);
-  return lineSink((line) => sink.write(`${head} ${sink.tty ? clean(line) : line}\n`), () => sink.drained());
+  return lineSink(
+    (line) => sink.write(`${head} ${sink.tty ? clean(line) : line}\n`),
+    () => sink.drained(),
+  );
 }

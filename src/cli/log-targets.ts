@@ -45,8 +45,12 @@ async function targetsOf(client: Client, typed: string | undefined, attempt: num
       const all = await tasksOf(client, project === null ? app : `${project}/${app}`);
       const of = all.filter((task) => task.workload === workload);
       if (of.length === 0) await client.workload(project ?? (await client.me()).project, app, workload);
-      return { kind: "many", run: null, tasks: newest(of, attempt),
-        accepts: (task) => task.app === app && task.workload === workload };
+      return {
+        kind: "many",
+        run: null,
+        tasks: newest(of, attempt),
+        accepts: (task) => task.app === app && task.workload === workload,
+      };
     }
     case "word": {
       const all = await tasksOf(client, ref.project === null ? ref.word : `${ref.project}/${ref.word}`);

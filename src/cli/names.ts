@@ -29,8 +29,10 @@ export function readRef(text: string): Ref {
   }
   if (/^[0-9a-f]{6,32}$/.test(rest) && /\d/.test(rest)) return { kind: "id", id: rest };
   if (parts.length === 1 && /^[A-Za-z0-9-]+$/.test(rest)) return { kind: "word", word: rest, project };
-  throw new UsageError(`${text}: neither a task, a workload, a run nor a node`,
-    "Write it like recs.api.0, recs.api, 123, 123.1, or the start of a task's id");
+  throw new UsageError(
+    `${text}: neither a task, a workload, a run nor a node`,
+    "Write it like recs.api.0, recs.api, 123, 123.1, or the start of a task's id",
+  );
 }
 
 export interface AppRef {

@@ -20,7 +20,12 @@ const CONNECTION: readonly (readonly [keyof Asked, string, string])[] = [
 export function parseCommand(name: string, about: string, decl: AnyCommand, argv: readonly string[]): Parsed {
   const { parser, options } = parserOf(name, about, decl);
   let help = "";
-  parser.exitOverride().configureOutput({ writeOut: (chunk) => { help += chunk; }, writeErr: () => undefined });
+  parser.exitOverride().configureOutput({
+    writeOut: (chunk) => {
+      help += chunk;
+    },
+    writeErr: () => undefined,
+  });
   try {
     parser.parse([...argv], { from: "user" });
   } catch (error) {
@@ -29,8 +34,12 @@ export function parseCommand(name: string, about: string, decl: AnyCommand, argv
     throw new UsageError(plainMessage(error.message), `See: orch ${name} --help`);
   }
   const given = parser.opts<Record<string, unknown>>();
-  const flags = Object.fromEntries(Object.entries(decl.options).map(([key, option]) =>
-    [key, option.read(given[options.get(key)?.attributeName() ?? key])]));
+  const flags = Object.fromEntries(
+    Object.entries(decl.options).map(([key, option]) => [
+      key,
+      option.read(given[options.get(key)?.attributeName() ?? key]),
+    ]),
+  );
   const asked: Asked = { url: textOf(given["url"]), token: textOf(given["token"]), data: textOf(given["data"]) };
   return { kind: "run", input: { args: parser.args, flags, shape: shapeOf(decl, given) }, asked };
 }
@@ -74,5 +83,7 @@ const textOf = (raw: unknown): string | null => (typeof raw === "string" ? raw :
 
 /** Commander's `error: unknown option '--al'\n(Did you mean --all?)` as one line. */
 const plainMessage = (message: string): string =>
-  message.replace(/^error: /, "").replace(/\s*\n\s*\(Did you mean (.*)\?\)/, " (did you mean $1?)")
+  message
+    .replace(/^error: /, "")
+    .replace(/\s*\n\s*\(Did you mean (.*)\?\)/, " (did you mean $1?)")
     .replaceAll("\n", " ");

@@ -24,8 +24,15 @@ const CRASHES = 3;
 /** One line a workload that keeps running, one a run. */
 export function progressOf({ workloads, tasks, runs, blocked }: Seen): Line[] {
   return [
-    ...workloads.filter(({ kind }) => kind !== "job").map((one) => workloadLine(one,
-      tasks.filter((task) => task.workload === one.name), blocked)),
+    ...workloads
+      .filter(({ kind }) => kind !== "job")
+      .map((one) =>
+        workloadLine(
+          one,
+          tasks.filter((task) => task.workload === one.name),
+          blocked,
+        ),
+      ),
     ...runs.map(runLine),
   ];
 }

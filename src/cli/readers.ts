@@ -29,7 +29,10 @@ export function readLabel(text: string): Reading<Pair> {
 }
 
 const EFFECTS: Readonly<Record<string, Taint["effect"]>> = {
-  no_schedule: "no_schedule", NoSchedule: "no_schedule", prefer_not: "prefer_not", PreferNoSchedule: "prefer_not",
+  no_schedule: "no_schedule",
+  NoSchedule: "no_schedule",
+  prefer_not: "prefer_not",
+  PreferNoSchedule: "prefer_not",
 };
 
 /** `key=value:effect` or `key:effect`. */
@@ -39,8 +42,10 @@ export function readTaint(text: string): Reading<Taint> {
   if (!legal.ok) return legal;
   const effect = EFFECTS[named];
   if (effect === undefined) {
-    return bad(`${quoted(named)} is no effect of a taint`,
-      "`no_schedule` keeps work away, `prefer_not` ranks the node last");
+    return bad(
+      `${quoted(named)} is no effect of a taint`,
+      "`no_schedule` keeps work away, `prefer_not` ranks the node last",
+    );
   }
   return good({ key, value, effect });
 }
@@ -60,8 +65,8 @@ export function readCapacity(text: string): Reading<Capacity> {
     } else if (key === "memory" || key === "disk") {
       const bytes = readSize(value);
       if (!bytes.ok) return bytes;
-      capacity = key === "memory" ? { ...capacity, memory_bytes: bytes.value }
-        : { ...capacity, disk_bytes: bytes.value };
+      capacity =
+        key === "memory" ? { ...capacity, memory_bytes: bytes.value } : { ...capacity, disk_bytes: bytes.value };
     } else {
       if (!/^\d+(\.\d+)?$/.test(value)) return bad(`${key}=${value} is not a number`);
       countables[key] = Number(value);
@@ -88,10 +93,18 @@ export function readFakeDevices(text: string, seed: string): Reading<readonly De
   const prefix = /^[a-z]+/i.exec(model)?.[0].toLowerCase() ?? "";
   const vendor = Object.entries(VENDORS).find(([start]) => prefix === start)?.[1] ?? "nvidia";
   const slug = model.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
-  return good(Array.from({ length: count }, (_, n) => ({
-    id: `fake-${seed}-${slug}-${n}`, vendor, model, memory_bytes: bytes.value,
-    state: "ok" as const, reason: null, parent: null, links: [],
-  })));
+  return good(
+    Array.from({ length: count }, (_, n) => ({
+      id: `fake-${seed}-${slug}-${n}`,
+      vendor,
+      model,
+      memory_bytes: bytes.value,
+      state: "ok" as const,
+      reason: null,
+      parent: null,
+      links: [],
+    })),
+  );
 }
 
 /** `host:port`, `:port` (every address) or `[::1]:4400`. */

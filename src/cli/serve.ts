@@ -12,11 +12,16 @@ import { VERSION } from "./version";
 
 export const SERVER_OPTIONS = {
   listen: text("--listen <HOST:PORT>", "address to answer on; any but loopback is TLS (127.0.0.1:4400)"),
-  data: text("--data <DIR>",
-    "where everything is kept (ORCH_DATA, else /var/lib/orch or ~/.local/share/orch/HOSTNAME)"),
+  data: text(
+    "--data <DIR>",
+    "where everything is kept (ORCH_DATA, else /var/lib/orch or ~/.local/share/orch/HOSTNAME)",
+  ),
   host: texts("--host <NAME>", "a further name under which the server is addressed (again for more)"),
-  set: readings("--set <NAME=VALUE>", "one of the planner's limits, such as replace_after=10s (again for more)",
-    readSetting),
+  set: readings(
+    "--set <NAME=VALUE>",
+    "one of the planner's limits, such as replace_after=10s (again for more)",
+    readSetting,
+  ),
   quiet: flag("-q, --quiet", "print the address only"),
 };
 
@@ -39,7 +44,10 @@ export async function startServing(context: Context, flags: ServerFlags): Promis
   const data_dir = resolve(host.cwd, dataDir(flags.data, host));
   const listen = readAs("--listen", flags.listen ?? "127.0.0.1:4400", readListen);
   const server = await host.parts.startServer({
-    data_dir, listen, hosts: [...flags.host], version: VERSION,
+    data_dir,
+    listen,
+    hosts: [...flags.host],
+    version: VERSION,
     settings: Object.fromEntries(flags.set.map(({ name, value }) => [name, value])),
     say: (line) => {
       if (!flags.quiet || line.startsWith("listening on ")) context.print(line);

@@ -39,7 +39,9 @@ export function dataDir(asked: string | null, { env, home, hostname, uid }: Surr
  * the server's key hash from a token.
  */
 export async function resolveTarget(
-  asked: Asked, around: Surroundings, pinOf: (token: string) => string | null,
+  asked: Asked,
+  around: Surroundings,
+  pinOf: (token: string) => string | null,
 ): Promise<Target> {
   const url = normalUrl(asked.url ?? (around.env["ORCH_URL"] || null));
   const token = asked.token ?? (around.env["ORCH_TOKEN"] || null);

@@ -20,10 +20,22 @@ export function processHost(parts: Parts, now: () => number, end: (code: number)
   const out = sinkOf(process.stdout, end);
   const err = sinkOf(process.stderr, end);
   const host: Host = {
-    ...self(), env, cwd: process.cwd(),
-    out: out.sink, err: err.sink, input: source, parts, now, onInterrupt: interrupts(end),
+    ...self(),
+    env,
+    cwd: process.cwd(),
+    out: out.sink,
+    err: err.sink,
+    input: source,
+    parts,
+    now,
+    onInterrupt: interrupts(end),
   };
-  return { host, flushed: async () => { await Promise.all([out.flushed(), err.flushed()]); } };
+  return {
+    host,
+    flushed: async () => {
+      await Promise.all([out.flushed(), err.flushed()]);
+    },
+  };
 }
 
 interface Output {
@@ -37,14 +49,21 @@ function sinkOf(stream: NodeJS.WriteStream, end: (code: number) => void): Output
     throw error;
   });
   const tty = stream.isTTY ?? false;
-  const flushed = (): Promise<void> => new Promise((resolve) => {
-    stream.write("", () => resolve());
-  });
+  const flushed = (): Promise<void> =>
+    new Promise((resolve) => {
+      stream.write("", () => resolve());
+    });
   const sink: Sink = {
     tty,
-    get columns() { return tty ? stream.columns : null; },
-    write: (data) => { stream.write(data); },
-    drained: async () => { if (stream.writableNeedDrain) await flushed(); },
+    get columns() {
+      return tty ? stream.columns : null;
+    },
+    write: (data) => {
+      stream.write(data);
+    },
+    drained: async () => {
+      if (stream.writableNeedDrain) await flushed();
+    },
   };
   return { sink, flushed };
 }

@@ -51,11 +51,16 @@ function steadiness(now: () => number): (sign: string | null) => boolean {
 async function look(client: Client, { project, app, runs }: Applied): Promise<Seen | null> {
   try {
     const [detail, listed, ...made] = await Promise.all([
-      client.app(project, app), client.tasks({ app: `${project}/${app}`, limit: 1000 }),
+      client.app(project, app),
+      client.tasks({ app: `${project}/${app}`, limit: 1000 }),
       ...runs.map((run) => client.runInfo(run)),
     ]);
-    return { workloads: detail.workloads, tasks: listed.tasks, runs: made,
-      blocked: await blockedOf(client, listed.tasks) };
+    return {
+      workloads: detail.workloads,
+      tasks: listed.tasks,
+      runs: made,
+      blocked: await blockedOf(client, listed.tasks),
+    };
   } catch (error) {
     if (error instanceof UnreachableError) return null;
     throw error;
@@ -64,17 +69,23 @@ async function look(client: Client, { project, app, runs }: Applied): Promise<Se
 
 /** Why the first waiting slot of each workload waits. */
 async function blockedOf(client: Client, tasks: readonly TaskView[]): Promise<BlockedView[]> {
-  const first = new Map(tasks.filter(({ state }) => state === "pending").toReversed()
-    .map((task) => [task.workload, task.name]));
-  const views = await Promise.all([...first.values()].map(async (name) => {
-    try {
-      return await client.explain(name);
-    } catch (error) {
-      // It was placed or removed between the two questions.
-      if (error instanceof ApiError && (error.code === "not_found" || error.code === "conflict")) return null;
-      throw error;
-    }
-  }));
+  const first = new Map(
+    tasks
+      .filter(({ state }) => state === "pending")
+      .toReversed()
+      .map((task) => [task.workload, task.name]),
+  );
+  const views = await Promise.all(
+    [...first.values()].map(async (name) => {
+      try {
+        return await client.explain(name);
+      } catch (error) {
+        // It was placed or removed between the two questions.
+        if (error instanceof ApiError && (error.code === "not_found" || error.code === "conflict")) return null;
+        throw error;
+      }
+    }),
+  );
   return views.filter((view) => view !== null && !("placed" in view)) as BlockedView[];
 }
 

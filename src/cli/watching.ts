@@ -8,7 +8,10 @@ const PAUSES_MS = [200, 500, 1_000, 2_000, 5_000];
 
 /** Changes after `since`, for ever or until `signal`; a lost connection is made again. */
 export async function* watchFrom(
-  context: Context, client: Client, since: number, signal?: AbortSignal,
+  context: Context,
+  client: Client,
+  since: number,
+  signal?: AbortSignal,
 ): AsyncGenerator<WatchEvent> {
   const ended = (): boolean => signal?.aborted === true;
   let revision = since;
@@ -32,12 +35,13 @@ export async function* watchFrom(
 }
 
 /** Waits, or less when `signal` aborts. */
-export const pause = (wait_ms: number, signal?: AbortSignal): Promise<void> => new Promise((resolve) => {
-  const done = (): void => {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", done);
-    resolve();
-  };
-  const timer = setTimeout(done, wait_ms);
-  signal?.addEventListener("abort", done, { once: true });
-});
+export const pause = (wait_ms: number, signal?: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, wait_ms);
+    signal?.addEventListener("abort", done, { once: true });
+  });

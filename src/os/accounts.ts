@@ -35,8 +35,13 @@ export async function findAccount(name: string): Promise<AccountFound> {
 export function parseAccount(line: string): UnixAccount | null {
   const [name, , uid, gid, , home, shell] = line.split("\n")[0]?.split(":") ?? [];
   if (name === undefined || shell === undefined || !/^\d+$/.test(uid ?? "") || !/^\d+$/.test(gid ?? "")) return null;
-  return { name, uid: Number(uid), gid: Number(gid), home: home === "" || home === undefined ? "/" : home,
-    shell: shell === "" ? "/bin/sh" : shell };
+  return {
+    name,
+    uid: Number(uid),
+    gid: Number(gid),
+    home: home === "" || home === undefined ? "/" : home,
+    shell: shell === "" ? "/bin/sh" : shell,
+  };
 }
 
 /** All groups of an account, by number. */
@@ -60,8 +65,10 @@ export function uidHint(name: string): number {
 /** Makes an account, with a home if it is a person's. Gives back why it could not. */
 export async function createAccount(name: string, kind: "person" | "tasks"): Promise<string | null> {
   if (!NAME.test(name)) return `${name} is no name for an account`;
-  const home = kind === "person" ? ["--create-home", "--shell", "/bin/bash"] : ["--no-create-home", "--shell",
-    "/usr/sbin/nologin", "--home-dir", "/"];
+  const home =
+    kind === "person"
+      ? ["--create-home", "--shell", "/bin/bash"]
+      : ["--no-create-home", "--shell", "/usr/sbin/nologin", "--home-dir", "/"];
   const argv = ["useradd", "--uid", String(uidHint(name)), "--user-group", ...home, "--", name];
   const made = await runCommand(argv, TIMEOUT_MS);
   if (made.is === "failed") return made.why;

@@ -9,11 +9,18 @@ const CONTROLLERS = ["memory", "cpu", "pids"] as const;
 type Controller = (typeof CONTROLLERS)[number];
 
 export type Cgroups =
-  | { readonly is: "v2"; readonly base: string; readonly controllers: readonly Controller[];
-      readonly detail: string | null }
+  | {
+      readonly is: "v2";
+      readonly base: string;
+      readonly controllers: readonly Controller[];
+      readonly detail: string | null;
+    }
   /** One base directory a controller; processes join the first before they execute. */
-  | { readonly is: "v1"; readonly bases: readonly { readonly controller: Controller; readonly base: string }[];
-      readonly detail: string | null }
+  | {
+      readonly is: "v1";
+      readonly bases: readonly { readonly controller: Controller; readonly base: string }[];
+      readonly detail: string | null;
+    }
   | { readonly is: "none"; readonly detail: string };
 
 export interface GroupLimits {
@@ -47,13 +54,22 @@ function tryMake(path: string): string | null {
   }
 }
 
-interface Mount { readonly point: string; readonly kind: "cgroup" | "cgroup2"; readonly options: readonly string[] }
+interface Mount {
+  readonly point: string;
+  readonly kind: "cgroup" | "cgroup2";
+  readonly options: readonly string[];
+}
 
 function mounts(): Mount[] {
-  return (kernelText("/proc/self/mounts") ?? "").split("\n").map((line) => line.split(" "))
+  return (kernelText("/proc/self/mounts") ?? "")
+    .split("\n")
+    .map((line) => line.split(" "))
     .filter(([, , kind]) => kind === "cgroup" || kind === "cgroup2")
-    .map(([, point, kind, options]) =>
-      ({ point: point ?? "", kind: kind as Mount["kind"], options: (options ?? "").split(",") }));
+    .map(([, point, kind, options]) => ({
+      point: point ?? "",
+      kind: kind as Mount["kind"],
+      options: (options ?? "").split(","),
+    }));
 }
 
 /** Where this process is in a hierarchy, for machines where only a part of it is ours. */

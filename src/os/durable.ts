@@ -1,7 +1,14 @@
 // Files that are whole or not there: written aside, synced, renamed into place, and their directory synced too.
 
 import {
-  closeSync, constants, copyFileSync, fchmodSync, fsyncSync, openSync, renameSync, writeFileSync,
+  closeSync,
+  constants,
+  copyFileSync,
+  fchmodSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  writeFileSync,
 } from "node:fs";
 import { dirname } from "node:path";
 import { syncDir } from "./files";

@@ -31,8 +31,14 @@ const ARCH: Readonly<Record<string, string>> = { x64: "amd64" };
 /** Facts of this machine; what is costly is kept in the file `cache` until the next boot. */
 export async function hostFacts(cache: string): Promise<HostFacts> {
   return {
-    ...await hardware(cache), os: OS[platform()] ?? platform(), arch: ARCH[arch()] ?? arch(), hostname: hostname(),
-    kernel: release(), address: firstAddress(), cores: cpus().length, memory_bytes: totalmem(),
+    ...(await hardware(cache)),
+    os: OS[platform()] ?? platform(),
+    arch: ARCH[arch()] ?? arch(),
+    hostname: hostname(),
+    kernel: release(),
+    address: firstAddress(),
+    cores: cpus().length,
+    memory_bytes: totalmem(),
   };
 }
 
@@ -44,8 +50,10 @@ async function hardware(cache: string): Promise<Hardware> {
   }
   const { default: si } = await import("systeminformation");
   const [system, cpu] = await Promise.all([si.system(), si.cpu()]);
-  const found: Hardware = { cpu_model: `${cpu.manufacturer} ${cpu.brand}`.trim(),
-    board: `${system.uuid} ${system.serial}` };
+  const found: Hardware = {
+    cpu_model: `${cpu.manufacturer} ${cpu.brand}`.trim(),
+    board: `${system.uuid} ${system.serial}`,
+  };
   await replaceFile(cache, `${JSON.stringify({ boot_id: bootId(), ...found })}\n`);
   return found;
 }

@@ -1,15 +1,36 @@
 // Files as values: what is missing or broken is told, not thrown; what must survive is synced before it is believed.
 
 import {
-  closeSync, constants, existsSync, fdatasync, fsyncSync, lstatSync, mkdirSync, openSync, readFileSync, readSync,
-  readdirSync, renameSync, rmSync, statSync, fstatSync, truncateSync, unlinkSync, writeSync, type Stats,
+  closeSync,
+  constants,
+  existsSync,
+  fdatasync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  fstatSync,
+  truncateSync,
+  unlinkSync,
+  writeSync,
+  type Stats,
 } from "node:fs";
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY, O_TRUNC, O_APPEND, O_NONBLOCK } = constants;
 
-export type Text = { readonly is: "there"; readonly text: string } | { readonly is: "missing" }
+export type Text =
+  | { readonly is: "there"; readonly text: string }
+  | { readonly is: "missing" }
   | { readonly is: "failed"; readonly why: string };
-export type Json = { readonly is: "there"; readonly value: unknown } | { readonly is: "missing" }
+export type Json =
+  | { readonly is: "there"; readonly value: unknown }
+  | { readonly is: "missing" }
   | { readonly is: "failed"; readonly why: string };
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "";
@@ -49,9 +70,10 @@ export function namesIn(path: string): string[] {
   }
 }
 
-const synced = (fd: number): Promise<void> => new Promise((resolve, reject) => {
-  fdatasync(fd, (error) => (error === null ? resolve() : reject(error)));
-});
+const synced = (fd: number): Promise<void> =>
+  new Promise((resolve, reject) => {
+    fdatasync(fd, (error) => (error === null ? resolve() : reject(error)));
+  });
 
 let temporary = 0;
 
@@ -104,8 +126,29 @@ export function writeShort(path: string, text: string): void {
   }
 }
 
+/** Replaces a short file at once, without waiting for the disk. */
+export function replaceNow(path: string, text: string): void {
+  writeShort(`${path}.new`, text);
+  renameSync(`${path}.new`, path);
+}
+
+export const openToAppend = (path: string): number => openSync(path, O_CREAT | O_APPEND | O_WRONLY | O_NOFOLLOW, 0o600);
+
+export const appendTo = (fd: number, text: string): void => writeWhole(fd, text);
+
+/** Appends a text and syncs it. Resolves when it is durable. */
+export async function appendDurably(path: string, text: string): Promise<void> {
+  const fd = openToAppend(path);
+  try {
+    writeWhole(fd, text);
+    await synced(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 export function appendText(path: string, text: string): void {
-  const fd = openSync(path, O_CREAT | O_APPEND | O_WRONLY | O_NOFOLLOW, 0o600);
+  const fd = openToAppend(path);
   try {
     writeWhole(fd, text);
   } finally {

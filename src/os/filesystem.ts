@@ -4,18 +4,56 @@ import { existsSync, readFileSync, realpathSync, statfsSync } from "node:fs";
 
 /** `f_type` of network file systems on Linux, from statfs(2) and the kernel's magic.h. */
 const NETWORK_MAGIC: Readonly<Record<number, string>> = {
-  0x6969: "nfs", 0x517b: "smb", 0xff534d42: "cifs", 0xfe534d42: "smb2", 0x01021997: "9p", 0x5346414f: "afs",
-  0x00c36400: "ceph", 0x73757245: "coda", 0x0bd00bd0: "lustre", 0x47504653: "gpfs", 0x19830326: "beegfs",
-  0x7461636f: "ocfs2", 0x01161970: "gfs2", 0x786f4256: "vboxsf", 0x20030528: "orangefs", 0x6b414653: "afs",
+  0x6969: "nfs",
+  0x517b: "smb",
+  0xff534d42: "cifs",
+  0xfe534d42: "smb2",
+  0x01021997: "9p",
+  0x5346414f: "afs",
+  0x00c36400: "ceph",
+  0x73757245: "coda",
+  0x0bd00bd0: "lustre",
+  0x47504653: "gpfs",
+  0x19830326: "beegfs",
+  0x7461636f: "ocfs2",
+  0x01161970: "gfs2",
+  0x786f4256: "vboxsf",
+  0x20030528: "orangefs",
+  0x6b414653: "afs",
 };
 const FUSE_MAGIC = 0x65735546;
 
 /** FUSE programs whose files lie on another machine, or in an object store. */
-const NETWORK_FUSE = new Set([
-  "sshfs", "s3fs", "s3backer", "glusterfs", "rclone", "gcsfuse", "goofys", "geesefs", "mountpoint-s3", "ceph",
-  "ceph-fuse", "davfs", "davfs2", "juicefs", "curlftpfs", "smbnetfs", "afpfs", "mfs", "moosefs", "lizardfs",
-  "seaweedfs", "blobfuse", "blobfuse2", "nfs", "gvfsd-fuse", "portal",
-].map((name) => `fuse.${name}`));
+const NETWORK_FUSE = new Set(
+  [
+    "sshfs",
+    "s3fs",
+    "s3backer",
+    "glusterfs",
+    "rclone",
+    "gcsfuse",
+    "goofys",
+    "geesefs",
+    "mountpoint-s3",
+    "ceph",
+    "ceph-fuse",
+    "davfs",
+    "davfs2",
+    "juicefs",
+    "curlftpfs",
+    "smbnetfs",
+    "afpfs",
+    "mfs",
+    "moosefs",
+    "lizardfs",
+    "seaweedfs",
+    "blobfuse",
+    "blobfuse2",
+    "nfs",
+    "gvfsd-fuse",
+    "portal",
+  ].map((name) => `fuse.${name}`),
+);
 
 /** The name of the network file system that `dir` lies on, or `null` when it is a local one. */
 export function networkFileSystem(dir: string): string | null {

@@ -6,8 +6,14 @@ import { existsSync } from "node:fs";
 
 // Absolute paths only: a bare name would also be looked up in the current directory.
 const CANDIDATES = [
-  "/lib/x86_64-linux-gnu/libc.so.6", "/lib/aarch64-linux-gnu/libc.so.6", "/lib64/libc.so.6", "/usr/lib64/libc.so.6",
-  "/usr/lib/libc.so.6", "/lib/libc.so.6", "/lib/ld-musl-x86_64.so.1", "/lib/ld-musl-aarch64.so.1",
+  "/lib/x86_64-linux-gnu/libc.so.6",
+  "/lib/aarch64-linux-gnu/libc.so.6",
+  "/lib64/libc.so.6",
+  "/usr/lib64/libc.so.6",
+  "/usr/lib/libc.so.6",
+  "/lib/libc.so.6",
+  "/lib/ld-musl-x86_64.so.1",
+  "/lib/ld-musl-aarch64.so.1",
 ];
 const PR_SET_NO_NEW_PRIVS = 38;
 const RLIMIT_NOFILE = 7;
@@ -17,14 +23,15 @@ const SYS_PIDFD_SEND_SIGNAL = 424;
 const SYS_PIDFD_OPEN = 434;
 const PIDFD_SIGNAL_PROCESS_GROUP = 4;
 
-const open = (path: string) => dlopen(path, {
-  prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
-  prlimit: { args: ["i32", "i32", "ptr", "ptr"], returns: "i32" },
-  fallocate: { args: ["i32", "i32", "i64", "i64"], returns: "i32" },
-  clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
-  syscall: { args: ["i64", "i64", "i64", "i64", "i64", "i64", "i64"], returns: "i64" },
-  __errno_location: { args: [], returns: "ptr" },
-}).symbols;
+const open = (path: string) =>
+  dlopen(path, {
+    prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
+    prlimit: { args: ["i32", "i32", "ptr", "ptr"], returns: "i32" },
+    fallocate: { args: ["i32", "i32", "i64", "i64"], returns: "i32" },
+    clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
+    syscall: { args: ["i64", "i64", "i64", "i64", "i64", "i64", "i64"], returns: "i64" },
+    __errno_location: { args: [], returns: "ptr" },
+  }).symbols;
 
 type Calls = ReturnType<typeof open>;
 type Libc = { readonly is: "there"; readonly c: Calls } | { readonly is: "absent"; readonly why: string };

@@ -92,7 +92,9 @@ function parsed(line: string): unknown {
   }
 }
 
-export interface LineServer { stop(): void }
+export interface LineServer {
+  stop(): void;
+}
 
 /** Listens on a socket that its owner alone may open. */
 export function listenLines(path: string, onPeer: (peer: LinePeer) => LineHandlers): LineServer {

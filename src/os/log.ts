@@ -18,7 +18,9 @@ export function createLog(options: LogOptions): Say {
   return (message, facts = {}) => {
     const at = new Date(nowMs()).toISOString();
     if (options.form === "json") return write(JSON.stringify({ at, part: options.part, message, ...facts }));
-    const shown = Object.entries(facts).map(([name, value]) => ` ${name}=${value}`).join("");
+    const shown = Object.entries(facts)
+      .map(([name, value]) => ` ${name}=${value}`)
+      .join("");
     write(`${at} ${options.part}: ${message}${shown}`);
   };
 }

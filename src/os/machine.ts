@@ -5,7 +5,11 @@ import { hostname, userInfo } from "node:os";
 import { realpathSync } from "node:fs";
 import { kernelText } from "./proc";
 
-export interface ProcessAccount { readonly name: string; readonly uid: number; readonly gid: number }
+export interface ProcessAccount {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+}
 
 let account: ProcessAccount | null = null;
 
@@ -23,7 +27,10 @@ function findAccount(): ProcessAccount {
 
 /** The name of a uid in the text of passwd(5). */
 export const nameIn = (passwd: string, uid: number): string | null =>
-  passwd.split("\n").map((line) => line.split(":")).find((fields) => fields[2] === String(uid))?.[0] ?? null;
+  passwd
+    .split("\n")
+    .map((line) => line.split(":"))
+    .find((fields) => fields[2] === String(uid))?.[0] ?? null;
 
 /** For accounts that a directory service keeps. */
 function nameByEnvironment(): string | null {

@@ -12,16 +12,21 @@ export type ReadText =
   | { readonly ok: false; readonly absent: boolean; readonly why: string };
 
 const WORDS: Readonly<Record<string, string>> = {
-  ENOENT: "no such file or directory", EACCES: "not yours to read", EPERM: "not yours to read",
-  EISDIR: "is a directory", ENOTDIR: "a part of the path is not a directory",
+  ENOENT: "no such file or directory",
+  EACCES: "not yours to read",
+  EPERM: "not yours to read",
+  EISDIR: "is a directory",
+  ENOTDIR: "a part of the path is not a directory",
 };
 const ABSENT = new Set(["ENOENT", "EACCES", "EPERM", "ENOTDIR"]);
 
 /** Reads a whole text file; what is not UTF-8 is no text. */
 export async function readText(path: string): Promise<ReadText> {
   try {
-    return { ok: true, text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
-      .decode(await readFile(resolve(path))) };
+    return {
+      ok: true,
+      text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await readFile(resolve(path))),
+    };
   } catch (error) {
     return refusalOf(error);
   }
@@ -34,8 +39,11 @@ export async function writePrivate(path: string, text: string): Promise<void> {
 }
 
 /** Who runs this process, and where. */
-export const self = (): { readonly home: string; readonly hostname: string; readonly uid: number | null } =>
-  ({ home: process.env["HOME"] || homedir(), hostname: hostname(), uid: process.getuid?.() ?? null });
+export const self = (): { readonly home: string; readonly hostname: string; readonly uid: number | null } => ({
+  home: process.env["HOME"] || homedir(),
+  hostname: hostname(),
+  uid: process.getuid?.() ?? null,
+});
 
 function refusalOf(error: unknown): { readonly ok: false; readonly absent: boolean; readonly why: string } {
   const { code, message } = error as NodeJS.ErrnoException;

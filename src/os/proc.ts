@@ -53,7 +53,8 @@ let boot: string | null = null;
 
 /** Differs after every boot of this machine. */
 export function bootId(): string {
-  boot ??= readOrNull("/proc/sys/kernel/random/boot_id")?.trim() ??
+  boot ??=
+    readOrNull("/proc/sys/kernel/random/boot_id")?.trim() ??
     `booted-${Math.round((Date.now() / 1000 - uptime()) / 60)}`;
   return boot;
 }
@@ -61,7 +62,10 @@ export function bootId(): string {
 /** The text of a /proc or /sys file, trimmed; `null` when it is not there or not ours to read. */
 export const kernelText = (path: string): string | null => readOrNull(path)?.trim() ?? null;
 
-export interface FoundProcess { readonly pid: number; readonly start: string }
+export interface FoundProcess {
+  readonly pid: number;
+  readonly start: string;
+}
 
 /**
  * Living processes of the sessions, or with one of the markers (`NAME=value`) in the environment they began with. It

@@ -11,10 +11,20 @@ export type CommandResult =
 /** Runs a short command of the system and takes its output; it is killed when its time is over. */
 export async function runCommand(argv: readonly string[], timeout_ms: number): Promise<CommandResult> {
   try {
-    const child = Bun.spawn([...argv], { stdin: "ignore", stdout: "pipe", stderr: "pipe", timeout: timeout_ms,
-      killSignal: "SIGKILL", cwd: "/", env: { PATH: SYSTEM_PATH, LANG: "C.UTF-8" } });
-    const [out, err, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(),
-      child.exited]);
+    const child = Bun.spawn([...argv], {
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+      timeout: timeout_ms,
+      killSignal: "SIGKILL",
+      cwd: "/",
+      env: { PATH: SYSTEM_PATH, LANG: "C.UTF-8" },
+    });
+    const [out, err, code] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+      child.exited,
+    ]);
     if (child.signalCode !== null) return { is: "failed", why: `${argv[0]} did not end within ${timeout_ms} ms` };
     return { is: "done", code, out, err };
   } catch (error) {
@@ -64,11 +74,19 @@ export function launch(task: TaskProcess, onExit: (exit: ProcessExit) => void): 
   try {
     const stdio: ["ignore", number, number, ...number[]] = ["ignore", open(task.stdout), open(task.stderr)];
     if (task.notes !== null) stdio.push(open(task.notes));
-    const child = Bun.spawn([...task.argv], { stdio, env: { ...task.env }, cwd: task.cwd, detached: true,
+    const child = Bun.spawn([...task.argv], {
+      stdio,
+      env: { ...task.env },
+      cwd: task.cwd,
+      detached: true,
       ...(task.cgroup === null ? {} : { cgroup: task.cgroup }),
-      onExit: (subprocess, code) => onExit({ exit_code: subprocess.signalCode === null ? code : null,
-        signal: subprocess.signalCode === null ? null : signalName(subprocess.signalCode),
-        max_rss_bytes: subprocess.resourceUsage()?.maxRSS ?? null }) });
+      onExit: (subprocess, code) =>
+        onExit({
+          exit_code: subprocess.signalCode === null ? code : null,
+          signal: subprocess.signalCode === null ? null : signalName(subprocess.signalCode),
+          max_rss_bytes: subprocess.resourceUsage()?.maxRSS ?? null,
+        }),
+    });
     return { is: "started", pid: child.pid };
   } catch (error) {
     return couldNot(error, task.argv[0] ?? "");
@@ -80,7 +98,8 @@ export function launch(task: TaskProcess, onExit: (exit: ProcessExit) => void): 
 function couldNot(error: unknown, command: string): Launched {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === "ENOENT") {
-    const why = command.includes("/") ? `${command} is not there (or the interpreter that it names is not)`
+    const why = command.includes("/")
+      ? `${command} is not there (or the interpreter that it names is not)`
       : `the command ${command} is in no directory of PATH`;
     return { is: "failed", code: 127, why };
   }
@@ -108,8 +127,12 @@ export const findCommand = (name: string, path: string, cwd: string): string | n
 /** A process that learns by the end of its input that this one has died; `dismiss` tells it that all is well. */
 export function startCompanion(argv: readonly string[]): { dismiss(): void } | null {
   try {
-    const child = Bun.spawn([...argv], { stdio: ["pipe", "ignore", "ignore"], env: { PATH: SYSTEM_PATH }, cwd: "/",
-      detached: true });
+    const child = Bun.spawn([...argv], {
+      stdio: ["pipe", "ignore", "ignore"],
+      env: { PATH: SYSTEM_PATH },
+      cwd: "/",
+      detached: true,
+    });
     return {
       dismiss: () => {
         void child.stdin.write("done\n");

@@ -23,10 +23,7 @@ export interface CurrentWorkload {
 export const sameSpec = (a: TaskSpec, b: TaskSpec): boolean => canonicalJson(a) === canonicalJson(b);
 
 /** Compares a file with what is there (`null`: no such app): the file's workloads in its order, then what goes. */
-export function diffApp(
-  current: { readonly workloads: readonly CurrentWorkload[] } | null,
-  next: AppDecl,
-): DiffLine[] {
+export function diffApp(current: { readonly workloads: readonly CurrentWorkload[] } | null, next: AppDecl): DiffLine[] {
   const before = new Map((current?.workloads ?? []).map((workload) => [workload.name, workload]));
   const lines = next.workloads.map((workload) => diffWorkload(before.get(workload.name), workload));
   const kept = new Set(next.workloads.map((workload) => workload.name));

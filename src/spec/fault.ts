@@ -58,8 +58,5 @@ export function issuesOf(faults: readonly Fault[], text: string | null, places: 
   if (issues.length <= TEXT_LIMITS.issues) return issues;
   const more = issues.length - TEXT_LIMITS.issues;
   const shown = issues.slice(0, TEXT_LIMITS.issues);
-  return [
-    ...shown,
-    ...shown.slice(-1).map((last) => ({ ...last, path: "", message: `and ${more} more`, hint: null })),
-  ];
+  return [...shown, ...shown.slice(-1).map((last) => ({ ...last, path: "", message: `and ${more} more`, hint: null }))];
 }

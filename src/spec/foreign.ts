@@ -174,6 +174,4 @@ export function foreignKey(key: string): { readonly tool: string; readonly hint:
 
 /** The tables as rows, for the reference. */
 export const foreignRows = (): { tool: string; key: string; hint: string }[] =>
-  Object.entries(TABLES).flatMap(([tool, table]) =>
-    Object.entries(table).map(([key, hint]) => ({ tool, key, hint })),
-  );
+  Object.entries(TABLES).flatMap(([tool, table]) => Object.entries(table).map(([key, hint]) => ({ tool, key, hint })));

@@ -28,8 +28,7 @@ export function readExpression(text: string): Reading<LabelCheck> {
     const [, key = "", word, list = ""] = listed;
     const values = list.split(",").map((value) => value.trim());
     const wrong = values.find((value) => value === "" || !IS_VALUE.test(value));
-    if (wrong !== undefined)
-      return bad(`${quoted(text)} lists ${quoted(wrong)}, which is no value of a label`, SHAPES);
+    if (wrong !== undefined) return bad(`${quoted(text)} lists ${quoted(wrong)}, which is no value of a label`, SHAPES);
     return good({ key, op: word === "in" ? "in" : "not_in", values });
   }
   return bad(`${quoted(text)} is not a label expression`, SHAPES);

@@ -13,8 +13,7 @@ import { readDocument } from "./syntax";
 import { textIssues } from "./text";
 import { readTree } from "./tree";
 
-export type ParsedApp =
-  { readonly ok: true; readonly app: AppDecl } | { readonly ok: false; readonly issues: Issue[] };
+export type ParsedApp = { readonly ok: true; readonly app: AppDecl } | { readonly ok: false; readonly issues: Issue[] };
 export type ParsedJob =
   { readonly ok: true; readonly workload: WorkloadDecl } | { readonly ok: false; readonly issues: Issue[] };
 

@@ -11,10 +11,7 @@ const OWN = new Set(
 
 export function readEnvName(text: string): Reading<string> {
   if (!/^[A-Za-z_][A-Za-z0-9_]{0,255}$/.test(text)) {
-    return bad(
-      `${quoted(text)} is not the name of a variable`,
-      "letters, digits and `_`, not beginning with a digit",
-    );
+    return bad(`${quoted(text)} is not the name of a variable`, "letters, digits and `_`, not beginning with a digit");
   }
   return OWN.has(text) ? bad(`\`${text}\` is set by orch`, "choose another name") : good(text);
 }
@@ -23,9 +20,7 @@ export function readAccount(text: string): Reading<string> {
   if (/^[A-Za-z_][A-Za-z0-9_.@-]{0,63}\$?$/.test(text)) return good(text);
   return bad(
     `${quoted(text)} is not an account's name`,
-    /^\d+(:\d+)?$/.test(text)
-      ? "accounts are found by name, since numbers differ between machines"
-      : "such as `alice`",
+    /^\d+(:\d+)?$/.test(text) ? "accounts are found by name, since numbers differ between machines" : "such as `alice`",
   );
 }
 

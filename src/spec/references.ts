@@ -98,9 +98,7 @@ function afterFaults(entry: Entry, kinds: ReadonlyMap<string, Entry>, entries: r
 
 /** Jobs that wait for themselves, each circle once. Its own stack, since a chain may be long. */
 function cycleFaults(jobs: readonly Entry[]): Fault[] {
-  const next = new Map(
-    jobs.map((job) => [job.name, AFTER_KEYS.flatMap((key) => namesAt(job.fields, key, job.path))]),
-  );
+  const next = new Map(jobs.map((job) => [job.name, AFTER_KEYS.flatMap((key) => namesAt(job.fields, key, job.path))]));
   const state = new Map<string, "open" | "done">();
   const faults: Fault[] = [];
   for (const job of jobs) {

@@ -91,11 +91,7 @@ function countFaults(fields: Fields, path: Path): Fault[] {
   );
   if (bytes > ASK_LIMITS.env_bytes) {
     faults.push(
-      fault(
-        [...path, "env"],
-        `holds ${bytes} bytes, more than ${ASK_LIMITS.env_bytes}`,
-        "put large texts into files",
-      ),
+      fault([...path, "env"], `holds ${bytes} bytes, more than ${ASK_LIMITS.env_bytes}`, "put large texts into files"),
     );
   }
   return faults;

@@ -92,9 +92,7 @@ export const job = block({
     "Jobs that must succeed first; a service's name means: all its replicas run",
     ["prep"],
   ),
-  after_any: key(names("a name or a list of names").prefault([]), "Jobs that must have ended first, however", [
-    "prep",
-  ]),
+  after_any: key(names("a name or a list of names").prefault([]), "Jobs that must have ended first, however", ["prep"]),
   after_failed: key(names("a name or a list of names").prefault([]), "Jobs that must have failed first", ["train"]),
   nodes: key(
     whole(1, ASK_LIMITS.gang_members).prefault(1),

@@ -1,17 +1,7 @@
 // A YAML document as plain values with their places. The schema is walked along, because where it wants a text, a
 // scalar is the text as written: `1.10` stays "1.10" and `yes` stays "yes".
 
-import {
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  type Document,
-  type Node,
-  type Pair,
-  type Scalar,
-  type YAMLMap,
-} from "yaml";
+import { isAlias, isMap, isScalar, isSeq, type Document, type Node, type Pair, type Scalar, type YAMLMap } from "yaml";
 import type { z } from "zod";
 import { fault, placeKey, type Fault, type Places } from "./fault";
 import type { Path } from "./issue";

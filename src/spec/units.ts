@@ -55,8 +55,7 @@ export function readTime(value: string | number): Reading<Ms> {
       `write \`${text}:00\` for hours and minutes, or \`${Number(hours)}m${Number(minutes)}s\``,
     );
   }
-  if (Number(minutes ?? 0) > 59 || Number(seconds ?? 0) > 59)
-    return bad(`${text} has more than 59 minutes or seconds`);
+  if (Number(minutes ?? 0) > 59 || Number(seconds ?? 0) > 59) return bad(`${text} has more than 59 minutes or seconds`);
   return boundedDuration(
     Number(days ?? 0) * DAY_MS +
       Number(hours) * HOUR_MS +
@@ -110,8 +109,7 @@ export function readCpu(value: string | number): Reading<Milli> {
     return bad(`${kindOf(value)} is not a number of cores`.replace("the text ", ""), "such as `2`, `0.5` or `500m`");
   const milli = Math.round(Number(match[1]) * (match[2] === "m" ? 1 : 1_000));
   if (milli < 1) return bad("must be at least `1m`, a thousandth of a core", "leave `cpu` out for the default");
-  if (milli > ASK_LIMITS.cpu_milli)
-    return bad("is more than any machine has", `\`${text}m\` is thousandths of a core`);
+  if (milli > ASK_LIMITS.cpu_milli) return bad("is more than any machine has", `\`${text}m\` is thousandths of a core`);
   return good(milli);
 }
 

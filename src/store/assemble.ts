@@ -30,8 +30,14 @@ export function assembleStore(db: Database, cluster: ClusterRow, parts: StorePar
   // A clock that stands behind what was committed (set back, or an empty battery) counts on from there, never stuck.
   const ahead_ms = Math.max(0, cluster.at_ms - Math.floor(parts.clock()));
   const now = (): Ms => Math.max(live.cluster.at_ms, Math.floor(parts.clock()) + ahead_ms);
-  const committer = createCommitter({ db, live, specs, now, ballast: parts.ballast,
-    beforeWrite: (batch) => parts.keeper.before(batch.cluster) });
+  const committer = createCommitter({
+    db,
+    live,
+    specs,
+    now,
+    ballast: parts.ballast,
+    beforeWrite: (batch) => parts.keeper.before(batch.cluster),
+  });
   const prune = prunerOf(db, specs);
   let open = true;
 
@@ -45,8 +51,13 @@ export function assembleStore(db: Database, cluster: ClusterRow, parts: StorePar
     }
   };
   return {
-    state: live, spec: specs.get, now, history: historyOf(db),
-    commit: committer.commit, onCommit: committer.onCommit, health: committer.health,
+    state: live,
+    spec: specs.get,
+    now,
+    history: historyOf(db),
+    commit: committer.commit,
+    onCommit: committer.onCommit,
+    health: committer.health,
     prune(now_ms, keep) {
       parts.ballast.restore();
       return prune(now_ms, keep);

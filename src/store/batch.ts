@@ -113,7 +113,8 @@ function attempt(waiting: Waiting, below: Layer, revision: number, context: Atte
   const { now_ms, specs, nextEvent } = context;
   const { draft, seal } = draftOn(layer, { actor: waiting.actor, revision, now_ms, specs, nextEvent });
   try {
-    const kept = idempotency === null ? null : context.answers.get(answerKey(idempotency)) ?? context.kept(idempotency);
+    const kept =
+      idempotency === null ? null : (context.answers.get(answerKey(idempotency)) ?? context.kept(idempotency));
     if (idempotency !== null && kept !== null) {
       const value = replay(kept, idempotency);
       return { ...none, outcome: { is: "value", value, revision: kept.revision, replayed: true } };
@@ -126,8 +127,10 @@ function attempt(waiting: Waiting, below: Layer, revision: number, context: Atte
       const size = `${Math.ceil(bytes / 1024 / 1024)} MiB`;
       throw new StorageError("too_large", `one change of ${size} is more than the database takes at once (16 MiB)`);
     }
-    const answer = idempotency === null ? null
-      : { ...idempotency, response: value === undefined ? null : JSON.stringify(value), revision };
+    const answer =
+      idempotency === null
+        ? null
+        : { ...idempotency, response: value === undefined ? null : JSON.stringify(value), revision };
     return { layer, rows, answer, bytes, outcome: { is: "value", value, revision: null, replayed: false } };
   } catch (error) {
     // Handed to who queued the transaction; its layer is dropped, so nothing of it is left.

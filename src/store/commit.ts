@@ -51,18 +51,35 @@ const RESTART_HINT = "restart the server; when that does not help: orch restore 
 
 export function createCommitter(context: CommitterContext): Committer {
   const { db, live, ballast } = context;
-  const desk: Desk = { context, writer: writerOf(db), kept: answersIn(db), queue: [], listeners: new Set(),
-    condition: { is: "open" }, scheduled: false, alone: 0 };
+  const desk: Desk = {
+    context,
+    writer: writerOf(db),
+    kept: answersIn(db),
+    queue: [],
+    listeners: new Set(),
+    condition: { is: "open" },
+    scheduled: false,
+    alone: 0,
+  };
   return {
     commit<T>(actor: string, transact: (draft: Draft) => T, idempotency?: Idempotency): Promise<Committed<T>> {
       const refused = refusal(desk);
       if (refused !== null) return Promise.reject(refused);
       return new Promise((resolve, reject) => {
-        desk.queue.push({ actor, transact, idempotency: idempotency ?? null, settle(outcome) {
-          if (outcome.is === "error") reject(outcome.error);
-          else resolve({ value: outcome.value as T, replayed: outcome.replayed,
-            revision: outcome.revision ?? live.cluster.revision });
-        } });
+        desk.queue.push({
+          actor,
+          transact,
+          idempotency: idempotency ?? null,
+          settle(outcome) {
+            if (outcome.is === "error") reject(outcome.error);
+            else
+              resolve({
+                value: outcome.value as T,
+                replayed: outcome.replayed,
+                revision: outcome.revision ?? live.cluster.revision,
+              });
+          },
+        });
         schedule(desk);
       });
     },
@@ -73,6 +90,8 @@ export function createCommitter(context: CommitterContext): Committer {
     },
     health(): Health {
       if (desk.condition.is === "failed") return { is: "failed", why: desk.condition.why };
+      // Asked before new work is taken: the first to ask after room was made takes it back.
+      if (!ballast.there()) ballast.restore();
       return ballast.there() ? { is: "ok" } : { is: "low", why: "the disk of the data directory is almost full" };
     },
     close() {
@@ -84,7 +103,8 @@ export function createCommitter(context: CommitterContext): Committer {
 
 function refusal({ condition }: Desk): StorageError | null {
   if (condition.is === "open") return null;
-  return condition.is === "closed" ? new StorageError("storage_failed", "the server is stopping")
+  return condition.is === "closed"
+    ? new StorageError("storage_failed", "the server is stopping")
     : new StorageError("storage_failed", condition.why, RESTART_HINT);
 }
 
@@ -148,9 +168,14 @@ function onFailure(desk: Desk, failure: Failure, { outcomes }: Built): void {
   if (failure.is === "fatal") {
     desk.condition = { is: "failed", why: `the database failed (${failure.message}); nothing more is written` };
   }
-  const error = failure.is === "full" ? new StorageError("storage_full", "no space is left for the database", FULL_HINT)
-    : new StorageError("storage_failed", `the database refused the change (${failure.message})`,
-      failure.is === "fatal" ? RESTART_HINT : null);
+  const error =
+    failure.is === "full"
+      ? new StorageError("storage_full", "no space is left for the database", FULL_HINT)
+      : new StorageError(
+          "storage_failed",
+          `the database refused the change (${failure.message})`,
+          failure.is === "fatal" ? RESTART_HINT : null,
+        );
   for (const { waiting } of outcomes) waiting.settle({ is: "error", error });
 }
 
@@ -164,7 +189,9 @@ function publish({ context, listeners }: Desk, batch: Batch): void {
       listener(batch.cluster.revision, changes);
     } catch (error) {
       // A bug of the listener's. What is durable must be answered first; the bug ends the process after that.
-      queueMicrotask(() => { throw error; });
+      queueMicrotask(() => {
+        throw error;
+      });
     }
   }
 }

@@ -51,7 +51,8 @@ function look(db: Database, folder: string, thorough: boolean): Inspected {
   const tables = db.query<{ name: string }, []>("select name from sqlite_schema where type = 'table'").all();
   const schema = schemaOf(db);
   if (schema === null) {
-    return tables.every(({ name }) => name === "__drizzle_migrations") ? { is: "blank" }
+    return tables.every(({ name }) => name === "__drizzle_migrations")
+      ? { is: "blank" }
       : { is: "corrupt", why: "it is a database of another program" };
   }
   const known = knownSchemas(folder);

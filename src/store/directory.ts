@@ -14,8 +14,18 @@ export interface Refusal {
 }
 
 export type RefusalCode =
-  | "held" | "network" | "not_private" | "not_writable" | "corrupt" | "newer" | "old_copy" | "other_host" | "missing"
-  | "bad_source" | "migration" | "runtime";
+  | "held"
+  | "network"
+  | "not_private"
+  | "not_writable"
+  | "corrupt"
+  | "newer"
+  | "old_copy"
+  | "other_host"
+  | "missing"
+  | "bad_source"
+  | "migration"
+  | "runtime";
 
 export function refuse(code: RefusalCode, message: string, hint: string): Refusal {
   return { ok: false, code, message, hint };

@@ -27,21 +27,30 @@ export function layerOver(below: State): Layer {
   const changes = new Map<string, Change>();
   let cluster: ClusterRow | null = null;
 
-  const state = { get cluster() { return cluster ?? below.cluster; } };
+  const state = {
+    get cluster() {
+      return cluster ?? below.cluster;
+    },
+  };
   for (const table of LIVE_TABLES) {
     // A table without changes is the map below itself: reading it costs nothing more.
     Object.defineProperty(state, table, { enumerable: true, get: () => overlays.get(table)?.view ?? below[table] });
   }
   return {
-    state: state as State, changes,
-    get cluster() { return cluster; },
+    state: state as State,
+    changes,
+    get cluster() {
+      return cluster;
+    },
     put(change) {
       if (change.table === "cluster") {
         cluster = change.row;
         return;
       }
-      assert(change.row === null || keyOf(change.table, change.row) === change.key,
-        `a row of ${change.table} is put under the key ${change.key}, which is not its own`);
+      assert(
+        change.row === null || keyOf(change.table, change.row) === change.key,
+        `a row of ${change.table} is put under the key ${change.key}, which is not its own`,
+      );
       changes.set(`${change.table}/${change.key}`, change);
       if (!isLive(change.table)) return;
       let overlay = overlays.get(change.table);
@@ -93,7 +102,10 @@ export function draftOn(layer: Layer, facts: DraftFacts): { readonly draft: Draf
     }
   };
   const draft: Draft = {
-    state: layer.state, revision: facts.revision, now_ms: facts.now_ms, put,
+    state: layer.state,
+    revision: facts.revision,
+    now_ms: facts.now_ms,
+    put,
     putSpec(spec) {
       const hash = facts.specs.hashOf(spec);
       if (facts.specs.add(hash, spec)) put([{ table: "specs", key: hash, row: { hash, spec } }]);
@@ -108,13 +120,22 @@ export function draftOn(layer: Layer, facts: DraftFacts): { readonly draft: Draf
       return cluster.next_run;
     },
   };
-  return { draft, seal: () => { sealed = true; } };
+  return {
+    draft,
+    seal: () => {
+      sealed = true;
+    },
+  };
 }
 
 /** Who the cluster is and how far it has come is not a transaction's to say. */
 function assertSameCluster(now: ClusterRow, next: ClusterRow): void {
-  assert(next.cluster_id === now.cluster_id && next.timeline === now.timeline && next.epoch === now.epoch,
-    "a transaction changes the cluster's identity");
-  assert(next.next_run >= now.next_run && next.next_ordinal >= now.next_ordinal,
-    "a transaction takes numbers back that were given");
+  assert(
+    next.cluster_id === now.cluster_id && next.timeline === now.timeline && next.epoch === now.epoch,
+    "a transaction changes the cluster's identity",
+  );
+  assert(
+    next.next_run >= now.next_run && next.next_ordinal >= now.next_ordinal,
+    "a transaction takes numbers back that were given",
+  );
 }

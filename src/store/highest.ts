@@ -22,9 +22,7 @@ export interface Highest {
 }
 
 export type HighestRead =
-  | { readonly is: "known"; readonly highest: Highest }
-  | { readonly is: "none" }
-  | { readonly is: "unreadable" };
+  { readonly is: "known"; readonly highest: Highest } | { readonly is: "none" } | { readonly is: "unreadable" };
 
 export function readHighest(dir: string): HighestRead {
   const file = join(dir, FILE);
@@ -32,8 +30,14 @@ export function readHighest(dir: string): HighestRead {
   const text = readFileSync(file, "utf8");
   try {
     const { cluster_id, timeline, epoch, revision, next_run, host } = JSON.parse(text) as Partial<Highest>;
-    if (typeof cluster_id !== "string" || typeof timeline !== "string" || typeof epoch !== "number" ||
-      typeof revision !== "number" || typeof next_run !== "number") return { is: "unreadable" };
+    if (
+      typeof cluster_id !== "string" ||
+      typeof timeline !== "string" ||
+      typeof epoch !== "number" ||
+      typeof revision !== "number" ||
+      typeof next_run !== "number"
+    )
+      return { is: "unreadable" };
     return { is: "known", highest: { cluster_id, timeline, epoch, revision, next_run, host: host ?? null } };
   } catch (error) {
     if (error instanceof SyntaxError) return { is: "unreadable" };
@@ -85,5 +89,6 @@ export function mismatch(highest: Highest, cluster: ClusterRow): string | null {
   if (cluster.epoch > highest.epoch) return null;
   if (cluster.timeline !== highest.timeline) return "it is of another timeline of this cluster";
   return cluster.revision < highest.revision
-    ? `it ends at revision ${cluster.revision}, this directory has seen revision ${highest.revision}` : null;
+    ? `it ends at revision ${cluster.revision}, this directory has seen revision ${highest.revision}`
+    : null;
 }

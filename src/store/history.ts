@@ -25,9 +25,13 @@ export function historyOf(database: Database): History {
   return {
     task(uid_or_prefix) {
       if (uid_or_prefix === "") return null;
-      const found = db.select(taskFields).from(ended_tasks)
+      const found = db
+        .select(taskFields)
+        .from(ended_tasks)
         .where(and(gte(ended_tasks.uid, uid_or_prefix), lt(ended_tasks.uid, uid_or_prefix + BEHIND)))
-        .orderBy(ended_tasks.uid).limit(2).all();
+        .orderBy(ended_tasks.uid)
+        .limit(2)
+        .all();
       // Two with the same beginning: neither was meant for certain.
       const [first, second] = found;
       return first !== undefined && (second === undefined || first.uid === uid_or_prefix) ? first : null;
@@ -39,8 +43,13 @@ export function historyOf(database: Database): History {
         run === undefined ? undefined : eq(ended_tasks.run, run),
         since_ms === undefined ? undefined : gte(ended_tasks.archived_ms, since_ms),
       ];
-      return db.select(taskFields).from(ended_tasks).where(and(...wanted))
-        .orderBy(desc(ended_tasks.archived_ms), desc(ended_tasks.uid)).limit(bounded(limit)).all();
+      return db
+        .select(taskFields)
+        .from(ended_tasks)
+        .where(and(...wanted))
+        .orderBy(desc(ended_tasks.archived_ms), desc(ended_tasks.uid))
+        .limit(bounded(limit))
+        .all();
     },
     run(run_or_uid) {
       const wanted = typeof run_or_uid === "number" ? eq(ended_runs.run, run_or_uid) : eq(ended_runs.uid, run_or_uid);
@@ -49,15 +58,23 @@ export function historyOf(database: Database): History {
     runs({ project, user, since_ms, before_run, limit }) {
       // By time first: what ended since then is few, and the order is by number.
       const since = gte(ended_runs.archived_ms, since_ms ?? 0);
-      const recent = since_ms === undefined ? undefined
-        : inArray(ended_runs.uid, db.select({ uid: ended_runs.uid }).from(ended_runs).where(since));
-      const wanted: (SQL | undefined)[] = [recent,
+      const recent =
+        since_ms === undefined
+          ? undefined
+          : inArray(ended_runs.uid, db.select({ uid: ended_runs.uid }).from(ended_runs).where(since));
+      const wanted: (SQL | undefined)[] = [
+        recent,
         project === undefined ? undefined : eq(ended_runs.project, project),
         user === undefined ? undefined : eq(ended_runs.user, user),
         before_run === undefined ? undefined : lt(ended_runs.run, before_run),
       ];
-      return db.select(runFields).from(ended_runs).where(and(...wanted))
-        .orderBy(desc(ended_runs.run)).limit(bounded(limit)).all();
+      return db
+        .select(runFields)
+        .from(ended_runs)
+        .where(and(...wanted))
+        .orderBy(desc(ended_runs.run))
+        .limit(bounded(limit))
+        .all();
     },
     events({ object, since_ms, before_id, limit }) {
       const wanted: (SQL | undefined)[] = [
@@ -65,7 +82,13 @@ export function historyOf(database: Database): History {
         since_ms === undefined ? undefined : gte(events.id, eventIdFrom(since_ms)),
         before_id === undefined ? undefined : lt(events.id, before_id),
       ];
-      return db.select().from(events).where(and(...wanted)).orderBy(desc(events.id)).limit(bounded(limit)).all();
+      return db
+        .select()
+        .from(events)
+        .where(and(...wanted))
+        .orderBy(desc(events.id))
+        .limit(bounded(limit))
+        .all();
     },
     hasEnded: (uid) => ended.get(uid) !== null,
     hasGrave: (uid) => grave.get(uid) !== null,

@@ -32,6 +32,7 @@ export function replay(kept: KeptAnswer, asked: Idempotency): unknown {
 /** Reads kept answers from the database. */
 export function answersIn(db: Database): (asked: Idempotency) => KeptAnswer | null {
   const select = db.query<KeptAnswer, [string, string]>(
-    "select principal, key, request_hash, response, revision from idempotency where principal = ? and key = ?");
+    "select principal, key, request_hash, response, revision from idempotency where principal = ? and key = ?",
+  );
   return (asked) => select.get(asked.principal, asked.key);
 }

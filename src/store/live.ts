@@ -1,12 +1,31 @@
 // The live maps: what is loaded into memory and planned on. One function changes them, for commits and for tests alike.
 
 import type {
-  AppRow, Change, ClusterRow, NodeRow, RestingPort, RunRow, SlotRow, State, TaskRow, TokenRow, UserRow, WorkloadRow,
+  AppRow,
+  Change,
+  ClusterRow,
+  NodeRow,
+  RestingPort,
+  RunRow,
+  SlotRow,
+  State,
+  TaskRow,
+  TokenRow,
+  UserRow,
+  WorkloadRow,
 } from "../core/model";
 
 /** The tables that are held in memory. */
 export const LIVE_TABLES = [
-  "nodes", "apps", "workloads", "runs", "slots", "tasks", "ports", "users", "tokens",
+  "nodes",
+  "apps",
+  "workloads",
+  "runs",
+  "slots",
+  "tasks",
+  "ports",
+  "users",
+  "tokens",
 ] as const;
 export type LiveTable = (typeof LIVE_TABLES)[number];
 
@@ -28,8 +47,18 @@ export function isLive(table: Change["table"]): table is LiveTable {
 }
 
 export function emptyState(cluster: ClusterRow): LiveState {
-  return { cluster, nodes: new Map(), apps: new Map(), workloads: new Map(), runs: new Map(), slots: new Map(),
-    tasks: new Map(), ports: new Map(), users: new Map(), tokens: new Map() };
+  return {
+    cluster,
+    nodes: new Map(),
+    apps: new Map(),
+    workloads: new Map(),
+    runs: new Map(),
+    slots: new Map(),
+    tasks: new Map(),
+    ports: new Map(),
+    users: new Map(),
+    tokens: new Map(),
+  };
 }
 
 /** Applies after-images to the live maps, in place. Rows that only history keeps pass by. */

@@ -16,8 +16,9 @@ const COPY_MARK = ".before-";
 
 /** Where the migrations lie: beside the program in the binary, at the root of the tree in the source. */
 export function migrationsFolder(): string {
-  const found = [join(import.meta.dir, "migrations"), join(import.meta.dir, "..", "..", "migrations")]
-    .find((dir) => existsSync(join(dir, "meta", "_journal.json")));
+  const found = [join(import.meta.dir, "migrations"), join(import.meta.dir, "..", "..", "migrations")].find((dir) =>
+    existsSync(join(dir, "meta", "_journal.json")),
+  );
   assert(found !== undefined, "the program was built without its migrations");
   return found;
 }
@@ -72,8 +73,11 @@ export function copyBefore(db: Database, file: string, now_ms: Ms): string {
 /** The copies that were taken before migrations, newest first. */
 export function copiesOf(file: string): string[] {
   const mark = basename(file) + COPY_MARK;
-  return readdirSync(dirname(file)).filter((name) => name.startsWith(mark) && !name.endsWith(".new")).toSorted()
-    .toReversed().map((name) => join(dirname(file), name));
+  return readdirSync(dirname(file))
+    .filter((name) => name.startsWith(mark) && !name.endsWith(".new"))
+    .toSorted()
+    .toReversed()
+    .map((name) => join(dirname(file), name));
 }
 
 /** `20261123T225900Z`, for names of files. */

@@ -36,8 +36,7 @@ export interface OpenOptions {
 
 export type OpenedStore =
   /** `notices`: what was put right or should be known, for the operator. */
-  | { readonly ok: true; readonly store: Store; readonly notices: readonly string[] }
-  | Refusal;
+  { readonly ok: true; readonly store: Store; readonly notices: readonly string[] } | Refusal;
 
 export const DATABASE = "orch.db";
 export const LOCK = "lock";
@@ -82,10 +81,15 @@ export function own(dir: string, now_ms: Ms): { readonly ok: true; readonly rele
 }
 
 function held(dir: string, holder: LockHolder | null): Refusal {
-  const who = holder === null ? "a process that left no note"
-    : `process ${holder.pid} on ${holder.host}, since ${new Date(holder.since_ms).toISOString()}`;
-  return refuse("held", `${dir} is in use by another server: ${who}`,
-    "stop that one, or use another directory with --data DIR");
+  const who =
+    holder === null
+      ? "a process that left no note"
+      : `process ${holder.pid} on ${holder.host}, since ${new Date(holder.since_ms).toISOString()}`;
+  return refuse(
+    "held",
+    `${dir} is in use by another server: ${who}`,
+    "stop that one, or use another directory with --data DIR",
+  );
 }
 
 interface Owned extends OpenOptions {
@@ -123,8 +127,11 @@ function openOwned(options: Owned): OpenedStore {
   } catch (error) {
     db?.close();
     if (codeOf(error) === null) throw error;
-    return refuse("not_writable", `${file} cannot be written: ${(error as Error).message}`,
-      "free space or permissions are missing; what was there is unchanged");
+    return refuse(
+      "not_writable",
+      `${file} cannot be written: ${(error as Error).message}`,
+      "free space or permissions are missing; what was there is unchanged",
+    );
   }
 }
 
@@ -132,8 +139,11 @@ export function notMigrated(file: string, failure: Failure): Refusal {
   if (failure.is === "full") {
     return refuse("not_writable", `no space is left to migrate ${file}`, "free some; nothing was changed");
   }
-  return refuse("migration", `${file} could not be brought to this version: ${failure.message}`,
-    "nothing was changed; go on with the version that wrote it, and report this");
+  return refuse(
+    "migration",
+    `${file} could not be brought to this version: ${failure.message}`,
+    "nothing was changed; go on with the version that wrote it, and report this",
+  );
 }
 
 /** Why the database that was found must not be used. */
@@ -141,23 +151,42 @@ function judge(file: string, found: Inspected, highest: HighestRead, host: strin
   switch (found.is) {
     case "absent":
     case "blank":
-      return highest.is === "none" ? null : refuse("missing", `${file} is gone, but this directory has had one`,
-        `${RESTORE_HINT}; to begin an empty cluster instead, remove highest.json`);
+      return highest.is === "none"
+        ? null
+        : refuse(
+            "missing",
+            `${file} is gone, but this directory has had one`,
+            `${RESTORE_HINT}; to begin an empty cluster instead, remove highest.json`,
+          );
     case "corrupt": {
       const newest = copiesOf(file)[0];
-      return refuse("corrupt", `${file} is damaged: ${found.why}`,
-        `nothing was changed; ${RESTORE_HINT}${newest === undefined ? "" : ` (the newest copy here is ${newest})`}`);
+      return refuse(
+        "corrupt",
+        `${file} is damaged: ${found.why}`,
+        `nothing was changed; ${RESTORE_HINT}${newest === undefined ? "" : ` (the newest copy here is ${newest})`}`,
+      );
     }
     case "newer":
-      return refuse("newer", `${file} was written by a newer orch, of ${timeStamp(found.made_ms)} or later`,
-        "nothing was changed; use that version, or restore a copy from before the upgrade");
+      return refuse(
+        "newer",
+        `${file} was written by a newer orch, of ${timeStamp(found.made_ms)} or later`,
+        "nothing was changed; use that version, or restore a copy from before the upgrade",
+      );
     case "ours": {
       const why = highest.is === "known" ? mismatch(highest.highest, found.cluster) : null;
-      if (why !== null) return refuse("old_copy", `${file} is not the newest database of this directory: ${why}`,
-        "nothing was changed; only this brings an older copy back: orch restore FILE");
-      return found.host === null || host === null || found.host === host ? null
-        : refuse("other_host", `${file} belongs to another machine (${found.host})`,
-          "nothing was changed; move a cluster to this machine with: orch restore FILE");
+      if (why !== null)
+        return refuse(
+          "old_copy",
+          `${file} is not the newest database of this directory: ${why}`,
+          "nothing was changed; only this brings an older copy back: orch restore FILE",
+        );
+      return found.host === null || host === null || found.host === host
+        ? null
+        : refuse(
+            "other_host",
+            `${file} belongs to another machine (${found.host})`,
+            "nothing was changed; move a cluster to this machine with: orch restore FILE",
+          );
     }
   }
 }
@@ -167,15 +196,23 @@ function raiseEpoch(db: Database, options: OpenOptions, host: string | null): Cl
   const now_ms = Math.floor(options.clock());
   const uid = (): string => Buffer.from(options.random(16)).toString("hex");
   const raise = db.transaction(() => {
-    db.query(`insert into home (key, host) values ('home', ?1)
-      on conflict (key) do update set host = coalesce(?1, host)`).run(host);
+    db.query(
+      `insert into home (key, host) values ('home', ?1)
+      on conflict (key) do update set host = coalesce(?1, host)`,
+    ).run(host);
     if (loadCluster(db) === null) {
-      db.query(`insert into cluster
+      db.query(
+        `insert into cluster
         (key, cluster_id, timeline, epoch, revision, next_run, next_ordinal, at_ms, recovering)
-        values ('cluster', ?, ?, 1, 1, 1, 1, ?, null)`).run(uid(), uid(), now_ms);
+        values ('cluster', ?, ?, 1, 1, 1, 1, ?, null)`,
+      ).run(uid(), uid(), now_ms);
     } else {
-      const raised = db.query(`update cluster
-        set epoch = epoch + 1, revision = revision + 1, at_ms = max(at_ms, ?)`).run(now_ms);
+      const raised = db
+        .query(
+          `update cluster
+        set epoch = epoch + 1, revision = revision + 1, at_ms = max(at_ms, ?)`,
+        )
+        .run(now_ms);
       assert(raised.changes === 1, "the database has more than one cluster");
     }
   });

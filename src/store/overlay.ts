@@ -15,7 +15,7 @@ export function overlayOf<V>(base: ReadonlyMap<string, V>): Overlay<V> {
 
   const get = (key: string): V | undefined => {
     const patched = patch.get(key);
-    return patched === undefined ? base.get(key) : patched ?? undefined;
+    return patched === undefined ? base.get(key) : (patched ?? undefined);
   };
   const has = (key: string): boolean => {
     const patched = patch.get(key);
@@ -37,8 +37,14 @@ export function overlayOf<V>(base: ReadonlyMap<string, V>): Overlay<V> {
   }
 
   const view: ReadonlyMap<string, V> = {
-    get, has, entries, keys, values,
-    get size() { return size; },
+    get,
+    has,
+    entries,
+    keys,
+    values,
+    get size() {
+      return size;
+    },
     [Symbol.iterator]: entries,
     forEach(callback, self) {
       for (const [key, value] of entries()) callback.call(self, value, key, view);

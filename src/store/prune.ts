@@ -17,9 +17,11 @@ const NAMES_SPECS = ["workloads", "runs", "tasks", "versions", "ended_runs", "en
 /** Removes what `keep` does not cover. It is not a commit: live state, revision and watchers do not change by it. */
 export function prunerOf(db: Database, specs: Specs): Store["prune"] {
   // Rows come and go in the order of their rowid, so the surplus is found without counting or reading what stays.
-  const surplusOf = (table: "ended_tasks" | "ended_runs" | "events") => db.query(`delete from ${table} where rowid in
+  const surplusOf = (table: "ended_tasks" | "ended_runs" | "events") =>
+    db.query(`delete from ${table} where rowid in
     (select rowid from ${table} where rowid <= (select max(rowid) from ${table}) - ? order by rowid limit ${PIECE})`);
-  const agedOf = (table: "ended_tasks" | "ended_runs") => db.query(`delete from ${table} where rowid in
+  const agedOf = (table: "ended_tasks" | "ended_runs") =>
+    db.query(`delete from ${table} where rowid in
     (select rowid from ${table} where archived_ms < ? order by archived_ms limit ${PIECE})`);
   const ended = {
     tasks: { aged: agedOf("ended_tasks"), surplus: surplusOf("ended_tasks") },
@@ -27,8 +29,11 @@ export function prunerOf(db: Database, specs: Specs): Store["prune"] {
   };
   const versions = db.query(`delete from versions where key in (select key from versions
     where at_ms < ? and workload_uid not in (select uid from workloads) limit ${PIECE})`);
-  const events = { surplus: surplusOf("events"), aged: db.query(`delete from events where rowid in
-    (select rowid from events where id < ? order by id limit ${PIECE})`) };
+  const events = {
+    surplus: surplusOf("events"),
+    aged: db.query(`delete from events where rowid in
+    (select rowid from events where id < ? order by id limit ${PIECE})`),
+  };
   const answers = db.query(`delete from idempotency where rowid in
     (select rowid from idempotency where at_ms < ? order by at_ms limit ${PIECE})`);
   const unused = db.query(`delete from specs where hash in (select hash from specs where hash not in
@@ -39,13 +44,20 @@ export function prunerOf(db: Database, specs: Specs): Store["prune"] {
   const piece = (now_ms: Ms, keep: Retention): { removed: number; more: boolean } => {
     const ended_ms = now_ms - keep.ended_age_ms;
     const named = [
-      ended.tasks.aged.run(ended_ms), ended.tasks.surplus.run(keep.ended_tasks), ended.runs.aged.run(ended_ms),
-      ended.runs.surplus.run(keep.ended_runs), versions.run(ended_ms),
+      ended.tasks.aged.run(ended_ms),
+      ended.tasks.surplus.run(keep.ended_tasks),
+      ended.runs.aged.run(ended_ms),
+      ended.runs.surplus.run(keep.ended_runs),
+      versions.run(ended_ms),
     ].map(({ changes }) => changes);
-    const gone = [...named, ...[
-      events.aged.run(eventIdFrom(now_ms - keep.events_age_ms)), events.surplus.run(keep.events),
-      answers.run(now_ms - ANSWER_KEPT_MS),
-    ].map(({ changes }) => changes)];
+    const gone = [
+      ...named,
+      ...[
+        events.aged.run(eventIdFrom(now_ms - keep.events_age_ms)),
+        events.surplus.run(keep.events),
+        answers.run(now_ms - ANSWER_KEPT_MS),
+      ].map(({ changes }) => changes),
+    ];
     if (named.some((count) => count > 0)) specsDue = true;
     let more = gone.some((count) => count >= PIECE);
     if (!more && specsDue) {

@@ -29,8 +29,12 @@ export type RestoreOptions = OpenOptions & { readonly from: string };
 
 export type Restored =
   /** `set_aside`: where the database that was there lies now. */
-  | { readonly ok: true; readonly cluster: ClusterRow; readonly set_aside: readonly string[];
-      readonly notices: readonly string[] }
+  | {
+      readonly ok: true;
+      readonly cluster: ClusterRow;
+      readonly set_aside: readonly string[];
+      readonly notices: readonly string[];
+    }
   | Refusal;
 
 /** Makes the database `from` the one of `dir`, whose server must be stopped. Refused, it changes nothing. */
@@ -51,12 +55,22 @@ export function restoreDatabase(options: RestoreOptions): Restored {
     const set_aside = exchange(dir, staging, stamp);
     const { cluster_id, timeline, epoch, revision, next_run } = staged.cluster;
     writeHighest(dir, { cluster_id, timeline, epoch, revision, next_run, host: hostOf(options) });
-    return { ok: true, cluster: staged.cluster, set_aside, notices: [...prepared.notices,
-      "tokens that were revoked after this copy was made are valid again: orch token ls"] };
+    return {
+      ok: true,
+      cluster: staged.cluster,
+      set_aside,
+      notices: [
+        ...prepared.notices,
+        "tokens that were revoked after this copy was made are valid again: orch token ls",
+      ],
+    };
   } catch (error) {
     if (codeOf(error) === null) throw error;
-    return refuse("not_writable", `the copy could not be brought back: ${(error as Error).message}`,
-      "free space or permissions are missing; start again with: orch restore FILE");
+    return refuse(
+      "not_writable",
+      `the copy could not be brought back: ${(error as Error).message}`,
+      "free space or permissions are missing; start again with: orch restore FILE",
+    );
   } finally {
     rmSync(staging, { recursive: true, force: true });
     owned.release();
@@ -82,8 +96,11 @@ function stage(options: RestoreOptions, staging: string): Staged | Refusal {
 
   const source = inspect(file, folder, true);
   if (source.is === "newer") {
-    return refuse("newer", `${from} was written by a newer orch, of ${timeStamp(source.made_ms)} or later`,
-      "use that version");
+    return refuse(
+      "newer",
+      `${from} was written by a newer orch, of ${timeStamp(source.made_ms)} or later`,
+      "use that version",
+    );
   }
   if (source.is !== "ours") {
     const why = source.is === "corrupt" ? source.why : "it is empty";
@@ -92,8 +109,11 @@ function stage(options: RestoreOptions, staging: string): Staged | Refusal {
   const known = knownOf(dir, folder);
   const stranger = known.find((one) => one.cluster_id !== source.cluster.cluster_id);
   if (stranger !== undefined) {
-    return refuse("bad_source", `${from} is of another cluster than ${dir}`,
-      "restore it into an empty directory: --data DIR");
+    return refuse(
+      "bad_source",
+      `${from} is of another cluster than ${dir}`,
+      "restore it into an empty directory: --data DIR",
+    );
   }
   const db = connect(file);
   try {
@@ -125,14 +145,28 @@ function mark(db: Database, options: RestoreOptions, known: readonly Known[]): C
   const at_ms = Math.max(before.at_ms, Math.floor(options.clock()));
   const revision = highest("revision") + 1;
   const write = db.transaction(() => {
-    const nodes = db.query<{ id: string }, []>("select id from nodes order by id").all().map((row) => row.id);
+    const nodes = db
+      .query<{ id: string }, []>("select id from nodes order by id")
+      .all()
+      .map((row) => row.id);
     db.query("update cluster set timeline = ?, epoch = ?, revision = ?, next_run = ?, at_ms = ?, recovering = ?").run(
-      timeline, highest("epoch") + 1, revision, highest("next_run") + RUN_GAP, at_ms,
-      nodes.length === 0 ? null : JSON.stringify(nodes));
+      timeline,
+      highest("epoch") + 1,
+      revision,
+      highest("next_run") + RUN_GAP,
+      at_ms,
+      nodes.length === 0 ? null : JSON.stringify(nodes),
+    );
     db.query("update home set host = ?").run(hostOf(options));
     const event = db.query("insert into events (id, at_ms, actor, verb, object, detail) values (?, ?, ?, ?, ?, ?)");
-    event.run(eventId(at_ms, revision, 0), at_ms, "orch restore", "restore", "cluster",
-      `from ${options.from}, whose last change was at ${new Date(before.at_ms).toISOString()}`);
+    event.run(
+      eventId(at_ms, revision, 0),
+      at_ms,
+      "orch restore",
+      "restore",
+      "cluster",
+      `from ${options.from}, whose last change was at ${new Date(before.at_ms).toISOString()}`,
+    );
   });
   write.immediate();
   const after = loadCluster(db);

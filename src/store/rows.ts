@@ -4,8 +4,20 @@ import { getTableColumns } from "drizzle-orm";
 import { getTableConfig } from "drizzle-orm/sqlite-core";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
 import type {
-  AppRow, Change, ClusterRow, EventRow, GraveRow, NodeRow, RestingPort, RunRow, SlotRow, TaskRow, TokenRow, UserRow,
-  VersionRow, WorkloadRow,
+  AppRow,
+  Change,
+  ClusterRow,
+  EventRow,
+  GraveRow,
+  NodeRow,
+  RestingPort,
+  RunRow,
+  SlotRow,
+  TaskRow,
+  TokenRow,
+  UserRow,
+  VersionRow,
+  WorkloadRow,
 } from "../core/model";
 import type { Ms } from "../core/units";
 import { AssertionError } from "../core/assert";
@@ -37,30 +49,48 @@ function rowTable(name: TableName, table: SQLiteTable): RowTable {
   const all = Object.values(getTableColumns(table));
   const key = all.find((column) => column.primary)?.name ?? "";
   const own = all.filter((column) => column.name !== "archived_ms" && !(name === "cluster" && column.name === "key"));
-  const columns = own
-    .map((column): Column => ({ name: column.name,
-      kind: column.dataType === "json" ? "json" : column.dataType === "boolean" ? "flag" : "plain" }));
+  const columns = own.map((column): Column => ({
+    name: column.name,
+    kind: column.dataType === "json" ? "json" : column.dataType === "boolean" ? "flag" : "plain",
+  }));
   const archived = all.some((column) => column.name === "archived_ms");
-  const names = [...columns.map((column) => column.name), ...(archived ? ["archived_ms"] : []),
-    ...(name === "cluster" ? ["key"] : [])];
+  const names = [
+    ...columns.map((column) => column.name),
+    ...(archived ? ["archived_ms"] : []),
+    ...(name === "cluster" ? ["key"] : []),
+  ];
   const sets = names.filter((column) => column !== key).map((column) => `"${column}" = excluded."${column}"`);
   const { name: sqlName } = getTableConfig(table);
-  return { name, key, columns, archived,
-    upsert: `insert into "${sqlName}" (${names.map((column) => `"${column}"`).join(", ")}) ` +
+  return {
+    name,
+    key,
+    columns,
+    archived,
+    upsert:
+      `insert into "${sqlName}" (${names.map((column) => `"${column}"`).join(", ")}) ` +
       `values (${names.map(() => "?").join(", ")}) on conflict ("${key}") do update set ${sets.join(", ")}`,
-    remove: `delete from "${sqlName}" where "${key}" = ?` };
+    remove: `delete from "${sqlName}" where "${key}" = ?`,
+  };
 }
 
 /** The tables that a change may name. */
 export const ROW_TABLES: { readonly [N in TableName]: RowTable } = {
-  cluster: rowTable("cluster", tables.cluster), nodes: rowTable("nodes", tables.nodes),
-  apps: rowTable("apps", tables.apps), workloads: rowTable("workloads", tables.workloads),
-  runs: rowTable("runs", tables.runs), slots: rowTable("slots", tables.slots), tasks: rowTable("tasks", tables.tasks),
-  ports: rowTable("ports", tables.ports), users: rowTable("users", tables.users),
+  cluster: rowTable("cluster", tables.cluster),
+  nodes: rowTable("nodes", tables.nodes),
+  apps: rowTable("apps", tables.apps),
+  workloads: rowTable("workloads", tables.workloads),
+  runs: rowTable("runs", tables.runs),
+  slots: rowTable("slots", tables.slots),
+  tasks: rowTable("tasks", tables.tasks),
+  ports: rowTable("ports", tables.ports),
+  users: rowTable("users", tables.users),
   tokens: rowTable("tokens", tables.tokens),
-  specs: rowTable("specs", tables.specs), ended_tasks: rowTable("ended_tasks", tables.ended_tasks),
-  ended_runs: rowTable("ended_runs", tables.ended_runs), versions: rowTable("versions", tables.versions),
-  graves: rowTable("graves", tables.graves), events: rowTable("events", tables.events),
+  specs: rowTable("specs", tables.specs),
+  ended_tasks: rowTable("ended_tasks", tables.ended_tasks),
+  ended_runs: rowTable("ended_runs", tables.ended_runs),
+  versions: rowTable("versions", tables.versions),
+  graves: rowTable("graves", tables.graves),
+  events: rowTable("events", tables.events),
 };
 
 /** A row's key, read from the row itself. */

@@ -59,9 +59,7 @@ export interface Store {
   close(): void;
 }
 
-export type Health =
-  | { readonly is: "ok" }
-  | { readonly is: "low" | "failed"; readonly why: string };
+export type Health = { readonly is: "ok" } | { readonly is: "low" | "failed"; readonly why: string };
 
 /** How long, and at most how many of, what has ended is kept. */
 export interface Retention {

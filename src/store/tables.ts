@@ -6,8 +6,21 @@ import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } fro
 import { isFinal, RUN, TASK } from "../core/lifecycle";
 import type { Admission, Contact, Intent, RunState } from "../core/lifecycle";
 import type {
-  Amounts, Device, Drain, NodeFacts, Observed, Orphan, Promised, Role, RunAfter, RunRow, SlotRow, StopOrder, TaskEnd,
-  TaskRow, WorkloadRow,
+  Amounts,
+  Device,
+  Drain,
+  NodeFacts,
+  Observed,
+  Orphan,
+  Promised,
+  Role,
+  RunAfter,
+  RunRow,
+  SlotRow,
+  StopOrder,
+  TaskEnd,
+  TaskRow,
+  WorkloadRow,
 } from "../core/model";
 import type { Kind, Settings, Taint, TaskSpec } from "../core/workload";
 
@@ -29,76 +42,97 @@ const CONTACTS = ["connected", "unreachable", "lost"] satisfies Contact[];
 const DESIRED = ["prepare", "run", "stop"] satisfies TaskRow["desired"][];
 
 /** One row; its revision is checked and raised by every batch. */
-export const cluster = sqliteTable("cluster", {
-  key: text("key").primaryKey(),
-  cluster_id: text("cluster_id").notNull(),
-  timeline: text("timeline").notNull(),
-  epoch: integer("epoch").notNull(),
-  revision: integer("revision").notNull(),
-  next_run: integer("next_run").notNull(),
-  next_ordinal: integer("next_ordinal").notNull(),
-  at_ms: integer("at_ms").notNull(),
-  recovering: json<readonly string[]>("recovering"),
-}, () => [oneOf("cluster_one", `"key"`, ["cluster"])]);
+export const cluster = sqliteTable(
+  "cluster",
+  {
+    key: text("key").primaryKey(),
+    cluster_id: text("cluster_id").notNull(),
+    timeline: text("timeline").notNull(),
+    epoch: integer("epoch").notNull(),
+    revision: integer("revision").notNull(),
+    next_run: integer("next_run").notNull(),
+    next_ordinal: integer("next_ordinal").notNull(),
+    at_ms: integer("at_ms").notNull(),
+    recovering: json<readonly string[]>("recovering"),
+  },
+  () => [oneOf("cluster_one", `"key"`, ["cluster"])],
+);
 
 /** The machine that this file belongs to: a copy on another machine is not the cluster. */
-export const home = sqliteTable("home", {
-  key: text("key").primaryKey(),
-  host: text("host"),
-}, () => [oneOf("home_one", `"key"`, ["home"])]);
+export const home = sqliteTable(
+  "home",
+  {
+    key: text("key").primaryKey(),
+    host: text("host"),
+  },
+  () => [oneOf("home_one", `"key"`, ["home"])],
+);
 
-export const nodes = sqliteTable("nodes", {
-  id: text("id").primaryKey(),
-  name: text("name").notNull(),
-  ordinal: integer("ordinal").notNull(),
-  public_key: text("public_key").notNull(),
-  fingerprint: text("fingerprint").notNull(),
-  pool: text("pool").notNull(),
-  labels: json<Readonly<Record<string, string>>>("labels").notNull(),
-  taints: json<readonly Taint[]>("taints").notNull(),
-  admission: text("admission").$type<Admission>().notNull(),
-  intent: text("intent").$type<Intent>().notNull(),
-  contact: text("contact").$type<Contact>().notNull(),
-  contact_ms: integer("contact_ms").notNull(),
-  drain: json<Drain>("drain"),
-  reason: text("reason"),
-  boot_id: text("boot_id").notNull(),
-  agent_version: text("agent_version").notNull(),
-  facts: json<NodeFacts>("facts").notNull(),
-  capacity: json<Amounts>("capacity").notNull(),
-  devices: json<readonly Device[]>("devices").notNull(),
-  orphans: json<readonly Orphan[]>("orphans").notNull(),
-  joined_ms: integer("joined_ms").notNull(),
-}, () => [
-  oneOf("nodes_admission", `"admission"`, ADMISSIONS), oneOf("nodes_intent", `"intent"`, INTENTS),
-  oneOf("nodes_contact", `"contact"`, CONTACTS),
-]);
+export const nodes = sqliteTable(
+  "nodes",
+  {
+    id: text("id").primaryKey(),
+    name: text("name").notNull(),
+    ordinal: integer("ordinal").notNull(),
+    public_key: text("public_key").notNull(),
+    fingerprint: text("fingerprint").notNull(),
+    pool: text("pool").notNull(),
+    labels: json<Readonly<Record<string, string>>>("labels").notNull(),
+    taints: json<readonly Taint[]>("taints").notNull(),
+    admission: text("admission").$type<Admission>().notNull(),
+    intent: text("intent").$type<Intent>().notNull(),
+    contact: text("contact").$type<Contact>().notNull(),
+    contact_ms: integer("contact_ms").notNull(),
+    drain: json<Drain>("drain"),
+    reason: text("reason"),
+    boot_id: text("boot_id").notNull(),
+    agent_version: text("agent_version").notNull(),
+    facts: json<NodeFacts>("facts").notNull(),
+    capacity: json<Amounts>("capacity").notNull(),
+    devices: json<readonly Device[]>("devices").notNull(),
+    orphans: json<readonly Orphan[]>("orphans").notNull(),
+    joined_ms: integer("joined_ms").notNull(),
+  },
+  () => [
+    oneOf("nodes_admission", `"admission"`, ADMISSIONS),
+    oneOf("nodes_intent", `"intent"`, INTENTS),
+    oneOf("nodes_contact", `"contact"`, CONTACTS),
+  ],
+);
 
-export const apps = sqliteTable("apps", {
-  uid: text("uid").primaryKey(),
-  project: text("project").notNull(),
-  name: text("name").notNull(),
-  text: text("text").notNull(),
-  revision: integer("revision").notNull(),
-  changed_by: text("changed_by").notNull(),
-  changed_ms: integer("changed_ms").notNull(),
-  removing: flag("removing").notNull(),
-}, (table) => [uniqueIndex("apps_name").on(table.project, table.name)]);
+export const apps = sqliteTable(
+  "apps",
+  {
+    uid: text("uid").primaryKey(),
+    project: text("project").notNull(),
+    name: text("name").notNull(),
+    text: text("text").notNull(),
+    revision: integer("revision").notNull(),
+    changed_by: text("changed_by").notNull(),
+    changed_ms: integer("changed_ms").notNull(),
+    removing: flag("removing").notNull(),
+  },
+  (table) => [uniqueIndex("apps_name").on(table.project, table.name)],
+);
 
-export const workloads = sqliteTable("workloads", {
-  uid: text("uid").primaryKey(),
-  app_uid: text("app_uid").notNull(),
-  project: text("project").notNull(),
-  app: text("app").notNull(),
-  name: text("name").notNull(),
-  kind: text("kind").$type<Kind>().notNull(),
-  version: integer("version").notNull(),
-  spec_hash: text("spec_hash").notNull(),
-  settings: json<Settings>("settings").notNull(),
-  user: text("user").notNull(),
-  last_run: json<NonNullable<WorkloadRow["last_run"]>>("last_run"),
-  removing: flag("removing").notNull(),
-}, () => [oneOf("workloads_kind", `"kind"`, KINDS)]);
+export const workloads = sqliteTable(
+  "workloads",
+  {
+    uid: text("uid").primaryKey(),
+    app_uid: text("app_uid").notNull(),
+    project: text("project").notNull(),
+    app: text("app").notNull(),
+    name: text("name").notNull(),
+    kind: text("kind").$type<Kind>().notNull(),
+    version: integer("version").notNull(),
+    spec_hash: text("spec_hash").notNull(),
+    settings: json<Settings>("settings").notNull(),
+    user: text("user").notNull(),
+    last_run: json<NonNullable<WorkloadRow["last_run"]>>("last_run"),
+    removing: flag("removing").notNull(),
+  },
+  () => [oneOf("workloads_kind", `"kind"`, KINDS)],
+);
 
 const runColumns = () => ({
   uid: text("uid").primaryKey(),
@@ -124,7 +158,8 @@ const runColumns = () => ({
 });
 
 export const runs = sqliteTable("runs", runColumns(), (table) => [
-  uniqueIndex("runs_run").on(table.run), oneOf("runs_state", `"state"`, RUN_STATES),
+  uniqueIndex("runs_run").on(table.run),
+  oneOf("runs_state", `"state"`, RUN_STATES),
 ]);
 
 export const slots = sqliteTable("slots", {
@@ -173,7 +208,8 @@ const taskColumns = () => ({
 const OBSERVED_STATE = `"observed" ->> '$.state'`;
 
 export const tasks = sqliteTable("tasks", taskColumns(), () => [
-  oneOf("tasks_state", OBSERVED_STATE, TASK_STATES), oneOf("tasks_desired", `"desired"`, DESIRED),
+  oneOf("tasks_state", OBSERVED_STATE, TASK_STATES),
+  oneOf("tasks_desired", `"desired"`, DESIRED),
   oneOf("tasks_kind", `"kind"`, KINDS),
 ]);
 
@@ -182,23 +218,31 @@ export const ports = sqliteTable("ports", {
   until_ms: integer("until_ms").notNull(),
 });
 
-export const users = sqliteTable("users", {
-  name: text("name").primaryKey(),
-  role: text("role").$type<Role>().notNull(),
-  unix_user: text("unix_user").notNull(),
-  project: text("project").notNull(),
-  created_ms: integer("created_ms").notNull(),
-}, () => [oneOf("users_role", `"role"`, ROLES)]);
+export const users = sqliteTable(
+  "users",
+  {
+    name: text("name").primaryKey(),
+    role: text("role").$type<Role>().notNull(),
+    unix_user: text("unix_user").notNull(),
+    project: text("project").notNull(),
+    created_ms: integer("created_ms").notNull(),
+  },
+  () => [oneOf("users_role", `"role"`, ROLES)],
+);
 
-export const tokens = sqliteTable("tokens", {
-  id: text("id").primaryKey(),
-  user: text("user"),
-  role: text("role").$type<Role>().notNull(),
-  hash: text("hash").notNull(),
-  created_ms: integer("created_ms").notNull(),
-  expires_ms: integer("expires_ms"),
-  revoked_ms: integer("revoked_ms"),
-}, () => [oneOf("tokens_role", `"role"`, ROLES)]);
+export const tokens = sqliteTable(
+  "tokens",
+  {
+    id: text("id").primaryKey(),
+    user: text("user"),
+    role: text("role").$type<Role>().notNull(),
+    hash: text("hash").notNull(),
+    created_ms: integer("created_ms").notNull(),
+    expires_ms: integer("expires_ms"),
+    revoked_ms: integer("revoked_ms"),
+  },
+  () => [oneOf("tokens_role", `"role"`, ROLES)],
+);
 
 // ---- what only history reads
 
@@ -208,35 +252,49 @@ export const specs = sqliteTable("specs", {
 });
 
 /** `archived_ms`: the time of the batch in which it left the live state; what history is ordered and pruned by. */
-export const ended_tasks = sqliteTable("ended_tasks", {
-  ...taskColumns(), archived_ms: integer("archived_ms").notNull(),
-}, (table) => [
-  index("ended_tasks_time").on(table.archived_ms, table.uid),
-  index("ended_tasks_owner").on(table.owner_uid, table.archived_ms, table.uid),
-  index("ended_tasks_app").on(table.app_uid, table.archived_ms, table.uid),
-  index("ended_tasks_run").on(table.run, table.archived_ms, table.uid),
-  oneOf("ended_tasks_state", OBSERVED_STATE, TASK_STATES.filter(isFinal)),
-]);
+export const ended_tasks = sqliteTable(
+  "ended_tasks",
+  {
+    ...taskColumns(),
+    archived_ms: integer("archived_ms").notNull(),
+  },
+  (table) => [
+    index("ended_tasks_time").on(table.archived_ms, table.uid),
+    index("ended_tasks_owner").on(table.owner_uid, table.archived_ms, table.uid),
+    index("ended_tasks_app").on(table.app_uid, table.archived_ms, table.uid),
+    index("ended_tasks_run").on(table.run, table.archived_ms, table.uid),
+    oneOf("ended_tasks_state", OBSERVED_STATE, TASK_STATES.filter(isFinal)),
+  ],
+);
 
-export const ended_runs = sqliteTable("ended_runs", {
-  ...runColumns(), archived_ms: integer("archived_ms").notNull(),
-}, (table) => [
-  uniqueIndex("ended_runs_run").on(table.run),
-  index("ended_runs_time").on(table.archived_ms, table.uid),
-  index("ended_runs_project").on(table.project, table.run),
-  index("ended_runs_user").on(table.user, table.run),
-  oneOf("ended_runs_state", `"state"`, RUN_STATES.filter(isFinal)),
-]);
+export const ended_runs = sqliteTable(
+  "ended_runs",
+  {
+    ...runColumns(),
+    archived_ms: integer("archived_ms").notNull(),
+  },
+  (table) => [
+    uniqueIndex("ended_runs_run").on(table.run),
+    index("ended_runs_time").on(table.archived_ms, table.uid),
+    index("ended_runs_project").on(table.project, table.run),
+    index("ended_runs_user").on(table.user, table.run),
+    oneOf("ended_runs_state", `"state"`, RUN_STATES.filter(isFinal)),
+  ],
+);
 
-export const versions = sqliteTable("versions", {
-  key: text("key").primaryKey(),
-  workload_uid: text("workload_uid").notNull(),
-  version: integer("version").notNull(),
-  spec_hash: text("spec_hash").notNull(),
-  settings: json<Settings>("settings").notNull(),
-  by: text("by").notNull(),
-  at_ms: integer("at_ms").notNull(),
-}, (table) => [index("versions_workload").on(table.workload_uid, table.version)]);
+export const versions = sqliteTable(
+  "versions",
+  {
+    key: text("key").primaryKey(),
+    workload_uid: text("workload_uid").notNull(),
+    version: integer("version").notNull(),
+    spec_hash: text("spec_hash").notNull(),
+    settings: json<Settings>("settings").notNull(),
+    by: text("by").notNull(),
+    at_ms: integer("at_ms").notNull(),
+  },
+  (table) => [index("versions_workload").on(table.workload_uid, table.version)],
+);
 
 export const graves = sqliteTable("graves", {
   uid: text("uid").primaryKey(),
@@ -244,25 +302,31 @@ export const graves = sqliteTable("graves", {
 });
 
 /** The id begins with the time, so the primary key orders events and bounds a search by time. */
-export const events = sqliteTable("events", {
-  id: text("id").primaryKey(),
-  at_ms: integer("at_ms").notNull(),
-  actor: text("actor").notNull(),
-  verb: text("verb").notNull(),
-  object: text("object").notNull(),
-  project: text("project"),
-  detail: text("detail").notNull(),
-}, (table) => [index("events_object").on(table.object, table.id)]);
+export const events = sqliteTable(
+  "events",
+  {
+    id: text("id").primaryKey(),
+    at_ms: integer("at_ms").notNull(),
+    actor: text("actor").notNull(),
+    verb: text("verb").notNull(),
+    object: text("object").notNull(),
+    project: text("project"),
+    detail: text("detail").notNull(),
+  },
+  (table) => [index("events_object").on(table.object, table.id)],
+);
 
 /** Answers kept for 24 h, so that a change that is sent twice has one effect. */
-export const idempotency = sqliteTable("idempotency", {
-  principal: text("principal").notNull(),
-  key: text("key").notNull(),
-  request_hash: text("request_hash").notNull(),
-  response: text("response"),
-  revision: integer("revision").notNull(),
-  at_ms: integer("at_ms").notNull(),
-  timeline: text("timeline").notNull(),
-}, (table) => [
-  primaryKey({ columns: [table.principal, table.key] }), index("idempotency_time").on(table.at_ms),
-]);
+export const idempotency = sqliteTable(
+  "idempotency",
+  {
+    principal: text("principal").notNull(),
+    key: text("key").notNull(),
+    request_hash: text("request_hash").notNull(),
+    response: text("response"),
+    revision: integer("revision").notNull(),
+    at_ms: integer("at_ms").notNull(),
+    timeline: text("timeline").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.principal, table.key] }), index("idempotency_time").on(table.at_ms)],
+);

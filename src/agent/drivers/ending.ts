@@ -5,7 +5,10 @@ import { findProcesses } from "../../os/proc";
 import { sendSignal, signalNumber } from "../../os/signals";
 import type { Target } from "./look";
 
-export interface Victim { readonly target: Target; readonly group: Group }
+export interface Victim {
+  readonly target: Target;
+  readonly group: Group;
+}
 
 export interface Ending {
   signal(target: Target, signal: string): void;

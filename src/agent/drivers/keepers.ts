@@ -20,9 +20,7 @@ export interface KeepersOptions {
   readonly gone: (uids: readonly string[]) => void;
 }
 
-export type StartAnswer =
-  | { readonly is: "begun" }
-  | { readonly is: "refused"; readonly why: string };
+export type StartAnswer = { readonly is: "begun" } | { readonly is: "refused"; readonly why: string };
 
 interface Keeper {
   readonly peer: LinePeer;
@@ -38,7 +36,10 @@ const ANSWER_MS = 60_000;
 const AGAIN_MS = 5;
 const SILENT = "it does not answer";
 
-const pause = (ms: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, ms); });
+const pause = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
 
 function within<T>(ms: number, what: Promise<T>, otherwise: T): Promise<T> {
   const { promise, resolve } = Promise.withResolvers<T>();
@@ -61,12 +62,16 @@ export class Keepers {
 
   /** Connects to every keeper that runs. */
   async find(): Promise<void> {
-    await Promise.all(namesIn(this.#dir).filter((name) => name.endsWith(".sock")).map(async (name) => {
-      const found = await this.#connect(join(this.#dir, name));
-      if (typeof found !== "string") return;
-      if (found === SILENT) this.#options.say(`keeper ${name} does not answer; its tasks are known by their files`);
-      else removeFile(join(this.#dir, name));
-    }));
+    await Promise.all(
+      namesIn(this.#dir)
+        .filter((name) => name.endsWith(".sock"))
+        .map(async (name) => {
+          const found = await this.#connect(join(this.#dir, name));
+          if (typeof found !== "string") return;
+          if (found === SILENT) this.#options.say(`keeper ${name} does not answer; its tasks are known by their files`);
+          else removeFile(join(this.#dir, name));
+        }),
+    );
   }
 
   keeps(uid: string): boolean {
@@ -142,7 +147,11 @@ export class Keepers {
     });
     if (typeof peer === "string") return peer;
     const keeper = made as Keeper | null;
-    const greeted = await within(GREETING_MS, greeting.promise.then(() => true), false);
+    const greeted = await within(
+      GREETING_MS,
+      greeting.promise.then(() => true),
+      false,
+    );
     if (keeper === null || !greeted || keeper.version === "") {
       peer.close();
       return SILENT;
@@ -154,7 +163,9 @@ export class Keepers {
 
   async #own(): Promise<Keeper | string> {
     for (const keeper of this.#keepers) if (keeper.version === this.#options.version) return keeper;
-    this.#starting ??= this.#launch().finally(() => { this.#starting = null; });
+    this.#starting ??= this.#launch().finally(() => {
+      this.#starting = null;
+    });
     return this.#starting;
   }
 

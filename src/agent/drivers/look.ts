@@ -5,7 +5,10 @@ import { membersOf, type Group } from "../../os/cgroup";
 import { bootId, isAlive, statOf } from "../../os/proc";
 import { readClaim, readExit, readPid, type TaskExit } from "../taskdir";
 
-export interface Target { readonly pid: number; readonly start: string }
+export interface Target {
+  readonly pid: number;
+  readonly start: string;
+}
 
 export interface Looked {
   readonly seen: Seen;
@@ -18,8 +21,10 @@ const NONE: Looked = { seen: { claimed: false, process: { is: "none" } }, target
 
 export const seenEnded = (exit: TaskExit): Seen => ({ claimed: true, process: { is: "ended", ...exit } });
 
-export const seenAlive = (pid: number, started_ms: number): Seen =>
-  ({ claimed: true, process: { is: "alive", pid, started_ms } });
+export const seenAlive = (pid: number, started_ms: number): Seen => ({
+  claimed: true,
+  process: { is: "alive", pid, started_ms },
+});
 
 /** Reads a task's directory. `kept`: a living keeper answers for it, so that its end would be told. */
 export function lookAtTask(dir: string, kept: boolean): Looked {
@@ -28,8 +33,11 @@ export function lookAtTask(dir: string, kept: boolean): Looked {
   if (claim.by === "stop") return { ...NONE, seen: { claimed: true, process: { is: "none" } } };
   const exit = readExit(dir);
   if (exit !== null) return { seen: seenEnded(exit), target: null, group: [] };
-  const vanished = (why: string): Looked =>
-    ({ seen: { claimed: true, process: { is: "vanished", why } }, target: null, group: [] });
+  const vanished = (why: string): Looked => ({
+    seen: { claimed: true, process: { is: "vanished", why } },
+    target: null,
+    group: [],
+  });
   if (claim.by === "unknown") return vanished("it was claimed, and its keeper died before it could say more");
   if (claim.boot_id !== bootId()) return vanished("the machine was restarted while it ran");
   const pid = readPid(dir);
@@ -43,6 +51,9 @@ export function lookAtTask(dir: string, kept: boolean): Looked {
     return { seen: seenAlive(member, pid?.started_ms ?? claim.at_ms), target, group: claim.group };
   }
   if (kept) return { seen: { claimed: true, process: { is: "none" } }, target: null, group: claim.group };
-  return vanished(pid === null ? "its keeper died before it could say whether it began"
-    : "it ended after its keeper had died, so its exit is not known");
+  return vanished(
+    pid === null
+      ? "its keeper died before it could say whether it began"
+      : "it ended after its keeper had died, so its exit is not known",
+  );
 }

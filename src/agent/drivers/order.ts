@@ -13,20 +13,35 @@ const PIDS = 16_384;
 const OOM_FIRST = 500;
 const SHELLS: Readonly<Record<string, string>> = { sh: "/bin/sh", bash: "/bin/bash" };
 
-export function orderOf(assignment: Assignment, account: { readonly account: UnixAccount; readonly switched: boolean },
-  devices: readonly Device[], log_cap_bytes: number): TaskOrder {
+export function orderOf(
+  assignment: Assignment,
+  account: { readonly account: UnixAccount; readonly switched: boolean },
+  devices: readonly Device[],
+  log_cap_bytes: number,
+): TaskOrder {
   const { uid, name, command, promised, stop, lease_ms, workdir } = assignment;
   const { account: who, switched } = account;
   const env = { ...environmentOf(assignment, who, devices) };
-  const mark = env["ORCH_TASK"] ??= shortId(uid);
-  const argv = command.kind === "argv" ? command.argv
-    : [SHELLS[command.shell] ?? command.shell, "-c", command.script];
+  const mark = (env["ORCH_TASK"] ??= shortId(uid));
+  const argv = command.kind === "argv" ? command.argv : [SHELLS[command.shell] ?? command.shell, "-c", command.script];
   return {
-    uid, name, argv, env, workdir, home: who.home, marker: `ORCH_TASK=${mark}`,
+    uid,
+    name,
+    argv,
+    env,
+    workdir,
+    home: who.home,
+    marker: `ORCH_TASK=${mark}`,
     account: switched ? { name: who.name, uid: who.uid, gid: who.gid } : null,
-    limits: { cpu_milli: promised.cpu_milli, pids: PIDS,
-      memory_bytes: promised.memory_limited ? promised.memory_bytes : null },
+    limits: {
+      cpu_milli: promised.cpu_milli,
+      pids: PIDS,
+      memory_bytes: promised.memory_limited ? promised.memory_bytes : null,
+    },
     oom_score_adj: promised.memory_limited ? 0 : OOM_FIRST,
-    stop: { signal: stop.signal, grace_ms: stop.grace_ms }, lease_ms, log_cap_bytes, held: promised,
+    stop: { signal: stop.signal, grace_ms: stop.grace_ms },
+    lease_ms,
+    log_cap_bytes,
+    held: promised,
   };
 }

@@ -11,7 +11,8 @@ import { createOnce, exists, makePrivateDir, namesIn, removeFile, removeTree, re
 import { bootId } from "../../os/proc";
 import { selfCommand } from "../../os/self";
 import type { Accounts } from "../account";
-import { forgetNote, hasNote, makeRunDir, readNote, runDirOf, runName, runRoot, survivors } from "../rundir";
+import { readJournals, type Noted } from "../living";
+import { makeRunDir, runDirOf, runName, runRoot } from "../rundir";
 import { claimText, FILES, isUid, places, STOPPED_CLAIM, writeExit } from "../taskdir";
 import type { Driver } from "./driver";
 import { createEnding, type Victim } from "./ending";
@@ -44,8 +45,14 @@ const ABANDONED_LOOK_MS = 500;
 const SWEEP_EVERY_MS = 3_600_000;
 const CHUNK = 200;
 
-const pause = (ms: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, ms); });
-const breathe = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve); });
+const pause = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+const breathe = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 
 /** Opens the tasks of a data directory, and finds the keepers that run. */
 export async function openProcessDriver(options: ProcessDriverOptions): Promise<Driver> {
@@ -66,6 +73,7 @@ class ProcessDriver implements Driver {
   readonly #looked = new Map<string, Looked>();
   readonly #seen = new Map<string, Seen>();
   readonly #abandoned = new Set<string>();
+  #noted: Noted = { survivors: [], claimed: new Set(), notes: new Map() };
   readonly #keepers;
   readonly #writer;
   readonly #tails;
@@ -83,16 +91,24 @@ class ProcessDriver implements Driver {
     this.#writer = createRecordWriter(tasks);
     this.#tails = createTails(tasks);
     this.#ending = createEnding(options.say);
-    this.#keepers = new Keepers({ data: options.data, version: options.version, say: options.say,
+    this.#keepers = new Keepers({
+      data: options.data,
+      version: options.version,
+      say: options.say,
       command: options.keeper_command ?? [...selfCommand(), "keeper"],
-      told: (message) => message.is === "started"
-        ? this.#put(message.uid, { seen: seenAlive(message.pid, message.started_ms), group: this.#groupOf(message.uid),
-          target: { pid: message.pid, start: message.start } })
-        : this.#put(message.uid, { seen: seenEnded(message.exit), target: null, group: [] }),
+      told: (message) =>
+        message.is === "started"
+          ? this.#put(message.uid, {
+              seen: seenAlive(message.pid, message.started_ms),
+              group: this.#groupOf(message.uid),
+              target: { pid: message.pid, start: message.start },
+            })
+          : this.#put(message.uid, { seen: seenEnded(message.exit), target: null, group: [] }),
       gone: (uids) => {
         if (uids.length > 0) options.say(`a keeper is gone; ${uids.length} tasks are looked at by their files`);
         for (const uid of uids) this.#lookAgain(uid);
-      } });
+      },
+    });
   }
 
   async open(): Promise<void> {
@@ -100,7 +116,8 @@ class ProcessDriver implements Driver {
     if (this.#keepers.count() === 0) this.#tidyGroups();
     const sweep = (): void => {
       sweepEnded(this.#endedDir, this.#tasks, nowMs()).catch((error: unknown) =>
-        this.#options.say(`old tasks could not be removed: ${error instanceof Error ? error.message : String(error)}`));
+        this.#options.say(`old tasks could not be removed: ${error instanceof Error ? error.message : String(error)}`),
+      );
     };
     sweep();
     this.#sweeping = setInterval(sweep, SWEEP_EVERY_MS);
@@ -148,6 +165,7 @@ class ProcessDriver implements Driver {
   }
 
   async records(): Promise<{ records: Map<string, TaskRecord>; unreadable: readonly Orphan[] }> {
+    this.#noted = readJournals(runRoot(), this.#run);
     const records = new Map<string, TaskRecord>();
     const unreadable = new Map<string, Orphan>();
     let at = 0;
@@ -164,7 +182,7 @@ class ProcessDriver implements Driver {
       const alive = looked.seen.process.is === "alive";
       if (alive || exists(badPath(this.#tasks, uid))) unreadable.set(uid, this.#orphanOf(uid, looked));
     }
-    for (const note of survivors(runRoot(), this.#run)) {
+    for (const note of this.#noted.survivors) {
       this.#looked.set(note.uid, { seen: seenAlive(note.pid, 0), target: note, group: note.group });
       unreadable.set(note.uid, { uid: note.uid, name: note.name, pid: note.pid, held: note.held as Promised | null });
     }
@@ -172,7 +190,7 @@ class ProcessDriver implements Driver {
   }
 
   #orphanOf(uid: string, looked: Looked): Orphan {
-    const note = readNote(this.#run, uid);
+    const note = this.#noted.notes.get(uid);
     const held = (note?.held ?? null) as Promised | null;
     return { uid, name: note?.name ?? uid, pid: looked.target?.pid ?? null, held };
   }
@@ -200,8 +218,12 @@ class ProcessDriver implements Driver {
   }
 
   wasClaimed(uid: string): boolean {
-    return this.#seen.get(uid)?.claimed === true || exists(join(this.#tasks, uid, FILES.claim)) ||
-      exists(join(this.#endedDir, uid)) || hasNote(this.#run, uid);
+    return (
+      this.#seen.get(uid)?.claimed === true ||
+      exists(join(this.#tasks, uid, FILES.claim)) ||
+      exists(join(this.#endedDir, uid)) ||
+      this.#noted.claimed.has(uid)
+    );
   }
 
   async start(record: TaskRecord): Promise<void> {
@@ -223,9 +245,17 @@ class ProcessDriver implements Driver {
   async #refuse(uid: string, why: string): Promise<void> {
     const dir = join(this.#tasks, uid);
     const now = nowMs();
-    if (await createOnce(join(dir, FILES.claim), claimText(bootId(), now, [])) === "created") {
-      writeExit(dir, { exit_code: null, signal: null, started_ms: now, ended_ms: now, peak_memory_bytes: null,
-        oom: false, left: 0, reason: `could not start: ${why}` });
+    if ((await createOnce(join(dir, FILES.claim), claimText(bootId(), now, []))) === "created") {
+      writeExit(dir, {
+        exit_code: null,
+        signal: null,
+        started_ms: now,
+        ended_ms: now,
+        peak_memory_bytes: null,
+        oom: false,
+        left: 0,
+        reason: `could not start: ${why}`,
+      });
     }
     this.#lookAgain(uid);
   }
@@ -235,7 +265,7 @@ class ProcessDriver implements Driver {
     if (exists(join(this.#endedDir, uid))) return;
     makePrivateDir(dir);
     const stray = this.#victim(uid);
-    if (await createOnce(join(dir, FILES.claim), STOPPED_CLAIM) === "created") {
+    if ((await createOnce(join(dir, FILES.claim), STOPPED_CLAIM)) === "created") {
       if (stray === null) return this.#lookAgain(uid);
     } else if (exists(join(dir, FILES.record))) return;
     // It lives, or lived, without a record that could be read: this is the order that ends it.
@@ -270,7 +300,7 @@ class ProcessDriver implements Driver {
 
   async acknowledge(uid: string): Promise<void> {
     const to = join(this.#endedDir, uid);
-    removeTree(to);
+    if (exists(to)) removeTree(to);
     if (exists(join(this.#tasks, uid))) renameTo(join(this.#tasks, uid), to);
     this.#drop(uid);
   }
@@ -282,7 +312,6 @@ class ProcessDriver implements Driver {
   }
 
   #drop(uid: string): void {
-    forgetNote(this.#run, uid);
     this.#seen.delete(uid);
     this.#looked.delete(uid);
     this.#abandoned.delete(uid);

@@ -1,9 +1,9 @@
-// Records on disk: one file a task, replaced whole, read back with suspicion. What cannot be read is set aside under
-// another name and never stops the agent.
+// Records on disk: one file a task, a line a version, of which the last whole one counts; read back with suspicion. What
+// cannot be read is set aside under another name and never stops the agent.
 
 import { join } from "node:path";
 import type { RecordEnd, TaskRecord } from "../../core/record";
-import { makePrivateDir, readJson, renameTo, replaceFile } from "../../os/files";
+import { appendDurably, makePrivateDir, readText, renameTo } from "../../os/files";
 import { assignment } from "../../wire/nouns";
 import { FILES } from "../taskdir";
 
@@ -16,15 +16,31 @@ export type RecordRead =
 /** Reads the record in a task's directory; a bad one becomes `UID.bad` beside it. */
 export function readRecord(tasks: string, uid: string): RecordRead {
   const path = join(tasks, uid, FILES.record);
-  const read = readJson(path);
+  const read = readText(path);
   if (read.is === "missing") return { is: "missing" };
-  const parsed = read.is === "there" ? parseRecord(read.value, uid) : read.why;
+  const parsed = read.is === "there" ? lastRecord(read.text, uid) : read.why;
   if (typeof parsed !== "string") return { is: "there", record: parsed };
   renameTo(path, badPath(tasks, uid));
   return { is: "bad", why: parsed };
 }
 
 export const badPath = (tasks: string, uid: string): string => join(tasks, `${uid}.bad`);
+
+/** A version whose writing was cut off has no end of line: the one before it counts. */
+function lastRecord(text: string, uid: string): TaskRecord | string {
+  const line =
+    text
+      .slice(0, text.lastIndexOf("\n") + 1)
+      .trimEnd()
+      .split("\n")
+      .at(-1) ?? "";
+  try {
+    return parseRecord(JSON.parse(line), uid);
+  } catch (error) {
+    if (error instanceof SyntaxError) return error.message;
+    throw error;
+  }
+}
 
 /** Gives back what is wrong with it, as a string. */
 export function parseRecord(value: unknown, uid: string): TaskRecord | string {
@@ -34,8 +50,13 @@ export function parseRecord(value: unknown, uid: string): TaskRecord | string {
   if (!task.success) return task.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; ");
   if (task.data.uid !== uid) return `it is of task ${task.data.uid}`;
   const { boot_id, accepted_ms, go, not_before_ms, stop, end } = record;
-  if (typeof boot_id !== "string" || typeof accepted_ms !== "number" || typeof go !== "boolean" ||
-    typeof not_before_ms !== "number") return "fields are missing";
+  if (
+    typeof boot_id !== "string" ||
+    typeof accepted_ms !== "number" ||
+    typeof go !== "boolean" ||
+    typeof not_before_ms !== "number"
+  )
+    return "fields are missing";
   if (!isStop(stop) || !isEnd(end)) return "its stop or end is not understood";
   return { assignment: task.data, boot_id, accepted_ms, go, not_before_ms, stop, end };
 }
@@ -43,8 +64,13 @@ export function parseRecord(value: unknown, uid: string): TaskRecord | string {
 function isStop(value: unknown): value is TaskRecord["stop"] {
   if (value === null) return true;
   const stop = value as Record<string, unknown> | undefined;
-  return typeof stop === "object" && typeof stop["signal"] === "string" && typeof stop["grace_ms"] === "number" &&
-    typeof stop["why"] === "string" && typeof stop["at_ms"] === "number";
+  return (
+    typeof stop === "object" &&
+    typeof stop["signal"] === "string" &&
+    typeof stop["grace_ms"] === "number" &&
+    typeof stop["why"] === "string" &&
+    typeof stop["at_ms"] === "number"
+  );
 }
 
 const ENDS: readonly RecordEnd["state"][] = ["succeeded", "failed", "stopped", "rejected", "gone"];
@@ -52,11 +78,17 @@ const ENDS: readonly RecordEnd["state"][] = ["succeeded", "failed", "stopped", "
 function isEnd(value: unknown): value is RecordEnd | null {
   if (value === null) return true;
   const end = value as Record<string, unknown> | undefined;
-  return typeof end === "object" && ENDS.includes(end["state"] as RecordEnd["state"]) &&
-    typeof end["finished_ms"] === "number";
+  return (
+    typeof end === "object" &&
+    ENDS.includes(end["state"] as RecordEnd["state"]) &&
+    typeof end["finished_ms"] === "number"
+  );
 }
 
-interface Writing { running: Promise<void>; next: { record: TaskRecord; done: Promise<void> } | null }
+interface Writing {
+  running: Promise<void>;
+  next: { record: TaskRecord; done: Promise<void> } | null;
+}
 
 export interface RecordWriter {
   write(record: TaskRecord): Promise<void>;
@@ -74,7 +106,8 @@ export function createRecordWriter(tasks: string): RecordWriter {
       makePrivateDir(dir);
       made.add(uid);
     }
-    await replaceFile(join(dir, FILES.record), JSON.stringify(record));
+    // Appended, not replaced: no file is ever thrown away, which file systems are slow at.
+    await appendDurably(join(dir, FILES.record), `${JSON.stringify(record)}\n`);
     if (record.end !== null) made.delete(uid);
   };
 
@@ -106,4 +139,3 @@ export function createRecordWriter(tasks: string): RecordWriter {
     },
   };
 }
-

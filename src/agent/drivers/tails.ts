@@ -6,7 +6,10 @@ import { FILES } from "../taskdir";
 
 export const TAIL_BYTES = 4_096;
 
-export interface Tail { readonly stdout: string; readonly stderr: string }
+export interface Tail {
+  readonly stdout: string;
+  readonly stderr: string;
+}
 
 export interface Tails {
   of(uid: string): Tail;

@@ -9,7 +9,7 @@ import { limitOpenFiles } from "../../os/libc";
 import type { Say } from "../../os/log";
 import { adjustOom, bootId, statOf } from "../../os/proc";
 import { findCommand, launch, type Launched, type ProcessExit } from "../../os/spawn";
-import { noteTask } from "../rundir";
+import type { Journal } from "../living";
 import { claimText, FILES, writePid } from "../taskdir";
 import { commandOf, type Wrapped } from "./command";
 import { startGuard, type Guard } from "./guard";
@@ -20,7 +20,8 @@ export interface Surroundings {
   /** The name that the cgroups were found by. */
   readonly group_name: string;
   readonly tasks: string;
-  readonly run: string;
+  /** What is told of tasks when their directory is lost. */
+  readonly journal: Journal;
   /** Where `setpriv` lies; `null`: nowhere. */
   readonly setpriv: string | null;
   /** The keeper's own score for the case that memory runs out, which its children begin with. */
@@ -52,8 +53,11 @@ export type Begun =
 /** Bun raises its soft limit of open files to the hard one; tasks get one that programs can loop over. */
 const OPEN_FILES = 65_536;
 
-export async function begin(order: TaskOrder, around: Surroundings,
-  onExit: (held: Held, exit: ProcessExit) => void): Promise<Begun> {
+export async function begin(
+  order: TaskOrder,
+  around: Surroundings,
+  onExit: (held: Held, exit: ProcessExit) => void,
+): Promise<Begun> {
   const dir = join(around.tasks, order.uid);
   if (!exists(dir)) return { is: "refused", why: "it has no directory" };
   const group = groupOf(around.cgroups, order.uid);
@@ -82,8 +86,11 @@ function missingBehindWrapper(order: TaskOrder, wrapped: Wrapped): string | null
   return found === null ? `the command ${name} is not there or not executable` : null;
 }
 
-function grouping({ cgroups, group_name }: Pick<Surroundings, "cgroups" | "group_name">, order: TaskOrder,
-  again = true): string | null {
+function grouping(
+  { cgroups, group_name }: Pick<Surroundings, "cgroups" | "group_name">,
+  order: TaskOrder,
+  again = true,
+): string | null {
   try {
     makeGroup(cgroups, order.uid, order.limits);
     return null;
@@ -110,9 +117,19 @@ function run(ready: Ready, around: Surroundings, onExit: (held: Held, exit: Proc
     if (held === null) early = exit;
     else onExit(held, exit);
   };
-  const launched: Launched = launch({ argv: wrapped.argv, env: wrapped.env, cwd: wrapped.cwd, cgroup: group[0] ?? null,
-    stdout: join(dir, FILES.stdout), stderr: join(dir, FILES.stderr), owner: order.account,
-    notes: wrapped.tells ? join(dir, FILES.notes) : null }, exited);
+  const launched: Launched = launch(
+    {
+      argv: wrapped.argv,
+      env: wrapped.env,
+      cwd: wrapped.cwd,
+      cgroup: group[0] ?? null,
+      stdout: join(dir, FILES.stdout),
+      stderr: join(dir, FILES.stderr),
+      owner: order.account,
+      notes: wrapped.tells ? join(dir, FILES.notes) : null,
+    },
+    exited,
+  );
   if (launched.is === "failed") {
     guard?.release();
     removeGroup(group);
@@ -133,10 +150,9 @@ function run(ready: Ready, around: Surroundings, onExit: (held: Held, exit: Proc
 /** On a full disk the process runs on without its notes: it is still found by its group. */
 function note(held: Held, around: Surroundings): void {
   const { order, dir, group, pid, start, started_ms } = held;
-  const boot_id = bootId();
   try {
-    writePid(dir, { pid, start, boot_id, started_ms });
-    noteTask(around.run, { uid: order.uid, name: order.name, pid, start, boot_id, dir, group, held: order.held });
+    writePid(dir, { pid, start, boot_id: bootId(), started_ms });
+    around.journal.begun({ uid: order.uid, name: order.name, pid, start, dir, group, held: order.held });
   } catch (error) {
     around.say(`task ${order.name}: its process ${pid} could not be noted`, { why: messageOf(error) });
   }

@@ -39,8 +39,22 @@ export function commandOf(order: TaskOrder, cwd: string, setpriv: string | null)
   const env = Object.fromEntries(names.map((name, i) => [`ORCH_HIDDEN_${i}`, order.env[name] ?? ""]));
   const restore = names.map((name, i) => `export ${name}="$ORCH_HIDDEN_${i}"; unset ORCH_HIDDEN_${i}`).join("\n");
   return {
-    argv: [setpriv, `--reuid=${uid}`, `--regid=${gid}`, "--init-groups", ...dies, "--",
-      "/bin/sh", "-c", `${restore}\n${BEGIN}`, "sh", order.workdir ?? "", ...order.argv],
-    env, cwd: "/", tells: true,
+    argv: [
+      setpriv,
+      `--reuid=${uid}`,
+      `--regid=${gid}`,
+      "--init-groups",
+      ...dies,
+      "--",
+      "/bin/sh",
+      "-c",
+      `${restore}\n${BEGIN}`,
+      "sh",
+      order.workdir ?? "",
+      ...order.argv,
+    ],
+    env,
+    cwd: "/",
+    tells: true,
   };
 }

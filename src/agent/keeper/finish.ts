@@ -16,15 +16,25 @@ const SIGKILL = 9;
 const PATIENCE_MS = [5, 10, 20, 50, 100, 200, 500, 1_000];
 const WRITE_AGAIN_MS = 1_000;
 
-const pause = (ms: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, ms); });
+const pause = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
 
 /** Ends a task in every sense. Resolves when nothing of it is left and its exit is on disk. */
 export async function finish(held: Held, exit: ProcessExit, around: Surroundings): Promise<TaskExit> {
   const left = await clear(held);
   const { peak_bytes, oom_kills } = memoryFacts(held.group);
-  const told: TaskExit = { exit_code: exit.exit_code, signal: exit.signal, started_ms: held.started_ms,
-    ended_ms: nowMs(), peak_memory_bytes: peak_bytes ?? exit.max_rss_bytes, oom: oom_kills > 0, left,
-    reason: held.ending ?? couldNotBegin(held, exit) };
+  const told: TaskExit = {
+    exit_code: exit.exit_code,
+    signal: exit.signal,
+    started_ms: held.started_ms,
+    ended_ms: nowMs(),
+    peak_memory_bytes: peak_bytes ?? exit.max_rss_bytes,
+    oom: oom_kills > 0,
+    left,
+    reason: held.ending ?? couldNotBegin(held, exit),
+  };
   await recordExit(held.dir, told, around);
   held.guard?.release();
   if (!removeGroup(held.group)) await remove(held);

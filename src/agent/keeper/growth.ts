@@ -34,11 +34,22 @@ export interface Growth {
   readonly streams: readonly Stream[];
 }
 
-const freshStream = (name: StreamName): Stream =>
-  ({ name, base: 0, size: 0, freed: 0, marks: 0, mark_after_ms: 0, look_after_ms: 0, quiet_ms: LOOK_EVERY_MS });
+const freshStream = (name: StreamName): Stream => ({
+  name,
+  base: 0,
+  size: 0,
+  freed: 0,
+  marks: 0,
+  mark_after_ms: 0,
+  look_after_ms: 0,
+  quiet_ms: LOOK_EVERY_MS,
+});
 
-export const watchGrowth = (dir: string, cap_bytes: number): Growth =>
-  ({ dir, cap_bytes, streams: [freshStream("stdout"), freshStream("stderr")] });
+export const watchGrowth = (dir: string, cap_bytes: number): Growth => ({
+  dir,
+  cap_bytes,
+  streams: [freshStream("stdout"), freshStream("stderr")],
+});
 
 /** One look at the streams that are due. Lines of the marks: `at NAME OFFSET MS`, `from NAME OFFSET`, `cut …`. */
 export function look(growth: Growth, now_ms: number): void {

@@ -34,8 +34,13 @@ export type ToKeeper =
 
 export type FromKeeper =
   | { readonly is: "here"; readonly version: string; readonly uids: readonly string[] }
-  | { readonly is: "started"; readonly uid: string; readonly pid: number; readonly start: string;
-      readonly started_ms: number }
+  | {
+      readonly is: "started";
+      readonly uid: string;
+      readonly pid: number;
+      readonly start: string;
+      readonly started_ms: number;
+    }
   /** Nothing was executed by this order. */
   | { readonly is: "refused"; readonly uid: string; readonly why: string }
   | { readonly is: "ended"; readonly uid: string; readonly exit: TaskExit };

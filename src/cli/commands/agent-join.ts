@@ -8,7 +8,8 @@ import { untilEnded } from "../serve";
 import { dataDir, normalUrl } from "../settings";
 
 export const agentJoin = command({
-  operands: ["[URL]"], talks: false,
+  operands: ["[URL]"],
+  talks: false,
   options: {
     token: text("--token <TOKEN>", "a join token: orch token new --role agent (ORCH_TOKEN)"),
     data: text("--data <DIR>", "where it keeps its identity, records and logs (ORCH_DATA)"),
@@ -18,8 +19,9 @@ export const agentJoin = command({
     ["orch agent join https://box1:4400 --token orch1-…", "the first time"],
     ["orch agent join https://box1:4400", "again: the data directory knows who it is"],
   ],
-  notes: "URL may list several addresses of the server, with commas.\n"
-    + "It stays in the foreground; stopping it stops no task.",
+  notes:
+    "URL may list several addresses of the server, with commas.\n" +
+    "It stays in the foreground; stopping it stops no task.",
   async run(context, { args: [typed], flags }) {
     const { host } = context;
     const data_dir = resolve(host.cwd, dataDir(flags.data, host));
@@ -27,11 +29,13 @@ export const agentJoin = command({
     if (named === null && !(await hasJoined(data_dir))) {
       throw new UsageError("the server's address is missing", "orch agent join https://box1:4400 --token T");
     }
-    const urls = (named ?? "").split(",").map((one) => normalUrl(one.trim() || null)).filter((one) => one !== null);
+    const urls = (named ?? "")
+      .split(",")
+      .map((one) => normalUrl(one.trim() || null))
+      .filter((one) => one !== null);
     const token = flags.token ?? (host.env["ORCH_TOKEN"] || null);
     const stop = new AbortController();
-    const agent = host.parts.runAgent(agentOptions(context, flags,
-      { urls, token, data_dir, signal: stop.signal }));
+    const agent = host.parts.runAgent(agentOptions(context, flags, { urls, token, data_dir, signal: stop.signal }));
     return untilEnded(context, agent, async () => {
       stop.abort();
       await agent;

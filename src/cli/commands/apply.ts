@@ -41,8 +41,11 @@ export const apply = command({
     if (shape === "ids") for (const run of answer.runs) context.print(String(run));
     if (shape === "text") {
       for (const run of answer.runs) context.print(`run ${run}`);
-      context.print(changes ? `applied ${project}/${decl.app}`
-        : changeLine({ name: decl.app, change: "none", detail: "as it was" }, style));
+      context.print(
+        changes
+          ? `applied ${project}/${decl.app}`
+          : changeLine({ name: decl.app, change: "none", detail: "as it was" }, style),
+      );
     }
     return flags.wait ? waitForApp(context, client, answer, shape) : EXIT.done;
   },

@@ -11,7 +11,10 @@ export const cancel = command({
     mine: flag("--mine", "all of my runs that wait or run"),
     signal: text("--signal <S>", "with this signal instead of the job's own"),
   },
-  examples: [["orch cancel 123", "one run"], ["orch cancel --mine", "all of mine"]],
+  examples: [
+    ["orch cancel 123", "one run"],
+    ["orch cancel --mine", "all of mine"],
+  ],
   async run(context, { args, flags }) {
     if (args.length === 0 && !flags.mine) {
       throw new UsageError("which run?", "Name it: orch cancel 123 (see: orch queue)");

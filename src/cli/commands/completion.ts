@@ -5,9 +5,12 @@ import { completionScript, SHELLS } from "../completion";
 import { EXIT, UsageError } from "../failure";
 
 export const completion = command({
-  operands: ["<bash|zsh|fish>"], talks: false,
-  examples: [["source <(orch completion bash)", "now"],
-    ["orch completion fish > ~/.config/fish/completions/orch.fish", "for good"]],
+  operands: ["<bash|zsh|fish>"],
+  talks: false,
+  examples: [
+    ["source <(orch completion bash)", "now"],
+    ["orch completion fish > ~/.config/fish/completions/orch.fish", "for good"],
+  ],
   async run(context, { args: [typed = ""] }) {
     const shell = SHELLS.find((one) => one === typed);
     if (shell === undefined) {

@@ -10,18 +10,23 @@ import { timestamp } from "../print/time";
 import { watchFrom } from "../watching";
 
 export const events = command({
-  reads: true, operands: ["[OBJECT]"],
+  reads: true,
+  operands: ["[OBJECT]"],
   options: {
     follow: flag("-f, --follow", "go on with what happens"),
     since: reading("--since <DURATION>", "only so far back", readDuration),
     limit: whole("-n, --limit <N>", "at most so many (50)", 1),
   },
-  examples: [["orch events --since 1h", "the last hour"], ["orch events recs.api -f", "one workload, as it happens"]],
+  examples: [
+    ["orch events --since 1h", "the last hour"],
+    ["orch events recs.api -f", "one workload, as it happens"],
+  ],
   async run(context, { args: [object], flags, shape }) {
     const client = await context.client();
     const revision = flags.follow ? (await client.me()).revision : 0;
     const read = await client.events({
-      limit: flags.limit ?? 50, ...(object === undefined ? {} : { object }),
+      limit: flags.limit ?? 50,
+      ...(object === undefined ? {} : { object }),
       ...(flags.since === null ? {} : { since_ms: context.now() - flags.since }),
     });
     if (shape === "json" && !flags.follow) context.json(read);

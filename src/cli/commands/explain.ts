@@ -8,8 +8,12 @@ import { blockedLines } from "../print/blocked";
 import { clean } from "../print/clean";
 
 export const explain = command({
-  reads: true, operands: ["<TASK|WORKLOAD|RUN>"],
-  examples: [["orch explain recs.api.2", "each node with each failed check"], ["orch explain 123", "of a run"]],
+  reads: true,
+  operands: ["<TASK|WORKLOAD|RUN>"],
+  examples: [
+    ["orch explain recs.api.2", "each node with each failed check"],
+    ["orch explain 123", "of a run"],
+  ],
   async run(context, { args: [ref = ""], shape }) {
     const view = await (await context.client()).explain(ref);
     if (shape === "json") context.json(view);
@@ -27,10 +31,16 @@ function placed(context: Context, ref: string, { node, scores }: Placed, short: 
   context.print(`${clean(ref)} is on ${clean(node)}`);
   if (scores.length === 0) return;
   const parts = [...new Set(scores.flatMap((score) => Object.keys(score.parts)))];
-  context.table([
-    { title: "NODE", cell: (score) => score.node },
-    { title: "SCORE", align: "right", cell: (score) => score.total.toFixed(2) },
-    ...parts.map((name) => ({ title: name.toUpperCase(), align: "right" as const,
-      cell: (score: Placed["scores"][number]) => (score.parts[name] ?? 0).toFixed(2) })),
-  ], scores.toSorted((a, b) => b.total - a.total));
+  context.table(
+    [
+      { title: "NODE", cell: (score) => score.node },
+      { title: "SCORE", align: "right", cell: (score) => score.total.toFixed(2) },
+      ...parts.map((name) => ({
+        title: name.toUpperCase(),
+        align: "right" as const,
+        cell: (score: Placed["scores"][number]) => (score.parts[name] ?? 0).toFixed(2),
+      })),
+    ],
+    scores.toSorted((a, b) => b.total - a.total),
+  );
 }

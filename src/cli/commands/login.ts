@@ -8,19 +8,24 @@ import { CliError, EXIT, UsageError } from "../failure";
 import { normalUrl } from "../settings";
 
 export const login = command({
-  operands: ["<URL>"], talks: false,
+  operands: ["<URL>"],
+  talks: false,
   options: { name: text("--name <NAME>", "what to call this cluster here (its address)") },
   examples: [["orch login https://box1:4400", "asks for the token, or reads it from standard input"]],
   async run(context, { args: [typed = ""], flags }) {
     const { host } = context;
     const url = normalUrl(typed);
     if (url === null) throw new UsageError("the server's address is missing");
-    const token = ((host.input.tty ? await host.input.line(`token for ${url}: `, true) : await host.input.all()) ?? "")
-      .trim();
+    const token = (
+      (host.input.tty ? await host.input.line(`token for ${url}: `, true) : await host.input.all()) ?? ""
+    ).trim();
     const parts = parseToken(token);
     if (parts === null) {
-      throw new CliError(EXIT.denied, token === "" ? "no token was given" : "this is not a whole token",
-        "Copy all of it, from orch1- on; an admin makes one with: orch user add NAME");
+      throw new CliError(
+        EXIT.denied,
+        token === "" ? "no token was given" : "this is not a whole token",
+        "Copy all of it, from orch1- on; an admin makes one with: orch user add NAME",
+      );
     }
     const pin = url.startsWith("https:") ? parts.pin : null;
     const me = await connect({ url, token, pin }).me();

@@ -29,14 +29,16 @@ interface Asked {
 }
 
 export const logs = command({
-  reads: true, operands: ["[TASK|WORKLOAD|RUN]"],
+  reads: true,
+  operands: ["[TASK|WORKLOAD|RUN]"],
   options: {
     follow: flag("-f, --follow", "go on until it ends"),
     attempt: whole("--attempt <N>", "of an earlier attempt", 1),
     since: reading("--since <DURATION>", "only what was written so long ago at most", readDuration),
   },
   examples: [
-    ["orch logs", "of my last run"], ["orch logs -f recs.api", "all tasks of a workload, as they write"],
+    ["orch logs", "of my last run"],
+    ["orch logs -f recs.api", "all tasks of a workload, as they write"],
     ["orch logs recs.api.0 --attempt 1", "why the first one failed"],
   ],
   async run(context, { args: [typed], flags, shape }) {
@@ -61,7 +63,15 @@ export const logs = command({
       throw new CliError(EXIT.failed, "nothing of it has run yet", `See why: orch explain ${typed ?? ""}`.trim());
     }
     const lines: Line[] = [];
-    const how = shape === "json" && !flags.follow ? { ...asked, take: (line: Line) => { lines.push(line); } } : asked;
+    const how =
+      shape === "json" && !flags.follow
+        ? {
+            ...asked,
+            take: (line: Line) => {
+              lines.push(line);
+            },
+          }
+        : asked;
     if (flags.follow) await Promise.all(tasks.map((task) => copyTask(context, client, task, how)));
     else for (const task of tasks) await copyTask(context, client, task, how);
     if (shape === "json" && !flags.follow) context.json({ lines });
@@ -76,14 +86,20 @@ interface Flags {
 }
 
 const askedFor = (context: Context, flags: Flags, shape: Shape, named: boolean): Asked => ({
-  follow: flags.follow, attempt: flags.attempt, named,
+  follow: flags.follow,
+  attempt: flags.attempt,
+  named,
   since_ms: flags.since === null ? null : context.now() - flags.since,
   take: shape === "json" ? (line) => context.host.out.write(`${JSON.stringify(line)}\n`) : null,
 });
 
 /** All tasks of a workload, also those that come: for ever. */
 async function growing(
-  context: Context, client: Client, { tasks, accepts }: Targets, asked: Asked, revision: number,
+  context: Context,
+  client: Client,
+  { tasks, accepts }: Targets,
+  asked: Asked,
+  revision: number,
 ): Promise<number> {
   const seen = new Set<string>();
   const begin = ({ id, name }: Target): void => {
@@ -101,20 +117,33 @@ async function growing(
 async function copyTask(context: Context, client: Client, task: Target, asked: Asked): Promise<void> {
   const { id, name } = task;
   if (id === null) throw new CliError(EXIT.failed, `${name} has not begun`, `See why: orch explain ${name}`);
-  await Promise.all((["stdout", "stderr"] as const).map(async (stream) => {
-    const to = sinkFor(context, name, stream, asked);
-    await copyLog(context, {
-      client, ref: id, stream, follow: asked.follow,
-      ...(asked.attempt === null ? {} : { attempt: asked.attempt }),
-      ...(asked.since_ms === null ? {} : { since_ms: asked.since_ms }),
-    }, (bytes) => to.write(bytes));
-    to.end();
-  }));
+  await Promise.all(
+    (["stdout", "stderr"] as const).map(async (stream) => {
+      const to = sinkFor(context, name, stream, asked);
+      await copyLog(
+        context,
+        {
+          client,
+          ref: id,
+          stream,
+          follow: asked.follow,
+          ...(asked.attempt === null ? {} : { attempt: asked.attempt }),
+          ...(asked.since_ms === null ? {} : { since_ms: asked.since_ms }),
+        },
+        (bytes) => to.write(bytes),
+      );
+      to.end();
+    }),
+  );
 }
 
 function sinkFor(context: Context, task: string, stream: Line["stream"], { named, take }: Asked): LogSink {
   const { out, err } = context.host;
-  if (take !== null) return lineSink((line) => take({ task, stream, line }), () => out.drained());
+  if (take !== null)
+    return lineSink(
+      (line) => take({ task, stream, line }),
+      () => out.drained(),
+    );
   const sink = stream === "stdout" ? out : err;
   return named ? namedSink(context, sink, task) : plainSink(sink);
 }

@@ -9,7 +9,8 @@ import { taintText } from "../print/nodes";
 import { readLabel, readTaint } from "../readers";
 
 export const nodeShow = command({
-  reads: true, operands: ["<NODE>"],
+  reads: true,
+  operands: ["<NODE>"],
   examples: [["orch node show box1", "its facts, amounts, devices"]],
   async run(context, { args: [name = ""], shape }) {
     const node = await (await context.client()).node(name);
@@ -47,12 +48,16 @@ export const nodeResume = command({
 
 export const nodeLabel = command({
   operands: ["<NODE>", "<K=V|K-...>"],
-  examples: [["orch node label box1 zone=a", "set"], ["orch node label box1 zone-", "remove"]],
+  examples: [
+    ["orch node label box1 zone=a", "set"],
+    ["orch node label box1 zone-", "remove"],
+  ],
   async run(context, { args: [name = "", ...changes] }) {
     const remove = changes.filter(isRemoval).map(withoutDash);
     const set = changes.filter((one) => !isRemoval(one)).map((one) => readAs("label", one, readLabel));
-    const node = await (await context.client()).label(name,
-      { set: Object.fromEntries(set.map(({ key, value }) => [key, value])), remove });
+    const node = await (
+      await context.client()
+    ).label(name, { set: Object.fromEntries(set.map(({ key, value }) => [key, value])), remove });
     const labels = Object.entries(node.labels).map(([key, value]) => `${key}=${value}`);
     context.print(`${node.name}: ${labels.length === 0 ? "no labels" : labels.join(" ")}`);
     return EXIT.done;
@@ -61,8 +66,10 @@ export const nodeLabel = command({
 
 export const nodeTaint = command({
   operands: ["<NODE>", "<K=V:EFFECT|K-...>"],
-  examples: [["orch node taint box1 team=vision:no_schedule", "only for who tolerates it"],
-    ["orch node taint box1 team-", "remove"]],
+  examples: [
+    ["orch node taint box1 team=vision:no_schedule", "only for who tolerates it"],
+    ["orch node taint box1 team-", "remove"],
+  ],
   async run(context, { args: [name = "", ...changes] }) {
     const remove = changes.filter(isRemoval).map(withoutDash);
     const set = changes.filter((one) => !isRemoval(one)).map((one) => readAs("taint", one, readTaint));
@@ -80,7 +87,8 @@ export const nodeForget = command({
   },
   examples: [["orch node forget box1 --fenced", "a machine that will not come back"]],
   async run(context, { args: [name = ""], flags }) {
-    const asked = flags.fenced ? `Is ${name} really off? Its tasks may run twice if it is not. Forget it?`
+    const asked = flags.fenced
+      ? `Is ${name} really off? Its tasks may run twice if it is not. Forget it?`
       : `Forget ${name}?`;
     if (!flags.yes && !(await confirm(context, asked, "Say yes beforehand: orch node forget --yes"))) {
       return EXIT.failed;

@@ -6,7 +6,10 @@ import { nodeColumns } from "../print/nodes";
 
 export const nodes = command({
   reads: true,
-  examples: [["orch nodes", "all machines"], ["orch nodes -q", "their names, for a script"]],
+  examples: [
+    ["orch nodes", "all machines"],
+    ["orch nodes -q", "their names, for a script"],
+  ],
   async run(context, { shape }) {
     const client = await context.client();
     const [read, listed] = await Promise.all([client.nodes(), shape === "text" ? client.tasks({ limit: 1000 }) : null]);

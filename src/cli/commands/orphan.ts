@@ -36,8 +36,11 @@ async function findOrphan(client: Client, typed: string): Promise<{ node: string
   const found = orphans.filter(({ id, name }) => id.startsWith(task) || name === task);
   const [only] = found;
   if (only === undefined) {
-    throw new CliError(EXIT.failed, `${node} has no unknown task ${task}`,
-      "To end a task of yours: orch cancel, orch scale, orch rm");
+    throw new CliError(
+      EXIT.failed,
+      `${node} has no unknown task ${task}`,
+      "To end a task of yours: orch cancel, orch scale, orch rm",
+    );
   }
   if (found.length > 1) {
     throw new CliError(EXIT.failed, `${task} means ${found.length} tasks of ${node}`, "Give more of the id");

@@ -7,9 +7,13 @@ import { readPages } from "../pages";
 import { taskColumns } from "../print/tasks";
 
 export const ps = command({
-  reads: true, operands: ["[APP]"],
+  reads: true,
+  operands: ["[APP]"],
   options: { all: flag("-a, --all", "finished ones too") },
-  examples: [["orch ps", "what lives, and what waits"], ["orch ps recs --all", "one app, with what has ended"]],
+  examples: [
+    ["orch ps", "what lives, and what waits"],
+    ["orch ps recs --all", "one app, with what has ended"],
+  ],
   async run(context, { args: [typed], flags, shape }) {
     const client = await context.client();
     const app = typed === undefined ? null : readApp(typed);

@@ -14,21 +14,27 @@ export const queue = command({
       const read = await client.runs({ limit: 1000, ...(next === undefined ? {} : { next }) });
       return { items: read.runs, next: read.next };
     });
-    const waiting = items.filter(({ state }) => state === "queued" || state === "waiting")
+    const waiting = items
+      .filter(({ state }) => state === "queued" || state === "waiting")
       .toSorted((a, b) => (a.position ?? Infinity) - (b.position ?? Infinity) || a.run - b.run);
     if (shape === "json") context.json({ runs: waiting });
     else if (shape === "ids") for (const { run } of waiting) context.print(String(run));
     else if (waiting.length === 0) context.note("nothing waits");
-    else context.table([
-      { title: "POS", align: "right", cell: (run) => (run.position === null ? "-" : String(run.position)) },
-      { title: "RUN", align: "right", cell: (run) => String(run.run) },
-      { title: "NAME", cell: (run) => run.name }, { title: "PROJECT", cell: (run) => run.project },
-      { title: "USER", cell: (run) => run.user },
-      { title: "PRIO", align: "right", cell: (run) => String(run.priority) },
-      { title: "STATE", cell: (run) => run.state },
-      { title: "AGE", align: "right", cell: (run) => age(run.created_ms, context.now()) },
-      { title: "WHY", cell: (run) => run.reason ?? "" },
-    ], waiting);
+    else
+      context.table(
+        [
+          { title: "POS", align: "right", cell: (run) => (run.position === null ? "-" : String(run.position)) },
+          { title: "RUN", align: "right", cell: (run) => String(run.run) },
+          { title: "NAME", cell: (run) => run.name },
+          { title: "PROJECT", cell: (run) => run.project },
+          { title: "USER", cell: (run) => run.user },
+          { title: "PRIO", align: "right", cell: (run) => String(run.priority) },
+          { title: "STATE", cell: (run) => run.state },
+          { title: "AGE", align: "right", cell: (run) => age(run.created_ms, context.now()) },
+          { title: "WHY", cell: (run) => run.reason ?? "" },
+        ],
+        waiting,
+      );
     return EXIT.done;
   },
 });

@@ -7,13 +7,15 @@ import { CliError, EXIT } from "../failure";
 import { dataDir } from "../settings";
 
 export const restore = command({
-  operands: ["<FILE>"], talks: false,
+  operands: ["<FILE>"],
+  talks: false,
   options: {
     data: text("--data <DIR>", "the server's data directory (ORCH_DATA)"),
     yes: flag("-y, --yes", "don't ask"),
   },
-  examples: [["orch restore /backup/orch.db",
-    "then start the server: it takes in what lives before it decides anything"]],
+  examples: [
+    ["orch restore /backup/orch.db", "then start the server: it takes in what lives before it decides anything"],
+  ],
   async run(context, { args: [file = ""], flags }) {
     const { host } = context;
     const data_dir = dataDir(flags.data, host);

@@ -11,8 +11,10 @@ export const rm = command({
     yes: flag("-y, --yes", "don't ask"),
     volumes: flag("--volumes", "its volumes too (not built yet)"),
   },
-  examples: [["orch rm recs", "asks, then stops its tasks"],
-    ["orch rm search/recs --yes", "another project's, in a script"]],
+  examples: [
+    ["orch rm recs", "asks, then stops its tasks"],
+    ["orch rm search/recs --yes", "another project's, in a script"],
+  ],
   async run(context, { args, flags }) {
     if (flags.volumes) throw new UsageError("--volumes: not built yet");
     const client = await context.client();

@@ -34,24 +34,32 @@ const options = {
 };
 
 export const run = command({
-  operands: ["[CMD...]"], passThrough: true, options,
+  operands: ["[CMD...]"],
+  passThrough: true,
+  options,
   examples: [
     ["orch run --gpu 1 -- python train.py", "its output here, its exit code ours"],
     ["orch run -d --time 12h -- ./sweep.sh", "prints the number; see orch logs, orch queue"],
     ["orch run -c 'make -j8 && ./bench'", "through the shell"],
   ],
-  notes: "Exit code: the job's own; 128 + n for a signal; 125 when orch failed; 126 and 127 when it could not start.\n"
-    + "A lost connection never ends the job. Ctrl-C asks whether to cancel or detach; without a terminal it cancels.",
+  notes:
+    "Exit code: the job's own; 128 + n for a signal; 125 when orch failed; 126 and 127 when it could not start.\n" +
+    "A lost connection never ends the job. Ctrl-C asks whether to cancel or detach; without a terminal it cancels.",
   async run(context, { args, flags }) {
     if (flags.image !== null) throw new UsageError("--image: not built yet");
     const asked = askedFor(args, flags.shell);
     const env = await environmentOf(context, flags);
     const jobFlags: JobFlags = {
-      ...flags, workdir: flags.workdir ?? context.host.cwd,
+      ...flags,
+      workdir: flags.workdir ?? context.host.cwd,
       priority: flags.priority === null ? null : priorityOf(flags.priority),
     };
-    const body = { name: flags.name, project: flags.project, job: jobOf(asked, jobFlags, env),
-      wait_for_nodes: flags.waitForNodes };
+    const body = {
+      name: flags.name,
+      project: flags.project,
+      job: jobOf(asked, jobFlags, env),
+      wait_for_nodes: flags.waitForNodes,
+    };
     if (!flags.detach) return attach(context, body, refusalOf);
     const answer = await (await context.client()).run(body).catch(refusalOf);
     if (flags.json) context.json(answer);
@@ -77,7 +85,8 @@ function priorityOf(typed: string): number {
 
 /** Files first, in their order; what is named one by one goes over them. */
 async function environmentOf(
-  context: Context, flags: { readonly env: readonly string[]; readonly envFile: readonly string[] },
+  context: Context,
+  flags: { readonly env: readonly string[]; readonly envFile: readonly string[] },
 ): Promise<Record<string, string>> {
   const { host } = context;
   let env: Record<string, string> = {};
@@ -92,7 +101,8 @@ async function environmentOf(
 /** What the server refuses in a job is said of the flags that made it. */
 function refusalOf(error: unknown): never {
   if (!(error instanceof ApiError) || error.code !== "spec" || error.issues.length === 0) throw error;
-  const [first, ...more] = error.issues.map((issue) =>
-    `${flagOf(issue.path)}: ${issue.message}${issue.hint === null ? "" : ` (${issue.hint})`}`);
+  const [first, ...more] = error.issues.map(
+    (issue) => `${flagOf(issue.path)}: ${issue.message}${issue.hint === null ? "" : ` (${issue.hint})`}`,
+  );
   throw new CliError(describe(error)?.exit ?? EXIT.failed, [first, ...more].join("; "));
 }

@@ -17,31 +17,48 @@ export const runs = command({
     since: reading("--since <DURATION>", "only so far back", readDuration),
     limit: whole("-n, --limit <N>", "at most so many (50; with --since all)", 1),
   },
-  examples: [["orch runs --mine", "my runs"], ["orch runs --since 1d --json", "for a script"]],
+  examples: [
+    ["orch runs --mine", "my runs"],
+    ["orch runs --since 1d --json", "for a script"],
+  ],
   async run(context, { flags, shape }) {
     const client = await context.client();
     const user = flags.mine ? (await client.me()).user : null;
     const query = {
-      all: true, limit: 1000, ...(user === null ? {} : { user }),
+      all: true,
+      limit: 1000,
+      ...(user === null ? {} : { user }),
       ...(flags.since === null ? {} : { since_ms: context.now() - flags.since }),
     };
     const most = flags.limit ?? (flags.since === null ? 50 : undefined);
     const { items, next } = await readPages(async (after) => {
-      const read = await client.runs({ ...query, ...(most === undefined ? {} : { limit: Math.min(most, 1000) }),
-        ...(after === undefined ? {} : { next: after }) });
+      const read = await client.runs({
+        ...query,
+        ...(most === undefined ? {} : { limit: Math.min(most, 1000) }),
+        ...(after === undefined ? {} : { next: after }),
+      });
       return { items: read.runs, next: read.next };
     }, most);
     if (shape === "json") context.json({ runs: items, next });
     else if (shape === "ids") for (const { run } of items) context.print(String(run));
     else if (items.length === 0) context.note("no runs");
-    else context.table([
-      { title: "RUN", align: "right", cell: (run) => String(run.run) },
-      { title: "NAME", cell: (run) => run.name }, { title: "USER", cell: (run) => run.user },
-      { title: "STATE", cell: (run) => run.state, paint: (run, cell) => paintState(context.style, run.state, cell) },
-      { title: "AGE", align: "right", cell: (run) => age(run.created_ms, context.now()) },
-      { title: "TOOK", align: "right", cell: (run) => took(run, context.now()) },
-      { title: "WHY", cell: (run) => taskWhy({ ...run, state: run.state === "running" ? "running" : "failed" }) },
-    ], items);
+    else
+      context.table(
+        [
+          { title: "RUN", align: "right", cell: (run) => String(run.run) },
+          { title: "NAME", cell: (run) => run.name },
+          { title: "USER", cell: (run) => run.user },
+          {
+            title: "STATE",
+            cell: (run) => run.state,
+            paint: (run, cell) => paintState(context.style, run.state, cell),
+          },
+          { title: "AGE", align: "right", cell: (run) => age(run.created_ms, context.now()) },
+          { title: "TOOK", align: "right", cell: (run) => took(run, context.now()) },
+          { title: "WHY", cell: (run) => taskWhy({ ...run, state: run.state === "running" ? "running" : "failed" }) },
+        ],
+        items,
+      );
     return EXIT.done;
   },
 });

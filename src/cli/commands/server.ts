@@ -4,7 +4,8 @@ import { command } from "../command";
 import { SERVER_OPTIONS, startServing, untilEnded } from "../serve";
 
 export const server = command({
-  talks: false, options: SERVER_OPTIONS,
+  talks: false,
+  options: SERVER_OPTIONS,
   examples: [
     ["orch server", "try it: plain HTTP on this machine's loopback"],
     ["orch server --listen 0.0.0.0:4400 --host box1", "for other machines, over TLS"],

@@ -11,9 +11,13 @@ type Named = { readonly id?: unknown; readonly run?: unknown; readonly name?: un
 type Document = Named & Readonly<Record<string, unknown>>;
 
 export const show = command({
-  reads: true, operands: ["<RUN|TASK|WORKLOAD|APP|NODE>"],
-  examples: [["orch show 123", "a run with its tasks"], ["orch show recs.api.0 --json", "a task"],
-    ["orch show box1", "a node"]],
+  reads: true,
+  operands: ["<RUN|TASK|WORKLOAD|APP|NODE>"],
+  examples: [
+    ["orch show 123", "a run with its tasks"],
+    ["orch show recs.api.0 --json", "a task"],
+    ["orch show box1", "a node"],
+  ],
   async run(context, { args: [typed = ""], shape }) {
     const document = await lookUp(context, await context.client(), typed);
     if (shape === "json") context.json(document);
@@ -31,11 +35,15 @@ function nameOf({ id, run, name }: Document): string {
 async function lookUp(context: Context, client: Client, typed: string): Promise<Document> {
   const ref = readRef(typed);
   switch (ref.kind) {
-    case "run": return client.runInfo(ref.run);
+    case "run":
+      return client.runInfo(ref.run);
     case "slot":
-    case "id": return client.task(typed);
-    case "workload": return client.workload(ref.project ?? (await client.me()).project, ref.app, ref.workload);
-    case "word": return firstOf(typed, await wordsOf(client, ref.word, ref.project));
+    case "id":
+      return client.task(typed);
+    case "workload":
+      return client.workload(ref.project ?? (await client.me()).project, ref.app, ref.workload);
+    case "word":
+      return firstOf(typed, await wordsOf(client, ref.word, ref.project));
   }
 }
 

@@ -5,7 +5,8 @@ import { CliError, EXIT, UsageError } from "../failure";
 import { readApp } from "../names";
 
 export const spec = command({
-  reads: true, operands: ["<APP>"],
+  reads: true,
+  operands: ["<APP>"],
   options: { version: text("--version <V>", "an earlier one (not built yet)") },
   examples: [["orch spec recs > recs.yaml", "edit it and apply it again"]],
   async run(context, { args: [typed = ""], flags, shape }) {

@@ -37,12 +37,18 @@ export const tokenLs = command({
     const read = await (await context.client()).tokens();
     if (shape === "json") context.json(read);
     else if (shape === "ids") for (const { id } of read.tokens) context.print(id);
-    else context.table([
-      { title: "ID", cell: (token) => token.id }, { title: "ROLE", cell: (token) => token.role },
-      { title: "USER", cell: (token) => token.user ?? "-" }, { title: "STATE", cell: (token) => token.state },
-      { title: "CREATED", cell: (token) => timestamp(token.created_ms) },
-      { title: "EXPIRES", cell: (token) => (token.expires_ms === null ? "never" : timestamp(token.expires_ms)) },
-    ], read.tokens);
+    else
+      context.table(
+        [
+          { title: "ID", cell: (token) => token.id },
+          { title: "ROLE", cell: (token) => token.role },
+          { title: "USER", cell: (token) => token.user ?? "-" },
+          { title: "STATE", cell: (token) => token.state },
+          { title: "CREATED", cell: (token) => timestamp(token.created_ms) },
+          { title: "EXPIRES", cell: (token) => (token.expires_ms === null ? "never" : timestamp(token.expires_ms)) },
+        ],
+        read.tokens,
+      );
     return EXIT.done;
   },
 });

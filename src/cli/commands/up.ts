@@ -7,7 +7,8 @@ import { AGENT_OPTIONS, agentOptions, hasJoined } from "../joining";
 import { SERVER_OPTIONS, startServing, untilEnded } from "../serve";
 
 export const up = command({
-  talks: false, options: { ...SERVER_OPTIONS, ...AGENT_OPTIONS },
+  talks: false,
+  options: { ...SERVER_OPTIONS, ...AGENT_OPTIONS },
   examples: [
     ["orch up", "try it on one machine"],
     ["orch up --listen 0.0.0.0:4400", "the first machine of several"],
@@ -20,8 +21,9 @@ export const up = command({
     const commandLine = (await hasJoined(data_dir)) ? "" : await server.joinCommand();
     const token = /--token (\S+)/.exec(commandLine)?.[1] ?? null;
     const near = parseCluster(await readOr(join(data_dir, "server", "client.json")))?.url ?? server.url;
-    const agent = context.host.parts.runAgent(agentOptions(context, flags,
-      { urls: [near], token, data_dir, signal: stop.signal }));
+    const agent = context.host.parts.runAgent(
+      agentOptions(context, flags, { urls: [near], token, data_dir, signal: stop.signal }),
+    );
     const end = async (): Promise<void> => {
       stop.abort();
       await Promise.allSettled([agent, server.stop()]);

@@ -5,7 +5,8 @@ import { EXIT } from "../failure";
 import { timestamp } from "../print/time";
 
 export const userAdd = command({
-  reads: true, operands: ["<NAME>"],
+  reads: true,
+  operands: ["<NAME>"],
   options: {
     role: word("--role <ROLE>", "what they may do (user)", ["user", "operator", "viewer", "admin"]),
     unix: text("--unix <NAME>", "their Unix account on the nodes (the same name)"),
@@ -31,11 +32,17 @@ export const userLs = command({
     const read = await (await context.client()).users();
     if (shape === "json") context.json(read);
     else if (shape === "ids") for (const { name } of read.users) context.print(name);
-    else context.table([
-      { title: "NAME", cell: (user) => user.name }, { title: "ROLE", cell: (user) => user.role },
-      { title: "PROJECT", cell: (user) => user.project }, { title: "UNIX", cell: (user) => user.unix_user },
-      { title: "SINCE", cell: (user) => timestamp(user.created_ms) },
-    ], read.users);
+    else
+      context.table(
+        [
+          { title: "NAME", cell: (user) => user.name },
+          { title: "ROLE", cell: (user) => user.role },
+          { title: "PROJECT", cell: (user) => user.project },
+          { title: "UNIX", cell: (user) => user.unix_user },
+          { title: "SINCE", cell: (user) => timestamp(user.created_ms) },
+        ],
+        read.users,
+      );
     return EXIT.done;
   },
 });

@@ -8,10 +8,14 @@ import { readNamed, requireFiles } from "../files";
 import { printIssues } from "../print/issues";
 
 export const validate = command({
-  talks: false, reads: true,
+  talks: false,
+  reads: true,
   options: { file: texts("-f, --file <FILE>", "spec file, - for standard input (again for more)") },
   operands: ["[FILE...]"],
-  examples: [["orch validate -f app.yaml", "every error, with line and hint"], ["orch validate -f - < app.yaml", ""]],
+  examples: [
+    ["orch validate -f app.yaml", "every error, with line and hint"],
+    ["orch validate -f - < app.yaml", ""],
+  ],
   async run(context, { args, flags, shape }) {
     const checked = [];
     for (const path of requireFiles([...flags.file, ...args])) {
@@ -20,8 +24,15 @@ export const validate = command({
     }
     const valid = checked.every(({ parsed }) => parsed.ok);
     if (shape === "json") {
-      context.json({ valid, files: checked.map(({ file, parsed }) => ({ file, valid: parsed.ok,
-        app: parsed.ok ? parsed.app.app : null, issues: parsed.ok ? [] : parsed.issues })) });
+      context.json({
+        valid,
+        files: checked.map(({ file, parsed }) => ({
+          file,
+          valid: parsed.ok,
+          app: parsed.ok ? parsed.app.app : null,
+          issues: parsed.ok ? [] : parsed.issues,
+        })),
+      });
       return valid ? EXIT.done : EXIT.usage;
     }
     for (const { file, parsed } of checked) {

@@ -4,7 +4,8 @@ import { command } from "../command";
 import { versionText } from "../version";
 
 export const version = command({
-  talks: false, reads: true,
+  talks: false,
+  reads: true,
   examples: [["orch version --json", "for a script"]],
   async run(context, { shape }) {
     context.print(versionText(shape === "json"));

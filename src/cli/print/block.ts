@@ -33,8 +33,12 @@ const item_lines = (lines: readonly string[], indent: string): string[] =>
 const title = (key: string): string => key.replace(/_(ms|bytes|milli)$/, "").replaceAll("_", " ");
 const pad = (key: string, width: number): string => " ".repeat(Math.max(0, width - title(key).length - 1));
 
-const isEmpty = (value: unknown): boolean => value === null || value === undefined || value === ""
-  || (Array.isArray(value) && value.length === 0) || (typeof value === "object" && Object.keys(value).length === 0);
+const isEmpty = (value: unknown): boolean =>
+  value === null ||
+  value === undefined ||
+  value === "" ||
+  (Array.isArray(value) && value.length === 0) ||
+  (typeof value === "object" && Object.keys(value).length === 0);
 
 // Unix times of today have thirteen digits, no duration that anybody asks for has.
 const MOMENT_LEAST = 1e12;

@@ -2,17 +2,24 @@
 // disguises.
 
 // What starts with ESC: CSI, the string sequences (OSC, DCS, SOS, PM, APC) up to their end, and short ones.
-const SEQUENCE = new RegExp([
-  "\\x1b\\[[0-?]*[ -/]*[@-~]", "\\x1b[\\]PX^_][^\\x07\\x1b\\x9c]*(?:\\x07|\\x1b\\\\|\\x9c)",
+const SEQUENCE = new RegExp(
+  [
+    "\\x1b\\[[0-?]*[ -/]*[@-~]",
+    "\\x1b[\\]PX^_][^\\x07\\x1b\\x9c]*(?:\\x07|\\x1b\\\\|\\x9c)",
     "\\x1b[ -/]*[0-OQ-WYZ\\\\`-~]",
-].join("|"), "g");
+  ].join("|"),
+  "g",
+);
 // Also the one-byte forms of C1 and the invisible marks that turn text around.
 const CONTROL = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 const COLOUR = /^\x1b\[[0-9;:]*m$/;
 
 /** For names, reasons and table cells: one line, no control characters. */
 export function clean(text: string): string {
-  return text.replace(SEQUENCE, "").replace(/[\t\n\r]+/g, " ").replace(CONTROL, "");
+  return text
+    .replace(SEQUENCE, "")
+    .replace(/[\t\n\r]+/g, " ")
+    .replace(CONTROL, "");
 }
 
 /** For texts of several lines: line breaks and tabs stay. */

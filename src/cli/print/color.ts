@@ -15,11 +15,18 @@ export const wantsColor = (tty: boolean, env: Readonly<Record<string, string | u
   tty && !env["NO_COLOR"] && env["TERM"] !== "dumb";
 
 export function style(enabled: boolean): Style {
-  const paint = (on: number, off: number) => (text: string): string =>
-    enabled && text !== "" ? `\x1b[${on}m${text}\x1b[${off}m` : text;
+  const paint =
+    (on: number, off: number) =>
+    (text: string): string =>
+      enabled && text !== "" ? `\x1b[${on}m${text}\x1b[${off}m` : text;
   return {
-    enabled, bold: paint(1, 22), dim: paint(2, 22), red: paint(31, 39), green: paint(32, 39),
-    yellow: paint(33, 39), cyan: paint(36, 39),
+    enabled,
+    bold: paint(1, 22),
+    dim: paint(2, 22),
+    red: paint(31, 39),
+    green: paint(32, 39),
+    yellow: paint(33, 39),
+    cyan: paint(36, 39),
   };
 }
 

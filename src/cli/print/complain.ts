@@ -10,7 +10,7 @@ import { clean } from "./clean";
 export function complain(error: unknown, err: Sink): number {
   const said = describe(error);
   if (said === null) {
-    err.write(`orch: a bug: ${error instanceof Error ? error.stack ?? error.message : String(error)}\n`);
+    err.write(`orch: a bug: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
     return EXIT.failed;
   }
   err.write(sayText(said));

@@ -26,10 +26,16 @@ export function nodeColumns(now_ms: Ms, tasks: ReadonlyMap<string, number>, styl
     { title: "NAME", cell: (node) => node.name },
     { title: "STATE", cell: (node) => node.state, paint: (node, cell) => paintState(styled, node.state, cell) },
     { title: "POOL", cell: (node) => node.pool },
-    { title: "CPU", align: "right", cell: ({ reserved, capacity }) =>
-      `${cores(reserved.cpu_milli)}/${cores(capacity.cpu_milli)}` },
-    { title: "MEM", align: "right", cell: ({ reserved, capacity }) =>
-      share(reserved.memory_bytes, capacity.memory_bytes) },
+    {
+      title: "CPU",
+      align: "right",
+      cell: ({ reserved, capacity }) => `${cores(reserved.cpu_milli)}/${cores(capacity.cpu_milli)}`,
+    },
+    {
+      title: "MEM",
+      align: "right",
+      cell: ({ reserved, capacity }) => share(reserved.memory_bytes, capacity.memory_bytes),
+    },
     { title: "GPUS", cell: gpus },
     { title: "TASKS", align: "right", cell: (node) => String(tasks.get(node.name) ?? 0) },
     { title: "SEEN", align: "right", cell: (node) => (isAway(node) ? age(node.last_seen_ms, now_ms) : "") },
@@ -41,7 +47,8 @@ const isAway = ({ state }: NodeView): boolean => state === "unreachable" || stat
 
 function why({ reason, taints, orphans }: NodeView): string {
   return [
-    ...(reason === null ? [] : [reason]), ...taints.map(taintText),
+    ...(reason === null ? [] : [reason]),
+    ...taints.map(taintText),
     ...(orphans.length === 0 ? [] : [`${orphans.length} unknown ${orphans.length === 1 ? "task" : "tasks"}`]),
   ].join(", ");
 }

@@ -9,7 +9,12 @@ import { table } from "./table";
 type Change = PlanView["changes"][number];
 
 const MARK: Readonly<Record<Change["change"], string>> = {
-  add: "+", change: "~", restart: "↻", remove: "-", run: "▶", none: "=",
+  add: "+",
+  change: "~",
+  restart: "↻",
+  remove: "-",
+  run: "▶",
+  none: "=",
 };
 
 /** What the spec itself changes. */
@@ -21,21 +26,40 @@ export function planLines(plan: PlanView, styled: Style, width: number | null): 
   lines.push(...changed(plan).map((one) => changeLine(one, styled)));
   if (changed(plan).length === 0) lines.push("nothing to change");
   if (plan.ops.length > 0) {
-    lines.push("", "now:", ...table([
-      { title: "OP", cell: (op) => op.op }, { title: "TASK", cell: (op) => op.task },
-      { title: "NODE", cell: (op) => op.node ?? "-" }, { title: "DEVICES", cell: (op) => op.devices.join(" ") },
-      { title: "WHY", cell: (op) => op.why },
-    ], plan.ops, width === null ? null : width - 2).map((line) => `  ${line}`));
+    lines.push(
+      "",
+      "now:",
+      ...table(
+        [
+          { title: "OP", cell: (op) => op.op },
+          { title: "TASK", cell: (op) => op.task },
+          { title: "NODE", cell: (op) => op.node ?? "-" },
+          { title: "DEVICES", cell: (op) => op.devices.join(" ") },
+          { title: "WHY", cell: (op) => op.why },
+        ],
+        plan.ops,
+        width === null ? null : width - 2,
+      ).map((line) => `  ${line}`),
+    );
   }
   if (plan.blocked.length > 0) {
-    lines.push("", "waits:", ...plan.blocked.flatMap((one) => blockedLines(one, styled, false))
-      .map((line) => `  ${line}`));
+    lines.push(
+      "",
+      "waits:",
+      ...plan.blocked.flatMap((one) => blockedLines(one, styled, false)).map((line) => `  ${line}`),
+    );
   }
   return lines;
 }
 
 export function changeLine({ name, change, detail }: Change, styled: Style): string {
-  const paint = { add: styled.green, run: styled.green, remove: styled.red, none: styled.dim,
-    change: styled.yellow, restart: styled.yellow }[change];
+  const paint = {
+    add: styled.green,
+    run: styled.green,
+    remove: styled.red,
+    none: styled.dim,
+    change: styled.yellow,
+    restart: styled.yellow,
+  }[change];
   return paint(`${MARK[change]} ${clean(name)}${detail === "" ? "" : `  ${clean(detail)}`}`);
 }

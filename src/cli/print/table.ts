@@ -19,21 +19,32 @@ const CUT_LEAST = 20;
  */
 export function table<T>(columns: readonly Column<T>[], rows: readonly T[], width: number | null = null): string[] {
   const cells = rows.map((row) => columns.map((column) => clean(column.cell(row))));
-  const shown = columns.map((column, i) => ({ column, i }))
+  const shown = columns
+    .map((column, i) => ({ column, i }))
     .filter(({ i }) => i === 0 || rows.length === 0 || cells.some((line) => line[i] !== ""));
   const widths = shown.map(({ column, i }) =>
-    Math.max(column.title.length, ...cells.map((line) => wide(line[i] ?? ""))));
+    Math.max(column.title.length, ...cells.map((line) => wide(line[i] ?? ""))),
+  );
   const last = widths.length - 1;
   if (width !== null) {
     const before = widths.slice(0, last).reduce((sum, one) => sum + one + GAP.length, 0);
     widths[last] = Math.min(widths[last] ?? 0, Math.max(width - before, CUT_LEAST));
   }
-  const line = (texts: readonly string[], row: T | null): string => shown.map(({ column, i }, n) => {
-    const padded = pad(cut(texts[i] ?? "", widths[n] ?? 0), widths[n] ?? 0, column.align === "right", n === last);
-    return row === null || column.paint === undefined ? padded : column.paint(row, padded);
-  }).join(GAP).trimEnd();
-  return [line(columns.map((column) => column.title), null),
-    ...rows.map((row, n) => line(cells[n] ?? [], row))];
+  const line = (texts: readonly string[], row: T | null): string =>
+    shown
+      .map(({ column, i }, n) => {
+        const padded = pad(cut(texts[i] ?? "", widths[n] ?? 0), widths[n] ?? 0, column.align === "right", n === last);
+        return row === null || column.paint === undefined ? padded : column.paint(row, padded);
+      })
+      .join(GAP)
+      .trimEnd();
+  return [
+    line(
+      columns.map((column) => column.title),
+      null,
+    ),
+    ...rows.map((row, n) => line(cells[n] ?? [], row)),
+  ];
 }
 
 const wide = (text: string): number => Bun.stringWidth(text);

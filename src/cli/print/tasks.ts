@@ -39,7 +39,13 @@ export function taskColumns(now_ms: Ms, home: string | null, styled: Style): Col
     { title: "TRY", align: "right", cell: (task) => String(Math.max(task.attempt, 1)) },
     { title: "USER", cell: (task) => task.user },
     { title: "GPUS", align: "right", cell: (task) => (task.devices.length === 0 ? "" : String(task.devices.length)) },
-    { title: "PORTS", cell: (task) => Object.entries(task.ports).map(([name, port]) => `${name}:${port}`).join(" ") },
+    {
+      title: "PORTS",
+      cell: (task) =>
+        Object.entries(task.ports)
+          .map(([name, port]) => `${name}:${port}`)
+          .join(" "),
+    },
     { title: "WHY", cell: taskWhy },
   ];
 }
