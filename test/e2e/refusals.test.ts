@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Cluster } from "../support/cluster";
 import { runOrch, type Result } from "../support/program";
+import { waitUntil } from "../support/wait";
 
 let cluster: Cluster;
 let dir: string;
@@ -22,7 +23,8 @@ afterAll(async () => {
 /** A refusal: its exit code, nothing on standard output, and few lines, without a trace of the program's insides. */
 function expectRefusal({ code, out, err }: Result, exit: number, ...words: string[]): void {
   expect(`exit ${code}\n${err}`).toStartWith(`exit ${exit}\n`);
-  expect(out).toBe("");
+  // A first start has made the admin's token by then, and says where.
+  expect(out.replace(/^admin token: .*\n/, "")).toBe("");
   for (const word of words) expect(err.toLowerCase()).toContain(word.toLowerCase());
   expect(err.trim().split("\n").length).toBeLessThanOrEqual(3);
   expect(err).not.toMatch(/\bat .*:\d+:\d+|node_modules|\$bunfs/);
@@ -54,7 +56,7 @@ describe("the client", () => {
     expectRefusal(await runOrch(["ps"], elsewhere({ ORCH_URL: cluster.url, ORCH_TOKEN: token })), 4, "revoked");
   });
   test("names a thing that is not there, and a word that is no command", async () => {
-    expectRefusal(await cluster.orch("logs", "nothing.here"), 1, "nothing.here");
+    expectRefusal(await cluster.orch("logs", "nothing.here"), 1, "nothing.here", "orch ps");
     expectRefusal(await cluster.orch("pss"), 2, "pss", "ps");
     expectRefusal(await cluster.orch("ps", "--al"), 2, "--al");
   });
@@ -74,23 +76,21 @@ describe("an agent", () => {
 
   test("is refused with an expired join token", async () => {
     const { token, expires_ms } =
-      await cluster.json<{ token: string; expires_ms: number }>("token", "new", "--role", "agent", "--expires", "1ms");
-    expect(expires_ms).toBeLessThanOrEqual(Date.now());
+      await cluster.json<{ token: string; expires_ms: number }>("token", "new", "--role", "agent", "--expires", "2s");
+    await waitUntil("the token to expire", () => Date.now() > expires_ms);
     expectRefusal(await join_(token), 4, "expired", "orch token new");
   });
   test("is refused with a person's token", async () => {
     const { token } = await cluster.json<{ token: string }>("token", "new", "--role", "admin");
-    expectRefusal(await join_(token), 4, "token");
+    expectRefusal(await join_(token), 4, "the role admin");
   });
   test("is refused without a token on a fresh directory", async () => {
     const asked = ["agent", "join", cluster.url, "--data", join(dir, "fresh"), "--capacity", "cpu=1,memory=1GiB"];
     expectRefusal(await runOrch(asked, cluster.env), 2, "--token");
   });
-  test("is refused by a server whose key is another one than its token names", async () => {
+  test("is refused with the token of another cluster", async () => {
     const other = await Cluster.start({ name: "other" });
     try {
-      const tls = join(dir, "tls");
-      expect(tls).not.toBe("");
       const { token } = await other.json<{ token: string }>("token", "new", "--role", "agent");
       expectRefusal(await join_(token), 4, "token");
     } finally {
