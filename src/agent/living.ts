@@ -2,7 +2,8 @@
 // claims of their own. A line a beginning and a line an end, since a file a task would cost more than the task.
 
 import { join } from "node:path";
-import { appendTo, exists, namesIn, openToAppend, readText, removeFile, removeTree, replaceNow } from "../os/files";
+import { nowMs } from "../os/clock";
+import { appendTo, exists, lookAt, namesIn, openToAppend, readText, removeFile, removeTree, replaceNow } from "../os/files";
 import { bootId, isAlive, statOf } from "../os/proc";
 
 export interface LivingNote {
@@ -121,7 +122,11 @@ export function readJournals(root: string, own: string): Noted {
         !now || (dir === own ? lost.length === 0 : alive.length === 0 && lost.length === journal.begun.length);
       if (useless && !journal.open) removeFile(journal.path);
     }
-    if (dir !== own && namesIn(dir).length === 0) removeTree(dir);
+    if (dir !== own && namesIn(dir).length === 0 && isOld(dir)) removeTree(dir);
   }
   return { survivors, claimed, notes };
 }
+
+/** An agent that is just starting has made its directory and not yet put its note there. */
+const isOld = (dir: string): boolean => nowMs() - (lookAt(dir)?.mtimeMs ?? 0) > OLD_MS;
+const OLD_MS = 3_600_000;

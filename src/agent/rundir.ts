@@ -2,8 +2,7 @@
 // show what a lost data directory would hide, and which other agents share this machine.
 
 import { join } from "node:path";
-import { exists, lookAt, makePrivateDir, namesIn, readJson, removeFile, removeTree, writeShort } from "../os/files";
-import { nowMs } from "../os/clock";
+import { lookAt, makePrivateDir, namesIn, readJson, removeFile, writeShort } from "../os/files";
 import { accountOfProcess, shortHash } from "../os/machine";
 import { bootId, isAlive } from "../os/proc";
 
