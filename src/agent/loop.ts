@@ -238,7 +238,7 @@ class Loop implements AgentLoop {
   async acknowledged(uids: readonly string[]): Promise<void> {
     for (const uid of uids) {
       const record = this.#records.get(uid);
-      if (record?.end == null) continue;
+      if (record === undefined || record.end === null) continue;
       this.#records.delete(uid);
       this.#reported.delete(uid);
       this.#signalled.delete(uid);

@@ -167,7 +167,7 @@ function stopped(
 ): TaskRecord[] {
   const { signal, grace_ms, why } = verb;
   let record = current(verb.uid);
-  while (record?.end?.next_uid != null) record = current(record.end.next_uid);
+  while (typeof record?.end?.next_uid === "string") record = current(record.end.next_uid);
   if (record === undefined || record.end !== null || record.stop !== null) return [];
   return [{ ...record, stop: { signal, grace_ms, why, at_ms: now_ms } }];
 }

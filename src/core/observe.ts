@@ -329,7 +329,7 @@ function judgeAbsent(
     else if (verdict.is === "ask") asked.push(task);
   }
   // A successor that the inventory speaks of and does not have has lost its record since.
-  for (const [uid, task] of [...draft.tasks]) {
+  for (const [uid, task] of Array.from(draft.tasks)) {
     if (task === null || state.tasks.has(uid) || named.has(uid)) continue;
     if (inventory.unreadable.length > 0) asked.push(task);
     else loseTask(state, task, "its node has no record of it", context, draft);

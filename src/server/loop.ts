@@ -38,10 +38,12 @@ export interface Loop extends Pick<Listening, "contacts" | "listening_ms" | "las
 const AGAIN_MS = 1_000;
 const LONGEST_WAIT_MS = 60_000;
 
+const bounded = (wait_ms: Ms): Ms => Math.min(Math.max(wait_ms, 1), LONGEST_WAIT_MS);
+
 type Phase = "idle" | "scheduled" | "planning" | "again" | "stopped";
 
 export function createLoop(options: LoopOptions): Loop {
-  const { store, limits } = options;
+  const { store } = options;
   const listening = createListening(options.monotonic);
   const desk: { phase: Phase } = { phase: "idle" };
   let fenced: string | null = null;
@@ -49,15 +51,7 @@ export function createLoop(options: LoopOptions): Loop {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const unlisten = store.onCommit(() => wake());
 
-  const snapshot = (planned: State, now_ms: Ms): Snapshot => ({
-    state: planned,
-    spec: store.spec,
-    contacts: listening.contacts(),
-    listening_ms: listening.listening_ms(),
-    now_ms,
-    seed: options.seed(),
-    limits,
-  });
+  const snapshot = (state: State, now_ms: Ms): Snapshot => snapshotOf(options, listening, state, now_ms);
 
   function wake(): void {
     if (desk.phase === "planning") desk.phase = "again";
@@ -66,9 +60,7 @@ export function createLoop(options: LoopOptions): Loop {
     setImmediate(() => void pass());
   }
 
-  function wakeIn(wait_ms: Ms): void {
-    timer = setTimeout(wake, Math.min(Math.max(wait_ms, 1), LONGEST_WAIT_MS));
-  }
+  const wakeIn = (wait_ms: Ms): void => void (timer = setTimeout(wake, bounded(wait_ms)));
 
   async function pass(): Promise<void> {
     if (desk.phase === "stopped") return;
@@ -119,4 +111,9 @@ export function createLoop(options: LoopOptions): Loop {
       clearTimeout(timer);
     },
   };
+}
+
+function snapshotOf({ store, limits, seed }: LoopOptions, listening: Listening, state: State, now_ms: Ms): Snapshot {
+  const contacts = listening.contacts();
+  return { state, spec: store.spec, contacts, listening_ms: listening.listening_ms(), now_ms, seed: seed(), limits };
 }

@@ -81,8 +81,7 @@ export function buildBatch(queue: Waiting[], context: BatchContext): Built {
   let bytes = 0;
   let events = 0;
   const nextEvent = (): number => events++;
-  while (queue.length > 0 && outcomes.length < context.limit) {
-    const waiting = queue[0]!;
+  for (let waiting = queue[0]; waiting !== undefined && outcomes.length < context.limit; waiting = queue[0]) {
     const tried = attempt(waiting, layer, revision, { ...context, answers, nextEvent });
     if (bytes > 0 && bytes + tried.bytes > BATCH_BYTES) break;
     queue.shift();

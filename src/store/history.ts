@@ -13,15 +13,27 @@ const LIST_MAX = 10_000;
 /** Sorts behind every uid that begins with the text before it. */
 const BEHIND = "\uffff";
 
+const { archived_ms: _tasks, ...taskFields } = getTableColumns(ended_tasks);
+const { archived_ms: _runs, ...runFields } = getTableColumns(ended_runs);
+const bounded = (limit: number): number => Math.max(0, Math.min(limit, LIST_MAX));
+
 export function historyOf(database: Database): History {
   const db = drizzle({ client: database });
-  const { archived_ms: _tasks, ...taskFields } = getTableColumns(ended_tasks);
-  const { archived_ms: _runs, ...runFields } = getTableColumns(ended_runs);
   // Asked for each line of an inventory, so by statements that are made once.
   const ended = database.query("select 1 from ended_tasks where uid = ?");
   const grave = database.query("select 1 from graves where uid = ?");
-  const bounded = (limit: number): number => Math.max(0, Math.min(limit, LIST_MAX));
+  return {
+    ...taskHistory(db),
+    ...runHistory(db),
+    ...eventHistory(db),
+    hasEnded: (uid) => ended.get(uid) !== null,
+    hasGrave: (uid) => grave.get(uid) !== null,
+  };
+}
 
+type Db = ReturnType<typeof drizzle>;
+
+function taskHistory(db: Db): Pick<History, "task" | "tasks"> {
   return {
     task(uid_or_prefix) {
       if (uid_or_prefix === "") return null;
@@ -51,6 +63,11 @@ export function historyOf(database: Database): History {
         .limit(bounded(limit))
         .all();
     },
+  };
+}
+
+function runHistory(db: Db): Pick<History, "run" | "runs"> {
+  return {
     run(run_or_uid) {
       const wanted = typeof run_or_uid === "number" ? eq(ended_runs.run, run_or_uid) : eq(ended_runs.uid, run_or_uid);
       return db.select(runFields).from(ended_runs).where(wanted).get() ?? null;
@@ -76,6 +93,11 @@ export function historyOf(database: Database): History {
         .limit(bounded(limit))
         .all();
     },
+  };
+}
+
+function eventHistory(db: Db): Pick<History, "events"> {
+  return {
     events({ object, since_ms, before_id, limit }) {
       const wanted: (SQL | undefined)[] = [
         object === undefined ? undefined : eq(events.object, object),
@@ -90,7 +112,5 @@ export function historyOf(database: Database): History {
         .limit(bounded(limit))
         .all();
     },
-    hasEnded: (uid) => ended.get(uid) !== null,
-    hasGrave: (uid) => grave.get(uid) !== null,
   };
 }
