@@ -126,7 +126,7 @@ class Keeper {
           left: 0,
           reason: `could not start: ${begun.why}`,
         };
-        await recordExit(join(this.#around.tasks, uid), exit, this.#around);
+        await recordExit(begun.claim, exit, this.#around.say);
         this.#ended(uid, exit);
         return null;
       }

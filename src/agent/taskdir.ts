@@ -2,7 +2,7 @@
 // may outlive both. docs/decisions/keeper.md says who writes what.
 
 import { join } from "node:path";
-import { readText, writeShort } from "../os/files";
+import { readText } from "../os/files";
 
 /** The directories of an agent's data. */
 export const places = (data: string) => ({
@@ -16,8 +16,6 @@ export const places = (data: string) => ({
 export const FILES = {
   record: "record.json",
   claim: "claim",
-  pid: "pid",
-  exit: "exit",
   stdout: "stdout",
   stderr: "stderr",
   marks: "marks",
@@ -26,53 +24,27 @@ export const FILES = {
 
 export const isUid = (name: string): boolean => /^[0-9a-f]{32}$/.test(name);
 
-/** Who claimed an attempt: one that begins executes once, one that was stopped before never does. */
-export type Claim =
-  | {
-      readonly by: "start";
-      readonly boot_id: string;
-      readonly at_ms: number;
-      /** The control group that its processes are in, or will be. */
-      readonly group: readonly string[];
-    }
-  | { readonly by: "stop" }
-  /** Created and not written: its keeper died in between. It counts. */
-  | { readonly by: "unknown" };
-
-export const STOPPED_CLAIM = "stopped\n";
-
-export function claimText(boot_id: string, at_ms: number, group: readonly string[]): string {
-  return [`started ${boot_id} ${at_ms}`, ...group, ""].join("\n");
-}
-
-export function readClaim(dir: string): Claim | null {
-  const read = readText(join(dir, FILES.claim));
-  if (read.is === "missing") return null;
-  if (read.is === "failed" || !read.text.endsWith("\n")) return { by: "unknown" };
-  const [head = "", ...group] = read.text.trimEnd().split("\n");
-  if (head === STOPPED_CLAIM.trim()) return { by: "stop" };
-  const [word, boot_id, at] = head.split(" ");
-  if (word !== "started" || boot_id === undefined) return { by: "unknown" };
-  return { by: "start", boot_id, at_ms: Number(at), group };
-}
-
-export interface TaskPid {
-  readonly pid: number;
-  readonly start: string;
+/**
+ * What the claim file says of an attempt. It is created once and only grows, a line a fact: `started BOOT MS`, `group
+ * DIR`, `pid PID START MS`, `exit JSON`; or the one line `stopped`. Its first bytes are synced before anything executes,
+ * so later lines need no new block: an exit is recorded also on a full disk.
+ */
+export interface Attempt {
+  /** `unknown`: created and not written, since its keeper died in between. It counts. */
+  readonly claimed: "start" | "stop" | "unknown";
   readonly boot_id: string;
+  readonly at_ms: number;
+  /** The control group that its processes are in, or will be. */
+  readonly group: readonly string[];
+  readonly process: TaskProcess | null;
+  readonly exit: TaskExit | null;
+}
+
+export interface TaskProcess {
+  readonly pid: number;
+  /** Ticks since boot: with the pid and the boot it names one process. */
+  readonly start: string;
   readonly started_ms: number;
-}
-
-export function writePid(dir: string, { pid, start, boot_id, started_ms }: TaskPid): void {
-  writeShort(join(dir, FILES.pid), `${pid} ${start} ${boot_id} ${started_ms}\n`);
-}
-
-export function readPid(dir: string): TaskPid | null {
-  const read = readText(join(dir, FILES.pid));
-  if (read.is !== "there" || !read.text.endsWith("\n")) return null;
-  const [pid, start, boot_id, started] = read.text.trim().split(" ");
-  if (start === undefined || boot_id === undefined || !Number.isInteger(Number(pid))) return null;
-  return { pid: Number(pid), start, boot_id, started_ms: Number(started) };
 }
 
 export interface TaskExit {
@@ -89,20 +61,42 @@ export interface TaskExit {
   readonly reason: string | null;
 }
 
-export function writeExit(dir: string, exit: TaskExit): void {
-  writeShort(join(dir, FILES.exit), `${JSON.stringify(exit)}\n`);
+export const STOPPED_CLAIM = "stopped\n";
+
+export const claimText = (boot_id: string, at_ms: number, group: readonly string[]): string =>
+  [`started ${boot_id} ${at_ms}`, ...group.map((dir) => `group ${dir}`), ""].join("\n");
+
+export const pidLine = ({ pid, start, started_ms }: TaskProcess): string => `pid ${pid} ${start} ${started_ms}\n`;
+export const exitLine = (exit: TaskExit): string => `exit ${JSON.stringify(exit)}\n`;
+
+const UNKNOWN: Attempt = { claimed: "unknown", boot_id: "", at_ms: 0, group: [], process: null, exit: null };
+
+/** Reads the claim in a task's directory; `null` when there is none. Words of a newer keeper are ignored. */
+export function readAttempt(dir: string): Attempt | null {
+  const read = readText(join(dir, FILES.claim));
+  if (read.is === "missing") return null;
+  return read.is === "failed" ? UNKNOWN : parseAttempt(read.text);
+}
+
+/** Only whole lines count. */
+export function parseAttempt(text: string): Attempt {
+  let attempt = UNKNOWN;
+  for (const line of text.slice(0, text.lastIndexOf("\n") + 1).split("\n")) {
+    const [word, first = "", second = "", third = ""] = line.split(" ");
+    if (word === "stopped") attempt = { ...attempt, claimed: "stop" };
+    else if (word === "started") attempt = { ...attempt, claimed: "start", boot_id: first, at_ms: Number(second) };
+    else if (word === "group") attempt = { ...attempt, group: [...attempt.group, line.slice("group ".length)] };
+    else if (word === "pid") {
+      attempt = { ...attempt, process: { pid: Number(first), start: second, started_ms: Number(third) } };
+    } else if (word === "exit") attempt = { ...attempt, exit: parseExit(line.slice("exit ".length)) };
+  }
+  return attempt;
 }
 
 const numberOrNull = (value: unknown): number | null => (typeof value === "number" ? value : null);
 const textOrNull = (value: unknown): string | null => (typeof value === "string" ? value : null);
 
-/** Only a whole line counts; fields of a newer keeper are ignored, fields of an older one may be missing. */
-export function readExit(dir: string): TaskExit | null {
-  const read = readText(join(dir, FILES.exit));
-  if (read.is !== "there" || !read.text.endsWith("\n")) return null;
-  return parseExit(read.text);
-}
-
+/** Fields of a newer keeper are ignored, fields of an older one may be missing. */
 export function parseExit(text: string): TaskExit | null {
   let value: Record<string, unknown>;
   try {

@@ -100,20 +100,29 @@ function writeWhole(fd: number, text: string): void {
 
 /** Creates a file that must not be there yet, and syncs it before it says so. */
 export async function createOnce(path: string, text: string): Promise<"created" | "exists"> {
+  const fd = await createHeld(path, text);
+  if (fd === null) return "exists";
+  closeSync(fd);
+  return "created";
+}
+
+/** The same, and gives back the file open for appending; `null`: it is there already. */
+export async function createHeld(path: string, text: string): Promise<number | null> {
   let fd: number;
   try {
-    fd = openSync(path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
+    fd = openSync(path, O_CREAT | O_EXCL | O_APPEND | O_WRONLY | O_NOFOLLOW, 0o600);
   } catch (error) {
-    if (codeOf(error) === "EEXIST") return "exists";
+    if (codeOf(error) === "EEXIST") return null;
     throw error;
   }
   try {
     writeWhole(fd, text);
     await synced(fd);
-  } finally {
+    return fd;
+  } catch (error) {
     closeSync(fd);
+    throw error;
   }
-  return "created";
 }
 
 /** Writes a short text at once, without waiting for the disk: a crash of ours leaves none of it or all. */

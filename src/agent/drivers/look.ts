@@ -3,7 +3,7 @@
 import type { Seen } from "../../core/record";
 import { membersOf, type Group } from "../../os/cgroup";
 import { bootId, isAlive, statOf } from "../../os/proc";
-import { readClaim, readExit, readPid, type TaskExit } from "../taskdir";
+import { readAttempt, type TaskExit } from "../taskdir";
 
 export interface Target {
   readonly pid: number;
@@ -28,32 +28,25 @@ export const seenAlive = (pid: number, started_ms: number): Seen => ({
 
 /** Reads a task's directory. `kept`: a living keeper answers for it, so that its end would be told. */
 export function lookAtTask(dir: string, kept: boolean): Looked {
-  const claim = readClaim(dir);
-  if (claim === null) return NONE;
-  if (claim.by === "stop") return { ...NONE, seen: { claimed: true, process: { is: "none" } } };
-  const exit = readExit(dir);
+  const attempt = readAttempt(dir);
+  if (attempt === null) return NONE;
+  const { claimed, process, exit, group } = attempt;
+  if (claimed === "stop") return { ...NONE, seen: { claimed: true, process: { is: "none" } } };
   if (exit !== null) return { seen: seenEnded(exit), target: null, group: [] };
-  const vanished = (why: string): Looked => ({
-    seen: { claimed: true, process: { is: "vanished", why } },
-    target: null,
-    group: [],
-  });
-  if (claim.by === "unknown") return vanished("it was claimed, and its keeper died before it could say more");
-  if (claim.boot_id !== bootId()) return vanished("the machine was restarted while it ran");
-  const pid = readPid(dir);
-  if (pid !== null && pid.boot_id === bootId() && (kept || isAlive(pid.pid, pid.start))) {
-    return { seen: seenAlive(pid.pid, pid.started_ms), target: pid, group: claim.group };
+  const vanished = (why: string): Looked =>
+    ({ seen: { claimed: true, process: { is: "vanished", why } }, target: null, group: [] });
+  if (claimed === "unknown") return vanished("it was claimed, and its keeper died before it could say more");
+  if (attempt.boot_id !== bootId()) return vanished("the machine was restarted while it ran");
+  if (process !== null && (kept || isAlive(process.pid, process.start))) {
+    return { seen: seenAlive(process.pid, process.started_ms), target: process, group };
   }
   // Its keeper died before it noted the process, or left descendants behind: the group still knows.
-  const member = membersOf(claim.group)[0];
+  const member = membersOf(group)[0];
   if (member !== undefined) {
     const target = { pid: member, start: statOf(member)?.start ?? "" };
-    return { seen: seenAlive(member, pid?.started_ms ?? claim.at_ms), target, group: claim.group };
+    return { seen: seenAlive(member, process?.started_ms ?? attempt.at_ms), target, group };
   }
-  if (kept) return { seen: { claimed: true, process: { is: "none" } }, target: null, group: claim.group };
-  return vanished(
-    pid === null
-      ? "its keeper died before it could say whether it began"
-      : "it ended after its keeper had died, so its exit is not known",
-  );
+  if (kept) return { seen: { claimed: true, process: { is: "none" } }, target: null, group };
+  return vanished(process === null ? "its keeper died before it could say whether it began"
+    : "it ended after its keeper had died, so its exit is not known");
 }

@@ -13,7 +13,7 @@ import { selfCommand } from "../../os/self";
 import type { Accounts } from "../account";
 import { readJournals, type Noted } from "../living";
 import { makeRunDir, runDirOf, runName, runRoot } from "../rundir";
-import { claimText, FILES, isUid, places, STOPPED_CLAIM, writeExit } from "../taskdir";
+import { claimText, exitLine, FILES, isUid, places, STOPPED_CLAIM } from "../taskdir";
 import type { Driver } from "./driver";
 import { createEnding, type Victim } from "./ending";
 import { Keepers } from "./keepers";
@@ -245,18 +245,9 @@ class ProcessDriver implements Driver {
   async #refuse(uid: string, why: string): Promise<void> {
     const dir = join(this.#tasks, uid);
     const now = nowMs();
-    if ((await createOnce(join(dir, FILES.claim), claimText(bootId(), now, []))) === "created") {
-      writeExit(dir, {
-        exit_code: null,
-        signal: null,
-        started_ms: now,
-        ended_ms: now,
-        peak_memory_bytes: null,
-        oom: false,
-        left: 0,
-        reason: `could not start: ${why}`,
-      });
-    }
+    const exit = { exit_code: null, signal: null, started_ms: now, ended_ms: now, peak_memory_bytes: null, oom: false,
+      left: 0, reason: `could not start: ${why}` };
+    await createOnce(join(dir, FILES.claim), claimText(bootId(), now, []) + exitLine(exit));
     this.#lookAgain(uid);
   }
 

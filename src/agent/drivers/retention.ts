@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { DAY_MS } from "../../core/units";
 import { exists, lookAt, namesIn, removeTree } from "../../os/files";
-import { FILES, isUid } from "../taskdir";
+import { FILES, isUid, readAttempt } from "../taskdir";
 
 export const RETENTION_MS = 7 * DAY_MS;
 const MOST_ENDED = 20_000;
@@ -34,7 +34,7 @@ export async function sweepEnded(ended: string, tasks: string, now_ms: number): 
   for (const uid of namesIn(tasks).filter(isUid)) {
     if (++at % CHUNK === 0) await breathe();
     const dir = join(tasks, uid);
-    if (exists(join(dir, FILES.record)) || exists(join(dir, FILES.pid))) continue;
+    if (exists(join(dir, FILES.record)) || readAttempt(dir)?.claimed !== "stop") continue;
     if ((lookAt(dir)?.mtimeMs ?? now_ms) < old) removeTree(dir);
   }
 }

@@ -4,13 +4,13 @@
 import { join } from "node:path";
 import { nowMs } from "../../os/clock";
 import { findCgroups, joinRest, groupOf, makeGroup, removeGroup, type Cgroups, type Group } from "../../os/cgroup";
-import { createOnce, directoryProblem, exists } from "../../os/files";
+import { appendTo, createHeld, directoryProblem, exists } from "../../os/files";
 import { limitOpenFiles } from "../../os/libc";
 import type { Say } from "../../os/log";
 import { adjustOom, bootId, statOf } from "../../os/proc";
 import { findCommand, launch, type Launched, type ProcessExit } from "../../os/spawn";
 import type { Journal } from "../living";
-import { claimText, FILES, writePid } from "../taskdir";
+import { claimText, FILES, pidLine } from "../taskdir";
 import { commandOf, type Wrapped } from "./command";
 import { startGuard, type Guard } from "./guard";
 import type { TaskOrder } from "./messages";
@@ -33,6 +33,8 @@ export interface Surroundings {
 export interface Held {
   readonly order: TaskOrder;
   readonly dir: string;
+  /** The claim file, open for the lines to come. */
+  readonly claim: number;
   readonly group: Group;
   readonly pid: number;
   readonly start: string;
@@ -46,7 +48,7 @@ export interface Held {
 export type Begun =
   | { readonly is: "running"; readonly held: Held }
   /** Claimed, and over before it began. */
-  | { readonly is: "failed"; readonly at_ms: number; readonly code: number | null; readonly why: string }
+  | { readonly is: "failed"; readonly claim: number; readonly at_ms: number; readonly code: number | null; readonly why: string }
   /** Not claimed by this order. */
   | { readonly is: "refused"; readonly why: string };
 
@@ -61,9 +63,9 @@ export async function begin(
   const dir = join(around.tasks, order.uid);
   if (!exists(dir)) return { is: "refused", why: "it has no directory" };
   const group = groupOf(around.cgroups, order.uid);
-  const claimed = await createOnce(join(dir, FILES.claim), claimText(bootId(), nowMs(), group));
-  if (claimed === "exists") return { is: "refused", why: "it was claimed before" };
-  const failed = (code: number | null, why: string): Begun => ({ is: "failed", at_ms: nowMs(), code, why });
+  const claim = await createHeld(join(dir, FILES.claim), claimText(bootId(), nowMs(), group));
+  if (claim === null) return { is: "refused", why: "it was claimed before" };
+  const failed = (code: number | null, why: string): Begun => ({ is: "failed", claim, at_ms: nowMs(), code, why });
 
   const { workdir } = order;
   const problem = order.account === null && workdir !== null ? directoryProblem(workdir) : null;
@@ -75,7 +77,7 @@ export async function begin(
   if (missing !== null) return failed(127, missing);
   const grouped = grouping(around, order);
   if (typeof grouped === "string") return failed(null, grouped);
-  return run({ order, dir, group, wrapped }, around, onExit);
+  return run({ order, dir, claim, group, wrapped }, around, onExit);
 }
 
 /** A wrapper would find the command missing only after it was started, and in words of its own. */
@@ -105,10 +107,10 @@ function grouping(
   }
 }
 
-type Ready = Pick<Held, "order" | "dir" | "group" | "wrapped">;
+type Ready = Pick<Held, "order" | "dir" | "claim" | "group" | "wrapped">;
 
 function run(ready: Ready, around: Surroundings, onExit: (held: Held, exit: ProcessExit) => void): Begun {
-  const { order, dir, group, wrapped } = ready;
+  const { order, dir, claim, group, wrapped } = ready;
   const guard = order.lease_ms === null ? null : startGuard(group);
   // The exit of a very short process is told before this function has returned; it waits for the rest of it.
   let held: Held | null = null;
@@ -133,7 +135,7 @@ function run(ready: Ready, around: Surroundings, onExit: (held: Held, exit: Proc
   if (launched.is === "failed") {
     guard?.release();
     removeGroup(group);
-    return { is: "failed", at_ms: nowMs(), code: launched.code, why: launched.why };
+    return { is: "failed", claim, at_ms: nowMs(), code: launched.code, why: launched.why };
   }
   const { pid } = launched;
   const started_ms = nowMs();
@@ -149,9 +151,9 @@ function run(ready: Ready, around: Surroundings, onExit: (held: Held, exit: Proc
 
 /** On a full disk the process runs on without its notes: it is still found by its group. */
 function note(held: Held, around: Surroundings): void {
-  const { order, dir, group, pid, start, started_ms } = held;
+  const { order, dir, claim, group, pid, start, started_ms } = held;
   try {
-    writePid(dir, { pid, start, boot_id: bootId(), started_ms });
+    appendTo(claim, pidLine({ pid, start, started_ms }));
     around.journal.begun({ uid: order.uid, name: order.name, pid, start, dir, group, held: order.held });
   } catch (error) {
     around.say(`task ${order.name}: its process ${pid} could not be noted`, { why: messageOf(error) });

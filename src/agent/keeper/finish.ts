@@ -4,11 +4,12 @@
 import { join } from "node:path";
 import { nowMs } from "../../os/clock";
 import { killGroup, membersOf, memoryFacts, removeGroup } from "../../os/cgroup";
-import { readText, removeFile } from "../../os/files";
+import { appendTo, closeFile, readText, removeFile } from "../../os/files";
+import type { Say } from "../../os/log";
 import { findProcesses } from "../../os/proc";
 import { sendSignal } from "../../os/signals";
 import type { ProcessExit } from "../../os/spawn";
-import { FILES, writeExit, type TaskExit } from "../taskdir";
+import { exitLine, FILES, type TaskExit } from "../taskdir";
 import type { Held, Surroundings } from "./begin";
 
 const SIGKILL = 9;
@@ -35,7 +36,7 @@ export async function finish(held: Held, exit: ProcessExit, around: Surroundings
     left,
     reason: held.ending ?? couldNotBegin(held, exit),
   };
-  await recordExit(held.dir, told, around);
+  await recordExit(held.claim, told, around.say);
   held.guard?.release();
   if (!removeGroup(held.group)) await remove(held);
   return told;
@@ -73,16 +74,14 @@ function couldNotBegin(held: Held, exit: ProcessExit): string | null {
   return why === "" ? null : `could not start: ${why}`;
 }
 
-/** Writes an exit, however long a full disk makes it take. */
-export async function recordExit(dir: string, exit: TaskExit, around: Surroundings): Promise<void> {
+/** Adds the exit to the claim, however long a full disk makes it take, and closes it. */
+export async function recordExit(claim: number, exit: TaskExit, say: Say): Promise<void> {
   for (;;) {
     try {
-      return writeExit(dir, exit);
+      appendTo(claim, exitLine(exit));
+      return closeFile(claim);
     } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      // Its directory is gone: there is nobody left to tell but the agent.
-      if (code === "ENOENT") return;
-      around.say("an exit could not be written", { dir, why: message });
+      say("an exit could not be written", { why: error instanceof Error ? error.message : String(error) });
       await pause(WRITE_AGAIN_MS);
     }
   }
