@@ -2,7 +2,8 @@
 // app with a service, jobs after each other and a daemon, and the loss of a machine. `--keep` leaves it running until
 // Ctrl-C. It ends with nothing left behind, and says so.
 
-import { existsSync } from "node:fs";
+import { Glob } from "bun";
+import { existsSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { TaskView } from "../src/wire/api";
 import { Cluster } from "../test/support/cluster";
@@ -17,7 +18,10 @@ const SETTINGS = ["unreachable_after=2s", "replace_after=3s", "settle=500ms"];
 const DEADLINE_MS = 60_000;
 
 const say = (...lines: string[]): void => lines.forEach((line) => console.log(line));
-const heading = (text: string): void => say("", text, "");
+/** Every block ends with an empty line. */
+const heading = (...lines: string[]): void => say(...lines.map(bold), "");
+const bold = (text: string): string =>
+  process.stdout.isTTY && process.env["NO_COLOR"] === undefined ? `\x1b[1m${text}\x1b[22m` : text;
 
 /** Runs a command as a user would, and shows both. */
 async function shown(cluster: Cluster, ...args: string[]): Promise<void> {
@@ -27,9 +31,19 @@ async function shown(cluster: Cluster, ...args: string[]): Promise<void> {
   if (code !== 0) throw new Error(`orch ${args.join(" ")}: exit ${code}`);
 }
 
+/** Whether the binary is there and no source is newer. */
+async function isFresh(): Promise<boolean> {
+  if (!existsSync(BINARY)) return false;
+  const built = statSync(BINARY).mtimeMs;
+  for await (const path of new Glob("{src,migrations}/**/*").scan({ cwd: ROOT })) {
+    if (statSync(join(ROOT, path)).mtimeMs > built) return false;
+  }
+  return true;
+}
+
 async function buildBinary(): Promise<void> {
-  if (existsSync(BINARY) && !process.argv.includes("--build")) return;
-  say("Building dist/orch, once …");
+  if (await isFresh()) return;
+  say("Building dist/orch …");
   const build = Bun.spawn([process.execPath, "scripts/build.ts"], { cwd: ROOT, stdout: "inherit", stderr: "inherit" });
   if ((await build.exited) !== 0) throw new Error("the build failed");
 }
@@ -64,8 +78,9 @@ async function loseMachine(cluster: Cluster, live: LiveTable): Promise<void> {
   await live.until("the service to come back", (tasks) => replaced(tasks) !== undefined, DEADLINE_MS);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const found = replaced(await cluster.tasks());
-  heading(`${found?.name ?? "The replica"} came up on ${found?.node ?? "another node"} ${seconds} s later ` +
-    "(30 s with default settings; the demo has 3 s).");
+  heading(`${found?.name ?? "The replica"} came up on ${found?.node ?? "another node"} ${seconds} s later: the demo ` +
+    "waits 3 s, the default is 30 s.",
+    `(The attempts between were granted to ${victim}, which restarts its own while it is cut off.)`);
   await shown(cluster, "nodes");
 }
 
@@ -76,7 +91,7 @@ async function story(cluster: Cluster): Promise<void> {
   const live = new LiveTable(cluster);
   await live.until("the jobs to succeed and the service to be up", (tasks) => jobsDone(tasks) && serviceUp(tasks, 2),
     DEADLINE_MS);
-  heading("The job `train` began when `prepare` had succeeded. What it printed:");
+  heading("The job train began when prepare had succeeded. What it printed:");
   await shown(cluster, "logs", "demo.train");
   await loseMachine(cluster, live);
   heading("The finished jobs never run again, and their record is there:");

@@ -14,10 +14,12 @@ import { printed, readSources, ROOT, sourceOf, type Refusal } from "./tidy/sourc
 const sources = await readSources(["src", "test", "scripts"]);
 const tests = sources.filter(({ path }) => path.startsWith("test/"));
 
-/** Files that are started, not imported: entries of programs and test files. */
+/** What starts the program, or makes pages of it: from there every file of src must be reached. */
+const isEntry = (path: string): boolean =>
+  path === "src/main.ts" || path === "scripts/docs.ts" || /^src\/web\/[^/]+\.tsx$/.test(path);
+/** Files that are started, not imported: scripts, test files, and what package.json names. */
 const isRoot = (path: string): boolean =>
-  path === "src/main.ts" || path.startsWith("scripts/") || path.endsWith(".test.ts") || path === "test/sim/main.ts" ||
-  path.startsWith("test/e2e/programs/") || /^src\/web\/[^/]+\.tsx$/.test(path);
+  isEntry(path) || path.startsWith("scripts/") || path.endsWith(".test.ts") || textOf("package.json").includes(path);
 
 const none = (refusals: readonly Refusal[]): void => expect(refusals.map(printed)).toEqual([]);
 
@@ -28,7 +30,7 @@ describe("the tree", () => {
   test("files have their size, their name and their opening comment", () => none(sources.flatMap(refusedForm)));
   test("half of the files are short", () => expect(medianLines(sources)).toBeLessThanOrEqual(MEDIAN_LINES));
   test("no file is dead", () => none([
-    ...deadFiles(sources.filter(({ path }) => path.startsWith("src/")), isRoot),
+    ...deadFiles(sources, isEntry).filter(({ path }) => path.startsWith("src/")),
     ...deadFiles(sources, isRoot).filter(({ path }) => !path.startsWith("src/"))]));
   test("every script is started by something", () => none(unusedScripts(sources, textOf("package.json"))));
 });
@@ -104,7 +106,7 @@ describe("tidy itself", () => {
   });
   test("finds a dead file, a registry address, a stray file and an unused example", () => {
     const alive = sourceOf("src/main.ts", 'import("./cli/ps");');
-    const found = [...deadFiles([alive, sourceOf("src/cli/ps.ts", ""), sourceOf("src/cli/old.ts", "")], isRoot),
+    const found = [...deadFiles([alive, sourceOf("src/cli/ps.ts", ""), sourceOf("src/cli/old.ts", "")], isEntry),
       ...refusedLock('"a": ["a@1", "https://somewhere/a.tgz"]'), ...refusedTopLevel(["src/a.ts", "notes.txt"]),
       ...unusedExamples(["examples/lonely.yaml"], [])];
     expect(found.map(({ path }) => path)).toEqual(["src/cli/old.ts", "bun.lock", "notes.txt", "examples/lonely.yaml"]);

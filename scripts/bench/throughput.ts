@@ -2,7 +2,8 @@
 // an end arrives, so that few places must not mean waiting for a tick.
 
 import { Cluster } from "../../test/support/cluster";
-import { concurrently, median, repeated, row, type Bench, type Row } from "./figure";
+import { cpuMs, processesOf } from "../../test/support/processes";
+import { concurrently, median, repeated, rounded, row, type Bench, type Row } from "./figure";
 import { Watched } from "./watched";
 
 const AGENTS = ["n1", "n2", "n3", "n4"];
@@ -32,13 +33,30 @@ async function finishAll(cluster: Cluster, jobs: number): Promise<number> {
   return seconds;
 }
 
-async function rate(jobs: number, places: number, runs: number): Promise<number> {
+/** CPU time so far, by part: it says where the work is, whatever else this machine does at the time. */
+function spent(cluster: Cluster): Record<string, number> {
+  const keepers = AGENTS.flatMap((name) => processesOf(cluster.dataOf(name)).filter(({ command }) =>
+    /\bkeeper\b/.test(command)).map(({ pid }) => pid));
+  const agents = AGENTS.map((name) => cluster.agent(name).pid);
+  const sum = (pids: readonly number[]): number => pids.reduce((all, pid) => all + cpuMs(pid), 0);
+  return { server: sum([cluster.server?.pid ?? 0]), agents: sum(agents), keepers: sum(keepers),
+    submitters: sum([process.pid]) };
+}
+
+async function measured(jobs: number, places: number, runs: number): Promise<Row[]> {
   const share = places / AGENTS.length;
   const cluster = await Cluster.start({ name: "bench", agents: AGENTS,
     capacity: `cpu=${share * 10}m,memory=${share * 4}MiB` });
   try {
     await finishAll(cluster, 50);
-    return jobs / median(await repeated(runs, async () => finishAll(cluster, jobs)));
+    const before = spent(cluster);
+    const seconds = median(await repeated(runs, async () => finishAll(cluster, jobs)));
+    const after = spent(cluster);
+    const shares = Object.entries(after).map(([part, ms]) =>
+      `${part} ${rounded((ms - (before[part] ?? 0)) / jobs / runs)}`);
+    const figure = `finished jobs, ${jobs.toLocaleString("en-US")} on ${places} places`;
+    return [row(figure, jobs / seconds, "jobs/s", { at_least: 500 }),
+      { figure: "  CPU ms a job, without the job", value: shares.join(", "), goal: "", met: null }];
   } finally {
     await cluster.close();
   }
@@ -52,8 +70,7 @@ export const throughput: Bench = {
     for (const places of [256, 8]) {
       for (const jobs of [1_000, 5_000]) {
         say(`${jobs} jobs on ${places} places`);
-        const figure = `finished jobs, ${jobs.toLocaleString("en-US")} on ${places} places`;
-        rows.push(row(figure, await rate(jobs, places, runs), "jobs/s", { at_least: 500 }));
+        rows.push(...await measured(jobs, places, runs));
       }
     }
     return rows;

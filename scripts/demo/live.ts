@@ -30,15 +30,16 @@ export class LiveTable {
       if (performance.now() - started > deadline_ms) throw new Error(`waited ${deadline_ms / 1000} s for ${what}`);
       await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
     }
-    if (this.#tty) console.log("");
-    else console.log(`\n$ orch ps --all\n${await this.#cluster.ok("ps", "--all")}`);
+    console.log(this.#tty ? "" : `\n$ orch ps --all\n${await this.#cluster.ok("ps", "--all")}`);
   }
 
   async #redraw(drawn: number): Promise<number> {
     const table = `$ orch ps --all\n${(await this.#cluster.ok("ps", "--all")).trimEnd()}\n`;
     // Up over what was drawn before, and away with it.
     process.stdout.write(`${drawn > 0 ? `\x1b[${drawn}A\x1b[J` : ""}${table}`);
-    return table.split("\n").length - 1;
+    // Lines that are longer than the terminal is wide take several rows.
+    const columns = process.stdout.columns;
+    return table.trimEnd().split("\n").reduce((rows, line) => rows + Math.max(1, Math.ceil(line.length / columns)), 0);
   }
 
   #printChanges(tasks: readonly TaskView[]): void {

@@ -125,6 +125,15 @@ export async function removeGroups(path: string): Promise<void> {
 export const mountsOf = (dir: string): string[] =>
   (readOr(() => readFileSync("/proc/self/mounts", "utf8")) ?? "").split("\n").filter((line) => line.includes(dir));
 
+const TICK_MS = 10;
+
+/** CPU time that a process itself has used so far; what its children used is theirs. */
+export function cpuMs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+}
+
 /** Memory of a process in bytes, from smaps_rollup: resident, and its proportional share. */
 export function memoryOf(pid: number): { rss_bytes: number; pss_bytes: number } {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");

