@@ -26,8 +26,8 @@ export const isUid = (name: string): boolean => /^[0-9a-f]{32}$/.test(name);
 
 /**
  * What the claim file says of an attempt. It is created once and only grows, a line a fact: `started BOOT MS`, `group
- * DIR`, `pid PID START MS`, `exit JSON`; or the one line `stopped`. Its first bytes are synced before anything executes,
- * so later lines need no new block: an exit is recorded also on a full disk.
+ * DIR`, `pid PID START MS`, `exit JSON`; or the one line `stopped`. Its first bytes are synced before anything
+ * executes, so later lines need no new block: an exit is recorded also on a full disk.
  */
 export interface Attempt {
   /** `unknown`: created and not written, since its keeper died in between. It counts. */

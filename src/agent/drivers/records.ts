@@ -1,5 +1,5 @@
-// Records on disk: one file a task, a line a version, of which the last whole one counts; read back with suspicion. What
-// cannot be read is set aside under another name and never stops the agent.
+// Records on disk: one file a task, a line a version, of which the last whole one counts; read back with suspicion.
+// What cannot be read is set aside under another name and never stops the agent.
 
 import { join } from "node:path";
 import type { RecordEnd, TaskRecord } from "../../core/record";

@@ -48,7 +48,13 @@ export interface Held {
 export type Begun =
   | { readonly is: "running"; readonly held: Held }
   /** Claimed, and over before it began. */
-  | { readonly is: "failed"; readonly claim: number; readonly at_ms: number; readonly code: number | null; readonly why: string }
+  | {
+      readonly is: "failed";
+      readonly claim: number;
+      readonly at_ms: number;
+      readonly code: number | null;
+      readonly why: string;
+    }
   /** Not claimed by this order. */
   | { readonly is: "refused"; readonly why: string };
 

@@ -36,9 +36,10 @@ export async function finish(held: Held, exit: ProcessExit, around: Surroundings
     left,
     reason: held.ending ?? couldNotBegin(held, exit),
   };
+  // A group that stays has groups in it that the task has made, with processes of their own.
+  if (!removeGroup(held.group)) await remove(held);
   await recordExit(held.claim, told, around.say);
   held.guard?.release();
-  if (!removeGroup(held.group)) await remove(held);
   return told;
 }
 
