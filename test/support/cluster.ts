@@ -22,6 +22,8 @@ export interface ClusterOptions {
   readonly settings?: readonly string[];
   readonly agents?: readonly string[];
   readonly capacity?: string;
+  /** Any address but loopback is TLS. */
+  readonly listen?: string;
 }
 
 export class Cluster {
@@ -76,7 +78,8 @@ export class Cluster {
 
   /** Starts the server; again after a kill it answers at the same address. */
   async startServer(...more: string[]): Promise<Program> {
-    const listen = this.url === "" ? "127.0.0.1:0" : new URL(this.url).host;
+    const asked = this.options.listen ?? "127.0.0.1:0";
+    const listen = this.url === "" ? asked : asked.replace(/:0$/, `:${new URL(this.url).port}`);
     const settings = (this.options.settings ?? []).flatMap((one) => ["--set", one]);
     const args = ["server", "--data", this.data, "--listen", listen, ...settings, ...more];
     this.server = Program.start("server", args, this.#log("server"), this.env);
@@ -153,7 +156,7 @@ export class Cluster {
   /** The typed client as the admin, for what must be faster than a command. */
   client(): Client {
     const token = readFileSync(join(this.data, "server", "admin.token"), "utf8").trim();
-    return connect({ url: this.url, token, pin: null });
+    return connect({ url: this.url, token });
   }
 
   async tasks(...args: string[]): Promise<TaskView[]> {
