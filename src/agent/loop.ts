@@ -155,19 +155,30 @@ class Loop implements AgentLoop {
       case "kill":
         await driver.kill(action.uid);
         return;
-      case "end": {
-        const { next } = action;
-        // The successor first: a crash between the two finds it again, since its uid follows from this one's.
-        if (next !== null && !this.#records.has(next.assignment.uid)) {
-          await driver.write(next);
-          this.#records.set(next.assignment.uid, next);
-        }
-        const record = this.#records.get(action.uid);
-        if (record === undefined) return;
-        const ended = { ...record, end: action.end };
-        await driver.write(ended);
-        this.#records.set(action.uid, ended);
+      case "end":
+        return this.#end(action);
+    }
+  }
+
+  /**
+   * The successor is written first: a crash between the two finds it again, since its uid follows from this one's. It
+   * waits until this end is durable, so that nobody hears of it before the end that made it.
+   */
+  async #end({ uid, end, next }: Extract<Action, { do: "end" }>): Promise<void> {
+    const { driver } = this.#options;
+    if (next !== null) this.#busy.add(next.assignment.uid);
+    try {
+      if (next !== null && !this.#records.has(next.assignment.uid)) {
+        await driver.write(next);
+        this.#records.set(next.assignment.uid, next);
       }
+      const record = this.#records.get(uid);
+      if (record === undefined) return;
+      const ended = { ...record, end };
+      await driver.write(ended);
+      this.#records.set(uid, ended);
+    } finally {
+      if (next !== null) this.#busy.delete(next.assignment.uid);
     }
   }
 
@@ -218,7 +229,13 @@ class Loop implements AgentLoop {
       ...accepted.records.map((record) => driver.write(record)),
       ...accepted.claims.map((uid) => driver.claimStopped(uid)),
     ]);
-    for (const record of accepted.records) this.#records.set(record.assignment.uid, record);
+    for (const record of accepted.records) {
+      const { uid } = record.assignment;
+      const now = this.#records.get(uid);
+      // What ended while this was written has ended.
+      if (now !== undefined && now.end !== null && record.end === null) await driver.write(now);
+      else this.#records.set(uid, record);
+    }
     if (accepted.reports.length > 0) this.#options.report(accepted.reports);
     this.wake();
     return accepted.fence;

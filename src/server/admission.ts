@@ -52,7 +52,8 @@ export async function admitHello(context: Context, hello: Hello, nonce: string, 
     return refused("signature", "the agent does not hold the key of this node", "join it again with a new token");
   }
   const node = context.store.state.nodes.get(credential.node_id);
-  const rival = node === undefined ? null : rivalOf(node, hello);
+  const awaited = node !== undefined && cluster.recovering?.includes(node.id) === true;
+  const rival = node === undefined ? null : rivalOf(node, hello, awaited);
   if (rival !== null) {
     await context.store.commit("server", (draft) =>
       draft.event({
@@ -88,7 +89,7 @@ function signatureHolds(public_key: string, text: string, signature: string): bo
 }
 
 /** The same identity on another machine, or an older data directory of the same one. */
-function rivalOf(node: NodeRow, hello: Hello): Refusal | null {
+function rivalOf(node: NodeRow, hello: Hello, awaited: boolean): Refusal | null {
   if (node.fingerprint !== hello.machine.fingerprint) {
     return {
       code: "identity_copied",
@@ -98,7 +99,8 @@ function rivalOf(node: NodeRow, hello: Hello): Refusal | null {
       hint: "was the machine cloned? Delete the agent's data directory on the copy and join it again",
     };
   }
-  if (node.public_key !== hello.credential.public_key) {
+  // A restored database may know an older key of the node; what this server signed for the same machine is as good.
+  if (node.public_key !== hello.credential.public_key && !awaited) {
     return {
       code: "identity_replaced",
       message: `${node.name} has joined again since, from another data directory`,
@@ -108,8 +110,9 @@ function rivalOf(node: NodeRow, hello: Hello): Refusal | null {
   return null;
 }
 
-const renewed = (node: NodeRow, { machine }: Hello): NodeRow => ({
+const renewed = (node: NodeRow, { credential, machine }: Hello): NodeRow => ({
   ...node,
+  public_key: credential.public_key,
   agent_version: machine.agent_version,
   facts: machine.facts,
   capacity: machine.capacity,
