@@ -37,7 +37,7 @@ export interface AgentOptions {
   say(line: string): void;
 }
 
-/** Runs the agent until `signal` aborts; its tasks live on. Throws FatalAgentError for what trying again cannot heal. */
+/** Runs the agent until `signal` aborts; its tasks live on. Throws FatalAgentError for what cannot heal. */
 export async function runAgent(options: AgentOptions): Promise<void> {
   const data = join(options.data_dir, "agent");
   makePrivateDir(data);

@@ -22,7 +22,7 @@ export interface Identity {
 const FILE = "identity.json";
 const TOKEN_HINT = "get a new one with: orch token new --role agent";
 
-/** The identity in a data directory; `null` when this agent has never joined. Throws FatalAgentError when it is broken. */
+/** The identity in a data directory; `null`: this agent has never joined. Throws FatalAgentError when it is broken. */
 export function readIdentity(data: string): Identity | null {
   const read = readJson(join(data, FILE));
   if (read.is === "missing") return null;

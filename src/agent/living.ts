@@ -3,7 +3,17 @@
 
 import { join } from "node:path";
 import { nowMs } from "../os/clock";
-import { appendTo, exists, lookAt, namesIn, openToAppend, readText, removeFile, removeTree, replaceNow } from "../os/files";
+import {
+  appendTo,
+  exists,
+  lookAt,
+  namesIn,
+  openToAppend,
+  readText,
+  removeFile,
+  removeTree,
+  replaceNow,
+} from "../os/files";
 import { bootId, isAlive, statOf } from "../os/proc";
 
 export interface LivingNote {

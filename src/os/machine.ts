@@ -21,7 +21,7 @@ export function accountOfProcess(): ProcessAccount {
 
 function findAccount(): ProcessAccount {
   const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
-  // The runtime believes the environment, which services do not set and `su` leaves wrong: the system's list comes first.
+  // The runtime believes the environment, which services do not set and `su` leaves wrong: the list comes first.
   return { name: nameIn(kernelText("/etc/passwd") ?? "", uid) ?? nameByEnvironment() ?? String(uid), uid, gid };
 }
 
