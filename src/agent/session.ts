@@ -147,7 +147,8 @@ export class Session {
       case "changes": {
         const now = fence.get();
         const next = now === null ? null : await loop.take(now, message.stamp, message.n, message.changes);
-        if (next !== null) await fence.set(next, false);
+        // A newer session may have begun while this was written: its fence stands.
+        if (next !== null && fence.get() === now) await fence.set(next, false);
         return;
       }
       case "ack":
