@@ -6,7 +6,9 @@ import type { Client } from "../wire/client";
 import type { Context } from "./context";
 import { copyLog } from "./log-copy";
 import { plainSink } from "./log-sink";
+import { waitsLine } from "./print/blocked";
 import { clean } from "./print/clean";
+import { style } from "./print/color";
 import { complain } from "./print/complain";
 import { pause, watchFrom } from "./watching";
 
@@ -67,7 +69,7 @@ function waitingNotes(context: Context): (run: Pick<RunView, "run" | "state" | "
     const waits = (state === "queued" || state === "waiting") && reason !== null;
     if (!waits || reason === said) return;
     said = reason;
-    context.note(`orch: run ${run} waits: ${clean(reason)}`);
+    context.note(`orch: ${waitsLine({ name: `run ${run}`, kind: "queued", summary: reason }, style(false))}`);
   };
 }
 
@@ -116,7 +118,7 @@ function copiesOf({ context, client, signal }: Following): Copies {
 }
 
 /** Whether there can be any output: what was rejected never ran. */
-const hasBegun = ({ state }: TaskView): boolean =>
+export const hasBegun = ({ state }: TaskView): boolean =>
   state === "running" ||
   state === "stopping" ||
   (state !== "pending" && state !== "rejected" && isFinal(state as TaskState));

@@ -2,6 +2,7 @@
 
 import type { TaskView } from "../wire/api";
 import { ApiError, type Client } from "../wire/client";
+import { hasBegun } from "./attached";
 import { CliError, EXIT } from "./failure";
 import { readRef, type Ref } from "./names";
 
@@ -63,9 +64,19 @@ async function targetsOf(client: Client, typed: string | undefined, attempt: num
     case "id": {
       // An earlier attempt is found by the slot's name and its number, also long after.
       if (attempt !== null) return one({ id: typed ?? "", name: `${typed}#${attempt}` });
-      return one(targetOf(await client.task(typed ?? "")));
+      return one(targetOf(await withOutput(client, await client.task(typed ?? ""))));
     }
   }
+}
+
+/** An attempt that only waits, as in a crash loop, has nothing to show: then it is the last one that ran. */
+async function withOutput(client: Client, task: TaskView): Promise<TaskView> {
+  if (hasBegun(task) || task.app === null) return task;
+  const all = await tasksOf(client, `${task.project}/${task.app}`);
+  const same = all.filter(
+    (other) => other.workload === task.workload && other.slot === task.slot && other.member === task.member,
+  );
+  return same.filter(hasBegun).toSorted((a, b) => (isNewer(a, b) ? -1 : 1))[0] ?? task;
 }
 
 async function lastRun(client: Client): Promise<Ref> {
@@ -83,7 +94,7 @@ async function tasksOf(client: Client, app: string): Promise<TaskView[]> {
 
 const targetOf = ({ id, name }: TaskView): Target => ({ id, name });
 
-/** Of each slot the newest attempt, of the newest run; or of the attempt that was asked for. */
+/** Of each slot the newest attempt that ran, of the newest run; or of the attempt that was asked for. */
 function newest(tasks: readonly TaskView[], attempt: number | null): Target[] {
   const best = new Map<string, TaskView>();
   for (const task of tasks) {
@@ -96,4 +107,8 @@ function newest(tasks: readonly TaskView[], attempt: number | null): Target[] {
 }
 
 const isNewer = (a: TaskView, b: TaskView): boolean =>
-  ((a.run ?? 0) - (b.run ?? 0) || a.version - b.version || a.attempt - b.attempt || a.created_ms - b.created_ms) > 0;
+  (Number(hasBegun(a)) - Number(hasBegun(b)) ||
+    (a.run ?? 0) - (b.run ?? 0) ||
+    a.version - b.version ||
+    a.attempt - b.attempt ||
+    a.created_ms - b.created_ms) > 0;

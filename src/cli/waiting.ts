@@ -102,8 +102,13 @@ function sayChanges(context: Context, lines: readonly Line[], said: Map<string, 
 function end(context: Context, applied: Applied, lines: readonly Line[], shape: Shape, code: number): number {
   if (shape === "json") context.json({ ...applied, done: code === EXIT.done, progress: lines });
   if (code !== EXIT.done && shape === "text") {
-    const stuck = lines.find(({ state }) => state === "stuck");
-    context.note(`orch: ${clean(stuck?.name ?? applied.app)} cannot go on. See why: orch explain, orch logs`);
+    const stuck = lines
+      .filter(({ state }) => state === "stuck")
+      .map(({ name }) => /^run (\d+)/.exec(name)?.[1] ?? `${applied.app}.${name}`);
+    const first = clean(stuck[0] ?? applied.app);
+    context.note(
+      `orch: ${clean(stuck.join(", "))} cannot go on. See why: orch explain ${first}, and its output: orch logs ${first}`,
+    );
   }
   return code;
 }

@@ -2,7 +2,7 @@
 
 import type { NodeRow, State, TaskRow } from "./model";
 import type { Assignment, Verb } from "./record";
-import { shortId, taskName } from "./task";
+import { seenSlot, shortId, taskName } from "./task";
 import type { PlanLimits } from "./snapshot";
 import type { Settings, TaskSpec } from "./workload";
 
@@ -125,7 +125,7 @@ function environmentOf(task: TaskRow, spec: TaskSpec, state: State, node: NodeRo
     ORCH_WORKLOAD: task.workload,
     ORCH_VERSION: String(task.version),
     ORCH_RUN: task.run === null ? "" : String(task.run),
-    ORCH_SLOT: String(task.slot),
+    ORCH_SLOT: String(seenSlot(task)),
     ORCH_ATTEMPT: String(task.attempt),
     ORCH_TASK: shortId(task.uid),
     ORCH_NODE: node.name,

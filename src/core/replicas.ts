@@ -231,16 +231,18 @@ function heldBack(pass: Pass, workload: WorkloadRow, slot: SlotRow): string | nu
   return `waits ${rest} before its next attempt: ${slot.streak > 0 ? crashes(slot) : howEnded(slot)}`;
 }
 
-const crashes = (slot: SlotRow): string =>
+/** `12 crashes in a row, last exit code 3`. */
+export const crashes = (slot: SlotRow): string =>
   `${slot.streak} crash${slot.streak === 1 ? "" : "es"} in a row, ${howEnded(slot)}`;
 
 /** How the newest attempt ended, as it is said of it: `last exit code 1`. */
 export function howEnded(slot: SlotRow): string {
   const end = slot.ends.find((each) => each.state !== "succeeded") ?? slot.ends[0];
   if (end === undefined) return "not started yet";
-  if (end.signal !== null) return `last ended by signal ${end.signal}`;
-  if (end.exit_code !== null) return `last exit code ${end.exit_code}`;
-  return `last ${end.state}${end.reason === null ? "" : `: ${end.reason}`}`;
+  const why = end.reason === null ? "" : `: ${end.reason}`;
+  if (end.signal !== null) return `last ended by signal ${end.signal}${why}`;
+  if (end.exit_code !== null) return `last exit code ${end.exit_code}${why}`;
+  return `last ${end.state}${why}`;
 }
 
 function whyAttempt(slot: SlotRow | null, version: number): string {

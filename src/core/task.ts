@@ -17,6 +17,10 @@ export function slotName(task: Omit<TaskIdentity, "attempt">): string {
   return `${task.app}.${task.workload}.${task.slot}`;
 }
 
+/** The slot that people and tasks see: the index of a replica, or of the member of a gang. */
+export const seenSlot = ({ slot, member }: Pick<TaskIdentity, "slot" | "member">): number =>
+  member > 0 ? member : slot;
+
 /** The short unique id that people type: the first 10 of the uid's 32 hex digits. */
 export const shortId = (uid: string): string => uid.slice(0, 10);
 

@@ -2,6 +2,7 @@
 // of an id.
 
 import type { RunRow, State, TaskRow, WorkloadRow } from "../core/model";
+import { seenSlot } from "../core/task";
 import type { Store } from "../store/store";
 import { findApp } from "./apply";
 import { notFound, RefusedError } from "./refused";
@@ -131,7 +132,7 @@ export function tasksOf({ state, history }: Store, meant: Meant): TaskRow[] {
   return all
     .filter(
       (task) =>
-        (slot === null || task.slot === slot) &&
+        (slot === null || (member === null ? seenSlot(task) : task.slot) === slot) &&
         (member === null || task.member === member) &&
         (attempt === null || task.attempt === attempt),
     )

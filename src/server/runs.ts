@@ -86,14 +86,14 @@ export function demandSatisfiable(blocked: readonly Blocked[], uid: string): voi
         hint: null,
       })),
   );
-  const wait = "or wait for such a node with --wait-for-nodes";
-  const way = never.smallest_change;
-  throw new RefusedError(
-    "unsatisfiable",
-    never.summary,
-    way === null ? `Ask for less, ${wait}` : `Smallest change: ${way}, ${wait}`,
-    issues,
-  );
+  throw new RefusedError("unsatisfiable", never.summary, wayOut(never), issues);
+}
+
+function wayOut({ nodes, smallest_change }: Blocked): string {
+  if (nodes.length === 0)
+    return "Join one (orch token new --role agent prints how), or wait for it with --wait-for-nodes";
+  const way = smallest_change === null ? "Ask for less" : `Smallest change: ${smallest_change}`;
+  return `${way}, or wait for such a node with --wait-for-nodes`;
 }
 
 /**

@@ -1,18 +1,21 @@
 // `orch cancel`: ends runs, also those that only wait.
 
+import type { RunView } from "../../wire/api";
+import type { Client } from "../../wire/client";
 import { command, flag, text } from "../command";
-import { EXIT, UsageError } from "../failure";
+import { CliError, EXIT, UsageError } from "../failure";
 import { readRun } from "../names";
 import { complain } from "../print/complain";
 
 export const cancel = command({
-  operands: ["[RUN...]"],
+  operands: ["[RUN|NAME...]"],
   options: {
     mine: flag("--mine", "all of my runs that wait or run"),
     signal: text("--signal <S>", "with this signal instead of the job's own"),
   },
   examples: [
     ["orch cancel 123", "one run"],
+    ["orch cancel sweep", "my runs of that name"],
     ["orch cancel --mine", "all of mine"],
   ],
   async run(context, { args, flags }) {
@@ -20,9 +23,9 @@ export const cancel = command({
       throw new UsageError("which run?", "Name it: orch cancel 123 (see: orch queue)");
     }
     const client = await context.client();
-    const named = args.map((typed) => (/^\d/.test(typed) ? readRun(typed) : typed));
-    const mine = flags.mine ? (await client.runs({ user: (await client.me()).user, limit: 1000 })).runs : [];
-    const runs = [...new Set([...named, ...mine.map(({ run }) => run)])];
+    const mine = flags.mine || args.some(isName) ? await livingRuns(client) : [];
+    const named = args.flatMap((typed) => (isName(typed) ? byName(mine, typed) : [readRunOrJob(typed)]));
+    const runs = [...new Set([...named, ...(flags.mine ? mine.map(({ run }) => run) : [])])];
     let worst: number = EXIT.done;
     for (const run of runs) {
       try {
@@ -37,3 +40,18 @@ export const cancel = command({
     return worst;
   },
 });
+
+/** Neither a number nor `app.job`, whose newest run the server finds. */
+const isName = (typed: string): boolean => /^[a-z][a-z0-9-]*$/.test(typed);
+const readRunOrJob = (typed: string): number | string => (/^\d/.test(typed) ? readRun(typed) : typed);
+
+const livingRuns = async (client: Client): Promise<RunView[]> =>
+  (await client.runs({ user: (await client.me()).user, limit: 1000 })).runs;
+
+/** Only what is one's own goes by a name that several may have given. */
+function byName(mine: readonly RunView[], name: string): number[] {
+  const found = mine.filter((run) => run.name === name).map(({ run }) => run);
+  if (found.length === 0)
+    throw new CliError(EXIT.failed, `no run of yours called ${name} waits or runs`, "See: orch runs");
+  return found;
+}

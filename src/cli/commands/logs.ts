@@ -2,7 +2,7 @@
 
 import { readDuration } from "../../spec/units";
 import type { Client } from "../../wire/client";
-import { followRun } from "../attached";
+import { followRun, hasBegun } from "../attached";
 import { command, flag, reading, whole, type Shape } from "../command";
 import type { Context } from "../context";
 import { CliError, EXIT } from "../failure";
@@ -59,9 +59,7 @@ export const logs = command({
       await followRun({ context, client, run: targets.run, since: revision, signal });
       return EXIT.done;
     }
-    if (tasks.length === 0) {
-      throw new CliError(EXIT.failed, "nothing of it has run yet", `See why: orch explain ${typed ?? ""}`.trim());
-    }
+    if (tasks.length === 0) throw nothingYet(typed ?? String(targets.run), flags.attempt);
     const lines: Line[] = [];
     const how =
       shape === "json" && !flags.follow
@@ -78,6 +76,13 @@ export const logs = command({
     return EXIT.done;
   },
 });
+
+function nothingYet(what: string, attempt: number | null): CliError {
+  const name = /^\d+$/.test(what) ? `run ${what}` : what;
+  return attempt === null
+    ? new CliError(EXIT.failed, `nothing of ${name} has run yet`, `See why: orch explain ${what}`)
+    : new CliError(EXIT.failed, `there is no attempt ${attempt} of ${name}`, "See: orch ps --all");
+}
 
 interface Flags {
   readonly follow: boolean;
@@ -109,7 +114,7 @@ async function growing(
   };
   for (const task of tasks) begin(task);
   for await (const event of watchFrom(context, client, revision)) {
-    if (event.kind === "task" && event.task.state === "running" && accepts(event.task)) begin(event.task);
+    if (event.kind === "task" && hasBegun(event.task) && accepts(event.task)) begin(event.task);
   }
   return EXIT.done;
 }

@@ -8,13 +8,13 @@ export const nodes = command({
   reads: true,
   examples: [
     ["orch nodes", "all machines"],
-    ["orch nodes -q", "their names, for a script"],
+    ["orch nodes -q", "their ids, for a script"],
   ],
   async run(context, { shape }) {
     const client = await context.client();
     const [read, listed] = await Promise.all([client.nodes(), shape === "text" ? client.tasks({ limit: 1000 }) : null]);
     if (shape === "json") context.json(read);
-    else if (shape === "ids") for (const node of read.nodes) context.print(node.name);
+    else if (shape === "ids") for (const node of read.nodes) context.print(node.id);
     else if (read.nodes.length === 0) context.note("no nodes yet; add one: orch token new --role agent prints how");
     else context.table(nodeColumns(context.now(), countByNode(listed?.tasks ?? []), context.style), read.nodes);
     return EXIT.done;

@@ -31,6 +31,8 @@ const options = {
   waitForNodes: flag("--wait-for-nodes", "take it even if no known node can ever run it"),
   json: flag("--json", "with -d: one JSON document"),
   image: text("--image <IMAGE>", "a container (not built yet)"),
+  interactive: flag("-i, --interactive", "type into it (not built yet)"),
+  tty: flag("-t, --tty", "with a terminal of its own (not built yet)"),
 };
 
 export const run = command({
@@ -47,6 +49,7 @@ export const run = command({
     "A lost connection never ends the job. Ctrl-C asks whether to cancel or detach; without a terminal it cancels.",
   async run(context, { args, flags }) {
     if (flags.image !== null) throw new UsageError("--image: not built yet");
+    if (flags.interactive || flags.tty) throw new UsageError("-it: not built yet");
     const asked = askedFor(args, flags.shell);
     const env = await environmentOf(context, flags);
     const jobFlags: JobFlags = {
@@ -100,9 +103,12 @@ async function environmentOf(
 
 /** What the server refuses in a job is said of the flags that made it. */
 function refusalOf(error: unknown): never {
-  if (!(error instanceof ApiError) || error.code !== "spec" || error.issues.length === 0) throw error;
-  const [first, ...more] = error.issues.map(
-    (issue) => `${flagOf(issue.path)}: ${issue.message}${issue.hint === null ? "" : ` (${issue.hint})`}`,
+  if (!(error instanceof ApiError) || error.issues.length === 0) throw error;
+  if (error.code !== "spec" && error.code !== "forbidden") throw error;
+  // A wish that was not granted is named by the job and its key: there is only one job here.
+  const key = (path: string): string => (error.code === "forbidden" ? path.slice(path.indexOf(".") + 1) : path);
+  const said = error.issues.map(
+    (issue) => `${flagOf(key(issue.path))}: ${issue.message}${issue.hint === null ? "" : ` (${issue.hint})`}`,
   );
-  throw new CliError(describe(error)?.exit ?? EXIT.failed, [first, ...more].join("; "));
+  throw new CliError(describe(error)?.exit ?? EXIT.failed, said.join("; "));
 }

@@ -4,10 +4,20 @@ import type { BlockedView } from "../../wire/api";
 import { clean } from "./clean";
 import type { Style } from "./color";
 
-/** `waits: …`, the smallest change, and with `nodes` each node with each failed check. */
+/** What waits, in one line. The reason often begins with the same word, which is not said twice. */
+export function waitsLine(
+  { name, kind, summary }: Pick<BlockedView, "name" | "kind" | "summary">,
+  styled: Style,
+): string {
+  const reason = clean(summary).replace(/^waits: /, "");
+  if (kind === "unsatisfiable") return `${clean(name)} ${styled.red("can never run")}: ${reason}`;
+  const more = /^waits\b(.*)$/s.exec(reason)?.[1] ?? `: ${reason}`;
+  return `${clean(name)} ${styled.yellow("waits")}${more}`;
+}
+
+/** The line, the smallest change, and with `nodes` each node with each failed check. */
 export function blockedLines(blocked: BlockedView, styled: Style, nodes: boolean): string[] {
-  const word = blocked.kind === "unsatisfiable" ? styled.red("can never run") : styled.yellow("waits");
-  const lines = [`${clean(blocked.name)} ${word}: ${clean(blocked.summary)}`];
+  const lines = [waitsLine(blocked, styled)];
   if (blocked.smallest_change !== null) lines.push(`  smallest change: ${clean(blocked.smallest_change)}`);
   if (!nodes) return lines;
   const width = Math.max(0, ...blocked.nodes.map(({ node }) => node.length));

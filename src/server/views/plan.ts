@@ -29,6 +29,8 @@ export function opView(op: Op, state: State): OpView | null {
     case "node":
       return { op: op.op, task: "", node: op.node.name, devices: [], why: op.why };
     case "run":
+      // That a run has begun is said by the tasks that are placed.
+      if (op.run.state === "running") return null;
       return { op: op.op, task: op.run.name, node: null, devices: [], why: op.why };
     case "remove":
       return { op: op.op, task: op.name, node: null, devices: [], why: op.why };

@@ -4,7 +4,8 @@ import { formatDuration } from "../../core/format";
 import { isFinal } from "../../core/lifecycle";
 import type { Observed, RunRow, SlotRow, State, TaskRow, WorkloadRow } from "../../core/model";
 import type { Blocked } from "../../core/snapshot";
-import { isWanted, shortId, slotKey, slotName, taskName } from "../../core/task";
+import { crashes } from "../../core/replicas";
+import { isWanted, seenSlot, shortId, slotKey, slotName, taskName } from "../../core/task";
 import type { Ms } from "../../core/units";
 import type { TaskSpec } from "../../core/workload";
 import type { TaskView } from "../../wire/api";
@@ -21,13 +22,13 @@ export function taskView(task: TaskRow, state: State): TaskView {
     kind: task.kind,
     version: task.version,
     run: task.run,
-    slot: task.slot,
+    slot: seenSlot(task),
     member: task.member,
     attempt: task.attempt,
     node: state.nodes.get(task.node_id)?.name ?? null,
     desired: task.desired,
     state: observed.state,
-    reason: reasonOf(task),
+    reason: reasonOf(task, state),
     health: null,
     pid: pidOf(observed),
     exit_code: "exit_code" in observed ? observed.exit_code : null,
@@ -44,11 +45,15 @@ export function taskView(task: TaskRow, state: State): TaskView {
 const pidOf = (observed: Observed): number | null =>
   observed.state === "running" || observed.state === "stopping" ? observed.pid : null;
 
-function reasonOf({ observed, written_off, desired, stop }: TaskRow): string | null {
+function reasonOf(task: TaskRow, state: State): string | null {
+  const { observed, written_off, desired, stop } = task;
   if (isFinal(observed.state)) return "reason" in observed ? observed.reason : null;
   if (written_off !== null) return `given up: ${written_off.why}`;
   if (desired === "stop" && stop !== null) return stop.why;
-  return observed.state === "preparing" ? observed.reason : null;
+  if (observed.state !== "preparing" || observed.reason === null) return null;
+  // What its agent starts again by itself is in a crash loop like any other, and says so.
+  const slot = state.slots.get(slotKey(task.owner_uid, task.slot));
+  return slot === undefined || slot.streak === 0 ? observed.reason : `${observed.reason}: ${crashes(slot)}`;
 }
 
 export interface Waiting {
@@ -149,7 +154,7 @@ function pendingView(owner: Owner, slot: number, member: number, attempt: number
     kind,
     version,
     run,
-    slot,
+    slot: seenSlot({ slot, member }),
     member,
     attempt,
     node: null,
