@@ -22,6 +22,8 @@ import type { OpenOptions } from "./open";
 
 /** Run numbers that the lost time may have used. */
 const RUN_GAP = 1_000;
+/** Starts that the lost time may have seen: on another machine nothing tells, and agents follow no epoch that is older. */
+const EPOCH_GAP = 1_000_000;
 const STAGING = "restoring-";
 const PARTS = ["", "-wal", "-shm"];
 
@@ -136,14 +138,23 @@ function knownOf(dir: string, folder: string): Known[] {
   return [...(present.is === "ours" ? [present.cluster] : []), ...(highest.is === "known" ? [highest.highest] : [])];
 }
 
+/** Numbers that nothing of the time that is lost can have had. */
+export function beyond(known: readonly Pick<Known, "epoch" | "revision" | "next_run">[]): Omit<Known, "cluster_id"> {
+  const highest = (field: "epoch" | "revision" | "next_run"): number => Math.max(...known.map((one) => one[field]));
+  return {
+    epoch: highest("epoch") + EPOCH_GAP,
+    revision: highest("revision") + 1,
+    next_run: highest("next_run") + RUN_GAP,
+  };
+}
+
 /** One commit: a new timeline above all that is known, whose nodes are all awaited. */
 function mark(db: Database, options: RestoreOptions, known: readonly Known[]): ClusterRow {
   const before = loadCluster(db);
   assert(before !== null, "the database was just inspected");
-  const highest = (field: "epoch" | "revision" | "next_run"): number => Math.max(...known.map((one) => one[field]));
+  const { epoch, revision, next_run } = beyond(known);
   const timeline = Buffer.from(options.random(16)).toString("hex");
   const at_ms = Math.max(before.at_ms, Math.floor(options.clock()));
-  const revision = highest("revision") + 1;
   const write = db.transaction(() => {
     const nodes = db
       .query<{ id: string }, []>("select id from nodes order by id")
@@ -151,9 +162,9 @@ function mark(db: Database, options: RestoreOptions, known: readonly Known[]): C
       .map((row) => row.id);
     db.query("update cluster set timeline = ?, epoch = ?, revision = ?, next_run = ?, at_ms = ?, recovering = ?").run(
       timeline,
-      highest("epoch") + 1,
+      epoch,
       revision,
-      highest("next_run") + RUN_GAP,
+      next_run,
       at_ms,
       nodes.length === 0 ? null : JSON.stringify(nodes),
     );
