@@ -19,11 +19,10 @@ import { loadCluster } from "./load";
 import { migrateDatabase, migrationsFolder, timeStamp } from "./migrate";
 import { DATABASE, notMigrated, own } from "./open";
 import type { OpenOptions } from "./open";
+import { SECOND_MS, type Ms } from "../core/units";
 
 /** Run numbers that the lost time may have used. */
 const RUN_GAP = 1_000;
-/** Starts that the lost time may have seen: on another machine nothing tells, and agents follow no epoch that is older. */
-const EPOCH_GAP = 1_000_000;
 const STAGING = "restoring-";
 const PARTS = ["", "-wal", "-shm"];
 
@@ -138,11 +137,14 @@ function knownOf(dir: string, folder: string): Known[] {
   return [...(present.is === "ours" ? [present.cluster] : []), ...(highest.is === "known" ? [highest.highest] : [])];
 }
 
-/** Numbers that nothing of the time that is lost can have had. */
-export function beyond(known: readonly Pick<Known, "epoch" | "revision" | "next_run">[]): Omit<Known, "cluster_id"> {
+/**
+ * Numbers that nothing of the time that is lost can have had. On another machine nothing tells how far the epoch had
+ * come, and agents follow none that is older: so it is at least the time in seconds, since no server starts that often.
+ */
+export function beyond(known: readonly Omit<Known, "cluster_id">[], at_ms: Ms): Omit<Known, "cluster_id"> {
   const highest = (field: "epoch" | "revision" | "next_run"): number => Math.max(...known.map((one) => one[field]));
   return {
-    epoch: highest("epoch") + EPOCH_GAP,
+    epoch: Math.max(highest("epoch") + 1, Math.floor(at_ms / SECOND_MS)),
     revision: highest("revision") + 1,
     next_run: highest("next_run") + RUN_GAP,
   };
@@ -152,9 +154,9 @@ export function beyond(known: readonly Pick<Known, "epoch" | "revision" | "next_
 function mark(db: Database, options: RestoreOptions, known: readonly Known[]): ClusterRow {
   const before = loadCluster(db);
   assert(before !== null, "the database was just inspected");
-  const { epoch, revision, next_run } = beyond(known);
   const timeline = Buffer.from(options.random(16)).toString("hex");
   const at_ms = Math.max(before.at_ms, Math.floor(options.clock()));
+  const { epoch, revision, next_run } = beyond(known, at_ms);
   const write = db.transaction(() => {
     const nodes = db
       .query<{ id: string }, []>("select id from nodes order by id")
