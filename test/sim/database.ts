@@ -105,7 +105,7 @@ export function openSimStore(world: StoreWorld, database: Database): SimStore {
     flying = null;
     const changes = apply(database, built);
     world.committed(changes);
-    if (changes.length > 0) for (const listener of [...listeners]) listener(database.state.cluster.revision, changes);
+    if (changes.length > 0) for (const listener of Array.from(listeners)) listener(database.state.cluster.revision, changes);
     for (const { waiting, outcome } of built.outcomes) waiting.settle(outcome);
     fly();
   };

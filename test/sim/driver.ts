@@ -5,7 +5,8 @@ import type { Driver } from "../../src/agent/drivers/driver";
 import type { Orphan } from "../../src/core/model";
 import type { Seen, TaskRecord } from "../../src/core/record";
 import type { Host, Owner } from "./host";
-import { claim, isClaimed, look, type Keeper, type Machine } from "./machine";
+import type { Keeper } from "./keeper";
+import { claim, isClaimed, look, type Machine } from "./machine";
 import type { Random } from "./random";
 import type { Schedule } from "./schedule";
 
@@ -14,6 +15,10 @@ export interface DriverWorld {
   readonly random: Random;
   readonly host: Host;
   readonly keeper: Keeper;
+  /** Checks what an agent is about to start, then lets it. */
+  readonly starts: (machine: Machine, record: TaskRecord, start: () => void) => void;
+  /** How long a write takes at most. */
+  readonly writeDelay: () => number;
   /** A record was closed; the truth is held against it. */
   readonly ended: (machine: Machine, record: TaskRecord) => void;
 }
@@ -31,13 +36,14 @@ export function makeDriver(world: DriverWorld, machine: Machine, owner: Owner): 
   const slowly = (what: () => void): Promise<void> => new Promise((resolve) => {
     const { boot_id, disk } = machine;
     const early = random.chance(0.5);
+    const longest_ms = world.writeDelay();
     const once = (): void => {
       if (machine.disk !== disk) return;
       what();
       seen = null;
     };
     if (early) once();
-    schedule.in(random.int(0, 4), () => {
+    schedule.in(random.int(0, longest_ms), () => {
       if (!early && owner.state !== "dead" && machine.boot_id === boot_id) once();
       host.enter(owner, resolve);
     });
@@ -60,7 +66,7 @@ export function makeDriver(world: DriverWorld, machine: Machine, owner: Owner): 
     }),
     seen: () => (seen ??= lookAll(machine)),
     wasClaimed: (uid) => isClaimed(machine, uid),
-    start: (record) => new Promise((resolve) => keeper.start(machine, record.assignment, () => host.enter(owner, resolve))),
+    start: (record) => new Promise((resolve) => world.starts(machine, record, () => keeper.start(machine, record.assignment, () => host.enter(owner, resolve)))),
     claimStopped: (uid) => slowly(() => claim(machine, uid, null)),
     signal: async (uid, signal) => keeper.signal(machine, uid, signal, "agent"),
     kill: async (uid) => keeper.signal(machine, uid, "KILL", "agent"),

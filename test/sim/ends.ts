@@ -8,9 +8,10 @@ import { demand } from "./violation";
 
 /**
  * `excused`: the machine is out of reach for good, or nobody counts on the task any more. `forgetful`: its agent lost
- * records.
+ * records. `rebooted`: the boot that it was for is over.
  */
-export function checkEnd(row: TaskRow, life: Life | null, excused: boolean, forgetful: boolean): void {
+export function checkEnd(row: TaskRow, life: Life | null, excused: boolean, forgetful: boolean,
+  rebooted: boolean): void {
   const { observed } = row;
   const name = (): string => `${taskName(row)} ${row.uid.slice(0, 6)} on ${row.node_id} as ${observed.state}`;
   demand(isFinal(observed.state), "history holds what is over", name);
@@ -20,6 +21,8 @@ export function checkEnd(row: TaskRow, life: Life | null, excused: boolean, forg
     return;
   }
   if (life === null) {
+    const unproven = final.state === "lost" && final.reason === "its node has no record of it";
+    demand(!unproven || excused || forgetful || rebooted, "9: lost needs proof", name);
     demand(final.state !== "succeeded" && final.exit_code === null, "I9: no end without a process", name);
     return;
   }

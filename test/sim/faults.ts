@@ -6,7 +6,7 @@ import type { Random } from "./random";
 export const TROUBLES = [
   "cut", "cut_one_way", "cut_many", "break_link", "server_kill", "server_pause", "restore", "wrong_copy", "empty_database",
   "agent_kill", "agent_pause", "agent_upgrade", "agent_disk_loss", "reboot", "power_off", "death",
-  "bad_record", "slow_commit", "backup",
+  "shrink", "bad_record", "slow_commit",
 ] as const;
 export type Trouble = (typeof TROUBLES)[number];
 
@@ -22,6 +22,10 @@ export interface Faults {
   readonly slow_ms: number;
   /** Whether a message of a closed connection still arrives. */
   readonly ghost: number;
+  /** How long a write of an agent may take. */
+  readonly write_ms: number;
+  /** Whether an agent is killed or stopped, or the server killed, just when something is sent to it or committed. */
+  readonly ambush: number;
   /** Mean time between two acts of people, and between two of each trouble (`null`: never). */
   readonly act_every_ms: number;
   readonly every_ms: Readonly<Record<Trouble, number | null>>;
@@ -33,9 +37,10 @@ const logUniform = (random: Random, low: number, high: number): number =>
   Math.round(low * (high / low) ** random.next());
 
 /** Rare ones are wholesale: one a world is plenty. */
-const RARE: ReadonlySet<Trouble> = new Set(["restore", "wrong_copy", "empty_database", "death", "agent_disk_loss"]);
+const RARE: ReadonlySet<Trouble> = new Set(["restore", "wrong_copy", "empty_database", "death",
+  "agent_disk_loss", "shrink"]);
 
-const OF_COPIES: ReadonlySet<Trouble> = new Set(["restore", "wrong_copy", "empty_database", "backup"]);
+const OF_COPIES: ReadonlySet<Trouble> = new Set(["restore", "wrong_copy", "empty_database"]);
 
 export function drawFaults(random: Random): Faults {
   const calm = random.chance(0.05);
@@ -44,13 +49,13 @@ export function drawFaults(random: Random): Faults {
   const sqlite = random.chance(0.05);
   const every: Partial<Record<Trouble, number | null>> = {};
   for (const trouble of TROUBLES) {
-    const on = random.chance(RARE.has(trouble) ? 0.2 : 0.4) && !calm && !(sqlite && OF_COPIES.has(trouble));
-    every[trouble] = on ? logUniform(random, RARE.has(trouble) ? 100_000 : 12_000, 300_000) : null;
+    const on = random.chance(RARE.has(trouble) ? 0.25 : 0.4) && !calm && !(sqlite && OF_COPIES.has(trouble));
+    every[trouble] = on ? logUniform(random, RARE.has(trouble) ? 60_000 : 12_000, 300_000) : null;
   }
   return {
     nodes: random.int(1, 6), sqlite, safety_ms,
     drop: some(0.4, 0.15), double: some(0.4, 0.2), slow: some(0.4, 0.2), slow_ms: random.int(100, 20_000),
-    ghost: some(0.5, 1), act_every_ms: logUniform(random, 3_000, 40_000),
+    ghost: some(0.5, 1), write_ms: calm || random.chance(0.6) ? 4 : random.int(100, 3_000), ambush: some(0.5, 0.1), act_every_ms: logUniform(random, 3_000, 40_000),
     every_ms: every as Record<Trouble, number | null>,
     dead_share: random.chance(0.5) ? random.next() * 0.6 : 0,
   };

@@ -34,6 +34,10 @@ const newTimer = (): Timer => {
   return timer;
 };
 
+const cancel = (timer: Timer | null | undefined): void => {
+  if (timer !== null && timer !== undefined) timer.cancelled = true;
+};
+
 type Callback = (...args: unknown[]) => void;
 
 export function makeHost(schedule: Schedule): Host {
@@ -45,13 +49,15 @@ export function makeHost(schedule: Schedule): Host {
       owner.backlog.push(what);
       return;
     }
-    const before = current;
+    if (current === owner) return what();
+    // One process at a time: settling promises inside another one would let them run in its name.
+    if (current !== null) return schedule.in(0, () => enter(owner, what));
     current = owner;
     try {
       what();
       drainMicrotasks();
     } finally {
-      current = before;
+      current = null;
     }
   };
 
@@ -75,9 +81,7 @@ export function makeHost(schedule: Schedule): Host {
     setImmediate: (callback: Callback, ...args: unknown[]) => arm(newTimer(), 0, null, () => callback(...args)),
     setInterval: (callback: Callback, every_ms: number, ...args: unknown[]) =>
       arm(newTimer(), every_ms, every_ms, () => callback(...args)),
-    clearTimeout: (timer: Timer | null | undefined) => { if (timer != null) timer.cancelled = true; },
-    clearInterval: (timer: Timer | null | undefined) => { if (timer != null) timer.cancelled = true; },
-    clearImmediate: (timer: Timer | null | undefined) => { if (timer != null) timer.cancelled = true; },
+    clearTimeout: cancel, clearInterval: cancel, clearImmediate: cancel,
   };
 
   return {

@@ -17,6 +17,8 @@ export interface LedgerWorld {
   readonly isGivenUp: (node_id: string) => boolean;
   /** Whether the node's agent lost records, so that it cannot know how its tasks ended. */
   readonly isDiskLost: (node_id: string) => boolean;
+  /** The boot that a node's machine is in. */
+  readonly bootOf: (node_id: string) => string | null;
   /** Holds a decision to give an attempt up against the truth. */
   readonly writtenOff: (row: TaskRow) => void;
 }
@@ -48,12 +50,14 @@ interface Books {
   readonly rows: Map<string, TaskRow>;
   readonly writtenOff: Set<string>;
   readonly moved: Set<string>;
+  /** Nodes that drained before this batch: a resume that came after the plan is in it. */
+  readonly drained: Set<string>;
   readonly numbers: Map<number, string>;
 }
 
 export function openLedger(world: LedgerWorld, database: Database): Ledger {
   const books: Books = { world, database, cluster: database.state.cluster, tasks: new Map(), runs: new Map(), ended: new Map(),
-    endedRuns: new Map(), attempts: new Map(), rows: new Map(), writtenOff: new Set(), moved: new Set(),
+    endedRuns: new Map(), attempts: new Map(), rows: new Map(), writtenOff: new Set(), moved: new Set(), drained: new Set(),
     numbers: new Map() };
   const open = (next: Database): void => {
     books.database = next;
@@ -95,6 +99,11 @@ function committed(books: Books, changes: readonly Change[]): void {
   }
   for (const task of placed) checkPlacement(books, task, state);
   if (placed.length > 0) checkGangs(placed, state);
+  for (const change of changes) {
+    if (change.table !== "nodes") continue;
+    if (change.row === null || change.row.drain === null) books.drained.delete(change.key);
+    else books.drained.add(change.key);
+  }
 }
 
 function checkCluster(books: Books, row: ClusterRow): void {
@@ -131,9 +140,12 @@ function checkTask(books: Books, uid: string, row: TaskRow | null, placed: TaskR
   demand(TASK[row.observed.state].rank >= TASK[before.observed.state].rank, "I6: states only rise",
     () => `${name()} from ${before.observed.state} to ${row.observed.state}`);
   demand(WISH[row.desired] >= WISH[before.desired], "a wish only rises", () => `${name()} ${before.desired} to ${row.desired}`);
+  if (before.desired === "prepare" && row.desired === "run") checkGo(row, state);
   demand(before.written_off === null || row.written_off !== null, "17: written off is for ever", name);
   if (row.desired === "stop" && before.desired !== "stop") {
-    demand(reasonToStop(row, before, state) !== null, "I7: nothing wanted is stopped",
+    const members = books.database.specs.get(row.spec_hash)?.members ?? 1;
+    const reason = books.drained.has(row.node_id) ? "its node drained" : reasonToStop(row, before, state, members);
+    demand(reason !== null, "I7: nothing wanted is stopped",
       () => `${name()}: ${row.stop?.why ?? "no reason"}`);
   }
 }
@@ -156,7 +168,7 @@ function checkPlacement(books: Books, task: TaskRow, state: State): void {
   const node = state.nodes.get(task.node_id);
   demand(node !== undefined, "a task is placed on a node that is there", name);
   // A drain that came into the same batch came after the plan.
-  const drains = node?.drain != null && node.drain.since_ms < state.cluster.at_ms;
+  const drains = (node?.drain?.since_ms ?? state.cluster.at_ms) < state.cluster.at_ms;
   demand(!drains, "a draining node gets nothing", name);
   demand(task.boot_id === node?.boot_id, "12: a placement is for the node's boot", name);
   for (const other of state.tasks.values()) {
@@ -167,7 +179,7 @@ function checkPlacement(books: Books, task: TaskRow, state: State): void {
     }
     demand(task.attempt > other.attempt, "attempts rise", () => `${name()} after ${taskName(other)}`);
     if (other.version !== task.version && !task.exclusive) continue;
-    if (state.nodes.get(other.node_id)?.drain != null && !task.exclusive) {
+    if (isDraining(state, other) && !task.exclusive) {
       books.moved.add(other.uid);
       continue;
     }
@@ -176,6 +188,8 @@ function checkPlacement(books: Books, task: TaskRow, state: State): void {
   }
   if (node !== undefined) checkBooks(node, state);
 }
+
+const isDraining = (state: State, { node_id }: TaskRow): boolean => (state.nodes.get(node_id)?.drain ?? null) !== null;
 
 /** Everything promised on a node, given up or orphaned included, fits. */
 function checkBooks(node: NodeRow, state: State): void {
@@ -198,6 +212,14 @@ function checkBooks(node: NodeRow, state: State): void {
     () => `${node.name}: ${cpu} of ${node.capacity.cpu_milli} milli-cores`);
 }
 
+/** No member goes before all are prepared. */
+function checkGo(row: TaskRow, state: State): void {
+  const unready = [...state.tasks.values()].filter((task) => task.owner_uid === row.owner_uid && task.slot === row.slot &&
+    task.attempt === row.attempt && task.observed.state === "preparing" && !task.observed.prepared ||
+    task.owner_uid === row.owner_uid && task.attempt === row.attempt && task.observed.state === "assigned");
+  demand(unready.length === 0, "14: a gang goes when all are prepared", () => unready.map(taskName).join(", "));
+}
+
 /** The members of a gang are placed together, on one attempt number. */
 function checkGangs(placed: readonly TaskRow[], state: State): void {
   for (const task of placed) {
@@ -218,7 +240,7 @@ function checkEndedTask(books: Books, row: TaskRow): void {
   books.rows.set(row.uid, row);
   books.world.note(`= ${taskName(row)} ${row.uid.slice(0, 6)} is ${row.observed.state}`);
   checkEnd(row, books.world.lives().of(row.uid), books.world.isGivenUp(row.node_id) || !isWanted(row),
-    books.world.isDiskLost(row.node_id));
+    books.world.isDiskLost(row.node_id), books.world.bootOf(row.node_id) !== row.boot_id);
 }
 
 function checkRun(books: Books, uid: string, row: RunRow | null, changes: readonly Change[]): void {

@@ -168,7 +168,7 @@ function limitAt({ assignment, started_ms }: Process): number {
   return assignment.time_limit_ms === null ? Number.POSITIVE_INFINITY : started_ms + assignment.time_limit_ms;
 }
 
-const endedAlone = (life: Life): boolean => life.exit?.exit_code != null && life.process.signals.length === 0;
+const endedAlone = (life: Life): boolean => life.exit !== null && life.exit.exit_code !== null && life.process.signals.length === 0;
 
 /** I5 and L3 for jobs: what succeeded is not done again, and what failed only as often as its retries allow. */
 function checkFinished(others: readonly Life[], life: Life, world: LivesWorld): void {

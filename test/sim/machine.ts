@@ -6,8 +6,6 @@ import type { Fence } from "../../src/core/accept";
 import type { Amounts, Device, Orphan, Promised } from "../../src/core/model";
 import type { Assignment, Seen, TaskRecord } from "../../src/core/record";
 import type { Credential } from "../../src/wire/agent";
-import type { Random } from "./random";
-import type { Schedule } from "./schedule";
 
 /** What a task of the simulator does, written as its argv: `sim exit MS CODE`, `sim forever`, and `hang` to ignore signals. */
 export interface Behaviour {
@@ -61,7 +59,7 @@ export interface Disk {
 
 export interface Machine {
   readonly id: string;
-  readonly capacity: Amounts;
+  capacity: Amounts;
   readonly devices: readonly Device[];
   boot_id: string;
   boots: number;
@@ -90,14 +88,6 @@ export interface Watcher {
 export const freshDisk = (): Disk => ({ identity: null, fence: null, fresh: true, records: new Map(), claims: new Map(),
   exits: new Map(), acked: new Set(), unreadable: new Map() });
 
-export interface Keeper {
-  /** Asks the keeper to claim and start; it goes on by itself, also when the agent dies. */
-  start(machine: Machine, assignment: Assignment, done: () => void): void;
-  signal(machine: Machine, uid: string, signal: string, by: "agent" | "lease"): void;
-  reboot(machine: Machine): void;
-  powerOff(machine: Machine): void;
-}
-
 /** The exclusive creation of a claim: the one moment that decides whether an attempt executes. */
 export function claim(machine: Machine, uid: string, started: Assignment | null): boolean {
   if (isClaimed(machine, uid)) return false;
@@ -108,98 +98,6 @@ export function claim(machine: Machine, uid: string, started: Assignment | null)
 
 export const isClaimed = (machine: Machine, uid: string): boolean =>
   machine.disk.claims.has(uid) || machine.run.claims.has(uid);
-
-/** An exclusive task is ended this long before its lease is over at the server. */
-export const LEASE_GUARD_MS = 1_000;
-
-export function makeKeeper(schedule: Schedule, random: Random, watcher: Watcher): Keeper {
-  let pids = 1_000;
-  const finish = (machine: Machine, process: Process, exit: Exit): void => {
-    if (machine.processes.get(process.uid) !== process) return;
-    machine.processes.delete(process.uid);
-    if (machine.disk.claims.has(process.uid)) machine.disk.exits.set(process.uid, exit);
-    watcher.ended(machine, process, exit);
-    machine.changed();
-  };
-
-  const signal = (machine: Machine, uid: string, name: string, by: "agent" | "lease"): void => {
-    const process = machine.processes.get(uid);
-    if (process === undefined) return;
-    process.signals.push({ signal: name, by, at_ms: schedule.now_ms });
-    watcher.signalled(machine, process, name, by);
-    if (name !== "KILL" && process.behaviour.hangs) return;
-    const delay = name === "KILL" ? random.int(1, 20) : random.int(1, 3_000);
-    schedule.in(delay, () => finish(machine, process, { exit_code: null, signal: name, started_ms: process.started_ms,
-      ended_ms: schedule.now_ms, reason: by === "lease" ? "its lease ran out" : null }));
-  };
-
-  /** The supervisor of an exclusive task: asks, when the grace and a guard are all that is left of the lease. */
-  const guard = (machine: Machine, process: Process, lease_ms: number): void => {
-    if (machine.processes.get(process.uid) !== process) return;
-    const heard = machine.run.heard_ms ?? process.started_ms;
-    const killAt = heard + lease_ms - LEASE_GUARD_MS;
-    const stopAt = killAt - process.assignment.stop.grace_ms;
-    if (schedule.now_ms >= killAt) signal(machine, process.uid, "KILL", "lease");
-    else if (schedule.now_ms >= stopAt) {
-      if (!process.signals.some((sent) => sent.by === "lease")) signal(machine, process.uid, "TERM", "lease");
-      schedule.at(killAt, () => guard(machine, process, lease_ms));
-    } else schedule.at(stopAt, () => guard(machine, process, lease_ms));
-  };
-
-  const spawn = (machine: Machine, assignment: Assignment): void => {
-    const process: Process = { uid: assignment.uid, assignment, pid: pids++, started_ms: schedule.now_ms,
-      behaviour: behaviourOf(assignment), signals: [] };
-    machine.processes.set(assignment.uid, process);
-    watcher.started(machine, process);
-    const { lives_ms, code } = process.behaviour;
-    if (lives_ms !== null) {
-      schedule.in(lives_ms, () => finish(machine, process, { exit_code: code, signal: null,
-        started_ms: process.started_ms, ended_ms: schedule.now_ms, reason: null }));
-    }
-    if (assignment.lease_ms !== null) guard(machine, process, assignment.lease_ms);
-    machine.changed();
-  };
-
-  const down = (machine: Machine): void => {
-    for (const process of [...machine.processes.values()]) {
-      machine.processes.delete(process.uid);
-      watcher.ended(machine, process, { exit_code: null, signal: "POWER", started_ms: process.started_ms,
-        ended_ms: schedule.now_ms, reason: "the machine went down" });
-    }
-    machine.starting.clear();
-    machine.run = { claims: new Map(), heard_ms: null };
-  };
-
-  return {
-    start: (machine, assignment, done) => {
-      const { boot_id } = machine;
-      const isSameBoot = (): boolean => machine.boot_id === boot_id && machine.power === "on";
-      schedule.in(random.int(1, 30), () => {
-        if (!isSameBoot()) return;
-        if (!claim(machine, assignment.uid, assignment)) return done();
-        machine.starting.add(assignment.uid);
-        machine.changed();
-        schedule.in(random.int(1, 10), () => {
-          if (!isSameBoot()) return;
-          machine.starting.delete(assignment.uid);
-          spawn(machine, assignment);
-          done();
-        });
-      });
-    },
-    signal,
-    powerOff: (machine) => {
-      machine.power = "off";
-      down(machine);
-    },
-    reboot: (machine) => {
-      down(machine);
-      machine.boots++;
-      machine.boot_id = `${machine.id}-boot-${machine.boots}`;
-      machine.power = "on";
-    },
-  };
-}
 
 /** What the driver sees of a task, from the claim, the process and the exit on disk. */
 export function look(machine: Machine, uid: string): Seen | null {

@@ -43,114 +43,131 @@ export interface Network {
 /** Messages that either side repeats by itself, so that hearing one twice must do no harm. */
 const REPEATED = /^\{"type":"(report|changes|ack|beat|heartbeat)"/;
 
+interface Wires {
+  readonly schedule: Schedule;
+  readonly random: Random;
+  readonly faults: Faults;
+  /** `machine/way` of what is cut, and what waits there. */
+  readonly cuts: Set<string>;
+  readonly held: Map<string, (() => void)[]>;
+  readonly links: Set<Link>;
+  healed: boolean;
+  next_id: number;
+}
+
 export function makeNetwork(schedule: Schedule, random: Random, faults: Faults): Network {
-  const cuts = new Set<string>();
-  const held = new Map<string, (() => void)[]>();
-  const links = new Set<Link>();
-  let healed = false, ids = 0;
-
-  const isCut = (machine: string): boolean => cuts.size > 0 && (cuts.has(`${machine}/up`) || cuts.has(`${machine}/down`));
-
-  const arrive = (machine: string, way: Way, deliver: () => void): void => {
-    if (cuts.size === 0) return deliver();
-    const key = `${machine}/${way}`;
-    if (!cuts.has(key)) return deliver();
-    const waiting = held.get(key);
-    if (waiting === undefined) held.set(key, [deliver]);
-    else waiting.push(deliver);
-  };
-
-  const travel = (link: Link, way: Way, deliver: () => void): void => {
-    const slow = !healed && random.chance(faults.slow) ? random.int(0, faults.slow_ms) : 0;
-    const at = Math.max(schedule.now_ms + random.int(1, 15) + slow, link.busy_until_ms[way]);
-    link.busy_until_ms[way] = at;
-    schedule.at(at, () => arrive(link.machine, way, deliver));
-  };
-
-  const hangUp = (link: Link, way: Way, code: number, reason: string): void => {
-    const end = way === "up" ? link.server : link.agent;
-    if (!end.open) return;
-    end.open = false;
-    if (!link.agent.open && !link.server.open) links.delete(link);
-    end.closed(code, reason);
-  };
-
-  /** A connection with a cut direction is given up by both kernels, each in its own time. */
-  const starve = (link: Link): void => {
-    for (const way of ["up", "down"] as const) {
-      schedule.in(random.int(20_000, 120_000), () => {
-        if (isCut(link.machine)) hangUp(link, way, 1006, "timed out");
-      });
-    }
-  };
-
-  const close: Network["close"] = (link, by, code, reason) => {
-    const own = by === "up" ? link.agent : link.server;
-    if (!own.open) return;
-    travel(link, by, () => hangUp(link, by, code, reason));
-    schedule.in(random.int(1, 30), () => hangUp(link, by === "up" ? "down" : "up", code, reason));
-  };
-
+  const wires: Wires = { schedule, random, faults, cuts: new Set(), held: new Map(), links: new Set(), healed: false, next_id: 0 };
   return {
-    close,
-    dial: (machine, agent, accept, opened) => {
-      schedule.in(random.int(2, 40), () => {
-        if (isCut(machine)) {
-          schedule.in(random.int(1_000, 8_000), () => opened(null));
-          return;
-        }
-        const link: Link = { id: ids++, machine, agent, server: { open: true, hear: () => undefined, closed: () => undefined },
-          busy_until_ms: { up: 0, down: 0 } };
-        const server = accept(link);
-        if (server === null) return opened(null);
-        Object.assign(link.server, server);
-        agent.open = true;
-        links.add(link);
-        opened(link);
-      });
-    },
-    send: (link, way, data) => {
-      const from = way === "up" ? link.agent : link.server, to = way === "up" ? link.server : link.agent;
-      if (!from.open) return false;
-      if (way === "down" && !healed && random.chance(faults.drop)) return false;
-      const ghost = !healed && random.chance(faults.ghost);
-      const hear = (): void => {
-        if (to.open || ghost) to.hear(data);
-      };
-      travel(link, way, hear);
-      if (!healed && REPEATED.test(data) && random.chance(faults.double)) travel(link, way, hear);
-      return true;
-    },
-    breakEnds: (which, way) => {
-      for (const link of [...links]) {
-        if (!which(link)) continue;
-        const own = way === "up" ? link.agent : link.server;
-        own.open = false;
-        travel(link, way, () => hangUp(link, way, 1006, "the other end died"));
-      }
-    },
+    dial: (machine, agent, accept, opened) => dial(wires, machine, agent, accept, opened),
+    send: (link, way, data) => send(wires, link, way, data),
+    close: (link, by, code, reason) => close(wires, link, by, code, reason),
+    breakEnds: (which, way) => breakEnds(wires, which, way),
     breakLinks: (machine) => {
-      for (const link of [...links]) {
+      for (const link of wires.links) {
         if (link.machine !== machine) continue;
-        for (const way of ["up", "down"] as const) schedule.in(random.int(1, 5_000), () => hangUp(link, way, 1006, "broken"));
+        for (const way of WAYS) schedule.in(random.int(1, 5_000), () => hangUp(wires, link, way, 1006, "broken"));
       }
     },
     cut: (machine, way) => {
-      for (const one of way === "both" ? (["up", "down"] as const) : [way]) cuts.add(`${machine}/${one}`);
-      for (const link of links) if (link.machine === machine) starve(link);
+      for (const one of way === "both" ? WAYS : [way]) wires.cuts.add(`${machine}/${one}`);
+      for (const link of wires.links) if (link.machine === machine) starve(wires, link);
     },
-    mend: (machine) => {
-      for (const way of ["up", "down"] as const) {
-        const key = `${machine}/${way}`;
-        if (!cuts.delete(key)) continue;
-        const waiting = held.get(key) ?? [];
-        held.delete(key);
-        for (const deliver of waiting) schedule.in(1, deliver);
-      }
-    },
-    isCut,
+    mend: (machine) => mend(wires, machine),
+    isCut: (machine) => isCut(wires, machine),
     heal: () => {
-      healed = true;
+      wires.healed = true;
     },
   };
+}
+
+const WAYS = ["up", "down"] as const;
+
+const isCut = ({ cuts }: Wires, machine: string): boolean =>
+  cuts.size > 0 && (cuts.has(`${machine}/up`) || cuts.has(`${machine}/down`));
+
+function dial(wires: Wires, machine: string, agent: End, accept: (link: Link) => End | null,
+  opened: (link: Link | null) => void): void {
+  const { schedule, random } = wires;
+  schedule.in(random.int(2, 40), () => {
+    if (isCut(wires, machine)) return schedule.in(random.int(1_000, 8_000), () => opened(null));
+    const link: Link = { id: wires.next_id++, machine, agent, busy_until_ms: { up: 0, down: 0 },
+      server: { open: true, hear: () => undefined, closed: () => undefined } };
+    const server = accept(link);
+    if (server === null) return opened(null);
+    Object.assign(link.server, server);
+    agent.open = true;
+    wires.links.add(link);
+    opened(link);
+  });
+}
+
+function send(wires: Wires, link: Link, way: Way, data: string): boolean {
+  const { random, faults, healed } = wires;
+  const [from, to] = way === "up" ? [link.agent, link.server] : [link.server, link.agent];
+  if (!from.open) return false;
+  if (way === "down" && !healed && random.chance(faults.drop)) return false;
+  const ghost = !healed && random.chance(faults.ghost);
+  const hear = (): void => {
+    if (to.open || ghost) to.hear(data);
+  };
+  travel(wires, link, way, hear);
+  if (!healed && REPEATED.test(data) && random.chance(faults.double)) travel(wires, link, way, hear);
+  return true;
+}
+
+/** In order within its connection and direction; what meets a cut waits there. */
+function travel(wires: Wires, link: Link, way: Way, deliver: () => void): void {
+  const { schedule, random, faults, healed } = wires;
+  const slow = !healed && random.chance(faults.slow) ? random.int(0, faults.slow_ms) : 0;
+  const at = Math.max(schedule.now_ms + random.int(1, 15) + slow, link.busy_until_ms[way]);
+  link.busy_until_ms[way] = at;
+  schedule.at(at, () => {
+    const key = `${link.machine}/${way}`;
+    if (wires.cuts.size === 0 || !wires.cuts.has(key)) return deliver();
+    const waiting = wires.held.get(key);
+    if (waiting === undefined) wires.held.set(key, [deliver]);
+    else waiting.push(deliver);
+  });
+}
+
+function close(wires: Wires, link: Link, by: Way, code: number, reason: string): void {
+  if (!(by === "up" ? link.agent : link.server).open) return;
+  travel(wires, link, by, () => hangUp(wires, link, by, code, reason));
+  wires.schedule.in(wires.random.int(1, 30), () => hangUp(wires, link, by === "up" ? "down" : "up", code, reason));
+}
+
+/** The end that this way leads to lets go, and is told. */
+function hangUp({ links }: Wires, link: Link, way: Way, code: number, reason: string): void {
+  const end = way === "up" ? link.server : link.agent;
+  if (!end.open) return;
+  end.open = false;
+  if (!link.agent.open && !link.server.open) links.delete(link);
+  end.closed(code, reason);
+}
+
+function breakEnds(wires: Wires, which: (link: Link) => boolean, way: Way): void {
+  for (const link of Array.from(wires.links)) {
+    if (!which(link)) continue;
+    (way === "up" ? link.agent : link.server).open = false;
+    travel(wires, link, way, () => hangUp(wires, link, way, 1006, "the other end died"));
+  }
+}
+
+/** A connection with a cut direction is given up by both kernels, each in its own time. */
+function starve(wires: Wires, link: Link): void {
+  for (const way of WAYS) {
+    wires.schedule.in(wires.random.int(20_000, 120_000), () => {
+      if (isCut(wires, link.machine)) hangUp(wires, link, way, 1006, "timed out");
+    });
+  }
+}
+
+function mend(wires: Wires, machine: string): void {
+  for (const way of WAYS) {
+    const key = `${machine}/${way}`;
+    if (!wires.cuts.delete(key)) continue;
+    const waiting = wires.held.get(key) ?? [];
+    wires.held.delete(key);
+    for (const deliver of waiting) wires.schedule.in(1, deliver);
+  }
 }

@@ -2,7 +2,8 @@
 
 import type { TaskRow } from "../../src/core/model";
 import { taskName } from "../../src/core/task";
-import { SIM_LIMITS, type World } from "./world";
+import { SIM_LIMITS } from "./limits";
+import type { World } from "./world";
 import { demand } from "./violation";
 
 /** Beyond the policy's own wait, what reconnecting may take. */

@@ -15,7 +15,7 @@ export function checkSent(world: World, link: Link, data: string): void {
   const { changes } = JSON.parse(data) as Changes;
   for (const verb of changes) {
     if (verb.verb === "stop") {
-      demand(isOver(world, verb.uid), "I7: a stop is sent for a reason", () => `${verb.uid.slice(0, 6)} to ${link.machine}: ${verb.why}`);
+      demand(isOver(world, link, verb.uid), "I7: a stop is sent for a reason", () => `${verb.uid.slice(0, 6)} to ${link.machine}: ${verb.why}`);
       world.lives.stopSent(verb.uid, verb.attempt, verb.grace_ms);
     } else if (verb.verb === "assign") {
       const row = world.database.state.tasks.get(verb.task.uid);
@@ -25,7 +25,7 @@ export function checkSent(world: World, link: Link, data: string): void {
 }
 
 /** Whether the durable books say that this attempt shall not live. */
-function isOver(world: World, uid: string): boolean {
+function isOver(world: World, link: Link, uid: string): boolean {
   const { database } = world;
   const row = database.state.tasks.get(uid);
   if (row !== undefined) return row.desired === "stop";
@@ -33,6 +33,5 @@ function isOver(world: World, uid: string): boolean {
   const { identity } = world.lives.of(uid)?.process.assignment ?? { identity: null };
   const owner = identity?.owner_uid ?? world.ledger.rows.get(uid)?.owner_uid;
   if (owner !== undefined && database.graves.has(owner)) return true;
-  const machine = world.lives.of(uid)?.machine;
-  return [...world.nodes].some(([id, node]) => node === machine && !database.state.nodes.has(id));
+  return [...world.nodes].some(([id, node]) => node.id === link.machine && !database.state.nodes.has(id));
 }

@@ -99,6 +99,7 @@ function unrest(world: World): string[] {
     // What was given up may stay until what replaced it runs well, which a crash loop never does.
     if (!excused.has(task.uid) && (task.written_off === null || isReplaced(task))) wrong.push(...taskUnrest(world, task));
   }
+  if (server.loop.notices().length === 0) wrong.push(...lossUnrest(state, planned));
   for (const workload of state.workloads.values()) wrong.push(...workloadUnrest(state, workload, planned, excused));
   for (const run of state.runs.values()) wrong.push(...runUnrest(state, run, planned, excused));
   return [...wrong, ...orphanUnrest(world, state), ...limitUnrest(world)];
@@ -137,7 +138,7 @@ function workloadUnrest(state: State, workload: WorkloadRow, planned: Plan, excu
   if (workload.removing) {
     return tasks.every((task) => excused.has(task.uid)) && tasks.length > 0 ? [] : [`L1: ${name} is still being removed`];
   }
-  if (workload.kind !== "service") return [];
+  if (workload.kind !== "service" || tasks.some((task) => excused.has(task.uid) && task.desired !== "stop")) return [];
   const wrong = tasks.filter((task) => task.slot >= workload.settings.replicas && !excused.has(task.uid))
     .map((task) => `L1: ${taskName(task)} is one too many`);
   for (let slot = 0; slot < workload.settings.replicas; slot++) {
@@ -157,6 +158,15 @@ function runUnrest(state: State, run: RunRow, planned: Plan, excused: ReadonlySe
   if (isFinal(run.state)) return tasks.some((task) => excused.has(task.uid)) ? [] : [`L1: run ${run.run} is ${run.state} and still there`];
   if (tasks.length > 0 || isExplained(planned, run.uid, null) || run.reason !== null) return [];
   return [`L2: run ${run.run} is ${run.state} with no task and no reason`];
+}
+
+/** L1: what its policy replaces is replaced when its node is lost, or says why not. */
+function lossUnrest(state: State, planned: Plan): string[] {
+  return [...state.tasks.values()].filter((task) => {
+    const workload = state.workloads.get(task.owner_uid);
+    return workload?.kind === "service" && workload.settings.on_node_loss === "replace" && task.written_off === null &&
+      task.desired === "run" && state.nodes.get(task.node_id)?.contact === "lost" && !isExplained(planned, workload.uid, null);
+  }).map((task) => `L1: ${taskName(task)} is on a lost node and is not replaced`);
 }
 
 /** L5: nothing lives much longer than its limit. */

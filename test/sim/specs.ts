@@ -10,7 +10,8 @@ function command(random: Random, kind: WorkloadDecl["kind"]): TaskSpec["command"
   const crash = kind !== "job" && random.chance(0.25);
   if (kind === "job") {
     const lives = random.pick([0, 50, 2_000, 15_000, 60_000]);
-    argv.push("exit", String(random.int(0, lives)), random.chance(0.75) ? "0" : String(random.int(1, 3)));
+    if (random.chance(0.1)) argv.push("forever");
+    else argv.push("exit", String(random.int(0, lives)), random.chance(0.75) ? "0" : String(random.int(1, 3)));
   } else if (crash) argv.push("exit", String(random.pick([5, 1_000, 20_000, 70_000])), random.chance(0.3) ? "0" : "1");
   else argv.push("forever");
   if (random.chance(0.2)) argv.push("hang");
@@ -32,6 +33,9 @@ export function randomSpec(random: Random, kind: WorkloadDecl["kind"]): TaskSpec
   };
 }
 
+/** Only its time limit ends such a job. */
+const endless = ({ command }: TaskSpec): boolean => command.kind === "argv" && command.argv.includes("forever");
+
 export function randomSettings(random: Random, kind: WorkloadDecl["kind"], spec: TaskSpec): Settings {
   const wait = kind === "job" ? random.chance(0.6) : random.chance(0.2);
   return {
@@ -41,7 +45,7 @@ export function randomSettings(random: Random, kind: WorkloadDecl["kind"], spec:
       offline: kind === "service" && !spec.exclusive && random.chance(0.8) },
     on_node_loss: wait || kind === "daemon" ? "wait" : kind === "job" ? "requeue" : "replace",
     retries: kind === "job" ? random.int(0, 3) : 0,
-    time_limit_ms: kind === "job" && random.chance(0.2) ? random.int(2, 20) * SECOND_MS : null, after: [],
+    time_limit_ms: kind === "job" && (endless(spec) || random.chance(0.2)) ? random.int(2, 20) * SECOND_MS : null, after: [],
   };
 }
 

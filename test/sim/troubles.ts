@@ -1,6 +1,7 @@
 // Everything that goes wrong in the first phase: each trouble comes again and again at random times, and most of them
 // pass by themselves. What people do wrong (an old copy, an empty database) is here, too.
 
+import { GIB } from "../../src/core/units";
 import { bootAgent, bootServer, crashAgent, crashServer, replaceDatabase, type World } from "./world";
 import { copyDatabase, emptyDatabase, type Database } from "./database";
 import { TROUBLES, type Trouble } from "./faults";
@@ -14,6 +15,15 @@ export function beginTroubles(world: World): void {
     const every_ms = world.faults.every_ms[trouble];
     if (every_ms !== null) again(world, trouble, every_ms);
   }
+  if (world.faults.every_ms.restore !== null || world.faults.every_ms.wrong_copy !== null) backUp(world);
+}
+
+/** Somebody copies the database now and then, for those who need a copy. */
+function backUp(world: World): void {
+  world.schedule.in(world.dice.troubles.int(5_000, 60_000), () => {
+    if (world.server !== null && !world.wrongDatabase) world.backups.push(copyDatabase(world.database));
+    if (!world.calm) backUp(world);
+  });
 }
 
 function again(world: World, trouble: Trouble, every_ms: number): void {
@@ -77,16 +87,19 @@ function restore(world: World): void {
   if (world.backups.length === 0 || world.server === null || world.wrongDatabase) return;
   const copy = troubles.pick(world.backups);
   crashServer(world);
-  const elsewhere = troubles.chance(0.3);
+  // Nothing at all could tell the second one which numbers the first one gave.
+  const elsewhere = !world.movedOnce && troubles.chance(0.3);
+  world.movedOnce ||= elsewhere;
   if (elsewhere) world.guard = { epoch: 0, next_run: 0 };
   world.trace.note(`restore${elsewhere ? " on another machine" : ""}`);
   bringBack(world, copy, elsewhere ? null : world.database);
 }
 
 function bringBack(world: World, copy: Database, present: Database | null): void {
-  const { revision } = copy.state.cluster;
+  const { revision, timeline: origin } = copy.state.cluster;
   const timeline = `timeline-${world.dice.troubles.hex(8)}`;
-  replaceDatabase(world, restored(copyDatabase(copy), present, world.guard, timeline), revision);
+  replaceDatabase(world, restored(copyDatabase(copy), present, world.guard, timeline,
+    1_000_000 + world.schedule.now_ms), origin, revision);
   world.trace.note(`${timeline} begins from revision ${revision}`);
   bootServer(world);
   later(world, 200_000, () => giveUpMissing(world));
@@ -164,6 +177,18 @@ function loseDisk(world: World): void {
   joinMachine(world, machine);
 }
 
+/** The agent comes back with less to give than it had. */
+function shrink(world: World): void {
+  const machine = someMachine(world);
+  if (!world.agents.has(machine.id)) return;
+  crashAgent(world, machine);
+  const { cpu_milli, memory_bytes } = machine.capacity;
+  machine.capacity = { ...machine.capacity, cpu_milli: Math.max(1_000, Math.floor(cpu_milli / 2)), memory_bytes:
+    Math.max(GIB, Math.floor(memory_bytes / 2)) };
+  world.trace.note(`${machine.id} shrinks to ${machine.capacity.cpu_milli} milli-cores`);
+  bootAgent(world, machine);
+}
+
 /** One record of a stopped agent becomes unreadable. */
 function spoilRecord(world: World): void {
   const machine = someMachine(world);
@@ -205,9 +230,7 @@ const MAKE: Record<Trouble, (world: World) => void> = {
   reboot: (world) => reboot(world, someMachine(world)),
   power_off: powerOff,
   death,
-  backup: (world) => {
-    if (world.server !== null && !world.wrongDatabase) world.backups.push(copyDatabase(world.database));
-  },
+  shrink,
   bad_record: spoilRecord,
   slow_commit: (world) => {
     world.slowCommits = !world.slowCommits;

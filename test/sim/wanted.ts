@@ -3,26 +3,30 @@
 import type { RunRow, State, TaskRow, WorkloadRow } from "../../src/core/model";
 import { isFinal } from "../../src/core/lifecycle";
 
-/** Why it is right that this task is told to stop; `null`: it is not. */
-export function reasonToStop(task: TaskRow, before: TaskRow, state: State): string | null {
+/** Why it is right that this task is told to stop; `null`: it is not. `members` is the size of its gang. */
+export function reasonToStop(task: TaskRow, before: TaskRow, state: State, members: number): string | null {
   if (task.written_off !== null) return "it was given up";
-  if (state.nodes.get(task.node_id)?.drain != null) return "its node drains";
+  if (isDraining(task, state)) return "its node drains";
   if (!state.nodes.has(task.node_id)) return "its node was forgotten";
   if (before.desired === "prepare") return "its gang is not together";
   if (hasTwin(task, state)) return "another attempt holds its slot";
   const run = state.runs.get(task.owner_uid);
-  if (run !== undefined) return reasonOfRun(task, run, state);
+  if (run !== undefined) return reasonOfRun(task, run, state, members);
   const workload = state.workloads.get(task.owner_uid);
   return workload === undefined ? "its owner is gone" : reasonOfWorkload(task, workload, state);
 }
 
-function reasonOfRun(task: TaskRow, run: RunRow, state: State): string | null {
+const isDraining = ({ node_id }: TaskRow, state: State): boolean => (state.nodes.get(node_id)?.drain ?? null) !== null;
+
+function reasonOfRun(task: TaskRow, run: RunRow, state: State, members: number): string | null {
   if (run.cancel !== null) return "its run was cancelled";
   if (isFinal(run.state)) return "its run is over";
-  const silent = [...state.tasks.values()].some((other) => other.owner_uid === task.owner_uid &&
-    other.attempt === task.attempt && state.nodes.get(other.node_id)?.contact !== "connected");
+  const gang = [...state.tasks.values()].filter((other) => other.owner_uid === task.owner_uid && other.attempt === task.attempt);
+  if (gang.some((other) => isDraining(other, state))) return "the node of a member drains";
+  const silent = gang.some((other) => state.nodes.get(other.node_id)?.contact !== "connected");
   if (silent && run.settings.on_node_loss !== "wait") return "the node of a member is silent";
   const ends = state.slots.get(`${task.owner_uid}/${task.slot}`)?.ends ?? [];
+  if (gang.length + ends.filter((end) => end.attempt === task.attempt).length < members) return "a member is missing";
   return ends.some((end) => end.attempt >= task.attempt && end.uid !== task.uid) ? "another member has ended" : null;
 }
 

@@ -1,20 +1,21 @@
 // One world of one seed: machines, their agents, a network, a server with its database, and the truth about all of them.
 // Everything that happens goes through here, so that it is one sequence.
 
-import { DEFAULT_LIMITS } from "../../src/core/limits";
-import type { PlanLimits } from "../../src/core/snapshot";
-import { SECOND_MS } from "../../src/core/units";
+import type { TaskRecord } from "../../src/core/record";
 import { killAgent, startAgent, type Agent, type AgentWorld } from "./agent";
 import { emptyDatabase, type Database } from "./database";
 import { drawFaults, type Faults } from "./faults";
 import { makeHost, type Host } from "./host";
+import { SIM_LIMITS } from "./limits";
 import { openLedger, type Ledger } from "./ledger";
 import { watchLives, type Lives } from "./lives";
-import { makeKeeper, type Keeper, type Machine } from "./machine";
+import { makeKeeper, type Keeper } from "./keeper";
+import type { Machine } from "./machine";
 import { makeNetwork, type Network } from "./network";
 import { makeMachine } from "./nodes";
 import { mayOverlap } from "./overlap";
 import { seeded, type Random } from "./random";
+import { ambushAgent, ambushServer } from "./ambush";
 import { makeSchedule, type Schedule } from "./schedule";
 import { checkSilence } from "./reach";
 import { checkSent } from "./sent";
@@ -23,11 +24,6 @@ import { installSockets } from "./socket";
 import { makeSqliteHome } from "./sqlite";
 import { makeTrace, type Trace } from "./trace";
 import { demand, Violation } from "./violation";
-
-/** Shorter than the defaults where a world would have to last for hours. */
-export const SIM_LIMITS: PlanLimits = { ...DEFAULT_LIMITS, lost_after_ms: 120 * SECOND_MS,
-  requeue_after_ms: 60 * SECOND_MS, lease_ms: 45 * SECOND_MS, prepare_deadline_ms: 30 * SECOND_MS,
-  port_rest_ms: 20 * SECOND_MS, avoid_ms: 20 * SECOND_MS, stable_ms: 30 * SECOND_MS };
 
 /** The file beside the database; lost only when the whole directory is. */
 export interface Guard {
@@ -56,12 +52,14 @@ export interface World {
   server: Server | null;
   /** Copies that somebody made, oldest first. */
   readonly backups: Database[];
-  readonly dice: { readonly troubles: Random; readonly people: Random; readonly work: Random };
+  readonly dice: { readonly troubles: Random; readonly ambush: Random; readonly people: Random; readonly work: Random };
   /** The first broken invariant, also when the code under test caught it. */
   broken: Violation | null;
   /** From here on nothing new goes wrong. */
   calm: boolean;
   slowCommits: boolean;
+  /** A copy was restored on another machine. */
+  movedOnce: boolean;
   /** A database is in place that should not be: nobody works with it, and no agent may follow it. */
   wrongDatabase: boolean;
   /** Since when each machine's agent can be heard; see reach.ts. */
@@ -111,6 +109,7 @@ export function makeWorld(seed: string): World {
   const givenUp = new Set<string>();
   const commits = random.fork("commits");
   const ledger: Ledger = openLedger({ note: trace.note, lives: () => lives, isGivenUp: (id) => givenUp.has(id),
+    bootOf: (id) => world.nodes.get(id)?.boot_id ?? null,
     isDiskLost: (id) => world.lostDisks.has(world.nodes.get(id)?.id ?? ""),
     writtenOff: (row) => checkSilence(world, row) }, database);
   const lives: Lives = watchLives({ now: () => schedule.now_ms, note: trace.note, row: (uid) => ledger.rows.get(uid) ?? null,
@@ -121,7 +120,12 @@ export function makeWorld(seed: string): World {
   const keeper = makeKeeper(schedule, random.fork("keeper"), lives);
   const nodes = random.fork("nodes");
   const agentWorld: AgentWorld = { schedule, random: random.fork("agents"), host, keeper,
-    note: trace.note, machines: new Map(), ended: guarded(lives.recordEnded), failed: guarded(fail),
+    note: trace.note, machines: new Map(), writeDelay: () => (world.calm ? 4 : faults.write_ms),
+    starts: guarded((machine: Machine, record: TaskRecord, start: () => void) => {
+      demand(record.stop === null && record.end === null, "12: what was stopped is never started",
+        () => `${record.assignment.name} on ${machine.id}`);
+      start();
+    }), ended: guarded(lives.recordEnded), failed: guarded(fail),
     gaveUp: (agent, why) => {
       trace.note(`agent ${agent.machine.id} gives up: ${why.code}`);
       crashAgent(world, agent.machine);
@@ -130,18 +134,24 @@ export function makeWorld(seed: string): World {
   const serverWorld: ServerWorld = { home, schedule, random: random.fork("server"), host, network, limits: SIM_LIMITS, note: trace.note,
     failed: guarded(fail),
     commitDelay: () => (world.slowCommits ? commits.int(0, 2_000) : commits.int(0, 3)),
-    committed: guarded(ledger.committed),
-    sent: guarded((link, data) => checkSent(world, link, data)) };
+    committed: guarded((changes) => {
+      ledger.committed(changes);
+      ambushServer(world);
+    }),
+    sent: guarded((link, data) => {
+      checkSent(world, link, data);
+      ambushAgent(world, link, data);
+    }) };
   const restoreTimers = host.install();
   const restoreSockets = installSockets({ host, network, machines: agentWorld.machines, accept: (link) =>
     world.server === null ? null : acceptLink(serverWorld, world.server, link) });
   const world: World = {
     seed, faults, schedule, trace, host, network, keeper, lives, ledger, agents: new Map(),
     machines: Array.from({ length: faults.nodes }, (_, n) => makeMachine(`m${n + 1}`, nodes)), nodes: new Map(), givenUp,
-    database, guard: { epoch: 0, next_run: 0 }, server: null, backups: [], acks: [], broken: null, calm: false, slowCommits: false,
+    database, guard: { epoch: 0, next_run: 0 }, server: null, backups: [], acks: [], broken: null, calm: false, slowCommits: false, movedOnce: false,
     wrongDatabase: false,
     lostDisks: new Set(), cutForEver: new Set(), heardSince: new Map(), undo: [],
-    dice: { troubles: random.fork("troubles"), people: random.fork("people"), work: random.fork("work") },
+    dice: { troubles: random.fork("troubles"), ambush: random.fork("ambush"), people: random.fork("people"), work: random.fork("work") },
     agentWorld, serverWorld,
     close: () => {
       if (home !== null && world.server !== null) killServer(serverWorld, world.server);
@@ -183,9 +193,9 @@ export function crashServer(world: World): void {
 }
 
 /** Another database is in place of the one that was: nothing beyond this revision is expected of it. */
-export function replaceDatabase(world: World, database: Database, revision: number): void {
+export function replaceDatabase(world: World, database: Database, timeline: string, revision: number): void {
   world.database = database;
-  const kept = world.acks.filter((ack) => ack.revision <= revision);
+  const kept = world.acks.filter((ack) => ack.timeline === timeline && ack.revision <= revision);
   world.acks.splice(0, world.acks.length, ...kept);
 }
 
