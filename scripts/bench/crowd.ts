@@ -11,6 +11,7 @@ import type { Seen, TaskRecord } from "../../src/core/record";
 import { GIB, MIB } from "../../src/core/units";
 import type { Credential, Machine } from "../../src/wire/agent";
 import { connect } from "../../src/wire/client";
+import { parseToken } from "../../src/wire/token";
 
 /** Tasks that live the moment they are started and end the moment they are told to. */
 class PretendDriver implements Driver {
@@ -67,16 +68,18 @@ async function joined(url: string, token: string, n: number, places: number): Pr
   const machine = machineOf(n, places);
   const public_key = publicKey.export({ format: "der", type: "spki" }).toString("base64");
   const { credential } = await connect({ url, token }).join({ name: `n${n}`, public_key, machine });
-  await live(url, machine, credential, privateKey);
+  await live({ url, pin: parseToken(token)?.pin ?? "" }, machine, credential, privateKey);
 }
 
-async function live(url: string, machine: Machine, credential: Credential, key: KeyObject): Promise<void> {
+interface Server { readonly url: string; readonly pin: string }
+
+async function live({ url, pin }: Server, machine: Machine, credential: Credential, key: KeyObject): Promise<void> {
   let fence: Fence | null = null;
   const driver = new PretendDriver();
   const loop = await createAgentLoop({ driver, machine: () => machine, clock: Date.now, say: console.error,
     report: (entries) => session.report(entries) });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const session = new Session({ url, certificate: null, pin: "", credential, key, instance_id: randomUUID(), loop,
+  const session = new Session({ url, certificate: null, pin, credential, key, instance_id: randomUUID(), loop,
     machine: () => machine, clock: Date.now, joined: () => resolve(),
     outgoing: (send) => createOutgoing(send, async function* none() { yield* []; }),
     fence: { get: () => fence, set: async (next) => { fence = next; return Promise.resolve(); } } });
