@@ -91,14 +91,7 @@ class Keeper {
         (refused) => {
           if (refused !== null) this.#tell(peer, { is: "refused", uid: message.order.uid, why: refused });
         },
-        (error: unknown) => {
-          this.#drop(message.order.uid);
-          this.#tell(peer, {
-            is: "refused",
-            uid: message.order.uid,
-            why: error instanceof Error ? error.message : String(error),
-          });
-        },
+        (error: unknown) => this.#giveUp(message.order.uid, error instanceof Error ? error.message : String(error)),
       );
     }
   }
@@ -113,8 +106,8 @@ class Keeper {
     const begun = await begin(order, this.#around, (held, exit) => this.#exited(held, exit));
     switch (begun.is) {
       case "refused":
-        this.#drop(uid);
-        return begun.why;
+        this.#giveUp(uid, begun.why);
+        return null;
       case "failed": {
         const exit: TaskExit = {
           exit_code: begun.code,
@@ -166,6 +159,12 @@ class Keeper {
     } catch (error) {
       this.#around.say("an end could not be noted", { uid, why: String(error) });
     }
+  }
+
+  /** Told to every agent: one that came meanwhile takes the task for one that is being begun. */
+  #giveUp(uid: string, why: string): void {
+    this.#drop(uid);
+    this.#tellAll({ is: "refused", uid, why, dropped: true });
   }
 
   #drop(uid: string): void {

@@ -12,7 +12,7 @@ import type { Driver } from "./drivers/driver";
 /** How long a killed task is left alone before it is killed again. */
 const KILL_AGAIN_MS = 900;
 
-const BEGUN = { none: "no", alive: "alive", ended: "over", vanished: "over" } as const;
+const BEGUN = { none: "no", beginning: "alive", alive: "alive", ended: "over", vanished: "over" } as const;
 
 export interface LoopOptions {
   readonly driver: Driver;

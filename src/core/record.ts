@@ -87,6 +87,8 @@ export interface Seen {
   readonly claimed: boolean;
   readonly process:
     | { readonly is: "none" }
+    /** Claimed by a keeper that lives and has yet to say whether it began; what comes of it will be told. */
+    | { readonly is: "beginning" }
     | { readonly is: "alive"; readonly pid: number; readonly started_ms: Ms }
     | {
         readonly is: "ended";

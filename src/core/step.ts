@@ -77,6 +77,8 @@ function stepOne(
   switch (seen.process.is) {
     case "alive":
       return stepAlive(view, record, seen.process.started_ms, wakeAt);
+    case "beginning":
+      return null;
     case "ended":
       return ended(view, record, seen.process);
     case "vanished":

@@ -18,6 +18,8 @@ export interface KeepersOptions {
   readonly told: (message: Extract<FromKeeper, { is: "started" | "ended" }>) => void;
   /** A keeper is gone; these are the tasks that it still kept. */
   readonly gone: (uids: readonly string[]) => void;
+  /** A keeper has begun nothing of this task, after all. */
+  readonly refused: (uid: string) => void;
 }
 
 export type StartAnswer = { readonly is: "begun" } | { readonly is: "refused"; readonly why: string };
@@ -74,8 +76,9 @@ export class Keepers {
     );
   }
 
+  /** Whether a keeper answers for it: has it, or was asked to begin it and has not said what came of that. */
   keeps(uid: string): boolean {
-    for (const keeper of this.#keepers) if (keeper.uids.has(uid)) return true;
+    for (const keeper of this.#keepers) if (keeper.uids.has(uid) || keeper.asked.has(uid)) return true;
     return false;
   }
 
@@ -120,14 +123,17 @@ export class Keepers {
         this.#options.told(message);
         return answer(keeper, message.uid, { is: "begun" });
       case "refused":
-        return answer(keeper, message.uid, { is: "refused", why: message.why });
+        if (message.dropped === true) keeper.uids.delete(message.uid);
+        answer(keeper, message.uid, { is: "refused", why: message.why });
+        return this.#options.refused(message.uid);
     }
   }
 
   #gone(keeper: Keeper): void {
     this.#keepers.delete(keeper);
-    for (const uid of keeper.asked.keys()) answer(keeper, uid, { is: "refused", why: "its keeper is gone" });
-    if (!this.#closed) this.#options.gone([...keeper.uids]);
+    const left = new Set([...keeper.uids, ...keeper.asked.keys()]);
+    for (const uid of [...keeper.asked.keys()]) answer(keeper, uid, { is: "refused", why: "its keeper is gone" });
+    if (!this.#closed) this.#options.gone([...left]);
   }
 
   /** Connects to one socket; gives back why not. */

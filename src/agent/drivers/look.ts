@@ -33,9 +33,15 @@ export function lookAtTask(dir: string, kept: boolean): Looked {
   const { claimed, process, exit, group } = attempt;
   if (claimed === "stop") return { ...NONE, seen: { claimed: true, process: { is: "none" } } };
   if (exit !== null) return { seen: seenEnded(exit), target: null, group: [] };
-  const vanished = (why: string): Looked =>
-    ({ seen: { claimed: true, process: { is: "vanished", why } }, target: null, group: [] });
-  if (claimed === "unknown") return vanished("it was claimed, and its keeper died before it could say more");
+  const vanished = (why: string): Looked => ({
+    seen: { claimed: true, process: { is: "vanished", why } },
+    target: null,
+    group: [],
+  });
+  const beginning: Looked = { seen: { claimed: true, process: { is: "beginning" } }, target: null, group };
+  if (claimed === "unknown") {
+    return kept ? beginning : vanished("it was claimed, and its keeper died before it could say more");
+  }
   if (attempt.boot_id !== bootId()) return vanished("the machine was restarted while it ran");
   if (process !== null && (kept || isAlive(process.pid, process.start))) {
     return { seen: seenAlive(process.pid, process.started_ms), target: process, group };
@@ -46,7 +52,10 @@ export function lookAtTask(dir: string, kept: boolean): Looked {
     const target = { pid: member, start: statOf(member)?.start ?? "" };
     return { seen: seenAlive(member, process?.started_ms ?? attempt.at_ms), target, group };
   }
-  if (kept) return { seen: { claimed: true, process: { is: "none" } }, target: null, group };
-  return vanished(process === null ? "its keeper died before it could say whether it began"
-    : "it ended after its keeper had died, so its exit is not known");
+  if (kept) return beginning;
+  return vanished(
+    process === null
+      ? "its keeper died before it could say whether it began"
+      : "it ended after its keeper had died, so its exit is not known",
+  );
 }

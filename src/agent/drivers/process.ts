@@ -108,6 +108,7 @@ class ProcessDriver implements Driver {
         if (uids.length > 0) options.say(`a keeper is gone; ${uids.length} tasks are looked at by their files`);
         for (const uid of uids) this.#lookAgain(uid);
       },
+      refused: (uid) => this.#lookAgain(uid),
     });
   }
 
@@ -245,8 +246,16 @@ class ProcessDriver implements Driver {
   async #refuse(uid: string, why: string): Promise<void> {
     const dir = join(this.#tasks, uid);
     const now = nowMs();
-    const exit = { exit_code: null, signal: null, started_ms: now, ended_ms: now, peak_memory_bytes: null, oom: false,
-      left: 0, reason: `could not start: ${why}` };
+    const exit = {
+      exit_code: null,
+      signal: null,
+      started_ms: now,
+      ended_ms: now,
+      peak_memory_bytes: null,
+      oom: false,
+      left: 0,
+      reason: `could not start: ${why}`,
+    };
     await createOnce(join(dir, FILES.claim), claimText(bootId(), now, []) + exitLine(exit));
     this.#lookAgain(uid);
   }

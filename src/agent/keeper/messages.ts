@@ -41,6 +41,6 @@ export type FromKeeper =
       readonly start: string;
       readonly started_ms: number;
     }
-  /** Nothing was executed by this order. */
-  | { readonly is: "refused"; readonly uid: string; readonly why: string }
+  /** Nothing was executed by this order. `dropped`: it was kept meanwhile, and is not any more. */
+  | { readonly is: "refused"; readonly uid: string; readonly why: string; readonly dropped?: true }
   | { readonly is: "ended"; readonly uid: string; readonly exit: TaskExit };
