@@ -102,13 +102,13 @@ function sayChanges(context: Context, lines: readonly Line[], said: Map<string, 
 function end(context: Context, applied: Applied, lines: readonly Line[], shape: Shape, code: number): number {
   if (shape === "json") context.json({ ...applied, done: code === EXIT.done, progress: lines });
   if (code !== EXIT.done && shape === "text") {
-    const stuck = lines
-      .filter(({ state }) => state === "stuck")
-      .map(({ name }) => /^run (\d+)/.exec(name)?.[1] ?? `${applied.app}.${name}`);
-    const first = clean(stuck[0] ?? applied.app);
-    context.note(
-      `orch: ${clean(stuck.join(", "))} cannot go on. See why: orch explain ${first}, and its output: orch logs ${first}`,
-    );
+    const stuck = lines.filter(({ state }) => state === "stuck").map(({ name }) => titleOf(applied.app, name));
+    const run = /^run (\d+)/.exec(stuck[0] ?? "")?.[1];
+    const see = run === undefined ? `orch explain ${stuck[0] ?? applied.app}` : `orch show ${run}`;
+    context.note(`orch: ${clean(stuck.join(", "))} cannot go on. See why: ${clean(see)}, orch logs`);
   }
   return code;
 }
+
+/** `run 7 (recs.prep)` says enough by itself. */
+const titleOf = (app: string, name: string): string => (name.startsWith("run ") ? name : `${app}.${name}`);

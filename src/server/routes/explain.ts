@@ -4,12 +4,22 @@ import { z } from "zod";
 import { isFinal } from "../../core/lifecycle";
 import { taskName } from "../../core/task";
 import { explainView } from "../../wire/api";
+import type { Api } from "../api";
 import { RefusedError } from "../refused";
-import { meantBy, tasksOf } from "../resolve";
+import { meantBy, tasksOf, type Meant } from "../resolve";
 import { route } from "../route";
 import { scoresOf } from "../scores";
 import { blockedView } from "../views/plan";
 import { waitsFor } from "../views/task";
+
+/** What a task or a run that is over came to. */
+function overText(api: Api, ref: string, meant: Meant): string {
+  const last = tasksOf(api.store, meant)[0];
+  if (last !== undefined) return `${taskName(last)} is over: ${last.observed.state}`;
+  if (meant.run === null) return `${ref} neither runs nor waits`;
+  const { state, reason } = meant.run;
+  return `${meant.name} is over: ${state}${reason === null ? "" : `: ${reason}`}`;
+}
 
 export const EXPLAIN_ROUTES = [
   route({
@@ -41,12 +51,9 @@ export const EXPLAIN_ROUTES = [
           nodes: [],
         };
       }
-      const last = tasksOf(api.store, meant)[0];
       throw new RefusedError(
         "conflict",
-        last === undefined
-          ? `${params.ref} neither runs nor waits`
-          : `${taskName(last)} is over: ${last.observed.state}`,
+        overText(api, params.ref, meant),
         "orch logs shows its output, orch show its end",
       );
     },
