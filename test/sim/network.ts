@@ -105,7 +105,9 @@ function send(wires: Wires, link: Link, way: Way, data: string): boolean {
   const { random, faults, healed } = wires;
   const [from, to] = way === "up" ? [link.agent, link.server] : [link.server, link.agent];
   if (!from.open) return false;
-  if (way === "down" && !healed && random.chance(faults.drop)) return false;
+  // A buffer is hardly ever full at a connection's beginning.
+  const drop = REPEATED.test(data) ? faults.drop : faults.drop / 5;
+  if (way === "down" && !healed && random.chance(drop)) return false;
   const ghost = !healed && random.chance(faults.ghost);
   const hear = (): void => {
     if (to.open || ghost) to.hear(data);

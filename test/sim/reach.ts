@@ -7,7 +7,7 @@ import type { World } from "./world";
 import { demand } from "./violation";
 
 /** Beyond the policy's own wait, what reconnecting may take. */
-const RECONNECT_MS = 45_000;
+const RECONNECT_MS = 75_000;
 
 /** What a commit may take: the plan looked at the silence before it. */
 const COMMIT_MS = 5_000;

@@ -58,6 +58,8 @@ export interface World {
   /** From here on nothing new goes wrong. */
   calm: boolean;
   slowCommits: boolean;
+  /** A copy was restored at some time. */
+  restored: boolean;
   /** A copy was restored on another machine. */
   movedOnce: boolean;
   /** A database is in place that should not be: nobody works with it, and no agent may follow it. */
@@ -148,7 +150,7 @@ export function makeWorld(seed: string): World {
   const world: World = {
     seed, faults, schedule, trace, host, network, keeper, lives, ledger, agents: new Map(),
     machines: Array.from({ length: faults.nodes }, (_, n) => makeMachine(`m${n + 1}`, nodes)), nodes: new Map(), givenUp,
-    database, guard: { epoch: 0, next_run: 0 }, server: null, backups: [], acks: [], broken: null, calm: false, slowCommits: false, movedOnce: false,
+    database, guard: { epoch: 0, next_run: 0 }, server: null, backups: [], acks: [], broken: null, calm: false, slowCommits: false, restored: false, movedOnce: false,
     wrongDatabase: false,
     lostDisks: new Set(), cutForEver: new Set(), heardSince: new Map(), undo: [],
     dice: { troubles: random.fork("troubles"), ambush: random.fork("ambush"), people: random.fork("people"), work: random.fork("work") },
@@ -195,6 +197,7 @@ export function crashServer(world: World): void {
 /** Another database is in place of the one that was: nothing beyond this revision is expected of it. */
 export function replaceDatabase(world: World, database: Database, timeline: string, revision: number): void {
   world.database = database;
+  world.restored = true;
   const kept = world.acks.filter((ack) => ack.timeline === timeline && ack.revision <= revision);
   world.acks.splice(0, world.acks.length, ...kept);
 }
@@ -202,7 +205,7 @@ export function replaceDatabase(world: World, database: Database, timeline: stri
 // ---- agents
 
 export function bootAgent(world: World, machine: Machine): void {
-  if (machine.power !== "on" || world.agents.has(machine.id)) return;
+  if (machine.power !== "on" || machine.disk.identity === null || world.agents.has(machine.id)) return;
   world.agents.set(machine.id, startAgent(world.agentWorld, machine));
   world.trace.note(`agent ${machine.id} up`);
 }
