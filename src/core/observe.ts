@@ -232,12 +232,16 @@ function successor(task: TaskRow, uid: string, starts_in_ms: Ms, context: Intake
   };
 }
 
-/** A task that is not live here: over, of something removed, adopted while recovering, or an orphan. */
+/** A task that is not live here: over, of something removed, adopted (or its end) while recovering, or an orphan. */
 function strange(state: State, node: NodeRow, entry: TaskReport, context: IntakeContext, draft: Draft): void {
   const observed = observedOf(entry.reported, context.now_ms);
   const { identity } = entry;
+  const owned = identity !== null && (state.runs.has(identity.owner_uid) || state.workloads.has(identity.owner_uid));
   if (isFinal(observed.state)) {
     draft.orphans.delete(entry.uid);
+    if (state.cluster.recovering === null || !owned || context.hasEnded(entry.uid)) return;
+    const row = rowOf(node, entry, context);
+    if (row !== null) takeEnd(state, row, observed as TaskFinal, entry.reported, context, draft);
     return;
   }
   if (context.hasEnded(entry.uid) || (identity !== null && context.hasGrave(identity.owner_uid))) {
@@ -251,7 +255,6 @@ function strange(state: State, node: NodeRow, entry: TaskReport, context: Intake
     });
     return;
   }
-  const owned = identity !== null && (state.runs.has(identity.owner_uid) || state.workloads.has(identity.owner_uid));
   if (state.cluster.recovering !== null && owned && identity !== null && entry.held !== null) {
     adopt(state, node, entry, observed, context, draft);
     return;
@@ -261,18 +264,11 @@ function strange(state: State, node: NodeRow, entry: TaskReport, context: Intake
   draft.notes.push(`${node.name} runs ${entry.name}, which no server knows: kept; see orch show ${node.name}`);
 }
 
-/** A living attempt of a known slot that the restored database had not seen yet. */
-function adopt(
-  state: State,
-  node: NodeRow,
-  entry: TaskReport,
-  observed: Observed,
-  context: IntakeContext,
-  draft: Draft,
-): void {
+/** The row of an attempt that the restored database had not seen yet, as its agent has it; `null`: it does not know. */
+function rowOf(node: NodeRow, entry: TaskReport, context: IntakeContext): TaskRow | null {
   const { identity, held } = entry;
-  if (identity === null || held === null) return;
-  putTask(draft, {
+  if (identity === null || held === null) return null;
+  return {
     ...identity,
     uid: entry.uid,
     node_id: node.id,
@@ -286,8 +282,23 @@ function adopt(
     exclusive: entry.exclusive,
     created_ms: context.now_ms,
     assigned_revision: context.revision,
-    observed,
-  });
+    observed: { state: "assigned" },
+  };
+}
+
+/** A living attempt of a known slot that the restored database had not seen yet. */
+function adopt(
+  state: State,
+  node: NodeRow,
+  entry: TaskReport,
+  observed: Observed,
+  context: IntakeContext,
+  draft: Draft,
+): void {
+  const { identity } = entry;
+  const row = rowOf(node, entry, context);
+  if (identity === null || row === null) return;
+  putTask(draft, { ...row, observed });
   const key = slotKey(identity.owner_uid, identity.slot);
   const slot = draft.slots.get(key) ?? state.slots.get(key);
   const attempts = Math.max(slot?.attempts ?? 0, identity.attempt, entry.grant_until);
