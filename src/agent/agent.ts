@@ -1,18 +1,18 @@
 // The agent put together: identity, machine, driver, loop and connection. It opens no port and owns no decision.
 
 import { join } from "node:path";
-import type { Fence } from "../core/accept";
 import type { Device } from "../core/model";
 import type { Taint } from "../core/workload";
 import { findCgroups } from "../os/cgroup";
 import { nowMs, steadyClock } from "../os/clock";
 import { randomHex } from "../os/dice";
-import { makePrivateDir, readJson, replaceFile } from "../os/files";
+import { makePrivateDir } from "../os/files";
 import { noteHolder, takeLock } from "../os/lock";
 import { bootId, statOf } from "../os/proc";
 import { createAccounts, type AccountMode } from "./account";
 import { FatalAgentError, stayConnected, type Connection } from "./connection";
 import { openProcessDriver } from "./drivers/process";
+import { openFence } from "./fence";
 import { joinCluster, readIdentity, type Identity } from "./identity";
 import { readLog } from "./logs";
 import { createAgentLoop } from "./loop";
@@ -131,7 +131,7 @@ async function serve(data: string, options: AgentOptions): Promise<void> {
       instance_id: randomHex(16),
       machine: () => machine,
       loop,
-      fence: fenceIn(data),
+      fence: openFence(data, options.say),
       clock,
       random: () => Number.parseInt(randomHex(4), 16) / 2 ** 32,
       say: options.say,
@@ -168,30 +168,4 @@ async function firstJoin(
     );
   }
   return joinCluster({ data, urls: options.urls, token: options.token, name: options.name, machine });
-}
-
-/** The newest server this agent has heard, in memory and on disk. A file that cannot be read vouches for nothing. */
-function fenceIn(data: string): { get(): Fence | null; set(fence: Fence, durable: boolean): Promise<void> } {
-  const path = join(data, "fence.json");
-  const read = readJson(path);
-  let fence = read.is === "there" ? fenceOf(read.value) : null;
-  return {
-    get: () => fence,
-    set: async (next, durable) => {
-      fence = next;
-      if (durable) await replaceFile(path, `${JSON.stringify(next)}\n`);
-    },
-  };
-}
-
-function fenceOf(value: unknown): Fence | null {
-  const fence = value as Fence | null;
-  return typeof fence === "object" &&
-    fence !== null &&
-    typeof fence.cluster_id === "string" &&
-    typeof fence.timeline === "string" &&
-    Number.isInteger(fence.epoch) &&
-    Number.isInteger(fence.revision)
-    ? fence
-    : null;
 }

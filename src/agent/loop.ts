@@ -1,6 +1,6 @@
 // The agent's loop: looks at records and processes, asks core/step what to do, does it, and says what has changed.
 
-import { accept, type Fence } from "../core/accept";
+import { accept, withoutRecord, type Fence } from "../core/accept";
 import type { Orphan } from "../core/model";
 import type { Action, Reported, Seen, Stamp, TaskRecord, TaskReport, Verb } from "../core/record";
 import { reportOf } from "../core/report";
@@ -11,6 +11,13 @@ import type { Driver } from "./drivers/driver";
 
 /** How long a killed task is left alone before it is killed again. */
 const KILL_AGAIN_MS = 900;
+/** What could not be done, as on a full disk, is not tried again at once. */
+const AGAIN_MS = 1_000;
+
+const pause = (ms: Ms): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
 
 const BEGUN = { none: "no", beginning: "alive", alive: "alive", ended: "over", vanished: "over" } as const;
 
@@ -62,6 +69,9 @@ class Loop implements AgentLoop {
   readonly #signalled = new Set<string>();
   readonly #killed = new Map<string, Ms>();
   readonly #reported = new Map<string, string>();
+  /** Stopped without a record, and not over yet; and those that are. */
+  readonly #strays = new Map<string, string>();
+  readonly #buried = new Set<string>();
   #reserved: ReadonlySet<string> = new Set();
   #lacking: ReadonlyMap<string, string> = new Map();
   #heard_ms: Ms | null = null;
@@ -106,6 +116,7 @@ class Loop implements AgentLoop {
     this.#lacking = decided.lacking;
     for (const action of decided.actions) if (!this.#isTooSoon(action, now_ms)) this.#act(action);
     this.#tell();
+    this.#bury();
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer =
       decided.wake_at_ms === null
@@ -130,6 +141,7 @@ class Loop implements AgentLoop {
         this.#options.say(
           `task ${action.uid}: ${action.do}: ${error instanceof Error ? error.message : String(error)}`,
         );
+        return pause(AGAIN_MS);
       })
       .finally(() => {
         this.#busy.delete(action.uid);
@@ -198,6 +210,17 @@ class Loop implements AgentLoop {
     if (entries.length > 0) this.#options.report(entries);
   }
 
+  /** Tells the end of what was stopped and has no record, once it has come. */
+  #bury(): void {
+    const seen = this.#options.driver.seen();
+    for (const [uid, why] of this.#strays) {
+      if (BEGUN[seen.get(uid)?.process.is ?? "none"] === "alive") continue;
+      this.#strays.delete(uid);
+      this.#buried.add(uid);
+      this.#options.report([withoutRecord(uid, why, "over")]);
+    }
+  }
+
   #reportOf(record: TaskRecord, seen: ReadonlyMap<string, Seen>): TaskReport {
     return reportOf(record, seen.get(record.assignment.uid), {
       now_ms: this.#options.clock(),
@@ -225,19 +248,25 @@ class Loop implements AgentLoop {
       verbs,
     );
     if (accepted === null) return null;
-    await Promise.all([
+    for (const { uid, why } of accepted.strays) this.#strays.set(uid, why);
+    const stops = [...accepted.claims, ...accepted.strays.map(({ uid }) => uid)];
+    const done = await Promise.allSettled([
       ...accepted.records.map((record) => driver.write(record)),
-      ...accepted.claims.map((uid) => driver.claimStopped(uid)),
+      ...stops.map((uid) => driver.claimStopped(uid)),
     ]);
+    const failed = done.find((each) => each.status === "rejected");
     for (const record of accepted.records) {
       const { uid } = record.assignment;
       const now = this.#records.get(uid);
+      // A stop is repeated until its end is known, so it is carried out also where a full disk cannot keep it.
+      if (failed !== undefined && (now === undefined || record.stop === null)) continue;
       // What ended while this was written has ended.
       if (now !== undefined && now.end !== null && record.end === null) await driver.write(now);
       else this.#records.set(uid, record);
     }
-    if (accepted.reports.length > 0) this.#options.report(accepted.reports);
     this.wake();
+    if (failed !== undefined) throw failed.reason;
+    if (accepted.reports.length > 0) this.#options.report(accepted.reports);
     return accepted.fence;
   }
 
@@ -247,9 +276,9 @@ class Loop implements AgentLoop {
     return { entries, unreadable: this.#unknown() };
   }
 
-  /** What could not be read, and has not got its record back from the server since. */
+  /** What could not be read, has not got its record back from the server since, and was not stopped. */
   #unknown(): readonly Orphan[] {
-    return this.#unreadable.filter(({ uid }) => !this.#records.has(uid));
+    return this.#unreadable.filter(({ uid }) => !this.#records.has(uid) && !this.#buried.has(uid));
   }
 
   async acknowledged(uids: readonly string[]): Promise<void> {

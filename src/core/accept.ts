@@ -73,7 +73,9 @@ export interface Accepted {
   readonly records: readonly TaskRecord[];
   /** Uids never heard of that must be claimed as stopped, so that a late assignment cannot start them. */
   readonly claims: readonly string[];
-  /** What to answer for those. */
+  /** Uids that live here without a record: they are ended, and their end is told when it has come. */
+  readonly strays: readonly { readonly uid: string; readonly why: string }[];
+  /** What to answer for uids that never began here, or are over without a record. */
   readonly reports: readonly TaskReport[];
 }
 
@@ -93,6 +95,7 @@ export function accept(context: AcceptContext, stamp: Stamp, n: number, verbs: r
   if (!isCurrent(fence, stamp) || n !== fence.applied_n + 1) return null;
   const changed = new Map<string, TaskRecord>();
   const claims: string[] = [];
+  const strays: { uid: string; why: string }[] = [];
   const reports: TaskReport[] = [];
   const current = (uid: string): TaskRecord | undefined => changed.get(uid) ?? context.records.get(uid);
   for (const verb of verbs) {
@@ -105,7 +108,8 @@ export function accept(context: AcceptContext, stamp: Stamp, n: number, verbs: r
     } else if (current(verb.uid) === undefined) {
       const begun = context.begun(verb.uid);
       if (begun === "no") claims.push(verb.uid);
-      if (begun !== "alive") reports.push(withoutRecord(verb.uid, verb.why, begun));
+      if (begun === "alive") strays.push({ uid: verb.uid, why: verb.why });
+      else reports.push(withoutRecord(verb.uid, verb.why, begun));
     } else {
       for (const record of stopped(verb, current, context.now_ms)) changed.set(record.assignment.uid, record);
     }
@@ -114,6 +118,7 @@ export function accept(context: AcceptContext, stamp: Stamp, n: number, verbs: r
     fence: { ...fence, applied_n: n, revision: Math.max(fence.revision, stamp.revision) },
     records: [...changed.values()],
     claims,
+    strays,
     reports,
   };
 }
@@ -172,7 +177,8 @@ function stopped(
   return [{ ...record, stop: { signal, grace_ms, why, at_ms: now_ms } }];
 }
 
-function withoutRecord(uid: string, why: string, begun: "no" | "over"): TaskReport {
+/** The end of what has no record here: it never began, or nobody can say any more how it went. */
+export function withoutRecord(uid: string, why: string, begun: "no" | "over"): TaskReport {
   const [state, reason] =
     begun === "no"
       ? (["stopped", `${why}; it never began here`] as const)

@@ -26,6 +26,17 @@ export const seenAlive = (pid: number, started_ms: number): Seen => ({
   process: { is: "alive", pid, started_ms },
 });
 
+/** A task whose directory is gone, and with it everything but a line in its keeper's journal. */
+export function lookAtNote({ pid, start, group }: Target & { readonly group: Group }): Looked {
+  if (isAlive(pid, start)) return { seen: seenAlive(pid, 0), target: { pid, start }, group };
+  const member = membersOf(group)[0];
+  if (member !== undefined) {
+    return { seen: seenAlive(member, 0), target: { pid: member, start: statOf(member)?.start ?? "" }, group };
+  }
+  const why = "its directory was lost while it ran, so its exit is not known";
+  return { seen: { claimed: true, process: { is: "vanished", why } }, target: null, group: [] };
+}
+
 /** Reads a task's directory. `kept`: a living keeper answers for it, so that its end would be told. */
 export function lookAtTask(dir: string, kept: boolean): Looked {
   const attempt = readAttempt(dir);

@@ -17,7 +17,7 @@ import { claimText, exitLine, FILES, isUid, places, STOPPED_CLAIM } from "../tas
 import type { Driver } from "./driver";
 import { createEnding, type Victim } from "./ending";
 import { Keepers } from "./keepers";
-import { lookAtTask, seenAlive, seenEnded, type Looked } from "./look";
+import { lookAtNote, lookAtTask, seenAlive, seenEnded, type Looked } from "./look";
 import { orderOf } from "./order";
 import { badPath, createRecordWriter, readRecord } from "./records";
 import { sweepEnded } from "./retention";
@@ -134,7 +134,12 @@ class ProcessDriver implements Driver {
   }
 
   #lookAgain(uid: string): void {
-    this.#put(uid, lookAtTask(join(this.#tasks, uid), this.#keepers.keeps(uid)));
+    this.#put(uid, this.#look(uid, this.#keepers.keeps(uid)));
+  }
+
+  #look(uid: string, kept: boolean): Looked {
+    const note = this.#noted.survivors.find((one) => one.uid === uid);
+    return note === undefined ? lookAtTask(join(this.#tasks, uid), kept) : lookAtNote(note);
   }
 
   /** Tasks whose keeper died live on; nobody tells of their end, so they are looked at. */
@@ -142,7 +147,7 @@ class ProcessDriver implements Driver {
     this.#abandoned.add(uid);
     this.#watching ??= setInterval(() => {
       for (const one of this.#abandoned) {
-        const now = lookAtTask(join(this.#tasks, one), false);
+        const now = this.#look(one, false);
         if (now.seen.process.is === "alive") continue;
         removeGroup(this.#groupOf(one));
         this.#put(one, now);
@@ -184,7 +189,7 @@ class ProcessDriver implements Driver {
       if (alive || exists(badPath(this.#tasks, uid))) unreadable.set(uid, this.#orphanOf(uid, looked));
     }
     for (const note of this.#noted.survivors) {
-      this.#looked.set(note.uid, { seen: seenAlive(note.pid, 0), target: note, group: note.group });
+      this.#lookAgain(note.uid);
       unreadable.set(note.uid, { uid: note.uid, name: note.name, pid: note.pid, held: note.held as Promised | null });
     }
     return { records, unreadable: [...unreadable.values()] };

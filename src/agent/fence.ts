@@ -1,0 +1,50 @@
+// The newest server this agent has heard, in memory and on disk: what keeps it from ever believing an older one.
+
+import { join } from "node:path";
+import type { Fence } from "../core/accept";
+import { readJson, replaceFile } from "../os/files";
+
+export interface FenceFile {
+  get(): Fence | null;
+  /** `durable`: rejects when the disk does not know this server yet and cannot take it. */
+  set(fence: Fence, durable: boolean): Promise<void>;
+}
+
+/** Opens the file in a data directory. One that cannot be read vouches for nothing. */
+export function openFence(data: string, say: (line: string) => void): FenceFile {
+  const path = join(data, "fence.json");
+  const read = readJson(path);
+  let fence = read.is === "there" ? fenceOf(read.value) : null;
+  let noted = fence;
+  let failing = false;
+  return {
+    get: () => fence,
+    set: async (next, durable) => {
+      fence = next;
+      if (!durable) return;
+      try {
+        await replaceFile(path, `${JSON.stringify(next)}\n`);
+        noted = next;
+        failing = false;
+      } catch (error) {
+        // What the disk has of the same server is only behind, and so vouches for less: a full disk is no reason to
+        // leave the server, and with it the leases of what runs here.
+        if (noted?.epoch !== next.epoch || noted.timeline !== next.timeline) throw error;
+        if (!failing) say(`the fence could not be written: ${error instanceof Error ? error.message : String(error)}`);
+        failing = true;
+      }
+    },
+  };
+}
+
+function fenceOf(value: unknown): Fence | null {
+  const fence = value as Fence | null;
+  return typeof fence === "object" &&
+    fence !== null &&
+    typeof fence.cluster_id === "string" &&
+    typeof fence.timeline === "string" &&
+    Number.isInteger(fence.epoch) &&
+    Number.isInteger(fence.revision)
+    ? fence
+    : null;
+}

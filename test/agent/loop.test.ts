@@ -1,0 +1,95 @@
+// The agent's loop over real tasks: orders for what has lost its record, and orders that a bad disk cannot keep.
+
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Driver } from "../../src/agent/drivers/driver";
+import { createAgentLoop, type AgentLoop } from "../../src/agent/loop";
+import type { Fence } from "../../src/core/accept";
+import type { TaskReport, Verb } from "../../src/core/record";
+import { GIB } from "../../src/core/units";
+import { steadyClock } from "../../src/os/clock";
+import { bootId } from "../../src/os/proc";
+import { machineOf } from "../server/stage";
+import { isAlive } from "../support/processes";
+import { alive, assignmentFor, begin, makeSite, output, type Site } from "../support/tasks";
+import { waitUntil } from "../support/wait";
+
+const FENCE: Fence = { cluster_id: "c", timeline: "t", epoch: 1, session: 1, applied_n: 0, revision: 0 };
+
+let site: Site;
+let loop: AgentLoop | null = null;
+beforeEach(async () => {
+  site = await makeSite();
+});
+afterEach(async () => {
+  loop?.stop();
+  loop = null;
+  expect(await site.close()).toEqual([]);
+});
+
+async function startLoop(driver: Driver): Promise<{ loop: AgentLoop; reports: TaskReport[] }> {
+  const reports: TaskReport[] = [];
+  const capacity = { cpu_milli: 1e6, memory_bytes: 999 * GIB, disk_bytes: 0, countables: {} };
+  const machine = { ...machineOf("box1", { boot_id: bootId(), capacity }) };
+  const report = (entries: readonly TaskReport[]): void => void reports.push(...entries);
+  const say = (line: string): void => void site.said.push(line);
+  loop = await createAgentLoop({ driver, machine: () => machine, clock: steadyClock(), say, report });
+  return { loop, reports };
+}
+
+const stopOf = (uid: string): Verb => ({
+  verb: "stop",
+  uid,
+  attempt: 1,
+  signal: "TERM",
+  grace_ms: 2_000,
+  why: "it is not wanted",
+});
+
+/** Lives until it is told to end, and a little longer. */
+const SLOW_END = "trap 'sleep 0.5; exit 0' TERM; echo ready; while :; do sleep 0.05; done";
+
+async function living(driver: Driver): Promise<{ uid: string; pid: number }> {
+  const uid = await begin(driver, assignmentFor(SLOW_END));
+  await waitUntil("it to be ready", async () => (await output(site.data, uid)).includes("ready"));
+  return { uid, pid: await alive(driver, uid) };
+}
+
+for (const [what, lose] of [
+  ["record can no longer be read", (dir: string) => writeFileSync(join(dir, "record.json"), "{ half")],
+  ["whole directory is lost", (dir: string) => rmSync(dir, { recursive: true })],
+] as const) {
+  test(`a stop ends a task whose ${what}, and its end is told only when it has come`, async () => {
+    const { uid, pid } = await living(await site.open());
+    lose(join(site.data, "tasks", uid));
+    const next = await startLoop(await site.open());
+    expect(next.loop.inventory().unreadable).toMatchObject([{ uid, pid }]);
+    const stamp = { ...FENCE, revision: 5 };
+    expect(await next.loop.take(FENCE, stamp, 1, [stopOf(uid)])).toMatchObject({ applied_n: 1 });
+    expect(next.reports).toEqual([]);
+    await waitUntil("its end to be told", () => next.reports.length > 0);
+    expect(isAlive(pid)).toBe(false);
+    expect(next.reports).toMatchObject([{ uid, reported: { state: "gone" } }]);
+    expect(next.loop.inventory()).toEqual({ entries: [], unreadable: [] });
+  });
+}
+
+test("a stop that the disk cannot keep is carried out all the same, and asked for again", async () => {
+  const { uid, pid } = await living(await site.open());
+  const { loop: found } = await startLoop(await site.open());
+  const file = join(site.data, "tasks", uid, "record.json");
+  rmSync(file);
+  mkdirSync(file);
+  const stamp = { ...FENCE, revision: 5 };
+  const taken = await found.take(FENCE, stamp, 1, [stopOf(uid)]).then(() => "kept", String);
+  expect(taken).toContain("EISDIR");
+  await waitUntil("it to end", () => !isAlive(pid));
+  // Its end cannot be written either: that is tried now and then, not all the time.
+  await waitUntil("the loop to say so", () => site.said.some((line) => line.includes("end: ")));
+  const said = site.said.length;
+  for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve));
+  expect(site.said.length - said).toBeLessThan(3);
+  rmSync(file, { recursive: true });
+  await waitUntil("its end to be written", () => found.inventory().entries[0]?.reported.state === "stopped");
+});
