@@ -11,6 +11,8 @@ export interface Sessions {
   readonly handlers: AgentSocketHandlers;
   /** Opens a task's log on its node; `null` while the node is not connected. */
   openLog(node_id: string, request: LogRequest): AsyncIterable<Uint8Array> | null;
+  /** Whether its agent has a session right now. */
+  isOpen(node_id: string): boolean;
   close(node_id: string, why: Refusal): void;
   stop(): void;
 }
@@ -54,6 +56,7 @@ export function createSessions(context: Context): Sessions {
       },
     },
     openLog: (node_id, request) => hub.live.get(node_id)?.streams.openLog(request) ?? null,
+    isOpen: (node_id) => hub.live.has(node_id),
     close(node_id, why) {
       const session = hub.live.get(node_id);
       if (session !== undefined) refuse(session, why);

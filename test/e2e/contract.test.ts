@@ -341,5 +341,10 @@ test("a drained node passes through the states of the contract", async () => {
   expect((await read(NODES, "nodes")).nodes[1]?.reason).toContain("power");
   await cluster.ok("node", "resume", "n2");
   expect(await stateOf()).toBe("ready");
+  const forget = await cluster.orch("node", "forget", "n2", "--fenced", "--yes");
+  expect([forget.code, forget.err]).toEqual([
+    1,
+    expect.stringContaining("n2 is connected, so it is not off") as string,
+  ]);
   expect((await cluster.orch("node", "drain", "nowhere")).code).toBe(1);
 });

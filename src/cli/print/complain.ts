@@ -49,8 +49,10 @@ const ISSUES_SHOWN = 20;
 
 /** Issues one a line as compilers print them, then the message and the hint on one. */
 export function sayText({ message, hint, issues }: Omit<Said, "exit">, file = ""): string {
-  const places = issues.slice(0, ISSUES_SHOWN).map((issue) => clean(formatIssue(file, issue)));
-  if (issues.length > ISSUES_SHOWN) places.push(`… and ${issues.length - ISSUES_SHOWN} more`);
+  // What has no place and is the message itself is not said twice.
+  const others = issues.filter((issue) => issue.line > 0 || `${issue.path}: ${issue.message}` !== message);
+  const places = others.slice(0, ISSUES_SHOWN).map((issue) => clean(formatIssue(file, issue)));
+  if (others.length > ISSUES_SHOWN) places.push(`… and ${others.length - ISSUES_SHOWN} more`);
   return [...places, `orch: ${clean(withHint(message, hint))}`].map((line) => `${line}\n`).join("");
 }
 

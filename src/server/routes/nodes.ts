@@ -170,6 +170,7 @@ const CHANGE = [
       const { id } = demandNode(api.store.state, params.node);
       const done = await commit((draft) => {
         const node = demandNode(draft.state, params.node);
+        if (body.fenced && api.sessions.isOpen(id)) demandSilent(node);
         forgetNode(draft, node, body.fenced, {
           now_ms: draft.now_ms,
           revision: draft.revision,
@@ -223,3 +224,10 @@ function demandKey(key: string): void {
 }
 
 export const NODE_ROUTES = [...LOOK, ...CHANGE, ...ORPHANS];
+
+/** A slip of the name must not make tasks run twice: who speaks is not off, whatever was vouched for. */
+function demandSilent({ name, contact }: NodeRow): void {
+  if (contact !== "connected") return;
+  const hint = `Drain it first (orch node drain ${name}), or switch it off and wait until it is unreachable`;
+  throw new RefusedError("conflict", `${name} is connected, so it is not off`, hint);
+}
