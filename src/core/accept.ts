@@ -38,6 +38,14 @@ export function greet(fence: Fence | null, stamp: Stamp): Greeting {
         "its database is an old copy; bring it back with: orch restore",
     };
   }
+  if (fence !== null && fence.timeline === stamp.timeline && stamp.revision < fence.revision) {
+    return {
+      is: "refused",
+      why:
+        `the server is at revision ${stamp.revision}, this node has seen ${fence.revision}: ` +
+        "its database is an old copy; bring it back with: orch restore",
+    };
+  }
   const newTimeline = fence !== null && fence.timeline !== stamp.timeline;
   const revision = fence === null || newTimeline ? 0 : fence.revision;
   return {

@@ -15,11 +15,11 @@ export function reconcileRun(pass: Pass, run: RunRow): void {
   const tasks = tasksOf(pass, run.uid);
   const cancelled = whyCancelled(pass, run);
   const spec = pass.snapshot.spec(run.spec_hash);
-  if (run.state === "queued" && tasks.length === 0 && cancelled === null) {
+  const slot = slotOf(pass, run.uid, 0);
+  if (run.state === "queued" && tasks.length === 0 && slot === null && cancelled === null) {
     demand(pass, run, spec, null, [], "new");
     return;
   }
-  const slot = slotOf(pass, run.uid, 0);
   const open = tasks.filter((task) => task.written_off === null);
   if (hasSucceeded(slot, spec)) {
     finish(pass, run, "succeeded", { reason: null, exit_code: 0, signal: null }, slot);
