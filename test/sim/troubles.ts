@@ -77,6 +77,8 @@ function pauseServer(world: World): void {
 }
 
 function killServerFor(world: World): void {
+  // Each start of a wrong database makes it look newer; nobody goes on starting what every node refuses.
+  if (world.wrongDatabase) return;
   crashServer(world);
   later(world, 120_000, () => void bootServer(world));
 }
@@ -134,9 +136,9 @@ function wrongDatabase(world: World, wrong: () => ReturnType<typeof emptyDatabas
   });
 }
 
-/** A copy of an earlier start: one of the same epoch cannot be told from the right one by its epoch. */
+/** A copy of an earlier start: one whose next epoch agents have not passed cannot be told from the right one by it. */
 function olderCopy(world: World): Database | null {
-  const copies = world.backups.filter(({ state }) => state.cluster.epoch < world.guard.epoch);
+  const copies = world.backups.filter(({ state }) => state.cluster.epoch + 1 < world.guard.epoch);
   return copies.length === 0 ? null : copyDatabase(world.dice.troubles.pick(copies));
 }
 
