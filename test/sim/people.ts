@@ -13,7 +13,8 @@ import { forgetNode } from "./forget";
 import type { Machine } from "./machine";
 import { nodeRow } from "./nodes";
 import { randomApp, randomSettings, randomSpec } from "./specs";
-import { bootAgent, type Ack, type World } from "./world";
+import { bootAgent } from "./processes";
+import type { Ack, World } from "./world";
 
 const PROJECT = "lab";
 

@@ -5,7 +5,8 @@ import { noteReach } from "./reach";
 import { calmDown, settle } from "./settle";
 import { beginTroubles } from "./troubles";
 import { Violation } from "./violation";
-import { bootServer, makeWorld, type World } from "./world";
+import { bootServer } from "./processes";
+import { makeWorld, type World } from "./world";
 
 export interface Result {
   readonly seed: string;

@@ -8,7 +8,8 @@ import type { RunRow, State, TaskRow, WorkloadRow } from "../../src/core/model";
 import { taskName } from "../../src/core/task";
 import type { Machine } from "./machine";
 import { forget, resumeAll } from "./people";
-import { bootAgent, bootServer, crashAgent, type World } from "./world";
+import { bootAgent, bootServer, crashAgent } from "./processes";
+import type { World } from "./world";
 
 /** How long a world may take to come to rest, and how often it is looked at. */
 export const SETTLE_MS = 600_000;

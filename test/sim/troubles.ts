@@ -2,7 +2,8 @@
 // pass by themselves. What people do wrong (an old copy, an empty database) is here, too.
 
 import { GIB } from "../../src/core/units";
-import { bootAgent, bootServer, crashAgent, crashServer, replaceDatabase, type World } from "./world";
+import { bootAgent, bootServer, crashAgent, crashServer, replaceDatabase } from "./processes";
+import type { World } from "./world";
 import { copyDatabase, emptyDatabase, type Database } from "./database";
 import { TROUBLES, type Trouble } from "./faults";
 import { freshDisk, type Machine } from "./machine";

@@ -2,7 +2,7 @@
 // Everything that happens goes through here, so that it is one sequence.
 
 import type { TaskRecord } from "../../src/core/record";
-import { killAgent, startAgent, type Agent, type AgentWorld } from "./agent";
+import type { Agent, AgentWorld } from "./agent";
 import { emptyDatabase, type Database } from "./database";
 import { drawFaults, type Faults } from "./faults";
 import { makeHost, type Host } from "./host";
@@ -19,7 +19,8 @@ import { ambushAgent, ambushServer } from "./ambush";
 import { makeSchedule, type Schedule } from "./schedule";
 import { checkSilence } from "./reach";
 import { checkSent } from "./sent";
-import { acceptLink, killServer, startServer, type Server, type ServerWorld } from "./server";
+import { crashAgent } from "./processes";
+import { acceptLink, killServer, type Server, type ServerWorld } from "./server";
 import { installSockets } from "./socket";
 import { makeSqliteHome } from "./sqlite";
 import { makeTrace, type Trace } from "./trace";
@@ -163,58 +164,4 @@ export function makeWorld(seed: string): World {
     },
   };
   return world;
-}
-
-// ---- the server
-
-/** Starts the server on the database that is in place; the guard refuses one that is not the newest. */
-export function bootServer(world: World): boolean {
-  if (world.server !== null) return true;
-  const { cluster } = world.database.state;
-  if (cluster.epoch < world.guard.epoch) {
-    world.trace.note(`server refuses to start: epoch ${cluster.epoch} is behind ${world.guard.epoch}`);
-    return false;
-  }
-  world.server = startServer(world.serverWorld, world.database);
-  world.guard.epoch = world.database.state.cluster.epoch;
-  world.ledger.open(world.database);
-  world.trace.note(`server up, epoch ${world.guard.epoch}`);
-  for (const ack of world.acks) {
-    demand(ack.holds(world.database), "I1: what was acknowledged is durable", () => ack.what);
-  }
-  return true;
-}
-
-export function crashServer(world: World): void {
-  if (world.server === null) return;
-  world.trace.note("server killed");
-  killServer(world.serverWorld, world.server);
-  world.server = null;
-  const { next_run } = world.database.state.cluster;
-  world.guard.next_run = Math.max(world.guard.next_run, Math.ceil(next_run / 1_000) * 1_000);
-}
-
-/** Another database is in place of the one that was: nothing beyond this revision is expected of it. */
-export function replaceDatabase(world: World, database: Database, timeline: string, revision: number): void {
-  world.database = database;
-  world.restored = true;
-  const kept = world.acks.filter((ack) => ack.timeline === timeline && ack.revision <= revision);
-  world.acks.splice(0, world.acks.length, ...kept);
-}
-
-// ---- agents
-
-export function bootAgent(world: World, machine: Machine): void {
-  if (machine.power !== "on" || machine.disk.identity === null || world.agents.has(machine.id)) return;
-  world.agents.set(machine.id, startAgent(world.agentWorld, machine));
-  world.trace.note(`agent ${machine.id} up`);
-}
-
-export function crashAgent(world: World, machine: Machine): void {
-  const agent = world.agents.get(machine.id);
-  if (agent === undefined) return;
-  world.trace.note(`agent ${machine.id} killed`);
-  world.agents.delete(machine.id);
-  killAgent(world.agentWorld, agent);
-  world.network.breakEnds((link) => link.machine === machine.id, "up");
 }

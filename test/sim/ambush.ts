@@ -1,0 +1,41 @@
+// Troubles at the worst moment: just when an agent is told to start something, or when a commit has become durable and
+// nobody knows yet. Chance alone would hardly ever hit these few milliseconds.
+
+import type { Link } from "./network";
+import { bootAgent, bootServer, crashAgent, crashServer } from "./processes";
+import type { World } from "./world";
+
+const LONGEST_MS = 200_000;
+
+/** Kills or stops the agent that something was just sent to. */
+export function ambushAgent(world: World, link: Link, data: string): void {
+  const { ambush } = world.dice;
+  if (world.calm || !data.includes('"verb":"') || !ambush.chance(world.faults.ambush)) return;
+  const kill = ambush.chance(0.5), back_ms = ambush.int(10, LONGEST_MS);
+  world.schedule.in(ambush.int(1, 100), () => {
+    const agent = world.agents.get(link.machine);
+    if (agent === undefined || world.calm || agent.owner.state !== "running") return;
+    world.trace.note(`agent ${link.machine} is ${kill ? "killed" : "stopped"} by an ambush`);
+    if (kill) crashAgent(world, agent.machine);
+    else agent.owner.state = "paused";
+    world.schedule.in(back_ms, () => {
+      if (world.calm) return;
+      if (kill) bootAgent(world, agent.machine);
+      else world.host.wake(agent.owner);
+    });
+  });
+}
+
+/** Kills the server right after a commit, before it could tell anybody. */
+export function ambushServer(world: World): void {
+  const { ambush } = world.dice;
+  if (world.calm || !ambush.chance(world.faults.ambush / 20)) return;
+  const back_ms = ambush.int(10, LONGEST_MS / 4);
+  world.schedule.in(0, () => {
+    if (world.calm || world.server === null || world.wrongDatabase) return;
+    crashServer(world);
+    world.schedule.in(back_ms, () => {
+      if (!world.calm) bootServer(world);
+    });
+  });
+}

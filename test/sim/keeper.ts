@@ -1,0 +1,120 @@
+// The keeper of a machine: claims, starts, signals and watches processes by itself, so that they live on when the agent
+// dies; it also ends exclusive tasks when their lease runs out.
+
+import type { Assignment } from "../../src/core/record";
+import { behaviourOf, claim, type Exit, type Machine, type Process, type Watcher } from "./machine";
+import type { Random } from "./random";
+import type { Schedule } from "./schedule";
+
+export interface Keeper {
+  /** Asks the keeper to claim and start; it goes on by itself, also when the agent dies. */
+  start(machine: Machine, assignment: Assignment, done: () => void): void;
+  signal(machine: Machine, uid: string, signal: string, by: "agent" | "lease"): void;
+  reboot(machine: Machine): void;
+  powerOff(machine: Machine): void;
+}
+
+/** An exclusive task is ended this long before its lease is over at the server. */
+const LEASE_GUARD_MS = 1_000;
+
+interface Hands {
+  readonly schedule: Schedule;
+  readonly random: Random;
+  readonly watcher: Watcher;
+  next_pid: number;
+}
+
+export function makeKeeper(schedule: Schedule, random: Random, watcher: Watcher): Keeper {
+  const hands: Hands = { schedule, random, watcher, next_pid: 1_000 };
+  return {
+    start: (machine, assignment, done) => start(hands, machine, assignment, done),
+    signal: (machine, uid, name, by) => signal(hands, machine, uid, name, by),
+    powerOff: (machine) => {
+      machine.power = "off";
+      down(hands, machine);
+    },
+    reboot: (machine) => {
+      down(hands, machine);
+      machine.boots++;
+      machine.boot_id = `${machine.id}-boot-${machine.boots}`;
+      machine.power = "on";
+    },
+  };
+}
+
+function start(hands: Hands, machine: Machine, assignment: Assignment, done: () => void): void {
+  const { schedule, random } = hands;
+  const { boot_id } = machine;
+  const isSameBoot = (): boolean => machine.boot_id === boot_id && machine.power === "on";
+  schedule.in(random.int(1, 30), () => {
+    if (!isSameBoot()) return;
+    if (!claim(machine, assignment.uid, assignment)) return done();
+    machine.starting.add(assignment.uid);
+    machine.changed();
+    schedule.in(random.int(1, 10), () => {
+      if (!isSameBoot()) return;
+      machine.starting.delete(assignment.uid);
+      spawn(hands, machine, assignment);
+      done();
+    });
+  });
+}
+
+function spawn(hands: Hands, machine: Machine, assignment: Assignment): void {
+  const { schedule, watcher } = hands;
+  const process: Process = { uid: assignment.uid, assignment, pid: hands.next_pid++, started_ms: schedule.now_ms,
+    behaviour: behaviourOf(assignment), signals: [] };
+  machine.processes.set(assignment.uid, process);
+  watcher.started(machine, process);
+  const { lives_ms, code } = process.behaviour;
+  if (lives_ms !== null) {
+    schedule.in(lives_ms, () => finish(hands, machine, process, { exit_code: code, signal: null,
+      started_ms: process.started_ms, ended_ms: schedule.now_ms, reason: null }));
+  }
+  if (assignment.lease_ms !== null) guard(hands, machine, process, assignment.lease_ms);
+  machine.changed();
+}
+
+function finish({ watcher }: Hands, machine: Machine, process: Process, exit: Exit): void {
+  if (machine.processes.get(process.uid) !== process) return;
+  machine.processes.delete(process.uid);
+  if (machine.disk.claims.has(process.uid)) machine.disk.exits.set(process.uid, exit);
+  watcher.ended(machine, process, exit);
+  machine.changed();
+}
+
+function signal(hands: Hands, machine: Machine, uid: string, name: string, by: "agent" | "lease"): void {
+  const { schedule, random, watcher } = hands;
+  const process = machine.processes.get(uid);
+  if (process === undefined) return;
+  process.signals.push({ signal: name, by, at_ms: schedule.now_ms });
+  watcher.signalled(machine, process, name, by);
+  if (name !== "KILL" && process.behaviour.hangs) return;
+  const delay = name === "KILL" ? random.int(1, 20) : random.int(1, 3_000);
+  schedule.in(delay, () => finish(hands, machine, process, { exit_code: null, signal: name, started_ms: process.started_ms,
+    ended_ms: schedule.now_ms, reason: by === "lease" ? "its lease ran out" : null }));
+}
+
+/** The supervisor of an exclusive task: asks, when the grace and a guard are all that is left of the lease. */
+function guard(hands: Hands, machine: Machine, process: Process, lease_ms: number): void {
+  const { schedule } = hands;
+  if (machine.processes.get(process.uid) !== process) return;
+  const heard = machine.run.heard_ms ?? process.started_ms;
+  const killAt = heard + lease_ms - LEASE_GUARD_MS;
+  const stopAt = killAt - process.assignment.stop.grace_ms;
+  const again = (at_ms: number): void => schedule.at(at_ms, () => guard(hands, machine, process, lease_ms));
+  if (schedule.now_ms >= killAt) return signal(hands, machine, process.uid, "KILL", "lease");
+  if (schedule.now_ms < stopAt) return again(stopAt);
+  if (!process.signals.some((sent) => sent.by === "lease")) signal(hands, machine, process.uid, "TERM", "lease");
+  again(killAt);
+}
+
+function down({ schedule, watcher }: Hands, machine: Machine): void {
+  for (const process of Array.from(machine.processes.values())) {
+    machine.processes.delete(process.uid);
+    watcher.ended(machine, process, { exit_code: null, signal: "POWER", started_ms: process.started_ms,
+      ended_ms: schedule.now_ms, reason: "the machine went down" });
+  }
+  machine.starting.clear();
+  machine.run = { claims: new Map(), heard_ms: null };
+}
