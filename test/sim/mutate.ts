@@ -1,22 +1,22 @@
-// Preloaded by a run with a mutant: rewrites the one source file that the mutant is in, so that production code has no
-// switch for it. `bun --preload test/sim/mutate.ts test/sim/main.ts --mutant NAME --seeds 1..300`
+// Preloaded by a run with a mutant: rewrites the source files that the mutant is in, so that production code has no
+// switch for it. `bun --preload ./test/sim/mutate.ts test/sim/main.ts --mutant NAME --seeds 1..300`
 
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { plugin } from "bun";
 import { MUTANTS, mutated } from "./mutants";
 
+const root = join(import.meta.dir, "../..");
 const at = process.argv.indexOf("--mutant");
 const name = at < 0 ? null : process.argv[at + 1];
 const mutant = MUTANTS.find((one) => one.name === name);
 if (name !== null && mutant === undefined) throw new Error(`there is no mutant ${name}`);
 if (mutant !== undefined) {
-  const path = join(import.meta.dir, "../..", mutant.file);
   plugin({
     name: "mutant",
     setup(build) {
       build.onLoad({ filter: /\.ts$/ }, async (args) => {
         const text = await Bun.file(args.path).text();
-        return { contents: args.path === path ? mutated(mutant, text) : text, loader: "ts" };
+        return { contents: mutated(mutant, relative(root, args.path), text), loader: "ts" };
       });
     },
   });

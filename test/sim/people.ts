@@ -6,10 +6,10 @@ import type { AppDecl, WorkloadDecl } from "../../src/core/workload";
 import { applyApp, findApp, putWorkload, removeWorkload, workloadsOf } from "../../src/server/apply";
 import { cancelRun, makeRun } from "../../src/server/runs";
 import { signCredential } from "../../src/server/credential";
+import { drained, forgetNode, resumed } from "../../src/server/node-changes";
 import { RefusedError } from "../../src/server/refused";
 import type { Draft } from "../../src/store/store";
 import { identityOf, keyOf } from "./keys";
-import { forgetNode } from "./forget";
 import type { Machine } from "./machine";
 import { nodeRow } from "./nodes";
 import { randomApp, randomSettings, randomSpec } from "./specs";
@@ -197,13 +197,12 @@ function actOnce(world: World): void {
   else if (dice < 0.8) submit(world);
   else if (dice < 0.87) cancel(world);
   else if (dice < 0.92) {
-    setNode(world, "drain", (node, now_ms) => ({ ...node, intent: "draining",
-      drain: { since_ms: now_ms, deadline_ms: people.chance(0.3) ? now_ms + 30_000 : null, by: "alice", reason: null } }));
+    setNode(world, "drain", (node, now_ms) => drained(node, "alice", now_ms, people.chance(0.3) ? now_ms + 30_000 : null, null));
   } else resume(world);
 }
 
 function resume(world: World): void {
-  setNode(world, "resume", (node) => ({ ...node, intent: "schedulable", drain: null }));
+  setNode(world, "resume", resumed);
 }
 
 /** People go on acting until the world calms down. */
@@ -220,7 +219,7 @@ export function resumeAll(world: World): void {
   for (const { id, name } of world.database.state.nodes.values()) {
     send(world, `resume ${name}`, (draft) => {
       const node = draft.state.nodes.get(id);
-      if (node !== undefined) draft.put([{ table: "nodes", key: id, row: { ...node, intent: "schedulable", drain: null } }]);
+      if (node !== undefined) draft.put([{ table: "nodes", key: id, row: resumed(node) }]);
     }, () => () => true);
   }
 }
@@ -229,7 +228,13 @@ export function resumeAll(world: World): void {
 export function forget(world: World, node_id: string): void {
   const name = world.nodes.get(node_id)?.id ?? node_id;
   world.givenUp.add(node_id);
-  send(world, `forget ${name} --fenced`, (draft) => forgetNode(draft, node_id), () => () => true);
+  send(world, `forget ${name} --fenced`, (draft) => {
+    const node = draft.state.nodes.get(node_id);
+    const { store, context } = world.server ?? {};
+    if (node === undefined || store === undefined || context === undefined) return;
+    forgetNode(draft, node, true, { now_ms: draft.now_ms, revision: draft.revision, limits: context.limits,
+      seed: context.seed(), hasEnded: store.history.hasEnded, hasGrave: store.history.hasGrave });
+  }, () => () => true);
 }
 
 /** A restored server is told of nodes that will not come: only of machines that are really off. */

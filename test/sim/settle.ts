@@ -139,7 +139,7 @@ function workloadUnrest(state: State, workload: WorkloadRow, planned: Plan, excu
   if (workload.removing) {
     return tasks.every((task) => excused.has(task.uid)) && tasks.length > 0 ? [] : [`L1: ${name} is still being removed`];
   }
-  if (workload.kind !== "service" || tasks.some((task) => excused.has(task.uid) && task.desired !== "stop")) return [];
+  if (workload.kind !== "service" || tasks.some((task) => excused.has(task.uid))) return [];
   const wrong = tasks.filter((task) => task.slot >= workload.settings.replicas && !excused.has(task.uid))
     .map((task) => `L1: ${taskName(task)} is one too many`);
   for (let slot = 0; slot < workload.settings.replicas; slot++) {
