@@ -169,18 +169,27 @@ export class Session {
   }
 
   async #answer(challenge: Extract<ToAgent, { type: "challenge" }>): Promise<void> {
-    const { loop, fence, credential, key, instance_id } = this.#options;
+    const { loop, fence } = this.#options;
     const before = fence.get();
     const greeting = greet(before, challenge.stamp);
     if (greeting.is === "refused") {
       this.#refusal = { type: "refused", code: "older_server", message: greeting.why, hint: null };
+      // The server has to hear of it, so that it stops planning on an old copy.
+      this.#hello(challenge.nonce, before);
       this.#socket.close();
       return;
     }
     if (greeting.new_timeline) await loop.newTimeline();
     await fence.set(greeting.fence, true);
+    this.#hello(challenge.nonce, before);
+    this.#sendInventory();
+    this.#phase = "greeted";
+  }
+
+  #hello(nonce: string, before: Fence | null): void {
+    const { credential, key, instance_id, pin } = this.#options;
     const machine = this.#options.machine();
-    const signed = signedText(challenge.nonce, credential.node_id, instance_id, machine.boot_id, this.#options.pin);
+    const signed = signedText(nonce, credential.node_id, instance_id, machine.boot_id, pin);
     this.#send({
       type: "hello",
       protocol: PROTOCOL,
@@ -192,8 +201,6 @@ export class Session {
       // An agent on a fresh disk has applied nothing that it could vouch for, and says so.
       applied: before === null ? null : { timeline: before.timeline, revision: before.revision },
     });
-    this.#sendInventory();
-    this.#phase = "greeted";
   }
 
   #sendInventory(): void {

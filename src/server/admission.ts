@@ -22,8 +22,8 @@ const refused = (code: string, message: string, hint: string | null): Admission 
   refusal: { code, message, hint },
 });
 
-/** Checks a hello and brings the node's row up to the machine that speaks; its tasks are judged with its inventory. */
-export async function admitHello(context: Context, hello: Hello, nonce: string, remote: string): Promise<Admission> {
+/** Whether a hello is of a node of this cluster and of whom holds its key; nothing that it says counts before. */
+export function identify(context: Context, hello: Hello, nonce: string): Admission {
   const { credential, machine } = hello;
   if (hello.protocol !== PROTOCOL) {
     return refused(
@@ -51,6 +51,13 @@ export async function admitHello(context: Context, hello: Hello, nonce: string, 
   if (!signatureHolds(credential.public_key, signed, hello.signature)) {
     return refused("signature", "the agent does not hold the key of this node", "join it again with a new token");
   }
+  return { is: "admitted" };
+}
+
+/** Brings the row of an identified node up to the machine that speaks; its tasks are judged with its inventory. */
+export async function admitHello(context: Context, hello: Hello, remote: string): Promise<Admission> {
+  const { credential } = hello;
+  const { cluster } = context.store.state;
   const node = context.store.state.nodes.get(credential.node_id);
   const awaited = node !== undefined && cluster.recovering?.includes(node.id) === true;
   const rival = node === undefined ? null : rivalOf(node, hello, awaited);

@@ -29,6 +29,8 @@ export interface Loop extends Pick<Listening, "contacts" | "listening_ms" | "las
   gone(node_id: string): void;
   /** Stops planning for good, and says why in the notices: another server is the newer one. */
   fence(why: string): void;
+  /** Why it stopped planning for good; `null`: it has not. */
+  fenced(): string | null;
   /** What a pass would be given now; for dry runs on another state. */
   snapshot(state: State, now_ms: Ms): Snapshot;
   stop(): void;
@@ -50,7 +52,6 @@ export function createLoop(options: LoopOptions): Loop {
   let last: Pick<Plan, "blocked" | "notices"> = { blocked: [], notices: [] };
   let timer: ReturnType<typeof setTimeout> | undefined;
   const unlisten = store.onCommit(() => wake());
-
   const snapshot = (state: State, now_ms: Ms): Snapshot => snapshotOf(options, listening, state, now_ms);
 
   function wake(): void {
@@ -63,7 +64,7 @@ export function createLoop(options: LoopOptions): Loop {
   const wakeIn = (wait_ms: Ms): void => void (timer = setTimeout(wake, bounded(wait_ms)));
 
   async function pass(): Promise<void> {
-    if (desk.phase === "stopped") return;
+    if (desk.phase === "stopped" || fenced !== null) return;
     desk.phase = "planning";
     clearTimeout(timer);
     const done = await store
@@ -100,6 +101,7 @@ export function createLoop(options: LoopOptions): Loop {
     notices: () => (fenced === null ? last.notices : [fenced, ...last.notices]),
     heard: (node_id, now_ms) => void (listening.heard(node_id, now_ms) && wake()),
     gone: (node_id) => void (listening.gone(node_id) && wake()),
+    fenced: () => fenced,
     fence(why) {
       if (fenced === null) options.say(why);
       fenced = why;

@@ -1,12 +1,12 @@
 // One agent's connection, message by message: what it says goes into commits, what has to be said is numbered and kept.
 
 import { toldBy, verbsFor, type Told } from "../core/assign";
-import type { NodeRow, TaskRow } from "../core/model";
+import type { ClusterRow, NodeRow, TaskRow } from "../core/model";
 import { observe, observeInventory, type IntakeContext } from "../core/observe";
 import type { Stamp, TaskReport, Verb } from "../core/record";
 import type { Ms } from "../core/units";
 import { PROTOCOL, toServer, type ToAgent, type ToServer } from "../wire/agent";
-import { admitHello, type Refusal } from "./admission";
+import { admitHello, identify, type Refusal } from "./admission";
 import type { AgentSocket, Context } from "./context";
 import type { Streams } from "./streams";
 
@@ -89,14 +89,26 @@ const intakeContext = (hub: Hub, revision: number, now_ms: Ms): IntakeContext =>
   hasGrave: (uid) => hub.store.history.hasGrave(uid) || hub.store.history.run(uid) !== null,
 });
 
-async function greetNode(hub: Hub, session: Session, hello: Hello): Promise<void> {
-  const { highest } = hello;
-  const { cluster } = hub.store.state;
+/** What a node has seen of this cluster that this server is not as far as; `null`: nothing. */
+function whyBehind({ highest, applied }: Hello, cluster: ClusterRow): string | null {
   if (highest !== null && highest.epoch > cluster.epoch) {
+    return `epoch ${highest.epoch} of this cluster, this server is at ${cluster.epoch}`;
+  }
+  if (applied === null || applied.timeline !== cluster.timeline || applied.revision <= cluster.revision) return null;
+  return `revision ${applied.revision} of this cluster, this server is at ${cluster.revision}`;
+}
+
+async function greetNode(hub: Hub, session: Session, hello: Hello): Promise<void> {
+  const who = identify(hub, hello, session.nonce);
+  if (who.is === "refused") return refuse(session, who.refusal);
+  const behind = whyBehind(hello, hub.store.state.cluster);
+  if (behind !== null) {
     hub.loop.fence(
-      `a node has seen epoch ${highest.epoch} of this cluster, this server is at ${cluster.epoch}: ` +
-        "it stopped planning. An old copy of the database is in place; bring it back with: orch restore",
+      `${hello.credential.name} has seen ${behind}: it stopped planning. An old copy of the database is in place; ` +
+        "bring it back with: orch restore",
     );
+  }
+  if (hub.loop.fenced() !== null) {
     return refuse(session, {
       code: "older_server",
       message: "its database is older than what the node saw",
@@ -106,7 +118,7 @@ async function greetNode(hub: Hub, session: Session, hello: Hello): Promise<void
   const rival = hub.live.get(hello.credential.node_id);
   const rivalry = rival === undefined || rival === session ? null : await contested(hub, rival, hello);
   if (rivalry !== null) return refuse(session, rivalry);
-  const verdict = await admitHello(hub, hello, session.nonce, session.socket.remote);
+  const verdict = await admitHello(hub, hello, session.socket.remote);
   if (verdict.is === "refused") return refuse(session, verdict.refusal);
   session.phase = { is: "inventory", hello, pages: [] };
 }
