@@ -34,6 +34,8 @@ export interface AgentLoop {
   wake(): void;
   /** Takes in one message of the session; `null` when it is dropped. The fence is the new one, to be kept. */
   take(fence: Fence, stamp: Stamp, n: number, verbs: readonly Verb[]): Promise<Fence | null>;
+  /** Resolves when no message is being taken in: only then is an inventory whole. */
+  quiet(): Promise<void>;
   /** The whole inventory, as of now. */
   inventory(): { readonly entries: readonly TaskReport[]; readonly unreadable: readonly Orphan[] };
   /** The server has these ends on disk: their records leave the loop. */
@@ -75,6 +77,7 @@ class Loop implements AgentLoop {
   #reserved: ReadonlySet<string> = new Set();
   #lacking: ReadonlyMap<string, string> = new Map();
   #heard_ms: Ms | null = null;
+  #taking: Promise<void> = Promise.resolve();
   #turn: "idle" | "scheduled" | "stopped" = "idle";
   #timer: ReturnType<typeof setTimeout> | null = null;
 
@@ -231,7 +234,18 @@ class Loop implements AgentLoop {
     });
   }
 
-  async take(fence: Fence, stamp: Stamp, n: number, verbs: readonly Verb[]): Promise<Fence | null> {
+  take(fence: Fence, stamp: Stamp, n: number, verbs: readonly Verb[]): Promise<Fence | null> {
+    const done = this.#taking.then(() => this.#take(fence, stamp, n, verbs));
+    const over = (): void => undefined;
+    this.#taking = done.then(over, over);
+    return done;
+  }
+
+  async quiet(): Promise<void> {
+    await this.#taking;
+  }
+
+  async #take(fence: Fence, stamp: Stamp, n: number, verbs: readonly Verb[]): Promise<Fence | null> {
     const { driver } = this.#options;
     const seen = driver.seen();
     const accepted = accept(

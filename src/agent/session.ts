@@ -170,6 +170,8 @@ export class Session {
 
   async #answer(challenge: Extract<ToAgent, { type: "challenge" }>): Promise<void> {
     const { loop, fence } = this.#options;
+    // What the last session is still writing down belongs to this inventory.
+    await loop.quiet();
     const before = fence.get();
     const greeting = greet(before, challenge.stamp);
     if (greeting.is === "refused") {
