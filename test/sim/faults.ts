@@ -49,13 +49,15 @@ export function drawFaults(random: Random): Faults {
   const sqlite = random.chance(0.05);
   const every: Partial<Record<Trouble, number | null>> = {};
   for (const trouble of TROUBLES) {
-    const on = random.chance(RARE.has(trouble) ? 0.25 : 0.4) && !calm && !(sqlite && OF_COPIES.has(trouble));
+    const on = random.chance(RARE.has(trouble) ? 0.3 : 0.45) && !calm && !(sqlite && OF_COPIES.has(trouble));
     every[trouble] = on ? logUniform(random, RARE.has(trouble) ? 60_000 : 12_000, 300_000) : null;
   }
+  // A copy is an old one only when the server was started again since.
+  if (every.restore !== null || every.wrong_copy !== null) every.server_kill ??= logUniform(random, 15_000, 60_000);
   return {
     nodes: random.int(1, 6), sqlite, safety_ms,
     drop: some(0.4, 0.15), double: some(0.4, 0.2), slow: some(0.4, 0.2), slow_ms: random.int(100, 20_000),
-    ghost: some(0.5, 1), write_ms: calm || random.chance(0.6) ? 4 : random.int(100, 3_000), ambush: some(0.5, 0.1), act_every_ms: logUniform(random, 3_000, 40_000),
+    ghost: some(0.5, 1), write_ms: calm || random.chance(0.6) ? 4 : random.int(100, 3_000), ambush: some(0.5, 0.15), act_every_ms: logUniform(random, 2_000, 20_000),
     every_ms: every as Record<Trouble, number | null>,
     dead_share: random.chance(0.5) ? random.next() * 0.6 : 0,
   };

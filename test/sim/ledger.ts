@@ -17,6 +17,8 @@ export interface LedgerWorld {
   readonly isGivenUp: (node_id: string) => boolean;
   /** Whether the node's agent lost records, so that it cannot know how its tasks ended. */
   readonly isDiskLost: (node_id: string) => boolean;
+  /** Holds the verdict that a node is silent against the truth. */
+  readonly silent: (node: NodeRow) => void;
   /** The boot that a node's machine is in. */
   readonly bootOf: (node_id: string) => string | null;
   /** Holds a decision to give an attempt up against the truth. */
@@ -50,6 +52,7 @@ interface Books {
   readonly rows: Map<string, TaskRow>;
   readonly writtenOff: Set<string>;
   readonly moved: Set<string>;
+  readonly contacts: Map<string, NodeRow["contact"]>;
   /** Nodes that drained before this batch: a resume that came after the plan is in it. */
   readonly drained: Set<string>;
   readonly numbers: Map<number, string>;
@@ -57,7 +60,7 @@ interface Books {
 
 export function openLedger(world: LedgerWorld, database: Database): Ledger {
   const books: Books = { world, database, cluster: database.state.cluster, tasks: new Map(), runs: new Map(), ended: new Map(),
-    endedRuns: new Map(), attempts: new Map(), rows: new Map(), writtenOff: new Set(), moved: new Set(), drained: new Set(),
+    endedRuns: new Map(), attempts: new Map(), rows: new Map(), writtenOff: new Set(), moved: new Set(), drained: new Set(), contacts: new Map(),
     numbers: new Map() };
   const open = (next: Database): void => {
     books.database = next;
@@ -66,6 +69,7 @@ export function openLedger(world: LedgerWorld, database: Database): Ledger {
     fill(books.runs, next.state.runs);
     fill(books.ended, next.ended_tasks);
     fill(books.endedRuns, next.ended_runs);
+    books.contacts.clear();
     books.attempts.clear();
     for (const task of next.state.tasks.values()) rise(books, task);
   };
@@ -95,7 +99,7 @@ function committed(books: Books, changes: readonly Change[]): void {
     else if (change.table === "ended_tasks") checkEndedTask(books, change.row);
     else if (change.table === "runs") checkRun(books, change.key, change.row, changes);
     else if (change.table === "ended_runs") checkEndedRun(books, change.row);
-    else if (change.table === "nodes" && change.row !== null) checkNode(change.row);
+    else if (change.table === "nodes" && change.row !== null) checkNode(books, change.row);
   }
   for (const task of placed) checkPlacement(books, task, state);
   if (placed.length > 0) checkGangs(placed, state);
@@ -113,7 +117,11 @@ function checkCluster(books: Books, row: ClusterRow): void {
   books.cluster = row;
 }
 
-const checkNode = (node: NodeRow): void => demand(node.ordinal >= 0, "a node has an ordinal", () => node.name);
+function checkNode(books: Books, node: NodeRow): void {
+  const before = books.contacts.get(node.id);
+  books.contacts.set(node.id, node.contact);
+  if (before === "connected" && node.contact !== "connected") books.world.silent(node);
+}
 
 const WISH = { prepare: 0, run: 1, stop: 2 } as const;
 
@@ -159,7 +167,7 @@ function checkWriteOff(books: Books, row: TaskRow): void {
   const name = (): string => `${taskName(row)} ${row.uid.slice(0, 6)} on ${row.node_id}: ${row.written_off?.why ?? ""}`;
   if (books.world.isGivenUp(row.node_id) || settings === undefined) return;
   demand(life === undefined || !row.exclusive, "19: an exclusive task is replaced after its lease", name);
-  demand(life === undefined || settings.on_node_loss !== "wait", "17: what waits for proof is not given up", name);
+  demand(settings.on_node_loss !== "wait", "17: what waits for proof is not given up", name);
 }
 
 function checkPlacement(books: Books, task: TaskRow, state: State): void {

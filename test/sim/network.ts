@@ -106,7 +106,7 @@ function send(wires: Wires, link: Link, way: Way, data: string): boolean {
   const [from, to] = way === "up" ? [link.agent, link.server] : [link.server, link.agent];
   if (!from.open) return false;
   // A buffer is hardly ever full at a connection's beginning.
-  const drop = REPEATED.test(data) ? faults.drop : faults.drop / 5;
+  const drop = REPEATED.test(data) ? faults.drop : faults.drop / 2;
   if (way === "down" && !healed && random.chance(drop)) return false;
   const ghost = !healed && random.chance(faults.ghost);
   const hear = (): void => {

@@ -18,6 +18,7 @@ export function bootServer(world: World): boolean {
     return false;
   }
   world.server = startServer(world.serverWorld, world.database);
+  world.server_since_ms = world.schedule.now_ms;
   world.guard.epoch = world.database.state.cluster.epoch;
   world.ledger.open(world.database);
   world.trace.note(`server up, epoch ${world.guard.epoch}`);

@@ -1,6 +1,6 @@
 // Which machines could be heard, and since when: the truth that the server's silence is held against.
 
-import type { TaskRow } from "../../src/core/model";
+import type { NodeRow, TaskRow } from "../../src/core/model";
 import { taskName } from "../../src/core/task";
 import { SIM_LIMITS } from "./limits";
 import type { World } from "./world";
@@ -21,6 +21,15 @@ export function noteReach(world: World): void {
     if (!isHeard) world.heardSince.delete(machine.id);
     else if (!world.heardSince.has(machine.id)) world.heardSince.set(machine.id, world.schedule.now_ms);
   }
+}
+
+/** A node is said to be silent only when it could not be heard for a while, and had time to connect. */
+export function checkContact(world: World, node: NodeRow): void {
+  const machine = world.nodes.get(node.id);
+  const since = machine === undefined ? undefined : world.heardSince.get(machine.id);
+  const spoke_ms = since === undefined || world.faults.slow > 0 ? 0 : world.schedule.now_ms - Math.max(since, world.server_since_ms);
+  demand(spoke_ms < SIM_LIMITS.unreachable_after_ms + RECONNECT_MS, "16: a node that speaks is not silent",
+    () => `${node.name} is ${node.contact}, and could be heard for ${spoke_ms} ms`);
 }
 
 /** An attempt is given up for silence only: its node could not be heard, and was not one of many. */

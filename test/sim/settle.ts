@@ -6,6 +6,7 @@ import type { Plan } from "../../src/core/snapshot";
 import { isFinal } from "../../src/core/lifecycle";
 import type { RunRow, State, TaskRow, WorkloadRow } from "../../src/core/model";
 import { taskName } from "../../src/core/task";
+import { SIM_LIMITS } from "./limits";
 import type { Machine } from "./machine";
 import { forget, resumeAll } from "./people";
 import { bootAgent, bootServer, crashAgent } from "./processes";
@@ -75,6 +76,8 @@ function removeUnreadable(world: World, machine: Machine): void {
 /** Lets time go on until the world is at rest; tells what is not when time is up. */
 export function settle(world: World, advance: (until_ms: number) => void): string[] {
   const end_ms = world.schedule.now_ms + SETTLE_MS;
+  const isBroken = [...world.nodes.values()].some(({ id, power }) => power !== "on" || world.cutForEver.has(id));
+  if (isBroken) advance(world.schedule.now_ms + SIM_LIMITS.lost_after_ms + LOOK_EVERY_MS);
   let wrong: string[] = ["nothing was looked at"];
   while (wrong.length > 0 && world.schedule.now_ms < end_ms) {
     advance(world.schedule.now_ms + LOOK_EVERY_MS);

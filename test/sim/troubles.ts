@@ -114,7 +114,7 @@ function wrongDatabase(world: World, wrong: () => ReturnType<typeof emptyDatabas
   if (copy === null || world.server === null || world.wrongDatabase) return;
   crashServer(world);
   const right = world.database, { guard } = world, acks = [...world.acks];
-  const withGuard = world.dice.troubles.chance(0.5);
+  const withGuard = world.dice.troubles.chance(0.5) || !allKnowBetter(world, copy);
   world.trace.note(`wrong database in place, ${withGuard ? "beside the guard" : "guard gone too"}`);
   if (!withGuard) world.guard = { epoch: 0, next_run: 0 };
   world.acks.length = 0;
@@ -141,6 +141,12 @@ function wrongDatabase(world: World, wrong: () => ReturnType<typeof emptyDatabas
 function olderCopy(world: World): Database | null {
   const copies = world.backups.filter(({ state }) => state.cluster.epoch + 1 < world.guard.epoch);
   return copies.length === 0 ? null : copyDatabase(world.dice.troubles.pick(copies));
+}
+
+/** Whether every agent has seen a later start than the one that comes: one that has not would follow it. */
+function allKnowBetter(world: World, { state: { cluster } }: Database): boolean {
+  return world.machines.every(({ disk: { fence } }) => fence !== null &&
+    (fence.cluster_id !== cluster.cluster_id || fence.epoch > cluster.epoch + 1));
 }
 
 function reboot(world: World, machine: Machine): void {

@@ -17,7 +17,7 @@ import { mayOverlap } from "./overlap";
 import { seeded, type Random } from "./random";
 import { ambushAgent, ambushServer } from "./ambush";
 import { makeSchedule, type Schedule } from "./schedule";
-import { checkSilence } from "./reach";
+import { checkContact, checkSilence } from "./reach";
 import { checkSent } from "./sent";
 import { crashAgent } from "./processes";
 import { acceptLink, killServer, type Server, type ServerWorld } from "./server";
@@ -59,6 +59,8 @@ export interface World {
   /** From here on nothing new goes wrong. */
   calm: boolean;
   slowCommits: boolean;
+  /** When the server that runs was started. */
+  server_since_ms: number;
   /** A copy was restored at some time. */
   restored: boolean;
   /** A copy was restored on another machine. */
@@ -99,6 +101,14 @@ function watched<A extends unknown[]>(world: () => World, what: (...args: A) => 
   };
 }
 
+/** An exclusive task begins only while the server is known to count on this node for long enough. */
+function checkLease(machine: Machine, { assignment }: TaskRecord, now_ms: number): void {
+  const { lease_ms, stop } = assignment;
+  if (lease_ms === null) return;
+  const until_ms = (machine.run.heard_ms ?? Number.NEGATIVE_INFINITY) + lease_ms - stop.grace_ms;
+  demand(until_ms > now_ms, "19: no start without a valid lease", () => `${assignment.name} on ${machine.id}`);
+}
+
 const fail = (why: string): void => { throw new Violation("no part of ours fails", why); };
 
 export function makeWorld(seed: string): World {
@@ -112,10 +122,12 @@ export function makeWorld(seed: string): World {
   const givenUp = new Set<string>();
   const commits = random.fork("commits");
   const ledger: Ledger = openLedger({ note: trace.note, lives: () => lives, isGivenUp: (id) => givenUp.has(id),
+    silent: (node) => checkContact(world, node),
     bootOf: (id) => world.nodes.get(id)?.boot_id ?? null,
-    isDiskLost: (id) => world.lostDisks.has(world.nodes.get(id)?.id ?? ""),
+    isDiskLost: (id) => world.restored || world.lostDisks.has(world.nodes.get(id)?.id ?? ""),
     writtenOff: (row) => checkSilence(world, row) }, database);
   const lives: Lives = watchLives({ now: () => schedule.now_ms, note: trace.note, row: (uid) => ledger.rows.get(uid) ?? null,
+    isRestored: () => world.restored,
     isBooked: (uid) => world.database.ended_tasks.has(uid),
     isForgetful: (machine) => world.lostDisks.has(machine.id), mayOverlap: (older, newer) => mayOverlap(world, older, newer),
     retries: (uid) => world.database.state.runs.get(uid)?.settings.retries ?? Number.POSITIVE_INFINITY });
@@ -127,6 +139,7 @@ export function makeWorld(seed: string): World {
     starts: guarded((machine: Machine, record: TaskRecord, start: () => void) => {
       demand(record.stop === null && record.end === null, "12: what was stopped is never started",
         () => `${record.assignment.name} on ${machine.id}`);
+      checkLease(machine, record, schedule.now_ms);
       start();
     }), ended: guarded(lives.recordEnded), failed: guarded(fail),
     gaveUp: (agent, why) => {
@@ -151,7 +164,7 @@ export function makeWorld(seed: string): World {
   const world: World = {
     seed, faults, schedule, trace, host, network, keeper, lives, ledger, agents: new Map(),
     machines: Array.from({ length: faults.nodes }, (_, n) => makeMachine(`m${n + 1}`, nodes)), nodes: new Map(), givenUp,
-    database, guard: { epoch: 0, next_run: 0 }, server: null, backups: [], acks: [], broken: null, calm: false, slowCommits: false, restored: false, movedOnce: false,
+    database, guard: { epoch: 0, next_run: 0 }, server: null, backups: [], acks: [], broken: null, calm: false, slowCommits: false, server_since_ms: 0, restored: false, movedOnce: false,
     wrongDatabase: false,
     lostDisks: new Set(), cutForEver: new Set(), heardSince: new Map(), undo: [],
     dice: { troubles: random.fork("troubles"), ambush: random.fork("ambush"), people: random.fork("people"), work: random.fork("work") },
