@@ -19,7 +19,8 @@ export function verdictOnAbsent(task: TaskRow, inventory: Inventory, timeline: s
   if (task.observed.state === "assigned" && applied !== null) {
     return rebooted ? { is: "lost", why: "its node rebooted before it was told" } : { is: "wait" };
   }
-  // The reboot ended its processes; only a job's result could have been on the lost disk.
-  if (rebooted && task.kind !== "job") return { is: "lost", why: "its node rebooted" };
+  // The reboot ended its processes; only a job's result could have been on the lost disk. What cannot be read may be a
+  // successor that the agent made since.
+  if (rebooted && task.kind !== "job" && inventory.unreadable.length === 0) return { is: "lost", why: "its node rebooted" };
   return { is: "ask" };
 }
