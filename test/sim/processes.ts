@@ -49,6 +49,7 @@ export function replaceDatabase(world: World, database: Database, timeline: stri
 
 export function bootAgent(world: World, machine: Machine): void {
   if (machine.power !== "on" || machine.disk.identity === null || world.agents.has(machine.id)) return;
+  world.heardSince.delete(machine.id);
   world.agents.set(machine.id, startAgent(world.agentWorld, machine));
   world.trace.note(`agent ${machine.id} up`);
 }

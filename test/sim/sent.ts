@@ -30,8 +30,9 @@ function isOver(world: World, link: Link, uid: string): boolean {
   const row = database.state.tasks.get(uid);
   if (row !== undefined) return row.desired === "stop";
   if (database.ended_tasks.has(uid)) return true;
-  const { identity } = world.lives.of(uid)?.process.assignment ?? { identity: null };
-  const owner = identity?.owner_uid ?? world.ledger.rows.get(uid)?.owner_uid;
+  const record = world.machines.find(({ id }) => id === link.machine)?.disk.records.get(uid);
+  const assignment = world.lives.of(uid)?.process.assignment ?? record?.assignment;
+  const owner = assignment?.identity.owner_uid ?? world.ledger.rows.get(uid)?.owner_uid;
   if (owner !== undefined && database.graves.has(owner)) return true;
   return [...world.nodes].some(([id, node]) => node.id === link.machine && !database.state.nodes.has(id));
 }
