@@ -1,6 +1,7 @@
 // Troubles at the worst moment: just when an agent is told to start something, or when a commit has become durable and
 // nobody knows yet. Chance alone would hardly ever hit these few milliseconds.
 
+import type { Machine } from "./machine";
 import type { Link } from "./network";
 import { bootAgent, bootServer, crashAgent, crashServer } from "./processes";
 import type { World } from "./world";
@@ -12,6 +13,7 @@ export function ambushAgent(world: World, link: Link, data: string): void {
   const { ambush } = world.dice;
   if (world.calm || !data.includes('"verb":"') || !ambush.chance(world.faults.ambush)) return;
   const kill = ambush.chance(0.5), back_ms = ambush.int(10, LONGEST_MS);
+  if (ambush.chance(0.3)) return cutOff(world, link.machine, back_ms);
   world.schedule.in(ambush.int(1, 100), () => {
     const agent = world.agents.get(link.machine);
     if (agent === undefined || world.calm || agent.owner.state !== "running") return;
@@ -23,6 +25,29 @@ export function ambushAgent(world: World, link: Link, data: string): void {
       if (kill) bootAgent(world, agent.machine);
       else world.host.wake(agent.owner);
     });
+  });
+}
+
+/** Cuts the machine off while the message is on its way. */
+function cutOff(world: World, machine: string, back_ms: number): void {
+  world.trace.note(`${machine} is cut off by an ambush`);
+  world.network.cut(machine, "both");
+  world.schedule.in(back_ms, () => {
+    if (!world.calm) world.network.mend(machine);
+  });
+}
+
+/** Starts an agent again, or reboots its machine, while its inventory is on its way. */
+export function ambushInventory(world: World, machine: Machine, data: string): void {
+  const { ambush } = world.dice;
+  if (world.calm || !data.startsWith('{"type":"inventory"') || !ambush.chance(world.faults.ambush)) return;
+  const reboot = ambush.chance(0.5);
+  world.schedule.in(ambush.int(1, 50), () => {
+    if (world.calm || machine.power !== "on" || !world.agents.has(machine.id)) return;
+    world.trace.note(`agent ${machine.id} is started again by an ambush${reboot ? ", with its machine" : ""}`);
+    crashAgent(world, machine);
+    if (reboot) world.keeper.reboot(machine);
+    bootAgent(world, machine);
   });
 }
 

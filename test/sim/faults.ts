@@ -37,7 +37,7 @@ const logUniform = (random: Random, low: number, high: number): number =>
   Math.round(low * (high / low) ** random.next());
 
 /** Rare ones are wholesale: one a world is plenty. */
-const RARE: ReadonlySet<Trouble> = new Set(["restore", "wrong_copy", "empty_database", "death",
+const RARE: ReadonlySet<Trouble> = new Set(["restore", "empty_database", "death",
   "agent_disk_loss", "shrink"]);
 
 const OF_COPIES: ReadonlySet<Trouble> = new Set(["restore", "wrong_copy", "empty_database"]);

@@ -187,7 +187,7 @@ function checkPlacement(books: Books, task: TaskRow, state: State): void {
     }
     demand(task.attempt > other.attempt, "attempts rise", () => `${name()} after ${taskName(other)}`);
     if (other.version !== task.version && !task.exclusive) continue;
-    if (isDraining(state, other) && !task.exclusive) {
+    if ((isDraining(state, other) || books.drained.has(other.node_id)) && !task.exclusive) {
       books.moved.add(other.uid);
       continue;
     }

@@ -59,6 +59,7 @@ export const MUTANTS: readonly Mutant[] = [
     edit("src/server/session.ts", "(hub.newest.get(node_id) ?? 0) > session.n", "(hub.newest.get(node_id) ?? 0) < 0"),
   ] },
   { name: "newer-fence-is-overwritten", rule: "protocol 8: order comes from the session", edits: [
+    edit("src/agent/session.ts", "await loop.quiet();", ""),
     edit("src/agent/session.ts", "next !== null && fence.get() === now", "next !== null"),
   ] },
   { name: "absence-is-proof", rule: "protocol 9: absence is proof only in an inventory that covers the task", edits: [
@@ -77,6 +78,7 @@ export const MUTANTS: readonly Mutant[] = [
   ] },
   { name: "stopped-is-started", rule: "protocol 12: a stop of what waits claims it", edits: [
     edit("src/core/step.ts", "return record.stop !== null ? { do: \"claim\", uid } :", "return"),
+    edit("src/core/admit.ts", "else if (record.stop === null) waiting.push(record);", "else waiting.push(record);"),
   ] },
   { name: "records-outlive-boots", rule: "protocol 12: an assignment names its boot", edits: [
     edit("src/core/step.ts", "if (record.boot_id !== view.boot_id) {", "if (record.boot_id === \"\") {"),
@@ -111,8 +113,10 @@ export const MUTANTS: readonly Mutant[] = [
       "return continues ? { ...after, attempts: Math.max(after.attempts, task.grant_until) } : after;",
       "return after;"),
   ] },
-  { name: "stalls-count-as-silence", rule: "protocol 16: silence counts on the listening clock", edits: [
-    edit("src/server/listening.ts", "const TURN_LIMIT_MS = 1_000;", "const TURN_LIMIT_MS = 1e9;"),
+  { name: "silence-counts-from-ever", rule: "protocol 16: silence counts from the server's start", edits: [
+    edit("src/core/contact.ts",
+      "seen === undefined ? snapshot.listening_ms : seen.silent_ms",
+      "seen === undefined ? 1e9 : seen.silent_ms"),
   ] },
   { name: "silence-is-never-given-up", rule: "protocol 17: what its policy replaces is replaced", edits: [
     edit("src/core/replicas.ts", "fact.silence_ms >= keeping.give_up_after_ms", "fact.silence_ms < 0"),
@@ -138,9 +142,6 @@ export const MUTANTS: readonly Mutant[] = [
     edit("src/core/observe.ts",
       "if (context.hasEnded(entry.uid) || (",
       "if (entry.uid !== \"\" || context.hasEnded(entry.uid) || ("),
-  ] },
-  { name: "returned-tasks-live-on", rule: "protocol 20: what is over gets an explicit stop", edits: [
-    edit("src/core/observe.ts", "draft.verbs.push({\n      verb: \"stop\",", "[{}].push({\n      verb: \"stop\","),
   ] },
   { name: "restored-epoch-is-old", rule: "protocol 21: a recovering server commits above every epoch", edits: [
     edit("src/store/restore.ts",

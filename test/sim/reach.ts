@@ -42,6 +42,8 @@ export function checkSilence(world: World, row: TaskRow): void {
   const spoke_ms = since === undefined ? 0 : world.schedule.now_ms - since;
   demand(spoke_ms < SIM_LIMITS.replace_after_ms + RECONNECT_MS, "16: a node that speaks is not given up",
     () => `${name()}, heard for ${spoke_ms} ms`);
+  demand(world.schedule.now_ms - world.server_since_ms >= SIM_LIMITS.replace_after_ms - COMMIT_MS,
+    "16: silence counts from the server's start", name);
   const { nodes } = server.store.state;
   const contacts = server.loop.contacts();
   const silent = [...nodes.values()].filter((node) => node.contact !== "lost" &&

@@ -9,6 +9,8 @@ export interface SocketWorld {
   readonly host: Host;
   readonly network: Network;
   readonly machines: ReadonlyMap<Owner, Machine>;
+  /** Sees what an agent sends. */
+  readonly sent: (machine: Machine, data: string) => void;
   readonly accept: (link: Link) => End | null;
 }
 
@@ -30,11 +32,13 @@ export function installSockets(world: SocketWorld): () => void {
     onerror: Handlers["onerror"] = null;
     #link: Link | null = null;
     #closing = false;
+    readonly #machine: Machine;
 
     constructor() {
       const owner = world.host.current();
       const machine = owner === null ? undefined : world.machines.get(owner);
       if (owner === null || machine === undefined) throw new Error("a socket outside any simulated agent");
+      this.#machine = machine;
       const end: End = {
         open: false,
         hear: (data) => world.host.enter(owner, () => this.onmessage?.({ data })),
@@ -51,7 +55,9 @@ export function installSockets(world: SocketWorld): () => void {
     }
 
     send(data: string): void {
-      if (this.#link !== null) world.network.send(this.#link, "up", data);
+      if (this.#link === null) return;
+      world.network.send(this.#link, "up", data);
+      world.sent(this.#machine, data);
     }
 
     close(code = 1000, reason = ""): void {

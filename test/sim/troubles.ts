@@ -90,9 +90,8 @@ function restore(world: World): void {
   if (world.backups.length === 0 || world.server === null || world.wrongDatabase) return;
   const copy = troubles.pick(world.backups);
   crashServer(world);
-  // Nothing at all could tell the second one which numbers the first one gave.
-  const elsewhere = !world.movedOnce && troubles.chance(0.3);
-  world.movedOnce ||= elsewhere;
+  // Nothing at all could tell the second one of a copy which numbers the first one gave.
+  const elsewhere = !world.restored && troubles.chance(0.3);
   if (elsewhere) world.guard = { epoch: 0, next_run: 0 };
   world.trace.note(`restore${elsewhere ? " on another machine" : ""}`);
   bringBack(world, copy, elsewhere ? null : world.database);
@@ -140,7 +139,8 @@ function wrongDatabase(world: World, wrong: () => ReturnType<typeof emptyDatabas
 /** A copy of an earlier start: one whose next epoch agents have not passed cannot be told from the right one by it. */
 function olderCopy(world: World): Database | null {
   const copies = world.backups.filter(({ state }) => state.cluster.epoch + 1 < world.guard.epoch);
-  return copies.length === 0 ? null : copyDatabase(world.dice.troubles.pick(copies));
+  const [oldest] = copies;
+  return oldest === undefined ? null : copyDatabase(oldest);
 }
 
 /** Whether every agent has seen a later start than the one that comes: one that has not would follow it. */

@@ -15,7 +15,7 @@ import { makeNetwork, type Network } from "./network";
 import { makeMachine } from "./nodes";
 import { mayOverlap } from "./overlap";
 import { seeded, type Random } from "./random";
-import { ambushAgent, ambushServer } from "./ambush";
+import { ambushAgent, ambushInventory, ambushServer } from "./ambush";
 import { makeSchedule, type Schedule } from "./schedule";
 import { checkContact, checkSilence } from "./reach";
 import { checkSent } from "./sent";
@@ -63,8 +63,6 @@ export interface World {
   server_since_ms: number;
   /** A copy was restored at some time. */
   restored: boolean;
-  /** A copy was restored on another machine. */
-  movedOnce: boolean;
   /** A database is in place that should not be: nobody works with it, and no agent may follow it. */
   wrongDatabase: boolean;
   /** Since when each machine's agent can be heard; see reach.ts. */
@@ -159,12 +157,13 @@ export function makeWorld(seed: string): World {
       ambushAgent(world, link, data);
     }) };
   const restoreTimers = host.install();
-  const restoreSockets = installSockets({ host, network, machines: agentWorld.machines, accept: (link) =>
+  const restoreSockets = installSockets({ host, network, machines: agentWorld.machines,
+    sent: (machine, data) => ambushInventory(world, machine, data), accept: (link) =>
     world.server === null ? null : acceptLink(serverWorld, world.server, link) });
   const world: World = {
     seed, faults, schedule, trace, host, network, keeper, lives, ledger, agents: new Map(),
     machines: Array.from({ length: faults.nodes }, (_, n) => makeMachine(`m${n + 1}`, nodes)), nodes: new Map(), givenUp,
-    database, guard: { epoch: 0, next_run: 0 }, server: null, backups: [], acks: [], broken: null, calm: false, slowCommits: false, server_since_ms: 0, restored: false, movedOnce: false,
+    database, guard: { epoch: 0, next_run: 0 }, server: null, backups: [], acks: [], broken: null, calm: false, slowCommits: false, server_since_ms: 0, restored: false,
     wrongDatabase: false,
     lostDisks: new Set(), cutForEver: new Set(), heardSince: new Map(), undo: [],
     dice: { troubles: random.fork("troubles"), ambush: random.fork("ambush"), people: random.fork("people"), work: random.fork("work") },
