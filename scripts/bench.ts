@@ -15,7 +15,7 @@ const BENCHES: readonly Bench[] = [start, planning, latency, throughput, reads, 
 
 function flag(name: string): string | null {
   const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? null : process.argv[at + 1] ?? "";
+  return at < 0 ? null : (process.argv[at + 1] ?? "");
 }
 
 function machine(): string {
@@ -31,7 +31,7 @@ function table(rows: readonly Row[]): string {
   const all = [["figure", "measured", "goal", ""], ...cells];
   const widths = [0, 1, 2, 3].map((column) => Math.max(...all.map((line) => (line[column] ?? "").length)));
   const padded = (cell: string, column: number): string =>
-    (column === 1 || column === 2 ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0));
+    column === 1 || column === 2 ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0);
   return all.map((line) => line.map(padded).join("   ").trimEnd()).join("\n");
 }
 
@@ -45,7 +45,7 @@ if (process.argv.includes("--list")) {
   const rows: Row[] = [];
   for (const bench of BENCHES.filter(({ name }) => only === null || only.includes(name))) {
     console.log(`… ${bench.name}: ${bench.about}`);
-    rows.push(...await bench.measure({ runs, say: (line) => console.log(`  ${line}`) }));
+    rows.push(...(await bench.measure({ runs, say: (line) => console.log(`  ${line}`) })));
   }
   console.log(`\n${machine()}; medians of ${runs} runs; everything shares this machine\n\n${table(rows)}`);
 }

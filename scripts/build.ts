@@ -18,7 +18,9 @@ interface Stamp {
 async function output(argv: string[]): Promise<string> {
   const child = Bun.spawn(argv, { cwd: ROOT, stdout: "pipe", stderr: "pipe", stdin: "ignore" });
   const [out, err, code] = await Promise.all([
-    new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited,
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
   ]);
   if (code !== 0) throw new Error(`${argv.slice(0, 3).join(" ")} failed (exit ${code}):\n${out}${err}`);
   return out;
@@ -40,15 +42,29 @@ function assets(): string[] {
 
 async function build(target: string | null, outfile: string, made: Stamp): Promise<void> {
   await output([
-    process.execPath, "build", "--compile", ...(target === null ? [] : [`--target=bun-${target}`]),
+    process.execPath,
+    "build",
+    "--compile",
+    ...(target === null ? [] : [`--target=bun-${target}`]),
     // ESM: bytecode alone would choose CommonJS, which has no top-level await. Splitting keeps each command's code
     // apart (and imports in order); names are kept so that a stack trace can be read.
-    "--minify", "--keep-names", "--bytecode", "--format=esm", "--splitting", "--sourcemap",
+    "--minify",
+    "--keep-names",
+    "--bytecode",
+    "--format=esm",
+    "--splitting",
+    "--sourcemap",
     // Nothing of the directory that somebody happens to stand in may change what the program does.
-    "--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig",
-    "--define", `BUILD_VERSION=${JSON.stringify(made.version)}`,
-    "--define", `BUILD_COMMIT=${JSON.stringify(made.commit)}`,
-    ...assets(), "src/main.ts", "--outfile", outfile,
+    "--no-compile-autoload-dotenv",
+    "--no-compile-autoload-bunfig",
+    "--define",
+    `BUILD_VERSION=${JSON.stringify(made.version)}`,
+    "--define",
+    `BUILD_COMMIT=${JSON.stringify(made.commit)}`,
+    ...assets(),
+    "src/main.ts",
+    "--outfile",
+    outfile,
   ]);
 }
 

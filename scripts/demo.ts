@@ -59,7 +59,9 @@ const serviceUp = (tasks: readonly TaskView[], replicas: number): boolean =>
 /** A machine that runs a replica, and not the finished job whose output is shown later. */
 function victimOf(tasks: readonly TaskView[]): string {
   const jobNodes = new Set(tasks.filter(({ kind }) => kind === "job").map(({ node }) => node));
-  const nodes = ofService(tasks).filter(({ state }) => state === "running").map(({ node }) => node);
+  const nodes = ofService(tasks)
+    .filter(({ state }) => state === "running")
+    .map(({ node }) => node);
   const victim = nodes.find((node) => !jobNodes.has(node)) ?? nodes[0];
   if (victim === undefined || victim === null) throw new Error("no machine runs a replica");
   return victim;
@@ -73,14 +75,17 @@ async function loseMachine(cluster: Cluster, live: LiveTable): Promise<void> {
   const started = performance.now();
   heading(`Now ${victim} loses power: ${killed} processes (its agent, keeper and tasks) are killed at once.`);
   const replaced = (tasks: readonly TaskView[]): TaskView | undefined =>
-    ofService(tasks).find(({ id, node, state, attempt }) =>
-      !gone.has(id) && node !== victim && state === "running" && attempt > 1);
+    ofService(tasks).find(
+      ({ id, node, state, attempt }) => !gone.has(id) && node !== victim && state === "running" && attempt > 1,
+    );
   await live.until("the service to come back", (tasks) => replaced(tasks) !== undefined, DEADLINE_MS);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const found = replaced(await cluster.tasks());
-  heading(`${found?.name ?? "The replica"} came up on ${found?.node ?? "another node"} ${seconds} s later: the demo ` +
-    "waits 3 s, the default is 30 s.",
-    `(The attempts between were granted to ${victim}, which restarts its own while it is cut off.)`);
+  heading(
+    `${found?.name ?? "The replica"} came up on ${found?.node ?? "another node"} ${seconds} s later: the demo ` +
+      "waits 3 s, the default is 30 s.",
+    `(The attempts between were granted to ${victim}, which restarts its own while it is cut off.)`,
+  );
   await shown(cluster, "nodes");
 }
 
@@ -89,8 +94,11 @@ async function story(cluster: Cluster): Promise<void> {
   await shown(cluster, "nodes");
   await shown(cluster, "apply", "-f", EXAMPLE, "--yes");
   const live = new LiveTable(cluster);
-  await live.until("the jobs to succeed and the service to be up", (tasks) => jobsDone(tasks) && serviceUp(tasks, 2),
-    DEADLINE_MS);
+  await live.until(
+    "the jobs to succeed and the service to be up",
+    (tasks) => jobsDone(tasks) && serviceUp(tasks, 2),
+    DEADLINE_MS,
+  );
   heading("The job train began when prepare had succeeded. What it printed:");
   await shown(cluster, "logs", "demo.train");
   await loseMachine(cluster, live);
@@ -99,8 +107,13 @@ async function story(cluster: Cluster): Promise<void> {
 }
 
 function howToKeep(cluster: Cluster): void {
-  say("It runs until Ctrl-C. In another terminal:", "", `    export ORCH_DATA=${cluster.data}`,
-    `    ${relative(process.cwd(), BINARY) || BINARY} ps`, "");
+  say(
+    "It runs until Ctrl-C. In another terminal:",
+    "",
+    `    export ORCH_DATA=${cluster.data}`,
+    `    ${relative(process.cwd(), BINARY) || BINARY} ps`,
+    "",
+  );
 }
 
 async function interrupted(): Promise<void> {
@@ -125,8 +138,11 @@ async function main(): Promise<number> {
     if (how === "stopped") code = 130;
   } finally {
     const left = await cluster.close();
-    say(left.length === 0 ? "Everything was ended: no process, control group or file of it is left."
-      : `LEFT BEHIND: ${left.join("; ")}`);
+    say(
+      left.length === 0
+        ? "Everything was ended: no process, control group or file of it is left."
+        : `LEFT BEHIND: ${left.join("; ")}`,
+    );
     if (left.length > 0) code = 1;
   }
   if (code !== 0) return code;

@@ -1,5 +1,6 @@
-// For working on orch: server and agent from the sources, started again when a file changes, with their data in .out/dev.
-// Tasks live on over the restarts, as they do over real ones. Ctrl-C ends the two; `rm -r .out/dev` forgets everything.
+// For working on orch: server and agent from the sources, started again when a file changes, with their data in
+// .out/dev. Tasks live on over the restarts, as they do over real ones. Ctrl-C ends the two; `rm -r .out/dev` forgets
+// everything.
 
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";

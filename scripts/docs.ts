@@ -12,9 +12,17 @@ import { specJsonSchema } from "../src/spec/schema";
 const ROOT = join(import.meta.dir, "..");
 const NOTICE = "<!-- Made by `bun run docs` from the code; don't edit it here. -->";
 
-type Rules = Readonly<Record<string, {
-  readonly rank: number; readonly owner: string | null; readonly to: readonly string[]; readonly meaning: string;
-}>>;
+type Rules = Readonly<
+  Record<
+    string,
+    {
+      readonly rank: number;
+      readonly owner: string | null;
+      readonly to: readonly string[];
+      readonly meaning: string;
+    }
+  >
+>;
 
 function stateTable(rules: Rules): string {
   const rows = Object.entries(rules).map(([state, { owner, meaning, to }]) => {
@@ -29,8 +37,10 @@ function stateDiagram(rules: Rules): string {
   const states = Object.entries(rules);
   const first = states.find(([, { rank }]) => rank === 0)?.[0] ?? "";
   const lines = states.flatMap(([state, { rank, to }]) =>
-    to.filter((next) => (rules[next]?.rank ?? 0) === rank + 1 || (state === first && rules[next]?.to.length === 0))
-      .map((next) => `    ${state} --> ${next}`));
+    to
+      .filter((next) => (rules[next]?.rank ?? 0) === rank + 1 || (state === first && rules[next]?.to.length === 0))
+      .map((next) => `    ${state} --> ${next}`),
+  );
   const ends = states.filter(([, { to }]) => to.length === 0).map(([state]) => `    ${state} --> [*]`);
   return ["```mermaid", "stateDiagram-v2", `    [*] --> ${first}`, ...lines, ...ends, "```"].join("\n");
 }
@@ -39,13 +49,17 @@ function nodeTable(): string {
   const rows: string[] = [];
   for (const contact of ["connected", "unreachable", "lost"] as const) {
     const known = ["joining", "testing", "quarantined", "ready"] as const;
-    const admissions = contact === "connected" ? known : ["any"] as const;
+    const admissions = contact === "connected" ? known : (["any"] as const);
     for (const admission of admissions) {
-      const intents = admission === "ready" ? ["schedulable", "draining"] as const : ["any"] as const;
+      const intents = admission === "ready" ? (["schedulable", "draining"] as const) : (["any"] as const);
       for (const intent of intents) {
         for (const busy of intent === "draining" ? [true, false] : [null]) {
-          const state = nodeState(admission === "any" ? "ready" : admission,
-            intent === "any" ? "schedulable" : intent, contact, busy ?? false);
+          const state = nodeState(
+            admission === "any" ? "ready" : admission,
+            intent === "any" ? "schedulable" : intent,
+            contact,
+            busy ?? false,
+          );
           const tasks = busy === null ? "any" : busy ? "yes" : "no";
           rows.push(`| ${contact} | ${admission} | ${intent} | ${tasks} | \`${state}\` |`);
         }
@@ -58,19 +72,36 @@ function nodeTable(): string {
 
 function lifecyclePage(): string {
   return [
-    NOTICE, "", "# States", "",
+    NOTICE,
+    "",
+    "# States",
+    "",
     "States of work only move forward: every move rises in rank, a final state stays, and a report may skip",
     "states. Of two observations of one task the one of the higher rank is the newer one, whatever order they come in.",
     "",
-    "## Task: one attempt of one slot on one node", "",
+    "## Task: one attempt of one slot on one node",
+    "",
     "A task is never restarted: it is replaced by the next attempt of its slot. What waits for room is a slot, not yet",
-    "a task; `orch ps` shows it as `pending`.", "",
-    stateTable(TASK), "", stateDiagram(TASK), "",
-    "## Run: one execution of a job", "", stateTable(RUN), "", stateDiagram(RUN), "",
-    "## Node: three facts, one shown state", "",
+    "a task; `orch ps` shows it as `pending`.",
+    "",
+    stateTable(TASK),
+    "",
+    stateDiagram(TASK),
+    "",
+    "## Run: one execution of a job",
+    "",
+    stateTable(RUN),
+    "",
+    stateDiagram(RUN),
+    "",
+    "## Node: three facts, one shown state",
+    "",
     "Each fact has one writer: *contact* the server (how long the node has been silent), *admission* the node's tests,",
     "*intent* people (`orch node drain`, `resume`). What is shown is a function of the three. While a node is silent",
-    "its tasks keep the last state that they reported.", "", nodeTable(), "",
+    "its tasks keep the last state that they reported.",
+    "",
+    nodeTable(),
+    "",
   ].join("\n");
 }
 

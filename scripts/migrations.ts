@@ -9,23 +9,45 @@ const ROOT = join(import.meta.dir, "..");
 const MIGRATIONS = join(ROOT, "migrations");
 const KIT = join(ROOT, "node_modules", "drizzle-kit", "bin.cjs");
 
-const sqlFiles = (dir: string): string[] => readdirSync(dir).filter((name) => name.endsWith(".sql")).toSorted();
+const sqlFiles = (dir: string): string[] =>
+  readdirSync(dir)
+    .filter((name) => name.endsWith(".sql"))
+    .toSorted();
 
 /** Every table refuses values of another type. Statements end at a breakpoint: the last `)` of one closes its table. */
 function withStrict(text: string): string {
-  return text.split("--> statement-breakpoint").map((statement) =>
-    /^\s*CREATE TABLE/.test(statement) ? statement.replace(/\)\s*;?\s*$/, ") STRICT;\n") : statement,
-  ).join("--> statement-breakpoint");
+  return text
+    .split("--> statement-breakpoint")
+    .map((statement) =>
+      /^\s*CREATE TABLE/.test(statement) ? statement.replace(/\)\s*;?\s*$/, ") STRICT;\n") : statement,
+    )
+    .join("--> statement-breakpoint");
 }
 
 /** Runs drizzle-kit on `dir` and gives back the names of the migrations that it wrote. */
 async function generate(dir: string, name: string): Promise<string[]> {
   const before = new Set(sqlFiles(dir));
-  const kit = Bun.spawn([process.execPath, "--bun", KIT, "generate", "--dialect", "sqlite",
-    "--schema", "src/store/tables.ts", "--out", relative(ROOT, dir), "--name", name],
-  { cwd: ROOT, stdout: "pipe", stderr: "pipe", stdin: "ignore" });
+  const kit = Bun.spawn(
+    [
+      process.execPath,
+      "--bun",
+      KIT,
+      "generate",
+      "--dialect",
+      "sqlite",
+      "--schema",
+      "src/store/tables.ts",
+      "--out",
+      relative(ROOT, dir),
+      "--name",
+      name,
+    ],
+    { cwd: ROOT, stdout: "pipe", stderr: "pipe", stdin: "ignore" },
+  );
   const [out, err, code] = await Promise.all([
-    new Response(kit.stdout).text(), new Response(kit.stderr).text(), kit.exited,
+    new Response(kit.stdout).text(),
+    new Response(kit.stderr).text(),
+    kit.exited,
   ]);
   if (code !== 0 || /error/i.test(err)) throw new Error(`drizzle-kit failed (exit ${code}):\n${out}${err}`);
   const made = sqlFiles(dir).filter((file) => !before.has(file));

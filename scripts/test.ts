@@ -39,8 +39,11 @@ function cleanEnv(): Record<string, string | undefined> {
 async function run(title: string, argv: readonly string[]): Promise<Ended> {
   console.log(`\n== ${title}`);
   const child = Bun.spawn([...argv], { cwd: ROOT, stdin: "ignore", stdout: "pipe", stderr: "pipe", env: cleanEnv() });
-  const [out, err, code] = await Promise.all([tee(child.stdout, process.stdout), tee(child.stderr, process.stderr),
-    child.exited]);
+  const [out, err, code] = await Promise.all([
+    tee(child.stdout, process.stdout),
+    tee(child.stderr, process.stderr),
+    child.exited,
+  ]);
   return { code, text: out + err };
 }
 
@@ -63,8 +66,11 @@ async function tests(filters: readonly string[]): Promise<Counts> {
   const { code, text } = await run("tests", [BUN, "test", "--timeout", `${TEST_TIMEOUT_MS}`, ...filters]);
   // The summary begins at the last line that counts what passed: tests may print such lines too.
   const summary = text.slice([...text.matchAll(/^ *\d+ pass$/gm)].at(-1)?.index ?? text.length);
-  const counts = { passed: counted(summary, "pass"), failed: counted(summary, "fail"),
-    skipped: counted(summary, "skip") + counted(summary, "todo") };
+  const counts = {
+    passed: counted(summary, "pass"),
+    failed: counted(summary, "fail"),
+    skipped: counted(summary, "skip") + counted(summary, "todo"),
+  };
   console.log(`${code === 0 ? "ok" : `FAILED (exit ${code})`}: tests, ${seconds(started)}`);
   // A file that cannot be loaded, or a runner that died, fails no single test: it still counts.
   if (code !== 0 && counts.failed === 0) return { ...counts, failed: 1 };

@@ -29,9 +29,11 @@ describe("the tree", () => {
   test("nothing is written that the rules refuse", () => none(sources.flatMap(refusedPatterns)));
   test("files have their size, their name and their opening comment", () => none(sources.flatMap(refusedForm)));
   test("half of the files are short", () => expect(medianLines(sources)).toBeLessThanOrEqual(MEDIAN_LINES));
-  test("no file is dead", () => none([
-    ...deadFiles(sources, isEntry).filter(({ path }) => path.startsWith("src/")),
-    ...deadFiles(sources, isRoot).filter(({ path }) => !path.startsWith("src/"))]));
+  test("no file is dead", () =>
+    none([
+      ...deadFiles(sources, isEntry).filter(({ path }) => path.startsWith("src/")),
+      ...deadFiles(sources, isRoot).filter(({ path }) => !path.startsWith("src/")),
+    ]));
   test("every script is started by something", () => none(unusedScripts(sources, textOf("package.json"))));
 });
 
@@ -40,17 +42,30 @@ describe("the repository", () => {
   test("holds at its top only what belongs there", () => none(refusedTopLevel(paths)));
   test("locks packages without naming a registry", () => none(refusedLock(textOf("bun.lock"))));
   test("has no example that no test applies", () =>
-    none(unusedExamples(paths.filter((path) => path.startsWith("examples/")), tests)));
+    none(
+      unusedExamples(
+        paths.filter((path) => path.startsWith("examples/")),
+        tests,
+      ),
+    ));
   test("has generated pages that are fresh (else: bun run docs)", async () => {
     for (const [path, text] of Object.entries(await generatedDocs())) {
       expect(existsSync(join(ROOT, path)) ? textOf(path) : "missing", path).toBe(text);
     }
   });
   test("has no page that links to what is not there", () => {
-    const broken = paths.filter((path) => path.endsWith(".md") && existsSync(join(ROOT, path))).flatMap((path) =>
-      [...textOf(path).replaceAll(/`[^`]*`/g, "").matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)]
-        .map((match) => join(path, "..", match[1] ?? ""))
-        .filter((target) => !existsSync(join(ROOT, target))).map((target) => `${path} → ${target}`));
+    const broken = paths
+      .filter((path) => path.endsWith(".md") && existsSync(join(ROOT, path)))
+      .flatMap((path) =>
+        [
+          ...textOf(path)
+            .replaceAll(/`[^`]*`/g, "")
+            .matchAll(/\]\((?!https?:|#)([^)#\s]+)/g),
+        ]
+          .map((match) => join(path, "..", match[1] ?? ""))
+          .filter((target) => !existsSync(join(ROOT, target)))
+          .map((target) => `${path} → ${target}`),
+      );
     expect(broken).toEqual([]);
   });
 });
@@ -98,17 +113,27 @@ describe("tidy itself", () => {
   test("sees code inside of a template", () =>
     expect(refusedIn("src/core/a.ts", "const t = `it is ${Date.now()}`;").join()).toContain("now_ms"));
   test("sees every kind of import", () => {
-    const text = 'import "a";\nimport b, { type B } from "b";\nexport * from "c";\nimport {\n  type D,\n  type E,\n} ' +
+    const text =
+      'import "a";\nimport b, { type B } from "b";\nexport * from "c";\nimport {\n  type D,\n  type E,\n} ' +
       'from "d";\nimport type { F } from "e";\nconst g = await import("f");\n';
     const found = importsOf(sourceOf("src/a.ts", text));
-    expect(found.map(({ from, types_only }) => from + (types_only ? " (types)" : "")))
-      .toEqual(["a", "b", "c", "d (types)", "e (types)", "f"]);
+    expect(found.map(({ from, types_only }) => from + (types_only ? " (types)" : ""))).toEqual([
+      "a",
+      "b",
+      "c",
+      "d (types)",
+      "e (types)",
+      "f",
+    ]);
   });
   test("finds a dead file, a registry address, a stray file and an unused example", () => {
     const alive = sourceOf("src/main.ts", 'import("./cli/ps");');
-    const found = [...deadFiles([alive, sourceOf("src/cli/ps.ts", ""), sourceOf("src/cli/old.ts", "")], isEntry),
-      ...refusedLock('"a": ["a@1", "https://somewhere/a.tgz"]'), ...refusedTopLevel(["src/a.ts", "notes.txt"]),
-      ...unusedExamples(["examples/lonely.yaml"], [])];
+    const found = [
+      ...deadFiles([alive, sourceOf("src/cli/ps.ts", ""), sourceOf("src/cli/old.ts", "")], isEntry),
+      ...refusedLock('"a": ["a@1", "https://somewhere/a.tgz"]'),
+      ...refusedTopLevel(["src/a.ts", "notes.txt"]),
+      ...unusedExamples(["examples/lonely.yaml"], []),
+    ];
     expect(found.map(({ path }) => path)).toEqual(["src/cli/old.ts", "bun.lock", "notes.txt", "examples/lonely.yaml"]);
   });
   test("the lint rules refuse a long function and a promise that nobody awaits", async () => {
@@ -118,8 +143,12 @@ describe("tidy itself", () => {
     const body = "  await 1;\n".repeat(71);
     await Bun.write(join(dir, "a.ts"), `export async function f(): Promise<void> {\n${body}}\nf();\n`);
     const [oxlint, rules] = [join(ROOT, "node_modules/.bin/oxlint"), join(ROOT, "scripts/oxlint.json")];
-    const lint = Bun.spawn([oxlint, "-c", rules, "--type-aware", dir],
-      { stdout: "pipe", stderr: "pipe", stdin: "ignore", cwd: ROOT });
+    const lint = Bun.spawn([oxlint, "-c", rules, "--type-aware", dir], {
+      stdout: "pipe",
+      stderr: "pipe",
+      stdin: "ignore",
+      cwd: ROOT,
+    });
     const [out, code] = await Promise.all([new Response(lint.stdout).text(), lint.exited]);
     await rm(dir, { recursive: true });
     expect(code).toBe(1);

@@ -22,10 +22,18 @@ class PretendDriver implements Driver {
   async records(): ReturnType<Driver["records"]> {
     return Promise.resolve({ records: new Map<string, TaskRecord>(), unreadable: [] });
   }
-  async kept(): Promise<readonly TaskRecord[]> { return Promise.resolve([]); }
-  async write(): Promise<void> { return Promise.resolve(); }
-  seen(): ReadonlyMap<string, Seen> { return this.#seen; }
-  wasClaimed(): boolean { return false; }
+  async kept(): Promise<readonly TaskRecord[]> {
+    return Promise.resolve([]);
+  }
+  async write(): Promise<void> {
+    return Promise.resolve();
+  }
+  seen(): ReadonlyMap<string, Seen> {
+    return this.#seen;
+  }
+  wasClaimed(): boolean {
+    return false;
+  }
   async start({ assignment: { uid } }: TaskRecord): Promise<void> {
     this.#seen.set(uid, { claimed: true, process: { is: "alive", pid: ++this.#pids, started_ms: Date.now() } });
     this.#changed();
@@ -35,32 +43,75 @@ class PretendDriver implements Driver {
     if (!this.#seen.has(uid)) this.#seen.set(uid, { claimed: true, process: { is: "none" } });
     return Promise.resolve();
   }
-  async signal(uid: string, signal: string): Promise<void> { return this.#end(uid, signal); }
-  async kill(uid: string): Promise<void> { return this.#end(uid, "KILL"); }
+  async signal(uid: string, signal: string): Promise<void> {
+    return this.#end(uid, signal);
+  }
+  async kill(uid: string): Promise<void> {
+    return this.#end(uid, "KILL");
+  }
   async #end(uid: string, signal: string): Promise<void> {
     const now_ms = Date.now();
-    this.#seen.set(uid, { claimed: true, process: { is: "ended", exit_code: null, signal, started_ms: now_ms,
-      ended_ms: now_ms, peak_memory_bytes: null, oom: false, left: 0, reason: null } });
+    this.#seen.set(uid, {
+      claimed: true,
+      process: {
+        is: "ended",
+        exit_code: null,
+        signal,
+        started_ms: now_ms,
+        ended_ms: now_ms,
+        peak_memory_bytes: null,
+        oom: false,
+        left: 0,
+        reason: null,
+      },
+    });
     this.#changed();
     return Promise.resolve();
   }
-  lease(): void { return undefined; }
-  tail(): null { return null; }
-  async acknowledge(uid: string): Promise<void> { return this.forget(uid); }
+  lease(): void {
+    return undefined;
+  }
+  tail(): null {
+    return null;
+  }
+  async acknowledge(uid: string): Promise<void> {
+    return this.forget(uid);
+  }
   async forget(uid: string): Promise<void> {
     this.#seen.delete(uid);
     return Promise.resolve();
   }
-  onChange(listener: () => void): void { this.#changed = listener; }
-  close(): void { this.#seen.clear(); }
+  onChange(listener: () => void): void {
+    this.#changed = listener;
+  }
+  close(): void {
+    this.#seen.clear();
+  }
 }
 
 function machineOf(n: number, places: number): Machine {
-  return { fingerprint: `pretended-${n}`, boot_id: randomUUID(), agent_version: "bench", pool: "default", labels: {},
-    taints: [], devices: [], capacity: { cpu_milli: places * 10, memory_bytes: places * 4 * MIB, disk_bytes: 100 * GIB,
-      countables: {} },
-    facts: { os: "linux", arch: "x64", hostname: `pretended-${n}`, kernel: "6", cpu_model: "none", address: null,
-      cgroups: "none", cgroups_detail: null, accounts: "shared", unix_user: "root" } };
+  return {
+    fingerprint: `pretended-${n}`,
+    boot_id: randomUUID(),
+    agent_version: "bench",
+    pool: "default",
+    labels: {},
+    taints: [],
+    devices: [],
+    capacity: { cpu_milli: places * 10, memory_bytes: places * 4 * MIB, disk_bytes: 100 * GIB, countables: {} },
+    facts: {
+      os: "linux",
+      arch: "x64",
+      hostname: `pretended-${n}`,
+      kernel: "6",
+      cpu_model: "none",
+      address: null,
+      cgroups: "none",
+      cgroups_detail: null,
+      accounts: "shared",
+      unix_user: "root",
+    },
+  };
 }
 
 async function joined(url: string, token: string, n: number, places: number): Promise<void> {
@@ -71,18 +122,45 @@ async function joined(url: string, token: string, n: number, places: number): Pr
   await live({ url, pin: parseToken(token)?.pin ?? "" }, machine, credential, privateKey);
 }
 
-interface Server { readonly url: string; readonly pin: string }
+interface Server {
+  readonly url: string;
+  readonly pin: string;
+}
 
 async function live({ url, pin }: Server, machine: Machine, credential: Credential, key: KeyObject): Promise<void> {
   let fence: Fence | null = null;
   const driver = new PretendDriver();
-  const loop = await createAgentLoop({ driver, machine: () => machine, clock: Date.now, say: console.error,
-    report: (entries) => session.report(entries) });
+  const loop = await createAgentLoop({
+    driver,
+    machine: () => machine,
+    clock: Date.now,
+    say: console.error,
+    report: (entries) => session.report(entries),
+  });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const session = new Session({ url, certificate: null, pin, credential, key, instance_id: randomUUID(), loop,
-    machine: () => machine, clock: Date.now, joined: () => resolve(),
-    outgoing: (send) => createOutgoing(send, async function* none() { yield* []; }),
-    fence: { get: () => fence, set: async (next) => { fence = next; return Promise.resolve(); } } });
+  const session = new Session({
+    url,
+    certificate: null,
+    pin,
+    credential,
+    key,
+    instance_id: randomUUID(),
+    loop,
+    machine: () => machine,
+    clock: Date.now,
+    joined: () => resolve(),
+    outgoing: (send) =>
+      createOutgoing(send, async function* none() {
+        yield* [];
+      }),
+    fence: {
+      get: () => fence,
+      set: async (next) => {
+        fence = next;
+        return Promise.resolve();
+      },
+    },
+  });
   void session.ended.then((end) => reject(new Error(JSON.stringify(end))));
   return promise;
 }

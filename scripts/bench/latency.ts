@@ -21,17 +21,24 @@ export const latency: Bench = {
         const started = performance.now();
         let run = -1;
         const early = new Set<number>();
-        const running = watched.until((event) => {
-          if (event.kind !== "task" || event.task.state !== "running" || event.task.run === null) return false;
-          early.add(event.task.run);
-          return event.task.run === run || run === -1;
-        }, 10_000, "the job to run");
+        const running = watched.until(
+          (event) => {
+            if (event.kind !== "task" || event.task.state !== "running" || event.task.run === null) return false;
+            early.add(event.task.run);
+            return event.task.run === run || run === -1;
+          },
+          10_000,
+          "the job to run",
+        );
         ({ run } = await client.run(JOB));
         const at = await running;
         if (!early.has(run)) throw new Error(`another job than ${run} began to run`);
         if (n >= WARM_UP) seen.push(at - started);
-        const gone = watched.until((event) => event.kind === "run" && event.run.run === run &&
-          event.run.state === "cancelled", 20_000, "the job to end");
+        const gone = watched.until(
+          (event) => event.kind === "run" && event.run.run === run && event.run.state === "cancelled",
+          20_000,
+          "the job to end",
+        );
         await client.cancel(run);
         await gone;
       });
@@ -40,8 +47,9 @@ export const latency: Bench = {
       await cluster.close();
     }
     return [
-      row(`submit → running, as a watcher sees it, p50 (n=${seen.length})`, percentile(seen, 0.5), "ms",
-        { at_most: 15 }),
+      row(`submit → running, as a watcher sees it, p50 (n=${seen.length})`, percentile(seen, 0.5), "ms", {
+        at_most: 15,
+      }),
       row("submit → running, p99", percentile(seen, 0.99), "ms"),
     ];
   },

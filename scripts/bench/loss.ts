@@ -15,8 +15,11 @@ async function once(): Promise<number> {
     const node = task?.node;
     if (node === null || node === undefined) throw new Error("the running task has no node");
     const watched = await Watched.open(cluster.client());
-    const replaced = watched.until((event) => event.kind === "task" && event.task.state === "running" &&
-      event.task.node !== node, 120_000, "the replacement to run");
+    const replaced = watched.until(
+      (event) => event.kind === "task" && event.task.state === "running" && event.task.node !== node,
+      120_000,
+      "the replacement to run",
+    );
     await cluster.killMachine(node);
     const started = performance.now();
     const at = await replaced;

@@ -12,10 +12,14 @@ const AGENTS = 100;
 const TASKS = 10_000;
 const KEPT = 20;
 
-const service = (replicas: number): string => `app: bench\nservices:\n  web:\n    command: [sleep, '86400']\n` +
+const service = (replicas: number): string =>
+  `app: bench\nservices:\n  web:\n    command: [sleep, '86400']\n` +
   `    replicas: ${replicas}\n    resources: { cpu: 10m, memory: 4MiB }\n`;
 
-const quiet = async (): Promise<void> => new Promise((resolve) => { setTimeout(resolve, IDLE_MS); });
+const quiet = async (): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, IDLE_MS);
+  });
 
 /** The process that supervises an agent's tasks. */
 function keeperOf(cluster: Cluster, agent: string): number {
@@ -33,13 +37,18 @@ async function idleParts(): Promise<Row[]> {
   const cluster = await Cluster.start({ name: "bench", agents: ["n1"] });
   try {
     await quiet();
-    const rows = [...weighed("idle server", cluster.server?.pid ?? 0, {}),
-      ...weighed("idle agent", cluster.agent("n1").pid, { at_most: 60 })];
+    const rows = [
+      ...weighed("idle server", cluster.server?.pid ?? 0, {}),
+      ...weighed("idle agent", cluster.agent("n1").pid, { at_most: 60 }),
+    ];
     await cluster.apply(service(KEPT));
     await cluster.until("tasks to run", (tasks) => tasks.filter(({ state }) => state === "running").length === KEPT);
     await quiet();
-    return [...rows, ...weighed(`agent with ${KEPT} tasks`, cluster.agent("n1").pid, { at_most: 60 }),
-      ...weighed(`supervisor: keeper (one a node) with ${KEPT} tasks`, keeperOf(cluster, "n1"), {}, { at_most: 3 })];
+    return [
+      ...rows,
+      ...weighed(`agent with ${KEPT} tasks`, cluster.agent("n1").pid, { at_most: 60 }),
+      ...weighed(`supervisor: keeper (one a node) with ${KEPT} tasks`, keeperOf(cluster, "n1"), {}, { at_most: 3 }),
+    ];
   } finally {
     await cluster.close();
   }
@@ -48,8 +57,10 @@ async function idleParts(): Promise<Row[]> {
 async function crowdedServer(): Promise<Row[]> {
   const cluster = await Cluster.start({ name: "bench" });
   const token = await cluster.joinToken();
-  const crowd = Bun.spawn([process.execPath, join(import.meta.dir, "crowd.ts"), cluster.url, token, `${AGENTS}`,
-    `${TASKS / AGENTS}`], { stdout: "pipe", stderr: "inherit" });
+  const crowd = Bun.spawn(
+    [process.execPath, join(import.meta.dir, "crowd.ts"), cluster.url, token, `${AGENTS}`, `${TASKS / AGENTS}`],
+    { stdout: "pipe", stderr: "inherit" },
+  );
   try {
     for await (const chunk of crowd.stdout) if (new TextDecoder().decode(chunk).includes("ready")) break;
     const { code, err } = await cluster.apply(service(TASKS));
@@ -77,6 +88,6 @@ export const memory: Bench = {
   measure: async ({ say }) => {
     const parts = await idleParts();
     say(`${TASKS} tasks on ${AGENTS} pretended agents`);
-    return [...parts, ...await crowdedServer()];
+    return [...parts, ...(await crowdedServer())];
   },
 };

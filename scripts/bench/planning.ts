@@ -16,9 +16,11 @@ const PASSES = 100;
 function emptyCluster(nodes: number, tasks: number): State {
   return buildState({
     nodes: Array.from({ length: nodes }, (_, n) =>
-      buildNode(`n${n}`, { ordinal: n + 1, capacity: { cpu_milli: 64_000, memory_bytes: 256 * GIB } })),
+      buildNode(`n${n}`, { ordinal: n + 1, capacity: { cpu_milli: 64_000, memory_bytes: 256 * GIB } }),
+    ),
     workloads: Array.from({ length: tasks / REPLICAS }, (_, n) =>
-      buildWorkload(`app${n}`, "web", "small", { settings: { replicas: REPLICAS } })),
+      buildWorkload(`app${n}`, "web", "small", { settings: { replicas: REPLICAS } }),
+    ),
   });
 }
 
@@ -48,8 +50,10 @@ function placeAll(empty: State): Cold {
 
 /** The same state with every task running for an hour. */
 function settled(state: State): State {
-  const running = (task: TaskRow): TaskRow =>
-    ({ ...task, observed: { state: "running", pid: 100, started_ms: NOW_MS - 3_600_000 } });
+  const running = (task: TaskRow): TaskRow => ({
+    ...task,
+    observed: { state: "running", pid: 100, started_ms: NOW_MS - 3_600_000 },
+  });
   const tasks = new Map([...state.tasks].map(([uid, task]) => [uid, running(task)] as const));
   return { ...state, tasks };
 }

@@ -9,7 +9,8 @@ const WIDTH = 32;
 const SECONDS = 3;
 const PATHS = ["/v1/health", "/v1/nodes", "/v1/tasks?limit=100", "/v1/runs?all=true&limit=100"];
 const REPLICAS = 20;
-const APP = "app: bench\nservices:\n  web:\n    command: [sleep, '86400']\n" +
+const APP =
+  "app: bench\nservices:\n  web:\n    command: [sleep, '86400']\n" +
   `    replicas: ${REPLICAS}\n    resources: { cpu: 10m, memory: 4MiB }\n`;
 
 /** Asks in a second process for some seconds; gives back answers per second. */
@@ -24,14 +25,16 @@ async function asked(url: string, token: string, path: string): Promise<number> 
 async function ask(url: string, token: string, path: string): Promise<number> {
   const until = performance.now() + SECONDS * 1000;
   let answers = 0;
-  await Promise.all(Array.from({ length: WIDTH }, async () => {
-    while (performance.now() < until) {
-      const answer = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${token}` } });
-      await answer.arrayBuffer();
-      if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-      answers++;
-    }
-  }));
+  await Promise.all(
+    Array.from({ length: WIDTH }, async () => {
+      while (performance.now() < until) {
+        const answer = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${token}` } });
+        await answer.arrayBuffer();
+        if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+        answers++;
+      }
+    }),
+  );
   return answers / SECONDS;
 }
 
@@ -42,8 +45,10 @@ export const reads: Bench = {
     const cluster = await Cluster.start({ name: "bench", agents: ["n1", "n2"] });
     try {
       await cluster.apply(APP);
-      await cluster.until("the service to run", (tasks) =>
-        tasks.filter(({ state }) => state === "running").length === REPLICAS);
+      await cluster.until(
+        "the service to run",
+        (tasks) => tasks.filter(({ state }) => state === "running").length === REPLICAS,
+      );
       const token = readFileSync(join(cluster.data, "server", "admin.token"), "utf8").trim();
       const rows: Row[] = [];
       for (const path of PATHS) {

@@ -18,7 +18,9 @@ export const start: Bench = {
     requireBinary();
     await repeated(5, once);
     const samples = await repeated(runs * TIMES_A_RUN, once);
-    return [row("orch version, p50", percentile(samples, 0.5), "ms", { at_most: 20 }),
-      row("orch version, p99", percentile(samples, 0.99), "ms")];
+    return [
+      row("orch version, p50", percentile(samples, 0.5), "ms", { at_most: 20 }),
+      row("orch version, p99", percentile(samples, 0.99), "ms"),
+    ];
   },
 };

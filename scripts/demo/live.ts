@@ -39,7 +39,10 @@ export class LiveTable {
     process.stdout.write(`${drawn > 0 ? `\x1b[${drawn}A\x1b[J` : ""}${table}`);
     // Lines that are longer than the terminal is wide take several rows.
     const columns = process.stdout.columns;
-    return table.trimEnd().split("\n").reduce((rows, line) => rows + Math.max(1, Math.ceil(line.length / columns)), 0);
+    return table
+      .trimEnd()
+      .split("\n")
+      .reduce((rows, line) => rows + Math.max(1, Math.ceil(line.length / columns)), 0);
   }
 
   #printChanges(tasks: readonly TaskView[]): void {

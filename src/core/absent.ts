@@ -21,6 +21,7 @@ export function verdictOnAbsent(task: TaskRow, inventory: Inventory, timeline: s
   }
   // The reboot ended its processes; only a job's result could have been on the lost disk. What cannot be read may be a
   // successor that the agent made since.
-  if (rebooted && task.kind !== "job" && inventory.unreadable.length === 0) return { is: "lost", why: "its node rebooted" };
+  if (rebooted && task.kind !== "job" && inventory.unreadable.length === 0)
+    return { is: "lost", why: "its node rebooted" };
   return { is: "ask" };
 }

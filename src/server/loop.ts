@@ -60,9 +60,9 @@ export function createLoop(options: LoopOptions): Loop {
     desk.phase = "scheduled";
     setImmediate(() => void pass());
   }
-
   const wakeIn = (wait_ms: Ms): void => void (timer = setTimeout(wake, bounded(wait_ms)));
 
+  /** A full disk may have room again; any other failure ends this process, which starts again and plans afresh. */
   async function pass(): Promise<void> {
     if (desk.phase === "stopped" || fenced !== null) return;
     desk.phase = "planning";
@@ -74,7 +74,8 @@ export function createLoop(options: LoopOptions): Loop {
         return { planned, now_ms: draft.now_ms };
       })
       .catch((error: unknown) => {
-        // A full disk may have room again; anything else is the end of this process, which starts again and plans afresh.
+        // A full disk may have room again; anything else is the end of this process, which starts again and plans
+        // afresh.
         if (!(error instanceof StorageError) || error.code !== "storage_full") options.failed(error);
         return null;
       });

@@ -13,9 +13,10 @@ import { assignmentFor, begin, ended, makeSite, output, type Site } from "../sup
 
 const probed = findCgroups("probe-of-tests");
 removeBases(probed);
-const controls = (controller: "memory" | "pids"): boolean => probed.is === "v2"
-  ? probed.controllers.includes(controller)
-  : probed.is === "v1" && probed.bases.some((one) => one.controller === controller);
+const controls = (controller: "memory" | "pids"): boolean =>
+  probed.is === "v2"
+    ? probed.controllers.includes(controller)
+    : probed.is === "v1" && probed.bases.some((one) => one.controller === controller);
 const root = process.getuid?.() === 0;
 
 let site: Site;
@@ -47,8 +48,12 @@ describe("limits", () => {
   const skipped = (what: "memory" | "pids"): string => (controls(what) ? "" : ` (skipped: no ${what} cgroup here)`);
 
   test.if(controls("memory"))(`a task over its memory is ended, and told apart${skipped("memory")}`, async () => {
-    const uid = await begin(driver, assignmentFor("head -c 200000000 /dev/zero | tail -n 1 >/dev/null; exit $?",
-      { promised: promised({ memory_bytes: 48 * MIB, memory_limited: true }) }));
+    const uid = await begin(
+      driver,
+      assignmentFor("head -c 200000000 /dev/zero | tail -n 1 >/dev/null; exit $?", {
+        promised: promised({ memory_bytes: 48 * MIB, memory_limited: true }),
+      }),
+    );
     const end = await ended(driver, uid);
     expect(end.oom).toBe(true);
     expect(end.peak_memory_bytes).toBeLessThanOrEqual(48 * MIB);
@@ -56,8 +61,12 @@ describe("limits", () => {
   });
 
   test.if(controls("memory"))(`a promise without a limit is only counted${skipped("memory")}`, async () => {
-    const uid = await begin(driver, assignmentFor("head -c 60000000 /dev/zero | tail -n 1 >/dev/null",
-      { promised: promised({ memory_bytes: 8 * MIB }) }));
+    const uid = await begin(
+      driver,
+      assignmentFor("head -c 60000000 /dev/zero | tail -n 1 >/dev/null", {
+        promised: promised({ memory_bytes: 8 * MIB }),
+      }),
+    );
     expect(await ended(driver, uid)).toMatchObject({ exit_code: 0, oom: false });
   });
 });
@@ -70,7 +79,7 @@ describe.if(root)(`another account (root only; this is ${root ? "root" : "not ro
     begin(driver, assignmentFor(command, { unix_user: "nobody", ...over }));
 
   test("runs the task, in its directory, with its environment, code and output", async () => {
-    const script = "id -un; pwd; echo \"$GREETING\"; exit 9";
+    const script = 'id -un; pwd; echo "$GREETING"; exit 9';
     const uid = await as(script, { workdir: open, env: { GREETING: "a 'b' \"c\" $d" } });
     expect(await ended(driver, uid)).toMatchObject({ exit_code: 9, reason: null });
     expect(await output(site.data, uid)).toBe(`nobody\n${open}\na 'b' "c" $d\n`);
@@ -78,7 +87,8 @@ describe.if(root)(`another account (root only; this is ${root ? "root" : "not ro
 
   test("has no privileges, and no descriptor more than it should", async () => {
     const uid = await as(
-      "grep -E 'CapEff|NoNewPrivs' /proc/self/status; ls /proc/self/fd | wc -l; env | grep -c HIDDEN");
+      "grep -E 'CapEff|NoNewPrivs' /proc/self/status; ls /proc/self/fd | wc -l; env | grep -c HIDDEN",
+    );
     await ended(driver, uid);
     expect(await output(site.data, uid)).toBe("CapEff:\t0000000000000000\nNoNewPrivs:\t1\n4\n0\n");
   });
@@ -95,17 +105,23 @@ describe.if(root)(`another account (root only; this is ${root ? "root" : "not ro
   test("may not enter what root may: told with the directory", async () => {
     const closed = join(open, "closed");
     mkdirSync(closed, { mode: 0o700 });
-    expect(await ended(driver, await as("true", { workdir: closed }))).toMatchObject({ exit_code: 126,
-      reason: `could not start: the directory ${closed} cannot be entered by nobody` });
+    expect(await ended(driver, await as("true", { workdir: closed }))).toMatchObject({
+      exit_code: 126,
+      reason: `could not start: the directory ${closed} cannot be entered by nobody`,
+    });
   });
 
   test("may not run what only root may: told with the command", async () => {
     const tool = join(open, "tool");
     writeFileSync(tool, "#!/bin/sh\nexit 0\n", { mode: 0o700 });
-    expect(await ended(driver, await as([tool]))).toMatchObject({ exit_code: 126,
-      reason: `could not start: ${tool} is not executable for nobody` });
-    expect(await ended(driver, await as(["no-such-command"]))).toMatchObject({ exit_code: 127,
-      reason: "could not start: the command no-such-command is in no directory of PATH" });
+    expect(await ended(driver, await as([tool]))).toMatchObject({
+      exit_code: 126,
+      reason: `could not start: ${tool} is not executable for nobody`,
+    });
+    expect(await ended(driver, await as(["no-such-command"]))).toMatchObject({
+      exit_code: 127,
+      reason: "could not start: the command no-such-command is in no directory of PATH",
+    });
   });
 
   test("is killed with all it has started, and its own 127 stays its own", async () => {
@@ -115,8 +131,10 @@ describe.if(root)(`another account (root only; this is ${root ? "root" : "not ro
 
   test("that is not there is a reason, and nothing runs", async () => {
     const uid = await begin(driver, assignmentFor("echo ran", { unix_user: "no-such-account" }));
-    expect(await ended(driver, uid)).toMatchObject({ exit_code: null,
-      reason: "could not start: no account no-such-account on this node (--accounts create would make it)" });
+    expect(await ended(driver, uid)).toMatchObject({
+      exit_code: null,
+      reason: "could not start: no account no-such-account on this node (--accounts create would make it)",
+    });
     expect(await output(site.data, uid)).toBe("");
   });
 

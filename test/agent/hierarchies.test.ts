@@ -10,7 +10,13 @@ import { finish } from "../../src/agent/keeper/finish";
 import type { TaskOrder } from "../../src/agent/keeper/messages";
 import type { TaskExit } from "../../src/agent/taskdir";
 import {
-  findCgroups, killGroup, makeGroup, membersOf, removeBases, removeGroup, type Cgroups,
+  findCgroups,
+  killGroup,
+  makeGroup,
+  membersOf,
+  removeBases,
+  removeGroup,
+  type Cgroups,
 } from "../../src/os/cgroup";
 import { randomHex } from "../../src/os/dice";
 import { isAlive } from "../support/processes";
@@ -41,15 +47,33 @@ function orderFor(script: string): TaskOrder {
   const uid = randomHex(16);
   mkdirSync(join(dir, uid));
   return {
-    uid, name: "t", argv: ["/bin/sh", "-c", script], env: { PATH: "/usr/bin:/bin", ORCH_TASK: uid }, workdir: "/",
-    home: "/", account: null, limits: { cpu_milli: 500, memory_bytes: null, pids: 1_000 }, oom_score_adj: 0,
-    marker: `ORCH_TASK=${uid}`, stop: { signal: "TERM", grace_ms: 0 }, lease_ms: null, log_cap_bytes: 1, held: null,
+    uid,
+    name: "t",
+    argv: ["/bin/sh", "-c", script],
+    env: { PATH: "/usr/bin:/bin", ORCH_TASK: uid },
+    workdir: "/",
+    home: "/",
+    account: null,
+    limits: { cpu_milli: 500, memory_bytes: null, pids: 1_000 },
+    oom_score_adj: 0,
+    marker: `ORCH_TASK=${uid}`,
+    stop: { signal: "TERM", grace_ms: 0 },
+    lease_ms: null,
+    log_cap_bytes: 1,
+    held: null,
   };
 }
 
 async function run(cgroups: Cgroups, order: TaskOrder): Promise<TaskExit> {
-  const around = { cgroups, group_name: name, tasks: dir, setpriv: null, oom_score_adj: 0, say: () => undefined,
-    journal: { begun: () => undefined, ended: () => undefined } };
+  const around = {
+    cgroups,
+    group_name: name,
+    tasks: dir,
+    setpriv: null,
+    oom_score_adj: 0,
+    say: () => undefined,
+    journal: { begun: () => undefined, ended: () => undefined },
+  };
   const { promise, resolve, reject } = Promise.withResolvers<TaskExit>();
   const begun = await begin(order, around, (held, exit) => void finish(held, exit, around).then(resolve, reject));
   expect(begun.is).toBe("running");
@@ -61,7 +85,10 @@ for (const [kind, cgroups] of Object.entries(kinds)) {
     const order = orderFor("sleep 60 & echo $!; setsid sh -c 'sleep 60 & echo $!' & wait $!; exit 3");
     const exit = await run(cgroups, order);
     expect(exit).toMatchObject({ exit_code: 3, left: 2, reason: null });
-    const pids = readFileSync(join(dir, order.uid, "stdout"), "utf8").trim().split("\n").map(Number);
+    const pids = readFileSync(join(dir, order.uid, "stdout"), "utf8")
+      .trim()
+      .split("\n")
+      .map(Number);
     expect(pids).toHaveLength(2);
     for (const pid of pids) expect(isAlive(pid)).toBe(false);
   });
@@ -91,11 +118,19 @@ describe("limits of version 2", () => {
     return Object.fromEntries(readdirSync(group).map((file) => [file, readFileSync(join(group, file), "utf8")]));
   };
   test("are a weight, a maximum without swap, one death for all, and a count of processes", () => {
-    expect(made({ cpu_milli: 1_000, memory_bytes: 4_096, pids: 7 })).toEqual({ "cpu.weight": "39", "memory.max": "4096",
-      "memory.oom.group": "1", "memory.swap.max": "0", "pids.max": "7" });
+    expect(made({ cpu_milli: 1_000, memory_bytes: 4_096, pids: 7 })).toEqual({
+      "cpu.weight": "39",
+      "memory.max": "4096",
+      "memory.oom.group": "1",
+      "memory.swap.max": "0",
+      "pids.max": "7",
+    });
   });
   test("leave memory open that was only promised", () => {
-    expect(made({ cpu_milli: 1, memory_bytes: null, pids: 7 })).toEqual({ "cpu.weight": "1", "memory.oom.group": "1",
-      "pids.max": "7" });
+    expect(made({ cpu_milli: 1, memory_bytes: null, pids: 7 })).toEqual({
+      "cpu.weight": "1",
+      "memory.oom.group": "1",
+      "pids.max": "7",
+    });
   });
 });

@@ -21,8 +21,10 @@ beforeAll(async () => {
 afterAll(async () => expect(await site.close()).toEqual([]));
 
 const read = (uid: string, over: Partial<LogQuery> = {}, signal = new AbortController().signal) =>
-  readLog({ uid, name: "stdout", offset: 0, follow: false, since_age_ms: null, ...over },
-    { data: site.data, now_ms: Date.now, signal, living: (one) => driver.seen().get(one)?.process.is === "alive" });
+  readLog(
+    { uid, name: "stdout", offset: 0, follow: false, since_age_ms: null, ...over },
+    { data: site.data, now_ms: Date.now, signal, living: (one) => driver.seen().get(one)?.process.is === "alive" },
+  );
 
 async function whole(stream: AsyncIterable<Uint8Array>): Promise<string> {
   const parts: Uint8Array[] = [];
@@ -63,9 +65,13 @@ test("a follower that goes away is let go", async () => {
 });
 
 test("beyond the cap the oldest bytes go back to the disk, and a reader is told of the gap", async () => {
-  const uid = await begin(driver, assignmentFor(
-    "i=0; while [ $i -lt 40 ]; do head -c 100000 /dev/zero | tr '\\0' x; echo; i=$((i+1)); sleep 0.05; done; " +
-    "echo end"));
+  const uid = await begin(
+    driver,
+    assignmentFor(
+      "i=0; while [ $i -lt 40 ]; do head -c 100000 /dev/zero | tr '\\0' x; echo; i=$((i+1)); sleep 0.05; done; " +
+        "echo end",
+    ),
+  );
   await ended(driver, uid, 20_000);
   const file = join(site.data, "tasks", uid, "stdout");
   expect(statSync(file).size).toBe(40 * 100_001 + 4);
@@ -122,7 +128,9 @@ test("marks of a stream come at most 4 times a second, and less and less often",
 });
 
 test("the last words of a task begin with a whole character", () => {
-  const bytes = Buffer.from("ä".repeat(TAIL_BYTES)).subarray(-TAIL_BYTES - 1).subarray(0, TAIL_BYTES);
+  const bytes = Buffer.from("ä".repeat(TAIL_BYTES))
+    .subarray(-TAIL_BYTES - 1)
+    .subarray(0, TAIL_BYTES);
   expect(lastText(bytes)).not.toContain("\ufffd".repeat(2));
   expect(lastText(Buffer.from("äb"))).toBe("äb");
 });

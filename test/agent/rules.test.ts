@@ -24,8 +24,16 @@ describe("a lease", () => {
 
 describe("an environment", () => {
   const account = { name: "alice", uid: 1_000, gid: 1_000, home: "/home/alice", shell: "/bin/zsh" };
-  const device = (id: string, vendor: Device["vendor"]): Device =>
-    ({ id, vendor, model: "X", memory_bytes: 1, state: "ok", reason: null, parent: null, links: [] });
+  const device = (id: string, vendor: Device["vendor"]): Device => ({
+    id,
+    vendor,
+    model: "X",
+    memory_bytes: 1,
+    state: "ok",
+    reason: null,
+    parent: null,
+    links: [],
+  });
   const devices = [device("n0", "nvidia"), device("a0", "amd"), device("n1", "nvidia")];
 
   test("is a login's, then the task's, then the devices'", () => {
@@ -34,16 +42,33 @@ describe("an environment", () => {
     expect(env).toMatchObject({ USER: "alice", SHELL: "/bin/zsh", HOME: "/else", CUDA_VISIBLE_DEVICES: "" });
   });
   test("shows devices by their index among those of their vendor", () => {
-    expect(deviceVariables(["n1", "a0"], devices)).toEqual({ CUDA_DEVICE_ORDER: "PCI_BUS_ID", CUDA_VISIBLE_DEVICES: "1",
-      ROCR_VISIBLE_DEVICES: "0", ZE_AFFINITY_MASK: "", ORCH_GPU_UUIDS: "n1,a0" });
+    expect(deviceVariables(["n1", "a0"], devices)).toEqual({
+      CUDA_DEVICE_ORDER: "PCI_BUS_ID",
+      CUDA_VISIBLE_DEVICES: "1",
+      ROCR_VISIBLE_DEVICES: "0",
+      ZE_AFFINITY_MASK: "",
+      ORCH_GPU_UUIDS: "n1,a0",
+    });
   });
 });
 
 describe("a switch of account", () => {
-  const order: TaskOrder = { uid: "u", name: "t", argv: ["x"], env: { LD_PRELOAD: "/evil.so", "no-name": "1" },
-    workdir: null, home: "/", account: { name: "alice", uid: 1_000, gid: 1_000 },
+  const order: TaskOrder = {
+    uid: "u",
+    name: "t",
+    argv: ["x"],
+    env: { LD_PRELOAD: "/evil.so", "no-name": "1" },
+    workdir: null,
+    home: "/",
+    account: { name: "alice", uid: 1_000, gid: 1_000 },
     limits: { cpu_milli: 1, memory_bytes: null, pids: 1 },
-    oom_score_adj: 0, marker: "", stop: { signal: "TERM", grace_ms: 0 }, lease_ms: null, log_cap_bytes: 0, held: null };
+    oom_score_adj: 0,
+    marker: "",
+    stop: { signal: "TERM", grace_ms: 0 },
+    lease_ms: null,
+    log_cap_bytes: 0,
+    held: null,
+  };
   test("takes no name of the task's environment along, and no value in its arguments", () => {
     const wrapped = commandOf(order, "/", "/usr/bin/setpriv");
     if (typeof wrapped === "string") throw new Error(wrapped);
@@ -62,8 +87,13 @@ describe("accounts", () => {
     }
   });
   test("are read as passwd lists them, with what is empty filled in", () => {
-    expect(parseAccount("alice:x:1000:1001:A B,,:/home/alice:/bin/bash\n"))
-      .toEqual({ name: "alice", uid: 1_000, gid: 1_001, home: "/home/alice", shell: "/bin/bash" });
+    expect(parseAccount("alice:x:1000:1001:A B,,:/home/alice:/bin/bash\n")).toEqual({
+      name: "alice",
+      uid: 1_000,
+      gid: 1_001,
+      home: "/home/alice",
+      shell: "/bin/bash",
+    });
     expect(parseAccount("bob:x:5:5:::")).toMatchObject({ home: "/", shell: "/bin/sh" });
     for (const bad of ["", "x", "a:b:c:d:e:f:g"]) expect(parseAccount(bad)).toBeNull();
   });
@@ -74,17 +104,31 @@ describe("a record", () => {
   const { uid } = record.assignment;
   test("is read back as it was written", () =>
     expect(parseRecord(JSON.parse(JSON.stringify(record)), uid)).toEqual(record));
-  const bad: readonly (readonly [string, unknown])[] = [["null", null], ["a text", "x"], ["a list", []],
-    ["of another task", recordFor(assignmentFor("true"))], ["without fields", { assignment: record.assignment }],
-    ["with a strange end", { ...record, end: { state: "fine" } }], ["with a strange stop", { ...record, stop: 1 }]];
+  const bad: readonly (readonly [string, unknown])[] = [
+    ["null", null],
+    ["a text", "x"],
+    ["a list", []],
+    ["of another task", recordFor(assignmentFor("true"))],
+    ["without fields", { assignment: record.assignment }],
+    ["with a strange end", { ...record, end: { state: "fine" } }],
+    ["with a strange stop", { ...record, stop: 1 }],
+  ];
   for (const [what, value] of bad) {
     test(`${what} is refused with a reason`, () => expect(typeof parseRecord(value, uid)).toBe("string"));
   }
 });
 
 test("an exit of another release is read as far as it goes", () => {
-  expect(parseExit('{"started_ms":1,"ended_ms":2,"exit_code":3,"new":true}')).toEqual({ started_ms: 1, ended_ms: 2,
-    exit_code: 3, signal: null, peak_memory_bytes: null, oom: false, left: 0, reason: null });
+  expect(parseExit('{"started_ms":1,"ended_ms":2,"exit_code":3,"new":true}')).toEqual({
+    started_ms: 1,
+    ended_ms: 2,
+    exit_code: 3,
+    signal: null,
+    peak_memory_bytes: null,
+    oom: false,
+    left: 0,
+    reason: null,
+  });
   for (const bad of ["", "{", "{}", "null", "3"]) expect(parseExit(bad)).toBeNull();
 });
 

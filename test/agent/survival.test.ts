@@ -13,7 +13,9 @@ const ROUNDS = process.env["ORCH_LONG"] === "1" ? 20 : 5;
 const TASKS = 20;
 
 let site: Site;
-beforeEach(async () => { site = await makeSite(); });
+beforeEach(async () => {
+  site = await makeSite();
+});
 afterEach(async () => expect(await site.close()).toEqual([]));
 
 let agents = 0;
@@ -23,10 +25,14 @@ async function startAgent(records: readonly TaskRecord[], ...more: string[]): Pr
   const file = `${site.data}.records.json`;
   writeFileSync(file, JSON.stringify(records));
   const log = `${site.data}.${agents++}.log`;
-  const agent = Bun.spawn([...AGENT_COMMAND, site.data, file, ...more], { stdin: "ignore", stdout: Bun.file(log),
-    stderr: "inherit" });
+  const agent = Bun.spawn([...AGENT_COMMAND, site.data, file, ...more], {
+    stdin: "ignore",
+    stdout: Bun.file(log),
+    stderr: "inherit",
+  });
   await waitUntil("the agent to have begun its tasks", async () =>
-    (await Bun.file(log).text()).includes(`started ${records.length}`));
+    (await Bun.file(log).text()).includes(`started ${records.length}`),
+  );
   return agent;
 }
 
@@ -38,51 +44,55 @@ function killNow(pid: number): void {
   if (found !== null) signal(found, "SIGKILL");
 }
 
-test(`${TASKS} tasks survive kill -9 of their agent, ${ROUNDS} times: every code right, every line there, none twice`,
-  async () => {
-    for (let round = 0; round < ROUNDS; round++) {
-      const go = `${site.data}.go.${round}`;
-      const count = `i=0; until [ -e ${go} ]; do i=$((i+1)); echo line $i; sleep 0.05; done`;
-      const records = Array.from({ length: TASKS }, (_, n) =>
-        recordFor(assignmentFor(`echo begin; ${count}; echo end $i; exit ${n * 7}`)));
-      const agent = await startAgent(records);
-      agent.kill("SIGKILL");
-      await agent.exited;
-      // Half of them end while there is no agent at all.
-      if (round % 2 === 0) writeFileSync(go, "");
-      const next = await site.open();
-      const found = await next.records();
-      expect(found.records.size).toBe(TASKS * (round + 1));
-      expect(found.unreadable).toEqual([]);
-      writeFileSync(go, "");
-      for (const [n, { assignment: { uid } }] of records.entries()) {
-        expect(await ended(next, uid)).toMatchObject({ exit_code: n * 7, signal: null, reason: null });
-        const lines = (await output(site.data, uid)).trimEnd().split("\n");
-        const last = lines.length - 2;
-        expect(lines).toEqual(["begin", ...Array.from({ length: last }, (_, i) => `line ${i + 1}`), `end ${last}`]);
-      }
-      next.close();
+test(`${TASKS} tasks survive ${ROUNDS} × kill -9 of their agent, codes right, lines whole, none twice`, async () => {
+  for (let round = 0; round < ROUNDS; round++) {
+    const go = `${site.data}.go.${round}`;
+    const count = `i=0; until [ -e ${go} ]; do i=$((i+1)); echo line $i; sleep 0.05; done`;
+    const records = Array.from({ length: TASKS }, (_, n) =>
+      recordFor(assignmentFor(`echo begin; ${count}; echo end $i; exit ${n * 7}`)),
+    );
+    const agent = await startAgent(records);
+    agent.kill("SIGKILL");
+    await agent.exited;
+    // Half of them end while there is no agent at all.
+    if (round % 2 === 0) writeFileSync(go, "");
+    const next = await site.open();
+    const found = await next.records();
+    expect(found.records.size).toBe(TASKS * (round + 1));
+    expect(found.unreadable).toEqual([]);
+    writeFileSync(go, "");
+    for (const [
+      n,
+      {
+        assignment: { uid },
+      },
+    ] of records.entries()) {
+      expect(await ended(next, uid)).toMatchObject({ exit_code: n * 7, signal: null, reason: null });
+      const lines = (await output(site.data, uid)).trimEnd().split("\n");
+      const last = lines.length - 2;
+      expect(lines).toEqual(["begin", ...Array.from({ length: last }, (_, i) => `line ${i + 1}`), `end ${last}`]);
     }
-  }, 120_000);
+    next.close();
+  }
+}, 120_000);
 
-test("a keeper that is killed leaves its tasks running; they are stopped, and end with a reason instead of a code",
-  async () => {
-    const driver = await site.open();
-    const stays = await begin(driver, assignmentFor("sleep 60"));
-    const ends = await begin(driver, assignmentFor(`until [ -e ${site.data}.go ]; do sleep 0.05; done; exit 5`));
-    const pid = await alive(driver, stays);
-    for (const keeper of keepers()) killNow(keeper);
-    await waitUntil("the driver to notice", () => site.said.some((line) => line.includes("a keeper is gone")));
-    expect(driver.seen().get(stays)?.process).toMatchObject({ is: "alive", pid });
-    writeFileSync(`${site.data}.go`, "");
-    await waitUntil("the one to vanish", () => driver.seen().get(ends)?.process.is === "vanished");
-    expect(driver.seen().get(ends)?.process).toMatchObject({ why: expect.stringContaining("keeper had died") });
-    await driver.signal(stays, "TERM");
-    await waitUntil("the other to vanish", () => driver.seen().get(stays)?.process.is === "vanished");
-    // And the next task gets a new keeper.
-    const after = await begin(driver, assignmentFor("exit 4"));
-    expect(await ended(driver, after)).toMatchObject({ exit_code: 4 });
-  });
+test("a keeper that is killed leaves its tasks running; they end with a reason instead of a code", async () => {
+  const driver = await site.open();
+  const stays = await begin(driver, assignmentFor("sleep 60"));
+  const ends = await begin(driver, assignmentFor(`until [ -e ${site.data}.go ]; do sleep 0.05; done; exit 5`));
+  const pid = await alive(driver, stays);
+  for (const keeper of keepers()) killNow(keeper);
+  await waitUntil("the driver to notice", () => site.said.some((line) => line.includes("a keeper is gone")));
+  expect(driver.seen().get(stays)?.process).toMatchObject({ is: "alive", pid });
+  writeFileSync(`${site.data}.go`, "");
+  await waitUntil("the one to vanish", () => driver.seen().get(ends)?.process.is === "vanished");
+  expect(driver.seen().get(ends)?.process).toMatchObject({ why: expect.stringContaining("keeper had died") });
+  await driver.signal(stays, "TERM");
+  await waitUntil("the other to vanish", () => driver.seen().get(stays)?.process.is === "vanished");
+  // And the next task gets a new keeper.
+  const after = await begin(driver, assignmentFor("exit 4"));
+  expect(await ended(driver, after)).toMatchObject({ exit_code: 4 });
+});
 
 test("an agent of another version keeps the old keeper for its tasks and starts a new one for others", async () => {
   const go = `${site.data}.go`;
@@ -121,8 +131,9 @@ test("an exclusive task does not begin without a lease", async () => {
 
 test("an exclusive task ends within its lease, with its agent dead: asked first, then killed", async () => {
   const stop = { signal: "TERM", grace_ms: 1_000 };
-  const kind = recordFor(assignmentFor("trap 'echo asked; exit 0' TERM; while :; do sleep 0.1; done",
-    { lease_ms: 4_000, stop }));
+  const kind = recordFor(
+    assignmentFor("trap 'echo asked; exit 0' TERM; while :; do sleep 0.1; done", { lease_ms: 4_000, stop }),
+  );
   const deaf = recordFor(assignmentFor("trap '' TERM; while :; do sleep 0.1; done", { lease_ms: 4_000, stop }));
   const agent = await startAgent([kind, deaf], "LEASE");
   const heard_ms = Date.now();

@@ -10,7 +10,7 @@ const ATTACKS: readonly (readonly [name: string, text: string, shown: string])[]
   ["writes the clipboard", "a\x1b]52;c;aGk=\x1b\\b", "ab"],
   ["links elsewhere than it says", "\x1b]8;;http://evil\x1b\\bank\x1b]8;;\x1b\\", "bank"],
   ["asks the terminal for an answer", "a\x1b[6nb\x1b[cc", "abc"],
-  ["sends a device control string", "a\x1bP$q\"p\x1b\\b", "ab"],
+  ["sends a device control string", 'a\x1bP$q"p\x1b\\b', "ab"],
   ["uses a privacy message", "a\x1b^hidden\x1b\\b", "ab"],
   ["resets the terminal", "a\x1bcb", "ab"],
   ["switches the character set", "a\x1b(0b", "ab"],
@@ -38,8 +38,8 @@ describe("a task's output", () => {
 
   test("keeps colours and puts them out at its end", () =>
     expect(through("a \x1b[1;31mred\x1b[39m b\n")).toBe("a \x1b[1;31mred\x1b[39m b\n\x1b[0m"));
-  test("keeps carriage returns, line breaks and tabs",
-    () => expect(through("10%\r20%\r\n\tx\n")).toBe("10%\r20%\r\n\tx\n"));
+  test("keeps carriage returns, line breaks and tabs", () =>
+    expect(through("10%\r20%\r\n\tx\n")).toBe("10%\r20%\r\n\tx\n"));
 
   for (const [name, text, shown] of ATTACKS.filter(([one]) => one !== "colours")) {
     test(`is harmless when it ${name}`, () => expect(through(text)).toBe(shown));

@@ -8,8 +8,9 @@ import { TABLE } from "../../src/cli/table";
 /** What a real bash offers for a line whose last word is being typed. */
 async function offered(line: string): Promise<string[]> {
   const words = line.split(" ");
-  const script = `${await completionScript("bash")}\nCOMP_WORDS=(${words.map((word) => `"${word}"`).join(" ")})\n`
-    + `COMP_CWORD=${words.length - 1}\n_orch\nprintf '%s\\n' "\${COMPREPLY[@]}"\n`;
+  const script =
+    `${await completionScript("bash")}\nCOMP_WORDS=(${words.map((word) => `"${word}"`).join(" ")})\n` +
+    `COMP_CWORD=${words.length - 1}\n_orch\nprintf '%s\\n' "\${COMPREPLY[@]}"\n`;
   const child = Bun.spawn(["bash", "-c", script], { stdout: "pipe", stderr: "pipe", stdin: "ignore" });
   const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
   expect(err).toBe("");
@@ -32,7 +33,8 @@ test("every shell's script names every command", async () => {
 
 test("the reference has a section for every command, and only for those", async () => {
   const page = await cliReference();
-  expect([...page.matchAll(/^### orch (.+)$/gm)].map((match) => match[1]).toSorted())
-    .toEqual(TABLE.map(({ name }) => name).toSorted());
+  expect([...page.matchAll(/^### orch (.+)$/gm)].map((match) => match[1]).toSorted()).toEqual(
+    TABLE.map(({ name }) => name).toSorted(),
+  );
   expect(page).not.toContain("--url <URL>");
 });

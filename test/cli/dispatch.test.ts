@@ -41,21 +41,30 @@ const WRONG: readonly (readonly [line: string, said: string])[] = [
   ["plan -f x --what-if y", "orch: --what-if: not built yet\n"],
   ["agent join", "orch: the server's address is missing (orch agent join https://box1:4400 --token T)\n"],
   ["agent join ftp://x", "orch: ftp://x: not the address of a server. Write it like https://box1:4400\n"],
-  ["agent join x --taint a=b:never", "orch: --taint: \"never\" is no effect of a taint "
-    + "(`no_schedule` keeps work away, `prefer_not` ranks the node last)\n"],
-  ["agent join x --capacity cpu=none",
-    "orch: --capacity: \"none\" is not a number of cores (such as `2`, `0.5` or `500m`)\n"],
-  ["server --listen nowhere",
-    "orch: --listen: \"nowhere\" is not HOST:PORT (such as `127.0.0.1:4400` or `0.0.0.0:4400`)\n"],
-  ["server --set replace_aftr=5s", "orch: --set: \"replace_aftr\" is no limit (did you mean `replace_after_ms`?)\n"],
+  [
+    "agent join x --taint a=b:never",
+    'orch: --taint: "never" is no effect of a taint ' +
+      "(`no_schedule` keeps work away, `prefer_not` ranks the node last)\n",
+  ],
+  [
+    "agent join x --capacity cpu=none",
+    'orch: --capacity: "none" is not a number of cores (such as `2`, `0.5` or `500m`)\n',
+  ],
+  [
+    "server --listen nowhere",
+    'orch: --listen: "nowhere" is not HOST:PORT (such as `127.0.0.1:4400` or `0.0.0.0:4400`)\n',
+  ],
+  ["server --set replace_aftr=5s", 'orch: --set: "replace_aftr" is no limit (did you mean `replace_after_ms`?)\n'],
   ["run", "orch: which command? Write it behind --: orch run -- python train.py\n"],
   ["run --gpuu 1 -- x", "orch: unknown option '--gpuu' (did you mean --gpu?). See: orch run --help\n"],
   ["run -c x y", "orch: -c takes the whole text; y is too much. Quote it: -c '…'\n"],
   ["run --env NOT_SET_HERE -- x", "orch: --env: NOT_SET_HERE is not set here (give it a value: NOT_SET_HERE=…)\n"],
   ["completion csh", "orch: csh: no completion for this shell. There is: bash, zsh, fish\n"],
-  ["ps --url http://box1:4400 --token T",
-    "orch: http://box1:4400 is plain HTTP: the token would travel in the clear. "
-      + "Use https://, as the server prints it\n"],
+  [
+    "ps --url http://box1:4400 --token T",
+    "orch: http://box1:4400 is plain HTTP: the token would travel in the clear. " +
+      "Use https://, as the server prints it\n",
+  ],
 ];
 
 describe("a command line", () => {
@@ -103,7 +112,8 @@ describe("a command line", () => {
     const here = stage();
     expect(await dispatch(["ps", "--url", "https://box1:4400"], here.host)).toBe(4);
     expect(here.err()).toBe(
-      "orch: not logged in to https://box1:4400. Log in with: orch login https://box1:4400 (or set ORCH_TOKEN)\n");
+      "orch: not logged in to https://box1:4400. Log in with: orch login https://box1:4400 (or set ORCH_TOKEN)\n",
+    );
   });
 
   test("ends with 3 when nobody answers", async () => {

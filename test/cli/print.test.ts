@@ -60,7 +60,12 @@ describe("a table", () => {
   ];
 
   test("aligns, counts wide letters twice, and leaves out empty columns", () => {
-    expect(table(columns, [["世界", "7", ""], ["a", "10", ""]])).toEqual(["NAME   N", "世界   7", "a     10"]);
+    expect(
+      table(columns, [
+        ["世界", "7", ""],
+        ["a", "10", ""],
+      ]),
+    ).toEqual(["NAME   N", "世界   7", "a     10"]);
   });
   test("is cut to a terminal's width, never off one", () => {
     const why = "because ".repeat(10).trim();

@@ -12,7 +12,9 @@ const NOTHING: Asked = { url: null, token: null, data: null };
 const PIN = "a".repeat(64);
 const pinOf = (token: string): string | null => (token.startsWith("pinned-") ? PIN : null);
 const dirs: string[] = [];
-afterAll(async () => { await Promise.all(dirs.map((dir) => rm(dir, { recursive: true }))); });
+afterAll(async () => {
+  await Promise.all(dirs.map((dir) => rm(dir, { recursive: true })));
+});
 
 interface Files {
   /** Contexts by name; the first one is the current one. */
@@ -52,16 +54,23 @@ describe("a command talks", () => {
   });
   test("to what a flag names, over the environment", async () => {
     const { find } = await person({}, { ORCH_URL: "https://env:1", ORCH_TOKEN: "env" });
-    expect(await find({ url: "https://flag:1", token: "pinned-flag" }))
-      .toEqual({ url: "https://flag:1", token: "pinned-flag", pin: PIN });
+    expect(await find({ url: "https://flag:1", token: "pinned-flag" })).toEqual({
+      url: "https://flag:1",
+      token: "pinned-flag",
+      pin: PIN,
+    });
   });
   test("with the token that was kept for the address, whichever context is current", async () => {
-    expect(await (await person({ contexts: { lab: LAB, home: HOME } })).find({ url: "https://home:4400/" }))
-      .toEqual(HOME);
+    expect(await (await person({ contexts: { lab: LAB, home: HOME } })).find({ url: "https://home:4400/" })).toEqual(
+      HOME,
+    );
   });
   test("without a token that was kept for another address", async () => {
-    expect(await (await person({ contexts: { lab: LAB } })).find({ url: "https://elsewhere:4400" }))
-      .toEqual({ url: "https://elsewhere:4400", token: null, pin: null });
+    expect(await (await person({ contexts: { lab: LAB } })).find({ url: "https://elsewhere:4400" })).toEqual({
+      url: "https://elsewhere:4400",
+      token: null,
+      pin: null,
+    });
   });
   test("with the pin in a token, over a kept one", async () => {
     const { find } = await person({ contexts: { lab: LAB } });
@@ -73,8 +82,10 @@ describe("a command talks", () => {
   });
   test("to the data directory that the environment names, over a context", async () => {
     const env: Record<string, string> = {};
-    const { find, data } = await person({ contexts: { lab: LAB },
-      server: { url: "http://127.0.0.1:9", token: "admin" } }, env);
+    const { find, data } = await person(
+      { contexts: { lab: LAB }, server: { url: "http://127.0.0.1:9", token: "admin" } },
+      env,
+    );
     env["ORCH_DATA"] = data;
     expect((await find()).token).toBe("admin");
   });
@@ -100,19 +111,28 @@ describe("a context", () => {
     expect(existsSync(join(dir, "contexts/home.json.new"))).toBe(false);
   });
   test("is named after its address", () => {
-    expect(["https://box1:4400", "https://10.0.0.1", "https://[::1]:4400"].map(contextName))
-      .toEqual(["box1-4400", "10.0.0.1", "1-4400"]);
+    expect(["https://box1:4400", "https://10.0.0.1", "https://[::1]:4400"].map(contextName)).toEqual([
+      "box1-4400",
+      "10.0.0.1",
+      "1-4400",
+    ]);
   });
 });
 
 describe("an address", () => {
   test("is completed: https, and plain HTTP for this machine", () => {
-    expect(["box1:4400", "https://box1:4400/x", "127.0.0.1:4400", "localhost:1", "http://127.0.0.1:1"].map(normalUrl))
-      .toEqual(["https://box1:4400", "https://box1:4400", "http://127.0.0.1:4400", "http://localhost:1",
-        "http://127.0.0.1:1"]);
+    expect(
+      ["box1:4400", "https://box1:4400/x", "127.0.0.1:4400", "localhost:1", "http://127.0.0.1:1"].map(normalUrl),
+    ).toEqual([
+      "https://box1:4400",
+      "https://box1:4400",
+      "http://127.0.0.1:4400",
+      "http://localhost:1",
+      "http://127.0.0.1:1",
+    ]);
   });
-  test("that is none is a usage error", () => expect(() => normalUrl("ssh://box1"))
-    .toThrow("not the address of a server"));
+  test("that is none is a usage error", () =>
+    expect(() => normalUrl("ssh://box1")).toThrow("not the address of a server"));
 });
 
 describe("the data directory", () => {

@@ -25,23 +25,35 @@ interface Given {
 
 const refuse = (what: string) => (): Promise<never> => Promise.reject(new Error(`this test starts no ${what}`));
 const NO_PARTS: Parts = {
-  startServer: refuse("server"), runAgent: refuse("agent"), restore: refuse("restore"),
+  startServer: refuse("server"),
+  runAgent: refuse("agent"),
+  restore: refuse("restore"),
 };
 
 export function stage(given: Given = {}): Stage {
   const written = { out: "", err: "" };
   const sink = (name: "out" | "err"): Sink => ({
-    tty: given.tty ?? false, columns: given.tty === true ? (given.columns ?? 80) : null,
-    write: (data) => { written[name] += typeof data === "string" ? data : new TextDecoder().decode(data); },
+    tty: given.tty ?? false,
+    columns: given.tty === true ? (given.columns ?? 80) : null,
+    write: (data) => {
+      written[name] += typeof data === "string" ? data : new TextDecoder().decode(data);
+    },
     drained: () => Promise.resolve(),
   });
   const listeners: ((signal: "SIGINT" | "SIGTERM") => void)[] = [];
   const lines = (given.input ?? "").split("\n");
   const host: Host = {
-    env: given.env ?? {}, cwd: given.cwd ?? "/nowhere", home: given.home ?? "/nowhere", hostname: "box1",
-    uid: given.uid ?? 1000, out: sink("out"), err: sink("err"), parts: { ...NO_PARTS, ...given.parts },
+    env: given.env ?? {},
+    cwd: given.cwd ?? "/nowhere",
+    home: given.home ?? "/nowhere",
+    hostname: "box1",
+    uid: given.uid ?? 1000,
+    out: sink("out"),
+    err: sink("err"),
+    parts: { ...NO_PARTS, ...given.parts },
     input: {
-      tty: given.tty ?? false, all: () => Promise.resolve(given.input ?? ""),
+      tty: given.tty ?? false,
+      all: () => Promise.resolve(given.input ?? ""),
       line: (question) => {
         written.err += question;
         return Promise.resolve(lines.shift() ?? null);
@@ -50,7 +62,9 @@ export function stage(given: Given = {}): Stage {
     now: () => given.now_ms ?? 1_700_000_000_000,
     onInterrupt: (listener) => {
       listeners.push(listener);
-      return () => { listeners.splice(listeners.indexOf(listener), 1); };
+      return () => {
+        listeners.splice(listeners.indexOf(listener), 1);
+      };
     },
   };
   return { host, out: () => written.out, err: () => written.err, interrupt: () => listeners.at(-1)?.("SIGINT") };

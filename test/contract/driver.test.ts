@@ -23,7 +23,10 @@ afterAll(async () => expect(await site.close()).toEqual([]));
 
 describe("ends", () => {
   const cases = [
-    ["exit 0", 0, null], ["exit 3", 3, null], ["exit 137", 137, null], ["kill -KILL $$", null, "KILL"],
+    ["exit 0", 0, null],
+    ["exit 3", 3, null],
+    ["exit 137", 137, null],
+    ["kill -KILL $$", null, "KILL"],
     ["kill -USR1 $$", null, "USR1"],
   ] as const;
   for (const [script, exit_code, signal] of cases) {
@@ -119,26 +122,36 @@ describe("what cannot begin says why", () => {
 
   test("a directory that is not there", async () => {
     const end = await reasonOf("true", "/no/such/place");
-    expect(end).toMatchObject({ exit_code: null,
-      reason: "could not start: the directory /no/such/place is not there" });
+    expect(end).toMatchObject({
+      exit_code: null,
+      reason: "could not start: the directory /no/such/place is not there",
+    });
   });
   test("a directory that is none", async () => {
     expect((await reasonOf("true", "/etc/passwd")).reason).toBe("could not start: /etc/passwd is not a directory");
   });
   test("a command that is nowhere: 127", async () => {
-    expect(await reasonOf(["no-such-command"])).toMatchObject({ exit_code: 127,
-      reason: "could not start: the command no-such-command is in no directory of PATH" });
-    expect(await reasonOf(["/no/such/command"])).toMatchObject({ exit_code: 127,
-      reason: "could not start: /no/such/command is not there (or the interpreter that it names is not)" });
+    expect(await reasonOf(["no-such-command"])).toMatchObject({
+      exit_code: 127,
+      reason: "could not start: the command no-such-command is in no directory of PATH",
+    });
+    expect(await reasonOf(["/no/such/command"])).toMatchObject({
+      exit_code: 127,
+      reason: "could not start: /no/such/command is not there (or the interpreter that it names is not)",
+    });
   });
   test("a command that cannot be executed: 126", async () => {
     const path = join(site.data, "plain");
     writeFileSync(path, "text\n");
-    expect(await reasonOf([path])).toMatchObject({ exit_code: 126,
-      reason: `could not start: ${path} is not executable` });
+    expect(await reasonOf([path])).toMatchObject({
+      exit_code: 126,
+      reason: `could not start: ${path} is not executable`,
+    });
     chmodSync(path, 0o755);
-    expect(await reasonOf([path])).toMatchObject({ exit_code: 126,
-      reason: `could not start: ${path} is not a program (a script without #!)` });
+    expect(await reasonOf([path])).toMatchObject({
+      exit_code: 126,
+      reason: `could not start: ${path} is not a program (a script without #!)`,
+    });
   });
   test("a shell's own 127 is the task's", async () => {
     expect(await reasonOf("no-such-command")).toMatchObject({ exit_code: 127, reason: null });
@@ -150,13 +163,36 @@ describe("a process finds", () => {
     process.env["AGENT_SECRET"] = "1";
     const uid = await begin(driver, assignmentFor(["/usr/bin/env"], { env: { A: "b c", PATH: "/usr/bin:/bin" } }));
     await ended(driver, uid);
-    const names = (await output(site.data, uid)).trim().split("\n").map((line) => line.split("=")[0]);
-    expect(new Set(names)).toEqual(new Set(["A", "CUDA_DEVICE_ORDER", "CUDA_VISIBLE_DEVICES", "HOME", "LANG", "LOGNAME",
-      "ORCH_GPU_UUIDS", "ORCH_TASK", "PATH", "ROCR_VISIBLE_DEVICES", "SHELL", "USER", "ZE_AFFINITY_MASK"]));
+    const names = (await output(site.data, uid))
+      .trim()
+      .split("\n")
+      .map((line) => line.split("=")[0]);
+    expect(new Set(names)).toEqual(
+      new Set([
+        "A",
+        "CUDA_DEVICE_ORDER",
+        "CUDA_VISIBLE_DEVICES",
+        "HOME",
+        "LANG",
+        "LOGNAME",
+        "ORCH_GPU_UUIDS",
+        "ORCH_TASK",
+        "PATH",
+        "ROCR_VISIBLE_DEVICES",
+        "SHELL",
+        "USER",
+        "ZE_AFFINITY_MASK",
+      ]),
+    );
   });
   test("a session of its own, no input, sane limits and no way to more privileges", async () => {
-    const uid = await begin(driver, assignmentFor("ps -o sid= -p $$; echo $$; readlink /proc/self/fd/0; ulimit -Sn; " +
-      "grep NoNewPrivs /proc/self/status; ls /proc/self/fd | wc -l"));
+    const uid = await begin(
+      driver,
+      assignmentFor(
+        "ps -o sid= -p $$; echo $$; readlink /proc/self/fd/0; ulimit -Sn; " +
+          "grep NoNewPrivs /proc/self/status; ls /proc/self/fd | wc -l",
+      ),
+    );
     await ended(driver, uid);
     const lines = (await output(site.data, uid)).split("\n").map((one) => one.trim());
     const [sid, pid, input, files, privileges, open] = lines;
@@ -176,8 +212,19 @@ describe("records", () => {
     await driver.write(record);
     await driver.start(record);
     const end = await ended(driver, uid);
-    await driver.write({ ...record, end: { state: "succeeded", started_ms: end.started_ms, finished_ms: end.ended_ms,
-      exit_code: 0, signal: null, reason: null, peak_memory_bytes: null, next_uid: null } });
+    await driver.write({
+      ...record,
+      end: {
+        state: "succeeded",
+        started_ms: end.started_ms,
+        finished_ms: end.ended_ms,
+        exit_code: 0,
+        signal: null,
+        reason: null,
+        peak_memory_bytes: null,
+        next_uid: null,
+      },
+    });
     await driver.acknowledge(uid);
     expect(driver.seen().has(uid)).toBe(false);
     expect(driver.wasClaimed(uid)).toBe(true);

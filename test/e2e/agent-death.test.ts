@@ -24,8 +24,12 @@ test(`${KILLS} times SIGKILL of an agent with ${TASKS} living tasks`, async () =
     const names = Array.from({ length: TASKS }, (_, n) => n);
     expect((await cluster.apply(`app: many\njobs:\n${names.map((n) => job(n, gate)).join("")}`)).code).toBe(0);
     const mine = (all: readonly TaskView[]): TaskView[] => all.filter(({ app }) => app === "many");
-    const before = mine(await cluster.until("all tasks to run", (all) =>
-      mine(all).filter(({ state }) => state === "running").length === TASKS));
+    const before = mine(
+      await cluster.until(
+        "all tasks to run",
+        (all) => mine(all).filter(({ state }) => state === "running").length === TASKS,
+      ),
+    );
     const pids = before.map(({ pid }) => pid ?? 0);
     for (let n = 0; n < KILLS; n++) {
       await cluster.agent("n1").kill("SIGKILL");
@@ -35,14 +39,16 @@ test(`${KILLS} times SIGKILL of an agent with ${TASKS} living tasks`, async () =
     }
     await waitUntil("the node to be ready", async () => (await cluster.nodes())[0]?.state === "ready");
     const adopted = mine(await cluster.tasks());
-    expect(adopted.map(({ id, pid, state }) => [id, pid, state]))
-      .toEqual(before.map(({ id, pid }) => [id, pid, "running"]));
+    expect(adopted.map(({ id, pid, state }) => [id, pid, state])).toEqual(
+      before.map(({ id, pid }) => [id, pid, "running"]),
+    );
     await cluster.agent("n1").kill("SIGKILL");
     await Bun.write(gate, "");
     await waitUntil("all processes to end without an agent", () => pids.every((pid) => !isAlive(pid)), 30_000);
     await cluster.startAgent("n1");
-    const ended = mine(await cluster.until("all ends to be known", (all) =>
-      mine(all).every(({ finished_ms }) => finished_ms !== null)));
+    const ended = mine(
+      await cluster.until("all ends to be known", (all) => mine(all).every(({ finished_ms }) => finished_ms !== null)),
+    );
     expect(ended.length).toBe(TASKS);
     for (const { workload, exit_code, state, attempt } of ended) {
       const code = Number(workload.slice(1));

@@ -23,8 +23,10 @@ afterAll(async () => {
 });
 
 const LITTLE = ["--cpu", "20m", "--memory", "16MiB"];
-const runOf = async (name: string): Promise<RunView> => waitUntil(`the run ${name}`, async () =>
-  (await cluster.json<{ runs: RunView[] }>("runs")).runs.find((run) => run.name === name));
+const runOf = async (name: string): Promise<RunView> =>
+  waitUntil(`the run ${name}`, async () =>
+    (await cluster.json<{ runs: RunView[] }>("runs")).runs.find((run) => run.name === name),
+  );
 
 /** An attached run as a process of its own. */
 const attached = (name: string, script: string, ...more: string[]): Program =>
@@ -79,8 +81,18 @@ describe("orch run in the foreground", () => {
     const env = { ...cluster.env, WANTED: "from here", SECRET_KEY: "not sent" };
     const file = join(dir, "vars");
     await Bun.write(file, "# a comment\nA=1\nB=two words\n");
-    const argv = ["run", ...LITTLE, "--env", "WANTED", "--env", "B=2", "--env-file", file, "-c",
-      "pwd; echo $WANTED/$A/$B/$SECRET_KEY/"];
+    const argv = [
+      "run",
+      ...LITTLE,
+      "--env",
+      "WANTED",
+      "--env",
+      "B=2",
+      "--env-file",
+      file,
+      "-c",
+      "pwd; echo $WANTED/$A/$B/$SECRET_KEY/",
+    ];
     const child = Bun.spawn([BINARY, ...argv], { cwd: dir, env, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
     const out = await new Response(child.stdout).text();
     expect(out).toBe(`${dir}\nfrom here/1/2//\n`);
@@ -94,14 +106,33 @@ describe("orch run in the foreground", () => {
 });
 
 /** A command in a terminal of its own, and what it has written there. */
-function onTerminal(argv: readonly string[], env: Record<string, string>): {
-  readonly child: Bun.Subprocess; readonly shown: () => string; readonly type: (text: string) => void;
+function onTerminal(
+  argv: readonly string[],
+  env: Record<string, string>,
+): {
+  readonly child: Bun.Subprocess;
+  readonly shown: () => string;
+  readonly type: (text: string) => void;
 } {
   const decoder = new TextDecoder();
   let shown = "";
-  const child = Bun.spawn([BINARY, ...argv], { env,
-    terminal: { cols: 120, rows: 40, data: (_, data) => { shown += decoder.decode(data, { stream: true }); } } });
-  return { child, shown: () => shown, type: (text) => { child.terminal?.write(text); } };
+  const child = Bun.spawn([BINARY, ...argv], {
+    env,
+    terminal: {
+      cols: 120,
+      rows: 40,
+      data: (_, data) => {
+        shown += decoder.decode(data, { stream: true });
+      },
+    },
+  });
+  return {
+    child,
+    shown: () => shown,
+    type: (text) => {
+      child.terminal?.write(text);
+    },
+  };
 }
 
 describe("on a terminal", () => {
@@ -183,8 +214,12 @@ describe("the process", () => {
   test("ends quietly when its reader goes away", async () => {
     await cluster.ok("run", ...LITTLE, "--name", "long", "-c", "seq 200000");
     const { run } = await runOf("long");
-    const piped = Bun.spawn(["sh", "-c", `'${BINARY}' logs ${run} | head -n 1`],
-      { env: cluster.env, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+    const piped = Bun.spawn(["sh", "-c", `'${BINARY}' logs ${run} | head -n 1`], {
+      env: cluster.env,
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
     const [out, err] = await Promise.all([new Response(piped.stdout).text(), new Response(piped.stderr).text()]);
     expect([out, err]).toEqual(["1\n", ""]);
   });
@@ -203,7 +238,7 @@ describe("the process", () => {
     await Bun.write(join(here, "bunfig.toml"), 'preload = ["./evil.ts"]\n');
     await Bun.write(join(here, "evil.ts"), 'console.log("loaded");\n');
     const child = Bun.spawn([BINARY, "nodes", "-q"], { cwd: here, env: cluster.env, stdin: "ignore", stdout: "pipe" });
-    expect(await new Response(child.stdout).text()).toBe("n1\n");
+    expect(await new Response(child.stdout).text()).toMatch(/^[0-9a-f]{32}\n$/);
   });
 
   test("tells its version without anything else", async () => {
@@ -218,8 +253,12 @@ describe("logging in", () => {
 
   test("with the line that `orch user add` prints makes one that person", async () => {
     const line = (await cluster.ok("user", "add", "alice")).trim();
-    const shell = Bun.spawn(["sh", "-c", line.replace("orch login", `'${BINARY}' login`)],
-      { env: away("alice"), stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+    const shell = Bun.spawn(["sh", "-c", line.replace("orch login", `'${BINARY}' login`)], {
+      env: away("alice"),
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
     expect(await new Response(shell.stdout).text()).toContain("as alice");
     expect(await shell.exited).toBe(0);
     const { out } = await runOrch(["nodes"], away("alice"));
@@ -248,8 +287,12 @@ describe("over TLS", () => {
       expect((await runOrch(["user", "ls", "-q"], env)).out).toBe("admin\n");
       const made = await runOrch(["token", "new", "--role", "viewer", "--json"], env);
       const { token } = JSON.parse(made.out) as { token: string };
-      const from = (given: string): Record<string, string> =>
-        ({ PATH: cluster.env["PATH"] ?? "", HOME: join(dir, "elsewhere"), ORCH_URL: url, ORCH_TOKEN: given });
+      const from = (given: string): Record<string, string> => ({
+        PATH: cluster.env["PATH"] ?? "",
+        HOME: join(dir, "elsewhere"),
+        ORCH_URL: url,
+        ORCH_TOKEN: given,
+      });
       expect((await runOrch(["nodes"], from(token))).code).toBe(0);
 
       const other = await cluster.json<{ token: string }>("token", "new", "--role", "viewer");

@@ -25,18 +25,26 @@ test("every example is in one of the two lists", () => {
 
 const settled = (tasks: readonly TaskView[], runs: readonly RunView[]): boolean =>
   tasks.every(({ kind, state }) => kind === "job" || state === "running") &&
-  runs.every(({ state }) => state === "succeeded") && tasks.length + runs.length > 0;
+  runs.every(({ state }) => state === "succeeded") &&
+  tasks.length + runs.length > 0;
 
 for (const file of RUN) {
   test(`${file} runs`, async () => {
     const text = readFileSync(join(EXAMPLES, "..", file), "utf8");
     const app = /^app: (\S+)/m.exec(text)?.[1] ?? "";
     expect((await cluster.apply(text)).code).toBe(0);
-    await waitUntil(`${file} to be up and its jobs done`, async () => {
-      const { tasks } = await cluster.json<{ tasks: TaskView[] }>("ps", app);
-      const { runs } = await cluster.json<{ runs: RunView[] }>("runs");
-      return settled(tasks, runs.filter((run) => run.app === app));
-    }, 30_000);
+    await waitUntil(
+      `${file} to be up and its jobs done`,
+      async () => {
+        const { tasks } = await cluster.json<{ tasks: TaskView[] }>("ps", app);
+        const { runs } = await cluster.json<{ runs: RunView[] }>("runs");
+        return settled(
+          tasks,
+          runs.filter((run) => run.app === app),
+        );
+      },
+      30_000,
+    );
     await cluster.ok("rm", app, "--yes");
   }, 60_000);
 }

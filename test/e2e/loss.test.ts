@@ -13,8 +13,11 @@ const of = (all: readonly TaskView[], app: string, state = "running"): TaskView[
   all.filter((task) => task.app === app && task.state === state);
 
 const nodeIs = async (cluster: Cluster, name: string, state: string): Promise<unknown> =>
-  waitUntil(`${name} to be ${state}`, async () =>
-    (await cluster.nodes()).some((node) => node.name === name && node.state === state), 20_000);
+  waitUntil(
+    `${name} to be ${state}`,
+    async () => (await cluster.nodes()).some((node) => node.name === name && node.state === state),
+    20_000,
+  );
 
 /** Stops a whole machine where it stands, and lets it go on: a laptop's lid, a hypervisor's pause. */
 function pauseMachine(cluster: Cluster, name: string, how: "SIGSTOP" | "SIGCONT"): void {
@@ -35,12 +38,16 @@ describe("a dead machine", () => {
     await withCluster({ name: "loss", agents: ["n1", "n2", "n3", "n4"], settings: QUICK }, async (cluster) => {
       await cluster.apply(one("web", ", place: { hosts: [n1, n2] }"));
       const web = await nodeOf(cluster, "web");
-      await cluster.apply(`app: long\njobs:\n  train: { run: "sleep 1000", ${small}, retries: 1, ` +
-        `place: { hosts: [${web.node}] } }\n`);
+      await cluster.apply(
+        `app: long\njobs:\n  train: { run: "sleep 1000", ${small}, retries: 1, ` +
+          `place: { hosts: [${web.node}] } }\n`,
+      );
       const train = await nodeOf(cluster, "long");
       await cluster.killMachine(web.node);
-      const [moved] = of(await cluster.until("the service elsewhere", (all) =>
-        of(all, "web").some(({ node }) => node !== web.node)), "web").filter(({ node }) => node !== web.node);
+      const [moved] = of(
+        await cluster.until("the service elsewhere", (all) => of(all, "web").some(({ node }) => node !== web.node)),
+        "web",
+      ).filter(({ node }) => node !== web.node);
       expect(moved?.attempt).toBeGreaterThan(web.attempt);
       const waiting = (await cluster.json<{ runs: RunView[] }>("runs")).runs.find(({ app }) => app === "long");
       expect(waiting).toMatchObject({ state: "running" });
@@ -52,14 +59,17 @@ describe("a dead machine", () => {
   }, 120_000);
 
   test("a job with requeue runs again elsewhere", async () => {
-    await withCluster({ name: "loss", agents: ["n1", "n2"], settings: [...QUICK, "mass_silence_share=0.9"] },
+    await withCluster(
+      { name: "loss", agents: ["n1", "n2"], settings: [...QUICK, "mass_silence_share=0.9"] },
       async (cluster) => {
         await cluster.apply(`app: again\njobs:\n  main: { run: "sleep 1000", ${small}, on_node_loss: requeue }\n`);
         const first = await nodeOf(cluster, "again");
         await cluster.killMachine(first.node);
-        await cluster.until("the second attempt", (all) => of(all, "again").some(({ node, attempt }) =>
-          node !== first.node && attempt === 2));
-      });
+        await cluster.until("the second attempt", (all) =>
+          of(all, "again").some(({ node, attempt }) => node !== first.node && attempt === 2),
+        );
+      },
+    );
   }, 120_000);
 });
 
@@ -70,13 +80,19 @@ describe("a machine that sleeps", () => {
       const before = await nodeOf(cluster, "web");
       pauseMachine(cluster, before.node, "SIGSTOP");
       await nodeIs(cluster, before.node, "unreachable");
-      const [after] = of(await cluster.until("the replacement", (all) =>
-        of(all, "web").some(({ node }) => node !== before.node)), "web").filter(({ node }) => node !== before.node);
+      const [after] = of(
+        await cluster.until("the replacement", (all) => of(all, "web").some(({ node }) => node !== before.node)),
+        "web",
+      ).filter(({ node }) => node !== before.node);
       pauseMachine(cluster, before.node, "SIGCONT");
       await nodeIs(cluster, before.node, "ready");
       await waitUntil("the old task to end", () => !isAlive(before.pid ?? 0), 20_000);
-      const settled = await cluster.until("one task alone", (all) => of(all, "web").length === 1 &&
-        all.every(({ app, state }) => app !== "web" || state === "running" || state === "stopped"));
+      const settled = await cluster.until(
+        "one task alone",
+        (all) =>
+          of(all, "web").length === 1 &&
+          all.every(({ app, state }) => app !== "web" || state === "running" || state === "stopped"),
+      );
       expect(of(settled, "web")[0]?.id).toBe(after?.id ?? "");
     });
   }, 120_000);
@@ -101,21 +117,28 @@ describe("an exclusive task", () => {
   const LEASE = ["lease=10s", "lease_margin=2s", ...QUICK.filter((one) => !one.startsWith("replace"))];
 
   test("ends by itself when its agent is dead and its lease is over, and only then runs elsewhere", async () => {
-    await withCluster({ name: "lease", agents: ["n1", "n2", "n3"], settings: [...LEASE, "replace_after=3s"] },
+    await withCluster(
+      { name: "lease", agents: ["n1", "n2", "n3"], settings: [...LEASE, "replace_after=3s"] },
       async (cluster) => {
         const place = join(cluster.dir, "holders");
         const run = `echo start $$ >> ${place}; exec sleep 1000`;
-        await cluster.apply(`app: db\nservices:\n  main:\n    run: "${run}"\n    exclusive: true\n    ${small}\n` +
-          "    on_node_loss: replace\n    stop: { grace: 1s }\n");
+        await cluster.apply(
+          `app: db\nservices:\n  main:\n    run: "${run}"\n    exclusive: true\n    ${small}\n` +
+            "    on_node_loss: replace\n    stop: { grace: 1s }\n",
+        );
         const first = await nodeOf(cluster, "db");
         await cluster.agent(first.node).kill("SIGKILL");
-        const moved = await cluster.until("the replacement", (all) =>
-          of(all, "db").some(({ node }) => node !== first.node), 60_000);
+        const moved = await cluster.until(
+          "the replacement",
+          (all) => of(all, "db").some(({ node }) => node !== first.node),
+          60_000,
+        );
         const second = of(moved, "db").find(({ node }) => node !== first.node);
         // At the moment the replacement runs, the first one's process has long ended: nobody but the keeper did that.
         expect(isAlive(first.pid ?? 0)).toBe(false);
         expect(isAlive(second?.pid ?? 0)).toBe(true);
-      });
+      },
+    );
   }, 120_000);
 
   test("lives on over a restart of the server that is shorter than its lease", async () => {
@@ -134,8 +157,9 @@ describe("an exclusive task", () => {
 describe("silence of many", () => {
   test("replaces nothing and says so", async () => {
     await withCluster({ name: "many", agents: ["n1", "n2", "n3"], settings: QUICK }, async (cluster) => {
-      await cluster.apply("app: web\nservices:\n  main: { run: exec sleep 1000, replicas: 3, " +
-        `place: { spread: node }, ${small} }\n`);
+      await cluster.apply(
+        "app: web\nservices:\n  main: { run: exec sleep 1000, replicas: 3, " + `place: { spread: node }, ${small} }\n`,
+      );
       const before = await cluster.until("three to run", (all) => of(all, "web").length === 3);
       pauseMachine(cluster, "n1", "SIGSTOP");
       pauseMachine(cluster, "n2", "SIGSTOP");
@@ -149,8 +173,9 @@ describe("silence of many", () => {
       pauseMachine(cluster, "n2", "SIGCONT");
       await nodeIs(cluster, "n1", "ready");
       await nodeIs(cluster, "n2", "ready");
-      expect((await cluster.tasks()).map(({ id, state }) => [id, state]).toSorted())
-        .toEqual(before.map(({ id }) => [id, "running"]).toSorted());
+      expect((await cluster.tasks()).map(({ id, state }) => [id, state]).toSorted()).toEqual(
+        before.map(({ id }) => [id, "running"]).toSorted(),
+      );
     });
   }, 120_000);
 });

@@ -19,7 +19,8 @@ const running = (tasks: readonly TaskView[], workload: string): TaskView[] =>
 const runs = async (): Promise<RunView[]> => (await cluster.json<{ runs: RunView[] }>("runs")).runs;
 
 describe("services", () => {
-  const shop = (replicas: number, greeting: string): string => `app: shop\nservices:\n  web:\n` +
+  const shop = (replicas: number, greeting: string): string =>
+    `app: shop\nservices:\n  web:\n` +
     `    run: "echo ${greeting} $ORCH_SLOT; exec sleep 1000"\n    replicas: ${replicas}\n    ${small}\n` +
     "    place: { spread: node }\n    stop: { grace: 2s }\n";
 
@@ -33,20 +34,30 @@ describe("services", () => {
   });
 
   test("are left alone by an apply that changes nothing", async () => {
-    const before = running(await cluster.tasks(), "web").map(({ id }) => id).toSorted();
+    const before = running(await cluster.tasks(), "web")
+      .map(({ id }) => id)
+      .toSorted();
     expect((await cluster.orch("plan", "-f", join(cluster.dir, "same.yaml"))).code).toBe(2);
     await Bun.write(join(cluster.dir, "same.yaml"), shop(3, "hello"));
     expect((await cluster.orch("plan", "-f", join(cluster.dir, "same.yaml"), "--detailed-exitcode")).code).toBe(0);
     expect((await cluster.apply(shop(3, "hello"))).code).toBe(0);
-    expect(running(await cluster.tasks(), "web").map(({ id }) => id).toSorted()).toEqual(before);
+    expect(
+      running(await cluster.tasks(), "web")
+        .map(({ id }) => id)
+        .toSorted(),
+    ).toEqual(before);
   });
 
   test("scale up and down", async () => {
     await cluster.ok("scale", "shop.web=5");
     await cluster.until("five replicas", (all) => running(all, "web").length === 5);
     await cluster.ok("scale", "shop.web=2");
-    await cluster.until("two replicas", (all) => running(all, "web").length === 2 &&
-      all.filter(({ workload, state }) => workload === "web" && state === "stopped").length === 3);
+    await cluster.until(
+      "two replicas",
+      (all) =>
+        running(all, "web").length === 2 &&
+        all.filter(({ workload, state }) => workload === "web" && state === "stopped").length === 3,
+    );
   });
 
   test("are replaced one at a time when their spec changes, and the old one stays until the new one runs", async () => {
@@ -73,8 +84,11 @@ describe("services", () => {
     const [victim] = running(await cluster.tasks(), "web");
     if (victim?.pid == null) throw new Error("no replica runs");
     process.kill(victim.pid, "SIGKILL");
-    await cluster.until("the next attempt", (all) => running(all, "web").some(({ slot, attempt, id }) =>
-      slot === victim.slot && attempt > victim.attempt && id !== victim.id));
+    await cluster.until("the next attempt", (all) =>
+      running(all, "web").some(
+        ({ slot, attempt, id }) => slot === victim.slot && attempt > victim.attempt && id !== victim.id,
+      ),
+    );
     const ended = (await cluster.tasks("--all")).find(({ id }) => id === victim.id);
     expect(ended).toMatchObject({ state: "failed", signal: "KILL", exit_code: null });
   });
@@ -108,11 +122,14 @@ describe("jobs", () => {
 
   test("run after each other, and never before what they wait for has succeeded", async () => {
     const file = join(cluster.dir, "order");
-    await cluster.apply(`app: line\njobs:\n  one: { run: "sleep 0.3; echo one >> ${file}", ${small} }\n` +
-      `  two: { after: [one], run: "echo two >> ${file}", ${small} }\n` +
-      `  three: { after: [two], run: "echo three >> ${file}; exit 3", ${small} }\n` +
-      `  four: { after: [three], run: "echo four >> ${file}", ${small} }\n` +
-      `  five: { after_failed: [three], run: "echo five >> ${file}", ${small} }\n`, "--wait");
+    await cluster.apply(
+      `app: line\njobs:\n  one: { run: "sleep 0.3; echo one >> ${file}", ${small} }\n` +
+        `  two: { after: [one], run: "echo two >> ${file}", ${small} }\n` +
+        `  three: { after: [two], run: "echo three >> ${file}; exit 3", ${small} }\n` +
+        `  four: { after: [three], run: "echo four >> ${file}", ${small} }\n` +
+        `  five: { after_failed: [three], run: "echo five >> ${file}", ${small} }\n`,
+      "--wait",
+    );
     const ended = await waitUntil("all runs to end", async () => {
       const all = (await runs()).filter(({ app }) => app === "line");
       return all.length === 5 && all.every(({ finished_ms }) => finished_ms !== null) ? all : null;
@@ -135,8 +152,11 @@ describe("jobs", () => {
 
   test("are tried again as often as they may, and each attempt keeps its log", async () => {
     const flag = join(cluster.dir, "flag");
-    await cluster.apply(`app: retry\njobs:\n  flaky:\n    retries: 3\n    ${small}\n` +
-      `    run: "echo attempt $ORCH_ATTEMPT; [ -e ${flag} ] || { touch ${flag}; exit 1; }"\n`, "--wait");
+    await cluster.apply(
+      `app: retry\njobs:\n  flaky:\n    retries: 3\n    ${small}\n` +
+        `    run: "echo attempt $ORCH_ATTEMPT; [ -e ${flag} ] || { touch ${flag}; exit 1; }"\n`,
+      "--wait",
+    );
     const [run] = (await runs()).filter(({ app }) => app === "retry");
     expect(run).toMatchObject({ state: "succeeded", exit_code: 0 });
     expect(await cluster.ok("logs", "--attempt", "1", "retry.flaky")).toBe("attempt 1\n");
@@ -144,15 +164,19 @@ describe("jobs", () => {
   });
 
   test("end at their time limit, and when somebody cancels them", async () => {
-    await cluster.apply(`app: ends\njobs:\n  long: { run: "sleep 100", time_limit: 500ms, ${small} }\n` +
-      `  other: { run: "sleep 100", ${small} }\n`);
+    await cluster.apply(
+      `app: ends\njobs:\n  long: { run: "sleep 100", time_limit: 500ms, ${small} }\n` +
+        `  other: { run: "sleep 100", ${small} }\n`,
+    );
     const long = await waitUntil("the time limit", async () =>
-      (await runs()).find(({ workload, state }) => workload === "long" && state === "failed"));
+      (await runs()).find(({ workload, state }) => workload === "long" && state === "failed"),
+    );
     expect(long.reason).toContain("time limit");
     await cluster.until("the other to run", (all) => running(all, "other").length === 1);
     await cluster.ok("cancel", "ends.other");
     await waitUntil("the other to be cancelled", async () =>
-      (await runs()).find(({ workload, state }) => workload === "other" && state === "cancelled"));
+      (await runs()).find(({ workload, state }) => workload === "other" && state === "cancelled"),
+    );
     expect(running(await cluster.tasks(), "other")).toEqual([]);
   });
 
@@ -165,10 +189,14 @@ describe("jobs", () => {
   });
 
   test("wait in the queue when all room is taken, say why, and start when there is room", async () => {
-    await cluster.apply("app: full\njobs:\n" + [1, 2, 3, 4].map((n) =>
-      `  j${n}: { run: "sleep 100", resources: { cpu: 3, memory: 16MiB } }\n`).join(""));
-    await cluster.until("three of four to run", (all) => all.filter(({ app, state }) => app === "full" &&
-      state === "running").length === 3);
+    await cluster.apply(
+      "app: full\njobs:\n" +
+        [1, 2, 3, 4].map((n) => `  j${n}: { run: "sleep 100", resources: { cpu: 3, memory: 16MiB } }\n`).join(""),
+    );
+    await cluster.until(
+      "three of four to run",
+      (all) => all.filter(({ app, state }) => app === "full" && state === "running").length === 3,
+    );
     const waiting = (await cluster.tasks()).find(({ app, state }) => app === "full" && state === "pending");
     expect(waiting?.id).toBeNull();
     const blocked = await cluster.json<{ kind: string; nodes: unknown[] }>("explain", `full.${waiting?.workload}`);
@@ -176,38 +204,57 @@ describe("jobs", () => {
     expect(blocked.nodes.length).toBe(3);
     const one = (await cluster.tasks()).find(({ app, state }) => app === "full" && state === "running");
     await cluster.ok("cancel", `${one?.run}`);
-    await cluster.until("the fourth to run", (all) => all.some(({ workload, state }) =>
-      workload === waiting?.workload && state === "running"));
+    await cluster.until("the fourth to run", (all) =>
+      all.some(({ workload, state }) => workload === waiting?.workload && state === "running"),
+    );
     await cluster.ok("rm", "full", "--yes");
   });
 });
 
 describe("daemons and nodes", () => {
   test("a daemon runs once on every node that matches, also when labels change", async () => {
-    await cluster.apply(`app: mon\ndaemons:\n  probe: { run: "exec sleep 1000", ${small}, stop: { grace: 1s },\n` +
-      "    place: { labels: { watch: \"yes\" } } }\n");
+    await cluster.apply(
+      `app: mon\ndaemons:\n  probe: { run: "exec sleep 1000", ${small}, stop: { grace: 1s },\n` +
+        '    place: { labels: { watch: "yes" } } }\n',
+    );
     expect(running(await cluster.tasks(), "probe")).toEqual([]);
     await cluster.ok("node", "label", "box1", "watch=yes");
     await cluster.ok("node", "label", "box2", "watch=yes");
     const tasks = await cluster.until("two probes", (all) => running(all, "probe").length === 2);
-    expect(running(tasks, "probe").map(({ node }) => node).toSorted()).toEqual(["box1", "box2"]);
+    expect(
+      running(tasks, "probe")
+        .map(({ node }) => node)
+        .toSorted(),
+    ).toEqual(["box1", "box2"]);
     await cluster.ok("node", "label", "box1", "watch-");
-    await cluster.until("one probe", (all) => running(all, "probe").map(({ node }) => node).join() === "box2");
+    await cluster.until(
+      "one probe",
+      (all) =>
+        running(all, "probe")
+          .map(({ node }) => node)
+          .join() === "box2",
+    );
     await cluster.ok("rm", "mon", "--yes");
   });
 
   test("a drained node gives its work away and takes none until it is resumed", async () => {
-    await cluster.apply(`app: move\nservices:\n  web: { run: "exec sleep 1000", replicas: 2, ${small},\n` +
-      "    stop: { grace: 1s }, place: { hosts: [box1, box2], spread: node } }\n");
+    await cluster.apply(
+      `app: move\nservices:\n  web: { run: "exec sleep 1000", replicas: 2, ${small},\n` +
+        "    stop: { grace: 1s }, place: { hosts: [box1, box2], spread: node } }\n",
+    );
     await cluster.until("both to run", (all) => running(all, "web").length === 2);
     await cluster.ok("node", "drain", "box1");
-    await cluster.until("all on box2", (all) => running(all, "web").length === 2 &&
-      running(all, "web").every(({ node }) => node === "box2"));
+    await cluster.until(
+      "all on box2",
+      (all) => running(all, "web").length === 2 && running(all, "web").every(({ node }) => node === "box2"),
+    );
     await waitUntil("box1 to be drained", async () =>
-      (await cluster.nodes()).find(({ name, state }) => name === "box1" && state === "drained"));
+      (await cluster.nodes()).find(({ name, state }) => name === "box1" && state === "drained"),
+    );
     await cluster.ok("node", "resume", "box1");
     await waitUntil("box1 to be ready", async () =>
-      (await cluster.nodes()).find(({ name, state }) => name === "box1" && state === "ready"));
+      (await cluster.nodes()).find(({ name, state }) => name === "box1" && state === "ready"),
+    );
     await cluster.ok("rm", "move", "--yes");
   });
 

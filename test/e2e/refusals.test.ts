@@ -30,8 +30,11 @@ function expectRefusal({ code, out, err }: Result, exit: number, ...words: strin
   expect(err).not.toMatch(/\bat .*:\d+:\d+|node_modules|\$bunfs/);
 }
 
-const elsewhere = (more: Record<string, string>): Record<string, string> =>
-  ({ ...cluster.env, ORCH_DATA: join(dir, "nothing"), ...more });
+const elsewhere = (more: Record<string, string>): Record<string, string> => ({
+  ...cluster.env,
+  ORCH_DATA: join(dir, "nothing"),
+  ...more,
+});
 
 describe("the client", () => {
   test("says that no server answers", async () => {
@@ -71,12 +74,33 @@ describe("the client", () => {
 
 describe("an agent", () => {
   const join_ = async (token: string, ...more: string[]): Promise<Result> =>
-    runOrch(["agent", "join", cluster.url, "--token", token, "--name", "n9", "--data", join(dir, "agent"),
-      "--capacity", "cpu=1,memory=1GiB", ...more], cluster.env);
+    runOrch(
+      [
+        "agent",
+        "join",
+        cluster.url,
+        "--token",
+        token,
+        "--name",
+        "n9",
+        "--data",
+        join(dir, "agent"),
+        "--capacity",
+        "cpu=1,memory=1GiB",
+        ...more,
+      ],
+      cluster.env,
+    );
 
   test("is refused with an expired join token", async () => {
-    const { token, expires_ms } =
-      await cluster.json<{ token: string; expires_ms: number }>("token", "new", "--role", "agent", "--expires", "2s");
+    const { token, expires_ms } = await cluster.json<{ token: string; expires_ms: number }>(
+      "token",
+      "new",
+      "--role",
+      "agent",
+      "--expires",
+      "2s",
+    );
     await waitUntil("the token to expire", () => Date.now() > expires_ms);
     expectRefusal(await join_(token), 4, "expired", "orch token new");
   });

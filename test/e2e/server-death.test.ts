@@ -15,8 +15,8 @@ const ROUNDS = process.env["ORCH_LONG"] === "1" ? 100 : 15;
 const SUBMITTERS = 4;
 const LONGEST_LIFE_MS = 250;
 
-const KEEP = "app: keep\nservices:\n" +
-  "  web: { run: exec sleep 1000, replicas: 3, resources: { cpu: 10m, memory: 8MiB } }\n";
+const KEEP =
+  "app: keep\nservices:\n" + "  web: { run: exec sleep 1000, replicas: 3, resources: { cpu: 10m, memory: 8MiB } }\n";
 
 interface Load {
   /** Names of jobs that were asked for, and the run that an acknowledged one got. */
@@ -51,8 +51,11 @@ const aRandomMoment = async (): Promise<void> => {
 async function allRuns(client: Client): Promise<RunView[]> {
   const all: RunView[] = [];
   for (let next: string | null | undefined; next !== null;) {
-    const page: { runs: RunView[]; next: string | null } =
-      await client.runs({ all: true, limit: 500, ...(next === undefined ? {} : { next }) });
+    const page: { runs: RunView[]; next: string | null } = await client.runs({
+      all: true,
+      limit: 500,
+      ...(next === undefined ? {} : { next }),
+    });
     all.push(...page.runs);
     next = page.next;
   }
@@ -61,10 +64,14 @@ async function allRuns(client: Client): Promise<RunView[]> {
 
 async function verify(cluster: Cluster, file: string, { asked, acknowledged }: Load): Promise<void> {
   const client = cluster.client();
-  const runs = await waitUntil("all runs to end", async () => {
-    const all = (await allRuns(client)).filter(({ name }) => asked.has(name));
-    return all.every(({ finished_ms }) => finished_ms !== null) ? all : null;
-  }, 120_000);
+  const runs = await waitUntil(
+    "all runs to end",
+    async () => {
+      const all = (await allRuns(client)).filter(({ name }) => asked.has(name));
+      return all.every(({ finished_ms }) => finished_ms !== null) ? all : null;
+    },
+    120_000,
+  );
   const byName = Map.groupBy(runs, ({ name }) => name);
   expect([...byName.values()].filter((same) => same.length > 1).map(([one]) => one?.name)).toEqual([]);
   for (const [name, run] of acknowledged) expect(byName.get(name)?.[0]?.run, name).toBe(run);
@@ -78,8 +85,9 @@ test(`${ROUNDS} times SIGKILL of the server under load: nothing acknowledged is 
   await withCluster({ name: "death", agents: ["n1", "n2"] }, async (cluster) => {
     const file = join(cluster.dir, "ran");
     expect((await cluster.apply(KEEP)).code).toBe(0);
-    const kept = (await cluster.until("the service to run", (all) =>
-      all.filter(({ state }) => state === "running").length === 3)).map(({ pid }) => pid);
+    const kept = (
+      await cluster.until("the service to run", (all) => all.filter(({ state }) => state === "running").length === 3)
+    ).map(({ pid }) => pid);
     const load: Load = { asked: new Set(), acknowledged: new Map(), stop: { now: false } };
     const client = cluster.client();
     const lanes = Array.from({ length: SUBMITTERS }, async (_, lane) => submit(client, lane, file, load));
@@ -101,7 +109,9 @@ test(`${ROUNDS} times SIGKILL of the server under load: nothing acknowledged is 
     await verify(cluster, file, load);
     // The service never noticed: the same processes, and as many as were asked for last.
     expect(kept.map((pid) => pid !== null && isAlive(pid))).toEqual([true, true, true]);
-    await cluster.until("the last acknowledged scale", (all: TaskView[]) =>
-      all.filter(({ app, state }) => app === "keep" && state === "running").length === replicas);
+    await cluster.until(
+      "the last acknowledged scale",
+      (all: TaskView[]) => all.filter(({ app, state }) => app === "keep" && state === "running").length === replicas,
+    );
   });
 }, 600_000);

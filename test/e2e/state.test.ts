@@ -1,5 +1,5 @@
-// Data that is missing, old, doubled, unreadable or full: nothing that runs is killed or lost, and each case has a clear
-// word for it.
+// Data that is missing, old, doubled, unreadable or full: nothing that runs is killed or lost, and each case has a
+// clear word for it.
 
 import { describe, expect, test } from "bun:test";
 import { cp, mkdir, readdir, rename, rm } from "node:fs/promises";
@@ -79,49 +79,69 @@ describe("the server's data", () => {
   }, 120_000);
 
   const asRoot = test.skipIf(process.getuid?.() !== 0);
-  asRoot("lies on a full disk: changes are refused, tasks run on, and it heals", async () => {
-    await withCluster({ name: "full", agents: ["n1"], settings: QUICK }, async (cluster) => {
-      const tasks = await started(cluster);
-      await cluster.server?.kill("SIGTERM");
-      const small_disk = join(cluster.dir, "disk");
-      await mkdir(small_disk);
-      expect(Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=24m,mode=700", "tmpfs", small_disk]).exitCode).toBe(0);
-      try {
-        await cp(join(cluster.data, "server"), join(small_disk, "server"), { recursive: true });
-        await rename(cluster.data, `${cluster.data}.aside`);
-        cluster.data = small_disk;
-        await cluster.startServer();
-        await cluster.ready();
-        // Fills what is left to the last byte; dd ends with an error for that very reason.
-        const filler = join(small_disk, "filler");
-        Bun.spawnSync(["dd", "if=/dev/zero", `of=${filler}`, "bs=64k"], { stderr: "ignore" });
-        const refused = await waitUntil("new work to be refused", async () => {
-          const submitted = await cluster.orch("run", "-d", "--cpu", "20m", "--memory", "16MiB", "--", "true");
-          return submitted.code === 0 ? null : submitted;
-        }, 30_000);
-        expect(refused.err).toMatch(/disk.*full/);
-        // Room was kept for what ends: a task can still be stopped.
-        await cluster.ok("scale", "web.main=2");
-        await cluster.until("two tasks", (all) => up(all).length === 2);
-        await rm(filler);
-        await waitUntil("new work to be taken again", async () =>
-          (await cluster.orch("run", "-d", "--cpu", "20m", "--memory", "16MiB", "--", "true")).code === 0, 90_000);
-        const left = up(await cluster.tasks());
-        expect(facts(left)).toEqual(facts(tasks.filter(({ id }) => left.some((one) => one.id === id))));
-      } finally {
-        await cluster.server?.kill("SIGKILL");
-        expect(Bun.spawnSync(["umount", small_disk]).exitCode).toBe(0);
-      }
-    });
-  }, 120_000);
+  asRoot(
+    "lies on a full disk: changes are refused, tasks run on, and it heals",
+    async () => {
+      await withCluster({ name: "full", agents: ["n1"], settings: QUICK }, async (cluster) => {
+        const tasks = await started(cluster);
+        await cluster.server?.kill("SIGTERM");
+        const small_disk = join(cluster.dir, "disk");
+        await mkdir(small_disk);
+        expect(Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=24m,mode=700", "tmpfs", small_disk]).exitCode).toBe(
+          0,
+        );
+        try {
+          await cp(join(cluster.data, "server"), join(small_disk, "server"), { recursive: true });
+          await rename(cluster.data, `${cluster.data}.aside`);
+          cluster.data = small_disk;
+          await cluster.startServer();
+          await cluster.ready();
+          // Fills what is left to the last byte; dd ends with an error for that very reason.
+          const filler = join(small_disk, "filler");
+          Bun.spawnSync(["dd", "if=/dev/zero", `of=${filler}`, "bs=64k"], { stderr: "ignore" });
+          const refused = await waitUntil(
+            "new work to be refused",
+            async () => {
+              const submitted = await cluster.orch("run", "-d", "--cpu", "20m", "--memory", "16MiB", "--", "true");
+              return submitted.code === 0 ? null : submitted;
+            },
+            30_000,
+          );
+          expect(refused.err).toMatch(/disk.*full/);
+          // Room was kept for what ends: a task can still be stopped.
+          await cluster.ok("scale", "web.main=2");
+          await cluster.until("two tasks", (all) => up(all).length === 2);
+          await rm(filler);
+          await waitUntil(
+            "new work to be taken again",
+            async () => (await cluster.orch("run", "-d", "--cpu", "20m", "--memory", "16MiB", "--", "true")).code === 0,
+            90_000,
+          );
+          const left = up(await cluster.tasks());
+          expect(facts(left)).toEqual(facts(tasks.filter(({ id }) => left.some((one) => one.id === id))));
+        } finally {
+          await cluster.server?.kill("SIGKILL");
+          expect(Bun.spawnSync(["umount", small_disk]).exitCode).toBe(0);
+        }
+      });
+    },
+    120_000,
+  );
 });
 
 describe("an agent's data", () => {
   test("is used by one agent only: a second one on it is refused, and the first goes on", async () => {
     await withCluster({ name: "twice", agents: ["n1"] }, async (cluster) => {
       const tasks = await started(cluster);
-      const second = await cluster.orch("agent", "join", cluster.url, "--data", cluster.dataOf("n1"),
-        "--capacity", "cpu=4,memory=4GiB");
+      const second = await cluster.orch(
+        "agent",
+        "join",
+        cluster.url,
+        "--data",
+        cluster.dataOf("n1"),
+        "--capacity",
+        "cpu=4,memory=4GiB",
+      );
       expect(second.code).toBe(1);
       expect(second.err).toContain(`${cluster.agent("n1").pid}`);
       expect(facts(up(await cluster.tasks()))).toEqual(facts(tasks));
@@ -132,10 +152,19 @@ describe("an agent's data", () => {
   test("was copied: the second agent with one identity is refused and both are shown", async () => {
     await withCluster({ name: "copied", agents: ["n1"] }, async (cluster) => {
       const tasks = await started(cluster);
-      await cp(cluster.dataOf("n1"), cluster.dataOf("copy"), { recursive: true,
-        filter: (path) => !path.endsWith(".sock") });
-      const copy = cluster.program("copy", ["agent", "join", cluster.url, "--data", cluster.dataOf("copy"),
-        "--capacity", "cpu=4,memory=4GiB"]);
+      await cp(cluster.dataOf("n1"), cluster.dataOf("copy"), {
+        recursive: true,
+        filter: (path) => !path.endsWith(".sock"),
+      });
+      const copy = cluster.program("copy", [
+        "agent",
+        "join",
+        cluster.url,
+        "--data",
+        cluster.dataOf("copy"),
+        "--capacity",
+        "cpu=4,memory=4GiB",
+      ]);
       await copy.line(/another agent is connected as n1/);
       expect((await cluster.nodes()).map(({ name, state }) => [name, state])).toEqual([["n1", "ready"]]);
       expect(facts(up(await cluster.tasks()))).toEqual(facts(tasks));
@@ -150,7 +179,8 @@ describe("an agent's data", () => {
       const [broken, ...others] = tasks;
       await cluster.agent("n1").kill("SIGKILL");
       const dirs = (await readdir(join(cluster.dataOf("n1"), "agent", "tasks"))).filter((name) =>
-        name.startsWith(broken?.id ?? "none"));
+        name.startsWith(broken?.id ?? "none"),
+      );
       expect(dirs.length).toBe(1);
       const record = join(cluster.dataOf("n1"), "agent", "tasks", dirs[0] ?? "", "record.json");
       await Bun.write(record, '{"assignment": {"ui');
@@ -174,10 +204,16 @@ describe("an agent's data", () => {
       await cluster.agent("n1").kill("SIGKILL");
       await rename(cluster.dataOf("n1"), join(cluster.dir, "lost"));
       // The name is given away again once its agent has not been heard for a while.
-      await waitUntil("joining again to be taken", async () =>
-        cluster.startAgent("n1", "--token", await cluster.joinToken(), "--name", "n1"), 30_000);
-      await waitUntil("the living to be shown", async () =>
-        ((await cluster.json<{ nodes: NodeView[] }>("nodes")).nodes[0]?.orphans.length ?? 0) === tasks.length);
+      await waitUntil(
+        "joining again to be taken",
+        async () => cluster.startAgent("n1", "--token", await cluster.joinToken(), "--name", "n1"),
+        30_000,
+      );
+      await waitUntil(
+        "the living to be shown",
+        async () =>
+          ((await cluster.json<{ nodes: NodeView[] }>("nodes")).nodes[0]?.orphans.length ?? 0) === tasks.length,
+      );
       expect(allAlive(tasks)).toBe(true);
     });
   }, 60_000);

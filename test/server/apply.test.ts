@@ -15,8 +15,13 @@ afterEach(async () => stage.close());
 const apply = (text: string, revision: number | null = null, as = "alice"): Promise<Answer> =>
   stage.call("PUT", "/v1/apps/lab/web", { as, body: { text, file: "web.yaml", revision } });
 const spec = (api: string, ...jobs: string[]): string =>
-  ["app: web", ...(api === "" ? [] : ["services:", `  api: ${api}`]), ...(jobs.length === 0 ? [] : ["jobs:"]),
-    ...jobs.map((job) => `  ${job}`), ""].join("\n");
+  [
+    "app: web",
+    ...(api === "" ? [] : ["services:", `  api: ${api}`]),
+    ...(jobs.length === 0 ? [] : ["jobs:"]),
+    ...jobs.map((job) => `  ${job}`),
+    "",
+  ].join("\n");
 const workload = (name: string): WorkloadRow =>
   stage.api.store.state.workloads.values().find((row) => row.name === name)!;
 const runs = (): RunRow[] =>

@@ -293,12 +293,19 @@ describe("a change that is asked for twice", () => {
   });
   test("is answered again also when it would be refused by now", async () => {
     const text = "app: late\nservices: { api: { run: x } }\n";
-    const apply = () => stage.call("PUT", "/v1/apps/lab/late", { as: "alice", headers: key("eeeeeeee1"),
-      body: { text, file: "f", revision: 0 } });
+    const apply = () =>
+      stage.call("PUT", "/v1/apps/lab/late", {
+        as: "alice",
+        headers: key("eeeeeeee1"),
+        body: { text, file: "f", revision: 0 },
+      });
     const first = await apply();
     expect([first.status, (await apply()).body]).toEqual([200, first.body]);
-    const fresh = await stage.call("PUT", "/v1/apps/lab/late", { as: "alice", headers: key("eeeeeeee2"),
-      body: { text, file: "f", revision: 0 } });
+    const fresh = await stage.call("PUT", "/v1/apps/lab/late", {
+      as: "alice",
+      headers: key("eeeeeeee2"),
+      body: { text, file: "f", revision: 0 },
+    });
     expect(fresh.body.error?.code).toBe("changed_meanwhile");
   });
   test("is refused when it is another request, but may be another person's", async () => {

@@ -109,7 +109,7 @@ export async function makeStage(): Promise<Stage> {
     tokens,
     call: (method: string, path: string, options: CallOptions = {}) => call(app, tokens, method, path, options),
     async planned() {
-      for (let before = -1; before !== store.state.cluster.revision; ) {
+      for (let before = -1; before !== store.state.cluster.revision;) {
         before = store.state.cluster.revision;
         loop.wake();
         await new Promise((resolve) => setImmediate(resolve));

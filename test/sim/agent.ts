@@ -36,7 +36,7 @@ export function startAgent(world: AgentWorld, machine: Machine): Agent {
   world.host.enter(owner, () => {
     run(world, agent).catch((error: unknown) => {
       if (error instanceof FatalAgentError) world.gaveUp(agent, error);
-      else world.failed(error instanceof Error ? error.stack ?? error.message : String(error));
+      else world.failed(error instanceof Error ? (error.stack ?? error.message) : String(error));
     });
   });
   return agent;
@@ -57,19 +57,38 @@ async function run(world: AgentWorld, agent: Agent): Promise<void> {
     if (/^task \w+: /.test(line)) world.failed(line);
   };
   const clock = (): number => world.schedule.now_ms;
-  const loop: AgentLoop = await createAgentLoop({ driver: makeDriver(world, machine, agent.owner), clock, say,
-    machine: () => machineFacts(machine), report: (entries) => agent.connection?.report(entries) });
+  const loop: AgentLoop = await createAgentLoop({
+    driver: makeDriver(world, machine, agent.owner),
+    clock,
+    say,
+    machine: () => machineFacts(machine),
+    report: (entries) => agent.connection?.report(entries),
+  });
   let known: Fence | null = disk.fence;
-  agent.connection = stayConnected({ ...identity, urls: ["http://server"], certificate: null, pin: identityOf(identity.credential.cluster_id).pin, loop, clock, say,
-    instance_id: `${machine.id}-${instances++}`, machine: () => machineFacts(machine), random: world.random.next,
-    signal: new AbortController().signal, joined: () => undefined,
-    outgoing: (send) => createOutgoing(send, async function* () { /* no logs are asked for */ }),
+  agent.connection = stayConnected({
+    ...identity,
+    urls: ["http://server"],
+    certificate: null,
+    pin: identityOf(identity.credential.cluster_id).pin,
+    loop,
+    clock,
+    say,
+    instance_id: `${machine.id}-${instances++}`,
+    machine: () => machineFacts(machine),
+    random: world.random.next,
+    signal: new AbortController().signal,
+    joined: () => undefined,
+    outgoing: (send) =>
+      createOutgoing(send, async function* () {
+        /* no logs are asked for */
+      }),
     fence: {
       get: () => known,
       set: async (next, durable) => {
         known = next;
         if (durable) disk.fence = next;
       },
-    } });
+    },
+  });
   await agent.connection.done;
 }

@@ -12,7 +12,8 @@ const LONGEST_MS = 200_000;
 export function ambushAgent(world: World, link: Link, data: string): void {
   const { ambush } = world.dice;
   if (world.calm || !data.includes('"verb":"') || !ambush.chance(world.faults.ambush)) return;
-  const kill = ambush.chance(0.5), back_ms = ambush.int(10, LONGEST_MS);
+  const kill = ambush.chance(0.5),
+    back_ms = ambush.int(10, LONGEST_MS);
   if (ambush.chance(0.3)) return cutOff(world, link.machine, back_ms);
   world.schedule.in(ambush.int(1, 100), () => {
     const agent = world.agents.get(link.machine);

@@ -1,5 +1,6 @@
-// The database of a simulated server: what survives a kill and what a backup copies. Batches are built by the store's own
-// buildBatch and go into its live maps; only SQLite under them is left out, for speed (a share of the seeds has it).
+// The database of a simulated server: what survives a kill and what a backup copies. Batches are built by the store's
+// own buildBatch and go into its live maps; only SQLite under them is left out, for speed (a share of the seeds has
+// it).
 
 import { canonicalJson } from "../../src/core/canonical";
 import { digest128 } from "../../src/core/fresh";
@@ -23,10 +24,24 @@ export interface Database {
 }
 
 export function emptyDatabase(cluster_id: string, timeline: string): Database {
-  const cluster: ClusterRow = { cluster_id, timeline, epoch: 0, revision: 0, next_run: 1, next_ordinal: 0, at_ms: 1_000_000,
-    recovering: null };
-  return { state: emptyState(cluster), specs: new Map(), ended_tasks: new Map(), ended_runs: new Map(), graves: new Set(),
-    answers: new Map() };
+  const cluster: ClusterRow = {
+    cluster_id,
+    timeline,
+    epoch: 0,
+    revision: 0,
+    next_run: 1,
+    next_ordinal: 0,
+    at_ms: 1_000_000,
+    recovering: null,
+  };
+  return {
+    state: emptyState(cluster),
+    specs: new Map(),
+    ended_tasks: new Map(),
+    ended_runs: new Map(),
+    graves: new Set(),
+    answers: new Map(),
+  };
 }
 
 export function copyDatabase(database: Database): Database {
@@ -35,8 +50,14 @@ export function copyDatabase(database: Database): Database {
     const into = state[table] as Map<string, unknown>;
     for (const [key, row] of database.state[table]) into.set(key, row);
   }
-  return { state, specs: new Map(database.specs), ended_tasks: new Map(database.ended_tasks),
-    ended_runs: new Map(database.ended_runs), graves: new Set(database.graves), answers: new Map(database.answers) };
+  return {
+    state,
+    specs: new Map(database.specs),
+    ended_tasks: new Map(database.ended_tasks),
+    ended_runs: new Map(database.ended_runs),
+    graves: new Set(database.graves),
+    answers: new Map(database.answers),
+  };
 }
 
 function specsIn(database: Database): Specs {
@@ -95,8 +116,10 @@ export function openSimStore(world: StoreWorld, database: Database): SimStore {
   const listeners = new Set<(revision: number, changes: readonly Change[]) => void>();
   const queue: Waiting[] = [];
   const specs = specsIn(database);
-  const opened_ms = schedule.now_ms, base_ms = database.state.cluster.at_ms;
-  let flying: Built | null = null, scheduled = false;
+  const opened_ms = schedule.now_ms,
+    base_ms = database.state.cluster.at_ms;
+  let flying: Built | null = null,
+    scheduled = false;
   const now = (): number => base_ms + schedule.now_ms - opened_ms;
 
   const land = (): void => {
@@ -105,7 +128,8 @@ export function openSimStore(world: StoreWorld, database: Database): SimStore {
     flying = null;
     const changes = apply(database, built);
     world.committed(changes);
-    if (changes.length > 0) for (const listener of Array.from(listeners)) listener(database.state.cluster.revision, changes);
+    if (changes.length > 0)
+      for (const listener of Array.from(listeners)) listener(database.state.cluster.revision, changes);
     for (const { waiting, outcome } of built.outcomes) waiting.settle(outcome);
     fly();
   };
@@ -114,21 +138,38 @@ export function openSimStore(world: StoreWorld, database: Database): SimStore {
     scheduled = true;
     setImmediate(() => {
       scheduled = false;
-      flying = buildBatch(queue, { live: database.state, now_ms: now(), specs,
-        kept: (asked) => database.answers.get(answerKey(asked)) ?? null, limit: Number.POSITIVE_INFINITY });
+      flying = buildBatch(queue, {
+        live: database.state,
+        now_ms: now(),
+        specs,
+        kept: (asked) => database.answers.get(answerKey(asked)) ?? null,
+        limit: Number.POSITIVE_INFINITY,
+      });
       setTimeout(land, world.commitDelay());
     });
   };
 
   return {
-    state: database.state, spec: specs.get, now,
+    state: database.state,
+    spec: specs.get,
+    now,
     commit<T>(actor: string, transact: (draft: Draft) => T, idempotency?: Idempotency): Promise<Committed<T>> {
       return new Promise((resolve, reject) => {
-        queue.push({ actor, transact, idempotency: idempotency ?? null, settle(outcome) {
-          if (outcome.is === "error") reject(outcome.error instanceof Error ? outcome.error : new Error(String(outcome.error)));
-          else resolve({ value: outcome.value as T, replayed: outcome.replayed,
-            revision: outcome.revision ?? database.state.cluster.revision });
-        } });
+        queue.push({
+          actor,
+          transact,
+          idempotency: idempotency ?? null,
+          settle(outcome) {
+            if (outcome.is === "error")
+              reject(outcome.error instanceof Error ? outcome.error : new Error(String(outcome.error)));
+            else
+              resolve({
+                value: outcome.value as T,
+                replayed: outcome.replayed,
+                revision: outcome.revision ?? database.state.cluster.revision,
+              });
+          },
+        });
         fly();
       });
     },

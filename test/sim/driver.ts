@@ -33,21 +33,22 @@ export function makeDriver(world: DriverWorld, machine: Machine, owner: Owner): 
   };
 
   /** Carries out a write at its beginning or at its end; a kill in between finds it done or not done. */
-  const slowly = (what: () => void): Promise<void> => new Promise((resolve) => {
-    const { boot_id, disk } = machine;
-    const early = random.chance(0.5);
-    const longest_ms = world.writeDelay();
-    const once = (): void => {
-      if (machine.disk !== disk) return;
-      what();
-      seen = null;
-    };
-    if (early) once();
-    schedule.in(random.int(0, longest_ms), () => {
-      if (!early && owner.state !== "dead" && machine.boot_id === boot_id) once();
-      host.enter(owner, resolve);
+  const slowly = (what: () => void): Promise<void> =>
+    new Promise((resolve) => {
+      const { boot_id, disk } = machine;
+      const early = random.chance(0.5);
+      const longest_ms = world.writeDelay();
+      const once = (): void => {
+        if (machine.disk !== disk) return;
+        what();
+        seen = null;
+      };
+      if (early) once();
+      schedule.in(random.int(0, longest_ms), () => {
+        if (!early && owner.state !== "dead" && machine.boot_id === boot_id) once();
+        host.enter(owner, resolve);
+      });
     });
-  });
 
   const { disk } = machine;
   return {
@@ -56,17 +57,24 @@ export function makeDriver(world: DriverWorld, machine: Machine, owner: Owner): 
       for (const [uid, record] of disk.records) if (!disk.acked.has(uid)) records.set(uid, record);
       return { records, unreadable: survivors(machine) };
     },
-    kept: async () => [...disk.records].filter(([uid]) => disk.acked.has(uid)).map(([uid, record]) => {
-      disk.acked.delete(uid);
-      return record;
-    }),
-    write: (record) => slowly(() => {
-      disk.records.set(record.assignment.uid, record);
-      if (record.end !== null) world.ended(machine, record);
-    }),
+    kept: async () =>
+      [...disk.records]
+        .filter(([uid]) => disk.acked.has(uid))
+        .map(([uid, record]) => {
+          disk.acked.delete(uid);
+          return record;
+        }),
+    write: (record) =>
+      slowly(() => {
+        disk.records.set(record.assignment.uid, record);
+        if (record.end !== null) world.ended(machine, record);
+      }),
     seen: () => (seen ??= lookAll(machine)),
     wasClaimed: (uid) => isClaimed(machine, uid),
-    start: (record) => new Promise((resolve) => world.starts(machine, record, () => keeper.start(machine, record.assignment, () => host.enter(owner, resolve)))),
+    start: (record) =>
+      new Promise((resolve) =>
+        world.starts(machine, record, () => keeper.start(machine, record.assignment, () => host.enter(owner, resolve))),
+      ),
     claimStopped: (uid) => slowly(() => claim(machine, uid, null)),
     signal: async (uid, signal) => keeper.signal(machine, uid, signal, "agent"),
     kill: async (uid) => keeper.signal(machine, uid, "KILL", "agent"),

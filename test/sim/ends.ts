@@ -10,8 +10,13 @@ import { demand } from "./violation";
  * `excused`: the machine is out of reach for good, or nobody counts on the task any more. `forgetful`: its agent lost
  * records. `rebooted`: the boot that it was for is over.
  */
-export function checkEnd(row: TaskRow, life: Life | null, excused: boolean, forgetful: boolean,
-  rebooted: boolean): void {
+export function checkEnd(
+  row: TaskRow,
+  life: Life | null,
+  excused: boolean,
+  forgetful: boolean,
+  rebooted: boolean,
+): void {
   const { observed } = row;
   const name = (): string => `${taskName(row)} ${row.uid.slice(0, 6)} on ${row.node_id} as ${observed.state}`;
   demand(isFinal(observed.state), "history holds what is over", name);
@@ -34,8 +39,12 @@ export function checkEnd(row: TaskRow, life: Life | null, excused: boolean, forg
   if (forgetful && final.state === "stopped" && final.exit_code === null && final.reason !== null) return;
   // Nobody could write down how what went with its machine ended.
   if (life.exit?.signal === "POWER" && final.exit_code === null && final.signal === null) return;
-  demand(final.exit_code === (life.exit?.exit_code ?? null) && final.signal === (life.exit?.signal ?? null),
-    "I9: exit codes are true", () => `${name()}: ${final.exit_code ?? final.signal ?? "?"}, was ` +
-      `${life.exit?.exit_code ?? life.exit?.signal ?? "?"}`);
+  demand(
+    final.exit_code === (life.exit?.exit_code ?? null) && final.signal === (life.exit?.signal ?? null),
+    "I9: exit codes are true",
+    () =>
+      `${name()}: ${final.exit_code ?? final.signal ?? "?"}, was ` +
+      `${life.exit?.exit_code ?? life.exit?.signal ?? "?"}`,
+  );
   if (final.state === "succeeded") demand(final.exit_code === 0, "I9: success is exit code 0", name);
 }

@@ -1,12 +1,29 @@
-// Which faults one seed has, and how often: drawn per seed ("swarm testing"), since one fixed mixture explores one corner.
+// Which faults one seed has, and how often: drawn per seed ("swarm testing"), since one fixed mixture explores one
+// corner.
 
 import type { Random } from "./random";
 
 /** Everything that goes wrong by itself or by somebody's hand; each has a mean interval, or never happens. */
 export const TROUBLES = [
-  "cut", "cut_one_way", "cut_many", "break_link", "server_kill", "server_pause", "restore", "wrong_copy", "empty_database",
-  "agent_kill", "agent_pause", "agent_upgrade", "agent_disk_loss", "reboot", "power_off", "death",
-  "shrink", "bad_record", "slow_commit",
+  "cut",
+  "cut_one_way",
+  "cut_many",
+  "break_link",
+  "server_kill",
+  "server_pause",
+  "restore",
+  "wrong_copy",
+  "empty_database",
+  "agent_kill",
+  "agent_pause",
+  "agent_upgrade",
+  "agent_disk_loss",
+  "reboot",
+  "power_off",
+  "death",
+  "shrink",
+  "bad_record",
+  "slow_commit",
 ] as const;
 export type Trouble = (typeof TROUBLES)[number];
 
@@ -37,8 +54,7 @@ const logUniform = (random: Random, low: number, high: number): number =>
   Math.round(low * (high / low) ** random.next());
 
 /** Rare ones are wholesale: one a world is plenty. */
-const RARE: ReadonlySet<Trouble> = new Set(["restore", "empty_database", "death",
-  "agent_disk_loss", "shrink"]);
+const RARE: ReadonlySet<Trouble> = new Set(["restore", "empty_database", "death", "agent_disk_loss", "shrink"]);
 
 const OF_COPIES: ReadonlySet<Trouble> = new Set(["restore", "wrong_copy", "empty_database"]);
 
@@ -55,9 +71,17 @@ export function drawFaults(random: Random): Faults {
   // A copy is an old one only when the server was started again since.
   if (every.restore !== null || every.wrong_copy !== null) every.server_kill ??= logUniform(random, 15_000, 60_000);
   return {
-    nodes: random.int(1, 6), sqlite, safety_ms,
-    drop: some(0.4, 0.15), double: some(0.4, 0.2), slow: some(0.4, 0.2), slow_ms: random.int(100, 20_000),
-    ghost: some(0.5, 1), write_ms: calm || random.chance(0.6) ? 4 : random.int(100, 3_000), ambush: some(0.5, 0.15), act_every_ms: logUniform(random, 2_000, 20_000),
+    nodes: random.int(1, 6),
+    sqlite,
+    safety_ms,
+    drop: some(0.4, 0.15),
+    double: some(0.4, 0.2),
+    slow: some(0.4, 0.2),
+    slow_ms: random.int(100, 20_000),
+    ghost: some(0.5, 1),
+    write_ms: calm || random.chance(0.6) ? 4 : random.int(100, 3_000),
+    ambush: some(0.5, 0.15),
+    act_every_ms: logUniform(random, 2_000, 20_000),
     every_ms: every as Record<Trouble, number | null>,
     dead_share: random.chance(0.5) ? random.next() * 0.6 : 0,
   };

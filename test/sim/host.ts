@@ -81,7 +81,9 @@ export function makeHost(schedule: Schedule): Host {
     setImmediate: (callback: Callback, ...args: unknown[]) => arm(newTimer(), 0, null, () => callback(...args)),
     setInterval: (callback: Callback, every_ms: number, ...args: unknown[]) =>
       arm(newTimer(), every_ms, every_ms, () => callback(...args)),
-    clearTimeout: cancel, clearInterval: cancel, clearImmediate: cancel,
+    clearTimeout: cancel,
+    clearInterval: cancel,
+    clearImmediate: cancel,
   };
 
   return {

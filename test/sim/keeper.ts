@@ -62,14 +62,27 @@ function start(hands: Hands, machine: Machine, assignment: Assignment, done: () 
 
 function spawn(hands: Hands, machine: Machine, assignment: Assignment): void {
   const { schedule, watcher } = hands;
-  const process: Process = { uid: assignment.uid, assignment, pid: hands.next_pid++, started_ms: schedule.now_ms,
-    behaviour: behaviourOf(assignment), signals: [] };
+  const process: Process = {
+    uid: assignment.uid,
+    assignment,
+    pid: hands.next_pid++,
+    started_ms: schedule.now_ms,
+    behaviour: behaviourOf(assignment),
+    signals: [],
+  };
   machine.processes.set(assignment.uid, process);
   watcher.started(machine, process);
   const { lives_ms, code } = process.behaviour;
   if (lives_ms !== null) {
-    schedule.in(lives_ms, () => finish(hands, machine, process, { exit_code: code, signal: null,
-      started_ms: process.started_ms, ended_ms: schedule.now_ms, reason: null }));
+    schedule.in(lives_ms, () =>
+      finish(hands, machine, process, {
+        exit_code: code,
+        signal: null,
+        started_ms: process.started_ms,
+        ended_ms: schedule.now_ms,
+        reason: null,
+      }),
+    );
   }
   if (assignment.lease_ms !== null) guard(hands, machine, process, assignment.lease_ms);
   machine.changed();
@@ -91,8 +104,15 @@ function signal(hands: Hands, machine: Machine, uid: string, name: string, by: "
   watcher.signalled(machine, process, name, by);
   if (name !== "KILL" && process.behaviour.hangs) return;
   const delay = name === "KILL" ? random.int(1, 20) : random.int(1, 3_000);
-  schedule.in(delay, () => finish(hands, machine, process, { exit_code: null, signal: name, started_ms: process.started_ms,
-    ended_ms: schedule.now_ms, reason: by === "lease" ? "its lease ran out" : null }));
+  schedule.in(delay, () =>
+    finish(hands, machine, process, {
+      exit_code: null,
+      signal: name,
+      started_ms: process.started_ms,
+      ended_ms: schedule.now_ms,
+      reason: by === "lease" ? "its lease ran out" : null,
+    }),
+  );
 }
 
 /** The supervisor of an exclusive task: asks, when the grace and a guard are all that is left of the lease. */
@@ -112,8 +132,13 @@ function guard(hands: Hands, machine: Machine, process: Process, lease_ms: numbe
 function down({ schedule, watcher }: Hands, machine: Machine): void {
   for (const process of Array.from(machine.processes.values())) {
     machine.processes.delete(process.uid);
-    watcher.ended(machine, process, { exit_code: null, signal: "POWER", started_ms: process.started_ms,
-      ended_ms: schedule.now_ms, reason: "the machine went down" });
+    watcher.ended(machine, process, {
+      exit_code: null,
+      signal: "POWER",
+      started_ms: process.started_ms,
+      ended_ms: schedule.now_ms,
+      reason: "the machine went down",
+    });
   }
   machine.starting.clear();
   machine.run = { claims: new Map(), heard_ms: null };

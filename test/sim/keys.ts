@@ -29,6 +29,12 @@ export function keyOf(name: string): NodeKey {
 
 export function identityOf(cluster_id: string): Identity {
   const sign = (text: string): string => digest128(`${cluster_id}/${text}`);
-  return { cluster_id, pin: digest128(cluster_id), certificate_pem: "", sign,
-    verify: (text, signature) => sign(text) === signature, derive: (label) => digest128(`${cluster_id}#${label}`) };
+  return {
+    cluster_id,
+    pin: digest128(cluster_id),
+    certificate_pem: "",
+    sign,
+    verify: (text, signature) => sign(text) === signature,
+    derive: (label) => digest128(`${cluster_id}#${label}`),
+  };
 }

@@ -59,9 +59,22 @@ interface Books {
 }
 
 export function openLedger(world: LedgerWorld, database: Database): Ledger {
-  const books: Books = { world, database, cluster: database.state.cluster, tasks: new Map(), runs: new Map(), ended: new Map(),
-    endedRuns: new Map(), attempts: new Map(), rows: new Map(), writtenOff: new Set(), moved: new Set(), drained: new Set(), contacts: new Map(),
-    numbers: new Map() };
+  const books: Books = {
+    world,
+    database,
+    cluster: database.state.cluster,
+    tasks: new Map(),
+    runs: new Map(),
+    ended: new Map(),
+    endedRuns: new Map(),
+    attempts: new Map(),
+    rows: new Map(),
+    writtenOff: new Set(),
+    moved: new Set(),
+    drained: new Set(),
+    contacts: new Map(),
+    numbers: new Map(),
+  };
   const open = (next: Database): void => {
     books.database = next;
     books.cluster = next.state.cluster;
@@ -74,8 +87,14 @@ export function openLedger(world: LedgerWorld, database: Database): Ledger {
     for (const task of next.state.tasks.values()) rise(books, task);
   };
   open(database);
-  return { open, rows: books.rows, writtenOff: books.writtenOff, moved: books.moved, numbers: books.numbers,
-    committed: (changes) => committed(books, changes) };
+  return {
+    open,
+    rows: books.rows,
+    writtenOff: books.writtenOff,
+    moved: books.moved,
+    numbers: books.numbers,
+    committed: (changes) => committed(books, changes),
+  };
 }
 
 function fill<V>(into: Map<string, V>, from: ReadonlyMap<string, V>): void {
@@ -112,7 +131,11 @@ function committed(books: Books, changes: readonly Change[]): void {
 
 function checkCluster(books: Books, row: ClusterRow): void {
   const before = books.cluster;
-  demand(row.revision === before.revision + 1, "I15: revisions rise by one", () => `${before.revision} to ${row.revision}`);
+  demand(
+    row.revision === before.revision + 1,
+    "I15: revisions rise by one",
+    () => `${before.revision} to ${row.revision}`,
+  );
   demand(row.at_ms >= before.at_ms, "16: committed time never goes back", () => `${before.at_ms} to ${row.at_ms}`);
   books.cluster = row;
 }
@@ -129,8 +152,11 @@ function checkTask(books: Books, uid: string, row: TaskRow | null, placed: TaskR
   const before = books.tasks.get(uid);
   if (row === null) {
     books.tasks.delete(uid);
-    demand(before === undefined || books.database.ended_tasks.has(uid), "I10: no task disappears",
-      () => `${before === undefined ? uid : taskName(before)} left without an end`);
+    demand(
+      before === undefined || books.database.ended_tasks.has(uid),
+      "I10: no task disappears",
+      () => `${before === undefined ? uid : taskName(before)} left without an end`,
+    );
     return;
   }
   const name = (): string => `${taskName(row)} ${uid.slice(0, 6)} on ${row.node_id}`;
@@ -145,16 +171,22 @@ function checkTask(books: Books, uid: string, row: TaskRow | null, placed: TaskR
     return;
   }
   if (row.written_off !== null && !books.writtenOff.has(uid)) checkWriteOff(books, row);
-  demand(TASK[row.observed.state].rank >= TASK[before.observed.state].rank, "I6: states only rise",
-    () => `${name()} from ${before.observed.state} to ${row.observed.state}`);
-  demand(WISH[row.desired] >= WISH[before.desired], "a wish only rises", () => `${name()} ${before.desired} to ${row.desired}`);
+  demand(
+    TASK[row.observed.state].rank >= TASK[before.observed.state].rank,
+    "I6: states only rise",
+    () => `${name()} from ${before.observed.state} to ${row.observed.state}`,
+  );
+  demand(
+    WISH[row.desired] >= WISH[before.desired],
+    "a wish only rises",
+    () => `${name()} ${before.desired} to ${row.desired}`,
+  );
   if (before.desired === "prepare" && row.desired === "run") checkGo(row, state);
   demand(before.written_off === null || row.written_off !== null, "17: written off is for ever", name);
   if (row.desired === "stop" && before.desired !== "stop") {
     const members = books.database.specs.get(row.spec_hash)?.members ?? 1;
     const reason = books.drained.has(row.node_id) ? "its node drained" : reasonToStop(row, before, state, members);
-    demand(reason !== null, "I7: nothing wanted is stopped",
-      () => `${name()}: ${row.stop?.why ?? "no reason"}`);
+    demand(reason !== null, "I7: nothing wanted is stopped", () => `${name()}: ${row.stop?.why ?? "no reason"}`);
   }
 }
 
@@ -163,7 +195,8 @@ function checkWriteOff(books: Books, row: TaskRow): void {
   books.writtenOff.add(row.uid);
   books.world.writtenOff(row);
   const life = books.world.lives().living.get(row.uid);
-  const settings = (books.database.state.runs.get(row.owner_uid) ?? books.database.state.workloads.get(row.owner_uid))?.settings;
+  const settings = (books.database.state.runs.get(row.owner_uid) ?? books.database.state.workloads.get(row.owner_uid))
+    ?.settings;
   const name = (): string => `${taskName(row)} ${row.uid.slice(0, 6)} on ${row.node_id}: ${row.written_off?.why ?? ""}`;
   if (books.world.isGivenUp(row.node_id) || settings === undefined) return;
   demand(life === undefined || !row.exclusive, "19: an exclusive task is replaced after its lease", name);
@@ -182,7 +215,11 @@ function checkPlacement(books: Books, task: TaskRow, state: State): void {
   for (const other of state.tasks.values()) {
     if (other.uid === task.uid || other.owner_uid !== task.owner_uid || other.slot !== task.slot) continue;
     if (other.attempt === task.attempt) {
-      demand(other.member !== task.member, "I3: an attempt number is one task", () => `${name()} and ${taskName(other)}`);
+      demand(
+        other.member !== task.member,
+        "I3: an attempt number is one task",
+        () => `${name()} and ${taskName(other)}`,
+      );
       continue;
     }
     demand(task.attempt > other.attempt, "attempts rise", () => `${name()} after ${taskName(other)}`);
@@ -191,8 +228,11 @@ function checkPlacement(books: Books, task: TaskRow, state: State): void {
       books.moved.add(other.uid);
       continue;
     }
-    demand(other.written_off !== null, "I3: the attempt before has ended or was given up",
-      () => `${name()} beside ${taskName(other)} ${other.uid.slice(0, 6)} (${other.observed.state})`);
+    demand(
+      other.written_off !== null,
+      "I3: the attempt before has ended or was given up",
+      () => `${name()} beside ${taskName(other)} ${other.uid.slice(0, 6)} (${other.observed.state})`,
+    );
   }
   if (node !== undefined) checkBooks(node, state);
 }
@@ -201,7 +241,8 @@ const isDraining = (state: State, { node_id }: TaskRow): boolean => (state.nodes
 
 /** Everything promised on a node, given up or orphaned included, fits. */
 function checkBooks(node: NodeRow, state: State): void {
-  let cpu = 0, memory = 0;
+  let cpu = 0,
+    memory = 0;
   const devices = new Map<string, string>();
   for (const task of state.tasks.values()) {
     if (task.node_id !== node.id) continue;
@@ -216,15 +257,24 @@ function checkBooks(node: NodeRow, state: State): void {
     cpu += held?.cpu_milli ?? 0;
     memory += held?.memory_bytes ?? 0;
   }
-  demand(cpu <= node.capacity.cpu_milli && memory <= node.capacity.memory_bytes, "I4: promises never exceed a node",
-    () => `${node.name}: ${cpu} of ${node.capacity.cpu_milli} milli-cores`);
+  demand(
+    cpu <= node.capacity.cpu_milli && memory <= node.capacity.memory_bytes,
+    "I4: promises never exceed a node",
+    () => `${node.name}: ${cpu} of ${node.capacity.cpu_milli} milli-cores`,
+  );
 }
 
 /** No member goes before all are prepared. */
 function checkGo(row: TaskRow, state: State): void {
-  const unready = [...state.tasks.values()].filter((task) => task.owner_uid === row.owner_uid && task.slot === row.slot &&
-    task.attempt === row.attempt && task.observed.state === "preparing" && !task.observed.prepared ||
-    task.owner_uid === row.owner_uid && task.attempt === row.attempt && task.observed.state === "assigned");
+  const unready = [...state.tasks.values()].filter(
+    (task) =>
+      (task.owner_uid === row.owner_uid &&
+        task.slot === row.slot &&
+        task.attempt === row.attempt &&
+        task.observed.state === "preparing" &&
+        !task.observed.prepared) ||
+      (task.owner_uid === row.owner_uid && task.attempt === row.attempt && task.observed.state === "assigned"),
+  );
   demand(unready.length === 0, "14: a gang goes when all are prepared", () => unready.map(taskName).join(", "));
 }
 
@@ -232,23 +282,39 @@ function checkGo(row: TaskRow, state: State): void {
 function checkGangs(placed: readonly TaskRow[], state: State): void {
   for (const task of placed) {
     if (task.desired !== "prepare") continue;
-    const before = [...state.tasks.values()].filter((other) => other.owner_uid === task.owner_uid &&
-      other.slot === task.slot && other.attempt < task.attempt && other.written_off === null);
-    demand(before.length === 0, "14: a gang's next attempt comes after the last of all members",
-      () => `${taskName(task)} beside ${before.map(taskName).join(", ")}`);
+    const before = [...state.tasks.values()].filter(
+      (other) =>
+        other.owner_uid === task.owner_uid &&
+        other.slot === task.slot &&
+        other.attempt < task.attempt &&
+        other.written_off === null,
+    );
+    demand(
+      before.length === 0,
+      "14: a gang's next attempt comes after the last of all members",
+      () => `${taskName(task)} beside ${before.map(taskName).join(", ")}`,
+    );
   }
 }
 
 function checkEndedTask(books: Books, row: TaskRow): void {
   const before = books.ended.get(row.uid);
-  demand(before === undefined || before.observed.state === row.observed.state, "I5: final is final",
-    () => `${taskName(row)} was ${before?.observed.state ?? ""}, is ${row.observed.state}`);
+  demand(
+    before === undefined || before.observed.state === row.observed.state,
+    "I5: final is final",
+    () => `${taskName(row)} was ${before?.observed.state ?? ""}, is ${row.observed.state}`,
+  );
   if (before !== undefined) return;
   books.ended.set(row.uid, row);
   books.rows.set(row.uid, row);
   books.world.note(`= ${taskName(row)} ${row.uid.slice(0, 6)} is ${row.observed.state}`);
-  checkEnd(row, books.world.lives().of(row.uid), books.world.isGivenUp(row.node_id) || !isWanted(row),
-    books.world.isDiskLost(row.node_id), books.world.bootOf(row.node_id) !== row.boot_id);
+  checkEnd(
+    row,
+    books.world.lives().of(row.uid),
+    books.world.isGivenUp(row.node_id) || !isWanted(row),
+    books.world.isDiskLost(row.node_id),
+    books.world.bootOf(row.node_id) !== row.boot_id,
+  );
 }
 
 function checkRun(books: Books, uid: string, row: RunRow | null, changes: readonly Change[]): void {
@@ -265,17 +331,28 @@ function checkRun(books: Books, uid: string, row: RunRow | null, changes: readon
   books.runs.set(uid, row);
   demand(!books.endedRuns.has(uid), "I5: a finished run stays finished", () => `run ${row.run}`);
   if (before === undefined || before.state === row.state) return;
-  demand(RUN[row.state].rank > RUN[before.state].rank, "a run's state rises",
-    () => `run ${row.run} from ${before.state} to ${row.state}`);
+  demand(
+    RUN[row.state].rank > RUN[before.state].rank,
+    "a run's state rises",
+    () => `run ${row.run} from ${before.state} to ${row.state}`,
+  );
 }
 
 function checkEndedRun(books: Books, row: RunRow): void {
   demand(isFinal(row.state), "a run leaves when it is over", () => `run ${row.run} as ${row.state}`);
   const before = books.endedRuns.get(row.uid);
-  demand(before === undefined || before.state === row.state, "I5: a finished run stays finished", () => `run ${row.run}`);
+  demand(
+    before === undefined || before.state === row.state,
+    "I5: a finished run stays finished",
+    () => `run ${row.run}`,
+  );
   books.endedRuns.set(row.uid, row);
   if (before === undefined) books.world.note(`= run ${row.run} is ${row.state}: ${row.reason ?? ""}`);
   if (row.state !== "succeeded") return;
   const lives = [...books.world.lives().all.values()].filter((life) => life.identity.owner_uid === row.uid);
-  demand(lives.some((life) => life.exit?.exit_code === 0), "I9: a run that succeeded had a success", () => `run ${row.run}`);
+  demand(
+    lives.some((life) => life.exit?.exit_code === 0),
+    "I9: a run that succeeded had a success",
+    () => `run ${row.run}`,
+  );
 }

@@ -5,6 +5,13 @@ import type { PlanLimits } from "../../src/core/snapshot";
 import { SECOND_MS } from "../../src/core/units";
 
 /** Shorter than the defaults where a world would have to last for hours. */
-export const SIM_LIMITS: PlanLimits = { ...DEFAULT_LIMITS, lost_after_ms: 120 * SECOND_MS,
-  requeue_after_ms: 60 * SECOND_MS, lease_ms: 45 * SECOND_MS, prepare_deadline_ms: 30 * SECOND_MS,
-  port_rest_ms: 20 * SECOND_MS, avoid_ms: 20 * SECOND_MS, stable_ms: 30 * SECOND_MS };
+export const SIM_LIMITS: PlanLimits = {
+  ...DEFAULT_LIMITS,
+  lost_after_ms: 120 * SECOND_MS,
+  requeue_after_ms: 60 * SECOND_MS,
+  lease_ms: 45 * SECOND_MS,
+  prepare_deadline_ms: 30 * SECOND_MS,
+  port_rest_ms: 20 * SECOND_MS,
+  avoid_ms: 20 * SECOND_MS,
+  stable_ms: 30 * SECOND_MS,
+};

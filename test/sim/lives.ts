@@ -52,18 +52,31 @@ export function watchLives(world: LivesWorld): Lives {
   const stopped = new Map<string, Stopped>();
 
   return {
-    all, living,
+    all,
+    living,
     of: (uid) => all.get(uid) ?? null,
     stopSent: (uid, attempt, grace_ms) => {
       if (!stopped.has(uid)) stopped.set(uid, { attempt, at_ms: world.now(), grace_ms });
     },
     started: (machine, process) => {
       const { identity } = process.assignment;
-      const life: Life = { uid: process.uid, identity, machine, process, started_ms: world.now(), ended_ms: null, exit: null };
+      const life: Life = {
+        uid: process.uid,
+        identity,
+        machine,
+        process,
+        started_ms: world.now(),
+        ended_ms: null,
+        exit: null,
+      };
       world.note(`+ ${taskName(identity)} ${short(life.uid)} on ${machine.id}`);
       demand(!all.has(life.uid), "I5: an attempt executes once", () => `${describe(life)} was executed before`);
       const { boot_id } = process.assignment;
-      demand(boot_id === machine.boot_id, "12: an assignment is for one boot", () => `${describe(life)} is for ${boot_id}`);
+      demand(
+        boot_id === machine.boot_id,
+        "12: an assignment is for one boot",
+        () => `${describe(life)} is for ${boot_id}`,
+      );
       const key = slotKey(identity.owner_uid, identity.slot);
       const others = bySlot.get(key) ?? [];
       for (const other of others) checkPair(other, life, world);
@@ -82,14 +95,19 @@ export function watchLives(world: LivesWorld): Lives {
       const orders = [...ordersFor(process, stopped), limit].filter(({ at_ms }) => at_ms <= world.now());
       demand(orders.length > 0, "I7: nothing is stopped without an order", () => `${describe(life)} got ${signal}`);
       const killable_ms = Math.min(...orders.map(({ at_ms, grace_ms }) => at_ms + grace_ms));
-      demand(signal !== "KILL" || world.now() >= killable_ms, "L5: a grace is kept",
-        () => `${describe(life)} is killed ${killable_ms - world.now()} ms early`);
+      demand(
+        signal !== "KILL" || world.now() >= killable_ms,
+        "L5: a grace is kept",
+        () => `${describe(life)} is killed ${killable_ms - world.now()} ms early`,
+      );
     },
     ended: (machine, process, exit) => {
       const life = all.get(process.uid);
       if (life === undefined) return;
-      world.note(`- ${taskName(process.assignment.identity)} ${short(life.uid)} on ${machine.id}: ` +
-        `${exit.exit_code ?? exit.signal ?? "?"}`);
+      world.note(
+        `- ${taskName(process.assignment.identity)} ${short(life.uid)} on ${machine.id}: ` +
+          `${exit.exit_code ?? exit.signal ?? "?"}`,
+      );
       Object.assign(life, { ended_ms: world.now(), exit });
       living.delete(process.uid);
     },
@@ -97,8 +115,11 @@ export function watchLives(world: LivesWorld): Lives {
       const { end, assignment } = record;
       if (end === null) return;
       const life = all.get(assignment.uid) ?? null;
-      demand(life === null || life.ended_ms !== null, "I8: no end is recorded of what lives",
-        () => `${assignment.name} on ${machine.id} as ${end.state}`);
+      demand(
+        life === null || life.ended_ms !== null,
+        "I8: no end is recorded of what lives",
+        () => `${assignment.name} on ${machine.id} as ${end.state}`,
+      );
     },
   };
 }
@@ -110,23 +131,31 @@ export const describe = (life: Life): string =>
 
 /** Of one slot, one attempt of one version lives at a time, unless its policy gave the older one up. */
 function checkPair(older: Life, newer: Life, world: LivesWorld): void {
-  const a = older.identity, b = newer.identity;
+  const a = older.identity,
+    b = newer.identity;
   const mayOverlapNow = (): boolean => world.mayOverlap(older, newer);
   if (older.ended_ms !== null) return;
   const leases = [older, newer].filter((life) => life.process.assignment.lease_ms !== null).length;
   const mayBoth = leases === 0 || a.attempt === b.attempt || (leases === 1 && mayOverlapNow());
   demand(mayBoth, "I3: an exclusive slot never has two", () => `${describe(newer)} beside ${describe(older)}`);
   if (a.attempt === b.attempt && a.member !== b.member) return;
-  demand(a.attempt !== b.attempt || mayOverlapNow(), "I3: an attempt number is one task",
-    () => `${describe(newer)} beside ${describe(older)}`);
+  demand(
+    a.attempt !== b.attempt || mayOverlapNow(),
+    "I3: an attempt number is one task",
+    () => `${describe(newer)} beside ${describe(older)}`,
+  );
   if (a.version !== b.version) return;
-  demand(mayOverlapNow(), "I3: one live attempt a slot and version",
-    () => `${describe(newer)} beside ${describe(older)}`);
+  demand(
+    mayOverlapNow(),
+    "I3: one live attempt a slot and version",
+    () => `${describe(newer)} beside ${describe(older)}`,
+  );
 }
 
 /** What lives on a machine fits on it, and no device has two owners. */
 function checkRoom(machine: Machine): void {
-  let cpu = 0, memory = 0;
+  let cpu = 0,
+    memory = 0;
   const devices = new Set<string>();
   for (const { assignment } of machine.processes.values()) {
     cpu += assignment.promised.cpu_milli;
@@ -136,8 +165,11 @@ function checkRoom(machine: Machine): void {
       devices.add(device.id);
     }
   }
-  demand(cpu <= machine.capacity.cpu_milli && memory <= machine.capacity.memory_bytes, "I4: a node is never over-committed",
-    () => `${machine.id} has ${cpu} of ${machine.capacity.cpu_milli} milli-cores, ${memory} bytes promised`);
+  demand(
+    cpu <= machine.capacity.cpu_milli && memory <= machine.capacity.memory_bytes,
+    "I4: a node is never over-committed",
+    () => `${machine.id} has ${cpu} of ${machine.capacity.cpu_milli} milli-cores, ${memory} bytes promised`,
+  );
 }
 
 interface Stopped {
@@ -149,7 +181,8 @@ interface Stopped {
 /** The orders to stop it; one for an attempt holds for those that its agent made after it. */
 function ordersFor({ uid, assignment }: Process, stopped: ReadonlyMap<string, Stopped>): Stopped[] {
   const { attempt } = assignment.identity;
-  return [...stopped].filter(([first, order]) => first === uid || descends(uid, attempt, first, order.attempt))
+  return [...stopped]
+    .filter(([first, order]) => first === uid || descends(uid, attempt, first, order.attempt))
     .map(([, order]) => order);
 }
 
@@ -167,21 +200,32 @@ function limitAt({ assignment, started_ms }: Process): number {
   return assignment.time_limit_ms === null ? Number.POSITIVE_INFINITY : started_ms + assignment.time_limit_ms;
 }
 
-const endedAlone = (life: Life): boolean => life.exit !== null && life.exit.exit_code !== null && life.process.signals.length === 0;
+const endedAlone = (life: Life): boolean =>
+  life.exit !== null && life.exit.exit_code !== null && life.process.signals.length === 0;
 
 /** I5 and L3 for jobs: what succeeded is not done again, and what failed only as often as its retries allow. */
 function checkFinished(others: readonly Life[], life: Life, world: LivesWorld): void {
   const { identity, process } = life;
   if (identity.kind !== "job" || [...others, life].some((other) => other.identity.member > 0)) return;
-  const before = others.filter((other) => endedAlone(other) && !world.mayOverlap(other, life) && !world.isForgetful(other.machine));
+  const before = others.filter(
+    (other) => endedAlone(other) && !world.mayOverlap(other, life) && !world.isForgetful(other.machine),
+  );
   const done = before.find((other) => other.exit?.exit_code === 0 && other.exit.ended_ms < limitAt(other.process));
-  demand(done === undefined, "I5: finished work never runs again", () => `${describe(life)} after ${describe(done ?? life)}`);
+  demand(
+    done === undefined,
+    "I5: finished work never runs again",
+    () => `${describe(life)} after ${describe(done ?? life)}`,
+  );
   const retries = world.retries(identity.owner_uid);
-  // A restored database takes in the ends of different nodes in any order, and counts only those that are not overtaken.
+  // A restored database takes in the ends of different nodes in any order, and counts only those that are not
+  // overtaken.
   if (world.isRestored()) return;
   const failed = before.filter((other) => other.exit?.exit_code !== 0 && world.isBooked(other.uid)).length;
-  demand(failed <= retries || process.assignment.identity.attempt === 1, "L3: retries are bounded",
-    () => `${describe(life)} after ${failed} failures, ${retries} retries`);
+  demand(
+    failed <= retries || process.assignment.identity.attempt === 1,
+    "L3: retries are bounded",
+    () => `${describe(life)} after ${failed} failures, ${retries} retries`,
+  );
 }
 
 const CROWD_MS = 5_000;
@@ -189,7 +233,16 @@ const CROWD = 7;
 
 /** L3: what crashes comes back ever more slowly. */
 function checkRate(others: readonly Life[], life: Life): void {
-  const recent = others.filter((other) => other.identity.version === life.identity.version &&
-    other.identity.member === life.identity.member && endedAlone(other) && life.started_ms - other.started_ms < CROWD_MS);
-  demand(recent.length < CROWD, "L3: restarts are bounded", () => `${describe(life)} is the ${recent.length + 1}th in 5 s`);
+  const recent = others.filter(
+    (other) =>
+      other.identity.version === life.identity.version &&
+      other.identity.member === life.identity.member &&
+      endedAlone(other) &&
+      life.started_ms - other.started_ms < CROWD_MS,
+  );
+  demand(
+    recent.length < CROWD,
+    "L3: restarts are bounded",
+    () => `${describe(life)} is the ${recent.length + 1}th in 5 s`,
+  );
 }

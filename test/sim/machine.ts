@@ -7,7 +7,10 @@ import type { Amounts, Device, Orphan, Promised } from "../../src/core/model";
 import type { Assignment, Seen, TaskRecord } from "../../src/core/record";
 import type { Credential } from "../../src/wire/agent";
 
-/** What a task of the simulator does, written as its argv: `sim exit MS CODE`, `sim forever`, and `hang` to ignore signals. */
+/**
+ * What a task of the simulator does, written as its argv: `sim exit MS CODE`, `sim forever`, and `hang` to ignore
+ * signals.
+ */
 export interface Behaviour {
   readonly lives_ms: number | null;
   readonly code: number;
@@ -85,8 +88,16 @@ export interface Watcher {
   signalled(machine: Machine, process: Process, signal: string, by: "agent" | "lease"): void;
 }
 
-export const freshDisk = (): Disk => ({ identity: null, fence: null, fresh: true, records: new Map(), claims: new Map(),
-  exits: new Map(), acked: new Set(), unreadable: new Map() });
+export const freshDisk = (): Disk => ({
+  identity: null,
+  fence: null,
+  fresh: true,
+  records: new Map(),
+  claims: new Map(),
+  exits: new Map(),
+  acked: new Set(),
+  unreadable: new Map(),
+});
 
 /** The exclusive creation of a claim: the one moment that decides whether an attempt executes. */
 export function claim(machine: Machine, uid: string, started: Assignment | null): boolean {
@@ -113,7 +124,9 @@ export function look(machine: Machine, uid: string): Seen | null {
   const claimed = machine.disk.claims.get(uid);
   if (claimed === undefined) return null;
   if (claimed.by === "stop") return { claimed: true, process: { is: "none" } };
-  const why = claimed.boot_id === machine.boot_id
-    ? "its supervisor was killed before it could say how it ended" : "the machine rebooted while it ran";
+  const why =
+    claimed.boot_id === machine.boot_id
+      ? "its supervisor was killed before it could say how it ended"
+      : "the machine rebooted while it ran";
   return { claimed: true, process: { is: "vanished", why } };
 }

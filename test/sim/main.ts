@@ -1,5 +1,5 @@
-// `bun run sim`: worlds of fresh seeds until stopped; `--seed N` replays one, `--seeds A..B` a range, and `--mutant NAME`
-// (with mutate.ts preloaded) says in its last line whether the deliberate bug was seen.
+// `bun run sim`: worlds of fresh seeds until stopped; `--seed N` replays one, `--seeds A..B` a range, and `--mutant
+// NAME` (with mutate.ts preloaded) says in its last line whether the deliberate bug was seen.
 
 import { runSeed, type Result } from "./run";
 
@@ -20,12 +20,13 @@ function* fresh(): Generator<string> {
 function optionsOf(argv: readonly string[]): Options {
   const valueOf = (flag: string): string | null => {
     const at = argv.indexOf(flag);
-    return at < 0 ? null : argv[at + 1] ?? null;
+    return at < 0 ? null : (argv[at + 1] ?? null);
   };
-  const seed = valueOf("--seed"), seeds = valueOf("--seeds");
+  const seed = valueOf("--seed"),
+    seeds = valueOf("--seeds");
   const [first, last] = (seeds ?? "").split("..").map(Number);
-  const chosen = seed !== null ? range(Number(seed), Number(seed))
-    : seeds !== null ? range(first ?? 1, last ?? 1) : fresh();
+  const chosen =
+    seed !== null ? range(Number(seed), Number(seed)) : seeds !== null ? range(first ?? 1, last ?? 1) : fresh();
   return { seeds: chosen, lines: Number(valueOf("--lines") ?? 60), keepGoing: argv.includes("--keep-going") };
 }
 
@@ -40,7 +41,10 @@ function main(): number {
   const { seeds, lines, keepGoing } = optionsOf(process.argv.slice(2));
   const begin_ms = performance.now();
   const broken: Result[] = [];
-  let worlds = 0, ticks = 0, shown_ms = begin_ms, last: Result | null = null;
+  let worlds = 0,
+    ticks = 0,
+    shown_ms = begin_ms,
+    last: Result | null = null;
   for (const seed of seeds) {
     last = runSeed(seed, lines);
     worlds++;
@@ -52,14 +56,18 @@ function main(): number {
     }
     if (performance.now() - shown_ms > 5_000) {
       shown_ms = performance.now();
-      console.log(`${worlds} worlds, ${ticks} events, ${(worlds / (shown_ms - begin_ms) * 1_000).toFixed(1)} worlds/s`);
+      console.log(
+        `${worlds} worlds, ${ticks} events, ${((worlds / (shown_ms - begin_ms)) * 1_000).toFixed(1)} worlds/s`,
+      );
     }
   }
   const [first] = broken;
   if (first !== undefined && !keepGoing) show(first);
-  const rate = (worlds / (performance.now() - begin_ms) * 1_000).toFixed(1);
-  console.log(`${worlds} worlds, ${ticks} events, ${rate} worlds/s, ${broken.length} broken` +
-    (worlds === 1 && last !== null ? `, hash ${last.hash}` : ""));
+  const rate = ((worlds / (performance.now() - begin_ms)) * 1_000).toFixed(1);
+  console.log(
+    `${worlds} worlds, ${ticks} events, ${rate} worlds/s, ${broken.length} broken` +
+      (worlds === 1 && last !== null ? `, hash ${last.hash}` : ""),
+  );
   return broken.length === 0 ? 0 : 1;
 }
 

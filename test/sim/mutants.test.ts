@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { MUTANTS, mutated, type Mutant } from "./mutants";
+import { mutated, type Mutant } from "./mutant";
+import { MUTANTS } from "./mutants";
 
 const ROOT = join(import.meta.dir, "../..");
 const SEEDS = 300;
@@ -16,8 +17,18 @@ interface Catch {
 
 /** Runs the simulator with the mutant in a process of its own; `null`: nothing was seen. */
 async function hunt(mutant: Mutant): Promise<Catch | null> {
-  const argv = [process.execPath, "--preload", "./test/sim/mutate.ts", "test/sim/main.ts", "--mutant", mutant.name,
-    "--seeds", `1..${SEEDS}`, "--lines", "0"];
+  const argv = [
+    process.execPath,
+    "--preload",
+    "./test/sim/mutate.ts",
+    "test/sim/main.ts",
+    "--mutant",
+    mutant.name,
+    "--seeds",
+    `1..${SEEDS}`,
+    "--lines",
+    "0",
+  ];
   const child = Bun.spawn(argv, { cwd: ROOT, stdout: "pipe", stderr: "pipe" });
   const [out, error] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
   const seen = /^seed (\d+) breaks: (.*)$/m.exec(out);

@@ -1,9 +1,10 @@
 // Preloaded by a run with a mutant: rewrites the source files that the mutant is in, so that production code has no
-// switch for it. `bun --preload ./test/sim/mutate.ts test/sim/main.ts --mutant NAME --seeds 1..300`
+// switch for it. `bun run sim --mutant NAME --seeds 1..300`
 
 import { join, relative } from "node:path";
 import { plugin } from "bun";
-import { MUTANTS, mutated } from "./mutants";
+import { mutated } from "./mutant";
+import { MUTANTS } from "./mutants";
 
 const root = join(import.meta.dir, "../..");
 const at = process.argv.indexOf("--mutant");

@@ -56,7 +56,16 @@ interface Wires {
 }
 
 export function makeNetwork(schedule: Schedule, random: Random, faults: Faults): Network {
-  const wires: Wires = { schedule, random, faults, cuts: new Set(), held: new Map(), links: new Set(), healed: false, next_id: 0 };
+  const wires: Wires = {
+    schedule,
+    random,
+    faults,
+    cuts: new Set(),
+    held: new Map(),
+    links: new Set(),
+    healed: false,
+    next_id: 0,
+  };
   return {
     dial: (machine, agent, accept, opened) => dial(wires, machine, agent, accept, opened),
     send: (link, way, data) => send(wires, link, way, data),
@@ -85,13 +94,23 @@ const WAYS = ["up", "down"] as const;
 const isCut = ({ cuts }: Wires, machine: string): boolean =>
   cuts.size > 0 && (cuts.has(`${machine}/up`) || cuts.has(`${machine}/down`));
 
-function dial(wires: Wires, machine: string, agent: End, accept: (link: Link) => End | null,
-  opened: (link: Link | null) => void): void {
+function dial(
+  wires: Wires,
+  machine: string,
+  agent: End,
+  accept: (link: Link) => End | null,
+  opened: (link: Link | null) => void,
+): void {
   const { schedule, random } = wires;
   schedule.in(random.int(2, 40), () => {
     if (isCut(wires, machine)) return schedule.in(random.int(1_000, 8_000), () => opened(null));
-    const link: Link = { id: wires.next_id++, machine, agent, busy_until_ms: { up: 0, down: 0 },
-      server: { open: true, hear: () => undefined, closed: () => undefined } };
+    const link: Link = {
+      id: wires.next_id++,
+      machine,
+      agent,
+      busy_until_ms: { up: 0, down: 0 },
+      server: { open: true, hear: () => undefined, closed: () => undefined },
+    };
     const server = accept(link);
     if (server === null) return opened(null);
     Object.assign(link.server, server);

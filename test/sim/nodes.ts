@@ -9,21 +9,53 @@ import type { Random } from "./random";
 export function makeMachine(id: string, random: Random): Machine {
   const cpus = random.pick([2, 4, 8]);
   const cards = random.chance(0.4) ? random.int(1, 3) : 0;
-  const devices = Array.from({ length: cards }, (_, n): Device => ({ id: `GPU-${id}-${n}`, vendor: "nvidia", model: "A100",
-    memory_bytes: 40 * GIB, state: "ok", reason: null, parent: null, links: [] }));
+  const devices = Array.from({ length: cards }, (_, n): Device => ({
+    id: `GPU-${id}-${n}`,
+    vendor: "nvidia",
+    model: "A100",
+    memory_bytes: 40 * GIB,
+    state: "ok",
+    reason: null,
+    parent: null,
+    links: [],
+  }));
   return {
-    id, devices, boot_id: `${id}-boot-1`, boots: 1, power: "on", disk: freshDisk(), processes: new Map(),
+    id,
+    devices,
+    boot_id: `${id}-boot-1`,
+    boots: 1,
+    power: "on",
+    disk: freshDisk(),
+    processes: new Map(),
     capacity: { cpu_milli: cpus * 1_000, memory_bytes: cpus * 4 * GIB, disk_bytes: 100 * GIB, countables: {} },
-    run: { claims: new Map(), heard_ms: null }, starting: new Set(), changed: () => undefined,
+    run: { claims: new Map(), heard_ms: null },
+    starting: new Set(),
+    changed: () => undefined,
   };
 }
 
 export function machineFacts(machine: Machine): MachineFacts {
   return {
-    fingerprint: machine.id, boot_id: machine.boot_id, agent_version: "sim", capacity: machine.capacity,
-    devices: machine.devices.map((device) => ({ ...device, links: [...device.links] })), pool: "default", labels: {}, taints: [],
-    facts: { os: "linux", arch: "x64", hostname: machine.id, kernel: "sim", cpu_model: "sim", address: null,
-      cgroups: "none", cgroups_detail: null, accounts: "shared", unix_user: "root" },
+    fingerprint: machine.id,
+    boot_id: machine.boot_id,
+    agent_version: "sim",
+    capacity: machine.capacity,
+    devices: machine.devices.map((device) => ({ ...device, links: [...device.links] })),
+    pool: "default",
+    labels: {},
+    taints: [],
+    facts: {
+      os: "linux",
+      arch: "x64",
+      hostname: machine.id,
+      kernel: "sim",
+      cpu_model: "sim",
+      address: null,
+      cgroups: "none",
+      cgroups_detail: null,
+      accounts: "shared",
+      unix_user: "root",
+    },
   };
 }
 
@@ -31,7 +63,19 @@ export function machineFacts(machine: Machine): MachineFacts {
 export function nodeRow(id: string, machine: Machine, public_key: string, ordinal: number, now_ms: number): NodeRow {
   const { fingerprint, ...facts } = machineFacts(machine);
   return {
-    ...facts, id, name: machine.id, ordinal, public_key, fingerprint, admission: "ready",
-    intent: "schedulable", contact: "connected", contact_ms: now_ms, drain: null, reason: null, orphans: [], joined_ms: now_ms,
+    ...facts,
+    id,
+    name: machine.id,
+    ordinal,
+    public_key,
+    fingerprint,
+    admission: "ready",
+    intent: "schedulable",
+    contact: "connected",
+    contact_ms: now_ms,
+    drain: null,
+    reason: null,
+    orphans: [],
+    joined_ms: now_ms,
   };
 }

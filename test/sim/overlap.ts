@@ -1,4 +1,5 @@
-// When two attempts of one slot may live at once: only where somebody, or the workload's own policy, gave one of them up.
+// When two attempts of one slot may live at once: only where somebody, or the workload's own policy, gave one of them
+// up.
 
 import { descends, type Life } from "./lives";
 import type { World } from "./world";

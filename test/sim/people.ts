@@ -19,28 +19,38 @@ import type { Ack, World } from "./world";
 const PROJECT = "lab";
 
 /** Sends one change; a request whose server dies before the answer is not repeated here (see `twice`). */
-function send<T>(world: World, what: string, transact: (draft: Draft) => T, holds: (value: T) => Ack["holds"],
-  then: (value: T) => void = () => undefined): void {
+function send<T>(
+  world: World,
+  what: string,
+  transact: (draft: Draft) => T,
+  holds: (value: T) => Ack["holds"],
+  then: (value: T) => void = () => undefined,
+): void {
   const { server } = world;
   if (server === null || server.owner.state === "dead") return;
   const key = world.dice.people.chance(0.3) ? world.dice.people.hex(16) : null;
   let first: string | null = null;
-  const ask = (again: boolean): void => world.host.enter(server.owner, () => {
-    const { timeline } = server.store.state.cluster;
-    const idempotency = key === null ? undefined : { principal: "alice", key, request_hash: what };
-    server.store.commit("alice", transact, idempotency).then(({ value, revision }) => {
-      world.trace.note(`answered: ${what}`);
-      const answer = JSON.stringify(value) ?? "";
-      if (first !== null && first !== answer) world.serverWorld.failed(`I2: one effect a key: ${what}: ${first}, ${answer}`);
-      first = answer;
-      world.acks.push({ what, timeline, revision, holds: holds(value) });
-      if (!again && key !== null) ask(true);
-      else then(value);
-    }, (error: unknown) => {
-      if (!(error instanceof RefusedError)) throw error;
-      world.trace.note(`refused: ${what}: ${error.message}`);
+  const ask = (again: boolean): void =>
+    world.host.enter(server.owner, () => {
+      const { timeline } = server.store.state.cluster;
+      const idempotency = key === null ? undefined : { principal: "alice", key, request_hash: what };
+      server.store.commit("alice", transact, idempotency).then(
+        ({ value, revision }) => {
+          world.trace.note(`answered: ${what}`);
+          const answer = JSON.stringify(value) ?? "";
+          if (first !== null && first !== answer)
+            world.serverWorld.failed(`I2: one effect a key: ${what}: ${first}, ${answer}`);
+          first = answer;
+          world.acks.push({ what, timeline, revision, holds: holds(value) });
+          if (!again && key !== null) ask(true);
+          else then(value);
+        },
+        (error: unknown) => {
+          if (!(error instanceof RefusedError)) throw error;
+          world.trace.note(`refused: ${what}: ${error.message}`);
+        },
+      );
     });
-  });
   ask(false);
 }
 
@@ -56,25 +66,41 @@ export function joinMachine(world: World, machine: Machine): void {
   const { key, public_key } = keyOf(`${machine.id}/${machine.boots}/${world.lostDisks.has(machine.id)}`);
   const fresh = server.context.seed();
   world.host.enter(server.owner, () => {
-    server.store.commit("agent", (draft) => {
-      const known = draft.state.nodes.values().find((node) => node.fingerprint === machine.id);
-      const { next_ordinal } = draft.state.cluster;
-      const row: NodeRow = known === undefined
-        ? nodeRow(fresh, machine, public_key, next_ordinal, draft.now_ms) : { ...known, public_key };
-      draft.put([{ table: "nodes", key: row.id, row }]);
-      if (known === undefined) {
-        draft.put([{ table: "cluster", key: "cluster", row: { ...draft.state.cluster, next_ordinal: next_ordinal + 1 } }]);
-      }
-      return row;
-    }).then(({ value }) => {
-      world.trace.note(`${machine.id} joined as ${value.id.slice(0, 6)}`);
-      world.nodes.set(value.id, machine);
-      const { cluster_id } = server.store.state.cluster;
-      const credential = signCredential(identityOf(cluster_id), { cluster_id, node_id: value.id, name: machine.id,
-        public_key, fingerprint: machine.id });
-      machine.disk.identity = { credential, key };
-      bootAgent(world, machine);
-    }, (error: unknown) => { throw error; });
+    server.store
+      .commit("agent", (draft) => {
+        const known = draft.state.nodes.values().find((node) => node.fingerprint === machine.id);
+        const { next_ordinal } = draft.state.cluster;
+        const row: NodeRow =
+          known === undefined
+            ? nodeRow(fresh, machine, public_key, next_ordinal, draft.now_ms)
+            : { ...known, public_key };
+        draft.put([{ table: "nodes", key: row.id, row }]);
+        if (known === undefined) {
+          draft.put([
+            { table: "cluster", key: "cluster", row: { ...draft.state.cluster, next_ordinal: next_ordinal + 1 } },
+          ]);
+        }
+        return row;
+      })
+      .then(
+        ({ value }) => {
+          world.trace.note(`${machine.id} joined as ${value.id.slice(0, 6)}`);
+          world.nodes.set(value.id, machine);
+          const { cluster_id } = server.store.state.cluster;
+          const credential = signCredential(identityOf(cluster_id), {
+            cluster_id,
+            node_id: value.id,
+            name: machine.id,
+            public_key,
+            fingerprint: machine.id,
+          });
+          machine.disk.identity = { credential, key };
+          bootAgent(world, machine);
+        },
+        (error: unknown) => {
+          throw error;
+        },
+      );
   });
 }
 
@@ -82,36 +108,54 @@ function setNode(world: World, what: string, change: (node: NodeRow, now_ms: num
   const nodes = [...world.database.state.nodes.values()];
   if (nodes.length === 0) return;
   const { id, name } = world.dice.people.pick(nodes);
-  send(world, `${what} ${name}`, (draft) => {
-    const node = draft.state.nodes.get(id);
-    if (node !== undefined) draft.put([{ table: "nodes", key: id, row: change(node, draft.now_ms) }]);
-  }, () => () => true);
+  send(
+    world,
+    `${what} ${name}`,
+    (draft) => {
+      const node = draft.state.nodes.get(id);
+      if (node !== undefined) draft.put([{ table: "nodes", key: id, row: change(node, draft.now_ms) }]);
+    },
+    () => () => true,
+  );
 }
 
 // ---- apps and runs
 
-const declare = (name: string, workloads: readonly WorkloadDecl[]): AppDecl => ({ app: name, project: PROJECT, workloads });
+const declare = (name: string, workloads: readonly WorkloadDecl[]): AppDecl => ({
+  app: name,
+  project: PROJECT,
+  workloads,
+});
 
 function apply(world: World, decl: AppDecl): void {
   const { people } = world.dice;
   const fresh = (): string => people.hex(32);
   const text = JSON.stringify(decl);
-  send(world, `apply ${decl.app}`, (draft) => {
-    const spec = world.server?.store.spec;
-    if (spec === undefined) throw new RefusedError("unavailable", "the server is gone");
-    applyApp(draft, { decl, project: PROJECT, text, revision: null, user: "alice", fresh, spec });
-    return findApp(draft.state, PROJECT, decl.app)?.uid ?? "";
-  }, (uid) => ({ state, graves }) => state.apps.has(uid) || graves.size > 0);
+  send(
+    world,
+    `apply ${decl.app}`,
+    (draft) => {
+      const spec = world.server?.store.spec;
+      if (spec === undefined) throw new RefusedError("unavailable", "the server is gone");
+      applyApp(draft, { decl, project: PROJECT, text, revision: null, user: "alice", fresh, spec });
+      return findApp(draft.state, PROJECT, decl.app)?.uid ?? "";
+    },
+    (uid) =>
+      ({ state, graves }) =>
+        state.apps.has(uid) || graves.size > 0,
+  );
 }
 
 /** What an app is now, as somebody would have it in a file. */
 function declOf(world: World, app: AppRow): WorkloadDecl[] {
   const { state, specs } = world.database;
-  return workloadsOf(state, app.uid).filter((workload) => !workload.removing).map(({ name, kind, settings, spec_hash }) => {
-    const spec = specs.get(spec_hash);
-    if (spec === undefined) throw new Error(`no spec ${spec_hash}`);
-    return { name, kind, settings, spec };
-  });
+  return workloadsOf(state, app.uid)
+    .filter((workload) => !workload.removing)
+    .map(({ name, kind, settings, spec_hash }) => {
+      const spec = specs.get(spec_hash);
+      if (spec === undefined) throw new Error(`no spec ${spec_hash}`);
+      return { name, kind, settings, spec };
+    });
 }
 
 function edit(world: World, app: AppRow): void {
@@ -119,8 +163,14 @@ function edit(world: World, app: AppRow): void {
   const workloads = declOf(world, app).map((decl): WorkloadDecl => {
     if (people.chance(0.4)) return decl;
     const spec = people.chance(0.5) ? randomSpec(people, decl.kind) : decl.spec;
-    const settings = people.chance(0.5) ? { ...randomSettings(people, decl.kind, spec), after: decl.settings.after } : decl.settings;
-    return { ...decl, spec, settings: spec.exclusive ? { ...settings, restart: { ...settings.restart, offline: false } } : settings };
+    const settings = people.chance(0.5)
+      ? { ...randomSettings(people, decl.kind, spec), after: decl.settings.after }
+      : decl.settings;
+    return {
+      ...decl,
+      spec,
+      settings: spec.exclusive ? { ...settings, restart: { ...settings.restart, offline: false } } : settings,
+    };
   });
   if (workloads.length > 1 && people.chance(0.2)) {
     const gone = workloads.pop();
@@ -136,50 +186,87 @@ const someApp = (world: World, state: State): AppRow | null =>
   state.apps.size === 0 ? null : world.dice.people.pick([...state.apps.values()]);
 
 function remove(world: World, app: AppRow): void {
-  send(world, `rm ${app.name}`, (draft) => {
-    const now = draft.state.apps.get(app.uid);
-    if (now === undefined || now.removing) return;
-    draft.put([{ table: "apps", key: app.uid, row: { ...now, removing: true, revision: draft.revision } },
-      ...workloadsOf(draft.state, app.uid).flatMap((workload) => removeWorkload(draft, workload, "alice"))]);
-  }, () => ({ state }) => state.apps.get(app.uid)?.removing !== false);
+  send(
+    world,
+    `rm ${app.name}`,
+    (draft) => {
+      const now = draft.state.apps.get(app.uid);
+      if (now === undefined || now.removing) return;
+      draft.put([
+        { table: "apps", key: app.uid, row: { ...now, removing: true, revision: draft.revision } },
+        ...workloadsOf(draft.state, app.uid).flatMap((workload) => removeWorkload(draft, workload, "alice")),
+      ]);
+    },
+    () =>
+      ({ state }) =>
+        state.apps.get(app.uid)?.removing !== false,
+  );
 }
 
 function scaleOrRestart(world: World, app: AppRow): void {
   const { people } = world.dice;
-  const services = workloadsOf(world.database.state, app.uid).filter(({ kind, removing }) => kind === "service" && !removing);
+  const services = workloadsOf(world.database.state, app.uid).filter(
+    ({ kind, removing }) => kind === "service" && !removing,
+  );
   if (services.length === 0) return;
   const { uid, name } = people.pick(services);
   const replicas = people.chance(0.6) ? people.int(0, 4) : null;
-  send(world, replicas === null ? `restart ${app.name}.${name}` : `scale ${app.name}.${name}=${replicas}`, (draft) => {
-    const before = draft.state.workloads.get(uid);
-    if (before === undefined || before.removing) return;
-    const after = replicas === null ? { ...before, version: before.version + 1 }
-      : { ...before, settings: { ...before.settings, replicas } };
-    draft.put(putWorkload(after, before, "alice", draft.now_ms));
-  }, () => () => true);
+  send(
+    world,
+    replicas === null ? `restart ${app.name}.${name}` : `scale ${app.name}.${name}=${replicas}`,
+    (draft) => {
+      const before = draft.state.workloads.get(uid);
+      if (before === undefined || before.removing) return;
+      const after =
+        replicas === null
+          ? { ...before, version: before.version + 1 }
+          : { ...before, settings: { ...before.settings, replicas } };
+      draft.put(putWorkload(after, before, "alice", draft.now_ms));
+    },
+    () => () => true,
+  );
 }
 
 function submit(world: World): void {
   const { people } = world.dice;
   const spec = { ...randomSpec(people, "job"), origin: "run" as const };
-  const decl: WorkloadDecl = { name: `j${people.int(0, 99)}`, kind: "job", spec, settings: randomSettings(people, "job", spec) };
+  const decl: WorkloadDecl = {
+    name: `j${people.int(0, 99)}`,
+    kind: "job",
+    spec,
+    settings: randomSettings(people, "job", spec),
+  };
   const uid = people.hex(32);
   const who = { name: "alice", role: "user" as const, project: PROJECT, unix_user: "alice", token_id: "t" };
-  send(world, `run ${decl.name}`, (draft) => {
-    const history = world.server?.store.history;
-    if (history === undefined) throw new RefusedError("unavailable", "the server is gone");
-    return makeRun(draft, { decl, project: PROJECT, who, uid, history }).run;
-  }, (run) => ({ state, ended_runs }) => (state.runs.get(uid) ?? ended_runs.get(uid))?.run === run);
+  send(
+    world,
+    `run ${decl.name}`,
+    (draft) => {
+      const history = world.server?.store.history;
+      if (history === undefined) throw new RefusedError("unavailable", "the server is gone");
+      return makeRun(draft, { decl, project: PROJECT, who, uid, history }).run;
+    },
+    (run) =>
+      ({ state, ended_runs }) =>
+        (state.runs.get(uid) ?? ended_runs.get(uid))?.run === run,
+  );
 }
 
 function cancel(world: World): void {
   const runs = [...world.database.state.runs.values()].filter((run) => run.cancel === null);
   if (runs.length === 0) return;
   const { uid, run } = world.dice.people.pick(runs);
-  send(world, `cancel ${run}`, (draft) => {
-    const row = draft.state.runs.get(uid);
-    if (row !== undefined) cancelRun(draft, row, "alice", null);
-  }, () => ({ state }) => state.runs.get(uid)?.cancel !== null);
+  send(
+    world,
+    `cancel ${run}`,
+    (draft) => {
+      const row = draft.state.runs.get(uid);
+      if (row !== undefined) cancelRun(draft, row, "alice", null);
+    },
+    () =>
+      ({ state }) =>
+        state.runs.get(uid)?.cancel !== null,
+  );
 }
 
 // ---- the day
@@ -197,7 +284,9 @@ function actOnce(world: World): void {
   else if (dice < 0.8) submit(world);
   else if (dice < 0.87) cancel(world);
   else if (dice < 0.92) {
-    setNode(world, "drain", (node, now_ms) => drained(node, "alice", now_ms, people.chance(0.3) ? now_ms + 30_000 : null, null));
+    setNode(world, "drain", (node, now_ms) =>
+      drained(node, "alice", now_ms, people.chance(0.3) ? now_ms + 30_000 : null, null),
+    );
   } else resume(world);
 }
 
@@ -217,10 +306,15 @@ export function beginPeople(world: World): void {
 /** Every node that drains is put back to use. */
 export function resumeAll(world: World): void {
   for (const { id, name } of world.database.state.nodes.values()) {
-    send(world, `resume ${name}`, (draft) => {
-      const node = draft.state.nodes.get(id);
-      if (node !== undefined) draft.put([{ table: "nodes", key: id, row: resumed(node) }]);
-    }, () => () => true);
+    send(
+      world,
+      `resume ${name}`,
+      (draft) => {
+        const node = draft.state.nodes.get(id);
+        if (node !== undefined) draft.put([{ table: "nodes", key: id, row: resumed(node) }]);
+      },
+      () => () => true,
+    );
   }
 }
 
@@ -228,13 +322,24 @@ export function resumeAll(world: World): void {
 export function forget(world: World, node_id: string): void {
   const name = world.nodes.get(node_id)?.id ?? node_id;
   world.givenUp.add(node_id);
-  send(world, `forget ${name} --fenced`, (draft) => {
-    const node = draft.state.nodes.get(node_id);
-    const { store, context } = world.server ?? {};
-    if (node === undefined || store === undefined || context === undefined) return;
-    forgetNode(draft, node, true, { now_ms: draft.now_ms, revision: draft.revision, limits: context.limits,
-      seed: context.seed(), hasEnded: store.history.hasEnded, hasGrave: store.history.hasGrave });
-  }, () => () => true);
+  send(
+    world,
+    `forget ${name} --fenced`,
+    (draft) => {
+      const node = draft.state.nodes.get(node_id);
+      const { store, context } = world.server ?? {};
+      if (node === undefined || store === undefined || context === undefined) return;
+      forgetNode(draft, node, true, {
+        now_ms: draft.now_ms,
+        revision: draft.revision,
+        limits: context.limits,
+        seed: context.seed(),
+        hasEnded: store.history.hasEnded,
+        hasGrave: store.history.hasGrave,
+      });
+    },
+    () => () => true,
+  );
 }
 
 /** A restored server is told of nodes that will not come: only of machines that are really off. */

@@ -22,7 +22,10 @@ function hashOf(text: string): number {
 
 /** sfc32: small, fast, passes the usual batteries; seeded through its own warm-up. */
 export function seeded(seed: string): Random {
-  let a = hashOf(seed), b = hashOf(`${seed}/b`), c = hashOf(`${seed}/c`), counter = 1;
+  let a = hashOf(seed),
+    b = hashOf(`${seed}/b`),
+    c = hashOf(`${seed}/c`),
+    counter = 1;
   const word = (): number => {
     const t = (a + b + counter++) | 0;
     a = b ^ (b >>> 9);

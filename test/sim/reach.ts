@@ -16,7 +16,10 @@ const COMMIT_MS = 5_000;
 export function noteReach(world: World): void {
   for (const machine of world.machines) {
     const agent = world.agents.get(machine.id);
-    const isHeard = agent !== undefined && agent.owner.state === "running" && machine.power === "on" &&
+    const isHeard =
+      agent !== undefined &&
+      agent.owner.state === "running" &&
+      machine.power === "on" &&
       !world.network.isCut(machine.id);
     if (!isHeard) world.heardSince.delete(machine.id);
     else if (!world.heardSince.has(machine.id)) world.heardSince.set(machine.id, world.schedule.now_ms);
@@ -27,9 +30,13 @@ export function noteReach(world: World): void {
 export function checkContact(world: World, node: NodeRow): void {
   const machine = world.nodes.get(node.id);
   const since = machine === undefined ? undefined : world.heardSince.get(machine.id);
-  const spoke_ms = since === undefined || world.faults.slow > 0 ? 0 : world.schedule.now_ms - Math.max(since, world.server_since_ms);
-  demand(spoke_ms < SIM_LIMITS.unreachable_after_ms + RECONNECT_MS, "16: a node that speaks is not silent",
-    () => `${node.name} is ${node.contact}, and could be heard for ${spoke_ms} ms`);
+  const spoke_ms =
+    since === undefined || world.faults.slow > 0 ? 0 : world.schedule.now_ms - Math.max(since, world.server_since_ms);
+  demand(
+    spoke_ms < SIM_LIMITS.unreachable_after_ms + RECONNECT_MS,
+    "16: a node that speaks is not silent",
+    () => `${node.name} is ${node.contact}, and could be heard for ${spoke_ms} ms`,
+  );
 }
 
 /** An attempt is given up for silence only: its node could not be heard, and was not one of many. */
@@ -40,14 +47,26 @@ export function checkSilence(world: World, row: TaskRow): void {
   const name = (): string => `${taskName(row)} on ${machine.id}: ${row.written_off?.why ?? ""}`;
   const since = world.heardSince.get(machine.id);
   const spoke_ms = since === undefined ? 0 : world.schedule.now_ms - since;
-  demand(spoke_ms < SIM_LIMITS.replace_after_ms + RECONNECT_MS, "16: a node that speaks is not given up",
-    () => `${name()}, heard for ${spoke_ms} ms`);
-  demand(world.schedule.now_ms - world.server_since_ms >= SIM_LIMITS.replace_after_ms - COMMIT_MS,
-    "16: silence counts from the server's start", name);
+  demand(
+    spoke_ms < SIM_LIMITS.replace_after_ms + RECONNECT_MS,
+    "16: a node that speaks is not given up",
+    () => `${name()}, heard for ${spoke_ms} ms`,
+  );
+  demand(
+    world.schedule.now_ms - world.server_since_ms >= SIM_LIMITS.replace_after_ms - COMMIT_MS,
+    "16: silence counts from the server's start",
+    name,
+  );
   const { nodes } = server.store.state;
   const contacts = server.loop.contacts();
-  const silent = [...nodes.values()].filter((node) => node.contact !== "lost" &&
-    (contacts.get(node.id)?.silent_ms ?? server.loop.listening_ms()) >= SIM_LIMITS.unreachable_after_ms + COMMIT_MS);
-  demand(silent.length < 2 || silent.length * 3 <= nodes.size, "18: many silent nodes are the network's silence",
-    () => `${name()}, ${silent.length} of ${nodes.size} are silent`);
+  const silent = [...nodes.values()].filter(
+    (node) =>
+      node.contact !== "lost" &&
+      (contacts.get(node.id)?.silent_ms ?? server.loop.listening_ms()) >= SIM_LIMITS.unreachable_after_ms + COMMIT_MS,
+  );
+  demand(
+    silent.length < 2 || silent.length * 3 <= nodes.size,
+    "18: many silent nodes are the network's silence",
+    () => `${name()}, ${silent.length} of ${nodes.size} are silent`,
+  );
 }

@@ -23,8 +23,11 @@ export function runSeed(seed: string, lines = 60): Result {
   try {
     live(world);
   } catch (error) {
-    violation = world.broken ?? (error instanceof Violation ? error
-      : new Violation("nothing throws", error instanceof Error ? error.stack ?? error.message : String(error)));
+    violation =
+      world.broken ??
+      (error instanceof Violation
+        ? error
+        : new Violation("nothing throws", error instanceof Error ? (error.stack ?? error.message) : String(error)));
   } finally {
     world.close();
   }
@@ -35,7 +38,8 @@ export function runSeed(seed: string, lines = 60): Result {
 const CIRCLE = 5_000;
 
 function live(world: World): void {
-  let moment_ms = 0, events = 0;
+  let moment_ms = 0,
+    events = 0;
   const advance = (until_ms: number): void => {
     while (world.schedule.step(until_ms)) {
       if (world.broken !== null) throw world.broken;
@@ -47,7 +51,8 @@ function live(world: World): void {
     if (world.broken !== null) throw world.broken;
   };
   bootServer(world);
-  for (const machine of world.machines) world.schedule.in(world.dice.work.int(0, 3_000), () => joinMachine(world, machine));
+  for (const machine of world.machines)
+    world.schedule.in(world.dice.work.int(0, 3_000), () => joinMachine(world, machine));
   advance(5_000);
   beginPeople(world);
   beginTroubles(world);

@@ -49,12 +49,18 @@ function pop(heap: Entry[]): Entry {
 
 export function makeSchedule(): Schedule {
   const heap: Entry[] = [];
-  let now_ms = 0, order = 0, ticks = 0;
+  let now_ms = 0,
+    order = 0,
+    ticks = 0;
   const at = (at_ms: number, what: Entry["what"]): void =>
     push(heap, { at_ms: Math.max(at_ms, now_ms), order: order++, what });
   return {
-    get now_ms() { return now_ms; },
-    get ticks() { return ticks; },
+    get now_ms() {
+      return now_ms;
+    },
+    get ticks() {
+      return ticks;
+    },
     at,
     in: (delay_ms, what) => at(now_ms + delay_ms, what),
     step: (until_ms) => {

@@ -15,11 +15,19 @@ export function checkSent(world: World, link: Link, data: string): void {
   const { changes } = JSON.parse(data) as Changes;
   for (const verb of changes) {
     if (verb.verb === "stop") {
-      demand(isOver(world, link, verb.uid), "I7: a stop is sent for a reason", () => `${verb.uid.slice(0, 6)} to ${link.machine}: ${verb.why}`);
+      demand(
+        isOver(world, link, verb.uid),
+        "I7: a stop is sent for a reason",
+        () => `${verb.uid.slice(0, 6)} to ${link.machine}: ${verb.why}`,
+      );
       world.lives.stopSent(verb.uid, verb.attempt, verb.grace_ms);
     } else if (verb.verb === "assign") {
       const row = world.database.state.tasks.get(verb.task.uid);
-      demand(row !== undefined && row.written_off === null, "17: what was given up is not started", () => verb.task.name);
+      demand(
+        row !== undefined && row.written_off === null,
+        "17: what was given up is not started",
+        () => verb.task.name,
+      );
     }
   }
 }

@@ -1,5 +1,5 @@
-// A server process over a simulated database: the real loop, sessions and admission, on virtual time and virtual sockets.
-// Killing it loses all of them; the database and the guard file beside it stay.
+// A server process over a simulated database: the real loop, sessions and admission, on virtual time and virtual
+// sockets. Killing it loses all of them; the database and the guard file beside it stay.
 
 import type { PlanLimits } from "../../src/core/snapshot";
 import type { AgentSocket, Context } from "../../src/server/context";
@@ -58,10 +58,25 @@ export function startServer(world: ServerWorld, database: Database): Server {
       world.note(`server says: ${line}`);
       if (/^agent session \d+:/.test(line)) failed(line);
     };
-    const loop = createLoop({ store, limits, seed, say, monotonic: clock,
-      failed: (error) => failed(error instanceof Error ? error.stack ?? error.message : String(error)) });
-    const context: Context = { store, loop, limits, identity: identityOf(cluster_id), clock, seed,
-      heartbeat_ms: HEARTBEAT_MS, version: "sim", say };
+    const loop = createLoop({
+      store,
+      limits,
+      seed,
+      say,
+      monotonic: clock,
+      failed: (error) => failed(error instanceof Error ? (error.stack ?? error.message) : String(error)),
+    });
+    const context: Context = {
+      store,
+      loop,
+      limits,
+      identity: identityOf(cluster_id),
+      clock,
+      seed,
+      heartbeat_ms: HEARTBEAT_MS,
+      version: "sim",
+      say,
+    };
     server = { owner, store, loop, sessions: createSessions(context), context };
     loop.wake();
   });

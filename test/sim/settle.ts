@@ -1,5 +1,5 @@
-// The second phase: nothing new goes wrong, a part of what is broken stays broken for ever, and what is left must come to
-// rest: what is wanted runs, what is not is gone, and whatever waits has a reason.
+// The second phase: nothing new goes wrong, a part of what is broken stays broken for ever, and what is left must come
+// to rest: what is wanted runs, what is not is gone, and whatever waits has a reason.
 
 import { plan } from "../../src/core/plan";
 import type { Plan } from "../../src/core/snapshot";
@@ -92,16 +92,26 @@ function unrest(world: World): string[] {
   if (server === null) return ["there is no server"];
   const { state } = server.store;
   const { cluster } = state;
-  if (cluster.recovering !== null) return [`the server still waits for ${cluster.recovering.map((id) => world.nodes.get(id)?.id).join(" ")}`];
+  if (cluster.recovering !== null)
+    return [`the server still waits for ${cluster.recovering.map((id) => world.nodes.get(id)?.id).join(" ")}`];
   const planned = plan(server.loop.snapshot(state, server.store.now()));
   const wrong: string[] = [];
-  const isReplaced = (task: TaskRow): boolean => [...state.tasks.values()].some((other) => other.owner_uid === task.owner_uid &&
-    other.slot === task.slot && other.written_off === null && world.lives.living.has(other.uid) &&
-    world.schedule.now_ms - (world.lives.living.get(other.uid)?.started_ms ?? 0) > LOOK_EVERY_MS);
-  const excused = new Set([...state.tasks.values()].filter((task) => isBeyondReach(world, state, task)).map(({ uid }) => uid));
+  const isReplaced = (task: TaskRow): boolean =>
+    [...state.tasks.values()].some(
+      (other) =>
+        other.owner_uid === task.owner_uid &&
+        other.slot === task.slot &&
+        other.written_off === null &&
+        world.lives.living.has(other.uid) &&
+        world.schedule.now_ms - (world.lives.living.get(other.uid)?.started_ms ?? 0) > LOOK_EVERY_MS,
+    );
+  const excused = new Set(
+    [...state.tasks.values()].filter((task) => isBeyondReach(world, state, task)).map(({ uid }) => uid),
+  );
   for (const task of state.tasks.values()) {
     // What was given up may stay until what replaced it runs well, which a crash loop never does.
-    if (!excused.has(task.uid) && (task.written_off === null || isReplaced(task))) wrong.push(...taskUnrest(world, task));
+    if (!excused.has(task.uid) && (task.written_off === null || isReplaced(task)))
+      wrong.push(...taskUnrest(world, task));
   }
   if (server.loop.notices().length === 0) wrong.push(...lossUnrest(state, planned));
   for (const workload of state.workloads.values()) wrong.push(...workloadUnrest(state, workload, planned, excused));
@@ -112,9 +122,14 @@ function unrest(world: World): string[] {
 /** On a node that is silent for good, or of which its operator was asked to decide. */
 function isBeyondReach(world: World, state: State, task: TaskRow): boolean {
   const node = state.nodes.get(task.node_id);
-  return node === undefined || node.contact !== "connected" || node.reason !== null ||
+  return (
+    node === undefined ||
+    node.contact !== "connected" ||
+    node.reason !== null ||
     node.orphans.some(({ uid }) => uid === task.uid) ||
-    world.nodes.get(task.node_id)?.power !== "on" || world.cutForEver.has(world.nodes.get(task.node_id)?.id ?? "");
+    world.nodes.get(task.node_id)?.power !== "on" ||
+    world.cutForEver.has(world.nodes.get(task.node_id)?.id ?? "")
+  );
 }
 
 /** L1: what is desired and what is observed agree, and both with what is. */
@@ -124,7 +139,8 @@ function taskUnrest(world: World, task: TaskRow): string[] {
   const { state } = task.observed;
   if (task.desired === "stop") return [`L5: ${name} is ${state} and does not stop`];
   if (task.desired === "prepare") return [`L2: ${name} is prepared and goes no further`];
-  if ((state === "running") === (life !== undefined)) return state === "running" || waits(task) ? [] : [`L1: ${name} is ${state}`];
+  if ((state === "running") === (life !== undefined))
+    return state === "running" || waits(task) ? [] : [`L1: ${name} is ${state}`];
   return [`L1: ${name} is ${state}, and its process ${life === undefined ? "is not there" : "lives"}`];
 }
 
@@ -140,17 +156,23 @@ function workloadUnrest(state: State, workload: WorkloadRow, planned: Plan, excu
   const tasks = [...state.tasks.values()].filter((task) => owners.has(task.owner_uid));
   const name = `${workload.app}.${workload.name}`;
   if (workload.removing) {
-    return tasks.every((task) => excused.has(task.uid)) && tasks.length > 0 ? [] : [`L1: ${name} is still being removed`];
+    return tasks.every((task) => excused.has(task.uid)) && tasks.length > 0
+      ? []
+      : [`L1: ${name} is still being removed`];
   }
   if (workload.kind !== "service" || tasks.some((task) => excused.has(task.uid))) return [];
-  const wrong = tasks.filter((task) => task.slot >= workload.settings.replicas && !excused.has(task.uid))
+  const wrong = tasks
+    .filter((task) => task.slot >= workload.settings.replicas && !excused.has(task.uid))
     .map((task) => `L1: ${taskName(task)} is one too many`);
   for (let slot = 0; slot < workload.settings.replicas; slot++) {
     const here = tasks.filter((task) => task.slot === slot && task.desired !== "stop" && task.written_off === null);
     const wanted = here.filter((task) => task.version === workload.version);
     if (wanted.length > 1) wrong.push(`L1: ${name}.${slot} has ${wanted.length} attempts`);
-    if (wanted.length === 0 && !isExplained(planned, workload.uid, slot) &&
-      (here.length === 0 || !isExplained(planned, workload.uid, null))) {
+    if (
+      wanted.length === 0 &&
+      !isExplained(planned, workload.uid, slot) &&
+      (here.length === 0 || !isExplained(planned, workload.uid, null))
+    ) {
       wrong.push(`L2: ${name}.${slot} has no attempt and no reason`);
     }
   }
@@ -159,26 +181,41 @@ function workloadUnrest(state: State, workload: WorkloadRow, planned: Plan, excu
 
 function runUnrest(state: State, run: RunRow, planned: Plan, excused: ReadonlySet<string>): string[] {
   const tasks = [...state.tasks.values()].filter((task) => task.owner_uid === run.uid);
-  if (isFinal(run.state)) return tasks.some((task) => excused.has(task.uid)) ? [] : [`L1: run ${run.run} is ${run.state} and still there`];
+  if (isFinal(run.state))
+    return tasks.some((task) => excused.has(task.uid)) ? [] : [`L1: run ${run.run} is ${run.state} and still there`];
   if (tasks.length > 0 || isExplained(planned, run.uid, null) || run.reason !== null) return [];
   return [`L2: run ${run.run} is ${run.state} with no task and no reason`];
 }
 
 /** L1: what its policy replaces is replaced when its node is lost, or says why not. */
 function lossUnrest(state: State, planned: Plan): string[] {
-  return [...state.tasks.values()].filter((task) => {
-    const workload = state.workloads.get(task.owner_uid);
-    return workload?.kind === "service" && workload.settings.on_node_loss === "replace" && task.written_off === null &&
-      task.desired === "run" && state.nodes.get(task.node_id)?.contact === "lost" && !isExplained(planned, workload.uid, null);
-  }).map((task) => `L1: ${taskName(task)} is on a lost node and is not replaced`);
+  return [...state.tasks.values()]
+    .filter((task) => {
+      const workload = state.workloads.get(task.owner_uid);
+      return (
+        workload?.kind === "service" &&
+        workload.settings.on_node_loss === "replace" &&
+        task.written_off === null &&
+        task.desired === "run" &&
+        state.nodes.get(task.node_id)?.contact === "lost" &&
+        !isExplained(planned, workload.uid, null)
+      );
+    })
+    .map((task) => `L1: ${taskName(task)} is on a lost node and is not replaced`);
 }
 
 /** L5: nothing lives much longer than its limit. */
 function limitUnrest(world: World): string[] {
-  return [...world.lives.living.values()].filter(({ process: { assignment }, started_ms, machine }) =>
-    assignment.time_limit_ms !== null && world.agents.has(machine.id) && world.agents.get(machine.id)?.owner.state === "running" &&
-    !machine.disk.unreadable.has(assignment.uid) && !world.lostDisks.has(machine.id) &&
-    world.schedule.now_ms > started_ms + assignment.time_limit_ms + assignment.stop.grace_ms + LOOK_EVERY_MS)
+  return [...world.lives.living.values()]
+    .filter(
+      ({ process: { assignment }, started_ms, machine }) =>
+        assignment.time_limit_ms !== null &&
+        world.agents.has(machine.id) &&
+        world.agents.get(machine.id)?.owner.state === "running" &&
+        !machine.disk.unreadable.has(assignment.uid) &&
+        !world.lostDisks.has(machine.id) &&
+        world.schedule.now_ms > started_ms + assignment.time_limit_ms + assignment.stop.grace_ms + LOOK_EVERY_MS,
+    )
     .map((life) => `L5: ${taskName(life.identity)} on ${life.machine.id} lives beyond its limit`);
 }
 

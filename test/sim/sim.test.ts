@@ -1,11 +1,14 @@
-// The simulator as a test: fixed seeds, one fresh one, and the proof that a seed is a world. `bun run sim` goes on for ever.
+// The simulator as a test: fixed seeds, one fresh one, and the proof that a seed is a world. `bun run sim` goes on for
+// ever.
 
 import { describe, expect, test } from "bun:test";
 import { runSeed } from "./run";
 
 const FIXED = 120;
-const show = (result: ReturnType<typeof runSeed>): string => result.violation === null ? "at rest"
-  : `${result.violation.message}\n${result.trace.join("\n")}\nreplay it with: bun run sim --seed ${result.seed}`;
+const show = (result: ReturnType<typeof runSeed>): string =>
+  result.violation === null
+    ? "at rest"
+    : `${result.violation.message}\n${result.trace.join("\n")}\nreplay it with: bun run sim --seed ${result.seed}`;
 
 describe("worlds", () => {
   test(`of ${FIXED} fixed seeds keep every invariant and come to rest`, () => {

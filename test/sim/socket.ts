@@ -44,14 +44,16 @@ export function installSockets(world: SocketWorld): () => void {
         hear: (data) => world.host.enter(owner, () => this.onmessage?.({ data })),
         closed: (code, reason) => world.host.enter(owner, () => this.onclose?.({ code, reason })),
       };
-      world.network.dial(machine.id, end, world.accept, (link) => world.host.enter(owner, () => {
-        this.#link = link;
-        if (link === null) {
-          this.onerror?.({ message: "the server cannot be reached" });
-          this.onclose?.({ code: 1006, reason: "" });
-        } else if (this.#closing) this.close();
-        else this.onopen?.();
-      }));
+      world.network.dial(machine.id, end, world.accept, (link) =>
+        world.host.enter(owner, () => {
+          this.#link = link;
+          if (link === null) {
+            this.onerror?.({ message: "the server cannot be reached" });
+            this.onclose?.({ code: 1006, reason: "" });
+          } else if (this.#closing) this.close();
+          else this.onopen?.();
+        }),
+      );
     }
 
     send(data: string): void {

@@ -21,13 +21,32 @@ function command(random: Random, kind: WorkloadDecl["kind"]): TaskSpec["command"
 export function randomSpec(random: Random, kind: WorkloadDecl["kind"]): TaskSpec {
   const gpus = random.chance(0.15) ? 1 : 0;
   return {
-    command: command(random, kind), env: {}, workdir: null, unix_user: null, origin: "entry",
-    request: { cpu_milli: random.pick([250, 500, 1_000, 2_000]), memory_bytes: random.pick([1, 2, 4]) * GIB, disk_bytes: 0,
-      gpu: gpus === 0 ? null : { count: gpus, models: [], vendor: null, memory_min_bytes: null, memory_max_bytes: null },
-      countables: {} },
-    place: { pool: null, labels: [], tolerate: [], strategy: random.pick(["pack", "spread"] as const), together_with: [],
-      apart_from: [], hosts: [] },
-    ports: kind === "service" && random.chance(0.2) ? [{ name: "http", target: null, published: null, bind: "cluster" }] : [],
+    command: command(random, kind),
+    env: {},
+    workdir: null,
+    unix_user: null,
+    origin: "entry",
+    request: {
+      cpu_milli: random.pick([250, 500, 1_000, 2_000]),
+      memory_bytes: random.pick([1, 2, 4]) * GIB,
+      disk_bytes: 0,
+      gpu:
+        gpus === 0 ? null : { count: gpus, models: [], vendor: null, memory_min_bytes: null, memory_max_bytes: null },
+      countables: {},
+    },
+    place: {
+      pool: null,
+      labels: [],
+      tolerate: [],
+      strategy: random.pick(["pack", "spread"] as const),
+      together_with: [],
+      apart_from: [],
+      hosts: [],
+    },
+    ports:
+      kind === "service" && random.chance(0.2)
+        ? [{ name: "http", target: null, published: null, bind: "cluster" }]
+        : [],
     exclusive: kind === "service" && random.chance(0.2),
     members: kind === "job" && random.chance(0.25) ? random.int(2, 3) : 1,
   };
@@ -39,13 +58,20 @@ const endless = ({ command }: TaskSpec): boolean => command.kind === "argv" && c
 export function randomSettings(random: Random, kind: WorkloadDecl["kind"], spec: TaskSpec): Settings {
   const wait = kind === "job" ? random.chance(0.6) : random.chance(0.2);
   return {
-    replicas: kind === "service" ? random.int(1, 3) : 1, priority: random.int(0, 2), labels: {},
+    replicas: kind === "service" ? random.int(1, 3) : 1,
+    priority: random.int(0, 2),
+    labels: {},
     stop: { signal: "TERM", grace_ms: random.pick([1, 5, 10]) * SECOND_MS },
-    restart: { backoff_min_ms: 1 * SECOND_MS, backoff_max_ms: 20 * SECOND_MS, attempts: random.pick([null, null, 3, 6]),
-      offline: kind === "service" && !spec.exclusive && random.chance(0.8) },
+    restart: {
+      backoff_min_ms: 1 * SECOND_MS,
+      backoff_max_ms: 20 * SECOND_MS,
+      attempts: random.pick([null, null, 3, 6]),
+      offline: kind === "service" && !spec.exclusive && random.chance(0.8),
+    },
     on_node_loss: wait || kind === "daemon" ? "wait" : kind === "job" ? "requeue" : "replace",
     retries: kind === "job" ? random.int(0, 3) : 0,
-    time_limit_ms: kind === "job" && (endless(spec) || random.chance(0.2)) ? random.int(2, 20) * SECOND_MS : null, after: [],
+    time_limit_ms: kind === "job" && (endless(spec) || random.chance(0.2)) ? random.int(2, 20) * SECOND_MS : null,
+    after: [],
   };
 }
 

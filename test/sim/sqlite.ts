@@ -1,5 +1,5 @@
-// The same store with SQLite under it, for a share of the seeds: every start loads what was committed, and what is loaded
-// must be what the live maps were. It lies in a directory of its own, which goes with the world.
+// The same store with SQLite under it, for a share of the seeds: every start loads what was committed, and what is
+// loaded must be what the live maps were. It lies in a directory of its own, which goes with the world.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -22,17 +22,29 @@ export function makeSqliteHome(): SqliteHome {
 
 /** Opens the store in `home`; `database` is the truth about what is in it and is kept up with every commit. */
 export function openSqliteStore(world: StoreWorld, home: SqliteHome, database: Database): SimStore {
-  const opened = openStore({ dir: join(home.dir, "server"), host: "box", clock: () => 1_000_000 + world.schedule.now_ms,
-    random: (bytes) => (bytes > 64 ? new Uint8Array(bytes) : Uint8Array.from(Buffer.from(world.random.hex(bytes * 2), "hex"))) });
+  const opened = openStore({
+    dir: join(home.dir, "server"),
+    host: "box",
+    clock: () => 1_000_000 + world.schedule.now_ms,
+    random: (bytes) =>
+      bytes > 64 ? new Uint8Array(bytes) : Uint8Array.from(Buffer.from(world.random.hex(bytes * 2), "hex")),
+  });
   demand(opened.ok, "the store opens", () => (opened.ok ? "" : opened.message));
   if (!opened.ok) throw new Error("unreachable");
   const { store } = opened;
   const { cluster } = database.state;
   if (cluster.epoch > 0) {
-    demand(store.state.cluster.epoch === cluster.epoch + 1, "1: the epoch rises by one", () => `${store.state.cluster.epoch}`);
+    demand(
+      store.state.cluster.epoch === cluster.epoch + 1,
+      "1: the epoch rises by one",
+      () => `${store.state.cluster.epoch}`,
+    );
     for (const table of LIVE_TABLES) {
-      demand(contentOf(store.state[table]) === contentOf(database.state[table]),
-        "I1: what is loaded is what was live", () => `${table}: ${differenceOf(store.state[table], database.state[table])}`);
+      demand(
+        contentOf(store.state[table]) === contentOf(database.state[table]),
+        "I1: what is loaded is what was live",
+        () => `${table}: ${differenceOf(store.state[table], database.state[table])}`,
+      );
     }
   }
   database.state.cluster = store.state.cluster;
@@ -45,12 +57,17 @@ export function openSqliteStore(world: StoreWorld, home: SqliteHome, database: D
 }
 
 const contentOf = (rows: ReadonlyMap<string, unknown>): string =>
-  [...rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, row]) => `${key} ${canonicalJson(row)}`).join("\n");
+  [...rows]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, row]) => `${key} ${canonicalJson(row)}`)
+    .join("\n");
 
 function differenceOf(loaded: ReadonlyMap<string, unknown>, live: ReadonlyMap<string, unknown>): string {
   for (const key of new Set([...loaded.keys(), ...live.keys()])) {
-    const a = loaded.get(key), b = live.get(key);
-    if (canonicalJson(a ?? null) !== canonicalJson(b ?? null)) return `${canonicalJson(a ?? null)} was ${canonicalJson(b ?? null)}`;
+    const a = loaded.get(key),
+      b = live.get(key);
+    if (canonicalJson(a ?? null) !== canonicalJson(b ?? null))
+      return `${canonicalJson(a ?? null)} was ${canonicalJson(b ?? null)}`;
   }
   return "nothing";
 }

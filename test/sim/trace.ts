@@ -13,9 +13,13 @@ const KEPT = 2_000;
 
 export function makeTrace(now: () => number): Trace {
   const ring: string[] = [];
-  let lines = 0, a = 0x811c9dc5, b = 0x1b873593;
+  let lines = 0,
+    a = 0x811c9dc5,
+    b = 0x1b873593;
   return {
-    get lines() { return lines; },
+    get lines() {
+      return lines;
+    },
     note: (what) => {
       const line = `${String(now()).padStart(8)}  ${what}`;
       ring[lines++ % KEPT] = line;

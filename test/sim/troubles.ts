@@ -100,8 +100,12 @@ function restore(world: World): void {
 function bringBack(world: World, copy: Database, present: Database | null): void {
   const { revision, timeline: origin } = copy.state.cluster;
   const timeline = `timeline-${world.dice.troubles.hex(8)}`;
-  replaceDatabase(world, restored(copyDatabase(copy), present, world.guard, timeline,
-    1_000_000 + world.schedule.now_ms), origin, revision);
+  replaceDatabase(
+    world,
+    restored(copyDatabase(copy), present, world.guard, timeline, 1_000_000 + world.schedule.now_ms),
+    origin,
+    revision,
+  );
   world.trace.note(`${timeline} begins from revision ${revision}`);
   bootServer(world);
   later(world, 200_000, () => giveUpMissing(world));
@@ -112,7 +116,9 @@ function wrongDatabase(world: World, wrong: () => ReturnType<typeof emptyDatabas
   const copy = wrong();
   if (copy === null || world.server === null || world.wrongDatabase) return;
   crashServer(world);
-  const right = world.database, { guard } = world, acks = [...world.acks];
+  const right = world.database,
+    { guard } = world,
+    acks = [...world.acks];
   const withGuard = world.dice.troubles.chance(0.5) || !allKnowBetter(world, copy);
   world.trace.note(`wrong database in place, ${withGuard ? "beside the guard" : "guard gone too"}`);
   if (!withGuard) world.guard = { epoch: 0, next_run: 0 };
@@ -145,8 +151,10 @@ function olderCopy(world: World): Database | null {
 
 /** Whether every agent has seen a later start than the one that comes: one that has not would follow it. */
 function allKnowBetter(world: World, { state: { cluster } }: Database): boolean {
-  return world.machines.every(({ disk: { fence } }) => fence !== null &&
-    (fence.cluster_id !== cluster.cluster_id || fence.epoch > cluster.epoch + 1));
+  return world.machines.every(
+    ({ disk: { fence } }) =>
+      fence !== null && (fence.cluster_id !== cluster.cluster_id || fence.epoch > cluster.epoch + 1),
+  );
 }
 
 function reboot(world: World, machine: Machine): void {
@@ -192,8 +200,11 @@ function shrink(world: World): void {
   if (!world.agents.has(machine.id)) return;
   crashAgent(world, machine);
   const { cpu_milli, memory_bytes } = machine.capacity;
-  machine.capacity = { ...machine.capacity, cpu_milli: Math.max(1_000, Math.floor(cpu_milli / 2)), memory_bytes:
-    Math.max(GIB, Math.floor(memory_bytes / 2)) };
+  machine.capacity = {
+    ...machine.capacity,
+    cpu_milli: Math.max(1_000, Math.floor(cpu_milli / 2)),
+    memory_bytes: Math.max(GIB, Math.floor(memory_bytes / 2)),
+  };
   world.trace.note(`${machine.id} shrinks to ${machine.capacity.cpu_milli} milli-cores`);
   bootAgent(world, machine);
 }
@@ -209,8 +220,12 @@ function spoilRecord(world: World): void {
   world.trace.note(`${machine.id}: the record of ${assignment.name} cannot be read any more`);
   machine.disk.records.delete(assignment.uid);
   world.lostDisks.add(machine.id);
-  machine.disk.unreadable.set(assignment.uid, { uid: assignment.uid, name: assignment.name, pid: null,
-    held: assignment.promised });
+  machine.disk.unreadable.set(assignment.uid, {
+    uid: assignment.uid,
+    name: assignment.name,
+    pid: null,
+    held: assignment.promised,
+  });
   bootAgent(world, machine);
 }
 

@@ -2,7 +2,10 @@
 
 export class Violation extends Error {
   override name = "Violation";
-  constructor(readonly invariant: string, readonly seen: string) {
+  constructor(
+    readonly invariant: string,
+    readonly seen: string,
+  ) {
     super(`${invariant}: ${seen}`);
   }
 }

@@ -21,7 +21,9 @@ const isDraining = ({ node_id }: TaskRow, state: State): boolean => (state.nodes
 function reasonOfRun(task: TaskRow, run: RunRow, state: State, members: number): string | null {
   if (run.cancel !== null) return "its run was cancelled";
   if (isFinal(run.state)) return "its run is over";
-  const gang = [...state.tasks.values()].filter((other) => other.owner_uid === task.owner_uid && other.attempt === task.attempt);
+  const gang = [...state.tasks.values()].filter(
+    (other) => other.owner_uid === task.owner_uid && other.attempt === task.attempt,
+  );
   if (gang.some((other) => isDraining(other, state))) return "the node of a member drains";
   const silent = gang.some((other) => state.nodes.get(other.node_id)?.contact !== "connected");
   if (silent && run.settings.on_node_loss !== "wait") return "the node of a member is silent";
@@ -38,6 +40,13 @@ function reasonOfWorkload(task: TaskRow, workload: WorkloadRow, state: State): s
 }
 
 /** Two attempts of one slot, adopted after a restore or a false alarm: one of them has to go. */
-const hasTwin = (task: TaskRow, state: State): boolean => [...state.tasks.values()].some((other) =>
-  other.uid !== task.uid && other.owner_uid === task.owner_uid && other.slot === task.slot &&
-  other.member === task.member && other.version === task.version && other.desired !== "stop");
+const hasTwin = (task: TaskRow, state: State): boolean =>
+  [...state.tasks.values()].some(
+    (other) =>
+      other.uid !== task.uid &&
+      other.owner_uid === task.owner_uid &&
+      other.slot === task.slot &&
+      other.member === task.member &&
+      other.version === task.version &&
+      other.desired !== "stop",
+  );

@@ -1,5 +1,5 @@
-// One world of one seed: machines, their agents, a network, a server with its database, and the truth about all of them.
-// Everything that happens goes through here, so that it is one sequence.
+// One world of one seed: machines, their agents, a network, a server with its database, and the truth about all of
+// them. Everything that happens goes through here, so that it is one sequence.
 
 import type { TaskRecord } from "../../src/core/record";
 import type { Agent, AgentWorld } from "./agent";
@@ -92,8 +92,13 @@ function watched<A extends unknown[]>(world: () => World, what: (...args: A) => 
     try {
       what(...args);
     } catch (error) {
-      world().broken ??= error instanceof Violation ? error
-        : new Violation("the simulator itself holds", error instanceof Error ? error.stack ?? error.message : String(error));
+      world().broken ??=
+        error instanceof Violation
+          ? error
+          : new Violation(
+              "the simulator itself holds",
+              error instanceof Error ? (error.stack ?? error.message) : String(error),
+            );
       throw error;
     }
   };
@@ -107,7 +112,9 @@ function checkLease(machine: Machine, { assignment }: TaskRecord, now_ms: number
   demand(until_ms > now_ms, "19: no start without a valid lease", () => `${assignment.name} on ${machine.id}`);
 }
 
-const fail = (why: string): void => { throw new Violation("no part of ours fails", why); };
+const fail = (why: string): void => {
+  throw new Violation("no part of ours fails", why);
+};
 
 export function makeWorld(seed: string): World {
   const random = seeded(seed);
@@ -119,33 +126,64 @@ export function makeWorld(seed: string): World {
   const database = emptyDatabase("cluster", "timeline-1");
   const givenUp = new Set<string>();
   const commits = random.fork("commits");
-  const ledger: Ledger = openLedger({ note: trace.note, lives: () => lives, isGivenUp: (id) => givenUp.has(id),
-    silent: (node) => checkContact(world, node),
-    bootOf: (id) => world.nodes.get(id)?.boot_id ?? null,
-    isDiskLost: (id) => world.restored || world.lostDisks.has(world.nodes.get(id)?.id ?? ""),
-    writtenOff: (row) => checkSilence(world, row) }, database);
-  const lives: Lives = watchLives({ now: () => schedule.now_ms, note: trace.note, row: (uid) => ledger.rows.get(uid) ?? null,
+  const ledger: Ledger = openLedger(
+    {
+      note: trace.note,
+      lives: () => lives,
+      isGivenUp: (id) => givenUp.has(id),
+      silent: (node) => checkContact(world, node),
+      bootOf: (id) => world.nodes.get(id)?.boot_id ?? null,
+      isDiskLost: (id) => world.restored || world.lostDisks.has(world.nodes.get(id)?.id ?? ""),
+      writtenOff: (row) => checkSilence(world, row),
+    },
+    database,
+  );
+  const lives: Lives = watchLives({
+    now: () => schedule.now_ms,
+    note: trace.note,
+    row: (uid) => ledger.rows.get(uid) ?? null,
     isRestored: () => world.restored,
     isBooked: (uid) => world.database.ended_tasks.has(uid),
-    isForgetful: (machine) => world.lostDisks.has(machine.id), mayOverlap: (older, newer) => mayOverlap(world, older, newer),
-    retries: (uid) => world.database.state.runs.get(uid)?.settings.retries ?? Number.POSITIVE_INFINITY });
+    isForgetful: (machine) => world.lostDisks.has(machine.id),
+    mayOverlap: (older, newer) => mayOverlap(world, older, newer),
+    retries: (uid) => world.database.state.runs.get(uid)?.settings.retries ?? Number.POSITIVE_INFINITY,
+  });
   const guarded = <A extends unknown[]>(what: (...args: A) => void) => watched(() => world, what);
   const keeper = makeKeeper(schedule, random.fork("keeper"), lives);
   const nodes = random.fork("nodes");
-  const agentWorld: AgentWorld = { schedule, random: random.fork("agents"), host, keeper,
-    note: trace.note, machines: new Map(), writeDelay: () => (world.calm ? 4 : faults.write_ms),
+  const agentWorld: AgentWorld = {
+    schedule,
+    random: random.fork("agents"),
+    host,
+    keeper,
+    note: trace.note,
+    machines: new Map(),
+    writeDelay: () => (world.calm ? 4 : faults.write_ms),
     starts: guarded((machine: Machine, record: TaskRecord, start: () => void) => {
-      demand(record.stop === null && record.end === null, "12: what was stopped is never started",
-        () => `${record.assignment.name} on ${machine.id}`);
+      demand(
+        record.stop === null && record.end === null,
+        "12: what was stopped is never started",
+        () => `${record.assignment.name} on ${machine.id}`,
+      );
       checkLease(machine, record, schedule.now_ms);
       start();
-    }), ended: guarded(lives.recordEnded), failed: guarded(fail),
+    }),
+    ended: guarded(lives.recordEnded),
+    failed: guarded(fail),
     gaveUp: (agent, why) => {
       trace.note(`agent ${agent.machine.id} gives up: ${why.code}`);
       crashAgent(world, agent.machine);
-    } };
+    },
+  };
   const home = faults.sqlite ? makeSqliteHome() : null;
-  const serverWorld: ServerWorld = { home, schedule, random: random.fork("server"), host, network, limits: SIM_LIMITS, note: trace.note,
+  const serverWorld: ServerWorld = {
+    home,
+    schedule,
+    random: random.fork("server"),
+    host,
+    network,
+    limits: SIM_LIMITS,
+    note: trace.note,
     failed: guarded(fail),
     commitDelay: () => (world.slowCommits ? commits.int(0, 2_000) : commits.int(0, 3)),
     committed: guarded((changes) => {
@@ -155,19 +193,53 @@ export function makeWorld(seed: string): World {
     sent: guarded((link, data) => {
       checkSent(world, link, data);
       ambushAgent(world, link, data);
-    }) };
+    }),
+  };
   const restoreTimers = host.install();
-  const restoreSockets = installSockets({ host, network, machines: agentWorld.machines,
-    sent: (machine, data) => ambushInventory(world, machine, data), accept: (link) =>
-    world.server === null ? null : acceptLink(serverWorld, world.server, link) });
+  const restoreSockets = installSockets({
+    host,
+    network,
+    machines: agentWorld.machines,
+    sent: (machine, data) => ambushInventory(world, machine, data),
+    accept: (link) => (world.server === null ? null : acceptLink(serverWorld, world.server, link)),
+  });
   const world: World = {
-    seed, faults, schedule, trace, host, network, keeper, lives, ledger, agents: new Map(),
-    machines: Array.from({ length: faults.nodes }, (_, n) => makeMachine(`m${n + 1}`, nodes)), nodes: new Map(), givenUp,
-    database, guard: { epoch: 0, next_run: 0 }, server: null, backups: [], acks: [], broken: null, calm: false, slowCommits: false, server_since_ms: 0, restored: false,
+    seed,
+    faults,
+    schedule,
+    trace,
+    host,
+    network,
+    keeper,
+    lives,
+    ledger,
+    agents: new Map(),
+    machines: Array.from({ length: faults.nodes }, (_, n) => makeMachine(`m${n + 1}`, nodes)),
+    nodes: new Map(),
+    givenUp,
+    database,
+    guard: { epoch: 0, next_run: 0 },
+    server: null,
+    backups: [],
+    acks: [],
+    broken: null,
+    calm: false,
+    slowCommits: false,
+    server_since_ms: 0,
+    restored: false,
     wrongDatabase: false,
-    lostDisks: new Set(), cutForEver: new Set(), heardSince: new Map(), undo: [],
-    dice: { troubles: random.fork("troubles"), ambush: random.fork("ambush"), people: random.fork("people"), work: random.fork("work") },
-    agentWorld, serverWorld,
+    lostDisks: new Set(),
+    cutForEver: new Set(),
+    heardSince: new Map(),
+    undo: [],
+    dice: {
+      troubles: random.fork("troubles"),
+      ambush: random.fork("ambush"),
+      people: random.fork("people"),
+      work: random.fork("work"),
+    },
+    agentWorld,
+    serverWorld,
     close: () => {
       if (home !== null && world.server !== null) killServer(serverWorld, world.server);
       home?.remove();

@@ -103,8 +103,7 @@ function check(text: string): void {
   expect(parsed.issues.length).toBeGreaterThan(0);
   const lines = text.split("\n");
   const outside = parsed.issues.filter(
-    ({ line, column }) =>
-      line < 1 || line > lines.length || column < 1 || column > (lines[line - 1] ?? "").length + 1,
+    ({ line, column }) => line < 1 || line > lines.length || column < 1 || column > (lines[line - 1] ?? "").length + 1,
   );
   expect(outside).toEqual([]);
   expect(

@@ -18,8 +18,7 @@ function keysOf(schema: Json, path = ""): [path: string, key: string, schema: Js
     [`${path}.${key}`, key, value],
     ...keysOf(value, `${path}.${key}`),
   ]);
-  const free =
-    typeof schema.additionalProperties === "object" ? keysOf(schema.additionalProperties, `${path}.*`) : [];
+  const free = typeof schema.additionalProperties === "object" ? keysOf(schema.additionalProperties, `${path}.*`) : [];
   return [...own, ...free, ...(schema.anyOf ?? []).flatMap((option) => keysOf(option, path))];
 }
 

@@ -12,7 +12,10 @@ import { clock, opened, port, rejection, removeScratch, scratch } from "./scratc
 afterAll(removeScratch);
 
 const memory = () => opened(":memory:");
-const put = (...keys: string[]) => (draft: Draft): void => draft.put(keys.map((key) => port(key)));
+const put =
+  (...keys: string[]) =>
+  (draft: Draft): void =>
+    draft.put(keys.map((key) => port(key)));
 
 describe("a commit", () => {
   test("is not seen before it is durable, and then by live maps, listeners and answer in this order", async () => {
@@ -29,11 +32,19 @@ describe("a commit", () => {
 
   test("shares its batch with all that wait at the same time, each seeing the ones before it", async () => {
     const store = memory();
-    const sizes = await Promise.all(["a", "b", "c"].map((key) => store.commit("alice", (draft) => {
-      draft.put([port(key)]);
-      return draft.state.ports.size;
-    })));
-    expect(sizes.map(({ value, revision }) => [value, revision])).toEqual([[1, 2], [2, 2], [3, 2]]);
+    const sizes = await Promise.all(
+      ["a", "b", "c"].map((key) =>
+        store.commit("alice", (draft) => {
+          draft.put([port(key)]);
+          return draft.state.ports.size;
+        }),
+      ),
+    );
+    expect(sizes.map(({ value, revision }) => [value, revision])).toEqual([
+      [1, 2],
+      [2, 2],
+      [3, 2],
+    ]);
   });
 
   test("that throws leaves nothing of itself, and the others of its batch stand", async () => {
@@ -89,11 +100,15 @@ describe("a commit", () => {
 
   test("may free a name and give it away in one batch", async () => {
     const store = memory();
-    const old = buildApp("web"), next = { ...buildApp("web"), uid: "f".repeat(32) };
+    const old = buildApp("web"),
+      next = { ...buildApp("web"), uid: "f".repeat(32) };
     await store.commit("alice", (draft) => draft.put([{ table: "apps", key: old.uid, row: old }]));
-    await store.commit("alice", (draft) => draft.put([
-      { table: "apps", key: next.uid, row: next }, { table: "apps", key: old.uid, row: null },
-    ]));
+    await store.commit("alice", (draft) =>
+      draft.put([
+        { table: "apps", key: next.uid, row: next },
+        { table: "apps", key: old.uid, row: null },
+      ]),
+    );
     expect([...store.state.apps.keys()]).toEqual([next.uid]);
   });
 
@@ -101,16 +116,19 @@ describe("a commit", () => {
     const store = memory();
     expect(String(await rejection(store.commit("alice", () => Promise.resolve(1))))).toContain("synchronous");
     let kept: Draft | null = null;
-    await store.commit("alice", (draft) => { kept = draft; });
+    await store.commit("alice", (draft) => {
+      kept = draft;
+    });
     expect(() => kept?.put([port("a")])).toThrow("after its transaction");
   });
 
   test("may not change who the cluster is or take numbers back", async () => {
     const store = memory();
-    const change = (part: object) => store.commit("plan", (draft) => {
-      const row = { ...draft.state.cluster, ...part };
-      draft.put([{ table: "cluster", key: "cluster", row } satisfies Change]);
-    });
+    const change = (part: object) =>
+      store.commit("plan", (draft) => {
+        const row = { ...draft.state.cluster, ...part };
+        draft.put([{ table: "cluster", key: "cluster", row } satisfies Change]);
+      });
     expect(String(await rejection(change({ timeline: "b" })))).toContain("identity");
     expect(String(await rejection(change({ next_run: 0 })))).toContain("numbers");
     await change({ recovering: ["n1"], next_ordinal: 7 });
@@ -127,10 +145,13 @@ describe("a commit", () => {
 });
 
 describe("a batch", () => {
-  const text = (bytes: number) => (name: string) => (draft: Draft): number => {
-    draft.put([{ table: "apps", key: name, row: { ...buildApp(name), uid: name, text: "x".repeat(bytes) } }]);
-    return draft.revision;
-  };
+  const text =
+    (bytes: number) =>
+    (name: string) =>
+    (draft: Draft): number => {
+      draft.put([{ table: "apps", key: name, row: { ...buildApp(name), uid: name, text: "x".repeat(bytes) } }]);
+      return draft.revision;
+    };
 
   test("is split where it would grow over its size, and a transaction that runs again keeps one effect", async () => {
     const store = memory();
@@ -174,7 +195,9 @@ describe("specs, events and numbers", () => {
     const spec = buildSpec({ env: { A: "1", B: "2" } });
     const turned = { ...spec, env: { B: "2", A: "1" } };
     let written = 0;
-    store.onCommit((_, changes) => { written += changes.filter(({ table }) => table === "specs").length; });
+    store.onCommit((_, changes) => {
+      written += changes.filter(({ table }) => table === "specs").length;
+    });
     const hashes: string[] = [];
     for (const one of [spec, turned, spec]) {
       hashes.push((await store.commit("alice", (draft) => draft.putSpec(one))).value);
@@ -201,7 +224,12 @@ describe("specs, events and numbers", () => {
     }
     const events = store.history.events({ limit: 10 });
     expect(events.map(({ verb, object }) => `${object} ${verb}`)).toEqual(["y two", "y one", "x two", "x one"]);
-    expect(events.map(({ id }) => id)).toEqual(events.map(({ id }) => id).toSorted().toReversed());
+    expect(events.map(({ id }) => id)).toEqual(
+      events
+        .map(({ id }) => id)
+        .toSorted()
+        .toReversed(),
+    );
     expect(events[0]).toMatchObject({ actor: "alice", at_ms: store.state.cluster.at_ms, project: "lab" });
   });
 });
@@ -214,7 +242,9 @@ test("a listener's bug ends the process, but not before what is durable was answ
     store.commit("alice", (draft) => draft.takeRunNumber()).then(({ value }) => console.log("answered", value));`;
   const child = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe", stderr: "pipe" });
   const [out, err, code] = await Promise.all([
-    new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited,
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
   ]);
   expect(out).toBe("answered 1\n");
   expect(err).toContain("a bug");

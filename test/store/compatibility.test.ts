@@ -15,15 +15,25 @@ function shapeOf(dir: string): Record<string, unknown> {
   const db = new Database(join(dir, "orch.db"), { readonly: true });
   const tables = "select name from sqlite_schema where type = 'table' order by name";
   const names = db.query<{ name: string }, []>(tables).all();
-  const shape = Object.fromEntries(names.map(({ name }) => [name, db.query(`pragma table_xinfo("${name}")`).all()
-    .map((column) => JSON.stringify({ ...(column as object), cid: null })).toSorted()]));
+  const shape = Object.fromEntries(
+    names.map(({ name }) => [
+      name,
+      db
+        .query(`pragma table_xinfo("${name}")`)
+        .all()
+        .map((column) => JSON.stringify({ ...(column as object), cid: null }))
+        .toSorted(),
+    ]),
+  );
   db.close();
   return shape;
 }
 
 const today = scratch();
 opened(today).close();
-const frozen = readdirSync(FROZEN).filter((name) => name.endsWith(".sql")).toSorted();
+const frozen = readdirSync(FROZEN)
+  .filter((name) => name.endsWith(".sql"))
+  .toSorted();
 
 test.each(frozen)("the database of release %s is migrated and loads", async (name) => {
   const dir = scratch();

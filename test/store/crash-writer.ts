@@ -9,8 +9,12 @@ import { openStore } from "../../src/store/open";
 export const CRASH_WRITER = import.meta.path;
 
 function open(dir: string): Store {
-  const result = openStore({ dir, clock: () => Date.now(), host: null,
-    random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)) });
+  const result = openStore({
+    dir,
+    clock: () => Date.now(),
+    host: null,
+    random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
+  });
   if (!result.ok) throw new Error(`${result.code}: ${result.message}`);
   return result.store;
 }
@@ -20,14 +24,18 @@ async function lane(store: Store, numbers: { next: number }): Promise<void> {
   for (;;) {
     const n = numbers.next++;
     const idempotency = { principal: "alice", key: `change-${n}`, request_hash: String(n) };
-    const { value } = await store.commit("alice", (draft) => {
-      const counter = draft.state.ports.get("counter")?.until_ms ?? 0;
-      draft.put([
-        { table: "ports", key: `change/${n}`, row: { key: `change/${n}`, until_ms: n } },
-        { table: "ports", key: "counter", row: { key: "counter", until_ms: counter + 1 } },
-      ]);
-      return { run: draft.takeRunNumber() };
-    }, idempotency);
+    const { value } = await store.commit(
+      "alice",
+      (draft) => {
+        const counter = draft.state.ports.get("counter")?.until_ms ?? 0;
+        draft.put([
+          { table: "ports", key: `change/${n}`, row: { key: `change/${n}`, until_ms: n } },
+          { table: "ports", key: "counter", row: { key: "counter", until_ms: counter + 1 } },
+        ]);
+        return { run: draft.takeRunNumber() };
+      },
+      idempotency,
+    );
     // Nothing may get lost on the way from the acknowledgement to who counts: no buffer between.
     writeSync(1, `${n} ${value.run}\n`);
   }

@@ -112,8 +112,9 @@ onDisk("the ballast gives room for what must still be written, and is taken back
   let commits = 0;
   while (store.health().is === "ok") {
     const uid = `app-${commits++}`;
-    await store.commit("alice", (draft) => draft.put([
-      { table: "apps", key: uid, row: { ...buildApp(uid), uid, text: "x".repeat(8_192) } }]));
+    await store.commit("alice", (draft) =>
+      draft.put([{ table: "apps", key: uid, row: { ...buildApp(uid), uid, text: "x".repeat(8_192) } }]),
+    );
   }
   expect(store.health().is).toBe("low");
   expect(existsSync(join(dir, "ballast"))).toBe(false);

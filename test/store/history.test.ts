@@ -14,12 +14,27 @@ afterAll(removeScratch);
 function ended(n: number, spec_hash = "h", project = "lab"): { run: RunRow; task: TaskRow; changes: Change[] } {
   const user = n % 2 === 0 ? "bob" : "alice";
   const run = buildRun(n, spec_hash, { state: "succeeded", finished_ms: 1, project, user });
-  const task = buildTask(run, "n1", { app_uid: n % 3 === 0 ? "app" : null, observed: {
-    state: "succeeded", started_ms: 1, finished_ms: 2, exit_code: 0, signal: null, reason: null,
-    peak_memory_bytes: null, tail: { stdout: "x", stderr: "" } } });
-  return { run, task, changes: [
-    { table: "ended_runs", key: run.uid, row: run }, { table: "ended_tasks", key: task.uid, row: task },
-  ] };
+  const task = buildTask(run, "n1", {
+    app_uid: n % 3 === 0 ? "app" : null,
+    observed: {
+      state: "succeeded",
+      started_ms: 1,
+      finished_ms: 2,
+      exit_code: 0,
+      signal: null,
+      reason: null,
+      peak_memory_bytes: null,
+      tail: { stdout: "x", stderr: "" },
+    },
+  });
+  return {
+    run,
+    task,
+    changes: [
+      { table: "ended_runs", key: run.uid, row: run },
+      { table: "ended_tasks", key: task.uid, row: task },
+    ],
+  };
 }
 
 /** Runs 1 to `count`, each ended in its own batch a second after the other. */
@@ -45,8 +60,11 @@ describe("history", () => {
     expect(store.history.task(task.uid)).toEqual(task);
     expect(store.history.task(task.uid.slice(0, 10))).toEqual(task);
     expect([store.history.task(""), store.history.task("zz"), store.history.run(9)]).toEqual([null, null, null]);
-    expect([store.history.hasEnded(task.uid), store.history.hasEnded("x"), store.history.hasGrave("x")])
-      .toEqual([true, false, false]);
+    expect([store.history.hasEnded(task.uid), store.history.hasEnded("x"), store.history.hasGrave("x")]).toEqual([
+      true,
+      false,
+      false,
+    ]);
     await store.commit("plan", (draft) => draft.put([{ table: "graves", key: "x", row: { uid: "x", at_ms: 1 } }]));
     expect(store.history.hasGrave("x")).toBe(true);
   });
@@ -54,8 +72,11 @@ describe("history", () => {
   test("says nothing when the beginning of a uid fits two tasks, unless one is that uid", async () => {
     const store = opened(":memory:");
     const { task } = ended(1);
-    const rows = ["aa11", "aa22", "aa"].map((uid): Change =>
-      ({ table: "ended_tasks", key: uid, row: { ...task, uid } }));
+    const rows = ["aa11", "aa22", "aa"].map((uid): Change => ({
+      table: "ended_tasks",
+      key: uid,
+      row: { ...task, uid },
+    }));
     await store.commit("plan", (draft) => draft.put(rows));
     expect(["a", "aa1", "aa"].map((text) => store.history.task(text)?.uid ?? null)).toEqual([null, "aa11", "aa"]);
   });
@@ -86,20 +107,31 @@ describe("history", () => {
     const dir = scratch();
     opened(dir).close();
     const db = new Database(join(dir, "orch.db"), { readonly: true });
-    const plan = (query: string): string => db.query<{ detail: string }, []>(`explain query plan ${query}`).all()
-      .map(({ detail }) => detail).join("; ");
+    const plan = (query: string): string =>
+      db
+        .query<{ detail: string }, []>(`explain query plan ${query}`)
+        .all()
+        .map(({ detail }) => detail)
+        .join("; ");
     const order = "order by archived_ms desc, uid desc limit 9";
-    const filters = ["owner_uid = 'x'", "app_uid = 'x'", "run = 1", "archived_ms >= 5",
-      "app_uid = 'x' and archived_ms >= 5"];
+    const filters = [
+      "owner_uid = 'x'",
+      "app_uid = 'x'",
+      "run = 1",
+      "archived_ms >= 5",
+      "app_uid = 'x' and archived_ms >= 5",
+    ];
     for (const where of filters) {
       const found = plan(`select * from ended_tasks where ${where} ${order}`);
       expect(found).toMatch(/^SEARCH ended_tasks USING INDEX \w+ \([^;]*\)$/);
     }
     expect(plan(`select * from ended_tasks ${order}`)).toBe("SCAN ended_tasks USING INDEX ended_tasks_time");
-    expect(plan("select * from ended_runs where user = 'x' and run < 5 order by run desc limit 9"))
-      .toContain("ended_runs_user");
-    expect(plan("select * from events where object = 'x' and id < 'y' order by id desc limit 9"))
-      .toContain("events_object (");
+    expect(plan("select * from ended_runs where user = 'x' and run < 5 order by run desc limit 9")).toContain(
+      "ended_runs_user",
+    );
+    expect(plan("select * from events where object = 'x' and id < 'y' order by id desc limit 9")).toContain(
+      "events_object (",
+    );
     expect(plan("select * from events where id >= 'y' order by id desc limit 9")).toMatch(/^SEARCH events USING INDEX/);
     db.close();
   });
@@ -107,9 +139,11 @@ describe("history", () => {
 
 describe("pruning", () => {
   const keep = { ended_age_ms: DAY_MS, ended_tasks: 1_000, ended_runs: 1_000, events_age_ms: DAY_MS, events: 1_000 };
-  const all = (store: Store): number[][] => [runs(store.history.runs({ limit: 100 })),
+  const all = (store: Store): number[][] => [
+    runs(store.history.runs({ limit: 100 })),
     store.history.tasks({ limit: 100 }).map(({ run }) => run ?? 0),
-    store.history.events({ limit: 100 }).map(({ detail }) => Number(detail))];
+    store.history.events({ limit: 100 }).map(({ detail }) => Number(detail)),
+  ];
 
   test("removes what is too old, and specs that nothing names any more", async () => {
     const store = opened(":memory:");
@@ -118,7 +152,11 @@ describe("pruning", () => {
     const revision = store.state.cluster.revision;
     const now_ms = clock.at_ms + DAY_MS - 1_000;
     expect(store.prune(now_ms, keep)).toEqual({ removed: 3 * 2 + 2, more: false });
-    expect(all(store)).toEqual([[4, 3], [4, 3], [4, 3]]);
+    expect(all(store)).toEqual([
+      [4, 3],
+      [4, 3],
+      [4, 3],
+    ]);
     expect(() => store.spec(old)).toThrow("no spec");
     expect(store.spec(young).env).toEqual({ N: "4" });
     expect(store.prune(now_ms, keep)).toEqual({ removed: 0, more: false });

@@ -28,7 +28,9 @@ test("the answer outlives the server, and another request under the key is refus
   await store.commit("alice", () => undefined, key("nothing"));
   store.close();
   const next = opened(dir);
-  const never = (): never => { throw new Error("it ran again"); };
+  const never = (): never => {
+    throw new Error("it ran again");
+  };
   expect(await next.commit("alice", never, key("k"))).toMatchObject({ value: [1, "text"], replayed: true });
   expect(await next.commit("alice", never, key("nothing"))).toMatchObject({ value: undefined, replayed: true });
   expect(await rejection(next.commit("alice", never, key("k", "other")))).toBeInstanceOf(IdempotencyError);
@@ -39,7 +41,13 @@ test("the answer outlives the server, and another request under the key is refus
 
 test("a key whose transaction failed is free again, and one that changed nothing is kept", async () => {
   const store = opened(":memory:");
-  const failing = store.commit("alice", () => { throw new Error("not now"); }, key("k"));
+  const failing = store.commit(
+    "alice",
+    () => {
+      throw new Error("not now");
+    },
+    key("k"),
+  );
   expect(String(await rejection(failing))).toContain("not now");
   expect(await store.commit("alice", () => "done", key("k"))).toMatchObject({ value: "done", replayed: false });
   expect(await store.commit("alice", () => "again", key("k"))).toMatchObject({ value: "done", replayed: true });

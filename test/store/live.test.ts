@@ -6,7 +6,16 @@ import type { LiveTable } from "../../src/store/live";
 import { keyOf } from "../../src/store/rows";
 import type { Draft } from "../../src/store/store";
 import {
-  buildApp, buildDevice, buildEnd, buildNode, buildRun, buildSlot, buildSpec, buildTask, buildUser, buildWorkload,
+  buildApp,
+  buildDevice,
+  buildEnd,
+  buildNode,
+  buildRun,
+  buildSlot,
+  buildSpec,
+  buildTask,
+  buildUser,
+  buildWorkload,
   NOW_MS,
 } from "../support/build";
 import { freshLoad, opened, removeScratch, scratch, seeded, tryOpen } from "./scratch";
@@ -17,23 +26,52 @@ afterAll(removeScratch);
 function randomChange(dice: () => number, draft: Draft): Change {
   const n = Math.floor(dice() * 12);
   const some = <T>(value: T): T | null => (dice() < 0.5 ? value : null);
-  const run = buildRun(n + 1, "h", { reason: some("ünïcode \u0000 \"quoted\""), cancel: some({ at_ms: 1, by: "bob" }),
-    started_ms: some(5), exit_code: some(-1), state: dice() < 0.5 ? "running" : "waiting",
-    after: dice() < 0.5 ? [] : [{ name: "prep", uid: "u", when: "ended", met: some(false) }] });
-  const task: TaskRow = { ...buildTask(run, `n${n}`, { exclusive: dice() < 0.5, unix_user: some("alice"),
-    stop: some({ why: "w", signal: "TERM", grace_ms: 1, at_ms: 2 }),
-    written_off: some({ at_ms: 1, why: "silent" }) }) };
+  const run = buildRun(n + 1, "h", {
+    reason: some('ünïcode \u0000 "quoted"'),
+    cancel: some({ at_ms: 1, by: "bob" }),
+    started_ms: some(5),
+    exit_code: some(-1),
+    state: dice() < 0.5 ? "running" : "waiting",
+    after: dice() < 0.5 ? [] : [{ name: "prep", uid: "u", when: "ended", met: some(false) }],
+  });
+  const task: TaskRow = {
+    ...buildTask(run, `n${n}`, {
+      exclusive: dice() < 0.5,
+      unix_user: some("alice"),
+      stop: some({ why: "w", signal: "TERM", grace_ms: 1, at_ms: 2 }),
+      written_off: some({ at_ms: 1, why: "silent" }),
+    }),
+  };
   const rows: Extract<Change, { table: LiveTable }>[] = [
-    { table: "nodes", key: "", row: buildNode(`n${n}`, { devices: [buildDevice(`g${n}`)], drain: some(
-      { since_ms: 1, deadline_ms: null, by: "bob", reason: null }), contact: dice() < 0.5 ? "lost" : "connected" }) },
+    {
+      table: "nodes",
+      key: "",
+      row: buildNode(`n${n}`, {
+        devices: [buildDevice(`g${n}`)],
+        drain: some({ since_ms: 1, deadline_ms: null, by: "bob", reason: null }),
+        contact: dice() < 0.5 ? "lost" : "connected",
+      }),
+    },
     { table: "apps", key: "", row: buildApp(`a${n}`, { removing: dice() < 0.5, revision: draft.revision }) },
     { table: "workloads", key: "", row: buildWorkload(`a${n}`, "api", "h", { removing: dice() < 0.5 }) },
-    { table: "runs", key: "", row: run }, { table: "tasks", key: "", row: task },
+    { table: "runs", key: "", row: run },
+    { table: "tasks", key: "", row: task },
     { table: "slots", key: "", row: buildSlot(task, { ends: dice() < 0.5 ? [] : [buildEnd(task)] }) },
     { table: "ports", key: "", row: { key: `n${n}/80`, until_ms: draft.now_ms } },
     { table: "users", key: "", row: buildUser(`u${n}`, { role: "operator" }) },
-    { table: "tokens", key: "", row: { id: `t${n}`, user: some("alice"), role: "user", hash: "h", created_ms: NOW_MS,
-      expires_ms: some(1), revoked_ms: some(2) } },
+    {
+      table: "tokens",
+      key: "",
+      row: {
+        id: `t${n}`,
+        user: some("alice"),
+        role: "user",
+        hash: "h",
+        created_ms: NOW_MS,
+        expires_ms: some(1),
+        revoked_ms: some(2),
+      },
+    },
   ];
   const chosen = rows[Math.floor(dice() * rows.length)]!;
   const key = keyOf(chosen.table, chosen.row as object);
@@ -45,12 +83,14 @@ test("after random changes the live maps equal a fresh load, and what a new star
   let store = opened(dir);
   const dice = seeded(7);
   for (let round = 0; round < 30; round++) {
-    const commits = Array.from({ length: 1 + Math.floor(dice() * 6) }, () => store.commit("alice", (draft) => {
-      for (let i = 0; i < 1 + dice() * 8; i++) draft.put([randomChange(dice, draft)]);
-      if (dice() < 0.3) draft.takeRunNumber();
-      if (dice() < 0.3) draft.putSpec(buildSpec({ env: { N: String(round) } }));
-      if (dice() < 0.2) throw new Error("dropped");
-    }));
+    const commits = Array.from({ length: 1 + Math.floor(dice() * 6) }, () =>
+      store.commit("alice", (draft) => {
+        for (let i = 0; i < 1 + dice() * 8; i++) draft.put([randomChange(dice, draft)]);
+        if (dice() < 0.3) draft.takeRunNumber();
+        if (dice() < 0.3) draft.putSpec(buildSpec({ env: { N: String(round) } }));
+        if (dice() < 0.2) throw new Error("dropped");
+      }),
+    );
     await Promise.allSettled(commits);
     expect(freshLoad(dir)).toEqual(store.state as ReturnType<typeof freshLoad>);
     if (round % 10 === 9) {

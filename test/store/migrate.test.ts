@@ -22,7 +22,8 @@ function newerMigrations(...sql: string[]): string {
   sql.forEach((text, i) => {
     const tag = `900${i}_later`;
     writeFileSync(join(folder, `${tag}.sql`), text);
-    const idx = journal.entries.length, when = last + 1_000 * (i + 1);
+    const idx = journal.entries.length,
+      when = last + 1_000 * (i + 1);
     journal.entries.push({ idx, version: "6", when, tag, breakpoints: true });
   });
   writeFileSync(file, JSON.stringify(journal));
@@ -46,7 +47,9 @@ test("every table is strict", () => {
   const dir = scratch();
   opened(dir).close();
   const db = new Database(join(dir, "orch.db"), { readonly: true });
-  const tables = db.query<{ name: string; strict: number }, []>("pragma table_list").all()
+  const tables = db
+    .query<{ name: string; strict: number }, []>("pragma table_list")
+    .all()
     .filter(({ name }) => !name.startsWith("sqlite_"));
   db.close();
   expect(tables.length).toBeGreaterThan(15);
@@ -89,10 +92,12 @@ describe("a newer version", () => {
     const dir = scratch();
     await filled(dir);
     const rows = 200_000;
-    const steps = [`create table later (a integer) strict;--> statement-breakpoint
+    const steps = [
+      `create table later (a integer) strict;--> statement-breakpoint
       insert into later with recursive n(i) as
         (select 1 union all select i + 1 from n where i < ${rows}) select i from n;`,
-    "create index later_a on later (a);--> statement-breakpoint alter table later add column b text;"];
+      "create index later_a on later (a);--> statement-breakpoint alter table later add column b text;",
+    ];
     const migrations = newerMigrations(...steps);
     const script = `
       const { openStore } = await import(${JSON.stringify(join(ROOT, "src/store/open.ts"))});

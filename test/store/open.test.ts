@@ -36,8 +36,9 @@ describe("a directory", () => {
     expect(result.ok && result.notices.length).toBe(2);
     expect(result.ok && result.notices.join()).toContain("server.key");
     if (result.ok) result.store.close();
-    const modes = ["", "server.key", "orch.db", "lock", "lock.json", "highest.json", "ballast"]
-      .map((name) => (statSync(join(dir, name)).mode & 0o777).toString(8));
+    const modes = ["", "server.key", "orch.db", "lock", "lock.json", "highest.json", "ballast"].map((name) =>
+      (statSync(join(dir, name)).mode & 0o777).toString(8),
+    );
     expect(modes).toEqual(["700", ...Array<string>(6).fill("600")]);
     const again = tryOpen(dir);
     expect(again.ok && again.notices).toEqual([]);
@@ -218,5 +219,9 @@ test("each start is one epoch and one revision further, before anybody can use i
     seen.push([epoch, revision]);
     store.close();
   }
-  expect(seen).toEqual([[1, 1], [2, 2], [3, 3]]);
+  expect(seen).toEqual([
+    [1, 1],
+    [2, 2],
+    [3, 3],
+  ]);
 });

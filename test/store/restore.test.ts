@@ -3,7 +3,14 @@
 import { Database } from "bun:sqlite";
 import { afterAll, expect, test } from "bun:test";
 import {
-  copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { assert } from "../../src/core/assert";
@@ -44,8 +51,11 @@ async function history(): Promise<{ dir: string; backup: string }> {
 }
 
 /** Names and contents; who held the lock last is of no matter. */
-const filesOf = (dir: string): (string | null)[][] => readdirSync(dir).filter((name) => name !== "lock.json").toSorted()
-  .map((name) => [name, sumOf(join(dir, name))]);
+const filesOf = (dir: string): (string | null)[][] =>
+  readdirSync(dir)
+    .filter((name) => name !== "lock.json")
+    .toSorted()
+    .map((name) => [name, sumOf(join(dir, name))]);
 
 test("a restored database has a new timeline above all, waits for all its nodes, and skips run numbers", async () => {
   const { dir, backup } = await history();
@@ -55,8 +65,12 @@ test("a restored database has a new timeline above all, waits for all its nodes,
   const noted = (JSON.parse(readFileSync(join(dir, "highest.json"), "utf8")) as { next_run: number }).next_run;
   expect(noted).toBeGreaterThan(before.next_run);
   const { cluster, set_aside } = restored(dir, backup);
-  expect(cluster).toMatchObject({ cluster_id: before.cluster_id, revision: before.revision + 1,
-    recovering: ["n1", "n2"], next_run: noted + 1_000 });
+  expect(cluster).toMatchObject({
+    cluster_id: before.cluster_id,
+    revision: before.revision + 1,
+    recovering: ["n1", "n2"],
+    next_run: noted + 1_000,
+  });
   expect(cluster.timeline).not.toBe(before.timeline);
 
   const store = opened(dir);
@@ -96,7 +110,8 @@ test("a copied directory comes to another machine by restoring its own database"
 
 test("a restore that is refused changes nothing", async () => {
   const { dir, backup } = await history();
-  const broken = join(scratch(), "broken.db"), foreign = join(scratch(), "foreign.db");
+  const broken = join(scratch(), "broken.db"),
+    foreign = join(scratch(), "foreign.db");
   const bytes = readFileSync(backup);
   bytes.fill(0xee, 4 * 4096, 9 * 4096);
   writeFileSync(broken, bytes);
@@ -141,7 +156,6 @@ test("a damaged database is replaced by a copy, with what the mark beside it rem
   expect(readFileSync(set_aside[0]!, "utf8")).toStartWith("gone");
   opened(dir).close();
 });
-
 
 test("a copy is refused where a file is, and leaves nothing when it fails", async () => {
   const dir = scratch();

@@ -49,8 +49,13 @@ export function random(bytes: number): Uint8Array {
 /** A clock that tests move. */
 export const clock = { at_ms: NOW_MS };
 
-export const optionsFor = (dir: string, part: Partial<OpenOptions> = {}): OpenOptions =>
-  ({ dir, clock: () => clock.at_ms, random, host: "a".repeat(32), ...part });
+export const optionsFor = (dir: string, part: Partial<OpenOptions> = {}): OpenOptions => ({
+  dir,
+  clock: () => clock.at_ms,
+  random,
+  host: "a".repeat(32),
+  ...part,
+});
 
 export const tryOpen = (dir: string, part: Partial<OpenOptions> = {}): OpenedStore => openStore(optionsFor(dir, part));
 
@@ -84,11 +89,14 @@ export function freshLoad(dir: string): ReturnType<typeof loadState> {
 
 /** What a file holds; `null` when it is not there. */
 export const sumOf = (file: string): string | null =>
-  (existsSync(file) ? createHash("sha256").update(readFileSync(file)).digest("hex") : null);
+  existsSync(file) ? createHash("sha256").update(readFileSync(file)).digest("hex") : null;
 
 /** What a promise is rejected with; an assertion when it is not. */
 export async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  const outcome = await promise.then((value) => ({ value }), (error: unknown) => ({ error }));
+  const outcome = await promise.then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  );
   assert("error" in outcome, "it was not refused");
   return outcome.error;
 }

@@ -157,13 +157,11 @@ function readNode(described: Described, name: string, words: Words): NodeRow {
     ordinal: words.number("ordinal", described.parts.nodes.length + 1),
     devices,
     labels: Object.fromEntries(words.under("label.")),
-    taints: words
-      .under("taint.")
-      .map(([key, value]) => ({
-        key,
-        value: value.replace(":prefer_not", ""),
-        effect: value.endsWith(":prefer_not") ? ("prefer_not" as const) : ("no_schedule" as const),
-      })),
+    taints: words.under("taint.").map(([key, value]) => ({
+      key,
+      value: value.replace(":prefer_not", ""),
+      effect: value.endsWith(":prefer_not") ? ("prefer_not" as const) : ("no_schedule" as const),
+    })),
     pool: words.text("pool") ?? "default",
     admission: (words.text("admission") ?? "ready") as NodeRow["admission"],
     contact: (words.text("contact") ?? "connected") as NodeRow["contact"],

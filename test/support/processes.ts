@@ -32,14 +32,20 @@ export function processOf(pid: number): Found | null {
   if (stat === null) return null;
   // The name in parentheses may hold anything, so fields are counted from its end.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const command = readOr(() => readFileSync(`/proc/${pid}/cmdline`, "utf8"))?.replaceAll("\0", " ").trim() ?? "";
+  const command =
+    readOr(() => readFileSync(`/proc/${pid}/cmdline`, "utf8"))
+      ?.replaceAll("\0", " ")
+      .trim() ?? "";
   return { pid, ppid: Number(fields[1]), start: fields[19] ?? "", state: fields[0] ?? "", command };
 }
 
 /** Every living process; zombies are not alive. */
 export function processes(): Found[] {
-  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map((name) => processOf(Number(name)))
-    .filter((found) => found !== null).filter(({ state }) => state !== "Z" && state !== "X");
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => processOf(Number(name)))
+    .filter((found) => found !== null)
+    .filter(({ state }) => state !== "Z" && state !== "X");
 }
 
 export function isAlive(pid: number): boolean {

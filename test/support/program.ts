@@ -21,10 +21,17 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 /** Runs one command to its end. */
 export async function runOrch(args: readonly string[], env: Env, input?: string): Promise<Result> {
-  const child = Bun.spawn([BINARY, ...args], { env: { ...env }, stdout: "pipe", stderr: "pipe",
-    stdin: input === undefined ? "ignore" : new TextEncoder().encode(input) });
-  const [out, err, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(),
-    child.exited]);
+  const child = Bun.spawn([BINARY, ...args], {
+    env: { ...env },
+    stdout: "pipe",
+    stderr: "pipe",
+    stdin: input === undefined ? "ignore" : new TextEncoder().encode(input),
+  });
+  const [out, err, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
   return { code, out, err };
 }
 
@@ -32,7 +39,11 @@ export async function runOrch(args: readonly string[], env: Env, input?: string)
 export class Program {
   readonly #child: Bun.Subprocess;
 
-  private constructor(readonly name: string, readonly log: string, child: Bun.Subprocess) {
+  private constructor(
+    readonly name: string,
+    readonly log: string,
+    child: Bun.Subprocess,
+  ) {
     this.#child = child;
   }
 
@@ -61,8 +72,11 @@ export class Program {
 
   /** Waits for a line that matches and gives back the match; fails at once when the program ends before. */
   async line(pattern: RegExp, deadline_ms = 15_000): Promise<RegExpExecArray> {
-    const found = await waitUntil(`${this.name} to print ${pattern}`, () =>
-      pattern.exec(this.output()) ?? (this.running ? null : "ended"), deadline_ms);
+    const found = await waitUntil(
+      `${this.name} to print ${pattern}`,
+      () => pattern.exec(this.output()) ?? (this.running ? null : "ended"),
+      deadline_ms,
+    );
     if (found === "ended") throw new Error(`${this.name} ended before it printed ${pattern}:\n${this.output()}`);
     return found;
   }

@@ -20,22 +20,58 @@ import { waitUntil } from "./wait";
 export function assignmentFor(command: string | readonly string[], over: Partial<Assignment> = {}): Assignment {
   const uid = over.uid ?? randomHex(16);
   return {
-    uid, name: `test.task.0-${uid.slice(0, 4)}`, boot_id: bootId(), desired: "run", grant_until: 1, streak: 0,
-    identity: { owner_uid: randomHex(16), app_uid: null, project: "p", user: "alice", app: "test", workload: "task",
-      kind: "job", run: 1, version: 1, spec_hash: "", slot: 0, member: 0, attempt: 1 },
-    command: typeof command === "string" ? { kind: "shell", shell: "sh", script: command }
-      : { kind: "argv", argv: command },
-    env: {}, workdir: null, unix_user: null,
-    promised: { cpu_milli: 100, memory_bytes: 256 * MIB, disk_bytes: 0, countables: {}, memory_limited: false,
-      devices: [], ports: [] },
+    uid,
+    name: `test.task.0-${uid.slice(0, 4)}`,
+    boot_id: bootId(),
+    desired: "run",
+    grant_until: 1,
+    streak: 0,
+    identity: {
+      owner_uid: randomHex(16),
+      app_uid: null,
+      project: "p",
+      user: "alice",
+      app: "test",
+      workload: "task",
+      kind: "job",
+      run: 1,
+      version: 1,
+      spec_hash: "",
+      slot: 0,
+      member: 0,
+      attempt: 1,
+    },
+    command:
+      typeof command === "string" ? { kind: "shell", shell: "sh", script: command } : { kind: "argv", argv: command },
+    env: {},
+    workdir: null,
+    unix_user: null,
+    promised: {
+      cpu_milli: 100,
+      memory_bytes: 256 * MIB,
+      disk_bytes: 0,
+      countables: {},
+      memory_limited: false,
+      devices: [],
+      ports: [],
+    },
     stop: { signal: "TERM", grace_ms: 2_000 },
     restart: { backoff_min_ms: 1_000, backoff_max_ms: 60_000, attempts: null, offline: false },
-    time_limit_ms: null, lease_ms: null, ...over,
+    time_limit_ms: null,
+    lease_ms: null,
+    ...over,
   };
 }
 
-export const recordFor = (assignment: Assignment): TaskRecord =>
-  ({ assignment, boot_id: bootId(), accepted_ms: 0, go: true, not_before_ms: 0, stop: null, end: null });
+export const recordFor = (assignment: Assignment): TaskRecord => ({
+  assignment,
+  boot_id: bootId(),
+  accepted_ms: 0,
+  go: true,
+  not_before_ms: 0,
+  stop: null,
+  end: null,
+});
 
 export interface SiteOptions {
   readonly version?: string;
@@ -58,12 +94,19 @@ export async function makeSite(): Promise<Site> {
   const said: string[] = [];
   const open: Driver[] = [];
   return {
-    data, said,
+    data,
+    said,
     open: async (options = {}) => {
-      const driver = await openProcessDriver({ data, version: options.version ?? "1", clock: steadyClock(),
-        accounts: createAccounts(options.accounts ?? "existing"), devices: () => [], keeper_command: KEEPER_COMMAND,
+      const driver = await openProcessDriver({
+        data,
+        version: options.version ?? "1",
+        clock: steadyClock(),
+        accounts: createAccounts(options.accounts ?? "existing"),
+        devices: () => [],
+        keeper_command: KEEPER_COMMAND,
         say: (line) => void said.push(line),
-        ...(options.log_cap_bytes === undefined ? {} : { log_cap_bytes: options.log_cap_bytes }) });
+        ...(options.log_cap_bytes === undefined ? {} : { log_cap_bytes: options.log_cap_bytes }),
+      });
       open.push(driver);
       return driver;
     },
@@ -93,10 +136,14 @@ export async function begin(driver: Driver, assignment: Assignment): Promise<str
 export type Ended = Extract<Seen["process"], { is: "ended" }>;
 
 export const ended = async (driver: Driver, uid: string, deadline_ms = 10_000): Promise<Ended> =>
-  waitUntil(`task ${uid} to end`, () => {
-    const seen = driver.seen().get(uid)?.process;
-    return seen?.is === "ended" ? seen : null;
-  }, deadline_ms);
+  waitUntil(
+    `task ${uid} to end`,
+    () => {
+      const seen = driver.seen().get(uid)?.process;
+      return seen?.is === "ended" ? seen : null;
+    },
+    deadline_ms,
+  );
 
 /** Waits until a task's process lives, and gives back its pid. */
 export const alive = async (driver: Driver, uid: string): Promise<number> =>

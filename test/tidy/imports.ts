@@ -51,11 +51,18 @@ const LAZY = /\bimport\(\s*["'`]([^"'`]+)["'`]/g;
 export function importsOf(source: Source): Import[] {
   const found: Import[] = [];
   for (const match of source.uncommented.matchAll(STATIC)) {
-    const names = /^\s*\{([^}]*)\}/.exec(match[3] ?? "")?.[1]?.split(",").map((name) => name.trim()) ?? [""];
+    const names = /^\s*\{([^}]*)\}/
+      .exec(match[3] ?? "")?.[1]
+      ?.split(",")
+      .map((name) => name.trim()) ?? [""];
     const onlyTypes = names.filter((name) => name !== "").every((name) => name.startsWith("type ")) && names[0] !== "";
     const at = match.index + match[0].length - 1;
-    found.push({ from: match[4] ?? "", line: lineAt(source.text, at), lazy: false,
-      types_only: match[2] !== undefined || onlyTypes });
+    found.push({
+      from: match[4] ?? "",
+      line: lineAt(source.text, at),
+      lazy: false,
+      types_only: match[2] !== undefined || onlyTypes,
+    });
   }
   for (const match of source.uncommented.matchAll(LAZY)) {
     found.push({ from: match[1] ?? "", line: lineAt(source.text, match.index), lazy: true, types_only: false });
@@ -72,7 +79,12 @@ function moduleOf(path: string): string | null {
 const folderOf = (module: string): string => module.split("/")[0] ?? module;
 const isBuiltIn = (from: string): boolean => from.startsWith("node:") || from.startsWith("bun:");
 const packageOf = (from: string): string =>
-  isBuiltIn(from) ? from : from.split("/").slice(0, from.startsWith("@") ? 2 : 1).join("/");
+  isBuiltIn(from)
+    ? from
+    : from
+        .split("/")
+        .slice(0, from.startsWith("@") ? 2 : 1)
+        .join("/");
 
 function refusedOurs(folder: string, target: string, typesOnly: boolean): string | null {
   const targetFolder = folderOf(target);
@@ -103,14 +115,25 @@ function refusedImport(source: Source, { from, line, types_only }: Import): Refu
       return { path, line, what: `"${from}" lies outside of src`, instead: "src stands alone: others import it" };
     }
     const what = refusedOurs(folderOf(module), target, types_only);
-    return what === null ? null : { path, line, what, instead:
-      "move what both need into src/core or src/wire, or pass it in as an argument (see docs/architecture.md)" };
+    return what === null
+      ? null
+      : {
+          path,
+          line,
+          what,
+          instead:
+            "move what both need into src/core or src/wire, or pass it in as an argument (see docs/architecture.md)",
+        };
   }
   const name = packageOf(from);
   const folders = PACKAGES[from] ?? PACKAGES[name];
   if (folders === undefined) {
-    return { path, line, what: `the package "${name}" is not on the list`,
-      instead: "use what is there, or add it to PACKAGES in test/tidy/imports.ts with the folders that need it" };
+    return {
+      path,
+      line,
+      what: `the package "${name}" is not on the list`,
+      instead: "use what is there, or add it to PACKAGES in test/tidy/imports.ts with the folders that need it",
+    };
   }
   // A type costs nothing at run time; where it may come from is the packages' own business.
   if (types_only || folders.includes(module) || folders.includes(folderOf(module))) return null;
@@ -121,7 +144,9 @@ function refusedImport(source: Source, { from, line, types_only }: Import): Refu
 
 /** Every import that the two tables do not allow. */
 export const refusedImports = (source: Source): Refusal[] =>
-  importsOf(source).map((one) => refusedImport(source, one)).filter((refusal) => refusal !== null);
+  importsOf(source)
+    .map((one) => refusedImport(source, one))
+    .filter((refusal) => refusal !== null);
 
 /** Files that no import reaches from `roots`. */
 export function deadFiles(sources: readonly Source[], roots: (path: string) => boolean): Refusal[] {
@@ -137,13 +162,18 @@ export function deadFiles(sources: readonly Source[], roots: (path: string) => b
       if (target !== undefined) queue.push(target);
     }
   }
-  return sources.filter(({ path }) => !alive.has(path)).map(({ path }) =>
-    ({ path, line: 1, what: "nothing imports this file", instead: "use it or delete it" }));
+  return sources
+    .filter(({ path }) => !alive.has(path))
+    .map(({ path }) => ({ path, line: 1, what: "nothing imports this file", instead: "use it or delete it" }));
 }
 
 /** Packages of the list that nothing uses any more. */
 export function unusedPackages(sources: readonly Source[]): string[] {
-  const used = new Set(sources.filter(({ path }) => path.startsWith("src/")).flatMap(importsOf)
-    .flatMap(({ from }) => [from, packageOf(from)]));
+  const used = new Set(
+    sources
+      .filter(({ path }) => path.startsWith("src/"))
+      .flatMap(importsOf)
+      .flatMap(({ from }) => [from, packageOf(from)]),
+  );
   return Object.keys(PACKAGES).filter((name) => !used.has(name));
 }

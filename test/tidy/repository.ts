@@ -6,8 +6,16 @@ import { ROOT, type Refusal, type Source } from "./source";
 
 const FOLDERS = ["src", "migrations", "test", "scripts", "docs", "examples", ".ci"];
 /** What may lie at the top of the repository. A new thing goes into one of the folders. */
-const TOP_LEVEL = [...FOLDERS, "package.json", "bunfig.toml", "bun.lock", "tsconfig.json", ".gitignore", "LICENSE",
-  "README.md"];
+const TOP_LEVEL = [
+  ...FOLDERS,
+  "package.json",
+  "bunfig.toml",
+  "bun.lock",
+  "tsconfig.json",
+  ".gitignore",
+  "LICENSE",
+  "README.md",
+];
 
 /** Paths as git would commit them: tracked, and new ones that it does not ignore. */
 export function committedPaths(): string[] {
@@ -21,33 +29,55 @@ export function committedPaths(): string[] {
 
 export function refusedTopLevel(paths: readonly string[]): Refusal[] {
   const names = new Set(paths.map((path) => path.split("/")[0] ?? path));
-  return [...names].filter((name) => !TOP_LEVEL.includes(name)).map((name) => ({ path: name, line: 1,
-    what: "it does not belong at the top level", instead: `put it into one of ${FOLDERS.join(", ")}` }));
+  return [...names]
+    .filter((name) => !TOP_LEVEL.includes(name))
+    .map((name) => ({
+      path: name,
+      line: 1,
+      what: "it does not belong at the top level",
+      instead: `put it into one of ${FOLDERS.join(", ")}`,
+    }));
 }
 
 /** The lock file names packages and their hashes; where they come from is the business of who installs. */
 export function refusedLock(text: string): Refusal[] {
-  return text.split("\n").flatMap((line, i) => (/https?:\/\//.test(line)
-    ? [{ path: "bun.lock", line: i + 1, what: "an address", instead: "install again without a registry in .npmrc" }]
-    : []));
+  return text
+    .split("\n")
+    .flatMap((line, i) =>
+      /https?:\/\//.test(line)
+        ? [{ path: "bun.lock", line: i + 1, what: "an address", instead: "install again without a registry in .npmrc" }]
+        : [],
+    );
 }
 
 /** Every example is applied by a test: its name stands in one. */
 export function unusedExamples(examples: readonly string[], tests: readonly Source[]): Refusal[] {
   const all = tests.map(({ uncommented }) => uncommented).join("\n");
-  return examples.filter((path) => !all.includes(path) && !all.includes(path.split("/").at(-1) ?? path)).map((path) =>
-    ({ path, line: 1, what: "no test applies this example", instead: "apply it in test/e2e, or delete it" }));
+  return examples
+    .filter((path) => !all.includes(path) && !all.includes(path.split("/").at(-1) ?? path))
+    .map((path) => ({
+      path,
+      line: 1,
+      what: "no test applies this example",
+      instead: "apply it in test/e2e, or delete it",
+    }));
 }
 
 /** Scripts that neither package.json starts nor another script imports. */
 export function unusedScripts(sources: readonly Source[], packageJson: string): Refusal[] {
   const scripts = sources.filter(({ path }) => /^scripts\/[^/]+\.ts$/.test(path));
   const all = packageJson + sources.map(({ uncommented }) => uncommented).join("\n");
-  return scripts.filter(({ path }) => {
-    const name = path.slice("scripts/".length, -".ts".length);
-    return !all.includes(path) && !all.includes(`/${name}"`);
-  }).map(({ path }) =>
-    ({ path, line: 1, what: "nothing starts this script", instead: "name it in package.json, or delete it" }));
+  return scripts
+    .filter(({ path }) => {
+      const name = path.slice("scripts/".length, -".ts".length);
+      return !all.includes(path) && !all.includes(`/${name}"`);
+    })
+    .map(({ path }) => ({
+      path,
+      line: 1,
+      what: "nothing starts this script",
+      instead: "name it in package.json, or delete it",
+    }));
 }
 
 export const textOf = (path: string): string => readFileSync(join(ROOT, path), "utf8");

@@ -11,64 +11,143 @@ interface Rule {
   readonly pattern: RegExp;
 }
 
-const under = (...folders: string[]) => (path: string): boolean => folders.some((folder) => path.startsWith(folder));
-const outside = (folder: string, ...files: string[]) => (path: string): boolean =>
-  path.startsWith(folder) && !files.some((file) => path.startsWith(file));
+const under =
+  (...folders: string[]) =>
+  (path: string): boolean =>
+    folders.some((folder) => path.startsWith(folder));
+const outside =
+  (folder: string, ...files: string[]) =>
+  (path: string): boolean =>
+    path.startsWith(folder) && !files.some((file) => path.startsWith(file));
 const everywhere = (): boolean => true;
 
 /** The words are put together here, so that this file does not refuse itself. */
 const LATER = ["TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK"];
 
 export const RULES: readonly Rule[] = [
-  { what: "a note for later", instead: "do it now, or say in docs/limits.md what is not there",
-    where: everywhere, look: "text", pattern: new RegExp(`\\b(?:${LATER.join("|")})\\b`, "g") },
-  { what: "an error is swallowed", instead: "turn it into a value or a state, or rethrow it with what was being done",
-    where: everywhere, look: "code",
-    pattern: /\bcatch\s*(?:\([^)]*\))?\s*\{\s*\}|\.catch\(\s*\(?\w*\)?\s*=>\s*(?:\{\s*\}|undefined|null)\s*\)/g },
-  { what: "core waits", instead: "core is synchronous: the shell waits and calls it with what came",
-    where: under("src/core/"), look: "code", pattern: /\b(?:async|await|Promise)\b/g },
-  { what: "core reads the clock or the dice", instead: "take now_ms or a seed as an argument",
-    where: under("src/core/"), look: "code", pattern: /\bDate\b|\bMath\.random\b|\bperformance\b|\bcrypto\b/g },
-  { what: "core reaches for the world", instead: "give back a value that says what to do; a shell does it",
-    where: under("src/core/"), look: "code",
-    pattern: new RegExp("\\b(?:console|setTimeout|setInterval|setImmediate|queueMicrotask|fetch|Bun|globalThis)\\b|" +
-      "(?<!\\.)\\bprocess\\.(?:env|argv|exit|std\\w+|pid|on|kill|hrtime|nextTick|platform|cwd)\\b", "g") },
-  { what: "the process is ended outside of main", instead: "throw, or return an exit code to src/main.ts",
-    where: outside("src/", "src/main.ts"), look: "code", pattern: /\bprocess\.(?:exit|abort|reallyExit)\b/g },
-  { what: "a call that blocks the loop", instead: "use Bun.spawn through src/os and await its end",
-    where: under("src/"), look: "code", pattern: /\b(?:spawnSync|execSync|execFileSync)\b/g },
-  { what: "the clock is read below a shell", instead: "use the clock of src/os that the shell was given",
-    where: outside("src/", "src/os/", "src/web/"), look: "code",
-    pattern: /\bDate\.now\b|\bnew Date\(\s*\)|\bperformance\.now\b/g },
-  { what: "chance below a shell", instead: "use the dice of src/os that the shell was given",
-    where: outside("src/", "src/os/"), look: "code",
-    pattern: /\bMath\.random\b|\bgetRandomValues\b|\brandomUUID\b|\brandomBytes\b/g },
-  { what: "a process is started outside of os", instead: "call src/os, which checks the directory first",
-    where: outside("src/", "src/os/"), look: "code", pattern: /\bBun\.spawn\b/g },
-  { what: "a database call outside of the store",
+  {
+    what: "a note for later",
+    instead: "do it now, or say in docs/limits.md what is not there",
+    where: everywhere,
+    look: "text",
+    pattern: new RegExp(`\\b(?:${LATER.join("|")})\\b`, "g"),
+  },
+  {
+    what: "an error is swallowed",
+    instead: "turn it into a value or a state, or rethrow it with what was being done",
+    where: everywhere,
+    look: "code",
+    pattern: /\bcatch\s*(?:\([^)]*\))?\s*\{\s*\}|\.catch\(\s*\(?\w*\)?\s*=>\s*(?:\{\s*\}|undefined|null)\s*\)/g,
+  },
+  {
+    what: "core waits",
+    instead: "core is synchronous: the shell waits and calls it with what came",
+    where: under("src/core/"),
+    look: "code",
+    pattern: /\b(?:async|await|Promise)\b/g,
+  },
+  {
+    what: "core reads the clock or the dice",
+    instead: "take now_ms or a seed as an argument",
+    where: under("src/core/"),
+    look: "code",
+    pattern: /\bDate\b|\bMath\.random\b|\bperformance\b|\bcrypto\b/g,
+  },
+  {
+    what: "core reaches for the world",
+    instead: "give back a value that says what to do; a shell does it",
+    where: under("src/core/"),
+    look: "code",
+    pattern: new RegExp(
+      "\\b(?:console|setTimeout|setInterval|setImmediate|queueMicrotask|fetch|Bun|globalThis)\\b|" +
+        "(?<!\\.)\\bprocess\\.(?:env|argv|exit|std\\w+|pid|on|kill|hrtime|nextTick|platform|cwd)\\b",
+      "g",
+    ),
+  },
+  {
+    what: "the process is ended outside of main",
+    instead: "throw, or return an exit code to src/main.ts",
+    where: outside("src/", "src/main.ts"),
+    look: "code",
+    pattern: /\bprocess\.(?:exit|abort|reallyExit)\b/g,
+  },
+  {
+    what: "a call that blocks the loop",
+    instead: "use Bun.spawn through src/os and await its end",
+    where: under("src/"),
+    look: "code",
+    pattern: /\b(?:spawnSync|execSync|execFileSync)\b/g,
+  },
+  {
+    what: "the clock is read below a shell",
+    instead: "use the clock of src/os that the shell was given",
+    where: outside("src/", "src/os/", "src/web/"),
+    look: "code",
+    pattern: /\bDate\.now\b|\bnew Date\(\s*\)|\bperformance\.now\b/g,
+  },
+  {
+    what: "chance below a shell",
+    instead: "use the dice of src/os that the shell was given",
+    where: outside("src/", "src/os/"),
+    look: "code",
+    pattern: /\bMath\.random\b|\bgetRandomValues\b|\brandomUUID\b|\brandomBytes\b/g,
+  },
+  {
+    what: "a process is started outside of os",
+    instead: "call src/os, which checks the directory first",
+    where: outside("src/", "src/os/"),
+    look: "code",
+    pattern: /\bBun\.spawn\b/g,
+  },
+  {
+    what: "a database call outside of the store",
     instead: "write through store.commit, read the live maps or store.history",
-    where: outside("src/", "src/store/"), look: "uncommented",
-    pattern: /["'`]\s*(?:SELECT\s.+\sFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|PRAGMA\s)/g },
-  { what: "SQL is put together from strings", instead: "use drizzle, or a prepared statement with parameters",
-    where: under("src/"), look: "uncommented",
-    pattern: /(?<!\bsql)`[^`]*\b(?:SELECT|INSERT INTO|UPDATE|DELETE FROM)\b[^`]*\$\{/g },
-  { what: "a test sleeps",
+    where: outside("src/", "src/store/"),
+    look: "uncommented",
+    pattern: /["'`]\s*(?:SELECT\s.+\sFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|PRAGMA\s)/g,
+  },
+  {
+    what: "SQL is put together from strings",
+    instead: "use drizzle, or a prepared statement with parameters",
+    where: under("src/"),
+    look: "uncommented",
+    pattern: /(?<!\bsql)`[^`]*\b(?:SELECT|INSERT INTO|UPDATE|DELETE FROM)\b[^`]*\$\{/g,
+  },
+  {
+    what: "a test sleeps",
     instead: "wait for the condition with waitUntil of test/support/wait.ts, or drive the clock",
     // The simulator drives time itself: its timers are the clock of its world.
-    where: outside("test/", "test/support/wait.ts", "test/sim/"), look: "code",
-    pattern: /\bBun\.sleep(?:Sync)?\s*\(|\bsetTimeout\s*\(|\bAtomics\.wait\b/g },
-  { what: "a place of one machine", instead: "use os.tmpdir(), or a path relative to the repository",
-    where: everywhere, look: "text", pattern: new RegExp(["/wo" + "rk/", "/tmp/bash_" + "jobs"].join("|"), "g") },
-  { what: "a test is switched off", instead: "mend it, or skip it with a condition whose reason is printed",
-    where: under("test/"), look: "code", pattern: /\b(?:test|it|describe)\.(?:skip|only|todo)\s*\(/g },
+    where: outside("test/", "test/support/wait.ts", "test/sim/"),
+    look: "code",
+    pattern: /\bBun\.sleep(?:Sync)?\s*\(|\bsetTimeout\s*\(|\bAtomics\.wait\b/g,
+  },
+  {
+    what: "a place of one machine",
+    instead: "use os.tmpdir(), or a path relative to the repository",
+    where: everywhere,
+    look: "text",
+    pattern: new RegExp(["/wo" + "rk/", "/tmp/bash_" + "jobs"].join("|"), "g"),
+  },
+  {
+    what: "a test is switched off",
+    instead: "mend it, or skip it with a condition whose reason is printed",
+    where: under("test/"),
+    look: "code",
+    pattern: /\b(?:test|it|describe)\.(?:skip|only|todo)\s*\(/g,
+  },
 ];
 
 /** Everything of the table that a file holds. */
 export function refusedPatterns(source: Source): Refusal[] {
   const { path, text } = source;
   return RULES.filter(({ where }) => where(path)).flatMap(({ what, instead, look, pattern }) =>
-    [...source[look].matchAll(pattern)].map((match) =>
-      ({ path, line: lineAt(text, match.index), what: `${what} (${match[0].trim().slice(0, 40)})`, instead })));
+    [...source[look].matchAll(pattern)].map((match) => ({
+      path,
+      line: lineAt(text, match.index),
+      what: `${what} (${match[0].trim().slice(0, 40)})`,
+      instead,
+    })),
+  );
 }
 
 export const FILE_LINES = 400;
@@ -84,8 +163,12 @@ export function refusedForm(source: Source): Refusal[] {
   const refusals: Refusal[] = [];
   const lines = text.split("\n");
   if (linesOf(text) > FILE_LINES) {
-    refusals.push({ path, line: FILE_LINES, what: `${linesOf(text)} lines, at most ${FILE_LINES}`,
-      instead: "split it where two things meet, each file named after what it gives" });
+    refusals.push({
+      path,
+      line: FILE_LINES,
+      what: `${linesOf(text)} lines, at most ${FILE_LINES}`,
+      instead: "split it where two things meet, each file named after what it gives",
+    });
   }
   lines.forEach((line, i) => {
     if (line.length > LINE_COLUMNS) {
@@ -95,8 +178,12 @@ export function refusedForm(source: Source): Refusal[] {
   });
   const first = lines[0]?.startsWith("#!") === true ? lines[1] : lines[0];
   if (!/^\/\/ \S|^\/\*\*? \S/.test(first ?? "")) {
-    refusals.push({ path, line: 1, what: "no opening comment",
-      instead: "say in one to three sentences why the file exists" });
+    refusals.push({
+      path,
+      line: 1,
+      what: "no opening comment",
+      instead: "say in one to three sentences why the file exists",
+    });
   }
   for (const part of path.split("/")) {
     const name = part.replace(/(?:\.test)?\.tsx?$/, "");

@@ -26,8 +26,12 @@ export interface Refusal {
 export const printed = (refusal: Refusal): string =>
   `${refusal.path}:${refusal.line}: ${refusal.what}; ${refusal.instead}`;
 
-export const sourceOf = (path: string, text: string): Source =>
-  ({ path, text, uncommented: blanked(text, "comments"), code: blanked(text, "comments and strings") });
+export const sourceOf = (path: string, text: string): Source => ({
+  path,
+  text,
+  uncommented: blanked(text, "comments"),
+  code: blanked(text, "comments and strings"),
+});
 
 /** All TypeScript files under these folders, by path. */
 export async function readSources(folders: readonly string[]): Promise<Source[]> {

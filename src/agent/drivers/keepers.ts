@@ -132,7 +132,7 @@ export class Keepers {
   #gone(keeper: Keeper): void {
     this.#keepers.delete(keeper);
     const left = new Set([...keeper.uids, ...keeper.asked.keys()]);
-    for (const uid of [...keeper.asked.keys()]) answer(keeper, uid, { is: "refused", why: "its keeper is gone" });
+    for (const uid of left) answer(keeper, uid, { is: "refused", why: "its keeper is gone" });
     if (!this.#closed) this.#options.gone([...left]);
   }
 

@@ -1,0 +1,112 @@
+// Deliberate bugs that somebody could make, each against an invariant of the architecture; every `find` occurs exactly
+// once in its file.
+
+import { edit, type Mutant } from "./mutant";
+
+export const MISTAKE_MUTANTS: readonly Mutant[] = [
+  {
+    name: "stopping-is-free",
+    rule: "I4: a promise holds until the end is proven",
+    edits: [
+      edit(
+        "src/core/room.ts",
+        "if (room !== undefined) take(room.free, task.promised);",
+        'if (room !== undefined && task.desired !== "stop") take(room.free, task.promised);',
+      ),
+    ],
+  },
+  {
+    name: "failures-are-successes",
+    rule: "I9: exit codes are true",
+    edits: [
+      edit(
+        "src/core/step.ts",
+        "if (process.exit_code === 0 && process.reason === null) {",
+        "if (process.reason === null) {",
+      ),
+    ],
+  },
+  {
+    name: "codes-are-lost",
+    rule: "I9: exit codes are true",
+    edits: [
+      edit(
+        "src/core/reported.ts",
+        'state: state === "gone" ? "lost" : state,\n        exit_code,',
+        'state: state === "gone" ? "lost" : state,\n        exit_code: null,',
+      ),
+    ],
+  },
+  {
+    name: "success-is-forgotten",
+    rule: "I5: finished work never runs again",
+    edits: [
+      edit(
+        "src/core/jobs.ts",
+        "slot !== null && slot.ends.length === spec.members",
+        "slot !== null && slot.ends.length > spec.members",
+      ),
+    ],
+  },
+  {
+    name: "retries-never-end",
+    rule: "L3: retries are bounded",
+    edits: [edit("src/core/jobs.ts", "slot.failed > run.settings.retries", "slot.failed > 99")],
+  },
+  {
+    name: "no-back-off",
+    rule: "L3: restarts are bounded",
+    edits: [
+      edit(
+        "src/core/retry.ts",
+        "return Math.round(capped * (1 - JITTER + 2 * JITTER * jitterOf(uid)));",
+        "return Math.min(capped, 1);",
+      ),
+    ],
+  },
+  {
+    name: "limits-are-ignored",
+    rule: "L5: a time limit ends a task",
+    edits: [edit("src/core/step.ts", "if (now_ms < limitAt) return null;", "if (now_ms > 0) return null;")],
+  },
+  {
+    name: "no-kill",
+    rule: "L5: stop ends",
+    edits: [edit("src/core/step.ts", "if (view.now_ms >= killAt) {", "if (view.now_ms >= killAt * 1e6) {")],
+  },
+  {
+    name: "no-grace",
+    rule: "L5: a grace is kept",
+    edits: [edit("src/core/step.ts", "const killAt = stop.at_ms + stop.grace_ms;", "const killAt = stop.at_ms;")],
+  },
+  {
+    name: "scaling-down-is-ignored",
+    rule: "L1: what is desired is observed",
+    edits: [
+      edit("src/core/services.ts", "filter((slot) => slot >= replicas)", "filter((slot) => slot >= replicas + 99)"),
+    ],
+  },
+  {
+    name: "runs-are-ownerless",
+    rule: "I7: nothing wanted is stopped",
+    edits: [
+      edit(
+        "src/core/reconcile.ts",
+        "if (pass.state.workloads.has(owner_uid) || pass.state.runs.has(owner_uid)) continue;",
+        "if (pass.state.workloads.has(owner_uid)) continue;",
+      ),
+    ],
+  },
+  {
+    name: "handshakes-have-no-deadline",
+    rule: "L2: every waiting state has a deadline",
+    edits: [
+      edit("src/agent/session.ts", '() => this.#socket.close(4_004, "the server does not answer")', "() => undefined"),
+    ],
+  },
+  {
+    name: "old-and-new-at-once",
+    rule: "I3: an exclusive slot never has two",
+    edits: [edit("src/core/services.ts", "stop_first: exclusive,", "stop_first: false,")],
+  },
+];

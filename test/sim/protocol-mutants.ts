@@ -1,0 +1,304 @@
+// Deliberate bugs that each take one rule of protocol.md out; every `find` occurs exactly once in its file.
+
+import { edit, type Mutant } from "./mutant";
+
+export const PROTOCOL_MUTANTS: readonly Mutant[] = [
+  {
+    name: "older-epoch-is-followed",
+    rule: "protocol 1, 21: epochs order servers",
+    edits: [
+      edit("src/core/accept.ts", "stamp.epoch < fence.epoch", "stamp.epoch < 0"),
+      edit("src/core/accept.ts", "stamp.revision < fence.revision", "stamp.revision < 0"),
+      edit("src/server/session.ts", "highest.epoch > cluster.epoch", "highest.epoch < 0"),
+    ],
+  },
+  {
+    name: "any-session-counts",
+    rule: "protocol 8: order comes from the session",
+    edits: [
+      edit(
+        "src/core/accept.ts",
+        "if (!isCurrent(fence, stamp) || n !== fence.applied_n + 1) return null;",
+        "if (n < 0) return null;",
+      ),
+    ],
+  },
+  {
+    name: "gaps-are-taken",
+    rule: "protocol 8: messages are applied without gaps",
+    edits: [edit("src/core/accept.ts", "n !== fence.applied_n + 1", "n <= fence.applied_n")],
+  },
+  {
+    name: "nothing-is-sent-again",
+    rule: "protocol 10: what is behind is sent again",
+    edits: [
+      edit(
+        "src/server/session.ts",
+        "oldest === undefined || hub.clock() - oldest.at_ms < RESEND_AFTER_MS",
+        "hub.clock() > 0",
+      ),
+    ],
+  },
+  {
+    name: "ack-before-commit",
+    rule: "protocol 5: acknowledged means durable",
+    edits: [
+      edit(
+        "src/server/session.ts",
+        "const { value: verbs } = await hub.store.commit(",
+        'send(session, { type: "ack", stamp: stamp(hub, session), seq });\n' +
+          "  const { value: verbs } = await hub.store.commit(",
+      ),
+    ],
+  },
+  {
+    name: "overtaken-session-speaks",
+    rule: "protocol 8: an overtaken session is of the past",
+    edits: [
+      edit("src/server/session.ts", "(hub.newest.get(node_id) ?? 0) > session.n", "(hub.newest.get(node_id) ?? 0) < 0"),
+    ],
+  },
+  {
+    name: "newer-fence-is-overwritten",
+    rule: "protocol 8: order comes from the session",
+    edits: [
+      edit("src/agent/session.ts", "await loop.quiet();", ""),
+      edit("src/agent/session.ts", "next !== null && fence.get() === now", "next !== null"),
+    ],
+  },
+  {
+    name: "absence-is-proof",
+    rule: "protocol 9: absence is proof only in an inventory that covers the task",
+    edits: [
+      edit(
+        "src/core/absent.ts",
+        "applied.timeline === timeline && applied.revision >= task.assigned_revision",
+        "applied.timeline === timeline",
+      ),
+    ],
+  },
+  {
+    name: "unreadable-is-complete",
+    rule: "protocol 11: what cannot be read makes an inventory incomplete",
+    edits: [
+      edit("src/core/absent.ts", "if (covered && inventory.unreadable.length === 0) {", "if (covered) {"),
+      edit(
+        "src/core/observe.ts",
+        "const named = new Set([...inventory.entries, ...inventory.unreadable].map((entry) => entry.uid));",
+        "const named = new Set(inventory.entries.map((entry) => entry.uid));",
+      ),
+    ],
+  },
+  {
+    name: "old-news-is-taken",
+    rule: "protocol 10, I6: states only rise",
+    edits: [
+      edit("src/core/observe.ts", "const rises = TASK[observed.state].rank > TASK[from].rank;", "const rises = true;"),
+    ],
+  },
+  {
+    name: "stopped-is-started",
+    rule: "protocol 12: a stop of what waits claims it",
+    edits: [
+      edit("src/core/step.ts", 'return record.stop !== null ? { do: "claim", uid } :', "return"),
+      edit("src/core/admit.ts", "else if (record.stop === null) waiting.push(record);", "else waiting.push(record);"),
+    ],
+  },
+  {
+    name: "records-outlive-boots",
+    rule: "protocol 12: an assignment names its boot",
+    edits: [edit("src/core/step.ts", "if (record.boot_id !== view.boot_id) {", 'if (record.boot_id === "") {')],
+  },
+  {
+    name: "no-local-admission",
+    rule: "protocol 13: an agent starts nothing without room",
+    edits: [edit("src/core/admit.ts", "if (what !== null) {", 'if (what === "") {')],
+  },
+  {
+    name: "given-up-is-free",
+    rule: "protocol 17: what was given up keeps its resources",
+    edits: [
+      edit(
+        "src/core/room.ts",
+        "if (room !== undefined) take(room.free, task.promised);",
+        "if (room !== undefined && task.written_off === null) take(room.free, task.promised);",
+      ),
+    ],
+  },
+  {
+    name: "orphans-are-free",
+    rule: "protocol 20: an orphan is counted in capacity",
+    edits: [edit("src/core/room.ts", "if (orphan.held !== null) take(room.free, orphan.held);", "")],
+  },
+  {
+    name: "gang-goes-early",
+    rule: "protocol 14: all members are prepared before one goes",
+    edits: [edit("src/core/gang.ts", '(task.observed.state === "preparing" && task.observed.prepared)', "true")],
+  },
+  {
+    name: "gang-has-no-deadline",
+    rule: "protocol 14: a deadline withdraws all",
+    edits: [edit("src/core/gang.ts", "if (deadline > pass.now_ms) return;", "if (deadline > 0) return;")],
+  },
+  {
+    name: "grants-are-used-twice",
+    rule: "protocol 15: numbers that were granted are not used",
+    edits: [
+      edit(
+        "src/core/retry.ts",
+        'end.state === "lost" ? Math.max(before.attempts, task.grant_until) : task.attempt',
+        "task.attempt",
+      ),
+      edit(
+        "src/core/observe.ts",
+        "return continues ? { ...after, attempts: Math.max(after.attempts, task.grant_until) } : after;",
+        "return after;",
+      ),
+    ],
+  },
+  {
+    name: "silence-counts-from-ever",
+    rule: "protocol 16: silence counts from the server's start",
+    edits: [
+      edit(
+        "src/core/contact.ts",
+        "seen === undefined ? snapshot.listening_ms : seen.silent_ms",
+        "seen === undefined ? 1e9 : seen.silent_ms",
+      ),
+    ],
+  },
+  {
+    name: "silence-is-never-given-up",
+    rule: "protocol 17: what its policy replaces is replaced",
+    edits: [edit("src/core/replicas.ts", "fact.silence_ms >= keeping.give_up_after_ms", "fact.silence_ms < 0")],
+  },
+  {
+    name: "given-up-is-started",
+    rule: "protocol 17: what was given up is never started",
+    edits: [edit("src/core/assign.ts", "task.written_off !== null ||", "")],
+  },
+  {
+    name: "given-up-is-sent-again",
+    rule: "protocol 17: what was given up is never started",
+    edits: [edit("src/server/session.ts", "message: withoutGivenUp(hub, message)", "message")],
+  },
+  {
+    name: "mass-silence-is-death",
+    rule: "protocol 18: many silent nodes are the network",
+    edits: [
+      edit(
+        "src/core/contact.ts",
+        "silent.length > 0 && together.length >= 2",
+        "silent.length > 0 && together.length >= 99",
+      ),
+    ],
+  },
+  {
+    name: "lease-is-not-waited-for",
+    rule: "protocol 19: the server waits the lease and a margin",
+    edits: [edit("src/core/contact.ts", "limits.lease_ms + limits.lease_margin_ms", "limits.lease_margin_ms")],
+  },
+  {
+    name: "started-without-lease",
+    rule: "protocol 19: no start without a valid lease",
+    edits: [edit("src/core/step.ts", "if (!hasLease(view, record)) return null;", "")],
+  },
+  {
+    name: "orphans-are-killed",
+    rule: "protocol 20: a uid never heard of is kept",
+    edits: [
+      edit(
+        "src/core/observe.ts",
+        "if (context.hasEnded(entry.uid) || (",
+        'if (entry.uid !== "" || context.hasEnded(entry.uid) || (',
+      ),
+    ],
+  },
+  {
+    name: "restored-epoch-is-old",
+    rule: "protocol 21: a recovering server commits above every epoch",
+    edits: [
+      edit(
+        "src/store/restore.ts",
+        'Math.max(highest("epoch") + 1, Math.floor(at_ms / SECOND_MS))',
+        'highest("epoch") + 1',
+      ),
+    ],
+  },
+  {
+    name: "restored-numbers-come-again",
+    rule: "protocol 2: a run's number is never used twice",
+    edits: [edit("src/store/restore.ts", 'highest("next_run") + RUN_GAP', "known[0]?.next_run ?? 1")],
+  },
+  {
+    name: "recovering-decides",
+    rule: "protocol 22: a recovering server takes in only",
+    edits: [
+      edit(
+        "src/core/plan.ts",
+        "if (snapshot.state.cluster.recovering !== null)",
+        "if (snapshot.limits.lease_ms < 0 && snapshot.state.cluster.recovering !== null)",
+      ),
+    ],
+  },
+  {
+    name: "nothing-is-adopted",
+    rule: "protocol 22: living attempts of known slots are adopted",
+    edits: [
+      edit(
+        "src/core/observe.ts",
+        "if (state.cluster.recovering !== null && owned &&",
+        'if (state.cluster.timeline === "" && owned &&',
+      ),
+    ],
+  },
+  {
+    name: "ends-are-not-adopted",
+    rule: "protocol 22: a restored server takes in what has ended",
+    edits: [
+      edit(
+        "src/core/observe.ts",
+        "if (state.cluster.recovering === null || !owned || context.hasEnded(entry.uid)) return;",
+        'if (entry.uid !== "") return;',
+      ),
+    ],
+  },
+  {
+    name: "new-timeline-keeps-all",
+    rule: "protocol 22: agents drop what they had not begun",
+    edits: [edit("src/agent/session.ts", "if (greeting.new_timeline) await loop.newTimeline();", "")],
+  },
+  {
+    name: "kept-ends-stay-away",
+    rule: "protocol 10: finished records are kept, and told to a new timeline",
+    edits: [
+      edit(
+        "src/agent/loop.ts",
+        "for (const record of await driver.kept()) this.#records.set(record.assignment.uid, record);",
+        "",
+      ),
+    ],
+  },
+  {
+    name: "one-key-two-effects",
+    rule: "protocol 6, I2: one effect a key",
+    edits: [
+      edit("src/store/batch.ts", "context.answers.get(answerKey(idempotency)) ?? context.kept(idempotency)", "null"),
+    ],
+  },
+  {
+    name: "epochs-stand-still",
+    rule: "protocol 1: the epoch rises with each start",
+    edits: [edit("src/store/open.ts", "epoch = epoch + 1", "epoch = epoch")],
+  },
+  {
+    name: "numbers-come-again",
+    rule: "protocol 2: a run's number is never used twice",
+    edits: [edit("src/store/draft.ts", "next_run: cluster.next_run + 1", "next_run: cluster.next_run")],
+  },
+  {
+    name: "waiting-is-not-waited",
+    rule: "protocol 17: what waits for proof is not given up",
+    edits: [edit("src/core/jobs.ts", 'if (run.settings.on_node_loss === "wait") return null;', "")],
+  },
+];
