@@ -62,7 +62,6 @@ export function createLoop(options: LoopOptions): Loop {
   }
   const wakeIn = (wait_ms: Ms): void => void (timer = setTimeout(wake, bounded(wait_ms)));
 
-  /** A full disk may have room again; any other failure ends this process, which starts again and plans afresh. */
   async function pass(): Promise<void> {
     if (desk.phase === "stopped" || fenced !== null) return;
     desk.phase = "planning";
@@ -73,12 +72,7 @@ export function createLoop(options: LoopOptions): Loop {
         draft.put(planned.changes);
         return { planned, now_ms: draft.now_ms };
       })
-      .catch((error: unknown) => {
-        // A full disk may have room again; anything else is the end of this process, which starts again and plans
-        // afresh.
-        if (!(error instanceof StorageError) || error.code !== "storage_full") options.failed(error);
-        return null;
-      });
+      .catch(couldNotCommit(options.failed));
     next(done?.value ?? null);
   }
 
@@ -115,6 +109,14 @@ export function createLoop(options: LoopOptions): Loop {
     },
   };
 }
+
+/** A full disk may have room again; any other failure ends this process, which starts again and plans afresh. */
+const couldNotCommit =
+  (failed: LoopOptions["failed"]) =>
+  (error: unknown): null => {
+    if (!(error instanceof StorageError) || error.code !== "storage_full") failed(error);
+    return null;
+  };
 
 function snapshotOf({ store, limits, seed }: LoopOptions, listening: Listening, state: State, now_ms: Ms): Snapshot {
   const contacts = listening.contacts();
