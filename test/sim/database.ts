@@ -10,7 +10,7 @@ import { buildBatch, type Built, type Waiting } from "../../src/store/batch";
 import { answerKey, type KeptAnswer } from "../../src/store/idempotency";
 import { applyToLive, emptyState, LIVE_TABLES, type LiveState } from "../../src/store/live";
 import type { Specs } from "../../src/store/specs";
-import type { Committed, Draft, Idempotency, Store } from "../../src/store/store";
+import type { Committed, Draft, History, Idempotency, Store } from "../../src/store/store";
 import type { Random } from "./random";
 import type { Schedule } from "./schedule";
 
@@ -110,90 +110,123 @@ export interface SimStore extends Store {
   crash(): void;
 }
 
+type Listener = (revision: number, changes: readonly Change[]) => void;
+
+/** What the store of one server process holds between two batches. */
+interface Desk {
+  readonly world: StoreWorld;
+  readonly database: Database;
+  readonly specs: Specs;
+  readonly now: () => number;
+  readonly queue: Waiting[];
+  readonly listeners: Set<Listener>;
+  flying: Built | null;
+  scheduled: boolean;
+}
+
 /** The store of one server process over a database that outlives it. */
 export function openSimStore(world: StoreWorld, database: Database): SimStore {
-  const { schedule, random } = world;
-  const listeners = new Set<(revision: number, changes: readonly Change[]) => void>();
-  const queue: Waiting[] = [];
-  const specs = specsIn(database);
+  const { schedule } = world;
   const opened_ms = schedule.now_ms,
     base_ms = database.state.cluster.at_ms;
-  let flying: Built | null = null,
-    scheduled = false;
-  const now = (): number => base_ms + schedule.now_ms - opened_ms;
-
-  const land = (): void => {
-    const built = flying;
-    if (built === null) return;
-    flying = null;
-    const changes = apply(database, built);
-    world.committed(changes);
-    if (changes.length > 0)
-      for (const listener of Array.from(listeners)) listener(database.state.cluster.revision, changes);
-    for (const { waiting, outcome } of built.outcomes) waiting.settle(outcome);
-    fly();
+  const desk: Desk = {
+    world,
+    database,
+    specs: specsIn(database),
+    now: () => base_ms + schedule.now_ms - opened_ms,
+    queue: [],
+    listeners: new Set(),
+    flying: null,
+    scheduled: false,
   };
-  const fly = (): void => {
-    if (scheduled || flying !== null || queue.length === 0) return;
-    scheduled = true;
-    setImmediate(() => {
-      scheduled = false;
-      flying = buildBatch(queue, {
-        live: database.state,
-        now_ms: now(),
-        specs,
-        kept: (asked) => database.answers.get(answerKey(asked)) ?? null,
-        limit: Number.POSITIVE_INFINITY,
-      });
-      setTimeout(land, world.commitDelay());
-    });
-  };
-
   return {
     state: database.state,
-    spec: specs.get,
-    now,
-    commit<T>(actor: string, transact: (draft: Draft) => T, idempotency?: Idempotency): Promise<Committed<T>> {
-      return new Promise((resolve, reject) => {
-        queue.push({
-          actor,
-          transact,
-          idempotency: idempotency ?? null,
-          settle(outcome) {
-            if (outcome.is === "error")
-              reject(outcome.error instanceof Error ? outcome.error : new Error(String(outcome.error)));
-            else
-              resolve({
-                value: outcome.value as T,
-                replayed: outcome.replayed,
-                revision: outcome.revision ?? database.state.cluster.revision,
-              });
-          },
-        });
-        fly();
-      });
-    },
+    spec: desk.specs.get,
+    now: desk.now,
+    commit: (actor, transact, idempotency) => enqueue(desk, actor, transact, idempotency ?? null),
     onCommit: (listener) => {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
+      desk.listeners.add(listener);
+      return () => void desk.listeners.delete(listener);
     },
-    history: {
-      task: (uid) => database.ended_tasks.get(uid) ?? null,
-      tasks: () => [...database.ended_tasks.values()],
-      run: (uid) => [...database.ended_runs.values()].find((run) => run.uid === uid || run.run === uid) ?? null,
-      runs: () => [...database.ended_runs.values()],
-      events: () => [],
-      hasEnded: (uid) => database.ended_tasks.has(uid),
-      hasGrave: (uid) => database.graves.has(uid),
-    },
+    history: historyOf(database),
     health: () => ({ is: "ok" }),
     prune: () => ({ removed: 0, more: false }),
     copyTo: () => undefined,
     close: () => undefined,
-    crash: () => {
-      if (flying !== null && random.chance(0.5)) world.committed(apply(database, flying));
-      flying = null;
-      queue.length = 0;
-    },
+    crash: () => crash(desk),
   };
 }
+
+function enqueue<T>(
+  desk: Desk,
+  actor: string,
+  transact: (draft: Draft) => T,
+  idempotency: Idempotency | null,
+): Promise<Committed<T>> {
+  return new Promise((resolve, reject) => {
+    desk.queue.push({
+      actor,
+      transact,
+      idempotency,
+      settle(outcome) {
+        if (outcome.is === "error")
+          reject(outcome.error instanceof Error ? outcome.error : new Error(String(outcome.error)));
+        else
+          resolve({
+            value: outcome.value as T,
+            replayed: outcome.replayed,
+            revision: outcome.revision ?? desk.database.state.cluster.revision,
+          });
+      },
+    });
+    fly(desk);
+  });
+}
+
+/** Sends the next batch on its way to the disk, unless one is. */
+function fly(desk: Desk): void {
+  const { world, database, specs, queue } = desk;
+  if (desk.scheduled || desk.flying !== null || queue.length === 0) return;
+  desk.scheduled = true;
+  setImmediate(() => {
+    desk.scheduled = false;
+    desk.flying = buildBatch(queue, {
+      live: database.state,
+      now_ms: desk.now(),
+      specs,
+      kept: (asked) => database.answers.get(answerKey(asked)) ?? null,
+      limit: Number.POSITIVE_INFINITY,
+    });
+    setTimeout(() => land(desk), world.commitDelay());
+  });
+}
+
+/** The batch is durable: it is shown, then answered. */
+function land(desk: Desk): void {
+  const { world, database, flying } = desk;
+  if (flying === null) return;
+  desk.flying = null;
+  const changes = apply(database, flying);
+  world.committed(changes);
+  if (changes.length > 0)
+    for (const listener of Array.from(desk.listeners)) listener(database.state.cluster.revision, changes);
+  for (const { waiting, outcome } of flying.outcomes) waiting.settle(outcome);
+  fly(desk);
+}
+
+function crash(desk: Desk): void {
+  const { world, database, flying } = desk;
+  if (flying !== null && world.random.chance(0.5)) world.committed(apply(database, flying));
+  desk.flying = null;
+  desk.queue.length = 0;
+}
+
+const historyOf = ({ ended_tasks, ended_runs, graves }: Database): History => ({
+  task: (uid) => ended_tasks.get(uid) ?? null,
+  tasks: () => [...ended_tasks.values()],
+  run: (uid) => [...ended_runs.values()].find((run) => run.uid === uid || run.run === uid) ?? null,
+  runs: () => [...ended_runs.values()],
+  events: () => [],
+  hasEnded: (uid) => ended_tasks.has(uid),
+  hasGrave: (uid) => graves.has(uid),
+});

@@ -45,12 +45,23 @@ export interface Lives extends Watcher {
   of(uid: string): Life | null;
 }
 
-export function watchLives(world: LivesWorld): Lives {
-  const all = new Map<string, Life>();
-  const living = new Map<string, Life>();
-  const bySlot = new Map<string, Life[]>();
-  const stopped = new Map<string, Stopped>();
+interface Register {
+  readonly world: LivesWorld;
+  readonly all: Map<string, Life>;
+  readonly living: Map<string, Life>;
+  readonly bySlot: Map<string, Life[]>;
+  readonly stopped: Map<string, Stopped>;
+}
 
+export function watchLives(world: LivesWorld): Lives {
+  const register: Register = {
+    world,
+    all: new Map(),
+    living: new Map(),
+    bySlot: new Map(),
+    stopped: new Map(),
+  };
+  const { all, living, stopped } = register;
   return {
     all,
     living,
@@ -58,70 +69,76 @@ export function watchLives(world: LivesWorld): Lives {
     stopSent: (uid, attempt, grace_ms) => {
       if (!stopped.has(uid)) stopped.set(uid, { attempt, at_ms: world.now(), grace_ms });
     },
-    started: (machine, process) => {
-      const { identity } = process.assignment;
-      const life: Life = {
-        uid: process.uid,
-        identity,
-        machine,
-        process,
-        started_ms: world.now(),
-        ended_ms: null,
-        exit: null,
-      };
-      world.note(`+ ${taskName(identity)} ${short(life.uid)} on ${machine.id}`);
-      demand(!all.has(life.uid), "I5: an attempt executes once", () => `${describe(life)} was executed before`);
-      const { boot_id } = process.assignment;
+    started: (machine, process) => started(register, machine, process),
+    signalled: (machine, process, signal, by) => signalled(register, machine, process, signal, by),
+    ended: (machine, process, exit) => ended(register, machine, process, exit),
+    recordEnded: (machine, { end, assignment }) => {
+      const life = all.get(assignment.uid);
       demand(
-        boot_id === machine.boot_id,
-        "12: an assignment is for one boot",
-        () => `${describe(life)} is for ${boot_id}`,
-      );
-      const key = slotKey(identity.owner_uid, identity.slot);
-      const others = bySlot.get(key) ?? [];
-      for (const other of others) checkPair(other, life, world);
-      checkFinished(others, life, world);
-      checkRate(others, life);
-      bySlot.set(key, [...others, life]);
-      all.set(life.uid, life);
-      living.set(life.uid, life);
-      checkRoom(machine);
-    },
-    signalled: (machine, process, signal, by) => {
-      const life = all.get(process.uid);
-      world.note(`! ${signal} by ${by} to ${taskName(process.assignment.identity)} on ${machine.id}`);
-      if (life === undefined || by === "lease") return;
-      const limit = { at_ms: limitAt(process), grace_ms: process.assignment.stop.grace_ms };
-      const orders = [...ordersFor(process, stopped), limit].filter(({ at_ms }) => at_ms <= world.now());
-      demand(orders.length > 0, "I7: nothing is stopped without an order", () => `${describe(life)} got ${signal}`);
-      const killable_ms = Math.min(...orders.map(({ at_ms, grace_ms }) => at_ms + grace_ms));
-      demand(
-        signal !== "KILL" || world.now() >= killable_ms,
-        "L5: a grace is kept",
-        () => `${describe(life)} is killed ${killable_ms - world.now()} ms early`,
-      );
-    },
-    ended: (machine, process, exit) => {
-      const life = all.get(process.uid);
-      if (life === undefined) return;
-      world.note(
-        `- ${taskName(process.assignment.identity)} ${short(life.uid)} on ${machine.id}: ` +
-          `${exit.exit_code ?? exit.signal ?? "?"}`,
-      );
-      Object.assign(life, { ended_ms: world.now(), exit });
-      living.delete(process.uid);
-    },
-    recordEnded: (machine, record) => {
-      const { end, assignment } = record;
-      if (end === null) return;
-      const life = all.get(assignment.uid) ?? null;
-      demand(
-        life === null || life.ended_ms !== null,
+        end === null || life === undefined || life.ended_ms !== null,
         "I8: no end is recorded of what lives",
-        () => `${assignment.name} on ${machine.id} as ${end.state}`,
+        () => `${assignment.name} on ${machine.id} as ${end?.state ?? ""}`,
       );
     },
   };
+}
+
+function started(register: Register, machine: Machine, process: Process): void {
+  const { world, all, living, bySlot } = register;
+  const { identity, boot_id } = process.assignment;
+  const life: Life = {
+    uid: process.uid,
+    identity,
+    machine,
+    process,
+    started_ms: world.now(),
+    ended_ms: null,
+    exit: null,
+  };
+  world.note(`+ ${taskName(identity)} ${short(life.uid)} on ${machine.id}`);
+  demand(!all.has(life.uid), "I5: an attempt executes once", () => `${describe(life)} was executed before`);
+  demand(boot_id === machine.boot_id, "12: an assignment is for one boot", () => `${describe(life)} is for ${boot_id}`);
+  const key = slotKey(identity.owner_uid, identity.slot);
+  const others = bySlot.get(key) ?? [];
+  for (const other of others) checkPair(other, life, world);
+  checkFinished(others, life, world);
+  checkRate(others, life);
+  bySlot.set(key, [...others, life]);
+  all.set(life.uid, life);
+  living.set(life.uid, life);
+  checkRoom(machine);
+}
+
+function signalled(
+  { world, all, stopped }: Register,
+  machine: Machine,
+  process: Process,
+  signal: string,
+  by: "agent" | "lease",
+): void {
+  const life = all.get(process.uid);
+  world.note(`! ${signal} by ${by} to ${taskName(process.assignment.identity)} on ${machine.id}`);
+  if (life === undefined || by === "lease") return;
+  const limit = { at_ms: limitAt(process), grace_ms: process.assignment.stop.grace_ms };
+  const orders = [...ordersFor(process, stopped), limit].filter(({ at_ms }) => at_ms <= world.now());
+  demand(orders.length > 0, "I7: nothing is stopped without an order", () => `${describe(life)} got ${signal}`);
+  const killable_ms = Math.min(...orders.map(({ at_ms, grace_ms }) => at_ms + grace_ms));
+  demand(
+    signal !== "KILL" || world.now() >= killable_ms,
+    "L5: a grace is kept",
+    () => `${describe(life)} is killed ${killable_ms - world.now()} ms early`,
+  );
+}
+
+function ended({ world, all, living }: Register, machine: Machine, process: Process, exit: Exit): void {
+  const life = all.get(process.uid);
+  if (life === undefined) return;
+  world.note(
+    `- ${taskName(process.assignment.identity)} ${short(life.uid)} on ${machine.id}: ` +
+      `${exit.exit_code ?? exit.signal ?? "?"}`,
+  );
+  Object.assign(life, { ended_ms: world.now(), exit });
+  living.delete(process.uid);
 }
 
 export const short = (uid: string): string => uid.slice(0, 6);

@@ -1,6 +1,7 @@
 // One world of one seed: machines, their agents, a network, a server with its database, and the truth about all of
 // them. Everything that happens goes through here, so that it is one sequence.
 
+import type { Change } from "../../src/core/model";
 import type { TaskRecord } from "../../src/core/record";
 import type { Agent, AgentWorld } from "./agent";
 import { emptyDatabase, type Database } from "./database";
@@ -11,7 +12,7 @@ import { openLedger, type Ledger } from "./ledger";
 import { watchLives, type Lives } from "./lives";
 import { makeKeeper, type Keeper } from "./keeper";
 import type { Machine } from "./machine";
-import { makeNetwork, type Network } from "./network";
+import { makeNetwork, type Link, type Network } from "./network";
 import { makeMachine } from "./nodes";
 import { mayOverlap } from "./overlap";
 import { seeded, type Random } from "./random";
@@ -22,7 +23,7 @@ import { checkSent } from "./sent";
 import { crashAgent } from "./processes";
 import { acceptLink, killServer, type Server, type ServerWorld } from "./server";
 import { installSockets } from "./socket";
-import { makeSqliteHome } from "./sqlite";
+import { makeSqliteHome, type SqliteHome } from "./sqlite";
 import { makeTrace, type Trace } from "./trace";
 import { demand, Violation } from "./violation";
 
@@ -123,87 +124,18 @@ export function makeWorld(seed: string): World {
   const faults = drawFaults(random.fork("faults"));
   const host = makeHost(schedule);
   const network = makeNetwork(schedule, random.fork("network"), faults);
-  const database = emptyDatabase("cluster", "timeline-1");
-  const givenUp = new Set<string>();
-  const commits = random.fork("commits");
-  const ledger: Ledger = openLedger(
-    {
-      note: trace.note,
-      lives: () => lives,
-      isGivenUp: (id) => givenUp.has(id),
-      silent: (node) => checkContact(world, node),
-      bootOf: (id) => world.nodes.get(id)?.boot_id ?? null,
-      isDiskLost: (id) => world.restored || world.lostDisks.has(world.nodes.get(id)?.id ?? ""),
-      writtenOff: (row) => checkSilence(world, row),
-    },
-    database,
-  );
-  const lives: Lives = watchLives({
-    now: () => schedule.now_ms,
-    note: trace.note,
-    row: (uid) => ledger.rows.get(uid) ?? null,
-    isRestored: () => world.restored,
-    isBooked: (uid) => world.database.ended_tasks.has(uid),
-    isForgetful: (machine) => world.lostDisks.has(machine.id),
-    mayOverlap: (older, newer) => mayOverlap(world, older, newer),
-    retries: (uid) => world.database.state.runs.get(uid)?.settings.retries ?? Number.POSITIVE_INFINITY,
-  });
-  const guarded = <A extends unknown[]>(what: (...args: A) => void) => watched(() => world, what);
-  const keeper = makeKeeper(schedule, random.fork("keeper"), lives);
   const nodes = random.fork("nodes");
-  const agentWorld: AgentWorld = {
-    schedule,
-    random: random.fork("agents"),
-    host,
-    keeper,
-    note: trace.note,
-    machines: new Map(),
-    writeDelay: () => (world.calm ? 4 : faults.write_ms),
-    starts: guarded((machine: Machine, record: TaskRecord, start: () => void) => {
-      demand(
-        record.stop === null && record.end === null,
-        "12: what was stopped is never started",
-        () => `${record.assignment.name} on ${machine.id}`,
-      );
-      checkLease(machine, record, schedule.now_ms);
-      start();
-    }),
-    ended: guarded(lives.recordEnded),
-    failed: guarded(fail),
-    gaveUp: (agent, why) => {
-      trace.note(`agent ${agent.machine.id} gives up: ${why.code}`);
-      crashAgent(world, agent.machine);
-    },
-  };
+  const found = (): World => world;
+  const truth = watchTruth(found, { schedule, trace });
+  const keeper = makeKeeper(schedule, random.fork("keeper"), truth.lives);
   const home = faults.sqlite ? makeSqliteHome() : null;
-  const serverWorld: ServerWorld = {
-    home,
-    schedule,
-    random: random.fork("server"),
-    host,
-    network,
-    limits: SIM_LIMITS,
-    note: trace.note,
-    failed: guarded(fail),
-    commitDelay: () => (world.slowCommits ? commits.int(0, 2_000) : commits.int(0, 3)),
-    committed: guarded((changes) => {
-      ledger.committed(changes);
-      ambushServer(world);
-    }),
-    sent: guarded((link, data) => {
-      checkSent(world, link, data);
-      ambushAgent(world, link, data);
-    }),
-  };
   const restoreTimers = host.install();
-  const restoreSockets = installSockets({
-    host,
-    network,
-    machines: agentWorld.machines,
-    sent: (machine, data) => ambushInventory(world, machine, data),
-    accept: (link) => (world.server === null ? null : acceptLink(serverWorld, world.server, link)),
-  });
+  const agentWorld = agentWorldOf(found, { random, schedule, trace, host, keeper });
+  const serverWorld = serverWorldOf(found, { random, schedule, trace, host, network, home });
+  const restoreSockets = plugIn(found, { agentWorld, serverWorld, host, network });
   const world: World = {
+    ...atTheBeginning(random),
+    ...truth,
     seed,
     faults,
     schedule,
@@ -211,33 +143,7 @@ export function makeWorld(seed: string): World {
     host,
     network,
     keeper,
-    lives,
-    ledger,
-    agents: new Map(),
     machines: Array.from({ length: faults.nodes }, (_, n) => makeMachine(`m${n + 1}`, nodes)),
-    nodes: new Map(),
-    givenUp,
-    database,
-    guard: { epoch: 0, next_run: 0 },
-    server: null,
-    backups: [],
-    acks: [],
-    broken: null,
-    calm: false,
-    slowCommits: false,
-    server_since_ms: 0,
-    restored: false,
-    wrongDatabase: false,
-    lostDisks: new Set(),
-    cutForEver: new Set(),
-    heardSince: new Map(),
-    undo: [],
-    dice: {
-      troubles: random.fork("troubles"),
-      ambush: random.fork("ambush"),
-      people: random.fork("people"),
-      work: random.fork("work"),
-    },
     agentWorld,
     serverWorld,
     close: () => {
@@ -248,4 +154,136 @@ export function makeWorld(seed: string): World {
     },
   };
   return world;
+}
+
+type Found = () => World;
+
+/** What a world has before anything has happened. */
+const atTheBeginning = (random: Random) => ({
+  agents: new Map<string, Agent>(),
+  nodes: new Map<string, Machine>(),
+  guard: { epoch: 0, next_run: 0 },
+  server: null,
+  backups: [],
+  acks: [],
+  broken: null,
+  calm: false,
+  slowCommits: false,
+  server_since_ms: 0,
+  restored: false,
+  wrongDatabase: false,
+  lostDisks: new Set<string>(),
+  cutForEver: new Set<string>(),
+  heardSince: new Map<string, number>(),
+  undo: [],
+  dice: {
+    troubles: random.fork("troubles"),
+    ambush: random.fork("ambush"),
+    people: random.fork("people"),
+    work: random.fork("work"),
+  },
+});
+
+/** The first database, and those who hold everything that happens against it and against each other. */
+function watchTruth(
+  world: Found,
+  { schedule, trace }: Pick<World, "schedule" | "trace">,
+): Pick<World, "database" | "givenUp" | "ledger" | "lives"> {
+  const database = emptyDatabase("cluster", "timeline-1");
+  const givenUp = new Set<string>();
+  const ledger: Ledger = openLedger(
+    {
+      note: trace.note,
+      lives: () => lives,
+      isGivenUp: (id) => givenUp.has(id),
+      silent: (node) => checkContact(world(), node),
+      bootOf: (id) => world().nodes.get(id)?.boot_id ?? null,
+      isDiskLost: (id) => world().restored || world().lostDisks.has(world().nodes.get(id)?.id ?? ""),
+      writtenOff: (row) => checkSilence(world(), row),
+    },
+    database,
+  );
+  const lives: Lives = watchLives({
+    now: () => schedule.now_ms,
+    note: trace.note,
+    row: (uid) => ledger.rows.get(uid) ?? null,
+    isRestored: () => world().restored,
+    isBooked: (uid) => world().database.ended_tasks.has(uid),
+    isForgetful: (machine) => world().lostDisks.has(machine.id),
+    mayOverlap: (older, newer) => mayOverlap(world(), older, newer),
+    retries: (uid) => world().database.state.runs.get(uid)?.settings.retries ?? Number.POSITIVE_INFINITY,
+  });
+  return { database, givenUp, ledger, lives };
+}
+
+type Parts<K extends keyof World> = Pick<World, "schedule" | "trace" | "host" | K> & { readonly random: Random };
+
+function agentWorldOf(world: Found, { random, schedule, trace, host, keeper }: Parts<"keeper">): AgentWorld {
+  return {
+    schedule,
+    random: random.fork("agents"),
+    host,
+    keeper,
+    note: trace.note,
+    machines: new Map(),
+    writeDelay: () => (world().calm ? 4 : world().faults.write_ms),
+    starts: watched(world, (machine: Machine, record: TaskRecord, start: () => void) => {
+      demand(
+        record.stop === null && record.end === null,
+        "12: what was stopped is never started",
+        () => `${record.assignment.name} on ${machine.id}`,
+      );
+      checkLease(machine, record, schedule.now_ms);
+      start();
+    }),
+    ended: watched(world, (machine: Machine, record: TaskRecord) => world().lives.recordEnded(machine, record)),
+    failed: watched(world, fail),
+    gaveUp: (agent, why) => {
+      trace.note(`agent ${agent.machine.id} gives up: ${why.code}`);
+      crashAgent(world(), agent.machine);
+    },
+  };
+}
+
+function serverWorldOf(
+  world: Found,
+  { random, schedule, trace, host, network, home }: Parts<"network"> & { readonly home: SqliteHome | null },
+): ServerWorld {
+  const commits = random.fork("commits");
+  return {
+    home,
+    schedule,
+    random: random.fork("server"),
+    host,
+    network,
+    limits: SIM_LIMITS,
+    note: trace.note,
+    failed: watched(world, fail),
+    commitDelay: () => (world().slowCommits ? commits.int(0, 2_000) : commits.int(0, 3)),
+    committed: watched(world, (changes: readonly Change[]) => {
+      world().ledger.committed(changes);
+      ambushServer(world());
+    }),
+    sent: watched(world, (link: Link, data: string) => {
+      checkSent(world(), link, data);
+      ambushAgent(world(), link, data);
+    }),
+  };
+}
+
+/** Puts the virtual sockets in place; returns how to put the real ones back. */
+function plugIn(
+  world: Found,
+  { agentWorld, serverWorld, host, network }: Pick<World, "agentWorld" | "serverWorld" | "host" | "network">,
+): () => void {
+  return installSockets({
+    host,
+    network,
+    machines: agentWorld.machines,
+    sent: (machine, data) => ambushInventory(world(), machine, data),
+    accept: (link) => {
+      const { server } = world();
+      return server === null ? null : acceptLink(serverWorld, server, link);
+    },
+  });
 }
