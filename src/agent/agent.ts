@@ -1,7 +1,7 @@
 // The agent put together: identity, machine, driver, loop and connection. It opens no port and owns no decision.
 
 import { join } from "node:path";
-import type { Device } from "../core/model";
+import type { Device } from "../core/device";
 import type { Taint } from "../core/workload";
 import { findCgroups } from "../os/cgroup";
 import { nowMs, steadyClock } from "../os/clock";

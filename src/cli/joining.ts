@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { digest128 } from "../core/fresh";
-import type { Device } from "../core/model";
+import type { Device } from "../core/device";
 import { readings, readAs, text, texts, word, reading } from "./command";
 import type { Context } from "./context";
 import { readOr } from "./contexts";

@@ -1,6 +1,6 @@
 // The parts that only main may start (server, agent, keeper, restore), as the commands see them.
 
-import type { Device } from "../core/model";
+import type { Device } from "../core/device";
 import type { PlanLimits } from "../core/snapshot";
 import type { Taint } from "../core/workload";
 

@@ -4,7 +4,7 @@
 import { readCpu, readSize } from "../spec/units";
 import { readLabelKey } from "../spec/labels";
 import { bad, good, quoted, type Reading } from "../spec/issue";
-import type { Device } from "../core/model";
+import { PLAIN_DEVICE, type Device } from "../core/device";
 import type { Taint } from "../core/workload";
 import type { Capacity } from "./parts";
 
@@ -95,14 +95,12 @@ export function readFakeDevices(text: string, seed: string): Reading<readonly De
   const slug = model.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
   return good(
     Array.from({ length: count }, (_, n) => ({
+      ...PLAIN_DEVICE,
       id: `fake-${seed}-${slug}-${n}`,
       vendor,
       model,
       memory_bytes: bytes.value,
-      state: "ok" as const,
-      reason: null,
-      parent: null,
-      links: [],
+      index: n,
     })),
   );
 }

@@ -3,7 +3,7 @@
 import { formatBytes, formatCpu } from "./format";
 import { found, type Found } from "./found";
 import { formatCard, hasMemory, isKind, wholeDevices } from "./gpu";
-import type { Device } from "./model";
+import type { Device } from "./device";
 import type { Look } from "./checks";
 import { resolveRequest, type Resolved } from "./resources";
 import type { Room } from "./room";

@@ -1,6 +1,6 @@
 // Which cards a GPU request means: models by whole tokens, memory by the classes that are sold, the smallest first.
 
-import type { Device } from "./model";
+import type { Device } from "./device";
 import { GIB, type Bytes } from "./units";
 import type { GpuRequest } from "./workload";
 

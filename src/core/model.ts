@@ -1,6 +1,7 @@
 // The nouns as rows: what the database stores, the live maps hold and the plan reads, all in one shape that nothing
 // maps.
 
+import type { NodeDevice } from "./device";
 import type { Admission, Contact, Intent, RunState, TaskState } from "./lifecycle";
 import type { Bytes, Milli, Ms } from "./units";
 import type { Kind, Settings, Taint, TaskSpec } from "./workload";
@@ -11,20 +12,6 @@ export interface Amounts {
   readonly memory_bytes: Bytes;
   readonly disk_bytes: Bytes;
   readonly countables: Readonly<Record<string, number>>;
-}
-
-export interface Device {
-  /** The device's UUID, unique in the cluster. */
-  readonly id: string;
-  readonly vendor: "nvidia" | "amd" | "intel" | "apple";
-  readonly model: string;
-  readonly memory_bytes: Bytes;
-  readonly state: "ok" | "dirty" | "quarantined" | "missing";
-  readonly reason: string | null;
-  /** The device that this one is a part of (MIG). */
-  readonly parent: string | null;
-  /** Devices it is linked to (NVLink), by id. */
-  readonly links: readonly string[];
 }
 
 export interface PortPromise {
@@ -95,9 +82,52 @@ export interface NodeRow {
   readonly agent_version: string;
   readonly facts: NodeFacts;
   readonly capacity: Amounts;
-  readonly devices: readonly Device[];
+  readonly devices: readonly NodeDevice[];
   readonly orphans: readonly Orphan[];
   readonly joined_ms: Ms;
+  /** The tests that its agent has to run, or runs; `null`: none. Nothing new is placed until they are judged. */
+  readonly testing: NodeTesting | null;
+  /** What the newest tests found. */
+  readonly tests: NodeTests | null;
+}
+
+/** An order to test a node. A result that names another order is of the past. */
+export interface NodeTesting {
+  /** 32 random hex digits. */
+  readonly id: string;
+  /** `it joined`, `the driver changed from 550.54 to 560.35`, `asked for by alice`. */
+  readonly why: string;
+  readonly by: string;
+  readonly at_ms: Ms;
+}
+
+export interface TestResult {
+  /** `memory`, `disk_write`, `gpu GPU-1234`, or the name of an operator's command. */
+  readonly name: string;
+  readonly verdict: "passed" | "failed" | "warned" | "skipped";
+  /** Whether a failure quarantines the node. */
+  readonly required: boolean;
+  readonly detail: string;
+  /** A measured rate or time, comparable over time and between machines; `null`: a mere yes or no. */
+  readonly value: number | null;
+  /** `MB/s`, `ms`; more is better unless it is a time. */
+  readonly unit: string | null;
+  readonly took_ms: Ms;
+}
+
+/** One execution of a node's tests, judged. Kept in history. */
+export interface NodeTests {
+  /** The id of the order. */
+  readonly id: string;
+  readonly node_id: string;
+  /** The machine's, since a node may get another one. */
+  readonly fingerprint: string;
+  readonly at_ms: Ms;
+  readonly why: string;
+  readonly verdict: "passed" | "failed";
+  /** Why it failed, and what is worth a look though it passed; for people. */
+  readonly reason: string | null;
+  readonly results: readonly TestResult[];
 }
 
 export interface AppRow {
@@ -352,6 +382,7 @@ export type Change =
   | { readonly table: "ended_tasks"; readonly key: string; readonly row: TaskRow }
   | { readonly table: "ended_runs"; readonly key: string; readonly row: RunRow }
   | { readonly table: "versions"; readonly key: string; readonly row: VersionRow }
+  | { readonly table: "node_tests"; readonly key: string; readonly row: NodeTests }
   | { readonly table: "graves"; readonly key: string; readonly row: GraveRow }
   | { readonly table: "events"; readonly key: string; readonly row: EventRow };
 

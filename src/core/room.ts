@@ -1,6 +1,7 @@
 // What is left on every node, counted down while a pass places: resources, ports of the machine, and who is there.
 
-import type { Device, NodeRow, Promised, RestingPort, TaskRow } from "./model";
+import type { Device } from "./device";
+import type { NodeRow, Promised, RestingPort, TaskRow } from "./model";
 import { wholeDevices } from "./gpu";
 import type { NodeFact, Pass } from "./pass";
 import { hostKey } from "./queue";

@@ -2,6 +2,7 @@
 // in again.
 
 import { verify as verifySignature, createPublicKey } from "node:crypto";
+import { devicesAfter } from "../core/device";
 import type { NodeRow } from "../core/model";
 import { PROTOCOL, signedText, type ToServer } from "../wire/agent";
 import type { Context } from "./context";
@@ -76,7 +77,9 @@ export async function admitHello(context: Context, hello: Hello, remote: string)
   await context.store.commit(`node ${credential.name}`, (draft) => {
     const now = draft.state.nodes.get(credential.node_id);
     const row =
-      now === undefined ? readmitted(hello, draft.state.cluster.next_ordinal, draft.now_ms) : renewed(now, hello);
+      now === undefined
+        ? readmitted(hello, draft.state.cluster.next_ordinal, draft.now_ms)
+        : renewed(now, hello, draft.now_ms);
     draft.put([{ table: "nodes", key: row.id, row }]);
     if (now !== undefined) return;
     draft.put([{ table: "cluster", key: "cluster", row: { ...draft.state.cluster, next_ordinal: row.ordinal + 1 } }]);
@@ -117,13 +120,13 @@ function rivalOf(node: NodeRow, hello: Hello, awaited: boolean): Refusal | null 
   return null;
 }
 
-const renewed = (node: NodeRow, { credential, machine }: Hello): NodeRow => ({
+const renewed = (node: NodeRow, { credential, machine }: Hello, now_ms: number): NodeRow => ({
   ...node,
   public_key: credential.public_key,
   agent_version: machine.agent_version,
   facts: machine.facts,
   capacity: machine.capacity,
-  devices: machine.devices,
+  devices: devicesAfter(node.devices, machine.devices, now_ms),
   labels: { ...node.labels, ...machine.labels },
 });
 
@@ -148,8 +151,10 @@ function readmitted({ credential, machine }: Hello, ordinal: number, now_ms: num
     agent_version: machine.agent_version,
     facts: machine.facts,
     capacity: machine.capacity,
-    devices: machine.devices,
+    devices: devicesAfter([], machine.devices, now_ms),
     orphans: [],
     joined_ms: now_ms,
+    testing: null,
+    tests: null,
   };
 }

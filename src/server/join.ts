@@ -1,5 +1,6 @@
 // How a machine becomes a node: a new one, or one that was here before and has lost its data directory.
 
+import { devicesAfter, type NodeDevice } from "../core/device";
 import { DAY_MS, type Ms } from "../core/units";
 import { legalName } from "../spec/names";
 import type { NodeRow, State } from "../core/model";
@@ -39,7 +40,10 @@ export function joinNode(draft: Draft, joining: Joining): NodeRow {
   }
   demandOwnDevices(state, machine);
   const known = knownAs(state, joining);
-  const row = known === undefined ? newNode(state, joining, now_ms) : { ...known, ...machineOf(joining), reason: null };
+  const row =
+    known === undefined
+      ? newNode(state, joining, now_ms)
+      : { ...known, ...machineOf(joining, now_ms, known.devices), reason: null };
   draft.put([{ table: "nodes", key: row.id, row }]);
   if (known === undefined) {
     draft.put([{ table: "cluster", key: "cluster", row: { ...draft.state.cluster, next_ordinal: row.ordinal + 1 } }]);
@@ -83,13 +87,13 @@ function knownAs(state: State, { name, machine, inUse }: Joining): NodeRow | und
 }
 
 /** What joining again renews; people's labels, taints and drain stay. The boot is judged with the first inventory. */
-const machineOf = ({ public_key, machine }: Joining) => ({
+const machineOf = ({ public_key, machine }: Joining, now_ms: Ms, before: readonly NodeDevice[]) => ({
   public_key,
   fingerprint: machine.fingerprint,
   agent_version: machine.agent_version,
   facts: machine.facts,
   capacity: machine.capacity,
-  devices: machine.devices,
+  devices: devicesAfter(before, machine.devices, now_ms),
 });
 
 function newNode(state: State, joining: Joining, now_ms: Ms): NodeRow {
@@ -100,7 +104,7 @@ function newNode(state: State, joining: Joining, now_ms: Ms): NodeRow {
     id: uid,
     name: joining.name ?? freeName(state, machine.facts.hostname),
     ordinal: state.cluster.next_ordinal,
-    ...machineOf(joining),
+    ...machineOf(joining, now_ms, []),
     pool: machine.pool,
     labels: machine.labels,
     taints: machine.taints,
@@ -114,6 +118,8 @@ function newNode(state: State, joining: Joining, now_ms: Ms): NodeRow {
     boot_id: machine.boot_id,
     orphans: [],
     joined_ms: now_ms,
+    testing: null,
+    tests: null,
   };
 }
 

@@ -1,6 +1,7 @@
 // One agent's connection, message by message: what it says goes into commits, what has to be said is numbered and kept.
 
 import { toldBy, verbsFor, type Told } from "../core/assign";
+import { devicesAfter } from "../core/device";
 import type { ClusterRow, NodeRow, TaskRow } from "../core/model";
 import { observe, observeInventory, type IntakeContext } from "../core/observe";
 import type { Stamp, TaskReport, Verb } from "../core/record";
@@ -245,7 +246,8 @@ async function takeFacts(hub: Hub, session: Session, machine: Hello["machine"]):
   await hub.store.commit(`node ${node_id}`, (draft) => {
     const node = draft.state.nodes.get(node_id);
     if (node === undefined) return;
-    const { facts, capacity, devices, agent_version } = machine;
+    const { facts, capacity, agent_version } = machine;
+    const devices = devicesAfter(node.devices, machine.devices, draft.now_ms);
     draft.put([{ table: "nodes", key: node_id, row: { ...node, facts, capacity, devices, agent_version } }]);
   });
 }

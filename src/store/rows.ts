@@ -9,6 +9,7 @@ import type {
   ClusterRow,
   EventRow,
   GraveRow,
+  NodeTests,
   NodeRow,
   RestingPort,
   RunRow,
@@ -89,6 +90,7 @@ export const ROW_TABLES: { readonly [N in TableName]: RowTable } = {
   ended_tasks: rowTable("ended_tasks", tables.ended_tasks),
   ended_runs: rowTable("ended_runs", tables.ended_runs),
   versions: rowTable("versions", tables.versions),
+  node_tests: rowTable("node_tests", tables.node_tests),
   graves: rowTable("graves", tables.graves),
   events: rowTable("events", tables.events),
 };
@@ -144,6 +146,7 @@ export const SAME_AS_MODEL: readonly true[] = [
   true satisfies Same<Stored<typeof tables.users>, UserRow>,
   true satisfies Same<Stored<typeof tables.tokens>, TokenRow>,
   true satisfies Same<Stored<typeof tables.versions>, VersionRow>,
+  true satisfies Same<Stored<typeof tables.node_tests>, NodeTests>,
   true satisfies Same<Stored<typeof tables.graves>, GraveRow>,
   true satisfies Same<Stored<typeof tables.events>, EventRow>,
 ];

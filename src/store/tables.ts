@@ -3,13 +3,15 @@
 
 import { sql } from "drizzle-orm";
 import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import type { NodeDevice } from "../core/device";
 import { isFinal, RUN, TASK } from "../core/lifecycle";
 import type { Admission, Contact, Intent, RunState } from "../core/lifecycle";
 import type {
   Amounts,
-  Device,
   Drain,
   NodeFacts,
+  NodeTesting,
+  NodeTests,
   Observed,
   Orphan,
   Promised,
@@ -20,6 +22,7 @@ import type {
   StopOrder,
   TaskEnd,
   TaskRow,
+  TestResult,
   WorkloadRow,
 } from "../core/model";
 import type { Kind, Settings, Taint, TaskSpec } from "../core/workload";
@@ -89,9 +92,11 @@ export const nodes = sqliteTable(
     agent_version: text("agent_version").notNull(),
     facts: json<NodeFacts>("facts").notNull(),
     capacity: json<Amounts>("capacity").notNull(),
-    devices: json<readonly Device[]>("devices").notNull(),
+    devices: json<readonly NodeDevice[]>("devices").notNull(),
     orphans: json<readonly Orphan[]>("orphans").notNull(),
     joined_ms: integer("joined_ms").notNull(),
+    testing: json<NodeTesting>("testing"),
+    tests: json<NodeTests>("tests"),
   },
   () => [
     oneOf("nodes_admission", `"admission"`, ADMISSIONS),
@@ -294,6 +299,25 @@ export const versions = sqliteTable(
     at_ms: integer("at_ms").notNull(),
   },
   (table) => [index("versions_workload").on(table.workload_uid, table.version)],
+);
+
+/** What was found each time a node was tested: its own past, and what its twins are compared with. */
+export const node_tests = sqliteTable(
+  "node_tests",
+  {
+    id: text("id").primaryKey(),
+    node_id: text("node_id").notNull(),
+    fingerprint: text("fingerprint").notNull(),
+    at_ms: integer("at_ms").notNull(),
+    why: text("why").notNull(),
+    verdict: text("verdict").$type<NodeTests["verdict"]>().notNull(),
+    reason: text("reason"),
+    results: json<readonly TestResult[]>("results").notNull(),
+  },
+  (table) => [
+    index("node_tests_node").on(table.node_id, table.at_ms),
+    oneOf("node_tests_verdict", `"verdict"`, ["passed", "failed"]),
+  ],
 );
 
 export const graves = sqliteTable("graves", {

@@ -2,10 +2,11 @@
 // binary frames carry tunnelled bytes, see tunnel.ts. docs: protocol.md says what either side may conclude from them.
 
 import { z } from "zod";
-import type { Device, Orphan } from "../core/model";
+import type { Device, Reading } from "../core/device";
+import type { Orphan } from "../core/model";
 import type { TaskReport, Verb } from "../core/record";
 import type { Taint } from "../core/workload";
-import { amounts, applied, device, nodeFacts, orphan, stamp, taint, taskReport, verb } from "./nouns";
+import { amounts, applied, device, nodeFacts, orphan, reading, stamp, taint, taskReport, verb } from "./nouns";
 
 /** Version of this page. An agent and a server that share none refuse each other with a clear message. */
 export const PROTOCOL = 1;
@@ -17,6 +18,7 @@ const text = z.string().max(4_096);
 const verbs = z.array(verb) as z.ZodType<readonly Verb[]>;
 const entries = z.array(taskReport) as z.ZodType<readonly TaskReport[]>;
 const devices = z.array(device) as z.ZodType<readonly Device[]>;
+const readingsOf = z.array(reading) as z.ZodType<readonly Reading[]>;
 const taints = z.array(taint) as z.ZodType<readonly Taint[]>;
 const unreadable = z.array(orphan) as z.ZodType<readonly Orphan[]>;
 
@@ -127,10 +129,21 @@ const heartbeat = z.object({
 });
 /** Device or machine facts changed while connected. */
 const facts = z.object({ type: z.literal("facts"), machine });
+/** What the cards show, with each heartbeat of a node that has some. Kept in memory only. */
+const readings = z.object({ type: z.literal("readings"), readings: readingsOf });
 const opened = z.object({ type: z.literal("opened"), stream: int, total_bytes: int });
 const end = z.object({ type: z.literal("end"), stream: int, error: text.nullable() });
 
-export const toServer = z.discriminatedUnion("type", [hello, inventory, report, heartbeat, facts, opened, end]);
+export const toServer = z.discriminatedUnion("type", [
+  hello,
+  inventory,
+  report,
+  heartbeat,
+  facts,
+  readings,
+  opened,
+  end,
+]);
 export type ToServer = z.infer<typeof toServer>;
 
 /** What a hello signs: it binds the nonce to the node, this start of its agent and the server's pinned key. */

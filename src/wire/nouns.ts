@@ -2,7 +2,8 @@
 
 import { z } from "zod";
 import type { Assignment, Inventory, Reported, Stamp, TaskReport, Verb } from "../core/record";
-import type { Device, NodeFacts, Orphan, Promised, TaskIdentity } from "../core/model";
+import { DEVICE_STATES, LINK_KINDS, VENDORS, type Device, type Reading } from "../core/device";
+import type { NodeFacts, Orphan, Promised, TaskIdentity } from "../core/model";
 import type { Command, RestartSettings, StopSettings, Taint } from "../core/workload";
 
 const int = z.int().nonnegative();
@@ -29,14 +30,44 @@ export const promised = amounts.extend({
 
 export const device = z.object({
   id: text,
-  vendor: z.enum(["nvidia", "amd", "intel", "apple"]),
+  vendor: z.enum(VENDORS),
   model: text,
   memory_bytes: int,
-  state: z.enum(["ok", "dirty", "quarantined", "missing"]),
-  reason: text.nullable(),
+  index: int,
+  pci: text.nullable(),
+  numa_node: int.nullable(),
+  driver: text.nullable(),
   parent: text.nullable(),
-  links: z.array(text),
+  links: z.array(z.object({ id: text, kind: z.enum(LINK_KINDS) })),
+  compute_mode: z.enum(["shared", "exclusive", "prohibited"]).nullable(),
+  ecc: z.boolean().nullable(),
+  state: z.enum(DEVICE_STATES),
+  reason: text.nullable(),
+  foreign_bytes: int,
+  foreign: text.nullable(),
 }) satisfies z.ZodType<Device>;
+
+export const reading = z.object({
+  id: text,
+  age_ms: int,
+  stale: z.boolean(),
+  memory_used_bytes: int.nullable(),
+  utilization_percent: z.number().nullable(),
+  temperature_celsius: z.number().nullable(),
+  power_watts: z.number().nullable(),
+  clock_mhz: z.number().nullable(),
+  throttled: text.nullable(),
+  ecc_errors: int.nullable(),
+  processes: z.array(
+    z.object({
+      pid: int,
+      user: text.nullable(),
+      command: text,
+      memory_bytes: int.nullable(),
+      task_uid: text.nullable(),
+    }),
+  ),
+}) satisfies z.ZodType<Reading>;
 
 export const taint = z.object({
   key: text,

@@ -7,7 +7,7 @@ import { commandOf } from "../../src/agent/keeper/command";
 import { leasePhase, LEASE_GUARD_MS } from "../../src/agent/keeper/lease";
 import type { TaskOrder } from "../../src/agent/keeper/messages";
 import { parseExit } from "../../src/agent/taskdir";
-import type { Device } from "../../src/core/model";
+import { PLAIN_DEVICE, type Device } from "../../src/core/device";
 import { parseAccount, uidHint } from "../../src/os/accounts";
 import { signalName, signalNumber } from "../../src/os/signals";
 import { assignmentFor, recordFor } from "../support/tasks";
@@ -25,14 +25,11 @@ describe("a lease", () => {
 describe("an environment", () => {
   const account = { name: "alice", uid: 1_000, gid: 1_000, home: "/home/alice", shell: "/bin/zsh" };
   const device = (id: string, vendor: Device["vendor"]): Device => ({
+    ...PLAIN_DEVICE,
     id,
     vendor,
     model: "X",
     memory_bytes: 1,
-    state: "ok",
-    reason: null,
-    parent: null,
-    links: [],
   });
   const devices = [device("n0", "nvidia"), device("a0", "amd"), device("n1", "nvidia")];
 

@@ -2,6 +2,7 @@
 // nobody knows.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { PLAIN_DEVICE } from "../../src/core/device";
 import { verifyCredential } from "../../src/server/credential";
 import type { NodeRow, Orphan } from "../../src/core/model";
 import type { Credential } from "../../src/wire/agent";
@@ -80,14 +81,11 @@ describe("a machine that joins", () => {
   test("does not bring a card that is in another one", async () => {
     const devices = [
       {
+        ...PLAIN_DEVICE,
         id: "GPU-1",
         vendor: "nvidia" as const,
         model: "A100",
         memory_bytes: 1,
-        state: "ok" as const,
-        reason: null,
-        parent: null,
-        links: [],
       },
     ];
     await stage.join("box1", { devices });

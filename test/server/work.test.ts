@@ -2,6 +2,7 @@
 // says.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { PLAIN_DEVICE } from "../../src/core/device";
 import { z } from "zod";
 import { observe } from "../../src/core/observe";
 import { ROUTES } from "../../src/server/routes";
@@ -71,14 +72,11 @@ describe("every answer", () => {
     await heardNode(stage, "box1", {
       devices: [
         {
+          ...PLAIN_DEVICE,
           id: "GPU-1",
           vendor: "nvidia",
           model: "A100",
           memory_bytes: 80 * 2 ** 30,
-          state: "ok",
-          reason: null,
-          parent: null,
-          links: [],
         },
       ],
     });

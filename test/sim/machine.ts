@@ -3,7 +3,8 @@
 
 import type { KeyObject } from "node:crypto";
 import type { Fence } from "../../src/core/accept";
-import type { Amounts, Device, Orphan, Promised } from "../../src/core/model";
+import type { Device } from "../../src/core/device";
+import type { Amounts, Orphan, Promised } from "../../src/core/model";
 import type { Assignment, Seen, TaskRecord } from "../../src/core/record";
 import type { Credential } from "../../src/wire/agent";
 

@@ -1,6 +1,7 @@
 // The machines of a world: a few sizes, some with cards, each with the facts that an agent tells about it.
 
-import type { Device, NodeRow } from "../../src/core/model";
+import { devicesAfter, PLAIN_DEVICE, type Device } from "../../src/core/device";
+import type { NodeRow } from "../../src/core/model";
 import { GIB } from "../../src/core/units";
 import type { Machine as MachineFacts } from "../../src/wire/agent";
 import { freshDisk, type Machine } from "./machine";
@@ -10,14 +11,12 @@ export function makeMachine(id: string, random: Random): Machine {
   const cpus = random.pick([2, 4, 8]);
   const cards = random.chance(0.4) ? random.int(1, 3) : 0;
   const devices = Array.from({ length: cards }, (_, n): Device => ({
+    ...PLAIN_DEVICE,
     id: `GPU-${id}-${n}`,
     vendor: "nvidia",
     model: "A100",
     memory_bytes: 40 * GIB,
-    state: "ok",
-    reason: null,
-    parent: null,
-    links: [],
+    index: n,
   }));
   return {
     id,
@@ -75,7 +74,10 @@ export function nodeRow(id: string, machine: Machine, public_key: string, ordina
     contact_ms: now_ms,
     drain: null,
     reason: null,
+    devices: devicesAfter([], facts.devices, now_ms),
     orphans: [],
     joined_ms: now_ms,
+    testing: null,
+    tests: null,
   };
 }

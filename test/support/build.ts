@@ -2,10 +2,10 @@
 
 import { digest128 } from "../../src/core/fresh";
 import { DEFAULT_LIMITS } from "../../src/core/limits";
+import { PLAIN_DEVICE, type NodeDevice } from "../../src/core/device";
 import type {
   AppRow,
   ClusterRow,
-  Device,
   NodeFacts,
   NodeRow,
   Promised,
@@ -144,6 +144,8 @@ export const buildNode = (name: string, part: NodePart = {}): NodeRow => ({
   devices: [],
   orphans: [],
   joined_ms: NOW_MS - 7_200_000,
+  testing: null,
+  tests: null,
   ...part,
   facts: {
     os: "linux",
@@ -161,15 +163,13 @@ export const buildNode = (name: string, part: NodePart = {}): NodeRow => ({
   capacity: { cpu_milli: 8_000, memory_bytes: 32 * GIB, disk_bytes: 100 * GIB, countables: {}, ...part.capacity },
 });
 
-export const buildDevice = (id: string, part: Partial<Device> = {}): Device => ({
+export const buildDevice = (id: string, part: Partial<NodeDevice> = {}): NodeDevice => ({
+  ...PLAIN_DEVICE,
   id,
   vendor: "nvidia",
   model: "NVIDIA GeForce RTX 4090",
   memory_bytes: 24 * GIB,
-  state: "ok",
-  reason: null,
-  parent: null,
-  links: [],
+  state_ms: NOW_MS - 3_600_000,
   ...part,
 });
 

@@ -1,6 +1,6 @@
 // From a record to what the keeper is asked to run: the command as argv, the limits, the account, the environment.
 
-import type { Device } from "../../core/model";
+import type { Device } from "../../core/device";
 import type { Assignment } from "../../core/record";
 import { shortId } from "../../core/task";
 import type { UnixAccount } from "../../os/accounts";

@@ -2,7 +2,8 @@
 // current by the keeper's word, and read from their files when there is no keeper to give it.
 
 import { join } from "node:path";
-import type { Device, Orphan, Promised } from "../../core/model";
+import type { Device } from "../../core/device";
+import type { Orphan, Promised } from "../../core/model";
 import type { Seen, TaskRecord } from "../../core/record";
 import type { Ms } from "../../core/units";
 import { bootMs, nowMs } from "../../os/clock";
