@@ -4,6 +4,7 @@
 import type { NodeDevice } from "./device";
 import type { Admission, Contact, Intent, RunState, TaskState } from "./lifecycle";
 import type { Bytes, Milli, Ms } from "./units";
+import type { NodeTesting, NodeTests } from "./node-tests";
 import type { Kind, Settings, Taint, TaskSpec } from "./workload";
 
 /** Countable resources of a node, or a sum of promises. */
@@ -89,45 +90,6 @@ export interface NodeRow {
   readonly testing: NodeTesting | null;
   /** What the newest tests found. */
   readonly tests: NodeTests | null;
-}
-
-/** An order to test a node. A result that names another order is of the past. */
-export interface NodeTesting {
-  /** 32 random hex digits. */
-  readonly id: string;
-  /** `it joined`, `the driver changed from 550.54 to 560.35`, `asked for by alice`. */
-  readonly why: string;
-  readonly by: string;
-  readonly at_ms: Ms;
-}
-
-export interface TestResult {
-  /** `memory`, `disk_write`, `gpu GPU-1234`, or the name of an operator's command. */
-  readonly name: string;
-  readonly verdict: "passed" | "failed" | "warned" | "skipped";
-  /** Whether a failure quarantines the node. */
-  readonly required: boolean;
-  readonly detail: string;
-  /** A measured rate or time, comparable over time and between machines; `null`: a mere yes or no. */
-  readonly value: number | null;
-  /** `MB/s`, `ms`; more is better unless it is a time. */
-  readonly unit: string | null;
-  readonly took_ms: Ms;
-}
-
-/** One execution of a node's tests, judged. Kept in history. */
-export interface NodeTests {
-  /** The id of the order. */
-  readonly id: string;
-  readonly node_id: string;
-  /** The machine's, since a node may get another one. */
-  readonly fingerprint: string;
-  readonly at_ms: Ms;
-  readonly why: string;
-  readonly verdict: "passed" | "failed";
-  /** Why it failed, and what is worth a look though it passed; for people. */
-  readonly reason: string | null;
-  readonly results: readonly TestResult[];
 }
 
 export interface AppRow {

@@ -2,6 +2,7 @@
 
 import { getTableColumns } from "drizzle-orm";
 import { getTableConfig } from "drizzle-orm/sqlite-core";
+import type { NodeTests } from "../core/node-tests";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
 import type {
   AppRow,
@@ -9,7 +10,6 @@ import type {
   ClusterRow,
   EventRow,
   GraveRow,
-  NodeTests,
   NodeRow,
   RestingPort,
   RunRow,

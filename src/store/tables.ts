@@ -10,8 +10,6 @@ import type {
   Amounts,
   Drain,
   NodeFacts,
-  NodeTesting,
-  NodeTests,
   Observed,
   Orphan,
   Promised,
@@ -22,9 +20,9 @@ import type {
   StopOrder,
   TaskEnd,
   TaskRow,
-  TestResult,
   WorkloadRow,
 } from "../core/model";
+import type { NodeTesting, NodeTests, TestResult } from "../core/node-tests";
 import type { Kind, Settings, Taint, TaskSpec } from "../core/workload";
 
 const json = <T>(name: string) => text(name, { mode: "json" }).$type<T>();
