@@ -4,6 +4,7 @@ import type { PlanLimits } from "../core/snapshot";
 import type { Ms } from "../core/units";
 import type { Store } from "../store/store";
 import type { Loop } from "./loop";
+import type { Readings } from "./readings";
 
 /** Who this server is: the key behind the pin that every token carries. */
 export interface Identity {
@@ -21,6 +22,7 @@ export interface Identity {
 export interface Context {
   readonly store: Store;
   readonly loop: Loop;
+  readonly readings: Readings;
   readonly limits: PlanLimits;
   readonly identity: Identity;
   readonly clock: () => Ms;

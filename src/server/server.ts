@@ -19,6 +19,7 @@ import { openIdentity, type OwnIdentity } from "./identity";
 import { JOIN_TOKEN_MS } from "./join";
 import { hostNames, localUrl, nameInUrls, parseListen, publicUrl, type Listen } from "./listen";
 import { createLoop } from "./loop";
+import { createReadings } from "./readings";
 import { freshId, joinCommand, tokenRow } from "./routes/access";
 import { createSessions } from "./sessions";
 import { settingsFrom, type Settings } from "./settings";
@@ -124,7 +125,9 @@ function assemble(opened: Opened, url: () => string, failed: (error: unknown) =>
   const say = (line: string): void => options.say(line);
   const loop = createLoop({ store, limits, monotonic: clock, seed, say, failed });
   const { version } = options;
-  const context = { store, loop, limits, identity, clock, seed, heartbeat_ms: heartbeatMs(limits), version, say };
+  const readings = createReadings(clock);
+  const heartbeat_ms = heartbeatMs(limits);
+  const context = { store, loop, readings, limits, identity, clock, seed, heartbeat_ms, version, say };
   const sessions = createSessions(context);
   const watch = createWatch(store, (id) => loop.lastSeen(id));
   const auth = createAuth(() => store.state, identity.pin, nowMs);

@@ -1,7 +1,7 @@
 // One agent's connection, message by message: what it says goes into commits, what has to be said is numbered and kept.
 
 import { toldBy, verbsFor, type Told } from "../core/assign";
-import { devicesAfter } from "../core/device";
+import { devicesAfter, type Reading } from "../core/device";
 import type { ClusterRow, NodeRow, TaskRow } from "../core/model";
 import { observe, observeInventory, type IntakeContext } from "../core/observe";
 import type { Stamp, TaskReport, Verb } from "../core/record";
@@ -252,6 +252,10 @@ async function takeFacts(hub: Hub, session: Session, machine: Hello["machine"]):
   });
 }
 
+function takeReadings(hub: Hub, session: Session, readings: readonly Reading[]): void {
+  if (session.phase.is === "live") hub.readings.take(session.phase.node_id, readings);
+}
+
 async function take(hub: Hub, session: Session, message: ToServer): Promise<void> {
   switch (message.type) {
     case "hello":
@@ -264,6 +268,8 @@ async function take(hub: Hub, session: Session, message: ToServer): Promise<void
       return takeHeartbeat(hub, session, message);
     case "facts":
       return takeFacts(hub, session, message.machine);
+    case "readings":
+      return takeReadings(hub, session, message.readings);
     case "opened":
     case "end":
       return session.streams.take(message);

@@ -11,6 +11,7 @@ import { createApp, type App } from "../../src/server/app";
 import { createAuth } from "../../src/server/auth";
 import { openIdentity } from "../../src/server/identity";
 import { createLoop } from "../../src/server/loop";
+import { createReadings } from "../../src/server/readings";
 import { tokenRow } from "../../src/server/routes/access";
 import { createSessions } from "../../src/server/sessions";
 import { createWatch } from "../../src/server/watch";
@@ -79,7 +80,19 @@ async function makeApi(now: () => number, said: string[], failed: (error: unknow
   const say = (line: string): void => void said.push(line);
   const limits = DEFAULT_LIMITS;
   const loop = createLoop({ store, limits, monotonic: now, seed, say, failed });
-  const context = { store, loop, limits, identity, clock: now, seed, heartbeat_ms: 5_000, version: "0.1.0", say };
+  const readings = createReadings(now);
+  const context = {
+    store,
+    loop,
+    readings,
+    limits,
+    identity,
+    clock: now,
+    seed,
+    heartbeat_ms: 5_000,
+    version: "0.1.0",
+    say,
+  };
   const sessions = createSessions(context);
   const watch = createWatch(store, (id) => loop.lastSeen(id));
   const auth = createAuth(() => store.state, identity.pin, now);

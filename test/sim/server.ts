@@ -3,6 +3,7 @@
 
 import type { PlanLimits } from "../../src/core/snapshot";
 import type { AgentSocket, Context } from "../../src/server/context";
+import { createReadings } from "../../src/server/readings";
 import { createLoop, type Loop } from "../../src/server/loop";
 import { createSessions, type Sessions } from "../../src/server/sessions";
 import { openSimStore, type Database, type SimStore, type StoreWorld } from "./database";
@@ -69,6 +70,7 @@ export function startServer(world: ServerWorld, database: Database): Server {
     const context: Context = {
       store,
       loop,
+      readings: createReadings(clock),
       limits,
       identity: identityOf(cluster_id),
       clock,
