@@ -16,6 +16,7 @@ import {
 } from "../wire/agent";
 import type { AgentLoop } from "./loop";
 import type { Outgoing } from "./outgoing";
+import { pagesOf, withinOneCommit } from "./pages";
 
 export interface SessionOptions {
   readonly url: string;
@@ -38,7 +39,6 @@ export type SessionEnd =
   | { readonly is: "closed"; readonly why: string; readonly lived: boolean }
   | { readonly is: "refused"; readonly code: string; readonly message: string; readonly hint: string | null };
 
-const PAGE = 200;
 const RESEND_AFTER_MS = 5_000;
 const SILENT_BEATS = 3;
 const WELCOME_WITHIN_MS = 20_000;
@@ -208,15 +208,11 @@ export class Session {
   #sendInventory(): void {
     const { entries, unreadable } = this.#options.loop.inventory();
     this.#inventoried = entries.filter((entry) => "finished_age_ms" in entry.reported).map((entry) => entry.uid);
-    for (let at = 0; at === 0 || at < entries.length; at += PAGE) {
-      const last = at + PAGE >= entries.length;
-      this.#send({
-        type: "inventory",
-        entries: entries.slice(at, at + PAGE),
-        unreadable: last ? unreadable : [],
-        last,
-      });
+    const pages = pagesOf(withinOneCommit(entries));
+    for (const page of pages.slice(0, -1)) {
+      this.#send({ type: "inventory", entries: page, unreadable: [], last: false });
     }
+    this.#send({ type: "inventory", entries: pages.at(-1) ?? [], unreadable, last: true });
   }
 
   /** Takes reports of the loop; before the welcome they wait, since the inventory already says them. */
@@ -233,8 +229,8 @@ export class Session {
   #flush(): void {
     const entries = [...this.#waiting.values()];
     this.#waiting.clear();
-    for (let at = 0; at < entries.length; at += PAGE) {
-      const unacked = { seq: ++this.#seq, entries: entries.slice(at, at + PAGE), sent_ms: this.#options.clock() };
+    for (const page of pagesOf(entries)) {
+      const unacked = { seq: ++this.#seq, entries: page, sent_ms: this.#options.clock() };
       this.#unacked.push(unacked);
       this.#send({ type: "report", seq: unacked.seq, entries: unacked.entries });
     }

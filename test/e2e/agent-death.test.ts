@@ -1,5 +1,5 @@
 // The agent is killed again and again while twenty tasks live on its node: none is restarted, all are adopted, every
-// exit code is the process's own and every log is whole.
+// exit code is the process's own and every log is whole. And what ends while the server is away is told, however much.
 
 import { expect, test } from "bun:test";
 import { join } from "node:path";
@@ -33,7 +33,6 @@ test(`${KILLS} times SIGKILL of an agent with ${TASKS} living tasks`, async () =
     const pids = before.map(({ pid }) => pid ?? 0);
     for (let n = 0; n < KILLS; n++) {
       await cluster.agent("n1").kill("SIGKILL");
-      // Every other time it is dead while a task could end; the gate opens halfway for those that are done counting.
       await cluster.startAgent("n1");
       expect(pids.filter((pid) => !isAlive(pid))).toEqual([]);
     }
@@ -61,3 +60,32 @@ test(`${KILLS} times SIGKILL of an agent with ${TASKS} living tasks`, async () =
     }
   });
 }, 300_000);
+
+const LOUD = 120;
+
+test(`${LOUD} ends that each bring their worst last words are told by an agent that was cut off`, async () => {
+  await withCluster({ name: "loud", agents: ["n1"] }, async (cluster) => {
+    const gate = join(cluster.dir, "gate");
+    // Control characters: in JSON each of them takes six bytes.
+    const words = "head -c 4096 /dev/zero | tr '\\0' '\\1'";
+    const run = `while [ ! -e ${gate} ]; do sleep 0.1; done; ${words}; ${words} >&2; exit 3`;
+    const job = { command: ["sh", "-c", run], resources: { cpu: "10m", memory: "8MiB" } };
+    const client = cluster.client();
+    await Promise.all(
+      Array.from({ length: LOUD }, async () => client.run({ name: "loud", project: null, job, wait_for_nodes: false })),
+    );
+    const all = await cluster.until(
+      "all to run",
+      (tasks) => tasks.filter(({ state }) => state === "running").length === LOUD,
+    );
+    await cluster.server?.kill("SIGKILL");
+    await Bun.write(gate, "");
+    await waitUntil("all to end", () => all.every(({ pid }) => !isAlive(pid ?? 0)), 30_000);
+    await cluster.startServer();
+    const ended = await cluster.until("all ends to be known", (tasks) =>
+      tasks.every(({ finished_ms }) => finished_ms !== null),
+    );
+    expect(ended.map(({ state, exit_code }) => [state, exit_code])).toEqual(all.map(() => ["failed", 3]));
+    expect((await cluster.nodes()).map(({ state }) => state)).toEqual(["ready"]);
+  });
+}, 120_000);
