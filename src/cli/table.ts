@@ -74,6 +74,12 @@ export const TABLE: readonly Entry[] = [
   entry("look", "events", "Show what happened", async () => (await import("./commands/events")).events),
   entry("look", "show", "Show everything about one thing", async () => (await import("./commands/show")).show),
   entry("nodes", "nodes", "List nodes", async () => (await import("./commands/nodes")).nodes),
+  entry(
+    "nodes",
+    "gpus",
+    "List cards: which is free, who is on the others",
+    async () => (await import("./commands/gpus")).gpus,
+  ),
   entry("nodes", "node show", "Show everything about a node", async () => (await import("./commands/node")).nodeShow),
   entry(
     "nodes",
@@ -132,7 +138,6 @@ export const LATER: readonly string[] = [
   "history",
   "rollback",
   "promote",
-  "gpus",
   "top",
   "retry",
   "pull",

@@ -52,6 +52,7 @@ export const ACCESS: Readonly<Record<string, Access>> = {
   "POST /v1/nodes/{node}/orphans/{uid}/stop": OPERATORS,
   "POST /v1/nodes/{node}/orphans/{uid}/adopt": OPERATORS,
   "GET /v1/devices": PEOPLE,
+  "GET /v1/devices/{device}": PEOPLE,
   "GET /v1/events": PEOPLE,
   "GET /v1/watch": PEOPLE,
   "GET /v1/explain/{ref}": PEOPLE,

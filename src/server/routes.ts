@@ -5,6 +5,7 @@ import { openApi } from "./openapi";
 import { route, type Route } from "./route";
 import { ACCESS_ROUTES } from "./routes/access";
 import { APP_ROUTES } from "./routes/apps";
+import { DEVICE_ROUTES } from "./routes/devices";
 import { EVENT_ROUTES } from "./routes/events";
 import { EXPLAIN_ROUTES } from "./routes/explain";
 import { LOG_ROUTES } from "./routes/logs";
@@ -36,6 +37,7 @@ export const ROUTES: readonly Route[] = [
   ...LOG_ROUTES,
   ...RUN_ROUTES,
   ...NODE_ROUTES,
+  ...DEVICE_ROUTES,
   ...EVENT_ROUTES,
   ...EXPLAIN_ROUTES,
 ];

@@ -59,10 +59,21 @@ export const deviceView = z.object({
   task_ids: z.array(z.string()),
 });
 
+export const nodeState = z.enum([
+  "joining",
+  "testing",
+  "ready",
+  "draining",
+  "drained",
+  "quarantined",
+  "unreachable",
+  "lost",
+]);
+
 export const nodeView = z.object({
   id: z.string(),
   name: z.string(),
-  state: z.enum(["joining", "testing", "ready", "draining", "drained", "quarantined", "unreachable", "lost"]),
+  state: nodeState,
   pool: z.string(),
   labels: z.record(z.string(), z.string()),
   taints: z.array(z.object({ key: z.string(), value: z.string(), effect: z.string() })),
@@ -240,10 +251,6 @@ export const meView = z.object({
   revision: int,
 });
 export type MeView = z.infer<typeof meView>;
-
-/** A card with the node it is in, for `orch gpus`. */
-export const gpuView = deviceView.extend({ node: z.string() });
-export type GpuView = z.infer<typeof gpuView>;
 
 export const workloadView = z.object({
   name: z.string(),

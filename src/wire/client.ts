@@ -12,7 +12,6 @@ import type {
   EventView,
   ExplainView,
   forgetRequest,
-  GpuView,
   healthView,
   labelRequest,
   MeView,
@@ -36,6 +35,7 @@ import type {
 } from "./api";
 import type { joinAnswer, joinRequest } from "./agent";
 import { eventsOf } from "./events";
+import type { GpuView } from "./gpus";
 import { createRequester, type Asked, type ConnectOptions, type Query } from "./request";
 
 export { ApiError, UnreachableError, type ConnectOptions } from "./request";
@@ -185,6 +185,7 @@ function nodes(get: Get, post: Post) {
     stopOrphan: (node: string, uid: string) => post<Done>(`${at(node)}/orphans/${part(uid)}/stop`),
     adoptOrphan: (node: string, uid: string) => post<Done>(`${at(node)}/orphans/${part(uid)}/adopt`),
     devices: () => get<Listed<"devices", GpuView>>("/v1/devices"),
+    device: (id: string) => get<GpuView>(`/v1/devices/${part(id)}`),
   };
 }
 

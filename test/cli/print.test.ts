@@ -7,11 +7,13 @@ import { block } from "../../src/cli/print/block";
 import { blockedLines } from "../../src/cli/print/blocked";
 import { paintState, style, wantsColor } from "../../src/cli/print/color";
 import { sayText } from "../../src/cli/print/complain";
+import { gpuColumns, processColumns, processesOf } from "../../src/cli/print/gpus";
 import { nodeColumns } from "../../src/cli/print/nodes";
 import { planLines } from "../../src/cli/print/plan";
 import { cores, share } from "../../src/cli/print/size";
 import { table } from "../../src/cli/print/table";
 import { taskColumns } from "../../src/cli/print/tasks";
+import type { GpuView } from "../../src/wire/gpus";
 import { goldenTests } from "../support/golden";
 
 const NOW_MS = 1_700_000_000_000;
@@ -29,6 +31,9 @@ const printers: Readonly<Record<string, (given: never) => string[]>> = {
     table(taskColumns(NOW_MS, "search", PLAIN), tasks, width ?? null),
   nodes: ({ nodes, tasks }: { nodes: never[]; tasks: Record<string, number> }) =>
     table(nodeColumns(NOW_MS, new Map(Object.entries(tasks)), PLAIN), nodes),
+  gpus: ({ gpus, wide }: { gpus: GpuView[]; wide?: boolean }) =>
+    table(gpuColumns(gpus, NOW_MS, wide === true, PLAIN), gpus),
+  processes: ({ gpus }: { gpus: GpuView[] }) => table(processColumns(gpus, PLAIN), processesOf(gpus)),
   plan: (given: never) => planLines(given, PLAIN, null),
   blocked: (given: never) => blockedLines(given, PLAIN, true),
   // Times are printed in the local time zone: only what has none is held here.

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { z } from "zod";
 import { Cluster, QUICK } from "../support/cluster";
-import { BLOCKED, FINAL_STATES, NODES, PLACED, PLAN, QUEUE, TASKS, TOKEN } from "../support/contract";
+import { BLOCKED, FINAL_STATES, GPUS, NODES, PLACED, PLAN, QUEUE, TASKS, TOKEN } from "../support/contract";
 import { Program, runOrch, type Result } from "../support/program";
 import { waitUntil } from "../support/wait";
 
@@ -128,6 +128,24 @@ describe("a plan and what comes of it", () => {
     expect(lines(await cluster.ok("nodes", "-q"))).toEqual(nodes.map(({ id }) => id));
   });
 
+  test("gpus has its shape: who has which card, and which is free", async () => {
+    const { devices } = await read(GPUS, "gpus");
+    const [card] = await tasksOf("card");
+    expect(devices.map(({ node, state }) => [node, state])).toEqual([
+      ["n1", "ok"],
+      ["n1", "ok"],
+    ]);
+    const taken = devices.filter(({ promised }) => promised.length > 0);
+    expect(taken.map(({ promised }) => promised[0])).toEqual([
+      { task_id: card?.id ?? "", task: "shop.card.0", user: "admin", memory_bytes: null },
+    ]);
+    const free = devices.filter(({ promised }) => promised.length === 0).map(({ id }) => id);
+    expect(lines(await cluster.ok("gpus", "--free", "-q"))).toEqual(free);
+    expect((await cluster.json<{ id: string }>("show", free[0] ?? "")).id).toBe(free[0] ?? "");
+    expect(await cluster.ok("gpus")).toMatch(/n1 +\d +taken +A100 .*admin shop\.card\.0/);
+    expect((await cluster.orch("gpus", "nowhere")).code).toBe(1);
+  });
+
   test("explain is a blocked element or where it is", async () => {
     const blocked = await read(BLOCKED, "explain", "shop.never");
     expect([blocked.name, blocked.kind, blocked.nodes.length]).toEqual(["shop.never.0", "unsatisfiable", 2]);
@@ -157,6 +175,7 @@ describe("a plan and what comes of it", () => {
 describe("every command that reads", () => {
   const READERS = [
     "nodes",
+    "gpus",
     "ps",
     "ps --all",
     "queue",

@@ -95,7 +95,8 @@ describe("every answer", () => {
         .replace("{workload}", "api")
         .replace("{ref}", "web.api.0")
         .replace("{run}", "2")
-        .replace("{node}", "box1");
+        .replace("{node}", "box1")
+        .replace("{device}", "GPU-1");
       for (const query of route.path === "/v1/tasks" || route.path === "/v1/runs" ? ["", "?all=true"] : [""]) {
         const answer = await stage.call("GET", path + query, { as: route.path === "/v1/users" ? "olga" : "alice" });
         const strict = route.answer instanceof z.ZodObject ? route.answer.strict() : route.answer;

@@ -50,6 +50,27 @@ export const NODES = z.object({
     }),
   ),
 });
+export const GPUS = z.object({
+  devices: z.array(
+    DEVICE.extend({
+      node: str,
+      index: count,
+      pci: nullable.str,
+      driver: nullable.str,
+      links: z.array(z.object({ id: str, kind: str })),
+      promised: z.array(z.object({ task_id: str, task: str, user: nullable.str, memory_bytes: nullable.count })),
+      foreign_bytes: count,
+      reading: z
+        .object({
+          age_ms: count,
+          stale: z.boolean(),
+          memory_used_bytes: nullable.count,
+          processes: z.array(z.unknown()),
+        })
+        .nullable(),
+    }),
+  ),
+});
 export const TASKS = z.object({
   tasks: z.array(
     z.object({

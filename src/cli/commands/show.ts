@@ -1,4 +1,4 @@
-// `orch show`: everything about one thing, whatever it is: a run, a task, a workload, an app, a node.
+// `orch show`: everything about one thing, whatever it is: a run, a task, a workload, an app, a node, a card.
 
 import { command } from "../command";
 import type { Context } from "../context";
@@ -12,11 +12,12 @@ type Document = Named & Readonly<Record<string, unknown>>;
 
 export const show = command({
   reads: true,
-  operands: ["<RUN|TASK|WORKLOAD|APP|NODE>"],
+  operands: ["<RUN|TASK|WORKLOAD|APP|NODE|GPU>"],
   examples: [
     ["orch show 123", "a run with its tasks"],
     ["orch show recs.api.0 --json", "a task"],
     ["orch show box1", "a node"],
+    ["orch show GPU-5a0a2a31", "a card"],
   ],
   async run(context, { args: [typed = ""], shape }) {
     const document = await lookUp(context, await context.client(), typed);
@@ -38,8 +39,9 @@ async function lookUp(context: Context, client: Client, typed: string): Promise<
     case "run":
       return client.runInfo(ref.run);
     case "slot":
-    case "id":
       return client.task(typed);
+    case "id":
+      return firstOf(typed, [() => client.task(typed), () => client.device(typed)]);
     case "workload":
       return client.workload(ref.project ?? (await client.me()).project, ref.app, ref.workload);
     case "word":
@@ -47,10 +49,10 @@ async function lookUp(context: Context, client: Client, typed: string): Promise<
   }
 }
 
-/** A single word is an app, a node or the start of an id, in this order. */
+/** A single word is an app, a node or the start of an id of a task or a card, in this order. */
 async function wordsOf(client: Client, word: string, project: string | null): Promise<(() => Promise<Document>)[]> {
   const of = project ?? (await client.me()).project;
-  return [() => client.app(of, word), () => client.node(word), () => client.task(word)];
+  return [() => client.app(of, word), () => client.node(word), () => client.task(word), () => client.device(word)];
 }
 
 async function firstOf(typed: string, tries: readonly (() => Promise<Document>)[]): Promise<Document> {
@@ -61,5 +63,5 @@ async function firstOf(typed: string, tries: readonly (() => Promise<Document>)[
       if (!(error instanceof ApiError) || error.code !== "not_found") throw error;
     }
   }
-  throw new CliError(EXIT.failed, `${typed}: no app, node or task of this name`, "See: orch ps, orch nodes");
+  throw new CliError(EXIT.failed, `${typed}: no app, node, task or card of this name`, "See: orch ps, orch nodes");
 }

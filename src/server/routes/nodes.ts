@@ -3,16 +3,7 @@
 import { z } from "zod";
 import type { NodeRow } from "../../core/model";
 import { readLabelKey } from "../../spec/labels";
-import {
-  doneAnswer,
-  drainRequest,
-  forgetRequest,
-  gpuView,
-  labelRequest,
-  list,
-  nodeView,
-  taintRequest,
-} from "../../wire/api";
+import { doneAnswer, drainRequest, forgetRequest, labelRequest, list, nodeView, taintRequest } from "../../wire/api";
 import { HOUSE_LIMITS } from "../../core/limits";
 import type { Draft } from "../../store/store";
 import type { Api } from "../api";
@@ -30,7 +21,7 @@ import {
 } from "../node-changes";
 import { RefusedError } from "../refused";
 import { route, type Ask } from "../route";
-import { gpuViews, nodeView as viewOf, tasksByNode } from "../views/node";
+import { nodeView as viewOf, tasksByNode } from "../views/node";
 
 const LOOK = [
   route({
@@ -53,16 +44,6 @@ const LOOK = [
     answer: nodeView,
     summary: "One node, by its name or the start of its id",
     handle: ({ api, params }) => shown(api, demandNode(api.store.state, params.node)),
-  }),
-  route({
-    method: "GET",
-    path: "/v1/devices",
-    answer: list("devices", gpuView),
-    summary: "All cards and other devices",
-    handle({ api }) {
-      const byNode = tasksByNode(api.store.state);
-      return { devices: sorted(api).flatMap((node) => gpuViews(node, byNode.get(node.id) ?? [])), next: null };
-    },
   }),
 ];
 

@@ -4,7 +4,7 @@ import { nodeState } from "../../core/lifecycle";
 import type { NodeRow, Promised, State, TaskRow } from "../../core/model";
 import { shortId } from "../../core/task";
 import type { Ms } from "../../core/units";
-import type { GpuView, NodeView } from "../../wire/api";
+import type { NodeView } from "../../wire/api";
 
 /** Living tasks by node, made once for a whole list. */
 export function tasksByNode(state: State): ReadonlyMap<string, readonly TaskRow[]> {
@@ -58,6 +58,3 @@ function deviceViews(node: NodeRow, tasks: readonly TaskRow[]): NodeView["device
       .map((task) => shortId(task.uid)),
   }));
 }
-
-export const gpuViews = (node: NodeRow, tasks: readonly TaskRow[]): GpuView[] =>
-  deviceViews(node, tasks).map((device) => ({ ...device, node: node.name }));

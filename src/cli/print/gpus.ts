@@ -1,0 +1,163 @@
+// Cards as `orch gpus` shows them: first whether one is free, then how full it really is and who is on it.
+
+import { formatAge, formatBytes } from "../../core/format";
+import type { Ms } from "../../core/units";
+import type { GpuView } from "../../wire/gpus";
+import type { Style } from "./color";
+import { share } from "./size";
+import type { Column } from "./table";
+
+/** `split`: cut in parts, which are promised instead. `bad` is the card's own state, `away` its node's. */
+export type GpuUse =
+  | { readonly is: "free" | "taken" | "shared" | "foreign" | "split" }
+  | { readonly is: "bad"; readonly state: GpuView["state"] }
+  | { readonly is: "away"; readonly state: GpuView["node_state"] };
+
+/** What one can expect of a card, in one word. */
+export function useOf(gpu: GpuView, all: readonly GpuView[]): GpuUse {
+  const { state, node_state, promised, foreign_bytes, foreign, reading } = gpu;
+  if (state !== "ok") return { is: "bad", state };
+  if (all.some((other) => other.parent === gpu.id)) return { is: "split" };
+  if (promised.some(({ memory_bytes }) => memory_bytes === null)) return { is: "taken" };
+  if (promised.length > 0) return { is: "shared" };
+  if (node_state !== "ready") return { is: "away", state: node_state };
+  const isForeign = foreign_bytes > 0 || foreign !== null || reading?.processes.some((one) => one.foreign) === true;
+  return { is: isForeign ? "foreign" : "free" };
+}
+
+const wordOf = (use: GpuUse): string => ("state" in use ? use.state : use.is);
+
+function paintUse(styled: Style, use: GpuUse, cell: string): string {
+  if (use.is === "free") return styled.green(cell);
+  if (use.is === "bad") return styled.red(cell);
+  return use.is === "taken" || use.is === "split" ? cell : styled.yellow(cell);
+}
+
+const SHORT = 8;
+
+/** The id without what all have in common, as short as still tells it from the others. */
+export function shortGpuId(id: string, all: readonly GpuView[]): string {
+  const plain = (one: string): string => one.replace(/^(GPU|MIG)-/, "");
+  const own = plain(id);
+  const others = all.map((gpu) => plain(gpu.id)).filter((one) => one !== own);
+  for (let length = SHORT; length < own.length; length++) {
+    const short = own.slice(0, length);
+    if (!short.endsWith("-") && !others.some((other) => other.startsWith(short))) return short;
+  }
+  return own;
+}
+
+/** `3`, and `3:1` for the second part of card 3. */
+function placeOf(gpu: GpuView, all: readonly GpuView[]): string {
+  if (gpu.parent === null) return String(gpu.index);
+  const parts = all.filter(({ parent }) => parent === gpu.parent);
+  const parent = all.find(({ id }) => id === gpu.parent);
+  return `${parent?.index ?? gpu.index}:${parts.indexOf(gpu)}`;
+}
+
+/** The model without the words that all cards of its vendor have. */
+const modelOf = ({ model }: GpuView): string =>
+  model.replace(/^(NVIDIA|AMD|Intel)\s+/i, "").replace(/^GeForce\s+/i, "");
+
+function memoryOf({ reading, memory_bytes }: GpuView): string {
+  const used = reading?.memory_used_bytes ?? null;
+  return used === null ? formatBytes(memory_bytes) : share(used, memory_bytes);
+}
+
+const unit = (value: number | null | undefined, text: string): string =>
+  value === null || value === undefined ? "" : `${Math.round(value)}${text}`;
+
+const sizeOf = (bytes: number | null): string => (bytes === null || bytes === 0 ? "" : ` ${formatBytes(bytes)}`);
+
+/** A run of no app is called by its number alone, which says little beside other numbers. */
+const titleOf = (task: string): string => (/^\d/.test(task) ? `run ${task}` : task);
+
+/** Why it is not to be had, then the tasks that it is promised to, then who is on it without orch. */
+function whoOf(gpu: GpuView, now_ms: Ms): string {
+  const { state, reason, state_ms, promised, foreign, foreign_bytes, reading } = gpu;
+  const trouble = state === "ok" ? [] : [`for ${formatAge(now_ms - state_ms)}${reason === null ? "" : `: ${reason}`}`];
+  const tasks = promised.map(
+    ({ user, task, memory_bytes }) => `${user === null ? "" : `${user} `}${titleOf(task)}${sizeOf(memory_bytes)}`,
+  );
+  const strangers = (reading?.processes ?? [])
+    .filter((one) => one.foreign)
+    .map(({ user, command, memory_bytes }) => `foreign: ${user ?? "?"} ${command}${sizeOf(memory_bytes)}`);
+  const told = strangers.length > 0 || (foreign === null && foreign_bytes === 0);
+  const summed = told ? [] : [`foreign: ${foreign ?? "not known"}${sizeOf(foreign_bytes)}`];
+  const slow = reading?.throttled ?? null;
+  return [...trouble, ...tasks, ...strangers, ...summed, ...(slow === null ? [] : [`slowed down: ${slow}`])].join(", ");
+}
+
+const staleOf = ({ reading }: GpuView): string => (reading?.stale === true ? `${formatAge(reading.age_ms)} ago` : "");
+
+/** One row a card; `all` are all cards of the cluster, `wide` adds what operators want to know. */
+export function gpuColumns(all: readonly GpuView[], now_ms: Ms, wide: boolean, styled: Style): Column<GpuView>[] {
+  const extra: Column<GpuView>[] = [
+    { title: "POWER", align: "right", cell: ({ reading }) => unit(reading?.power_watts, "W") },
+    { title: "CLOCK", align: "right", cell: ({ reading }) => unit(reading?.clock_mhz, "MHz") },
+    { title: "PCI", cell: ({ pci }) => pci ?? "" },
+    { title: "NUMA", align: "right", cell: ({ numa_node }) => (numa_node === null ? "" : String(numa_node)) },
+    { title: "DRIVER", cell: ({ driver }) => driver ?? "" },
+    { title: "LINKS", cell: (gpu) => linksOf(gpu, all) },
+  ];
+  return [
+    { title: "NODE", cell: ({ node }) => node },
+    { title: "GPU", align: "right", cell: (gpu) => placeOf(gpu, all) },
+    {
+      title: "STATE",
+      cell: (gpu) => wordOf(useOf(gpu, all)),
+      paint: (gpu, cell) => paintUse(styled, useOf(gpu, all), cell),
+    },
+    { title: "MODEL", cell: modelOf },
+    { title: "MEM", align: "right", cell: memoryOf },
+    { title: "UTIL", align: "right", cell: ({ reading }) => unit(reading?.utilization_percent, "%") },
+    { title: "TEMP", align: "right", cell: ({ reading }) => unit(reading?.temperature_celsius, "C") },
+    { title: "STALE", align: "right", cell: staleOf },
+    ...(wide ? extra : []),
+    { title: "ID", cell: ({ id }) => (wide ? id : shortGpuId(id, all)) },
+    { title: "WHO", cell: (gpu) => whoOf(gpu, now_ms) },
+  ];
+}
+
+/** `nvlink 1,2; switch 3`: cards of the same node, by their place. */
+function linksOf(gpu: GpuView, all: readonly GpuView[]): string {
+  const kinds = [...new Set(gpu.links.map(({ kind }) => kind))];
+  const places = (kind: string): string[] =>
+    gpu.links.flatMap((link) => {
+      const other = link.kind === kind ? all.find(({ id }) => id === link.id) : undefined;
+      return other === undefined ? [] : [placeOf(other, all)];
+    });
+  return kinds.map((kind) => `${kind} ${places(kind).join(",")}`).join("; ");
+}
+
+export interface GpuProcess {
+  readonly gpu: GpuView;
+  readonly process: NonNullable<GpuView["reading"]>["processes"][number];
+}
+
+export const processesOf = (gpus: readonly GpuView[]): GpuProcess[] =>
+  gpus.flatMap((gpu) => (gpu.reading?.processes ?? []).map((process) => ({ gpu, process })));
+
+/** One row a process that holds a card. */
+export function processColumns(all: readonly GpuView[], styled: Style): Column<GpuProcess>[] {
+  const isForeign = ({ process }: GpuProcess): boolean => process.foreign;
+  return [
+    { title: "NODE", cell: ({ gpu }) => gpu.node },
+    { title: "GPU", align: "right", cell: ({ gpu }) => placeOf(gpu, all) },
+    { title: "PID", align: "right", cell: ({ process }) => String(process.pid) },
+    { title: "USER", cell: ({ process }) => process.user ?? "-" },
+    {
+      title: "MEM",
+      align: "right",
+      cell: ({ process }) => (process.memory_bytes === null ? "-" : formatBytes(process.memory_bytes)),
+    },
+    {
+      title: "TASK",
+      cell: ({ process }) =>
+        process.foreign ? "foreign" : process.task === null ? (process.task_id ?? "-") : titleOf(process.task),
+      paint: (row, cell) => (isForeign(row) ? styled.yellow(cell) : cell),
+    },
+    { title: "STALE", align: "right", cell: ({ gpu }) => staleOf(gpu) },
+    { title: "COMMAND", cell: ({ process }) => process.command },
+  ];
+}

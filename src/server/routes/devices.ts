@@ -1,0 +1,53 @@
+// Cards of all nodes, with what is promised of them and what they really show.
+
+import type { State } from "../../core/model";
+import { list } from "../../wire/api";
+import { gpuView, type GpuView } from "../../wire/gpus";
+import type { Api } from "../api";
+import { notFound, RefusedError } from "../refused";
+import { route } from "../route";
+import { gpuViews } from "../views/gpu";
+import { tasksByNode } from "../views/node";
+
+export const DEVICE_ROUTES = [
+  route({
+    method: "GET",
+    path: "/v1/devices",
+    answer: list("devices", gpuView),
+    summary: "All cards: what is promised of them, what is really used, and by whom",
+    handle: ({ api }) => ({ devices: all(api, api.store.state), next: null }),
+  }),
+  route({
+    method: "GET",
+    path: "/v1/devices/{device}",
+    answer: gpuView,
+    summary: "One card, by the start of its id",
+    handle: ({ api, params }): GpuView => demandDevice(all(api, api.store.state), params.device),
+  }),
+];
+
+/** By node, in the order of the bus. */
+function all(api: Api, state: State): GpuView[] {
+  const byNode = tasksByNode(state);
+  return state.nodes
+    .values()
+    .toArray()
+    .sort((a, b) => a.name.localeCompare(b.name))
+    .flatMap((node) => gpuViews(node, byNode.get(node.id) ?? [], api.readings.of(node.id), state));
+}
+
+/** What tools print before an id tells nothing apart, so people leave it out. */
+const plain = (id: string): string => id.toLowerCase().replace(/^(gpu|mig)-/, "");
+
+const SHORTEST = 4;
+
+function demandDevice(devices: readonly GpuView[], ref: string): GpuView {
+  const whole = devices.find(({ id }) => id === ref);
+  if (whole !== undefined) return whole;
+  const wanted = plain(ref);
+  const found = wanted.length < SHORTEST ? [] : devices.filter(({ id }) => plain(id).startsWith(wanted));
+  const [first, second] = found;
+  if (first === undefined) throw notFound(`there is no card ${ref.slice(0, 100)}`, "orch gpus shows what there is");
+  if (second !== undefined) throw new RefusedError("conflict", `several cards begin with ${ref}`, "Write more of it");
+  return first;
+}

@@ -1,0 +1,94 @@
+// Cards as `orch gpus` shows them: what the books say and what the card says, side by side.
+
+import type { NodeDevice, Reading } from "../../core/device";
+import type { NodeRow, Promised, State, TaskRow } from "../../core/model";
+import { nodeState } from "../../core/lifecycle";
+import { shortId, taskName } from "../../core/task";
+import type { GpuView } from "../../wire/gpus";
+
+type PromiseView = GpuView["promised"][number];
+
+/** The cards of one node. `tasks` are its living ones, `readings` what its cards showed last. */
+export function gpuViews(
+  node: NodeRow,
+  tasks: readonly TaskRow[],
+  readings: ReadonlyMap<string, Reading>,
+  state: State,
+): GpuView[] {
+  const node_state = nodeState(node.admission, node.intent, node.contact, tasks.length > 0);
+  return node.devices.map((device) => {
+    const promised = promisesOn(device.id, node, tasks);
+    const { foreign, foreign_bytes, links, numa_node, compute_mode } = device;
+    const { id, vendor, model, memory_bytes, state: device_state, reason, state_ms } = device;
+    const { index, pci, driver, parent, ecc } = device;
+    return {
+      id,
+      vendor,
+      model,
+      memory_bytes,
+      state: device_state,
+      reason,
+      task_ids: promised.map(({ task_id }) => task_id),
+      state_ms,
+      node: node.name,
+      node_state,
+      index,
+      pci,
+      numa_node,
+      driver,
+      parent,
+      links: links.map((link) => ({ ...link })),
+      compute_mode,
+      ecc,
+      promised,
+      promised_bytes: promisedBytes(device, promised),
+      foreign_bytes,
+      foreign,
+      reading: readingView(readings.get(id), node, state),
+    };
+  });
+}
+
+function promisesOn(id: string, node: NodeRow, tasks: readonly TaskRow[]): PromiseView[] {
+  const held = (promised: Promised | null, who: Omit<PromiseView, "memory_bytes">): PromiseView[] =>
+    (promised?.devices ?? [])
+      .filter((device) => device.id === id)
+      .map(({ bytes }) => ({ ...who, memory_bytes: bytes }));
+  return [
+    ...tasks.flatMap((task) =>
+      held(task.promised, { task_id: shortId(task.uid), task: taskName(task), user: task.user }),
+    ),
+    ...node.orphans.flatMap((orphan) =>
+      held(orphan.held, { task_id: shortId(orphan.uid), task: orphan.name, user: null }),
+    ),
+  ];
+}
+
+const promisedBytes = ({ memory_bytes }: NodeDevice, promised: readonly PromiseView[]): number =>
+  promised.reduce((sum, one) => sum + (one.memory_bytes ?? memory_bytes), 0);
+
+function readingView(reading: Reading | undefined, node: NodeRow, state: State): GpuView["reading"] {
+  if (reading === undefined) return null;
+  const { id: _id, processes, stale, age_ms, ...values } = reading;
+  return {
+    ...values,
+    age_ms: Math.round(age_ms),
+    // Of a node that is not heard nothing newer can come.
+    stale: stale || node.contact !== "connected",
+    processes: processes.map(({ pid, user, command, memory_bytes, task_uid }) => ({
+      pid,
+      user,
+      command,
+      memory_bytes,
+      foreign: task_uid === null,
+      task_id: task_uid === null ? null : shortId(task_uid),
+      task: task_uid === null ? null : nameOf(task_uid, node, state),
+    })),
+  };
+}
+
+function nameOf(uid: string, node: NodeRow, state: State): string | null {
+  const task = state.tasks.get(uid);
+  if (task !== undefined) return taskName(task);
+  return node.orphans.find((orphan) => orphan.uid === uid)?.name ?? null;
+}
