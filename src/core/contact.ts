@@ -59,8 +59,11 @@ export function contact(snapshot: Snapshot): Contacts {
 }
 
 /** How long ago a node was heard again; `null` when it is silent, or never was. */
-const backFor_ms = ({ contact: now, contact_ms, joined_ms }: NodeRow, now_ms: Ms): Ms | null =>
-  now === "connected" && contact_ms > joined_ms ? now_ms - contact_ms : null;
+const backFor_ms = (node: NodeRow, now_ms: Ms): Ms | null => (isBack(node) ? now_ms - node.contact_ms : null);
+
+/** Whether a node is heard that was silent before; one that has only joined is not back. */
+export const isBack = ({ contact: now, contact_ms, joined_ms }: NodeRow): boolean =>
+  now === "connected" && contact_ms > joined_ms;
 
 /** From this silence on an exclusive task has ended by its own lease. */
 export const exclusiveSilence = (limits: { readonly lease_ms: Ms; readonly lease_margin_ms: Ms }): Ms =>
@@ -70,10 +73,15 @@ function factOf(snapshot: Snapshot, row: NodeRow): NodeFact {
   const seen = snapshot.contacts.get(row.id);
   const silence_ms = seen === undefined ? snapshot.listening_ms : seen.silent_ms;
   const next = contactAfter(row.contact, seen?.connected === true, silence_ms, snapshot.limits);
-  const node = next === row.contact ? row : { ...row, contact: next, contact_ms: snapshot.now_ms };
+  // Who is heard for the first time was never silent: that contact is as old as the node.
+  const since_ms = isNew(row) && next === "connected" ? row.joined_ms : snapshot.now_ms;
+  const node = next === row.contact ? row : { ...row, contact: next, contact_ms: since_ms };
   const heard = seen?.connected === true && next === "connected";
   return { node, silence_ms, heard, usable: heard && row.admission === "ready" && row.intent === "schedulable" };
 }
+
+/** Whether a node has never been heard since it joined. */
+const isNew = ({ contact: now, contact_ms, joined_ms }: NodeRow): boolean => now === "lost" && contact_ms === joined_ms;
 
 /** Contact falls with silence and comes back with a connection that speaks; what was given up stays so until then. */
 function contactAfter(
@@ -88,7 +96,11 @@ function contactAfter(
 }
 
 const whyContact = (fact: NodeFact): string =>
-  fact.node.contact === "connected" ? "heard again" : `silent for ${formatAge(fact.silence_ms)}`;
+  isBack(fact.node)
+    ? "heard again"
+    : fact.node.contact === "connected"
+      ? "heard for the first time"
+      : `silent for ${formatAge(fact.silence_ms)}`;
 
 function massNotice(snapshot: Snapshot, silent: readonly NodeRow[]): string {
   const names = silent.map((node) => node.name).sort();

@@ -1,5 +1,6 @@
 // What of a plan people want to read later in `orch events`, one line an operation that matters to them.
 
+import { isBack } from "./contact";
 import { freshUid } from "./fresh";
 import type { Change, EventRow, NodeRow } from "./model";
 import type { Pass } from "./pass";
@@ -57,4 +58,4 @@ function tell(op: Op, pass: Pass): Told | null {
   }
 }
 
-const contactVerb = (node: NodeRow): string => (node.contact === "connected" ? "back" : node.contact);
+const contactVerb = (node: NodeRow): string => (isBack(node) ? "back" : node.contact);

@@ -27,6 +27,16 @@ test("nothing is replaced when another node of the same silence has just come ba
 test("it is replaced once that node has been back for longer than a replacement waits", () => {
   expect(opsWith(backFor(31 * SECOND_MS))).toEqual(["place", "write_off"]);
 });
+test("a node that has only just joined is no sign of the network", () => {
+  const joined_ms = NOW_MS - SECOND_MS;
+  const n2 = { contact: "lost" as const, contact_ms: joined_ms, joined_ms };
+  expect(opsWith(n2)).toEqual(["node", "place", "write_off"]);
+  const state = buildState({ nodes: [buildNode("n2", n2)] });
+  const { ops } = plan(buildSnapshot(state));
+  expect(ops).toMatchObject([{ op: "node", node: { contact: "connected" }, why: "heard for the first time" }]);
+  const [op] = ops;
+  expect(opsWith(op?.op === "node" ? op.node : {})).toEqual(["place", "write_off"]);
+});
 test("the plan looks again when that time is over", () => {
   const nodes = [buildNode("n1", { contact: "unreachable" }), buildNode("n2", backFor(SECOND_MS)), buildNode("n3")];
   const state = buildState({ nodes, workloads: [web], tasks: [buildTask(web, "n1")] });
