@@ -6,7 +6,8 @@ import type { Taint } from "../core/workload";
 import { findCgroups } from "../os/cgroup";
 import { nowMs, steadyClock } from "../os/clock";
 import { randomHex } from "../os/dice";
-import { makePrivateDir } from "../os/files";
+import { takeDir } from "../os/files";
+import { networkFileSystem } from "../os/filesystem";
 import { noteHolder, takeLock } from "../os/lock";
 import { bootId, statOf } from "../os/proc";
 import { createAccounts, type AccountMode } from "./account";
@@ -18,7 +19,7 @@ import { readLog } from "./logs";
 import { createAgentLoop } from "./loop";
 import { createOutgoing } from "./outgoing";
 import { probeMachine, type Share } from "./probe";
-import { forgetAgent, makeRunDir, noteAgent, otherAgents, runDirOf, runName } from "./rundir";
+import { forgetAgent, noteAgent, otherAgents, runDirOf, runName, takeRunDir } from "./rundir";
 
 export interface AgentOptions {
   readonly urls: readonly string[];
@@ -40,17 +41,29 @@ export interface AgentOptions {
 /** Runs the agent until `signal` aborts; its tasks live on. Throws FatalAgentError for what cannot heal. */
 export async function runAgent(options: AgentOptions): Promise<void> {
   const data = join(options.data_dir, "agent");
-  makePrivateDir(data);
+  demandDir(takeDir(data) ?? networkOf(data), `${data} cannot be used`, DATA_HINT);
   const release = lockData(data);
   const run = runDirOf(data);
   try {
-    makeRunDir(run);
+    demandDir(takeRunDir(run), `${run} cannot be used`, "set XDG_RUNTIME_DIR to a directory of this account");
     claimShare(run, data, options);
     await serve(data, options);
     forgetAgent(run);
   } finally {
     release();
   }
+}
+
+const DATA_HINT = "choose a directory of this user on a local disk with --data DIR or ORCH_DATA";
+
+/** Locks and syncs are only believed of a local disk. */
+function networkOf(data: string): string | null {
+  const network = networkFileSystem(data);
+  return network === null ? null : `it lies on a network file system (${network})`;
+}
+
+function demandDir(why: string | null, what: string, hint: string): void {
+  if (why !== null) throw new FatalAgentError("directory", `${what}: ${why}`, hint);
 }
 
 /** Two agents on one directory would both be the node and both start its tasks. */

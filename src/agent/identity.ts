@@ -88,6 +88,10 @@ async function keep(data: string, { urls, pin, certificate, credential: signed, 
   await replaceFile(join(data, FILE), `${text}\n`);
 }
 
+/** The exit codes of product.md: not allowed, what was asked is wrong, else a failure. */
+const exitOf = (code: string): number =>
+  code === "unauthenticated" || code === "forbidden" ? 4 : code === "bad_request" ? 2 : 1;
+
 /** What went wrong, as the command line tells it, with its exit code. */
 function explained(error: unknown, url: string): unknown {
   if (error instanceof UnreachableError) {
@@ -98,8 +102,8 @@ function explained(error: unknown, url: string): unknown {
       3,
     );
   }
-  if (error instanceof WrongServerError) return new FatalAgentError("wrong_server", error.message, error.hint, 4);
+  if (error instanceof WrongServerError) return new FatalAgentError("wrong_server", error.message, error.hint, 3);
   if (!(error instanceof ApiError)) return error;
   const denied = error.code === "unauthenticated" || error.code === "forbidden";
-  return new FatalAgentError(error.code, error.message, error.hint ?? (denied ? TOKEN_HINT : null), denied ? 4 : 1);
+  return new FatalAgentError(error.code, error.message, error.hint ?? (denied ? TOKEN_HINT : null), exitOf(error.code));
 }

@@ -2,7 +2,7 @@
 // show what a lost data directory would hide, and which other agents share this machine.
 
 import { join } from "node:path";
-import { lookAt, makePrivateDir, namesIn, readJson, removeFile, writeShort } from "../os/files";
+import { lookAt, namesIn, readJson, removeFile, takeDir, writeShort } from "../os/files";
 import { accountOfProcess, shortHash } from "../os/machine";
 import { bootId, isAlive } from "../os/proc";
 
@@ -18,15 +18,21 @@ export function runRoot(): string {
 export const runDirOf = (data: string, root = runRoot()): string => join(root, runName(data));
 export const runName = (data: string): string => shortHash(data);
 
-/** Makes the directory of notes; refuses one that another account has put there. */
-export function makeRunDir(dir: string): void {
-  makePrivateDir(dir);
-  for (const one of [join(dir, ".."), dir]) {
+/** Makes the directory of notes; gives why it cannot be used, as when another account has put it there, else `null`. */
+export function takeRunDir(dir: string): string | null {
+  const why = takeDir(dir);
+  if (why !== null) return why;
+  const foreign = [join(dir, ".."), dir].find((one) => {
     const there = lookAt(one);
-    if (there === null || !there.isDirectory() || there.uid !== accountOfProcess().uid) {
-      throw new Error(`${one} is not a directory of this account: remove it, or set XDG_RUNTIME_DIR`);
-    }
-  }
+    return there === null || !there.isDirectory() || there.uid !== accountOfProcess().uid;
+  });
+  return foreign === undefined ? null : `${foreign} is not a directory of this account`;
+}
+
+/** The same for those that run behind an agent, which has looked already. */
+export function makeRunDir(dir: string): void {
+  const why = takeRunDir(dir);
+  if (why !== null) throw new Error(`${dir} cannot be used: ${why}`);
 }
 
 export interface AgentNote {

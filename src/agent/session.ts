@@ -83,7 +83,7 @@ export class Session {
     this.ended = new Promise((resolve) => {
       let why = "the connection was closed";
       this.#socket.onerror = (event) => {
-        why = "message" in event ? String(event.message) : why;
+        why = "message" in event ? String(event.message).replace(/^WebSocket connection to '[^']*' failed: /, "") : why;
       };
       this.#socket.onmessage = (event) => this.#receive(String(event.data));
       this.#socket.onclose = (event) => resolve(this.#end(event.reason === "" ? why : event.reason));

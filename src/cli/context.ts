@@ -2,7 +2,7 @@
 
 import type { Client } from "../wire/client";
 import { parseToken } from "../wire/token";
-import { CliError, EXIT, UsageError } from "./failure";
+import { CliError, EXIT } from "./failure";
 import type { Host } from "./host";
 import { style, wantsColor, type Style } from "./print/color";
 import { table, type Column } from "./print/table";
@@ -39,7 +39,6 @@ export function makeContext(host: Host, asked: Asked): Context {
     target: findTarget,
     async client() {
       const found = await findTarget();
-      refusePlain(found);
       refuseUnknown(found);
       // Loaded here: what talks to no server does without the schemas of what is said to one.
       const { connect } = await import("../wire/client");
@@ -56,19 +55,6 @@ export function makeContext(host: Host, asked: Asked): Context {
       );
     },
   };
-}
-
-/** A token never crosses a network in the clear. */
-function refusePlain({ url, token }: Target): void {
-  const { protocol, hostname } = new URL(url);
-  const near =
-    hostname === "localhost" || hostname.endsWith(".localhost") || hostname.startsWith("127.") || hostname === "[::1]";
-  if (protocol === "http:" && !near && token !== null) {
-    throw new UsageError(
-      `${url} is plain HTTP: the token would travel in the clear`,
-      "Use https://, as the server prints it",
-    );
-  }
 }
 
 /** Without a token nothing says who the server is, nor who we are. */

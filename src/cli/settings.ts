@@ -51,6 +51,7 @@ export async function resolveTarget(
   const stored = match === undefined || match.token === "" ? null : match.token;
   const used = token ?? stored;
   const pin = (used === null ? null : pinOf(used)) ?? match?.pin ?? null;
+  refusePlain(chosen);
   return { url: chosen, token: used, pin };
 }
 
@@ -79,7 +80,21 @@ export function normalUrl(typed: string | null): string | null {
   if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
     throw new CliError(EXIT.usage, `${typed}: not the address of a server`, "Write it like https://box1:4400");
   }
+  refusePlain(url.origin);
   return url.origin;
+}
+
+/** Beyond this machine every server speaks TLS: a token never crosses a network in the clear. */
+function refusePlain(address: string): void {
+  const { protocol, hostname } = new URL(address);
+  const near =
+    hostname === "localhost" || hostname.endsWith(".localhost") || hostname.startsWith("127.") || hostname === "[::1]";
+  if (protocol !== "http:" || near) return;
+  throw new CliError(
+    EXIT.usage,
+    `${address} is plain HTTP: the token would travel in the clear`,
+    "Use https://, as the server prints it",
+  );
 }
 
 const sameOrigin = (a: string, b: string): boolean => URL.parse(a)?.origin === URL.parse(b)?.origin;

@@ -1,6 +1,7 @@
 // Files as values: what is missing or broken is told, not thrown; what must survive is synced before it is believed.
 
 import {
+  accessSync,
   closeSync,
   constants,
   existsSync,
@@ -58,6 +59,20 @@ export function readJson(path: string): Json {
 /** Makes a directory, and those above it, readable by its owner alone. */
 export function makePrivateDir(path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o700 });
+}
+
+/**
+ * Makes a directory of this account's own where something is to be written. Gives why it cannot be, in a few words;
+ * `null`: it is there, and may be written.
+ */
+export function takeDir(path: string): string | null {
+  try {
+    makePrivateDir(path);
+    accessSync(path, constants.W_OK | constants.X_OK);
+    return null;
+  } catch (error) {
+    return messageOf(error);
+  }
 }
 
 /** Names in a directory; none when it is not there. */

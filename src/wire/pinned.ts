@@ -33,8 +33,21 @@ export const pinnedTls = (certificate_pem: string): PinnedTls => ({
 /** The server that answered holds another key than the token was made for. */
 export class WrongServerError extends Error {
   override name = "WrongServerError";
-  readonly hint = "Is the address right? If the server was set up anew, get a new token from it";
+  constructor(
+    message: string,
+    readonly hint = "Is the address right? If the server was set up anew, get a new token from it",
+  ) {
+    super(message);
+  }
 }
+
+const PLAIN_HINT = "Write the address as the server prints it: on loopback alone it is http://";
+
+/** A handshake that failed before there was a certificate to judge: the other side is no TLS server. */
+const isNoTls = (error: unknown): boolean =>
+  error instanceof Error &&
+  "code" in error &&
+  (error.code === "EPROTO" || String(error.code).includes("WRONG_VERSION"));
 
 /**
  * The certificate of the server at `url`, once it is proven to hold the pinned key. Nothing secret is sent: the
@@ -45,6 +58,9 @@ export async function fetchCertificate(url: string, pin: string, timeout_ms = 10
     redirect: "error",
     signal: AbortSignal.timeout(timeout_ms),
     tls: { rejectUnauthorized: false },
+  }).catch((error: unknown) => {
+    if (!isNoTls(error)) throw error;
+    throw new WrongServerError(`what answers at ${url} speaks no TLS`, PLAIN_HINT);
   });
   if (!answer.ok) throw new WrongServerError(`${url} gave no certificate (${answer.status}): it is not an orch server`);
   const text = await answer.text();

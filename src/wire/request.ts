@@ -169,7 +169,8 @@ function unreachable(error: unknown, code: string, url: string): UnreachableErro
       cause,
     );
   }
-  const message = error instanceof Error ? error.message : String(error);
+  // The runtime adds advice to who writes programs.
+  const message = (error instanceof Error ? error.message : String(error)).replace(/ For more information, .*$/s, "");
   return new UnreachableError(
     `${url} cannot be reached: ${message}`,
     "Check the network and the address (--url, ORCH_URL)",

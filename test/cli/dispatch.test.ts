@@ -60,6 +60,14 @@ const WRONG: readonly (readonly [line: string, said: string])[] = [
   ["run -c x y", "orch: -c takes the whole text; y is too much. Quote it: -c '…'\n"],
   ["run --env NOT_SET_HERE -- x", "orch: --env: NOT_SET_HERE is not set here (give it a value: NOT_SET_HERE=…)\n"],
   ["completion csh", "orch: csh: no completion for this shell. There is: bash, zsh, fish\n"],
+  ...["login http://box1:4400", "agent join http://box1:4400"].map(
+    (line) =>
+      [
+        line,
+        "orch: http://box1:4400 is plain HTTP: the token would travel in the clear. " +
+          "Use https://, as the server prints it\n",
+      ] as const,
+  ),
   [
     "ps --url http://box1:4400 --token T",
     "orch: http://box1:4400 is plain HTTP: the token would travel in the clear. " +

@@ -133,6 +133,10 @@ describe("an address", () => {
   });
   test("that is none is a usage error", () =>
     expect(() => normalUrl("ssh://box1")).toThrow("not the address of a server"));
+  test("in plain HTTP beyond this machine is refused before anything is sent, with and without a token", () => {
+    expect(() => normalUrl("http://10.0.0.1:4400")).toThrow("is plain HTTP");
+    expect(normalUrl("http://127.0.0.2:1")).toBe("http://127.0.0.2:1");
+  });
 });
 
 describe("the data directory", () => {

@@ -108,6 +108,22 @@ describe("an agent", () => {
     const { token } = await cluster.json<{ token: string }>("token", "new", "--role", "admin");
     expectRefusal(await join_(token), 4, "the role admin");
   });
+  test("is refused at an address that speaks no TLS, and under a name that is none", async () => {
+    const { token } = await cluster.json<{ token: string }>("token", "new", "--role", "agent");
+    const at = ["--token", token, "--data", join(dir, "agent"), "--capacity", "cpu=1,memory=1GiB"];
+    const tls = cluster.url.replace("http:", "https:");
+    expectRefusal(await runOrch(["agent", "join", tls, ...at], cluster.env), 3, "speaks no TLS", "http://");
+    const named = await runOrch(["agent", "join", cluster.url, ...at, "--name", "N_9"], cluster.env);
+    expectRefusal(named, 2, "N_9", "n-9");
+  });
+  test("is refused on a directory that it may not use", async () => {
+    const file = join(dir, "no-directory");
+    await Bun.write(file, "");
+    for (const data of [file, "/proc/orch"]) {
+      const asked = ["agent", "join", cluster.url, "--token", "T", "--data", data, "--capacity", "cpu=1,memory=1GiB"];
+      expectRefusal(await runOrch(asked, cluster.env), 1, data, "--data DIR");
+    }
+  });
   test("is refused without a token on a fresh directory", async () => {
     const asked = ["agent", "join", cluster.url, "--data", join(dir, "fresh"), "--capacity", "cpu=1,memory=1GiB"];
     expectRefusal(await runOrch(asked, cluster.env), 2, "--token");
