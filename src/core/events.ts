@@ -59,3 +59,21 @@ function tell(op: Op, pass: Pass): Told | null {
 }
 
 const contactVerb = (node: NodeRow): string => (isBack(node) ? "back" : node.contact);
+
+/** What may stand between the name of a thing and the rest of a name that belongs to it: `recs` has `recs.api.0#2`. */
+export const PARTS = [".", "#", "_", " "] as const;
+
+/** What somebody who types `PROJECT/NAME` or `NAME` wants to hear about. */
+export function subjectOf(typed: string): { readonly project: string | null; readonly object: string } {
+  const slash = typed.indexOf("/");
+  return slash < 0
+    ? { project: null, object: typed }
+    : { project: typed.slice(0, slash), object: typed.slice(slash + 1) };
+}
+
+/** Whether an event is about the thing that was typed, or about what belongs to it. */
+export function isAbout(event: Pick<EventRow, "object" | "project">, typed: string): boolean {
+  const { project, object } = subjectOf(typed);
+  if (project !== null && event.project !== project) return false;
+  return event.object === object || PARTS.some((part) => event.object.startsWith(object + part));
+}

@@ -1,9 +1,10 @@
 // What has left the live state, asked from SQLite: newest first, always bounded, always by an index.
 
 import type { Database } from "bun:sqlite";
-import { and, desc, eq, getTableColumns, gte, inArray, lt } from "drizzle-orm";
+import { and, desc, eq, getTableColumns, gte, inArray, lt, or } from "drizzle-orm";
 import type { SQL } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/bun-sqlite";
+import { PARTS } from "../core/events";
 import { eventIdFrom } from "./draft";
 import type { History } from "./store";
 import { ended_runs, ended_tasks, events } from "./tables";
@@ -96,11 +97,15 @@ function runHistory(db: Db): Pick<History, "run" | "runs"> {
   };
 }
 
+/** Objects whose name begins so: a range, which the index finds. */
+const within = (start: string): SQL | undefined => and(gte(events.object, start), lt(events.object, start + BEHIND));
+
 function eventHistory(db: Db): Pick<History, "events"> {
   return {
-    events({ object, since_ms, before_id, limit }) {
+    events({ object, project, since_ms, before_id, limit }) {
       const wanted: (SQL | undefined)[] = [
-        object === undefined ? undefined : eq(events.object, object),
+        project === undefined ? undefined : eq(events.project, project),
+        object === undefined ? undefined : or(eq(events.object, object), ...PARTS.map((part) => within(object + part))),
         since_ms === undefined ? undefined : gte(events.id, eventIdFrom(since_ms)),
         before_id === undefined ? undefined : lt(events.id, before_id),
       ];

@@ -77,7 +77,8 @@ export interface History {
   tasks(filter: { app_uid?: string; owner_uid?: string; run?: number; since_ms?: Ms; limit: number }): TaskRow[];
   run(run_or_uid: number | string): RunRow | null;
   runs(filter: { project?: string; user?: string; since_ms?: Ms; before_run?: number; limit: number }): RunRow[];
-  events(filter: { object?: string; since_ms?: Ms; before_id?: string; limit: number }): EventRow[];
+  /** Of an object and of what belongs to it. */
+  events(filter: { object?: string; project?: string; since_ms?: Ms; before_id?: string; limit: number }): EventRow[];
   /** Whether a task with this uid has ended. */
   hasEnded(uid: string): boolean;
   /** Whether this workload, run or node was removed for good. */

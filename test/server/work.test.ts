@@ -8,6 +8,7 @@ import { observe } from "../../src/core/observe";
 import { ROUTES } from "../../src/server/routes";
 import { openApi } from "../../src/server/openapi";
 import { ACCESS } from "../../src/server/access";
+import type { EventView } from "../../src/wire/api";
 import { waitUntil } from "../support/wait";
 import { heardNode, makeStage, NOW_MS, type Stage } from "./stage";
 
@@ -297,16 +298,22 @@ describe("a task's output", () => {
   });
 });
 
-test("events come newest first and in pages", async () => {
+test("events come newest first and in pages, of a thing and of what belongs to it", async () => {
   await apply(WEB);
   stage.clock = NOW_MS + 1_000;
   await stage.call("DELETE", "/v1/apps/lab/web", { as: "alice" });
   await waitUntil("the app to be gone", () => stage.api.store.state.apps.size === 0);
   const { body } = await stage.call("GET", "/v1/events?object=web&limit=1", { as: "vera" });
   expect(body["events"]).toMatchObject([{ actor: "plan", verb: "removed", object: "web" }]);
-  const rest = await stage.call("GET", `/v1/events?object=web&limit=9&next=${String(body["next"])}`, { as: "vera" });
-  expect(rest.body).toMatchObject({
-    events: [{ actor: "alice", verb: "removed", project: "lab" }, { verb: "applied" }],
-    next: null,
-  });
+  const told = async (object: string, next = ""): Promise<string[]> => {
+    const path = `/v1/events?object=${encodeURIComponent(object)}&limit=9${next === "" ? "" : `&next=${next}`}`;
+    const answer = await stage.call("GET", path, { as: "vera" });
+    expect(answer.body["next"]).toBeNull();
+    return (answer.body["events"] as EventView[]).map((event) => `${event.actor} ${event.verb} ${event.object}`);
+  };
+  const all = await told("web", String(body["next"]));
+  expect(all).toEqual(["plan removed web.api", "plan removed web.prep", "alice removed web", "alice applied web"]);
+  expect((await told("web.prep")).at(0)).toBe("plan removed web.prep");
+  expect((await told("lab/web")).at(-1)).toBe("alice applied web");
+  expect([await told("other/web"), await told("we")]).toEqual([[], []]);
 });

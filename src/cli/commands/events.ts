@@ -4,6 +4,7 @@ import { command, flag, reading, whole } from "../command";
 import type { Context } from "../context";
 import { EXIT } from "../failure";
 import { readDuration } from "../../spec/units";
+import { isAbout } from "../../core/events";
 import type { EventView } from "../../wire/api";
 import { clean } from "../print/clean";
 import { timestamp } from "../print/time";
@@ -40,10 +41,6 @@ export const events = command({
     return EXIT.done;
   },
 });
-
-/** The thing itself, or what belongs to it: `recs` is also about `recs.api.0`. */
-const isAbout = ({ object }: EventView, asked: string): boolean =>
-  object === asked || object.startsWith(`${asked}.`) || object.startsWith(`${asked}#`);
 
 function show(context: Context, event: EventView, shape: "text" | "json" | "ids"): void {
   if (shape === "json") context.host.out.write(`${JSON.stringify(event)}\n`);

@@ -1,6 +1,7 @@
 // What happened, what happens now, and why something is where it is.
 
 import { eventView, list } from "../../wire/api";
+import { subjectOf } from "../../core/events";
 import { HOUSE_LIMITS } from "../../core/limits";
 import { RefusedError } from "../refused";
 import { route } from "../route";
@@ -8,19 +9,23 @@ import { eventView as viewOf } from "../views/event";
 import { limitOf, number, page, short } from "../query";
 import { z } from "zod";
 
+const NOTHING = { project: null, object: null };
+
 export const EVENT_ROUTES = [
   route({
     method: "GET",
     path: "/v1/events",
     answer: list("events", eventView),
     query: page.extend({ object: short.optional(), since_ms: number.optional() }),
-    summary: "What people, nodes and the plan did, the newest first",
+    summary: "What people, nodes and the plan did, the newest first; with `object` what is about it or its parts",
     handle({ api, query }) {
       const limit = limitOf(query);
-      const { object, since_ms, next } = query;
+      const { since_ms, next } = query;
+      const { project, object } = query.object === undefined ? NOTHING : subjectOf(query.object);
       const rows = api.store.history.events({
         limit: limit + 1,
-        ...(object === undefined ? {} : { object }),
+        ...(object === null ? {} : { object }),
+        ...(project === null ? {} : { project }),
         ...(since_ms === undefined ? {} : { since_ms }),
         ...(next === undefined ? {} : { before_id: next }),
       });
