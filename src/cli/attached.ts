@@ -14,6 +14,9 @@ import { pause, watchFrom } from "./watching";
 
 /** After the end of the run its output is waited for as long as it comes, and this much longer. */
 const QUIET_MS = 5_000;
+/** How often and how long the plan's first word on a run is waited for. */
+const FIRST_LOOKS = 40;
+const FIRST_LOOK_MS = 25;
 
 export interface Following {
   readonly context: Context;
@@ -43,6 +46,7 @@ export async function followRun(following: Following): Promise<RunDetail | null>
     saidWaiting(detail);
     return isFinal(detail.state as RunState);
   };
+  await planned(following);
   let over = await look();
   if (!over) {
     for await (const event of watchFrom(context, client, since, signal)) {
@@ -60,6 +64,15 @@ export async function followRun(following: Following): Promise<RunDetail | null>
   await look();
   await copies.finished();
   return client.runInfo(run);
+}
+
+/** Waits until the plan has placed the run or said why it waits: whoever looks at once would be told neither. */
+async function planned({ client, run, signal }: Following): Promise<void> {
+  for (let looks = 0; looks < FIRST_LOOKS && !signal.aborted; looks++) {
+    const { state, reason } = await client.runInfo(run);
+    if (state !== "queued" || reason !== null) return;
+    await pause(FIRST_LOOK_MS, signal);
+  }
 }
 
 /** Says why a run waits, again only when the reason changes. */

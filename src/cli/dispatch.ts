@@ -54,9 +54,13 @@ export function find(argv: readonly string[]): Found {
 
 function unknown(first: string, second: string | undefined): Found {
   const asked = second === undefined || second.startsWith("-") ? first : `${first} ${second}`;
-  const later = LATER.find((name) => name === first || name === asked);
+  const isUnder = (name: string): boolean => name.startsWith(`${first} `);
+  const built = TABLE.map((entry) => entry.name).filter(isUnder);
+  const later =
+    LATER.find((name) => name === first || name === asked) ??
+    (built.length === 0 && LATER.some(isUnder) ? asked : undefined);
   if (later !== undefined) throw new UsageError(`${later}: not built yet`, "See what there is: orch --help");
-  const under = [...TABLE.map((entry) => entry.name), ...LATER].filter((name) => name.startsWith(`${first} `));
+  const under = [...built, ...LATER.filter(isUnder)];
   if (under.length > 0) {
     if (second === "--help" || second === "-h") return { kind: "text", text: groupHelp(first) };
     const verbs = under.map((name) => name.slice(first.length + 1));

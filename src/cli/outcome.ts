@@ -19,5 +19,7 @@ export function outcomeLine({ run, state, exit_code, signal, reason }: Ended): s
   if (state === "succeeded" || (state === "failed" && reason === null && signal === null)) return null;
   const code = exit_code === null || exit_code === 0 ? "" : `, exit ${exit_code}`;
   const how = signal === null ? code : `, killed by ${signal}`;
+  // "cancelled by alice" has the state's own word in it.
+  if (reason?.startsWith(`${state} `)) return `run ${run} ${reason}${how}`;
   return `run ${run} ${state}${how}${reason === null ? "" : `: ${reason}`}`;
 }

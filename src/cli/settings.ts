@@ -45,7 +45,7 @@ export async function resolveTarget(
 ): Promise<Target> {
   const url = normalUrl(asked.url ?? (around.env["ORCH_URL"] || null));
   const token = asked.token ?? (around.env["ORCH_TOKEN"] || null);
-  const known = await sources(asked, around);
+  const known = await sources(asked, around, url !== null);
   const match = url === null ? known[0] : known.find((one) => sameOrigin(one.url, url));
   const chosen = url ?? match?.url ?? DEFAULT_URL;
   const stored = match === undefined || match.token === "" ? null : match.token;
@@ -56,9 +56,16 @@ export async function resolveTarget(
 }
 
 /** Clusters that are known on this machine, in the order in which they are asked. */
-async function sources(asked: Asked, around: Surroundings): Promise<Cluster[]> {
+async function sources(asked: Asked, around: Surroundings, addressed: boolean): Promise<Cluster[]> {
   const contexts = await readContexts(configDir(around.env, around.home));
   const own = await ownServer(dataDir(asked.data, around));
+  if (own === null && asked.data !== null && !addressed) {
+    throw new CliError(
+      EXIT.unreachable,
+      `${asked.data} is no server's data directory, or not yours to read`,
+      "Name the server with --url; log in with: orch login URL",
+    );
+  }
   const named = asked.data !== null || Boolean(around.env["ORCH_DATA"]);
   const local = own === null ? [] : [own];
   return named ? [...local, ...contexts] : [...contexts, ...local];

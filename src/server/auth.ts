@@ -70,7 +70,7 @@ export function createAuth(state: () => State, pin: string, clock: () => Ms): Au
           source,
           "the token is not known here",
           token.pin === pin
-            ? "It was revoked and removed, or made for an older database. Get a new one: orch token new"
+            ? "It was revoked and removed, or made for an older database. An admin makes a new one: orch token new"
             : "It was made by another server. Is the address right?",
         );
       }
@@ -97,7 +97,9 @@ export function overOf(row: TokenRow, now_ms: Ms): string | null {
 }
 
 const newTokenHint = (row: TokenRow): string =>
-  row.role === "agent" ? "Make a new one on the server: orch token new --role agent" : "Get a new one: orch token new";
+  row.user === null
+    ? "Make a new one on the server: orch token new --role agent"
+    : `An admin makes a new one: orch token new --role ${row.role} --user ${row.user}`;
 
 function principalOf(row: TokenRow, { users }: State): Principal | null {
   if (row.user === null) {

@@ -59,6 +59,8 @@ const WRONG: readonly (readonly [line: string, said: string])[] = [
   ["run --gpuu 1 -- x", "orch: unknown option '--gpuu' (did you mean --gpu?). See: orch run --help\n"],
   ["run -c x y", "orch: -c takes the whole text; y is too much. Quote it: -c '…'\n"],
   ["run --env NOT_SET_HERE -- x", "orch: --env: NOT_SET_HERE is not set here (give it a value: NOT_SET_HERE=…)\n"],
+  ["secret", "orch: secret: not built yet. See what there is: orch --help\n"],
+  ["token new --role agent --user alice", "orch: a join token belongs to nobody. Leave --user out\n"],
   ["completion csh", "orch: csh: no completion for this shell. There is: bash, zsh, fish\n"],
   ...["login http://box1:4400", "agent join http://box1:4400"].map(
     (line) =>

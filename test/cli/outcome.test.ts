@@ -48,6 +48,12 @@ describe("a finished run", () => {
       "run 1 cancelled: by alice",
     ],
     [
+      "was cancelled by somebody else",
+      { run: 1, state: "cancelled", exit_code: null, signal: null, reason: "cancelled by alice" },
+      130,
+      "run 1 cancelled by alice",
+    ],
+    [
       "was cancelled",
       { run: 1, state: "cancelled", exit_code: null, signal: "TERM", reason: null },
       143,

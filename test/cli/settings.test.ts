@@ -45,6 +45,11 @@ describe("a command talks", () => {
   test("to this machine's loopback when nothing is known", async () => {
     expect(await (await person({})).find()).toEqual({ url: "http://127.0.0.1:4400", token: null, pin: null });
   });
+  test("to no server when the directory that was named holds none, unless an address is named too", async () => {
+    const { find } = await person({ contexts: { lab: LAB } });
+    expect(find({ data: "/nowhere" })).rejects.toThrow("/nowhere is no server's data directory");
+    expect((await find({ data: "/nowhere", url: "https://lab:4400" })).token).toBe("lab-token");
+  });
   test("to the current context", async () => {
     expect(await (await person({ contexts: { lab: LAB, home: HOME } })).find()).toEqual(LAB);
   });

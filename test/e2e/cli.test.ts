@@ -49,6 +49,20 @@ describe("orch run in the foreground", () => {
     expect((await runOf("interrupted")).state).toBe("cancelled");
   });
 
+  test("says at once why it waits, and once", async () => {
+    const hog = attached("hog", "echo up; exec sleep 1000", "--memory", "3GiB");
+    await hog.line(/up/);
+    const run = attached("patiently", "echo never", "--memory", "3GiB");
+    await run.line(/waits: 0 of 1 node fits/);
+    expect(await run.kill("SIGINT")).toBe(130);
+    expect(run.output().match(/ waits: /g)?.length).toBe(1);
+    await cluster.ok("cancel", "hog");
+    expect(await hog.exited).toBe(130);
+    expect(hog.output()).toContain("cancelled by admin");
+    const { code, err } = await cluster.orch("explain", String((await runOf("hog")).run));
+    expect([code, err.includes("is over: stopped: ")]).toEqual([1, true]);
+  });
+
   test("leaves the job alone when it is killed itself", async () => {
     const run = attached("orphaned", `echo up; until [ -e ${dir}/end ]; do sleep 0.05; done`);
     await run.line(/up/);

@@ -347,6 +347,11 @@ describe("orch run", () => {
         all.filter(({ workload, state }) => ["one", "two"].includes(workload) && state === "stopped").length === 2,
     );
     expect((await cluster.orch("cancel", "one")).code).toBe(1);
+    expect((await cluster.orch("cancel", String(two?.run))).code).toBe(0);
+    await cluster.ok("run", ...LITTLE, "--name", "brief", "--", "true");
+    const [brief] = await tasksOf("brief");
+    const late = await cluster.orch("cancel", String(brief?.run));
+    expect([late.code, late.err]).toEqual([1, `orch: run ${brief?.run} is over: succeeded. See: orch runs\n`]);
     expect((await cluster.orch("cancel")).code).toBe(2);
   });
 });

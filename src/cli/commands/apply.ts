@@ -4,6 +4,7 @@ import { confirm } from "../asking";
 import { command, flag, text } from "../command";
 import { EXIT, UsageError } from "../failure";
 import { readNamed, requireFile } from "../files";
+import { clean } from "../print/clean";
 import { changed, changeLine, planLines } from "../print/plan";
 import { checkSpec } from "../spec-check";
 import { waitForApp } from "../waiting";
@@ -40,7 +41,8 @@ export const apply = command({
     if (shape === "json" && !flags.wait) context.json(answer);
     if (shape === "ids") for (const run of answer.runs) context.print(String(run));
     if (shape === "text") {
-      for (const run of answer.runs) context.print(`run ${run}`);
+      const made = await Promise.all(answer.runs.map((run) => client.runInfo(run)));
+      for (const { run, name } of made) context.print(`run ${run}  ${clean(name)}`);
       context.print(
         changes
           ? `applied ${project}/${decl.app}`

@@ -30,6 +30,9 @@ export const cancel = command({
     for (const run of runs) {
       try {
         const after = await client.cancel(run, { signal: flags.signal });
+        if (after.state === "succeeded" || after.state === "failed") {
+          throw new CliError(EXIT.failed, `run ${after.run} is over: ${after.state}`, "See: orch runs");
+        }
         context.print(`run ${after.run}: ${after.state === "cancelled" ? "cancelled" : "cancelling"}`);
       } catch (error) {
         // One that has ended meanwhile must not keep the others from being cancelled.

@@ -20,6 +20,9 @@ export const tokenNew = command({
     if (flags.role === null) {
       throw new UsageError("which role?", "Say --role agent for a machine, or user, operator, viewer, admin");
     }
+    if (flags.role === "agent" && flags.user !== null) {
+      throw new UsageError("a join token belongs to nobody", "Leave --user out");
+    }
     const expires_ms = flags.expires === null ? null : context.now() + flags.expires;
     const made = await (await context.client()).newToken({ role: flags.role, user: flags.user, expires_ms });
     if (shape === "json") context.json(made);

@@ -10,12 +10,17 @@ import { meantBy, tasksOf, type Meant } from "../resolve";
 import { route } from "../route";
 import { scoresOf } from "../scores";
 import { blockedView } from "../views/plan";
-import { waitsFor } from "../views/task";
+import { taskView, waitsFor } from "../views/task";
 
 /** What a task or a run that is over came to. */
 function overText(api: Api, ref: string, meant: Meant): string {
   const last = tasksOf(api.store, meant)[0];
-  if (last !== undefined) return `${taskName(last)} is over: ${last.observed.state}`;
+  if (last !== undefined) {
+    const { state, reason, exit_code, signal } = taskView(last, api.store.state);
+    const code = exit_code === null || exit_code === 0 ? null : `exit ${exit_code}`;
+    const why = reason ?? (signal === null ? code : `killed by ${signal}`);
+    return `${taskName(last)} is over: ${state}${why === null ? "" : `: ${why}`}`;
+  }
   if (meant.run === null) return `${ref} neither runs nor waits`;
   const { state, reason } = meant.run;
   return `${meant.name} is over: ${state}${reason === null ? "" : `: ${reason}`}`;
