@@ -133,6 +133,7 @@ async function live({ url, pin }: Server, machine: Machine, credential: Credenti
   const loop = await createAgentLoop({
     driver,
     machine: () => machine,
+    gate: () => [],
     clock: Date.now,
     say: console.error,
     report: (entries) => session.report(entries),
@@ -147,6 +148,7 @@ async function live({ url, pin }: Server, machine: Machine, credential: Credenti
     instance_id: randomUUID(),
     loop,
     machine: () => machine,
+    readings: () => [],
     clock: Date.now,
     joined: () => resolve(),
     outgoing: (send) =>

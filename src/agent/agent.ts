@@ -1,7 +1,8 @@
 // The agent put together: identity, machine, driver, loop and connection. It opens no port and owns no decision.
 
 import { join } from "node:path";
-import type { Device } from "../core/device";
+import type { Device, Reading } from "../core/device";
+import type { Ms } from "../core/units";
 import type { Taint } from "../core/workload";
 import { findCgroups } from "../os/cgroup";
 import { nowMs, steadyClock } from "../os/clock";
@@ -9,9 +10,12 @@ import { randomHex } from "../os/dice";
 import { takeDir } from "../os/files";
 import { networkFileSystem } from "../os/filesystem";
 import { noteHolder, takeLock } from "../os/lock";
+import { accountOfProcess } from "../os/machine";
 import { bootId, statOf } from "../os/proc";
+import type { Machine } from "../wire/agent";
 import { createAccounts, type AccountMode } from "./account";
 import { FatalAgentError, stayConnected, type Connection } from "./connection";
+import { openWatch, type Watch } from "./devices/watch";
 import { openProcessDriver } from "./drivers/process";
 import { openFence } from "./fence";
 import { joinCluster, readIdentity, type Identity } from "./identity";
@@ -37,6 +41,10 @@ export interface AgentOptions {
   readonly signal: AbortSignal;
   say(line: string): void;
 }
+
+/** How long the first hello waits for the cards; what comes later is told when it is seen. */
+const FIRST_LOOK_MS = 2_000;
+const SEEK_EVERY_BEATS = 12;
 
 /** Runs the agent until `signal` aborts; its tasks live on. Throws FatalAgentError for what cannot heal. */
 export async function runAgent(options: AgentOptions): Promise<void> {
@@ -100,11 +108,19 @@ function claimShare(run: string, data: string, { capacity }: AgentOptions): void
   noteAgent(run, { pid: process.pid, start, boot_id: bootId(), data, share: capacity !== null });
 }
 
-async function serve(data: string, options: AgentOptions): Promise<void> {
+interface Grounds {
+  readonly clock: () => Ms;
+  readonly watch: Watch;
+  readonly machine: () => Machine;
+  readonly identity: Identity;
+}
+
+/** Who this agent is and what its machine has; joins the cluster if it has not yet. */
+async function settle(data: string, options: AgentOptions): Promise<Grounds> {
   const clock = steadyClock();
   const known = readIdentity(data);
   const ownName = options.name ?? runName(data);
-  const machine = await probeMachine({
+  const probed = await probeMachine({
     data,
     version: options.version,
     cgroups: findCgroups(runName(data)),
@@ -113,27 +129,45 @@ async function serve(data: string, options: AgentOptions): Promise<void> {
     labels: options.labels,
     taints: options.taints,
     share: options.capacity,
-    devices: options.devices,
     joined_as: known?.credential.fingerprint ?? null,
     share_names: [options.capacity === null ? "" : ownName, "", runName(data), known?.credential.name ?? ""],
   });
-  const identity = known ?? (await firstJoin(data, options, machine));
+  const watch = openWatch({
+    data,
+    clock,
+    find: () => [],
+    fakes: options.devices,
+    user: accountOfProcess().name,
+    say: options.say,
+  });
+  const machine = (): Machine => ({ ...probed, devices: [...watch.devices()] });
+  return { clock, watch, machine, identity: known ?? (await firstJoin(data, options, machine())) };
+}
+
+async function serve(data: string, options: AgentOptions): Promise<void> {
+  const { clock, watch, machine, identity } = await settle(data, options);
   const driver = await openProcessDriver({
     data,
     version: options.version,
     accounts: createAccounts(options.accounts),
-    devices: () => machine.devices,
+    devices: () => watch.devices(),
     clock,
     say: options.say,
   });
   let connection: Connection | null = null;
   const loop = await createAgentLoop({
     driver,
-    machine: () => machine,
+    machine,
+    gate: (living) => watch.gate(living),
     clock,
     say: options.say,
     report: (entries) => connection?.report(entries),
   });
+  watch.onChange(() => {
+    loop.wake();
+    connection?.changed();
+  });
+  await watch.ready(FIRST_LOOK_MS);
   try {
     connection = stayConnected({
       urls: options.urls.length > 0 ? options.urls : identity.urls,
@@ -142,7 +176,8 @@ async function serve(data: string, options: AgentOptions): Promise<void> {
       credential: identity.credential,
       key: identity.key,
       instance_id: randomHex(16),
-      machine: () => machine,
+      machine,
+      readings: watchedBy(watch),
       loop,
       fence: openFence(data, options.say),
       clock,
@@ -163,15 +198,21 @@ async function serve(data: string, options: AgentOptions): Promise<void> {
     await connection.done;
   } finally {
     loop.stop();
+    watch.close();
     driver.close();
   }
 }
 
-async function firstJoin(
-  data: string,
-  options: AgentOptions,
-  machine: Awaited<ReturnType<typeof probeMachine>>,
-): Promise<Identity> {
+/** Heartbeats are the only timer of a machine without cards: now and then they look whether some have come. */
+function watchedBy(watch: Watch): () => readonly Reading[] {
+  let beats = 0;
+  return () => {
+    if (++beats % SEEK_EVERY_BEATS === 0) watch.seek();
+    return watch.readings();
+  };
+}
+
+async function firstJoin(data: string, options: AgentOptions, machine: Machine): Promise<Identity> {
   if (options.token === null) {
     throw new FatalAgentError(
       "token",

@@ -29,6 +29,8 @@ export class FatalAgentError extends Error {
 
 export interface Connection {
   report(entries: readonly TaskReport[]): void;
+  /** The machine may have changed: the server is told if it has. */
+  changed(): void;
   /** Resolves when the signal aborts; rejects with `FatalAgentError`. */
   readonly done: Promise<void>;
 }
@@ -66,7 +68,7 @@ export function stayConnected(options: ConnectionOptions): Connection {
     }
   }
 
-  return { report: (entries) => session?.report(entries), done: run() };
+  return { report: (entries) => session?.report(entries), changed: () => session?.changed(), done: run() };
 }
 
 function describe(url: string, end: SessionEnd): string {

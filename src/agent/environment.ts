@@ -33,14 +33,11 @@ export function environmentOf(
   };
 }
 
-/** Indices count per vendor in the order of the bus, which is the order that the agent lists devices in. */
+/** Indices count whole cards of a vendor in the order of the bus. */
 export function deviceVariables(promised: readonly string[], devices: readonly Device[]): Record<string, string> {
   const seen = (vendor: Device["vendor"]): string => {
     const all = devices.filter((device) => device.vendor === vendor && device.parent === null);
-    return promised
-      .map((id) => all.findIndex((device) => device.id === id))
-      .filter((index) => index >= 0)
-      .join(",");
+    return promised.flatMap((id) => all.find((device) => device.id === id)?.index ?? []).join(",");
   };
   return {
     CUDA_DEVICE_ORDER: "PCI_BUS_ID",

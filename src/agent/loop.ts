@@ -1,6 +1,8 @@
 // The agent's loop: looks at records and processes, asks core/step what to do, does it, and says what has changed.
 
 import { accept, withoutRecord, type Fence } from "../core/accept";
+import type { AdmissionDevice } from "../core/admit";
+import { cardTasks, type CardTask } from "../core/card";
 import type { Orphan } from "../core/model";
 import type { Action, Reported, Seen, Stamp, TaskRecord, TaskReport, Verb } from "../core/record";
 import { reportOf } from "../core/report";
@@ -24,6 +26,8 @@ const BEGUN = { none: "no", beginning: "alive", alive: "alive", ended: "over", v
 export interface LoopOptions {
   readonly driver: Driver;
   readonly machine: () => Machine;
+  /** The cards as they may be started on, given which tasks live. */
+  readonly gate: (living: () => readonly CardTask[]) => readonly AdmissionDevice[];
   readonly clock: () => Ms;
   readonly say: (line: string) => void;
   /** Called with reports of tasks whose state changed; they are repeated until acknowledged. */
@@ -102,17 +106,18 @@ class Loop implements AgentLoop {
     const { driver, clock } = this.#options;
     const machine = this.#options.machine();
     const now_ms = clock();
+    const [seen, unreadable] = [driver.seen(), this.#unknown()];
     const decided = step({
       records: this.#records,
-      seen: driver.seen(),
+      seen,
       busy: this.#busy,
       signalled: this.#signalled,
       reserved: this.#reserved,
       boot_id: machine.boot_id,
       now_ms,
       capacity: machine.capacity,
-      devices: machine.devices,
-      unreadable: this.#unknown(),
+      devices: this.#options.gate(() => cardTasks(this.#records, seen, unreadable)),
+      unreadable,
       heard_ms: this.#heard_ms,
     });
     this.#reserved = decided.reserved;

@@ -1,7 +1,6 @@
 // What this machine is and has: asked once at the start, in the words of the wire. Shares given by people come first.
 
 import { join } from "node:path";
-import type { Device } from "../core/device";
 import type { Amounts, NodeFacts } from "../core/model";
 import { GIB, MIB } from "../core/units";
 import type { Taint } from "../core/workload";
@@ -33,15 +32,14 @@ export interface ProbeOptions {
   readonly share_names: readonly [string, ...string[]];
   /** The fingerprint it joined with; it stays, whichever flags this start was given, while the machine is the same. */
   readonly joined_as: string | null;
-  readonly devices: readonly Device[];
 }
 
 /** Left to the system and to orch itself, never promised: a sixteenth, at most 2 GiB. */
 const reserveOf = (memory_bytes: number): number => Math.min(2 * GIB, Math.max(128 * MIB, memory_bytes / 16));
 
-/** The machine as the server shall know it. */
-export async function probeMachine(options: ProbeOptions): Promise<Machine> {
-  const { cgroups, devices } = options;
+/** The machine as the server shall know it, without its cards: those are watched. */
+export async function probeMachine(options: ProbeOptions): Promise<Omit<Machine, "devices">> {
+  const { cgroups } = options;
   const host = await hostFacts(join(options.data, "hardware.json"));
   const facts: NodeFacts = {
     os: host.os,
@@ -62,7 +60,6 @@ export async function probeMachine(options: ProbeOptions): Promise<Machine> {
     agent_version: options.version,
     facts,
     capacity: await capacityOf(options, host),
-    devices: [...devices],
     pool: options.pool,
     labels: { ...automatic, ...options.labels },
     taints: [...options.taints],

@@ -3,6 +3,7 @@
 
 import { sign, type KeyObject } from "node:crypto";
 import { greet, type Fence } from "../core/accept";
+import type { Reading } from "../core/device";
 import type { TaskReport } from "../core/record";
 import type { Ms } from "../core/units";
 import {
@@ -27,6 +28,8 @@ export interface SessionOptions {
   readonly key: KeyObject;
   readonly instance_id: string;
   readonly machine: () => Machine;
+  /** What the cards show, told with each heartbeat; empty where there are none. */
+  readonly readings: () => readonly Reading[];
   readonly loop: AgentLoop;
   readonly fence: { get(): Fence | null; set(fence: Fence, durable: boolean): Promise<void> };
   readonly outgoing: (send: (data: Uint8Array | string) => void) => Outgoing;
@@ -60,6 +63,8 @@ export class Session {
   #flushing = false;
   #seq = 0;
   #inventoried: string[] = [];
+  /** The machine as it was told last. */
+  #told = "";
   #beat: ReturnType<typeof setInterval> | null = null;
   #patience: ReturnType<typeof setTimeout>;
   #answered_ms: Ms;
@@ -143,6 +148,7 @@ export class Session {
         this.#startBeating(message.heartbeat_ms);
         await loop.acknowledged(this.#inventoried);
         this.#flush();
+        this.changed();
         return;
       case "changes": {
         const now = fence.get();
@@ -191,6 +197,7 @@ export class Session {
   #hello(nonce: string, before: Fence | null): void {
     const { credential, key, instance_id, pin } = this.#options;
     const machine = this.#options.machine();
+    this.#told = JSON.stringify(machine);
     const signed = signedText(nonce, credential.node_id, instance_id, machine.boot_id, pin);
     this.#send({
       type: "hello",
@@ -213,6 +220,15 @@ export class Session {
       this.#send({ type: "inventory", entries: page, unreadable: [], last: false });
     }
     this.#send({ type: "inventory", entries: pages.at(-1) ?? [], unreadable, last: true });
+  }
+
+  /** Tells the machine when it is not as it was told last; before the welcome that waits. */
+  changed(): void {
+    const machine = this.#options.machine();
+    const now = JSON.stringify(machine);
+    if (this.#phase !== "live" || now === this.#told) return;
+    this.#told = now;
+    this.#send({ type: "facts", machine });
   }
 
   /** Takes reports of the loop; before the welcome they wait, since the inventory already says them. */
@@ -269,6 +285,9 @@ export class Session {
         applied_revision: now?.revision ?? 0,
         reported_seq: this.#seq,
       });
+      this.changed();
+      const readings = this.#options.readings();
+      if (readings.length > 0) this.#send({ type: "readings", readings: [...readings] });
     };
     this.#beat = setInterval(beat, heartbeat_ms);
     beat();

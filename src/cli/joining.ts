@@ -50,9 +50,13 @@ export function agentOptions(context: Context, flags: AgentFlags, joining: Joini
   const { name, pool, label, taint, accounts, capacity } = flags;
   // Ids of made-up cards must differ between the agents of a cluster: the data directory tells them apart.
   const seed = digest128(`${context.host.hostname}:${joining.data_dir}`).slice(0, 8);
-  const devices: Device[] = flags.device.flatMap((one, n) =>
+  const made: Device[] = flags.device.flatMap((one, n) =>
     readAs("--device", one, (raw) => readFakeDevices(raw, `${seed}${n}`)),
   );
+  const devices = made.map((device, at) => ({
+    ...device,
+    index: made.slice(0, at).filter(({ vendor }) => vendor === device.vendor).length,
+  }));
   return {
     ...joining,
     name,

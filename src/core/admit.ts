@@ -2,6 +2,7 @@
 
 import type { Amounts, Orphan, Promised } from "./model";
 import type { Seen, TaskRecord } from "./record";
+import type { Bytes } from "./units";
 
 /** Whether a task still holds what it was promised: it lives, or holds a reservation. */
 export function holds(record: TaskRecord, seen: Seen | undefined): boolean {
@@ -40,28 +41,38 @@ function lacks(
   room: Room,
   busy: ReadonlyMap<string, number>,
   promised: Promised,
-  deviceBytes: ReadonlyMap<string, number>,
+  devices: ReadonlyMap<string, AdmissionDevice>,
 ): string | null {
-  if (promised.cpu_milli > room.cpu_milli) return "cpu";
-  if (promised.memory_bytes > room.memory_bytes) return "memory";
-  if (promised.disk_bytes > room.disk_bytes) return "disk";
+  const held = (what: string): string => `${what} is still held by other tasks`;
+  if (promised.cpu_milli > room.cpu_milli) return held("cpu");
+  if (promised.memory_bytes > room.memory_bytes) return held("memory");
+  if (promised.disk_bytes > room.disk_bytes) return held("disk");
   for (const [name, count] of Object.entries(promised.countables)) {
-    if (count > (room.countables.get(name) ?? 0)) return name;
+    if (count > (room.countables.get(name) ?? 0)) return held(name);
   }
-  for (const device of promised.devices) {
-    const size = deviceBytes.get(device.id);
-    const used = busy.get(device.id) ?? 0;
-    if (size === undefined) return `device ${device.id}, which is not here`;
-    if (device.bytes === null ? used > 0 : used + device.bytes > size) return `device ${device.id}`;
+  for (const { id, bytes } of promised.devices) {
+    const device = devices.get(id);
+    const used = busy.get(id) ?? 0;
+    if (device === undefined) return `device ${id} is not here`;
+    if (bytes === null ? used > 0 : used + bytes > device.memory_bytes) return held(`device ${id}`);
+    if (device.blocked !== null) return `device ${id} ${device.blocked}`;
   }
   return null;
+}
+
+/** A card as the agent may use it now. */
+export interface AdmissionDevice {
+  readonly id: string;
+  readonly memory_bytes: Bytes;
+  /** Why nothing new starts on it, such as `is missing: …`; `null`: it may. */
+  readonly blocked: string | null;
 }
 
 export interface AdmissionInput {
   readonly records: ReadonlyMap<string, TaskRecord>;
   readonly seen: ReadonlyMap<string, Seen>;
   readonly capacity: Amounts;
-  readonly devices: readonly { readonly id: string; readonly memory_bytes: number }[];
+  readonly devices: readonly AdmissionDevice[];
   readonly unreadable: readonly Orphan[];
   /** Reservations made before; they come first, so that none is ever taken back by a later task. */
   readonly reserved: ReadonlySet<string>;
@@ -70,7 +81,7 @@ export interface AdmissionInput {
 export interface Admission {
   /** Accepted tasks that have room now; their reservation stands. */
   readonly admitted: ReadonlySet<string>;
-  /** For the others: what they lack. */
+  /** For the others: what they lack, as a clause: `cpu is still held by other tasks`. */
   readonly lacking: ReadonlyMap<string, string>;
 }
 
@@ -78,7 +89,7 @@ export interface Admission {
 export function admit(input: AdmissionInput): Admission {
   const room = roomOf(input.capacity);
   const busy = new Map<string, number>();
-  const deviceBytes = new Map(input.devices.map((device) => [device.id, device.memory_bytes]));
+  const devices = new Map(input.devices.map((device) => [device.id, device]));
   const waiting: TaskRecord[] = [];
   for (const record of input.records.values()) {
     if (record.end !== null) continue;
@@ -94,7 +105,7 @@ export function admit(input: AdmissionInput): Admission {
   const admitted = new Set<string>();
   const lacking = new Map<string, string>();
   for (const record of waiting) {
-    const what = lacks(room, busy, record.assignment.promised, deviceBytes);
+    const what = lacks(room, busy, record.assignment.promised, devices);
     if (what !== null) {
       lacking.set(record.assignment.uid, what);
       continue;

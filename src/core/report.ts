@@ -62,7 +62,7 @@ function reportedOf(record: TaskRecord, seen: Seen | undefined, context: ReportC
 
 function waitReason(record: TaskRecord, context: ReportContext): string | null {
   const what = context.lacking.get(record.assignment.uid);
-  if (what !== undefined) return `waits for room on its node: ${what} is still held`;
+  if (what !== undefined) return `waits for room on its node: ${what}`;
   if (record.not_before_ms > context.now_ms) return "waits for its restart back-off";
   if (record.assignment.lease_ms !== null && record.go) return "waits for a valid lease";
   return null;

@@ -1,7 +1,7 @@
 // The agent's brain: from its records and what it sees, the next action of each task. Decided afresh each time, never
 // stored.
 
-import { admit } from "./admit";
+import { admit, type AdmissionDevice } from "./admit";
 import type { Amounts, Orphan } from "./model";
 import { formatBytes } from "./format";
 import { successorUid } from "./fresh";
@@ -29,7 +29,7 @@ export interface AgentView {
   readonly boot_id: string;
   readonly now_ms: Ms;
   readonly capacity: Amounts;
-  readonly devices: readonly { readonly id: string; readonly memory_bytes: number }[];
+  readonly devices: readonly AdmissionDevice[];
   readonly unreadable: readonly Orphan[];
   /** When the newest answered heartbeat was sent; `null`: none yet. Exclusive tasks start only under a valid lease. */
   readonly heard_ms: Ms | null;
@@ -131,7 +131,7 @@ function stepWaiting(
         ...NO_RESULT,
         state: "rejected",
         finished_ms: view.now_ms,
-        reason: `no room on the node: ${lacking.get(uid) ?? "capacity"} is still held by other tasks`,
+        reason: `no room on the node: ${lacking.get(uid) ?? "its capacity is still held by other tasks"}`,
       },
       0,
     );

@@ -22,8 +22,14 @@ const NAME = /^[a-z_][a-z0-9_.-]{0,31}\$?$/i;
 
 /** Looks an account up by name. */
 export async function findAccount(name: string): Promise<AccountFound> {
-  if (!NAME.test(name)) return { is: "missing" };
-  const asked = await runCommand(["getent", "passwd", name], TIMEOUT_MS);
+  return NAME.test(name) ? ask(name) : { is: "missing" };
+}
+
+/** Looks an account up by its number. */
+export const findAccountOf = (uid: number): Promise<AccountFound> => ask(String(uid));
+
+async function ask(key: string): Promise<AccountFound> {
+  const asked = await runCommand(["getent", "passwd", key], TIMEOUT_MS);
   if (asked.is === "failed") return asked;
   if (asked.code === NOT_FOUND) return { is: "missing" };
   const account = parseAccount(asked.out);

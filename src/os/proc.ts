@@ -6,6 +6,7 @@ import { uptime } from "node:os";
 export interface ProcessStat {
   /** One letter; Z and X are dead and only not yet collected. */
   readonly state: string;
+  readonly parent: number;
   readonly session: number;
   /** Ticks since boot, as text: with the pid it names one process of this boot. */
   readonly start: string;
@@ -30,16 +31,22 @@ export function statOf(pid: number): ProcessStat | null {
   if (text === null) return null;
   // The name in parentheses may hold anything, so fields are counted from its end.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return { state: fields[0] ?? "X", session: Number(fields[3]), start: fields[19] ?? "" };
+  return {
+    state: fields[0] ?? "X",
+    parent: Number(fields[1]),
+    session: Number(fields[3]),
+    start: fields[19] ?? "",
+  };
 }
 
 /** Where there is no /proc, a process is known only by whether it answers. */
 function answersOf(pid: number): ProcessStat | null {
+  const there = { state: "S", parent: 0, session: pid, start: "0" };
   try {
     process.kill(pid, 0);
-    return { state: "S", session: pid, start: "0" };
+    return there;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM" ? { state: "S", session: pid, start: "0" } : null;
+    return (error as NodeJS.ErrnoException).code === "EPERM" ? there : null;
   }
 }
 

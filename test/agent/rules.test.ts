@@ -24,14 +24,15 @@ describe("a lease", () => {
 
 describe("an environment", () => {
   const account = { name: "alice", uid: 1_000, gid: 1_000, home: "/home/alice", shell: "/bin/zsh" };
-  const device = (id: string, vendor: Device["vendor"]): Device => ({
+  const device = (id: string, vendor: Device["vendor"], index: number): Device => ({
     ...PLAIN_DEVICE,
     id,
     vendor,
+    index,
     model: "X",
     memory_bytes: 1,
   });
-  const devices = [device("n0", "nvidia"), device("a0", "amd"), device("n1", "nvidia")];
+  const devices = [device("n0", "nvidia", 0), device("a0", "amd", 0), device("n1", "nvidia", 1)];
 
   test("is a login's, then the task's, then the devices'", () => {
     const asked = { HOME: "/else", CUDA_VISIBLE_DEVICES: "0,1,2" };

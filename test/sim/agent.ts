@@ -62,6 +62,7 @@ async function run(world: AgentWorld, agent: Agent): Promise<void> {
     clock,
     say,
     machine: () => machineFacts(machine),
+    gate: () => machine.devices.map(({ id, memory_bytes }) => ({ id, memory_bytes, blocked: null })),
     report: (entries) => agent.connection?.report(entries),
   });
   let known: Fence | null = disk.fence;
@@ -75,6 +76,7 @@ async function run(world: AgentWorld, agent: Agent): Promise<void> {
     say,
     instance_id: `${machine.id}-${instances++}`,
     machine: () => machineFacts(machine),
+    readings: () => [],
     random: world.random.next,
     signal: new AbortController().signal,
     joined: () => undefined,

@@ -1,0 +1,92 @@
+// Whose the processes on a card are: a task's by its control group, by its mark in the environment, or by descent from
+// its living process; a stranger's otherwise. What was seen to be a task's stays that task's while it is on the card.
+
+import type { CardTask, CardUser } from "../../core/card";
+import { shortId } from "../../core/task";
+import type { Ms } from "../../core/units";
+import { environmentOf, processFacts, type ProcessFacts } from "../../os/process-facts";
+import type { CardProcess } from "./device";
+
+/** What tasks there are, and were a while ago. */
+export interface Tasks {
+  readonly living: readonly CardTask[];
+  /** Names of ended tasks by uid. */
+  readonly past: ReadonlyMap<string, string>;
+}
+
+export interface Census {
+  /** The processes of one look, each with its account, name and task. */
+  identify(processes: readonly CardProcess[], tasks: Tasks, now_ms: Ms): readonly CardUser[];
+}
+
+const MARK = "ORCH_TASK=";
+const MOST_ANCESTORS = 32;
+
+/** Remembers the processes of the last look, so that one that has just died still has its task. */
+export function createCensus(): Census {
+  let known = new Map<number, CardUser>();
+  return {
+    identify(processes, tasks, now_ms) {
+      const index = indexOf(tasks);
+      const users = processes.map((one) => identified(one, index, known.get(one.pid), now_ms));
+      known = new Map(users.map((user) => [user.pid, user]));
+      return users;
+    },
+  };
+}
+
+interface Index extends Tasks {
+  readonly names: ReadonlyMap<string, string>;
+  readonly by_mark: ReadonlyMap<string, string>;
+  readonly by_pid: ReadonlyMap<number, string>;
+}
+
+function indexOf({ living, past }: Tasks): Index {
+  const names = new Map([...past, ...living.map(({ uid, name }) => [uid, name] as const)]);
+  const by_mark = new Map([...names.keys()].map((uid) => [shortId(uid), uid]));
+  const by_pid = new Map(living.flatMap(({ uid, pid }) => (pid === null ? [] : [[pid, uid] as const])));
+  return { living, past, names, by_mark, by_pid };
+}
+
+function identified(
+  { pid, memory_bytes }: CardProcess,
+  index: Index,
+  before: CardUser | undefined,
+  now_ms: Ms,
+): CardUser {
+  const facts = processFacts(pid);
+  if (facts === null) {
+    // It has just died, or lives where this agent cannot see: what it was a moment ago is the best that is known.
+    const task = before?.task ?? null;
+    const { user, command, began_ms } = before ?? { user: null, command: "a process unknown here", began_ms: null };
+    return { pid, memory_bytes, user, command, began_ms, start: null, ...ofTask(task?.uid ?? null, index) };
+  }
+  const { start, user, command, age_ms } = facts;
+  const same = before !== undefined && before.start === start ? before.task?.uid : undefined;
+  const uid = same ?? taskOf(facts, index);
+  return { pid, memory_bytes, user, command, start, began_ms: now_ms - age_ms, ...ofTask(uid, index) };
+}
+
+function ofTask(uid: string | null, { names, living }: Index): Pick<CardUser, "task" | "task_uid"> {
+  const name = uid === null ? undefined : names.get(uid);
+  if (uid === null || name === undefined) return { task: null, task_uid: null };
+  return { task_uid: uid, task: { uid, name, lives: living.some((one) => one.uid === uid) } };
+}
+
+function taskOf(facts: ProcessFacts, index: Index): string | null {
+  const grouped = facts.groups.flatMap((path) => path.split("/")).find((part) => index.names.has(part));
+  if (grouped !== undefined) return grouped;
+  const mark = environmentOf(facts.pid).find((entry) => entry.startsWith(MARK));
+  const marked = mark === undefined ? undefined : index.by_mark.get(mark.slice(MARK.length));
+  return marked ?? descendedFrom(facts, index.by_pid);
+}
+
+function descendedFrom(facts: ProcessFacts, by_pid: ReadonlyMap<number, string>): string | null {
+  let one: ProcessFacts | null = facts;
+  for (let up = 0; one !== null && up < MOST_ANCESTORS; up++) {
+    const found = by_pid.get(one.pid) ?? by_pid.get(one.session);
+    if (found !== undefined) return found;
+    one = one.parent > 1 ? processFacts(one.parent) : null;
+  }
+  return null;
+}

@@ -1,0 +1,132 @@
+// What is remembered of cards over restarts of the agent: which there are, what they use when idle, who had them, and
+// why they are kept out of use. Unreadable memories are set aside: the cards are then looked at as if they were new.
+
+import { newCard, type CardState, type Holder } from "../../core/card";
+import type { Device } from "../../core/device";
+import type { Ms } from "../../core/units";
+import { readJson, renameTo, replaceFile } from "../../os/files";
+import { bootId } from "../../os/proc";
+import { device } from "../../wire/nouns";
+
+export interface KnownCard {
+  /** What it is; its state and strangers are in `card`. */
+  readonly facts: Device;
+  readonly card: CardState;
+  readonly holders: readonly Holder[];
+}
+
+interface KeptCard {
+  readonly facts: Device;
+  readonly baseline_bytes: number | null;
+  readonly quarantine: CardState["quarantine"];
+  readonly missing: string | null;
+  /** Who held it, or had it when it was last checked. */
+  readonly holders: readonly Holder[];
+}
+
+/** Reads the file of `<data>/agent`. Nobody is known to hold a card until the agent's records have been seen. */
+export function readKept(path: string, now_ms: Ms, say: (line: string) => void): ReadonlyMap<string, KnownCard> {
+  const read = readJson(path);
+  if (read.is === "missing") return new Map();
+  const kept = read.is === "there" ? keptFrom(read.value) : read.why;
+  if (typeof kept === "string") {
+    say(`what was known of the cards is unreadable, and set aside as ${path}.bad: ${kept}`);
+    renameTo(path, `${path}.bad`);
+    return new Map();
+  }
+  // A boot ends every process and may change what drivers need.
+  const same = kept.boot_id === bootId();
+  return new Map(
+    kept.cards.map(({ facts, baseline_bytes, quarantine, missing, holders }) => {
+      const card = newCard(now_ms);
+      const gate = card.gate.is === "closed" && same ? { ...card.gate, after: holders } : card.gate;
+      const known = { ...card, quarantine, missing, gate, baseline_bytes: same ? baseline_bytes : null };
+      return [facts.id, { facts, card: known, holders: [] }];
+    }),
+  );
+}
+
+function keptFrom(value: unknown): { boot_id: string; cards: readonly KeptCard[] } | string {
+  const { boot_id, cards } = (value ?? {}) as { boot_id?: unknown; cards?: unknown };
+  if (typeof boot_id !== "string" || !Array.isArray(cards)) return "fields are missing";
+  const read = (cards as unknown[]).map(cardFrom);
+  const bad = read.find((card) => typeof card === "string");
+  return bad ?? { boot_id, cards: read.filter((card) => typeof card !== "string") };
+}
+
+function cardFrom(value: unknown): KeptCard | string {
+  const { facts, baseline_bytes, quarantine, missing, holders } = (value ?? {}) as Partial<
+    Record<keyof KeptCard, unknown>
+  >;
+  const parsed = device.safeParse(facts);
+  if (!parsed.success) return "a card is not understood";
+  if (baseline_bytes !== null && typeof baseline_bytes !== "number") return "a baseline is not a number";
+  if (!isQuarantine(quarantine) || !Array.isArray(holders) || !holders.every(isHolder)) return "a card is half told";
+  if (missing !== null && typeof missing !== "string") return "a card is half told";
+  return { facts: parsed.data, baseline_bytes, quarantine, missing, holders };
+}
+
+const has = (value: unknown, types: Readonly<Record<string, readonly string[]>>): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  Object.entries(types).every(([name, kinds]) => {
+    const field = (value as Record<string, unknown>)[name];
+    return kinds.includes(field === null ? "null" : typeof field);
+  });
+
+const isQuarantine = (value: unknown): value is CardState["quarantine"] =>
+  value === null || has(value, { reason: ["string"], since_ms: ["number"] });
+
+const isHolder = (value: unknown): value is Holder =>
+  has(value, {
+    uid: ["string"],
+    name: ["string"],
+    user: ["string", "null"],
+    bytes: ["number", "null"],
+    started_ms: ["number", "null"],
+  });
+
+export interface Keeping {
+  /** Writes what is known when it differs from what was written; one write at a time, and the last one counts. */
+  keep(cards: Iterable<KnownCard>): void;
+}
+
+export function createKeeping(path: string, say: (line: string) => void): Keeping {
+  const nothing = textOf([]);
+  let written = nothing;
+  let wanted = nothing;
+  let writing = false;
+
+  const write = async (): Promise<void> => {
+    while (wanted !== written) {
+      const text = wanted;
+      await replaceFile(path, text);
+      written = text;
+    }
+  };
+
+  return {
+    keep(cards) {
+      wanted = textOf(cards);
+      if (writing || wanted === written) return;
+      writing = true;
+      write()
+        .catch((error: unknown) => {
+          // It is tried again with the next change.
+          say(`what is known of the cards could not be written: ${error instanceof Error ? error.message : "?"}`);
+        })
+        .finally(() => {
+          writing = false;
+        });
+    },
+  };
+}
+
+const textOf = (cards: Iterable<KnownCard>): string =>
+  `${JSON.stringify({ boot_id: bootId(), cards: [...cards].map(keptOf) })}\n`;
+
+function keptOf({ facts, card, holders }: KnownCard): KeptCard {
+  const { baseline_bytes, quarantine, missing, gate } = card;
+  const after = gate.is === "closed" ? gate.after.filter(({ uid }) => !holders.some((one) => one.uid === uid)) : [];
+  return { facts, baseline_bytes, quarantine, missing, holders: [...after, ...holders] };
+}

@@ -1,0 +1,101 @@
+// Whose a process is, found out of real ones: by control group, by mark, by descent, and by what it was before it died.
+
+import { afterAll, afterEach, expect, test } from "bun:test";
+import { createCensus } from "../../../src/agent/devices/census";
+import type { CardTask, CardUser } from "../../../src/core/card";
+import { shortId } from "../../../src/core/task";
+import { findCgroups, makeGroup, removeBases, removeGroup } from "../../../src/os/cgroup";
+import { randomHex } from "../../../src/os/dice";
+import { accountOfProcess } from "../../../src/os/machine";
+import { waitUntil } from "../../support/wait";
+
+const cgroups = findCgroups("census-of-tests");
+const skipped = cgroups.is === "none" ? " (skipped: no cgroups)" : "";
+const running: Bun.Subprocess[] = [];
+afterEach(async () => {
+  for (const child of running.splice(0)) {
+    child.kill("SIGKILL");
+    await child.exited;
+  }
+});
+afterAll(() => removeBases(cgroups));
+
+const task = (pid: number | null = null): CardTask => {
+  const uid = randomHex(16);
+  return { uid, name: `t-${uid.slice(0, 4)}`, user: null, pid, started_ms: null, devices: [] };
+};
+
+function start(argv: readonly string[], options: { env?: Record<string, string>; cgroup?: string } = {}): number {
+  const child = Bun.spawn([...argv], { stdin: "ignore", stdout: "ignore", env: {}, ...options });
+  running.push(child);
+  return child.pid;
+}
+
+const whose = (pid: number, living: readonly CardTask[], past: ReadonlyMap<string, string> = new Map()): CardUser => {
+  const [found] = createCensus().identify([{ pid, memory_bytes: 5 }], { living, past }, 1_000_000);
+  if (found === undefined) throw new Error("nobody");
+  return found;
+};
+
+test("a process that carries a task's mark is that task's, living or ended", () => {
+  const one = task();
+  const pid = start(["/bin/sleep", "60"], { env: { ORCH_TASK: shortId(one.uid) } });
+  expect(whose(pid, [one])).toMatchObject({
+    pid,
+    user: accountOfProcess().name,
+    command: "sleep",
+    memory_bytes: 5,
+    task_uid: one.uid,
+    task: { uid: one.uid, name: one.name, lives: true },
+  });
+  expect(whose(pid, [], new Map([[one.uid, one.name]]))).toMatchObject({ task: { name: one.name, lives: false } });
+});
+
+test.if(cgroups.is !== "none")(`a process in a task's group is that task's, without any mark${skipped}`, async () => {
+  const one = task();
+  const group = makeGroup(cgroups, one.uid, { cpu_milli: 100, memory_bytes: null, pids: 10 });
+  const child = start(["/bin/sleep", "60"], { cgroup: group[0] ?? "" });
+  expect(whose(child, [one]).task_uid).toBe(one.uid);
+  running[0]?.kill("SIGKILL");
+  await waitUntil("the group to go", () => removeGroup(group));
+});
+
+test("what descends from a task's process is that task's while it lives, and nobody's afterwards", async () => {
+  const child = Bun.spawn(["/bin/sh", "-c", "/bin/sleep 60 & echo $!; wait"], {
+    stdin: "ignore",
+    stdout: "pipe",
+    env: {},
+  });
+  running.push(child);
+  const { value } = await child.stdout.getReader().read();
+  const grandchild = Number(new TextDecoder().decode(value).trim());
+  const one = task(child.pid);
+  expect(whose(grandchild, [one]).task_uid).toBe(one.uid);
+  expect(whose(grandchild, [], new Map([[one.uid, one.name]])).task).toBeNull();
+  process.kill(grandchild, "SIGKILL");
+});
+
+test("a stranger is nobody's: mark of an unknown task, no mark, or this very process", () => {
+  const one = task();
+  const marked = start(["/bin/sleep", "60"], { env: { ORCH_TASK: "0123456789" } });
+  for (const pid of [marked, start(["/bin/sleep", "60"]), process.pid]) {
+    expect(whose(pid, [one])).toMatchObject({ task: null, task_uid: null });
+  }
+});
+
+test("a process that has just died is still whose it was; one that never was here is unknown", async () => {
+  const one = task();
+  const census = createCensus();
+  const pid = start(["/bin/sleep", "60"], { env: { ORCH_TASK: shortId(one.uid) } });
+  const look = (living: readonly CardTask[], past: ReadonlyMap<string, string>): CardUser | undefined =>
+    census.identify([{ pid, memory_bytes: 1 }], { living, past }, 0)[0];
+  look([one], new Map());
+  running[0]?.kill("SIGKILL");
+  await running[0]?.exited;
+  expect(look([], new Map([[one.uid, one.name]]))).toMatchObject({
+    command: "sleep",
+    start: null,
+    task: { name: one.name, lives: false },
+  });
+  expect(whose(2 ** 22 + 1, [one])).toMatchObject({ command: "a process unknown here", user: null, task: null });
+});
