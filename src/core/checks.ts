@@ -1,5 +1,6 @@
 // Every condition a node must meet for a slot, each with its reason in words and whether time can ever help.
 
+import { sayDraining } from "./draining";
 import { formatAge } from "./format";
 import { found, type Found } from "./found";
 import { formatLabelCheck, formatTaint, isTolerated, labelHolds } from "./labels";
@@ -63,8 +64,7 @@ function checkState(_look: Look, room: Room): Found | null {
   if (node.contact !== "connected") return silent(node.contact, fact.silence_ms);
   if (!fact.heard) return found("state", "are not connected yet");
   if (node.admission !== "ready") return found("state", `are ${node.admission}`);
-  const why = node.drain === null || node.drain.reason === null ? "" : `: ${node.drain.reason}`;
-  return found("state", "are being drained", { detail: `is being drained${why}` });
+  return found("state", "are being drained", { detail: sayDraining(node) ?? "cannot be used" });
 }
 
 const silent = (contact: string, silence_ms: Ms): Found =>

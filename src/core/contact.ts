@@ -1,5 +1,6 @@
 // Which nodes are heard: silence on the listening clock becomes contact, and mass silence is taken for the network's.
 
+import { isDraining } from "./draining";
 import { formatAge } from "./format";
 import type { Contact } from "./lifecycle";
 import type { NodeRow } from "./model";
@@ -77,7 +78,7 @@ function factOf(snapshot: Snapshot, row: NodeRow): NodeFact {
   const since_ms = isNew(row) && next === "connected" ? row.joined_ms : snapshot.now_ms;
   const node = next === row.contact ? row : { ...row, contact: next, contact_ms: since_ms };
   const heard = seen?.connected === true && next === "connected";
-  return { node, silence_ms, heard, usable: heard && row.admission === "ready" && row.intent === "schedulable" };
+  return { node, silence_ms, heard, usable: heard && row.admission === "ready" && !isDraining(row) };
 }
 
 /** Whether a node has never been heard since it joined. */

@@ -114,6 +114,7 @@ export function explainPlaced(snapshot: Snapshot, task: TaskRow): Score[] {
     slot_row: null,
     only: null,
     gives_up: [],
+    stops_first: null,
     why: "",
   });
   const look: Look = { pass, rooms, shape };

@@ -8,7 +8,7 @@ import type { RunRow, SlotRow, TaskEnd, TaskRow } from "./model";
 import { isDrainDue, isUp, setRun, slotOf, stopTask, tasksOf, waitFor, wakeAt, type NodeFact, type Pass } from "./pass";
 import { forgetHint, howEnded, isGone } from "./replicas";
 import type { Ms } from "./units";
-import type { TaskSpec } from "./workload";
+import type { StopSettings, TaskSpec } from "./workload";
 
 /** Brings one run that waits for nothing a step on. */
 export function reconcileRun(pass: Pass, run: RunRow): void {
@@ -55,7 +55,7 @@ function demand(
   gives_up: readonly TaskRow[],
   why: string,
 ): void {
-  pass.demands.push({ owner: run, kind: "job", spec, slot: 0, slot_row, only: null, gives_up, why });
+  pass.demands.push({ owner: run, kind: "job", spec, slot: 0, slot_row, only: null, gives_up, stops_first: null, why });
 }
 
 const hasSucceeded = (slot: SlotRow | null, spec: TaskSpec): boolean =>
@@ -96,7 +96,7 @@ function reconcileAttempt(
     nextAttempt(pass, run, spec, slot, gone);
     return;
   }
-  const why = whyAttemptEnds(pass, spec, slot, open, gone);
+  const why = whyAttemptEnds(pass, spec, slot, open, gone, run.settings.stop);
   if (why !== null) for (const task of open) stopTask(pass, task, run.settings.stop, why);
   noteAttempt(pass, run, open);
   if (why === null && open.some((task) => task.desired === "prepare")) gangGoes(pass, run, spec, open);
@@ -110,8 +110,9 @@ function whyAttemptEnds(
   slot: SlotRow | null,
   open: readonly TaskRow[],
   gone: readonly TaskRow[],
+  settings: StopSettings,
 ): string | null {
-  if (open.some((task) => isDrainDue(pass, task))) return "drained: the node's deadline has come";
+  if (open.some((task) => isDrainDue(pass, task, settings))) return "drained: the node's deadline has come";
   if (spec.members === 1) return null;
   const attempt = open[0]?.attempt;
   const bad = slot?.ends.find((end) => end.attempt === attempt && end.state !== "succeeded");

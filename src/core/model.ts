@@ -2,6 +2,7 @@
 // maps.
 
 import type { NodeDevice } from "./device";
+import type { Leaving } from "./draining";
 import type { Admission, Contact, Intent, RunState, TaskState } from "./lifecycle";
 import type { Bytes, Milli, Ms } from "./units";
 import type { NodeTesting, NodeTests } from "./node-tests";
@@ -62,6 +63,13 @@ export interface Drain {
   readonly reason: string | null;
 }
 
+/** What a node's agent was started with, so that a changed flag is told from what people set. */
+export interface NodeFlags {
+  readonly pool: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly taints: readonly Taint[];
+}
+
 export interface NodeRow {
   readonly id: string;
   readonly name: string;
@@ -78,6 +86,10 @@ export interface NodeRow {
   /** When `contact` last changed. */
   readonly contact_ms: Ms;
   readonly drain: Drain | null;
+  /** Its agent's own word that the machine goes. */
+  readonly leaving: Leaving | null;
+  /** What the flags of its agent said last; `null`: they were never noted. */
+  readonly flags: NodeFlags | null;
   readonly reason: string | null;
   readonly boot_id: string;
   readonly agent_version: string;

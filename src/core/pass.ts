@@ -1,5 +1,6 @@
 // What one planning pass works with: facts about nodes, tasks by owner, and the decisions taken so far.
 
+import { drainingOf, isDraining, stopsAt } from "./draining";
 import type { NodeRow, RunRow, SlotRow, State, StopOrder, TaskRow, WorkloadRow } from "./model";
 import type { Blocked, Op, PlanLimits, Snapshot } from "./snapshot";
 import { slotKey } from "./task";
@@ -28,6 +29,8 @@ export interface Demand {
   readonly only: NodeFact | null;
   /** Attempts that are given up by the same commit that places this one. */
   readonly gives_up: readonly TaskRow[];
+  /** An attempt that never runs beside another: where this one finds room, that one is told to stop, no more. */
+  readonly stops_first: TaskRow | null;
   readonly why: string;
 }
 
@@ -104,12 +107,19 @@ export function isSettled(pass: Pass, task: TaskRow): boolean {
 export const isUp = (pass: Pass, task: TaskRow): boolean =>
   isSettled(pass, task) && pass.nodes.get(task.node_id)?.heard === true;
 
-/** Whether a draining node's deadline has come; asks for a pass when it will. */
-export function isDrainDue(pass: Pass, task: TaskRow): boolean {
+export const isOnDraining = (pass: Pass, task: TaskRow): boolean => {
   const node = pass.nodes.get(task.node_id)?.node;
-  if (node?.intent !== "draining" || node.drain === null || node.drain.deadline_ms === null) return false;
-  wakeAt(pass, node.drain.deadline_ms);
-  return node.drain.deadline_ms <= pass.now_ms;
+  return node !== undefined && isDraining(node);
+};
+
+/** Whether a draining node's time is up for this task; asks for a pass when it will be. */
+export function isDrainDue(pass: Pass, task: TaskRow, { grace_ms }: StopSettings): boolean {
+  const node = pass.nodes.get(task.node_id)?.node;
+  const draining = node === undefined ? null : drainingOf(node);
+  const due = draining === null ? null : stopsAt(draining, grace_ms);
+  if (due === null) return false;
+  wakeAt(pass, due);
+  return due <= pass.now_ms;
 }
 
 /** The workload's own name; a run of an app's job is called `app.job`. */

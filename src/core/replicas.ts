@@ -2,7 +2,18 @@
 
 import { formatAge, formatDuration } from "./format";
 import type { SlotRow, TaskRow, WorkloadRow } from "./model";
-import { isDrainDue, isSettled, isUp, slotOf, stopTask, waitFor, wakeAt, type NodeFact, type Pass } from "./pass";
+import {
+  isDrainDue,
+  isOnDraining,
+  isSettled,
+  isUp,
+  slotOf,
+  stopTask,
+  waitFor,
+  wakeAt,
+  type NodeFact,
+  type Pass,
+} from "./pass";
 import { endedVersion } from "./retry";
 import { taskName } from "./task";
 import type { Ms } from "./units";
@@ -72,7 +83,7 @@ function sort(pass: Pass, keeping: Keeping, tasks: readonly TaskRow[]): Sorted {
   for (const task of tasks) {
     if (task.written_off !== null) sorted.written_off.push(task);
     else if (task.desired === "stop") sorted.stopping.push(task);
-    else if (keeping.workload.kind !== "daemon" && isDrainDue(pass, task)) {
+    else if (keeping.workload.kind !== "daemon" && isDrainDue(pass, task, keeping.workload.settings.stop)) {
       stopTask(pass, task, keeping.workload.settings.stop, "drained: the node's deadline has come");
       sorted.stopping.push(task);
     } else (isFine(pass, keeping.workload, task) ? sorted.fine : sorted.stale).push(task);
@@ -83,7 +94,7 @@ function sort(pass: Pass, keeping: Keeping, tasks: readonly TaskRow[]): Sorted {
 /** A wanted attempt of the present version that may stay where it is. */
 export function isFine(pass: Pass, workload: WorkloadRow, task: TaskRow): boolean {
   if (task.desired === "stop" || task.written_off !== null || task.version !== workload.version) return false;
-  return workload.kind === "daemon" || pass.nodes.get(task.node_id)?.node.intent !== "draining";
+  return workload.kind === "daemon" || !isOnDraining(pass, task);
 }
 
 /** Keeps the best of several attempts that do the same, and stops the others. */
@@ -197,6 +208,7 @@ export function wantAttempt(
   gives_up: readonly TaskRow[],
   why: string | null,
   only: NodeFact | null,
+  stops_first: TaskRow | null = null,
 ): boolean {
   const { workload, spec } = keeping;
   const slot_row = slotOf(pass, workload.uid, slot);
@@ -215,6 +227,7 @@ export function wantAttempt(
     slot_row,
     only,
     gives_up,
+    stops_first,
     why: why ?? whyAttempt(slot_row, workload.version),
   });
   return true;

@@ -7,7 +7,7 @@ import { explainFailure, explainNode } from "./explain";
 import { freshUid } from "./fresh";
 import { pickDevices } from "./gpu";
 import type { Promised, RunRow, TaskRow } from "./model";
-import { ownerSlotName, runOf, setRun, wakeAt, workloadNameOf, type Demand, type Pass } from "./pass";
+import { ownerSlotName, runOf, setRun, stopTask, wakeAt, workloadNameOf, type Demand, type Pass } from "./pass";
 import { choosePorts, openRooms, settleIn, takeRoom, type Room, type Rooms } from "./room";
 import { emptySlot, slotAfterPlace } from "./retry";
 import { bestRooms } from "./search";
@@ -129,13 +129,16 @@ function commit(look: Look, demand: Demand, chosen: readonly Room[]): void {
   const granted = kind !== "job" && owner.settings.restart.offline && !spec.exclusive;
   const grant_until = granted ? attempt + pass.limits.grant_attempts : attempt;
   const row = slotAfterPlace(before, owner.version, grant_until, pass.now_ms);
+  const first = demand.stops_first;
   for (const [member, room] of chosen.entries()) {
     const promised = promiseOn(look, room);
     const task = taskOf(look, demand, room, promised, { member, attempt, grant_until });
     takeRoom(rooms, room, promised);
     settleIn(pass, rooms, room, task);
-    pass.ops.push({ op: "place", task, slot: row, why: demand.why });
+    if (first === null) pass.ops.push({ op: "place", task, slot: row, why: demand.why });
   }
+  // The room is only kept for this pass; it is asked for again once the old attempt has ended.
+  if (first !== null) stopTask(pass, first, owner.settings.stop, demand.why);
   if (kind === "job") startRun(pass, owner as RunRow);
 }
 

@@ -1,9 +1,10 @@
 // Services and daemons as wholes: which slots there are, and in which order stale ones are replaced.
 
 import { exclusiveSilence } from "./contact";
+import { drainingOf } from "./draining";
 import { isTolerated, labelHolds } from "./labels";
 import type { NodeRow, TaskRow, WorkloadRow } from "./model";
-import { isUp, stopTask, tasksOf, type NodeFact, type Pass } from "./pass";
+import { isDrainDue, isUp, stopTask, tasksOf, type NodeFact, type Pass } from "./pass";
 import { isFine, viewSlot, wantAttempt, type Keeping, type SlotView } from "./replicas";
 import type { Ms } from "./units";
 import type { TaskSpec } from "./workload";
@@ -71,7 +72,7 @@ function groupBySlot(tasks: readonly TaskRow[]): Map<number, TaskRow[]> {
 /**
  * Replaces one stale slot at a time, in order. A first slot whose new attempt keeps crashing stays the one: its old
  * attempt runs on and the other slots are left alone. What only leaves a draining node moves at once, since the old
- * attempt stays until the new one is up.
+ * attempt stays until the new one is up; where two may never be, it moves when nothing else is replaced.
  */
 function replaceStale(pass: Pass, keeping: Keeping, slots: readonly Slot[]): void {
   const { workload, stop_first } = keeping;
@@ -79,18 +80,21 @@ function replaceStale(pass: Pass, keeping: Keeping, slots: readonly Slot[]): voi
     view.is === "unsettled" || (view.is === "pending" && (stop_first || view.crashing));
   let mayReplace = !slots.some(holdsUp);
   for (const { slot, view, fact } of slots) {
-    if (view.is !== "stale") continue;
-    const why = view.moves ? "its node is being drained" : `version ${workload.version} replaces ${view.task.version}`;
-    if (view.moves && !stop_first) {
-      if (view.alone) wantAttempt(pass, keeping, slot, [], why, fact);
-      continue;
-    }
-    if (!mayReplace) continue;
-    mayReplace = false;
+    if (view.is !== "stale" || (view.moves && stop_first)) continue;
+    if (!view.moves && !mayReplace) continue;
+    if (!view.moves) mayReplace = false;
+    const why = view.moves ? MOVES : `version ${workload.version} replaces ${view.task.version}`;
     if (stop_first) stopTask(pass, view.task, workload.settings.stop, why);
     else if (view.alone) wantAttempt(pass, keeping, slot, [], why, fact);
   }
+  if (!mayReplace) return;
+  for (const { slot, view, fact } of slots) {
+    if (view.is !== "stale" || !view.moves || !stop_first) continue;
+    return void wantAttempt(pass, keeping, slot, [], MOVES, fact, view.task);
+  }
 }
+
+const MOVES = "its node is being drained";
 
 /**
  * Keeps one task of a daemon on every node that it matches; the slot is the node's ordinal. Nodes that cannot take a
@@ -105,13 +109,16 @@ export function reconcileDaemon(
   const keeping: Keeping = { workload, spec, stop_first: true, give_up_after_ms: null };
   const bySlot = groupBySlot(tasksOf(pass, workload.uid));
   const slots: Slot[] = [];
+  const isDue = (task: TaskRow): boolean => isDrainDue(pass, task, workload.settings.stop);
   for (const fact of pass.nodes.values()) {
     const slot = fact.node.ordinal;
     const tasks = bySlot.get(slot) ?? NO_TASKS;
     bySlot.delete(slot);
+    const draining = drainingOf(fact.node);
     if (!isMatch(spec, fact.node)) stopAll(pass, workload, tasks, `${fact.node.name} no longer matches`);
-    else if (fact.node.intent === "draining") {
-      if (onlyDaemonsLeft(fact.node.id)) stopAll(pass, workload, tasks, `${fact.node.name} is being drained`);
+    else if (draining !== null) {
+      const isLast = onlyDaemonsLeft(fact.node.id) || (draining.final && tasks.some(isDue));
+      if (isLast) stopAll(pass, workload, tasks, `${fact.node.name} is being drained`);
     } else if (fact.usable) slots.push({ slot, view: viewSlot(pass, keeping, slot, tasks, fact), fact });
   }
   for (const tasks of bySlot.values()) stopAll(pass, workload, tasks, "its node is gone");

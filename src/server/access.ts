@@ -44,6 +44,7 @@ export const ACCESS: Readonly<Record<string, Access>> = {
   "POST /v1/runs/{run}/cancel": OWNERS,
   "GET /v1/nodes": PEOPLE,
   "GET /v1/nodes/{node}": PEOPLE,
+  "GET /v1/nodes/{node}/drain": PEOPLE,
   "POST /v1/nodes/{node}/drain": OPERATORS,
   "POST /v1/nodes/{node}/resume": OPERATORS,
   "POST /v1/nodes/{node}/label": OPERATORS,

@@ -6,6 +6,7 @@ import { devicesAfter } from "../core/device";
 import type { NodeRow } from "../core/model";
 import { PROTOCOL, signedText, type ToServer } from "../wire/agent";
 import type { Context } from "./context";
+import { afterFlags, asFlagged, flagsNews } from "./flags";
 import { verifyCredential } from "./credential";
 
 type Hello = Extract<ToServer, { type: "hello" }>;
@@ -81,7 +82,11 @@ export async function admitHello(context: Context, hello: Hello, remote: string)
         ? readmitted(hello, draft.state.cluster.next_ordinal, draft.now_ms)
         : renewed(now, hello, draft.now_ms);
     draft.put([{ table: "nodes", key: row.id, row }]);
-    if (now !== undefined) return;
+    if (now !== undefined) {
+      const detail = flagsNews(now, row);
+      if (detail !== null) draft.event({ verb: "flags_changed", object: row.name, project: null, detail });
+      return;
+    }
     draft.put([{ table: "cluster", key: "cluster", row: { ...draft.state.cluster, next_ordinal: row.ordinal + 1 } }]);
     draft.event({ verb: "readmitted", object: row.name, project: null, detail: "it joined after the backup was made" });
   });
@@ -127,7 +132,7 @@ const renewed = (node: NodeRow, { credential, machine }: Hello, now_ms: number):
   facts: machine.facts,
   capacity: machine.capacity,
   devices: devicesAfter(node.devices, machine.devices, now_ms),
-  labels: { ...node.labels, ...machine.labels },
+  ...afterFlags(node, machine),
 });
 
 function readmitted({ credential, machine }: Hello, ordinal: number, now_ms: number): NodeRow {
@@ -138,14 +143,13 @@ function readmitted({ credential, machine }: Hello, ordinal: number, now_ms: num
     ordinal,
     public_key,
     fingerprint,
-    pool: machine.pool,
-    labels: machine.labels,
-    taints: machine.taints,
+    ...asFlagged(machine),
     admission: "ready",
     intent: "schedulable",
     contact: "connected",
     contact_ms: now_ms,
     drain: null,
+    leaving: null,
     reason: null,
     boot_id: machine.boot_id,
     agent_version: machine.agent_version,

@@ -6,6 +6,7 @@ import { legalName } from "../spec/names";
 import type { NodeRow, State } from "../core/model";
 import type { Machine } from "../wire/agent";
 import type { Draft } from "../store/store";
+import { asFlagged } from "./flags";
 import { RefusedError } from "./refused";
 
 export interface Joining {
@@ -105,15 +106,14 @@ function newNode(state: State, joining: Joining, now_ms: Ms): NodeRow {
     name: joining.name ?? freeName(state, machine.facts.hostname),
     ordinal: state.cluster.next_ordinal,
     ...machineOf(joining, now_ms, []),
-    pool: machine.pool,
-    labels: machine.labels,
-    taints: machine.taints,
+    ...asFlagged(machine),
     admission: "ready",
     intent: "schedulable",
     // It has not been heard yet; the first heartbeat makes it connected.
     contact: "lost",
     contact_ms: now_ms,
     drain: null,
+    leaving: null,
     reason: null,
     boot_id: machine.boot_id,
     orphans: [],

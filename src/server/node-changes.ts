@@ -31,9 +31,25 @@ export const drained = (
   now_ms: number,
   deadline_ms: number | null,
   reason: string | null,
-): NodeRow => ({ ...node, intent: "draining", drain: { since_ms: now_ms, deadline_ms, by, reason } });
+): NodeRow => ({
+  ...node,
+  intent: "draining",
+  // Said again it is the same drain: what is not said stays.
+  drain: {
+    since_ms: node.drain?.since_ms ?? now_ms,
+    deadline_ms: deadline_ms ?? node.drain?.deadline_ms ?? null,
+    by,
+    reason: reason ?? node.drain?.reason ?? null,
+  },
+});
 
-export const resumed = (node: NodeRow): NodeRow => ({ ...node, intent: "schedulable", drain: null });
+/** Also against the word of its own agent, which may say it again. */
+export const resumed = (node: NodeRow): NodeRow => ({
+  ...node,
+  intent: "schedulable",
+  drain: null,
+  leaving: null,
+});
 
 /** Labels that agents find out by themselves. */
 const AUTOMATIC: ReadonlySet<string> = new Set(["os", "arch", "hostname"]);

@@ -4,12 +4,14 @@
 import { sql } from "drizzle-orm";
 import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import type { NodeDevice } from "../core/device";
+import type { Leaving } from "../core/draining";
 import { isFinal, RUN, TASK } from "../core/lifecycle";
 import type { Admission, Contact, Intent, RunState } from "../core/lifecycle";
 import type {
   Amounts,
   Drain,
   NodeFacts,
+  NodeFlags,
   Observed,
   Orphan,
   Promised,
@@ -85,6 +87,8 @@ export const nodes = sqliteTable(
     contact: text("contact").$type<Contact>().notNull(),
     contact_ms: integer("contact_ms").notNull(),
     drain: json<Drain>("drain"),
+    leaving: json<Leaving>("leaving"),
+    flags: json<NodeFlags>("flags"),
     reason: text("reason"),
     boot_id: text("boot_id").notNull(),
     agent_version: text("agent_version").notNull(),

@@ -1,6 +1,7 @@
 // The HTTP API as schemas: requests, responses, errors. Server, CLI, page, tests and the OpenAPI document share these.
 
 import { z } from "zod";
+import { drainView, nodeState } from "./drains";
 
 const ms = z.int();
 const int = z.int().nonnegative();
@@ -59,17 +60,6 @@ export const deviceView = z.object({
   task_ids: z.array(z.string()),
 });
 
-export const nodeState = z.enum([
-  "joining",
-  "testing",
-  "ready",
-  "draining",
-  "drained",
-  "quarantined",
-  "unreachable",
-  "lost",
-]);
-
 export const nodeView = z.object({
   id: z.string(),
   name: z.string(),
@@ -80,6 +70,7 @@ export const nodeView = z.object({
   agent_version: z.string(),
   last_seen_ms: ms.nullable(),
   reason: z.string().nullable(),
+  drain: drainView.nullable(),
   /** `reserved` is what living tasks were promised, orphans included. */
   capacity,
   reserved: capacity,

@@ -34,6 +34,7 @@ import type {
   WorkloadDetail,
 } from "./api";
 import type { joinAnswer, joinRequest } from "./agent";
+import type { DrainProgress } from "./drains";
 import { eventsOf } from "./events";
 import type { GpuView } from "./gpus";
 import { createRequester, type Asked, type ConnectOptions, type Query } from "./request";
@@ -177,6 +178,8 @@ function nodes(get: Get, post: Post) {
     node: (node: string) => get<NodeView>(at(node)),
     drain: (node: string, body: z.infer<typeof drainRequest> = { deadline_ms: null, reason: null }) =>
       post<NodeView>(`${at(node)}/drain`, body),
+    /** What is still on a node that drains, and why. */
+    drainProgress: (node: string) => get<DrainProgress>(`${at(node)}/drain`),
     resume: (node: string) => post<NodeView>(`${at(node)}/resume`),
     label: (node: string, body: z.infer<typeof labelRequest>) => post<NodeView>(`${at(node)}/label`, body),
     taint: (node: string, body: z.infer<typeof taintRequest>) => post<NodeView>(`${at(node)}/taint`, body),

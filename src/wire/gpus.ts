@@ -2,7 +2,8 @@
 
 import { z } from "zod";
 import { DEVICE_STATES, LINK_KINDS, VENDORS } from "../core/device";
-import { deviceView, nodeState } from "./api";
+import { deviceView } from "./api";
+import { nodeState } from "./drains";
 
 const int = z.int().nonnegative();
 

@@ -73,6 +73,8 @@ export function nodeRow(id: string, machine: Machine, public_key: string, ordina
     contact: "connected",
     contact_ms: now_ms,
     drain: null,
+    leaving: null,
+    flags: null,
     reason: null,
     devices: devicesAfter([], facts.devices, now_ms),
     orphans: [],

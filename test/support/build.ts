@@ -138,6 +138,8 @@ export const buildNode = (name: string, part: NodePart = {}): NodeRow => ({
   contact: "connected",
   contact_ms: NOW_MS - 3_600_000,
   drain: null,
+  leaving: null,
+  flags: null,
   reason: null,
   boot_id: BOOT,
   agent_version: "0.1.0",

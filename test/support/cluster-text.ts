@@ -166,6 +166,9 @@ function readNode(described: Described, name: string, words: Words): NodeRow {
     admission: (words.text("admission") ?? "ready") as NodeRow["admission"],
     contact: (words.text("contact") ?? "connected") as NodeRow["contact"],
     fingerprint: words.text("machine") ?? `machine-${name}`,
+    ...(words.has("leaving")
+      ? { leaving: { since_ms: NOW_MS, deadline_ms: NOW_MS + words.ms("leaving", 0), why: "spot notice" } }
+      : {}),
     ...(words.has("draining") ? { intent: "draining" as const, drain } : {}),
     facts: { unix_user: words.text("account") ?? "root" },
     capacity: {

@@ -3,6 +3,7 @@
 import { readDuration } from "../../spec/units";
 import { confirm } from "../asking";
 import { command, flag, readAs, reading, text } from "../command";
+import { waitForDrain } from "../draining";
 import { EXIT, UsageError } from "../failure";
 import { block } from "../print/block";
 import { taintText } from "../print/nodes";
@@ -26,12 +27,22 @@ export const nodeDrain = command({
   options: {
     deadline: reading("--deadline <DURATION>", "stop what still runs then", readDuration),
     reason: text("--reason <TEXT>", "shown to whoever asks"),
+    wait: flag("-w, --wait", "follow it until nothing runs there, and say what is left and why"),
   },
-  examples: [["orch node drain box1 --reason 'new power supply'", "services move away, jobs finish"]],
+  examples: [
+    ["orch node drain box1 --reason 'new power supply'", "services move away, jobs finish"],
+    ["orch node drain box1 --deadline 1h --wait", "what still runs in an hour is stopped; jobs run again elsewhere"],
+  ],
+  notes:
+    "A service's task stays until another node runs its successor; one that must never run twice is stopped once\n" +
+    "another node has room for it. Daemons are stopped last. Said again, what is not said stays as it was.",
   async run(context, { args: [name = ""], flags }) {
+    const client = await context.client();
     const deadline_ms = flags.deadline === null ? null : context.now() + flags.deadline;
-    const node = await (await context.client()).drain(name, { deadline_ms, reason: flags.reason });
+    const node = await client.drain(name, { deadline_ms, reason: flags.reason });
+    if (flags.wait) return waitForDrain(context, client, node.name);
     context.print(`${node.name}: ${node.state}`);
+    if (node.state === "draining") context.note(`see what is left there: orch node drain ${node.name} --wait`);
     return EXIT.done;
   },
 });

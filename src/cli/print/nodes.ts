@@ -39,15 +39,24 @@ export function nodeColumns(now_ms: Ms, tasks: ReadonlyMap<string, number>, styl
     { title: "GPUS", cell: gpus },
     { title: "TASKS", align: "right", cell: (node) => String(tasks.get(node.name) ?? 0) },
     { title: "SEEN", align: "right", cell: (node) => (isAway(node) ? age(node.last_seen_ms, now_ms) : "") },
-    { title: "WHY", cell: why },
+    { title: "WHY", cell: (node) => why(node, now_ms) },
   ];
 }
 
 const isAway = ({ state }: NodeView): boolean => state === "unreachable" || state === "lost";
 
-function why({ reason, taints, orphans }: NodeView): string {
+/** `new fan (olga, 5m ago), 3m left`. */
+export function drainText(drain: NonNullable<NodeView["drain"]>, now_ms: Ms): string {
+  const { since_ms, deadline_ms, by, reason, leaves } = drain;
+  const what = leaves ? `leaves: ${reason ?? ""}` : `${reason ?? "drained"} (${by}, ${age(since_ms, now_ms)} ago)`;
+  if (deadline_ms === null) return what;
+  return `${what}, ${deadline_ms <= now_ms ? "its time is up" : `${age(now_ms, deadline_ms)} left`}`;
+}
+
+function why({ reason, drain, taints, orphans }: NodeView, now_ms: Ms): string {
   return [
-    ...(reason === null ? [] : [reason]),
+    ...(reason === null || reason === drain?.reason ? [] : [reason]),
+    ...(drain === null ? [] : [drainText(drain, now_ms)]),
     ...taints.map(taintText),
     ...(orphans.length === 0 ? [] : [`${orphans.length} unknown ${orphans.length === 1 ? "task" : "tasks"}`]),
   ].join(", ");

@@ -1,9 +1,11 @@
 // Nodes and their cards; what operators do with them.
 
 import { z } from "zod";
+import { leftOn } from "../../core/draining";
 import type { NodeRow } from "../../core/model";
 import { readLabelKey } from "../../spec/labels";
 import { doneAnswer, drainRequest, forgetRequest, labelRequest, list, nodeView, taintRequest } from "../../wire/api";
+import { drainProgress } from "../../wire/drains";
 import { HOUSE_LIMITS } from "../../core/limits";
 import type { Draft } from "../../store/store";
 import type { Api } from "../api";
@@ -44,6 +46,19 @@ const LOOK = [
     answer: nodeView,
     summary: "One node, by its name or the start of its id",
     handle: ({ api, params }) => shown(api, demandNode(api.store.state, params.node)),
+  }),
+  route({
+    method: "GET",
+    path: "/v1/nodes/{node}/drain",
+    answer: drainProgress,
+    summary: "What is still on a node that drains, and what each of it waits for",
+    handle({ api, params }): z.infer<typeof drainProgress> {
+      const { state } = api.store;
+      const node = demandNode(state, params.node);
+      const left = leftOn(state, node, api.loop.blocked(), api.store.now());
+      const { state: shownAs, drain } = shown(api, node);
+      return { node: node.name, state: shownAs, drain, left };
+    },
   }),
 ];
 

@@ -2,9 +2,9 @@
 
 import type { NodeDevice, Reading } from "../../core/device";
 import type { NodeRow, Promised, State, TaskRow } from "../../core/model";
-import { nodeState } from "../../core/lifecycle";
 import { shortId, taskName } from "../../core/task";
 import type { GpuView } from "../../wire/gpus";
+import { shownState } from "./node";
 
 type PromiseView = GpuView["promised"][number];
 
@@ -15,7 +15,7 @@ export function gpuViews(
   readings: ReadonlyMap<string, Reading>,
   state: State,
 ): GpuView[] {
-  const node_state = nodeState(node.admission, node.intent, node.contact, tasks.length > 0);
+  const node_state = shownState(node, tasks.length);
   return node.devices.map((device) => {
     const promised = promisesOn(device.id, node, tasks);
     const { foreign, foreign_bytes, links, numa_node, compute_mode } = device;

@@ -1,6 +1,7 @@
 // Nodes and their cards as the contract shows them: what the machine has, what is promised, who holds which card.
 
-import { nodeState } from "../../core/lifecycle";
+import { drainingOf } from "../../core/draining";
+import { nodeState, type NodeState } from "../../core/lifecycle";
 import type { NodeRow, Promised, State, TaskRow } from "../../core/model";
 import { shortId } from "../../core/task";
 import type { Ms } from "../../core/units";
@@ -17,19 +18,36 @@ export function tasksByNode(state: State): ReadonlyMap<string, readonly TaskRow[
   return byNode;
 }
 
+/** A node is drained when nothing runs there any more, known or not. */
+export const shownState = (node: NodeRow, tasks: number): NodeState =>
+  nodeState(
+    node.admission,
+    drainingOf(node) === null ? "schedulable" : "draining",
+    node.contact,
+    tasks > 0 || node.orphans.length > 0,
+  );
+
+export function drainView(node: NodeRow): NodeView["drain"] {
+  const draining = drainingOf(node);
+  if (draining === null) return null;
+  const { since_ms, deadline_ms, by, reason, final } = draining;
+  return { since_ms, deadline_ms, by, reason, leaves: final };
+}
+
 export function nodeView(node: NodeRow, tasks: readonly TaskRow[], last_seen_ms: Ms | null): NodeView {
   const promises = [...tasks.map((task) => task.promised), ...node.orphans.flatMap((orphan) => orphan.held ?? [])];
   const { cpu_milli, memory_bytes, disk_bytes } = node.capacity;
   return {
     id: node.id,
     name: node.name,
-    state: nodeState(node.admission, node.intent, node.contact, tasks.length > 0),
+    state: shownState(node, tasks.length),
     pool: node.pool,
     labels: { ...node.labels },
     taints: node.taints.map((taint) => ({ ...taint })),
     agent_version: node.agent_version,
     last_seen_ms: last_seen_ms === null ? null : Math.round(last_seen_ms),
-    reason: node.reason ?? node.drain?.reason ?? null,
+    reason: node.reason ?? drainingOf(node)?.reason ?? null,
+    drain: drainView(node),
     capacity: { cpu_milli, memory_bytes, disk_bytes },
     reserved: {
       cpu_milli: sum(promises, "cpu_milli"),

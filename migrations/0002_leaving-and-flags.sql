@@ -1,0 +1,2 @@
+ALTER TABLE `nodes` ADD `leaving` text;--> statement-breakpoint
+ALTER TABLE `nodes` ADD `flags` text;

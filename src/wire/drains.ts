@@ -1,0 +1,36 @@
+// States of nodes and their drains, as the API shows them.
+
+import { z } from "zod";
+
+const ms = z.int();
+
+export const nodeState = z.enum([
+  "joining",
+  "testing",
+  "ready",
+  "draining",
+  "drained",
+  "quarantined",
+  "unreachable",
+  "lost",
+]);
+
+/** Why a node is kept free, since when and until when. `leaves`: by its own agent's word, the machine goes. */
+export const drainView = z.object({
+  since_ms: ms,
+  deadline_ms: ms.nullable(),
+  by: z.string(),
+  reason: z.string().nullable(),
+  leaves: z.boolean(),
+});
+
+/** How far a drain is: what is still on the node, and what each waits for. */
+export const drainProgress = z.object({
+  node: z.string(),
+  state: nodeState,
+  drain: drainView.nullable(),
+  left: z.array(
+    z.object({ task_id: z.string(), name: z.string(), kind: z.string(), state: z.string(), why: z.string() }),
+  ),
+});
+export type DrainProgress = z.infer<typeof drainProgress>;
