@@ -37,6 +37,10 @@ async function main(): Promise<number> {
     await (await import("./agent/keeper")).runKeeper(dir);
     return 0;
   }
+  if (first === "gpu-probe") {
+    process.stdout.write(await (await import("./agent/devices/gpu-probe")).runGpuProbe(argv.slice(1)));
+    return 0;
+  }
   if (isVersion()) {
     console.log(versionText(argv.includes("--json")));
     return 0;

@@ -9,7 +9,21 @@ export type CommandResult =
   | { readonly is: "failed"; readonly why: string };
 
 /** Runs a short command of the system and takes its output; it is killed when its time is over. */
-export async function runCommand(argv: readonly string[], timeout_ms: number): Promise<CommandResult> {
+export const runCommand = (argv: readonly string[], timeout_ms: number): Promise<CommandResult> =>
+  startCommand(argv, timeout_ms).result;
+
+export interface Command {
+  readonly pid: number | null;
+  /** Comes at the latest a moment after the timeout, also when the process hangs in the kernel and does not end. */
+  readonly result: Promise<CommandResult>;
+  ended(): boolean;
+}
+
+/** How long what was killed may take to be gone. */
+const KILLED_MS = 500;
+
+/** The same, for who must know whether the process is really gone. */
+export function startCommand(argv: readonly string[], timeout_ms: number): Command {
   try {
     const child = Bun.spawn([...argv], {
       stdin: "ignore",
@@ -20,17 +34,37 @@ export async function runCommand(argv: readonly string[], timeout_ms: number): P
       cwd: "/",
       env: { PATH: SYSTEM_PATH, LANG: "C.UTF-8" },
     });
-    const [out, err, code] = await Promise.all([
-      new Response(child.stdout).text(),
-      new Response(child.stderr).text(),
-      child.exited,
-    ]);
-    if (child.signalCode !== null) return { is: "failed", why: `${argv[0]} did not end within ${timeout_ms} ms` };
-    return { is: "done", code, out, err };
+    const late: CommandResult = { is: "failed", why: `${argv[0]} did not end within ${timeout_ms} ms` };
+    const over = Promise.withResolvers<CommandResult>();
+    const timer = setTimeout(() => over.resolve(late), timeout_ms + KILLED_MS);
+    const done = outputOf(child).then((result): CommandResult => {
+      if (child.signalCode === null) return result;
+      if (child.signalCode === "SIGKILL") return late;
+      return { is: "failed", why: `${argv[0]} was ended by ${child.signalCode}` };
+    }, couldNotRun);
+    return {
+      pid: child.pid,
+      result: Promise.race([done, over.promise]).finally(() => clearTimeout(timer)),
+      ended: () => child.exitCode !== null || child.signalCode !== null,
+    };
   } catch (error) {
-    return { is: "failed", why: error instanceof Error ? error.message : String(error) };
+    return { pid: null, result: Promise.resolve(couldNotRun(error)), ended: () => true };
   }
 }
+
+async function outputOf(child: Bun.Subprocess<"ignore", "pipe", "pipe">): Promise<CommandResult> {
+  const [out, err, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { is: "done", code, out, err };
+}
+
+const couldNotRun = (error: unknown): CommandResult => ({
+  is: "failed",
+  why: error instanceof Error ? error.message : String(error),
+});
 
 export const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 

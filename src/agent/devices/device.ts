@@ -9,6 +9,12 @@ export interface CardProcess {
   readonly memory_bytes: Bytes | null;
 }
 
+/**
+ * What the library warns of while the card works: memory that is put out of use at the next reset, memory that could
+ * not be, a change of ECC that waits for a reset.
+ */
+export type Warning = "remap_pending" | "remap_failed" | "ecc_pending";
+
 /** One card, or a part of one (MIG), as it is now. `null` is what the library does not tell. */
 export interface Card {
   /** Its UUID, or what stands in for one and never changes: `amd-0000:03:00.0`. */
@@ -16,12 +22,24 @@ export interface Card {
   readonly vendor: Vendor;
   readonly model: string;
   readonly memory_bytes: Bytes;
-  /** Its place in the order of the bus among the whole cards of its vendor. */
+  /**
+   * Its place in the order of the bus among the whole cards of its vendor; a part has its card's. Cards that are gone
+   * come behind all others, and keep no place among them.
+   */
   readonly index: number;
+  /**
+   * What its vendor's variable calls it, where nothing hides the other cards: its index or MIG's UUID in
+   * CUDA_VISIBLE_DEVICES (with CUDA_DEVICE_ORDER=PCI_BUS_ID), its place among the driver's nodes in
+   * ROCR_VISIBLE_DEVICES, its place on the bus in ZE_AFFINITY_MASK (with ZE_ENABLE_PCI_ID_DEVICE_ORDER=1). While a
+   * card of the vendor is in trouble, places may not be what the driver counts, and UUIDs are safer.
+   */
+  readonly visible: string;
   readonly pci: string | null;
   readonly numa_node: number | null;
   readonly driver: string | null;
   readonly parent: string | null;
+  /** Whether it is set to be used in parts (MIG): then no task can use it as a whole, also while it has no part. */
+  readonly split: boolean;
   readonly links: readonly Link[];
   readonly compute_mode: ComputeMode | null;
   readonly ecc: boolean | null;
@@ -34,24 +52,38 @@ export interface Card {
   readonly clock_mhz: number | null;
   /** Why it runs slower than it could: `thermal`, `power`; `null`: it does not. */
   readonly throttled: string | null;
+  /** Memory errors since the driver was loaded that could not be corrected. */
   readonly ecc_errors: number | null;
   readonly processes: readonly CardProcess[];
-  /** What the library itself says is wrong with it: `fallen off the bus`; `null`: nothing. */
+  readonly warnings: readonly Warning[];
+  /**
+   * Why it cannot be used, as the library says: `it has fallen off the bus`. Facts are then the last known ones, and
+   * there are no readings. `null`: nothing is wrong.
+   */
   readonly trouble: string | null;
 }
 
 export type Look =
   /** No card or driver of this vendor. It costs nothing and nobody is warned. */
   | { readonly is: "none" }
-  /** `shared_files` are what every task with a card of this vendor needs as well: `/dev/nvidiactl`, `/dev/kfd`. */
-  | { readonly is: "seen"; readonly cards: readonly Card[]; readonly shared_files: readonly string[] }
+  | {
+      readonly is: "seen";
+      /** Whole cards by their index, each followed by its parts. */
+      readonly cards: readonly Card[];
+      /** What every task with a card of this vendor needs as well: `/dev/nvidiactl`, `/dev/kfd`. */
+      readonly shared_files: readonly string[];
+      /** What is there, but was never seen well enough to be a card: `card 3: it has fallen off the bus`. */
+      readonly unknown: readonly string[];
+    }
   /** There is a driver that does not answer, or not in time. */
   | { readonly is: "failed"; readonly why: string };
 
 /** Looks at the cards of one vendor. A look never blocks the agent and always ends, at the latest after its timeout. */
 export interface DeviceProbe {
   readonly vendor: Vendor;
+  /** Who looks while a look is out gets that one. */
   look(): Promise<Look>;
+  /** Lets go of library and devices, as a reset of a card or a new driver needs it; the next look takes them again. */
   close(): void;
 }
 
@@ -67,3 +99,11 @@ export interface ProbePlaces {
   readonly xpu_smi: string | null;
   readonly system_profiler: string | null;
 }
+
+/** How long a look may take. The first one after a start may have to wake all cards. */
+export interface LookLimits {
+  readonly first_ms: number;
+  readonly later_ms: number;
+}
+
+export const LOOK_LIMITS: LookLimits = { first_ms: 30_000, later_ms: 10_000 };

@@ -1,0 +1,110 @@
+// NVIDIA's cards: NVML, asked by a child that may hang. What was known of a card is kept, so that one that falls off
+// the bus is still told, with its trouble.
+
+import { join } from "node:path";
+import { Answerer } from "../../os/answerer";
+import { exists } from "../../os/files";
+import { selfCommand } from "../../os/self";
+import type { DeviceProbe, Look, LookLimits, ProbePlaces } from "./device";
+import { keepKnown, type Known } from "./nvidia-known";
+import { CODE } from "./nvml";
+import type { NvmlLook } from "./nvml-look";
+import { isPlugged, treeAt, type Tree } from "./sysfs";
+
+const LIBRARY = "libnvidia-ml.so.1";
+const LIBRARY_DIRS = [
+  "usr/lib/x86_64-linux-gnu",
+  "usr/lib/aarch64-linux-gnu",
+  "usr/lib64",
+  "usr/lib",
+  "usr/lib/x86_64-linux-gnu/nvidia/current",
+  "usr/lib/aarch64-linux-gnu/nvidia/current",
+  "usr/lib64/nvidia",
+  "usr/lib/nvidia",
+  "usr/lib/wsl/lib",
+  "usr/local/nvidia/lib64",
+  "usr/local/nvidia/lib",
+  "run/opengl-driver/lib",
+  "opt/nvidia/lib64",
+];
+/** What the driver shows of itself; the last one is Windows' driver, seen from within WSL. */
+const DRIVER_SIGNS = ["proc/driver/nvidia/version", "dev/nvidiactl", "usr/lib/wsl/lib/libnvidia-ml.so.1"];
+const NVIDIA = "0x10de";
+
+const firstOf = (root: string, paths: readonly string[]): string | null =>
+  paths.map((path) => join(root, path)).find((path) => exists(path)) ?? null;
+
+export function nvidiaProbe(places: ProbePlaces, limits: LookLimits): DeviceProbe {
+  const tree = treeAt(places.root);
+  let known: Known = new Map();
+  let asker: { readonly library: string; readonly answerer: Answerer } | null = null;
+  let looking: Promise<Look> | null = null;
+
+  const library = (): string | null =>
+    places.nvml ??
+    firstOf(
+      places.root,
+      LIBRARY_DIRS.map((dir) => `${dir}/${LIBRARY}`),
+    );
+
+  async function ask(path: string): Promise<NvmlLook | string> {
+    if (asker?.library !== path) {
+      asker?.answerer.close();
+      asker = { library: path, answerer: new Answerer([...selfCommand(), "gpu-probe", "nvidia", path]) };
+    }
+    const { answerer } = asker;
+    const answer = await answerer.ask(null, answerer.fresh ? limits.first_ms : limits.later_ms);
+    return answer.is === "failed" ? answer.why : (answer.value as NvmlLook);
+  }
+
+  async function lookOnce(): Promise<Look> {
+    const path = library();
+    if (!isWanted(places, tree, path)) return { is: "none" };
+    const found = path === null ? noLibrary : await ask(path);
+    if (typeof found === "string") return { is: "failed", why: `NVML: ${found}` };
+    if (found.is === "unloadable") return { is: "failed", why: `NVML: ${found.why}` };
+    if (found.is === "failed") {
+      if (found.code === CODE.driver_not_loaded && !isPlugged(tree, NVIDIA)) return { is: "none" };
+      // A library that is of another version than the driver is only replaced by loading it anew.
+      if (found.code === CODE.version_mismatch) close();
+      return { is: "failed", why: `NVML: ${found.why}` };
+    }
+    return seen(found);
+  }
+
+  function seen(found: Extract<NvmlLook, { is: "seen" }>): Look {
+    const kept = keepKnown(known, found, tree);
+    known = kept.known;
+    return { is: "seen", cards: kept.cards, shared_files: sharedFiles(tree), unknown: kept.unknown };
+  }
+
+  function close(): void {
+    asker?.answerer.close();
+    asker = null;
+  }
+
+  return {
+    vendor: "nvidia",
+    look() {
+      looking ??= lookOnce().finally(() => {
+        looking = null;
+      });
+      return looking;
+    },
+    close,
+  };
+}
+
+const noLibrary: NvmlLook = { is: "unloadable", why: "the library is in none of its usual places" };
+
+/** Whether there is anything to ask: a driver, or a person's word; a library alone lies in many images. */
+function isWanted(places: ProbePlaces, tree: Tree, library: string | null): boolean {
+  if (places.nvml !== null || places.nvidia_smi !== null || DRIVER_SIGNS.some((sign) => tree.has(sign))) return true;
+  return library !== null && isPlugged(tree, NVIDIA);
+}
+
+/** The driver makes some of them only when a program first needs them. */
+const sharedFiles = (tree: Tree): readonly string[] =>
+  tree.has("dev/dxg")
+    ? ["/dev/dxg"]
+    : ["/dev/nvidiactl", "/dev/nvidia-modeset", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools"];
