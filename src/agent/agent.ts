@@ -15,6 +15,7 @@ import { bootId, statOf } from "../os/proc";
 import type { Machine } from "../wire/agent";
 import { createAccounts, type AccountMode } from "./account";
 import { FatalAgentError, stayConnected, type Connection } from "./connection";
+import { findProbes, probePlaces } from "./devices/probes";
 import { openWatch, type Watch } from "./devices/watch";
 import { openProcessDriver } from "./drivers/process";
 import { openFence } from "./fence";
@@ -135,7 +136,7 @@ async function settle(data: string, options: AgentOptions): Promise<Grounds> {
   const watch = openWatch({
     data,
     clock,
-    find: () => [],
+    find: () => findProbes(probePlaces(process.env)),
     fakes: options.devices,
     user: accountOfProcess().name,
     say: options.say,

@@ -9,10 +9,12 @@ export const cardFor = (id: string, over: Partial<Card> = {}): Card => ({
   model: "NVIDIA A100-SXM4-80GB",
   memory_bytes: 81_920 * MIB,
   index: 0,
+  visible: "0",
   pci: "0000:65:00.0",
   numa_node: 0,
   driver: "550.54.15",
   parent: null,
+  split: false,
   links: [],
   compute_mode: "shared",
   ecc: true,
@@ -25,6 +27,7 @@ export const cardFor = (id: string, over: Partial<Card> = {}): Card => ({
   throttled: null,
   ecc_errors: 0,
   processes: [],
+  warnings: [],
   trouble: null,
   ...over,
 });
@@ -51,4 +54,4 @@ export function scriptedProbe(shows: Look | "hangs"): ScriptedProbe {
   return probe;
 }
 
-export const seenAs = (...cards: readonly Card[]): Look => ({ is: "seen", cards, shared_files: [] });
+export const seenAs = (...cards: readonly Card[]): Look => ({ is: "seen", cards, shared_files: [], unknown: [] });

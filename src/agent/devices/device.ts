@@ -22,10 +22,7 @@ export interface Card {
   readonly vendor: Vendor;
   readonly model: string;
   readonly memory_bytes: Bytes;
-  /**
-   * Its place in the order of the bus among the whole cards of its vendor; a part has its card's. Cards that are gone
-   * come behind all others, and keep no place among them.
-   */
+  /** Its place in the order of the bus among the whole cards of its vendor; a part has its card's. */
   readonly index: number;
   /**
    * What its vendor's variable calls it, where nothing hides the other cards: its index or MIG's UUID in
@@ -68,7 +65,7 @@ export type Look =
   | { readonly is: "none" }
   | {
       readonly is: "seen";
-      /** Whole cards by their index, each followed by its parts. */
+      /** Whole cards by their index, each followed by its parts. One that the driver no longer counts is not there. */
       readonly cards: readonly Card[];
       /** What every task with a card of this vendor needs as well: `/dev/nvidiactl`, `/dev/kfd`. */
       readonly shared_files: readonly string[];
@@ -106,4 +103,4 @@ export interface LookLimits {
   readonly later_ms: number;
 }
 
-export const LOOK_LIMITS: LookLimits = { first_ms: 30_000, later_ms: 10_000 };
+export const LOOK_LIMITS: LookLimits = { first_ms: 25_000, later_ms: 10_000 };

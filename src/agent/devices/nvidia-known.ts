@@ -15,23 +15,19 @@ interface Kept {
   readonly unknown: readonly string[];
 }
 
-const NOT_SEEN = "it is not seen any more";
-
 export function keepKnown(known: Known, found: Seen, tree: Tree): Kept {
   const told = found.cards.map((card) => wholeCard(card, found.driver, tree));
   const before = [...known.values()].filter(({ id, parent }) => parent === null && !told.some((one) => one.id === id));
   const { lost, unknown } = recognise(found.lost, before);
-  const gone = before.filter(({ id }) => !lost.some((one) => one.id === id));
   const counted = [...told, ...lost].sort(byBus);
   const places = placesOf(counted.length, unknown);
-  const whole = [
-    ...counted.map((card, n) => placed(card, places[n] ?? n)),
-    ...gone.sort(byBus).map((card, n) => placed(withTrouble(card, NOT_SEEN), counted.length + unknown.length + n)),
-  ];
+  const whole = counted.map((card, n) => placed(card, places[n] ?? n));
   const cards = whole.flatMap((card) => [card, ...partsOf(card, found, known, tree)]);
+  // What the driver does not count now may come back as a card that is lost.
+  const gone = before.filter(({ id }) => !lost.some((one) => one.id === id));
   return {
     cards,
-    known: new Map(cards.map((card) => [card.id, card])),
+    known: new Map([...gone, ...cards].map((card) => [card.id, card])),
     unknown: unknown.map(({ at, pci, why }) => `card ${at}${pci === null ? "" : ` (${pci})`}: ${why}`),
   };
 }

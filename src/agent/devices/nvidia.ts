@@ -34,18 +34,24 @@ const NVIDIA = "0x10de";
 const firstOf = (root: string, paths: readonly string[]): string | null =>
   paths.map((path) => join(root, path)).find((path) => exists(path)) ?? null;
 
+/** Whether there is anything to ask: a driver, or a person's word; a library alone lies in many images. */
+export function hasNvidia(places: ProbePlaces): boolean {
+  const tree = treeAt(places.root);
+  if (places.nvml !== null || places.nvidia_smi !== null || DRIVER_SIGNS.some((sign) => tree.has(sign))) return true;
+  return libraryIn(places.root) !== null && isPlugged(tree, NVIDIA);
+}
+
+const libraryIn = (root: string): string | null =>
+  firstOf(
+    root,
+    LIBRARY_DIRS.map((dir) => `${dir}/${LIBRARY}`),
+  );
+
 export function nvidiaProbe(places: ProbePlaces, limits: LookLimits): DeviceProbe {
   const tree = treeAt(places.root);
   let known: Known = new Map();
   let asker: { readonly library: string; readonly answerer: Answerer } | null = null;
   let looking: Promise<Look> | null = null;
-
-  const library = (): string | null =>
-    places.nvml ??
-    firstOf(
-      places.root,
-      LIBRARY_DIRS.map((dir) => `${dir}/${LIBRARY}`),
-    );
 
   async function ask(path: string): Promise<NvmlLook | string> {
     if (asker?.library !== path) {
@@ -58,8 +64,8 @@ export function nvidiaProbe(places: ProbePlaces, limits: LookLimits): DeviceProb
   }
 
   async function lookOnce(): Promise<Look> {
-    const path = library();
-    if (!isWanted(places, tree, path)) return { is: "none" };
+    if (!hasNvidia(places)) return { is: "none" };
+    const path = places.nvml ?? libraryIn(places.root);
     const found = path === null ? noLibrary : await ask(path);
     if (typeof found === "string") return { is: "failed", why: `NVML: ${found}` };
     if (found.is === "unloadable") return { is: "failed", why: `NVML: ${found.why}` };
@@ -96,12 +102,6 @@ export function nvidiaProbe(places: ProbePlaces, limits: LookLimits): DeviceProb
 }
 
 const noLibrary: NvmlLook = { is: "unloadable", why: "the library is in none of its usual places" };
-
-/** Whether there is anything to ask: a driver, or a person's word; a library alone lies in many images. */
-function isWanted(places: ProbePlaces, tree: Tree, library: string | null): boolean {
-  if (places.nvml !== null || places.nvidia_smi !== null || DRIVER_SIGNS.some((sign) => tree.has(sign))) return true;
-  return library !== null && isPlugged(tree, NVIDIA);
-}
 
 /** The driver makes some of them only when a program first needs them. */
 const sharedFiles = (tree: Tree): readonly string[] =>

@@ -1,8 +1,9 @@
-// The probes of this machine, one a vendor, and a look at all of them. Where there is no card nothing is started.
+// The probes of this machine, one for each vendor that shows, and a look at all of them. Where there is no card there
+// is no probe.
 
 import type { Vendor } from "../../core/device";
 import { LOOK_LIMITS, type DeviceProbe, type Look, type LookLimits, type ProbePlaces } from "./device";
-import { nvidiaProbe } from "./nvidia";
+import { hasNvidia, nvidiaProbe } from "./nvidia";
 
 /** Where probes look, as the environment says: paths that are not set are looked for in the usual places. */
 export function probePlaces(env: Readonly<Record<string, string | undefined>>): ProbePlaces {
@@ -21,9 +22,17 @@ export function probePlaces(env: Readonly<Record<string, string | undefined>>): 
   };
 }
 
-export const findProbes = (places: ProbePlaces, limits: LookLimits = LOOK_LIMITS): readonly DeviceProbe[] => [
-  nvidiaProbe(places, limits),
-];
+interface Maker {
+  /** Whether this vendor's driver or hardware shows, or a person has named its library or tool. */
+  readonly isHere: (places: ProbePlaces) => boolean;
+  readonly open: (places: ProbePlaces, limits: LookLimits) => DeviceProbe;
+}
+
+const MAKERS: readonly Maker[] = [{ isHere: hasNvidia, open: nvidiaProbe }];
+
+/** A probe for each vendor that shows on this machine now. None of them has looked yet. */
+export const findProbes = (places: ProbePlaces, limits: LookLimits = LOOK_LIMITS): readonly DeviceProbe[] =>
+  MAKERS.filter(({ isHere }) => isHere(places)).map(({ open }) => open(places, limits));
 
 /** Looks at all vendors at once; ends when the slowest has. */
 export async function lookAtAll(probes: readonly DeviceProbe[]): Promise<ReadonlyMap<Vendor, Look>> {

@@ -234,13 +234,18 @@ describe.if(!("why" in compiler))(`NVML${without}`, () => {
     expect(lost).toMatchObject({ id: GPU(1), index: 1, trouble: "it needs a reset" });
   });
 
-  test("a card that is not counted any more stays known, behind those that are", async () => {
+  test("a card that is not counted any more is not told, the others close up, and lost it is known again", async () => {
     fresh();
     await seen(card(0, 1, "A100"), card(1, 2, "A100"));
     const cards = await seen(card(1, 2, "A100"));
-    expect(cards.map(({ id, index, visible, trouble }) => [id, index, visible, trouble])).toEqual([
-      [GPU(1), 0, "0", null],
-      [GPU(0), 1, "1", "it is not seen any more"],
+    expect(cards.map(({ id, index, visible }) => [id, index, visible])).toEqual([[GPU(1), 0, "0"]]);
+    const back = await seen(card(0, 1, "A100"), card(1, 2, "A100"), [
+      "error",
+      { call: "nvmlDeviceGetUUID", card: 0, code: 15 },
+    ]);
+    expect(back.map(({ id, index, trouble }) => [id, index, trouble])).toEqual([
+      [GPU(0), 0, "it has fallen off the bus"],
+      [GPU(1), 1, null],
     ]);
   });
 

@@ -158,6 +158,7 @@ export async function nvmlRig(): Promise<Rig> {
     name: "NVML",
     vendor: "nvidia",
     places: machine.site.places(),
+    named: false,
     cards: 8,
     fill: () => machine.tell(eightH100()),
     hang: () => machine.also(["hang", { call: "nvmlDeviceGetPowerUsage", card: 5 }]),

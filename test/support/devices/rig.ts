@@ -13,6 +13,8 @@ export interface Rig {
   readonly name: string;
   readonly vendor: Vendor;
   readonly places: ProbePlaces;
+  /** Whether `places` name the library or tool, as a person does. */
+  readonly named: boolean;
   /** How many whole cards `fill` puts in. */
   readonly cards: number;
   /** Cards are there, and what tells of them works. */
