@@ -6,8 +6,8 @@ import type { Taint } from "../core/workload";
 
 export interface ServerOptions {
   readonly data_dir: string;
-  /** `host:port`; port 0 takes a free one. */
-  readonly listen: string;
+  /** `host:port`; port 0 takes a free one. `null`: what settings.yaml says, else 127.0.0.1:4400. */
+  readonly listen: string | null;
   /** Further names under which the server is addressed. */
   readonly hosts: string[];
   readonly settings: Partial<PlanLimits>;

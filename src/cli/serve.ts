@@ -42,7 +42,7 @@ export interface Serving {
 export async function startServing(context: Context, flags: ServerFlags): Promise<Serving> {
   const { host } = context;
   const data_dir = resolve(host.cwd, dataDir(flags.data, host));
-  const listen = readAs("--listen", flags.listen ?? "127.0.0.1:4400", readListen);
+  const listen = flags.listen === null ? null : readAs("--listen", flags.listen, readListen);
   const server = await host.parts.startServer({
     data_dir,
     listen,

@@ -28,7 +28,7 @@ export function explainFailure(look: Look, members: number): Failure {
 export function explainNode(look: Look, room: Room): Failure {
   const verdict = { room, found: findings(look, room) };
   const text = verdict.found.map(({ detail }) => detail).join("; ");
-  return { ...failureOf([verdict], 1), summary: `waits: ${room.node.name} ${text}` };
+  return { ...failureOf([verdict], 1), summary: `waits: ${room.node.name}: ${text}` };
 }
 
 function failureOf(verdicts: readonly Verdict[], members: number): Failure {

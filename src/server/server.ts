@@ -17,7 +17,7 @@ import { createAuth } from "./auth";
 import { isNew, makeAdmin } from "./first";
 import { openIdentity, type OwnIdentity } from "./identity";
 import { JOIN_TOKEN_MS } from "./join";
-import { hostNames, localUrl, nameInUrls, parseListen, publicUrl, type Listen } from "./listen";
+import { hostNames, localUrl, nameInUrls, publicUrl, type Listen } from "./listen";
 import { createLoop } from "./loop";
 import { createReadings } from "./readings";
 import { freshId, joinCommand, tokenRow } from "./routes/access";
@@ -33,7 +33,7 @@ export { StartError } from "./start-error";
 export interface ServerOptions {
   readonly data_dir: string;
   /** `host:port`; port 0 takes a free one. */
-  readonly listen: string;
+  readonly listen: string | null;
   /** Further names under which the server is addressed. */
   readonly hosts: string[];
   readonly settings: Partial<PlanLimits>;
@@ -65,10 +65,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       "Unset it and start again",
     );
   }
-  const listen = parseListen(options.listen);
   const dir = join(options.data_dir, "server");
   makeDir(dir);
   const settings = settingsOf(dir, options);
+  const { listen } = settings;
   const clock = steadyClock();
   const opened = openStore({ dir, clock, random: (count) => Buffer.from(randomHex(count), "hex") });
   if (!opened.ok) throw new StartError(opened.message, opened.hint);
@@ -99,7 +99,7 @@ function settingsOf(dir: string, options: ServerOptions): Settings {
   const file = join(dir, "settings.yaml");
   const read = readText(file);
   if (read.is === "failed") throw new StartError(`cannot read ${file}: ${read.why}`, null);
-  return settingsFrom(read.is === "there" ? read.text : null, file, options.settings, options.hosts);
+  return settingsFrom(read.is === "there" ? read.text : null, file, options.settings, options.hosts, options.listen);
 }
 
 interface Opened {

@@ -4,14 +4,19 @@ import { DEFAULT_LIMITS } from "../core/limits";
 import type { PlanLimits } from "../core/snapshot";
 import { didYouMean } from "../spec/nearest";
 import { readDuration } from "../spec/units";
+import { parseListen, type Listen } from "./listen";
 import { StartError } from "./start-error";
 
 export interface Settings {
   readonly limits: PlanLimits;
+  readonly listen: Listen;
   readonly hosts: readonly string[];
 }
 
 type Limit = keyof PlanLimits;
+
+const OTHERS = ["listen", "host"];
+const DEFAULT_LISTEN = "127.0.0.1:4400";
 
 const LIMITS = Object.keys(DEFAULT_LIMITS) as Limit[];
 
@@ -21,25 +26,35 @@ export function settingsFrom(
   file: string,
   flags: Partial<PlanLimits>,
   hosts: readonly string[],
+  listen: string | null,
 ): Settings {
   const read = text === null ? {} : parse(text, file);
   const fromFile: Record<string, unknown> = {};
   let moreHosts: readonly string[] = [];
+  let address = DEFAULT_LISTEN;
   for (const [key, value] of Object.entries(read)) {
-    if (key === "hosts") {
-      moreHosts = hostsOf(value, file);
+    if (key === "host" || key === "hosts") {
+      moreHosts = [...moreHosts, ...hostsOf(key, value, file)];
+      continue;
+    }
+    if (key === "listen") {
+      address = String(value);
       continue;
     }
     const name = LIMITS.find((limit) => limit === key || limit === `${key}_ms`);
     if (name === undefined) {
       throw new StartError(
         `${file}: ${key} is no setting`,
-        didYouMean(key, [...LIMITS, "hosts"]) ?? `settings are ${LIMITS.join(", ")}, hosts`,
+        didYouMean(key, [...LIMITS, ...OTHERS]) ?? `settings are ${[...OTHERS, ...LIMITS].join(", ")}`,
       );
     }
     fromFile[name] = limitOf(name, value, file);
   }
-  return { limits: checked({ ...DEFAULT_LIMITS, ...fromFile, ...flags }), hosts: [...moreHosts, ...hosts] };
+  return {
+    limits: checked({ ...DEFAULT_LIMITS, ...fromFile, ...flags }),
+    listen: parseListen(listen ?? address),
+    hosts: [...moreHosts, ...hosts],
+  };
 }
 
 function parse(text: string, file: string): Record<string, unknown> {
@@ -73,9 +88,11 @@ function limitOf(name: Limit, value: unknown, file: string): number | readonly [
   throw new StartError(`${file}: ${name} is ${duration === null ? "not a number" : "not a duration"}`, "such as 30s");
 }
 
-function hostsOf(value: unknown, file: string): string[] {
-  if (Array.isArray(value) && value.every((host) => typeof host === "string")) return value as string[];
-  throw new StartError(`${file}: hosts is not a list of names`, "such as: hosts: [box1.lab]");
+/** One name, or a list of them. */
+function hostsOf(key: string, value: unknown, file: string): readonly string[] {
+  const all: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (all.every((host) => typeof host === "string")) return all;
+  throw new StartError(`${file}: ${key} is no name`, "such as: host: [box1.lab]");
 }
 
 /** Limits that contradict each other would make two tasks out of one. */

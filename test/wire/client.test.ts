@@ -101,7 +101,7 @@ describe("a server", () => {
       ["- 1", "not a map"],
       ["port_range: 9..1", "not two ports"],
       ["lost_after: 1s", "lost_after is shorter"],
-      ["hosts: 1", "not a list"],
+      ["hosts: 1", "hosts is no name"],
     ] as const) {
       await writeFile(file, text);
       expect(await refusalOf(start("settings"))).toContain(message);

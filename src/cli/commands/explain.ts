@@ -15,10 +15,14 @@ export const explain = command({
     ["orch explain 123", "of a run"],
   ],
   async run(context, { args: [ref = ""], shape }) {
-    const view = await (await context.client()).explain(ref);
+    const client = await context.client();
+    const view = await client.explain(ref);
     if (shape === "json") context.json(view);
-    else if ("placed" in view) placed(context, ref, view.placed, shape === "ids");
-    else if (shape === "ids") for (const { node } of view.nodes) context.print(node);
+    else if ("placed" in view) {
+      placed(context, ref, view.placed, shape === "ids");
+      const { name, reason } = await client.task(ref);
+      if (reason !== null && shape === "text") context.print(`${clean(name)} ${clean(reason)}`);
+    } else if (shape === "ids") for (const { node } of view.nodes) context.print(node);
     else for (const line of blockedLines(view, context.style, true)) context.print(line);
     return EXIT.done;
   },

@@ -1,0 +1,35 @@
+// What a server is set to: defaults, then the file of its data directory, then flags; what is not known is refused with
+// the file's name.
+
+import { describe, expect, test } from "bun:test";
+import { settingsFrom, type Settings } from "../../src/server/settings";
+
+const settings = (text: string | null, listen: string | null = null): Settings =>
+  settingsFrom(text, "/data/settings.yaml", { settle_ms: 5 }, ["flag"], listen);
+
+describe("a server's settings", () => {
+  test("are the defaults without a file", () => {
+    const { listen, hosts } = settings(null);
+    expect([listen.host, listen.port, listen.secure, hosts]).toEqual(["127.0.0.1", 4400, false, ["flag"]]);
+  });
+  test("are the file's, in the names of the flags, and flags win", () => {
+    const text = "listen: 0.0.0.0:1\nhost: [box1, box1.lab]\nreplace_after: 7s\nsettle: 9s\nport_range: 3000..4000\n";
+    const { listen, hosts, limits } = settings(text);
+    expect([listen.port, listen.secure, hosts]).toEqual([1, true, ["box1", "box1.lab", "flag"]]);
+    expect([limits.replace_after_ms, limits.settle_ms, limits.port_range]).toEqual([7_000, 5, [3000, 4000]]);
+    expect(settings(text, "127.0.0.1:2").listen.port).toBe(2);
+    expect(settings("host: box1").hosts).toEqual(["box1", "flag"]);
+  });
+  const WRONG: readonly (readonly [text: string, message: string])[] = [
+    ["listn: 0.0.0.0:1", "listn is no setting"],
+    ["listen: everywhere", '"everywhere" is not an address to listen on'],
+    ["host: [1]", "host is no name"],
+    ["replace_after: soon", "replace_after_ms is not a duration"],
+    ["list: [", "is not YAML"],
+    ["text", "is not a map of settings"],
+    ["unreachable_after: 10s\nlost_after: 5s", "lost_after is shorter than unreachable_after"],
+  ];
+  for (const [text, message] of WRONG) {
+    test(`"${text}" is refused`, () => expect(() => settings(text)).toThrow(message));
+  }
+});
