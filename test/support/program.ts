@@ -48,8 +48,13 @@ export class Program {
   }
 
   static start(name: string, args: readonly string[], log: string, env: Env): Program {
+    return Program.startAs(name, [BINARY, ...args], log, env);
+  }
+
+  /** The same with the whole command line, where something stands before the binary. */
+  static startAs(name: string, argv: readonly string[], log: string, env: Env): Program {
     const output = openSync(log, "a");
-    const child = Bun.spawn([BINARY, ...args], { env: { ...env }, stdin: "ignore", stdout: output, stderr: output });
+    const child = Bun.spawn([...argv], { env: { ...env }, stdin: "ignore", stdout: output, stderr: output });
     closeSync(output);
     return new Program(name, log, child);
   }
