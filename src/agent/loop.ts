@@ -3,8 +3,9 @@
 import { accept, withoutRecord, type Fence } from "../core/accept";
 import type { AdmissionDevice } from "../core/admit";
 import { cardTasks, type CardTask } from "../core/card";
+import { successorUid } from "../core/fresh";
 import type { Orphan } from "../core/model";
-import type { Action, Reported, Seen, Stamp, TaskRecord, TaskReport, Verb } from "../core/record";
+import type { Action, Assignment, Reported, Seen, Stamp, TaskRecord, TaskReport, Verb } from "../core/record";
 import { reportOf } from "../core/report";
 import { step } from "../core/step";
 import type { Ms } from "../core/units";
@@ -20,6 +21,8 @@ const pause = (ms: Ms): Promise<void> =>
   new Promise((resolve) => {
     setTimeout(resolve, ms);
   });
+
+const nextUid = ({ uid, identity }: Assignment): string => successorUid(uid, identity.attempt + 1);
 
 const BEGUN = { none: "no", beginning: "alive", alive: "alive", ended: "over", vanished: "over" } as const;
 
@@ -75,6 +78,8 @@ class Loop implements AgentLoop {
   readonly #signalled = new Set<string>();
   readonly #killed = new Map<string, Ms>();
   readonly #reported = new Map<string, string>();
+  /** Successors of attempts whose end is not written down: a server that heard of one would not know whose it is. */
+  readonly #early = new Set<string>();
   /** Stopped without a record, and not over yet; and those that are. */
   readonly #strays = new Map<string, string>();
   readonly #buried = new Set<string>();
@@ -89,6 +94,10 @@ class Loop implements AgentLoop {
     this.#options = options;
     this.#records = records;
     this.#unreadable = unreadable;
+    // Of an agent that died between the two writings of `#end`.
+    for (const { end, assignment } of records.values()) {
+      if (end === null && assignment.identity.attempt < assignment.grant_until) this.#early.add(nextUid(assignment));
+    }
     options.driver.onChange(() => this.wake());
   }
 
@@ -186,7 +195,10 @@ class Loop implements AgentLoop {
    */
   async #end({ uid, end, next }: Extract<Action, { do: "end" }>): Promise<void> {
     const { driver } = this.#options;
-    if (next !== null) this.#busy.add(next.assignment.uid);
+    if (next !== null) {
+      this.#busy.add(next.assignment.uid);
+      this.#early.add(next.assignment.uid);
+    }
     try {
       if (next !== null && !this.#records.has(next.assignment.uid)) {
         await driver.write(next);
@@ -197,6 +209,7 @@ class Loop implements AgentLoop {
       const ended = { ...record, end };
       await driver.write(ended);
       this.#records.set(uid, ended);
+      this.#early.delete(nextUid(record.assignment));
     } finally {
       if (next !== null) this.#busy.delete(next.assignment.uid);
     }
@@ -208,6 +221,7 @@ class Loop implements AgentLoop {
     const entries: TaskReport[] = [];
     for (const record of this.#records.values()) {
       const { uid } = record.assignment;
+      if (this.#early.has(uid)) continue;
       if (this.#busy.has(uid) && seen.get(uid) === undefined && record.end === null) continue;
       const entry = this.#reportOf(record, seen);
       const mark = markOf(entry.reported);
@@ -291,7 +305,8 @@ class Loop implements AgentLoop {
 
   inventory(): { entries: readonly TaskReport[]; unreadable: readonly Orphan[] } {
     const seen = this.#options.driver.seen();
-    const entries = [...this.#records.values()].map((record) => this.#reportOf(record, seen));
+    const named = [...this.#records.values()].filter(({ assignment }) => !this.#early.has(assignment.uid));
+    const entries = named.map((record) => this.#reportOf(record, seen));
     return { entries, unreadable: this.#unknown() };
   }
 
@@ -319,6 +334,7 @@ class Loop implements AgentLoop {
       if (record.end !== null || seen.get(uid)?.claimed === true || this.#busy.has(uid)) continue;
       await driver.forget(uid);
       this.#records.delete(uid);
+      this.#early.delete(nextUid(record.assignment));
     }
     for (const record of await driver.kept()) this.#records.set(record.assignment.uid, record);
     this.#reported.clear();

@@ -6,16 +6,19 @@ import { join } from "node:path";
 import type { Driver } from "../../src/agent/drivers/driver";
 import { createAgentLoop, type AgentLoop } from "../../src/agent/loop";
 import type { Fence } from "../../src/core/accept";
-import type { TaskReport, Verb } from "../../src/core/record";
+import { successorUid } from "../../src/core/fresh";
+import type { TaskRecord, TaskReport, Verb } from "../../src/core/record";
 import { GIB } from "../../src/core/units";
 import { steadyClock } from "../../src/os/clock";
 import { bootId } from "../../src/os/proc";
 import { machineOf } from "../server/stage";
 import { isAlive } from "../support/processes";
-import { alive, assignmentFor, begin, makeSite, output, type Site } from "../support/tasks";
+import { alive, assignmentFor, begin, makeSite, output, recordFor, type Site } from "../support/tasks";
 import { waitUntil } from "../support/wait";
 
 const FENCE: Fence = { cluster_id: "c", timeline: "t", epoch: 1, session: 1, applied_n: 0, revision: 0 };
+
+const RESTART = { backoff_min_ms: 1_000, backoff_max_ms: 60_000, attempts: null, offline: true };
 
 let site: Site;
 let loop: AgentLoop | null = null;
@@ -93,4 +96,31 @@ test("a stop that the disk cannot keep is carried out all the same, and asked fo
   expect(site.said.length - said).toBeLessThan(3);
   rmSync(file, { recursive: true });
   await waitUntil("its end to be written", () => found.inventory().entries[0]?.reported.state === "stopped");
+});
+
+test("a successor whose making was cut short is named only with the end that it follows", async () => {
+  const { identity, ...rest } = assignmentFor("sleep 1000", { grant_until: 3, restart: { ...RESTART } });
+  const first: TaskRecord = { ...recordFor({ ...rest, identity }), boot_id: "an earlier boot" };
+  const uid = successorUid(rest.uid, 2);
+  const second: TaskRecord = {
+    ...recordFor({ ...rest, uid, identity: { ...identity, attempt: 2 } }),
+    not_before_ms: steadyClock()() + 600_000,
+  };
+  const driver = await site.open();
+  await driver.write(second);
+  await driver.write(first);
+  const { loop: found, reports } = await startLoop(await site.open());
+  expect(found.inventory().entries.map((entry) => entry.uid)).toEqual([rest.uid]);
+  await waitUntil("both to be told", () => reports.some((entry) => entry.uid === uid));
+  const told = reports.map((entry) => [entry.uid, entry.reported.state]);
+  const end = told.findIndex(([, state]) => state === "gone");
+  expect(end).toBeGreaterThanOrEqual(0);
+  expect(end).toBeLessThan(told.findIndex(([one]) => one === uid));
+  expect(reports[end]?.reported).toMatchObject({ next: { uid } });
+  expect(
+    found
+      .inventory()
+      .entries.map((entry) => entry.uid)
+      .toSorted(),
+  ).toEqual([rest.uid, uid].toSorted());
 });
