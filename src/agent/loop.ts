@@ -229,6 +229,8 @@ class Loop implements AgentLoop {
       this.#reported.set(uid, mark);
       entries.push(entry);
     }
+    // The end that made a successor goes before it, also where they travel apart.
+    entries.sort((a, b) => (a.identity?.attempt ?? 0) - (b.identity?.attempt ?? 0));
     if (entries.length > 0) this.#options.report(entries);
   }
 
@@ -341,10 +343,10 @@ class Loop implements AgentLoop {
   }
 
   heard(sent_ms: Ms): void {
-    const first = this.#heard_ms === null;
     this.#heard_ms = sent_ms;
     this.#options.driver.lease(sent_ms);
-    if (first) this.wake();
+    // An exclusive task may have waited for this since the last lease ran out.
+    this.wake();
   }
 
   living(): number {

@@ -124,3 +124,16 @@ test("a successor whose making was cut short is named only with the end that it 
       .toSorted(),
   ).toEqual([rest.uid, uid].toSorted());
 });
+
+test("an exclusive task that came while the lease was over starts with the next answered heartbeat", async () => {
+  const clock = steadyClock();
+  const { loop: found } = await startLoop(await site.open());
+  found.heard(clock() - 600_000);
+  const task = assignmentFor("exec sleep 1000", { lease_ms: 60_000 });
+  await found.take(FENCE, { ...FENCE, revision: 5 }, 1, [{ verb: "assign", task }]);
+  const reported = (): string | undefined => found.inventory().entries[0]?.reported.state;
+  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+  expect(reported()).toBe("preparing");
+  found.heard(clock());
+  await waitUntil("it to run", () => reported() === "running");
+});
