@@ -80,7 +80,11 @@ export function observeInventory(
   }
   const draft = begin(inventory.boot_id, []);
   takeIn(state, node, inventory.entries, context, draft);
-  for (const orphan of inventory.unreadable) draft.orphans.set(orphan.uid, orphan);
+  for (const orphan of inventory.unreadable) {
+    // What a task of the books was promised is counted there.
+    const booked = state.tasks.get(orphan.uid)?.node_id === node_id;
+    draft.orphans.set(orphan.uid, booked ? { ...orphan, held: null } : orphan);
+  }
   const asked = judgeAbsent(state, node, inventory, context, draft);
   const reason =
     asked.length === 0
@@ -170,6 +174,7 @@ function takeEnd(
 ): void {
   const next = "next" in reported ? reported.next : null;
   draft.tasks.set(task.uid, null);
+  for (const uid of [task.uid, next?.uid ?? ""]) draft.orphans.delete(uid);
   draft.changes.push(
     { table: "tasks", key: task.uid, row: null },
     { table: "ended_tasks", key: task.uid, row: { ...task, observed: final } },

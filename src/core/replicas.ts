@@ -2,6 +2,7 @@
 
 import { formatAge, formatDuration } from "./format";
 import type { SlotRow, TaskRow, WorkloadRow } from "./model";
+import { waitsForOrphan } from "./orphans";
 import {
   isDrainDue,
   isOnDraining,
@@ -200,7 +201,7 @@ function viewEmpty(
   return { is: "pending", crashing: !wantAttempt(pass, keeping, slot, givesUp, why, only) };
 }
 
-/** Asks for a new attempt, unless crashes hold it back; tells whether it asked. */
+/** Asks for a new attempt, unless crashes or an orphan hold it back; tells whether it asked. */
 export function wantAttempt(
   pass: Pass,
   keeping: Keeping,
@@ -211,6 +212,7 @@ export function wantAttempt(
   stops_first: TaskRow | null = null,
 ): boolean {
   const { workload, spec } = keeping;
+  if (spec.exclusive && waitsForOrphan(pass, workload, slot)) return false;
   const slot_row = slotOf(pass, workload.uid, slot);
   if (slot_row !== null && endedVersion(slot_row) === workload.version) {
     const held = heldBack(pass, workload, slot_row);

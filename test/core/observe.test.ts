@@ -1,0 +1,122 @@
+// What reports and inventories make of what the server knows: each thing is counted once, and gone when it is over.
+
+import { describe, expect, test } from "bun:test";
+import { withChanges } from "../../src/core/apply";
+import { successorUid } from "../../src/core/fresh";
+import { DEFAULT_LIMITS } from "../../src/core/limits";
+import type { NodeRow, Orphan, State, TaskRow } from "../../src/core/model";
+import { observe, observeInventory, type IntakeContext } from "../../src/core/observe";
+import { plan } from "../../src/core/plan";
+import type { Reported, TaskReport } from "../../src/core/record";
+import {
+  buildNode,
+  buildPromised,
+  buildSettings,
+  buildSnapshot,
+  buildSpec,
+  buildState,
+  buildTask,
+  buildWorkload,
+  NOW_MS,
+  SEED,
+} from "../support/build";
+
+const context: IntakeContext = {
+  now_ms: NOW_MS,
+  revision: 11,
+  limits: DEFAULT_LIMITS,
+  seed: SEED,
+  hasEnded: () => false,
+  hasGrave: () => false,
+};
+
+const node = buildNode("a");
+const api = buildWorkload("recs", "api", "s", { settings: { replicas: 2, restart: { offline: true } } });
+const held = buildPromised({ cpu_milli: node.capacity.cpu_milli / 2 });
+
+const orphanOf = (uid: string, name: string): Orphan => ({ uid, name, pid: 7, held });
+const nodeIn = (state: State): NodeRow => state.nodes.get(node.id) as NodeRow;
+
+const reportOf = (task: TaskRow, reported: Reported): TaskReport => ({
+  uid: task.uid,
+  name: "recs.api.0",
+  identity: task,
+  grant_until: task.grant_until,
+  held: task.promised,
+  exclusive: false,
+  unix_user: null,
+  reported,
+});
+
+const failed = (next: string | null): Reported => ({
+  state: "failed",
+  reason: null,
+  started_age_ms: 5,
+  finished_age_ms: 1,
+  exit_code: 3,
+  signal: null,
+  peak_memory_bytes: null,
+  tail: null,
+  next: next === null ? null : { uid: next, starts_in_ms: 0 },
+});
+
+/** The state after an inventory that has only what could not be read. */
+function afterUnreadable(state: State, unreadable: readonly Orphan[]): State {
+  const inventory = { boot_id: node.boot_id, applied: null, entries: [], unreadable };
+  return withChanges(state, observeInventory(state, node.id, inventory, context).changes);
+}
+
+describe("a task that the server knows and whose record its agent cannot read", () => {
+  const task = buildTask(api, "a", { promised: held });
+  const before = buildState({ nodes: [node], workloads: [api], tasks: [task] });
+  const state = afterUnreadable(before, [orphanOf(task.uid, "recs.api.0")]);
+
+  test("is shown, and its place is counted once", () => {
+    expect(nodeIn(state).orphans.map(({ uid, pid }) => [uid, pid])).toEqual([[task.uid, 7]]);
+    const spec = buildSpec({ request: { cpu_milli: held.cpu_milli, memory_bytes: 1 } });
+    const { blocked } = plan(buildSnapshot(state, { specs: { s: spec } }));
+    expect(blocked).toEqual([]);
+  });
+  test("is shown no longer once its end has come", () => {
+    const { changes } = observe(state, node.id, [reportOf(task, failed(null))], context);
+    const after = withChanges(state, changes);
+    expect(after.tasks.size).toBe(0);
+    expect(nodeIn(after).orphans).toEqual([]);
+  });
+});
+
+test("an orphan that turns out to be the successor of a known task is none any more", () => {
+  const task = buildTask(api, "a", { grant_until: 4 });
+  const next = successorUid(task.uid, 2);
+  const orphans = [orphanOf(next, "recs.api.0#2"), orphanOf("f".repeat(32), "other")];
+  const state = buildState({ nodes: [{ ...node, orphans }], workloads: [api], tasks: [task] });
+  const after = withChanges(state, observe(state, node.id, [reportOf(task, failed(next))], context).changes);
+  expect([...after.tasks.keys()]).toEqual([next]);
+  expect(nodeIn(after).orphans.map(({ name }) => name)).toEqual(["other"]);
+});
+
+describe("an exclusive slot", () => {
+  const db = buildWorkload("shop", "db", "x", { settings: buildSettings({ replicas: 1 }) });
+  const specs = { x: buildSpec({ exclusive: true }) };
+  const stateWith = (name: string): State =>
+    buildState({
+      nodes: [{ ...node, orphans: [{ ...orphanOf("f".repeat(32), name), held: null }] }, buildNode("b")],
+      workloads: [db],
+    });
+
+  test.each(["shop.db.0", "shop.db.0#3"])(
+    "waits while an orphan lives that is called %s, and says what to do",
+    (name) => {
+      const { ops, blocked } = plan(buildSnapshot(stateWith(name), { specs }));
+      expect(ops).toEqual([]);
+      expect(blocked).toMatchObject([
+        { name: "shop.db.0", kind: "queued", summary: expect.stringContaining(`waits for ${name} on a, which lives`) },
+      ]);
+      expect(blocked[0]?.smallest_change).toContain("orch stop a/ffffffffff");
+    },
+  );
+  test.each(["shop.db.01", "shop.db2.0", "shop.db.1#2"])("does not care for one that is called %s", (name) => {
+    const { ops } = plan(buildSnapshot(stateWith(name), { specs }));
+    expect(ops.map(({ op }) => op)).toEqual(["place"]);
+  });
+});
