@@ -5,6 +5,7 @@ import { exclusiveSilence } from "./contact";
 import { formatAge, formatDuration } from "./format";
 import { gangGoes } from "./gang";
 import type { RunRow, SlotRow, TaskEnd, TaskRow } from "./model";
+import { waitsForOrphan } from "./orphans";
 import { isDrainDue, isUp, setRun, slotOf, stopTask, tasksOf, waitFor, wakeAt, type NodeFact, type Pass } from "./pass";
 import { forgetHint, howEnded, isGone } from "./replicas";
 import type { Ms } from "./units";
@@ -55,6 +56,7 @@ function demand(
   gives_up: readonly TaskRow[],
   why: string,
 ): void {
+  if (spec.exclusive && waitsForOrphan(pass, run, 0)) return;
   pass.demands.push({ owner: run, kind: "job", spec, slot: 0, slot_row, only: null, gives_up, stops_first: null, why });
 }
 
@@ -183,7 +185,10 @@ function nextAttempt(
   slot: SlotRow | null,
   gone: readonly TaskRow[] = [],
 ): void {
-  const failure = slot === null ? null : whyFailed(pass, run, slot);
+  const [lost] = gone;
+  const fact = lost === undefined ? undefined : pass.nodes.get(lost.node_id);
+  const silence = fact === undefined ? null : `${fact.node.name} has been silent for ${formatAge(fact.silence_ms)}`;
+  const failure = slot === null ? null : whyFailed(pass, run, slot, silence);
   if (failure !== null) {
     finish(pass, run, "failed", failure, slot);
     return;
@@ -195,14 +200,8 @@ function nextAttempt(
     waitFor(pass, run, 0, `waits ${rest} before its next attempt: ${howEnded(slot)}`);
     return;
   }
-  const [lost] = gone;
-  const fact = lost === undefined ? undefined : pass.nodes.get(lost.node_id);
-  const why =
-    fact !== undefined
-      ? `${fact.node.name} has been silent for ${formatAge(fact.silence_ms)}`
-      : slot === null || slot.attempts === 0
-        ? "new"
-        : `attempt ${slot.attempts + 1}, ${howEnded(slot)}`;
+  const attempt = slot === null || slot.attempts === 0 ? "new" : `attempt ${slot.attempts + 1}, ${howEnded(slot)}`;
+  const why = silence ?? attempt;
   demand(pass, run, spec, slot, gone, why);
 }
 
@@ -215,8 +214,11 @@ function stopExclusive(pass: Pass, run: RunRow): boolean {
   return returned.length > 0;
 }
 
-/** How the run fails when its bounds are used up; `null`: another attempt is due. */
-function whyFailed(pass: Pass, run: RunRow, slot: SlotRow): Result | null {
+/**
+ * How the run fails when its bounds are used up; `null`: another attempt is due. `silence`: what its newest attempt is
+ * to be given up for, which is a loss like any other.
+ */
+function whyFailed(pass: Pass, run: RunRow, slot: SlotRow, silence: string | null): Result | null {
   const { reject_limit, loss_limit } = pass.limits;
   const inTime = [...slot.ends].sort((a, b) => a.at_ms - b.at_ms || a.member - b.member);
   if (slot.failed > run.settings.retries) {
@@ -231,8 +233,10 @@ function whyFailed(pass: Pass, run: RunRow, slot: SlotRow): Result | null {
   if (slot.rejected >= reject_limit) {
     return { reason: `rejected by nodes ${slot.rejected} times${detail}`, exit_code: null, signal: null };
   }
-  if (slot.lost >= loss_limit) {
-    return { reason: `lost ${slot.lost} times${detail}`, exit_code: null, signal: null };
+  const losses = silence === null ? slot.lost : slot.lost + 1;
+  if (losses >= loss_limit) {
+    const last_loss = silence === null ? detail : `, last: ${silence}`;
+    return { reason: `lost ${losses} times${last_loss}`, exit_code: null, signal: null };
   }
   return null;
 }

@@ -44,6 +44,12 @@ export function slotAfterPlace(slot: SlotRow, version: number, attempts: number,
   return { ...slot, ...fresh, attempts, avoid };
 }
 
+/**
+ * The slot of a run whose attempt is given up with a silent node: it counts as lost at once. Its node may never come
+ * back to say so, and an end that comes after all counts no more.
+ */
+export const slotAfterGivenUp = (slot: SlotRow): SlotRow => ({ ...slot, lost: slot.lost + 1 });
+
 /** The version that the slot's streak and back-off are about; `null`: of none. */
 export const endedVersion = (slot: SlotRow): number | null => slot.ends[0]?.version ?? null;
 
@@ -77,10 +83,15 @@ const isBad = (end: TaskEnd): boolean => end.state === "failed" || end.state ===
 const isOvertaken = (slot: SlotRow, task: TaskRow): boolean =>
   slot.attempts > task.grant_until || (slot.ends[0]?.attempt ?? 0) > task.attempt;
 
+/** Of a gang, all members of one attempt must have succeeded before they count: its ends are kept together. */
 function lateSuccess(slot: SlotRow, task: TaskRow, end: TaskEnd): SlotRow {
   const wins =
-    task.kind === "job" && end.state === "succeeded" && !slot.ends.some((other) => other.state === "succeeded");
-  return wins ? { ...slot, ends: [end] } : slot;
+    task.kind === "job" &&
+    end.state === "succeeded" &&
+    !slot.ends.some((other) => other.state === "succeeded" && other.attempt > end.attempt);
+  if (!wins) return slot;
+  const others = slot.ends.filter((other) => other.attempt === end.attempt && other.member !== end.member);
+  return { ...slot, ends: [...others, end].sort((a, b) => a.member - b.member) };
 }
 
 function avoiding(slot: SlotRow, end: TaskEnd, limits: PlanLimits): SlotRow["avoid"] {

@@ -9,7 +9,7 @@ import { pickDevices } from "./gpu";
 import type { Promised, RunRow, TaskRow } from "./model";
 import { ownerSlotName, runOf, setRun, stopTask, wakeAt, workloadNameOf, type Demand, type Pass } from "./pass";
 import { choosePorts, openRooms, settleIn, takeRoom, type Room, type Rooms } from "./room";
-import { emptySlot, slotAfterPlace } from "./retry";
+import { emptySlot, slotAfterGivenUp, slotAfterPlace } from "./retry";
 import { bestRooms } from "./search";
 import { noShapes, shapeOf, type Failure, type Shape } from "./shape";
 import type { Blocked } from "./snapshot";
@@ -124,7 +124,8 @@ function commit(look: Look, demand: Demand, chosen: readonly Room[]): void {
   const { pass, rooms } = look;
   const { owner, kind, slot, spec } = demand;
   for (const task of demand.gives_up) pass.ops.push({ op: "write_off", task, why: demand.why });
-  const before = demand.slot_row ?? emptySlot(owner.uid, slot);
+  const known = demand.slot_row ?? emptySlot(owner.uid, slot);
+  const before = kind === "job" && demand.gives_up.length > 0 ? slotAfterGivenUp(known) : known;
   const attempt = before.attempts + 1;
   const granted = kind !== "job" && owner.settings.restart.offline && !spec.exclusive;
   const grant_until = granted ? attempt + pass.limits.grant_attempts : attempt;

@@ -71,6 +71,17 @@ describe("the slot after an end", () => {
     const newer = buildEnd(buildTask(job, "b", { attempt: 2 }), { state: "succeeded", exit_code: 0 });
     expect(after({ ...slot, ends: [newer] }, old, { state: "succeeded", exit_code: 0 }).ends).toEqual([newer]);
   });
+  test("an older attempt of a gang wins when all of its members succeed late", () => {
+    const [first, second] = [0, 1].map((member) => buildTask(job, "a", { member })) as [TaskRow, TaskRow];
+    const done = { state: "succeeded", exit_code: 0 } as const;
+    const late = after(buildSlot(first, { attempts: 2 }), first, done);
+    expect(after(late, second, done).ends.map(({ attempt, member }) => [attempt, member])).toEqual([
+      [1, 0],
+      [1, 1],
+    ]);
+    const newer = buildEnd(buildTask(job, "b", { attempt: 2 }), done);
+    expect(after({ ...late, ends: [newer] }, second, done).ends).toEqual([newer]);
+  });
   test("a gang's attempt fails once, for its first bad end", () => {
     const members = [0, 1, 2].map((member) => buildTask(job, "a", { member }));
     const states = ["failed", "failed", "stopped"] as const;
