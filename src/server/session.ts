@@ -213,8 +213,10 @@ async function takeReport(hub: Hub, session: Session, seq: number, entries: read
     draft.put(intake.changes);
     return intake.verbs;
   });
-  session.acked_seq = Math.max(session.acked_seq, seq);
   for (const entry of entries) if (!session.told.has(entry.uid)) session.told.set(entry.uid, "run");
+  // An answer covers all reports up to it: while one before it could not be taken in, there is none.
+  if (seq > session.acked_seq + 1) return;
+  session.acked_seq = Math.max(session.acked_seq, seq);
   send(session, { type: "ack", stamp: stamp(hub, session), seq });
   const node = hub.store.state.nodes.get(node_id);
   if (node !== undefined && verbs.length > 0) push(hub, session, node, [], verbs);

@@ -4,10 +4,9 @@ import { describe, expect, test } from "bun:test";
 import { withChanges } from "../../src/core/apply";
 import { successorUid } from "../../src/core/fresh";
 import { DEFAULT_LIMITS } from "../../src/core/limits";
-import type { NodeRow, Orphan, State, TaskRow } from "../../src/core/model";
+import type { NodeRow, Orphan, State } from "../../src/core/model";
 import { observe, observeInventory, type IntakeContext } from "../../src/core/observe";
 import { plan } from "../../src/core/plan";
-import type { Reported, TaskReport } from "../../src/core/record";
 import {
   buildNode,
   buildPromised,
@@ -20,6 +19,7 @@ import {
   NOW_MS,
   SEED,
 } from "../support/build";
+import { failedReport } from "../support/reports";
 
 const context: IntakeContext = {
   now_ms: NOW_MS,
@@ -36,29 +36,6 @@ const held = buildPromised({ cpu_milli: node.capacity.cpu_milli / 2 });
 
 const orphanOf = (uid: string, name: string): Orphan => ({ uid, name, pid: 7, held });
 const nodeIn = (state: State): NodeRow => state.nodes.get(node.id) as NodeRow;
-
-const reportOf = (task: TaskRow, reported: Reported): TaskReport => ({
-  uid: task.uid,
-  name: "recs.api.0",
-  identity: task,
-  grant_until: task.grant_until,
-  held: task.promised,
-  exclusive: false,
-  unix_user: null,
-  reported,
-});
-
-const failed = (next: string | null): Reported => ({
-  state: "failed",
-  reason: null,
-  started_age_ms: 5,
-  finished_age_ms: 1,
-  exit_code: 3,
-  signal: null,
-  peak_memory_bytes: null,
-  tail: null,
-  next: next === null ? null : { uid: next, starts_in_ms: 0 },
-});
 
 /** The state after an inventory that has only what could not be read. */
 function afterUnreadable(state: State, unreadable: readonly Orphan[]): State {
@@ -78,7 +55,7 @@ describe("a task that the server knows and whose record its agent cannot read", 
     expect(blocked).toEqual([]);
   });
   test("is shown no longer once its end has come", () => {
-    const { changes } = observe(state, node.id, [reportOf(task, failed(null))], context);
+    const { changes } = observe(state, node.id, [failedReport(task)], context);
     const after = withChanges(state, changes);
     expect(after.tasks.size).toBe(0);
     expect(nodeIn(after).orphans).toEqual([]);
@@ -90,7 +67,7 @@ test("an orphan that turns out to be the successor of a known task is none any m
   const next = successorUid(task.uid, 2);
   const orphans = [orphanOf(next, "recs.api.0#2"), orphanOf("f".repeat(32), "other")];
   const state = buildState({ nodes: [{ ...node, orphans }], workloads: [api], tasks: [task] });
-  const after = withChanges(state, observe(state, node.id, [reportOf(task, failed(next))], context).changes);
+  const after = withChanges(state, observe(state, node.id, [failedReport(task, next)], context).changes);
   expect([...after.tasks.keys()]).toEqual([next]);
   expect(nodeIn(after).orphans.map(({ name }) => name)).toEqual(["other"]);
 });

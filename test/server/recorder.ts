@@ -1,0 +1,102 @@
+// An agent without a machine: it speaks the protocol by hand over a socket of memory, and fails on any message that
+// nobody expected.
+
+import { generateKeyPairSync, sign, type KeyObject } from "node:crypto";
+import type { TaskReport } from "../../src/core/record";
+import { PROTOCOL, signedText, toAgent, type Credential, type ToAgent, type ToServer } from "../../src/wire/agent";
+import { waitUntil } from "../support/wait";
+import { machineOf, type Stage } from "./stage";
+
+type Of<T extends ToAgent["type"]> = Extract<ToAgent, { type: T }>;
+
+/** Who an agent is, kept from one connection to the next. */
+export interface Known {
+  readonly name: string;
+  readonly key: KeyObject;
+  readonly credential: Credential;
+}
+
+export async function joinWithKey(stage: Stage, name: string): Promise<Known> {
+  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+  const public_key = publicKey.export({ format: "der", type: "spki" }).toString("base64");
+  const body = { name, public_key, machine: machineOf(name) };
+  const answer = await stage.call("POST", "/v1/join", { as: "agent", body });
+  if (answer.status !== 200) throw new Error(JSON.stringify(answer.body));
+  return { name, key: privateKey, credential: answer.body["credential"] as Credential };
+}
+
+export class Recorder {
+  readonly #heard: ToAgent[] = [];
+  closed: { readonly code: number; readonly reason: string } | null = null;
+
+  private constructor(
+    private readonly stage: Stage,
+    private readonly known: Known,
+  ) {}
+
+  readonly #socket = {
+    remote: "10.0.0.9",
+    send: (data: string | Uint8Array): number => {
+      if (this.closed !== null) return 0;
+      this.#heard.push(toAgent.parse(JSON.parse(String(data))));
+      return data.length;
+    },
+    close: (code: number, reason: string): void => {
+      this.closed ??= { code, reason };
+    },
+  };
+
+  static dial(stage: Stage, known: Known): Recorder {
+    const recorder = new Recorder(stage, known);
+    stage.api.sessions.handlers.open(recorder.#socket);
+    return recorder;
+  }
+
+  say(message: ToServer | string): void {
+    const text = typeof message === "string" ? message : JSON.stringify(message);
+    this.stage.api.sessions.handlers.message(this.#socket, text);
+  }
+
+  /** The next message, which must be of this type. */
+  async expect<T extends ToAgent["type"]>(type: T): Promise<Of<T>> {
+    const next = await waitUntil(`a message of type ${type}`, () => this.#heard.shift() ?? null);
+    if (next.type !== type) throw new Error(`expected ${type}, heard ${JSON.stringify(next)}`);
+    return next as Of<T>;
+  }
+
+  /** What was sent and nobody has expected: nothing, once everything that is queued has been taken in. */
+  async rest(): Promise<readonly ToAgent[]> {
+    await this.stage.planned();
+    return this.#heard;
+  }
+
+  /** Answers the challenge; `instance_id` is this start of the agent. */
+  async hello(instance_id: string, part: { signature?: string } = {}): Promise<void> {
+    const { nonce } = await this.expect("challenge");
+    const { key, credential, name } = this.known;
+    const machine = machineOf(name);
+    const text = signedText(nonce, credential.node_id, instance_id, machine.boot_id, this.stage.api.identity.pin);
+    const signature = part.signature ?? sign(null, Buffer.from(text), key).toString("base64");
+    this.say({
+      type: "hello",
+      protocol: PROTOCOL,
+      credential,
+      instance_id,
+      machine,
+      signature,
+      highest: null,
+      applied: null,
+    });
+  }
+
+  /** From the challenge to the welcome, with an inventory of one page. */
+  async live(instance_id: string, entries: readonly TaskReport[] = []): Promise<Of<"welcome">> {
+    await this.hello(instance_id);
+    this.say({ type: "inventory", entries, unreadable: [], last: true });
+    return this.expect("welcome");
+  }
+
+  beat(sent_ms: number): void {
+    this.say({ type: "heartbeat", sent_ms, applied_n: 0, applied_revision: 0, reported_seq: 0 });
+  }
+}

@@ -1,0 +1,28 @@
+// What an agent says of a task that it was given, for tests that speak for an agent.
+
+import type { TaskRow } from "../../src/core/model";
+import type { Reported, TaskReport } from "../../src/core/record";
+import { taskName } from "../../src/core/task";
+
+export function reportOf(task: TaskRow, reported: Reported): TaskReport {
+  const { uid, grant_until, promised, exclusive, unix_user } = task;
+  const { owner_uid, app_uid, project, user, app, workload, kind, run, version, spec_hash, slot, member, attempt } =
+    task;
+  const who = { owner_uid, app_uid, project, user, app, workload, kind, run };
+  const identity = { ...who, version, spec_hash, slot, member, attempt };
+  return { uid, name: taskName(task), identity, grant_until, held: promised, exclusive, unix_user, reported };
+}
+
+/** It ended with exit code 3; `next` is the uid of the successor that its agent made. */
+export const failedReport = (task: TaskRow, next: string | null = null): TaskReport =>
+  reportOf(task, {
+    state: "failed",
+    reason: null,
+    started_age_ms: 5,
+    finished_age_ms: 1,
+    exit_code: 3,
+    signal: null,
+    peak_memory_bytes: null,
+    tail: null,
+    next: next === null ? null : { uid: next, starts_in_ms: 0 },
+  });
