@@ -32,7 +32,7 @@ async function tee(from: ReadableStream<Uint8Array>, to: NodeJS.WriteStream): Pr
 
 /** The user's environment without settings of orch, and without colours, which would hide the counts. */
 function cleanEnv(): Record<string, string | undefined> {
-  const kept = Object.entries(process.env).filter(([name]) => !/^ORCH_(?!LONG$|SEED$)|^FORCE_COLOR$/.test(name));
+  const kept = Object.entries(process.env).filter(([name]) => !/^ORCH_(?!SEED$)|^FORCE_COLOR$/.test(name));
   return { ...Object.fromEntries(kept), NO_COLOR: "1" };
 }
 

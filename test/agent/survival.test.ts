@@ -9,7 +9,7 @@ import { isAlive, processOf, processesOf, signal } from "../support/processes";
 import { alive, assignmentFor, begin, ended, makeSite, output, recordFor, type Site } from "../support/tasks";
 import { waitUntil } from "../support/wait";
 
-const ROUNDS = process.env["ORCH_LONG"] === "1" ? 20 : 5;
+const ROUNDS = 20;
 const TASKS = 20;
 
 let site: Site;

@@ -73,29 +73,41 @@ describe("a dead machine", () => {
   }, 120_000);
 });
 
+/** Only the agent: its keeper and its tasks go on. */
+function pauseAgent(cluster: Cluster, name: string, how: "SIGSTOP" | "SIGCONT"): void {
+  process.kill(cluster.agent(name).pid, how);
+}
+
 describe("a machine that sleeps", () => {
-  test("wakes after it was given up: its old task is stopped, the new one stays, the node is ready", async () => {
-    await withCluster({ name: "sleep", agents: ["n1", "n2", "n3"], settings: QUICK }, async (cluster) => {
-      await cluster.apply(one("web", ""));
-      const before = await nodeOf(cluster, "web");
-      pauseMachine(cluster, before.node, "SIGSTOP");
-      await nodeIs(cluster, before.node, "unreachable");
-      const [after] = of(
-        await cluster.until("the replacement", (all) => of(all, "web").some(({ node }) => node !== before.node)),
-        "web",
-      ).filter(({ node }) => node !== before.node);
-      pauseMachine(cluster, before.node, "SIGCONT");
-      await nodeIs(cluster, before.node, "ready");
-      await waitUntil("the old task to end", () => !isAlive(before.pid ?? 0), 20_000);
-      const settled = await cluster.until(
-        "one task alone",
-        (all) =>
-          of(all, "web").length === 1 &&
-          all.every(({ app, state }) => app !== "web" || state === "running" || state === "stopped"),
-      );
-      expect(of(settled, "web")[0]?.id).toBe(after?.id ?? "");
-    });
-  }, 120_000);
+  test.each([
+    ["wakes", pauseMachine],
+    ["whose agent alone was stopped wakes", pauseAgent],
+  ])(
+    "%s after it was given up: its old task is stopped, the new one stays, the node is ready",
+    async (_what, pause) => {
+      await withCluster({ name: "sleep", agents: ["n1", "n2", "n3"], settings: QUICK }, async (cluster) => {
+        await cluster.apply(one("web", ""));
+        const before = await nodeOf(cluster, "web");
+        pause(cluster, before.node, "SIGSTOP");
+        await nodeIs(cluster, before.node, "unreachable");
+        const [after] = of(
+          await cluster.until("the replacement", (all) => of(all, "web").some(({ node }) => node !== before.node)),
+          "web",
+        ).filter(({ node }) => node !== before.node);
+        pause(cluster, before.node, "SIGCONT");
+        await nodeIs(cluster, before.node, "ready");
+        await waitUntil("the old task to end", () => !isAlive(before.pid ?? 0), 20_000);
+        const settled = await cluster.until(
+          "one task alone",
+          (all) =>
+            of(all, "web").length === 1 &&
+            all.every(({ app, state }) => app !== "web" || state === "running" || state === "stopped"),
+        );
+        expect(of(settled, "web")[0]?.id).toBe(after?.id ?? "");
+      });
+    },
+    120_000,
+  );
 
   test("with its job goes on where it was: the job was never given up", async () => {
     await withCluster({ name: "sleep", agents: ["n1", "n2", "n3"], settings: QUICK }, async (cluster) => {

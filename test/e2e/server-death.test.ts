@@ -1,5 +1,5 @@
 // The server is killed at random moments while people change things: what it acknowledged is there, once, and what it
-// did not acknowledge happened once or not at all. ORCH_LONG=1 runs the full hundred rounds.
+// did not acknowledge happened once or not at all.
 
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { isAlive } from "../support/processes";
 import { waitUntil } from "../support/wait";
 import { withCluster } from "../support/with-cluster";
 
-const ROUNDS = process.env["ORCH_LONG"] === "1" ? 100 : 15;
+const ROUNDS = 100;
 const SUBMITTERS = 4;
 const LONGEST_LIFE_MS = 250;
 

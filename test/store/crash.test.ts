@@ -6,7 +6,7 @@ import { opened, removeScratch, scratch, seeded } from "./scratch";
 
 afterAll(removeScratch);
 
-const ROUNDS = process.env["ORCH_LONG"] === "1" ? 100 : 30;
+const ROUNDS = 100;
 
 /** Runs the writer until it is killed after a random time, and gives back what it acknowledged: change → run number. */
 async function untilKilled(dir: string, first: number, dice: () => number): Promise<Map<number, number>> {
