@@ -9,10 +9,12 @@ import { formatToken } from "../../src/wire/token";
 import type { Api } from "../../src/server/api";
 import { createApp, type App } from "../../src/server/app";
 import { createAuth } from "../../src/server/auth";
+import { strictly } from "../../src/server/body";
 import { openIdentity } from "../../src/server/identity";
 import { createLoop } from "../../src/server/loop";
 import { createReadings } from "../../src/server/readings";
 import { tokenRow } from "../../src/server/routes/access";
+import { ROUTES } from "../../src/server/routes";
 import { createSessions } from "../../src/server/sessions";
 import { createWatch } from "../../src/server/watch";
 import { openStore } from "../../src/store/open";
@@ -184,7 +186,23 @@ async function call(
     ...(sent === undefined ? {} : { body: sent }),
   });
   const text = answer.headers.get("content-type")?.startsWith("text/event-stream") === true ? "" : await answer.text();
-  return { status: answer.status, headers: answer.headers, body: textAsBody(text) };
+  const content = textAsBody(text);
+  if (answer.status === 200 && answer.headers.get("content-type")?.startsWith("application/json") === true)
+    holdAnswer(method, path, content);
+  return { status: answer.status, headers: answer.headers, body: content };
+}
+
+/** Every JSON answer of every test is what its route's schema says: no key is missing, none is more. */
+function holdAnswer(method: string, path: string, body: unknown): void {
+  const plain = path.split("?")[0] ?? "";
+  const found = ROUTES.filter(
+    (route) => route.method === method && new RegExp(`^${route.path.replaceAll(/\{\w+\}/g, "[^/]+")}$`).test(plain),
+  );
+  // `/v1/x/y` is an address of its own beside `/v1/x/{name}`.
+  const route = found.find((one) => one.path === plain) ?? found[0];
+  if (route === undefined || typeof route.answer === "string") return;
+  const held = strictly(route.answer).safeParse(body);
+  if (!held.success) throw new Error(`${method} ${path} answers ${JSON.stringify(body)}: ${held.error.message}`);
 }
 
 function textAsBody(text: string): Answer["body"] {
