@@ -1,5 +1,5 @@
-// NVIDIA's cards: NVML, asked by a child that may hang. What was known of a card is kept, so that one that falls off
-// the bus is still told, with its trouble.
+// NVIDIA's cards: NVML, asked by a child that may hang, and nvidia-smi where NVML cannot be loaded. What was known of
+// a card is kept, so that one that falls off the bus is still told, with its trouble.
 
 import { join } from "node:path";
 import { Answerer } from "../../os/answerer";
@@ -7,6 +7,7 @@ import { exists } from "../../os/files";
 import { selfCommand } from "../../os/self";
 import type { DeviceProbe, Look, LookLimits, ProbePlaces } from "./device";
 import { keepKnown, type Known } from "./nvidia-known";
+import { NvidiaSmi } from "./nvidia-smi";
 import { CODE } from "./nvml";
 import type { NvmlLook } from "./nvml-look";
 import { isPlugged, treeAt, type Tree } from "./sysfs";
@@ -26,6 +27,14 @@ const LIBRARY_DIRS = [
   "usr/local/nvidia/lib",
   "run/opengl-driver/lib",
   "opt/nvidia/lib64",
+];
+const TOOLS = [
+  "usr/bin/nvidia-smi",
+  "usr/local/bin/nvidia-smi",
+  "usr/lib/wsl/lib/nvidia-smi",
+  "usr/local/nvidia/bin/nvidia-smi",
+  "run/current-system/sw/bin/nvidia-smi",
+  "opt/nvidia/bin/nvidia-smi",
 ];
 /** What the driver shows of itself; the last one is Windows' driver, seen from within WSL. */
 const DRIVER_SIGNS = ["proc/driver/nvidia/version", "dev/nvidiactl", "usr/lib/wsl/lib/libnvidia-ml.so.1"];
@@ -52,6 +61,8 @@ export function nvidiaProbe(places: ProbePlaces, limits: LookLimits): DeviceProb
   let known: Known = new Map();
   let asker: { readonly library: string; readonly answerer: Answerer } | null = null;
   let looking: Promise<Look> | null = null;
+  const smi = new NvidiaSmi(tree);
+  let toolRan = false;
 
   async function ask(path: string): Promise<NvmlLook | string> {
     if (asker?.library !== path) {
@@ -68,7 +79,7 @@ export function nvidiaProbe(places: ProbePlaces, limits: LookLimits): DeviceProb
     const path = places.nvml ?? libraryIn(places.root);
     const found = path === null ? noLibrary : await ask(path);
     if (typeof found === "string") return { is: "failed", why: `NVML: ${found}` };
-    if (found.is === "unloadable") return { is: "failed", why: `NVML: ${found.why}` };
+    if (found.is === "unloadable") return lookWithTool(found.why);
     if (found.is === "failed") {
       if (found.code === CODE.driver_not_loaded && !isPlugged(tree, NVIDIA)) return { is: "none" };
       // A library that is of another version than the driver is only replaced by loading it anew.
@@ -76,6 +87,14 @@ export function nvidiaProbe(places: ProbePlaces, limits: LookLimits): DeviceProb
       return { is: "failed", why: `NVML: ${found.why}` };
     }
     return seen(found);
+  }
+
+  async function lookWithTool(why: string): Promise<Look> {
+    const tool = places.nvidia_smi ?? firstOf(places.root, TOOLS);
+    if (tool === null) return { is: "failed", why: `NVML: ${why}, and there is no nvidia-smi` };
+    const found = await smi.look(tool, toolRan ? limits.later_ms : limits.first_ms);
+    toolRan = true;
+    return typeof found === "string" ? { is: "failed", why: found } : seen(found);
   }
 
   function seen(found: Extract<NvmlLook, { is: "seen" }>): Look {

@@ -1,0 +1,24 @@
+// A vendor's tool that is run again and again and may hang: each run ends in time, and while a process of an earlier one
+// cannot be ended no other is started.
+
+import { startCommand, type Command, type CommandResult } from "./spawn";
+
+export interface Tool {
+  readonly path: string;
+  run(args: readonly string[], timeout_ms: number): Promise<CommandResult>;
+}
+
+export function createTool(path: string): Tool {
+  let stuck: Command | null = null;
+  return {
+    path,
+    async run(args, timeout_ms) {
+      if (stuck?.ended() === true) stuck = null;
+      if (stuck !== null) return { is: "failed", why: `${path}: process ${stuck.pid} hangs and cannot be ended` };
+      const command = startCommand([path, ...args], timeout_ms);
+      const result = await command.result;
+      if (!command.ended()) stuck = command;
+      return result;
+    },
+  };
+}
