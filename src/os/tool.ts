@@ -1,5 +1,5 @@
-// A vendor's tool that is run again and again and may hang: each run ends in time, and while a process of an earlier one
-// cannot be ended no other is started.
+// A vendor's tool that is run again and again and may hang: each run ends in time, and while a process of an earlier
+// one cannot be ended no other is started.
 
 import { startCommand, type Command, type CommandResult } from "./spawn";
 

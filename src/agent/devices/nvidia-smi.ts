@@ -1,5 +1,5 @@
-// NVIDIA's cards through nvidia-smi, for machines where NVML cannot be loaded. It tells the same as a look through NVML,
-// in a few runs of the tool that together have the time of one look.
+// NVIDIA's cards through nvidia-smi, for machines where NVML cannot be loaded. It tells the same as a look through
+// NVML, in a few runs of the tool that together have the time of one look.
 
 import type { Link } from "../../core/device";
 import { bootMs } from "../../os/clock";
@@ -52,8 +52,8 @@ export class NvidiaSmi {
     if (apps.is === "failed") return apps.why;
     const links = await this.#linksOf(run, asked.rows);
     const parts = await partsOf(run, asked.rows);
-    if (typeof links === "string" || typeof parts === "string")
-      return typeof links === "string" ? links : String(parts);
+    if (typeof links === "string") return links;
+    if (typeof parts === "string") return parts;
     return this.#assemble(asked.rows, asked.lost, processesIn(apps.out), links, parts);
   }
 

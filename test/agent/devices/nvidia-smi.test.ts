@@ -189,7 +189,7 @@ GPU 1: NVIDIA A100-SXM4-80GB (UUID: ${smiUuid(1)})
     await seen(rows);
     machine.write(
       "lost",
-      "Unable to determine the device handle for GPU0000:2B:00.0: GPU is lost.  Reboot the system to recover this GPU\n",
+      "Unable to determine the device handle for GPU0000:2B:00.0: GPU is lost.  Reboot the system to recover it\n",
     );
     machine.cards(rows.filter(({ index }) => index !== 1));
     const cards = cardsOf(await probe.look());

@@ -92,7 +92,8 @@ export const smiRow = (n: number, bus: string, model: keyof typeof SMI_CARDS, ov
 
 /** The matrix as it is printed: the heading underlined, network cards among the columns, affinities behind. */
 export function matrix(names: readonly string[], cells: readonly (readonly string[])[]): string {
-  const heading = `\t\u001b[4m${[...names, "NIC0", "CPU Affinity", "NUMA Affinity", "GPU NUMA ID"].join("\t")}\u001b[0m`;
+  const columns = [...names, "NIC0", "CPU Affinity", "NUMA Affinity", "GPU NUMA ID"].join("\t");
+  const heading = `\t\u001b[4m${columns}\u001b[0m`;
   const rows = cells.map((row, n) => `${names[n]}\t${row.join("\t")}\tPXB\t0-31,64-95\t0\t\tN/A`);
   const card = `NIC0\t${names.map(() => "PXB").join("\t")}\t X \t\t\t\t`;
   const legend = "Legend:\n\n  X    = Self\n  NV#  = Connection traversing a bonded set of # NVLinks";
