@@ -108,6 +108,7 @@ function machineOf(n: number, places: number): Machine {
       address: null,
       cgroups: "none",
       cgroups_detail: null,
+      limits: null,
       accounts: "shared",
       unix_user: "root",
     },

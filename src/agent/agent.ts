@@ -15,12 +15,14 @@ import { bootId, statOf } from "../os/proc";
 import type { Machine } from "../wire/agent";
 import { createAccounts, type AccountMode } from "./account";
 import { FatalAgentError, stayConnected, type Connection } from "./connection";
+import { accessOf } from "./devices/access";
 import { findProbes, probePlaces } from "./devices/probes";
 import { openWatch, type Watch } from "./devices/watch";
 import { openProcessDriver } from "./drivers/process";
 import { openFence } from "./fence";
 import { joinCluster, readIdentity, type Identity } from "./identity";
 import { readLog } from "./logs";
+import { createLimits, type Limits } from "./limits";
 import { createAgentLoop } from "./loop";
 import { createOutgoing } from "./outgoing";
 import { probeMachine, type Share } from "./probe";
@@ -111,6 +113,7 @@ function claimShare(run: string, data: string, { capacity }: AgentOptions): void
 
 interface Grounds {
   readonly clock: () => Ms;
+  readonly limits: Limits;
   readonly watch: Watch;
   readonly machine: () => Machine;
   readonly identity: Identity;
@@ -121,10 +124,12 @@ async function settle(data: string, options: AgentOptions): Promise<Grounds> {
   const clock = steadyClock();
   const known = readIdentity(data);
   const ownName = options.name ?? runName(data);
+  const cgroups = findCgroups(runName(data));
+  const limits = createLimits(cgroups);
   const probed = await probeMachine({
     data,
     version: options.version,
-    cgroups: findCgroups(runName(data)),
+    cgroups,
     accounts: options.accounts,
     pool: options.pool,
     labels: options.labels,
@@ -141,17 +146,20 @@ async function settle(data: string, options: AgentOptions): Promise<Grounds> {
     user: accountOfProcess().name,
     say: options.say,
   });
-  const machine = (): Machine => ({ ...probed, devices: [...watch.devices()] });
-  return { clock, watch, machine, identity: known ?? (await firstJoin(data, options, machine())) };
+  const machine = (): Machine => {
+    const facts = { ...probed.facts, limits: limits.facts(watch.hasCards()) };
+    return { ...probed, facts, devices: [...watch.devices()] };
+  };
+  return { clock, limits, watch, machine, identity: known ?? (await firstJoin(data, options, machine())) };
 }
 
 async function serve(data: string, options: AgentOptions): Promise<void> {
-  const { clock, watch, machine, identity } = await settle(data, options);
+  const { clock, limits, watch, machine, identity } = await settle(data, options);
   const driver = await openProcessDriver({
     data,
     version: options.version,
     accounts: createAccounts(options.accounts),
-    devices: () => watch.devices(),
+    access: (promised) => accessOf(promised, watch.handles(), watch.hasCards() && limits.keepsDevices()),
     clock,
     say: options.say,
   });

@@ -50,6 +50,7 @@ export async function probeMachine(options: ProbeOptions): Promise<Omit<Machine,
     address: host.address,
     cgroups: cgroups.is,
     cgroups_detail: cgroups.detail,
+    limits: null,
     accounts: options.accounts,
     unix_user: accountOfProcess().name,
   };

@@ -102,6 +102,8 @@ export interface CardState {
   readonly baseline_bytes: Bytes | null;
   readonly gate: Gate;
   readonly quarantine: { readonly reason: string; readonly since_ms: Ms } | null;
+  /** Why it cannot be used as it is now: what its driver says, how it is set up. Gone when the next look says so. */
+  readonly unfit: string | null;
   /** Why it is not seen any more; `null`: it is. */
   readonly missing: string | null;
   readonly foreign_bytes: Bytes;
@@ -114,6 +116,7 @@ export function newCard(now_ms: Ms): CardState {
     baseline_bytes: null,
     gate: { is: "closed", n: 0, since_ms: now_ms, after: [], why: null },
     quarantine: null,
+    unfit: null,
     missing: null,
     foreign_bytes: 0,
     foreign: null,
@@ -150,6 +153,13 @@ export function seen(card: CardState, sight: Sight, holders: readonly Holder[]):
   const foreign = foreignAfter(card, strangers, foreignBytes(sight, strangers, baseline_bytes, gate));
   return { card: { ...card, baseline_bytes, gate, missing: null, ...foreign }, left };
 }
+
+/** The card was seen, and cannot be used: how clean it is, is not known. */
+export const useless = (card: CardState, why: string): CardState => ({
+  ...unseen(card, why),
+  unfit: why,
+  missing: null,
+});
 
 /** The look failed: nothing is concluded, but that the card has not been found clean. */
 export function unseen(card: CardState, why: string): CardState {
@@ -254,9 +264,10 @@ export const formatMemory = (bytes: Bytes): string =>
   bytes < GIB ? `${Math.round(bytes / MIB)} MB` : `${Math.round((bytes * 10) / GIB) / 10} GB`;
 
 /** Why the agent starts nothing on the card now; `null`: it may. */
-export function blockOf({ missing, quarantine, gate }: CardState): string | null {
+export function blockOf({ missing, quarantine, unfit, gate }: CardState): string | null {
   if (missing !== null) return `is missing: ${missing}`;
   if (quarantine !== null) return `is quarantined: ${quarantine.reason}`;
+  if (unfit !== null) return `cannot be used: ${unfit}`;
   if (gate.is === "open") return null;
   const after = gate.after.length === 0 ? "its first use" : `it is used again after ${namesOf(gate.after)}`;
   return `is checked before ${after}${gate.why === null ? "" : `: ${gate.why}`}`;
@@ -264,9 +275,10 @@ export function blockOf({ missing, quarantine, gate }: CardState): string | null
 
 /** What is told of a card's state: the worst that holds. A check that takes no longer than it should is no news. */
 export function stateOf(card: CardState, now_ms: Ms): { state: DeviceState; reason: string | null } {
-  const { missing, quarantine, gate } = card;
+  const { missing, quarantine, unfit, gate } = card;
   if (missing !== null) return { state: "missing", reason: missing };
   if (quarantine !== null) return { state: "quarantined", reason: quarantine.reason };
+  if (unfit !== null) return { state: "quarantined", reason: unfit };
   if (gate.is === "open" || now_ms - gate.since_ms < DIRTY_AFTER_MS) return { state: "ok", reason: null };
   const after = gate.after.length === 0 ? "" : `after ${namesOf(gate.after)}: `;
   return { state: "dirty", reason: `${after}${gate.why ?? "it was not looked at yet"}` };

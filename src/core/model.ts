@@ -40,6 +40,22 @@ export interface Orphan {
   readonly held: Promised | null;
 }
 
+/** How a limit holds: by the system, by the agent that looks and ends what goes too far, or only in the books. */
+export interface Limit {
+  readonly is: "enforced" | "watched" | "counted";
+  /** Why no better. */
+  readonly why: string | null;
+}
+
+export interface NodeLimits {
+  readonly cpu: Limit;
+  readonly memory: Limit;
+  /** Whether tasks can open cards that they were not promised; `null` where there are no cards. */
+  readonly devices: Limit | null;
+  /** Whether tasks can take more of a card's memory than the share that they were promised. */
+  readonly share: Limit | null;
+}
+
 /** Facts that an agent found out about its machine; shown, and matched by labels, never decided on directly. */
 export interface NodeFacts {
   readonly os: string;
@@ -51,6 +67,8 @@ export interface NodeFacts {
   readonly cgroups: "v2" | "v1" | "none";
   /** Why limits are only counted, when they are. */
   readonly cgroups_detail: string | null;
+  /** `null` when an agent of before told nothing of them. */
+  readonly limits: NodeLimits | null;
   readonly accounts: "existing" | "create" | "shared";
   /** The Unix account of the agent; root takes everybody's tasks. */
   readonly unix_user: string;

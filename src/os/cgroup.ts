@@ -3,6 +3,7 @@
 
 import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { denyByList, denyByProgram, type DeviceNumber } from "./device-deny";
 import { kernelText } from "./proc";
 
 const CONTROLLERS = ["memory", "cpu", "pids"] as const;
@@ -13,15 +14,24 @@ export type Cgroups =
       readonly is: "v2";
       readonly base: string;
       readonly controllers: readonly Controller[];
+      readonly devices: DeviceKeeping | null;
       readonly detail: string | null;
     }
   /** One base directory a controller; processes join the first before they execute. */
   | {
       readonly is: "v1";
       readonly bases: readonly { readonly controller: Controller; readonly base: string }[];
+      readonly devices: DeviceKeeping | null;
       readonly detail: string | null;
     }
   | { readonly is: "none"; readonly detail: string };
+
+/** How device files are kept from a group's processes. Its directories are made for groups that need it alone. */
+export interface DeviceKeeping {
+  readonly by: "list" | "program";
+  readonly mount: string;
+  readonly base: string;
+}
 
 export interface GroupLimits {
   readonly cpu_milli: number;
@@ -108,7 +118,16 @@ function findV1(all: readonly Mount[], name: string): Cgroups {
     else problems.push(`${controller}: ${found.why}`);
   }
   const detail = problems.length === 0 ? null : problems.join("; ");
-  return bases.length === 0 ? { is: "none", detail: detail ?? "" } : { is: "v1", bases, detail };
+  const devices = devicesIn(all, name);
+  return bases.length === 0 ? { is: "none", detail: detail ?? "" } : { is: "v1", bases, devices, detail };
+}
+
+/** The list where it is mounted, else a program in the unified hierarchy of a hybrid machine. */
+function devicesIn(v1: readonly Mount[], name: string): DeviceKeeping | null {
+  const list = v1.find(({ options }) => options.includes("devices"))?.point;
+  const mount = list ?? mounts().find(({ kind }) => kind === "cgroup2")?.point;
+  if (mount === undefined) return null;
+  return { by: list === undefined ? "program" : "list", mount, base: join(mount, "orch", name) };
 }
 
 function findV2(mount: string, name: string): Cgroups {
@@ -123,28 +142,83 @@ function findV2(mount: string, name: string): Cgroups {
     if (!enabled) missing.push(`${controller}: ${whys.find((why) => why !== null) ?? "not available"}`);
     return enabled;
   });
-  return { is: "v2", base, controllers, detail: missing.length === 0 ? null : missing.join("; ") };
+  const devices: DeviceKeeping = { by: "program", mount, base };
+  return { is: "v2", base, controllers, devices, detail: missing.length === 0 ? null : missing.join("; ") };
 }
 
 /** Shares of v1 are thousandths of a core in 1024ths; weights of v2 follow the kernel's own conversion. */
 const sharesOf = (cpu_milli: number): number => Math.min(262_144, Math.max(2, Math.round((cpu_milli * 1024) / 1000)));
 const weightOf = (cpu_milli: number): number => 1 + Math.floor(((sharesOf(cpu_milli) - 2) * 9_999) / 262_142);
 
-/** The directories that the group of this name has, or will have. */
-export const groupOf = (cgroups: Cgroups, name: string): Group => basesOf(cgroups).map((base) => join(base, name));
+/** The directories that the group of this name has, or will have. `kept`: devices are kept from it. */
+export const groupOf = (cgroups: Cgroups, name: string, kept: boolean): Group =>
+  basesOf(cgroups, kept).map((base) => join(base, name));
 
-const basesOf = (cgroups: Cgroups): string[] =>
-  cgroups.is === "none" ? [] : cgroups.is === "v2" ? [cgroups.base] : cgroups.bases.map(({ base }) => base);
+function basesOf(cgroups: Cgroups, kept: boolean): string[] {
+  if (cgroups.is === "none") return [];
+  const bases = cgroups.is === "v2" ? [cgroups.base] : cgroups.bases.map(({ base }) => base);
+  const extra = kept ? cgroups.devices?.base : undefined;
+  return extra === undefined || bases.includes(extra) ? bases : [...bases, extra];
+}
 
 /** Makes the group of one task. Throws when a limit that was asked for cannot be set. */
-export function makeGroup(cgroups: Cgroups, name: string, limits: GroupLimits): Group {
-  const group = groupOf(cgroups, name);
-  group.forEach((dir, i) => {
+export function makeGroup(
+  cgroups: Cgroups,
+  name: string,
+  limits: GroupLimits,
+  denied: readonly DeviceNumber[] = [],
+): Group {
+  const group = groupOf(cgroups, name, denied.length > 0);
+  basesOf(cgroups, false).forEach((base, i) => {
+    const dir = join(base, name);
     mkdirSync(dir);
     if (cgroups.is === "v2") limitV2(dir, cgroups.controllers, limits);
     else if (cgroups.is === "v1") limitV1(dir, cgroups.bases[i]?.controller ?? "cpu", limits);
   });
+  if (denied.length > 0) keepDevices(cgroups, name, denied);
   return group;
+}
+
+function keepDevices(cgroups: Cgroups, name: string, denied: readonly DeviceNumber[]): void {
+  const devices = cgroups.is === "none" ? null : cgroups.devices;
+  if (devices === null) throw new Error("this machine has no control groups that keep devices away");
+  const dir = join(devices.base, name);
+  mkdirSync(dir, { recursive: true });
+  if (devices.by === "list") denyByList(dir, denied);
+  else denyByProgram(dir, denied);
+}
+
+/** Why devices cannot be kept from tasks on this machine; `null`: they can. Found out by doing it once. */
+export function deviceKeepingProblem(cgroups: Cgroups): string | null {
+  const name = `try-${process.pid}`;
+  try {
+    // A number that no driver has.
+    keepDevices(cgroups, name, [{ major: 4_095, minor: 255 }]);
+    return null;
+  } catch (error) {
+    return messageOf(error);
+  } finally {
+    if (cgroups.is !== "none" && cgroups.devices !== null) tryRemove(join(cgroups.devices.base, name));
+  }
+}
+
+/**
+ * Puts this process into the directory that keeps devices away, so that what it starts is in there before it executes;
+ * the other directories of a group can be joined in other ways. `null`: there is nothing to enter.
+ */
+export function enterKept(cgroups: Cgroups, group: Group): { leave(): void } | { readonly why: string } | null {
+  const devices = cgroups.is === "v1" ? cgroups.devices : null;
+  const dir = group.find((one) => devices !== null && dirname(one) === devices.base);
+  if (devices === null || dir === undefined) return null;
+  const before = join(devices.mount, ownPath(devices.by === "list" ? "devices" : ""));
+  const enter = (to: string): string | null => tryWrite(join(to, "cgroup.procs"), String(process.pid));
+  const why = enter(dir);
+  if (why !== null) return { why: `devices could not be kept from it: ${why}` };
+  return {
+    leave: () => {
+      if (enter(before) !== null) enter(devices.mount);
+    },
+  };
 }
 
 function limitV1(dir: string, controller: Controller, limits: GroupLimits): void {
@@ -254,7 +328,7 @@ const keeperGroup = (name: string): string => `keeper-${name}`;
 
 /** Removes groups that a killed machine left, unless something lives in them. Only while nobody makes new ones. */
 export function removeLeftGroups(cgroups: Cgroups, name: string): void {
-  for (const base of basesOf(cgroups)) for (const dir of below(base)) if (dir !== base) tryRemove(dir);
+  for (const base of basesOf(cgroups, true)) for (const dir of below(base)) if (dir !== base) tryRemove(dir);
   removeLeftKeepers(cgroups, name);
 }
 
@@ -268,7 +342,7 @@ export function removeLeftKeepers(cgroups: Cgroups, name: string): void {
 /** Removes the directories of `findCgroups` where nothing is left in them. */
 export function removeBases(cgroups: Cgroups): void {
   const keepers = keeperMount(cgroups)?.parent;
-  for (const base of [...basesOf(cgroups), ...(keepers === undefined ? [] : [keepers])]) {
+  for (const base of [...basesOf(cgroups, true), ...(keepers === undefined ? [] : [keepers])]) {
     tryRemove(base);
     if (basename(dirname(base)) === "orch") tryRemove(dirname(base));
   }

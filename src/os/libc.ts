@@ -19,6 +19,7 @@ const PR_SET_NO_NEW_PRIVS = 38;
 const RLIMIT_NOFILE = 7;
 const FALLOC_KEEP_SIZE_PUNCH_HOLE = 3;
 const CLOCK_BOOTTIME = 7;
+const SYS_BPF = process.arch === "arm64" ? 280 : 321;
 const SYS_PIDFD_SEND_SIGNAL = 424;
 const SYS_PIDFD_OPEN = 434;
 const PIDFD_SIGNAL_PROCESS_GROUP = 4;
@@ -92,6 +93,17 @@ export function bootTime(): number | null {
   if (lib.c.clock_gettime(CLOCK_BOOTTIME, ptr(time)) !== 0) return null;
   return Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1e6);
 }
+
+/** The bpf(2) call: what it gives back, or why it failed. Addresses in `attributes` are of memory that lives on. */
+export function bpf(command: number, attributes: Uint8Array): number | string {
+  const lib = libc();
+  if (lib.is === "absent") return lib.why;
+  const given = Number(lib.c.syscall(SYS_BPF, command, ptr(attributes), attributes.length, 0, 0, 0));
+  return given < 0 ? `bpf: error ${errnoOf(lib.c)}` : given;
+}
+
+/** Where bytes lie, for structures that hold addresses. */
+export const addressOf = (bytes: Uint8Array): bigint => BigInt(ptr(bytes));
 
 /** A descriptor that stands for this process, whatever becomes of its number; `null` where there is none. */
 export function openPidfd(pid: number): number | null {

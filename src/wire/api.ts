@@ -1,6 +1,7 @@
 // The HTTP API as schemas: requests, responses, errors. Server, CLI, page, tests and the OpenAPI document share these.
 
 import { z } from "zod";
+import { nodeLimits } from "./nouns";
 import { drainView, nodeState } from "./drains";
 
 const ms = z.int();
@@ -76,6 +77,8 @@ export const nodeView = z.object({
   reserved: capacity,
   devices: z.array(deviceView),
   facts: z.record(z.string(), z.string().nullable()),
+  /** How limits hold there: enforced, watched or counted; `null`: its agent did not tell. */
+  limits: nodeLimits.nullable(),
   orphans: z.array(z.object({ id: z.string(), name: z.string(), pid: int.nullable() })),
 });
 export type NodeView = z.infer<typeof nodeView>;

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import type { Assignment, Inventory, Reported, Stamp, TaskReport, Verb } from "../core/record";
 import { DEVICE_STATES, LINK_KINDS, VENDORS, type Device, type Reading } from "../core/device";
-import type { NodeFacts, Orphan, Promised, TaskIdentity } from "../core/model";
+import type { NodeFacts, NodeLimits, Orphan, Promised, TaskIdentity } from "../core/model";
 import type { Command, RestartSettings, StopSettings, Taint } from "../core/workload";
 
 const int = z.int().nonnegative();
@@ -82,6 +82,15 @@ export const orphan = z.object({
   held: promised.nullable(),
 }) satisfies z.ZodType<Orphan>;
 
+const limit = z.object({ is: z.enum(["enforced", "watched", "counted"]), why: text.nullable() });
+
+export const nodeLimits = z.object({
+  cpu: limit,
+  memory: limit,
+  devices: limit.nullable(),
+  share: limit.nullable(),
+}) satisfies z.ZodType<NodeLimits>;
+
 export const nodeFacts = z.object({
   os: text,
   arch: text,
@@ -91,6 +100,7 @@ export const nodeFacts = z.object({
   address: text.nullable(),
   cgroups: z.enum(["v2", "v1", "none"]),
   cgroups_detail: text.nullable(),
+  limits: nodeLimits.nullable().default(null),
   accounts: z.enum(["existing", "create", "shared"]),
   unix_user: text,
 }) satisfies z.ZodType<NodeFacts>;

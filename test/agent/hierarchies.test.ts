@@ -10,6 +10,7 @@ import { finish } from "../../src/agent/keeper/finish";
 import type { TaskOrder } from "../../src/agent/keeper/messages";
 import type { TaskExit } from "../../src/agent/taskdir";
 import {
+  deviceKeepingProblem,
   findCgroups,
   killGroup,
   makeGroup,
@@ -18,6 +19,7 @@ import {
   removeGroup,
   type Cgroups,
 } from "../../src/os/cgroup";
+import { deviceNumber } from "../../src/os/device-deny";
 import { randomHex } from "../../src/os/dice";
 import { isAlive } from "../support/processes";
 
@@ -32,7 +34,19 @@ const kinds: Record<string, Cgroups> = {
   [`this machine's own (${here.is})`]: here,
 };
 if (process.getuid?.() === 0 && existsSync(join(bare, "cgroup.procs"))) {
-  kinds["version 2 without controllers"] = { is: "v2", base: bareBase, controllers: [], detail: null };
+  kinds["version 2 without controllers"] = {
+    is: "v2",
+    base: bareBase,
+    controllers: [],
+    devices: { by: "program", mount: bare, base: bareBase },
+    detail: null,
+  };
+  if (here.is === "v1") {
+    kinds["version 1 without its list of devices"] = {
+      ...here,
+      devices: { by: "program", mount: bare, base: join(bare, "orch", name) },
+    };
+  }
 }
 
 beforeAll(() => {
@@ -43,7 +57,7 @@ afterAll(() => {
   rmSync(dir, { recursive: true });
 });
 
-function orderFor(script: string): TaskOrder {
+function orderFor(script: string, over: Partial<TaskOrder> = {}): TaskOrder {
   const uid = randomHex(16);
   mkdirSync(join(dir, uid));
   return {
@@ -61,21 +75,23 @@ function orderFor(script: string): TaskOrder {
     lease_ms: null,
     log_cap_bytes: 1,
     held: null,
+    ...over,
   };
 }
 
+const around = {
+  group_name: name,
+  tasks: dir,
+  setpriv: null,
+  oom_score_adj: 0,
+  say: () => undefined,
+  journal: { begun: () => undefined, ended: () => undefined },
+};
+
 async function run(cgroups: Cgroups, order: TaskOrder): Promise<TaskExit> {
-  const around = {
-    cgroups,
-    group_name: name,
-    tasks: dir,
-    setpriv: null,
-    oom_score_adj: 0,
-    say: () => undefined,
-    journal: { begun: () => undefined, ended: () => undefined },
-  };
   const { promise, resolve, reject } = Promise.withResolvers<TaskExit>();
-  const begun = await begin(order, around, (held, exit) => void finish(held, exit, around).then(resolve, reject));
+  const all = { ...around, cgroups };
+  const begun = await begin(order, all, (held, exit) => void finish(held, exit, all).then(resolve, reject));
   expect(begun.is).toBe("running");
   return promise;
 }
@@ -93,6 +109,46 @@ for (const [kind, cgroups] of Object.entries(kinds)) {
     for (const pid of pids) expect(isAlive(pid)).toBe(false);
   });
 }
+
+const outputOf = (order: TaskOrder): string => readFileSync(join(dir, order.uid, "stdout"), "utf8");
+
+for (const [kind, cgroups] of Object.entries(kinds).filter(([, { is }]) => is !== "none")) {
+  test(`${kind}: denied devices cannot be opened, from the first instruction on; all others can`, async () => {
+    const tries = ["/dev/full", "/dev/zero", "/dev/null", "/dev/urandom", "/dev/ptmx"]
+      .map((path) => `if ( : < ${path} ) 2>/dev/null; then echo ${path}; fi`)
+      .join("\n");
+    const opened = async (denied: TaskOrder["denied"]): Promise<string[]> => {
+      const order = orderFor(tries, denied === undefined ? {} : { denied });
+      expect(await run(cgroups, order)).toMatchObject({ exit_code: 0, left: 0, reason: null });
+      return outputOf(order).trim().split("\n");
+    };
+    const all = ["/dev/full", "/dev/zero", "/dev/null", "/dev/urandom", "/dev/ptmx"];
+    const [full, zero] = ["/dev/full", "/dev/zero"].map(deviceNumber);
+    expect({ full, zero }).toEqual({ full: { major: 1, minor: 7 }, zero: { major: 1, minor: 5 } });
+    expect(await opened(undefined)).toEqual(all);
+    expect(await opened([{ major: 1, minor: 7 }])).toEqual(all.slice(1));
+    expect(await opened([full!, zero!])).toEqual(all.slice(2));
+  });
+
+  test(`${kind}: a denied device stays denied for what descends, in a session of its own`, async () => {
+    const script = "setsid sh -c 'if ( : < /dev/full ) 2>/dev/null; then echo open; else echo closed; fi'";
+    const order = orderFor(script, { denied: [{ major: 1, minor: 7 }] });
+    await run(cgroups, order);
+    expect(outputOf(order)).toBe("closed\n");
+  });
+}
+
+test("a task whose devices cannot be kept from it does not begin", async () => {
+  const order = orderFor("echo ran", { denied: [{ major: 1, minor: 7 }] });
+  const none: Cgroups = { is: "none", detail: "made up" };
+  expect(deviceKeepingProblem(none)).toBe("this machine has no control groups that keep devices away");
+  const begun = await begin(order, { ...around, cgroups: none }, () => undefined);
+  expect(begun).toMatchObject({ is: "failed", why: expect.stringContaining("keep devices away") });
+});
+
+test.if(here.is !== "none")("whether devices can be kept away is found out by doing it, and leaves nothing", () => {
+  expect(deviceKeepingProblem(here)).toBeNull();
+});
 
 const without = kinds["version 2 without controllers"];
 test.if(without !== undefined)("a group is killed with groups that a task has made in it", async () => {
@@ -113,7 +169,7 @@ describe("limits of version 2", () => {
   const made = (limits: Parameters<typeof makeGroup>[2]): Record<string, string> => {
     const sub = randomHex(4);
     mkdirSync(base, { recursive: true });
-    const all: Cgroups = { is: "v2", base, controllers: ["memory", "cpu", "pids"], detail: null };
+    const all: Cgroups = { is: "v2", base, controllers: ["memory", "cpu", "pids"], devices: null, detail: null };
     const [group = ""] = makeGroup(all, sub, limits);
     return Object.fromEntries(readdirSync(group).map((file) => [file, readFileSync(join(group, file), "utf8")]));
   };

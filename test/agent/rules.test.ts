@@ -1,13 +1,13 @@
 // The small rules of the agent's hands that need no process: leases, environments, accounts, records, names of signals.
 
 import { describe, expect, test } from "bun:test";
-import { deviceVariables, environmentOf } from "../../src/agent/environment";
+import { accessOf, type Handle } from "../../src/agent/devices/access";
+import { environmentOf } from "../../src/agent/environment";
 import { parseRecord } from "../../src/agent/drivers/records";
 import { commandOf } from "../../src/agent/keeper/command";
 import { leasePhase, LEASE_GUARD_MS } from "../../src/agent/keeper/lease";
 import type { TaskOrder } from "../../src/agent/keeper/messages";
 import { parseExit } from "../../src/agent/taskdir";
-import { PLAIN_DEVICE, type Device } from "../../src/core/device";
 import { parseAccount, uidHint } from "../../src/os/accounts";
 import { signalName, signalNumber } from "../../src/os/signals";
 import { assignmentFor, recordFor } from "../support/tasks";
@@ -24,29 +24,52 @@ describe("a lease", () => {
 
 describe("an environment", () => {
   const account = { name: "alice", uid: 1_000, gid: 1_000, home: "/home/alice", shell: "/bin/zsh" };
-  const device = (id: string, vendor: Device["vendor"], index: number): Device => ({
-    ...PLAIN_DEVICE,
+  const handle = (id: string, vendor: Handle["vendor"], visible: string, over: Partial<Handle> = {}): Handle => ({
     id,
     vendor,
-    index,
-    model: "X",
-    memory_bytes: 1,
+    visible,
+    parent: null,
+    files: [],
+    shared_files: [],
+    counted: true,
+    ...over,
   });
-  const devices = [device("n0", "nvidia", 0), device("a0", "amd", 0), device("n1", "nvidia", 1)];
+  const handles = [
+    handle("n0", "nvidia", "0"),
+    handle("a0", "amd", "0"),
+    handle("n1", "nvidia", "1"),
+    handle("MIG-1", "nvidia", "MIG-1", { parent: "n0" }),
+  ];
+  const given = (...ids: string[]): Record<string, string> => ({
+    ...accessOf(
+      ids.map((id) => ({ id, bytes: null })),
+      handles,
+      false,
+    ).variables,
+  });
 
   test("is a login's, then the task's, then the devices'", () => {
     const asked = { HOME: "/else", CUDA_VISIBLE_DEVICES: "0,1,2" };
-    const env = environmentOf(assignmentFor("true", { env: asked }), account, devices);
+    const env = environmentOf(assignmentFor("true", { env: asked }), account, given());
     expect(env).toMatchObject({ USER: "alice", SHELL: "/bin/zsh", HOME: "/else", CUDA_VISIBLE_DEVICES: "" });
   });
-  test("shows devices by their index among those of their vendor", () => {
-    expect(deviceVariables(["n1", "a0"], devices)).toEqual({
+  test("shows devices by what their vendor calls them", () => {
+    expect(given("n1", "a0")).toEqual({
       CUDA_DEVICE_ORDER: "PCI_BUS_ID",
       CUDA_VISIBLE_DEVICES: "1",
+      NVIDIA_VISIBLE_DEVICES: "n1",
       ROCR_VISIBLE_DEVICES: "0",
       ZE_AFFINITY_MASK: "",
       ORCH_GPU_UUIDS: "n1,a0",
     });
+    expect(given("MIG-1")).toMatchObject({ CUDA_VISIBLE_DEVICES: "MIG-1", NVIDIA_VISIBLE_DEVICES: "MIG-1" });
+  });
+  test("shows none to a task that was promised none", () => {
+    expect(given()).toMatchObject({ CUDA_VISIBLE_DEVICES: "", NVIDIA_VISIBLE_DEVICES: "void", ORCH_GPU_UUIDS: "" });
+  });
+  test("shows UUIDs while the driver may count other cards than are seen here", () => {
+    const lost = handles.map((one) => ({ ...one, counted: false }));
+    expect(accessOf([{ id: "n1", bytes: null }], lost, false).variables).toMatchObject({ CUDA_VISIBLE_DEVICES: "n1" });
   });
 });
 

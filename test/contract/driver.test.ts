@@ -175,6 +175,7 @@ describe("a process finds", () => {
         "HOME",
         "LANG",
         "LOGNAME",
+        "NVIDIA_VISIBLE_DEVICES",
         "ORCH_GPU_UUIDS",
         "ORCH_TASK",
         "PATH",

@@ -232,6 +232,7 @@ export const machineOf = (name: string, part: Partial<Machine> = {}): Machine =>
     address: "10.0.0.1",
     cgroups: "v2",
     cgroups_detail: null,
+    limits: null,
     accounts: "existing",
     unix_user: "root",
   },

@@ -52,6 +52,7 @@ export function machineFacts(machine: Machine): MachineFacts {
       address: null,
       cgroups: "none",
       cgroups_detail: null,
+      limits: null,
       accounts: "shared",
       unix_user: "root",
     },

@@ -158,6 +158,7 @@ export const buildNode = (name: string, part: NodePart = {}): NodeRow => ({
     address: "10.0.0.1",
     cgroups: "v2",
     cgroups_detail: null,
+    limits: null,
     accounts: "existing",
     unix_user: "root",
     ...part.facts,

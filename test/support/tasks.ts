@@ -1,11 +1,13 @@
 // Tasks for tests of the agent: records with everything in them, and a driver over a temporary data directory.
 
+import { accessOf, type Access } from "../../src/agent/devices/access";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createAccounts, type AccountMode } from "../../src/agent/account";
 import type { Driver } from "../../src/agent/drivers/driver";
 import { openProcessDriver } from "../../src/agent/drivers/process";
+import type { Promised } from "../../src/core/model";
 import type { Assignment, Seen, TaskRecord } from "../../src/core/record";
 import { MIB } from "../../src/core/units";
 import { steadyClock } from "../../src/os/clock";
@@ -76,6 +78,7 @@ export const recordFor = (assignment: Assignment): TaskRecord => ({
 export interface SiteOptions {
   readonly version?: string;
   readonly accounts?: AccountMode;
+  readonly access?: (promised: Promised["devices"]) => Access;
   readonly log_cap_bytes?: number;
 }
 
@@ -102,7 +105,7 @@ export async function makeSite(): Promise<Site> {
         version: options.version ?? "1",
         clock: steadyClock(),
         accounts: createAccounts(options.accounts ?? "existing"),
-        devices: () => [],
+        access: options.access ?? ((promised) => accessOf(promised, [], false)),
         keeper_command: KEEPER_COMMAND,
         say: (line) => void said.push(line),
         ...(options.log_cap_bytes === undefined ? {} : { log_cap_bytes: options.log_cap_bytes }),

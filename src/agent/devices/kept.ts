@@ -7,16 +7,22 @@ import type { Ms } from "../../core/units";
 import { readJson, renameTo, replaceFile } from "../../os/files";
 import { bootId } from "../../os/proc";
 import { device } from "../../wire/nouns";
+import type { Handle } from "./access";
 
 export interface KnownCard {
   /** What it is; its state and strangers are in `card`. */
   readonly facts: Device;
+  readonly handle: KnownHandle;
   readonly card: CardState;
   readonly holders: readonly Holder[];
 }
 
+/** What is remembered of how to use it. */
+export type KnownHandle = Pick<Handle, "visible" | "files" | "shared_files">;
+
 interface KeptCard {
   readonly facts: Device;
+  readonly handle: KnownHandle;
   readonly baseline_bytes: number | null;
   readonly quarantine: CardState["quarantine"];
   readonly missing: string | null;
@@ -37,11 +43,11 @@ export function readKept(path: string, now_ms: Ms, say: (line: string) => void):
   // A boot ends every process and may change what drivers need.
   const same = kept.boot_id === bootId();
   return new Map(
-    kept.cards.map(({ facts, baseline_bytes, quarantine, missing, holders }) => {
+    kept.cards.map(({ facts, handle, baseline_bytes, quarantine, missing, holders }) => {
       const card = newCard(now_ms);
       const gate = card.gate.is === "closed" && same ? { ...card.gate, after: holders } : card.gate;
       const known = { ...card, quarantine, missing, gate, baseline_bytes: same ? baseline_bytes : null };
-      return [facts.id, { facts, card: known, holders: [] }];
+      return [facts.id, { facts, handle, card: known, holders: [] }];
     }),
   );
 }
@@ -55,15 +61,14 @@ function keptFrom(value: unknown): { boot_id: string; cards: readonly KeptCard[]
 }
 
 function cardFrom(value: unknown): KeptCard | string {
-  const { facts, baseline_bytes, quarantine, missing, holders } = (value ?? {}) as Partial<
-    Record<keyof KeptCard, unknown>
-  >;
+  const read = (value ?? {}) as Partial<Record<keyof KeptCard, unknown>>;
+  const { facts, handle, baseline_bytes, quarantine, missing, holders } = read;
   const parsed = device.safeParse(facts);
   if (!parsed.success) return "a card is not understood";
   if (baseline_bytes !== null && typeof baseline_bytes !== "number") return "a baseline is not a number";
   if (!isQuarantine(quarantine) || !Array.isArray(holders) || !holders.every(isHolder)) return "a card is half told";
-  if (missing !== null && typeof missing !== "string") return "a card is half told";
-  return { facts: parsed.data, baseline_bytes, quarantine, missing, holders };
+  if (!isHandle(handle) || (missing !== null && typeof missing !== "string")) return "a card is half told";
+  return { facts: parsed.data, handle, baseline_bytes, quarantine, missing, holders };
 }
 
 const has = (value: unknown, types: Readonly<Record<string, readonly string[]>>): boolean =>
@@ -76,6 +81,13 @@ const has = (value: unknown, types: Readonly<Record<string, readonly string[]>>)
 
 const isQuarantine = (value: unknown): value is CardState["quarantine"] =>
   value === null || has(value, { reason: ["string"], since_ms: ["number"] });
+
+const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every((one) => typeof one === "string");
+
+const isHandle = (value: unknown): value is KnownHandle =>
+  has(value, { visible: ["string"], files: ["object"], shared_files: ["object"] }) &&
+  isTexts((value as KnownHandle).files) &&
+  isTexts((value as KnownHandle).shared_files);
 
 const isHolder = (value: unknown): value is Holder =>
   has(value, {
@@ -125,8 +137,8 @@ export function createKeeping(path: string, say: (line: string) => void): Keepin
 const textOf = (cards: Iterable<KnownCard>): string =>
   `${JSON.stringify({ boot_id: bootId(), cards: [...cards].map(keptOf) })}\n`;
 
-function keptOf({ facts, card, holders }: KnownCard): KeptCard {
+function keptOf({ facts, handle, card, holders }: KnownCard): KeptCard {
   const { baseline_bytes, quarantine, missing, gate } = card;
   const after = gate.is === "closed" ? gate.after.filter(({ uid }) => !holders.some((one) => one.uid === uid)) : [];
-  return { facts, baseline_bytes, quarantine, missing, holders: [...after, ...holders] };
+  return { facts, handle, baseline_bytes, quarantine, missing, holders: [...after, ...holders] };
 }

@@ -13,13 +13,18 @@ import {
   seen,
   stillHeld,
   unseen,
+  useless,
+  type CardState,
   type CardTask,
   type CardUser,
   type Holder,
+  type Seeing,
+  type Sight,
 } from "../../core/card";
 import { PLAIN_DEVICE, VENDORS, type Device, type Reading, type Vendor } from "../../core/device";
 import type { Ms } from "../../core/units";
 import { sendSignal } from "../../os/signals";
+import type { Handle } from "./access";
 import { createCensus, type Census } from "./census";
 import type { Card, DeviceProbe, Look } from "./device";
 import { openEye, type Eye } from "./eye";
@@ -48,6 +53,10 @@ export interface WatchOptions {
 export interface Watch {
   /** All cards that are or were here, with what is believed of them now. */
   devices(): readonly Device[];
+  /** Whether there are, or were, cards that are not made up. */
+  hasCards(): boolean;
+  /** What leads to each card, made-up ones included. */
+  handles(): readonly Handle[];
   /** What the cards showed last. */
   readings(): readonly Reading[];
   /**
@@ -77,6 +86,8 @@ interface Seer {
   /** Why the last look failed; `null`: it did not. */
   failing: string | null;
   shown: ReadonlyMap<string, Shown>;
+  /** Whether the driver counts its cards as they are counted here: none is lost or in trouble. */
+  counted: boolean;
   looked: boolean;
   /** Looks in a row that found a card of it unclean. */
   unclean: number;
@@ -130,7 +141,7 @@ class CardWatch implements Watch {
       delay: () => this.#delay(vendor),
     });
     const census = createCensus();
-    this.#seers.set(vendor, { eye, census, failing: null, shown: new Map(), looked: false, unclean: 0 });
+    this.#seers.set(vendor, { eye, census, failing: null, shown: new Map(), counted: true, looked: false, unclean: 0 });
     if (this.#living !== null) eye.soon();
   }
 
@@ -160,7 +171,8 @@ class CardWatch implements Watch {
     } else {
       if (seer.failing !== null) say(`${vendor} cards are seen again`);
       seer.failing = null;
-      this.#see(seer, look.is === "none" ? [] : look.cards, n, at_ms);
+      if (look.is === "seen") this.#see(seer, look, n, at_ms);
+      else seer.shown = new Map();
       const gone =
         look.is === "none" ? `no driver for ${vendor} cards is here` : "its driver does not list it any more";
       for (const [id] of this.#of(vendor)) if (!seer.shown.has(id)) this.#lose(id, gone);
@@ -169,7 +181,8 @@ class CardWatch implements Watch {
     if (this.#isReady()) this.#readied();
   }
 
-  #see(seer: Seer, cards: readonly Card[], n: number, at_ms: Ms): void {
+  #see(seer: Seer, look: Extract<Look, { is: "seen" }>, n: number, at_ms: Ms): void {
+    const { cards, shared_files, unknown } = look;
     const tasks = { living: this.#living ?? [], past: this.#past };
     const all = seer.census.identify(
       cards.flatMap(({ processes }) => processes),
@@ -181,22 +194,19 @@ class CardWatch implements Watch {
     for (const card of cards) {
       const users = all.slice(at, (at += card.processes.length));
       shown.set(card.id, { card, users, at_ms });
-      const known = this.#cards.get(card.id) ?? this.#meet(card);
+      const known = this.#cards.get(card.id);
+      const before = known === undefined || known.facts.driver === card.driver ? known?.card : anew(known.card);
+      const holders = this.#holders(card.id);
       const sight = { n, at_ms, used_bytes: card.memory_used_bytes, users };
-      const facts = factsOf(card);
-      const before = known.facts.driver === facts.driver ? known.card : { ...known.card, baseline_bytes: null };
-      const { card: now, left } = seen(before, sight, known.holders);
-      this.#put(card.id, { ...known, facts, card: now });
+      const { card: now, left } = judged(before ?? newCard(this.#options.clock()), card, cards, sight, holders);
+      const handle = { visible: card.visible, files: card.files, shared_files };
+      this.#put(card.id, { facts: factsOf(card), handle, card: now, holders: known?.holders ?? holders });
       for (const user of left) this.#reap(card.id, user);
       dirty ||= now.gate.is === "closed";
     }
     seer.shown = shown;
+    seer.counted = unknown.length === 0 && cards.every(({ trouble }) => trouble === null);
     seer.unclean = dirty ? seer.unclean + 1 : 0;
-  }
-
-  #meet(card: Card): KnownCard {
-    const facts = factsOf(card);
-    return { facts, card: newCard(this.#options.clock()), holders: this.#holders(card.id) };
   }
 
   /** Holders of a card, with the account that their processes have. */
@@ -244,6 +254,20 @@ class CardWatch implements Watch {
       return va - vb || ia - ib || (ida < idb ? -1 : 1);
     });
     return [...real, ...this.#options.fakes];
+  }
+
+  hasCards(): boolean {
+    return this.#cards.size > 0;
+  }
+
+  handles(): readonly Handle[] {
+    const real = [...this.#cards.values()].map(({ facts: { id, vendor, parent }, handle }) => {
+      return { id, vendor, parent, ...handle, counted: this.#seers.get(vendor)?.counted ?? false };
+    });
+    const fakes = this.#options.fakes.map(({ id, vendor, parent, index }) => {
+      return { id, vendor, parent, visible: String(index), files: [], shared_files: [], counted: true };
+    });
+    return [...real, ...fakes];
   }
 
   readings(): readonly Reading[] {
@@ -319,6 +343,16 @@ class CardWatch implements Watch {
     this.#listener = () => undefined;
     for (const { eye } of this.#seers.values()) eye.close();
   }
+}
+
+/** Another driver may need other memory for itself. */
+const anew = (card: CardState): CardState => ({ ...card, baseline_bytes: null });
+
+function judged(before: CardState, card: Card, all: readonly Card[], sight: Sight, holders: readonly Holder[]): Seeing {
+  if (card.trouble !== null) return { card: useless(before, card.trouble), left: [] };
+  const { card: now, left } = seen(before, sight, holders);
+  const empty = card.split && !all.some(({ parent }) => parent === card.id);
+  return { card: { ...now, unfit: empty ? "it is set to be used in parts (MIG), and has none" : null }, left };
 }
 
 const factsOf = (card: Card): Device => {

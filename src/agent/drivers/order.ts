@@ -1,9 +1,9 @@
 // From a record to what the keeper is asked to run: the command as argv, the limits, the account, the environment.
 
-import type { Device } from "../../core/device";
 import type { Assignment } from "../../core/record";
 import { shortId } from "../../core/task";
 import type { UnixAccount } from "../../os/accounts";
+import type { Access } from "../devices/access";
 import { environmentOf } from "../environment";
 import type { TaskOrder } from "../keeper/messages";
 
@@ -16,12 +16,12 @@ const SHELLS: Readonly<Record<string, string>> = { sh: "/bin/sh", bash: "/bin/ba
 export function orderOf(
   assignment: Assignment,
   account: { readonly account: UnixAccount; readonly switched: boolean },
-  devices: readonly Device[],
+  access: Access,
   log_cap_bytes: number,
 ): TaskOrder {
   const { uid, name, command, promised, stop, lease_ms, workdir } = assignment;
   const { account: who, switched } = account;
-  const env = { ...environmentOf(assignment, who, devices) };
+  const env = { ...environmentOf(assignment, who, access.variables) };
   const mark = (env["ORCH_TASK"] ??= shortId(uid));
   const argv = command.kind === "argv" ? command.argv : [SHELLS[command.shell] ?? command.shell, "-c", command.script];
   return {
@@ -38,6 +38,7 @@ export function orderOf(
       pids: PIDS,
       memory_bytes: promised.memory_limited ? promised.memory_bytes : null,
     },
+    denied: access.denied,
     oom_score_adj: promised.memory_limited ? 0 : OOM_FIRST,
     stop: { signal: stop.signal, grace_ms: stop.grace_ms },
     lease_ms,

@@ -2,7 +2,6 @@
 // current by the keeper's word, and read from their files when there is no keeper to give it.
 
 import { join } from "node:path";
-import type { Device } from "../../core/device";
 import type { Orphan, Promised } from "../../core/model";
 import type { Seen, TaskRecord } from "../../core/record";
 import type { Ms } from "../../core/units";
@@ -12,6 +11,7 @@ import { createOnce, exists, makePrivateDir, namesIn, removeFile, removeTree, re
 import { bootId } from "../../os/proc";
 import { selfCommand } from "../../os/self";
 import type { Accounts } from "../account";
+import type { Access } from "../devices/access";
 import { readJournals, type Noted } from "../living";
 import { makeRunDir, runDirOf, runName, runRoot } from "../rundir";
 import { claimText, exitLine, FILES, isUid, places, STOPPED_CLAIM } from "../taskdir";
@@ -29,7 +29,8 @@ export interface ProcessDriverOptions {
   readonly data: string;
   readonly version: string;
   readonly accounts: Accounts;
-  readonly devices: () => readonly Device[];
+  /** How a task comes to what it was promised, as of now. */
+  readonly access: (promised: Promised["devices"]) => Access;
   /** The loop's clock, which leases are told on. */
   readonly clock: () => Ms;
   readonly say: (line: string) => void;
@@ -239,7 +240,8 @@ class ProcessDriver implements Driver {
     if (this.wasClaimed(uid)) return this.#lookAgain(uid);
     const account = await this.#options.accounts.of(assignment.unix_user);
     if (account.is === "refused") return this.#refuse(uid, account.why);
-    const order = orderOf(assignment, account, this.#options.devices(), this.#options.log_cap_bytes ?? LOG_CAP_BYTES);
+    const access = this.#options.access(assignment.promised.devices);
+    const order = orderOf(assignment, account, access, this.#options.log_cap_bytes ?? LOG_CAP_BYTES);
     const answer = await this.#keepers.start(order);
     if (answer.is === "begun") return;
     this.#lookAgain(uid);

@@ -3,7 +3,16 @@
 
 import { join } from "node:path";
 import { nowMs } from "../../os/clock";
-import { findCgroups, joinRest, groupOf, makeGroup, removeGroup, type Cgroups, type Group } from "../../os/cgroup";
+import {
+  enterKept,
+  findCgroups,
+  joinRest,
+  groupOf,
+  makeGroup,
+  removeGroup,
+  type Cgroups,
+  type Group,
+} from "../../os/cgroup";
 import { appendTo, createHeld, directoryProblem, exists } from "../../os/files";
 import { limitOpenFiles } from "../../os/libc";
 import type { Say } from "../../os/log";
@@ -68,7 +77,7 @@ export async function begin(
 ): Promise<Begun> {
   const dir = join(around.tasks, order.uid);
   if (!exists(dir)) return { is: "refused", why: "it has no directory" };
-  const group = groupOf(around.cgroups, order.uid);
+  const group = groupOf(around.cgroups, order.uid, (order.denied ?? []).length > 0);
   const claim = await createHeld(join(dir, FILES.claim), claimText(bootId(), nowMs(), group));
   if (claim === null) return { is: "refused", why: "it was claimed before" };
   const failed = (code: number | null, why: string): Begun => ({ is: "failed", claim, at_ms: nowMs(), code, why });
@@ -100,7 +109,7 @@ function grouping(
   again = true,
 ): string | null {
   try {
-    makeGroup(cgroups, order.uid, order.limits);
+    makeGroup(cgroups, order.uid, order.limits, order.denied);
     return null;
   } catch (error) {
     if (again && (error as NodeJS.ErrnoException).code === "ENOENT") {
@@ -108,7 +117,7 @@ function grouping(
       findCgroups(group_name);
       return grouping({ cgroups, group_name }, order, false);
     }
-    removeGroup(groupOf(cgroups, order.uid));
+    removeGroup(groupOf(cgroups, order.uid, true));
     return `its control group could not be made: ${messageOf(error)}`;
   }
 }
@@ -125,19 +134,24 @@ function run(ready: Ready, around: Surroundings, onExit: (held: Held, exit: Proc
     if (held === null) early = exit;
     else onExit(held, exit);
   };
-  const launched: Launched = launch(
-    {
-      argv: wrapped.argv,
-      env: wrapped.env,
-      cwd: wrapped.cwd,
-      cgroup: group[0] ?? null,
-      stdout: join(dir, FILES.stdout),
-      stderr: join(dir, FILES.stderr),
-      owner: order.account,
-      notes: wrapped.tells ? join(dir, FILES.notes) : null,
-    },
-    exited,
-  );
+  const kept = enterKept(around.cgroups, group);
+  const launched: Launched =
+    kept !== null && "why" in kept
+      ? { is: "failed", code: null, why: kept.why }
+      : launch(
+          {
+            argv: wrapped.argv,
+            env: wrapped.env,
+            cwd: wrapped.cwd,
+            cgroup: group[0] ?? null,
+            stdout: join(dir, FILES.stdout),
+            stderr: join(dir, FILES.stderr),
+            owner: order.account,
+            notes: wrapped.tells ? join(dir, FILES.notes) : null,
+          },
+          exited,
+        );
+  if (kept !== null && "leave" in kept) kept.leave();
   if (launched.is === "failed") {
     guard?.release();
     removeGroup(group);

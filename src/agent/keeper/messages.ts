@@ -2,6 +2,7 @@
 // additions, and what is not known is ignored.
 
 import type { GroupLimits } from "../../os/cgroup";
+import type { DeviceNumber } from "../../os/device-deny";
 import type { TaskExit } from "../taskdir";
 
 /** Everything that the keeper needs to run one task; it reads no record. */
@@ -16,6 +17,8 @@ export interface TaskOrder {
   /** The account to switch to; `null`: the keeper's own. */
   readonly account: { readonly name: string; readonly uid: number; readonly gid: number } | null;
   readonly limits: GroupLimits;
+  /** Device files that it shall not open, by number. A keeper of before did not know of them. */
+  readonly denied?: readonly DeviceNumber[];
   readonly oom_score_adj: number;
   /** `NAME=value` of the environment that all its processes begin with: how they are found without cgroups. */
   readonly marker: string;

@@ -37,6 +37,7 @@ export function drainView(node: NodeRow): NodeView["drain"] {
 export function nodeView(node: NodeRow, tasks: readonly TaskRow[], last_seen_ms: Ms | null): NodeView {
   const promises = [...tasks.map((task) => task.promised), ...node.orphans.flatMap((orphan) => orphan.held ?? [])];
   const { cpu_milli, memory_bytes, disk_bytes } = node.capacity;
+  const { limits, ...facts } = node.facts;
   return {
     id: node.id,
     name: node.name,
@@ -55,7 +56,8 @@ export function nodeView(node: NodeRow, tasks: readonly TaskRow[], last_seen_ms:
       disk_bytes: sum(promises, "disk_bytes"),
     },
     devices: deviceViews(node, tasks),
-    facts: { ...node.facts },
+    facts,
+    limits: limits ?? null,
     orphans: node.orphans.map(({ uid, name, pid }) => ({ id: shortId(uid), name, pid })),
   };
 }

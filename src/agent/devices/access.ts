@@ -1,0 +1,67 @@
+// How a task comes to its cards and to no others: what they are called in the variables of their vendors, and which
+// device files are kept from it.
+
+import type { Vendor } from "../../core/device";
+import type { Promised } from "../../core/model";
+import { deviceNumber, type DeviceNumber } from "../../os/device-deny";
+
+/** What leads to one card. */
+export interface Handle {
+  readonly id: string;
+  readonly vendor: Vendor;
+  readonly parent: string | null;
+  /** What its vendor's variable calls it: see `Card.visible`. */
+  readonly visible: string;
+  readonly files: readonly string[];
+  /** What every user of a card of this vendor opens as well. */
+  readonly shared_files: readonly string[];
+  /** Whether the driver counts its cards as they are counted here; in trouble it may leave some out. */
+  readonly counted: boolean;
+}
+
+export interface Access {
+  readonly variables: Readonly<Record<string, string>>;
+  /** Empty where nothing can be kept away, or there is nothing to keep away. */
+  readonly denied: readonly DeviceNumber[];
+}
+
+/** The access of a task that was promised these devices, out of all that are here. `keeps`: files can be kept away. */
+export function accessOf(promised: Promised["devices"], handles: readonly Handle[], keeps: boolean): Access {
+  const own = promised.flatMap(({ id }) => handles.find((handle) => handle.id === id) ?? []);
+  return { variables: deviceVariables(promised, own), denied: keeps ? deniedNumbers(own, handles) : [] };
+}
+
+/**
+ * Indices rather than UUIDs, since some libraries only know those, resolved at the last moment: a card that is lost
+ * moves the others. Who was promised nothing sees nothing.
+ */
+function deviceVariables(promised: Promised["devices"], own: readonly Handle[]): Record<string, string> {
+  const of = (vendor: Vendor): readonly Handle[] => own.filter((handle) => handle.vendor === vendor);
+  const listed = (vendor: Vendor): string =>
+    of(vendor)
+      .map(({ visible }) => visible)
+      .join(",");
+  const nvidia = of("nvidia");
+  const uuids = nvidia.map(({ id }) => id).join(",");
+  return {
+    CUDA_DEVICE_ORDER: "PCI_BUS_ID",
+    CUDA_VISIBLE_DEVICES: nvidia.every(({ counted }) => counted) ? listed("nvidia") : uuids,
+    NVIDIA_VISIBLE_DEVICES: uuids || "void",
+    ROCR_VISIBLE_DEVICES: listed("amd"),
+    ZE_AFFINITY_MASK: listed("intel"),
+    ...(of("intel").length === 0 ? {} : { ZE_ENABLE_PCI_ID_DEVICE_ORDER: "1" }),
+    ORCH_GPU_UUIDS: promised.map(({ id }) => id).join(","),
+  };
+}
+
+/** The files of all cards and of their drivers, but for those that the task's own cards need. */
+function deniedNumbers(own: readonly Handle[], all: readonly Handle[]): readonly DeviceNumber[] {
+  const numbersOf = (handles: readonly Handle[]): ReadonlyMap<string, DeviceNumber> =>
+    new Map(
+      [...new Set(handles.flatMap(({ files, shared_files }) => [...files, ...shared_files]))]
+        .flatMap((file) => deviceNumber(file) ?? [])
+        .map((number) => [`${number.major}:${number.minor}`, number]),
+    );
+  const allowed = numbersOf(own);
+  return [...numbersOf(all)].filter(([key]) => !allowed.has(key)).map(([, number]) => number);
+}

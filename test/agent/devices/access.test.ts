@@ -1,0 +1,82 @@
+// Who can open which card: real tasks and real device files. Harmless character devices stand in for the cards' own.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { accessOf, type Handle } from "../../../src/agent/devices/access";
+import type { Driver } from "../../../src/agent/drivers/driver";
+import { deviceKeepingProblem, findCgroups, removeBases } from "../../../src/os/cgroup";
+import { deviceNumber } from "../../../src/os/device-deny";
+import { assignmentFor, begin, ended, makeSite, output, type Site } from "../../support/tasks";
+
+const cgroups = findCgroups("access-of-tests");
+const problem = process.getuid?.() === 0 ? deviceKeepingProblem(cgroups) : "this is not root";
+removeBases(cgroups);
+
+const dir = mkdtempSync(join(tmpdir(), "orch-cards-"));
+const file = (name: string): string => join(dir, name);
+/** As the driver numbers them, so to speak: full, zero and random. */
+const NODES = { "card-a": [1, 7], "card-b": [1, 5], ctl: [1, 8] } as const;
+
+const handle = (name: "a" | "b"): Handle => ({
+  id: name,
+  vendor: "nvidia",
+  parent: null,
+  visible: name === "a" ? "0" : "1",
+  files: [file(`card-${name}`), file("is-not-there")],
+  shared_files: [file("ctl")],
+  counted: true,
+});
+const handles = [handle("a"), handle("b")];
+
+describe.if(problem === null)(`device files${problem === null ? "" : ` (skipped: ${problem})`}`, () => {
+  let site: Site;
+  let driver: Driver;
+  beforeAll(async () => {
+    for (const [name, [major, minor]] of Object.entries(NODES)) {
+      const made = Bun.spawn(["mknod", "-m", "666", file(name), "c", String(major), String(minor)]);
+      expect(await made.exited).toBe(0);
+    }
+    chmodSync(dir, 0o755);
+    site = await makeSite();
+    driver = await site.open({ access: (promised) => accessOf(promised, handles, true) });
+  });
+  afterAll(async () => {
+    rmSync(dir, { recursive: true });
+    expect(await site.close()).toEqual([]);
+  });
+
+  const SYSTEM = ["/dev/null", "/dev/urandom", "/dev/ptmx"];
+  const tries = [...Object.keys(NODES).map(file), ...SYSTEM];
+  const script = tries.map((path) => `if ( : < ${path} ) 2>/dev/null; then echo ${path}; fi`).join("\n");
+  async function opened(ids: readonly string[], unix_user: string | null = null): Promise<string[]> {
+    const { promised } = assignmentFor("true");
+    const devices = ids.map((id) => ({ id, bytes: null }));
+    const uid = await begin(driver, assignmentFor(script, { unix_user, promised: { ...promised, devices } }));
+    expect(await ended(driver, uid)).toMatchObject({ exit_code: 0, reason: null });
+    const lines = (await output(site.data, uid)).trim().split("\n");
+    expect(lines.slice(-SYSTEM.length)).toEqual(SYSTEM);
+    return lines.slice(0, -SYSTEM.length).map((line) => line.slice(dir.length + 1));
+  }
+
+  for (const user of [null, "nobody"]) {
+    const who = user === null ? "as root" : `as ${user}`;
+    test(`${who}: a task opens its own card and what all of them need, and not the other`, async () => {
+      expect(await opened(["a"], user)).toEqual(["card-a", "ctl"]);
+      expect(await opened(["b"], user)).toEqual(["card-b", "ctl"]);
+      expect(await opened(["a", "b"], user)).toEqual(["card-a", "card-b", "ctl"]);
+    });
+    test(`${who}: a task without a card opens none, and everything else`, async () => {
+      expect(await opened([], user)).toEqual([]);
+    });
+  }
+
+  test("what is denied has a number, and what is not there has none", () => {
+    expect(accessOf([{ id: "a", bytes: null }], handles, true).denied).toEqual([{ major: 1, minor: 5 }]);
+    expect(accessOf([], handles, true).denied).toHaveLength(3);
+    expect(accessOf([], handles, false).denied).toEqual([]);
+    expect(deviceNumber(file("is-not-there"))).toBeNull();
+    expect(deviceNumber(dir)).toBeNull();
+  });
+});
