@@ -1,18 +1,28 @@
-// The checks that count: cards, countables, cores, memory, disk; what a node has at all, and what is free of it.
+// The checks that count: cores, memory, disk, countables; what a node has at all, and what is free of it.
 
 import { formatBytes, formatCpu } from "./format";
 import { found, type Found } from "./found";
-import { formatCard, hasMemory, isKind, wholeDevices } from "./gpu";
-import type { Device } from "./device";
+import { fittingCards, needOn } from "./cards";
 import type { Look } from "./checks";
 import { resolveRequest, type Resolved } from "./resources";
-import type { Room } from "./room";
+import { pickIn, type Room } from "./room";
 import type { Shape } from "./shape";
 import { GIB, MIB, type Bytes, type Milli } from "./units";
 import type { GpuRequest } from "./workload";
 
-export const resolvedFor = (shape: Shape, room: Room): Resolved =>
-  shape.resolved ?? resolveRequest(shape.spec.request, shape.spec.origin, room.node);
+export function resolvedFor({ resolved, spec }: Shape, room: Room): Resolved {
+  if (resolved !== null) return resolved;
+  const { request, origin } = spec;
+  return resolveRequest(request, origin, room.node, cardsFor(request.gpu, room), room.cards.list.length);
+}
+
+/** How many of a node's cards a request comes to; a share counts as its part of the card that it would be on. */
+function cardsFor(gpu: GpuRequest | null, room: Room): number {
+  if (gpu === null) return 0;
+  if (gpu.share_bytes === undefined) return gpu.count;
+  const cards = pickIn(room, gpu)?.cards.map(({ card }) => card) ?? fittingCards(room.cards, gpu).slice(0, gpu.count);
+  return cards.reduce((sum, card) => sum + (needOn(gpu, card) ?? 0) / card.device.memory_bytes, 0);
+}
 
 const formatCores = (cpu_milli: Milli): string => `${formatCpu(cpu_milli)} ${cpu_milli === 1_000 ? "core" : "cores"}`;
 
@@ -82,7 +92,7 @@ export function checkAmounts(name: keyof typeof AMOUNTS): (look: Look, room: Roo
   };
 }
 
-const mostFree = (left: number, text: string): Found["best"] =>
+export const mostFree = (left: number, text: string): Found["best"] =>
   left > 0 ? { value: left, text: `most free ${text}` } : null;
 
 const changeTo = (key: string, value: number, ask: (n: number) => string): Found["change"] =>
@@ -112,77 +122,4 @@ export function checkCountables({ shape }: Look, room: Room): Found | null {
     });
   }
   return null;
-}
-
-export function checkGpu({ shape }: Look, room: Room): Found | null {
-  const { gpu } = shape.spec.request;
-  if (gpu === null) return null;
-  const isFree = (device: Device): boolean => room.free.taken === null || !room.free.taken.has(device.id);
-  let free = 0;
-  for (const device of room.cards) if (isFree(device) && isKind(gpu, device) && hasMemory(gpu, device)) free++;
-  if (free >= gpu.count) return null;
-  const kind = wholeDevices(room.node.devices).filter((device) => isKind(gpu, device));
-  if (kind.length === 0) return noKind(gpu, room);
-  const fitting = kind.filter((device) => hasMemory(gpu, device));
-  if (fitting.length === 0) return noMemory(gpu, kind);
-  const such = gpu.models.length > 0 || gpu.memory_min_bytes !== null || gpu.memory_max_bytes !== null ? "such " : "";
-  if (fitting.length < gpu.count) {
-    return found("gpu", `have fewer than ${gpu.count} ${such}cards`, {
-      hopeless: true,
-      best: { value: fitting.length, text: `most ${fitting.length}` },
-      change: fewerCards(fitting.length),
-    });
-  }
-  const broken = fitting.filter((device) => device.state !== "ok");
-  if (fitting.length - broken.length < gpu.count) {
-    return found("gpu", `have ${such}cards that are out of order`, {
-      detail: broken.map((device) => `${device.id} is ${device.state}`).join(", "),
-      change: fewerCards(free),
-    });
-  }
-  return found("gpu", `have too few free ${such}cards`, {
-    best: mostFree(free, String(free)),
-    detail: `asks for ${gpu.count} ${such}card${gpu.count === 1 ? "" : "s"}, ${free} of ${fitting.length} free`,
-    change: fewerCards(free),
-  });
-}
-
-const fewerCards = (count: number): Found["change"] =>
-  count === 0 ? null : { key: "cards", value: count, text: `ask for ${count} card${count === 1 ? "" : "s"}` };
-
-function noKind(gpu: GpuRequest, room: Room): Found {
-  const vendor = gpu.vendor ?? "nvidia";
-  const of = gpu.models.length > 0 ? gpu.models.join(" or ") : vendor;
-  const others = wholeDevices(room.node.devices).filter((device) => device.vendor === vendor && hasMemory(gpu, device));
-  const detail =
-    room.node.devices.length === 0
-      ? "has no card"
-      : `has no ${of} card, but ${[...new Set(room.node.devices.map((device) => device.model))].join(", ")}`;
-  return found("gpu", `have no ${of} card`, {
-    hopeless: true,
-    detail,
-    change:
-      others.length < gpu.count ? null : { key: "model", value: 0, text: `drop the model ${gpu.models.join(", ")}` },
-  });
-}
-
-function noMemory(gpu: GpuRequest, kind: readonly Device[]): Found {
-  const sizes = kind.map((device) => device.memory_bytes);
-  const { memory_min_bytes: min, memory_max_bytes: max } = gpu;
-  if (min !== null && sizes.every((size) => size < min)) {
-    const value = Math.max(...sizes);
-    const enough = kind.filter((device) => device.memory_bytes === value).length >= gpu.count;
-    return found("gpu", `have no card with ${formatCard(min)}`, {
-      hopeless: true,
-      best: { value, text: `largest ${formatCard(value)}` },
-      change: enough ? { key: "card memory", value, text: `ask for ${formatCard(value)}` } : null,
-    });
-  }
-  const bound = min === null ? `at most ${formatCard(max ?? 0)}` : `${formatCard(min)} to ${formatCard(max ?? 0)}`;
-  const value = Math.min(...sizes);
-  return found("gpu", `have no card with ${bound}`, {
-    hopeless: true,
-    best: { value: -value, text: `smallest ${formatCard(value)}` },
-    change: { key: "card memory at most", value: -value, text: `take cards of ${formatCard(value)}` },
-  });
 }

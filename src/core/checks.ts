@@ -5,7 +5,8 @@ import { formatAge } from "./format";
 import { found, type Found } from "./found";
 import { formatLabelCheck, formatTaint, isTolerated, labelHolds } from "./labels";
 import type { Pass } from "./pass";
-import { checkAmounts, checkCountables, checkGpu } from "./amounts";
+import { checkAmounts, checkCountables } from "./amounts";
+import { checkGpu, hasCards } from "./card-checks";
 import { choosePorts, countOn, isAnywhere, type Room, type Rooms } from "./room";
 import { ownOn, type Shape } from "./shape";
 import type { Ms } from "./units";
@@ -28,9 +29,8 @@ const FIXED: readonly CheckOne[] = [
   checkAccount,
   checkAvoid,
 ];
-/** What is left, and who is there. */
+/** What is left, and who is there; of cards, see `hasRoom`. */
 const MOVING: readonly CheckOne[] = [
-  checkGpu,
   checkCountables,
   checkAmounts("cpu"),
   checkAmounts("memory"),
@@ -43,13 +43,14 @@ const MOVING: readonly CheckOne[] = [
 /** Whether a node may be considered at all. */
 export const isCandidate = (look: Look, room: Room): boolean => FIXED.every((check) => check(look, room) === null);
 
-/** Whether a candidate has room now. */
-export const hasRoom = (look: Look, room: Room): boolean => MOVING.every((check) => check(look, room) === null);
+/** Whether a candidate has room now. Why it has no cards takes many words, which nobody reads here. */
+export const hasRoom = (look: Look, room: Room): boolean =>
+  hasCards(look, room) && MOVING.every((check) => check(look, room) === null);
 
 /** Everything that keeps a slot from a node. */
 export function findings(look: Look, room: Room): Found[] {
   const all: Found[] = [];
-  for (const checks of [FIXED, MOVING]) {
+  for (const checks of [FIXED, [checkGpu], MOVING]) {
     for (const check of checks) {
       const failed = check(look, room);
       if (failed !== null) all.push(failed);

@@ -4,10 +4,11 @@ import { begin } from "./begin";
 import { findings, isCandidate, hasRoom, type Look } from "./checks";
 import { singular, type Change, type Found } from "./found";
 import type { TaskRow } from "./model";
+import { explainCards } from "./pick-reasons";
 import { leaveRoom, openRooms, type Room } from "./room";
 import { scoreParts, total } from "./scores";
 import { noShapes, shapeOf, type Failure } from "./shape";
-import type { Check, NodeVerdict, Score, Snapshot } from "./snapshot";
+import type { Check, DeviceReason, NodeVerdict, Score, Snapshot } from "./snapshot";
 
 /** At most so many different reasons are told; the rest is in the nodes' own checks. */
 const REASONS_SHOWN = 4;
@@ -44,7 +45,7 @@ function failureOf(verdicts: readonly Verdict[], members: number): Failure {
   };
 }
 
-const checkOf = ({ check, detail, hopeless }: Found): Check => ({ check, detail, hopeless });
+const checkOf = ({ check, detail, hopeless, devices }: Found): Check => ({ check, detail, hopeless, devices });
 
 /** `waits: 0 of 5 nodes fit: 3 have no card with 24 GB (largest 16 GB), 2 are tainted team=vision`. */
 function summaryOf(verdicts: readonly Verdict[], fitting: number, members: number): string {
@@ -99,10 +100,17 @@ function smallestChange(verdicts: readonly Verdict[], fitting: number, members: 
 
 const sum = (way: readonly Change[]): number => way.reduce((all, { value }) => all + value, 0);
 
-/** How the nodes that fit compare for a task that is placed, as if it were to be placed now; best first. */
-export function explainPlaced(snapshot: Snapshot, task: TaskRow): Score[] {
+export interface Placed {
+  /** How the nodes that fit compare; best first. */
+  readonly scores: readonly Score[];
+  /** Why it has the cards that it has. */
+  readonly devices: readonly DeviceReason[];
+}
+
+/** Why a task is where it is, as if it were to be placed now. */
+export function explainPlaced(snapshot: Snapshot, task: TaskRow): Placed {
   const owner = snapshot.state.runs.get(task.owner_uid) ?? snapshot.state.workloads.get(task.owner_uid);
-  if (owner === undefined) return [];
+  if (owner === undefined) return { scores: [], devices: [] };
   const pass = begin(snapshot);
   const rooms = openRooms(pass);
   const spec = snapshot.spec(task.spec_hash);
@@ -120,11 +128,14 @@ export function explainPlaced(snapshot: Snapshot, task: TaskRow): Score[] {
   const look: Look = { pass, rooms, shape };
   const own = rooms.byId.get(task.node_id);
   if (own !== undefined) leaveRoom(own, task.promised);
-  return rooms.list
+  const { gpu } = spec.request;
+  const devices = own === undefined || gpu === null ? [] : explainCards(gpu, own, task.promised);
+  const scores = rooms.list
     .filter((room) => room === own || (isCandidate(look, room) && hasRoom(look, room)))
     .map((room): Score => {
       const parts = scoreParts(look, room);
       return { node: room.node.name, total: total(parts), parts };
     })
     .sort((a, b) => b.total - a.total || (a.node < b.node ? -1 : 1));
+  return { scores, devices };
 }

@@ -68,14 +68,34 @@ function formatCardMemory(bytes: Bytes): string {
   return formatBytes(bytes).replace("iB", "B");
 }
 
-/** A GPU request in the spec file's own grammar: `2`, `24GB..40GB:2`, `A100,H100:80GB..:2`, `amd:MI300X`. */
+/**
+ * A GPU request in the spec file's own grammar: `2`, `24GB..40GB:2`, `A100,H100:80GB..:2`, `amd:MI300X`, and as a map
+ * what a text cannot say: `{ count: 2, memory: 24GB, linked: true }`.
+ */
 export function formatGpu(gpu: GpuRequest): string {
-  const { memory_min_bytes: min, memory_max_bytes: max } = gpu;
+  const { vendor, models, count } = gpu;
+  const memory = formatMemoryRange(gpu);
+  if (gpu.share_bytes !== undefined || gpu.linked !== undefined) return formatGpuMap(gpu, memory);
   const parts: string[] = [];
-  if (gpu.vendor !== null) parts.push(gpu.vendor);
-  if (gpu.models.length > 0) parts.push(gpu.models.join(","));
-  if (min !== null && max === null) parts.push(formatCardMemory(min));
-  if (max !== null) parts.push(`${min === null ? "" : formatCardMemory(min)}..${formatCardMemory(max)}`);
-  if (gpu.count !== 1 || parts.length === 0) parts.push(String(gpu.count));
+  if (vendor !== null) parts.push(vendor);
+  if (models.length > 0) parts.push(models.join(","));
+  if (memory !== null) parts.push(memory);
+  if (count !== 1 || parts.length === 0) parts.push(String(count));
   return parts.join(":");
+}
+
+function formatMemoryRange({ memory_min_bytes: min, memory_max_bytes: max }: GpuRequest): string | null {
+  if (max !== null) return `${min === null ? "" : formatCardMemory(min)}..${formatCardMemory(max)}`;
+  return min === null ? null : formatCardMemory(min);
+}
+
+function formatGpuMap({ count, models, vendor, share_bytes, linked }: GpuRequest, memory: string | null): string {
+  const parts: string[] = [];
+  if (count !== 1) parts.push(`count: ${count}`);
+  if (vendor !== null) parts.push(`vendor: ${vendor}`);
+  if (models.length > 0) parts.push(`model: [${models.join(", ")}]`);
+  if (memory !== null) parts.push(`memory: ${memory}`);
+  if (share_bytes !== undefined) parts.push(`share: ${formatCardMemory(share_bytes)}`);
+  if (linked !== undefined) parts.push(`linked: ${linked === "demanded"}`);
+  return `{ ${parts.join(", ")} }`;
 }

@@ -35,7 +35,7 @@ export function singular(reason: string): string {
 
 /** Completes a failed check; its detail is the reason said of one node, unless that node has more to tell. */
 export function found(check: string, reason: string, rest: Partial<Omit<Found, "check" | "reason">> = {}): Found {
-  const { best = null, hopeless = false, change = null } = rest;
+  const { best = null, hopeless = false, change = null, devices = [] } = rest;
   const detail = rest.detail ?? singular(reason) + (best === null ? "" : ` (${best.text})`);
-  return { check, reason, detail, hopeless, best, change };
+  return { check, reason, detail, hopeless, devices, best, change };
 }

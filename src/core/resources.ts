@@ -1,6 +1,5 @@
 // What a request means on a node, what is promised there, and what is left: plain sums, so that a book can be checked.
 
-import { wholeDevices } from "./gpu";
 import type { Amounts, Change, NodeRow, Promised, TaskRow } from "./model";
 import type { PlanLimits } from "./snapshot";
 import { GIB, MIB, type Bytes, type Milli, type Ms } from "./units";
@@ -22,19 +21,20 @@ export const dependsOnNode = (request: ResourceRequest): boolean =>
 
 /**
  * Fills in what was not asked for: `orch run` gets one core, spec entries a tenth, memory is 2 GiB a core and at least
- * 256 MiB, with no limit of its own; with GPUs it is that share of the node's cores and memory.
+ * 256 MiB, with no limit of its own; with GPUs it is their part of the node's cores and memory. `cards` is how many of
+ * the node's `all_cards` the request comes to, a share of a card as a fraction.
  */
 export function resolveRequest(
   request: ResourceRequest,
   origin: TaskSpec["origin"],
-  node: Pick<NodeRow, "capacity" | "devices">,
+  { capacity }: Pick<NodeRow, "capacity">,
+  cards: number,
+  all_cards: number,
 ): Resolved {
   const { gpu, disk_bytes, countables } = request;
-  const cpu_milli =
-    request.cpu_milli ?? (gpu === null ? plainCpu(origin) : shareOf(node.capacity.cpu_milli, gpu.count, node));
-  const memory_bytes =
-    request.memory_bytes ??
-    (gpu === null ? plainMemory(cpu_milli) : shareOf(node.capacity.memory_bytes, gpu.count, node));
+  const part = (amount: number): number => partOf(amount, cards, all_cards);
+  const cpu_milli = request.cpu_milli ?? (gpu === null ? plainCpu(origin) : part(capacity.cpu_milli));
+  const memory_bytes = request.memory_bytes ?? (gpu === null ? plainMemory(cpu_milli) : part(capacity.memory_bytes));
   return { cpu_milli, memory_bytes, disk_bytes, countables, memory_limited: request.memory_bytes !== null };
 }
 
@@ -43,10 +43,18 @@ const plainCpu = (origin: TaskSpec["origin"]): Milli => (origin === "run" ? CPU_
 const plainMemory = (cpu_milli: Milli): Bytes =>
   Math.max(MEMORY_LEAST_BYTES, Math.round((cpu_milli / 1_000) * MEMORY_PER_CORE_BYTES));
 
-/** The part of a node's amount that goes with `count` of its cards; all of it where it has fewer. */
-function shareOf(amount: number, count: number, node: Pick<NodeRow, "devices">): number {
-  const cards = wholeDevices(node.devices).length;
-  return cards === 0 ? amount : Math.floor((amount * Math.min(count, cards)) / cards);
+/** Fractions of cards are not exact in binary; an amount that is whole but for that stays whole. */
+const ROUNDING = 1e-6;
+
+/** The part of a node's amount that goes with some of its cards; all of it where it has fewer. */
+const partOf = (amount: number, cards: number, all_cards: number): number =>
+  cards >= all_cards ? amount : Math.floor((amount * cards) / all_cards + ROUNDING);
+
+/** What of a card is promised: how often as a whole, and how much in shares. */
+export interface Held {
+  whole: number;
+  shares: number;
+  bytes: Bytes;
 }
 
 /** What a node's capacity leaves after some promises; mutable, so that a pass can count down. */
@@ -56,8 +64,8 @@ export interface Free {
   disk_bytes: Bytes;
   /** `null` where the node declares none and nobody holds any. */
   countables: Map<string, number> | null;
-  /** Ids of devices that somebody holds, whole or in part. */
-  taken: Set<string> | null;
+  /** Devices that somebody holds, whole or in part; `null` where nobody holds any. */
+  held: Map<string, Held> | null;
 }
 
 /** A node with nothing on it. */
@@ -68,7 +76,7 @@ export function freeOf(capacity: Amounts): Free {
     memory_bytes: capacity.memory_bytes,
     disk_bytes: capacity.disk_bytes,
     countables: names.length === 0 ? null : new Map(names),
-    taken: null,
+    held: null,
   };
 }
 
@@ -81,9 +89,19 @@ export function take(free: Free, promised: Promised): void {
     free.countables ??= new Map();
     free.countables.set(name, (free.countables.get(name) ?? 0) - (promised.countables[name] ?? 0));
   }
-  for (const device of promised.devices) {
-    free.taken ??= new Set();
-    free.taken.add(device.id);
+  for (const { id, bytes } of promised.devices) {
+    free.held ??= new Map();
+    let held = free.held.get(id);
+    if (held === undefined) free.held.set(id, (held = { whole: 0, shares: 0, bytes: 0 }));
+    count(held, bytes, 1);
+  }
+}
+
+function count(held: Held, bytes: Bytes | null, by: 1 | -1): void {
+  if (bytes === null) held.whole += by;
+  else {
+    held.shares += by;
+    held.bytes += by * bytes;
   }
 }
 
@@ -95,7 +113,10 @@ export function giveBack(free: Free, promised: Promised): void {
   for (const name in promised.countables) {
     free.countables?.set(name, (free.countables.get(name) ?? 0) + (promised.countables[name] ?? 0));
   }
-  for (const device of promised.devices) free.taken?.delete(device.id);
+  for (const { id, bytes } of promised.devices) {
+    const held = free.held?.get(id);
+    if (held !== undefined) count(held, bytes, -1);
+  }
 }
 
 /** The rows that keep an ended task's published ports from being handed out too soon. */

@@ -1,13 +1,13 @@
 // What is left on every node, counted down while a pass places: resources, ports of the machine, and who is there.
 
-import type { Device } from "./device";
+import { cardsOf, type Cards } from "./cards";
 import type { NodeRow, Promised, RestingPort, TaskRow } from "./model";
-import { wholeDevices } from "./gpu";
 import type { NodeFact, Pass } from "./pass";
+import { pick, type CardPick } from "./pick";
 import { hostKey } from "./queue";
 import { freeOf, giveBack, take, type Free } from "./resources";
-import { isWanted } from "./task";
-import type { PortRequest } from "./workload";
+import { isWanted, taskName } from "./task";
+import type { GpuRequest, PortRequest } from "./workload";
 
 export interface Room {
   readonly fact: NodeFact;
@@ -15,8 +15,9 @@ export interface Room {
   /** Place in the order of node ids, by which ties break. */
   readonly index: number;
   readonly free: Free;
-  /** Cards that can be promised whole, if nobody has them. */
-  readonly cards: readonly Device[];
+  readonly cards: Cards;
+  /** The cards that a request would get now, until something is placed here. */
+  picked: { readonly request: GpuRequest; readonly pick: CardPick | null } | null;
   /** Rises with everything that is placed here. */
   stamp: number;
 }
@@ -29,6 +30,8 @@ export interface Rooms {
   readonly placed: TaskRow[];
   /** Tasks by node and host key; made when somebody asks. */
   hosts: Hosts | null;
+  /** Names of those who hold a device, by its id; made when somebody asks. */
+  holders: Map<string, string[]> | null;
   ports: Map<string, PortSpace> | null;
 }
 
@@ -54,8 +57,8 @@ export function openRooms(pass: Pass): Rooms {
   for (const id of ids) {
     const fact = pass.nodes.get(id) as NodeFact;
     const { node } = fact;
-    const cards = wholeDevices(node.devices).filter((device) => device.state === "ok");
-    const room: Room = { fact, node, index: list.length, free: freeOf(node.capacity), cards, stamp: 0 };
+    const cards = cardsOf(node.devices);
+    const room: Room = { fact, node, index: list.length, free: freeOf(node.capacity), cards, picked: null, stamp: 0 };
     for (const orphan of node.orphans) if (orphan.held !== null) take(room.free, orphan.held);
     list.push(room);
     byId.set(id, room);
@@ -66,7 +69,7 @@ export function openRooms(pass: Pass): Rooms {
       if (room !== undefined) take(room.free, task.promised);
     }
   }
-  return { list, byId, touched: [], placed: [], hosts: null, ports: null };
+  return { list, byId, touched: [], placed: [], hosts: null, holders: null, ports: null };
 }
 
 // ---- who is there
@@ -106,9 +109,34 @@ export const isAnywhere = (pass: Pass, rooms: Rooms, key: string): boolean =>
 
 const NOBODY = { all: 0, wanted: 0 };
 
+/** Who holds a device, by name. */
+export function holdersOf(pass: Pass, rooms: Rooms, device_id: string): readonly string[] {
+  if (rooms.holders === null) {
+    rooms.holders = new Map();
+    for (const { node } of rooms.list)
+      for (const { name, held } of node.orphans) addHolder(rooms.holders, `${name}, an orphan`, held);
+    for (const tasks of pass.tasks.values())
+      for (const task of tasks) addHolder(rooms.holders, holderName(task), task.promised);
+    for (const task of rooms.placed) addHolder(rooms.holders, holderName(task), task.promised);
+    for (const names of rooms.holders.values()) names.sort();
+  }
+  return rooms.holders.get(device_id) ?? [];
+}
+
+const holderName = (task: TaskRow): string => (task.app === null ? `run ${taskName(task)}` : taskName(task));
+
+function addHolder(holders: Map<string, string[]>, name: string, held: Promised | null): void {
+  for (const { id } of held?.devices ?? []) {
+    const names = holders.get(id);
+    if (names === undefined) holders.set(id, [name]);
+    else names.push(name);
+  }
+}
+
 /** Counts a task that was just placed. */
 export function settleIn(pass: Pass, rooms: Rooms, room: Room, task: TaskRow): void {
   if (rooms.hosts !== null) countHost(pass, rooms.hosts, task);
+  if (rooms.holders !== null) addHolder(rooms.holders, holderName(task), task.promised);
   rooms.placed.push(task);
   rooms.touched.push(room.index);
   room.stamp++;
@@ -195,11 +223,21 @@ const NO_PORTS = { ok: true, ports: [] } as const;
 
 // ---- promises
 
+/** The cards that a request would get here now; `null` when they do not suffice. */
+export function pickIn(room: Room, request: GpuRequest): CardPick | null {
+  if (room.picked?.request !== request) room.picked = { request, pick: pick(request, room.cards, room.free) };
+  return room.picked.pick;
+}
+
 /** Takes what a task is promised out of its room. */
 export function takeRoom(rooms: Rooms, room: Room, promised: Promised): void {
   take(room.free, promised);
+  room.picked = null;
   if (rooms.ports !== null && promised.ports.length > 0) takePorts(rooms.ports, room.node, promised);
 }
 
 /** Takes a task out of its room, as if it were not there. */
-export const leaveRoom = (room: Room, promised: Promised): void => giveBack(room.free, promised);
+export function leaveRoom(room: Room, promised: Promised): void {
+  giveBack(room.free, promised);
+  room.picked = null;
+}

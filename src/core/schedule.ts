@@ -5,10 +5,11 @@ import { assert } from "./assert";
 import { hasRoom, isCandidate, type Look } from "./checks";
 import { explainFailure, explainNode } from "./explain";
 import { freshUid } from "./fresh";
-import { pickDevices } from "./gpu";
+import { reasonsOf, sayReasons } from "./pick-reasons";
 import type { Promised, RunRow, TaskRow } from "./model";
 import { ownerSlotName, runOf, setRun, stopTask, wakeAt, workloadNameOf, type Demand, type Pass } from "./pass";
-import { choosePorts, openRooms, settleIn, takeRoom, type Room, type Rooms } from "./room";
+import type { CardPick } from "./pick";
+import { choosePorts, openRooms, pickIn, settleIn, takeRoom, type Room, type Rooms } from "./room";
 import { emptySlot, slotAfterGivenUp, slotAfterPlace } from "./retry";
 import { bestRooms } from "./search";
 import { noShapes, shapeOf, type Failure, type Shape } from "./shape";
@@ -100,12 +101,8 @@ function hasPorts({ pass, rooms, shape }: Look, room: Room, chosen: readonly Roo
 }
 
 /** What a task is promised on a node that has room for it. */
-function promiseOn({ pass, rooms, shape }: Look, room: Room): Promised {
+function promiseOn({ pass, rooms, shape }: Look, room: Room, cards: CardPick["cards"]): Promised {
   const { cpu_milli, memory_bytes, disk_bytes, countables, memory_limited } = resolvedFor(shape, room);
-  const { gpu } = shape.spec.request;
-  const free = gpu === null ? [] : room.cards.filter((device) => room.free.taken?.has(device.id) !== true);
-  const devices = gpu === null ? [] : pickDevices(gpu, free);
-  assert(devices !== null, "the node has the cards");
   const chosen = choosePorts(pass, rooms, room, shape.spec.ports);
   assert(chosen.ok, "the node has the ports");
   return {
@@ -114,10 +111,21 @@ function promiseOn({ pass, rooms, shape }: Look, room: Room): Promised {
     disk_bytes,
     countables,
     memory_limited,
-    devices: devices.map(({ id }) => ({ id, bytes: null })),
+    devices: cards.map(({ card, bytes }) => ({ id: card.device.id, bytes })),
     ports: chosen.ports,
   };
 }
+
+/** The cards of a task on a node that has them, and why those. */
+function cardsOn({ shape }: Look, room: Room): { readonly cards: CardPick["cards"]; readonly why: string } {
+  const { gpu } = shape.spec.request;
+  if (gpu === null) return NO_CARDS;
+  const pick = pickIn(room, gpu);
+  assert(pick !== null, "the node has the cards");
+  return { cards: pick.cards, why: `; ${sayReasons(reasonsOf(gpu, room, pick))}` };
+}
+
+const NO_CARDS = { cards: [], why: "" } as const;
 
 /** Writes the attempt down: what it gives up, its tasks, its slot, and its run's state. */
 function commit(look: Look, demand: Demand, chosen: readonly Room[]): void {
@@ -132,11 +140,12 @@ function commit(look: Look, demand: Demand, chosen: readonly Room[]): void {
   const row = slotAfterPlace(before, owner.version, grant_until, pass.now_ms);
   const first = demand.stops_first;
   for (const [member, room] of chosen.entries()) {
-    const promised = promiseOn(look, room);
+    const { cards, why } = cardsOn(look, room);
+    const promised = promiseOn(look, room, cards);
     const task = taskOf(look, demand, room, promised, { member, attempt, grant_until });
     takeRoom(rooms, room, promised);
     settleIn(pass, rooms, room, task);
-    if (first === null) pass.ops.push({ op: "place", task, slot: row, why: demand.why });
+    if (first === null) pass.ops.push({ op: "place", task, slot: row, why: demand.why + why });
   }
   // The room is only kept for this pass; it is asked for again once the old attempt has ended.
   if (first !== null) stopTask(pass, first, owner.settings.stop, demand.why);

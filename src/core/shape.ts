@@ -106,7 +106,7 @@ function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, account: string,
   ]);
   const known = shapes.byKey.get(key);
   if (known !== undefined) return known;
-  const resolved = dependsOnNode(spec.request) ? null : resolveRequest(spec.request, spec.origin, NO_NODE);
+  const resolved = dependsOnNode(spec.request) ? null : resolveRequest(spec.request, spec.origin, NO_NODE, 0, 0);
   const shape: Shape = {
     spec,
     account,
@@ -125,7 +125,7 @@ function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, account: string,
 }
 
 /** A node is not asked where nothing depends on it. */
-const NO_NODE = { capacity: { cpu_milli: 0, memory_bytes: 0, disk_bytes: 0, countables: {} }, devices: [] } as const;
+const NO_NODE = { capacity: { cpu_milli: 0, memory_bytes: 0, disk_bytes: 0, countables: {} } } as const;
 
 function togetherOf(pass: Pass, { owner, spec }: Demand): Shape["together"] {
   if (owner.app_uid === null) return [];

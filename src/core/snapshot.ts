@@ -1,6 +1,7 @@
 // What the plan is given and what it gives back: plain data, so that it can be shown, compared, committed and
 // simulated.
 
+import type { Refusal } from "./cards";
 import type { Change, NodeRow, RunRow, SlotRow, State, StopOrder, TaskRow } from "./model";
 import type { Ms } from "./units";
 import type { TaskSpec } from "./workload";
@@ -57,12 +58,23 @@ export interface PlanLimits {
   readonly port_range: readonly [number, number];
 }
 
+/** Why one card of a node does not do. */
+export interface CardCheck {
+  /** The device's id. */
+  readonly id: string;
+  /** `missing quarantined dirty prohibited exclusive held foreign apart`. */
+  readonly why: Refusal | "apart";
+  readonly detail: string;
+}
+
 export interface Check {
   /** Stable name: `cpu memory disk gpu countable label pool taint port host apart together state account avoid`. */
   readonly check: string;
   readonly detail: string;
   /** Whether this node can never do it, whatever ends: time does not help. */
   readonly hopeless: boolean;
+  /** Of the check `gpu`: the cards that are of the right kind and not to be had. */
+  readonly devices: readonly CardCheck[];
 }
 
 export interface NodeVerdict {
@@ -79,6 +91,13 @@ export interface Blocked {
   readonly summary: string;
   readonly smallest_change: string | null;
   readonly nodes: readonly NodeVerdict[];
+}
+
+/** Why a task has a card. */
+export interface DeviceReason {
+  /** The device's id. */
+  readonly id: string;
+  readonly why: string;
 }
 
 export interface Score {

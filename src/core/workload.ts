@@ -11,6 +11,10 @@ export interface GpuRequest {
   readonly vendor: string | null;
   readonly memory_min_bytes: Bytes | null;
   readonly memory_max_bytes: Bytes | null;
+  /** So much of each card's memory. Left out: whole cards, and a spec of before there were shares keeps its hash. */
+  readonly share_bytes?: Bytes;
+  /** Whether cards that are not connected do, and whether it matters at all. Left out: connected ones are preferred. */
+  readonly linked?: "demanded" | "ignored";
 }
 
 /**

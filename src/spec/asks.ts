@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { bad, good, quoted, type Reading } from "./issue";
-import { GPU_VENDORS, readCardMemory, readGpu, readGpuCount, readModel } from "./gpu";
+import { GPU_VENDORS, readCardMemory, readGpu, readGpuCount, readModel, readShare } from "./gpu";
 import { mendTorn, readExpression, readLabelMap, readToleration, readTolerationMap } from "./labels";
 import {
   block,
@@ -10,6 +10,7 @@ import {
   expects,
   filled,
   flag,
+  hintFlag,
   key,
   KEY_RULES,
   oneOrMany,
@@ -25,6 +26,8 @@ import { readBackoff, readCpu, readGrace, readMemory, readSignal, readSize } fro
 
 export const name = (what: string) => reads(text(what), readName);
 export const names = (what: string) => oneOrMany(filled("a name"), what);
+
+const linked = z.union([z.boolean(), z.literal("prefer")], expects("`true`, `false` or `prefer`", hintFlag));
 
 const gpu = reads(
   z.union(
@@ -53,6 +56,18 @@ const gpu = reads(
           choice(...GPU_VENDORS).optional(),
           "Vendor of the card; nvidia, or the pool's, when nothing is said",
           "amd",
+        ),
+        share: key(
+          quantity("a size such as `8GB`", readShare).optional(),
+          "So much of each card's memory instead of the whole card: several tasks share one",
+          "8GB",
+        ),
+        linked: key(
+          linked.optional(),
+          "Whether several cards must be connected (NVLink, xGMI, one switch, one socket): `true` takes no others, " +
+            "`prefer` (the default) the best connected that there are, `false` any",
+          true,
+          "prefer",
         ),
       }),
     ],

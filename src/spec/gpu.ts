@@ -1,5 +1,7 @@
 // The grammar of a GPU request, as text (`A100,H100:80GB:2`) and as an object, and the hints for what is often meant.
 
+import { formatBytes } from "../core/format";
+import type { Bytes } from "../core/units";
 import type { GpuRequest } from "../core/workload";
 import { bad, good, quoted, type Reading } from "./issue";
 import { ASK_LIMITS } from "./limits";
@@ -13,6 +15,8 @@ export interface GpuFields {
   readonly memory?: Range | undefined;
   readonly model?: readonly string[] | undefined;
   readonly vendor?: string | undefined;
+  readonly share?: Bytes | undefined;
+  readonly linked?: boolean | "prefer" | undefined;
 }
 
 /** Reads card memory: a plain size means at least that much. */
@@ -24,12 +28,31 @@ export function readCardMemory(value: string | number): Reading<Range> {
   return good(String(value).includes("..") ? { min, max } : { min, max: null });
 }
 
+/** Reads the part of a card that is asked for. */
+export function readShare(value: string | number): Reading<Bytes> {
+  if (String(value).includes(".."))
+    return bad(`${quoted(String(value))} is a range`, "a share is one size: `share: 8GB`; `memory` is the card's");
+  const share = readSize(value);
+  if (!share.ok || share.value >= ASK_LIMITS.share_bytes) return share;
+  return share.value === 0
+    ? bad("0 is no share of a card", "leave it out for whole cards; without `gpu` none are visible")
+    : bad(
+        `${formatBytes(share.value)} is too little of a card to run anything`,
+        "a driver needs some hundred MiB itself",
+      );
+}
+
 /** Reads the name of a model. */
 export function readModel(text: string): Reading<string> {
   const model = text.trim();
   if (/^(\d+x|x\d+)$/i.test(model))
     return bad(`${quoted(text)} is not a model of a GPU`, `a count? write \`${model.replace(/x/i, "")}\``);
   if (/^[A-Za-z0-9][A-Za-z0-9 ._+/-]{0,63}$/.test(model)) return good(model);
+  if (/^[{ ]*(share|linked)\b/i.test(model))
+    return bad(
+      `${quoted(text)} is not a model of a GPU`,
+      "in a spec file: `gpu: { share: 8GB }`, `gpu: { count: 2, linked: true }`",
+    );
   return bad(`${quoted(text)} is not a model of a GPU`, "such as `A100`, `rtx4090`, `MI300X`");
 }
 
@@ -38,7 +61,10 @@ export function readGpuCount(count: number): Reading<number> {
   if (Number.isInteger(count) && count >= 0 && count <= ASK_LIMITS.gpu_count) return good(count);
   if (count < 0) return bad(`${count} GPUs cannot be had`);
   if (!Number.isInteger(count))
-    return bad(`${count} is not a whole number of GPUs`, "a part of a card is not built yet");
+    return bad(
+      `${count} is not a whole number of GPUs`,
+      "a part of a card is asked for by its memory: `gpu: { share: 8GB }`",
+    );
   const meant = count >= 1_000 && count <= 9_999 ? `a model? write \`rtx${count}\`` : `memory? write \`${count}GB\``;
   return bad(`${count} GPUs are more than ${ASK_LIMITS.gpu_count}`, meant);
 }
@@ -112,8 +138,13 @@ function assemble(fields: GpuFields): Reading<GpuRequest | null> {
     vendor: fields.vendor ?? null,
     memory_min_bytes: fields.memory?.min ?? null,
     memory_max_bytes: fields.memory?.max ?? null,
+    ...(fields.share === undefined ? {} : { share_bytes: fields.share }),
+    ...linkedOf(fields.linked),
   });
 }
+
+const linkedOf = (linked: GpuFields["linked"]): Pick<GpuRequest, "linked"> =>
+  linked === undefined || linked === "prefer" ? {} : { linked: linked ? "demanded" : "ignored" };
 
 /** Reads any form of a GPU request; null is none. */
 export function readGpu(value: number | string | GpuFields): Reading<GpuRequest | null> {

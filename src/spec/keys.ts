@@ -18,8 +18,8 @@ const shown = (key: string): string => (/^[\w.<-]{1,60}$/.test(key) ? `\`${key}\
 /** What a key that its object does not know most likely meant. */
 export function unknownKey(schema: z.ZodType | null, path: Path, key: string): Fault {
   const at = [...path, key];
-  const planned = plannedKey(key, path.at(-1) === "gpu");
-  if (planned !== null && (planned.where === "gpu" || isWorkload(path))) {
+  const planned = plannedKey(key);
+  if (planned !== null && isWorkload(path)) {
     const instead = planned.instead === null ? null : `until then: ${planned.instead}`;
     return fault(at, `${shown(key)} is not built yet`, instead, "key");
   }

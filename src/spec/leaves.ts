@@ -49,14 +49,11 @@ export const whole = (min: number, max: number) =>
     .min(min, `must be at least ${min}`)
     .max(max, `must be at most ${max}`);
 
-export const flag = () =>
-  z.boolean(
-    expects("`true` or `false`", (input) =>
-      typeof input === "string" && /^(yes|no|on|off|y|n)$/i.test(input)
-        ? `write \`${/^(yes|on|y)$/i.test(input)}\``
-        : null,
-    ),
-  );
+export const flag = () => z.boolean(expects("`true` or `false`", hintFlag));
+
+/** What YAML 1.1 took for true and false. */
+export const hintFlag = (input: unknown): string | null =>
+  typeof input === "string" && /^(yes|no|on|off|y|n)$/i.test(input) ? `write \`${/^(yes|on|y)$/i.test(input)}\`` : null;
 
 export const choice = <const V extends readonly [string, ...string[]]>(...values: V) =>
   z.enum(values, expects(values.map((value) => `\`${value}\``).join(" or ")));

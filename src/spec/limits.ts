@@ -26,6 +26,7 @@ export const ASK_LIMITS = {
   replicas: 10_000,
   gang_members: 1_000,
   gpu_count: 64,
+  share_bytes: (64 * MIB) as Bytes,
   priority: 10_000,
   retries: 1_000,
   attempts: 1_000_000,

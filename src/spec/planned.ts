@@ -2,8 +2,8 @@
 
 export interface PlannedKey {
   readonly key: string;
-  /** `workload`: any entry; `gpu`: the object form of a GPU request. */
-  readonly where: "workload" | "service" | "job" | "gpu";
+  /** `workload`: any entry. */
+  readonly where: "workload" | "service" | "job";
   readonly description: string;
   /** What does it today, if anything. */
   readonly instead: string | null;
@@ -16,7 +16,7 @@ const any = (key: string, description: string, instead: string | null = null): P
   instead,
 });
 const only = (
-  where: "service" | "job" | "gpu",
+  where: "service" | "job",
   key: string,
   description: string,
   instead: string | null = null,
@@ -58,10 +58,7 @@ export const PLANNED: readonly PlannedKey[] = [
     "A signal some time before `time_limit`",
     "`stop.grace` is the time between signal and kill",
   ),
-  only("gpu", "share", "A part of one card, as memory", "whole cards: leave it out"),
-  only("gpu", "linked", "Cards that are linked to each other"),
 ];
 
-/** The planned key of that name, at a place of that kind. */
-export const plannedKey = (key: string, gpu: boolean): PlannedKey | null =>
-  PLANNED.find((planned) => planned.key === key && (planned.where === "gpu") === gpu) ?? null;
+/** The planned key of that name. */
+export const plannedKey = (key: string): PlannedKey | null => PLANNED.find((planned) => planned.key === key) ?? null;

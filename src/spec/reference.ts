@@ -102,7 +102,11 @@ const GPU = `\`[vendor:][models:][memory:][count]\`, each part at most once, tol
 | \`24GB\` | one card sold as 24 GB or more |
 | \`24GB..40GB:2\` | two cards of 24 to 40 GB |
 | \`A100,H100:80GB:2\` | two cards of 80 GB or more, A100 or H100 |
-| \`amd:MI300X\` | one card of another vendor |`;
+| \`amd:MI300X\` | one card of another vendor |
+| \`{ share: 8GB }\` | 8 GB of one card, which others may share |
+| \`{ model: A100, count: 4, linked: true }\` | four A100 that are connected, or none |
+
+How a card is chosen and what is enforced: [GPUs](../gpus.md).`;
 
 const LABELS = `| expression | holds when the node |
 | --- | --- |
@@ -141,9 +145,8 @@ export function specReference(): string {
 
 function planned(): string {
   const rows = PLANNED.map(({ key, where, description, instead }) => {
-    const place = where === "gpu" ? `resources.gpu.${key}` : key;
-    const kinds = where === "workload" || where === "gpu" ? "all" : `${where}s`;
-    return `| \`${place}\` | ${kinds} | ${cell(description)} | ${cell(instead ?? "")} |`;
+    const kinds = where === "workload" ? "all" : `${where}s`;
+    return `| \`${key}\` | ${kinds} | ${cell(description)} | ${cell(instead ?? "")} |`;
   });
   return [
     "These keys are part of the contract; until they are built, using one is an error that says so.",

@@ -2,6 +2,7 @@
 // itself. It looks at the values as written, so that it finds these also in a file that has other errors.
 
 import type { Kind } from "../core/workload";
+import { cardFaults } from "./card-relations";
 import { fault, type Fault } from "./fault";
 import { fieldsOf, get, has, NONE, type Fields } from "./fields";
 import type { Path } from "./issue";
@@ -74,7 +75,7 @@ export function workloadFaults(fields: Fields, path: Path): Fault[] {
       ),
     );
   }
-  return [...faults, ...countFaults(fields, path), ...portFaults(fields, path)];
+  return [...faults, ...countFaults(fields, path), ...cardFaults(fields, path), ...portFaults(fields, path)];
 }
 
 function countFaults(fields: Fields, path: Path): Fault[] {

@@ -160,7 +160,15 @@ export const blockedView = z.object({
     z.object({
       node: z.string(),
       /** `hopeless`: this node can never do it, whatever ends. */
-      checks: z.array(z.object({ check: z.string(), detail: z.string(), hopeless: z.boolean() })),
+      checks: z.array(
+        z.object({
+          check: z.string(),
+          detail: z.string(),
+          hopeless: z.boolean(),
+          /** Of the check `gpu`: the cards of the right kind that are not to be had, each with its reason. */
+          devices: z.array(z.object({ id: z.string(), why: z.string(), detail: z.string() })),
+        }),
+      ),
     }),
   ),
 });
@@ -202,6 +210,8 @@ export const explainView = z.union([
           parts: z.record(z.string(), z.number()),
         }),
       ),
+      /** Why it has the cards that it has. */
+      devices: z.array(z.object({ id: z.string(), why: z.string() })),
     }),
   }),
 ]);

@@ -1,7 +1,8 @@
 // Which cards a request means, as product.md's grammar says it.
 
 import { describe, expect, test } from "bun:test";
-import { formatCard, hasMemory, isModel, matches, pickDevices, wholeDevices } from "../../src/core/gpu";
+import { formatCard, hasMemory, isModel, isPart, matches, promisable, shareOn, shortDevice } from "../../src/core/gpu";
+import type { Device } from "../../src/core/device";
 import { GIB, MIB } from "../../src/core/units";
 import { buildDevice, buildGpu } from "../support/build";
 
@@ -66,26 +67,77 @@ describe("memory", () => {
   });
 });
 
-describe("picking", () => {
+describe("kinds", () => {
   test("no vendor means nvidia", () => {
     const amd = buildDevice("d", { vendor: "amd", model: "AMD Instinct MI300X" });
     expect(matches(buildGpu(), amd)).toBe(false);
     expect(matches(buildGpu({ vendor: "amd", models: ["MI300X"] }), amd)).toBe(true);
   });
-  test("the smallest that do are taken, of one model where one has enough", () => {
-    const free = [card("c", 80, "NVIDIA H100"), card("b", 24), card("a", 24), card("d", 16, "NVIDIA T4")];
-    expect(pickDevices(buildGpu(), free)?.map(({ id }) => id)).toEqual(["d"]);
-    expect(pickDevices(buildGpu({ count: 2 }), free)?.map(({ id }) => id)).toEqual(["a", "b"]);
-    expect(pickDevices(buildGpu({ count: 3 }), free)?.map(({ id }) => id)).toEqual(["d", "a", "b"]);
-    expect(pickDevices(buildGpu({ count: 5 }), free)).toBeNull();
-    expect(
-      pickDevices(buildGpu({ models: ["H100", "T4"], memory_min_bytes: 24 * GIB }), free)?.map(({ id }) => id),
-    ).toEqual(["c"]);
-  });
   test("a card that is cut in parts is promised by its parts", () => {
     const whole = card("gpu", 80);
     const parts = [1, 2].map((n) => buildDevice(`mig-${n}`, { parent: "gpu" }));
-    expect(wholeDevices([whole, ...parts]).map(({ id }) => id)).toEqual(["mig-1", "mig-2"]);
-    expect(wholeDevices([whole])).toEqual([whole]);
+    expect(promisable([whole, ...parts]).map(({ id }) => id)).toEqual(["mig-1", "mig-2"]);
+    expect(promisable([whole])).toEqual([whole]);
+  });
+  test("a card whose parts are missing is whole again, unless it is missing itself", () => {
+    const part = buildDevice("mig-1", { parent: "gpu", state: "missing" });
+    const other = buildDevice("mig-2", { parent: "gpu" });
+    const ids = (...devices: Device[]): string[] => promisable(devices).map(({ id }) => id);
+    expect(ids(card("gpu", 80), part)).toEqual(["gpu"]);
+    expect(ids(card("gpu", 80), part, other)).toEqual(["mig-2"]);
+    expect(ids({ ...card("gpu", 80), state: "missing" }, part)).toEqual(["mig-1"]);
+  });
+
+  const part = (model: string): Device => buildDevice("d", { parent: "gpu", model });
+  const parts: [asked: string, model: string, is: boolean][] = [
+    ["1g.10gb", "NVIDIA A100-SXM4-80GB MIG 1g.10gb", true],
+    ["MIG 1g.10gb", "NVIDIA A100-SXM4-80GB MIG 1g.10gb", true],
+    ["2g.20gb", "NVIDIA A100-SXM4-80GB MIG 1g.10gb", false],
+    ["A100", "NVIDIA A100-SXM4-80GB MIG 1g.10gb", false],
+    ["80GB", "NVIDIA A100-SXM4-80GB MIG 1g.10gb", false],
+    ["1g.10gb", "MIG 1g.10gb", true],
+    ["MI300X", "AMD Instinct MI300X", true],
+  ];
+  for (const [asked, model, is] of parts) {
+    test(`${asked} is ${is ? "" : "not "}the part ${model}`, () => {
+      expect(isPart(asked, model)).toBe(is);
+      expect(matches(buildGpu({ models: [asked], count: 2 }), part(model))).toBe(is);
+    });
+  }
+  test("a part is any card where one is asked for, and none where several are, since a process sees one part", () => {
+    expect(matches(buildGpu(), part("NVIDIA A100 MIG 1g.5gb"))).toBe(true);
+    expect(matches(buildGpu({ count: 2 }), part("NVIDIA A100 MIG 1g.5gb"))).toBe(false);
+  });
+});
+
+describe("shares", () => {
+  test("are of what a card is sold as", () => {
+    expect(shareOn(8 * GIB, card("d", 24))).toBe(8 * GIB);
+    expect(shareOn(8 * GIB, { memory_bytes: 24_564 * MIB })).toBe(8_188 * MIB);
+    expect(shareOn(24 * GIB, { memory_bytes: 23_028 * MIB })).toBe(23_028 * MIB);
+    // Shows more than it is sold as, or no size that is sold: what was asked for is what it comes to.
+    expect(shareOn(8 * GIB, { memory_bytes: 24_600 * MIB })).toBe(8 * GIB);
+    expect(shareOn(8 * GIB, { memory_bytes: 22 * GIB })).toBe(8 * GIB);
+  });
+  test("never come to more than a card has", () => {
+    for (let mib = 512; mib < 300_000; mib += 509) {
+      for (const shares of [2, 3, 5, 7]) {
+        const share_bytes = Math.floor((mib * MIB) / shares);
+        expect(shares * shareOn(share_bytes, { memory_bytes: mib * MIB })).toBeLessThanOrEqual(mib * MIB);
+      }
+    }
+  });
+  test("need a card that is so large", () => {
+    const request = buildGpu({ share_bytes: 24 * GIB });
+    expect([16, 22, 24, 80].map((gb) => hasMemory(request, card("d", gb)))).toEqual([false, false, true, true]);
+    expect(hasMemory(request, buildDevice("d", { memory_bytes: 23_028 * MIB }))).toBe(true);
+  });
+});
+
+describe("names", () => {
+  test("a UUID is told by its first digits, another id is told whole", () => {
+    expect(shortDevice("GPU-8a1c2d3e-0000-1111-2222-333344445555")).toBe("GPU-8a1c2d3e");
+    expect(shortDevice("MIG-8a1c2d3e-0000-1111-2222-333344445555")).toBe("MIG-8a1c2d3e");
+    expect(shortDevice("amd-0000:03:00.0")).toBe("amd-0000:03:00.0");
   });
 });

@@ -195,7 +195,7 @@ describe("explaining what is placed", () => {
     const snapshot = buildSnapshot(buildState({ nodes, runs: [run], tasks: [task] }), {
       specs: { s: buildSpec({ origin: "run" }) },
     });
-    const scores = explainPlaced(snapshot, task);
+    const { scores } = explainPlaced(snapshot, task);
     expect(scores.map(({ node }) => node)).toEqual(["b", "a", "c"]);
     expect(scores[2]?.parts["keep_cards"]).toBeLessThan(0);
     for (const { total, parts } of scores)

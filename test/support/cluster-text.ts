@@ -1,5 +1,6 @@
 // A cluster in a few lines of text, for golden files: one noun a line, `key=value` behind it, bare words as flags.
 
+import type { LinkKind, NodeDevice } from "../../src/core/device";
 import type { NodeRow, RunRow, SlotRow, State, TaskRow, WorkloadRow } from "../../src/core/model";
 import type { PlanLimits, Snapshot } from "../../src/core/snapshot";
 import { GIB, MIB, type Ms } from "../../src/core/units";
@@ -131,6 +132,12 @@ function readLine(described: Described, noun: string, name: string, words: Words
     case "limit":
       described.limits[name] = words.has("ms") ? words.ms("ms", 0) : words.number("is", 0);
       break;
+    case "card":
+      changeCard(described, name, words);
+      break;
+    case "link":
+      linkCards(described, name as LinkKind, [...words.values.keys()]);
+      break;
     case "recovering":
       described.recovering = name.split(",");
       break;
@@ -141,12 +148,7 @@ function readLine(described: Described, noun: string, name: string, words: Words
 
 function readNode(described: Described, name: string, words: Words): NodeRow {
   if (words.has("silent")) described.silent_ms[name] = words.text("silent") === "never" ? null : words.ms("silent", 0);
-  const devices = words.list("gpu").flatMap((text) => {
-    const [, model = "", gb = "", count = "1"] = /^([^:]+):(\d+)GB(?:\*(\d+))?$/.exec(text) ?? [];
-    return Array.from({ length: Number(count) }, (_, n) =>
-      buildDevice(`${name}-${model}-${n}`, { model: model.replaceAll("_", " "), memory_bytes: Number(gb) * GIB }),
-    );
-  });
+  const devices = words.list("gpu").flatMap((text) => readCards(`${name}-`, text));
   const drain = {
     since_ms: NOW_MS,
     by: "alice",
@@ -180,16 +182,71 @@ function readNode(described: Described, name: string, words: Words): NodeRow {
   });
 }
 
+const spaced = (text: string): string => text.replaceAll("_", " ");
+
+/** `NVIDIA_T4:16GB*2`: cards that are called by their model and number behind the prefix. */
+function readCards(prefix: string, text: string): NodeDevice[] {
+  const [, model = "", memory = "", count = "1"] = /^([^:]+):([\d.]+[GM]i?B)(?:\*(\d+))?$/.exec(text) ?? [];
+  return Array.from({ length: Number(count) }, (_, n) =>
+    buildDevice(`${prefix}${model}-${n}`, { model: spaced(model), memory_bytes: parseMs(memory) }),
+  );
+}
+
+/** Replaces the devices of the node that has one of these. */
+function changeDevices(
+  described: Described,
+  id: string,
+  change: (devices: readonly NodeDevice[]) => readonly NodeDevice[],
+): void {
+  const { nodes } = described.parts;
+  const at = nodes.findIndex(({ devices }) => devices.some((device) => device.id === id));
+  const node = nodes[at];
+  if (node === undefined) throw new Error(`no card ${id}`);
+  nodes[at] = { ...node, devices: change(node.devices) };
+}
+
+/** `card a-T4-0 foreign=2GB by=bob is=dirty reason=left mode=exclusive parts=MIG_1g.5gb:5GB*2`. */
+function changeCard(described: Described, id: string, words: Words): void {
+  const changed: Partial<NodeDevice> = {
+    foreign_bytes: words.has("foreign") ? words.ms("foreign", 0) : 0,
+    foreign: words.has("by") ? spaced(words.text("by") ?? "") : null,
+    state: (words.text("is") ?? "ok") as NodeDevice["state"],
+    reason: words.has("reason") ? spaced(words.text("reason") ?? "") : null,
+    compute_mode: (words.text("mode") ?? null) as NodeDevice["compute_mode"],
+  };
+  const parts = words.list("parts").flatMap((text) => readCards(`${id}-`, text));
+  changeDevices(described, id, (devices) => [
+    ...devices.map((device) => (device.id === id ? { ...device, ...changed } : device)),
+    ...parts.map((part) => ({ ...part, parent: id })),
+  ]);
+}
+
+/** `link nvlink a-T4-0 a-T4-1`: each of them with each. */
+function linkCards(described: Described, kind: LinkKind, ids: readonly string[]): void {
+  for (const id of ids) {
+    const links = ids.filter((other) => other !== id).map((other) => ({ id: other, kind }));
+    changeDevices(described, id, (devices) =>
+      devices.map((device) => (device.id === id ? { ...device, links: [...device.links, ...links] } : device)),
+    );
+  }
+}
+
 const counts = (pairs: readonly [string, string][]): Record<string, number> =>
   Object.fromEntries(pairs.map(([key, value]) => [key, Number(value)]));
 
-/** `24GB`, `24GB:2`, `H100:1`, `2`. */
-function readGpu(text: string): TaskSpec["request"]["gpu"] {
+/** `24GB`, `24GB:2`, `H100:1`, `2`; `share=8GB` and `linked=true` stand beside it. */
+function readGpu(text: string, words: Words): TaskSpec["request"]["gpu"] {
   const parts = text.split(":");
   const size = parts.find((part) => part.endsWith("GB"));
   const count = parts.find((part) => /^\d+$/.test(part));
   const models = parts.filter((part) => part !== size && part !== count);
-  return buildGpu({ count: Number(count ?? 1), memory_min_bytes: size === undefined ? null : parseMs(size), models });
+  return buildGpu({
+    count: Number(count ?? 1),
+    memory_min_bytes: size === undefined ? null : parseMs(size),
+    models: models.map(spaced),
+    ...(words.has("share") ? { share_bytes: words.ms("share", 0) } : {}),
+    ...(words.has("linked") ? { linked: words.text("linked") === "true" ? "demanded" : "ignored" } : {}),
+  });
 }
 
 function readPort(text: string): PortRequest {
@@ -208,7 +265,7 @@ function readSpec(described: Described, key: string, words: Words, origin: TaskS
       cpu_milli: words.has("cpu") ? parseCpu(words.text("cpu") ?? "") : null,
       memory_bytes: words.has("memory") ? words.ms("memory", 0) : null,
       disk_bytes: words.ms("disk", 0),
-      gpu: words.has("gpu") ? readGpu(words.text("gpu") ?? "1") : null,
+      gpu: words.has("gpu") ? readGpu(words.text("gpu") ?? "1", words) : null,
       countables: counts(words.under("needs.")),
     },
     place: {
@@ -301,7 +358,10 @@ function readTask(described: Described, name: string, words: Words): TaskRow {
       cpu_milli: words.has("cpu") ? parseCpu(words.text("cpu") ?? "") : (spec.request.cpu_milli ?? 100),
       memory_bytes: spec.request.memory_bytes ?? 256 * MIB,
       memory_limited: spec.request.memory_bytes !== null,
-      devices: words.list("devices").map((id) => ({ id, bytes: null })),
+      devices: words.list("devices").map((text) => {
+        const [id = "", bytes] = text.split("@");
+        return { id, bytes: bytes === undefined ? null : parseMs(bytes) };
+      }),
       ports: words.list("ports").map((text) => {
         const { name: port, published, bind } = readPort(text);
         return { name: port, target: published ?? 0, published: published ?? 0, bind };

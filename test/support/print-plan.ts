@@ -49,7 +49,7 @@ function printPromised(promised: Promised): string {
     `memory ${formatBytes(promised.memory_bytes)}${promised.memory_limited ? "" : " soft"}`,
   ];
   for (const [name, count] of Object.entries(promised.countables)) parts.push(`${name} ${count}`);
-  for (const device of promised.devices) parts.push(device.id);
+  for (const { id, bytes } of promised.devices) parts.push(bytes === null ? id : `${formatBytes(bytes)} of ${id}`);
   for (const port of promised.ports)
     parts.push(`${port.name} ${port.published}${port.bind === "loopback" ? " loopback" : ""}`);
   return parts.join(", ");

@@ -30,9 +30,10 @@ export const explain = command({
 
 type Placed = Extract<ExplainView, { readonly placed: unknown }>["placed"];
 
-function placed(context: Context, ref: string, { node, scores }: Placed, short: boolean): void {
+function placed(context: Context, ref: string, { node, scores, devices }: Placed, short: boolean): void {
   if (short) return context.print(node);
   context.print(`${clean(ref)} is on ${clean(node)}`);
+  for (const { id, why } of devices) context.print(`  ${clean(id)}: ${clean(why)}`);
   if (scores.length === 0) return;
   const parts = [...new Set(scores.flatMap((score) => Object.keys(score.parts)))];
   context.table(

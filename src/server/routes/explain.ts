@@ -8,7 +8,7 @@ import type { Api } from "../api";
 import { RefusedError } from "../refused";
 import { meantBy, tasksOf, type Meant } from "../resolve";
 import { route } from "../route";
-import { scoresOf } from "../scores";
+import { placedView } from "../views/placed";
 import { blockedView } from "../views/plan";
 import { taskView, waitsFor } from "../views/task";
 
@@ -41,10 +41,7 @@ export const EXPLAIN_ROUTES = [
         .find((one) => owners.has(one.owner_uid) && (meant.slot === null || one.slot === meant.slot));
       const task = tasksOf(api.store, meant).find((one) => !isFinal(one.observed.state));
       if (blocked !== undefined && (task === undefined || meant.task === null)) return blockedView(blocked);
-      if (task !== undefined) {
-        const node = api.store.state.nodes.get(task.node_id)?.name ?? task.node_id;
-        return { placed: { node, scores: scoresOf(api, task) } };
-      }
+      if (task !== undefined) return { placed: placedView(api, task) };
       const reason = meant.run === null ? null : (meant.run.reason ?? waitsFor(meant.run));
       if (meant.run !== null && !isFinal(meant.run.state)) {
         return {

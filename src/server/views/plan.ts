@@ -2,7 +2,7 @@
 
 import { unreachable } from "../../core/assert";
 import type { State, TaskRow } from "../../core/model";
-import type { Blocked, Op } from "../../core/snapshot";
+import type { Blocked, Check, Op } from "../../core/snapshot";
 import { taskName } from "../../core/task";
 import type { BlockedView, PlanView } from "../../wire/api";
 
@@ -14,7 +14,12 @@ export const blockedView = ({ name, slot, kind, summary, smallest_change, nodes 
   kind,
   summary,
   smallest_change,
-  nodes: nodes.map(({ node, checks }) => ({ node, checks: checks.map((check) => ({ ...check })) })),
+  nodes: nodes.map(({ node, checks }) => ({ node, checks: checks.map(checkView) })),
+});
+
+const checkView = (check: Check): BlockedView["nodes"][number]["checks"][number] => ({
+  ...check,
+  devices: check.devices.map((device) => ({ ...device })),
 });
 
 /** An operation in words; `null` for what is only housekeeping. */

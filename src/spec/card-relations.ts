@@ -1,0 +1,52 @@
+// What keys of a GPU request contradict each other: a share that no card could have, connections of a single card.
+
+import { formatGpu } from "../core/format";
+import type { Bytes } from "../core/units";
+import { fault, type Fault } from "./fault";
+import { fieldsOf, get, has, type Fields } from "./fields";
+import { readCardMemory, readShare } from "./gpu";
+import type { Path } from "./issue";
+
+/** Faults within `resources.gpu` of one workload, as it is written. */
+export function cardFaults(fields: Fields, path: Path): Fault[] {
+  const gpu = fieldsOf(get(fieldsOf(get(fields, "resources")), "gpu"));
+  const at = [...path, "resources", "gpu"];
+  const count = has(gpu, "count") ? get(gpu, "count") : 1;
+  const faults: Fault[] = [];
+  if (get(gpu, "linked") === true && count === 1) {
+    const shared = has(gpu, "share") ? "a share of one card" : "one card";
+    const hint = "remove it, or ask for more: `count: 2`";
+    faults.push(fault([...at, "linked"], `${shared} has nothing to be connected with`, hint));
+  }
+  if (count === 0 && has(gpu, "share")) {
+    faults.push(
+      fault([...at, "share"], "is a share of no card", "`count` says of how many cards: leave it out for one"),
+    );
+  }
+  const share = sizeOf(get(gpu, "share"), readShare);
+  const memory = sizeOf(get(gpu, "memory"), readCardMemory);
+  if (share !== null && memory !== null && memory.max !== null && share > memory.max) {
+    const largest = showMemory(memory.max);
+    faults.push(
+      fault(
+        [...at, "share"],
+        `is more than the largest card of \`memory\` has, ${largest}`,
+        `at most \`share: ${largest}\``,
+      ),
+    );
+  }
+  return faults;
+}
+
+const showMemory = (bytes: Bytes): string =>
+  formatGpu({ count: 1, models: [], vendor: null, memory_min_bytes: bytes, memory_max_bytes: null });
+
+/** What a size is read as; `null` where there is none, or none that can be read, which is told elsewhere. */
+function sizeOf<T>(
+  value: unknown,
+  read: (value: string | number) => { readonly ok: boolean; readonly value?: T },
+): T | null {
+  if (typeof value !== "string" && typeof value !== "number") return null;
+  const reading = read(value);
+  return reading.ok && reading.value !== undefined ? reading.value : null;
+}
