@@ -2,7 +2,7 @@
 
 import { formatBytes, formatCpu } from "./format";
 import { found, type Found } from "./found";
-import { fittingCards, needOn } from "./cards";
+import { fittingCards, needOn } from "./node-cards";
 import type { Look } from "./checks";
 import { resolveRequest, type Resolved } from "./resources";
 import { pickIn, type Room } from "./room";

@@ -1,10 +1,11 @@
 // The check of cards: whether a node has them for a slot, and if not, why each of its cards does not do.
 
 import { mostFree } from "./amounts";
-import { fittingCards, leftOf, mayPass, needOn, refusalOf, type Card, type Refusal } from "./cards";
+import { fittingCards, leftOf, mayPass, needOn, refusalOf, type Card, type Refusal } from "./node-cards";
 import type { Look } from "./checks";
+import { formatMemory } from "./card";
 import { found, type Found } from "./found";
-import { formatCard, formatGb, hasMemory, isChoosy, isKind, matches, shortDevice } from "./gpu";
+import { formatCard, hasMemory, isChoosy, isKind, matches, shortDevice } from "./gpu";
 import { areConnected } from "./pick";
 import { holdersOf, pickIn, type Room } from "./room";
 import type { CardCheck } from "./snapshot";
@@ -59,7 +60,7 @@ const suchCards = (gpu: GpuRequest, count: number): string =>
 /** `2 cards`, `a share of 8GB of 1 card`. */
 function askOf(gpu: GpuRequest): string {
   const cards = `${gpu.count} ${suchCards(gpu, gpu.count)}`;
-  return gpu.share_bytes === undefined ? cards : `${formatGb(gpu.share_bytes)} of ${cards}`;
+  return gpu.share_bytes === undefined ? cards : `${formatMemory(gpu.share_bytes)} of ${cards}`;
 }
 
 // ---- cards of the right kind that are not to be had
@@ -108,7 +109,7 @@ function tellRefusal(look: Look, room: Room, card: Card, refusal: Refusal): stri
   const left = leftOf(card, room.free);
   const isShared = gpu?.share_bytes !== undefined && room.free.held?.get(card.device.id)?.whole === 0;
   return isShared
-    ? `${name} has ${formatGb(left)} of ${formatCard(card.device.memory_bytes)} left, shared${by}`
+    ? `${name} has ${formatMemory(left)} of ${formatCard(card.device.memory_bytes)} left, shared${by}`
     : `${name} is held${by}`;
 }
 
@@ -119,7 +120,7 @@ export function sayRefusal(card: Card, refusal: Refusal): string {
   const whole = troubled === device ? name : `${shortDevice(troubled.id)}, of which ${name} is a part,`;
   switch (refusal) {
     case "foreign":
-      return `${formatGb(device.foreign_bytes)} of ${name} used by ${device.foreign ?? "others"}`;
+      return `${formatMemory(device.foreign_bytes)} of ${name} used by ${device.foreign ?? "others"}`;
     case "missing":
     case "quarantined":
     case "dirty":
@@ -144,7 +145,7 @@ function smallerShare(gpu: GpuRequest, room: Room, fitting: readonly Card[]): Fo
   const able = fitting.filter((card) => refusalOf(card, 0, room.free) === null);
   const left = able.map((card) => leftOf(card, room.free)).sort((a, b) => b - a)[gpu.count - 1] ?? 0;
   const value = Math.floor(left / GIB) * GIB;
-  return value === 0 ? null : { key: "share", value, text: `ask for a share of ${formatGb(value)}` };
+  return value === 0 ? null : { key: "share", value, text: `ask for a share of ${formatMemory(value)}` };
 }
 
 // ---- what a node does not have
@@ -240,7 +241,7 @@ function noMemory(gpu: GpuRequest, kind: readonly Card[], room: Room): Found {
 
 function noShare(share_bytes: Bytes, sizes: readonly Bytes[]): Found {
   const value = Math.max(...sizes);
-  return found("gpu", `have no card with ${formatGb(share_bytes)} to share`, {
+  return found("gpu", `have no card with ${formatMemory(share_bytes)} to share`, {
     hopeless: true,
     best: { value, text: `largest ${formatCard(value)}` },
     change: { key: "share", value, text: `ask for a share of ${formatCard(value)}` },

@@ -98,12 +98,7 @@ const soldAs = (bytes: Bytes): number | null =>
 export const classGb = (bytes: Bytes): number => soldAs(bytes) ?? bytes / GIB;
 
 /** A card's memory as its box says it: `24 GB` for what shows 23.6 GiB. */
-export const formatCard = (bytes: Bytes): string => `${soldAs(bytes) ?? tenths(bytes)} GB`;
-
-/** An amount of card memory to a tenth: `21.3 GB`. */
-export const formatGb = (bytes: Bytes): string => `${tenths(bytes)} GB`;
-
-const tenths = (bytes: Bytes): number => Math.round((bytes / GIB) * 10) / 10;
+export const formatCard = (bytes: Bytes): string => `${soldAs(bytes) ?? Math.round((bytes / GIB) * 10) / 10} GB`;
 
 /** A device's id as people tell it from the others: `GPU-8a1c2d3e` for a UUID. */
 export const shortDevice = (id: string): string => /^([A-Za-z]+-[0-9a-f]{8})-[0-9a-f]{4}-/.exec(id)?.[1] ?? id;

@@ -1,8 +1,9 @@
 // Why exactly these cards, in words: said by the plan when it places a task, and by `orch explain` afterwards.
 
-import { APART, fittingCards, heldOf, leftOf, needOn, refusalOf, TIGHTNESS_WORDS, type Card } from "./cards";
+import { APART, fittingCards, heldOf, leftOf, needOn, refusalOf, TIGHTNESS_WORDS, type Card } from "./node-cards";
+import { formatMemory } from "./card";
 import { sayRefusal } from "./card-checks";
-import { formatCard, formatGb, shortDevice } from "./gpu";
+import { formatCard, shortDevice } from "./gpu";
 import type { Promised } from "./model";
 import type { CardPick, Picked } from "./pick";
 import { pickIn, type Room } from "./room";
@@ -43,7 +44,7 @@ const openFor = (request: GpuRequest, room: Room): Card[] =>
   fittingCards(room.cards, request).filter((card) => refusalOf(card, needOn(request, card), room.free) === null);
 
 function whyShared(room: Room, card: Card, bytes: number): string {
-  const left = `${formatGb(leftOf(card, room.free) - bytes)} left of ${formatCard(card.device.memory_bytes)}`;
+  const left = `${formatMemory(leftOf(card, room.free) - bytes)} left of ${formatCard(card.device.memory_bytes)}`;
   if (heldOf(card, room.free).shares > 0) return `shared already, ${left}`;
   if (refusalOf(card, null, room.free) !== null) return `not to be had whole, since others use some of it, ${left}`;
   return `no shared card has room, so that this one is shared now, ${left}`;

@@ -1,7 +1,7 @@
 // Which of a node's free cards a request gets: the smallest that do, of one model, as closely connected as it asks for,
 // and so that big cards and whole groups of connected cards stay free. The same cards and promises give the same pick.
 
-import { APART, fittingCards, heldOf, leftOf, needOn, refusalOf, type Card, type Cards } from "./cards";
+import { APART, fittingCards, heldOf, leftOf, needOn, refusalOf, type Card, type Cards } from "./node-cards";
 import type { Free } from "./resources";
 import type { Bytes } from "./units";
 import type { GpuRequest } from "./workload";

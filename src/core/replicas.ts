@@ -1,7 +1,9 @@
 // One slot of a service or daemon: which of its attempts counts, which must go, and whether a new one is wanted.
 
+import { sayRefusal } from "./card-checks";
 import { formatAge, formatDuration } from "./format";
 import type { SlotRow, TaskRow, WorkloadRow } from "./model";
+import { cardsOf } from "./node-cards";
 import { waitsForOrphan } from "./orphans";
 import {
   isDrainDue,
@@ -38,8 +40,8 @@ export type SlotView =
   | { readonly is: "unsettled" }
   /** It waits for a node, a proof, or its back-off. */
   | { readonly is: "pending"; readonly crashing: boolean }
-  /** It runs what is to be replaced: an older version, or a task on a node that drains. */
-  | { readonly is: "stale"; readonly task: TaskRow; readonly moves: boolean; readonly alone: boolean };
+  /** It runs what is to be replaced: an older version, or (`moves`, and why) a task that has to leave its place. */
+  | { readonly is: "stale"; readonly task: TaskRow; readonly moves: string | null; readonly alone: boolean };
 
 const UP: SlotView = { is: "up" };
 const UNSETTLED: SlotView = { is: "unsettled" };
@@ -64,7 +66,7 @@ export function viewSlot(
     return {
       is: "stale",
       task: kept,
-      moves: kept.version === keeping.workload.version,
+      moves: kept.version === keeping.workload.version ? whyMoves(pass, kept) : null,
       alone: sorted.stopping.length === 0,
     };
   }
@@ -92,10 +94,23 @@ function sort(pass: Pass, keeping: Keeping, tasks: readonly TaskRow[]): Sorted {
   return sorted;
 }
 
-/** A wanted attempt of the present version that may stay where it is. */
+/** A wanted attempt of the present version that may stay where it is; a daemon's belongs to its node. */
 export function isFine(pass: Pass, workload: WorkloadRow, task: TaskRow): boolean {
   if (task.desired === "stop" || task.written_off !== null || task.version !== workload.version) return false;
-  return workload.kind === "daemon" || !isOnDraining(pass, task);
+  return workload.kind === "daemon" || whyMoves(pass, task) === null;
+}
+
+/** Why an attempt has to leave its place once there is another: its node goes, or its card is bad. */
+function whyMoves(pass: Pass, task: TaskRow): string | null {
+  if (isOnDraining(pass, task)) return "its node is being drained";
+  const { devices } = task.promised;
+  const node = devices.length === 0 ? undefined : pass.nodes.get(task.node_id)?.node;
+  if (node === undefined) return null;
+  for (const { id } of devices) {
+    const card = cardsOf(node.devices).byId.get(id);
+    if (card?.trouble === "quarantined" || card?.trouble === "missing") return sayRefusal(card, card.trouble);
+  }
+  return null;
 }
 
 /** Keeps the best of several attempts that do the same, and stops the others. */

@@ -1,6 +1,6 @@
 // What is left on every node, counted down while a pass places: resources, ports of the machine, and who is there.
 
-import { cardsOf, type Cards } from "./cards";
+import { cardsOf, type Cards } from "./node-cards";
 import type { NodeRow, Promised, RestingPort, TaskRow } from "./model";
 import type { NodeFact, Pass } from "./pass";
 import { pick, type CardPick } from "./pick";

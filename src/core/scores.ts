@@ -2,7 +2,7 @@
 
 import { resolvedFor } from "./amounts";
 import type { Look } from "./checks";
-import { APART, heldOf, leftOf } from "./cards";
+import { APART, heldOf, leftOf } from "./node-cards";
 import { isTolerated } from "./labels";
 import type { CardPick } from "./pick";
 import { countOn, pickIn, type Room } from "./room";

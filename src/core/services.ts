@@ -71,8 +71,8 @@ function groupBySlot(tasks: readonly TaskRow[]): Map<number, TaskRow[]> {
 
 /**
  * Replaces one stale slot at a time, in order. A first slot whose new attempt keeps crashing stays the one: its old
- * attempt runs on and the other slots are left alone. What only leaves a draining node moves at once, since the old
- * attempt stays until the new one is up; where two may never be, it moves when nothing else is replaced.
+ * attempt runs on and the other slots are left alone. What only leaves a draining node or a bad card moves at once,
+ * since the old attempt stays until the new one is up; where two may never be, it moves when nothing else is replaced.
  */
 function replaceStale(pass: Pass, keeping: Keeping, slots: readonly Slot[]): void {
   const { workload, stop_first } = keeping;
@@ -80,21 +80,19 @@ function replaceStale(pass: Pass, keeping: Keeping, slots: readonly Slot[]): voi
     view.is === "unsettled" || (view.is === "pending" && (stop_first || view.crashing));
   let mayReplace = !slots.some(holdsUp);
   for (const { slot, view, fact } of slots) {
-    if (view.is !== "stale" || (view.moves && stop_first)) continue;
-    if (!view.moves && !mayReplace) continue;
-    if (!view.moves) mayReplace = false;
-    const why = view.moves ? MOVES : `version ${workload.version} replaces ${view.task.version}`;
+    if (view.is !== "stale" || (view.moves !== null && stop_first)) continue;
+    if (view.moves === null && !mayReplace) continue;
+    if (view.moves === null) mayReplace = false;
+    const why = view.moves ?? `version ${workload.version} replaces ${view.task.version}`;
     if (stop_first) stopTask(pass, view.task, workload.settings.stop, why);
     else if (view.alone) wantAttempt(pass, keeping, slot, [], why, fact);
   }
   if (!mayReplace) return;
   for (const { slot, view, fact } of slots) {
-    if (view.is !== "stale" || !view.moves || !stop_first) continue;
-    return void wantAttempt(pass, keeping, slot, [], MOVES, fact, view.task);
+    if (view.is !== "stale" || view.moves === null || !stop_first) continue;
+    return void wantAttempt(pass, keeping, slot, [], view.moves, fact, view.task);
   }
 }
-
-const MOVES = "its node is being drained";
 
 /**
  * Keeps one task of a daemon on every node that it matches; the slot is the node's ordinal. Nodes that cannot take a

@@ -1,7 +1,7 @@
 // What the plan is given and what it gives back: plain data, so that it can be shown, compared, committed and
 // simulated.
 
-import type { Refusal } from "./cards";
+import type { Refusal } from "./node-cards";
 import type { Change, NodeRow, RunRow, SlotRow, State, StopOrder, TaskRow } from "./model";
 import type { Ms } from "./units";
 import type { TaskSpec } from "./workload";

@@ -1,7 +1,7 @@
 // Which cards a request gets: what of them is free, and which of the free ones are best.
 
 import { describe, expect, test } from "bun:test";
-import { APART, cardsOf, refusalOf, type Refusal } from "../../src/core/cards";
+import { APART, cardsOf, refusalOf, type Refusal } from "../../src/core/node-cards";
 import type { Device, LinkKind } from "../../src/core/device";
 import { pick } from "../../src/core/pick";
 import { freeOf, take, type Free } from "../../src/core/resources";

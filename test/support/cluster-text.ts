@@ -1,12 +1,11 @@
 // A cluster in a few lines of text, for golden files: one noun a line, `key=value` behind it, bare words as flags.
 
-import type { LinkKind, NodeDevice } from "../../src/core/device";
+import type { LinkKind } from "../../src/core/device";
 import type { NodeRow, RunRow, SlotRow, State, TaskRow, WorkloadRow } from "../../src/core/model";
 import type { PlanLimits, Snapshot } from "../../src/core/snapshot";
 import { GIB, MIB, type Ms } from "../../src/core/units";
 import type { PortRequest, TaskSpec, Toleration } from "../../src/core/workload";
 import {
-  buildDevice,
   buildEnd,
   buildGpu,
   buildNode,
@@ -22,58 +21,8 @@ import {
   uidOf,
   type StateParts,
 } from "./build";
-
-/** The words of a line after its noun and name. */
-class Words {
-  readonly values = new Map<string, string>();
-  constructor(words: readonly string[]) {
-    for (const word of words) {
-      const at = word.indexOf("=");
-      if (at < 0) this.values.set(word, "");
-      else this.values.set(word.slice(0, at), word.slice(at + 1));
-    }
-  }
-  has(key: string): boolean {
-    return this.values.has(key);
-  }
-  text(key: string): string | undefined {
-    return this.values.get(key);
-  }
-  list(key: string): string[] {
-    return this.text(key)?.split(",") ?? [];
-  }
-  number(key: string, otherwise: number): number {
-    return this.has(key) ? Number(this.text(key)) : otherwise;
-  }
-  ms(key: string, otherwise: Ms): Ms {
-    return this.has(key) ? parseMs(this.text(key) ?? "") : otherwise;
-  }
-  /** `label.zone=a` for the prefix `label.`: [zone, a]. */
-  under(prefix: string): [string, string][] {
-    return [...this.values]
-      .filter(([key]) => key.startsWith(prefix))
-      .map(([key, value]) => [key.slice(prefix.length), value]);
-  }
-}
-
-const UNITS: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1_000,
-  m: 60_000,
-  h: 3_600_000,
-  MiB: MIB,
-  GiB: GIB,
-  GB: GIB,
-};
-
-function parseMs(text: string): number {
-  const match = /^(-?[\d.]+)([a-zA-Z]+)$/.exec(text);
-  const unit = UNITS[match?.[2] ?? ""];
-  if (match === null || unit === undefined) throw new Error(`not a number with a unit: ${text}`);
-  return Number(match[1]) * unit;
-}
-
-const parseCpu = (text: string): number => (text.endsWith("m") ? Number(text.slice(0, -1)) : Number(text) * 1_000);
+import { changeCard, linkCards, readCards } from "./card-text";
+import { parseCpu, parseMs, spaced, Words } from "./words";
 
 interface Described {
   readonly parts: {
@@ -133,10 +82,10 @@ function readLine(described: Described, noun: string, name: string, words: Words
       described.limits[name] = words.has("ms") ? words.ms("ms", 0) : words.number("is", 0);
       break;
     case "card":
-      changeCard(described, name, words);
+      changeCard(parts.nodes, name, words);
       break;
     case "link":
-      linkCards(described, name as LinkKind, [...words.values.keys()]);
+      linkCards(parts.nodes, name as LinkKind, [...words.values.keys()]);
       break;
     case "recovering":
       described.recovering = name.split(",");
@@ -180,55 +129,6 @@ function readNode(described: Described, name: string, words: Words): NodeRow {
       countables: counts(words.under("has.")),
     },
   });
-}
-
-const spaced = (text: string): string => text.replaceAll("_", " ");
-
-/** `NVIDIA_T4:16GB*2`: cards that are called by their model and number behind the prefix. */
-function readCards(prefix: string, text: string): NodeDevice[] {
-  const [, model = "", memory = "", count = "1"] = /^([^:]+):([\d.]+[GM]i?B)(?:\*(\d+))?$/.exec(text) ?? [];
-  return Array.from({ length: Number(count) }, (_, n) =>
-    buildDevice(`${prefix}${model}-${n}`, { model: spaced(model), memory_bytes: parseMs(memory) }),
-  );
-}
-
-/** Replaces the devices of the node that has one of these. */
-function changeDevices(
-  described: Described,
-  id: string,
-  change: (devices: readonly NodeDevice[]) => readonly NodeDevice[],
-): void {
-  const { nodes } = described.parts;
-  const at = nodes.findIndex(({ devices }) => devices.some((device) => device.id === id));
-  const node = nodes[at];
-  if (node === undefined) throw new Error(`no card ${id}`);
-  nodes[at] = { ...node, devices: change(node.devices) };
-}
-
-/** `card a-T4-0 foreign=2GB by=bob is=dirty reason=left mode=exclusive parts=MIG_1g.5gb:5GB*2`. */
-function changeCard(described: Described, id: string, words: Words): void {
-  const changed: Partial<NodeDevice> = {
-    foreign_bytes: words.has("foreign") ? words.ms("foreign", 0) : 0,
-    foreign: words.has("by") ? spaced(words.text("by") ?? "") : null,
-    state: (words.text("is") ?? "ok") as NodeDevice["state"],
-    reason: words.has("reason") ? spaced(words.text("reason") ?? "") : null,
-    compute_mode: (words.text("mode") ?? null) as NodeDevice["compute_mode"],
-  };
-  const parts = words.list("parts").flatMap((text) => readCards(`${id}-`, text));
-  changeDevices(described, id, (devices) => [
-    ...devices.map((device) => (device.id === id ? { ...device, ...changed } : device)),
-    ...parts.map((part) => ({ ...part, parent: id })),
-  ]);
-}
-
-/** `link nvlink a-T4-0 a-T4-1`: each of them with each. */
-function linkCards(described: Described, kind: LinkKind, ids: readonly string[]): void {
-  for (const id of ids) {
-    const links = ids.filter((other) => other !== id).map((other) => ({ id: other, kind }));
-    changeDevices(described, id, (devices) =>
-      devices.map((device) => (device.id === id ? { ...device, links: [...device.links, ...links] } : device)),
-    );
-  }
 }
 
 const counts = (pairs: readonly [string, string][]): Record<string, number> =>
