@@ -26,8 +26,7 @@ function machine(): string {
 }
 
 function table(rows: readonly Row[]): string {
-  const verdict = (met: boolean | null): string => (met === null ? "" : met ? "met" : "MISSED");
-  const cells = rows.map(({ figure, value, goal, met }) => [figure, value, goal, verdict(met)]);
+  const cells = rows.map(({ figure, value, goal, verdict }) => [figure, value, goal, verdict]);
   const all = [["figure", "measured", "goal", ""], ...cells];
   const widths = [0, 1, 2, 3].map((column) => Math.max(...all.map((line) => (line[column] ?? "").length)));
   const padded = (cell: string, column: number): string =>

@@ -4,8 +4,8 @@ export interface Row {
   readonly figure: string;
   readonly value: string;
   readonly goal: string;
-  /** `null`: there is no goal, it is shown for its own sake. */
-  readonly met: boolean | null;
+  /** `met`, or by how much it was missed; empty without a goal. */
+  readonly verdict: string;
 }
 
 export interface Bench {
@@ -25,12 +25,24 @@ export function rounded(value: number): string {
   return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
+const verdictOn = (met: boolean, value: number, goal: number): string =>
+  met ? "met" : `MISSED by ${rounded((Math.abs(value - goal) / goal) * 100)} %`;
+
 export function row(figure: string, value: number, unit: string, goal: Goal = {}): Row {
   const { at_most, at_least } = goal;
   const shown = `${rounded(value)} ${unit}`;
-  if (at_most !== undefined) return { figure, value: shown, goal: `≤ ${at_most} ${unit}`, met: value <= at_most };
-  if (at_least !== undefined) return { figure, value: shown, goal: `≥ ${at_least} ${unit}`, met: value >= at_least };
-  return { figure, value: shown, goal: "", met: null };
+  if (at_most !== undefined) {
+    return { figure, value: shown, goal: `≤ ${at_most} ${unit}`, verdict: verdictOn(value <= at_most, value, at_most) };
+  }
+  if (at_least !== undefined) {
+    return {
+      figure,
+      value: shown,
+      goal: `≥ ${at_least} ${unit}`,
+      verdict: verdictOn(value >= at_least, value, at_least),
+    };
+  }
+  return { figure, value: shown, goal: "", verdict: "" };
 }
 
 /** The value below which the share `p` (0 to 1) of the samples lies, by the nearest rank. */
