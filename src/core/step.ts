@@ -3,7 +3,7 @@
 
 import { admit, type AdmissionDevice } from "./admit";
 import type { Amounts, Orphan } from "./model";
-import { formatBytes } from "./format";
+import { formatBytes, formatDuration } from "./format";
 import { successorUid } from "./fresh";
 import type { Action, RecordEnd, Seen, TaskRecord } from "./record";
 import { backoffMs } from "./retry";
@@ -141,8 +141,21 @@ function stepWaiting(
     wakeAt(record.not_before_ms);
     return null;
   }
+  if (neverHasLease(record)) return turnAway(view, record);
   if (!hasLease(view, record)) return null;
   return { do: "start", uid };
+}
+
+/** Its end would have to begin before it has begun: no lease that may come is long enough. */
+const neverHasLease = ({ assignment: { lease_ms, stop } }: TaskRecord): boolean =>
+  lease_ms !== null && lease_ms - stop.grace_ms - LEASE_START_MARGIN_MS <= 0;
+
+function turnAway(view: AgentView, record: TaskRecord): Action {
+  const { lease_ms, stop } = record.assignment;
+  const reason =
+    `its stop grace of ${formatDuration(stop.grace_ms)} leaves nothing of the lease of ` +
+    `${formatDuration(lease_ms ?? 0)} that an exclusive task has`;
+  return end(view, record, { ...NO_RESULT, state: "rejected", finished_ms: view.now_ms, reason }, 0);
 }
 
 function hasLease(view: AgentView, record: TaskRecord): boolean {

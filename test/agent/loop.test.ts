@@ -137,3 +137,15 @@ test("an exclusive task that came while the lease was over starts with the next 
   found.heard(clock());
   await waitUntil("it to run", () => reported() === "running");
 });
+
+test("an exclusive task whose grace leaves nothing of its lease is turned away, and says why", async () => {
+  const { loop: found } = await startLoop(await site.open());
+  found.heard(steadyClock()());
+  const task = assignmentFor("exec sleep 1000", { lease_ms: 60_000, stop: { signal: "TERM", grace_ms: 60_000 } });
+  await found.take(FENCE, { ...FENCE, revision: 5 }, 1, [{ verb: "assign", task }]);
+  const end = await waitUntil("it to be turned away", () => {
+    const reported = found.inventory().entries[0]?.reported;
+    return reported?.state === "rejected" ? reported : null;
+  });
+  expect(end.reason).toBe("its stop grace of 1m leaves nothing of the lease of 1m that an exclusive task has");
+});
