@@ -22,3 +22,16 @@ export function createTool(path: string): Tool {
     },
   };
 }
+
+/** The JSON in what a tool printed, whatever stands before it; `null`: there is none, or the tool failed. */
+export function jsonIn(result: CommandResult): unknown {
+  if (result.is === "failed") return null;
+  const at = result.out.search(/^[[{]/m);
+  if (at < 0) return null;
+  try {
+    return JSON.parse(result.out.slice(at)) as unknown;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import type { Card, DeviceProbe, Look, LookLimits } from "../../src/agent/devices/device";
 import { findProbes } from "../../src/agent/devices/probes";
 import { processes } from "../support/processes";
+import { amdRig } from "../support/devices/amd";
 import { nvmlRig, without } from "../support/devices/nvml";
 import { smiRig } from "../support/devices/nvidia-smi";
 import { Site, type Rig } from "../support/devices/rig";
@@ -19,6 +20,7 @@ const SLACK_MS = 6_000;
 const rigs: readonly (readonly [name: string, make: () => Promise<Rig>, skipped: string])[] = [
   ["NVML", nvmlRig, without],
   ["nvidia-smi", smiRig, ""],
+  ["amdgpu", amdRig, ""],
 ];
 
 const opened: DeviceProbe[] = [];

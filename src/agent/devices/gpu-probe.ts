@@ -2,19 +2,35 @@
 // a vendor it prints what all probes of this machine see, for people who wonder.
 
 import { answerQuestions } from "../../os/answerer";
+import { lookAtAmd } from "./amd-look";
 import { NvmlLooker } from "./nvml-look";
 import { findProbes, lookAtAll, probePlaces } from "./probes";
+import { treeAt } from "./sysfs";
 
-/** `gpu-probe nvidia LIBRARY` serves until its input ends; `gpu-probe` gives back a text and ends. */
+/** `gpu-probe VENDOR PLACE` serves until its input ends; `gpu-probe` gives back a text and ends. */
 export async function runGpuProbe(args: readonly string[]): Promise<string> {
-  const [vendor, place] = args;
-  if (vendor === "nvidia" && place !== undefined) {
-    const looker = new NvmlLooker(place);
-    await answerQuestions(() => looker.look());
+  const look = lookerOf(args);
+  if (look !== null) {
+    await answerQuestions(look);
     return "";
   }
   const probes = findProbes(probePlaces(process.env));
   const looks = await lookAtAll(probes);
   for (const probe of probes) probe.close();
   return `${JSON.stringify(Object.fromEntries(looks), null, 2)}\n`;
+}
+
+/** What a child does for a vendor at a place: its library, or the root of the machine's files. */
+function lookerOf([vendor, place]: readonly string[]): (() => unknown) | null {
+  if (place === undefined) return null;
+  switch (vendor) {
+    case "nvidia": {
+      const looker = new NvmlLooker(place);
+      return () => looker.look();
+    }
+    case "amd":
+      return () => lookAtAmd(treeAt(place));
+    default:
+      return null;
+  }
 }

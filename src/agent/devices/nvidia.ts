@@ -2,9 +2,8 @@
 // a card is kept, so that one that falls off the bus is still told, with its trouble.
 
 import { join } from "node:path";
-import { Answerer } from "../../os/answerer";
 import { exists } from "../../os/files";
-import { selfCommand } from "../../os/self";
+import { createAsker, oneAtATime, type Asker } from "./asker";
 import type { DeviceProbe, Look, LookLimits, ProbePlaces } from "./device";
 import { keepKnown, type Known } from "./nvidia-known";
 import { NvidiaSmi } from "./nvidia-smi";
@@ -59,19 +58,16 @@ const libraryIn = (root: string): string | null =>
 export function nvidiaProbe(places: ProbePlaces, limits: LookLimits): DeviceProbe {
   const tree = treeAt(places.root);
   let known: Known = new Map();
-  let asker: { readonly library: string; readonly answerer: Answerer } | null = null;
-  let looking: Promise<Look> | null = null;
+  let asked: { readonly library: string; readonly asker: Asker<NvmlLook> } | null = null;
   const smi = new NvidiaSmi(tree);
   let toolRan = false;
 
-  async function ask(path: string): Promise<NvmlLook | string> {
-    if (asker?.library !== path) {
-      asker?.answerer.close();
-      asker = { library: path, answerer: new Answerer([...selfCommand(), "gpu-probe", "nvidia", path]) };
+  function ask(library: string): Promise<NvmlLook | string> {
+    if (asked?.library !== library) {
+      asked?.asker.close();
+      asked = { library, asker: createAsker<NvmlLook>("nvidia", library, limits) };
     }
-    const { answerer } = asker;
-    const answer = await answerer.ask(null, answerer.fresh ? limits.first_ms : limits.later_ms);
-    return answer.is === "failed" ? answer.why : (answer.value as NvmlLook);
+    return asked.asker.ask();
   }
 
   async function lookOnce(): Promise<Look> {
@@ -103,21 +99,8 @@ export function nvidiaProbe(places: ProbePlaces, limits: LookLimits): DeviceProb
     return { is: "seen", cards: kept.cards, shared_files: sharedFiles(tree), unknown: kept.unknown };
   }
 
-  function close(): void {
-    asker?.answerer.close();
-    asker = null;
-  }
-
-  return {
-    vendor: "nvidia",
-    look() {
-      looking ??= lookOnce().finally(() => {
-        looking = null;
-      });
-      return looking;
-    },
-    close,
-  };
+  const close = (): void => asked?.asker.close();
+  return { vendor: "nvidia", look: oneAtATime(lookOnce), close };
 }
 
 const noLibrary: NvmlLook = { is: "unloadable", why: "the library is in none of its usual places" };

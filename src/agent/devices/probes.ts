@@ -2,6 +2,7 @@
 // is no probe.
 
 import type { Vendor } from "../../core/device";
+import { amdProbe, hasAmd } from "./amd";
 import { LOOK_LIMITS, type DeviceProbe, type Look, type LookLimits, type ProbePlaces } from "./device";
 import { hasNvidia, nvidiaProbe } from "./nvidia";
 
@@ -28,7 +29,10 @@ interface Maker {
   readonly open: (places: ProbePlaces, limits: LookLimits) => DeviceProbe;
 }
 
-const MAKERS: readonly Maker[] = [{ isHere: hasNvidia, open: nvidiaProbe }];
+const MAKERS: readonly Maker[] = [
+  { isHere: hasNvidia, open: nvidiaProbe },
+  { isHere: hasAmd, open: amdProbe },
+];
 
 /** A probe for each vendor that shows on this machine now. None of them has looked yet. */
 export const findProbes = (places: ProbePlaces, limits: LookLimits = LOOK_LIMITS): readonly DeviceProbe[] =>

@@ -2,22 +2,33 @@
 // there is none.
 
 import { join } from "node:path";
-import { exists, namesIn } from "../../os/files";
-import { kernelText } from "../../os/proc";
+import { driverBytes, driverLink, driverNames, driverPath, driverText } from "../../os/driver-files";
+import { exists } from "../../os/files";
 
+/** A machine's files below a root; nothing of it throws, and what lies behind a sick driver may hang. */
 export interface Tree {
   text(path: string): string | null;
   /** Decimal, or hexadecimal behind `0x`. */
   number(path: string): number | null;
+  /** In the order of their numbers where they have some: `card2`, `card10`. */
   names(path: string): readonly string[];
   has(path: string): boolean;
+  link(path: string): string | null;
+  /** The names on the way to where a path leads in the end. */
+  way(path: string): readonly string[];
+  bytes(path: string, length: number): Uint8Array | null;
 }
 
+const byNumber = new Intl.Collator("en", { numeric: true });
+
 export const treeAt = (root: string): Tree => ({
-  text: (path) => kernelText(join(root, path)),
-  number: (path) => numberIn(kernelText(join(root, path))),
-  names: (path) => namesIn(join(root, path)).sort(),
+  text: (path) => driverText(join(root, path)),
+  number: (path) => numberIn(driverText(join(root, path))),
+  names: (path) => driverNames(join(root, path)).toSorted(byNumber.compare),
   has: (path) => exists(join(root, path)),
+  link: (path) => driverLink(join(root, path)),
+  way: (path) => driverPath(join(root, path))?.split("/") ?? [],
+  bytes: (path, length) => driverBytes(join(root, path), length),
 });
 
 export function numberIn(text: string | null): number | null {
@@ -75,3 +86,7 @@ export const isPlugged = (tree: Tree, vendor: string): boolean =>
         tree.text(`sys/bus/pci/devices/${name}/vendor`) === vendor &&
         DISPLAY_CLASSES.test(tree.text(`sys/bus/pci/devices/${name}/class`) ?? ""),
     );
+
+/** The fields of what should be an object. */
+export const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};

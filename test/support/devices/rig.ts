@@ -1,7 +1,7 @@
 // A made-up machine for tests of device probes: an empty tree with what one vendor's driver or tools would show put
 // into it, and taken out again, while probes look.
 
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -50,6 +50,22 @@ export class Site {
     rmSync(path, { force: true });
     writeFileSync(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
     return path;
+  }
+
+  /** A link, as the kernel has many; `target` is a path from the root when it begins without a slash. */
+  link(path: string, target: string): void {
+    const at = join(this.root, path);
+    mkdirSync(dirname(at), { recursive: true });
+    rmSync(at, { force: true });
+    symlinkSync(target.startsWith("/") ? target : join(this.root, target), at);
+  }
+
+  /** A file that nobody answers for: to read it hangs. */
+  pipe(path: string): void {
+    const at = join(this.root, path);
+    rmSync(at, { force: true });
+    const made = Bun.spawnSync(["mkfifo", at]);
+    if (made.exitCode !== 0) throw new Error(made.stderr.toString());
   }
 
   drop(...paths: readonly string[]): void {

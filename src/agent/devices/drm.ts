@@ -1,0 +1,124 @@
+// What the kernel's graphics drivers tell of a card in one way for all vendors: where it lies, which cards it shares a
+// switch or a socket with, its sensors, and which processes have it open and hold memory of it.
+
+import type { Link } from "../../core/device";
+import type { CardProcess } from "./device";
+import { numaNode, pciAddress, type Tree } from "./sysfs";
+
+export interface DrmCard {
+  /** `card0`. */
+  readonly name: string;
+  /** `sys/class/drm/card0/device`. */
+  readonly dir: string;
+  readonly pci: string;
+  /** Of the vendor's: `0x744c`. */
+  readonly device: string;
+}
+
+/** Cards of a vendor (`0x1002`) that a graphics driver has taken, by their number. */
+export const drmCards = (tree: Tree, vendor: string): readonly DrmCard[] =>
+  tree
+    .names("sys/class/drm")
+    .filter((name) => /^card\d+$/.test(name))
+    .flatMap((name) => {
+      const dir = `sys/class/drm/${name}/device`;
+      if (tree.text(`${dir}/vendor`) !== vendor) return [];
+      const slot = /^PCI_SLOT_NAME=(.+)$/m.exec(tree.text(`${dir}/uevent`) ?? "")?.[1];
+      const pci = pciAddress(slot ?? tree.way(dir).at(-1) ?? "");
+      return pci === null ? [] : [{ name, dir, pci, device: tree.text(`${dir}/device`) ?? "" }];
+    });
+
+interface Placed {
+  readonly id: string;
+  readonly pci: string;
+}
+
+/** How two cards are connected by PCIe alone: below a switch of their own, or by their socket. */
+export function busLinks(tree: Tree, one: Placed, others: readonly Placed[]): readonly Link[] {
+  const way = bridges(tree, one.pci);
+  return others.flatMap(({ id, pci }) => {
+    if (pci === one.pci) return [];
+    const theirs = new Set(bridges(tree, pci));
+    if (way.some((bridge) => theirs.has(bridge))) return { id, kind: "switch" as const };
+    return isSameSocket(tree, one.pci, pci) ? { id, kind: "socket" as const } : [];
+  });
+}
+
+/** Every bridge above a card; one that two cards have in common is a switch, or a port that leads to one. */
+const bridges = (tree: Tree, pci: string): readonly string[] =>
+  tree
+    .way(`sys/bus/pci/devices/${pci}`)
+    .slice(0, -1)
+    .filter((name) => pciAddress(name) !== null);
+
+function isSameSocket(tree: Tree, a: string, b: string): boolean {
+  const [one, other] = [numaNode(tree, a), numaNode(tree, b)];
+  if (one !== null || other !== null) return one === other;
+  // Nodes are not told where there is only one.
+  return tree.names("sys/devices/system/node").filter((name) => /^node\d+$/.test(name)).length <= 1;
+}
+
+/** The first sensor directory of a card: `…/hwmon/hwmon3`. */
+export function sensorsOf(tree: Tree, dir: string): string | null {
+  const name = tree.names(`${dir}/hwmon`)[0];
+  return name === undefined ? null : `${dir}/hwmon/${name}`;
+}
+
+export const scaled = (value: number | null, by: number): number | null =>
+  value === null ? null : Math.round((value * 1000) / by) / 1000;
+
+/** Memory of a card, by what drivers call it: what is resident, or where that is not told, what is taken. */
+const MEMORY = /^drm-(resident|memory|total)-(?:vram|local)\d*:\s*(\d+)(?: (KiB|MiB))?$/gm;
+const UNITS: Readonly<Record<string, number>> = { KiB: 2 ** 10, MiB: 2 ** 20 };
+const KINDS = ["resident", "memory", "total"];
+
+/**
+ * Processes that have cards open, by the cards' addresses. It reads what every process has open, so it is for cards
+ * whose driver has no list of its own, and never for the agent itself.
+ */
+export function drmProcesses(tree: Tree): ReadonlyMap<string, readonly CardProcess[]> {
+  const found = new Map<string, CardProcess[]>();
+  for (const name of tree.names("proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    for (const [pci, memory_bytes] of cardsOpenBy(tree, `proc/${name}`)) {
+      found.set(pci, [...(found.get(pci) ?? []), { pid: Number(name), memory_bytes }]);
+    }
+  }
+  return found;
+}
+
+/** Memory that a process holds of each card that it has open. */
+function cardsOpenBy(tree: Tree, process: string): ReadonlyMap<string, number> {
+  const clients = new Map<string, { pci: string; memory_bytes: number }>();
+  for (const fd of tree.names(`${process}/fd`)) {
+    if (tree.link(`${process}/fd/${fd}`)?.startsWith("/dev/dri/") !== true) continue;
+    const text = tree.text(`${process}/fdinfo/${fd}`) ?? "";
+    const pci = pciAddress(/^drm-pdev:\s*(\S+)$/m.exec(text)?.[1] ?? "");
+    if (pci === null) continue;
+    // Copies of a descriptor are one client, and so is its memory.
+    const client = /^drm-client-id:\s*(\S+)$/m.exec(text)?.[1] ?? `fd ${fd}`;
+    clients.set(`${pci} ${client}`, { pci, memory_bytes: memoryIn(text) });
+  }
+  const cards = new Map<string, number>();
+  for (const { pci, memory_bytes } of clients.values()) cards.set(pci, (cards.get(pci) ?? 0) + memory_bytes);
+  return cards;
+}
+
+function memoryIn(text: string): number {
+  const told = [...text.matchAll(MEMORY)];
+  const kind = KINDS.find((one) => told.some(([, of]) => of === one));
+  return told
+    .filter(([, of]) => of === kind)
+    .reduce((sum, [, , count, unit]) => sum + Number(count) * (UNITS[unit ?? ""] ?? 1), 0);
+}
+
+/** Two tellings of the same processes as one: each once, with the larger of what is told of it. */
+export function joinProcesses(...lists: readonly (readonly CardProcess[])[]): readonly CardProcess[] {
+  const found = new Map<number, CardProcess>();
+  for (const { pid, memory_bytes } of lists.flat()) {
+    const before = found.get(pid)?.memory_bytes ?? null;
+    const larger = before === null ? memory_bytes : Math.max(before, memory_bytes ?? 0);
+    found.set(pid, { pid, memory_bytes: larger });
+  }
+  return [...found.values()].sort((a, b) => a.pid - b.pid);
+}

@@ -1,0 +1,36 @@
+// Files by which drivers speak, in /sys and /proc: they come and go with the hardware and answer with any error there
+// is, which says nothing but that there is no value now. Nothing here throws for what a driver does; it may hang.
+
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, realpathSync } from "node:fs";
+
+/** What `read` gives; `null` where the system refuses with an error of its own. */
+function orNull<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    return null;
+  }
+}
+
+export const driverText = (path: string): string | null => orNull(() => readFileSync(path, "utf8").trim());
+
+export const driverNames = (path: string): readonly string[] => orNull(() => readdirSync(path)) ?? [];
+
+/** Where a link points, as it is written in it. */
+export const driverLink = (path: string): string | null => orNull(() => readlinkSync(path));
+
+/** The same place without links on the way. */
+export const driverPath = (path: string): string | null => orNull(() => realpathSync(path));
+
+export function driverBytes(path: string, length: number): Uint8Array | null {
+  const fd = orNull(() => openSync(path, "r"));
+  if (fd === null) return null;
+  try {
+    const bytes = new Uint8Array(length);
+    const read = orNull(() => readSync(fd, bytes, 0, length, 0));
+    return read === null ? null : bytes.subarray(0, read);
+  } finally {
+    closeSync(fd);
+  }
+}
