@@ -156,7 +156,10 @@ test("an exclusive task dies with its keeper, and so does everything it has star
   const uid = await begin(driver, assignmentFor(script, { lease_ms: 60_000 }));
   const main = await alive(driver, uid);
   const child = Number(await waitUntil("the child's pid", () => output(site.data, uid)));
-  for (const keeper of keepers()) killNow(keeper);
+  const killed = keepers();
+  for (const keeper of killed) killNow(keeper);
+  // Until its last thread has gone, which its parent then hears of, it keeps its control group.
+  await waitUntil("the keeper to be gone", () => killed.every((pid) => processOf(pid) === null));
   await waitUntil("both to end", () => !isAlive(main) && !isAlive(child));
   await waitUntil("the driver to see it", () => driver.seen().get(uid)?.process.is === "vanished");
   await waitUntil("its companion to end", () => processesOf(site.data).length === 0);
