@@ -150,6 +150,8 @@ async function live({ url, pin }: Server, machine: Machine, credential: Credenti
     loop,
     machine: () => machine,
     readings: () => [],
+    leaving: () => null,
+    noted: () => undefined,
     clock: Date.now,
     joined: () => resolve(),
     outgoing: (send) =>

@@ -18,13 +18,15 @@ import { FatalAgentError, stayConnected, type Connection } from "./connection";
 import { accessOf } from "./devices/access";
 import { findProbes, probePlaces } from "./devices/probes";
 import { openWatch, type Watch } from "./devices/watch";
+import type { Driver } from "./drivers/driver";
 import { openProcessDriver } from "./drivers/process";
 import { openFence } from "./fence";
 import { joinCluster, readIdentity, type Identity } from "./identity";
 import { readLog } from "./logs";
+import { openDeparting } from "./departing";
 import { createLimits, type Limits } from "./limits";
 import { createAgentLoop } from "./loop";
-import { createOutgoing } from "./outgoing";
+import { createOutgoing, type Reader } from "./outgoing";
 import { probeMachine, type Share } from "./probe";
 import { forgetAgent, noteAgent, otherAgents, runDirOf, runName, takeRunDir } from "./rundir";
 
@@ -41,6 +43,11 @@ export interface AgentOptions {
   readonly capacity: Share | null;
   readonly devices: readonly Device[];
   readonly version: string;
+  /** A command or an address that says when this machine is about to be taken away; `null`: nobody does. */
+  readonly termination_notice: string | null;
+  /** Asks it to give its work away within `drain_ms`, and to end then. */
+  readonly leave: AbortSignal;
+  readonly drain_ms: Ms;
   readonly signal: AbortSignal;
   say(line: string): void;
 }
@@ -49,8 +56,11 @@ export interface AgentOptions {
 const FIRST_LOOK_MS = 2_000;
 const SEEK_EVERY_BEATS = 12;
 
+/** Why an agent ended: it was told to, it has given its work away first, or its node is out of the cluster. */
+export type AgentEnd = "stopped" | "drained" | "left";
+
 /** Runs the agent until `signal` aborts; its tasks live on. Throws FatalAgentError for what cannot heal. */
-export async function runAgent(options: AgentOptions): Promise<void> {
+export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
   const data = join(options.data_dir, "agent");
   demandDir(takeDir(data) ?? networkOf(data), `${data} cannot be used`, DATA_HINT);
   const release = lockData(data);
@@ -58,8 +68,9 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   try {
     demandDir(takeRunDir(run), `${run} cannot be used`, "set XDG_RUNTIME_DIR to a directory of this account");
     claimShare(run, data, options);
-    await serve(data, options);
+    const end = await serve(data, options);
     forgetAgent(run);
+    return end;
   } finally {
     release();
   }
@@ -153,7 +164,7 @@ async function settle(data: string, options: AgentOptions): Promise<Grounds> {
   return { clock, limits, watch, machine, identity: known ?? (await firstJoin(data, options, machine())) };
 }
 
-async function serve(data: string, options: AgentOptions): Promise<void> {
+async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
   const { clock, limits, watch, machine, identity } = await settle(data, options);
   const driver = await openProcessDriver({
     data,
@@ -177,6 +188,17 @@ async function serve(data: string, options: AgentOptions): Promise<void> {
     connection?.changed();
   });
   await watch.ready(FIRST_LOOK_MS);
+  const departing = openDeparting({
+    data,
+    clock,
+    name: () => identity.credential.name,
+    say: options.say,
+    left: () => loop.left(),
+    changed: () => connection?.changed(),
+    farewell: () => connection?.farewell(),
+    notice: options.termination_notice,
+    term: { signal: options.leave, within_ms: options.drain_ms },
+  });
   try {
     connection = stayConnected({
       urls: options.urls.length > 0 ? options.urls : identity.urls,
@@ -187,30 +209,36 @@ async function serve(data: string, options: AgentOptions): Promise<void> {
       instance_id: randomHex(16),
       machine,
       readings: watchedBy(watch),
+      leaving: departing.now,
+      noted: departing.noted,
       loop,
       fence: openFence(data, options.say),
       clock,
       random: () => Number.parseInt(randomHex(4), 16) / 2 ** 32,
       say: options.say,
-      signal: options.signal,
+      signal: AbortSignal.any([options.signal, departing.over]),
       joined: (name) => options.say(`joined as ${name}`),
-      outgoing: (send) =>
-        createOutgoing(send, (what, signal) =>
-          readLog(what, {
-            data,
-            now_ms: nowMs,
-            signal,
-            living: (uid) => driver.seen().get(uid)?.process.is === "alive",
-          }),
-        ),
+      outgoing: (send) => createOutgoing(send, logsOf(data, driver)),
     });
-    await connection.done;
+    return await departing.endOf(connection.done);
   } finally {
+    departing.close();
     loop.stop();
     watch.close();
     driver.close();
   }
 }
+
+/** Reads the logs that the server asks for. */
+const logsOf =
+  (data: string, driver: Driver): Reader =>
+  (what, signal) =>
+    readLog(what, {
+      data,
+      now_ms: nowMs,
+      signal,
+      living: (uid) => driver.seen().get(uid)?.process.is === "alive",
+    });
 
 /** Heartbeats are the only timer of a machine without cards: now and then they look whether some have come. */
 function watchedBy(watch: Watch): () => readonly Reading[] {

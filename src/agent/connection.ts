@@ -31,6 +31,7 @@ export interface Connection {
   report(entries: readonly TaskReport[]): void;
   /** The machine may have changed: the server is told if it has. */
   changed(): void;
+  farewell(): void;
   /** Resolves when the signal aborts; rejects with `FatalAgentError`. */
   readonly done: Promise<void>;
 }
@@ -68,7 +69,12 @@ export function stayConnected(options: ConnectionOptions): Connection {
     }
   }
 
-  return { report: (entries) => session?.report(entries), changed: () => session?.changed(), done: run() };
+  return {
+    report: (entries) => session?.report(entries),
+    changed: () => session?.changed(),
+    farewell: () => session?.farewell(),
+    done: run(),
+  };
 }
 
 function describe(url: string, end: SessionEnd): string {

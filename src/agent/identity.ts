@@ -3,7 +3,7 @@
 
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { join } from "node:path";
-import { makePrivateDir, readJson, replaceFile } from "../os/files";
+import { makePrivateDir, readJson, removeFile, replaceFile } from "../os/files";
 import { credential, joinAnswer, type Credential, type Machine } from "../wire/agent";
 import { ApiError, connect, UnreachableError } from "../wire/client";
 import { fetchCertificate, WrongServerError } from "../wire/pinned";
@@ -76,6 +76,11 @@ export async function joinCluster(options: JoinOptions): Promise<Identity> {
   } catch (error) {
     throw explained(error, url);
   }
+}
+
+/** The node is out of its cluster: nothing here may speak for it any more. */
+export function forgetIdentity(data: string): void {
+  for (const file of [FILE, "fence.json"]) removeFile(join(data, file));
 }
 
 async function keep(data: string, { urls, pin, certificate, credential: signed, key }: Identity): Promise<void> {

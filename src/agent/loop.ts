@@ -50,8 +50,14 @@ export interface AgentLoop {
   /** Drops what is accepted and not begun, and brings back the ends that another timeline had acknowledged. */
   newTimeline(): Promise<void>;
   heard(sent_ms: Ms): void;
-  living(): number;
+  /** What of this node the server has not yet seen the end of, by name. */
+  left(): readonly Left[];
   stop(): void;
+}
+
+export interface Left {
+  readonly name: string;
+  readonly state: string;
 }
 
 /** What makes a report news: everything but the ages in it. */
@@ -349,8 +355,12 @@ class Loop implements AgentLoop {
     this.wake();
   }
 
-  living(): number {
-    return [...this.#records.values()].filter((record) => record.end === null).length;
+  left(): readonly Left[] {
+    const records = [...this.#records.values()].map((record) => ({
+      name: record.assignment.name,
+      state: record.end !== null ? "ended" : this.#reportOf(record, this.#options.driver.seen()).reported.state,
+    }));
+    return [...records, ...this.#unknown().map(({ name }) => ({ name, state: "unknown to the server" }))];
   }
 
   stop(): void {

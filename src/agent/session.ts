@@ -11,6 +11,7 @@ import {
   signedText,
   toAgent,
   type Credential,
+  type LeavingNote,
   type Machine,
   type ToAgent,
   type ToServer,
@@ -30,11 +31,21 @@ export interface SessionOptions {
   readonly machine: () => Machine;
   /** What the cards show, told with each heartbeat; empty where there are none. */
   readonly readings: () => readonly Reading[];
+  /** Whether this machine is about to go; the time is of `clock`. */
+  readonly leaving: () => Leave | null;
+  /** The server has it on disk that this node leaves, or wants it to stay. */
+  readonly noted: (leaving: boolean) => void;
   readonly loop: AgentLoop;
   readonly fence: { get(): Fence | null; set(fence: Fence, durable: boolean): Promise<void> };
   readonly outgoing: (send: (data: Uint8Array | string) => void) => Outgoing;
   readonly clock: () => Ms;
   readonly joined: (name: string) => void;
+}
+
+/** This machine is about to go: when, and why. `until_ms: null`: once nothing runs here any more. */
+export interface Leave {
+  readonly until_ms: Ms | null;
+  readonly why: string;
 }
 
 /** How a connection ended, for the one who decides about the next. */
@@ -65,6 +76,8 @@ export class Session {
   #inventoried: string[] = [];
   /** The machine as it was told last. */
   #told = "";
+  /** What was told last of leaving. */
+  #leave: Leave | null = null;
   #beat: ReturnType<typeof setInterval> | null = null;
   #patience: ReturnType<typeof setTimeout>;
   #answered_ms: Ms;
@@ -163,6 +176,8 @@ export class Session {
         this.#answered_ms = this.#options.clock();
         loop.heard(message.sent_ms);
         return this.#repeat(message.acked_seq);
+      case "noted":
+        return this.#options.noted(message.leaving);
       case "refused":
         this.#refusal = message;
         this.#socket.close();
@@ -198,6 +213,8 @@ export class Session {
     const { credential, key, instance_id, pin } = this.#options;
     const machine = this.#options.machine();
     this.#told = JSON.stringify(machine);
+    this.#leave = this.#options.leaving();
+    const note = this.#note(this.#leave);
     const signed = signedText(nonce, credential.node_id, instance_id, machine.boot_id, pin);
     this.#send({
       type: "hello",
@@ -209,7 +226,14 @@ export class Session {
       highest: before === null ? null : { timeline: before.timeline, epoch: before.epoch },
       // An agent on a fresh disk has applied nothing that it could vouch for, and says so.
       applied: before === null ? null : { timeline: before.timeline, revision: before.revision },
+      ...(note === null ? {} : { leaving: note }),
     });
+  }
+
+  #note(leave: Leave | null): LeavingNote | null {
+    if (leave === null) return null;
+    const { until_ms, why } = leave;
+    return { in_ms: until_ms === null ? null : Math.max(0, Math.round(until_ms - this.#options.clock())), why };
   }
 
   #sendInventory(): void {
@@ -222,13 +246,27 @@ export class Session {
     this.#send({ type: "inventory", entries: pages.at(-1) ?? [], unreadable, last: true });
   }
 
-  /** Tells the machine when it is not as it was told last; before the welcome that waits. */
+  /** Asks to be forgotten; what it says counts only while it is connected. */
+  farewell(): void {
+    if (this.#phase === "live") this.#send({ type: "farewell" });
+  }
+
+  /** Tells the machine, and whether it leaves, when that is not as it was told last; before the welcome that waits. */
   changed(): void {
+    this.#tellLeave();
     const machine = this.#options.machine();
     const now = JSON.stringify(machine);
     if (this.#phase !== "live" || now === this.#told) return;
     this.#told = now;
     this.#send({ type: "facts", machine });
+  }
+
+  #tellLeave(): void {
+    const leave = this.#options.leaving();
+    const same = leave?.until_ms === this.#leave?.until_ms && leave?.why === this.#leave?.why;
+    if (this.#phase !== "live" || same) return;
+    this.#leave = leave;
+    this.#send({ type: "leaving", leaving: this.#note(leave) });
   }
 
   /** Takes reports of the loop; before the welcome they wait, since the inventory already says them. */

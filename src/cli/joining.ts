@@ -3,13 +3,28 @@
 import { join } from "node:path";
 import { digest128 } from "../core/fresh";
 import type { Device } from "../core/device";
-import { readings, readAs, text, texts, word, reading } from "./command";
+import { SECOND_MS, type Ms } from "../core/units";
+import { readDuration } from "../spec/units";
+import { type OptionDecl, readings, readAs, text, texts, word, reading } from "./command";
 import type { Context } from "./context";
 import { readOr } from "./contexts";
 import type { AgentOptions, Capacity } from "./parts";
 import { readCapacity, readFakeDevices, readLabel, readTaint, type Pair } from "./readers";
 import type { Taint } from "../core/workload";
 import { VERSION } from "./version";
+
+/** What SIGTERM leaves the agent when no time is given: service managers wait longer than this. */
+const TERM_MS = 60 * SECOND_MS;
+
+const drainOnTerm: OptionDecl<Ms | null> = {
+  flags: "--drain-on-term [DURATION]",
+  about: "SIGTERM gives its work away within that time (60s), then ends it",
+  many: false,
+  read: (raw) => {
+    if (raw === true) return TERM_MS;
+    return typeof raw === "string" ? readAs("--drain-on-term", raw, readDuration) : null;
+  },
+};
 
 export const AGENT_OPTIONS = {
   name: text("--name <NAME>", "name of the node (the machine's own)"),
@@ -22,6 +37,11 @@ export const AGENT_OPTIONS = {
     "the share it gives away: cpu=4,memory=8GiB,disk=…,licence.matlab=1",
     readCapacity,
   ),
+  termination: text(
+    "--termination-notice <CMD|URL>",
+    "asked every 5 s: exit code 0 or status 200 says that this machine goes, the output may say when",
+  ),
+  drain: drainOnTerm,
   device: texts("--device <fake:MODEL:MEMORY[:COUNT]>", "claim cards that are not there, for tests (again for more)"),
 };
 
@@ -33,6 +53,8 @@ interface AgentFlags {
   readonly accounts: "existing" | "create" | "shared" | null;
   readonly capacity: Capacity | null;
   readonly device: readonly string[];
+  readonly termination: string | null;
+  readonly drain: Ms | null;
 }
 
 /** Whether an agent of this data directory has joined before: then it knows who it is, and needs no token. */
@@ -43,10 +65,28 @@ interface Joining {
   readonly urls: string[];
   readonly token: string | null;
   readonly data_dir: string;
-  readonly signal: AbortSignal;
+  readonly ending: Ending;
 }
 
-export function agentOptions(context: Context, flags: AgentFlags, joining: Joining): AgentOptions {
+/** How an agent is told to end: at once, its tasks living on, or after it has given them away. */
+export interface Ending {
+  readonly stop: AbortController;
+  readonly leave: AbortController;
+}
+
+export const newEnding = (): Ending => ({ stop: new AbortController(), leave: new AbortController() });
+
+/** Tells the agent to end, as the signal and the flag have it. A second signal waits for nothing. */
+export function tellEnd(
+  { stop, leave }: Ending,
+  signal: "SIGINT" | "SIGTERM",
+  { drain }: Pick<AgentFlags, "drain">,
+): void {
+  if (signal === "SIGTERM" && drain !== null) leave.abort();
+  else stop.abort();
+}
+
+export function agentOptions(context: Context, flags: AgentFlags, { ending, ...joining }: Joining): AgentOptions {
   const { name, pool, label, taint, accounts, capacity } = flags;
   // Ids of made-up cards must differ between the agents of a cluster: the data directory tells them apart.
   const seed = digest128(`${context.host.hostname}:${joining.data_dir}`).slice(0, 8);
@@ -66,6 +106,10 @@ export function agentOptions(context: Context, flags: AgentFlags, joining: Joini
     accounts: accounts ?? "existing",
     capacity,
     devices,
+    termination_notice: flags.termination,
+    leave: ending.leave.signal,
+    drain_ms: flags.drain ?? TERM_MS,
+    signal: ending.stop.signal,
     version: VERSION,
     say: (line) => context.print(line),
   };

@@ -2,6 +2,7 @@
 
 import type { Device } from "../core/device";
 import type { PlanLimits } from "../core/snapshot";
+import type { Ms } from "../core/units";
 import type { Taint } from "../core/workload";
 
 export interface ServerOptions {
@@ -37,6 +38,11 @@ export interface AgentOptions {
   readonly capacity: Capacity | null;
   readonly devices: Device[];
   readonly version: string;
+  /** A command or an address that says when this machine is about to be taken away; null: nobody does. */
+  readonly termination_notice: string | null;
+  /** Asks it to give its work away within `drain_ms`, and to end then. */
+  readonly leave: AbortSignal;
+  readonly drain_ms: Ms;
   readonly signal: AbortSignal;
   say(line: string): void;
 }
@@ -55,8 +61,8 @@ export type Restored =
 
 export interface Parts {
   startServer(options: ServerOptions): Promise<RunningServer>;
-  /** Resolves when `signal` aborts; throws what cannot heal. */
-  runAgent(options: AgentOptions): Promise<void>;
+  /** Resolves when it was told to end, and says how it came to it; throws what cannot heal. */
+  runAgent(options: AgentOptions): Promise<"stopped" | "drained" | "left">;
   /** Puts the database `file` in place of the one in `data_dir`, whose server must be stopped. */
   restore(data_dir: string, file: string): Promise<Restored>;
 }

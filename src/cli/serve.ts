@@ -57,14 +57,18 @@ export async function startServing(context: Context, flags: ServerFlags): Promis
 }
 
 /** Waits for Ctrl-C, a request to end, or an end by itself; tasks live on. A second Ctrl-C does not wait. */
-export async function untilEnded(context: Context, ended: Promise<void>, stop: () => Promise<void>): Promise<number> {
-  const interrupted = new Promise<"interrupted">((resolve) => {
-    const forget = context.host.onInterrupt(() => {
+export async function untilEnded(
+  context: Context,
+  ended: Promise<unknown>,
+  stop: (signal: "SIGINT" | "SIGTERM") => Promise<void>,
+): Promise<number> {
+  const interrupted = new Promise<"SIGINT" | "SIGTERM">((resolve) => {
+    const forget = context.host.onInterrupt((signal) => {
       forget();
-      resolve("interrupted");
+      resolve(signal);
     });
   });
   const why = await Promise.race([interrupted, ended.then(() => "ended" as const)]);
-  if (why === "interrupted") await stop();
+  if (why !== "ended") await stop(why);
   return EXIT.done;
 }

@@ -37,6 +37,12 @@ export const TABLE: readonly Entry[] = [
     "Make this machine a node of a cluster",
     async () => (await import("./commands/agent-join")).agentJoin,
   ),
+  entry(
+    "parts",
+    "agent leave",
+    "Take this machine out of its cluster",
+    async () => (await import("./commands/agent-leave")).agentLeave,
+  ),
   entry("specs", "validate", "Check a spec file, offline", async () => (await import("./commands/validate")).validate),
   entry("specs", "plan", "Show what apply would do now", async () => (await import("./commands/plan")).plan),
   entry("specs", "apply", "Show the plan of a file, ask, do it", async () => (await import("./commands/apply")).apply),
@@ -132,7 +138,6 @@ export const TABLE: readonly Entry[] = [
 
 /** Commands of the whole design that this build does not have yet. */
 export const LATER: readonly string[] = [
-  "agent leave",
   "submit",
   "edit",
   "history",

@@ -92,6 +92,9 @@ function parsed(line: string): unknown {
   }
 }
 
+/** Bytes that a socket's path may have (sun_path of unix(7), less its end). */
+export const longestPath = 107;
+
 export interface LineServer {
   stop(): void;
 }

@@ -6,6 +6,7 @@ import { devicesAfter } from "../core/device";
 import type { NodeRow } from "../core/model";
 import { PROTOCOL, signedText, type ToServer } from "../wire/agent";
 import type { Context } from "./context";
+import { leavingAfter, tellLeaving } from "./departures";
 import { afterFlags, asFlagged, flagsNews } from "./flags";
 import { verifyCredential } from "./credential";
 
@@ -77,12 +78,10 @@ export async function admitHello(context: Context, hello: Hello, remote: string)
   if (node === undefined && context.store.history.hasGrave(credential.node_id)) return { is: "admitted" };
   await context.store.commit(`node ${credential.name}`, (draft) => {
     const now = draft.state.nodes.get(credential.node_id);
-    const row =
-      now === undefined
-        ? readmitted(hello, draft.state.cluster.next_ordinal, draft.now_ms)
-        : renewed(now, hello, draft.now_ms);
+    const row = renewed(now ?? readmitted(hello, draft.state.cluster.next_ordinal, draft.now_ms), hello, draft.now_ms);
     draft.put([{ table: "nodes", key: row.id, row }]);
     if (now !== undefined) {
+      tellLeaving(draft, now, row);
       const detail = flagsNews(now, row);
       if (detail !== null) draft.event({ verb: "flags_changed", object: row.name, project: null, detail });
       return;
@@ -125,7 +124,7 @@ function rivalOf(node: NodeRow, hello: Hello, awaited: boolean): Refusal | null 
   return null;
 }
 
-const renewed = (node: NodeRow, { credential, machine }: Hello, now_ms: number): NodeRow => ({
+const renewed = (node: NodeRow, { credential, machine, leaving }: Hello, now_ms: number): NodeRow => ({
   ...node,
   public_key: credential.public_key,
   agent_version: machine.agent_version,
@@ -133,6 +132,7 @@ const renewed = (node: NodeRow, { credential, machine }: Hello, now_ms: number):
   capacity: machine.capacity,
   devices: devicesAfter(node.devices, machine.devices, now_ms),
   ...afterFlags(node, machine),
+  leaving: leavingAfter(node, leaving ?? null, now_ms),
 });
 
 function readmitted({ credential, machine }: Hello, ordinal: number, now_ms: number): NodeRow {

@@ -6,9 +6,10 @@ import type { ClusterRow, NodeRow, TaskRow } from "../core/model";
 import { observe, observeInventory, type IntakeContext } from "../core/observe";
 import type { Stamp, TaskReport, Verb } from "../core/record";
 import type { Ms } from "../core/units";
-import { PROTOCOL, toServer, type ToAgent, type ToServer } from "../wire/agent";
+import { PROTOCOL, toServer, type LeavingNote, type ToAgent, type ToServer } from "../wire/agent";
 import { admitHello, identify, type Refusal } from "./admission";
 import type { AgentSocket, Context } from "./context";
+import { takeFarewell, takeLeaving } from "./departures";
 import type { Streams } from "./streams";
 
 type Hello = Extract<ToServer, { type: "hello" }>;
@@ -179,9 +180,16 @@ async function takeInventory(hub: Hub, session: Session, page: Inventory): Promi
   hub.live.set(node_id, session);
   hub.loop.heard(node_id, hub.clock());
   send(session, { type: "welcome", stamp: stamp(hub, session), name: node.name, heartbeat_ms: hub.heartbeat_ms });
+  if (node.leaving !== null) send(session, { type: "noted", stamp: stamp(hub, session), leaving: true });
   push(hub, session, node, hub.store.state.tasks.values(), value.verbs);
   hub.loop.wake();
 }
+
+export const FORGOTTEN: Refusal = {
+  code: "forgotten",
+  message: "this node was removed from the cluster",
+  hint: "join it again with a new token: orch token new --role agent",
+};
 
 /** A forgotten node gets only its stops. */
 function sendHome(hub: Hub, session: Session, entries: readonly TaskReport[]): void {
@@ -197,11 +205,7 @@ function sendHome(hub: Hub, session: Session, entries: readonly TaskReport[]): v
     }));
   send(session, { type: "welcome", stamp: stamp(hub, session), name: "", heartbeat_ms: hub.heartbeat_ms });
   if (changes.length > 0) send(session, { type: "changes", stamp: stamp(hub, session), n: ++session.sent_n, changes });
-  refuse(session, {
-    code: "forgotten",
-    message: "this node was removed from the cluster",
-    hint: "join it again with a new token: orch token new --role agent",
-  });
+  refuse(session, FORGOTTEN);
 }
 
 async function takeReport(hub: Hub, session: Session, seq: number, entries: readonly TaskReport[]): Promise<void> {
@@ -254,6 +258,22 @@ async function takeFacts(hub: Hub, session: Session, machine: Hello["machine"]):
   });
 }
 
+async function takeLeavingOf(hub: Hub, session: Session, told: LeavingNote | null): Promise<void> {
+  if (session.phase.is !== "live") return;
+  const { node_id } = session.phase;
+  await hub.store.commit(`node ${node_id}`, (draft) => takeLeaving(draft, node_id, told));
+  send(session, { type: "noted", stamp: stamp(hub, session), leaving: told !== null });
+}
+
+async function takeFarewellOf(hub: Hub, session: Session): Promise<void> {
+  if (session.phase.is !== "live") return;
+  const { node_id } = session.phase;
+  const { value: gone } = await hub.store.commit(`node ${node_id}`, (draft) =>
+    takeFarewell(draft, node_id, intakeContext(hub, draft.revision, draft.now_ms)),
+  );
+  if (gone) refuse(session, FORGOTTEN);
+}
+
 function takeReadings(hub: Hub, session: Session, readings: readonly Reading[]): void {
   if (session.phase.is === "live") hub.readings.take(session.phase.node_id, readings);
 }
@@ -270,6 +290,10 @@ async function take(hub: Hub, session: Session, message: ToServer): Promise<void
       return takeHeartbeat(hub, session, message);
     case "facts":
       return takeFacts(hub, session, message.machine);
+    case "leaving":
+      return takeLeavingOf(hub, session, message.leaving);
+    case "farewell":
+      return takeFarewellOf(hub, session);
     case "readings":
       return takeReadings(hub, session, message.readings);
     case "opened":

@@ -14,6 +14,8 @@ export interface Sessions {
   /** Whether its agent has a session right now. */
   isOpen(node_id: string): boolean;
   close(node_id: string, why: Refusal): void;
+  /** Tells a node that said it leaves that it is wanted after all. */
+  keep(node_id: string): void;
   stop(): void;
 }
 
@@ -60,6 +62,10 @@ export function createSessions(context: Context): Sessions {
     close(node_id, why) {
       const session = hub.live.get(node_id);
       if (session !== undefined) refuse(session, why);
+    },
+    keep(node_id) {
+      const session = hub.live.get(node_id);
+      if (session !== undefined) send(session, { type: "noted", stamp: stamp(hub, session), leaving: false });
     },
     stop() {
       unlisten();

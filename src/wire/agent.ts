@@ -66,6 +66,8 @@ const changes = z.object({ type: z.literal("changes"), stamp, n: int, changes: v
 /** Everything up to report `seq` is durable. */
 const ack = z.object({ type: z.literal("ack"), stamp, seq: int });
 const beat = z.object({ type: z.literal("beat"), stamp, sent_ms: int, acked_seq: int });
+/** What the agent said of leaving, or a person against it, is durable: from now on nothing new is placed, or may be. */
+const noted = z.object({ type: z.literal("noted"), stamp, leaving: z.boolean() });
 const refused = z.object({ type: z.literal("refused"), code: text, message: text, hint: text.nullable() });
 const open = z.object({
   type: z.literal("open"),
@@ -90,6 +92,7 @@ export const toAgent = z.discriminatedUnion("type", [
   changes,
   ack,
   beat,
+  noted,
   refused,
   open,
   credit,
@@ -98,6 +101,10 @@ export const toAgent = z.discriminatedUnion("type", [
 export type ToAgent = z.infer<typeof toAgent>;
 
 // ---- agent → server
+
+/** The machine is about to go, in so many milliseconds; `null`: when nothing runs there any more. */
+const leavingNote = z.object({ in_ms: int.nullable(), why: text });
+export type LeavingNote = z.infer<typeof leavingNote>;
 
 /** First message of an agent, answering the challenge; `signature` is Ed25519 over `signedText`. */
 const hello = z.object({
@@ -109,6 +116,8 @@ const hello = z.object({
   machine,
   highest: z.object({ timeline: text, epoch: int }).nullable(),
   applied,
+  /** Left out: it stays, also if it said otherwise in an earlier session. */
+  leaving: leavingNote.optional(),
 });
 /** The whole inventory follows, in pages; nothing is decided about the node before the last. */
 const inventory = z.object({
@@ -131,6 +140,10 @@ const heartbeat = z.object({
 const facts = z.object({ type: z.literal("facts"), machine });
 /** What the cards show, with each heartbeat of a node that has some. Kept in memory only. */
 const readings = z.object({ type: z.literal("readings"), readings: readingsOf });
+/** It leaves, or stays after all (`null`); answered by `noted`. */
+const leaving = z.object({ type: z.literal("leaving"), leaving: leavingNote.nullable() });
+/** It has left and nothing runs there: it asks to be forgotten, again and again until it is. */
+const farewell = z.object({ type: z.literal("farewell") });
 const opened = z.object({ type: z.literal("opened"), stream: int, total_bytes: int });
 const end = z.object({ type: z.literal("end"), stream: int, error: text.nullable() });
 
@@ -141,6 +154,8 @@ export const toServer = z.discriminatedUnion("type", [
   heartbeat,
   facts,
   readings,
+  leaving,
+  farewell,
   opened,
   end,
 ]);

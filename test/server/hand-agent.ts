@@ -4,7 +4,7 @@
 import { generateKeyPairSync, sign, type KeyObject } from "node:crypto";
 import type { TaskReport } from "../../src/core/record";
 import { PROTOCOL, signedText, toAgent, type Credential, type Machine } from "../../src/wire/agent";
-import type { ToAgent, ToServer } from "../../src/wire/agent";
+import type { LeavingNote, ToAgent, ToServer } from "../../src/wire/agent";
 import type { AgentSocket } from "../../src/server/context";
 import { machineOf, type Stage } from "./stage";
 import { waitUntil } from "../support/wait";
@@ -39,13 +39,18 @@ export async function handAgent(stage: Stage, name: string, part: Partial<Machin
 const known = new WeakMap<HandAgent, Known>();
 
 /** The same agent in a new session, after a break; with `part` its machine says something else. */
-export async function reconnected(stage: Stage, agent: HandAgent, part: Partial<Machine> = {}): Promise<HandAgent> {
+export async function reconnected(
+  stage: Stage,
+  agent: HandAgent,
+  part: Partial<Machine> = {},
+  leaving: LeavingNote | null = null,
+): Promise<HandAgent> {
   const before = known.get(agent);
   if (before === undefined) throw new Error("this agent never joined");
-  return connectAgain(stage, { ...before, machine: { ...before.machine, ...part } });
+  return connectAgain(stage, { ...before, machine: { ...before.machine, ...part } }, leaving);
 }
 
-async function connectAgain(stage: Stage, who: Known): Promise<HandAgent> {
+async function connectAgain(stage: Stage, who: Known, leaving: LeavingNote | null = null): Promise<HandAgent> {
   const heard: ToAgent[] = [];
   let live = true;
   const socket: AgentSocket = {
@@ -70,7 +75,7 @@ async function connectAgain(stage: Stage, who: Known): Promise<HandAgent> {
   handlers.open(socket);
   const challenge = heard.find((message) => message.type === "challenge");
   if (challenge === undefined) throw new Error("the server asked for no proof");
-  agent.say(helloOf(stage, who, challenge.nonce));
+  agent.say({ ...helloOf(stage, who, challenge.nonce), ...(leaving === null ? {} : { leaving }) });
   agent.say({ type: "inventory", entries: [], unreadable: [], last: true });
   await waitUntil(`${who.credential.name} to be welcome`, () => heard.some(({ type }) => type === "welcome"));
   agent.heartbeat();
@@ -81,7 +86,9 @@ async function connectAgain(stage: Stage, who: Known): Promise<HandAgent> {
   return agent;
 }
 
-function helloOf(stage: Stage, { credential, key, machine }: Known, nonce: string): ToServer {
+type Hello = Extract<ToServer, { type: "hello" }>;
+
+function helloOf(stage: Stage, { credential, key, machine }: Known, nonce: string): Hello {
   const { pin } = stage.api.identity;
   const instance_id = "1".repeat(32);
   const text = signedText(nonce, credential.node_id, instance_id, machine.boot_id, pin);

@@ -77,6 +77,8 @@ async function run(world: AgentWorld, agent: Agent): Promise<void> {
     instance_id: `${machine.id}-${instances++}`,
     machine: () => machineFacts(machine),
     readings: () => [],
+    leaving: () => null,
+    noted: () => undefined,
     random: world.random.next,
     signal: new AbortController().signal,
     joined: () => undefined,

@@ -9,7 +9,7 @@ import { connect, type Client } from "../../src/wire/client";
 import type { NodeView, TaskView } from "../../src/wire/api";
 import { runName, runRoot } from "../../src/agent/rundir";
 import { cgroupsOf, killAllOf, mountsOf, processesOf, removeGroups } from "./processes";
-import { Program, requireBinary, runOrch, type Result } from "./program";
+import { BINARY, Program, requireBinary, runOrch, type Result } from "./program";
 import { waitUntil } from "./wait";
 
 /** Limits that make the loss of a node a matter of seconds. */
@@ -116,9 +116,10 @@ export class Cluster {
     return agent;
   }
 
-  /** Starts an agent with arguments of its own, and waits for nothing. */
-  program(name: string, args: readonly string[]): Program {
-    const agent = Program.start(name, args, this.#log(name), { ...this.env, ORCH_DATA: this.dataOf(name) });
+  /** Starts an agent with arguments of its own, and waits for nothing; `command` is started instead of the binary. */
+  program(name: string, args: readonly string[], command: readonly string[] = [BINARY]): Program {
+    const env = { ...this.env, ORCH_DATA: this.dataOf(name) };
+    const agent = Program.startAs(name, [...command, ...args], this.#log(name), env);
     this.agents.set(name, agent);
     return agent;
   }

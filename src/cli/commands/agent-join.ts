@@ -3,7 +3,7 @@
 import { resolve } from "node:path";
 import { command, text } from "../command";
 import { UsageError } from "../failure";
-import { AGENT_OPTIONS, agentOptions, hasJoined } from "../joining";
+import { AGENT_OPTIONS, agentOptions, hasJoined, newEnding, tellEnd } from "../joining";
 import { untilEnded } from "../serve";
 import { dataDir, normalUrl } from "../settings";
 
@@ -21,7 +21,7 @@ export const agentJoin = command({
   ],
   notes:
     "URL may list several addresses of the server, with commas.\n" +
-    "It stays in the foreground; stopping it stops no task.",
+    "It stays in the foreground; stopping it stops no task, unless --drain-on-term says so.",
   async run(context, { args: [typed], flags }) {
     const { host } = context;
     const data_dir = resolve(host.cwd, dataDir(flags.data, host));
@@ -34,10 +34,10 @@ export const agentJoin = command({
       .map((one) => normalUrl(one.trim() || null))
       .filter((one) => one !== null);
     const token = flags.token ?? (host.env["ORCH_TOKEN"] || null);
-    const stop = new AbortController();
-    const agent = host.parts.runAgent(agentOptions(context, flags, { urls, token, data_dir, signal: stop.signal }));
-    return untilEnded(context, agent, async () => {
-      stop.abort();
+    const ending = newEnding();
+    const agent = host.parts.runAgent(agentOptions(context, flags, { urls, token, data_dir, ending }));
+    return untilEnded(context, agent, async (signal) => {
+      tellEnd(ending, signal, flags);
       await agent;
     });
   },

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { command } from "../command";
 import { parseCluster, readOr } from "../contexts";
-import { AGENT_OPTIONS, agentOptions, hasJoined } from "../joining";
+import { AGENT_OPTIONS, agentOptions, hasJoined, newEnding, tellEnd } from "../joining";
 import { SERVER_OPTIONS, startServing, untilEnded } from "../serve";
 
 export const up = command({
@@ -16,22 +16,24 @@ export const up = command({
   notes: "It stays in the foreground. Stopping it stops no task.",
   async run(context, { flags }) {
     const { server, data_dir } = await startServing(context, flags);
-    const stop = new AbortController();
+    const ending = newEnding();
     // The first time the agent joins over the real socket, as every other one does.
     const commandLine = (await hasJoined(data_dir)) ? "" : await server.joinCommand();
     const token = /--token (\S+)/.exec(commandLine)?.[1] ?? null;
     const near = parseCluster(await readOr(join(data_dir, "server", "client.json")))?.url ?? server.url;
-    const agent = context.host.parts.runAgent(
-      agentOptions(context, flags, { urls: [near], token, data_dir, signal: stop.signal }),
-    );
-    const end = async (): Promise<void> => {
-      stop.abort();
-      await Promise.allSettled([agent, server.stop()]);
+    const agent = context.host.parts.runAgent(agentOptions(context, flags, { urls: [near], token, data_dir, ending }));
+    // While the agent gives its work away, it needs the server.
+    const end = async (signal: "SIGINT" | "SIGTERM"): Promise<void> => {
+      tellEnd(ending, signal, flags);
+      await Promise.allSettled([agent]);
+      await server.stop();
     };
+    // A node that has left leaves the server behind.
+    const over = agent.then((how) => (how === "left" ? server.stopped : undefined));
     try {
-      return await untilEnded(context, Promise.race([server.stopped, agent]), end);
+      return await untilEnded(context, Promise.race([server.stopped, over]), end);
     } catch (error) {
-      await end();
+      await end("SIGINT");
       throw error;
     }
   },

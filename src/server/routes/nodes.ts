@@ -22,6 +22,7 @@ import {
   stopOrphan,
 } from "../node-changes";
 import { RefusedError } from "../refused";
+import { FORGOTTEN } from "../session";
 import { route, type Ask } from "../route";
 import { nodeView as viewOf, tasksByNode } from "../views/node";
 
@@ -108,8 +109,14 @@ const CHANGE = [
     method: "POST",
     path: "/v1/nodes/{node}/resume",
     answer: nodeView,
-    summary: "Lets a drained node take work again",
-    handle: (ask) => change(ask, (draft, node) => putNode(draft, node, resumed(node), "resumed", "")),
+    summary: "Lets a drained node take work again, also one that said that it leaves",
+    async handle(ask) {
+      const { api, params } = ask;
+      const { leaving, id } = demandNode(api.store.state, params.node);
+      const view = await change(ask, (draft, node) => putNode(draft, node, resumed(node), "resumed", ""));
+      if (leaving !== null) api.sessions.keep(id);
+      return view;
+    },
   }),
   route({
     method: "POST",
@@ -177,11 +184,7 @@ const CHANGE = [
         });
         return { revision: draft.revision };
       });
-      api.sessions.close(id, {
-        code: "forgotten",
-        message: "this node was removed from the cluster",
-        hint: "join it again with a new token: orch token new --role agent",
-      });
+      api.sessions.close(id, FORGOTTEN);
       return done;
     },
   }),
