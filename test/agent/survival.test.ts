@@ -3,9 +3,10 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { runName } from "../../src/agent/rundir";
 import type { TaskRecord } from "../../src/core/record";
 import { AGENT_COMMAND } from "../support/fixtures/agent";
-import { isAlive, processOf, processesOf, signal } from "../support/processes";
+import { cgroupsOf, isAlive, processOf, processesOf, signal } from "../support/processes";
 import { alive, assignmentFor, begin, ended, makeSite, output, recordFor, type Site } from "../support/tasks";
 import { waitUntil } from "../support/wait";
 
@@ -156,11 +157,13 @@ test("an exclusive task dies with its keeper, and so does everything it has star
   const uid = await begin(driver, assignmentFor(script, { lease_ms: 60_000 }));
   const main = await alive(driver, uid);
   const child = Number(await waitUntil("the child's pid", () => output(site.data, uid)));
-  const killed = keepers();
-  for (const keeper of killed) killNow(keeper);
-  // Until its last thread has gone, which its parent then hears of, it keeps its control group.
-  await waitUntil("the keeper to be gone", () => killed.every((pid) => processOf(pid) === null));
+  for (const keeper of keepers()) killNow(keeper);
   await waitUntil("both to end", () => !isAlive(main) && !isAlive(child));
   await waitUntil("the driver to see it", () => driver.seen().get(uid)?.process.is === "vanished");
   await waitUntil("its companion to end", () => processesOf(site.data).length === 0);
+  driver.close();
+  await waitUntil("another agent's start to find its groups empty, and to remove them", async () => {
+    (await site.open()).close();
+    return cgroupsOf(runName(site.data)).length === 0;
+  });
 });
