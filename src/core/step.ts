@@ -148,7 +148,10 @@ function stepWaiting(
 
 /** Its end would have to begin before it has begun: no lease that may come is long enough. */
 const neverHasLease = ({ assignment: { lease_ms, stop } }: TaskRecord): boolean =>
-  lease_ms !== null && lease_ms - stop.grace_ms - LEASE_START_MARGIN_MS <= 0;
+  lease_ms !== null && !leavesLease(lease_ms, stop.grace_ms);
+
+/** Whether a lease is long enough to start something under it that takes so long to stop. */
+export const leavesLease = (lease_ms: Ms, grace_ms: Ms): boolean => lease_ms - grace_ms - LEASE_START_MARGIN_MS > 0;
 
 function turnAway(view: AgentView, record: TaskRecord): Action {
   const { lease_ms, stop } = record.assignment;

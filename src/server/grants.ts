@@ -1,5 +1,9 @@
-// What only some may ask for in a spec: another account, a low port, a place further ahead in the queue.
+// What a spec may not ask for here: what only some may have (another account, a low port, a place further ahead), and
+// what this server's settings leave no room for.
 
+import { formatDuration } from "../core/format";
+import { leavesLease } from "../core/step";
+import type { Ms } from "../core/units";
 import type { WorkloadDecl } from "../core/workload";
 import type { Principal } from "./auth";
 import { RefusedError } from "./refused";
@@ -40,4 +44,21 @@ function refusedWishes(who: Principal, { name, spec, settings }: WorkloadDecl): 
     wishes.push({ path: `${name}.priority`, message: "a priority above 0 is for operators; lower ones are free" });
   }
   return wishes;
+}
+
+/** Throws RefusedError for exclusive workloads that would have to begin to stop before they were started. */
+export function demandLeases(lease_ms: Ms, workloads: readonly WorkloadDecl[]): void {
+  const issues = workloads
+    .filter(({ spec, settings }) => spec.exclusive && !leavesLease(lease_ms, settings.stop.grace_ms))
+    .map(({ name, settings }) => ({
+      line: 0,
+      column: 0,
+      path: `${name}.stop.grace`,
+      message:
+        `a grace of ${formatDuration(settings.stop.grace_ms)} leaves nothing of the lease of ` +
+        `${formatDuration(lease_ms)} that an exclusive task has`,
+      hint: "shorten the grace, or let the operator lengthen `lease` in the server's settings",
+    }));
+  const [first] = issues;
+  if (first !== undefined) throw new RefusedError("spec", `${first.path}: ${first.message}`, first.hint, issues);
 }

@@ -79,6 +79,12 @@ describe("an app", () => {
     await apply(spec(API));
     expect(workload("api")).toMatchObject({ version: 2, settings: { replicas: 2 } });
   });
+  test("is refused where its lease leaves no time to stop", async () => {
+    const { status, body } = await apply(spec("{ run: sleep 100, exclusive: true, stop: { grace: 55s } }"));
+    expect([status, body.error?.code]).toEqual([422, "spec"]);
+    expect(body.error?.message).toContain("api.stop.grace: a grace of 55s leaves nothing of the lease of 1m");
+    expect((await apply(spec("{ run: sleep 100, exclusive: true, stop: { grace: 54s } }"))).status).toBe(200);
+  });
   test("must be where its address says", async () => {
     const { body } = await stage.call("PUT", "/v1/apps/lab/other", {
       as: "alice",

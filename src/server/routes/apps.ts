@@ -18,7 +18,7 @@ import { mayTouch } from "../access";
 import type { Api } from "../api";
 import { applyApp, findApp, removeWorkload, workloadsOf, type Applied, type Applying } from "../apply";
 import type { Principal } from "../auth";
-import { demandGrants } from "../grants";
+import { demandGrants, demandLeases } from "../grants";
 import { notFound, RefusedError } from "../refused";
 import { route } from "../route";
 import { demandRoom } from "../room";
@@ -75,6 +75,7 @@ export const APP_ROUTES = [
       touch({ project: wanted.project }, `the app ${wanted.decl.app}`);
       const done: Applied = await commit((draft) => {
         demandGrants(who, wanted.decl.workloads);
+        demandLeases(api.limits.lease_ms, wanted.decl.workloads);
         demandRoom(api);
         return applyApp(draft, wanted);
       });

@@ -3,7 +3,7 @@
 import { applyRequest, planView, type PlanView } from "../../wire/api";
 import { applyApp, findApp, workloadsOf } from "../apply";
 import { dryRun } from "../dry";
-import { demandGrants } from "../grants";
+import { demandGrants, demandLeases } from "../grants";
 import { route } from "../route";
 import { blockedView, opView } from "../views/plan";
 import { applying } from "./apps";
@@ -21,6 +21,7 @@ export const PLAN_ROUTES = [
       const { decl, project } = wanted;
       touch({ project }, `the app ${decl.app}`);
       demandGrants(who, decl.workloads);
+      demandLeases(api.limits.lease_ms, decl.workloads);
       const before = findApp(api.store.state, project, decl.app);
       const { value, ops, blocked, notices, state } = dryRun(api, who.name, (draft) => applyApp(draft, wanted));
       const app_uid = findApp(state, project, decl.app)?.uid;

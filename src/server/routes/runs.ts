@@ -9,7 +9,7 @@ import type { Draft } from "../../store/store";
 import { cancelRequest, list, runAnswer, runDetail, runRequest, runView } from "../../wire/api";
 import type { Api } from "../api";
 import { dryRun, emptyCluster } from "../dry";
-import { demandGrants } from "../grants";
+import { demandGrants, demandLeases } from "../grants";
 import { notFound, RefusedError } from "../refused";
 import { demandRoom } from "../room";
 import { route } from "../route";
@@ -44,6 +44,7 @@ export const RUN_ROUTES = [
       const making = { decl, project, who, uid: api.seed(), history: api.store.history };
       return commit((draft) => {
         demandGrants(who, [decl]);
+        demandLeases(api.limits.lease_ms, [decl]);
         demandRoom(api);
         if (!body.wait_for_nodes) demandPossible(api, draft, making);
         const { run, name, state } = makeRun(draft, making);
