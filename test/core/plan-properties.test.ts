@@ -8,8 +8,10 @@ import type { State, TaskRow } from "../../src/core/model";
 import { plan } from "../../src/core/plan";
 import type { Op, Plan, Snapshot } from "../../src/core/snapshot";
 import { slotKey, taskName } from "../../src/core/task";
+import { holdCards, holdChoices } from "../support/card-rules";
 import { printPlan } from "../support/print-plan";
 import { diceOf, type Dice } from "../support/random";
+import { cardsHeal } from "../support/random-cards";
 import { end, live, put, randomCluster, snapshotOf, type RandomCluster } from "../support/random-cluster";
 
 const SEEDS = 150;
@@ -32,6 +34,7 @@ function lead(seed: number): RandomCluster {
     const planned = plan(snapshot);
     try {
       holdOps(snapshot, planned);
+      holdChoices(snapshot, planned.ops, demand);
       put(cluster, ...planned.changes);
       holdState(cluster.state);
       holdFixedPoint(cluster);
@@ -82,7 +85,11 @@ function holdConvergence(cluster: RandomCluster): void {
 function heal(cluster: RandomCluster): void {
   for (const node of cluster.state.nodes.values()) {
     cluster.contacts.set(node.id, { connected: true, silent_ms: 0 });
-    put(cluster, { table: "nodes", key: node.id, row: { ...node, intent: "schedulable", drain: null } });
+    put(cluster, {
+      table: "nodes",
+      key: node.id,
+      row: { ...node, intent: "schedulable", drain: null, devices: cardsHeal(node.devices) },
+    });
   }
 }
 
@@ -189,13 +196,8 @@ function holdState(state: State): void {
       sum((task) => task.promised.countables["seat"] ?? 0) <= (node.capacity.countables["seat"] ?? 0),
       `${node.name} promises too many seats`,
     );
-    const devices = here.flatMap((task) => task.promised.devices.map((device) => device.id));
-    demand(new Set(devices).size === devices.length, `${node.name} promises a card twice`);
-    demand(
-      devices.every((id) => node.devices.some((device) => device.id === id)),
-      `${node.name} promises a card it has not`,
-    );
   }
+  holdCards(state, demand);
   const ports = [...state.tasks.values()].flatMap((task) => {
     const machine = state.nodes.get(task.node_id)?.fingerprint ?? task.node_id;
     return task.promised.ports.map((port) => `${machine} ${port.published} ${port.bind}`);

@@ -11,8 +11,9 @@ import type { ContactFact, Snapshot } from "../../src/core/snapshot";
 import { slotKey } from "../../src/core/task";
 import { GIB, type Ms } from "../../src/core/units";
 import type { TaskSpec } from "../../src/core/workload";
-import { buildDevice, buildNode, buildRun, buildSpec, buildState, buildWorkload, NOW_MS, uidOf } from "./build";
+import { buildNode, buildRun, buildSpec, buildState, buildWorkload, NOW_MS, uidOf } from "./build";
 import type { Dice } from "./random";
+import { cardsLive, randomCards, randomGpu } from "./random-cards";
 
 export interface RandomCluster {
   state: State;
@@ -26,15 +27,7 @@ export interface RandomCluster {
 const GIB_1 = GIB;
 
 export function randomSpec(dice: Dice, kind: WorkloadRow["kind"]): TaskSpec {
-  const gpu = dice.chance(0.2)
-    ? {
-        count: 1 + dice.below(2),
-        models: [],
-        vendor: null,
-        memory_min_bytes: dice.chance(0.5) ? 24 * GIB : null,
-        memory_max_bytes: null,
-      }
-    : null;
+  const gpu = dice.chance(0.35) ? randomGpu(dice) : null;
   const auto = { name: "http", target: null, published: null, bind: "cluster" as const };
   const fixed = { name: "admin", target: null, published: 9000, bind: dice.pick(["cluster", "loopback"] as const) };
   return buildSpec({
@@ -59,7 +52,6 @@ export function randomSpec(dice: Dice, kind: WorkloadRow["kind"]): TaskSpec {
 }
 
 function randomNode(dice: Dice, n: number): NodeRow {
-  const cards = dice.chance(0.4) ? 1 + dice.below(4) : 0;
   return buildNode(`n${n}`, {
     ordinal: n + 1,
     labels: { zone: dice.pick(["a", "b"]) },
@@ -67,9 +59,7 @@ function randomNode(dice: Dice, n: number): NodeRow {
     taints: dice.chance(0.15)
       ? [{ key: "team", value: "x", effect: dice.pick(["no_schedule", "prefer_not"] as const) }]
       : [],
-    devices: Array.from({ length: cards }, (_, i) =>
-      buildDevice(`n${n}-${i}`, { memory_bytes: dice.pick([16, 24, 80]) * GIB }),
-    ),
+    devices: dice.chance(0.5) ? randomCards(dice, `n${n}`) : [],
     capacity: {
       cpu_milli: 1_000 * (1 + dice.below(8)),
       memory_bytes: GIB_1 * (2 + dice.below(16)),
@@ -154,6 +144,10 @@ function liveNode(
     });
   }
   if (contact.connected && dice.chance(0.02)) reboot(cluster, node);
+  if (contact.connected && node.devices.length > 0 && dice.chance(0.3)) {
+    const now = cluster.state.nodes.get(id) ?? node;
+    putNode(cluster, { ...now, devices: cardsLive(dice, now.devices) });
+  }
   if (!contact.connected && dice.chance(0.02) && cluster.state.nodes.size > 1) {
     put(cluster, { table: "nodes", key: id, row: null });
     cluster.contacts.delete(id);
