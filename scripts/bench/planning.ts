@@ -1,25 +1,73 @@
-// One pass of the planner over states of two sizes: cold (everything is to be placed) and steady (everything runs).
+// One pass of the planner over states of some sizes: cold (everything is to be placed) and steady (everything runs).
 
 import { withChanges } from "../../src/core/apply";
+import type { Link, NodeDevice } from "../../src/core/device";
 import { DEFAULT_LIMITS } from "../../src/core/limits";
 import type { State, TaskRow } from "../../src/core/model";
 import { plan } from "../../src/core/plan";
 import { GIB } from "../../src/core/units";
-import { buildNode, buildSnapshot, buildSpec, buildState, buildWorkload, NOW_MS } from "../../test/support/build";
+import {
+  buildDevice,
+  buildGpu,
+  buildNode,
+  buildRun,
+  buildSnapshot,
+  buildSpec,
+  buildState,
+  buildWorkload,
+  NOW_MS,
+} from "../../test/support/build";
 import { median, row, type Bench, type Row } from "./figure";
 
 const REPLICAS = 20;
-const SPECS = { small: buildSpec({ command: { kind: "argv", argv: ["serve"] } }) };
+const argv = ["serve"];
+const SPECS = {
+  small: buildSpec({ command: { kind: "argv", argv } }),
+  card: buildSpec({ command: { kind: "argv", argv }, request: { gpu: buildGpu() } }),
+  pair: buildSpec({ command: { kind: "argv", argv }, request: { gpu: buildGpu({ count: 2, models: ["H100"] }) } }),
+  four: buildSpec({ command: { kind: "argv", argv }, request: { gpu: buildGpu({ count: 4 }) } }),
+};
 /** As many passes as it takes until nothing is left to do; more would be a bug. */
 const PASSES = 100;
+const CARDS = 8;
 
-function emptyCluster(nodes: number, tasks: number): State {
+interface Scene {
+  readonly what: string;
+  readonly nodes: number;
+  readonly tasks: number;
+  /** What the tasks ask for. */
+  readonly spec: keyof typeof SPECS;
+  readonly goal: { readonly at_most?: number };
+}
+
+/** Eight cards as a server has them: directly linked in fours, all on one socket. */
+function cardsOf(node: string): NodeDevice[] {
+  const link = (at: number, other: number): Link => ({
+    id: `${node}-${other}`,
+    kind: at >> 2 === other >> 2 ? "nvlink" : "socket",
+  });
+  const all = Array.from({ length: CARDS }, (_, at) => at);
+  return all.map((at) =>
+    buildDevice(`${node}-${at}`, {
+      index: at,
+      model: "NVIDIA H100 80GB HBM3",
+      memory_bytes: 80 * GIB,
+      links: all.filter((other) => other !== at).map((other) => link(at, other)),
+    }),
+  );
+}
+
+function emptyCluster({ nodes, tasks, spec }: Scene): State {
   return buildState({
     nodes: Array.from({ length: nodes }, (_, n) =>
-      buildNode(`n${n}`, { ordinal: n + 1, capacity: { cpu_milli: 64_000, memory_bytes: 256 * GIB } }),
+      buildNode(`n${n}`, {
+        ordinal: n + 1,
+        capacity: { cpu_milli: 64_000, memory_bytes: 256 * GIB },
+        devices: spec === "small" ? [] : cardsOf(`n${n}`),
+      }),
     ),
     workloads: Array.from({ length: tasks / REPLICAS }, (_, n) =>
-      buildWorkload(`app${n}`, "web", "small", { settings: { replicas: REPLICAS } }),
+      buildWorkload(`app${n}`, "web", spec, { settings: { replicas: REPLICAS } }),
     ),
   });
 }
@@ -60,12 +108,12 @@ function settled(state: State): State {
   return { ...state, tasks };
 }
 
-function measured(nodes: number, tasks: number, runs: number): Row[] {
-  const size = `${nodes.toLocaleString("en-US")} nodes × ${tasks.toLocaleString("en-US")} tasks`;
-  const colds = Array.from({ length: runs }, () => placeAll(emptyCluster(nodes, tasks)));
+function measured(scene: Scene, runs: number): Row[] {
+  const { tasks, what, goal } = scene;
+  const colds = Array.from({ length: runs }, () => placeAll(emptyCluster(scene)));
   const placed = colds[0]?.state.tasks.size ?? 0;
   if (placed !== tasks) throw new Error(`${placed} of ${tasks} tasks were placed`);
-  const state = settled(colds[0]?.state ?? emptyCluster(nodes, tasks));
+  const state = settled(colds[0]?.state ?? emptyCluster(scene));
   const steady = Array.from({ length: runs * 5 }, () => {
     const started = performance.now();
     const { ops } = plan(buildSnapshot(state, { specs: SPECS, now_ms: NOW_MS + DEFAULT_LIMITS.stable_ms }));
@@ -75,14 +123,37 @@ function measured(nodes: number, tasks: number, runs: number): Row[] {
   });
   const passes = colds[0]?.passes ?? 0;
   return [
-    row(`plan ${size}, cold: longest pass`, median(colds.map(({ pass_ms }) => pass_ms)), "ms"),
-    row(`plan ${size}, cold: all ${passes} passes`, median(colds.map(({ total_ms }) => total_ms)), "ms"),
-    row(`plan ${size}, steady pass`, median(steady), "ms", tasks >= 10_000 ? { at_most: 10 } : {}),
+    row(`plan ${what}, cold: longest pass`, median(colds.map(({ pass_ms }) => pass_ms)), "ms"),
+    row(`plan ${what}, cold: all ${passes} passes`, median(colds.map(({ total_ms }) => total_ms)), "ms"),
+    row(`plan ${what}, steady pass`, median(steady), "ms", goal),
   ];
 }
 
+/** Every card is held, and runs of three kinds wait: each pass says of each node why. */
+function waiting(scene: Scene, runs: number): Row {
+  const full = settled(placeAll(emptyCluster(scene)).state);
+  const specs = ["card", "pair", "four"] as const;
+  const rows = Array.from({ length: 300 }, (_, n) => buildRun(n + 1, specs[n % specs.length] ?? "card"));
+  const state = { ...full, runs: new Map(rows.map((run) => [run.uid, run])) };
+  const took = Array.from({ length: runs * 5 }, () => {
+    const started = performance.now();
+    const { blocked } = plan(buildSnapshot(state, { specs: SPECS, now_ms: NOW_MS + DEFAULT_LIMITS.stable_ms }));
+    if (blocked.length !== rows.length) throw new Error(`${blocked.length} of ${rows.length} runs wait`);
+    return performance.now() - started;
+  });
+  return row(`plan ${scene.what}, steady, and 300 runs wait`, median(took), "ms");
+}
+
+const SCENES: readonly Scene[] = [
+  { what: "100 nodes × 1,000 tasks", nodes: 100, tasks: 1_000, spec: "small", goal: {} },
+  { what: "1,000 nodes × 10,000 tasks", nodes: 1_000, tasks: 10_000, spec: "small", goal: { at_most: 10 } },
+  { what: "1,000 nodes × 4,000 pairs of cards", nodes: 1_000, tasks: 4_000, spec: "pair", goal: {} },
+];
+const FULL: Scene = { what: "1,000 nodes × 8,000 cards", nodes: 1_000, tasks: 8_000, spec: "card", goal: {} };
+
 export const planning: Bench = {
   name: "planning",
-  about: "one pass of the planner, cold and steady",
-  measure: async ({ runs }) => Promise.resolve([...measured(100, 1_000, runs), ...measured(1_000, 10_000, runs)]),
+  about: "one pass of the planner, cold and steady, without and with cards",
+  measure: async ({ runs }) =>
+    Promise.resolve([...[...SCENES, FULL].flatMap((scene) => measured(scene, runs)), waiting(FULL, runs)]),
 };

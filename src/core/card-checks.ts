@@ -100,23 +100,22 @@ function tellCards(refused: readonly Refused[]): string {
 /** `GPU-8a1c2d3e is held by recs.api.0`. */
 function tellRefusal(look: Look, room: Room, card: Card, refusal: Refusal): string {
   const { gpu } = look.shape.spec.request;
-  const name = shortDevice(card.device.id);
+  const { name } = card;
   if (refusal !== "held") return sayRefusal(card, refusal);
-  const ids = [card.device.id, ...card.kin];
-  const holders = [...new Set(ids.flatMap((id) => holdersOf(look.pass, look.rooms, id)))];
+  const own = holdersOf(look.pass, look.rooms, card.device.id);
+  const holders =
+    card.kin.length === 0 ? own : card.kin.flatMap((id) => holdersOf(look.pass, look.rooms, id)).concat(own);
   const more = holders.length > HOLDERS_TOLD ? ` and ${holders.length - HOLDERS_TOLD} more` : "";
   const by = holders.length === 0 ? "" : ` by ${holders.slice(0, HOLDERS_TOLD).join(", ")}${more}`;
-  const left = leftOf(card, room.free);
   const isShared = gpu?.share_bytes !== undefined && room.free.held?.get(card.device.id)?.whole === 0;
   return isShared
-    ? `${name} has ${formatMemory(left)} of ${formatCard(card.device.memory_bytes)} left, shared${by}`
+    ? `${name} has ${formatMemory(leftOf(card, room.free))} of ${formatCard(card.device.memory_bytes)} left, shared${by}`
     : `${name} is held${by}`;
 }
 
 /** The same of what is seen on the card itself. */
 export function sayRefusal(card: Card, refusal: Refusal): string {
-  const { device, troubled } = card;
-  const name = shortDevice(device.id);
+  const { device, name, troubled } = card;
   const whole = troubled === device ? name : `${shortDevice(troubled.id)}, of which ${name} is a part,`;
   switch (refusal) {
     case "foreign":
@@ -168,10 +167,10 @@ function tooFew(gpu: GpuRequest, able: number, refused: readonly Refused[]): Fou
 
 function notConnected(gpu: GpuRequest, free: readonly Card[], refused: readonly Refused[], hopeless: boolean): Found {
   const cards = `${gpu.count} ${suchCards(gpu, gpu.count)}`;
-  const apart = free.map(({ device: { id } }): CardCheck => ({
+  const apart = free.map(({ name, device: { id } }): CardCheck => ({
     id,
     why: "apart",
-    detail: `${shortDevice(id)} is not connected to enough of the others`,
+    detail: `${name} is not connected to enough of the others`,
   }));
   const change = { key: "linked", value: 0, text: "drop `linked: true`" };
   return found("gpu", hopeless ? `have no ${cards} that are connected` : `have no ${cards} free that are connected`, {

@@ -4,6 +4,7 @@ import { isDraining } from "./draining";
 import { formatAge } from "./format";
 import type { Contact } from "./lifecycle";
 import type { NodeRow } from "./model";
+import { cardsOf } from "./node-cards";
 import type { NodeFact } from "./pass";
 import type { Op, Snapshot } from "./snapshot";
 import type { Ms } from "./units";
@@ -78,7 +79,8 @@ function factOf(snapshot: Snapshot, row: NodeRow): NodeFact {
   const since_ms = isNew(row) && next === "connected" ? row.joined_ms : snapshot.now_ms;
   const node = next === row.contact ? row : { ...row, contact: next, contact_ms: since_ms };
   const heard = seen?.connected === true && next === "connected";
-  return { node, silence_ms, heard, usable: heard && row.admission === "ready" && !isDraining(row) };
+  const usable = heard && row.admission === "ready" && !isDraining(row);
+  return { node, silence_ms, heard, usable, sound: cardsOf(row.devices).sound };
 }
 
 /** Whether a node has never been heard since it joined. */

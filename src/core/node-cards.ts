@@ -2,7 +2,7 @@
 // are connected how closely. What does not change while a node's devices stay the same is worked out once.
 
 import type { Device, DeviceState, LinkKind } from "./device";
-import { classGb, matches, promisable, shareOn } from "./gpu";
+import { classGb, matches, promisable, shareOn, shortDevice } from "./gpu";
 import type { Free, Held } from "./resources";
 import { MIB, type Bytes } from "./units";
 import type { GpuRequest } from "./workload";
@@ -19,6 +19,8 @@ export const TIGHTNESS_WORDS = ["directly linked", "on one switch", "on one sock
 /** A card that can be promised. */
 export interface Card {
   readonly device: Device;
+  /** Its id as people tell it from the others. */
+  readonly name: string;
   /** Its place in the node's list of cards. */
   readonly at: number;
   readonly class_gb: number;
@@ -37,6 +39,8 @@ export type Trouble = Exclude<DeviceState, "ok"> | "prohibited";
 export interface Cards {
   readonly list: readonly Card[];
   readonly byId: ReadonlyMap<string, Card>;
+  /** Whether services can stay on all of them. */
+  readonly sound: boolean;
   /** By tightness, how many cards each group has. */
   readonly sizes: readonly (readonly number[])[];
   /** Whether any two cards are connected. */
@@ -66,6 +70,7 @@ function work(devices: readonly Device[]): Cards {
     const parent = device.parent === null ? undefined : byDevice.get(device.parent);
     return {
       device,
+      name: shortDevice(device.id),
       at,
       class_gb: classGb(device.memory_bytes),
       ...troubleOf(device, parent),
@@ -76,12 +81,17 @@ function work(devices: readonly Device[]): Cards {
   return {
     list,
     byId: new Map(list.map((card) => [card.device.id, card])),
+    sound: !list.some(isBad),
     sizes: steps.map(sizesOf),
     linked: table.some((each) => each < APART),
     tightness: (a, b) => table[a * n + b] ?? APART,
     fitting: new WeakMap(),
   };
 }
+
+/** Whether services leave a card: it is not seen any more, or its health is in doubt. */
+export const isBad = (card: Card): card is Card & { readonly trouble: "missing" | "quarantined" } =>
+  card.trouble === "quarantined" || card.trouble === "missing";
 
 /** What a card that is missing or quarantined does to its parts; dirt is of one part alone. */
 function troubleOf(device: Device, parent: Device | undefined): Pick<Card, "trouble" | "troubled"> {

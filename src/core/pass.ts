@@ -1,6 +1,6 @@
 // What one planning pass works with: facts about nodes, tasks by owner, and the decisions taken so far.
 
-import { drainingOf, isDraining, stopsAt } from "./draining";
+import { drainingOf, stopsAt } from "./draining";
 import type { NodeRow, RunRow, SlotRow, State, StopOrder, TaskRow, WorkloadRow } from "./model";
 import type { Blocked, Op, PlanLimits, Snapshot } from "./snapshot";
 import { slotKey } from "./task";
@@ -16,6 +16,8 @@ export interface NodeFact {
   readonly heard: boolean;
   /** May be given new tasks. */
   readonly usable: boolean;
+  /** Whether services can stay on all its cards. */
+  readonly sound: boolean;
 }
 
 /** A slot that shall have an attempt, if there is room. */
@@ -106,11 +108,6 @@ export function isSettled(pass: Pass, task: TaskRow): boolean {
 /** Whether a task is known, now, to run well: settled, and its node is heard. */
 export const isUp = (pass: Pass, task: TaskRow): boolean =>
   isSettled(pass, task) && pass.nodes.get(task.node_id)?.heard === true;
-
-export const isOnDraining = (pass: Pass, task: TaskRow): boolean => {
-  const node = pass.nodes.get(task.node_id)?.node;
-  return node !== undefined && isDraining(node);
-};
 
 /** Whether a draining node's time is up for this task; asks for a pass when it will be. */
 export function isDrainDue(pass: Pass, task: TaskRow, { grace_ms }: StopSettings): boolean {

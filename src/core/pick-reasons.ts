@@ -28,8 +28,9 @@ export function sayReasons(reasons: readonly DeviceReason[]): string {
 
 function whyCard(request: GpuRequest, room: Room, pick: CardPick, picked: Picked): string {
   const { card, bytes } = picked;
-  const text = bytes === null ? whyWhole(request, room, pick, card) : whyShared(room, card, bytes);
-  return pick.cards.length === 1 ? text + whyGroup(room, pick, card) : text + whyTogether(room, pick);
+  const together = pick.cards.length === 1 ? "" : whyTogether(room, pick);
+  if (bytes !== null) return whyShared(room, card, bytes) + together;
+  return whyWhole(request, room, pick, card) + (pick.cards.length === 1 ? whyGroup(room, pick, card) : together);
 }
 
 /** Of the cards that would do, whether there are others, and bigger ones. */

@@ -1,22 +1,12 @@
 // One slot of a service or daemon: which of its attempts counts, which must go, and whether a new one is wanted.
 
 import { sayRefusal } from "./card-checks";
+import { isDraining } from "./draining";
 import { formatAge, formatDuration } from "./format";
 import type { SlotRow, TaskRow, WorkloadRow } from "./model";
-import { cardsOf } from "./node-cards";
+import { cardsOf, isBad } from "./node-cards";
 import { waitsForOrphan } from "./orphans";
-import {
-  isDrainDue,
-  isOnDraining,
-  isSettled,
-  isUp,
-  slotOf,
-  stopTask,
-  waitFor,
-  wakeAt,
-  type NodeFact,
-  type Pass,
-} from "./pass";
+import { isDrainDue, isSettled, isUp, slotOf, stopTask, waitFor, wakeAt, type NodeFact, type Pass } from "./pass";
 import { endedVersion } from "./retry";
 import { taskName } from "./task";
 import type { Ms } from "./units";
@@ -101,14 +91,15 @@ export function isFine(pass: Pass, workload: WorkloadRow, task: TaskRow): boolea
 }
 
 /** Why an attempt has to leave its place once there is another: its node goes, or its card is bad. */
-function whyMoves(pass: Pass, task: TaskRow): string | null {
-  if (isOnDraining(pass, task)) return "its node is being drained";
-  const { devices } = task.promised;
-  const node = devices.length === 0 ? undefined : pass.nodes.get(task.node_id)?.node;
-  if (node === undefined) return null;
-  for (const { id } of devices) {
-    const card = cardsOf(node.devices).byId.get(id);
-    if (card?.trouble === "quarantined" || card?.trouble === "missing") return sayRefusal(card, card.trouble);
+function whyMoves(pass: Pass, { node_id, promised }: TaskRow): string | null {
+  const fact = pass.nodes.get(node_id);
+  if (fact === undefined) return null;
+  if (isDraining(fact.node)) return "its node is being drained";
+  if (fact.sound || promised.devices.length === 0) return null;
+  const { byId } = cardsOf(fact.node.devices);
+  for (const { id } of promised.devices) {
+    const card = byId.get(id);
+    if (card !== undefined && isBad(card)) return sayRefusal(card, card.trouble);
   }
   return null;
 }

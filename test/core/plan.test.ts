@@ -9,6 +9,7 @@ import { DEFAULT_LIMITS } from "../../src/core/limits";
 import type { TaskRow } from "../../src/core/model";
 import { plan } from "../../src/core/plan";
 import type { Op } from "../../src/core/snapshot";
+import { taskName } from "../../src/core/task";
 import {
   buildDevice,
   buildEnd,
@@ -24,6 +25,7 @@ import {
   SEED,
   uidOf,
 } from "../support/build";
+import { parseCluster } from "../support/cluster-text";
 
 const placed = (ops: readonly Op[]): TaskRow[] => ops.flatMap((op) => (op.op === "place" ? [op.task] : []));
 
@@ -200,5 +202,85 @@ describe("explaining what is placed", () => {
     expect(scores[2]?.parts["keep_cards"]).toBeLessThan(0);
     for (const { total, parts } of scores)
       expect(total).toBeCloseTo(Object.values(parts).reduce((sum, part) => sum + part, 0));
+  });
+
+  describe("of cards", () => {
+    const explained = (text: string, name: string): ReturnType<typeof explainPlaced> => {
+      const { state, snapshot } = parseCluster(text);
+      const task = [...state.tasks.values()].find((one) => taskName(one) === name);
+      return explainPlaced(snapshot, task ?? buildTask(buildRun(9, "s"), "a"));
+    };
+    const whys = (text: string): string[] => explained(text, "1").devices.map(({ id, why }) => `${id}: ${why}`);
+
+    test("says why each would be taken now", () => {
+      const node = "node a gpu=RTX_3090:24GB*3,H100:80GB\nlink nvlink a-RTX_3090-1 a-RTX_3090-2\n";
+      expect(whys(`${node}run 1 running gpu=1\ntask 1 on=a devices=a-RTX_3090-0`)).toEqual([
+        "a-RTX_3090-0: smallest fit, 24 GB, connected with no other",
+      ]);
+      expect(whys(`${node}run 1 running gpu=2\ntask 1 on=a devices=a-RTX_3090-1,a-RTX_3090-2`)).toEqual([
+        "a-RTX_3090-1: smallest fit, 24 GB, directly linked with the others",
+        "a-RTX_3090-2: smallest fit, 24 GB, directly linked with the others",
+      ]);
+      expect(whys(`${node}run 1 running gpu=1 share=8GB\ntask 1 on=a devices=a-RTX_3090-0@8GB`)).toEqual([
+        "a-RTX_3090-0: no shared card has room, so that this one is shared now, 16 GB left of 24 GB",
+      ]);
+    });
+    test("says what has changed since, where another would be taken or it would not be", () => {
+      const run = "run 1 running gpu=1\ntask 1 on=a devices=a-H100-0";
+      expect(whys(`node a gpu=H100:80GB,T4:16GB\n${run}`)).toEqual([
+        "a-H100-0: did best when the task was placed; now a-T4-0 would",
+      ]);
+      expect(whys(`node a gpu=H100:80GB\ncard a-H100-0 is=quarantined reason=XID_79\n${run}`)).toEqual([
+        "a-H100-0: did best when the task was placed; now a-H100-0 is quarantined: XID 79",
+      ]);
+      expect(whys(`node a gpu=T4:16GB\n${run}`)).toEqual([
+        "a-H100-0: did best when the task was placed; the node does not show it any more",
+      ]);
+    });
+
+    test("compares nodes by what they would give", () => {
+      const text = `
+node big gpu=H100:80GB
+node small gpu=T4:16GB
+node pair gpu=T4:16GB*2
+link nvlink pair-T4-0 pair-T4-1
+node used gpu=T4:16GB*2
+link nvlink used-T4-0 used-T4-1
+run 1 running gpu=1 cpu=1 memory=1GiB
+run 2 running gpu=1 cpu=1 memory=1GiB
+task 1 on=small devices=small-T4-0
+task 2 on=used devices=used-T4-0
+`;
+      const { scores } = explained(text, "1");
+      expect(scores.map(({ node }) => node)).toEqual(["used", "small", "pair", "big"]);
+      expect(scores.map(({ parts }) => parts["break_group"] ?? 0)).toEqual([0, 0, -2, 0]);
+    });
+    test("compares nodes for connected cards and for shares", () => {
+      const linked = `
+node apart gpu=T4:16GB*2
+node socket gpu=T4:16GB*2
+link socket socket-T4-0 socket-T4-1
+node switch gpu=T4:16GB*2
+link switch switch-T4-0 switch-T4-1
+node direct gpu=T4:16GB*2
+link xgmi direct-T4-0 direct-T4-1
+run 1 running gpu=2 cpu=1 memory=1GiB
+task 1 on=direct devices=direct-T4-0,direct-T4-1
+`;
+      expect(explained(linked, "1").scores.map(({ node }) => node)).toEqual(["direct", "switch", "socket", "apart"]);
+      const shared = `
+node fresh gpu=T4:16GB
+node shared gpu=H100:80GB
+run 1 running gpu=1 share=4GB cpu=1 memory=1GiB
+run 2 running gpu=1 share=4GB cpu=1 memory=1GiB
+task 1 on=shared devices=shared-H100-0@4GB
+task 2 on=shared devices=shared-H100-0@4GB
+`;
+      const { scores } = explained(shared, "1");
+      expect(scores.map(({ node, parts }) => [node, parts["open_card"] ?? 0])).toEqual([
+        ["shared", 0],
+        ["fresh", -50],
+      ]);
+    });
   });
 });

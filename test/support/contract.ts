@@ -109,7 +109,17 @@ export const BLOCKED = z.object({
   summary: str,
   smallest_change: nullable.str,
   nodes: z.array(
-    z.object({ node: str, checks: z.array(z.object({ check: str, detail: str, hopeless: z.boolean() })) }),
+    z.object({
+      node: str,
+      checks: z.array(
+        z.object({
+          check: str,
+          detail: str,
+          hopeless: z.boolean(),
+          devices: z.array(z.object({ id: str, why: str, detail: str })),
+        }),
+      ),
+    }),
   ),
 });
 export const PLAN = z.object({
@@ -133,7 +143,9 @@ export const QUEUE = z.object({
     }),
   ),
 });
-export const PLACED = z.object({ placed: z.object({ node: str, scores: z.array(z.unknown()) }) });
+export const PLACED = z.object({
+  placed: z.object({ node: str, scores: z.array(z.unknown()), devices: z.array(z.object({ id: str, why: str })) }),
+});
 export const TOKEN = z.object({
   id: str,
   role: str,
