@@ -12,6 +12,7 @@ const EXAMPLES: Record<string, string[]> = {
   "examples/demo.yaml": ["service web", "job prepare", "job train", "job report", "daemon monitor"],
   "examples/gang.yaml": ["job ring"],
   "examples/gpu-train.yaml": ["job train", "job evaluate", "job mourn"],
+  "examples/gpu-share.yaml": ["service embed", "job finetune"],
   "examples/ports.yaml": ["service proxy"],
   "examples/placement.yaml": ["service cache", "service api", "service batch", "daemon exporter"],
   "examples/database.yaml": ["service pg", "job migrate"],
