@@ -102,15 +102,14 @@ function tellRefusal(look: Look, room: Room, card: Card, refusal: Refusal): stri
   const { gpu } = look.shape.spec.request;
   const { name } = card;
   if (refusal !== "held") return sayRefusal(card, refusal);
-  const own = holdersOf(look.pass, look.rooms, card.device.id);
-  const holders =
-    card.kin.length === 0 ? own : card.kin.flatMap((id) => holdersOf(look.pass, look.rooms, id)).concat(own);
+  const holders = [...holdersOf(look.pass, look.rooms, card.device.id)];
+  for (const id of card.kin) holders.push(...holdersOf(look.pass, look.rooms, id));
   const more = holders.length > HOLDERS_TOLD ? ` and ${holders.length - HOLDERS_TOLD} more` : "";
   const by = holders.length === 0 ? "" : ` by ${holders.slice(0, HOLDERS_TOLD).join(", ")}${more}`;
   const isShared = gpu?.share_bytes !== undefined && room.free.held?.get(card.device.id)?.whole === 0;
-  return isShared
-    ? `${name} has ${formatMemory(leftOf(card, room.free))} of ${formatCard(card.device.memory_bytes)} left, shared${by}`
-    : `${name} is held${by}`;
+  if (!isShared) return `${name} is held${by}`;
+  const left = `${formatMemory(leftOf(card, room.free))} of ${formatCard(card.device.memory_bytes)}`;
+  return `${name} has ${left} left, shared${by}`;
 }
 
 /** The same of what is seen on the card itself. */
