@@ -12,8 +12,8 @@ export type Vendor = (typeof VENDORS)[number];
 export const DEVICE_STATES = ["ok", "dirty", "quarantined", "missing"] as const;
 export type DeviceState = (typeof DEVICE_STATES)[number];
 
-/** How two cards are connected, the fastest first: directly (NVLink, xGMI), by one PCIe switch, by one socket. */
-export const LINK_KINDS = ["nvlink", "xgmi", "switch", "socket"] as const;
+/** How two cards are connected, the fastest first: directly (by the first three), by one PCIe switch, by one socket. */
+export const LINK_KINDS = ["nvlink", "xgmi", "xelink", "switch", "socket"] as const;
 export type LinkKind = (typeof LINK_KINDS)[number];
 
 export interface Link {

@@ -11,7 +11,10 @@ import type { GpuRequest } from "./workload";
 export const FOREIGN_TOLERANCE_BYTES = 512 * MIB;
 
 /** How closely cards are connected, the tightest first; at each step looser links count as well. */
-export const TIGHTNESS = { nvlink: 0, xgmi: 0, switch: 1, socket: 2 } as const satisfies Record<LinkKind, number>;
+export const TIGHTNESS = { nvlink: 0, xgmi: 0, xelink: 0, switch: 1, socket: 2 } as const satisfies Record<
+  LinkKind,
+  number
+>;
 /** Steps of tightness; as a tightness it stands for no connection at all. */
 export const APART = 3;
 export const TIGHTNESS_WORDS = ["directly linked", "on one switch", "on one socket", "not connected"] as const;

@@ -17,6 +17,17 @@ export const driverText = (path: string): string | null => orNull(() => readFile
 
 export const driverNames = (path: string): readonly string[] => orNull(() => readdirSync(path)) ?? [];
 
+/** Whether a directory is there and not ours to read. */
+export function isRefused(path: string): boolean {
+  try {
+    readdirSync(path);
+    return false;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === "EACCES" || code === "EPERM";
+  }
+}
+
 /** Where a link points, as it is written in it. */
 export const driverLink = (path: string): string | null => orNull(() => readlinkSync(path));
 

@@ -68,6 +68,9 @@ function firstAddress(): string | null {
   return null;
 }
 
+/** All memory of this machine, in bytes. */
+export const machineMemory = (): number => totalmem();
+
 /** Bytes that an account without privileges may still write below a directory. */
 export async function roomIn(dir: string): Promise<number> {
   const { bavail, bsize } = await statfs(dir);

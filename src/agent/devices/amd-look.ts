@@ -6,7 +6,7 @@ import type { Link } from "../../core/device";
 import { GIB } from "../../core/units";
 import type { Card, CardProcess } from "./device";
 import { busLinks, drmCards, drmProcesses, joinProcesses, scaled, sensorsOf, type DrmCard } from "./drm";
-import { byBus, drmFiles, numaNode, pciAddress, type Tree } from "./sysfs";
+import { byBus, driverVersion, drmFiles, machineTag, numaNode, pciAddress, type Tree } from "./sysfs";
 
 export const AMD = "0x1002";
 /** Graphics of a processor have a little of its memory set aside; no card to compute on has so little. */
@@ -30,7 +30,7 @@ export const amdCards = (tree: Tree): readonly DrmCard[] =>
 export function lookAtAmd(tree: Tree): readonly AmdCard[] {
   const nodes = computeNodes(tree);
   const open = drmProcesses(tree);
-  const driver = tree.text("sys/module/amdgpu/version") ?? kernelOf(tree);
+  const driver = driverVersion(tree, "amdgpu");
   const cards = amdCards(tree).map((card) => ({ ...card, id: idOf(tree, card) }));
   return cards
     .map((card): AmdCard => {
@@ -54,7 +54,7 @@ export function lookAtAmd(tree: Tree): readonly AmdCard[] {
         ...eccOf(tree, card),
         files: [...drmFiles(tree, card.pci), ...own.flatMap(({ render }) => render ?? [])].filter(isFirst),
         ...readingsOf(tree, card),
-        processes: joinProcesses(computeProcesses(tree, own), open.get(card.pci) ?? []),
+        processes: joinProcesses(computeProcesses(tree, own), open.on(card.pci)),
         warnings: [],
         trouble: null,
       };
@@ -67,14 +67,10 @@ const isFirst = (value: string, at: number, all: readonly string[]): boolean => 
 /** As ROCm names it; cards without a number of their own by where they are plugged in. */
 function idOf(tree: Tree, { dir, pci }: DrmCard): string {
   const unique = tree.text(`${dir}/unique_id`) ?? "";
-  return /^[0-9a-f]*[1-9a-f][0-9a-f]*$/.test(unique) ? `GPU-${unique.padStart(16, "0")}` : `amd-${pci}`;
+  return /^[0-9a-f]*[1-9a-f][0-9a-f]*$/.test(unique)
+    ? `GPU-${unique.padStart(16, "0")}`
+    : `amd-${machineTag(tree)}-${pci}`;
 }
-
-/** The driver that comes with the kernel has no version but the kernel's. */
-const kernelOf = (tree: Tree): string | null => {
-  const release = tree.text("proc/sys/kernel/osrelease");
-  return release === null ? null : `linux ${release}`;
-};
 
 /** Server cards carry their name; others stand in the list that comes with the graphics library. */
 function modelOf(tree: Tree, { dir, device }: DrmCard): string | null {

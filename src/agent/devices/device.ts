@@ -17,7 +17,7 @@ export type Warning = "remap_pending" | "remap_failed" | "ecc_pending";
 
 /** One card, or a part of one (MIG), as it is now. `null` is what the library does not tell. */
 export interface Card {
-  /** Its UUID, or what stands in for one and never changes: `amd-0000:03:00.0`. */
+  /** Its UUID, or what stands in for one, differs on every machine and never changes: `amd-1f3c9a77-0000:03:00.0`. */
   readonly id: string;
   readonly vendor: Vendor;
   readonly model: string;

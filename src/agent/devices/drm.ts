@@ -76,15 +76,23 @@ const KINDS = ["resident", "memory", "total"];
  * Processes that have cards open, by the cards' addresses. It reads what every process has open, so it is for cards
  * whose driver has no list of its own, and never for the agent itself.
  */
-export function drmProcesses(tree: Tree): ReadonlyMap<string, readonly CardProcess[]> {
+export function drmProcesses(tree: Tree): DrmProcesses {
   const found = new Map<string, CardProcess[]>();
+  let complete = true;
   for (const name of tree.names("proc")) {
     if (!/^\d+$/.test(name)) continue;
+    complete &&= !tree.refuses(`proc/${name}/fd`);
     for (const [pci, memory_bytes] of cardsOpenBy(tree, `proc/${name}`)) {
       found.set(pci, [...(found.get(pci) ?? []), { pid: Number(name), memory_bytes }]);
     }
   }
-  return found;
+  return { on: (pci) => found.get(pci) ?? [], complete };
+}
+
+export interface DrmProcesses {
+  readonly on: (pci: string) => readonly CardProcess[];
+  /** Whether every process could be looked into: the memory of all of them is all that is in use. */
+  readonly complete: boolean;
 }
 
 /** Memory that a process holds of each card that it has open. */

@@ -2,7 +2,9 @@
 // a vendor it prints what all probes of this machine see, for people who wonder.
 
 import { answerQuestions } from "../../os/answerer";
+import { bootMs } from "../../os/clock";
 import { lookAtAmd } from "./amd-look";
+import { IntelLooker } from "./intel-look";
 import { NvmlLooker } from "./nvml-look";
 import { findProbes, lookAtAll, probePlaces } from "./probes";
 import { treeAt } from "./sysfs";
@@ -30,6 +32,10 @@ function lookerOf([vendor, place]: readonly string[]): (() => unknown) | null {
     }
     case "amd":
       return () => lookAtAmd(treeAt(place));
+    case "intel": {
+      const looker = new IntelLooker(treeAt(place), bootMs);
+      return () => looker.look();
+    }
     default:
       return null;
   }

@@ -3,7 +3,9 @@
 
 import type { Vendor } from "../../core/device";
 import { amdProbe, hasAmd } from "./amd";
+import { appleProbe, hasApple } from "./apple";
 import { LOOK_LIMITS, type DeviceProbe, type Look, type LookLimits, type ProbePlaces } from "./device";
+import { hasIntel, intelProbe } from "./intel";
 import { hasNvidia, nvidiaProbe } from "./nvidia";
 
 /** Where probes look, as the environment says: paths that are not set are looked for in the usual places. */
@@ -32,6 +34,8 @@ interface Maker {
 const MAKERS: readonly Maker[] = [
   { isHere: hasNvidia, open: nvidiaProbe },
   { isHere: hasAmd, open: amdProbe },
+  { isHere: hasIntel, open: intelProbe },
+  { isHere: hasApple, open: appleProbe },
 ];
 
 /** A probe for each vendor that shows on this machine now. None of them has looked yet. */

@@ -1,8 +1,9 @@
 // What /sys, /proc and /dev say of cards of any vendor, below a root that tests choose. Texts and numbers, `null` where
 // there is none.
 
+import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { driverBytes, driverLink, driverNames, driverPath, driverText } from "../../os/driver-files";
+import { driverBytes, driverLink, driverNames, driverPath, driverText, isRefused } from "../../os/driver-files";
 import { exists } from "../../os/files";
 
 /** A machine's files below a root; nothing of it throws, and what lies behind a sick driver may hang. */
@@ -13,6 +14,8 @@ export interface Tree {
   /** In the order of their numbers where they have some: `card2`, `card10`. */
   names(path: string): readonly string[];
   has(path: string): boolean;
+  /** Whether a directory is not ours to read. */
+  refuses(path: string): boolean;
   link(path: string): string | null;
   /** The names on the way to where a path leads in the end. */
   way(path: string): readonly string[];
@@ -26,6 +29,7 @@ export const treeAt = (root: string): Tree => ({
   number: (path) => numberIn(driverText(join(root, path))),
   names: (path) => driverNames(join(root, path)).toSorted(byNumber.compare),
   has: (path) => exists(join(root, path)),
+  refuses: (path) => isRefused(join(root, path)),
   link: (path) => driverLink(join(root, path)),
   way: (path) => driverPath(join(root, path))?.split("/") ?? [],
   bytes: (path, length) => driverBytes(join(root, path), length),
@@ -64,6 +68,20 @@ const keyOf = (pci: string): string => pci.padStart(16, "0");
 export function numaNode(tree: Tree, pci: string | null): number | null {
   const node = pci === null ? null : tree.number(`sys/bus/pci/devices/${pci}/numa_node`);
   return node === null || node < 0 ? null : node;
+}
+
+/** The version of a driver; one that comes with the kernel has none but the kernel's. */
+export function driverVersion(tree: Tree, module: string): string | null {
+  const own = tree.text(`sys/module/${module}/version`);
+  const kernel = tree.text("proc/sys/kernel/osrelease");
+  return own ?? (kernel === null ? null : `linux ${kernel}`);
+}
+
+/** Tells machines apart in the names of cards that have no number of their own. */
+export function machineTag(tree: Tree): string {
+  const id = tree.text("etc/machine-id") ?? tree.text("var/lib/dbus/machine-id");
+  const name = id ?? tree.text("proc/sys/kernel/hostname") ?? "";
+  return createHash("sha256").update(name).digest("hex").slice(0, 8);
 }
 
 /** The files by which programs draw and compute on a card without its vendor's own: `/dev/dri/renderD128`. */

@@ -232,6 +232,7 @@ export async function amdRig(): Promise<Rig> {
     vendor: "amd",
     places: machine.site.places(),
     named: false,
+    remembers: false,
     cards: 4,
     fill() {
       machine.site.drop(busy);

@@ -11,6 +11,7 @@ export interface DrmCard {
   readonly vendor: string;
   readonly device: string;
   readonly numa?: number;
+  readonly driver?: string;
   /** Files of the card's own directory. */
   readonly files: Readonly<Record<string, string | number>>;
 }
@@ -26,6 +27,7 @@ export function plug(site: Site, card: DrmCard): void {
   site.link(`sys/bus/pci/devices/${pci}`, dir);
   site.link(`sys/class/drm/card${number}`, `${dir}/drm/card${number}`);
   site.link(`${dir}/drm/card${number}/device`, dir);
+  if (card.driver !== undefined) site.link(`${dir}/driver`, `sys/bus/pci/drivers/${card.driver}`);
   // Outputs of a card stand beside it, and are none.
   site.put({ [`sys/class/drm/card${number}-DP-1/status`]: "disconnected" });
 }

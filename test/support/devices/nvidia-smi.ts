@@ -141,6 +141,7 @@ export async function smiRig(): Promise<Rig> {
     vendor: "nvidia",
     places: machine.site.places({ nvidia_smi: machine.path }),
     named: true,
+    remembers: false,
     cards: 4,
     fill() {
       machine.heal();

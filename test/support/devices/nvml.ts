@@ -159,6 +159,7 @@ export async function nvmlRig(): Promise<Rig> {
     vendor: "nvidia",
     places: machine.site.places(),
     named: false,
+    remembers: false,
     cards: 8,
     fill: () => machine.tell(eightH100()),
     hang: () => machine.also(["hang", { call: "nvmlDeviceGetPowerUsage", card: 5 }]),

@@ -15,6 +15,8 @@ export interface Rig {
   readonly places: ProbePlaces;
   /** Whether `places` name the library or tool, as a person does. */
   readonly named: boolean;
+  /** Whether what was seen once is not asked for again. */
+  readonly remembers: boolean;
   /** How many whole cards `fill` puts in. */
   readonly cards: number;
   /** Cards are there, and what tells of them works. */
