@@ -25,7 +25,8 @@ export interface Card {
   /** Its place in the order of the bus among the whole cards of its vendor; a part has its card's. */
   readonly index: number;
   /**
-   * What its vendor's variable calls it, where nothing hides the other cards: its index or MIG's UUID in
+   * What its vendor's variable calls it, where nothing hides the other cards (runtimes count only cards whose files
+   * they may open, so where some are denied the places are those among the others): its index or MIG's UUID in
    * CUDA_VISIBLE_DEVICES (with CUDA_DEVICE_ORDER=PCI_BUS_ID), its place among the driver's nodes in
    * ROCR_VISIBLE_DEVICES, its place on the bus in ZE_AFFINITY_MASK (with ZE_ENABLE_PCI_ID_DEVICE_ORDER=1). While a
    * card of the vendor is in trouble, places may not be what the driver counts, and UUIDs are safer.

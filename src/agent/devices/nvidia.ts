@@ -53,7 +53,13 @@ const libraryIn = (root: string): string | null =>
   firstOf(
     root,
     LIBRARY_DIRS.map((dir) => `${dir}/${LIBRARY}`),
-  );
+  ) ?? firstOf(root, cachedLibraries(root));
+
+/** Where the linker's own list has it, for systems that put it elsewhere; those for 32 bits are of no use. */
+const cachedLibraries = (root: string): readonly string[] =>
+  (treeAt(root).text("etc/ld.so.cache") ?? "")
+    .split("\0")
+    .filter((path) => path.startsWith("/") && path.endsWith(`/${LIBRARY}`) && !/i386|lib32/.test(path));
 
 export function nvidiaProbe(places: ProbePlaces, limits: LookLimits): DeviceProbe {
   const tree = treeAt(places.root);

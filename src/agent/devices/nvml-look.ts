@@ -3,7 +3,7 @@
 
 import type { ComputeMode, Link } from "../../core/device";
 import type { Warning } from "./device";
-import { CODE, meaningOf, Nvml, NvmlDevice, type RunningProcess } from "./nvml";
+import { CODE, meaningOf, Nvml, NvmlDevice, type CallName, type RunningProcess } from "./nvml";
 
 /** A card or a part of one, as NVML alone knows it. */
 export interface NvmlCard {
@@ -75,6 +75,8 @@ const ANCESTOR = { switches: 20, socket: 40 } as const;
 export class NvmlLooker {
   #nvml: Nvml | null = null;
   #ready = false;
+  /** What the driver said of pairs of cards; it finds that out anew each time, and it does not change. */
+  readonly #pairs: Pairs = new Map();
 
   constructor(readonly path: string) {}
 
@@ -92,11 +94,14 @@ export class NvmlLooker {
       this.#ready = false;
       return { is: "failed", code: -count, why: meaningOf(-count) };
     }
-    return lookAt(nvml, count);
+    return lookAt(nvml, count, this.#pairs);
   }
 }
 
-function lookAt(nvml: Nvml, count: number): NvmlLook {
+/** By what was asked and both cards' ids. */
+type Pairs = Map<string, number | null>;
+
+function lookAt(nvml: Nvml, count: number, pairs: Pairs): NvmlLook {
   const seen: Seen[] = [];
   const lost: LostCard[] = [];
   for (let at = 0; at < count; at++) {
@@ -105,7 +110,7 @@ function lookAt(nvml: Nvml, count: number): NvmlLook {
     if ("why" in card) lost.push(card);
     else seen.push(card);
   }
-  const cards = seen.map((one) => ({ ...one.card, links: linksOf(one, seen) }));
+  const cards = seen.map((one) => ({ ...one.card, links: linksOf(one, seen, pairs) }));
   return { is: "seen", driver: nvml.driver(), cards, lost };
 }
 
@@ -225,27 +230,35 @@ function reachOf(device: NvmlDevice): Reach {
   return { cards, toSwitch };
 }
 
-const linksOf = (one: Seen, all: readonly Seen[]): readonly Link[] =>
+const linksOf = (one: Seen, all: readonly Seen[], pairs: Pairs): readonly Link[] =>
   all.flatMap((other) => {
-    const kind = other === one ? null : kindOf(one, other);
+    const kind = other === one ? null : kindOf(one, other, pairs);
     return kind === null ? [] : { id: other.card.id, kind };
   });
 
 /** The fastest way between two cards; either one's word is enough, so that both tell the same. */
-function kindOf(one: Seen, other: Seen): Link["kind"] | null {
+function kindOf(one: Seen, other: Seen, pairs: Pairs): Link["kind"] | null {
   const leads = (from: Seen, to: Seen): boolean => to.card.pci !== null && from.reach.cards.has(to.card.pci);
   if (leads(one, other) || leads(other, one)) return "nvlink";
-  if (one.reach.toSwitch && other.reach.toSwitch && meetInSwitch(one.device, other.device)) return "nvlink";
-  const level = ancestorOf(one.device, other.device) ?? ancestorOf(other.device, one.device);
+  if (one.reach.toSwitch && other.reach.toSwitch && meetInSwitch(one, other, pairs)) return "nvlink";
+  const level = askedOnce(pairs, "nvmlDeviceGetTopologyCommonAncestor", one, other);
   if (level === null || level > ANCESTOR.socket) return null;
   return level <= ANCESTOR.switches ? "switch" : "socket";
 }
 
 /** All switches of a machine are one fabric, unless the driver says that these two do not reach each other. */
-function meetInSwitch(one: NvmlDevice, other: NvmlDevice): boolean {
-  const status = one.number("nvmlDeviceGetP2PStatus", other.handle, P2P_BY_NVLINK);
+function meetInSwitch(one: Seen, other: Seen, pairs: Pairs): boolean {
+  const status = askedOnce(pairs, "nvmlDeviceGetP2PStatus", one, other, P2P_BY_NVLINK);
   return status === null || status === 0;
 }
 
-const ancestorOf = (one: NvmlDevice, other: NvmlDevice): number | null =>
-  one.number("nvmlDeviceGetTopologyCommonAncestor", other.handle);
+/** One answer for both directions, so that both cards tell the same. */
+function askedOnce(pairs: Pairs, call: CallName, one: Seen, other: Seen, ...more: readonly number[]): number | null {
+  const [a, b] = one.card.id < other.card.id ? [one, other] : [other, one];
+  const key = `${call} ${a.card.id} ${b.card.id}`;
+  const known = pairs.get(key);
+  if (known !== undefined) return known;
+  const answer = a.device.number(call, b.device.handle, ...more);
+  pairs.set(key, answer);
+  return answer;
+}

@@ -1,6 +1,7 @@
 // NVIDIA's probe over a stand-in for NVML: every fact of a card, cards in parts, cards that are lost or gone, and
 // libraries that are old, not ready, or of another version than the driver.
 
+import { copyFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import type { Card, DeviceProbe, Look } from "../../../src/agent/devices/device";
 import { nvidiaProbe } from "../../../src/agent/devices/nvidia";
@@ -288,6 +289,32 @@ describe.if(!("why" in compiler))(`NVML${without}`, () => {
     machine.also(["error", { call: "nvmlDeviceGetCount_v2", code: 1 }]);
     expect(await probe.look()).toMatchObject({ is: "failed" });
     expect(await seen(card(0, 1, "H100"))).toHaveLength(1);
+  });
+
+  test("a library in a place of its own is found by the linker's list", async () => {
+    const odd = await NvmlMachine.make();
+    odd.tell([LIBRARY_LINE, card(0, 1, "A100")]);
+    for (const name of ["", ".state"]) {
+      odd.site.put({ [`opt/odd/libnvidia-ml.so.1${name}`]: "" });
+      copyFileSync(`${odd.library}${name}`, `${odd.site.root}/opt/odd/libnvidia-ml.so.1${name}`);
+    }
+    odd.site.drop("usr/lib64");
+    const paths = ["/usr/lib/i386-linux-gnu/libnvidia-ml.so.1", "/opt/odd/libnvidia-ml.so.1", "/lib/libc.so.6"];
+    odd.site.put({ "etc/ld.so.cache": `glibc-ld.so.cache1.1\0${paths.join("\0")}\0` });
+    probe = nvidiaProbe(odd.site.places(), LIMITS);
+    expect(cardsOf(await probe.look())).toHaveLength(1);
+    await odd.close();
+  });
+
+  test("without library and tool the driver's cards cannot be seen, and that is said", async () => {
+    const bare = await NvmlMachine.make();
+    bare.site.drop("usr");
+    probe = nvidiaProbe(bare.site.places(), LIMITS);
+    expect(await probe.look()).toEqual({
+      is: "failed",
+      why: "NVML: the library is in none of its usual places, and there is no nvidia-smi",
+    });
+    await bare.close();
   });
 
   test("an old library tells less, and no less well", async () => {
