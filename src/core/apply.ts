@@ -25,6 +25,8 @@ export function changesOf(op: Op, state: State, now_ms: Ms): Change[] {
       ];
       return op.slot === null ? gone : [...gone, { table: "slots", key: op.slot.key, row: op.slot }];
     }
+    case "notify":
+      return [];
     case "node":
       return [{ table: "nodes", key: op.node.id, row: op.node }];
     case "run":

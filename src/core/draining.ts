@@ -7,6 +7,14 @@ import type { Blocked } from "./snapshot";
 import { isWanted, shortId, slotKey, taskName } from "./task";
 import { SECOND_MS, type Ms } from "./units";
 
+/** What a person said: the node is to be kept free. */
+export interface Drain {
+  readonly since_ms: Ms;
+  readonly deadline_ms: Ms | null;
+  readonly by: string;
+  readonly reason: string | null;
+}
+
 /** What a node's own agent said: the machine goes. It is taken back by the agent, also by coming back without it. */
 export interface Leaving {
   readonly since_ms: Ms;

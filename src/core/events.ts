@@ -40,6 +40,8 @@ function tell(op: Op, pass: Pass): Told | null {
         project: op.task.project,
         detail: `on ${nodeName(op.task.node_id)}: ${op.why}`,
       };
+    case "notify":
+      return { verb: "idle", object: taskName(op.task), project: op.task.project, detail: op.why };
     case "lose":
       return { verb: "lost", object: taskName(op.task), project: op.task.project, detail: op.why };
     case "node":

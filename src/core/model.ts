@@ -2,7 +2,7 @@
 // maps.
 
 import type { NodeDevice } from "./device";
-import type { Leaving } from "./draining";
+import type { Drain, Leaving } from "./draining";
 import type { Admission, Contact, Intent, RunState, TaskState } from "./lifecycle";
 import type { Bytes, Milli, Ms } from "./units";
 import type { NodeTesting, NodeTests } from "./node-tests";
@@ -72,13 +72,6 @@ export interface NodeFacts {
   readonly accounts: "existing" | "create" | "shared";
   /** The Unix account of the agent; root takes everybody's tasks. */
   readonly unix_user: string;
-}
-
-export interface Drain {
-  readonly since_ms: Ms;
-  readonly deadline_ms: Ms | null;
-  readonly by: string;
-  readonly reason: string | null;
 }
 
 /** What a node's agent was started with, so that a changed flag is told from what people set. */
@@ -197,6 +190,8 @@ export interface TaskEnd {
   readonly exit_code: number | null;
   readonly signal: string | null;
   readonly at_ms: Ms;
+  /** It gave back cards that it did not use. */
+  readonly idle?: boolean;
 }
 
 /** What is remembered of a slot between its tasks. Written in the commit that takes in a task's end. */
@@ -239,6 +234,8 @@ export interface TaskIdentity {
 }
 
 export interface StopOrder {
+  /** It gives back cards that it did not use: its slot stays empty until somebody asks for it. */
+  readonly idle?: boolean;
   readonly why: string;
   readonly signal: string;
   readonly grace_ms: Ms;

@@ -216,6 +216,7 @@ function bookEnd(
       exit_code: final.exit_code,
       signal: final.signal,
       at_ms: final.finished_ms,
+      ...(task.stop?.idle === true && final.state === "stopped" ? { idle: true } : {}),
     },
     settings,
     context.limits,

@@ -89,11 +89,12 @@ export function slotOf(pass: Pass, owner_uid: string, slot: number): SlotRow | n
   return pass.slots.get(key) ?? pass.state.slots.get(key) ?? null;
 }
 
-/** Orders a task to stop, once. */
-export function stopTask(pass: Pass, task: TaskRow, settings: StopSettings, why: string): void {
+/** Orders a task to stop, once. `idle`: its slot is not filled again before somebody asks for it. */
+export function stopTask(pass: Pass, task: TaskRow, settings: StopSettings, why: string, idle = false): void {
   if (task.desired === "stop" || pass.stopped.has(task.uid)) return;
   pass.stopped.add(task.uid);
-  const stop: StopOrder = { why, signal: settings.signal, grace_ms: settings.grace_ms, at_ms: pass.now_ms };
+  const order = { why, signal: settings.signal, grace_ms: settings.grace_ms, at_ms: pass.now_ms };
+  const stop: StopOrder = idle ? { ...order, idle } : order;
   pass.ops.push({ op: "stop", task, stop, why });
 }
 

@@ -4,6 +4,7 @@
 import { changesOfAll } from "./apply";
 import { begin } from "./begin";
 import { eventsOf } from "./events";
+import { reclaimIdle } from "./idle";
 import { wakeAt, type Pass } from "./pass";
 import { queue } from "./queue";
 import { archiveRuns, reconcile, removeEmpty } from "./reconcile";
@@ -19,7 +20,8 @@ export function plan(snapshot: Snapshot): Plan {
   reconcile(pass);
   forgetPorts(pass);
   const early = sorted(pass.ops.splice(0));
-  const { blocked, more } = schedule(pass, queue(pass.demands));
+  const { blocked, waiting, rooms, more } = schedule(pass, queue(pass.demands));
+  reclaimIdle(pass, rooms, waiting);
   for (const { run, why } of [...pass.runs.values()].sort((a, b) => a.run.run - b.run.run))
     pass.ops.push({ op: "run", run, why });
   archiveRuns(pass);
@@ -71,6 +73,7 @@ const ORDER = {
   port: 4,
   place: 5,
   write_off: 6,
+  notify: 7,
   run: 7,
   archive: 8,
   remove: 9,

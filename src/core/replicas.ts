@@ -201,6 +201,11 @@ function viewEmpty(
     if (heard.length > 0) waitFor(pass, workload, slot, `waits for ${heard.join(", ")} to end`);
     return { is: "pending", crashing: false };
   }
+  const held = heldForIdle(pass, workload, slotOf(pass, workload.uid, slot));
+  if (held !== null && givesUp.length === 0) {
+    waitFor(pass, workload, slot, held, `orch restart ${workload.app}.${workload.name}`);
+    return { is: "pending", crashing: false };
+  }
   const [lost] = gone;
   const fact = lost === undefined ? undefined : pass.nodes.get(lost.node_id);
   const why = fact === undefined ? null : `${fact.node.name} has been silent for ${formatAge(fact.silence_ms)}`;
@@ -239,6 +244,13 @@ export function wantAttempt(
     why: why ?? whyAttempt(slot_row, workload.version),
   });
   return true;
+}
+
+/** Why a slot that gave unused cards back stays empty; `null`: it did not, or a newer version is wanted. */
+function heldForIdle(pass: Pass, workload: WorkloadRow, slot: SlotRow | null): string | null {
+  const [end] = slot?.ends ?? [];
+  if (end?.idle !== true || end.version !== workload.version || workload.settings.idle === undefined) return null;
+  return `was stopped ${formatAge(pass.now_ms - end.at_ms)} ago: ${end.reason ?? "its GPU was idle"}`;
 }
 
 /** Why crashes hold the next attempt back; `null` when they don't. */

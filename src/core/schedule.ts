@@ -17,16 +17,20 @@ import type { Blocked } from "./snapshot";
 
 export interface Scheduled {
   readonly blocked: readonly Blocked[];
+  /** What found no room; and what the pass has left of all rooms, `null` when nobody asked. */
+  readonly waiting: readonly Demand[];
+  readonly rooms: Rooms | null;
   /** Whether the bound on the pass's work was reached. */
   readonly more: boolean;
 }
 
 /** Places what can be placed. */
 export function schedule(pass: Pass, demands: readonly Demand[]): Scheduled {
-  if (demands.length === 0) return { blocked: [], more: false };
+  if (demands.length === 0) return { blocked: [], waiting: [], rooms: null, more: false };
   const rooms = openRooms(pass);
   const shapes = noShapes();
   const blocked: Blocked[] = [];
+  const waiting: Demand[] = [];
   let more = false;
   let placed = 0;
   for (const demand of demands) {
@@ -38,10 +42,14 @@ export function schedule(pass: Pass, demands: readonly Demand[]): Scheduled {
       failure = NOT_LOOKED_AT;
     }
     failure ??= place({ pass, rooms, shape }, demand);
-    if (failure === null) placed += demand.spec.members;
-    else blocked.push(block(demand, failure));
+    if (failure === null) {
+      placed += demand.spec.members;
+      continue;
+    }
+    blocked.push(block(demand, failure));
+    waiting.push(demand);
   }
-  return { blocked, more };
+  return { blocked, waiting, rooms, more };
 }
 
 const NOT_LOOKED_AT: Failure = {
@@ -92,7 +100,7 @@ function place(look: Look, demand: Demand): Failure | null {
 }
 
 /** Whether the machine has the ports, also beside members of the same gang that other agents there would take. */
-function hasPorts({ pass, rooms, shape }: Look, room: Room, chosen: readonly Room[]): boolean {
+export function hasPorts({ pass, rooms, shape }: Look, room: Room, chosen: readonly Room[]): boolean {
   const { ports } = shape.spec;
   if (ports.length === 0) return true;
   const beside = chosen.filter((other) => other.node.fingerprint === room.node.fingerprint).length;
@@ -126,6 +134,9 @@ function cardsOn({ shape }: Look, room: Room): { readonly cards: CardPick["cards
 }
 
 const NO_CARDS = { cards: [], why: "" } as const;
+
+/** What the next member of a demand would be promised there. */
+export const promiseIn = (look: Look, room: Room): Promised => promiseOn(look, room, cardsOn(look, room).cards);
 
 /** Writes the attempt down: what it gives up, its tasks, its slot, and its run's state. */
 function commit(look: Look, demand: Demand, chosen: readonly Room[]): void {

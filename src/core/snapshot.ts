@@ -2,6 +2,7 @@
 // simulated.
 
 import type { Refusal } from "./node-cards";
+import type { IdleFact } from "./idle";
 import type { Change, NodeRow, RunRow, SlotRow, State, StopOrder, TaskRow } from "./model";
 import type { Ms } from "./units";
 import type { TaskSpec } from "./workload";
@@ -20,6 +21,8 @@ export interface Snapshot {
   /** A node that is missing here has been silent since the server began to listen: `listening_ms`. */
   readonly contacts: ReadonlyMap<string, ContactFact>;
   readonly listening_ms: Ms;
+  /** By task uid, for how long its cards have been idle; who is missing uses them, or nobody can say. */
+  readonly idle: ReadonlyMap<string, IdleFact>;
   readonly now_ms: Ms;
   /** 32 random hex digits, drawn by the shell for this pass: uids of what the plan creates derive from it. */
   readonly seed: string;
@@ -113,6 +116,8 @@ export type Op =
   | { readonly op: "stop"; readonly task: TaskRow; readonly stop: StopOrder; readonly why: string }
   | { readonly op: "write_off"; readonly task: TaskRow; readonly why: string }
   | { readonly op: "lose"; readonly task: TaskRow; readonly slot: SlotRow | null; readonly why: string }
+  /** Its cards are idle, which its owner wants to be told of. */
+  | { readonly op: "notify"; readonly task: TaskRow; readonly why: string }
   | { readonly op: "node"; readonly node: NodeRow; readonly why: string }
   | { readonly op: "run"; readonly run: RunRow; readonly why: string }
   | { readonly op: "archive"; readonly run: RunRow; readonly why: string }

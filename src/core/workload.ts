@@ -114,6 +114,16 @@ export interface RestartSettings {
   readonly offline: boolean;
 }
 
+/** What happens to tasks that hold cards and do not use them. */
+export interface IdleSettings {
+  /** All cards of a task are used less than this. */
+  readonly gpu_below_percent: number;
+  readonly for_ms: Ms;
+  readonly action: "notify" | "stop";
+  /** Only while somebody else waits for a card that this would free. */
+  readonly only_if_wanted: boolean;
+}
+
 export type OnNodeLoss = "replace" | "wait" | "requeue";
 
 /** What is changed in place and restarts nothing. Keys that a kind does not have hold their neutral value. */
@@ -127,6 +137,8 @@ export interface Settings {
   readonly retries: number;
   readonly time_limit_ms: Ms | null;
   readonly after: readonly After[];
+  /** Left out: nothing. */
+  readonly idle?: IdleSettings;
 }
 
 export type Kind = "service" | "job" | "daemon";

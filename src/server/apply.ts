@@ -167,6 +167,15 @@ function entryOf(
   return { decl, before, next, is_new: isNew };
 }
 
+/** Slots that gave unused cards back are filled again: somebody has asked for the workload anew. */
+export function askedAgain(state: Draft["state"], workload_uid: string): Change[] {
+  return state.slots
+    .values()
+    .filter((slot) => slot.owner_uid === workload_uid && slot.ends.some((end) => end.idle === true))
+    .map((slot): Change => ({ table: "slots", key: slot.key, row: { ...slot, ends: [] } }))
+    .toArray();
+}
+
 /** A changed workload and its place in history; nothing when it is as it was. */
 export function putWorkload(
   workload: WorkloadRow,
@@ -198,7 +207,7 @@ function rowsOf(draft: Draft, entries: readonly Entry[], user: string, fresh: ()
   for (const { before, next, decl } of inOrder(entries)) {
     const uid = runUids.get(decl.name);
     if (uid === undefined) {
-      changes.push(...putWorkload(next, before, user, now));
+      changes.push(...putWorkload(next, before, user, now), ...askedAgain(draft.state, next.uid));
       continue;
     }
     const row: RunRow = {

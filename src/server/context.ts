@@ -3,6 +3,7 @@
 import type { PlanLimits } from "../core/snapshot";
 import type { Ms } from "../core/units";
 import type { Store } from "../store/store";
+import type { Idleness } from "./idleness";
 import type { Loop } from "./loop";
 import type { Readings } from "./readings";
 
@@ -23,6 +24,7 @@ export interface Context {
   readonly store: Store;
   readonly loop: Loop;
   readonly readings: Readings;
+  readonly idleness: Idleness;
   readonly limits: PlanLimits;
   readonly identity: Identity;
   readonly clock: () => Ms;

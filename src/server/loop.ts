@@ -6,11 +6,13 @@ import type { State } from "../core/model";
 import type { Ms } from "../core/units";
 import { StorageError } from "../store/errors";
 import type { Store } from "../store/store";
+import type { Idleness } from "./idleness";
 import { createListening, type Listening } from "./listening";
 
 export interface LoopOptions {
   readonly store: Store;
   readonly limits: PlanLimits;
+  readonly idleness: Pick<Idleness, "facts" | "told">;
   /** A clock that never jumps; only differences of it count. */
   readonly monotonic: () => Ms;
   /** 32 random hex digits, anew for each pass. */
@@ -84,6 +86,7 @@ export function createLoop(options: LoopOptions): Loop {
     if (done === null) return wakeIn(AGAIN_MS);
     const { planned, now_ms } = done;
     last = planned;
+    options.idleness.told(planned.ops.flatMap((op) => (op.op === "notify" ? [op.task.uid] : [])));
     if (changed || planned.more || planned.ops.length > 0) wake();
     else if (planned.wake_at_ms !== null) wakeIn(planned.wake_at_ms - now_ms);
   }
@@ -118,7 +121,13 @@ const couldNotCommit =
     return null;
   };
 
-function snapshotOf({ store, limits, seed }: LoopOptions, listening: Listening, state: State, now_ms: Ms): Snapshot {
+function snapshotOf(
+  { store, limits, seed, idleness }: LoopOptions,
+  listening: Listening,
+  state: State,
+  now_ms: Ms,
+): Snapshot {
   const contacts = listening.contacts();
-  return { state, spec: store.spec, contacts, listening_ms: listening.listening_ms(), now_ms, seed: seed(), limits };
+  const [listening_ms, idle] = [listening.listening_ms(), idleness.facts()];
+  return { state, spec: store.spec, contacts, listening_ms, idle, now_ms, seed: seed(), limits };
 }

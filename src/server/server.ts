@@ -18,6 +18,7 @@ import { isNew, makeAdmin } from "./first";
 import { openIdentity, type OwnIdentity } from "./identity";
 import { JOIN_TOKEN_MS } from "./join";
 import { hostNames, localUrl, nameInUrls, publicUrl, type Listen } from "./listen";
+import { createIdleness } from "./idleness";
 import { createLoop } from "./loop";
 import { createReadings } from "./readings";
 import { freshId, joinCommand, tokenRow } from "./routes/access";
@@ -52,6 +53,8 @@ export interface RunningServer {
 }
 
 const HEARTBEAT_MS = 5_000;
+/** Readings come with heartbeats; after so many without any, a card's use is not known. */
+const FRESH_BEATS = 4;
 
 /** Often enough that one lost heartbeat makes no node silent and ends no lease, whatever the settings say. */
 const heartbeatMs = ({ unreachable_after_ms, lease_ms }: PlanLimits): number =>
@@ -123,11 +126,12 @@ function assemble(opened: Opened, url: () => string, failed: (error: unknown) =>
   const { limits } = settings;
   const seed = (): string => randomHex(16);
   const say = (line: string): void => options.say(line);
-  const loop = createLoop({ store, limits, monotonic: clock, seed, say, failed });
+  const heartbeat_ms = heartbeatMs(limits);
+  const idleness = createIdleness(clock, FRESH_BEATS * heartbeat_ms);
+  const loop = createLoop({ store, limits, idleness, monotonic: clock, seed, say, failed });
   const { version } = options;
   const readings = createReadings(clock);
-  const heartbeat_ms = heartbeatMs(limits);
-  const context = { store, loop, readings, limits, identity, clock, seed, heartbeat_ms, version, say };
+  const context = { store, loop, readings, idleness, limits, identity, clock, seed, heartbeat_ms, version, say };
   const sessions = createSessions(context);
   const watch = createWatch(store, (id) => loop.lastSeen(id));
   const auth = createAuth(() => store.state, identity.pin, nowMs);

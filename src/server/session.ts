@@ -275,7 +275,10 @@ async function takeFarewellOf(hub: Hub, session: Session): Promise<void> {
 }
 
 function takeReadings(hub: Hub, session: Session, readings: readonly Reading[]): void {
-  if (session.phase.is === "live") hub.readings.take(session.phase.node_id, readings);
+  if (session.phase.is !== "live") return;
+  const { node_id } = session.phase;
+  hub.readings.take(node_id, readings);
+  hub.idleness.take(hub.store.state, node_id, readings);
 }
 
 async function take(hub: Hub, session: Session, message: ToServer): Promise<void> {

@@ -22,7 +22,7 @@ import {
 import { ASK_LIMITS } from "./limits";
 import { readName } from "./names";
 import { readPort, readPortNumber, readPublished } from "./ports";
-import { readBackoff, readCpu, readGrace, readMemory, readSignal, readSize } from "./units";
+import { readBackoff, readCpu, readGrace, readIdleTime, readMemory, readPercent, readSignal, readSize } from "./units";
 
 export const name = (what: string) => reads(text(what), readName);
 export const names = (what: string) => oneOrMany(filled("a name"), what);
@@ -236,4 +236,26 @@ export const restart = block(
     ),
   },
   "a map such as `{ backoff: 1s..1m, attempts: unlimited }`",
+);
+
+export const idle = block(
+  {
+    gpu_below: key(
+      quantity("a percentage such as `5%`", readPercent).prefault("5%"),
+      "A card that is used less than this is idle; a task's cards all have to be",
+      "5%",
+    ),
+    for: key(
+      quantity("a duration such as `30m`", readIdleTime).prefault("30m"),
+      "How long without a break; the server's start begins it anew",
+      "30m",
+    ),
+    // oxlint-disable-next-line unicorn/no-thenable -- the spec file's own word
+    then: key(
+      choice("notify", "stop").prefault("notify"),
+      "`notify` tells it in `orch events`; `stop` ends it: a run is cancelled, a replica waits for `orch restart`",
+    ),
+    only_if_wanted: key(flag().prefault(true), "Only while somebody else waits for a card that this would free"),
+  },
+  "a map such as `{ gpu_below: 5%, for: 30m, then: stop }`",
 );

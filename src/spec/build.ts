@@ -33,6 +33,7 @@ function buildService(name: string, entry: Service): WorkloadDecl {
     spec: taskSpec(entry, "entry", 1),
     settings: {
       ...neutral(entry),
+      ...idleOf(entry),
       replicas: entry.replicas,
       restart: restartOf(entry),
       on_node_loss: entry.on_node_loss,
@@ -63,6 +64,7 @@ export function buildJob(name: string, entry: Job, origin: TaskSpec["origin"], a
     spec: taskSpec(entry, origin, entry.nodes),
     settings: {
       ...neutral(entry),
+      ...idleOf(entry),
       on_node_loss: entry.on_node_loss,
       retries: entry.retries,
       time_limit_ms: entry.time_limit ?? null,
@@ -84,6 +86,12 @@ function neutral(entry: Entry): Settings {
     time_limit_ms: null,
     after: [],
   };
+}
+
+function idleOf({ idle }: Service | Job): Pick<Settings, "idle"> {
+  if (idle === undefined) return {};
+  const { gpu_below: gpu_below_percent, for: for_ms, then: action, only_if_wanted } = idle;
+  return { idle: { gpu_below_percent, for_ms, action, only_if_wanted } };
 }
 
 function restartOf({ restart, exclusive }: Service | Daemon): RestartSettings {

@@ -1,7 +1,7 @@
 // A workload as lines of "key: value" in the words of the spec file: what diffs compare and people read.
 
 import { formatBytes, formatCpu, formatDuration, formatGpu } from "../core/format";
-import type { Kind, LabelCheck, PortRequest, Settings, TaskSpec } from "../core/workload";
+import type { IdleSettings, Kind, LabelCheck, PortRequest, Settings, TaskSpec } from "../core/workload";
 
 /** From the spec's key to its value as people write it. What is not asked for is left out. */
 export type Facts = ReadonlyMap<string, string>;
@@ -75,8 +75,12 @@ export function settingsFacts(settings: Settings, kind: Kind): Facts {
     facts.set("restart.offline", String(restart.offline));
   }
   if (kind !== "daemon") facts.set("on_node_loss", settings.on_node_loss);
+  if (settings.idle !== undefined) facts.set("idle", formatIdle(settings.idle));
   return facts;
 }
+
+const formatIdle = ({ gpu_below_percent, for_ms, action, only_if_wanted }: IdleSettings): string =>
+  `${action} below ${gpu_below_percent}% for ${formatDuration(for_ms)}${only_if_wanted ? " if wanted" : ""}`;
 
 /** An expression on a label, as a spec file takes it. */
 export function formatLabelCheck(check: LabelCheck): string {

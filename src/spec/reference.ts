@@ -135,6 +135,7 @@ export function specReference(): string {
     ["`ports`", table(objectIn(schemaUnder(service, "ports", "*")))],
     ["`stop`", table(schemaUnder(service, "stop"))],
     ["`restart`", table(schemaUnder(service, "restart"))],
+    ["`idle`", table(schemaUnder(service, "idle"))],
     ["Units", UNITS],
     ["Not built yet", planned()],
     ["Coming from another tool", foreign()],

@@ -75,6 +75,11 @@ export function workloadFaults(fields: Fields, path: Path): Fault[] {
       ),
     );
   }
+  if (has(fields, "idle") && !has(fieldsOf(get(fields, "resources")), "gpu")) {
+    faults.push(
+      fault([...path, "idle"], "is about cards, and none is asked for", "add `resources: { gpu: 1 }`", "key"),
+    );
+  }
   return [...faults, ...countFaults(fields, path), ...cardFaults(fields, path), ...portFaults(fields, path)];
 }
 

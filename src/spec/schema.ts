@@ -2,7 +2,7 @@
 // A new key is one line here, one in build.ts and one case in a golden file.
 
 import { z } from "zod";
-import { name, names, place, port, resources, restart, stop } from "./asks";
+import { idle, name, names, place, port, resources, restart, stop } from "./asks";
 import { readLabelKey } from "./labels";
 import { block, choice, expects, filled, flag, key, KEY_RULES, mapOf, quantity, reads, text, whole } from "./leaves";
 import { ASK_LIMITS } from "./limits";
@@ -71,6 +71,15 @@ const common = {
   ),
 };
 
+const reclaims = {
+  idle: key(
+    idle.optional(),
+    "What happens to tasks that hold cards and do not use them; without it nothing",
+    // oxlint-disable-next-line unicorn/no-thenable -- the spec file's own word
+    { gpu_below: "5%", for: "30m", then: "stop" },
+  ),
+};
+
 const replaces = {
   restart: key(restart.prefault({}), "What happens after a crash", { backoff: "1s..1m", attempts: "unlimited" }),
 };
@@ -79,6 +88,7 @@ export const service = block({
   ...common,
   replicas: key(whole(0, ASK_LIMITS.replicas).prefault(1), "How many to keep running", 3),
   ...replaces,
+  ...reclaims,
   on_node_loss: key(
     choice("replace", "wait").prefault("replace"),
     "`replace` starts another after 30 s of silence (two may overlap for a while), `wait` waits for proof",
@@ -87,6 +97,7 @@ export const service = block({
 
 export const job = block({
   ...common,
+  ...reclaims,
   after: key(
     names("a name or a list of names").prefault([]),
     "Jobs that must succeed first; a service's name means: all its replicas run",

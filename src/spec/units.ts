@@ -113,6 +113,20 @@ export function readCpu(value: string | number): Reading<Milli> {
   return good(milli);
 }
 
+/** Reads a part of a whole, `5%`; gives it in percent. */
+export function readPercent(value: string | number): Reading<number> {
+  const [, number, sign] = /^\s*(\d+(?:\.\d+)?)\s*(%?)\s*$/.exec(String(value)) ?? [];
+  if (number === undefined) return bad(`${kindOf(value)} is not a percentage`.replace("the text ", ""), "such as `5%`");
+  if (sign === "") return bad(`${number} needs its sign`, `write \`${number}%\``);
+  return Number(number) > 0 && Number(number) <= 100 ? good(Number(number)) : bad("must be above 0% and at most 100%");
+}
+
+/** Reads how long cards may be idle. */
+export function readIdleTime(value: string | number): Reading<Ms> {
+  const time = readDuration(value);
+  return time.ok && time.value < SECOND_MS ? bad("is too short to tell idle from busy", "such as `30m`") : time;
+}
+
 export interface Range {
   readonly min: number | null;
   readonly max: number | null;

@@ -4,12 +4,11 @@
 import { sql } from "drizzle-orm";
 import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import type { NodeDevice } from "../core/device";
-import type { Leaving } from "../core/draining";
+import type { Drain, Leaving } from "../core/draining";
 import { isFinal, RUN, TASK } from "../core/lifecycle";
 import type { Admission, Contact, Intent, RunState } from "../core/lifecycle";
 import type {
   Amounts,
-  Drain,
   NodeFacts,
   NodeFlags,
   Observed,

@@ -11,6 +11,7 @@ import { createApp, type App } from "../../src/server/app";
 import { createAuth } from "../../src/server/auth";
 import { strictly } from "../../src/server/body";
 import { openIdentity } from "../../src/server/identity";
+import { createIdleness } from "../../src/server/idleness";
 import { createLoop } from "../../src/server/loop";
 import { createReadings } from "../../src/server/readings";
 import { tokenRow } from "../../src/server/routes/access";
@@ -81,12 +82,14 @@ async function makeApi(now: () => number, said: string[], failed: (error: unknow
   await rm(dir, { recursive: true });
   const say = (line: string): void => void said.push(line);
   const limits = DEFAULT_LIMITS;
-  const loop = createLoop({ store, limits, monotonic: now, seed, say, failed });
+  const idleness = createIdleness(now, 20_000);
+  const loop = createLoop({ store, limits, idleness, monotonic: now, seed, say, failed });
   const readings = createReadings(now);
   const context = {
     store,
     loop,
     readings,
+    idleness,
     limits,
     identity,
     clock: now,

@@ -4,6 +4,7 @@
 import type { PlanLimits } from "../../src/core/snapshot";
 import type { AgentSocket, Context } from "../../src/server/context";
 import { createReadings } from "../../src/server/readings";
+import { createIdleness } from "../../src/server/idleness";
 import { createLoop, type Loop } from "../../src/server/loop";
 import { createSessions, type Sessions } from "../../src/server/sessions";
 import { openSimStore, type Database, type SimStore, type StoreWorld } from "./database";
@@ -59,7 +60,9 @@ export function startServer(world: ServerWorld, database: Database): Server {
       world.note(`server says: ${line}`);
       if (/^agent session \d+:/.test(line)) failed(line);
     };
+    const idleness = createIdleness(clock, 20_000);
     const loop = createLoop({
+      idleness,
       store,
       limits,
       seed,
@@ -71,6 +74,7 @@ export function startServer(world: ServerWorld, database: Database): Server {
       store,
       loop,
       readings: createReadings(clock),
+      idleness,
       limits,
       identity: identityOf(cluster_id),
       clock,

@@ -365,6 +365,7 @@ export interface SnapshotParts {
   /** Silence by node id; nodes that are not named were heard just now. `null`: never since the server started. */
   silent_ms?: Readonly<Record<string, Ms | null>>;
   listening_ms?: Ms;
+  idle?: Readonly<Record<string, Ms>>;
   now_ms?: Ms;
   seed?: string;
   limits?: Partial<PlanLimits>;
@@ -384,6 +385,7 @@ export function buildSnapshot(state: State, parts: SnapshotParts = {}): Snapshot
     spec: (hash) => parts.specs?.[hash] ?? plain,
     contacts,
     listening_ms: parts.listening_ms ?? 3_600_000,
+    idle: new Map(Object.entries(parts.idle ?? {}).map(([uid, idle_ms]) => [uid, { idle_ms, told: false }])),
     now_ms: parts.now_ms ?? NOW_MS,
     seed: parts.seed ?? SEED,
     limits: { ...DEFAULT_LIMITS, ...parts.limits },

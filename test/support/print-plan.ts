@@ -27,6 +27,7 @@ function printOp(op: Op, nodeName: (id: string) => string): string {
     case "stop":
     case "write_off":
     case "lose":
+    case "notify":
       return `${op.op} ${taskName(op.task)} v${op.task.version} on ${nodeName(op.task.node_id)}: ${op.why}`;
     case "node":
       return `node ${op.node.name} is ${op.node.contact}: ${op.why}`;

@@ -96,6 +96,7 @@ export function snapshotOf(cluster: RandomCluster, state: State = cluster.state)
     spec: (hash) => cluster.specs.get(hash) as TaskSpec,
     contacts,
     listening_ms: 3_600_000,
+    idle: new Map(),
     now_ms: cluster.now_ms,
     seed: digest128(`pass ${cluster.passes++}`),
     limits: DEFAULT_LIMITS,

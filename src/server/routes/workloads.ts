@@ -6,7 +6,7 @@ import { ASK_LIMITS } from "../../spec/limits";
 import type { Draft } from "../../store/store";
 import { doneAnswer, scaleRequest, workloadDetail, type WorkloadDetail } from "../../wire/api";
 import { mayTouch } from "../access";
-import { findApp, putWorkload } from "../apply";
+import { askedAgain, findApp, putWorkload } from "../apply";
 import { notFound, RefusedError } from "../refused";
 import { route, type Ask } from "../route";
 import { workloadView } from "../views/app";
@@ -102,7 +102,10 @@ function changed(
   if (before.removing || app === undefined) {
     throw new RefusedError("conflict", `${before.app}.${before.name} is being removed`, null);
   }
-  const changes = putWorkload(change(before), before, who.name, draft.now_ms);
+  const changes = [
+    ...putWorkload(change(before), before, who.name, draft.now_ms),
+    ...askedAgain(draft.state, before.uid),
+  ];
   if (changes.length === 0) return { revision: app.revision };
   draft.put([
     ...changes,

@@ -30,6 +30,7 @@ export function opView(op: Op, state: State): OpView | null {
     case "stop":
     case "write_off":
     case "lose":
+    case "notify":
       return taskOp(op.op, op.task, op.why, state);
     case "node":
       return { op: op.op, task: "", node: op.node.name, devices: [], why: op.why };

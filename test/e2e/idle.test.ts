@@ -1,0 +1,69 @@
+// Idle cards for real: an agent that looks at a stand-in for NVIDIA's library, a run that holds a card and does nothing
+// with it, and another that waits for one.
+
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import type { RunDetail, TaskView } from "../../src/wire/api";
+import type { GpuView } from "../../src/wire/gpus";
+import { Cluster, QUICK } from "../support/cluster";
+import { card, compiler, LIBRARY_LINE, NvmlMachine, without } from "../support/devices/nvml";
+import { BINARY } from "../support/program";
+import { waitUntil } from "../support/wait";
+
+const canRun = "cc" in compiler;
+let cluster: Cluster;
+let machine: NvmlMachine;
+beforeAll(async () => {
+  if (!canRun) return;
+  machine = await NvmlMachine.make();
+  show(90);
+  cluster = await Cluster.start({ name: "idle", settings: QUICK });
+  const args = ["agent", "join", cluster.url, "--name", "n1", "--token", await cluster.joinToken()];
+  const share = ["--data", cluster.dataOf("n1"), "--capacity", "cpu=4,memory=4GiB"];
+  await cluster
+    .program("n1", [...args, ...share], ["/usr/bin/env", `ORCH_NVML=${machine.library}`, BINARY])
+    .line(/joined as n1/);
+  await cluster.ready();
+}, 60_000);
+afterAll(async () => {
+  if (!canRun) return;
+  expect(await cluster.close()).toEqual([]);
+  await machine.close();
+});
+
+/** How much the one card is used. */
+const show = (util: number): void => machine.tell([LIBRARY_LINE, card(0, 0x1b, "A100", { util })]);
+const gpu = async (): Promise<GpuView | undefined> => (await cluster.json<{ devices: GpuView[] }>("gpus")).devices[0];
+const isRunning = (tasks: readonly TaskView[], name: string): boolean =>
+  tasks.some((task) => task.name.replace(/#.*/, "") === name && task.state === "running");
+
+test.skipIf(!canRun)(
+  `an idle run gives its card to one who waits, a busy one keeps it${without}`,
+  async () => {
+    await waitUntil("the card to be read", async () => (await gpu())?.reading?.utilization_percent === 90);
+    await cluster.apply(`app: lazy
+jobs:
+  train: { run: "exec sleep 1000", resources: { gpu: 1, cpu: 20m, memory: 16MiB }, idle: { for: 2s, then: stop } }
+`);
+    const started = await cluster.until("it to run", (all) => isRunning(all, "lazy.train.0"));
+    const first = started.find((task) => task.workload === "train")?.run ?? 0;
+    const second = (
+      await cluster.ok("run", "-d", "--gpu", "1", "--cpu", "20m", "--memory", "16MiB", "--", "sleep", "1000")
+    ).trim();
+    // Twice as long as an idle card would be left to it.
+    const { started_ms } = started.find((task) => task.workload === "train") ?? {};
+    await waitUntil("it to have worked for a while", () => Date.now() - (started_ms ?? Date.now()) > 4_000);
+    expect((await cluster.json<RunDetail>("show", String(first))).state).toBe("running");
+
+    show(1);
+    await cluster.until("the one who waits to run", (all) => isRunning(all, second), 30_000);
+    const run = await cluster.json<RunDetail>("show", String(first));
+    expect([run.state, run.reason]).toEqual([
+      "cancelled",
+      `its GPU was below 5 % for 2s, and run ${second} waits for a card`,
+    ]);
+    expect(await cluster.ok("gpus")).toMatch(new RegExp(`n1 +0 +taken +A100.* 1% .*admin run ${second}`));
+    await cluster.ok("cancel", second);
+    await cluster.ok("rm", "lazy", "--yes");
+  },
+  90_000,
+);
