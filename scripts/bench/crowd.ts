@@ -134,7 +134,7 @@ async function live({ url, pin }: Server, machine: Machine, credential: Credenti
   const loop = await createAgentLoop({
     driver,
     machine: () => machine,
-    gate: () => [],
+    cards: { gate: () => [], verdicts: () => new Map(), blames: () => new Map() },
     clock: Date.now,
     say: console.error,
     report: (entries) => session.report(entries),
@@ -150,6 +150,7 @@ async function live({ url, pin }: Server, machine: Machine, credential: Credenti
     loop,
     machine: () => machine,
     readings: () => [],
+    health: { notices: () => [], noted: () => undefined, override: () => undefined },
     leaving: () => null,
     noted: () => undefined,
     clock: Date.now,

@@ -154,6 +154,7 @@ async function settle(data: string, options: AgentOptions): Promise<Grounds> {
     clock,
     find: () => findProbes(probePlaces(process.env)),
     fakes: options.devices,
+    log_path: process.env["ORCH_KMSG"] || "/dev/kmsg",
     user: accountOfProcess().name,
     say: options.say,
   });
@@ -178,7 +179,7 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
   const loop = await createAgentLoop({
     driver,
     machine,
-    gate: (living) => watch.gate(living),
+    cards: watch,
     clock,
     say: options.say,
     report: (entries) => connection?.report(entries),
@@ -209,6 +210,7 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
       instance_id: randomHex(16),
       machine,
       readings: watchedBy(watch),
+      health: watch,
       leaving: departing.now,
       noted: departing.noted,
       loop,

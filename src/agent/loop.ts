@@ -1,8 +1,7 @@
 // The agent's loop: looks at records and processes, asks core/step what to do, does it, and says what has changed.
 
 import { accept, withoutRecord, type Fence } from "../core/accept";
-import type { AdmissionDevice } from "../core/admit";
-import { cardTasks, type CardTask } from "../core/card";
+import { cardTasks } from "../core/card";
 import { successorUid } from "../core/fresh";
 import type { Orphan } from "../core/model";
 import type { Action, Assignment, Reported, Seen, Stamp, TaskRecord, TaskReport, Verb } from "../core/record";
@@ -10,6 +9,7 @@ import { reportOf } from "../core/report";
 import { step } from "../core/step";
 import type { Ms } from "../core/units";
 import type { Machine } from "../wire/agent";
+import type { CardRules } from "./devices/watch";
 import type { Driver } from "./drivers/driver";
 
 /** How long a killed task is left alone before it is killed again. */
@@ -29,8 +29,7 @@ const BEGUN = { none: "no", beginning: "alive", alive: "alive", ended: "over", v
 export interface LoopOptions {
   readonly driver: Driver;
   readonly machine: () => Machine;
-  /** The cards as they may be started on, given which tasks live. */
-  readonly gate: (living: () => readonly CardTask[]) => readonly AdmissionDevice[];
+  readonly cards: CardRules;
   readonly clock: () => Ms;
   readonly say: (line: string) => void;
   /** Called with reports of tasks whose state changed; they are repeated until acknowledged. */
@@ -118,9 +117,10 @@ class Loop implements AgentLoop {
   }
 
   #decide(): void {
-    const { driver, clock } = this.#options;
+    const { driver, clock, cards } = this.#options;
     const machine = this.#options.machine();
     const now_ms = clock();
+    this.#condemn(now_ms);
     const [seen, unreadable] = [driver.seen(), this.#unknown()];
     const decided = step({
       records: this.#records,
@@ -131,8 +131,9 @@ class Loop implements AgentLoop {
       boot_id: machine.boot_id,
       now_ms,
       capacity: machine.capacity,
-      devices: this.#options.gate(() => cardTasks(this.#records, seen, unreadable)),
+      devices: cards.gate(() => cardTasks(this.#records, seen, unreadable)),
       unreadable,
+      blames: cards.blames(),
       heard_ms: this.#heard_ms,
     });
     this.#reserved = decided.reserved;
@@ -145,6 +146,20 @@ class Loop implements AgentLoop {
       decided.wake_at_ms === null
         ? null
         : setTimeout(() => this.wake(), Math.min(Math.max(decided.wake_at_ms - now_ms, 5), 60_000));
+  }
+
+  /** Writes down which tasks have to end for their cards' sake; a full disk does not keep that from being done. */
+  #condemn(now_ms: Ms): void {
+    for (const [uid, why] of this.#options.cards.verdicts()) {
+      const record = this.#records.get(uid);
+      if (record === undefined || record.end !== null || record.verdict !== null) continue;
+      const condemned = { ...record, verdict: { why, at_ms: now_ms } };
+      this.#records.set(uid, condemned);
+      this.#options.say(`task ${record.assignment.name} is ended: ${why}`);
+      this.#options.driver.write(condemned).catch((error: unknown) => {
+        this.#options.say(`task ${uid}: verdict: ${error instanceof Error ? error.message : String(error)}`);
+      });
+    }
   }
 
   /** A kill that was sent a moment ago is not sent again: what it kills may take a while to go, or never go. */

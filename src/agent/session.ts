@@ -4,6 +4,7 @@
 import { sign, type KeyObject } from "node:crypto";
 import { greet, type Fence } from "../core/accept";
 import type { Reading } from "../core/device";
+import type { FindingOverrides, Notice } from "../core/findings";
 import type { TaskReport } from "../core/record";
 import type { Ms } from "../core/units";
 import {
@@ -31,6 +32,12 @@ export interface SessionOptions {
   readonly machine: () => Machine;
   /** What the cards show, told with each heartbeat; empty where there are none. */
   readonly readings: () => readonly Reading[];
+  /** What is wrong with them: told until it is heard, judged as the operators want. */
+  readonly health: {
+    notices(): readonly Notice[];
+    noted(n: number): void;
+    override(overrides: FindingOverrides): void;
+  };
   /** Whether this machine is about to go; the time is of `clock`. */
   readonly leaving: () => Leave | null;
   /** The server has it on disk that this node leaves, or wants it to stay. */
@@ -76,6 +83,8 @@ export class Session {
   #inventoried: string[] = [];
   /** The machine as it was told last. */
   #told = "";
+  /** The newest finding that was told. */
+  #found = 0;
   /** What was told last of leaving. */
   #leave: Leave | null = null;
   #beat: ReturnType<typeof setInterval> | null = null;
@@ -158,6 +167,7 @@ export class Session {
         this.#phase = "live";
         clearTimeout(this.#patience);
         this.#options.joined(message.name);
+        this.#options.health.override(message.findings);
         this.#startBeating(message.heartbeat_ms);
         await loop.acknowledged(this.#inventoried);
         this.#flush();
@@ -178,6 +188,8 @@ export class Session {
         return this.#repeat(message.acked_seq);
       case "noted":
         return this.#options.noted(message.leaving);
+      case "heard":
+        return this.#options.health.noted(message.n);
       case "refused":
         this.#refusal = message;
         this.#socket.close();
@@ -254,11 +266,20 @@ export class Session {
   /** Tells the machine, and whether it leaves, when that is not as it was told last; before the welcome that waits. */
   changed(): void {
     this.#tellLeave();
+    this.#tellFindings();
     const machine = this.#options.machine();
     const now = JSON.stringify(machine);
     if (this.#phase !== "live" || now === this.#told) return;
     this.#told = now;
     this.#send({ type: "facts", machine });
+  }
+
+  #tellFindings(): void {
+    const findings = this.#options.health.notices().filter(({ n }) => n > this.#found);
+    const last = findings.at(-1);
+    if (this.#phase !== "live" || last === undefined) return;
+    this.#found = last.n;
+    this.#send({ type: "findings", findings });
   }
 
   #tellLeave(): void {

@@ -147,6 +147,7 @@ function assign(
     go: task.desired === "run",
     not_before_ms: 0,
     stop: null,
+    verdict: null,
     end: null,
   };
   // What ran here and lost its record has it back, and is judged by what is seen of it; it is never executed again.

@@ -123,6 +123,22 @@ export function newCard(now_ms: Ms): CardState {
   };
 }
 
+/** A finding of its health, or of the agent's, keeps work away; the first reason stands. */
+export const quarantined = (card: CardState, reason: string, now_ms: Ms): CardState =>
+  card.quarantine === null ? { ...card, quarantine: { reason, since_ms: now_ms } } : card;
+
+/** A test of the card has passed. */
+export const lifted = (card: CardState): CardState => ({ ...card, quarantine: null });
+
+/**
+ * Somebody has ordered a test: what a card uses with nothing on it is believed to be its driver's from now on, unless
+ * it is more than any driver's.
+ */
+export function rebased(card: CardState, { used_bytes, users }: Sight, holders: readonly Holder[]): CardState {
+  if (used_bytes === null || used_bytes > FIRST_BASELINE_BYTES || users.length > 0 || holders.length > 0) return card;
+  return { ...card, baseline_bytes: used_bytes, gate: { is: "open" } };
+}
+
 /** What the agent found alive when it began: a task that lives has not let its card go. */
 export function stillHeld(card: CardState, lives: ReadonlySet<string>): CardState {
   const { gate } = card;

@@ -78,6 +78,8 @@ export interface TaskRecord {
   /** Granted attempts wait for their back-off. */
   readonly not_before_ms: Ms;
   readonly stop: { readonly signal: string; readonly grace_ms: Ms; readonly why: string; readonly at_ms: Ms } | null;
+  /** The agent's own reason to end it, for what it did to its card or its card to it; it ends as failed. */
+  readonly verdict: { readonly why: string; readonly at_ms: Ms } | null;
   readonly end: RecordEnd | null;
 }
 

@@ -3,6 +3,7 @@
 
 import { admit, type AdmissionDevice } from "./admit";
 import type { Amounts, Orphan } from "./model";
+import { BLAME_WITHIN_MS } from "./findings";
 import { formatBytes, formatDuration } from "./format";
 import { successorUid } from "./fresh";
 import type { Action, RecordEnd, Seen, TaskRecord } from "./record";
@@ -31,6 +32,8 @@ export interface AgentView {
   readonly capacity: Amounts;
   readonly devices: readonly AdmissionDevice[];
   readonly unreadable: readonly Orphan[];
+  /** What tasks did to themselves on their cards, by uid. */
+  readonly blames: ReadonlyMap<string, { readonly why: string; readonly at_ms: Ms }>;
   /** When the newest answered heartbeat was sent; `null`: none yet. Exclusive tasks start only under a valid lease. */
   readonly heard_ms: Ms | null;
 }
@@ -188,16 +191,20 @@ interface Stop {
   readonly signal: string;
   readonly grace_ms: Ms;
   readonly at_ms: Ms;
-  readonly limit: boolean;
+  /** Why it is a failure of the task; `null`: it was ordered. */
+  readonly failure: string | null;
 }
 
-/** The stop that is in force: the one ordered, or the one that the task's time limit makes. */
+/** The stop that is in force: the one ordered, or an earlier one of the task's time limit or of a verdict over it. */
 function stopOf(record: TaskRecord, started_ms: Ms, now_ms: Ms): Stop | null {
-  const limit = record.assignment.time_limit_ms;
-  const limitAt = limit === null ? Number.POSITIVE_INFINITY : started_ms + limit;
-  if (record.stop !== null && record.stop.at_ms <= limitAt) return { ...record.stop, limit: false };
-  if (now_ms < limitAt) return null;
-  return { ...record.assignment.stop, at_ms: limitAt, limit: true };
+  const { assignment, verdict } = record;
+  const limit = assignment.time_limit_ms;
+  const own: Stop[] = [];
+  if (limit !== null) own.push({ ...assignment.stop, at_ms: started_ms + limit, failure: "time limit reached" });
+  if (verdict !== null) own.push({ ...assignment.stop, at_ms: verdict.at_ms, failure: verdict.why });
+  const first = own.filter(({ at_ms }) => at_ms <= now_ms).sort((a, b) => a.at_ms - b.at_ms)[0] ?? null;
+  if (record.stop === null || (first !== null && first.at_ms < record.stop.at_ms)) return first;
+  return { ...record.stop, failure: null };
 }
 
 /** The verdict over an ended process: whose doing its end was, in this order: an order, a limit, memory, itself. */
@@ -212,18 +219,31 @@ function ended(view: AgentView, record: TaskRecord, process: Extract<Seen["proce
     next_uid: null,
   };
   const ran = process.ended_ms - process.started_ms;
-  if (stop !== null && !stop.limit && process.ended_ms >= stop.at_ms) {
+  if (stop !== null && stop.failure === null && process.ended_ms >= stop.at_ms) {
     return end(view, record, { ...base, state: "stopped", reason: record.stop?.why ?? null }, ran);
   }
-  if (stop !== null && stop.limit)
-    return end(view, record, { ...base, state: "failed", reason: "time limit reached" }, ran);
+  if (stop !== null && stop.failure !== null) {
+    return end(view, record, { ...base, state: "failed", reason: stop.failure }, ran);
+  }
   if (process.oom) {
     return end(view, record, { ...base, state: "failed", reason: outOfMemory(record, process.peak_memory_bytes) }, ran);
   }
   if (process.exit_code === 0 && process.reason === null) {
     return end(view, record, { ...base, state: "succeeded", reason: null }, ran);
   }
-  return end(view, record, { ...base, state: "failed", reason: process.reason }, ran);
+  return end(view, record, { ...base, state: "failed", reason: failureOf(view, record, process) }, ran);
+}
+
+/** What the task did to itself on a card, as its kernel said shortly before, and what its supervisor knows. */
+function failureOf(
+  view: AgentView,
+  { assignment }: TaskRecord,
+  process: Extract<Seen["process"], { is: "ended" }>,
+): string | null {
+  const blame = view.blames.get(assignment.uid);
+  const isRecent = blame !== undefined && Math.abs(process.ended_ms - blame.at_ms) <= BLAME_WITHIN_MS;
+  const whys = [...(isRecent ? [blame.why] : []), ...(process.reason === null ? [] : [process.reason])];
+  return whys.length === 0 ? null : whys.join("; ");
 }
 
 function outOfMemory(record: TaskRecord, peak_bytes: Bytes | null): string {
@@ -265,5 +285,6 @@ function successorOf(view: AgentView, record: TaskRecord, result: RecordEnd, ran
     stop: null,
     end: null,
     not_before_ms: view.now_ms + backoffMs(assignment.restart, streak, uid),
+    verdict: null,
   };
 }

@@ -5,6 +5,7 @@ import { verify as verifySignature, createPublicKey } from "node:crypto";
 import { devicesAfter } from "../core/device";
 import type { NodeRow } from "../core/model";
 import { PROTOCOL, signedText, type ToServer } from "../wire/agent";
+import { noteDevices } from "./card-events";
 import type { Context } from "./context";
 import { leavingAfter, tellLeaving } from "./departures";
 import { afterFlags, asFlagged, flagsNews } from "./flags";
@@ -82,6 +83,7 @@ export async function admitHello(context: Context, hello: Hello, remote: string)
     draft.put([{ table: "nodes", key: row.id, row }]);
     if (now !== undefined) {
       tellLeaving(draft, now, row);
+      noteDevices(draft, row.name, now.devices, hello.machine.devices);
       const detail = flagsNews(now, row);
       if (detail !== null) draft.event({ verb: "flags_changed", object: row.name, project: null, detail });
       return;

@@ -1,5 +1,6 @@
 // What the parts of the server's shell share: the store, the loop, who this server is, the clock and the dice.
 
+import type { FindingOverrides } from "../core/findings";
 import type { PlanLimits } from "../core/snapshot";
 import type { Ms } from "../core/units";
 import type { Store } from "../store/store";
@@ -26,6 +27,8 @@ export interface Context {
   readonly readings: Readings;
   readonly idleness: Idleness;
   readonly limits: PlanLimits;
+  /** The operators' changes of the table of findings, for the agents. */
+  readonly findings: FindingOverrides;
   readonly identity: Identity;
   readonly clock: () => Ms;
   /** 32 random hex digits. */

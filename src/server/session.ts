@@ -2,6 +2,7 @@
 
 import { toldBy, verbsFor, type Told } from "../core/assign";
 import { devicesAfter, type Reading } from "../core/device";
+import type { Notice } from "../core/findings";
 import type { ClusterRow, NodeRow, TaskRow } from "../core/model";
 import { observe, observeInventory, type IntakeContext } from "../core/observe";
 import type { Stamp, TaskReport, Verb } from "../core/record";
@@ -9,6 +10,7 @@ import type { Ms } from "../core/units";
 import { PROTOCOL, toServer, type LeavingNote, type ToAgent, type ToServer } from "../wire/agent";
 import { admitHello, identify, type Refusal } from "./admission";
 import type { AgentSocket, Context } from "./context";
+import { noteDevices, noteFindings } from "./card-events";
 import { takeFarewell, takeLeaving } from "./departures";
 import type { Streams } from "./streams";
 
@@ -179,7 +181,8 @@ async function takeInventory(hub: Hub, session: Session, page: Inventory): Promi
   session.told = value.told;
   hub.live.set(node_id, session);
   hub.loop.heard(node_id, hub.clock());
-  send(session, { type: "welcome", stamp: stamp(hub, session), name: node.name, heartbeat_ms: hub.heartbeat_ms });
+  const { heartbeat_ms, findings } = hub;
+  send(session, { type: "welcome", stamp: stamp(hub, session), name: node.name, heartbeat_ms, findings });
   if (node.leaving !== null) send(session, { type: "noted", stamp: stamp(hub, session), leaving: true });
   push(hub, session, node, hub.store.state.tasks.values(), value.verbs);
   hub.loop.wake();
@@ -203,7 +206,8 @@ function sendHome(hub: Hub, session: Session, entries: readonly TaskReport[]): v
       grace_ms: 10_000,
       why: "its node was forgotten",
     }));
-  send(session, { type: "welcome", stamp: stamp(hub, session), name: "", heartbeat_ms: hub.heartbeat_ms });
+  const { heartbeat_ms, findings } = hub;
+  send(session, { type: "welcome", stamp: stamp(hub, session), name: "", heartbeat_ms, findings });
   if (changes.length > 0) send(session, { type: "changes", stamp: stamp(hub, session), n: ++session.sent_n, changes });
   refuse(session, FORGOTTEN);
 }
@@ -254,6 +258,7 @@ async function takeFacts(hub: Hub, session: Session, machine: Hello["machine"]):
     if (node === undefined) return;
     const { facts, capacity, agent_version } = machine;
     const devices = devicesAfter(node.devices, machine.devices, draft.now_ms);
+    noteDevices(draft, node.name, node.devices, machine.devices);
     draft.put([{ table: "nodes", key: node_id, row: { ...node, facts, capacity, devices, agent_version } }]);
   });
 }
@@ -272,6 +277,16 @@ async function takeFarewellOf(hub: Hub, session: Session): Promise<void> {
     takeFarewell(draft, node_id, intakeContext(hub, draft.revision, draft.now_ms)),
   );
   if (gone) refuse(session, FORGOTTEN);
+}
+
+async function takeFindings(hub: Hub, session: Session, findings: readonly Notice[]): Promise<void> {
+  if (session.phase.is !== "live") return;
+  const { node_id } = session.phase;
+  await hub.store.commit(`node ${node_id}`, (draft) => {
+    const node = draft.state.nodes.get(node_id);
+    if (node !== undefined) noteFindings(draft, node.name, findings);
+  });
+  send(session, { type: "heard", stamp: stamp(hub, session), n: Math.max(0, ...findings.map(({ n }) => n)) });
 }
 
 function takeReadings(hub: Hub, session: Session, readings: readonly Reading[]): void {
@@ -299,6 +314,8 @@ async function take(hub: Hub, session: Session, message: ToServer): Promise<void
       return takeFarewellOf(hub, session);
     case "readings":
       return takeReadings(hub, session, message.readings);
+    case "findings":
+      return takeFindings(hub, session, message.findings);
     case "opened":
     case "end":
       return session.streams.take(message);

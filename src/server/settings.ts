@@ -1,5 +1,6 @@
 // The server's settings: defaults, then settings.yaml of its data directory, then flags. What is not known is refused.
 
+import { FINDING_WORDS, FINDINGS, isFindingKey, type FindingOverrides, type FindingWord } from "../core/findings";
 import { DEFAULT_LIMITS } from "../core/limits";
 import type { PlanLimits } from "../core/snapshot";
 import { didYouMean } from "../spec/nearest";
@@ -9,13 +10,14 @@ import { StartError } from "./start-error";
 
 export interface Settings {
   readonly limits: PlanLimits;
+  readonly findings: FindingOverrides;
   readonly listen: Listen;
   readonly hosts: readonly string[];
 }
 
 type Limit = keyof PlanLimits;
 
-const OTHERS = ["listen", "host"];
+const OTHERS = ["listen", "host", "findings"];
 const DEFAULT_LISTEN = "127.0.0.1:4400";
 
 const LIMITS = Object.keys(DEFAULT_LIMITS) as Limit[];
@@ -32,6 +34,7 @@ export function settingsFrom(
   const fromFile: Record<string, unknown> = {};
   let moreHosts: readonly string[] = [];
   let address = DEFAULT_LISTEN;
+  let findings: FindingOverrides = {};
   for (const [key, value] of Object.entries(read)) {
     if (key === "host" || key === "hosts") {
       moreHosts = [...moreHosts, ...hostsOf(key, value, file)];
@@ -39,6 +42,10 @@ export function settingsFrom(
     }
     if (key === "listen") {
       address = String(value);
+      continue;
+    }
+    if (key === "findings") {
+      findings = findingsOf(value, file);
       continue;
     }
     const name = LIMITS.find((limit) => limit === key || limit === `${key}_ms`);
@@ -52,9 +59,37 @@ export function settingsFrom(
   }
   return {
     limits: checked({ ...DEFAULT_LIMITS, ...fromFile, ...flags }),
+    findings,
     listen: parseListen(listen ?? address),
     hosts: [...moreHosts, ...hosts],
   };
+}
+
+/** `xid 63: watch`: what operators know better about single findings. */
+function findingsOf(value: unknown, file: string): FindingOverrides {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new StartError(`${file}: findings is not a map`, "such as: findings: { xid 63: quarantine }");
+  }
+  const words: Record<string, FindingWord> = {};
+  for (const [name, given] of Object.entries(value)) {
+    const key = name.toLowerCase();
+    if (!isFindingKey(key)) {
+      const keys = Object.keys(FINDINGS);
+      throw new StartError(
+        `${file}: findings: ${name} is no finding`,
+        didYouMean(key, keys) ?? "docs/gpu-health.md lists them",
+      );
+    }
+    const word = FINDING_WORDS.find((one) => one === given);
+    if (word === undefined) {
+      throw new StartError(
+        `${file}: findings: ${name}: ${String(given)} is no class`,
+        `it is ${FINDING_WORDS.join(", ")}`,
+      );
+    }
+    words[key] = word;
+  }
+  return words;
 }
 
 function parse(text: string, file: string): Record<string, unknown> {

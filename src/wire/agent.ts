@@ -3,10 +3,24 @@
 
 import { z } from "zod";
 import type { Device, Reading } from "../core/device";
+import type { Notice } from "../core/findings";
 import type { Orphan } from "../core/model";
 import type { TaskReport, Verb } from "../core/record";
 import type { Taint } from "../core/workload";
-import { amounts, applied, device, nodeFacts, orphan, reading, stamp, taint, taskReport, verb } from "./nouns";
+import {
+  amounts,
+  applied,
+  device,
+  findingOverrides,
+  nodeFacts,
+  notice,
+  orphan,
+  reading,
+  stamp,
+  taint,
+  taskReport,
+  verb,
+} from "./nouns";
 
 /** Version of this page. An agent and a server that share none refuse each other with a clear message. */
 export const PROTOCOL = 1;
@@ -19,6 +33,7 @@ const verbs = z.array(verb) as z.ZodType<readonly Verb[]>;
 const entries = z.array(taskReport) as z.ZodType<readonly TaskReport[]>;
 const devices = z.array(device) as z.ZodType<readonly Device[]>;
 const readingsOf = z.array(reading) as z.ZodType<readonly Reading[]>;
+const notices = z.array(notice) as z.ZodType<readonly Notice[]>;
 const taints = z.array(taint) as z.ZodType<readonly Taint[]>;
 const unreadable = z.array(orphan) as z.ZodType<readonly Orphan[]>;
 
@@ -59,7 +74,8 @@ const welcome = z.object({
   stamp,
   name: text,
   heartbeat_ms: int,
-  /** Stop verbs for what the inventory named and the server knows to be over. */
+  /** The operators' changes of the table of findings. */
+  findings: findingOverrides.default({}),
 });
 /** `n` counts from 1 within a session; an agent applies only the next one and ignores others. */
 const changes = z.object({ type: z.literal("changes"), stamp, n: int, changes: verbs });
@@ -68,6 +84,8 @@ const ack = z.object({ type: z.literal("ack"), stamp, seq: int });
 const beat = z.object({ type: z.literal("beat"), stamp, sent_ms: int, acked_seq: int });
 /** What the agent said of leaving, or a person against it, is durable: from now on nothing new is placed, or may be. */
 const noted = z.object({ type: z.literal("noted"), stamp, leaving: z.boolean() });
+/** The findings up to `n` are durable. */
+const heard = z.object({ type: z.literal("heard"), stamp, n: int });
 const refused = z.object({ type: z.literal("refused"), code: text, message: text, hint: text.nullable() });
 const open = z.object({
   type: z.literal("open"),
@@ -93,6 +111,7 @@ export const toAgent = z.discriminatedUnion("type", [
   ack,
   beat,
   noted,
+  heard,
   refused,
   open,
   credit,
@@ -140,6 +159,8 @@ const heartbeat = z.object({
 const facts = z.object({ type: z.literal("facts"), machine });
 /** What the cards show, with each heartbeat of a node that has some. Kept in memory only. */
 const readings = z.object({ type: z.literal("readings"), readings: readingsOf });
+/** What is wrong with its cards, for people; told again in the next session until it is `heard`. */
+const findings = z.object({ type: z.literal("findings"), findings: notices });
 /** It leaves, or stays after all (`null`); answered by `noted`. */
 const leaving = z.object({ type: z.literal("leaving"), leaving: leavingNote.nullable() });
 /** It has left and nothing runs there: it asks to be forgotten, again and again until it is. */
@@ -154,6 +175,7 @@ export const toServer = z.discriminatedUnion("type", [
   heartbeat,
   facts,
   readings,
+  findings,
   leaving,
   farewell,
   opened,

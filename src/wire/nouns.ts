@@ -3,6 +3,7 @@
 import { z } from "zod";
 import type { Assignment, Inventory, Reported, Stamp, TaskReport, Verb } from "../core/record";
 import { DEVICE_STATES, LINK_KINDS, VENDORS, type Device, type Reading } from "../core/device";
+import { FINDING_WORDS, type FindingOverrides, type Notice } from "../core/findings";
 import type { NodeFacts, NodeLimits, Orphan, Promised, TaskIdentity } from "../core/model";
 import type { Command, RestartSettings, StopSettings, Taint } from "../core/workload";
 
@@ -68,6 +69,16 @@ export const reading = z.object({
     }),
   ),
 }) satisfies z.ZodType<Reading>;
+
+export const findingOverrides = z.record(z.string(), z.enum(FINDING_WORDS)) satisfies z.ZodType<FindingOverrides>;
+
+export const notice = z.object({
+  n: int,
+  object: text,
+  key: text,
+  class: z.enum(["ignore", "blame", "watch", "quarantine"]),
+  text,
+}) satisfies z.ZodType<Notice>;
 
 export const taint = z.object({
   key: text,

@@ -44,6 +44,7 @@ async function halfBegun(said: string) {
       capacity: { cpu_milli: 1_000, memory_bytes: 1e12, disk_bytes: 0, countables: {} },
       devices: [],
       unreadable: [],
+      blames: new Map(),
       heard_ms: null,
     }).actions;
   return { uid, driver, actions, tell: (message: unknown) => peer?.send(message), stop: () => server.stop() };

@@ -37,8 +37,8 @@ async function startLoop(driver: Driver): Promise<{ loop: AgentLoop; reports: Ta
   const machine = { ...machineOf("box1", { boot_id: bootId(), capacity }) };
   const report = (entries: readonly TaskReport[]): void => void reports.push(...entries);
   const say = (line: string): void => void site.said.push(line);
-  const gate = () => [];
-  loop = await createAgentLoop({ driver, machine: () => machine, gate, clock: steadyClock(), say, report });
+  const cards = { gate: () => [], verdicts: () => new Map(), blames: () => new Map() };
+  loop = await createAgentLoop({ driver, machine: () => machine, cards, clock: steadyClock(), say, report });
   return { loop, reports };
 }
 

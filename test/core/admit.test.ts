@@ -78,6 +78,7 @@ test("a task says what its card waits for, and is turned away with it when that 
       capacity: CAPACITY,
       devices: [card("a", WHY)],
       unreadable: [],
+      blames: new Map(),
       heard_ms: null,
     });
   const first = at(2_000);

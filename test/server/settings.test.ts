@@ -20,6 +20,13 @@ describe("a server's settings", () => {
     expect(settings(text, "127.0.0.1:2").listen.port).toBe(2);
     expect(settings("host: box1").hosts).toEqual(["box1", "flag"]);
   });
+  test("take findings as operators judge them", () => {
+    expect(settings("findings: { xid 63: stop, XID 79: watch }").findings).toEqual({
+      "xid 63": "stop",
+      "xid 79": "watch",
+    });
+    expect(settings(null).findings).toEqual({});
+  });
   const WRONG: readonly (readonly [text: string, message: string])[] = [
     ["listn: 0.0.0.0:1", "listn is no setting"],
     ["listen: everywhere", '"everywhere" is not an address to listen on'],
@@ -27,6 +34,9 @@ describe("a server's settings", () => {
     ["replace_after: soon", "replace_after_ms is not a duration"],
     ["list: [", "is not YAML"],
     ["text", "is not a map of settings"],
+    ["findings: [xid 63]", "findings is not a map"],
+    ["findings: { xid: watch }", "findings: xid is no finding"],
+    ["findings: { xid 63: bad }", "findings: xid 63: bad is no class"],
     ["unreachable_after: 10s\nlost_after: 5s", "lost_after is shorter than unreachable_after"],
   ];
   for (const [text, message] of WRONG) {

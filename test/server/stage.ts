@@ -91,6 +91,7 @@ async function makeApi(now: () => number, said: string[], failed: (error: unknow
     readings,
     idleness,
     limits,
+    findings: {},
     identity,
     clock: now,
     seed,

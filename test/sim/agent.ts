@@ -62,7 +62,11 @@ async function run(world: AgentWorld, agent: Agent): Promise<void> {
     clock,
     say,
     machine: () => machineFacts(machine),
-    gate: () => machine.devices.map(({ id, memory_bytes }) => ({ id, memory_bytes, blocked: null })),
+    cards: {
+      gate: () => machine.devices.map(({ id, memory_bytes }) => ({ id, memory_bytes, blocked: null })),
+      verdicts: () => new Map(),
+      blames: () => new Map(),
+    },
     report: (entries) => agent.connection?.report(entries),
   });
   let known: Fence | null = disk.fence;
@@ -77,6 +81,7 @@ async function run(world: AgentWorld, agent: Agent): Promise<void> {
     instance_id: `${machine.id}-${instances++}`,
     machine: () => machineFacts(machine),
     readings: () => [],
+    health: { notices: () => [], noted: () => undefined, override: () => undefined },
     leaving: () => null,
     noted: () => undefined,
     random: world.random.next,

@@ -76,6 +76,7 @@ export function startServer(world: ServerWorld, database: Database): Server {
       readings: createReadings(clock),
       idleness,
       limits,
+      findings: {},
       identity: identityOf(cluster_id),
       clock,
       seed,

@@ -72,6 +72,7 @@ export const recordFor = (assignment: Assignment): TaskRecord => ({
   go: true,
   not_before_ms: 0,
   stop: null,
+  verdict: null,
   end: null,
 });
 

@@ -21,6 +21,8 @@ export interface Eye {
   begun(): number;
   /** Looks at once, or when the look that is under way has ended. */
   soon(): void;
+  /** Looks anew; resolves when that look has ended, or has taken too long. */
+  fresh(): Promise<void>;
   close(): void;
 }
 
@@ -30,6 +32,17 @@ export function openEye(probe: DeviceProbe, looker: Looker, hung_after_ms = HUNG
   let again = false;
   let closed = false;
   let timer: ReturnType<typeof setTimeout> | null = null;
+  let waiting: { readonly n: number; readonly done: () => void }[] = [];
+
+  const soon = (): void => {
+    if (closed) return;
+    if (looking) {
+      again = true;
+      return;
+    }
+    if (timer !== null) clearTimeout(timer);
+    timer = setTimeout(look, 0);
+  };
 
   const rest = (): void => {
     looking = false;
@@ -45,6 +58,8 @@ export function openEye(probe: DeviceProbe, looker: Looker, hung_after_ms = HUNG
     const [mine, at_ms] = [++n, looker.clock()];
     const take = (taken: Look): void => {
       if (!closed) looker.took(taken, mine, at_ms);
+      for (const one of waiting) if (one.n <= mine) one.done();
+      waiting = waiting.filter((one) => one.n > mine);
     };
     const hung = setTimeout(
       () => take({ is: "failed", why: `it has not answered for ${hung_after_ms / 1_000} s` }),
@@ -63,17 +78,16 @@ export function openEye(probe: DeviceProbe, looker: Looker, hung_after_ms = HUNG
   return {
     probe,
     begun: () => n,
-    soon() {
-      if (closed) return;
-      if (looking) {
-        again = true;
-        return;
-      }
-      if (timer !== null) clearTimeout(timer);
-      timer = setTimeout(look, 0);
-    },
+    soon,
+    fresh: () =>
+      new Promise((done) => {
+        if (closed) return done();
+        waiting.push({ n: n + 1, done });
+        soon();
+      }),
     close() {
       closed = true;
+      for (const { done } of waiting) done();
       if (timer !== null) clearTimeout(timer);
       probe.close();
     },

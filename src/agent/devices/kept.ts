@@ -6,8 +6,9 @@ import type { Device } from "../../core/device";
 import type { Ms } from "../../core/units";
 import { readJson, renameTo, replaceFile } from "../../os/files";
 import { bootId } from "../../os/proc";
-import { device } from "../../wire/nouns";
+import { device, findingOverrides } from "../../wire/nouns";
 import type { Handle } from "./access";
+import type { DoctorMemory } from "./doctor";
 
 export interface KnownCard {
   /** What it is; its state and strangers are in `card`. */
@@ -30,34 +31,49 @@ interface KeptCard {
   readonly holders: readonly Holder[];
 }
 
+export interface Kept {
+  readonly cards: ReadonlyMap<string, KnownCard>;
+  readonly doctor: DoctorMemory;
+}
+
+const NOTHING: Kept = { cards: new Map(), doctor: { log: null, overrides: {} } };
+
 /** Reads the file of `<data>/agent`. Nobody is known to hold a card until the agent's records have been seen. */
-export function readKept(path: string, now_ms: Ms, say: (line: string) => void): ReadonlyMap<string, KnownCard> {
+export function readKept(path: string, now_ms: Ms, say: (line: string) => void): Kept {
   const read = readJson(path);
-  if (read.is === "missing") return new Map();
+  if (read.is === "missing") return NOTHING;
   const kept = read.is === "there" ? keptFrom(read.value) : read.why;
   if (typeof kept === "string") {
     say(`what was known of the cards is unreadable, and set aside as ${path}.bad: ${kept}`);
     renameTo(path, `${path}.bad`);
-    return new Map();
+    return NOTHING;
   }
   // A boot ends every process and may change what drivers need.
   const same = kept.boot_id === bootId();
-  return new Map(
+  const cards = new Map(
     kept.cards.map(({ facts, handle, baseline_bytes, quarantine, missing, holders }) => {
       const card = newCard(now_ms);
       const gate = card.gate.is === "closed" && same ? { ...card.gate, after: holders } : card.gate;
       const known = { ...card, quarantine, missing, gate, baseline_bytes: same ? baseline_bytes : null };
-      return [facts.id, { facts, handle, card: known, holders: [] }];
+      return [facts.id, { facts, handle, card: known, holders: [] }] as const;
     }),
   );
+  return { cards, doctor: { log: same ? kept.log : null, overrides: kept.overrides } };
 }
 
-function keptFrom(value: unknown): { boot_id: string; cards: readonly KeptCard[] } | string {
-  const { boot_id, cards } = (value ?? {}) as { boot_id?: unknown; cards?: unknown };
+interface KeptFile extends DoctorMemory {
+  readonly boot_id: string;
+  readonly cards: readonly KeptCard[];
+}
+
+function keptFrom(value: unknown): KeptFile | string {
+  const { boot_id, cards, log, overrides } = (value ?? {}) as Partial<Record<keyof KeptFile, unknown>>;
   if (typeof boot_id !== "string" || !Array.isArray(cards)) return "fields are missing";
+  const rules = findingOverrides.safeParse(overrides);
+  if (!rules.success || (log !== null && typeof log !== "string")) return "the place in the log is not understood";
   const read = (cards as unknown[]).map(cardFrom);
   const bad = read.find((card) => typeof card === "string");
-  return bad ?? { boot_id, cards: read.filter((card) => typeof card !== "string") };
+  return bad ?? { boot_id, log, overrides: rules.data, cards: read.filter((card) => typeof card !== "string") };
 }
 
 function cardFrom(value: unknown): KeptCard | string {
@@ -100,13 +116,12 @@ const isHolder = (value: unknown): value is Holder =>
 
 export interface Keeping {
   /** Writes what is known when it differs from what was written; one write at a time, and the last one counts. */
-  keep(cards: Iterable<KnownCard>): void;
+  keep(cards: Iterable<KnownCard>, doctor: DoctorMemory): void;
 }
 
 export function createKeeping(path: string, say: (line: string) => void): Keeping {
-  const nothing = textOf([]);
-  let written = nothing;
-  let wanted = nothing;
+  let written = "";
+  let wanted = "";
   let writing = false;
 
   const write = async (): Promise<void> => {
@@ -118,8 +133,11 @@ export function createKeeping(path: string, say: (line: string) => void): Keepin
   };
 
   return {
-    keep(cards) {
-      wanted = textOf(cards);
+    keep(cards, doctor) {
+      const all = [...cards];
+      // A machine that never had a card has no such file.
+      if (all.length === 0 && written === "") return;
+      wanted = `${JSON.stringify({ boot_id: bootId(), ...doctor, cards: all.map(keptOf) })}\n`;
       if (writing || wanted === written) return;
       writing = true;
       write()
@@ -133,9 +151,6 @@ export function createKeeping(path: string, say: (line: string) => void): Keepin
     },
   };
 }
-
-const textOf = (cards: Iterable<KnownCard>): string =>
-  `${JSON.stringify({ boot_id: bootId(), cards: [...cards].map(keptOf) })}\n`;
 
 function keptOf({ facts, handle, card, holders }: KnownCard): KeptCard {
   const { baseline_bytes, quarantine, missing, gate } = card;

@@ -49,7 +49,7 @@ export function parseRecord(value: unknown, uid: string): TaskRecord | string {
   const task = assignment.safeParse(record["assignment"]);
   if (!task.success) return task.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; ");
   if (task.data.uid !== uid) return `it is of task ${task.data.uid}`;
-  const { boot_id, accepted_ms, go, not_before_ms, stop, end } = record;
+  const { boot_id, accepted_ms, go, not_before_ms, stop, end, verdict = null } = record;
   if (
     typeof boot_id !== "string" ||
     typeof accepted_ms !== "number" ||
@@ -57,8 +57,8 @@ export function parseRecord(value: unknown, uid: string): TaskRecord | string {
     typeof not_before_ms !== "number"
   )
     return "fields are missing";
-  if (!isStop(stop) || !isEnd(end)) return "its stop or end is not understood";
-  return { assignment: task.data, boot_id, accepted_ms, go, not_before_ms, stop, end };
+  if (!isStop(stop) || !isEnd(end) || !isVerdict(verdict)) return "its stop or end is not understood";
+  return { assignment: task.data, boot_id, accepted_ms, go, not_before_ms, stop, verdict, end };
 }
 
 function isStop(value: unknown): value is TaskRecord["stop"] {
@@ -71,6 +71,13 @@ function isStop(value: unknown): value is TaskRecord["stop"] {
     typeof stop["why"] === "string" &&
     typeof stop["at_ms"] === "number"
   );
+}
+
+/** Records of earlier releases have none. */
+function isVerdict(value: unknown): value is TaskRecord["verdict"] {
+  if (value === null) return true;
+  const verdict = value as Record<string, unknown>;
+  return typeof value === "object" && typeof verdict["why"] === "string" && typeof verdict["at_ms"] === "number";
 }
 
 const ENDS: readonly RecordEnd["state"][] = ["succeeded", "failed", "stopped", "rejected", "gone"];

@@ -1,79 +1,35 @@
 // The watch over a scripted probe, with the clock in the test's hand: when it looks, what it tells, what it remembers.
 
 import { afterAll, afterEach, beforeEach, describe, expect, jest, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { openWatch, type Watch } from "../../../src/agent/devices/watch";
 import type { CardTask } from "../../../src/core/card";
 import { PLAIN_DEVICE } from "../../../src/core/device";
 import { shortId } from "../../../src/core/task";
 import { GIB, MIB } from "../../../src/core/units";
-import { randomHex } from "../../../src/os/dice";
 import { accountOfProcess } from "../../../src/os/machine";
-import { waitUntil } from "../../support/wait";
+import { blocked, makeWatchRoot, makeWatchSite, pass, states, taskOn, type WatchSite } from "../../support/watched";
 import { cardFor, scriptedProbe, seenAs, type ScriptedProbe } from "../../support/cards";
 
 const IDLE = 500 * MIB;
 const FAKE = { ...PLAIN_DEVICE, id: "fake-1", vendor: "nvidia" as const, model: "A100", memory_bytes: 80 * GIB };
 
-// Files are written in the background: the directory is removed when nothing more can come.
-const root = mkdtempSync(join(tmpdir(), "orch-watch-"));
-afterAll(() => rmSync(root, { recursive: true }));
-let data: string;
-let said: string[];
-const open: Watch[] = [];
-
+const { root, remove } = makeWatchRoot();
+afterAll(remove);
+let site: WatchSite;
 beforeEach(() => {
-  jest.useFakeTimers();
-  data = mkdtempSync(join(root, "agent-"));
-  said = [];
+  site = makeWatchSite(root);
 });
-afterEach(() => {
-  for (const watch of open.splice(0)) watch.close();
-  jest.useRealTimers();
-});
-
-function watchOver(probes: readonly ScriptedProbe[], fakes = [FAKE].slice(0, 0)): Watch {
-  const lines = said;
-  const watch = openWatch({
-    data,
-    find: () => probes,
-    fakes,
-    clock: Date.now,
-    user: accountOfProcess().name,
-    say: (line) => void lines.push(line),
-  });
-  open.push(watch);
-  return watch;
-}
-
-/** Lets time pass, and everything that waits for a promise go on. */
-async function pass(ms: number): Promise<void> {
-  for (let left = ms; ; left -= 50) {
-    jest.advanceTimersByTime(Math.min(50, Math.max(0, left)));
-    for (let turn = 0; turn < 20; turn++) await Promise.resolve();
-    if (left <= 0) return;
-  }
-}
-
-const taskOn = (id: string, bytes: number | null = null, over: Partial<CardTask> = {}): CardTask => {
-  const uid = randomHex(16);
-  return { uid, name: "12", user: null, pid: null, started_ms: Date.now(), devices: [{ id, bytes }], ...over };
-};
-
-const blocked = (watch: Watch, tasks: readonly CardTask[] = []): Record<string, string | null> =>
-  Object.fromEntries(watch.gate(() => tasks).map((device) => [device.id, device.blocked]));
-const states = (watch: Watch): string[] => watch.devices().map(({ id, state }) => `${id} ${state}`);
+afterEach(() => site.close());
 
 describe("a machine without cards", () => {
   test("has no timer, says nothing and keeps no file", async () => {
-    const watch = watchOver([], [FAKE]);
+    const watch = site.open([], [FAKE]);
     expect(blocked(watch)).toEqual({ "fake-1": null });
     expect(jest.getTimerCount()).toBe(0);
     await pass(60_000);
     expect(watch.readings()).toEqual([]);
-    expect(said).toEqual([]);
+    expect(site.said).toEqual([]);
     expect(watch.devices()).toEqual([FAKE]);
   });
 });
@@ -81,7 +37,7 @@ describe("a machine without cards", () => {
 describe("looking", () => {
   test("begins when the living tasks are known, and opens a clean card", async () => {
     const probe = scriptedProbe(seenAs(cardFor("GPU-1")));
-    const watch = watchOver([probe], [FAKE]);
+    const watch = site.open([probe], [FAKE]);
     await pass(1_000);
     expect(probe.looks).toBe(0);
     let changes = 0;
@@ -102,7 +58,7 @@ describe("looking", () => {
   for (const [what, tasks, looks] of paces) {
     test(what, async () => {
       const probe = scriptedProbe(seenAs(cardFor("GPU-1")));
-      const watch = watchOver([probe]);
+      const watch = site.open([probe]);
       blocked(watch);
       await pass(0);
       const living = tasks("GPU-1");
@@ -117,7 +73,7 @@ describe("looking", () => {
 
   test("that hangs leaves the last values as stale, tries no second time, and blocks no start", async () => {
     const probe = scriptedProbe(seenAs(cardFor("GPU-1")));
-    const watch = watchOver([probe]);
+    const watch = site.open([probe]);
     blocked(watch);
     await pass(0);
     probe.shows = "hangs";
@@ -127,12 +83,12 @@ describe("looking", () => {
     expect(watch.readings()[0]?.age_ms).toBeGreaterThan(50_000);
     expect(blocked(watch)).toEqual({ "GPU-1": null });
     expect(states(watch)).toEqual(["GPU-1 ok"]);
-    expect(said).toEqual(["nvidia cards cannot be looked at: it has not answered for 30 s"]);
+    expect(site.said).toEqual(["nvidia cards cannot be looked at: it has not answered for 30 s"]);
   });
 
   test("finds a driver that comes later, when asked to", async () => {
     const probes: ScriptedProbe[] = [];
-    const watch = watchOver(probes);
+    const watch = site.open(probes);
     blocked(watch);
     probes.push(scriptedProbe(seenAs(cardFor("GPU-1"))));
     watch.onChange(() => void blocked(watch));
@@ -145,7 +101,7 @@ describe("looking", () => {
 describe("handing over", () => {
   test("a clean card costs one look; nothing is started before it", async () => {
     const probe = scriptedProbe(seenAs(cardFor("GPU-1"), cardFor("GPU-2")));
-    const watch = watchOver([probe]);
+    const watch = site.open([probe]);
     blocked(watch);
     await pass(0);
     blocked(watch, [taskOn("GPU-1")]);
@@ -161,7 +117,7 @@ describe("handing over", () => {
     const child = Bun.spawn(["/bin/sleep", "60"], { stdin: "ignore", env: { ORCH_TASK: shortId(task.uid) } });
     const used = { memory_used_bytes: 4 * GIB, processes: [{ pid: child.pid, memory_bytes: 3.5 * GIB }] };
     const probe = scriptedProbe(seenAs(cardFor("GPU-1")));
-    const watch = watchOver([probe]);
+    const watch = site.open([probe]);
     blocked(watch);
     await pass(0);
     probe.shows = seenAs(cardFor("GPU-1", used));
@@ -173,7 +129,7 @@ describe("handing over", () => {
     await pass(0);
     await child.exited;
     expect(child.signalCode).toBe("SIGKILL");
-    expect(said).toEqual([`killed sleep (pid ${child.pid}), which 12 has left on GPU-1`]);
+    expect(site.said).toEqual([`killed sleep (pid ${child.pid}), which 12 has left on GPU-1`]);
     await pass(6_000);
     expect(watch.devices()[0]).toMatchObject({
       state: "dirty",
@@ -187,7 +143,7 @@ describe("handing over", () => {
 
   test("a card that cannot be looked at is not handed over, and others go on", async () => {
     const probe = scriptedProbe(seenAs(cardFor("GPU-1"), cardFor("GPU-2")));
-    const watch = watchOver([probe]);
+    const watch = site.open([probe]);
     blocked(watch);
     await pass(0);
     blocked(watch, [taskOn("GPU-1")]);
@@ -204,23 +160,19 @@ describe("handing over", () => {
 
 describe("over a restart of the agent", () => {
   const known = async (tasks: readonly CardTask[]): Promise<void> => {
-    const watch = watchOver([scriptedProbe(seenAs(cardFor("GPU-1"), cardFor("GPU-2")))]);
+    const watch = site.open([scriptedProbe(seenAs(cardFor("GPU-1"), cardFor("GPU-2")))]);
     blocked(watch);
     await pass(0);
     blocked(watch, tasks);
     await pass(50);
-    jest.useRealTimers();
-    const holders = (text: string): number => text.split('"started_ms"').length - 1;
-    const file = join(data, "devices.json");
-    await waitUntil("all to be written", () => holders(readFileSync(file, "utf8")) === tasks.length);
-    jest.useFakeTimers();
+    await site.written((text) => text.split('"started_ms"').length - 1 === tasks.length);
     watch.close();
   };
 
   test("cards are known without a look, kept by who holds them, and checked before their next use", async () => {
     const task = taskOn("GPU-1");
     await known([task]);
-    const next = watchOver([scriptedProbe({ is: "failed", why: "the driver is not ready" })]);
+    const next = site.open([scriptedProbe({ is: "failed", why: "the driver is not ready" })]);
     expect(states(next)).toEqual(["GPU-1 ok", "GPU-2 ok"]);
     expect(blocked(next, [task])).toEqual({
       "GPU-1": "is checked before its first use",
@@ -239,7 +191,7 @@ describe("over a restart of the agent", () => {
     );
     const on = (pid = 0) => ({ memory_used_bytes: IDLE + GIB, processes: [{ pid, memory_bytes: GIB }] });
     const probe = scriptedProbe(seenAs(cardFor("GPU-1", on(left?.pid)), cardFor("GPU-2", on(own?.pid))));
-    const next = watchOver([probe]);
+    const next = site.open([probe]);
     expect(blocked(next, [lives])["GPU-1"]).toBe("is checked before it is used again after 12");
     await pass(0);
     await left?.exited;
@@ -252,7 +204,7 @@ describe("over a restart of the agent", () => {
   test("a card that is gone is missing while the others go on, and comes back", async () => {
     await known([]);
     const probe = scriptedProbe(seenAs(cardFor("GPU-2")));
-    const next = watchOver([probe]);
+    const next = site.open([probe]);
     blocked(next);
     await pass(0);
     expect(states(next)).toEqual(["GPU-1 missing", "GPU-2 ok"]);
@@ -265,11 +217,11 @@ describe("over a restart of the agent", () => {
 
   test("all are missing where the driver is gone, without a warning a second", async () => {
     await known([]);
-    const next = watchOver([]);
+    const next = site.open([]);
     blocked(next);
     await pass(60_000);
     expect(states(next)).toEqual(["GPU-1 missing", "GPU-2 missing"]);
-    expect(said).toHaveLength(2);
+    expect(site.said).toHaveLength(2);
     expect(jest.getTimerCount()).toBe(0);
   });
 
@@ -278,10 +230,10 @@ describe("over a restart of the agent", () => {
     ["of another kind", '{ "boot_id": "x", "cards": [ { "facts": {} } ] }'],
   ] as const) {
     test(`a memory that is ${what} is set aside, and the cards are found again`, async () => {
-      writeFileSync(join(data, "devices.json"), text);
-      const next = watchOver([scriptedProbe(seenAs(cardFor("GPU-1")))]);
-      expect(said.join()).toContain("unreadable, and set aside");
-      expect(readFileSync(join(data, "devices.json.bad"), "utf8")).toBe(text);
+      writeFileSync(join(site.data, "devices.json"), text);
+      const next = site.open([scriptedProbe(seenAs(cardFor("GPU-1")))]);
+      expect(site.said.join()).toContain("unreadable, and set aside");
+      expect(readFileSync(join(site.data, "devices.json.bad"), "utf8")).toBe(text);
       blocked(next);
       await pass(0);
       expect(states(next)).toEqual(["GPU-1 ok"]);

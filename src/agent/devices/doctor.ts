@@ -1,0 +1,200 @@
+// Looks after the health of the cards: takes in what the kernel's log and each look say, and says which cards get
+// nothing new, which tasks have to end, who is to blame, and what people have to hear of it.
+
+import { examined, HEALTHY, type Condition, type Health } from "../../core/card-health";
+import { diagnose, type Patient } from "../../core/diagnose";
+import type { Vendor } from "../../core/device";
+import {
+  NOTICE_AGAIN_AFTER_MS,
+  ruleOf,
+  sayFinding,
+  type FindingOverrides,
+  type FindingRule,
+  type Notice,
+} from "../../core/findings";
+import { MINUTE_MS, SECOND_MS, type Ms } from "../../core/units";
+import { openKernelLog, type KernelLog } from "../../os/kernel-log";
+import { findingsIn, type KernelFinding } from "./kernel-findings";
+
+/** What is remembered over restarts of the agent, within one boot. */
+export interface DoctorMemory {
+  /** Where the kernel's log was read to; `null`: not yet. */
+  readonly log: string | null;
+  readonly overrides: FindingOverrides;
+}
+
+export interface DoctorOptions {
+  readonly memory: DoctorMemory;
+  readonly clock: () => Ms;
+  readonly say: (line: string) => void;
+  /** The kernel's log: `/dev/kmsg`. */
+  readonly log_path: string;
+  readonly patients: () => readonly (Patient & { readonly vendor: Vendor; readonly pci: string | null })[];
+  readonly quarantine: (ids: readonly string[], reason: string) => void;
+  /** Something was found that others have to hear of. */
+  readonly found: () => void;
+}
+
+/** A task's own doing, and when it showed. */
+export interface Blame {
+  readonly why: string;
+  readonly at_ms: Ms;
+}
+
+const READ_EVERY_MS = SECOND_MS;
+const HUNG_AFTER_MS = MINUTE_MS;
+const MOST_NOTICES = 200;
+
+export class Doctor {
+  readonly #options: DoctorOptions;
+  readonly #log: KernelLog;
+  readonly #health = new Map<string, Health>();
+  readonly #verdicts = new Map<string, string>();
+  readonly #blames = new Map<string, Blame>();
+  readonly #told = new Map<string, Ms>();
+  readonly #failing = new Map<Vendor, Ms>();
+  #notices: Notice[] = [];
+  #n = 0;
+  #overrides: FindingOverrides;
+  /** `history`: what is there was logged before anybody looked; `past`: while no agent ran. */
+  #reading: "history" | "past" | "now";
+  #place: string | null;
+  #placed_ms: Ms;
+  #complained = false;
+  #timer: ReturnType<typeof setInterval> | null = null;
+
+  constructor(options: DoctorOptions) {
+    this.#options = options;
+    this.#overrides = options.memory.overrides;
+    this.#place = options.memory.log;
+    this.#placed_ms = options.clock();
+    this.#reading = options.memory.log === null ? "history" : "past";
+    this.#log = openKernelLog(options.log_path, options.memory.log);
+  }
+
+  /** Begins to follow the kernel's log; called once there are cards. */
+  begin(): void {
+    if (this.#timer !== null) return;
+    this.#timer = setInterval(() => this.read(), READ_EVERY_MS);
+    this.read();
+  }
+
+  /** Takes in what the kernel has logged since the last time; does not wait for anything. */
+  read(): void {
+    const now_ms = this.#options.clock();
+    const found = findingsIn(this.#log.read());
+    const problem = this.#log.problem();
+    if (problem !== null && !this.#complained) {
+      this.#complained = true;
+      this.#options.say(`the kernel's log cannot be read, so what it says of cards is not heard: ${problem}`);
+    }
+    for (const one of found) this.#hear(one, now_ms);
+    this.#reading = "now";
+    if (found.length === 0 && now_ms - this.#placed_ms < MINUTE_MS) return;
+    this.#place = this.#log.place();
+    this.#placed_ms = now_ms;
+    if (found.length > 0) this.#options.found();
+  }
+
+  #hear({ key, vendor, pci, pid, age_ms }: KernelFinding, now_ms: Ms): void {
+    const rule = ruleOf(key, this.#overrides);
+    // What happened before this node was one is only of interest where it may still be so.
+    if (this.#reading === "history" && rule.class !== "quarantine") return;
+    const of = this.#options.patients().filter((one) => one.vendor === vendor);
+    const patients = pci === null ? of : of.filter((one) => one.pci?.startsWith(pci) === true);
+    // A line that names no card is about the only one, or about one that cannot be told.
+    if (pci === null && new Set(of.map((one) => one.pci)).size > 1) return this.#tell(vendor, key, rule, now_ms);
+    if (patients.length === 0) return this.#tell(pci ?? vendor, key, rule, now_ms);
+    this.#judge(key, rule, patients, pid, this.#reading === "now" ? now_ms : now_ms - (age_ms ?? 0));
+  }
+
+  #judge(key: string, rule: FindingRule, patients: readonly Patient[], pid: number | null, at_ms: Ms): void {
+    const { quarantined, stopped, blamed } = diagnose(key, rule, patients, pid, at_ms);
+    for (const [uid, why] of stopped) if (!this.#verdicts.has(uid)) this.#verdicts.set(uid, why);
+    for (const [uid, why] of blamed) this.#blames.set(uid, { why, at_ms });
+    if (quarantined.length > 0) this.#options.quarantine(quarantined, sayFinding(key, rule));
+    // Who is to blame reads it in the reason of the task's end.
+    if (blamed.size > 0) return;
+    for (const { id } of patients) this.#tell(id, key, rule, this.#options.clock());
+  }
+
+  #tell(object: string, key: string, rule: FindingRule, now_ms: Ms): void {
+    const told_ms = this.#told.get(`${object} ${key}`);
+    if (rule.class === "ignore" || (told_ms !== undefined && now_ms - told_ms < NOTICE_AGAIN_AFTER_MS)) return;
+    this.#told.set(`${object} ${key}`, now_ms);
+    const text = `${object}: ${sayFinding(key, rule)}`;
+    this.#options.say(`${text} (${rule.class})`);
+    this.#notices = [...this.#notices, { n: ++this.#n, object, key, class: rule.class, text }].slice(-MOST_NOTICES);
+  }
+
+  /** Takes in a look at a card. */
+  looked(id: string, condition: Condition): void {
+    const now_ms = this.#options.clock();
+    const { health, found } = examined(this.#health.get(id) ?? HEALTHY, condition, now_ms);
+    this.#health.set(id, health);
+    const patients = found.length === 0 ? [] : this.#options.patients().filter((one) => one.id === id);
+    for (const key of found) this.#judge(key, ruleOf(key, this.#overrides), patients, null, now_ms);
+    if (found.length > 0) this.#options.found();
+  }
+
+  /** Takes in whether a vendor's cards could be looked at. */
+  answered(vendor: Vendor, does: boolean): void {
+    const now_ms = this.#options.clock();
+    const since_ms = this.#failing.get(vendor) ?? now_ms;
+    if (does) this.#failing.delete(vendor);
+    else this.#failing.set(vendor, since_ms);
+    if (does || now_ms - since_ms < HUNG_AFTER_MS) return;
+    this.#tell(vendor, "probe hung", ruleOf("probe hung", this.#overrides), now_ms);
+    this.#options.found();
+  }
+
+  /** Why a card may not come out of quarantine: conditions that hold now. */
+  objections(id: string): readonly string[] {
+    return Object.keys(this.#health.get(id)?.holds ?? {})
+      .map((key) => [key, ruleOf(key, this.#overrides)] as const)
+      .filter(([, rule]) => rule.class === "quarantine")
+      .map(([key, rule]) => sayFinding(key, rule));
+  }
+
+  /** Tasks that have to end, by uid. */
+  verdicts(): ReadonlyMap<string, string> {
+    return this.#verdicts;
+  }
+
+  /** A task has to end. */
+  condemn(uid: string, why: string): void {
+    if (!this.#verdicts.has(uid)) this.#verdicts.set(uid, why);
+  }
+
+  blames(): ReadonlyMap<string, Blame> {
+    return this.#blames;
+  }
+
+  /** A task is over, and its end is written. */
+  buried(uid: string): void {
+    this.#verdicts.delete(uid);
+    this.#blames.delete(uid);
+  }
+
+  notices(): readonly Notice[] {
+    return this.#notices;
+  }
+
+  /** The server has the notices up to `n`. */
+  noted(n: number): void {
+    this.#notices = this.#notices.filter((notice) => notice.n > n);
+  }
+
+  override(overrides: FindingOverrides): void {
+    this.#overrides = overrides;
+  }
+
+  memory(): DoctorMemory {
+    return { log: this.#place, overrides: this.#overrides };
+  }
+
+  close(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#log.close();
+  }
+}

@@ -1,0 +1,87 @@
+// What drivers say of their cards in the kernel's log, as findings: NVIDIA's XIDs, and the timeouts, hangs and resets
+// of amdgpu, i915 and xe. Lines that say nothing of a card are none.
+
+import type { Vendor } from "../../core/device";
+import type { KernelLine } from "../../os/kernel-log";
+
+export interface KernelFinding {
+  /** Of the table in core/findings.ts. */
+  readonly key: string;
+  readonly vendor: Vendor;
+  /** `0000:65:00`, without the function; `null`: the line does not name the card. */
+  readonly pci: string | null;
+  /** Whose work it was, where the driver says so. */
+  readonly pid: number | null;
+  /** How long ago it was logged; `null`: that cannot be told. */
+  readonly age_ms: number | null;
+}
+
+type Found = Omit<KernelFinding, "age_ms">;
+
+const PCI = "((?:[0-9a-f]{4}|[0-9a-f]{8}):[0-9a-f]{2}:[0-9a-f]{2})(?:\\.[0-7])?";
+const XID = new RegExp(`NVRM: Xid \\((?:PCI:)?${PCI}[^)]*\\): (\\d+)(?:, (.*))?`, "i");
+const AMD = new RegExp(`\\bamdgpu ${PCI}: `, "i");
+const INTEL = new RegExp(`\\b(?:i915|xe) ${PCI}: `, "i");
+
+interface Pattern {
+  readonly key: string;
+  readonly vendor: Vendor;
+  readonly says: RegExp;
+}
+
+/** The first that matches counts. */
+const PATTERNS: readonly Pattern[] = [
+  {
+    key: "amdgpu reset_failed",
+    vendor: "amd",
+    says: /amdgpu.*(?:GPU Recovery Failed|ASIC reset failed|GPU reset end with ret = -\d)/i,
+  },
+  { key: "amdgpu ras", vendor: "amd", says: /amdgpu.*uncorrectable hardware errors? detected/i },
+  { key: "amdgpu timeout", vendor: "amd", says: /amdgpu.*\bring \S+ timeout/i },
+  { key: "amdgpu reset", vendor: "amd", says: /amdgpu.*GPU reset begin/i },
+  { key: "intel wedged", vendor: "intel", says: /\b(?:i915|xe)\b.*(?:wedged|Failed to reset chip)/i },
+  { key: "intel hang", vendor: "intel", says: /GPU HANG: ecode|\bxe\b.*Timedout job/i },
+  { key: "intel reset", vendor: "intel", says: /\bi915\b.*Resetting chip|\bxe\b.*\bGT\d+: reset (?:started|queued)/i },
+];
+
+/** The findings of some lines, in their order. */
+export function findingsIn(lines: readonly KernelLine[]): readonly KernelFinding[] {
+  const found: KernelFinding[] = [];
+  for (const { text, age_ms } of lines) {
+    const one = xidIn(text) ?? otherIn(text);
+    if (one !== null) found.push({ ...one, age_ms });
+    else name(found, text);
+  }
+  return found;
+}
+
+/** `NVRM: Xid (PCI:0000:65:00): 79, pid=1234, name=python, GPU has fallen off the bus.` */
+function xidIn(text: string): Found | null {
+  const match = XID.exec(text);
+  if (match === null) return null;
+  const [, pci = "", code = "", rest = ""] = match;
+  // Recovery is over: nothing has to be done any more.
+  if (code === "154" && /to 0x[0-9a-f]+ \(none\)/i.test(rest)) return null;
+  const pid = /\bpid=(\d+)/.exec(rest)?.[1];
+  return { key: `xid ${code}`, vendor: "nvidia", pci: placeOf(pci), pid: pid === undefined ? null : Number(pid) };
+}
+
+function otherIn(text: string): Found | null {
+  const pattern = PATTERNS.find(({ says }) => says.test(text));
+  if (pattern === undefined) return null;
+  const { key, vendor } = pattern;
+  const pci = (vendor === "amd" ? AMD : INTEL).exec(text)?.[1];
+  const pid = / in \S.* \[(\d+)\]/.exec(text)?.[1];
+  return { key, vendor, pci: pci === undefined ? null : placeOf(pci), pid: pid === undefined ? null : Number(pid) };
+}
+
+/** amdgpu says on the next line whose work it was: `Process python pid 4711 thread python:cs0 pid 4720`. */
+function name(found: KernelFinding[], text: string): void {
+  const last = found.at(-1);
+  if (last === undefined || last.key !== "amdgpu timeout" || last.pid !== null) return;
+  const pid = /\bProcess (?:information: process )?.* pid (\d+) thread/.exec(text)?.[1];
+  if (pid !== undefined && pid !== "0") found[found.length - 1] = { ...last, pid: Number(pid) };
+}
+
+/** Domains have four digits here, as everywhere in /sys. */
+const placeOf = (pci: string): string => pci.toLowerCase().replace(/^0{4}(?=[0-9a-f]{4}:)/, "");
