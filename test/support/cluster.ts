@@ -24,6 +24,8 @@ export interface ClusterOptions {
   readonly capacity?: string;
   /** Any address but loopback is TLS. */
   readonly listen?: string;
+  /** Variables that every program has besides: where a library of cards lies. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export class Cluster {
@@ -69,6 +71,7 @@ export class Cluster {
       NO_COLOR: "1",
       TZ: "UTC",
       LANG: "C.UTF-8",
+      ...this.options.env,
     };
   }
 
