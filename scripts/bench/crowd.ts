@@ -6,7 +6,9 @@ import type { Driver } from "../../src/agent/drivers/driver";
 import { createAgentLoop } from "../../src/agent/loop";
 import { createOutgoing } from "../../src/agent/outgoing";
 import { Session } from "../../src/agent/session";
+import { createTester } from "../../src/agent/tests/tester";
 import type { Fence } from "../../src/core/accept";
+import type { TestResult } from "../../src/core/node-tests";
 import type { Seen, TaskRecord } from "../../src/core/record";
 import { GIB, MIB } from "../../src/core/units";
 import type { Credential, Machine } from "../../src/wire/agent";
@@ -89,6 +91,17 @@ class PretendDriver implements Driver {
   }
 }
 
+/** Pretended machines have nothing to prove. */
+const PASSED: TestResult = {
+  name: "cpu",
+  verdict: "passed",
+  required: true,
+  detail: "pretended",
+  value: null,
+  unit: null,
+  took_ms: 0,
+};
+
 function machineOf(n: number, places: number): Machine {
   return {
     fingerprint: `pretended-${n}`,
@@ -104,6 +117,7 @@ function machineOf(n: number, places: number): Machine {
       arch: "x64",
       hostname: `pretended-${n}`,
       kernel: "6",
+      memory_bytes: 64 * GIB,
       cpu_model: "none",
       address: null,
       cgroups: "none",
@@ -140,6 +154,7 @@ async function live({ url, pin }: Server, machine: Machine, credential: Credenti
     report: (entries) => session.report(entries),
   });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const tests = createTester(async () => Promise.resolve([PASSED]), console.error);
   const session = new Session({
     url,
     certificate: null,
@@ -148,6 +163,7 @@ async function live({ url, pin }: Server, machine: Machine, credential: Credenti
     key,
     instance_id: randomUUID(),
     loop,
+    tests,
     machine: () => machine,
     readings: () => [],
     health: { notices: () => [], noted: () => undefined, override: () => undefined },

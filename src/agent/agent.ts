@@ -29,6 +29,8 @@ import { createAgentLoop } from "./loop";
 import { createOutgoing, type Reader } from "./outgoing";
 import { probeMachine, type Share } from "./probe";
 import { forgetAgent, noteAgent, otherAgents, runDirOf, runName, takeRunDir } from "./rundir";
+import { batteryOf } from "./tests/battery";
+import { createTester } from "./tests/tester";
 
 export interface AgentOptions {
   readonly urls: readonly string[];
@@ -200,6 +202,7 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
     notice: options.termination_notice,
     term: { signal: options.leave, within_ms: options.drain_ms },
   });
+  const tests = createTester(batteryOf({ data, machine }), options.say);
   try {
     connection = stayConnected({
       urls: options.urls.length > 0 ? options.urls : identity.urls,
@@ -214,6 +217,7 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
       leaving: departing.now,
       noted: departing.noted,
       loop,
+      tests,
       fence: openFence(data, options.say),
       clock,
       random: () => Number.parseInt(randomHex(4), 16) / 2 ** 32,
@@ -225,6 +229,7 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
     return await departing.endOf(connection.done);
   } finally {
     departing.close();
+    tests.stop();
     loop.stop();
     watch.close();
     driver.close();

@@ -19,6 +19,7 @@ import {
 } from "../wire/agent";
 import type { AgentLoop } from "./loop";
 import type { Outgoing } from "./outgoing";
+import type { Tester } from "./tests/tester";
 import { pagesOf, withinOneCommit } from "./pages";
 
 export interface SessionOptions {
@@ -45,6 +46,7 @@ export interface SessionOptions {
   readonly loop: AgentLoop;
   readonly fence: { get(): Fence | null; set(fence: Fence, durable: boolean): Promise<void> };
   readonly outgoing: (send: (data: Uint8Array | string) => void) => Outgoing;
+  readonly tests: Tester;
   readonly clock: () => Ms;
   readonly joined: (name: string) => void;
 }
@@ -75,7 +77,7 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #socket: WebSocket;
   readonly #outgoing: Outgoing;
-  #phase: "dialling" | "greeted" | "live" = "dialling";
+  #phase: "dialling" | "greeted" | "live" | "over" = "dialling";
   #unacked: Unacked[] = [];
   #waiting = new Map<string, TaskReport>();
   #flushing = false;
@@ -125,8 +127,9 @@ export class Session {
     if (this.#beat !== null) clearInterval(this.#beat);
     clearTimeout(this.#patience);
     this.#outgoing.closed();
+    if (this.#phase === "live") this.#options.tests.connect(null);
     const lived = this.#phase === "live";
-    this.#phase = "dialling";
+    this.#phase = "over";
     if (this.#refusal !== null) {
       const { code, message, hint } = this.#refusal;
       return { is: "refused", code, message, hint };
@@ -169,6 +172,7 @@ export class Session {
         this.#options.joined(message.name);
         this.#options.health.override(message.findings);
         this.#startBeating(message.heartbeat_ms);
+        this.#options.tests.connect((said) => this.#send(said));
         await loop.acknowledged(this.#inventoried);
         this.#flush();
         this.changed();
@@ -198,6 +202,9 @@ export class Session {
       case "credit":
       case "close":
         return this.#outgoing.take(message);
+      case "test":
+      case "echo":
+        return this.#options.tests.take(message);
     }
   }
 
@@ -205,6 +212,8 @@ export class Session {
     const { loop, fence } = this.#options;
     // What the last session is still writing down belongs to this inventory.
     await loop.quiet();
+    // A connection that is over, or greeted already, must not overwrite the fence of the one that counts.
+    if (this.#phase !== "dialling") return;
     const before = fence.get();
     const greeting = greet(before, challenge.stamp);
     if (greeting.is === "refused") {

@@ -14,6 +14,7 @@ const LIMITS: Readonly<Record<keyof PlanLimits, "duration" | "number" | "ports">
   lease_margin_ms: "duration",
   settle_ms: "duration",
   prepare_deadline_ms: "duration",
+  test_deadline_ms: "duration",
   port_rest_ms: "duration",
   avoid_ms: "duration",
   reject_limit: "number",

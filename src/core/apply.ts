@@ -29,6 +29,11 @@ export function changesOf(op: Op, state: State, now_ms: Ms): Change[] {
       return [];
     case "node":
       return [{ table: "nodes", key: op.node.id, row: op.node }];
+    case "quarantine":
+      return [
+        { table: "nodes", key: op.node.id, row: op.node },
+        { table: "node_tests", key: op.tests.id, row: op.tests },
+      ];
     case "run":
       return runChanges(op.run, op.run.workload_uid === null ? undefined : state.workloads.get(op.run.workload_uid));
     case "archive":

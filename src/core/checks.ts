@@ -3,13 +3,14 @@
 import { sayDraining } from "./draining";
 import { formatAge } from "./format";
 import { found, type Found } from "./found";
+import type { NodeRow } from "./model";
 import { formatLabelCheck, formatTaint, isTolerated, labelHolds } from "./labels";
-import type { Pass } from "./pass";
+import { wakeAt, type Pass } from "./pass";
 import { checkAmounts, checkCountables } from "./amounts";
 import { checkGpu, hasCards } from "./card-checks";
 import { choosePorts, countOn, isAnywhere, type Room, type Rooms } from "./room";
 import { ownOn, type Shape } from "./shape";
-import type { Ms } from "./units";
+import { SECOND_MS, type Ms } from "./units";
 
 export interface Look {
   readonly pass: Pass;
@@ -59,13 +60,24 @@ export function findings(look: Look, room: Room): Found[] {
   return all;
 }
 
-function checkState(_look: Look, room: Room): Found | null {
+function checkState({ pass }: Look, room: Room): Found | null {
   const { fact, node } = room;
   if (fact.usable) return null;
   if (node.contact !== "connected") return silent(node.contact, fact.silence_ms);
   if (!fact.heard) return found("state", "are not connected yet");
-  if (node.admission !== "ready") return found("state", `are ${node.admission}`);
+  if (node.admission !== "ready") return untested(pass, node);
   return found("state", "are being drained", { detail: sayDraining(node) ?? "cannot be used" });
+}
+
+function untested(pass: Pass, { admission, testing, tests }: NodeRow): Found {
+  if (admission === "testing") {
+    const age_ms = testing === null ? 0 : pass.now_ms - testing.at_ms;
+    // Whoever waits reads how long it has been: told afresh, ever more seldom.
+    wakeAt(pass, pass.now_ms + Math.max(SECOND_MS, Math.ceil(age_ms / 4)));
+    return found("state", "are being tested", { detail: `is being tested since ${formatAge(age_ms)}` });
+  }
+  const why = admission === "quarantined" && tests !== null ? `: ${tests.reason ?? "its tests failed"}` : "";
+  return found("state", `are ${admission}`, { detail: `is ${admission}${why}` });
 }
 
 const silent = (contact: string, silence_ms: Ms): Found =>

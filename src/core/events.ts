@@ -46,6 +46,8 @@ function tell(op: Op, pass: Pass): Told | null {
       return { verb: "lost", object: taskName(op.task), project: op.task.project, detail: op.why };
     case "node":
       return { verb: contactVerb(op.node), object: op.node.name, project: null, detail: op.why };
+    case "quarantine":
+      return { verb: "quarantined", object: op.node.name, project: null, detail: op.why };
     case "run":
       // A success is told by the end of its task.
       return op.run.state !== "failed" && op.run.state !== "cancelled"

@@ -14,6 +14,7 @@ export const DEFAULT_LIMITS: PlanLimits = {
   lease_margin_ms: 15 * SECOND_MS,
   settle_ms: 2 * SECOND_MS,
   prepare_deadline_ms: 60 * SECOND_MS,
+  test_deadline_ms: 10 * MINUTE_MS,
   port_rest_ms: 60 * SECOND_MS,
   avoid_ms: 60 * SECOND_MS,
   reject_limit: 5,

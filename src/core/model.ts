@@ -63,6 +63,8 @@ export interface NodeFacts {
   readonly hostname: string;
   readonly kernel: string;
   readonly cpu_model: string;
+  /** All of the machine's memory, whatever share of it is given away; `null`: not told. */
+  readonly memory_bytes: Bytes | null;
   readonly address: string | null;
   readonly cgroups: "v2" | "v1" | "none";
   /** Why limits are only counted, when they are. */

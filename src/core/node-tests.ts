@@ -1,6 +1,16 @@
 // The tests of a node: what it is asked to prove before it gets work, what came of it, and what was found before.
 
+import type { NodeRow } from "./model";
 import type { Ms } from "./units";
+
+/** A command of the operator's that belongs to the tests. */
+export interface TestCommand {
+  readonly name: string;
+  readonly argv: readonly string[];
+  readonly timeout_ms: Ms;
+  /** Whether a failure quarantines the node. */
+  readonly required: boolean;
+}
 
 /** An order to test a node. A result that names another order is of the past. */
 export interface NodeTesting {
@@ -10,6 +20,8 @@ export interface NodeTesting {
   readonly why: string;
   readonly by: string;
   readonly at_ms: Ms;
+  /** What its operators want to be run besides what is built in, as the settings had it when the order was made. */
+  readonly commands: readonly TestCommand[];
 }
 
 export interface TestResult {
@@ -26,6 +38,14 @@ export interface TestResult {
   readonly took_ms: Ms;
 }
 
+/** A result beside what it was compared with when it was judged; `null`: there was nothing to compare with. */
+export interface JudgedResult extends TestResult {
+  /** The median of the same machine's last tests. */
+  readonly past: { readonly value: number; readonly count: number } | null;
+  /** The median of machines of the same make. */
+  readonly twins: { readonly value: number; readonly names: readonly string[] } | null;
+}
+
 /** One execution of a node's tests, judged. Kept in history. */
 export interface NodeTests {
   /** The id of the order. */
@@ -38,5 +58,26 @@ export interface NodeTests {
   readonly verdict: "passed" | "failed";
   /** Why it failed, and what is worth a look though it passed; for people. */
   readonly reason: string | null;
-  readonly results: readonly TestResult[];
+  readonly results: readonly JudgedResult[];
+}
+
+/** The node with an order: nothing new is placed until it is judged, and what runs goes on. */
+export const withOrder = (node: NodeRow, testing: NodeTesting): NodeRow => ({ ...node, admission: "testing", testing });
+
+/** The node after its tests were judged. */
+export const withTests = (node: NodeRow, tests: NodeTests): NodeRow => ({
+  ...node,
+  admission: tests.verdict === "passed" ? "ready" : "quarantined",
+  testing: null,
+  tests,
+});
+
+/** How long an order may take: what is built in, and every command to its end. */
+export const testsWithin = ({ commands }: NodeTesting, own_ms: Ms): Ms =>
+  commands.reduce((sum, { timeout_ms }) => sum + timeout_ms, own_ms);
+
+/** Why a node gets no new work: `is being tested`, `is quarantined` and the reason; `null`: its tests are behind it. */
+export function admissionReason({ admission, testing, tests }: NodeRow): string | null {
+  if (admission === "testing") return testing === null ? "being tested" : `being tested: ${testing.why}`;
+  return admission === "quarantined" ? (tests?.reason ?? "its tests failed") : null;
 }

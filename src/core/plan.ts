@@ -6,6 +6,7 @@ import { begin } from "./begin";
 import { eventsOf } from "./events";
 import { reclaimIdle } from "./idle";
 import { wakeAt, type Pass } from "./pass";
+import { quarantineOverdue } from "./overdue";
 import { queue } from "./queue";
 import { archiveRuns, reconcile, removeEmpty } from "./reconcile";
 import { schedule } from "./schedule";
@@ -17,6 +18,7 @@ import { SECOND_MS } from "./units";
 export function plan(snapshot: Snapshot): Plan {
   if (snapshot.state.cluster.recovering !== null) return recovering(snapshot, snapshot.state.cluster.recovering);
   const pass = begin(snapshot);
+  quarantineOverdue(pass);
   reconcile(pass);
   forgetPorts(pass);
   const early = sorted(pass.ops.splice(0));
@@ -67,6 +69,7 @@ function forgetPorts(pass: Pass): void {
 
 const ORDER = {
   node: 0,
+  quarantine: 0,
   lose: 1,
   stop: 2,
   go: 3,
@@ -89,6 +92,7 @@ function sorted(ops: Op[]): Op[] {
 function keyOf(op: Op): string {
   switch (op.op) {
     case "node":
+    case "quarantine":
       return op.node.name;
     case "stop":
     case "go":

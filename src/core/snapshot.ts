@@ -4,6 +4,7 @@
 import type { Refusal } from "./node-cards";
 import type { IdleFact } from "./idle";
 import type { Change, NodeRow, RunRow, SlotRow, State, StopOrder, TaskRow } from "./model";
+import type { NodeTests } from "./node-tests";
 import type { Ms } from "./units";
 import type { TaskSpec } from "./workload";
 
@@ -42,6 +43,8 @@ export interface PlanLimits {
   readonly settle_ms: Ms;
   /** Members of a gang must all be prepared within this time. */
   readonly prepare_deadline_ms: Ms;
+  /** A node's tests must end within this time, besides what its operators' commands may take. */
+  readonly test_deadline_ms: Ms;
   readonly port_rest_ms: Ms;
   /** A node that rejected or lost a slot is left out this long. */
   readonly avoid_ms: Ms;
@@ -119,6 +122,7 @@ export type Op =
   /** Its cards are idle, which its owner wants to be told of. */
   | { readonly op: "notify"; readonly task: TaskRow; readonly why: string }
   | { readonly op: "node"; readonly node: NodeRow; readonly why: string }
+  | { readonly op: "quarantine"; readonly node: NodeRow; readonly tests: NodeTests; readonly why: string }
   | { readonly op: "run"; readonly run: RunRow; readonly why: string }
   | { readonly op: "archive"; readonly run: RunRow; readonly why: string }
   | {

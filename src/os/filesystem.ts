@@ -1,6 +1,7 @@
 // What kind of file system a directory lies on, and how much room it has: a database on a network share gets corrupted.
 
 import { existsSync, readFileSync, realpathSync, statfsSync } from "node:fs";
+import { readFile, realpath, statfs } from "node:fs/promises";
 
 /** `f_type` of network file systems on Linux, from statfs(2) and the kernel's magic.h. */
 const NETWORK_MAGIC: Readonly<Record<number, string>> = {
@@ -71,19 +72,28 @@ export function networkKind(magic: number, mounts: string, path: string): string
   return kind !== null && NETWORK_FUSE.has(kind) ? kind : null;
 }
 
-/** The type of the mount that `path` lies on: the last of those whose mount point is the longest prefix. */
-function mountType(mounts: string, path: string): string | null {
-  let best: { readonly point: string; readonly type: string } | null = null;
+interface Mount {
+  readonly point: string;
+  readonly type: string;
+  readonly options: readonly string[];
+}
+
+const mountType = (mounts: string, path: string): string | null => mountOf(mounts, path)?.type ?? null;
+
+/** The mount that `path` lies on, as mountinfo has it: the last of those whose mount point is the longest prefix. */
+export function mountOf(mounts: string, path: string): Mount | null {
+  let best: Mount | null = null;
   for (const line of mounts.split("\n")) {
     const [front, back] = line.split(" - ");
     // Blanks in a mount point are written in octal.
     const point = front?.split(" ")[4]?.replace(/\\(\d{3})/g, (_, code: string) => octal(code));
-    const type = back?.split(" ")[0];
+    const [type, , ofAll = ""] = back?.split(" ") ?? [];
     if (point === undefined || type === undefined) continue;
     const inside = point === "/" || path === point || path.startsWith(`${point}/`);
-    if (inside && (best === null || point.length >= best.point.length)) best = { point, type };
+    const options = `${front?.split(" ")[5] ?? ""},${ofAll}`.split(",");
+    if (inside && (best === null || point.length >= best.point.length)) best = { point, type, options };
   }
-  return best?.type ?? null;
+  return best;
 }
 
 const octal = (code: string): string => String.fromCharCode(Number.parseInt(code, 8));
@@ -92,4 +102,32 @@ const octal = (code: string): string => String.fromCharCode(Number.parseInt(code
 export function freeBytes(dir: string): number {
   const { bavail, bsize } = statfsSync(dir);
   return bavail * bsize;
+}
+
+export interface FileSystem {
+  /** `ext4`, `xfs`; `unknown` where the system does not tell. */
+  readonly type: string;
+  /** The kind of a network file system; `null`: it is a local one. */
+  readonly network: string | null;
+  readonly no_exec: boolean;
+  readonly read_only: boolean;
+  readonly free_bytes: number;
+  /** How many more files it can hold; `null`: as many as there is room for. */
+  readonly free_files: number | null;
+}
+
+/** What is known of the file system of a directory. It never blocks, though it may never answer. */
+export async function lookAtFileSystem(dir: string): Promise<FileSystem> {
+  const [{ type: magic, bavail, bsize, files, ffree }, path] = await Promise.all([statfs(dir), realpath(dir)]);
+  const linux = process.platform === "linux";
+  const mounts = linux ? await readFile("/proc/self/mountinfo", "utf8") : "";
+  const mount = mountOf(mounts, path);
+  return {
+    type: mount?.type ?? "unknown",
+    network: linux ? networkKind(magic, mounts, path) : null,
+    no_exec: mount?.options.includes("noexec") === true,
+    read_only: mount?.options.includes("ro") === true,
+    free_bytes: bavail * bsize,
+    free_files: files === 0 ? null : ffree,
+  };
 }

@@ -6,10 +6,12 @@ import { devicesAfter } from "../core/device";
 import type { NodeRow } from "../core/model";
 import { PROTOCOL, signedText, type ToServer } from "../wire/agent";
 import { noteDevices } from "./card-events";
+import type { Draft } from "../store/store";
 import type { Context } from "./context";
 import { leavingAfter, tellLeaving } from "./departures";
 import { afterFlags, asFlagged, flagsNews } from "./flags";
 import { verifyCredential } from "./credential";
+import { newOrder, testedAgain } from "./node-testing";
 
 type Hello = Extract<ToServer, { type: "hello" }>;
 
@@ -79,7 +81,10 @@ export async function admitHello(context: Context, hello: Hello, remote: string)
   if (node === undefined && context.store.history.hasGrave(credential.node_id)) return { is: "admitted" };
   await context.store.commit(`node ${credential.name}`, (draft) => {
     const now = draft.state.nodes.get(credential.node_id);
-    const row = renewed(now ?? readmitted(hello, draft.state.cluster.next_ordinal, draft.now_ms), hello, draft.now_ms);
+    const row =
+      now === undefined
+        ? renewed(readmitted(context, draft, hello), hello, draft.now_ms)
+        : testedAgain(context, draft, now, renewed(now, hello, draft.now_ms), "hello");
     draft.put([{ table: "nodes", key: row.id, row }]);
     if (now !== undefined) {
       tellLeaving(draft, now, row);
@@ -137,16 +142,17 @@ const renewed = (node: NodeRow, { credential, machine, leaving }: Hello, now_ms:
   leaving: leavingAfter(node, leaving ?? null, now_ms),
 });
 
-function readmitted({ credential, machine }: Hello, ordinal: number, now_ms: number): NodeRow {
+function readmitted(context: Context, draft: Draft, { credential, machine }: Hello): NodeRow {
   const { node_id: id, name, public_key, fingerprint } = credential;
+  const { now_ms } = draft;
   return {
     id,
     name,
-    ordinal,
+    ordinal: draft.state.cluster.next_ordinal,
     public_key,
     fingerprint,
     ...asFlagged(machine),
-    admission: "ready",
+    admission: "testing",
     intent: "schedulable",
     contact: "connected",
     contact_ms: now_ms,
@@ -160,7 +166,7 @@ function readmitted({ credential, machine }: Hello, ordinal: number, now_ms: num
     devices: devicesAfter([], machine.devices, now_ms),
     orphans: [],
     joined_ms: now_ms,
-    testing: null,
+    testing: newOrder(context, machine.pool, { why: "it joined", by: "server", at_ms: now_ms }),
     tests: null,
   };
 }

@@ -1,6 +1,5 @@
 // What the routes share beyond the shell's context: sessions, watchers, and how this server is addressed.
 
-import type { Ms } from "../core/units";
 import type { Auth } from "./auth";
 import type { Context } from "./context";
 import type { Sessions } from "./sessions";
@@ -14,6 +13,4 @@ export interface Api extends Context {
   readonly hosts: ReadonlySet<string>;
   /** The address that other machines use, for join commands. */
   readonly url: () => string;
-  /** What people's clocks say: for what expires at a time of day, and for keys that clients date. */
-  readonly wall: () => Ms;
 }

@@ -83,7 +83,7 @@ async function answerOf(api: Api, route: Route, c: HonoContext<Env>): Promise<Re
           : {
               principal: who.name,
               key: idempotency,
-              request_hash: hashOf(`${request.method}\n${new URL(request.url).pathname}\n${text}`),
+              request_hash: hashOf(`${request.method}\n${pathOf(request.url)}\n${text}`),
             };
       const done = await api.store.commit(who.name, transact, named);
       // What is answered again was allowed when it was answered first, to the same principal.
@@ -95,6 +95,12 @@ async function answerOf(api: Api, route: Route, c: HonoContext<Env>): Promise<Re
   const access = ACCESS[key];
   assert(access?.is !== "roles" || access.scope !== "own" || touched, `${key} did not ask whose the thing is`);
   return finish(api, value instanceof Response ? value : Response.json(value));
+}
+
+/** What a request asks for, its query included. */
+function pathOf(address: string): string {
+  const { pathname, search } = new URL(address);
+  return pathname + search;
 }
 
 /** Authentication and the role, before anything of the request is read. */

@@ -3,6 +3,7 @@
 import type { FindingOverrides } from "../core/findings";
 import type { PlanLimits } from "../core/snapshot";
 import type { Ms } from "../core/units";
+import type { TestCommand } from "../core/node-tests";
 import type { Store } from "../store/store";
 import type { Idleness } from "./idleness";
 import type { Loop } from "./loop";
@@ -21,6 +22,11 @@ export interface Identity {
   derive(label: string): string;
 }
 
+/** A command that belongs to the tests of the nodes of one pool; `null`: of all. */
+export interface PoolTest extends TestCommand {
+  readonly pool: string | null;
+}
+
 export interface Context {
   readonly store: Store;
   readonly loop: Loop;
@@ -31,6 +37,10 @@ export interface Context {
   readonly findings: FindingOverrides;
   readonly identity: Identity;
   readonly clock: () => Ms;
+  /** What people's clocks say: for what expires at a time of day, for keys that clients date, for agents to compare. */
+  readonly wall: () => Ms;
+  /** The operators' own tests of nodes. */
+  readonly node_tests: readonly PoolTest[];
   /** 32 random hex digits. */
   readonly seed: () => string;
   readonly heartbeat_ms: Ms;

@@ -4,6 +4,7 @@ import { devicesAfter, type NodeDevice } from "../core/device";
 import { DAY_MS, type Ms } from "../core/units";
 import { legalName } from "../spec/names";
 import type { NodeRow, State } from "../core/model";
+import { withOrder, type NodeTesting } from "../core/node-tests";
 import type { Machine } from "../wire/agent";
 import type { Draft } from "../store/store";
 import { asFlagged } from "./flags";
@@ -16,6 +17,8 @@ export interface Joining {
   readonly machine: Machine;
   /** The node's id, should it be a new one. */
   readonly uid: string;
+  /** Makes the order to test it. */
+  readonly order: (pool: string, why: string) => NodeTesting;
   /** Whether an agent speaks for this node now, or is just about to. */
   readonly inUse: (node: NodeRow) => boolean;
 }
@@ -44,7 +47,10 @@ export function joinNode(draft: Draft, joining: Joining): NodeRow {
   const row =
     known === undefined
       ? newNode(state, joining, now_ms)
-      : { ...known, ...machineOf(joining, now_ms, known.devices), reason: null };
+      : withOrder(
+          { ...known, ...machineOf(joining, now_ms, known.devices), reason: null },
+          joining.order(known.pool, "it joined again, with a new data directory"),
+        );
   draft.put([{ table: "nodes", key: row.id, row }]);
   if (known === undefined) {
     draft.put([{ table: "cluster", key: "cluster", row: { ...draft.state.cluster, next_ordinal: row.ordinal + 1 } }]);
@@ -107,7 +113,7 @@ function newNode(state: State, joining: Joining, now_ms: Ms): NodeRow {
     ordinal: state.cluster.next_ordinal,
     ...machineOf(joining, now_ms, []),
     ...asFlagged(machine),
-    admission: "ready",
+    admission: "testing",
     intent: "schedulable",
     // It has not been heard yet; the first heartbeat makes it connected.
     contact: "lost",
@@ -118,7 +124,7 @@ function newNode(state: State, joining: Joining, now_ms: Ms): NodeRow {
     boot_id: machine.boot_id,
     orphans: [],
     joined_ms: now_ms,
-    testing: null,
+    testing: joining.order(machine.pool, "it joined"),
     tests: null,
   };
 }

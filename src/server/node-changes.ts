@@ -50,6 +50,8 @@ export const resumed = (node: NodeRow): NodeRow => ({
   drain: null,
   leaving: null,
 });
+/** Takes a node in as it is: what its tests found, or would have found, is an operator's to answer for. */
+export const untested = (node: NodeRow): NodeRow => ({ ...node, admission: "ready", testing: null });
 
 /** Labels that agents find out by themselves. */
 const AUTOMATIC: ReadonlySet<string> = new Set(["os", "arch", "hostname"]);

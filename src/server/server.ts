@@ -123,7 +123,7 @@ interface Parts {
 /** Loop, sessions and watchers over the store: everything but the port. `failed` hears what nothing can go on after. */
 function assemble(opened: Opened, url: () => string, failed: (error: unknown) => void): Parts {
   const { options, listen, settings, store, identity, clock } = opened;
-  const { limits, findings } = settings;
+  const { limits, findings, node_tests } = settings;
   const seed = (): string => randomHex(16);
   const say = (line: string): void => options.say(line);
   const heartbeat_ms = heartbeatMs(limits);
@@ -131,14 +131,14 @@ function assemble(opened: Opened, url: () => string, failed: (error: unknown) =>
   const loop = createLoop({ store, limits, idleness, monotonic: clock, seed, say, failed });
   const { version } = options;
   const readings = createReadings(clock);
-  const shared = { store, loop, readings, idleness, limits, findings };
-  const context = { ...shared, identity, clock, seed, heartbeat_ms, version, say };
+  const shared = { store, loop, readings, idleness, limits, findings, node_tests };
+  const context = { ...shared, identity, clock, wall: nowMs, seed, heartbeat_ms, version, say };
   const sessions = createSessions(context);
   const watch = createWatch(store, (id) => loop.lastSeen(id));
   const auth = createAuth(() => store.state, identity.pin, nowMs);
   const hosts = hostNames(self().hostname, settings.hosts, listen);
   return {
-    api: { ...context, sessions, watch, auth, hosts, url, wall: nowMs },
+    api: { ...context, sessions, watch, auth, hosts, url },
     stop() {
       loop.stop();
       sessions.stop();

@@ -12,6 +12,7 @@ import { admitHello, identify, type Refusal } from "./admission";
 import type { AgentSocket, Context } from "./context";
 import { noteDevices, noteFindings } from "./card-events";
 import { takeFarewell, takeLeaving } from "./departures";
+import { echoOf, takeTested, testedAgain, type Echo } from "./node-testing";
 import type { Streams } from "./streams";
 
 type Hello = Extract<ToServer, { type: "hello" }>;
@@ -29,6 +30,8 @@ export interface Session {
     | { readonly is: "live"; readonly node_id: string; readonly instance_id: string };
   told: Map<string, Told>;
   /** Sent in this session and not yet reported as applied, oldest first. */
+  /** The order to test the node that was sent last in this session. */
+  asked: string | null;
   unapplied: { readonly message: Changes; readonly at_ms: Ms }[];
   sent_n: number;
   acked_seq: number;
@@ -62,6 +65,14 @@ export const send = (session: Session, message: ToAgent): boolean => session.soc
 export function refuse(session: Session, refusal: Refusal): void {
   send(session, { type: "refused", ...refusal });
   session.socket.close(4_000, refusal.code);
+}
+
+/** Has the node tested when there is an order that this session has not sent. */
+export function ask(hub: Hub, session: Session, { testing }: NodeRow): void {
+  if (testing === null || testing.id === session.asked) return;
+  session.asked = testing.id;
+  const { id, commands } = testing;
+  send(session, { type: "test", stamp: stamp(hub, session), id, commands });
 }
 
 /** Sends the difference of these tasks; numbered, and kept until the agent says that it is applied. */
@@ -155,6 +166,10 @@ async function contested(hub: Hub, rival: Session, hello: Hello): Promise<Refusa
 const isOvertaken = (hub: Hub, session: Session, node_id: string): boolean =>
   (hub.newest.get(node_id) ?? 0) > session.n;
 
+/** Whether this session is live, and the one that speaks for its node. */
+const isSpeaking = (hub: Hub, session: Session): session is Session & { phase: { is: "live" } } =>
+  session.phase.is === "live" && !isOvertaken(hub, session, session.phase.node_id);
+
 async function takeInventory(hub: Hub, session: Session, page: Inventory): Promise<void> {
   if (session.phase.is !== "inventory") return;
   const { hello, pages } = session.phase;
@@ -185,6 +200,7 @@ async function takeInventory(hub: Hub, session: Session, page: Inventory): Promi
   send(session, { type: "welcome", stamp: stamp(hub, session), name: node.name, heartbeat_ms, findings });
   if (node.leaving !== null) send(session, { type: "noted", stamp: stamp(hub, session), leaving: true });
   push(hub, session, node, hub.store.state.tasks.values(), value.verbs);
+  ask(hub, session, node);
   hub.loop.wake();
 }
 
@@ -258,8 +274,9 @@ async function takeFacts(hub: Hub, session: Session, machine: Hello["machine"]):
     if (node === undefined) return;
     const { facts, capacity, agent_version } = machine;
     const devices = devicesAfter(node.devices, machine.devices, draft.now_ms);
+    const row = { ...node, facts, capacity, devices, agent_version };
     noteDevices(draft, node.name, node.devices, machine.devices);
-    draft.put([{ table: "nodes", key: node_id, row: { ...node, facts, capacity, devices, agent_version } }]);
+    draft.put([{ table: "nodes", key: node_id, row: testedAgain(hub, draft, node, row, "facts") }]);
   });
 }
 
@@ -289,6 +306,11 @@ async function takeFindings(hub: Hub, session: Session, findings: readonly Notic
   send(session, { type: "heard", stamp: stamp(hub, session), n: Math.max(0, ...findings.map(({ n }) => n)) });
 }
 
+function takeEcho(hub: Hub, session: Session, echo: Echo): void {
+  const answer = session.phase.is === "live" ? echoOf(hub, session.phase.node_id, echo) : null;
+  if (answer !== null) send(session, answer);
+}
+
 function takeReadings(hub: Hub, session: Session, readings: readonly Reading[]): void {
   if (session.phase.is !== "live") return;
   const { node_id } = session.phase;
@@ -316,6 +338,12 @@ async function take(hub: Hub, session: Session, message: ToServer): Promise<void
       return takeReadings(hub, session, message.readings);
     case "findings":
       return takeFindings(hub, session, message.findings);
+    case "tested":
+      return isSpeaking(hub, session) ? takeTested(hub, session.phase.node_id, message.id, message.results) : undefined;
+    case "testing":
+      return;
+    case "echo":
+      return takeEcho(hub, session, message);
     case "opened":
     case "end":
       return session.streams.take(message);
@@ -332,7 +360,8 @@ export function receive(hub: Hub, session: Session, data: string | Uint8Array): 
       hint: `the server speaks version ${PROTOCOL}; are both of the same release?`,
     });
   // Reports need not wait for each other's commit: their order is kept by the store's queue, and states only rise.
-  if (parsed.type === "report" || parsed.type === "heartbeat") {
+  // An echo that had to wait would measure something else.
+  if (parsed.type === "report" || parsed.type === "heartbeat" || parsed.type === "echo") {
     void take(hub, session, parsed).catch((error: unknown) => failed(hub, session, error));
     return;
   }

@@ -4,7 +4,7 @@ import type { Change, State, TaskRow } from "../core/model";
 import { PROTOCOL } from "../wire/agent";
 import type { Refusal } from "./admission";
 import type { AgentSocketHandlers, Context } from "./context";
-import { drop, push, receive, refuse, send, stamp, type Hub, type Session } from "./session";
+import { ask, drop, push, receive, refuse, send, stamp, type Hub, type Session } from "./session";
 import { createStreams, type LogRequest } from "./streams";
 
 export interface Sessions {
@@ -28,6 +28,11 @@ export function createSessions(context: Context): Sessions {
       const node = hub.store.state.nodes.get(node_id);
       if (session !== undefined && node !== undefined) push(hub, session, node, tasks);
     }
+    for (const change of changes) {
+      if (change.table !== "nodes" || change.row === null) continue;
+      const session = hub.live.get(change.key);
+      if (session !== undefined) ask(hub, session, change.row);
+    }
   });
   return {
     handlers: {
@@ -39,6 +44,7 @@ export function createSessions(context: Context): Sessions {
           streams: createStreams(socket),
           phase: { is: "challenged" },
           told: new Map(),
+          asked: null,
           unapplied: [],
           sent_n: 0,
           acked_seq: 0,

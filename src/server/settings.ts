@@ -6,18 +6,21 @@ import type { PlanLimits } from "../core/snapshot";
 import { didYouMean } from "../spec/nearest";
 import { readDuration } from "../spec/units";
 import { parseListen, type Listen } from "./listen";
+import type { PoolTest } from "./context";
 import { StartError } from "./start-error";
+import { nodeTestsOf } from "./test-settings";
 
 export interface Settings {
   readonly limits: PlanLimits;
   readonly findings: FindingOverrides;
   readonly listen: Listen;
   readonly hosts: readonly string[];
+  readonly node_tests: readonly PoolTest[];
 }
 
 type Limit = keyof PlanLimits;
 
-const OTHERS = ["listen", "host", "findings"];
+const OTHERS = ["listen", "host", "findings", "node_tests"];
 const DEFAULT_LISTEN = "127.0.0.1:4400";
 
 const LIMITS = Object.keys(DEFAULT_LIMITS) as Limit[];
@@ -35,6 +38,7 @@ export function settingsFrom(
   let moreHosts: readonly string[] = [];
   let address = DEFAULT_LISTEN;
   let findings: FindingOverrides = {};
+  let nodeTests: readonly PoolTest[] = [];
   for (const [key, value] of Object.entries(read)) {
     if (key === "host" || key === "hosts") {
       moreHosts = [...moreHosts, ...hostsOf(key, value, file)];
@@ -46,6 +50,10 @@ export function settingsFrom(
     }
     if (key === "findings") {
       findings = findingsOf(value, file);
+      continue;
+    }
+    if (key === "node_tests") {
+      nodeTests = nodeTestsOf(value, file);
       continue;
     }
     const name = LIMITS.find((limit) => limit === key || limit === `${key}_ms`);
@@ -62,6 +70,7 @@ export function settingsFrom(
     findings,
     listen: parseListen(listen ?? address),
     hosts: [...moreHosts, ...hosts],
+    node_tests: nodeTests,
   };
 }
 

@@ -10,6 +10,7 @@ const KEEP: Retention = {
   ended_runs: 200_000,
   events_age_ms: 90 * DAY_MS,
   events: 500_000,
+  node_tests: 50,
 };
 const PRUNE_EVERY_MS: Ms = 60_000;
 

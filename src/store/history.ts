@@ -7,7 +7,7 @@ import { drizzle } from "drizzle-orm/bun-sqlite";
 import { PARTS } from "../core/events";
 import { eventIdFrom } from "./draft";
 import type { History } from "./store";
-import { ended_runs, ended_tasks, events } from "./tables";
+import { ended_runs, ended_tasks, events, node_tests } from "./tables";
 
 /** Longest list that is answered at once. */
 const LIST_MAX = 10_000;
@@ -27,6 +27,14 @@ export function historyOf(database: Database): History {
     ...taskHistory(db),
     ...runHistory(db),
     ...eventHistory(db),
+    nodeTests: (node_id, limit) =>
+      db
+        .select()
+        .from(node_tests)
+        .where(eq(node_tests.node_id, node_id))
+        .orderBy(desc(node_tests.at_ms), desc(node_tests.id))
+        .limit(bounded(limit))
+        .all(),
     hasEnded: (uid) => ended.get(uid) !== null,
     hasGrave: (uid) => grave.get(uid) !== null,
   };

@@ -14,6 +14,15 @@ const PIECE = 500;
 /** Tables whose rows name specs. */
 const NAMES_SPECS = ["workloads", "runs", "tasks", "versions", "ended_runs", "ended_tasks"] as const;
 
+/** What goes of the tests of nodes: the surplus of each, and those of nodes that were forgotten. */
+const testsOf = (db: Database) => ({
+  surplus: db.query(`delete from node_tests where id in (select id from
+    (select id, row_number() over (partition by node_id order by at_ms desc, id desc) as place from node_tests)
+    where place > ? limit ${PIECE})`),
+  forgotten: db.query(`delete from node_tests where id in (select id from node_tests
+    where at_ms < ? and node_id not in (select id from nodes) limit ${PIECE})`),
+});
+
 /** Removes what `keep` does not cover. It is not a commit: live state, revision and watchers do not change by it. */
 export function prunerOf(db: Database, specs: Specs): Store["prune"] {
   // Rows come and go in the order of their rowid, so the surplus is found without counting or reading what stays.
@@ -34,6 +43,7 @@ export function prunerOf(db: Database, specs: Specs): Store["prune"] {
     aged: db.query(`delete from events where rowid in
     (select rowid from events where id < ? order by id limit ${PIECE})`),
   };
+  const tests = testsOf(db);
   const answers = db.query(`delete from idempotency where rowid in
     (select rowid from idempotency where at_ms < ? order by at_ms limit ${PIECE})`);
   const unused = db.query(`delete from specs where hash in (select hash from specs where hash not in
@@ -55,6 +65,8 @@ export function prunerOf(db: Database, specs: Specs): Store["prune"] {
       ...[
         events.aged.run(eventIdFrom(now_ms - keep.events_age_ms)),
         events.surplus.run(keep.events),
+        tests.surplus.run(keep.node_tests),
+        tests.forgotten.run(ended_ms),
         answers.run(now_ms - ANSWER_KEPT_MS),
       ].map(({ changes }) => changes),
     ];

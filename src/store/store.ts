@@ -1,6 +1,7 @@
 // The store's face: live maps to read, one way to write. Everything durable goes through `commit`.
 
 import type { Change, EventRow, RunRow, State, TaskRow } from "../core/model";
+import type { NodeTests } from "../core/node-tests";
 import type { TaskSpec } from "../core/workload";
 import type { Ms } from "../core/units";
 
@@ -68,6 +69,8 @@ export interface Retention {
   readonly ended_runs: number;
   readonly events_age_ms: Ms;
   readonly events: number;
+  /** Of each node. */
+  readonly node_tests: number;
 }
 
 /** What has left the live state, asked from SQLite. */
@@ -79,6 +82,8 @@ export interface History {
   runs(filter: { project?: string; user?: string; since_ms?: Ms; before_run?: number; limit: number }): RunRow[];
   /** Of an object and of what belongs to it. */
   events(filter: { object?: string; project?: string; since_ms?: Ms; before_id?: string; limit: number }): EventRow[];
+  /** The tests of a node, newest first. */
+  nodeTests(node_id: string, limit: number): NodeTests[];
   /** Whether a task with this uid has ended. */
   hasEnded(uid: string): boolean;
   /** Whether this workload, run or node was removed for good. */

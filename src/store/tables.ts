@@ -23,7 +23,7 @@ import type {
   TaskRow,
   WorkloadRow,
 } from "../core/model";
-import type { NodeTesting, NodeTests, TestResult } from "../core/node-tests";
+import type { JudgedResult, NodeTesting, NodeTests } from "../core/node-tests";
 import type { Kind, Settings, Taint, TaskSpec } from "../core/workload";
 
 const json = <T>(name: string) => text(name, { mode: "json" }).$type<T>();
@@ -313,7 +313,7 @@ export const node_tests = sqliteTable(
     why: text("why").notNull(),
     verdict: text("verdict").$type<NodeTests["verdict"]>().notNull(),
     reason: text("reason"),
-    results: json<readonly TestResult[]>("results").notNull(),
+    results: json<readonly JudgedResult[]>("results").notNull(),
   },
   (table) => [
     index("node_tests_node").on(table.node_id, table.at_ms),

@@ -5,6 +5,7 @@ import { z } from "zod";
 import type { Device, Reading } from "../core/device";
 import type { Notice } from "../core/findings";
 import type { Orphan } from "../core/model";
+import type { TestCommand, TestResult } from "../core/node-tests";
 import type { TaskReport, Verb } from "../core/record";
 import type { Taint } from "../core/workload";
 import {
@@ -21,6 +22,7 @@ import {
   taskReport,
   verb,
 } from "./nouns";
+import { ECHO_BYTES, RESULTS, testCommand, testResult } from "./node-tests";
 
 /** Version of this page. An agent and a server that share none refuse each other with a clear message. */
 export const PROTOCOL = 1;
@@ -35,6 +37,8 @@ const devices = z.array(device) as z.ZodType<readonly Device[]>;
 const readingsOf = z.array(reading) as z.ZodType<readonly Reading[]>;
 const notices = z.array(notice) as z.ZodType<readonly Notice[]>;
 const taints = z.array(taint) as z.ZodType<readonly Taint[]>;
+const testCommands = z.array(testCommand).max(RESULTS) as z.ZodType<readonly TestCommand[]>;
+const testResults = z.array(testResult).max(RESULTS) as z.ZodType<readonly TestResult[]>;
 const unreadable = z.array(orphan) as z.ZodType<readonly Orphan[]>;
 
 /** What an agent says about its machine when it joins and at every hello. */
@@ -104,6 +108,14 @@ const open = z.object({
 const credit = z.object({ type: z.literal("credit"), stream: int, bytes: int });
 const close = z.object({ type: z.literal("close"), stream: int });
 
+/**
+ * Run the tests and tell what came of them. Sent when the order is made and again in every session until its result is
+ * durable; an agent that has the result sends it again, one that is at it goes on.
+ */
+const test = z.object({ type: z.literal("test"), stamp, id: text, commands: testCommands });
+/** An echo of the agent's, with the server's wall clock. */
+const echoed = z.object({ type: z.literal("echo"), n: int, wall_ms: int, data: z.string().max(ECHO_BYTES) });
+
 export const toAgent = z.discriminatedUnion("type", [
   challenge,
   welcome,
@@ -116,6 +128,8 @@ export const toAgent = z.discriminatedUnion("type", [
   open,
   credit,
   close,
+  test,
+  echoed,
 ]);
 export type ToAgent = z.infer<typeof toAgent>;
 
@@ -165,6 +179,12 @@ const findings = z.object({ type: z.literal("findings"), findings: notices });
 const leaving = z.object({ type: z.literal("leaving"), leaving: leavingNote.nullable() });
 /** It has left and nothing runs there: it asks to be forgotten, again and again until it is. */
 const farewell = z.object({ type: z.literal("farewell") });
+/** What came of the tests that were ordered under this id. */
+const tested = z.object({ type: z.literal("tested"), id: text, results: testResults });
+/** What an agent is at: for people who wait, kept in memory only. */
+const testing = z.object({ type: z.literal("testing"), id: text, name: z.string().max(200), n: int, of: int });
+/** Comes back at once, while the node is being tested: its way to the server, the rate, and both clocks. */
+const echo = z.object({ type: z.literal("echo"), n: int, data: z.string().max(ECHO_BYTES) });
 const opened = z.object({ type: z.literal("opened"), stream: int, total_bytes: int });
 const end = z.object({ type: z.literal("end"), stream: int, error: text.nullable() });
 
@@ -178,6 +198,9 @@ export const toServer = z.discriminatedUnion("type", [
   findings,
   leaving,
   farewell,
+  tested,
+  testing,
+  echo,
   opened,
   end,
 ]);

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { nodeLimits } from "./nouns";
 import { drainView, nodeState } from "./drains";
+import { testingView, testsView } from "./node-tests";
 
 const ms = z.int();
 const int = z.int().nonnegative();
@@ -76,9 +77,13 @@ export const nodeView = z.object({
   capacity,
   reserved: capacity,
   devices: z.array(deviceView),
-  facts: z.record(z.string(), z.string().nullable()),
+  facts: z.record(z.string(), z.union([z.string(), z.number()]).nullable()),
   /** How limits hold there: enforced, watched or counted; `null`: its agent did not tell. */
   limits: nodeLimits.nullable(),
+  /** The tests that it has to pass before it gets work, or has to pass again; `null`: none are under way. */
+  testing: testingView.nullable(),
+  /** Its newest tests. */
+  tests: testsView.nullable(),
   orphans: z.array(z.object({ id: z.string(), name: z.string(), pid: int.nullable() })),
 });
 export type NodeView = z.infer<typeof nodeView>;

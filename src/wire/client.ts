@@ -180,7 +180,9 @@ function nodes(get: Get, post: Post) {
       post<NodeView>(`${at(node)}/drain`, body),
     /** What is still on a node that drains, and why. */
     drainProgress: (node: string) => get<DrainProgress>(`${at(node)}/drain`),
-    resume: (node: string) => post<NodeView>(`${at(node)}/resume`),
+    resume: (node: string, skip_tests = false) =>
+      post<NodeView>(`${at(node)}/resume${skip_tests ? "?skip_tests=true" : ""}`),
+    testNode: (node: string) => post<NodeView>(`${at(node)}/test`),
     label: (node: string, body: z.infer<typeof labelRequest>) => post<NodeView>(`${at(node)}/label`, body),
     taint: (node: string, body: z.infer<typeof taintRequest>) => post<NodeView>(`${at(node)}/taint`, body),
     forget: (node: string, body: z.infer<typeof forgetRequest> = { fenced: false }) =>

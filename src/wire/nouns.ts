@@ -108,6 +108,7 @@ export const nodeFacts = z.object({
   hostname: text,
   kernel: text,
   cpu_model: text,
+  memory_bytes: int.nullable(),
   address: text.nullable(),
   cgroups: z.enum(["v2", "v1", "none"]),
   cgroups_detail: text.nullable(),

@@ -4,7 +4,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { RunRow, WorkloadRow } from "../../src/core/model";
 import { waitUntil } from "../support/wait";
-import { heardNode, makeStage, type Answer, type Stage } from "./stage";
+import { heardNode } from "./hand-agent";
+import { makeStage, type Answer, type Stage } from "./stage";
 
 let stage: Stage;
 beforeEach(async () => {

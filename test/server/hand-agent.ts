@@ -2,6 +2,7 @@
 // the test's, and what the server tells it is kept.
 
 import { generateKeyPairSync, sign, type KeyObject } from "node:crypto";
+import type { TestResult } from "../../src/core/node-tests";
 import type { TaskReport } from "../../src/core/record";
 import { PROTOCOL, signedText, toAgent, type Credential, type Machine } from "../../src/wire/agent";
 import type { LeavingNote, ToAgent, ToServer } from "../../src/wire/agent";
@@ -17,23 +18,50 @@ export interface HandAgent {
   heartbeat(): void;
   report(entries: readonly TaskReport[]): void;
   hangUp(): void;
+  /** Waits for the n-th message of a kind. */
+  told<K extends ToAgent["type"]>(type: K, n?: number): Promise<Extract<ToAgent, { type: K }>>;
+  /** Answers an order to test its node. */
+  tested(id: string, ...results: TestResult[]): void;
+}
+
+export interface HandOptions {
+  /** Whether it passes its tests by itself, as most do. */
+  readonly passes?: boolean;
 }
 
 interface Known {
   readonly credential: Credential;
   readonly key: KeyObject;
   readonly machine: Machine;
+  readonly options: HandOptions;
 }
 
+/** A result as agents send it. */
+export const resultOf = (name: string, part: Partial<TestResult> = {}): TestResult => ({
+  name,
+  verdict: "passed",
+  required: true,
+  detail: "",
+  value: null,
+  unit: null,
+  took_ms: 1,
+  ...part,
+});
+
 /** Joins a machine and connects its agent. */
-export async function handAgent(stage: Stage, name: string, part: Partial<Machine> = {}): Promise<HandAgent> {
+export async function handAgent(
+  stage: Stage,
+  name: string,
+  part: Partial<Machine> = {},
+  options: HandOptions = {},
+): Promise<HandAgent> {
   const { publicKey, privateKey } = generateKeyPairSync("ed25519");
   const machine = machineOf(name, part);
   const { body } = await stage.call("POST", "/v1/join", {
     as: "agent",
     body: { name, public_key: publicKey.export({ type: "spki", format: "der" }).toString("base64"), machine },
   });
-  return connectAgain(stage, { credential: body["credential"] as Credential, key: privateKey, machine });
+  return connectAgain(stage, { credential: body["credential"] as Credential, key: privateKey, machine, options });
 }
 
 const known = new WeakMap<HandAgent, Known>();
@@ -55,7 +83,9 @@ async function connectAgain(stage: Stage, who: Known, leaving: LeavingNote | nul
   let live = true;
   const socket: AgentSocket = {
     send(data) {
-      heard.push(toAgent.parse(JSON.parse(String(data))));
+      const message = toAgent.parse(JSON.parse(String(data)));
+      heard.push(message);
+      if (message.type === "test" && who.options.passes !== false) agent.tested(message.id, resultOf("cpu"));
       return 1;
     },
     close: () => void (live = false),
@@ -70,6 +100,9 @@ async function connectAgain(stage: Stage, who: Known, leaving: LeavingNote | nul
     heartbeat: () => agent.say({ type: "heartbeat", sent_ms: 1, applied_n: 0, applied_revision: 0, reported_seq: 0 }),
     report: (entries) => agent.say({ type: "report", seq: ++reported, entries }),
     hangUp: () => live && handlers.close(socket),
+    tested: (id, ...results) => agent.say({ type: "tested", id, results }),
+    told: async (type, n = 1) =>
+      waitUntil(`${type} ${n} from the server`, () => heard.filter((one) => one.type === type)[n - 1] as never),
   };
   known.set(agent, who);
   handlers.open(socket);
@@ -79,10 +112,10 @@ async function connectAgain(stage: Stage, who: Known, leaving: LeavingNote | nul
   agent.say({ type: "inventory", entries: [], unreadable: [], last: true });
   await waitUntil(`${who.credential.name} to be welcome`, () => heard.some(({ type }) => type === "welcome"));
   agent.heartbeat();
-  await waitUntil(
-    `${who.credential.name} to be connected`,
-    () => stage.api.store.state.nodes.get(agent.node_id)?.contact === "connected",
-  );
+  await waitUntil(`${who.credential.name} to be connected`, () => {
+    const node = stage.api.store.state.nodes.get(agent.node_id);
+    return node?.contact === "connected" && (node.admission === "ready" || who.options.passes === false);
+  });
   return agent;
 }
 
@@ -103,4 +136,15 @@ function helloOf(stage: Stage, { credential, key, machine }: Known, nonce: strin
     highest: null,
     applied: null,
   };
+}
+
+/** Nodes that have passed their tests and are heard, without agents: what is placed on them stays assigned. */
+export async function heardNode(stage: Stage, name: string, part: Partial<Machine> = {}): Promise<string> {
+  const agent = await handAgent(stage, name, part);
+  const { node_id: id } = agent;
+  await waitUntil(`${name} to be ready`, () => stage.api.store.state.nodes.get(id)?.admission === "ready");
+  agent.hangUp();
+  stage.api.loop.heard(id, stage.clock);
+  await waitUntil(`${name} to be connected`, () => stage.api.store.state.nodes.get(id)?.contact === "connected");
+  return id;
 }

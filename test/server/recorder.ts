@@ -2,9 +2,20 @@
 // nobody expected.
 
 import { generateKeyPairSync, sign, type KeyObject } from "node:crypto";
+import type { NodeRow } from "../../src/core/model";
+import type { TestResult } from "../../src/core/node-tests";
 import type { TaskReport } from "../../src/core/record";
-import { PROTOCOL, signedText, toAgent, type Credential, type ToAgent, type ToServer } from "../../src/wire/agent";
+import {
+  PROTOCOL,
+  signedText,
+  toAgent,
+  type Credential,
+  type Machine,
+  type ToAgent,
+  type ToServer,
+} from "../../src/wire/agent";
 import { waitUntil } from "../support/wait";
+import { resultOf } from "./hand-agent";
 import { machineOf, type Stage } from "./stage";
 
 type Of<T extends ToAgent["type"]> = Extract<ToAgent, { type: T }>;
@@ -71,10 +82,10 @@ export class Recorder {
   }
 
   /** Answers the challenge; `instance_id` is this start of the agent. */
-  async hello(instance_id: string, part: { signature?: string } = {}): Promise<void> {
+  async hello(instance_id: string, part: { signature?: string; machine?: Partial<Machine> } = {}): Promise<void> {
     const { nonce } = await this.expect("challenge");
     const { key, credential, name } = this.known;
-    const machine = machineOf(name);
+    const machine = machineOf(name, part.machine);
     const text = signedText(nonce, credential.node_id, instance_id, machine.boot_id, this.stage.api.identity.pin);
     const signature = part.signature ?? sign(null, Buffer.from(text), key).toString("base64");
     this.say({
@@ -90,10 +101,27 @@ export class Recorder {
   }
 
   /** From the challenge to the welcome, with an inventory of one page. */
-  async live(instance_id: string, entries: readonly TaskReport[] = []): Promise<Of<"welcome">> {
-    await this.hello(instance_id);
+  async live(
+    instance_id: string,
+    entries: readonly TaskReport[] = [],
+    machine: Partial<Machine> = {},
+  ): Promise<Of<"welcome">> {
+    await this.hello(instance_id, { machine });
     this.say({ type: "inventory", entries, unreadable: [], last: true });
     return this.expect("welcome");
+  }
+
+  /** Passes the tests that the server asks for next. */
+  async pass(): Promise<void> {
+    this.tested(await this.expect("test"));
+    const { node_id } = this.known.credential;
+    const node = (): NodeRow | undefined => this.stage.api.store.state.nodes.get(node_id);
+    await waitUntil(`${this.known.name} to be ready`, () => node()?.admission === "ready");
+  }
+
+  /** Answers an order to test its node; it passes unless a result says otherwise. */
+  tested({ id }: { readonly id: string }, ...results: readonly TestResult[]): void {
+    this.say({ type: "tested", id, results: results.length === 0 ? [resultOf("cpu")] : results });
   }
 
   beat(sent_ms: number): void {

@@ -31,6 +31,7 @@ describe("a conversation", () => {
   test("goes from challenge to welcome, and to each change and report once", async () => {
     const agent = Recorder.dial(stage, known);
     expect((await agent.live("a")).name).toBe("n1");
+    await agent.pass();
     const task = await assigned(agent);
     agent.say({ type: "report", seq: 1, entries: [running(task)] });
     expect((await agent.expect("ack")).seq).toBe(1);
@@ -43,6 +44,7 @@ describe("a conversation", () => {
   test("repeats an end without doing anything twice", async () => {
     const agent = Recorder.dial(stage, known);
     await agent.live("a");
+    await agent.pass();
     const task = await assigned(agent);
     for (const _ of [1, 2]) agent.say({ type: "report", seq: 1, entries: [failedReport(task)] });
     for (const _ of [1, 2]) expect((await agent.expect("ack")).seq).toBe(1);
@@ -53,6 +55,7 @@ describe("a conversation", () => {
   test("acknowledges no report while one before it has not been taken in", async () => {
     const agent = Recorder.dial(stage, known);
     await agent.live("a");
+    await agent.pass();
     const task = await assigned(agent);
     agent.say({ type: "report", seq: 2, entries: [failedReport(task)] });
     expect(await agent.rest()).toEqual([]);

@@ -7,6 +7,8 @@ import { DEFAULT_LIMITS } from "../../src/core/limits";
 import type { Machine } from "../../src/wire/agent";
 import { formatToken } from "../../src/wire/token";
 import type { Api } from "../../src/server/api";
+import type { PoolTest } from "../../src/server/context";
+import type { PlanLimits } from "../../src/core/snapshot";
 import { createApp, type App } from "../../src/server/app";
 import { createAuth } from "../../src/server/auth";
 import { strictly } from "../../src/server/body";
@@ -23,7 +25,6 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GIB } from "../../src/core/units";
-import { waitUntil } from "../support/wait";
 
 export const NOW_MS = 1_800_000_000_000;
 
@@ -52,6 +53,7 @@ export interface Stage {
   call(method: string, path: string, options?: CallOptions): Promise<Answer>;
   /** Waits until the plan has seen everything. */
   planned(): Promise<void>;
+  /** A machine that joined and has yet to be tested; gives its node's id. */
   join(name: string, part?: Partial<Machine>): Promise<string>;
   close(): Promise<void>;
 }
@@ -71,7 +73,12 @@ function dice(): () => string {
   return () => new Bun.CryptoHasher("md5").update(`seed ${n++}`).digest("hex");
 }
 
-async function makeApi(now: () => number, said: string[], failed: (error: unknown) => void): Promise<Api> {
+async function makeApi(
+  now: () => number,
+  said: string[],
+  failed: (error: unknown) => void,
+  { limits: changed = {}, node_tests: tests = [] }: StageOptions,
+): Promise<Api> {
   const seed = dice();
   const random = (bytes: number): Uint8Array => Buffer.from(seed(), "hex").subarray(0, bytes);
   const opened = openStore({ dir: ":memory:", clock: now, random });
@@ -81,7 +88,7 @@ async function makeApi(now: () => number, said: string[], failed: (error: unknow
   const identity = await openIdentity(dir, store.state.cluster.cluster_id, true, NOW_MS, "01");
   await rm(dir, { recursive: true });
   const say = (line: string): void => void said.push(line);
-  const limits = DEFAULT_LIMITS;
+  const limits = { ...DEFAULT_LIMITS, ...changed };
   const idleness = createIdleness(now, 20_000);
   const loop = createLoop({ store, limits, idleness, monotonic: now, seed, say, failed });
   const readings = createReadings(now);
@@ -94,6 +101,8 @@ async function makeApi(now: () => number, said: string[], failed: (error: unknow
     findings: {},
     identity,
     clock: now,
+    wall: now,
+    node_tests: tests,
     seed,
     heartbeat_ms: 5_000,
     version: "0.1.0",
@@ -103,10 +112,15 @@ async function makeApi(now: () => number, said: string[], failed: (error: unknow
   const watch = createWatch(store, (id) => loop.lastSeen(id));
   const auth = createAuth(() => store.state, identity.pin, now);
   const url = (): string => "https://box1:4400";
-  return { ...context, sessions, watch, auth, hosts: new Set(["box1"]), url, wall: now };
+  return { ...context, sessions, watch, auth, hosts: new Set(["box1"]), url };
 }
 
-export async function makeStage(): Promise<Stage> {
+export interface StageOptions {
+  readonly limits?: Partial<PlanLimits>;
+  readonly node_tests?: readonly PoolTest[];
+}
+
+export async function makeStage(options: StageOptions = {}): Promise<Stage> {
   const time = { clock: NOW_MS };
   let closed = false;
   const said: string[] = [];
@@ -117,6 +131,7 @@ export async function makeStage(): Promise<Stage> {
       // What is under way while it is closed may fail.
       if (!closed) throw error;
     },
+    options,
   );
   const { store, loop } = api;
   const app = createApp(api);
@@ -233,6 +248,7 @@ export const machineOf = (name: string, part: Partial<Machine> = {}): Machine =>
     hostname: name,
     kernel: "6.1",
     cpu_model: "cpu",
+    memory_bytes: 32 * GIB,
     address: "10.0.0.1",
     cgroups: "v2",
     cgroups_detail: null,
@@ -255,12 +271,4 @@ async function joinMachine(
   });
   if (status !== 200) throw new Error(JSON.stringify(body));
   return (body["credential"] as { node_id: string }).node_id;
-}
-
-/** Nodes that are heard, without agents: what is placed on them stays assigned. */
-export async function heardNode(stage: Stage, name: string, part: Partial<Machine> = {}): Promise<string> {
-  const id = await stage.join(name, part);
-  stage.api.loop.heard(id, stage.clock);
-  await waitUntil(`${name} to be connected`, () => stage.api.store.state.nodes.get(id)?.contact === "connected");
-  return id;
 }

@@ -5,7 +5,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { watchEvent, type WatchEvent } from "../../src/wire/api";
 import { waitUntil } from "../support/wait";
-import { heardNode, makeStage, type Stage } from "./stage";
+import { heardNode } from "./hand-agent";
+import { makeStage, type Stage } from "./stage";
 
 let stage: Stage;
 beforeEach(async () => {

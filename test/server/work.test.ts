@@ -10,7 +10,8 @@ import { openApi } from "../../src/server/openapi";
 import { ACCESS } from "../../src/server/access";
 import type { EventView } from "../../src/wire/api";
 import { waitUntil } from "../support/wait";
-import { heardNode, makeStage, NOW_MS, type Stage } from "./stage";
+import { heardNode } from "./hand-agent";
+import { makeStage, NOW_MS, type Stage } from "./stage";
 
 let stage: Stage;
 beforeEach(async () => {

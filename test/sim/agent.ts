@@ -10,8 +10,10 @@ import { newOwner, type Owner } from "./host";
 import { identityOf } from "./keys";
 import type { Machine } from "./machine";
 import { machineFacts } from "./nodes";
+import { simTester } from "./testing";
 
 export interface AgentWorld extends DriverWorld {
+  readonly isCalm: () => boolean;
   readonly note: (what: string) => void;
   /** A bug showed itself. */
   readonly failed: (why: string) => void;
@@ -87,6 +89,7 @@ async function run(world: AgentWorld, agent: Agent): Promise<void> {
     random: world.random.next,
     signal: new AbortController().signal,
     joined: () => undefined,
+    tests: simTester(world, machine.id),
     outgoing: (send) =>
       createOutgoing(send, async function* () {
         /* no logs are asked for */

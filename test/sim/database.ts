@@ -5,6 +5,7 @@
 import { canonicalJson } from "../../src/core/canonical";
 import { digest128 } from "../../src/core/fresh";
 import type { Change, ClusterRow, RunRow, TaskRow } from "../../src/core/model";
+import type { NodeTests } from "../../src/core/node-tests";
 import type { TaskSpec } from "../../src/core/workload";
 import { buildBatch, type Built, type Waiting } from "../../src/store/batch";
 import { answerKey, type KeptAnswer } from "../../src/store/idempotency";
@@ -19,6 +20,7 @@ export interface Database {
   readonly specs: Map<string, TaskSpec>;
   readonly ended_tasks: Map<string, TaskRow>;
   readonly ended_runs: Map<string, RunRow>;
+  readonly node_tests: Map<string, NodeTests>;
   readonly graves: Set<string>;
   readonly answers: Map<string, KeptAnswer>;
 }
@@ -39,6 +41,7 @@ export function emptyDatabase(cluster_id: string, timeline: string): Database {
     specs: new Map(),
     ended_tasks: new Map(),
     ended_runs: new Map(),
+    node_tests: new Map(),
     graves: new Set(),
     answers: new Map(),
   };
@@ -55,6 +58,7 @@ export function copyDatabase(database: Database): Database {
     specs: new Map(database.specs),
     ended_tasks: new Map(database.ended_tasks),
     ended_runs: new Map(database.ended_runs),
+    node_tests: new Map(database.node_tests),
     graves: new Set(database.graves),
     answers: new Map(database.answers),
   };
@@ -92,6 +96,7 @@ export function applyChanges(database: Database, changes: readonly Change[]): vo
   for (const change of changes) {
     if (change.table === "ended_tasks") database.ended_tasks.set(change.key, change.row);
     else if (change.table === "ended_runs") database.ended_runs.set(change.key, change.row);
+    else if (change.table === "node_tests") database.node_tests.set(change.key, change.row);
     else if (change.table === "graves") database.graves.add(change.key);
   }
 }
@@ -221,12 +226,17 @@ function crash(desk: Desk): void {
   desk.queue.length = 0;
 }
 
-const historyOf = ({ ended_tasks, ended_runs, graves }: Database): History => ({
+const historyOf = ({ ended_tasks, ended_runs, node_tests, graves }: Database): History => ({
   task: (uid) => ended_tasks.get(uid) ?? null,
   tasks: () => [...ended_tasks.values()],
   run: (uid) => [...ended_runs.values()].find((run) => run.uid === uid || run.run === uid) ?? null,
   runs: () => [...ended_runs.values()],
   events: () => [],
+  nodeTests: (node_id, limit) =>
+    [...node_tests.values()]
+      .filter((tests) => tests.node_id === node_id)
+      .sort((a, b) => b.at_ms - a.at_ms || (a.id < b.id ? 1 : -1))
+      .slice(0, limit),
   hasEnded: (uid) => ended_tasks.has(uid),
   hasGrave: (uid) => graves.has(uid),
 });

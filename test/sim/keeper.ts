@@ -37,6 +37,7 @@ export function makeKeeper(schedule: Schedule, random: Random, watcher: Watcher)
       down(hands, machine);
       machine.boots++;
       machine.boot_id = `${machine.id}-boot-${machine.boots}`;
+      if (random.chance(0.3)) machine.kernel = `${machine.boots}`;
       machine.power = "on";
     },
   };

@@ -30,6 +30,8 @@ export interface Ledger {
   open(database: Database): void;
   /** Checks a batch that has just become durable. */
   committed(changes: readonly Change[]): void;
+  /** Somebody takes this node as it is, without tests. */
+  skipped(node_id: string): void;
   /** The newest row that any database had of a task. */
   readonly rows: ReadonlyMap<string, TaskRow>;
   readonly writtenOff: ReadonlySet<string>;
@@ -53,6 +55,9 @@ interface Books {
   readonly writtenOff: Set<string>;
   readonly moved: Set<string>;
   readonly contacts: Map<string, NodeRow["contact"]>;
+  /** Each node's tests as they were before this batch. */
+  readonly tested: Map<string, Pick<NodeRow, "admission" | "testing">>;
+  readonly skips: Set<string>;
   /** Nodes that drained before this batch: a resume that came after the plan is in it. */
   readonly drained: Set<string>;
   readonly numbers: Map<number, string>;
@@ -72,6 +77,8 @@ export function openLedger(world: LedgerWorld, database: Database): Ledger {
     writtenOff: new Set(),
     moved: new Set(),
     drained: new Set(),
+    tested: new Map(),
+    skips: new Set(),
     contacts: new Map(),
     numbers: new Map(),
   };
@@ -83,6 +90,7 @@ export function openLedger(world: LedgerWorld, database: Database): Ledger {
     fill(books.ended, next.ended_tasks);
     fill(books.endedRuns, next.ended_runs);
     books.contacts.clear();
+    fill(books.tested, next.state.nodes);
     books.attempts.clear();
     for (const task of next.state.tasks.values()) rise(books, task);
   };
@@ -94,6 +102,7 @@ export function openLedger(world: LedgerWorld, database: Database): Ledger {
     moved: books.moved,
     numbers: books.numbers,
     committed: (changes) => committed(books, changes),
+    skipped: (node_id) => void books.skips.add(node_id),
   };
 }
 
@@ -141,9 +150,22 @@ function checkCluster(books: Books, row: ClusterRow): void {
 }
 
 function checkNode(books: Books, node: NodeRow): void {
+  checkAdmission(books, node);
   const before = books.contacts.get(node.id);
   books.contacts.set(node.id, node.contact);
   if (before === "connected" && node.contact !== "connected") books.world.silent(node);
+}
+
+/** A node gets work after its own tests have passed, or when somebody took it without. */
+function checkAdmission(books: Books, node: NodeRow): void {
+  const before = books.tested.get(node.id);
+  books.tested.set(node.id, { admission: node.admission, testing: node.testing });
+  if (node.admission !== "ready" || before?.admission === "ready" || books.skips.delete(node.id)) return;
+  demand(
+    before !== undefined && node.tests?.verdict === "passed" && node.tests.id === before.testing?.id,
+    "a node is ready after it passed the tests that were ordered last",
+    () => `${node.name}, ${before?.testing?.id ?? "nothing"} ordered, ${node.tests?.id ?? "nothing"} passed`,
+  );
 }
 
 const WISH = { prepare: 0, run: 1, stop: 2 } as const;
@@ -211,6 +233,7 @@ function checkPlacement(books: Books, task: TaskRow, state: State): void {
   // A drain that came into the same batch came after the plan.
   const drains = (node?.drain?.since_ms ?? state.cluster.at_ms) < state.cluster.at_ms;
   demand(!drains, "a draining node gets nothing", name);
+  demand(node === undefined || isFit(node, state), "a node that is not ready gets nothing", name);
   demand(task.boot_id === node?.boot_id, "12: a placement is for the node's boot", name);
   for (const other of state.tasks.values()) {
     if (other.uid === task.uid || other.owner_uid !== task.owner_uid || other.slot !== task.slot) continue;
@@ -235,6 +258,13 @@ function checkPlacement(books: Books, task: TaskRow, state: State): void {
     );
   }
   if (node !== undefined) checkBooks(node, state);
+}
+
+/** What made it unready in the same batch came after the plan. */
+function isFit({ admission, testing, tests }: NodeRow, { cluster }: State): boolean {
+  if (admission === "ready") return true;
+  const since_ms = admission === "testing" ? testing?.at_ms : tests?.at_ms;
+  return since_ms !== undefined && since_ms >= cluster.at_ms;
 }
 
 const isDraining = (state: State, { node_id }: TaskRow): boolean => (state.nodes.get(node_id)?.drain ?? null) !== null;

@@ -65,6 +65,9 @@ export interface Machine {
   readonly id: string;
   capacity: Amounts;
   readonly devices: readonly Device[];
+  /** Changes with some reboots: then the node has to be tested again. */
+  kernel: string;
+  readonly memory_bytes: number;
   boot_id: string;
   boots: number;
   power: "on" | "off" | "dead";

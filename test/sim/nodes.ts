@@ -2,6 +2,7 @@
 
 import { devicesAfter, PLAIN_DEVICE, type Device } from "../../src/core/device";
 import type { NodeRow } from "../../src/core/model";
+import type { NodeTesting } from "../../src/core/node-tests";
 import { GIB } from "../../src/core/units";
 import type { Machine as MachineFacts } from "../../src/wire/agent";
 import { freshDisk, type Machine } from "./machine";
@@ -21,6 +22,8 @@ export function makeMachine(id: string, random: Random): Machine {
   return {
     id,
     devices,
+    kernel: "1",
+    memory_bytes: cpus * 4 * GIB,
     boot_id: `${id}-boot-1`,
     boots: 1,
     power: "on",
@@ -47,8 +50,9 @@ export function machineFacts(machine: Machine): MachineFacts {
       os: "linux",
       arch: "x64",
       hostname: machine.id,
-      kernel: "sim",
+      kernel: machine.kernel,
       cpu_model: "sim",
+      memory_bytes: machine.memory_bytes,
       address: null,
       cgroups: "none",
       cgroups_detail: null,
@@ -60,7 +64,14 @@ export function machineFacts(machine: Machine): MachineFacts {
 }
 
 /** The row of a machine that joins. */
-export function nodeRow(id: string, machine: Machine, public_key: string, ordinal: number, now_ms: number): NodeRow {
+export function nodeRow(
+  id: string,
+  machine: Machine,
+  public_key: string,
+  ordinal: number,
+  testing: NodeTesting,
+): NodeRow {
+  const now_ms = testing.at_ms;
   const { fingerprint, ...facts } = machineFacts(machine);
   return {
     ...facts,
@@ -69,7 +80,7 @@ export function nodeRow(id: string, machine: Machine, public_key: string, ordina
     ordinal,
     public_key,
     fingerprint,
-    admission: "ready",
+    admission: "testing",
     intent: "schedulable",
     contact: "connected",
     contact_ms: now_ms,
@@ -80,7 +91,7 @@ export function nodeRow(id: string, machine: Machine, public_key: string, ordina
     devices: devicesAfter([], facts.devices, now_ms),
     orphans: [],
     joined_ms: now_ms,
-    testing: null,
+    testing,
     tests: null,
   };
 }

@@ -2,11 +2,14 @@
 // act is a transaction of the real server; what it answered is remembered, since it must hold from then on.
 
 import type { AppRow, NodeRow, State } from "../../src/core/model";
+import { withOrder, type NodeTesting } from "../../src/core/node-tests";
 import type { AppDecl, WorkloadDecl } from "../../src/core/workload";
 import { applyApp, findApp, putWorkload, removeWorkload, workloadsOf } from "../../src/server/apply";
+import type { Context } from "../../src/server/context";
+import { newOrder } from "../../src/server/node-testing";
 import { cancelRun, makeRun } from "../../src/server/runs";
 import { signCredential } from "../../src/server/credential";
-import { drained, forgetNode, resumed } from "../../src/server/node-changes";
+import { drained, forgetNode, resumed, untested } from "../../src/server/node-changes";
 import { RefusedError } from "../../src/server/refused";
 import type { Draft } from "../../src/store/store";
 import { identityOf, keyOf } from "./keys";
@@ -72,8 +75,8 @@ export function joinMachine(world: World, machine: Machine): void {
         const { next_ordinal } = draft.state.cluster;
         const row: NodeRow =
           known === undefined
-            ? nodeRow(fresh, machine, public_key, next_ordinal, draft.now_ms)
-            : { ...known, public_key };
+            ? nodeRow(fresh, machine, public_key, next_ordinal, order(server.context, "it joined", draft.now_ms))
+            : withOrder({ ...known, public_key }, order(server.context, "it joined again", draft.now_ms));
         draft.put([{ table: "nodes", key: row.id, row }]);
         if (known === undefined) {
           draft.put([
@@ -102,6 +105,42 @@ export function joinMachine(world: World, machine: Machine): void {
         },
       );
   });
+}
+
+const order = (context: Context, why: string, at_ms: number): NodeTesting =>
+  newOrder(context, "default", { why, by: "alice", at_ms });
+
+/** `orch node test NODE`, and now and then `orch node resume NODE --skip-tests`. */
+function testNode(world: World): void {
+  const { server } = world;
+  if (server === null) return;
+  if (world.dice.people.chance(0.3)) {
+    setNode(world, "skip the tests of", (node) => {
+      world.ledger.skipped(node.id);
+      return untested(node);
+    });
+  } else setNode(world, "test", (node, now_ms) => withOrder(node, order(server.context, "asked for", now_ms)));
+}
+
+/** Whatever failed its tests while things went wrong is tested again. */
+export function testAgain(world: World): void {
+  const { server } = world;
+  if (server === null) return;
+  for (const { id, name, admission } of server.store.state.nodes.values()) {
+    if (admission !== "quarantined") continue;
+    send(
+      world,
+      `test ${name}`,
+      (draft) => {
+        const row = draft.state.nodes.get(id);
+        if (row?.admission !== "quarantined") return;
+        draft.put([
+          { table: "nodes", key: id, row: withOrder(row, order(server.context, "it was mended", draft.now_ms)) },
+        ]);
+      },
+      () => () => true,
+    );
+  }
 }
 
 function setNode(world: World, what: string, change: (node: NodeRow, now_ms: number) => NodeRow): void {
@@ -287,7 +326,8 @@ function actOnce(world: World): void {
     setNode(world, "drain", (node, now_ms) =>
       drained(node, "alice", now_ms, people.chance(0.3) ? now_ms + 30_000 : null, null),
     );
-  } else resume(world);
+  } else if (dice < 0.95) testNode(world);
+  else resume(world);
 }
 
 function resume(world: World): void {

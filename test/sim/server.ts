@@ -77,6 +77,8 @@ export function startServer(world: ServerWorld, database: Database): Server {
       idleness,
       limits,
       findings: {},
+      node_tests: [],
+      wall: clock,
       identity: identityOf(cluster_id),
       clock,
       seed,

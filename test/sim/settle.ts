@@ -8,7 +8,7 @@ import type { RunRow, State, TaskRow, WorkloadRow } from "../../src/core/model";
 import { taskName } from "../../src/core/task";
 import { SIM_LIMITS } from "./limits";
 import type { Machine } from "./machine";
-import { forget, resumeAll } from "./people";
+import { forget, resumeAll, testAgain } from "./people";
 import { bootAgent, bootServer, crashAgent } from "./processes";
 import type { World } from "./world";
 
@@ -80,6 +80,7 @@ export function settle(world: World, advance: (until_ms: number) => void): strin
   if (isBroken) advance(world.schedule.now_ms + SIM_LIMITS.lost_after_ms + LOOK_EVERY_MS);
   let wrong: string[] = ["nothing was looked at"];
   while (wrong.length > 0 && world.schedule.now_ms < end_ms) {
+    testAgain(world);
     advance(world.schedule.now_ms + LOOK_EVERY_MS);
     wrong = unrest(world);
   }
@@ -116,7 +117,18 @@ function unrest(world: World): string[] {
   if (server.loop.notices().length === 0) wrong.push(...lossUnrest(state, planned));
   for (const workload of state.workloads.values()) wrong.push(...workloadUnrest(state, workload, planned, excused));
   for (const run of state.runs.values()) wrong.push(...runUnrest(state, run, planned, excused));
-  return [...wrong, ...orphanUnrest(world, state), ...limitUnrest(world)];
+  return [...wrong, ...admissionUnrest(world, state), ...orphanUnrest(world, state), ...limitUnrest(world)];
+}
+
+/** L2: tests end, and what passes them takes work. */
+function admissionUnrest(world: World, state: State): string[] {
+  return [...state.nodes.values()]
+    .filter(({ id, contact, admission }) => {
+      const machine = world.nodes.get(id);
+      const isThere = contact === "connected" && machine?.power === "on" && !world.cutForEver.has(machine.id);
+      return isThere && admission !== "ready";
+    })
+    .map(({ name, admission }) => `L2: ${name} is ${admission} and does not get ready`);
 }
 
 /** On a node that is silent for good, or of which its operator was asked to decide. */

@@ -226,6 +226,7 @@ function agentWorldOf(world: Found, { random, schedule, trace, host, keeper }: P
     keeper,
     note: trace.note,
     machines: new Map(),
+    isCalm: () => world().calm,
     writeDelay: () => (world().calm ? 4 : world().faults.write_ms),
     starts: watched(world, (machine: Machine, record: TaskRecord, start: () => void) => {
       demand(

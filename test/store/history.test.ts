@@ -138,7 +138,14 @@ describe("history", () => {
 });
 
 describe("pruning", () => {
-  const keep = { ended_age_ms: DAY_MS, ended_tasks: 1_000, ended_runs: 1_000, events_age_ms: DAY_MS, events: 1_000 };
+  const keep = {
+    ended_age_ms: DAY_MS,
+    ended_tasks: 1_000,
+    ended_runs: 1_000,
+    events_age_ms: DAY_MS,
+    events: 1_000,
+    node_tests: 50,
+  };
   const all = (store: Store): number[][] => [
     runs(store.history.runs({ limit: 100 })),
     store.history.tasks({ limit: 100 }).map(({ run }) => run ?? 0),

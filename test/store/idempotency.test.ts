@@ -9,7 +9,14 @@ import { clock, opened, rejection, removeScratch, scratch } from "./scratch";
 afterAll(removeScratch);
 
 const key = (name: string, request_hash = "r"): Idempotency => ({ principal: "alice", key: name, request_hash });
-const KEEP = { ended_age_ms: DAY_MS, ended_tasks: 10, ended_runs: 10, events_age_ms: DAY_MS, events: 10 };
+const KEEP = {
+  ended_age_ms: DAY_MS,
+  ended_tasks: 10,
+  ended_runs: 10,
+  events_age_ms: DAY_MS,
+  events: 10,
+  node_tests: 50,
+};
 
 test("the same key in one batch takes one run number and gives one answer", async () => {
   const store = opened(":memory:");

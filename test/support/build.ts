@@ -155,6 +155,7 @@ export const buildNode = (name: string, part: NodePart = {}): NodeRow => ({
     hostname: name,
     kernel: "6.1",
     cpu_model: "cpu",
+    memory_bytes: 32 * GIB,
     address: "10.0.0.1",
     cgroups: "v2",
     cgroups_detail: null,

@@ -31,6 +31,8 @@ function printOp(op: Op, nodeName: (id: string) => string): string {
       return `${op.op} ${taskName(op.task)} v${op.task.version} on ${nodeName(op.task.node_id)}: ${op.why}`;
     case "node":
       return `node ${op.node.name} is ${op.node.contact}: ${op.why}`;
+    case "quarantine":
+      return `quarantine ${op.node.name}: ${op.why}`;
     case "run": {
       const code = op.run.exit_code === null ? "" : `, exit code ${op.run.exit_code}`;
       return `run ${op.run.run} ${op.run.state}${code}: ${op.why}`;

@@ -49,10 +49,19 @@ export const nodeDrain = command({
 
 export const nodeResume = command({
   operands: ["<NODE>"],
-  examples: [["orch node resume box1", "takes work again"]],
-  async run(context, { args: [name = ""] }) {
-    const node = await (await context.client()).resume(name);
+  options: {
+    skipTests: flag("--skip-tests", "take a node that is tested or quarantined as it is; kept in the events"),
+  },
+  examples: [
+    ["orch node resume box1", "takes work again; one that is quarantined is tested first"],
+    ["orch node resume box1 --skip-tests", "takes work whatever its tests say"],
+  ],
+  async run(context, { args: [name = ""], flags }) {
+    const node = await (await context.client()).resume(name, flags.skipTests);
     context.print(`${node.name}: ${node.state}`);
+    if (node.testing !== null) {
+      context.note(`its tests come first (${node.testing.why}): orch node show ${node.name} shows what comes of them`);
+    }
     return EXIT.done;
   },
 });

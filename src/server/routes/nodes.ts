@@ -17,10 +17,11 @@ import {
   forgetNode,
   putNode,
   relabelled,
-  resumed,
   retainted,
   stopOrphan,
 } from "../node-changes";
+import { orderTests, resumeNode } from "../node-testing";
+import { flag } from "../query";
 import { RefusedError } from "../refused";
 import { FORGOTTEN } from "../session";
 import { route, type Ask } from "../route";
@@ -81,7 +82,7 @@ const shown = (api: Api, node: NodeRow): z.infer<typeof nodeView> =>
 
 /** Changes a node in one transaction and shows it. */
 const change = (
-  { api, params, commit }: Ask<"node", unknown, unknown>,
+  { api, params, commit }: Pick<Ask<"node", unknown, unknown>, "api" | "params" | "commit">,
   transact: (draft: Draft, node: NodeRow) => NodeRow,
 ): Promise<z.infer<typeof nodeView>> =>
   commit((draft) => shown(api, transact(draft, demandNode(draft.state, params.node))));
@@ -108,15 +109,31 @@ const CHANGE = [
   route({
     method: "POST",
     path: "/v1/nodes/{node}/resume",
+    query: z.object({ skip_tests: flag.optional() }),
     answer: nodeView,
-    summary: "Lets a drained node take work again, also one that said that it leaves",
+    summary:
+      "Lets a drained node take work again, also one that said that it leaves; a quarantined one is tested first, " +
+      "unless `skip_tests` takes it as it is",
     async handle(ask) {
-      const { api, params } = ask;
+      const { api, params, query, who } = ask;
       const { leaving, id } = demandNode(api.store.state, params.node);
-      const view = await change(ask, (draft, node) => putNode(draft, node, resumed(node), "resumed", ""));
+      const skip = query.skip_tests === true;
+      const view = await change(ask, (draft, node) => resumeNode(api, draft, node, who.name, skip));
       if (leaving !== null) api.sessions.keep(id);
       return view;
     },
+  }),
+  route({
+    method: "POST",
+    path: "/v1/nodes/{node}/test",
+    answer: nodeView,
+    summary: "Has the node tested; it gets no new work until it has passed",
+    handle: (ask) =>
+      change(ask, (draft, node) => {
+        const row = orderTests(ask.api, draft, node, `asked for by ${ask.who.name}`, ask.who.name);
+        draft.put([{ table: "nodes", key: row.id, row }]);
+        return row;
+      }),
   }),
   route({
     method: "POST",

@@ -5,6 +5,7 @@ import { joinAnswer, joinRequest } from "../../wire/agent";
 import { healthView } from "../../wire/api";
 import { signCredential } from "../credential";
 import { joinNode, STARTING_MS } from "../join";
+import { newOrder } from "../node-testing";
 import { RefusedError } from "../refused";
 import { route } from "../route";
 
@@ -56,6 +57,7 @@ export const OPEN_ROUTES = [
           public_key,
           machine,
           uid,
+          order: (pool, why) => newOrder(api, pool, { why, by: "server", at_ms: draft.now_ms }),
           inUse: (known) => {
             const seen = api.loop.lastSeen(known.id);
             const starting = known.contact === "lost" && seen === null && draft.now_ms - known.joined_ms < STARTING_MS;

@@ -3,9 +3,11 @@
 import { drainingOf } from "../../core/draining";
 import { nodeState, type NodeState } from "../../core/lifecycle";
 import type { NodeRow, Promised, State, TaskRow } from "../../core/model";
+import { admissionReason, type NodeTests } from "../../core/node-tests";
 import { shortId } from "../../core/task";
 import type { Ms } from "../../core/units";
 import type { NodeView } from "../../wire/api";
+import type { TestsView } from "../../wire/node-tests";
 
 /** Living tasks by node, made once for a whole list. */
 export function tasksByNode(state: State): ReadonlyMap<string, readonly TaskRow[]> {
@@ -47,7 +49,7 @@ export function nodeView(node: NodeRow, tasks: readonly TaskRow[], last_seen_ms:
     taints: node.taints.map((taint) => ({ ...taint })),
     agent_version: node.agent_version,
     last_seen_ms: last_seen_ms === null ? null : Math.round(last_seen_ms),
-    reason: node.reason ?? drainingOf(node)?.reason ?? null,
+    reason: node.reason ?? admissionReason(node) ?? drainingOf(node)?.reason ?? null,
     drain: drainView(node),
     capacity: { cpu_milli, memory_bytes, disk_bytes },
     reserved: {
@@ -58,9 +60,22 @@ export function nodeView(node: NodeRow, tasks: readonly TaskRow[], last_seen_ms:
     devices: deviceViews(node, tasks),
     facts,
     limits: limits ?? null,
+    testing: testingView(node.testing),
+    tests: node.tests === null ? null : testsView(node.tests),
     orphans: node.orphans.map(({ uid, name, pid }) => ({ id: shortId(uid), name, pid })),
   };
 }
+
+const testingView = (testing: NodeRow["testing"]): NodeView["testing"] =>
+  testing === null ? null : { id: testing.id, why: testing.why, by: testing.by, at_ms: testing.at_ms, step: null };
+
+export const testsView = (tests: NodeTests): TestsView => ({
+  ...tests,
+  results: tests.results.map((result) => ({
+    ...result,
+    twins: result.twins === null ? null : { ...result.twins, names: [...result.twins.names] },
+  })),
+});
 
 const sum = (promises: readonly Promised[], key: "cpu_milli" | "memory_bytes" | "disk_bytes"): number =>
   promises.reduce((total, promised) => total + promised[key], 0);

@@ -33,6 +33,7 @@ export function opView(op: Op, state: State): OpView | null {
     case "notify":
       return taskOp(op.op, op.task, op.why, state);
     case "node":
+    case "quarantine":
       return { op: op.op, task: "", node: op.node.name, devices: [], why: op.why };
     case "run":
       // That a run has begun is said by the tasks that are placed.

@@ -1,0 +1,93 @@
+// Orders to test this node: one battery at a time, its result kept and told again for as long as the server asks, on
+// whatever connection there is.
+
+import type { TestCommand, TestResult } from "../../core/node-tests";
+import type { ToAgent, ToServer } from "../../wire/agent";
+
+export interface TestOrder {
+  readonly id: string;
+  readonly commands: readonly TestCommand[];
+}
+
+/** What a battery may use of the connection. */
+export interface TestLine {
+  /** Sends a text to the server and back; resolves with the server's wall clock, or `null` when the way was lost. */
+  echo(data: string): Promise<number | null>;
+  /** Says what is being done, the n-th thing of so many. */
+  step(name: string, n: number, of: number): void;
+  /** Aborts when another order came, or the agent ends. */
+  readonly signal: AbortSignal;
+}
+
+export type Battery = (order: TestOrder, line: TestLine) => Promise<readonly TestResult[]>;
+
+export interface Tester {
+  take(message: Extract<ToAgent, { type: "test" | "echo" }>): void;
+  /** What is said from now on goes this way; `null`: there is no live connection. */
+  connect(tell: ((message: ToServer) => void) | null): void;
+  stop(): void;
+}
+
+type Running = { readonly id: string; readonly abort: AbortController };
+
+export function createTester(battery: Battery, say: (line: string) => void): Tester {
+  let tell: ((message: ToServer) => void) | null = null;
+  let running: Running | null = null;
+  let done: { readonly id: string; readonly results: readonly TestResult[] } | null = null;
+  let last: Promise<void> = Promise.resolve();
+  let echoes = 0;
+  const echoing = new Map<number, (wall_ms: number | null) => void>();
+
+  async function echo(data: string): Promise<number | null> {
+    if (tell === null) return null;
+    const n = ++echoes;
+    const { promise, resolve } = Promise.withResolvers<number | null>();
+    echoing.set(n, resolve);
+    tell({ type: "echo", n, data });
+    return promise;
+  }
+
+  function order({ id, commands }: TestOrder): void {
+    if (done?.id === id) return tell?.({ type: "tested", ...done });
+    if (running?.id === id) return;
+    running?.abort.abort();
+    const abort = new AbortController();
+    const own: Running = { id, abort };
+    running = own;
+    const step: TestLine["step"] = (name, n, of) => tell?.({ type: "testing", id, name, n, of });
+    // The one before ends first, so that two never measure each other.
+    last = last.then(async () => {
+      if (abort.signal.aborted) return;
+      const results = await battery({ id, commands }, { echo, step, signal: abort.signal });
+      if (running !== own || abort.signal.aborted) return;
+      running = null;
+      done = { id, results };
+      tell?.({ type: "tested", ...done });
+    });
+    last = last.catch((error: unknown) => {
+      // Not told, so it is asked for again in the next session; the server's deadline ends that.
+      if (running === own) running = null;
+      say(`the tests of this node could not be run: ${error instanceof Error ? error.message : String(error)}`);
+    });
+  }
+
+  return {
+    take(message) {
+      if (message.type === "test") return order(message);
+      echoing.get(message.n)?.(message.wall_ms);
+      echoing.delete(message.n);
+    },
+    connect(next) {
+      tell = next;
+      for (const resolve of echoing.values()) resolve(null);
+      echoing.clear();
+    },
+    stop() {
+      running?.abort.abort();
+      running = null;
+      tell = null;
+      for (const resolve of echoing.values()) resolve(null);
+      echoing.clear();
+    },
+  };
+}

@@ -1,0 +1,58 @@
+// Tests of nodes as they travel: the order to an agent, its results, and what people are shown of both.
+
+import { z } from "zod";
+import type { JudgedResult, NodeTests, TestCommand, TestResult } from "../core/node-tests";
+
+const int = z.int().nonnegative();
+const text = z.string().max(4_096);
+
+/** Longest text of one echo: what the rate to the server is measured with. */
+export const ECHO_BYTES = 256 * 1024;
+
+export const testCommand = z.object({
+  name: text,
+  argv: z.array(text).min(1).max(256),
+  timeout_ms: int,
+  required: z.boolean(),
+}) satisfies z.ZodType<TestCommand>;
+
+const verdict = z.enum(["passed", "failed", "warned", "skipped"]);
+
+export const testResult = z.object({
+  name: z.string().min(1).max(200),
+  verdict,
+  required: z.boolean(),
+  detail: text,
+  value: z.number().nullable(),
+  unit: z.string().max(20).nullable(),
+  took_ms: int,
+}) satisfies z.ZodType<TestResult>;
+
+/** At most so many results of one execution: what is built in, every card, every command. */
+export const RESULTS = 400;
+
+/** Why a node is being tested, for people. `step` is what its agent is at; `null`: it has not said. */
+export const testingView = z.object({
+  id: z.string(),
+  why: z.string(),
+  by: z.string(),
+  at_ms: z.int(),
+  step: z.object({ name: z.string(), n: int, of: int }).nullable(),
+});
+
+export const testsView = z.object({
+  id: z.string(),
+  node_id: z.string(),
+  fingerprint: z.string(),
+  at_ms: z.int(),
+  why: z.string(),
+  verdict: z.enum(["passed", "failed"]),
+  reason: z.string().nullable(),
+  results: z.array(
+    testResult.extend({
+      past: z.object({ value: z.number(), count: int }).nullable(),
+      twins: z.object({ value: z.number(), names: z.array(z.string()) }).nullable(),
+    }) satisfies z.ZodType<JudgedResult>,
+  ),
+}) satisfies z.ZodType<NodeTests>;
+export type TestsView = z.infer<typeof testsView>;
