@@ -14,6 +14,7 @@ beforeEach(async () => {
   known = await joinWithKey(stage, "n1");
   agent = Recorder.dial(stage, known);
   await agent.live("a");
+  await agent.pass();
 });
 afterEach(async () => stage.close());
 
