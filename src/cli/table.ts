@@ -129,6 +129,18 @@ export const TABLE: readonly Entry[] = [
   entry("access", "user rm", "Remove a person", async () => (await import("./commands/user")).userRm),
   entry(
     "care",
+    "install server",
+    "Make systemd run the server",
+    async () => (await import("./commands/install")).installServer,
+  ),
+  entry(
+    "care",
+    "install agent",
+    "Make systemd run this machine's agent",
+    async () => (await import("./commands/install")).installAgent,
+  ),
+  entry(
+    "care",
     "restore",
     "Put a backup of the database in place, server stopped",
     async () => (await import("./commands/restore")).restore,
@@ -173,8 +185,6 @@ export const LATER: readonly string[] = [
   "usage",
   "audit",
   "ca",
-  "install server",
-  "install agent",
   "upgrade",
   "backup",
   "doctor",

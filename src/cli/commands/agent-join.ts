@@ -1,7 +1,9 @@
 // `orch agent join`: makes this machine a node, and runs its agent in the foreground.
 
 import { resolve } from "node:path";
+import { removeFile } from "../../os/files";
 import { command, text } from "../command";
+import { readOr } from "../contexts";
 import { UsageError } from "../failure";
 import { AGENT_OPTIONS, agentOptions, hasJoined, newEnding, tellEnd } from "../joining";
 import { untilEnded } from "../serve";
@@ -12,6 +14,7 @@ export const agentJoin = command({
   talks: false,
   options: {
     token: text("--token <TOKEN>", "a join token: orch token new --role agent (ORCH_TOKEN)"),
+    tokenFile: text("--token-file <FILE>", "a file with the token, which is removed once it has been used"),
     data: text("--data <DIR>", "where it keeps its identity, records and logs (ORCH_DATA)"),
     ...AGENT_OPTIONS,
   },
@@ -33,12 +36,22 @@ export const agentJoin = command({
       .split(",")
       .map((one) => normalUrl(one.trim() || null))
       .filter((one) => one !== null);
-    const token = flags.token ?? (host.env["ORCH_TOKEN"] || null);
+    const token = flags.token ?? (await tokenIn(flags.tokenFile)) ?? (host.env["ORCH_TOKEN"] || null);
     const ending = newEnding();
-    const agent = host.parts.runAgent(agentOptions(context, flags, { urls, token, data_dir, ending }));
+    const options = agentOptions(context, flags, { urls, token, data_dir, ending });
+    const say = (line: string): void => {
+      // Who has joined needs no token any more, and nobody else should find one.
+      if (flags.tokenFile !== null && line.startsWith("joined as ")) removeFile(flags.tokenFile);
+      options.say(line);
+    };
+    const agent = host.parts.runAgent({ ...options, say });
     return untilEnded(context, agent, async (signal) => {
       tellEnd(ending, signal, flags);
       await agent;
     });
   },
 });
+
+/** What the file holds; null when there is none, as after the first start. */
+const tokenIn = async (file: string | null): Promise<string | null> =>
+  file === null ? null : ((await readOr(file))?.trim() ?? null);

@@ -1,0 +1,93 @@
+// Units of systemd as text: how server and agent are started there, and what keeps tasks alive over their restarts.
+
+import { SECOND_MS, type Ms } from "../../core/units";
+
+export const PROGRAM = "/usr/local/bin/orch";
+
+export interface UnitOptions {
+  /** What follows the program's name. */
+  readonly argv: readonly string[];
+  readonly data_dir: string;
+  /** `null`: root. */
+  readonly user: string | null;
+}
+
+export interface AgentUnitOptions extends UnitOptions {
+  /** Where the join token lies until it has been used. */
+  readonly token_file: string;
+  /** How long SIGTERM may take it to give its work away; `null`: it does not. */
+  readonly drain_ms: Ms | null;
+}
+
+/** One word of a command line, as systemd.service(5) unquotes and expands it. */
+export function unitWord(word: string): string {
+  const text = word.replaceAll("%", "%%").replaceAll("$", "$$$$");
+  if (/^[\w@+=:,./%$-]+$/.test(text)) return text;
+  const escaped = text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n").replaceAll("\t", "\\t");
+  return `"${escaped}"`;
+}
+
+const commandLine = (argv: readonly string[]): string => [PROGRAM, ...argv].map(unitWord).join(" ");
+/** A path in a setting that takes one: `%` is expanded there, and nothing is unquoted. */
+const unitPath = (path: string): string => path.replaceAll("%", "%%");
+
+const HEAD = (what: "server" | "agent"): string[] => [
+  `# Written by \`orch install ${what}\`, which writes it anew. Changes of your own: systemctl edit orch-${what}`,
+  "[Unit]",
+  `Description=orch ${what}`,
+  "Wants=network-online.target",
+  "After=network-online.target",
+  "StartLimitIntervalSec=0",
+];
+
+const FOOT = ["", "[Install]", "WantedBy=multi-user.target", ""];
+
+const userOf = (user: string | null): string[] => (user === null ? [] : [`User=${user}`]);
+
+export function serverUnit({ argv, data_dir, user }: UnitOptions): string {
+  return [
+    ...HEAD("server"),
+    "",
+    "[Service]",
+    ...userOf(user),
+    `ExecStart=${commandLine(argv)}`,
+    "Restart=always",
+    "RestartSec=1",
+    "# Tasks go on without it, but nothing new begins: it is the last to go when memory runs out.",
+    "OOMScoreAdjust=-500",
+    "LimitNOFILE=1048576",
+    "TimeoutStopSec=30",
+    "# It writes below its own directory and nowhere else.",
+    "NoNewPrivileges=yes",
+    "ProtectSystem=strict",
+    `ReadWritePaths=${unitPath(data_dir)}`,
+    "PrivateTmp=yes",
+    ...FOOT,
+  ].join("\n");
+}
+
+/** Beyond its own time to give work away. */
+const STOP_MARGIN_MS = 30 * SECOND_MS;
+
+export function agentUnit({ argv, data_dir, user, token_file, drain_ms }: AgentUnitOptions): string {
+  return [
+    ...HEAD("agent"),
+    "# Once its node has left the cluster there is neither identity nor token, and nothing to start.",
+    `ConditionPathExists=|${unitPath(data_dir)}/agent/identity.json`,
+    `ConditionPathExists=|${unitPath(token_file)}`,
+    "",
+    "[Service]",
+    ...userOf(user),
+    `ExecStart=${commandLine(argv)}`,
+    "Restart=always",
+    "RestartSec=2",
+    "# Stopping or restarting the agent stops no task: they and their keepers are not the service's to end.",
+    "KillMode=process",
+    "Delegate=yes",
+    "TasksMax=infinity",
+    "OOMScoreAdjust=-500",
+    "LimitNOFILE=1048576",
+    `TimeoutStopSec=${Math.ceil(((drain_ms ?? 0) + STOP_MARGIN_MS) / SECOND_MS)}`,
+    ...FOOT,
+  ].join("\n");
+}
