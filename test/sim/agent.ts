@@ -5,6 +5,7 @@ import { FatalAgentError, stayConnected, type Connection } from "../../src/agent
 import { createAgentLoop, type AgentLoop } from "../../src/agent/loop";
 import { createOutgoing } from "../../src/agent/outgoing";
 import type { Fence } from "../../src/core/accept";
+import { gateOf } from "./cards";
 import { makeDriver, type DriverWorld } from "./driver";
 import { newOwner, type Owner } from "./host";
 import { identityOf } from "./keys";
@@ -65,7 +66,7 @@ async function run(world: AgentWorld, agent: Agent): Promise<void> {
     say,
     machine: () => machineFacts(machine),
     cards: {
-      gate: () => machine.devices.map(({ id, memory_bytes }) => ({ id, memory_bytes, blocked: null })),
+      gate: () => gateOf(machine),
       verdicts: () => new Map(),
       blames: () => new Map(),
     },

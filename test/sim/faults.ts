@@ -24,6 +24,8 @@ export const TROUBLES = [
   "shrink",
   "bad_record",
   "slow_commit",
+  "stranger",
+  "bad_card",
 ] as const;
 export type Trouble = (typeof TROUBLES)[number];
 

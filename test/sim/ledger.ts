@@ -4,6 +4,7 @@
 import { isFinal, RUN, TASK } from "../../src/core/lifecycle";
 import type { Change, ClusterRow, NodeRow, RunRow, State, TaskRow } from "../../src/core/model";
 import { isWanted, slotKey, taskName } from "../../src/core/task";
+import { makeCardBooks, type CardBooks } from "./cards";
 import type { Database } from "./database";
 import type { Lives } from "./lives";
 import { checkEnd } from "./ends";
@@ -35,7 +36,7 @@ export interface Ledger {
   /** The newest row that any database had of a task. */
   readonly rows: ReadonlyMap<string, TaskRow>;
   readonly writtenOff: ReadonlySet<string>;
-  /** Attempts on draining nodes, which stay until their successor runs elsewhere. */
+  /** Attempts on draining nodes or bad cards, which stay until their successor runs elsewhere. */
   readonly moved: ReadonlySet<string>;
   /** Which run had a number; over restores, too. */
   readonly numbers: ReadonlyMap<number, string>;
@@ -61,6 +62,7 @@ interface Books {
   /** Nodes that drained before this batch: a resume that came after the plan is in it. */
   readonly drained: Set<string>;
   readonly numbers: Map<number, string>;
+  readonly cards: CardBooks;
 }
 
 export function openLedger(world: LedgerWorld, database: Database): Ledger {
@@ -81,6 +83,7 @@ export function openLedger(world: LedgerWorld, database: Database): Ledger {
     skips: new Set(),
     contacts: new Map(),
     numbers: new Map(),
+    cards: makeCardBooks(),
   };
   const open = (next: Database): void => {
     books.database = next;
@@ -89,6 +92,7 @@ export function openLedger(world: LedgerWorld, database: Database): Ledger {
     fill(books.runs, next.state.runs);
     fill(books.ended, next.ended_tasks);
     fill(books.endedRuns, next.ended_runs);
+    books.cards.open(next.state);
     books.contacts.clear();
     fill(books.tested, next.state.nodes);
     books.attempts.clear();
@@ -131,6 +135,7 @@ function committed(books: Books, changes: readonly Change[]): void {
   }
   for (const task of placed) checkPlacement(books, task, state);
   if (placed.length > 0) checkGangs(placed, state);
+  books.cards.committed(changes);
   for (const change of changes) {
     if (change.table !== "nodes") continue;
     if (change.row === null || change.row.drain === null) books.drained.delete(change.key);
@@ -208,6 +213,7 @@ function checkTask(books: Books, uid: string, row: TaskRow | null, placed: TaskR
   if (row.desired === "stop" && before.desired !== "stop") {
     const members = books.database.specs.get(row.spec_hash)?.members ?? 1;
     const reason = books.drained.has(row.node_id) ? "its node drained" : reasonToStop(row, before, state, members);
+    if (row.kind === "service" && books.cards.isBad(row, state)) return;
     demand(reason !== null, "I7: nothing wanted is stopped", () => `${name()}: ${row.stop?.why ?? "no reason"}`);
   }
 }
@@ -247,7 +253,8 @@ function checkPlacement(books: Books, task: TaskRow, state: State): void {
     }
     demand(task.attempt > other.attempt, "attempts rise", () => `${name()} after ${taskName(other)}`);
     if (other.version !== task.version && !task.exclusive) continue;
-    if ((isDraining(state, other) || books.drained.has(other.node_id)) && !task.exclusive) {
+    const leaves = isDraining(state, other) || books.drained.has(other.node_id) || books.cards.isBad(other, state);
+    if (leaves && !task.exclusive) {
       books.moved.add(other.uid);
       continue;
     }
@@ -257,6 +264,7 @@ function checkPlacement(books: Books, task: TaskRow, state: State): void {
       () => `${name()} beside ${taskName(other)} ${other.uid.slice(0, 6)} (${other.observed.state})`,
     );
   }
+  books.cards.checkPlaced(task, state);
   if (node !== undefined) checkBooks(node, state);
 }
 
@@ -273,15 +281,10 @@ const isDraining = (state: State, { node_id }: TaskRow): boolean => (state.nodes
 function checkBooks(node: NodeRow, state: State): void {
   let cpu = 0,
     memory = 0;
-  const devices = new Map<string, string>();
   for (const task of state.tasks.values()) {
     if (task.node_id !== node.id) continue;
     cpu += task.promised.cpu_milli;
     memory += task.promised.memory_bytes;
-    for (const device of task.promised.devices) {
-      demand(!devices.has(device.id), "I4: a whole device is promised once", () => `${device.id} to ${taskName(task)}`);
-      devices.set(device.id, task.uid);
-    }
   }
   for (const { held } of node.orphans) {
     cpu += held?.cpu_milli ?? 0;

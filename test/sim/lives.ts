@@ -5,6 +5,7 @@ import { successorUid } from "../../src/core/fresh";
 import type { TaskIdentity, TaskRow } from "../../src/core/model";
 import type { TaskRecord } from "../../src/core/record";
 import { slotKey, taskName } from "../../src/core/task";
+import { checkPromises } from "./cards";
 import type { Exit, Machine, Process, Watcher } from "./machine";
 import { demand } from "./violation";
 
@@ -169,19 +170,18 @@ function checkPair(older: Life, newer: Life, world: LivesWorld): void {
   );
 }
 
-/** What lives on a machine fits on it, and no device has two owners. */
+/** What lives on a machine fits on it, and no device is given away twice. */
 function checkRoom(machine: Machine): void {
   let cpu = 0,
     memory = 0;
-  const devices = new Set<string>();
   for (const { assignment } of machine.processes.values()) {
     cpu += assignment.promised.cpu_milli;
     memory += assignment.promised.memory_bytes;
-    for (const device of assignment.promised.devices) {
-      demand(!devices.has(device.id), "I4: a whole device has one owner", () => `${device.id} on ${machine.id}`);
-      devices.add(device.id);
-    }
   }
+  checkPromises(
+    machine.devices,
+    [...machine.processes.values()].map(({ assignment }) => assignment.promised),
+  );
   demand(
     cpu <= machine.capacity.cpu_milli && memory <= machine.capacity.memory_bytes,
     "I4: a node is never over-committed",

@@ -64,7 +64,7 @@ export interface Disk {
 export interface Machine {
   readonly id: string;
   capacity: Amounts;
-  readonly devices: readonly Device[];
+  devices: readonly Device[];
   /** Changes with some reboots: then the node has to be tested again. */
   kernel: string;
   readonly memory_bytes: number;

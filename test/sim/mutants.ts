@@ -1,7 +1,8 @@
 // All deliberate bugs: the simulator must see every one of them.
 
+import { CARD_MUTANTS } from "./card-mutants";
 import { MISTAKE_MUTANTS } from "./mistake-mutants";
 import type { Mutant } from "./mutant";
 import { PROTOCOL_MUTANTS } from "./protocol-mutants";
 
-export const MUTANTS: readonly Mutant[] = [...PROTOCOL_MUTANTS, ...MISTAKE_MUTANTS];
+export const MUTANTS: readonly Mutant[] = [...PROTOCOL_MUTANTS, ...MISTAKE_MUTANTS, ...CARD_MUTANTS];

@@ -1,24 +1,17 @@
 // The machines of a world: a few sizes, some with cards, each with the facts that an agent tells about it.
 
-import { devicesAfter, PLAIN_DEVICE, type Device } from "../../src/core/device";
+import { devicesAfter } from "../../src/core/device";
 import type { NodeRow } from "../../src/core/model";
 import type { NodeTesting } from "../../src/core/node-tests";
 import { GIB } from "../../src/core/units";
 import type { Machine as MachineFacts } from "../../src/wire/agent";
+import { makeCards } from "./cards";
 import { freshDisk, type Machine } from "./machine";
 import type { Random } from "./random";
 
 export function makeMachine(id: string, random: Random): Machine {
   const cpus = random.pick([2, 4, 8]);
-  const cards = random.chance(0.4) ? random.int(1, 3) : 0;
-  const devices = Array.from({ length: cards }, (_, n): Device => ({
-    ...PLAIN_DEVICE,
-    id: `GPU-${id}-${n}`,
-    vendor: "nvidia",
-    model: "A100",
-    memory_bytes: 40 * GIB,
-    index: n,
-  }));
+  const devices = random.chance(0.5) ? makeCards(id, random.fork(`cards ${id}`)) : [];
   return {
     id,
     devices,

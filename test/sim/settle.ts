@@ -6,6 +6,7 @@ import type { Plan } from "../../src/core/snapshot";
 import { isFinal } from "../../src/core/lifecycle";
 import type { RunRow, State, TaskRow, WorkloadRow } from "../../src/core/model";
 import { taskName } from "../../src/core/task";
+import { putCardsRight } from "./cards";
 import { SIM_LIMITS } from "./limits";
 import type { Machine } from "./machine";
 import { forget, resumeAll, testAgain } from "./people";
@@ -28,6 +29,7 @@ export function calmDown(world: World): void {
   bootServer(world);
   for (const machine of world.machines) {
     world.network.mend(machine.id);
+    putCardsRight(world, machine);
     if (troubles.chance(world.faults.dead_share) && machine.power === "on") stayBroken(world, machine);
     else if (machine.power !== "dead") putRight(world, machine);
   }

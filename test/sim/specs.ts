@@ -2,6 +2,7 @@
 
 import type { Settings, TaskSpec, WorkloadDecl } from "../../src/core/workload";
 import { GIB, SECOND_MS } from "../../src/core/units";
+import { randomGpu } from "./cards";
 import type { Random } from "./random";
 
 /** What the processes of a task do; read by `behaviourOf` of machine.ts. */
@@ -19,7 +20,6 @@ function command(random: Random, kind: WorkloadDecl["kind"]): TaskSpec["command"
 }
 
 export function randomSpec(random: Random, kind: WorkloadDecl["kind"]): TaskSpec {
-  const gpus = random.chance(0.15) ? 1 : 0;
   return {
     command: command(random, kind),
     env: {},
@@ -30,8 +30,7 @@ export function randomSpec(random: Random, kind: WorkloadDecl["kind"]): TaskSpec
       cpu_milli: random.pick([250, 500, 1_000, 2_000]),
       memory_bytes: random.pick([1, 2, 4]) * GIB,
       disk_bytes: 0,
-      gpu:
-        gpus === 0 ? null : { count: gpus, models: [], vendor: null, memory_min_bytes: null, memory_max_bytes: null },
+      gpu: randomGpu(random),
       countables: {},
     },
     place: {

@@ -2,6 +2,7 @@
 // pass by themselves. What people do wrong (an old copy, an empty database) is here, too.
 
 import { GIB } from "../../src/core/units";
+import { cardTurnsBad, strangerComes } from "./cards";
 import { bootAgent, bootServer, crashAgent, crashServer, replaceDatabase } from "./processes";
 import type { World } from "./world";
 import { copyDatabase, emptyDatabase, type Database } from "./database";
@@ -256,6 +257,8 @@ const MAKE: Record<Trouble, (world: World) => void> = {
   death,
   shrink,
   bad_record: spoilRecord,
+  stranger: (world) => strangerComes(world, someMachine(world), (what) => later(world, 120_000, what)),
+  bad_card: (world) => cardTurnsBad(world, someMachine(world), (what) => later(world, 120_000, what)),
   slow_commit: (world) => {
     world.slowCommits = !world.slowCommits;
   },

@@ -1,0 +1,167 @@
+// The cards of simulated machines: how they are connected, what others do to them, and whether what is promised of
+// them fits. The book is kept here in other words than the planner's.
+
+import { PLAIN_DEVICE, type Device, type DeviceState, type LinkKind } from "../../src/core/device";
+import type { Change, NodeRow, Promised, State, TaskRow } from "../../src/core/model";
+import { taskName } from "../../src/core/task";
+import { GIB, MIB } from "../../src/core/units";
+import type { GpuRequest } from "../../src/core/workload";
+import type { Machine } from "./machine";
+import type { Random } from "./random";
+import { demand } from "./violation";
+import type { World } from "./world";
+
+const MEMORY_BYTES = 40 * GIB;
+/** What others may use of a card that is given whole. */
+const TOLERATED_BYTES = 512 * MIB;
+
+/** Up to four cards; the first two or all of them are connected, or none. */
+export function makeCards(id: string, random: Random): Device[] {
+  const count = random.int(1, 4);
+  const kind = random.pick<LinkKind | null>(["nvlink", "switch", "socket", null]);
+  const group = random.pick([2, 4]);
+  return Array.from({ length: count }, (_, index): Device => ({
+    ...PLAIN_DEVICE,
+    id: `GPU-${id}-${index}`,
+    vendor: "nvidia",
+    model: "A100",
+    memory_bytes: MEMORY_BYTES,
+    index,
+    links: Array.from({ length: count }, (_each, other) => other).flatMap((other) =>
+      kind === null || other === index || other >= group || index >= group ? [] : [{ id: `GPU-${id}-${other}`, kind }],
+    ),
+  }));
+}
+
+/** What a task asks for: mostly none, else a card, several, or a part of one. */
+export function randomGpu(random: Random): GpuRequest | null {
+  if (!random.chance(0.3)) return null;
+  const count = random.chance(0.3) ? 2 : 1;
+  return {
+    count,
+    models: [],
+    vendor: null,
+    memory_min_bytes: null,
+    memory_max_bytes: null,
+    ...(random.chance(0.5) ? { share_bytes: random.pick([8, 16, 24]) * GIB } : {}),
+    ...(count > 1 && random.chance(0.3) ? { linked: "demanded" as const } : {}),
+  };
+}
+
+// ---- what happens to cards
+
+/** Changes one card of a machine; its agent sees that and tells. */
+function change(world: World, machine: Machine, id: string, to: Partial<Device>): void {
+  machine.devices = machine.devices.map((device) => (device.id === id ? { ...device, ...to } : device));
+  const agent = world.agents.get(machine.id);
+  if (agent !== undefined) world.host.enter(agent.owner, () => agent.connection?.changed());
+}
+
+/** Somebody who is not known here uses a card, and leaves after a while. */
+export function strangerComes(world: World, machine: Machine, later: (what: () => void) => void): void {
+  const { troubles } = world.dice;
+  if (machine.devices.length === 0) return;
+  const { id } = troubles.pick(machine.devices);
+  const foreign_bytes = troubles.pick([256 * MIB, 4 * GIB, 20 * GIB, MEMORY_BYTES]);
+  world.trace.note(`others use ${foreign_bytes / MIB} MiB of ${id}`);
+  change(world, machine, id, { foreign_bytes, foreign: "eve: python (pid 99)" });
+  later(() => {
+    world.trace.note(`others leave ${id}`);
+    change(world, machine, id, { foreign_bytes: 0, foreign: null });
+  });
+}
+
+/** A card turns bad, and is put right after a while. */
+export function cardTurnsBad(world: World, machine: Machine, later: (what: () => void) => void): void {
+  const { troubles } = world.dice;
+  if (machine.devices.length === 0) return;
+  const { id } = troubles.pick(machine.devices);
+  const state = troubles.pick<DeviceState>(["dirty", "quarantined", "missing"]);
+  world.trace.note(`${id} is ${state}`);
+  change(world, machine, id, { state, reason: "it was drawn" });
+  later(() => {
+    world.trace.note(`${id} is put right`);
+    change(world, machine, id, { state: "ok", reason: null });
+  });
+}
+
+/** All cards of a machine are put right, and nobody else uses them. */
+export function putCardsRight(world: World, machine: Machine): void {
+  for (const { id } of machine.devices)
+    change(world, machine, id, { state: "ok", reason: null, foreign_bytes: 0, foreign: null });
+}
+
+/** What an agent's own gate says of its cards. */
+export const gateOf = ({ devices }: Machine): { id: string; memory_bytes: number; blocked: string | null }[] =>
+  devices.map(({ id, memory_bytes, state }) => ({ id, memory_bytes, blocked: state === "ok" ? null : `is ${state}` }));
+
+// ---- what must hold of promises
+
+/** I4: whoever is promised a card has it alone, or all shares together are no more than it has. */
+export function checkPromises(devices: readonly Device[], promises: readonly Pick<Promised, "devices">[]): void {
+  for (const { id, memory_bytes } of devices) {
+    const parts = promises.flatMap((promised) => promised.devices.filter((device) => device.id === id));
+    const whole = parts.filter(({ bytes }) => bytes === null).length;
+    const bytes = parts.reduce((sum, part) => sum + (part.bytes ?? 0), 0);
+    demand(whole === 0 || parts.length === 1, "I4: a whole device has one owner", () => `${id} has ${parts.length}`);
+    demand(bytes <= memory_bytes, "I4: shares never exceed a device", () => `${id}: ${bytes} of ${memory_bytes} bytes`);
+  }
+}
+
+/** Nodes as they were before a batch: what an agent told after the plan may be in the same batch. */
+export interface CardBooks {
+  open(state: State): void;
+  /** A task that was just placed: its cards were to be had. */
+  checkPlaced(task: TaskRow, state: State): void;
+  /** Whether a task is on a card that services leave. */
+  isBad(task: TaskRow, state: State): boolean;
+  committed(changes: readonly Change[]): void;
+}
+
+export function makeCardBooks(): CardBooks {
+  const before = new Map<string, NodeRow>();
+  const rowsOf = ({ node_id }: TaskRow, state: State): NodeRow[] =>
+    [before.get(node_id), state.nodes.get(node_id)].filter((row) => row !== undefined);
+  return {
+    open: ({ nodes }) => {
+      before.clear();
+      for (const [id, row] of nodes) before.set(id, row);
+    },
+    checkPlaced: (task, state) => {
+      const here = [...state.tasks.values()].filter(({ node_id }) => node_id === task.node_id);
+      const promises = here.map(({ promised }) => promised);
+      checkPromises(state.nodes.get(task.node_id)?.devices ?? [], promises);
+      for (const { id, bytes } of task.promised.devices) {
+        const shared = promises.flatMap(({ devices }) => devices.filter((device) => device.id === id));
+        const sum = shared.reduce((all, device) => all + (device.bytes ?? 0), 0);
+        const fits = ({ devices }: NodeRow): boolean =>
+          devices.some(
+            (device) =>
+              device.id === id &&
+              device.state === "ok" &&
+              device.foreign_bytes <= (bytes === null ? TOLERATED_BYTES : device.memory_bytes - sum),
+          );
+        demand(
+          rowsOf(task, state).some(fits),
+          "I4: only a good card with room is given",
+          () => `${id} to ${taskName(task)}`,
+        );
+      }
+    },
+    isBad: (task, state) =>
+      rowsOf(task, state).some(({ devices }) =>
+        devices.some(
+          (device) =>
+            (device.state === "quarantined" || device.state === "missing") &&
+            task.promised.devices.some(({ id }) => id === device.id),
+        ),
+      ),
+    committed: (changes) => {
+      for (const { table, key, row } of changes) {
+        if (table !== "nodes") continue;
+        if (row === null) before.delete(key);
+        else before.set(key, row);
+      }
+    },
+  };
+}
