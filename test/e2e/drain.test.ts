@@ -10,7 +10,8 @@ import { waitUntil } from "../support/wait";
 
 let cluster: Cluster;
 beforeAll(async () => {
-  cluster = await Cluster.start({ name: "drain", settings: QUICK, agents: ["n1", "n2"] });
+  // So long that whoever watches a drain sees a successor settle.
+  cluster = await Cluster.start({ name: "drain", settings: [...QUICK, "settle=3s"], agents: ["n1", "n2"] });
 });
 afterAll(async () => expect(await cluster.close()).toEqual([]));
 
