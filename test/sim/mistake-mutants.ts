@@ -67,7 +67,7 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
   {
     name: "limits-are-ignored",
     rule: "L5: a time limit ends a task",
-    edits: [edit("src/core/step.ts", "if (now_ms < limitAt) return null;", "if (now_ms > 0) return null;")],
+    edits: [edit("src/core/step.ts", "at_ms: started_ms + limit, failure", "at_ms: started_ms + limit * 1e6, failure")],
   },
   {
     name: "no-kill",
