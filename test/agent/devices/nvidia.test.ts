@@ -1,7 +1,7 @@
 // NVIDIA's probe over a stand-in for NVML: every fact of a card, cards in parts, cards that are lost or gone, and
 // libraries that are old, not ready, or of another version than the driver.
 
-import { copyFileSync } from "node:fs";
+import { copyFileSync, rmSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import type { Card, DeviceProbe, Look } from "../../../src/agent/devices/device";
 import { nvidiaProbe } from "../../../src/agent/devices/nvidia";
@@ -277,10 +277,25 @@ describe.if(!("why" in compiler))(`NVML${without}`, () => {
   });
 
   test("a library of another version than the driver is loaded anew", async () => {
-    fresh();
+    const [machine, other] = await Promise.all([NvmlMachine.make(), NvmlMachine.make("old")]);
+    probe = nvidiaProbe(machine.site.places(), LIMITS);
     machine.tell([["library", { init: 18 }]]);
     expect(await probe.look()).toMatchObject({ is: "failed", why: expect.stringContaining("different versions") });
-    expect(await seen(card(0, 1, "H100"))).toHaveLength(1);
+    // As an upgrade does it: another file takes the place of the one that is loaded.
+    rmSync(machine.library);
+    copyFileSync(other.library, machine.library);
+    machine.tell([LIBRARY_LINE, card(0, 1, "A100")]);
+    // The old library has only the first form of this, which counts what is reserved as used.
+    expect(cardsOf(await probe.look())).toMatchObject([{ memory_used_bytes: 774 * MIB }]);
+    await Promise.all([machine.close(), other.close()]);
+  });
+
+  test("all processes are told, however many there are", async () => {
+    fresh();
+    const many = Array.from({ length: 300 }, (_, n): Line => ["process", { card: 0, pid: 1_000 + n, memory: 1 + n }]);
+    const { processes } = await only(card(0, 1, "A100"), ...many);
+    expect(processes).toHaveLength(300);
+    expect(processes.at(-1)).toEqual({ pid: 1_299, memory_bytes: 300 });
   });
 
   test("a driver that goes away in between is asked again", async () => {

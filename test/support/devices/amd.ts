@@ -119,13 +119,13 @@ export class AmdMachine {
   }
 
   /** A node of the compute side: a processor when it has no SIMDs, else a card; `xgmi` are the nodes linked to it. */
-  node(number: number, bus: number, simds: number, render: number, xgmi: readonly number[] = []): void {
+  node(number: number, location: number, simds: number, render: number, xgmi: readonly number[] = []): void {
     const dir = `sys/class/kfd/kfd/topology/nodes/${number}`;
     const facts = {
       cpu_cores_count: simds === 0 ? 32 : 0,
       simd_count: simds,
       vendor_id: simds === 0 ? 0 : 4_098,
-      location_id: bus << 8,
+      location_id: location << 8,
       domain: 0,
       drm_render_minor: render,
     };
@@ -134,7 +134,9 @@ export class AmdMachine {
         .map(([name, value]) => `${name} ${value}`)
         .join("\n");
     this.site.put({ [`${dir}/properties`]: lines(facts), [`${dir}/gpu_id`]: simds === 0 ? 0 : 1_000 + number });
-    const links = [{ type: 2, node_to: 0 }, ...xgmi.map((node_to) => ({ type: 11, node_to }))];
+    // Over the bus everything reaches everything.
+    const bus = [0, 1, 2, 3].filter((to) => to !== number && !xgmi.includes(to));
+    const links = [...bus.map((node_to) => ({ type: 2, node_to })), ...xgmi.map((node_to) => ({ type: 11, node_to }))];
     for (const [n, link] of links.entries()) {
       this.site.put({ [`${dir}/io_links/${n}/properties`]: lines({ ...link, node_from: number, weight: 15 }) });
     }
