@@ -2,40 +2,19 @@
 
 import { describe, expect, test } from "bun:test";
 import { plan } from "../../src/core/plan";
-import { GIB } from "../../src/core/units";
-import { buildNode, buildRun, buildSpec, buildState, NOW_MS } from "../support/build";
 import { holdCards, holdChoices } from "../support/card-rules";
 import { printPlan } from "../support/print-plan";
 import { diceOf, type Dice } from "../support/random";
-import { cardsLive, randomCards, randomGpu } from "../support/random-cards";
+import { cardsLive } from "../support/random-cards";
 import { end, put, snapshotOf, type RandomCluster } from "../support/random-cluster";
+import { submitCards, wideCluster } from "../support/wide-cluster";
 
 const SEEDS = 400;
 const PASSES = 12;
 
-function wideCluster(dice: Dice): RandomCluster {
-  const nodes = Array.from({ length: 1 + dice.below(3) }, (_, n) =>
-    buildNode(`n${n}`, {
-      ordinal: n + 1,
-      devices: randomCards(dice, `n${n}`),
-      capacity: { cpu_milli: 1_000_000, memory_bytes: 10_000 * GIB },
-    }),
-  );
-  const contacts = new Map(nodes.map((node) => [node.id, { connected: true, silent_ms: 0 }]));
-  return { state: buildState({ nodes }), now_ms: NOW_MS, specs: new Map(), contacts, runs: 0, passes: 0 };
-}
-
-function submit(cluster: RandomCluster, dice: Dice): void {
-  const run = ++cluster.runs;
-  const request = { gpu: randomGpu(dice), cpu_milli: 100, memory_bytes: GIB };
-  cluster.specs.set(`run ${run}`, buildSpec({ origin: "run", request }));
-  const row = buildRun(run, `run ${run}`);
-  put(cluster, { table: "runs", key: row.uid, row });
-}
-
 /** Runs end, and others and bad luck come over the cards. */
 function live(cluster: RandomCluster, dice: Dice): void {
-  for (let n = dice.below(6); n > 0; n--) submit(cluster, dice);
+  for (let n = dice.below(6); n > 0; n--) submitCards(cluster, dice);
   for (const task of cluster.state.tasks.values()) if (dice.chance(0.2)) end(cluster, task, "succeeded", 0);
   for (const node of cluster.state.nodes.values()) {
     const devices = cardsLive(dice, node.devices);

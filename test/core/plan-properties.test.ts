@@ -2,6 +2,7 @@
 
 import { describe, test } from "bun:test";
 import { exclusiveSilence } from "../../src/core/contact";
+import { isDraining } from "../../src/core/draining";
 import { isFinal, RUN } from "../../src/core/lifecycle";
 import { DEFAULT_LIMITS } from "../../src/core/limits";
 import type { State, TaskRow } from "../../src/core/model";
@@ -12,6 +13,7 @@ import { holdCards, holdChoices } from "../support/card-rules";
 import { printPlan } from "../support/print-plan";
 import { diceOf, type Dice } from "../support/random";
 import { cardsHeal } from "../support/random-cards";
+import { holdIdle } from "../support/random-idle";
 import { end, live, put, randomCluster, snapshotOf, type RandomCluster } from "../support/random-cluster";
 
 const SEEDS = 150;
@@ -35,7 +37,7 @@ function lead(seed: number): RandomCluster {
     try {
       holdOps(snapshot, planned);
       holdChoices(snapshot, planned.ops, demand);
-      put(cluster, ...planned.changes);
+      carryOut(cluster, planned);
       holdState(cluster.state);
       holdFixedPoint(cluster);
       if (tick % 8 === 0) holdOrder(snapshot, planned, dice);
@@ -49,13 +51,22 @@ function lead(seed: number): RandomCluster {
   return cluster;
 }
 
+/** What a commit of the plan leaves behind; who was told of an idle spell is not told again. */
+function carryOut(cluster: RandomCluster, { ops, changes }: Plan): void {
+  put(cluster, ...changes);
+  for (const op of ops) {
+    const fact = op.op === "notify" ? cluster.idle.get(op.task.uid) : undefined;
+    if (op.op === "notify" && fact !== undefined) cluster.idle.set(op.task.uid, { ...fact, told: true });
+  }
+}
+
 // ---- what must come once nothing goes wrong any more
 
 /** All nodes are heard, nobody changes anything, tasks do as they are told: what has room must run or be over. */
 function holdConvergence(cluster: RandomCluster): void {
   heal(cluster);
   for (let round = 0; round < ROUNDS; round++) {
-    put(cluster, ...plan(snapshotOf(cluster)).changes);
+    carryOut(cluster, plan(snapshotOf(cluster)));
     behave(cluster);
     cluster.now_ms += 5_000;
   }
@@ -83,12 +94,13 @@ function holdConvergence(cluster: RandomCluster): void {
 }
 
 function heal(cluster: RandomCluster): void {
+  cluster.idle.clear();
   for (const node of cluster.state.nodes.values()) {
     cluster.contacts.set(node.id, { connected: true, silent_ms: 0 });
     put(cluster, {
       table: "nodes",
       key: node.id,
-      row: { ...node, intent: "schedulable", drain: null, devices: cardsHeal(node.devices) },
+      row: { ...node, intent: "schedulable", drain: null, leaving: null, devices: cardsHeal(node.devices) },
     });
   }
 }
@@ -110,9 +122,10 @@ function behave(cluster: RandomCluster): void {
 
 // ---- rules of one plan
 
-function holdOps(snapshot: Snapshot, { ops }: Plan): void {
+function holdOps(snapshot: Snapshot, { ops, blocked }: Plan): void {
   const about = new Set<string>();
   for (const op of ops) {
+    if (op.op === "stop") holdIdle(snapshot, op.task, op.why, blocked.length > 0, demand);
     if (op.op === "stop" || op.op === "write_off" || op.op === "lose" || op.op === "go") {
       demand(!about.has(op.task.uid), `${taskName(op.task)} is in two operations`);
       about.add(op.task.uid);
@@ -140,7 +153,7 @@ function holdPlace(snapshot: Snapshot, task: TaskRow, ops: readonly Op[]): void 
   const node = snapshot.state.nodes.get(task.node_id);
   const contact = snapshot.contacts.get(task.node_id);
   demand(
-    node?.admission === "ready" && node.intent === "schedulable" && contact?.connected === true,
+    node?.admission === "ready" && !isDraining(node) && contact?.connected === true,
     `${taskName(task)} is placed on ${task.node_id}, which cannot take it`,
   );
   demand(task.boot_id === node?.boot_id, `${taskName(task)} is for another boot`);

@@ -3,6 +3,7 @@
 
 import { withChanges } from "../../src/core/apply";
 import { digest128, successorUid } from "../../src/core/fresh";
+import type { IdleFact } from "../../src/core/idle";
 import { DEFAULT_LIMITS } from "../../src/core/limits";
 import type { Change, NodeRow, RunRow, State, TaskFinal, TaskRow, WorkloadRow } from "../../src/core/model";
 import { restingPorts } from "../../src/core/resources";
@@ -14,12 +15,14 @@ import type { TaskSpec } from "../../src/core/workload";
 import { buildNode, buildRun, buildSpec, buildState, buildWorkload, NOW_MS, uidOf } from "./build";
 import type { Dice } from "./random";
 import { cardsLive, randomCards, randomGpu } from "./random-cards";
+import { idleLives, randomIdle } from "./random-idle";
 
 export interface RandomCluster {
   state: State;
   now_ms: Ms;
   readonly specs: Map<string, TaskSpec>;
   readonly contacts: Map<string, { connected: boolean; silent_ms: Ms }>;
+  readonly idle: Map<string, IdleFact>;
   runs: number;
   passes: number;
 }
@@ -80,13 +83,22 @@ export function randomCluster(dice: Dice): RandomCluster {
       settings: {
         replicas: dice.below(4),
         priority: dice.below(3),
+        ...(kind === "daemon" ? {} : randomIdle(dice)),
         on_node_loss: dice.pick(["replace", "wait"] as const),
         restart: { offline: dice.chance(0.5), attempts: dice.chance(0.2) ? 2 : null },
       },
     });
   });
   const contacts = new Map(nodes.map((node) => [node.id, { connected: true, silent_ms: 0 }]));
-  return { state: buildState({ nodes, workloads }), now_ms: NOW_MS, specs, contacts, runs: 0, passes: 0 };
+  return {
+    state: buildState({ nodes, workloads }),
+    now_ms: NOW_MS,
+    specs,
+    contacts,
+    idle: new Map(),
+    runs: 0,
+    passes: 0,
+  };
 }
 
 export function snapshotOf(cluster: RandomCluster, state: State = cluster.state): Snapshot {
@@ -96,7 +108,7 @@ export function snapshotOf(cluster: RandomCluster, state: State = cluster.state)
     spec: (hash) => cluster.specs.get(hash) as TaskSpec,
     contacts,
     listening_ms: 3_600_000,
-    idle: new Map(),
+    idle: new Map(cluster.idle),
     now_ms: cluster.now_ms,
     seed: digest128(`pass ${cluster.passes++}`),
     limits: DEFAULT_LIMITS,
@@ -120,6 +132,7 @@ export function live(cluster: RandomCluster, dice: Dice): void {
   for (const task of cluster.state.tasks.values()) {
     if (cluster.contacts.get(task.node_id)?.connected === true && dice.chance(0.5)) liveTask(cluster, dice, task);
   }
+  idleLives(dice, cluster.idle, cluster.state.tasks.values(), elapsed);
   people(cluster, dice);
 }
 
@@ -144,7 +157,8 @@ function liveNode(
       drain: draining ? { since_ms: cluster.now_ms, deadline_ms, by: "alice", reason: null } : null,
     });
   }
-  if (contact.connected && dice.chance(0.02)) reboot(cluster, node);
+  if (contact.connected && dice.chance(0.03)) leaves(cluster, dice, cluster.state.nodes.get(id) ?? node);
+  if (contact.connected && dice.chance(0.02)) reboot(cluster, cluster.state.nodes.get(id) ?? node);
   if (contact.connected && node.devices.length > 0 && dice.chance(0.3)) {
     const now = cluster.state.nodes.get(id) ?? node;
     putNode(cluster, { ...now, devices: cardsLive(dice, now.devices) });
@@ -153,6 +167,13 @@ function liveNode(
     put(cluster, { table: "nodes", key: id, row: null });
     cluster.contacts.delete(id);
   }
+}
+
+/** Its own agent says that it goes, or stays after all. */
+function leaves(cluster: RandomCluster, dice: Dice, node: NodeRow): void {
+  const deadline_ms = dice.chance(0.7) ? cluster.now_ms + dice.pick([10_000, 120_000]) : null;
+  const leaving = node.leaving === null ? { since_ms: cluster.now_ms, deadline_ms, why: "notice" } : null;
+  putNode(cluster, { ...node, leaving });
 }
 
 function reboot(cluster: RandomCluster, node: NodeRow): void {
@@ -204,6 +225,7 @@ export function end(cluster: RandomCluster, task: TaskRow, state: TaskFinal["sta
         exit_code,
         signal: null,
         at_ms: cluster.now_ms,
+        ...(task.stop?.idle === true && state === "stopped" ? { idle: true } : {}),
       },
       settings,
       DEFAULT_LIMITS,
@@ -278,6 +300,7 @@ function submit(cluster: RandomCluster, dice: Dice): void {
     after,
     state: after.length > 0 ? "waiting" : "queued",
     settings: {
+      ...randomIdle(dice),
       retries: dice.below(3),
       priority: dice.below(3),
       on_node_loss: dice.pick(["wait", "requeue"] as const),
