@@ -52,7 +52,7 @@ export function openControl(options: ControlOptions): Control {
     if (message.do === "leave") {
       waiting.add(peer);
       const until_ms = message.in_ms === null ? null : clock() + message.in_ms;
-      departure.begin("leave", { until_ms, why: "it is being taken out of the cluster" });
+      departure.begin("leave", { until_ms, gone: false, why: "it is being taken out of the cluster" });
     } else {
       departure.withdraw("leave");
       waiting.add(peer);

@@ -37,13 +37,13 @@ export function openDeparting(options: DepartingOptions): Departing {
   void departure.over.then(() => over.abort());
   const goes = (): void => {
     const within = Math.max(0, term.within_ms);
-    departure.begin("term", { until_ms: clock() + within, why: "its agent was told to end" });
+    departure.begin("term", { until_ms: clock() + within, gone: true, why: "its agent was told to end" });
   };
   if (term.signal.aborted) goes();
   else term.signal.addEventListener("abort", goes, { once: true });
   const told = (until_ms: Ms | null): void => {
     if (until_ms === null) departure.withdraw("notice");
-    else departure.begin("notice", { until_ms, why: "termination notice" });
+    else departure.begin("notice", { until_ms, gone: true, why: "termination notice" });
   };
   const unwatch = notice === null ? () => undefined : watchNotice({ source: notice, clock, say, told });
   return {

@@ -27,6 +27,8 @@ export interface Progress {
 const LOOK_EVERY_MS = 200;
 const FAREWELL_EVERY_MS = SECOND_MS;
 
+const endOf = ({ until_ms }: Leave): Ms => until_ms ?? Number.POSITIVE_INFINITY;
+
 export class Departure {
   readonly #options: DepartureOptions;
   readonly #wants = new Map<Source, Leave>();
@@ -52,9 +54,8 @@ export class Departure {
   /** What the server is to hear: the first of the times, all of the reasons. */
   now(): Leave | null {
     const all = [...this.#wants.values()];
-    if (all.length === 0) return null;
-    const until = Math.min(...all.map(({ until_ms }) => until_ms ?? Number.POSITIVE_INFINITY));
-    return { until_ms: Number.isFinite(until) ? until : null, why: all.map(({ why }) => why).join("; ") };
+    const [first] = all.toSorted((a, b) => endOf(a) - endOf(b));
+    return first === undefined ? null : { ...first, why: all.map(({ why }) => why).join("; ") };
   }
 
   begin(source: Source, leave: Leave): void {

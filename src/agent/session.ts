@@ -51,9 +51,10 @@ export interface SessionOptions {
   readonly joined: (name: string) => void;
 }
 
-/** This machine is about to go: when, and why. `until_ms: null`: once nothing runs here any more. */
+/** This node is about to leave: when, and why. `until_ms: null`: in its own time. `gone`: so is its machine then. */
 export interface Leave {
   readonly until_ms: Ms | null;
+  readonly gone: boolean;
   readonly why: string;
 }
 
@@ -253,8 +254,9 @@ export class Session {
 
   #note(leave: Leave | null): LeavingNote | null {
     if (leave === null) return null;
-    const { until_ms, why } = leave;
-    return { in_ms: until_ms === null ? null : Math.max(0, Math.round(until_ms - this.#options.clock())), why };
+    const { until_ms, gone, why } = leave;
+    const in_ms = until_ms === null ? null : Math.max(0, Math.round(until_ms - this.#options.clock()));
+    return { in_ms, gone, why };
   }
 
   #sendInventory(): void {

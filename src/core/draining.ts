@@ -18,8 +18,10 @@ export interface Drain {
 /** What a node's own agent said: the machine goes. It is taken back by the agent, also by coming back without it. */
 export interface Leaving {
   readonly since_ms: Ms;
-  /** When it is gone, whatever still runs; `null`: once nothing runs there any more. */
+  /** When what still runs there has to end; `null`: it may take its time. */
   readonly deadline_ms: Ms | null;
+  /** Whether the machine itself is gone by then. */
+  readonly gone: boolean;
   readonly why: string;
 }
 
@@ -30,19 +32,23 @@ export interface Draining {
   readonly deadline_ms: Ms | null;
   readonly by: string;
   readonly reason: string | null;
+  /** Whether it is the node's own word. */
+  readonly own: boolean;
   /** Whether the machine is gone at the deadline: then stops begin so early that they are over by then. */
   readonly final: boolean;
 }
 
 /** Why a node gets no new work and loses what it has; `null`: it is to be used. What ends first counts. */
 export function drainingOf({ name, intent, drain, leaving }: Told): Draining | null {
-  const person = intent === "draining" ? drain : null;
-  if (leaving === null) return person === null ? null : { ...person, final: false };
-  const own = { since_ms: leaving.since_ms, deadline_ms: leaving.deadline_ms, by: name, reason: leaving.why };
-  if (person === null) return { ...own, final: true };
-  const first = (person.deadline_ms ?? Number.POSITIVE_INFINITY) < (own.deadline_ms ?? Number.POSITIVE_INFINITY);
-  return first ? { ...person, final: false } : { ...own, final: true };
+  const person: Draining | null =
+    intent === "draining" && drain !== null ? { ...drain, own: false, final: false } : null;
+  if (leaving === null) return person;
+  const { since_ms, deadline_ms, gone, why } = leaving;
+  const own: Draining = { since_ms, deadline_ms, by: name, reason: why, own: true, final: gone };
+  return person !== null && endOf(person) < endOf(own) ? person : own;
 }
+
+const endOf = ({ deadline_ms }: Draining): Ms => deadline_ms ?? Number.POSITIVE_INFINITY;
 
 export const isDraining = (node: Told): boolean => drainingOf(node) !== null;
 

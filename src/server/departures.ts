@@ -18,9 +18,10 @@ export function leavingAfter(node: NodeRow, told: LeavingNote | null, now_ms: Ms
   const same =
     leaving !== null &&
     leaving.why === told.why &&
+    leaving.gone === told.gone &&
     (leaving.deadline_ms === null) === (deadline_ms === null) &&
     Math.abs((leaving.deadline_ms ?? 0) - (deadline_ms ?? 0)) < SAME_MS;
-  return same ? leaving : { since_ms: leaving?.since_ms ?? now_ms, deadline_ms, why: told.why };
+  return same ? leaving : { since_ms: leaving?.since_ms ?? now_ms, deadline_ms, gone: told.gone, why: told.why };
 }
 
 /** Writes down what changed of a node's leaving, for `orch events`. */

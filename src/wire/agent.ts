@@ -135,8 +135,8 @@ export type ToAgent = z.infer<typeof toAgent>;
 
 // ---- agent → server
 
-/** The machine is about to go, in so many milliseconds; `null`: when nothing runs there any more. */
-const leavingNote = z.object({ in_ms: int.nullable(), why: text });
+/** The node is about to leave, in so many milliseconds; `null`: in its own time. `gone`: so is its machine then. */
+const leavingNote = z.object({ in_ms: int.nullable(), gone: z.boolean(), why: text });
 export type LeavingNote = z.infer<typeof leavingNote>;
 
 /** First message of an agent, answering the challenge; `signature` is Ed25519 over `signedText`. */

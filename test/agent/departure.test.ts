@@ -32,20 +32,20 @@ function start() {
 
 test("it tells the first of the times and all of the reasons, and each change once", () => {
   const { world, departure } = start();
-  departure.begin("notice", { until_ms: 90_000, why: "termination notice" });
-  departure.begin("notice", { until_ms: 90_000, why: "termination notice" });
-  expect([world.changed, departure.now()]).toEqual([1, { until_ms: 90_000, why: "termination notice" }]);
-  departure.begin("leave", { until_ms: null, why: "taken out" });
-  expect(departure.now()).toEqual({ until_ms: 90_000, why: "termination notice; taken out" });
+  departure.begin("notice", { until_ms: 90_000, gone: true, why: "termination notice" });
+  departure.begin("notice", { until_ms: 90_000, gone: true, why: "termination notice" });
+  expect([world.changed, departure.now()]).toEqual([1, { until_ms: 90_000, gone: true, why: "termination notice" }]);
+  departure.begin("leave", { until_ms: null, gone: false, why: "taken out" });
+  expect(departure.now()).toEqual({ until_ms: 90_000, gone: true, why: "termination notice; taken out" });
   departure.withdraw("notice");
-  expect([world.changed, departure.now()]).toEqual([3, { until_ms: null, why: "taken out" }]);
+  expect([world.changed, departure.now()]).toEqual([3, { until_ms: null, gone: false, why: "taken out" }]);
   departure.withdraw("leave");
   expect([departure.now(), world.said.at(-1)]).toEqual([null, "this node stays"]);
 });
 
 test("an agent that was told to end waits until the server knows and nothing is left", async () => {
   const { world, departure, looked, isOver } = start();
-  departure.begin("term", { until_ms: 60_000, why: "told to end" });
+  departure.begin("term", { until_ms: 60_000, gone: true, why: "told to end" });
   await looked();
   expect(isOver()).toBe(false);
   world.left = [{ name: "recs.api.0", state: "running" }];
@@ -60,7 +60,7 @@ test("an agent that was told to end waits until the server knows and nothing is 
 test("an agent that was told to end waits no longer than its time", async () => {
   const { world, departure, looked, isOver } = start();
   world.left = [{ name: "12", state: "running" }];
-  departure.begin("term", { until_ms: 60_000, why: "told to end" });
+  departure.begin("term", { until_ms: 60_000, gone: true, why: "told to end" });
   departure.noted(true);
   await looked();
   expect(isOver()).toBe(false);
@@ -71,7 +71,7 @@ test("an agent that was told to end waits no longer than its time", async () => 
 test("a node that is taken out says farewell once nothing is left, and again until it is heard", async () => {
   const { world, departure, looked } = start();
   world.left = [{ name: "12", state: "running" }];
-  departure.begin("leave", { until_ms: null, why: "taken out" });
+  departure.begin("leave", { until_ms: null, gone: false, why: "taken out" });
   departure.noted(true);
   await looked();
   expect(world.farewells).toBe(0);
@@ -85,8 +85,8 @@ test("a node that is taken out says farewell once nothing is left, and again unt
 
 test("a person who resumes the node takes back what a person said, and nothing else", async () => {
   const { departure, seen } = start();
-  departure.begin("leave", { until_ms: null, why: "taken out" });
-  departure.begin("notice", { until_ms: 90_000, why: "termination notice" });
+  departure.begin("leave", { until_ms: null, gone: false, why: "taken out" });
+  departure.begin("notice", { until_ms: 90_000, gone: true, why: "termination notice" });
   departure.noted(false);
   expect([departure.wants("leave"), departure.now()?.why]).toEqual([false, "termination notice"]);
   departure.withdraw("notice");

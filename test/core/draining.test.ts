@@ -10,8 +10,8 @@ const drain = (part: Partial<NonNullable<NodeRow["drain"]>> = {}): Pick<NodeRow,
   intent: "draining",
   drain: { since_ms: NOW_MS, deadline_ms: null, by: "olga", reason: "new fan", ...part },
 });
-const leaving = (deadline_ms: number | null): Pick<NodeRow, "leaving"> => ({
-  leaving: { since_ms: NOW_MS, deadline_ms, why: "spot notice" },
+const leaving = (deadline_ms: number | null, gone = true): Pick<NodeRow, "leaving"> => ({
+  leaving: { since_ms: NOW_MS, deadline_ms, gone, why: "spot notice" },
 });
 
 describe("a node", () => {
@@ -27,7 +27,8 @@ describe("a node", () => {
     ["that leaves", buildNode("a", leaving(50_000)), "a", true, 35_000],
     ["that leaves sooner than its drain ends", buildNode("a", { ...drain(), ...leaving(50_000) }), "a", true, 35_000],
     ["whose drain ends first", buildNode("a", { ...drain({ deadline_ms: 9 }), ...leaving(50_000) }), "olga", false, 9],
-    ["that leaves when nothing runs there", buildNode("a", leaving(null)), "a", true, null],
+    ["that leaves when nothing runs there", buildNode("a", leaving(null, false)), "a", false, null],
+    ["that leaves and is not gone then", buildNode("a", leaving(50_000, false)), "a", false, 50_000],
   ];
   for (const [what, node, by, final, at] of CASES) {
     test(what, () => {

@@ -1,4 +1,4 @@
-// Idle cards under pressure: who is stopped had asked for it and was in somebody's way, and planning rests all the same.
+// Idle cards under pressure: who is stopped had asked for it and was in somebody's way, and planning comes to rest.
 
 import { describe, expect, test } from "bun:test";
 import { RECLAIMED_BY } from "../../src/core/idle";
@@ -50,7 +50,8 @@ describe("idle cards among many who wait", () => {
         };
         for (const op of planned.ops) {
           if (op.op === "stop") holdIdle(snapshot, op.task, op.why, planned.blocked.length > 0, demand);
-          if (op.op === "run" && op.run.cancel?.by === RECLAIMED_BY && / waits for a card$/.test(op.why)) seen.wanted++;
+          if (op.op === "run" && op.run.cancel?.by === RECLAIMED_BY && op.why.endsWith(" waits for a card"))
+            seen.wanted++;
           if (op.op === "notify") seen.told++;
         }
         put(cluster, ...planned.changes);

@@ -30,7 +30,7 @@ const events = async () =>
 
 async function leave(in_ms: number | null, why = "termination notice"): Promise<void> {
   const before = noted().length;
-  agent.say({ type: "leaving", leaving: { in_ms, why } });
+  agent.say({ type: "leaving", leaving: { in_ms, gone: in_ms !== null, why } });
   await waitUntil("it to be noted", () => noted().length > before);
 }
 async function startTask(): Promise<void> {
@@ -63,6 +63,7 @@ describe("a node that leaves", () => {
     expect(row()?.leaving).toEqual({
       since_ms: since ?? 0,
       deadline_ms: stage.clock + 85_000,
+      gone: true,
       why: "termination notice",
     });
     await leave(10_000);
@@ -84,7 +85,7 @@ describe("a node that leaves", () => {
     await leave(90_000);
     const before = row()?.leaving;
     agent.hangUp();
-    agent = await reconnected(stage, agent, {}, { in_ms: 89_500, why: "termination notice" });
+    agent = await reconnected(stage, agent, {}, { in_ms: 89_500, gone: true, why: "termination notice" });
     expect(row()?.leaving).toEqual(before ?? null);
     expect(noted()).toEqual([true]);
   });
@@ -110,7 +111,7 @@ describe("a farewell", () => {
     await startTask();
     await leave(null);
     agent.say({ type: "farewell" });
-    agent.say({ type: "leaving", leaving: { in_ms: null, why: "again" } });
+    agent.say({ type: "leaving", leaving: { in_ms: null, gone: false, why: "again" } });
     await waitUntil("the second note", () => noted().length === 2);
     expect([row() === undefined, refusal()]).toEqual([false, undefined]);
     const task = stage.api.store.state.tasks.values().next().value!;

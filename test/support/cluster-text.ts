@@ -118,7 +118,7 @@ function readNode(described: Described, name: string, words: Words): NodeRow {
     contact: (words.text("contact") ?? "connected") as NodeRow["contact"],
     fingerprint: words.text("machine") ?? `machine-${name}`,
     ...(words.has("leaving")
-      ? { leaving: { since_ms: NOW_MS, deadline_ms: NOW_MS + words.ms("leaving", 0), why: "spot notice" } }
+      ? { leaving: { since_ms: NOW_MS, deadline_ms: NOW_MS + words.ms("leaving", 0), gone: true, why: "spot notice" } }
       : {}),
     ...(words.has("draining") ? { intent: "draining" as const, drain } : {}),
     facts: { unix_user: words.text("account") ?? "root" },

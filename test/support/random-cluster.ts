@@ -172,7 +172,8 @@ function liveNode(
 /** Its own agent says that it goes, or stays after all. */
 function leaves(cluster: RandomCluster, dice: Dice, node: NodeRow): void {
   const deadline_ms = dice.chance(0.7) ? cluster.now_ms + dice.pick([10_000, 120_000]) : null;
-  const leaving = node.leaving === null ? { since_ms: cluster.now_ms, deadline_ms, why: "notice" } : null;
+  const leaving =
+    node.leaving === null ? { since_ms: cluster.now_ms, deadline_ms, gone: dice.chance(0.7), why: "notice" } : null;
   putNode(cluster, { ...node, leaving });
 }
 

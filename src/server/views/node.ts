@@ -32,8 +32,8 @@ export const shownState = (node: NodeRow, tasks: number): NodeState =>
 export function drainView(node: NodeRow): NodeView["drain"] {
   const draining = drainingOf(node);
   if (draining === null) return null;
-  const { since_ms, deadline_ms, by, reason, final } = draining;
-  return { since_ms, deadline_ms, by, reason, leaves: final };
+  const { since_ms, deadline_ms, by, reason, own } = draining;
+  return { since_ms, deadline_ms, by, reason, leaves: own };
 }
 
 export function nodeView(node: NodeRow, tasks: readonly TaskRow[], last_seen_ms: Ms | null): NodeView {
