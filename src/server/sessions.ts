@@ -23,6 +23,7 @@ export function createSessions(context: Context): Sessions {
   const hub: Hub = { ...context, all: new Map(), live: new Map(), newest: new Map() };
   let count = 0;
   const unlisten = hub.store.onCommit((_revision, changes) => {
+    for (const { table, key, row } of changes) if (table === "nodes" && row === null) hub.readings.forget(key);
     for (const [node_id, tasks] of changedTasks(changes, hub.store.state)) {
       const session = hub.live.get(node_id);
       const node = hub.store.state.nodes.get(node_id);

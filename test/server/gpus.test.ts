@@ -118,6 +118,13 @@ describe("a card", () => {
       [12, false, null, "ababababab"],
     ]);
   });
+  test("leaves no reading behind when its node is forgotten", async () => {
+    await read([reading(CARDS[0]!.id)]);
+    agent.hangUp();
+    await stage.call("POST", "/v1/nodes/box1/forget", { as: "olga", body: { fenced: true } });
+    expect(stage.api.readings.of(agent.node_id).size).toBe(0);
+    expect(await devices()).toEqual([]);
+  });
   test("that is in trouble says since when", async () => {
     stage.clock += 5_000;
     const dirty = card(0, { state: "dirty", reason: "pid 4711 still holds memory" });
