@@ -16,6 +16,7 @@ import type { Machine } from "../wire/agent";
 import { createAccounts, type AccountMode } from "./account";
 import { FatalAgentError, stayConnected, type Connection } from "./connection";
 import { accessOf } from "./devices/access";
+import { findMps, type Mps } from "./devices/mps";
 import { findProbes, probePlaces } from "./devices/probes";
 import { openWatch, type Watch } from "./devices/watch";
 import type { Driver } from "./drivers/driver";
@@ -124,6 +125,8 @@ function claimShare(run: string, data: string, { capacity }: AgentOptions): void
   noteAgent(run, { pid: process.pid, start, boot_id: bootId(), data, share: capacity !== null });
 }
 
+const mps = (): Mps | null => findMps(process.env["CUDA_MPS_PIPE_DIRECTORY"]);
+
 interface Grounds {
   readonly clock: () => Ms;
   readonly limits: Limits;
@@ -138,7 +141,7 @@ async function settle(data: string, options: AgentOptions): Promise<Grounds> {
   const known = readIdentity(data);
   const ownName = options.name ?? runName(data);
   const cgroups = findCgroups(runName(data));
-  const limits = createLimits(cgroups);
+  const limits = createLimits(cgroups, mps);
   const probed = await probeMachine({
     data,
     version: options.version,
@@ -161,7 +164,10 @@ async function settle(data: string, options: AgentOptions): Promise<Grounds> {
     say: options.say,
   });
   const machine = (): Machine => {
-    const facts = { ...probed.facts, limits: limits.facts(watch.hasCards()) };
+    const facts = {
+      ...probed.facts,
+      limits: limits.facts(watch.hasCards() ? { tell_memory: watch.tellsMemory() } : null),
+    };
     return { ...probed, facts, devices: [...watch.devices()] };
   };
   return { clock, limits, watch, machine, identity: known ?? (await firstJoin(data, options, machine())) };
@@ -173,7 +179,11 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
     data,
     version: options.version,
     accounts: createAccounts(options.accounts),
-    access: (promised) => accessOf(promised, watch.handles(), watch.hasCards() && limits.keepsDevices()),
+    access: (promised) =>
+      accessOf(promised, watch.handles(), {
+        keeps: watch.hasCards() && limits.keepsDevices(),
+        mps: mps(),
+      }),
     clock,
     say: options.say,
   });

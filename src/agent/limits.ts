@@ -2,22 +2,28 @@
 // out by trying. What is about cards is not asked where there are none.
 
 import type { Limit, NodeLimits } from "../core/model";
+import type { Mps } from "./devices/mps";
 import { deviceKeepingProblem, type Cgroups } from "../os/cgroup";
 
 export interface Limits {
   /** Whether device files can be kept from tasks; only asked where there are cards. */
   keepsDevices(): boolean;
-  facts(has_cards: boolean): NodeLimits;
+  /** What is promised of the cards, if there are any: whether they tell what each process takes. */
+  facts(cards: { readonly tell_memory: boolean } | null): NodeLimits;
 }
 
 const ENFORCED: Limit = { is: "enforced", why: null };
 const counted = (why: string): Limit => ({ is: "counted", why });
 
-export function createLimits(cgroups: Cgroups): Limits {
+export function createLimits(cgroups: Cgroups, mps: () => Mps | null): Limits {
   let tried: { readonly problem: string | null } | null = null;
   const keepingProblem = (): string | null => {
     tried ??= { problem: deviceKeepingProblem(cgroups) };
     return tried.problem;
+  };
+  const shareOf = (tell_memory: boolean): Limit => {
+    if (mps() !== null) return ENFORCED;
+    return tell_memory ? { is: "watched", why: "no MPS daemon runs" } : counted("the cards do not tell who takes what");
   };
   const controlled = (controller: "cpu" | "memory"): Limit => {
     const has =
@@ -28,13 +34,13 @@ export function createLimits(cgroups: Cgroups): Limits {
   };
   return {
     keepsDevices: () => keepingProblem() === null,
-    facts(has_cards) {
-      const why = has_cards ? keepingProblem() : null;
+    facts(cards) {
+      const why = cards === null ? null : keepingProblem();
       return {
         cpu: controlled("cpu"),
         memory: controlled("memory"),
-        devices: has_cards ? (why === null ? ENFORCED : counted(why)) : null,
-        share: has_cards ? { is: "watched", why: null } : null,
+        devices: cards === null ? null : why === null ? ENFORCED : counted(why),
+        share: cards === null ? null : shareOf(cards.tell_memory),
       };
     },
   };

@@ -44,7 +44,7 @@ describe("an environment", () => {
     ...accessOf(
       ids.map((id) => ({ id, bytes: null })),
       handles,
-      false,
+      { keeps: false, mps: null },
     ).variables,
   });
 
@@ -69,7 +69,9 @@ describe("an environment", () => {
   });
   test("shows UUIDs while the driver may count other cards than are seen here", () => {
     const lost = handles.map((one) => ({ ...one, counted: false }));
-    expect(accessOf([{ id: "n1", bytes: null }], lost, false).variables).toMatchObject({ CUDA_VISIBLE_DEVICES: "n1" });
+    expect(accessOf([{ id: "n1", bytes: null }], lost, { keeps: false, mps: null }).variables).toMatchObject({
+      CUDA_VISIBLE_DEVICES: "n1",
+    });
   });
 });
 

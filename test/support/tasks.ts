@@ -106,7 +106,7 @@ export async function makeSite(): Promise<Site> {
         version: options.version ?? "1",
         clock: steadyClock(),
         accounts: createAccounts(options.accounts ?? "existing"),
-        access: options.access ?? ((promised) => accessOf(promised, [], false)),
+        access: options.access ?? ((promised) => accessOf(promised, [], { keeps: false, mps: null })),
         keeper_command: KEEPER_COMMAND,
         say: (line) => void said.push(line),
         ...(options.log_cap_bytes === undefined ? {} : { log_cap_bytes: options.log_cap_bytes }),

@@ -4,6 +4,7 @@
 import type { Vendor } from "../../core/device";
 import type { Promised } from "../../core/model";
 import { deviceNumber, type DeviceNumber } from "../../os/device-deny";
+import { mpsVariables, type Mps } from "./mps";
 
 /** What leads to one card. */
 export interface Handle {
@@ -25,10 +26,24 @@ export interface Access {
   readonly denied: readonly DeviceNumber[];
 }
 
-/** The access of a task that was promised these devices, out of all that are here. `keeps`: files can be kept away. */
-export function accessOf(promised: Promised["devices"], handles: readonly Handle[], keeps: boolean): Access {
+export interface AccessMeans {
+  /** Whether device files can be kept away. */
+  readonly keeps: boolean;
+  readonly mps: Mps | null;
+}
+
+/** The access of a task that was promised these devices, out of all that are here. */
+export function accessOf(
+  promised: Promised["devices"],
+  handles: readonly Handle[],
+  { keeps, mps }: AccessMeans,
+): Access {
   const own = promised.flatMap(({ id }) => handles.find((handle) => handle.id === id) ?? []);
-  return { variables: deviceVariables(promised, own), denied: keeps ? deniedNumbers(own, handles) : [] };
+  const limited = mps === null ? {} : mpsVariables(mps, promised, own);
+  return {
+    variables: { ...deviceVariables(promised, own), ...limited },
+    denied: keeps ? deniedNumbers(own, handles) : [],
+  };
 }
 
 /**

@@ -5,6 +5,7 @@ import type { AdmissionDevice } from "../../core/admit";
 import type { CardTask, CardUser } from "../../core/card";
 import type { Device, Reading, Vendor } from "../../core/device";
 import type { FindingOverrides, Notice } from "../../core/findings";
+import { overdrawn, type Strikes } from "../../core/share";
 import type { Ms } from "../../core/units";
 import { sendSignal } from "../../os/signals";
 import type { Handle } from "./access";
@@ -49,6 +50,8 @@ export interface Watch extends CardRules {
   devices(): readonly Device[];
   /** Whether there are, or were, cards that are not made up. */
   hasCards(): boolean;
+  /** Whether the cards tell what each process takes of their memory, as far as was seen. */
+  tellsMemory(): boolean;
   /** What leads to each card, made-up ones included. */
   handles(): readonly Handle[];
   /** What the cards showed last. */
@@ -78,6 +81,8 @@ interface Seer {
   /** Whether the driver counts its cards as they are counted here: none is lost or in trouble. */
   counted: boolean;
   looked: boolean;
+  /** By card, who took more than their share at the last looks. */
+  readonly strikes: Map<string, Strikes>;
   /** Looks in a row that found a card of it unclean. */
   unclean: number;
 }
@@ -95,6 +100,7 @@ class CardWatch implements Watch {
   readonly #seers = new Map<Vendor, Seer>();
   readonly #killed = new Set<string>();
   #told = "";
+  #tells = true;
   #listener: () => void = () => undefined;
   #readied: () => void = () => undefined;
 
@@ -137,7 +143,8 @@ class CardWatch implements Watch {
       delay: () => this.#delay(vendor),
     });
     const census = createCensus();
-    this.#seers.set(vendor, { eye, census, failing: null, shown: new Map(), counted: true, looked: false, unclean: 0 });
+    const nothing = { failing: null, shown: new Map(), counted: true, looked: false, strikes: new Map(), unclean: 0 };
+    this.#seers.set(vendor, { eye, census, ...nothing });
     if (this.#book.knowsTasks()) eye.soon();
   }
 
@@ -188,6 +195,15 @@ class CardWatch implements Watch {
     const unclean = cards.some(({ id }) => this.#book.get(id)?.card.gate.is === "closed");
     seer.unclean = unclean ? seer.unclean + 1 : 0;
     for (const card of cards) this.#doctor.looked(card.id, conditionOf(card));
+    for (const { card, users } of shown) this.#holdToShares(seer, card.id, users);
+  }
+
+  #holdToShares(seer: Seer, id: string, users: readonly CardUser[]): void {
+    const { strikes, over } = overdrawn(id, users, this.#book.holders(id), seer.strikes.get(id) ?? new Map());
+    seer.strikes.set(id, strikes);
+    this.#tells &&= users.every(({ memory_bytes }) => memory_bytes !== null);
+    for (const [uid, why] of over) this.#doctor.condemn(uid, why);
+    if (over.size > 0) this.#listener();
   }
 
   /** What an ended task has left is killed: it is proven to be that task's, and nothing else would free the card. */
@@ -217,6 +233,10 @@ class CardWatch implements Watch {
 
   hasCards(): boolean {
     return this.#book.all().length > 0;
+  }
+
+  tellsMemory(): boolean {
+    return this.#tells;
   }
 
   handles(): readonly Handle[] {

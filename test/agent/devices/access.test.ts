@@ -40,7 +40,7 @@ describe.if(problem === null)(`device files${problem === null ? "" : ` (skipped:
     }
     chmodSync(dir, 0o755);
     site = await makeSite();
-    driver = await site.open({ access: (promised) => accessOf(promised, handles, true) });
+    driver = await site.open({ access: (promised) => accessOf(promised, handles, { keeps: true, mps: null }) });
   });
   afterAll(async () => {
     rmSync(dir, { recursive: true });
@@ -73,9 +73,11 @@ describe.if(problem === null)(`device files${problem === null ? "" : ` (skipped:
   }
 
   test("what is denied has a number, and what is not there has none", () => {
-    expect(accessOf([{ id: "a", bytes: null }], handles, true).denied).toEqual([{ major: 1, minor: 5 }]);
-    expect(accessOf([], handles, true).denied).toHaveLength(3);
-    expect(accessOf([], handles, false).denied).toEqual([]);
+    expect(accessOf([{ id: "a", bytes: null }], handles, { keeps: true, mps: null }).denied).toEqual([
+      { major: 1, minor: 5 },
+    ]);
+    expect(accessOf([], handles, { keeps: true, mps: null }).denied).toHaveLength(3);
+    expect(accessOf([], handles, { keeps: false, mps: null }).denied).toEqual([]);
     expect(deviceNumber(file("is-not-there"))).toBeNull();
     expect(deviceNumber(dir)).toBeNull();
   });
