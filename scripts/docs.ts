@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { cliReference } from "../src/cli/reference";
+import { FINDINGS } from "../src/core/findings";
 import { nodeState, RUN, TASK } from "../src/core/lifecycle";
 import { specReference } from "../src/spec/reference";
 import { specJsonSchema } from "../src/spec/schema";
@@ -105,10 +106,31 @@ function lifecyclePage(): string {
   ].join("\n");
 }
 
+function findingsPage(): string {
+  const rows = Object.entries(FINDINGS).map(([key, { class: kind, means, running }]) => {
+    const work = kind !== "quarantine" ? "" : running === "stop" ? "ended" : "left alone";
+    return `| \`${key}\` | ${means} | ${kind} | ${work} |`;
+  });
+  return [
+    NOTICE,
+    "",
+    "# Findings",
+    "",
+    "What can be wrong with a card, and what is done about it: see [cards that can be trusted](../gpu-health.md).",
+    "XIDs follow NVIDIA's catalogue; those that are not here are `watch`.",
+    "",
+    "| finding | what it means | class | running work |",
+    "| --- | --- | --- | --- |",
+    ...rows,
+    "",
+  ].join("\n");
+}
+
 /** Every generated page, by its path. */
 export async function generatedDocs(): Promise<Record<string, string>> {
   return {
     "docs/lifecycle.md": lifecyclePage(),
+    "docs/reference/findings.md": findingsPage(),
     "docs/reference/cli.md": `${NOTICE}\n\n${await cliReference()}`,
     "docs/reference/spec.md": `${NOTICE}\n\n${specReference().trimEnd()}\n`,
     "docs/reference/spec.schema.json": `${JSON.stringify(specJsonSchema(), null, 2)}\n`,
