@@ -1,7 +1,7 @@
 // The agent put together: identity, machine, driver, loop and connection. It opens no port and owns no decision.
 
 import { join } from "node:path";
-import type { Device, Reading } from "../core/device";
+import type { Device } from "../core/device";
 import type { Ms } from "../core/units";
 import type { Taint } from "../core/workload";
 import { findCgroups } from "../os/cgroup";
@@ -10,22 +10,17 @@ import { randomHex } from "../os/dice";
 import { takeDir } from "../os/files";
 import { networkFileSystem } from "../os/filesystem";
 import { noteHolder, takeLock } from "../os/lock";
-import { accountOfProcess } from "../os/machine";
 import { bootId, statOf } from "../os/proc";
 import type { Machine } from "../wire/agent";
 import { createAccounts, type AccountMode } from "./account";
+import { openCards, type Cards } from "./cards";
 import { FatalAgentError, stayConnected, type Connection } from "./connection";
-import { accessOf } from "./devices/access";
-import { findMps, type Mps } from "./devices/mps";
-import { findProbes, probePlaces } from "./devices/probes";
-import { openWatch, type Watch } from "./devices/watch";
 import type { Driver } from "./drivers/driver";
 import { openProcessDriver } from "./drivers/process";
 import { openFence } from "./fence";
 import { joinCluster, readIdentity, type Identity } from "./identity";
 import { readLog } from "./logs";
 import { openDeparting } from "./departing";
-import { createLimits, type Limits } from "./limits";
 import { createAgentLoop } from "./loop";
 import { createOutgoing, type Reader } from "./outgoing";
 import { probeMachine, type Share } from "./probe";
@@ -57,7 +52,6 @@ export interface AgentOptions {
 
 /** How long the first hello waits for the cards; what comes later is told when it is seen. */
 const FIRST_LOOK_MS = 2_000;
-const SEEK_EVERY_BEATS = 12;
 
 /** Why an agent ended: it was told to, it has given its work away first, or its node is out of the cluster. */
 export type AgentEnd = "stopped" | "drained" | "left";
@@ -125,12 +119,9 @@ function claimShare(run: string, data: string, { capacity }: AgentOptions): void
   noteAgent(run, { pid: process.pid, start, boot_id: bootId(), data, share: capacity !== null });
 }
 
-const mps = (): Mps | null => findMps(process.env["CUDA_MPS_PIPE_DIRECTORY"]);
-
 interface Grounds {
   readonly clock: () => Ms;
-  readonly limits: Limits;
-  readonly watch: Watch;
+  readonly cards: Cards;
   readonly machine: () => Machine;
   readonly identity: Identity;
 }
@@ -141,7 +132,6 @@ async function settle(data: string, options: AgentOptions): Promise<Grounds> {
   const known = readIdentity(data);
   const ownName = options.name ?? runName(data);
   const cgroups = findCgroups(runName(data));
-  const limits = createLimits(cgroups, mps);
   const probed = await probeMachine({
     data,
     version: options.version,
@@ -154,36 +144,22 @@ async function settle(data: string, options: AgentOptions): Promise<Grounds> {
     joined_as: known?.credential.fingerprint ?? null,
     share_names: [options.capacity === null ? "" : ownName, "", runName(data), known?.credential.name ?? ""],
   });
-  const watch = openWatch({
-    data,
-    clock,
-    find: () => findProbes(probePlaces(process.env)),
-    fakes: options.devices,
-    log_path: process.env["ORCH_KMSG"] || "/dev/kmsg",
-    user: accountOfProcess().name,
-    say: options.say,
-  });
+  const cards = openCards({ data, cgroups, fakes: options.devices, clock, say: options.say });
   const machine = (): Machine => {
-    const facts = {
-      ...probed.facts,
-      limits: limits.facts(watch.hasCards() ? { tell_memory: watch.tellsMemory() } : null),
-    };
-    return { ...probed, facts, devices: [...watch.devices()] };
+    const facts = { ...probed.facts, limits: cards.limits() };
+    return { ...probed, facts, devices: [...cards.watch.devices()] };
   };
-  return { clock, limits, watch, machine, identity: known ?? (await firstJoin(data, options, machine())) };
+  return { clock, cards, machine, identity: known ?? (await firstJoin(data, options, machine())) };
 }
 
 async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
-  const { clock, limits, watch, machine, identity } = await settle(data, options);
+  const { clock, cards, machine, identity } = await settle(data, options);
+  const { watch } = cards;
   const driver = await openProcessDriver({
     data,
     version: options.version,
     accounts: createAccounts(options.accounts),
-    access: (promised) =>
-      accessOf(promised, watch.handles(), {
-        keeps: watch.hasCards() && limits.keepsDevices(),
-        mps: mps(),
-      }),
+    access: (promised) => cards.access(promised),
     clock,
     say: options.say,
   });
@@ -212,7 +188,7 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
     notice: options.termination_notice,
     term: { signal: options.leave, within_ms: options.drain_ms },
   });
-  const tests = createTester(batteryOf({ data, machine }), options.say);
+  const tests = createTester(batteryOf({ data, machine, retest: () => watch.retest() }), options.say);
   try {
     connection = stayConnected({
       urls: options.urls.length > 0 ? options.urls : identity.urls,
@@ -222,7 +198,7 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
       key: identity.key,
       instance_id: randomHex(16),
       machine,
-      readings: watchedBy(watch),
+      readings: () => cards.readings(),
       health: watch,
       leaving: departing.now,
       noted: departing.noted,
@@ -256,15 +232,6 @@ const logsOf =
       signal,
       living: (uid) => driver.seen().get(uid)?.process.is === "alive",
     });
-
-/** Heartbeats are the only timer of a machine without cards: now and then they look whether some have come. */
-function watchedBy(watch: Watch): () => readonly Reading[] {
-  let beats = 0;
-  return () => {
-    if (++beats % SEEK_EVERY_BEATS === 0) watch.seek();
-    return watch.readings();
-  };
-}
 
 async function firstJoin(data: string, options: AgentOptions, machine: Machine): Promise<Identity> {
   if (options.token === null) {

@@ -227,5 +227,8 @@ jobs:
     expect(await events()).toContain("XID 79, fallen off the bus");
     expect(readFileSync(join(cluster.dataOf("n1"), "agent", "devices.json"), "utf8")).toContain("XID 79");
     expect(processes().some(({ pid }) => pid === one.pid)).toBe(false);
+    // The card answers and is clean: a test is its way back.
+    expect(await cluster.ok("node", "test", "n1", "--wait")).toContain("n1: ready");
+    await gpu(placeOf(one), "to be well", ({ state }) => state === "ok");
   }, 60_000);
 });

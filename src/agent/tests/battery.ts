@@ -4,6 +4,7 @@
 import type { TestResult } from "../../core/node-tests";
 import { preciseMs } from "../../os/clock";
 import type { Machine } from "../../wire/agent";
+import type { Retest } from "../devices/retest";
 import { testCgroups } from "./cgroups";
 import { testDevices } from "./devices";
 import { testFilesystem } from "./filesystem";
@@ -14,6 +15,8 @@ export interface Bench {
   /** The agent's data directory. */
   readonly data: string;
   readonly machine: () => Machine;
+  /** Looks at every card anew; those that pass come out of quarantine. */
+  readonly retest: () => Promise<readonly Retest[]>;
 }
 
 /** A result before it is known how long it took. */

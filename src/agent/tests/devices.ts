@@ -1,17 +1,32 @@
 // Every card, and their driver: a bad card is a finding about that card, never about the node.
 
 import type { Device } from "../../core/device";
+import type { Retest } from "../devices/retest";
 import type { Bench, Finding } from "./battery";
 
-export function testDevices({ machine }: Bench): Promise<Finding[]> {
-  return Promise.resolve(findingsOf(machine().devices));
+/** The way out of quarantine: every card is looked at anew. */
+export async function testDevices({ machine, retest }: Bench): Promise<Finding[]> {
+  const tested = await retest();
+  return findingsOf(machine().devices, tested);
 }
 
-/** What the cards as they are now say. */
-export function findingsOf(devices: readonly Device[]): Finding[] {
-  if (devices.length === 0) return [];
-  return [driverOf(devices), ...devices.map(cardOf)];
+/** What the cards as they are now say, and what became of those that were looked at anew. */
+export function findingsOf(devices: readonly Device[], tested: readonly Retest[]): Finding[] {
+  const others = devices.filter(({ id }) => !tested.some((one) => one.id === id));
+  const cards = [...tested.map(retestOf), ...others.map(cardOf)];
+  return cards.length === 0 ? [] : [driverOf(devices), ...cards];
 }
+
+const RETEST_VERDICTS = { passed: "passed", failed: "failed", forgotten: "warned" } as const;
+
+const retestOf = ({ id, model, is, detail }: Retest): Finding => ({
+  name: `gpu ${id}`.slice(0, 200),
+  required: false,
+  verdict: RETEST_VERDICTS[is],
+  detail: `${model}: ${detail}`,
+  value: null,
+  unit: null,
+});
 
 function driverOf(devices: readonly Device[]): Finding {
   const drivers = [
