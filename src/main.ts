@@ -41,6 +41,10 @@ async function main(): Promise<number> {
     process.stdout.write(await (await import("./agent/devices/gpu-probe")).runGpuProbe(argv.slice(1)));
     return 0;
   }
+  if (first === "self-test" && argv.length === 1) {
+    await (await import("./agent/tests/self-test")).runSelfTest();
+    return 0;
+  }
   if (isVersion()) {
     console.log(versionText(argv.includes("--json")));
     return 0;

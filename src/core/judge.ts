@@ -38,18 +38,34 @@ export interface Judging {
   /** Earlier tests of this node, newest first. */
   readonly past: readonly NodeTests[];
   readonly twins: readonly NodeRow[];
+  /** How many tasks ran there meanwhile: what was measured beside them is compared with nothing. */
+  readonly busy: number;
 }
 
 /** Judges what an agent found. What was ordered and is not there has failed. */
-export function judge({ node, order, results, at_ms, past, twins }: Judging): NodeTests {
+export function judge({ node, order, results, at_ms, past, twins, busy }: Judging): NodeTests {
   const own = past.filter((tests) => tests.fingerprint === node.fingerprint);
-  const judged = [...results, ...missing(order, results)].map((result): JudgedResult => ({
+  const all = [...results, ...missing(order, results)].map((result) => (busy === 0 ? result : besides(result, busy)));
+  const judged = all.map((result): JudgedResult => ({
     ...result,
     past: pastOf(result, own),
     twins: twinsAt(result, twins),
   }));
   const failed = judged.length === 0 || judged.some(isFatal);
   return tests(node, order, at_ms, failed ? "failed" : "passed", judged);
+}
+
+/** A busy machine is slower than it is: the value is told, and not kept as one. */
+function besides(result: TestResult, busy: number): TestResult {
+  const { value, unit, detail } = result;
+  if (value === null) return result;
+  const measured = `${value}${unit === null ? "" : ` ${unit}`} beside ${busy} ${busy === 1 ? "task" : "tasks"}`;
+  return {
+    ...result,
+    value: null,
+    unit: null,
+    detail: `${detail === "" ? "" : `${detail}; `}${measured}, not compared`,
+  };
 }
 
 /** Tests that did not end in time. */

@@ -19,6 +19,9 @@ const PR_SET_NO_NEW_PRIVS = 38;
 const RLIMIT_NOFILE = 7;
 const FALLOC_KEEP_SIZE_PUNCH_HOLE = 3;
 const CLOCK_BOOTTIME = 7;
+const SYS_SCHED_SETAFFINITY = process.arch === "arm64" ? 122 : 203;
+const SYS_FADVISE = process.arch === "arm64" ? 223 : 221;
+const FADVISE_DONTNEED = 4;
 const SYS_BPF = process.arch === "arm64" ? 280 : 321;
 const SYS_PIDFD_SEND_SIGNAL = 424;
 const SYS_PIDFD_OPEN = 434;
@@ -119,4 +122,22 @@ export function signalPidfd(fd: number, signal: number, whole: "one" | "group"):
   if (lib.is === "absent") return false;
   const flags = whole === "group" ? PIDFD_SIGNAL_PROCESS_GROUP : 0;
   return Number(lib.c.syscall(SYS_PIDFD_SEND_SIGNAL, fd, signal, 0, flags, 0, 0)) === 0;
+}
+
+/** Lets this thread run on one processor only. `null`: done; else why not. */
+export function pinTo(cpu: number): string | null {
+  const lib = libc();
+  if (lib.is === "absent") return lib.why;
+  const mask = new BigUint64Array(Math.floor(cpu / 64) + 1);
+  mask[Math.floor(cpu / 64)] = 1n << BigInt(cpu % 64);
+  const done = Number(lib.c.syscall(SYS_SCHED_SETAFFINITY, 0, mask.byteLength, ptr(mask), 0, 0, 0)) === 0;
+  return done ? null : `sched_setaffinity: error ${errnoOf(lib.c)}`;
+}
+
+/** Makes the system forget what it keeps in memory of a synced file. `null`: done; else why not. */
+export function dropCached(fd: number): string | null {
+  const lib = libc();
+  if (lib.is === "absent") return lib.why;
+  const code = Number(lib.c.syscall(SYS_FADVISE, fd, 0, 0, FADVISE_DONTNEED, 0, 0));
+  return code === 0 ? null : `fadvise: error ${errnoOf(lib.c)}`;
 }

@@ -108,3 +108,13 @@ export function adjustOom(pid: number | "self", score: number): string | null {
     return error instanceof Error ? error.message : String(error);
   }
 }
+
+/** The processors that this process may run on, by number; none where the system does not tell. */
+export function allowedCpus(): number[] {
+  const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readOrNull("/proc/self/status") ?? "")?.[1] ?? "";
+  return list.split(",").flatMap((range) => {
+    const [first = "", last = first] = range.split("-");
+    if (first === "") return [];
+    return Array.from({ length: Number(last) - Number(first) + 1 }, (_, n) => Number(first) + n);
+  });
+}

@@ -2,7 +2,7 @@
 // the result in.
 
 import { comparedAgain, judge, slowerThanTwins, twinsOf } from "../core/judge";
-import type { NodeRow } from "../core/model";
+import type { NodeRow, TaskRow } from "../core/model";
 import { withOrder, withTests, type NodeTesting, type NodeTests, type TestResult } from "../core/node-tests";
 import { whyTested, whyTestedNow } from "../core/retest";
 import type { Draft } from "../store/store";
@@ -85,6 +85,7 @@ export async function takeTested(
       at_ms: draft.now_ms,
       past: store.history.nodeTests(node_id, PAST_READ),
       twins: twinsOf(draft.state.nodes.values(), node),
+      busy: draft.state.tasks.values().reduce((sum, task) => sum + (runsOn(task, node_id) ? 1 : 0), 0),
     });
     put(draft, withTests(node, tests), tests);
     const passed = tests.verdict === "passed";
@@ -93,6 +94,9 @@ export async function takeTested(
     compareTwins(draft, node);
   });
 }
+
+const runsOn = ({ node_id, observed }: TaskRow, id: string): boolean =>
+  node_id === id && (observed.state === "running" || observed.state === "stopping");
 
 export type Echo = Extract<ToServer, { type: "echo" }>;
 

@@ -128,6 +128,86 @@ describe("a result", () => {
   });
 });
 
+describe("a machine that is slower than its twins", () => {
+  const passes = async (name: string, megabytes: number): Promise<void> => {
+    const one = await joinWithKey(stage, name);
+    const agent = Recorder.dial(stage, one);
+    await agent.live("a");
+    agent.tested(await agent.expect("test"), resultOf("disk_write", { value: megabytes, unit: "MB/s" }));
+    await waitUntil(`${name} to be ready`, () => nodeOf(name)?.admission === "ready");
+  };
+  const nodeOf = (name: string): NodeRow | undefined =>
+    [...stage.api.store.state.nodes.values()].find((row) => row.name === name);
+
+  test("is named with them, also when it was tested first", async () => {
+    await passes("slow", 60);
+    expect(nodeOf("slow")?.tests?.reason).toBeNull();
+    await passes("n2", 100);
+    expect(nodeOf("slow")?.tests?.reason).toBe("writes 40 % slower than n2");
+    await passes("n3", 104);
+    await passes("later", 58);
+    expect(nodeOf("later")?.tests?.reason).toBe("writes 42 % slower than n2 and n3");
+    expect(nodeOf("n3")?.tests?.reason).toBeNull();
+    const [kept] = stage.api.store.history.nodeTests(nodeOf("slow")!.id, 1);
+    expect(kept?.reason).toBe("writes 40 % slower than n2");
+  });
+});
+
+describe("an operator", () => {
+  const post = (path: string, as = "olga") => stage.call("POST", `/v1/nodes/n1/${path}`, { as });
+  const quarantine = async (): Promise<Recorder> => {
+    const agent = await dial();
+    agent.tested(await agent.expect("test"), resultOf("cpu", { verdict: "failed", detail: "core 3 of 8 lies" }));
+    await admitted("quarantined");
+    return agent;
+  };
+  const events = (): string[] =>
+    stage.api.store.history
+      .events({ object: "n1", limit: 20 })
+      .map(({ actor, verb, detail }) => `${actor} ${verb}: ${detail}`)
+      .toReversed();
+
+  test("has a node tested, whatever it is, and nobody else may", async () => {
+    const agent = await dial();
+    await agent.pass();
+    expect((await post("test", "alice")).status).toBe(403);
+    expect((await post("test")).body).toMatchObject({
+      state: "testing",
+      reason: "being tested: asked for by olga",
+      testing: { why: "asked for by olga", by: "olga", step: null },
+    });
+    await agent.pass();
+    expect(node()).toMatchObject({ admission: "ready", tests: { why: "asked for by olga" } });
+  });
+
+  test("resumes a quarantined node by its tests", async () => {
+    const agent = await quarantine();
+    expect((await post("resume")).body).toMatchObject({ state: "testing", testing: { why: "resumed by olga" } });
+    await agent.pass();
+    expect(events().slice(-3)).toEqual(["olga resumed: ", "olga testing: resumed by olga", "node n1 tested: passed"]);
+  });
+
+  test("takes a node without its tests, which is kept with who did", async () => {
+    const agent = await quarantine();
+    expect((await post("resume?skip_tests=true")).body).toMatchObject({ state: "ready", reason: null, testing: null });
+    expect(events().at(-1)).toBe("olga resumed_untested: tests skipped by olga; it was quarantined: core 3 of 8 lies");
+    const again = await dial();
+    expect([await again.rest(), node().admission]).toEqual([[], "ready"]);
+    agent.tested({ id: node().tests?.id ?? "" });
+  });
+
+  test("does not wait for tests that are under way", async () => {
+    const agent = await dial();
+    const order = await agent.expect("test");
+    await post("resume?skip_tests=true");
+    expect(node()).toMatchObject({ admission: "ready", testing: null, tests: null });
+    agent.tested(order, resultOf("cpu", { verdict: "failed" }));
+    await agent.rest();
+    expect(node().admission).toBe("ready");
+    expect((await post("resume?skip_tests=maybe")).status).toBe(400);
+  });
+});
+
 describe("an order", () => {
   test("is repeated in each session until its result is in", async () => {
     const first = await dial();

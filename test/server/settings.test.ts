@@ -27,6 +27,25 @@ describe("a server's settings", () => {
     });
     expect(settings(null).findings).toEqual({});
   });
+  test("take operators' tests of nodes", () => {
+    const text = `node_tests:
+  - { name: dcgm, command: [dcgmi, diag, -r, 1], timeout: 30m, pool: gpu }
+  - { name: scratch, run: test -w /scratch, required: false }
+  - { name: dcgm, run: "true", pool: cpu }
+`;
+    expect(settings(text).node_tests).toEqual([
+      { name: "dcgm", argv: ["dcgmi", "diag", "-r", "1"], timeout_ms: 1_800_000, required: true, pool: "gpu" },
+      {
+        name: "scratch",
+        argv: ["/bin/sh", "-c", "test -w /scratch"],
+        timeout_ms: 600_000,
+        required: false,
+        pool: null,
+      },
+      { name: "dcgm", argv: ["/bin/sh", "-c", "true"], timeout_ms: 600_000, required: true, pool: "cpu" },
+    ]);
+    expect(settings(null).node_tests).toEqual([]);
+  });
   const WRONG: readonly (readonly [text: string, message: string])[] = [
     ["listn: 0.0.0.0:1", "listn is no setting"],
     ["listen: everywhere", '"everywhere" is not an address to listen on'],
@@ -37,6 +56,18 @@ describe("a server's settings", () => {
     ["findings: [xid 63]", "findings is not a map"],
     ["findings: { xid: watch }", "findings: xid is no finding"],
     ["findings: { xid 63: bad }", "findings: xid 63: bad is no class"],
+    ["node_tests: dcgm", "node_tests is not a list"],
+    ["node_tests: [dcgm]", "node_tests [0] is not a map"],
+    ["node_tests: [{ name: Big, run: x }]", "node_tests [0] has no name of small letters"],
+    ["node_tests: [{ name: cpu, run: x }]", "node_tests [0] is called cpu, as a built-in test is"],
+    ["node_tests: [{ name: a }]", "node_tests [0] needs one of `command`"],
+    ["node_tests: [{ name: a, run: x, command: [x] }]", "node_tests [0] needs one of `command`"],
+    ["node_tests: [{ name: a, command: x }]", "node_tests [0] has a `command` that is not a list"],
+    ["node_tests: [{ name: a, command: [] }]", "node_tests [0] has a `command` that is not a list"],
+    ["node_tests: [{ name: a, run: x, timeout: soon }]", "node_tests [0] has a `timeout` that is not a duration"],
+    ["node_tests: [{ name: a, run: x, requird: false }]", "node_tests [0] has no key requird"],
+    ["node_tests: [{ name: a, run: x, required: maybe }]", "node_tests [0] has a `required` that is not true or false"],
+    ["node_tests: [{ name: a, run: x }, { name: a, run: y, pool: b }]", "node_tests names a twice for one pool"],
     ["unreachable_after: 10s\nlost_after: 5s", "lost_after is shorter than unreachable_after"],
   ];
   for (const [text, message] of WRONG) {

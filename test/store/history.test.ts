@@ -4,9 +4,10 @@ import { Database } from "bun:sqlite";
 import { afterAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { Change, RunRow, TaskRow } from "../../src/core/model";
+import type { NodeTests } from "../../src/core/node-tests";
 import { DAY_MS } from "../../src/core/units";
 import type { Store } from "../../src/store/store";
-import { buildRun, buildSpec, buildTask } from "../support/build";
+import { buildNode, buildRun, buildSpec, buildTask } from "../support/build";
 import { clock, opened, removeScratch, scratch } from "./scratch";
 
 afterAll(removeScratch);
@@ -175,6 +176,38 @@ describe("pruning", () => {
     await filled(store, 5);
     store.prune(clock.at_ms, { ...keep, ended_tasks: 3, ended_runs: 2, events: 1 });
     expect(all(store)).toEqual([[5, 4], [5, 4, 3], [5]]);
+  });
+
+  test("keeps the newest tests of each node, and none for long of one that is gone", async () => {
+    const store = opened(":memory:");
+    const put = (node_id: string, n: number): Promise<unknown> =>
+      store.commit("test", (draft) => {
+        const row: NodeTests = {
+          id: `${node_id}-${n}`,
+          node_id,
+          fingerprint: "f",
+          at_ms: draft.now_ms,
+          why: "it joined",
+          verdict: "passed",
+          reason: null,
+          results: [],
+        };
+        draft.put([{ table: "node_tests", key: row.id, row }]);
+      });
+    await store.commit("test", (draft) => {
+      for (const node of [buildNode("a"), buildNode("b")]) draft.put([{ table: "nodes", key: node.id, row: node }]);
+    });
+    for (let n = 1; n <= 4; n++)
+      for (const node of ["a", "b", "gone"]) {
+        clock.at_ms += 1;
+        await put(node, n);
+      }
+    const ids = (node: string): string[] => store.history.nodeTests(node, 9).map(({ id }) => id);
+    expect(ids("a")).toEqual(["a-4", "a-3", "a-2", "a-1"]);
+    expect(store.prune(clock.at_ms, { ...keep, node_tests: 3 })).toEqual({ removed: 3, more: false });
+    expect([ids("a"), ids("b"), ids("gone").length]).toEqual([["a-4", "a-3", "a-2"], ["b-4", "b-3", "b-2"], 3]);
+    expect(store.prune(clock.at_ms + 2 * DAY_MS, keep)).toEqual({ removed: 3, more: false });
+    expect([ids("gone"), ids("a").length]).toEqual([[], 3]);
   });
 
   test("takes a long history in small pieces", async () => {

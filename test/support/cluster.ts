@@ -1,7 +1,7 @@
 // A whole cluster on this machine: the compiled server and agents as processes of their own, each with its own data
 // directory under one temporary one. `close` ends all of it and proves that nothing is left.
 
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,6 +20,8 @@ export interface ClusterOptions {
   readonly name?: string;
   /** Each becomes `--set` of the server. */
   readonly settings?: readonly string[];
+  /** The text of the server's settings.yaml; `dir` is the cluster's. */
+  readonly file?: (dir: string) => string;
   readonly agents?: readonly string[];
   readonly capacity?: string;
   /** Any address but loopback is TLS. */
@@ -50,6 +52,10 @@ export class Cluster {
     const dir = await mkdtemp(join(tmpdir(), `orch-${options.name ?? "test"}-`));
     await mkdir(join(dir, "home"));
     const cluster = new Cluster(dir, options);
+    if (options.file !== undefined) {
+      await mkdir(join(cluster.data, "server"), { recursive: true, mode: 0o700 });
+      await writeFile(join(cluster.data, "server", "settings.yaml"), options.file(dir));
+    }
     try {
       await cluster.startServer();
       await Promise.all((options.agents ?? []).map(async (name) => cluster.startAgent(name)));

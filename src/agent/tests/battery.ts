@@ -2,12 +2,17 @@
 // installed for them.
 
 import type { TestResult } from "../../core/node-tests";
+import { formatAge } from "../../core/format";
+import { Answerer } from "../../os/answerer";
 import { preciseMs } from "../../os/clock";
 import type { Machine } from "../../wire/agent";
 import type { Retest } from "../devices/retest";
+import { selfCommand } from "../../os/self";
 import { testCgroups } from "./cgroups";
+import { commandPart } from "./commands";
 import { testDevices } from "./devices";
 import { testFilesystem } from "./filesystem";
+import { testCpu, testDisk, testMemory } from "./hardware";
 import { testNetwork } from "./network";
 import type { Battery, TestLine } from "./tester";
 
@@ -19,6 +24,12 @@ export interface Bench {
   readonly retest: () => Promise<readonly Retest[]>;
 }
 
+/** What the parts of one battery share. */
+export interface Workbench extends Bench {
+  /** Measures what would hold the agent up. */
+  readonly child: Answerer;
+}
+
 /** A result before it is known how long it took. */
 export type Finding = Omit<TestResult, "took_ms">;
 
@@ -28,10 +39,13 @@ export interface Part {
   /** Whether it fails the node when it does not end, or cannot be done at all. */
   readonly required: boolean;
   readonly timeout_ms: number;
-  run(bench: Bench, line: TestLine): Promise<readonly Finding[]>;
+  run(bench: Workbench, line: TestLine): Promise<readonly Finding[]>;
 }
 
 const BUILT_IN: readonly Part[] = [
+  { name: "cpu", required: true, timeout_ms: 30_000, run: testCpu },
+  { name: "memory", required: true, timeout_ms: 30_000, run: testMemory },
+  { name: "disk_write", required: true, timeout_ms: 40_000, run: testDisk },
   { name: "filesystem", required: true, timeout_ms: 10_000, run: testFilesystem },
   { name: "cgroups", required: false, timeout_ms: 5_000, run: testCgroups },
   { name: "network", required: false, timeout_ms: 20_000, run: testNetwork },
@@ -42,29 +56,38 @@ const BUILT_IN: readonly Part[] = [
 export const batteryOf =
   (bench: Bench): Battery =>
   async (order, line) => {
-    const parts = [...BUILT_IN];
+    const parts = [...BUILT_IN, ...order.commands.map(commandPart)];
+    const child = new Answerer([...selfCommand(), "self-test"]);
+    const stop = (): void => child.close();
+    line.signal.addEventListener("abort", stop, { once: true });
     const results: TestResult[] = [];
     for (const [n, part] of parts.entries()) {
       if (line.signal.aborted) break;
       line.step(part.name, n + 1, parts.length);
-      results.push(...(await timed(part, bench, line)));
+      results.push(...(await timed(part, { ...bench, child }, line)));
     }
+    line.signal.removeEventListener("abort", stop);
+    child.close();
     return results;
   };
 
-async function timed(part: Part, bench: Bench, line: TestLine): Promise<TestResult[]> {
+/** What a part finds, or that it did not end; called off, it finds nothing any more. */
+async function timed(part: Part, bench: Workbench, line: TestLine): Promise<TestResult[]> {
   const { name, required, timeout_ms } = part;
   const begun_ms = preciseMs();
   const failed = (detail: string): Finding[] => [
     { name, required, verdict: "failed", detail, value: null, unit: null },
   ];
-  const late = Promise.withResolvers<Finding[]>();
-  const timer = setTimeout(() => late.resolve(failed(`${name} did not end within ${timeout_ms} ms`)), timeout_ms);
+  const over = Promise.withResolvers<readonly Finding[]>();
+  const timer = setTimeout(() => over.resolve(failed(`did not end within ${formatAge(timeout_ms)}`)), timeout_ms);
+  const stop = (): void => over.resolve([]);
+  line.signal.addEventListener("abort", stop, { once: true });
   const found = await Promise.race([
     part.run(bench, line).catch((error: unknown) => failed(error instanceof Error ? error.message : String(error))),
-    late.promise,
+    over.promise,
   ]);
   clearTimeout(timer);
+  line.signal.removeEventListener("abort", stop);
   const took_ms = Math.round(preciseMs() - begun_ms);
   return found.map((finding) => ({ ...finding, took_ms }));
 }

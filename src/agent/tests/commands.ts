@@ -1,0 +1,57 @@
+// The operator's own tests: each a command with its own time, run as the agent's account with nothing of the agent's
+// environment, its last output kept.
+
+import { join } from "node:path";
+import { formatDuration } from "../../core/format";
+import type { TestCommand } from "../../core/node-tests";
+import { makePrivateDir } from "../../os/files";
+import { accountOfProcess } from "../../os/machine";
+import { SYSTEM_PATH } from "../../os/spawn";
+import { runTrial, type Trial } from "../../os/trial";
+import type { Finding, Part } from "./battery";
+
+/** What a command has its own limit for is not cut short by the battery's. */
+const GRACE_MS = 30_000;
+
+export const commandPart = ({ name, argv, timeout_ms, required }: TestCommand): Part => ({
+  name,
+  required,
+  timeout_ms: timeout_ms + GRACE_MS,
+  async run({ data }, { signal }) {
+    const cwd = join(data, "tests");
+    makePrivateDir(cwd);
+    const { name: user } = accountOfProcess();
+    const env = {
+      PATH: SYSTEM_PATH,
+      LANG: "C.UTF-8",
+      USER: user,
+      LOGNAME: user,
+      HOME: process.env["HOME"] ?? "/",
+      ORCH_TEST: name,
+    };
+    const trial = await runTrial({ argv, cwd, env, timeout_ms, signal });
+    return [commandFinding({ name, required }, trial, timeout_ms)];
+  },
+});
+
+export function commandFinding(
+  { name, required }: Pick<TestCommand, "name" | "required">,
+  trial: Trial,
+  timeout_ms: number,
+): Finding {
+  const passed = trial.is === "ended" && trial.code === 0;
+  const verdict = passed ? "passed" : "failed";
+  return { name, required, verdict, detail: detailOf(trial, timeout_ms), value: null, unit: null };
+}
+
+/** One line that says it all, the output below it. */
+function detailOf(trial: Trial, timeout_ms: number): string {
+  if (trial.is === "failed") return `could not start: ${trial.why}`;
+  const tail = trial.tail.trim();
+  const last = tail.split("\n").at(-1) ?? "";
+  const said = last === "" ? "" : `: ${last}`;
+  const output = tail === last ? "" : `\n${tail}`;
+  if (trial.is === "late") return `did not end within ${formatDuration(timeout_ms)}${said}${output}`;
+  if (trial.signal !== null) return `ended by signal ${trial.signal}${said}${output}`;
+  return trial.code === 0 ? tail : `exit code ${trial.code}${said}${output}`;
+}

@@ -1,0 +1,94 @@
+// Processor, memory and disk: measured by a child, judged here. What computes or keeps wrong is unfit for work; what is
+// merely slow is compared with its past and its twins by the server.
+
+import { join } from "node:path";
+import { formatBytes } from "../../core/format";
+import { MIB } from "../../core/units";
+import type { DiskTrial } from "../../os/disk-trial";
+import { roomIn } from "../../os/facts";
+import { makePrivateDir } from "../../os/files";
+import type { Finding, Workbench } from "./battery";
+import type { CpuTrial, MemoryTrial, SelfQuestion } from "./self-test";
+
+const TIMEOUT_MS = { cpu: 20_000, memory: 20_000, disk: 30_000 } as const;
+const MOST_MEMORY = 64 * MIB;
+/** Of the machine's memory, and of the disk's room. */
+const SHARE = { memory: 1 / 64, disk: 1 / 4 } as const;
+const CORES_NAMED = 8;
+
+const finding = (name: string, part: Partial<Finding>): Finding => ({
+  name,
+  required: true,
+  verdict: "passed",
+  detail: "",
+  value: null,
+  unit: null,
+  ...part,
+});
+
+const failed = (name: string, detail: string): Finding => finding(name, { verdict: "failed", detail });
+
+const megabytes = (bytes_s: number): Pick<Finding, "value" | "unit"> => ({
+  value: Math.round(bytes_s / 1e5) / 10,
+  unit: "MB/s",
+});
+
+async function ask<T>({ child }: Workbench, question: SelfQuestion, timeout_ms: number): Promise<T | string> {
+  const answer = await child.ask(question, timeout_ms);
+  return answer.is === "answered" ? (answer.value as T) : answer.why;
+}
+
+export async function testCpu(bench: Workbench): Promise<Finding[]> {
+  const trial = await ask<CpuTrial>(bench, { test: "cpu" }, TIMEOUT_MS.cpu);
+  return [typeof trial === "string" ? failed("cpu", `the processor was not tested: ${trial}`) : cpuFinding(trial)];
+}
+
+export function cpuFinding({ cores, wrong, runs_s }: CpuTrial): Finding {
+  if (wrong.length === 0) {
+    const detail = cores === 1 ? "computes right" : `all ${cores} cores compute the same, and right`;
+    return finding("cpu", { detail, value: runs_s, unit: "runs/s" });
+  }
+  const named = wrong.slice(0, CORES_NAMED).join(", ");
+  const more = wrong.length > CORES_NAMED ? ` and ${wrong.length - CORES_NAMED} more` : "";
+  const [core, compute] = wrong.length === 1 ? ["core", "computes"] : ["cores", "compute"];
+  return failed("cpu", `${core} ${named}${more} of ${cores} ${compute} wrong results`);
+}
+
+export async function testMemory(bench: Workbench): Promise<Finding[]> {
+  const all = bench.machine().facts.memory_bytes ?? MOST_MEMORY / SHARE.memory;
+  const bytes = Math.min(MOST_MEMORY, Math.floor((all * SHARE.memory) / MIB) * MIB);
+  const trial = await ask<MemoryTrial>(bench, { test: "memory", bytes: Math.max(MIB, bytes) }, TIMEOUT_MS.memory);
+  return [typeof trial === "string" ? failed("memory", `the memory was not tested: ${trial}`) : memoryFinding(trial)];
+}
+
+export const memoryFinding = ({ bytes, wrong, copied_bytes_s }: MemoryTrial): Finding =>
+  wrong === null
+    ? finding("memory", { detail: `${formatBytes(bytes)} kept what was written`, ...megabytes(copied_bytes_s) })
+    : failed("memory", `memory does not keep what is written to it: ${wrong}`);
+
+export async function testDisk(bench: Workbench): Promise<Finding[]> {
+  const dir = join(bench.data, "tests");
+  makePrivateDir(dir);
+  const room_bytes = Math.floor((await roomIn(dir)) * SHARE.disk);
+  const trial = await ask<DiskTrial>(bench, { test: "disk", dir, room_bytes }, TIMEOUT_MS.disk);
+  return typeof trial === "string" ? [failed("disk_write", `disk writes fail: ${trial}`)] : diskFindings(trial);
+}
+
+/** What was measured before it failed counts, too. */
+export function diskFindings({ write_bytes_s, read_bytes_s, sync_ms, cached, failed: wrong }: DiskTrial): Finding[] {
+  const found: Finding[] = [];
+  if (write_bytes_s !== null) {
+    found.push(finding("disk_write", { detail: "written and synced", ...megabytes(write_bytes_s) }));
+  }
+  if (read_bytes_s !== null) {
+    const detail = cached ? "as it was written; perhaps from memory" : "as it was written";
+    found.push(finding("disk_read", { detail, ...(cached ? {} : megabytes(read_bytes_s)) }));
+  }
+  if (sync_ms !== null) {
+    const detail = "to sync a little that was written";
+    found.push(finding("disk_sync", { required: false, detail, value: Math.round(sync_ms * 100) / 100, unit: "ms" }));
+  }
+  if (wrong === null) return found;
+  const what = wrong.at === "read" ? "disk reads fail" : wrong.at === "write" ? "disk writes fail" : "disk syncs fail";
+  return [...found, failed(`disk_${wrong.at}`, `${what}: ${wrong.why}`)];
+}

@@ -1,0 +1,88 @@
+// A command that is tried out: in a process group of its own, with a clean environment and a time limit, its last
+// output kept. The whole group goes with it, also when this process dies.
+
+import { signalName } from "./signals";
+import { startCompanion } from "./spawn";
+
+export interface TrialOrder {
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly timeout_ms: number;
+  /** Ends it early. */
+  readonly signal: AbortSignal;
+}
+
+export type Trial =
+  | { readonly is: "ended"; readonly code: number | null; readonly signal: string | null; readonly tail: string }
+  | { readonly is: "late"; readonly tail: string }
+  | { readonly is: "failed"; readonly why: string };
+
+const TAIL_CHARS = 2_000;
+/** How long output may still come once its process has ended: what it left behind may hold the pipe for ever. */
+const DRAIN_MS = 200;
+
+/** Kills the group `$1` when the input ends without a word. */
+const GUARD = `trap "" TERM INT HUP
+read -r word && exit 0
+kill -9 "-$1"`;
+
+/** Runs it to its end, which comes at the latest with its timeout. */
+export async function runTrial(order: TrialOrder): Promise<Trial> {
+  const child = start(order);
+  if (typeof child === "string") return { is: "failed", why: child };
+  const guard = startCompanion(["/bin/sh", "-c", GUARD, "orch-guard", String(child.pid)]);
+  const kill = (): void => killGroup(child.pid);
+  const late = Promise.withResolvers<"late">();
+  const timer = setTimeout(() => late.resolve("late"), order.timeout_ms);
+  const stop = (): void => late.resolve("late");
+  order.signal.addEventListener("abort", stop, { once: true });
+  const tail = { text: "" };
+  const read = Promise.all([keepTail(child.stdout, tail), keepTail(child.stderr, tail)]);
+  const outcome = await Promise.race([child.exited, late.promise]);
+  clearTimeout(timer);
+  order.signal.removeEventListener("abort", stop);
+  kill();
+  guard?.dismiss();
+  await atMost(DRAIN_MS, read);
+  if (outcome === "late") return { is: "late", tail: tail.text };
+  const signal = child.signalCode === null ? null : signalName(child.signalCode);
+  return { is: "ended", code: signal === null ? outcome : null, signal, tail: tail.text };
+}
+
+function start({ argv, cwd, env }: TrialOrder): Bun.Subprocess<"ignore", "pipe", "pipe"> | string {
+  try {
+    return Bun.spawn([...argv], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...env },
+      cwd,
+      detached: true,
+    });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return `${argv[0]} is not there`;
+    return code === "EACCES" ? `${argv[0]} is not executable` : message;
+  }
+}
+
+async function keepTail(stream: ReadableStream<Uint8Array>, tail: { text: string }): Promise<void> {
+  const decoder = new TextDecoder();
+  for await (const chunk of stream)
+    tail.text = (tail.text + decoder.decode(chunk, { stream: true })).slice(-TAIL_CHARS);
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch (error) {
+    // Nothing of it is left.
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+async function atMost(ms: number, what: Promise<unknown>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([what, promise]);
+  clearTimeout(timer);
+}
