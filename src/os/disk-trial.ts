@@ -30,7 +30,7 @@ export interface DiskTrial {
 const STEP = 4 * 2 ** 20;
 const MOST_STEPS = 16;
 /** No further step once this much time has gone by: a slow disk is known by few. */
-const LONG_ENOUGH_MS = 150;
+const LONG_ENOUGH_MS = 100;
 const SYNCS = 8;
 const SMALL = 4_096;
 

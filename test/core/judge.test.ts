@@ -1,4 +1,4 @@
-// Verdicts on tests as a table: what fails a node, what is only said of it, what it is compared with and in which words.
+// Verdicts on tests as a table: what fails a node, what is only said of it, what it is compared with, in which words.
 
 import { describe, expect, test } from "bun:test";
 import { comparedAgain, judge, overdue, slowerBy, slowerThanTwins, twinsOf, type Judging } from "../../src/core/judge";
