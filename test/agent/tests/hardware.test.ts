@@ -178,11 +178,14 @@ describe("cards", () => {
     ...part,
   });
   test("are each a finding of their own, and never the node's failure", () => {
-    const found = findingsOf([
-      card("GPU-1"),
-      card("GPU-2", { state: "missing", reason: "fell off the bus" }),
-      card("GPU-3", { state: "dirty", reason: "python is still on it" }),
-    ], []);
+    const found = findingsOf(
+      [
+        card("GPU-1"),
+        card("GPU-2", { state: "missing", reason: "fell off the bus" }),
+        card("GPU-3", { state: "dirty", reason: "python is still on it" }),
+      ],
+      [],
+    );
     expect(found.map(({ name, verdict, detail }) => [name, verdict, detail])).toEqual([
       ["gpu_driver", "passed", "nvidia 560.35"],
       ["gpu GPU-1", "passed", "A100"],
@@ -190,6 +193,19 @@ describe("cards", () => {
       ["gpu GPU-3", "warned", "A100 is dirty: python is still on it"],
     ]);
     expect(found.every(({ required }) => !required)).toBe(true);
+  });
+  test("that were looked at anew say what came of it", () => {
+    const tested = [
+      { id: "GPU-1", model: "A100", is: "passed" as const, detail: "it can be used again" },
+      { id: "GPU-9", model: "A100", is: "forgotten" as const, detail: "it is gone" },
+    ];
+    const found = findingsOf([card("GPU-1"), card("GPU-2")], tested);
+    expect(found.map(({ name, verdict, detail }) => [name, verdict, detail])).toEqual([
+      ["gpu_driver", "passed", "nvidia 560.35"],
+      ["gpu GPU-1", "passed", "A100: it can be used again"],
+      ["gpu GPU-9", "warned", "A100: it is gone"],
+      ["gpu GPU-2", "passed", "A100"],
+    ]);
   });
   test("that are not there are not looked for", () => expect(findingsOf([], [])).toEqual([]));
 });
