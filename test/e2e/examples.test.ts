@@ -10,7 +10,13 @@ import { waitUntil } from "../support/wait";
 const EXAMPLES = join(import.meta.dir, "..", "..", "examples");
 /** What is there to be run as it is; the others ask for programs or cards that this machine does not have. */
 const RUN = ["examples/demo.yaml", "examples/hello.yaml", "examples/gang.yaml"];
-const PLANNED = ["examples/database.yaml", "examples/gpu-train.yaml", "examples/placement.yaml", "examples/ports.yaml"];
+const PLANNED = [
+  "examples/database.yaml",
+  "examples/gpu-share.yaml",
+  "examples/gpu-train.yaml",
+  "examples/placement.yaml",
+  "examples/ports.yaml",
+];
 
 let cluster: Cluster;
 beforeAll(async () => {
