@@ -26,6 +26,9 @@ const nextUid = ({ uid, identity }: Assignment): string => successorUid(uid, ide
 
 const BEGUN = { none: "no", beginning: "alive", alive: "alive", ended: "over", vanished: "over" } as const;
 
+const begunOf = (seen: ReadonlyMap<string, Seen>, uid: string): "no" | "alive" | "over" =>
+  BEGUN[seen.get(uid)?.process.is ?? "none"];
+
 export interface LoopOptions {
   readonly driver: Driver;
   readonly machine: () => Machine;
@@ -88,6 +91,8 @@ class Loop implements AgentLoop {
   /** Stopped without a record, and not over yet; and those that are. */
   readonly #strays = new Map<string, string>();
   readonly #buried = new Set<string>();
+  /** Without a readable record, and alive when this agent came: their end is seen, so it is told. */
+  readonly #survivors: ReadonlySet<string>;
   #reserved: ReadonlySet<string> = new Set();
   #lacking: ReadonlyMap<string, string> = new Map();
   #heard_ms: Ms | null = null;
@@ -99,6 +104,8 @@ class Loop implements AgentLoop {
     this.#options = options;
     this.#records = records;
     this.#unreadable = unreadable;
+    const seen = options.driver.seen();
+    this.#survivors = new Set(unreadable.map(({ uid }) => uid).filter((uid) => begunOf(seen, uid) === "alive"));
     // Of an agent that died between the two writings of `#end`.
     for (const { end, assignment } of records.values()) {
       if (end === null && assignment.identity.attempt < assignment.grant_until) this.#early.add(nextUid(assignment));
@@ -255,11 +262,12 @@ class Loop implements AgentLoop {
     if (entries.length > 0) this.#options.report(entries);
   }
 
-  /** Tells the end of what was stopped and has no record, once it has come. */
+  /** Tells the end of what was stopped, or outlived its record, once it has come. */
   #bury(): void {
     const seen = this.#options.driver.seen();
-    for (const [uid, why] of this.#strays) {
-      if (BEGUN[seen.get(uid)?.process.is ?? "none"] === "alive") continue;
+    const survivors = this.#unknown().filter(({ uid }) => this.#survivors.has(uid) && !this.#strays.has(uid));
+    for (const [uid, why] of [...this.#strays, ...survivors.map(({ uid }) => [uid, ""] as const)]) {
+      if (begunOf(seen, uid) === "alive") continue;
       this.#strays.delete(uid);
       this.#buried.add(uid);
       this.#options.report([withoutRecord(uid, why, "over")]);
@@ -297,7 +305,7 @@ class Loop implements AgentLoop {
         boot_id: this.#options.machine().boot_id,
         now_ms: this.#options.clock(),
         claimed: (uid) => seen.get(uid)?.claimed === true || driver.wasClaimed(uid),
-        begun: (uid) => BEGUN[seen.get(uid)?.process.is ?? "none"],
+        begun: (uid) => begunOf(seen, uid),
       },
       stamp,
       n,

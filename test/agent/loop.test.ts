@@ -77,6 +77,17 @@ for (const [what, lose] of [
     expect(next.reports).toMatchObject([{ uid, reported: { state: "gone" } }]);
     expect(next.loop.inventory()).toEqual({ entries: [], unreadable: [] });
   });
+
+  test(`a task that ends by itself after its ${what} holds nothing any more, and its end is told`, async () => {
+    const { uid, pid } = await living(await site.open());
+    lose(join(site.data, "tasks", uid));
+    const next = await startLoop(await site.open());
+    expect(next.loop.inventory().unreadable).toMatchObject([{ uid, pid }]);
+    process.kill(pid, "SIGTERM");
+    await waitUntil("its end to be told", () => next.reports.length > 0);
+    expect(next.reports).toMatchObject([{ uid, reported: { state: "gone" } }]);
+    expect(next.loop.inventory()).toEqual({ entries: [], unreadable: [] });
+  });
 }
 
 test("a stop that the disk cannot keep is carried out all the same, and asked for again", async () => {
