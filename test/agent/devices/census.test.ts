@@ -89,7 +89,7 @@ test("a process that has just died is still whose it was; one that never was her
   const pid = start(["/bin/sleep", "60"], { env: { ORCH_TASK: shortId(one.uid) } });
   const look = (living: readonly CardTask[], past: ReadonlyMap<string, string>): CardUser | undefined =>
     census.identify([{ pid, memory_bytes: 1 }], { living, past }, 0)[0];
-  look([one], new Map());
+  await waitUntil("it to be the program that was started", () => look([one], new Map())?.task?.lives === true);
   running[0]?.kill("SIGKILL");
   await running[0]?.exited;
   expect(look([], new Map([[one.uid, one.name]]))).toMatchObject({
