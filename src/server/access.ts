@@ -47,6 +47,7 @@ export const ACCESS: Readonly<Record<string, Access>> = {
   "GET /v1/nodes/{node}/drain": PEOPLE,
   "POST /v1/nodes/{node}/drain": OPERATORS,
   "POST /v1/nodes/{node}/resume": OPERATORS,
+  "GET /v1/nodes/{node}/tests": PEOPLE,
   "POST /v1/nodes/{node}/test": OPERATORS,
   "POST /v1/nodes/{node}/label": OPERATORS,
   "POST /v1/nodes/{node}/taint": OPERATORS,

@@ -6,8 +6,9 @@ import type { NodeRow, TaskRow } from "../core/model";
 import { withOrder, withTests, type NodeTesting, type NodeTests, type TestResult } from "../core/node-tests";
 import { whyTested, whyTestedNow } from "../core/retest";
 import type { Draft } from "../store/store";
-import type { ToAgent, ToServer } from "../wire/agent";
+import type { ToServer } from "../wire/agent";
 import type { Context } from "./context";
+import { send, stamp, type Hub, type Session } from "./hub";
 import { putNode, resumed, untested } from "./node-changes";
 
 /** Earlier tests that a new one is compared with; only those of the same machine count among them. */
@@ -16,6 +17,9 @@ const PAST_READ = 20;
 const DETAIL_CHARS = 16_384;
 /** Twins whose comparison changes by one node's tests; others follow with the next. */
 const TWINS_REJUDGED = 8;
+
+/** An order or its answer that was lost on the way is repeated; who is at it goes on, and who has ended says so again. */
+const ASK_AGAIN_MS = 15_000;
 
 type Orders = Pick<Context, "seed" | "node_tests">;
 
@@ -98,16 +102,21 @@ export async function takeTested(
 const runsOn = ({ node_id, observed }: TaskRow, id: string): boolean =>
   node_id === id && (observed.state === "running" || observed.state === "stopping");
 
-export type Echo = Extract<ToServer, { type: "echo" }>;
+/** Sends an echo back, while the node is being tested: that is what it is for. */
+export function answerEcho(hub: Hub, session: Session, { n, data }: Extract<ToServer, { type: "echo" }>): void {
+  if (session.phase.is !== "live") return;
+  const testing = hub.store.state.nodes.get(session.phase.node_id)?.testing ?? null;
+  if (testing !== null) send(session, { type: "echo", n, wall_ms: hub.wall(), data });
+}
 
-/** What comes back of an echo: only while the node is being tested, since that is what it is for. */
-export function echoOf(
-  { store, wall }: Pick<Context, "store" | "wall">,
-  node_id: string,
-  { n, data }: Echo,
-): ToAgent | null {
-  const testing = store.state.nodes.get(node_id)?.testing ?? null;
-  return testing === null ? null : { type: "echo", n, wall_ms: wall(), data };
+/** Has the node tested when there is an order that this session has not sent, or sent a while ago. */
+export function ask(hub: Hub, session: Session, { testing }: NodeRow): void {
+  const { asked } = session;
+  const at_ms = hub.clock();
+  if (testing === null || (asked?.id === testing.id && at_ms - asked.at_ms < ASK_AGAIN_MS)) return;
+  const { id, commands } = testing;
+  session.asked = { id, at_ms };
+  send(session, { type: "test", stamp: stamp(hub, session), id, commands });
 }
 
 function put(draft: Draft, node: NodeRow, tests: NodeTests): void {

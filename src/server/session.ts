@@ -1,79 +1,26 @@
 // One agent's connection, message by message: what it says goes into commits, what has to be said is numbered and kept.
 
-import { toldBy, verbsFor, type Told } from "../core/assign";
+import { toldBy, verbsFor } from "../core/assign";
 import { devicesAfter, type Reading } from "../core/device";
 import type { Notice } from "../core/findings";
 import type { ClusterRow, NodeRow, TaskRow } from "../core/model";
 import { observe, observeInventory, type IntakeContext } from "../core/observe";
-import type { Stamp, TaskReport, Verb } from "../core/record";
+import type { TaskReport, Verb } from "../core/record";
 import type { Ms } from "../core/units";
 import { PROTOCOL, toServer, type LeavingNote, type ToAgent, type ToServer } from "../wire/agent";
 import { admitHello, identify, type Refusal } from "./admission";
-import type { AgentSocket, Context } from "./context";
 import { noteDevices, noteFindings } from "./card-events";
 import { takeFarewell, takeLeaving } from "./departures";
-import { echoOf, takeTested, testedAgain, type Echo } from "./node-testing";
-import type { Streams } from "./streams";
+import { refuse, send, stamp, type Hub, type Session } from "./hub";
+import { answerEcho, ask, takeTested, testedAgain } from "./node-testing";
 
 type Hello = Extract<ToServer, { type: "hello" }>;
 type Inventory = Extract<ToServer, { type: "inventory" }>;
 type Changes = Extract<ToAgent, { type: "changes" }>;
 
-export interface Session {
-  readonly n: number;
-  readonly nonce: string;
-  readonly socket: AgentSocket;
-  readonly streams: Streams;
-  phase:
-    | { readonly is: "challenged" }
-    | { readonly is: "inventory"; readonly hello: Hello; readonly pages: Inventory[] }
-    | { readonly is: "live"; readonly node_id: string; readonly instance_id: string };
-  told: Map<string, Told>;
-  /** Sent in this session and not yet reported as applied, oldest first. */
-  /** The order to test the node that was sent last in this session. */
-  asked: string | null;
-  unapplied: { readonly message: Changes; readonly at_ms: Ms }[];
-  sent_n: number;
-  acked_seq: number;
-  /** Messages that change the session's phase are taken in one after the other. */
-  queue: Promise<void>;
-}
-
-/** What all connections share. */
-export interface Hub extends Context {
-  readonly all: Map<AgentSocket, Session>;
-  /** By node: the one connection that speaks for it. */
-  readonly live: Map<string, Session>;
-  /** By node: the newest connection that ever spoke for it; what an earlier one still says is of the past. */
-  readonly newest: Map<string, number>;
-}
-
 const RESEND_AFTER_MS = 5_000;
 /** A session whose agent was heard this recently is not given to another instance. */
 const IN_USE_MS = 12_000;
-
-export const stamp = (hub: Hub, session: Session): Stamp => ({
-  cluster_id: hub.store.state.cluster.cluster_id,
-  timeline: hub.store.state.cluster.timeline,
-  epoch: hub.store.state.cluster.epoch,
-  session: session.n,
-  revision: hub.store.state.cluster.revision,
-});
-
-export const send = (session: Session, message: ToAgent): boolean => session.socket.send(JSON.stringify(message)) !== 0;
-
-export function refuse(session: Session, refusal: Refusal): void {
-  send(session, { type: "refused", ...refusal });
-  session.socket.close(4_000, refusal.code);
-}
-
-/** Has the node tested when there is an order that this session has not sent. */
-export function ask(hub: Hub, session: Session, { testing }: NodeRow): void {
-  if (testing === null || testing.id === session.asked) return;
-  session.asked = testing.id;
-  const { id, commands } = testing;
-  send(session, { type: "test", stamp: stamp(hub, session), id, commands });
-}
 
 /** Sends the difference of these tasks; numbered, and kept until the agent says that it is applied. */
 export function push(
@@ -257,6 +204,8 @@ function withoutGivenUp(hub: Hub, message: Changes): Changes {
 function takeHeartbeat(hub: Hub, session: Session, beat: Extract<ToServer, { type: "heartbeat" }>): void {
   if (session.phase.is !== "live") return;
   hub.loop.heard(session.phase.node_id, hub.clock());
+  const node = hub.store.state.nodes.get(session.phase.node_id);
+  if (node !== undefined) ask(hub, session, node);
   send(session, { type: "beat", stamp: stamp(hub, session), sent_ms: beat.sent_ms, acked_seq: session.acked_seq });
   session.unapplied = session.unapplied.filter(({ message }) => message.n > beat.applied_n);
   const oldest = session.unapplied[0];
@@ -306,11 +255,6 @@ async function takeFindings(hub: Hub, session: Session, findings: readonly Notic
   send(session, { type: "heard", stamp: stamp(hub, session), n: Math.max(0, ...findings.map(({ n }) => n)) });
 }
 
-function takeEcho(hub: Hub, session: Session, echo: Echo): void {
-  const answer = session.phase.is === "live" ? echoOf(hub, session.phase.node_id, echo) : null;
-  if (answer !== null) send(session, answer);
-}
-
 function takeReadings(hub: Hub, session: Session, readings: readonly Reading[]): void {
   if (session.phase.is !== "live") return;
   const { node_id } = session.phase;
@@ -341,9 +285,10 @@ async function take(hub: Hub, session: Session, message: ToServer): Promise<void
     case "tested":
       return isSpeaking(hub, session) ? takeTested(hub, session.phase.node_id, message.id, message.results) : undefined;
     case "testing":
+      session.step = message;
       return;
     case "echo":
-      return takeEcho(hub, session, message);
+      return answerEcho(hub, session, message);
     case "opened":
     case "end":
       return session.streams.take(message);

@@ -2,15 +2,20 @@
 
 import type { Change, State, TaskRow } from "../core/model";
 import { PROTOCOL } from "../wire/agent";
+import type { StepView } from "../wire/node-tests";
 import type { Refusal } from "./admission";
 import type { AgentSocketHandlers, Context } from "./context";
-import { ask, drop, push, receive, refuse, send, stamp, type Hub, type Session } from "./session";
+import { refuse, send, stamp, type Hub, type Session } from "./hub";
+import { ask } from "./node-testing";
+import { drop, push, receive } from "./session";
 import { createStreams, type LogRequest } from "./streams";
 
 export interface Sessions {
   readonly handlers: AgentSocketHandlers;
   /** Opens a task's log on its node; `null` while the node is not connected. */
   openLog(node_id: string, request: LogRequest): AsyncIterable<Uint8Array> | null;
+  /** What the agent of a node is at in the tests of this order; `null`: it has not said. */
+  stepOf(node_id: string, order: string): StepView | null;
   /** Whether its agent has a session right now. */
   isOpen(node_id: string): boolean;
   close(node_id: string, why: Refusal): void;
@@ -46,6 +51,7 @@ export function createSessions(context: Context): Sessions {
           phase: { is: "challenged" },
           told: new Map(),
           asked: null,
+          step: null,
           unapplied: [],
           sent_n: 0,
           acked_seq: 0,
@@ -65,6 +71,10 @@ export function createSessions(context: Context): Sessions {
       },
     },
     openLog: (node_id, request) => hub.live.get(node_id)?.streams.openLog(request) ?? null,
+    stepOf(node_id, order) {
+      const step = hub.live.get(node_id)?.step ?? null;
+      return step?.id === order ? { name: step.name, n: step.n, of: step.of } : null;
+    },
     isOpen: (node_id) => hub.live.has(node_id),
     close(node_id, why) {
       const session = hub.live.get(node_id);

@@ -59,6 +59,8 @@ export const deviceView = z.object({
   memory_bytes: int,
   state: z.string(),
   reason: z.string().nullable(),
+  /** When the state last changed. */
+  state_ms: ms,
   task_ids: z.array(z.string()),
 });
 

@@ -35,6 +35,7 @@ import type {
 } from "./api";
 import type { joinAnswer, joinRequest } from "./agent";
 import type { DrainProgress } from "./drains";
+import type { TestsView } from "./node-tests";
 import { eventsOf } from "./events";
 import type { GpuView } from "./gpus";
 import { createRequester, type Asked, type ConnectOptions, type Query } from "./request";
@@ -182,6 +183,8 @@ function nodes(get: Get, post: Post) {
     drainProgress: (node: string) => get<DrainProgress>(`${at(node)}/drain`),
     resume: (node: string, skip_tests = false) =>
       post<NodeView>(`${at(node)}/resume${skip_tests ? "?skip_tests=true" : ""}`),
+    /** Its tests, newest first. */
+    nodeTests: (node: string) => get<Listed<"tests", TestsView>>(`${at(node)}/tests`),
     testNode: (node: string) => post<NodeView>(`${at(node)}/test`),
     label: (node: string, body: z.infer<typeof labelRequest>) => post<NodeView>(`${at(node)}/label`, body),
     taint: (node: string, body: z.infer<typeof taintRequest>) => post<NodeView>(`${at(node)}/taint`, body),

@@ -46,8 +46,6 @@ const reading = z.object({
 export const gpuView = deviceView.extend({
   vendor: z.enum(VENDORS),
   state: z.enum(DEVICE_STATES),
-  /** When the state last changed. */
-  state_ms: z.int(),
   node: z.string(),
   node_state: nodeState,
   /** Its place in the order of the bus. */

@@ -31,13 +31,17 @@ export const testResult = z.object({
 /** At most so many results of one execution: what is built in, every card, every command. */
 export const RESULTS = 400;
 
+/** What an agent is at: the n-th thing of so many. */
+const stepView = z.object({ name: z.string(), n: int, of: int });
+export type StepView = z.infer<typeof stepView>;
+
 /** Why a node is being tested, for people. `step` is what its agent is at; `null`: it has not said. */
 export const testingView = z.object({
   id: z.string(),
   why: z.string(),
   by: z.string(),
   at_ms: z.int(),
-  step: z.object({ name: z.string(), n: int, of: int }).nullable(),
+  step: stepView.nullable(),
 });
 
 export const testsView = z.object({

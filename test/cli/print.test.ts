@@ -8,12 +8,14 @@ import { blockedLines } from "../../src/cli/print/blocked";
 import { paintState, style, wantsColor } from "../../src/cli/print/color";
 import { sayText } from "../../src/cli/print/complain";
 import { gpuColumns, processColumns, processesOf } from "../../src/cli/print/gpus";
+import { nodeLines } from "../../src/cli/print/node";
 import { nodeColumns } from "../../src/cli/print/nodes";
 import { placedLines, type Placed } from "../../src/cli/print/placed";
 import { planLines } from "../../src/cli/print/plan";
 import { cores, share } from "../../src/cli/print/size";
 import { table } from "../../src/cli/print/table";
 import { taskColumns } from "../../src/cli/print/tasks";
+import type { NodeView } from "../../src/wire/api";
 import type { GpuView } from "../../src/wire/gpus";
 import { goldenTests } from "../support/golden";
 
@@ -32,6 +34,7 @@ const printers: Readonly<Record<string, (given: never) => string[]>> = {
     table(taskColumns(NOW_MS, "search", PLAIN), tasks, width ?? null),
   nodes: ({ nodes, tasks }: { nodes: never[]; tasks: Record<string, number> }) =>
     table(nodeColumns(NOW_MS, new Map(Object.entries(tasks)), PLAIN), nodes),
+  node: (given: NodeView) => nodeLines(given, { now_ms: NOW_MS, style: PLAIN, width: null }),
   gpus: ({ gpus, wide }: { gpus: GpuView[]; wide?: boolean }) =>
     table(gpuColumns(gpus, NOW_MS, wide === true, PLAIN), gpus),
   processes: ({ gpus }: { gpus: GpuView[] }) => table(processColumns(gpus, PLAIN), processesOf(gpus)),

@@ -165,6 +165,11 @@ function checkNode(books: Books, node: NodeRow): void {
 function checkAdmission(books: Books, node: NodeRow): void {
   const before = books.tested.get(node.id);
   books.tested.set(node.id, { admission: node.admission, testing: node.testing });
+  demand(
+    (node.tests?.results ?? []).every(({ detail }) => detail.startsWith(node.tests?.id ?? "")),
+    "a verdict is on what its own order found",
+    () => `${node.name}, ${node.tests?.id ?? ""}`,
+  );
   if (node.admission !== "ready" || before?.admission === "ready" || books.skips.delete(node.id)) return;
   demand(
     before !== undefined && node.tests?.verdict === "passed" && node.tests.id === before.testing?.id,

@@ -109,4 +109,19 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
     rule: "I3: an exclusive slot never has two",
     edits: [edit("src/core/services.ts", "stop_first: exclusive,", "stop_first: false,")],
   },
+  {
+    name: "untested-is-ready",
+    rule: "a node gets work after it has passed its tests",
+    edits: [edit("src/core/contact.ts", 'heard && row.admission === "ready" &&', "heard &&")],
+  },
+  {
+    name: "old-results-count",
+    rule: "a result that names another order is of the past",
+    edits: [edit("src/server/node-testing.ts", "node.testing?.id !== id", "node.testing === null")],
+  },
+  {
+    name: "tests-have-no-deadline",
+    rule: "L2: tests end, or are given up",
+    edits: [edit("src/core/overdue.ts", "if (due_ms > pass.now_ms) {", "if (due_ms > 0) {")],
+  },
 ];

@@ -20,6 +20,7 @@ import { bootAgent } from "./processes";
 import type { Ack, World } from "./world";
 
 const PROJECT = "lab";
+const LONGEST_TESTS_MS = 30_000;
 
 /** Sends one change; a request whose server dies before the answer is not repeated here (see `twice`). */
 function send<T>(
@@ -110,16 +111,41 @@ export function joinMachine(world: World, machine: Machine): void {
 const order = (context: Context, why: string, at_ms: number): NodeTesting =>
   newOrder(context, "default", { why, by: "alice", at_ms });
 
-/** `orch node test NODE`, and now and then `orch node resume NODE --skip-tests`. */
-function testNode(world: World): void {
+function orderTests(world: World, id: string, name: string, why: string): void {
   const { server } = world;
   if (server === null) return;
+  send(
+    world,
+    `test ${name}`,
+    (draft) => {
+      const row = draft.state.nodes.get(id);
+      if (row === undefined) return;
+      const testing = order(server.context, why, draft.now_ms);
+      draft.put([{ table: "nodes", key: id, row: withOrder(row, testing) }]);
+    },
+    () => () => true,
+  );
+}
+
+/** `orch node test NODE`, and now and then `orch node resume NODE --skip-tests`. */
+function testNode(world: World): void {
+  const nodes = [...world.database.state.nodes.values()];
+  if (nodes.length === 0) return;
   if (world.dice.people.chance(0.3)) {
     setNode(world, "skip the tests of", (node) => {
       world.ledger.skipped(node.id);
       return untested(node);
     });
-  } else setNode(world, "test", (node, now_ms) => withOrder(node, order(server.context, "asked for", now_ms)));
+    return;
+  }
+  // Who does not see the answer at once asks again.
+  const asks = world.dice.people.chance(0.5) ? 2 : 1;
+  const { id, name } = world.dice.people.pick(nodes);
+  for (let n = 0; n < asks; n++) {
+    world.schedule.in(n === 0 ? 0 : world.dice.people.int(100, LONGEST_TESTS_MS), () =>
+      orderTests(world, id, name, "asked for"),
+    );
+  }
 }
 
 /** Whatever failed its tests while things went wrong is tested again. */
@@ -128,18 +154,7 @@ export function testAgain(world: World): void {
   if (server === null) return;
   for (const { id, name, admission } of server.store.state.nodes.values()) {
     if (admission !== "quarantined") continue;
-    send(
-      world,
-      `test ${name}`,
-      (draft) => {
-        const row = draft.state.nodes.get(id);
-        if (row?.admission !== "quarantined") return;
-        draft.put([
-          { table: "nodes", key: id, row: withOrder(row, order(server.context, "it was mended", draft.now_ms)) },
-        ]);
-      },
-      () => () => true,
-    );
+    orderTests(world, id, name, "it was mended");
   }
 }
 
@@ -326,7 +341,7 @@ function actOnce(world: World): void {
     setNode(world, "drain", (node, now_ms) =>
       drained(node, "alice", now_ms, people.chance(0.3) ? now_ms + 30_000 : null, null),
     );
-  } else if (dice < 0.95) testNode(world);
+  } else if (dice < 0.96) testNode(world);
   else resume(world);
 }
 

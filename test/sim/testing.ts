@@ -15,24 +15,25 @@ const LONGEST_MS = 30_000;
 
 export function simTester(world: TestingWorld, machine: string): Tester {
   return createTester(
-    async (_order, { signal }) => {
+    async ({ id }, { signal }) => {
       const { random } = world;
       const calm = world.isCalm();
       const hangs = random.chance(0.05) && !calm;
       await until(hangs ? null : random.int(10, calm ? 2_000 : LONGEST_MS), signal);
       const fails = random.chance(0.1) && !world.isCalm();
       if (fails) world.note(`${machine} fails its tests`);
-      return [resultOf(fails ? "failed" : "passed")];
+      return [resultOf(id, fails ? "failed" : "passed")];
     },
     (line) => world.note(`${machine} says: ${line}`),
   );
 }
 
-const resultOf = (verdict: TestResult["verdict"]): TestResult => ({
+/** What was found says for whom. */
+const resultOf = (order: string, verdict: TestResult["verdict"]): TestResult => ({
   name: "disk_write",
   verdict,
   required: true,
-  detail: "disk writes fail",
+  detail: `${order}: disk writes fail`,
   value: 100,
   unit: "MB/s",
   took_ms: 1,

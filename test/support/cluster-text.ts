@@ -114,7 +114,7 @@ function readNode(described: Described, name: string, words: Words): NodeRow {
       effect: value.endsWith(":prefer_not") ? ("prefer_not" as const) : ("no_schedule" as const),
     })),
     pool: words.text("pool") ?? "default",
-    admission: (words.text("admission") ?? "ready") as NodeRow["admission"],
+    ...readAdmission(name, words),
     contact: (words.text("contact") ?? "connected") as NodeRow["contact"],
     fingerprint: words.text("machine") ?? `machine-${name}`,
     ...(words.has("leaving")
@@ -129,6 +129,18 @@ function readNode(described: Described, name: string, words: Words): NodeRow {
       countables: counts(words.under("has.")),
     },
   });
+}
+
+/** `tested=3s`: it is, since then. `quarantined=disk_writes_fail`: its tests found that. */
+function readAdmission(name: string, words: Words): Pick<NodeRow, "admission" | "testing" | "tests"> {
+  const order = { id: uidOf(`tests of ${name}`), why: "it joined", at_ms: NOW_MS - words.ms("tested", 0) };
+  if (words.has("tested")) {
+    return { admission: "testing", testing: { ...order, by: "server", commands: [] }, tests: null };
+  }
+  const reason = words.text("quarantined");
+  if (reason === undefined) return { admission: "ready", testing: null, tests: null };
+  const tests = { ...order, node_id: name, fingerprint: "", verdict: "failed" as const, results: [] };
+  return { admission: "quarantined", testing: null, tests: { ...tests, reason: spaced(reason) } };
 }
 
 const counts = (pairs: readonly [string, string][]): Record<string, number> =>

@@ -2,24 +2,47 @@
 
 import { readDuration } from "../../spec/units";
 import { confirm } from "../asking";
-import { command, flag, readAs, reading, text } from "../command";
+import type { TestsView } from "../../wire/node-tests";
+import { command, flag, readAs, reading, text, type Shape } from "../command";
+import type { Context } from "../context";
 import { waitForDrain } from "../draining";
 import { EXIT, UsageError } from "../failure";
-import { block } from "../print/block";
+import { nodeLines, type NodePrint } from "../print/node";
+import { historyColumns } from "../print/node-tests";
 import { taintText } from "../print/nodes";
 import { readLabel, readTaint } from "../readers";
 
 export const nodeShow = command({
   reads: true,
   operands: ["<NODE>"],
-  examples: [["orch node show box1", "its facts, amounts, devices"]],
-  async run(context, { args: [name = ""], shape }) {
-    const node = await (await context.client()).node(name);
+  options: { history: flag("--history", "its tests of before instead, newest first") },
+  examples: [
+    ["orch node show box1", "its facts, amounts, devices, and what its tests found"],
+    ["orch node show box1 --history", "when it was tested, why, and what came of it"],
+  ],
+  async run(context, { args: [name = ""], flags, shape }) {
+    const client = await context.client();
+    if (flags.history) return showHistory(context, await client.nodeTests(name), shape);
+    const node = await client.node(name);
     if (shape === "json") context.json(node);
     else if (shape === "ids") context.print(node.id);
-    else for (const line of block({ ...node, taints: node.taints.map(taintText) }, context.style)) context.print(line);
+    else for (const line of nodeLines(node, printOf(context))) context.print(line);
     return EXIT.done;
   },
+});
+
+function showHistory(context: Context, read: { readonly tests: TestsView[] }, shape: Shape): number {
+  if (shape === "json") context.json(read);
+  else if (shape === "ids") for (const { id } of read.tests) context.print(id);
+  else if (read.tests.length === 0) context.note("it has not been tested yet");
+  else context.table(historyColumns(context.now(), context.style), read.tests);
+  return EXIT.done;
+}
+
+export const printOf = ({ now, style, host }: Context): NodePrint => ({
+  now_ms: now(),
+  style,
+  width: host.out.columns,
 });
 
 export const nodeDrain = command({

@@ -5,6 +5,9 @@ import type { Context } from "../context";
 import { EXIT, CliError } from "../failure";
 import { readRef } from "../names";
 import { block } from "../print/block";
+import { nodeLines } from "../print/node";
+import type { NodeView } from "../../wire/api";
+import { printOf } from "./node";
 import { ApiError, type Client } from "../../wire/client";
 
 type Named = { readonly id?: unknown; readonly run?: unknown; readonly name?: unknown };
@@ -23,10 +26,16 @@ export const show = command({
     const document = await lookUp(context, await context.client(), typed);
     if (shape === "json") context.json(document);
     else if (shape === "ids") context.print(nameOf(document));
-    else for (const line of block(document, context.style)) context.print(line);
+    else for (const line of linesOf(context, document)) context.print(line);
     return EXIT.done;
   },
 });
+
+function linesOf(context: Context, document: Document): string[] {
+  // Nothing else has agents.
+  if (!("agent_version" in document)) return block(document, context.style);
+  return nodeLines(document as unknown as NodeView, printOf(context));
+}
 
 function nameOf({ id, run, name }: Document): string {
   const found = [id, run, name].find((one) => typeof one === "string" || typeof one === "number");

@@ -53,10 +53,18 @@ export function drainText(drain: NonNullable<NodeView["drain"]>, now_ms: Ms): st
   return `${what}, ${deadline_ms <= now_ms ? "its time is up" : `${age(now_ms, deadline_ms)} left`}`;
 }
 
-function why({ reason, drain, taints, orphans }: NodeView, now_ms: Ms): string {
+/** What the tests of a node that takes work were not content with, or that nobody waited for them. */
+function testsWhy({ state, tests }: NodeView): string[] {
+  if (state !== "ready" || tests === null || tests.reason === null) return [];
+  return [tests.verdict === "failed" ? `resumed without passing its tests: ${tests.reason}` : tests.reason];
+}
+
+function why(node: NodeView, now_ms: Ms): string {
+  const { reason, drain, taints, orphans } = node;
   return [
     ...(reason === null || reason === drain?.reason ? [] : [reason]),
     ...(drain === null ? [] : [drainText(drain, now_ms)]),
+    ...testsWhy(node),
     ...taints.map(taintText),
     ...(orphans.length === 0 ? [] : [`${orphans.length} unknown ${orphans.length === 1 ? "task" : "tasks"}`]),
   ].join(", ");

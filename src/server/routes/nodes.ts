@@ -6,6 +6,7 @@ import type { NodeRow } from "../../core/model";
 import { readLabelKey } from "../../spec/labels";
 import { doneAnswer, drainRequest, forgetRequest, labelRequest, list, nodeView, taintRequest } from "../../wire/api";
 import { drainProgress } from "../../wire/drains";
+import { testsView } from "../../wire/node-tests";
 import { HOUSE_LIMITS } from "../../core/limits";
 import type { Draft } from "../../store/store";
 import type { Api } from "../api";
@@ -25,7 +26,7 @@ import { flag } from "../query";
 import { RefusedError } from "../refused";
 import { FORGOTTEN } from "../session";
 import { route, type Ask } from "../route";
-import { nodeView as viewOf, tasksByNode } from "../views/node";
+import { nodeView as viewOf, testsView as testsOf, tasksByNode } from "../views/node";
 
 const LOOK = [
   route({
@@ -64,21 +65,37 @@ const LOOK = [
   }),
 ];
 
+const TESTS = [
+  route({
+    method: "GET",
+    path: "/v1/nodes/{node}/tests",
+    answer: list("tests", testsView),
+    summary: "The tests of a node, newest first",
+    handle: ({ api, params }) => ({
+      tests: api.store.history.nodeTests(demandNode(api.store.state, params.node).id, TESTS_SHOWN).map(testsOf),
+      next: null,
+    }),
+  }),
+];
+
+/** As many as are kept of a node. */
+const TESTS_SHOWN = 50;
+
 const sorted = (api: Api): NodeRow[] =>
   api.store.state.nodes
     .values()
     .toArray()
     .sort((a, b) => a.name.localeCompare(b.name));
 
-const shown = (api: Api, node: NodeRow): z.infer<typeof nodeView> =>
-  viewOf(
-    node,
-    api.store.state.tasks
-      .values()
-      .filter((task) => task.node_id === node.id)
-      .toArray(),
-    api.loop.lastSeen(node.id),
-  );
+function shown(api: Api, node: NodeRow): z.infer<typeof nodeView> {
+  const tasks = api.store.state.tasks
+    .values()
+    .filter((task) => task.node_id === node.id)
+    .toArray();
+  const view = viewOf(node, tasks, api.loop.lastSeen(node.id));
+  const step = view.testing === null ? null : api.sessions.stepOf(node.id, view.testing.id);
+  return view.testing === null ? view : { ...view, testing: { ...view.testing, step } };
+}
 
 /** Changes a node in one transaction and shows it. */
 const change = (
@@ -239,7 +256,7 @@ function demandKey(key: string): void {
   if (!read.ok) throw new RefusedError("bad_request", read.message, read.hint);
 }
 
-export const NODE_ROUTES = [...LOOK, ...CHANGE, ...ORPHANS];
+export const NODE_ROUTES = [...LOOK, ...TESTS, ...CHANGE, ...ORPHANS];
 
 /** A slip of the name must not make tasks run twice: who speaks is not off, whatever was vouched for. */
 function demandSilent({ name, contact }: NodeRow): void {

@@ -1,0 +1,45 @@
+// One node as `orch node show` prints it: what it is, its cards, its tests.
+
+import { formatBytes } from "../../core/format";
+import type { Ms } from "../../core/units";
+import type { NodeView } from "../../wire/api";
+import { block } from "./block";
+import { paintState, type Style } from "./color";
+import { outputs, testColumns, testsTitle } from "./node-tests";
+import { taintText } from "./nodes";
+import { table, type Column } from "./table";
+import { age } from "./time";
+
+type Device = NodeView["devices"][number];
+
+export interface NodePrint {
+  readonly now_ms: Ms;
+  readonly style: Style;
+  readonly width: number | null;
+}
+
+export function nodeLines(node: NodeView, { now_ms, style, width }: NodePrint): string[] {
+  const { devices, tests, testing, taints, ...rest } = node;
+  const lines = block({ ...rest, taints: taints.map(taintText), testing }, style);
+  if (devices.length > 0) lines.push("", ...table(deviceColumns(now_ms, style), devices, width));
+  if (tests !== null) {
+    lines.push("", testsTitle(tests, now_ms, style));
+    if (tests.results.length > 0) lines.push(...table(testColumns(style), tests.results, width));
+    lines.push(...outputs(tests, style));
+  }
+  return lines;
+}
+
+const deviceColumns = (now_ms: Ms, styled: Style): Column<Device>[] => [
+  { title: "DEVICE", cell: ({ id }) => id },
+  { title: "MODEL", cell: ({ model }) => model },
+  { title: "MEMORY", align: "right", cell: ({ memory_bytes }) => formatBytes(memory_bytes) },
+  {
+    title: "STATE",
+    cell: ({ state }) => state,
+    paint: ({ state }, cell) => (state === "ok" ? styled.green(cell) : paintState(styled, "quarantined", cell)),
+  },
+  { title: "FOR", align: "right", cell: ({ state_ms }) => age(state_ms, now_ms) },
+  { title: "TASKS", cell: ({ task_ids }) => task_ids.join(", ") },
+  { title: "WHY", cell: ({ reason }) => reason ?? "" },
+];
