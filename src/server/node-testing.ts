@@ -18,7 +18,7 @@ const DETAIL_CHARS = 16_384;
 /** Twins whose comparison changes by one node's tests; others follow with the next. */
 const TWINS_REJUDGED = 8;
 
-/** An order or its answer that was lost on the way is repeated; who is at it goes on, and who has ended says so again. */
+/** An order or its answer that was lost on the way is repeated; who is at it goes on, who has ended says so again. */
 const ASK_AGAIN_MS = 15_000;
 
 type Orders = Pick<Context, "seed" | "node_tests">;

@@ -1,177 +1,18 @@
-// What people do: join machines, apply random specs, scale, restart, remove, run, cancel, drain, resume, forget. Each
-// act is a transaction of the real server; what it answered is remembered, since it must hold from then on.
+// What people do: apply random specs, scale, restart, remove, run, cancel, and what operators do with machines, each at
+// random times.
 
-import type { AppRow, NodeRow, State } from "../../src/core/model";
-import { withOrder, type NodeTesting } from "../../src/core/node-tests";
+import type { AppRow, State } from "../../src/core/model";
 import type { AppDecl, WorkloadDecl } from "../../src/core/workload";
 import { applyApp, findApp, putWorkload, removeWorkload, workloadsOf } from "../../src/server/apply";
-import type { Context } from "../../src/server/context";
-import { newOrder } from "../../src/server/node-testing";
 import { cancelRun, makeRun } from "../../src/server/runs";
-import { signCredential } from "../../src/server/credential";
-import { drained, forgetNode, resumed, untested } from "../../src/server/node-changes";
+import { drained } from "../../src/server/node-changes";
 import { RefusedError } from "../../src/server/refused";
-import type { Draft } from "../../src/store/store";
-import { identityOf, keyOf } from "./keys";
-import type { Machine } from "./machine";
-import { nodeRow } from "./nodes";
+import { send } from "./asking";
+import { resume, setNode, testNode } from "./operators";
 import { randomApp, randomSettings, randomSpec } from "./specs";
-import { bootAgent } from "./processes";
-import type { Ack, World } from "./world";
+import type { World } from "./world";
 
 const PROJECT = "lab";
-const LONGEST_TESTS_MS = 30_000;
-
-/** Sends one change; a request whose server dies before the answer is not repeated here (see `twice`). */
-function send<T>(
-  world: World,
-  what: string,
-  transact: (draft: Draft) => T,
-  holds: (value: T) => Ack["holds"],
-  then: (value: T) => void = () => undefined,
-): void {
-  const { server } = world;
-  if (server === null || server.owner.state === "dead") return;
-  const key = world.dice.people.chance(0.3) ? world.dice.people.hex(16) : null;
-  let first: string | null = null;
-  const ask = (again: boolean): void =>
-    world.host.enter(server.owner, () => {
-      const { timeline } = server.store.state.cluster;
-      const idempotency = key === null ? undefined : { principal: "alice", key, request_hash: what };
-      server.store.commit("alice", transact, idempotency).then(
-        ({ value, revision }) => {
-          world.trace.note(`answered: ${what}`);
-          const answer = JSON.stringify(value) ?? "";
-          if (first !== null && first !== answer)
-            world.serverWorld.failed(`I2: one effect a key: ${what}: ${first}, ${answer}`);
-          first = answer;
-          world.acks.push({ what, timeline, revision, holds: holds(value) });
-          if (!again && key !== null) ask(true);
-          else then(value);
-        },
-        (error: unknown) => {
-          if (!(error instanceof RefusedError)) throw error;
-          world.trace.note(`refused: ${what}: ${error.message}`);
-        },
-      );
-    });
-  ask(false);
-}
-
-// ---- nodes
-
-/** Joins a machine, again if need be: a machine that was there before is bound to its node. */
-export function joinMachine(world: World, machine: Machine): void {
-  const { server } = world;
-  if (server === null || server.owner.state !== "running" || machine.power !== "on" || world.wrongDatabase) {
-    world.schedule.in(5_000, () => joinMachine(world, machine));
-    return;
-  }
-  const { key, public_key } = keyOf(`${machine.id}/${machine.boots}/${world.lostDisks.has(machine.id)}`);
-  const fresh = server.context.seed();
-  world.host.enter(server.owner, () => {
-    server.store
-      .commit("agent", (draft) => {
-        const known = draft.state.nodes.values().find((node) => node.fingerprint === machine.id);
-        const { next_ordinal } = draft.state.cluster;
-        const row: NodeRow =
-          known === undefined
-            ? nodeRow(fresh, machine, public_key, next_ordinal, order(server.context, "it joined", draft.now_ms))
-            : withOrder({ ...known, public_key }, order(server.context, "it joined again", draft.now_ms));
-        draft.put([{ table: "nodes", key: row.id, row }]);
-        if (known === undefined) {
-          draft.put([
-            { table: "cluster", key: "cluster", row: { ...draft.state.cluster, next_ordinal: next_ordinal + 1 } },
-          ]);
-        }
-        return row;
-      })
-      .then(
-        ({ value }) => {
-          world.trace.note(`${machine.id} joined as ${value.id.slice(0, 6)}`);
-          world.nodes.set(value.id, machine);
-          const { cluster_id } = server.store.state.cluster;
-          const credential = signCredential(identityOf(cluster_id), {
-            cluster_id,
-            node_id: value.id,
-            name: machine.id,
-            public_key,
-            fingerprint: machine.id,
-          });
-          machine.disk.identity = { credential, key };
-          bootAgent(world, machine);
-        },
-        (error: unknown) => {
-          throw error;
-        },
-      );
-  });
-}
-
-const order = (context: Context, why: string, at_ms: number): NodeTesting =>
-  newOrder(context, "default", { why, by: "alice", at_ms });
-
-function orderTests(world: World, id: string, name: string, why: string): void {
-  const { server } = world;
-  if (server === null) return;
-  send(
-    world,
-    `test ${name}`,
-    (draft) => {
-      const row = draft.state.nodes.get(id);
-      if (row === undefined) return;
-      const testing = order(server.context, why, draft.now_ms);
-      draft.put([{ table: "nodes", key: id, row: withOrder(row, testing) }]);
-    },
-    () => () => true,
-  );
-}
-
-/** `orch node test NODE`, and now and then `orch node resume NODE --skip-tests`. */
-function testNode(world: World): void {
-  const nodes = [...world.database.state.nodes.values()];
-  if (nodes.length === 0) return;
-  if (world.dice.people.chance(0.3)) {
-    setNode(world, "skip the tests of", (node) => {
-      world.ledger.skipped(node.id);
-      return untested(node);
-    });
-    return;
-  }
-  // Who does not see the answer at once asks again.
-  const asks = world.dice.people.chance(0.5) ? 2 : 1;
-  const { id, name } = world.dice.people.pick(nodes);
-  for (let n = 0; n < asks; n++) {
-    world.schedule.in(n === 0 ? 0 : world.dice.people.int(100, LONGEST_TESTS_MS), () =>
-      orderTests(world, id, name, "asked for"),
-    );
-  }
-}
-
-/** Whatever failed its tests while things went wrong is tested again. */
-export function testAgain(world: World): void {
-  const { server } = world;
-  if (server === null) return;
-  for (const { id, name, admission } of server.store.state.nodes.values()) {
-    if (admission !== "quarantined") continue;
-    orderTests(world, id, name, "it was mended");
-  }
-}
-
-function setNode(world: World, what: string, change: (node: NodeRow, now_ms: number) => NodeRow): void {
-  const nodes = [...world.database.state.nodes.values()];
-  if (nodes.length === 0) return;
-  const { id, name } = world.dice.people.pick(nodes);
-  send(
-    world,
-    `${what} ${name}`,
-    (draft) => {
-      const node = draft.state.nodes.get(id);
-      if (node !== undefined) draft.put([{ table: "nodes", key: id, row: change(node, draft.now_ms) }]);
-    },
-    () => () => true,
-  );
-}
 
 // ---- apps and runs
 
@@ -345,10 +186,6 @@ function actOnce(world: World): void {
   else resume(world);
 }
 
-function resume(world: World): void {
-  setNode(world, "resume", resumed);
-}
-
 /** People go on acting until the world calms down. */
 export function beginPeople(world: World): void {
   world.schedule.in(world.dice.people.wait(world.faults.act_every_ms), () => {
@@ -356,50 +193,4 @@ export function beginPeople(world: World): void {
     if (!world.wrongDatabase) actOnce(world);
     beginPeople(world);
   });
-}
-
-/** Every node that drains is put back to use. */
-export function resumeAll(world: World): void {
-  for (const { id, name } of world.database.state.nodes.values()) {
-    send(
-      world,
-      `resume ${name}`,
-      (draft) => {
-        const node = draft.state.nodes.get(id);
-        if (node !== undefined) draft.put([{ table: "nodes", key: id, row: resumed(node) }]);
-      },
-      () => () => true,
-    );
-  }
-}
-
-/** `orch node forget NODE --fenced`: an operator vouches that the machine is off. */
-export function forget(world: World, node_id: string): void {
-  const name = world.nodes.get(node_id)?.id ?? node_id;
-  world.givenUp.add(node_id);
-  send(
-    world,
-    `forget ${name} --fenced`,
-    (draft) => {
-      const node = draft.state.nodes.get(node_id);
-      const { store, context } = world.server ?? {};
-      if (node === undefined || store === undefined || context === undefined) return;
-      forgetNode(draft, node, true, {
-        now_ms: draft.now_ms,
-        revision: draft.revision,
-        limits: context.limits,
-        seed: context.seed(),
-        hasEnded: store.history.hasEnded,
-        hasGrave: store.history.hasGrave,
-      });
-    },
-    () => () => true,
-  );
-}
-
-/** A restored server is told of nodes that will not come: only of machines that are really off. */
-export function giveUpMissing(world: World): void {
-  for (const id of world.database.state.cluster.recovering ?? []) {
-    if (world.nodes.get(id)?.power !== "on") forget(world, id);
-  }
 }

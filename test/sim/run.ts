@@ -1,6 +1,7 @@
 // One seed from beginning to end: a world, its troubles, its people, then peace and the demand that it comes to rest.
 
-import { beginPeople, joinMachine } from "./people";
+import { joinMachine } from "./operators";
+import { beginPeople } from "./people";
 import { noteReach } from "./reach";
 import { calmDown, settle } from "./settle";
 import { beginTroubles } from "./troubles";

@@ -9,7 +9,7 @@ import { taskName } from "../../src/core/task";
 import { putCardsRight } from "./cards";
 import { SIM_LIMITS } from "./limits";
 import type { Machine } from "./machine";
-import { forget, resumeAll, testAgain } from "./people";
+import { forget, resumeAll, testAgain } from "./operators";
 import { bootAgent, bootServer, crashAgent } from "./processes";
 import type { World } from "./world";
 

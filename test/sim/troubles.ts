@@ -8,7 +8,7 @@ import type { World } from "./world";
 import { copyDatabase, emptyDatabase, type Database } from "./database";
 import { TROUBLES, type Trouble } from "./faults";
 import { freshDisk, type Machine } from "./machine";
-import { giveUpMissing, joinMachine } from "./people";
+import { giveUpMissing, joinMachine } from "./operators";
 import { restored } from "./restore";
 
 /** Lets every trouble of this seed come at its own times until the world is calm. */

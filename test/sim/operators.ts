@@ -1,0 +1,179 @@
+// What operators do with machines: join them, have them tested, resume and forget them.
+
+import type { NodeRow } from "../../src/core/model";
+import { withOrder, type NodeTesting } from "../../src/core/node-tests";
+import type { Context } from "../../src/server/context";
+import { signCredential } from "../../src/server/credential";
+import { forgetNode, resumed, untested } from "../../src/server/node-changes";
+import { newOrder } from "../../src/server/node-testing";
+import { send } from "./asking";
+import { identityOf, keyOf } from "./keys";
+import type { Machine } from "./machine";
+import { nodeRow } from "./nodes";
+import { bootAgent } from "./processes";
+import type { World } from "./world";
+
+const LONGEST_TESTS_MS = 30_000;
+
+/** Joins a machine, again if need be: a machine that was there before is bound to its node. */
+export function joinMachine(world: World, machine: Machine): void {
+  const { server } = world;
+  if (server === null || server.owner.state !== "running" || machine.power !== "on" || world.wrongDatabase) {
+    world.schedule.in(5_000, () => joinMachine(world, machine));
+    return;
+  }
+  const { key, public_key } = keyOf(`${machine.id}/${machine.boots}/${world.lostDisks.has(machine.id)}`);
+  const fresh = server.context.seed();
+  world.host.enter(server.owner, () => {
+    server.store
+      .commit("agent", (draft) => {
+        const known = draft.state.nodes.values().find((node) => node.fingerprint === machine.id);
+        const { next_ordinal } = draft.state.cluster;
+        const row: NodeRow =
+          known === undefined
+            ? nodeRow(fresh, machine, public_key, next_ordinal, order(server.context, "it joined", draft.now_ms))
+            : withOrder({ ...known, public_key }, order(server.context, "it joined again", draft.now_ms));
+        draft.put([{ table: "nodes", key: row.id, row }]);
+        if (known === undefined) {
+          draft.put([
+            { table: "cluster", key: "cluster", row: { ...draft.state.cluster, next_ordinal: next_ordinal + 1 } },
+          ]);
+        }
+        return row;
+      })
+      .then(
+        ({ value }) => {
+          world.trace.note(`${machine.id} joined as ${value.id.slice(0, 6)}`);
+          world.nodes.set(value.id, machine);
+          const { cluster_id } = server.store.state.cluster;
+          const credential = signCredential(identityOf(cluster_id), {
+            cluster_id,
+            node_id: value.id,
+            name: machine.id,
+            public_key,
+            fingerprint: machine.id,
+          });
+          machine.disk.identity = { credential, key };
+          bootAgent(world, machine);
+        },
+        (error: unknown) => {
+          throw error;
+        },
+      );
+  });
+}
+
+const order = (context: Context, why: string, at_ms: number): NodeTesting =>
+  newOrder(context, "default", { why, by: "alice", at_ms });
+
+function orderTests(world: World, id: string, name: string, why: string): void {
+  const { server } = world;
+  if (server === null) return;
+  send(
+    world,
+    `test ${name}`,
+    (draft) => {
+      const row = draft.state.nodes.get(id);
+      if (row === undefined) return;
+      const testing = order(server.context, why, draft.now_ms);
+      draft.put([{ table: "nodes", key: id, row: withOrder(row, testing) }]);
+    },
+    () => () => true,
+  );
+}
+
+/** `orch node test NODE`, and now and then `orch node resume NODE --skip-tests`. */
+export function testNode(world: World): void {
+  const nodes = [...world.database.state.nodes.values()];
+  if (nodes.length === 0) return;
+  if (world.dice.people.chance(0.3)) {
+    setNode(world, "skip the tests of", (node) => {
+      world.ledger.skipped(node.id);
+      return untested(node);
+    });
+    return;
+  }
+  // Who does not see the answer at once asks again.
+  const asks = world.dice.people.chance(0.5) ? 2 : 1;
+  const { id, name } = world.dice.people.pick(nodes);
+  for (let n = 0; n < asks; n++) {
+    world.schedule.in(n === 0 ? 0 : world.dice.people.int(100, LONGEST_TESTS_MS), () =>
+      orderTests(world, id, name, "asked for"),
+    );
+  }
+}
+
+/** Whatever failed its tests while things went wrong is tested again. */
+export function testAgain(world: World): void {
+  const { server } = world;
+  if (server === null) return;
+  for (const { id, name, admission } of server.store.state.nodes.values()) {
+    if (admission !== "quarantined") continue;
+    orderTests(world, id, name, "it was mended");
+  }
+}
+
+export function setNode(world: World, what: string, change: (node: NodeRow, now_ms: number) => NodeRow): void {
+  const nodes = [...world.database.state.nodes.values()];
+  if (nodes.length === 0) return;
+  const { id, name } = world.dice.people.pick(nodes);
+  send(
+    world,
+    `${what} ${name}`,
+    (draft) => {
+      const node = draft.state.nodes.get(id);
+      if (node !== undefined) draft.put([{ table: "nodes", key: id, row: change(node, draft.now_ms) }]);
+    },
+    () => () => true,
+  );
+}
+
+export function resume(world: World): void {
+  setNode(world, "resume", resumed);
+}
+
+/** Every node that drains is put back to use. */
+export function resumeAll(world: World): void {
+  for (const { id, name } of world.database.state.nodes.values()) {
+    send(
+      world,
+      `resume ${name}`,
+      (draft) => {
+        const node = draft.state.nodes.get(id);
+        if (node !== undefined) draft.put([{ table: "nodes", key: id, row: resumed(node) }]);
+      },
+      () => () => true,
+    );
+  }
+}
+
+/** `orch node forget NODE --fenced`: an operator vouches that the machine is off. */
+export function forget(world: World, node_id: string): void {
+  const name = world.nodes.get(node_id)?.id ?? node_id;
+  world.givenUp.add(node_id);
+  send(
+    world,
+    `forget ${name} --fenced`,
+    (draft) => {
+      const node = draft.state.nodes.get(node_id);
+      const { store, context } = world.server ?? {};
+      if (node === undefined || store === undefined || context === undefined) return;
+      forgetNode(draft, node, true, {
+        now_ms: draft.now_ms,
+        revision: draft.revision,
+        limits: context.limits,
+        seed: context.seed(),
+        hasEnded: store.history.hasEnded,
+        hasGrave: store.history.hasGrave,
+      });
+    },
+    () => () => true,
+  );
+}
+
+/** A restored server is told of nodes that will not come: only of machines that are really off. */
+export function giveUpMissing(world: World): void {
+  for (const id of world.database.state.cluster.recovering ?? []) {
+    if (world.nodes.get(id)?.power !== "on") forget(world, id);
+  }
+}
