@@ -5,6 +5,7 @@ import { expect, test } from "bun:test";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { EventView, NodeView } from "../../src/wire/api";
+import type { TestsView } from "../../src/wire/node-tests";
 import type { Cluster } from "../support/cluster";
 import { processesOf } from "../support/processes";
 import { waitUntil } from "../support/wait";
@@ -63,6 +64,18 @@ test("a node that fails an operator's test is quarantined, and comes back when t
     expect([passed.code, passed.out]).toEqual([0, expect.stringContaining("n1: ready") as string]);
     await cluster.until("the job to run", (tasks) => tasks.some(({ state }) => state === "succeeded"));
     expect((await eventsOf(cluster)).map(({ verb }) => verb)).toContain("quarantined");
+
+    const shown = await cluster.ok("node", "show", "n1");
+    expect(shown).toContain("tests: passed");
+    expect(shown).toMatch(/^disk_write +passed +[\d.]+ MB\/s/m);
+    expect(shown).toMatch(/^note +failed \(advisory\) +exit code 1$/m);
+    const { tests } = await cluster.json<{ tests: TestsView[] }>("node", "show", "n1", "--history");
+    expect(tests.map(({ verdict, why }) => [verdict, why])).toEqual([
+      ["passed", "asked for by admin"],
+      ["failed", "asked for by admin"],
+      ["failed", "it joined"],
+    ]);
+    expect((await cluster.ok("node", "show", "n1", "--history")).split("\n").length).toBe(tests.length + 2);
   });
 }, 60_000);
 
@@ -114,7 +127,11 @@ test("tests go on over the death of the server, and begin again after that of th
     const lines = (path: string): number => (existsSync(path) ? readFileSync(path, "utf8").split("\n").length - 1 : 0);
     await cluster.startAgent("n1");
     await waitUntil("the command to run", () => lines(begun) === 1);
-    expect(await node(cluster)).toMatchObject({ state: "testing", reason: "being tested: it joined" });
+    expect(await node(cluster)).toMatchObject({
+      state: "testing",
+      reason: "being tested: it joined",
+      testing: { why: "it joined", by: "server", step: { name: "gate", n: 8, of: 8 } },
+    });
 
     await cluster.server?.kill("SIGKILL");
     await cluster.startServer();
