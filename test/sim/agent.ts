@@ -5,7 +5,8 @@ import { FatalAgentError, stayConnected, type Connection } from "../../src/agent
 import { createAgentLoop, type AgentLoop } from "../../src/agent/loop";
 import { createOutgoing } from "../../src/agent/outgoing";
 import type { Fence } from "../../src/core/accept";
-import { gateOf } from "./cards";
+import type { Machine as MachineFacts } from "../../src/wire/agent";
+import { makeSimCards } from "./card-gate";
 import { makeDriver, type DriverWorld } from "./driver";
 import { newOwner, type Owner } from "./host";
 import { identityOf } from "./keys";
@@ -60,16 +61,17 @@ async function run(world: AgentWorld, agent: Agent): Promise<void> {
     if (/^task \w+: /.test(line)) world.failed(line);
   };
   const clock = (): number => world.schedule.now_ms;
+  const cards = makeSimCards(world, machine, () => {
+    loop.wake();
+    agent.connection?.changed();
+  });
+  const facts = (): MachineFacts => ({ ...machineFacts(machine), devices: cards.devices() });
   const loop: AgentLoop = await createAgentLoop({
     driver: makeDriver(world, machine, agent.owner),
     clock,
     say,
-    machine: () => machineFacts(machine),
-    cards: {
-      gate: () => gateOf(machine),
-      verdicts: () => new Map(),
-      blames: () => new Map(),
-    },
+    machine: facts,
+    cards,
     report: (entries) => agent.connection?.report(entries),
   });
   let known: Fence | null = disk.fence;
@@ -82,7 +84,7 @@ async function run(world: AgentWorld, agent: Agent): Promise<void> {
     clock,
     say,
     instance_id: `${machine.id}-${instances++}`,
-    machine: () => machineFacts(machine),
+    machine: facts,
     readings: () => [],
     health: { notices: () => [], noted: () => undefined, override: () => undefined },
     leaving: () => null,

@@ -28,4 +28,24 @@ export const CARD_MUTANTS: readonly Mutant[] = [
       edit("src/core/node-cards.ts", "if (card.trouble !== null) return card.trouble;", "if (need === 0) return null;"),
     ],
   },
+  {
+    name: "cards-are-not-checked",
+    rule: "I4: a card is handed over clean",
+    edits: [edit("src/core/card.ts", "if (ended.length === 0) return card;", "if (ended.length >= 0) return card;")],
+  },
+  {
+    name: "an-old-look-opens-the-gate",
+    rule: "I4: a card is handed over clean",
+    edits: [edit("src/core/card.ts", 'if (gate.is === "open" || sight.n <= gate.n)', 'if (gate.is === "open")')],
+  },
+  {
+    name: "memory-that-stays-is-clean",
+    rule: "I4: a card is handed over clean",
+    edits: [edit("src/core/card.ts", "...(rest > CLEAN_WITHIN_BYTES", "...(rest < 0")],
+  },
+  {
+    name: "what-is-left-is-clean",
+    rule: "I4: a card is handed over clean",
+    edits: [edit("src/core/card.ts", "    ...left.map((user) =>", "    ...left.slice(0, 0).map((user) =>")],
+  },
 ];

@@ -89,11 +89,8 @@ export function cardTurnsBad(world: World, machine: Machine, later: (what: () =>
 export function putCardsRight(world: World, machine: Machine): void {
   for (const { id } of machine.devices)
     change(world, machine, id, { state: "ok", reason: null, foreign_bytes: 0, foreign: null });
+  machine.remains = machine.remains.filter(({ killable }) => killable);
 }
-
-/** What an agent's own gate says of its cards. */
-export const gateOf = ({ devices }: Machine): { id: string; memory_bytes: number; blocked: string | null }[] =>
-  devices.map(({ id, memory_bytes, state }) => ({ id, memory_bytes, blocked: state === "ok" ? null : `is ${state}` }));
 
 // ---- what must hold of promises
 

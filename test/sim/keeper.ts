@@ -2,6 +2,7 @@
 // dies; it also ends exclusive tasks when their lease runs out.
 
 import type { Assignment } from "../../src/core/record";
+import { leaveRemains } from "./card-gate";
 import { behaviourOf, claim, type Exit, type Machine, type Process, type Watcher } from "./machine";
 import type { Random } from "./random";
 import type { Schedule } from "./schedule";
@@ -89,9 +90,10 @@ function spawn(hands: Hands, machine: Machine, assignment: Assignment): void {
   machine.changed();
 }
 
-function finish({ watcher }: Hands, machine: Machine, process: Process, exit: Exit): void {
+function finish({ watcher, random, schedule }: Hands, machine: Machine, process: Process, exit: Exit): void {
   if (machine.processes.get(process.uid) !== process) return;
   machine.processes.delete(process.uid);
+  leaveRemains(machine, process, random, schedule);
   if (machine.disk.claims.has(process.uid)) machine.disk.exits.set(process.uid, exit);
   watcher.ended(machine, process, exit);
   machine.changed();
@@ -142,5 +144,6 @@ function down({ schedule, watcher }: Hands, machine: Machine): void {
     });
   }
   machine.starting.clear();
+  machine.remains = [];
   machine.run = { claims: new Map(), heard_ms: null };
 }

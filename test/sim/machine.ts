@@ -3,6 +3,7 @@
 
 import type { KeyObject } from "node:crypto";
 import type { Fence } from "../../src/core/accept";
+import type { KeptCard } from "../../src/agent/devices/kept";
 import type { Device } from "../../src/core/device";
 import type { Amounts, Orphan, Promised } from "../../src/core/model";
 import type { Assignment, Seen, TaskRecord } from "../../src/core/record";
@@ -59,6 +60,19 @@ export interface Disk {
   /** Ended tasks whose commit was acknowledged: kept, and no longer listed. */
   acked: Set<string>;
   unreadable: Map<string, Orphan>;
+  /** What the agent wrote down of its cards. */
+  cards: { readonly boot_id: string; readonly cards: readonly KeptCard[] };
+}
+
+/** What an ended task has left on a card: memory alone, or a process that can be killed. */
+export interface Remain {
+  /** The card. */
+  readonly id: string;
+  readonly uid: string;
+  readonly name: string;
+  readonly pid: number;
+  readonly bytes: number;
+  readonly killable: boolean;
 }
 
 export interface Machine {
@@ -73,6 +87,7 @@ export interface Machine {
   power: "on" | "off" | "dead";
   disk: Disk;
   readonly processes: Map<string, Process>;
+  remains: readonly Remain[];
   /** Under the system's run directory, so gone with a reboot but not with a lost data directory. */
   run: {
     /** Claims of this boot, and what they hold. */
@@ -101,6 +116,7 @@ export const freshDisk = (): Disk => ({
   exits: new Map(),
   acked: new Set(),
   unreadable: new Map(),
+  cards: { boot_id: "", cards: [] },
 });
 
 /** The exclusive creation of a claim: the one moment that decides whether an attempt executes. */

@@ -10,6 +10,7 @@ import { makeHost, type Host } from "./host";
 import { SIM_LIMITS } from "./limits";
 import { openLedger, type Ledger } from "./ledger";
 import { watchLives, type Lives } from "./lives";
+import { checkClean } from "./card-gate";
 import { makeKeeper, type Keeper } from "./keeper";
 import type { Machine } from "./machine";
 import { makeNetwork, type Link, type Network } from "./network";
@@ -235,6 +236,7 @@ function agentWorldOf(world: Found, { random, schedule, trace, host, keeper }: P
         () => `${record.assignment.name} on ${machine.id}`,
       );
       checkLease(machine, record, schedule.now_ms);
+      checkClean(machine, record);
       start();
     }),
     ended: watched(world, (machine: Machine, record: TaskRecord) => world().lives.recordEnded(machine, record)),

@@ -1,7 +1,6 @@
 // What the agent believes of the cards of this machine and of who holds them: taken in look by look and task by task,
 // judged by core/card, and written down so that a restart forgets nothing.
 
-import { join } from "node:path";
 import type { AdmissionDevice } from "../../core/admit";
 import {
   blockOf,
@@ -28,14 +27,15 @@ import type { Handle } from "./access";
 import type { Tasks } from "./census";
 import type { Card } from "./device";
 import type { DoctorMemory } from "./doctor";
-import { createKeeping, readKept, type Keeping, type KnownCard } from "./kept";
+import type { Keeping, Kept, KnownCard } from "./kept";
 import { factsOf } from "./shown";
 
 const MOST_PAST = 1_000;
 
 export interface BookOptions {
-  /** `<data>/agent`. */
-  readonly data: string;
+  /** What was written down before, and where it is written. */
+  readonly kept: Kept;
+  readonly keeping: Keeping;
   readonly clock: () => Ms;
   /** The agent's own account: tasks without one of their own have it. */
   readonly user: string;
@@ -52,12 +52,10 @@ export class CardBook {
   readonly doctor: DoctorMemory;
 
   constructor(options: BookOptions) {
-    const path = join(options.data, "devices.json");
-    const kept = readKept(path, options.clock(), options.say);
     this.#options = options;
-    this.#cards = new Map(kept.cards);
-    this.#keeping = createKeeping(path, options.say);
-    this.doctor = kept.doctor;
+    this.#cards = new Map(options.kept.cards);
+    this.#keeping = options.keeping;
+    this.doctor = options.kept.doctor;
     for (const { card } of this.#cards.values()) {
       for (const one of card.gate.is === "closed" ? card.gate.after : []) this.#past.set(one.uid, one.name);
     }

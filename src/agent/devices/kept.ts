@@ -21,7 +21,7 @@ export interface KnownCard {
 /** What is remembered of how to use it. */
 export type KnownHandle = Pick<Handle, "visible" | "files" | "shared_files">;
 
-interface KeptCard {
+export interface KeptCard {
   readonly facts: Device;
   readonly handle: KnownHandle;
   readonly baseline_bytes: number | null;
@@ -48,18 +48,23 @@ export function readKept(path: string, now_ms: Ms, say: (line: string) => void):
     renameTo(path, `${path}.bad`);
     return NOTHING;
   }
-  // A boot ends every process and may change what drivers need.
   const same = kept.boot_id === bootId();
-  const cards = new Map(
-    kept.cards.map(({ facts, handle, baseline_bytes, quarantine, missing, holders }) => {
+  return {
+    cards: recalled(kept.cards, same, now_ms),
+    doctor: { log: same ? kept.log : null, overrides: kept.overrides },
+  };
+}
+
+/** Cards as a starting agent believes them. A boot ends every process and may change what drivers need. */
+export const recalled = (cards: readonly KeptCard[], same_boot: boolean, now_ms: Ms): ReadonlyMap<string, KnownCard> =>
+  new Map(
+    cards.map(({ facts, handle, baseline_bytes, quarantine, missing, holders }) => {
       const card = newCard(now_ms);
-      const gate = card.gate.is === "closed" && same ? { ...card.gate, after: holders } : card.gate;
-      const known = { ...card, quarantine, missing, gate, baseline_bytes: same ? baseline_bytes : null };
+      const gate = card.gate.is === "closed" && same_boot ? { ...card.gate, after: holders } : card.gate;
+      const known = { ...card, quarantine, missing, gate, baseline_bytes: same_boot ? baseline_bytes : null };
       return [facts.id, { facts, handle, card: known, holders: [] }] as const;
     }),
   );
-  return { cards, doctor: { log: same ? kept.log : null, overrides: kept.overrides } };
-}
 
 interface KeptFile extends DoctorMemory {
   readonly boot_id: string;
@@ -152,7 +157,7 @@ export function createKeeping(path: string, say: (line: string) => void): Keepin
   };
 }
 
-function keptOf({ facts, handle, card, holders }: KnownCard): KeptCard {
+export function keptOf({ facts, handle, card, holders }: KnownCard): KeptCard {
   const { baseline_bytes, quarantine, missing, gate } = card;
   const after = gate.is === "closed" ? gate.after.filter(({ uid }) => !holders.some((one) => one.uid === uid)) : [];
   return { facts, handle, baseline_bytes, quarantine, missing, holders: [...after, ...holders] };

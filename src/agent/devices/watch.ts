@@ -1,6 +1,7 @@
 // Watches the cards of this machine: looks at them through the vendors' probes, tells what has changed, ends what
 // ended tasks have left on them, and asks the doctor about their health. Without a probe it does nothing at all.
 
+import { join } from "node:path";
 import type { AdmissionDevice } from "../../core/admit";
 import type { CardTask, CardUser } from "../../core/card";
 import type { Device, Reading, Vendor } from "../../core/device";
@@ -14,6 +15,7 @@ import { createCensus, type Census } from "./census";
 import type { DeviceProbe, Look } from "./device";
 import { Doctor, type Blame } from "./doctor";
 import { openEye, type Eye } from "./eye";
+import { createKeeping, readKept } from "./kept";
 import { retested, type Retest } from "./retest";
 import { conditionOf, readingOf, type Shown } from "./shown";
 
@@ -23,7 +25,9 @@ const PATIENCE_MS = [50, 100, 200, 400];
 const MOST_KILLED = 1_000;
 const SIGKILL = 9;
 
-export interface WatchOptions extends BookOptions {
+export interface WatchOptions extends Omit<BookOptions, "kept" | "keeping"> {
+  /** `<data>/agent`. */
+  readonly data: string;
   /** Probes of the vendors whose driver or tools are here. */
   readonly find: () => readonly DeviceProbe[];
   /** Cards that are only claimed: no probe looks at them. */
@@ -106,7 +110,9 @@ class CardWatch implements Watch {
 
   constructor(options: WatchOptions) {
     this.#options = options;
-    this.#book = new CardBook(options);
+    const path = join(options.data, "devices.json");
+    const kept = readKept(path, options.clock(), options.say);
+    this.#book = new CardBook({ ...options, kept, keeping: createKeeping(path, options.say) });
     this.#doctor = new Doctor({
       memory: this.#book.doctor,
       clock: options.clock,

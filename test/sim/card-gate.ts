@@ -1,0 +1,185 @@
+// An agent's cards on a simulated machine: the real book, over looks that take time and show what is there. What ended
+// tasks leave stays for a while, as memory or as a process that can be killed.
+
+import { CardBook } from "../../src/agent/devices/book";
+import { keptOf, recalled } from "../../src/agent/devices/kept";
+import type { CardRules } from "../../src/agent/devices/watch";
+import { blockOf, stateOf, type CardUser } from "../../src/core/card";
+import type { Device } from "../../src/core/device";
+import type { TaskRecord } from "../../src/core/record";
+import { GIB, MIB } from "../../src/core/units";
+import { cardFor } from "../support/cards";
+import type { AgentWorld } from "./agent";
+import type { Machine, Process, Remain } from "./machine";
+import type { Random } from "./random";
+import type { Schedule } from "./schedule";
+import { demand } from "./violation";
+
+const IDLE_BYTES = 300 * MIB;
+const WHOLE_USE_BYTES = 10 * GIB;
+const LOOK_AGAIN_MS = 1_000;
+
+/** Some tasks leave something on their cards: memory that goes away by itself, or a process that stays longer. */
+export function leaveRemains(
+  machine: Machine,
+  { uid, assignment, pid }: Process,
+  random: Random,
+  when: Schedule,
+): void {
+  for (const { id, bytes } of assignment.promised.devices) {
+    if (!random.chance(0.4)) continue;
+    const killable = random.chance(0.5);
+    const remain = { id, uid, name: assignment.name, pid, bytes: bytes ?? WHOLE_USE_BYTES, killable };
+    machine.remains = [...machine.remains, remain];
+    when.in(random.int(0, killable ? 120_000 : 20_000), () => removeRemain(machine, remain));
+  }
+}
+
+export function removeRemain(machine: Machine, remain: Remain): void {
+  machine.remains = machine.remains.filter((one) => one !== remain);
+}
+
+/** I4: nothing is started on a card that still holds what a task has left whose end is known here. */
+export function checkClean(machine: Machine, record: TaskRecord): void {
+  const ids = new Set(record.assignment.promised.devices.map(({ id }) => id));
+  const left = machine.remains.filter(({ id, uid }) => ids.has(id) && isOver(machine, uid));
+  demand(
+    left.length === 0,
+    "I4: a card is handed over clean",
+    () => `${record.assignment.name} on ${left[0]?.id ?? ""}, where ${left[0]?.name ?? ""} has left something`,
+  );
+}
+
+/** Where records were lost with a disk, what is left is a stranger's, as far as anybody can know. */
+const isOver = (machine: Machine, uid: string): boolean => (machine.disk.records.get(uid)?.end ?? null) !== null;
+
+export interface SimCards extends CardRules {
+  devices(): Device[];
+}
+
+/** `changed` is called in the agent's own time, when something is to be told or can be started. */
+export function makeSimCards(world: AgentWorld, machine: Machine, changed: () => void): SimCards {
+  const clock = (): number => world.schedule.now_ms;
+  const { disk, boot_id } = machine;
+  const same = disk.cards.boot_id === boot_id;
+  const book = new CardBook({
+    clock,
+    user: "root",
+    say: world.note,
+    kept: { cards: recalled(disk.cards.cards, same, clock()), doctor: NO_DOCTOR },
+    keeping: {
+      keep: (cards) => {
+        disk.cards = { boot_id, cards: [...cards].map(keptOf) };
+      },
+    },
+  });
+  let [begun, looking, again] = [0, false, false];
+
+  const look = (): void => {
+    looking = true;
+    const [n, at_ms] = [++begun, clock()];
+    const shown = machine.devices.map((device) => shownOf(machine, device));
+    setTimeout(
+      () => {
+        see(n, at_ms, shown);
+        looking = false;
+        const wait_ms = again ? 1 : LOOK_AGAIN_MS;
+        if (again || book.all().some(({ card }) => card.gate.is === "closed")) setTimeout(look, wait_ms);
+        again = false;
+      },
+      // A library under strain takes its time.
+      world.random.chance(0.1) ? world.random.int(30, 3_000) : world.random.int(1, 30),
+    );
+  };
+
+  const see = (n: number, at_ms: number, shown: readonly Shown[]): void => {
+    const before = JSON.stringify(book.admission());
+    const cards = shown.map(cardOf);
+    shown.forEach(({ users }, i) => {
+      const card = cards[i];
+      if (card === undefined) return;
+      const sight = { n, at_ms, used_bytes: card.memory_used_bytes, users: users.map((one) => known(one, book)) };
+      for (const left of book.see(card, cards, sight, [])) reap(world, machine, left);
+    });
+    book.keep(NO_DOCTOR);
+    if (JSON.stringify(book.admission()) !== before) changed();
+  };
+
+  const blockedBy = (device: Device): string | null => {
+    if (device.state !== "ok") return `is ${device.state}`;
+    const card = book.get(device.id)?.card;
+    return card === undefined ? "was not looked at yet" : blockOf(card);
+  };
+
+  return {
+    gate(living) {
+      if (machine.devices.length === 0) return [];
+      const first = !book.knowsTasks();
+      const { freed } = book.take(living(), () => begun);
+      if (looking) again ||= freed.size > 0;
+      else if (first || freed.size > 0) look();
+      return machine.devices.map((device) => ({ ...device, blocked: blockedBy(device) }));
+    },
+    verdicts: () => new Map(),
+    blames: () => new Map(),
+    devices: () =>
+      machine.devices.map((device) => {
+        const card = book.get(device.id)?.card;
+        return device.state !== "ok" || card === undefined ? device : { ...device, ...stateOf(card, clock()) };
+      }),
+  };
+}
+
+const NO_DOCTOR = { log: null, overrides: {} };
+
+interface Shown {
+  readonly device: Device;
+  readonly users: readonly CardUser[];
+  /** Memory that no process shows. */
+  readonly stray_bytes: number;
+}
+
+const user = (uid: string, name: string, pid: number, bytes: number): CardUser => ({
+  pid,
+  user: "root",
+  command: "sim",
+  memory_bytes: bytes,
+  task_uid: uid,
+  start: "1",
+  began_ms: 0,
+  task: { uid, name, lives: true },
+});
+
+/** What a card shows now. */
+function shownOf({ processes, remains }: Machine, device: Device): Shown {
+  const living = [...processes.values()].flatMap(({ uid, pid, assignment }) =>
+    assignment.promised.devices
+      .filter(({ id }) => id === device.id)
+      .map(({ bytes }) => user(uid, assignment.name, pid, bytes ?? WHOLE_USE_BYTES)),
+  );
+  const left = remains.filter(({ id }) => id === device.id);
+  const users = left.filter(({ killable }) => killable).map(({ uid, name, pid, bytes }) => user(uid, name, pid, bytes));
+  const stray_bytes = left.reduce((sum, { killable, bytes }) => sum + (killable ? 0 : bytes), 0);
+  return { device, users: [...living, ...users], stray_bytes };
+}
+
+function cardOf({ device, users, stray_bytes }: Shown) {
+  const used = users.reduce((sum, { memory_bytes }) => sum + (memory_bytes ?? 0), IDLE_BYTES + stray_bytes);
+  return cardFor(device.id, { ...device, driver: "1", memory_used_bytes: used });
+}
+
+/** Whose a process is, as the agent knows it at that time. */
+function known(one: CardUser, book: CardBook): CardUser {
+  const { living, past } = book.tasks();
+  const lives = living.some(({ uid }) => uid === one.task_uid);
+  const name = past.get(one.task_uid ?? "");
+  if (one.task_uid === null || (!lives && name === undefined)) return { ...one, task: null, task_uid: null };
+  return { ...one, task: { uid: one.task_uid, name: name ?? "", lives } };
+}
+
+function reap(world: AgentWorld, machine: Machine, left: CardUser): void {
+  const remain = machine.remains.find(
+    ({ uid, pid, killable }) => killable && uid === left.task_uid && pid === left.pid,
+  );
+  if (remain !== undefined) world.schedule.in(world.random.int(1, 300), () => removeRemain(machine, remain));
+}
