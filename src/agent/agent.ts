@@ -39,7 +39,10 @@ export interface AgentOptions {
   readonly taints: readonly Taint[];
   readonly accounts: AccountMode;
   readonly capacity: Share | null;
+  /** Made-up cards. */
   readonly devices: readonly Device[];
+  /** Of the machine's cards only those whose ids begin so; empty: all. */
+  readonly cards: readonly string[];
   readonly version: string;
   /** A command or an address that says when this machine is about to be taken away; `null`: nobody does. */
   readonly termination_notice: string | null;
@@ -144,7 +147,7 @@ async function settle(data: string, options: AgentOptions): Promise<Grounds> {
     joined_as: known?.credential.fingerprint ?? null,
     share_names: [options.capacity === null ? "" : ownName, "", runName(data), known?.credential.name ?? ""],
   });
-  const cards = openCards({ data, cgroups, fakes: options.devices, clock, say: options.say });
+  const cards = openCards({ data, cgroups, fakes: options.devices, only: options.cards, clock, say: options.say });
   const machine = (): Machine => {
     const facts = { ...probed.facts, limits: cards.limits() };
     return { ...probed, facts, devices: [...cards.watch.devices()] };

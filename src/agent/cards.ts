@@ -17,6 +17,8 @@ export interface CardsOptions {
   readonly cgroups: Cgroups;
   /** Cards that are only claimed. */
   readonly fakes: readonly Device[];
+  /** Of the machine's cards only those whose ids begin so, and their parts; empty: all. */
+  readonly only: readonly string[];
   readonly clock: () => Ms;
   readonly say: (line: string) => void;
 }
@@ -35,15 +37,16 @@ const SEEK_EVERY_BEATS = 12;
 
 const mps = (): Mps | null => findMps(process.env["CUDA_MPS_PIPE_DIRECTORY"]);
 
-export function openCards({ data, cgroups, fakes, clock, say }: CardsOptions): Cards {
+export function openCards({ data, cgroups, fakes, only, clock, say }: CardsOptions): Cards {
   const limits = createLimits(cgroups, mps);
   const watch = openWatch({
     data,
     clock,
     fakes,
+    only,
     say,
     find: () => findProbes(probePlaces(process.env)),
-    log_path: process.env["ORCH_KMSG"] || "/dev/kmsg",
+    log_path: process.env["ORCH_KMSG"] || (process.platform === "linux" ? "/dev/kmsg" : null),
     user: accountOfProcess().name,
   });
   let beats = 0;

@@ -9,7 +9,7 @@ import { type OptionDecl, readings, readAs, text, texts, word, reading } from ".
 import type { Context } from "./context";
 import { readOr } from "./contexts";
 import type { AgentOptions, Capacity } from "./parts";
-import { readCapacity, readFakeDevices, readLabel, readTaint, type Pair } from "./readers";
+import { isCardId, readCapacity, readFakeDevices, readLabel, readTaint, type Pair } from "./readers";
 import type { Taint } from "../core/workload";
 import { VERSION } from "./version";
 
@@ -42,7 +42,10 @@ export const AGENT_OPTIONS = {
     "asked every 5 s: exit code 0 or status 200 says that this machine goes, the output may say when",
   ),
   drain: drainOnTerm,
-  device: texts("--device <fake:MODEL:MEMORY[:COUNT]>", "claim cards that are not there, for tests (again for more)"),
+  device: texts(
+    "--device <ID|fake:MODEL:MEMORY[:COUNT]>",
+    "of its cards only this one, by its id; or claim some for tests (again for more)",
+  ),
 };
 
 interface AgentFlags {
@@ -90,8 +93,9 @@ export function agentOptions(context: Context, flags: AgentFlags, { ending, ...j
   const { name, pool, label, taint, accounts, capacity } = flags;
   // Ids of made-up cards must differ between the agents of a cluster: the data directory tells them apart.
   const seed = digest128(`${context.host.hostname}:${joining.data_dir}`).slice(0, 8);
+  const cards = flags.device.filter(isCardId);
   const made: Device[] = flags.device.flatMap((one, n) =>
-    readAs("--device", one, (raw) => readFakeDevices(raw, `${seed}${n}`)),
+    isCardId(one) ? [] : readAs("--device", one, (raw) => readFakeDevices(raw, `${seed}${n}`)),
   );
   const devices = made.map((device, at) => ({
     ...device,
@@ -106,6 +110,7 @@ export function agentOptions(context: Context, flags: AgentFlags, { ending, ...j
     accounts: accounts ?? "existing",
     capacity,
     devices,
+    cards,
     termination_notice: flags.termination,
     leave: ending.leave.signal,
     drain_ms: flags.drain ?? TERM_MS,

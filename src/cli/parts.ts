@@ -37,6 +37,7 @@ export interface AgentOptions {
   readonly accounts: "existing" | "create" | "shared";
   readonly capacity: Capacity | null;
   readonly devices: Device[];
+  readonly cards: string[];
   readonly version: string;
   /** A command or an address that says when this machine is about to be taken away; null: nobody does. */
   readonly termination_notice: string | null;

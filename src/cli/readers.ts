@@ -75,6 +75,9 @@ export function readCapacity(text: string): Reading<Capacity> {
   return good(Object.keys(countables).length === 0 ? capacity : { ...capacity, countables });
 }
 
+/** The id of a card, or its beginning, as `orch gpus -w` shows it. */
+export const isCardId = (text: string): boolean => /^(GPU|MIG|amd|intel|apple)-\S{1,120}$/.test(text);
+
 const VENDORS = { rtx: "nvidia", mi: "amd", arc: "intel", max: "intel" } as const;
 const FAKE_LIMIT = 64;
 
@@ -82,7 +85,10 @@ const FAKE_LIMIT = 64;
 export function readFakeDevices(text: string, seed: string): Reading<readonly Device[]> {
   const [kind, model = "", memory = "", counted = "1", ...rest] = text.split(":");
   if (kind !== "fake" || model === "" || memory === "" || rest.length > 0) {
-    return bad(`${quoted(text)} is not a device`, "write `fake:MODEL:MEMORY[:COUNT]`, such as `fake:A100:80GB:2`");
+    return bad(
+      `${quoted(text)} is not a device`,
+      "write the id of a card (`GPU-8a1c…`), or `fake:MODEL:MEMORY[:COUNT]`",
+    );
   }
   const bytes = readSize(memory);
   if (!bytes.ok) return bytes;

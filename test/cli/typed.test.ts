@@ -5,7 +5,15 @@ import { readEnv, readEnvFile } from "../../src/cli/environment";
 import { flagOf, jobOf, type JobFlags } from "../../src/cli/job";
 import { readSetting } from "../../src/cli/limit-names";
 import { readApp, readRef, readRun, readWorkload } from "../../src/cli/names";
-import { readCapacity, readFakeDevices, readLabel, readListen, readPair, readTaint } from "../../src/cli/readers";
+import {
+  isCardId,
+  readCapacity,
+  readFakeDevices,
+  readLabel,
+  readListen,
+  readPair,
+  readTaint,
+} from "../../src/cli/readers";
 import type { Reading } from "../../src/spec/issue";
 
 const GIB = 2 ** 30;
@@ -67,6 +75,10 @@ describe("an option", () => {
     });
     expect(said(readCapacity("cpu=500m"))).toEqual({ cpu_milli: 500 });
     expect(said(readCapacity("seats=many"))).toBe("refused: seats=many is not a number");
+  });
+  test("device names a card of the machine", () => {
+    for (const id of ["GPU-8a1c2d3e", "MIG-1234", "amd-0000:03:00.0"]) expect(isCardId(id)).toBe(true);
+    for (const id of ["fake:A100:80GB", "GPU", "GPU-", "0", "GPU-1 2"]) expect(isCardId(id)).toBe(false);
   });
   test("device makes cards whose ids differ", () => {
     const read = readFakeDevices("fake:A100:80GB:2", "s");

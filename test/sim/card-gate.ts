@@ -2,7 +2,7 @@
 // tasks leave stays for a while, as memory or as a process that can be killed.
 
 import { CardBook } from "../../src/agent/devices/book";
-import { keptOf, recalled } from "../../src/agent/devices/kept";
+import { keptOf, recalled, type KnownCard } from "../../src/agent/devices/kept";
 import type { CardRules } from "../../src/agent/devices/watch";
 import { blockOf, stateOf, type CardUser } from "../../src/core/card";
 import type { Device } from "../../src/core/device";
@@ -57,42 +57,55 @@ export interface SimCards extends CardRules {
   devices(): Device[];
 }
 
-/** `changed` is called in the agent's own time, when something is to be told or can be started. */
-export function makeSimCards(world: AgentWorld, machine: Machine, changed: () => void): SimCards {
-  const clock = (): number => world.schedule.now_ms;
-  const { disk, boot_id } = machine;
-  const same = disk.cards.boot_id === boot_id;
-  const book = new CardBook({
-    clock,
-    user: "root",
-    say: world.note,
-    kept: { cards: recalled(disk.cards.cards, same, clock()), doctor: NO_DOCTOR },
-    keeping: {
-      keep: (cards) => {
-        disk.cards = { boot_id, cards: [...cards].map(keptOf) };
-      },
-    },
-  });
-  let [begun, looking, again] = [0, false, false];
+interface Looks {
+  /** How many have begun. */
+  begun(): number;
+  soon(): void;
+}
 
+/** Looks that take their time, in the agent's own; `took` says whether there is a reason to look again before long. */
+function makeLooks(
+  { random, schedule }: AgentWorld,
+  machine: Machine,
+  took: (n: number, at_ms: number, shown: readonly Shown[]) => boolean,
+): Looks {
+  let [begun, looking, again] = [0, false, false];
   const look = (): void => {
     looking = true;
-    const [n, at_ms] = [++begun, clock()];
+    const [n, at_ms] = [++begun, schedule.now_ms];
     const shown = machine.devices.map((device) => shownOf(machine, device));
-    setTimeout(
-      () => {
-        see(n, at_ms, shown);
-        looking = false;
-        const wait_ms = again ? 1 : LOOK_AGAIN_MS;
-        if (again || book.all().some(({ card }) => card.gate.is === "closed")) setTimeout(look, wait_ms);
-        again = false;
-      },
-      // A library under strain takes its time.
-      world.random.chance(0.1) ? world.random.int(30, 3_000) : world.random.int(1, 30),
-    );
+    const done = (): void => {
+      const more = took(n, at_ms, shown);
+      looking = false;
+      if (again || more) setTimeout(look, again ? 1 : LOOK_AGAIN_MS);
+      again = false;
+    };
+    // A library under strain takes its time.
+    setTimeout(done, random.chance(0.1) ? random.int(30, 3_000) : random.int(1, 30));
   };
+  return {
+    begun: () => begun,
+    soon: () => {
+      if (looking) again = true;
+      else look();
+    },
+  };
+}
 
-  const see = (n: number, at_ms: number, shown: readonly Shown[]): void => {
+function openBook(world: AgentWorld, { disk, boot_id }: Machine): CardBook {
+  const clock = (): number => world.schedule.now_ms;
+  const { boot_id: kept_boot, cards: kept } = disk.cards;
+  const keep = (cards: Iterable<KnownCard>): void => {
+    disk.cards = { boot_id, cards: [...cards].map(keptOf) };
+  };
+  const cards = recalled(kept, kept_boot === boot_id, clock());
+  return new CardBook({ clock, user: "root", say: world.note, kept: { cards, doctor: NO_DOCTOR }, keeping: { keep } });
+}
+
+/** `changed` is called in the agent's own time, when something is to be told or can be started. */
+export function makeSimCards(world: AgentWorld, machine: Machine, changed: () => void): SimCards {
+  const book = openBook(world, machine);
+  const looks = makeLooks(world, machine, (n, at_ms, shown) => {
     const before = JSON.stringify(book.admission());
     const cards = shown.map(cardOf);
     shown.forEach(({ users }, i) => {
@@ -103,21 +116,19 @@ export function makeSimCards(world: AgentWorld, machine: Machine, changed: () =>
     });
     book.keep(NO_DOCTOR);
     if (JSON.stringify(book.admission()) !== before) changed();
-  };
-
+    return book.all().some(({ card }) => card.gate.is === "closed");
+  });
   const blockedBy = (device: Device): string | null => {
     if (device.state !== "ok") return `is ${device.state}`;
     const card = book.get(device.id)?.card;
     return card === undefined ? "was not looked at yet" : blockOf(card);
   };
-
   return {
     gate(living) {
       if (machine.devices.length === 0) return [];
       const first = !book.knowsTasks();
-      const { freed } = book.take(living(), () => begun);
-      if (looking) again ||= freed.size > 0;
-      else if (first || freed.size > 0) look();
+      const { freed } = book.take(living(), looks.begun);
+      if (first || freed.size > 0) looks.soon();
       return machine.devices.map((device) => ({ ...device, blocked: blockedBy(device) }));
     },
     verdicts: () => new Map(),
@@ -125,7 +136,8 @@ export function makeSimCards(world: AgentWorld, machine: Machine, changed: () =>
     devices: () =>
       machine.devices.map((device) => {
         const card = book.get(device.id)?.card;
-        return device.state !== "ok" || card === undefined ? device : { ...device, ...stateOf(card, clock()) };
+        if (device.state !== "ok" || card === undefined) return device;
+        return { ...device, ...stateOf(card, world.schedule.now_ms) };
       }),
   };
 }

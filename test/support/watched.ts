@@ -16,7 +16,7 @@ export interface WatchSite {
   readonly data: string;
   readonly said: string[];
   /** A watch over these probes; the fake clock must be running. */
-  open(probes: readonly ScriptedProbe[], fakes?: readonly Device[]): Watch;
+  open(probes: readonly ScriptedProbe[], fakes?: readonly Device[], only?: readonly string[]): Watch;
   /** The kernel logs a line. */
   logs(line: string): void;
   /** Waits until the file of what is known says so. */
@@ -34,10 +34,11 @@ export function makeWatchSite(root: string): WatchSite {
   return {
     data,
     said,
-    open(probes, fakes = []) {
+    open(probes, fakes = [], only = []) {
       const watch = openWatch({
         data,
         fakes,
+        only,
         log_path,
         find: () => probes,
         clock: Date.now,

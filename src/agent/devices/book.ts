@@ -135,7 +135,9 @@ export class CardBook {
     const known = this.#cards.get(card.id);
     const before = known === undefined || known.facts.driver === card.driver ? known?.card : anew(known.card);
     const holders = this.holders(card.id);
-    const { card: now, left } = judged(before ?? newCard(this.#options.clock()), card, all, sight, holders);
+    const kin = all.filter(({ id, parent }) => parent === card.id || id === card.parent);
+    const around = [...holders, ...kin.flatMap(({ id }) => this.holders(id))];
+    const { card: now, left } = judged(before ?? newCard(this.#options.clock()), card, all, sight, around);
     const handle = { visible: card.visible, files: card.files, shared_files };
     this.#cards.set(card.id, { facts: factsOf(card), handle, card: now, holders: known?.holders ?? holders });
     return left;
@@ -185,12 +187,13 @@ export class CardBook {
 const byPlace = (a: Device, b: Device): number =>
   VENDORS.indexOf(a.vendor) - VENDORS.indexOf(b.vendor) || a.index - b.index || (a.id < b.id ? -1 : 1);
 
-/** Another driver may need other memory for itself. */
-const anew = (card: CardState): CardState => ({ ...card, baseline_bytes: null });
-
+/** `holders` are also those of its parts, or of the card that it is a part of: they may show on it. */
 function judged(before: CardState, card: Card, all: readonly Card[], sight: Sight, holders: readonly Holder[]): Seeing {
   if (card.trouble !== null) return { card: useless(before, card.trouble), left: [] };
   const { card: now, left } = seen(before, sight, holders);
   const empty = card.split && !all.some(({ parent }) => parent === card.id);
   return { card: { ...now, unfit: empty ? "it is set to be used in parts (MIG), and has none" : null }, left };
 }
+
+/** Another driver may need other memory for itself. */
+const anew = (card: CardState): CardState => ({ ...card, baseline_bytes: null });

@@ -27,8 +27,8 @@ export interface DoctorOptions {
   readonly memory: DoctorMemory;
   readonly clock: () => Ms;
   readonly say: (line: string) => void;
-  /** The kernel's log: `/dev/kmsg`. */
-  readonly log_path: string;
+  /** The kernel's log: `/dev/kmsg`; `null`: there is none. */
+  readonly log_path: string | null;
   readonly patients: () => readonly (Patient & { readonly vendor: Vendor; readonly pci: string | null })[];
   readonly quarantine: (ids: readonly string[], reason: string) => void;
   /** Something was found that others have to hear of. */
@@ -47,7 +47,7 @@ const MOST_NOTICES = 200;
 
 export class Doctor {
   readonly #options: DoctorOptions;
-  readonly #log: KernelLog;
+  readonly #log: KernelLog | null;
   readonly #health = new Map<string, Health>();
   readonly #verdicts = new Map<string, string>();
   readonly #blames = new Map<string, Blame>();
@@ -69,7 +69,7 @@ export class Doctor {
     this.#place = options.memory.log;
     this.#placed_ms = options.clock();
     this.#reading = options.memory.log === null ? "history" : "past";
-    this.#log = openKernelLog(options.log_path, options.memory.log);
+    this.#log = options.log_path === null ? null : openKernelLog(options.log_path, options.memory.log);
   }
 
   /** Begins to follow the kernel's log; called once there are cards. */
@@ -81,6 +81,7 @@ export class Doctor {
 
   /** Takes in what the kernel has logged since the last time; does not wait for anything. */
   read(): void {
+    if (this.#log === null) return;
     const now_ms = this.#options.clock();
     const found = findingsIn(this.#log.read());
     const problem = this.#log.problem();
@@ -195,6 +196,6 @@ export class Doctor {
 
   close(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
-    this.#log.close();
+    this.#log?.close();
   }
 }

@@ -12,7 +12,7 @@ import { sendSignal } from "../../os/signals";
 import type { Handle } from "./access";
 import { CardBook, type BookOptions } from "./book";
 import { createCensus, type Census } from "./census";
-import type { DeviceProbe, Look } from "./device";
+import type { Card, DeviceProbe, Look } from "./device";
 import { Doctor, type Blame } from "./doctor";
 import { openEye, type Eye } from "./eye";
 import { createKeeping, readKept } from "./kept";
@@ -22,6 +22,8 @@ import { conditionOf, readingOf, type Shown } from "./shown";
 const LOOK_EVERY_MS = { idle: 5_000, busy: 1_000 } as const;
 /** Between looks at a card that is being cleaned: what was killed is mostly gone in a moment. */
 const PATIENCE_MS = [50, 100, 200, 400];
+/** A driver may come later than the agent: so long after its start a missing one is only waited for. */
+const DRIVER_WITHIN_MS = 60_000;
 const MOST_KILLED = 1_000;
 const SIGKILL = 9;
 
@@ -32,8 +34,10 @@ export interface WatchOptions extends Omit<BookOptions, "kept" | "keeping"> {
   readonly find: () => readonly DeviceProbe[];
   /** Cards that are only claimed: no probe looks at them. */
   readonly fakes: readonly Device[];
-  /** The kernel's log. */
-  readonly log_path: string;
+  /** The beginnings of the ids of the cards that this agent gives away; empty: all. */
+  readonly only: readonly string[];
+  /** The kernel's log; `null`: there is none. */
+  readonly log_path: string | null;
 }
 
 /** What the agent's loop asks, at each of its turns. */
@@ -82,6 +86,8 @@ interface Seer {
   /** Why the last look failed; `null`: it did not. */
   failing: string | null;
   shown: ReadonlyMap<string, Shown>;
+  /** Cards that are not this agent's to give away. */
+  others: readonly Card[];
   /** Whether the driver counts its cards as they are counted here: none is lost or in trouble. */
   counted: boolean;
   looked: boolean;
@@ -91,7 +97,7 @@ interface Seer {
   unclean: number;
 }
 
-const gone = (vendor: Vendor): string => `no driver for ${vendor} cards is here`;
+const gone = (vendor: Vendor): string => `there is no driver for ${vendor} cards`;
 
 export function openWatch(options: WatchOptions): Watch {
   return new CardWatch(options);
@@ -103,6 +109,7 @@ class CardWatch implements Watch {
   readonly #doctor: Doctor;
   readonly #seers = new Map<Vendor, Seer>();
   readonly #killed = new Set<string>();
+  readonly #started_ms: Ms;
   #told = "";
   #tells = true;
   #listener: () => void = () => undefined;
@@ -110,9 +117,11 @@ class CardWatch implements Watch {
 
   constructor(options: WatchOptions) {
     this.#options = options;
+    this.#started_ms = options.clock();
     const path = join(options.data, "devices.json");
     const kept = readKept(path, options.clock(), options.say);
     this.#book = new CardBook({ ...options, kept, keeping: createKeeping(path, options.say) });
+    for (const { facts } of this.#book.all()) if (!this.#isOwn(facts)) this.#book.drop(facts.id);
     this.#doctor = new Doctor({
       memory: this.#book.doctor,
       clock: options.clock,
@@ -135,10 +144,18 @@ class CardWatch implements Watch {
       if (this.#seers.has(probe.vendor)) probe.close();
       else this.#watch(probe);
     }
-    for (const { facts } of this.#book.all()) {
-      if (!this.#seers.has(facts.vendor)) this.#book.lose(facts.vendor, () => false, gone(facts.vendor));
-    }
+    for (const { facts } of this.#book.all()) if (!this.#seers.has(facts.vendor)) this.#miss(facts.vendor);
     if (this.#seers.size > before) this.#listener();
+  }
+
+  /** There is no driver: gone, or not there yet. */
+  #miss(vendor: Vendor): void {
+    if (this.#isStarting()) this.#book.miss(vendor, gone(vendor));
+    else this.#book.lose(vendor, () => false, gone(vendor));
+  }
+
+  #isStarting(): boolean {
+    return this.#options.clock() - this.#started_ms < DRIVER_WITHIN_MS;
   }
 
   #watch(probe: DeviceProbe): void {
@@ -149,7 +166,15 @@ class CardWatch implements Watch {
       delay: () => this.#delay(vendor),
     });
     const census = createCensus();
-    const nothing = { failing: null, shown: new Map(), counted: true, looked: false, strikes: new Map(), unclean: 0 };
+    const nothing = {
+      failing: null,
+      shown: new Map(),
+      others: [],
+      counted: true,
+      looked: false,
+      strikes: new Map(),
+      unclean: 0,
+    };
     this.#seers.set(vendor, { eye, census, ...nothing });
     if (this.#book.knowsTasks()) eye.soon();
   }
@@ -175,10 +200,13 @@ class CardWatch implements Watch {
     } else {
       if (seer.failing !== null) say(`${vendor} cards are seen again`);
       seer.failing = null;
-      if (look.is === "seen") this.#see(seer, look, n, at_ms);
-      else seer.shown = new Map();
-      const why = look.is === "none" ? gone(vendor) : "its driver does not list it any more";
-      this.#book.lose(vendor, (id) => seer.shown.has(id), why);
+      if (look.is === "seen") {
+        this.#see(seer, look, n, at_ms);
+        this.#book.lose(vendor, (id) => seer.shown.has(id), "its driver does not list it any more");
+      } else {
+        seer.shown = new Map();
+        this.#miss(vendor);
+      }
     }
     this.#doctor.answered(vendor, seer.failing === null);
     if (this.hasCards()) this.#doctor.begin();
@@ -186,8 +214,15 @@ class CardWatch implements Watch {
     if (this.#isReady()) this.#readied();
   }
 
+  #isOwn({ id, parent }: Pick<Device, "id" | "parent">): boolean {
+    const { only } = this.#options;
+    return only.length === 0 || only.some((start) => id.startsWith(start) || parent?.startsWith(start) === true);
+  }
+
   #see(seer: Seer, look: Extract<Look, { is: "seen" }>, n: number, at_ms: Ms): void {
-    const { cards, shared_files, unknown } = look;
+    const { shared_files, unknown } = look;
+    const cards = look.cards.filter((card) => this.#isOwn(card));
+    seer.others = look.cards.filter((card) => !this.#isOwn(card));
     const processes = cards.flatMap((card) => card.processes);
     const all = seer.census.identify(processes, this.#book.tasks(), at_ms);
     let at = 0;
@@ -197,7 +232,7 @@ class CardWatch implements Watch {
       for (const user of this.#book.see(card, cards, sight, shared_files)) this.#reap(card.id, user);
     }
     seer.shown = new Map(shown.map((one) => [one.card.id, one]));
-    seer.counted = unknown.length === 0 && cards.every(({ trouble }) => trouble === null);
+    seer.counted = unknown.length === 0 && look.cards.every(({ trouble }) => trouble === null);
     const unclean = cards.some(({ id }) => this.#book.get(id)?.card.gate.is === "closed");
     seer.unclean = unclean ? seer.unclean + 1 : 0;
     for (const card of cards) this.#doctor.looked(card.id, conditionOf(card));
@@ -249,7 +284,11 @@ class CardWatch implements Watch {
     const fakes = this.#options.fakes.map(({ id, vendor, parent, index }) => {
       return { id, vendor, parent, visible: String(index), files: [], shared_files: [], counted: true };
     });
-    return [...this.#book.handles((vendor) => this.#seers.get(vendor)?.counted ?? false), ...fakes];
+    // Cards that are not this agent's are kept from its tasks like any other.
+    const others = [...this.#seers.values()].flatMap((seer) =>
+      seer.others.map((card): Handle => ({ ...card, shared_files: [], counted: seer.counted })),
+    );
+    return [...this.#book.handles((vendor) => this.#seers.get(vendor)?.counted ?? false), ...others, ...fakes];
   }
 
   readings(): readonly Reading[] {

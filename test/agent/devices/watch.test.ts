@@ -158,6 +158,48 @@ describe("handing over", () => {
   });
 });
 
+test("an agent that has only some cards gives away no others, and keeps its tasks from them", async () => {
+  const all = [cardFor("GPU-1"), cardFor("GPU-2", { files: ["/dev/two"] }), cardFor("MIG-1", { parent: "GPU-2" })];
+  const probe = scriptedProbe(seenAs(...all));
+  const open = async (only: readonly string[]): Promise<string[]> => {
+    const watch = site.open([probe], [], only);
+    blocked(watch);
+    await pass(0);
+    expect(
+      watch
+        .handles()
+        .map(({ id }) => id)
+        .toSorted(),
+    ).toEqual(["GPU-1", "GPU-2", "MIG-1"]);
+    const ids = watch.devices().map(({ id }) => id);
+    expect(Object.keys(blocked(watch))).toEqual(ids);
+    await site.written((text) => ids.every((id) => text.includes(id)));
+    watch.close();
+    return ids;
+  };
+  expect(await open([])).toEqual(["GPU-1", "GPU-2", "MIG-1"]);
+  expect(await open(["GPU-1"])).toEqual(["GPU-1"]);
+  expect(await open(["GPU-2"])).toEqual(["GPU-2", "MIG-1"]);
+});
+
+test("a task that has a part of a card is no stranger on the card", async () => {
+  const task = taskOn("MIG-1");
+  const child = Bun.spawn(["/bin/sleep", "60"], { stdin: "ignore", env: { ORCH_TASK: shortId(task.uid) } });
+  const processes = [{ pid: child.pid, memory_bytes: 4 * GIB }];
+  const whole = cardFor("GPU-1", { split: true });
+  const part = cardFor("MIG-1", { parent: "GPU-1", visible: "MIG-1", memory_used_bytes: 0 });
+  const probe = scriptedProbe(seenAs(whole, part));
+  const watch = site.open([probe]);
+  blocked(watch);
+  await pass(0);
+  blocked(watch, [task]);
+  const used = { processes, memory_used_bytes: IDLE + 4 * GIB };
+  probe.shows = seenAs({ ...whole, ...used }, { ...part, processes, memory_used_bytes: 4 * GIB });
+  await pass(5_000);
+  expect(watch.devices().map(({ foreign_bytes }) => foreign_bytes)).toEqual([0, 0]);
+  child.kill("SIGKILL");
+});
+
 describe("over a restart of the agent", () => {
   const known = async (tasks: readonly CardTask[]): Promise<void> => {
     const watch = site.open([scriptedProbe(seenAs(cardFor("GPU-1"), cardFor("GPU-2")))]);
@@ -215,11 +257,16 @@ describe("over a restart of the agent", () => {
     expect(states(next)).toEqual(["GPU-1 ok", "GPU-2 ok"]);
   });
 
-  test("all are missing where the driver is gone, without a warning a second", async () => {
+  test("all are missing where the driver does not come, without a warning a second", async () => {
     await known([]);
     const next = site.open([]);
     blocked(next);
-    await pass(60_000);
+    await pass(30_000);
+    next.seek();
+    expect(states(next)).toEqual(["GPU-1 dirty", "GPU-2 dirty"]);
+    expect(next.devices()[0]?.reason).toBe("it cannot be looked at: there is no driver for nvidia cards");
+    await pass(30_000);
+    for (let n = 0; n < 9; n++) next.seek();
     expect(states(next)).toEqual(["GPU-1 missing", "GPU-2 missing"]);
     expect(site.said).toHaveLength(2);
     expect(jest.getTimerCount()).toBe(0);
