@@ -184,7 +184,7 @@ function cardOf({ device, users, stray_bytes }: Shown) {
 function known(one: CardUser, book: CardBook): CardUser {
   const { living, past } = book.tasks();
   const lives = living.some(({ uid }) => uid === one.task_uid);
-  const name = past.get(one.task_uid ?? "");
+  const name = past.get(one.task_uid ?? "")?.name;
   if (one.task_uid === null || (!lives && name === undefined)) return { ...one, task: null, task_uid: null };
   return { ...one, task: { uid: one.task_uid, name: name ?? "", lives } };
 }

@@ -23,8 +23,9 @@ import {
 } from "../../core/card";
 import { VENDORS, type Device, type Vendor } from "../../core/device";
 import type { Ms } from "../../core/units";
+import { SHARED_ACCOUNT } from "../account";
 import type { Handle } from "./access";
-import type { Tasks } from "./census";
+import type { TaskName, Tasks } from "./census";
 import type { Card } from "./device";
 import type { DoctorMemory } from "./doctor";
 import type { Keeping, Kept, KnownCard } from "./kept";
@@ -46,7 +47,7 @@ export class CardBook {
   readonly #options: BookOptions;
   readonly #cards: Map<string, KnownCard>;
   readonly #keeping: Keeping;
-  readonly #past = new Map<string, string>();
+  readonly #past = new Map<string, TaskName>();
   #living: readonly CardTask[] | null = null;
   /** What the doctor remembered when the book was last written. */
   readonly doctor: DoctorMemory;
@@ -57,7 +58,7 @@ export class CardBook {
     this.#keeping = options.keeping;
     this.doctor = options.kept.doctor;
     for (const { card } of this.#cards.values()) {
-      for (const one of card.gate.is === "closed" ? card.gate.after : []) this.#past.set(one.uid, one.name);
+      for (const one of card.gate.is === "closed" ? card.gate.after : []) this.#past.set(one.uid, one);
     }
   }
 
@@ -72,7 +73,7 @@ export class CardBook {
   }
 
   tasks(): Tasks {
-    return { living: this.#living ?? [], past: this.#past };
+    return { living: this.#living ?? [], past: this.#past, accounts: [this.#options.user, SHARED_ACCOUNT] };
   }
 
   all(): readonly KnownCard[] {
@@ -105,7 +106,7 @@ export class CardBook {
     const first = this.#living === null;
     const lives = new Set(living.map(({ uid }) => uid));
     const ended = (this.#living ?? []).filter(({ uid }) => !lives.has(uid));
-    for (const { uid, name } of ended) this.#bury(uid, name);
+    for (const { uid, name, user } of ended) this.#bury(uid, { name, user });
     for (const uid of lives) this.#past.delete(uid);
     this.#living = living;
     const freed = new Set<Vendor>();
@@ -119,8 +120,8 @@ export class CardBook {
     return { ended: ended.map(({ uid }) => uid), freed };
   }
 
-  #bury(uid: string, name: string): void {
-    this.#past.set(uid, name);
+  #bury(uid: string, task: TaskName): void {
+    this.#past.set(uid, task);
     const oldest = this.#past.keys().next().value;
     if (this.#past.size > MOST_PAST && oldest !== undefined) this.#past.delete(oldest);
   }

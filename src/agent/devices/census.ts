@@ -7,11 +7,16 @@ import type { Ms } from "../../core/units";
 import { environmentOf, processFacts, type ProcessFacts } from "../../os/process-facts";
 import type { CardProcess } from "./device";
 
+/** Who a task is, and whose: its account is `null` where it has the agent's. */
+export type TaskName = Pick<CardTask, "name" | "user">;
+
 /** What tasks there are, and were a while ago. */
 export interface Tasks {
   readonly living: readonly CardTask[];
-  /** Names of ended tasks by uid. */
-  readonly past: ReadonlyMap<string, string>;
+  /** Ended tasks by uid. */
+  readonly past: ReadonlyMap<string, TaskName>;
+  /** Accounts that any task may have: the agent's own, and the one that tasks share. */
+  readonly accounts: readonly string[];
 }
 
 export interface Census {
@@ -36,16 +41,17 @@ export function createCensus(): Census {
 }
 
 interface Index extends Tasks {
-  readonly names: ReadonlyMap<string, string>;
+  readonly names: ReadonlyMap<string, TaskName>;
   readonly by_mark: ReadonlyMap<string, string>;
   readonly by_pid: ReadonlyMap<number, string>;
 }
 
-function indexOf({ living, past }: Tasks): Index {
-  const names = new Map([...past, ...living.map(({ uid, name }) => [uid, name] as const)]);
+function indexOf(tasks: Tasks): Index {
+  const { living, past } = tasks;
+  const names = new Map<string, TaskName>([...past, ...living.map((task) => [task.uid, task] as const)]);
   const by_mark = new Map([...names.keys()].map((uid) => [shortId(uid), uid]));
   const by_pid = new Map(living.flatMap(({ uid, pid }) => (pid === null ? [] : [[pid, uid] as const])));
-  return { living, past, names, by_mark, by_pid };
+  return { ...tasks, names, by_mark, by_pid };
 }
 
 function identified(
@@ -68,7 +74,7 @@ function identified(
 }
 
 function ofTask(uid: string | null, { names, living }: Index): Pick<CardUser, "task" | "task_uid"> {
-  const name = uid === null ? undefined : names.get(uid);
+  const name = uid === null ? undefined : names.get(uid)?.name;
   if (uid === null || name === undefined) return { task: null, task_uid: null };
   return { task_uid: uid, task: { uid, name, lives: living.some((one) => one.uid === uid) } };
 }
@@ -78,7 +84,12 @@ function taskOf(facts: ProcessFacts, index: Index): string | null {
   if (grouped !== undefined) return grouped;
   const mark = environmentOf(facts.pid).find((entry) => entry.startsWith(MARK));
   const marked = mark === undefined ? undefined : index.by_mark.get(mark.slice(MARK.length));
-  return marked ?? descendedFrom(facts, index.by_pid);
+  return marked !== undefined && mayBe(facts.user, marked, index) ? marked : descendedFrom(facts, index.by_pid);
+}
+
+/** Anybody can write a mark into an environment of his own: it counts under the task's account only. */
+function mayBe(user: string, uid: string, { names, accounts }: Index): boolean {
+  return names.get(uid)?.user === user || accounts.includes(user);
 }
 
 function descendedFrom(facts: ProcessFacts, by_pid: ReadonlyMap<number, string>): string | null {

@@ -1,7 +1,7 @@
 // Whose a process is, found out of real ones: by control group, by mark, by descent, and by what it was before it died.
 
 import { afterAll, afterEach, expect, test } from "bun:test";
-import { createCensus } from "../../../src/agent/devices/census";
+import { createCensus, type Tasks } from "../../../src/agent/devices/census";
 import type { CardTask, CardUser } from "../../../src/core/card";
 import { shortId } from "../../../src/core/task";
 import { findCgroups, makeGroup, removeBases, removeGroup } from "../../../src/os/cgroup";
@@ -31,11 +31,19 @@ function start(argv: readonly string[], options: { env?: Record<string, string>;
   return child.pid;
 }
 
-const whose = (pid: number, living: readonly CardTask[], past: ReadonlyMap<string, string> = new Map()): CardUser => {
-  const [found] = createCensus().identify([{ pid, memory_bytes: 5 }], { living, past }, 1_000_000);
+const pastOf = (...tasks: readonly CardTask[]): Tasks["past"] => new Map(tasks.map((one) => [one.uid, one]));
+const OWN = accountOfProcess().name;
+
+function whose(
+  pid: number,
+  living: readonly CardTask[],
+  past: Tasks["past"] = new Map(),
+  accounts: readonly string[] = [OWN],
+): CardUser {
+  const [found] = createCensus().identify([{ pid, memory_bytes: 5 }], { living, past, accounts }, 1_000_000);
   if (found === undefined) throw new Error("nobody");
   return found;
-};
+}
 
 test("a process that carries a task's mark is that task's, living or ended", () => {
   const one = task();
@@ -48,7 +56,7 @@ test("a process that carries a task's mark is that task's, living or ended", () 
     task_uid: one.uid,
     task: { uid: one.uid, name: one.name, lives: true },
   });
-  expect(whose(pid, [], new Map([[one.uid, one.name]]))).toMatchObject({ task: { name: one.name, lives: false } });
+  expect(whose(pid, [], pastOf(one))).toMatchObject({ task: { name: one.name, lives: false } });
 });
 
 test.if(cgroups.is !== "none")(`a process in a task's group is that task's, without any mark${skipped}`, async () => {
@@ -71,8 +79,15 @@ test("what descends from a task's process is that task's while it lives, and nob
   const grandchild = Number(new TextDecoder().decode(value).trim());
   const one = task(child.pid);
   expect(whose(grandchild, [one]).task_uid).toBe(one.uid);
-  expect(whose(grandchild, [], new Map([[one.uid, one.name]])).task).toBeNull();
+  expect(whose(grandchild, [], pastOf(one)).task).toBeNull();
   process.kill(grandchild, "SIGKILL");
+});
+
+test("a mark under another account than the task's is nobody's", () => {
+  const one = { ...task(), user: "alice" };
+  const pid = start(["/bin/sleep", "60"], { env: { ORCH_TASK: shortId(one.uid) } });
+  expect(whose(pid, [one], new Map(), []).task).toBeNull();
+  expect(whose(pid, [{ ...one, user: OWN }], new Map(), []).task_uid).toBe(one.uid);
 });
 
 test("a stranger is nobody's: mark of an unknown task, no mark, or this very process", () => {
@@ -87,12 +102,12 @@ test("a process that has just died is still whose it was; one that never was her
   const one = task();
   const census = createCensus();
   const pid = start(["/bin/sleep", "60"], { env: { ORCH_TASK: shortId(one.uid) } });
-  const look = (living: readonly CardTask[], past: ReadonlyMap<string, string>): CardUser | undefined =>
-    census.identify([{ pid, memory_bytes: 1 }], { living, past }, 0)[0];
+  const look = (living: readonly CardTask[], past: Tasks["past"]): CardUser | undefined =>
+    census.identify([{ pid, memory_bytes: 1 }], { living, past, accounts: [OWN] }, 0)[0];
   await waitUntil("it to be the program that was started", () => look([one], new Map())?.task?.lives === true);
   running[0]?.kill("SIGKILL");
   await running[0]?.exited;
-  expect(look([], new Map([[one.uid, one.name]]))).toMatchObject({
+  expect(look([], pastOf(one))).toMatchObject({
     command: "sleep",
     start: null,
     task: { name: one.name, lives: false },
