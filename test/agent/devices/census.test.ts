@@ -7,6 +7,7 @@ import { shortId } from "../../../src/core/task";
 import { findCgroups, makeGroup, removeBases, removeGroup } from "../../../src/os/cgroup";
 import { randomHex } from "../../../src/os/dice";
 import { accountOfProcess } from "../../../src/os/machine";
+import { processFacts } from "../../../src/os/process-facts";
 import { waitUntil } from "../../support/wait";
 
 const cgroups = findCgroups("census-of-tests");
@@ -25,9 +26,11 @@ const task = (pid: number | null = null): CardTask => {
   return { uid, name: `t-${uid.slice(0, 4)}`, user: null, pid, started_ms: null, devices: [] };
 };
 
-function start(argv: readonly string[], options: { env?: Record<string, string>; cgroup?: string } = {}): number {
-  const child = Bun.spawn([...argv], { stdin: "ignore", stdout: "ignore", env: {}, ...options });
+/** A sleeping process; it is looked at once it is the program that was started. */
+async function start(options: { env?: Record<string, string>; cgroup?: string } = {}): Promise<number> {
+  const child = Bun.spawn(["/bin/sleep", "60"], { stdin: "ignore", stdout: "ignore", env: {}, ...options });
   running.push(child);
+  await waitUntil("it to be sleep", () => processFacts(child.pid)?.command === "sleep");
   return child.pid;
 }
 
@@ -45,9 +48,9 @@ function whose(
   return found;
 }
 
-test("a process that carries a task's mark is that task's, living or ended", () => {
+test("a process that carries a task's mark is that task's, living or ended", async () => {
   const one = task();
-  const pid = start(["/bin/sleep", "60"], { env: { ORCH_TASK: shortId(one.uid) } });
+  const pid = await start({ env: { ORCH_TASK: shortId(one.uid) } });
   expect(whose(pid, [one])).toMatchObject({
     pid,
     user: accountOfProcess().name,
@@ -62,7 +65,7 @@ test("a process that carries a task's mark is that task's, living or ended", () 
 test.if(cgroups.is !== "none")(`a process in a task's group is that task's, without any mark${skipped}`, async () => {
   const one = task();
   const group = makeGroup(cgroups, one.uid, { cpu_milli: 100, memory_bytes: null, pids: 10 });
-  const child = start(["/bin/sleep", "60"], { cgroup: group[0] ?? "" });
+  const child = await start({ cgroup: group[0] ?? "" });
   expect(whose(child, [one]).task_uid).toBe(one.uid);
   running[0]?.kill("SIGKILL");
   await waitUntil("the group to go", () => removeGroup(group));
@@ -83,17 +86,17 @@ test("what descends from a task's process is that task's while it lives, and nob
   process.kill(grandchild, "SIGKILL");
 });
 
-test("a mark under another account than the task's is nobody's", () => {
+test("a mark under another account than the task's is nobody's", async () => {
   const one = { ...task(), user: "alice" };
-  const pid = start(["/bin/sleep", "60"], { env: { ORCH_TASK: shortId(one.uid) } });
+  const pid = await start({ env: { ORCH_TASK: shortId(one.uid) } });
   expect(whose(pid, [one], new Map(), []).task).toBeNull();
   expect(whose(pid, [{ ...one, user: OWN }], new Map(), []).task_uid).toBe(one.uid);
 });
 
-test("a stranger is nobody's: mark of an unknown task, no mark, or this very process", () => {
+test("a stranger is nobody's: mark of an unknown task, no mark, or this very process", async () => {
   const one = task();
-  const marked = start(["/bin/sleep", "60"], { env: { ORCH_TASK: "0123456789" } });
-  for (const pid of [marked, start(["/bin/sleep", "60"]), process.pid]) {
+  const marked = await start({ env: { ORCH_TASK: "0123456789" } });
+  for (const pid of [marked, await start(), process.pid]) {
     expect(whose(pid, [one])).toMatchObject({ task: null, task_uid: null });
   }
 });
@@ -101,7 +104,7 @@ test("a stranger is nobody's: mark of an unknown task, no mark, or this very pro
 test("a process that has just died is still whose it was; one that never was here is unknown", async () => {
   const one = task();
   const census = createCensus();
-  const pid = start(["/bin/sleep", "60"], { env: { ORCH_TASK: shortId(one.uid) } });
+  const pid = await start({ env: { ORCH_TASK: shortId(one.uid) } });
   const look = (living: readonly CardTask[], past: Tasks["past"]): CardUser | undefined =>
     census.identify([{ pid, memory_bytes: 1 }], { living, past, accounts: [OWN] }, 0)[0];
   await waitUntil("it to be the program that was started", () => look([one], new Map())?.task?.lives === true);
