@@ -19,8 +19,9 @@ export interface NodePrint {
 }
 
 export function nodeLines(node: NodeView, { now_ms, style, width }: NodePrint): string[] {
-  const { devices, tests, testing, taints, ...rest } = node;
-  const lines = block({ ...rest, taints: taints.map(taintText), testing }, style);
+  const { devices, tests, testing, taints, limits, ...rest } = node;
+  const held = limitWords(limits);
+  const lines = block({ ...rest, limits: held, taints: taints.map(taintText), testing }, style);
   if (devices.length > 0) lines.push("", ...table(deviceColumns(now_ms, style), devices, width));
   if (tests !== null) {
     lines.push("", testsTitle(tests, now_ms, style));
@@ -29,6 +30,14 @@ export function nodeLines(node: NodeView, { now_ms, style, width }: NodePrint): 
   }
   return lines;
 }
+
+/** `devices: counted (bpf: error 1)`; what a node has not got has no limit. */
+const limitWords = (limits: NodeView["limits"]): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(limits ?? {}).flatMap(([name, limit]) =>
+      limit === null ? [] : [[name, limit.why === null ? limit.is : `${limit.is} (${limit.why})`]],
+    ),
+  );
 
 const deviceColumns = (now_ms: Ms, styled: Style): Column<Device>[] => [
   { title: "DEVICE", cell: ({ id }) => id },
