@@ -80,9 +80,9 @@ export function comparedAgain(before: NodeTests, twins: readonly NodeRow[]): Nod
   return before.results.length === 0 ? before : { ...before, results, reason: reasonOf(results) };
 }
 
-/** Which of the results are slower than twins: as long as these stay the same, nothing new is said. */
-export const slowerThanTwins = ({ results }: NodeTests): string =>
-  results.flatMap((result) => (whySlower(result).twins === null ? [] : [result.name])).join(" ");
+/** What is said of twins, and of which results there is anything to say: as long as it stays the same, that is no news. */
+export const saidOfTwins = ({ reason, results }: NodeTests): string =>
+  [reason ?? "", ...results.flatMap(({ name, twins }) => (twins === null ? [] : [name]))].join("\n");
 
 function tests(
   { id: node_id, fingerprint }: NodeRow,

@@ -1,7 +1,7 @@
 // Orders to test nodes and what comes of them: made in the commit that gives the reason, judged in the one that takes
 // the result in.
 
-import { comparedAgain, judge, slowerThanTwins, twinsOf } from "../core/judge";
+import { comparedAgain, judge, saidOfTwins, twinsOf } from "../core/judge";
 import type { NodeRow, TaskRow } from "../core/model";
 import { withOrder, withTests, type NodeTesting, type NodeTests, type TestResult } from "../core/node-tests";
 import { whyTested, whyTestedNow } from "../core/retest";
@@ -133,7 +133,7 @@ function compareTwins(draft: Draft, node: NodeRow): void {
   for (const twin of twinsOf(state.nodes.values(), node)) {
     if (twin.tests === null || left === 0) continue;
     const again = comparedAgain(twin.tests, twinsOf(state.nodes.values(), twin));
-    if (slowerThanTwins(again) === slowerThanTwins(twin.tests)) continue;
+    if (saidOfTwins(again) === saidOfTwins(twin.tests)) continue;
     left--;
     put(draft, { ...twin, tests: again }, again);
   }

@@ -2,8 +2,10 @@
 // when an agent or the server dies in the middle.
 
 import { expect, test } from "bun:test";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { lookAtFileSystem } from "../../src/os/filesystem";
 import type { EventView, NodeView } from "../../src/wire/api";
 import type { TestsView } from "../../src/wire/node-tests";
 import type { Cluster } from "../support/cluster";
@@ -154,3 +156,55 @@ test("tests go on over the death of the server, and begin again after that of th
     expect([lines(begun), lines(ended)]).toEqual([3, 2]);
   });
 }, 60_000);
+
+/** Why there can be no two kinds of disk here; `null`: there can. */
+async function whyOneDisk(): Promise<string | null> {
+  if (process.platform !== "linux" || process.getuid?.() !== 0) return "only root can mount";
+  return (await lookAtFileSystem(tmpdir())).type === "tmpfs" ? "all files of tests lie in memory" : null;
+}
+const oneDisk = await whyOneDisk();
+if (oneDisk !== null) console.log(`skipped: twins with disks of their own, because ${oneDisk}`);
+
+test.skipIf(oneDisk !== null)(
+  "a machine whose disk is slower than those of its twins is named with them",
+  async () => {
+    await withCluster({ name: "twins" }, async (cluster) => {
+      const quick = ["n2", "n3"];
+      // Two whose data lies in memory, and one on a disk.
+      const mount = (name: string): void => {
+        mkdirSync(cluster.dataOf(name), { recursive: true });
+        const done = Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=2g,mode=0700", "tmpfs", cluster.dataOf(name)]);
+        expect(done.exitCode).toBe(0);
+      };
+      quick.forEach(mount);
+      try {
+        for (const name of ["n1", ...quick]) await cluster.startAgent(name);
+        await cluster.ready();
+        // What others do on this machine meanwhile may hide it for once.
+        await waitUntil(
+          "n1 to be found slow",
+          async () => {
+            const { tests } = await node(cluster);
+            if (/\bwrites \d+ % slower than n2 and n3/.test(tests?.reason ?? "")) return true;
+            for (const name of [...quick, "n1"]) await cluster.ok("node", "test", name, "--wait");
+            return false;
+          },
+          40_000,
+        );
+        expect(await cluster.ok("nodes")).toMatch(/^n1 .*writes \d+ % slower than n2 and n3/m);
+        expect(await cluster.ok("node", "show", "n1")).toMatch(/^disk_write .*-\d+ % \(n2, n3\)/m);
+        for (const name of quick)
+          expect((await node(cluster, name)).tests?.reason ?? "").not.toMatch(/writes .*than n1/);
+      } finally {
+        for (const name of quick) {
+          await cluster.killMachine(name);
+          await waitUntil(
+            `${name} to let its disk go`,
+            () => Bun.spawnSync(["umount", cluster.dataOf(name)]).exitCode === 0,
+          );
+        }
+      }
+    });
+  },
+  60_000,
+);

@@ -42,6 +42,9 @@ export interface Part {
   run(bench: Workbench, line: TestLine): Promise<readonly Finding[]>;
 }
 
+/** A message that is too long would be none at all. */
+const DETAIL_CHARS = 4_000;
+
 const BUILT_IN: readonly Part[] = [
   { name: "cpu", required: true, timeout_ms: 30_000, run: testCpu },
   { name: "memory", required: true, timeout_ms: 30_000, run: testMemory },
@@ -89,5 +92,5 @@ async function timed(part: Part, bench: Workbench, line: TestLine): Promise<Test
   clearTimeout(timer);
   line.signal.removeEventListener("abort", stop);
   const took_ms = Math.round(preciseMs() - begun_ms);
-  return found.map((finding) => ({ ...finding, took_ms }));
+  return found.map((finding) => ({ ...finding, detail: finding.detail.slice(0, DETAIL_CHARS), took_ms }));
 }
