@@ -80,7 +80,7 @@ export function comparedAgain(before: NodeTests, twins: readonly NodeRow[]): Nod
   return before.results.length === 0 ? before : { ...before, results, reason: reasonOf(results) };
 }
 
-/** What is said of twins, and of which results there is anything to say: as long as it stays the same, that is no news. */
+/** What is said of twins, and of which results there is anything to say: while it stays the same, that is no news. */
 export const saidOfTwins = ({ reason, results }: NodeTests): string =>
   [reason ?? "", ...results.flatMap(({ name, twins }) => (twins === null ? [] : [name]))].join("\n");
 
