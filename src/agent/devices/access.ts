@@ -40,21 +40,38 @@ export function accessOf(
 ): Access {
   const own = promised.flatMap(({ id }) => handles.find((handle) => handle.id === id) ?? []);
   const limited = mps === null ? {} : mpsVariables(mps, promised, own);
-  return {
-    variables: { ...deviceVariables(promised, own), ...limited },
-    denied: keeps ? deniedNumbers(own, handles) : [],
-  };
+  const denied = keeps ? deniedNumbers(own, handles) : [];
+  const hidden = handles.filter((handle) => handle.parent === null && isAmong(denied, handle));
+  return { variables: { ...deviceVariables(promised, own, hidden), ...limited }, denied };
+}
+
+/** Whether a card cannot be opened, for one of the files of its own. */
+const isAmong = (denied: readonly DeviceNumber[], { files }: Handle): boolean =>
+  files.some((file) => {
+    const number = deviceNumber(file);
+    return denied.some(({ major, minor }) => major === number?.major && minor === number.minor);
+  });
+
+/** Runtimes count only cards that they can open: those before this one that are kept away do not count. */
+function placeOf({ vendor, visible }: Handle, hidden: readonly Handle[]): string {
+  const place = Number(visible);
+  if (!Number.isInteger(place)) return visible;
+  return String(place - hidden.filter((one) => one.vendor === vendor && Number(one.visible) < place).length);
 }
 
 /**
  * Indices rather than UUIDs, since some libraries only know those, resolved at the last moment: a card that is lost
  * moves the others. Who was promised nothing sees nothing.
  */
-function deviceVariables(promised: Promised["devices"], own: readonly Handle[]): Record<string, string> {
+function deviceVariables(
+  promised: Promised["devices"],
+  own: readonly Handle[],
+  hidden: readonly Handle[],
+): Record<string, string> {
   const of = (vendor: Vendor): readonly Handle[] => own.filter((handle) => handle.vendor === vendor);
   const listed = (vendor: Vendor): string =>
     of(vendor)
-      .map(({ visible }) => visible)
+      .map((handle) => placeOf(handle, hidden))
       .join(",");
   const nvidia = of("nvidia");
   const uuids = nvidia.map(({ id }) => id).join(",");

@@ -72,6 +72,15 @@ describe.if(problem === null)(`device files${problem === null ? "" : ` (skipped:
     });
   }
 
+  test("a card is called by its place among those that its task can open", () => {
+    const called = (ids: readonly string[], keeps: boolean): string | undefined => {
+      const promised = ids.map((id) => ({ id, bytes: null }));
+      return accessOf(promised, handles, { keeps, mps: null }).variables["CUDA_VISIBLE_DEVICES"];
+    };
+    expect([called(["a"], true), called(["b"], true), called(["b", "a"], true)]).toEqual(["0", "0", "1,0"]);
+    expect([called(["a"], false), called(["b"], false), called([], true)]).toEqual(["0", "1", ""]);
+  });
+
   test("what is denied has a number, and what is not there has none", () => {
     expect(accessOf([{ id: "a", bytes: null }], handles, { keeps: true, mps: null }).denied).toEqual([
       { major: 1, minor: 5 },

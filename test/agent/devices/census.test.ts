@@ -7,7 +7,7 @@ import { shortId } from "../../../src/core/task";
 import { findCgroups, makeGroup, removeBases, removeGroup } from "../../../src/os/cgroup";
 import { randomHex } from "../../../src/os/dice";
 import { accountOfProcess } from "../../../src/os/machine";
-import { processFacts } from "../../../src/os/process-facts";
+import { environmentOf } from "../../../src/os/process-facts";
 import { waitUntil } from "../../support/wait";
 
 const cgroups = findCgroups("census-of-tests");
@@ -26,11 +26,12 @@ const task = (pid: number | null = null): CardTask => {
   return { uid, name: `t-${uid.slice(0, 4)}`, user: null, pid, started_ms: null, devices: [] };
 };
 
-/** A sleeping process; it is looked at once it is the program that was started. */
+/** A sleeping process; it is looked at once it is the program that was started: its environment comes last. */
 async function start(options: { env?: Record<string, string>; cgroup?: string } = {}): Promise<number> {
-  const child = Bun.spawn(["/bin/sleep", "60"], { stdin: "ignore", stdout: "ignore", env: {}, ...options });
+  const env = { STARTED: "1", ...options.env };
+  const child = Bun.spawn(["/bin/sleep", "60"], { stdin: "ignore", stdout: "ignore", ...options, env });
   running.push(child);
-  await waitUntil("it to be sleep", () => processFacts(child.pid)?.command === "sleep");
+  await waitUntil("it to have its environment", () => environmentOf(child.pid).includes("STARTED=1"));
   return child.pid;
 }
 
