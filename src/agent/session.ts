@@ -163,6 +163,8 @@ export class Session {
   }
 
   async #take(message: ToAgent): Promise<void> {
+    // What was still queued when the connection ended is said again in the next one, which is the one that counts now.
+    if (this.#phase === "over") return;
     const { loop, fence } = this.#options;
     switch (message.type) {
       case "challenge":
