@@ -19,13 +19,26 @@ export interface KernelFinding {
 type Found = Omit<KernelFinding, "age_ms">;
 
 const PCI = "((?:[0-9a-f]{4}|[0-9a-f]{8}):[0-9a-f]{2}:[0-9a-f]{2})(?:\\.[0-7])?";
-const XID = new RegExp(`NVRM: Xid \\((?:PCI:)?${PCI}[^)]*\\): (\\d+)(?:, (.*))?`, "i");
+/** What `dmesg` and system logs put before a line. */
+const HEAD = "^(?:(?:\\w{3} [ \\d]\\d [\\d:]{8}|\\d{4}-\\S+) \\S+ kernel: )?(?:\\[ *\\d+\\.\\d+\\] )?";
+/**
+ * Only lines that a driver begins: further on, anybody's words may stand, such as a name that a mount was refused for.
+ * What a process can put at the beginning, its own name, is shorter than any of these.
+ */
+const XID = new RegExp(`${HEAD}NVRM: Xid \\((?:PCI:)?${PCI}[^)]*\\): (\\d+)(?:, (.*))?`, "i");
 const AMD = new RegExp(`\\bamdgpu ${PCI}: `, "i");
 const INTEL = new RegExp(`\\b(?:i915|xe) ${PCI}: `, "i");
+const DRIVERS = {
+  amd: new RegExp(`${HEAD}(?:amdgpu ${PCI}: |\\[drm:amdgpu_\\w+ \\[amdgpu\\]\\] )`, "i"),
+  intel: new RegExp(
+    `${HEAD}(?:(?:i915|xe) ${PCI}: |\\[drm:(?:i915|xe|intel)_\\w+ \\[\\w+\\]\\] |\\[drm\\] GPU HANG: ecode)`,
+    "i",
+  ),
+} as const;
 
 interface Pattern {
   readonly key: string;
-  readonly vendor: Vendor;
+  readonly vendor: keyof typeof DRIVERS;
   readonly says: RegExp;
 }
 
@@ -67,7 +80,7 @@ function xidIn(text: string): Found | null {
 }
 
 function otherIn(text: string): Found | null {
-  const pattern = PATTERNS.find(({ says }) => says.test(text));
+  const pattern = PATTERNS.find(({ vendor, says }) => says.test(text) && DRIVERS[vendor].test(text));
   if (pattern === undefined) return null;
   const { key, vendor } = pattern;
   const pci = (vendor === "amd" ? AMD : INTEL).exec(text)?.[1];
@@ -78,7 +91,7 @@ function otherIn(text: string): Found | null {
 /** amdgpu says on the next line whose work it was: `Process python pid 4711 thread python:cs0 pid 4720`. */
 function name(found: KernelFinding[], text: string): void {
   const last = found.at(-1);
-  if (last === undefined || last.key !== "amdgpu timeout" || last.pid !== null) return;
+  if (last === undefined || last.key !== "amdgpu timeout" || last.pid !== null || !DRIVERS.amd.test(text)) return;
   const pid = /\bProcess (?:information: process )?.* pid (\d+) thread/.exec(text)?.[1];
   if (pid !== undefined && pid !== "0") found[found.length - 1] = { ...last, pid: Number(pid) };
 }

@@ -96,6 +96,23 @@ const CASES: readonly (readonly [string, readonly string[], readonly object[]])[
     [intel("intel hang", "0000:03:00", 812), intel("intel reset", "0000:03:00"), intel("intel wedged", "0000:03:00")],
   ],
   [
+    "nothing of a card, where the words are somebody's own",
+    [
+      "tmpfs: Unknown parameter 'NVRM: Xid (PCI:0000:65:00): 79'",
+      "overlayfs: failed to resolve 'x kernel: [    1.000000] NVRM: Xid (PCI:0000:65:00): 79, pid=1': -2",
+      "process '/tmp/amdgpu 0000:03:00.0: amdgpu: GPU Recovery Failed' started with executable stack",
+      "amdgpu x[4711]: segfault at 0 ip 0 error 4 in amdgpu 0000:03:00.0: GPU reset end with ret = -1[400000+1000]",
+      "[drm] x[4711]: segfault at 0 ip 0 sp 0 error 4 in GPU HANG: ecode 1 i915 wedged[400000+1000]",
+      "[drm:xe_a [xe]][4711]: segfault at 0 ip 0 sp 0 error 4 in xe wedged[400000+1000]",
+    ],
+    [],
+  ],
+  [
+    "an older hang of i915",
+    ["[   12.345678] [drm] GPU HANG: ecode 9:0:0x85dffffb, in Xorg [1234], reason: Hang on render ring, action: reset"],
+    [intel("intel hang", null, 1_234)],
+  ],
+  [
     "nothing of a card",
     [
       "NVRM: loading NVIDIA UNIX x86_64 Kernel Module  550.54.15",
