@@ -260,7 +260,9 @@ function foreignAfter(
   const foreign_bytes = moved ? Math.round(bytes / FOREIGN_STEP_BYTES) * FOREIGN_STEP_BYTES : before.foreign_bytes;
   if (foreign_bytes === 0) return { foreign_bytes, foreign: null };
   const there = new Set(strangers.map(({ pid }) => pid));
-  if (!moved && before.foreign?.pids.every((pid) => there.has(pid)) === true) return before;
+  // `before` is the whole card: nothing else of it may come along.
+  if (!moved && before.foreign?.pids.every((pid) => there.has(pid)) === true)
+    return { foreign_bytes, foreign: before.foreign };
   const first = strangers
     .toSorted((a, b) => (b.memory_bytes ?? 0) - (a.memory_bytes ?? 0) || a.pid - b.pid)
     .slice(0, NAMED);

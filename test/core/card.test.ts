@@ -166,6 +166,15 @@ describe("strangers", () => {
     expect(blockOf(now)).toBeNull();
   });
 
+  test("who stay as they are keep no card back: it is clean after each task beside them", () => {
+    const stranger = user({ memory_bytes: 6 * GIB });
+    const look = (n: number): Sight => sight(n, IDLE + 6 * GIB, [stranger]);
+    const busy = seen(clean, look(2), []).card;
+    const after = seen(released(seen(busy, look(3), [a, b]).card, [a, b], 3, 3_000), look(4), []).card;
+    expect(after).toMatchObject({ gate: { is: "open" }, baseline_bytes: IDLE, foreign: busy.foreign });
+    expect(stateOf(after, 60_000)).toEqual({ state: "ok", reason: null });
+  });
+
   test("do not flap: what moves by less than a step is not told", () => {
     const bob = user({ memory_bytes: 4 * GIB });
     const first = foreign(clean, sight(2, IDLE + 4 * GIB, [bob]));
