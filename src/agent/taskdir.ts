@@ -1,5 +1,5 @@
 // What lies in the directory of a task: a frozen format, readable by older and newer agents and keepers, since a task
-// may outlive both. docs/decisions/keeper.md says who writes what.
+// may outlive both. docs/decisions/15-one-keeper-a-node.md says who writes what.
 
 import { join } from "node:path";
 import { readText } from "../os/files";
