@@ -1,5 +1,6 @@
 // What `orch run` was asked for, as a job of the spec file's grammar: the same keys, so the same checks and defaults.
 
+import { typedGpu } from "../spec/typed-gpu";
 import type { Pair } from "./readers";
 
 export interface JobFlags {
@@ -24,7 +25,7 @@ export function jobOf(asked: Asked, flags: JobFlags, env: Readonly<Record<string
     ...("shell" in asked ? { run: asked.shell } : { command: [...asked.argv] }),
     workdir,
     env,
-    resources: withoutNulls({ cpu, memory, gpu }),
+    resources: withoutNulls({ cpu, memory, gpu: gpu === null ? null : typedGpu(gpu) }),
     time_limit: time,
     nodes,
     priority,

@@ -172,7 +172,8 @@ function notConnected(gpu: GpuRequest, free: readonly Card[], refused: readonly 
     detail: `${name} is not connected to enough of the others`,
   }));
   const change = { key: "linked", value: 0, text: "drop `linked: true`" };
-  return found("gpu", hopeless ? `have no ${cards} that are connected` : `have no ${cards} free that are connected`, {
+  const connected = hopeless ? "that are connected" : "free that are connected";
+  return found("gpu", `have fewer than ${cards} ${connected}`, {
     hopeless,
     detail:
       `asks for ${cards} that are connected, and ${hopeless ? "so many of its cards" : "those that are free"} are not` +

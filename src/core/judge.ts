@@ -1,5 +1,6 @@
 // The verdict on a node's tests: what failed, and what is slower than the same machine was, or than its twins are.
 
+import { shortDevice } from "./gpu";
 import { formatAge } from "./format";
 import type { NodeRow } from "./model";
 import type { JudgedResult, NodeTesting, NodeTests, TestResult } from "./node-tests";
@@ -27,6 +28,8 @@ const LEAST_MS = 5;
 /** So many of its own tests make a past, and no more are looked at. */
 const PAST = { least: 2, most: 10 } as const;
 const TWINS_LOOKED_AT = 32;
+/** A reason is read in one line of a table; `orch node show` has them all. */
+const REASONS_SAID = 3;
 const NAMES_SHOWN = 3;
 const REASON_CHARS = 240;
 
@@ -123,12 +126,14 @@ function reasonOf(results: readonly JudgedResult[]): string | null {
     return [past, twins].filter((text) => text !== null);
   });
   const all = [...fatal, ...rest.map(said), ...slower];
-  return all.length === 0 ? null : all.join("; ");
+  const more = all.length > REASONS_SAID ? [`${all.length - REASONS_SAID} more`] : [];
+  return all.length === 0 ? null : [...all.slice(0, REASONS_SAID), ...more].join("; ");
 }
 
 function said({ name, detail }: TestResult): string {
   const line = (detail.split("\n")[0] ?? "").slice(0, REASON_CHARS);
-  return Object.hasOwn(BUILT_IN, name) ? line : `${name}: ${line}`;
+  const card = /^gpu (.+)/.exec(name)?.[1];
+  return Object.hasOwn(BUILT_IN, name) ? line : `${card === undefined ? name : shortDevice(card)}: ${line}`;
 }
 
 /** How a result falls behind what it was compared with, each in words; `null`: it does not. */

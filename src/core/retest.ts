@@ -1,6 +1,7 @@
 // What makes a node prove itself again: another kernel, driver, card, processor or memory than what was tested. Shares
 // and labels are people's, and a reboot with everything as it was proves nothing new.
 
+import { shortDevice } from "./gpu";
 import type { NodeRow } from "./model";
 
 /** What of a machine its tests stand for. */
@@ -71,7 +72,7 @@ function without(cards: readonly Card[], others: readonly Card[]): readonly Card
 
 function named(cards: readonly Card[], one: string, many: string): string | null {
   if (cards.length === 0) return null;
-  const names = cards.slice(0, CARDS_NAMED).map((card) => `${card.model} ${card.id}`);
+  const names = cards.slice(0, CARDS_NAMED).map((card) => `${card.model} ${shortDevice(card.id)}`);
   const rest = cards.length - names.length;
   return `${names.join(" and ")}${rest > 0 ? ` and ${rest} more` : ""} ${cards.length === 1 ? one : many}`;
 }

@@ -47,12 +47,12 @@ export function readModel(text: string): Reading<string> {
   const model = text.trim();
   if (/^(\d+x|x\d+)$/i.test(model))
     return bad(`${quoted(text)} is not a model of a GPU`, `a count? write \`${model.replace(/x/i, "")}\``);
-  if (/^[A-Za-z0-9][A-Za-z0-9 ._+/-]{0,63}$/.test(model)) return good(model);
-  if (/^[{ ]*(share|linked)\b/i.test(model))
+  if (/^[{ ]*(share|linked|count|memory)\b/i.test(model))
     return bad(
       `${quoted(text)} is not a model of a GPU`,
-      "in a spec file: `gpu: { share: 8GB }`, `gpu: { count: 2, linked: true }`",
+      "an object in braces: `{ share: 8GB }`, `{ count: 2, linked: true }`",
     );
+  if (/^[A-Za-z0-9][A-Za-z0-9 ._+/-]{0,63}$/.test(model)) return good(model);
   return bad(`${quoted(text)} is not a model of a GPU`, "such as `A100`, `rtx4090`, `MI300X`");
 }
 

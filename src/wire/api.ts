@@ -61,6 +61,8 @@ export const deviceView = z.object({
   reason: z.string().nullable(),
   /** When the state last changed. */
   state_ms: ms,
+  /** The card that this one is a part of. */
+  parent: z.string().nullable(),
   task_ids: z.array(z.string()),
 });
 

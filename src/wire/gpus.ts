@@ -53,8 +53,6 @@ export const gpuView = deviceView.extend({
   pci: z.string().nullable(),
   numa_node: int.nullable(),
   driver: z.string().nullable(),
-  /** The card that this one is a part of. */
-  parent: z.string().nullable(),
   links: z.array(z.object({ id: z.string(), kind: z.enum(LINK_KINDS) })),
   compute_mode: z.enum(["shared", "exclusive", "prohibited"]).nullable(),
   ecc: z.boolean().nullable(),

@@ -152,6 +152,18 @@ describe("a job", () => {
       resources: {},
     });
   });
+  const GPUS: readonly (readonly [typed: string, sent: unknown])[] = [
+    ["{ share: 8GB }", { share: "8GB" }],
+    ['{"share":"8GB"}', { share: "8GB" }],
+    ["{count: 2, model: [A100, h100], linked: true}", { count: 2, model: ["A100", "h100"], linked: true }],
+    ["A100:2", "A100:2"],
+    ["{ share: 8GB", "{ share: 8GB"],
+    ["{ share: !secret 8GB }", "{ share: !secret 8GB }"],
+  ];
+  for (const [typed, sent] of GPUS)
+    test(`asks for cards by ${typed}`, () =>
+      expect(jobOf({ shell: "x" }, { ...NONE, gpu: typed }, {})).toMatchObject({ resources: { gpu: sent } }));
+
   test("carries every flag under the spec's own key", () => {
     const flags: JobFlags = {
       gpu: "24GB:2",

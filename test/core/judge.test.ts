@@ -31,7 +31,7 @@ describe("a verdict", () => {
     ["all is well", [result("cpu"), result("memory")], "passed", null],
     ["something required failed", [result("cpu"), result("disk_write", failed)], "failed", "it is broken"],
     ["a command failed", [result("dcgm", failed)], "failed", "dcgm: it is broken"],
-    ["something advisory failed", [result("gpu G", { ...failed, required: false })], "passed", "gpu G: it is broken"],
+    ["something advisory failed", [result("gpu G", { ...failed, required: false })], "passed", "G: it is broken"],
     ["something is worth a look", [result("clock", { verdict: "warned", detail: "2s ahead" })], "passed", "2s ahead"],
     ["something was skipped", [result("network", { verdict: "skipped", detail: "lost" })], "passed", null],
     [
@@ -45,6 +45,14 @@ describe("a verdict", () => {
   ];
   test.each(cases)("%s", (_what, results, verdict, reason) => {
     expect(judged(results)).toMatchObject({ id: "o", node_id: "n1", fingerprint: "machine-n1", verdict, reason });
+  });
+
+  test("names its first reasons and counts the rest, cards by what tells them apart", () => {
+    const cards = [1, 2, 3, 4, 5].map((n) => `gpu GPU-0000000${n}-1111-2222-3333-444444444444`);
+    const gone = cards.map((name) => ({ ...result(name), verdict: "warned" as const, detail: "it is gone" }));
+    expect(judged(gone).reason).toBe(
+      "GPU-00000001: it is gone; GPU-00000002: it is gone; GPU-00000003: it is gone; 2 more",
+    );
   });
 
   test("demands every command that was ordered", () => {

@@ -83,7 +83,7 @@ describe("a node that joins", () => {
     const bad = resultOf("gpu GPU-1", { required: false, verdict: "failed", detail: "A100 is missing" });
     agent.tested(await agent.expect("test"), resultOf("cpu"), bad);
     await admitted("ready");
-    expect(node().tests?.reason).toBe("gpu GPU-1: A100 is missing");
+    expect(node().tests?.reason).toBe("GPU-1: A100 is missing");
   });
 
   test("gets the commands of its pool, which must be answered", async () => {

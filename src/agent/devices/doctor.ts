@@ -123,8 +123,8 @@ export class Doctor {
     const told_ms = this.#told.get(`${object} ${key}`);
     if (rule.class === "ignore" || (told_ms !== undefined && now_ms - told_ms < NOTICE_AGAIN_AFTER_MS)) return;
     this.#told.set(`${object} ${key}`, now_ms);
-    const text = `${object}: ${sayFinding(key, rule)}`;
-    this.#options.say(`${text} (${rule.class})`);
+    const text = sayFinding(key, rule);
+    this.#options.say(`${object}: ${text} (${rule.class})`);
     this.#notices = [...this.#notices, { n: ++this.#n, object, key, class: rule.class, text }].slice(-MOST_NOTICES);
   }
 

@@ -12,7 +12,7 @@ import { describe } from "../print/complain";
 import { readLabel } from "../readers";
 
 const options = {
-  gpu: text("--gpu <SPEC>", "cards: 2, 24GB, 24GB..40GB:2, A100,H100:80GB:2"),
+  gpu: text("--gpu <SPEC>", "cards: 2, 24GB, 24GB..40GB:2, A100,H100:80GB:2, amd:MI300X, '{ share: 8GB }'"),
   cpu: text("--cpu <N>", "cores, or thousandths as 500m (1)"),
   memory: text("--memory <SIZE>", "promised, and a hard limit (2GiB a core, without a limit)"),
   time: text("--time <TIME>", "longest time it may run: 12h or 1-00:00:00"),

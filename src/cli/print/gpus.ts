@@ -17,7 +17,7 @@ export type GpuUse =
 export function useOf(gpu: GpuView, all: readonly GpuView[]): GpuUse {
   const { state, node_state, promised, foreign_bytes, foreign, reading } = gpu;
   if (state !== "ok") return { is: "bad", state };
-  if (all.some((other) => other.parent === gpu.id)) return { is: "split" };
+  if (all.some((other) => other.parent === gpu.id && other.node === gpu.node)) return { is: "split" };
   if (promised.some(({ memory_bytes }) => memory_bytes === null)) return { is: "taken" };
   if (promised.length > 0) return { is: "shared" };
   if (node_state !== "ready") return { is: "away", state: node_state };
@@ -50,13 +50,14 @@ export function shortGpuId(id: string, all: readonly GpuView[]): string {
 /** `3`, and `3:1` for the second part of card 3. */
 function placeOf(gpu: GpuView, all: readonly GpuView[]): string {
   if (gpu.parent === null) return String(gpu.index);
-  const parts = all.filter(({ parent }) => parent === gpu.parent);
-  const parent = all.find(({ id }) => id === gpu.parent);
+  const here = all.filter(({ node }) => node === gpu.node);
+  const parts = here.filter(({ parent }) => parent === gpu.parent);
+  const parent = here.find(({ id }) => id === gpu.parent);
   return `${parent?.index ?? gpu.index}:${parts.indexOf(gpu)}`;
 }
 
 /** The model without the words that all cards of its vendor have. */
-const modelOf = ({ model }: GpuView): string =>
+export const shortModel = (model: string): string =>
   model.replace(/^(NVIDIA|AMD|Intel)\s+/i, "").replace(/^GeForce\s+/i, "");
 
 function memoryOf({ reading, memory_bytes }: GpuView): string {
@@ -108,7 +109,7 @@ export function gpuColumns(all: readonly GpuView[], now_ms: Ms, wide: boolean, s
       cell: (gpu) => wordOf(useOf(gpu, all)),
       paint: (gpu, cell) => paintUse(styled, useOf(gpu, all), cell),
     },
-    { title: "MODEL", cell: modelOf },
+    { title: "MODEL", cell: ({ model }) => shortModel(model) },
     { title: "MEM", align: "right", cell: memoryOf },
     { title: "UTIL", align: "right", cell: ({ reading }) => unit(reading?.utilization_percent, "%") },
     { title: "TEMP", align: "right", cell: ({ reading }) => unit(reading?.temperature_celsius, "C") },
@@ -122,11 +123,15 @@ export function gpuColumns(all: readonly GpuView[], now_ms: Ms, wide: boolean, s
 /** `nvlink 1,2; switch 3`: cards of the same node, by their place. */
 function linksOf(gpu: GpuView, all: readonly GpuView[]): string {
   const kinds = [...new Set(gpu.links.map(({ kind }) => kind))];
-  const places = (kind: string): string[] =>
+  const others = (kind: string): GpuView[] =>
     gpu.links.flatMap((link) => {
-      const other = link.kind === kind ? all.find(({ id }) => id === link.id) : undefined;
-      return other === undefined ? [] : [placeOf(other, all)];
+      const other = link.kind === kind ? all.find(({ id, node }) => id === link.id && node === gpu.node) : undefined;
+      return other === undefined ? [] : [other];
     });
+  const places = (kind: string): string[] =>
+    others(kind)
+      .sort((a, b) => a.index - b.index)
+      .map((other) => placeOf(other, all));
   return kinds.map((kind) => `${kind} ${places(kind).join(",")}`).join("; ");
 }
 

@@ -4,17 +4,25 @@ import type { Ms } from "../../core/units";
 import type { NodeView } from "../../wire/api";
 import { paintState, type Style } from "./color";
 import { cores, share } from "./size";
+import { shortModel } from "./gpus";
 import type { Column } from "./table";
 import { age } from "./time";
 
-/** `2/4 A100 40GiB` a model: cards that tasks hold, of all there are. */
+/** `2/4 A100 (1 dirty)` a model: cards that tasks hold, of all that can be had; a card cut in parts is its parts. */
 function gpus({ devices }: NodeView): string {
-  const models = new Map<string, { held: number; all: number }>();
-  for (const device of devices) {
-    const counted = models.get(device.model) ?? { held: 0, all: 0 };
-    models.set(device.model, { held: counted.held + (device.task_ids.length > 0 ? 1 : 0), all: counted.all + 1 });
-  }
-  return [...models].map(([model, { held, all }]) => `${held}/${all} ${model}`).join(", ");
+  const split = new Set(devices.map(({ parent }) => parent));
+  const models = Map.groupBy(
+    devices.filter(({ id }) => !split.has(id)),
+    ({ model }) => shortModel(model),
+  );
+  return [...models]
+    .map(([model, cards]) => {
+      const held = cards.filter(({ task_ids }) => task_ids.length > 0).length;
+      const bad = [...Map.groupBy(cards, ({ state }) => state)].filter(([state]) => state !== "ok");
+      const trouble = bad.map(([state, those]) => `${those.length} ${state}`).join(", ");
+      return `${held}/${cards.length} ${model}${trouble === "" ? "" : ` (${trouble})`}`;
+    })
+    .join(", ");
 }
 
 export const taintText = ({ key, value, effect }: NodeView["taints"][number]): string =>
@@ -46,10 +54,11 @@ export function nodeColumns(now_ms: Ms, tasks: ReadonlyMap<string, number>, styl
 const isAway = ({ state }: NodeView): boolean => state === "unreachable" || state === "lost";
 
 /** `new fan (olga, 5m ago), 3m left`. */
-export function drainText(drain: NonNullable<NodeView["drain"]>, now_ms: Ms): string {
+export function drainText(drain: NonNullable<NodeView["drain"]>, state: NodeView["state"], now_ms: Ms): string {
   const { since_ms, deadline_ms, by, reason, leaves } = drain;
   const what = leaves ? `leaves: ${reason ?? ""}` : `${reason ?? "drained"} (${by}, ${age(since_ms, now_ms)} ago)`;
-  if (deadline_ms === null) return what;
+  // Once nothing runs there, its time is of no interest any more; of a node that goes it is when.
+  if (deadline_ms === null || (state === "drained" && !leaves)) return what;
   return `${what}, ${deadline_ms <= now_ms ? "its time is up" : `${age(now_ms, deadline_ms)} left`}`;
 }
 
@@ -63,7 +72,7 @@ function why(node: NodeView, now_ms: Ms): string {
   const { reason, drain, taints, orphans } = node;
   return [
     ...(reason === null || reason === drain?.reason ? [] : [reason]),
-    ...(drain === null ? [] : [drainText(drain, now_ms)]),
+    ...(drain === null ? [] : [drainText(drain, node.state, now_ms)]),
     ...testsWhy(node),
     ...taints.map(taintText),
     ...(orphans.length === 0 ? [] : [`${orphans.length} unknown ${orphans.length === 1 ? "task" : "tasks"}`]),

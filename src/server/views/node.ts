@@ -81,7 +81,7 @@ const sum = (promises: readonly Promised[], key: "cpu_milli" | "memory_bytes" | 
   promises.reduce((total, promised) => total + promised[key], 0);
 
 function deviceViews(node: NodeRow, tasks: readonly TaskRow[]): NodeView["devices"] {
-  return node.devices.map(({ id, vendor, model, memory_bytes, state, reason, state_ms }) => ({
+  return node.devices.map(({ id, vendor, model, memory_bytes, state, reason, state_ms, parent }) => ({
     id,
     vendor,
     model,
@@ -89,6 +89,7 @@ function deviceViews(node: NodeRow, tasks: readonly TaskRow[]): NodeView["device
     state,
     reason,
     state_ms,
+    parent,
     task_ids: tasks
       .filter((task) => task.promised.devices.some((device) => device.id === id))
       .map((task) => shortId(task.uid)),
