@@ -54,7 +54,9 @@ test("what waits says of each card why it does not do, and what would", async ()
   const never = await cluster.orch("run", "--gpu", "H100", "--", "true");
   expect([never.code, never.err]).toEqual([125, expect.stringContaining("has no H100 card") as string]);
   const shared = await cluster.orch("run", "--gpu", "share=8GB", "--", "true");
-  expect([shared.code, shared.err]).toEqual([2, expect.stringContaining("gpu: { share: 8GB }") as string]);
+  expect([shared.code, shared.err]).toEqual([2, expect.stringContaining("`{ share: 8GB }`") as string]);
+  const braces = await cluster.orch("run", "--gpu", "{ share: 8GB, model: H100 }", "--", "true");
+  expect([braces.code, braces.err]).toEqual([125, expect.stringContaining("has no H100 card") as string]);
 });
 
 test("what is placed says why it has the card that it has", async () => {
