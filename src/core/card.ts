@@ -16,6 +16,8 @@ const FIRST_BASELINE_BYTES = GIB;
 /** Foreign memory is told anew only when it has moved this far from what was told. */
 const FOREIGN_SLACK_BYTES = 0.75 * FOREIGN_STEP_BYTES;
 const NAMED = 3;
+/** What drivers and tools say may be a page: here it stands within a line, and within a message that has a limit. */
+const MOST_SAID = 500;
 
 /** A task that holds a card or a share of it, or held it until now. */
 export interface Holder {
@@ -125,7 +127,7 @@ export function newCard(now_ms: Ms): CardState {
 
 /** A finding of its health, or of the agent's, keeps work away; the first reason stands. */
 export const quarantined = (card: CardState, reason: string, now_ms: Ms): CardState =>
-  card.quarantine === null ? { ...card, quarantine: { reason, since_ms: now_ms } } : card;
+  card.quarantine === null ? { ...card, quarantine: { reason: short(reason), since_ms: now_ms } } : card;
 
 /** A test of the card has passed. */
 export const lifted = (card: CardState): CardState => ({ ...card, quarantine: null });
@@ -173,20 +175,20 @@ export function seen(card: CardState, sight: Sight, holders: readonly Holder[]):
 /** The card was seen, and cannot be used: how clean it is, is not known. */
 export const useless = (card: CardState, why: string): CardState => ({
   ...unseen(card, why),
-  unfit: why,
+  unfit: short(why),
   missing: null,
 });
 
 /** The look failed: nothing is concluded, but that the card has not been found clean. */
 export function unseen(card: CardState, why: string): CardState {
   if (card.gate.is === "open") return card;
-  return { ...card, gate: { ...card.gate, why: `it cannot be looked at: ${why}` } };
+  return { ...card, gate: { ...card.gate, why: `it cannot be looked at: ${short(why)}` } };
 }
 
 /** The card is not there any more. What is known of it is kept for the case that it comes back. */
 export const lost = (card: CardState, why: string): CardState => ({
   ...card,
-  missing: why,
+  missing: short(why),
   foreign_bytes: 0,
   foreign: null,
 });
@@ -275,7 +277,14 @@ function foreignAfter(
 export const nameOf = ({ user, command, pid }: DeviceProcess): string =>
   `${user === null ? "" : `${user}: `}${command} (pid ${pid})`;
 
-const namesOf = (holders: readonly Holder[]): string => [...new Set(holders.map(({ name }) => name))].join(", ");
+const short = (text: string): string => (text.length <= MOST_SAID ? text : `${text.slice(0, MOST_SAID)}…`);
+
+/** Shares of one card may be had by hundreds. */
+function namesOf(holders: readonly Holder[]): string {
+  const names = [...new Set(holders.map(({ name }) => name))];
+  const more = names.length > NAMED ? [`${names.length - NAMED} more`] : [];
+  return [...names.slice(0, NAMED), ...more].join(", ");
+}
 
 /** Memory of cards as people say it: `9.1 GB`. */
 export const formatMemory = (bytes: Bytes): string =>

@@ -32,6 +32,7 @@ describe("an environment", () => {
     files: [],
     shared_files: [],
     counted: true,
+    missing: false,
     ...over,
   });
   const handles = [

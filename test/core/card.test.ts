@@ -13,6 +13,7 @@ import {
   stateOf,
   stillHeld,
   unseen,
+  useless,
   type CardState,
   type CardUser,
   type Holder,
@@ -116,6 +117,17 @@ describe("hand-over", () => {
       expect(blockOf(found.card)).toBe(why === null ? null : `is checked before it is used again after 12: ${why}`);
     });
   }
+
+  test("is told in a few words, whatever a driver says and however many had it", () => {
+    const many = Array.from({ length: 500 }, (_, n) => holder(`project.application.worker.${n}`));
+    const dirty = unseen(released(clean, many, 1, 0), "x".repeat(10_000));
+    expect(blockOf(dirty)).toContain("after project.application.worker.0, ");
+    expect(blockOf(dirty)).toContain(", 497 more: it cannot be looked at: xxx");
+    const told = [dirty, lost(clean, "x".repeat(10_000)), useless(clean, "x".repeat(10_000))];
+    for (const card of told) {
+      for (const text of [blockOf(card), stateOf(card, 60_000).reason]) expect(text?.length).toBeLessThan(1_000);
+    }
+  });
 
   test("is dirty after a while, and heals by itself", () => {
     const closed = released(clean, [a, b], 1, 10_000);

@@ -18,6 +18,8 @@ export interface Handle {
   readonly shared_files: readonly string[];
   /** Whether the driver counts its cards as they are counted here; in trouble it may leave some out. */
   readonly counted: boolean;
+  /** It is not seen any more: no driver counts it, though its files may still lie there. */
+  readonly missing: boolean;
 }
 
 export interface Access {
@@ -41,7 +43,7 @@ export function accessOf(
   const own = promised.flatMap(({ id }) => handles.find((handle) => handle.id === id) ?? []);
   const limited = mps === null ? {} : mpsVariables(mps, promised, own);
   const denied = keeps ? deniedNumbers(own, handles) : [];
-  const hidden = handles.filter((handle) => handle.parent === null && isAmong(denied, handle));
+  const hidden = handles.filter((handle) => handle.parent === null && !handle.missing && isAmong(denied, handle));
   return { variables: { ...deviceVariables(promised, own, hidden), ...limited }, denied };
 }
 

@@ -179,8 +179,8 @@ export class CardBook {
   }
 
   handles(isCounted: (vendor: Vendor) => boolean): readonly Handle[] {
-    return this.all().map(({ facts: { id, vendor, parent }, handle }) => {
-      return { id, vendor, parent, ...handle, counted: isCounted(vendor) };
+    return this.all().map(({ facts: { id, vendor, parent }, handle, card }) => {
+      return { id, vendor, parent, ...handle, counted: isCounted(vendor), missing: card.missing !== null };
     });
   }
 }

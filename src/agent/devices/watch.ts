@@ -282,11 +282,11 @@ class CardWatch implements Watch {
 
   handles(): readonly Handle[] {
     const fakes = this.#options.fakes.map(({ id, vendor, parent, index }) => {
-      return { id, vendor, parent, visible: String(index), files: [], shared_files: [], counted: true };
+      return { id, vendor, parent, visible: String(index), files: [], shared_files: [], counted: true, missing: false };
     });
     // Cards that are not this agent's are kept from its tasks like any other.
     const others = [...this.#seers.values()].flatMap((seer) =>
-      seer.others.map((card): Handle => ({ ...card, shared_files: [], counted: seer.counted })),
+      seer.others.map((card): Handle => ({ ...card, shared_files: [], counted: seer.counted, missing: false })),
     );
     return [...this.#book.handles((vendor) => this.#seers.get(vendor)?.counted ?? false), ...others, ...fakes];
   }

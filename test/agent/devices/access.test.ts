@@ -27,6 +27,7 @@ const handle = (name: "a" | "b"): Handle => ({
   files: [file(`card-${name}`), file("is-not-there")],
   shared_files: [file("ctl")],
   counted: true,
+  missing: false,
 });
 const handles = [handle("a"), handle("b")];
 
@@ -79,6 +80,13 @@ describe.if(problem === null)(`device files${problem === null ? "" : ` (skipped:
     };
     expect([called(["a"], true), called(["b"], true), called(["b", "a"], true)]).toEqual(["0", "0", "1,0"]);
     expect([called(["a"], false), called(["b"], false), called([], true)]).toEqual(["0", "1", ""]);
+  });
+
+  test("a card that is gone is still denied, and counts no more among the others", () => {
+    const after = handles.map((one) => (one.id === "a" ? { ...one, missing: true } : { ...one, visible: "1" }));
+    const { variables, denied } = accessOf([{ id: "b", bytes: null }], after, { keeps: true, mps: null });
+    expect(variables["CUDA_VISIBLE_DEVICES"]).toBe("1");
+    expect(denied).toEqual([{ major: 1, minor: 7 }]);
   });
 
   test("what is denied has a number, and what is not there has none", () => {

@@ -106,6 +106,7 @@ describe("NVIDIA's own service", () => {
     files: [],
     shared_files: [],
     counted: true,
+    missing: false,
   });
   const handles = [handle("GPU-1", "0"), handle("GPU-2", "1")];
   const given = (mps: ReturnType<typeof findMps>, ...promised: { id: string; bytes: number | null }[]) =>
