@@ -3,7 +3,7 @@
 import type { Device, Reading } from "../core/device";
 import type { NodeLimits, Promised } from "../core/model";
 import type { Ms } from "../core/units";
-import type { Cgroups } from "../os/cgroup";
+import { basePaths, type Cgroups } from "../os/cgroup";
 import { accountOfProcess } from "../os/machine";
 import { accessOf, type Access } from "./devices/access";
 import { findMps, type Mps } from "./devices/mps";
@@ -44,6 +44,7 @@ export function openCards({ data, cgroups, fakes, only, clock, say }: CardsOptio
     clock,
     fakes,
     only,
+    homes: basePaths(cgroups),
     say,
     find: () => findProbes(probePlaces(process.env)),
     log_path: process.env["ORCH_KMSG"] || (process.platform === "linux" ? "/dev/kmsg" : null),

@@ -161,6 +161,18 @@ function basesOf(cgroups: Cgroups, kept: boolean): string[] {
   return extra === undefined || bases.includes(extra) ? bases : [...bases, extra];
 }
 
+/** What the kernel calls the directories that groups are in, as /proc has it: one of that name elsewhere is not ours. */
+export const basePaths = (cgroups: Cgroups): readonly string[] => [...new Set(basesOf(cgroups, true).map(kernelPath))];
+
+function kernelPath(dir: string): string {
+  const [, , , root = "/", point = ""] = (kernelText("/proc/self/mountinfo") ?? "")
+    .split("\n")
+    .map((line) => line.split(" "))
+    .filter(([, , , , at = ""]) => dir.startsWith(`${at}/`))
+    .reduce((best, one) => ((one[4]?.length ?? 0) >= (best[4]?.length ?? 0) ? one : best), [] as string[]);
+  return join(root, dir.slice(point.length));
+}
+
 /** Makes the group of one task. Throws when a limit that was asked for cannot be set. */
 export function makeGroup(
   cgroups: Cgroups,

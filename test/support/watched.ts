@@ -39,6 +39,7 @@ export function makeWatchSite(root: string): WatchSite {
         data,
         fakes,
         only,
+        homes: [],
         log_path,
         find: () => probes,
         clock: Date.now,

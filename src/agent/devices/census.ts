@@ -4,7 +4,7 @@
 import type { CardTask, CardUser } from "../../core/card";
 import { shortId } from "../../core/task";
 import type { Ms } from "../../core/units";
-import { environmentOf, processFacts, type ProcessFacts } from "../../os/process-facts";
+import { environmentOf as readEnvironment, processFacts, type ProcessFacts } from "../../os/process-facts";
 import type { CardProcess } from "./device";
 
 /** Who a task is, and whose: its account is `null` where it has the agent's. */
@@ -27,12 +27,25 @@ export interface Census {
 const MARK = "ORCH_TASK=";
 const MOST_ANCESTORS = 32;
 
-/** Remembers the processes of the last look, so that one that has just died still has its task. */
-export function createCensus(): Census {
+/**
+ * Remembers the processes of the last look, so that one that has just died still has its task. `homes` are the control
+ * groups that the groups of tasks lie in: accounts that may make groups elsewhere could call them after any task.
+ */
+export function createCensus(homes: readonly string[], environmentOf = readEnvironment): Census {
   let known = new Map<number, CardUser>();
+  let marks = new Map<string, string | undefined>();
   return {
     identify(processes, tasks, now_ms) {
-      const index = indexOf(tasks);
+      const before = marks;
+      marks = new Map();
+      // Read once: the kernel may keep who reads it waiting for what a stuck driver holds.
+      const markOf = ({ pid, start, command }: ProcessFacts): string | undefined => {
+        const key = `${pid} ${start} ${command}`;
+        const mark = before.has(key) ? before.get(key) : environmentOf(pid).find((entry) => entry.startsWith(MARK));
+        marks.set(key, mark);
+        return mark;
+      };
+      const index = { ...indexOf(tasks), homes, markOf };
       const users = processes.map((one) => identified(one, index, known.get(one.pid), now_ms));
       known = new Map(users.map((user) => [user.pid, user]));
       return users;
@@ -44,9 +57,11 @@ interface Index extends Tasks {
   readonly names: ReadonlyMap<string, TaskName>;
   readonly by_mark: ReadonlyMap<string, string>;
   readonly by_pid: ReadonlyMap<number, string>;
+  readonly homes: readonly string[];
+  readonly markOf: (facts: ProcessFacts) => string | undefined;
 }
 
-function indexOf(tasks: Tasks): Index {
+function indexOf(tasks: Tasks): Omit<Index, "homes" | "markOf"> {
   const { living, past } = tasks;
   const names = new Map<string, TaskName>([...past, ...living.map((task) => [task.uid, task] as const)]);
   const by_mark = new Map([...names.keys()].map((uid) => [shortId(uid), uid]));
@@ -80,12 +95,16 @@ function ofTask(uid: string | null, { names, living }: Index): Pick<CardUser, "t
 }
 
 function taskOf(facts: ProcessFacts, index: Index): string | null {
-  const grouped = facts.groups.flatMap((path) => path.split("/")).find((part) => index.names.has(part));
+  const grouped = facts.groups.flatMap((path) => groupIn(index.homes, path)).find((name) => index.names.has(name));
   if (grouped !== undefined) return grouped;
-  const mark = environmentOf(facts.pid).find((entry) => entry.startsWith(MARK));
+  const mark = index.markOf(facts);
   const marked = mark === undefined ? undefined : index.by_mark.get(mark.slice(MARK.length));
   return marked !== undefined && mayBe(facts.user, marked, index) ? marked : descendedFrom(facts, index.by_pid);
 }
+
+/** The name of the task's group that a path leads into. */
+const groupIn = (homes: readonly string[], path: string): readonly string[] =>
+  homes.filter((home) => path.startsWith(`${home}/`)).map((home) => path.slice(home.length + 1).split("/")[0] ?? "");
 
 /** Anybody can write a mark into an environment of his own: it counts under the task's account only. */
 function mayBe(user: string, uid: string, { names, accounts }: Index): boolean {

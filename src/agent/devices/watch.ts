@@ -36,6 +36,8 @@ export interface WatchOptions extends Omit<BookOptions, "kept" | "keeping"> {
   readonly fakes: readonly Device[];
   /** The beginnings of the ids of the cards that this agent gives away; empty: all. */
   readonly only: readonly string[];
+  /** The control groups that those of tasks lie in. */
+  readonly homes: readonly string[];
   /** The kernel's log; `null`: there is none. */
   readonly log_path: string | null;
 }
@@ -165,7 +167,7 @@ class CardWatch implements Watch {
       took: (look, n, at_ms) => this.#took(vendor, look, n, at_ms),
       delay: () => this.#delay(vendor),
     });
-    const census = createCensus();
+    const census = createCensus(this.#options.homes);
     const nothing = {
       failing: null,
       shown: new Map(),

@@ -4,7 +4,7 @@ import { afterAll, afterEach, expect, test } from "bun:test";
 import { createCensus, type Tasks } from "../../../src/agent/devices/census";
 import type { CardTask, CardUser } from "../../../src/core/card";
 import { shortId } from "../../../src/core/task";
-import { findCgroups, makeGroup, removeBases, removeGroup } from "../../../src/os/cgroup";
+import { basePaths, findCgroups, makeGroup, removeBases, removeGroup } from "../../../src/os/cgroup";
 import { randomHex } from "../../../src/os/dice";
 import { accountOfProcess } from "../../../src/os/machine";
 import { environmentOf } from "../../../src/os/process-facts";
@@ -44,7 +44,11 @@ function whose(
   past: Tasks["past"] = new Map(),
   accounts: readonly string[] = [OWN],
 ): CardUser {
-  const [found] = createCensus().identify([{ pid, memory_bytes: 5 }], { living, past, accounts }, 1_000_000);
+  const [found] = createCensus(basePaths(cgroups)).identify(
+    [{ pid, memory_bytes: 5 }],
+    { living, past, accounts },
+    1_000_000,
+  );
   if (found === undefined) throw new Error("nobody");
   return found;
 }
@@ -70,6 +74,30 @@ test.if(cgroups.is !== "none")(`a process in a task's group is that task's, with
   expect(whose(child, [one]).task_uid).toBe(one.uid);
   running[0]?.kill("SIGKILL");
   await waitUntil("the group to go", () => removeGroup(group));
+});
+
+const others = findCgroups("census-of-others");
+afterAll(() => removeBases(others));
+test.if(cgroups.is !== "none")(`a group that only has a task's name is somebody else's${skipped}`, async () => {
+  const one = task();
+  const group = makeGroup(others, one.uid, { cpu_milli: 100, memory_bytes: null, pids: 10 });
+  const child = await start({ cgroup: group[0] ?? "" });
+  expect(whose(child, [one]).task).toBeNull();
+  running[0]?.kill("SIGKILL");
+  await waitUntil("the group to go", () => removeGroup(group));
+});
+
+test("the environment of a stranger is read once, whatever its driver holds later", async () => {
+  const reads: number[] = [];
+  const census = createCensus([], (pid) => {
+    reads.push(pid);
+    return [];
+  });
+  const pid = await start();
+  const look = (): unknown =>
+    census.identify([{ pid, memory_bytes: 1 }], { living: [], past: new Map(), accounts: [] }, 0);
+  for (let n = 0; n < 3; n++) look();
+  expect(reads).toEqual([pid]);
 });
 
 test("what descends from a task's process is that task's while it lives, and nobody's afterwards", async () => {
@@ -104,7 +132,7 @@ test("a stranger is nobody's: mark of an unknown task, no mark, or this very pro
 
 test("a process that has just died is still whose it was; one that never was here is unknown", async () => {
   const one = task();
-  const census = createCensus();
+  const census = createCensus(basePaths(cgroups));
   const pid = await start({ env: { ORCH_TASK: shortId(one.uid) } });
   const look = (living: readonly CardTask[], past: Tasks["past"]): CardUser | undefined =>
     census.identify([{ pid, memory_bytes: 1 }], { living, past, accounts: [OWN] }, 0)[0];
