@@ -161,7 +161,7 @@ function basesOf(cgroups: Cgroups, kept: boolean): string[] {
   return extra === undefined || bases.includes(extra) ? bases : [...bases, extra];
 }
 
-/** What the kernel calls the directories that groups are in, as /proc has it: one of that name elsewhere is not ours. */
+/** What /proc calls the directories that groups are in: a group of that name elsewhere is not ours. */
 export const basePaths = (cgroups: Cgroups): readonly string[] => [...new Set(basesOf(cgroups, true).map(kernelPath))];
 
 function kernelPath(dir: string): string {

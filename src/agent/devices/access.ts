@@ -54,11 +54,15 @@ const isAmong = (denied: readonly DeviceNumber[], { files }: Handle): boolean =>
     return denied.some(({ major, minor }) => major === number?.major && minor === number.minor);
   });
 
+/** Places of a card: several where it is in partitions, none where its driver does not count it. */
+const placesOf = ({ visible }: Handle): readonly number[] => (visible === "" ? [] : visible.split(",").map(Number));
+
 /** Runtimes count only cards that they can open: those before this one that are kept away do not count. */
-function placeOf({ vendor, visible }: Handle, hidden: readonly Handle[]): string {
-  const place = Number(visible);
-  if (!Number.isInteger(place)) return visible;
-  return String(place - hidden.filter((one) => one.vendor === vendor && Number(one.visible) < place).length);
+function placeOf(handle: Handle, hidden: readonly Handle[]): string {
+  const places = placesOf(handle);
+  if (!places.every(Number.isInteger)) return handle.visible;
+  const before = hidden.filter(({ vendor }) => vendor === handle.vendor).flatMap(placesOf);
+  return places.map((place) => place - before.filter((other) => other < place).length).join(",");
 }
 
 /**
@@ -74,6 +78,7 @@ function deviceVariables(
   const listed = (vendor: Vendor): string =>
     of(vendor)
       .map((handle) => placeOf(handle, hidden))
+      .filter((places) => places !== "")
       .join(",");
   const nvidia = of("nvidia");
   const uuids = nvidia.map(({ id }) => id).join(",");

@@ -82,6 +82,22 @@ describe.if(problem === null)(`device files${problem === null ? "" : ` (skipped:
     expect([called(["a"], false), called(["b"], false), called([], true)]).toEqual(["0", "1", ""]);
   });
 
+  test("a card that ROCm does not count has no place, and one in partitions has several", () => {
+    const amd = [
+      ["a", ""],
+      ["b", "0,1"],
+      ["c", "2,3"],
+    ] as const;
+    const cards = amd.map(([id, visible]): Handle => {
+      const files = [id === "c" ? file("ctl") : file(`card-${id}`)];
+      return { ...handle("a"), id, vendor: "amd", visible, files, shared_files: [] };
+    });
+    const called = (id: string, keeps: boolean): string | undefined =>
+      accessOf([{ id, bytes: null }], cards, { keeps, mps: null }).variables["ROCR_VISIBLE_DEVICES"];
+    expect([called("a", true), called("b", true), called("c", true)]).toEqual(["", "0,1", "0,1"]);
+    expect([called("a", false), called("b", false), called("c", false)]).toEqual(["", "0,1", "2,3"]);
+  });
+
   test("a card that is gone is still denied, and counts no more among the others", () => {
     const after = handles.map((one) => (one.id === "a" ? { ...one, missing: true } : { ...one, visible: "1" }));
     const { variables, denied } = accessOf([{ id: "b", bytes: null }], after, { keeps: true, mps: null });
