@@ -58,8 +58,10 @@ export function readKept(path: string, now_ms: Ms, say: (line: string) => void):
 /** Cards as a starting agent believes them. A boot ends every process and may change what drivers need. */
 export const recalled = (cards: readonly KeptCard[], same_boot: boolean, now_ms: Ms): ReadonlyMap<string, KnownCard> =>
   new Map(
-    cards.map(({ facts, handle, baseline_bytes, quarantine, missing, holders }) => {
+    cards.map(({ facts, handle, baseline_bytes, quarantine: kept, missing, holders }) => {
       const card = newCard(now_ms);
+      // A clock that was ahead then would put it off for as long until a test can be newer.
+      const quarantine = kept === null ? null : { ...kept, since_ms: Math.min(kept.since_ms, now_ms) };
       const gate = card.gate.is === "closed" && same_boot ? { ...card.gate, after: holders } : card.gate;
       const known = { ...card, quarantine, missing, gate, baseline_bytes: same_boot ? baseline_bytes : null };
       return [facts.id, { facts, handle, card: known, holders: [] }] as const;

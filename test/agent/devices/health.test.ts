@@ -1,6 +1,6 @@
 // What is found wrong with a card and what is done about it: the kernel's words and the looks, over a scripted probe.
 
-import { afterAll, afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeEach, describe, expect, test, jest } from "bun:test";
 import type { Watch } from "../../../src/agent/devices/watch";
 import { cardFor, scriptedProbe, seenAs, type ScriptedProbe } from "../../support/cards";
 import { blocked, makeWatchRoot, makeWatchSite, pass, states, taskOn, type WatchSite } from "../../support/watched";
@@ -118,6 +118,21 @@ describe("over a restart", () => {
     expect(states(watch)).toEqual(["GPU-1 quarantined", "GPU-2 quarantined"]);
     expect(watch.devices()[1]).toEqual(before!);
     expect(told()).toEqual(["quarantine: GPU-1: XID 74, an error on its links to other cards (NVLink)"]);
+  });
+
+  test("a quarantine from a time that the clock has not reached is lifted by a test like any other", async () => {
+    xid(48);
+    await pass(1_000);
+    await restart((text) => text.includes("XID 48"));
+    watch.close();
+    jest.setSystemTime(Date.now() - 3_600_000);
+    watch = site.open([probe]);
+    blocked(watch);
+    await pass(1_000);
+    expect(states(watch)).toEqual(["GPU-1 quarantined", "GPU-2 ok"]);
+    const done = watch.retest();
+    await pass(100);
+    expect((await done).map(({ id, is }) => `${id} ${is}`)).toEqual(["GPU-1 passed", "GPU-2 passed"]);
   });
 
   test("an agent that never looked hears of lasting damage only", async () => {
