@@ -220,7 +220,8 @@ async function takeFacts(hub: Hub, session: Session, machine: Hello["machine"]):
   const { node_id } = session.phase;
   await hub.store.commit(`node ${node_id}`, (draft) => {
     const node = draft.state.nodes.get(node_id);
-    if (node === undefined) return;
+    // What waited while the agent came back is older than what it has said since.
+    if (node === undefined || hub.live.get(node_id) !== session) return;
     const { facts, capacity, agent_version } = machine;
     const devices = devicesAfter(node.devices, machine.devices, draft.now_ms);
     const row = { ...node, facts, capacity, devices, agent_version };
@@ -232,7 +233,9 @@ async function takeFacts(hub: Hub, session: Session, machine: Hello["machine"]):
 async function takeLeavingOf(hub: Hub, session: Session, told: LeavingNote | null): Promise<void> {
   if (session.phase.is !== "live") return;
   const { node_id } = session.phase;
-  await hub.store.commit(`node ${node_id}`, (draft) => takeLeaving(draft, node_id, told));
+  await hub.store.commit(`node ${node_id}`, (draft) => {
+    if (hub.live.get(node_id) === session) takeLeaving(draft, node_id, told);
+  });
   send(session, { type: "noted", stamp: stamp(hub, session), leaving: told !== null });
 }
 

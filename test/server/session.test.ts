@@ -6,7 +6,7 @@ import type { TaskReport } from "../../src/core/record";
 import { failedReport, reportOf } from "../support/reports";
 import { waitUntil } from "../support/wait";
 import { joinWithKey, Recorder, type Known } from "./recorder";
-import { makeStage, type Stage } from "./stage";
+import { machineOf, makeStage, type Stage } from "./stage";
 
 let stage: Stage;
 let known: Known;
@@ -104,6 +104,23 @@ describe("a connection", () => {
     second.say({ type: "inventory", entries: [], unreadable: [], last: true });
     await second.expect("welcome");
     expect(stage.api.sessions.isOpen(node_id)).toBe(true);
+  });
+
+  test("that was replaced changes nothing any more of what its agent has said since", async () => {
+    const first = Recorder.dial(stage, known);
+    await first.live("a");
+    const second = Recorder.dial(stage, known);
+    first.say({ type: "findings", findings: [] });
+    first.say({ type: "facts", machine: machineOf("n1", { agent_version: "stale" }) });
+    first.say({ type: "leaving", leaving: { in_ms: null, gone: false, why: "stale" } });
+    await second.hello("a", { machine: { agent_version: "fresh" } });
+    second.say({ type: "inventory", entries: [], unreadable: [], last: true });
+    await second.expect("welcome");
+    await stage.planned();
+    expect(stage.api.store.state.nodes.get(known.credential.node_id)).toMatchObject({
+      agent_version: "fresh",
+      leaving: null,
+    });
   });
 
   test("of another agent with the same identity is refused, and both are shown", async () => {
