@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import type { Card, DeviceProbe, Look, LookLimits } from "../../src/agent/devices/device";
 import { findProbes } from "../../src/agent/devices/probes";
 import { processes } from "../support/processes";
+import { rocmRig, xpuRig } from "../support/devices/alone";
 import { amdRig } from "../support/devices/amd";
 import { appleRig } from "../support/devices/apple";
 import { intelRig } from "../support/devices/intel";
@@ -23,7 +24,9 @@ const rigs: readonly (readonly [name: string, make: () => Promise<Rig>, skipped:
   ["NVML", nvmlRig, without],
   ["nvidia-smi", smiRig, ""],
   ["amdgpu", amdRig, ""],
+  ["rocm-smi", rocmRig, ""],
   ["i915 and xe", intelRig, ""],
+  ["xpu-smi", xpuRig, ""],
   ["system_profiler", appleRig, ""],
 ];
 

@@ -1,5 +1,7 @@
-// AMD's cards: /sys, read by a child that may hang, and AMD's tools for the names of products.
+// AMD's cards: /sys, read by a child that may hang, and AMD's tools for the names of products. Where /sys shows none
+// and a person has named rocm-smi, that tells all there is.
 
+import { cardsInRocmSmi, ROCM_SMI_ALL } from "./amd-alone";
 import { AMD_SMI_ARGS, namesInAmdSmi, namesInRocmSmi, ROCM_SMI_ARGS, type Names } from "./amd-tools";
 import { amdCards, type AmdCard } from "./amd-look";
 import { createAsker, onceForEach, oneAtATime, toolAt } from "./asker";
@@ -12,13 +14,23 @@ const SHARED_FILES = ["/dev/kfd"];
 /** The most that a name is waited for: without one, cards are called by their number. */
 const NAMING_MS = 5_000;
 
-export const hasAmd = (places: ProbePlaces): boolean => amdCards(treeAt(places.root)).length > 0;
+const inSys = (places: ProbePlaces): boolean => amdCards(treeAt(places.root)).length > 0;
+export const hasAmd = (places: ProbePlaces): boolean => places.rocm_smi !== null || inSys(places);
 
 export function amdProbe(places: ProbePlaces, limits: LookLimits): DeviceProbe {
   const asker = createAsker<readonly AmdCard[]>("amd", places.root, limits);
   const namer = createNamer(places, Math.min(NAMING_MS, limits.later_ms));
+  const rocmSmi = toolAt(places.root, places.rocm_smi, []);
+  const alone = async (): Promise<Look> => {
+    const tool = rocmSmi();
+    if (tool === null) return { is: "none" };
+    const told = await tool.run(ROCM_SMI_ALL, limits.later_ms);
+    const cards = cardsInRocmSmi(told, treeAt(places.root));
+    if (cards.length > 0) return { is: "seen", cards, shared_files: SHARED_FILES, unknown: [] };
+    return { is: "failed", why: told.is === "failed" ? told.why : `${tool.path} lists no card that it tells all of` };
+  };
   const look = async (): Promise<Look> => {
-    if (!hasAmd(places)) return { is: "none" };
+    if (!inSys(places)) return alone();
     const found = await asker.ask();
     if (typeof found === "string") return { is: "failed", why: `amdgpu: ${found}` };
     const names = await namer(found);

@@ -25,12 +25,22 @@ export interface XpuStats {
   readonly utilization_percent: number | null;
 }
 
-/** Asks for all that does not change; gives back what it got until the tool failed, and whether it did not. */
-export async function askXpuCards(tool: Tool, timeout_ms: number): Promise<{ told: XpuCards; complete: boolean }> {
+interface Discovery {
+  /** What it got until the tool failed. */
+  readonly told: XpuCards;
+  readonly complete: boolean;
+  /** Why it is not complete. */
+  readonly why: string;
+}
+
+/** Asks for all that does not change. */
+export async function askXpuCards(tool: Tool, timeout_ms: number): Promise<Discovery> {
   const found = new Map<string, XpuCard>();
-  const list = jsonIn(await tool.run(["discovery", "-j"], timeout_ms));
-  const entries = fieldsOf(list)["device_list"];
-  if (!Array.isArray(entries) || entries.length === 0) return { told: found, complete: false };
+  const list = await tool.run(["discovery", "-j"], timeout_ms);
+  const entries = fieldsOf(jsonIn(list))["device_list"];
+  if (!Array.isArray(entries) || entries.length === 0) {
+    return { told: found, complete: false, why: list.is === "failed" ? list.why : `${tool.path} lists no card` };
+  }
   const matrix = entries.length > 1 ? await tool.run(["topology", "-m"], timeout_ms) : null;
   const links = matrix === null ? [] : xeLinksIn(matrix);
   for (const entry of entries as readonly unknown[]) {
@@ -38,7 +48,7 @@ export async function askXpuCards(tool: Tool, timeout_ms: number): Promise<{ tol
     const pci = typeof pci_bdf_address === "string" ? pciAddress(pci_bdf_address) : null;
     if (pci === null || typeof device_id !== "number") continue;
     const asked = await tool.run(["discovery", "-d", String(device_id), "-j"], timeout_ms);
-    if (asked.is === "failed") return { told: found, complete: false };
+    if (asked.is === "failed") return { told: found, complete: false, why: asked.why };
     const details = fieldsOf(jsonIn(asked));
     found.set(pci, {
       number: device_id,
@@ -48,7 +58,7 @@ export async function askXpuCards(tool: Tool, timeout_ms: number): Promise<{ tol
       linked: links.flatMap(([from, to]) => (from === device_id ? to : [])),
     });
   }
-  return { told: found, complete: true };
+  return { told: found, complete: true, why: "" };
 }
 
 const textOf = (value: unknown): string | null =>

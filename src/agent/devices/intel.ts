@@ -8,7 +8,7 @@ import type { Card, DeviceProbe, Look, LookLimits, ProbePlaces } from "./device"
 import { joinProcesses } from "./drm";
 import { intelCards, type IntelCard, type IntelLook } from "./intel-look";
 import { askXpuCards, askXpuProcesses, askXpuStats, type XpuCards, type XpuStats } from "./intel-tools";
-import { treeAt } from "./sysfs";
+import { byBus, drmFiles, machineTag, numaNode, treeAt, type Tree } from "./sysfs";
 
 const XPU_SMI = ["usr/bin/xpu-smi", "usr/local/bin/xpu-smi", "opt/intel/xpum/bin/xpu-smi"];
 /** The most that the tool is waited for; it is no part of what a look must have. */
@@ -16,7 +16,9 @@ const TOOL_MS = 5_000;
 /** It costs much more than all else, so what nothing else tells may be this old. */
 const STATS_EVERY_MS = 30_000;
 
-export const hasIntel = (places: ProbePlaces): boolean => intelCards(treeAt(places.root)).length > 0;
+const inSys = (places: ProbePlaces): boolean => intelCards(treeAt(places.root)).length > 0;
+/** Where a person has named the tool and /sys shows no card, as in a container, the tool tells all there is. */
+export const hasIntel = (places: ProbePlaces): boolean => places.xpu_smi !== null || inSys(places);
 
 interface Told {
   readonly cards: XpuCards;
@@ -27,8 +29,19 @@ interface Told {
 export function intelProbe(places: ProbePlaces, limits: LookLimits): DeviceProbe {
   const asker = createAsker<IntelLook>("intel", places.root, limits);
   const asks = createXpuAsks(places, Math.min(TOOL_MS, limits.later_ms));
+  const toolNow = toolAt(places.root, places.xpu_smi, []);
+  const timeout_ms = Math.min(TOOL_MS, limits.later_ms);
+  const alone = async (): Promise<Look> => {
+    const tool = toolNow();
+    if (tool === null) return { is: "none" };
+    const { told, complete, why } = await askXpuCards(tool, timeout_ms);
+    if (!complete) return { is: "failed", why };
+    const stats = await statsOf(tool, told, timeout_ms);
+    const processes = await askXpuProcesses(tool, timeout_ms);
+    return joined(cardsOf(told, treeAt(places.root)), { cards: told, stats, processes });
+  };
   const look = async (): Promise<Look> => {
-    if (!hasIntel(places)) return { is: "none" };
+    if (!inSys(places)) return alone();
     const found = await asker.ask();
     if (typeof found === "string") return { is: "failed", why: `Intel's driver: ${found}` };
     return joined(found.cards, await asks(found));
@@ -71,6 +84,39 @@ async function statsOf(tool: Tool, cards: XpuCards, timeout_ms: number): Promise
   }
   return found;
 }
+
+/** Cards that only the tool knows: their addresses, and nothing that a driver would show. */
+const cardsOf = (told: XpuCards, tree: Tree): readonly IntelCard[] =>
+  [...told.keys()]
+    .map((pci) => ({ id: `intel-${machineTag(tree)}-${pci}`, pci }))
+    .sort(byBus)
+    .map(({ id, pci }, index) => ({
+      id,
+      vendor: "intel",
+      model: null,
+      device: "card",
+      memory_bytes: null,
+      visible: String(index),
+      pci,
+      numa_node: numaNode(tree, pci),
+      driver: null,
+      parent: null,
+      split: false,
+      links: [],
+      compute_mode: null,
+      ecc: null,
+      ecc_errors: null,
+      files: drmFiles(tree, pci),
+      memory_used_bytes: null,
+      utilization_percent: null,
+      temperature_celsius: null,
+      power_watts: null,
+      clock_mhz: null,
+      throttled: null,
+      processes: [],
+      warnings: [],
+      trouble: null,
+    }));
 
 /** What the driver shows comes first: it is as of now. */
 export function joined(found: readonly IntelCard[], told: Told): Look {
