@@ -18,6 +18,21 @@ const MOST_PROCESSES = 64;
 /** A reading this old is stale, also while a look that hangs has not been given up yet. */
 const STALE_AFTER_MS = 15_000;
 
+/** What a driver or tool has counted, as it may travel; a number that cannot be is not told. */
+const whole = (count: number | null): number | null =>
+  count === null || !(count >= 0 && count <= Number.MAX_SAFE_INTEGER) ? null : Math.round(count);
+
+/** A card without numbers that cannot be: a server would refuse the whole message, and so the node. */
+export const sane = (card: Card): Card => ({
+  ...card,
+  memory_bytes: whole(card.memory_bytes) ?? 0,
+  memory_used_bytes: whole(card.memory_used_bytes),
+  ecc_errors: whole(card.ecc_errors),
+  processes: card.processes
+    .filter(({ pid }) => whole(pid) === pid)
+    .map(({ pid, memory_bytes }) => ({ pid, memory_bytes: whole(memory_bytes) })),
+});
+
 export function factsOf(card: Card): Device {
   const { id, vendor, model, memory_bytes, index, pci, numa_node, driver, parent, links, compute_mode, ecc } = card;
   const facts = { id, vendor, model, memory_bytes, index, pci, numa_node, driver, parent, links, compute_mode, ecc };

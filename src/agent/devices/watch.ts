@@ -17,7 +17,7 @@ import { Doctor, type Blame } from "./doctor";
 import { openEye, type Eye } from "./eye";
 import { createKeeping, readKept } from "./kept";
 import { retested, type Retest } from "./retest";
-import { conditionOf, readingOf, type Shown } from "./shown";
+import { conditionOf, readingOf, sane, type Shown } from "./shown";
 
 const LOOK_EVERY_MS = { idle: 5_000, busy: 1_000 } as const;
 /** Between looks at a card that is being cleaned: what was killed is mostly gone in a moment. */
@@ -223,7 +223,7 @@ class CardWatch implements Watch {
 
   #see(seer: Seer, look: Extract<Look, { is: "seen" }>, n: number, at_ms: Ms): void {
     const { shared_files, unknown } = look;
-    const cards = look.cards.filter((card) => this.#isOwn(card));
+    const cards = look.cards.filter((card) => this.#isOwn(card)).map(sane);
     seer.others = look.cards.filter((card) => !this.#isOwn(card));
     const processes = cards.flatMap((card) => card.processes);
     const all = seer.census.identify(processes, this.#book.tasks(), at_ms);

@@ -3,10 +3,12 @@
 import { afterAll, afterEach, beforeEach, describe, expect, jest, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 import type { CardTask } from "../../../src/core/card";
 import { PLAIN_DEVICE } from "../../../src/core/device";
 import { shortId } from "../../../src/core/task";
 import { GIB, MIB } from "../../../src/core/units";
+import { device, reading } from "../../../src/wire/nouns";
 import { accountOfProcess } from "../../../src/os/machine";
 import { blocked, makeWatchRoot, makeWatchSite, pass, states, taskOn, type WatchSite } from "../../support/watched";
 import { cardFor, scriptedProbe, seenAs, type ScriptedProbe } from "../../support/cards";
@@ -35,6 +37,20 @@ describe("a machine without cards", () => {
 });
 
 describe("looking", () => {
+  test("tells nothing that a server would refuse, whatever a driver counts", async () => {
+    const processes = [
+      { pid: Number.NaN, memory_bytes: 1 },
+      { pid: 2 ** 22 + 1, memory_bytes: 0.5 },
+    ];
+    const odd = { memory_bytes: GIB + 0.25, memory_used_bytes: 1e30, ecc_errors: 2 ** 64, processes };
+    const watch = site.open([scriptedProbe(seenAs(cardFor("GPU-1", odd), cardFor("GPU-2", { ecc_errors: -1 })))]);
+    blocked(watch);
+    await pass(1_000);
+    const read = z.array(reading).safeParse(JSON.parse(JSON.stringify(watch.readings())));
+    expect(read.data?.map(({ processes: shown }) => shown.length)).toEqual([1, 0]);
+    expect(z.array(device).safeParse(JSON.parse(JSON.stringify(watch.devices()))).success).toBe(true);
+  });
+
   test("begins when the living tasks are known, and opens a clean card", async () => {
     const probe = scriptedProbe(seenAs(cardFor("GPU-1")));
     const watch = site.open([probe], [FAKE]);

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { crunch, DIGEST } from "../../../src/agent/tests/crunch";
 import { findingsOf } from "../../../src/agent/tests/devices";
+import { RESULTS } from "../../../src/wire/node-tests";
 import { failuresOf, warningsOf } from "../../../src/agent/tests/filesystem";
 import { cpuFinding, diskFindings, memoryFinding } from "../../../src/agent/tests/hardware";
 import { tryMemory, type CpuTrial } from "../../../src/agent/tests/self-test";
@@ -207,5 +208,15 @@ describe("cards", () => {
       ["gpu GPU-2", "passed", "A100"],
     ]);
   });
+  test("that are very many are told of as far as a message has room, the bad ones first", () => {
+    const many = Array.from({ length: 500 }, (_, n) => card(`MIG-${n}`));
+    const tested = many.map(({ id, model }, n) => {
+      return { id, model, is: n === 499 ? ("failed" as const) : ("forgotten" as const), detail: "it is gone" };
+    });
+    const found = findingsOf(many, tested);
+    expect(found.length).toBeLessThan(RESULTS - 64);
+    expect(found[1]).toMatchObject({ name: "gpu MIG-499", verdict: "failed" });
+  });
+
   test("that are not there are not looked for", () => expect(findingsOf([], [])).toEqual([]));
 });
