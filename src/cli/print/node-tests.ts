@@ -26,13 +26,16 @@ export function testColumns(styled: Style): Column<Result>[] {
     {
       title: "VALUE",
       align: "right",
-      cell: ({ value, unit }) => (value === null ? "" : `${value} ${unit ?? ""}`.trim()),
+      cell: ({ value, unit }) => (value === null ? "" : `${rounded(value)} ${unit ?? ""}`.trim()),
     },
     { title: "BEFORE", align: "right", cell: (result) => difference(result, result.past) },
     { title: "TWINS", align: "right", cell: twinsOf },
     { title: "DETAIL", cell: ({ detail }) => detail.split("\n")[0] ?? "" },
   ];
 }
+
+/** As many digits as a measurement is worth, so that a column of them can be read. */
+const rounded = (value: number): number => Number(value >= 100 ? value.toFixed(0) : value.toPrecision(3));
 
 const verdictOf = ({ verdict, required }: Result): string =>
   verdict === "failed" && !required ? "failed (advisory)" : verdict;

@@ -1,12 +1,13 @@
-// Events as the contract shows them: nodes by their names, where they still have one.
+// Events as the contract shows them: nodes by their names, those that were forgotten by the beginning of their id.
 
 import type { EventRow, State } from "../../core/model";
+import { shortId } from "../../core/task";
 import type { EventView } from "../../wire/api";
 
 const NODE = /^node ([0-9a-f]{32})$/;
 
 export function eventView(event: EventRow, state: State): EventView {
   const id = NODE.exec(event.actor)?.[1];
-  const name = id === undefined ? undefined : state.nodes.get(id)?.name;
-  return name === undefined ? event : { ...event, actor: `node ${name}` };
+  if (id === undefined) return event;
+  return { ...event, actor: `node ${state.nodes.get(id)?.name ?? shortId(id)}` };
 }
