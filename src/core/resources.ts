@@ -89,7 +89,12 @@ export function take(free: Free, promised: Promised): void {
     free.countables ??= new Map();
     free.countables.set(name, (free.countables.get(name) ?? 0) - (promised.countables[name] ?? 0));
   }
-  for (const { id, bytes } of promised.devices) {
+  takeCards(free, promised.devices);
+}
+
+/** Counts cards alone: those that are given away elsewhere, too. */
+export function takeCards(free: Free, devices: Promised["devices"]): void {
+  for (const { id, bytes } of devices) {
     free.held ??= new Map();
     let held = free.held.get(id);
     if (held === undefined) free.held.set(id, (held = { whole: 0, shares: 0, bytes: 0 }));
@@ -113,7 +118,11 @@ export function giveBack(free: Free, promised: Promised): void {
   for (const name in promised.countables) {
     free.countables?.set(name, (free.countables.get(name) ?? 0) + (promised.countables[name] ?? 0));
   }
-  for (const { id, bytes } of promised.devices) {
+  giveBackCards(free, promised.devices);
+}
+
+export function giveBackCards(free: Free, devices: Promised["devices"]): void {
+  for (const { id, bytes } of devices) {
     const held = free.held?.get(id);
     if (held !== undefined) count(held, bytes, -1);
   }

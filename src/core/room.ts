@@ -5,7 +5,7 @@ import type { NodeRow, Promised, RestingPort, TaskRow } from "./model";
 import type { NodeFact, Pass } from "./pass";
 import { pick, type CardPick } from "./pick";
 import { hostKey } from "./queue";
-import { freeOf, giveBack, take, type Free } from "./resources";
+import { freeOf, giveBack, giveBackCards, take, takeCards, type Free } from "./resources";
 import { isWanted, taskName } from "./task";
 import type { GpuRequest, PortRequest } from "./workload";
 
@@ -16,6 +16,8 @@ export interface Room {
   readonly index: number;
   readonly free: Free;
   readonly cards: Cards;
+  /** Rooms of other agents on the same machine that give some of the same cards away. */
+  readonly beside: Room[];
   /** The cards that a request would get now, until something is placed here. */
   picked: { readonly request: GpuRequest; readonly pick: CardPick | null } | null;
   /** Rises with everything that is placed here. */
@@ -58,18 +60,39 @@ export function openRooms(pass: Pass): Rooms {
     const fact = pass.nodes.get(id) as NodeFact;
     const { node } = fact;
     const cards = cardsOf(node.devices);
-    const room: Room = { fact, node, index: list.length, free: freeOf(node.capacity), cards, picked: null, stamp: 0 };
-    for (const orphan of node.orphans) if (orphan.held !== null) take(room.free, orphan.held);
+    const free = freeOf(node.capacity);
+    const room: Room = { fact, node, index: list.length, free, cards, beside: [], picked: null, stamp: 0 };
     list.push(room);
     byId.set(id, room);
   }
+  joinMachines(list);
+  for (const room of list) for (const { held } of room.node.orphans) if (held !== null) takeFrom(room, held);
   for (const tasks of pass.tasks.values()) {
     for (const task of tasks) {
       const room = byId.get(task.node_id);
-      if (room !== undefined) take(room.free, task.promised);
+      if (room !== undefined) takeFrom(room, task.promised);
     }
   }
   return { list, byId, touched: [], placed: [], hosts: null, holders: null, ports: null };
+}
+
+/** One boot of one machine has one id, whichever of its agents tells it. */
+function joinMachines(list: readonly Room[]): void {
+  const byBoot = Map.groupBy(
+    list.filter(({ cards }) => cards.list.length > 0),
+    ({ node }) => node.boot_id,
+  );
+  for (const rooms of byBoot.values()) {
+    for (const room of rooms) {
+      const shares = ({ cards }: Room): boolean => cards.list.some(({ device }) => room.cards.byId.has(device.id));
+      if (rooms.length > 1) room.beside.push(...rooms.filter((other) => other !== room && shares(other)));
+    }
+  }
+}
+
+function takeFrom({ free, beside }: Room, promised: Promised): void {
+  take(free, promised);
+  if (promised.devices.length > 0) for (const other of beside) takeCards(other.free, promised.devices);
 }
 
 // ---- who is there
@@ -140,6 +163,11 @@ export function settleIn(pass: Pass, rooms: Rooms, room: Room, task: TaskRow): v
   rooms.placed.push(task);
   rooms.touched.push(room.index);
   room.stamp++;
+  if (task.promised.devices.length === 0) return;
+  for (const other of room.beside) {
+    rooms.touched.push(other.index);
+    other.stamp++;
+  }
 }
 
 // ---- ports
@@ -231,13 +259,19 @@ export function pickIn(room: Room, request: GpuRequest): CardPick | null {
 
 /** Takes what a task is promised out of its room. */
 export function takeRoom(rooms: Rooms, room: Room, promised: Promised): void {
-  take(room.free, promised);
-  room.picked = null;
+  takeFrom(room, promised);
+  unpick(room);
   if (rooms.ports !== null && promised.ports.length > 0) takePorts(rooms.ports, room.node, promised);
 }
 
 /** Takes a task out of its room, as if it were not there. */
 export function leaveRoom(room: Room, promised: Promised): void {
   giveBack(room.free, promised);
+  for (const other of room.beside) giveBackCards(other.free, promised.devices);
+  unpick(room);
+}
+
+function unpick(room: Room): void {
   room.picked = null;
+  for (const other of room.beside) other.picked = null;
 }

@@ -101,7 +101,10 @@ function place(look: Look, demand: Demand): Failure | null {
 
 /** Whether the machine has the ports, also beside members of the same gang that other agents there would take. */
 export function hasPorts({ pass, rooms, shape }: Look, room: Room, chosen: readonly Room[]): boolean {
-  const { ports } = shape.spec;
+  const { ports, request } = shape.spec;
+  // Its cards may be those that a member beside it takes.
+  if (request.gpu !== null && room.beside.length > 0 && chosen.some((other) => room.beside.includes(other)))
+    return false;
   if (ports.length === 0) return true;
   const beside = chosen.filter((other) => other.node.fingerprint === room.node.fingerprint).length;
   if (beside > 0 && ports.some((port) => port.published !== null)) return false;

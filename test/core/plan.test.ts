@@ -13,6 +13,7 @@ import { taskName } from "../../src/core/task";
 import {
   buildDevice,
   buildEnd,
+  buildGpu,
   buildNode,
   buildRun,
   buildSlot,
@@ -25,6 +26,8 @@ import {
   SEED,
   uidOf,
 } from "../support/build";
+import { GIB } from "../../src/core/units";
+import type { GpuRequest } from "../../src/core/workload";
 import { parseCluster } from "../support/cluster-text";
 
 const placed = (ops: readonly Op[]): TaskRow[] => ops.flatMap((op) => (op.op === "place" ? [op.task] : []));
@@ -64,6 +67,36 @@ describe("the cost of a pass", () => {
     const state = buildState({ nodes, runs: Array.from({ length: 40 }, (_, n) => buildRun(n + 1, `s${n}`)) });
     const { more, wake_at_ms } = plan(buildSnapshot(state, { specs, limits: { node_checks: 50 } }));
     expect({ more, wake_at_ms }).toEqual({ more: false, wake_at_ms: NOW_MS + 1_000 });
+  });
+});
+
+describe("agents of one machine that both tell of a card", () => {
+  const card = buildDevice("GPU-1", { memory_bytes: 80 * GIB });
+  const nodes = ["n1", "n2"].map((name) => buildNode(name, { boot_id: "same", devices: [{ ...card, state_ms: 0 }] }));
+  const planned = (gpu: Partial<GpuRequest>, members = 1, boots = nodes): number => {
+    const spec = buildSpec({ origin: "run", members, request: { cpu_milli: 100, gpu: buildGpu(gpu) } });
+    const runs = [1, 2, 3].map((n) => buildRun(n, "one"));
+    return placed(plan(buildSnapshot(buildState({ nodes: boots, runs }), { specs: { one: spec } })).ops).length;
+  };
+
+  test("give it away once, whole or in shares", () => {
+    expect(planned({})).toBe(1);
+    expect(planned({ share_bytes: 40 * GIB })).toBe(2);
+    const apart = nodes.map((node) => ({ ...node, boot_id: node.name }));
+    expect(planned({}, 1, apart)).toBe(2);
+  });
+
+  test("are not both taken for a gang", () => expect(planned({}, 2)).toBe(0));
+
+  test("count what the other's tasks hold", () => {
+    const spec = buildSpec({ origin: "run", request: { cpu_milli: 100, gpu: buildGpu({}) } });
+    const [first] = placed(
+      plan(buildSnapshot(buildState({ nodes, runs: [buildRun(1, "one")] }), { specs: { one: spec } })).ops,
+    );
+    if (first === undefined) throw new Error("nothing was placed");
+    const runs = [buildRun(1, "one", { state: "running" }), buildRun(2, "one")];
+    const again = plan(buildSnapshot(buildState({ nodes, runs, tasks: [first] }), { specs: { one: spec } }));
+    expect(placed(again.ops)).toEqual([]);
   });
 });
 
