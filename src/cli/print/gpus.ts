@@ -82,7 +82,10 @@ function whoOf(gpu: GpuView, now_ms: Ms): string {
   );
   const strangers = (reading?.processes ?? [])
     .filter((one) => one.foreign)
-    .map(({ user, command, memory_bytes }) => `foreign: ${user ?? "?"} ${command}${sizeOf(memory_bytes)}`);
+    .map(
+      ({ user, command, memory_bytes }) =>
+        `foreign: ${user === null ? "" : `${user} `}${command}${sizeOf(memory_bytes)}`,
+    );
   const told = strangers.length > 0 || (foreign === null && foreign_bytes === 0);
   const summed = told ? [] : [`foreign: ${foreign ?? "not known"}${sizeOf(foreign_bytes)}`];
   const slow = reading?.throttled ?? null;
