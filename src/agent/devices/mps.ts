@@ -4,7 +4,8 @@
 import { join } from "node:path";
 import type { Promised } from "../../core/model";
 import { MIB } from "../../core/units";
-import { exists, readText } from "../../os/files";
+import { exists, lookAt, readText } from "../../os/files";
+import { accountOfProcess } from "../../os/machine";
 import { processFacts } from "../../os/process-facts";
 import type { Handle } from "./access";
 
@@ -13,6 +14,7 @@ export interface Mps {
 }
 
 const DEFAULT_PIPE_DIR = "/tmp/nvidia-mps";
+const WRITABLE_BY_OTHERS = 0o022;
 const PID_FILE = "nvidia-cuda-mps-control.pid";
 /** As much of its name as the kernel keeps. */
 const COMMAND = "nvidia-cuda-mps";
@@ -20,10 +22,18 @@ const COMMAND = "nvidia-cuda-mps";
 /** The daemon that answers in this directory, or in the usual one; `null`: none runs there. */
 export function findMps(pipe_dir: string | undefined): Mps | null {
   const dir = pipe_dir || DEFAULT_PIPE_DIR;
+  if (!isTrusted(dir)) return null;
   const read = readText(join(dir, PID_FILE));
   if (read.is !== "there" || !exists(join(dir, "control"))) return null;
   const daemon = processFacts(Number(read.text.trim()));
   return daemon?.command === COMMAND ? { pipe_dir: dir } : null;
+}
+
+/** The usual directory is where anybody may make one: tasks are sent to nobody's daemon but root's and the agent's. */
+function isTrusted(dir: string): boolean {
+  const there = lookAt(dir);
+  if (there === null || !there.isDirectory() || (there.mode & WRITABLE_BY_OTHERS) !== 0) return false;
+  return there.uid === 0 || there.uid === accountOfProcess().uid;
 }
 
 /**

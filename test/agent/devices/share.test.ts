@@ -2,7 +2,7 @@
 // service runs, it is told the limits.
 
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { accessOf, type Handle } from "../../../src/agent/devices/access";
@@ -128,6 +128,16 @@ describe("NVIDIA's own service", () => {
     const whole = given(mps, { id: "GPU-2", bytes: null });
     expect(whole["CUDA_VISIBLE_DEVICES"]).toBe("1");
     expect(Object.keys(whole).filter((name) => name.includes("MPS"))).toEqual([]);
+    // Where others may write, they may have put it there: a name, or a pipe that nobody ever writes to.
+    chmodSync(dir, 0o777);
+    expect(findMps(dir)).toBeNull();
+    chmodSync(dir, 0o700);
+    expect(findMps(dir)).toEqual(mps);
+    if (process.getuid?.() === 0) {
+      chownSync(dir, 65_534, 65_534);
+      expect(findMps(dir)).toBeNull();
+      chownSync(dir, 0, 0);
+    }
     child.kill("SIGKILL");
     await child.exited;
     expect(findMps(dir)).toBeNull();
