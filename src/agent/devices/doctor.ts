@@ -51,6 +51,8 @@ export class Doctor {
   readonly #health = new Map<string, Health>();
   readonly #verdicts = new Map<string, string>();
   readonly #blames = new Map<string, Blame>();
+  /** By card, the last finding that keeps work away, also where another one did before. */
+  readonly #last = new Map<string, { readonly at_ms: Ms; readonly what: string }>();
   readonly #told = new Map<string, Ms>();
   readonly #failing = new Map<Vendor, Ms>();
   #notices: Notice[] = [];
@@ -114,6 +116,7 @@ export class Doctor {
     for (const [uid, why] of stopped) if (!this.#verdicts.has(uid)) this.#verdicts.set(uid, why);
     for (const [uid, why] of blamed) this.#blames.set(uid, { why, at_ms });
     if (quarantined.length > 0) this.#options.quarantine(quarantined, sayFinding(key, rule));
+    for (const id of quarantined) this.#last.set(id, { at_ms: this.#options.clock(), what: sayFinding(key, rule) });
     // Who is to blame reads it in the reason of the task's end.
     if (blamed.size > 0) return;
     for (const { id } of patients) this.#tell(id, key, rule, this.#options.clock());
@@ -149,12 +152,15 @@ export class Doctor {
     this.#options.found();
   }
 
-  /** Why a card may not come out of quarantine: conditions that hold now. */
-  objections(id: string): readonly string[] {
-    return Object.keys(this.#health.get(id)?.holds ?? {})
+  /** Why a card may not come out of quarantine: conditions that hold now, and what was found since a test began. */
+  objections(id: string, from_ms: Ms): readonly string[] {
+    const last = this.#last.get(id);
+    const since = last !== undefined && last.at_ms >= from_ms ? [last.what] : [];
+    const now = Object.keys(this.#health.get(id)?.holds ?? {})
       .map((key) => [key, ruleOf(key, this.#overrides)] as const)
       .filter(([, rule]) => rule.class === "quarantine")
       .map(([key, rule]) => sayFinding(key, rule));
+    return [...new Set([...now, ...since])];
   }
 
   /** Tasks that have to end, by uid. */

@@ -346,7 +346,7 @@ class CardWatch implements Watch {
     this.#doctor.read();
     const results = retested(this.#book, from_ms, (id, vendor) => {
       const { failing = null, shown } = this.#seers.get(vendor) ?? {};
-      return { failing, shown: shown?.get(id) ?? null, objections: this.#doctor.objections(id) };
+      return { failing, shown: shown?.get(id) ?? null, objections: this.#doctor.objections(id, from_ms) };
     });
     this.#changed(false);
     return results;

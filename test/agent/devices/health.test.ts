@@ -227,6 +227,17 @@ describe("a test that was ordered", () => {
     expect((await done).map(({ id, is }) => `${id} ${is}`)).toEqual(["GPU-1 passed", "GPU-2 failed"]);
   });
 
+  test("fails on a new finding of a card that had one before", async () => {
+    xid(48);
+    await pass(1_000);
+    const done = watch.retest();
+    xid(95);
+    await pass(100);
+    expect((await done)[0]).toMatchObject({ id: "GPU-1", is: "failed" });
+    expect(states(watch)[0]).toBe("GPU-1 quarantined");
+    expect((await retest())[0]).toContain("GPU-1 passed");
+  });
+
   test("forgets a card that is gone, and fails where none can be looked at", async () => {
     probe.shows = seenAs(both[1]);
     await pass(5_000);
