@@ -39,7 +39,8 @@ export function processFacts(pid: number): ProcessFacts | null {
     groups,
     age_ms: Math.max(0, bootMs() - Number(start) * TICK_MS),
     user: accountName(uidOf(pid)),
-    command: kernelText(`/proc/${pid}/comm`) ?? "?",
+    // A process names itself as it likes: nothing of it may move a cursor or begin a line of a log.
+    command: (kernelText(`/proc/${pid}/comm`) ?? "?").replaceAll(/\p{Cc}/gu, "?"),
   };
 }
 

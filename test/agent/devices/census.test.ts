@@ -1,6 +1,9 @@
 // Whose a process is, found out of real ones: by control group, by mark, by descent, and by what it was before it died.
 
 import { afterAll, afterEach, expect, test } from "bun:test";
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createCensus, type Tasks } from "../../../src/agent/devices/census";
 import type { CardTask, CardUser } from "../../../src/core/card";
 import { shortId } from "../../../src/core/task";
@@ -120,6 +123,18 @@ test("a mark under another account than the task's is nobody's", async () => {
   const pid = await start({ env: { ORCH_TASK: shortId(one.uid) } });
   expect(whose(pid, [one], new Map(), []).task).toBeNull();
   expect(whose(pid, [{ ...one, user: OWN }], new Map(), []).task_uid).toBe(one.uid);
+});
+
+test("a name that a process gives itself is told without what steers a terminal", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "orch-name-"));
+  const program = join(dir, "a\u001b[2J\nb");
+  copyFileSync("/bin/sleep", program);
+  const child = Bun.spawn([program, "60"], { stdin: "ignore", stdout: "ignore" });
+  running.push(child);
+  expect(await waitUntil("it to have its name", () => /^a.*b$/s.exec(whose(child.pid, []).command)?.[0])).toBe(
+    "a?[2J?b",
+  );
+  rmSync(dir, { recursive: true });
 });
 
 test("a stranger is nobody's: mark of an unknown task, no mark, or this very process", async () => {
