@@ -88,8 +88,8 @@ class Loop implements AgentLoop {
   readonly #reported = new Map<string, string>();
   /** Successors of attempts whose end is not written down: a server that heard of one would not know whose it is. */
   readonly #early = new Set<string>();
-  /** Stopped without a record, and not over yet; and those that are. */
-  readonly #strays = new Map<string, string>();
+  /** What is stopped without a record and not over yet, with the uid whose end it is; and what is over. */
+  readonly #strays = new Map<string, { readonly of: string; readonly why: string }>();
   readonly #buried = new Set<string>();
   /** Without a readable record, and alive when this agent came: their end is seen, so it is told. */
   readonly #survivors: ReadonlySet<string>;
@@ -266,11 +266,14 @@ class Loop implements AgentLoop {
   #bury(): void {
     const seen = this.#options.driver.seen();
     const survivors = this.#unknown().filter(({ uid }) => this.#survivors.has(uid) && !this.#strays.has(uid));
-    for (const [uid, why] of [...this.#strays, ...survivors.map(({ uid }) => [uid, ""] as const)]) {
+    for (const [uid, { of, why }] of [
+      ...this.#strays,
+      ...survivors.map(({ uid }) => [uid, { of: uid, why: "" }] as const),
+    ]) {
       if (begunOf(seen, uid) === "alive") continue;
       this.#strays.delete(uid);
       this.#buried.add(uid);
-      this.#options.report([withoutRecord(uid, why, "over")]);
+      this.#options.report([withoutRecord(of, why, "over")]);
     }
   }
 
@@ -312,7 +315,7 @@ class Loop implements AgentLoop {
       verbs,
     );
     if (accepted === null) return null;
-    for (const { uid, why } of accepted.strays) this.#strays.set(uid, why);
+    for (const { uid, of, why } of accepted.strays) this.#strays.set(uid, { of, why });
     const stops = [...accepted.claims, ...accepted.strays.map(({ uid }) => uid)];
     const done = await Promise.allSettled([
       ...accepted.records.map((record) => driver.write(record)),

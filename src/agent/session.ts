@@ -162,9 +162,14 @@ export class Session {
       });
   }
 
+  /** Whether the next connection may have begun: then nothing of this one counts any more. */
+  #isOver(): boolean {
+    return this.#phase === "over";
+  }
+
   async #take(message: ToAgent): Promise<void> {
     // What was still queued when the connection ended is said again in the next one, which is the one that counts now.
-    if (this.#phase === "over") return;
+    if (this.#isOver()) return;
     const { loop, fence } = this.#options;
     switch (message.type) {
       case "challenge":
@@ -227,7 +232,9 @@ export class Session {
       return;
     }
     if (greeting.new_timeline) await loop.newTimeline();
+    if (this.#isOver()) return;
     await fence.set(greeting.fence, true);
+    if (this.#isOver()) return;
     this.#hello(challenge.nonce, before);
     this.#sendInventory();
     this.#phase = "greeted";

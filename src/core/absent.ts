@@ -13,15 +13,16 @@ export function verdictOnAbsent(task: TaskRow, inventory: Inventory, timeline: s
   const { applied } = inventory;
   const rebooted = task.boot_id !== inventory.boot_id;
   const covered = applied !== null && applied.timeline === timeline && applied.revision >= task.assigned_revision;
-  if (covered && inventory.unreadable.length === 0) {
+  // What cannot be read may be it, or a successor that the agent made since.
+  const whole = inventory.unreadable.length === 0;
+  if (covered && whole) {
     return { is: "lost", why: rebooted ? "its node rebooted" : "its node has no record of it" };
   }
-  if (task.observed.state === "assigned" && applied !== null) {
-    return rebooted ? { is: "lost", why: "its node rebooted before it was told" } : { is: "wait" };
+  if (task.observed.state === "assigned" && applied !== null && !covered) {
+    if (!rebooted) return { is: "wait" };
+    if (whole) return { is: "lost", why: "its node rebooted before it was told" };
   }
-  // The reboot ended its processes; only a job's result could have been on the lost disk. What cannot be read may be a
-  // successor that the agent made since.
-  if (rebooted && task.kind !== "job" && inventory.unreadable.length === 0)
-    return { is: "lost", why: "its node rebooted" };
+  // The reboot ended its processes; only a job's result could have been on the lost disk.
+  if (rebooted && task.kind !== "job" && whole) return { is: "lost", why: "its node rebooted" };
   return { is: "ask" };
 }

@@ -1,5 +1,6 @@
 // What an agent believes of a server: which messages it drops, and what the others make of its records.
 
+import { successorUid } from "./fresh";
 import type { Stamp, TaskRecord, TaskReport, Verb } from "./record";
 import type { Ms } from "./units";
 
@@ -81,8 +82,8 @@ export interface Accepted {
   readonly records: readonly TaskRecord[];
   /** Uids never heard of that must be claimed as stopped, so that a late assignment cannot start them. */
   readonly claims: readonly string[];
-  /** Uids that live here without a record: they are ended, and their end is told when it has come. */
-  readonly strays: readonly { readonly uid: string; readonly why: string }[];
+  /** What lives on of a uid without a record: it is ended, and the uid's end is told when its own has come. */
+  readonly strays: readonly { readonly uid: string; readonly of: string; readonly why: string }[];
   /** What to answer for uids that never began here, or are over without a record. */
   readonly reports: readonly TaskReport[];
 }
@@ -103,7 +104,7 @@ export function accept(context: AcceptContext, stamp: Stamp, n: number, verbs: r
   if (!isCurrent(fence, stamp) || n !== fence.applied_n + 1) return null;
   const changed = new Map<string, TaskRecord>();
   const claims: string[] = [];
-  const strays: { uid: string; why: string }[] = [];
+  const strays: { uid: string; of: string; why: string }[] = [];
   const reports: TaskReport[] = [];
   const current = (uid: string): TaskRecord | undefined => changed.get(uid) ?? context.records.get(uid);
   for (const verb of verbs) {
@@ -114,10 +115,16 @@ export function accept(context: AcceptContext, stamp: Stamp, n: number, verbs: r
       const record = current(verb.uid);
       if (record !== undefined && record.end === null) changed.set(verb.uid, { ...record, go: true });
     } else if (current(verb.uid) === undefined) {
-      const begun = context.begun(verb.uid);
-      if (begun === "no") claims.push(verb.uid);
-      if (begun === "alive") strays.push({ uid: verb.uid, why: verb.why });
-      else reports.push(withoutRecord(verb.uid, verb.why, begun));
+      const { uid, why } = verb;
+      const begun = context.begun(uid);
+      if (begun === "no") claims.push(uid);
+      const heirs = heirsOf(verb).filter((heir) => current(heir) !== undefined || context.begun(heir) !== "no");
+      for (const heir of heirs) {
+        for (const record of stopped({ ...verb, uid: heir }, current, context.now_ms)) changed.set(heir, record);
+      }
+      const living = [uid, ...heirs].filter((one) => context.begun(one) === "alive").at(-1);
+      if (living !== undefined) strays.push({ uid: living, of: uid, why });
+      else reports.push(withoutRecord(uid, why, begun === "no" && heirs.length === 0 ? "no" : "over"));
     } else {
       for (const record of stopped(verb, current, context.now_ms)) changed.set(record.assignment.uid, record);
     }
@@ -171,6 +178,17 @@ function refusal(context: AcceptContext, state: "stopped" | "rejected", reason: 
     peak_memory_bytes: null,
     next_uid: null,
   };
+}
+
+/** More attempts than an agent makes of one under its grant. */
+const HEIRS = 64;
+
+/** The attempts that this agent may have made, one after the other, of one whose record is gone. */
+function heirsOf({ uid, attempt }: Extract<Verb, { verb: "stop" }>): string[] {
+  const heirs: string[] = [];
+  let last = uid;
+  for (let n = 1; n <= HEIRS; n++) heirs.push((last = successorUid(last, attempt + n)));
+  return heirs;
 }
 
 /** A stop holds for the attempt and for every successor that the agent made of it under its grant. */

@@ -4,10 +4,9 @@ import type { Amounts, Orphan, Promised } from "./model";
 import type { Seen, TaskRecord } from "./record";
 import type { Bytes } from "./units";
 
-/** Whether a task still holds what it was promised: it lives, or holds a reservation. */
+/** Whether a task still holds what it was promised. What was stopped before it began never holds anything. */
 export function holds(record: TaskRecord, seen: Seen | undefined): boolean {
-  if (record.end !== null) return false;
-  return seen !== undefined && (seen.claimed || seen.process.is === "alive");
+  return record.end === null && seen !== undefined && seen.process.is !== "none";
 }
 
 interface Room {
@@ -74,6 +73,8 @@ export interface AdmissionInput {
   readonly capacity: Amounts;
   readonly devices: readonly AdmissionDevice[];
   readonly unreadable: readonly Orphan[];
+  /** Tasks with an action under way. */
+  readonly busy: ReadonlySet<string>;
   /** Reservations made before; they come first, so that none is ever taken back by a later task. */
   readonly reserved: ReadonlySet<string>;
 }
@@ -91,10 +92,14 @@ export function admit(input: AdmissionInput): Admission {
   const busy = new Map<string, number>();
   const devices = new Map(input.devices.map((device) => [device.id, device]));
   const waiting: TaskRecord[] = [];
+  const admitted = new Set<string>();
   for (const record of input.records.values()) {
     if (record.end !== null) continue;
-    const seen = input.seen.get(record.assignment.uid);
-    if (holds(record, seen)) take(room, busy, record.assignment.promised);
+    const { uid } = record.assignment;
+    // Its start may have been ordered: until that has come of it what may, nobody else gets its room.
+    const starts = input.busy.has(uid) && input.reserved.has(uid);
+    if (starts) admitted.add(uid);
+    if (starts || holds(record, input.seen.get(uid))) take(room, busy, record.assignment.promised);
     else if (record.stop === null) waiting.push(record);
   }
   for (const orphan of input.unreadable) if (orphan.held !== null) take(room, busy, orphan.held);
@@ -102,7 +107,6 @@ export function admit(input: AdmissionInput): Admission {
   waiting.sort(
     (a, b) => first(a) - first(b) || a.accepted_ms - b.accepted_ms || (a.assignment.uid < b.assignment.uid ? -1 : 1),
   );
-  const admitted = new Set<string>();
   const lacking = new Map<string, string>();
   for (const record of waiting) {
     const what = lacks(room, busy, record.assignment.promised, devices);

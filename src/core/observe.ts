@@ -5,7 +5,7 @@ import type { Told } from "./assign";
 import { verdictOnAbsent } from "./absent";
 import { isFinal, TASK } from "./lifecycle";
 import type { Change, NodeRow, Observed, Orphan, SlotRow, State, TaskFinal, TaskRow } from "./model";
-import type { Inventory, Reported, TaskReport, Verb } from "./record";
+import type { Inventory, TaskReport, Verb } from "./record";
 import { endEvent, observedOf } from "./reported";
 import { slotAfterEnd } from "./retry";
 import { restingPorts } from "./resources";
@@ -149,7 +149,7 @@ function known(state: State, task: TaskRow, entry: TaskReport, context: IntakeCo
   const observed = observedOf(entry.reported, context.now_ms);
   const from = task.observed.state;
   if (isFinal(observed.state)) {
-    takeEnd(state, task, observed as TaskFinal, entry.reported, context, draft);
+    takeEnd(state, task, observed as TaskFinal, entry, context, draft);
     return;
   }
   const rises = TASK[observed.state].rank > TASK[from].rank;
@@ -168,18 +168,20 @@ function takeEnd(
   state: State,
   task: TaskRow,
   final: TaskFinal,
-  reported: Reported,
+  entry: TaskReport | null,
   context: IntakeContext,
   draft: Draft,
 ): void {
-  const next = "next" in reported ? reported.next : null;
+  const next = entry !== null && "next" in entry.reported ? entry.reported.next : null;
   draft.tasks.set(task.uid, null);
   for (const uid of [task.uid, next?.uid ?? ""]) draft.orphans.delete(uid);
   draft.changes.push(
     { table: "tasks", key: task.uid, row: null },
     { table: "ended_tasks", key: task.uid, row: { ...task, observed: final } },
   );
-  const slot = bookEnd(state, task, final, next !== null, context, draft);
+  // An agent that has no record of it cannot say how many of its granted attempts it has made.
+  const isOpen = next !== null || entry === null || entry.identity === null;
+  const slot = bookEnd(state, task, final, isOpen, context, draft);
   if (next === null) draft.changes.push(...restingPorts(task, context.now_ms, context.limits));
   else putTask(draft, { ...successor(task, next.uid, next.starts_in_ms, context), boot_id: draft.boot_id });
   if (slot !== null) putSlot(draft, slot);
@@ -191,7 +193,7 @@ function bookEnd(
   state: State,
   task: TaskRow,
   final: TaskFinal,
-  continues: boolean,
+  isOpen: boolean,
   context: IntakeContext,
   draft: Draft,
 ): SlotRow | null {
@@ -223,7 +225,7 @@ function bookEnd(
     ran,
   );
   // Numbers that were granted are free again only when the agent has said that it uses no more of them.
-  return continues ? { ...after, attempts: Math.max(after.attempts, task.grant_until) } : after;
+  return isOpen ? { ...after, attempts: Math.max(after.attempts, task.grant_until) } : after;
 }
 
 function successor(task: TaskRow, uid: string, starts_in_ms: Ms, context: IntakeContext): TaskRow {
@@ -247,7 +249,7 @@ function strange(state: State, node: NodeRow, entry: TaskReport, context: Intake
     draft.orphans.delete(entry.uid);
     if (state.cluster.recovering === null || !owned || context.hasEnded(entry.uid)) return;
     const row = rowOf(node, entry, context);
-    if (row !== null) takeEnd(state, row, observed as TaskFinal, entry.reported, context, draft);
+    if (row !== null) takeEnd(state, row, observed as TaskFinal, entry, context, draft);
     return;
   }
   if (context.hasEnded(entry.uid) || (identity !== null && context.hasGrave(identity.owner_uid))) {
@@ -365,7 +367,7 @@ function loseTask(state: State, task: TaskRow, why: string, context: IntakeConte
     peak_memory_bytes: null,
     tail: null,
   };
-  takeEnd(state, task, final, { state: "starting" }, context, draft);
+  takeEnd(state, task, final, null, context, draft);
 }
 
 function putTask(draft: Draft, task: TaskRow): void {

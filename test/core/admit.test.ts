@@ -32,6 +32,7 @@ function lacking(
     capacity: CAPACITY,
     devices,
     unreadable: [],
+    busy: new Set(),
     reserved: new Set(),
   });
   return found.get(record.assignment.uid) ?? null;

@@ -2,12 +2,13 @@
 // Killing it loses all of them; the machine, its keeper and its disk stay.
 
 import { FatalAgentError, stayConnected, type Connection } from "../../src/agent/connection";
+import { keepFence } from "../../src/agent/fence";
 import { createAgentLoop, type AgentLoop } from "../../src/agent/loop";
 import { createOutgoing } from "../../src/agent/outgoing";
 import type { Fence } from "../../src/core/accept";
 import type { Machine as MachineFacts } from "../../src/wire/agent";
 import { makeSimCards } from "./card-gate";
-import { makeDriver, type DriverWorld } from "./driver";
+import { makeDriver, slowDisk, type DriverWorld } from "./driver";
 import { newOwner, type Owner } from "./host";
 import { identityOf } from "./keys";
 import type { Machine } from "./machine";
@@ -17,6 +18,8 @@ import { simTester } from "./testing";
 export interface AgentWorld extends DriverWorld {
   readonly isCalm: () => boolean;
   readonly note: (what: string) => void;
+  /** An agent, or its disk, takes a fence in the place of another. */
+  readonly fenced: (machine: Machine, before: Fence | null, next: Fence) => void;
   /** A bug showed itself. */
   readonly failed: (why: string) => void;
   /** Which machine's agent dials: the virtual socket asks. */
@@ -74,7 +77,16 @@ async function run(world: AgentWorld, agent: Agent): Promise<void> {
     cards,
     report: (entries) => agent.connection?.report(entries),
   });
-  let known: Fence | null = disk.fence;
+  const write = slowDisk(world, machine, agent.owner);
+  const fence = keepFence({
+    found: disk.fence,
+    write: (next) =>
+      write(() => {
+        world.fenced(machine, disk.fence, next);
+        disk.fence = next;
+      }),
+    say,
+  });
   agent.connection = stayConnected({
     ...identity,
     urls: ["http://server"],
@@ -98,10 +110,10 @@ async function run(world: AgentWorld, agent: Agent): Promise<void> {
         /* no logs are asked for */
       }),
     fence: {
-      get: () => known,
-      set: async (next, durable) => {
-        known = next;
-        if (durable) disk.fence = next;
+      get: fence.get,
+      set: (next, durable) => {
+        world.fenced(machine, fence.get(), next);
+        return fence.set(next, durable);
       },
     },
   });

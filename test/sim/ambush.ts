@@ -1,20 +1,30 @@
-// Troubles at the worst moment: just when an agent is told to start something, or when a commit has become durable and
-// nobody knows yet. Chance alone would hardly ever hit these few milliseconds.
+// Troubles at the worst moment: just when an agent is told to start something or tells what it has, or while a commit
+// becomes durable and nobody knows yet. Chance alone would hardly ever hit these few milliseconds.
 
+import { cutAlone } from "./alone";
 import type { Machine } from "./machine";
 import type { Link } from "./network";
 import { bootAgent, bootServer, crashAgent, crashServer } from "./processes";
 import type { World } from "./world";
 
 const LONGEST_MS = 200_000;
+/** Longer than a dead connection's messages hardly ever still come. */
+const LONGEST_STALL_MS = 20_000;
 
-/** Kills or stops the agent that something was just sent to. */
+/** Mostly soon, since where all is away at once nothing is given up; now and then late. */
+const backAfter = ({ dice: { ambush } }: World): number => Math.round(10 * (LONGEST_MS / 10) ** ambush.next());
+
+/** Kills or stops the agent that something was just sent to, cuts its machine off, or breaks its connection. */
 export function ambushAgent(world: World, link: Link, data: string): void {
   const { ambush } = world.dice;
-  if (world.calm || !data.includes('"verb":"') || !ambush.chance(world.faults.ambush)) return;
+  if (world.calm || !data.includes('"verb":"')) return;
+  if (data.includes('"verb":"assign"') && ambush.chance(world.faults.cut_told)) return cutAlone(world, link.machine);
+  if (!ambush.chance(world.faults.ambush)) return;
   const kill = ambush.chance(0.5),
-    back_ms = ambush.int(10, LONGEST_MS);
-  if (ambush.chance(0.3)) return cutOff(world, link.machine, back_ms);
+    back_ms = backAfter(world),
+    dice = ambush.next();
+  if (dice < 0.25) return cutOff(world, link.machine, back_ms);
+  if (dice < 0.5) return hangUp(world, link.machine);
   world.schedule.in(ambush.int(1, 100), () => {
     const agent = world.agents.get(link.machine);
     if (agent === undefined || world.calm || agent.owner.state !== "running") return;
@@ -29,6 +39,16 @@ export function ambushAgent(world: World, link: Link, data: string): void {
   });
 }
 
+/** Breaks the connection while the agent writes down what has just come: it dials again before it has done so. */
+function hangUp(world: World, machine: string): void {
+  world.schedule.in(world.dice.ambush.int(5, 100), () => {
+    if (world.calm) return;
+    world.trace.note(`the connection of ${machine} is broken by an ambush`);
+    world.network.hangUp(machine);
+    world.heardSince.delete(machine);
+  });
+}
+
 /** Cuts the machine off while the message is on its way. */
 function cutOff(world: World, machine: string, back_ms: number): void {
   world.trace.note(`${machine} is cut off by an ambush`);
@@ -38,11 +58,12 @@ function cutOff(world: World, machine: string, back_ms: number): void {
   });
 }
 
-/** Starts an agent again, or reboots its machine, while its inventory is on its way. */
+/** Starts an agent again, or reboots its machine, while its inventory is on its way, perhaps for long. */
 export function ambushInventory(world: World, machine: Machine, data: string): void {
   const { ambush } = world.dice;
   if (world.calm || !data.startsWith('{"type":"inventory"') || !ambush.chance(world.faults.ambush)) return;
   const reboot = ambush.chance(0.5);
+  if (ambush.chance(0.5)) world.network.stall(machine.id, ambush.int(100, LONGEST_STALL_MS));
   world.schedule.in(ambush.int(1, 50), () => {
     if (world.calm || machine.power !== "on" || !world.agents.has(machine.id)) return;
     world.trace.note(`agent ${machine.id} is started again by an ambush${reboot ? ", with its machine" : ""}`);
@@ -52,11 +73,11 @@ export function ambushInventory(world: World, machine: Machine, data: string): v
   });
 }
 
-/** Kills the server right after a commit, before it could tell anybody. */
+/** Kills the server right after a commit, before it could tell anybody, or while it is being written. */
 export function ambushServer(world: World): void {
   const { ambush } = world.dice;
   if (world.calm || !ambush.chance(world.faults.ambush / 20)) return;
-  const back_ms = ambush.int(10, LONGEST_MS / 4);
+  const back_ms = backAfter(world);
   world.schedule.in(0, () => {
     if (world.calm || world.server === null || world.wrongDatabase) return;
     crashServer(world);

@@ -42,16 +42,14 @@ export function removeRemain(machine: Machine, remain: Remain): void {
 /** I4: nothing is started on a card that still holds what a task has left whose end is known here. */
 export function checkClean(machine: Machine, record: TaskRecord): void {
   const ids = new Set(record.assignment.promised.devices.map(({ id }) => id));
-  const left = machine.remains.filter(({ id, uid }) => ids.has(id) && isOver(machine, uid));
+  // Where records were lost with a disk, what is left is a stranger's, as far as anybody can know.
+  const left = machine.remains.filter(({ id, uid }) => ids.has(id) && machine.known_ends.has(uid));
   demand(
     left.length === 0,
     "I4: a card is handed over clean",
     () => `${record.assignment.name} on ${left[0]?.id ?? ""}, where ${left[0]?.name ?? ""} has left something`,
   );
 }
-
-/** Where records were lost with a disk, what is left is a stranger's, as far as anybody can know. */
-const isOver = (machine: Machine, uid: string): boolean => (machine.disk.records.get(uid)?.end ?? null) !== null;
 
 export interface SimCards extends CardRules {
   devices(): Device[];
@@ -128,6 +126,7 @@ export function makeSimCards(world: AgentWorld, machine: Machine, changed: () =>
       if (machine.devices.length === 0) return [];
       const first = !book.knowsTasks();
       const { freed } = book.take(living(), looks.begun);
+      book.keep(NO_DOCTOR);
       if (first || freed.size > 0) looks.soon();
       return machine.devices.map((device) => ({ ...device, blocked: blockedBy(device) }));
     },

@@ -106,6 +106,8 @@ export interface StoreWorld {
   readonly random: Random;
   /** How long a batch takes to become durable. */
   readonly commitDelay: () => number;
+  /** A batch is on its way to the disk. */
+  readonly writing: () => void;
   /** Sees every durable batch before anybody else hears of it. */
   readonly committed: (changes: readonly Change[]) => void;
 }
@@ -203,6 +205,7 @@ function fly(desk: Desk): void {
       limit: Number.POSITIVE_INFINITY,
     });
     setTimeout(() => land(desk), world.commitDelay());
+    world.writing();
   });
 }
 

@@ -23,25 +23,19 @@ export interface DriverWorld {
   readonly ended: (machine: Machine, record: TaskRecord) => void;
 }
 
-export function makeDriver(world: DriverWorld, machine: Machine, owner: Owner): Driver {
-  const { schedule, random, host, keeper } = world;
-  let seen: Map<string, Seen> | null = null;
-  let listener: () => void = () => undefined;
-  machine.changed = () => {
-    seen = null;
-    host.enter(owner, () => listener());
-  };
-
-  /** Carries out a write at its beginning or at its end; a kill in between finds it done or not done. */
-  const slowly = (what: () => void): Promise<void> =>
+/** Carries out a write at its beginning or at its end; a kill in between finds it done or not done. */
+export function slowDisk(
+  { schedule, random, host, writeDelay }: DriverWorld,
+  machine: Machine,
+  owner: Owner,
+): (what: () => void) => Promise<void> {
+  return (what) =>
     new Promise((resolve) => {
       const { boot_id, disk } = machine;
       const early = random.chance(0.5);
-      const longest_ms = world.writeDelay();
+      const longest_ms = writeDelay();
       const once = (): void => {
-        if (machine.disk !== disk) return;
-        what();
-        seen = null;
+        if (machine.disk === disk) what();
       };
       if (early) once();
       schedule.in(random.int(0, longest_ms), () => {
@@ -49,12 +43,32 @@ export function makeDriver(world: DriverWorld, machine: Machine, owner: Owner): 
         host.enter(owner, resolve);
       });
     });
+}
+
+const STRAY_GRACE_MS = 10_000;
+
+export function makeDriver(world: DriverWorld, machine: Machine, owner: Owner): Driver {
+  const { host, keeper } = world;
+  let seen: Map<string, Seen> | null = null;
+  let listener: () => void = () => undefined;
+  machine.changed = () => {
+    seen = null;
+    host.enter(owner, () => listener());
+  };
+
+  const onDisk = slowDisk(world, machine, owner);
+  const slowly = (what: () => void): Promise<void> =>
+    onDisk(() => {
+      what();
+      seen = null;
+    });
 
   const { disk } = machine;
   return {
     records: async () => {
       const records = new Map<string, TaskRecord>();
       for (const [uid, record] of disk.records) if (!disk.acked.has(uid)) records.set(uid, record);
+      machine.known_ends = new Set([...disk.records].filter(([, { end }]) => end !== null).map(([uid]) => uid));
       return { records, unreadable: survivors(machine) };
     },
     kept: async () =>
@@ -64,18 +78,30 @@ export function makeDriver(world: DriverWorld, machine: Machine, owner: Owner): 
           disk.acked.delete(uid);
           return record;
         }),
-    write: (record) =>
-      slowly(() => {
-        disk.records.set(record.assignment.uid, record);
+    write: async (record) => {
+      const { uid } = record.assignment;
+      await slowly(() => {
+        disk.records.set(uid, record);
         if (record.end !== null) world.ended(machine, record);
-      }),
+      });
+      if (record.end !== null) machine.known_ends.add(uid);
+    },
     seen: () => (seen ??= lookAll(machine)),
     wasClaimed: (uid) => isClaimed(machine, uid),
     start: (record) =>
       new Promise((resolve) =>
         world.starts(machine, record, () => keeper.start(machine, record.assignment, () => host.enter(owner, resolve))),
       ),
-    claimStopped: (uid) => slowly(() => claim(machine, uid, null)),
+    claimStopped: async (uid) => {
+      await slowly(() => {
+        claim(machine, uid, null);
+        if (!disk.records.has(uid)) disk.unreadable.delete(uid);
+      });
+      if (owner.state === "dead" || disk.records.has(uid)) return;
+      // What lives without a record that can be read is ended by the driver itself.
+      keeper.signal(machine, uid, "TERM", "agent");
+      host.enter(owner, () => setTimeout(() => keeper.signal(machine, uid, "KILL", "agent"), STRAY_GRACE_MS));
+    },
     signal: async (uid, signal) => keeper.signal(machine, uid, signal, "agent"),
     kill: async (uid) => keeper.signal(machine, uid, "KILL", "agent"),
     lease: (heard_ms) => {

@@ -6,17 +6,19 @@ import { taskName } from "../../src/core/task";
 import type { Life } from "./lives";
 import { demand } from "./violation";
 
-/**
- * `excused`: the machine is out of reach for good, or nobody counts on the task any more. `forgetful`: its agent lost
- * records. `rebooted`: the boot that it was for is over.
- */
-export function checkEnd(
-  row: TaskRow,
-  life: Life | null,
-  excused: boolean,
-  forgetful: boolean,
-  rebooted: boolean,
-): void {
+export interface Excuses {
+  /** The machine is out of reach for good, or nobody counts on the task any more. */
+  readonly beyond: boolean;
+  /** Its agent lost records. */
+  readonly forgetful: boolean;
+  /** The database was an older one at some time: what had been accepted and not begun may have been dropped then. */
+  readonly restored: boolean;
+  /** The boot that it was for is over. */
+  readonly rebooted: boolean;
+}
+
+export function checkEnd(row: TaskRow, life: Life | null, excuses: Excuses): void {
+  const { beyond, forgetful, restored, rebooted } = excuses;
   const { observed } = row;
   const name = (): string => `${taskName(row)} ${row.uid.slice(0, 6)} on ${row.node_id} as ${observed.state}`;
   demand(isFinal(observed.state), "history holds what is over", name);
@@ -25,18 +27,20 @@ export function checkEnd(
     demand(life === null, "13: what was rejected never ran", name);
     return;
   }
+  const unproven = final.state === "lost" && final.reason === "its node has no record of it";
+  const isProven = !unproven || beyond || forgetful || rebooted;
+  demand(isProven || restored || life !== null, "9: lost needs proof", name);
+  demand(isProven || life === null, "10: an end is kept until it is durable, and told to a new timeline", name);
   if (life === null) {
-    const unproven = final.state === "lost" && final.reason === "its node has no record of it";
-    demand(!unproven || excused || forgetful || rebooted, "9: lost needs proof", name);
     demand(final.state !== "succeeded" && final.exit_code === null, "I9: no end without a process", name);
     return;
   }
   if (life.ended_ms === null) {
-    demand(excused && final.state === "lost", "I8: no end is written of what lives", name);
+    demand(beyond && final.state === "lost", "I8: no end is written of what lives", name);
     return;
   }
   if (final.state === "lost") return;
-  if (forgetful && final.state === "stopped" && final.exit_code === null && final.reason !== null) return;
+  if ((forgetful || restored) && final.state === "stopped" && final.exit_code === null && final.reason !== null) return;
   // Nobody could write down how what went with its machine ended.
   if (life.exit?.signal === "POWER" && final.exit_code === null && final.signal === null) return;
   demand(

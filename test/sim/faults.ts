@@ -8,6 +8,7 @@ export const TROUBLES = [
   "cut",
   "cut_one_way",
   "cut_many",
+  "cut_alone",
   "break_link",
   "server_kill",
   "server_pause",
@@ -45,6 +46,8 @@ export interface Faults {
   readonly write_ms: number;
   /** Whether an agent is killed or stopped, or the server killed, just when something is sent to it or committed. */
   readonly ambush: number;
+  /** Whether a machine is cut off alone just when it is told to start something. */
+  readonly cut_told: number;
   /** Mean time between two acts of people, and between two of each trouble (`null`: never). */
   readonly act_every_ms: number;
   readonly every_ms: Readonly<Record<Trouble, number | null>>;
@@ -65,13 +68,24 @@ export function drawFaults(random: Random): Faults {
   const some = (p: number, high: number): number => (!calm && random.chance(p) ? random.next() * high : 0);
   const safety_ms = logUniform(random, 60_000, 400_000);
   const sqlite = random.chance(0.05);
+  // Where everything goes wrong at once, nothing goes wrong for long: a node is given up only where others are heard.
+  const share = random.pick([0.03, 0.1, 0.3, 0.5]);
   const every: Partial<Record<Trouble, number | null>> = {};
   for (const trouble of TROUBLES) {
-    const on = random.chance(RARE.has(trouble) ? 0.3 : 0.45) && !calm && !(sqlite && OF_COPIES.has(trouble));
+    const on = random.chance(RARE.has(trouble) ? share * 0.7 : share) && !calm && !(sqlite && OF_COPIES.has(trouble));
     every[trouble] = on ? logUniform(random, RARE.has(trouble) ? 60_000 : 12_000, 300_000) : null;
   }
-  // A copy is an old one only when the server was started again since.
-  if (every.restore !== null || every.wrong_copy !== null) every.server_kill ??= logUniform(random, 15_000, 60_000);
+  const often = (trouble: Trouble, p: number, low: number, high: number): void => {
+    if (random.chance(p) && !calm) every[trouble] ??= logUniform(random, low, high);
+  };
+  often("cut_alone", 0.5, 12_000, 60_000);
+  if (!sqlite) {
+    often("restore", 0.2, 30_000, 150_000);
+    often("wrong_copy", 0.15, 20_000, 150_000);
+  }
+  // A copy is an old one only when the server was started again since, and better several times.
+  if (every.restore !== null || every.wrong_copy !== null)
+    every.server_kill = Math.min(every.server_kill ?? Number.POSITIVE_INFINITY, logUniform(random, 15_000, 60_000));
   return {
     nodes: random.int(1, 6),
     sqlite,
@@ -82,7 +96,8 @@ export function drawFaults(random: Random): Faults {
     slow_ms: random.int(100, 20_000),
     ghost: some(0.5, 1),
     write_ms: calm || random.chance(0.6) ? 4 : random.int(100, 3_000),
-    ambush: some(0.5, 0.15),
+    ambush: some(0.4, 0.15),
+    cut_told: some(0.5, 0.3),
     act_every_ms: logUniform(random, 2_000, 20_000),
     every_ms: every as Record<Trouble, number | null>,
     dead_share: random.chance(0.5) ? random.next() * 0.6 : 0,

@@ -2,12 +2,13 @@
 // wanted is stopped, nothing is placed twice or where there is no room. Knows the truth about processes from `lives`.
 
 import { isFinal, RUN, TASK } from "../../src/core/lifecycle";
-import type { Change, ClusterRow, NodeRow, RunRow, State, TaskRow } from "../../src/core/model";
+import type { Change, ClusterRow, NodeRow, RunRow, State, TaskRow, WorkloadRow } from "../../src/core/model";
 import { isWanted, slotKey, taskName } from "../../src/core/task";
 import { makeCardBooks, type CardBooks } from "./cards";
 import type { Database } from "./database";
 import type { Lives } from "./lives";
 import { checkEnd } from "./ends";
+import { checkPromises } from "./promises";
 import { reasonToStop } from "./wanted";
 import { demand } from "./violation";
 
@@ -18,6 +19,8 @@ export interface LedgerWorld {
   readonly isGivenUp: (node_id: string) => boolean;
   /** Whether the node's agent lost records, so that it cannot know how its tasks ended. */
   readonly isDiskLost: (node_id: string) => boolean;
+  /** Whether an older database was brought back at some time. */
+  readonly isRestored: () => boolean;
   /** Holds the verdict that a node is silent against the truth. */
   readonly silent: (node: NodeRow) => void;
   /** The boot that a node's machine is in. */
@@ -59,8 +62,9 @@ interface Books {
   /** Each node's tests as they were before this batch. */
   readonly tested: Map<string, Pick<NodeRow, "admission" | "testing">>;
   readonly skips: Set<string>;
-  /** Nodes that drained before this batch: a resume that came after the plan is in it. */
-  readonly drained: Set<string>;
+  /** Nodes and workloads as they were before this batch: what was said of them after the plan is in it, too. */
+  readonly nodes: Map<string, NodeRow>;
+  readonly workloads: Map<string, WorkloadRow>;
   readonly numbers: Map<number, string>;
   readonly cards: CardBooks;
 }
@@ -78,9 +82,10 @@ export function openLedger(world: LedgerWorld, database: Database): Ledger {
     rows: new Map(),
     writtenOff: new Set(),
     moved: new Set(),
-    drained: new Set(),
     tested: new Map(),
     skips: new Set(),
+    nodes: new Map(),
+    workloads: new Map(),
     contacts: new Map(),
     numbers: new Map(),
     cards: makeCardBooks(),
@@ -93,6 +98,8 @@ export function openLedger(world: LedgerWorld, database: Database): Ledger {
     fill(books.ended, next.ended_tasks);
     fill(books.endedRuns, next.ended_runs);
     books.cards.open(next.state);
+    fill(books.nodes, next.state.nodes);
+    fill(books.workloads, next.state.workloads);
     books.contacts.clear();
     fill(books.tested, next.state.nodes);
     books.attempts.clear();
@@ -137,10 +144,14 @@ function committed(books: Books, changes: readonly Change[]): void {
   if (placed.length > 0) checkGangs(placed, state);
   books.cards.committed(changes);
   for (const change of changes) {
-    if (change.table !== "nodes") continue;
-    if (change.row === null || change.row.drain === null) books.drained.delete(change.key);
-    else books.drained.add(change.key);
+    if (change.table === "nodes") keep(books.nodes, change.key, change.row);
+    else if (change.table === "workloads") keep(books.workloads, change.key, change.row);
   }
+}
+
+function keep<V>(into: Map<string, V>, key: string, row: V | null): void {
+  if (row === null) into.delete(key);
+  else into.set(key, row);
 }
 
 function checkCluster(books: Books, row: ClusterRow): void {
@@ -217,7 +228,10 @@ function checkTask(books: Books, uid: string, row: TaskRow | null, placed: TaskR
   demand(before.written_off === null || row.written_off !== null, "17: written off is for ever", name);
   if (row.desired === "stop" && before.desired !== "stop") {
     const members = books.database.specs.get(row.spec_hash)?.members ?? 1;
-    const reason = books.drained.has(row.node_id) ? "its node drained" : reasonToStop(row, before, state, members);
+    const reason = isDraining(books, row)
+      ? "its node drained"
+      : (reasonToStop(row, before, state, members) ??
+        reasonToStop(row, before, { ...state, workloads: books.workloads }, members));
     if (row.kind === "service" && books.cards.isBad(row, state)) return;
     demand(reason !== null, "I7: nothing wanted is stopped", () => `${name()}: ${row.stop?.why ?? "no reason"}`);
   }
@@ -245,7 +259,8 @@ function checkPlacement(books: Books, task: TaskRow, state: State): void {
   const drains = (node?.drain?.since_ms ?? state.cluster.at_ms) < state.cluster.at_ms;
   demand(!drains, "a draining node gets nothing", name);
   demand(node === undefined || isFit(node, state), "a node that is not ready gets nothing", name);
-  demand(task.boot_id === node?.boot_id, "12: a placement is for the node's boot", name);
+  const boots = [node?.boot_id, books.nodes.get(task.node_id)?.boot_id];
+  demand(boots.includes(task.boot_id), "12: a placement is for the node's boot", name);
   for (const other of state.tasks.values()) {
     if (other.uid === task.uid || other.owner_uid !== task.owner_uid || other.slot !== task.slot) continue;
     if (other.attempt === task.attempt) {
@@ -258,7 +273,7 @@ function checkPlacement(books: Books, task: TaskRow, state: State): void {
     }
     demand(task.attempt > other.attempt, "attempts rise", () => `${name()} after ${taskName(other)}`);
     if (other.version !== task.version && !task.exclusive) continue;
-    const leaves = isDraining(state, other) || books.drained.has(other.node_id) || books.cards.isBad(other, state);
+    const leaves = isDraining(state, other) || isDraining(books, other) || books.cards.isBad(other, state);
     if (leaves && !task.exclusive) {
       books.moved.add(other.uid);
       continue;
@@ -270,7 +285,7 @@ function checkPlacement(books: Books, task: TaskRow, state: State): void {
     );
   }
   books.cards.checkPlaced(task, state);
-  if (node !== undefined) checkBooks(node, state);
+  if (node !== undefined) checkPromises(node, books.nodes.get(node.id) ?? node, state);
 }
 
 /** What made it unready in the same batch came after the plan. */
@@ -280,27 +295,8 @@ function isFit({ admission, testing, tests }: NodeRow, { cluster }: State): bool
   return since_ms !== undefined && since_ms >= cluster.at_ms;
 }
 
-const isDraining = (state: State, { node_id }: TaskRow): boolean => (state.nodes.get(node_id)?.drain ?? null) !== null;
-
-/** Everything promised on a node, given up or orphaned included, fits. */
-function checkBooks(node: NodeRow, state: State): void {
-  let cpu = 0,
-    memory = 0;
-  for (const task of state.tasks.values()) {
-    if (task.node_id !== node.id) continue;
-    cpu += task.promised.cpu_milli;
-    memory += task.promised.memory_bytes;
-  }
-  for (const { held } of node.orphans) {
-    cpu += held?.cpu_milli ?? 0;
-    memory += held?.memory_bytes ?? 0;
-  }
-  demand(
-    cpu <= node.capacity.cpu_milli && memory <= node.capacity.memory_bytes,
-    "I4: promises never exceed a node",
-    () => `${node.name}: ${cpu} of ${node.capacity.cpu_milli} milli-cores`,
-  );
-}
+const isDraining = ({ nodes }: { readonly nodes: ReadonlyMap<string, NodeRow> }, { node_id }: TaskRow): boolean =>
+  (nodes.get(node_id)?.drain ?? null) !== null;
 
 /** No member goes before all are prepared. */
 function checkGo(row: TaskRow, state: State): void {
@@ -346,13 +342,12 @@ function checkEndedTask(books: Books, row: TaskRow): void {
   books.ended.set(row.uid, row);
   books.rows.set(row.uid, row);
   books.world.note(`= ${taskName(row)} ${row.uid.slice(0, 6)} is ${row.observed.state}`);
-  checkEnd(
-    row,
-    books.world.lives().of(row.uid),
-    books.world.isGivenUp(row.node_id) || !isWanted(row),
-    books.world.isDiskLost(row.node_id),
-    books.world.bootOf(row.node_id) !== row.boot_id,
-  );
+  checkEnd(row, books.world.lives().of(row.uid), {
+    beyond: books.world.isGivenUp(row.node_id) || !isWanted(row),
+    forgetful: books.world.isDiskLost(row.node_id),
+    restored: books.world.isRestored(),
+    rebooted: books.world.bootOf(row.node_id) !== row.boot_id,
+  });
 }
 
 function checkRun(books: Books, uid: string, row: RunRow | null, changes: readonly Change[]): void {

@@ -26,6 +26,8 @@ export interface LivesWorld {
   readonly row: (uid: string) => TaskRow | null;
   /** How often a run's task may fail and come again. */
   readonly retries: (run_uid: string) => number;
+  /** Whether its attempts have several members, which all run again when one of them was lost; as far as is known. */
+  readonly isGang: (identity: TaskIdentity) => boolean;
   /** Whether an attempt's end is in the books; after a restore it may not be. */
   readonly isBooked: (uid: string) => boolean;
   readonly isRestored: () => boolean;
@@ -103,7 +105,7 @@ function started(register: Register, machine: Machine, process: Process): void {
   const others = bySlot.get(key) ?? [];
   for (const other of others) checkPair(other, life, world);
   checkFinished(others, life, world);
-  checkRate(others, life);
+  checkRate(others, life, world);
   bySlot.set(key, [...others, life]);
   all.set(life.uid, life);
   living.set(life.uid, life);
@@ -220,10 +222,11 @@ function limitAt({ assignment, started_ms }: Process): number {
 const endedAlone = (life: Life): boolean =>
   life.exit !== null && life.exit.exit_code !== null && life.process.signals.length === 0;
 
-/** I5 and L3 for jobs: what succeeded is not done again, and what failed only as often as its retries allow. */
+/** I5 and L3 for jobs of one member: success is not done again, and failure only as often as its retries allow. */
 function checkFinished(others: readonly Life[], life: Life, world: LivesWorld): void {
   const { identity, process } = life;
-  if (identity.kind !== "job" || [...others, life].some((other) => other.identity.member > 0)) return;
+  const isGang = world.isGang(identity) || [...others, life].some((other) => other.identity.member > 0);
+  if (identity.kind !== "job" || isGang) return;
   const before = others.filter(
     (other) => endedAlone(other) && !world.mayOverlap(other, life) && !world.isForgetful(other.machine),
   );
@@ -249,13 +252,14 @@ const CROWD_MS = 5_000;
 const CROWD = 7;
 
 /** L3: what crashes comes back ever more slowly. */
-function checkRate(others: readonly Life[], life: Life): void {
+function checkRate(others: readonly Life[], life: Life, world: LivesWorld): void {
   const recent = others.filter(
     (other) =>
       other.identity.version === life.identity.version &&
       other.identity.member === life.identity.member &&
       endedAlone(other) &&
-      life.started_ms - other.started_ms < CROWD_MS,
+      life.started_ms - other.started_ms < CROWD_MS &&
+      !world.mayOverlap(other, life),
   );
   demand(
     recent.length < CROWD,

@@ -88,6 +88,8 @@ export interface Machine {
   disk: Disk;
   readonly processes: Map<string, Process>;
   remains: readonly Remain[];
+  /** Tasks whose end the agent that runs knows to be on its disk. */
+  known_ends: Set<string>;
   /** Under the system's run directory, so gone with a reboot but not with a lost data directory. */
   run: {
     /** Claims of this boot, and what they hold. */

@@ -33,6 +33,10 @@ export interface Network {
   breakEnds(which: (link: Link) => boolean, way: Way): void;
   /** The connection itself breaks; each end notices in its own time. */
   breakLinks(machine: string): void;
+  /** The agent's ends of its connections break; the server's hear of it after all that is under way. */
+  hangUp(machine: string): void;
+  /** What is sent up on the connections that a machine has now takes so much longer; a new one is as fast as ever. */
+  stall(machine: string, stall_ms: number): void;
   cut(machine: string, way: Way | "both"): void;
   mend(machine: string): void;
   isCut(machine: string): boolean;
@@ -76,6 +80,16 @@ export function makeNetwork(schedule: Schedule, random: Random, faults: Faults):
         if (link.machine !== machine) continue;
         for (const way of WAYS) schedule.in(random.int(1, 5_000), () => hangUp(wires, link, way, 1006, "broken"));
       }
+    },
+    hangUp: (machine) => {
+      for (const link of Array.from(wires.links)) {
+        if (link.machine !== machine) continue;
+        travel(wires, link, "up", () => hangUp(wires, link, "up", 1006, "broken"));
+        hangUp(wires, link, "down", 1006, "broken");
+      }
+    },
+    stall: (machine, stall_ms) => {
+      for (const link of wires.links) if (link.machine === machine) link.busy_until_ms.up = schedule.now_ms + stall_ms;
     },
     cut: (machine, way) => {
       for (const one of way === "both" ? WAYS : [way]) wires.cuts.add(`${machine}/${one}`);

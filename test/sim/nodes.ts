@@ -23,6 +23,7 @@ export function makeMachine(id: string, random: Random): Machine {
     disk: freshDisk(),
     processes: new Map(),
     remains: [],
+    known_ends: new Set(),
     capacity: { cpu_milli: cpus * 1_000, memory_bytes: cpus * 4 * GIB, disk_bytes: 100 * GIB, countables: {} },
     run: { claims: new Map(), heard_ms: null },
     starting: new Set(),

@@ -14,14 +14,15 @@ import { bootAgent } from "./processes";
 import type { World } from "./world";
 
 const LONGEST_TESTS_MS = 30_000;
+const JOIN_AGAIN_MS = 5_000;
 
 /** Joins a machine, again if need be: a machine that was there before is bound to its node. */
 export function joinMachine(world: World, machine: Machine): void {
   const { server } = world;
-  if (server === null || server.owner.state !== "running" || machine.power !== "on" || world.wrongDatabase) {
-    world.schedule.in(5_000, () => joinMachine(world, machine));
-    return;
-  }
+  if (machine.disk.identity !== null) return;
+  // Whoever joins it asks until there is an answer: the server may die while it is asked.
+  world.schedule.in(JOIN_AGAIN_MS, () => joinMachine(world, machine));
+  if (server === null || server.owner.state !== "running" || machine.power !== "on" || world.wrongDatabase) return;
   const { key, public_key } = keyOf(`${machine.id}/${machine.boots}/${world.lostDisks.has(machine.id)}`);
   const fresh = server.context.seed();
   world.host.enter(server.owner, () => {
@@ -171,9 +172,14 @@ export function forget(world: World, node_id: string): void {
   );
 }
 
-/** A restored server is told of nodes that will not come: only of machines that are really off. */
+/** A node that will not come again: its machine is off, or has joined as another one since. */
+export function isMissing(world: World, node_id: string): boolean {
+  const machine = world.nodes.get(node_id);
+  const identity = machine?.disk.identity ?? null;
+  return machine?.power !== "on" || (identity !== null && identity.credential.node_id !== node_id);
+}
+
+/** A restored server is told of the nodes that it waits for in vain. */
 export function giveUpMissing(world: World): void {
-  for (const id of world.database.state.cluster.recovering ?? []) {
-    if (world.nodes.get(id)?.power !== "on") forget(world, id);
-  }
+  for (const id of world.database.state.cluster.recovering ?? []) if (isMissing(world, id)) forget(world, id);
 }

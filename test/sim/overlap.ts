@@ -6,7 +6,9 @@ import type { World } from "./world";
 
 export function mayOverlap(world: World, older: Life, newer: Life): boolean {
   // A restored server cannot tell which slot a record that cannot be read belongs to.
-  if (world.restored && [older, newer].some(({ machine }) => world.lostDisks.has(machine.id))) return true;
+  const isUnread = ({ machine, uid }: Life): boolean =>
+    world.lostDisks.has(machine.id) || machine.disk.unreadable.has(uid);
+  if (world.restored && [older, newer].some(isUnread)) return true;
   return [older, newer].some((life) => {
     const node_id = world.ledger.rows.get(life.uid)?.node_id ?? nodeOf(world, life);
     return (node_id !== null && world.givenUp.has(node_id)) || isLeft(world, life);

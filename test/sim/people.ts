@@ -2,6 +2,7 @@
 // random times.
 
 import type { AppRow, State } from "../../src/core/model";
+import { isFinal } from "../../src/core/lifecycle";
 import type { AppDecl, WorkloadDecl } from "../../src/core/workload";
 import { applyApp, findApp, putWorkload, removeWorkload, workloadsOf } from "../../src/server/apply";
 import { cancelRun, makeRun } from "../../src/server/runs";
@@ -159,8 +160,10 @@ function cancel(world: World): void {
       if (row !== undefined) cancelRun(draft, row, "alice", null);
     },
     () =>
-      ({ state }) =>
-        state.runs.get(uid)?.cancel !== null,
+      ({ state }) => {
+        const row = state.runs.get(uid);
+        return row === undefined || row.cancel !== null || isFinal(row.state);
+      },
   );
 }
 

@@ -10,6 +10,7 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
       edit("src/core/accept.ts", "stamp.epoch < fence.epoch", "stamp.epoch < 0"),
       edit("src/core/accept.ts", "stamp.revision < fence.revision", "stamp.revision < 0"),
       edit("src/server/session.ts", "highest.epoch > cluster.epoch", "highest.epoch < 0"),
+      edit("src/server/session.ts", "applied.revision <= cluster.revision", "applied.revision >= 0"),
     ],
   },
   {
@@ -81,7 +82,11 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     name: "unreadable-is-complete",
     rule: "protocol 11: what cannot be read makes an inventory incomplete",
     edits: [
-      edit("src/core/absent.ts", "if (covered && inventory.unreadable.length === 0) {", "if (covered) {"),
+      edit(
+        "src/core/absent.ts",
+        "const whole = inventory.unreadable.length === 0;",
+        "const whole = inventory.unreadable.length >= 0;",
+      ),
       edit(
         "src/core/observe.ts",
         "const named = new Set([...inventory.entries, ...inventory.unreadable].map((entry) => entry.uid));",
@@ -151,7 +156,7 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
       ),
       edit(
         "src/core/observe.ts",
-        "return continues ? { ...after, attempts: Math.max(after.attempts, task.grant_until) } : after;",
+        "return isOpen ? { ...after, attempts: Math.max(after.attempts, task.grant_until) } : after;",
         "return after;",
       ),
     ],
@@ -266,7 +271,13 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
   {
     name: "new-timeline-keeps-all",
     rule: "protocol 22: agents drop what they had not begun",
-    edits: [edit("src/agent/session.ts", "if (greeting.new_timeline) await loop.newTimeline();", "")],
+    edits: [
+      edit(
+        "src/agent/loop.ts",
+        "if (record.end !== null || seen.get(uid)?.claimed === true || this.#busy.has(uid)) continue;",
+        "if (record.end !== undefined || seen.get(uid)?.claimed === true) continue;",
+      ),
+    ],
   },
   {
     name: "kept-ends-stay-away",

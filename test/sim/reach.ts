@@ -12,11 +12,13 @@ const RECONNECT_MS = 75_000;
 /** What a commit may take: the plan looked at the silence before it. */
 const COMMIT_MS = 5_000;
 
-/** Notes, after each event, since when each machine's agent could be heard. */
+/** Notes, after each event, since when each machine's agent could be heard: never while the server is stopped. */
 export function noteReach(world: World): void {
+  const isListening = world.server?.owner.state === "running";
   for (const machine of world.machines) {
     const agent = world.agents.get(machine.id);
     const isHeard =
+      isListening &&
       agent !== undefined &&
       agent.owner.state === "running" &&
       machine.power === "on" &&
@@ -24,6 +26,11 @@ export function noteReach(world: World): void {
     if (!isHeard) world.heardSince.delete(machine.id);
     else if (!world.heardSince.has(machine.id)) world.heardSince.set(machine.id, world.schedule.now_ms);
   }
+}
+
+/** What an agent waits for at a connection's beginning was lost: it will give that connection up, and dial again. */
+export function noteDrop(world: World, machine: string, data: string): void {
+  if (/^\{"type":"(challenge|welcome)"/.test(data)) world.heardSince.delete(machine);
 }
 
 /** A node is said to be silent only when it could not be heard for a while, and had time to connect. */

@@ -2,6 +2,7 @@
 
 import { joinMachine } from "./operators";
 import { beginPeople } from "./people";
+import { checkFollowed } from "./fences";
 import { noteReach } from "./reach";
 import { calmDown, settle } from "./settle";
 import { beginTroubles } from "./troubles";
@@ -45,6 +46,7 @@ function live(world: World): void {
     while (world.schedule.step(until_ms)) {
       if (world.broken !== null) throw world.broken;
       noteReach(world);
+      checkFollowed(world);
       events = world.schedule.now_ms === moment_ms ? events + 1 : 0;
       moment_ms = world.schedule.now_ms;
       if (events > CIRCLE) throw new Violation("time goes on", `nothing but events at ${moment_ms}`);

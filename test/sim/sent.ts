@@ -1,6 +1,7 @@
 // Checks every verb before it travels: a stop has a reason that holds, and what was given up is never started.
 
 import type { Verb } from "../../src/core/record";
+import type { Machine } from "./machine";
 import type { Link } from "./network";
 import type { World } from "./world";
 import { demand } from "./violation";
@@ -28,8 +29,20 @@ export function checkSent(world: World, link: Link, data: string): void {
         "17: what was given up is not started",
         () => verb.task.name,
       );
+      world.assignedOn.set(verb.task.uid, world.database.state.cluster.timeline);
     }
   }
+}
+
+/** What an agent begins was assigned by the timeline that it follows: of another one it drops what it had not begun. */
+export function checkTimeline({ assignedOn }: World, machine: Machine, uid: string): void {
+  const assigned = assignedOn.get(uid),
+    followed = machine.disk.fence?.timeline;
+  demand(
+    assigned === undefined || followed === assigned,
+    "22: what another timeline assigned is not begun",
+    () => `${uid.slice(0, 6)} on ${machine.id} is of ${assigned ?? ""}, not of ${followed ?? "any"}`,
+  );
 }
 
 /** Whether the durable books say that this attempt shall not live. */
@@ -41,6 +54,6 @@ function isOver(world: World, link: Link, uid: string): boolean {
   const record = world.machines.find(({ id }) => id === link.machine)?.disk.records.get(uid);
   const assignment = world.lives.of(uid)?.process.assignment ?? record?.assignment;
   const owner = assignment?.identity.owner_uid ?? world.ledger.rows.get(uid)?.owner_uid;
-  if (owner !== undefined && database.graves.has(owner)) return true;
+  if (owner !== undefined && (database.graves.has(owner) || database.ended_runs.has(owner))) return true;
   return [...world.nodes].some(([id, node]) => node.id === link.machine && !database.state.nodes.has(id));
 }

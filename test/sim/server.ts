@@ -24,6 +24,8 @@ export interface ServerWorld extends StoreWorld {
   readonly failed: (why: string) => void;
   /** Sees what is sent to a node before it travels. */
   readonly sent: (link: Link, data: string) => void;
+  /** Hears of what the network did not take. */
+  readonly dropped: (link: Link, data: string) => void;
 }
 
 export interface Server {
@@ -108,7 +110,9 @@ export function acceptLink(world: ServerWorld, server: Server, link: Link): End 
     send: (data) => {
       if (typeof data !== "string") throw new Error("no logs are asked for");
       world.sent(link, data);
-      return world.network.send(link, "down", data) ? data.length : 0;
+      if (world.network.send(link, "down", data)) return data.length;
+      world.dropped(link, data);
+      return 0;
     },
     close: (code, reason) => world.network.close(link, "down", code, reason),
   };

@@ -9,7 +9,7 @@ import { taskName } from "../../src/core/task";
 import { putCardsRight } from "./cards";
 import { SIM_LIMITS } from "./limits";
 import type { Machine } from "./machine";
-import { forget, resumeAll, testAgain } from "./operators";
+import { forget, isMissing, resumeAll, testAgain } from "./operators";
 import { bootAgent, bootServer, crashAgent } from "./processes";
 import type { World } from "./world";
 
@@ -38,7 +38,7 @@ export function calmDown(world: World): void {
     const isAwaited = world.database.state.cluster.recovering?.includes(id) === true;
     // Nobody gives up a machine by name that may still run something: it is switched off first.
     if (isAwaited && world.cutForEver.has(machine.id)) switchOff(world, machine);
-    const isLost = machine.power !== "on" && world.database.state.nodes.has(id);
+    const isLost = isMissing(world, id) && world.database.state.nodes.has(id);
     if (isLost && (isAwaited || troubles.chance(0.3))) forget(world, id);
   }
 }
@@ -68,11 +68,22 @@ function putRight(world: World, machine: Machine): void {
 
 /** Somebody looks at the records that cannot be read, and deletes those of which nothing lives. */
 function removeUnreadable(world: World, machine: Machine): void {
-  const gone = [...machine.disk.unreadable.keys()].filter((uid) => !machine.processes.has(uid));
+  const gone = [...machine.disk.unreadable.keys()].filter(
+    (uid) => !machine.processes.has(uid) && !goesOn(world, machine, uid),
+  );
   if (gone.length === 0) return;
   crashAgent(world, machine);
   for (const uid of gone) machine.disk.unreadable.delete(uid);
   bootAgent(world, machine);
+}
+
+/** Whether the agent has gone on from this attempt to a later one of its slot, whose right to live it is. */
+function goesOn(world: World, machine: Machine, uid: string): boolean {
+  const row = world.ledger.rows.get(uid);
+  return [...machine.disk.records.values()].some(
+    ({ end, assignment: { identity } }) =>
+      end === null && identity.owner_uid === row?.owner_uid && identity.slot === row.slot,
+  );
 }
 
 /** Lets time go on until the world is at rest; tells what is not when time is up. */
@@ -203,7 +214,18 @@ function runUnrest(state: State, run: RunRow, planned: Plan, excused: ReadonlySe
 
 /** L1: what its policy replaces is replaced when its node is lost, or says why not. */
 function lossUnrest(state: State, planned: Plan): string[] {
-  return [...state.tasks.values()]
+  const tasks = [...state.tasks.values()];
+  const isLost = (task: TaskRow): boolean => state.nodes.get(task.node_id)?.contact === "lost";
+  const hasOther = ({ uid, owner_uid, slot }: TaskRow): boolean =>
+    tasks.some(
+      (other) =>
+        other.uid !== uid &&
+        other.owner_uid === owner_uid &&
+        other.slot === slot &&
+        other.written_off === null &&
+        !isLost(other),
+    );
+  return tasks
     .filter((task) => {
       const workload = state.workloads.get(task.owner_uid);
       return (
@@ -211,7 +233,8 @@ function lossUnrest(state: State, planned: Plan): string[] {
         workload.settings.on_node_loss === "replace" &&
         task.written_off === null &&
         task.desired === "run" &&
-        state.nodes.get(task.node_id)?.contact === "lost" &&
+        isLost(task) &&
+        !hasOther(task) &&
         !isExplained(planned, workload.uid, null)
       );
     })

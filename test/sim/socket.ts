@@ -9,7 +9,7 @@ export interface SocketWorld {
   readonly host: Host;
   readonly network: Network;
   readonly machines: ReadonlyMap<Owner, Machine>;
-  /** Sees what an agent sends. */
+  /** Sees what an agent sends before it travels. */
   readonly sent: (machine: Machine, data: string) => void;
   readonly accept: (link: Link) => End | null;
 }
@@ -58,8 +58,8 @@ export function installSockets(world: SocketWorld): () => void {
 
     send(data: string): void {
       if (this.#link === null) return;
-      world.network.send(this.#link, "up", data);
       world.sent(this.#machine, data);
+      world.network.send(this.#link, "up", data);
     }
 
     close(code = 1000, reason = ""): void {

@@ -2,6 +2,7 @@
 // pass by themselves. What people do wrong (an old copy, an empty database) is here, too.
 
 import { GIB } from "../../src/core/units";
+import { cutAlone } from "./alone";
 import { cardTurnsBad, strangerComes } from "./cards";
 import { bootAgent, bootServer, crashAgent, crashServer, replaceDatabase } from "./processes";
 import type { World } from "./world";
@@ -56,6 +57,12 @@ function cut(world: World, way: "up" | "down" | "both", count: number): void {
   });
 }
 
+function breakLink(world: World): void {
+  const { id } = someMachine(world);
+  world.network.breakLinks(id);
+  world.heardSince.delete(id);
+}
+
 function pauseAgent(world: World): void {
   const agent = world.agents.get(someMachine(world).id);
   if (agent === undefined || agent.owner.state !== "running") return;
@@ -82,17 +89,20 @@ function killServerFor(world: World): void {
   // Each start of a wrong database makes it look newer; nobody goes on starting what every node refuses.
   if (world.wrongDatabase) return;
   crashServer(world);
-  later(world, 120_000, () => void bootServer(world));
+  // Mostly something starts it again at once.
+  later(world, world.dice.troubles.chance(0.6) ? 5_000 : 120_000, () => void bootServer(world));
 }
 
 /** A backup is brought back with `orch restore`; sometimes on another machine, without the file that knows more. */
 function restore(world: World): void {
   const { troubles } = world.dice;
-  if (world.backups.length === 0 || world.server === null || world.wrongDatabase) return;
-  const copy = troubles.pick(world.backups);
+  const [oldest] = world.backups;
+  if (oldest === undefined || world.wrongDatabase) return;
   crashServer(world);
   // Nothing at all could tell the second one of a copy which numbers the first one gave.
-  const elsewhere = !world.restored && troubles.chance(0.3);
+  const elsewhere = !world.restored && troubles.chance(0.5);
+  // Of a machine that is gone there is often only what was carried away long ago.
+  const copy = elsewhere && troubles.chance(0.5) ? oldest : troubles.pick(world.backups);
   if (elsewhere) world.guard = { epoch: 0, next_run: 0 };
   world.trace.note(`restore${elsewhere ? " on another machine" : ""}`);
   bringBack(world, copy, elsewhere ? null : world.database);
@@ -195,19 +205,25 @@ function loseDisk(world: World): void {
   joinMachine(world, machine);
 }
 
+/** Longer than a keeper takes to begin what it was told to. */
+const START_MS = 50;
+
 /** The agent comes back with less to give than it had. */
 function shrink(world: World): void {
   const machine = someMachine(world);
   if (!world.agents.has(machine.id)) return;
   crashAgent(world, machine);
   const { cpu_milli, memory_bytes } = machine.capacity;
-  machine.capacity = {
-    ...machine.capacity,
-    cpu_milli: Math.max(1_000, Math.floor(cpu_milli / 2)),
-    memory_bytes: Math.max(GIB, Math.floor(memory_bytes / 2)),
-  };
-  world.trace.note(`${machine.id} shrinks to ${machine.capacity.cpu_milli} milli-cores`);
-  bootAgent(world, machine);
+  world.schedule.in(START_MS, () => {
+    crashAgent(world, machine);
+    machine.capacity = {
+      ...machine.capacity,
+      cpu_milli: Math.max(1_000, Math.floor(cpu_milli / 2)),
+      memory_bytes: Math.max(GIB, Math.floor(memory_bytes / 2)),
+    };
+    world.trace.note(`${machine.id} shrinks to ${machine.capacity.cpu_milli} milli-cores`);
+    bootAgent(world, machine);
+  });
 }
 
 /** One record of a stopped agent becomes unreadable. */
@@ -234,7 +250,8 @@ const MAKE: Record<Trouble, (world: World) => void> = {
   cut: (world) => cut(world, "both", 1),
   cut_one_way: (world) => cut(world, world.dice.troubles.pick(["up", "down"] as const), 1),
   cut_many: (world) => cut(world, "both", world.dice.troubles.int(2, 6)),
-  break_link: (world) => world.network.breakLinks(someMachine(world).id),
+  cut_alone: (world) => cutAlone(world, someMachine(world).id),
+  break_link: breakLink,
   server_kill: killServerFor,
   server_pause: pauseServer,
   restore,

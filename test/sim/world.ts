@@ -15,12 +15,13 @@ import { makeKeeper, type Keeper } from "./keeper";
 import type { Machine } from "./machine";
 import { makeNetwork, type Link, type Network } from "./network";
 import { makeMachine } from "./nodes";
+import { checkFence } from "./fences";
 import { mayOverlap } from "./overlap";
 import { seeded, type Random } from "./random";
 import { ambushAgent, ambushInventory, ambushServer } from "./ambush";
 import { makeSchedule, type Schedule } from "./schedule";
-import { checkContact, checkSilence } from "./reach";
-import { checkSent } from "./sent";
+import { checkContact, checkSilence, noteDrop } from "./reach";
+import { checkSent, checkTimeline } from "./sent";
 import { crashAgent } from "./processes";
 import { acceptLink, killServer, type Server, type ServerWorld } from "./server";
 import { installSockets } from "./socket";
@@ -70,6 +71,8 @@ export interface World {
   /** Since when each machine's agent can be heard; see reach.ts. */
   readonly heardSince: Map<string, number>;
   readonly cutForEver: Set<string>;
+  /** By uid: the timeline that last assigned it. */
+  readonly assignedOn: Map<string, string>;
   /** Machines that lost (a part of) their agent's disk. */
   readonly lostDisks: Set<string>;
   /** What people have yet to put right. */
@@ -173,6 +176,7 @@ const atTheBeginning = (random: Random) => ({
   server_since_ms: 0,
   restored: false,
   wrongDatabase: false,
+  assignedOn: new Map<string, string>(),
   lostDisks: new Set<string>(),
   cutForEver: new Set<string>(),
   heardSince: new Map<string, number>(),
@@ -199,7 +203,8 @@ function watchTruth(
       isGivenUp: (id) => givenUp.has(id),
       silent: (node) => checkContact(world(), node),
       bootOf: (id) => world().nodes.get(id)?.boot_id ?? null,
-      isDiskLost: (id) => world().restored || world().lostDisks.has(world().nodes.get(id)?.id ?? ""),
+      isDiskLost: (id) => world().lostDisks.has(world().nodes.get(id)?.id ?? ""),
+      isRestored: () => world().restored,
       writtenOff: (row) => checkSilence(world(), row),
     },
     database,
@@ -208,6 +213,7 @@ function watchTruth(
     now: () => schedule.now_ms,
     note: trace.note,
     row: (uid) => ledger.rows.get(uid) ?? null,
+    isGang: ({ spec_hash }) => (world().database.specs.get(spec_hash)?.members ?? 1) > 1,
     isRestored: () => world().restored,
     isBooked: (uid) => world().database.ended_tasks.has(uid),
     isForgetful: (machine) => world().lostDisks.has(machine.id),
@@ -237,9 +243,11 @@ function agentWorldOf(world: Found, { random, schedule, trace, host, keeper }: P
       );
       checkLease(machine, record, schedule.now_ms);
       checkClean(machine, record);
+      checkTimeline(world(), machine, record.assignment.uid);
       start();
     }),
     ended: watched(world, (machine: Machine, record: TaskRecord) => world().lives.recordEnded(machine, record)),
+    fenced: watched(world, checkFence),
     failed: watched(world, fail),
     gaveUp: (agent, why) => {
       trace.note(`agent ${agent.machine.id} gives up: ${why.code}`);
@@ -263,6 +271,7 @@ function serverWorldOf(
     note: trace.note,
     failed: watched(world, fail),
     commitDelay: () => (world().slowCommits ? commits.int(0, 2_000) : commits.int(0, 3)),
+    writing: () => ambushServer(world()),
     committed: watched(world, (changes: readonly Change[]) => {
       world().ledger.committed(changes);
       ambushServer(world());
@@ -271,6 +280,7 @@ function serverWorldOf(
       checkSent(world(), link, data);
       ambushAgent(world(), link, data);
     }),
+    dropped: ({ machine }, data) => noteDrop(world(), machine, data),
   };
 }
 
