@@ -7,6 +7,7 @@ import type { Link } from "./network";
 import { bootAgent, bootServer, crashAgent, crashServer } from "./processes";
 import type { World } from "./world";
 
+const HALF_OPEN = 0.1;
 const LONGEST_MS = 200_000;
 /** Longer than a dead connection's messages hardly ever still come. */
 const LONGEST_STALL_MS = 20_000;
@@ -85,4 +86,13 @@ export function ambushServer(world: World): void {
       if (!world.calm) bootServer(world);
     });
   });
+}
+
+/** Peace may begin with a connection that is half open: whoever dialled it must find that out alone. */
+export function ambushPeace(world: World, { id, power }: Machine): void {
+  if (power !== "on" || !world.dice.ambush.chance(HALF_OPEN)) return;
+  world.trace.note(`the next connection of ${id} is half open`);
+  world.network.deafen(id);
+  world.network.hangUp(id);
+  world.heardSince.delete(id);
 }

@@ -37,6 +37,8 @@ export interface Network {
   hangUp(machine: string): void;
   /** What is sent up on the connections that a machine has now takes so much longer; a new one is as fast as ever. */
   stall(machine: string, stall_ms: number): void;
+  /** The next connection of a machine is half open: its agent never hears anything on it, not even that it was closed. */
+  deafen(machine: string): void;
   cut(machine: string, way: Way | "both"): void;
   mend(machine: string): void;
   isCut(machine: string): boolean;
@@ -55,6 +57,8 @@ interface Wires {
   readonly cuts: Set<string>;
   readonly held: Map<string, (() => void)[]>;
   readonly links: Set<Link>;
+  /** Machines whose next connection is half open, and those connections. */
+  readonly deaf: { readonly next: Set<string>; readonly links: WeakSet<Link> };
   healed: boolean;
   next_id: number;
 }
@@ -67,6 +71,7 @@ export function makeNetwork(schedule: Schedule, random: Random, faults: Faults):
     cuts: new Set(),
     held: new Map(),
     links: new Set(),
+    deaf: { next: new Set(), links: new WeakSet() },
     healed: false,
     next_id: 0,
   };
@@ -91,6 +96,7 @@ export function makeNetwork(schedule: Schedule, random: Random, faults: Faults):
     stall: (machine, stall_ms) => {
       for (const link of wires.links) if (link.machine === machine) link.busy_until_ms.up = schedule.now_ms + stall_ms;
     },
+    deafen: (machine) => void wires.deaf.next.add(machine),
     cut: (machine, way) => {
       for (const one of way === "both" ? WAYS : [way]) wires.cuts.add(`${machine}/${one}`);
       for (const link of wires.links) if (link.machine === machine) starve(wires, link);
@@ -129,6 +135,7 @@ function dial(
     if (server === null) return opened(null);
     Object.assign(link.server, server);
     agent.open = true;
+    if (wires.deaf.next.delete(machine)) wires.deaf.links.add(link);
     wires.links.add(link);
     opened(link);
   });
@@ -138,6 +145,7 @@ function send(wires: Wires, link: Link, way: Way, data: string): boolean {
   const { random, faults, healed } = wires;
   const [from, to] = way === "up" ? [link.agent, link.server] : [link.server, link.agent];
   if (!from.open) return false;
+  if (way === "down" && wires.deaf.links.has(link)) return true;
   // A buffer is hardly ever full at a connection's beginning.
   const drop = REPEATED.test(data) ? faults.drop : faults.drop / 2;
   if (way === "down" && !healed && random.chance(drop)) return false;
@@ -167,7 +175,9 @@ function travel(wires: Wires, link: Link, way: Way, deliver: () => void): void {
 
 function close(wires: Wires, link: Link, by: Way, code: number, reason: string): void {
   if (!(by === "up" ? link.agent : link.server).open) return;
-  travel(wires, link, by, () => hangUp(wires, link, by, code, reason));
+  if (by === "up" || !wires.deaf.links.has(link)) {
+    travel(wires, link, by, () => hangUp(wires, link, by, code, reason));
+  }
   wires.schedule.in(wires.random.int(1, 30), () => hangUp(wires, link, by === "up" ? "down" : "up", code, reason));
 }
 
@@ -184,6 +194,7 @@ function breakEnds(wires: Wires, which: (link: Link) => boolean, way: Way): void
   for (const link of Array.from(wires.links)) {
     if (!which(link)) continue;
     (way === "up" ? link.agent : link.server).open = false;
+    if (way === "down" && wires.deaf.links.has(link)) continue;
     travel(wires, link, way, () => hangUp(wires, link, way, 1006, "the other end died"));
   }
 }

@@ -1,6 +1,7 @@
 // The second phase: nothing new goes wrong, a part of what is broken stays broken for ever, and what is left must come
 // to rest: what is wanted runs, what is not is gone, and whatever waits has a reason.
 
+import { ambushPeace } from "./ambush";
 import { plan } from "../../src/core/plan";
 import type { Plan } from "../../src/core/snapshot";
 import { isFinal } from "../../src/core/lifecycle";
@@ -32,6 +33,7 @@ export function calmDown(world: World): void {
     putCardsRight(world, machine);
     if (troubles.chance(world.faults.dead_share) && machine.power === "on") stayBroken(world, machine);
     else if (machine.power !== "dead") putRight(world, machine);
+    ambushPeace(world, machine);
   }
   resumeAll(world);
   for (const [id, machine] of world.nodes) {
