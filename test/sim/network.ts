@@ -37,7 +37,7 @@ export interface Network {
   hangUp(machine: string): void;
   /** What is sent up on the connections that a machine has now takes so much longer; a new one is as fast as ever. */
   stall(machine: string, stall_ms: number): void;
-  /** The next connection of a machine is half open: its agent never hears anything on it, not even that it was closed. */
+  /** The next connection of a machine is half open: its agent hears nothing on it, not even that it was closed. */
   deafen(machine: string): void;
   cut(machine: string, way: Way | "both"): void;
   mend(machine: string): void;
