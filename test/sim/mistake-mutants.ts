@@ -10,8 +10,8 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
     edits: [
       edit(
         "src/core/room.ts",
-        "if (room !== undefined) take(room.free, task.promised);",
-        'if (room !== undefined && task.desired !== "stop") take(room.free, task.promised);',
+        "if (room !== undefined) takeFrom(room, task.promised);",
+        'if (room !== undefined && task.desired !== "stop") takeFrom(room, task.promised);',
       ),
     ],
   },

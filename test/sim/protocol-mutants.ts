@@ -125,15 +125,15 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     edits: [
       edit(
         "src/core/room.ts",
-        "if (room !== undefined) take(room.free, task.promised);",
-        "if (room !== undefined && task.written_off === null) take(room.free, task.promised);",
+        "if (room !== undefined) takeFrom(room, task.promised);",
+        "if (room !== undefined && task.written_off === null) takeFrom(room, task.promised);",
       ),
     ],
   },
   {
     name: "orphans-are-free",
     rule: "protocol 20: an orphan is counted in capacity",
-    edits: [edit("src/core/room.ts", "if (orphan.held !== null) take(room.free, orphan.held);", "")],
+    edits: [edit("src/core/room.ts", "if (held !== null) takeFrom(room, held);", ";")],
   },
   {
     name: "gang-goes-early",
