@@ -78,16 +78,28 @@ export function openRooms(pass: Pass): Rooms {
 
 /** One boot of one machine has one id, whichever of its agents tells it. */
 function joinMachines(list: readonly Room[]): void {
-  const byBoot = Map.groupBy(
-    list.filter(({ cards }) => cards.list.length > 0),
-    ({ node }) => node.boot_id,
-  );
-  for (const rooms of byBoot.values()) {
-    for (const room of rooms) {
-      const shares = ({ cards }: Room): boolean => cards.list.some(({ device }) => room.cards.byId.has(device.id));
-      if (rooms.length > 1) room.beside.push(...rooms.filter((other) => other !== room && shares(other)));
+  const boots = new Map<string, number>();
+  for (const { node, cards } of list) {
+    if (cards.list.length > 0) boots.set(node.boot_id, (boots.get(node.boot_id) ?? 0) + 1);
+  }
+  const byCard = new Map<string, Room[]>();
+  for (const room of list) {
+    if ((boots.get(room.node.boot_id) ?? 0) < 2) continue;
+    for (const { device } of room.cards.list) {
+      const others = byCard.get(device.id);
+      if (others === undefined) byCard.set(device.id, [room]);
+      else {
+        for (const other of others) sitBeside(room, other);
+        others.push(room);
+      }
     }
   }
+}
+
+function sitBeside(one: Room, other: Room): void {
+  if (one.node.boot_id !== other.node.boot_id || one.beside.includes(other)) return;
+  one.beside.push(other);
+  other.beside.push(one);
 }
 
 function takeFrom({ free, beside }: Room, promised: Promised): void {
