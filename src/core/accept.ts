@@ -191,17 +191,25 @@ function heirsOf({ uid, attempt }: Extract<Verb, { verb: "stop" }>): string[] {
   return heirs;
 }
 
-/** A stop holds for the attempt and for every successor that the agent made of it under its grant. */
+/**
+ * A stop holds for the attempt and for every successor that the agent made of it under its grant, also for one whose
+ * predecessor's end was not written down before a crash.
+ */
 function stopped(
   verb: Extract<Verb, { verb: "stop" }>,
   current: (uid: string) => TaskRecord | undefined,
   now_ms: Ms,
 ): TaskRecord[] {
   const { signal, grace_ms, why } = verb;
+  const records: TaskRecord[] = [];
   let record = current(verb.uid);
-  while (typeof record?.end?.next_uid === "string") record = current(record.end.next_uid);
-  if (record === undefined || record.end !== null || record.stop !== null) return [];
-  return [{ ...record, stop: { signal, grace_ms, why, at_ms: now_ms } }];
+  while (record !== undefined) {
+    const { uid, identity } = record.assignment;
+    if (record.end === null && record.stop === null)
+      records.push({ ...record, stop: { signal, grace_ms, why, at_ms: now_ms } });
+    record = current(successorUid(uid, identity.attempt + 1));
+  }
+  return records;
 }
 
 /** The end of what has no record here: it never began, or nobody can say any more how it went. */
