@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openFence } from "../../src/agent/fence";
+import { keepFence, openFence } from "../../src/agent/fence";
 import type { Fence } from "../../src/core/accept";
 
 let dir = "";
@@ -46,4 +46,22 @@ test("a server that the disk cannot be told of is not followed, however often it
   for (const next of [{ epoch: 4 }, { epoch: 4 }, { timeline: "u" }]) {
     expect(await fence.set({ ...FENCE, ...next }, true).then(() => "kept", String)).toContain("Error");
   }
+});
+
+test("a slow write of what an older session noted never comes after a newer server", async () => {
+  const disk: Fence[] = [];
+  const slow = Promise.withResolvers<undefined>();
+  const fence = keepFence({
+    found: FENCE,
+    write: async (next) => {
+      if (next.epoch === FENCE.epoch) await slow.promise;
+      disk.push(next);
+    },
+    say: () => undefined,
+  });
+  const beat = fence.set({ ...FENCE, revision: 51 }, true);
+  const greeting = fence.set({ ...FENCE, epoch: 4 }, true);
+  slow.resolve(undefined);
+  await Promise.all([beat, greeting]);
+  expect(disk.map(({ epoch }) => epoch)).toEqual([3, 4]);
 });

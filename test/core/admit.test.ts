@@ -63,6 +63,32 @@ describe("admission of", () => {
   }
 });
 
+describe("a machine's room", () => {
+  const room = (records: readonly TaskRecord[], seen: ReadonlyMap<string, Seen>, busy: readonly TaskRecord[]) =>
+    admit({
+      records: new Map(records.map((one) => [one.assignment.uid, one])),
+      seen,
+      capacity: CAPACITY,
+      devices: [card("a")],
+      unreadable: [],
+      busy: new Set(busy.map(({ assignment }) => assignment.uid)),
+      reserved: new Set(busy.map(({ assignment }) => assignment.uid)),
+    }).admitted;
+  const stop = { signal: "TERM", grace_ms: 1_000, why: "it is not wanted", at_ms: 1 };
+
+  test("is still a task's whose start was ordered, also when a stop has come since", () => {
+    const [starting, next] = [{ ...wanting("a", null), stop }, wanting("a", null, 1)];
+    expect([...room([starting, next], new Map(), [starting])]).toEqual([starting.assignment.uid]);
+  });
+
+  test("is no task's that was stopped before it began", () => {
+    const [stopped, next] = [{ ...wanting("a", null), stop }, wanting("a", null, 1)];
+    const claimed: Seen = { claimed: true, process: { is: "none" } };
+    const seen = new Map([[stopped.assignment.uid, claimed]]);
+    expect([...room([stopped, next], seen, [])]).toEqual([next.assignment.uid]);
+  });
+});
+
 test("a task says what its card waits for, and is turned away with it when that takes too long", () => {
   const record = wanting("a", null, 1_000);
   const { uid } = record.assignment;

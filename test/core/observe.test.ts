@@ -1,6 +1,7 @@
 // What reports and inventories make of what the server knows: each thing is counted once, and gone when it is over.
 
 import { describe, expect, test } from "bun:test";
+import { withoutRecord } from "../../src/core/accept";
 import { withChanges } from "../../src/core/apply";
 import { successorUid } from "../../src/core/fresh";
 import { DEFAULT_LIMITS } from "../../src/core/limits";
@@ -70,6 +71,15 @@ test("an orphan that turns out to be the successor of a known task is none any m
   const after = withChanges(state, observe(state, node.id, [failedReport(task, next)], context).changes);
   expect([...after.tasks.keys()]).toEqual([next]);
   expect(nodeIn(after).orphans.map(({ name }) => name)).toEqual(["other"]);
+});
+
+test("an agent that has no record of an attempt does not say which of its granted numbers it has used", () => {
+  const task = buildTask(api, "a", { grant_until: 4 });
+  const state = buildState({ nodes: [node], workloads: [api], tasks: [task] });
+  const report = withoutRecord(task.uid, "it was scaled down", "no");
+  const after = withChanges(state, observe(state, node.id, [report], context).changes);
+  expect(after.tasks.size).toBe(0);
+  expect([...after.slots.values()].map(({ attempts }) => attempts)).toEqual([4]);
 });
 
 describe("an exclusive slot", () => {
