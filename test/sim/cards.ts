@@ -127,7 +127,13 @@ export function makeCardBooks(): CardBooks {
     checkPlaced: (task, state) => {
       const here = [...state.tasks.values()].filter(({ node_id }) => node_id === task.node_id);
       const promises = here.map(({ promised }) => promised);
-      checkPromises(state.nodes.get(task.node_id)?.devices ?? [], promises);
+      // What a restored server has adopted may be on a card that its books have given to one who is over.
+      const given = new Set(task.promised.devices.map(({ id }) => id));
+      const devices = state.nodes.get(task.node_id)?.devices ?? [];
+      checkPromises(
+        devices.filter(({ id }) => given.has(id)),
+        promises,
+      );
       for (const { id, bytes } of task.promised.devices) {
         const shared = promises.flatMap(({ devices }) => devices.filter((device) => device.id === id));
         const sum = shared.reduce((all, device) => all + (device.bytes ?? 0), 0);
