@@ -1,23 +1,37 @@
 // One machine cut off while the others are heard, which is what happens most and what everything else hides: where many
 // are silent at once it is the network, and nothing is given up.
 
-import type { Machine } from "./machine";
+import type { NodeRow } from "../../src/core/model";
+import { SIM_LIMITS } from "./limits";
 import type { World } from "./world";
 
-/** Longer than a node that comes back counts among the silent ones. */
-const STEADY_MS = 40_000;
+const SHORTEST_MS = 20_000;
+const LONGEST_MS = 120_000;
 
-/** Cuts a machine off for so long that its tasks may be given up, if so few others are away that they are. */
+/** Whether nothing new may go wrong now. */
+export const isQuiet = (world: World): boolean => world.calm || world.schedule.now_ms < world.quiet_until_ms;
+
+/**
+ * Cuts a machine off for so long that its tasks may be given up, if so few others are away that they are. Meanwhile
+ * nothing else goes wrong.
+ */
 export function cutAlone(world: World, id: string): void {
   const { troubles } = world.dice;
-  const isSteady = (machine: Machine): boolean =>
-    world.schedule.now_ms - (world.heardSince.get(machine.id) ?? Number.POSITIVE_INFINITY) >= STEADY_MS;
-  const up = world.machines.filter(({ power }) => power === "on");
-  const away = up.filter((machine) => machine.id === id || !isSteady(machine)).length;
-  if (up.length < 2 || away * 3 > Math.max(3, up.length)) return;
+  const { server } = world;
+  if (server === null || isQuiet(world) || world.network.isCut(id)) return;
+  const { nodes } = server.store.state;
+  const isAway = ({ name, contact, contact_ms, joined_ms }: NodeRow): boolean =>
+    name !== id &&
+    contact !== "lost" &&
+    (contact === "unreachable" ||
+      (contact_ms > joined_ms && server.store.now() - contact_ms < SIM_LIMITS.replace_after_ms));
+  const away = [...nodes.values()].filter(isAway).length;
+  if (nodes.size < 2 || (away > 0 && (away + 1) * 3 > nodes.size)) return;
   world.trace.note(`cut alone: ${id}`);
   world.network.cut(id, troubles.pick(["up", "both", "both"] as const));
-  world.schedule.in(troubles.int(STEADY_MS / 2, STEADY_MS * 3), () => {
+  const lasts_ms = troubles.int(SHORTEST_MS, LONGEST_MS);
+  world.quiet_until_ms = world.schedule.now_ms + lasts_ms;
+  world.schedule.in(lasts_ms, () => {
     if (!world.calm) world.network.mend(id);
   });
 }

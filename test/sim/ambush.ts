@@ -1,7 +1,8 @@
 // Troubles at the worst moment: just when an agent is told to start something or tells what it has, or while a commit
 // becomes durable and nobody knows yet. Chance alone would hardly ever hit these few milliseconds.
 
-import { cutAlone } from "./alone";
+import { cutAlone, isQuiet } from "./alone";
+import { restore } from "./copies";
 import type { Machine } from "./machine";
 import type { Link } from "./network";
 import { bootAgent, bootServer, crashAgent, crashServer } from "./processes";
@@ -18,8 +19,12 @@ const backAfter = ({ dice: { ambush } }: World): number => Math.round(10 * (LONG
 /** Kills or stops the agent that something was just sent to, cuts its machine off, or breaks its connection. */
 export function ambushAgent(world: World, link: Link, data: string): void {
   const { ambush } = world.dice;
-  if (world.calm || !data.includes('"verb":"')) return;
-  if (data.includes('"verb":"assign"') && ambush.chance(world.faults.cut_told)) return cutAlone(world, link.machine);
+  if (isQuiet(world) || !data.includes('"verb":"')) return;
+  if (data.includes('"verb":"assign"')) {
+    const isService = data.includes('"kind":"service"');
+    if (isService && ambush.chance(world.faults.cut_told)) return cutAlone(world, link.machine);
+    if (ambush.chance(world.faults.restore_told)) return restoreSoon(world);
+  }
   if (!ambush.chance(world.faults.ambush)) return;
   const kill = ambush.chance(0.5),
     back_ms = backAfter(world),
@@ -37,6 +42,13 @@ export function ambushAgent(world: World, link: Link, data: string): void {
       if (kill) bootAgent(world, agent.machine);
       else world.host.wake(agent.owner);
     });
+  });
+}
+
+/** Brings a copy back while somebody has been told to start something and has perhaps not done so yet. */
+function restoreSoon(world: World): void {
+  world.schedule.in(world.dice.ambush.int(10, 1_000), () => {
+    if (!world.calm && !world.restored) restore(world);
   });
 }
 
@@ -62,7 +74,7 @@ function cutOff(world: World, machine: string, back_ms: number): void {
 /** Starts an agent again, or reboots its machine, while its inventory is on its way, perhaps for long. */
 export function ambushInventory(world: World, machine: Machine, data: string): void {
   const { ambush } = world.dice;
-  if (world.calm || !data.startsWith('{"type":"inventory"') || !ambush.chance(world.faults.ambush)) return;
+  if (isQuiet(world) || !data.startsWith('{"type":"inventory"') || !ambush.chance(world.faults.ambush)) return;
   const reboot = ambush.chance(0.5);
   if (ambush.chance(0.5)) world.network.stall(machine.id, ambush.int(100, LONGEST_STALL_MS));
   world.schedule.in(ambush.int(1, 50), () => {
@@ -77,11 +89,11 @@ export function ambushInventory(world: World, machine: Machine, data: string): v
 /** Kills the server right after a commit, before it could tell anybody, or while it is being written. */
 export function ambushServer(world: World): void {
   const { ambush } = world.dice;
-  if (world.calm || !ambush.chance(world.faults.ambush / 20)) return;
+  if (isQuiet(world) || !ambush.chance(world.faults.ambush / 20)) return;
   const back_ms = backAfter(world);
   world.schedule.in(0, () => {
     if (world.calm || world.server === null || world.wrongDatabase) return;
-    crashServer(world);
+    crashServer(world, ambush.chance(0.4));
     world.schedule.in(back_ms, () => {
       if (!world.calm) bootServer(world);
     });

@@ -46,11 +46,15 @@ export interface Faults {
   readonly write_ms: number;
   /** Whether an agent is killed or stopped, or the server killed, just when something is sent to it or committed. */
   readonly ambush: number;
-  /** Whether a machine is cut off alone just when it is told to start something. */
+  /** Whether a machine is cut off alone just when it is told to start a service. */
   readonly cut_told: number;
+  /** Whether a copy is brought back just then. */
+  readonly restore_told: number;
   /** Mean time between two acts of people, and between two of each trouble (`null`: never). */
   readonly act_every_ms: number;
   readonly every_ms: Readonly<Record<Trouble, number | null>>;
+  /** Cores of the smallest machines: where all are full, what is given up has nowhere to go. */
+  readonly cores: number;
   /** The share of nodes that stay broken in the second phase. */
   readonly dead_share: number;
 }
@@ -97,9 +101,11 @@ export function drawFaults(random: Random): Faults {
     ghost: some(0.5, 1),
     write_ms: calm || random.chance(0.6) ? 4 : random.int(100, 3_000),
     ambush: some(0.4, 0.15),
-    cut_told: some(0.5, 0.3),
+    cut_told: some(0.6, 0.4),
+    restore_told: every.restore === null ? 0 : some(0.6, 0.1),
     act_every_ms: logUniform(random, 2_000, 20_000),
     every_ms: every as Record<Trouble, number | null>,
+    cores: random.pick([2, 2, 4, 8]),
     dead_share: random.chance(0.5) ? random.next() * 0.6 : 0,
   };
 }

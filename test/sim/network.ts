@@ -29,8 +29,8 @@ export interface Network {
   send(link: Link, way: Way, data: string): boolean;
   /** One end lets go; the other hears of it, at once or late. */
   close(link: Link, by: Way, code: number, reason: string): void;
-  /** The process behind one end died: its kernel closes the connection. */
-  breakEnds(which: (link: Link) => boolean, way: Way): void;
+  /** The process behind one end died: its kernel closes the connection, or (`silently`) died with it. */
+  breakEnds(which: (link: Link) => boolean, way: Way, silently?: boolean): void;
   /** The connection itself breaks; each end notices in its own time. */
   breakLinks(machine: string): void;
   /** The agent's ends of its connections break; the server's hear of it after all that is under way. */
@@ -79,7 +79,7 @@ export function makeNetwork(schedule: Schedule, random: Random, faults: Faults):
     dial: (machine, agent, accept, opened) => dial(wires, machine, agent, accept, opened),
     send: (link, way, data) => send(wires, link, way, data),
     close: (link, by, code, reason) => close(wires, link, by, code, reason),
-    breakEnds: (which, way) => breakEnds(wires, which, way),
+    breakEnds: (which, way, silently = false) => breakEnds(wires, which, way, silently),
     breakLinks: (machine) => {
       for (const link of wires.links) {
         if (link.machine !== machine) continue;
@@ -190,11 +190,11 @@ function hangUp({ links }: Wires, link: Link, way: Way, code: number, reason: st
   end.closed(code, reason);
 }
 
-function breakEnds(wires: Wires, which: (link: Link) => boolean, way: Way): void {
+function breakEnds(wires: Wires, which: (link: Link) => boolean, way: Way, silently: boolean): void {
   for (const link of Array.from(wires.links)) {
     if (!which(link)) continue;
     (way === "up" ? link.agent : link.server).open = false;
-    if (way === "down" && wires.deaf.links.has(link)) continue;
+    if (silently || (way === "down" && wires.deaf.links.has(link))) continue;
     travel(wires, link, way, () => hangUp(wires, link, way, 1006, "the other end died"));
   }
 }

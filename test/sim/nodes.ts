@@ -9,8 +9,8 @@ import { makeCards } from "./cards";
 import { freshDisk, type Machine } from "./machine";
 import type { Random } from "./random";
 
-export function makeMachine(id: string, random: Random): Machine {
-  const cpus = random.pick([2, 4, 8]);
+export function makeMachine(id: string, random: Random, smallest: number): Machine {
+  const cpus = smallest * random.pick([1, 2, 4]);
   const devices = random.chance(0.5) ? makeCards(id, random.fork(`cards ${id}`)) : [];
   return {
     id,

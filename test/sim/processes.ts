@@ -28,10 +28,11 @@ export function bootServer(world: World): boolean {
   return true;
 }
 
-export function crashServer(world: World): void {
+/** `silently`: its machine loses power, and nobody is told that their connection is over. */
+export function crashServer(world: World, silently = false): void {
   if (world.server === null) return;
-  world.trace.note("server killed");
-  killServer(world.serverWorld, world.server);
+  world.trace.note(silently ? "server killed with its machine" : "server killed");
+  killServer(world.serverWorld, world.server, silently);
   world.server = null;
   const { next_run } = world.database.state.cluster;
   world.guard.next_run = Math.max(world.guard.next_run, Math.ceil(next_run / 1_000) * 1_000);

@@ -95,11 +95,11 @@ export function startServer(world: ServerWorld, database: Database): Server {
   return server;
 }
 
-/** SIGKILL. What was in memory is gone; connections break. */
-export function killServer(world: ServerWorld, server: Server): void {
+/** SIGKILL. What was in memory is gone; connections break, unless the machine goes down with it (`silently`). */
+export function killServer(world: ServerWorld, server: Server, silently = false): void {
   server.owner.state = "dead";
   server.store.crash();
-  world.network.breakEnds(() => true, "down");
+  world.network.breakEnds(() => true, "down", silently);
 }
 
 /** The server's end of a new connection. */

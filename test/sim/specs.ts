@@ -46,7 +46,7 @@ export function randomSpec(random: Random, kind: WorkloadDecl["kind"]): TaskSpec
       kind === "service" && random.chance(0.2)
         ? [{ name: "http", target: null, published: null, bind: "cluster" }]
         : [],
-    exclusive: kind === "service" && random.chance(0.2),
+    exclusive: kind === "service" && random.chance(0.3),
     members: kind === "job" && random.chance(0.25) ? random.int(2, 3) : 1,
   };
 }

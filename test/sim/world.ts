@@ -61,6 +61,8 @@ export interface World {
   broken: Violation | null;
   /** From here on nothing new goes wrong. */
   calm: boolean;
+  /** Until then nothing else goes wrong, since one thing shall come to its end. */
+  quiet_until_ms: number;
   slowCommits: boolean;
   /** When the server that runs was started. */
   server_since_ms: number;
@@ -147,7 +149,7 @@ export function makeWorld(seed: string): World {
     host,
     network,
     keeper,
-    machines: Array.from({ length: faults.nodes }, (_, n) => makeMachine(`m${n + 1}`, nodes)),
+    machines: Array.from({ length: faults.nodes }, (_, n) => makeMachine(`m${n + 1}`, nodes, faults.cores)),
     agentWorld,
     serverWorld,
     close: () => {
@@ -172,6 +174,7 @@ const atTheBeginning = (random: Random) => ({
   acks: [],
   broken: null,
   calm: false,
+  quiet_until_ms: 0,
   slowCommits: false,
   server_since_ms: 0,
   restored: false,
