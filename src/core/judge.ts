@@ -196,12 +196,15 @@ function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? high : ((sorted[middle - 1] ?? high) + high) / 2;
 }
 
-/** Other nodes of the same make: the same processor, and the same cards. At most so many, the oldest first. */
+/**
+ * Other machines of the same make: the same processor, and the same cards. At most so many, the oldest first. Agents
+ * of one boot share a machine: what one of them measures says nothing of the other, but what it took from it.
+ */
 export function twinsOf(nodes: Iterable<NodeRow>, node: NodeRow): NodeRow[] {
   const cards = cardsOf(node);
   const twins: NodeRow[] = [];
   for (const other of nodes) {
-    if (other.id === node.id || other.facts.cpu_model !== node.facts.cpu_model) continue;
+    if (other.boot_id === node.boot_id || other.facts.cpu_model !== node.facts.cpu_model) continue;
     if (other.tests !== null && cardsOf(other) === cards) twins.push(other);
   }
   return twins.sort((a, b) => a.ordinal - b.ordinal).slice(0, TWINS_LOOKED_AT);

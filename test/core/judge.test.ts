@@ -130,14 +130,17 @@ describe("twins", () => {
   test("are of the same make, the oldest first", () => {
     const card = buildDevice("G", { model: "A100" });
     const tested = twin("x", rate("cpu", 1)).tests;
+    const machine = (name: string, part: Parameters<typeof buildNode>[1]): NodeRow =>
+      buildNode(name, { boot_id: `boot of ${name}`, tests: tested, devices: [card], ...part });
     const nodes = [
-      buildNode("same", { ordinal: 2, tests: tested, devices: [card] }),
-      buildNode("older", { ordinal: 1, tests: tested, devices: [buildDevice("H", { model: "A100" })] }),
-      buildNode("another-cpu", { tests: tested, devices: [card], facts: { cpu_model: "else" } }),
-      buildNode("another-card", { tests: tested, devices: [buildDevice("I", { model: "H100" })] }),
-      buildNode("untested", { devices: [card] }),
+      machine("same", { ordinal: 2 }),
+      machine("older", { ordinal: 1, devices: [buildDevice("H", { model: "A100" })] }),
+      machine("another-cpu", { facts: { cpu_model: "else" } }),
+      machine("another-card", { devices: [buildDevice("I", { model: "H100" })] }),
+      machine("untested", { tests: null }),
+      machine("beside", { boot_id: "boot of own" }),
     ];
-    const own = buildNode("own", { devices: [card] });
+    const own = machine("own", {});
     expect(twinsOf([own, ...nodes], own).map(({ name }) => name)).toEqual(["older", "same"]);
   });
   test("that come later change what was said", () => {

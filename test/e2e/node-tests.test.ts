@@ -10,6 +10,7 @@ import type { EventView, NodeView } from "../../src/wire/api";
 import type { TestsView } from "../../src/wire/node-tests";
 import type { Cluster } from "../support/cluster";
 import { processesOf } from "../support/processes";
+import { BINARY } from "../support/program";
 import { waitUntil } from "../support/wait";
 import { withCluster } from "../support/with-cluster";
 
@@ -157,54 +158,62 @@ test("tests go on over the death of the server, and begin again after that of th
   });
 }, 60_000);
 
-/** Why there can be no two kinds of disk here; `null`: there can. */
-async function whyOneDisk(): Promise<string | null> {
+/** Why no agent can have a machine of its own here; `null`: it can. */
+async function whyOneMachine(): Promise<string | null> {
   if (process.platform !== "linux" || process.getuid?.() !== 0) return "only root can mount";
   return (await lookAtFileSystem(tmpdir())).type === "tmpfs" ? "all files of tests lie in memory" : null;
 }
-const oneDisk = await whyOneDisk();
-if (oneDisk !== null) console.log(`skipped: twins with disks of their own, because ${oneDisk}`);
+const oneMachine = await whyOneMachine();
+if (oneMachine !== null) console.log(`skipped: twins with disks of their own, because ${oneMachine}`);
 
-test.skipIf(oneDisk !== null)(
+/** A boot, a run directory and, where the disk is to be quick, a disk of its own, and nothing of it left afterwards. */
+const OWN_MACHINE = `
+  mount --bind "$1" /proc/sys/kernel/random/boot_id && mount -t tmpfs -o mode=0755 tmpfs /run || exit 1
+  [ "$2" = slow ] || mount -t tmpfs -o size=2g,mode=0700 tmpfs "$3" || exit 1
+  shift 3; exec "$@"`;
+
+async function startMachine(cluster: Cluster, name: string, disk: "slow" | "quick"): Promise<void> {
+  const [boot, data] = [join(cluster.dir, `${name}.boot`), cluster.dataOf(name)];
+  mkdirSync(data, { recursive: true });
+  writeFileSync(boot, `${crypto.randomUUID()}\n`);
+  const own = ["unshare", "-m", "--propagation", "private", "sh", "-c", OWN_MACHINE, "machine", boot, disk, data];
+  const joining = ["agent", "join", cluster.url, "--token", await cluster.joinToken(), "--name", name, "--data", data];
+  const agent = cluster.program(name, [...joining, "--capacity", "cpu=1,memory=1GiB"], [...own, BINARY]);
+  await agent.line(/joined as /);
+}
+
+test.skipIf(oneMachine !== null)(
   "a machine whose disk is slower than those of its twins is named with them",
   async () => {
     await withCluster({ name: "twins" }, async (cluster) => {
       const quick = ["n2", "n3"];
-      // Two whose data lies in memory, and one on a disk.
-      const mount = (name: string): void => {
-        mkdirSync(cluster.dataOf(name), { recursive: true });
-        const done = Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=2g,mode=0700", "tmpfs", cluster.dataOf(name)]);
-        expect(done.exitCode).toBe(0);
-      };
-      quick.forEach(mount);
-      try {
-        for (const name of ["n1", ...quick]) await cluster.startAgent(name);
-        await cluster.ready();
-        // What others do on this machine meanwhile may hide it for once.
-        await waitUntil(
-          "n1 to be found slow",
-          async () => {
-            const { tests } = await node(cluster);
-            if (/\bwrites \d+ % slower than n2 and n3/.test(tests?.reason ?? "")) return true;
-            for (const name of [...quick, "n1"]) await cluster.ok("node", "test", name, "--wait");
-            return false;
-          },
-          40_000,
-        );
-        expect(await cluster.ok("nodes")).toMatch(/^n1 .*writes \d+ % slower than n2 and n3/m);
-        expect(await cluster.ok("node", "show", "n1")).toMatch(/^disk_write .*-\d+ % \(n2, n3\)/m);
-        for (const name of quick)
-          expect((await node(cluster, name)).tests?.reason ?? "").not.toMatch(/writes .*than n1/);
-      } finally {
-        for (const name of quick) {
-          await cluster.killMachine(name);
-          await waitUntil(
-            `${name} to let its disk go`,
-            () => Bun.spawnSync(["umount", cluster.dataOf(name)]).exitCode === 0,
-          );
-        }
-      }
+      await startMachine(cluster, "n1", "slow");
+      for (const name of quick) await startMachine(cluster, name, "quick");
+      await cluster.ready();
+      // What others do on this machine meanwhile may hide it for once.
+      await waitUntil(
+        "n1 to be found slow",
+        async () => {
+          const { tests } = await node(cluster);
+          if (/\bwrites \d+ % slower than n2 and n3/.test(tests?.reason ?? "")) return true;
+          for (const name of [...quick, "n1"]) await cluster.ok("node", "test", name, "--wait");
+          return false;
+        },
+        40_000,
+      );
+      expect(await cluster.ok("nodes")).toMatch(/^n1 .*writes \d+ % slower than n2 and n3/m);
+      expect(await cluster.ok("node", "show", "n1")).toMatch(/^disk_write .*-\d+ % \(n2, n3\)/m);
+      for (const name of quick) expect((await node(cluster, name)).tests?.reason ?? "").not.toMatch(/writes .*than n1/);
     });
   },
   60_000,
 );
+
+test("agents of one machine are no twins, whatever they measure side by side", async () => {
+  await withCluster({ name: "one", agents: ["n1", "n2"] }, async (cluster) => {
+    for (const name of ["n1", "n2"]) {
+      const { tests } = await node(cluster, name);
+      expect(tests?.results.filter(({ twins }) => twins !== null)).toEqual([]);
+    }
+  });
+});

@@ -132,7 +132,7 @@ describe("a machine that is slower than its twins", () => {
   const passes = async (name: string, megabytes: number): Promise<void> => {
     const one = await joinWithKey(stage, name);
     const agent = Recorder.dial(stage, one);
-    await agent.live("a");
+    await agent.live("a", [], { boot_id: `boot of ${name}` });
     agent.tested(await agent.expect("test"), resultOf("disk_write", { value: megabytes, unit: "MB/s" }));
     await waitUntil(`${name} to be ready`, () => nodeOf(name)?.admission === "ready");
   };
