@@ -3,12 +3,12 @@
 
 import type { Ms } from "../core/units";
 import type { DrainProgress } from "../wire/drains";
-import { UnreachableError, type Client } from "../wire/client";
+import type { Client } from "../wire/client";
 import type { Context } from "./context";
 import { EXIT } from "./failure";
 import { clean } from "./print/clean";
 import { paintState } from "./print/color";
-import { pause } from "./watching";
+import { pause, unlessAway } from "./watching";
 
 const LOOK_MS: Ms = 500;
 
@@ -17,7 +17,7 @@ export async function waitForDrain(context: Context, client: Client, node: strin
   const said = new Map<string, string>();
   let state = "";
   for (;;) {
-    const seen = await look(client, node);
+    const seen = await unlessAway(() => client.drainProgress(node));
     if (seen !== null) {
       sayChanges(context, seen, said);
       if (seen.drain === null) {
@@ -29,16 +29,6 @@ export async function waitForDrain(context: Context, client: Client, node: strin
       if (state === "drained") return EXIT.done;
     }
     await pause(LOOK_MS);
-  }
-}
-
-/** Null while the server is away: the drain goes on with it when it is back. */
-async function look(client: Client, node: string): Promise<DrainProgress | null> {
-  try {
-    return await client.drainProgress(node);
-  } catch (error) {
-    if (error instanceof UnreachableError) return null;
-    throw error;
   }
 }
 

@@ -2,10 +2,10 @@
 
 import type { Ms } from "../core/units";
 import type { NodeView } from "../wire/api";
-import { UnreachableError, type Client } from "../wire/client";
+import type { Client } from "../wire/client";
 import type { Context } from "./context";
 import { clean } from "./print/clean";
-import { pause } from "./watching";
+import { pause, unlessAway } from "./watching";
 
 const LOOK_MS: Ms = 200;
 
@@ -24,7 +24,7 @@ export async function waitForTests(
     if (!quiet && news !== said) context.note(`${clean(seen.name)}: ${clean(news)}`);
     said = news;
     await pause(LOOK_MS);
-    seen = (await look(client, node.name)) ?? seen;
+    seen = (await unlessAway(() => client.node(node.name))) ?? seen;
   }
 }
 
@@ -32,14 +32,4 @@ function newsOf({ state, testing }: NodeView): string {
   if (state === "lost" || state === "unreachable") return `is ${state}; its tests begin when it is back`;
   const step = testing?.step ?? null;
   return step === null ? `being tested: ${testing?.why ?? ""}` : `test ${step.n} of ${step.of}: ${step.name}`;
-}
-
-/** Null while the server is away: the tests go on without it. */
-async function look(client: Client, name: string): Promise<NodeView | null> {
-  try {
-    return await client.node(name);
-  } catch (error) {
-    if (error instanceof UnreachableError) return null;
-    throw error;
-  }
 }

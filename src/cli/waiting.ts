@@ -1,13 +1,13 @@
 // `orch apply --wait`: follows an app until everything runs or has run, or until something cannot go on.
 
 import type { BlockedView, TaskView } from "../wire/api";
-import { ApiError, UnreachableError, type Client } from "../wire/client";
+import { ApiError, type Client } from "../wire/client";
 import type { Shape } from "./command";
 import type { Context } from "./context";
 import { EXIT } from "./failure";
 import { clean } from "./print/clean";
 import { progressOf, type Line, type Seen } from "./progress";
-import { pause } from "./watching";
+import { pause, unlessAway } from "./watching";
 
 const LOOK_MS = 300;
 /** What has just started may fall over at once: it counts when it is still there after this time. */
@@ -23,7 +23,7 @@ export async function waitForApp(context: Context, client: Client, applied: Appl
   const said = new Map<string, string>();
   const isSteady = steadiness(context.now);
   for (;;) {
-    const seen = await look(client, applied);
+    const seen = await unlessAway(() => look(client, applied));
     if (seen !== null) {
       const lines = progressOf(seen);
       if (shape === "text") sayChanges(context, lines, said);
@@ -47,24 +47,18 @@ function steadiness(now: () => number): (sign: string | null) => boolean {
   };
 }
 
-/** Null when the server is away: what was applied goes on without us. */
-async function look(client: Client, { project, app, runs }: Applied): Promise<Seen | null> {
-  try {
-    const [detail, listed, ...made] = await Promise.all([
-      client.app(project, app),
-      client.tasks({ app: `${project}/${app}`, limit: 1000 }),
-      ...runs.map((run) => client.runInfo(run)),
-    ]);
-    return {
-      workloads: detail.workloads,
-      tasks: listed.tasks,
-      runs: made,
-      blocked: await blockedOf(client, listed.tasks),
-    };
-  } catch (error) {
-    if (error instanceof UnreachableError) return null;
-    throw error;
-  }
+async function look(client: Client, { project, app, runs }: Applied): Promise<Seen> {
+  const [detail, listed, ...made] = await Promise.all([
+    client.app(project, app),
+    client.tasks({ app: `${project}/${app}`, limit: 1000 }),
+    ...runs.map((run) => client.runInfo(run)),
+  ]);
+  return {
+    workloads: detail.workloads,
+    tasks: listed.tasks,
+    runs: made,
+    blocked: await blockedOf(client, listed.tasks),
+  };
 }
 
 /** Why the first waiting slot of each workload waits. */

@@ -34,6 +34,16 @@ export async function* watchFrom(
   }
 }
 
+/** What the server says; `null` while it is away: what it was asked to do goes on without us. */
+export async function unlessAway<T>(ask: () => Promise<T>): Promise<T | null> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof UnreachableError) return null;
+    throw error;
+  }
+}
+
 /** Waits, or less when `signal` aborts. */
 export const pause = (wait_ms: number, signal?: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

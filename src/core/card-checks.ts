@@ -1,7 +1,7 @@
 // The check of cards: whether a node has them for a slot, and if not, why each of its cards does not do.
 
 import { mostFree } from "./amounts";
-import { fittingCards, leftOf, mayPass, needOn, refusalOf, type Card, type Refusal } from "./node-cards";
+import { fittingCards, leftOf, mayPass, needOn, refusalOf, type Promisable, type Refusal } from "./node-cards";
 import type { Look } from "./checks";
 import { formatMemory } from "./card";
 import { found, type Found } from "./found";
@@ -31,7 +31,7 @@ export function checkGpu(look: Look, room: Room): Found | null {
   const fitting = fittingCards(room.cards, gpu);
   if (fitting.length === 0) return noMemory(gpu, kind, room);
   const refused: Refused[] = [];
-  const free: Card[] = [];
+  const free: Promisable[] = [];
   for (const card of fitting) {
     const refusal = refusalOf(card, needOn(gpu, card), room.free);
     if (refusal === null) free.push(card);
@@ -45,7 +45,7 @@ export function checkGpu(look: Look, room: Room): Found | null {
 }
 
 interface Refused {
-  readonly card: Card;
+  readonly card: Promisable;
   readonly refusal: Refusal;
   readonly detail: string;
 }
@@ -68,8 +68,8 @@ function askOf(gpu: GpuRequest): string {
 function taken(
   gpu: GpuRequest,
   room: Room,
-  fitting: readonly Card[],
-  free: readonly Card[],
+  fitting: readonly Promisable[],
+  free: readonly Promisable[],
   refused: readonly Refused[],
 ): Found {
   const room_for = gpu.share_bytes === undefined ? "free" : "with so much left";
@@ -98,7 +98,7 @@ function tellCards(refused: readonly Refused[]): string {
 }
 
 /** `GPU-8a1c2d3e is held by recs.api.0`. */
-function tellRefusal(look: Look, room: Room, card: Card, refusal: Refusal): string {
+function tellRefusal(look: Look, room: Room, card: Promisable, refusal: Refusal): string {
   const { gpu } = look.shape.spec.request;
   const { name } = card;
   if (refusal !== "held") return sayRefusal(card, refusal);
@@ -113,7 +113,7 @@ function tellRefusal(look: Look, room: Room, card: Card, refusal: Refusal): stri
 }
 
 /** The same of what is seen on the card itself. */
-export function sayRefusal(card: Card, refusal: Refusal): string {
+export function sayRefusal(card: Promisable, refusal: Refusal): string {
   const { device, name, troubled } = card;
   const whole = troubled === device ? name : `${shortDevice(troubled.id)}, of which ${name} is a part,`;
   switch (refusal) {
@@ -138,7 +138,7 @@ const fewerCards = (count: number): Found["change"] =>
   count === 0 ? null : { key: "cards", value: count, text: `ask for ${count} card${count === 1 ? "" : "s"}` };
 
 /** The greatest share that as many cards have left. */
-function smallerShare(gpu: GpuRequest, room: Room, fitting: readonly Card[]): Found["change"] {
+function smallerShare(gpu: GpuRequest, room: Room, fitting: readonly Promisable[]): Found["change"] {
   if (gpu.share_bytes === undefined) return null;
   const able = fitting.filter((card) => refusalOf(card, 0, room.free) === null);
   const left = able.map((card) => leftOf(card, room.free)).sort((a, b) => b - a)[gpu.count - 1] ?? 0;
@@ -164,7 +164,12 @@ function tooFew(gpu: GpuRequest, able: number, refused: readonly Refused[]): Fou
   });
 }
 
-function notConnected(gpu: GpuRequest, free: readonly Card[], refused: readonly Refused[], hopeless: boolean): Found {
+function notConnected(
+  gpu: GpuRequest,
+  free: readonly Promisable[],
+  refused: readonly Refused[],
+  hopeless: boolean,
+): Found {
   const cards = `${gpu.count} ${suchCards(gpu, gpu.count)}`;
   const apart = free.map(({ name, device: { id } }): CardCheck => ({
     id,
@@ -202,14 +207,14 @@ function noKind(gpu: GpuRequest, room: Room): Found {
 }
 
 /** The cards that would do for a request that asks for less: now, or when who has them leaves. */
-const ableFor = (gpu: GpuRequest, room: Room): readonly Card[] =>
+const ableFor = (gpu: GpuRequest, room: Room): readonly Promisable[] =>
   room.cards.list.filter((card) => matches(gpu, card.device) && isAble(gpu, card));
 
 /** Whether a card that nobody has can be given. */
-const isAble = (gpu: GpuRequest, { trouble, device }: Card): boolean =>
+const isAble = (gpu: GpuRequest, { trouble, device }: Promisable): boolean =>
   trouble === null && (gpu.share_bytes === undefined || device.compute_mode !== "exclusive");
 
-function noMemory(gpu: GpuRequest, kind: readonly Card[], room: Room): Found {
+function noMemory(gpu: GpuRequest, kind: readonly Promisable[], room: Room): Found {
   const sizes = kind.map(({ device }) => device.memory_bytes);
   const { memory_min_bytes: min, memory_max_bytes: max, share_bytes: share } = gpu;
   if (share !== undefined && kind.some(({ device }) => hasMemory({ ...gpu, share_bytes: 0 }, device)))

@@ -70,14 +70,8 @@ export interface DeviceProcess {
   readonly task_uid: string | null;
 }
 
-/** What a card showed when it was last looked at. `null` is what it does not tell. */
-export interface Reading {
-  /** The device's id. */
-  readonly id: string;
-  /** How old the values are. */
-  readonly age_ms: Ms;
-  /** Whether looking again failed or hung, so that these are the last known values. */
-  readonly stale: boolean;
+/** What a card shows of itself. `null` is what it does not tell. */
+export interface Gauges {
   readonly memory_used_bytes: Bytes | null;
   readonly utilization_percent: number | null;
   readonly temperature_celsius: number | null;
@@ -85,8 +79,28 @@ export interface Reading {
   readonly clock_mhz: number | null;
   /** Why it runs slower than it could: `thermal`, `power`; `null`: it does not. */
   readonly throttled: string | null;
-  /** Memory errors that could not be corrected. */
+  /** Memory errors since the driver was loaded that could not be corrected. */
   readonly ecc_errors: number | null;
+}
+
+export const NO_GAUGES = {
+  memory_used_bytes: null,
+  utilization_percent: null,
+  temperature_celsius: null,
+  power_watts: null,
+  clock_mhz: null,
+  throttled: null,
+  ecc_errors: null,
+} satisfies Gauges;
+
+/** What a card showed when it was last looked at. */
+export interface Reading extends Gauges {
+  /** The device's id. */
+  readonly id: string;
+  /** How old the values are. */
+  readonly age_ms: Ms;
+  /** Whether looking again failed or hung, so that these are the last known values. */
+  readonly stale: boolean;
   readonly processes: readonly DeviceProcess[];
 }
 

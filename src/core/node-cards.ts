@@ -20,7 +20,7 @@ export const APART = 3;
 export const TIGHTNESS_WORDS = ["directly linked", "on one switch", "on one socket", "not connected"] as const;
 
 /** A card that can be promised. */
-export interface Card {
+export interface Promisable {
   readonly device: Device;
   /** Its id as people tell it from the others. */
   readonly name: string;
@@ -40,8 +40,8 @@ export interface Card {
 export type Trouble = Exclude<DeviceState, "ok"> | "prohibited";
 
 export interface Cards {
-  readonly list: readonly Card[];
-  readonly byId: ReadonlyMap<string, Card>;
+  readonly list: readonly Promisable[];
+  readonly byId: ReadonlyMap<string, Promisable>;
   /** Whether services can stay on all of them. */
   readonly sound: boolean;
   /** By tightness, how many cards each group has. */
@@ -51,7 +51,7 @@ export interface Cards {
   /** How closely the cards at two places are connected. */
   tightness(a: number, b: number): number;
   /** By request, the cards that are of its kind; kept, since requests and devices are immutable. */
-  readonly fitting: WeakMap<GpuRequest, readonly Card[]>;
+  readonly fitting: WeakMap<GpuRequest, readonly Promisable[]>;
 }
 
 const known = new WeakMap<readonly Device[], Cards>();
@@ -69,7 +69,7 @@ function work(devices: readonly Device[]): Cards {
   const n = whole.length;
   const steps = Array.from({ length: APART }, (_, step) => groupsAt(table, n, step));
   const byDevice = new Map(devices.map((device) => [device.id, device]));
-  const list = whole.map((device, at): Card => {
+  const list = whole.map((device, at): Promisable => {
     const parent = device.parent === null ? undefined : byDevice.get(device.parent);
     return {
       device,
@@ -93,11 +93,11 @@ function work(devices: readonly Device[]): Cards {
 }
 
 /** Whether services leave a card: it is not seen any more, or its health is in doubt. */
-export const isBad = (card: Card): card is Card & { readonly trouble: "missing" | "quarantined" } =>
+export const isBad = (card: Promisable): card is Promisable & { readonly trouble: "missing" | "quarantined" } =>
   card.trouble === "quarantined" || card.trouble === "missing";
 
 /** What a card that is missing or quarantined does to its parts; dirt is of one part alone. */
-function troubleOf(device: Device, parent: Device | undefined): Pick<Card, "trouble" | "troubled"> {
+function troubleOf(device: Device, parent: Device | undefined): Pick<Promisable, "trouble" | "troubled"> {
   if (parent !== undefined && (parent.state === "missing" || parent.state === "quarantined"))
     return { trouble: parent.state, troubled: parent };
   if (device.state !== "ok") return { trouble: device.state, troubled: device };
@@ -154,7 +154,7 @@ function sizesOf(groups: readonly number[]): number[] {
 }
 
 /** The cards of the kind that a request asks for, in whatever state they are. */
-export function fittingCards(cards: Cards, request: GpuRequest): readonly Card[] {
+export function fittingCards(cards: Cards, request: GpuRequest): readonly Promisable[] {
   let fitting = cards.fitting.get(request);
   if (fitting === undefined) {
     fitting = cards.list.filter(({ device }) => matches(request, device));
@@ -166,30 +166,30 @@ export function fittingCards(cards: Cards, request: GpuRequest): readonly Card[]
 // ---- what is left of a card
 
 /** What a request takes of a card; `null` is the whole. */
-export const needOn = (request: GpuRequest, card: Card): Bytes | null =>
+export const needOn = (request: GpuRequest, card: Promisable): Bytes | null =>
   request.share_bytes === undefined ? null : shareOn(request.share_bytes, card.device);
 
 const NOTHING: Held = { whole: 0, shares: 0, bytes: 0 };
 
-export const heldOf = (card: Card, free: Free): Held => free.held?.get(card.device.id) ?? NOTHING;
+export const heldOf = (card: Promisable, free: Free): Held => free.held?.get(card.device.id) ?? NOTHING;
 
 const isBusy = ({ whole, shares }: Held): boolean => whole > 0 || shares > 0;
 
 /** Whether its parts, or the card that it is a part of, are promised to somebody. */
-function isKinBusy({ kin }: Card, { held }: Free): boolean {
+function isKinBusy({ kin }: Promisable, { held }: Free): boolean {
   if (kin.length === 0 || held === null) return false;
   return kin.some((id) => isBusy(held.get(id) ?? NOTHING));
 }
 
 /** How much of a card nobody has been promised or uses. */
-export const leftOf = (card: Card, free: Free): Bytes =>
+export const leftOf = (card: Promisable, free: Free): Bytes =>
   Math.max(0, card.device.memory_bytes - card.device.foreign_bytes - heldOf(card, free).bytes);
 
 /** Why a card of the right kind is not given. `exclusive`: no share of it; `foreign`: others use too much of it. */
 export type Refusal = Trouble | "exclusive" | "held" | "foreign";
 
 /** What keeps `need` of a card from being promised now; `null`: nothing. */
-export function refusalOf(card: Card, need: Bytes | null, free: Free): Refusal | null {
+export function refusalOf(card: Promisable, need: Bytes | null, free: Free): Refusal | null {
   if (card.trouble !== null) return card.trouble;
   if (need !== null && card.device.compute_mode === "exclusive") return "exclusive";
   const held = heldOf(card, free);

@@ -7,7 +7,7 @@ import { isFinal, TASK } from "./lifecycle";
 import type { Change, NodeRow, Observed, Orphan, SlotRow, State, TaskFinal, TaskRow } from "./model";
 import type { Inventory, TaskReport, Verb } from "./record";
 import { endEvent, observedOf } from "./reported";
-import { slotAfterEnd } from "./retry";
+import { emptySlot, slotAfterEnd } from "./retry";
 import { restingPorts } from "./resources";
 import type { PlanLimits } from "./snapshot";
 import { slotKey, taskName } from "./task";
@@ -308,26 +308,8 @@ function adopt(
   if (identity === null || row === null) return;
   putTask(draft, { ...row, observed });
   const key = slotKey(identity.owner_uid, identity.slot);
-  const slot = draft.slots.get(key) ?? state.slots.get(key);
-  const attempts = Math.max(slot?.attempts ?? 0, identity.attempt, entry.grant_until);
-  putSlot(
-    draft,
-    slot === undefined
-      ? {
-          key,
-          owner_uid: identity.owner_uid,
-          slot: identity.slot,
-          attempts,
-          streak: 0,
-          failed: 0,
-          rejected: 0,
-          lost: 0,
-          not_before_ms: 0,
-          avoid: [],
-          ends: [],
-        }
-      : { ...slot, attempts },
-  );
+  const slot = draft.slots.get(key) ?? state.slots.get(key) ?? emptySlot(identity.owner_uid, identity.slot);
+  putSlot(draft, { ...slot, attempts: Math.max(slot.attempts, identity.attempt, entry.grant_until) });
   draft.notes.push(`adopted ${entry.name} on ${node.name}`);
 }
 

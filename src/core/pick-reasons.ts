@@ -1,6 +1,6 @@
 // Why exactly these cards, in words: said by the plan when it places a task, and by `orch explain` afterwards.
 
-import { APART, fittingCards, heldOf, leftOf, needOn, refusalOf, TIGHTNESS_WORDS, type Card } from "./node-cards";
+import { APART, fittingCards, heldOf, leftOf, needOn, refusalOf, TIGHTNESS_WORDS, type Promisable } from "./node-cards";
 import { formatMemory } from "./card";
 import { sayRefusal } from "./card-checks";
 import { formatCard, shortDevice } from "./gpu";
@@ -34,17 +34,17 @@ function whyCard(request: GpuRequest, room: Room, pick: CardPick, picked: Picked
 }
 
 /** Of the cards that would do, whether there are others, and bigger ones. */
-function whyWhole(request: GpuRequest, room: Room, pick: CardPick, card: Card): string {
+function whyWhole(request: GpuRequest, room: Room, pick: CardPick, card: Promisable): string {
   const size = formatCard(card.device.memory_bytes);
   const others = openFor(request, room).filter((other) => !pick.cards.some((picked) => picked.card === other));
   if (others.length === 0) return `no other fits and is free, ${size}`;
   return `${others.some((other) => other.class_gb > card.class_gb) ? "smallest fit" : "fits"}, ${size}`;
 }
 
-const openFor = (request: GpuRequest, room: Room): Card[] =>
+const openFor = (request: GpuRequest, room: Room): Promisable[] =>
   fittingCards(room.cards, request).filter((card) => refusalOf(card, needOn(request, card), room.free) === null);
 
-function whyShared(room: Room, card: Card, bytes: number): string {
+function whyShared(room: Room, card: Promisable, bytes: number): string {
   const left = `${formatMemory(leftOf(card, room.free) - bytes)} left of ${formatCard(card.device.memory_bytes)}`;
   if (heldOf(card, room.free).shares > 0) return `shared already, ${left}`;
   if (refusalOf(card, null, room.free) !== null) return `not to be had whole, since others use some of it, ${left}`;
@@ -52,7 +52,7 @@ function whyShared(room: Room, card: Card, bytes: number): string {
 }
 
 /** What taking a single card does to the group that it is connected with. */
-function whyGroup({ cards, free }: Room, pick: CardPick, card: Card): string {
+function whyGroup({ cards, free }: Room, pick: CardPick, card: Promisable): string {
   if (!cards.linked) return "";
   if (pick.breaks < APART) {
     const group = card.groups[pick.breaks];

@@ -1,7 +1,7 @@
 // Which of a node's free cards a request gets: the smallest that do, of one model, as closely connected as it asks for,
 // and so that big cards and whole groups of connected cards stay free. The same cards and promises give the same pick.
 
-import { APART, fittingCards, heldOf, leftOf, needOn, refusalOf, type Card, type Cards } from "./node-cards";
+import { APART, fittingCards, heldOf, leftOf, needOn, refusalOf, type Promisable, type Cards } from "./node-cards";
 import type { Free } from "./resources";
 import type { Bytes } from "./units";
 import type { GpuRequest } from "./workload";
@@ -10,7 +10,7 @@ import type { GpuRequest } from "./workload";
 const STARTS = 32;
 
 export interface Picked {
-  readonly card: Card;
+  readonly card: Promisable;
   /** What of it is promised; `null`: all. */
   readonly bytes: Bytes | null;
 }
@@ -44,7 +44,7 @@ export function pick(request: GpuRequest, cards: Cards, free: Free): CardPick | 
 }
 
 /** Whether so many of these cards are connected, whoever holds them. */
-export function areConnected(request: GpuRequest, cards: Cards, candidates: readonly Card[]): boolean {
+export function areConnected(request: GpuRequest, cards: Cards, candidates: readonly Promisable[]): boolean {
   const idle: Choice = { request, cards, free: IDLE, open: cards.linked ? cards.sizes.map((each) => [...each]) : null };
   return connected(idle, [candidates]) !== null;
 }
@@ -57,7 +57,7 @@ function openGroups(cards: Cards, free: Free): number[][] {
   return open;
 }
 
-function countOpen(open: number[][], card: Card, free: Free, by: 1 | -1): void {
+function countOpen(open: number[][], card: Promisable, free: Free, by: 1 | -1): void {
   if (refusalOf(card, null, free) !== null) return;
   for (const [step, group] of card.groups.entries()) {
     const counts = open[step];
@@ -65,7 +65,7 @@ function countOpen(open: number[][], card: Card, free: Free, by: 1 | -1): void {
   }
 }
 
-function choose(choice: Choice, candidates: readonly Card[]): readonly Card[] | null {
+function choose(choice: Choice, candidates: readonly Promisable[]): readonly Promisable[] | null {
   const { count, linked } = choice.request;
   if (count === 1) return loose(choice, candidates);
   const sorted = candidates.toSorted((a, b) => compare(choice, a, b));
@@ -79,8 +79,8 @@ function choose(choice: Choice, candidates: readonly Card[]): readonly Card[] | 
 }
 
 /** Cards of one model and size, for each that has enough; the pool of the best card first. */
-function poolsOf(choice: Choice, sorted: readonly Card[]): Card[][] {
-  const pools = new Map<string, Card[]>();
+function poolsOf(choice: Choice, sorted: readonly Promisable[]): Promisable[][] {
+  const pools = new Map<string, Promisable[]>();
   for (const card of sorted) {
     const key = `${card.device.model} ${card.class_gb}`;
     const pool = pools.get(key);
@@ -91,11 +91,11 @@ function poolsOf(choice: Choice, sorted: readonly Card[]): Card[][] {
 }
 
 /** Takes the best card, and again of what is left: a group that was begun is used up first. */
-function loose(choice: Choice, pool: readonly Card[]): readonly Card[] {
+function loose(choice: Choice, pool: readonly Promisable[]): readonly Promisable[] {
   const { open, free } = choice;
-  const chosen: Card[] = [];
+  const chosen: Promisable[] = [];
   while (chosen.length < choice.request.count) {
-    let best: Card | null = null;
+    let best: Promisable | null = null;
     for (const card of pool) {
       if (!chosen.includes(card) && (best === null || compare(choice, card, best) < 0)) best = card;
     }
@@ -110,7 +110,7 @@ function loose(choice: Choice, pool: readonly Card[]): readonly Card[] {
 // ---- the order of cards
 
 /** Which of two cards is the better one to take: negative for the first. */
-function compare(choice: Choice, a: Card, b: Card): number {
+function compare(choice: Choice, a: Promisable, b: Promisable): number {
   return (
     (choice.request.share_bytes === undefined ? 0 : compareShares(choice, a, b)) ||
     a.class_gb - b.class_gb ||
@@ -122,14 +122,14 @@ function compare(choice: Choice, a: Card, b: Card): number {
 }
 
 /** Shares go where shares are, then where a whole card is not to be had anyway; there the tightest fit. */
-function compareShares({ free }: Choice, a: Card, b: Card): number {
+function compareShares({ free }: Choice, a: Promisable, b: Promisable): number {
   const rank = rankOf(a, free);
   return rank - rankOf(b, free) || (rank === UNTOUCHED ? 0 : leftOf(a, free) - leftOf(b, free));
 }
 
 const UNTOUCHED = 2;
 
-const rankOf = (card: Card, free: Free): number =>
+const rankOf = (card: Promisable, free: Free): number =>
   heldOf(card, free).shares > 0 ? 0 : refusalOf(card, null, free) === null ? UNTOUCHED : 1;
 
 /** What taking a card may do to its group, the worst first: break a whole one, or leave less of a broken one. */
@@ -143,7 +143,7 @@ const HARMS = [
 ] as const;
 
 /** Cards without connections first, then those of groups that are broken already, then of the smallest whole ones. */
-function compareGroups(choice: Choice, a: Card, b: Card): number {
+function compareGroups(choice: Choice, a: Promisable, b: Promisable): number {
   if (choice.open === null) return 0;
   for (const [group, step] of HARMS) {
     const difference = harm(choice, a, group, step) - harm(choice, b, group, step);
@@ -153,7 +153,7 @@ function compareGroups(choice: Choice, a: Card, b: Card): number {
 }
 
 /** How many cards of its group are free, where it is so; a card whose partners are all taken harms nobody. */
-function harm({ cards, open }: Choice, card: Card, group: "whole" | "broken", step: number): number {
+function harm({ cards, open }: Choice, card: Promisable, group: "whole" | "broken", step: number): number {
   const at = card.groups[step] ?? 0;
   const left = open?.[step]?.[at] ?? 0;
   const isWhole = left === cards.sizes[step]?.[at];
@@ -163,7 +163,7 @@ function harm({ cards, open }: Choice, card: Card, group: "whole" | "broken", st
 // ---- connected cards
 
 interface Grown {
-  readonly chosen: readonly Card[];
+  readonly chosen: readonly Promisable[];
   /** How much is free of the group that it is taken from, and whether that is all of it. */
   readonly group: number;
   /** How closely its cards are connected, summed up over its pairs. */
@@ -171,7 +171,7 @@ interface Grown {
 }
 
 /** The most closely connected cards of the first pool that has enough of them. */
-function connected(choice: Choice, pools: readonly (readonly Card[])[]): readonly Card[] | null {
+function connected(choice: Choice, pools: readonly (readonly Promisable[])[]): readonly Promisable[] | null {
   if (choice.open === null) return null;
   for (let step = 0; step < APART; step++) {
     for (const pool of pools) {
@@ -182,7 +182,7 @@ function connected(choice: Choice, pools: readonly (readonly Card[])[]): readonl
   return null;
 }
 
-function connectedAt(choice: Choice, pool: readonly Card[], step: number): readonly Card[] | null {
+function connectedAt(choice: Choice, pool: readonly Promisable[], step: number): readonly Promisable[] | null {
   let best: Grown | null = null;
   for (const start of pool.slice(0, STARTS)) {
     const grown = grow(choice, pool, start, step);
@@ -198,14 +198,14 @@ function connectedAt(choice: Choice, pool: readonly Card[], step: number): reado
 const isBetter = (a: Grown, b: Grown): boolean => a.group < b.group || (a.group === b.group && a.distance < b.distance);
 
 /** Adds the closest card to one, and again, until there are enough. */
-function grow(choice: Choice, pool: readonly Card[], start: Card, step: number): Grown | null {
+function grow(choice: Choice, pool: readonly Promisable[], start: Promisable, step: number): Grown | null {
   const { cards, request } = choice;
   const chosen = [start];
   const distances = new Map(pool.map((card) => [card, cards.tightness(start.at, card.at)]));
   const reachable = new Set(pool.filter((card) => card !== start && cards.tightness(start.at, card.at) <= step));
   let distance = 0;
   while (chosen.length < request.count) {
-    let next: Card | null = null;
+    let next: Promisable | null = null;
     for (const card of reachable) if (next === null || isNearer(choice, distances, chosen, card, next)) next = card;
     if (next === null) return null;
     distance += distances.get(next) ?? 0;
@@ -224,21 +224,21 @@ function grow(choice: Choice, pool: readonly Card[], start: Card, step: number):
 
 function isNearer(
   choice: Choice,
-  distances: ReadonlyMap<Card, number>,
-  chosen: readonly Card[],
-  a: Card,
-  b: Card,
+  distances: ReadonlyMap<Promisable, number>,
+  chosen: readonly Promisable[],
+  a: Promisable,
+  b: Promisable,
 ): boolean {
   const nearer = (distances.get(a) ?? 0) - (distances.get(b) ?? 0);
   if (nearer !== 0) return nearer < 0;
   // Of two that are equally near, the one whose finer group is begun already.
-  const begun = (card: Card): number => chosen.filter((other) => other.groups[0] === card.groups[0]).length;
+  const begun = (card: Promisable): number => chosen.filter((other) => other.groups[0] === card.groups[0]).length;
   return (begun(b) - begun(a) || compare(choice, a, b)) < 0;
 }
 
 // ---- what a pick means
 
-function finished(choice: Choice, chosen: readonly Card[]): CardPick {
+function finished(choice: Choice, chosen: readonly Promisable[]): CardPick {
   const { cards, request } = choice;
   return {
     cards: chosen.map((card) => ({ card, bytes: needOn(request, card) })),
@@ -248,13 +248,13 @@ function finished(choice: Choice, chosen: readonly Card[]): CardPick {
 }
 
 /** The tightest step at which all are in one group of their own. */
-function tightnessOf(cards: Cards, chosen: readonly Card[]): number {
+function tightnessOf(cards: Cards, chosen: readonly Promisable[]): number {
   if (chosen.length < 2 || !cards.linked) return APART;
   for (let step = 0; step < APART; step++) if (isTogether(cards, chosen, step)) return step;
   return APART;
 }
 
-function isTogether(cards: Cards, chosen: readonly Card[], step: number): boolean {
+function isTogether(cards: Cards, chosen: readonly Promisable[], step: number): boolean {
   const left = new Set(chosen.slice(1));
   const reached = chosen.slice(0, 1);
   for (let at = reached.pop(); at !== undefined; at = reached.pop()) {
@@ -267,7 +267,7 @@ function isTogether(cards: Cards, chosen: readonly Card[], step: number): boolea
   return left.size === 0;
 }
 
-function breaksAt({ cards, open }: Choice, chosen: readonly Card[]): number {
+function breaksAt({ cards, open }: Choice, chosen: readonly Promisable[]): number {
   if (open === null) return APART;
   for (let step = 0; step < APART; step++) {
     const isBroken = chosen.some(({ groups }) => {

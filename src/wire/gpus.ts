@@ -4,6 +4,7 @@ import { z } from "zod";
 import { DEVICE_STATES, LINK_KINDS, VENDORS } from "../core/device";
 import { deviceView } from "./api";
 import { nodeState } from "./drains";
+import { reading as told } from "./nouns";
 
 const int = z.int().nonnegative();
 
@@ -29,19 +30,7 @@ const process = z.object({
   task: z.string().nullable(),
 });
 
-const reading = z.object({
-  age_ms: int,
-  /** Whether these are only the last known values. */
-  stale: z.boolean(),
-  memory_used_bytes: int.nullable(),
-  utilization_percent: z.number().nullable(),
-  temperature_celsius: z.number().nullable(),
-  power_watts: z.number().nullable(),
-  clock_mhz: z.number().nullable(),
-  throttled: z.string().nullable(),
-  ecc_errors: int.nullable(),
-  processes: z.array(process),
-});
+const reading = told.omit({ id: true }).extend({ processes: z.array(process) });
 
 export const gpuView = deviceView.extend({
   vendor: z.enum(VENDORS),

@@ -1,6 +1,7 @@
 // Apple's graphics: one card that shares the machine's memory. What system_profiler tells does not change while the
 // machine runs, so it is asked once; what is in use it does not tell.
 
+import { NO_GAUGES } from "../../core/device";
 import { machineMemory } from "../../os/facts";
 import { jsonIn } from "../../os/tool";
 import { oneAtATime, toolAt } from "./asker";
@@ -74,13 +75,7 @@ const appleCard = (id: string, model: string): Card => ({
   compute_mode: null,
   ecc: null,
   files: [],
-  memory_used_bytes: null,
-  utilization_percent: null,
-  temperature_celsius: null,
-  power_watts: null,
-  clock_mhz: null,
-  throttled: null,
-  ecc_errors: null,
+  ...NO_GAUGES,
   processes: [],
   warnings: [],
   trouble: null,

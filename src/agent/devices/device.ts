@@ -1,6 +1,6 @@
 // What every vendor's probe gives: its cards as they are now, or why they cannot be seen. One file a vendor behind it.
 
-import type { ComputeMode, Link, Vendor } from "../../core/device";
+import type { ComputeMode, Gauges, Link, Vendor } from "../../core/device";
 import type { Bytes } from "../../core/units";
 
 /** A process on a card as the vendor's library tells it; whose it is, is found out elsewhere. */
@@ -16,7 +16,7 @@ export interface CardProcess {
 export type Warning = "remap_pending" | "remap_failed" | "ecc_pending";
 
 /** One card, or a part of one (MIG), as it is now. `null` is what the library does not tell. */
-export interface Card {
+export interface Card extends Gauges {
   /** Its UUID, or what stands in for one, differs on every machine and never changes: `amd-1f3c9a77-0000:03:00.0`. */
   readonly id: string;
   readonly vendor: Vendor;
@@ -43,15 +43,6 @@ export interface Card {
   readonly ecc: boolean | null;
   /** Device files that a process must open to use it: `/dev/nvidia0`, `/dev/dri/renderD128`. */
   readonly files: readonly string[];
-  readonly memory_used_bytes: Bytes | null;
-  readonly utilization_percent: number | null;
-  readonly temperature_celsius: number | null;
-  readonly power_watts: number | null;
-  readonly clock_mhz: number | null;
-  /** Why it runs slower than it could: `thermal`, `power`; `null`: it does not. */
-  readonly throttled: string | null;
-  /** Memory errors since the driver was loaded that could not be corrected. */
-  readonly ecc_errors: number | null;
   readonly processes: readonly CardProcess[];
   readonly warnings: readonly Warning[];
   /**

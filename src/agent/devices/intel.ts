@@ -1,6 +1,7 @@
 // Intel's cards: /sys, read by a child that may hang, and xpu-smi for what the drivers do not show: products, the size
 // of memory, ECC, links, and where this agent may not look into other people's processes, who uses what.
 
+import { NO_GAUGES } from "../../core/device";
 import { bootMs } from "../../os/clock";
 import type { Tool } from "../../os/tool";
 import { createAsker, onceForEach, oneAtATime, toolAt } from "./asker";
@@ -105,14 +106,8 @@ const cardsOf = (told: XpuCards, tree: Tree): readonly IntelCard[] =>
       links: [],
       compute_mode: null,
       ecc: null,
-      ecc_errors: null,
       files: drmFiles(tree, pci),
-      memory_used_bytes: null,
-      utilization_percent: null,
-      temperature_celsius: null,
-      power_watts: null,
-      clock_mhz: null,
-      throttled: null,
+      ...NO_GAUGES,
       processes: [],
       warnings: [],
       trouble: null,

@@ -1,6 +1,7 @@
 // From what the driver tells now, and what was known before, to NVIDIA's cards: places on the bus, device files, and
 // the last known facts of cards that are lost.
 
+import { NO_GAUGES } from "../../core/device";
 import type { Card } from "./device";
 import type { LostCard, NvmlCard, NvmlLook, NvmlPart } from "./nvml-look";
 import { byBus, drmFiles, numaNode, type Tree } from "./sysfs";
@@ -67,13 +68,7 @@ const placed = (card: Card, index: number): Card => ({ ...card, index, visible: 
 const withTrouble = (card: Card, trouble: string): Card => ({
   ...card,
   links: [],
-  memory_used_bytes: null,
-  utilization_percent: null,
-  temperature_celsius: null,
-  power_watts: null,
-  clock_mhz: null,
-  throttled: null,
-  ecc_errors: null,
+  ...NO_GAUGES,
   processes: [],
   warnings: [],
   trouble,

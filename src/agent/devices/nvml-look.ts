@@ -1,12 +1,12 @@
 // One look through NVML: every card with its parts and links, as plain data that travels from the child that asks to
 // the agent. It runs where it may hang.
 
-import type { ComputeMode, Link } from "../../core/device";
+import type { ComputeMode, Gauges, Link } from "../../core/device";
 import type { Warning } from "./device";
 import { CODE, meaningOf, Nvml, NvmlDevice, type CallName, type RunningProcess } from "./nvml";
 
 /** A card or a part of one, as NVML alone knows it. */
-export interface NvmlCard {
+export interface NvmlCard extends Gauges {
   readonly id: string;
   readonly model: string;
   /** `null`: it has none of its own, it shares the machine's. */
@@ -16,14 +16,7 @@ export interface NvmlCard {
   readonly minor: number | null;
   readonly compute_mode: ComputeMode | null;
   readonly ecc: boolean | null;
-  readonly ecc_errors: number | null;
   readonly warnings: readonly Warning[];
-  readonly memory_used_bytes: number | null;
-  readonly utilization_percent: number | null;
-  readonly temperature_celsius: number | null;
-  readonly power_watts: number | null;
-  readonly clock_mhz: number | null;
-  readonly throttled: string | null;
   readonly processes: readonly RunningProcess[];
   readonly links: readonly Link[];
   /** `null`: it is not set to be used in parts. */
