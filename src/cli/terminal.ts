@@ -49,17 +49,23 @@ function sinkOf(stream: NodeJS.WriteStream, end: (code: number) => void): Output
     throw error;
   });
   const tty = stream.isTTY ?? false;
+  let pending = 0;
+  const waiting: (() => void)[] = [];
+  const left = (): void => {
+    if (--pending > 0) return;
+    for (const resolve of waiting.splice(0)) resolve();
+  };
+  // Each write is counted until it has left: an empty write behind them comes back before they have.
   const flushed = (): Promise<void> =>
-    new Promise((resolve) => {
-      stream.write("", () => resolve());
-    });
+    pending === 0 ? Promise.resolve() : new Promise((resolve) => void waiting.push(resolve));
   const sink: Sink = {
     tty,
     get columns() {
       return tty ? stream.columns : null;
     },
     write: (data) => {
-      stream.write(data);
+      pending++;
+      stream.write(data, left);
     },
     drained: async () => {
       if (stream.writableNeedDrain) await flushed();

@@ -243,6 +243,14 @@ describe("the process", () => {
     const { out } = await cluster.orch("logs", String(run));
     expect(out.length).toBe(1_288_895);
     expect(out).toEndWith("\n200000\n");
+    // A reader that is busy at first finds the pipe full, and the program with nothing more to do.
+    const busy = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; cat";
+    const slow = Bun.spawn(["sh", "-c", `'${BINARY}' logs ${run} | { ${busy}; }`], {
+      env: cluster.env,
+      stdin: "ignore",
+      stdout: "pipe",
+    });
+    expect(await new Response(slow.stdout).text()).toBe(out);
   });
 
   test("is not changed by files of the directory it is started in", async () => {
