@@ -71,7 +71,8 @@ function fenceOf(value: unknown): Fence | null {
     typeof fence.cluster_id === "string" &&
     typeof fence.timeline === "string" &&
     Number.isInteger(fence.epoch) &&
-    Number.isInteger(fence.revision)
+    Number.isInteger(fence.revision) &&
+    Number.isInteger(fence.since)
     ? fence
     : null;
 }

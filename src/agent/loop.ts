@@ -1,6 +1,6 @@
 // The agent's loop: looks at records and processes, asks core/step what to do, does it, and says what has changed.
 
-import { accept, withoutRecord, type Fence } from "../core/accept";
+import { accept, type Fence } from "../core/accept";
 import { cardTasks } from "../core/card";
 import { successorUid } from "../core/fresh";
 import type { Orphan } from "../core/model";
@@ -11,6 +11,7 @@ import type { Ms } from "../core/units";
 import type { Machine } from "../wire/agent";
 import type { CardRules } from "./devices/watch";
 import type { Driver } from "./drivers/driver";
+import { begunOf, createUnrecorded, type Unrecorded } from "./unrecorded";
 
 /** How long a killed task is left alone before it is killed again. */
 const KILL_AGAIN_MS = 900;
@@ -23,11 +24,6 @@ const pause = (ms: Ms): Promise<void> =>
   });
 
 const nextUid = ({ uid, identity }: Assignment): string => successorUid(uid, identity.attempt + 1);
-
-const BEGUN = { none: "no", beginning: "alive", alive: "alive", ended: "over", vanished: "over" } as const;
-
-const begunOf = (seen: ReadonlyMap<string, Seen>, uid: string): "no" | "alive" | "over" =>
-  BEGUN[seen.get(uid)?.process.is ?? "none"];
 
 export interface LoopOptions {
   readonly driver: Driver;
@@ -81,18 +77,13 @@ export async function createAgentLoop(options: LoopOptions): Promise<AgentLoop> 
 class Loop implements AgentLoop {
   readonly #options: LoopOptions;
   readonly #records: Map<string, TaskRecord>;
-  readonly #unreadable: readonly Orphan[];
   readonly #busy = new Set<string>();
   readonly #signalled = new Set<string>();
   readonly #killed = new Map<string, Ms>();
   readonly #reported = new Map<string, string>();
   /** Successors of attempts whose end is not written down: a server that heard of one would not know whose it is. */
   readonly #early = new Set<string>();
-  /** What is stopped without a record and not over yet, with the uid whose end it is; and what is over. */
-  readonly #strays = new Map<string, { readonly of: string; readonly why: string }>();
-  readonly #buried = new Set<string>();
-  /** Without a readable record, and alive when this agent came: their end is seen, so it is told. */
-  readonly #survivors: ReadonlySet<string>;
+  readonly #unrecorded: Unrecorded;
   #reserved: ReadonlySet<string> = new Set();
   #lacking: ReadonlyMap<string, string> = new Map();
   #heard_ms: Ms | null = null;
@@ -103,9 +94,7 @@ class Loop implements AgentLoop {
   constructor(options: LoopOptions, records: Map<string, TaskRecord>, unreadable: readonly Orphan[]) {
     this.#options = options;
     this.#records = records;
-    this.#unreadable = unreadable;
-    const seen = options.driver.seen();
-    this.#survivors = new Set(unreadable.map(({ uid }) => uid).filter((uid) => begunOf(seen, uid) === "alive"));
+    this.#unrecorded = createUnrecorded(options.driver, unreadable, (uid) => this.#records.has(uid));
     // Of an agent that died between the two writings of `#end`.
     for (const { end, assignment } of records.values()) {
       if (end === null && assignment.identity.attempt < assignment.grant_until) this.#early.add(nextUid(assignment));
@@ -128,7 +117,7 @@ class Loop implements AgentLoop {
     const machine = this.#options.machine();
     const now_ms = clock();
     this.#condemn(now_ms);
-    const [seen, unreadable] = [driver.seen(), this.#unknown()];
+    const [seen, unreadable] = [driver.seen(), this.#unrecorded.unknown()];
     const decided = step({
       records: this.#records,
       seen,
@@ -147,7 +136,8 @@ class Loop implements AgentLoop {
     this.#lacking = decided.lacking;
     for (const action of decided.actions) if (!this.#isTooSoon(action, now_ms)) this.#act(action);
     this.#tell();
-    this.#bury();
+    const ends = this.#unrecorded.ends(now_ms);
+    if (ends.length > 0) this.#options.report(ends);
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer =
       decided.wake_at_ms === null
@@ -262,21 +252,6 @@ class Loop implements AgentLoop {
     if (entries.length > 0) this.#options.report(entries);
   }
 
-  /** Tells the end of what was stopped, or outlived its record, once it has come. */
-  #bury(): void {
-    const seen = this.#options.driver.seen();
-    const survivors = this.#unknown().filter(({ uid }) => this.#survivors.has(uid) && !this.#strays.has(uid));
-    for (const [uid, { of, why }] of [
-      ...this.#strays,
-      ...survivors.map(({ uid }) => [uid, { of: uid, why: "" }] as const),
-    ]) {
-      if (begunOf(seen, uid) === "alive") continue;
-      this.#strays.delete(uid);
-      this.#buried.add(uid);
-      this.#options.report([withoutRecord(of, why, "over")]);
-    }
-  }
-
   #reportOf(record: TaskRecord, seen: ReadonlyMap<string, Seen>): TaskReport {
     return reportOf(record, seen.get(record.assignment.uid), {
       now_ms: this.#options.clock(),
@@ -315,7 +290,7 @@ class Loop implements AgentLoop {
       verbs,
     );
     if (accepted === null) return null;
-    for (const { uid, of, why } of accepted.strays) this.#strays.set(uid, { of, why });
+    for (const stray of accepted.strays) this.#unrecorded.stop(stray);
     const stops = [...accepted.claims, ...accepted.strays.map(({ uid }) => uid)];
     const done = await Promise.allSettled([
       ...accepted.records.map((record) => driver.write(record)),
@@ -341,16 +316,12 @@ class Loop implements AgentLoop {
     const seen = this.#options.driver.seen();
     const named = [...this.#records.values()].filter(({ assignment }) => !this.#early.has(assignment.uid));
     const entries = named.map((record) => this.#reportOf(record, seen));
-    return { entries, unreadable: this.#unknown() };
-  }
-
-  /** What could not be read, has not got its record back from the server since, and was not stopped. */
-  #unknown(): readonly Orphan[] {
-    return this.#unreadable.filter(({ uid }) => !this.#records.has(uid) && !this.#buried.has(uid));
+    return { entries: [...entries, ...this.#unrecorded.told()], unreadable: this.#unrecorded.unknown() };
   }
 
   async acknowledged(uids: readonly string[]): Promise<void> {
     for (const uid of uids) {
+      this.#unrecorded.acknowledged(uid);
       const record = this.#records.get(uid);
       if (record === undefined || record.end === null) continue;
       this.#records.delete(uid);
@@ -372,6 +343,7 @@ class Loop implements AgentLoop {
     }
     for (const record of await driver.kept()) this.#records.set(record.assignment.uid, record);
     this.#reported.clear();
+    this.#unrecorded.newTimeline();
   }
 
   heard(sent_ms: Ms): void {
@@ -386,7 +358,7 @@ class Loop implements AgentLoop {
       name: record.assignment.name,
       state: record.end !== null ? "ended" : this.#reportOf(record, this.#options.driver.seen()).reported.state,
     }));
-    return [...records, ...this.#unknown().map(({ name }) => ({ name, state: "unknown to the server" }))];
+    return [...records, ...this.#unrecorded.unknown().map(({ name }) => ({ name, state: "unknown to the server" }))];
   }
 
   stop(): void {

@@ -256,7 +256,7 @@ export class Session {
       signature: sign(null, Buffer.from(signed), key).toString("base64"),
       highest: before === null ? null : { timeline: before.timeline, epoch: before.epoch },
       // An agent on a fresh disk has applied nothing that it could vouch for, and says so.
-      applied: before === null ? null : { timeline: before.timeline, revision: before.revision },
+      applied: before === null ? null : { timeline: before.timeline, revision: before.revision, since: before.since },
       ...(note === null ? {} : { leaving: note }),
     });
   }

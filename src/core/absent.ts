@@ -12,13 +12,15 @@ export type Verdict = { readonly is: "lost"; readonly why: string } | { readonly
 export function verdictOnAbsent(task: TaskRow, inventory: Inventory, timeline: string): Verdict {
   const { applied } = inventory;
   const rebooted = task.boot_id !== inventory.boot_id;
-  const covered = applied !== null && applied.timeline === timeline && applied.revision >= task.assigned_revision;
+  // On an older disk it may have had a record.
+  const vouched = applied !== null && applied.since < task.assigned_revision;
+  const covered = vouched && applied.timeline === timeline && applied.revision >= task.assigned_revision;
   // What cannot be read may be it, or a successor that the agent made since.
   const whole = inventory.unreadable.length === 0;
   if (covered && whole) {
     return { is: "lost", why: rebooted ? "its node rebooted" : "its node has no record of it" };
   }
-  if (task.observed.state === "assigned" && applied !== null && !covered) {
+  if (task.observed.state === "assigned" && vouched && !covered) {
     if (!rebooted) return { is: "wait" };
     if (whole) return { is: "lost", why: "its node rebooted before it was told" };
   }

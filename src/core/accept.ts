@@ -14,6 +14,8 @@ export interface Fence {
   readonly applied_n: number;
   /** The revision up to which everything was applied; 0: nothing yet. */
   readonly revision: number;
+  /** The server's revision when this disk was new: records of what was assigned until then may have been lost. */
+  readonly since: number;
 }
 
 export type Greeting =
@@ -59,6 +61,8 @@ export function greet(fence: Fence | null, stamp: Stamp): Greeting {
       session: stamp.session,
       applied_n: 0,
       revision,
+      // A new timeline begins beyond all that its database knew, which may be less than this disk has seen.
+      since: Math.min(fence?.since ?? stamp.revision, stamp.revision),
     },
   };
 }

@@ -89,8 +89,8 @@ export function observeInventory(
   const reason =
     asked.length === 0
       ? null
-      : `its records of ${asked.map(taskName).join(", ")} are gone; if they are over: ` +
-        `orch node forget ${node.name} --fenced`;
+      : `its records of ${asked.map(taskName).join(", ")} are gone, so nobody knows how that ended: orch cancel ends ` +
+        `a run, orch node drain ${node.name} --deadline 1s has it done again elsewhere`;
   const done = finish({ ...node, boot_id: inventory.boot_id, reason }, draft, node);
   return {
     ...done,
@@ -135,7 +135,9 @@ function takeIn(
   context: IntakeContext,
   draft: Draft,
 ): void {
-  const ordered = [...entries].sort((a, b) => (a.identity?.attempt ?? 0) - (b.identity?.attempt ?? 0));
+  // What has no record may be an attempt that another entry tells of first.
+  const rank = ({ identity }: TaskReport): number => identity?.attempt ?? Number.MAX_SAFE_INTEGER;
+  const ordered = [...entries].sort((a, b) => rank(a) - rank(b));
   for (const entry of ordered) {
     const task = draft.tasks.has(entry.uid) ? (draft.tasks.get(entry.uid) ?? undefined) : state.tasks.get(entry.uid);
     if (task === undefined) strange(state, node, entry, context, draft);

@@ -156,8 +156,11 @@ export interface Inventory {
   readonly entries: readonly TaskReport[];
   /** Records that it could not read; they hold their place until somebody looks. */
   readonly unreadable: readonly Orphan[];
-  /** The newest timeline and revision up to which it has applied everything; `null` on a fresh disk. */
-  readonly applied: { readonly timeline: string; readonly revision: number } | null;
+  /**
+   * The newest timeline and revision up to which it has applied everything, and the revision at which its disk was
+   * new; `null` on a fresh disk.
+   */
+  readonly applied: { readonly timeline: string; readonly revision: number; readonly since: number } | null;
 }
 
 export type { Observed };

@@ -1,5 +1,6 @@
 // What an agent says of a task: a function of its record and of what it sees, with times as ages.
 
+import { withoutRecord } from "./accept";
 import type { TaskFinal } from "./model";
 import type { Reported, Seen, TaskRecord, TaskReport } from "./record";
 import type { Ms } from "./units";
@@ -66,4 +67,30 @@ function waitReason(record: TaskRecord, context: ReportContext): string | null {
   if (record.not_before_ms > context.now_ms) return "waits for its restart back-off";
   if (record.assignment.lease_ms !== null && record.go) return "waits for a valid lease";
   return null;
+}
+
+/** The end of what outlived its record, as its supervisor saw it: whose it was, the server knows. */
+export function endWithoutRecord(
+  uid: string,
+  process: Extract<Seen["process"], { is: "ended" }>,
+  now_ms: Ms,
+  tail: TaskFinal["tail"],
+): TaskReport {
+  const { started_ms, ended_ms, exit_code, signal, peak_memory_bytes, oom, reason } = process;
+  const succeeded = exit_code === 0 && reason === null && !oom;
+  const age = (at_ms: Ms): Ms => Math.max(0, Math.round(now_ms - at_ms));
+  return {
+    ...withoutRecord(uid, "", "over"),
+    reported: {
+      state: succeeded ? "succeeded" : "failed",
+      started_age_ms: age(started_ms),
+      finished_age_ms: age(ended_ms),
+      exit_code,
+      signal,
+      reason: succeeded ? null : oom ? "out of memory" : reason,
+      peak_memory_bytes,
+      tail,
+      next: null,
+    },
+  };
 }

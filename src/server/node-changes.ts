@@ -94,7 +94,7 @@ export function forgetNode(draft: Draft, node: NodeRow, fenced: boolean, intake:
   const { cluster } = draft.state;
   const nothing = {
     boot_id: node.boot_id,
-    applied: { timeline: cluster.timeline, revision: draft.revision },
+    applied: { timeline: cluster.timeline, revision: draft.revision, since: 0 },
     entries: [],
     unreadable: [],
   };

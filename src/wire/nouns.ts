@@ -202,4 +202,6 @@ export const taskReport = z.object({
   reported,
 }) satisfies z.ZodType<TaskReport>;
 
-export const applied = z.object({ timeline: text, revision: int }).nullable() satisfies z.ZodType<Inventory["applied"]>;
+export const applied = z.object({ timeline: text, revision: int, since: int }).nullable() satisfies z.ZodType<
+  Inventory["applied"]
+>;

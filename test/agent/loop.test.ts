@@ -16,7 +16,7 @@ import { isAlive } from "../support/processes";
 import { alive, assignmentFor, begin, makeSite, output, recordFor, type Site } from "../support/tasks";
 import { waitUntil } from "../support/wait";
 
-const FENCE: Fence = { cluster_id: "c", timeline: "t", epoch: 1, session: 1, applied_n: 0, revision: 0 };
+const FENCE: Fence = { cluster_id: "c", timeline: "t", epoch: 1, session: 1, applied_n: 0, revision: 0, since: 0 };
 
 const RESTART = { backoff_min_ms: 1_000, backoff_max_ms: 60_000, attempts: null, offline: true };
 
@@ -60,6 +60,15 @@ async function living(driver: Driver): Promise<{ uid: string; pid: number }> {
   return { uid, pid: await alive(driver, uid) };
 }
 
+async function isToldUntilHeard(
+  { loop: of, reports }: Awaited<ReturnType<typeof startLoop>>,
+  uid: string,
+): Promise<void> {
+  expect(of.inventory()).toEqual({ entries: reports, unreadable: [] });
+  await of.acknowledged([uid]);
+  expect(of.inventory()).toEqual({ entries: [], unreadable: [] });
+}
+
 for (const [what, lose] of [
   ["record can no longer be read", (dir: string) => writeFileSync(join(dir, "record.json"), "{ half")],
   ["whole directory is lost", (dir: string) => rmSync(dir, { recursive: true })],
@@ -75,7 +84,7 @@ for (const [what, lose] of [
     await waitUntil("its end to be told", () => next.reports.length > 0);
     expect(isAlive(pid)).toBe(false);
     expect(next.reports).toMatchObject([{ uid, reported: { state: "gone" } }]);
-    expect(next.loop.inventory()).toEqual({ entries: [], unreadable: [] });
+    await isToldUntilHeard(next, uid);
   });
 
   test(`a task that ends by itself after its ${what} holds nothing any more, and its end is told`, async () => {
@@ -85,8 +94,9 @@ for (const [what, lose] of [
     expect(next.loop.inventory().unreadable).toMatchObject([{ uid, pid }]);
     process.kill(pid, "SIGTERM");
     await waitUntil("its end to be told", () => next.reports.length > 0);
-    expect(next.reports).toMatchObject([{ uid, reported: { state: "gone" } }]);
-    expect(next.loop.inventory()).toEqual({ entries: [], unreadable: [] });
+    // Its keeper knows how it ended.
+    expect(next.reports).toMatchObject([{ uid, reported: { state: "succeeded", exit_code: 0 } }]);
+    await isToldUntilHeard(next, uid);
   });
 }
 

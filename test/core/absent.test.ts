@@ -19,10 +19,12 @@ const inventory = (part: Partial<Inventory>): Inventory => ({
   boot_id: BOOT,
   entries: [],
   unreadable: [],
-  applied: { timeline: TIMELINE, revision: 30 },
+  applied: { timeline: TIMELINE, revision: 30, since: 3 },
   ...part,
 });
-const before = { timeline: TIMELINE, revision: 10 };
+const before = { timeline: TIMELINE, revision: 10, since: 3 };
+/** Whatever such a disk has applied since, it was not there when the task was assigned. */
+const newer = { timeline: TIMELINE, revision: 30, since: 20 };
 
 const cases: readonly (readonly [string, string, Partial<Inventory>, TaskRow?])[] = [
   ["was told, and is not there", "lost", {}],
@@ -33,6 +35,8 @@ const cases: readonly (readonly [string, string, Partial<Inventory>, TaskRow?])[
   ["was not told yet, while a record cannot be read", "wait", { applied: before, unreadable: UNREADABLE }],
   ["was not told before a reboot", "lost", { applied: before, boot_id: "2" }],
   ["may have been on a disk that is lost", "ask", { applied: null }],
+  ["was assigned before the disk was new", "ask", { applied: newer }],
+  ["ran as a service before the disk was new and a reboot", "lost", { applied: newer, boot_id: "2" }],
   ["ran before a reboot", "lost", { boot_id: "2", applied: null }, told({ observed: { state: "starting" } })],
 ];
 

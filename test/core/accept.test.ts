@@ -6,7 +6,7 @@ import { successorUid } from "../../src/core/fresh";
 import type { TaskRecord, Verb } from "../../src/core/record";
 import { assignmentFor, recordFor } from "../support/tasks";
 
-const FENCE: Fence = { cluster_id: "c", timeline: "t", epoch: 1, session: 1, applied_n: 0, revision: 5 };
+const FENCE: Fence = { cluster_id: "c", timeline: "t", epoch: 1, session: 1, applied_n: 0, revision: 5, since: 0 };
 const FIRST = "f".repeat(32);
 const SECOND = successorUid(FIRST, 2);
 const THIRD = successorUid(SECOND, 3);

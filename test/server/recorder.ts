@@ -4,7 +4,7 @@
 import { generateKeyPairSync, sign, type KeyObject } from "node:crypto";
 import type { NodeRow } from "../../src/core/model";
 import type { TestResult } from "../../src/core/node-tests";
-import type { TaskReport } from "../../src/core/record";
+import type { Inventory, TaskReport } from "../../src/core/record";
 import {
   PROTOCOL,
   signedText,
@@ -34,6 +34,12 @@ export async function joinWithKey(stage: Stage, name: string): Promise<Known> {
   const answer = await stage.call("POST", "/v1/join", { as: "agent", body });
   if (answer.status !== 200) throw new Error(JSON.stringify(answer.body));
   return { name, key: privateKey, credential: answer.body["credential"] as Credential };
+}
+
+interface HelloPart {
+  readonly signature?: string;
+  readonly machine?: Partial<Machine>;
+  readonly applied?: Inventory["applied"];
 }
 
 export class Recorder {
@@ -82,7 +88,7 @@ export class Recorder {
   }
 
   /** Answers the challenge; `instance_id` is this start of the agent. */
-  async hello(instance_id: string, part: { signature?: string; machine?: Partial<Machine> } = {}): Promise<void> {
+  async hello(instance_id: string, part: HelloPart = {}): Promise<void> {
     const { nonce } = await this.expect("challenge");
     const { key, credential, name } = this.known;
     const machine = machineOf(name, part.machine);
@@ -96,7 +102,7 @@ export class Recorder {
       machine,
       signature,
       highest: null,
-      applied: null,
+      applied: part.applied ?? null,
     });
   }
 

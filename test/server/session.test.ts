@@ -1,6 +1,7 @@
 // One agent's conversation with the server, message by message; whatever nobody expected fails.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { withoutRecord } from "../../src/core/accept";
 import type { TaskRow } from "../../src/core/model";
 import type { TaskReport } from "../../src/core/record";
 import { failedReport, reportOf } from "../support/reports";
@@ -63,6 +64,44 @@ describe("a conversation", () => {
     expect((await agent.expect("beat")).acked_seq).toBe(0);
     for (const seq of [1, 2]) agent.say({ type: "report", seq, entries: [] });
     for (const seq of [1, 2]) expect((await agent.expect("ack")).seq).toBe(seq);
+  });
+});
+
+describe("an agent on a new disk", () => {
+  /** What its job was before, and the connection after the next one, on the same new disk. */
+  async function returned(): Promise<{ task: TaskRow; agent: Recorder }> {
+    const before = Recorder.dial(stage, known);
+    await before.live("a");
+    await before.pass();
+    const task = await assigned(before);
+    before.say({ type: "report", seq: 1, entries: [running(task)] });
+    await before.expect("ack");
+    await Recorder.dial(stage, known).live("a");
+    const { timeline, revision } = stage.api.store.state.cluster;
+    const agent = Recorder.dial(stage, known);
+    await agent.hello("a", { applied: { timeline, revision, since: revision } });
+    agent.say({ type: "inventory", entries: [], unreadable: [], last: true });
+    await agent.expect("welcome");
+    return { task, agent };
+  }
+  const why = (): string | null | undefined => stage.api.store.state.nodes.get(known.credential.node_id)?.reason;
+
+  test("does not make a job done again whose records were on the old one, and says what people can do", async () => {
+    const { task, agent } = await returned();
+    expect(await agent.rest()).toEqual([]);
+    expect(tasks().map(({ uid, observed }) => [uid, observed.state])).toEqual([[task.uid, "running"]]);
+    expect(why()).toContain("its records of 1 are gone, so nobody knows how that ended: orch cancel ends a run");
+  });
+
+  test("ends it when somebody cancels the run", async () => {
+    const { task, agent } = await returned();
+    expect((await stage.call("POST", "/v1/runs/1/cancel", { as: "alice", body: { signal: null } })).status).toBe(200);
+    const { changes } = await agent.expect("changes");
+    expect(changes).toMatchObject([{ verb: "stop", uid: task.uid }]);
+    agent.say({ type: "report", seq: 1, entries: [withoutRecord(task.uid, "cancelled", "no")] });
+    await agent.expect("ack");
+    await stage.planned();
+    expect((await stage.call("GET", "/v1/runs/1")).body["state"]).toBe("cancelled");
   });
 });
 

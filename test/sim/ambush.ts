@@ -30,7 +30,7 @@ export function ambushAgent(world: World, link: Link, data: string): void {
     back_ms = backAfter(world),
     dice = ambush.next();
   if (dice < 0.25) return cutOff(world, link.machine, back_ms);
-  if (dice < 0.5) return hangUp(world, link.machine);
+  if (dice < 0.5) return breakSoon(world, link.machine);
   world.schedule.in(ambush.int(1, 100), () => {
     const agent = world.agents.get(link.machine);
     if (agent === undefined || world.calm || agent.owner.state !== "running") return;
@@ -53,13 +53,16 @@ function restoreSoon(world: World): void {
 }
 
 /** Breaks the connection while the agent writes down what has just come: it dials again before it has done so. */
-function hangUp(world: World, machine: string): void {
+const breakSoon = (world: World, machine: string): void =>
   world.schedule.in(world.dice.ambush.int(5, 100), () => {
-    if (world.calm) return;
-    world.trace.note(`the connection of ${machine} is broken by an ambush`);
-    world.network.hangUp(machine);
-    world.heardSince.delete(machine);
+    if (!world.calm) hangUp(world, machine);
   });
+
+/** The connection of a machine breaks, and its agent dials again at once. */
+export function hangUp(world: World, machine: string): void {
+  world.trace.note(`the connection of ${machine} breaks`);
+  world.network.hangUp(machine);
+  world.heardSince.delete(machine);
 }
 
 /** Cuts the machine off while the message is on its way. */
@@ -105,6 +108,5 @@ export function ambushPeace(world: World, { id, power }: Machine): void {
   if (power !== "on" || !world.dice.ambush.chance(HALF_OPEN)) return;
   world.trace.note(`the next connection of ${id} is half open`);
   world.network.deafen(id);
-  world.network.hangUp(id);
-  world.heardSince.delete(id);
+  hangUp(world, id);
 }

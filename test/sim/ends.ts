@@ -28,7 +28,7 @@ export function checkEnd(row: TaskRow, life: Life | null, excuses: Excuses): voi
     return;
   }
   const unproven = final.state === "lost" && final.reason === "its node has no record of it";
-  const isProven = !unproven || beyond || forgetful || rebooted;
+  const isProven = !unproven || beyond || rebooted;
   demand(isProven || restored || life !== null, "9: lost needs proof", name);
   demand(isProven || life === null, "10: an end is kept until it is durable, and told to a new timeline", name);
   if (life === null) {

@@ -68,6 +68,13 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: "new-disks-vouch",
+    rule: "protocol 9: records destroyed with a disk are asked about, not rerun",
+    edits: [
+      edit("src/core/absent.ts", "applied !== null && applied.since < task.assigned_revision", "applied !== null"),
+    ],
+  },
+  {
     name: "absence-is-proof",
     rule: "protocol 9: absence is proof only in an inventory that covers the task",
     edits: [

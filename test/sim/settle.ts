@@ -68,10 +68,10 @@ function putRight(world: World, machine: Machine): void {
   bootAgent(world, machine);
 }
 
-/** Somebody looks at the records that cannot be read, and deletes those of which nothing lives. */
+/** Somebody looks at the records that cannot be read, and deletes those of which nothing lives or left an exit. */
 function removeUnreadable(world: World, machine: Machine): void {
   const gone = [...machine.disk.unreadable.keys()].filter(
-    (uid) => !machine.processes.has(uid) && !goesOn(world, machine, uid),
+    (uid) => !machine.processes.has(uid) && !machine.disk.exits.has(uid) && !goesOn(world, machine, uid),
   );
   if (gone.length === 0) return;
   crashAgent(world, machine);

@@ -1,6 +1,7 @@
 // Everything that goes wrong in the first phase: each trouble comes again and again at random times, and most of them
 // pass by themselves.
 
+import { hangUp } from "./ambush";
 import { GIB } from "../../src/core/units";
 import { cutAlone, isQuiet } from "./alone";
 import { cardTurnsBad, strangerComes } from "./cards";
@@ -115,6 +116,17 @@ function loseDisk(world: World): void {
   world.lostDisks.add(machine.id);
   machine.disk = freshDisk();
   joinMachine(world, machine);
+  comeBack(world, machine);
+}
+
+/** Connections that end some time after: what the new disk has applied by then vouches for nothing before it. */
+function comeBack(world: World, machine: Machine): void {
+  const { ambush } = world.dice;
+  for (const after_ms of [ambush.int(500, 10_000), ambush.int(10_000, 60_000)]) {
+    world.schedule.in(after_ms, () => {
+      if (!world.calm) hangUp(world, machine.id);
+    });
+  }
 }
 
 /** Longer than a keeper takes to begin what it was told to. */
