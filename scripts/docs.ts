@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { cliReference } from "../src/cli/reference";
+import { TABLE } from "../src/cli/table";
 import { FINDINGS } from "../src/core/findings";
 import { nodeState, RUN, TASK } from "../src/core/lifecycle";
 import { specReference } from "../src/spec/reference";
@@ -131,7 +132,7 @@ export async function generatedDocs(): Promise<Record<string, string>> {
   return {
     "docs/lifecycle.md": lifecyclePage(),
     "docs/reference/findings.md": findingsPage(),
-    "docs/reference/cli.md": `${NOTICE}\n\n${await cliReference()}`,
+    "docs/reference/cli.md": `${NOTICE}\n\n${await cliReference(TABLE)}`,
     "docs/reference/spec.md": `${NOTICE}\n\n${specReference().trimEnd()}\n`,
     "docs/reference/spec.schema.json": `${JSON.stringify(specJsonSchema(), null, 2)}\n`,
   };

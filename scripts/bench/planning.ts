@@ -2,8 +2,9 @@
 
 import { withChanges } from "../../src/core/apply";
 import type { Link, NodeDevice } from "../../src/core/device";
-import { DEFAULT_LIMITS } from "../../src/core/limits";
-import type { State, TaskRow } from "../../src/core/model";
+import { DEFAULT_LIMITS } from "../../src/core/plan-limits";
+import type { State } from "../../src/core/rows-state";
+import type { TaskRow } from "../../src/core/rows-task";
 import { plan } from "../../src/core/plan";
 import { GIB } from "../../src/core/units";
 import {
@@ -27,6 +28,7 @@ const SPECS = {
   pair: buildSpec({ command: { kind: "argv", argv }, request: { gpu: buildGpu({ count: 2, models: ["H100"] }) } }),
   four: buildSpec({ command: { kind: "argv", argv }, request: { gpu: buildGpu({ count: 4 }) } }),
 };
+
 /** As many passes as it takes until nothing is left to do; more would be a bug. */
 const PASSES = 100;
 const CARDS = 8;

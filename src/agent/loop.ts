@@ -3,7 +3,7 @@
 import { accept, type Fence } from "../core/accept";
 import { cardTasks } from "../core/card";
 import { successorUid } from "../core/fresh";
-import type { Orphan } from "../core/model";
+import type { Orphan } from "../core/rows-node";
 import type { Action, Assignment, Reported, Seen, Stamp, TaskRecord, TaskReport, Verb } from "../core/record";
 import { reportOf } from "../core/report";
 import { step } from "../core/step";
@@ -15,6 +15,7 @@ import { begunOf, createUnrecorded, type Unrecorded } from "./unrecorded";
 
 /** How long a killed task is left alone before it is killed again. */
 const KILL_AGAIN_MS = 900;
+
 /** What could not be done, as on a full disk, is not tried again at once. */
 const AGAIN_MS = 1_000;
 

@@ -1,7 +1,8 @@
 // What this machine is and has: asked once at the start, in the words of the wire. Shares given by people come first.
 
 import { join } from "node:path";
-import type { Amounts, NodeFacts } from "../core/model";
+import type { NodeFacts } from "../core/rows-node";
+import type { Amounts } from "../core/promised";
 import { GIB, MIB } from "../core/units";
 import type { Taint } from "../core/workload";
 import type { Cgroups } from "../os/cgroup";

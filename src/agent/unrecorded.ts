@@ -2,7 +2,7 @@
 // end is told when it has come, and again until the server has it on disk.
 
 import { withoutRecord } from "../core/accept";
-import type { Orphan } from "../core/model";
+import type { Orphan } from "../core/rows-node";
 import { endWithoutRecord } from "../core/report";
 import type { Seen, TaskReport } from "../core/record";
 import type { Ms } from "../core/units";

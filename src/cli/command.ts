@@ -138,3 +138,19 @@ export function readAs<T>(name: string, raw: string, read: (raw: string) => Read
 export function longName(flags: string): string {
   return /--[a-z][a-z-]*/.exec(flags)?.[0] ?? flags.split(/[ ,]/)[0] ?? flags;
 }
+export type Group = "parts" | "specs" | "jobs" | "look" | "nodes" | "access" | "care";
+export const GROUPS: Readonly<Record<Group, string>> = {
+  parts: "Run the parts",
+  specs: "Apps",
+  jobs: "Jobs",
+  look: "Look",
+  nodes: "Nodes",
+  access: "Access",
+  care: "Care",
+};
+export interface Entry {
+  readonly name: string;
+  readonly group: Group;
+  readonly about: string;
+  readonly load: () => Promise<AnyCommand>;
+}

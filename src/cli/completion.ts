@@ -1,8 +1,7 @@
 // Completion scripts for shells, made of the command table: words and options only, so that no server is asked at a
 // Tab.
 
-import { longName, type AnyCommand } from "./command";
-import { TABLE } from "./table";
+import { longName, type AnyCommand, type Entry } from "./command";
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 export type Shell = (typeof SHELLS)[number];
@@ -14,8 +13,8 @@ interface Completed {
 }
 
 /** Every command that is shown, with its long options. */
-async function completed(): Promise<Completed[]> {
-  return Promise.all(TABLE.map(async ({ name, about, load }) => ({ name, about, options: optionsOf(await load()) })));
+async function completed(table: readonly Entry[]): Promise<Completed[]> {
+  return Promise.all(table.map(async ({ name, about, load }) => ({ name, about, options: optionsOf(await load()) })));
 }
 
 function optionsOf({ options, reads, talks }: AnyCommand): { flag: string; about: string }[] {
@@ -37,8 +36,8 @@ function optionsOf({ options, reads, talks }: AnyCommand): { flag: string; about
   ];
 }
 
-export async function completionScript(shell: Shell): Promise<string> {
-  const commands = await completed();
+export async function completionScript(table: readonly Entry[], shell: Shell): Promise<string> {
+  const commands = await completed(table);
   return shell === "fish" ? fish(commands) : bash(commands, shell);
 }
 

@@ -6,7 +6,8 @@ import { EXIT, UsageError } from "./failure";
 import { groupHelp, overview } from "./help";
 import type { Host } from "./host";
 import { parseCommand } from "./parse";
-import { LATER, TABLE, type Entry } from "./table";
+import { LATER, TABLE } from "./table";
+import type { Entry } from "./command";
 
 /** Runs one command line; never throws for what a user or the world did. */
 export async function dispatch(argv: readonly string[], host: Host): Promise<number> {
@@ -39,7 +40,7 @@ export function find(argv: readonly string[]): Found {
   const { before, rest } = connectionFirst(argv);
   const [first, second] = rest;
   if (first === undefined || first === "--help" || first === "-h" || (first === "help" && second === undefined)) {
-    return { kind: "text", text: overview() };
+    return { kind: "text", text: overview(TABLE) };
   }
   if (first === "help") return find([...rest.slice(1), "--help"]);
   if (first === "--version" || first === "-V") return find(["version"]);
@@ -62,7 +63,7 @@ function unknown(first: string, second: string | undefined): Found {
   if (later !== undefined) throw new UsageError(`${later}: not built yet`, "See what there is: orch --help");
   const under = [...built, ...LATER.filter(isUnder)];
   if (under.length > 0) {
-    if (second === "--help" || second === "-h") return { kind: "text", text: groupHelp(first) };
+    if (second === "--help" || second === "-h") return { kind: "text", text: groupHelp(TABLE, first) };
     const verbs = under.map((name) => name.slice(first.length + 1));
     const meant = second === undefined ? null : meantBy(second, verbs);
     throw new UsageError(

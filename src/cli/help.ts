@@ -1,16 +1,16 @@
 // The overview of all commands, from their table alone.
 
-import { GROUPS, TABLE, type Entry, type Group } from "./table";
+import { GROUPS, type Entry, type Group } from "./command";
 
 function lines(entries: readonly Entry[], width: number): string {
   return entries.map((entry) => `  ${entry.name.padEnd(width)}  ${entry.about}\n`).join("");
 }
 
 /** `orch --help`. */
-export function overview(): string {
-  const width = Math.max(...TABLE.map((entry) => entry.name.length));
+export function overview(commands: readonly Entry[]): string {
+  const width = Math.max(...commands.map((entry) => entry.name.length));
   const groups = (Object.keys(GROUPS) as Group[]).map((group) => {
-    const members = TABLE.filter((entry) => entry.group === group);
+    const members = commands.filter((entry) => entry.group === group);
     return members.length === 0 ? "" : `\n${GROUPS[group]}:\n${lines(members, width)}`;
   });
   return (
@@ -20,8 +20,8 @@ export function overview(): string {
 }
 
 /** `orch node --help`. */
-export function groupHelp(first: string): string {
-  const members = TABLE.filter((entry) => entry.name.startsWith(`${first} `));
+export function groupHelp(commands: readonly Entry[], first: string): string {
+  const members = commands.filter((entry) => entry.name.startsWith(`${first} `));
   const width = Math.max(...members.map((entry) => entry.name.length));
   return `Usage: orch ${first} COMMAND [options]\n\n${lines(members, width)}`;
 }

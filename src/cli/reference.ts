@@ -1,7 +1,6 @@
 // The command line's reference as Markdown, made from the command table: what `--help` prints, all of it on one page.
 
-import type { AnyCommand } from "./command";
-import { GROUPS, TABLE, type Entry, type Group } from "./table";
+import { GROUPS, type AnyCommand, type Entry, type Group } from "./command";
 import { helpOf } from "./parse";
 import { EXIT } from "./failure";
 
@@ -19,7 +18,7 @@ const EXITS: readonly (readonly [number | string, string])[] = [
 ];
 
 /** The page. Everything on it comes from the code, so it cannot be stale. */
-export async function cliReference(): Promise<string> {
+export async function cliReference(commands: readonly Entry[]): Promise<string> {
   const parts: string[] = [
     "# Command line",
     "",
@@ -34,7 +33,7 @@ export async function cliReference(): Promise<string> {
   ];
   for (const group of Object.keys(GROUPS) as Group[]) {
     parts.push(`## ${GROUPS[group]}`, "");
-    for (const entry of TABLE.filter((one) => one.group === group)) {
+    for (const entry of commands.filter((one) => one.group === group)) {
       parts.push(...section(entry, await entry.load()));
     }
   }

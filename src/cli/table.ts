@@ -1,25 +1,6 @@
 // The table of commands: names, one line about each, and where its code is. Nothing is loaded until it is asked for.
 
-import type { AnyCommand } from "./command";
-
-export type Group = "parts" | "specs" | "jobs" | "look" | "nodes" | "access" | "care";
-
-export const GROUPS: Readonly<Record<Group, string>> = {
-  parts: "Run the parts",
-  specs: "Apps",
-  jobs: "Jobs",
-  look: "Look",
-  nodes: "Nodes",
-  access: "Access",
-  care: "Care",
-};
-
-export interface Entry {
-  readonly name: string;
-  readonly group: Group;
-  readonly about: string;
-  readonly load: () => Promise<AnyCommand>;
-}
+import type { AnyCommand, Entry, Group } from "./command";
 
 const entry = (group: Group, name: string, about: string, load: () => Promise<AnyCommand>): Entry => ({
   name,
@@ -145,11 +126,8 @@ export const TABLE: readonly Entry[] = [
     "Put a backup of the database in place, server stopped",
     async () => (await import("./commands/restore")).restore,
   ),
-  entry(
-    "care",
-    "completion",
-    "Print completion for a shell",
-    async () => (await import("./commands/completion")).completion,
+  entry("care", "completion", "Print completion for a shell", async () =>
+    (await import("./commands/completion")).completionOf(TABLE),
   ),
   entry("care", "version", "Show which build this is", async () => (await import("./commands/version")).version),
 ];

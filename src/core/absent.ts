@@ -1,6 +1,6 @@
 // What it proves that an inventory does not name a task: that it is over, nothing yet, or that people must be asked.
 
-import type { TaskRow } from "./model";
+import type { TaskRow } from "./rows-task";
 import type { Inventory } from "./record";
 
 export type Verdict = { readonly is: "lost"; readonly why: string } | { readonly is: "wait" } | { readonly is: "ask" };

@@ -1,6 +1,7 @@
 // The agent's own admission: it starts nothing until its living tasks leave room, whatever the server's books say.
 
-import type { Amounts, Orphan, Promised } from "./model";
+import type { Orphan } from "./rows-node";
+import type { Amounts, Promised } from "./promised";
 import type { Seen, TaskRecord } from "./record";
 import type { Bytes } from "./units";
 

@@ -1,7 +1,7 @@
 // What a run waits for: other runs' results and services that are up; each answer is yes, no, or not yet.
 
 import { isFinal, type RunState } from "./lifecycle";
-import type { RunAfter, RunRow } from "./model";
+import type { RunAfter, RunRow } from "./rows-work";
 import { runOf, setRun, waitFor, type Pass } from "./pass";
 import { isServiceUp } from "./services";
 

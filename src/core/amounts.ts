@@ -3,10 +3,9 @@
 import { formatBytes, formatCpu } from "./format";
 import { found, type Found } from "./found";
 import { fittingCards, needOn } from "./node-cards";
-import type { Look } from "./checks";
+import type { Look, Shape } from "./shape";
 import { resolveRequest, type Resolved } from "./resources";
 import { pickIn, type Room } from "./room";
-import type { Shape } from "./shape";
 import { GIB, MIB, type Bytes, type Milli } from "./units";
 import type { GpuRequest } from "./workload";
 

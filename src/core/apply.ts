@@ -1,7 +1,9 @@
 // What a plan's operations make of the state: rows for the commit, and a new state for what-if, tests and the sim.
 
 import { unreachable } from "./assert";
-import type { Change, RunRow, State, TaskFinal, TaskRow, WorkloadRow } from "./model";
+import type { Change, State } from "./rows-state";
+import type { RunRow, WorkloadRow } from "./rows-work";
+import type { TaskFinal, TaskRow } from "./rows-task";
 import type { Op } from "./snapshot";
 import { slotKey } from "./task";
 import type { Ms } from "./units";

@@ -1,6 +1,8 @@
 // What a node has to be told: the difference between what its tasks shall do and what its agent was told or has shown.
 
-import type { NodeRow, State, TaskRow } from "./model";
+import type { State } from "./rows-state";
+import type { TaskRow } from "./rows-task";
+import type { NodeRow } from "./rows-node";
 import type { Assignment, Verb } from "./record";
 import { seenSlot, shortId, taskName } from "./task";
 import type { PlanLimits } from "./snapshot";

@@ -2,7 +2,7 @@
 
 import { mostFree } from "./amounts";
 import { fittingCards, leftOf, mayPass, needOn, refusalOf, type Promisable, type Refusal } from "./node-cards";
-import type { Look } from "./checks";
+import type { Look } from "./shape";
 import { formatMemory } from "./card";
 import { found, type Found } from "./found";
 import { formatCard, hasMemory, isChoosy, isKind, matches, shortDevice } from "./gpu";

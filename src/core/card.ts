@@ -3,19 +3,24 @@
 
 import { holds } from "./admit";
 import { FOREIGN_STEP_BYTES, type Device, type DeviceProcess, type DeviceState } from "./device";
-import type { Orphan, Promised } from "./model";
+import type { Orphan } from "./rows-node";
+import type { Promised } from "./promised";
 import type { Seen, TaskRecord } from "./record";
 import { GIB, MIB, SECOND_MS, type Bytes, type Ms } from "./units";
 
 /** What more than its baseline may be in use on a card that is handed over. */
 export const CLEAN_WITHIN_BYTES = 256 * MIB;
+
 /** A card that is not clean this long after its task's end is shown as `dirty`. */
 export const DIRTY_AFTER_MS = 5 * SECOND_MS;
+
 /** What a card that was never seen idle before may have in use and still count as idle: the driver's own needs. */
 const FIRST_BASELINE_BYTES = GIB;
+
 /** Foreign memory is told anew only when it has moved this far from what was told. */
 const FOREIGN_SLACK_BYTES = 0.75 * FOREIGN_STEP_BYTES;
 const NAMED = 3;
+
 /** What drivers and tools say may be a page: here it stands within a line, and within a message that has a limit. */
 const MOST_SAID = 500;
 

@@ -3,20 +3,14 @@
 import { sayDraining } from "./draining";
 import { formatAge } from "./format";
 import { found, type Found } from "./found";
-import type { NodeRow } from "./model";
+import type { NodeRow } from "./rows-node";
 import { formatLabelCheck, formatTaint, isTolerated, labelHolds } from "./labels";
 import { wakeAt, type Pass } from "./pass";
 import { checkAmounts, checkCountables } from "./amounts";
 import { checkGpu, hasCards } from "./card-checks";
-import { choosePorts, countOn, isAnywhere, type Room, type Rooms } from "./room";
-import { ownOn, type Shape } from "./shape";
+import { choosePorts, countOn, isAnywhere, type Room } from "./room";
+import { type Look, ownOn } from "./shape";
 import { SECOND_MS, type Ms } from "./units";
-
-export interface Look {
-  readonly pass: Pass;
-  readonly rooms: Rooms;
-  readonly shape: Shape;
-}
 
 type CheckOne = (look: Look, room: Room) => Found | null;
 
@@ -30,6 +24,7 @@ const FIXED: readonly CheckOne[] = [
   checkAccount,
   checkAvoid,
 ];
+
 /** What is left, and who is there; of cards, see `hasRoom`. */
 const MOVING: readonly CheckOne[] = [
   checkCountables,

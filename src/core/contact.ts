@@ -3,9 +3,8 @@
 import { isDraining } from "./draining";
 import { formatAge } from "./format";
 import type { Contact } from "./lifecycle";
-import type { NodeRow } from "./model";
+import type { NodeRow } from "./rows-node";
 import { cardsOf } from "./node-cards";
-import type { NodeFact } from "./pass";
 import type { Op, Snapshot } from "./snapshot";
 import type { Ms } from "./units";
 
@@ -114,4 +113,17 @@ function massNotice(snapshot: Snapshot, silent: readonly NodeRow[]): string {
     `network, so nothing is replaced until they are heard or have been silent for ${limit}; ` +
     "of a machine that is off: orch node forget NODE --fenced"
   );
+}
+
+/** A node as this pass sees it. */
+export interface NodeFact {
+  /** With the contact that this pass leaves it in. */
+  readonly node: NodeRow;
+  readonly silence_ms: Ms;
+  /** Connected and heard: what it is told arrives, and what it last said still holds. */
+  readonly heard: boolean;
+  /** May be given new tasks. */
+  readonly usable: boolean;
+  /** Whether services can stay on all its cards. */
+  readonly sound: boolean;
 }

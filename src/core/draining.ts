@@ -2,28 +2,12 @@
 // because its own agent told that the machine is about to go (it leaves).
 
 import { formatAge } from "./format";
-import type { NodeRow, Orphan, State, TaskRow } from "./model";
+import type { State } from "./rows-state";
+import type { TaskRow } from "./rows-task";
+import type { NodeRow, Orphan } from "./rows-node";
 import type { Blocked } from "./snapshot";
 import { isWanted, shortId, slotKey, taskName } from "./task";
 import { SECOND_MS, type Ms } from "./units";
-
-/** What a person said: the node is to be kept free. */
-export interface Drain {
-  readonly since_ms: Ms;
-  readonly deadline_ms: Ms | null;
-  readonly by: string;
-  readonly reason: string | null;
-}
-
-/** What a node's own agent said: the machine goes. It is taken back by the agent, also by coming back without it. */
-export interface Leaving {
-  readonly since_ms: Ms;
-  /** When what still runs there has to end; `null`: it may take its time. */
-  readonly deadline_ms: Ms | null;
-  /** Whether the machine itself is gone by then. */
-  readonly gone: boolean;
-  readonly why: string;
-}
 
 type Told = Pick<NodeRow, "name" | "intent" | "drain" | "leaving">;
 

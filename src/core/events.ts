@@ -2,7 +2,8 @@
 
 import { isBack } from "./contact";
 import { freshUid } from "./fresh";
-import type { Change, EventRow, NodeRow } from "./model";
+import type { Change, EventRow } from "./rows-state";
+import type { NodeRow } from "./rows-node";
 import type { Pass } from "./pass";
 import type { Op } from "./snapshot";
 import { taskName } from "./task";

@@ -1,13 +1,13 @@
 // Why a slot waits, in the user's words, and the smallest change to its request that would let it run.
 
-import { begin } from "./begin";
-import { findings, isCandidate, hasRoom, type Look } from "./checks";
+import { begin } from "./pass";
+import { findings, isCandidate, hasRoom } from "./checks";
+import { type Failure, type Look, noShapes, shapeOf } from "./shape";
 import { singular, type Change, type Found } from "./found";
-import type { TaskRow } from "./model";
+import type { TaskRow } from "./rows-task";
 import { explainCards } from "./pick-reasons";
 import { leaveRoom, openRooms, type Room } from "./room";
 import { scoreParts, total } from "./scores";
-import { noShapes, shapeOf, type Failure } from "./shape";
 import type { Check, DeviceReason, NodeVerdict, Score, Snapshot } from "./snapshot";
 
 /** At most so many different reasons are told; the rest is in the nodes' own checks. */

@@ -2,7 +2,8 @@
 // ask for, and by default nothing while nobody waits for such a card.
 
 import { formatDuration } from "./format";
-import type { RunRow, TaskRow, WorkloadRow } from "./model";
+import type { RunRow, WorkloadRow } from "./rows-work";
+import type { TaskRow } from "./rows-task";
 import { ownerSlotName, runOf, setRun, stopTask, tasksOf, wakeAt, type Demand, type Pass } from "./pass";
 import { leaveRoom, takeRoom, type Room, type Rooms } from "./room";
 import { hasPorts, promiseIn } from "./schedule";
@@ -11,13 +12,7 @@ import { noShapes, shapeOf, type Shape } from "./shape";
 import { taskName } from "./task";
 import type { Ms } from "./units";
 import type { IdleSettings } from "./workload";
-
-/** For how long all cards of a task have been below its threshold, as far as the server has seen. */
-export interface IdleFact {
-  readonly idle_ms: Ms;
-  /** Whether this spell was told of already. */
-  readonly told: boolean;
-}
+import type { IdleFact } from "./snapshot";
 
 /** An attempt whose cards have been idle for as long as its workload allows. */
 interface Idle {

@@ -1,12 +1,13 @@
 // Runs: from the ends of the newest attempt to the next one, or to the run's own end. A gang's attempt has several
 // members.
 
-import { exclusiveSilence } from "./contact";
+import { taskName } from "./task";
+import { exclusiveSilence, type NodeFact } from "./contact";
 import { formatAge, formatDuration } from "./format";
-import { gangGoes } from "./gang";
-import type { RunRow, SlotRow, TaskEnd, TaskRow } from "./model";
+import type { RunRow, SlotRow, TaskEnd } from "./rows-work";
+import type { TaskRow } from "./rows-task";
 import { waitsForOrphan } from "./orphans";
-import { isDrainDue, isUp, setRun, slotOf, stopTask, tasksOf, waitFor, wakeAt, type NodeFact, type Pass } from "./pass";
+import { isDrainDue, isUp, setRun, slotOf, stopTask, tasksOf, waitFor, wakeAt, type Pass } from "./pass";
 import { forgetHint, howEnded, isGone } from "./replicas";
 import type { Ms } from "./units";
 import type { StopSettings, TaskSpec } from "./workload";
@@ -239,4 +240,37 @@ function whyFailed(pass: Pass, run: RunRow, slot: SlotRow, silence: string | nul
     return { reason: `lost ${losses} times${last_loss}`, exit_code: null, signal: null };
   }
   return null;
+}
+
+/** Lets a prepared gang go, or withdraws it when its deadline has come. */
+function gangGoes(pass: Pass, run: RunRow, spec: TaskSpec, open: readonly TaskRow[]): void {
+  const members = [...open].sort((a, b) => a.member - b.member);
+  const unready = members.filter((task) => !isReady(pass, task));
+  if (unready.length === 0 && members.length === spec.members) {
+    for (const task of members) {
+      if (task.desired === "prepare")
+        pass.ops.push({ op: "go", task, why: `all ${spec.members} members are prepared` });
+    }
+    return;
+  }
+  const placed = Math.min(...members.map((task) => task.created_ms));
+  const deadline = placed + pass.limits.prepare_deadline_ms;
+  wakeAt(pass, deadline);
+  if (deadline > pass.now_ms) return;
+  const why =
+    `withdrawn: not prepared within ${formatDuration(pass.limits.prepare_deadline_ms)}: ` +
+    unready.map((task) => sayUnready(pass, task)).join(", ");
+  for (const task of members) stopTask(pass, task, run.settings.stop, why);
+}
+
+/** Prepared, and on a node that will hear the word. */
+function isReady(pass: Pass, task: TaskRow): boolean {
+  if (pass.nodes.get(task.node_id)?.heard !== true) return false;
+  return task.desired === "run" || (task.observed.state === "preparing" && task.observed.prepared);
+}
+
+function sayUnready(pass: Pass, task: TaskRow): string {
+  const node = pass.nodes.get(task.node_id)?.node.name ?? task.node_id;
+  const reason = task.observed.state === "preparing" && task.observed.reason !== null ? ` ${task.observed.reason}` : "";
+  return `${taskName(task)} on ${node}${reason}`;
 }

@@ -2,7 +2,7 @@
 
 import { shortDevice } from "./gpu";
 import { formatAge } from "./format";
-import type { NodeRow } from "./model";
+import type { NodeRow } from "./rows-node";
 import type { JudgedResult, NodeTesting, NodeTests, TestResult } from "./node-tests";
 import type { Ms } from "./units";
 
@@ -23,11 +23,14 @@ export const BUILT_IN: Readonly<Record<string, string>> = {
 
 /** From here on a machine is worth a look; what lies below is weather. */
 const SLOWER = 0.3;
+
 /** A time that differs by less is no difference, however large its share. */
 const LEAST_MS = 5;
+
 /** So many of its own tests make a past, and no more are looked at. */
 const PAST = { least: 2, most: 10 } as const;
 const TWINS_LOOKED_AT = 32;
+
 /** A reason is read in one line of a table; `orch node show` has them all. */
 const REASONS_SAID = 3;
 const NAMES_SHOWN = 3;

@@ -1,6 +1,6 @@
 // What a node's labels and taints let in: conditions, tolerations, and how both are written.
 
-import type { NodeRow } from "./model";
+import type { NodeRow } from "./rows-node";
 import type { LabelCheck, Taint, Toleration } from "./workload";
 
 /** The labels of a node with the automatic ones: `os`, `arch` and `hostname` are what the agent found. */

@@ -1,6 +1,5 @@
 // The tests of a node: what it is asked to prove before it gets work, what came of it, and what was found before.
 
-import type { NodeRow } from "./model";
 import type { Ms } from "./units";
 
 /** A command of the operator's that belongs to the tests. */
@@ -59,25 +58,4 @@ export interface NodeTests {
   /** Why it failed, and what is worth a look though it passed; for people. */
   readonly reason: string | null;
   readonly results: readonly JudgedResult[];
-}
-
-/** The node with an order: nothing new is placed until it is judged, and what runs goes on. */
-export const withOrder = (node: NodeRow, testing: NodeTesting): NodeRow => ({ ...node, admission: "testing", testing });
-
-/** The node after its tests were judged. */
-export const withTests = (node: NodeRow, tests: NodeTests): NodeRow => ({
-  ...node,
-  admission: tests.verdict === "passed" ? "ready" : "quarantined",
-  testing: null,
-  tests,
-});
-
-/** How long an order may take: what is built in, and every command to its end. */
-export const testsWithin = ({ commands }: NodeTesting, own_ms: Ms): Ms =>
-  commands.reduce((sum, { timeout_ms }) => sum + timeout_ms, own_ms);
-
-/** Why a node gets no new work: `is being tested`, `is quarantined` and the reason; `null`: its tests are behind it. */
-export function admissionReason({ admission, testing, tests }: NodeRow): string | null {
-  if (admission === "testing") return testing === null ? "being tested" : `being tested: ${testing.why}`;
-  return admission === "quarantined" ? (tests?.reason ?? "its tests failed") : null;
 }

@@ -4,11 +4,13 @@
 import type { Told } from "./assign";
 import { verdictOnAbsent } from "./absent";
 import { isFinal, TASK } from "./lifecycle";
-import type { Change, NodeRow, Observed, Orphan, SlotRow, State, TaskFinal, TaskRow } from "./model";
+import type { Change, State } from "./rows-state";
+import type { SlotRow } from "./rows-work";
+import type { Observed, TaskFinal, TaskRow } from "./rows-task";
+import type { NodeRow, Orphan } from "./rows-node";
 import type { Inventory, TaskReport, Verb } from "./record";
 import { endEvent, observedOf } from "./reported";
 import { emptySlot, slotAfterEnd } from "./retry";
-import { restingPorts } from "./resources";
 import type { PlanLimits } from "./snapshot";
 import { slotKey, taskName } from "./task";
 import type { Ms } from "./units";
@@ -362,4 +364,12 @@ function putTask(draft: Draft, task: TaskRow): void {
 function putSlot(draft: Draft, slot: SlotRow): void {
   draft.slots.set(slot.key, slot);
   draft.changes.push({ table: "slots", key: slot.key, row: slot });
+}
+
+/** The rows that keep an ended task's published ports from being handed out too soon. */
+export function restingPorts(task: TaskRow, now_ms: Ms, limits: PlanLimits): Change[] {
+  return task.promised.ports.map(({ published }) => {
+    const key = `${task.node_id}/${published}`;
+    return { table: "ports", key, row: { key, until_ms: now_ms + limits.port_rest_ms } };
+  });
 }

@@ -1,9 +1,10 @@
 // Orphans that a slot must mind: what lives under the name of an exclusive slot, though no server knows it, may hold
 // what only one may hold.
 
-import { exclusiveSilence } from "./contact";
-import type { Orphan, RunRow, WorkloadRow } from "./model";
-import { ownerSlotName, waitFor, type NodeFact, type Pass } from "./pass";
+import { exclusiveSilence, type NodeFact } from "./contact";
+import type { RunRow, WorkloadRow } from "./rows-work";
+import type { Orphan } from "./rows-node";
+import { ownerSlotName, waitFor, type Pass } from "./pass";
 import { shortId } from "./task";
 
 /** Whether an exclusive slot has to wait for an orphan of its name; notes for which, and what people can do. */

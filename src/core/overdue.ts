@@ -2,8 +2,9 @@
 // waits for it for ever.
 
 import { overdue } from "./judge";
-import { testsWithin, withTests } from "./node-tests";
-import { wakeAt, type NodeFact, type Pass } from "./pass";
+import { testsWithin, withTests } from "./tests";
+import { wakeAt, type Pass } from "./pass";
+import type { NodeFact } from "./contact";
 import type { Ms } from "./units";
 
 /** The listening clock moves in steps, so what is nearly reached on it is not looked at more often than this. */

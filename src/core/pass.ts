@@ -1,24 +1,14 @@
 // What one planning pass works with: facts about nodes, tasks by owner, and the decisions taken so far.
 
 import { drainingOf, stopsAt } from "./draining";
-import type { NodeRow, RunRow, SlotRow, State, StopOrder, TaskRow, WorkloadRow } from "./model";
+import type { State } from "./rows-state";
+import type { RunRow, SlotRow, WorkloadRow } from "./rows-work";
+import type { StopOrder, TaskRow } from "./rows-task";
 import type { Blocked, Op, PlanLimits, Snapshot } from "./snapshot";
 import { slotKey } from "./task";
 import type { Ms } from "./units";
 import type { Kind, StopSettings, TaskSpec } from "./workload";
-
-/** A node as this pass sees it. */
-export interface NodeFact {
-  /** With the contact that this pass leaves it in. */
-  readonly node: NodeRow;
-  readonly silence_ms: Ms;
-  /** Connected and heard: what it is told arrives, and what it last said still holds. */
-  readonly heard: boolean;
-  /** May be given new tasks. */
-  readonly usable: boolean;
-  /** Whether services can stay on all its cards. */
-  readonly sound: boolean;
-}
+import { contact, type NodeFact } from "./contact";
 
 /** A slot that shall have an attempt, if there is room. */
 export interface Demand {
@@ -154,4 +144,42 @@ export function waitFor(
 /** Sets what a run will be after this pass. */
 export function setRun(pass: Pass, run: RunRow, why: string): void {
   pass.runs.set(run.uid, { run, why });
+}
+
+function byOwner(state: State): Map<string, TaskRow[]> {
+  const tasks = new Map<string, TaskRow[]>();
+  for (const task of state.tasks.values()) {
+    const known = tasks.get(task.owner_uid);
+    if (known === undefined) tasks.set(task.owner_uid, [task]);
+    else known.push(task);
+  }
+  return tasks;
+}
+
+export function begin(snapshot: Snapshot): Pass {
+  const { state, limits, now_ms } = snapshot;
+  const { nodes, ops, mass_silence, notices, next_in_ms } = contact(snapshot);
+  const pass: Pass = {
+    snapshot,
+    state,
+    limits,
+    now_ms,
+    nodes,
+    mass_silence,
+    tasks: byOwner(state),
+    slots: new Map(),
+    runs: new Map(),
+    ops: [...ops],
+    stopped: new Set(),
+    demands: [],
+    waits: [],
+    notices: [...notices],
+    nodes_with_work: null,
+    apart: null,
+    checks: 0,
+    made: 0,
+    wake_at_ms: null,
+  };
+  if (next_in_ms !== null) wakeAt(pass, now_ms + next_in_ms);
+  return pass;
 }

@@ -4,7 +4,7 @@ import { APART, fittingCards, heldOf, leftOf, needOn, refusalOf, TIGHTNESS_WORDS
 import { formatMemory } from "./card";
 import { sayRefusal } from "./card-checks";
 import { formatCard, shortDevice } from "./gpu";
-import type { Promised } from "./model";
+import type { Promised } from "./promised";
 import type { CardPick, Picked } from "./pick";
 import { pickIn, type Room } from "./room";
 import type { DeviceReason } from "./snapshot";

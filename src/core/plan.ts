@@ -2,10 +2,9 @@
 // the rest must wait. Pure: the same snapshot gives the same plan, whatever the order of its rows.
 
 import { changesOfAll } from "./apply";
-import { begin } from "./begin";
+import { begin, type Pass, wakeAt } from "./pass";
 import { eventsOf } from "./events";
 import { reclaimIdle } from "./idle";
-import { wakeAt, type Pass } from "./pass";
 import { quarantineOverdue } from "./overdue";
 import { queue } from "./queue";
 import { archiveRuns, reconcile, removeEmpty } from "./reconcile";

@@ -1,6 +1,6 @@
 // The order in which slots are given room: priority first, then daemons, services and runs, each in its own order.
 
-import type { RunRow } from "./model";
+import type { RunRow } from "./rows-work";
 import { workloadNameOf, type Demand } from "./pass";
 
 const RANK = { daemon: 0, service: 1, job: 2 } as const;

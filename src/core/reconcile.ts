@@ -3,7 +3,8 @@
 import { resolveWaiting } from "./after";
 import { isFinal } from "./lifecycle";
 import { reconcileRun } from "./jobs";
-import type { RunRow, SlotRow, TaskRow, WorkloadRow } from "./model";
+import type { RunRow, SlotRow, WorkloadRow } from "./rows-work";
+import type { TaskRow } from "./rows-task";
 import { runOf, slotOf, stopTask, tasksOf, type Pass } from "./pass";
 import { slotAfterEnd } from "./retry";
 import { reconcileDaemon, reconcileService } from "./services";

@@ -1,6 +1,8 @@
 // The agent's side of the model: what it was told, what it has written down, what it sees, and what it decides to do.
 
-import type { Observed, Orphan, Promised, TaskFinal, TaskIdentity } from "./model";
+import type { Observed, TaskFinal, TaskIdentity } from "./rows-task";
+import type { Orphan } from "./rows-node";
+import type { Promised } from "./promised";
 import type { Bytes, Ms } from "./units";
 import type { Command, RestartSettings, StopSettings } from "./workload";
 

@@ -3,10 +3,12 @@
 import { sayRefusal } from "./card-checks";
 import { isDraining } from "./draining";
 import { formatAge, formatDuration } from "./format";
-import type { SlotRow, TaskRow, WorkloadRow } from "./model";
+import type { SlotRow, WorkloadRow } from "./rows-work";
+import type { TaskRow } from "./rows-task";
 import { cardsOf, isBad } from "./node-cards";
 import { waitsForOrphan } from "./orphans";
-import { isDrainDue, isSettled, isUp, slotOf, stopTask, waitFor, wakeAt, type NodeFact, type Pass } from "./pass";
+import { isDrainDue, isSettled, isUp, slotOf, stopTask, waitFor, wakeAt, type Pass } from "./pass";
+import type { NodeFact } from "./contact";
 import { endedVersion } from "./retry";
 import { taskName } from "./task";
 import type { Ms } from "./units";

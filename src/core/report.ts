@@ -1,7 +1,7 @@
 // What an agent says of a task: a function of its record and of what it sees, with times as ages.
 
 import { withoutRecord } from "./accept";
-import type { TaskFinal } from "./model";
+import type { TaskFinal } from "./rows-task";
 import type { Reported, Seen, TaskRecord, TaskReport } from "./record";
 import type { Ms } from "./units";
 

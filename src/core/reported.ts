@@ -1,7 +1,8 @@
 // A report in the server's words: ages become times on its clock, and an end becomes a line of history.
 
 import { freshUid } from "./fresh";
-import type { Change, Observed, TaskFinal, TaskRow } from "./model";
+import type { Change } from "./rows-state";
+import type { Observed, TaskFinal, TaskRow } from "./rows-task";
 import type { Reported } from "./record";
 import { taskName } from "./task";
 import type { Ms } from "./units";

@@ -1,8 +1,8 @@
 // What a request means on a node, what is promised there, and what is left: plain sums, so that a book can be checked.
 
-import type { Amounts, Change, NodeRow, Promised, TaskRow } from "./model";
-import type { PlanLimits } from "./snapshot";
-import { GIB, MIB, type Bytes, type Milli, type Ms } from "./units";
+import type { NodeRow } from "./rows-node";
+import type { Amounts, Promised } from "./promised";
+import { GIB, MIB, type Bytes, type Milli } from "./units";
 import type { ResourceRequest, TaskSpec } from "./workload";
 
 const MEMORY_PER_CORE_BYTES = 2 * GIB;
@@ -126,12 +126,4 @@ export function giveBackCards(free: Free, devices: Promised["devices"]): void {
     const held = free.held?.get(id);
     if (held !== undefined) count(held, bytes, -1);
   }
-}
-
-/** The rows that keep an ended task's published ports from being handed out too soon. */
-export function restingPorts(task: TaskRow, now_ms: Ms, limits: PlanLimits): Change[] {
-  return task.promised.ports.map(({ published }) => {
-    const key = `${task.node_id}/${published}`;
-    return { table: "ports", key, row: { key, until_ms: now_ms + limits.port_rest_ms } };
-  });
 }

@@ -2,7 +2,7 @@
 // and labels are people's, and a reboot with everything as it was proves nothing new.
 
 import { shortDevice } from "./gpu";
-import type { NodeRow } from "./model";
+import type { NodeRow } from "./rows-node";
 
 /** What of a machine its tests stand for. */
 export type Tested = Pick<NodeRow, "devices"> & {

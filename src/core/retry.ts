@@ -1,13 +1,15 @@
 // What a slot remembers of its attempts: how each end counts, and when the next attempt may come.
 
 import { jitterOf } from "./fresh";
-import type { SlotRow, TaskEnd, TaskRow } from "./model";
+import type { SlotRow, TaskEnd } from "./rows-work";
+import type { TaskRow } from "./rows-task";
 import type { PlanLimits } from "./snapshot";
 import { slotKey } from "./task";
 import type { Ms } from "./units";
 import type { RestartSettings, Settings } from "./workload";
 
 const JITTER = 0.2;
+
 /** Beyond this power the back-off is at its cap whatever it started from. */
 const MAX_DOUBLINGS = 40;
 

@@ -1,8 +1,12 @@
 // What is left on every node, counted down while a pass places: resources, ports of the machine, and who is there.
 
 import { cardsOf, type Cards } from "./node-cards";
-import type { NodeRow, Promised, RestingPort, TaskRow } from "./model";
-import type { NodeFact, Pass } from "./pass";
+import type { RestingPort } from "./rows-state";
+import type { TaskRow } from "./rows-task";
+import type { NodeRow } from "./rows-node";
+import type { Promised } from "./promised";
+import type { Pass } from "./pass";
+import type { NodeFact } from "./contact";
 import { pick, type CardPick } from "./pick";
 import { hostKey } from "./queue";
 import { freeOf, giveBack, giveBackCards, take, takeCards, type Free } from "./resources";

@@ -2,17 +2,19 @@
 
 import { resolvedFor } from "./amounts";
 import { assert } from "./assert";
-import { hasRoom, isCandidate, type Look } from "./checks";
+import { hasRoom, isCandidate } from "./checks";
+import { type Failure, type Look, noShapes, type Shape, shapeOf } from "./shape";
 import { explainFailure, explainNode } from "./explain";
 import { freshUid } from "./fresh";
 import { reasonsOf, sayReasons } from "./pick-reasons";
-import type { Promised, RunRow, TaskRow } from "./model";
+import type { RunRow } from "./rows-work";
+import type { TaskRow } from "./rows-task";
+import type { Promised } from "./promised";
 import { ownerSlotName, runOf, setRun, stopTask, wakeAt, workloadNameOf, type Demand, type Pass } from "./pass";
 import type { CardPick } from "./pick";
 import { choosePorts, openRooms, pickIn, settleIn, takeRoom, type Room, type Rooms } from "./room";
 import { emptySlot, slotAfterGivenUp, slotAfterPlace } from "./retry";
 import { bestRooms } from "./search";
-import { noShapes, shapeOf, type Failure, type Shape } from "./shape";
 import type { Blocked } from "./snapshot";
 
 export interface Scheduled {

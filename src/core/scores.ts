@@ -1,7 +1,7 @@
 // Which of the nodes that fit is the best: parts that can be shown, whose sum decides; ties break by node id.
 
 import { resolvedFor } from "./amounts";
-import type { Look } from "./checks";
+import type { Look } from "./shape";
 import { APART, heldOf, leftOf } from "./node-cards";
 import { isTolerated } from "./labels";
 import type { CardPick } from "./pick";
@@ -11,15 +11,20 @@ import type { GpuRequest } from "./workload";
 
 const PREFER_NOT = -1_000;
 const SAME_WORKLOAD = -100;
+
 /** Nodes with cards are kept for those who ask for cards. */
 const KEEP_CARDS = -50;
+
 /** A GiB of card memory beyond need weighs more than how full a node is. */
 const CARD_GIB = -0.1;
+
 /** A card that is not shared yet stays whole while another one has room. */
 const OPEN_CARD = -50;
+
 /** By each step that cards are looser connected: where it is demanded before all else, else among equals. */
 const LOOSE_DEMANDED = -100;
 const LOOSE = -0.5;
+
 /** By each step of tightness, what it weighs that a whole group of connected cards is broken. */
 const BREAK_GROUP = [-2, -1, 0] as const;
 

@@ -1,10 +1,10 @@
 // Finds the best nodes for a shape. Its candidates are kept best first between searches, so that ten thousand equal
 // slots cost one look at every node and then one look per placement.
 
-import { hasRoom, isCandidate, type Look } from "./checks";
+import { hasRoom, isCandidate } from "./checks";
+import type { Candidate, Look } from "./shape";
 import { scoreParts, total } from "./scores";
 import type { Room } from "./room";
-import type { Candidate } from "./shape";
 
 /** The `count` best different nodes that have room now, best first; `null` when there are not so many. */
 export function bestRooms(

@@ -1,10 +1,12 @@
 // Services and daemons as wholes: which slots there are, and in which order stale ones are replaced.
 
-import { exclusiveSilence } from "./contact";
+import { exclusiveSilence, type NodeFact } from "./contact";
 import { drainingOf } from "./draining";
 import { isTolerated, labelHolds } from "./labels";
-import type { NodeRow, TaskRow, WorkloadRow } from "./model";
-import { isDrainDue, isUp, stopTask, tasksOf, type NodeFact, type Pass } from "./pass";
+import type { WorkloadRow } from "./rows-work";
+import type { TaskRow } from "./rows-task";
+import type { NodeRow } from "./rows-node";
+import { isDrainDue, isUp, stopTask, tasksOf, type Pass } from "./pass";
 import { isFine, viewSlot, wantAttempt, type Keeping, type SlotView } from "./replicas";
 import type { Ms } from "./units";
 import type { TaskSpec } from "./workload";

@@ -2,7 +2,7 @@
 
 import { tasksOf, workloadNameOf, type ApartWorkload, type Demand, type Pass } from "./pass";
 import { hostKey, hostKeyOf } from "./queue";
-import type { Room } from "./room";
+import type { Room, Rooms } from "./room";
 import { dependsOnNode, resolveRequest, type Resolved } from "./resources";
 import type { NodeVerdict } from "./snapshot";
 import type { TaskSpec } from "./workload";
@@ -175,4 +175,10 @@ export function ownOn(pass: Pass, shape: Shape, node_id: string): number {
   const { own } = shape;
   if (own === null) return 0;
   return tasksOf(pass, own.owner_uid).filter((task) => task.slot === own.slot && task.node_id === node_id).length;
+}
+
+export interface Look {
+  readonly pass: Pass;
+  readonly rooms: Rooms;
+  readonly shape: Shape;
 }

@@ -2,8 +2,10 @@
 // simulated.
 
 import type { Refusal } from "./node-cards";
-import type { IdleFact } from "./idle";
-import type { Change, NodeRow, RunRow, SlotRow, State, StopOrder, TaskRow } from "./model";
+import type { Change, State } from "./rows-state";
+import type { RunRow, SlotRow } from "./rows-work";
+import type { StopOrder, TaskRow } from "./rows-task";
+import type { NodeRow } from "./rows-node";
 import type { NodeTests } from "./node-tests";
 import type { Ms } from "./units";
 import type { TaskSpec } from "./workload";
@@ -145,4 +147,11 @@ export interface Plan {
   readonly more: boolean;
   /** What an operator should know: mass silence, recovering, fenced. */
   readonly notices: readonly string[];
+}
+
+/** For how long all cards of a task have been below its threshold, as far as the server has seen. */
+export interface IdleFact {
+  readonly idle_ms: Ms;
+  /** Whether this spell was told of already. */
+  readonly told: boolean;
 }

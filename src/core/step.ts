@@ -2,7 +2,8 @@
 // stored.
 
 import { admit, type AdmissionDevice } from "./admit";
-import type { Amounts, Orphan } from "./model";
+import type { Orphan } from "./rows-node";
+import type { Amounts } from "./promised";
 import { BLAME_WITHIN_MS } from "./findings";
 import { formatBytes, formatDuration } from "./format";
 import { successorUid } from "./fresh";
@@ -13,8 +14,10 @@ import { MINUTE_MS, SECOND_MS, type Bytes, type Ms } from "./units";
 
 /** An accepted task that finds no room within this time is rejected. */
 export const ADMISSION_DEADLINE_MS = MINUTE_MS;
+
 /** From the first SIGKILL, how long a task may take to end before it is shown as unkillable. */
 export const UNKILLABLE_AFTER_MS = MINUTE_MS;
+
 /** A lease must still hold this long beyond the grace for an exclusive task to be started. */
 export const LEASE_START_MARGIN_MS = 5 * SECOND_MS;
 const STABLE_MS = MINUTE_MS;

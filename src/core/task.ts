@@ -1,6 +1,6 @@
 // Names and derived facts of a task, in the one form that people see everywhere.
 
-import type { TaskIdentity, TaskRow } from "./model";
+import type { TaskIdentity, TaskRow } from "./rows-task";
 
 /** `recs.api.0`, `123` or `123.1` (gang member); `#2` behind it from the second attempt on. */
 export function taskName(task: TaskIdentity): string {

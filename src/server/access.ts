@@ -1,7 +1,7 @@
 // Who may call which route: one table, deny by default. A route that is not in it does not answer, and fails the tests.
 
-import type { Role } from "../core/model";
-import type { Principal } from "./auth";
+import type { Role } from "../core/rows-state";
+import { type Principal, RANK } from "./auth";
 import { RefusedError } from "./refused";
 
 export type Access =
@@ -93,11 +93,6 @@ export function demandTouch(who: Principal, thing: Owned, what: string): void {
     "Ask an operator, or somebody of that project",
   );
 }
-
-const RANK: Readonly<Record<Role, number>> = { agent: 0, viewer: 1, user: 2, operator: 3, admin: 4 };
-
-/** The lesser of two roles: a token gives no more than its owner has. */
-export const lesserRole = (a: Role, b: Role): Role => (RANK[a] <= RANK[b] ? a : b);
 
 /** Whether somebody of role `mine` may hand out `role`. Agents are let in by operators. */
 export const mayGrant = (mine: Role, role: Role): boolean =>

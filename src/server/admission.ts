@@ -3,7 +3,7 @@
 
 import { verify as verifySignature, createPublicKey } from "node:crypto";
 import { devicesAfter } from "../core/device";
-import type { NodeRow } from "../core/model";
+import type { NodeRow } from "../core/rows-node";
 import { PROTOCOL, signedText, type ToServer } from "../wire/agent";
 import { noteDevices } from "./card-events";
 import type { Draft } from "../store/store";
@@ -12,14 +12,9 @@ import { leavingAfter, tellLeaving } from "./departures";
 import { afterFlags, asFlagged, flagsNews } from "./flags";
 import { verifyCredential } from "./credential";
 import { newOrder, testedAgain } from "./node-testing";
+import type { Refusal } from "./hub";
 
 type Hello = Extract<ToServer, { type: "hello" }>;
-
-export interface Refusal {
-  readonly code: string;
-  readonly message: string;
-  readonly hint: string | null;
-}
 
 export type Admission = { readonly is: "admitted" } | { readonly is: "refused"; readonly refusal: Refusal };
 

@@ -1,7 +1,8 @@
 // What applying a spec changes: versions, settings in place, runs for new and changed jobs, removal of what is no
 // longer there.
 
-import type { AppRow, Change, RunAfter, RunRow, State, WorkloadRow } from "../core/model";
+import type { Change, State } from "../core/rows-state";
+import type { AppRow, RunAfter, RunRow, WorkloadRow } from "../core/rows-work";
 import { isFinal } from "../core/lifecycle";
 import { canonicalJson } from "../core/canonical";
 import { formatAge } from "../core/format";

@@ -2,10 +2,9 @@
 // secret.
 
 import { timingSafeEqual } from "node:crypto";
-import type { Role, State, TokenRow } from "../core/model";
+import type { Role, State, TokenRow } from "../core/rows-state";
 import type { Ms } from "../core/units";
 import { hashSecret, parseToken } from "../wire/token";
-import { lesserRole } from "./access";
 import { RefusedError } from "./refused";
 
 export interface Principal {
@@ -119,3 +118,7 @@ function principalOf(row: TokenRow, { users }: State): Principal | null {
 
 const sameHash = (a: string, b: string): boolean =>
   timingSafeEqual(Buffer.from(a.padEnd(64).slice(0, 64)), Buffer.from(b.padEnd(64).slice(0, 64)));
+export const RANK: Readonly<Record<Role, number>> = { agent: 0, viewer: 1, user: 2, operator: 3, admin: 4 };
+
+/** The lesser of two roles: a token gives no more than its owner has. */
+export const lesserRole = (a: Role, b: Role): Role => (RANK[a] <= RANK[b] ? a : b);

@@ -2,7 +2,7 @@
 
 import { canonicalJson } from "../core/canonical";
 import { plan } from "../core/plan";
-import type { State } from "../core/model";
+import type { State } from "../core/rows-state";
 import type { Blocked, Op } from "../core/snapshot";
 import type { TaskSpec } from "../core/workload";
 import { draftOn, layerOver } from "../store/draft";

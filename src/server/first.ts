@@ -6,7 +6,7 @@ import { accountOfProcess } from "../os/machine";
 import type { Store } from "../store/store";
 import { formatToken } from "../wire/token";
 import type { Identity } from "./context";
-import { freshId, tokenRow } from "./routes/access";
+import { freshId, tokenRow } from "./tokens";
 
 export const ADMIN = "admin";
 export const ADMIN_TOKEN = "admin.token";

@@ -4,7 +4,6 @@ import type { Told } from "../core/assign";
 import type { Stamp } from "../core/record";
 import type { Ms } from "../core/units";
 import type { ToAgent, ToServer } from "../wire/agent";
-import type { Refusal } from "./admission";
 import type { AgentSocket, Context } from "./context";
 import type { Streams } from "./streams";
 
@@ -56,4 +55,10 @@ export const send = (session: Session, message: ToAgent): boolean => session.soc
 export function refuse(session: Session, refusal: Refusal): void {
   send(session, { type: "refused", ...refusal });
   session.socket.close(4_000, refusal.code);
+}
+
+export interface Refusal {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string | null;
 }

@@ -2,8 +2,9 @@
 // of the server all of it counts anew, so that nothing is taken on the word of a time when nobody looked.
 
 import type { Reading } from "../core/device";
-import type { IdleFact } from "../core/idle";
-import type { State, TaskRow } from "../core/model";
+import type { IdleFact } from "../core/snapshot";
+import type { State } from "../core/rows-state";
+import type { TaskRow } from "../core/rows-task";
 import type { Ms } from "../core/units";
 import type { IdleSettings } from "../core/workload";
 

@@ -3,8 +3,10 @@
 import { devicesAfter, type NodeDevice } from "../core/device";
 import { DAY_MS, type Ms } from "../core/units";
 import { legalName } from "../spec/names";
-import type { NodeRow, State } from "../core/model";
-import { withOrder, type NodeTesting } from "../core/node-tests";
+import type { State } from "../core/rows-state";
+import type { NodeRow } from "../core/rows-node";
+import type { NodeTesting } from "../core/node-tests";
+import { withOrder } from "../core/tests";
 import type { Machine } from "../wire/agent";
 import type { Draft } from "../store/store";
 import { asFlagged } from "./flags";

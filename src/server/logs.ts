@@ -1,11 +1,12 @@
 // A task's output: from its node while that can be asked, else the last 4 KiB that its end left with the server.
 
 import { isFinal } from "../core/lifecycle";
-import type { TaskRow } from "../core/model";
+import type { TaskRow } from "../core/rows-task";
 import { taskName } from "../core/task";
 import type { Ms } from "../core/units";
-import type { Api } from "./api";
+import type { Context } from "./context";
 import { RefusedError } from "./refused";
+import type { Sessions } from "./sessions";
 import { StreamError } from "./streams";
 
 export interface LogWish {
@@ -22,12 +23,16 @@ type First =
   | { readonly is: "end" }
   | { readonly is: "failed"; readonly why: string };
 
-export async function logOf(api: Api, task: TaskRow, wish: LogWish): Promise<Response> {
+export async function logOf(
+  { store, sessions }: Pick<Context, "store"> & { readonly sessions: Pick<Sessions, "openLog"> },
+  task: TaskRow,
+  wish: LogWish,
+): Promise<Response> {
   const name = taskName(task);
   const over = isFinal(task.observed.state);
   const follow = wish.follow && !over;
-  const node = api.store.state.nodes.get(task.node_id);
-  const opened = api.sessions.openLog(task.node_id, {
+  const node = store.state.nodes.get(task.node_id);
+  const opened = sessions.openLog(task.node_id, {
     uid: task.uid,
     name: wish.stream,
     offset: 0,

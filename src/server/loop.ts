@@ -2,7 +2,7 @@
 
 import { plan } from "../core/plan";
 import type { Blocked, Plan, PlanLimits, Snapshot } from "../core/snapshot";
-import type { State } from "../core/model";
+import type { State } from "../core/rows-state";
 import type { Ms } from "../core/units";
 import { StorageError } from "../store/errors";
 import type { Store } from "../store/store";

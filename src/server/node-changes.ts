@@ -1,7 +1,11 @@
 // What operators do to a node: drain, labels, taints, forgetting it, and deciding about tasks that no server knows.
 
 import { observeInventory, type IntakeContext } from "../core/observe";
-import type { Change, NodeRow, Orphan, Promised, State, TaskRow, WorkloadRow } from "../core/model";
+import type { Change, State } from "../core/rows-state";
+import type { WorkloadRow } from "../core/rows-work";
+import type { TaskRow } from "../core/rows-task";
+import type { NodeRow, Orphan } from "../core/rows-node";
+import type { Promised } from "../core/promised";
 import { emptySlot } from "../core/retry";
 import { isWanted, shortId, slotKey } from "../core/task";
 import type { Taint } from "../core/workload";
@@ -50,6 +54,7 @@ export const resumed = (node: NodeRow): NodeRow => ({
   drain: null,
   leaving: null,
 });
+
 /** Takes a node in as it is: what its tests found, or would have found, is an operator's to answer for. */
 export const untested = (node: NodeRow): NodeRow => ({ ...node, admission: "ready", testing: null });
 

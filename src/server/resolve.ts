@@ -1,7 +1,9 @@
 // What people type becomes what they mean: a task, a slot, a workload or a run, by name, by number or by the start
 // of an id.
 
-import type { RunRow, State, TaskRow, WorkloadRow } from "../core/model";
+import type { State } from "../core/rows-state";
+import type { RunRow, WorkloadRow } from "../core/rows-work";
+import type { TaskRow } from "../core/rows-task";
 import { seenSlot } from "../core/task";
 import type { Store } from "../store/store";
 import { findApp } from "./apply";

@@ -1,6 +1,7 @@
 // Runs in no app: made by people at the command line, refused when no node could ever take them, cancelled on request.
 
-import type { RunAfter, RunRow, State } from "../core/model";
+import type { State } from "../core/rows-state";
+import type { RunAfter, RunRow } from "../core/rows-work";
 import { isFinal } from "../core/lifecycle";
 import type { WorkloadDecl } from "../core/workload";
 import type { Draft, History } from "../store/store";

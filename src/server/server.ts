@@ -21,7 +21,7 @@ import { hostNames, localUrl, nameInUrls, publicUrl, type Listen } from "./liste
 import { createIdleness } from "./idleness";
 import { createLoop } from "./loop";
 import { createReadings } from "./readings";
-import { freshId, joinCommand, tokenRow } from "./routes/access";
+import { freshId, joinCommand, tokenRow } from "./tokens";
 import { createSessions } from "./sessions";
 import { settingsFrom, type Settings } from "./settings";
 import { closePort, openPort } from "./socket";
@@ -53,6 +53,7 @@ export interface RunningServer {
 }
 
 const HEARTBEAT_MS = 5_000;
+
 /** Readings come with heartbeats; after so many without any, a card's use is not known. */
 const FRESH_BEATS = 4;
 

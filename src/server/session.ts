@@ -3,22 +3,26 @@
 import { toldBy, verbsFor } from "../core/assign";
 import { devicesAfter, type Reading } from "../core/device";
 import type { Notice } from "../core/findings";
-import type { ClusterRow, NodeRow, TaskRow } from "../core/model";
+import type { ClusterRow } from "../core/rows-state";
+import type { TaskRow } from "../core/rows-task";
+import type { NodeRow } from "../core/rows-node";
 import { observe, observeInventory, type IntakeContext } from "../core/observe";
 import type { TaskReport, Verb } from "../core/record";
 import type { Ms } from "../core/units";
 import { PROTOCOL, toServer, type LeavingNote, type ToAgent, type ToServer } from "../wire/agent";
-import { admitHello, identify, type Refusal } from "./admission";
+import { admitHello, identify } from "./admission";
+import { type Hub, type Refusal, refuse, send, type Session, stamp } from "./hub";
 import { noteDevices, noteFindings } from "./card-events";
 import { takeFarewell, takeLeaving } from "./departures";
-import { refuse, send, stamp, type Hub, type Session } from "./hub";
-import { answerEcho, ask, takeTested, testedAgain } from "./node-testing";
+import { testedAgain } from "./node-testing";
+import { answerEcho, ask, takeTested } from "./testing";
 
 type Hello = Extract<ToServer, { type: "hello" }>;
 type Inventory = Extract<ToServer, { type: "inventory" }>;
 type Changes = Extract<ToAgent, { type: "changes" }>;
 
 const RESEND_AFTER_MS = 5_000;
+
 /** A session whose agent was heard this recently is not given to another instance. */
 const IN_USE_MS = 12_000;
 

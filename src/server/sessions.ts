@@ -1,12 +1,12 @@
 // All agents' connections: opened and closed here, told of every commit that concerns their node.
 
-import type { Change, State, TaskRow } from "../core/model";
+import type { Change, State } from "../core/rows-state";
+import type { TaskRow } from "../core/rows-task";
 import { PROTOCOL } from "../wire/agent";
 import type { StepView } from "../wire/node-tests";
-import type { Refusal } from "./admission";
+import { type Hub, type Refusal, refuse, send, type Session, stamp } from "./hub";
 import type { AgentSocketHandlers, Context } from "./context";
-import { refuse, send, stamp, type Hub, type Session } from "./hub";
-import { ask } from "./node-testing";
+import { ask } from "./testing";
 import { drop, push, receive } from "./session";
 import { createStreams, type LogRequest } from "./streams";
 

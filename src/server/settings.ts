@@ -1,7 +1,7 @@
 // The server's settings: defaults, then settings.yaml of its data directory, then flags. What is not known is refused.
 
 import { FINDING_WORDS, FINDINGS, isFindingKey, type FindingOverrides, type FindingWord } from "../core/findings";
-import { DEFAULT_LIMITS } from "../core/limits";
+import { DEFAULT_LIMITS } from "../core/plan-limits";
 import type { PlanLimits } from "../core/snapshot";
 import { didYouMean } from "../spec/nearest";
 import { readDuration } from "../spec/units";

@@ -1,7 +1,7 @@
 // Changes as they become durable, for whoever looks on: resumable by revision from a bounded memory, else told to
 // read afresh.
 
-import type { Change, State } from "../core/model";
+import type { Change, State } from "../core/rows-state";
 import type { Ms } from "../core/units";
 import type { Store } from "../store/store";
 import type { WatchEvent } from "../wire/api";
@@ -20,9 +20,11 @@ export interface Watch {
 }
 
 export const TICK_MS = 8_000;
+
 /** Revisions, and rows in them, that a watcher may have missed and still resume. */
 const REVISIONS = 4_096;
 const ROWS = 65_536;
+
 /** What waits for one slow reader; beyond it, it is told to read afresh. */
 const QUEUE_BYTES = 1024 * 1024;
 

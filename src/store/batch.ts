@@ -1,16 +1,13 @@
 // One batch: the waiting transactions that become durable together, run one after another on a shared draft.
 
 import { assert } from "../core/assert";
-import type { Change, ClusterRow } from "../core/model";
+import type { Change, ClusterRow } from "../core/rows-state";
 import type { Bytes, Ms } from "../core/units";
-import { draftOn, layerOver, mergeInto } from "./draft";
-import type { Layer } from "./draft";
+import { draftOn, type Layer, layerOver, mergeInto } from "./draft";
 import { StorageError } from "./errors";
-import { answerKey, replay } from "./idempotency";
-import type { KeptAnswer } from "./idempotency";
+import { answerKey, type KeptAnswer, replay } from "./idempotency";
 import type { LiveState } from "./live";
-import { encodeRow, ROW_TABLES } from "./rows";
-import type { Cell } from "./rows";
+import { type Cell, encodeRow, ROW_TABLES } from "./rows";
 import type { Specs } from "./specs";
 import type { Draft, Idempotency } from "./store";
 

@@ -2,20 +2,16 @@
 
 import type { Database } from "bun:sqlite";
 import { assert } from "../core/assert";
-import type { Change } from "../core/model";
+import type { Change } from "../core/rows-state";
 import type { Ms } from "../core/units";
 import type { Ballast } from "./ballast";
-import { buildBatch } from "./batch";
-import type { Batch, BatchContext, Built, Waiting } from "./batch";
-import { failureOf, StorageError } from "./errors";
-import type { Failure } from "./errors";
+import { type Batch, type BatchContext, buildBatch, type Built, type Waiting } from "./batch";
+import { type Failure, failureOf, StorageError } from "./errors";
 import { answersIn } from "./idempotency";
-import { applyToLive } from "./live";
-import type { LiveState } from "./live";
+import { applyToLive, type LiveState } from "./live";
 import type { Specs } from "./specs";
 import type { Committed, Draft, Health, Idempotency, Store } from "./store";
-import { FencedError, writerOf } from "./write";
-import type { Writer } from "./write";
+import { FencedError, type Writer, writerOf } from "./write";
 
 export interface CommitterContext {
   readonly db: Database;

@@ -1,12 +1,10 @@
 // What a transaction works on: the live state with its own changes laid over it, kept apart until it succeeds.
 
 import { assert } from "../core/assert";
-import type { Change, ClusterRow, EventRow, State } from "../core/model";
+import type { Change, ClusterRow, EventRow, State } from "../core/rows-state";
 import type { Ms } from "../core/units";
-import { isLive, LIVE_TABLES } from "./live";
-import type { LiveTable } from "./live";
-import { overlayOf } from "./overlay";
-import type { Overlay } from "./overlay";
+import { isLive, LIVE_TABLES, type LiveTable } from "./live";
+import { type Overlay, overlayOf } from "./overlay";
 import { keyOf } from "./rows";
 import type { Specs } from "./specs";
 import type { Draft } from "./store";

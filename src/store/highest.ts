@@ -2,10 +2,11 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ClusterRow } from "../core/model";
+import type { ClusterRow } from "../core/rows-state";
 import { writeDurably } from "../os/durable";
 
 const FILE = "highest.json";
+
 /** How many batches and run numbers may pass before the file is written again. */
 const STEP = 1_000;
 

@@ -1,19 +1,9 @@
 // The live maps: what is loaded into memory and planned on. One function changes them, for commits and for tests alike.
 
-import type {
-  AppRow,
-  Change,
-  ClusterRow,
-  NodeRow,
-  RestingPort,
-  RunRow,
-  SlotRow,
-  State,
-  TaskRow,
-  TokenRow,
-  UserRow,
-  WorkloadRow,
-} from "../core/model";
+import type { Change, ClusterRow, RestingPort, State, TokenRow, UserRow } from "../core/rows-state";
+import type { AppRow, RunRow, SlotRow, WorkloadRow } from "../core/rows-work";
+import type { TaskRow } from "../core/rows-task";
+import type { NodeRow } from "../core/rows-node";
 
 /** The tables that are held in memory. */
 export const LIVE_TABLES = [

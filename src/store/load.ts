@@ -1,9 +1,8 @@
 // From the database to the live maps, at a start and in the test that compares the two.
 
 import type { Database } from "bun:sqlite";
-import type { ClusterRow } from "../core/model";
-import { emptyState, LIVE_TABLES } from "./live";
-import type { LiveState } from "./live";
+import type { ClusterRow } from "../core/rows-state";
+import { emptyState, LIVE_TABLES, type LiveState } from "./live";
 import { decodeRow, keyOf, ROW_TABLES } from "./rows";
 
 /** The cluster's row; `null` in a database that was just made. */

@@ -5,20 +5,18 @@ import type { Database } from "bun:sqlite";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { assert } from "../core/assert";
-import type { ClusterRow } from "../core/model";
+import type { ClusterRow } from "../core/rows-state";
 import { machineId } from "../os/host";
 import { renameDurably } from "../os/durable";
 import { syncDir } from "../os/files";
 import { connect, inspect } from "./database";
-import { prepareDirectory, refuse } from "./directory";
-import type { Refusal } from "./directory";
+import { prepareDirectory, type Refusal, refuse } from "./directory";
 import { eventId } from "./draft";
 import { codeOf } from "./errors";
 import { readHighest, writeHighest } from "./highest";
 import { loadCluster } from "./load";
 import { migrateDatabase, migrationsFolder, timeStamp } from "./migrate";
-import { DATABASE, notMigrated, own } from "./open";
-import type { OpenOptions } from "./open";
+import { DATABASE, notMigrated, type OpenOptions, own } from "./open";
 import { SECOND_MS, type Ms } from "../core/units";
 
 /** Run numbers that the lost time may have used. */

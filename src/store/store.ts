@@ -1,6 +1,8 @@
 // The store's face: live maps to read, one way to write. Everything durable goes through `commit`.
 
-import type { Change, EventRow, RunRow, State, TaskRow } from "../core/model";
+import type { Change, EventRow, State } from "../core/rows-state";
+import type { RunRow } from "../core/rows-work";
+import type { TaskRow } from "../core/rows-task";
 import type { NodeTests } from "../core/node-tests";
 import type { TaskSpec } from "../core/workload";
 import type { Ms } from "../core/units";

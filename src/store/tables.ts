@@ -4,25 +4,12 @@
 import { sql } from "drizzle-orm";
 import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import type { NodeDevice } from "../core/device";
-import type { Drain, Leaving } from "../core/draining";
-import { isFinal, RUN, TASK } from "../core/lifecycle";
-import type { Admission, Contact, Intent, RunState } from "../core/lifecycle";
-import type {
-  Amounts,
-  NodeFacts,
-  NodeFlags,
-  Observed,
-  Orphan,
-  Promised,
-  Role,
-  RunAfter,
-  RunRow,
-  SlotRow,
-  StopOrder,
-  TaskEnd,
-  TaskRow,
-  WorkloadRow,
-} from "../core/model";
+import type { Drain, Leaving, NodeFacts, NodeFlags, Orphan } from "../core/rows-node";
+import { type Admission, type Contact, type Intent, isFinal, RUN, type RunState, TASK } from "../core/lifecycle";
+import type { Role } from "../core/rows-state";
+import type { RunAfter, RunRow, SlotRow, TaskEnd, WorkloadRow } from "../core/rows-work";
+import type { Observed, StopOrder, TaskRow } from "../core/rows-task";
+import type { Amounts, Promised } from "../core/promised";
 import type { JudgedResult, NodeTesting, NodeTests } from "../core/node-tests";
 import type { Kind, Settings, Taint, TaskSpec } from "../core/workload";
 

@@ -4,7 +4,7 @@
 import { z } from "zod";
 import type { Device, Reading } from "../core/device";
 import type { Notice } from "../core/findings";
-import type { Orphan } from "../core/model";
+import type { Orphan } from "../core/rows-node";
 import type { TestCommand, TestResult } from "../core/node-tests";
 import type { TaskReport, Verb } from "../core/record";
 import type { Taint } from "../core/workload";
@@ -81,13 +81,17 @@ const welcome = z.object({
   /** The operators' changes of the table of findings. */
   findings: findingOverrides.default({}),
 });
+
 /** `n` counts from 1 within a session; an agent applies only the next one and ignores others. */
 const changes = z.object({ type: z.literal("changes"), stamp, n: int, changes: verbs });
+
 /** Everything up to report `seq` is durable. */
 const ack = z.object({ type: z.literal("ack"), stamp, seq: int });
 const beat = z.object({ type: z.literal("beat"), stamp, sent_ms: int, acked_seq: int });
+
 /** What the agent said of leaving, or a person against it, is durable: from now on nothing new is placed, or may be. */
 const noted = z.object({ type: z.literal("noted"), stamp, leaving: z.boolean() });
+
 /** The findings up to `n` are durable. */
 const heard = z.object({ type: z.literal("heard"), stamp, n: int });
 const refused = z.object({ type: z.literal("refused"), code: text, message: text, hint: text.nullable() });
@@ -113,6 +117,7 @@ const close = z.object({ type: z.literal("close"), stream: int });
  * durable; an agent that has the result sends it again, one that is at it goes on.
  */
 const test = z.object({ type: z.literal("test"), stamp, id: text, commands: testCommands });
+
 /** An echo of the agent's, with the server's wall clock. */
 const echoed = z.object({ type: z.literal("echo"), n: int, wall_ms: int, data: z.string().max(ECHO_BYTES) });
 
@@ -152,6 +157,7 @@ const hello = z.object({
   /** Left out: it stays, also if it said otherwise in an earlier session. */
   leaving: leavingNote.optional(),
 });
+
 /** The whole inventory follows, in pages; nothing is decided about the node before the last. */
 const inventory = z.object({
   type: z.literal("inventory"),
@@ -169,20 +175,28 @@ const heartbeat = z.object({
   applied_revision: int,
   reported_seq: int,
 });
+
 /** Device or machine facts changed while connected. */
 const facts = z.object({ type: z.literal("facts"), machine });
+
 /** What the cards show, with each heartbeat of a node that has some. Kept in memory only. */
 const readings = z.object({ type: z.literal("readings"), readings: readingsOf });
+
 /** What is wrong with its cards, for people; told again in the next session until it is `heard`. */
 const findings = z.object({ type: z.literal("findings"), findings: notices });
+
 /** It leaves, or stays after all (`null`); answered by `noted`. */
 const leaving = z.object({ type: z.literal("leaving"), leaving: leavingNote.nullable() });
+
 /** It has left and nothing runs there: it asks to be forgotten, again and again until it is. */
 const farewell = z.object({ type: z.literal("farewell") });
+
 /** What came of the tests that were ordered under this id. */
 const tested = z.object({ type: z.literal("tested"), id: text, results: testResults });
+
 /** What an agent is at: for people who wait, kept in memory only. */
 const testing = z.object({ type: z.literal("testing"), id: text, name: z.string().max(200), n: int, of: int });
+
 /** Comes back at once, while the node is being tested: its way to the server, the rate, and both clocks. */
 const echo = z.object({ type: z.literal("echo"), n: int, data: z.string().max(ECHO_BYTES) });
 const opened = z.object({ type: z.literal("opened"), stream: int, total_bytes: int });

@@ -4,7 +4,9 @@ import { z } from "zod";
 import type { Assignment, Inventory, Reported, Stamp, TaskReport, Verb } from "../core/record";
 import { DEVICE_STATES, LINK_KINDS, VENDORS, type Device, type Reading } from "../core/device";
 import { FINDING_WORDS, type FindingOverrides, type Notice } from "../core/findings";
-import type { NodeFacts, NodeLimits, Orphan, Promised, TaskIdentity } from "../core/model";
+import type { TaskIdentity } from "../core/rows-task";
+import type { NodeFacts, NodeLimits, Orphan } from "../core/rows-node";
+import type { Promised } from "../core/promised";
 import type { Command, RestartSettings, StopSettings, Taint } from "../core/workload";
 
 const int = z.int().nonnegative();

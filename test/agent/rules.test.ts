@@ -1,7 +1,8 @@
 // The small rules of the agent's hands that need no process: leases, environments, accounts, records, names of signals.
 
 import { describe, expect, test } from "bun:test";
-import { accessOf, type Handle } from "../../src/agent/devices/access";
+import { accessOf } from "../../src/agent/devices/access";
+import type { Handle } from "../../src/agent/devices/device";
 import { environmentOf } from "../../src/agent/environment";
 import { parseRecord } from "../../src/agent/drivers/records";
 import { commandOf } from "../../src/agent/keeper/command";

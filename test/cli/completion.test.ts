@@ -9,7 +9,7 @@ import { TABLE } from "../../src/cli/table";
 async function offered(line: string): Promise<string[]> {
   const words = line.split(" ");
   const script =
-    `${await completionScript("bash")}\nCOMP_WORDS=(${words.map((word) => `"${word}"`).join(" ")})\n` +
+    `${await completionScript(TABLE, "bash")}\nCOMP_WORDS=(${words.map((word) => `"${word}"`).join(" ")})\n` +
     `COMP_CWORD=${words.length - 1}\n_orch\nprintf '%s\\n' "\${COMPREPLY[@]}"\n`;
   const child = Bun.spawn(["bash", "-c", script], { stdout: "pipe", stderr: "pipe", stdin: "ignore" });
   const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
@@ -26,13 +26,13 @@ describe("bash completes", () => {
 
 test("every shell's script names every command", async () => {
   for (const shell of ["bash", "zsh", "fish"] as const) {
-    const script = await completionScript(shell);
+    const script = await completionScript(TABLE, shell);
     for (const { name } of TABLE) expect(script).toContain(name.split(" ").at(-1) ?? name);
   }
 });
 
 test("the reference has a section for every command, and only for those", async () => {
-  const page = await cliReference();
+  const page = await cliReference(TABLE);
   expect([...page.matchAll(/^### orch (.+)$/gm)].map((match) => match[1]).toSorted()).toEqual(
     TABLE.map(({ name }) => name).toSorted(),
   );

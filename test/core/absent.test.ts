@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { verdictOnAbsent } from "../../src/core/absent";
-import type { TaskRow } from "../../src/core/model";
+import type { TaskRow } from "../../src/core/rows-task";
 import type { Inventory } from "../../src/core/record";
 import { BOOT, buildNode, buildTask, buildWorkload, uidOf } from "../support/build";
 
@@ -23,6 +23,7 @@ const inventory = (part: Partial<Inventory>): Inventory => ({
   ...part,
 });
 const before = { timeline: TIMELINE, revision: 10, since: 3 };
+
 /** Whatever such a disk has applied since, it was not there when the task was assigned. */
 const newer = { timeline: TIMELINE, revision: 30, since: 20 };
 

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { drainingOf, leftOn, sayDraining, stopsAt } from "../../src/core/draining";
 import type { Blocked } from "../../src/core/snapshot";
-import type { NodeRow } from "../../src/core/model";
+import type { NodeRow } from "../../src/core/rows-node";
 import { buildNode, buildSpec, buildState, buildTask, buildRun, buildWorkload, NOW_MS } from "../support/build";
 
 const drain = (part: Partial<NonNullable<NodeRow["drain"]>> = {}): Pick<NodeRow, "intent" | "drain"> => ({

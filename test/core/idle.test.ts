@@ -3,7 +3,9 @@
 import { describe, expect, test } from "bun:test";
 import { plan } from "../../src/core/plan";
 import type { Op, Plan, Snapshot } from "../../src/core/snapshot";
-import type { NodeRow, RunRow, SlotRow, TaskRow, WorkloadRow } from "../../src/core/model";
+import type { RunRow, SlotRow, WorkloadRow } from "../../src/core/rows-work";
+import type { TaskRow } from "../../src/core/rows-task";
+import type { NodeRow } from "../../src/core/rows-node";
 import type { IdleSettings } from "../../src/core/workload";
 import { GIB, MINUTE_MS } from "../../src/core/units";
 import {
@@ -66,7 +68,9 @@ function snapshotOf(given: Given): Snapshot {
   const facts = Object.fromEntries((given.idle ?? []).map(([task, minutes]) => [task.uid, minutes * MINUTE_MS]));
   return buildSnapshot(state, { specs: SPECS, idle: facts });
 }
+
 const planned = (given: Given): Plan => plan(snapshotOf(given));
+
 /** What is done to tasks and runs, in the plan's own lines. */
 const done = (given: Given): string[] => {
   const snapshot = snapshotOf(given);

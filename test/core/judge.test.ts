@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { comparedAgain, judge, overdue, saidOfTwins, slowerBy, twinsOf, type Judging } from "../../src/core/judge";
-import type { NodeRow } from "../../src/core/model";
+import type { NodeRow } from "../../src/core/rows-node";
 import type { NodeTesting, NodeTests, TestResult } from "../../src/core/node-tests";
 import { buildDevice, buildNode, NOW_MS } from "../support/build";
 

@@ -2,8 +2,8 @@
 
 import { expect, test } from "bun:test";
 import { withChanges } from "../../src/core/apply";
-import { DEFAULT_LIMITS } from "../../src/core/limits";
-import type { State } from "../../src/core/model";
+import { DEFAULT_LIMITS } from "../../src/core/plan-limits";
+import type { State } from "../../src/core/rows-state";
 import { plan } from "../../src/core/plan";
 import { SECOND_MS } from "../../src/core/units";
 import { buildNode, buildRun, buildSnapshot, buildState, NOW_MS } from "../support/build";

@@ -1,7 +1,7 @@
 // Nodes that fell silent together: it is the network, until one of them stays away alone for long enough.
 
 import { expect, test } from "bun:test";
-import type { NodeRow } from "../../src/core/model";
+import type { NodeRow } from "../../src/core/rows-node";
 import { plan } from "../../src/core/plan";
 import { SECOND_MS, type Ms } from "../../src/core/units";
 import { buildNode, buildSnapshot, buildState, buildTask, buildWorkload, NOW_MS } from "../support/build";

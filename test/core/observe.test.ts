@@ -4,8 +4,9 @@ import { describe, expect, test } from "bun:test";
 import { withoutRecord } from "../../src/core/accept";
 import { withChanges } from "../../src/core/apply";
 import { successorUid } from "../../src/core/fresh";
-import { DEFAULT_LIMITS } from "../../src/core/limits";
-import type { NodeRow, Orphan, State } from "../../src/core/model";
+import { DEFAULT_LIMITS } from "../../src/core/plan-limits";
+import type { State } from "../../src/core/rows-state";
+import type { NodeRow, Orphan } from "../../src/core/rows-node";
 import { observe, observeInventory, type IntakeContext } from "../../src/core/observe";
 import { plan } from "../../src/core/plan";
 import {

@@ -4,8 +4,9 @@ import { describe, test } from "bun:test";
 import { exclusiveSilence } from "../../src/core/contact";
 import { isDraining } from "../../src/core/draining";
 import { isFinal, RUN } from "../../src/core/lifecycle";
-import { DEFAULT_LIMITS } from "../../src/core/limits";
-import type { State, TaskRow } from "../../src/core/model";
+import { DEFAULT_LIMITS } from "../../src/core/plan-limits";
+import type { State } from "../../src/core/rows-state";
+import type { TaskRow } from "../../src/core/rows-task";
 import { plan } from "../../src/core/plan";
 import type { Op, Plan, Snapshot } from "../../src/core/snapshot";
 import { slotKey, taskName } from "../../src/core/task";
@@ -18,6 +19,7 @@ import { end, live, put, randomCluster, snapshotOf, type RandomCluster } from ".
 
 const SEEDS = 150;
 const TICKS = 40;
+
 /** Rounds of 5 s: enough for every back-off, rest and rolling replacement. */
 const ROUNDS = 80;
 

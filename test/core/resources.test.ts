@@ -1,9 +1,10 @@
 // What a request comes to on a node, and that taking and giving back are each other's opposite.
 
 import { describe, expect, test } from "bun:test";
-import { DEFAULT_LIMITS } from "../../src/core/limits";
-import type { Promised } from "../../src/core/model";
-import { freeOf, giveBack, resolveRequest, restingPorts, take, type Resolved } from "../../src/core/resources";
+import { DEFAULT_LIMITS } from "../../src/core/plan-limits";
+import type { Promised } from "../../src/core/promised";
+import { freeOf, giveBack, resolveRequest, take, type Resolved } from "../../src/core/resources";
+import { restingPorts } from "../../src/core/observe";
 import { GIB, MIB } from "../../src/core/units";
 import type { ResourceRequest } from "../../src/core/workload";
 import { buildGpu, buildNode, buildPromised, buildRequest, buildTask, buildWorkload, NOW_MS } from "../support/build";

@@ -1,8 +1,9 @@
 // How ends count: streaks, back-off, grants taken back, and what a gang's members add up to.
 
 import { describe, expect, test } from "bun:test";
-import { DEFAULT_LIMITS } from "../../src/core/limits";
-import type { SlotRow, TaskEnd, TaskRow } from "../../src/core/model";
+import { DEFAULT_LIMITS } from "../../src/core/plan-limits";
+import type { SlotRow, TaskEnd } from "../../src/core/rows-work";
+import type { TaskRow } from "../../src/core/rows-task";
 import { backoffMs, slotAfterEnd, slotAfterPlace } from "../../src/core/retry";
 import { buildEnd, buildRun, buildSettings, buildSlot, buildTask, buildWorkload, NOW_MS } from "../support/build";
 

@@ -2,7 +2,8 @@
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { PLAIN_DEVICE, type Device, type Reading } from "../../src/core/device";
-import type { RunRow, TaskRow } from "../../src/core/model";
+import type { RunRow } from "../../src/core/rows-work";
+import type { TaskRow } from "../../src/core/rows-task";
 import { GIB } from "../../src/core/units";
 import { handAgent, type HandAgent } from "./hand-agent";
 import { makeStage, type Stage } from "./stage";
@@ -23,6 +24,7 @@ const run = (number: number): RunRow | undefined =>
   stage.api.store.state.runs.values().find((one) => one.run === number) ?? undefined;
 
 let told = 0;
+
 /** What the card shows now, with a heartbeat. */
 async function show(utilization_percent: number | null, stale = false): Promise<void> {
   const reading: Reading = {
@@ -43,6 +45,7 @@ async function show(utilization_percent: number | null, stale = false): Promise<
   agent.say({ type: "readings", readings: [reading] });
   await waitUntil("the reading", () => stage.api.readings.of(agent.node_id).get(CARD.id)?.clock_mhz === told);
 }
+
 async function showFor(ms: number, utilization_percent: number | null, stale = false): Promise<void> {
   for (let passed = 0; passed < ms; passed += 5_000) {
     await show(utilization_percent, stale);
@@ -69,6 +72,7 @@ async function runAll(app: string): Promise<void> {
   );
   await waitUntil("it to run", () => tasks().every(({ observed }) => observed.state === "running"));
 }
+
 const apply = async (text: string): Promise<void> => {
   const app = /^app: (\w+)/.exec(text)?.[1] ?? "";
   const answer = await stage.call("PUT", `/v1/apps/lab/${app}`, {

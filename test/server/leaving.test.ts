@@ -1,7 +1,7 @@
 // Nodes that announce that they go: drained by their own word, back by coming back, gone for good when nothing is left.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import type { NodeRow } from "../../src/core/model";
+import type { NodeRow } from "../../src/core/rows-node";
 import { handAgent, reconnected, type HandAgent } from "./hand-agent";
 import { makeStage, type Stage } from "./stage";
 import { waitUntil } from "../support/wait";
@@ -33,6 +33,7 @@ async function leave(in_ms: number | null, why = "termination notice"): Promise<
   agent.say({ type: "leaving", leaving: { in_ms, gone: in_ms !== null, why } });
   await waitUntil("it to be noted", () => noted().length > before);
 }
+
 async function startTask(): Promise<void> {
   await stage.call("POST", "/v1/runs", {
     as: "alice",

@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { PLAIN_DEVICE, type Device } from "../../src/core/device";
-import type { NodeRow } from "../../src/core/model";
+import type { NodeRow } from "../../src/core/rows-node";
 import { GIB } from "../../src/core/units";
 import type { Machine } from "../../src/wire/agent";
 import { waitUntil } from "../support/wait";

@@ -2,7 +2,7 @@
 // nobody expected.
 
 import { generateKeyPairSync, sign, type KeyObject } from "node:crypto";
-import type { NodeRow } from "../../src/core/model";
+import type { NodeRow } from "../../src/core/rows-node";
 import type { TestResult } from "../../src/core/node-tests";
 import type { Inventory, TaskReport } from "../../src/core/record";
 import {

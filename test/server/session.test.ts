@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { withoutRecord } from "../../src/core/accept";
-import type { TaskRow } from "../../src/core/model";
+import type { TaskRow } from "../../src/core/rows-task";
 import type { TaskReport } from "../../src/core/record";
 import { failedReport, reportOf } from "../support/reports";
 import { waitUntil } from "../support/wait";
@@ -19,6 +19,7 @@ afterEach(async () => stage.close());
 
 const tasks = (): TaskRow[] => [...stage.api.store.state.tasks.values()];
 const running = (task: TaskRow): TaskReport => reportOf(task, { state: "running", pid: 7, started_age_ms: 1 });
+
 /** A job that the agent was told to run. */
 async function assigned(agent: Recorder): Promise<TaskRow> {
   const body = { name: "once", project: null, job: { run: "true" }, wait_for_nodes: false };

@@ -2,8 +2,8 @@
 // that
 // only joined. The clock is the test's.
 
-import type { Role } from "../../src/core/model";
-import { DEFAULT_LIMITS } from "../../src/core/limits";
+import type { Role } from "../../src/core/rows-state";
+import { DEFAULT_LIMITS } from "../../src/core/plan-limits";
 import type { Machine } from "../../src/wire/agent";
 import { formatToken } from "../../src/wire/token";
 import type { Api } from "../../src/server/api";
@@ -16,7 +16,7 @@ import { openIdentity } from "../../src/server/identity";
 import { createIdleness } from "../../src/server/idleness";
 import { createLoop } from "../../src/server/loop";
 import { createReadings } from "../../src/server/readings";
-import { tokenRow } from "../../src/server/routes/access";
+import { tokenRow } from "../../src/server/tokens";
 import { ROUTES } from "../../src/server/routes";
 import { createSessions } from "../../src/server/sessions";
 import { createWatch } from "../../src/server/watch";

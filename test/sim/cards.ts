@@ -2,7 +2,10 @@
 // them fits. The book is kept here in other words than the planner's.
 
 import { PLAIN_DEVICE, type Device, type DeviceState, type LinkKind } from "../../src/core/device";
-import type { Change, NodeRow, Promised, State, TaskRow } from "../../src/core/model";
+import type { Change, State } from "../../src/core/rows-state";
+import type { TaskRow } from "../../src/core/rows-task";
+import type { NodeRow } from "../../src/core/rows-node";
+import type { Promised } from "../../src/core/promised";
 import { taskName } from "../../src/core/task";
 import { GIB, MIB } from "../../src/core/units";
 import type { GpuRequest } from "../../src/core/workload";
@@ -12,6 +15,7 @@ import { demand } from "./violation";
 import type { World } from "./world";
 
 const MEMORY_BYTES = 40 * GIB;
+
 /** What others may use of a card that is given whole. */
 const TOLERATED_BYTES = 512 * MIB;
 

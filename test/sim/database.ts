@@ -4,7 +4,9 @@
 
 import { canonicalJson } from "../../src/core/canonical";
 import { digest128 } from "../../src/core/fresh";
-import type { Change, ClusterRow, RunRow, TaskRow } from "../../src/core/model";
+import type { Change, ClusterRow } from "../../src/core/rows-state";
+import type { RunRow } from "../../src/core/rows-work";
+import type { TaskRow } from "../../src/core/rows-task";
 import type { NodeTests } from "../../src/core/node-tests";
 import type { TaskSpec } from "../../src/core/workload";
 import { buildBatch, type Built, type Waiting } from "../../src/store/batch";

@@ -2,7 +2,7 @@
 // the agent, and what is on the disk is there for the next agent.
 
 import type { Driver } from "../../src/agent/drivers/driver";
-import type { Orphan } from "../../src/core/model";
+import type { Orphan } from "../../src/core/rows-node";
 import type { Seen, TaskRecord } from "../../src/core/record";
 import type { Host, Owner } from "./host";
 import type { Keeper } from "./keeper";

@@ -1,6 +1,6 @@
 // What a task's recorded end may say, held against what its process did.
 
-import type { TaskFinal, TaskRow } from "../../src/core/model";
+import type { TaskFinal, TaskRow } from "../../src/core/rows-task";
 import { isFinal } from "../../src/core/lifecycle";
 import { taskName } from "../../src/core/task";
 import type { Life } from "./lives";

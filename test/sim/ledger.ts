@@ -2,7 +2,10 @@
 // wanted is stopped, nothing is placed twice or where there is no room. Knows the truth about processes from `lives`.
 
 import { isFinal, RUN, TASK } from "../../src/core/lifecycle";
-import type { Change, ClusterRow, NodeRow, RunRow, State, TaskRow, WorkloadRow } from "../../src/core/model";
+import type { Change, ClusterRow, State } from "../../src/core/rows-state";
+import type { RunRow, WorkloadRow } from "../../src/core/rows-work";
+import type { TaskRow } from "../../src/core/rows-task";
+import type { NodeRow } from "../../src/core/rows-node";
 import { isWanted, slotKey, taskName } from "../../src/core/task";
 import { makeCardBooks, type CardBooks } from "./cards";
 import type { Database } from "./database";

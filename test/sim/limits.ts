@@ -1,6 +1,6 @@
 // The bounds that simulated servers plan with.
 
-import { DEFAULT_LIMITS } from "../../src/core/limits";
+import { DEFAULT_LIMITS } from "../../src/core/plan-limits";
 import type { PlanLimits } from "../../src/core/snapshot";
 import { SECOND_MS } from "../../src/core/units";
 

@@ -2,7 +2,7 @@
 // signalled it. Checked whenever a process starts, is signalled or ends.
 
 import { successorUid } from "../../src/core/fresh";
-import type { TaskIdentity, TaskRow } from "../../src/core/model";
+import type { TaskIdentity, TaskRow } from "../../src/core/rows-task";
 import type { TaskRecord } from "../../src/core/record";
 import { slotKey, taskName } from "../../src/core/task";
 import { checkPromises } from "./cards";

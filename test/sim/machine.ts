@@ -5,7 +5,8 @@ import type { KeyObject } from "node:crypto";
 import type { Fence } from "../../src/core/accept";
 import type { KeptCard } from "../../src/agent/devices/kept";
 import type { Device } from "../../src/core/device";
-import type { Amounts, Orphan, Promised } from "../../src/core/model";
+import type { Orphan } from "../../src/core/rows-node";
+import type { Amounts, Promised } from "../../src/core/promised";
 import type { Assignment, Seen, TaskRecord } from "../../src/core/record";
 import type { Credential } from "../../src/wire/agent";
 

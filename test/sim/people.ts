@@ -1,7 +1,8 @@
 // What people do: apply random specs, scale, restart, remove, run, cancel, and what operators do with machines, each at
 // random times.
 
-import type { AppRow, State } from "../../src/core/model";
+import type { State } from "../../src/core/rows-state";
+import type { AppRow } from "../../src/core/rows-work";
 import { isFinal } from "../../src/core/lifecycle";
 import type { AppDecl, WorkloadDecl } from "../../src/core/workload";
 import { applyApp, findApp, putWorkload, removeWorkload, workloadsOf } from "../../src/server/apply";

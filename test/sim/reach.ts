@@ -1,6 +1,7 @@
 // Which machines could be heard, and since when: the truth that the server's silence is held against.
 
-import type { NodeRow, TaskRow } from "../../src/core/model";
+import type { TaskRow } from "../../src/core/rows-task";
+import type { NodeRow } from "../../src/core/rows-node";
 import { taskName } from "../../src/core/task";
 import { SIM_LIMITS } from "./limits";
 import type { World } from "./world";

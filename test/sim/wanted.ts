@@ -1,6 +1,8 @@
 // Whether anybody wants a task: told from the rows that people wrote, in other words than the plan's.
 
-import type { RunRow, State, TaskRow, WorkloadRow } from "../../src/core/model";
+import type { State } from "../../src/core/rows-state";
+import type { RunRow, WorkloadRow } from "../../src/core/rows-work";
+import type { TaskRow } from "../../src/core/rows-task";
 import { isFinal } from "../../src/core/lifecycle";
 
 /** Why it is right that this task is told to stop; `null`: it is not. `members` is the size of its gang. */

@@ -3,7 +3,9 @@
 import { Database } from "bun:sqlite";
 import { afterAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import type { Change, RunRow, TaskRow } from "../../src/core/model";
+import type { Change } from "../../src/core/rows-state";
+import type { RunRow } from "../../src/core/rows-work";
+import type { TaskRow } from "../../src/core/rows-task";
 import type { NodeTests } from "../../src/core/node-tests";
 import { DAY_MS } from "../../src/core/units";
 import type { Store } from "../../src/store/store";

@@ -6,10 +6,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { assert } from "../../src/core/assert";
-import type { Change, RestingPort } from "../../src/core/model";
+import type { Change, RestingPort } from "../../src/core/rows-state";
 import { loadCluster, loadState } from "../../src/store/load";
-import { openStore } from "../../src/store/open";
-import type { OpenedStore, OpenOptions } from "../../src/store/open";
+import { type OpenedStore, type OpenOptions, openStore } from "../../src/store/open";
 import type { Store } from "../../src/store/store";
 import { NOW_MS } from "../support/build";
 
@@ -40,6 +39,7 @@ export function seeded(seed: number): () => number {
 
 let drawn = 0;
 const dice = seeded(4711);
+
 /** Never the same twice in a test run. */
 export function random(bytes: number): Uint8Array {
   if (bytes > 64) return new Uint8Array(randomBytes(bytes));

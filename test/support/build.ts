@@ -1,24 +1,13 @@
 // Rows for tests, complete and consistent from a few words: every test says only what it is about.
 
 import { digest128 } from "../../src/core/fresh";
-import { DEFAULT_LIMITS } from "../../src/core/limits";
+import { DEFAULT_LIMITS } from "../../src/core/plan-limits";
 import { PLAIN_DEVICE, type NodeDevice } from "../../src/core/device";
-import type {
-  AppRow,
-  ClusterRow,
-  NodeFacts,
-  NodeRow,
-  Promised,
-  RestingPort,
-  RunRow,
-  SlotRow,
-  State,
-  TaskEnd,
-  TaskRow,
-  TokenRow,
-  UserRow,
-  WorkloadRow,
-} from "../../src/core/model";
+import type { ClusterRow, RestingPort, State, TokenRow, UserRow } from "../../src/core/rows-state";
+import type { AppRow, RunRow, SlotRow, TaskEnd, WorkloadRow } from "../../src/core/rows-work";
+import type { TaskRow } from "../../src/core/rows-task";
+import type { NodeFacts, NodeRow } from "../../src/core/rows-node";
+import type { Promised } from "../../src/core/promised";
 import { workloadNameOf } from "../../src/core/pass";
 import { emptySlot } from "../../src/core/retry";
 import type { ContactFact, PlanLimits, Snapshot } from "../../src/core/snapshot";

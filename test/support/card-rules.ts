@@ -2,7 +2,10 @@
 // placement by placement, and each choice is held against all that could have been chosen.
 
 import type { Device, NodeDevice } from "../../src/core/device";
-import type { NodeRow, Promised, State, TaskRow } from "../../src/core/model";
+import type { State } from "../../src/core/rows-state";
+import type { TaskRow } from "../../src/core/rows-task";
+import type { NodeRow } from "../../src/core/rows-node";
+import type { Promised } from "../../src/core/promised";
 import type { Op, Snapshot } from "../../src/core/snapshot";
 import { taskName } from "../../src/core/task";
 import { GIB, MIB } from "../../src/core/units";

@@ -1,7 +1,10 @@
 // A cluster in a few lines of text, for golden files: one noun a line, `key=value` behind it, bare words as flags.
 
 import type { LinkKind } from "../../src/core/device";
-import type { NodeRow, RunRow, SlotRow, State, TaskRow, WorkloadRow } from "../../src/core/model";
+import type { State } from "../../src/core/rows-state";
+import type { RunRow, SlotRow, WorkloadRow } from "../../src/core/rows-work";
+import type { TaskRow } from "../../src/core/rows-task";
+import type { NodeRow } from "../../src/core/rows-node";
 import type { PlanLimits, Snapshot } from "../../src/core/snapshot";
 import { GIB, MIB, type Ms } from "../../src/core/units";
 import type { PortRequest, TaskSpec, Toleration } from "../../src/core/workload";

@@ -1,7 +1,7 @@
 // A plan as text, for golden files and failing tests: one line an operation, one block a slot that waits.
 
 import { formatBytes, formatCpu, formatDuration } from "../../src/core/format";
-import type { Promised } from "../../src/core/model";
+import type { Promised } from "../../src/core/promised";
 import type { Blocked, Op, Plan, Snapshot } from "../../src/core/snapshot";
 import { taskName } from "../../src/core/task";
 

@@ -3,12 +3,14 @@
 
 import { withChanges } from "../../src/core/apply";
 import { digest128, successorUid } from "../../src/core/fresh";
-import type { IdleFact } from "../../src/core/idle";
-import { DEFAULT_LIMITS } from "../../src/core/limits";
-import type { Change, NodeRow, RunRow, State, TaskFinal, TaskRow, WorkloadRow } from "../../src/core/model";
-import { restingPorts } from "../../src/core/resources";
+import type { ContactFact, IdleFact, Snapshot } from "../../src/core/snapshot";
+import { DEFAULT_LIMITS } from "../../src/core/plan-limits";
+import type { Change, State } from "../../src/core/rows-state";
+import type { RunRow, WorkloadRow } from "../../src/core/rows-work";
+import type { TaskFinal, TaskRow } from "../../src/core/rows-task";
+import type { NodeRow } from "../../src/core/rows-node";
+import { restingPorts } from "../../src/core/observe";
 import { slotAfterEnd } from "../../src/core/retry";
-import type { ContactFact, Snapshot } from "../../src/core/snapshot";
 import { slotKey } from "../../src/core/task";
 import { GIB, type Ms } from "../../src/core/units";
 import type { TaskSpec } from "../../src/core/workload";

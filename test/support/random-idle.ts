@@ -1,8 +1,7 @@
 // Cards that are not used, by chance: what workloads want to happen then, and for how long each task has been idle.
 
-import type { IdleFact } from "../../src/core/idle";
-import type { Snapshot } from "../../src/core/snapshot";
-import type { TaskRow } from "../../src/core/model";
+import type { IdleFact, Snapshot } from "../../src/core/snapshot";
+import type { TaskRow } from "../../src/core/rows-task";
 import { SECOND_MS, type Ms } from "../../src/core/units";
 import type { Settings } from "../../src/core/workload";
 import type { Dice } from "./random";

@@ -1,6 +1,6 @@
 // What an agent says of a task that it was given, for tests that speak for an agent.
 
-import type { TaskRow } from "../../src/core/model";
+import type { TaskRow } from "../../src/core/rows-task";
 import type { Reported, TaskReport } from "../../src/core/record";
 import { taskName } from "../../src/core/task";
 

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { createAccounts, type AccountMode } from "../../src/agent/account";
 import type { Driver } from "../../src/agent/drivers/driver";
 import { openProcessDriver } from "../../src/agent/drivers/process";
-import type { Promised } from "../../src/core/model";
+import type { Promised } from "../../src/core/promised";
 import type { Assignment, Seen, TaskRecord } from "../../src/core/record";
 import { MIB } from "../../src/core/units";
 import { steadyClock } from "../../src/os/clock";

@@ -2,25 +2,10 @@
 // device files are kept from it.
 
 import type { Vendor } from "../../core/device";
-import type { Promised } from "../../core/model";
+import type { Promised } from "../../core/promised";
 import { deviceNumber, type DeviceNumber } from "../../os/device-deny";
+import type { Handle } from "./device";
 import { mpsVariables, type Mps } from "./mps";
-
-/** What leads to one card. */
-export interface Handle {
-  readonly id: string;
-  readonly vendor: Vendor;
-  readonly parent: string | null;
-  /** What its vendor's variable calls it: see `Card.visible`. */
-  readonly visible: string;
-  readonly files: readonly string[];
-  /** What every user of a card of this vendor opens as well. */
-  readonly shared_files: readonly string[];
-  /** Whether the driver counts its cards as they are counted here; in trouble it may leave some out. */
-  readonly counted: boolean;
-  /** It is not seen any more: no driver counts it, though its files may still lie there. */
-  readonly missing: boolean;
-}
 
 export interface Access {
   readonly variables: Readonly<Record<string, string>>;

@@ -24,9 +24,8 @@ import {
 import { VENDORS, type Device, type Vendor } from "../../core/device";
 import type { Ms } from "../../core/units";
 import { SHARED_ACCOUNT } from "../account";
-import type { Handle } from "./access";
+import type { Card, Handle } from "./device";
 import type { TaskName, Tasks } from "./census";
-import type { Card } from "./device";
 import type { DoctorMemory } from "./doctor";
 import type { Keeping, Kept, KnownCard } from "./kept";
 import { factsOf } from "./shown";

@@ -96,3 +96,19 @@ export interface LookLimits {
 }
 
 export const LOOK_LIMITS: LookLimits = { first_ms: 25_000, later_ms: 10_000 };
+
+/** What leads to one card. */
+export interface Handle {
+  readonly id: string;
+  readonly vendor: Vendor;
+  readonly parent: string | null;
+  /** What its vendor's variable calls it: see `Card.visible`. */
+  readonly visible: string;
+  readonly files: readonly string[];
+  /** What every user of a card of this vendor opens as well. */
+  readonly shared_files: readonly string[];
+  /** Whether the driver counts its cards as they are counted here; in trouble it may leave some out. */
+  readonly counted: boolean;
+  /** It is not seen any more: no driver counts it, though its files may still lie there. */
+  readonly missing: boolean;
+}

@@ -7,7 +7,7 @@ import type { Ms } from "../../core/units";
 import { readJson, renameTo, replaceFile } from "../../os/files";
 import { bootId } from "../../os/proc";
 import { device, findingOverrides } from "../../wire/nouns";
-import type { Handle } from "./access";
+import type { Handle } from "./device";
 import type { DoctorMemory } from "./doctor";
 
 export interface KnownCard {

@@ -2,12 +2,12 @@
 // the driver itself. https://docs.nvidia.com/deploy/mps/
 
 import { join } from "node:path";
-import type { Promised } from "../../core/model";
+import type { Promised } from "../../core/promised";
 import { MIB } from "../../core/units";
 import { exists, lookAt, readText } from "../../os/files";
 import { accountOfProcess } from "../../os/machine";
 import { processFacts } from "../../os/process-facts";
-import type { Handle } from "./access";
+import type { Handle } from "./device";
 
 export interface Mps {
   readonly pipe_dir: string;
@@ -16,6 +16,7 @@ export interface Mps {
 const DEFAULT_PIPE_DIR = "/tmp/nvidia-mps";
 const WRITABLE_BY_OTHERS = 0o022;
 const PID_FILE = "nvidia-cuda-mps-control.pid";
+
 /** As much of its name as the kernel keeps. */
 const COMMAND = "nvidia-cuda-mps";
 

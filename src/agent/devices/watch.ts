@@ -9,10 +9,9 @@ import type { FindingOverrides, Notice } from "../../core/findings";
 import { overdrawn, type Strikes } from "../../core/share";
 import type { Ms } from "../../core/units";
 import { sendSignal } from "../../os/signals";
-import type { Handle } from "./access";
+import type { Card, DeviceProbe, Handle, Look } from "./device";
 import { CardBook, type BookOptions } from "./book";
 import { createCensus, type Census } from "./census";
-import type { Card, DeviceProbe, Look } from "./device";
 import { Doctor, type Blame } from "./doctor";
 import { openEye, type Eye } from "./eye";
 import { createKeeping, readKept } from "./kept";
@@ -20,8 +19,10 @@ import { retested, type Retest } from "./retest";
 import { conditionOf, readingOf, sane, type Shown } from "./shown";
 
 const LOOK_EVERY_MS = { idle: 5_000, busy: 1_000 } as const;
+
 /** Between looks at a card that is being cleaned: what was killed is mostly gone in a moment. */
 const PATIENCE_MS = [50, 100, 200, 400];
+
 /** A driver may come later than the agent: so long after its start a missing one is only waited for. */
 const DRIVER_WITHIN_MS = 60_000;
 const MOST_KILLED = 1_000;

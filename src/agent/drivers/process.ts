@@ -2,7 +2,8 @@
 // current by the keeper's word, and read from their files when there is no keeper to give it.
 
 import { join } from "node:path";
-import type { Orphan, Promised } from "../../core/model";
+import type { Orphan } from "../../core/rows-node";
+import type { Promised } from "../../core/promised";
 import type { Seen, TaskRecord } from "../../core/record";
 import type { Ms } from "../../core/units";
 import { bootMs, nowMs } from "../../os/clock";
@@ -40,8 +41,10 @@ export interface ProcessDriverOptions {
 }
 
 const LOG_CAP_BYTES = 64 * 1024 * 1024;
+
 /** A start that did nothing is not tried again at once. */
 const START_AGAIN_MS = 1_000;
+
 /** How often a task without a keeper is looked at. */
 const ABANDONED_LOOK_MS = 500;
 const SWEEP_EVERY_MS = 3_600_000;

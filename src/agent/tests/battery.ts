@@ -5,8 +5,6 @@ import type { TestResult } from "../../core/node-tests";
 import { formatAge } from "../../core/format";
 import { Answerer } from "../../os/answerer";
 import { preciseMs } from "../../os/clock";
-import type { Machine } from "../../wire/agent";
-import type { Retest } from "../devices/retest";
 import { selfCommand } from "../../os/self";
 import { testCgroups } from "./cgroups";
 import { commandPart } from "./commands";
@@ -15,32 +13,7 @@ import { testFilesystem } from "./filesystem";
 import { testCpu, testDisk, testMemory } from "./hardware";
 import { testNetwork } from "./network";
 import type { Battery, TestLine } from "./tester";
-
-export interface Bench {
-  /** The agent's data directory. */
-  readonly data: string;
-  readonly machine: () => Machine;
-  /** Looks at every card anew; those that pass come out of quarantine. */
-  readonly retest: () => Promise<readonly Retest[]>;
-}
-
-/** What the parts of one battery share. */
-export interface Workbench extends Bench {
-  /** Measures what would hold the agent up. */
-  readonly child: Answerer;
-}
-
-/** A result before it is known how long it took. */
-export type Finding = Omit<TestResult, "took_ms">;
-
-/** A group of results that come of one piece of work. */
-export interface Part {
-  readonly name: string;
-  /** Whether it fails the node when it does not end, or cannot be done at all. */
-  readonly required: boolean;
-  readonly timeout_ms: number;
-  run(bench: Workbench, line: TestLine): Promise<readonly Finding[]>;
-}
+import type { Bench, Finding, Part, Workbench } from "./part";
 
 /** A message that is too long would be none at all. */
 const DETAIL_CHARS = 4_000;

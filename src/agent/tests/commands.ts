@@ -8,7 +8,7 @@ import { makePrivateDir } from "../../os/files";
 import { accountOfProcess } from "../../os/machine";
 import { SYSTEM_PATH } from "../../os/spawn";
 import { runTrial, type Trial } from "../../os/trial";
-import type { Finding, Part } from "./battery";
+import type { Finding, Part } from "./part";
 
 /** What a command has its own limit for is not cut short by the battery's. */
 const GRACE_MS = 30_000;

@@ -2,7 +2,7 @@
 
 import type { Device } from "../../core/device";
 import type { Retest } from "../devices/retest";
-import type { Bench, Finding } from "./battery";
+import type { Bench, Finding } from "./part";
 
 const MOST_CARDS = 256;
 

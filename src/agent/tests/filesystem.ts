@@ -3,7 +3,7 @@
 import { formatBytes } from "../../core/format";
 import { GIB, MIB } from "../../core/units";
 import { lookAtFileSystem, type FileSystem } from "../../os/filesystem";
-import type { Bench, Finding } from "./battery";
+import type { Bench, Finding } from "./part";
 
 const ROOM = { failed: 64 * MIB, warned: GIB } as const;
 const FILES = { failed: 100, warned: 10_000 } as const;

@@ -7,11 +7,12 @@ import { MIB } from "../../core/units";
 import type { DiskTrial } from "../../os/disk-trial";
 import { roomIn } from "../../os/facts";
 import { makePrivateDir } from "../../os/files";
-import type { Finding, Workbench } from "./battery";
+import type { Finding, Workbench } from "./part";
 import type { CpuTrial, MemoryTrial, SelfQuestion } from "./self-test";
 
 const TIMEOUT_MS = { cpu: 20_000, memory: 20_000, disk: 30_000 } as const;
 const MOST_MEMORY = 64 * MIB;
+
 /** Of the machine's memory, and of the disk's room. */
 const SHARE = { memory: 1 / 64, disk: 1 / 4 } as const;
 const CORES_NAMED = 8;

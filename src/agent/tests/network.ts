@@ -4,14 +4,16 @@
 import { formatAge } from "../../core/format";
 import { nowMs, preciseMs } from "../../os/clock";
 import { ECHO_BYTES } from "../../wire/node-tests";
-import type { Bench, Finding } from "./battery";
+import type { Bench, Finding } from "./part";
 import type { TestLine } from "./tester";
 
 const ROUNDS = 5;
 const SMALL = 64;
+
 /** The rate is measured with more and more, as long as that takes less than this. */
 const SIZES = [16 * 1024, 64 * 1024, ECHO_BYTES, ECHO_BYTES];
 const LONG_ENOUGH_MS = 100;
+
 /** Clocks this far apart make logs hard to read, and those certificates invalid that are young. */
 const SKEW_MS = { warned: 1_000, failed: 60_000 } as const;
 

@@ -1,22 +1,23 @@
 // `orch completion`: a script that a shell sources.
 
-import { command } from "../command";
+import { command, type AnyCommand, type Entry } from "../command";
 import { completionScript, SHELLS } from "../completion";
 import { EXIT, UsageError } from "../failure";
 
-export const completion = command({
-  operands: ["<bash|zsh|fish>"],
-  talks: false,
-  examples: [
-    ["source <(orch completion bash)", "now"],
-    ["orch completion fish > ~/.config/fish/completions/orch.fish", "for good"],
-  ],
-  async run(context, { args: [typed = ""] }) {
-    const shell = SHELLS.find((one) => one === typed);
-    if (shell === undefined) {
-      throw new UsageError(`${typed}: no completion for this shell`, `There is: ${SHELLS.join(", ")}`);
-    }
-    context.host.out.write(await completionScript(shell));
-    return EXIT.done;
-  },
-});
+export const completionOf = (commands: readonly Entry[]): AnyCommand =>
+  command({
+    operands: ["<bash|zsh|fish>"],
+    talks: false,
+    examples: [
+      ["source <(orch completion bash)", "now"],
+      ["orch completion fish > ~/.config/fish/completions/orch.fish", "for good"],
+    ],
+    async run(context, { args: [typed = ""] }) {
+      const shell = SHELLS.find((one) => one === typed);
+      if (shell === undefined) {
+        throw new UsageError(`${typed}: no completion for this shell`, `There is: ${SHELLS.join(", ")}`);
+      }
+      context.host.out.write(await completionScript(commands, shell));
+      return EXIT.done;
+    },
+  });

@@ -1,42 +1,20 @@
 // Users and tokens: who may talk to the server.
 
 import { z } from "zod";
-import type { State, TokenRow } from "../../core/model";
+import type { TokenRow } from "../../core/rows-state";
 import type { Ms } from "../../core/units";
 import { readName } from "../../spec/names";
 import { doneAnswer, list, meView, tokenAnswer, tokenRequest, tokenView, userRequest, userView } from "../../wire/api";
-import { formatToken, hashSecret } from "../../wire/token";
+import { formatToken } from "../../wire/token";
 import { mayGrant } from "../access";
 import type { Api } from "../api";
 import { overOf } from "../auth";
 import { JOIN_TOKEN_MS } from "../join";
 import { notFound, RefusedError } from "../refused";
 import { route } from "../route";
+import { freshId, joinCommand, tokenRow } from "../tokens";
 
 type Minted = z.infer<typeof tokenAnswer>;
-
-interface Minting {
-  readonly id: string;
-  readonly secret: string;
-  readonly role: TokenRow["role"];
-  readonly user: string | null;
-  readonly expires_ms: Ms | null;
-}
-
-/** A token's row: of its secret only the hash. */
-export const tokenRow = ({ id, secret, role, user, expires_ms }: Minting, created_ms: Ms): TokenRow => ({
-  id,
-  user,
-  role,
-  hash: hashSecret(secret),
-  created_ms,
-  expires_ms,
-  revoked_ms: null,
-});
-
-/** The command that lets another machine in. */
-export const joinCommand = (api: Pick<Api, "url">, token: string): string =>
-  `orch agent join ${api.url()} --token ${token}`;
 
 const TOKENS = [
   route({
@@ -115,13 +93,6 @@ const TOKENS = [
 ];
 
 const secretOf = (api: Api, id: string, key: string): string => api.identity.derive(`token/${id}/${key}`).slice(0, 40);
-
-export function freshId(state: State, seed: () => string): string {
-  for (;;) {
-    const id = seed().slice(0, 10);
-    if (!state.tokens.has(id)) return id;
-  }
-}
 
 function viewOf(row: TokenRow, now_ms: Ms): z.infer<typeof tokenView> {
   const { id, role, user, created_ms, expires_ms } = row;

@@ -1,6 +1,6 @@
 // Cards of all nodes, with what is promised of them and what they really show.
 
-import type { State } from "../../core/model";
+import type { State } from "../../core/rows-state";
 import { list } from "../../wire/api";
 import { gpuView, type GpuView } from "../../wire/gpus";
 import type { Api } from "../api";

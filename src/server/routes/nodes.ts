@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { leftOn } from "../../core/draining";
-import type { NodeRow } from "../../core/model";
+import type { NodeRow } from "../../core/rows-node";
 import { readLabelKey } from "../../spec/labels";
 import { doneAnswer, drainRequest, forgetRequest, labelRequest, list, nodeView, taintRequest } from "../../wire/api";
 import { drainProgress } from "../../wire/drains";

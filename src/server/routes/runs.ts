@@ -1,7 +1,7 @@
 // Runs: make one, look, cancel.
 
 import { z } from "zod";
-import type { RunRow } from "../../core/model";
+import type { RunRow } from "../../core/rows-work";
 import type { WorkloadDecl } from "../../core/workload";
 import { legalName } from "../../spec/names";
 import { parseJob } from "../../spec/parse";
@@ -20,6 +20,7 @@ import { queueOf, runView as viewOf } from "../views/run";
 import { taskView } from "../views/task";
 
 const RUN_TASKS = 1_000;
+
 /** What runs comes first, then the queue. */
 const ORDER: Readonly<Record<RunRow["state"], number>> = {
   running: 0,

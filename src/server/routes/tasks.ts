@@ -1,7 +1,7 @@
 // Tasks and the slots that wait for one; tasks that are over on request.
 
 import { z } from "zod";
-import type { TaskRow } from "../../core/model";
+import type { TaskRow } from "../../core/rows-task";
 import { list, taskView, type TaskView } from "../../wire/api";
 import type { Api } from "../api";
 import { notFound } from "../refused";

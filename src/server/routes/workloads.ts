@@ -1,7 +1,7 @@
 // One workload of an app: look, scale, restart.
 
 import { z } from "zod";
-import type { WorkloadRow } from "../../core/model";
+import type { WorkloadRow } from "../../core/rows-work";
 import { ASK_LIMITS } from "../../spec/limits";
 import type { Draft } from "../../store/store";
 import { doneAnswer, scaleRequest, workloadDetail, type WorkloadDetail } from "../../wire/api";

@@ -1,7 +1,8 @@
 // Apps and workloads as the contract shows them.
 
 import { isWanted } from "../../core/task";
-import type { AppRow, State, WorkloadRow } from "../../core/model";
+import type { State } from "../../core/rows-state";
+import type { AppRow, WorkloadRow } from "../../core/rows-work";
 import type { AppView, TaskView, WorkloadView } from "../../wire/api";
 import { workloadsOf } from "../apply";
 

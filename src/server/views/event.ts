@@ -1,6 +1,6 @@
 // Events as the contract shows them: nodes by their names, those that were forgotten by the beginning of their id.
 
-import type { EventRow, State } from "../../core/model";
+import type { EventRow, State } from "../../core/rows-state";
 import { shortId } from "../../core/task";
 import type { EventView } from "../../wire/api";
 

@@ -1,7 +1,10 @@
 // Cards as `orch gpus` shows them: what the books say and what the card says, side by side.
 
 import type { NodeDevice, Reading } from "../../core/device";
-import type { NodeRow, Promised, State, TaskRow } from "../../core/model";
+import type { State } from "../../core/rows-state";
+import type { TaskRow } from "../../core/rows-task";
+import type { NodeRow } from "../../core/rows-node";
+import type { Promised } from "../../core/promised";
 import { shortId, taskName } from "../../core/task";
 import type { GpuView } from "../../wire/gpus";
 import { shownState } from "./node";

@@ -2,8 +2,12 @@
 
 import { drainingOf } from "../../core/draining";
 import { nodeState, type NodeState } from "../../core/lifecycle";
-import type { NodeRow, Promised, State, TaskRow } from "../../core/model";
-import { admissionReason, type NodeTests } from "../../core/node-tests";
+import type { State } from "../../core/rows-state";
+import type { TaskRow } from "../../core/rows-task";
+import type { NodeRow } from "../../core/rows-node";
+import type { Promised } from "../../core/promised";
+import type { NodeTests } from "../../core/node-tests";
+import { admissionReason } from "../../core/tests";
 import { shortId } from "../../core/task";
 import type { Ms } from "../../core/units";
 import type { NodeView } from "../../wire/api";

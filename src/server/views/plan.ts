@@ -1,7 +1,8 @@
 // What the plan says, as the contract shows it: operations in words, what must wait and why.
 
 import { unreachable } from "../../core/assert";
-import type { State, TaskRow } from "../../core/model";
+import type { State } from "../../core/rows-state";
+import type { TaskRow } from "../../core/rows-task";
 import type { Blocked, Check, Op } from "../../core/snapshot";
 import { taskName } from "../../core/task";
 import type { BlockedView, PlanView } from "../../wire/api";

@@ -1,6 +1,7 @@
 // Runs as the contract shows them, with their place in the queue.
 
-import type { RunRow, State } from "../../core/model";
+import type { State } from "../../core/rows-state";
+import type { RunRow } from "../../core/rows-work";
 import type { Blocked } from "../../core/snapshot";
 import type { RunView } from "../../wire/api";
 import { waitsFor } from "./task";

@@ -2,7 +2,9 @@
 
 import { formatDuration } from "../../core/format";
 import { isFinal } from "../../core/lifecycle";
-import type { Observed, RunRow, SlotRow, State, TaskRow, WorkloadRow } from "../../core/model";
+import type { State } from "../../core/rows-state";
+import type { RunRow, SlotRow, WorkloadRow } from "../../core/rows-work";
+import type { Observed, TaskRow } from "../../core/rows-task";
 import type { Blocked } from "../../core/snapshot";
 import { crashes } from "../../core/replicas";
 import { isWanted, seenSlot, shortId, slotKey, slotName, taskName } from "../../core/task";

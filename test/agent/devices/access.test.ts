@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { accessOf, type Handle } from "../../../src/agent/devices/access";
+import { accessOf } from "../../../src/agent/devices/access";
+import type { Handle } from "../../../src/agent/devices/device";
 import type { Driver } from "../../../src/agent/drivers/driver";
 import { deviceKeepingProblem, findCgroups, removeBases } from "../../../src/os/cgroup";
 import { deviceNumber } from "../../../src/os/device-deny";
@@ -16,6 +17,7 @@ removeBases(cgroups);
 
 const dir = mkdtempSync(join(tmpdir(), "orch-cards-"));
 const file = (name: string): string => join(dir, name);
+
 /** As the driver numbers them, so to speak: full, zero and random. */
 const NODES = { "card-a": [1, 7], "card-b": [1, 5], ctl: [1, 8] } as const;
 

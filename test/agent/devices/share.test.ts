@@ -5,7 +5,8 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from "bun:tes
 import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { accessOf, type Handle } from "../../../src/agent/devices/access";
+import { accessOf } from "../../../src/agent/devices/access";
+import type { Handle } from "../../../src/agent/devices/device";
 import { findMps } from "../../../src/agent/devices/mps";
 import type { Watch } from "../../../src/agent/devices/watch";
 import { createLimits } from "../../../src/agent/limits";

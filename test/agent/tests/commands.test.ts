@@ -4,7 +4,8 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { batteryOf, type Finding } from "../../../src/agent/tests/battery";
+import { batteryOf } from "../../../src/agent/tests/battery";
+import type { Finding } from "../../../src/agent/tests/part";
 import { commandPart } from "../../../src/agent/tests/commands";
 import type { Retest } from "../../../src/agent/devices/retest";
 import type { TestLine } from "../../../src/agent/tests/tester";
@@ -36,6 +37,7 @@ async function run(test: TestCommand, signal?: AbortSignal): Promise<Finding> {
   const [found] = await commandPart(test).run(bench, line(signal));
   return found!;
 }
+
 const left = (): string[] => processesOf(data).map((one) => one.command);
 
 describe("a command", () => {
