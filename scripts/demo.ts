@@ -5,7 +5,7 @@
 import { Glob } from "bun";
 import { existsSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
-import type { TaskView } from "../src/wire/api";
+import type { TaskView } from "../src/wire/api/tasks";
 import { Cluster } from "../test/support/cluster";
 import { BINARY } from "../test/support/program";
 import { LiveTable } from "./demo/live";
@@ -13,11 +13,13 @@ import { LiveTable } from "./demo/live";
 const ROOT = join(import.meta.dir, "..");
 const EXAMPLE = "examples/demo.yaml";
 const MACHINES = ["box1", "box2", "box3"];
+
 /** A silent node's services are replaced after 30 s by default: nobody wants to watch that. */
 const SETTINGS = ["unreachable_after=2s", "replace_after=3s", "settle=500ms"];
 const DEADLINE_MS = 60_000;
 
 const say = (...lines: string[]): void => lines.forEach((line) => console.log(line));
+
 /** Every block ends with an empty line. */
 const heading = (...lines: string[]): void => say(...lines.map(bold), "");
 const bold = (text: string): string =>

@@ -1,7 +1,7 @@
 // What a watcher of the cluster has seen: benches wait on the server's own stream of changes, as a dashboard would.
 
 import type { Client } from "../../src/wire/client";
-import type { WatchEvent } from "../../src/wire/api";
+import type { WatchEvent } from "../../src/wire/api/watch";
 
 export class Watched {
   readonly #abort = new AbortController();

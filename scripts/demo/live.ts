@@ -1,6 +1,6 @@
 // The table of tasks as it changes: redrawn in place on a terminal, one line a change elsewhere.
 
-import type { TaskView } from "../../src/wire/api";
+import type { TaskView } from "../../src/wire/api/tasks";
 import type { Cluster } from "../../test/support/cluster";
 
 const INTERVAL_MS = 150;

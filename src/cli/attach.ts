@@ -1,7 +1,7 @@
 // `orch run` in the foreground: makes the run, follows it, and asks on Ctrl-C whether to cancel it or to leave it.
 
 import type { z } from "zod";
-import type { RunDetail, runRequest } from "../wire/api";
+import type { RunDetail, runRequest } from "../wire/api/runs";
 import type { Client } from "../wire/client";
 import { followRun } from "./attached";
 import type { Context } from "./context";

@@ -1,6 +1,7 @@
 // Following a run: the output of each of its tasks as it is written, over lost connections, until the run has ended.
 
-import type { RunDetail, RunView, TaskView } from "../wire/api";
+import type { RunDetail, RunView } from "../wire/api/runs";
+import type { TaskView } from "../wire/api/tasks";
 import { isFinal, type RunState, type TaskState } from "../core/lifecycle";
 import type { Client } from "../wire/client";
 import type { Context } from "./context";
@@ -14,6 +15,7 @@ import { pause, watchFrom } from "./watching";
 
 /** After the end of the run its output is waited for as long as it comes, and this much longer. */
 const QUIET_MS = 5_000;
+
 /** How often and how long the plan's first word on a run is waited for. */
 const FIRST_LOOKS = 40;
 const FIRST_LOOK_MS = 25;

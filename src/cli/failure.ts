@@ -1,6 +1,6 @@
 // Every way a command can fail, as one line for people and one exit code for programs.
 
-import type { ErrorCode } from "../wire/api";
+import type { ErrorCode } from "../wire/api/errors";
 
 /** The exit codes of product.md. */
 export const EXIT = {

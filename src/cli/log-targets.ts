@@ -1,6 +1,6 @@
 // Which tasks `orch logs` means: a task, the newest attempts of a workload or run, or my last run.
 
-import type { TaskView } from "../wire/api";
+import type { TaskView } from "../wire/api/tasks";
 import { ApiError, type Client } from "../wire/client";
 import { hasBegun } from "./attached";
 import { CliError, EXIT } from "./failure";

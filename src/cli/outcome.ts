@@ -2,7 +2,7 @@
 
 import { EXIT } from "./failure";
 import { signalNumber } from "./signals";
-import type { RunDetail } from "../wire/api";
+import type { RunDetail } from "../wire/api/runs";
 
 type Ended = Pick<RunDetail, "run" | "state" | "exit_code" | "signal" | "reason">;
 

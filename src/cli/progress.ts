@@ -1,6 +1,9 @@
 // How far an applied app has come, from what the server shows of it: done, on its way, or stuck and why.
 
-import type { BlockedView, RunDetail, TaskView, WorkloadView } from "../wire/api";
+import type { WorkloadView } from "../wire/api/apps";
+import type { BlockedView } from "../wire/api/plans";
+import type { RunDetail } from "../wire/api/runs";
+import type { TaskView } from "../wire/api/tasks";
 
 export interface Seen {
   readonly workloads: readonly WorkloadView[];

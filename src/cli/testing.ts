@@ -1,7 +1,7 @@
 // `orch node test --wait`: follows the tests of a node until they are judged.
 
 import type { Ms } from "../core/units";
-import type { NodeView } from "../wire/api";
+import type { NodeView } from "../wire/api/nodes";
 import type { Client } from "../wire/client";
 import type { Context } from "./context";
 import { clean } from "./print/clean";

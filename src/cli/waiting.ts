@@ -1,6 +1,7 @@
 // `orch apply --wait`: follows an app until everything runs or has run, or until something cannot go on.
 
-import type { BlockedView, TaskView } from "../wire/api";
+import type { BlockedView } from "../wire/api/plans";
+import type { TaskView } from "../wire/api/tasks";
 import { ApiError, type Client } from "../wire/client";
 import type { Shape } from "./command";
 import type { Context } from "./context";
@@ -10,6 +11,7 @@ import { progressOf, type Line, type Seen } from "./progress";
 import { pause, unlessAway } from "./watching";
 
 const LOOK_MS = 300;
+
 /** What has just started may fall over at once: it counts when it is still there after this time. */
 const STEADY_MS = 1_200;
 

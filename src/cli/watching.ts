@@ -1,6 +1,6 @@
 // A watch that outlives connections: it goes on from the last revision it saw, and says once that it was cut.
 
-import type { WatchEvent } from "../wire/api";
+import type { WatchEvent } from "../wire/api/watch";
 import { UnreachableError, type Client } from "../wire/client";
 import type { Context } from "./context";
 

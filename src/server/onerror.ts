@@ -2,7 +2,7 @@
 // the log has.
 
 import { IdempotencyError, StorageError } from "../store/errors";
-import type { ErrorCode, Issue } from "../wire/api";
+import type { ErrorCode, Issue } from "../wire/api/errors";
 import { RefusedError } from "./refused";
 
 interface Refusal {

@@ -1,7 +1,7 @@
 // The API's own description, made of the routes and the schemas that check them.
 
 import { z } from "zod";
-import { ERROR_STATUS, errorBody } from "../wire/api";
+import { ERROR_STATUS, errorBody } from "../wire/api/errors";
 import { ACCESS } from "./access";
 import { keyOf, type Route } from "./route";
 

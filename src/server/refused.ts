@@ -1,6 +1,6 @@
 // A request that is refused for a reason of its own: thrown by handlers and transactions, made an answer in one place.
 
-import { ERROR_STATUS, type ErrorBody, type ErrorCode, type Issue } from "../wire/api";
+import { ERROR_STATUS, type ErrorBody, type ErrorCode, type Issue } from "../wire/api/errors";
 
 export class RefusedError extends Error {
   override name = "RefusedError";

@@ -5,7 +5,7 @@ import type { RunAfter, RunRow } from "../core/rows-work";
 import { isFinal } from "../core/lifecycle";
 import type { WorkloadDecl } from "../core/workload";
 import type { Draft, History } from "../store/store";
-import type { Issue } from "../wire/api";
+import type { Issue } from "../wire/api/errors";
 import type { Blocked } from "../core/snapshot";
 import { findApp, metBy } from "./apply";
 import type { Principal } from "./auth";

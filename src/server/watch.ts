@@ -4,7 +4,7 @@
 import type { Change, State } from "../core/rows-state";
 import type { Ms } from "../core/units";
 import type { Store } from "../store/store";
-import type { WatchEvent } from "../wire/api";
+import type { WatchEvent } from "../wire/api/watch";
 import { eventView } from "./views/event";
 import { nodeView, tasksByNode } from "./views/node";
 import { runView } from "./views/run";

@@ -2,6 +2,7 @@
 // binary frames carry tunnelled bytes, see tunnel.ts. docs: protocol.md says what either side may conclude from them.
 
 import { z } from "zod";
+import { int } from "./numbers";
 import type { Device, Reading } from "../core/device";
 import type { Notice } from "../core/findings";
 import type { Orphan } from "../core/rows-node";
@@ -27,7 +28,6 @@ import { ECHO_BYTES, RESULTS, testCommand, testResult } from "./node-tests";
 /** Version of this page. An agent and a server that share none refuse each other with a clear message. */
 export const PROTOCOL = 1;
 
-const int = z.int().nonnegative();
 const text = z.string().max(4_096);
 
 // The core's own types, which are read-only all the way down; nouns.ts checks the schemas against them.

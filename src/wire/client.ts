@@ -1,43 +1,27 @@
 // The HTTP API as functions: one method a route, typed by the schemas of api.ts. CLI, demo, agents and tests use it.
 
 import type { z } from "zod";
+import type { EventView, WatchEvent } from "./api/watch";
+import type { MeView, tokenAnswer, tokenRequest, tokenView, userRequest, userView } from "./api/access";
 import type {
   AppDetail,
-  AppView,
   applyAnswer,
   applyRequest,
-  cancelRequest,
-  doneAnswer,
-  drainRequest,
-  EventView,
-  ExplainView,
-  forgetRequest,
-  healthView,
-  labelRequest,
-  MeView,
-  NodeView,
-  PlanView,
-  runAnswer,
-  RunDetail,
-  runRequest,
-  RunView,
-  taintRequest,
-  TaskView,
-  tokenAnswer,
-  tokenRequest,
-  tokenView,
-  userRequest,
-  userView,
+  AppView,
   validateAnswer,
   validateRequest,
-  WatchEvent,
   WorkloadDetail,
-} from "./api";
+} from "./api/apps";
+import type { ExplainView, PlanView } from "./api/plans";
+import type { cancelRequest, runAnswer, RunDetail, runRequest, RunView } from "./api/runs";
+import type { TaskView } from "./api/tasks";
+import type { drainRequest, forgetRequest, labelRequest, NodeView, taintRequest } from "./api/nodes";
+import type { doneAnswer, healthView } from "./api/answers";
 import type { joinAnswer, joinRequest } from "./agent";
 import type { DrainProgress } from "./drains";
 import type { TestsView } from "./node-tests";
 import { eventsOf } from "./events";
-import type { GpuView } from "./gpus";
+import type { GpuView } from "./api/devices";
 import { createRequester, type Asked, type ConnectOptions, type Query } from "./request";
 
 export { ApiError, UnreachableError, type ConnectOptions } from "./request";

@@ -1,8 +1,7 @@
 // States of nodes and their drains, as the API shows them.
 
 import { z } from "zod";
-
-const ms = z.int();
+import { ms } from "./numbers";
 
 export const nodeState = z.enum([
   "joining",

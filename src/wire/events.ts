@@ -1,6 +1,6 @@
 // Server-sent events as values: `GET /v1/watch` read line by line.
 
-import type { WatchEvent } from "./api";
+import type { WatchEvent } from "./api/watch";
 import { UnreachableError } from "./request";
 
 /** Yields each event of the stream that `open` gives; the server's comments keep it alive and are dropped here. */

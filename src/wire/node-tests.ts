@@ -1,9 +1,9 @@
 // Tests of nodes as they travel: the order to an agent, its results, and what people are shown of both.
 
 import { z } from "zod";
+import { int, ms } from "./numbers";
 import type { JudgedResult, NodeTests, TestCommand, TestResult } from "../core/node-tests";
 
-const int = z.int().nonnegative();
 const text = z.string().max(4_096);
 
 /** Longest text of one echo: what the rate to the server is measured with. */
@@ -40,7 +40,7 @@ export const testingView = z.object({
   id: z.string(),
   why: z.string(),
   by: z.string(),
-  at_ms: z.int(),
+  at_ms: ms,
   step: stepView.nullable(),
 });
 
@@ -48,7 +48,7 @@ export const testsView = z.object({
   id: z.string(),
   node_id: z.string(),
   fingerprint: z.string(),
-  at_ms: z.int(),
+  at_ms: ms,
   why: z.string(),
   verdict: z.enum(["passed", "failed"]),
   reason: z.string().nullable(),

@@ -1,6 +1,7 @@
 // Schemas of the core's values that travel, checked against the core's own types so that neither can drift.
 
 import { z } from "zod";
+import { int } from "./numbers";
 import type { Assignment, Inventory, Reported, Stamp, TaskReport, Verb } from "../core/record";
 import { DEVICE_STATES, LINK_KINDS, VENDORS, type Device, type Reading } from "../core/device";
 import { FINDING_WORDS, type FindingOverrides, type Notice } from "../core/findings";
@@ -9,7 +10,6 @@ import type { NodeFacts, NodeLimits, Orphan } from "../core/rows-node";
 import type { Promised } from "../core/promised";
 import type { Command, RestartSettings, StopSettings, Taint } from "../core/workload";
 
-const int = z.int().nonnegative();
 const text = z.string().max(4_096);
 const uid = z.string().regex(/^[0-9a-f]{32}$/);
 

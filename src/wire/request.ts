@@ -1,6 +1,6 @@
 // One request to the server: pinned, with its token, asked again when the connection broke, its refusal made an error.
 
-import { errorBody, type ErrorCode, type Issue } from "./api";
+import { errorBody, type ErrorCode, type Issue } from "./api/errors";
 import { fetchCertificate, pinnedTls, WrongServerError } from "./pinned";
 import { parseToken } from "./token";
 
@@ -57,6 +57,7 @@ export interface Requester {
 }
 
 const ANSWER_TIMEOUT_MS = 30_000;
+
 /** Pauses before asking again after a connection broke: long enough for a server that restarts. */
 const PAUSES_MS = [50, 150, 400, 1_000, 2_000, 4_000];
 

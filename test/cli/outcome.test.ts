@@ -5,7 +5,7 @@ import { CliError, EXIT_OF_CODE } from "../../src/cli/failure";
 import { exitOfRun, outcomeLine } from "../../src/cli/outcome";
 import { describe as describeError } from "../../src/cli/print/complain";
 import { progressOf, type Seen } from "../../src/cli/progress";
-import { ERROR_STATUS, type ErrorCode } from "../../src/wire/api";
+import { ERROR_STATUS, type ErrorCode } from "../../src/wire/api/errors";
 import { ApiError, UnreachableError } from "../../src/wire/client";
 
 describe("a finished run", () => {

@@ -15,8 +15,8 @@ import { planLines } from "../../src/cli/print/plan";
 import { cores, share } from "../../src/cli/print/size";
 import { table } from "../../src/cli/print/table";
 import { taskColumns } from "../../src/cli/print/tasks";
-import type { NodeView } from "../../src/wire/api";
-import type { GpuView } from "../../src/wire/gpus";
+import type { NodeView } from "../../src/wire/api/nodes";
+import type { GpuView } from "../../src/wire/api/devices";
 import { goldenTests } from "../support/golden";
 
 const NOW_MS = 1_700_000_000_000;

@@ -3,7 +3,7 @@
 
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import type { TaskView } from "../../src/wire/api";
+import type { TaskView } from "../../src/wire/api/tasks";
 import { isAlive } from "../support/processes";
 import { waitUntil } from "../support/wait";
 import { withCluster } from "../support/with-cluster";

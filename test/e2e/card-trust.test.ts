@@ -4,8 +4,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { TaskView } from "../../src/wire/api";
-import type { GpuView } from "../../src/wire/gpus";
+import type { TaskView } from "../../src/wire/api/tasks";
+import type { GpuView } from "../../src/wire/api/devices";
 import { findCgroups, removeBases } from "../../src/os/cgroup";
 import { Cluster, QUICK } from "../support/cluster";
 import { card, compiler, GPU, LIBRARY_LINE, NvmlMachine, without, type Line } from "../support/devices/nvml";

@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { RunView } from "../../src/wire/api";
+import type { RunView } from "../../src/wire/api/runs";
 import { Cluster } from "../support/cluster";
 import { BINARY, Program, runOrch } from "../support/program";
 import { waitUntil } from "../support/wait";

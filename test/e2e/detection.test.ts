@@ -2,7 +2,7 @@
 // hangs leaves the last values, marked so, and everything else as it was.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import type { GpuView } from "../../src/wire/gpus";
+import type { GpuView } from "../../src/wire/api/devices";
 import { Cluster, QUICK } from "../support/cluster";
 import { card, compiler, eightH100, GPU, LIBRARY_LINE, NvmlMachine, without } from "../support/devices/nvml";
 import { waitUntil } from "../support/wait";

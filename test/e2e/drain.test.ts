@@ -3,7 +3,8 @@
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
-import type { RunDetail, TaskView } from "../../src/wire/api";
+import type { RunDetail } from "../../src/wire/api/runs";
+import type { TaskView } from "../../src/wire/api/tasks";
 import { Cluster, QUICK } from "../support/cluster";
 import { Program } from "../support/program";
 import { waitUntil } from "../support/wait";

@@ -3,11 +3,13 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { RunView, TaskView } from "../../src/wire/api";
+import type { RunView } from "../../src/wire/api/runs";
+import type { TaskView } from "../../src/wire/api/tasks";
 import { Cluster, QUICK } from "../support/cluster";
 import { waitUntil } from "../support/wait";
 
 const EXAMPLES = join(import.meta.dir, "..", "..", "examples");
+
 /** What is there to be run as it is; the others ask for programs or cards that this machine does not have. */
 const RUN = ["examples/demo.yaml", "examples/hello.yaml", "examples/gang.yaml"];
 const PLANNED = [

@@ -2,8 +2,8 @@
 // do not do and why. The cards are made up; what the plan and the agents do with them is not.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import type { BlockedView, ExplainView } from "../../src/wire/api";
-import type { GpuView } from "../../src/wire/gpus";
+import type { BlockedView, ExplainView } from "../../src/wire/api/plans";
+import type { GpuView } from "../../src/wire/api/devices";
 import { Cluster, QUICK } from "../support/cluster";
 
 let cluster: Cluster;

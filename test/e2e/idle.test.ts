@@ -2,8 +2,9 @@
 // with it, and another that waits for one.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import type { RunDetail, TaskView } from "../../src/wire/api";
-import type { GpuView } from "../../src/wire/gpus";
+import type { RunDetail } from "../../src/wire/api/runs";
+import type { TaskView } from "../../src/wire/api/tasks";
+import type { GpuView } from "../../src/wire/api/devices";
 import { Cluster, QUICK } from "../support/cluster";
 import { card, compiler, LIBRARY_LINE, NvmlMachine, without } from "../support/devices/nvml";
 import { BINARY } from "../support/program";

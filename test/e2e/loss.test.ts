@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import type { RunView, TaskView } from "../../src/wire/api";
+import type { RunView } from "../../src/wire/api/runs";
+import type { TaskView } from "../../src/wire/api/tasks";
 import { QUICK, type Cluster } from "../support/cluster";
 import { isAlive, processesOf, signal } from "../support/processes";
 import { waitUntil } from "../support/wait";

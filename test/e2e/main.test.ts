@@ -2,7 +2,8 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import type { RunView, TaskView } from "../../src/wire/api";
+import type { RunView } from "../../src/wire/api/runs";
+import type { TaskView } from "../../src/wire/api/tasks";
 import { Cluster, QUICK } from "../support/cluster";
 import { isAlive } from "../support/processes";
 import { waitUntil } from "../support/wait";

@@ -6,7 +6,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { lookAtFileSystem } from "../../src/os/filesystem";
-import type { EventView, NodeView } from "../../src/wire/api";
+import type { EventView } from "../../src/wire/api/watch";
+import type { NodeView } from "../../src/wire/api/nodes";
 import type { TestsView } from "../../src/wire/node-tests";
 import type { Cluster } from "../support/cluster";
 import { processesOf } from "../support/processes";

@@ -4,7 +4,8 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { RunView, TaskView } from "../../src/wire/api";
+import type { RunView } from "../../src/wire/api/runs";
+import type { TaskView } from "../../src/wire/api/tasks";
 import { UnreachableError, type Client } from "../../src/wire/client";
 import type { Cluster } from "../support/cluster";
 import { isAlive } from "../support/processes";

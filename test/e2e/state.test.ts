@@ -4,7 +4,8 @@
 import { describe, expect, test } from "bun:test";
 import { cp, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { NodeView, TaskView } from "../../src/wire/api";
+import type { TaskView } from "../../src/wire/api/tasks";
+import type { NodeView } from "../../src/wire/api/nodes";
 import { QUICK, type Cluster } from "../support/cluster";
 import { isAlive } from "../support/processes";
 import { waitUntil } from "../support/wait";

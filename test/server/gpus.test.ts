@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { PLAIN_DEVICE, type Device, type Reading } from "../../src/core/device";
 import { GIB } from "../../src/core/units";
-import { gpuView, type GpuView } from "../../src/wire/gpus";
+import { type GpuView, gpuView } from "../../src/wire/api/devices";
 import { handAgent, reconnected, type HandAgent } from "./hand-agent";
 import { makeStage, type Stage } from "./stage";
 import { waitUntil } from "../support/wait";

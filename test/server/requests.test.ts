@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { z } from "zod";
-import { errorBody, ERROR_STATUS } from "../../src/wire/api";
+import { ERROR_STATUS, errorBody } from "../../src/wire/api/errors";
 import { ROUTES } from "../../src/server/routes";
 import { machineOf, makeStage, NOW_MS, type Answer, type Stage } from "./stage";
 

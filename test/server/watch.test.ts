@@ -3,7 +3,7 @@
 // its token.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { watchEvent, type WatchEvent } from "../../src/wire/api";
+import { type WatchEvent, watchEvent } from "../../src/wire/api/watch";
 import { waitUntil } from "../support/wait";
 import { heardNode } from "./hand-agent";
 import { makeStage, type Stage } from "./stage";

@@ -8,7 +8,7 @@ import { observe } from "../../src/core/observe";
 import { ROUTES } from "../../src/server/routes";
 import { openApi } from "../../src/server/openapi";
 import { ACCESS } from "../../src/server/access";
-import type { EventView } from "../../src/wire/api";
+import type { EventView } from "../../src/wire/api/watch";
 import { waitUntil } from "../support/wait";
 import { heardNode } from "./hand-agent";
 import { makeStage, NOW_MS, type Stage } from "./stage";

@@ -1,6 +1,6 @@
 // `orch cancel`: ends runs, also those that only wait.
 
-import type { RunView } from "../../wire/api";
+import type { RunView } from "../../wire/api/runs";
 import type { Client } from "../../wire/client";
 import { command, flag, text } from "../command";
 import { CliError, EXIT, UsageError } from "../failure";

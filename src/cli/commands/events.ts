@@ -5,7 +5,7 @@ import type { Context } from "../context";
 import { EXIT } from "../failure";
 import { readDuration } from "../../spec/units";
 import { isAbout } from "../../core/events";
-import type { EventView } from "../../wire/api";
+import type { EventView } from "../../wire/api/watch";
 import { clean } from "../print/clean";
 import { timestamp } from "../print/time";
 import { watchFrom } from "../watching";

@@ -1,6 +1,6 @@
 // `orch node test NODE`: has a node prove again that it is fit for work, and says what came of it.
 
-import type { NodeView } from "../../wire/api";
+import type { NodeView } from "../../wire/api/nodes";
 import { command, flag } from "../command";
 import type { Context } from "../context";
 import { EXIT } from "../failure";

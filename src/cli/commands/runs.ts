@@ -2,7 +2,7 @@
 
 import { formatAge } from "../../core/format";
 import { readDuration } from "../../spec/units";
-import type { RunView } from "../../wire/api";
+import type { RunView } from "../../wire/api/runs";
 import { command, flag, reading, whole } from "../command";
 import { EXIT } from "../failure";
 import { readPages } from "../pages";

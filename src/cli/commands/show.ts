@@ -6,7 +6,7 @@ import { EXIT, CliError } from "../failure";
 import { readRef } from "../names";
 import { block } from "../print/block";
 import { nodeLines } from "../print/node";
-import type { NodeView } from "../../wire/api";
+import type { NodeView } from "../../wire/api/nodes";
 import { printOf } from "./node";
 import { ApiError, type Client } from "../../wire/client";
 

@@ -1,6 +1,6 @@
 // What waits and why, node by node, in the user's words.
 
-import type { BlockedView } from "../../wire/api";
+import type { BlockedView } from "../../wire/api/plans";
 import { clean } from "./clean";
 import type { Style } from "./color";
 

@@ -2,7 +2,7 @@
 
 import { formatBytes } from "../../core/format";
 import type { Ms } from "../../core/units";
-import type { NodeView } from "../../wire/api";
+import type { NodeView } from "../../wire/api/nodes";
 import { block } from "./block";
 import { paintState, type Style } from "./color";
 import { outputs, testColumns, testsTitle } from "./node-tests";

@@ -1,7 +1,7 @@
 // Nodes as `orch nodes` shows them.
 
 import type { Ms } from "../../core/units";
-import type { NodeView } from "../../wire/api";
+import type { NodeView } from "../../wire/api/nodes";
 import { paintState, type Style } from "./color";
 import { cores, share } from "./size";
 import { shortModel } from "./gpus";

@@ -1,6 +1,6 @@
 // Where a task is and why there: its cards with the reason for each, and how the nodes compare.
 
-import type { ExplainView } from "../../wire/api";
+import type { ExplainView } from "../../wire/api/plans";
 import { clean } from "./clean";
 import { table } from "./table";
 

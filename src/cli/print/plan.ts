@@ -1,6 +1,6 @@
 // A plan as `orch plan` and `orch apply` show it: what the spec changes, what would be done at once, what must wait.
 
-import type { PlanView } from "../../wire/api";
+import type { PlanView } from "../../wire/api/plans";
 import { blockedLines } from "./blocked";
 import { clean } from "./clean";
 import type { Style } from "./color";

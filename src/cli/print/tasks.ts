@@ -2,7 +2,7 @@
 
 import { isFinal, type TaskState } from "../../core/lifecycle";
 import type { Ms } from "../../core/units";
-import type { TaskView } from "../../wire/api";
+import type { TaskView } from "../../wire/api/tasks";
 import { paintState, type Style } from "./color";
 import type { Column } from "./table";
 import { age } from "./time";

@@ -4,16 +4,8 @@ import { z } from "zod";
 import { formatIssue } from "../../spec/issue";
 import { parseApp } from "../../spec/parse";
 import type { AppDecl } from "../../core/workload";
-import {
-  appDetail,
-  applyAnswer,
-  applyRequest,
-  appView,
-  doneAnswer,
-  list,
-  validateAnswer,
-  validateRequest,
-} from "../../wire/api";
+import { appDetail, applyAnswer, applyRequest, appView, validateAnswer, validateRequest } from "../../wire/api/apps";
+import { doneAnswer, list } from "../../wire/api/answers";
 import { mayTouch } from "../access";
 import type { Api } from "../api";
 import { applyApp, findApp, removeWorkload, workloadsOf, type Applied, type Applying } from "../apply";

@@ -1,8 +1,8 @@
 // Cards of all nodes, with what is promised of them and what they really show.
 
 import type { State } from "../../core/rows-state";
-import { list } from "../../wire/api";
-import { gpuView, type GpuView } from "../../wire/gpus";
+import { list } from "../../wire/api/answers";
+import { type GpuView, gpuView } from "../../wire/api/devices";
 import type { Api } from "../api";
 import { notFound, RefusedError } from "../refused";
 import { route } from "../route";

@@ -1,6 +1,7 @@
 // What happened, what happens now, and why something is where it is.
 
-import { eventView, list } from "../../wire/api";
+import { eventView } from "../../wire/api/watch";
+import { list } from "../../wire/api/answers";
 import { subjectOf } from "../../core/events";
 import { HOUSE_LIMITS } from "../../core/limits";
 import { RefusedError } from "../refused";

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { isFinal } from "../../core/lifecycle";
 import { taskName } from "../../core/task";
-import { explainView } from "../../wire/api";
+import { explainView } from "../../wire/api/plans";
 import type { Api } from "../api";
 import { RefusedError } from "../refused";
 import { meantBy, tasksOf, type Meant } from "../resolve";

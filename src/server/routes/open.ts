@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { joinAnswer, joinRequest } from "../../wire/agent";
-import { healthView } from "../../wire/api";
+import { healthView } from "../../wire/api/answers";
 import { signCredential } from "../credential";
 import { joinNode, STARTING_MS } from "../join";
 import { newOrder } from "../node-testing";

@@ -1,6 +1,7 @@
 // What an apply would do now: computed on a copy by the same code that does it, then thrown away.
 
-import { applyRequest, planView, type PlanView } from "../../wire/api";
+import { applyRequest } from "../../wire/api/apps";
+import { type PlanView, planView } from "../../wire/api/plans";
 import { applyApp, findApp, workloadsOf } from "../apply";
 import { dryRun } from "../dry";
 import { demandGrants, demandLeases } from "../grants";

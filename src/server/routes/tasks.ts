@@ -2,7 +2,8 @@
 
 import { z } from "zod";
 import type { TaskRow } from "../../core/rows-task";
-import { list, taskView, type TaskView } from "../../wire/api";
+import { type TaskView, taskView } from "../../wire/api/tasks";
+import { list } from "../../wire/api/answers";
 import type { Api } from "../api";
 import { notFound } from "../refused";
 import { appOf, meantBy, tasksOf } from "../resolve";

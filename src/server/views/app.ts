@@ -3,7 +3,8 @@
 import { isWanted } from "../../core/task";
 import type { State } from "../../core/rows-state";
 import type { AppRow, WorkloadRow } from "../../core/rows-work";
-import type { AppView, TaskView, WorkloadView } from "../../wire/api";
+import type { AppView, WorkloadView } from "../../wire/api/apps";
+import type { TaskView } from "../../wire/api/tasks";
 import { workloadsOf } from "../apply";
 
 /** `pending` are the slots that wait now, of every workload. */

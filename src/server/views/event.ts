@@ -2,7 +2,7 @@
 
 import type { EventRow, State } from "../../core/rows-state";
 import { shortId } from "../../core/task";
-import type { EventView } from "../../wire/api";
+import type { EventView } from "../../wire/api/watch";
 
 const NODE = /^node ([0-9a-f]{32})$/;
 

@@ -6,7 +6,7 @@ import type { TaskRow } from "../../core/rows-task";
 import type { NodeRow } from "../../core/rows-node";
 import type { Promised } from "../../core/promised";
 import { shortId, taskName } from "../../core/task";
-import type { GpuView } from "../../wire/gpus";
+import type { GpuView } from "../../wire/api/devices";
 import { shownState } from "./node";
 
 type PromiseView = GpuView["promised"][number];

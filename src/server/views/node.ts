@@ -10,7 +10,7 @@ import type { NodeTests } from "../../core/node-tests";
 import { admissionReason } from "../../core/tests";
 import { shortId } from "../../core/task";
 import type { Ms } from "../../core/units";
-import type { NodeView } from "../../wire/api";
+import type { NodeView } from "../../wire/api/nodes";
 import type { TestsView } from "../../wire/node-tests";
 
 /** Living tasks by node, made once for a whole list. */

@@ -2,7 +2,7 @@
 
 import { explainPlaced } from "../../core/explain";
 import type { TaskRow } from "../../core/rows-task";
-import type { ExplainView } from "../../wire/api";
+import type { ExplainView } from "../../wire/api/plans";
 import type { Context } from "../context";
 
 type Placed = Extract<ExplainView, { placed: unknown }>["placed"];

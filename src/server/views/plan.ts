@@ -5,7 +5,7 @@ import type { State } from "../../core/rows-state";
 import type { TaskRow } from "../../core/rows-task";
 import type { Blocked, Check, Op } from "../../core/snapshot";
 import { taskName } from "../../core/task";
-import type { BlockedView, PlanView } from "../../wire/api";
+import type { BlockedView, PlanView } from "../../wire/api/plans";
 
 type OpView = PlanView["ops"][number];
 

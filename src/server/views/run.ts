@@ -3,7 +3,7 @@
 import type { State } from "../../core/rows-state";
 import type { RunRow } from "../../core/rows-work";
 import type { Blocked } from "../../core/snapshot";
-import type { RunView } from "../../wire/api";
+import type { RunView } from "../../wire/api/runs";
 import { waitsFor } from "./task";
 
 /** Where a run stands among those that wait, and what the last pass said of it. */

@@ -10,7 +10,7 @@ import { crashes } from "../../core/replicas";
 import { isWanted, seenSlot, shortId, slotKey, slotName, taskName } from "../../core/task";
 import type { Ms } from "../../core/units";
 import type { TaskSpec } from "../../core/workload";
-import type { TaskView } from "../../wire/api";
+import type { TaskView } from "../../wire/api/tasks";
 
 export function taskView(task: TaskRow, state: State): TaskView {
   const { observed } = task;

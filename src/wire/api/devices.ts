@@ -1,12 +1,26 @@
-// Cards as `orch gpus` shows them: what is known of each, what is promised, what is really used and by whom.
+// Cards as `orch nodes` and `orch gpus` show them: what is known of each, what is promised, what is really used and by
+// whom.
 
 import { z } from "zod";
-import { DEVICE_STATES, LINK_KINDS, VENDORS } from "../core/device";
-import { deviceView } from "./api";
-import { nodeState } from "./drains";
-import { reading as told } from "./nouns";
+import { nodeState } from "../drains";
+import { VENDORS, DEVICE_STATES, LINK_KINDS } from "../../core/device";
 
-const int = z.int().nonnegative();
+import { reading as told } from "../nouns";
+import { int, ms } from "../numbers";
+
+export const deviceView = z.object({
+  id: z.string(),
+  vendor: z.string(),
+  model: z.string(),
+  memory_bytes: int,
+  state: z.string(),
+  reason: z.string().nullable(),
+  /** When the state last changed. */
+  state_ms: ms,
+  /** The card that this one is a part of. */
+  parent: z.string().nullable(),
+  task_ids: z.array(z.string()),
+});
 
 const promise = z.object({
   /** The short id of the task, or of the orphan, that holds it. */

@@ -1,0 +1,55 @@
+// Who may talk to the server: users, tokens, and oneself.
+
+import { z } from "zod";
+import { int, ms } from "../numbers";
+
+export const userView = z.object({
+  name: z.string(),
+  role: z.string(),
+  unix_user: z.string(),
+  project: z.string(),
+  created_ms: ms,
+});
+
+export const tokenView = z.object({
+  id: z.string(),
+  role: z.string(),
+  user: z.string().nullable(),
+  created_ms: ms,
+  expires_ms: ms.nullable(),
+  state: z.enum(["valid", "expired", "revoked"]),
+});
+
+export const meView = z.object({
+  user: z.string(),
+  role: z.string(),
+  project: z.string(),
+  unix_user: z.string(),
+  token_id: z.string(),
+  cluster_id: z.string(),
+  revision: int,
+});
+export type MeView = z.infer<typeof meView>;
+
+export const tokenRequest = z.object({
+  /** `expires_ms` is a Unix time; `null`: never, or 24 h for agents. `user: null` is oneself; agents have none. */
+  role: z.enum(["admin", "operator", "user", "viewer", "agent"]),
+  user: z.string().nullable(),
+  expires_ms: int.nullable(),
+});
+
+export const tokenAnswer = z.object({
+  id: z.string(),
+  role: z.string(),
+  user: z.string().nullable(),
+  token: z.string(),
+  expires_ms: ms.nullable(),
+  join: z.string().nullable(),
+});
+
+export const userRequest = z.object({
+  name: z.string(),
+  role: z.enum(["admin", "operator", "user", "viewer"]),
+  unix_user: z.string().nullable(),
+  project: z.string().nullable(),
+});

@@ -1,0 +1,72 @@
+// Apps and their workloads: specs that are checked and applied, and what is shown of what they declare.
+
+import { z } from "zod";
+import { int, ms } from "../numbers";
+import { planView } from "./plans";
+import { taskView } from "./tasks";
+
+export const workloadView = z.object({
+  name: z.string(),
+  app: z.string(),
+  project: z.string(),
+  user: z.string(),
+  kind: z.enum(["service", "job", "daemon"]),
+  version: int,
+  replicas: int,
+  removing: z.boolean(),
+  /** Tasks that run now, and slots that wait. */
+  running: int,
+  pending: int,
+  last_run: z.object({ run: int, state: z.string() }).nullable(),
+});
+export type WorkloadView = z.infer<typeof workloadView>;
+
+export const workloadDetail = workloadView.extend({
+  /** What it runs and how; `null` for those who may not see its environment. */
+  spec: z.record(z.string(), z.unknown()).nullable(),
+  settings: z.record(z.string(), z.unknown()),
+  tasks: z.array(taskView),
+});
+export type WorkloadDetail = z.infer<typeof workloadDetail>;
+
+export const appView = z.object({
+  name: z.string(),
+  project: z.string(),
+  revision: int,
+  changed_by: z.string(),
+  changed_ms: ms,
+  removing: z.boolean(),
+  workloads: z.array(workloadView),
+});
+export type AppView = z.infer<typeof appView>;
+
+/** `text` is the spec as applied; `null` for those who may not see its environment. */
+export const appDetail = appView.extend({ text: z.string().nullable() });
+export type AppDetail = z.infer<typeof appDetail>;
+// ---- requests
+/** `PUT /v1/apps/{project}/{app}` and `POST /v1/plan`: the spec's text travels, the server has the one parser. */
+export const applyRequest = z.object({
+  text: z.string(),
+  file: z.string(),
+  /** The app revision that the shown plan was made from; `null`: whatever is there; 0: it must be new. */
+  revision: int.nullable(),
+});
+
+export const applyAnswer = z.object({
+  app: z.string(),
+  project: z.string(),
+  revision: int,
+  runs: z.array(int),
+  changes: planView.shape.changes,
+});
+
+/** A spec that has no issues: what it declares. One with issues is refused with code `spec`. */
+export const validateRequest = z.object({ text: z.string(), file: z.string() });
+
+export const validateAnswer = z.object({
+  app: z.string(),
+  project: z.string(),
+  workloads: z.array(z.object({ name: z.string(), kind: z.string() })),
+});
+
+export const scaleRequest = z.object({ replicas: int });

@@ -1,0 +1,50 @@
+// Nodes: what is shown of them, and what people may ask of one.
+
+import { z } from "zod";
+import { nodeLimits } from "../nouns";
+import { testingView, testsView } from "../node-tests";
+import { nodeState, drainView } from "../drains";
+import { int, ms } from "../numbers";
+import { deviceView } from "./devices";
+
+export const capacity = z.object({ cpu_milli: int, memory_bytes: int, disk_bytes: int });
+
+export const nodeView = z.object({
+  id: z.string(),
+  name: z.string(),
+  state: nodeState,
+  pool: z.string(),
+  labels: z.record(z.string(), z.string()),
+  taints: z.array(z.object({ key: z.string(), value: z.string(), effect: z.string() })),
+  agent_version: z.string(),
+  last_seen_ms: ms.nullable(),
+  reason: z.string().nullable(),
+  drain: drainView.nullable(),
+  /** `reserved` is what living tasks were promised, orphans included. */
+  capacity,
+  reserved: capacity,
+  devices: z.array(deviceView),
+  facts: z.record(z.string(), z.union([z.string(), z.number()]).nullable()),
+  /** How limits hold there: enforced, watched or counted; `null`: its agent did not tell. */
+  limits: nodeLimits.nullable(),
+  /** The tests that it has to pass before it gets work, or has to pass again; `null`: none are under way. */
+  testing: testingView.nullable(),
+  /** Its newest tests. */
+  tests: testsView.nullable(),
+  orphans: z.array(z.object({ id: z.string(), name: z.string(), pid: int.nullable() })),
+});
+export type NodeView = z.infer<typeof nodeView>;
+
+export const drainRequest = z.object({ deadline_ms: int.nullable(), reason: z.string().nullable() });
+
+export const labelRequest = z.object({ set: z.record(z.string(), z.string()), remove: z.array(z.string()) });
+
+export const taintRequest = z.object({
+  set: z.array(z.object({ key: z.string(), value: z.string(), effect: z.enum(["no_schedule", "prefer_not"]) })),
+  remove: z.array(z.string()),
+});
+
+export const forgetRequest = z.object({
+  /** The operator vouches that the machine is off: its tasks are lost on proof. */
+  fenced: z.boolean(),
+});

@@ -1,0 +1,42 @@
+// Runs: what is shown of them, and what people may ask for.
+
+import { z } from "zod";
+import { int, ms } from "../numbers";
+import { taskView } from "./tasks";
+
+export const runView = z.object({
+  run: int,
+  name: z.string(),
+  project: z.string(),
+  user: z.string(),
+  priority: z.int(),
+  state: z.enum(["queued", "waiting", "running", "succeeded", "failed", "cancelled"]),
+  position: int.nullable(),
+  ahead_gpu_hours: z.number().nullable(),
+  start_estimate_ms: ms.nullable(),
+  reason: z.string().nullable(),
+  app: z.string().nullable(),
+  workload: z.string().nullable(),
+  version: int,
+  created_ms: ms,
+  started_ms: ms.nullable(),
+  finished_ms: ms.nullable(),
+  exit_code: z.int().nullable(),
+  signal: z.string().nullable(),
+});
+export type RunView = z.infer<typeof runView>;
+
+export const runDetail = runView.extend({ tasks: z.array(taskView) });
+export type RunDetail = z.infer<typeof runDetail>;
+
+export const runRequest = z.object({
+  name: z.string().nullable(),
+  project: z.string().nullable(),
+  /** One job entry of the spec file's grammar, as an object: the same keys, the same checks. */
+  job: z.record(z.string(), z.unknown()),
+  wait_for_nodes: z.boolean(),
+});
+
+export const runAnswer = z.object({ run: int, name: z.string(), state: z.string() });
+
+export const cancelRequest = z.object({ signal: z.string().nullable() });

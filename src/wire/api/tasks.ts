@@ -1,0 +1,49 @@
+// Tasks, and slots that wait, as `orch ps` shows them.
+
+import { z } from "zod";
+import { int, ms } from "../numbers";
+
+export const taskState = z.enum([
+  "pending",
+  "assigned",
+  "preparing",
+  "starting",
+  "running",
+  "stopping",
+  "succeeded",
+  "failed",
+  "stopped",
+  "rejected",
+  "lost",
+]);
+
+export const taskView = z.object({
+  /** `null` while pending: what waits is a slot, not yet a task. */
+  id: z.string().nullable(),
+  name: z.string(),
+  project: z.string(),
+  user: z.string(),
+  app: z.string().nullable(),
+  workload: z.string(),
+  kind: z.enum(["service", "job", "daemon"]),
+  version: int,
+  run: int.nullable(),
+  slot: int,
+  member: int,
+  attempt: int,
+  node: z.string().nullable(),
+  desired: z.enum(["prepare", "run", "stop"]),
+  state: taskState,
+  reason: z.string().nullable(),
+  health: z.string().nullable(),
+  pid: int.nullable(),
+  exit_code: z.int().nullable(),
+  signal: z.string().nullable(),
+  devices: z.array(z.string()),
+  ports: z.record(z.string(), int),
+  peak_memory_bytes: int.nullable(),
+  created_ms: ms,
+  started_ms: ms.nullable(),
+  finished_ms: ms.nullable(),
+});
+export type TaskView = z.infer<typeof taskView>;

@@ -1,0 +1,28 @@
+// What happens, as it happens: events, and the stream of changes.
+
+import { z } from "zod";
+import { int, ms } from "../numbers";
+import { taskView } from "./tasks";
+import { runView } from "./runs";
+import { nodeView } from "./nodes";
+
+export const eventView = z.object({
+  id: z.string(),
+  at_ms: ms,
+  actor: z.string(),
+  verb: z.string(),
+  object: z.string(),
+  project: z.string().nullable(),
+  detail: z.string(),
+});
+export type EventView = z.infer<typeof eventView>;
+
+/** One server-sent event of `GET /v1/watch`; `resync` tells a watcher to read everything afresh. */
+export const watchEvent = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("task"), revision: int, task: taskView }),
+  z.object({ kind: z.literal("run"), revision: int, run: runView }),
+  z.object({ kind: z.literal("node"), revision: int, node: nodeView }),
+  z.object({ kind: z.literal("event"), revision: int, event: eventView }),
+  z.object({ kind: z.literal("resync"), revision: int }),
+]);
+export type WatchEvent = z.infer<typeof watchEvent>;
