@@ -6,8 +6,8 @@ import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { cliReference } from "../src/cli/reference";
 import { TABLE } from "../src/cli/table";
-import { FINDINGS } from "../src/core/findings";
-import { nodeState, RUN, TASK } from "../src/core/lifecycle";
+import { FINDINGS } from "../src/core/model/findings";
+import { nodeState, RUN, TASK } from "../src/core/model/lifecycle";
 import { specReference } from "../src/spec/reference";
 import { specJsonSchema } from "../src/spec/schema";
 

@@ -1,11 +1,11 @@
 // One pass of the planner over states of some sizes: cold (everything is to be placed) and steady (everything runs).
 
-import { withChanges } from "../../src/core/apply";
-import type { Link, NodeDevice } from "../../src/core/device";
-import { DEFAULT_LIMITS } from "../../src/core/plan-limits";
-import type { State } from "../../src/core/rows-state";
-import type { TaskRow } from "../../src/core/rows-task";
-import { plan } from "../../src/core/plan";
+import { withChanges } from "../../src/core/plan/changes";
+import type { Link, NodeDevice } from "../../src/core/model/device";
+import { DEFAULT_LIMITS } from "../../src/core/pass/limits";
+import type { State } from "../../src/core/model/rows-state";
+import type { TaskRow } from "../../src/core/model/rows-task";
+import { plan } from "../../src/core/plan/plan";
 import { GIB } from "../../src/core/units";
 import {
   buildDevice,

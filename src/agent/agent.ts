@@ -1,9 +1,9 @@
 // The agent put together: identity, machine, driver, loop and connection. It opens no port and owns no decision.
 
 import { join } from "node:path";
-import type { Device } from "../core/device";
+import type { Device } from "../core/model/device";
 import type { Ms } from "../core/units";
-import type { Taint } from "../core/workload";
+import type { Taint } from "../core/model/workload";
 import { findCgroups } from "../os/cgroup";
 import { nowMs, steadyClock } from "../os/clock";
 import { randomHex } from "../os/dice";

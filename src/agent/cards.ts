@@ -1,8 +1,8 @@
 // The cards of this machine put together for the agent: watched, told, and opened to the tasks that were promised them.
 
-import type { Device, Reading } from "../core/device";
-import type { NodeLimits } from "../core/rows-node";
-import type { Promised } from "../core/promised";
+import type { Device, Reading } from "../core/model/device";
+import type { NodeLimits } from "../core/model/rows-node";
+import type { Promised } from "../core/model/promised";
 import type { Ms } from "../core/units";
 import { basePaths, type Cgroups } from "../os/cgroup";
 import { accountOfProcess } from "../os/machine";

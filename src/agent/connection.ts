@@ -1,6 +1,6 @@
 // Keeps the agent connected: dials the servers in turn, waits between attempts, and says what only people can mend.
 
-import type { TaskReport } from "../core/record";
+import type { TaskReport } from "../core/model/record";
 import { SECOND_MS, type Ms } from "../core/units";
 import { Session, type SessionEnd, type SessionOptions } from "./session";
 

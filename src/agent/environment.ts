@@ -1,7 +1,7 @@
 // The whole environment of a task: what a login of its account has, what its spec and the server say, and what makes it
 // see only its devices. Nothing of the agent's own environment is in it.
 
-import type { Assignment } from "../core/record";
+import type { Assignment } from "../core/model/record";
 import type { UnixAccount } from "../os/accounts";
 
 const PATHS = {

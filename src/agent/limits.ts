@@ -1,7 +1,7 @@
 // Which limits of this machine are enforced, which are watched, and which are only counted: told to people, and found
 // out by trying. What is about cards is not asked where there are none.
 
-import type { Limit, NodeLimits } from "../core/rows-node";
+import type { Limit, NodeLimits } from "../core/model/rows-node";
 import type { Mps } from "./devices/mps";
 import { deviceKeepingProblem, type Cgroups } from "../os/cgroup";
 

@@ -1,12 +1,12 @@
 // The agent's loop: looks at records and processes, asks core/step what to do, does it, and says what has changed.
 
-import { accept, type Fence } from "../core/accept";
-import { cardTasks } from "../core/card";
+import { accept, type Fence } from "../core/agent/accept";
+import { cardTasks } from "../core/agent/card";
 import { successorUid } from "../core/fresh";
-import type { Orphan } from "../core/rows-node";
-import type { Action, Assignment, Reported, Seen, Stamp, TaskRecord, TaskReport, Verb } from "../core/record";
-import { reportOf } from "../core/report";
-import { step } from "../core/step";
+import type { Orphan } from "../core/model/rows-node";
+import type { Action, Assignment, Reported, Seen, Stamp, TaskRecord, TaskReport, Verb } from "../core/model/record";
+import { reportOf } from "../core/agent/report";
+import { step } from "../core/agent/step";
 import type { Ms } from "../core/units";
 import type { Machine } from "../wire/agent";
 import type { CardRules } from "./devices/watch";

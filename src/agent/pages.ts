@@ -1,7 +1,7 @@
 // How reports travel: in pages that the server takes in one message each. An inventory is one commit there, so a long
 // one leaves the last words of some tasks out; their logs still have them.
 
-import type { TaskReport } from "../core/record";
+import type { TaskReport } from "../core/model/record";
 
 const PAGE_ENTRIES = 200;
 /** In characters of JSON, each of at most 3 bytes: well below the 4 MiB that the server takes in one message. */

@@ -1,10 +1,10 @@
 // What this machine is and has: asked once at the start, in the words of the wire. Shares given by people come first.
 
 import { join } from "node:path";
-import type { NodeFacts } from "../core/rows-node";
-import type { Amounts } from "../core/promised";
+import type { NodeFacts } from "../core/model/rows-node";
+import type { Amounts } from "../core/model/promised";
 import { GIB, MIB } from "../core/units";
-import type { Taint } from "../core/workload";
+import type { Taint } from "../core/model/workload";
 import type { Cgroups } from "../os/cgroup";
 import { hostFacts, roomIn, type HostFacts } from "../os/facts";
 import { accountOfProcess, machineFingerprint } from "../os/machine";

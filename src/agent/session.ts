@@ -2,10 +2,10 @@
 // and logs.
 
 import { sign, type KeyObject } from "node:crypto";
-import { greet, type Fence } from "../core/accept";
-import type { Reading } from "../core/device";
-import type { FindingOverrides, Notice } from "../core/findings";
-import type { TaskReport } from "../core/record";
+import { greet, type Fence } from "../core/agent/accept";
+import type { Reading } from "../core/model/device";
+import type { FindingOverrides, Notice } from "../core/model/findings";
+import type { TaskReport } from "../core/model/record";
 import type { Ms } from "../core/units";
 import {
   PROTOCOL,

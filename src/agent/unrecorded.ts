@@ -1,10 +1,10 @@
 // What this agent has no record of and yet answers for: what it was told to stop, and what outlived its record. Each
 // end is told when it has come, and again until the server has it on disk.
 
-import { withoutRecord } from "../core/accept";
-import type { Orphan } from "../core/rows-node";
-import { endWithoutRecord } from "../core/report";
-import type { Seen, TaskReport } from "../core/record";
+import { withoutRecord } from "../core/agent/accept";
+import type { Orphan } from "../core/model/rows-node";
+import { endWithoutRecord } from "../core/agent/report";
+import type { Seen, TaskReport } from "../core/model/record";
 import type { Ms } from "../core/units";
 import type { Driver } from "./drivers/driver";
 

@@ -2,7 +2,7 @@
 
 import type { RunDetail, RunView } from "../wire/api/runs";
 import type { TaskView } from "../wire/api/tasks";
-import { isFinal, type RunState, type TaskState } from "../core/lifecycle";
+import { isFinal, type RunState, type TaskState } from "../core/model/lifecycle";
 import type { Client } from "../wire/client";
 import type { Context } from "./context";
 import { copyLog } from "./log-copy";

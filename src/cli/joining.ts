@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { digest128 } from "../core/fresh";
-import type { Device } from "../core/device";
+import type { Device } from "../core/model/device";
 import { SECOND_MS, type Ms } from "../core/units";
 import { readDuration } from "../spec/units";
 import { type OptionDecl, readings, readAs, text, texts, word, reading } from "./command";
@@ -10,7 +10,7 @@ import type { Context } from "./context";
 import { readOr } from "./contexts";
 import type { AgentOptions, Capacity } from "./parts";
 import { isCardId, readCapacity, readFakeDevices, readLabel, readTaint, type Pair } from "./readers";
-import type { Taint } from "../core/workload";
+import type { Taint } from "../core/model/workload";
 import { VERSION } from "./version";
 
 /** What SIGTERM leaves the agent when no time is given: service managers wait longer than this. */

@@ -1,6 +1,6 @@
 // The planner's limits as an operator names them: `--set replace_after=10s`. The table is held against the type.
 
-import type { PlanLimits } from "../core/snapshot";
+import type { PlanLimits } from "../core/pass/snapshot";
 import { bad, good, quoted, type Reading } from "../spec/issue";
 import { didYouMean } from "../spec/nearest";
 import { readDuration } from "../spec/units";

@@ -1,9 +1,9 @@
 // The parts that only main may start (server, agent, keeper, restore), as the commands see them.
 
-import type { Device } from "../core/device";
-import type { PlanLimits } from "../core/snapshot";
+import type { Device } from "../core/model/device";
+import type { PlanLimits } from "../core/pass/snapshot";
 import type { Ms } from "../core/units";
-import type { Taint } from "../core/workload";
+import type { Taint } from "../core/model/workload";
 
 export interface ServerOptions {
   readonly data_dir: string;

@@ -4,8 +4,8 @@
 import { readCpu, readSize } from "../spec/units";
 import { readLabelKey } from "../spec/labels";
 import { bad, good, quoted, type Reading } from "../spec/issue";
-import { PLAIN_DEVICE, type Device } from "../core/device";
-import type { Taint } from "../core/workload";
+import { PLAIN_DEVICE, type Device } from "../core/model/device";
+import type { Taint } from "../core/model/workload";
 import type { Capacity } from "./parts";
 
 export interface Pair {

@@ -1,6 +1,6 @@
 // A spec is checked here before it is sent: every error at once, without a server.
 
-import type { AppDecl } from "../core/workload";
+import type { AppDecl } from "../core/model/workload";
 import { parseApp } from "../spec/parse";
 import type { Context } from "./context";
 import { UsageError } from "./failure";

@@ -1,7 +1,7 @@
 // Numbers as people read and write them: what plans, tables and spec errors print, in the grammar the spec file takes.
 
 import { DAY_MS, HOUR_MS, MIB, MINUTE_MS, SECOND_MS, GIB, type Bytes, type Milli, type Ms } from "./units";
-import type { GpuRequest } from "./workload";
+import type { GpuRequest } from "./model/workload";
 
 const BYTE_UNITS = [
   ["PiB", GIB * MIB],

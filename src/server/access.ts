@@ -1,6 +1,6 @@
 // Who may call which route: one table, deny by default. A route that is not in it does not answer, and fails the tests.
 
-import type { Role } from "../core/rows-state";
+import type { Role } from "../core/model/rows-state";
 import { type Principal, RANK } from "./auth";
 import { RefusedError } from "./refused";
 

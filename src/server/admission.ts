@@ -2,8 +2,8 @@
 // in again.
 
 import { verify as verifySignature, createPublicKey } from "node:crypto";
-import { devicesAfter } from "../core/device";
-import type { NodeRow } from "../core/rows-node";
+import { devicesAfter } from "../core/model/device";
+import type { NodeRow } from "../core/model/rows-node";
 import { PROTOCOL, signedText, type ToServer } from "../wire/agent";
 import { noteDevices } from "./card-events";
 import type { Draft } from "../store/store";

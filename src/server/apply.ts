@@ -1,12 +1,12 @@
 // What applying a spec changes: versions, settings in place, runs for new and changed jobs, removal of what is no
 // longer there.
 
-import type { Change, State } from "../core/rows-state";
-import type { AppRow, RunAfter, RunRow, WorkloadRow } from "../core/rows-work";
-import { isFinal } from "../core/lifecycle";
+import type { Change, State } from "../core/model/rows-state";
+import type { AppRow, RunAfter, RunRow, WorkloadRow } from "../core/model/rows-work";
+import { isFinal } from "../core/model/lifecycle";
 import { canonicalJson } from "../core/canonical";
 import { formatAge } from "../core/format";
-import type { AppDecl, WorkloadDecl } from "../core/workload";
+import type { AppDecl, WorkloadDecl } from "../core/model/workload";
 import { diffApp, type DiffLine } from "../spec/diff";
 import type { Draft, Store } from "../store/store";
 import { RefusedError } from "./refused";

@@ -2,7 +2,7 @@
 // secret.
 
 import { timingSafeEqual } from "node:crypto";
-import type { Role, State, TokenRow } from "../core/rows-state";
+import type { Role, State, TokenRow } from "../core/model/rows-state";
 import type { Ms } from "../core/units";
 import { hashSecret, parseToken } from "../wire/token";
 import { RefusedError } from "./refused";

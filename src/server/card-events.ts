@@ -1,7 +1,7 @@
 // What people read in `orch events` about cards: findings that an agent tells, and changes of a card's state.
 
-import type { Device, NodeDevice } from "../core/device";
-import type { Notice } from "../core/findings";
+import type { Device, NodeDevice } from "../core/model/device";
+import type { Notice } from "../core/model/findings";
 import type { Draft } from "../store/store";
 
 /** Events of what an agent's doctor has found on its cards. */

@@ -1,9 +1,9 @@
 // What the parts of the server's shell share: the store, the loop, who this server is, the clock and the dice.
 
-import type { FindingOverrides } from "../core/findings";
-import type { PlanLimits } from "../core/snapshot";
+import type { FindingOverrides } from "../core/model/findings";
+import type { PlanLimits } from "../core/pass/snapshot";
 import type { Ms } from "../core/units";
-import type { TestCommand } from "../core/node-tests";
+import type { TestCommand } from "../core/model/node-tests";
 import type { Store } from "../store/store";
 import type { Idleness } from "./idleness";
 import type { Loop } from "./loop";

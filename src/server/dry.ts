@@ -1,10 +1,10 @@
 // What would be: a transaction over a copy that is never committed, and the plan run on it until it has no more to do.
 
 import { canonicalJson } from "../core/canonical";
-import { plan } from "../core/plan";
-import type { State } from "../core/rows-state";
-import type { Blocked, Op } from "../core/snapshot";
-import type { TaskSpec } from "../core/workload";
+import { plan } from "../core/plan/plan";
+import type { State } from "../core/model/rows-state";
+import type { Blocked, Op } from "../core/pass/snapshot";
+import type { TaskSpec } from "../core/model/workload";
 import { draftOn, layerOver } from "../store/draft";
 import type { Draft } from "../store/store";
 import { hashOf } from "./body";

@@ -1,8 +1,8 @@
 // What an agent's flags make of its node's pool, labels and taints: a flag that changed is followed, and what people
 // have set since stays.
 
-import type { NodeFlags, NodeRow } from "../core/rows-node";
-import type { Taint } from "../core/workload";
+import type { NodeFlags, NodeRow } from "../core/model/rows-node";
+import type { Taint } from "../core/model/workload";
 import type { Machine } from "../wire/agent";
 
 type Flagged = Pick<NodeRow, "pool" | "labels" | "taints" | "flags">;

@@ -2,9 +2,9 @@
 // what this server's settings leave no room for.
 
 import { formatDuration } from "../core/format";
-import { leavesLease } from "../core/step";
+import { leavesLease } from "../core/agent/step";
 import type { Ms } from "../core/units";
-import type { WorkloadDecl } from "../core/workload";
+import type { WorkloadDecl } from "../core/model/workload";
 import type { Principal } from "./auth";
 import { RefusedError } from "./refused";
 

@@ -1,7 +1,7 @@
 // Agents' connections as data: what is known of each, what all share, and how something is said on one.
 
-import type { Told } from "../core/assign";
-import type { Stamp } from "../core/record";
+import type { Told } from "../core/intake/assign";
+import type { Stamp } from "../core/model/record";
 import type { Ms } from "../core/units";
 import type { ToAgent, ToServer } from "../wire/agent";
 import type { AgentSocket, Context } from "./context";

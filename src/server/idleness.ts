@@ -1,12 +1,12 @@
 // For how long the cards of tasks have been idle, as the readings of their nodes show it. In memory only: after a start
 // of the server all of it counts anew, so that nothing is taken on the word of a time when nobody looked.
 
-import type { Reading } from "../core/device";
-import type { IdleFact } from "../core/snapshot";
-import type { State } from "../core/rows-state";
-import type { TaskRow } from "../core/rows-task";
+import type { Reading } from "../core/model/device";
+import type { IdleFact } from "../core/pass/snapshot";
+import type { State } from "../core/model/rows-state";
+import type { TaskRow } from "../core/model/rows-task";
 import type { Ms } from "../core/units";
-import type { IdleSettings } from "../core/workload";
+import type { IdleSettings } from "../core/model/workload";
 
 export interface Idleness {
   /** Takes in what a node's cards show now. */

@@ -1,12 +1,12 @@
 // How a machine becomes a node: a new one, or one that was here before and has lost its data directory.
 
-import { devicesAfter, type NodeDevice } from "../core/device";
+import { devicesAfter, type NodeDevice } from "../core/model/device";
 import { DAY_MS, type Ms } from "../core/units";
 import { legalName } from "../spec/names";
-import type { State } from "../core/rows-state";
-import type { NodeRow } from "../core/rows-node";
-import type { NodeTesting } from "../core/node-tests";
-import { withOrder } from "../core/tests";
+import type { State } from "../core/model/rows-state";
+import type { NodeRow } from "../core/model/rows-node";
+import type { NodeTesting } from "../core/model/node-tests";
+import { withOrder } from "../core/nodes/tests";
 import type { Machine } from "../wire/agent";
 import type { Draft } from "../store/store";
 import { asFlagged } from "./flags";

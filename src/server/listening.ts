@@ -1,6 +1,6 @@
 // When each agent was last heard, on the listening clock: time counts only while the server really read its sockets.
 
-import type { ContactFact } from "../core/snapshot";
+import type { ContactFact } from "../core/pass/snapshot";
 import type { Ms } from "../core/units";
 
 export interface Listening {

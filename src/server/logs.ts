@@ -1,8 +1,8 @@
 // A task's output: from its node while that can be asked, else the last 4 KiB that its end left with the server.
 
-import { isFinal } from "../core/lifecycle";
-import type { TaskRow } from "../core/rows-task";
-import { taskName } from "../core/task";
+import { isFinal } from "../core/model/lifecycle";
+import type { TaskRow } from "../core/model/rows-task";
+import { taskName } from "../core/model/task";
 import type { Ms } from "../core/units";
 import type { Context } from "./context";
 import { RefusedError } from "./refused";

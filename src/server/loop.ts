@@ -1,8 +1,8 @@
 // The server's one loop: anything that changes wakes it, it plans from the whole state and commits what the plan says.
 
-import { plan } from "../core/plan";
-import type { Blocked, Plan, PlanLimits, Snapshot } from "../core/snapshot";
-import type { State } from "../core/rows-state";
+import { plan } from "../core/plan/plan";
+import type { Blocked, Plan, PlanLimits, Snapshot } from "../core/pass/snapshot";
+import type { State } from "../core/model/rows-state";
 import type { Ms } from "../core/units";
 import { StorageError } from "../store/errors";
 import type { Store } from "../store/store";

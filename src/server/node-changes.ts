@@ -1,14 +1,14 @@
 // What operators do to a node: drain, labels, taints, forgetting it, and deciding about tasks that no server knows.
 
-import { observeInventory, type IntakeContext } from "../core/observe";
-import type { Change, State } from "../core/rows-state";
-import type { WorkloadRow } from "../core/rows-work";
-import type { TaskRow } from "../core/rows-task";
-import type { NodeRow, Orphan } from "../core/rows-node";
-import type { Promised } from "../core/promised";
-import { emptySlot } from "../core/retry";
-import { isWanted, shortId, slotKey } from "../core/task";
-import type { Taint } from "../core/workload";
+import { observeInventory, type IntakeContext } from "../core/intake/observe";
+import type { Change, State } from "../core/model/rows-state";
+import type { WorkloadRow } from "../core/model/rows-work";
+import type { TaskRow } from "../core/model/rows-task";
+import type { NodeRow, Orphan } from "../core/model/rows-node";
+import type { Promised } from "../core/model/promised";
+import { emptySlot } from "../core/pass/slot";
+import { isWanted, shortId, slotKey } from "../core/model/task";
+import type { Taint } from "../core/model/workload";
 import type { Draft } from "../store/store";
 import { findApp } from "./apply";
 import { notFound, RefusedError } from "./refused";

@@ -1,10 +1,10 @@
 // Orders to test nodes and what comes of them: made in the commit that gives the reason, judged in the one that takes
 // the result in.
 
-import type { NodeRow } from "../core/rows-node";
-import type { NodeTesting } from "../core/node-tests";
-import { withOrder } from "../core/tests";
-import { whyTested, whyTestedNow } from "../core/retest";
+import type { NodeRow } from "../core/model/rows-node";
+import type { NodeTesting } from "../core/model/node-tests";
+import { withOrder } from "../core/nodes/tests";
+import { whyTested, whyTestedNow } from "../core/nodes/retest";
 import type { Draft } from "../store/store";
 import type { Context } from "./context";
 import { putNode, resumed, untested } from "./node-changes";

@@ -1,6 +1,6 @@
 // What the cards of every node showed last. In memory only: it is looked at, never planned from the database.
 
-import type { Reading } from "../core/device";
+import type { Reading } from "../core/model/device";
 import type { Ms } from "../core/units";
 
 export interface Readings {

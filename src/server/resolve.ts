@@ -1,10 +1,10 @@
 // What people type becomes what they mean: a task, a slot, a workload or a run, by name, by number or by the start
 // of an id.
 
-import type { State } from "../core/rows-state";
-import type { RunRow, WorkloadRow } from "../core/rows-work";
-import type { TaskRow } from "../core/rows-task";
-import { seenSlot } from "../core/task";
+import type { State } from "../core/model/rows-state";
+import type { RunRow, WorkloadRow } from "../core/model/rows-work";
+import type { TaskRow } from "../core/model/rows-task";
+import { seenSlot } from "../core/model/task";
 import type { Store } from "../store/store";
 import { findApp } from "./apply";
 import { notFound, RefusedError } from "./refused";

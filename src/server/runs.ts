@@ -1,12 +1,12 @@
 // Runs in no app: made by people at the command line, refused when no node could ever take them, cancelled on request.
 
-import type { State } from "../core/rows-state";
-import type { RunAfter, RunRow } from "../core/rows-work";
-import { isFinal } from "../core/lifecycle";
-import type { WorkloadDecl } from "../core/workload";
+import type { State } from "../core/model/rows-state";
+import type { RunAfter, RunRow } from "../core/model/rows-work";
+import { isFinal } from "../core/model/lifecycle";
+import type { WorkloadDecl } from "../core/model/workload";
 import type { Draft, History } from "../store/store";
 import type { Issue } from "../wire/api/errors";
-import type { Blocked } from "../core/snapshot";
+import type { Blocked } from "../core/pass/snapshot";
 import { findApp, metBy } from "./apply";
 import type { Principal } from "./auth";
 import { RefusedError } from "./refused";

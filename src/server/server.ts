@@ -2,7 +2,7 @@
 // short.
 
 import { join } from "node:path";
-import type { PlanLimits } from "../core/snapshot";
+import type { PlanLimits } from "../core/pass/snapshot";
 import { nowMs, steadyClock } from "../os/clock";
 import { randomHex } from "../os/dice";
 import { writeDurably } from "../os/durable";

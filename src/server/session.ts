@@ -1,13 +1,13 @@
 // One agent's connection, message by message: what it says goes into commits, what has to be said is numbered and kept.
 
-import { toldBy, verbsFor } from "../core/assign";
-import { devicesAfter, type Reading } from "../core/device";
-import type { Notice } from "../core/findings";
-import type { ClusterRow } from "../core/rows-state";
-import type { TaskRow } from "../core/rows-task";
-import type { NodeRow } from "../core/rows-node";
-import { observe, observeInventory, type IntakeContext } from "../core/observe";
-import type { TaskReport, Verb } from "../core/record";
+import { toldBy, verbsFor } from "../core/intake/assign";
+import { devicesAfter, type Reading } from "../core/model/device";
+import type { Notice } from "../core/model/findings";
+import type { ClusterRow } from "../core/model/rows-state";
+import type { TaskRow } from "../core/model/rows-task";
+import type { NodeRow } from "../core/model/rows-node";
+import { observe, observeInventory, type IntakeContext } from "../core/intake/observe";
+import type { TaskReport, Verb } from "../core/model/record";
 import type { Ms } from "../core/units";
 import { PROTOCOL, toServer, type LeavingNote, type ToAgent, type ToServer } from "../wire/agent";
 import { admitHello, identify } from "./admission";

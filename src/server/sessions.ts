@@ -1,7 +1,7 @@
 // All agents' connections: opened and closed here, told of every commit that concerns their node.
 
-import type { Change, State } from "../core/rows-state";
-import type { TaskRow } from "../core/rows-task";
+import type { Change, State } from "../core/model/rows-state";
+import type { TaskRow } from "../core/model/rows-task";
 import { PROTOCOL } from "../wire/agent";
 import type { StepView } from "../wire/node-tests";
 import { type Hub, type Refusal, refuse, send, type Session, stamp } from "./hub";

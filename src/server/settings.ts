@@ -1,8 +1,8 @@
 // The server's settings: defaults, then settings.yaml of its data directory, then flags. What is not known is refused.
 
-import { FINDING_WORDS, FINDINGS, isFindingKey, type FindingOverrides, type FindingWord } from "../core/findings";
-import { DEFAULT_LIMITS } from "../core/plan-limits";
-import type { PlanLimits } from "../core/snapshot";
+import { FINDING_WORDS, FINDINGS, isFindingKey, type FindingOverrides, type FindingWord } from "../core/model/findings";
+import { DEFAULT_LIMITS } from "../core/pass/limits";
+import type { PlanLimits } from "../core/pass/snapshot";
 import { didYouMean } from "../spec/nearest";
 import { readDuration } from "../spec/units";
 import { parseListen, type Listen } from "./listen";

@@ -1,6 +1,6 @@
 // `node_tests` of settings.yaml: what operators want every node of a pool to prove besides what is built in.
 
-import { BUILT_IN } from "../core/judge";
+import { BUILT_IN } from "../core/nodes/judge";
 import { MINUTE_MS } from "../core/units";
 import { didYouMean } from "../spec/nearest";
 import { readDuration } from "../spec/units";

@@ -1,12 +1,12 @@
 // Tests of a node over its agent's connection: asked for until they are answered, judged in the commit that takes the
 // result in.
 
-import type { NodeRow } from "../core/rows-node";
-import type { NodeTests, TestResult } from "../core/node-tests";
-import type { TaskRow } from "../core/rows-task";
+import type { NodeRow } from "../core/model/rows-node";
+import type { NodeTests, TestResult } from "../core/model/node-tests";
+import type { TaskRow } from "../core/model/rows-task";
 import type { Draft } from "../store/store";
-import { twinsOf, comparedAgain, saidOfTwins, judge } from "../core/judge";
-import { withTests } from "../core/tests";
+import { twinsOf, comparedAgain, saidOfTwins, judge } from "../core/nodes/judge";
+import { withTests } from "../core/nodes/tests";
 import type { Context } from "./context";
 import type { ToServer } from "../wire/agent";
 import { type Hub, type Session, send, stamp } from "./hub";

@@ -1,6 +1,6 @@
 // A token as a row, its id, and the command that a join token belongs to.
 
-import type { State, TokenRow } from "../core/rows-state";
+import type { State, TokenRow } from "../core/model/rows-state";
 import type { Ms } from "../core/units";
 import { hashSecret } from "../wire/token";
 

@@ -1,7 +1,7 @@
 // Changes as they become durable, for whoever looks on: resumable by revision from a bounded memory, else told to
 // read afresh.
 
-import type { Change, State } from "../core/rows-state";
+import type { Change, State } from "../core/model/rows-state";
 import type { Ms } from "../core/units";
 import type { Store } from "../store/store";
 import type { WatchEvent } from "../wire/api/watch";

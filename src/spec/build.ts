@@ -11,7 +11,7 @@ import type {
   Settings,
   TaskSpec,
   WorkloadDecl,
-} from "../core/workload";
+} from "../core/model/workload";
 import type { App, Daemon, Job, Service } from "./schema";
 
 type Entry = Service | Job | Daemon;

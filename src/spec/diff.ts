@@ -1,7 +1,7 @@
 // What applying a file would change, in words, from what is there and what the file declares.
 
 import { canonicalJson } from "../core/canonical";
-import type { AppDecl, Kind, Settings, TaskSpec, WorkloadDecl } from "../core/workload";
+import type { AppDecl, Kind, Settings, TaskSpec, WorkloadDecl } from "../core/model/workload";
 import { settingsFacts, taskFacts, type Facts } from "./facts";
 
 /** One line of the change; the shape of `changes` in the API's plan. */

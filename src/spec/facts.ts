@@ -1,7 +1,7 @@
 // A workload as lines of "key: value" in the words of the spec file: what diffs compare and people read.
 
 import { formatBytes, formatCpu, formatDuration, formatGpu } from "../core/format";
-import type { IdleSettings, Kind, LabelCheck, PortRequest, Settings, TaskSpec } from "../core/workload";
+import type { IdleSettings, Kind, LabelCheck, PortRequest, Settings, TaskSpec } from "../core/model/workload";
 
 /** From the spec's key to its value as people write it. What is not asked for is left out. */
 export type Facts = ReadonlyMap<string, string>;

@@ -2,7 +2,7 @@
 
 import { formatBytes } from "../core/format";
 import type { Bytes } from "../core/units";
-import type { GpuRequest } from "../core/workload";
+import type { GpuRequest } from "../core/model/workload";
 import { bad, good, quoted, type Reading } from "./issue";
 import { ASK_LIMITS } from "./limits";
 import { readRange, readSize, type Range } from "./units";

@@ -1,6 +1,6 @@
 // A text that somebody wrote becomes an app that we trust, or every error at once. It never throws, whatever it gets.
 
-import type { AppDecl, WorkloadDecl } from "../core/workload";
+import type { AppDecl, WorkloadDecl } from "../core/model/workload";
 import { buildApp, buildJob } from "./build";
 import { faultsOf } from "./complaints";
 import { fault, issuesOf, placeKey } from "./fault";

@@ -1,6 +1,6 @@
 // Names that lead to other workloads of an app: whether they are there, and whether jobs wait for themselves.
 
-import type { Kind } from "../core/workload";
+import type { Kind } from "../core/model/workload";
 import { fault, type Fault } from "./fault";
 import { fieldsOf, get, type Fields } from "./fields";
 import type { Path } from "./issue";

@@ -1,7 +1,7 @@
 // What no single value can get wrong: keys that contradict each other, names that lead nowhere, work that waits for
 // itself. It looks at the values as written, so that it finds these also in a file that has other errors.
 
-import type { Kind } from "../core/workload";
+import type { Kind } from "../core/model/workload";
 import { cardFaults } from "./card-relations";
 import { fault, type Fault } from "./fault";
 import { fieldsOf, get, has, NONE, type Fields } from "./fields";

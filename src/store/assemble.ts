@@ -1,7 +1,7 @@
 // The parts of an open database put together as a Store.
 
 import type { Database } from "bun:sqlite";
-import type { ClusterRow } from "../core/rows-state";
+import type { ClusterRow } from "../core/model/rows-state";
 import type { Ms } from "../core/units";
 import type { Ballast } from "./ballast";
 import { createCommitter } from "./commit";

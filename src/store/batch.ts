@@ -1,7 +1,7 @@
 // One batch: the waiting transactions that become durable together, run one after another on a shared draft.
 
 import { assert } from "../core/assert";
-import type { Change, ClusterRow } from "../core/rows-state";
+import type { Change, ClusterRow } from "../core/model/rows-state";
 import type { Bytes, Ms } from "../core/units";
 import { draftOn, type Layer, layerOver, mergeInto } from "./draft";
 import { StorageError } from "./errors";

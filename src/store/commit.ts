@@ -2,7 +2,7 @@
 
 import type { Database } from "bun:sqlite";
 import { assert } from "../core/assert";
-import type { Change } from "../core/rows-state";
+import type { Change } from "../core/model/rows-state";
 import type { Ms } from "../core/units";
 import type { Ballast } from "./ballast";
 import { type Batch, type BatchContext, buildBatch, type Built, type Waiting } from "./batch";

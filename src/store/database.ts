@@ -3,7 +3,7 @@
 import { Database } from "bun:sqlite";
 import { closeSync, existsSync, openSync, rmSync, statSync } from "node:fs";
 import { assert } from "../core/assert";
-import type { ClusterRow } from "../core/rows-state";
+import type { ClusterRow } from "../core/model/rows-state";
 import { codeOf } from "./errors";
 import { loadCluster } from "./load";
 import { knownSchemas, schemaOf } from "./migrate";

@@ -1,7 +1,7 @@
 // What a transaction works on: the live state with its own changes laid over it, kept apart until it succeeds.
 
 import { assert } from "../core/assert";
-import type { Change, ClusterRow, EventRow, State } from "../core/rows-state";
+import type { Change, ClusterRow, EventRow, State } from "../core/model/rows-state";
 import type { Ms } from "../core/units";
 import { isLive, LIVE_TABLES, type LiveTable } from "./live";
 import { type Overlay, overlayOf } from "./overlay";

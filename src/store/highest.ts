@@ -2,7 +2,7 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ClusterRow } from "../core/rows-state";
+import type { ClusterRow } from "../core/model/rows-state";
 import { writeDurably } from "../os/durable";
 
 const FILE = "highest.json";

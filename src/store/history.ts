@@ -4,7 +4,7 @@ import type { Database } from "bun:sqlite";
 import { and, desc, eq, getTableColumns, gte, inArray, lt, or } from "drizzle-orm";
 import type { SQL } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/bun-sqlite";
-import { PARTS } from "../core/events";
+import { PARTS } from "../core/plan/events";
 import { eventIdFrom } from "./draft";
 import type { History } from "./store";
 import { ended_runs, ended_tasks, events, node_tests } from "./tables";

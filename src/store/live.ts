@@ -1,9 +1,9 @@
 // The live maps: what is loaded into memory and planned on. One function changes them, for commits and for tests alike.
 
-import type { Change, ClusterRow, RestingPort, State, TokenRow, UserRow } from "../core/rows-state";
-import type { AppRow, RunRow, SlotRow, WorkloadRow } from "../core/rows-work";
-import type { TaskRow } from "../core/rows-task";
-import type { NodeRow } from "../core/rows-node";
+import type { Change, ClusterRow, RestingPort, State, TokenRow, UserRow } from "../core/model/rows-state";
+import type { AppRow, RunRow, SlotRow, WorkloadRow } from "../core/model/rows-work";
+import type { TaskRow } from "../core/model/rows-task";
+import type { NodeRow } from "../core/model/rows-node";
 
 /** The tables that are held in memory. */
 export const LIVE_TABLES = [

@@ -1,7 +1,7 @@
 // From the database to the live maps, at a start and in the test that compares the two.
 
 import type { Database } from "bun:sqlite";
-import type { ClusterRow } from "../core/rows-state";
+import type { ClusterRow } from "../core/model/rows-state";
 import { emptyState, LIVE_TABLES, type LiveState } from "./live";
 import { decodeRow, keyOf, ROW_TABLES } from "./rows";
 

@@ -4,7 +4,7 @@
 import type { Database } from "bun:sqlite";
 import { join } from "node:path";
 import { assert } from "../core/assert";
-import type { ClusterRow } from "../core/rows-state";
+import type { ClusterRow } from "../core/model/rows-state";
 import type { Ms } from "../core/units";
 import { machineId } from "../os/host";
 import { type Locked, type LockHolder, noteHolder, takeLock } from "../os/lock";

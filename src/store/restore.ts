@@ -5,7 +5,7 @@ import type { Database } from "bun:sqlite";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { assert } from "../core/assert";
-import type { ClusterRow } from "../core/rows-state";
+import type { ClusterRow } from "../core/model/rows-state";
 import { machineId } from "../os/host";
 import { renameDurably } from "../os/durable";
 import { syncDir } from "../os/files";

@@ -2,12 +2,12 @@
 
 import { getTableColumns } from "drizzle-orm";
 import { getTableConfig } from "drizzle-orm/sqlite-core";
-import type { NodeTests } from "../core/node-tests";
+import type { NodeTests } from "../core/model/node-tests";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
-import type { Change, ClusterRow, EventRow, GraveRow, RestingPort, TokenRow, UserRow } from "../core/rows-state";
-import type { AppRow, RunRow, SlotRow, VersionRow, WorkloadRow } from "../core/rows-work";
-import type { TaskRow } from "../core/rows-task";
-import type { NodeRow } from "../core/rows-node";
+import type { Change, ClusterRow, EventRow, GraveRow, RestingPort, TokenRow, UserRow } from "../core/model/rows-state";
+import type { AppRow, RunRow, SlotRow, VersionRow, WorkloadRow } from "../core/model/rows-work";
+import type { TaskRow } from "../core/model/rows-task";
+import type { NodeRow } from "../core/model/rows-node";
 import type { Ms } from "../core/units";
 import { AssertionError } from "../core/assert";
 import * as tables from "./tables";

@@ -3,7 +3,7 @@
 import type { Database } from "bun:sqlite";
 import { canonicalJson } from "../core/canonical";
 import { assert } from "../core/assert";
-import type { TaskSpec } from "../core/workload";
+import type { TaskSpec } from "../core/model/workload";
 
 /** Two generations of this many specs are held; more than are live in a large cluster, so a pass never thrashes. */
 const GENERATION = 8_192;

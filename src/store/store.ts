@@ -1,10 +1,10 @@
 // The store's face: live maps to read, one way to write. Everything durable goes through `commit`.
 
-import type { Change, EventRow, State } from "../core/rows-state";
-import type { RunRow } from "../core/rows-work";
-import type { TaskRow } from "../core/rows-task";
-import type { NodeTests } from "../core/node-tests";
-import type { TaskSpec } from "../core/workload";
+import type { Change, EventRow, State } from "../core/model/rows-state";
+import type { RunRow } from "../core/model/rows-work";
+import type { TaskRow } from "../core/model/rows-task";
+import type { NodeTests } from "../core/model/node-tests";
+import type { TaskSpec } from "../core/model/workload";
 import type { Ms } from "../core/units";
 
 /** What a transaction sees and writes: the live state with the changes of its batch laid over it. */

@@ -3,15 +3,15 @@
 
 import { sql } from "drizzle-orm";
 import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
-import type { NodeDevice } from "../core/device";
-import type { Drain, Leaving, NodeFacts, NodeFlags, Orphan } from "../core/rows-node";
-import { type Admission, type Contact, type Intent, isFinal, RUN, type RunState, TASK } from "../core/lifecycle";
-import type { Role } from "../core/rows-state";
-import type { RunAfter, RunRow, SlotRow, TaskEnd, WorkloadRow } from "../core/rows-work";
-import type { Observed, StopOrder, TaskRow } from "../core/rows-task";
-import type { Amounts, Promised } from "../core/promised";
-import type { JudgedResult, NodeTesting, NodeTests } from "../core/node-tests";
-import type { Kind, Settings, Taint, TaskSpec } from "../core/workload";
+import type { NodeDevice } from "../core/model/device";
+import type { Drain, Leaving, NodeFacts, NodeFlags, Orphan } from "../core/model/rows-node";
+import { type Admission, type Contact, type Intent, isFinal, RUN, type RunState, TASK } from "../core/model/lifecycle";
+import type { Role } from "../core/model/rows-state";
+import type { RunAfter, RunRow, SlotRow, TaskEnd, WorkloadRow } from "../core/model/rows-work";
+import type { Observed, StopOrder, TaskRow } from "../core/model/rows-task";
+import type { Amounts, Promised } from "../core/model/promised";
+import type { JudgedResult, NodeTesting, NodeTests } from "../core/model/node-tests";
+import type { Kind, Settings, Taint, TaskSpec } from "../core/model/workload";
 
 const json = <T>(name: string) => text(name, { mode: "json" }).$type<T>();
 const flag = (name: string) => integer(name, { mode: "boolean" });

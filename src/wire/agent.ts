@@ -3,12 +3,12 @@
 
 import { z } from "zod";
 import { int } from "./numbers";
-import type { Device, Reading } from "../core/device";
-import type { Notice } from "../core/findings";
-import type { Orphan } from "../core/rows-node";
-import type { TestCommand, TestResult } from "../core/node-tests";
-import type { TaskReport, Verb } from "../core/record";
-import type { Taint } from "../core/workload";
+import type { Device, Reading } from "../core/model/device";
+import type { Notice } from "../core/model/findings";
+import type { Orphan } from "../core/model/rows-node";
+import type { TestCommand, TestResult } from "../core/model/node-tests";
+import type { TaskReport, Verb } from "../core/model/record";
+import type { Taint } from "../core/model/workload";
 import {
   amounts,
   applied,

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { int, ms } from "./numbers";
-import type { JudgedResult, NodeTests, TestCommand, TestResult } from "../core/node-tests";
+import type { JudgedResult, NodeTests, TestCommand, TestResult } from "../core/model/node-tests";
 
 const text = z.string().max(4_096);
 

@@ -2,13 +2,13 @@
 
 import { z } from "zod";
 import { int } from "./numbers";
-import type { Assignment, Inventory, Reported, Stamp, TaskReport, Verb } from "../core/record";
-import { DEVICE_STATES, LINK_KINDS, VENDORS, type Device, type Reading } from "../core/device";
-import { FINDING_WORDS, type FindingOverrides, type Notice } from "../core/findings";
-import type { TaskIdentity } from "../core/rows-task";
-import type { NodeFacts, NodeLimits, Orphan } from "../core/rows-node";
-import type { Promised } from "../core/promised";
-import type { Command, RestartSettings, StopSettings, Taint } from "../core/workload";
+import type { Assignment, Inventory, Reported, Stamp, TaskReport, Verb } from "../core/model/record";
+import { DEVICE_STATES, LINK_KINDS, VENDORS, type Device, type Reading } from "../core/model/device";
+import { FINDING_WORDS, type FindingOverrides, type Notice } from "../core/model/findings";
+import type { TaskIdentity } from "../core/model/rows-task";
+import type { NodeFacts, NodeLimits, Orphan } from "../core/model/rows-node";
+import type { Promised } from "../core/model/promised";
+import type { Command, RestartSettings, StopSettings, Taint } from "../core/model/workload";
 
 const text = z.string().max(4_096);
 const uid = z.string().regex(/^[0-9a-f]{32}$/);

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { claimText, FILES } from "../../src/agent/taskdir";
-import { step } from "../../src/core/step";
+import { step } from "../../src/core/agent/step";
 import { listenLines, type LinePeer } from "../../src/os/lines";
 import { bootId } from "../../src/os/proc";
 import { assignmentFor, makeSite, recordFor, type Site } from "../support/tasks";

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { pagesOf, withinOneCommit } from "../../src/agent/pages";
 import { HOUSE_LIMITS } from "../../src/core/limits";
-import type { TaskReport } from "../../src/core/record";
+import type { TaskReport } from "../../src/core/model/record";
 import { TRANSACTION_BYTES } from "../../src/store/batch";
 
 const WORST = { stdout: "\u0001".repeat(4_096), stderr: "€".repeat(4_096) };

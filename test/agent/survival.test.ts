@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runName } from "../../src/agent/rundir";
-import type { TaskRecord } from "../../src/core/record";
+import type { TaskRecord } from "../../src/core/model/record";
 import { AGENT_COMMAND } from "../support/fixtures/agent";
 import { cgroupsOf, isAlive, processOf, processesOf, signal } from "../support/processes";
 import { alive, assignmentFor, begin, ended, makeSite, output, recordFor, type Site } from "../support/tasks";

@@ -2,7 +2,7 @@
 // before.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import type { RunRow, WorkloadRow } from "../../src/core/rows-work";
+import type { RunRow, WorkloadRow } from "../../src/core/model/rows-work";
 import { waitUntil } from "../support/wait";
 import { heardNode } from "./hand-agent";
 import { makeStage, type Answer, type Stage } from "./stage";

@@ -1,8 +1,8 @@
 // What a server makes of what an agent says of its cards: events, each once, and the operators' table for the agent.
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { PLAIN_DEVICE, type Device } from "../../src/core/device";
-import type { Notice } from "../../src/core/findings";
+import { PLAIN_DEVICE, type Device } from "../../src/core/model/device";
+import type { Notice } from "../../src/core/model/findings";
 import { joinWithKey, Recorder, type Known } from "./recorder";
 import { machineOf, makeStage, type Stage } from "./stage";
 

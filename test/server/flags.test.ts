@@ -1,7 +1,7 @@
 // What the flags of an agent's later starts make of its node: what changed is followed, what people set stays.
 
 import { describe, expect, test } from "bun:test";
-import type { NodeRow } from "../../src/core/rows-node";
+import type { NodeRow } from "../../src/core/model/rows-node";
 import { afterFlags, asFlagged, flagsNews } from "../../src/server/flags";
 import type { Machine } from "../../src/wire/agent";
 import { buildNode } from "../support/build";

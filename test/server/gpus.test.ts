@@ -1,7 +1,7 @@
 // Cards as the API shows them: promises and foreign use from the books, readings from the sessions of the agents.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { PLAIN_DEVICE, type Device, type Reading } from "../../src/core/device";
+import { PLAIN_DEVICE, type Device, type Reading } from "../../src/core/model/device";
 import { GIB } from "../../src/core/units";
 import { type GpuView, gpuView } from "../../src/wire/api/devices";
 import { handAgent, reconnected, type HandAgent } from "./hand-agent";

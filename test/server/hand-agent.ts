@@ -2,8 +2,8 @@
 // the test's, and what the server tells it is kept.
 
 import { generateKeyPairSync, sign, type KeyObject } from "node:crypto";
-import type { TestResult } from "../../src/core/node-tests";
-import type { TaskReport } from "../../src/core/record";
+import type { TestResult } from "../../src/core/model/node-tests";
+import type { TaskReport } from "../../src/core/model/record";
 import { PROTOCOL, signedText, toAgent, type Credential, type Machine } from "../../src/wire/agent";
 import type { LeavingNote, ToAgent, ToServer } from "../../src/wire/agent";
 import type { AgentSocket } from "../../src/server/context";

@@ -1,9 +1,9 @@
 // Idle cards as the server sees them: counted from readings, forgotten at any doubt, and what comes of it in the end.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { PLAIN_DEVICE, type Device, type Reading } from "../../src/core/device";
-import type { RunRow } from "../../src/core/rows-work";
-import type { TaskRow } from "../../src/core/rows-task";
+import { PLAIN_DEVICE, type Device, type Reading } from "../../src/core/model/device";
+import type { RunRow } from "../../src/core/model/rows-work";
+import type { TaskRow } from "../../src/core/model/rows-task";
 import { GIB } from "../../src/core/units";
 import { handAgent, type HandAgent } from "./hand-agent";
 import { makeStage, type Stage } from "./stage";

@@ -2,9 +2,9 @@
 // nobody knows.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { PLAIN_DEVICE } from "../../src/core/device";
+import { PLAIN_DEVICE } from "../../src/core/model/device";
 import { verifyCredential } from "../../src/server/credential";
-import type { NodeRow, Orphan } from "../../src/core/rows-node";
+import type { NodeRow, Orphan } from "../../src/core/model/rows-node";
 import type { Credential } from "../../src/wire/agent";
 import { heardNode } from "./hand-agent";
 import { machineOf, makeStage, type Stage } from "./stage";

@@ -1,7 +1,7 @@
 // Nodes that announce that they go: drained by their own word, back by coming back, gone for good when nothing is left.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import type { NodeRow } from "../../src/core/rows-node";
+import type { NodeRow } from "../../src/core/model/rows-node";
 import { handAgent, reconnected, type HandAgent } from "./hand-agent";
 import { makeStage, type Stage } from "./stage";
 import { waitUntil } from "../support/wait";

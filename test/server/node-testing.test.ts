@@ -1,8 +1,8 @@
 // Orders to test a node and their answers, message by message: who is asked when, what counts, and what is said.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { PLAIN_DEVICE, type Device } from "../../src/core/device";
-import type { NodeRow } from "../../src/core/rows-node";
+import { PLAIN_DEVICE, type Device } from "../../src/core/model/device";
+import type { NodeRow } from "../../src/core/model/rows-node";
 import { GIB } from "../../src/core/units";
 import type { Machine } from "../../src/wire/agent";
 import { waitUntil } from "../support/wait";

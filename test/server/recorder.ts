@@ -2,9 +2,9 @@
 // nobody expected.
 
 import { generateKeyPairSync, sign, type KeyObject } from "node:crypto";
-import type { NodeRow } from "../../src/core/rows-node";
-import type { TestResult } from "../../src/core/node-tests";
-import type { Inventory, TaskReport } from "../../src/core/record";
+import type { NodeRow } from "../../src/core/model/rows-node";
+import type { TestResult } from "../../src/core/model/node-tests";
+import type { Inventory, TaskReport } from "../../src/core/model/record";
 import {
   PROTOCOL,
   signedText,

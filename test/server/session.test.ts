@@ -1,9 +1,9 @@
 // One agent's conversation with the server, message by message; whatever nobody expected fails.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { withoutRecord } from "../../src/core/accept";
-import type { TaskRow } from "../../src/core/rows-task";
-import type { TaskReport } from "../../src/core/record";
+import { withoutRecord } from "../../src/core/agent/accept";
+import type { TaskRow } from "../../src/core/model/rows-task";
+import type { TaskReport } from "../../src/core/model/record";
 import { failedReport, reportOf } from "../support/reports";
 import { waitUntil } from "../support/wait";
 import { joinWithKey, Recorder, type Known } from "./recorder";

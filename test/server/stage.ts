@@ -2,13 +2,13 @@
 // that
 // only joined. The clock is the test's.
 
-import type { Role } from "../../src/core/rows-state";
-import { DEFAULT_LIMITS } from "../../src/core/plan-limits";
+import type { Role } from "../../src/core/model/rows-state";
+import { DEFAULT_LIMITS } from "../../src/core/pass/limits";
 import type { Machine } from "../../src/wire/agent";
 import { formatToken } from "../../src/wire/token";
 import type { Api } from "../../src/server/api";
 import type { PoolTest } from "../../src/server/context";
-import type { PlanLimits } from "../../src/core/snapshot";
+import type { PlanLimits } from "../../src/core/pass/snapshot";
 import { createApp, type App } from "../../src/server/app";
 import { createAuth } from "../../src/server/auth";
 import { strictly } from "../../src/server/body";

@@ -2,9 +2,9 @@
 // says.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { PLAIN_DEVICE } from "../../src/core/device";
+import { PLAIN_DEVICE } from "../../src/core/model/device";
 import { z } from "zod";
-import { observe } from "../../src/core/observe";
+import { observe } from "../../src/core/intake/observe";
 import { ROUTES } from "../../src/server/routes";
 import { openApi } from "../../src/server/openapi";
 import { ACCESS } from "../../src/server/access";

@@ -5,7 +5,7 @@ import { FatalAgentError, stayConnected, type Connection } from "../../src/agent
 import { keepFence } from "../../src/agent/fence";
 import { createAgentLoop, type AgentLoop } from "../../src/agent/loop";
 import { createOutgoing } from "../../src/agent/outgoing";
-import type { Fence } from "../../src/core/accept";
+import type { Fence } from "../../src/core/agent/accept";
 import type { Machine as MachineFacts } from "../../src/wire/agent";
 import { makeSimCards } from "./card-gate";
 import { makeDriver, slowDisk, type DriverWorld } from "./driver";

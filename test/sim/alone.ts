@@ -1,7 +1,7 @@
 // One machine cut off while the others are heard, which is what happens most and what everything else hides: where many
 // are silent at once it is the network, and nothing is given up.
 
-import type { NodeRow } from "../../src/core/rows-node";
+import type { NodeRow } from "../../src/core/model/rows-node";
 import { SIM_LIMITS } from "./limits";
 import type { World } from "./world";
 

@@ -4,9 +4,9 @@
 import { CardBook } from "../../src/agent/devices/book";
 import { keptOf, recalled, type KnownCard } from "../../src/agent/devices/kept";
 import type { CardRules } from "../../src/agent/devices/watch";
-import { blockOf, stateOf, type CardUser } from "../../src/core/card";
-import type { Device } from "../../src/core/device";
-import type { TaskRecord } from "../../src/core/record";
+import { blockOf, stateOf, type CardUser } from "../../src/core/agent/card";
+import type { Device } from "../../src/core/model/device";
+import type { TaskRecord } from "../../src/core/model/record";
 import { GIB, MIB } from "../../src/core/units";
 import { cardFor } from "../support/cards";
 import type { AgentWorld } from "./agent";

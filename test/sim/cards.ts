@@ -1,14 +1,14 @@
 // The cards of simulated machines: how they are connected, what others do to them, and whether what is promised of
 // them fits. The book is kept here in other words than the planner's.
 
-import { PLAIN_DEVICE, type Device, type DeviceState, type LinkKind } from "../../src/core/device";
-import type { Change, State } from "../../src/core/rows-state";
-import type { TaskRow } from "../../src/core/rows-task";
-import type { NodeRow } from "../../src/core/rows-node";
-import type { Promised } from "../../src/core/promised";
-import { taskName } from "../../src/core/task";
+import { PLAIN_DEVICE, type Device, type DeviceState, type LinkKind } from "../../src/core/model/device";
+import type { Change, State } from "../../src/core/model/rows-state";
+import type { TaskRow } from "../../src/core/model/rows-task";
+import type { NodeRow } from "../../src/core/model/rows-node";
+import type { Promised } from "../../src/core/model/promised";
+import { taskName } from "../../src/core/model/task";
 import { GIB, MIB } from "../../src/core/units";
-import type { GpuRequest } from "../../src/core/workload";
+import type { GpuRequest } from "../../src/core/model/workload";
 import type { Machine } from "./machine";
 import type { Random } from "./random";
 import { demand } from "./violation";

@@ -4,11 +4,11 @@
 
 import { canonicalJson } from "../../src/core/canonical";
 import { digest128 } from "../../src/core/fresh";
-import type { Change, ClusterRow } from "../../src/core/rows-state";
-import type { RunRow } from "../../src/core/rows-work";
-import type { TaskRow } from "../../src/core/rows-task";
-import type { NodeTests } from "../../src/core/node-tests";
-import type { TaskSpec } from "../../src/core/workload";
+import type { Change, ClusterRow } from "../../src/core/model/rows-state";
+import type { RunRow } from "../../src/core/model/rows-work";
+import type { TaskRow } from "../../src/core/model/rows-task";
+import type { NodeTests } from "../../src/core/model/node-tests";
+import type { TaskSpec } from "../../src/core/model/workload";
 import { buildBatch, type Built, type Waiting } from "../../src/store/batch";
 import { answerKey, type KeptAnswer } from "../../src/store/idempotency";
 import { applyToLive, emptyState, LIVE_TABLES, type LiveState } from "../../src/store/live";

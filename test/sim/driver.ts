@@ -2,8 +2,8 @@
 // the agent, and what is on the disk is there for the next agent.
 
 import type { Driver } from "../../src/agent/drivers/driver";
-import type { Orphan } from "../../src/core/rows-node";
-import type { Seen, TaskRecord } from "../../src/core/record";
+import type { Orphan } from "../../src/core/model/rows-node";
+import type { Seen, TaskRecord } from "../../src/core/model/record";
 import type { Host, Owner } from "./host";
 import type { Keeper } from "./keeper";
 import { claim, isClaimed, look, type Machine } from "./machine";

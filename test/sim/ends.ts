@@ -1,8 +1,8 @@
 // What a task's recorded end may say, held against what its process did.
 
-import type { TaskFinal, TaskRow } from "../../src/core/rows-task";
-import { isFinal } from "../../src/core/lifecycle";
-import { taskName } from "../../src/core/task";
+import type { TaskFinal, TaskRow } from "../../src/core/model/rows-task";
+import { isFinal } from "../../src/core/model/lifecycle";
+import { taskName } from "../../src/core/model/task";
 import type { Life } from "./lives";
 import { demand } from "./violation";
 

@@ -1,7 +1,7 @@
 // What agents and servers take for older than what they have: an agent's fence only rises, and a server is refused as
 // an old copy only when its database is one.
 
-import type { Fence } from "../../src/core/accept";
+import type { Fence } from "../../src/core/agent/accept";
 import type { Machine } from "./machine";
 import type { World } from "./world";
 import { demand } from "./violation";

@@ -1,7 +1,7 @@
 // The keeper of a machine: claims, starts, signals and watches processes by itself, so that they live on when the agent
 // dies; it also ends exclusive tasks when their lease runs out.
 
-import type { Assignment } from "../../src/core/record";
+import type { Assignment } from "../../src/core/model/record";
 import { leaveRemains } from "./card-gate";
 import { behaviourOf, claim, type Exit, type Machine, type Process, type Watcher } from "./machine";
 import type { Random } from "./random";

@@ -1,12 +1,12 @@
 // Checks every durable batch against what was there before: numbers rise, states rise, what is final stays, nothing
 // wanted is stopped, nothing is placed twice or where there is no room. Knows the truth about processes from `lives`.
 
-import { isFinal, RUN, TASK } from "../../src/core/lifecycle";
-import type { Change, ClusterRow, State } from "../../src/core/rows-state";
-import type { RunRow, WorkloadRow } from "../../src/core/rows-work";
-import type { TaskRow } from "../../src/core/rows-task";
-import type { NodeRow } from "../../src/core/rows-node";
-import { isWanted, slotKey, taskName } from "../../src/core/task";
+import { isFinal, RUN, TASK } from "../../src/core/model/lifecycle";
+import type { Change, ClusterRow, State } from "../../src/core/model/rows-state";
+import type { RunRow, WorkloadRow } from "../../src/core/model/rows-work";
+import type { TaskRow } from "../../src/core/model/rows-task";
+import type { NodeRow } from "../../src/core/model/rows-node";
+import { isWanted, slotKey, taskName } from "../../src/core/model/task";
 import { makeCardBooks, type CardBooks } from "./cards";
 import type { Database } from "./database";
 import type { Lives } from "./lives";

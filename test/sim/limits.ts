@@ -1,7 +1,7 @@
 // The bounds that simulated servers plan with.
 
-import { DEFAULT_LIMITS } from "../../src/core/plan-limits";
-import type { PlanLimits } from "../../src/core/snapshot";
+import { DEFAULT_LIMITS } from "../../src/core/pass/limits";
+import type { PlanLimits } from "../../src/core/pass/snapshot";
 import { SECOND_MS } from "../../src/core/units";
 
 /** Shorter than the defaults where a world would have to last for hours. */

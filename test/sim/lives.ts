@@ -2,9 +2,9 @@
 // signalled it. Checked whenever a process starts, is signalled or ends.
 
 import { successorUid } from "../../src/core/fresh";
-import type { TaskIdentity, TaskRow } from "../../src/core/rows-task";
-import type { TaskRecord } from "../../src/core/record";
-import { slotKey, taskName } from "../../src/core/task";
+import type { TaskIdentity, TaskRow } from "../../src/core/model/rows-task";
+import type { TaskRecord } from "../../src/core/model/record";
+import { slotKey, taskName } from "../../src/core/model/task";
 import { checkPromises } from "./cards";
 import type { Exit, Machine, Process, Watcher } from "./machine";
 import { demand } from "./violation";

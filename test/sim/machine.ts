@@ -2,12 +2,12 @@
 // agent; records, claims and exits are on its disk; a reboot ends every process and makes a new boot.
 
 import type { KeyObject } from "node:crypto";
-import type { Fence } from "../../src/core/accept";
+import type { Fence } from "../../src/core/agent/accept";
 import type { KeptCard } from "../../src/agent/devices/kept";
-import type { Device } from "../../src/core/device";
-import type { Orphan } from "../../src/core/rows-node";
-import type { Amounts, Promised } from "../../src/core/promised";
-import type { Assignment, Seen, TaskRecord } from "../../src/core/record";
+import type { Device } from "../../src/core/model/device";
+import type { Orphan } from "../../src/core/model/rows-node";
+import type { Amounts, Promised } from "../../src/core/model/promised";
+import type { Assignment, Seen, TaskRecord } from "../../src/core/model/record";
 import type { Credential } from "../../src/wire/agent";
 
 /**

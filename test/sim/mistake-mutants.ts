@@ -9,7 +9,7 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
     rule: "I4: a promise holds until the end is proven",
     edits: [
       edit(
-        "src/core/room.ts",
+        "src/core/place/room.ts",
         "if (room !== undefined) takeFrom(room, task.promised);",
         'if (room !== undefined && task.desired !== "stop") takeFrom(room, task.promised);',
       ),
@@ -20,7 +20,7 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
     rule: "I9: exit codes are true",
     edits: [
       edit(
-        "src/core/step.ts",
+        "src/core/agent/step.ts",
         "if (process.exit_code === 0 && process.reason === null) {",
         "if (process.reason === null) {",
       ),
@@ -31,7 +31,7 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
     rule: "I9: exit codes are true",
     edits: [
       edit(
-        "src/core/reported.ts",
+        "src/core/intake/reported.ts",
         'state: state === "gone" ? "lost" : state,\n        exit_code,',
         'state: state === "gone" ? "lost" : state,\n        exit_code: null,',
       ),
@@ -42,7 +42,7 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
     rule: "I5: finished work never runs again",
     edits: [
       edit(
-        "src/core/jobs.ts",
+        "src/core/plan/jobs.ts",
         "slot !== null && slot.ends.length === spec.members",
         "slot !== null && slot.ends.length > spec.members",
       ),
@@ -51,14 +51,14 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
   {
     name: "retries-never-end",
     rule: "L3: retries are bounded",
-    edits: [edit("src/core/jobs.ts", "slot.failed > run.settings.retries", "slot.failed > 99")],
+    edits: [edit("src/core/plan/jobs.ts", "slot.failed > run.settings.retries", "slot.failed > 99")],
   },
   {
     name: "no-back-off",
     rule: "L3: restarts are bounded",
     edits: [
       edit(
-        "src/core/retry.ts",
+        "src/core/pass/slot.ts",
         "return Math.round(capped * (1 - JITTER + 2 * JITTER * jitterOf(uid)));",
         "return Math.min(capped, 1);",
       ),
@@ -67,23 +67,29 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
   {
     name: "limits-are-ignored",
     rule: "L5: a time limit ends a task",
-    edits: [edit("src/core/step.ts", "at_ms: started_ms + limit, failure", "at_ms: started_ms + limit * 1e6, failure")],
+    edits: [
+      edit("src/core/agent/step.ts", "at_ms: started_ms + limit, failure", "at_ms: started_ms + limit * 1e6, failure"),
+    ],
   },
   {
     name: "no-kill",
     rule: "L5: stop ends",
-    edits: [edit("src/core/step.ts", "if (view.now_ms >= killAt) {", "if (view.now_ms >= killAt * 1e6) {")],
+    edits: [edit("src/core/agent/step.ts", "if (view.now_ms >= killAt) {", "if (view.now_ms >= killAt * 1e6) {")],
   },
   {
     name: "no-grace",
     rule: "L5: a grace is kept",
-    edits: [edit("src/core/step.ts", "const killAt = stop.at_ms + stop.grace_ms;", "const killAt = stop.at_ms;")],
+    edits: [edit("src/core/agent/step.ts", "const killAt = stop.at_ms + stop.grace_ms;", "const killAt = stop.at_ms;")],
   },
   {
     name: "scaling-down-is-ignored",
     rule: "L1: what is desired is observed",
     edits: [
-      edit("src/core/services.ts", "filter((slot) => slot >= replicas)", "filter((slot) => slot >= replicas + 99)"),
+      edit(
+        "src/core/plan/services.ts",
+        "filter((slot) => slot >= replicas)",
+        "filter((slot) => slot >= replicas + 99)",
+      ),
     ],
   },
   {
@@ -91,7 +97,7 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
     rule: "I7: nothing wanted is stopped",
     edits: [
       edit(
-        "src/core/reconcile.ts",
+        "src/core/plan/reconcile.ts",
         "if (pass.state.workloads.has(owner_uid) || pass.state.runs.has(owner_uid)) continue;",
         "if (pass.state.workloads.has(owner_uid)) continue;",
       ),
@@ -107,12 +113,12 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
   {
     name: "old-and-new-at-once",
     rule: "I3: an exclusive slot never has two",
-    edits: [edit("src/core/services.ts", "stop_first: exclusive,", "stop_first: false,")],
+    edits: [edit("src/core/plan/services.ts", "stop_first: exclusive,", "stop_first: false,")],
   },
   {
     name: "untested-is-ready",
     rule: "a node gets work after it has passed its tests",
-    edits: [edit("src/core/contact.ts", 'heard && row.admission === "ready" &&', "heard &&")],
+    edits: [edit("src/core/pass/contact.ts", 'heard && row.admission === "ready" &&', "heard &&")],
   },
   {
     name: "old-results-count",
@@ -122,6 +128,6 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
   {
     name: "tests-have-no-deadline",
     rule: "L2: tests end, or are given up",
-    edits: [edit("src/core/overdue.ts", "if (due_ms > pass.now_ms) {", "if (due_ms > 0) {")],
+    edits: [edit("src/core/plan/overdue.ts", "if (due_ms > pass.now_ms) {", "if (due_ms > 0) {")],
   },
 ];

@@ -1,8 +1,8 @@
 // The machines of a world: a few sizes, some with cards, each with the facts that an agent tells about it.
 
-import { devicesAfter } from "../../src/core/device";
-import type { NodeRow } from "../../src/core/rows-node";
-import type { NodeTesting } from "../../src/core/node-tests";
+import { devicesAfter } from "../../src/core/model/device";
+import type { NodeRow } from "../../src/core/model/rows-node";
+import type { NodeTesting } from "../../src/core/model/node-tests";
 import { GIB } from "../../src/core/units";
 import type { Machine as MachineFacts } from "../../src/wire/agent";
 import { makeCards } from "./cards";

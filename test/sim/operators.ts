@@ -1,8 +1,8 @@
 // What operators do with machines: join them, have them tested, resume and forget them.
 
-import type { NodeRow } from "../../src/core/rows-node";
-import type { NodeTesting } from "../../src/core/node-tests";
-import { withOrder } from "../../src/core/tests";
+import type { NodeRow } from "../../src/core/model/rows-node";
+import type { NodeTesting } from "../../src/core/model/node-tests";
+import { withOrder } from "../../src/core/nodes/tests";
 import type { Context } from "../../src/server/context";
 import { signCredential } from "../../src/server/credential";
 import { forgetNode, resumed, untested } from "../../src/server/node-changes";

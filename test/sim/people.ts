@@ -1,10 +1,10 @@
 // What people do: apply random specs, scale, restart, remove, run, cancel, and what operators do with machines, each at
 // random times.
 
-import type { State } from "../../src/core/rows-state";
-import type { AppRow } from "../../src/core/rows-work";
-import { isFinal } from "../../src/core/lifecycle";
-import type { AppDecl, WorkloadDecl } from "../../src/core/workload";
+import type { State } from "../../src/core/model/rows-state";
+import type { AppRow } from "../../src/core/model/rows-work";
+import { isFinal } from "../../src/core/model/lifecycle";
+import type { AppDecl, WorkloadDecl } from "../../src/core/model/workload";
 import { applyApp, findApp, putWorkload, removeWorkload, workloadsOf } from "../../src/server/apply";
 import { cancelRun, makeRun } from "../../src/server/runs";
 import { drained } from "../../src/server/node-changes";

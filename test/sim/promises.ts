@@ -1,7 +1,7 @@
 // What is promised on a node, held against what the node has.
 
-import type { State } from "../../src/core/rows-state";
-import type { NodeRow } from "../../src/core/rows-node";
+import type { State } from "../../src/core/model/rows-state";
+import type { NodeRow } from "../../src/core/model/rows-node";
 import { demand } from "./violation";
 
 /** Everything promised on a node, given up or orphaned included, fits it as it is, or as it was when it was planned. */

@@ -7,8 +7,8 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     name: "older-epoch-is-followed",
     rule: "protocol 1, 21: epochs order servers",
     edits: [
-      edit("src/core/accept.ts", "stamp.epoch < fence.epoch", "stamp.epoch < 0"),
-      edit("src/core/accept.ts", "stamp.revision < fence.revision", "stamp.revision < 0"),
+      edit("src/core/agent/accept.ts", "stamp.epoch < fence.epoch", "stamp.epoch < 0"),
+      edit("src/core/agent/accept.ts", "stamp.revision < fence.revision", "stamp.revision < 0"),
       edit("src/server/session.ts", "highest.epoch > cluster.epoch", "highest.epoch < 0"),
       edit("src/server/session.ts", "applied.revision <= cluster.revision", "applied.revision >= 0"),
     ],
@@ -18,7 +18,7 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     rule: "protocol 8: order comes from the session",
     edits: [
       edit(
-        "src/core/accept.ts",
+        "src/core/agent/accept.ts",
         "if (!isCurrent(fence, stamp) || n !== fence.applied_n + 1) return null;",
         "if (n < 0) return null;",
       ),
@@ -27,7 +27,7 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
   {
     name: "gaps-are-taken",
     rule: "protocol 8: messages are applied without gaps",
-    edits: [edit("src/core/accept.ts", "n !== fence.applied_n + 1", "n <= fence.applied_n")],
+    edits: [edit("src/core/agent/accept.ts", "n !== fence.applied_n + 1", "n <= fence.applied_n")],
   },
   {
     name: "nothing-is-sent-again",
@@ -71,7 +71,11 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     name: "new-disks-vouch",
     rule: "protocol 9: records destroyed with a disk are asked about, not rerun",
     edits: [
-      edit("src/core/absent.ts", "applied !== null && applied.since < task.assigned_revision", "applied !== null"),
+      edit(
+        "src/core/intake/absent.ts",
+        "applied !== null && applied.since < task.assigned_revision",
+        "applied !== null",
+      ),
     ],
   },
   {
@@ -79,7 +83,7 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     rule: "protocol 9: absence is proof only in an inventory that covers the task",
     edits: [
       edit(
-        "src/core/absent.ts",
+        "src/core/intake/absent.ts",
         "applied.timeline === timeline && applied.revision >= task.assigned_revision",
         "applied.timeline === timeline",
       ),
@@ -90,12 +94,12 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     rule: "protocol 11: what cannot be read makes an inventory incomplete",
     edits: [
       edit(
-        "src/core/absent.ts",
+        "src/core/intake/absent.ts",
         "const whole = inventory.unreadable.length === 0;",
         "const whole = inventory.unreadable.length >= 0;",
       ),
       edit(
-        "src/core/observe.ts",
+        "src/core/intake/observe.ts",
         "const named = new Set([...inventory.entries, ...inventory.unreadable].map((entry) => entry.uid));",
         "const named = new Set(inventory.entries.map((entry) => entry.uid));",
       ),
@@ -105,33 +109,41 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     name: "old-news-is-taken",
     rule: "protocol 10, I6: states only rise",
     edits: [
-      edit("src/core/observe.ts", "const rises = TASK[observed.state].rank > TASK[from].rank;", "const rises = true;"),
+      edit(
+        "src/core/intake/observe.ts",
+        "const rises = TASK[observed.state].rank > TASK[from].rank;",
+        "const rises = true;",
+      ),
     ],
   },
   {
     name: "stopped-is-started",
     rule: "protocol 12: a stop of what waits claims it",
     edits: [
-      edit("src/core/step.ts", 'return record.stop !== null ? { do: "claim", uid } :', "return"),
-      edit("src/core/admit.ts", "else if (record.stop === null) waiting.push(record);", "else waiting.push(record);"),
+      edit("src/core/agent/step.ts", 'return record.stop !== null ? { do: "claim", uid } :', "return"),
+      edit(
+        "src/core/agent/admit.ts",
+        "else if (record.stop === null) waiting.push(record);",
+        "else waiting.push(record);",
+      ),
     ],
   },
   {
     name: "records-outlive-boots",
     rule: "protocol 12: an assignment names its boot",
-    edits: [edit("src/core/step.ts", "if (record.boot_id !== view.boot_id) {", 'if (record.boot_id === "") {')],
+    edits: [edit("src/core/agent/step.ts", "if (record.boot_id !== view.boot_id) {", 'if (record.boot_id === "") {')],
   },
   {
     name: "no-local-admission",
     rule: "protocol 13: an agent starts nothing without room",
-    edits: [edit("src/core/admit.ts", "if (what !== null) {", 'if (what === "") {')],
+    edits: [edit("src/core/agent/admit.ts", "if (what !== null) {", 'if (what === "") {')],
   },
   {
     name: "given-up-is-free",
     rule: "protocol 17: what was given up keeps its resources",
     edits: [
       edit(
-        "src/core/room.ts",
+        "src/core/place/room.ts",
         "if (room !== undefined) takeFrom(room, task.promised);",
         "if (room !== undefined && task.written_off === null) takeFrom(room, task.promised);",
       ),
@@ -140,29 +152,29 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
   {
     name: "orphans-are-free",
     rule: "protocol 20: an orphan is counted in capacity",
-    edits: [edit("src/core/room.ts", "if (held !== null) takeFrom(room, held);", ";")],
+    edits: [edit("src/core/place/room.ts", "if (held !== null) takeFrom(room, held);", ";")],
   },
   {
     name: "gang-goes-early",
     rule: "protocol 14: all members are prepared before one goes",
-    edits: [edit("src/core/gang.ts", '(task.observed.state === "preparing" && task.observed.prepared)', "true")],
+    edits: [edit("src/core/plan/jobs.ts", '(task.observed.state === "preparing" && task.observed.prepared)', "true")],
   },
   {
     name: "gang-has-no-deadline",
     rule: "protocol 14: a deadline withdraws all",
-    edits: [edit("src/core/gang.ts", "if (deadline > pass.now_ms) return;", "if (deadline > 0) return;")],
+    edits: [edit("src/core/plan/jobs.ts", "if (deadline > pass.now_ms) return;", "if (deadline > 0) return;")],
   },
   {
     name: "grants-are-used-twice",
     rule: "protocol 15: numbers that were granted are not used",
     edits: [
       edit(
-        "src/core/retry.ts",
+        "src/core/pass/slot.ts",
         'end.state === "lost" ? Math.max(before.attempts, task.grant_until) : task.attempt',
         "task.attempt",
       ),
       edit(
-        "src/core/observe.ts",
+        "src/core/intake/observe.ts",
         "return isOpen ? { ...after, attempts: Math.max(after.attempts, task.grant_until) } : after;",
         "return after;",
       ),
@@ -173,7 +185,7 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     rule: "protocol 16: silence counts from the server's start",
     edits: [
       edit(
-        "src/core/contact.ts",
+        "src/core/pass/contact.ts",
         "seen === undefined ? snapshot.listening_ms : seen.silent_ms",
         "seen === undefined ? 1e9 : seen.silent_ms",
       ),
@@ -182,12 +194,12 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
   {
     name: "silence-is-never-given-up",
     rule: "protocol 17: what its policy replaces is replaced",
-    edits: [edit("src/core/replicas.ts", "fact.silence_ms >= keeping.give_up_after_ms", "fact.silence_ms < 0")],
+    edits: [edit("src/core/plan/replicas.ts", "fact.silence_ms >= keeping.give_up_after_ms", "fact.silence_ms < 0")],
   },
   {
     name: "given-up-is-started",
     rule: "protocol 17: what was given up is never started",
-    edits: [edit("src/core/assign.ts", "task.written_off !== null ||", "")],
+    edits: [edit("src/core/intake/assign.ts", "task.written_off !== null ||", "")],
   },
   {
     name: "given-up-is-sent-again",
@@ -199,7 +211,7 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     rule: "protocol 18: many silent nodes are the network",
     edits: [
       edit(
-        "src/core/contact.ts",
+        "src/core/pass/contact.ts",
         "silent.length > 0 && together.length >= 2",
         "silent.length > 0 && together.length >= 99",
       ),
@@ -208,19 +220,19 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
   {
     name: "lease-is-not-waited-for",
     rule: "protocol 19: the server waits the lease and a margin",
-    edits: [edit("src/core/contact.ts", "limits.lease_ms + limits.lease_margin_ms", "limits.lease_margin_ms")],
+    edits: [edit("src/core/pass/contact.ts", "limits.lease_ms + limits.lease_margin_ms", "limits.lease_margin_ms")],
   },
   {
     name: "started-without-lease",
     rule: "protocol 19: no start without a valid lease",
-    edits: [edit("src/core/step.ts", "if (!hasLease(view, record)) return null;", "")],
+    edits: [edit("src/core/agent/step.ts", "if (!hasLease(view, record)) return null;", "")],
   },
   {
     name: "orphans-are-killed",
     rule: "protocol 20: a uid never heard of is kept",
     edits: [
       edit(
-        "src/core/observe.ts",
+        "src/core/intake/observe.ts",
         "if (context.hasEnded(entry.uid) || (",
         'if (entry.uid !== "" || context.hasEnded(entry.uid) || (',
       ),
@@ -247,7 +259,7 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     rule: "protocol 22: a recovering server takes in only",
     edits: [
       edit(
-        "src/core/plan.ts",
+        "src/core/plan/plan.ts",
         "if (snapshot.state.cluster.recovering !== null)",
         "if (snapshot.limits.lease_ms < 0 && snapshot.state.cluster.recovering !== null)",
       ),
@@ -258,7 +270,7 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     rule: "protocol 22: living attempts of known slots are adopted",
     edits: [
       edit(
-        "src/core/observe.ts",
+        "src/core/intake/observe.ts",
         "if (state.cluster.recovering !== null && owned &&",
         'if (state.cluster.timeline === "" && owned &&',
       ),
@@ -269,7 +281,7 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     rule: "protocol 22: a restored server takes in what has ended",
     edits: [
       edit(
-        "src/core/observe.ts",
+        "src/core/intake/observe.ts",
         "if (state.cluster.recovering === null || !owned || context.hasEnded(entry.uid)) return;",
         'if (entry.uid !== "") return;',
       ),
@@ -317,6 +329,6 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
   {
     name: "waiting-is-not-waited",
     rule: "protocol 17: what waits for proof is not given up",
-    edits: [edit("src/core/jobs.ts", 'if (run.settings.on_node_loss === "wait") return null;', "")],
+    edits: [edit("src/core/plan/jobs.ts", 'if (run.settings.on_node_loss === "wait") return null;', "")],
   },
 ];

@@ -1,8 +1,8 @@
 // Which machines could be heard, and since when: the truth that the server's silence is held against.
 
-import type { TaskRow } from "../../src/core/rows-task";
-import type { NodeRow } from "../../src/core/rows-node";
-import { taskName } from "../../src/core/task";
+import type { TaskRow } from "../../src/core/model/rows-task";
+import type { NodeRow } from "../../src/core/model/rows-node";
+import { taskName } from "../../src/core/model/task";
 import { SIM_LIMITS } from "./limits";
 import type { World } from "./world";
 import { demand } from "./violation";

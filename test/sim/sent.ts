@@ -1,6 +1,6 @@
 // Checks every verb before it travels: a stop has a reason that holds, and what was given up is never started.
 
-import type { Verb } from "../../src/core/record";
+import type { Verb } from "../../src/core/model/record";
 import type { Machine } from "./machine";
 import type { Link } from "./network";
 import type { World } from "./world";

@@ -1,7 +1,7 @@
 // A server process over a simulated database: the real loop, sessions and admission, on virtual time and virtual
 // sockets. Killing it loses all of them; the database and the guard file beside it stay.
 
-import type { PlanLimits } from "../../src/core/snapshot";
+import type { PlanLimits } from "../../src/core/pass/snapshot";
 import type { AgentSocket, Context } from "../../src/server/context";
 import { createReadings } from "../../src/server/readings";
 import { createIdleness } from "../../src/server/idleness";

@@ -2,13 +2,13 @@
 // to rest: what is wanted runs, what is not is gone, and whatever waits has a reason.
 
 import { ambushPeace } from "./ambush";
-import { plan } from "../../src/core/plan";
-import type { Plan } from "../../src/core/snapshot";
-import { isFinal } from "../../src/core/lifecycle";
-import type { State } from "../../src/core/rows-state";
-import type { RunRow, WorkloadRow } from "../../src/core/rows-work";
-import type { TaskRow } from "../../src/core/rows-task";
-import { taskName } from "../../src/core/task";
+import { plan } from "../../src/core/plan/plan";
+import type { Plan } from "../../src/core/pass/snapshot";
+import { isFinal } from "../../src/core/model/lifecycle";
+import type { State } from "../../src/core/model/rows-state";
+import type { RunRow, WorkloadRow } from "../../src/core/model/rows-work";
+import type { TaskRow } from "../../src/core/model/rows-task";
+import { taskName } from "../../src/core/model/task";
 import { putCardsRight } from "./cards";
 import { SIM_LIMITS } from "./limits";
 import type { Machine } from "./machine";

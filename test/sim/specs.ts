@@ -1,6 +1,6 @@
 // Random specs of simulated work: services, jobs and daemons of all the kinds that differ in what may happen to them.
 
-import type { Settings, TaskSpec, WorkloadDecl } from "../../src/core/workload";
+import type { Settings, TaskSpec, WorkloadDecl } from "../../src/core/model/workload";
 import { GIB, SECOND_MS } from "../../src/core/units";
 import { randomGpu } from "./cards";
 import type { Random } from "./random";

@@ -2,7 +2,7 @@
 // by itself. How tests come and go is the business of the real tester, session and server.
 
 import { createTester, type Tester, type TestLine } from "../../src/agent/tests/tester";
-import type { TestResult } from "../../src/core/node-tests";
+import type { TestResult } from "../../src/core/model/node-tests";
 import type { Random } from "./random";
 
 export interface TestingWorld {

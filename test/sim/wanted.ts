@@ -1,9 +1,9 @@
 // Whether anybody wants a task: told from the rows that people wrote, in other words than the plan's.
 
-import type { State } from "../../src/core/rows-state";
-import type { RunRow, WorkloadRow } from "../../src/core/rows-work";
-import type { TaskRow } from "../../src/core/rows-task";
-import { isFinal } from "../../src/core/lifecycle";
+import type { State } from "../../src/core/model/rows-state";
+import type { RunRow, WorkloadRow } from "../../src/core/model/rows-work";
+import type { TaskRow } from "../../src/core/model/rows-task";
+import { isFinal } from "../../src/core/model/lifecycle";
 
 /** Why it is right that this task is told to stop; `null`: it is not. `members` is the size of its gang. */
 export function reasonToStop(task: TaskRow, before: TaskRow, state: State, members: number): string | null {

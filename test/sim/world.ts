@@ -1,8 +1,8 @@
 // One world of one seed: machines, their agents, a network, a server with its database, and the truth about all of
 // them. Everything that happens goes through here, so that it is one sequence.
 
-import type { Change } from "../../src/core/rows-state";
-import type { TaskRecord } from "../../src/core/record";
+import type { Change } from "../../src/core/model/rows-state";
+import type { TaskRecord } from "../../src/core/model/record";
 import type { Agent, AgentWorld } from "./agent";
 import { emptyDatabase, type Database } from "./database";
 import { drawFaults, type Faults } from "./faults";

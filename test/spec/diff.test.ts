@@ -1,7 +1,7 @@
 // What a plan says of a changed file: which keys, whether in place or as a new version, and what runs again.
 
 import { describe, expect, test } from "bun:test";
-import type { AppDecl } from "../../src/core/workload";
+import type { AppDecl } from "../../src/core/model/workload";
 import { diffApp, type CurrentWorkload } from "../../src/spec/diff";
 import { parseApp } from "../../src/spec/parse";
 

@@ -1,7 +1,7 @@
 // Every key and every kind of error of a spec file, as texts beside what the parser makes of them.
 
 import { describe } from "bun:test";
-import type { AppDecl } from "../../src/core/workload";
+import type { AppDecl } from "../../src/core/model/workload";
 import { settingsFacts, taskFacts } from "../../src/spec/facts";
 import { formatIssue } from "../../src/spec/issue";
 import { parseApp } from "../../src/spec/parse";

@@ -2,7 +2,7 @@
 
 import { afterAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import type { Change } from "../../src/core/rows-state";
+import type { Change } from "../../src/core/model/rows-state";
 import { StorageError } from "../../src/store/errors";
 import { BATCH_BYTES } from "../../src/store/batch";
 import type { Draft } from "../../src/store/store";

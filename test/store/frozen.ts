@@ -5,7 +5,7 @@ import { Database } from "bun:sqlite";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Change } from "../../src/core/rows-state";
+import type { Change } from "../../src/core/model/rows-state";
 import { openStore } from "../../src/store/open";
 import type { Store } from "../../src/store/store";
 import {

@@ -3,10 +3,10 @@
 import { Database } from "bun:sqlite";
 import { afterAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import type { Change } from "../../src/core/rows-state";
-import type { RunRow } from "../../src/core/rows-work";
-import type { TaskRow } from "../../src/core/rows-task";
-import type { NodeTests } from "../../src/core/node-tests";
+import type { Change } from "../../src/core/model/rows-state";
+import type { RunRow } from "../../src/core/model/rows-work";
+import type { TaskRow } from "../../src/core/model/rows-task";
+import type { NodeTests } from "../../src/core/model/node-tests";
 import { DAY_MS } from "../../src/core/units";
 import type { Store } from "../../src/store/store";
 import { buildNode, buildRun, buildSpec, buildTask } from "../support/build";

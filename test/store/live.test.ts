@@ -1,8 +1,8 @@
 // The live maps are what a fresh load of the database gives, after any changes whatever.
 
 import { afterAll, expect, test } from "bun:test";
-import type { Change } from "../../src/core/rows-state";
-import type { TaskRow } from "../../src/core/rows-task";
+import type { Change } from "../../src/core/model/rows-state";
+import type { TaskRow } from "../../src/core/model/rows-task";
 import type { LiveTable } from "../../src/store/live";
 import { keyOf } from "../../src/store/rows";
 import type { Draft } from "../../src/store/store";

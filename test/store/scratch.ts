@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { assert } from "../../src/core/assert";
-import type { Change, RestingPort } from "../../src/core/rows-state";
+import type { Change, RestingPort } from "../../src/core/model/rows-state";
 import { loadCluster, loadState } from "../../src/store/load";
 import { type OpenedStore, type OpenOptions, openStore } from "../../src/store/open";
 import type { Store } from "../../src/store/store";

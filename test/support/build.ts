@@ -1,16 +1,16 @@
 // Rows for tests, complete and consistent from a few words: every test says only what it is about.
 
 import { digest128 } from "../../src/core/fresh";
-import { DEFAULT_LIMITS } from "../../src/core/plan-limits";
-import { PLAIN_DEVICE, type NodeDevice } from "../../src/core/device";
-import type { ClusterRow, RestingPort, State, TokenRow, UserRow } from "../../src/core/rows-state";
-import type { AppRow, RunRow, SlotRow, TaskEnd, WorkloadRow } from "../../src/core/rows-work";
-import type { TaskRow } from "../../src/core/rows-task";
-import type { NodeFacts, NodeRow } from "../../src/core/rows-node";
-import type { Promised } from "../../src/core/promised";
-import { workloadNameOf } from "../../src/core/pass";
-import { emptySlot } from "../../src/core/retry";
-import type { ContactFact, PlanLimits, Snapshot } from "../../src/core/snapshot";
+import { DEFAULT_LIMITS } from "../../src/core/pass/limits";
+import { PLAIN_DEVICE, type NodeDevice } from "../../src/core/model/device";
+import type { ClusterRow, RestingPort, State, TokenRow, UserRow } from "../../src/core/model/rows-state";
+import type { AppRow, RunRow, SlotRow, TaskEnd, WorkloadRow } from "../../src/core/model/rows-work";
+import type { TaskRow } from "../../src/core/model/rows-task";
+import type { NodeFacts, NodeRow } from "../../src/core/model/rows-node";
+import type { Promised } from "../../src/core/model/promised";
+import { workloadNameOf } from "../../src/core/pass/pass";
+import { emptySlot } from "../../src/core/pass/slot";
+import type { ContactFact, PlanLimits, Snapshot } from "../../src/core/pass/snapshot";
 import { GIB, type Ms } from "../../src/core/units";
 import type {
   GpuRequest,
@@ -20,7 +20,7 @@ import type {
   Settings,
   StopSettings,
   TaskSpec,
-} from "../../src/core/workload";
+} from "../../src/core/model/workload";
 
 export const NOW_MS: Ms = 1_800_000_000_000;
 export const SEED = digest128("seed");

@@ -1,15 +1,15 @@
 // What must hold of every card that a plan gives away, in other words than the planner's: the book is kept here anew,
 // placement by placement, and each choice is held against all that could have been chosen.
 
-import type { Device, NodeDevice } from "../../src/core/device";
-import type { State } from "../../src/core/rows-state";
-import type { TaskRow } from "../../src/core/rows-task";
-import type { NodeRow } from "../../src/core/rows-node";
-import type { Promised } from "../../src/core/promised";
-import type { Op, Snapshot } from "../../src/core/snapshot";
-import { taskName } from "../../src/core/task";
+import type { Device, NodeDevice } from "../../src/core/model/device";
+import type { State } from "../../src/core/model/rows-state";
+import type { TaskRow } from "../../src/core/model/rows-task";
+import type { NodeRow } from "../../src/core/model/rows-node";
+import type { Promised } from "../../src/core/model/promised";
+import type { Op, Snapshot } from "../../src/core/pass/snapshot";
+import { taskName } from "../../src/core/model/task";
 import { GIB, MIB } from "../../src/core/units";
-import type { GpuRequest } from "../../src/core/workload";
+import type { GpuRequest } from "../../src/core/model/workload";
 
 type Demand = (holds: boolean, what: string) => void;
 

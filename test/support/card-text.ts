@@ -1,7 +1,7 @@
 // Cards in the text of a golden file's cluster: what a node has, and what becomes of one card in a line of its own.
 
-import type { LinkKind, NodeDevice } from "../../src/core/device";
-import type { NodeRow } from "../../src/core/rows-node";
+import type { LinkKind, NodeDevice } from "../../src/core/model/device";
+import type { NodeRow } from "../../src/core/model/rows-node";
 import { buildDevice } from "./build";
 import { parseMs, spaced, type Words } from "./words";
 

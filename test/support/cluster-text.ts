@@ -1,13 +1,13 @@
 // A cluster in a few lines of text, for golden files: one noun a line, `key=value` behind it, bare words as flags.
 
-import type { LinkKind } from "../../src/core/device";
-import type { State } from "../../src/core/rows-state";
-import type { RunRow, SlotRow, WorkloadRow } from "../../src/core/rows-work";
-import type { TaskRow } from "../../src/core/rows-task";
-import type { NodeRow } from "../../src/core/rows-node";
-import type { PlanLimits, Snapshot } from "../../src/core/snapshot";
+import type { LinkKind } from "../../src/core/model/device";
+import type { State } from "../../src/core/model/rows-state";
+import type { RunRow, SlotRow, WorkloadRow } from "../../src/core/model/rows-work";
+import type { TaskRow } from "../../src/core/model/rows-task";
+import type { NodeRow } from "../../src/core/model/rows-node";
+import type { PlanLimits, Snapshot } from "../../src/core/pass/snapshot";
 import { GIB, MIB, type Ms } from "../../src/core/units";
-import type { PortRequest, TaskSpec, Toleration } from "../../src/core/workload";
+import type { PortRequest, TaskSpec, Toleration } from "../../src/core/model/workload";
 import {
   buildEnd,
   buildGpu,

@@ -1,9 +1,9 @@
 // A plan as text, for golden files and failing tests: one line an operation, one block a slot that waits.
 
 import { formatBytes, formatCpu, formatDuration } from "../../src/core/format";
-import type { Promised } from "../../src/core/promised";
-import type { Blocked, Op, Plan, Snapshot } from "../../src/core/snapshot";
-import { taskName } from "../../src/core/task";
+import type { Promised } from "../../src/core/model/promised";
+import type { Blocked, Op, Plan, Snapshot } from "../../src/core/pass/snapshot";
+import { taskName } from "../../src/core/model/task";
 
 export function printPlan(plan: Plan, snapshot: Snapshot): string {
   const nodeName = (id: string): string => snapshot.state.nodes.get(id)?.name ?? id;

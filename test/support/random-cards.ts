@@ -1,8 +1,8 @@
 // Cards by chance: sizes, connections, parts, modes, and what others and bad luck do to them between two passes.
 
-import type { DeviceState, Link, NodeDevice } from "../../src/core/device";
+import type { DeviceState, Link, NodeDevice } from "../../src/core/model/device";
 import { GIB, MIB } from "../../src/core/units";
-import type { GpuRequest } from "../../src/core/workload";
+import type { GpuRequest } from "../../src/core/model/workload";
 import { buildDevice, buildGpu } from "./build";
 import type { Dice } from "./random";
 

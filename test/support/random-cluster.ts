@@ -1,19 +1,19 @@
 // A cluster that lives by chance: people change what they want, nodes come and go, tasks move on and end. It has the
 // planner's own view only (no messages), so that thousands of states can be planned in a second; test/sim has the rest.
 
-import { withChanges } from "../../src/core/apply";
+import { withChanges } from "../../src/core/plan/changes";
 import { digest128, successorUid } from "../../src/core/fresh";
-import type { ContactFact, IdleFact, Snapshot } from "../../src/core/snapshot";
-import { DEFAULT_LIMITS } from "../../src/core/plan-limits";
-import type { Change, State } from "../../src/core/rows-state";
-import type { RunRow, WorkloadRow } from "../../src/core/rows-work";
-import type { TaskFinal, TaskRow } from "../../src/core/rows-task";
-import type { NodeRow } from "../../src/core/rows-node";
-import { restingPorts } from "../../src/core/observe";
-import { slotAfterEnd } from "../../src/core/retry";
-import { slotKey } from "../../src/core/task";
+import type { ContactFact, IdleFact, Snapshot } from "../../src/core/pass/snapshot";
+import { DEFAULT_LIMITS } from "../../src/core/pass/limits";
+import type { Change, State } from "../../src/core/model/rows-state";
+import type { RunRow, WorkloadRow } from "../../src/core/model/rows-work";
+import type { TaskFinal, TaskRow } from "../../src/core/model/rows-task";
+import type { NodeRow } from "../../src/core/model/rows-node";
+import { restingPorts } from "../../src/core/intake/observe";
+import { slotAfterEnd } from "../../src/core/pass/slot";
+import { slotKey } from "../../src/core/model/task";
 import { GIB, type Ms } from "../../src/core/units";
-import type { TaskSpec } from "../../src/core/workload";
+import type { TaskSpec } from "../../src/core/model/workload";
 import { buildNode, buildRun, buildSpec, buildState, buildWorkload, NOW_MS, uidOf } from "./build";
 import type { Dice } from "./random";
 import { cardsLive, randomCards, randomGpu } from "./random-cards";

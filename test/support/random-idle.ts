@@ -1,9 +1,9 @@
 // Cards that are not used, by chance: what workloads want to happen then, and for how long each task has been idle.
 
-import type { IdleFact, Snapshot } from "../../src/core/snapshot";
-import type { TaskRow } from "../../src/core/rows-task";
+import type { IdleFact, Snapshot } from "../../src/core/pass/snapshot";
+import type { TaskRow } from "../../src/core/model/rows-task";
 import { SECOND_MS, type Ms } from "../../src/core/units";
-import type { Settings } from "../../src/core/workload";
+import type { Settings } from "../../src/core/model/workload";
 import type { Dice } from "./random";
 
 export const randomIdle = (dice: Dice): Pick<Settings, "idle"> =>

@@ -1,8 +1,8 @@
 // What an agent says of a task that it was given, for tests that speak for an agent.
 
-import type { TaskRow } from "../../src/core/rows-task";
-import type { Reported, TaskReport } from "../../src/core/record";
-import { taskName } from "../../src/core/task";
+import type { TaskRow } from "../../src/core/model/rows-task";
+import type { Reported, TaskReport } from "../../src/core/model/record";
+import { taskName } from "../../src/core/model/task";
 
 export function reportOf(task: TaskRow, reported: Reported): TaskReport {
   const { uid, grant_until, promised, exclusive, unix_user } = task;

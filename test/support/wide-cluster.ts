@@ -1,7 +1,7 @@
 // Nodes with room for everything but cards, and more runs than cards: where properties of cards are put under pressure.
 
 import { GIB } from "../../src/core/units";
-import type { Settings } from "../../src/core/workload";
+import type { Settings } from "../../src/core/model/workload";
 import { buildNode, buildRun, buildSpec, buildState, NOW_MS } from "./build";
 import type { Dice } from "./random";
 import { randomCards, randomGpu } from "./random-cards";

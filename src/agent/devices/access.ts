@@ -1,8 +1,8 @@
 // How a task comes to its cards and to no others: what they are called in the variables of their vendors, and which
 // device files are kept from it.
 
-import type { Vendor } from "../../core/device";
-import type { Promised } from "../../core/promised";
+import type { Vendor } from "../../core/model/device";
+import type { Promised } from "../../core/model/promised";
 import { deviceNumber, type DeviceNumber } from "../../os/device-deny";
 import type { Handle } from "./device";
 import { mpsVariables, type Mps } from "./mps";

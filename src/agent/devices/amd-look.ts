@@ -2,7 +2,7 @@
 // by process, and of the order in which ROCm counts. It runs where it may hang, since a sick card's files do not
 // answer.
 
-import type { Link } from "../../core/device";
+import type { Link } from "../../core/model/device";
 import { GIB } from "../../core/units";
 import type { Card, CardProcess } from "./device";
 import { busLinks, drmCards, drmProcesses, joinProcesses, scaled, sensorsOf, type DrmCard } from "./drm";

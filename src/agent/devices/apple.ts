@@ -1,7 +1,7 @@
 // Apple's graphics: one card that shares the machine's memory. What system_profiler tells does not change while the
 // machine runs, so it is asked once; what is in use it does not tell.
 
-import { NO_GAUGES } from "../../core/device";
+import { NO_GAUGES } from "../../core/model/device";
 import { machineMemory } from "../../os/facts";
 import { jsonIn } from "../../os/tool";
 import { oneAtATime, toolAt } from "./asker";

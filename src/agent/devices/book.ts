@@ -1,7 +1,7 @@
 // What the agent believes of the cards of this machine and of who holds them: taken in look by look and task by task,
 // judged by core/card, and written down so that a restart forgets nothing.
 
-import type { AdmissionDevice } from "../../core/admit";
+import type { AdmissionDevice } from "../../core/agent/admit";
 import {
   blockOf,
   deviceOf,
@@ -20,8 +20,8 @@ import {
   type Holder,
   type Seeing,
   type Sight,
-} from "../../core/card";
-import { VENDORS, type Device, type Vendor } from "../../core/device";
+} from "../../core/agent/card";
+import { VENDORS, type Device, type Vendor } from "../../core/model/device";
 import type { Ms } from "../../core/units";
 import { SHARED_ACCOUNT } from "../account";
 import type { Card, Handle } from "./device";

@@ -1,8 +1,8 @@
 // Whose the processes on a card are: a task's by its control group, by its mark in the environment, or by descent from
 // its living process; a stranger's otherwise. What was seen to be a task's stays that task's while it is on the card.
 
-import type { CardTask, CardUser } from "../../core/card";
-import { shortId } from "../../core/task";
+import type { CardTask, CardUser } from "../../core/agent/card";
+import { shortId } from "../../core/model/task";
 import type { Ms } from "../../core/units";
 import { environmentOf as readEnvironment, processFacts, type ProcessFacts } from "../../os/process-facts";
 import type { CardProcess } from "./device";

@@ -1,6 +1,6 @@
 // What every vendor's probe gives: its cards as they are now, or why they cannot be seen. One file a vendor behind it.
 
-import type { ComputeMode, Gauges, Link, Vendor } from "../../core/device";
+import type { ComputeMode, Gauges, Link, Vendor } from "../../core/model/device";
 import type { Bytes } from "../../core/units";
 
 /** A process on a card as the vendor's library tells it; whose it is, is found out elsewhere. */

@@ -1,9 +1,9 @@
 // Looks after the health of the cards: takes in what the kernel's log and each look say, and says which cards get
 // nothing new, which tasks have to end, who is to blame, and what people have to hear of it.
 
-import { examined, HEALTHY, type Condition, type Health } from "../../core/card-health";
-import { diagnose, type Patient } from "../../core/diagnose";
-import type { Vendor } from "../../core/device";
+import { examined, HEALTHY, type Condition, type Health } from "../../core/agent/card-health";
+import { diagnose, type Patient } from "../../core/agent/diagnose";
+import type { Vendor } from "../../core/model/device";
 import {
   NOTICE_AGAIN_AFTER_MS,
   ruleOf,
@@ -11,7 +11,7 @@ import {
   type FindingOverrides,
   type FindingRule,
   type Notice,
-} from "../../core/findings";
+} from "../../core/model/findings";
 import { MINUTE_MS, SECOND_MS, type Ms } from "../../core/units";
 import { openKernelLog, type KernelLog } from "../../os/kernel-log";
 import { findingsIn, type KernelFinding } from "./kernel-findings";

@@ -1,7 +1,7 @@
 // What the kernel's graphics drivers tell of a card in one way for all vendors: where it lies, which cards it shares a
 // switch or a socket with, its sensors, and which processes have it open and hold memory of it.
 
-import type { Link } from "../../core/device";
+import type { Link } from "../../core/model/device";
 import type { CardProcess } from "./device";
 import { numaNode, pciAddress, type Tree } from "./sysfs";
 

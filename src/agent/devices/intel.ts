@@ -1,7 +1,7 @@
 // Intel's cards: /sys, read by a child that may hang, and xpu-smi for what the drivers do not show: products, the size
 // of memory, ECC, links, and where this agent may not look into other people's processes, who uses what.
 
-import { NO_GAUGES } from "../../core/device";
+import { NO_GAUGES } from "../../core/model/device";
 import { bootMs } from "../../os/clock";
 import type { Tool } from "../../os/tool";
 import { createAsker, onceForEach, oneAtATime, toolAt } from "./asker";

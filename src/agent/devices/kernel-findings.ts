@@ -1,7 +1,7 @@
 // What drivers say of their cards in the kernel's log, as findings: NVIDIA's XIDs, and the timeouts, hangs and resets
 // of amdgpu, i915 and xe. Lines that say nothing of a card are none.
 
-import type { Vendor } from "../../core/device";
+import type { Vendor } from "../../core/model/device";
 import type { KernelLine } from "../../os/kernel-log";
 
 export interface KernelFinding {

@@ -2,7 +2,7 @@
 // the driver itself. https://docs.nvidia.com/deploy/mps/
 
 import { join } from "node:path";
-import type { Promised } from "../../core/promised";
+import type { Promised } from "../../core/model/promised";
 import { MIB } from "../../core/units";
 import { exists, lookAt, readText } from "../../os/files";
 import { accountOfProcess } from "../../os/machine";

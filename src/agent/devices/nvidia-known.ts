@@ -1,7 +1,7 @@
 // From what the driver tells now, and what was known before, to NVIDIA's cards: places on the bus, device files, and
 // the last known facts of cards that are lost.
 
-import { NO_GAUGES } from "../../core/device";
+import { NO_GAUGES } from "../../core/model/device";
 import type { Card } from "./device";
 import type { LostCard, NvmlCard, NvmlLook, NvmlPart } from "./nvml-look";
 import { byBus, drmFiles, numaNode, type Tree } from "./sysfs";

@@ -1,7 +1,7 @@
 // NVIDIA's cards through nvidia-smi, for machines where NVML cannot be loaded. It tells the same as a look through
 // NVML, in a few runs of the tool that together have the time of one look.
 
-import type { Link } from "../../core/device";
+import type { Link } from "../../core/model/device";
 import { bootMs } from "../../os/clock";
 import type { CommandResult } from "../../os/spawn";
 import { createTool, type Tool } from "../../os/tool";

@@ -1,7 +1,7 @@
 // What nvidia-smi prints, taken apart: the comma-separated queries, the matrix of links, the list with MIG's parts, and
 // the XML that alone tells of a part's memory.
 
-import type { ComputeMode, Link } from "../../core/device";
+import type { ComputeMode, Link } from "../../core/model/device";
 import { MIB } from "../../core/units";
 import type { Warning } from "./device";
 import { meaningOf, type RunningProcess } from "./nvml";

@@ -1,7 +1,7 @@
 // One look through NVML: every card with its parts and links, as plain data that travels from the child that asks to
 // the agent. It runs where it may hang.
 
-import type { ComputeMode, Gauges, Link } from "../../core/device";
+import type { ComputeMode, Gauges, Link } from "../../core/model/device";
 import type { Warning } from "./device";
 import { CODE, meaningOf, Nvml, NvmlDevice, type CallName, type RunningProcess } from "./nvml";
 

@@ -1,7 +1,7 @@
 // The probes of this machine, one for each vendor that shows, and a look at all of them. Where there is no card there
 // is no probe.
 
-import type { Vendor } from "../../core/device";
+import type { Vendor } from "../../core/model/device";
 import { amdProbe, hasAmd } from "./amd";
 import { appleProbe, hasApple } from "./apple";
 import { LOOK_LIMITS, type DeviceProbe, type Look, type LookLimits, type ProbePlaces } from "./device";

@@ -1,8 +1,8 @@
 // The way out of quarantine: every card is judged by a look that was ordered, and comes back into use when it answers,
 // is clean and has nothing against it. Cards that are gone are forgotten.
 
-import { lifted, rebased } from "../../core/card";
-import type { Vendor } from "../../core/device";
+import { lifted, rebased } from "../../core/agent/card";
+import type { Vendor } from "../../core/model/device";
 import type { Ms } from "../../core/units";
 import type { CardBook } from "./book";
 import type { KnownCard } from "./kept";

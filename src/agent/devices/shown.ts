@@ -1,9 +1,9 @@
 // One card as one look showed it, in the shapes that others want: facts to plan on, a reading to look at, a condition
 // to judge its health by.
 
-import type { Condition } from "../../core/card-health";
-import type { CardUser } from "../../core/card";
-import { PLAIN_DEVICE, type Device, type Reading } from "../../core/device";
+import type { Condition } from "../../core/agent/card-health";
+import type { CardUser } from "../../core/agent/card";
+import { PLAIN_DEVICE, type Device, type Reading } from "../../core/model/device";
 import type { Ms } from "../../core/units";
 import type { Card } from "./device";
 

@@ -2,11 +2,11 @@
 // ended tasks have left on them, and asks the doctor about their health. Without a probe it does nothing at all.
 
 import { join } from "node:path";
-import type { AdmissionDevice } from "../../core/admit";
-import type { CardTask, CardUser } from "../../core/card";
-import type { Device, Reading, Vendor } from "../../core/device";
-import type { FindingOverrides, Notice } from "../../core/findings";
-import { overdrawn, type Strikes } from "../../core/share";
+import type { AdmissionDevice } from "../../core/agent/admit";
+import type { CardTask, CardUser } from "../../core/agent/card";
+import type { Device, Reading, Vendor } from "../../core/model/device";
+import type { FindingOverrides, Notice } from "../../core/model/findings";
+import { overdrawn, type Strikes } from "../../core/agent/share";
 import type { Ms } from "../../core/units";
 import { sendSignal } from "../../os/signals";
 import type { Card, DeviceProbe, Handle, Look } from "./device";

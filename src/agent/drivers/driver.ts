@@ -1,9 +1,9 @@
 // What the agent's loop needs of whatever runs tasks. Everything may be called again: the files of a task are the
 // truth, and a claim never executes twice.
 
-import type { TaskFinal } from "../../core/rows-task";
-import type { Orphan } from "../../core/rows-node";
-import type { Seen, TaskRecord } from "../../core/record";
+import type { TaskFinal } from "../../core/model/rows-task";
+import type { Orphan } from "../../core/model/rows-node";
+import type { Seen, TaskRecord } from "../../core/model/record";
 import type { Ms } from "../../core/units";
 
 export interface Driver {

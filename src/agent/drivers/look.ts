@@ -1,6 +1,6 @@
 // What the files of a task and the kernel say of it, when no keeper is there to ask.
 
-import type { Seen } from "../../core/record";
+import type { Seen } from "../../core/model/record";
 import { membersOf, type Group } from "../../os/cgroup";
 import { bootId, isAlive, statOf } from "../../os/proc";
 import { readAttempt, type TaskExit } from "../taskdir";

@@ -1,7 +1,7 @@
 // From a record to what the keeper is asked to run: the command as argv, the limits, the account, the environment.
 
-import type { Assignment } from "../../core/record";
-import { shortId } from "../../core/task";
+import type { Assignment } from "../../core/model/record";
+import { shortId } from "../../core/model/task";
 import type { UnixAccount } from "../../os/accounts";
 import type { Access } from "../devices/access";
 import { environmentOf } from "../environment";

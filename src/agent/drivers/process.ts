@@ -2,9 +2,9 @@
 // current by the keeper's word, and read from their files when there is no keeper to give it.
 
 import { join } from "node:path";
-import type { Orphan } from "../../core/rows-node";
-import type { Promised } from "../../core/promised";
-import type { Seen, TaskRecord } from "../../core/record";
+import type { Orphan } from "../../core/model/rows-node";
+import type { Promised } from "../../core/model/promised";
+import type { Seen, TaskRecord } from "../../core/model/record";
 import type { Ms } from "../../core/units";
 import { bootMs, nowMs } from "../../os/clock";
 import { findCgroups, removeBases, removeGroup, removeLeftGroups } from "../../os/cgroup";

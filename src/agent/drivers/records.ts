@@ -2,7 +2,7 @@
 // What cannot be read is set aside under another name and never stops the agent.
 
 import { join } from "node:path";
-import type { RecordEnd, TaskRecord } from "../../core/record";
+import type { RecordEnd, TaskRecord } from "../../core/model/record";
 import { appendDurably, makePrivateDir, readText, renameTo } from "../../os/files";
 import { assignment } from "../../wire/nouns";
 import { FILES } from "../taskdir";

@@ -1,7 +1,7 @@
 // The tests of a node, one after the other so that none measures another, each within its own time. Nothing needs to be
 // installed for them.
 
-import type { TestResult } from "../../core/node-tests";
+import type { TestResult } from "../../core/model/node-tests";
 import { formatAge } from "../../core/format";
 import { Answerer } from "../../os/answerer";
 import { preciseMs } from "../../os/clock";

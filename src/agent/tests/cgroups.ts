@@ -1,6 +1,6 @@
 // Which limits this machine can enforce: what is only counted is no failure, but worth knowing before work comes.
 
-import type { Limit } from "../../core/rows-node";
+import type { Limit } from "../../core/model/rows-node";
 import type { Bench, Finding } from "./part";
 
 export function testCgroups({ machine }: Bench): Promise<Finding[]> {

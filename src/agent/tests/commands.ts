@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import { formatDuration } from "../../core/format";
-import type { TestCommand } from "../../core/node-tests";
+import type { TestCommand } from "../../core/model/node-tests";
 import { makePrivateDir } from "../../os/files";
 import { accountOfProcess } from "../../os/machine";
 import { SYSTEM_PATH } from "../../os/spawn";

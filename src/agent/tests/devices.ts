@@ -1,6 +1,6 @@
 // Every card, and their driver: a bad card is a finding about that card, never about the node.
 
-import type { Device } from "../../core/device";
+import type { Device } from "../../core/model/device";
 import type { Retest } from "../devices/retest";
 import type { Bench, Finding } from "./part";
 

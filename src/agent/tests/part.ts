@@ -1,6 +1,6 @@
 // One part of a node's tests: what it is given, and what it finds.
 
-import type { TestResult } from "../../core/node-tests";
+import type { TestResult } from "../../core/model/node-tests";
 import type { Answerer } from "../../os/answerer";
 import type { Machine } from "../../wire/agent";
 import type { Retest } from "../devices/retest";

@@ -1,7 +1,7 @@
 // Orders to test this node: one battery at a time, its result kept and told again for as long as the server asks, on
 // whatever connection there is.
 
-import type { TestCommand, TestResult } from "../../core/node-tests";
+import type { TestCommand, TestResult } from "../../core/model/node-tests";
 import type { ToAgent, ToServer } from "../../wire/agent";
 
 export interface TestOrder {

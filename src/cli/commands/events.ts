@@ -4,7 +4,7 @@ import { command, flag, reading, whole } from "../command";
 import type { Context } from "../context";
 import { EXIT } from "../failure";
 import { readDuration } from "../../spec/units";
-import { isAbout } from "../../core/events";
+import { isAbout } from "../../core/plan/events";
 import type { EventView } from "../../wire/api/watch";
 import { clean } from "../print/clean";
 import { timestamp } from "../print/time";

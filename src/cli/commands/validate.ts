@@ -1,6 +1,6 @@
 // `orch validate`: checks a spec file without a server; every error at once.
 
-import type { AppDecl } from "../../core/workload";
+import type { AppDecl } from "../../core/model/workload";
 import { parseApp } from "../../spec/parse";
 import { command, texts } from "../command";
 import { EXIT } from "../failure";

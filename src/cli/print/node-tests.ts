@@ -1,6 +1,6 @@
 // The tests of a node as people read them: a line a test, beside what the machine was and what its twins are.
 
-import { slowerBy } from "../../core/judge";
+import { slowerBy } from "../../core/nodes/judge";
 import type { Ms } from "../../core/units";
 import type { TestsView } from "../../wire/node-tests";
 import { clean, cleanLines } from "./clean";

@@ -1,6 +1,6 @@
 // Tasks as `orch ps` shows them.
 
-import { isFinal, type TaskState } from "../../core/lifecycle";
+import { isFinal, type TaskState } from "../../core/model/lifecycle";
 import type { Ms } from "../../core/units";
 import type { TaskView } from "../../wire/api/tasks";
 import { paintState, type Style } from "./color";

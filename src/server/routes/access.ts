@@ -1,7 +1,7 @@
 // Users and tokens: who may talk to the server.
 
 import { z } from "zod";
-import type { TokenRow } from "../../core/rows-state";
+import type { TokenRow } from "../../core/model/rows-state";
 import type { Ms } from "../../core/units";
 import { readName } from "../../spec/names";
 import { meView, tokenAnswer, tokenRequest, tokenView, userRequest, userView } from "../../wire/api/access";

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { formatIssue } from "../../spec/issue";
 import { parseApp } from "../../spec/parse";
-import type { AppDecl } from "../../core/workload";
+import type { AppDecl } from "../../core/model/workload";
 import { appDetail, applyAnswer, applyRequest, appView, validateAnswer, validateRequest } from "../../wire/api/apps";
 import { doneAnswer, list } from "../../wire/api/answers";
 import { mayTouch } from "../access";

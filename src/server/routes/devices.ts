@@ -1,6 +1,6 @@
 // Cards of all nodes, with what is promised of them and what they really show.
 
-import type { State } from "../../core/rows-state";
+import type { State } from "../../core/model/rows-state";
 import { list } from "../../wire/api/answers";
 import { type GpuView, gpuView } from "../../wire/api/devices";
 import type { Api } from "../api";

@@ -2,7 +2,7 @@
 
 import { eventView } from "../../wire/api/watch";
 import { list } from "../../wire/api/answers";
-import { subjectOf } from "../../core/events";
+import { subjectOf } from "../../core/plan/events";
 import { HOUSE_LIMITS } from "../../core/limits";
 import { RefusedError } from "../refused";
 import { route } from "../route";

@@ -1,8 +1,8 @@
 // Why something is where it is, or why it waits.
 
 import { z } from "zod";
-import { isFinal } from "../../core/lifecycle";
-import { taskName } from "../../core/task";
+import { isFinal } from "../../core/model/lifecycle";
+import { taskName } from "../../core/model/task";
 import { explainView } from "../../wire/api/plans";
 import type { Api } from "../api";
 import { RefusedError } from "../refused";

@@ -1,8 +1,8 @@
 // Nodes and their cards; what operators do with them.
 
 import { z } from "zod";
-import { leftOn } from "../../core/draining";
-import type { NodeRow } from "../../core/rows-node";
+import { leftOn } from "../../core/pass/draining";
+import type { NodeRow } from "../../core/model/rows-node";
 import { readLabelKey } from "../../spec/labels";
 import { drainRequest, forgetRequest, labelRequest, nodeView, taintRequest } from "../../wire/api/nodes";
 import { doneAnswer, list } from "../../wire/api/answers";

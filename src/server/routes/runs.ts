@@ -1,8 +1,8 @@
 // Runs: make one, look, cancel.
 
 import { z } from "zod";
-import type { RunRow } from "../../core/rows-work";
-import type { WorkloadDecl } from "../../core/workload";
+import type { RunRow } from "../../core/model/rows-work";
+import type { WorkloadDecl } from "../../core/model/workload";
 import { legalName } from "../../spec/names";
 import { parseJob } from "../../spec/parse";
 import type { Draft } from "../../store/store";

@@ -1,7 +1,7 @@
 // Tasks and the slots that wait for one; tasks that are over on request.
 
 import { z } from "zod";
-import type { TaskRow } from "../../core/rows-task";
+import type { TaskRow } from "../../core/model/rows-task";
 import { type TaskView, taskView } from "../../wire/api/tasks";
 import { list } from "../../wire/api/answers";
 import type { Api } from "../api";

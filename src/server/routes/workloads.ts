@@ -1,7 +1,7 @@
 // One workload of an app: look, scale, restart.
 
 import { z } from "zod";
-import type { WorkloadRow } from "../../core/rows-work";
+import type { WorkloadRow } from "../../core/model/rows-work";
 import { ASK_LIMITS } from "../../spec/limits";
 import type { Draft } from "../../store/store";
 import { scaleRequest, type WorkloadDetail, workloadDetail } from "../../wire/api/apps";

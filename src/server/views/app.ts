@@ -1,8 +1,8 @@
 // Apps and workloads as the contract shows them.
 
-import { isWanted } from "../../core/task";
-import type { State } from "../../core/rows-state";
-import type { AppRow, WorkloadRow } from "../../core/rows-work";
+import { isWanted } from "../../core/model/task";
+import type { State } from "../../core/model/rows-state";
+import type { AppRow, WorkloadRow } from "../../core/model/rows-work";
 import type { AppView, WorkloadView } from "../../wire/api/apps";
 import type { TaskView } from "../../wire/api/tasks";
 import { workloadsOf } from "../apply";

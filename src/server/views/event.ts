@@ -1,7 +1,7 @@
 // Events as the contract shows them: nodes by their names, those that were forgotten by the beginning of their id.
 
-import type { EventRow, State } from "../../core/rows-state";
-import { shortId } from "../../core/task";
+import type { EventRow, State } from "../../core/model/rows-state";
+import { shortId } from "../../core/model/task";
 import type { EventView } from "../../wire/api/watch";
 
 const NODE = /^node ([0-9a-f]{32})$/;

@@ -1,11 +1,11 @@
 // Cards as `orch gpus` shows them: what the books say and what the card says, side by side.
 
-import type { NodeDevice, Reading } from "../../core/device";
-import type { State } from "../../core/rows-state";
-import type { TaskRow } from "../../core/rows-task";
-import type { NodeRow } from "../../core/rows-node";
-import type { Promised } from "../../core/promised";
-import { shortId, taskName } from "../../core/task";
+import type { NodeDevice, Reading } from "../../core/model/device";
+import type { State } from "../../core/model/rows-state";
+import type { TaskRow } from "../../core/model/rows-task";
+import type { NodeRow } from "../../core/model/rows-node";
+import type { Promised } from "../../core/model/promised";
+import { shortId, taskName } from "../../core/model/task";
 import type { GpuView } from "../../wire/api/devices";
 import { shownState } from "./node";
 

@@ -1,14 +1,14 @@
 // Nodes and their cards as the contract shows them: what the machine has, what is promised, who holds which card.
 
-import { drainingOf } from "../../core/draining";
-import { nodeState, type NodeState } from "../../core/lifecycle";
-import type { State } from "../../core/rows-state";
-import type { TaskRow } from "../../core/rows-task";
-import type { NodeRow } from "../../core/rows-node";
-import type { Promised } from "../../core/promised";
-import type { NodeTests } from "../../core/node-tests";
-import { admissionReason } from "../../core/tests";
-import { shortId } from "../../core/task";
+import { drainingOf } from "../../core/pass/draining";
+import { nodeState, type NodeState } from "../../core/model/lifecycle";
+import type { State } from "../../core/model/rows-state";
+import type { TaskRow } from "../../core/model/rows-task";
+import type { NodeRow } from "../../core/model/rows-node";
+import type { Promised } from "../../core/model/promised";
+import type { NodeTests } from "../../core/model/node-tests";
+import { admissionReason } from "../../core/nodes/tests";
+import { shortId } from "../../core/model/task";
 import type { Ms } from "../../core/units";
 import type { NodeView } from "../../wire/api/nodes";
 import type { TestsView } from "../../wire/node-tests";

@@ -1,7 +1,7 @@
 // Why a task is where it is: asked of the planner as things are now.
 
-import { explainPlaced } from "../../core/explain";
-import type { TaskRow } from "../../core/rows-task";
+import { explainPlaced } from "../../core/place/explain";
+import type { TaskRow } from "../../core/model/rows-task";
 import type { ExplainView } from "../../wire/api/plans";
 import type { Context } from "../context";
 

@@ -1,10 +1,10 @@
 // What the plan says, as the contract shows it: operations in words, what must wait and why.
 
 import { unreachable } from "../../core/assert";
-import type { State } from "../../core/rows-state";
-import type { TaskRow } from "../../core/rows-task";
-import type { Blocked, Check, Op } from "../../core/snapshot";
-import { taskName } from "../../core/task";
+import type { State } from "../../core/model/rows-state";
+import type { TaskRow } from "../../core/model/rows-task";
+import type { Blocked, Check, Op } from "../../core/pass/snapshot";
+import { taskName } from "../../core/model/task";
 import type { BlockedView, PlanView } from "../../wire/api/plans";
 
 type OpView = PlanView["ops"][number];

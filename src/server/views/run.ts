@@ -1,8 +1,8 @@
 // Runs as the contract shows them, with their place in the queue.
 
-import type { State } from "../../core/rows-state";
-import type { RunRow } from "../../core/rows-work";
-import type { Blocked } from "../../core/snapshot";
+import type { State } from "../../core/model/rows-state";
+import type { RunRow } from "../../core/model/rows-work";
+import type { Blocked } from "../../core/pass/snapshot";
 import type { RunView } from "../../wire/api/runs";
 import { waitsFor } from "./task";
 

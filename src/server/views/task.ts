@@ -1,15 +1,15 @@
 // Tasks as the contract shows them, and the slots that wait for one.
 
 import { formatDuration } from "../../core/format";
-import { isFinal } from "../../core/lifecycle";
-import type { State } from "../../core/rows-state";
-import type { RunRow, SlotRow, WorkloadRow } from "../../core/rows-work";
-import type { Observed, TaskRow } from "../../core/rows-task";
-import type { Blocked } from "../../core/snapshot";
-import { crashes } from "../../core/replicas";
-import { isWanted, seenSlot, shortId, slotKey, slotName, taskName } from "../../core/task";
+import { isFinal } from "../../core/model/lifecycle";
+import type { State } from "../../core/model/rows-state";
+import type { RunRow, SlotRow, WorkloadRow } from "../../core/model/rows-work";
+import type { Observed, TaskRow } from "../../core/model/rows-task";
+import type { Blocked } from "../../core/pass/snapshot";
+import { crashes } from "../../core/plan/replicas";
+import { isWanted, seenSlot, shortId, slotKey, slotName, taskName } from "../../core/model/task";
 import type { Ms } from "../../core/units";
-import type { TaskSpec } from "../../core/workload";
+import type { TaskSpec } from "../../core/model/workload";
 import type { TaskView } from "../../wire/api/tasks";
 
 export function taskView(task: TaskRow, state: State): TaskView {

@@ -3,7 +3,7 @@
 
 import { z } from "zod";
 import { nodeState } from "../drains";
-import { VENDORS, DEVICE_STATES, LINK_KINDS } from "../../core/device";
+import { VENDORS, DEVICE_STATES, LINK_KINDS } from "../../core/model/device";
 
 import { reading as told } from "../nouns";
 import { int, ms } from "../numbers";

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { totalmem } from "node:os";
 import { appleProbe, hasApple } from "../../../src/agent/devices/apple";
-import { isModel } from "../../../src/core/gpu";
+import { isModel } from "../../../src/core/cards/gpu";
 import { AppleMachine, profile } from "../../support/devices/apple";
 
 const LIMITS = { first_ms: 30_000, later_ms: 30_000 };

@@ -4,9 +4,9 @@ import { afterAll, afterEach, beforeEach, describe, expect, jest, test } from "b
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import type { CardTask } from "../../../src/core/card";
-import { PLAIN_DEVICE } from "../../../src/core/device";
-import { shortId } from "../../../src/core/task";
+import type { CardTask } from "../../../src/core/agent/card";
+import { PLAIN_DEVICE } from "../../../src/core/model/device";
+import { shortId } from "../../../src/core/model/task";
 import { GIB, MIB } from "../../../src/core/units";
 import { device, reading } from "../../../src/wire/nouns";
 import { accountOfProcess } from "../../../src/os/machine";

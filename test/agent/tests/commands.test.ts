@@ -9,7 +9,7 @@ import type { Finding } from "../../../src/agent/tests/part";
 import { commandPart } from "../../../src/agent/tests/commands";
 import type { Retest } from "../../../src/agent/devices/retest";
 import type { TestLine } from "../../../src/agent/tests/tester";
-import type { TestCommand } from "../../../src/core/node-tests";
+import type { TestCommand } from "../../../src/core/model/node-tests";
 import { Answerer } from "../../../src/os/answerer";
 import { machineOf } from "../../server/stage";
 import { processesOf } from "../../support/processes";

@@ -11,7 +11,7 @@ import { RESULTS } from "../../../src/wire/node-tests";
 import { failuresOf, warningsOf } from "../../../src/agent/tests/filesystem";
 import { cpuFinding, diskFindings, memoryFinding } from "../../../src/agent/tests/hardware";
 import { tryMemory, type CpuTrial } from "../../../src/agent/tests/self-test";
-import { PLAIN_DEVICE, type Device } from "../../../src/core/device";
+import { PLAIN_DEVICE, type Device } from "../../../src/core/model/device";
 import { GIB, MIB } from "../../../src/core/units";
 import { Answerer } from "../../../src/os/answerer";
 import { tryDisk } from "../../../src/os/disk-trial";

@@ -6,7 +6,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { ProbePlaces } from "../../../src/agent/devices/device";
-import type { Vendor } from "../../../src/core/device";
+import type { Vendor } from "../../../src/core/model/device";
 
 /** What the contract suite needs of a vendor's machine. */
 export interface Rig {

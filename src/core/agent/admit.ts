@@ -1,0 +1,122 @@
+// The agent's own admission: it starts nothing until its living tasks leave room, whatever the server's books say.
+
+import type { Orphan } from "../model/rows-node";
+import type { Amounts, Promised } from "../model/promised";
+import type { Seen, TaskRecord } from "../model/record";
+import type { Bytes } from "../units";
+
+/** Whether a task still holds what it was promised. What was stopped before it began never holds anything. */
+export function holds(record: TaskRecord, seen: Seen | undefined): boolean {
+  return record.end === null && seen !== undefined && seen.process.is !== "none";
+}
+
+interface Room {
+  cpu_milli: number;
+  memory_bytes: number;
+  disk_bytes: number;
+  countables: Map<string, number>;
+}
+
+const roomOf = (capacity: Amounts): Room => ({
+  cpu_milli: capacity.cpu_milli,
+  memory_bytes: capacity.memory_bytes,
+  disk_bytes: capacity.disk_bytes,
+  countables: new Map(Object.entries(capacity.countables)),
+});
+
+function take(room: Room, busy: Map<string, number>, promised: Promised): void {
+  room.cpu_milli -= promised.cpu_milli;
+  room.memory_bytes -= promised.memory_bytes;
+  room.disk_bytes -= promised.disk_bytes;
+  for (const [name, count] of Object.entries(promised.countables)) {
+    room.countables.set(name, (room.countables.get(name) ?? 0) - count);
+  }
+  for (const device of promised.devices) {
+    busy.set(device.id, device.bytes === null ? Number.POSITIVE_INFINITY : (busy.get(device.id) ?? 0) + device.bytes);
+  }
+}
+
+/** What `promised` lacks, in words; `null` when it fits. */
+function lacks(
+  room: Room,
+  busy: ReadonlyMap<string, number>,
+  promised: Promised,
+  devices: ReadonlyMap<string, AdmissionDevice>,
+): string | null {
+  const held = (what: string): string => `${what} is still held by other tasks`;
+  if (promised.cpu_milli > room.cpu_milli) return held("cpu");
+  if (promised.memory_bytes > room.memory_bytes) return held("memory");
+  if (promised.disk_bytes > room.disk_bytes) return held("disk");
+  for (const [name, count] of Object.entries(promised.countables)) {
+    if (count > (room.countables.get(name) ?? 0)) return held(name);
+  }
+  for (const { id, bytes } of promised.devices) {
+    const device = devices.get(id);
+    const used = busy.get(id) ?? 0;
+    if (device === undefined) return `device ${id} is not here`;
+    if (bytes === null ? used > 0 : used + bytes > device.memory_bytes) return held(`device ${id}`);
+    if (device.blocked !== null) return `device ${id} ${device.blocked}`;
+  }
+  return null;
+}
+
+/** A card as the agent may use it now. */
+export interface AdmissionDevice {
+  readonly id: string;
+  readonly memory_bytes: Bytes;
+  /** Why nothing new starts on it, such as `is missing: …`; `null`: it may. */
+  readonly blocked: string | null;
+}
+
+export interface AdmissionInput {
+  readonly records: ReadonlyMap<string, TaskRecord>;
+  readonly seen: ReadonlyMap<string, Seen>;
+  readonly capacity: Amounts;
+  readonly devices: readonly AdmissionDevice[];
+  readonly unreadable: readonly Orphan[];
+  /** Tasks with an action under way. */
+  readonly busy: ReadonlySet<string>;
+  /** Reservations made before; they come first, so that none is ever taken back by a later task. */
+  readonly reserved: ReadonlySet<string>;
+}
+
+export interface Admission {
+  /** Accepted tasks that have room now; their reservation stands. */
+  readonly admitted: ReadonlySet<string>;
+  /** For the others: what they lack, as a clause: `cpu is still held by other tasks`. */
+  readonly lacking: ReadonlyMap<string, string>;
+}
+
+/** Decides, in order of acceptance, which accepted tasks have room beside everything that lives. */
+export function admit(input: AdmissionInput): Admission {
+  const room = roomOf(input.capacity);
+  const busy = new Map<string, number>();
+  const devices = new Map(input.devices.map((device) => [device.id, device]));
+  const waiting: TaskRecord[] = [];
+  const admitted = new Set<string>();
+  for (const record of input.records.values()) {
+    if (record.end !== null) continue;
+    const { uid } = record.assignment;
+    // Its start may have been ordered: until that has come of it what may, nobody else gets its room.
+    const starts = input.busy.has(uid) && input.reserved.has(uid);
+    if (starts) admitted.add(uid);
+    if (starts || holds(record, input.seen.get(uid))) take(room, busy, record.assignment.promised);
+    else if (record.stop === null) waiting.push(record);
+  }
+  for (const orphan of input.unreadable) if (orphan.held !== null) take(room, busy, orphan.held);
+  const first = (record: TaskRecord): number => (input.reserved.has(record.assignment.uid) ? 0 : 1);
+  waiting.sort(
+    (a, b) => first(a) - first(b) || a.accepted_ms - b.accepted_ms || (a.assignment.uid < b.assignment.uid ? -1 : 1),
+  );
+  const lacking = new Map<string, string>();
+  for (const record of waiting) {
+    const what = lacks(room, busy, record.assignment.promised, devices);
+    if (what !== null) {
+      lacking.set(record.assignment.uid, what);
+      continue;
+    }
+    take(room, busy, record.assignment.promised);
+    admitted.add(record.assignment.uid);
+  }
+  return { admitted, lacking };
+}

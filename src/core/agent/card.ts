@@ -1,0 +1,327 @@
+// What an agent believes of one card: whether it may be handed over, what strangers take of it, what keeps it out of
+// use. A function of what was believed, what is seen, and who holds it; the agent's watch and the simulator run it.
+
+import { holds } from "./admit";
+import { FOREIGN_STEP_BYTES, type Device, type DeviceProcess, type DeviceState } from "../model/device";
+import type { Orphan } from "../model/rows-node";
+import type { Promised } from "../model/promised";
+import type { Seen, TaskRecord } from "../model/record";
+import { GIB, MIB, SECOND_MS, type Bytes, type Ms } from "../units";
+
+/** What more than its baseline may be in use on a card that is handed over. */
+export const CLEAN_WITHIN_BYTES = 256 * MIB;
+
+/** A card that is not clean this long after its task's end is shown as `dirty`. */
+export const DIRTY_AFTER_MS = 5 * SECOND_MS;
+
+/** What a card that was never seen idle before may have in use and still count as idle: the driver's own needs. */
+const FIRST_BASELINE_BYTES = GIB;
+
+/** Foreign memory is told anew only when it has moved this far from what was told. */
+const FOREIGN_SLACK_BYTES = 0.75 * FOREIGN_STEP_BYTES;
+const NAMED = 3;
+
+/** What drivers and tools say may be a page: here it stands within a line, and within a message that has a limit. */
+const MOST_SAID = 500;
+
+/** A task that holds a card or a share of it, or held it until now. */
+export interface Holder {
+  readonly uid: string;
+  readonly name: string;
+  /** Its Unix account; `null`: the agent's own. */
+  readonly user: string | null;
+  /** The share it was promised; `null`: all of the card. */
+  readonly bytes: Bytes | null;
+  readonly started_ms: Ms | null;
+}
+
+/** A task that lives, or may: what an agent's records and eyes say of it, as far as cards go. */
+export interface CardTask extends Omit<Holder, "bytes"> {
+  readonly pid: number | null;
+  readonly devices: Promised["devices"];
+}
+
+/** Everything that holds its promise now, with and without a readable record. */
+export function cardTasks(
+  records: ReadonlyMap<string, TaskRecord>,
+  seenOf: ReadonlyMap<string, Seen>,
+  unreadable: readonly Orphan[],
+): readonly CardTask[] {
+  const tasks: CardTask[] = unreadable.map(({ uid, name, pid, held }) => ({
+    uid,
+    name,
+    pid,
+    user: null,
+    started_ms: null,
+    devices: held?.devices ?? [],
+  }));
+  for (const record of records.values()) {
+    const { uid, name, unix_user: user, promised } = record.assignment;
+    const known = seenOf.get(uid);
+    if (!holds(record, known)) continue;
+    const alive = known?.process.is === "alive" ? known.process : null;
+    const started_ms = alive?.started_ms ?? null;
+    tasks.push({ uid, name, user, started_ms, pid: alive?.pid ?? null, devices: promised.devices });
+  }
+  return tasks;
+}
+
+/** The tasks that hold one card. */
+export const holdersOf = (tasks: readonly CardTask[], id: string): readonly Holder[] =>
+  tasks.flatMap(({ uid, name, user, started_ms, devices }) => {
+    const promise = devices.find((device) => device.id === id);
+    return promise === undefined ? [] : [{ uid, name, user, started_ms, bytes: promise.bytes }];
+  });
+
+/** A process on a card, and what is known of whose it is. */
+export interface CardUser extends DeviceProcess {
+  /** With the pid it names one process of this boot; `null`: the machine has no such process. */
+  readonly start: string | null;
+  readonly began_ms: Ms | null;
+  /** The task that it belongs to, and whether that lives; `null`: it is of no task that is known here. */
+  readonly task: { readonly uid: string; readonly name: string; readonly lives: boolean } | null;
+}
+
+/** One look at a card. */
+export interface Sight {
+  /** Counts the looks: what ended after a look began is not proven gone by it. */
+  readonly n: number;
+  readonly at_ms: Ms;
+  readonly used_bytes: Bytes | null;
+  readonly users: readonly CardUser[];
+}
+
+export type Gate =
+  | { readonly is: "open" }
+  /** Nothing new starts on it until a look after the `n`th has found it clean. */
+  | {
+      readonly is: "closed";
+      readonly n: number;
+      readonly since_ms: Ms;
+      /** Who held it; empty when the agent has just begun to look after it. */
+      readonly after: readonly Holder[];
+      /** What the last look found; `null`: there was none yet. */
+      readonly why: string | null;
+    };
+
+export interface CardState {
+  /** What is in use with nothing on it; `null`: it was never seen so, and cannot be told. */
+  readonly baseline_bytes: Bytes | null;
+  readonly gate: Gate;
+  readonly quarantine: { readonly reason: string; readonly since_ms: Ms } | null;
+  /** Why it cannot be used as it is now: what its driver says, how it is set up. Gone when the next look says so. */
+  readonly unfit: string | null;
+  /** Why it is not seen any more; `null`: it is. */
+  readonly missing: string | null;
+  readonly foreign_bytes: Bytes;
+  readonly foreign: { readonly text: string; readonly pids: readonly number[] } | null;
+}
+
+/** A card that the agent begins to look after: who holds it keeps it, and nothing new comes on it unseen. */
+export function newCard(now_ms: Ms): CardState {
+  return {
+    baseline_bytes: null,
+    gate: { is: "closed", n: 0, since_ms: now_ms, after: [], why: null },
+    quarantine: null,
+    unfit: null,
+    missing: null,
+    foreign_bytes: 0,
+    foreign: null,
+  };
+}
+
+/** A finding of its health, or of the agent's, keeps work away; the first reason stands. */
+export const quarantined = (card: CardState, reason: string, now_ms: Ms): CardState =>
+  card.quarantine === null ? { ...card, quarantine: { reason: short(reason), since_ms: now_ms } } : card;
+
+/** A test of the card has passed. */
+export const lifted = (card: CardState): CardState => ({ ...card, quarantine: null });
+
+/**
+ * Somebody has ordered a test: what a card uses with nothing on it is believed to be its driver's from now on, unless
+ * it is more than any driver's.
+ */
+export function rebased(card: CardState, { used_bytes, users }: Sight, holders: readonly Holder[]): CardState {
+  if (used_bytes === null || used_bytes > FIRST_BASELINE_BYTES || users.length > 0 || holders.length > 0) return card;
+  return { ...card, baseline_bytes: used_bytes, gate: { is: "open" } };
+}
+
+/** What the agent found alive when it began: a task that lives has not let its card go. */
+export function stillHeld(card: CardState, lives: ReadonlySet<string>): CardState {
+  const { gate } = card;
+  if (gate.is === "open") return card;
+  return { ...card, gate: { ...gate, after: gate.after.filter(({ uid }) => !lives.has(uid)) } };
+}
+
+/** Tasks that held the card have ended; `n` looks had begun by then. */
+export function released(card: CardState, ended: readonly Holder[], n: number, now_ms: Ms): CardState {
+  if (ended.length === 0) return card;
+  const before = card.gate.is === "closed" ? card.gate : null;
+  const after = [...(before?.after ?? []), ...ended];
+  return { ...card, gate: { is: "closed", n, since_ms: before?.since_ms ?? now_ms, after, why: null } };
+}
+
+export interface Seeing {
+  readonly card: CardState;
+  /** Processes that ended tasks have left: to be killed. */
+  readonly left: readonly CardUser[];
+}
+
+/** Takes in a look. `holders` are the tasks that hold the card now. */
+export function seen(card: CardState, sight: Sight, holders: readonly Holder[]): Seeing {
+  const left = sight.users.filter(({ task }) => task !== null && !task.lives);
+  const baseline_bytes = baselineAfter(card.baseline_bytes, sight, holders);
+  const gate = gateAfter(gateBefore(card, sight), sight, baseline_bytes, left);
+  const strangers = sight.users.filter(({ task }) => task === null || isTrespasser(task, holders));
+  const foreign = foreignAfter(card, strangers, foreignBytes(sight, strangers, baseline_bytes, gate));
+  return { card: { ...card, baseline_bytes, gate, missing: null, ...foreign }, left };
+}
+
+/** The card was seen, and cannot be used: how clean it is, is not known. */
+export const useless = (card: CardState, why: string): CardState => ({
+  ...unseen(card, why),
+  unfit: short(why),
+  missing: null,
+});
+
+/** The look failed: nothing is concluded, but that the card has not been found clean. */
+export function unseen(card: CardState, why: string): CardState {
+  if (card.gate.is === "open") return card;
+  return { ...card, gate: { ...card.gate, why: `it cannot be looked at: ${short(why)}` } };
+}
+
+/** The card is not there any more. What is known of it is kept for the case that it comes back. */
+export const lost = (card: CardState, why: string): CardState => ({
+  ...card,
+  missing: short(why),
+  foreign_bytes: 0,
+  foreign: null,
+});
+
+/** A living task on a card that it was not promised counts as a stranger there. */
+const isTrespasser = (task: { uid: string; lives: boolean }, holders: readonly Holder[]): boolean =>
+  task.lives && !holders.some(({ uid }) => uid === task.uid);
+
+const sum = (users: readonly CardUser[]): Bytes =>
+  users.reduce((all, { memory_bytes }) => all + (memory_bytes ?? 0), 0);
+
+/** Whether all memory in use can be told apart by whose it is. */
+const isTold = (users: readonly CardUser[]): boolean => users.every(({ memory_bytes }) => memory_bytes !== null);
+
+function baselineAfter(before: Bytes | null, sight: Sight, holders: readonly Holder[]): Bytes | null {
+  const { used_bytes, users } = sight;
+  if (used_bytes === null || !isTold(users)) return before;
+  const rest = Math.max(0, used_bytes - sum(users));
+  if (before === null) return Math.min(rest, FIRST_BASELINE_BYTES);
+  return users.length === 0 && holders.length === 0 ? Math.min(before, rest) : before;
+}
+
+/** Memory in use that neither the baseline nor any process explains; `null`: that cannot be told. */
+function unexplained({ used_bytes, users }: Sight, baseline_bytes: Bytes | null): Bytes | null {
+  if (used_bytes === null || baseline_bytes === null || !isTold(users)) return null;
+  return Math.max(0, used_bytes - baseline_bytes - sum(users));
+}
+
+/** A card that was away is checked like one that was given back. */
+const gateBefore = ({ gate, missing }: CardState, { n, at_ms }: Sight): Gate =>
+  missing === null || gate.is === "closed" ? gate : { is: "closed", n: n - 1, since_ms: at_ms, after: [], why: null };
+
+function gateAfter(gate: Gate, sight: Sight, baseline_bytes: Bytes | null, left: readonly CardUser[]): Gate {
+  if (gate.is === "open" || sight.n <= gate.n) return gate;
+  const suspects = sight.users.filter((user) => user.task === null && gate.after.some((one) => isSuspect(user, one)));
+  // Where no task of ours was, memory without a process is a stranger's, not something that was left.
+  const rest = gate.after.length === 0 ? 0 : (unexplained(sight, baseline_bytes) ?? 0);
+  const whys = [
+    ...left.map((user) => `${nameOf(user)} of ${user.task?.name ?? ""} is still on it`),
+    ...suspects.map((user) => `${nameOf(user)} came while ${namesOf(gate.after)} had it`),
+    ...(rest > CLEAN_WITHIN_BYTES
+      ? [`${formatMemory(rest)} more than on an idle card are in use, by no process that shows`]
+      : []),
+  ];
+  return whys.length === 0 ? { is: "open" } : { ...gate, why: whys.slice(0, NAMED).join("; ") };
+}
+
+/**
+ * A stranger that began while the task had the card, under the task's own account, may be what it left without a
+ * mark: nothing proves it, so it is not killed, but the card is not handed over before it is gone.
+ */
+const isSuspect = (user: CardUser, { user: account, started_ms }: Holder): boolean =>
+  user.user !== null && user.user === account && started_ms !== null && (user.began_ms ?? 0) >= started_ms;
+
+function foreignBytes(sight: Sight, strangers: readonly CardUser[], baseline_bytes: Bytes | null, gate: Gate): Bytes {
+  const known = sum(strangers);
+  // What is in use after a task's end is its own until the card was found clean.
+  if (gate.is === "closed") return known;
+  const ours = sight.users.filter((user) => !strangers.includes(user));
+  if (sight.used_bytes === null || baseline_bytes === null || !isTold(ours)) return known;
+  const rest = Math.max(0, sight.used_bytes - baseline_bytes - sum(sight.users));
+  return isTold(strangers) && rest <= CLEAN_WITHIN_BYTES ? known : known + rest;
+}
+
+function foreignAfter(
+  before: Pick<CardState, "foreign_bytes" | "foreign">,
+  strangers: readonly CardUser[],
+  bytes: Bytes,
+): Pick<CardState, "foreign_bytes" | "foreign"> {
+  const moved = Math.abs(bytes - before.foreign_bytes) > FOREIGN_SLACK_BYTES;
+  const foreign_bytes = moved ? Math.round(bytes / FOREIGN_STEP_BYTES) * FOREIGN_STEP_BYTES : before.foreign_bytes;
+  if (foreign_bytes === 0) return { foreign_bytes, foreign: null };
+  const there = new Set(strangers.map(({ pid }) => pid));
+  // `before` is the whole card: nothing else of it may come along.
+  if (!moved && before.foreign?.pids.every((pid) => there.has(pid)) === true)
+    return { foreign_bytes, foreign: before.foreign };
+  const first = strangers
+    .toSorted((a, b) => (b.memory_bytes ?? 0) - (a.memory_bytes ?? 0) || a.pid - b.pid)
+    .slice(0, NAMED);
+  const more = strangers.length > first.length ? [`${strangers.length - first.length} more`] : [];
+  const text = [...first.map(nameOf), ...more].join(", ");
+  return { foreign_bytes, foreign: { text: text || "no process that shows", pids: first.map(({ pid }) => pid) } };
+}
+
+/** `bob: python (pid 4711)`. */
+export const nameOf = ({ user, command, pid }: DeviceProcess): string =>
+  `${user === null ? "" : `${user}: `}${command} (pid ${pid})`;
+
+const short = (text: string): string => (text.length <= MOST_SAID ? text : `${text.slice(0, MOST_SAID)}…`);
+
+/** Shares of one card may be had by hundreds. */
+function namesOf(holders: readonly Holder[]): string {
+  const names = [...new Set(holders.map(({ name }) => name))];
+  const more = names.length > NAMED ? [`${names.length - NAMED} more`] : [];
+  return [...names.slice(0, NAMED), ...more].join(", ");
+}
+
+/** Memory of cards as people say it: `9.1 GB`. */
+export const formatMemory = (bytes: Bytes): string =>
+  bytes < GIB ? `${Math.round(bytes / MIB)} MB` : `${Math.round((bytes * 10) / GIB) / 10} GB`;
+
+/** Why the agent starts nothing on the card now; `null`: it may. */
+export function blockOf({ missing, quarantine, unfit, gate }: CardState): string | null {
+  if (missing !== null) return `is missing: ${missing}`;
+  if (quarantine !== null) return `is quarantined: ${quarantine.reason}`;
+  if (unfit !== null) return `cannot be used: ${unfit}`;
+  if (gate.is === "open") return null;
+  const after = gate.after.length === 0 ? "its first use" : `it is used again after ${namesOf(gate.after)}`;
+  return `is checked before ${after}${gate.why === null ? "" : `: ${gate.why}`}`;
+}
+
+/** What is told of a card's state: the worst that holds. A check that takes no longer than it should is no news. */
+export function stateOf(card: CardState, now_ms: Ms): { state: DeviceState; reason: string | null } {
+  const { missing, quarantine, unfit, gate } = card;
+  if (missing !== null) return { state: "missing", reason: missing };
+  if (quarantine !== null) return { state: "quarantined", reason: quarantine.reason };
+  if (unfit !== null) return { state: "quarantined", reason: unfit };
+  if (gate.is === "open" || now_ms - gate.since_ms < DIRTY_AFTER_MS) return { state: "ok", reason: null };
+  const after = gate.after.length === 0 ? "" : `after ${namesOf(gate.after)}: `;
+  return { state: "dirty", reason: `${after}${gate.why ?? "it was not looked at yet"}` };
+}
+
+/** When time alone changes what `stateOf` says; `null`: never. */
+export const dirtyAt = ({ gate }: CardState): Ms | null =>
+  gate.is === "closed" ? gate.since_ms + DIRTY_AFTER_MS : null;
+
+/** A card's facts with what is believed of it. */
+export function deviceOf(facts: Device, card: CardState, now_ms: Ms): Device {
+  const { foreign_bytes, foreign } = card;
+  return { ...facts, ...stateOf(card, now_ms), foreign_bytes, foreign: foreign?.text ?? null };
+}

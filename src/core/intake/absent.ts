@@ -1,0 +1,30 @@
+// What it proves that an inventory does not name a task: that it is over, nothing yet, or that people must be asked.
+
+import type { TaskRow } from "../model/rows-task";
+import type { Inventory } from "../model/record";
+
+export type Verdict = { readonly is: "lost"; readonly why: string } | { readonly is: "wait" } | { readonly is: "ask" };
+
+/**
+ * Absence is proof only in a complete inventory that covers the task's revision; a disk that was lost proves
+ * nothing.
+ */
+export function verdictOnAbsent(task: TaskRow, inventory: Inventory, timeline: string): Verdict {
+  const { applied } = inventory;
+  const rebooted = task.boot_id !== inventory.boot_id;
+  // On an older disk it may have had a record.
+  const vouched = applied !== null && applied.since < task.assigned_revision;
+  const covered = vouched && applied.timeline === timeline && applied.revision >= task.assigned_revision;
+  // What cannot be read may be it, or a successor that the agent made since.
+  const whole = inventory.unreadable.length === 0;
+  if (covered && whole) {
+    return { is: "lost", why: rebooted ? "its node rebooted" : "its node has no record of it" };
+  }
+  if (task.observed.state === "assigned" && vouched && !covered) {
+    if (!rebooted) return { is: "wait" };
+    if (whole) return { is: "lost", why: "its node rebooted before it was told" };
+  }
+  // The reboot ended its processes; only a job's result could have been on the lost disk.
+  if (rebooted && task.kind !== "job" && whole) return { is: "lost", why: "its node rebooted" };
+  return { is: "ask" };
+}

@@ -1,0 +1,153 @@
+// What a node has to be told: the difference between what its tasks shall do and what its agent was told or has shown.
+
+import type { State } from "../model/rows-state";
+import type { TaskRow } from "../model/rows-task";
+import type { NodeRow } from "../model/rows-node";
+import type { Assignment, Verb } from "../model/record";
+import { seenSlot, shortId, taskName } from "../model/task";
+import type { PlanLimits } from "../pass/snapshot";
+import type { Settings, TaskSpec } from "../model/workload";
+
+/** The highest thing an agent was told of a task in this session; what an inventory shows counts as told. */
+export type Told = "prepare" | "run" | "stop";
+
+export interface AssignContext {
+  readonly spec: (hash: string) => TaskSpec;
+  readonly limits: PlanLimits;
+  /** Tasks of the node, as the live state has them. */
+  readonly tasks: Iterable<TaskRow>;
+  readonly told: ReadonlyMap<string, Told>;
+}
+
+/** The verbs that bring an agent from what it was told to what is desired. Sending one twice does no harm. */
+export function verbsFor(state: State, node: NodeRow, context: AssignContext): Verb[] {
+  const verbs: Verb[] = [];
+  for (const task of context.tasks) {
+    if (task.node_id !== node.id) continue;
+    const verb = verbFor(state, node, task, context);
+    if (verb !== null) verbs.push(verb);
+  }
+  return verbs;
+}
+
+function verbFor(state: State, node: NodeRow, task: TaskRow, context: AssignContext): Verb | null {
+  const told = context.told.get(task.uid);
+  if (task.desired === "stop") {
+    if (told === "stop" || task.stop === null) return null;
+    const { signal, grace_ms, why } = task.stop;
+    return { verb: "stop", uid: task.uid, attempt: task.attempt, signal, grace_ms, why };
+  }
+  if (told === undefined) {
+    // What was given up, or meant for a boot that is over, is never started.
+    if (task.written_off !== null || task.boot_id !== node.boot_id || task.observed.state !== "assigned") return null;
+    const settings = settingsOf(state, task);
+    return settings === null
+      ? null
+      : {
+          verb: "assign",
+          task: assignmentOf(task, context.spec(task.spec_hash), settings, state, node, context.limits),
+        };
+  }
+  return told === "prepare" && task.desired === "run" ? { verb: "go", uid: task.uid } : null;
+}
+
+const settingsOf = (state: State, task: TaskRow): Settings | null =>
+  (state.runs.get(task.owner_uid) ?? state.workloads.get(task.owner_uid))?.settings ?? null;
+
+/** What a verb leaves behind in the memory of what was told. */
+export function toldBy(verb: Verb): [uid: string, told: Told] {
+  if (verb.verb === "assign") return [verb.task.uid, verb.task.desired];
+  return [verb.uid, verb.verb === "go" ? "run" : "stop"];
+}
+
+/** Everything that the agent needs, completed from the task's spec and its workload's settings. */
+export function assignmentOf(
+  task: TaskRow,
+  spec: TaskSpec,
+  settings: Settings,
+  state: State,
+  node: NodeRow,
+  limits: PlanLimits,
+): Assignment {
+  const {
+    uid,
+    owner_uid,
+    app_uid,
+    project,
+    user,
+    app,
+    workload,
+    kind,
+    run,
+    version,
+    spec_hash,
+    slot,
+    member,
+    attempt,
+  } = task;
+  const streak = state.slots.get(`${owner_uid}/${slot}`)?.streak ?? 0;
+  return {
+    uid,
+    name: taskName(task),
+    boot_id: task.boot_id,
+    desired: task.desired === "prepare" ? "prepare" : "run",
+    identity: {
+      owner_uid,
+      app_uid,
+      project,
+      user,
+      app,
+      workload,
+      kind,
+      run,
+      version,
+      spec_hash,
+      slot,
+      member,
+      attempt,
+    },
+    grant_until: task.grant_until,
+    streak,
+    command: spec.command,
+    env: { ...spec.env, ...environmentOf(task, spec, state, node) },
+    workdir: spec.workdir,
+    unix_user: task.unix_user,
+    promised: task.promised,
+    stop: settings.stop,
+    restart: settings.restart,
+    time_limit_ms: settings.time_limit_ms,
+    lease_ms: task.exclusive ? limits.lease_ms : null,
+  };
+}
+
+/** The variables that every task finds; the reference lists them from here. */
+function environmentOf(task: TaskRow, spec: TaskSpec, state: State, node: NodeRow): Record<string, string> {
+  const env: Record<string, string> = {
+    ORCH_APP: task.app ?? "",
+    ORCH_WORKLOAD: task.workload,
+    ORCH_VERSION: String(task.version),
+    ORCH_RUN: task.run === null ? "" : String(task.run),
+    ORCH_SLOT: String(seenSlot(task)),
+    ORCH_ATTEMPT: String(task.attempt),
+    ORCH_TASK: shortId(task.uid),
+    ORCH_NODE: node.name,
+    ORCH_PROJECT: task.project,
+    ORCH_USER: task.user,
+  };
+  for (const port of task.promised.ports) {
+    env[`PORT_${port.name.toUpperCase().replaceAll("-", "_")}`] = String(port.target);
+  }
+  if (spec.members > 1) {
+    const members = [...state.tasks.values()]
+      .filter(
+        (other) => other.owner_uid === task.owner_uid && other.slot === task.slot && other.attempt === task.attempt,
+      )
+      .sort((a, b) => a.member - b.member);
+    const nodes = members.map((other) => state.nodes.get(other.node_id));
+    env["ORCH_GANG_SIZE"] = String(spec.members);
+    env["ORCH_GANG_RANK"] = String(task.member);
+    env["ORCH_GANG_NODES"] = nodes.map((other) => other?.name ?? "").join(",");
+    env["ORCH_GANG_ADDRESSES"] = nodes.map((other) => other?.facts.address ?? "").join(",");
+  }
+  return env;
+}

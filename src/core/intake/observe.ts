@@ -1,0 +1,375 @@
+// The server's intake: what reports and inventories make of the tasks it knows. States only rise; older news is
+// dropped.
+
+import type { Told } from "./assign";
+import { verdictOnAbsent } from "./absent";
+import { isFinal, TASK } from "../model/lifecycle";
+import type { Change, State } from "../model/rows-state";
+import type { SlotRow } from "../model/rows-work";
+import type { Observed, TaskFinal, TaskRow } from "../model/rows-task";
+import type { NodeRow, Orphan } from "../model/rows-node";
+import type { Inventory, TaskReport, Verb } from "../model/record";
+import { endEvent, observedOf } from "./reported";
+import { emptySlot, slotAfterEnd } from "../pass/slot";
+import type { PlanLimits } from "../pass/snapshot";
+import { slotKey, taskName } from "../model/task";
+import type { Ms } from "../units";
+
+export interface IntakeContext {
+  readonly now_ms: Ms;
+  readonly revision: number;
+  readonly limits: PlanLimits;
+  /** 32 random hex digits, for the ids of events. */
+  readonly seed: string;
+  /** Whether a task with this uid has ended in history. */
+  readonly hasEnded: (uid: string) => boolean;
+  /** Whether this workload or run was removed, or has ended, for good. */
+  readonly hasGrave: (owner_uid: string) => boolean;
+}
+
+export interface Intake {
+  readonly changes: readonly Change[];
+  /** Explicit stops for what lives and is known to be over; sent back at once, and again with each report of it. */
+  readonly verbs: readonly Verb[];
+  /** What was dropped or could not be decided, and why; for the log and for the operator. */
+  readonly notes: readonly string[];
+}
+
+/** An inventory also says where the agent stands, so that only the difference is sent. */
+export interface InventoryIntake extends Intake {
+  readonly told: Map<string, Told>;
+}
+
+/** What is named counts as told; so does what must be asked about, since it may not be started again. */
+function toldByInventory(inventory: Inventory, asked: readonly TaskRow[]): Map<string, Told> {
+  const told = new Map<string, Told>();
+  for (const { uid, reported } of inventory.entries) told.set(uid, reported.state === "preparing" ? "prepare" : "run");
+  for (const { uid } of [...asked, ...inventory.unreadable]) told.set(uid, "run");
+  return told;
+}
+
+/** The working copy of one intake: later entries see what earlier ones changed. */
+interface Draft {
+  /** The boot that the agent speaks for. */
+  readonly boot_id: string;
+  readonly tasks: Map<string, TaskRow | null>;
+  readonly slots: Map<string, SlotRow>;
+  readonly orphans: Map<string, Orphan>;
+  readonly changes: Change[];
+  readonly verbs: Verb[];
+  readonly notes: string[];
+}
+
+/** Takes in one report of a connected agent. */
+export function observe(state: State, node_id: string, entries: readonly TaskReport[], context: IntakeContext): Intake {
+  const node = state.nodes.get(node_id);
+  if (node === undefined) return { changes: [], verbs: [], notes: [`report of unknown node ${node_id}`] };
+  const draft = begin(node.boot_id, node.orphans);
+  takeIn(state, node, entries, context, draft);
+  return finish(node, draft);
+}
+
+/** Takes in the whole inventory of an agent that has just connected; verdicts about what it does not name come last. */
+export function observeInventory(
+  state: State,
+  node_id: string,
+  inventory: Inventory,
+  context: IntakeContext,
+): InventoryIntake {
+  const node = state.nodes.get(node_id);
+  if (node === undefined) {
+    return { changes: [], verbs: [], notes: [`inventory of unknown node ${node_id}`], told: new Map() };
+  }
+  const draft = begin(inventory.boot_id, []);
+  takeIn(state, node, inventory.entries, context, draft);
+  for (const orphan of inventory.unreadable) {
+    // What a task of the books was promised is counted there.
+    const booked = state.tasks.get(orphan.uid)?.node_id === node_id;
+    draft.orphans.set(orphan.uid, booked ? { ...orphan, held: null } : orphan);
+  }
+  const asked = judgeAbsent(state, node, inventory, context, draft);
+  const reason =
+    asked.length === 0
+      ? null
+      : `its records of ${asked.map(taskName).join(", ")} are gone, so nobody knows how that ended: orch cancel ends ` +
+        `a run, orch node drain ${node.name} --deadline 1s has it done again elsewhere`;
+  const done = finish({ ...node, boot_id: inventory.boot_id, reason }, draft, node);
+  return {
+    ...done,
+    changes: [...done.changes, ...recovered(state, node_id, inventory.entries)],
+    told: toldByInventory(inventory, asked),
+  };
+}
+
+const begin = (boot_id: string, orphans: readonly Orphan[]): Draft => ({
+  boot_id,
+  tasks: new Map(),
+  slots: new Map(),
+  orphans: new Map(orphans.map((orphan) => [orphan.uid, orphan])),
+  changes: [],
+  verbs: [],
+  notes: [],
+});
+
+function finish(node: NodeRow, draft: Draft, before: NodeRow = node): Intake {
+  const orphans = [...draft.orphans.values()];
+  const same = before === node && JSON.stringify(orphans) === JSON.stringify(node.orphans);
+  const changes = same
+    ? draft.changes
+    : [...draft.changes, { table: "nodes", key: node.id, row: { ...node, orphans } } as const];
+  return { changes, verbs: draft.verbs, notes: draft.notes };
+}
+
+/** A restored server stops waiting for a node once its whole inventory is in, and gives no run number of it again. */
+function recovered(state: State, node_id: string, entries: readonly TaskReport[]): Change[] {
+  const { cluster } = state;
+  if (cluster.recovering === null) return [];
+  const awaited = cluster.recovering.filter((id) => id !== node_id);
+  const next_run = entries.reduce((next, { identity }) => Math.max(next, (identity?.run ?? 0) + 1), cluster.next_run);
+  const recovering = awaited.length === 0 ? null : awaited;
+  return [{ table: "cluster", key: "cluster", row: { ...cluster, next_run, recovering } }];
+}
+
+function takeIn(
+  state: State,
+  node: NodeRow,
+  entries: readonly TaskReport[],
+  context: IntakeContext,
+  draft: Draft,
+): void {
+  // What has no record may be an attempt that another entry tells of first.
+  const rank = ({ identity }: TaskReport): number => identity?.attempt ?? Number.MAX_SAFE_INTEGER;
+  const ordered = [...entries].sort((a, b) => rank(a) - rank(b));
+  for (const entry of ordered) {
+    const task = draft.tasks.has(entry.uid) ? (draft.tasks.get(entry.uid) ?? undefined) : state.tasks.get(entry.uid);
+    if (task === undefined) strange(state, node, entry, context, draft);
+    else if (task.node_id !== node.id) draft.notes.push(`${node.name} reports ${taskName(task)} of another node`);
+    else known(state, task, entry, context, draft);
+  }
+}
+
+/** A task that the server has live. */
+function known(state: State, task: TaskRow, entry: TaskReport, context: IntakeContext, draft: Draft): void {
+  const observed = observedOf(entry.reported, context.now_ms);
+  const from = task.observed.state;
+  if (isFinal(observed.state)) {
+    takeEnd(state, task, observed as TaskFinal, entry, context, draft);
+    return;
+  }
+  const rises = TASK[observed.state].rank > TASK[from].rank;
+  const prepares =
+    from === "preparing" &&
+    observed.state === "preparing" &&
+    JSON.stringify(task.observed) !== JSON.stringify(observed);
+  if (rises || prepares) putTask(draft, { ...task, observed });
+}
+
+/**
+ * Writes a task's end: out of the live state, into history, onto its slot; and its successor where the agent made
+ * one.
+ */
+function takeEnd(
+  state: State,
+  task: TaskRow,
+  final: TaskFinal,
+  entry: TaskReport | null,
+  context: IntakeContext,
+  draft: Draft,
+): void {
+  const next = entry !== null && "next" in entry.reported ? entry.reported.next : null;
+  draft.tasks.set(task.uid, null);
+  for (const uid of [task.uid, next?.uid ?? ""]) draft.orphans.delete(uid);
+  draft.changes.push(
+    { table: "tasks", key: task.uid, row: null },
+    { table: "ended_tasks", key: task.uid, row: { ...task, observed: final } },
+  );
+  // An agent that has no record of it cannot say how many of its granted attempts it has made.
+  const isOpen = next !== null || entry === null || entry.identity === null;
+  const slot = bookEnd(state, task, final, isOpen, context, draft);
+  if (next === null) draft.changes.push(...restingPorts(task, context.now_ms, context.limits));
+  else putTask(draft, { ...successor(task, next.uid, next.starts_in_ms, context), boot_id: draft.boot_id });
+  if (slot !== null) putSlot(draft, slot);
+  draft.changes.push(endEvent(task, final, draft.changes.length, context));
+}
+
+/** The slot after this end; `null` when nothing of it counts any more. */
+function bookEnd(
+  state: State,
+  task: TaskRow,
+  final: TaskFinal,
+  isOpen: boolean,
+  context: IntakeContext,
+  draft: Draft,
+): SlotRow | null {
+  const settings = state.runs.get(task.owner_uid)?.settings ?? state.workloads.get(task.owner_uid)?.settings;
+  if (settings === undefined) return null;
+  const key = slotKey(task.owner_uid, task.slot);
+  const before = draft.slots.get(key) ?? state.slots.get(key) ?? null;
+  // The first success wins; any other end of an attempt that was given up changes nothing.
+  if (task.written_off !== null && final.state !== "succeeded") return null;
+  const ran = final.started_ms === null ? 0 : final.finished_ms - final.started_ms;
+  const after = slotAfterEnd(
+    before,
+    task,
+    {
+      uid: task.uid,
+      version: task.version,
+      attempt: task.attempt,
+      member: task.member,
+      node_id: task.node_id,
+      state: final.state,
+      reason: final.reason,
+      exit_code: final.exit_code,
+      signal: final.signal,
+      at_ms: final.finished_ms,
+      ...(task.stop?.idle === true && final.state === "stopped" ? { idle: true } : {}),
+    },
+    settings,
+    context.limits,
+    ran,
+  );
+  // Numbers that were granted are free again only when the agent has said that it uses no more of them.
+  return isOpen ? { ...after, attempts: Math.max(after.attempts, task.grant_until) } : after;
+}
+
+function successor(task: TaskRow, uid: string, starts_in_ms: Ms, context: IntakeContext): TaskRow {
+  const reason = starts_in_ms > 0 ? "waits for its restart back-off" : null;
+  return {
+    ...task,
+    uid,
+    attempt: task.attempt + 1,
+    created_ms: context.now_ms,
+    assigned_revision: context.revision,
+    observed: { state: "preparing", prepared: false, reason },
+  };
+}
+
+/** A task that is not live here: over, of something removed, adopted (or its end) while recovering, or an orphan. */
+function strange(state: State, node: NodeRow, entry: TaskReport, context: IntakeContext, draft: Draft): void {
+  const observed = observedOf(entry.reported, context.now_ms);
+  const { identity } = entry;
+  const owned = identity !== null && (state.runs.has(identity.owner_uid) || state.workloads.has(identity.owner_uid));
+  if (isFinal(observed.state)) {
+    draft.orphans.delete(entry.uid);
+    if (state.cluster.recovering === null || !owned || context.hasEnded(entry.uid)) return;
+    const row = rowOf(node, entry, context);
+    if (row !== null) takeEnd(state, row, observed as TaskFinal, entry, context, draft);
+    return;
+  }
+  if (context.hasEnded(entry.uid) || (identity !== null && context.hasGrave(identity.owner_uid))) {
+    draft.verbs.push({
+      verb: "stop",
+      uid: entry.uid,
+      attempt: identity?.attempt ?? 0,
+      signal: "TERM",
+      grace_ms: 10_000,
+      why: "its end is already on record",
+    });
+    return;
+  }
+  if (state.cluster.recovering !== null && owned && identity !== null && entry.held !== null) {
+    adopt(state, node, entry, observed, context, draft);
+    return;
+  }
+  const pid = observed.state === "running" || observed.state === "stopping" ? observed.pid : null;
+  draft.orphans.set(entry.uid, { uid: entry.uid, name: entry.name, pid, held: entry.held });
+  draft.notes.push(`${node.name} runs ${entry.name}, which no server knows: kept; see orch show ${node.name}`);
+}
+
+/** The row of an attempt that the restored database had not seen yet, as its agent has it; `null`: it does not know. */
+function rowOf(node: NodeRow, entry: TaskReport, context: IntakeContext): TaskRow | null {
+  const { identity, held } = entry;
+  if (identity === null || held === null) return null;
+  return {
+    ...identity,
+    uid: entry.uid,
+    node_id: node.id,
+    boot_id: node.boot_id,
+    desired: "run",
+    stop: null,
+    grant_until: entry.grant_until,
+    written_off: null,
+    promised: held,
+    unix_user: entry.unix_user,
+    exclusive: entry.exclusive,
+    created_ms: context.now_ms,
+    assigned_revision: context.revision,
+    observed: { state: "assigned" },
+  };
+}
+
+/** A living attempt of a known slot that the restored database had not seen yet. */
+function adopt(
+  state: State,
+  node: NodeRow,
+  entry: TaskReport,
+  observed: Observed,
+  context: IntakeContext,
+  draft: Draft,
+): void {
+  const { identity } = entry;
+  const row = rowOf(node, entry, context);
+  if (identity === null || row === null) return;
+  putTask(draft, { ...row, observed });
+  const key = slotKey(identity.owner_uid, identity.slot);
+  const slot = draft.slots.get(key) ?? state.slots.get(key) ?? emptySlot(identity.owner_uid, identity.slot);
+  putSlot(draft, { ...slot, attempts: Math.max(slot.attempts, identity.attempt, entry.grant_until) });
+  draft.notes.push(`adopted ${entry.name} on ${node.name}`);
+}
+
+/** Decides about tasks of this node that its inventory does not name; gives back those that nobody can decide about. */
+function judgeAbsent(
+  state: State,
+  node: NodeRow,
+  inventory: Inventory,
+  context: IntakeContext,
+  draft: Draft,
+): TaskRow[] {
+  const named = new Set([...inventory.entries, ...inventory.unreadable].map((entry) => entry.uid));
+  const asked: TaskRow[] = [];
+  for (const task of state.tasks.values()) {
+    if (task.node_id !== node.id || named.has(task.uid) || draft.tasks.has(task.uid)) continue;
+    const verdict = verdictOnAbsent(task, inventory, state.cluster.timeline);
+    if (verdict.is === "lost") loseTask(state, task, verdict.why, context, draft);
+    else if (verdict.is === "ask") asked.push(task);
+  }
+  // A successor that the inventory speaks of and does not have has lost its record since.
+  for (const [uid, task] of Array.from(draft.tasks)) {
+    if (task === null || state.tasks.has(uid) || named.has(uid)) continue;
+    if (inventory.unreadable.length > 0) asked.push(task);
+    else loseTask(state, task, "its node has no record of it", context, draft);
+  }
+  return asked;
+}
+
+function loseTask(state: State, task: TaskRow, why: string, context: IntakeContext, draft: Draft): void {
+  const final: TaskFinal = {
+    state: "lost",
+    started_ms: "started_ms" in task.observed ? task.observed.started_ms : null,
+    finished_ms: context.now_ms,
+    exit_code: null,
+    signal: null,
+    reason: why,
+    peak_memory_bytes: null,
+    tail: null,
+  };
+  takeEnd(state, task, final, null, context, draft);
+}
+
+function putTask(draft: Draft, task: TaskRow): void {
+  draft.tasks.set(task.uid, task);
+  draft.changes.push({ table: "tasks", key: task.uid, row: task });
+}
+
+function putSlot(draft: Draft, slot: SlotRow): void {
+  draft.slots.set(slot.key, slot);
+  draft.changes.push({ table: "slots", key: slot.key, row: slot });
+}
+
+/** The rows that keep an ended task's published ports from being handed out too soon. */
+export function restingPorts(task: TaskRow, now_ms: Ms, limits: PlanLimits): Change[] {
+  return task.promised.ports.map(({ published }) => {
+    const key = `${task.node_id}/${published}`;
+    return { table: "ports", key, row: { key, until_ms: now_ms + limits.port_rest_ms } };
+  });
+}

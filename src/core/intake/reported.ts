@@ -1,0 +1,59 @@
+// A report in the server's words: ages become times on its clock, and an end becomes a line of history.
+
+import { freshUid } from "../fresh";
+import type { Change } from "../model/rows-state";
+import type { Observed, TaskFinal, TaskRow } from "../model/rows-task";
+import type { Reported } from "../model/record";
+import { taskName } from "../model/task";
+import type { Ms } from "../units";
+
+/** What the wire said, on the server's clock. */
+export function observedOf(reported: Reported, now_ms: Ms): Observed {
+  switch (reported.state) {
+    case "preparing":
+    case "starting":
+      return reported;
+    case "running":
+      return { state: "running", pid: reported.pid, started_ms: now_ms - reported.started_age_ms };
+    case "stopping":
+      return {
+        state: "stopping",
+        pid: reported.pid,
+        started_ms: reported.started_age_ms === null ? null : now_ms - reported.started_age_ms,
+      };
+    default: {
+      const { state, exit_code, signal, reason, peak_memory_bytes, tail } = reported;
+      return {
+        state: state === "gone" ? "lost" : state,
+        exit_code,
+        signal,
+        reason,
+        peak_memory_bytes,
+        tail,
+        started_ms: reported.started_age_ms === null ? null : now_ms - reported.started_age_ms,
+        finished_ms: now_ms - reported.finished_age_ms,
+      };
+    }
+  }
+}
+
+/** The event of a task's end; `seed` and `n` make its id. */
+export function endEvent(task: TaskRow, final: TaskFinal, n: number, context: { seed: string; now_ms: Ms }): Change {
+  const id = freshUid(context.seed, n);
+  const how =
+    final.signal !== null ? `signal ${final.signal}` : final.exit_code !== null ? `exit code ${final.exit_code}` : "";
+  const detail = [how, final.reason ?? ""].filter((part) => part !== "").join(": ");
+  return {
+    table: "events",
+    key: id,
+    row: {
+      id,
+      at_ms: context.now_ms,
+      actor: `node ${task.node_id}`,
+      verb: final.state,
+      object: taskName(task),
+      project: task.project,
+      detail,
+    },
+  };
+}

@@ -1,0 +1,27 @@
+// What a task is promised on its node, as amounts that can be added up.
+
+import type { Milli, Bytes } from "../units";
+
+/** Countable resources of a node, or a sum of promises. */
+export interface Amounts {
+  readonly cpu_milli: Milli;
+  readonly memory_bytes: Bytes;
+  readonly disk_bytes: Bytes;
+  readonly countables: Readonly<Record<string, number>>;
+}
+
+export interface PortPromise {
+  readonly name: string;
+  readonly target: number;
+  readonly published: number;
+  readonly bind: "cluster" | "loopback";
+}
+
+/** What a task was promised on its node; it holds until its end is proven. */
+export interface Promised extends Amounts {
+  /** Whether memory is a hard limit (asked for) or only counted. */
+  readonly memory_limited: boolean;
+  /** `bytes: null` is the whole device. */
+  readonly devices: readonly { readonly id: string; readonly bytes: Bytes | null }[];
+  readonly ports: readonly PortPromise[];
+}

@@ -1,0 +1,105 @@
+// The whole state, and a change of it: rows by table, in the one shape that the database stores, the live maps hold and
+// the plan reads.
+
+import type { NodeRow } from "./rows-node";
+import type { AppRow, WorkloadRow, RunRow, SlotRow, VersionRow } from "./rows-work";
+import type { TaskRow } from "./rows-task";
+import type { Ms } from "../units";
+import type { NodeTests } from "./node-tests";
+import type { TaskSpec } from "./workload";
+
+/** A released port that must not be handed out yet. */
+export interface RestingPort {
+  /** `node_id/port`. */
+  readonly key: string;
+  readonly until_ms: Ms;
+}
+
+export type Role = "admin" | "operator" | "user" | "viewer" | "agent";
+export interface UserRow {
+  readonly name: string;
+  readonly role: Role;
+  readonly unix_user: string;
+  readonly project: string;
+  readonly created_ms: Ms;
+}
+
+export interface TokenRow {
+  readonly id: string;
+  /** `null` for join tokens, which belong to no person. */
+  readonly user: string | null;
+  readonly role: Role;
+  /** SHA-256 of the secret, hex. */
+  readonly hash: string;
+  readonly created_ms: Ms;
+  readonly expires_ms: Ms | null;
+  readonly revoked_ms: Ms | null;
+}
+
+/** The one row that says which cluster, database and server this is. */
+export interface ClusterRow {
+  readonly cluster_id: string;
+  /** New at each restore. */
+  readonly timeline: string;
+  readonly epoch: number;
+  readonly revision: number;
+  readonly next_run: number;
+  readonly next_ordinal: number;
+  /** The last committed time; time never goes back behind it. */
+  readonly at_ms: Ms;
+  /** While a restored database waits for inventories: the ids of the nodes still awaited. */
+  readonly recovering: readonly string[] | null;
+}
+
+/** What people and the plan did, for `orch events` and the audit log. */
+export interface EventRow {
+  readonly id: string;
+  readonly at_ms: Ms;
+  readonly actor: string;
+  readonly verb: string;
+  /** What it is about: a task's, run's, workload's or node's name. */
+  readonly object: string;
+  readonly project: string | null;
+  readonly detail: string;
+}
+
+/** What was removed for good: a task of it that comes back gets an explicit stop. */
+export interface GraveRow {
+  /** Uid of a workload, a run or a node. */
+  readonly uid: string;
+  readonly at_ms: Ms;
+}
+
+/** The live state: what is loaded into memory and planned on. Everything final has left it. */
+export interface State {
+  readonly cluster: ClusterRow;
+  readonly nodes: ReadonlyMap<string, NodeRow>;
+  readonly apps: ReadonlyMap<string, AppRow>;
+  readonly workloads: ReadonlyMap<string, WorkloadRow>;
+  readonly runs: ReadonlyMap<string, RunRow>;
+  readonly slots: ReadonlyMap<string, SlotRow>;
+  readonly tasks: ReadonlyMap<string, TaskRow>;
+  readonly ports: ReadonlyMap<string, RestingPort>;
+  readonly users: ReadonlyMap<string, UserRow>;
+  readonly tokens: ReadonlyMap<string, TokenRow>;
+}
+
+/** Rows of the live maps (`null` row: it left) and rows that only history keeps. */
+export type Change =
+  | { readonly table: "cluster"; readonly key: "cluster"; readonly row: ClusterRow }
+  | { readonly table: "nodes"; readonly key: string; readonly row: NodeRow | null }
+  | { readonly table: "apps"; readonly key: string; readonly row: AppRow | null }
+  | { readonly table: "workloads"; readonly key: string; readonly row: WorkloadRow | null }
+  | { readonly table: "runs"; readonly key: string; readonly row: RunRow | null }
+  | { readonly table: "slots"; readonly key: string; readonly row: SlotRow | null }
+  | { readonly table: "tasks"; readonly key: string; readonly row: TaskRow | null }
+  | { readonly table: "ports"; readonly key: string; readonly row: RestingPort | null }
+  | { readonly table: "users"; readonly key: string; readonly row: UserRow | null }
+  | { readonly table: "tokens"; readonly key: string; readonly row: TokenRow | null }
+  | { readonly table: "specs"; readonly key: string; readonly row: { readonly hash: string; readonly spec: TaskSpec } }
+  | { readonly table: "ended_tasks"; readonly key: string; readonly row: TaskRow }
+  | { readonly table: "ended_runs"; readonly key: string; readonly row: RunRow }
+  | { readonly table: "versions"; readonly key: string; readonly row: VersionRow }
+  | { readonly table: "node_tests"; readonly key: string; readonly row: NodeTests }
+  | { readonly table: "graves"; readonly key: string; readonly row: GraveRow }
+  | { readonly table: "events"; readonly key: string; readonly row: EventRow };

@@ -1,0 +1,73 @@
+// A task as a row: who it is, what the plan wants of it, and what its agent said of it.
+
+import type { Promised } from "./promised";
+import type { Bytes, Ms } from "../units";
+import type { Kind } from "./workload";
+
+/** Who a task is, told to its agent and told back in reports, so that it can be named and adopted. */
+export interface TaskIdentity {
+  readonly owner_uid: string;
+  readonly app_uid: string | null;
+  readonly project: string;
+  readonly user: string;
+  readonly app: string | null;
+  readonly workload: string;
+  readonly kind: Kind;
+  readonly run: number | null;
+  readonly version: number;
+  readonly spec_hash: string;
+  readonly slot: number;
+  readonly member: number;
+  readonly attempt: number;
+}
+
+export interface StopOrder {
+  /** It gives back cards that it did not use: its slot stays empty until somebody asks for it. */
+  readonly idle?: boolean;
+  readonly why: string;
+  readonly signal: string;
+  readonly grace_ms: Ms;
+  readonly at_ms: Ms;
+}
+
+export interface TaskFinal {
+  readonly state: "succeeded" | "failed" | "stopped" | "rejected" | "lost";
+  readonly started_ms: Ms | null;
+  readonly finished_ms: Ms;
+  readonly exit_code: number | null;
+  readonly signal: string | null;
+  /** Why, in words for people; null when the exit code says it all. */
+  readonly reason: string | null;
+  readonly peak_memory_bytes: Bytes | null;
+  /** The last 4 KiB of each stream. */
+  readonly tail: { readonly stdout: string; readonly stderr: string } | null;
+}
+
+/** What an agent has said of a task; each state carries its facts. */
+export type Observed =
+  | { readonly state: "assigned" }
+  | { readonly state: "preparing"; readonly prepared: boolean; readonly reason: string | null }
+  | { readonly state: "starting" }
+  | { readonly state: "running"; readonly pid: number; readonly started_ms: Ms }
+  | { readonly state: "stopping"; readonly pid: number | null; readonly started_ms: Ms | null }
+  | TaskFinal;
+export interface TaskRow extends TaskIdentity {
+  readonly uid: string;
+  readonly node_id: string;
+  /** The boot of the node that it was assigned to. */
+  readonly boot_id: string;
+  /** Written by the plan: `prepare` holds a gang's member back; `stop` is for ever. */
+  readonly desired: "prepare" | "run" | "stop";
+  readonly stop: StopOrder | null;
+  /** The agent may restart it by itself up to this attempt; equal to `attempt` when it may not. */
+  readonly grant_until: number;
+  readonly written_off: { readonly at_ms: Ms; readonly why: string } | null;
+  readonly promised: Promised;
+  readonly unix_user: string | null;
+  readonly exclusive: boolean;
+  readonly created_ms: Ms;
+  /** The revision of the commit that placed it; absence from an inventory is proof only beyond it. */
+  readonly assigned_revision: number;
+  /** Written by the agent's reports. */
+  readonly observed: Observed;
+}

@@ -1,0 +1,118 @@
+// Work as rows: apps, workloads, runs, and what is remembered of a slot between its tasks.
+
+import type { RunState, TaskState } from "./lifecycle";
+import type { Ms } from "../units";
+import type { Kind, Settings } from "./workload";
+
+export interface AppRow {
+  readonly uid: string;
+  readonly project: string;
+  readonly name: string;
+  /** The spec as it was applied, to the letter. */
+  readonly text: string;
+  /** The revision of its last change; what an apply compares. */
+  readonly revision: number;
+  readonly changed_by: string;
+  readonly changed_ms: Ms;
+  readonly removing: boolean;
+}
+
+export interface WorkloadRow {
+  readonly uid: string;
+  readonly app_uid: string;
+  readonly project: string;
+  readonly app: string;
+  readonly name: string;
+  readonly kind: Kind;
+  readonly version: number;
+  readonly spec_hash: string;
+  readonly settings: Settings;
+  /** Who its tasks run for: the user of the last apply. */
+  readonly user: string;
+  /** The newest run of a job, also when it has left the live state. */
+  readonly last_run: { readonly uid: string; readonly run: number; readonly state: RunState } | null;
+  readonly removing: boolean;
+}
+
+/** What a run waits for. `met` is `null` while open; `false` means it can never be met. */
+export interface RunAfter {
+  readonly name: string;
+  /** Uid of a run, or of a service. */
+  readonly uid: string;
+  readonly when: "succeeded" | "ended" | "failed" | "up";
+  readonly met: boolean | null;
+}
+
+export interface RunRow {
+  readonly uid: string;
+  readonly run: number;
+  readonly name: string;
+  readonly project: string;
+  readonly user: string;
+  readonly app_uid: string | null;
+  readonly app: string | null;
+  readonly workload_uid: string | null;
+  readonly version: number;
+  readonly spec_hash: string;
+  readonly settings: Settings;
+  readonly state: RunState;
+  readonly reason: string | null;
+  readonly after: readonly RunAfter[];
+  readonly cancel: { readonly at_ms: Ms; readonly by: string } | null;
+  readonly created_ms: Ms;
+  readonly started_ms: Ms | null;
+  readonly finished_ms: Ms | null;
+  readonly exit_code: number | null;
+  readonly signal: string | null;
+}
+
+/** How one task of a slot's newest attempt ended. */
+export interface TaskEnd {
+  readonly uid: string;
+  /** What the slot's streak and back-off are about: a new version starts with a clean sheet. */
+  readonly version: number;
+  readonly attempt: number;
+  readonly member: number;
+  readonly node_id: string;
+  readonly state: TaskState;
+  readonly reason: string | null;
+  readonly exit_code: number | null;
+  readonly signal: string | null;
+  readonly at_ms: Ms;
+  /** It gave back cards that it did not use. */
+  readonly idle?: boolean;
+}
+
+/** What is remembered of a slot between its tasks. Written in the commit that takes in a task's end. */
+export interface SlotRow {
+  /** `owner_uid/slot`. */
+  readonly key: string;
+  readonly owner_uid: string;
+  readonly slot: number;
+  /** The highest attempt number used or granted. */
+  readonly attempts: number;
+  /** Crashes in a row, reset by an attempt that ran long enough. */
+  readonly streak: number;
+  /** Ends that counted as `failed` (what `retries` bounds), `rejected` and `lost`. */
+  readonly failed: number;
+  readonly rejected: number;
+  readonly lost: number;
+  /** No new attempt before this time. */
+  readonly not_before_ms: Ms;
+  /** Nodes left out for a while after they rejected or lost the slot. */
+  readonly avoid: readonly { readonly node_id: string; readonly until_ms: Ms }[];
+  /** Ends of the newest attempt, one a member. */
+  readonly ends: readonly TaskEnd[];
+}
+
+/** History of a workload: which spec each version had. */
+export interface VersionRow {
+  /** `workload_uid/version`. */
+  readonly key: string;
+  readonly workload_uid: string;
+  readonly version: number;
+  readonly spec_hash: string;
+  readonly settings: Settings;
+  readonly by: string;
+  readonly at_ms: Ms;
+}

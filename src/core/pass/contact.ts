@@ -1,0 +1,129 @@
+// Which nodes are heard: silence on the listening clock becomes contact, and mass silence is taken for the network's.
+
+import { isDraining } from "./draining";
+import { formatAge } from "../format";
+import type { Contact } from "../model/lifecycle";
+import type { NodeRow } from "../model/rows-node";
+import { cardsOf } from "../cards/node-cards";
+import type { Op, Snapshot } from "./snapshot";
+import type { Ms } from "../units";
+
+/** The listening clock moves in steps, so a threshold that is nearly reached is not looked at more often than this. */
+const LOOK_AGAIN_MS = 250;
+
+export interface Contacts {
+  readonly nodes: Map<string, NodeFact>;
+  readonly ops: readonly Op[];
+  readonly mass_silence: boolean;
+  readonly notices: readonly string[];
+  /** How long until the next of these thresholds is reached, if the silence goes on; `null`: all have been. */
+  readonly next_in_ms: Ms | null;
+}
+
+/** Looks at every node's silence. */
+export function contact(snapshot: Snapshot): Contacts {
+  const { state, limits } = snapshot;
+  const nodes = new Map<string, NodeFact>();
+  const ops: Op[] = [];
+  const silent: NodeRow[] = [];
+  /** Heard again only now: nodes that fell silent together do not come back at once, and the last is no dead one. */
+  const back: NodeRow[] = [];
+  const thresholds = [
+    limits.unreachable_after_ms,
+    limits.lost_after_ms,
+    limits.replace_after_ms,
+    limits.requeue_after_ms,
+    exclusiveSilence(limits),
+  ].sort((a, b) => a - b);
+  let nextIn: Ms | null = null;
+  for (const row of state.nodes.values()) {
+    const fact = factOf(snapshot, row);
+    nodes.set(row.id, fact);
+    if (fact.node !== row) {
+      ops.push({ op: "node", node: fact.node, why: whyContact(fact) });
+    }
+    if (fact.silence_ms >= limits.unreachable_after_ms && fact.node.contact !== "lost") silent.push(row);
+    const backFor = backFor_ms(fact.node, snapshot.now_ms);
+    if (backFor !== null && backFor < limits.replace_after_ms) {
+      back.push(row);
+      nextIn = Math.min(nextIn ?? Number.POSITIVE_INFINITY, limits.replace_after_ms - backFor);
+    }
+    const threshold = thresholds.find((each) => each > fact.silence_ms);
+    if (threshold === undefined) continue;
+    const rest = Math.max(threshold - fact.silence_ms, LOOK_AGAIN_MS);
+    if (nextIn === null || rest < nextIn) nextIn = rest;
+  }
+  const together = [...silent, ...back];
+  const mass =
+    silent.length > 0 && together.length >= 2 && together.length > limits.mass_silence_share * state.nodes.size;
+  return { nodes, ops, mass_silence: mass, notices: mass ? [massNotice(snapshot, together)] : [], next_in_ms: nextIn };
+}
+
+/** How long ago a node was heard again; `null` when it is silent, or never was. */
+const backFor_ms = (node: NodeRow, now_ms: Ms): Ms | null => (isBack(node) ? now_ms - node.contact_ms : null);
+
+/** Whether a node is heard that was silent before; one that has only joined is not back. */
+export const isBack = ({ contact: now, contact_ms, joined_ms }: NodeRow): boolean =>
+  now === "connected" && contact_ms > joined_ms;
+
+/** From this silence on an exclusive task has ended by its own lease. */
+export const exclusiveSilence = (limits: { readonly lease_ms: Ms; readonly lease_margin_ms: Ms }): Ms =>
+  limits.lease_ms + limits.lease_margin_ms;
+
+function factOf(snapshot: Snapshot, row: NodeRow): NodeFact {
+  const seen = snapshot.contacts.get(row.id);
+  const silence_ms = seen === undefined ? snapshot.listening_ms : seen.silent_ms;
+  const next = contactAfter(row.contact, seen?.connected === true, silence_ms, snapshot.limits);
+  // Who is heard for the first time was never silent: that contact is as old as the node.
+  const since_ms = isNew(row) && next === "connected" ? row.joined_ms : snapshot.now_ms;
+  const node = next === row.contact ? row : { ...row, contact: next, contact_ms: since_ms };
+  const heard = seen?.connected === true && next === "connected";
+  const usable = heard && row.admission === "ready" && !isDraining(row);
+  return { node, silence_ms, heard, usable, sound: cardsOf(row.devices).sound };
+}
+
+/** Whether a node has never been heard since it joined. */
+const isNew = ({ contact: now, contact_ms, joined_ms }: NodeRow): boolean => now === "lost" && contact_ms === joined_ms;
+
+/** Contact falls with silence and comes back with a connection that speaks; what was given up stays so until then. */
+function contactAfter(
+  before: Contact,
+  connected: boolean,
+  silence_ms: Ms,
+  limits: { readonly unreachable_after_ms: Ms; readonly lost_after_ms: Ms },
+): Contact {
+  if (silence_ms >= limits.lost_after_ms) return "lost";
+  if (silence_ms >= limits.unreachable_after_ms) return before === "lost" ? "lost" : "unreachable";
+  return connected ? "connected" : before;
+}
+
+const whyContact = (fact: NodeFact): string =>
+  isBack(fact.node)
+    ? "heard again"
+    : fact.node.contact === "connected"
+      ? "heard for the first time"
+      : `silent for ${formatAge(fact.silence_ms)}`;
+
+function massNotice(snapshot: Snapshot, silent: readonly NodeRow[]): string {
+  const names = silent.map((node) => node.name).sort();
+  const shown = names.length > 5 ? `${names.slice(0, 5).join(", ")} and ${names.length - 5} more` : names.join(", ");
+  const limit = formatAge(snapshot.limits.lost_after_ms);
+  return (
+    `${silent.length} of ${snapshot.state.nodes.size} nodes fell silent together (${shown}): it looks like the ` +
+    `network, so nothing is replaced until they are heard or have been silent for ${limit}; ` +
+    "of a machine that is off: orch node forget NODE --fenced"
+  );
+}
+
+/** A node as this pass sees it. */
+export interface NodeFact {
+  /** With the contact that this pass leaves it in. */
+  readonly node: NodeRow;
+  readonly silence_ms: Ms;
+  /** Connected and heard: what it is told arrives, and what it last said still holds. */
+  readonly heard: boolean;
+  /** May be given new tasks. */
+  readonly usable: boolean;
+  /** Whether services can stay on all its cards. */
+  readonly sound: boolean;
+}

@@ -1,0 +1,123 @@
+// Whether a node gives its work away, until when, and what is still there and why: because people said so (a drain), or
+// because its own agent told that the machine is about to go (it leaves).
+
+import { formatAge } from "../format";
+import type { State } from "../model/rows-state";
+import type { TaskRow } from "../model/rows-task";
+import type { NodeRow, Orphan } from "../model/rows-node";
+import type { Blocked } from "./snapshot";
+import { isWanted, shortId, slotKey, taskName } from "../model/task";
+import { SECOND_MS, type Ms } from "../units";
+
+type Told = Pick<NodeRow, "name" | "intent" | "drain" | "leaving">;
+
+export interface Draining {
+  readonly since_ms: Ms;
+  readonly deadline_ms: Ms | null;
+  readonly by: string;
+  readonly reason: string | null;
+  /** Whether it is the node's own word. */
+  readonly own: boolean;
+  /** Whether the machine is gone at the deadline: then stops begin so early that they are over by then. */
+  readonly final: boolean;
+}
+
+/** Why a node gets no new work and loses what it has; `null`: it is to be used. What ends first counts. */
+export function drainingOf({ name, intent, drain, leaving }: Told): Draining | null {
+  const person: Draining | null =
+    intent === "draining" && drain !== null ? { ...drain, own: false, final: false } : null;
+  if (leaving === null) return person;
+  const { since_ms, deadline_ms, gone, why } = leaving;
+  const own: Draining = { since_ms, deadline_ms, by: name, reason: why, own: true, final: gone };
+  return person !== null && endOf(person) < endOf(own) ? person : own;
+}
+
+const endOf = ({ deadline_ms }: Draining): Ms => deadline_ms ?? Number.POSITIVE_INFINITY;
+
+export const isDraining = (node: Told): boolean => drainingOf(node) !== null;
+
+/** Why a node gets nothing, as one says it of a node: `is being drained by olga: new fan`; `null`: it is to be used. */
+export function sayDraining({ intent, drain, leaving }: Told): string | null {
+  if (leaving !== null) return `is about to leave: ${leaving.why}`;
+  if (intent !== "draining") return null;
+  if (drain === null) return "is being drained";
+  return `is being drained by ${drain.by}${drain.reason === null ? "" : `: ${drain.reason}`}`;
+}
+
+/** To be gone in time, a stop and what is told of it need this beyond the grace. */
+const FINAL_MARGIN_MS = 5 * SECOND_MS;
+
+/** When what still runs there is told to stop; `null`: never. */
+export function stopsAt(draining: Draining, grace_ms: Ms): Ms | null {
+  if (draining.deadline_ms === null || !draining.final) return draining.deadline_ms;
+  return draining.deadline_ms - grace_ms - FINAL_MARGIN_MS;
+}
+
+/** What keeps a draining node from being drained. */
+export interface Left {
+  readonly task_id: string;
+  readonly name: string;
+  readonly kind: TaskRow["kind"] | "orphan";
+  readonly state: string;
+  readonly why: string;
+}
+
+/** What is still on a draining node, and what it waits for. `blocked` is what the last plan could not place. */
+export function leftOn(state: State, node: NodeRow, blocked: readonly Blocked[], now_ms: Ms): Left[] {
+  const draining = drainingOf(node);
+  const waits = new Map(blocked.map((one) => [slotKey(one.owner_uid, one.slot), one.summary]));
+  const left = [...state.tasks.values()]
+    .filter((task) => task.node_id === node.id)
+    .map((task) => ({
+      task_id: shortId(task.uid),
+      name: taskName(task),
+      kind: task.kind,
+      state: task.observed.state as string,
+      why: whyLeft(state, task, draining, waits, now_ms),
+    }));
+  return [...left, ...node.orphans.map((orphan) => orphanLeft(node, orphan))].sort((a, b) =>
+    a.name < b.name ? -1 : 1,
+  );
+}
+
+const orphanLeft = (node: NodeRow, { uid, name }: Orphan): Left => ({
+  task_id: shortId(uid),
+  name,
+  kind: "orphan",
+  state: "running",
+  why: `no server knows it; to end it: orch stop ${node.name}/${shortId(uid)}`,
+});
+
+function whyLeft(
+  state: State,
+  task: TaskRow,
+  draining: Draining | null,
+  waits: ReadonlyMap<string, string>,
+  now_ms: Ms,
+): string {
+  if (task.stop !== null) return `stops since ${formatAge(now_ms - task.stop.at_ms)}: ${task.stop.why}`;
+  if (task.written_off !== null) return `given up: ${task.written_off.why}`;
+  if (draining === null) return "its node is not drained";
+  if (task.kind === "daemon") return "a daemon stops last";
+  if (task.kind === "job") return untilText(draining, now_ms);
+  const next = [...state.tasks.values()].find(
+    (other) =>
+      other.uid !== task.uid &&
+      other.owner_uid === task.owner_uid &&
+      other.slot === task.slot &&
+      other.attempt > task.attempt &&
+      isWanted(other),
+  );
+  if (next !== undefined) {
+    return `stays until ${taskName(next)} runs well on ${state.nodes.get(next.node_id)?.name ?? "another node"}`;
+  }
+  const summary = waits.get(slotKey(task.owner_uid, task.slot));
+  const stays = summary === undefined ? "moves in a moment" : `stays for want of another place: ${summary}`;
+  return draining.deadline_ms === null ? stays : `${stays}; ${untilText(draining, now_ms)}`;
+}
+
+function untilText({ deadline_ms }: Draining, now_ms: Ms): string {
+  if (deadline_ms === null) return "runs to its end; a deadline would end it sooner: orch node drain --deadline";
+  const rest = deadline_ms - now_ms;
+  return rest <= 0 ? "its deadline has come" : `runs at most ${formatAge(rest)} more`;
+}

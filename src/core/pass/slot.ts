@@ -1,0 +1,134 @@
+// What a slot remembers of its attempts: how each end counts, and when the next attempt may come.
+
+import { jitterOf } from "../fresh";
+import type { SlotRow, TaskEnd } from "../model/rows-work";
+import type { TaskRow } from "../model/rows-task";
+import type { PlanLimits } from "./snapshot";
+import { slotKey } from "../model/task";
+import type { Ms } from "../units";
+import type { RestartSettings, Settings } from "../model/workload";
+
+const JITTER = 0.2;
+
+/** Beyond this power the back-off is at its cap whatever it started from. */
+const MAX_DOUBLINGS = 40;
+
+/**
+ * The wait before the attempt that follows crash number `streak` in a row: none after the first, then the minimum
+ * doubled each time up to the maximum, 20 % more or less by the ended attempt's uid.
+ */
+export function backoffMs(restart: RestartSettings, streak: number, uid: string): Ms {
+  if (streak <= 1) return 0;
+  const doubled = restart.backoff_min_ms * 2 ** Math.min(streak - 2, MAX_DOUBLINGS);
+  const capped = Math.min(doubled, restart.backoff_max_ms);
+  return Math.round(capped * (1 - JITTER + 2 * JITTER * jitterOf(uid)));
+}
+
+/** A slot that nothing has happened to yet. */
+export const emptySlot = (owner_uid: string, slot: number): SlotRow => ({
+  key: slotKey(owner_uid, slot),
+  owner_uid,
+  slot,
+  attempts: 0,
+  streak: 0,
+  failed: 0,
+  rejected: 0,
+  lost: 0,
+  not_before_ms: 0,
+  avoid: [],
+  ends: [],
+});
+
+/** The slot as it is after an attempt of `version` was placed in it: a new version starts with a clean sheet. */
+export function slotAfterPlace(slot: SlotRow, version: number, attempts: number, now_ms: Ms): SlotRow {
+  const avoid = slot.avoid.filter((entry) => entry.until_ms > now_ms);
+  const fresh = endedVersion(slot) === version ? {} : { streak: 0, not_before_ms: 0, ends: [] };
+  return { ...slot, ...fresh, attempts, avoid };
+}
+
+/**
+ * The slot of a run whose attempt is given up with a silent node: it counts as lost at once. Its node may never come
+ * back to say so, and an end that comes after all counts no more.
+ */
+export const slotAfterGivenUp = (slot: SlotRow): SlotRow => ({ ...slot, lost: slot.lost + 1 });
+
+/** The version that the slot's streak and back-off are about; `null`: of none. */
+export const endedVersion = (slot: SlotRow): number | null => slot.ends[0]?.version ?? null;
+
+/**
+ * The slot after `task` ended. Only the newest attempt counts, but for a late success of a job: the first success wins.
+ * `attempts` falls back to the task's own attempt, since its agent has said that it uses no more of its grant; a task
+ * that is lost took that answer with it.
+ */
+export function slotAfterEnd(
+  slot: SlotRow | null,
+  task: TaskRow,
+  end: TaskEnd,
+  settings: Settings,
+  limits: PlanLimits,
+  ran_ms: Ms,
+): SlotRow {
+  const before = slot ?? emptySlot(task.owner_uid, task.slot);
+  if (isOvertaken(before, task)) return lateSuccess(before, task, end);
+  const attempts = end.state === "lost" ? Math.max(before.attempts, task.grant_until) : task.attempt;
+  const others = before.ends.filter((other) => other.attempt === end.attempt && other.member !== end.member);
+  const ends = [...others, end].sort((a, b) => a.member - b.member);
+  const avoid = end.state === "rejected" ? avoiding(before, end, limits) : before.avoid;
+  // A gang's attempt counts once, for its first bad end: the others follow from it.
+  const counted = others.some(isBad) ? {} : counts(before, task, end, settings, limits, ran_ms);
+  return { ...before, ...counted, attempts, ends, avoid };
+}
+
+const isBad = (end: TaskEnd): boolean => end.state === "failed" || end.state === "rejected" || end.state === "lost";
+
+/** Whether a newer attempt has been placed, or has even ended. */
+const isOvertaken = (slot: SlotRow, task: TaskRow): boolean =>
+  slot.attempts > task.grant_until || (slot.ends[0]?.attempt ?? 0) > task.attempt;
+
+/** Of a gang, all members of one attempt must have succeeded before they count: its ends are kept together. */
+function lateSuccess(slot: SlotRow, task: TaskRow, end: TaskEnd): SlotRow {
+  const wins =
+    task.kind === "job" &&
+    end.state === "succeeded" &&
+    !slot.ends.some((other) => other.state === "succeeded" && other.attempt > end.attempt);
+  if (!wins) return slot;
+  const others = slot.ends.filter((other) => other.attempt === end.attempt && other.member !== end.member);
+  return { ...slot, ends: [...others, end].sort((a, b) => a.member - b.member) };
+}
+
+function avoiding(slot: SlotRow, end: TaskEnd, limits: PlanLimits): SlotRow["avoid"] {
+  const others = slot.avoid.filter((entry) => entry.node_id !== end.node_id && entry.until_ms > end.at_ms);
+  return [...others, { node_id: end.node_id, until_ms: end.at_ms + limits.avoid_ms }];
+}
+
+function counts(
+  slot: SlotRow,
+  task: TaskRow,
+  end: TaskEnd,
+  settings: Settings,
+  limits: PlanLimits,
+  ran_ms: Ms,
+): Partial<SlotRow> {
+  const isJob = task.kind === "job";
+  const ranLong = ran_ms >= limits.stable_ms;
+  const wait = (n: number): Ms => end.at_ms + backoffMs(settings.restart, n, end.uid);
+  switch (end.state) {
+    case "succeeded":
+    case "failed": {
+      if (isJob && end.state === "succeeded") return {};
+      const streak = ranLong ? 1 : slot.streak + 1;
+      const failed = end.state === "failed" ? slot.failed + 1 : slot.failed;
+      // What ran was not rejected and not lost: a service's limits on those count in a row.
+      return { streak, failed, not_before_ms: wait(streak), ...(isJob ? {} : { rejected: 0, lost: 0 }) };
+    }
+    case "rejected":
+      return { rejected: slot.rejected + 1, not_before_ms: wait(slot.rejected + 2) };
+    case "lost": {
+      const lost = !isJob && ranLong ? 1 : slot.lost + 1;
+      return { lost, not_before_ms: ranLong ? 0 : wait(lost) };
+    }
+    default:
+      // A job's task that was withdrawn before it ran, as with a gang that was not prepared, waits like a rejected one.
+      return isJob && ran_ms === 0 ? { not_before_ms: Math.max(slot.not_before_ms, wait(2)) } : {};
+  }
+}

@@ -1,0 +1,180 @@
+// Every condition a node must meet for a slot, each with its reason in words and whether time can ever help.
+
+import { sayDraining } from "../pass/draining";
+import { formatAge } from "../format";
+import { found, type Found } from "./found";
+import type { NodeRow } from "../model/rows-node";
+import { formatLabelCheck, formatTaint, isTolerated, labelHolds } from "./labels";
+import { wakeAt, type Pass } from "../pass/pass";
+import { checkAmounts, checkCountables } from "./amounts";
+import { checkGpu, hasCards } from "./card-checks";
+import { choosePorts, countOn, isAnywhere, type Room } from "./room";
+import { type Look, ownOn } from "./shape";
+import { SECOND_MS, type Ms } from "../units";
+
+type CheckOne = (look: Look, room: Room) => Found | null;
+
+/** What nothing that this pass places can change. */
+const FIXED: readonly CheckOne[] = [
+  checkState,
+  checkPool,
+  checkHost,
+  checkLabels,
+  checkTaints,
+  checkAccount,
+  checkAvoid,
+];
+
+/** What is left, and who is there; of cards, see `hasRoom`. */
+const MOVING: readonly CheckOne[] = [
+  checkCountables,
+  checkAmounts("cpu"),
+  checkAmounts("memory"),
+  checkAmounts("disk"),
+  checkPorts,
+  checkApart,
+  checkTogether,
+];
+
+/** Whether a node may be considered at all. */
+export const isCandidate = (look: Look, room: Room): boolean => FIXED.every((check) => check(look, room) === null);
+
+/** Whether a candidate has room now. Why it has no cards takes many words, which nobody reads here. */
+export const hasRoom = (look: Look, room: Room): boolean =>
+  hasCards(look, room) && MOVING.every((check) => check(look, room) === null);
+
+/** Everything that keeps a slot from a node. */
+export function findings(look: Look, room: Room): Found[] {
+  const all: Found[] = [];
+  for (const checks of [FIXED, [checkGpu], MOVING]) {
+    for (const check of checks) {
+      const failed = check(look, room);
+      if (failed !== null) all.push(failed);
+    }
+  }
+  return all;
+}
+
+function checkState({ pass }: Look, room: Room): Found | null {
+  const { fact, node } = room;
+  if (fact.usable) return null;
+  if (node.contact !== "connected") return silent(node.contact, fact.silence_ms);
+  if (!fact.heard) return found("state", "are not connected yet");
+  if (node.admission !== "ready") return untested(pass, node);
+  return found("state", "are being drained", { detail: sayDraining(node) ?? "cannot be used" });
+}
+
+function untested(pass: Pass, { admission, testing, tests }: NodeRow): Found {
+  if (admission === "testing") {
+    const age_ms = testing === null ? 0 : pass.now_ms - testing.at_ms;
+    // Whoever waits reads how long it has been: told afresh, ever more seldom.
+    wakeAt(pass, pass.now_ms + Math.max(SECOND_MS, Math.ceil(age_ms / 4)));
+    return found("state", "are being tested", { detail: `is being tested since ${formatAge(age_ms)}` });
+  }
+  const why = admission === "quarantined" && tests !== null ? `: ${tests.reason ?? "its tests failed"}` : "";
+  return found("state", `are ${admission}`, { detail: `is ${admission}${why}` });
+}
+
+const silent = (contact: string, silence_ms: Ms): Found =>
+  found("state", `are ${contact}`, { detail: `is ${contact}, silent for ${formatAge(silence_ms)}` });
+
+function checkPool({ shape }: Look, { node }: Room): Found | null {
+  const pool = shape.spec.place.pool ?? "default";
+  if (node.pool === pool) return null;
+  return found("pool", `are not in pool ${pool}`, {
+    hopeless: true,
+    detail: `is in pool ${node.pool}, not ${pool}`,
+    change: { key: `pool ${node.pool}`, value: 0, text: `ask for pool ${node.pool}` },
+  });
+}
+
+function checkHost({ shape }: Look, { node }: Room): Found | null {
+  const { hosts } = shape.spec.place;
+  if (hosts.length === 0 || hosts.includes(node.name)) return null;
+  return found("host", "are not among its hosts", {
+    hopeless: true,
+    detail: `is not one of ${hosts.join(", ")}`,
+    change: { key: "hosts", value: 0, text: "drop hosts" },
+  });
+}
+
+function checkLabels({ shape }: Look, { node }: Room): Found | null {
+  const missing = shape.spec.place.labels.filter((check) => !labelHolds(check, node));
+  if (missing.length === 0) return null;
+  const text = missing.map(formatLabelCheck).join(" and ");
+  return found("label", `lack ${text}`, {
+    hopeless: true,
+    change: { key: `label ${text}`, value: 0, text: `drop ${text}` },
+  });
+}
+
+function checkTaints({ shape }: Look, { node }: Room): Found | null {
+  const { tolerate } = shape.spec.place;
+  const against = node.taints.filter((taint) => taint.effect === "no_schedule" && !isTolerated(taint, tolerate));
+  if (against.length === 0) return null;
+  const text = against.map(formatTaint).join(" and ");
+  return found("taint", `are tainted ${text}`, {
+    hopeless: true,
+    change: { key: `taint ${text}`, value: 0, text: `tolerate ${text}` },
+  });
+}
+
+/** An agent that is not root runs its own account's tasks only, unless all share one account there. */
+function checkAccount({ shape }: Look, { node }: Room): Found | null {
+  const { unix_user, accounts } = node.facts;
+  if (unix_user === "root" || accounts === "shared" || unix_user === shape.account) return null;
+  return found("account", `take no tasks of account ${shape.account}`, {
+    hopeless: true,
+    detail: `its agent runs as ${unix_user} and takes no tasks of account ${shape.account}`,
+  });
+}
+
+function checkAvoid({ shape }: Look, { node }: Room): Found | null {
+  return shape.avoid.has(node.id)
+    ? found("avoid", "are left out for a while, since they rejected it", {
+        detail: "rejected it and is left out for a while",
+      })
+    : null;
+}
+
+function checkPorts({ pass, rooms, shape }: Look, room: Room): Found | null {
+  const chosen = choosePorts(pass, rooms, room, shape.spec.ports);
+  if (chosen.ok) return null;
+  const { port, resting } = chosen.trouble;
+  if (port === null) return found("port", "have no automatic port left");
+  return found("port", `have port ${port} ${resting ? "resting after its last use" : "in use"}`, {
+    detail: `port ${port} is ${resting ? "resting after its last use" : "in use"}`,
+    change: { key: `port ${port}`, value: 0, text: `publish another port than ${port}, or auto` },
+  });
+}
+
+/** The workload name in a host key. */
+const nameOf = (key: string): string => key.slice(key.lastIndexOf("/") + 1);
+
+function checkApart({ pass, rooms, shape }: Look, room: Room): Found | null {
+  for (const key of shape.apart) {
+    const own = key === shape.host_key ? ownOn(pass, shape, room.node.id) : 0;
+    if (countOn(pass, rooms, room, key).all <= own) continue;
+    const name = nameOf(key);
+    const asked = shape.spec.place.apart_from.includes(name);
+    return found("apart", `have a task of ${name}`, {
+      detail: `has a task of ${name}, which it keeps apart from`,
+      change: asked ? { key: `apart ${name}`, value: 0, text: `drop apart_from ${name}` } : null,
+    });
+  }
+  return null;
+}
+
+function checkTogether({ pass, rooms, shape }: Look, room: Room): Found | null {
+  for (const { key, first } of shape.together) {
+    const name = nameOf(key);
+    if (!isAnywhere(pass, rooms, key)) {
+      if (first) return found("together", `wait for the first task of ${name}`);
+    } else if (countOn(pass, rooms, room, key).wanted === 0) {
+      return found("together", `have no task of ${name}`, {
+        change: { key: `together ${name}`, value: 0, text: `drop together_with ${name}` },
+      });
+    }
+  }
+  return null;
+}

@@ -1,0 +1,141 @@
+// Why a slot waits, in the user's words, and the smallest change to its request that would let it run.
+
+import { begin } from "../pass/pass";
+import { findings, isCandidate, hasRoom } from "./checks";
+import { type Failure, type Look, noShapes, shapeOf } from "./shape";
+import { singular, type Change, type Found } from "./found";
+import type { TaskRow } from "../model/rows-task";
+import { explainCards } from "./pick-reasons";
+import { leaveRoom, openRooms, type Room } from "./room";
+import { scoreParts, total } from "./scores";
+import type { Check, DeviceReason, NodeVerdict, Score, Snapshot } from "../pass/snapshot";
+
+/** At most so many different reasons are told; the rest is in the nodes' own checks. */
+const REASONS_SHOWN = 4;
+const CHANGES_SHOWN = 2;
+
+interface Verdict {
+  readonly room: Room;
+  readonly found: readonly Found[];
+}
+
+/** Looks at every node for a shape that fits nowhere, or on too few nodes for its members. */
+export function explainFailure(look: Look, members: number): Failure {
+  const verdicts = look.rooms.list.map((room): Verdict => ({ room, found: findings(look, room) }));
+  return failureOf(verdicts, members);
+}
+
+/** The same for the one node of a daemon's slot. */
+export function explainNode(look: Look, room: Room): Failure {
+  const verdict = { room, found: findings(look, room) };
+  const text = verdict.found.map(({ detail }) => detail).join("; ");
+  return { ...failureOf([verdict], 1), summary: `waits: ${room.node.name}: ${text}` };
+}
+
+function failureOf(verdicts: readonly Verdict[], members: number): Failure {
+  const possible = verdicts.filter(({ found }) => !found.some((each) => each.hopeless)).length;
+  const fitting = verdicts.filter(({ found }) => found.length === 0).length;
+  const nodes = verdicts.map(({ room, found }): NodeVerdict => ({ node: room.node.name, checks: found.map(checkOf) }));
+  nodes.sort((a, b) => (a.node < b.node ? -1 : 1));
+  return {
+    kind: possible < members ? "unsatisfiable" : "queued",
+    summary: summaryOf(verdicts, fitting, members),
+    smallest_change: smallestChange(verdicts, fitting, members),
+    nodes,
+  };
+}
+
+const checkOf = ({ check, detail, hopeless, devices }: Found): Check => ({ check, detail, hopeless, devices });
+
+/** `waits: 0 of 5 nodes fit: 3 have no card with 24 GB (largest 16 GB), 2 are tainted team=vision`. */
+function summaryOf(verdicts: readonly Verdict[], fitting: number, members: number): string {
+  if (verdicts.length === 0) return "waits: no node has joined yet";
+  const groups = new Map<string, { count: number; best: Found["best"] }>();
+  for (const { found } of verdicts) {
+    const main = found.find((each) => each.hopeless) ?? found[0];
+    if (main === undefined) continue;
+    const group = groups.get(main.reason);
+    if (group === undefined) groups.set(main.reason, { count: 1, best: main.best });
+    else {
+      group.count++;
+      if (main.best !== null && (group.best === null || main.best.value > group.best.value)) group.best = main.best;
+    }
+  }
+  const sorted = [...groups].sort(([a, x], [b, y]) => y.count - x.count || (a < b ? -1 : 1));
+  const told = sorted
+    .slice(0, REASONS_SHOWN)
+    .map(
+      ([reason, { count, best }]) =>
+        `${count} ${count === 1 ? singular(reason) : reason}${best === null ? "" : ` (${best.text})`}`,
+    );
+  const untold = sorted.slice(REASONS_SHOWN).reduce((sum, [, { count }]) => sum + count, 0);
+  if (untold > 0) told.push(`${untold} for other reasons`);
+  const needed = members > 1 ? `, ${members} are needed` : "";
+  const total = `${fitting} of ${verdicts.length} ${verdicts.length === 1 ? "node fits" : "nodes fit"}`;
+  return `waits: ${total}${needed}${told.length === 0 ? "" : `: ${told.join(", ")}`}`;
+}
+
+/** The fewest changes that make one more node fit, in the cheapest of the ways; `null`: no change helps. */
+function smallestChange(verdicts: readonly Verdict[], fitting: number, members: number): string | null {
+  const shown: string[] = [];
+  if (members > 1 && fitting > 0) shown.push(`ask for ${fitting} ${fitting === 1 ? "node" : "nodes"}`);
+  let fewest = Number.POSITIVE_INFINITY;
+  let ways = new Map<string, readonly Change[]>();
+  for (const { found } of verdicts) {
+    const changes = found.map((each) => each.change);
+    if (found.length === 0 || found.length > fewest || changes.includes(null)) continue;
+    if (found.length < fewest) {
+      fewest = found.length;
+      ways = new Map();
+    }
+    const way = changes as Change[];
+    const key = way.map((change) => change.key).join(" ");
+    const known = ways.get(key);
+    if (known === undefined || sum(way) > sum(known)) ways.set(key, way);
+  }
+  const sorted = [...ways].sort(([a], [b]) => (a < b ? -1 : 1));
+  for (const [, way] of sorted.slice(0, CHANGES_SHOWN)) shown.push(way.map(({ text }) => text).join(" and "));
+  return shown.length === 0 ? null : shown.join(", or ");
+}
+
+const sum = (way: readonly Change[]): number => way.reduce((all, { value }) => all + value, 0);
+
+export interface Placed {
+  /** How the nodes that fit compare; best first. */
+  readonly scores: readonly Score[];
+  /** Why it has the cards that it has. */
+  readonly devices: readonly DeviceReason[];
+}
+
+/** Why a task is where it is, as if it were to be placed now. */
+export function explainPlaced(snapshot: Snapshot, task: TaskRow): Placed {
+  const owner = snapshot.state.runs.get(task.owner_uid) ?? snapshot.state.workloads.get(task.owner_uid);
+  if (owner === undefined) return { scores: [], devices: [] };
+  const pass = begin(snapshot);
+  const rooms = openRooms(pass);
+  const spec = snapshot.spec(task.spec_hash);
+  const shape = shapeOf(pass, noShapes(), {
+    owner,
+    kind: task.kind,
+    spec,
+    slot: task.slot,
+    slot_row: null,
+    only: null,
+    gives_up: [],
+    stops_first: null,
+    why: "",
+  });
+  const look: Look = { pass, rooms, shape };
+  const own = rooms.byId.get(task.node_id);
+  if (own !== undefined) leaveRoom(own, task.promised);
+  const { gpu } = spec.request;
+  const devices = own === undefined || gpu === null ? [] : explainCards(gpu, own, task.promised);
+  const scores = rooms.list
+    .filter((room) => room === own || (isCandidate(look, room) && hasRoom(look, room)))
+    .map((room): Score => {
+      const parts = scoreParts(look, room);
+      return { node: room.node.name, total: total(parts), parts };
+    })
+    .sort((a, b) => b.total - a.total || (a.node < b.node ? -1 : 1));
+  return { scores, devices };
+}

@@ -1,0 +1,41 @@
+// A failed check as the planner finds it: what people read of one node, and what can be summed up over many.
+
+import type { Check } from "../pass/snapshot";
+
+/** Something about the request that would make this check hold on this node. */
+export interface Change {
+  /** Changes of one key are alternatives; the greatest value asks the least of the user. */
+  readonly key: string;
+  readonly value: number;
+  readonly text: string;
+}
+
+export interface Found extends Check {
+  /** Said of several nodes: `have no card with 24 GB`. Equal reasons are counted together. */
+  readonly reason: string;
+  /** How near this node comes; the nearest is shown behind the reason: `largest 16 GB`. */
+  readonly best: { readonly value: number; readonly text: string } | null;
+  /** `null`: nothing that the user asks for would help. */
+  readonly change: Change | null;
+}
+
+const SINGULAR: Readonly<Record<string, string>> = {
+  have: "has",
+  are: "is",
+  lack: "lacks",
+  take: "takes",
+  wait: "waits",
+};
+
+/** `have no card` of one node: `has no card`. */
+export function singular(reason: string): string {
+  const space = reason.indexOf(" ");
+  return (SINGULAR[reason.slice(0, space)] ?? reason.slice(0, space)) + reason.slice(space);
+}
+
+/** Completes a failed check; its detail is the reason said of one node, unless that node has more to tell. */
+export function found(check: string, reason: string, rest: Partial<Omit<Found, "check" | "reason">> = {}): Found {
+  const { best = null, hopeless = false, change = null, devices = [] } = rest;
+  const detail = rest.detail ?? singular(reason) + (best === null ? "" : ` (${best.text})`);
+  return { check, reason, detail, hopeless, devices, best, change };
+}

@@ -1,0 +1,57 @@
+// What a node's labels and taints let in: conditions, tolerations, and how both are written.
+
+import type { NodeRow } from "../model/rows-node";
+import type { LabelCheck, Taint, Toleration } from "../model/workload";
+
+/** The labels of a node with the automatic ones: `os`, `arch` and `hostname` are what the agent found. */
+export function labelOf(node: NodeRow, key: string): string | undefined {
+  const own = node.labels[key];
+  if (own !== undefined) return own;
+  switch (key) {
+    case "os":
+      return node.facts.os;
+    case "arch":
+      return node.facts.arch;
+    case "hostname":
+      return node.facts.hostname;
+    default:
+      return undefined;
+  }
+}
+
+export function labelHolds(check: LabelCheck, node: NodeRow): boolean {
+  const value = labelOf(node, check.key);
+  switch (check.op) {
+    case "in":
+      return value !== undefined && check.values.includes(value);
+    case "not_in":
+      return value === undefined || !check.values.includes(value);
+    case "exists":
+      return value !== undefined;
+    case "absent":
+      return value === undefined;
+  }
+}
+
+/** A condition as the spec file writes it: `zone=a`, `zone in (a, b)`, `!old`. */
+export function formatLabelCheck(check: LabelCheck): string {
+  const values = check.values.join(", ");
+  switch (check.op) {
+    case "in":
+      return check.values.length === 1 ? `${check.key}=${values}` : `${check.key} in (${values})`;
+    case "not_in":
+      return check.values.length === 1 ? `${check.key}!=${values}` : `${check.key} not in (${values})`;
+    case "exists":
+      return check.key;
+    case "absent":
+      return `!${check.key}`;
+  }
+}
+
+/** Whether somebody puts up with a taint. */
+export const isTolerated = (taint: Taint, tolerate: readonly Toleration[]): boolean =>
+  tolerate.some((each) => each.key === taint.key && (each.value === null || each.value === taint.value));
+
+/** `team=vision`, or the key alone where the value is empty. */
+export const formatTaint = (taint: { readonly key: string; readonly value: string }): string =>
+  taint.value === "" ? taint.key : `${taint.key}=${taint.value}`;

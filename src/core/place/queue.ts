@@ -1,0 +1,83 @@
+// The order in which slots are given room: priority first, then daemons, services and runs, each in its own order.
+
+import type { RunRow } from "../model/rows-work";
+import { workloadNameOf, type Demand } from "../pass/pass";
+
+const RANK = { daemon: 0, service: 1, job: 2 } as const;
+
+/** Sorts demands by priority, kind, and age or name; what others want to be placed with comes before them. */
+export function queue(demands: readonly Demand[]): Demand[] {
+  const lifted = liftLeaders(demands);
+  const priority = (demand: Demand): number =>
+    lifted === null
+      ? demand.owner.settings.priority
+      : Math.max(demand.owner.settings.priority, lifted.priority.get(hostKeyOf(demand)) ?? Number.NEGATIVE_INFINITY);
+  const depth = (demand: Demand): number => lifted?.depth.get(hostKeyOf(demand)) ?? 0;
+  return [...demands].sort(
+    (a, b) =>
+      priority(b) - priority(a) || depth(a) - depth(b) || RANK[a.kind] - RANK[b.kind] || byAge(a, b) || byName(a, b),
+  );
+}
+
+function byAge(a: Demand, b: Demand): number {
+  return a.kind === "job" && b.kind === "job" ? (a.owner as RunRow).run - (b.owner as RunRow).run : 0;
+}
+
+function byName(a: Demand, b: Demand): number {
+  return (
+    compare(a.owner.project, b.owner.project) ||
+    compare(a.owner.app ?? "", b.owner.app ?? "") ||
+    compare(a.owner.name, b.owner.name) ||
+    a.slot - b.slot ||
+    compare(a.owner.uid, b.owner.uid)
+  );
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** What `together_with`, `apart_from` and `spread` count by: the workload, or the run where there is none. */
+export const hostKey = (owner: { readonly app_uid: string | null }, owner_uid: string, workload: string): string =>
+  owner.app_uid === null ? owner_uid : `${owner.app_uid}/${workload}`;
+
+export const hostKeyOf = ({ owner }: Demand): string => hostKey(owner, owner.uid, workloadNameOf(owner));
+
+interface Lifted {
+  /** How urgent a workload is at least, because of who follows it. */
+  readonly priority: ReadonlyMap<string, number>;
+  /** How many workloads a workload follows, one after the other. */
+  readonly depth: ReadonlyMap<string, number>;
+}
+
+/** Chains of followers are looked at so far; what follows in a circle is as deep as this. */
+const DEPTH_LIMIT = 8;
+
+/** A leader is as urgent as its most urgent follower, and comes first; `null` when nobody follows anybody. */
+function liftLeaders(demands: readonly Demand[]): Lifted | null {
+  const followers = demands.filter(({ spec, owner }) => spec.place.together_with.length > 0 && owner.app_uid !== null);
+  if (followers.length === 0) return null;
+  let priority = new Map<string, number>();
+  let depth = new Map<string, number>();
+  const leadersOf = new Map<string, readonly string[]>();
+  for (const { spec, owner } of followers) {
+    const key = hostKey(owner, owner.uid, workloadNameOf(owner));
+    const own = owner.settings.priority;
+    priority.set(key, Math.max(priority.get(key) ?? own, own));
+    const leaders = spec.place.together_with.map((name) => hostKey(owner, owner.uid, name));
+    leadersOf.set(
+      key,
+      leaders.filter((leader) => leader !== key),
+    );
+  }
+  for (let round = 0; round < DEPTH_LIMIT; round++) {
+    const urgent = new Map(priority);
+    const deeper = new Map<string, number>();
+    for (const [key, leaders] of leadersOf) {
+      const own = priority.get(key) ?? 0;
+      for (const leader of leaders) urgent.set(leader, Math.max(urgent.get(leader) ?? own, own));
+      deeper.set(key, 1 + Math.max(0, ...leaders.map((leader) => depth.get(leader) ?? 0)));
+    }
+    priority = urgent;
+    depth = deeper;
+  }
+  return { priority, depth };
+}

@@ -1,0 +1,293 @@
+// What is left on every node, counted down while a pass places: resources, ports of the machine, and who is there.
+
+import { cardsOf, type Cards } from "../cards/node-cards";
+import type { RestingPort } from "../model/rows-state";
+import type { TaskRow } from "../model/rows-task";
+import type { NodeRow } from "../model/rows-node";
+import type { Promised } from "../model/promised";
+import type { Pass } from "../pass/pass";
+import type { NodeFact } from "../pass/contact";
+import { pick, type CardPick } from "../cards/pick";
+import { hostKey } from "./queue";
+import { freeOf, giveBack, giveBackCards, take, takeCards, type Free } from "../model/resources";
+import { isWanted, taskName } from "../model/task";
+import type { GpuRequest, PortRequest } from "../model/workload";
+
+export interface Room {
+  readonly fact: NodeFact;
+  readonly node: NodeRow;
+  /** Place in the order of node ids, by which ties break. */
+  readonly index: number;
+  readonly free: Free;
+  readonly cards: Cards;
+  /** Rooms of other agents on the same machine that give some of the same cards away. */
+  readonly beside: Room[];
+  /** The cards that a request would get now, until something is placed here. */
+  picked: { readonly request: GpuRequest; readonly pick: CardPick | null } | null;
+  /** Rises with everything that is placed here. */
+  stamp: number;
+}
+
+export interface Rooms {
+  readonly list: readonly Room[];
+  readonly byId: ReadonlyMap<string, Room>;
+  /** Indices of rooms in the order in which something was placed there. */
+  readonly touched: number[];
+  readonly placed: TaskRow[];
+  /** Tasks by node and host key; made when somebody asks. */
+  hosts: Hosts | null;
+  /** Names of those who hold a device, by its id; made when somebody asks. */
+  holders: Map<string, string[]> | null;
+  ports: Map<string, PortSpace> | null;
+}
+
+interface Hosts {
+  /** By node id and host key: how many live tasks, and how many of them are wanted. */
+  readonly byNode: Map<string, Map<string, { all: number; wanted: number }>>;
+  /** By host key, how many wanted tasks there are anywhere. */
+  readonly wanted: Map<string, number>;
+}
+
+/** The published ports of one machine; several agents may share one. */
+interface PortSpace {
+  readonly taken: Map<number, "cluster" | "loopback" | "both">;
+  readonly resting: Set<number>;
+  /** No port below is free. */
+  lowest: number;
+}
+
+export function openRooms(pass: Pass): Rooms {
+  const ids = [...pass.nodes.keys()].sort();
+  const list: Room[] = [];
+  const byId = new Map<string, Room>();
+  for (const id of ids) {
+    const fact = pass.nodes.get(id) as NodeFact;
+    const { node } = fact;
+    const cards = cardsOf(node.devices);
+    const free = freeOf(node.capacity);
+    const room: Room = { fact, node, index: list.length, free, cards, beside: [], picked: null, stamp: 0 };
+    list.push(room);
+    byId.set(id, room);
+  }
+  joinMachines(list);
+  for (const room of list) for (const { held } of room.node.orphans) if (held !== null) takeFrom(room, held);
+  for (const tasks of pass.tasks.values()) {
+    for (const task of tasks) {
+      const room = byId.get(task.node_id);
+      if (room !== undefined) takeFrom(room, task.promised);
+    }
+  }
+  return { list, byId, touched: [], placed: [], hosts: null, holders: null, ports: null };
+}
+
+/** One boot of one machine has one id, whichever of its agents tells it. */
+function joinMachines(list: readonly Room[]): void {
+  const boots = new Map<string, number>();
+  for (const { node, cards } of list) {
+    if (cards.list.length > 0) boots.set(node.boot_id, (boots.get(node.boot_id) ?? 0) + 1);
+  }
+  const byCard = new Map<string, Room[]>();
+  for (const room of list) {
+    if ((boots.get(room.node.boot_id) ?? 0) < 2) continue;
+    for (const { device } of room.cards.list) {
+      const others = byCard.get(device.id);
+      if (others === undefined) byCard.set(device.id, [room]);
+      else {
+        for (const other of others) sitBeside(room, other);
+        others.push(room);
+      }
+    }
+  }
+}
+
+function sitBeside(one: Room, other: Room): void {
+  if (one.node.boot_id !== other.node.boot_id || one.beside.includes(other)) return;
+  one.beside.push(other);
+  other.beside.push(one);
+}
+
+function takeFrom({ free, beside }: Room, promised: Promised): void {
+  take(free, promised);
+  if (promised.devices.length > 0) for (const other of beside) takeCards(other.free, promised.devices);
+}
+
+// ---- who is there
+
+function hostsOf(pass: Pass, rooms: Rooms): Hosts {
+  if (rooms.hosts !== null) return rooms.hosts;
+  const hosts: Hosts = { byNode: new Map(), wanted: new Map() };
+  rooms.hosts = hosts;
+  for (const tasks of pass.tasks.values()) for (const task of tasks) countHost(pass, hosts, task);
+  for (const task of rooms.placed) countHost(pass, hosts, task);
+  return hosts;
+}
+
+function countHost(pass: Pass, hosts: Hosts, task: TaskRow): void {
+  const key = hostKey(task, task.owner_uid, task.workload);
+  let there = hosts.byNode.get(task.node_id);
+  if (there === undefined) hosts.byNode.set(task.node_id, (there = new Map()));
+  let count = there.get(key);
+  if (count === undefined) there.set(key, (count = { all: 0, wanted: 0 }));
+  count.all++;
+  if (!isWanted(task) || pass.stopped.has(task.uid)) return;
+  count.wanted++;
+  hosts.wanted.set(key, (hosts.wanted.get(key) ?? 0) + 1);
+}
+
+export const countOn = (
+  pass: Pass,
+  rooms: Rooms,
+  room: Room,
+  key: string,
+): { readonly all: number; readonly wanted: number } =>
+  hostsOf(pass, rooms).byNode.get(room.node.id)?.get(key) ?? NOBODY;
+
+/** Whether a workload has a wanted task anywhere. */
+export const isAnywhere = (pass: Pass, rooms: Rooms, key: string): boolean =>
+  (hostsOf(pass, rooms).wanted.get(key) ?? 0) > 0;
+
+const NOBODY = { all: 0, wanted: 0 };
+
+/** Who holds a device, by name. */
+export function holdersOf(pass: Pass, rooms: Rooms, device_id: string): readonly string[] {
+  if (rooms.holders === null) {
+    rooms.holders = new Map();
+    for (const { node } of rooms.list)
+      for (const { name, held } of node.orphans) addHolder(rooms.holders, `${name}, an orphan`, held);
+    for (const tasks of pass.tasks.values())
+      for (const task of tasks) addHolder(rooms.holders, holderName(task), task.promised);
+    for (const task of rooms.placed) addHolder(rooms.holders, holderName(task), task.promised);
+    for (const names of rooms.holders.values()) names.sort();
+  }
+  return rooms.holders.get(device_id) ?? [];
+}
+
+const holderName = (task: TaskRow): string => (task.app === null ? `run ${taskName(task)}` : taskName(task));
+
+function addHolder(holders: Map<string, string[]>, name: string, held: Promised | null): void {
+  for (const { id } of held?.devices ?? []) {
+    const names = holders.get(id);
+    if (names === undefined) holders.set(id, [name]);
+    else names.push(name);
+  }
+}
+
+/** Counts a task that was just placed. */
+export function settleIn(pass: Pass, rooms: Rooms, room: Room, task: TaskRow): void {
+  if (rooms.hosts !== null) countHost(pass, rooms.hosts, task);
+  if (rooms.holders !== null) addHolder(rooms.holders, holderName(task), task.promised);
+  rooms.placed.push(task);
+  rooms.touched.push(room.index);
+  room.stamp++;
+  if (task.promised.devices.length === 0) return;
+  for (const other of room.beside) {
+    rooms.touched.push(other.index);
+    other.stamp++;
+  }
+}
+
+// ---- ports
+
+function portSpaces(pass: Pass, rooms: Rooms): Map<string, PortSpace> {
+  if (rooms.ports !== null) return rooms.ports;
+  const spaces = new Map<string, PortSpace>();
+  rooms.ports = spaces;
+  for (const room of rooms.list) {
+    if (!spaces.has(room.node.fingerprint)) {
+      spaces.set(room.node.fingerprint, { taken: new Map(), resting: new Set(), lowest: pass.limits.port_range[0] });
+    }
+    for (const orphan of room.node.orphans) if (orphan.held !== null) takePorts(spaces, room.node, orphan.held);
+  }
+  for (const tasks of pass.tasks.values()) {
+    for (const task of tasks) {
+      const node = rooms.byId.get(task.node_id)?.node;
+      if (node !== undefined && task.promised.ports.length > 0) takePorts(spaces, node, task.promised);
+    }
+  }
+  for (const port of pass.state.ports.values()) if (port.until_ms > pass.now_ms) rest(spaces, rooms, port);
+  return spaces;
+}
+
+function rest(spaces: Map<string, PortSpace>, rooms: Rooms, port: RestingPort): void {
+  const slash = port.key.lastIndexOf("/");
+  const node = rooms.byId.get(port.key.slice(0, slash))?.node;
+  if (node !== undefined) spaces.get(node.fingerprint)?.resting.add(Number(port.key.slice(slash + 1)));
+}
+
+function takePorts(spaces: Map<string, PortSpace>, node: NodeRow, promised: Promised): void {
+  const space = spaces.get(node.fingerprint);
+  if (space === undefined) return;
+  for (const { published, bind } of promised.ports) {
+    const before = space.taken.get(published);
+    space.taken.set(published, before === undefined || before === bind ? bind : "both");
+  }
+}
+
+const isTaken = (space: PortSpace, port: number, bind: "cluster" | "loopback"): boolean => {
+  const by = space.taken.get(port);
+  return by === bind || by === "both";
+};
+
+/** A published port that cannot be had: its number, or `null` when the range for automatic ones is used up. */
+export interface PortTrouble {
+  readonly port: number | null;
+  readonly resting: boolean;
+}
+
+/** Chooses the published ports: fixed ones as asked, automatic ones the lowest that is free. Takes nothing yet. */
+export function choosePorts(
+  pass: Pass,
+  rooms: Rooms,
+  room: Room,
+  ports: readonly PortRequest[],
+): { readonly ok: true; readonly ports: Promised["ports"] } | { readonly ok: false; readonly trouble: PortTrouble } {
+  if (ports.length === 0) return NO_PORTS;
+  const space = portSpaces(pass, rooms).get(room.node.fingerprint) as PortSpace;
+  const [, last] = pass.limits.port_range;
+  const fixed = new Set(ports.map((each) => each.published));
+  const chosen: { name: string; target: number; published: number; bind: "cluster" | "loopback" }[] = [];
+  while (space.lowest <= last && (space.taken.has(space.lowest) || space.resting.has(space.lowest))) space.lowest++;
+  let next = space.lowest;
+  for (const { name, target, published, bind } of ports) {
+    if (published !== null) {
+      const resting = space.resting.has(published);
+      if (resting || isTaken(space, published, bind)) return { ok: false, trouble: { port: published, resting } };
+      chosen.push({ name, target: target ?? published, published, bind });
+      continue;
+    }
+    while (next <= last && (space.taken.has(next) || space.resting.has(next) || fixed.has(next))) next++;
+    if (next > last) return { ok: false, trouble: { port: null, resting: false } };
+    chosen.push({ name, target: target ?? next, published: next, bind });
+    next++;
+  }
+  return { ok: true, ports: chosen };
+}
+
+const NO_PORTS = { ok: true, ports: [] } as const;
+
+// ---- promises
+
+/** The cards that a request would get here now; `null` when they do not suffice. */
+export function pickIn(room: Room, request: GpuRequest): CardPick | null {
+  if (room.picked?.request !== request) room.picked = { request, pick: pick(request, room.cards, room.free) };
+  return room.picked.pick;
+}
+
+/** Takes what a task is promised out of its room. */
+export function takeRoom(rooms: Rooms, room: Room, promised: Promised): void {
+  takeFrom(room, promised);
+  unpick(room);
+  if (rooms.ports !== null && promised.ports.length > 0) takePorts(rooms.ports, room.node, promised);
+}
+
+/** Takes a task out of its room, as if it were not there. */
+export function leaveRoom(room: Room, promised: Promised): void {
+  giveBack(room.free, promised);
+  for (const other of room.beside) giveBackCards(other.free, promised.devices);
+  unpick(room);
+}
+
+function unpick(room: Room): void {
+  room.picked = null;
+  for (const other of room.beside) other.picked = null;
+}

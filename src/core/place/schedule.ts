@@ -1,0 +1,210 @@
+// Gives demands their nodes, in order: all members of a gang or none, each answer with its reason.
+
+import { resolvedFor } from "./amounts";
+import { assert } from "../assert";
+import { hasRoom, isCandidate } from "./checks";
+import { type Failure, type Look, noShapes, type Shape, shapeOf } from "./shape";
+import { explainFailure, explainNode } from "./explain";
+import { freshUid } from "../fresh";
+import { reasonsOf, sayReasons } from "./pick-reasons";
+import type { RunRow } from "../model/rows-work";
+import type { TaskRow } from "../model/rows-task";
+import type { Promised } from "../model/promised";
+import { ownerSlotName, runOf, setRun, stopTask, wakeAt, workloadNameOf, type Demand, type Pass } from "../pass/pass";
+import type { CardPick } from "../cards/pick";
+import { choosePorts, openRooms, pickIn, settleIn, takeRoom, type Room, type Rooms } from "./room";
+import { emptySlot, slotAfterGivenUp, slotAfterPlace } from "../pass/slot";
+import { bestRooms } from "./search";
+import type { Blocked } from "../pass/snapshot";
+
+export interface Scheduled {
+  readonly blocked: readonly Blocked[];
+  /** What found no room; and what the pass has left of all rooms, `null` when nobody asked. */
+  readonly waiting: readonly Demand[];
+  readonly rooms: Rooms | null;
+  /** Whether the bound on the pass's work was reached. */
+  readonly more: boolean;
+}
+
+/** Places what can be placed. */
+export function schedule(pass: Pass, demands: readonly Demand[]): Scheduled {
+  if (demands.length === 0) return { blocked: [], waiting: [], rooms: null, more: false };
+  const rooms = openRooms(pass);
+  const shapes = noShapes();
+  const blocked: Blocked[] = [];
+  const waiting: Demand[] = [];
+  let more = false;
+  let placed = 0;
+  for (const demand of demands) {
+    const shape = shapeOf(pass, shapes, demand);
+    for (const each of demand.slot_row?.avoid ?? []) wakeAt(pass, each.until_ms);
+    let failure = knownFailure(rooms, shape, demand);
+    if (failure === null && (pass.checks >= pass.limits.node_checks || placed >= pass.limits.placements)) {
+      more = true;
+      failure = NOT_LOOKED_AT;
+    }
+    failure ??= place({ pass, rooms, shape }, demand);
+    if (failure === null) {
+      placed += demand.spec.members;
+      continue;
+    }
+    blocked.push(block(demand, failure));
+    waiting.push(demand);
+  }
+  return { blocked, waiting, rooms, more };
+}
+
+const NOT_LOOKED_AT: Failure = {
+  kind: "queued",
+  summary: "waits for its turn in the next pass",
+  smallest_change: null,
+  nodes: [],
+};
+
+function block(demand: Demand, failure: Failure): Blocked {
+  return {
+    name: ownerSlotName(demand.owner, demand.slot),
+    owner_uid: demand.owner.uid,
+    slot: demand.slot,
+    kind: failure.kind,
+    summary: failure.summary,
+    smallest_change: failure.smallest_change,
+    nodes: failure.nodes,
+  };
+}
+
+/** What did not fit does not fit later in the pass, since room only shrinks; only company may still come. */
+function knownFailure(rooms: Rooms, shape: Shape, demand: Demand): Failure | null {
+  if (shape.failure === null || demand.only !== null) return null;
+  return shape.together.length === 0 || shape.failure.at === rooms.touched.length ? shape.failure.found : null;
+}
+
+/** Places one demand, or says why not. */
+function place(look: Look, demand: Demand): Failure | null {
+  const { pass, rooms, shape } = look;
+  if (demand.only !== null) {
+    const room = rooms.byId.get(demand.only.node.id);
+    assert(room !== undefined, "a daemon's node has a room");
+    pass.checks++;
+    if (!isCandidate(look, room) || !hasRoom(look, room)) return explainNode(look, room);
+    commit(look, demand, [room]);
+    return null;
+  }
+  const { members } = demand.spec;
+  const found = bestRooms(look, members, (room, chosen) => hasPorts(look, room, chosen));
+  if (found === null) {
+    pass.checks += rooms.list.length;
+    shape.failure = { at: rooms.touched.length, found: explainFailure(look, members) };
+    return shape.failure.found;
+  }
+  commit(look, demand, found);
+  return null;
+}
+
+/** Whether the machine has the ports, also beside members of the same gang that other agents there would take. */
+export function hasPorts({ pass, rooms, shape }: Look, room: Room, chosen: readonly Room[]): boolean {
+  const { ports, request } = shape.spec;
+  // Its cards may be those that a member beside it takes.
+  if (request.gpu !== null && room.beside.length > 0 && chosen.some((other) => room.beside.includes(other)))
+    return false;
+  if (ports.length === 0) return true;
+  const beside = chosen.filter((other) => other.node.fingerprint === room.node.fingerprint).length;
+  if (beside > 0 && ports.some((port) => port.published !== null)) return false;
+  return choosePorts(pass, rooms, room, Array.from({ length: beside + 1 }, () => ports).flat()).ok;
+}
+
+/** What a task is promised on a node that has room for it. */
+function promiseOn({ pass, rooms, shape }: Look, room: Room, cards: CardPick["cards"]): Promised {
+  const { cpu_milli, memory_bytes, disk_bytes, countables, memory_limited } = resolvedFor(shape, room);
+  const chosen = choosePorts(pass, rooms, room, shape.spec.ports);
+  assert(chosen.ok, "the node has the ports");
+  return {
+    cpu_milli,
+    memory_bytes,
+    disk_bytes,
+    countables,
+    memory_limited,
+    devices: cards.map(({ card, bytes }) => ({ id: card.device.id, bytes })),
+    ports: chosen.ports,
+  };
+}
+
+/** The cards of a task on a node that has them, and why those. */
+function cardsOn({ shape }: Look, room: Room): { readonly cards: CardPick["cards"]; readonly why: string } {
+  const { gpu } = shape.spec.request;
+  if (gpu === null) return NO_CARDS;
+  const pick = pickIn(room, gpu);
+  assert(pick !== null, "the node has the cards");
+  return { cards: pick.cards, why: `; ${sayReasons(reasonsOf(gpu, room, pick))}` };
+}
+
+const NO_CARDS = { cards: [], why: "" } as const;
+
+/** What the next member of a demand would be promised there. */
+export const promiseIn = (look: Look, room: Room): Promised => promiseOn(look, room, cardsOn(look, room).cards);
+
+/** Writes the attempt down: what it gives up, its tasks, its slot, and its run's state. */
+function commit(look: Look, demand: Demand, chosen: readonly Room[]): void {
+  const { pass, rooms } = look;
+  const { owner, kind, slot, spec } = demand;
+  for (const task of demand.gives_up) pass.ops.push({ op: "write_off", task, why: demand.why });
+  const known = demand.slot_row ?? emptySlot(owner.uid, slot);
+  const before = kind === "job" && demand.gives_up.length > 0 ? slotAfterGivenUp(known) : known;
+  const attempt = before.attempts + 1;
+  const granted = kind !== "job" && owner.settings.restart.offline && !spec.exclusive;
+  const grant_until = granted ? attempt + pass.limits.grant_attempts : attempt;
+  const row = slotAfterPlace(before, owner.version, grant_until, pass.now_ms);
+  const first = demand.stops_first;
+  for (const [member, room] of chosen.entries()) {
+    const { cards, why } = cardsOn(look, room);
+    const promised = promiseOn(look, room, cards);
+    const task = taskOf(look, demand, room, promised, { member, attempt, grant_until });
+    takeRoom(rooms, room, promised);
+    settleIn(pass, rooms, room, task);
+    if (first === null) pass.ops.push({ op: "place", task, slot: row, why: demand.why + why });
+  }
+  // The room is only kept for this pass; it is asked for again once the old attempt has ended.
+  if (first !== null) stopTask(pass, first, owner.settings.stop, demand.why);
+  if (kind === "job") startRun(pass, owner as RunRow);
+}
+
+function startRun(pass: Pass, row: RunRow): void {
+  const run = runOf(pass, row.uid) ?? row;
+  if (run.state === "running" && run.reason === null) return;
+  setRun(pass, { ...run, state: "running", reason: null, started_ms: run.started_ms ?? pass.now_ms }, "placed");
+}
+
+function taskOf(
+  { pass, shape }: Look,
+  { owner, kind, slot, spec }: Demand,
+  { node }: Room,
+  promised: Promised,
+  numbers: Pick<TaskRow, "member" | "attempt" | "grant_until">,
+): TaskRow {
+  return {
+    uid: freshUid(pass.snapshot.seed, pass.made++),
+    owner_uid: owner.uid,
+    app_uid: owner.app_uid,
+    project: owner.project,
+    user: owner.user,
+    app: owner.app,
+    workload: workloadNameOf(owner),
+    kind,
+    run: kind === "job" ? (owner as RunRow).run : null,
+    version: owner.version,
+    spec_hash: owner.spec_hash,
+    slot,
+    ...numbers,
+    node_id: node.id,
+    boot_id: node.boot_id,
+    desired: spec.members > 1 ? "prepare" : "run",
+    stop: null,
+    written_off: null,
+    promised,
+    unix_user: node.facts.accounts === "shared" ? null : shape.account,
+    exclusive: spec.exclusive,
+    created_ms: pass.now_ms,
+    assigned_revision: pass.state.cluster.revision + 1,
+    observed: { state: "assigned" },
+  };
+}

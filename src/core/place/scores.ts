@@ -1,0 +1,93 @@
+// Which of the nodes that fit is the best: parts that can be shown, whose sum decides; ties break by node id.
+
+import { resolvedFor } from "./amounts";
+import type { Look } from "./shape";
+import { APART, heldOf, leftOf } from "../cards/node-cards";
+import { isTolerated } from "./labels";
+import type { CardPick } from "../cards/pick";
+import { countOn, pickIn, type Room } from "./room";
+import { GIB } from "../units";
+import type { GpuRequest } from "../model/workload";
+
+const PREFER_NOT = -1_000;
+const SAME_WORKLOAD = -100;
+
+/** Nodes with cards are kept for those who ask for cards. */
+const KEEP_CARDS = -50;
+
+/** A GiB of card memory beyond need weighs more than how full a node is. */
+const CARD_GIB = -0.1;
+
+/** A card that is not shared yet stays whole while another one has room. */
+const OPEN_CARD = -50;
+
+/** By each step that cards are looser connected: where it is demanded before all else, else among equals. */
+const LOOSE_DEMANDED = -100;
+const LOOSE = -0.5;
+
+/** By each step of tightness, what it weighs that a whole group of connected cards is broken. */
+const BREAK_GROUP = [-2, -1, 0] as const;
+
+export type Parts = Readonly<Record<string, number>>;
+
+/** Why a node is better or worse than another for a shape. */
+export function scoreParts(look: Look, room: Room): Parts {
+  const { pass, rooms, shape } = look;
+  const { place, request } = shape.spec;
+  const parts: Record<string, number> = { fill: (place.strategy === "pack" ? 1 : -1) * usedShare(look, room) };
+  const shunned = room.node.taints.filter(
+    (taint) => taint.effect === "prefer_not" && !isTolerated(taint, place.tolerate),
+  );
+  if (shunned.length > 0) parts["prefer_not"] = PREFER_NOT * shunned.length;
+  if (place.strategy === "spread") {
+    const same = countOn(pass, rooms, room, shape.host_key).all;
+    if (same > 0) parts["same_workload"] = SAME_WORKLOAD * same;
+  }
+  if (request.gpu !== null) scoreCards(parts, request.gpu, room, pickIn(room, request.gpu));
+  else if (room.cards.list.length > 0) parts["keep_cards"] = KEEP_CARDS;
+  return parts;
+}
+
+function scoreCards(parts: Record<string, number>, request: GpuRequest, room: Room, pick: CardPick | null): void {
+  if (pick === null) return;
+  let gib = 0;
+  let opened = 0;
+  for (const { card, bytes } of pick.cards) {
+    const isShared = bytes !== null && heldOf(card, room.free).shares > 0;
+    gib += (isShared ? leftOf(card, room.free) - bytes : card.device.memory_bytes) / GIB;
+    if (bytes !== null && !isShared) opened++;
+  }
+  parts["cards"] = CARD_GIB * gib;
+  if (opened > 0) parts["open_card"] = OPEN_CARD * opened;
+  if (request.count > 1 && request.linked !== "ignored" && pick.tightness > 0)
+    parts["loose"] = (request.linked === "demanded" ? LOOSE_DEMANDED : LOOSE) * pick.tightness;
+  const breaks = BREAK_GROUP[pick.breaks] ?? 0;
+  if (pick.breaks < APART && breaks < 0) parts["break_group"] = breaks;
+}
+
+export function total(parts: Parts): number {
+  let sum = 0;
+  for (const name in parts) sum += parts[name] ?? 0;
+  return sum;
+}
+
+/** How full the node would be: the mean share of cores, memory and cards that is promised. */
+function usedShare({ shape }: Look, room: Room): number {
+  const { capacity } = room.node;
+  const { cpu_milli, memory_bytes } = resolvedFor(shape, room);
+  const cpu = 1 - (room.free.cpu_milli - cpu_milli) / Math.max(1, capacity.cpu_milli);
+  const memory = 1 - (room.free.memory_bytes - memory_bytes) / Math.max(1, capacity.memory_bytes);
+  if (room.cards.list.length === 0 || shape.spec.request.gpu === null) return (cpu + memory) / 2;
+  return (cpu + memory + usedCards(room)) / 3;
+}
+
+/** The mean share of the cards that is promised. */
+function usedCards({ cards, free }: Room): number {
+  if (free.held === null) return 0;
+  let used = 0;
+  for (const card of cards.list) {
+    const { whole, bytes } = heldOf(card, free);
+    used += whole > 0 ? 1 : bytes / card.device.memory_bytes;
+  }
+  return used / cards.list.length;
+}

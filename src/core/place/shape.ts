@@ -1,0 +1,184 @@
+// What decides where a slot may go, apart from which slot it is: equal shapes share one search and one answer.
+
+import { tasksOf, workloadNameOf, type ApartWorkload, type Demand, type Pass } from "../pass/pass";
+import { hostKey, hostKeyOf } from "./queue";
+import type { Room, Rooms } from "./room";
+import { dependsOnNode, resolveRequest, type Resolved } from "../model/resources";
+import type { NodeVerdict } from "../pass/snapshot";
+import type { TaskSpec } from "../model/workload";
+
+/** A candidate node and its score at the time of `stamp`. */
+export interface Candidate {
+  readonly room: Room;
+  readonly score: number;
+  readonly stamp: number;
+}
+
+export interface Shape {
+  readonly spec: TaskSpec;
+  /** The Unix account that its tasks run as. */
+  readonly account: string;
+  readonly host_key: string;
+  /** Host keys of tasks that must not be on the node; those of the slot itself do not count. */
+  readonly apart: readonly string[];
+  /** Host keys of tasks that must be on the node; `first` where it cannot go anywhere before they are there. */
+  readonly together: readonly { readonly key: string; readonly first: boolean }[];
+  /** The slot whose own tasks do not count as company. */
+  readonly own: { readonly owner_uid: string; readonly slot: number } | null;
+  readonly avoid: ReadonlySet<string>;
+  /** The request with its defaults, where that is the same on every node. */
+  readonly resolved: Resolved | null;
+  /** Best first; `null` until the first search. */
+  candidates: Candidate[] | null;
+  /** How much of `rooms.touched` the candidates know. */
+  seen: number;
+  /** What a search found that failed, and how much had been placed by then. */
+  failure: { readonly at: number; readonly found: Failure } | null;
+}
+
+/** Why a shape fits nowhere, as `Blocked` says it. */
+export interface Failure {
+  readonly kind: "queued" | "unsatisfiable";
+  readonly summary: string;
+  readonly smallest_change: string | null;
+  readonly nodes: readonly NodeVerdict[];
+}
+
+export interface Shapes {
+  /** By what matters of the spec and by account, for demands that nothing else tells apart: most of them. */
+  readonly plain: Map<string, Map<string, Shape>>;
+  readonly byKey: Map<string, Shape>;
+}
+
+export const noShapes = (): Shapes => ({ plain: new Map(), byKey: new Map() });
+
+const specKeys = new WeakMap<TaskSpec, string>();
+
+/** What of a spec matters for placing. Specs are immutable, so their keys are kept. */
+function specKey(spec: TaskSpec): string {
+  const known = specKeys.get(spec);
+  if (known !== undefined) return known;
+  const { request, origin, place, ports, members } = spec;
+  const key = JSON.stringify([request, origin, place, ports, members]);
+  specKeys.set(spec, key);
+  return key;
+}
+
+export const accountOf = (pass: Pass, demand: Pick<Demand, "owner" | "spec">): string =>
+  demand.spec.unix_user ?? pass.state.users.get(demand.owner.user)?.unix_user ?? demand.owner.user;
+
+/** The shape of a demand; the same object for every demand that the same nodes suit. */
+export function shapeOf(pass: Pass, shapes: Shapes, demand: Demand): Shape {
+  const { spec, slot_row } = demand;
+  const account = accountOf(pass, demand);
+  const apart = apartOf(pass, demand);
+  const isPlain =
+    apart.length === 0 &&
+    spec.place.strategy === "pack" &&
+    spec.place.together_with.length === 0 &&
+    (slot_row === null || slot_row.avoid.length === 0);
+  if (!isPlain) return shapeByKey(pass, shapes, demand, account, apart);
+  const wanted = specKey(spec);
+  let byAccount = shapes.plain.get(wanted);
+  if (byAccount === undefined) shapes.plain.set(wanted, (byAccount = new Map()));
+  const known = byAccount.get(account);
+  if (known !== undefined) return known;
+  const shape = shapeByKey(pass, shapes, demand, account, apart);
+  byAccount.set(account, shape);
+  return shape;
+}
+
+function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, account: string, apart: readonly string[]): Shape {
+  const { spec, owner, slot, slot_row } = demand;
+  const host_key = hostKeyOf(demand);
+  const together = togetherOf(pass, demand);
+  const avoiding = (slot_row?.avoid ?? []).filter((each) => each.until_ms > pass.now_ms);
+  const avoid = avoiding.map((each) => each.node_id).sort();
+  const own = apart.includes(host_key) ? { owner_uid: owner.uid, slot } : null;
+  const key = JSON.stringify([
+    specKey(spec),
+    account,
+    apart,
+    together,
+    avoid,
+    own,
+    spec.place.strategy === "spread" ? host_key : null,
+  ]);
+  const known = shapes.byKey.get(key);
+  if (known !== undefined) return known;
+  const resolved = dependsOnNode(spec.request) ? null : resolveRequest(spec.request, spec.origin, NO_NODE, 0, 0);
+  const shape: Shape = {
+    spec,
+    account,
+    host_key,
+    apart,
+    together,
+    own,
+    avoid: new Set(avoid),
+    resolved,
+    candidates: null,
+    seen: 0,
+    failure: null,
+  };
+  shapes.byKey.set(key, shape);
+  return shape;
+}
+
+/** A node is not asked where nothing depends on it. */
+const NO_NODE = { capacity: { cpu_milli: 0, memory_bytes: 0, disk_bytes: 0, countables: {} } } as const;
+
+function togetherOf(pass: Pass, { owner, spec }: Demand): Shape["together"] {
+  if (owner.app_uid === null) return [];
+  const names = spec.place.together_with.filter((name) => name !== workloadNameOf(owner));
+  return names.map((name) => ({ key: hostKey(owner, owner.uid, name), first: comesFirst(pass, owner.app_uid, name) }));
+}
+
+/** Whether others wait for this workload's first task: it will have one by itself, and follows nobody. */
+function comesFirst(pass: Pass, app_uid: string | null, name: string): boolean {
+  for (const workload of pass.state.workloads.values()) {
+    if (workload.app_uid !== app_uid || workload.name !== name) continue;
+    const comes = workload.kind === "daemon" || (workload.kind === "service" && workload.settings.replicas > 0);
+    return comes && !workload.removing && pass.snapshot.spec(workload.spec_hash).place.together_with.length === 0;
+  }
+  return false;
+}
+
+const NOBODY: readonly string[] = [];
+
+/** Whom a demand keeps apart from: those it names, and those of its app that name it. */
+function apartOf(pass: Pass, { owner, spec }: Demand): readonly string[] {
+  const others = owner.app_uid === null ? undefined : apartWorkloads(pass).get(owner.app_uid);
+  if (others === undefined) return NOBODY;
+  const name = workloadNameOf(owner);
+  const names = new Set(spec.place.apart_from);
+  for (const other of others) if (other.from.includes(name)) names.add(other.name);
+  return [...names].sort().map((each) => hostKey(owner, owner.uid, each));
+}
+
+/** By app, the workloads that keep apart from others; read once a pass. */
+function apartWorkloads(pass: Pass): ReadonlyMap<string, readonly ApartWorkload[]> {
+  if (pass.apart !== null) return pass.apart;
+  const apart = new Map<string, ApartWorkload[]>();
+  for (const workload of pass.state.workloads.values()) {
+    const from = pass.snapshot.spec(workload.spec_hash).place.apart_from;
+    if (from.length === 0) continue;
+    const known = apart.get(workload.app_uid);
+    if (known === undefined) apart.set(workload.app_uid, [{ name: workload.name, from }]);
+    else known.push({ name: workload.name, from });
+  }
+  pass.apart = apart;
+  return apart;
+}
+
+/** How many of a slot's own tasks a node has; they do not count as company. */
+export function ownOn(pass: Pass, shape: Shape, node_id: string): number {
+  const { own } = shape;
+  if (own === null) return 0;
+  return tasksOf(pass, own.owner_uid).filter((task) => task.slot === own.slot && task.node_id === node_id).length;
+}
+
+export interface Look {
+  readonly pass: Pass;
+  readonly rooms: Rooms;
+  readonly shape: Shape;
+}

@@ -1,0 +1,84 @@
+// What of a plan people want to read later in `orch events`, one line an operation that matters to them.
+
+import { isBack } from "../pass/contact";
+import { freshUid } from "../fresh";
+import type { Change, EventRow } from "../model/rows-state";
+import type { NodeRow } from "../model/rows-node";
+import type { Pass } from "../pass/pass";
+import type { Op } from "../pass/snapshot";
+import { taskName } from "../model/task";
+
+type Told = Omit<EventRow, "id" | "at_ms" | "actor">;
+
+/** Ids follow those of the tasks that the pass has made. */
+export function eventsOf(ops: readonly Op[], pass: Pass): Change[] {
+  const events: Change[] = [];
+  for (const op of ops) {
+    const told = tell(op, pass);
+    if (told === null) continue;
+    const id = freshUid(pass.snapshot.seed, pass.made + events.length);
+    events.push({ table: "events", key: id, row: { id, at_ms: pass.now_ms, actor: "plan", ...told } });
+  }
+  return events;
+}
+
+function tell(op: Op, pass: Pass): Told | null {
+  const nodeName = (id: string): string => pass.nodes.get(id)?.node.name ?? id;
+  switch (op.op) {
+    case "place":
+      return {
+        verb: "placed",
+        object: taskName(op.task),
+        project: op.task.project,
+        detail: `on ${nodeName(op.task.node_id)}: ${op.why}`,
+      };
+    case "stop":
+      return { verb: "stop", object: taskName(op.task), project: op.task.project, detail: op.why };
+    case "write_off":
+      return {
+        verb: "written off",
+        object: taskName(op.task),
+        project: op.task.project,
+        detail: `on ${nodeName(op.task.node_id)}: ${op.why}`,
+      };
+    case "notify":
+      return { verb: "idle", object: taskName(op.task), project: op.task.project, detail: op.why };
+    case "lose":
+      return { verb: "lost", object: taskName(op.task), project: op.task.project, detail: op.why };
+    case "node":
+      return { verb: contactVerb(op.node), object: op.node.name, project: null, detail: op.why };
+    case "quarantine":
+      return { verb: "quarantined", object: op.node.name, project: null, detail: op.why };
+    case "run":
+      // A success is told by the end of its task.
+      return op.run.state !== "failed" && op.run.state !== "cancelled"
+        ? null
+        : { verb: `run ${op.run.state}`, object: String(op.run.run), project: op.run.project, detail: op.why };
+    case "remove":
+      return { verb: "removed", object: op.name, project: null, detail: op.why };
+    case "go":
+    case "archive":
+    case "port":
+      return null;
+  }
+}
+
+const contactVerb = (node: NodeRow): string => (isBack(node) ? "back" : node.contact);
+
+/** What may stand between the name of a thing and the rest of a name that belongs to it: `recs` has `recs.api.0#2`. */
+export const PARTS = [".", "#", "_", " "] as const;
+
+/** What somebody who types `PROJECT/NAME` or `NAME` wants to hear about. */
+export function subjectOf(typed: string): { readonly project: string | null; readonly object: string } {
+  const slash = typed.indexOf("/");
+  return slash < 0
+    ? { project: null, object: typed }
+    : { project: typed.slice(0, slash), object: typed.slice(slash + 1) };
+}
+
+/** Whether an event is about the thing that was typed, or about what belongs to it. */
+export function isAbout(event: Pick<EventRow, "object" | "project">, typed: string): boolean {
+  const { project, object } = subjectOf(typed);
+  if (project !== null && event.project !== project) return false;
+  return event.object === object || PARTS.some((part) => event.object.startsWith(object + part));
+}

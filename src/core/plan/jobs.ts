@@ -1,0 +1,276 @@
+// Runs: from the ends of the newest attempt to the next one, or to the run's own end. A gang's attempt has several
+// members.
+
+import { taskName } from "../model/task";
+import { exclusiveSilence, type NodeFact } from "../pass/contact";
+import { formatAge, formatDuration } from "../format";
+import type { RunRow, SlotRow, TaskEnd } from "../model/rows-work";
+import type { TaskRow } from "../model/rows-task";
+import { waitsForOrphan } from "./orphans";
+import { isDrainDue, isUp, setRun, slotOf, stopTask, tasksOf, waitFor, wakeAt, type Pass } from "../pass/pass";
+import { forgetHint, howEnded, isGone } from "./replicas";
+import type { Ms } from "../units";
+import type { StopSettings, TaskSpec } from "../model/workload";
+
+/** Brings one run that waits for nothing a step on. */
+export function reconcileRun(pass: Pass, run: RunRow): void {
+  const tasks = tasksOf(pass, run.uid);
+  const cancelled = whyCancelled(pass, run);
+  const spec = pass.snapshot.spec(run.spec_hash);
+  const slot = slotOf(pass, run.uid, 0);
+  if (run.state === "queued" && tasks.length === 0 && slot === null && cancelled === null) {
+    demand(pass, run, spec, null, [], "new");
+    return;
+  }
+  const open = tasks.filter((task) => task.written_off === null);
+  if (hasSucceeded(slot, spec)) {
+    finish(pass, run, "succeeded", { reason: null, exit_code: 0, signal: null }, slot);
+  } else if (cancelled !== null) {
+    if (open.length === 0) {
+      finish(pass, run, "cancelled", { reason: run.reason ?? cancelled, exit_code: null, signal: null }, slot);
+      return;
+    }
+    for (const task of tasks) stopTask(pass, task, run.settings.stop, cancelled);
+    noteAttempt(pass, run, open);
+  } else if (open.length > 0) {
+    reconcileAttempt(pass, run, spec, slot, open, tasks);
+  } else {
+    nextAttempt(pass, run, spec, slot);
+  }
+}
+
+/** Why a run that has ended in the plan's eyes is to end; `null`: it is not. */
+function whyCancelled(pass: Pass, run: RunRow): string | null {
+  if (run.cancel !== null) return `cancelled by ${run.cancel.by}`;
+  if (run.workload_uid === null) return null;
+  const workload = pass.state.workloads.get(run.workload_uid);
+  if (workload === undefined) return null;
+  const removing = workload.removing || pass.state.apps.get(workload.app_uid)?.removing === true;
+  return removing ? `${workload.app}.${workload.name} is being removed` : null;
+}
+
+function demand(
+  pass: Pass,
+  run: RunRow,
+  spec: TaskSpec,
+  slot_row: SlotRow | null,
+  gives_up: readonly TaskRow[],
+  why: string,
+): void {
+  if (spec.exclusive && waitsForOrphan(pass, run, 0)) return;
+  pass.demands.push({ owner: run, kind: "job", spec, slot: 0, slot_row, only: null, gives_up, stops_first: null, why });
+}
+
+const hasSucceeded = (slot: SlotRow | null, spec: TaskSpec): boolean =>
+  slot !== null && slot.ends.length === spec.members && slot.ends.every((end) => end.state === "succeeded");
+
+interface Result {
+  readonly reason: string | null;
+  readonly exit_code: number | null;
+  readonly signal: string | null;
+}
+
+function finish(
+  pass: Pass,
+  run: RunRow,
+  state: "succeeded" | "failed" | "cancelled",
+  result: Result,
+  slot: SlotRow | null,
+): void {
+  const ended = Math.max(...(slot?.ends ?? []).map((end) => end.at_ms), run.started_ms ?? 0);
+  const finished_ms = state === "cancelled" || ended === 0 ? pass.now_ms : Math.min(ended, pass.now_ms);
+  for (const task of tasksOf(pass, run.uid)) stopTask(pass, task, run.settings.stop, `its run is over: ${state}`);
+  setRun(pass, { ...run, ...result, state, finished_ms }, result.reason ?? state);
+}
+
+// ---- while an attempt has tasks
+
+function reconcileAttempt(
+  pass: Pass,
+  run: RunRow,
+  spec: TaskSpec,
+  slot: SlotRow | null,
+  open: readonly TaskRow[],
+  tasks: readonly TaskRow[],
+): void {
+  const policy = { give_up_after_ms: giveUpAfter(pass, run, spec) };
+  const gone = open.filter((task) => isGone(pass, policy, task));
+  if (gone.length === open.length) {
+    nextAttempt(pass, run, spec, slot, gone);
+    return;
+  }
+  const why = whyAttemptEnds(pass, spec, slot, open, gone, run.settings.stop);
+  if (why !== null) for (const task of open) stopTask(pass, task, run.settings.stop, why);
+  noteAttempt(pass, run, open);
+  if (why === null && open.some((task) => task.desired === "prepare")) gangGoes(pass, run, spec, open);
+  stopReturned(pass, run, spec, open, tasks);
+}
+
+/** Why a whole attempt must end, because of one of its tasks; `null`: it may go on. */
+function whyAttemptEnds(
+  pass: Pass,
+  spec: TaskSpec,
+  slot: SlotRow | null,
+  open: readonly TaskRow[],
+  gone: readonly TaskRow[],
+  settings: StopSettings,
+): string | null {
+  if (open.some((task) => isDrainDue(pass, task, settings))) return "drained: the node's deadline has come";
+  if (spec.members === 1) return null;
+  const attempt = open[0]?.attempt;
+  const bad = slot?.ends.find((end) => end.attempt === attempt && end.state !== "succeeded");
+  if (bad !== undefined) return `member ${bad.member} has ended: ${sayEnd(bad)}`;
+  const stopping = open.find((task) => task.desired === "stop");
+  if (stopping !== undefined) return `member ${stopping.member} is being stopped`;
+  const [silent] = gone;
+  if (silent !== undefined) return `the node of member ${silent.member} is silent`;
+  const ended = slot?.ends.filter((end) => end.attempt === attempt).length ?? 0;
+  return open.length + ended < spec.members ? "a member is missing" : null;
+}
+
+const sayEnd = (end: TaskEnd): string =>
+  end.reason ??
+  (end.signal !== null ? `signal ${end.signal}` : end.exit_code !== null ? `exit code ${end.exit_code}` : end.state);
+
+function giveUpAfter(pass: Pass, run: RunRow, spec: TaskSpec): Ms | null {
+  if (run.settings.on_node_loss === "wait") return null;
+  const { requeue_after_ms } = pass.limits;
+  return spec.exclusive ? Math.max(requeue_after_ms, exclusiveSilence(pass.limits)) : requeue_after_ms;
+}
+
+/** Says, in the run itself too, that it waits for a node that is silent; and takes it back when the node is heard. */
+function noteAttempt(pass: Pass, run: RunRow, open: readonly TaskRow[]): void {
+  const silent: NodeFact[] = [];
+  for (const task of open) {
+    const fact = pass.nodes.get(task.node_id);
+    if (fact !== undefined && fact.node.contact !== "connected" && !silent.includes(fact)) silent.push(fact);
+  }
+  silent.sort((a, b) => (a.node.name < b.node.name ? -1 : 1));
+  const [first] = silent;
+  const names = silent.map((fact) => fact.node.name).join(", ");
+  if (first !== undefined) {
+    waitFor(
+      pass,
+      run,
+      0,
+      `waits for its node: ${names} has been silent for ${formatAge(first.silence_ms)}`,
+      forgetHint(first),
+    );
+  }
+  const reason = first === undefined ? null : `waits for node ${names}, which is silent: ${forgetHint(first)}`;
+  if (run.cancel !== null || (run.reason === reason && run.state === "running")) return;
+  const started_ms = run.started_ms ?? pass.now_ms;
+  setRun(pass, { ...run, state: "running", started_ms, reason }, reason ?? "it has a task that is heard of");
+}
+
+/** What was given up may go once its node is back and the attempt that replaced it runs well. */
+function stopReturned(
+  pass: Pass,
+  run: RunRow,
+  spec: TaskSpec,
+  open: readonly TaskRow[],
+  tasks: readonly TaskRow[],
+): void {
+  const returned = tasks.filter((task) => task.written_off !== null && pass.nodes.get(task.node_id)?.heard === true);
+  if (returned.length === 0) return;
+  if (!spec.exclusive && !(open.length === spec.members && open.every((task) => isUp(pass, task)))) return;
+  for (const task of returned) stopTask(pass, task, run.settings.stop, "replaced while its node was silent");
+}
+
+// ---- between two attempts
+
+function nextAttempt(
+  pass: Pass,
+  run: RunRow,
+  spec: TaskSpec,
+  slot: SlotRow | null,
+  gone: readonly TaskRow[] = [],
+): void {
+  const [lost] = gone;
+  const fact = lost === undefined ? undefined : pass.nodes.get(lost.node_id);
+  const silence = fact === undefined ? null : `${fact.node.name} has been silent for ${formatAge(fact.silence_ms)}`;
+  const failure = slot === null ? null : whyFailed(pass, run, slot, silence);
+  if (failure !== null) {
+    finish(pass, run, "failed", failure, slot);
+    return;
+  }
+  if (spec.exclusive && stopExclusive(pass, run)) return;
+  if (slot !== null && slot.not_before_ms > pass.now_ms) {
+    wakeAt(pass, slot.not_before_ms);
+    const rest = formatDuration(Math.ceil((slot.not_before_ms - pass.now_ms) / 1_000) * 1_000);
+    waitFor(pass, run, 0, `waits ${rest} before its next attempt: ${howEnded(slot)}`);
+    return;
+  }
+  const attempt = slot === null || slot.attempts === 0 ? "new" : `attempt ${slot.attempts + 1}, ${howEnded(slot)}`;
+  const why = silence ?? attempt;
+  demand(pass, run, spec, slot, gone, why);
+}
+
+/** An exclusive attempt that was given up and is heard of again must end first. */
+function stopExclusive(pass: Pass, run: RunRow): boolean {
+  const returned = tasksOf(pass, run.uid).filter(
+    (task) => task.written_off !== null && pass.nodes.get(task.node_id)?.heard === true,
+  );
+  for (const task of returned) stopTask(pass, task, run.settings.stop, "it was given up while its node was silent");
+  return returned.length > 0;
+}
+
+/**
+ * How the run fails when its bounds are used up; `null`: another attempt is due. `silence`: what its newest attempt is
+ * to be given up for, which is a loss like any other.
+ */
+function whyFailed(pass: Pass, run: RunRow, slot: SlotRow, silence: string | null): Result | null {
+  const { reject_limit, loss_limit } = pass.limits;
+  const inTime = [...slot.ends].sort((a, b) => a.at_ms - b.at_ms || a.member - b.member);
+  if (slot.failed > run.settings.retries) {
+    const end = inTime.find((each) => each.state === "failed");
+    const member = slot.ends.length > 1 && end !== undefined ? `member ${end.member}: ` : "";
+    const reason =
+      end === undefined ? `failed ${slot.failed} times` : member === "" ? end.reason : `${member}${sayEnd(end)}`;
+    return { reason, exit_code: end?.exit_code ?? null, signal: end?.signal ?? null };
+  }
+  const last = inTime.find((end) => end.state === "rejected" || end.state === "lost");
+  const detail = last === undefined || last.reason === null ? "" : `, last: ${last.reason}`;
+  if (slot.rejected >= reject_limit) {
+    return { reason: `rejected by nodes ${slot.rejected} times${detail}`, exit_code: null, signal: null };
+  }
+  const losses = silence === null ? slot.lost : slot.lost + 1;
+  if (losses >= loss_limit) {
+    const last_loss = silence === null ? detail : `, last: ${silence}`;
+    return { reason: `lost ${losses} times${last_loss}`, exit_code: null, signal: null };
+  }
+  return null;
+}
+
+/** Lets a prepared gang go, or withdraws it when its deadline has come. */
+function gangGoes(pass: Pass, run: RunRow, spec: TaskSpec, open: readonly TaskRow[]): void {
+  const members = [...open].sort((a, b) => a.member - b.member);
+  const unready = members.filter((task) => !isReady(pass, task));
+  if (unready.length === 0 && members.length === spec.members) {
+    for (const task of members) {
+      if (task.desired === "prepare")
+        pass.ops.push({ op: "go", task, why: `all ${spec.members} members are prepared` });
+    }
+    return;
+  }
+  const placed = Math.min(...members.map((task) => task.created_ms));
+  const deadline = placed + pass.limits.prepare_deadline_ms;
+  wakeAt(pass, deadline);
+  if (deadline > pass.now_ms) return;
+  const why =
+    `withdrawn: not prepared within ${formatDuration(pass.limits.prepare_deadline_ms)}: ` +
+    unready.map((task) => sayUnready(pass, task)).join(", ");
+  for (const task of members) stopTask(pass, task, run.settings.stop, why);
+}
+
+/** Prepared, and on a node that will hear the word. */
+function isReady(pass: Pass, task: TaskRow): boolean {
+  if (pass.nodes.get(task.node_id)?.heard !== true) return false;
+  return task.desired === "run" || (task.observed.state === "preparing" && task.observed.prepared);
+}
+
+function sayUnready(pass: Pass, task: TaskRow): string {
+  const node = pass.nodes.get(task.node_id)?.node.name ?? task.node_id;
+  const reason = task.observed.state === "preparing" && task.observed.reason !== null ? ` ${task.observed.reason}` : "";
+  return `${taskName(task)} on ${node}${reason}`;
+}

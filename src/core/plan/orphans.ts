@@ -1,0 +1,37 @@
+// Orphans that a slot must mind: what lives under the name of an exclusive slot, though no server knows it, may hold
+// what only one may hold.
+
+import { exclusiveSilence, type NodeFact } from "../pass/contact";
+import type { RunRow, WorkloadRow } from "../model/rows-work";
+import type { Orphan } from "../model/rows-node";
+import { ownerSlotName, waitFor, type Pass } from "../pass/pass";
+import { shortId } from "../model/task";
+
+/** Whether an exclusive slot has to wait for an orphan of its name; notes for which, and what people can do. */
+export function waitsForOrphan(pass: Pass, owner: WorkloadRow | RunRow, slot: number): boolean {
+  const found = orphanOf(pass, ownerSlotName(owner, slot));
+  if (found === null) return false;
+  const { orphan, fact } = found;
+  const ref = `${fact.node.name}/${shortId(orphan.uid)}`;
+  const summary = `waits for ${orphan.name} on ${fact.node.name}, which lives there and which no server knows`;
+  waitFor(pass, owner, slot, summary, `orch stop ${ref}, or to take it on: orch adopt ${ref}`);
+  return true;
+}
+
+function orphanOf(pass: Pass, name: string): { readonly orphan: Orphan; readonly fact: NodeFact } | null {
+  let found: { orphan: Orphan; fact: NodeFact } | null = null;
+  for (const fact of pass.nodes.values()) {
+    // By then its own lease has ended it.
+    if (fact.silence_ms >= exclusiveSilence(pass.limits)) continue;
+    for (const orphan of fact.node.orphans) {
+      // A task that is known is minded as a task, also when its record cannot be read.
+      if (pass.state.tasks.has(orphan.uid) || !isAttemptOf(orphan.name, name)) continue;
+      if (found === null || orphan.uid < found.orphan.uid) found = { orphan, fact };
+    }
+  }
+  return found;
+}
+
+/** `shop.db.0#2` and the member `shop.db.0.1` are attempts of `shop.db.0`. */
+const isAttemptOf = (orphan: string, slot: string): boolean =>
+  orphan === slot || orphan.startsWith(`${slot}#`) || orphan.startsWith(`${slot}.`);

@@ -1,0 +1,287 @@
+// One slot of a service or daemon: which of its attempts counts, which must go, and whether a new one is wanted.
+
+import { sayRefusal } from "../place/card-checks";
+import { isDraining } from "../pass/draining";
+import { formatAge, formatDuration } from "../format";
+import type { SlotRow, WorkloadRow } from "../model/rows-work";
+import type { TaskRow } from "../model/rows-task";
+import { cardsOf, isBad } from "../cards/node-cards";
+import { waitsForOrphan } from "./orphans";
+import { isDrainDue, isSettled, isUp, slotOf, stopTask, waitFor, wakeAt, type Pass } from "../pass/pass";
+import type { NodeFact } from "../pass/contact";
+import { endedVersion } from "../pass/slot";
+import { taskName } from "../model/task";
+import type { Ms } from "../units";
+import type { TaskSpec } from "../model/workload";
+
+/** How the slots of one workload are kept. */
+export interface Keeping {
+  readonly workload: WorkloadRow;
+  readonly spec: TaskSpec;
+  /** Whether the old attempt must have ended before the new one is placed. */
+  readonly stop_first: boolean;
+  /** An attempt on a node that is silent for so long is given up for another; `null`: never. */
+  readonly give_up_after_ms: Ms | null;
+}
+
+/** What one slot is like, after what had to be stopped was stopped. */
+export type SlotView =
+  /** Its attempt runs well, as far as is known. */
+  | { readonly is: "up" }
+  /** Its attempt has yet to show that it runs well. */
+  | { readonly is: "unsettled" }
+  /** It waits for a node, a proof, or its back-off. */
+  | { readonly is: "pending"; readonly crashing: boolean }
+  /** It runs what is to be replaced: an older version, or (`moves`, and why) a task that has to leave its place. */
+  | { readonly is: "stale"; readonly task: TaskRow; readonly moves: string | null; readonly alone: boolean };
+
+const UP: SlotView = { is: "up" };
+const UNSETTLED: SlotView = { is: "unsettled" };
+
+/** Looks at one slot; `only` is the node of a daemon's slot. */
+export function viewSlot(
+  pass: Pass,
+  keeping: Keeping,
+  slot: number,
+  tasks: readonly TaskRow[],
+  only: NodeFact | null,
+): SlotView {
+  const [first] = tasks;
+  if (tasks.length === 1 && first !== undefined && isFine(pass, keeping.workload, first) && isUp(pass, first))
+    return UP;
+  const sorted = sort(pass, keeping, tasks);
+  const best = keepOne(pass, keeping, sorted.fine, sorted.stopping);
+  const kept = keepOne(pass, keeping, sorted.stale, sorted.stopping);
+  if (keeping.stop_first && keeping.workload.kind === "service") stopReturned(pass, keeping, sorted);
+  if (best !== null && !isGone(pass, keeping, best)) return viewFine(pass, keeping, best, kept, sorted);
+  if (kept !== null && best === null && !isGone(pass, keeping, kept)) {
+    return {
+      is: "stale",
+      task: kept,
+      moves: kept.version === keeping.workload.version ? whyMoves(pass, kept) : null,
+      alone: sorted.stopping.length === 0,
+    };
+  }
+  const gone = [best, kept].filter((task) => task !== null && isGone(pass, keeping, task)) as TaskRow[];
+  return viewEmpty(pass, keeping, slot, gone, sorted, only);
+}
+
+interface Sorted {
+  readonly fine: TaskRow[];
+  readonly stale: TaskRow[];
+  readonly stopping: TaskRow[];
+  readonly written_off: TaskRow[];
+}
+
+function sort(pass: Pass, keeping: Keeping, tasks: readonly TaskRow[]): Sorted {
+  const sorted: Sorted = { fine: [], stale: [], stopping: [], written_off: [] };
+  for (const task of tasks) {
+    if (task.written_off !== null) sorted.written_off.push(task);
+    else if (task.desired === "stop") sorted.stopping.push(task);
+    else if (keeping.workload.kind !== "daemon" && isDrainDue(pass, task, keeping.workload.settings.stop)) {
+      stopTask(pass, task, keeping.workload.settings.stop, "drained: the node's deadline has come");
+      sorted.stopping.push(task);
+    } else (isFine(pass, keeping.workload, task) ? sorted.fine : sorted.stale).push(task);
+  }
+  return sorted;
+}
+
+/** A wanted attempt of the present version that may stay where it is; a daemon's belongs to its node. */
+export function isFine(pass: Pass, workload: WorkloadRow, task: TaskRow): boolean {
+  if (task.desired === "stop" || task.written_off !== null || task.version !== workload.version) return false;
+  return workload.kind === "daemon" || whyMoves(pass, task) === null;
+}
+
+/** Why an attempt has to leave its place once there is another: its node goes, or its card is bad. */
+function whyMoves(pass: Pass, { node_id, promised }: TaskRow): string | null {
+  const fact = pass.nodes.get(node_id);
+  if (fact === undefined) return null;
+  if (isDraining(fact.node)) return "its node is being drained";
+  if (fact.sound || promised.devices.length === 0) return null;
+  const { byId } = cardsOf(fact.node.devices);
+  for (const { id } of promised.devices) {
+    const card = byId.get(id);
+    if (card !== undefined && isBad(card)) return sayRefusal(card, card.trouble);
+  }
+  return null;
+}
+
+/** Keeps the best of several attempts that do the same, and stops the others. */
+function keepOne(pass: Pass, { workload }: Keeping, tasks: readonly TaskRow[], stopping: TaskRow[]): TaskRow | null {
+  if (tasks.length < 2) return tasks[0] ?? null;
+  const rank = (task: TaskRow): number => (isUp(pass, task) ? 0 : 1);
+  const [best, ...others] = [...tasks].sort(
+    (a, b) => rank(a) - rank(b) || b.attempt - a.attempt || (a.uid < b.uid ? -1 : 1),
+  );
+  for (const task of others) {
+    stopTask(
+      pass,
+      task,
+      workload.settings.stop,
+      `another attempt of the slot is kept: ${best === undefined ? "" : taskName(best)}`,
+    );
+    stopping.push(task);
+  }
+  return best ?? null;
+}
+
+/** An exclusive attempt that was given up and is heard of again never runs beside another. */
+function stopReturned(pass: Pass, { workload }: Keeping, sorted: Sorted): void {
+  for (const task of sorted.written_off) {
+    if (pass.nodes.get(task.node_id)?.heard !== true) continue;
+    stopTask(pass, task, workload.settings.stop, "it was given up while its node was silent");
+    sorted.stopping.push(task);
+  }
+}
+
+/** Whether an attempt's node has been silent for so long that the workload's policy gives it up. */
+export function isGone(pass: Pass, keeping: Pick<Keeping, "give_up_after_ms">, task: TaskRow): boolean {
+  if (keeping.give_up_after_ms === null || pass.mass_silence) return false;
+  const fact = pass.nodes.get(task.node_id);
+  return fact !== undefined && !fact.heard && fact.silence_ms >= keeping.give_up_after_ms;
+}
+
+/** The slot has its attempt: once that is up, whatever it replaces may go. */
+function viewFine(pass: Pass, keeping: Keeping, best: TaskRow, kept: TaskRow | null, sorted: Sorted): SlotView {
+  const { workload } = keeping;
+  noteSilent(pass, keeping, [best]);
+  if (!isSettled(pass, best)) return UNSETTLED;
+  if (pass.nodes.get(best.node_id)?.heard !== true) return UP;
+  const why = `replaced by ${taskName(best)}`;
+  if (kept !== null) stopTask(pass, kept, workload.settings.stop, why);
+  for (const task of sorted.written_off) {
+    if (pass.nodes.get(task.node_id)?.heard === true) stopTask(pass, task, workload.settings.stop, why);
+  }
+  return UP;
+}
+
+/** Says which silent node an attempt's end or news must come from. */
+function noteSilent(pass: Pass, { workload, give_up_after_ms }: Keeping, tasks: readonly TaskRow[]): void {
+  const silent = [...tasks]
+    .sort((a, b) => (a.uid < b.uid ? -1 : 1))
+    .flatMap((task) => {
+      const fact = pass.nodes.get(task.node_id);
+      return fact === undefined || fact.node.contact === "connected" ? [] : [{ task, fact }];
+    });
+  const [first] = silent;
+  if (first === undefined || workload.kind === "daemon") return;
+  const { task, fact } = first;
+  const text = `${fact.node.name} has been silent for ${formatAge(fact.silence_ms)}`;
+  if (give_up_after_ms === null) waitFor(pass, workload, task.slot, `waits for its node: ${text}`, forgetHint(fact));
+  else if (pass.mass_silence)
+    waitFor(pass, workload, task.slot, `is not replaced: ${text}, as many others`, forgetHint(fact));
+}
+
+/** The command that resolves waiting for a silent node. */
+export const forgetHint = (fact: NodeFact): string => `orch node forget ${fact.node.name} --fenced, if it is off`;
+
+/** The slot has no attempt that counts: a new one is wanted, once nothing stands against it. */
+function viewEmpty(
+  pass: Pass,
+  keeping: Keeping,
+  slot: number,
+  gone: readonly TaskRow[],
+  sorted: Sorted,
+  only: NodeFact | null,
+): SlotView {
+  const { workload } = keeping;
+  const givesUp = [...gone];
+  const ending: TaskRow[] = [];
+  for (const task of sorted.stopping) {
+    if (!isGone(pass, keeping, task)) ending.push(task);
+    else if (task.written_off === null && !pass.stopped.has(task.uid)) givesUp.push(task);
+  }
+  // Never two of one version, and never more than two of a slot.
+  const alone = keeping.stop_first || ending.length > 1;
+  const blockers = ending.filter((task) => alone || task.version === workload.version);
+  if (blockers.length > 0) {
+    noteSilent(pass, keeping, blockers);
+    const heard = blockers
+      .filter((task) => pass.nodes.get(task.node_id)?.node.contact === "connected")
+      .map(taskName)
+      .sort();
+    if (heard.length > 0) waitFor(pass, workload, slot, `waits for ${heard.join(", ")} to end`);
+    return { is: "pending", crashing: false };
+  }
+  const held = heldForIdle(pass, workload, slotOf(pass, workload.uid, slot));
+  if (held !== null && givesUp.length === 0) {
+    waitFor(pass, workload, slot, held, `orch restart ${workload.app}.${workload.name}`);
+    return { is: "pending", crashing: false };
+  }
+  const [lost] = gone;
+  const fact = lost === undefined ? undefined : pass.nodes.get(lost.node_id);
+  const why = fact === undefined ? null : `${fact.node.name} has been silent for ${formatAge(fact.silence_ms)}`;
+  return { is: "pending", crashing: !wantAttempt(pass, keeping, slot, givesUp, why, only) };
+}
+
+/** Asks for a new attempt, unless crashes or an orphan hold it back; tells whether it asked. */
+export function wantAttempt(
+  pass: Pass,
+  keeping: Keeping,
+  slot: number,
+  gives_up: readonly TaskRow[],
+  why: string | null,
+  only: NodeFact | null,
+  stops_first: TaskRow | null = null,
+): boolean {
+  const { workload, spec } = keeping;
+  if (spec.exclusive && waitsForOrphan(pass, workload, slot)) return false;
+  const slot_row = slotOf(pass, workload.uid, slot);
+  if (slot_row !== null && endedVersion(slot_row) === workload.version) {
+    const held = heldBack(pass, workload, slot_row);
+    if (held !== null) {
+      waitFor(pass, workload, slot, held);
+      return false;
+    }
+  }
+  pass.demands.push({
+    owner: workload,
+    kind: workload.kind,
+    spec,
+    slot,
+    slot_row,
+    only,
+    gives_up,
+    stops_first,
+    why: why ?? whyAttempt(slot_row, workload.version),
+  });
+  return true;
+}
+
+/** Why a slot that gave unused cards back stays empty; `null`: it did not, or a newer version is wanted. */
+function heldForIdle(pass: Pass, workload: WorkloadRow, slot: SlotRow | null): string | null {
+  const [end] = slot?.ends ?? [];
+  if (end?.idle !== true || end.version !== workload.version || workload.settings.idle === undefined) return null;
+  return `was stopped ${formatAge(pass.now_ms - end.at_ms)} ago: ${end.reason ?? "its GPU was idle"}`;
+}
+
+/** Why crashes hold the next attempt back; `null` when they don't. */
+function heldBack(pass: Pass, workload: WorkloadRow, slot: SlotRow): string | null {
+  const { attempts } = workload.settings.restart;
+  if (attempts !== null && slot.streak > attempts)
+    return `crash loop: ${crashes(slot)}; it starts again with a new version`;
+  if (slot.not_before_ms <= pass.now_ms) return null;
+  wakeAt(pass, slot.not_before_ms);
+  const rest = formatDuration(Math.ceil((slot.not_before_ms - pass.now_ms) / 1_000) * 1_000);
+  return `waits ${rest} before its next attempt: ${slot.streak > 0 ? crashes(slot) : howEnded(slot)}`;
+}
+
+/** `12 crashes in a row, last exit code 3`. */
+export const crashes = (slot: SlotRow): string =>
+  `${slot.streak} crash${slot.streak === 1 ? "" : "es"} in a row, ${howEnded(slot)}`;
+
+/** How the newest attempt ended, as it is said of it: `last exit code 1`. */
+export function howEnded(slot: SlotRow): string {
+  const end = slot.ends.find((each) => each.state !== "succeeded") ?? slot.ends[0];
+  if (end === undefined) return "not started yet";
+  const why = end.reason === null ? "" : `: ${end.reason}`;
+  if (end.signal !== null) return `last ended by signal ${end.signal}${why}`;
+  if (end.exit_code !== null) return `last exit code ${end.exit_code}${why}`;
+  return `last ${end.state}${why}`;
+}
+
+function whyAttempt(slot: SlotRow | null, version: number): string {
+  if (slot === null || slot.attempts === 0) return "new";
+  if (endedVersion(slot) !== version) return `version ${version}`;
+  return `attempt ${slot.attempts + 1}, ${howEnded(slot)}`;
+}

@@ -1,0 +1,152 @@
+// Services and daemons as wholes: which slots there are, and in which order stale ones are replaced.
+
+import { exclusiveSilence, type NodeFact } from "../pass/contact";
+import { drainingOf } from "../pass/draining";
+import { isTolerated, labelHolds } from "../place/labels";
+import type { WorkloadRow } from "../model/rows-work";
+import type { TaskRow } from "../model/rows-task";
+import type { NodeRow } from "../model/rows-node";
+import { isDrainDue, isUp, stopTask, tasksOf, type Pass } from "../pass/pass";
+import { isFine, viewSlot, wantAttempt, type Keeping, type SlotView } from "./replicas";
+import type { Ms } from "../units";
+import type { TaskSpec } from "../model/workload";
+
+/** Keeps a service at its replicas: slots 0 to N - 1, each with one attempt. */
+export function reconcileService(pass: Pass, workload: WorkloadRow): void {
+  const tasks = tasksOf(pass, workload.uid);
+  if (isAsWanted(pass, workload, tasks)) return;
+  const spec = pass.snapshot.spec(workload.spec_hash);
+  const { replicas, stop } = workload.settings;
+  // An attempt of an exclusive version is never beside another, also when the newest version is not exclusive any more.
+  const exclusive = spec.exclusive || tasks.some((task) => task.exclusive);
+  const give_up_after_ms = giveUpAfter(pass, workload, exclusive);
+  const keeping: Keeping = { workload, spec, stop_first: exclusive, give_up_after_ms };
+  const bySlot = groupBySlot(tasks);
+  const surplus = [...bySlot.keys()].filter((slot) => slot >= replicas).sort((x, y) => y - x);
+  for (const slot of surplus) {
+    for (const task of bySlot.get(slot) ?? []) stopTask(pass, task, stop, `scaled to ${replicas}`);
+  }
+  const slots: Slot[] = [];
+  for (let slot = 0; slot < replicas; slot++) {
+    slots.push({ slot, view: viewSlot(pass, keeping, slot, bySlot.get(slot) ?? NO_TASKS, null), fact: null });
+  }
+  replaceStale(pass, keeping, slots);
+}
+
+/** The common case, told without building anything: every slot has one attempt, which is fine and up. */
+function isAsWanted(pass: Pass, workload: WorkloadRow, tasks: readonly TaskRow[]): boolean {
+  const { replicas } = workload.settings;
+  if (tasks.length !== replicas) return false;
+  const seen = new Uint8Array(replicas);
+  for (const task of tasks) {
+    if (task.slot >= replicas || seen[task.slot] === 1 || !isFine(pass, workload, task) || !isUp(pass, task))
+      return false;
+    seen[task.slot] = 1;
+  }
+  return true;
+}
+
+/** A slot as it was found, and the node that it belongs to if it is a daemon's. */
+interface Slot {
+  readonly slot: number;
+  readonly view: SlotView;
+  readonly fact: NodeFact | null;
+}
+
+const NO_TASKS: readonly TaskRow[] = [];
+
+function giveUpAfter(pass: Pass, workload: WorkloadRow, exclusive: boolean): Ms | null {
+  if (workload.settings.on_node_loss !== "replace") return null;
+  const { replace_after_ms } = pass.limits;
+  return exclusive ? Math.max(replace_after_ms, exclusiveSilence(pass.limits)) : replace_after_ms;
+}
+
+function groupBySlot(tasks: readonly TaskRow[]): Map<number, TaskRow[]> {
+  const bySlot = new Map<number, TaskRow[]>();
+  for (const task of tasks) {
+    const known = bySlot.get(task.slot);
+    if (known === undefined) bySlot.set(task.slot, [task]);
+    else known.push(task);
+  }
+  return bySlot;
+}
+
+/**
+ * Replaces one stale slot at a time, in order. A first slot whose new attempt keeps crashing stays the one: its old
+ * attempt runs on and the other slots are left alone. What only leaves a draining node or a bad card moves at once,
+ * since the old attempt stays until the new one is up; where two may never be, it moves when nothing else is replaced.
+ */
+function replaceStale(pass: Pass, keeping: Keeping, slots: readonly Slot[]): void {
+  const { workload, stop_first } = keeping;
+  const holdsUp = ({ view }: Slot): boolean =>
+    view.is === "unsettled" || (view.is === "pending" && (stop_first || view.crashing));
+  let mayReplace = !slots.some(holdsUp);
+  for (const { slot, view, fact } of slots) {
+    if (view.is !== "stale" || (view.moves !== null && stop_first)) continue;
+    if (view.moves === null && !mayReplace) continue;
+    if (view.moves === null) mayReplace = false;
+    const why = view.moves ?? `version ${workload.version} replaces ${view.task.version}`;
+    if (stop_first) stopTask(pass, view.task, workload.settings.stop, why);
+    else if (view.alone) wantAttempt(pass, keeping, slot, [], why, fact);
+  }
+  if (!mayReplace) return;
+  for (const { slot, view, fact } of slots) {
+    if (view.is !== "stale" || view.moves === null || !stop_first) continue;
+    return void wantAttempt(pass, keeping, slot, [], view.moves, fact, view.task);
+  }
+}
+
+/**
+ * Keeps one task of a daemon on every node that it matches; the slot is the node's ordinal. Nodes that cannot take a
+ * task now keep what they have and hold nothing up.
+ */
+export function reconcileDaemon(
+  pass: Pass,
+  workload: WorkloadRow,
+  onlyDaemonsLeft: (node_id: string) => boolean,
+): void {
+  const spec = pass.snapshot.spec(workload.spec_hash);
+  const keeping: Keeping = { workload, spec, stop_first: true, give_up_after_ms: null };
+  const bySlot = groupBySlot(tasksOf(pass, workload.uid));
+  const slots: Slot[] = [];
+  const isDue = (task: TaskRow): boolean => isDrainDue(pass, task, workload.settings.stop);
+  for (const fact of pass.nodes.values()) {
+    const slot = fact.node.ordinal;
+    const tasks = bySlot.get(slot) ?? NO_TASKS;
+    bySlot.delete(slot);
+    const draining = drainingOf(fact.node);
+    if (!isMatch(spec, fact.node)) stopAll(pass, workload, tasks, `${fact.node.name} no longer matches`);
+    else if (draining !== null) {
+      const isLast = onlyDaemonsLeft(fact.node.id) || (draining.final && tasks.some(isDue));
+      if (isLast) stopAll(pass, workload, tasks, `${fact.node.name} is being drained`);
+    } else if (fact.usable) slots.push({ slot, view: viewSlot(pass, keeping, slot, tasks, fact), fact });
+  }
+  for (const tasks of bySlot.values()) stopAll(pass, workload, tasks, "its node is gone");
+  slots.sort((a, b) => a.slot - b.slot);
+  replaceStale(pass, keeping, slots);
+}
+
+function stopAll(pass: Pass, workload: WorkloadRow, tasks: readonly TaskRow[], why: string): void {
+  for (const task of tasks) stopTask(pass, task, workload.settings.stop, why);
+}
+
+/** Whether a node is one of those that a daemon is for, whatever its state. */
+export function isMatch(spec: TaskSpec, node: NodeRow): boolean {
+  const { pool, hosts, labels, tolerate } = spec.place;
+  return (
+    node.pool === (pool ?? "default") &&
+    (hosts.length === 0 || hosts.includes(node.name)) &&
+    labels.every((check) => labelHolds(check, node)) &&
+    node.taints.every((taint) => taint.effect !== "no_schedule" || isTolerated(taint, tolerate))
+  );
+}
+
+/** Whether a service has all its replicas up, as `after: [service]` means it. */
+export function isServiceUp(pass: Pass, workload: WorkloadRow): boolean {
+  const up = new Set<number>();
+  for (const task of tasksOf(pass, workload.uid)) {
+    const counts = task.desired !== "stop" && task.written_off === null && task.version === workload.version;
+    if (counts && task.slot < workload.settings.replicas && isUp(pass, task)) up.add(task.slot);
+  }
+  return up.size >= workload.settings.replicas;
+}

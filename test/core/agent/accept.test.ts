@@ -1,0 +1,77 @@
+// What an agent makes of a stop: it reaches whatever the agent has made of the attempt, with or without records.
+
+import { describe, expect, test } from "bun:test";
+import { accept, type Accepted, type Fence } from "../../../src/core/agent/accept";
+import { successorUid } from "../../../src/core/fresh";
+import type { TaskRecord, Verb } from "../../../src/core/model/record";
+import { assignmentFor, recordFor } from "../../support/tasks";
+
+const FENCE: Fence = { cluster_id: "c", timeline: "t", epoch: 1, session: 1, applied_n: 0, revision: 5, since: 0 };
+const FIRST = "f".repeat(32);
+const SECOND = successorUid(FIRST, 2);
+const THIRD = successorUid(SECOND, 3);
+const STOP: Verb = { verb: "stop", uid: FIRST, attempt: 1, signal: "TERM", grace_ms: 1_000, why: "scaled to 0" };
+
+function stopped(begun: Readonly<Record<string, "alive" | "over">>, records: readonly TaskRecord[] = []): Accepted {
+  const accepted = accept(
+    {
+      fence: FENCE,
+      records: new Map(records.map((record) => [record.assignment.uid, record])),
+      claimed: (uid) => uid in begun,
+      begun: (uid) => begun[uid] ?? "no",
+      boot_id: "b",
+      now_ms: 1,
+    },
+    FENCE,
+    1,
+    [STOP],
+  );
+  if (accepted === null) throw new Error("it was dropped");
+  return accepted;
+}
+
+const reported = ({ reports }: Accepted): readonly (readonly [string, string])[] =>
+  reports.map(({ uid, reported: { state } }) => [uid, state]);
+
+test("a stop reaches a successor that a crash has left beside an attempt without an end", () => {
+  const grant = { grant_until: 4 };
+  const first = recordFor(assignmentFor("true", { ...grant, uid: FIRST }));
+  const { identity } = first.assignment;
+  const second = recordFor(assignmentFor("true", { ...grant, uid: SECOND, identity: { ...identity, attempt: 2 } }));
+  const { records } = stopped({ [FIRST]: "over" }, [first, second]);
+  expect(records.map(({ assignment, stop }) => [assignment.uid, stop?.why])).toEqual([
+    [FIRST, "scaled to 0"],
+    [SECOND, "scaled to 0"],
+  ]);
+});
+
+describe("a stop for an attempt without a record", () => {
+  test("that never was here claims it", () => {
+    const accepted = stopped({});
+    expect(accepted.claims).toEqual([FIRST]);
+    expect(reported(accepted)).toEqual([[FIRST, "stopped"]]);
+  });
+
+  test("ends what lives of it, and tells its end later", () => {
+    const accepted = stopped({ [FIRST]: "alive" });
+    expect(accepted.strays).toMatchObject([{ uid: FIRST, of: FIRST }]);
+    expect(reported(accepted)).toEqual([]);
+  });
+
+  test("ends a later attempt that lives without a record, too", () => {
+    const accepted = stopped({ [SECOND]: "over", [THIRD]: "alive" });
+    expect(accepted.strays).toMatchObject([{ uid: THIRD, of: FIRST }]);
+    expect(accepted.claims).toEqual([FIRST]);
+    expect(reported(accepted)).toEqual([]);
+  });
+
+  test("stops a later attempt by its record", () => {
+    const accepted = stopped({ [SECOND]: "alive" }, [recordFor(assignmentFor("true", { uid: SECOND }))]);
+    expect(accepted.records).toMatchObject([{ assignment: { uid: SECOND }, stop: { why: "scaled to 0" } }]);
+    expect(accepted.strays).toMatchObject([{ uid: SECOND, of: FIRST }]);
+  });
+
+  test("tells no end of what nobody can say how it went", () => {
+    expect(reported(stopped({ [SECOND]: "over" }))).toEqual([[FIRST, "gone"]]);
+  });
+});

@@ -1,0 +1,119 @@
+// What becomes of a task that has to end for its card's sake, and of one that its kernel accused: step by step.
+
+import { describe, expect, test } from "bun:test";
+import { BLAME_WITHIN_MS } from "../../../src/core/model/findings";
+import type { Action, Seen, TaskRecord } from "../../../src/core/model/record";
+import { step } from "../../../src/core/agent/step";
+import { assignmentFor, recordFor } from "../../support/tasks";
+
+const WHY = "lost its GPU: XID 79, fallen off the bus";
+const alive: Seen["process"] = { is: "alive", pid: 7, started_ms: 1_000 };
+const over = (
+  ended_ms: number,
+  exit: { exit_code: number | null; signal?: string; reason?: string },
+): Seen["process"] => ({
+  is: "ended",
+  signal: null,
+  reason: null,
+  started_ms: 1_000,
+  ended_ms,
+  peak_memory_bytes: null,
+  oom: false,
+  left: 0,
+  ...exit,
+});
+
+interface Turn {
+  readonly now_ms: number;
+  readonly process: Seen["process"];
+  readonly record?: Partial<TaskRecord>;
+  readonly blame_ms?: number;
+  readonly signalled?: boolean;
+}
+
+function turn({ now_ms, process, record = {}, blame_ms, signalled = false }: Turn): Action | null {
+  const base = recordFor(assignmentFor("true", { stop: { signal: "INT", grace_ms: 3_000 } }));
+  const { uid } = base.assignment;
+  const { actions } = step({
+    records: new Map([[uid, { ...base, ...record }]]),
+    seen: new Map([[uid, { claimed: true, process }]]),
+    busy: new Set(),
+    signalled: new Set(signalled ? [uid] : []),
+    reserved: new Set(),
+    boot_id: base.boot_id,
+    now_ms,
+    capacity: { cpu_milli: 1, memory_bytes: 1, disk_bytes: 1, countables: {} },
+    devices: [],
+    unreadable: [],
+    blames: new Map(
+      blame_ms === undefined ? [] : [[uid, { why: "XID 31: the task's own memory fault", at_ms: blame_ms }]],
+    ),
+    heard_ms: null,
+  });
+  return actions[0] ?? null;
+}
+
+describe("a task under a verdict", () => {
+  const record = { verdict: { why: WHY, at_ms: 5_000 } };
+  test("is asked to end, as its spec says, and killed after its grace", () => {
+    expect(turn({ now_ms: 5_000, process: alive, record })).toMatchObject({ do: "signal", signal: "INT" });
+    expect(turn({ now_ms: 6_000, process: alive, record, signalled: true })).toBeNull();
+    expect(turn({ now_ms: 8_000, process: alive, record, signalled: true })).toMatchObject({ do: "kill" });
+  });
+  for (const exit of [{ exit_code: 0 }, { exit_code: 1 }, { exit_code: null, signal: "KILL" }]) {
+    test(`has failed for that reason, whatever it gave (${JSON.stringify(exit)})`, () =>
+      expect(turn({ now_ms: 7_000, process: over(6_000, exit), record })).toMatchObject({
+        do: "end",
+        end: { state: "failed", reason: WHY },
+      }));
+  }
+  test("that had ended before has its own end", () =>
+    expect(turn({ now_ms: 7_000, process: over(4_000, { exit_code: 0 }), record })).toMatchObject({
+      end: { state: "succeeded" },
+    }));
+
+  const stop = { signal: "TERM", grace_ms: 1, why: "cancelled by alice" };
+  test("that was stopped before is stopped", () =>
+    expect(
+      turn({
+        now_ms: 7_000,
+        process: over(6_000, { exit_code: 0 }),
+        record: { ...record, stop: { ...stop, at_ms: 4_000 } },
+      }),
+    ).toMatchObject({ end: { state: "stopped", reason: "cancelled by alice" } }));
+  test("that is stopped afterwards has failed", () =>
+    expect(
+      turn({
+        now_ms: 7_000,
+        process: over(6_000, { exit_code: 0 }),
+        record: { ...record, stop: { ...stop, at_ms: 5_500 } },
+      }),
+    ).toMatchObject({ end: { state: "failed", reason: WHY } }));
+});
+
+describe("a task that its kernel accused", () => {
+  const fault = "XID 31: the task's own memory fault";
+  const cases: readonly (readonly [string, Turn, object])[] = [
+    [
+      "fails for that reason",
+      { now_ms: 9_000, process: over(8_000, { exit_code: 1 }), blame_ms: 7_900 },
+      { state: "failed", reason: fault },
+    ],
+    [
+      "keeps what else is known",
+      { now_ms: 9_000, process: over(8_000, { exit_code: 1, reason: "its keeper says so" }), blame_ms: 7_900 },
+      { state: "failed", reason: `${fault}; its keeper says so` },
+    ],
+    [
+      "succeeds when it got over it",
+      { now_ms: 9_000, process: over(8_000, { exit_code: 0 }), blame_ms: 7_900 },
+      { state: "succeeded", reason: null },
+    ],
+    [
+      "fails for another reason much later",
+      { now_ms: 99e4, process: over(8_000 + BLAME_WITHIN_MS, { exit_code: 1 }), blame_ms: 7_900 },
+      { state: "failed", reason: null },
+    ],
+  ];
+  for (const [what, given, end] of cases) test(what, () => expect(turn(given)).toMatchObject({ do: "end", end }));
+});

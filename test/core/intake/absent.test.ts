@@ -1,0 +1,48 @@
+// What an inventory that does not name a task proves of it.
+
+import { describe, expect, test } from "bun:test";
+import { verdictOnAbsent } from "../../../src/core/intake/absent";
+import type { TaskRow } from "../../../src/core/model/rows-task";
+import type { Inventory } from "../../../src/core/model/record";
+import { BOOT, buildNode, buildTask, buildWorkload, uidOf } from "../../support/build";
+
+const TIMELINE = uidOf("timeline");
+const UNREADABLE = [{ uid: uidOf("stray"), name: "x.y.0#2", pid: 7, held: null }];
+
+const told = (part: Partial<TaskRow> = {}): TaskRow =>
+  buildTask(buildWorkload("shop", "web", "spec"), buildNode("box").id, {
+    observed: { state: "assigned" },
+    assigned_revision: 20,
+    ...part,
+  });
+const inventory = (part: Partial<Inventory>): Inventory => ({
+  boot_id: BOOT,
+  entries: [],
+  unreadable: [],
+  applied: { timeline: TIMELINE, revision: 30, since: 3 },
+  ...part,
+});
+const before = { timeline: TIMELINE, revision: 10, since: 3 };
+
+/** Whatever such a disk has applied since, it was not there when the task was assigned. */
+const newer = { timeline: TIMELINE, revision: 30, since: 20 };
+
+const cases: readonly (readonly [string, string, Partial<Inventory>, TaskRow?])[] = [
+  ["was told, and is not there", "lost", {}],
+  ["was told, while a record cannot be read", "ask", { unreadable: UNREADABLE }],
+  // It may have begun, and what cannot be read may be what its agent made of it since.
+  ["was told before a reboot, while a record cannot be read", "ask", { boot_id: "2", unreadable: UNREADABLE }],
+  ["was not told yet", "wait", { applied: before }],
+  ["was not told yet, while a record cannot be read", "wait", { applied: before, unreadable: UNREADABLE }],
+  ["was not told before a reboot", "lost", { applied: before, boot_id: "2" }],
+  ["may have been on a disk that is lost", "ask", { applied: null }],
+  ["was assigned before the disk was new", "ask", { applied: newer }],
+  ["ran as a service before the disk was new and a reboot", "lost", { applied: newer, boot_id: "2" }],
+  ["ran before a reboot", "lost", { boot_id: "2", applied: null }, told({ observed: { state: "starting" } })],
+];
+
+describe("a task that", () => {
+  for (const [what, is, part, task = told()] of cases) {
+    test(`${what}: ${is}`, () => expect(verdictOnAbsent(task, inventory(part), TIMELINE).is).toBe(is as "lost"));
+  }
+});

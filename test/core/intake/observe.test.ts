@@ -1,0 +1,110 @@
+// What reports and inventories make of what the server knows: each thing is counted once, and gone when it is over.
+
+import { describe, expect, test } from "bun:test";
+import { withoutRecord } from "../../../src/core/agent/accept";
+import { withChanges } from "../../../src/core/plan/changes";
+import { successorUid } from "../../../src/core/fresh";
+import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
+import type { State } from "../../../src/core/model/rows-state";
+import type { NodeRow, Orphan } from "../../../src/core/model/rows-node";
+import { observe, observeInventory, type IntakeContext } from "../../../src/core/intake/observe";
+import { plan } from "../../../src/core/plan/plan";
+import {
+  buildNode,
+  buildPromised,
+  buildSettings,
+  buildSnapshot,
+  buildSpec,
+  buildState,
+  buildTask,
+  buildWorkload,
+  NOW_MS,
+  SEED,
+} from "../../support/build";
+import { failedReport } from "../../support/reports";
+
+const context: IntakeContext = {
+  now_ms: NOW_MS,
+  revision: 11,
+  limits: DEFAULT_LIMITS,
+  seed: SEED,
+  hasEnded: () => false,
+  hasGrave: () => false,
+};
+
+const node = buildNode("a");
+const api = buildWorkload("recs", "api", "s", { settings: { replicas: 2, restart: { offline: true } } });
+const held = buildPromised({ cpu_milli: node.capacity.cpu_milli / 2 });
+
+const orphanOf = (uid: string, name: string): Orphan => ({ uid, name, pid: 7, held });
+const nodeIn = (state: State): NodeRow => state.nodes.get(node.id) as NodeRow;
+
+/** The state after an inventory that has only what could not be read. */
+function afterUnreadable(state: State, unreadable: readonly Orphan[]): State {
+  const inventory = { boot_id: node.boot_id, applied: null, entries: [], unreadable };
+  return withChanges(state, observeInventory(state, node.id, inventory, context).changes);
+}
+
+describe("a task that the server knows and whose record its agent cannot read", () => {
+  const task = buildTask(api, "a", { promised: held });
+  const before = buildState({ nodes: [node], workloads: [api], tasks: [task] });
+  const state = afterUnreadable(before, [orphanOf(task.uid, "recs.api.0")]);
+
+  test("is shown, and its place is counted once", () => {
+    expect(nodeIn(state).orphans.map(({ uid, pid }) => [uid, pid])).toEqual([[task.uid, 7]]);
+    const spec = buildSpec({ request: { cpu_milli: held.cpu_milli, memory_bytes: 1 } });
+    const { blocked } = plan(buildSnapshot(state, { specs: { s: spec } }));
+    expect(blocked).toEqual([]);
+  });
+  test("is shown no longer once its end has come", () => {
+    const { changes } = observe(state, node.id, [failedReport(task)], context);
+    const after = withChanges(state, changes);
+    expect(after.tasks.size).toBe(0);
+    expect(nodeIn(after).orphans).toEqual([]);
+  });
+});
+
+test("an orphan that turns out to be the successor of a known task is none any more", () => {
+  const task = buildTask(api, "a", { grant_until: 4 });
+  const next = successorUid(task.uid, 2);
+  const orphans = [orphanOf(next, "recs.api.0#2"), orphanOf("f".repeat(32), "other")];
+  const state = buildState({ nodes: [{ ...node, orphans }], workloads: [api], tasks: [task] });
+  const after = withChanges(state, observe(state, node.id, [failedReport(task, next)], context).changes);
+  expect([...after.tasks.keys()]).toEqual([next]);
+  expect(nodeIn(after).orphans.map(({ name }) => name)).toEqual(["other"]);
+});
+
+test("an agent that has no record of an attempt does not say which of its granted numbers it has used", () => {
+  const task = buildTask(api, "a", { grant_until: 4 });
+  const state = buildState({ nodes: [node], workloads: [api], tasks: [task] });
+  const report = withoutRecord(task.uid, "it was scaled down", "no");
+  const after = withChanges(state, observe(state, node.id, [report], context).changes);
+  expect(after.tasks.size).toBe(0);
+  expect([...after.slots.values()].map(({ attempts }) => attempts)).toEqual([4]);
+});
+
+describe("an exclusive slot", () => {
+  const db = buildWorkload("shop", "db", "x", { settings: buildSettings({ replicas: 1 }) });
+  const specs = { x: buildSpec({ exclusive: true }) };
+  const stateWith = (name: string): State =>
+    buildState({
+      nodes: [{ ...node, orphans: [{ ...orphanOf("f".repeat(32), name), held: null }] }, buildNode("b")],
+      workloads: [db],
+    });
+
+  test.each(["shop.db.0", "shop.db.0#3"])(
+    "waits while an orphan lives that is called %s, and says what to do",
+    (name) => {
+      const { ops, blocked } = plan(buildSnapshot(stateWith(name), { specs }));
+      expect(ops).toEqual([]);
+      expect(blocked).toMatchObject([
+        { name: "shop.db.0", kind: "queued", summary: expect.stringContaining(`waits for ${name} on a, which lives`) },
+      ]);
+      expect(blocked[0]?.smallest_change).toContain("orch stop a/ffffffffff");
+    },
+  );
+  test.each(["shop.db.01", "shop.db2.0", "shop.db.1#2"])("does not care for one that is called %s", (name) => {
+    const { ops } = plan(buildSnapshot(stateWith(name), { specs }));
+    expect(ops.map(({ op }) => op)).toEqual(["place"]);
+  });
+});

@@ -1,0 +1,98 @@
+// Drains by people and departures that nodes announce: which one counts, when stops begin, what is said of the rest.
+
+import { describe, expect, test } from "bun:test";
+import { drainingOf, leftOn, sayDraining, stopsAt } from "../../../src/core/pass/draining";
+import type { Blocked } from "../../../src/core/pass/snapshot";
+import type { NodeRow } from "../../../src/core/model/rows-node";
+import { buildNode, buildSpec, buildState, buildTask, buildRun, buildWorkload, NOW_MS } from "../../support/build";
+
+const drain = (part: Partial<NonNullable<NodeRow["drain"]>> = {}): Pick<NodeRow, "intent" | "drain"> => ({
+  intent: "draining",
+  drain: { since_ms: NOW_MS, deadline_ms: null, by: "olga", reason: "new fan", ...part },
+});
+const leaving = (deadline_ms: number | null, gone = true): Pick<NodeRow, "leaving"> => ({
+  leaving: { since_ms: NOW_MS, deadline_ms, gone, why: "spot notice" },
+});
+
+describe("a node", () => {
+  const CASES: readonly (readonly [
+    what: string,
+    node: NodeRow,
+    by: string | null,
+    final: boolean | null,
+    at: number | null,
+  ])[] = [
+    ["to be used", buildNode("a"), null, null, null],
+    ["that people drain", buildNode("a", drain({ deadline_ms: 50 })), "olga", false, 50],
+    ["that leaves", buildNode("a", leaving(50_000)), "a", true, 35_000],
+    ["that leaves sooner than its drain ends", buildNode("a", { ...drain(), ...leaving(50_000) }), "a", true, 35_000],
+    ["whose drain ends first", buildNode("a", { ...drain({ deadline_ms: 9 }), ...leaving(50_000) }), "olga", false, 9],
+    ["that leaves when nothing runs there", buildNode("a", leaving(null, false)), "a", false, null],
+    ["that leaves and is not gone then", buildNode("a", leaving(50_000, false)), "a", false, 50_000],
+  ];
+  for (const [what, node, by, final, at] of CASES) {
+    test(what, () => {
+      const draining = drainingOf(node);
+      expect([draining?.by ?? null, draining?.final ?? null]).toEqual([by, final]);
+      expect(draining === null ? null : stopsAt(draining, 10_000)).toBe(at);
+    });
+  }
+  test("says who keeps it free, and why", () => {
+    expect(sayDraining(buildNode("a"))).toBeNull();
+    expect(sayDraining(buildNode("a", drain()))).toBe("is being drained by olga: new fan");
+    expect(sayDraining(buildNode("a", drain({ reason: null })))).toBe("is being drained by olga");
+    expect(sayDraining(buildNode("a", { ...drain(), ...leaving(1) }))).toBe("is about to leave: spot notice");
+  });
+});
+
+describe("what is left on a draining node", () => {
+  const api = buildWorkload("recs", "api", "spec", { settings: { replicas: 3 } });
+  const each = buildWorkload("recs", "each", "spec", { kind: "daemon" });
+  const run = buildRun(7, "spec", { state: "running" });
+  const on = (owner: Parameters<typeof buildTask>[0], part: Parameters<typeof buildTask>[2] = {}) =>
+    buildTask(owner, "a", part);
+  const stop = { why: "scaled to 0", signal: "TERM", grace_ms: 10_000, at_ms: NOW_MS - 3_000 };
+  const orphan = { uid: "ef".repeat(16), name: "old.api.0", pid: 4, held: null };
+
+  function left(
+    part: Partial<NodeRow>,
+    tasks: ReturnType<typeof buildTask>[],
+    blocked: readonly Blocked[] = [],
+  ): string[] {
+    const node = buildNode("a", part);
+    const state = buildState({ nodes: [node, buildNode("b")], workloads: [api, each], runs: [run], tasks });
+    return leftOn(state, node, blocked, NOW_MS).map(({ name, kind, why }) => `${name} (${kind}): ${why}`);
+  }
+  const waits: Blocked = {
+    name: "recs.api.0",
+    owner_uid: api.uid,
+    slot: 0,
+    kind: "queued",
+    summary: "waits: 0 of 2 nodes fit",
+    smallest_change: null,
+    nodes: [],
+  };
+
+  test("says of each task what it waits for", () => {
+    expect(buildSpec().exclusive).toBe(false);
+    const moved = on(api, { slot: 1 });
+    const next = buildTask(api, "b", { slot: 1, attempt: 2, observed: { state: "starting" } });
+    const tasks = [on(api), moved, next, on(api, { slot: 2, desired: "stop", stop }), on(each, { slot: 1 }), on(run)];
+    expect(left({ ...drain(), orphans: [orphan] }, tasks, [waits])).toEqual([
+      "7 (job): runs to its end; a deadline would end it sooner: orch node drain --deadline",
+      "old.api.0 (orphan): no server knows it; to end it: orch stop a/efefefefef",
+      "recs.api.0 (service): stays for want of another place: waits: 0 of 2 nodes fit",
+      "recs.api.1 (service): stays until recs.api.1#2 runs well on b",
+      "recs.api.2 (service): stops since 3s: scaled to 0",
+      "recs.each.1 (daemon): a daemon stops last",
+    ]);
+  });
+  test("has a time limit where there is a deadline", () => {
+    expect(left(drain({ deadline_ms: NOW_MS + 90_000 }), [on(api), on(run)], [waits])).toEqual([
+      "7 (job): runs at most 1m30s more",
+      "recs.api.0 (service): stays for want of another place: waits: 0 of 2 nodes fit; runs at most 1m30s more",
+    ]);
+    expect(left(drain({ deadline_ms: NOW_MS - 1 }), [on(run)])).toEqual(["7 (job): its deadline has come"]);
+  });
+  test("is nothing where nothing runs", () => expect(left(drain(), [])).toEqual([]));
+});

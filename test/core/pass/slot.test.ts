@@ -1,0 +1,127 @@
+// How ends count: streaks, back-off, grants taken back, and what a gang's members add up to.
+
+import { describe, expect, test } from "bun:test";
+import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
+import type { SlotRow, TaskEnd } from "../../../src/core/model/rows-work";
+import type { TaskRow } from "../../../src/core/model/rows-task";
+import { backoffMs, slotAfterEnd, slotAfterPlace } from "../../../src/core/pass/slot";
+import { buildEnd, buildRun, buildSettings, buildSlot, buildTask, buildWorkload, NOW_MS } from "../../support/build";
+
+const service = buildWorkload("recs", "api", "s");
+const job = buildRun(1, "s");
+const { restart } = buildSettings();
+const settings = buildSettings();
+
+const after = (slot: SlotRow | null, task: TaskRow, end: Partial<TaskEnd>, ran_ms = 0): SlotRow =>
+  slotAfterEnd(slot, task, buildEnd(task, { at_ms: NOW_MS, ...end }), settings, DEFAULT_LIMITS, ran_ms);
+
+describe("back-off", () => {
+  test("the first crash restarts at once, later ones double up to the maximum, 20 % more or less", () => {
+    expect(backoffMs(restart, 1, "a")).toBe(0);
+    for (const [streak, ms] of [
+      [2, 1_000],
+      [3, 2_000],
+      [4, 4_000],
+      [8, 60_000],
+      [5_000, 60_000],
+    ] as const) {
+      for (const uid of ["a", "b", "c", "d"]) {
+        expect(backoffMs(restart, streak, uid)).toBeGreaterThanOrEqual(ms * 0.8);
+        expect(backoffMs(restart, streak, uid)).toBeLessThanOrEqual(ms * 1.2);
+      }
+    }
+  });
+  test("two tasks that crash together do not restart together, and one waits the same each time it is asked", () => {
+    expect(backoffMs(restart, 9, "a")).not.toBe(backoffMs(restart, 9, "b"));
+    expect(backoffMs(restart, 9, "a")).toBe(backoffMs(restart, 9, "a"));
+  });
+});
+
+describe("the slot after an end", () => {
+  test("crashes add up, and a long run begins a new streak", () => {
+    const first = after(null, buildTask(service, "a"), {});
+    expect(first).toMatchObject({ streak: 1, failed: 1, attempts: 1, not_before_ms: NOW_MS });
+    const second = after({ ...first, attempts: 2 }, buildTask(service, "a", { attempt: 2 }), {
+      state: "succeeded",
+      exit_code: 0,
+    });
+    expect(second).toMatchObject({ streak: 2, failed: 1 });
+    expect(second.not_before_ms).toBeGreaterThan(NOW_MS);
+    const third = after(
+      { ...second, attempts: 3 },
+      buildTask(service, "a", { attempt: 3 }),
+      {},
+      DEFAULT_LIMITS.stable_ms,
+    );
+    expect(third).toMatchObject({ streak: 1, not_before_ms: NOW_MS });
+  });
+  test("a grant is taken back by an end that its agent told, not by one that was only inferred", () => {
+    const task = buildTask(service, "a", { attempt: 2, grant_until: 7 });
+    expect(after(buildSlot(task), task, { state: "failed" }).attempts).toBe(2);
+    expect(after(buildSlot(task), task, { state: "lost" }).attempts).toBe(7);
+  });
+  test("an older attempt changes nothing once a newer one was placed", () => {
+    const old = buildTask(service, "a", { attempt: 2, grant_until: 7 });
+    const slot = buildSlot(old, { attempts: 13 });
+    expect(after(slot, old, { state: "failed" })).toEqual(slot);
+  });
+  test("an older attempt of a job that succeeds late wins, unless the newer one has", () => {
+    const old = buildTask(job, "a");
+    const slot = buildSlot(old, { attempts: 2 });
+    expect(after(slot, old, { state: "succeeded", exit_code: 0 }).ends).toHaveLength(1);
+    const newer = buildEnd(buildTask(job, "b", { attempt: 2 }), { state: "succeeded", exit_code: 0 });
+    expect(after({ ...slot, ends: [newer] }, old, { state: "succeeded", exit_code: 0 }).ends).toEqual([newer]);
+  });
+  test("an older attempt of a gang wins when all of its members succeed late", () => {
+    const [first, second] = [0, 1].map((member) => buildTask(job, "a", { member })) as [TaskRow, TaskRow];
+    const done = { state: "succeeded", exit_code: 0 } as const;
+    const late = after(buildSlot(first, { attempts: 2 }), first, done);
+    expect(after(late, second, done).ends.map(({ attempt, member }) => [attempt, member])).toEqual([
+      [1, 0],
+      [1, 1],
+    ]);
+    const newer = buildEnd(buildTask(job, "b", { attempt: 2 }), done);
+    expect(after({ ...late, ends: [newer] }, second, done).ends).toEqual([newer]);
+  });
+  test("a gang's attempt fails once, for its first bad end", () => {
+    const members = [0, 1, 2].map((member) => buildTask(job, "a", { member }));
+    const states = ["failed", "failed", "stopped"] as const;
+    let slot: SlotRow | null = null;
+    for (const [n, task] of members.entries()) slot = after(slot, task, { state: states[n] ?? "stopped" }, 5_000);
+    expect(slot).toMatchObject({ failed: 1, streak: 1, attempts: 1 });
+    expect(slot?.ends.map((end) => [end.member, end.state])).toEqual([
+      [0, "failed"],
+      [1, "failed"],
+      [2, "stopped"],
+    ]);
+  });
+  test("members that are told to stop after a loss do not turn it into a failure", () => {
+    const [first, second] = [0, 1].map((member) => buildTask(job, "a", { member })) as [TaskRow, TaskRow];
+    const slot = after(after(null, first, { state: "lost" }), second, { state: "failed" }, 5_000);
+    expect(slot).toMatchObject({ lost: 1, failed: 0 });
+  });
+  test("a rejection leaves its node out for a while and waits; all nodes that rejected are left out", () => {
+    const slot = after(null, buildTask(job, "a"), { state: "rejected", node_id: "a" });
+    expect(slot).toMatchObject({
+      rejected: 1,
+      failed: 0,
+      avoid: [{ node_id: "a", until_ms: NOW_MS + DEFAULT_LIMITS.avoid_ms }],
+    });
+    expect(slot.not_before_ms).toBeGreaterThan(NOW_MS);
+    const next = after({ ...slot, attempts: 2 }, buildTask(job, "b", { attempt: 2 }), {
+      state: "rejected",
+      node_id: "b",
+    });
+    expect(next.avoid.map((each) => each.node_id)).toEqual(["a", "b"]);
+  });
+  test("what was stopped after it ran may be placed again at once; a job withdrawn before it ran waits", () => {
+    expect(after(null, buildTask(job, "a"), { state: "stopped" }, 5_000).not_before_ms).toBe(0);
+    expect(after(null, buildTask(job, "a"), { state: "stopped" }).not_before_ms).toBeGreaterThan(NOW_MS);
+    expect(after(null, buildTask(service, "a"), { state: "stopped" }).not_before_ms).toBe(0);
+  });
+  test("a new version starts with a clean sheet, the same version does not", () => {
+    const crashed = after(null, buildTask(service, "a"), {});
+    expect(slotAfterPlace(crashed, 1, 2, NOW_MS)).toMatchObject({ attempts: 2, streak: 1 });
+    expect(slotAfterPlace(crashed, 2, 2, NOW_MS)).toMatchObject({ attempts: 2, streak: 0, ends: [], not_before_ms: 0 });
+  });
+});
