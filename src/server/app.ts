@@ -4,16 +4,16 @@ import { Hono, type Context as HonoContext } from "hono";
 import { z } from "zod";
 import { assert } from "../core/assert";
 import { HOUSE_LIMITS } from "../core/limits";
-import { ACCESS, demandTouch, mayCall } from "./access";
-import type { Api } from "./api";
-import type { Principal } from "./auth";
-import { refuseForeign, secured } from "./gates";
-import { bodyOf, hashOf, strictly } from "./body";
-import { idempotencyOf } from "./idempotency";
-import { refusalOf } from "./onerror";
+import { ACCESS, demandTouch, mayCall } from "./access/access";
+import type { Api } from "./routes/api";
+import type { Principal } from "./access/auth";
+import { refuseForeign, secured } from "./http/gates";
+import { bodyOf, hashOf, strictly } from "./http/body";
+import { idempotencyOf } from "./http/idempotency";
+import { refusalOf } from "./http/onerror";
 import { errorAnswer, RefusedError } from "./refused";
-import { keyOf, type Ask, type Link, type Route } from "./route";
-import { ROUTES } from "./routes";
+import { keyOf, type Ask, type Link, type Route } from "./routes/route";
+import { ROUTES } from "./routes/table";
 
 type Env = { Bindings: { link?: Link } };
 

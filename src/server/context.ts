@@ -5,9 +5,9 @@ import type { PlanLimits } from "../core/pass/snapshot";
 import type { Ms } from "../core/units";
 import type { TestCommand } from "../core/model/node-tests";
 import type { Store } from "../store/store";
-import type { Idleness } from "./idleness";
+import type { Idleness } from "./facts/idleness";
 import type { Loop } from "./loop";
-import type { Readings } from "./readings";
+import type { Readings } from "./facts/readings";
 
 /** Who this server is: the key behind the pin that every token carries. */
 export interface Identity {

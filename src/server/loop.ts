@@ -6,8 +6,8 @@ import type { State } from "../core/model/rows-state";
 import type { Ms } from "../core/units";
 import { StorageError } from "../store/errors";
 import type { Store } from "../store/store";
-import type { Idleness } from "./idleness";
-import { createListening, type Listening } from "./listening";
+import type { Idleness } from "./facts/idleness";
+import { createListening, type Listening } from "./facts/listening";
 
 export interface LoopOptions {
   readonly store: Store;

@@ -3,8 +3,8 @@
 import { HOUSE_LIMITS } from "../core/limits";
 import type { App } from "./app";
 import type { AgentSocket, AgentSocketHandlers } from "./context";
-import { listenError, type Listen } from "./listen";
-import type { Link } from "./route";
+import { listenError, type Listen } from "./http/listen";
+import type { Link } from "./routes/route";
 
 /** What stays with a connection: the one object by which the sessions know it. */
 interface Data {

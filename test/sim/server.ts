@@ -3,10 +3,10 @@
 
 import type { PlanLimits } from "../../src/core/pass/snapshot";
 import type { AgentSocket, Context } from "../../src/server/context";
-import { createReadings } from "../../src/server/readings";
-import { createIdleness } from "../../src/server/idleness";
+import { createReadings } from "../../src/server/facts/readings";
+import { createIdleness } from "../../src/server/facts/idleness";
 import { createLoop, type Loop } from "../../src/server/loop";
-import { createSessions, type Sessions } from "../../src/server/sessions";
+import { createSessions, type Sessions } from "../../src/server/agents/sessions";
 import { openSimStore, type Database, type SimStore, type StoreWorld } from "./database";
 import { newOwner, type Host, type Owner } from "./host";
 import { identityOf } from "./keys";

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { makeCertificate } from "../../src/server/certificate";
+import { makeCertificate } from "../../src/server/access/certificate";
 import { startServer, StartError, type RunningServer } from "../../src/server/server";
 import { ApiError, connect, UnreachableError, type Client } from "../../src/wire/client";
 import { fetchCertificate, pinOf } from "../../src/wire/pinned";

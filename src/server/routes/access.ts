@@ -7,13 +7,13 @@ import { readName } from "../../spec/names";
 import { meView, tokenAnswer, tokenRequest, tokenView, userRequest, userView } from "../../wire/api/access";
 import { doneAnswer, list } from "../../wire/api/answers";
 import { formatToken } from "../../wire/token";
-import { mayGrant } from "../access";
-import type { Api } from "../api";
-import { overOf } from "../auth";
-import { JOIN_TOKEN_MS } from "../join";
+import { mayGrant } from "../access/access";
+import type { Api } from "./api";
+import { overOf } from "../access/auth";
+import { JOIN_TOKEN_MS } from "../nodes/join";
 import { notFound, RefusedError } from "../refused";
-import { route } from "../route";
-import { freshId, joinCommand, tokenRow } from "../tokens";
+import { route } from "./route";
+import { freshId, joinCommand, tokenRow } from "../access/tokens";
 
 type Minted = z.infer<typeof tokenAnswer>;
 

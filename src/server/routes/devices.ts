@@ -3,9 +3,9 @@
 import type { State } from "../../core/model/rows-state";
 import { list } from "../../wire/api/answers";
 import { type GpuView, gpuView } from "../../wire/api/devices";
-import type { Api } from "../api";
+import type { Api } from "./api";
 import { notFound, RefusedError } from "../refused";
-import { route } from "../route";
+import { route } from "./route";
 import { gpuViews } from "../views/gpu";
 import { tasksByNode } from "../views/node";
 

@@ -5,9 +5,9 @@ import { list } from "../../wire/api/answers";
 import { subjectOf } from "../../core/plan/events";
 import { HOUSE_LIMITS } from "../../core/limits";
 import { RefusedError } from "../refused";
-import { route } from "../route";
+import { route } from "./route";
 import { eventView as viewOf } from "../views/event";
-import { limitOf, number, page, short } from "../query";
+import { limitOf, number, page, short } from "../http/query";
 import { z } from "zod";
 
 const NOTHING = { project: null, object: null };

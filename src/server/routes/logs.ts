@@ -2,10 +2,10 @@
 
 import { z } from "zod";
 import { RefusedError } from "../refused";
-import { meantBy, tasksOf } from "../resolve";
-import { route } from "../route";
-import { flag, number } from "../query";
-import { logOf } from "../logs";
+import { meantBy, tasksOf } from "../work/resolve";
+import { route } from "./route";
+import { flag, number } from "../http/query";
+import { logOf } from "../agents/logs";
 import { pendingOf } from "./tasks";
 
 const query = z.object({

@@ -10,7 +10,7 @@ import { drainProgress } from "../../wire/drains";
 import { testsView } from "../../wire/node-tests";
 import { HOUSE_LIMITS } from "../../core/limits";
 import type { Draft } from "../../store/store";
-import type { Api } from "../api";
+import type { Api } from "./api";
 import {
   adoptOrphan,
   demandNode,
@@ -21,12 +21,12 @@ import {
   relabelled,
   retainted,
   stopOrphan,
-} from "../node-changes";
-import { orderTests, resumeNode } from "../node-testing";
-import { flag } from "../query";
+} from "../nodes/node-changes";
+import { orderTests, resumeNode } from "../nodes/node-testing";
+import { flag } from "../http/query";
 import { RefusedError } from "../refused";
-import { FORGOTTEN } from "../session";
-import { route, type Ask } from "../route";
+import { FORGOTTEN } from "../agents/session";
+import { route, type Ask } from "./route";
 import { nodeView as viewOf, testsView as testsOf, tasksByNode } from "../views/node";
 
 const LOOK = [

@@ -3,11 +3,11 @@
 import { z } from "zod";
 import { joinAnswer, joinRequest } from "../../wire/agent";
 import { healthView } from "../../wire/api/answers";
-import { signCredential } from "../credential";
-import { joinNode, STARTING_MS } from "../join";
-import { newOrder } from "../node-testing";
+import { signCredential } from "../access/credential";
+import { joinNode, STARTING_MS } from "../nodes/join";
+import { newOrder } from "../nodes/node-testing";
 import { RefusedError } from "../refused";
-import { route } from "../route";
+import { route } from "./route";
 
 /** A node that was heard this recently has an agent. */
 const HEARD_MS = 12_000;

@@ -2,10 +2,10 @@
 
 import { applyRequest } from "../../wire/api/apps";
 import { type PlanView, planView } from "../../wire/api/plans";
-import { applyApp, findApp, workloadsOf } from "../apply";
-import { dryRun } from "../dry";
-import { demandGrants, demandLeases } from "../grants";
-import { route } from "../route";
+import { applyApp, findApp, workloadsOf } from "../work/apply";
+import { dryRun } from "../work/dry";
+import { demandGrants, demandLeases } from "../access/grants";
+import { route } from "./route";
 import { blockedView, opView } from "../views/plan";
 import { applying } from "./apps";
 

@@ -4,11 +4,11 @@ import { z } from "zod";
 import type { TaskRow } from "../../core/model/rows-task";
 import { type TaskView, taskView } from "../../wire/api/tasks";
 import { list } from "../../wire/api/answers";
-import type { Api } from "../api";
+import type { Api } from "./api";
 import { notFound } from "../refused";
-import { appOf, meantBy, tasksOf } from "../resolve";
-import { route } from "../route";
-import { flag, limitOf, offsetOf, page, short } from "../query";
+import { appOf, meantBy, tasksOf } from "../work/resolve";
+import { route } from "./route";
+import { flag, limitOf, offsetOf, page, short } from "../http/query";
 import { pendingViews, taskView as viewOf } from "../views/task";
 
 /** The slots that wait now. */

@@ -5,7 +5,7 @@ import type { State } from "../../core/model/rows-state";
 import type { AppRow, WorkloadRow } from "../../core/model/rows-work";
 import type { AppView, WorkloadView } from "../../wire/api/apps";
 import type { TaskView } from "../../wire/api/tasks";
-import { workloadsOf } from "../apply";
+import { workloadsOf } from "../work/apply";
 
 /** `pending` are the slots that wait now, of every workload. */
 export function workloadView(row: WorkloadRow, state: State, pending: readonly TaskView[]): WorkloadView {

@@ -1,0 +1,99 @@
+// Who may call which route: one table, deny by default. A route that is not in it does not answer, and fails the tests.
+
+import type { Role } from "../../core/model/rows-state";
+import { type Principal, RANK } from "./auth";
+import { RefusedError } from "../refused";
+
+export type Access =
+  /** Anybody; agents prove who they are within their connection. */
+  | { readonly is: "open" }
+  /** These roles. `own`: users only for what is theirs or their project's, operators and admins for everything. */
+  | { readonly is: "roles"; readonly roles: readonly Role[]; readonly scope: "all" | "own" };
+
+const OPEN: Access = { is: "open" };
+const allow = (scope: "all" | "own", ...roles: Role[]): Access => ({ is: "roles", roles, scope });
+
+const PEOPLE = allow("all", "admin", "operator", "user", "viewer");
+const WORKERS = allow("all", "admin", "operator", "user");
+const OWNERS = allow("own", "admin", "operator", "user");
+const OPERATORS = allow("all", "admin", "operator");
+const ADMINS = allow("all", "admin");
+
+export const ACCESS: Readonly<Record<string, Access>> = {
+  "GET /v1/health": OPEN,
+  "GET /v1/bootstrap/cert": OPEN,
+  "GET /v1/agent": OPEN,
+  "POST /v1/join": allow("all", "agent"),
+  "GET /v1/openapi.json": PEOPLE,
+  "GET /v1/me": PEOPLE,
+  "GET /v1/apps": PEOPLE,
+  "GET /v1/apps/{project}/{app}": PEOPLE,
+  "PUT /v1/apps/{project}/{app}": OWNERS,
+  "DELETE /v1/apps/{project}/{app}": OWNERS,
+  "POST /v1/validate": WORKERS,
+  "POST /v1/plan": OWNERS,
+  "GET /v1/workloads/{project}/{app}/{workload}": PEOPLE,
+  "POST /v1/workloads/{project}/{app}/{workload}/scale": OWNERS,
+  "POST /v1/workloads/{project}/{app}/{workload}/restart": OWNERS,
+  "GET /v1/tasks": PEOPLE,
+  "GET /v1/tasks/{ref}": PEOPLE,
+  "GET /v1/tasks/{ref}/logs": OWNERS,
+  "POST /v1/runs": OWNERS,
+  "GET /v1/runs": PEOPLE,
+  "GET /v1/runs/{run}": PEOPLE,
+  "POST /v1/runs/{run}/cancel": OWNERS,
+  "GET /v1/nodes": PEOPLE,
+  "GET /v1/nodes/{node}": PEOPLE,
+  "GET /v1/nodes/{node}/drain": PEOPLE,
+  "POST /v1/nodes/{node}/drain": OPERATORS,
+  "POST /v1/nodes/{node}/resume": OPERATORS,
+  "GET /v1/nodes/{node}/tests": PEOPLE,
+  "POST /v1/nodes/{node}/test": OPERATORS,
+  "POST /v1/nodes/{node}/label": OPERATORS,
+  "POST /v1/nodes/{node}/taint": OPERATORS,
+  "POST /v1/nodes/{node}/forget": OPERATORS,
+  "POST /v1/nodes/{node}/orphans/{uid}/stop": OPERATORS,
+  "POST /v1/nodes/{node}/orphans/{uid}/adopt": OPERATORS,
+  "GET /v1/devices": PEOPLE,
+  "GET /v1/devices/{device}": PEOPLE,
+  "GET /v1/events": PEOPLE,
+  "GET /v1/watch": PEOPLE,
+  "GET /v1/explain/{ref}": PEOPLE,
+  "POST /v1/tokens": WORKERS,
+  "GET /v1/tokens": WORKERS,
+  "DELETE /v1/tokens/{id}": WORKERS,
+  "POST /v1/users": ADMINS,
+  "GET /v1/users": OPERATORS,
+  "DELETE /v1/users/{name}": ADMINS,
+};
+
+/** Whether this role may call the route at all; what is unknown is denied. */
+export function mayCall(route: string, role: Role): boolean {
+  const access = Object.hasOwn(ACCESS, route) ? ACCESS[route] : undefined;
+  return access !== undefined && (access.is === "open" || access.roles.includes(role));
+}
+
+/** Something that belongs to a project and perhaps to a person of it. */
+export interface Owned {
+  readonly project: string;
+  readonly user?: string;
+}
+
+/** Whether somebody may see the inside of a thing (logs, environment) and change it. States are visible to all. */
+export function mayTouch(who: Principal, thing: Owned): boolean {
+  if (who.role === "admin" || who.role === "operator") return true;
+  return who.role === "user" && (who.project === thing.project || who.name === thing.user);
+}
+
+export function demandTouch(who: Principal, thing: Owned, what: string): void {
+  if (mayTouch(who, thing)) return;
+  throw new RefusedError(
+    "forbidden",
+    `${what} belongs to project ${thing.project}, and ${who.name} is not of it`,
+    "Ask an operator, or somebody of that project",
+  );
+}
+
+/** Whether somebody of role `mine` may hand out `role`. Agents are let in by operators. */
+export const mayGrant = (mine: Role, role: Role): boolean =>
+  role === "agent" ? RANK[mine] >= RANK.operator : RANK[role] <= RANK[mine];

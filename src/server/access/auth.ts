@@ -1,0 +1,124 @@
+// Who asks: a bearer token becomes a principal, or a uniform refusal. Comparing takes the same time for every wrong
+// secret.
+
+import { timingSafeEqual } from "node:crypto";
+import type { Role, State, TokenRow } from "../../core/model/rows-state";
+import type { Ms } from "../../core/units";
+import { hashSecret, parseToken } from "../../wire/token";
+import { RefusedError } from "../refused";
+
+export interface Principal {
+  /** The user's name; `token ID` for tokens of no person. */
+  readonly name: string;
+  readonly role: Role;
+  /** The user's default project; empty for agents. */
+  readonly project: string;
+  readonly unix_user: string;
+  readonly token_id: string;
+}
+
+export interface Auth {
+  /** Throws RefusedError when the request carries no valid token. `source` is counted for failures. */
+  authenticate(header: string | null, source: string): Principal;
+  /** Whether a token that was valid still is, with the same rights; for streams that stay open. */
+  holds(who: Principal): boolean;
+}
+
+const FAILURES = 20;
+const WINDOW_MS = 60_000;
+const SOURCES = 10_000;
+const NO_HASH = "0".repeat(64);
+
+export function createAuth(state: () => State, pin: string, clock: () => Ms): Auth {
+  const failures = new Map<string, { since_ms: Ms; count: number }>();
+
+  function failed(source: string, message: string, hint: string): RefusedError {
+    const now = clock();
+    const known = failures.get(source);
+    const entry = known === undefined || now - known.since_ms > WINDOW_MS ? { since_ms: now, count: 0 } : known;
+    entry.count++;
+    if (failures.size >= SOURCES && known === undefined) failures.clear();
+    failures.set(source, entry);
+    // A right token is never held up: secrets are too long to be guessed, the bound is on the noise of trying.
+    return entry.count > FAILURES
+      ? new RefusedError(
+          "too_many",
+          "too many failed logins from this address",
+          "Wait a minute; is an old token still in use somewhere?",
+        )
+      : new RefusedError("unauthenticated", message, hint);
+  }
+
+  return {
+    authenticate(header, source) {
+      const text = /^Bearer\s+(\S+)$/i.exec(header ?? "")?.[1];
+      if (text === undefined) {
+        throw new RefusedError(
+          "unauthenticated",
+          "this needs a token",
+          "Log in with orch login URL, or set ORCH_TOKEN",
+        );
+      }
+      const token = parseToken(text);
+      if (token === null)
+        throw failed(source, "this is not a token of orch", "Was it pasted whole? It begins with orch1-");
+      const row = state().tokens.get(token.id);
+      const right = sameHash(hashSecret(token.secret), row?.hash ?? NO_HASH);
+      if (row === undefined || !right) {
+        throw failed(
+          source,
+          "the token is not known here",
+          token.pin === pin
+            ? "It was revoked and removed, or made for an older database. An admin makes a new one: orch token new"
+            : "It was made by another server. Is the address right?",
+        );
+      }
+      const over = overOf(row, clock());
+      if (over !== null) throw failed(source, `the token ${row.id} ${over}`, newTokenHint(row));
+      const who = principalOf(row, state());
+      if (who === null)
+        throw failed(source, `the token ${row.id} belongs to a user who was removed`, newTokenHint(row));
+      return who;
+    },
+    holds(who) {
+      const row = state().tokens.get(who.token_id);
+      if (row === undefined || overOf(row, clock()) !== null) return false;
+      const now = principalOf(row, state());
+      return now !== null && now.role === who.role && now.project === who.project;
+    },
+  };
+}
+
+/** Why a token no longer counts, in words; `null` when it does. */
+export function overOf(row: TokenRow, now_ms: Ms): string | null {
+  if (row.revoked_ms !== null) return "was revoked";
+  return row.expires_ms !== null && row.expires_ms <= now_ms ? "has expired" : null;
+}
+
+const newTokenHint = (row: TokenRow): string =>
+  row.user === null
+    ? "Make a new one on the server: orch token new --role agent"
+    : `An admin makes a new one: orch token new --role ${row.role} --user ${row.user}`;
+
+function principalOf(row: TokenRow, { users }: State): Principal | null {
+  if (row.user === null) {
+    return { name: `token ${row.id}`, role: row.role, project: "", unix_user: "", token_id: row.id };
+  }
+  const user = users.get(row.user);
+  return user === undefined
+    ? null
+    : {
+        name: user.name,
+        role: lesserRole(row.role, user.role),
+        project: user.project,
+        unix_user: user.unix_user,
+        token_id: row.id,
+      };
+}
+
+const sameHash = (a: string, b: string): boolean =>
+  timingSafeEqual(Buffer.from(a.padEnd(64).slice(0, 64)), Buffer.from(b.padEnd(64).slice(0, 64)));
+export const RANK: Readonly<Record<Role, number>> = { agent: 0, viewer: 1, user: 2, operator: 3, admin: 4 };
+
+/** The lesser of two roles: a token gives no more than its owner has. */
+export const lesserRole = (a: Role, b: Role): Role => (RANK[a] <= RANK[b] ? a : b);

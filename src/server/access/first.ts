@@ -1,0 +1,51 @@
+// The first start of a cluster: its admin, whose token is written where only the data directory's owner finds it.
+
+import { join } from "node:path";
+import { writeDurably } from "../../os/durable";
+import { accountOfProcess } from "../../os/machine";
+import type { Store } from "../../store/store";
+import { formatToken } from "../../wire/token";
+import type { Identity } from "../context";
+import { freshId, tokenRow } from "./tokens";
+
+export const ADMIN = "admin";
+export const ADMIN_TOKEN = "admin.token";
+
+/** Whether the cluster has no people yet: then nobody could ever log in. */
+export const isNew = (store: Store): boolean => store.state.users.size === 0;
+
+/** Makes the admin and their token; gives the file it is in. The file is there before the token counts. */
+export async function makeAdmin(
+  store: Store,
+  identity: Identity,
+  dir: string,
+  random: (bytes: number) => string,
+  seed: () => string,
+): Promise<string> {
+  const file = join(dir, ADMIN_TOKEN);
+  const id = freshId(store.state, seed);
+  const secret = random(20);
+  writeDurably(file, `${formatToken({ pin: identity.pin, id, secret })}\n`);
+  await store.commit("server", (draft) => {
+    draft.put([
+      {
+        table: "users",
+        key: ADMIN,
+        row: {
+          name: ADMIN,
+          role: "admin",
+          unix_user: accountOfProcess().name,
+          project: "default",
+          created_ms: draft.now_ms,
+        },
+      },
+      {
+        table: "tokens",
+        key: id,
+        row: tokenRow({ id, secret, role: "admin", user: ADMIN, expires_ms: null }, draft.now_ms),
+      },
+    ]);
+    draft.event({ verb: "created", object: ADMIN, project: null, detail: "at the first start" });
+  });
+  return file;
+}

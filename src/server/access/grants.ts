@@ -1,0 +1,64 @@
+// What a spec may not ask for here: what only some may have (another account, a low port, a place further ahead), and
+// what this server's settings leave no room for.
+
+import { formatDuration } from "../../core/format";
+import { leavesLease } from "../../core/agent/step";
+import type { Ms } from "../../core/units";
+import type { WorkloadDecl } from "../../core/model/workload";
+import type { Principal } from "./auth";
+import { RefusedError } from "../refused";
+
+const PRIVILEGED_PORT = 1024;
+
+/** Throws RefusedError with every wish that is not granted to `who`. */
+export function demandGrants(who: Principal, workloads: readonly WorkloadDecl[]): void {
+  const wishes = workloads.flatMap((workload) => refusedWishes(who, workload));
+  const first = wishes[0];
+  if (first === undefined) return;
+  throw new RefusedError(
+    "forbidden",
+    `${first.path}: ${first.message}`,
+    "Ask an operator or an admin of this cluster to apply it",
+    wishes.map((wish) => ({ line: 0, column: 0, ...wish, hint: null })),
+  );
+}
+
+function refusedWishes(who: Principal, { name, spec, settings }: WorkloadDecl): { path: string; message: string }[] {
+  const wishes: { path: string; message: string }[] = [];
+  const account = spec.unix_user;
+  const free =
+    who.role === "admin" ||
+    account === null ||
+    account === who.unix_user ||
+    (who.role === "operator" && account !== "root");
+  if (!free) wishes.push({ path: `${name}.user`, message: `the account ${account} was not granted to ${who.name}` });
+  if (who.role !== "user") return wishes;
+  const low = spec.ports.find((port) => port.published !== null && port.published < PRIVILEGED_PORT);
+  if (low !== undefined) {
+    wishes.push({
+      path: `${name}.ports.${low.name}`,
+      message: `port ${low.published} is below ${PRIVILEGED_PORT}: for operators`,
+    });
+  }
+  if (settings.priority > 0) {
+    wishes.push({ path: `${name}.priority`, message: "a priority above 0 is for operators; lower ones are free" });
+  }
+  return wishes;
+}
+
+/** Throws RefusedError for exclusive workloads that would have to begin to stop before they were started. */
+export function demandLeases(lease_ms: Ms, workloads: readonly WorkloadDecl[]): void {
+  const issues = workloads
+    .filter(({ spec, settings }) => spec.exclusive && !leavesLease(lease_ms, settings.stop.grace_ms))
+    .map(({ name, settings }) => ({
+      line: 0,
+      column: 0,
+      path: `${name}.stop.grace`,
+      message:
+        `a grace of ${formatDuration(settings.stop.grace_ms)} leaves nothing of the lease of ` +
+        `${formatDuration(lease_ms)} that an exclusive task has`,
+      hint: "shorten the grace, or let the operator lengthen `lease` in the server's settings",
+    }));
+  const [first] = issues;
+  if (first !== undefined) throw new RefusedError("spec", `${first.path}: ${first.message}`, first.hint, issues);
+}

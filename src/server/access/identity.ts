@@ -1,0 +1,78 @@
+// Who this server is, from its data directory: made at the first start, required at every other.
+
+import { createHmac, createPrivateKey, createPublicKey, sign, verify, type KeyObject } from "node:crypto";
+import { join } from "node:path";
+import type { Ms } from "../../core/units";
+import { writeDurably } from "../../os/durable";
+import { readText } from "../../os/files";
+import { pinOf } from "../../wire/pinned";
+import { makeCertificate, type KeyPair } from "./certificate";
+import type { Identity } from "../context";
+import { StartError } from "../start-error";
+
+const KEY = "key.pem";
+const CERTIFICATE = "certificate.pem";
+
+export interface OwnIdentity extends Identity {
+  readonly key_pem: string;
+}
+
+/** Reads the key pair; makes it when there is none and the cluster is new. Throws StartError. */
+export async function openIdentity(
+  dir: string,
+  cluster_id: string,
+  is_new: boolean,
+  now_ms: Ms,
+  serial: string,
+): Promise<OwnIdentity> {
+  const pair = readPair(dir) ?? (await firstPair(dir, is_new, now_ms, serial));
+  const key = privateKeyOf(pair, dir);
+  const own = createPublicKey(pair.certificate_pem);
+  if (!createPublicKey(key).equals(own)) {
+    throw new StartError(
+      `${join(dir, KEY)} and ${CERTIFICATE} do not belong together`,
+      "Bring both back with: orch restore FILE",
+    );
+  }
+  const secret = key.export({ type: "pkcs8", format: "der" });
+  return {
+    ...pair,
+    cluster_id,
+    pin: pinOf(pair.certificate_pem),
+    sign: (text) => sign("sha256", Buffer.from(text), key).toString("base64"),
+    verify: (text, signature) => verify("sha256", Buffer.from(text), own, Buffer.from(signature, "base64")),
+    derive: (label) => createHmac("sha256", secret).update(`orch-derive-v1\n${label}`).digest("hex"),
+  };
+}
+
+function readPair(dir: string): KeyPair | null {
+  const [key_pem, certificate_pem] = [KEY, CERTIFICATE].map((name) => {
+    const read = readText(join(dir, name));
+    if (read.is === "failed") throw new StartError(`cannot read ${join(dir, name)}: ${read.why}`, null);
+    return read.is === "there" ? read.text : null;
+  });
+  return typeof key_pem === "string" && typeof certificate_pem === "string" ? { key_pem, certificate_pem } : null;
+}
+
+async function firstPair(dir: string, is_new: boolean, now_ms: Ms, serial: string): Promise<KeyPair> {
+  if (!is_new) {
+    throw new StartError(
+      `${join(dir, KEY)} is gone, and every token and agent of this cluster trusts that key alone`,
+      "Bring it back with: orch restore FILE",
+    );
+  }
+  const pair = await makeCertificate(now_ms, serial);
+  writeDurably(join(dir, KEY), pair.key_pem);
+  writeDurably(join(dir, CERTIFICATE), pair.certificate_pem);
+  return pair;
+}
+
+function privateKeyOf(pair: KeyPair, dir: string): KeyObject {
+  try {
+    return createPrivateKey(pair.key_pem);
+  } catch (error) {
+    throw new StartError(`${join(dir, KEY)} is not a private key`, "Bring it back with: orch restore FILE", {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,64 @@
+// Agents' connections as data: what is known of each, what all share, and how something is said on one.
+
+import type { Told } from "../../core/intake/assign";
+import type { Stamp } from "../../core/model/record";
+import type { Ms } from "../../core/units";
+import type { ToAgent, ToServer } from "../../wire/agent";
+import type { AgentSocket, Context } from "../context";
+import type { Streams } from "./streams";
+
+type Hello = Extract<ToServer, { type: "hello" }>;
+type Inventory = Extract<ToServer, { type: "inventory" }>;
+type Changes = Extract<ToAgent, { type: "changes" }>;
+
+export interface Session {
+  readonly n: number;
+  readonly nonce: string;
+  readonly socket: AgentSocket;
+  readonly streams: Streams;
+  phase:
+    | { readonly is: "challenged" }
+    | { readonly is: "inventory"; readonly hello: Hello; readonly pages: Inventory[] }
+    | { readonly is: "live"; readonly node_id: string; readonly instance_id: string };
+  told: Map<string, Told>;
+  /** The order to test the node that was sent last in this session. */
+  asked: { readonly id: string; readonly at_ms: Ms } | null;
+  /** What its agent said last of the tests that it runs. */
+  step: Extract<ToServer, { type: "testing" }> | null;
+  /** Sent in this session and not yet reported as applied, oldest first. */
+  unapplied: { readonly message: Changes; readonly at_ms: Ms }[];
+  sent_n: number;
+  acked_seq: number;
+  /** Messages that change the session's phase are taken in one after the other. */
+  queue: Promise<void>;
+}
+
+/** What all connections share. */
+export interface Hub extends Context {
+  readonly all: Map<AgentSocket, Session>;
+  /** By node: the one connection that speaks for it. */
+  readonly live: Map<string, Session>;
+  /** By node: the newest connection that ever spoke for it; what an earlier one still says is of the past. */
+  readonly newest: Map<string, number>;
+}
+
+export const stamp = (hub: Hub, session: Session): Stamp => ({
+  cluster_id: hub.store.state.cluster.cluster_id,
+  timeline: hub.store.state.cluster.timeline,
+  epoch: hub.store.state.cluster.epoch,
+  session: session.n,
+  revision: hub.store.state.cluster.revision,
+});
+
+export const send = (session: Session, message: ToAgent): boolean => session.socket.send(JSON.stringify(message)) !== 0;
+
+export function refuse(session: Session, refusal: Refusal): void {
+  send(session, { type: "refused", ...refusal });
+  session.socket.close(4_000, refusal.code);
+}
+
+export interface Refusal {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string | null;
+}

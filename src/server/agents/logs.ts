@@ -1,0 +1,112 @@
+// A task's output: from its node while that can be asked, else the last 4 KiB that its end left with the server.
+
+import { isFinal } from "../../core/model/lifecycle";
+import type { TaskRow } from "../../core/model/rows-task";
+import { taskName } from "../../core/model/task";
+import type { Ms } from "../../core/units";
+import type { Context } from "../context";
+import { RefusedError } from "../refused";
+import type { Sessions } from "./sessions";
+import { StreamError } from "./streams";
+
+export interface LogWish {
+  readonly stream: "stdout" | "stderr";
+  readonly follow: boolean;
+  readonly since_age_ms: Ms | null;
+}
+
+/** How long a node may take to send the first bytes of a log that is there. */
+const FIRST_BYTES_MS = 5_000;
+
+type First =
+  | { readonly is: "bytes"; readonly bytes: Uint8Array }
+  | { readonly is: "end" }
+  | { readonly is: "failed"; readonly why: string };
+
+export async function logOf(
+  { store, sessions }: Pick<Context, "store"> & { readonly sessions: Pick<Sessions, "openLog"> },
+  task: TaskRow,
+  wish: LogWish,
+): Promise<Response> {
+  const name = taskName(task);
+  const over = isFinal(task.observed.state);
+  const follow = wish.follow && !over;
+  const node = store.state.nodes.get(task.node_id);
+  const opened = sessions.openLog(task.node_id, {
+    uid: task.uid,
+    name: wish.stream,
+    offset: 0,
+    follow,
+    since_age_ms: wish.since_age_ms,
+  });
+  if (opened === null) return keptTail(task, wish, `${node?.name ?? "its node"} cannot be asked now`);
+  const bytes = opened[Symbol.asyncIterator]();
+  // What is followed may have nothing to say for long; its answer begins at once.
+  if (follow) return streamed(bytes, null, name);
+  const first = await firstOf(bytes);
+  if (first.is === "failed") return keptTail(task, wish, `${node?.name ?? "its node"}: ${first.why}`);
+  return streamed(bytes, first, name);
+}
+
+async function firstOf(bytes: AsyncIterator<Uint8Array>): Promise<First> {
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  const late = new Promise<First>((resolve) => {
+    timer = setTimeout(() => resolve({ is: "failed", why: "it did not answer in time" }), FIRST_BYTES_MS);
+  });
+  const next = bytes.next().then(
+    ({ done, value }): First => (done === true ? { is: "end" } : { is: "bytes", bytes: value }),
+    (error: unknown): First => {
+      if (error instanceof StreamError) return { is: "failed", why: error.message };
+      throw error;
+    },
+  );
+  try {
+    const first = await Promise.race([next, late]);
+    if (first.is === "failed") await bytes.return?.();
+    return first;
+  } finally {
+    if (timer !== null) clearTimeout(timer);
+  }
+}
+
+const headers = (name: string, kept: "whole" | "tail", notice: string | null): Record<string, string> => ({
+  "content-type": "application/octet-stream",
+  "x-orch-task": encodeURIComponent(name),
+  "x-orch-log": kept,
+  ...(notice === null ? {} : { "x-orch-notice": encodeURIComponent(notice) }),
+});
+
+/** Passes bytes on as the reader takes them; a reader that goes away closes the stream at the node. */
+function streamed(bytes: AsyncIterator<Uint8Array>, first: First | null, name: string): Response {
+  let ahead = first;
+  const stream = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const now = ahead;
+      ahead = null;
+      if (now?.is === "end") return controller.close();
+      if (now?.is === "bytes") return controller.enqueue(now.bytes);
+      const { done, value } = await bytes.next();
+      if (done === true) controller.close();
+      else controller.enqueue(value);
+    },
+    async cancel() {
+      await bytes.return?.();
+    },
+  });
+  return new Response(stream, { headers: headers(name, "whole", null) });
+}
+
+function keptTail(task: TaskRow, wish: LogWish, why: string): Response {
+  const name = taskName(task);
+  const { observed } = task;
+  const tail = "tail" in observed ? observed.tail : null;
+  if (tail === null) {
+    throw new RefusedError(
+      "unavailable",
+      `the output of ${name} cannot be read: ${why}`,
+      isFinal(observed.state) ? "Nothing of it was kept here" : "Try again when the node is back",
+    );
+  }
+  const text = wish.stream === "stdout" ? tail.stdout : tail.stderr;
+  return new Response(text, { headers: headers(name, "tail", `${why}: these are the last 4 KiB that were kept`) });
+}

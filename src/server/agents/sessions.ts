@@ -1,0 +1,106 @@
+// All agents' connections: opened and closed here, told of every commit that concerns their node.
+
+import type { Change, State } from "../../core/model/rows-state";
+import type { TaskRow } from "../../core/model/rows-task";
+import { PROTOCOL } from "../../wire/agent";
+import type { StepView } from "../../wire/node-tests";
+import { type Hub, type Refusal, refuse, send, type Session, stamp } from "./hub";
+import type { AgentSocketHandlers, Context } from "../context";
+import { ask } from "./testing";
+import { drop, push, receive } from "./session";
+import { createStreams, type LogRequest } from "./streams";
+
+export interface Sessions {
+  readonly handlers: AgentSocketHandlers;
+  /** Opens a task's log on its node; `null` while the node is not connected. */
+  openLog(node_id: string, request: LogRequest): AsyncIterable<Uint8Array> | null;
+  /** What the agent of a node is at in the tests of this order; `null`: it has not said. */
+  stepOf(node_id: string, order: string): StepView | null;
+  /** Whether its agent has a session right now. */
+  isOpen(node_id: string): boolean;
+  close(node_id: string, why: Refusal): void;
+  /** Tells a node that said it leaves that it is wanted after all. */
+  keep(node_id: string): void;
+  stop(): void;
+}
+
+export function createSessions(context: Context): Sessions {
+  const hub: Hub = { ...context, all: new Map(), live: new Map(), newest: new Map() };
+  let count = 0;
+  const unlisten = hub.store.onCommit((_revision, changes) => {
+    for (const { table, key, row } of changes) if (table === "nodes" && row === null) hub.readings.forget(key);
+    for (const [node_id, tasks] of changedTasks(changes, hub.store.state)) {
+      const session = hub.live.get(node_id);
+      const node = hub.store.state.nodes.get(node_id);
+      if (session !== undefined && node !== undefined) push(hub, session, node, tasks);
+    }
+    for (const change of changes) {
+      if (change.table !== "nodes" || change.row === null) continue;
+      const session = hub.live.get(change.key);
+      if (session !== undefined) ask(hub, session, change.row);
+    }
+  });
+  return {
+    handlers: {
+      open(socket) {
+        const session: Session = {
+          n: ++count,
+          nonce: hub.seed(),
+          socket,
+          streams: createStreams(socket),
+          phase: { is: "challenged" },
+          told: new Map(),
+          asked: null,
+          step: null,
+          unapplied: [],
+          sent_n: 0,
+          acked_seq: 0,
+          queue: Promise.resolve(),
+        };
+        hub.all.set(socket, session);
+        send(session, { type: "challenge", protocol: PROTOCOL, nonce: session.nonce, stamp: stamp(hub, session) });
+      },
+      message(socket, data) {
+        const session = hub.all.get(socket);
+        if (session !== undefined) receive(hub, session, data);
+      },
+      drain: () => undefined,
+      close(socket) {
+        const session = hub.all.get(socket);
+        if (session !== undefined) drop(hub, session);
+      },
+    },
+    openLog: (node_id, request) => hub.live.get(node_id)?.streams.openLog(request) ?? null,
+    stepOf(node_id, order) {
+      const step = hub.live.get(node_id)?.step ?? null;
+      return step?.id === order ? { name: step.name, n: step.n, of: step.of } : null;
+    },
+    isOpen: (node_id) => hub.live.has(node_id),
+    close(node_id, why) {
+      const session = hub.live.get(node_id);
+      if (session !== undefined) refuse(session, why);
+    },
+    keep(node_id) {
+      const session = hub.live.get(node_id);
+      if (session !== undefined) send(session, { type: "noted", stamp: stamp(hub, session), leaving: false });
+    },
+    stop() {
+      unlisten();
+      for (const session of hub.all.values()) session.socket.close(1_001, "the server stops");
+    },
+  };
+}
+
+/** Living tasks among the changed rows, by node, as the state has them now. */
+function changedTasks(changes: readonly Change[], state: State): Map<string, TaskRow[]> {
+  const byNode = new Map<string, TaskRow[]>();
+  for (const change of changes) {
+    if (change.table !== "tasks" || change.row === null) continue;
+    const task = state.tasks.get(change.key);
+    if (task === undefined) continue;
+    const tasks = byNode.get(task.node_id);
+    if (tasks === undefined) byNode.set(task.node_id, [task]);
+    else tasks.push(task);
+  }
+  return byNode;
+}

@@ -1,0 +1,102 @@
+// Bytes that an agent sends on request (logs), multiplexed over its one connection; it sends only what it has credit
+// for.
+
+import { decodeFrame } from "../../wire/tunnel";
+import type { ToAgent, ToServer } from "../../wire/agent";
+import type { AgentSocket } from "../context";
+
+export interface LogRequest {
+  readonly uid: string;
+  readonly name: "stdout" | "stderr";
+  readonly offset: number;
+  readonly follow: boolean;
+  readonly since_age_ms: number | null;
+}
+
+export interface Streams {
+  openLog(request: LogRequest): AsyncIterable<Uint8Array>;
+  take(message: Extract<ToServer, { type: "opened" | "end" }>): void;
+  bytes(frame: Uint8Array): void;
+  /** Ends every open stream with this error. */
+  broken(why: string): void;
+}
+
+/** A stream ended before its time; the message says whose fault it was. */
+export class StreamError extends Error {
+  override name = "StreamError";
+}
+
+/** How much an agent may send before the reader has taken it. */
+export const STREAM_CREDIT_BYTES = 256 * 1024;
+
+interface Incoming {
+  readonly chunks: Uint8Array[];
+  end: { readonly error: string | null } | null;
+  wake: (() => void) | null;
+}
+
+export function createStreams(socket: AgentSocket): Streams {
+  const open = new Map<number, Incoming>();
+  let count = 0;
+  const send = (message: ToAgent): void => void socket.send(JSON.stringify(message));
+
+  function finish(stream: Incoming, error: string | null): void {
+    stream.end ??= { error };
+    stream.wake?.();
+  }
+
+  async function* read(id: number, stream: Incoming): AsyncGenerator<Uint8Array> {
+    try {
+      for (;;) {
+        const chunk = stream.chunks.shift();
+        if (chunk !== undefined) {
+          yield chunk;
+          send({ type: "credit", stream: id, bytes: chunk.length });
+        } else if (stream.end !== null) {
+          if (stream.end.error !== null) throw new StreamError(stream.end.error);
+          return;
+        } else {
+          await new Promise<void>((resolve) => {
+            stream.wake = resolve;
+          });
+        }
+      }
+    } finally {
+      if (stream.end === null) send({ type: "close", stream: id });
+      open.delete(id);
+    }
+  }
+
+  /** The reader may go away while nothing comes: a generator alone would wait for the next bytes first. */
+  function leave(id: number, stream: Incoming, bytes: AsyncGenerator<Uint8Array>): Promise<IteratorResult<Uint8Array>> {
+    if (stream.end === null) send({ type: "close", stream: id });
+    open.delete(id);
+    finish(stream, null);
+    return bytes.return(undefined);
+  }
+
+  return {
+    openLog(request) {
+      const id = ++count;
+      const stream: Incoming = { chunks: [], end: null, wake: null };
+      open.set(id, stream);
+      send({ type: "open", stream: id, credit: STREAM_CREDIT_BYTES, what: { kind: "log", ...request } });
+      const bytes = read(id, stream);
+      return { [Symbol.asyncIterator]: () => ({ next: () => bytes.next(), return: () => leave(id, stream, bytes) }) };
+    },
+    take(message) {
+      const stream = open.get(message.stream);
+      if (stream !== undefined && message.type === "end") finish(stream, message.error);
+    },
+    bytes(frame) {
+      const { stream: id, bytes } = decodeFrame(frame);
+      const stream = open.get(id);
+      if (stream === undefined) return;
+      stream.chunks.push(bytes);
+      stream.wake?.();
+    },
+    broken(why) {
+      for (const stream of open.values()) finish(stream, why);
+    },
+  };
+}

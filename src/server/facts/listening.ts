@@ -1,0 +1,53 @@
+// When each agent was last heard, on the listening clock: time counts only while the server really read its sockets.
+
+import type { ContactFact } from "../../core/pass/snapshot";
+import type { Ms } from "../../core/units";
+
+export interface Listening {
+  contacts(): ReadonlyMap<string, ContactFact>;
+  listening_ms(): Ms;
+  /** Wall time of the newest heartbeat; `null` when none came since the server started. */
+  lastSeen(node_id: string): Ms | null;
+  /** Says whether the node was not connected before. */
+  heard(node_id: string, now_ms: Ms): boolean;
+  /** Says whether the node was known. */
+  gone(node_id: string): boolean;
+  stop(): void;
+}
+
+/** At most so much of a silence is counted for one turn: after a stall of ours the agents get their time anew. */
+const TURN_LIMIT_MS = 1_000;
+const TICK_MS = 500;
+
+export function createListening(monotonic: () => Ms): Listening {
+  const heardAt = new Map<string, { readonly listening_ms: Ms; readonly at_ms: Ms; readonly connected: boolean }>();
+  let listening = 0;
+  let turned = monotonic();
+  const tick = setInterval(() => {
+    const now = monotonic();
+    listening += Math.min(now - turned, TURN_LIMIT_MS);
+    turned = now;
+  }, TICK_MS);
+  return {
+    contacts: () =>
+      new Map(
+        [...heardAt].map(([id, heard]) => [
+          id,
+          { connected: heard.connected, silent_ms: Math.max(0, listening - heard.listening_ms) },
+        ]),
+      ),
+    listening_ms: () => listening,
+    lastSeen: (node_id) => heardAt.get(node_id)?.at_ms ?? null,
+    heard(node_id, now_ms) {
+      const before = heardAt.get(node_id);
+      heardAt.set(node_id, { listening_ms: listening, at_ms: now_ms, connected: true });
+      return before?.connected !== true;
+    },
+    gone(node_id) {
+      const heard = heardAt.get(node_id);
+      if (heard !== undefined) heardAt.set(node_id, { ...heard, connected: false });
+      return heard !== undefined;
+    },
+    stop: () => clearInterval(tick),
+  };
+}

@@ -1,0 +1,26 @@
+// What the cards of every node showed last. In memory only: it is looked at, never planned from the database.
+
+import type { Reading } from "../../core/model/device";
+import type { Ms } from "../../core/units";
+
+export interface Readings {
+  take(node_id: string, readings: readonly Reading[]): void;
+  /** What a node's cards showed, by device id, with ages as of now; empty for a node that told nothing. */
+  of(node_id: string): ReadonlyMap<string, Reading>;
+  forget(node_id: string): void;
+}
+
+/** `monotonic` is a clock that never jumps. */
+export function createReadings(monotonic: () => Ms): Readings {
+  const byNode = new Map<string, { readonly at_ms: Ms; readonly readings: readonly Reading[] }>();
+  return {
+    take: (node_id, readings) => void byNode.set(node_id, { at_ms: monotonic(), readings }),
+    of(node_id) {
+      const told = byNode.get(node_id);
+      if (told === undefined) return new Map();
+      const passed_ms = Math.max(0, Math.round(monotonic() - told.at_ms));
+      return new Map(told.readings.map((one) => [one.id, { ...one, age_ms: one.age_ms + passed_ms }]));
+    },
+    forget: (node_id) => void byNode.delete(node_id),
+  };
+}

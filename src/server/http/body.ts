@@ -1,0 +1,89 @@
+// A request's body, read no further than its bound, decoded, parsed and checked; whatever is wrong has a place.
+
+import { z } from "zod";
+import { HOUSE_LIMITS } from "../../core/limits";
+import type { Issue } from "../../wire/api/errors";
+import { readJson, readUtf8 } from "./json";
+import { RefusedError } from "../refused";
+
+export interface Body {
+  readonly value: unknown;
+  /** As it came; what a repeated request is compared by. */
+  readonly text: string;
+}
+
+export const hashOf = (text: string): string => new Bun.CryptoHasher("sha256").update(text).digest("hex");
+
+/** The body by its schema; a route without one takes none. Throws RefusedError. */
+export async function bodyOf(request: Request, schema: z.ZodType | null, max_bytes: number): Promise<Body> {
+  if (schema === null) return { value: null, text: "" };
+  const type = request.headers.get("content-type");
+  if (type === null || !/^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(type)) {
+    throw new RefusedError(
+      "unsupported",
+      `the body must be application/json, not ${type === null ? "untyped" : type.slice(0, 80)}`,
+      "Send the header content-type: application/json",
+    );
+  }
+  const decoded = readUtf8(await readBytes(request, max_bytes));
+  if (!decoded.ok) throw badBody({ line: 0, column: 0, message: `is not UTF-8 at byte ${decoded.at}` });
+  const parsed = readJson(decoded.text, HOUSE_LIMITS.spec_depth);
+  if (!parsed.ok) throw badBody(parsed);
+  return { value: valueOf(parsed.value, schema), text: decoded.text };
+}
+
+function badBody({ line, column, message }: Pick<Issue, "line" | "column" | "message">): RefusedError {
+  const at = line > 0 ? ` (line ${line}, column ${column})` : "";
+  return new RefusedError("bad_request", `the body ${message}${at}`, null, [
+    { line, column, path: "", message, hint: null },
+  ]);
+}
+
+const strict = new WeakMap<z.ZodType, z.ZodType>();
+
+/** The schema that refuses unknown keys; made once a schema, since each new one is compiled at its first use. */
+export function strictly(schema: z.ZodType): z.ZodType {
+  if (!(schema instanceof z.ZodObject)) return schema;
+  const made = strict.get(schema) ?? schema.strict();
+  strict.set(schema, made);
+  return made;
+}
+
+function valueOf(value: unknown, schema: z.ZodType): unknown {
+  const checked = strictly(schema).safeParse(value);
+  if (checked.success) return checked.data;
+  const issues = checked.error.issues
+    .slice(0, 100)
+    .map((issue): Issue => ({ line: 0, column: 0, path: pathOf(issue.path), message: issue.message, hint: null }));
+  const first = issues[0];
+  throw new RefusedError(
+    "bad_request",
+    first === undefined
+      ? "the body is not of this route"
+      : `the body is not of this route: ${first.path === "" ? "" : `${first.path}: `}${first.message}`,
+    "GET /v1/openapi.json says what it takes",
+    issues,
+  );
+}
+
+const pathOf = (path: readonly PropertyKey[]): string =>
+  path
+    .map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`))
+    .join("")
+    .replace(/^\./, "");
+
+async function readBytes(request: Request, max_bytes: number): Promise<Uint8Array> {
+  const tooLarge = (): RefusedError =>
+    new RefusedError("too_large", `the body is larger than ${max_bytes} bytes`, "Put large texts into files");
+  if (Number(request.headers.get("content-length") ?? 0) > max_bytes) throw tooLarge();
+  // A body that says its size is read at once; the socket's own limit holds it to that.
+  if (request.headers.has("content-length")) return request.bytes();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of request.body ?? []) {
+    size += chunk.length;
+    if (size > max_bytes) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

@@ -1,0 +1,52 @@
+// What every request must pass and every answer must carry: the right host, no foreign page, headers that browsers
+// obey.
+
+import { HOUSE_LIMITS } from "../../core/limits";
+import { RefusedError } from "../refused";
+
+/** Refuses what a web page of another site, or a name that was bent to our address, could send. */
+export function refuseForeign(request: Request, hosts: ReadonlySet<string>): void {
+  const url = new URL(request.url);
+  if (request.url.length > HOUSE_LIMITS.url_chars) {
+    throw new RefusedError("too_large", `the address is longer than ${HOUSE_LIMITS.url_chars} characters`);
+  }
+  const host = request.headers.get("host") ?? url.host;
+  if (!isOurs(host, hosts)) {
+    throw new RefusedError(
+      "wrong_host",
+      `this server is not called ${JSON.stringify(host.slice(0, 100))}`,
+      "Use its IP address or its own name, or start it with --host NAME",
+    );
+  }
+  const origin = request.headers.get("origin");
+  if (origin !== null && URL.parse(origin)?.host !== host) {
+    throw new RefusedError("forbidden", "a page of another site may not ask this server", null);
+  }
+}
+
+const IPV4 = /^\d{1,3}(\.\d{1,3}){3}$/;
+const IPV6 = /^\[[0-9a-f:.]+\]$/;
+
+function isOurs(host: string, hosts: ReadonlySet<string>): boolean {
+  const name = host
+    .toLowerCase()
+    .replace(/:\d{1,5}$/, "")
+    .replace(/\.$/, "");
+  return name === "localhost" || IPV4.test(name) || IPV6.test(name) || hosts.has(name);
+}
+
+const HEADERS: Readonly<Record<string, string>> = {
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "x-frame-options": "DENY",
+  "cross-origin-resource-policy": "same-origin",
+  "cross-origin-opener-policy": "same-origin",
+};
+
+/** Nothing that this server answers is kept by a cache, framed, sniffed, or run. */
+export function secured(response: Response): Response {
+  for (const [name, value] of Object.entries(HEADERS)) response.headers.set(name, value);
+  if (!response.headers.has("cache-control")) response.headers.set("cache-control", "no-store");
+  return response;
+}

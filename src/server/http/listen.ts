@@ -1,0 +1,83 @@
+// Where the server answers: plain HTTP on this machine alone, TLS on every other address; and under which names.
+
+import { StartError } from "../start-error";
+
+export interface Listen {
+  readonly host: string;
+  readonly port: number;
+  readonly secure: boolean;
+  /** Every address of this machine. */
+  readonly wildcard: boolean;
+}
+
+/** `host:port`, with brackets around IPv6. Throws StartError. */
+export function parseListen(text: string): Listen {
+  const [, host = "", port = ""] = /^(\[[0-9a-fA-F:.]+\]|[^:[\]\s]+):(\d{1,5})$/.exec(text.trim()) ?? [];
+  if (port === "" || Number(port) > 65_535) {
+    throw new StartError(
+      `${JSON.stringify(text)} is not an address to listen on`,
+      "such as 127.0.0.1:4400 or 0.0.0.0:4400",
+    );
+  }
+  const bare = host.replace(/^\[|\]$/g, "").toLowerCase();
+  return { host: bare, port: Number(port), secure: !isLoopback(bare), wildcard: bare === "0.0.0.0" || bare === "::" };
+}
+
+export const isLoopback = (host: string): boolean =>
+  host === "localhost" || host === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
+
+const inUrl = (host: string): string => (host.includes(":") ? `[${host}]` : host);
+
+/** The address that clients on this machine use. */
+export const localUrl = ({ host, secure, wildcard }: Listen, port: number): string =>
+  `${secure ? "https" : "http"}://${wildcard ? "127.0.0.1" : inUrl(host)}:${port}`;
+
+/** The address to give to other machines: for every address, the machine's own name. */
+export const publicUrl = (listen: Listen, port: number, hostname: string): string =>
+  listen.wildcard ? `https://${hostname}:${port}` : localUrl(listen, port);
+
+/** The machine's name, when it means anything at all; else what works on this machine alone. */
+export async function nameInUrls(hostname: string): Promise<string> {
+  const found = await Bun.dns
+    .lookup(hostname)
+    .catch((error: unknown) => (error instanceof Error ? [] : Promise.reject(error)));
+  return found.length > 0 ? hostname : "127.0.0.1";
+}
+
+/** The error of a port that cannot be had, in words. */
+export function listenError(error: unknown, text: string): StartError {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const message = error instanceof Error ? error.message : String(error);
+  if (code === "EADDRINUSE") {
+    return new StartError(
+      `${text} is in use by another program`,
+      "Is a server running already? Else choose another --listen",
+      { cause: error },
+    );
+  }
+  if (code === "EACCES" || code === "EPERM") {
+    return new StartError(
+      `this user may not listen on ${text}`,
+      "Ports below 1024 are for root: choose another --listen",
+      { cause: error },
+    );
+  }
+  if (code === "EADDRNOTAVAIL") {
+    return new StartError(`this machine has no address ${text}`, "0.0.0.0:4400 is every address it has", {
+      cause: error,
+    });
+  }
+  return new StartError(`cannot listen on ${text}: ${message}`, "Choose another --listen", { cause: error });
+}
+
+/** Names, besides IP literals and localhost, that requests may come under. */
+export function hostNames(hostname: string, more: readonly string[], listen: Listen): Set<string> {
+  const own = hostname.toLowerCase();
+  const names = [
+    own,
+    own.split(".")[0] ?? own,
+    `${own.split(".")[0] ?? own}.local`,
+    ...more.map((name) => name.toLowerCase()),
+  ];
+  return new Set(isLoopback(listen.host) || listen.wildcard ? names : [...names, listen.host]);
+}

@@ -1,0 +1,59 @@
+// What a node's own word makes of it: it is about to leave, it stays after all, it has left for good.
+
+import type { IntakeContext } from "../../core/intake/observe";
+import type { NodeRow } from "../../core/model/rows-node";
+import type { Ms } from "../../core/units";
+import type { LeavingNote } from "../../wire/agent";
+import type { Draft } from "../../store/store";
+import { forgetNode } from "./node-changes";
+
+/** Ages travel, so a deadline that is told again comes out a little different; that is no news. */
+const SAME_MS = 2_000;
+
+/** The node with what its agent says of its leaving; `null`: it stays. */
+export function leavingAfter(node: NodeRow, told: LeavingNote | null, now_ms: Ms): NodeRow["leaving"] {
+  if (told === null) return null;
+  const { leaving } = node;
+  const deadline_ms = told.in_ms === null ? null : now_ms + told.in_ms;
+  const same =
+    leaving !== null &&
+    leaving.why === told.why &&
+    leaving.gone === told.gone &&
+    (leaving.deadline_ms === null) === (deadline_ms === null) &&
+    Math.abs((leaving.deadline_ms ?? 0) - (deadline_ms ?? 0)) < SAME_MS;
+  return same ? leaving : { since_ms: leaving?.since_ms ?? now_ms, deadline_ms, gone: told.gone, why: told.why };
+}
+
+/** Writes down what changed of a node's leaving, for `orch events`. */
+export function tellLeaving(draft: Draft, before: NodeRow, after: NodeRow): void {
+  if (before.leaving === after.leaving) return;
+  const { leaving } = after;
+  const rest = leaving === null || leaving.deadline_ms === null ? null : leaving.deadline_ms - draft.now_ms;
+  const until = rest === null ? "" : `, in ${Math.max(0, Math.round(rest / 1_000))}s`;
+  draft.event({
+    verb: leaving === null ? "stays" : "leaves",
+    object: after.name,
+    project: null,
+    detail: leaving === null ? "" : `${leaving.why}${until}`,
+  });
+}
+
+/** Takes in a word about leaving while the node is connected. */
+export function takeLeaving(draft: Draft, node_id: string, told: LeavingNote | null): void {
+  const node = draft.state.nodes.get(node_id);
+  if (node === undefined) return;
+  const row = { ...node, leaving: leavingAfter(node, told, draft.now_ms) };
+  if (row.leaving === node.leaving) return;
+  draft.put([{ table: "nodes", key: node_id, row }]);
+  tellLeaving(draft, node, row);
+}
+
+/** Forgets a node that asks for it, once nothing is left there; says whether it did. */
+export function takeFarewell(draft: Draft, node_id: string, intake: IntakeContext): boolean {
+  const node = draft.state.nodes.get(node_id);
+  if (node === undefined) return true;
+  const busy = node.orphans.length > 0 || draft.state.tasks.values().some((task) => task.node_id === node_id);
+  if (node.leaving === null || busy) return false;
+  forgetNode(draft, node, false, intake);
+  return true;
+}

@@ -1,0 +1,60 @@
+// What an agent's flags make of its node's pool, labels and taints: a flag that changed is followed, and what people
+// have set since stays.
+
+import type { NodeFlags, NodeRow } from "../../core/model/rows-node";
+import type { Taint } from "../../core/model/workload";
+import type { Machine } from "../../wire/agent";
+
+type Flagged = Pick<NodeRow, "pool" | "labels" | "taints" | "flags">;
+
+const flagsOf = ({ pool, labels, taints }: Machine): NodeFlags => ({ pool, labels, taints });
+
+/** A node that begins with what its agent says. */
+export const asFlagged = (machine: Machine): Flagged => ({ ...flagsOf(machine), flags: flagsOf(machine) });
+
+/** The node once its agent has said again what its flags are. */
+export function afterFlags(node: NodeRow, machine: Machine): Flagged {
+  const before = node.flags ?? { pool: node.pool, labels: {}, taints: [] };
+  const now = flagsOf(machine);
+  return {
+    pool: now.pool === before.pool ? node.pool : now.pool,
+    labels: labelsAfter(node.labels, before.labels, now.labels),
+    taints: taintsAfter(node.taints, before.taints, now.taints),
+    flags: now,
+  };
+}
+
+type Labels = Readonly<Record<string, string>>;
+
+function labelsAfter(labels: Labels, before: Labels, now: Labels): Labels {
+  // A flag that was dropped takes its label along, unless people gave it another value.
+  const kept = Object.entries(labels).filter(([key, value]) => Object.hasOwn(now, key) || before[key] !== value);
+  const changed = Object.entries(now).filter(([key, value]) => before[key] !== value);
+  return Object.fromEntries([...kept, ...changed]);
+}
+
+const isSame = (a: Taint, b: Taint): boolean => a.key === b.key && a.effect === b.effect;
+const isIn = (taint: Taint, taints: readonly Taint[]): boolean =>
+  taints.some((other) => isSame(taint, other) && other.value === taint.value);
+
+function taintsAfter(taints: readonly Taint[], before: readonly Taint[], now: readonly Taint[]): readonly Taint[] {
+  const changed = now.filter((taint) => !isIn(taint, before));
+  const kept = taints.filter(
+    (taint) =>
+      !changed.some((other) => isSame(taint, other)) &&
+      (now.some((other) => isSame(taint, other)) || !isIn(taint, before)),
+  );
+  return [...kept, ...changed];
+}
+
+/** What the flags changed of a node, for people; `null`: nothing. */
+export function flagsNews(before: NodeRow, after: NodeRow): string | null {
+  const said = ({ pool, labels, taints }: NodeRow): string[] => [
+    `pool ${pool}`,
+    ...Object.entries(labels).map((label) => label.join("=")),
+    ...taints.map(({ key, value, effect }) => `${key}=${value}:${effect}`),
+  ];
+  const [was, is] = [new Set(said(before)), new Set(said(after))];
+  const news = [...is.difference(was), ...[...was.difference(is)].map((gone) => `no longer ${gone}`)];
+  return news.length === 0 ? null : news.join(", ");
+}

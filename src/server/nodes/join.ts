@@ -1,0 +1,160 @@
+// How a machine becomes a node: a new one, or one that was here before and has lost its data directory.
+
+import { devicesAfter, type NodeDevice } from "../../core/model/device";
+import { DAY_MS, type Ms } from "../../core/units";
+import { legalName } from "../../spec/names";
+import type { State } from "../../core/model/rows-state";
+import type { NodeRow } from "../../core/model/rows-node";
+import type { NodeTesting } from "../../core/model/node-tests";
+import { withOrder } from "../../core/nodes/tests";
+import type { Machine } from "../../wire/agent";
+import type { Draft } from "../../store/store";
+import { asFlagged } from "./flags";
+import { RefusedError } from "../refused";
+
+export interface Joining {
+  /** The name asked for; `null`: the machine's own. */
+  readonly name: string | null;
+  readonly public_key: string;
+  readonly machine: Machine;
+  /** The node's id, should it be a new one. */
+  readonly uid: string;
+  /** Makes the order to test it. */
+  readonly order: (pool: string, why: string) => NodeTesting;
+  /** Whether an agent speaks for this node now, or is just about to. */
+  readonly inUse: (node: NodeRow) => boolean;
+}
+
+/** A node that joined this recently is taken to be starting, not to be lost. */
+export const STARTING_MS: Ms = 60_000;
+const NODE_LIMIT = 10_000;
+
+/**
+ * The node's row as it will be. Throws RefusedError when the name belongs to another machine or to an agent that is
+ * there.
+ */
+export function joinNode(draft: Draft, joining: Joining): NodeRow {
+  const { state, now_ms } = draft;
+  const { name, machine } = joining;
+  if (name !== null && legalName(name) !== name) {
+    const legal = legalName(name);
+    throw new RefusedError(
+      "bad_request",
+      `${JSON.stringify(name.slice(0, 60))} is not a name for a node`,
+      legal === null ? "lower-case letters, digits and dashes" : `such as ${legal}`,
+    );
+  }
+  demandOwnDevices(state, machine);
+  const known = knownAs(state, joining);
+  const row =
+    known === undefined
+      ? newNode(state, joining, now_ms)
+      : withOrder(
+          { ...known, ...machineOf(joining, now_ms, known.devices), reason: null },
+          joining.order(known.pool, "it joined again, with a new data directory"),
+        );
+  draft.put([{ table: "nodes", key: row.id, row }]);
+  if (known === undefined) {
+    draft.put([{ table: "cluster", key: "cluster", row: { ...draft.state.cluster, next_ordinal: row.ordinal + 1 } }]);
+  }
+  draft.event({
+    verb: known === undefined ? "joined" : "joined_again",
+    object: row.name,
+    project: null,
+    detail:
+      known === undefined
+        ? `${machine.facts.hostname}, ${machine.facts.os} ${machine.facts.arch}`
+        : "the same machine, with a new data directory",
+  });
+  return row;
+}
+
+/** The node that this machine already is; several agents on one machine are told apart by their names. */
+function knownAs(state: State, { name, machine, inUse }: Joining): NodeRow | undefined {
+  const here = state.nodes
+    .values()
+    .filter((node) => node.fingerprint === machine.fingerprint)
+    .toArray();
+  if (name === null) return here.find((node) => !inUse(node));
+  const holder = state.nodes.values().find((node) => node.name === name);
+  if (holder === undefined) return undefined;
+  if (holder.fingerprint !== machine.fingerprint) {
+    throw new RefusedError(
+      "conflict",
+      `${name} is another machine (${holder.facts.hostname})`,
+      "Choose another --name; if that machine is gone for good: orch node forget NAME --fenced",
+    );
+  }
+  if (inUse(holder)) {
+    throw new RefusedError(
+      "conflict",
+      `an agent is connected as ${name} from this machine`,
+      "Several agents on one machine need a --name and a --data of their own",
+    );
+  }
+  return holder;
+}
+
+/** What joining again renews; people's labels, taints and drain stay. The boot is judged with the first inventory. */
+const machineOf = ({ public_key, machine }: Joining, now_ms: Ms, before: readonly NodeDevice[]) => ({
+  public_key,
+  fingerprint: machine.fingerprint,
+  agent_version: machine.agent_version,
+  facts: machine.facts,
+  capacity: machine.capacity,
+  devices: devicesAfter(before, machine.devices, now_ms),
+});
+
+function newNode(state: State, joining: Joining, now_ms: Ms): NodeRow {
+  if (state.nodes.size >= NODE_LIMIT)
+    throw new RefusedError("too_many", `the cluster has ${NODE_LIMIT} nodes, no more are taken`);
+  const { machine, uid } = joining;
+  return {
+    id: uid,
+    name: joining.name ?? freeName(state, machine.facts.hostname),
+    ordinal: state.cluster.next_ordinal,
+    ...machineOf(joining, now_ms, []),
+    ...asFlagged(machine),
+    admission: "testing",
+    intent: "schedulable",
+    // It has not been heard yet; the first heartbeat makes it connected.
+    contact: "lost",
+    contact_ms: now_ms,
+    drain: null,
+    leaving: null,
+    reason: null,
+    boot_id: machine.boot_id,
+    orphans: [],
+    joined_ms: now_ms,
+    testing: joining.order(machine.pool, "it joined"),
+    tests: null,
+  };
+}
+
+/** The host's name made legal, with a number behind it when it is taken. */
+function freeName(state: State, hostname: string): string {
+  const taken = new Set(state.nodes.values().map((node) => node.name));
+  const base = legalName(hostname.split(".")[0] ?? "") ?? legalName(`node-${hostname}`) ?? "node";
+  for (let n = 1; ; n++) {
+    const name = n === 1 ? base : `${base.slice(0, 34)}-${n}`;
+    if (!taken.has(name)) return name;
+  }
+}
+
+/** A card is in one machine. */
+function demandOwnDevices(state: State, machine: Machine): void {
+  const ids = new Set(machine.devices.map((device) => device.id));
+  for (const node of state.nodes.values()) {
+    if (node.fingerprint === machine.fingerprint) continue;
+    const twice = node.devices.find((device) => ids.has(device.id));
+    if (twice === undefined) continue;
+    throw new RefusedError(
+      "conflict",
+      `the device ${twice.id} is already in ${node.name}`,
+      "Was it moved? Then take the old node out first: orch node forget NODE",
+    );
+  }
+}
+
+/** Join tokens without another end are valid so long. */
+export const JOIN_TOKEN_MS: Ms = DAY_MS;

@@ -1,0 +1,61 @@
+// Orders to test nodes and what comes of them: made in the commit that gives the reason, judged in the one that takes
+// the result in.
+
+import type { NodeRow } from "../../core/model/rows-node";
+import type { NodeTesting } from "../../core/model/node-tests";
+import { withOrder } from "../../core/nodes/tests";
+import { whyTested, whyTestedNow } from "../../core/nodes/retest";
+import type { Draft } from "../../store/store";
+import type { Context } from "../context";
+import { putNode, resumed, untested } from "./node-changes";
+
+type Orders = Pick<Context, "seed" | "node_tests">;
+
+/** A new order, with the operators' commands for that pool. */
+export const newOrder = (
+  { seed, node_tests }: Orders,
+  pool: string,
+  { why, by, at_ms }: Pick<NodeTesting, "why" | "by" | "at_ms">,
+): NodeTesting => ({
+  id: seed(),
+  why,
+  by,
+  at_ms,
+  commands: node_tests
+    .filter((one) => one.pool === null || one.pool === pool)
+    .map(({ pool: _pool, ...command }) => command),
+});
+
+/** The row of a node with a new order, and the event that says so. */
+export function orderTests(orders: Orders, draft: Draft, node: NodeRow, why: string, by: string): NodeRow {
+  draft.event({ verb: "testing", object: node.name, project: null, detail: why });
+  return withOrder(node, newOrder(orders, node.pool, { why, by, at_ms: draft.now_ms }));
+}
+
+/** Lets a node take work again: by its tests, or as it is on the word of who asks. */
+export function resumeNode(orders: Orders, draft: Draft, node: NodeRow, by: string, skip_tests: boolean): NodeRow {
+  if (skip_tests && node.admission !== "ready") {
+    const was = `${node.admission}${node.tests?.reason ? `: ${node.tests.reason}` : ""}`;
+    return putNode(draft, node, untested(resumed(node)), "resumed_untested", `tests skipped by ${by}; it was ${was}`);
+  }
+  const row = putNode(draft, node, resumed(node), "resumed", "");
+  if (node.admission !== "quarantined") return row;
+  const again = orderTests(orders, draft, row, `resumed by ${by}`, by);
+  draft.put([{ table: "nodes", key: again.id, row: again }]);
+  return again;
+}
+
+/**
+ * The row as it is, or with an order when the machine is not the one that was tested. One that is to be tested anyway
+ * when its agent says hello will be as it is then.
+ */
+export function testedAgain(
+  orders: Orders,
+  draft: Draft,
+  before: NodeRow,
+  row: NodeRow,
+  at: "hello" | "facts",
+): NodeRow {
+  const why = at === "facts" ? whyTestedNow(before, row) : before.testing === null ? whyTested(before, row) : null;
+  return why === null ? row : orderTests(orders, draft, row, why, "server");
+}

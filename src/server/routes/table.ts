@@ -1,0 +1,43 @@
+// All routes there are: the app answers these, the OpenAPI document describes these, the access table must name each.
+
+import { z } from "zod";
+import { openApi } from "./openapi";
+import { route, type Route } from "./route";
+import { ACCESS_ROUTES } from "./access";
+import { APP_ROUTES } from "./apps";
+import { DEVICE_ROUTES } from "./devices";
+import { EVENT_ROUTES } from "./events";
+import { EXPLAIN_ROUTES } from "./explain";
+import { LOG_ROUTES } from "./logs";
+import { NODE_ROUTES } from "./nodes";
+import { OPEN_ROUTES } from "./open";
+import { PLAN_ROUTES } from "./plan";
+import { RUN_ROUTES } from "./runs";
+import { TASK_ROUTES } from "./tasks";
+import { WORKLOAD_ROUTES } from "./workloads";
+
+let document: Record<string, unknown> | null = null;
+
+const OPENAPI = route({
+  method: "GET",
+  path: "/v1/openapi.json",
+  answer: z.record(z.string(), z.unknown()),
+  summary: "This description",
+  handle: ({ api }) => (document ??= openApi(ROUTES, api.version)),
+});
+
+export const ROUTES: readonly Route[] = [
+  ...OPEN_ROUTES,
+  OPENAPI,
+  ...ACCESS_ROUTES,
+  ...APP_ROUTES,
+  ...PLAN_ROUTES,
+  ...WORKLOAD_ROUTES,
+  ...TASK_ROUTES,
+  ...LOG_ROUTES,
+  ...RUN_ROUTES,
+  ...NODE_ROUTES,
+  ...DEVICE_ROUTES,
+  ...EVENT_ROUTES,
+  ...EXPLAIN_ROUTES,
+];

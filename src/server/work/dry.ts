@@ -1,0 +1,83 @@
+// What would be: a transaction over a copy that is never committed, and the plan run on it until it has no more to do.
+
+import { canonicalJson } from "../../core/canonical";
+import { plan } from "../../core/plan/plan";
+import type { State } from "../../core/model/rows-state";
+import type { Blocked, Op } from "../../core/pass/snapshot";
+import type { TaskSpec } from "../../core/model/workload";
+import { draftOn, layerOver } from "../../store/draft";
+import type { Draft } from "../../store/store";
+import { hashOf } from "../http/body";
+import type { Context } from "../context";
+
+export interface DryRun<T> {
+  readonly value: T;
+  readonly ops: readonly Op[];
+  readonly blocked: readonly Blocked[];
+  readonly notices: readonly string[];
+  /** As it would be, tasks placed and not yet started. */
+  readonly state: State;
+}
+
+/** Passes are bounded: what a plan leaves open after these, it leaves open for longer than anybody looks. */
+const PASSES = 12;
+
+/**
+ * Runs `transact` on a draft over `base` and plans ahead on the result, at most `passes` times. Nothing of it is
+ * kept.
+ */
+export function dryRun<T>(
+  context: Context,
+  actor: string,
+  transact: (draft: Draft) => T,
+  base: State = context.store.state,
+  passes = PASSES,
+): DryRun<T> {
+  const { store } = context;
+  const specs = new Map<string, TaskSpec>();
+  const spec = (hash: string): TaskSpec => specs.get(hash) ?? store.spec(hash);
+  const layer = layerOver(base);
+  let events = 0;
+  const now_ms = store.now();
+  const { draft } = draftOn(layer, {
+    actor,
+    revision: base.cluster.revision + 1,
+    now_ms,
+    nextEvent: () => events++,
+    specs: {
+      hashOf: (one) => hashOf(canonicalJson(one)),
+      get: spec,
+      clear: () => specs.clear(),
+      add(hash, one) {
+        specs.set(hash, one);
+        return false;
+      },
+    },
+  });
+  const value = transact(draft);
+  const ops: Op[] = [];
+  for (let pass = 1; ; pass++) {
+    const planned = plan({ ...context.loop.snapshot(draft.state, now_ms), spec });
+    draft.put(planned.changes);
+    ops.push(...planned.ops);
+    if (pass >= passes || (planned.ops.length === 0 && !planned.more)) {
+      return { value, ops, blocked: planned.blocked, notices: planned.notices, state: draft.state };
+    }
+  }
+}
+
+/** The cluster's nodes with no work on them: what cannot be placed here can never be placed. */
+export function emptyCluster(state: State): State {
+  return {
+    cluster: state.cluster,
+    nodes: state.nodes,
+    apps: new Map(),
+    workloads: new Map(),
+    runs: new Map(),
+    slots: new Map(),
+    tasks: new Map(),
+    ports: new Map(),
+    users: state.users,
+    tokens: new Map(),
+  };
+}

@@ -1,0 +1,115 @@
+// Runs in no app: made by people at the command line, refused when no node could ever take them, cancelled on request.
+
+import type { State } from "../../core/model/rows-state";
+import type { RunAfter, RunRow } from "../../core/model/rows-work";
+import { isFinal } from "../../core/model/lifecycle";
+import type { WorkloadDecl } from "../../core/model/workload";
+import type { Draft, History } from "../../store/store";
+import type { Issue } from "../../wire/api/errors";
+import type { Blocked } from "../../core/pass/snapshot";
+import { findApp, metBy } from "./apply";
+import type { Principal } from "../access/auth";
+import { RefusedError } from "../refused";
+
+export interface Making {
+  readonly decl: WorkloadDecl;
+  readonly project: string;
+  readonly who: Principal;
+  readonly uid: string;
+  readonly history: History;
+}
+
+/** Writes the run; it is planned with the next pass. */
+export function makeRun(draft: Draft, { decl, project, who, uid, history }: Making): RunRow {
+  const after = decl.settings.after.map(({ name, when }) => boundRun(draft.state, history, project, name, when));
+  const row: RunRow = {
+    uid,
+    run: draft.takeRunNumber(),
+    name: decl.name,
+    project,
+    user: who.name,
+    app_uid: null,
+    app: null,
+    workload_uid: null,
+    version: 1,
+    spec_hash: draft.putSpec(decl.spec),
+    settings: decl.settings,
+    state: after.length > 0 ? "waiting" : "queued",
+    reason: null,
+    after,
+    cancel: null,
+    created_ms: draft.now_ms,
+    started_ms: null,
+    finished_ms: null,
+    exit_code: null,
+    signal: null,
+  };
+  draft.put([{ table: "runs", key: uid, row }]);
+  draft.event({ verb: "queued", object: String(row.run), project, detail: row.name });
+  return row;
+}
+
+/** What a run comes after: a run's number, or the newest run of `app.job`. */
+function boundRun(state: State, history: History, project: string, name: string, when: RunAfter["when"]): RunAfter {
+  const target = /^\d+$/.test(name) ? runByNumber(state, history, Number(name)) : newestOf(state, project, name);
+  if (target === null) {
+    throw new RefusedError(
+      "spec",
+      `there is nothing called ${name} to come after`,
+      "Name a run by its number, or a job as APP.JOB",
+      [{ line: 0, column: 0, path: "after", message: `no run or job ${name}`, hint: null }],
+    );
+  }
+  return { name, uid: target.uid, when, met: metBy(state, target, when) };
+}
+
+export const runByNumber = (state: State, history: History, run: number): RunRow | null =>
+  state.runs.values().find((row) => row.run === run) ?? (Number.isSafeInteger(run) ? history.run(run) : null);
+
+function newestOf(state: State, project: string, name: string): { uid: string; state: RunRow["state"] } | null {
+  const [app = "", job = ""] = name.split(".");
+  const found = findApp(state, project, app);
+  return state.workloads.values().find((row) => row.app_uid === found?.uid && row.name === job)?.last_run ?? null;
+}
+
+/** Throws when no known node, drained and silent ones included, could ever run it. */
+export function demandSatisfiable(blocked: readonly Blocked[], uid: string): void {
+  const never = blocked.find((one) => one.owner_uid === uid && one.kind === "unsatisfiable");
+  if (never === undefined) return;
+  const issues = never.nodes.slice(0, 50).flatMap((node) =>
+    node.checks
+      .filter((check) => check.hopeless)
+      .map((check): Issue => ({
+        line: 0,
+        column: 0,
+        path: node.node,
+        message: `${check.check}: ${check.detail}`,
+        hint: null,
+      })),
+  );
+  throw new RefusedError("unsatisfiable", never.summary, wayOut(never), issues);
+}
+
+function wayOut({ nodes, smallest_change }: Blocked): string {
+  if (nodes.length === 0)
+    return "Join one (orch token new --role agent prints how), or wait for it with --wait-for-nodes";
+  const way = smallest_change === null ? "Ask for less" : `Smallest change: ${smallest_change}`;
+  return `${way}, or wait for such a node with --wait-for-nodes`;
+}
+
+/**
+ * Marks a run as to be ended; with another signal than its own when one is named. A run that is over stays as it is.
+ */
+export function cancelRun(draft: Draft, run: RunRow, by: string, signal: string | null): RunRow {
+  if (isFinal(run.state) || run.cancel !== null) return run;
+  const settings = signal === null ? run.settings : { ...run.settings, stop: { ...run.settings.stop, signal } };
+  const row: RunRow = { ...run, settings, cancel: { at_ms: draft.now_ms, by } };
+  draft.put([{ table: "runs", key: run.uid, row }]);
+  draft.event({
+    verb: "cancelled",
+    object: run.app === null ? String(run.run) : `${run.name} (run ${run.run})`,
+    project: run.project,
+    detail: signal === null ? "" : `with signal ${signal}`,
+  });
+  return row;
+}

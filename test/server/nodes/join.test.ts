@@ -1,0 +1,239 @@
+// Machines that come in: new, again, with a name that is taken, and what is done with nodes and with tasks that
+// nobody knows.
+
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { PLAIN_DEVICE } from "../../../src/core/model/device";
+import { verifyCredential } from "../../../src/server/access/credential";
+import type { NodeRow, Orphan } from "../../../src/core/model/rows-node";
+import type { Credential } from "../../../src/wire/agent";
+import { heardNode } from "../hand-agent";
+import { machineOf, makeStage, type Stage } from "../stage";
+import { waitUntil } from "../../support/wait";
+
+let stage: Stage;
+beforeEach(async () => {
+  stage = await makeStage();
+});
+afterEach(async () => stage.close());
+
+const nodes = (): NodeRow[] => stage.api.store.state.nodes.values().toArray();
+const node = (name: string): NodeRow => nodes().find((one) => one.name === name)!;
+const join = (name: string | null, machine: object, key = "key") =>
+  stage.call("POST", "/v1/join", { as: "agent", body: { name, public_key: key, machine } });
+
+describe("a machine that joins", () => {
+  test("becomes a node with a credential that only this server can have signed", async () => {
+    const { status, body } = await join(null, machineOf("Box_1.lab.example"));
+    expect([status, body["name"]]).toEqual([200, "box-1"]);
+    const credential = body["credential"] as Credential;
+    expect(credential).toMatchObject({
+      cluster_id: stage.api.identity.cluster_id,
+      node_id: node("box-1").id,
+      public_key: "key",
+    });
+    expect(verifyCredential(stage.api.identity, credential)).toBe(true);
+    for (const changed of [
+      { node_id: "x" },
+      { name: "y" },
+      { public_key: "z" },
+      { fingerprint: "" },
+      { signature: "AAAA" },
+    ]) {
+      expect(verifyCredential(stage.api.identity, { ...credential, ...changed })).toBe(false);
+    }
+    expect(node("box-1")).toMatchObject({
+      admission: "testing",
+      testing: { why: "it joined" },
+      ordinal: 1,
+      contact: "lost",
+    });
+  });
+  test("gets a free name when its own is taken by another machine", async () => {
+    await join(null, machineOf("box"));
+    expect((await join(null, { ...machineOf("box"), fingerprint: "other" })).body["name"]).toBe("box-2");
+    expect((await join("box", { ...machineOf("box"), fingerprint: "third" })).body.error).toMatchObject({
+      code: "conflict",
+      message: "box is another machine (box)",
+    });
+    expect(nodes().map(({ ordinal }) => ordinal)).toEqual([1, 2]);
+  });
+  test("with a new data directory is the node that it was", async () => {
+    const id = await stage.join("box1");
+    stage.clock += 61_000;
+    const again = await join("box1", machineOf("box1"), "new key");
+    expect((again.body["credential"] as Credential).node_id).toBe(id);
+    expect(node("box1")).toMatchObject({ id, public_key: "new key" });
+    expect(nodes().length).toBe(1);
+  });
+  test("while its agent is there is another node, or refused under the same name", async () => {
+    await heardNode(stage, "box1");
+    const key = node("box1").public_key;
+    expect((await join("box1", machineOf("box1"), "thief")).body.error?.code).toBe("conflict");
+    expect((await join("box1-b", machineOf("box1"))).body["name"]).toBe("box1-b");
+    expect((await join(null, machineOf("box1"))).body["name"]).toBe("box1-2");
+    expect(node("box1").public_key).toBe(key);
+  });
+  test("keeps what people said of it", async () => {
+    await stage.join("box1", { labels: { zone: "a" } });
+    await stage.call("POST", "/v1/nodes/box1/drain", { as: "olga", body: { deadline_ms: null, reason: "new fan" } });
+    await stage.call("POST", "/v1/nodes/box1/label", { as: "olga", body: { set: { rack: "7" }, remove: ["zone"] } });
+    stage.clock += 61_000;
+    await join("box1", machineOf("box1"));
+    expect(node("box1")).toMatchObject({
+      intent: "draining",
+      labels: { rack: "7" },
+      drain: { by: "olga", reason: "new fan" },
+    });
+  });
+  test("does not bring a card that is in another one", async () => {
+    const devices = [
+      {
+        ...PLAIN_DEVICE,
+        id: "GPU-1",
+        vendor: "nvidia" as const,
+        model: "A100",
+        memory_bytes: 1,
+      },
+    ];
+    await stage.join("box1", { devices });
+    expect((await join("box2", { ...machineOf("box2"), devices })).body.error?.message).toBe(
+      "the device GPU-1 is already in box1",
+    );
+  });
+  test.each(["Box", "a_b", "-", "a".repeat(41), "1box"])("is not called %p", async (name) => {
+    expect((await join(name, machineOf("box"))).body.error?.code).toBe("bad_request");
+  });
+});
+
+describe("a node", () => {
+  test("is drained and resumed, labelled and tainted", async () => {
+    await heardNode(stage, "box1");
+    const post = (verb: string, body?: object) =>
+      stage.call("POST", `/v1/nodes/box1/${verb}`, { as: "olga", ...(body === undefined ? {} : { body }) });
+    expect((await post("drain", { deadline_ms: null, reason: "fan" })).body).toMatchObject({
+      state: "drained",
+      reason: "fan",
+    });
+    expect((await post("resume")).body).toMatchObject({ state: "ready", reason: null });
+    expect((await post("label", { set: { zone: "a", b: "1" }, remove: [] })).body["labels"]).toEqual({
+      zone: "a",
+      b: "1",
+    });
+    expect((await post("label", { set: { zone: "c" }, remove: ["b"] })).body["labels"]).toEqual({ zone: "c" });
+    expect((await post("label", { set: { hostname: "x" }, remove: [] })).body.error?.code).toBe("bad_request");
+    const taint = { key: "team", value: "vision", effect: "no_schedule" };
+    await post("taint", { set: [{ ...taint, value: "old" }], remove: [] });
+    expect((await post("taint", { set: [taint], remove: [] })).body["taints"]).toEqual([taint]);
+    expect((await post("taint", { set: [], remove: ["team"] })).body["taints"]).toEqual([]);
+  });
+  test("with tasks is forgotten only on the word that it is off; then its tasks are lost on proof", async () => {
+    const id = await heardNode(stage, "box1");
+    await stage.call("POST", "/v1/runs", {
+      as: "alice",
+      body: { name: "long", project: null, job: { run: "sleep 100" }, wait_for_nodes: true },
+    });
+    await waitUntil("the task", () => stage.api.store.state.tasks.size === 1);
+    const task = stage.api.store.state.tasks.values().next().value!;
+    const refused = await stage.call("POST", "/v1/nodes/box1/forget", { as: "olga", body: { fenced: false } });
+    expect(refused.body.error).toMatchObject({
+      code: "conflict",
+      message: "box1 still has a task",
+      hint: expect.stringContaining("--fenced"),
+    });
+    expect((await stage.call("POST", "/v1/nodes/box1/forget", { as: "olga", body: { fenced: true } })).status).toBe(
+      200,
+    );
+    expect(stage.api.store.history.task(task.uid)?.observed).toMatchObject({
+      state: "lost",
+      reason: "its node was forgotten, said to be off",
+    });
+    expect(nodes()).toEqual([]);
+    expect(stage.api.store.history.hasGrave(id)).toBe(true);
+    expect(stage.api.store.state.runs.size).toBe(1);
+  });
+});
+
+describe("a task that no server knows", () => {
+  const orphan = (name: string, part: Partial<Orphan> = {}): Orphan => ({
+    uid: "ab".repeat(16),
+    name,
+    pid: 77,
+    held: {
+      cpu_milli: 1_000,
+      memory_bytes: 2 ** 30,
+      disk_bytes: 0,
+      countables: {},
+      memory_limited: true,
+      devices: [],
+      ports: [],
+    },
+    ...part,
+  });
+  async function withOrphan(one: Orphan): Promise<string> {
+    const id = await heardNode(stage, "box1");
+    await stage.api.store.commit("test", (draft) =>
+      draft.put([{ table: "nodes", key: id, row: { ...draft.state.nodes.get(id)!, orphans: [one] } }]),
+    );
+    return id;
+  }
+  const post = (verb: string) => stage.call("POST", `/v1/nodes/box1/orphans/abababab/${verb}`, { as: "olga" });
+
+  test("counts as used room and is shown", async () => {
+    await withOrphan(orphan("web.api.0"));
+    expect((await stage.call("GET", "/v1/nodes/box1")).body).toMatchObject({
+      reserved: { cpu_milli: 1_000 },
+      orphans: [{ id: "ababababab", name: "web.api.0", pid: 77 }],
+    });
+  });
+  test("is stopped by an order that is repeated until its end is known", async () => {
+    const id = await withOrphan(orphan("web.api.0#3"));
+    expect((await post("stop")).status).toBe(200);
+    expect(node("box1").orphans).toEqual([]);
+    expect(stage.api.store.state.tasks.get("ab".repeat(16))).toMatchObject({
+      node_id: id,
+      desired: "stop",
+      attempt: 3,
+      stop: { why: "an orphan, stopped by olga" },
+      promised: { cpu_milli: 1_000 },
+    });
+    await stage.planned();
+    expect(stage.api.store.state.tasks.get("ab".repeat(16))?.desired).toBe("stop");
+    expect((await post("stop")).status).toBe(404);
+  });
+  test("is adopted as the replica that its name says", async () => {
+    await withOrphan(orphan("web.api.0#3"));
+    await stage.call("POST", "/v1/nodes/box1/drain", { body: { deadline_ms: null, reason: null } });
+    await stage.call("PUT", "/v1/apps/lab/web", {
+      as: "alice",
+      body: { text: "app: web\nservices: { api: { run: sleep 9 } }\n", file: "f", revision: null },
+    });
+    expect((await post("adopt")).status).toBe(200);
+    expect(stage.api.store.state.tasks.get("ab".repeat(16))).toMatchObject({
+      app: "web",
+      slot: 0,
+      attempt: 3,
+      desired: "run",
+      observed: { state: "running", pid: 77 },
+    });
+    await stage.call("POST", "/v1/nodes/box1/resume");
+    await stage.planned();
+    expect([...stage.api.store.state.tasks.keys()]).toEqual(["ab".repeat(16)]);
+  });
+  test("is not adopted into a slot that has a task", async () => {
+    await withOrphan(orphan("web.api.0#3"));
+    await stage.call("PUT", "/v1/apps/lab/web", {
+      as: "alice",
+      body: { text: "app: web\nservices: { api: { run: sleep 9 } }\n", file: "f", revision: null },
+    });
+    await waitUntil("the task", () => stage.api.store.state.tasks.size === 1);
+    expect((await post("adopt")).body.error?.message).toContain("the slot has another task");
+  });
+  test.each([
+    ["other.api.0", "no app declares it"],
+    ["123", "no app declares it"],
+  ])("called %s is not", async (name, why) => {
+    await withOrphan(orphan(name));
+    const { body } = await post("adopt");
+    expect(body.error?.message).toContain(why);
+  });
+});
