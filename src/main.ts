@@ -34,11 +34,11 @@ async function main(): Promise<number> {
   const [first, dir] = argv;
   // What agents start themselves, one a node and for long: it loads its own code and none of the command line's.
   if (first === "keeper" && dir !== undefined && argv.length === 2) {
-    await (await import("./agent/keeper")).runKeeper(dir);
+    await (await import("./agent/keeper/keeper")).runKeeper(dir);
     return 0;
   }
   if (first === "gpu-probe") {
-    process.stdout.write(await (await import("./agent/devices/gpu-probe")).runGpuProbe(argv.slice(1)));
+    process.stdout.write(await (await import("./agent/cards/gpu-probe")).runGpuProbe(argv.slice(1)));
     return 0;
   }
   if (first === "self-test" && argv.length === 1) {

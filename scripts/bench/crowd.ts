@@ -4,8 +4,8 @@
 import { generateKeyPairSync, randomUUID, type KeyObject } from "node:crypto";
 import type { Driver } from "../../src/agent/drivers/driver";
 import { createAgentLoop } from "../../src/agent/loop";
-import { createOutgoing } from "../../src/agent/outgoing";
-import { Session } from "../../src/agent/session";
+import { createOutgoing } from "../../src/agent/link/outgoing";
+import { Session } from "../../src/agent/link/session";
 import { createTester } from "../../src/agent/tests/tester";
 import type { Fence } from "../../src/core/agent/accept";
 import type { TestResult } from "../../src/core/model/node-tests";

@@ -9,9 +9,9 @@ import { reportOf } from "../core/agent/report";
 import { step } from "../core/agent/step";
 import type { Ms } from "../core/units";
 import type { Machine } from "../wire/agent";
-import type { CardRules } from "./devices/watch";
+import type { CardRules } from "./cards/watch";
 import type { Driver } from "./drivers/driver";
-import { begunOf, createUnrecorded, type Unrecorded } from "./unrecorded";
+import { begunOf, createUnrecorded, type Unrecorded } from "./drivers/unrecorded";
 
 /** How long a killed task is left alone before it is killed again. */
 const KILL_AGAIN_MS = 900;

@@ -3,12 +3,12 @@
 import { describe, expect, test } from "bun:test";
 import { accessOf } from "../../src/agent/devices/access";
 import type { Handle } from "../../src/agent/devices/device";
-import { environmentOf } from "../../src/agent/environment";
-import { parseRecord } from "../../src/agent/drivers/records";
+import { environmentOf } from "../../src/agent/machine/environment";
+import { parseRecord } from "../../src/agent/tasks/records";
 import { commandOf } from "../../src/agent/keeper/command";
 import { leasePhase, LEASE_GUARD_MS } from "../../src/agent/keeper/lease";
 import type { TaskOrder } from "../../src/agent/keeper/messages";
-import { parseExit } from "../../src/agent/taskdir";
+import { parseExit } from "../../src/agent/tasks/taskdir";
 import { parseAccount, uidHint } from "../../src/os/accounts";
 import { signalName, signalNumber } from "../../src/os/signals";
 import { assignmentFor, recordFor } from "../support/tasks";

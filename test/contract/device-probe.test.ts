@@ -3,7 +3,7 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import type { Card, DeviceProbe, Look, LookLimits } from "../../src/agent/devices/device";
-import { findProbes } from "../../src/agent/devices/probes";
+import { findProbes } from "../../src/agent/cards/probes";
 import { processes } from "../support/processes";
 import { rocmRig, xpuRig } from "../support/devices/alone";
 import { amdRig } from "../support/devices/amd";

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Driver } from "../../src/agent/drivers/driver";
-import { claimText } from "../../src/agent/taskdir";
+import { claimText } from "../../src/agent/tasks/taskdir";
 import { bootId } from "../../src/os/proc";
 import { alive, assignmentFor, begin, ended, makeSite, output, recordFor, type Site } from "../support/tasks";
 import { isAlive } from "../support/processes";

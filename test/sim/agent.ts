@@ -1,10 +1,10 @@
 // An agent process on a simulated machine: the real loop, session and connection, on virtual time and a virtual socket.
 // Killing it loses all of them; the machine, its keeper and its disk stay.
 
-import { FatalAgentError, stayConnected, type Connection } from "../../src/agent/connection";
-import { keepFence } from "../../src/agent/fence";
+import { FatalAgentError, stayConnected, type Connection } from "../../src/agent/link/connection";
+import { keepFence } from "../../src/agent/link/fence";
 import { createAgentLoop, type AgentLoop } from "../../src/agent/loop";
-import { createOutgoing } from "../../src/agent/outgoing";
+import { createOutgoing } from "../../src/agent/link/outgoing";
 import type { Fence } from "../../src/core/agent/accept";
 import type { Machine as MachineFacts } from "../../src/wire/agent";
 import { makeSimCards } from "./card-gate";

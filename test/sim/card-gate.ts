@@ -1,9 +1,9 @@
 // An agent's cards on a simulated machine: the real book, over looks that take time and show what is there. What ended
 // tasks leave stays for a while, as memory or as a process that can be killed.
 
-import { CardBook } from "../../src/agent/devices/book";
-import { keptOf, recalled, type KnownCard } from "../../src/agent/devices/kept";
-import type { CardRules } from "../../src/agent/devices/watch";
+import { CardBook } from "../../src/agent/cards/book";
+import { keptOf, recalled, type KnownCard } from "../../src/agent/cards/kept";
+import type { CardRules } from "../../src/agent/cards/watch";
 import { blockOf, stateOf, type CardUser } from "../../src/core/agent/card";
 import type { Device } from "../../src/core/model/device";
 import type { TaskRecord } from "../../src/core/model/record";

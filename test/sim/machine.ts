@@ -3,7 +3,7 @@
 
 import type { KeyObject } from "node:crypto";
 import type { Fence } from "../../src/core/agent/accept";
-import type { KeptCard } from "../../src/agent/devices/kept";
+import type { KeptCard } from "../../src/agent/cards/kept";
 import type { Device } from "../../src/core/model/device";
 import type { Orphan } from "../../src/core/model/rows-node";
 import type { Amounts, Promised } from "../../src/core/model/promised";

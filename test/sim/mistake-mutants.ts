@@ -107,7 +107,11 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
     name: "handshakes-have-no-deadline",
     rule: "L2: every waiting state has a deadline",
     edits: [
-      edit("src/agent/session.ts", '() => this.#socket.close(4_004, "the server does not answer")', "() => undefined"),
+      edit(
+        "src/agent/link/session.ts",
+        '() => this.#socket.close(4_004, "the server does not answer")',
+        "() => undefined",
+      ),
     ],
   },
   {

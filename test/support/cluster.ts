@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { connect, type Client } from "../../src/wire/client";
 import type { TaskView } from "../../src/wire/api/tasks";
 import type { NodeView } from "../../src/wire/api/nodes";
-import { runName, runRoot } from "../../src/agent/rundir";
+import { runName, runRoot } from "../../src/agent/machine/rundir";
 import { cgroupsOf, killAllOf, mountsOf, processesOf, removeGroups } from "./processes";
 import { BINARY, Program, requireBinary, runOrch, type Result } from "./program";
 import { waitUntil } from "./wait";

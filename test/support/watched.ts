@@ -4,7 +4,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { jest } from "bun:test";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openWatch, type Watch } from "../../src/agent/devices/watch";
+import { openWatch, type Watch } from "../../src/agent/cards/watch";
 import type { CardTask } from "../../src/core/agent/card";
 import type { Device } from "../../src/core/model/device";
 import { randomHex } from "../../src/os/dice";

@@ -7,7 +7,7 @@ import { makePrivateDir, namesIn, removeFile } from "../../os/files";
 import { connectLines, type LinePeer } from "../../os/lines";
 import { startDetached, SYSTEM_PATH } from "../../os/spawn";
 import type { FromKeeper, TaskOrder, ToKeeper } from "../keeper/messages";
-import { places } from "../taskdir";
+import { places } from "../tasks/taskdir";
 
 export interface KeepersOptions {
   readonly data: string;

@@ -3,7 +3,7 @@
 import type { Seen } from "../../core/model/record";
 import { membersOf, type Group } from "../../os/cgroup";
 import { bootId, isAlive, statOf } from "../../os/proc";
-import { readAttempt, type TaskExit } from "../taskdir";
+import { readAttempt, type TaskExit } from "../tasks/taskdir";
 
 export interface Target {
   readonly pid: number;

@@ -4,7 +4,7 @@ import type { Assignment } from "../../core/model/record";
 import { shortId } from "../../core/model/task";
 import type { UnixAccount } from "../../os/accounts";
 import type { Access } from "../devices/access";
-import { environmentOf } from "../environment";
+import { environmentOf } from "../machine/environment";
 import type { TaskOrder } from "../keeper/messages";
 
 /** Enough for any program, not enough for a fork bomb to take the machine. */

@@ -11,19 +11,19 @@ import { findCgroups, removeBases, removeGroup, removeLeftGroups } from "../../o
 import { createOnce, exists, makePrivateDir, namesIn, removeFile, removeTree, renameTo } from "../../os/files";
 import { bootId } from "../../os/proc";
 import { selfCommand } from "../../os/self";
-import type { Accounts } from "../account";
+import type { Accounts } from "../machine/account";
 import type { Access } from "../devices/access";
-import { readJournals, type Noted } from "../living";
-import { makeRunDir, runDirOf, runName, runRoot } from "../rundir";
-import { claimText, exitLine, FILES, isUid, places, STOPPED_CLAIM } from "../taskdir";
+import { readJournals, type Noted } from "../tasks/living";
+import { makeRunDir, runDirOf, runName, runRoot } from "../machine/rundir";
+import { claimText, exitLine, FILES, isUid, places, STOPPED_CLAIM } from "../tasks/taskdir";
 import type { Driver } from "./driver";
 import { createEnding, type Victim } from "./ending";
 import { Keepers } from "./keepers";
 import { lookAtNote, lookAtTask, seenAlive, seenEnded, type Looked } from "./look";
 import { orderOf } from "./order";
-import { badPath, createRecordWriter, readRecord } from "./records";
-import { sweepEnded } from "./retention";
-import { createTails } from "./tails";
+import { badPath, createRecordWriter, readRecord } from "../tasks/records";
+import { sweepEnded } from "../tasks/retention";
+import { createTails } from "../tasks/tails";
 
 export interface ProcessDriverOptions {
   /** `<data>/agent`. */

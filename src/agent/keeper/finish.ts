@@ -9,7 +9,7 @@ import type { Say } from "../../os/log";
 import { findProcesses } from "../../os/proc";
 import { sendSignal } from "../../os/signals";
 import type { ProcessExit } from "../../os/spawn";
-import { exitLine, FILES, type TaskExit } from "../taskdir";
+import { exitLine, FILES, type TaskExit } from "../tasks/taskdir";
 import type { Held, Surroundings } from "./begin";
 
 const SIGKILL = 9;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { nowMs } from "../../os/clock";
 import { appendText, closeFile, cutFile, lookAt, openToChange } from "../../os/files";
 import { punchHole } from "../../os/libc";
-import { FILES } from "../taskdir";
+import { FILES } from "../tasks/taskdir";
 
 /** At most 4 marks a second and stream; a quiet stream is looked at less and less often. */
 export const LOOK_EVERY_MS = 250;

@@ -3,7 +3,7 @@
 
 import type { GroupLimits } from "../../os/cgroup";
 import type { DeviceNumber } from "../../os/device-deny";
-import type { TaskExit } from "../taskdir";
+import type { TaskExit } from "../tasks/taskdir";
 
 /** Everything that the keeper needs to run one task; it reads no record. */
 export interface TaskOrder {

@@ -1,7 +1,7 @@
 // Every card, and their driver: a bad card is a finding about that card, never about the node.
 
 import type { Device } from "../../core/model/device";
-import type { Retest } from "../devices/retest";
+import type { Retest } from "../cards/retest";
 import type { Bench, Finding } from "./part";
 
 const MOST_CARDS = 256;

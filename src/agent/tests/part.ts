@@ -3,7 +3,7 @@
 import type { TestResult } from "../../core/model/node-tests";
 import type { Answerer } from "../../os/answerer";
 import type { Machine } from "../../wire/agent";
-import type { Retest } from "../devices/retest";
+import type { Retest } from "../cards/retest";
 import type { TestLine } from "./tester";
 
 export interface Bench {

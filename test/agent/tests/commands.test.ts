@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { batteryOf } from "../../../src/agent/tests/battery";
 import type { Finding } from "../../../src/agent/tests/part";
 import { commandPart } from "../../../src/agent/tests/commands";
-import type { Retest } from "../../../src/agent/devices/retest";
+import type { Retest } from "../../../src/agent/cards/retest";
 import type { TestLine } from "../../../src/agent/tests/tester";
 import type { TestCommand } from "../../../src/core/model/node-tests";
 import { Answerer } from "../../../src/os/answerer";

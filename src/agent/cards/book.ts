@@ -1,0 +1,199 @@
+// What the agent believes of the cards of this machine and of who holds them: taken in look by look and task by task,
+// judged by core/card, and written down so that a restart forgets nothing.
+
+import type { AdmissionDevice } from "../../core/agent/admit";
+import {
+  blockOf,
+  deviceOf,
+  holdersOf,
+  lost,
+  newCard,
+  quarantined,
+  released,
+  seen,
+  stillHeld,
+  unseen,
+  useless,
+  type CardState,
+  type CardTask,
+  type CardUser,
+  type Holder,
+  type Seeing,
+  type Sight,
+} from "../../core/agent/card";
+import { VENDORS, type Device, type Vendor } from "../../core/model/device";
+import type { Ms } from "../../core/units";
+import { SHARED_ACCOUNT } from "../machine/account";
+import type { Card, Handle } from "../devices/device";
+import type { TaskName, Tasks } from "./census";
+import type { DoctorMemory } from "./doctor";
+import type { Keeping, Kept, KnownCard } from "./kept";
+import { factsOf } from "./shown";
+
+const MOST_PAST = 1_000;
+
+export interface BookOptions {
+  /** What was written down before, and where it is written. */
+  readonly kept: Kept;
+  readonly keeping: Keeping;
+  readonly clock: () => Ms;
+  /** The agent's own account: tasks without one of their own have it. */
+  readonly user: string;
+  readonly say: (line: string) => void;
+}
+
+export class CardBook {
+  readonly #options: BookOptions;
+  readonly #cards: Map<string, KnownCard>;
+  readonly #keeping: Keeping;
+  readonly #past = new Map<string, TaskName>();
+  #living: readonly CardTask[] | null = null;
+  /** What the doctor remembered when the book was last written. */
+  readonly doctor: DoctorMemory;
+
+  constructor(options: BookOptions) {
+    this.#options = options;
+    this.#cards = new Map(options.kept.cards);
+    this.#keeping = options.keeping;
+    this.doctor = options.kept.doctor;
+    for (const { card } of this.#cards.values()) {
+      for (const one of card.gate.is === "closed" ? card.gate.after : []) this.#past.set(one.uid, one);
+    }
+  }
+
+  /** Writes down what has changed. */
+  keep(doctor: DoctorMemory): void {
+    this.#keeping.keep(this.#cards.values(), doctor);
+  }
+
+  /** Whether it is known which tasks live: before, nothing can be said of whose a process is. */
+  knowsTasks(): boolean {
+    return this.#living !== null;
+  }
+
+  tasks(): Tasks {
+    return { living: this.#living ?? [], past: this.#past, accounts: [this.#options.user, SHARED_ACCOUNT] };
+  }
+
+  all(): readonly KnownCard[] {
+    return [...this.#cards.values()];
+  }
+
+  of(vendor: Vendor): readonly KnownCard[] {
+    return this.all().filter(({ facts }) => facts.vendor === vendor);
+  }
+
+  get(id: string): KnownCard | undefined {
+    return this.#cards.get(id);
+  }
+
+  put(id: string, card: CardState): void {
+    const known = this.#cards.get(id);
+    if (known !== undefined) this.#cards.set(id, { ...known, card });
+  }
+
+  /** It is not waited for any more. */
+  drop(id: string): void {
+    this.#cards.delete(id);
+  }
+
+  /**
+   * Takes in which tasks live, and gives back the uids of those that do no more. A card that a task has let go is
+   * closed in the same turn, so that the next one finds it so; `begun` is how many looks have begun at its vendor's.
+   */
+  take(living: readonly CardTask[], begun: (vendor: Vendor) => number): { ended: string[]; freed: Set<Vendor> } {
+    const first = this.#living === null;
+    const lives = new Set(living.map(({ uid }) => uid));
+    const ended = (this.#living ?? []).filter(({ uid }) => !lives.has(uid));
+    for (const { uid, name, user } of ended) this.#bury(uid, { name, user });
+    for (const uid of lives) this.#past.delete(uid);
+    this.#living = living;
+    const freed = new Set<Vendor>();
+    for (const [id, known] of this.#cards) {
+      const gone = known.holders.filter(({ uid }) => !lives.has(uid));
+      const before = first ? stillHeld(known.card, lives) : known.card;
+      const card = released(before, gone, begun(known.facts.vendor), this.#options.clock());
+      this.#cards.set(id, { ...known, holders: this.holders(id), card });
+      if (gone.length > 0) freed.add(known.facts.vendor);
+    }
+    return { ended: ended.map(({ uid }) => uid), freed };
+  }
+
+  #bury(uid: string, task: TaskName): void {
+    this.#past.set(uid, task);
+    const oldest = this.#past.keys().next().value;
+    if (this.#past.size > MOST_PAST && oldest !== undefined) this.#past.delete(oldest);
+  }
+
+  /** Holders of a card, with the account that their processes have. */
+  holders(id: string): readonly Holder[] {
+    return holdersOf(this.#living ?? [], id).map((one) => ({ ...one, user: one.user ?? this.#options.user }));
+  }
+
+  /** Takes in one card of a look, and gives back the processes that ended tasks have left on it. */
+  see(card: Card, all: readonly Card[], sight: Sight, shared_files: readonly string[]): readonly CardUser[] {
+    const known = this.#cards.get(card.id);
+    const before = known === undefined || known.facts.driver === card.driver ? known?.card : anew(known.card);
+    const holders = this.holders(card.id);
+    const kin = all.filter(({ id, parent }) => parent === card.id || id === card.parent);
+    const around = [...holders, ...kin.flatMap(({ id }) => this.holders(id))];
+    const { card: now, left } = judged(before ?? newCard(this.#options.clock()), card, all, sight, around);
+    const handle = { visible: card.visible, files: card.files, shared_files };
+    this.#cards.set(card.id, { facts: factsOf(card), handle, card: now, holders: known?.holders ?? holders });
+    return left;
+  }
+
+  /** A look at all cards of a vendor failed. */
+  miss(vendor: Vendor, why: string): void {
+    for (const { facts, card } of this.of(vendor)) this.put(facts.id, unseen(card, why));
+  }
+
+  /** Cards of a vendor that the last look did not show. */
+  lose(vendor: Vendor, isShown: (id: string) => boolean, why: string): void {
+    for (const { facts, card } of this.of(vendor)) {
+      if (isShown(facts.id) || card.missing === why) continue;
+      this.#options.say(`card ${facts.id} (${facts.model}) is missing: ${why}`);
+      this.put(facts.id, lost(card, why));
+    }
+  }
+
+  quarantine(ids: readonly string[], reason: string): void {
+    const now_ms = this.#options.clock();
+    for (const { facts, card } of this.all()) {
+      if (ids.includes(facts.id)) this.put(facts.id, quarantined(card, reason, now_ms));
+    }
+  }
+
+  devices(): readonly Device[] {
+    const now_ms = this.#options.clock();
+    return this.all()
+      .map(({ facts, card }) => deviceOf(facts, card, now_ms))
+      .sort(byPlace);
+  }
+
+  admission(): readonly AdmissionDevice[] {
+    return this.all().map(({ facts, card }) => {
+      return { id: facts.id, memory_bytes: facts.memory_bytes, blocked: blockOf(card) };
+    });
+  }
+
+  handles(isCounted: (vendor: Vendor) => boolean): readonly Handle[] {
+    return this.all().map(({ facts: { id, vendor, parent }, handle, card }) => {
+      return { id, vendor, parent, ...handle, counted: isCounted(vendor), missing: card.missing !== null };
+    });
+  }
+}
+
+const byPlace = (a: Device, b: Device): number =>
+  VENDORS.indexOf(a.vendor) - VENDORS.indexOf(b.vendor) || a.index - b.index || (a.id < b.id ? -1 : 1);
+
+/** `holders` are also those of its parts, or of the card that it is a part of: they may show on it. */
+function judged(before: CardState, card: Card, all: readonly Card[], sight: Sight, holders: readonly Holder[]): Seeing {
+  if (card.trouble !== null) return { card: useless(before, card.trouble), left: [] };
+  const { card: now, left } = seen(before, sight, holders);
+  const empty = card.split && !all.some(({ parent }) => parent === card.id);
+  return { card: { ...now, unfit: empty ? "it is set to be used in parts (MIG), and has none" : null }, left };
+}
+
+/** Another driver may need other memory for itself. */
+const anew = (card: CardState): CardState => ({ ...card, baseline_bytes: null });

@@ -1,0 +1,95 @@
+// Looks through one vendor's probe again and again: one look at a time, never waited for longer than it may take, the
+// next one when its owner says. A look that hangs leaves everything else as it is.
+
+import type { Ms } from "../../core/units";
+import type { DeviceProbe, Look } from "../devices/device";
+
+/** Probes end their looks themselves; this is for one that does not. */
+const HUNG_AFTER_MS = 30_000;
+
+export interface Looker {
+  readonly clock: () => Ms;
+  /** A look has ended; `n` counts them from 1, `at_ms` is when it began. */
+  readonly took: (look: Look, n: number, at_ms: Ms) => void;
+  /** How long to wait before the next look. */
+  readonly delay: () => Ms;
+}
+
+export interface Eye {
+  readonly probe: DeviceProbe;
+  /** How many looks have begun. */
+  begun(): number;
+  /** Looks at once, or when the look that is under way has ended. */
+  soon(): void;
+  /** Looks anew; resolves when that look has ended, or has taken too long. */
+  fresh(): Promise<void>;
+  close(): void;
+}
+
+export function openEye(probe: DeviceProbe, looker: Looker, hung_after_ms = HUNG_AFTER_MS): Eye {
+  let n = 0;
+  let looking = false;
+  let again = false;
+  let closed = false;
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  let waiting: { readonly n: number; readonly done: () => void }[] = [];
+
+  const soon = (): void => {
+    if (closed) return;
+    if (looking) {
+      again = true;
+      return;
+    }
+    if (timer !== null) clearTimeout(timer);
+    timer = setTimeout(look, 0);
+  };
+
+  const rest = (): void => {
+    looking = false;
+    if (closed) return;
+    const wait_ms = again ? 0 : looker.delay();
+    again = false;
+    timer = setTimeout(look, wait_ms);
+  };
+
+  const look = (): void => {
+    timer = null;
+    looking = true;
+    const [mine, at_ms] = [++n, looker.clock()];
+    const take = (taken: Look): void => {
+      if (!closed) looker.took(taken, mine, at_ms);
+      for (const one of waiting) if (one.n <= mine) one.done();
+      waiting = waiting.filter((one) => one.n > mine);
+    };
+    const hung = setTimeout(
+      () => take({ is: "failed", why: `it has not answered for ${hung_after_ms / 1_000} s` }),
+      hung_after_ms,
+    );
+    void probe
+      .look()
+      .catch((error: unknown): Look => ({ is: "failed", why: error instanceof Error ? error.message : String(error) }))
+      .then((taken) => {
+        clearTimeout(hung);
+        take(taken);
+        rest();
+      });
+  };
+
+  return {
+    probe,
+    begun: () => n,
+    soon,
+    fresh: () =>
+      new Promise((done) => {
+        if (closed) return done();
+        waiting.push({ n: n + 1, done });
+        soon();
+      }),
+    close() {
+      closed = true;
+      for (const { done } of waiting) done();
+      if (timer !== null) clearTimeout(timer);
+      probe.close();
+    },
+  };
+}

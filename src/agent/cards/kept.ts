@@ -1,0 +1,166 @@
+// What is remembered of cards over restarts of the agent: which there are, what they use when idle, who had them, and
+// why they are kept out of use. Unreadable memories are set aside: the cards are then looked at as if they were new.
+
+import { newCard, type CardState, type Holder } from "../../core/agent/card";
+import type { Device } from "../../core/model/device";
+import type { Ms } from "../../core/units";
+import { readJson, renameTo, replaceFile } from "../../os/files";
+import { bootId } from "../../os/proc";
+import { device, findingOverrides } from "../../wire/nouns";
+import type { Handle } from "../devices/device";
+import type { DoctorMemory } from "./doctor";
+
+export interface KnownCard {
+  /** What it is; its state and strangers are in `card`. */
+  readonly facts: Device;
+  readonly handle: KnownHandle;
+  readonly card: CardState;
+  readonly holders: readonly Holder[];
+}
+
+/** What is remembered of how to use it. */
+export type KnownHandle = Pick<Handle, "visible" | "files" | "shared_files">;
+
+export interface KeptCard {
+  readonly facts: Device;
+  readonly handle: KnownHandle;
+  readonly baseline_bytes: number | null;
+  readonly quarantine: CardState["quarantine"];
+  readonly missing: string | null;
+  /** Who held it, or had it when it was last checked. */
+  readonly holders: readonly Holder[];
+}
+
+export interface Kept {
+  readonly cards: ReadonlyMap<string, KnownCard>;
+  readonly doctor: DoctorMemory;
+}
+
+const NOTHING: Kept = { cards: new Map(), doctor: { log: null, overrides: {} } };
+
+/** Reads the file of `<data>/agent`. Nobody is known to hold a card until the agent's records have been seen. */
+export function readKept(path: string, now_ms: Ms, say: (line: string) => void): Kept {
+  const read = readJson(path);
+  if (read.is === "missing") return NOTHING;
+  const kept = read.is === "there" ? keptFrom(read.value) : read.why;
+  if (typeof kept === "string") {
+    say(`what was known of the cards is unreadable, and set aside as ${path}.bad: ${kept}`);
+    renameTo(path, `${path}.bad`);
+    return NOTHING;
+  }
+  const same = kept.boot_id === bootId();
+  return {
+    cards: recalled(kept.cards, same, now_ms),
+    doctor: { log: same ? kept.log : null, overrides: kept.overrides },
+  };
+}
+
+/** Cards as a starting agent believes them. A boot ends every process and may change what drivers need. */
+export const recalled = (cards: readonly KeptCard[], same_boot: boolean, now_ms: Ms): ReadonlyMap<string, KnownCard> =>
+  new Map(
+    cards.map(({ facts, handle, baseline_bytes, quarantine: kept, missing, holders }) => {
+      const card = newCard(now_ms);
+      // A clock that was ahead then would put it off for as long until a test can be newer.
+      const quarantine = kept === null ? null : { ...kept, since_ms: Math.min(kept.since_ms, now_ms) };
+      const gate = card.gate.is === "closed" && same_boot ? { ...card.gate, after: holders } : card.gate;
+      const known = { ...card, quarantine, missing, gate, baseline_bytes: same_boot ? baseline_bytes : null };
+      return [facts.id, { facts, handle, card: known, holders: [] }] as const;
+    }),
+  );
+
+interface KeptFile extends DoctorMemory {
+  readonly boot_id: string;
+  readonly cards: readonly KeptCard[];
+}
+
+function keptFrom(value: unknown): KeptFile | string {
+  const { boot_id, cards, log, overrides } = (value ?? {}) as Partial<Record<keyof KeptFile, unknown>>;
+  if (typeof boot_id !== "string" || !Array.isArray(cards)) return "fields are missing";
+  const rules = findingOverrides.safeParse(overrides);
+  if (!rules.success || (log !== null && typeof log !== "string")) return "the place in the log is not understood";
+  const read = (cards as unknown[]).map(cardFrom);
+  const bad = read.find((card) => typeof card === "string");
+  return bad ?? { boot_id, log, overrides: rules.data, cards: read.filter((card) => typeof card !== "string") };
+}
+
+function cardFrom(value: unknown): KeptCard | string {
+  const read = (value ?? {}) as Partial<Record<keyof KeptCard, unknown>>;
+  const { facts, handle, baseline_bytes, quarantine, missing, holders } = read;
+  const parsed = device.safeParse(facts);
+  if (!parsed.success) return "a card is not understood";
+  if (baseline_bytes !== null && typeof baseline_bytes !== "number") return "a baseline is not a number";
+  if (!isQuarantine(quarantine) || !Array.isArray(holders) || !holders.every(isHolder)) return "a card is half told";
+  if (!isHandle(handle) || (missing !== null && typeof missing !== "string")) return "a card is half told";
+  return { facts: parsed.data, handle, baseline_bytes, quarantine, missing, holders };
+}
+
+const has = (value: unknown, types: Readonly<Record<string, readonly string[]>>): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  Object.entries(types).every(([name, kinds]) => {
+    const field = (value as Record<string, unknown>)[name];
+    return kinds.includes(field === null ? "null" : typeof field);
+  });
+
+const isQuarantine = (value: unknown): value is CardState["quarantine"] =>
+  value === null || has(value, { reason: ["string"], since_ms: ["number"] });
+
+const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every((one) => typeof one === "string");
+
+const isHandle = (value: unknown): value is KnownHandle =>
+  has(value, { visible: ["string"], files: ["object"], shared_files: ["object"] }) &&
+  isTexts((value as KnownHandle).files) &&
+  isTexts((value as KnownHandle).shared_files);
+
+const isHolder = (value: unknown): value is Holder =>
+  has(value, {
+    uid: ["string"],
+    name: ["string"],
+    user: ["string", "null"],
+    bytes: ["number", "null"],
+    started_ms: ["number", "null"],
+  });
+
+export interface Keeping {
+  /** Writes what is known when it differs from what was written; one write at a time, and the last one counts. */
+  keep(cards: Iterable<KnownCard>, doctor: DoctorMemory): void;
+}
+
+export function createKeeping(path: string, say: (line: string) => void): Keeping {
+  let written = "";
+  let wanted = "";
+  let writing = false;
+
+  const write = async (): Promise<void> => {
+    while (wanted !== written) {
+      const text = wanted;
+      await replaceFile(path, text);
+      written = text;
+    }
+  };
+
+  return {
+    keep(cards, doctor) {
+      const all = [...cards];
+      // A machine that never had a card has no such file.
+      if (all.length === 0 && written === "") return;
+      wanted = `${JSON.stringify({ boot_id: bootId(), ...doctor, cards: all.map(keptOf) })}\n`;
+      if (writing || wanted === written) return;
+      writing = true;
+      write()
+        .catch((error: unknown) => {
+          // It is tried again with the next change.
+          say(`what is known of the cards could not be written: ${error instanceof Error ? error.message : "?"}`);
+        })
+        .finally(() => {
+          writing = false;
+        });
+    },
+  };
+}
+
+export function keptOf({ facts, handle, card, holders }: KnownCard): KeptCard {
+  const { baseline_bytes, quarantine, missing, gate } = card;
+  const after = gate.is === "closed" ? gate.after.filter(({ uid }) => !holders.some((one) => one.uid === uid)) : [];
+  return { facts, handle, baseline_bytes, quarantine, missing, holders: [...after, ...holders] };
+}

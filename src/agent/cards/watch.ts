@@ -1,0 +1,380 @@
+// Watches the cards of this machine: looks at them through the vendors' probes, tells what has changed, ends what
+// ended tasks have left on them, and asks the doctor about their health. Without a probe it does nothing at all.
+
+import { join } from "node:path";
+import type { AdmissionDevice } from "../../core/agent/admit";
+import type { CardTask, CardUser } from "../../core/agent/card";
+import type { Device, Reading, Vendor } from "../../core/model/device";
+import type { FindingOverrides, Notice } from "../../core/model/findings";
+import { overdrawn, type Strikes } from "../../core/agent/share";
+import type { Ms } from "../../core/units";
+import { sendSignal } from "../../os/signals";
+import type { Card, DeviceProbe, Handle, Look } from "../devices/device";
+import { CardBook, type BookOptions } from "./book";
+import { createCensus, type Census } from "./census";
+import { Doctor, type Blame } from "./doctor";
+import { openEye, type Eye } from "./eye";
+import { createKeeping, readKept } from "./kept";
+import { retested, type Retest } from "./retest";
+import { conditionOf, readingOf, sane, type Shown } from "./shown";
+
+const LOOK_EVERY_MS = { idle: 5_000, busy: 1_000 } as const;
+
+/** Between looks at a card that is being cleaned: what was killed is mostly gone in a moment. */
+const PATIENCE_MS = [50, 100, 200, 400];
+
+/** A driver may come later than the agent: so long after its start a missing one is only waited for. */
+const DRIVER_WITHIN_MS = 60_000;
+const MOST_KILLED = 1_000;
+const SIGKILL = 9;
+
+export interface WatchOptions extends Omit<BookOptions, "kept" | "keeping"> {
+  /** `<data>/agent`. */
+  readonly data: string;
+  /** Probes of the vendors whose driver or tools are here. */
+  readonly find: () => readonly DeviceProbe[];
+  /** Cards that are only claimed: no probe looks at them. */
+  readonly fakes: readonly Device[];
+  /** The beginnings of the ids of the cards that this agent gives away; empty: all. */
+  readonly only: readonly string[];
+  /** The control groups that those of tasks lie in. */
+  readonly homes: readonly string[];
+  /** The kernel's log; `null`: there is none. */
+  readonly log_path: string | null;
+}
+
+/** What the agent's loop asks, at each of its turns. */
+export interface CardRules {
+  /**
+   * Takes in which tasks live, and gives back what may be started on. Nothing is looked at before the first call, since
+   * whose a process is depends on it.
+   */
+  gate(living: () => readonly CardTask[]): readonly AdmissionDevice[];
+  /** Tasks that have to end for what they did to a card, or what it did to them; why, by uid. */
+  verdicts(): ReadonlyMap<string, string>;
+  /** What tasks have done to themselves on a card, as the kernel says, by uid. */
+  blames(): ReadonlyMap<string, Blame>;
+}
+
+export interface Watch extends CardRules {
+  /** All cards that are or were here, with what is believed of them now. */
+  devices(): readonly Device[];
+  /** Whether there are, or were, cards that are not made up. */
+  hasCards(): boolean;
+  /** Whether the cards tell what each process takes of their memory, as far as was seen. */
+  tellsMemory(): boolean;
+  /** What leads to each card, made-up ones included. */
+  handles(): readonly Handle[];
+  /** What the cards showed last. */
+  readings(): readonly Reading[];
+  /** What people have to hear, until it is `noted`. */
+  notices(): readonly Notice[];
+  noted(n: number): void;
+  /** The operators' changes of the table of findings. */
+  override(overrides: FindingOverrides): void;
+  /** Looks at every card anew: those that pass come out of quarantine, those that are gone are forgotten. */
+  retest(): Promise<readonly Retest[]>;
+  /** Looks for vendors that were not here before: a driver may have come. */
+  seek(): void;
+  /** Resolves when every vendor was looked at once, at the latest after `within_ms`. */
+  ready(within_ms: Ms): Promise<void>;
+  /** Called when anything of this has changed. */
+  onChange(listener: () => void): void;
+  close(): void;
+}
+
+interface Seer {
+  readonly eye: Eye;
+  readonly census: Census;
+  /** Why the last look failed; `null`: it did not. */
+  failing: string | null;
+  shown: ReadonlyMap<string, Shown>;
+  /** Cards that are not this agent's to give away. */
+  others: readonly Card[];
+  /** Whether the driver counts its cards as they are counted here: none is lost or in trouble. */
+  counted: boolean;
+  looked: boolean;
+  /** By card, who took more than their share at the last looks. */
+  readonly strikes: Map<string, Strikes>;
+  /** Looks in a row that found a card of it unclean. */
+  unclean: number;
+}
+
+const gone = (vendor: Vendor): string => `there is no driver for ${vendor} cards`;
+
+export function openWatch(options: WatchOptions): Watch {
+  return new CardWatch(options);
+}
+
+class CardWatch implements Watch {
+  readonly #options: WatchOptions;
+  readonly #book: CardBook;
+  readonly #doctor: Doctor;
+  readonly #seers = new Map<Vendor, Seer>();
+  readonly #killed = new Set<string>();
+  readonly #started_ms: Ms;
+  #told = "";
+  #tells = true;
+  #listener: () => void = () => undefined;
+  #readied: () => void = () => undefined;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+    this.#started_ms = options.clock();
+    const path = join(options.data, "devices.json");
+    const kept = readKept(path, options.clock(), options.say);
+    this.#book = new CardBook({ ...options, kept, keeping: createKeeping(path, options.say) });
+    for (const { facts } of this.#book.all()) if (!this.#isOwn(facts)) this.#book.drop(facts.id);
+    this.#doctor = new Doctor({
+      memory: this.#book.doctor,
+      clock: options.clock,
+      say: options.say,
+      log_path: options.log_path,
+      patients: () =>
+        this.#book.all().map(({ facts: { id, vendor, pci } }) => {
+          const users = this.#seers.get(vendor)?.shown.get(id)?.users ?? [];
+          return { id, vendor, pci, users, holders: this.#book.holders(id) };
+        }),
+      quarantine: (ids, reason) => this.#book.quarantine(ids, reason),
+      found: () => this.#changed(true),
+    });
+    this.seek();
+  }
+
+  seek(): void {
+    const before = this.#seers.size;
+    for (const probe of this.#options.find()) {
+      if (this.#seers.has(probe.vendor)) probe.close();
+      else this.#watch(probe);
+    }
+    for (const { facts } of this.#book.all()) if (!this.#seers.has(facts.vendor)) this.#miss(facts.vendor);
+    if (this.#seers.size > before) this.#listener();
+  }
+
+  /** There is no driver: gone, or not there yet. */
+  #miss(vendor: Vendor): void {
+    if (this.#isStarting()) this.#book.miss(vendor, gone(vendor));
+    else this.#book.lose(vendor, () => false, gone(vendor));
+  }
+
+  #isStarting(): boolean {
+    return this.#options.clock() - this.#started_ms < DRIVER_WITHIN_MS;
+  }
+
+  #watch(probe: DeviceProbe): void {
+    const { vendor } = probe;
+    const eye = openEye(probe, {
+      clock: this.#options.clock,
+      took: (look, n, at_ms) => this.#took(vendor, look, n, at_ms),
+      delay: () => this.#delay(vendor),
+    });
+    const census = createCensus(this.#options.homes);
+    const nothing = {
+      failing: null,
+      shown: new Map(),
+      others: [],
+      counted: true,
+      looked: false,
+      strikes: new Map(),
+      unclean: 0,
+    };
+    this.#seers.set(vendor, { eye, census, ...nothing });
+    if (this.#book.knowsTasks()) eye.soon();
+  }
+
+  #delay(vendor: Vendor): Ms {
+    const cards = this.#book.of(vendor).filter(({ card }) => card.missing === null);
+    if (cards.some(({ card }) => card.gate.is === "closed")) {
+      return PATIENCE_MS[this.#seers.get(vendor)?.unclean ?? 0] ?? LOOK_EVERY_MS.busy;
+    }
+    const shared = cards.some(({ holders }) => holders.some(({ bytes }) => bytes !== null));
+    return shared ? LOOK_EVERY_MS.busy : LOOK_EVERY_MS.idle;
+  }
+
+  #took(vendor: Vendor, look: Look, n: number, at_ms: Ms): void {
+    const seer = this.#seers.get(vendor);
+    if (seer === undefined) return;
+    const { say } = this.#options;
+    seer.looked = true;
+    if (look.is === "failed") {
+      if (seer.failing !== look.why) say(`${vendor} cards cannot be looked at: ${look.why}`);
+      seer.failing = look.why;
+      this.#book.miss(vendor, look.why);
+    } else {
+      if (seer.failing !== null) say(`${vendor} cards are seen again`);
+      seer.failing = null;
+      if (look.is === "seen") {
+        this.#see(seer, look, n, at_ms);
+        this.#book.lose(vendor, (id) => seer.shown.has(id), "its driver does not list it any more");
+      } else {
+        seer.shown = new Map();
+        this.#miss(vendor);
+      }
+    }
+    this.#doctor.answered(vendor, seer.failing === null);
+    if (this.hasCards()) this.#doctor.begin();
+    this.#changed(false);
+    if (this.#isReady()) this.#readied();
+  }
+
+  #isOwn({ id, parent }: Pick<Device, "id" | "parent">): boolean {
+    const { only } = this.#options;
+    return only.length === 0 || only.some((start) => id.startsWith(start) || parent?.startsWith(start) === true);
+  }
+
+  #see(seer: Seer, look: Extract<Look, { is: "seen" }>, n: number, at_ms: Ms): void {
+    const { shared_files, unknown } = look;
+    const cards = look.cards.filter((card) => this.#isOwn(card)).map(sane);
+    seer.others = look.cards.filter((card) => !this.#isOwn(card));
+    const processes = cards.flatMap((card) => card.processes);
+    const all = seer.census.identify(processes, this.#book.tasks(), at_ms);
+    let at = 0;
+    const shown = cards.map((card): Shown => ({ card, at_ms, users: all.slice(at, (at += card.processes.length)) }));
+    for (const { card, users } of shown) {
+      const sight = { n, at_ms, used_bytes: card.memory_used_bytes, users };
+      for (const user of this.#book.see(card, cards, sight, shared_files)) this.#reap(card.id, user);
+    }
+    seer.shown = new Map(shown.map((one) => [one.card.id, one]));
+    seer.counted = unknown.length === 0 && look.cards.every(({ trouble }) => trouble === null);
+    const unclean = cards.some(({ id }) => this.#book.get(id)?.card.gate.is === "closed");
+    seer.unclean = unclean ? seer.unclean + 1 : 0;
+    for (const card of cards) this.#doctor.looked(card.id, conditionOf(card));
+    for (const { card, users } of shown) this.#holdToShares(seer, card.id, users);
+  }
+
+  #holdToShares(seer: Seer, id: string, users: readonly CardUser[]): void {
+    const { strikes, over } = overdrawn(id, users, this.#book.holders(id), seer.strikes.get(id) ?? new Map());
+    seer.strikes.set(id, strikes);
+    this.#tells &&= users.every(({ memory_bytes }) => memory_bytes !== null);
+    for (const [uid, why] of over) this.#doctor.condemn(uid, why);
+    if (over.size > 0) this.#listener();
+  }
+
+  /** What an ended task has left is killed: it is proven to be that task's, and nothing else would free the card. */
+  #reap(id: string, { pid, start, command, task }: CardUser): void {
+    if (start === null) return;
+    const sent = sendSignal({ pid, start }, SIGKILL, "one");
+    const key = `${pid} ${start}`;
+    if (this.#killed.has(key)) return;
+    if (this.#killed.size > MOST_KILLED) this.#killed.clear();
+    this.#killed.add(key);
+    const what = `${command} (pid ${pid}), which ${task?.name ?? ""} has left on ${id}`;
+    this.#options.say(sent.is === "failed" ? `${what}, could not be killed: ${sent.why}` : `killed ${what}`);
+  }
+
+  /** `surely`: others have to hear of it, whatever the cards look like. */
+  #changed(surely: boolean): void {
+    this.#book.keep(this.#doctor.memory());
+    const now = JSON.stringify([this.devices(), this.#book.admission()]);
+    if (now === this.#told && !surely) return;
+    this.#told = now;
+    this.#listener();
+  }
+
+  devices(): readonly Device[] {
+    return [...this.#book.devices(), ...this.#options.fakes];
+  }
+
+  hasCards(): boolean {
+    return this.#book.all().length > 0;
+  }
+
+  tellsMemory(): boolean {
+    return this.#tells;
+  }
+
+  handles(): readonly Handle[] {
+    const fakes = this.#options.fakes.map(({ id, vendor, parent, index }) => {
+      return { id, vendor, parent, visible: String(index), files: [], shared_files: [], counted: true, missing: false };
+    });
+    // Cards that are not this agent's are kept from its tasks like any other.
+    const others = [...this.#seers.values()].flatMap((seer) =>
+      seer.others.map((card): Handle => ({ ...card, shared_files: [], counted: seer.counted, missing: false })),
+    );
+    return [...this.#book.handles((vendor) => this.#seers.get(vendor)?.counted ?? false), ...others, ...fakes];
+  }
+
+  readings(): readonly Reading[] {
+    const now_ms = this.#options.clock();
+    return [...this.#seers.values()].flatMap(({ shown, failing }) =>
+      [...shown.values()].map((one) => readingOf(one, now_ms, failing !== null)),
+    );
+  }
+
+  gate(living: () => readonly CardTask[]): readonly AdmissionDevice[] {
+    if (this.hasCards() || this.#seers.size > 0) this.#take(living());
+    const fakes = this.#options.fakes.map(({ id, memory_bytes }) => ({ id, memory_bytes, blocked: null }));
+    return [...this.#book.admission(), ...fakes];
+  }
+
+  #take(living: readonly CardTask[]): void {
+    const first = !this.#book.knowsTasks();
+    const { ended, freed } = this.#book.take(living, (vendor) => this.#seers.get(vendor)?.eye.begun() ?? 0);
+    for (const uid of ended) this.#doctor.buried(uid);
+    for (const [vendor, seer] of this.#seers) {
+      if (freed.has(vendor)) seer.unclean = 0;
+      if (first || freed.has(vendor)) seer.eye.soon();
+    }
+    this.#book.keep(this.#doctor.memory());
+  }
+
+  verdicts(): ReadonlyMap<string, string> {
+    return this.#doctor.verdicts();
+  }
+
+  blames(): ReadonlyMap<string, Blame> {
+    // A task that fails has mostly just been accused: the kernel's word is read before its end is judged.
+    if (this.hasCards() && this.#book.knowsTasks()) this.#doctor.read();
+    return this.#doctor.blames();
+  }
+
+  notices(): readonly Notice[] {
+    return this.#doctor.notices();
+  }
+
+  noted(n: number): void {
+    this.#doctor.noted(n);
+  }
+
+  override(overrides: FindingOverrides): void {
+    this.#doctor.override(overrides);
+    this.#book.keep(this.#doctor.memory());
+  }
+
+  async retest(): Promise<readonly Retest[]> {
+    const from_ms = this.#options.clock();
+    await Promise.all([...this.#seers.values()].map(({ eye }) => eye.fresh()));
+    this.#doctor.read();
+    const results = retested(this.#book, from_ms, (id, vendor) => {
+      const { failing = null, shown } = this.#seers.get(vendor) ?? {};
+      return { failing, shown: shown?.get(id) ?? null, objections: this.#doctor.objections(id, from_ms) };
+    });
+    this.#changed(false);
+    return results;
+  }
+
+  ready(within_ms: Ms): Promise<void> {
+    if (this.#isReady()) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, within_ms);
+      this.#readied = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  #isReady(): boolean {
+    return [...this.#seers.values()].every(({ looked }) => looked);
+  }
+
+  onChange(listener: () => void): void {
+    this.#listener = listener;
+  }
+
+  close(): void {
+    this.#listener = () => undefined;
+    for (const { eye } of this.#seers.values()) eye.close();
+    this.#doctor.close();
+  }
+}

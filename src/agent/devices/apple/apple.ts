@@ -1,0 +1,82 @@
+// Apple's graphics: one card that shares the machine's memory. What system_profiler tells does not change while the
+// machine runs, so it is asked once; what is in use it does not tell.
+
+import { NO_GAUGES } from "../../../core/model/device";
+import { machineMemory } from "../../../os/facts";
+import { jsonIn } from "../../../os/tool";
+import { oneAtATime, toolAt } from "../asker";
+import type { Card, DeviceProbe, Look, LookLimits, ProbePlaces } from "../device";
+import { fieldsOf, machineTag, numberIn, treeAt } from "../sysfs";
+
+const SYSTEM_PROFILER = ["usr/sbin/system_profiler"];
+const ARGS = ["-json", "SPDisplaysDataType", "SPHardwareDataType"];
+/** What the system lets graphics have; the rest stays for everything else. */
+const SHARE_OF_MEMORY = 3 / 4;
+
+export const hasApple = ({ system_profiler }: ProbePlaces): boolean =>
+  system_profiler !== null || process.platform === "darwin";
+
+export function appleProbe(places: ProbePlaces, limits: LookLimits): DeviceProbe {
+  const toolNow = toolAt(places.root, places.system_profiler, SYSTEM_PROFILER);
+  const tag = machineTag(treeAt(places.root));
+  let known: readonly Card[] | null = null;
+  const look = async (): Promise<Look> => {
+    if (known === null) {
+      const tool = toolNow();
+      if (tool === null) return { is: "none" };
+      const result = await tool.run(ARGS, limits.first_ms);
+      if (result.is === "failed") return { is: "failed", why: result.why };
+      const told = jsonIn(result);
+      if (told === null) return { is: "failed", why: `${tool.path}: it prints no JSON (exit ${result.code})` };
+      known = cardsIn(told, tag);
+    }
+    return { is: "seen", cards: known, shared_files: [], unknown: [] };
+  };
+  const forget = (): void => {
+    known = null;
+  };
+  return { vendor: "apple", look: oneAtATime(look), close: forget };
+}
+
+/** Cards of others in the same machine are not for computing here, and displays are none. */
+function cardsIn(told: unknown, tag: string): readonly Card[] {
+  const list = (name: string): readonly unknown[] => {
+    const value = fieldsOf(told)[name];
+    return Array.isArray(value) ? (value as unknown[]) : [];
+  };
+  const uuid = fieldsOf(list("SPHardwareDataType")[0])["platform_UUID"];
+  return list("SPDisplaysDataType")
+    .map(fieldsOf)
+    .filter(({ spdisplays_vendor }) => spdisplays_vendor === "sppci_vendor_Apple")
+    .slice(0, 1)
+    .map(({ sppci_model, _name, sppci_cores }) => {
+      const model = [sppci_model, _name].find((one) => typeof one === "string") ?? "Apple";
+      const cores = typeof sppci_cores === "string" ? numberIn(sppci_cores) : null;
+      return appleCard(
+        typeof uuid === "string" ? `apple-${uuid.toLowerCase()}` : `apple-${tag}`,
+        cores === null ? String(model) : `${String(model)} (${cores} cores)`,
+      );
+    });
+}
+
+const appleCard = (id: string, model: string): Card => ({
+  id,
+  vendor: "apple",
+  model,
+  memory_bytes: Math.floor(machineMemory() * SHARE_OF_MEMORY),
+  index: 0,
+  visible: "0",
+  pci: null,
+  numa_node: null,
+  driver: null,
+  parent: null,
+  split: false,
+  links: [],
+  compute_mode: null,
+  ecc: null,
+  files: [],
+  ...NO_GAUGES,
+  processes: [],
+  warnings: [],
+  trouble: null,
+});

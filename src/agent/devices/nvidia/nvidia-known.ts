@@ -1,0 +1,136 @@
+// From what the driver tells now, and what was known before, to NVIDIA's cards: places on the bus, device files, and
+// the last known facts of cards that are lost.
+
+import { NO_GAUGES } from "../../../core/model/device";
+import type { Card } from "../device";
+import type { LostCard, NvmlCard, NvmlLook, NvmlPart } from "./nvml-look";
+import { byBus, drmFiles, numaNode, type Tree } from "../sysfs";
+
+/** Cards and parts by id, as they were when they could last be seen. */
+export type Known = ReadonlyMap<string, Card>;
+type Seen = Extract<NvmlLook, { is: "seen" }>;
+
+interface Kept {
+  readonly cards: readonly Card[];
+  readonly known: Known;
+  readonly unknown: readonly string[];
+}
+
+export function keepKnown(known: Known, found: Seen, tree: Tree): Kept {
+  const told = found.cards.map((card) => wholeCard(card, found.driver, tree));
+  const before = [...known.values()].filter(({ id, parent }) => parent === null && !told.some((one) => one.id === id));
+  const { lost, unknown } = recognise(found.lost, before);
+  const counted = [...told, ...lost].sort(byBus);
+  const places = placesOf(counted.length, unknown);
+  const whole = counted.map((card, n) => placed(card, places[n] ?? n));
+  const cards = whole.flatMap((card) => [card, ...partsOf(card, found, known, tree)]);
+  // What the driver does not count now may come back as a card that is lost.
+  const gone = before.filter(({ id }) => !lost.some((one) => one.id === id));
+  return {
+    cards,
+    known: new Map([...gone, ...cards].map((card) => [card.id, card])),
+    unknown: unknown.map(({ at, pci, why }) => `card ${at}${pci === null ? "" : ` (${pci})`}: ${why}`),
+  };
+}
+
+/** Which known cards the lost ones are: by what they still tell, else by their place, else because no other is left. */
+function recognise(lost: readonly LostCard[], before: readonly Card[]): { lost: Card[]; unknown: LostCard[] } {
+  const left = new Map(before.map((card) => [card.id, card]));
+  const found: Card[] = [];
+  const unknown: LostCard[] = [];
+  const take = (one: LostCard, is: (card: Card) => boolean): boolean => {
+    const card = [...left.values()].find(is);
+    if (card === undefined) return false;
+    left.delete(card.id);
+    found.push(withTrouble(card, one.why));
+    return true;
+  };
+  const nameless = lost.filter(
+    (one) => !take(one, ({ id, pci }) => id === one.id || (pci !== null && pci === one.pci)),
+  );
+  const misplaced = nameless.filter((one) => !take(one, ({ index }) => one.pci === null && index === one.at));
+  for (const one of misplaced) {
+    if (one.pci !== null || left.size !== 1 || !take(one, () => true)) unknown.push(one);
+  }
+  return { lost: found, unknown };
+}
+
+/** The driver counts cards that nobody knows, too: the others keep their places around them. */
+function placesOf(count: number, unknown: readonly LostCard[]): readonly number[] {
+  const taken = new Set(unknown.map(({ at }) => at));
+  const all = Array.from({ length: count + unknown.length }, (_, n) => n);
+  return all.filter((n) => !taken.has(n));
+}
+
+const placed = (card: Card, index: number): Card => ({ ...card, index, visible: String(index) });
+
+/** Facts stay, readings go. */
+const withTrouble = (card: Card, trouble: string): Card => ({
+  ...card,
+  links: [],
+  ...NO_GAUGES,
+  processes: [],
+  warnings: [],
+  trouble,
+});
+
+function wholeCard({ minor, parts, memory_bytes, ...card }: NvmlCard, driver: string | null, tree: Tree): Card {
+  return {
+    ...card,
+    vendor: "nvidia",
+    memory_bytes: memory_bytes ?? sharedMemory(tree),
+    index: 0,
+    visible: "0",
+    numa_node: numaNode(tree, card.pci),
+    driver,
+    parent: null,
+    split: parts !== null,
+    files: [...(minor === null ? [] : [`/dev/nvidia${minor}`]), ...drmFiles(tree, card.pci)],
+    trouble: null,
+  };
+}
+
+/** A card without memory of its own uses the machine's; a quarter of that stays for everything else. */
+function sharedMemory(tree: Tree): number {
+  const kilobytes = Number(/^MemTotal:\s+(\d+) kB/m.exec(tree.text("proc/meminfo") ?? "")?.[1] ?? 0);
+  return Math.floor((kilobytes * 3) / 4) * 1024;
+}
+
+function partsOf(card: Card, found: Seen, known: Known, tree: Tree): readonly Card[] {
+  const { trouble } = card;
+  if (trouble !== null) {
+    const parts = [...known.values()].filter(({ parent }) => parent === card.id);
+    return parts.map((part) => ({ ...withTrouble(part, trouble), index: card.index }));
+  }
+  const told = found.cards.find(({ id }) => id === card.id);
+  return told?.parts?.map((part) => partCard(part, told, card, tree)) ?? [];
+}
+
+function partCard(part: NvmlPart, told: NvmlCard, card: Card, tree: Tree): Card {
+  return {
+    ...card,
+    id: part.id,
+    model: part.model,
+    memory_bytes: part.memory_bytes,
+    visible: part.id,
+    parent: card.id,
+    split: false,
+    links: [],
+    files: [...card.files, ...capabilityFiles(part, told.minor, tree)],
+    memory_used_bytes: part.memory_used_bytes,
+    utilization_percent: null,
+    processes: part.processes,
+  };
+}
+
+/** The files that stand for the right to use a GPU instance and a compute instance of it. */
+function capabilityFiles(part: NvmlPart, minor: number | null, tree: Tree): readonly string[] {
+  if (minor === null || part.gpu_instance === null) return [];
+  const instance = `proc/driver/nvidia/capabilities/gpu${minor}/mig/gi${part.gpu_instance}`;
+  const paths = [`${instance}/access`];
+  if (part.compute_instance !== null) paths.push(`${instance}/ci${part.compute_instance}/access`);
+  return paths.flatMap((path) => {
+    const file = /^DeviceFileMinor:\s*(\d+)/m.exec(tree.text(path) ?? "")?.[1];
+    return file === undefined ? [] : `/dev/nvidia-caps/nvidia-cap${file}`;
+  });
+}

@@ -1,0 +1,260 @@
+// The keeper: one small process a node that is the parent of all tasks, so that they, their exit codes and their output
+// outlive the agent. It claims, begins, watches and records; what a task shall do is decided elsewhere. It ends when it
+// has neither task nor agent.
+
+import { join } from "node:path";
+import { bootMs, nowMs } from "../../os/clock";
+import { findCgroups, killGroup, leaveService, removeBases, removeLeftKeepers } from "../../os/cgroup";
+import { exists, makePrivateDir, removeFile } from "../../os/files";
+import { noNewPrivileges } from "../../os/libc";
+import { listenLines, type LineHandlers, type LinePeer } from "../../os/lines";
+import { createLog } from "../../os/log";
+import { adjustOom } from "../../os/proc";
+import { sendSignal, signalNumber } from "../../os/signals";
+import type { ProcessExit } from "../../os/spawn";
+import { begin, type Held, type Surroundings } from "./begin";
+import { finish, recordExit } from "./finish";
+import { LOOK_EVERY_MS, lookAtAll, watchGrowth, type Growth } from "./growth";
+import { leasePhase } from "./lease";
+import type { FromKeeper, TaskOrder, ToKeeper } from "./messages";
+import { openJournal } from "../tasks/living";
+import { makeRunDir, runDirOf, runName } from "../machine/rundir";
+import { places, type TaskExit } from "../tasks/taskdir";
+
+/** How long it waits for an agent before it ends, at its start and between two agents. */
+const LONELY_MS = { first: 15_000, later: 250 } as const;
+const LEASE_LOOK_MS = 200;
+/** Hard to choose when memory runs out, but never impossible. */
+const OWN_OOM_SCORE = -500;
+const SIGKILL = 9;
+
+interface Kept {
+  held: Held | null;
+  growth: Growth | null;
+}
+
+class Keeper {
+  readonly #around: Surroundings;
+  readonly #version: string;
+  readonly #tasks = new Map<string, Kept>();
+  readonly #peers = new Set<LinePeer>();
+  readonly #socket: string;
+  #heard_boot_ms: number | null = null;
+  #lonely: ReturnType<typeof setTimeout> | null = null;
+  #looking: ReturnType<typeof setInterval> | null = null;
+  #leasing: ReturnType<typeof setInterval> | null = null;
+  readonly #done = Promise.withResolvers<void>();
+
+  constructor(around: Surroundings, version: string, socket: string) {
+    this.#around = around;
+    this.#version = version;
+    this.#socket = socket;
+  }
+
+  /** Serves until it is not needed any more. */
+  async serve(): Promise<void> {
+    removeFile(this.#socket);
+    const server = listenLines(this.#socket, (peer) => this.#greet(peer));
+    this.#waitAlone(LONELY_MS.first);
+    await this.#done.promise;
+    server.stop();
+    removeFile(this.#socket);
+  }
+
+  #greet(peer: LinePeer): LineHandlers {
+    this.#peers.add(peer);
+    if (this.#lonely !== null) clearTimeout(this.#lonely);
+    this.#lonely = null;
+    this.#tell(peer, { is: "here", version: this.#version, uids: [...this.#tasks.keys()] });
+    return {
+      message: (message) => this.#take(message as ToKeeper, peer),
+      closed: () => {
+        this.#peers.delete(peer);
+        this.#restOrGo();
+      },
+    };
+  }
+
+  #tell(peer: LinePeer, message: FromKeeper): void {
+    peer.send(message);
+  }
+
+  #tellAll(message: FromKeeper): void {
+    for (const peer of this.#peers) this.#tell(peer, message);
+  }
+
+  #take(message: ToKeeper, peer: LinePeer): void {
+    if (message.do === "lease") {
+      this.#heard_boot_ms = Math.max(this.#heard_boot_ms ?? 0, message.heard_boot_ms);
+    } else if (message.do === "start") {
+      this.#start(message.order).then(
+        (refused) => {
+          if (refused !== null) this.#tell(peer, { is: "refused", uid: message.order.uid, why: refused });
+        },
+        (error: unknown) => this.#giveUp(message.order.uid, error instanceof Error ? error.message : String(error)),
+      );
+    }
+  }
+
+  /** Gives back why nothing was begun by this order. */
+  async #start(order: TaskOrder): Promise<string | null> {
+    const { uid } = order;
+    if (this.#tasks.has(uid)) return "it is being kept already";
+    if (this.#leaseOf(order).is !== "held") return "there is no valid lease";
+    const kept: Kept = { held: null, growth: null };
+    this.#tasks.set(uid, kept);
+    const begun = await begin(order, this.#around, (held, exit) => this.#exited(held, exit));
+    switch (begun.is) {
+      case "refused":
+        this.#giveUp(uid, begun.why);
+        return null;
+      case "failed": {
+        const exit: TaskExit = {
+          exit_code: begun.code,
+          signal: null,
+          started_ms: begun.at_ms,
+          ended_ms: begun.at_ms,
+          peak_memory_bytes: null,
+          oom: false,
+          left: 0,
+          reason: `could not start: ${begun.why}`,
+        };
+        await recordExit(begun.claim, exit, this.#around.say);
+        this.#ended(uid, exit);
+        return null;
+      }
+      case "running": {
+        const { pid, start, started_ms, dir } = begun.held;
+        // Its exit may have been taken in already; then there is nothing to watch.
+        if (!this.#tasks.has(uid)) return null;
+        kept.held = begun.held;
+        kept.growth = watchGrowth(dir, order.log_cap_bytes);
+        this.#watch();
+        this.#tellAll({ is: "started", uid, pid, start, started_ms });
+        return null;
+      }
+    }
+  }
+
+  #exited(held: Held, exit: ProcessExit): void {
+    finish(held, exit, this.#around).then(
+      (told) => this.#ended(held.order.uid, told),
+      (error: unknown) => {
+        // Not ended in any way that could be told: its agent finds it by its files.
+        this.#around.say(`task ${held.order.name} could not be finished`, { why: String(error) });
+        this.#drop(held.order.uid);
+      },
+    );
+  }
+
+  #ended(uid: string, exit: TaskExit): void {
+    this.#drop(uid);
+    this.#tellAll({ is: "ended", uid, exit });
+    this.#noteEnd(uid);
+  }
+
+  #noteEnd(uid: string): void {
+    try {
+      this.#around.journal.ended(uid);
+    } catch (error) {
+      this.#around.say("an end could not be noted", { uid, why: String(error) });
+    }
+  }
+
+  /** Told to every agent: one that came meanwhile takes the task for one that is being begun. */
+  #giveUp(uid: string, why: string): void {
+    this.#drop(uid);
+    this.#tellAll({ is: "refused", uid, why, dropped: true });
+  }
+
+  #drop(uid: string): void {
+    this.#tasks.delete(uid);
+    this.#restOrGo();
+  }
+
+  /** Timers run only while there is something to watch: an idle keeper does nothing at all. */
+  #watch(): void {
+    this.#looking ??= setInterval(
+      () =>
+        lookAtAll(
+          [...this.#tasks.values()].flatMap(({ growth }) => growth ?? []),
+          (why) => this.#around.say("output could not be watched", { why }),
+        ),
+      LOOK_EVERY_MS,
+    );
+    const exclusive = [...this.#tasks.values()].some(({ held }) => held !== null && held.order.lease_ms !== null);
+    if (exclusive) this.#leasing ??= setInterval(() => this.#enforce(), LEASE_LOOK_MS);
+  }
+
+  #leaseOf({ lease_ms, stop }: TaskOrder): ReturnType<typeof leasePhase> {
+    if (lease_ms === null) return { is: "held", until_ms: Number.POSITIVE_INFINITY };
+    return leasePhase(this.#heard_boot_ms, lease_ms, stop.grace_ms, bootMs());
+  }
+
+  #enforce(): void {
+    for (const { held } of this.#tasks.values()) {
+      if (held === null || held.order.lease_ms === null) continue;
+      const { is } = this.#leaseOf(held.order);
+      if (is === "held") continue;
+      const target = { pid: held.pid, start: held.start };
+      if (held.ending === null) {
+        held.ending = "its lease ran out: the server was not heard";
+        this.#around.say(`task ${held.order.name}: ${held.ending}`);
+        sendSignal(target, signalNumber(held.order.stop.signal) ?? SIGKILL, "group");
+      }
+      if (is !== "over") continue;
+      sendSignal(target, SIGKILL, "group");
+      killGroup(held.group);
+    }
+  }
+
+  #restOrGo(): void {
+    if (this.#tasks.size > 0) return;
+    for (const timer of [this.#looking, this.#leasing]) if (timer !== null) clearInterval(timer);
+    this.#looking = this.#leasing = null;
+    if (this.#peers.size === 0 && this.#lonely === null) this.#waitAlone(LONELY_MS.later);
+  }
+
+  #waitAlone(ms: number): void {
+    this.#lonely = setTimeout(() => {
+      this.#lonely = null;
+      if (this.#peers.size === 0 && this.#tasks.size === 0) this.#done.resolve();
+    }, ms);
+  }
+}
+
+const SETPRIV = ["/usr/bin/setpriv", "/bin/setpriv"];
+
+/** Runs the keeper of an agent's data directory (`<data>/agent`) until it is not needed any more. */
+export async function runKeeper(dir: string): Promise<void> {
+  const say = createLog({ part: "keeper", form: "plain" });
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+    process.on(signal, () => say(`${signal} is ignored: a keeper ends when it has neither task nor agent`));
+  }
+  const name = runName(dir);
+  const { tasks, keepers } = places(dir);
+  for (const one of [tasks, keepers]) makePrivateDir(one);
+  const run = runDirOf(dir);
+  makeRunDir(run);
+  const cgroups = findCgroups(name);
+  const service = leaveService(cgroups, name);
+  const privileges = noNewPrivileges();
+  if (privileges !== null) say("tasks may gain privileges by executing", { why: privileges });
+  const lowered = adjustOom("self", OWN_OOM_SCORE) === null;
+  const around: Surroundings = {
+    cgroups,
+    group_name: name,
+    tasks,
+    journal: openJournal(run),
+    say,
+    setpriv: SETPRIV.find((path) => exists(path)) ?? null,
+    oom_score_adj: lowered ? OWN_OOM_SCORE : 0,
+  };
+  const version = process.env["ORCH_KEEPER_VERSION"] ?? "unknown";
+  const keeper = new Keeper(around, version, join(keepers, `${process.pid}.sock`));
+  say("ready", { version, at_ms: nowMs(), cgroups: cgroups.is });
+  await keeper.serve();
+  service?.back();
+  removeLeftKeepers(cgroups, name);
+  removeBases(cgroups);
+}

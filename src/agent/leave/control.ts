@@ -1,0 +1,77 @@
+// The agent's own socket: the one door for those on this machine who may act as its account, since it opens no port.
+
+import { join } from "node:path";
+import type { Ms } from "../../core/units";
+import { removeFile } from "../../os/files";
+import { listenLines, longestPath, type LinePeer } from "../../os/lines";
+import { AGENT_SOCKET, type FromLocalAgent, type ToLocalAgent } from "../../wire/local";
+import type { Departure } from "./departure";
+
+export interface ControlOptions {
+  /** `<data>/agent`. */
+  readonly data: string;
+  readonly departure: Departure;
+  readonly clock: () => Ms;
+  readonly name: () => string;
+  readonly say: (line: string) => void;
+}
+
+export interface Control {
+  /** The node is out of the cluster: those who wait hear it. */
+  left(): void;
+  close(): void;
+}
+
+export function openControl(options: ControlOptions): Control {
+  const { data, departure, clock, name, say } = options;
+  const path = join(data, AGENT_SOCKET);
+  if (Buffer.byteLength(path) > longestPath) {
+    say(`${path} is too long a path for a socket: orch agent leave will not find this agent`);
+    return { left: () => undefined, close: () => undefined };
+  }
+  const waiting = new Set<LinePeer>();
+  const tell = (message: FromLocalAgent): void => {
+    for (const peer of waiting) peer.send(message);
+  };
+  let told = "";
+  const unwatch = departure.watch((progress) => {
+    if (!departure.wants("leave")) return stays();
+    const news = JSON.stringify(progress);
+    if (news === told) return;
+    told = news;
+    tell({ is: "leaving", name: name(), ...progress });
+  });
+
+  function stays(): void {
+    tell({ is: "stays", name: name(), why: "it was told to stay" });
+    waiting.clear();
+  }
+
+  function take(peer: LinePeer, message: ToLocalAgent): void {
+    told = "";
+    if (message.do === "leave") {
+      waiting.add(peer);
+      const until_ms = message.in_ms === null ? null : clock() + message.in_ms;
+      departure.begin("leave", { until_ms, gone: false, why: "it is being taken out of the cluster" });
+    } else {
+      departure.withdraw("leave");
+      waiting.add(peer);
+      stays();
+    }
+  }
+
+  // The lock of the directory is ours, so what lies there is of an agent that was killed.
+  removeFile(path);
+  const server = listenLines(path, (peer) => ({
+    message: (message) => take(peer, message as ToLocalAgent),
+    closed: () => void waiting.delete(peer),
+  }));
+  return {
+    left: () => tell({ is: "left", name: name() }),
+    close() {
+      unwatch();
+      server.stop();
+      removeFile(path);
+    },
+  };
+}

@@ -1,0 +1,72 @@
+// The agent's departure put together: who may announce it (notice, end, operator), and what an end of the connection
+// then means.
+
+import type { Ms } from "../../core/units";
+import { FatalAgentError } from "../link/connection";
+import { openControl } from "./control";
+import { Departure, type DepartureOptions } from "./departure";
+import { forgetIdentity } from "../link/identity";
+import { watchNotice } from "./notice";
+import type { Leave } from "../link/session";
+
+export interface DepartingOptions extends DepartureOptions {
+  /** `<data>/agent`. */
+  readonly data: string;
+  readonly name: () => string;
+  /** The command or address that announces the machine's end; `null`: none does. */
+  readonly notice: string | null;
+  /** Its abort asks the agent to give its work away within that time, and to end. */
+  readonly term: { readonly signal: AbortSignal; readonly within_ms: Ms };
+}
+
+export interface Departing {
+  now(): Leave | null;
+  noted(leaving: boolean): void;
+  /** Aborts when nothing is left to wait for. */
+  readonly over: AbortSignal;
+  /** How the agent ended, once its connection has. Throws what that throws, unless it is what was asked for. */
+  endOf(done: Promise<void>): Promise<"stopped" | "drained" | "left">;
+  close(): void;
+}
+
+export function openDeparting(options: DepartingOptions): Departing {
+  const { data, clock, name, say, notice, term } = options;
+  const departure = new Departure(options);
+  const control = openControl({ data, departure, clock, name, say });
+  const over = new AbortController();
+  void departure.over.then(() => over.abort());
+  const goes = (): void => {
+    const within = Math.max(0, term.within_ms);
+    departure.begin("term", { until_ms: clock() + within, gone: true, why: "its agent was told to end" });
+  };
+  if (term.signal.aborted) goes();
+  else term.signal.addEventListener("abort", goes, { once: true });
+  const told = (until_ms: Ms | null): void => {
+    if (until_ms === null) departure.withdraw("notice");
+    else departure.begin("notice", { until_ms, gone: true, why: "termination notice" });
+  };
+  const unwatch = notice === null ? () => undefined : watchNotice({ source: notice, clock, say, told });
+  return {
+    now: () => departure.now(),
+    noted: (leaving) => departure.noted(leaving),
+    over: over.signal,
+    endOf: (done) =>
+      done.then(
+        () => (over.signal.aborted ? "drained" : "stopped"),
+        (error: unknown) => {
+          const asked = error instanceof FatalAgentError && error.code === "forgotten" && departure.wants("leave");
+          if (!asked) throw error;
+          forgetIdentity(data);
+          say(`${name()} has left the cluster`);
+          control.left();
+          return "left";
+        },
+      ),
+    close() {
+      term.signal.removeEventListener("abort", goes);
+      unwatch();
+      departure.close();
+      control.close();
+    },
+  };
+}

@@ -1,0 +1,119 @@
+// That this machine is about to go: who says so, what the server is told, and when the agent may end. Three may say so:
+// a notice of the machine's owner, a request to end, and an operator who takes the node out of the cluster.
+
+import { SECOND_MS, type Ms } from "../../core/units";
+import type { Left } from "../loop";
+import type { Leave } from "../link/session";
+
+export type Source = "notice" | "term" | "leave";
+
+export interface DepartureOptions {
+  readonly clock: () => Ms;
+  readonly say: (line: string) => void;
+  /** What still lives here, or whose end the server has not seen. */
+  readonly left: () => readonly Left[];
+  /** What the server is to hear has changed. */
+  readonly changed: () => void;
+  /** Asks the server to forget this node. */
+  readonly farewell: () => void;
+}
+
+/** How far it is, for the one who waits beside. */
+export interface Progress {
+  readonly noted: boolean;
+  readonly left: readonly Left[];
+}
+
+const LOOK_EVERY_MS = 200;
+const FAREWELL_EVERY_MS = SECOND_MS;
+
+const endOf = ({ until_ms }: Leave): Ms => until_ms ?? Number.POSITIVE_INFINITY;
+
+export class Departure {
+  readonly #options: DepartureOptions;
+  readonly #wants = new Map<Source, Leave>();
+  readonly #over = Promise.withResolvers<void>();
+  readonly #watchers = new Set<(progress: Progress) => void>();
+  #noted = false;
+  #farewell_ms: Ms = 0;
+  #timer: ReturnType<typeof setInterval> | null = null;
+
+  constructor(options: DepartureOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when an agent that was asked to end has nothing to wait for any more. */
+  get over(): Promise<void> {
+    return this.#over.promise;
+  }
+
+  wants(source: Source): boolean {
+    return this.#wants.has(source);
+  }
+
+  /** What the server is to hear: the first of the times, all of the reasons. */
+  now(): Leave | null {
+    const all = [...this.#wants.values()];
+    const [first] = all.toSorted((a, b) => endOf(a) - endOf(b));
+    return first === undefined ? null : { ...first, why: all.map(({ why }) => why).join("; ") };
+  }
+
+  begin(source: Source, leave: Leave): void {
+    const before = this.#wants.get(source);
+    if (before?.until_ms === leave.until_ms && before.why === leave.why) return;
+    this.#wants.set(source, leave);
+    this.#said();
+  }
+
+  withdraw(source: Source): void {
+    if (this.#wants.delete(source)) this.#said();
+  }
+
+  #said(): void {
+    this.#noted = false;
+    const { changed, say, clock } = this.#options;
+    changed();
+    const leave = this.now();
+    if (leave === null) {
+      say("this node stays");
+      for (const watcher of this.#watchers) watcher({ noted: false, left: [] });
+      if (this.#timer !== null) clearInterval(this.#timer);
+      this.#timer = null;
+      return;
+    }
+    const rest = leave.until_ms === null ? "" : `, in ${Math.max(0, Math.round((leave.until_ms - clock()) / 1_000))} s`;
+    say(`this node leaves: ${leave.why}${rest}`);
+    this.#timer ??= setInterval(() => this.#look(), LOOK_EVERY_MS);
+  }
+
+  /** The server has taken it in; or a person wants the node to stay, which only takes back what a person said. */
+  noted(leaving: boolean): void {
+    if (leaving) this.#noted = this.#wants.size > 0;
+    else if (this.#wants.size > 0) this.withdraw("leave");
+  }
+
+  /** Tells of every look until it is stopped. */
+  watch(watcher: (progress: Progress) => void): () => void {
+    this.#watchers.add(watcher);
+    return () => void this.#watchers.delete(watcher);
+  }
+
+  #look(): void {
+    const { clock, left, farewell } = this.#options;
+    const progress = { noted: this.#noted, left: left() };
+    const isEmpty = progress.noted && progress.left.length === 0;
+    for (const watcher of this.#watchers) watcher(progress);
+    const term = this.#wants.get("term");
+    if (term !== undefined && (isEmpty || clock() >= (term.until_ms ?? Number.POSITIVE_INFINITY))) {
+      this.#over.resolve();
+    }
+    if (!isEmpty || !this.wants("leave") || clock() - this.#farewell_ms < FAREWELL_EVERY_MS) return;
+    this.#farewell_ms = clock();
+    farewell();
+  }
+
+  close(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#watchers.clear();
+  }
+}

@@ -1,0 +1,95 @@
+// Keeps the agent connected: dials the servers in turn, waits between attempts, and says what only people can mend.
+
+import type { TaskReport } from "../../core/model/record";
+import { SECOND_MS, type Ms } from "../../core/units";
+import { Session, type SessionEnd, type SessionOptions } from "./session";
+
+export interface ConnectionOptions extends Omit<SessionOptions, "url"> {
+  readonly urls: readonly string[];
+  /** A number in [0, 1). */
+  readonly random: () => number;
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** A refusal that trying again cannot heal. Tasks live on; `message` and `hint` are for people. */
+export class FatalAgentError extends Error {
+  override name = "FatalAgentError";
+  readonly code: string;
+  readonly hint: string | null;
+  readonly exit: number;
+
+  constructor(code: string, message: string, hint: string | null, exit = 1) {
+    super(message);
+    this.code = code;
+    this.hint = hint;
+    this.exit = exit;
+  }
+}
+
+export interface Connection {
+  report(entries: readonly TaskReport[]): void;
+  /** The machine may have changed: the server is told if it has. */
+  changed(): void;
+  farewell(): void;
+  /** Resolves when the signal aborts; rejects with `FatalAgentError`. */
+  readonly done: Promise<void>;
+}
+
+/** Refusals that stay until somebody acts on this machine. Others may heal with the server, and are tried again. */
+const FATAL = new Set(["forgotten", "identity_copied", "identity_replaced", "credential", "signature", "protocol"]);
+const RETRY_CAP_MS = 30 * SECOND_MS;
+const REFUSED_RETRY_MS = 10 * SECOND_MS;
+
+/** Full jitter, so that a thousand agents do not come back at once; the first wait is short. */
+export function reconnectDelayMs(failures: number, random: () => number): Ms {
+  return Math.round(random() * Math.min(RETRY_CAP_MS, SECOND_MS * 2 ** Math.min(failures, 10)));
+}
+
+export function stayConnected(options: ConnectionOptions): Connection {
+  let session: Session | null = null;
+  options.signal.addEventListener("abort", () => session?.close(), { once: true });
+
+  async function run(): Promise<void> {
+    let failures = 0;
+    let said = "";
+    for (let turn = 0; !options.signal.aborted; turn++) {
+      const url = options.urls[turn % options.urls.length] ?? "";
+      session = new Session({ ...options, url });
+      const end = await session.ended;
+      session = null;
+      if (options.signal.aborted) return;
+      if (end.is === "refused" && FATAL.has(end.code)) throw new FatalAgentError(end.code, end.message, end.hint);
+      const line = describe(url, end);
+      if (line !== said) options.say(line);
+      said = line;
+      failures = end.is === "closed" && end.lived ? 0 : failures + 1;
+      const wait = end.is === "refused" ? REFUSED_RETRY_MS : reconnectDelayMs(failures, options.random);
+      await pause(wait, options.signal);
+    }
+  }
+
+  return {
+    report: (entries) => session?.report(entries),
+    changed: () => session?.changed(),
+    farewell: () => session?.farewell(),
+    done: run(),
+  };
+}
+
+function describe(url: string, end: SessionEnd): string {
+  if (end.is === "closed") return `no connection to ${url}: ${end.why}; trying again, tasks go on`;
+  return `refused by ${url}: ${end.message}${end.hint === null ? "" : `; ${end.hint}`}; trying again, tasks go on`;
+}
+
+function pause(wait_ms: Ms, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, wait_ms);
+    signal.addEventListener("abort", done, { once: true });
+  });
+}

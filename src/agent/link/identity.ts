@@ -1,0 +1,114 @@
+// Who this agent is: its key, what the server signed for it, and which server it trusts. One private file, written once
+// at the join and read at every start.
+
+import { createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { join } from "node:path";
+import { makePrivateDir, readJson, removeFile, replaceFile } from "../../os/files";
+import { credential, joinAnswer, type Credential, type Machine } from "../../wire/agent";
+import { ApiError, connect, UnreachableError } from "../../wire/client";
+import { fetchCertificate, WrongServerError } from "../../wire/pinned";
+import { parseToken } from "../../wire/token";
+import { FatalAgentError } from "./connection";
+
+export interface Identity {
+  readonly urls: readonly string[];
+  readonly pin: string;
+  /** PEM of the server's certificate; `null` where the connection stays on this machine, in plain HTTP. */
+  readonly certificate: string | null;
+  readonly credential: Credential;
+  readonly key: KeyObject;
+}
+
+const FILE = "identity.json";
+const TOKEN_HINT = "get a new one with: orch token new --role agent";
+
+/** The identity in a data directory; `null`: this agent has never joined. Throws FatalAgentError when it is broken. */
+export function readIdentity(data: string): Identity | null {
+  const read = readJson(join(data, FILE));
+  if (read.is === "missing") return null;
+  const value = read.is === "there" ? (read.value as Record<string, unknown> | null) : null;
+  const signed = credential.safeParse(value?.["credential"]);
+  const { urls, pin, certificate, key } = value ?? {};
+  if (!signed.success || !Array.isArray(urls) || typeof pin !== "string" || typeof key !== "string") {
+    throw new FatalAgentError(
+      "identity",
+      `${join(data, FILE)} cannot be read`,
+      "move it away and join again with a new token; tasks on this machine go on",
+    );
+  }
+  return {
+    urls: urls.map(String),
+    pin,
+    certificate: typeof certificate === "string" ? certificate : null,
+    credential: signed.data,
+    key: createPrivateKey(key),
+  };
+}
+
+export interface JoinOptions {
+  readonly data: string;
+  readonly urls: readonly string[];
+  readonly token: string;
+  readonly name: string | null;
+  readonly machine: Machine;
+}
+
+/** Joins the cluster with a token and keeps what came of it. Throws FatalAgentError with what to do. */
+export async function joinCluster(options: JoinOptions): Promise<Identity> {
+  const token = parseToken(options.token);
+  if (token === null) throw new FatalAgentError("token", "the join token is not whole", TOKEN_HINT, 2);
+  const url = options.urls[0] ?? "";
+  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+  const public_key = publicKey.export({ type: "spki", format: "der" }).toString("base64");
+  try {
+    const certificate = url.startsWith("https:") ? await fetchCertificate(url, token.pin) : null;
+    const client = connect({ url, token: options.token });
+    const answer = joinAnswer.parse(await client.join({ name: options.name, public_key, machine: options.machine }));
+    const identity: Identity = {
+      urls: options.urls,
+      pin: token.pin,
+      certificate,
+      credential: answer.credential,
+      key: privateKey,
+    };
+    await keep(options.data, identity);
+    return identity;
+  } catch (error) {
+    throw explained(error, url);
+  }
+}
+
+/** The node is out of its cluster: nothing here may speak for it any more. */
+export function forgetIdentity(data: string): void {
+  for (const file of [FILE, "fence.json"]) removeFile(join(data, file));
+}
+
+async function keep(data: string, { urls, pin, certificate, credential: signed, key }: Identity): Promise<void> {
+  makePrivateDir(data);
+  const text = JSON.stringify(
+    { urls, pin, certificate, credential: signed, key: key.export({ type: "pkcs8", format: "pem" }) },
+    null,
+    2,
+  );
+  await replaceFile(join(data, FILE), `${text}\n`);
+}
+
+/** The exit codes of product.md: not allowed, what was asked is wrong, else a failure. */
+const exitOf = (code: string): number =>
+  code === "unauthenticated" || code === "forbidden" ? 4 : code === "bad_request" ? 2 : 1;
+
+/** What went wrong, as the command line tells it, with its exit code. */
+function explained(error: unknown, url: string): unknown {
+  if (error instanceof UnreachableError) {
+    return new FatalAgentError(
+      "unreachable",
+      error.message,
+      `is the server at ${url} running, and is the port open?`,
+      3,
+    );
+  }
+  if (error instanceof WrongServerError) return new FatalAgentError("wrong_server", error.message, error.hint, 3);
+  if (!(error instanceof ApiError)) return error;
+  const denied = error.code === "unauthenticated" || error.code === "forbidden";
+  return new FatalAgentError(error.code, error.message, error.hint ?? (denied ? TOKEN_HINT : null), exitOf(error.code));
+}

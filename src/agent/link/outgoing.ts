@@ -1,0 +1,80 @@
+// Logs that the server asked for, sent in frames and only as far as it has given credit.
+
+import type { ToAgent, ToServer } from "../../wire/agent";
+import { encodeFrame } from "../../wire/tunnel";
+
+type Request = Extract<ToAgent, { type: "open" }>["what"];
+
+export interface Outgoing {
+  take(message: Extract<ToAgent, { type: "open" | "credit" | "close" }>): void;
+  closed(): void;
+}
+
+/** Opens what is asked for: its bytes as they come, and ends when the asker goes away (`signal`). */
+export type Reader = (what: Request, signal: AbortSignal) => AsyncIterable<Uint8Array>;
+
+interface Stream {
+  credit: number;
+  wake: (() => void) | null;
+  readonly abort: AbortController;
+}
+
+const FRAME_BYTES = 32 * 1024;
+
+export function createOutgoing(send: (data: Uint8Array | string) => void, read: Reader): Outgoing {
+  const streams = new Map<number, Stream>();
+  const tell = (message: ToServer): void => send(JSON.stringify(message));
+
+  async function pump(id: number, stream: Stream, what: Request): Promise<void> {
+    for await (const bytes of read(what, stream.abort.signal)) {
+      for (let at = 0; at < bytes.length; at += FRAME_BYTES) {
+        const part = bytes.subarray(at, at + FRAME_BYTES);
+        while (stream.credit < part.length && !stream.abort.signal.aborted) {
+          await new Promise<void>((resolve) => {
+            stream.wake = resolve;
+          });
+        }
+        if (stream.abort.signal.aborted) return;
+        stream.credit -= part.length;
+        send(encodeFrame(id, part));
+      }
+    }
+  }
+
+  function open(message: Extract<ToAgent, { type: "open" }>): void {
+    const stream: Stream = { credit: message.credit, wake: null, abort: new AbortController() };
+    streams.set(message.stream, stream);
+    const ended = (error: string | null): void => {
+      if (streams.delete(message.stream) && !stream.abort.signal.aborted)
+        tell({ type: "end", stream: message.stream, error });
+    };
+    pump(message.stream, stream, message.what).then(
+      () => ended(null),
+      (error: unknown) => ended(error instanceof Error ? error.message : String(error)),
+    );
+  }
+
+  function abort(stream: Stream): void {
+    stream.abort.abort();
+    stream.wake?.();
+  }
+
+  return {
+    take(message) {
+      if (message.type === "open") return open(message);
+      const stream = streams.get(message.stream);
+      if (stream === undefined) return;
+      if (message.type === "credit") {
+        stream.credit += message.bytes;
+        stream.wake?.();
+        return;
+      }
+      streams.delete(message.stream);
+      abort(stream);
+    },
+    closed() {
+      for (const stream of streams.values()) abort(stream);
+      streams.clear();
+    },
+  };
+}

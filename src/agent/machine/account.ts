@@ -1,0 +1,68 @@
+// Which Unix account a task gets on this node, or why it gets none: a fact about the machine, its agent and the task.
+
+import { createAccount, findAccount, type AccountFound, type UnixAccount } from "../../os/accounts";
+import { nowMs } from "../../os/clock";
+import { accountOfProcess } from "../../os/machine";
+
+export type AccountMode = "existing" | "create" | "shared";
+
+export type TaskAccount =
+  | { readonly is: "account"; readonly account: UnixAccount; readonly switched: boolean }
+  | { readonly is: "refused"; readonly why: string };
+
+const given = (account: UnixAccount, switched: boolean): TaskAccount => ({ is: "account", account, switched });
+const refused = (why: string): TaskAccount => ({ is: "refused", why });
+
+/** The account of all tasks where accounts are shared and the agent may switch. */
+export const SHARED_ACCOUNT = "orch-task";
+const KNOWN_FOR_MS = 60_000;
+
+/** Accounts by name, remembered for a minute: directory services are slow. */
+export interface Accounts {
+  of(unix_user: string | null): Promise<TaskAccount>;
+}
+
+export function createAccounts(mode: AccountMode): Accounts {
+  const known = new Map<string, { found: Promise<AccountFound>; at_ms: number }>();
+  const own = accountOfProcess();
+  const find = (name: string): Promise<AccountFound> => {
+    const before = known.get(name);
+    if (before !== undefined && nowMs() - before.at_ms < KNOWN_FOR_MS) return before.found;
+    const found = findAccount(name);
+    known.set(name, { found, at_ms: nowMs() });
+    // What is not there now may be there in a moment.
+    void found.then(({ is }) => is === "there" || known.delete(name));
+    return found;
+  };
+
+  const ownAccount = async (): Promise<UnixAccount> => {
+    const found = await find(own.name);
+    return found.is === "there"
+      ? found.account
+      : { ...own, home: process.env["HOME"] ?? "/", shell: process.env["SHELL"] ?? "/bin/sh" };
+  };
+
+  const named = async (name: string, kind: "person" | "tasks", may: "find" | "create"): Promise<TaskAccount> => {
+    const found = await find(name);
+    if (found.is === "there") return given(found.account, found.account.uid !== own.uid);
+    if (found.is === "failed") return refused(`the account ${name} could not be looked up: ${found.why}`);
+    if (may === "find") return refused(`no account ${name} on this node (--accounts create would make it)`);
+    const why = await createAccount(name, kind);
+    const made = await find(name);
+    if (made.is === "there") return given(made.account, true);
+    return refused(`the account ${name} could not be made: ${why ?? "it is still not there"}`);
+  };
+
+  return {
+    of: async (unix_user) => {
+      const wanted = unix_user ?? own.name;
+      if (own.uid !== 0) {
+        if (mode === "shared" || wanted === own.name) return given(await ownAccount(), false);
+        return refused(`its agent runs as ${own.name} and takes tasks of that account only, not of ${wanted}`);
+      }
+      if (mode === "shared") return named(SHARED_ACCOUNT, "tasks", "create");
+      if (wanted === own.name) return given(await ownAccount(), false);
+      return named(wanted, "person", mode === "create" ? "create" : "find");
+    },
+  };
+}

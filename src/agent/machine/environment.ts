@@ -1,0 +1,28 @@
+// The whole environment of a task: what a login of its account has, what its spec and the server say, and what makes it
+// see only its devices. Nothing of the agent's own environment is in it.
+
+import type { Assignment } from "../../core/model/record";
+import type { UnixAccount } from "../../os/accounts";
+
+const PATHS = {
+  root: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  people: "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games",
+} as const;
+
+/** Later entries win: account, assignment, `variables` of its cards. A spec cannot make foreign ones visible. */
+export function environmentOf(
+  assignment: Assignment,
+  account: UnixAccount,
+  variables: Readonly<Record<string, string>>,
+): Record<string, string> {
+  return {
+    PATH: account.uid === 0 ? PATHS.root : PATHS.people,
+    HOME: account.home,
+    USER: account.name,
+    LOGNAME: account.name,
+    SHELL: account.shell,
+    LANG: "C.UTF-8",
+    ...assignment.env,
+    ...variables,
+  };
+}

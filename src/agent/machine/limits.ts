@@ -1,0 +1,47 @@
+// Which limits of this machine are enforced, which are watched, and which are only counted: told to people, and found
+// out by trying. What is about cards is not asked where there are none.
+
+import type { Limit, NodeLimits } from "../../core/model/rows-node";
+import type { Mps } from "../devices/mps";
+import { deviceKeepingProblem, type Cgroups } from "../../os/cgroup";
+
+export interface Limits {
+  /** Whether device files can be kept from tasks; only asked where there are cards. */
+  keepsDevices(): boolean;
+  /** What is promised of the cards, if there are any: whether they tell what each process takes. */
+  facts(cards: { readonly tell_memory: boolean } | null): NodeLimits;
+}
+
+const ENFORCED: Limit = { is: "enforced", why: null };
+const counted = (why: string): Limit => ({ is: "counted", why });
+
+export function createLimits(cgroups: Cgroups, mps: () => Mps | null): Limits {
+  let tried: { readonly problem: string | null } | null = null;
+  const keepingProblem = (): string | null => {
+    tried ??= { problem: deviceKeepingProblem(cgroups) };
+    return tried.problem;
+  };
+  const shareOf = (tell_memory: boolean): Limit => {
+    if (mps() !== null) return ENFORCED;
+    return tell_memory ? { is: "watched", why: "no MPS daemon runs" } : counted("the cards do not tell who takes what");
+  };
+  const controlled = (controller: "cpu" | "memory"): Limit => {
+    const has =
+      cgroups.is === "v2"
+        ? cgroups.controllers.includes(controller)
+        : cgroups.is === "v1" && cgroups.bases.some((base) => base.controller === controller);
+    return has ? ENFORCED : counted(cgroups.detail ?? "no control group");
+  };
+  return {
+    keepsDevices: () => keepingProblem() === null,
+    facts(cards) {
+      const why = cards === null ? null : keepingProblem();
+      return {
+        cpu: controlled("cpu"),
+        memory: controlled("memory"),
+        devices: cards === null ? null : why === null ? ENFORCED : counted(why),
+        share: cards === null ? null : shareOf(cards.tell_memory),
+      };
+    },
+  };
+}

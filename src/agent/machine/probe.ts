@@ -1,0 +1,86 @@
+// What this machine is and has: asked once at the start, in the words of the wire. Shares given by people come first.
+
+import { join } from "node:path";
+import type { NodeFacts } from "../../core/model/rows-node";
+import type { Amounts } from "../../core/model/promised";
+import { GIB, MIB } from "../../core/units";
+import type { Taint } from "../../core/model/workload";
+import type { Cgroups } from "../../os/cgroup";
+import { hostFacts, roomIn, type HostFacts } from "../../os/facts";
+import { accountOfProcess, machineFingerprint } from "../../os/machine";
+import { bootId } from "../../os/proc";
+import type { Machine } from "../../wire/agent";
+import type { AccountMode } from "./account";
+
+/** A share of the machine; what is not named is all there is. */
+export interface Share {
+  readonly cpu_milli?: number;
+  readonly memory_bytes?: number;
+  readonly disk_bytes?: number;
+  readonly countables?: Record<string, number>;
+}
+
+export interface ProbeOptions {
+  readonly data: string;
+  readonly version: string;
+  readonly cgroups: Cgroups;
+  readonly accounts: AccountMode;
+  readonly pool: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly taints: readonly Taint[];
+  readonly share: Share | null;
+  /** Tells apart the agents of one machine: what a new one goes by, then what else it may have joined as. */
+  readonly share_names: readonly [string, ...string[]];
+  /** The fingerprint it joined with; it stays, whichever flags this start was given, while the machine is the same. */
+  readonly joined_as: string | null;
+}
+
+/** Left to the system and to orch itself, never promised: a sixteenth, at most 2 GiB. */
+const reserveOf = (memory_bytes: number): number => Math.min(2 * GIB, Math.max(128 * MIB, memory_bytes / 16));
+
+/** The machine as the server shall know it, without its cards: those are watched. */
+export async function probeMachine(options: ProbeOptions): Promise<Omit<Machine, "devices">> {
+  const { cgroups } = options;
+  const host = await hostFacts(join(options.data, "hardware.json"));
+  const facts: NodeFacts = {
+    os: host.os,
+    arch: host.arch,
+    hostname: host.hostname,
+    kernel: host.kernel,
+    cpu_model: host.cpu_model,
+    memory_bytes: host.memory_bytes,
+    address: host.address,
+    cgroups: cgroups.is,
+    cgroups_detail: cgroups.detail,
+    limits: null,
+    accounts: options.accounts,
+    unix_user: accountOfProcess().name,
+  };
+  const automatic = { os: facts.os, arch: facts.arch, hostname: facts.hostname };
+  return {
+    fingerprint: fingerprintOf(host.board, options),
+    boot_id: bootId(),
+    agent_version: options.version,
+    facts,
+    capacity: await capacityOf(options, host),
+    pool: options.pool,
+    labels: { ...automatic, ...options.labels },
+    taints: [...options.taints],
+  };
+}
+
+function fingerprintOf(board: string, { share_names, joined_as }: ProbeOptions): string {
+  const [first, ...others] = share_names;
+  const known = others.map((name) => machineFingerprint(board, name)).find((one) => one === joined_as);
+  return known ?? machineFingerprint(board, first);
+}
+
+async function capacityOf({ share, data }: ProbeOptions, host: HostFacts): Promise<Amounts> {
+  const memory = host.memory_bytes;
+  return {
+    cpu_milli: share?.cpu_milli ?? host.cores * 1_000,
+    memory_bytes: share?.memory_bytes ?? Math.floor((memory - reserveOf(memory)) / MIB) * MIB,
+    disk_bytes: share?.disk_bytes ?? Math.floor(((await roomIn(data)) * 0.9) / MIB) * MIB,
+    countables: share?.countables ?? {},
+  };
+}

@@ -1,0 +1,73 @@
+// Notes of what lives, outside of any data directory: under the system's run directory, which a reboot empties. They
+// show what a lost data directory would hide, and which other agents share this machine.
+
+import { join } from "node:path";
+import { lookAt, namesIn, readJson, removeFile, takeDir, writeShort } from "../../os/files";
+import { accountOfProcess, shortHash } from "../../os/machine";
+import { bootId, isAlive } from "../../os/proc";
+
+/** Where notes lie: one directory for all agents of an account. */
+export function runRoot(): string {
+  const { uid } = accountOfProcess();
+  if (uid === 0) return "/run/orch";
+  const given = process.env["XDG_RUNTIME_DIR"];
+  return given !== undefined && given !== "" ? join(given, "orch") : join("/tmp", `orch-${uid}`);
+}
+
+/** The directory of the agent with this data directory; its name also names the agent's control groups. */
+export const runDirOf = (data: string, root = runRoot()): string => join(root, runName(data));
+export const runName = (data: string): string => shortHash(data);
+
+/** Makes the directory of notes; gives why it cannot be used, as when another account has put it there, else `null`. */
+export function takeRunDir(dir: string): string | null {
+  const why = takeDir(dir);
+  if (why !== null) return why;
+  const foreign = [join(dir, ".."), dir].find((one) => {
+    const there = lookAt(one);
+    return there === null || !there.isDirectory() || there.uid !== accountOfProcess().uid;
+  });
+  return foreign === undefined ? null : `${foreign} is not a directory of this account`;
+}
+
+/** The same for those that run behind an agent, which has looked already. */
+export function makeRunDir(dir: string): void {
+  const why = takeRunDir(dir);
+  if (why !== null) throw new Error(`${dir} cannot be used: ${why}`);
+}
+
+export interface AgentNote {
+  readonly pid: number;
+  readonly start: string;
+  readonly boot_id: string;
+  readonly data: string;
+  /** Whether it was given a share of the machine, or takes all of it. */
+  readonly share: boolean;
+}
+
+const AGENT = "agent";
+
+export const noteAgent = (dir: string, note: AgentNote): void => writeShort(join(dir, AGENT), JSON.stringify(note));
+export const forgetAgent = (dir: string): void => removeFile(join(dir, AGENT));
+
+/** Other agents that live on this machine, as far as this account may see them. */
+export function otherAgents(own: string): AgentNote[] {
+  const roots = [...new Set([runRoot(), "/run/orch"])];
+  return roots
+    .flatMap((root) => readable(root).map((name) => join(root, name)))
+    .filter((dir) => dir !== own)
+    .flatMap((dir) => {
+      const read = readJson(join(dir, AGENT));
+      const note = read.is === "there" ? (read.value as AgentNote) : null;
+      return note !== null && note.boot_id === bootId() && isAlive(note.pid, note.start) ? [note] : [];
+    });
+}
+
+/** Names in a directory of another account are none of ours when it is closed. */
+function readable(root: string): string[] {
+  try {
+    return namesIn(root);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EACCES") return [];
+    throw error;
+  }
+}

@@ -1,0 +1,142 @@
+// Journals of what lives, one a keeper, in the run directory: they show what a lost data directory would hide, and are
+// claims of their own. A line a beginning and a line an end, since a file a task would cost more than the task.
+
+import { join } from "node:path";
+import { nowMs } from "../../os/clock";
+import {
+  appendTo,
+  exists,
+  lookAt,
+  namesIn,
+  openToAppend,
+  readText,
+  removeFile,
+  removeTree,
+  replaceNow,
+} from "../../os/files";
+import { bootId, isAlive, statOf } from "../../os/proc";
+
+export interface LivingNote {
+  readonly uid: string;
+  readonly name: string;
+  readonly pid: number;
+  readonly start: string;
+  /** The task's directory. */
+  readonly dir: string;
+  readonly group: readonly string[];
+  /** What it was promised, as its agent told the keeper. */
+  readonly held: unknown;
+}
+
+type Line =
+  | { readonly keeper: number; readonly start: string; readonly boot_id: string }
+  | { readonly begun: LivingNote }
+  | { readonly ended: string };
+
+const PREFIX = "living.";
+/** Beyond so many lines a journal is written anew, with what still lives. */
+const MOST_LINES = 20_000;
+
+export interface Journal {
+  begun(note: LivingNote): void;
+  ended(uid: string): void;
+}
+
+/** Begins the journal of this keeper. */
+export function openJournal(run: string): Journal {
+  const path = join(run, `${PREFIX}${process.pid}`);
+  const living = new Map<string, LivingNote>();
+  const head: Line = { keeper: process.pid, start: statOf(process.pid)?.start ?? "", boot_id: bootId() };
+  const anew = (): number => {
+    const lines: Line[] = [head, ...[...living.values()].map((begun) => ({ begun }))];
+    replaceNow(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    return openToAppend(path);
+  };
+  let fd = anew();
+  let lines = 0;
+  const add = (line: Line): void => {
+    appendTo(fd, `${JSON.stringify(line)}\n`);
+    if (++lines < MOST_LINES + 4 * living.size) return;
+    fd = anew();
+    lines = living.size;
+  };
+  return {
+    begun: (note) => {
+      living.set(note.uid, note);
+      add({ begun: note });
+    },
+    ended: (uid) => {
+      living.delete(uid);
+      add({ ended: uid });
+    },
+  };
+}
+
+interface JournalRead {
+  readonly path: string;
+  /** Whether its keeper still writes it. */
+  readonly open: boolean;
+  readonly boot_id: string;
+  readonly begun: readonly LivingNote[];
+}
+
+function readJournal(path: string): JournalRead {
+  const read = readText(path);
+  const begun: LivingNote[] = [];
+  let [open, boot_id] = [false, ""];
+  for (const text of read.is === "there" ? read.text.split("\n") : []) {
+    const line = parsed(text);
+    if (line === null) continue;
+    if ("keeper" in line) [open, boot_id] = [isAlive(line.keeper, line.start), line.boot_id];
+    else if ("begun" in line) begun.push(line.begun);
+  }
+  return { path, open: open && boot_id === bootId(), boot_id, begun };
+}
+
+function parsed(text: string): Line | null {
+  if (text === "") return null;
+  try {
+    return JSON.parse(text) as Line;
+  } catch (error) {
+    // The last line of a keeper that was killed while it wrote.
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
+export interface Noted {
+  /** Tasks that live and whose directory is gone, of any agent of this account. */
+  readonly survivors: readonly LivingNote[];
+  /** Uids that were begun for this data directory on this boot, and have no directory any more. */
+  readonly claimed: ReadonlySet<string>;
+  /** Names and promises by uid, of this data directory. */
+  readonly notes: ReadonlyMap<string, LivingNote>;
+}
+
+/** Reads all journals below `root`, those of `own` as claims; removes those that can tell nothing more. */
+export function readJournals(root: string, own: string): Noted {
+  const survivors: LivingNote[] = [];
+  const claimed = new Set<string>();
+  const notes = new Map<string, LivingNote>();
+  for (const name of namesIn(root)) {
+    const dir = join(root, name);
+    for (const file of namesIn(dir).filter((one) => one.startsWith(PREFIX))) {
+      const journal = readJournal(join(dir, file));
+      const lost = journal.begun.filter((note) => !exists(note.dir));
+      const now = journal.boot_id === bootId();
+      const alive = now ? lost.filter((note) => isAlive(note.pid, note.start)) : [];
+      survivors.push(...alive);
+      if (dir === own && now) for (const note of lost) claimed.add(note.uid);
+      if (dir === own) for (const note of journal.begun) notes.set(note.uid, note);
+      const useless =
+        !now || (dir === own ? lost.length === 0 : alive.length === 0 && lost.length === journal.begun.length);
+      if (useless && !journal.open) removeFile(journal.path);
+    }
+    if (dir !== own && namesIn(dir).length === 0 && isOld(dir)) removeTree(dir);
+  }
+  return { survivors, claimed, notes };
+}
+
+/** An agent that is just starting has made its directory and not yet put its note there. */
+const isOld = (dir: string): boolean => nowMs() - (lookAt(dir)?.mtimeMs ?? 0) > OLD_MS;
+const OLD_MS = 3_600_000;

@@ -1,0 +1,118 @@
+// Reads what a task has written: from an offset or a time, to the end or as it grows. Offsets count all bytes that were
+// ever written, also those that the cap has removed since.
+
+import { join } from "node:path";
+import { closeFile, exists, openToRead, readAt, readText, sizeOf } from "../../os/files";
+import { FILES, places } from "./taskdir";
+
+export interface LogQuery {
+  readonly uid: string;
+  readonly name: "stdout" | "stderr";
+  readonly offset: number;
+  readonly follow: boolean;
+  /** Only what came in the last so many milliseconds. */
+  readonly since_age_ms: number | null;
+}
+
+export interface LogOptions {
+  /** `<data>/agent`. */
+  readonly data: string;
+  readonly now_ms: () => number;
+  /** Whether the task may still write. */
+  readonly living: (uid: string) => boolean;
+  readonly signal: AbortSignal;
+}
+
+const CHUNK_BYTES = 64 * 1024;
+const LOOK_EVERY_MS = 100;
+
+/** What the marks file says of one stream. */
+interface Marks {
+  /** The offset of the file's first byte: more than 0 where the file was cut. */
+  readonly base: number;
+  /** The first offset that is still there. */
+  readonly from: number;
+  readonly at: readonly { readonly offset: number; readonly at_ms: number }[];
+}
+
+function readMarks(dir: string, name: string): Marks {
+  const read = readText(join(dir, FILES.marks));
+  let [base, from] = [0, 0];
+  const at: { offset: number; at_ms: number }[] = [];
+  for (const line of read.is === "there" ? read.text.split("\n") : []) {
+    const [verb, stream, offset, at_ms] = line.split(" ");
+    if (stream !== name) continue;
+    if (verb === "cut") base = Number(offset);
+    if (verb === "cut" || verb === "from") from = Number(offset);
+    if (verb === "at") at.push({ offset: Number(offset), at_ms: Number(at_ms) });
+  }
+  return { base, from, at };
+}
+
+/** Where to begin for `since`: what was there before the first mark that is young enough was written earlier. */
+function offsetSince(marks: Marks, since_ms: number): number {
+  const older = marks.at.filter((mark) => mark.at_ms < since_ms).at(-1);
+  return older?.offset ?? 0;
+}
+
+/** The directory of a task, living or ended. */
+function taskDir(data: string, uid: string): string | null {
+  const { tasks, ended } = places(data);
+  return [join(tasks, uid), join(ended, uid)].find((dir) => exists(dir)) ?? null;
+}
+
+/** The bytes of a task's stream. Ends with the file, or, following, once the task is over and everything was read. */
+export async function* readLog(query: LogQuery, options: LogOptions): AsyncGenerator<Uint8Array> {
+  const found = taskDir(options.data, query.uid);
+  if (found === null) throw new Error("its output is no longer kept on the node");
+  let marks = readMarks(found, query.name);
+  const since = query.since_age_ms === null ? 0 : offsetSince(marks, options.now_ms() - query.since_age_ms);
+  let offset = Math.max(query.offset, since);
+  for (;;) {
+    // Asked before the last look: what a task wrote before it ended is read, too.
+    const living = options.living(query.uid);
+    const dir = taskDir(options.data, query.uid) ?? found;
+    marks = readMarks(dir, query.name);
+    if (offset < marks.from) {
+      yield gap(marks.from - offset);
+      offset = marks.from;
+    }
+    for (const bytes of chunksOf(join(dir, FILES[query.name]), offset - marks.base)) {
+      offset += bytes.length;
+      yield bytes;
+      if (options.signal.aborted) return;
+    }
+    if (!query.follow || !living || options.signal.aborted) return;
+    await pause(options.signal);
+  }
+}
+
+const gap = (bytes: number): Uint8Array =>
+  new TextEncoder().encode(`[${bytes} older bytes were removed: the log is at its cap]\n`);
+
+function* chunksOf(path: string, from: number): Generator<Uint8Array> {
+  const fd = openToRead(path);
+  if (fd === null) return;
+  try {
+    for (let at = from; at < sizeOf(fd);) {
+      const bytes = readAt(fd, at, CHUNK_BYTES);
+      if (bytes.length === 0) return;
+      at += bytes.length;
+      yield bytes;
+    }
+  } finally {
+    closeFile(fd);
+  }
+}
+
+function pause(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, LOOK_EVERY_MS);
+    signal.addEventListener("abort", done, { once: true });
+  });
+}

@@ -1,0 +1,148 @@
+// Records on disk: one file a task, a line a version, of which the last whole one counts; read back with suspicion.
+// What cannot be read is set aside under another name and never stops the agent.
+
+import { join } from "node:path";
+import type { RecordEnd, TaskRecord } from "../../core/model/record";
+import { appendDurably, makePrivateDir, readText, renameTo } from "../../os/files";
+import { assignment } from "../../wire/nouns";
+import { FILES } from "./taskdir";
+
+export type RecordRead =
+  | { readonly is: "there"; readonly record: TaskRecord }
+  | { readonly is: "missing" }
+  /** It was set aside; the directory stays, with its claim. */
+  | { readonly is: "bad"; readonly why: string };
+
+/** Reads the record in a task's directory; a bad one becomes `UID.bad` beside it. */
+export function readRecord(tasks: string, uid: string): RecordRead {
+  const path = join(tasks, uid, FILES.record);
+  const read = readText(path);
+  if (read.is === "missing") return { is: "missing" };
+  const parsed = read.is === "there" ? lastRecord(read.text, uid) : read.why;
+  if (typeof parsed !== "string") return { is: "there", record: parsed };
+  renameTo(path, badPath(tasks, uid));
+  return { is: "bad", why: parsed };
+}
+
+export const badPath = (tasks: string, uid: string): string => join(tasks, `${uid}.bad`);
+
+/** A version whose writing was cut off has no end of line: the one before it counts. */
+function lastRecord(text: string, uid: string): TaskRecord | string {
+  const line =
+    text
+      .slice(0, text.lastIndexOf("\n") + 1)
+      .trimEnd()
+      .split("\n")
+      .at(-1) ?? "";
+  try {
+    return parseRecord(JSON.parse(line), uid);
+  } catch (error) {
+    if (error instanceof SyntaxError) return error.message;
+    throw error;
+  }
+}
+
+/** Gives back what is wrong with it, as a string. */
+export function parseRecord(value: unknown, uid: string): TaskRecord | string {
+  if (typeof value !== "object" || value === null) return "not an object";
+  const record = value as Record<string, unknown>;
+  const task = assignment.safeParse(record["assignment"]);
+  if (!task.success) return task.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; ");
+  if (task.data.uid !== uid) return `it is of task ${task.data.uid}`;
+  const { boot_id, accepted_ms, go, not_before_ms, stop, end, verdict = null } = record;
+  if (
+    typeof boot_id !== "string" ||
+    typeof accepted_ms !== "number" ||
+    typeof go !== "boolean" ||
+    typeof not_before_ms !== "number"
+  )
+    return "fields are missing";
+  if (!isStop(stop) || !isEnd(end) || !isVerdict(verdict)) return "its stop or end is not understood";
+  return { assignment: task.data, boot_id, accepted_ms, go, not_before_ms, stop, verdict, end };
+}
+
+function isStop(value: unknown): value is TaskRecord["stop"] {
+  if (value === null) return true;
+  const stop = value as Record<string, unknown> | undefined;
+  return (
+    typeof stop === "object" &&
+    typeof stop["signal"] === "string" &&
+    typeof stop["grace_ms"] === "number" &&
+    typeof stop["why"] === "string" &&
+    typeof stop["at_ms"] === "number"
+  );
+}
+
+/** Records of earlier releases have none. */
+function isVerdict(value: unknown): value is TaskRecord["verdict"] {
+  if (value === null) return true;
+  const verdict = value as Record<string, unknown>;
+  return typeof value === "object" && typeof verdict["why"] === "string" && typeof verdict["at_ms"] === "number";
+}
+
+const ENDS: readonly RecordEnd["state"][] = ["succeeded", "failed", "stopped", "rejected", "gone"];
+
+function isEnd(value: unknown): value is RecordEnd | null {
+  if (value === null) return true;
+  const end = value as Record<string, unknown> | undefined;
+  return (
+    typeof end === "object" &&
+    ENDS.includes(end["state"] as RecordEnd["state"]) &&
+    typeof end["finished_ms"] === "number"
+  );
+}
+
+interface Writing {
+  running: Promise<void>;
+  next: { record: TaskRecord; done: Promise<void> } | null;
+}
+
+export interface RecordWriter {
+  write(record: TaskRecord): Promise<void>;
+}
+
+/** Writes records one after the other for each task; what waits is replaced by what is newer. */
+export function createRecordWriter(tasks: string): RecordWriter {
+  const writing = new Map<string, Writing>();
+  const made = new Set<string>();
+
+  const put = async (record: TaskRecord): Promise<void> => {
+    const { uid } = record.assignment;
+    const dir = join(tasks, uid);
+    if (!made.has(uid)) {
+      makePrivateDir(dir);
+      made.add(uid);
+    }
+    // Appended, not replaced: no file is ever thrown away, which file systems are slow at.
+    await appendDurably(join(dir, FILES.record), `${JSON.stringify(record)}\n`);
+    if (record.end !== null) made.delete(uid);
+  };
+
+  const begin = (record: TaskRecord): Promise<void> => {
+    const { uid } = record.assignment;
+    const running = put(record);
+    const state: Writing = { running, next: null };
+    writing.set(uid, state);
+    const after = (): void => {
+      if (state.next === null) writing.delete(uid);
+    };
+    running.then(after, after);
+    return running;
+  };
+
+  return {
+    write: (record) => {
+      const before = writing.get(record.assignment.uid);
+      if (before === undefined) return begin(record);
+      if (before.next !== null) {
+        before.next.record = record;
+        return before.next.done;
+      }
+      const next = { record, done: Promise.resolve() };
+      const go = (): Promise<void> => begin(next.record);
+      next.done = before.running.then(go, go);
+      before.next = next;
+      return next.done;
+    },
+  };
+}

@@ -1,0 +1,40 @@
+// How long the output and record of an ended task stay on its node: a week, within a number of tasks.
+
+import { join } from "node:path";
+import { DAY_MS } from "../../core/units";
+import { exists, lookAt, namesIn, removeTree } from "../../os/files";
+import { FILES, isUid, readAttempt } from "./taskdir";
+
+export const RETENTION_MS = 7 * DAY_MS;
+const MOST_ENDED = 20_000;
+const CHUNK = 100;
+
+const breathe = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+
+/** Removes ended tasks that are old or too many, and old claims of tasks that never came. */
+export async function sweepEnded(ended: string, tasks: string, now_ms: number): Promise<void> {
+  const old = now_ms - RETENTION_MS;
+  const aged: { dir: string; at_ms: number }[] = [];
+  let at = 0;
+  for (const uid of namesIn(ended).filter(isUid)) {
+    if (++at % CHUNK === 0) await breathe();
+    const dir = join(ended, uid);
+    const at_ms = lookAt(dir)?.mtimeMs ?? now_ms;
+    if (at_ms < old) removeTree(dir);
+    else aged.push({ dir, at_ms });
+  }
+  const tooMany = aged.toSorted((a, b) => a.at_ms - b.at_ms).slice(0, Math.max(0, aged.length - MOST_ENDED));
+  for (const { dir } of tooMany) {
+    if (++at % CHUNK === 0) await breathe();
+    removeTree(dir);
+  }
+  for (const uid of namesIn(tasks).filter(isUid)) {
+    if (++at % CHUNK === 0) await breathe();
+    const dir = join(tasks, uid);
+    if (exists(join(dir, FILES.record)) || readAttempt(dir)?.claimed !== "stop") continue;
+    if ((lookAt(dir)?.mtimeMs ?? now_ms) < old) removeTree(dir);
+  }
+}

@@ -1,0 +1,40 @@
+// The last words of ended tasks, which travel with every report of their end until it is acknowledged: read once.
+
+import { join } from "node:path";
+import { tailOf } from "../../os/files";
+import { FILES } from "./taskdir";
+
+export const TAIL_BYTES = 4_096;
+
+export interface Tail {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Tails {
+  of(uid: string): Tail;
+  forget(uid: string): void;
+}
+
+export function createTails(tasks: string): Tails {
+  const known = new Map<string, Tail>();
+  const read = (uid: string, name: "stdout" | "stderr"): string =>
+    lastText(tailOf(join(tasks, uid, FILES[name]), TAIL_BYTES));
+  return {
+    of: (uid) => {
+      const before = known.get(uid);
+      if (before !== undefined) return before;
+      const tail = { stdout: read(uid, "stdout"), stderr: read(uid, "stderr") };
+      known.set(uid, tail);
+      return tail;
+    },
+    forget: (uid) => void known.delete(uid),
+  };
+}
+
+/** Bytes as text; a character that the cut has halved is left out. */
+export function lastText(bytes: Uint8Array): string {
+  let at = 0;
+  while (bytes.length === TAIL_BYTES && at < 3 && ((bytes[at] ?? 0) & 0xc0) === 0x80) at++;
+  return new TextDecoder().decode(bytes.subarray(at));
+}

@@ -1,0 +1,120 @@
+// What lies in the directory of a task: a frozen format, readable by older and newer agents and keepers, since a task
+// may outlive both. docs/decisions/15-one-keeper-a-node.md says who writes what.
+
+import { join } from "node:path";
+import { readText } from "../../os/files";
+
+/** The directories of an agent's data. */
+export const places = (data: string) => ({
+  tasks: join(data, "tasks"),
+  /** Ended tasks whose end the server has on disk; kept for a while, never loaded at start. */
+  ended: join(data, "ended"),
+  keepers: join(data, "keepers"),
+});
+
+/** The names in a task's directory. */
+export const FILES = {
+  record: "record.json",
+  claim: "claim",
+  stdout: "stdout",
+  stderr: "stderr",
+  marks: "marks",
+  notes: "notes",
+} as const;
+
+export const isUid = (name: string): boolean => /^[0-9a-f]{32}$/.test(name);
+
+/**
+ * What the claim file says of an attempt. It is created once and only grows, a line a fact: `started BOOT MS`, `group
+ * DIR`, `pid PID START MS`, `exit JSON`; or the one line `stopped`. Its first bytes are synced before anything
+ * executes, so later lines need no new block: an exit is recorded also on a full disk.
+ */
+export interface Attempt {
+  /** `unknown`: created and not written, since its keeper died in between. It counts. */
+  readonly claimed: "start" | "stop" | "unknown";
+  readonly boot_id: string;
+  readonly at_ms: number;
+  /** The control group that its processes are in, or will be. */
+  readonly group: readonly string[];
+  readonly process: TaskProcess | null;
+  readonly exit: TaskExit | null;
+}
+
+export interface TaskProcess {
+  readonly pid: number;
+  /** Ticks since boot: with the pid and the boot it names one process. */
+  readonly start: string;
+  readonly started_ms: number;
+}
+
+export interface TaskExit {
+  readonly exit_code: number | null;
+  /** Without SIG. */
+  readonly signal: string | null;
+  readonly started_ms: number;
+  readonly ended_ms: number;
+  readonly peak_memory_bytes: number | null;
+  readonly oom: boolean;
+  /** Processes that outlived the main one and were killed. */
+  readonly left: number;
+  /** What the keeper knows beyond the code; `null`: the code says it all. */
+  readonly reason: string | null;
+}
+
+export const STOPPED_CLAIM = "stopped\n";
+
+export const claimText = (boot_id: string, at_ms: number, group: readonly string[]): string =>
+  [`started ${boot_id} ${at_ms}`, ...group.map((dir) => `group ${dir}`), ""].join("\n");
+
+export const pidLine = ({ pid, start, started_ms }: TaskProcess): string => `pid ${pid} ${start} ${started_ms}\n`;
+export const exitLine = (exit: TaskExit): string => `exit ${JSON.stringify(exit)}\n`;
+
+const UNKNOWN: Attempt = { claimed: "unknown", boot_id: "", at_ms: 0, group: [], process: null, exit: null };
+
+/** Reads the claim in a task's directory; `null` when there is none. Words of a newer keeper are ignored. */
+export function readAttempt(dir: string): Attempt | null {
+  const read = readText(join(dir, FILES.claim));
+  if (read.is === "missing") return null;
+  return read.is === "failed" ? UNKNOWN : parseAttempt(read.text);
+}
+
+/** Only whole lines count. */
+export function parseAttempt(text: string): Attempt {
+  let attempt = UNKNOWN;
+  for (const line of text.slice(0, text.lastIndexOf("\n") + 1).split("\n")) {
+    const [word, first = "", second = "", third = ""] = line.split(" ");
+    if (word === "stopped") attempt = { ...attempt, claimed: "stop" };
+    else if (word === "started") attempt = { ...attempt, claimed: "start", boot_id: first, at_ms: Number(second) };
+    else if (word === "group") attempt = { ...attempt, group: [...attempt.group, line.slice("group ".length)] };
+    else if (word === "pid") {
+      attempt = { ...attempt, process: { pid: Number(first), start: second, started_ms: Number(third) } };
+    } else if (word === "exit") attempt = { ...attempt, exit: parseExit(line.slice("exit ".length)) };
+  }
+  return attempt;
+}
+
+const numberOrNull = (value: unknown): number | null => (typeof value === "number" ? value : null);
+const textOrNull = (value: unknown): string | null => (typeof value === "string" ? value : null);
+
+/** Fields of a newer keeper are ignored, fields of an older one may be missing. */
+export function parseExit(text: string): TaskExit | null {
+  let value: Record<string, unknown>;
+  try {
+    value = (JSON.parse(text) ?? {}) as Record<string, unknown>;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+  const { started_ms, ended_ms } = value;
+  if (typeof started_ms !== "number" || typeof ended_ms !== "number") return null;
+  return {
+    exit_code: numberOrNull(value["exit_code"]),
+    signal: textOrNull(value["signal"]),
+    started_ms,
+    ended_ms,
+    peak_memory_bytes: numberOrNull(value["peak_memory_bytes"]),
+    oom: value["oom"] === true,
+    left: numberOrNull(value["left"]) ?? 0,
+    reason: textOrNull(value["reason"]),
+  };
+}

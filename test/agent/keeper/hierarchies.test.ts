@@ -1,0 +1,192 @@
+// The same promises on every kind of machine: control groups of version 2, of version 1, or none at all. What this
+// machine has not got is made up from what it has: a bare hierarchy, a plain directory.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { begin } from "../../../src/agent/keeper/begin";
+import { finish } from "../../../src/agent/keeper/finish";
+import type { TaskOrder } from "../../../src/agent/keeper/messages";
+import type { TaskExit } from "../../../src/agent/tasks/taskdir";
+import {
+  deviceKeepingProblem,
+  findCgroups,
+  killGroup,
+  makeGroup,
+  membersOf,
+  removeBases,
+  removeGroup,
+  type Cgroups,
+} from "../../../src/os/cgroup";
+import { deviceNumber } from "../../../src/os/device-deny";
+import { randomHex } from "../../../src/os/dice";
+import { isAlive } from "../../support/processes";
+
+const dir = mkdtempSync(join(tmpdir(), "orch-groups-"));
+const name = `test-${randomHex(4)}`;
+const bare = "/sys/fs/cgroup/unified";
+const bareBase = join(bare, name);
+const here = findCgroups(name);
+
+const kinds: Record<string, Cgroups> = {
+  "no control groups": { is: "none", detail: "made up" },
+  [`this machine's own (${here.is})`]: here,
+};
+if (process.getuid?.() === 0 && existsSync(join(bare, "cgroup.procs"))) {
+  kinds["version 2 without controllers"] = {
+    is: "v2",
+    base: bareBase,
+    controllers: [],
+    devices: { by: "program", mount: bare, base: bareBase },
+    detail: null,
+  };
+  if (here.is === "v1") {
+    kinds["version 1 without its list of devices"] = {
+      ...here,
+      devices: { by: "program", mount: bare, base: join(bare, "orch", name) },
+    };
+  }
+}
+
+beforeAll(() => {
+  if ("version 2 without controllers" in kinds) mkdirSync(bareBase);
+});
+afterAll(() => {
+  for (const one of Object.values(kinds)) removeBases(one);
+  rmSync(dir, { recursive: true });
+});
+
+function orderFor(script: string, over: Partial<TaskOrder> = {}): TaskOrder {
+  const uid = randomHex(16);
+  mkdirSync(join(dir, uid));
+  return {
+    uid,
+    name: "t",
+    argv: ["/bin/sh", "-c", script],
+    env: { PATH: "/usr/bin:/bin", ORCH_TASK: uid },
+    workdir: "/",
+    home: "/",
+    account: null,
+    limits: { cpu_milli: 500, memory_bytes: null, pids: 1_000 },
+    oom_score_adj: 0,
+    marker: `ORCH_TASK=${uid}`,
+    stop: { signal: "TERM", grace_ms: 0 },
+    lease_ms: null,
+    log_cap_bytes: 1,
+    held: null,
+    ...over,
+  };
+}
+
+const around = {
+  group_name: name,
+  tasks: dir,
+  setpriv: null,
+  oom_score_adj: 0,
+  say: () => undefined,
+  journal: { begun: () => undefined, ended: () => undefined },
+};
+
+async function run(cgroups: Cgroups, order: TaskOrder): Promise<TaskExit> {
+  const { promise, resolve, reject } = Promise.withResolvers<TaskExit>();
+  const all = { ...around, cgroups };
+  const begun = await begin(order, all, (held, exit) => void finish(held, exit, all).then(resolve, reject));
+  expect(begun.is).toBe("running");
+  return promise;
+}
+
+for (const [kind, cgroups] of Object.entries(kinds)) {
+  test(`${kind}: what a task leaves is killed, in its session and out of it`, async () => {
+    const order = orderFor("sleep 60 & echo $!; setsid sh -c 'sleep 60 & echo $!' & wait $!; exit 3");
+    const exit = await run(cgroups, order);
+    expect(exit).toMatchObject({ exit_code: 3, left: 2, reason: null });
+    const pids = readFileSync(join(dir, order.uid, "stdout"), "utf8")
+      .trim()
+      .split("\n")
+      .map(Number);
+    expect(pids).toHaveLength(2);
+    for (const pid of pids) expect(isAlive(pid)).toBe(false);
+  });
+}
+
+const outputOf = (order: TaskOrder): string => readFileSync(join(dir, order.uid, "stdout"), "utf8");
+
+for (const [kind, cgroups] of Object.entries(kinds).filter(([, { is }]) => is !== "none")) {
+  test(`${kind}: denied devices cannot be opened, from the first instruction on; all others can`, async () => {
+    const tries = ["/dev/full", "/dev/zero", "/dev/null", "/dev/urandom", "/dev/ptmx"]
+      .map((path) => `if ( : < ${path} ) 2>/dev/null; then echo ${path}; fi`)
+      .join("\n");
+    const opened = async (denied: TaskOrder["denied"]): Promise<string[]> => {
+      const order = orderFor(tries, denied === undefined ? {} : { denied });
+      expect(await run(cgroups, order)).toMatchObject({ exit_code: 0, left: 0, reason: null });
+      return outputOf(order).trim().split("\n");
+    };
+    const all = ["/dev/full", "/dev/zero", "/dev/null", "/dev/urandom", "/dev/ptmx"];
+    const [full, zero] = ["/dev/full", "/dev/zero"].map(deviceNumber);
+    expect({ full, zero }).toEqual({ full: { major: 1, minor: 7 }, zero: { major: 1, minor: 5 } });
+    expect(await opened(undefined)).toEqual(all);
+    expect(await opened([{ major: 1, minor: 7 }])).toEqual(all.slice(1));
+    expect(await opened([full!, zero!])).toEqual(all.slice(2));
+  });
+
+  test(`${kind}: a denied device stays denied for what descends, in a session of its own`, async () => {
+    const script = "setsid sh -c 'if ( : < /dev/full ) 2>/dev/null; then echo open; else echo closed; fi'";
+    const order = orderFor(script, { denied: [{ major: 1, minor: 7 }] });
+    await run(cgroups, order);
+    expect(outputOf(order)).toBe("closed\n");
+  });
+}
+
+test("a task whose devices cannot be kept from it does not begin", async () => {
+  const order = orderFor("echo ran", { denied: [{ major: 1, minor: 7 }] });
+  const none: Cgroups = { is: "none", detail: "made up" };
+  expect(deviceKeepingProblem(none)).toBe("this machine has no control groups that keep devices away");
+  const begun = await begin(order, { ...around, cgroups: none }, () => undefined);
+  expect(begun).toMatchObject({ is: "failed", why: expect.stringContaining("keep devices away") });
+});
+
+test.if(here.is !== "none")("whether devices can be kept away is found out by doing it, and leaves nothing", () => {
+  expect(deviceKeepingProblem(here)).toBeNull();
+});
+
+const without = kinds["version 2 without controllers"];
+test.if(without !== undefined)("a group is killed with groups that a task has made in it", async () => {
+  const base = without!;
+  const group = makeGroup(base, "nested", { cpu_milli: 1, memory_bytes: null, pids: 1 });
+  const inner = join(group[0]!, "inner");
+  mkdirSync(inner);
+  const child = Bun.spawn(["sleep", "60"], { cgroup: inner });
+  expect(membersOf(group)).toEqual([]);
+  expect(killGroup(group)).toBe(1);
+  await child.exited;
+  expect(child.signalCode).toBe("SIGKILL");
+  expect(removeGroup(group)).toBe(true);
+});
+
+describe("limits of version 2", () => {
+  const base = join(dir, "plain");
+  const made = (limits: Parameters<typeof makeGroup>[2]): Record<string, string> => {
+    const sub = randomHex(4);
+    mkdirSync(base, { recursive: true });
+    const all: Cgroups = { is: "v2", base, controllers: ["memory", "cpu", "pids"], devices: null, detail: null };
+    const [group = ""] = makeGroup(all, sub, limits);
+    return Object.fromEntries(readdirSync(group).map((file) => [file, readFileSync(join(group, file), "utf8")]));
+  };
+  test("are a weight, a maximum without swap, one death for all, and a count of processes", () => {
+    expect(made({ cpu_milli: 1_000, memory_bytes: 4_096, pids: 7 })).toEqual({
+      "cpu.weight": "39",
+      "memory.max": "4096",
+      "memory.oom.group": "1",
+      "memory.swap.max": "0",
+      "pids.max": "7",
+    });
+  });
+  test("leave memory open that was only promised", () => {
+    expect(made({ cpu_milli: 1, memory_bytes: null, pids: 7 })).toEqual({
+      "cpu.weight": "1",
+      "memory.oom.group": "1",
+      "pids.max": "7",
+    });
+  });
+});

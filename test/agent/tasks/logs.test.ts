@@ -1,0 +1,136 @@
+// A task's output as it can be asked for: whole, from an offset, by time, as it grows, and after its cap has cut it.
+
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Driver } from "../../../src/agent/drivers/driver";
+import { lastText, TAIL_BYTES } from "../../../src/agent/tasks/tails";
+import { look, watchGrowth } from "../../../src/agent/keeper/growth";
+import { readLog, type LogQuery } from "../../../src/agent/tasks/logs";
+import { assignmentFor, begin, ended, makeSite, type Site } from "../../support/tasks";
+import { waitUntil } from "../../support/wait";
+
+const MIB = 1024 * 1024;
+let site: Site;
+let driver: Driver;
+beforeAll(async () => {
+  site = await makeSite();
+  driver = await site.open({ log_cap_bytes: MIB });
+});
+afterAll(async () => expect(await site.close()).toEqual([]));
+
+const read = (uid: string, over: Partial<LogQuery> = {}, signal = new AbortController().signal) =>
+  readLog(
+    { uid, name: "stdout", offset: 0, follow: false, since_age_ms: null, ...over },
+    { data: site.data, now_ms: Date.now, signal, living: (one) => driver.seen().get(one)?.process.is === "alive" },
+  );
+
+async function whole(stream: AsyncIterable<Uint8Array>): Promise<string> {
+  const parts: Uint8Array[] = [];
+  for await (const part of stream) parts.push(part);
+  return Buffer.concat(parts).toString();
+}
+
+test("output is read whole, from an offset, and by stream", async () => {
+  const uid = await begin(driver, assignmentFor("echo one; echo two; echo bad >&2"));
+  await ended(driver, uid);
+  expect(await whole(read(uid))).toBe("one\ntwo\n");
+  expect(await whole(read(uid, { offset: 4 }))).toBe("two\n");
+  expect(await whole(read(uid, { offset: 1_000 }))).toBe("");
+  expect(await whole(read(uid, { name: "stderr" }))).toBe("bad\n");
+});
+
+test("a follower gets what comes, and the end when the task is over", async () => {
+  const go = `${site.data}.follow`;
+  const uid = await begin(driver, assignmentFor(`echo early; until [ -e ${go} ]; do sleep 0.02; done; echo late`));
+  const got: string[] = [];
+  const done = (async () => {
+    for await (const part of read(uid, { follow: true })) got.push(Buffer.from(part).toString());
+  })();
+  await waitUntil("the first line", () => got.join("") === "early\n");
+  writeFileSync(go, "");
+  await done;
+  expect(got.join("")).toBe("early\nlate\n");
+});
+
+test("a follower that goes away is let go", async () => {
+  const uid = await begin(driver, assignmentFor("echo on; sleep 60"));
+  const gone = new AbortController();
+  const done = whole(read(uid, { follow: true }, gone.signal));
+  gone.abort();
+  expect(["", "on\n"]).toContain(await done);
+  await driver.kill(uid);
+  await ended(driver, uid);
+});
+
+test("beyond the cap the oldest bytes go back to the disk, and a reader is told of the gap", async () => {
+  const uid = await begin(
+    driver,
+    assignmentFor(
+      "i=0; while [ $i -lt 40 ]; do head -c 100000 /dev/zero | tr '\\0' x; echo; i=$((i+1)); sleep 0.05; done; " +
+        "echo end",
+    ),
+  );
+  await ended(driver, uid, 20_000);
+  const file = join(site.data, "tasks", uid, "stdout");
+  expect(statSync(file).size).toBe(40 * 100_001 + 4);
+  expect(statSync(file).blocks * 512).toBeLessThan(2 * MIB);
+  const text = await whole(read(uid));
+  expect(text).toMatch(/^\[\d+ older bytes were removed: the log is at its cap\]\nx/);
+  expect(text).toEndWith("x\nend\n");
+  expect(text).not.toContain("\0");
+}, 30_000);
+
+test("growth is marked with its time, so that what is recent can be asked for", async () => {
+  const go = `${site.data}.since`;
+  const until = (file: string): string => `until [ -e ${file} ]; do sleep 0.02; done`;
+  const script = `echo old; ${until(go)}; echo young; ${until(`${go}.2`)}`;
+  const uid = await begin(driver, assignmentFor(script));
+  const marks = (): string => readFileSync(join(site.data, "tasks", uid, "marks"), "utf8");
+  await waitUntil("the first mark", () => marks().includes("at stdout 4 "));
+  const marked_ms = Number(/at stdout 4 (\d+)/.exec(marks())?.[1]);
+  await waitUntil("time to pass", () => Date.now() > marked_ms + 300);
+  writeFileSync(go, "");
+  await waitUntil("the second mark", () => marks().includes("at stdout 10 "));
+  expect(await whole(read(uid, { since_age_ms: Date.now() - marked_ms - 100 }))).toBe("young\n");
+  expect(await whole(read(uid, { since_age_ms: 3_600_000 }))).toBe("old\nyoung\n");
+  writeFileSync(`${go}.2`, "");
+  await ended(driver, uid);
+});
+
+test("output is never read through a link", async () => {
+  const uid = "0".repeat(32);
+  const dir = join(site.data, "tasks", uid);
+  mkdirSync(dir);
+  symlinkSync("/etc/passwd", join(dir, "stdout"));
+  expect(await whole(read(uid))).toBe("");
+});
+
+test("output of a task that is not kept is an error that says so", async () => {
+  expect(await whole(read("f".repeat(32))).catch(String)).toContain("no longer kept");
+});
+
+test("marks of a stream come at most 4 times a second, and less and less often", () => {
+  const dir = mkdtempSync(join(tmpdir(), "orch-growth-"));
+  const growth = watchGrowth(dir, 64 * MIB);
+  let size = 0;
+  for (let now_ms = 0; now_ms < 4_000_000; now_ms += 250) {
+    writeFileSync(join(dir, "stdout"), "x".repeat(++size % 1_000));
+    look(growth, now_ms);
+  }
+  const lines = readFileSync(join(dir, "marks"), "utf8").trim().split("\n");
+  rmSync(dir, { recursive: true });
+  const times = lines.map((line) => Number(line.split(" ")[3]));
+  expect(Math.min(...times.slice(1).map((at, i) => at - (times[i] ?? 0)))).toBe(250);
+  expect(lines.length).toBeLessThan(8_000);
+  expect(times.at(-1)! - times.at(-2)!).toBeGreaterThan(500);
+});
+
+test("the last words of a task begin with a whole character", () => {
+  const bytes = Buffer.from("ä".repeat(TAIL_BYTES))
+    .subarray(-TAIL_BYTES - 1)
+    .subarray(0, TAIL_BYTES);
+  expect(lastText(bytes)).not.toContain("\ufffd".repeat(2));
+  expect(lastText(Buffer.from("äb"))).toBe("äb");
+});
