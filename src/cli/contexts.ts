@@ -2,8 +2,8 @@
 // owner only.
 
 import { join } from "node:path";
-import { namesIn } from "../os/files";
-import { readText, writePrivate } from "../os/private-files";
+import { namesIn } from "../os/files/files";
+import { readText, writePrivate } from "../os/files/private-files";
 import { CliError, EXIT } from "./failure";
 
 /** Where a cluster is and who we are there. */

@@ -1,7 +1,7 @@
 // Files that the command line names, `-` for standard input, with errors that name them.
 
 import { resolve } from "node:path";
-import { readText } from "../os/private-files";
+import { readText } from "../os/files/private-files";
 import { UsageError } from "./failure";
 import type { Host } from "./host";
 

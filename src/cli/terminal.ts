@@ -1,7 +1,7 @@
 // The real process as a Host: standard streams, prompts and interrupts. What ends the process is passed in by main.
 
 import { createInterface } from "node:readline/promises";
-import { self } from "../os/private-files";
+import { self } from "../os/files/private-files";
 import type { Host, Sink, Source } from "./host";
 import type { Parts } from "./parts";
 

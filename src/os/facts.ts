@@ -3,7 +3,7 @@
 
 import { arch, cpus, hostname, networkInterfaces, platform, release, totalmem } from "node:os";
 import { statfs } from "node:fs/promises";
-import { readJson, replaceFile } from "./files";
+import { readJson, replaceFile } from "./files/files";
 import { bootId } from "./proc";
 
 /** What only a reboot can change. */

@@ -2,7 +2,7 @@
 
 import { chownSync, chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { copyDurably, writeDurably } from "./durable";
+import { copyDurably, writeDurably } from "./files/durable";
 
 export interface Owner {
   readonly uid: number;

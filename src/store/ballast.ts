@@ -4,7 +4,7 @@ import { closeSync, existsSync, fsyncSync, openSync, rmSync, statSync, writeSync
 import { join } from "node:path";
 import type { Bytes } from "../core/units";
 import { MIB } from "../core/units";
-import { freeBytes } from "../os/filesystem";
+import { freeBytes } from "../os/files/filesystem";
 import { failureOf } from "./errors";
 
 export const BALLAST_BYTES: Bytes = 8 * MIB;

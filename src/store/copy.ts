@@ -2,7 +2,7 @@
 
 import type { Database } from "bun:sqlite";
 import { chmodSync, existsSync, rmSync } from "node:fs";
-import { renameDurably } from "../os/durable";
+import { renameDurably } from "../os/files/durable";
 import { inspect } from "./database";
 import { codeOf, StorageError } from "./errors";
 

@@ -2,7 +2,7 @@
 
 import { chmodSync, lstatSync, mkdirSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { networkFileSystem } from "../os/filesystem";
+import { networkFileSystem } from "../os/files/filesystem";
 import { codeOf } from "./errors";
 
 /** Why a store was not opened. The directory is as it was. */

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ClusterRow } from "../core/model/rows-state";
-import { writeDurably } from "../os/durable";
+import { writeDurably } from "../os/files/durable";
 
 const FILE = "highest.json";
 

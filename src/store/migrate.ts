@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Ms } from "../core/units";
 import { assert } from "../core/assert";
-import { copyDurably } from "../os/durable";
+import { copyDurably } from "../os/files/durable";
 import { failureOf } from "./errors";
 import type { Failure } from "./errors";
 

@@ -7,7 +7,7 @@ import { assert } from "../core/assert";
 import type { ClusterRow } from "../core/model/rows-state";
 import type { Ms } from "../core/units";
 import { machineId } from "../os/host";
-import { type Locked, type LockHolder, noteHolder, takeLock } from "../os/lock";
+import { type Locked, type LockHolder, noteHolder, takeLock } from "../os/files/lock";
 import { assembleStore } from "./assemble";
 import { ballastIn, makeRoom, NO_BALLAST } from "./ballast";
 import { connect, inspect, type Inspected, sqliteTooOld } from "./database";

@@ -9,8 +9,8 @@ import { commandOf } from "../../src/agent/keeper/command";
 import { leasePhase, LEASE_GUARD_MS } from "../../src/agent/keeper/lease";
 import type { TaskOrder } from "../../src/agent/keeper/messages";
 import { parseExit } from "../../src/agent/tasks/taskdir";
-import { parseAccount, uidHint } from "../../src/os/accounts";
-import { signalName, signalNumber } from "../../src/os/signals";
+import { parseAccount, uidHint } from "../../src/os/process/accounts";
+import { signalName, signalNumber } from "../../src/os/process/signals";
 import { assignmentFor, recordFor } from "../support/tasks";
 
 describe("a lease", () => {

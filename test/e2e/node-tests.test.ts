@@ -5,7 +5,7 @@ import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { lookAtFileSystem } from "../../src/os/filesystem";
+import { lookAtFileSystem } from "../../src/os/files/filesystem";
 import type { EventView } from "../../src/wire/api/watch";
 import type { NodeView } from "../../src/wire/api/nodes";
 import type { TestsView } from "../../src/wire/node-tests";

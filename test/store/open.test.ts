@@ -4,7 +4,7 @@ import { Database } from "bun:sqlite";
 import { afterAll, describe, expect, test } from "bun:test";
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { networkKind } from "../../src/os/filesystem";
+import { networkKind } from "../../src/os/files/filesystem";
 import { waitUntil } from "../support/wait";
 import { opened, port, refused, rejection, removeScratch, scratch, sumOf, tryOpen } from "./scratch";
 

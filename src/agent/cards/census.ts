@@ -4,7 +4,7 @@
 import type { CardTask, CardUser } from "../../core/agent/card";
 import { shortId } from "../../core/model/task";
 import type { Ms } from "../../core/units";
-import { environmentOf as readEnvironment, processFacts, type ProcessFacts } from "../../os/process-facts";
+import { environmentOf as readEnvironment, processFacts, type ProcessFacts } from "../../os/process/process-facts";
 import type { CardProcess } from "../devices/device";
 
 /** Who a task is, and whose: its account is `null` where it has the agent's. */

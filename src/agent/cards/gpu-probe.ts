@@ -1,7 +1,7 @@
 // The child that agents start for each vendor whose library or driver may hang: it asks, and the agent asks it. Without
 // a vendor it prints what all probes of this machine see, for people who wonder.
 
-import { answerQuestions } from "../../os/answerer";
+import { answerQuestions } from "../../os/process/answerer";
 import { bootMs } from "../../os/clock";
 import { lookAtAmd } from "../devices/amd/amd-look";
 import { IntelLooker } from "../devices/intel/intel-look";

@@ -8,7 +8,7 @@ import type { Device, Reading, Vendor } from "../../core/model/device";
 import type { FindingOverrides, Notice } from "../../core/model/findings";
 import { overdrawn, type Strikes } from "../../core/agent/share";
 import type { Ms } from "../../core/units";
-import { sendSignal } from "../../os/signals";
+import { sendSignal } from "../../os/process/signals";
 import type { Card, DeviceProbe, Handle, Look } from "../devices/device";
 import { CardBook, type BookOptions } from "./book";
 import { createCensus, type Census } from "./census";

@@ -1,10 +1,10 @@
 // How probes ask what may hang or is slow: a child of this program, and vendors' tools.
 
 import { join } from "node:path";
-import { Answerer } from "../../os/answerer";
-import { exists } from "../../os/files";
+import { Answerer } from "../../os/process/answerer";
+import { exists } from "../../os/files/files";
 import { selfCommand } from "../../os/self";
-import { createTool, type Tool } from "../../os/tool";
+import { createTool, type Tool } from "../../os/process/tool";
 import type { LookLimits } from "./device";
 
 export interface Asker<T> {

@@ -4,9 +4,9 @@
 import { join } from "node:path";
 import type { Promised } from "../../core/model/promised";
 import { MIB } from "../../core/units";
-import { exists, lookAt, readText } from "../../os/files";
+import { exists, lookAt, readText } from "../../os/files/files";
 import { accountOfProcess } from "../../os/machine";
-import { processFacts } from "../../os/process-facts";
+import { processFacts } from "../../os/process/process-facts";
 import type { Handle } from "./device";
 
 export interface Mps {

@@ -3,8 +3,8 @@
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { driverBytes, driverLink, driverNames, driverPath, driverText, isRefused } from "../../os/driver-files";
-import { exists } from "../../os/files";
+import { driverBytes, driverLink, driverNames, driverPath, driverText, isRefused } from "../../os/files/driver-files";
+import { exists } from "../../os/files/files";
 
 /** A machine's files below a root; nothing of it throws, and what lies behind a sick driver may hang. */
 export interface Tree {

@@ -2,7 +2,7 @@
 
 import { killGroup, type Group } from "../../os/cgroup";
 import { findProcesses } from "../../os/proc";
-import { sendSignal, signalNumber } from "../../os/signals";
+import { sendSignal, signalNumber } from "../../os/process/signals";
 import type { Target } from "./look";
 
 export interface Victim {

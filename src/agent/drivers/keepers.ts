@@ -3,9 +3,9 @@
 
 import { join } from "node:path";
 import { bootMs } from "../../os/clock";
-import { makePrivateDir, namesIn, removeFile } from "../../os/files";
-import { connectLines, type LinePeer } from "../../os/lines";
-import { startDetached, SYSTEM_PATH } from "../../os/spawn";
+import { makePrivateDir, namesIn, removeFile } from "../../os/files/files";
+import { connectLines, type LinePeer } from "../../os/files/lines";
+import { startDetached, SYSTEM_PATH } from "../../os/process/spawn";
 import type { FromKeeper, TaskOrder, ToKeeper } from "../keeper/messages";
 import { places } from "../tasks/taskdir";
 

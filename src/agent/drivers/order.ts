@@ -2,7 +2,7 @@
 
 import type { Assignment } from "../../core/model/record";
 import { shortId } from "../../core/model/task";
-import type { UnixAccount } from "../../os/accounts";
+import type { UnixAccount } from "../../os/process/accounts";
 import type { Access } from "../devices/access";
 import { environmentOf } from "../machine/environment";
 import type { TaskOrder } from "../keeper/messages";

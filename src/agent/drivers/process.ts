@@ -8,7 +8,7 @@ import type { Seen, TaskRecord } from "../../core/model/record";
 import type { Ms } from "../../core/units";
 import { bootMs, nowMs } from "../../os/clock";
 import { findCgroups, removeBases, removeGroup, removeLeftGroups } from "../../os/cgroup";
-import { createOnce, exists, makePrivateDir, namesIn, removeFile, removeTree, renameTo } from "../../os/files";
+import { createOnce, exists, makePrivateDir, namesIn, removeFile, removeTree, renameTo } from "../../os/files/files";
 import { bootId } from "../../os/proc";
 import { selfCommand } from "../../os/self";
 import type { Accounts } from "../machine/account";

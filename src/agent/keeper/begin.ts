@@ -13,11 +13,11 @@ import {
   type Cgroups,
   type Group,
 } from "../../os/cgroup";
-import { appendTo, createHeld, directoryProblem, exists } from "../../os/files";
+import { appendTo, createHeld, directoryProblem, exists } from "../../os/files/files";
 import { limitOpenFiles } from "../../os/libc";
 import type { Say } from "../../os/log";
 import { adjustOom, bootId, statOf } from "../../os/proc";
-import { findCommand, launch, type Launched, type ProcessExit } from "../../os/spawn";
+import { findCommand, launch, type Launched, type ProcessExit } from "../../os/process/spawn";
 import type { Journal } from "../tasks/living";
 import { claimText, FILES, pidLine } from "../tasks/taskdir";
 import { commandOf, type Wrapped } from "./command";

@@ -4,11 +4,11 @@
 import { join } from "node:path";
 import { nowMs } from "../../os/clock";
 import { killGroup, membersOf, memoryFacts, removeGroup } from "../../os/cgroup";
-import { appendTo, closeFile, readText, removeFile } from "../../os/files";
+import { appendTo, closeFile, readText, removeFile } from "../../os/files/files";
 import type { Say } from "../../os/log";
 import { findProcesses } from "../../os/proc";
-import { sendSignal } from "../../os/signals";
-import type { ProcessExit } from "../../os/spawn";
+import { sendSignal } from "../../os/process/signals";
+import type { ProcessExit } from "../../os/process/spawn";
 import { exitLine, FILES, type TaskExit } from "../tasks/taskdir";
 import type { Held, Surroundings } from "./begin";
 

@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import { nowMs } from "../../os/clock";
-import { appendText, closeFile, cutFile, lookAt, openToChange } from "../../os/files";
+import { appendText, closeFile, cutFile, lookAt, openToChange } from "../../os/files/files";
 import { punchHole } from "../../os/libc";
 import { FILES } from "../tasks/taskdir";
 

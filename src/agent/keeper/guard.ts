@@ -2,7 +2,7 @@
 // task's group when the keeper dies, however that happens. So "the task dies with its supervisor" includes descendants.
 
 import { join } from "node:path";
-import { startCompanion } from "../../os/spawn";
+import { startCompanion } from "../../os/process/spawn";
 import type { Group } from "../../os/cgroup";
 
 export interface Guard {

@@ -5,13 +5,13 @@
 import { join } from "node:path";
 import { bootMs, nowMs } from "../../os/clock";
 import { findCgroups, killGroup, leaveService, removeBases, removeLeftKeepers } from "../../os/cgroup";
-import { exists, makePrivateDir, removeFile } from "../../os/files";
+import { exists, makePrivateDir, removeFile } from "../../os/files/files";
 import { noNewPrivileges } from "../../os/libc";
-import { listenLines, type LineHandlers, type LinePeer } from "../../os/lines";
+import { listenLines, type LineHandlers, type LinePeer } from "../../os/files/lines";
 import { createLog } from "../../os/log";
 import { adjustOom } from "../../os/proc";
-import { sendSignal, signalNumber } from "../../os/signals";
-import type { ProcessExit } from "../../os/spawn";
+import { sendSignal, signalNumber } from "../../os/process/signals";
+import type { ProcessExit } from "../../os/process/spawn";
 import { begin, type Held, type Surroundings } from "./begin";
 import { finish, recordExit } from "./finish";
 import { LOOK_EVERY_MS, lookAtAll, watchGrowth, type Growth } from "./growth";

@@ -2,8 +2,8 @@
 
 import { join } from "node:path";
 import type { Ms } from "../../core/units";
-import { removeFile } from "../../os/files";
-import { listenLines, longestPath, type LinePeer } from "../../os/lines";
+import { removeFile } from "../../os/files/files";
+import { listenLines, longestPath, type LinePeer } from "../../os/files/lines";
 import { AGENT_SOCKET, type FromLocalAgent, type ToLocalAgent } from "../../wire/local";
 import type { Departure } from "./departure";
 

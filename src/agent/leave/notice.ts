@@ -3,7 +3,7 @@
 
 import { MINUTE_MS, SECOND_MS, type Ms } from "../../core/units";
 import { nowMs } from "../../os/clock";
-import { runCommand } from "../../os/spawn";
+import { runCommand } from "../../os/process/spawn";
 
 const ASK_EVERY_MS = 5 * SECOND_MS;
 const ANSWER_WITHIN_MS = 4 * SECOND_MS;

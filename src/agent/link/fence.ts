@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import type { Fence } from "../../core/agent/accept";
-import { readJson, replaceFile } from "../../os/files";
+import { readJson, replaceFile } from "../../os/files/files";
 
 export interface FenceFile {
   get(): Fence | null;

@@ -1,6 +1,6 @@
 // Which Unix account a task gets on this node, or why it gets none: a fact about the machine, its agent and the task.
 
-import { createAccount, findAccount, type AccountFound, type UnixAccount } from "../../os/accounts";
+import { createAccount, findAccount, type AccountFound, type UnixAccount } from "../../os/process/accounts";
 import { nowMs } from "../../os/clock";
 import { accountOfProcess } from "../../os/machine";
 

@@ -2,7 +2,7 @@
 // see only its devices. Nothing of the agent's own environment is in it.
 
 import type { Assignment } from "../../core/model/record";
-import type { UnixAccount } from "../../os/accounts";
+import type { UnixAccount } from "../../os/process/accounts";
 
 const PATHS = {
   root: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

@@ -2,7 +2,7 @@
 // show what a lost data directory would hide, and which other agents share this machine.
 
 import { join } from "node:path";
-import { lookAt, namesIn, readJson, removeFile, takeDir, writeShort } from "../../os/files";
+import { lookAt, namesIn, readJson, removeFile, takeDir, writeShort } from "../../os/files/files";
 import { accountOfProcess, shortHash } from "../../os/machine";
 import { bootId, isAlive } from "../../os/proc";
 

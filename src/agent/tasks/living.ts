@@ -13,7 +13,7 @@ import {
   removeFile,
   removeTree,
   replaceNow,
-} from "../../os/files";
+} from "../../os/files/files";
 import { bootId, isAlive, statOf } from "../../os/proc";
 
 export interface LivingNote {

@@ -2,7 +2,7 @@
 // ever written, also those that the cap has removed since.
 
 import { join } from "node:path";
-import { closeFile, exists, openToRead, readAt, readText, sizeOf } from "../../os/files";
+import { closeFile, exists, openToRead, readAt, readText, sizeOf } from "../../os/files/files";
 import { FILES, places } from "./taskdir";
 
 export interface LogQuery {

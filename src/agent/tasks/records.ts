@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import type { RecordEnd, TaskRecord } from "../../core/model/record";
-import { appendDurably, makePrivateDir, readText, renameTo } from "../../os/files";
+import { appendDurably, makePrivateDir, readText, renameTo } from "../../os/files/files";
 import { assignment } from "../../wire/nouns";
 import { FILES } from "./taskdir";
 

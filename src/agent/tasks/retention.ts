@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { DAY_MS } from "../../core/units";
-import { exists, lookAt, namesIn, removeTree } from "../../os/files";
+import { exists, lookAt, namesIn, removeTree } from "../../os/files/files";
 import { FILES, isUid, readAttempt } from "./taskdir";
 
 export const RETENTION_MS = 7 * DAY_MS;

@@ -1,7 +1,7 @@
 // The last words of ended tasks, which travel with every report of their end until it is acknowledged: read once.
 
 import { join } from "node:path";
-import { tailOf } from "../../os/files";
+import { tailOf } from "../../os/files/files";
 import { FILES } from "./taskdir";
 
 export const TAIL_BYTES = 4_096;

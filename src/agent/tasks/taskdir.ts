@@ -2,7 +2,7 @@
 // may outlive both. docs/decisions/15-one-keeper-a-node.md says who writes what.
 
 import { join } from "node:path";
-import { readText } from "../../os/files";
+import { readText } from "../../os/files/files";
 
 /** The directories of an agent's data. */
 export const places = (data: string) => ({

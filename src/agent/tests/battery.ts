@@ -3,7 +3,7 @@
 
 import type { TestResult } from "../../core/model/node-tests";
 import { formatAge } from "../../core/format";
-import { Answerer } from "../../os/answerer";
+import { Answerer } from "../../os/process/answerer";
 import { preciseMs } from "../../os/clock";
 import { selfCommand } from "../../os/self";
 import { testCgroups } from "./cgroups";

@@ -4,10 +4,10 @@
 import { join } from "node:path";
 import { formatDuration } from "../../core/format";
 import type { TestCommand } from "../../core/model/node-tests";
-import { makePrivateDir } from "../../os/files";
+import { makePrivateDir } from "../../os/files/files";
 import { accountOfProcess } from "../../os/machine";
-import { SYSTEM_PATH } from "../../os/spawn";
-import { runTrial, type Trial } from "../../os/trial";
+import { SYSTEM_PATH } from "../../os/process/spawn";
+import { runTrial, type Trial } from "../../os/process/trial";
 import type { Finding, Part } from "./part";
 
 /** What a command has its own limit for is not cut short by the battery's. */

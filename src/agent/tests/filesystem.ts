@@ -2,7 +2,7 @@
 
 import { formatBytes } from "../../core/format";
 import { GIB, MIB } from "../../core/units";
-import { lookAtFileSystem, type FileSystem } from "../../os/filesystem";
+import { lookAtFileSystem, type FileSystem } from "../../os/files/filesystem";
 import type { Bench, Finding } from "./part";
 
 const ROOM = { failed: 64 * MIB, warned: GIB } as const;

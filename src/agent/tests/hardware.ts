@@ -4,9 +4,9 @@
 import { join } from "node:path";
 import { formatBytes } from "../../core/format";
 import { MIB } from "../../core/units";
-import type { DiskTrial } from "../../os/disk-trial";
+import type { DiskTrial } from "../../os/files/disk-trial";
 import { roomIn } from "../../os/facts";
-import { makePrivateDir } from "../../os/files";
+import { makePrivateDir } from "../../os/files/files";
 import type { Finding, Workbench } from "./part";
 import type { CpuTrial, MemoryTrial, SelfQuestion } from "./self-test";
 

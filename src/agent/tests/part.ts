@@ -1,7 +1,7 @@
 // One part of a node's tests: what it is given, and what it finds.
 
 import type { TestResult } from "../../core/model/node-tests";
-import type { Answerer } from "../../os/answerer";
+import type { Answerer } from "../../os/process/answerer";
 import type { Machine } from "../../wire/agent";
 import type { Retest } from "../cards/retest";
 import type { TestLine } from "./tester";

@@ -1,9 +1,9 @@
 // The child that an agent starts for what would hold it up: every core, a piece of the memory and the disk, each asked
 // for by name. It ends with the agent, which ends it when it does not answer in time.
 
-import { answerQuestions } from "../../os/answerer";
+import { answerQuestions } from "../../os/process/answerer";
 import { preciseMs } from "../../os/clock";
-import { tryDisk, type DiskTrial } from "../../os/disk-trial";
+import { tryDisk, type DiskTrial } from "../../os/files/disk-trial";
 import { pinTo } from "../../os/libc";
 import { allowedCpus } from "../../os/proc";
 import { crunch, DIGEST } from "./crunch";

@@ -1,7 +1,7 @@
 // `orch agent join`: makes this machine a node, and runs its agent in the foreground.
 
 import { resolve } from "node:path";
-import { removeFile } from "../../os/files";
+import { removeFile } from "../../os/files/files";
 import { command, text } from "../command";
 import { readOr } from "../contexts";
 import { UsageError } from "../failure";

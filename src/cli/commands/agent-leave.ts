@@ -2,7 +2,7 @@
 // is forgotten and the agent ends.
 
 import { join, resolve } from "node:path";
-import { connectLines, type LinePeer } from "../../os/lines";
+import { connectLines, type LinePeer } from "../../os/files/lines";
 import { readDuration } from "../../spec/units";
 import { AGENT_SOCKET, type FromLocalAgent, type LeaveProgress, type ToLocalAgent } from "../../wire/local";
 import { command, flag, reading, text } from "../command";

@@ -1,7 +1,7 @@
 // `orch install server|agent`: makes systemd keep them running, so that tasks stay alive over restarts and upgrades.
 
 import { join, resolve } from "node:path";
-import { findAccount } from "../../os/accounts";
+import { findAccount } from "../../os/process/accounts";
 import { ownBinary } from "../../os/self";
 import { command, flag, text } from "../command";
 import type { Context } from "../context";

@@ -1,9 +1,9 @@
 // An installation as a list of steps: shown by `--dry-run`, done otherwise, and told afterwards with the way back.
 
 import { join } from "node:path";
-import { exists } from "../../os/files";
+import { exists } from "../../os/files/files";
 import { putDir, putFile, putProgram, type Owner } from "../../os/install";
-import { findCommand, runCommand } from "../../os/spawn";
+import { findCommand, runCommand } from "../../os/process/spawn";
 import type { Context } from "../context";
 import { CliError, EXIT } from "../failure";
 import { PROGRAM } from "./unit";

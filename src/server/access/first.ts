@@ -1,7 +1,7 @@
 // The first start of a cluster: its admin, whose token is written where only the data directory's owner finds it.
 
 import { join } from "node:path";
-import { writeDurably } from "../../os/durable";
+import { writeDurably } from "../../os/files/durable";
 import { accountOfProcess } from "../../os/machine";
 import type { Store } from "../../store/store";
 import { formatToken } from "../../wire/token";

@@ -3,8 +3,8 @@
 import { createHmac, createPrivateKey, createPublicKey, sign, verify, type KeyObject } from "node:crypto";
 import { join } from "node:path";
 import type { Ms } from "../../core/units";
-import { writeDurably } from "../../os/durable";
-import { readText } from "../../os/files";
+import { writeDurably } from "../../os/files/durable";
+import { readText } from "../../os/files/files";
 import { pinOf } from "../../wire/pinned";
 import { makeCertificate, type KeyPair } from "./certificate";
 import type { Identity } from "../context";

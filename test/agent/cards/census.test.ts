@@ -10,7 +10,7 @@ import { shortId } from "../../../src/core/model/task";
 import { basePaths, findCgroups, makeGroup, removeBases, removeGroup } from "../../../src/os/cgroup";
 import { randomHex } from "../../../src/os/dice";
 import { accountOfProcess } from "../../../src/os/machine";
-import { environmentOf } from "../../../src/os/process-facts";
+import { environmentOf } from "../../../src/os/process/process-facts";
 import { waitUntil } from "../../support/wait";
 
 const cgroups = findCgroups("census-of-tests");

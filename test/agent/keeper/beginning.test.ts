@@ -5,7 +5,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { claimText, FILES } from "../../../src/agent/tasks/taskdir";
 import { step } from "../../../src/core/agent/step";
-import { listenLines, type LinePeer } from "../../../src/os/lines";
+import { listenLines, type LinePeer } from "../../../src/os/files/lines";
 import { bootId } from "../../../src/os/proc";
 import { assignmentFor, makeSite, recordFor, type Site } from "../../support/tasks";
 import { waitUntil } from "../../support/wait";

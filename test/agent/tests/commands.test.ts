@@ -10,7 +10,7 @@ import { commandPart } from "../../../src/agent/tests/commands";
 import type { Retest } from "../../../src/agent/cards/retest";
 import type { TestLine } from "../../../src/agent/tests/tester";
 import type { TestCommand } from "../../../src/core/model/node-tests";
-import { Answerer } from "../../../src/os/answerer";
+import { Answerer } from "../../../src/os/process/answerer";
 import { machineOf } from "../../server/stage";
 import { processesOf } from "../../support/processes";
 import { waitUntil } from "../../support/wait";

@@ -13,9 +13,9 @@ import { cpuFinding, diskFindings, memoryFinding } from "../../../src/agent/test
 import { tryMemory, type CpuTrial } from "../../../src/agent/tests/self-test";
 import { PLAIN_DEVICE, type Device } from "../../../src/core/model/device";
 import { GIB, MIB } from "../../../src/core/units";
-import { Answerer } from "../../../src/os/answerer";
-import { tryDisk } from "../../../src/os/disk-trial";
-import { lookAtFileSystem, mountOf, type FileSystem } from "../../../src/os/filesystem";
+import { Answerer } from "../../../src/os/process/answerer";
+import { tryDisk } from "../../../src/os/files/disk-trial";
+import { lookAtFileSystem, mountOf, type FileSystem } from "../../../src/os/files/filesystem";
 import { allowedCpus } from "../../../src/os/proc";
 import { selfCommand } from "../../../src/os/self";
 

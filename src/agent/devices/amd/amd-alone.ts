@@ -1,8 +1,8 @@
 // AMD's cards as rocm-smi alone tells them: for machines where a person has named the tool and /sys shows no card, such
 // as a container that gets the cards without their files in /sys.
 
-import type { CommandResult } from "../../../os/spawn";
-import { jsonIn } from "../../../os/tool";
+import type { CommandResult } from "../../../os/process/spawn";
+import { jsonIn } from "../../../os/process/tool";
 import type { Card, CardProcess } from "../device";
 import { byBus, drmFiles, fieldsOf, machineTag, numaNode, numberIn, pciAddress, type Tree } from "../sysfs";
 

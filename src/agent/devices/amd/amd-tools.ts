@@ -1,8 +1,8 @@
 // Product names of AMD's cards from amd-smi or rocm-smi, by the cards' addresses. Both are slow and tell the same each
 // time, so they are asked once for a set of cards.
 
-import type { CommandResult } from "../../../os/spawn";
-import { jsonIn } from "../../../os/tool";
+import type { CommandResult } from "../../../os/process/spawn";
+import { jsonIn } from "../../../os/process/tool";
 import { fieldsOf, pciAddress } from "../sysfs";
 
 /** Names by address. */

@@ -3,7 +3,7 @@
 
 import { NO_GAUGES } from "../../../core/model/device";
 import { machineMemory } from "../../../os/facts";
-import { jsonIn } from "../../../os/tool";
+import { jsonIn } from "../../../os/process/tool";
 import { oneAtATime, toolAt } from "../asker";
 import type { Card, DeviceProbe, Look, LookLimits, ProbePlaces } from "../device";
 import { fieldsOf, machineTag, numberIn, treeAt } from "../sysfs";

@@ -1,8 +1,8 @@
 // What xpu-smi tells of Intel's cards: products, memory, ECC and Xe links once for a set of cards, and what a driver
 // does not show by itself now and then. Its numbers for cards are its own; addresses name them.
 
-import type { CommandResult } from "../../../os/spawn";
-import { jsonIn, type Tool } from "../../../os/tool";
+import type { CommandResult } from "../../../os/process/spawn";
+import { jsonIn, type Tool } from "../../../os/process/tool";
 import { MIB } from "../../../core/units";
 import type { CardProcess } from "../device";
 import { fieldsOf, numberIn, pciAddress } from "../sysfs";

@@ -3,7 +3,7 @@
 
 import { NO_GAUGES } from "../../../core/model/device";
 import { bootMs } from "../../../os/clock";
-import type { Tool } from "../../../os/tool";
+import type { Tool } from "../../../os/process/tool";
 import { createAsker, onceForEach, oneAtATime, toolAt } from "../asker";
 import type { Card, DeviceProbe, Look, LookLimits, ProbePlaces } from "../device";
 import { joinProcesses } from "../drm";

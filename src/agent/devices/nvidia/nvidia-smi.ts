@@ -3,8 +3,8 @@
 
 import type { Link } from "../../../core/model/device";
 import { bootMs } from "../../../os/clock";
-import type { CommandResult } from "../../../os/spawn";
-import { createTool, type Tool } from "../../../os/tool";
+import type { CommandResult } from "../../../os/process/spawn";
+import { createTool, type Tool } from "../../../os/process/tool";
 import {
   cardOf,
   FIELDS,

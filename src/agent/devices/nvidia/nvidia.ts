@@ -2,7 +2,7 @@
 // a card is kept, so that one that falls off the bus is still told, with its trouble.
 
 import { join } from "node:path";
-import { exists } from "../../../os/files";
+import { exists } from "../../../os/files/files";
 import { createAsker, oneAtATime, type Asker } from "../asker";
 import type { DeviceProbe, Look, LookLimits, ProbePlaces } from "../device";
 import { keepKnown, type Known } from "./nvidia-known";

@@ -8,7 +8,7 @@ import { IntelLooker } from "../../../../src/agent/devices/intel/intel-look";
 import { askXpuCards, askXpuProcesses, askXpuStats } from "../../../../src/agent/devices/intel/intel-tools";
 import { treeAt } from "../../../../src/agent/devices/sysfs";
 import { GIB, MIB } from "../../../../src/core/units";
-import { createTool } from "../../../../src/os/tool";
+import { createTool } from "../../../../src/os/process/tool";
 import { IntelMachine, mixedIntel, xpuSmi, type Xpu } from "../../../support/devices/intel";
 
 const LIMITS = { first_ms: 30_000, later_ms: 30_000 };

@@ -4,11 +4,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { runCommand } from "../../src/os/spawn";
-import { createTool, jsonIn } from "../../src/os/tool";
-import { Site } from "../support/devices/rig";
-import { processes, removeGroups, signal } from "../support/processes";
-import { waitUntil } from "../support/wait";
+import { runCommand } from "../../../src/os/process/spawn";
+import { createTool, jsonIn } from "../../../src/os/process/tool";
+import { Site } from "../../support/devices/rig";
+import { processes, removeGroups, signal } from "../../support/processes";
+import { waitUntil } from "../../support/wait";
 
 const FREEZER = "/sys/fs/cgroup/freezer";
 

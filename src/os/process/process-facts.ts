@@ -3,9 +3,9 @@
 
 import { statSync } from "node:fs";
 import { findAccountOf } from "./accounts";
-import { bootMs, nowMs } from "./clock";
-import { nameIn } from "./machine";
-import { kernelText, statOf } from "./proc";
+import { bootMs, nowMs } from "../clock";
+import { nameIn } from "../machine";
+import { kernelText, statOf } from "../proc";
 
 export interface ProcessFacts {
   readonly pid: number;

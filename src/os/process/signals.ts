@@ -2,8 +2,8 @@
 
 import { closeSync } from "node:fs";
 import { constants } from "node:os";
-import { openPidfd, signalPidfd } from "./libc";
-import { isAlive } from "./proc";
+import { openPidfd, signalPidfd } from "../libc";
+import { isAlive } from "../proc";
 
 /** The number of `TERM`, `SIGTERM` or `15`; `null` for what is no signal here. */
 export function signalNumber(name: string): number | null {

@@ -4,10 +4,10 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Answerer } from "../../src/os/answerer";
-import { ANSWERER } from "../support/fixtures/answerer";
-import { processes, removeGroups } from "../support/processes";
-import { waitUntil } from "../support/wait";
+import { Answerer } from "../../../src/os/process/answerer";
+import { ANSWERER } from "../../support/fixtures/answerer";
+import { processes, removeGroups } from "../../support/processes";
+import { waitUntil } from "../../support/wait";
 
 const FREEZER = "/sys/fs/cgroup/freezer";
 

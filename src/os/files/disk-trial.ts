@@ -13,8 +13,8 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { preciseMs } from "./clock";
-import { dropCached } from "./libc";
+import { preciseMs } from "../clock";
+import { dropCached } from "../libc";
 
 export interface DiskTrial {
   readonly write_bytes_s: number | null;
