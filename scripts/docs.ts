@@ -4,7 +4,7 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { cliReference } from "../src/cli/reference";
+import { cliReference } from "../src/cli/frame/reference";
 import { TABLE } from "../src/cli/table";
 import { FINDINGS } from "../src/core/model/findings";
 import { nodeState, RUN, TASK } from "../src/core/model/lifecycle";

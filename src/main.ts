@@ -2,7 +2,7 @@
 // and the parts it starts. What a command needs is loaded when it is asked for.
 
 import type { Parts } from "./cli/parts";
-import { versionText } from "./cli/version";
+import { versionText } from "./cli/frame/version";
 
 const argv = process.argv.slice(2);
 
@@ -51,7 +51,7 @@ async function main(): Promise<number> {
   }
   const [{ dispatch }, { processHost }, { nowMs }] = await Promise.all([
     import("./cli/dispatch"),
-    import("./cli/terminal"),
+    import("./cli/frame/terminal"),
     import("./os/clock"),
   ]);
   const { host, flushed } = processHost(parts, nowMs, (code) => process.exit(code));

@@ -6,7 +6,7 @@ import { CliError, EXIT } from "./failure";
 import type { Host } from "./host";
 import { style, wantsColor, type Style } from "./print/color";
 import { table, type Column } from "./print/table";
-import { resolveTarget, type Asked, type Target } from "./settings";
+import { resolveTarget, type Asked, type Target } from "./cluster/settings";
 
 export interface Context {
   readonly host: Host;

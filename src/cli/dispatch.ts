@@ -3,11 +3,11 @@
 import { nearest } from "../spec/nearest";
 import { makeContext } from "./context";
 import { EXIT, UsageError } from "./failure";
-import { groupHelp, overview } from "./help";
+import { groupHelp, overview } from "./frame/help";
 import type { Host } from "./host";
-import { parseCommand } from "./parse";
+import { parseCommand } from "./frame/parse";
 import { LATER, TABLE } from "./table";
-import type { Entry } from "./command";
+import type { Entry } from "./frame/command";
 
 /** Runs one command line; never throws for what a user or the world did. */
 export async function dispatch(argv: readonly string[], host: Host): Promise<number> {

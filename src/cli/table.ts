@@ -1,6 +1,6 @@
 // The table of commands: names, one line about each, and where its code is. Nothing is loaded until it is asked for.
 
-import type { AnyCommand, Entry, Group } from "./command";
+import type { AnyCommand, Entry, Group } from "./frame/command";
 
 const entry = (group: Group, name: string, about: string, load: () => Promise<AnyCommand>): Entry => ({
   name,

@@ -2,12 +2,12 @@
 
 import { resolve } from "node:path";
 import { removeFile } from "../../os/files/files";
-import { command, text } from "../command";
-import { readOr } from "../contexts";
+import { command, text } from "../frame/command";
+import { readOr } from "../cluster/contexts";
 import { UsageError } from "../failure";
-import { AGENT_OPTIONS, agentOptions, hasJoined, newEnding, tellEnd } from "../joining";
-import { untilEnded } from "../serve";
-import { dataDir, normalUrl } from "../settings";
+import { AGENT_OPTIONS, agentOptions, hasJoined, newEnding, tellEnd } from "../start/joining";
+import { untilEnded } from "../start/serve";
+import { dataDir, normalUrl } from "../cluster/settings";
 
 export const agentJoin = command({
   operands: ["[URL]"],

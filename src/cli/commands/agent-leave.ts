@@ -5,12 +5,12 @@ import { join, resolve } from "node:path";
 import { connectLines, type LinePeer } from "../../os/files/lines";
 import { readDuration } from "../../spec/units";
 import { AGENT_SOCKET, type FromLocalAgent, type LeaveProgress, type ToLocalAgent } from "../../wire/local";
-import { command, flag, reading, text } from "../command";
+import { command, flag, reading, text } from "../frame/command";
 import type { Context } from "../context";
 import { CliError, EXIT } from "../failure";
-import { hasJoined } from "../joining";
+import { hasJoined } from "../start/joining";
 import { clean } from "../print/clean";
-import { dataDir } from "../settings";
+import { dataDir } from "../cluster/settings";
 
 export const agentLeave = command({
   talks: false,

@@ -1,13 +1,13 @@
 // `orch apply`: shows the plan of a file, asks, and does it, if nobody else changed the app meanwhile.
 
-import { confirm } from "../asking";
-import { command, flag, text } from "../command";
+import { confirm } from "../typed/asking";
+import { command, flag, text } from "../frame/command";
 import { EXIT, UsageError } from "../failure";
-import { readNamed, requireFile } from "../files";
+import { readNamed, requireFile } from "../typed/files";
 import { clean } from "../print/clean";
 import { changed, changeLine, planLines } from "../print/plan";
-import { checkSpec } from "../spec-check";
-import { waitForApp } from "../waiting";
+import { checkSpec } from "../typed/spec-check";
+import { waitForApp } from "../follow/waiting";
 
 export const apply = command({
   reads: true,

@@ -2,9 +2,9 @@
 
 import type { RunView } from "../../wire/api/runs";
 import type { Client } from "../../wire/client";
-import { command, flag, text } from "../command";
+import { command, flag, text } from "../frame/command";
 import { CliError, EXIT, UsageError } from "../failure";
-import { readRun } from "../names";
+import { readRun } from "../typed/names";
 import { complain } from "../print/complain";
 
 export const cancel = command({

@@ -1,7 +1,7 @@
 // `orch completion`: a script that a shell sources.
 
-import { command, type AnyCommand, type Entry } from "../command";
-import { completionScript, SHELLS } from "../completion";
+import { command, type AnyCommand, type Entry } from "../frame/command";
+import { completionScript, SHELLS } from "../frame/completion";
 import { EXIT, UsageError } from "../failure";
 
 export const completionOf = (commands: readonly Entry[]): AnyCommand =>

@@ -1,6 +1,6 @@
 // `orch events`: what people and the plan did, newest last; `-f` goes on with what happens.
 
-import { command, flag, reading, whole } from "../command";
+import { command, flag, reading, whole } from "../frame/command";
 import type { Context } from "../context";
 import { EXIT } from "../failure";
 import { readDuration } from "../../spec/units";
@@ -8,7 +8,7 @@ import { isAbout } from "../../core/plan/events";
 import type { EventView } from "../../wire/api/watch";
 import { clean } from "../print/clean";
 import { timestamp } from "../print/time";
-import { watchFrom } from "../watching";
+import { watchFrom } from "../follow/watching";
 
 export const events = command({
   reads: true,

@@ -1,6 +1,6 @@
 // `orch explain`: why something is where it is, or why it waits, node by node.
 
-import { command } from "../command";
+import { command } from "../frame/command";
 import { EXIT } from "../failure";
 import { blockedLines } from "../print/blocked";
 import { clean } from "../print/clean";

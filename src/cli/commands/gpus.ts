@@ -1,6 +1,6 @@
 // `orch gpus`: the cards of all nodes, what is promised of them, what they really show, and who is on them.
 
-import { command, flag } from "../command";
+import { command, flag } from "../frame/command";
 import { EXIT } from "../failure";
 import { gpuColumns, processColumns, processesOf, useOf } from "../print/gpus";
 

@@ -3,15 +3,15 @@
 import { join, resolve } from "node:path";
 import { findAccount } from "../../os/process/accounts";
 import { ownBinary } from "../../os/self";
-import { command, flag, text } from "../command";
+import { command, flag, text } from "../frame/command";
 import type { Context } from "../context";
 import { CliError, EXIT, UsageError } from "../failure";
 import { argvOf, typedOptions } from "../install/argv";
 import { dryLines, install, undoLines, type Installation } from "../install/plan";
 import { agentUnit, serverUnit } from "../install/unit";
-import { AGENT_OPTIONS, hasJoined } from "../joining";
-import { SERVER_OPTIONS } from "../serve";
-import { dataDir, normalUrl } from "../settings";
+import { AGENT_OPTIONS, hasJoined } from "../start/joining";
+import { SERVER_OPTIONS } from "../start/serve";
+import { dataDir, normalUrl } from "../cluster/settings";
 
 const COMMON = {
   user: text("--user <ACCOUNT>", "the account that it runs as (root)"),

@@ -2,10 +2,10 @@
 
 import { connect } from "../../wire/client";
 import { parseToken } from "../../wire/token";
-import { command, text } from "../command";
-import { configDir, contextName, writeContext } from "../contexts";
+import { command, text } from "../frame/command";
+import { configDir, contextName, writeContext } from "../cluster/contexts";
 import { CliError, EXIT, UsageError } from "../failure";
-import { normalUrl } from "../settings";
+import { normalUrl } from "../cluster/settings";
 
 export const login = command({
   operands: ["<URL>"],

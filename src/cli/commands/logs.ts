@@ -2,15 +2,15 @@
 
 import { readDuration } from "../../spec/units";
 import type { Client } from "../../wire/client";
-import { followRun, hasBegun } from "../attached";
-import { command, flag, reading, whole, type Shape } from "../command";
+import { followRun, hasBegun } from "../follow/attached";
+import { command, flag, reading, whole, type Shape } from "../frame/command";
 import type { Context } from "../context";
 import { CliError, EXIT } from "../failure";
-import { copyLog } from "../log-copy";
-import { lineSink, namedSink, plainSink, type LogSink } from "../log-sink";
-import { logTargets, type Target, type Targets } from "../log-targets";
+import { copyLog } from "../follow/log-copy";
+import { lineSink, namedSink, plainSink, type LogSink } from "../follow/log-sink";
+import { logTargets, type Target, type Targets } from "../follow/log-targets";
 import { complain } from "../print/complain";
-import { watchFrom } from "../watching";
+import { watchFrom } from "../follow/watching";
 
 interface Line {
   readonly task: string;

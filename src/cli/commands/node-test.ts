@@ -1,12 +1,12 @@
 // `orch node test NODE`: has a node prove again that it is fit for work, and says what came of it.
 
 import type { NodeView } from "../../wire/api/nodes";
-import { command, flag } from "../command";
+import { command, flag } from "../frame/command";
 import type { Context } from "../context";
 import { EXIT } from "../failure";
 import { clean } from "../print/clean";
 import { paintState } from "../print/color";
-import { waitForTests } from "../testing";
+import { waitForTests } from "../follow/testing";
 
 export const nodeTest = command({
   reads: true,

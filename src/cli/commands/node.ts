@@ -1,16 +1,16 @@
 // `orch node …`: what operators do with one machine.
 
 import { readDuration } from "../../spec/units";
-import { confirm } from "../asking";
+import { confirm } from "../typed/asking";
 import type { TestsView } from "../../wire/node-tests";
-import { command, flag, readAs, reading, text, type Shape } from "../command";
+import { command, flag, readAs, reading, text, type Shape } from "../frame/command";
 import type { Context } from "../context";
-import { waitForDrain } from "../draining";
+import { waitForDrain } from "../follow/draining";
 import { EXIT, UsageError } from "../failure";
 import { nodeLines, type NodePrint } from "../print/node";
 import { historyColumns } from "../print/node-tests";
 import { taintText } from "../print/nodes";
-import { readLabel, readTaint } from "../readers";
+import { readLabel, readTaint } from "../typed/readers";
 
 export const nodeShow = command({
   reads: true,

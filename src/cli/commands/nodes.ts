@@ -1,6 +1,6 @@
 // `orch nodes`: the machines, what they have and what of it is promised.
 
-import { command } from "../command";
+import { command } from "../frame/command";
 import { EXIT } from "../failure";
 import { nodeColumns } from "../print/nodes";
 

@@ -1,6 +1,6 @@
 // `orch adopt` and `orch stop NODE/TASK`: decide about a task that a node has and the server has never heard of.
 
-import { command } from "../command";
+import { command } from "../frame/command";
 import { CliError, EXIT, UsageError } from "../failure";
 import type { Client } from "../../wire/client";
 

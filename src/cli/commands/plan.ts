@@ -1,10 +1,10 @@
 // `orch plan`: what applying a file would do now. Changes nothing.
 
-import { command, flag, text } from "../command";
+import { command, flag, text } from "../frame/command";
 import { EXIT, UsageError } from "../failure";
-import { readNamed, requireFile } from "../files";
+import { readNamed, requireFile } from "../typed/files";
 import { changed, planLines } from "../print/plan";
-import { checkSpec } from "../spec-check";
+import { checkSpec } from "../typed/spec-check";
 
 export const plan = command({
   reads: true,

@@ -1,9 +1,9 @@
 // `orch ps`: tasks, and slots that wait to become one.
 
-import { command, flag } from "../command";
+import { command, flag } from "../frame/command";
 import { EXIT } from "../failure";
-import { readApp } from "../names";
-import { readPages } from "../pages";
+import { readApp } from "../typed/names";
+import { readPages } from "../follow/pages";
 import { taskColumns } from "../print/tasks";
 
 export const ps = command({

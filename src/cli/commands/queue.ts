@@ -1,8 +1,8 @@
 // `orch queue`: runs that wait, in the order in which they will be looked at.
 
-import { command } from "../command";
+import { command } from "../frame/command";
 import { EXIT } from "../failure";
-import { readPages } from "../pages";
+import { readPages } from "../follow/pages";
 import { age } from "../print/time";
 
 export const queue = command({

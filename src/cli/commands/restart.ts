@@ -1,8 +1,8 @@
 // `orch restart APP.WORKLOAD`: a new version with the same spec, so that every task is replaced.
 
-import { command } from "../command";
+import { command } from "../frame/command";
 import { EXIT } from "../failure";
-import { readWorkload } from "../names";
+import { readWorkload } from "../typed/names";
 
 export const restart = command({
   operands: ["<APP.WORKLOAD...>"],

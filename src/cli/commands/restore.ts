@@ -1,10 +1,10 @@
 // `orch restore FILE`: puts an old copy of the database in place of the server's, which must be stopped.
 
 import { resolve } from "node:path";
-import { confirm } from "../asking";
-import { command, flag, text } from "../command";
+import { confirm } from "../typed/asking";
+import { command, flag, text } from "../frame/command";
 import { CliError, EXIT } from "../failure";
-import { dataDir } from "../settings";
+import { dataDir } from "../cluster/settings";
 
 export const restore = command({
   operands: ["<FILE>"],

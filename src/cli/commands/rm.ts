@@ -1,9 +1,9 @@
 // `orch rm APP`: stops everything of an app and forgets it, once all of it has ended.
 
-import { confirm } from "../asking";
-import { command, flag } from "../command";
+import { confirm } from "../typed/asking";
+import { command, flag } from "../frame/command";
 import { EXIT, UsageError } from "../failure";
-import { readApp } from "../names";
+import { readApp } from "../typed/names";
 
 export const rm = command({
   operands: ["<APP...>"],

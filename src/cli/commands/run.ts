@@ -1,15 +1,15 @@
 // `orch run`: makes a job of a command line, streams its output here, and ends with its exit code.
 
 import { ApiError } from "../../wire/client";
-import { attach } from "../attach";
-import { command, flag, readAs, readings, text, texts, whole } from "../command";
+import { attach } from "../follow/attach";
+import { command, flag, readAs, readings, text, texts, whole } from "../frame/command";
 import type { Context } from "../context";
-import { readEnv, readEnvFile } from "../environment";
+import { readEnv, readEnvFile } from "../typed/environment";
 import { CliError, EXIT, UsageError } from "../failure";
-import { readNamed } from "../files";
-import { flagOf, jobOf, type Asked, type JobFlags } from "../job";
+import { readNamed } from "../typed/files";
+import { flagOf, jobOf, type Asked, type JobFlags } from "../typed/job";
 import { describe } from "../print/complain";
-import { readLabel } from "../readers";
+import { readLabel } from "../typed/readers";
 
 const options = {
   gpu: text("--gpu <SPEC>", "cards: 2, 24GB, 24GB..40GB:2, A100,H100:80GB:2, amd:MI300X, '{ share: 8GB }'"),

@@ -3,9 +3,9 @@
 import { formatAge } from "../../core/format";
 import { readDuration } from "../../spec/units";
 import type { RunView } from "../../wire/api/runs";
-import { command, flag, reading, whole } from "../command";
+import { command, flag, reading, whole } from "../frame/command";
 import { EXIT } from "../failure";
-import { readPages } from "../pages";
+import { readPages } from "../follow/pages";
 import { paintState } from "../print/color";
 import { taskWhy } from "../print/tasks";
 import { age } from "../print/time";

@@ -1,8 +1,8 @@
 // `orch scale APP.WORKLOAD=N`: another number of replicas, until the next apply.
 
-import { command } from "../command";
+import { command } from "../frame/command";
 import { EXIT, UsageError } from "../failure";
-import { readWorkload } from "../names";
+import { readWorkload } from "../typed/names";
 
 export const scale = command({
   operands: ["<APP.WORKLOAD=N...>"],

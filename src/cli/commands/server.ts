@@ -1,7 +1,7 @@
 // `orch server`: the server alone, in the foreground.
 
-import { command } from "../command";
-import { SERVER_OPTIONS, startServing, untilEnded } from "../serve";
+import { command } from "../frame/command";
+import { SERVER_OPTIONS, startServing, untilEnded } from "../start/serve";
 
 export const server = command({
   talks: false,

@@ -1,9 +1,9 @@
 // `orch show`: everything about one thing, whatever it is: a run, a task, a workload, an app, a node, a card.
 
-import { command } from "../command";
+import { command } from "../frame/command";
 import type { Context } from "../context";
 import { EXIT, CliError } from "../failure";
-import { readRef } from "../names";
+import { readRef } from "../typed/names";
 import { block } from "../print/block";
 import { nodeLines } from "../print/node";
 import type { NodeView } from "../../wire/api/nodes";

@@ -1,8 +1,8 @@
 // `orch spec APP`: the text that was applied, to the letter.
 
-import { command, text } from "../command";
+import { command, text } from "../frame/command";
 import { CliError, EXIT, UsageError } from "../failure";
-import { readApp } from "../names";
+import { readApp } from "../typed/names";
 
 export const spec = command({
   reads: true,

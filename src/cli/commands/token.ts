@@ -1,7 +1,7 @@
 // `orch token …`: who may talk to the server.
 
 import { readDuration } from "../../spec/units";
-import { command, reading, text, word } from "../command";
+import { command, reading, text, word } from "../frame/command";
 import { EXIT, UsageError } from "../failure";
 import { timestamp } from "../print/time";
 

@@ -1,10 +1,10 @@
 // `orch up`: server and agent of one machine in one process; the agent joins over the real socket.
 
 import { join } from "node:path";
-import { command } from "../command";
-import { parseCluster, readOr } from "../contexts";
-import { AGENT_OPTIONS, agentOptions, hasJoined, newEnding, tellEnd } from "../joining";
-import { SERVER_OPTIONS, startServing, untilEnded } from "../serve";
+import { command } from "../frame/command";
+import { parseCluster, readOr } from "../cluster/contexts";
+import { AGENT_OPTIONS, agentOptions, hasJoined, newEnding, tellEnd } from "../start/joining";
+import { SERVER_OPTIONS, startServing, untilEnded } from "../start/serve";
 
 export const up = command({
   talks: false,

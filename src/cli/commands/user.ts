@@ -1,6 +1,6 @@
 // `orch user …`: the people of the cluster.
 
-import { command, text, word } from "../command";
+import { command, text, word } from "../frame/command";
 import { EXIT } from "../failure";
 import { timestamp } from "../print/time";
 

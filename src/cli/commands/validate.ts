@@ -2,9 +2,9 @@
 
 import type { AppDecl } from "../../core/model/workload";
 import { parseApp } from "../../spec/parse";
-import { command, texts } from "../command";
+import { command, texts } from "../frame/command";
 import { EXIT } from "../failure";
-import { readNamed, requireFiles } from "../files";
+import { readNamed, requireFiles } from "../typed/files";
 import { printIssues } from "../print/issues";
 
 export const validate = command({

@@ -1,7 +1,7 @@
 // `orch version`: main answers it without loading this; here it is for help and the reference.
 
-import { command } from "../command";
-import { versionText } from "../version";
+import { command } from "../frame/command";
+import { versionText } from "../frame/version";
 
 export const version = command({
   talks: false,

@@ -1,6 +1,6 @@
 // Flags as they were typed: checked as the command that gets them will check them, and put together again for its unit.
 
-import { longName, type OptionDecl, type Options } from "../command";
+import { longName, type OptionDecl, type Options } from "../frame/command";
 
 type Typed = string | boolean | readonly string[] | null;
 

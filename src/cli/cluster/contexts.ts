@@ -1,0 +1,78 @@
+// The client's own settings: ~/.config/orch/, one file a cluster and the name of the current one. Readable by their
+// owner only.
+
+import { join } from "node:path";
+import { namesIn } from "../../os/files/files";
+import { readText, writePrivate } from "../../os/files/private-files";
+import { CliError, EXIT } from "../failure";
+
+/** Where a cluster is and who we are there. */
+export interface Cluster {
+  readonly url: string;
+  readonly token: string;
+  /** SHA-256 of the server's public key, hex; null over plain HTTP. */
+  readonly pin: string | null;
+}
+
+export interface NamedCluster extends Cluster {
+  readonly name: string;
+}
+
+/** `$XDG_CONFIG_HOME/orch`, or `~/.config/orch`. */
+export const configDir = (env: Readonly<Record<string, string | undefined>>, home: string): string =>
+  join(env["XDG_CONFIG_HOME"] || join(home, ".config"), "orch");
+
+/** A context's name from its address: `https://box1:4400` is `box1-4400`. */
+export const contextName = (url: string): string =>
+  new URL(url).host.replace(/[^A-Za-z0-9.-]+/g, "-").replace(/^-|-$/g, "");
+
+/** The contexts that can be read, the current one first. */
+export async function readContexts(dir: string): Promise<NamedCluster[]> {
+  const current = (await readOr(join(dir, "current")))?.trim() ?? "";
+  const found: NamedCluster[] = [];
+  for (const file of namesIn(join(dir, "contexts")).toSorted()) {
+    if (!file.endsWith(".json")) continue;
+    const cluster = parseCluster(await readOr(join(dir, "contexts", file)));
+    if (cluster !== null) found.push({ name: file.slice(0, -".json".length), ...cluster });
+  }
+  return [...found.filter((one) => one.name === current), ...found.filter((one) => one.name !== current)];
+}
+
+/** Stores a context and makes it the current one. */
+export async function writeContext(dir: string, cluster: NamedCluster): Promise<void> {
+  try {
+    const { name, ...rest } = cluster;
+    await writePrivate(join(dir, "contexts", `${name}.json`), `${JSON.stringify(rest, null, 2)}\n`);
+    await writePrivate(join(dir, "current"), `${name}\n`);
+  } catch (error) {
+    throw new CliError(
+      EXIT.failed,
+      `cannot write ${dir}: ${(error as Error).message}`,
+      "Set XDG_CONFIG_HOME to a directory of yours",
+    );
+  }
+}
+
+/** A context or a server's client.json; null when it is neither. */
+export function parseCluster(text: string | null): Cluster | null {
+  if (text === null) return null;
+  let data: Partial<Record<keyof Cluster, unknown>> | null;
+  try {
+    data = JSON.parse(text) as typeof data;
+  } catch (error) {
+    // A file somebody broke is the same as none: the next source is asked, and without one the user is told.
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+  if (data === null || typeof data !== "object" || typeof data.url !== "string") return null;
+  const { url, token, pin } = data;
+  return { url, token: typeof token === "string" ? token : "", pin: typeof pin === "string" ? pin : null };
+}
+
+/** A file's text, or null when it is missing or not ours to read. */
+export async function readOr(path: string): Promise<string | null> {
+  const read = await readText(path);
+  if (read.ok) return read.text;
+  if (read.absent) return null;
+  throw new CliError(EXIT.failed, `cannot read ${path}: ${read.why}`);
+}

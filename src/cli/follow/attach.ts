@@ -1,0 +1,93 @@
+// `orch run` in the foreground: makes the run, follows it, and asks on Ctrl-C whether to cancel it or to leave it.
+
+import type { z } from "zod";
+import type { RunDetail, runRequest } from "../../wire/api/runs";
+import type { Client } from "../../wire/client";
+import { followRun } from "./attached";
+import type { Context } from "../context";
+import { CliError, EXIT, UsageError } from "../failure";
+import { exitOfRun, outcomeLine } from "./outcome";
+import { clean } from "../print/clean";
+import { complain } from "../print/complain";
+
+type Body = z.infer<typeof runRequest>;
+
+/** Gives the exit code of `orch run`; what is orch's own fault is 125, so that it cannot be taken for the job's. */
+export async function attach(context: Context, body: Body, refused: (error: unknown) => never): Promise<number> {
+  try {
+    const client = await context.client();
+    const { revision } = await client.me();
+    const { run } = await client.run(body).catch(refused);
+    return await follow(context, client, run, revision);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    return complain(error, context.host.err) === EXIT.usage ? EXIT.usage : EXIT.own;
+  }
+}
+
+async function follow(context: Context, client: Client, run: number, since: number): Promise<number> {
+  const leave = new AbortController();
+  const interrupt = interruptOf(context, client, run, leave);
+  const stopListening = context.host.onInterrupt(interrupt.asked);
+  try {
+    const ended = await followRun({ context, client, run, since, signal: leave.signal });
+    if (ended === null) {
+      context.note(`orch: run ${run} goes on; see: orch logs -f ${run}`);
+      return EXIT.interrupted;
+    }
+    return interrupt.cancelled() ? sayCancelled(context, ended) : sayOutcome(context, ended);
+  } finally {
+    stopListening();
+  }
+}
+
+function sayCancelled(context: Context, ended: RunDetail): number {
+  context.note(`orch: run ${ended.run} ${ended.state}`);
+  return EXIT.interrupted;
+}
+
+function sayOutcome(context: Context, ended: RunDetail): number {
+  const line = outcomeLine(ended);
+  if (line !== null) context.note(`orch: ${clean(line)}`);
+  return exitOfRun(ended);
+}
+
+interface Interrupt {
+  readonly asked: (signal: "SIGINT" | "SIGTERM") => void;
+  readonly cancelled: () => boolean;
+}
+
+/** The first Ctrl-C asks (without a terminal it cancels), the second cancels, the third leaves at once. */
+function interruptOf(context: Context, client: Client, run: number, leave: AbortController): Interrupt {
+  let state: "none" | "asking" | "cancelled" = "none";
+  const { input, err } = context.host;
+
+  async function cancel(): Promise<void> {
+    state = "cancelled";
+    context.note(`orch: cancelling run ${run}`);
+    try {
+      await client.cancel(run);
+    } catch (error) {
+      complain(error, err);
+      leave.abort();
+    }
+  }
+  async function ask(): Promise<void> {
+    state = "asking";
+    const answer =
+      (await input.line(`\norch: run ${run}: [c]ancel it, [d]etach, or Enter to go on? `, false))?.trim() ?? "c";
+    // A second Ctrl-C may have decided meanwhile.
+    if (state !== "asking") return;
+    state = "none";
+    if (/^c/i.test(answer)) await cancel();
+    else if (/^d/i.test(answer)) leave.abort(new CliError(EXIT.interrupted, "detached"));
+  }
+  return {
+    asked(signal) {
+      if (state === "cancelled") leave.abort();
+      else if (state === "none" && signal === "SIGINT" && input.tty && err.tty) void ask();
+      else void cancel();
+    },
+    cancelled: () => state === "cancelled",
+  };
+}

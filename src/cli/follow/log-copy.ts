@@ -1,0 +1,71 @@
+// A task's output, copied from the server to where it is wanted: both streams, over broken connections, byte for byte.
+
+import { ApiError, UnreachableError, type Client, type LogQuery } from "../../wire/client";
+import type { Context } from "../context";
+import { clean } from "../print/clean";
+import { pause } from "./watching";
+
+export interface LogSource {
+  readonly client: Client;
+  /** The task's id, or a name of it. */
+  readonly ref: string;
+  readonly stream: "stdout" | "stderr";
+  readonly follow: boolean;
+  readonly attempt?: number;
+  readonly since_ms?: number;
+  readonly signal?: AbortSignal;
+}
+
+const AGAIN_MS = 500;
+
+/**
+ * Copies one stream; with `follow` until the task has ended. A lost connection is made again, and what was copied is
+ * left out then. Throws what the server refuses.
+ */
+export async function copyLog(
+  context: Context,
+  source: LogSource,
+  write: (bytes: Uint8Array) => Promise<void>,
+): Promise<void> {
+  const { client, ref, signal, stream, follow } = source;
+  const ended = (): boolean => signal?.aborted === true;
+  const query: LogQuery = {
+    stream,
+    follow,
+    ...(signal === undefined ? {} : { signal }),
+    ...(source.attempt === undefined ? {} : { attempt: source.attempt }),
+    ...(source.since_ms === undefined ? {} : { since_ms: source.since_ms }),
+  };
+  let copied = 0;
+  let noticed = false;
+  while (!ended()) {
+    try {
+      const answer = await client.logs(ref, query);
+      if (answer.notice !== null && !noticed && stream === "stdout") {
+        context.note(`orch: ${clean(answer.task)}: ${clean(answer.notice)}`);
+      }
+      noticed = true;
+      // Of a task whose output is gone only its end is left: it does not continue what was already copied.
+      if (answer.kept === "tail" && copied > 0) return;
+      let skip = copied;
+      for await (const bytes of answer.bytes) {
+        const fresh = skip >= bytes.length ? bytes.subarray(bytes.length) : bytes.subarray(skip);
+        skip -= Math.min(skip, bytes.length);
+        copied += fresh.length;
+        if (fresh.length > 0) await write(fresh);
+      }
+      return;
+    } catch (error) {
+      if (ended()) return;
+      if (!follow || !isPassing(error)) throw error;
+      await pause(AGAIN_MS, signal);
+    }
+  }
+}
+
+/** Whether it is worth trying again: the connection broke, or the node is away for a while. */
+function isPassing(error: unknown): boolean {
+  if (error instanceof ApiError) return error.code === "unavailable" || error.code === "too_many";
+  // What the runtime throws in the middle of an answer carries a code; a bug of ours does not.
+  return error instanceof UnreachableError || (error instanceof Error && "code" in error);
+}

@@ -1,0 +1,114 @@
+// Which tasks `orch logs` means: a task, the newest attempts of a workload or run, or my last run.
+
+import type { TaskView } from "../../wire/api/tasks";
+import { ApiError, type Client } from "../../wire/client";
+import { hasBegun } from "./attached";
+import { CliError, EXIT } from "../failure";
+import { readRef, type Ref } from "../typed/names";
+
+export interface Target {
+  /** Null: it has not begun. */
+  readonly id: string | null;
+  readonly name: string;
+}
+
+export interface Targets {
+  /** Whether it is one task, a run with its attempts, or something whose tasks come and go. */
+  readonly kind: "one" | "run" | "many";
+  readonly run: number | null;
+  readonly tasks: readonly Target[];
+  /** Whether further tasks may come to be meant, as those of a workload. */
+  readonly accepts: (task: TaskView) => boolean;
+}
+
+const none = (): boolean => false;
+const one = (task: Target): Targets => ({ kind: "one", run: null, tasks: [task], accepts: none });
+
+export async function logTargets(client: Client, typed: string | undefined, attempt: number | null): Promise<Targets> {
+  try {
+    return await targetsOf(client, typed, attempt);
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== "not_found" || typed === undefined) throw error;
+    const message = `there is no task, workload or run called ${typed}`;
+    throw new CliError(EXIT.failed, message, "See: orch ps --all, orch runs");
+  }
+}
+
+async function targetsOf(client: Client, typed: string | undefined, attempt: number | null): Promise<Targets> {
+  const ref: Ref = typed === undefined ? await lastRun(client) : readRef(typed);
+  switch (ref.kind) {
+    case "run": {
+      const { tasks } = await client.runInfo(ref.run);
+      return { kind: "run", run: ref.run, tasks: newest(tasks, attempt), accepts: none };
+    }
+    case "workload": {
+      const { project, app, workload } = ref;
+      const all = await tasksOf(client, project === null ? app : `${project}/${app}`);
+      const of = all.filter((task) => task.workload === workload);
+      if (of.length === 0) await client.workload(project ?? (await client.me()).project, app, workload);
+      return {
+        kind: "many",
+        run: null,
+        tasks: newest(of, attempt),
+        accepts: (task) => task.app === app && task.workload === workload,
+      };
+    }
+    case "word": {
+      const all = await tasksOf(client, ref.project === null ? ref.word : `${ref.project}/${ref.word}`);
+      if (all.length > 0) {
+        return { kind: "many", run: null, tasks: newest(all, attempt), accepts: (task) => task.app === ref.word };
+      }
+      return one(targetOf(await client.task(ref.word)));
+    }
+    case "slot":
+    case "id": {
+      // An earlier attempt is found by the slot's name and its number, also long after.
+      if (attempt !== null) return one({ id: typed ?? "", name: `${typed}#${attempt}` });
+      return one(targetOf(await withOutput(client, await client.task(typed ?? ""))));
+    }
+  }
+}
+
+/** An attempt that only waits, as in a crash loop, has nothing to show: then it is the last one that ran. */
+async function withOutput(client: Client, task: TaskView): Promise<TaskView> {
+  if (hasBegun(task) || task.app === null) return task;
+  const all = await tasksOf(client, `${task.project}/${task.app}`);
+  const same = all.filter(
+    (other) => other.workload === task.workload && other.slot === task.slot && other.member === task.member,
+  );
+  return same.filter(hasBegun).toSorted((a, b) => (isNewer(a, b) ? -1 : 1))[0] ?? task;
+}
+
+async function lastRun(client: Client): Promise<Ref> {
+  const { user } = await client.me();
+  const run = (await client.runs({ all: true, user, limit: 1 })).runs[0];
+  if (run === undefined) {
+    throw new CliError(EXIT.failed, "you have no run yet", "Name a task or workload: orch logs recs.api");
+  }
+  return { kind: "run", run: run.run };
+}
+
+async function tasksOf(client: Client, app: string): Promise<TaskView[]> {
+  return (await client.tasks({ app, all: true, limit: 1000 })).tasks;
+}
+
+const targetOf = ({ id, name }: TaskView): Target => ({ id, name });
+
+/** Of each slot the newest attempt that ran, of the newest run; or of the attempt that was asked for. */
+function newest(tasks: readonly TaskView[], attempt: number | null): Target[] {
+  const best = new Map<string, TaskView>();
+  for (const task of tasks) {
+    if (task.id === null || (attempt !== null && task.attempt !== attempt)) continue;
+    const key = `${task.workload}/${task.slot}/${task.member}`;
+    const before = best.get(key);
+    if (before === undefined || isNewer(task, before)) best.set(key, task);
+  }
+  return [...best.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1)).map(targetOf);
+}
+
+const isNewer = (a: TaskView, b: TaskView): boolean =>
+  (Number(hasBegun(a)) - Number(hasBegun(b)) ||
+    (a.run ?? 0) - (b.run ?? 0) ||
+    a.version - b.version ||
+    a.attempt - b.attempt ||
+    a.created_ms - b.created_ms) > 0;

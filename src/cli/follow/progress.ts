@@ -1,0 +1,70 @@
+// How far an applied app has come, from what the server shows of it: done, on its way, or stuck and why.
+
+import type { WorkloadView } from "../../wire/api/apps";
+import type { BlockedView } from "../../wire/api/plans";
+import type { RunDetail } from "../../wire/api/runs";
+import type { TaskView } from "../../wire/api/tasks";
+
+export interface Seen {
+  readonly workloads: readonly WorkloadView[];
+  /** Living tasks and waiting slots of the app. */
+  readonly tasks: readonly TaskView[];
+  /** The runs that this apply made. */
+  readonly runs: readonly RunDetail[];
+  /** Why slots wait, as far as it was asked. */
+  readonly blocked: readonly BlockedView[];
+}
+
+export interface Line {
+  readonly name: string;
+  readonly state: "done" | "going" | "stuck";
+  readonly detail: string;
+}
+
+/** A slot that failed this often in a row is not on its way any more. */
+const CRASHES = 3;
+
+/** One line a workload that keeps running, one a run. */
+export function progressOf({ workloads, tasks, runs, blocked }: Seen): Line[] {
+  return [
+    ...workloads
+      .filter(({ kind }) => kind !== "job")
+      .map((one) =>
+        workloadLine(
+          one,
+          tasks.filter((task) => task.workload === one.name),
+          blocked,
+        ),
+      ),
+    ...runs.map(runLine),
+  ];
+}
+
+function workloadLine(workload: WorkloadView, tasks: readonly TaskView[], blocked: readonly BlockedView[]): Line {
+  const { name, version, kind, replicas, removing } = workload;
+  if (removing) return { name, state: tasks.length === 0 ? "done" : "going", detail: `${tasks.length} still to end` };
+  const up = tasks.filter(isUp).filter((task) => task.version === version);
+  const wanted = kind === "daemon" ? tasks.filter((task) => task.version === version).length : replicas;
+  const detail = `${up.length}/${wanted} up`;
+  if (up.length === wanted && tasks.length === wanted) return { name, state: "done", detail };
+  const names = new Set(tasks.map((task) => task.name));
+  const impossible = blocked.find((one) => one.kind === "unsatisfiable" && names.has(one.name));
+  if (impossible !== undefined) return { name, state: "stuck", detail: `${detail}: ${impossible.summary}` };
+  const crashing = tasks.find((task) => crashesOf(task) >= CRASHES);
+  if (crashing !== undefined) return { name, state: "stuck", detail: `${crashing.name} ${crashing.reason}` };
+  const waiting = tasks.find((task) => task.state === "pending" && task.reason !== null);
+  return { name, state: "going", detail: waiting === undefined ? detail : `${detail}: ${waiting.reason}` };
+}
+
+/** Attempts are no count of crashes: numbers that an agent was granted and did not use are never given again. */
+const crashesOf = ({ reason }: TaskView): number => Number(/(\d+) crash(?:es)? in a row/.exec(reason ?? "")?.[1] ?? 0);
+
+const isUp = ({ state, health, desired }: TaskView): boolean =>
+  state === "running" && desired === "run" && (health === null || health === "healthy");
+
+function runLine({ run, name, state, reason }: RunDetail): Line {
+  const title = `run ${run} (${name})`;
+  const detail = reason === null ? state : `${state}: ${reason}`;
+  if (state === "succeeded") return { name: title, state: "done", detail };
+  return { name: title, state: state === "failed" || state === "cancelled" ? "stuck" : "going", detail };
+}

@@ -1,0 +1,35 @@
+// `orch node test --wait`: follows the tests of a node until they are judged.
+
+import type { Ms } from "../../core/units";
+import type { NodeView } from "../../wire/api/nodes";
+import type { Client } from "../../wire/client";
+import type { Context } from "../context";
+import { clean } from "../print/clean";
+import { pause, unlessAway } from "./watching";
+
+const LOOK_MS: Ms = 200;
+
+/** The node once this order was judged, or somebody gave another or took the node as it is. */
+export async function waitForTests(
+  context: Context,
+  client: Client,
+  node: NodeView,
+  quiet: boolean,
+): Promise<NodeView> {
+  const order = node.testing?.id ?? "";
+  let said = "";
+  for (let seen = node; ;) {
+    if (seen.testing?.id !== order) return seen;
+    const news = newsOf(seen);
+    if (!quiet && news !== said) context.note(`${clean(seen.name)}: ${clean(news)}`);
+    said = news;
+    await pause(LOOK_MS);
+    seen = (await unlessAway(() => client.node(node.name))) ?? seen;
+  }
+}
+
+function newsOf({ state, testing }: NodeView): string {
+  if (state === "lost" || state === "unreachable") return `is ${state}; its tests begin when it is back`;
+  const step = testing?.step ?? null;
+  return step === null ? `being tested: ${testing?.why ?? ""}` : `test ${step.n} of ${step.of}: ${step.name}`;
+}

@@ -1,0 +1,110 @@
+// `orch apply --wait`: follows an app until everything runs or has run, or until something cannot go on.
+
+import type { BlockedView } from "../../wire/api/plans";
+import type { TaskView } from "../../wire/api/tasks";
+import { ApiError, type Client } from "../../wire/client";
+import type { Shape } from "../frame/command";
+import type { Context } from "../context";
+import { EXIT } from "../failure";
+import { clean } from "../print/clean";
+import { progressOf, type Line, type Seen } from "./progress";
+import { pause, unlessAway } from "./watching";
+
+const LOOK_MS = 300;
+
+/** What has just started may fall over at once: it counts when it is still there after this time. */
+const STEADY_MS = 1_200;
+
+interface Applied {
+  readonly project: string;
+  readonly app: string;
+  readonly runs: readonly number[];
+}
+
+export async function waitForApp(context: Context, client: Client, applied: Applied, shape: Shape): Promise<number> {
+  const said = new Map<string, string>();
+  const isSteady = steadiness(context.now);
+  for (;;) {
+    const seen = await unlessAway(() => look(client, applied));
+    if (seen !== null) {
+      const lines = progressOf(seen);
+      if (shape === "text") sayChanges(context, lines, said);
+      if (lines.some(({ state }) => state === "stuck")) return end(context, applied, lines, shape, EXIT.failed);
+      const done = lines.every(({ state }) => state === "done");
+      if (isSteady(done ? seen.tasks.map(({ id }) => id).join() : null)) {
+        return end(context, applied, lines, shape, EXIT.done);
+      }
+    }
+    await pause(LOOK_MS);
+  }
+}
+
+/** Whether the same sign of success has been there for long enough; nothing that lives need not be waited for. */
+function steadiness(now: () => number): (sign: string | null) => boolean {
+  let before: string | null = null;
+  let since_ms = 0;
+  return (sign) => {
+    if (sign !== before) [before, since_ms] = [sign, now()];
+    return sign === "" || (sign !== null && now() - since_ms >= STEADY_MS);
+  };
+}
+
+async function look(client: Client, { project, app, runs }: Applied): Promise<Seen> {
+  const [detail, listed, ...made] = await Promise.all([
+    client.app(project, app),
+    client.tasks({ app: `${project}/${app}`, limit: 1000 }),
+    ...runs.map((run) => client.runInfo(run)),
+  ]);
+  return {
+    workloads: detail.workloads,
+    tasks: listed.tasks,
+    runs: made,
+    blocked: await blockedOf(client, listed.tasks),
+  };
+}
+
+/** Why the first waiting slot of each workload waits. */
+async function blockedOf(client: Client, tasks: readonly TaskView[]): Promise<BlockedView[]> {
+  const first = new Map(
+    tasks
+      .filter(({ state }) => state === "pending")
+      .toReversed()
+      .map((task) => [task.workload, task.name]),
+  );
+  const views = await Promise.all(
+    [...first.values()].map(async (name) => {
+      try {
+        return await client.explain(name);
+      } catch (error) {
+        // It was placed or removed between the two questions.
+        if (error instanceof ApiError && (error.code === "not_found" || error.code === "conflict")) return null;
+        throw error;
+      }
+    }),
+  );
+  return views.filter((view) => view !== null && !("placed" in view)) as BlockedView[];
+}
+
+function sayChanges(context: Context, lines: readonly Line[], said: Map<string, string>): void {
+  for (const { name, state, detail } of lines) {
+    if (said.get(name) === detail) continue;
+    said.set(name, detail);
+    const { style } = context;
+    const paint = { done: style.green, going: style.yellow, stuck: style.red }[state];
+    context.print(`${clean(name)}: ${paint(clean(detail))}`);
+  }
+}
+
+function end(context: Context, applied: Applied, lines: readonly Line[], shape: Shape, code: number): number {
+  if (shape === "json") context.json({ ...applied, done: code === EXIT.done, progress: lines });
+  if (code !== EXIT.done && shape === "text") {
+    const stuck = lines.filter(({ state }) => state === "stuck").map(({ name }) => titleOf(applied.app, name));
+    const run = /^run (\d+)/.exec(stuck[0] ?? "")?.[1];
+    const see = run === undefined ? `orch explain ${stuck[0] ?? applied.app}` : `orch show ${run}`;
+    context.note(`orch: ${clean(stuck.join(", "))} cannot go on. See why: ${clean(see)}, orch logs`);
+  }
+  return code;
+}
+
+/** `run 7 (recs.prep)` says enough by itself. */
+const titleOf = (app: string, name: string): string => (name.startsWith("run ") ? name : `${app}.${name}`);

@@ -1,0 +1,57 @@
+// A watch that outlives connections: it goes on from the last revision it saw, and says once that it was cut.
+
+import type { WatchEvent } from "../../wire/api/watch";
+import { UnreachableError, type Client } from "../../wire/client";
+import type { Context } from "../context";
+
+const PAUSES_MS = [200, 500, 1_000, 2_000, 5_000];
+
+/** Changes after `since`, for ever or until `signal`; a lost connection is made again. */
+export async function* watchFrom(
+  context: Context,
+  client: Client,
+  since: number,
+  signal?: AbortSignal,
+): AsyncGenerator<WatchEvent> {
+  const ended = (): boolean => signal?.aborted === true;
+  let revision = since;
+  let lost = 0;
+  while (!ended()) {
+    try {
+      for await (const event of client.watch(revision, signal)) {
+        if (lost > 0) context.note(`orch: connected again to ${client.url}`);
+        lost = 0;
+        revision = event.revision;
+        yield event;
+      }
+    } catch (error) {
+      if (!(error instanceof UnreachableError)) throw error;
+    }
+    if (ended()) return;
+    if (lost === 0) context.note(`orch: lost the connection to ${client.url}; what runs goes on. Trying again`);
+    await pause(PAUSES_MS[Math.min(lost, PAUSES_MS.length - 1)] ?? 0, signal);
+    lost += 1;
+  }
+}
+
+/** What the server says; `null` while it is away: what it was asked to do goes on without us. */
+export async function unlessAway<T>(ask: () => Promise<T>): Promise<T | null> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof UnreachableError) return null;
+    throw error;
+  }
+}
+
+/** Waits, or less when `signal` aborts. */
+export const pause = (wait_ms: number, signal?: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, wait_ms);
+    signal?.addEventListener("abort", done, { once: true });
+  });

@@ -1,0 +1,156 @@
+// What a command is: plain data and one function. Argument parsing, help, completion and the reference derive from it.
+
+import type { Reading } from "../../spec/issue";
+import type { Context } from "../context";
+import { UsageError } from "../failure";
+
+/** One option of a command. `read` turns what was typed into a value, or throws a UsageError. */
+export interface OptionDecl<T> {
+  /** Commander's notation: `-f, --file <FILE>`. */
+  readonly flags: string;
+  readonly about: string;
+  /** Whether it may be given several times. */
+  readonly many: boolean;
+  read(raw: unknown): T;
+}
+
+export type Options = Readonly<Record<string, OptionDecl<unknown>>>;
+export type Values<O extends Options> = { readonly [K in keyof O]: O[K] extends OptionDecl<infer T> ? T : never };
+
+/** How a reading command answers: for people, as one JSON document, or ids and names only. */
+export type Shape = "text" | "json" | "ids";
+
+export interface Input<O extends Options> {
+  readonly args: readonly string[];
+  readonly flags: Values<O>;
+  readonly shape: Shape;
+}
+
+export interface Command<O extends Options = Options> {
+  /** Operands in commander's notation: `<NODE>`, `[APP]`, `[CMD...]`. */
+  readonly operands: readonly string[];
+  readonly options: O;
+  /** Whether it talks to a server, and so takes `--url` and `--token`. */
+  readonly talks: boolean;
+  /** Whether it reads, and so takes `--json` and `-q`. */
+  readonly reads: boolean;
+  /** Whether everything behind the first operand belongs to somebody else's command line. */
+  readonly passThrough: boolean;
+  /** Command line and what it does. */
+  readonly examples: readonly (readonly [line: string, about: string])[];
+  /** More help, printed below the options. */
+  readonly notes?: string;
+  /** Gives the exit code. */
+  run(context: Context, input: Input<O>): Promise<number>;
+}
+
+/** Any command, its options forgotten: what the table holds. */
+export type AnyCommand = Omit<Command, "run"> & { run(context: Context, input: Input<never>): Promise<number> };
+
+type Given<O extends Options> = Pick<Command<O>, "run" | "examples"> &
+  Partial<Omit<Command<O>, "run" | "examples" | "options">> & { readonly options?: O };
+
+/** Completes a command; most of them talk to a server and change something. */
+export function command<O extends Options = Record<never, never>>(given: Given<O>): AnyCommand {
+  const base = { operands: [], options: {} as O, talks: true, reads: false, passThrough: false };
+  return { ...base, ...given } as unknown as AnyCommand;
+}
+
+export const flag = (flags: string, about: string): OptionDecl<boolean> => ({
+  flags,
+  about,
+  many: false,
+  read: (raw) => raw === true,
+});
+
+export const text = (flags: string, about: string): OptionDecl<string | null> => ({
+  flags,
+  about,
+  many: false,
+  read: (raw) => (typeof raw === "string" ? raw : null),
+});
+
+export const texts = (flags: string, about: string): OptionDecl<readonly string[]> => ({
+  flags,
+  about,
+  many: true,
+  read: (raw) => (Array.isArray(raw) ? raw.map(String) : []),
+});
+
+/** One of a few words. */
+export const word = <const W extends string>(
+  flags: string,
+  about: string,
+  words: readonly W[],
+): OptionDecl<W | null> => ({
+  flags,
+  about: `${about} (${words.join(", ")})`,
+  many: false,
+  read: (raw) => {
+    if (typeof raw !== "string") return null;
+    const found = words.find((one) => one === raw);
+    if (found === undefined) throw new UsageError(`${longName(flags)} ${raw}: must be one of ${words.join(", ")}`);
+    return found;
+  },
+});
+
+/** A whole number, zero or more unless `least` says otherwise. */
+export const whole = (flags: string, about: string, least = 0): OptionDecl<number | null> => ({
+  flags,
+  about,
+  many: false,
+  read: (raw) => {
+    if (typeof raw !== "string") return null;
+    const value = Number(raw);
+    if (Number.isSafeInteger(value) && value >= least && /^-?\d+$/.test(raw)) return value;
+    throw new UsageError(`${longName(flags)} ${raw}: must be a whole number of at least ${least}`);
+  },
+});
+
+/** Anything that one of the spec's small grammars reads. */
+export const reading = <T>(flags: string, about: string, read: (raw: string) => Reading<T>): OptionDecl<T | null> => ({
+  flags,
+  about,
+  many: false,
+  read: (raw) => (typeof raw === "string" ? readAs(longName(flags), raw, read) : null),
+});
+
+/** The same for an option that may be given several times. */
+export const readings = <T>(
+  flags: string,
+  about: string,
+  read: (raw: string) => Reading<T>,
+): OptionDecl<readonly T[]> => ({
+  flags,
+  about,
+  many: true,
+  read: (raw) => (Array.isArray(raw) ? raw.map((one) => readAs(longName(flags), String(one), read)) : []),
+});
+
+/** Reads a text under the name of the option or operand that it was given for. */
+export function readAs<T>(name: string, raw: string, read: (raw: string) => Reading<T>): T {
+  const result = read(raw);
+  if (!result.ok) throw new UsageError(`${name}: ${result.message}`, result.hint);
+  return result.value;
+}
+
+/** `-f, --file <FILE>` → `--file`. */
+export function longName(flags: string): string {
+  return /--[a-z][a-z-]*/.exec(flags)?.[0] ?? flags.split(/[ ,]/)[0] ?? flags;
+}
+export type Group = "parts" | "specs" | "jobs" | "look" | "nodes" | "access" | "care";
+export const GROUPS: Readonly<Record<Group, string>> = {
+  parts: "Run the parts",
+  specs: "Apps",
+  jobs: "Jobs",
+  look: "Look",
+  nodes: "Nodes",
+  access: "Access",
+  care: "Care",
+};
+export interface Entry {
+  readonly name: string;
+  readonly group: Group;
+  readonly about: string;
+  readonly load: () => Promise<AnyCommand>;
+}

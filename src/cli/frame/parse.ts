@@ -1,0 +1,89 @@
+// One command's argv through commander: operands, typed flags, help. Commander sees a single command at a time, so that
+// only that command's code is loaded.
+
+import { Command as Parser, CommanderError, Option } from "commander";
+import type { AnyCommand, Input, OptionDecl, Options, Shape } from "./command";
+import type { Asked } from "../cluster/settings";
+import { UsageError } from "../failure";
+
+export type Parsed =
+  | { readonly kind: "run"; readonly input: Input<Options>; readonly asked: Asked }
+  | { readonly kind: "help"; readonly text: string };
+
+const CONNECTION: readonly (readonly [keyof Asked, string, string])[] = [
+  ["url", "--url <URL>", "address of the server (ORCH_URL)"],
+  ["token", "--token <TOKEN>", "who you are (ORCH_TOKEN)"],
+  ["data", "--data <DIR>", "the server's data directory, on its own machine (ORCH_DATA)"],
+];
+
+/** Parses what follows the command's name; throws a UsageError for what is wrong. */
+export function parseCommand(name: string, about: string, decl: AnyCommand, argv: readonly string[]): Parsed {
+  const { parser, options } = parserOf(name, about, decl);
+  let help = "";
+  parser.exitOverride().configureOutput({
+    writeOut: (chunk) => {
+      help += chunk;
+    },
+    writeErr: () => undefined,
+  });
+  try {
+    parser.parse([...argv], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.code === "commander.helpDisplayed") return { kind: "help", text: help };
+    throw new UsageError(plainMessage(error.message), `See: orch ${name} --help`);
+  }
+  const given = parser.opts<Record<string, unknown>>();
+  const flags = Object.fromEntries(
+    Object.entries(decl.options).map(([key, option]) => [
+      key,
+      option.read(given[options.get(key)?.attributeName() ?? key]),
+    ]),
+  );
+  const asked: Asked = { url: textOf(given["url"]), token: textOf(given["token"]), data: textOf(given["data"]) };
+  return { kind: "run", input: { args: parser.args, flags, shape: shapeOf(decl, given) }, asked };
+}
+
+/** The help text alone, for the reference. */
+export const helpOf = (name: string, about: string, decl: AnyCommand): string =>
+  parserOf(name, about, decl).parser.configureHelp({ helpWidth: 100 }).helpInformation();
+
+function parserOf(name: string, about: string, decl: AnyCommand): { parser: Parser; options: Map<string, Option> } {
+  const parser = new Parser(`orch ${name}`).description(about).helpOption("-h, --help", "show this help");
+  if (decl.passThrough) parser.enablePositionalOptions().passThroughOptions(true);
+  for (const operand of decl.operands) parser.argument(operand);
+  const options = new Map(Object.entries(decl.options).map(([key, one]) => [key, optionOf(one)]));
+  for (const option of options.values()) parser.addOption(option);
+  if (decl.reads) parser.option("--json", "one JSON document").option("-q, --quiet", "names or ids only");
+  if (decl.talks) for (const [, flags, meaning] of CONNECTION) parser.option(flags, meaning);
+  parser.addHelpText("after", `${examplesOf(decl)}${decl.notes === undefined ? "" : `\n${decl.notes}\n`}`);
+  return { parser, options };
+}
+
+function optionOf(decl: OptionDecl<unknown>): Option {
+  const option = new Option(decl.flags, decl.about);
+  const add = (value: string, before: unknown): unknown[] => [...(Array.isArray(before) ? before : []), value];
+  if (decl.many) option.argParser(add);
+  return option;
+}
+
+function examplesOf(decl: AnyCommand): string {
+  if (decl.examples.length === 0) return "";
+  const width = Math.max(...decl.examples.map(([line]) => line.length));
+  return `\nExamples:\n${decl.examples.map(([line, about]) => `  ${line.padEnd(width)}  ${about}`).join("\n")}\n`;
+}
+
+function shapeOf(decl: AnyCommand, given: Record<string, unknown>): Shape {
+  if (!decl.reads) return "text";
+  if (given["json"] === true) return "json";
+  return given["quiet"] === true ? "ids" : "text";
+}
+
+const textOf = (raw: unknown): string | null => (typeof raw === "string" ? raw : null);
+
+/** Commander's `error: unknown option '--al'\n(Did you mean --all?)` as one line. */
+const plainMessage = (message: string): string =>
+  message
+    .replace(/^error: /, "")
+    .replace(/\s*\n\s*\(Did you mean (.*)\?\)/, " (did you mean $1?)")
+    .replaceAll("\n", " ");

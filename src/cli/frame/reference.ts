@@ -1,0 +1,61 @@
+// The command line's reference as Markdown, made from the command table: what `--help` prints, all of it on one page.
+
+import { GROUPS, type AnyCommand, type Entry, type Group } from "./command";
+import { helpOf } from "./parse";
+import { EXIT } from "../failure";
+
+const EXITS: readonly (readonly [number | string, string])[] = [
+  [EXIT.done, "done"],
+  [EXIT.failed, "what was asked for failed"],
+  [EXIT.usage, "usage or spec error"],
+  [EXIT.unreachable, "the server cannot be reached, or is not the one that is known"],
+  [EXIT.denied, "not allowed"],
+  [EXIT.changes, "`orch plan --detailed-exitcode`: there are changes"],
+  [EXIT.own, "`orch run`: orch failed, not the job"],
+  ["126, 127", "`orch run`: the job could not start"],
+  ["128 + n", "`orch run`: signal n ended the job"],
+  [EXIT.interrupted, "interrupted"],
+];
+
+/** The page. Everything on it comes from the code, so it cannot be stale. */
+export async function cliReference(commands: readonly Entry[]): Promise<string> {
+  const parts: string[] = [
+    "# Command line",
+    "",
+    "Settings go flag, then environment (`ORCH_URL`, `ORCH_TOKEN`, `ORCH_DATA`), then the current context in",
+    "`~/.config/orch/`, then the server's own data directory, where it may be read. Commands that talk to a server",
+    "take `--url URL`, `--token TOKEN` and `--data DIR`; they may also stand before the command.",
+    "",
+    "| exit code | means |",
+    "| --- | --- |",
+    ...EXITS.map(([code, meaning]) => `| ${code} | ${meaning} |`),
+    "",
+  ];
+  for (const group of Object.keys(GROUPS) as Group[]) {
+    parts.push(`## ${GROUPS[group]}`, "");
+    for (const entry of commands.filter((one) => one.group === group)) {
+      parts.push(...section(entry, await entry.load()));
+    }
+  }
+  return `${parts.join("\n").trimEnd()}\n`;
+}
+
+function section({ name, about }: Entry, decl: AnyCommand): string[] {
+  return [
+    `### orch ${name}`,
+    "",
+    `${about}.`,
+    "",
+    "```text",
+    helpWithoutTitle(helpOf(name, about, { ...decl, talks: false }), about),
+    "```",
+    "",
+    ...(decl.examples.length === 0 ? [] : ["```sh", ...decl.examples.map(example), "```", ""]),
+    ...(decl.notes === undefined ? [] : [decl.notes, ""]),
+  ];
+}
+
+const example = ([line, meaning]: readonly [string, string]): string =>
+  meaning === "" ? line : `${line}   # ${meaning}`;
+
+const helpWithoutTitle = (help: string, about: string): string => help.replace(`${about}\n\n`, "").trim();

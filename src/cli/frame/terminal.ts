@@ -1,0 +1,137 @@
+// The real process as a Host: standard streams, prompts and interrupts. What ends the process is passed in by main.
+
+import { createInterface } from "node:readline/promises";
+import { self } from "../../os/files/private-files";
+import type { Host, Sink, Source } from "../host";
+import type { Parts } from "../parts";
+
+/** Exit code of a process whose reader went away, as the shell shows it for SIGPIPE. */
+const BROKEN_PIPE = 141;
+const SIGNAL_EXIT = { SIGINT: 130, SIGTERM: 143 } as const;
+
+export interface Process {
+  readonly host: Host;
+  /** Resolves when all output has left the process. */
+  readonly flushed: () => Promise<void>;
+}
+
+export function processHost(parts: Parts, now: () => number, end: (code: number) => void): Process {
+  const { env } = process;
+  const out = sinkOf(process.stdout, end);
+  const err = sinkOf(process.stderr, end);
+  const host: Host = {
+    ...self(),
+    env,
+    cwd: process.cwd(),
+    out: out.sink,
+    err: err.sink,
+    input: source,
+    parts,
+    now,
+    onInterrupt: interrupts(end),
+  };
+  return {
+    host,
+    flushed: async () => {
+      await Promise.all([out.flushed(), err.flushed()]);
+    },
+  };
+}
+
+interface Output {
+  readonly sink: Sink;
+  readonly flushed: () => Promise<void>;
+}
+
+function sinkOf(stream: NodeJS.WriteStream, end: (code: number) => void): Output {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") return end(BROKEN_PIPE);
+    throw error;
+  });
+  const tty = stream.isTTY ?? false;
+  let pending = 0;
+  const waiting: (() => void)[] = [];
+  const left = (): void => {
+    if (--pending > 0) return;
+    for (const resolve of waiting.splice(0)) resolve();
+  };
+  // Each write is counted until it has left: an empty write behind them comes back before they have.
+  const flushed = (): Promise<void> =>
+    pending === 0 ? Promise.resolve() : new Promise((resolve) => void waiting.push(resolve));
+  const sink: Sink = {
+    tty,
+    get columns() {
+      return tty ? stream.columns : null;
+    },
+    write: (data) => {
+      pending++;
+      stream.write(data, left);
+    },
+    drained: async () => {
+      if (stream.writableNeedDrain) await flushed();
+    },
+  };
+  return { sink, flushed };
+}
+
+const source: Source = {
+  tty: process.stdin.isTTY ?? false,
+  all: () => Bun.stdin.text(),
+  line: (question, hidden) => (hidden && process.stdin.isTTY ? hiddenLine(question) : plainLine(question)),
+};
+
+async function plainLine(question: string): Promise<string | null> {
+  const reader = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
+  process.stderr.write(question);
+  const line = await new Promise<string | null>((resolve) => {
+    reader.once("line", resolve);
+    reader.once("close", () => resolve(null));
+  });
+  reader.close();
+  return line;
+}
+
+/** Reads a line that is not echoed: the terminal is taken out of its line mode meanwhile. */
+async function hiddenLine(question: string): Promise<string | null> {
+  const { stdin, stderr } = process;
+  stderr.write(question);
+  stdin.setRawMode(true);
+  stdin.resume();
+  const line = await new Promise<string | null>((resolve) => {
+    let typed = "";
+    const take = (chunk: Buffer): void => {
+      for (const char of chunk.toString("utf8")) {
+        if (char === "\x03" || char === "\x04" || char === "\r" || char === "\n") {
+          stdin.off("data", take);
+          resolve(char === "\r" || char === "\n" ? typed : null);
+          return;
+        }
+        typed = char === "\x7f" || char === "\b" ? typed.slice(0, -1) : typed + char;
+      }
+    };
+    stdin.on("data", take);
+  });
+  stdin.setRawMode(false);
+  stdin.pause();
+  stderr.write("\n");
+  return line;
+}
+
+/** One handler a signal: the newest listener takes it; without one the process ends as the shell expects. */
+function interrupts(end: (code: number) => void): Host["onInterrupt"] {
+  const listeners: Parameters<Host["onInterrupt"]>[0][] = [];
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      const listener = listeners.at(-1);
+      if (listener === undefined) end(SIGNAL_EXIT[signal]);
+      else listener(signal);
+    });
+  }
+  return (listener) => {
+    listeners.push(listener);
+    return () => {
+      const at = listeners.lastIndexOf(listener);
+      if (at >= 0) listeners.splice(at, 1);
+    };
+  };
+}

@@ -1,0 +1,121 @@
+// What `orch agent join` and `orch up` share: the flags of an agent and what becomes of them.
+
+import { join } from "node:path";
+import { digest128 } from "../../core/fresh";
+import type { Device } from "../../core/model/device";
+import { SECOND_MS, type Ms } from "../../core/units";
+import { readDuration } from "../../spec/units";
+import { type OptionDecl, readings, readAs, text, texts, word, reading } from "../frame/command";
+import type { Context } from "../context";
+import { readOr } from "../cluster/contexts";
+import type { AgentOptions, Capacity } from "../parts";
+import { isCardId, readCapacity, readFakeDevices, readLabel, readTaint, type Pair } from "../typed/readers";
+import type { Taint } from "../../core/model/workload";
+import { VERSION } from "../frame/version";
+
+/** What SIGTERM leaves the agent when no time is given: service managers wait longer than this. */
+const TERM_MS = 60 * SECOND_MS;
+
+const drainOnTerm: OptionDecl<Ms | null> = {
+  flags: "--drain-on-term [DURATION]",
+  about: "SIGTERM gives its work away within that time (60s), then ends it",
+  many: false,
+  read: (raw) => {
+    if (raw === true) return TERM_MS;
+    return typeof raw === "string" ? readAs("--drain-on-term", raw, readDuration) : null;
+  },
+};
+
+export const AGENT_OPTIONS = {
+  name: text("--name <NAME>", "name of the node (the machine's own)"),
+  pool: text("--pool <POOL>", "pool of the node (default)"),
+  label: readings("--label <K=V>", "a label of the node (again for more)", readLabel),
+  taint: readings("--taint <K=V:EFFECT>", "a taint: no_schedule or prefer_not (again for more)", readTaint),
+  accounts: word("--accounts <MODE>", "whose Unix account a task runs as", ["existing", "create", "shared"]),
+  capacity: reading(
+    "--capacity <AMOUNTS>",
+    "the share it gives away: cpu=4,memory=8GiB,disk=…,licence.matlab=1",
+    readCapacity,
+  ),
+  termination: text(
+    "--termination-notice <CMD|URL>",
+    "asked every 5 s: exit code 0 or status 200 says that this machine goes, the output may say when",
+  ),
+  drain: drainOnTerm,
+  device: texts(
+    "--device <ID|fake:MODEL:MEMORY[:COUNT]>",
+    "of its cards only this one, by its id; or claim some for tests (again for more)",
+  ),
+};
+
+interface AgentFlags {
+  readonly name: string | null;
+  readonly pool: string | null;
+  readonly label: readonly Pair[];
+  readonly taint: readonly Taint[];
+  readonly accounts: "existing" | "create" | "shared" | null;
+  readonly capacity: Capacity | null;
+  readonly device: readonly string[];
+  readonly termination: string | null;
+  readonly drain: Ms | null;
+}
+
+/** Whether an agent of this data directory has joined before: then it knows who it is, and needs no token. */
+export const hasJoined = async (data_dir: string): Promise<boolean> =>
+  (await readOr(join(data_dir, "agent", "identity.json"))) !== null;
+
+interface Joining {
+  readonly urls: string[];
+  readonly token: string | null;
+  readonly data_dir: string;
+  readonly ending: Ending;
+}
+
+/** How an agent is told to end: at once, its tasks living on, or after it has given them away. */
+export interface Ending {
+  readonly stop: AbortController;
+  readonly leave: AbortController;
+}
+
+export const newEnding = (): Ending => ({ stop: new AbortController(), leave: new AbortController() });
+
+/** Tells the agent to end, as the signal and the flag have it. A second signal waits for nothing. */
+export function tellEnd(
+  { stop, leave }: Ending,
+  signal: "SIGINT" | "SIGTERM",
+  { drain }: Pick<AgentFlags, "drain">,
+): void {
+  if (signal === "SIGTERM" && drain !== null) leave.abort();
+  else stop.abort();
+}
+
+export function agentOptions(context: Context, flags: AgentFlags, { ending, ...joining }: Joining): AgentOptions {
+  const { name, pool, label, taint, accounts, capacity } = flags;
+  // Ids of made-up cards must differ between the agents of a cluster: the data directory tells them apart.
+  const seed = digest128(`${context.host.hostname}:${joining.data_dir}`).slice(0, 8);
+  const cards = flags.device.filter(isCardId);
+  const made: Device[] = flags.device.flatMap((one, n) =>
+    isCardId(one) ? [] : readAs("--device", one, (raw) => readFakeDevices(raw, `${seed}${n}`)),
+  );
+  const devices = made.map((device, at) => ({
+    ...device,
+    index: made.slice(0, at).filter(({ vendor }) => vendor === device.vendor).length,
+  }));
+  return {
+    ...joining,
+    name,
+    pool: pool ?? "default",
+    labels: Object.fromEntries(label.map((one) => [one.key, one.value])),
+    taints: [...taint],
+    accounts: accounts ?? "existing",
+    capacity,
+    devices,
+    cards,
+    termination_notice: flags.termination,
+    leave: ending.leave.signal,
+    drain_ms: flags.drain ?? TERM_MS,
+    signal: ending.stop.signal,
+    version: VERSION,
+    say: (line) => context.print(line),
+  };
+}

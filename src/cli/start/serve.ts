@@ -1,0 +1,74 @@
+// What `orch server` and `orch up` share: start the server, say where it listens, and wait until somebody ends it.
+
+import { resolve } from "node:path";
+import { flag, readAs, readings, text, texts } from "../frame/command";
+import type { Context } from "../context";
+import { EXIT } from "../failure";
+import { readSetting, type Setting } from "../typed/limit-names";
+import type { RunningServer } from "../parts";
+import { readListen } from "../typed/readers";
+import { dataDir } from "../cluster/settings";
+import { VERSION } from "../frame/version";
+
+export const SERVER_OPTIONS = {
+  listen: text("--listen <HOST:PORT>", "address to answer on; any but loopback is TLS (127.0.0.1:4400)"),
+  data: text(
+    "--data <DIR>",
+    "where everything is kept (ORCH_DATA, else /var/lib/orch or ~/.local/share/orch/HOSTNAME)",
+  ),
+  host: texts("--host <NAME>", "a further name under which the server is addressed (again for more)"),
+  set: readings(
+    "--set <NAME=VALUE>",
+    "one of the planner's limits, such as replace_after=10s (again for more)",
+    readSetting,
+  ),
+  quiet: flag("-q, --quiet", "print the address only"),
+};
+
+interface ServerFlags {
+  readonly listen: string | null;
+  readonly data: string | null;
+  readonly host: readonly string[];
+  readonly set: readonly Setting[];
+  readonly quiet: boolean;
+}
+
+export interface Serving {
+  readonly server: RunningServer;
+  readonly data_dir: string;
+}
+
+/** Starts the server, which says itself where it listens and, the first time, what one needs to know. */
+export async function startServing(context: Context, flags: ServerFlags): Promise<Serving> {
+  const { host } = context;
+  const data_dir = resolve(host.cwd, dataDir(flags.data, host));
+  const listen = flags.listen === null ? null : readAs("--listen", flags.listen, readListen);
+  const server = await host.parts.startServer({
+    data_dir,
+    listen,
+    hosts: [...flags.host],
+    version: VERSION,
+    settings: Object.fromEntries(flags.set.map(({ name, value }) => [name, value])),
+    say: (line) => {
+      if (!flags.quiet || line.startsWith("listening on ")) context.print(line);
+    },
+  });
+  return { server, data_dir };
+}
+
+/** Waits for Ctrl-C, a request to end, or an end by itself; tasks live on. A second Ctrl-C does not wait. */
+export async function untilEnded(
+  context: Context,
+  ended: Promise<unknown>,
+  stop: (signal: "SIGINT" | "SIGTERM") => Promise<void>,
+): Promise<number> {
+  const interrupted = new Promise<"SIGINT" | "SIGTERM">((resolve) => {
+    const forget = context.host.onInterrupt((signal) => {
+      forget();
+      resolve(signal);
+    });
+  });
+  const why = await Promise.race([interrupted, ended.then(() => "ended" as const)]);
+  if (why !== "ended") await stop(why);
+  return EXIT.done;
+}

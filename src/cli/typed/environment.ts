@@ -1,0 +1,28 @@
+// Variables that a job gets from the command line: `--env K=V`, `--env K` from our own, and files of them.
+
+import { bad, good, quoted, type Reading } from "../../spec/issue";
+import { readEnvName } from "../../spec/process";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** `K=V`, or `K` for the value that this shell has. */
+export function readEnv(text: string, own: Environment): Reading<readonly [string, string]> {
+  const at = text.indexOf("=");
+  const name = readEnvName(at < 0 ? text : text.slice(0, at));
+  if (!name.ok) return name;
+  if (at >= 0) return good([name.value, text.slice(at + 1)]);
+  const value = own[name.value];
+  return value === undefined ? bad(`${text} is not set here`, `give it a value: ${text}=…`) : good([name.value, value]);
+}
+
+/** Lines of `K=V` or `K`; empty lines and those that begin with `#` count for nothing. Values are taken as they are. */
+export function readEnvFile(text: string, own: Environment): Reading<Record<string, string>> {
+  const env: Record<string, string> = {};
+  for (const [n, line] of text.split(/\r?\n/).entries()) {
+    if (line.trim() === "" || line.trimStart().startsWith("#")) continue;
+    const one = readEnv(line, own);
+    if (!one.ok) return bad(`line ${n + 1}: ${one.message} (${quoted(line)})`, one.hint);
+    env[one.value[0]] = one.value[1];
+  }
+  return good(env);
+}

@@ -1,0 +1,61 @@
+// The planner's limits as an operator names them: `--set replace_after=10s`. The table is held against the type.
+
+import type { PlanLimits } from "../../core/pass/snapshot";
+import { bad, good, quoted, type Reading } from "../../spec/issue";
+import { didYouMean } from "../../spec/nearest";
+import { readDuration } from "../../spec/units";
+
+const LIMITS: Readonly<Record<keyof PlanLimits, "duration" | "number" | "ports">> = {
+  unreachable_after_ms: "duration",
+  lost_after_ms: "duration",
+  replace_after_ms: "duration",
+  requeue_after_ms: "duration",
+  lease_ms: "duration",
+  lease_margin_ms: "duration",
+  settle_ms: "duration",
+  prepare_deadline_ms: "duration",
+  test_deadline_ms: "duration",
+  port_rest_ms: "duration",
+  avoid_ms: "duration",
+  reject_limit: "number",
+  loss_limit: "number",
+  grant_attempts: "number",
+  stable_ms: "duration",
+  mass_silence_share: "number",
+  node_checks: "number",
+  placements: "number",
+  port_range: "ports",
+};
+
+export interface Setting {
+  readonly name: keyof PlanLimits;
+  readonly value: number | readonly [number, number];
+}
+
+/** Reads `NAME=VALUE`; durations with their unit and, if one likes, without the `_ms` of the name. */
+export function readSetting(text: string): Reading<Setting> {
+  const [typed = "", ...rest] = text.split("=");
+  const value = rest.join("=");
+  const names = Object.keys(LIMITS) as (keyof PlanLimits)[];
+  const name = names.find((one) => one === typed || one === `${typed}_ms`);
+  if (name === undefined) {
+    return bad(`${quoted(typed)} is no limit`, didYouMean(typed, names) ?? `one of ${names.join(", ")}`);
+  }
+  switch (LIMITS[name]) {
+    case "duration": {
+      const duration = readDuration(/^\d+$/.test(value) && typed.endsWith("_ms") ? `${value}ms` : value);
+      return duration.ok ? good({ name, value: duration.value }) : duration;
+    }
+    case "ports": {
+      const [, low, high] = /^(\d{1,5})(?:\.\.|-)(\d{1,5})$/.exec(value) ?? [];
+      if (low === undefined || high === undefined || Number(low) > Number(high) || Number(high) > 65_535) {
+        return bad(`${quoted(value)} is no range of ports`, "such as `20000..29999`");
+      }
+      return good({ name, value: [Number(low), Number(high)] });
+    }
+    case "number":
+      return /^\d+(\.\d+)?$/.test(value)
+        ? good({ name, value: Number(value) })
+        : bad(`${quoted(value)} is not a number`);
+  }
+}

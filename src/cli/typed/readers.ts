@@ -1,0 +1,121 @@
+// Small texts of the command line: KEY=VALUE, taints, capacities, made-up devices for tests. Each is read or says why
+// not.
+
+import { readCpu, readSize } from "../../spec/units";
+import { readLabelKey } from "../../spec/labels";
+import { bad, good, quoted, type Reading } from "../../spec/issue";
+import { PLAIN_DEVICE, type Device } from "../../core/model/device";
+import type { Taint } from "../../core/model/workload";
+import type { Capacity } from "../parts";
+
+export interface Pair {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** `key=value`; the value may hold further `=`. */
+export function readPair(text: string): Reading<Pair> {
+  const at = text.indexOf("=");
+  if (at < 1) return bad(`${quoted(text)} is not KEY=VALUE`);
+  return good({ key: text.slice(0, at), value: text.slice(at + 1) });
+}
+
+/** `key=value` with the key of a label. */
+export function readLabel(text: string): Reading<Pair> {
+  const pair = readPair(text);
+  if (!pair.ok) return pair;
+  const key = readLabelKey(pair.value.key);
+  return key.ok ? pair : key;
+}
+
+const EFFECTS: Readonly<Record<string, Taint["effect"]>> = {
+  no_schedule: "no_schedule",
+  NoSchedule: "no_schedule",
+  prefer_not: "prefer_not",
+  PreferNoSchedule: "prefer_not",
+};
+
+/** `key=value:effect` or `key:effect`. */
+export function readTaint(text: string): Reading<Taint> {
+  const [, key = "", value = "", named = "no_schedule"] = /^([^=:]+)(?:=([^:]*))?(?::(.*))?$/.exec(text) ?? [];
+  const legal = readLabelKey(key);
+  if (!legal.ok) return legal;
+  const effect = EFFECTS[named];
+  if (effect === undefined) {
+    return bad(
+      `${quoted(named)} is no effect of a taint`,
+      "`no_schedule` keeps work away, `prefer_not` ranks the node last",
+    );
+  }
+  return good({ key, value, effect });
+}
+
+/** `cpu=4,memory=8GiB,disk=100GiB,licence.matlab=1`: what an agent may give away. */
+export function readCapacity(text: string): Reading<Capacity> {
+  const countables: Record<string, number> = {};
+  let capacity: Capacity = {};
+  for (const part of text.split(",").filter((one) => one.trim() !== "")) {
+    const pair = readPair(part.trim());
+    if (!pair.ok) return pair;
+    const { key, value } = pair.value;
+    if (key === "cpu") {
+      const cpu = readCpu(value);
+      if (!cpu.ok) return cpu;
+      capacity = { ...capacity, cpu_milli: cpu.value };
+    } else if (key === "memory" || key === "disk") {
+      const bytes = readSize(value);
+      if (!bytes.ok) return bytes;
+      capacity =
+        key === "memory" ? { ...capacity, memory_bytes: bytes.value } : { ...capacity, disk_bytes: bytes.value };
+    } else {
+      if (!/^\d+(\.\d+)?$/.test(value)) return bad(`${key}=${value} is not a number`);
+      countables[key] = Number(value);
+    }
+  }
+  return good(Object.keys(countables).length === 0 ? capacity : { ...capacity, countables });
+}
+
+/** The id of a card, or its beginning, as `orch gpus -w` shows it. */
+export const isCardId = (text: string): boolean => /^(GPU|MIG|amd|intel|apple)-\S{1,120}$/.test(text);
+
+const VENDORS = { rtx: "nvidia", mi: "amd", arc: "intel", max: "intel" } as const;
+const FAKE_LIMIT = 64;
+
+/** `fake:MODEL:MEMORY[:COUNT]`: cards that are only claimed. Their ids are unique to the node, by `seed`. */
+export function readFakeDevices(text: string, seed: string): Reading<readonly Device[]> {
+  const [kind, model = "", memory = "", counted = "1", ...rest] = text.split(":");
+  if (kind !== "fake" || model === "" || memory === "" || rest.length > 0) {
+    return bad(
+      `${quoted(text)} is not a device`,
+      "write the id of a card (`GPU-8a1c…`), or `fake:MODEL:MEMORY[:COUNT]`",
+    );
+  }
+  const bytes = readSize(memory);
+  if (!bytes.ok) return bytes;
+  const count = Number(counted);
+  if (!Number.isInteger(count) || count < 1 || count > FAKE_LIMIT) {
+    return bad(`${quoted(counted)} is not a count of 1 to ${FAKE_LIMIT}`);
+  }
+  const prefix = /^[a-z]+/i.exec(model)?.[0].toLowerCase() ?? "";
+  const vendor = Object.entries(VENDORS).find(([start]) => prefix === start)?.[1] ?? "nvidia";
+  const slug = model.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
+  return good(
+    Array.from({ length: count }, (_, n) => ({
+      ...PLAIN_DEVICE,
+      id: `fake-${seed}-${slug}-${n}`,
+      vendor,
+      model,
+      memory_bytes: bytes.value,
+      index: n,
+    })),
+  );
+}
+
+/** `host:port`, `:port` (every address) or `[::1]:4400`. */
+export function readListen(text: string): Reading<string> {
+  const [, host = "", port = ""] = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]*):(\d{1,5})$/.exec(text) ?? [];
+  if (port === "" || Number(port) > 65_535) {
+    return bad(`${quoted(text)} is not HOST:PORT`, "such as `127.0.0.1:4400` or `0.0.0.0:4400`");
+  }
+  return good(`${host === "" || host === "*" ? "0.0.0.0" : host}:${port}`);
+}

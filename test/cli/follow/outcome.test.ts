@@ -1,0 +1,197 @@
+// What an end means for the exit code, of jobs, of refusals, of an apply that is waited for.
+
+import { describe, expect, test } from "bun:test";
+import { CliError, EXIT_OF_CODE } from "../../../src/cli/failure";
+import { exitOfRun, outcomeLine } from "../../../src/cli/follow/outcome";
+import { describe as describeError } from "../../../src/cli/print/complain";
+import { progressOf, type Seen } from "../../../src/cli/follow/progress";
+import { ERROR_STATUS, type ErrorCode } from "../../../src/wire/api/errors";
+import { ApiError, UnreachableError } from "../../../src/wire/client";
+
+describe("a finished run", () => {
+  const ENDS: readonly (readonly [
+    what: string,
+    end: Parameters<typeof exitOfRun>[0],
+    code: number,
+    line: string | null,
+  ])[] = [
+    ["succeeded", { run: 1, state: "succeeded", exit_code: 0, signal: null, reason: null }, 0, null],
+    ["failed with a code", { run: 1, state: "failed", exit_code: 3, signal: null, reason: null }, 3, null],
+    [
+      "could not start",
+      { run: 1, state: "failed", exit_code: 127, signal: null, reason: "nope: not found" },
+      127,
+      "run 1 failed, exit 127: nope: not found",
+    ],
+    [
+      "was killed",
+      { run: 1, state: "failed", exit_code: null, signal: "KILL", reason: "out of memory" },
+      137,
+      "run 1 failed, killed by KILL: out of memory",
+    ],
+    [
+      "was killed by a signal with its long name",
+      { run: 1, state: "failed", exit_code: null, signal: "SIGSEGV", reason: null },
+      139,
+      "run 1 failed, killed by SIGSEGV",
+    ],
+    [
+      "was lost",
+      { run: 1, state: "failed", exit_code: null, signal: null, reason: "its node is gone" },
+      125,
+      "run 1 failed: its node is gone",
+    ],
+    [
+      "was cancelled before it began",
+      { run: 1, state: "cancelled", exit_code: null, signal: null, reason: "by alice" },
+      130,
+      "run 1 cancelled: by alice",
+    ],
+    [
+      "was cancelled by somebody else",
+      { run: 1, state: "cancelled", exit_code: null, signal: null, reason: "cancelled by alice" },
+      130,
+      "run 1 cancelled by alice",
+    ],
+    [
+      "was cancelled",
+      { run: 1, state: "cancelled", exit_code: null, signal: "TERM", reason: null },
+      143,
+      "run 1 cancelled, killed by TERM",
+    ],
+  ];
+  for (const [what, end, code, line] of ENDS) {
+    test(`that ${what} gives ${code}`, () => expect([exitOfRun(end), outcomeLine(end)]).toEqual([code, line]));
+  }
+});
+
+describe("a refusal", () => {
+  test("has an exit code for every code of the API", () => {
+    expect(Object.keys(EXIT_OF_CODE).toSorted()).toEqual(Object.keys(ERROR_STATUS).toSorted());
+  });
+  const CODES: readonly (readonly [ErrorCode, number])[] = [
+    ["spec", 2],
+    ["bad_request", 2],
+    ["unauthenticated", 4],
+    ["forbidden", 4],
+    ["not_found", 1],
+    ["changed_meanwhile", 1],
+    ["unsatisfiable", 1],
+    ["internal", 1],
+    ["unavailable", 3],
+  ];
+  for (const [code, exit] of CODES) {
+    test(`"${code}" ends with ${exit}`, () =>
+      expect(describeError(new ApiError(ERROR_STATUS[code], code, "no", null, []))?.exit).toBe(exit));
+  }
+  test("keeps the server's hint, else has one of its own", () => {
+    expect(describeError(new ApiError(401, "unauthenticated", "expired", "ask alice", []))?.hint).toBe("ask alice");
+    expect(describeError(new ApiError(401, "unauthenticated", "expired", null, []))?.hint).toContain("orch login");
+  });
+  test("of nobody ends with 3, ours with its own, a bug is none", () => {
+    expect(describeError(new UnreachableError("no server answers", "start it"))?.exit).toBe(3);
+    expect(describeError(new CliError(4, "not logged in"))?.exit).toBe(4);
+    expect(describeError(new TypeError("x is undefined"))).toBeNull();
+  });
+});
+
+describe("the progress of an app", () => {
+  const workload = {
+    name: "api",
+    app: "recs",
+    project: "p",
+    user: "alice",
+    kind: "service" as const,
+    version: 2,
+    replicas: 2,
+    removing: false,
+    running: 2,
+    pending: 0,
+    last_run: null,
+  };
+  const task = {
+    id: "a".repeat(32),
+    name: "recs.api.0",
+    project: "p",
+    user: "alice",
+    app: "recs",
+    workload: "api",
+    kind: "service" as const,
+    version: 2,
+    run: null,
+    slot: 0,
+    member: 0,
+    attempt: 1,
+    node: "box1",
+    desired: "run" as const,
+    state: "running" as const,
+    reason: null,
+    health: null,
+    pid: 1,
+    exit_code: null,
+    signal: null,
+    devices: [],
+    ports: {},
+    peak_memory_bytes: null,
+    created_ms: 0,
+    started_ms: 0,
+    finished_ms: null,
+  };
+  const pending = {
+    ...task,
+    id: null,
+    name: "recs.api.1",
+    slot: 1,
+    state: "pending" as const,
+    reason: "0 of 1 nodes fit",
+    attempt: 0,
+  };
+  const run = { run: 7, name: "prep", state: "running", reason: null } as unknown as Seen["runs"][number];
+  const state = (seen: Partial<Seen>): string =>
+    progressOf({ workloads: [workload], tasks: [], runs: [], blocked: [], ...seen })
+      .map((line) => `${line.state} ${line.detail}`)
+      .join("; ");
+
+  const CASES: readonly (readonly [what: string, seen: Partial<Seen>, line: string])[] = [
+    ["is done when every replica of the new version is up", { tasks: [task, { ...task, slot: 1 }] }, "done 2/2 up"],
+    [
+      "goes on while an old version is still there",
+      { tasks: [task, { ...task, slot: 1 }, { ...task, version: 1 }] },
+      "going 2/2 up",
+    ],
+    ["goes on while a slot waits for room", { tasks: [task, pending] }, "going 1/2 up: 0 of 1 nodes fit"],
+    ["goes on until it is healthy", { tasks: [task, { ...task, health: "starting" }] }, "going 1/2 up"],
+    [
+      "is stuck when no node can ever do it",
+      {
+        tasks: [task, pending],
+        blocked: [
+          { name: "recs.api.1", slot: 1, kind: "unsatisfiable", summary: "no card", smallest_change: null, nodes: [] },
+        ],
+      },
+      "stuck 1/2 up: no card",
+    ],
+    [
+      "is stuck when it keeps failing",
+      { tasks: [task, { ...pending, reason: "waits 4s: 3 crashes in a row, exit 1" }] },
+      "stuck recs.api.1 waits 4s: 3 crashes in a row, exit 1",
+    ],
+    [
+      "goes on after a move, which skips numbers of attempts",
+      { tasks: [task, { ...pending, attempt: 7 }] },
+      "going 1/2 up: 0 of 1 nodes fit",
+    ],
+    [
+      "is done when nothing of what is removed lives",
+      { workloads: [{ ...workload, removing: true }] },
+      "done 0 still to end",
+    ],
+    ["waits for its runs", { workloads: [], runs: [run] }, "going running"],
+    [
+      "is stuck when a run failed",
+      { workloads: [], runs: [{ ...run, state: "failed", reason: "exit 2" }] },
+      "stuck failed: exit 2",
+    ],
+  ];
+  for (const [what, seen, line] of CASES) test(what, () => expect(state(seen)).toBe(line));
+});

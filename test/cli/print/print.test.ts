@@ -1,0 +1,99 @@
+// What people see, held as golden files: the server's JSON in, the printed lines out. The part of a file's name before
+// the first dash says what is printed.
+
+import { describe, expect, test } from "bun:test";
+import { HOUR_MS } from "../../../src/core/units";
+import { block } from "../../../src/cli/print/block";
+import { blockedLines } from "../../../src/cli/print/blocked";
+import { paintState, style, wantsColor } from "../../../src/cli/print/color";
+import { sayText } from "../../../src/cli/print/complain";
+import { gpuColumns, processColumns, processesOf } from "../../../src/cli/print/gpus";
+import { nodeLines } from "../../../src/cli/print/node";
+import { nodeColumns } from "../../../src/cli/print/nodes";
+import { placedLines, type Placed } from "../../../src/cli/print/placed";
+import { planLines } from "../../../src/cli/print/plan";
+import { cores, share } from "../../../src/cli/print/size";
+import { table } from "../../../src/cli/print/table";
+import { taskColumns } from "../../../src/cli/print/tasks";
+import type { NodeView } from "../../../src/wire/api/nodes";
+import type { GpuView } from "../../../src/wire/api/devices";
+import { goldenTests } from "../../support/golden";
+
+const NOW_MS = 1_700_000_000_000;
+const PLAIN = style(false);
+
+describe("the printed form of", () => {
+  goldenTests("test/golden/cli", (input, name) => {
+    const given = JSON.parse(input) as never;
+    return printers[name.split("-")[0] ?? ""]?.(given).join("\n") ?? `no printer for ${name}`;
+  });
+});
+
+const printers: Readonly<Record<string, (given: never) => string[]>> = {
+  ps: ({ tasks, width }: { tasks: never[]; width?: number }) =>
+    table(taskColumns(NOW_MS, "search", PLAIN), tasks, width ?? null),
+  nodes: ({ nodes, tasks }: { nodes: never[]; tasks: Record<string, number> }) =>
+    table(nodeColumns(NOW_MS, new Map(Object.entries(tasks)), PLAIN), nodes),
+  node: (given: NodeView) => nodeLines(given, { now_ms: NOW_MS, style: PLAIN, width: null }),
+  gpus: ({ gpus, wide }: { gpus: GpuView[]; wide?: boolean }) =>
+    table(gpuColumns(gpus, NOW_MS, wide === true, PLAIN), gpus),
+  processes: ({ gpus }: { gpus: GpuView[] }) => table(processColumns(gpus, PLAIN), processesOf(gpus)),
+  plan: (given: never) => planLines(given, PLAIN, null),
+  placed: ({ ref, placed }: { ref: string; placed: Placed }) => placedLines(ref, placed),
+  blocked: (given: never) => blockedLines(given, PLAIN, true),
+  // Times are printed in the local time zone: only what has none is held here.
+  show: (given: never) => block(given, PLAIN),
+  error: (given: never) => [sayText(given, "app.yaml")],
+};
+
+describe("colour", () => {
+  test("is on a terminal only", () => {
+    expect(wantsColor(true, { TERM: "xterm" })).toBe(true);
+    expect(wantsColor(false, { TERM: "xterm" })).toBe(false);
+  });
+  test("is never where NO_COLOR is set or the terminal is dumb", () => {
+    expect(wantsColor(true, { NO_COLOR: "1" })).toBe(false);
+    expect(wantsColor(true, { TERM: "dumb" })).toBe(false);
+    expect(wantsColor(true, { NO_COLOR: "" })).toBe(true);
+  });
+  test("is put out again, and not made where it is off", () => {
+    expect(paintState(style(true), "failed")).toBe("\x1b[31mfailed\x1b[39m");
+    expect(paintState(style(false), "failed")).toBe("failed");
+  });
+});
+
+describe("a table", () => {
+  const columns = [
+    { title: "NAME", cell: (row: readonly string[]) => row[0] ?? "" },
+    { title: "N", align: "right" as const, cell: (row: readonly string[]) => row[1] ?? "" },
+    { title: "WHY", cell: (row: readonly string[]) => row[2] ?? "" },
+  ];
+
+  test("aligns, counts wide letters twice, and leaves out empty columns", () => {
+    expect(
+      table(columns, [
+        ["世界", "7", ""],
+        ["a", "10", ""],
+      ]),
+    ).toEqual(["NAME   N", "世界   7", "a     10"]);
+  });
+  test("is cut to a terminal's width, never off one", () => {
+    const why = "because ".repeat(10).trim();
+    expect(table(columns, [["a", "1", why]], 40)[1]).toBe("a     1  because because because becaus…");
+    expect(table(columns, [["a", "1", why]])[1]).toBe(`a     1  ${why}`);
+  });
+  test("cannot be broken by what a task is called", () => {
+    expect(table(columns, [["a\x1b[2J\nb", "1", "x\ty"]])[1]).toBe("a b   1  x y");
+  });
+  test("of nothing is its head", () => expect(table(columns, [])).toEqual(["NAME  N  WHY"]));
+});
+
+describe("amounts", () => {
+  test("say their unit once", () => {
+    expect(share(1.5 * 2 ** 30, 62.7 * 2 ** 30)).toBe("1.5/62.7GiB");
+    expect(share(0, 2 ** 30)).toBe("0/1GiB");
+    expect(share(2 ** 30, 200 * 2 ** 30)).toBe("1/200GiB");
+  });
+  test("of cores are short", () => expect([100, 1000, 1500, 16_000].map(cores)).toEqual(["0.1", "1", "1.5", "16"]));
+  test("of an hour are an hour", () => expect(HOUR_MS).toBe(3_600_000));
+});

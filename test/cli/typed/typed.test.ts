@@ -1,0 +1,202 @@
+// The small texts people type: names of things, labels, taints, shares, cards, variables; read or refused.
+
+import { describe, expect, test } from "bun:test";
+import { readEnv, readEnvFile } from "../../../src/cli/typed/environment";
+import { flagOf, jobOf, type JobFlags } from "../../../src/cli/typed/job";
+import { readSetting } from "../../../src/cli/typed/limit-names";
+import { readApp, readRef, readRun, readWorkload } from "../../../src/cli/typed/names";
+import {
+  isCardId,
+  readCapacity,
+  readFakeDevices,
+  readLabel,
+  readListen,
+  readPair,
+  readTaint,
+} from "../../../src/cli/typed/readers";
+import type { Reading } from "../../../src/spec/issue";
+
+const GIB = 2 ** 30;
+/** The value, or the complaint as a text. */
+const said = (reading: Reading<unknown>): unknown => (reading.ok ? reading.value : `refused: ${reading.message}`);
+
+describe("a name", () => {
+  const NAMES: readonly (readonly [string, object])[] = [
+    ["123", { kind: "run", run: 123 }],
+    ["123.1", { kind: "slot", name: "123.1" }],
+    ["123_7", { kind: "slot", name: "123_7" }],
+    ["123#2", { kind: "slot", name: "123#2" }],
+    ["recs.api.0", { kind: "slot", name: "recs.api.0" }],
+    ["recs.api.0#2", { kind: "slot", name: "recs.api.0#2" }],
+    ["other/recs.api.0", { kind: "slot", name: "other/recs.api.0" }],
+    ["recs.api", { kind: "workload", project: null, app: "recs", workload: "api" }],
+    ["other/recs.api", { kind: "workload", project: "other", app: "recs", workload: "api" }],
+    ["3f9ac01b22", { kind: "id", id: "3f9ac01b22" }],
+    ["1234567890", { kind: "id", id: "1234567890" }],
+    ["recs", { kind: "word", word: "recs", project: null }],
+    ["facade", { kind: "word", word: "facade", project: null }],
+  ];
+  for (const [typed, ref] of NAMES) test(`${typed} is read`, () => expect(readRef(typed)).toEqual(ref as never));
+  test("of nothing is refused", () => expect(() => readRef("a b")).toThrow("neither a task"));
+  test("of an app may carry its project", () => {
+    expect([readApp("recs"), readApp("search/recs")]).toEqual([
+      { project: null, app: "recs" },
+      { project: "search", app: "recs" },
+    ]);
+    expect(() => readApp("Recs.api")).toThrow("not the name of an app");
+  });
+  test("of a workload needs its app", () => {
+    expect(readWorkload("s/recs.api")).toEqual({ project: "s", app: "recs", workload: "api" });
+    expect(() => readWorkload("api")).toThrow("not a workload");
+  });
+  test("of a run may carry a slot", () =>
+    expect([readRun("12"), readRun("12_3"), readRun("12.1#2")]).toEqual([12, 12, 12]));
+});
+
+describe("an option", () => {
+  test("K=V keeps further signs in its value", () =>
+    expect(said(readPair("a=b=c"))).toEqual({ key: "a", value: "b=c" }));
+  test("K=V needs a key", () => expect(said(readPair("=b"))).toBe('refused: "=b" is not KEY=VALUE'));
+  test("label has the key of a label", () => expect(said(readLabel("a b=c"))).toStartWith("refused"));
+  const TAINTS: readonly (readonly [string, unknown])[] = [
+    ["team=vision:no_schedule", { key: "team", value: "vision", effect: "no_schedule" }],
+    ["slow:PreferNoSchedule", { key: "slow", value: "", effect: "prefer_not" }],
+    ["team=vision", { key: "team", value: "vision", effect: "no_schedule" }],
+    ["team=vision:maybe", 'refused: "maybe" is no effect of a taint'],
+  ];
+  for (const [typed, read] of TAINTS)
+    test(`taint ${typed} is read`, () => expect(said(readTaint(typed))).toEqual(read));
+  test("capacity names what it shares", () => {
+    expect(said(readCapacity("cpu=4,memory=8GiB,disk=100GiB,licence.matlab=1"))).toEqual({
+      cpu_milli: 4000,
+      memory_bytes: 8 * GIB,
+      disk_bytes: 100 * GIB,
+      countables: { "licence.matlab": 1 },
+    });
+    expect(said(readCapacity("cpu=500m"))).toEqual({ cpu_milli: 500 });
+    expect(said(readCapacity("seats=many"))).toBe("refused: seats=many is not a number");
+  });
+  test("device names a card of the machine", () => {
+    for (const id of ["GPU-8a1c2d3e", "MIG-1234", "amd-0000:03:00.0"]) expect(isCardId(id)).toBe(true);
+    for (const id of ["fake:A100:80GB", "GPU", "GPU-", "0", "GPU-1 2"]) expect(isCardId(id)).toBe(false);
+  });
+  test("device makes cards whose ids differ", () => {
+    const read = readFakeDevices("fake:A100:80GB:2", "s");
+    expect(read.ok && read.value.map(({ id, vendor, memory_bytes }) => [id, vendor, memory_bytes])).toEqual([
+      ["fake-s-a100-0", "nvidia", 80 * GIB],
+      ["fake-s-a100-1", "nvidia", 80 * GIB],
+    ]);
+    expect(said(readFakeDevices("real:A100:80GB", "s"))).toStartWith("refused");
+    expect(said(readFakeDevices("fake:A100:80GB:0", "s"))).toStartWith("refused");
+    const amd = readFakeDevices("fake:MI300X:192GB", "s");
+    expect(amd.ok && amd.value[0]?.vendor).toBe("amd");
+  });
+  const LISTENS: readonly (readonly [string, unknown])[] = [
+    ["127.0.0.1:0", "127.0.0.1:0"],
+    [":4400", "0.0.0.0:4400"],
+    ["*:1", "0.0.0.0:1"],
+    ["[::1]:4400", "[::1]:4400"],
+    ["box1:99999", 'refused: "box1:99999" is not HOST:PORT'],
+    ["::1:4400", 'refused: "::1:4400" is not HOST:PORT'],
+  ];
+  for (const [typed, read] of LISTENS)
+    test(`listen ${typed} is read`, () => expect(said(readListen(typed))).toEqual(read));
+  const SETTINGS: readonly (readonly [string, unknown])[] = [
+    ["replace_after=5s", { name: "replace_after_ms", value: 5000 }],
+    ["replace_after_ms=250", { name: "replace_after_ms", value: 250 }],
+    ["reject_limit=3", { name: "reject_limit", value: 3 }],
+    ["port_range=20000..20100", { name: "port_range", value: [20_000, 20_100] }],
+    ["port_range=9..1", 'refused: "9..1" is no range of ports'],
+    ["replace_after=5", "refused: 5 needs a unit"],
+  ];
+  for (const [typed, read] of SETTINGS)
+    test(`set ${typed} is read`, () => expect(said(readSetting(typed))).toEqual(read));
+});
+
+describe("variables", () => {
+  test("are taken from here when no value is given", () => {
+    expect(said(readEnv("A", { A: "1" }))).toEqual(["A", "1"]);
+    expect(said(readEnv("A=", { A: "1" }))).toEqual(["A", ""]);
+    expect(said(readEnv("A", {}))).toBe("refused: A is not set here");
+    expect(said(readEnv("ORCH_RUN=1", {}))).toStartWith("refused");
+  });
+  test("in a file keep their text, and an error names its line", () => {
+    expect(said(readEnvFile('# c\nA=1 # no comment\n\nB="x"\r\nC\n', { C: "3" }))).toEqual({
+      A: "1 # no comment",
+      B: '"x"',
+      C: "3",
+    });
+    expect(said(readEnvFile("A=1\nb-c=2\n", {}))).toStartWith("refused: line 2: ");
+  });
+});
+
+describe("a job", () => {
+  const NONE: JobFlags = {
+    gpu: null,
+    cpu: null,
+    memory: null,
+    time: null,
+    nodes: null,
+    pool: null,
+    priority: null,
+    after: [],
+    label: [],
+    workdir: "/here",
+  };
+
+  test("says nothing of what was not asked for", () => {
+    expect(jobOf({ argv: ["a", "-b c"] }, NONE, {})).toEqual({
+      command: ["a", "-b c"],
+      workdir: "/here",
+      env: {},
+      resources: {},
+    });
+  });
+  const GPUS: readonly (readonly [typed: string, sent: unknown])[] = [
+    ["{ share: 8GB }", { share: "8GB" }],
+    ['{"share":"8GB"}', { share: "8GB" }],
+    ["{count: 2, model: [A100, h100], linked: true}", { count: 2, model: ["A100", "h100"], linked: true }],
+    ["A100:2", "A100:2"],
+    ["{ share: 8GB", "{ share: 8GB"],
+    ["{ share: !secret 8GB }", "{ share: !secret 8GB }"],
+  ];
+  for (const [typed, sent] of GPUS)
+    test(`asks for cards by ${typed}`, () =>
+      expect(jobOf({ shell: "x" }, { ...NONE, gpu: typed }, {})).toMatchObject({ resources: { gpu: sent } }));
+
+  test("carries every flag under the spec's own key", () => {
+    const flags: JobFlags = {
+      gpu: "24GB:2",
+      cpu: "4",
+      memory: "8GiB",
+      time: "12h",
+      nodes: 2,
+      pool: "big",
+      priority: -5,
+      after: ["12", "prep,13"],
+      label: [{ key: "a", value: "b" }],
+      workdir: "/w",
+    };
+    expect(jobOf({ shell: "make && ./x" }, flags, { A: "1" })).toEqual({
+      run: "make && ./x",
+      workdir: "/w",
+      env: { A: "1" },
+      resources: { cpu: "4", memory: "8GiB", gpu: "24GB:2" },
+      time_limit: "12h",
+      nodes: 2,
+      priority: -5,
+      place: { pool: "big" },
+      after: ["12", "prep", "13"],
+      labels: { a: "b" },
+    });
+  });
+  test("is complained about in the words of its flags", () => {
+    expect(["resources.gpu", "resources.gpu.memory", "env.A", "command[0]", "stop.grace"].map(flagOf)).toEqual([
+      "--gpu",
+      "--gpu",
+      "--env",
+      "the command",
+      "stop.grace",
+    ]);
+  });
+});
