@@ -9,7 +9,7 @@ import { TABLE } from "../src/cli/table";
 import { FINDINGS } from "../src/core/model/findings";
 import { nodeState, RUN, TASK } from "../src/core/model/lifecycle";
 import { specReference } from "../src/spec/reference";
-import { specJsonSchema } from "../src/spec/schema";
+import { specJsonSchema } from "../src/spec/schema/schema";
 
 const ROOT = join(import.meta.dir, "..");
 const NOTICE = "<!-- Made by `bun run docs` from the code; don't edit it here. -->";

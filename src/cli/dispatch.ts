@@ -1,6 +1,6 @@
 // From argv to an exit code: finds the command, parses its arguments, runs it, and says in one line what went wrong.
 
-import { nearest } from "../spec/nearest";
+import { nearest } from "../spec/grammar/nearest";
 import { makeContext } from "./context";
 import { EXIT, UsageError } from "./failure";
 import { groupHelp, overview } from "./frame/help";

@@ -12,7 +12,7 @@ import type {
   TaskSpec,
   WorkloadDecl,
 } from "../core/model/workload";
-import type { App, Daemon, Job, Service } from "./schema";
+import type { App, Daemon, Job, Service } from "./schema/schema";
 
 type Entry = Service | Job | Daemon;
 

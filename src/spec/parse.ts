@@ -2,16 +2,16 @@
 
 import type { AppDecl, WorkloadDecl } from "../core/model/workload";
 import { buildApp, buildJob } from "./build";
-import { faultsOf } from "./complaints";
-import { fault, issuesOf, placeKey } from "./fault";
+import { faultsOf } from "./check/complaints";
+import { fault, issuesOf, placeKey } from "./read/fault";
 import type { Issue } from "./issue";
-import { legalName, readName } from "./names";
-import { copyPlain } from "./plain";
-import { appFaults, workloadFaults } from "./relations";
-import { app, job } from "./schema";
-import { readDocument } from "./syntax";
-import { textIssues } from "./text";
-import { readTree } from "./tree";
+import { legalName, readName } from "./grammar/names";
+import { copyPlain } from "./read/plain";
+import { appFaults, workloadFaults } from "./check/relations";
+import { app, job } from "./schema/schema";
+import { readDocument } from "./read/syntax";
+import { textIssues } from "./read/text";
+import { readTree } from "./read/tree";
 
 export type ParsedApp = { readonly ok: true; readonly app: AppDecl } | { readonly ok: false; readonly issues: Issue[] };
 export type ParsedJob =

@@ -1,11 +1,11 @@
 // The reference of the spec file as Markdown, made from the schema and the tables beside it: it says what is checked.
 
-import { foreignRows } from "./foreign";
-import { NAME } from "./names";
-import { PLANNED } from "./planned";
+import { foreignRows } from "./check/foreign";
+import { NAME } from "./grammar/names";
+import { PLANNED } from "./check/planned";
 import { ASK_LIMITS, TEXT_LIMITS } from "./limits";
 import { formatBytes, formatDuration } from "../core/format";
-import { specJsonSchema } from "./schema";
+import { specJsonSchema } from "./schema/schema";
 
 interface Json {
   readonly description?: string;

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { parseApp, parseJob } from "../../src/spec/parse";
-import { decodeSpec } from "../../src/spec/text";
+import { decodeSpec } from "../../src/spec/read/text";
 
 const first = (text: string): string => {
   const parsed = parseApp(text, "x.yaml");

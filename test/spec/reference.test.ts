@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { specReference } from "../../src/spec/reference";
-import { PLANNED } from "../../src/spec/planned";
-import { specJsonSchema } from "../../src/spec/schema";
+import { PLANNED } from "../../src/spec/check/planned";
+import { specJsonSchema } from "../../src/spec/schema/schema";
 
 interface Json {
   description?: string;

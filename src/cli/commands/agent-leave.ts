@@ -3,7 +3,7 @@
 
 import { join, resolve } from "node:path";
 import { connectLines, type LinePeer } from "../../os/files/lines";
-import { readDuration } from "../../spec/units";
+import { readDuration } from "../../spec/grammar/units";
 import { AGENT_SOCKET, type FromLocalAgent, type LeaveProgress, type ToLocalAgent } from "../../wire/local";
 import { command, flag, reading, text } from "../frame/command";
 import type { Context } from "../context";

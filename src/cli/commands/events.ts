@@ -3,7 +3,7 @@
 import { command, flag, reading, whole } from "../frame/command";
 import type { Context } from "../context";
 import { EXIT } from "../failure";
-import { readDuration } from "../../spec/units";
+import { readDuration } from "../../spec/grammar/units";
 import { isAbout } from "../../core/plan/events";
 import type { EventView } from "../../wire/api/watch";
 import { clean } from "../print/clean";

@@ -1,6 +1,6 @@
 // `orch logs`: output of tasks, also of those that are gone.
 
-import { readDuration } from "../../spec/units";
+import { readDuration } from "../../spec/grammar/units";
 import type { Client } from "../../wire/client";
 import { followRun, hasBegun } from "../follow/attached";
 import { command, flag, reading, whole, type Shape } from "../frame/command";

@@ -1,6 +1,6 @@
 // `orch node …`: what operators do with one machine.
 
-import { readDuration } from "../../spec/units";
+import { readDuration } from "../../spec/grammar/units";
 import { confirm } from "../typed/asking";
 import type { TestsView } from "../../wire/node-tests";
 import { command, flag, readAs, reading, text, type Shape } from "../frame/command";

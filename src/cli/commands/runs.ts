@@ -1,7 +1,7 @@
 // `orch runs`: executions of jobs, newest first.
 
 import { formatAge } from "../../core/format";
-import { readDuration } from "../../spec/units";
+import { readDuration } from "../../spec/grammar/units";
 import type { RunView } from "../../wire/api/runs";
 import { command, flag, reading, whole } from "../frame/command";
 import { EXIT } from "../failure";

@@ -1,6 +1,6 @@
 // `orch token …`: who may talk to the server.
 
-import { readDuration } from "../../spec/units";
+import { readDuration } from "../../spec/grammar/units";
 import { command, reading, text, word } from "../frame/command";
 import { EXIT, UsageError } from "../failure";
 import { timestamp } from "../print/time";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { digest128 } from "../../core/fresh";
 import type { Device } from "../../core/model/device";
 import { SECOND_MS, type Ms } from "../../core/units";
-import { readDuration } from "../../spec/units";
+import { readDuration } from "../../spec/grammar/units";
 import { type OptionDecl, readings, readAs, text, texts, word, reading } from "../frame/command";
 import type { Context } from "../context";
 import { readOr } from "../cluster/contexts";

@@ -1,7 +1,7 @@
 // Variables that a job gets from the command line: `--env K=V`, `--env K` from our own, and files of them.
 
 import { bad, good, quoted, type Reading } from "../../spec/issue";
-import { readEnvName } from "../../spec/process";
+import { readEnvName } from "../../spec/grammar/process";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

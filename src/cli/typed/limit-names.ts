@@ -2,8 +2,8 @@
 
 import type { PlanLimits } from "../../core/pass/snapshot";
 import { bad, good, quoted, type Reading } from "../../spec/issue";
-import { didYouMean } from "../../spec/nearest";
-import { readDuration } from "../../spec/units";
+import { didYouMean } from "../../spec/grammar/nearest";
+import { readDuration } from "../../spec/grammar/units";
 
 const LIMITS: Readonly<Record<keyof PlanLimits, "duration" | "number" | "ports">> = {
   unreachable_after_ms: "duration",

@@ -1,8 +1,8 @@
 // Small texts of the command line: KEY=VALUE, taints, capacities, made-up devices for tests. Each is read or says why
 // not.
 
-import { readCpu, readSize } from "../../spec/units";
-import { readLabelKey } from "../../spec/labels";
+import { readCpu, readSize } from "../../spec/grammar/units";
+import { readLabelKey } from "../../spec/grammar/labels";
 import { bad, good, quoted, type Reading } from "../../spec/issue";
 import { PLAIN_DEVICE, type Device } from "../../core/model/device";
 import type { Taint } from "../../core/model/workload";

@@ -2,7 +2,7 @@
 
 import { devicesAfter, type NodeDevice } from "../../core/model/device";
 import { DAY_MS, type Ms } from "../../core/units";
-import { legalName } from "../../spec/names";
+import { legalName } from "../../spec/grammar/names";
 import type { State } from "../../core/model/rows-state";
 import type { NodeRow } from "../../core/model/rows-node";
 import type { NodeTesting } from "../../core/model/node-tests";

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import type { TokenRow } from "../../core/model/rows-state";
 import type { Ms } from "../../core/units";
-import { readName } from "../../spec/names";
+import { readName } from "../../spec/grammar/names";
 import { meView, tokenAnswer, tokenRequest, tokenView, userRequest, userView } from "../../wire/api/access";
 import { doneAnswer, list } from "../../wire/api/answers";
 import { formatToken } from "../../wire/token";

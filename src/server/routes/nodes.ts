@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { leftOn } from "../../core/pass/draining";
 import type { NodeRow } from "../../core/model/rows-node";
-import { readLabelKey } from "../../spec/labels";
+import { readLabelKey } from "../../spec/grammar/labels";
 import { drainRequest, forgetRequest, labelRequest, nodeView, taintRequest } from "../../wire/api/nodes";
 import { doneAnswer, list } from "../../wire/api/answers";
 import { drainProgress } from "../../wire/drains";

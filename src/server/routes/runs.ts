@@ -3,7 +3,7 @@
 import { z } from "zod";
 import type { RunRow } from "../../core/model/rows-work";
 import type { WorkloadDecl } from "../../core/model/workload";
-import { legalName } from "../../spec/names";
+import { legalName } from "../../spec/grammar/names";
 import { parseJob } from "../../spec/parse";
 import type { Draft } from "../../store/store";
 import { cancelRequest, runAnswer, runDetail, runRequest, runView } from "../../wire/api/runs";

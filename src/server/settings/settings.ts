@@ -9,8 +9,8 @@ import {
 } from "../../core/model/findings";
 import { DEFAULT_LIMITS } from "../../core/pass/limits";
 import type { PlanLimits } from "../../core/pass/snapshot";
-import { didYouMean } from "../../spec/nearest";
-import { readDuration } from "../../spec/units";
+import { didYouMean } from "../../spec/grammar/nearest";
+import { readDuration } from "../../spec/grammar/units";
 import { parseListen, type Listen } from "../http/listen";
 import type { PoolTest } from "../context";
 import { StartError } from "../start-error";

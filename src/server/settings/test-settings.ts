@@ -2,8 +2,8 @@
 
 import { BUILT_IN } from "../../core/nodes/judge";
 import { MINUTE_MS } from "../../core/units";
-import { didYouMean } from "../../spec/nearest";
-import { readDuration } from "../../spec/units";
+import { didYouMean } from "../../spec/grammar/nearest";
+import { readDuration } from "../../spec/grammar/units";
 import type { PoolTest } from "../context";
 import { StartError } from "../start-error";
 

@@ -1,7 +1,7 @@
 // Units of systemd as text: words that survive its unquoting, flags that are put together again as they were typed.
 
 import { describe, expect, test } from "bun:test";
-import { readDuration } from "../../../src/spec/units";
+import { readDuration } from "../../../src/spec/grammar/units";
 import { flag, reading, text, texts } from "../../../src/cli/frame/command";
 import { argvOf, typedOptions } from "../../../src/cli/install/argv";
 import { agentUnit, serverUnit, unitWord } from "../../../src/cli/install/unit";

@@ -1,7 +1,7 @@
 // Conditions on nodes as people write them: label expressions and what taints a workload puts up with.
 
-import type { LabelCheck, Toleration } from "../core/model/workload";
-import { bad, good, quoted, type Reading } from "./issue";
+import type { LabelCheck, Toleration } from "../../core/model/workload";
+import { bad, good, quoted, type Reading } from "../issue";
 
 const KEY = "[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?";
 const VALUE = String.raw`[^\s,()=!]{0,128}`;

@@ -1,10 +1,10 @@
 // The grammar of a GPU request, as text (`A100,H100:80GB:2`) and as an object, and the hints for what is often meant.
 
-import { formatBytes } from "../core/format";
-import type { Bytes } from "../core/units";
-import type { GpuRequest } from "../core/model/workload";
-import { bad, good, quoted, type Reading } from "./issue";
-import { ASK_LIMITS } from "./limits";
+import { formatBytes } from "../../core/format";
+import type { Bytes } from "../../core/units";
+import type { GpuRequest } from "../../core/model/workload";
+import { bad, good, quoted, type Reading } from "../issue";
+import { ASK_LIMITS } from "../limits";
 import { readRange, readSize, type Range } from "./units";
 
 export const GPU_VENDORS = ["nvidia", "amd", "intel", "apple"] as const;

@@ -4,10 +4,10 @@
 import { isAlias, isMap, isScalar, isSeq, type Document, type Node, type Pair, type Scalar, type YAMLMap } from "yaml";
 import type { z } from "zod";
 import { fault, placeKey, type Fault, type Places } from "./fault";
-import type { Path } from "./issue";
-import { TEXT_LIMITS } from "./limits";
+import type { Path } from "../issue";
+import { TEXT_LIMITS } from "../limits";
 import { readScalarText } from "./text";
-import { below, wantsText } from "./walk";
+import { below, wantsText } from "../schema/walk";
 
 export interface Tree {
   readonly value: unknown;

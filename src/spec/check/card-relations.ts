@@ -1,11 +1,11 @@
 // What keys of a GPU request contradict each other: a share that no card could have, connections of a single card.
 
-import { formatGpu } from "../core/format";
-import type { Bytes } from "../core/units";
-import { fault, type Fault } from "./fault";
+import { formatGpu } from "../../core/format";
+import type { Bytes } from "../../core/units";
+import { fault, type Fault } from "../read/fault";
 import { fieldsOf, get, has, type Fields } from "./fields";
-import { readCardMemory, readShare } from "./gpu";
-import type { Path } from "./issue";
+import { readCardMemory, readShare } from "../grammar/gpu";
+import type { Path } from "../issue";
 
 /** Faults within `resources.gpu` of one workload, as it is written. */
 export function cardFaults(fields: Fields, path: Path): Fault[] {

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { KEY_RULES } from "./leaves";
-import type { Path, Reading } from "./issue";
+import type { Path, Reading } from "../issue";
 
 /** The alternatives of a schema without wrappers: defaults, optionals and transforms are looked through. */
 export function alternatives(schema: z.ZodType): z.ZodType[] {

@@ -1,11 +1,11 @@
 // What zod has against a value, as faults in our words: with the place of the deepest thing that is wrong.
 
 import type { z } from "zod";
-import { fault, type Fault } from "./fault";
-import { nearest } from "./nearest";
-import type { Path } from "./issue";
+import { fault, type Fault } from "../read/fault";
+import { nearest } from "../grammar/nearest";
+import type { Path } from "../issue";
 import { keyFaults, unknownKey } from "./keys";
-import { schemaAt } from "./walk";
+import { schemaAt } from "../schema/walk";
 
 type ZodIssue = z.core.$ZodIssue;
 

@@ -1,7 +1,7 @@
 // A fault is an issue whose place is still a path: the steps of the parser find faults, and one function places them.
 
-import { formatPath, type Issue, type Path } from "./issue";
-import { TEXT_LIMITS } from "./limits";
+import { formatPath, type Issue, type Path } from "../issue";
+import { TEXT_LIMITS } from "../limits";
 import { linesOf } from "./text";
 
 export interface Fault {

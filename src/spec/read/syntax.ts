@@ -2,7 +2,7 @@
 
 import { Composer, CST, Lexer, Parser, type Document, type YAMLParseError } from "yaml";
 import type { Fault } from "./fault";
-import { TEXT_LIMITS } from "./limits";
+import { TEXT_LIMITS } from "../limits";
 import { linesOf } from "./text";
 
 const at = (offset: number, message: string, hint: string | null = null): Fault => ({

@@ -1,7 +1,7 @@
 // The text itself, before anybody reads YAML in it: encoding, size, characters that no editor shows, lines and columns.
 
-import { bad, good, type Issue, type Reading } from "./issue";
-import { TEXT_LIMITS } from "./limits";
+import { bad, good, type Issue, type Reading } from "../issue";
+import { TEXT_LIMITS } from "../limits";
 
 /** Decodes a file. Bytes that are not UTF-8 are an issue with the place of the first. */
 export function decodeSpec(bytes: Uint8Array): { ok: true; text: string } | { ok: false; issues: Issue[] } {

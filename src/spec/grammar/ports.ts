@@ -1,7 +1,7 @@
 // Ports as people write them: a number, `auto`, or a map; and what Compose users try first.
 
-import type { PortRequest } from "../core/model/workload";
-import { bad, good, quoted, type Reading } from "./issue";
+import type { PortRequest } from "../../core/model/workload";
+import { bad, good, quoted, type Reading } from "../issue";
 
 export interface PortFields {
   readonly target?: number | undefined;

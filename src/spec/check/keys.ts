@@ -1,14 +1,14 @@
 // Judges keys: unknown ones with what was meant, and keys of maps against their rule. Values are zod's business.
 
 import type { z } from "zod";
-import { fault, type Fault } from "./fault";
+import { fault, type Fault } from "../read/fault";
 import { foreignKey } from "./foreign";
-import { isName } from "./names";
-import { nearest } from "./nearest";
-import { quoted, type Path } from "./issue";
+import { isName } from "../grammar/names";
+import { nearest } from "../grammar/nearest";
+import { quoted, type Path } from "../issue";
 import { plannedKey } from "./planned";
-import { app, daemon, job, service } from "./schema";
-import { below, keyRule, knownKeys } from "./walk";
+import { app, daemon, job, service } from "../schema/schema";
+import { below, keyRule, knownKeys } from "../schema/walk";
 
 const KINDS = { services: service, jobs: job, daemons: daemon } as const;
 const WORKLOAD_KEYS = [...new Set(Object.values(KINDS).flatMap(knownKeys))];

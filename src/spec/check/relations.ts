@@ -1,12 +1,12 @@
 // What no single value can get wrong: keys that contradict each other, names that lead nowhere, work that waits for
 // itself. It looks at the values as written, so that it finds these also in a file that has other errors.
 
-import type { Kind } from "../core/model/workload";
+import type { Kind } from "../../core/model/workload";
 import { cardFaults } from "./card-relations";
-import { fault, type Fault } from "./fault";
+import { fault, type Fault } from "../read/fault";
 import { fieldsOf, get, has, NONE, type Fields } from "./fields";
-import type { Path } from "./issue";
-import { ASK_LIMITS } from "./limits";
+import type { Path } from "../issue";
+import { ASK_LIMITS } from "../limits";
 import { referenceFaults, type Entry } from "./references";
 
 const KIND_OF: Readonly<Record<string, Kind>> = { services: "service", jobs: "job", daemons: "daemon" };

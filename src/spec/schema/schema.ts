@@ -3,12 +3,12 @@
 
 import { z } from "zod";
 import { idle, name, names, place, port, resources, restart, stop } from "./asks";
-import { readLabelKey } from "./labels";
+import { readLabelKey } from "../grammar/labels";
 import { block, choice, expects, filled, flag, key, KEY_RULES, mapOf, quantity, reads, text, whole } from "./leaves";
-import { ASK_LIMITS } from "./limits";
-import { NAME, readName } from "./names";
-import { readAccount, readEnvName, readShell, readWorkdir } from "./process";
-import { readTime } from "./units";
+import { ASK_LIMITS } from "../limits";
+import { NAME, readName } from "../grammar/names";
+import { readAccount, readEnvName, readShell, readWorkdir } from "../grammar/process";
+import { readTime } from "../grammar/units";
 
 const common = {
   run: key(

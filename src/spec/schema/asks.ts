@@ -1,9 +1,9 @@
 // The parts of a workload that ask for something: resources, place, ports, and how it is stopped and restarted.
 
 import { z } from "zod";
-import { bad, good, quoted, type Reading } from "./issue";
-import { GPU_VENDORS, readCardMemory, readGpu, readGpuCount, readModel, readShare } from "./gpu";
-import { mendTorn, readExpression, readLabelMap, readToleration, readTolerationMap } from "./labels";
+import { bad, good, quoted, type Reading } from "../issue";
+import { GPU_VENDORS, readCardMemory, readGpu, readGpuCount, readModel, readShare } from "../grammar/gpu";
+import { mendTorn, readExpression, readLabelMap, readToleration, readTolerationMap } from "../grammar/labels";
 import {
   block,
   choice,
@@ -19,10 +19,19 @@ import {
   text,
   whole,
 } from "./leaves";
-import { ASK_LIMITS } from "./limits";
-import { readName } from "./names";
-import { readPort, readPortNumber, readPublished } from "./ports";
-import { readBackoff, readCpu, readGrace, readIdleTime, readMemory, readPercent, readSignal, readSize } from "./units";
+import { ASK_LIMITS } from "../limits";
+import { readName } from "../grammar/names";
+import { readPort, readPortNumber, readPublished } from "../grammar/ports";
+import {
+  readBackoff,
+  readCpu,
+  readGrace,
+  readIdleTime,
+  readMemory,
+  readPercent,
+  readSignal,
+  readSize,
+} from "../grammar/units";
 
 export const name = (what: string) => reads(text(what), readName);
 export const names = (what: string) => oneOrMany(filled("a name"), what);

@@ -1,6 +1,6 @@
 // The small texts that describe a process: environment names, its account, its directory, its shell.
 
-import { bad, good, quoted, type Reading } from "./issue";
+import { bad, good, quoted, type Reading } from "../issue";
 
 /** Names that orch sets in every task; a spec cannot. */
 const OWN = new Set(

@@ -1,10 +1,10 @@
 // Names that lead to other workloads of an app: whether they are there, and whether jobs wait for themselves.
 
-import type { Kind } from "../core/model/workload";
-import { fault, type Fault } from "./fault";
+import type { Kind } from "../../core/model/workload";
+import { fault, type Fault } from "../read/fault";
 import { fieldsOf, get, type Fields } from "./fields";
-import type { Path } from "./issue";
-import { didYouMean } from "./nearest";
+import type { Path } from "../issue";
+import { didYouMean } from "../grammar/nearest";
 
 /** One workload as it was written. */
 export interface Entry {

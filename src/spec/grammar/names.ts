@@ -1,6 +1,6 @@
 // The one grammar of names of apps, workloads, projects and ports, and the legal name nearest to an illegal one.
 
-import { bad, good, quoted, type Reading } from "./issue";
+import { bad, good, quoted, type Reading } from "../issue";
 
 export const NAME = /^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$/;
 

@@ -1,9 +1,9 @@
 // The small grammars of quantities: durations, times, sizes, cores, ranges, signals. Each reads a text or says why not.
 
-import { formatBytes, formatDuration } from "../core/format";
-import { DAY_MS, GIB, HOUR_MS, MIB, MINUTE_MS, SECOND_MS, type Bytes, type Milli, type Ms } from "../core/units";
-import { bad, good, kindOf, quoted, type Reading } from "./issue";
-import { ASK_LIMITS } from "./limits";
+import { formatBytes, formatDuration } from "../../core/format";
+import { DAY_MS, GIB, HOUR_MS, MIB, MINUTE_MS, SECOND_MS, type Bytes, type Milli, type Ms } from "../../core/units";
+import { bad, good, kindOf, quoted, type Reading } from "../issue";
+import { ASK_LIMITS } from "../limits";
 import { didYouMean } from "./nearest";
 
 const DURATION_MS: Readonly<Record<string, Ms>> = { ms: 1, s: SECOND_MS, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS };

@@ -2,10 +2,10 @@
 
 import type { z } from "zod";
 import { fault, type Fault } from "./fault";
-import type { Path } from "./issue";
-import { TEXT_LIMITS } from "./limits";
+import type { Path } from "../issue";
+import { TEXT_LIMITS } from "../limits";
 import { readScalarText } from "./text";
-import { below, wantsText } from "./walk";
+import { below, wantsText } from "../schema/walk";
 
 interface Copy {
   readonly faults: Fault[];

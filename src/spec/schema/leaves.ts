@@ -1,7 +1,7 @@
 // The building blocks of the schema: leaves that read a small grammar, word their own errors and carry their own docs.
 
 import { z } from "zod";
-import { kindOf, type Reading } from "./issue";
+import { kindOf, type Reading } from "../issue";
 
 /** What keys of a map must look like; held by complaints.ts, so that a bad key does not hide what is below it. */
 export const KEY_RULES = z.registry<{ read: (key: string) => Reading<unknown> }>();
