@@ -18,7 +18,7 @@ import type { TaskView } from "./api/tasks";
 import type { drainRequest, forgetRequest, labelRequest, NodeView, taintRequest } from "./api/nodes";
 import type { doneAnswer, healthView } from "./api/answers";
 import type { joinAnswer, joinRequest } from "./agent";
-import type { DrainProgress } from "./drains";
+import type { DrainProgress } from "./api/drains";
 import type { TestsView } from "./node-tests";
 import { eventsOf } from "./events";
 import type { GpuView } from "./api/devices";

@@ -2,7 +2,7 @@
 // for.
 
 import type { Ms } from "../../core/units";
-import type { DrainProgress } from "../../wire/drains";
+import type { DrainProgress } from "../../wire/api/drains";
 import type { Client } from "../../wire/client";
 import type { Context } from "../context";
 import { EXIT } from "../failure";

@@ -6,7 +6,7 @@ import type { NodeRow } from "../../core/model/rows-node";
 import { readLabelKey } from "../../spec/grammar/labels";
 import { drainRequest, forgetRequest, labelRequest, nodeView, taintRequest } from "../../wire/api/nodes";
 import { doneAnswer, list } from "../../wire/api/answers";
-import { drainProgress } from "../../wire/drains";
+import { drainProgress } from "../../wire/api/drains";
 import { testsView } from "../../wire/node-tests";
 import { HOUSE_LIMITS } from "../../core/limits";
 import type { Draft } from "../../store/store";

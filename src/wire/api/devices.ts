@@ -2,7 +2,7 @@
 // whom.
 
 import { z } from "zod";
-import { nodeState } from "../drains";
+import { nodeState } from "./drains";
 import { VENDORS, DEVICE_STATES, LINK_KINDS } from "../../core/model/device";
 
 import { reading as told } from "../nouns";

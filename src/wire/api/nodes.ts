@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { nodeLimits } from "../nouns";
 import { testingView, testsView } from "../node-tests";
-import { nodeState, drainView } from "../drains";
+import { nodeState, drainView } from "./drains";
 import { int, ms } from "../numbers";
 import { deviceView } from "./devices";
 

@@ -1,7 +1,7 @@
 // States of nodes and their drains, as the API shows them.
 
 import { z } from "zod";
-import { ms } from "./numbers";
+import { ms } from "../numbers";
 
 export const nodeState = z.enum([
   "joining",
