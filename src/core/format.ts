@@ -99,3 +99,7 @@ function formatGpuMap({ count, models, vendor, share_bytes, linked }: GpuRequest
   if (linked !== undefined) parts.push(`linked: ${linked === "demanded"}`);
   return `{ ${parts.join(", ")} }`;
 }
+
+/** Memory of cards as people say it: `9.1 GB`. */
+export const formatMemory = (bytes: Bytes): string =>
+  bytes < GIB ? `${Math.round(bytes / MIB)} MB` : `${Math.round((bytes * 10) / GIB) / 10} GB`;

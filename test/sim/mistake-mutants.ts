@@ -127,7 +127,7 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
   {
     name: "old-results-count",
     rule: "a result that names another order is of the past",
-    edits: [edit("src/server/nodes/node-testing.ts", "node.testing?.id !== id", "node.testing === null")],
+    edits: [edit("src/server/agents/testing.ts", "node.testing?.id !== id", "node.testing === null")],
   },
   {
     name: "tests-have-no-deadline",

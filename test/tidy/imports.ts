@@ -21,7 +21,7 @@ export const OURS: Readonly<Record<string, readonly string[]>> = {
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@peculiar/x509": ["server"],
   "bun:ffi": ["os"],
-  "bun:sqlite": ["store", "os/lock"],
+  "bun:sqlite": ["store", "os/files/lock"],
   commander: ["cli"],
   "drizzle-orm": ["store"],
   hono: ["server"],

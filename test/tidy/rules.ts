@@ -126,7 +126,7 @@ export const RULES: readonly Rule[] = [
     instead: "use os.tmpdir(), or a path relative to the repository",
     where: everywhere,
     look: "text",
-    pattern: new RegExp(["/wo" + "rk/", "/tmp/bash_" + "jobs"].join("|"), "g"),
+    pattern: new RegExp(["(?<![\\w.])/wo" + "rk/", "/tmp/bash_" + "jobs"].join("|"), "g"),
   },
   {
     what: "a test is switched off",

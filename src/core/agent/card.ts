@@ -7,6 +7,7 @@ import type { Orphan } from "../model/rows-node";
 import type { Promised } from "../model/promised";
 import type { Seen, TaskRecord } from "../model/record";
 import { GIB, MIB, SECOND_MS, type Bytes, type Ms } from "../units";
+import { formatMemory } from "../format";
 
 /** What more than its baseline may be in use on a card that is handed over. */
 export const CLEAN_WITHIN_BYTES = 256 * MIB;
@@ -290,10 +291,6 @@ function namesOf(holders: readonly Holder[]): string {
   const more = names.length > NAMED ? [`${names.length - NAMED} more`] : [];
   return [...names.slice(0, NAMED), ...more].join(", ");
 }
-
-/** Memory of cards as people say it: `9.1 GB`. */
-export const formatMemory = (bytes: Bytes): string =>
-  bytes < GIB ? `${Math.round(bytes / MIB)} MB` : `${Math.round((bytes * 10) / GIB) / 10} GB`;
 
 /** Why the agent starts nothing on the card now; `null`: it may. */
 export function blockOf({ missing, quarantine, unfit, gate }: CardState): string | null {

@@ -1,9 +1,11 @@
 // The share of a card that a task was promised, held against what its processes take of it, look by look.
 
-import { formatMemory, type CardUser, type Holder } from "./card";
+import type { CardUser, Holder } from "./card";
+import { formatMemory } from "../format";
 
 /** What a task may take beyond its share: what a driver keeps for a process differs from release to release. */
 export const SHARE_TOLERANCE = 1.05;
+
 /** Looks in a row at which it takes more, before it has to end: one may fall into the moment of an allocation. */
 const STRIKES = 2;
 

@@ -3,7 +3,7 @@
 import { mostFree } from "./amounts";
 import { fittingCards, leftOf, mayPass, needOn, refusalOf, type Promisable, type Refusal } from "../cards/node-cards";
 import type { Look } from "./shape";
-import { formatMemory } from "../agent/card";
+import { formatMemory } from "../format";
 import { found, type Found } from "./found";
 import { formatCard, hasMemory, isChoosy, isKind, matches, shortDevice } from "../cards/gpu";
 import { areConnected } from "../cards/pick";

@@ -10,7 +10,7 @@ import {
   TIGHTNESS_WORDS,
   type Promisable,
 } from "../cards/node-cards";
-import { formatMemory } from "../agent/card";
+import { formatMemory } from "../format";
 import { sayRefusal } from "./card-checks";
 import { formatCard, shortDevice } from "../cards/gpu";
 import type { Promised } from "../model/promised";

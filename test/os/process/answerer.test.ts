@@ -60,7 +60,7 @@ describe("an answerer", () => {
 
   test("ends when the process that asks it is gone", async () => {
     const script = `
-      import { Answerer } from ${JSON.stringify(join(import.meta.dir, "../../src/os/answerer"))};
+      import { Answerer } from ${JSON.stringify(join(import.meta.dir, "../../../src/os/process/answerer"))};
       const answerer = new Answerer(${JSON.stringify([process.execPath, ANSWERER])});
       console.log(JSON.stringify(await answerer.ask({ pid: true }, 20_000)));
     `;
