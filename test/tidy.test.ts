@@ -9,6 +9,7 @@ import { generatedDocs } from "../scripts/docs";
 import { deadFiles, importsOf, refusedImports, unusedPackages } from "./tidy/imports";
 import { committedPaths, refusedLock, refusedTopLevel, textOf, unusedExamples, unusedScripts } from "./tidy/repository";
 import { medianLines, MEDIAN_LINES, refusedForm, refusedPatterns } from "./tidy/rules";
+import { circles, houseOf, missingPlaces, refusedArrows, refusedMirrors, refusedPlaces } from "./tidy/rooms";
 import { printed, readSources, ROOT, sourceOf, type Refusal } from "./tidy/source";
 
 const sources = await readSources(["src", "test", "scripts"]);
@@ -35,6 +36,56 @@ describe("the tree", () => {
       ...deadFiles(sources, isRoot).filter(({ path }) => !path.startsWith("src/")),
     ]));
   test("every script is started by something", () => none(unusedScripts(sources, textOf("package.json"))));
+});
+
+describe("the rooms of docs/architecture.md", () => {
+  const house = houseOf(textOf("docs/architecture.md"));
+  test("hold every file of src, and no more than a room can", () => none(refusedPlaces(house, sources)));
+  test("are all there", () => expect(missingPlaces(house, sources)).toEqual([]));
+  test("import only what stands below them", () => none(refusedArrows(house, sources)));
+  test("are mirrored by the tests", () => none(refusedMirrors(house, tests)));
+  test("have no circle, types counted", () =>
+    expect(circles(sources.filter(({ path }) => path.startsWith("src/")))).toEqual([]));
+
+  const small = houseOf(
+    "### `src/core`\n| `units` | the ground |\n| `model/` | rows |\n| `plan/` `place/` | decisions |\n",
+  );
+  const refused = (...files: readonly (readonly [string, string])[]): string =>
+    [refusedPlaces, refusedArrows, refusedMirrors]
+      .flatMap((rule) =>
+        rule(
+          small,
+          files.map(([path, text]) => sourceOf(path, text)),
+        ),
+      )
+      .map(printed)
+      .join("\n");
+  test("refuse a file in no room, and say which rooms there are", () => {
+    expect(refused(["src/core/misc/a.ts", ""])).toContain("no room misc/; put it where it belongs");
+    expect(refused(["src/core/misc/a.ts", ""])).toContain("model/ (rows); plan/ place/ (decisions)");
+    expect(refused(["src/core/stray.ts", ""])).toContain("src/core has no file stray at the root");
+    expect(refused(["test/core/misc/a.test.ts", ""])).toContain("no room misc/");
+  });
+  test("refuse an import that leads up, also of a type, and say what is below", () => {
+    const plan = ["src/core/plan/plan.ts", ""] as const;
+    const up = refused(plan, ["src/core/model/a.ts", 'import type { Plan } from "../plan/plan";']);
+    expect(up).toContain("core/model/ may not import core/plan/, which stands above it");
+    expect(up).toContain("move what both need into model/ or below (units)");
+    const beside = refused(plan, ["src/core/place/a.ts", 'import { plan } from "../plan/plan";']);
+    expect(beside).toContain("which stands beside it");
+    expect(refused(["src/core/model/a.ts", ""], ["src/core/plan/b.ts", 'import { a } from "../model/a";'])).toBe("");
+  });
+  test("refuse the file that is one too many", () => {
+    const files = Array.from({ length: 26 }, (_, i) => [`src/core/model/f${i}.ts`, ""] as const);
+    expect(refused(...files)).toContain("more than 25 files");
+    expect(refused(...files.slice(1))).toBe("");
+  });
+  test("see a circle through a type", () => {
+    const a = sourceOf("src/core/a.ts", 'import type { B } from "./b";');
+    const b = sourceOf("src/core/b.ts", 'import { a } from "./a";');
+    expect(circles([a, b])).toEqual([["src/core/a.ts", "src/core/b.ts"]]);
+    expect(circles([a, sourceOf("src/core/b.ts", "")])).toEqual([]);
+  });
 });
 
 describe("the repository", () => {
