@@ -11,6 +11,7 @@ const KEEP: Retention = {
   events_age_ms: 90 * DAY_MS,
   events: 500_000,
   node_tests: 50,
+  versions: 1_000,
 };
 const PRUNE_EVERY_MS: Ms = 60_000;
 

@@ -23,6 +23,15 @@ const testsOf = (db: Database) => ({
     where at_ms < ? and node_id not in (select id from nodes) limit ${PIECE})`),
 });
 
+/** What goes of the history of workloads: that of workloads that are gone, and the oldest entries of the others. */
+const versionsOf = (db: Database) => ({
+  gone: db.query(`delete from versions where key in (select key from versions
+    where at_ms < ? and workload_uid not in (select uid from workloads) limit ${PIECE})`),
+  surplus: db.query(`delete from versions where key in (select key from
+    (select key, row_number() over (partition by workload_uid order by version desc, revision desc) as place
+    from versions) where place > ? limit ${PIECE})`),
+});
+
 /** Removes what `keep` does not cover. It is not a commit: live state, revision and watchers do not change by it. */
 export function prunerOf(db: Database, specs: Specs): Store["prune"] {
   // Rows come and go in the order of their rowid, so the surplus is found without counting or reading what stays.
@@ -36,8 +45,7 @@ export function prunerOf(db: Database, specs: Specs): Store["prune"] {
     tasks: { aged: agedOf("ended_tasks"), surplus: surplusOf("ended_tasks") },
     runs: { aged: agedOf("ended_runs"), surplus: surplusOf("ended_runs") },
   };
-  const versions = db.query(`delete from versions where key in (select key from versions
-    where at_ms < ? and workload_uid not in (select uid from workloads) limit ${PIECE})`);
+  const versions = versionsOf(db);
   const events = {
     surplus: surplusOf("events"),
     aged: db.query(`delete from events where rowid in
@@ -58,7 +66,8 @@ export function prunerOf(db: Database, specs: Specs): Store["prune"] {
       ended.tasks.surplus.run(keep.ended_tasks),
       ended.runs.aged.run(ended_ms),
       ended.runs.surplus.run(keep.ended_runs),
-      versions.run(ended_ms),
+      versions.gone.run(ended_ms),
+      versions.surplus.run(keep.versions),
     ].map(({ changes }) => changes);
     const gone = [
       ...named,

@@ -73,6 +73,8 @@ export interface Retention {
   readonly events: number;
   /** Of each node. */
   readonly node_tests: number;
+  /** Of each workload: entries of its history. */
+  readonly versions: number;
 }
 
 /** What has left the live state, asked from SQLite. */

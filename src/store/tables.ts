@@ -281,12 +281,13 @@ export const versions = sqliteTable(
     key: text("key").primaryKey(),
     workload_uid: text("workload_uid").notNull(),
     version: integer("version").notNull(),
+    revision: integer("revision").notNull().default(0),
     spec_hash: text("spec_hash").notNull(),
     settings: json<Settings>("settings").notNull(),
     by: text("by").notNull(),
     at_ms: integer("at_ms").notNull(),
   },
-  (table) => [index("versions_workload").on(table.workload_uid, table.version)],
+  (table) => [index("versions_workload").on(table.workload_uid, table.version, table.revision)],
 );
 
 /** What was found each time a node was tested: its own past, and what its twins are compared with. */

@@ -118,7 +118,7 @@ function scaleOrRestart(world: World, app: AppRow): void {
         replicas === null
           ? { ...before, version: before.version + 1 }
           : { ...before, settings: { ...before.settings, replicas } };
-      draft.put(putWorkload(after, before, "alice", draft.now_ms));
+      draft.put(putWorkload(draft, after, before, "alice"));
     },
     () => () => true,
   );

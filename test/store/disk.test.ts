@@ -121,7 +121,15 @@ onDisk("the ballast gives room for what must still be written, and is taken back
   expect(store.state.apps.size).toBe(commits);
   await store.commit("alice", (draft) => draft.put([port("a stop still fits")]));
 
-  const keep = { ended_age_ms: 1, ended_tasks: 1, ended_runs: 1, events_age_ms: 1, events: 1, node_tests: 50 };
+  const keep = {
+    ended_age_ms: 1,
+    ended_tasks: 1,
+    ended_runs: 1,
+    events_age_ms: 1,
+    events: 1,
+    node_tests: 50,
+    versions: 50,
+  };
   store.prune(store.now(), keep);
   expect(store.health().is).toBe("low");
   rmSync(join(dir, "filler"));

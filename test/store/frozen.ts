@@ -72,11 +72,12 @@ export async function fillEveryTable(store: Store): Promise<void> {
         { table: "ended_runs", key: ended.uid, row: ended },
         {
           table: "versions",
-          key: `${workload.uid}/1`,
+          key: `${workload.uid}/1/2`,
           row: {
-            key: `${workload.uid}/1`,
+            key: `${workload.uid}/1/2`,
             workload_uid: workload.uid,
             version: 1,
+            revision: 2,
             spec_hash,
             settings: workload.settings,
             by: "alice",

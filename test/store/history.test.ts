@@ -9,7 +9,7 @@ import type { TaskRow } from "../../src/core/model/rows-task";
 import type { NodeTests } from "../../src/core/model/node-tests";
 import { DAY_MS } from "../../src/core/units";
 import type { Store } from "../../src/store/store";
-import { buildNode, buildRun, buildSpec, buildTask } from "../support/build";
+import { buildNode, buildRun, buildSpec, buildTask, buildWorkload } from "../support/build";
 import { clock, opened, removeScratch, scratch } from "./scratch";
 
 afterAll(removeScratch);
@@ -148,6 +148,7 @@ describe("pruning", () => {
     events_age_ms: DAY_MS,
     events: 1_000,
     node_tests: 50,
+    versions: 50,
   };
   const all = (store: Store): number[][] => [
     runs(store.history.runs({ limit: 100 })),
@@ -210,6 +211,41 @@ describe("pruning", () => {
     expect([ids("a"), ids("b"), ids("gone").length]).toEqual([["a-4", "a-3", "a-2"], ["b-4", "b-3", "b-2"], 3]);
     expect(store.prune(clock.at_ms + 2 * DAY_MS, keep)).toEqual({ removed: 3, more: false });
     expect([ids("gone"), ids("a").length]).toEqual([[], 3]);
+  });
+
+  test("keeps the newest entries of each workload's history", async () => {
+    const dir = scratch();
+    const store = opened(dir);
+    const spec_hash = await store.commit("test", (draft) => draft.putSpec(buildSpec())).then(({ value }) => value);
+    for (const [version, revision] of [
+      [1, 0],
+      [1, 12],
+      [1, 13],
+      [2, 14],
+    ] as const)
+      await store.commit("test", (draft) => {
+        for (const name of ["api", "other"]) {
+          const workload = buildWorkload("web", name, spec_hash);
+          const { uid, settings } = workload;
+          const key = `${uid}/${version}/${revision}`;
+          const row = { key, workload_uid: uid, version, revision, spec_hash, settings, by: name, at_ms: 1 };
+          draft.put([
+            { table: "workloads", key: uid, row: workload },
+            { table: "versions", key, row },
+          ]);
+        }
+      });
+    expect(store.prune(clock.at_ms, { ...keep, versions: 2 })).toMatchObject({ removed: 4, more: false });
+    const db = new Database(join(dir, "orch.db"), { readonly: true });
+    const rows = db.query("select by, version, revision from versions order by by, revision").values();
+    db.close();
+    store.close();
+    expect(rows).toEqual([
+      ["api", 1, 13],
+      ["api", 2, 14],
+      ["other", 1, 13],
+      ["other", 2, 14],
+    ]);
   });
 
   test("takes a long history in small pieces", async () => {

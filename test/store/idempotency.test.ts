@@ -16,6 +16,7 @@ const KEEP = {
   events_age_ms: DAY_MS,
   events: 10,
   node_tests: 50,
+  versions: 50,
 };
 
 test("the same key in one batch takes one run number and gives one answer", async () => {

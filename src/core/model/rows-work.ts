@@ -105,12 +105,14 @@ export interface SlotRow {
   readonly ends: readonly TaskEnd[];
 }
 
-/** History of a workload: which spec each version had. */
+/** An entry in the history of a workload: a new version, or other settings of the same version. */
 export interface VersionRow {
-  /** `workload_uid/version`. */
+  /** `workload_uid/version/revision`. */
   readonly key: string;
   readonly workload_uid: string;
   readonly version: number;
+  /** The revision of the commit that made the entry. 0: a release that kept one entry a version wrote it. */
+  readonly revision: number;
   readonly spec_hash: string;
   readonly settings: Settings;
   readonly by: string;

@@ -103,10 +103,7 @@ function changed(
   if (before.removing || app === undefined) {
     throw new RefusedError("conflict", `${before.app}.${before.name} is being removed`, null);
   }
-  const changes = [
-    ...putWorkload(change(before), before, who.name, draft.now_ms),
-    ...askedAgain(draft.state, before.uid),
-  ];
+  const changes = [...putWorkload(draft, change(before), before, who.name), ...askedAgain(draft.state, before.uid)];
   if (changes.length === 0) return { revision: app.revision };
   draft.put([
     ...changes,

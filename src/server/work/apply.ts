@@ -177,20 +177,20 @@ export function askedAgain(state: Draft["state"], workload_uid: string): Change[
     .toArray();
 }
 
-/** A changed workload and its place in history; nothing when it is as it was. */
+/** A changed workload, and the entry in its history when version or settings are new; nothing when it is as it was. */
 export function putWorkload(
+  { revision, now_ms: at_ms }: Pick<Draft, "revision" | "now_ms">,
   workload: WorkloadRow,
   before: WorkloadRow | undefined,
   by: string,
-  at_ms: number,
 ): Change[] {
   if (before !== undefined && canonicalJson(before) === canonicalJson(workload)) return [];
   const { uid, version, spec_hash, settings } = workload;
-  const key = `${uid}/${version}`;
-  return [
-    { table: "workloads", key: uid, row: workload },
-    { table: "versions", key, row: { key, workload_uid: uid, version, spec_hash, settings, by, at_ms } },
-  ];
+  const put: Change = { table: "workloads", key: uid, row: workload };
+  if (before?.version === version && canonicalJson(before.settings) === canonicalJson(settings)) return [put];
+  const key = `${uid}/${version}/${revision}`;
+  const entry = { key, workload_uid: uid, version, revision, spec_hash, settings, by, at_ms };
+  return [put, { table: "versions", key, row: entry }];
 }
 
 /**
@@ -208,7 +208,7 @@ function rowsOf(draft: Draft, entries: readonly Entry[], user: string, fresh: ()
   for (const { before, next, decl } of inOrder(entries)) {
     const uid = runUids.get(decl.name);
     if (uid === undefined) {
-      changes.push(...putWorkload(next, before, user, now), ...askedAgain(draft.state, next.uid));
+      changes.push(...putWorkload(draft, next, before, user), ...askedAgain(draft.state, next.uid));
       continue;
     }
     const row: RunRow = {
@@ -235,7 +235,7 @@ function rowsOf(draft: Draft, entries: readonly Entry[], user: string, fresh: ()
     };
     for (const old of openRuns(draft.state, next.uid)) replaced.set(old.uid, row);
     numbers.push(row.run);
-    changes.push(...putWorkload({ ...next, last_run: { uid, run: row.run, state: row.state } }, before, user, now), {
+    changes.push(...putWorkload(draft, { ...next, last_run: { uid, run: row.run, state: row.state } }, before, user), {
       table: "runs",
       key: uid,
       row,

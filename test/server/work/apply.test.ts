@@ -61,6 +61,21 @@ describe("an app", () => {
     await apply(spec("{ run: sleep 200, replicas: 5 }"));
     expect(workload("api").version).toBe(2);
   });
+  test("keeps every change of version or settings as an entry of its own", async () => {
+    const entries = new Map<string, string>();
+    stage.api.store.onCommit((_revision, changes) => {
+      for (const { table, key, row } of changes) {
+        if (table === "versions") entries.set(key, `${row.version}: ${row.settings.replicas} by ${row.by}`);
+      }
+    });
+    await apply(spec(API));
+    await stage.call("POST", "/v1/workloads/lab/web/api/scale", { body: { replicas: 7 } });
+    await apply(spec(API));
+    // The same again by another person: a row of the workload's, and no entry.
+    await apply(spec(API), null, "admin");
+    await stage.call("POST", "/v1/workloads/lab/web/api/restart");
+    expect([...entries.values()]).toEqual(["1: 2 by alice", "1: 7 by admin", "1: 2 by alice", "2: 2 by admin"]);
+  });
   test("is refused to who saw an older plan, naming who was faster", async () => {
     const first = await apply(spec(API), 0);
     stage.clock += 90_000;
