@@ -1,5 +1,5 @@
-// How a task comes to its cards and to no others: what they are called in the variables of their vendors, and which
-// device files are kept from it.
+// Gives a task access to the cards that it was promised and to no others: the environment variables that name its
+// cards, and the device files that it may not open.
 
 import type { Vendor } from "../../core/model/device";
 import type { Promised } from "../../core/model/promised";
@@ -9,17 +9,17 @@ import { mpsVariables, type Mps } from "./mps";
 
 export interface Access {
   readonly variables: Readonly<Record<string, string>>;
-  /** Empty where nothing can be kept away, or there is nothing to keep away. */
+  /** Device files that the task may not open. Empty where the agent cannot deny any, or every file is allowed. */
   readonly denied: readonly DeviceNumber[];
 }
 
 export interface AccessMeans {
-  /** Whether device files can be kept away. */
+  /** Whether the agent can deny device files on this machine. */
   readonly keeps: boolean;
   readonly mps: Mps | null;
 }
 
-/** The access of a task that was promised these devices, out of all that are here. */
+/** Returns the access of a task that was promised the devices in `promised`, out of all cards of this machine. */
 export function accessOf(
   promised: Promised["devices"],
   handles: readonly Handle[],
@@ -32,17 +32,23 @@ export function accessOf(
   return { variables: { ...deviceVariables(promised, own, hidden), ...limited }, denied };
 }
 
-/** Whether a card cannot be opened, for one of the files of its own. */
+/** Returns whether one of the card's own device files is denied, so that the card cannot be opened. */
 const isAmong = (denied: readonly DeviceNumber[], { files }: Handle): boolean =>
   files.some((file) => {
     const number = deviceNumber(file);
     return denied.some(({ major, minor }) => major === number?.major && minor === number.minor);
   });
 
-/** Places of a card: several where it is in partitions, none where its driver does not count it. */
+/**
+ * Returns the card's numbers in its vendor's variable: several for a card in partitions, none for a card that its
+ * driver does not count.
+ */
 const placesOf = ({ visible }: Handle): readonly number[] => (visible === "" ? [] : visible.split(",").map(Number));
 
-/** Runtimes count only cards that they can open: those before this one that are kept away do not count. */
+/**
+ * Returns the card's numbers as the task's runtime counts them. A runtime counts only cards that it can open, so each
+ * denied card with a lower number moves this one down by one.
+ */
 function placeOf(handle: Handle, hidden: readonly Handle[]): string {
   const places = placesOf(handle);
   if (!places.every(Number.isInteger)) return handle.visible;
@@ -51,8 +57,9 @@ function placeOf(handle: Handle, hidden: readonly Handle[]): string {
 }
 
 /**
- * Indices rather than UUIDs, since some libraries only know those, resolved at the last moment: a card that is lost
- * moves the others. Who was promised nothing sees nothing.
+ * Returns the variables that name a task's cards. They hold indices instead of UUIDs, since some libraries know indices
+ * alone, and they are made when the task starts, since a lost card moves the indices of the others. A task without
+ * cards gets empty variables, and sees none.
  */
 function deviceVariables(
   promised: Promised["devices"],
@@ -78,7 +85,7 @@ function deviceVariables(
   };
 }
 
-/** The files of all cards and of their drivers, but for those that the task's own cards need. */
+/** Returns the device numbers of all cards and drivers, except those that the task's own cards need. */
 function deniedNumbers(own: readonly Handle[], all: readonly Handle[]): readonly DeviceNumber[] {
   const numbersOf = (handles: readonly Handle[]): ReadonlyMap<string, DeviceNumber> =>
     new Map(

@@ -1,4 +1,4 @@
-// How probes ask what may hang or is slow: a child of this program, and vendors' tools.
+// How probes ask something that may hang or is slow: a child process of this program, or a vendor's tool.
 
 import { join } from "node:path";
 import { Answerer } from "../../os/process/answerer";
@@ -8,12 +8,15 @@ import { createTool, type Tool } from "../../os/process/tool";
 import type { LookLimits } from "./device";
 
 export interface Asker<T> {
-  /** What the child saw, or why it could not tell. */
+  /** Returns what the child saw, or why it could not tell. */
   ask(): Promise<T | string>;
   close(): void;
 }
 
-/** A child that looks for a vendor at a place: its library's path, or the root of the machine's files. */
+/**
+ * Makes a child process that looks for a vendor's cards. `place` is the path of the vendor's library, or the root of
+ * the machine's files.
+ */
 export function createAsker<T>(vendor: string, place: string, limits: LookLimits): Asker<T> {
   const answerer = new Answerer([...selfCommand(), "gpu-probe", vendor, place]);
   return {
@@ -25,7 +28,10 @@ export function createAsker<T>(vendor: string, place: string, limits: LookLimits
   };
 }
 
-/** A tool where a person says it is, or in one of its usual places below a root; `null` while it is in none. */
+/**
+ * Returns a function that finds a tool: at the path that a person has named, else at the first of the usual places
+ * below `root` where it exists. The function returns null while the tool is in none of them.
+ */
 export function toolAt(root: string, named: string | null, usual: readonly string[]): () => Tool | null {
   let tool: Tool | null = null;
   return () => {
@@ -36,10 +42,12 @@ export function toolAt(root: string, named: string | null, usual: readonly strin
   };
 }
 
-/** After how many looks something slow is asked again that left questions open. */
+/** A slow tool that left questions open is asked again after this many looks. */
 const AGAIN_AFTER = 100;
 
-/** What a slow tool tells of a set of cards: it is asked once for each set, and now and then until it told all. */
+/**
+ * Wraps a slow tool: it is asked once for each set of cards, and again after some looks while its answer is incomplete.
+ */
 export function onceForEach<C, T>(
   nameOf: (cards: readonly C[]) => string,
   ask: (cards: readonly C[]) => Promise<{ readonly told: T; readonly complete: boolean }>,
@@ -53,7 +61,7 @@ export function onceForEach<C, T>(
   };
 }
 
-/** A look that is asked for while one is out is that one. */
+/** Wraps `look` so that a caller who asks while a look is under way gets the result of that look. */
 export function oneAtATime<T>(look: () => Promise<T>): () => Promise<T> {
   let looking: Promise<T> | null = null;
   return () => {

@@ -1,86 +1,98 @@
-// What every vendor's probe gives: its cards as they are now, or why they cannot be seen. One file a vendor behind it.
+// What every vendor's probe returns: its cards as they are now, or why they cannot be seen.
 
 import type { ComputeMode, Gauges, Link, Vendor } from "../../core/model/device";
 import type { Bytes } from "../../core/units";
 
-/** A process on a card as the vendor's library tells it; whose it is, is found out elsewhere. */
+/** A process on a card, as the vendor's library reports it. The census finds out which task it belongs to. */
 export interface CardProcess {
   readonly pid: number;
   readonly memory_bytes: Bytes | null;
 }
 
 /**
- * What the library warns of while the card works: memory that is put out of use at the next reset, memory that could
- * not be, a change of ECC that waits for a reset.
+ * What the library warns of while the card still works. `remap_pending`: broken memory is put out of use at the next
+ * reset. `remap_failed`: broken memory could not be put out of use. `ecc_pending`: a change of ECC waits for a reset.
  */
 export type Warning = "remap_pending" | "remap_failed" | "ecc_pending";
 
-/** One card, or a part of one (MIG), as it is now. `null` is what the library does not tell. */
+/** One card, or a part of one (MIG), as it is now. A field is null where the library does not report it. */
 export interface Card extends Gauges {
-  /** Its UUID, or what stands in for one, differs on every machine and never changes: `amd-1f3c9a77-0000:03:00.0`. */
+  /** The card's UUID, or an id that differs on every machine and never changes: `amd-1f3c9a77-0000:03:00.0`. */
   readonly id: string;
   readonly vendor: Vendor;
   readonly model: string;
   readonly memory_bytes: Bytes;
-  /** Its place in the order of the bus among the whole cards of its vendor; a part has its card's. */
+  /** The card's position on the bus among the whole cards of its vendor. A part has the index of its card. */
   readonly index: number;
   /**
-   * What its vendor's variable calls it, where nothing hides the other cards (runtimes count only cards whose files
-   * they may open, so where some are denied the places are those among the others): its index or MIG's UUID in
-   * CUDA_VISIBLE_DEVICES (with CUDA_DEVICE_ORDER=PCI_BUS_ID), its place among the driver's nodes in
-   * ROCR_VISIBLE_DEVICES, its place on the bus in ZE_AFFINITY_MASK (with ZE_ENABLE_PCI_ID_DEVICE_ORDER=1). While a
-   * card of the vendor is in trouble, places may not be what the driver counts, and UUIDs are safer.
+   * What the vendor's variable calls the card while every card can be opened: the index or MIG's UUID in
+   * CUDA_VISIBLE_DEVICES (with CUDA_DEVICE_ORDER=PCI_BUS_ID), the position among the driver's nodes in
+   * ROCR_VISIBLE_DEVICES, the position on the bus in ZE_AFFINITY_MASK (with ZE_ENABLE_PCI_ID_DEVICE_ORDER=1). Runtimes
+   * count only cards whose files they may open, so `access.ts` counts anew where some are denied. While a card of the
+   * vendor is in trouble, the driver may count differently, and UUIDs are safer.
    */
   readonly visible: string;
   readonly pci: string | null;
   readonly numa_node: number | null;
   readonly driver: string | null;
   readonly parent: string | null;
-  /** Whether it is set to be used in parts (MIG): then no task can use it as a whole, also while it has no part. */
+  /**
+   * Whether the card is set to be used in parts (MIG). No task can use it as a whole then, even while it has no part.
+   */
   readonly split: boolean;
   readonly links: readonly Link[];
   readonly compute_mode: ComputeMode | null;
   readonly ecc: boolean | null;
-  /** Device files that a process must open to use it: `/dev/nvidia0`, `/dev/dri/renderD128`. */
+  /** Device files that a process must open to use the card: `/dev/nvidia0`, `/dev/dri/renderD128`. */
   readonly files: readonly string[];
   readonly processes: readonly CardProcess[];
   readonly warnings: readonly Warning[];
   /**
-   * Why it cannot be used, as the library says: `it has fallen off the bus`. Facts are then the last known ones, and
-   * there are no readings. `null`: nothing is wrong.
+   * Why the card cannot be used, in the library's words: `it has fallen off the bus`. The other fields are then the
+   * last known ones, and there are no readings. Null while nothing is wrong.
    */
   readonly trouble: string | null;
 }
 
 export type Look =
-  /** No card or driver of this vendor. It costs nothing and nobody is warned. */
+  /** This machine has no card and no driver of the vendor. The look cost nothing, and nobody is warned. */
   | { readonly is: "none" }
   | {
       readonly is: "seen";
-      /** Whole cards by their index, each followed by its parts. One that the driver no longer counts is not there. */
+      /**
+       * Whole cards by their index, each followed by its parts. A card that the driver no longer counts is left out.
+       */
       readonly cards: readonly Card[];
-      /** What every task with a card of this vendor needs as well: `/dev/nvidiactl`, `/dev/kfd`. */
+      /** Files that every task with a card of this vendor needs as well: `/dev/nvidiactl`, `/dev/kfd`. */
       readonly shared_files: readonly string[];
-      /** What is there, but was never seen well enough to be a card: `card 3: it has fallen off the bus`. */
+      /** Cards that are there and were never seen well enough to be listed: `card 3: it has fallen off the bus`. */
       readonly unknown: readonly string[];
     }
-  /** There is a driver that does not answer, or not in time. */
+  /** A driver is there and does not answer, or not in time. */
   | { readonly is: "failed"; readonly why: string };
 
-/** Looks at the cards of one vendor. A look never blocks the agent and always ends, at the latest after its timeout. */
+/** Looks at the cards of one vendor. A look never blocks the agent and always ends, at the latest at its time limit. */
 export interface DeviceProbe {
   readonly vendor: Vendor;
-  /** Who looks while a look is out gets that one. */
+  /** Looks once. A caller who asks while a look is under way gets the result of that look. */
   look(): Promise<Look>;
-  /** Lets go of library and devices, as a reset of a card or a new driver needs it; the next look takes them again. */
+  /**
+   * Closes library and devices, as the reset of a card or the installation of a driver needs it. The next look opens
+   * them again.
+   */
   close(): void;
 }
 
-/** Where probes look; absolute paths only, since a bare library name would be looked for in the current directory. */
+/**
+ * Where probes look. All paths are absolute, since a bare library name would be looked for in the current directory.
+ */
 export interface ProbePlaces {
-  /** Below which `sys`, `proc` and `dev` lie: `/`. */
+  /** The directory that contains `sys`, `proc` and `dev`: `/` outside of tests. */
   readonly root: string;
-  /** `ORCH_NVML` and its like; `null`: the places where distributions put them. */
+  /**
+   * The library or tool that a person has named (`ORCH_NVML` and its like). Null: the places where distributions put
+   * it.
+   */
   readonly nvml: string | null;
   readonly nvidia_smi: string | null;
   readonly amd_smi: string | null;
@@ -89,7 +101,7 @@ export interface ProbePlaces {
   readonly system_profiler: string | null;
 }
 
-/** How long a look may take. The first one after a start may have to wake all cards. */
+/** How long a look may take. The first look after a start may have to wake all cards, and gets longer. */
 export interface LookLimits {
   readonly first_ms: number;
   readonly later_ms: number;
@@ -97,18 +109,18 @@ export interface LookLimits {
 
 export const LOOK_LIMITS: LookLimits = { first_ms: 25_000, later_ms: 10_000 };
 
-/** What leads to one card. */
+/** Everything that a task needs to open one card. */
 export interface Handle {
   readonly id: string;
   readonly vendor: Vendor;
   readonly parent: string | null;
-  /** What its vendor's variable calls it: see `Card.visible`. */
+  /** What the vendor's variable calls the card: see `Card.visible`. */
   readonly visible: string;
   readonly files: readonly string[];
-  /** What every user of a card of this vendor opens as well. */
+  /** Files that every user of a card of this vendor opens as well. */
   readonly shared_files: readonly string[];
-  /** Whether the driver counts its cards as they are counted here; in trouble it may leave some out. */
+  /** Whether the driver counts its cards as the agent does. While a card is in trouble, a driver may leave some out. */
   readonly counted: boolean;
-  /** It is not seen any more: no driver counts it, though its files may still lie there. */
+  /** Whether the card is no longer seen. No driver counts it then, though its files may still exist. */
   readonly missing: boolean;
 }

@@ -1,5 +1,5 @@
-// What the kernel's graphics drivers tell of a card in one way for all vendors: where it lies, which cards it shares a
-// switch or a socket with, its sensors, and which processes have it open and hold memory of it.
+// What the kernel's graphics drivers report in the same way for all vendors: where a card is on the bus, which cards it
+// shares a switch or a socket with, its sensors, and which processes have it open and use memory of it.
 
 import type { Link } from "../../core/model/device";
 import type { CardProcess } from "./device";
@@ -11,11 +11,11 @@ export interface DrmCard {
   /** `sys/class/drm/card0/device`. */
   readonly dir: string;
   readonly pci: string;
-  /** Of the vendor's: `0x744c`. */
+  /** The vendor's number of the model: `0x744c`. */
   readonly device: string;
 }
 
-/** Cards of a vendor (`0x1002`) that a graphics driver has taken, by their number. */
+/** Returns the cards of a vendor (`0x1002`) that a graphics driver has taken, by their number. */
 export const drmCards = (tree: Tree, vendor: string): readonly DrmCard[] =>
   tree
     .names("sys/class/drm")
@@ -33,7 +33,7 @@ interface Placed {
   readonly pci: string;
 }
 
-/** How two cards are connected by PCIe alone: below a switch of their own, or by their socket. */
+/** Returns how cards are connected by PCIe alone: below a common switch, or by a common socket. */
 export function busLinks(tree: Tree, one: Placed, others: readonly Placed[]): readonly Link[] {
   const way = bridges(tree, one.pci);
   return others.flatMap(({ id, pci }) => {
@@ -44,7 +44,10 @@ export function busLinks(tree: Tree, one: Placed, others: readonly Placed[]): re
   });
 }
 
-/** Every bridge above a card; one that two cards have in common is a switch, or a port that leads to one. */
+/**
+ * Returns the bridges above a card, from the root down. A bridge that two cards have in common is a switch, or a port
+ * that leads to a switch.
+ */
 const bridges = (tree: Tree, pci: string): readonly string[] =>
   tree
     .way(`sys/bus/pci/devices/${pci}`)
@@ -54,11 +57,11 @@ const bridges = (tree: Tree, pci: string): readonly string[] =>
 function isSameSocket(tree: Tree, a: string, b: string): boolean {
   const [one, other] = [numaNode(tree, a), numaNode(tree, b)];
   if (one !== null || other !== null) return one === other;
-  // Nodes are not told where there is only one.
+  // The kernel does not list NUMA nodes where there is only one.
   return tree.names("sys/devices/system/node").filter((name) => /^node\d+$/.test(name)).length <= 1;
 }
 
-/** The first sensor directory of a card: `…/hwmon/hwmon3`. */
+/** Returns the first sensor directory of a card (`…/hwmon/hwmon3`), or null. */
 export function sensorsOf(tree: Tree, dir: string): string | null {
   const name = tree.names(`${dir}/hwmon`)[0];
   return name === undefined ? null : `${dir}/hwmon/${name}`;
@@ -67,14 +70,17 @@ export function sensorsOf(tree: Tree, dir: string): string | null {
 export const scaled = (value: number | null, by: number): number | null =>
   value === null ? null : Math.round((value * 1000) / by) / 1000;
 
-/** Memory of a card, by what drivers call it: what is resident, or where that is not told, what is taken. */
+/**
+ * The lines of `fdinfo` that count memory of a card: resident memory, or taken memory where the driver does not report
+ * what is resident.
+ */
 const MEMORY = /^drm-(resident|memory|total)-(?:vram|local)\d*:\s*(\d+)(?: (KiB|MiB))?$/gm;
 const UNITS: Readonly<Record<string, number>> = { KiB: 2 ** 10, MiB: 2 ** 20 };
 const KINDS = ["resident", "memory", "total"];
 
 /**
- * Processes that have cards open, by the cards' addresses. It reads what every process has open, so it is for cards
- * whose driver has no list of its own, and never for the agent itself.
+ * Returns the processes that have cards open, by the cards' addresses. The function reads the descriptors of every
+ * process, so it is for drivers that have no list of their own. It leaves the agent itself out.
  */
 export function drmProcesses(tree: Tree): DrmProcesses {
   const found = new Map<string, CardProcess[]>();
@@ -91,11 +97,11 @@ export function drmProcesses(tree: Tree): DrmProcesses {
 
 export interface DrmProcesses {
   readonly on: (pci: string) => readonly CardProcess[];
-  /** Whether every process could be looked into: the memory of all of them is all that is in use. */
+  /** Whether every process could be read. If so, the sum of their memory is all memory in use. */
   readonly complete: boolean;
 }
 
-/** Memory that a process holds of each card that it has open. */
+/** Returns how much memory of each card a process uses, for the cards that it has open. */
 function cardsOpenBy(tree: Tree, process: string): ReadonlyMap<string, number> {
   const clients = new Map<string, { pci: string; memory_bytes: number }>();
   for (const fd of tree.names(`${process}/fd`)) {
@@ -103,7 +109,7 @@ function cardsOpenBy(tree: Tree, process: string): ReadonlyMap<string, number> {
     const text = tree.text(`${process}/fdinfo/${fd}`) ?? "";
     const pci = pciAddress(/^drm-pdev:\s*(\S+)$/m.exec(text)?.[1] ?? "");
     if (pci === null) continue;
-    // Copies of a descriptor are one client, and so is its memory.
+    // Copies of a descriptor belong to one client, and its memory counts once.
     const client = /^drm-client-id:\s*(\S+)$/m.exec(text)?.[1] ?? `fd ${fd}`;
     clients.set(`${pci} ${client}`, { pci, memory_bytes: memoryIn(text) });
   }
@@ -120,7 +126,7 @@ function memoryIn(text: string): number {
     .reduce((sum, [, , count, unit]) => sum + Number(count) * (UNITS[unit ?? ""] ?? 1), 0);
 }
 
-/** Two tellings of the same processes as one: each once, with the larger of what is told of it. */
+/** Joins lists of processes: each process once, with the largest memory that any list reports for it. */
 export function joinProcesses(...lists: readonly (readonly CardProcess[])[]): readonly CardProcess[] {
   const found = new Map<number, CardProcess>();
   for (const { pid, memory_bytes } of lists.flat()) {

@@ -1,5 +1,5 @@
-// NVIDIA's Multi-Process Service: where its control daemon runs, tasks that share a card are kept to their memory by
-// the driver itself. https://docs.nvidia.com/deploy/mps/
+// NVIDIA's Multi-Process Service (MPS). Where its control daemon runs, the driver itself keeps tasks that share a card
+// to their memory. https://docs.nvidia.com/deploy/mps/
 
 import { join } from "node:path";
 import type { Promised } from "../../core/model/promised";
@@ -17,10 +17,12 @@ const DEFAULT_PIPE_DIR = "/tmp/nvidia-mps";
 const WRITABLE_BY_OTHERS = 0o022;
 const PID_FILE = "nvidia-cuda-mps-control.pid";
 
-/** As much of its name as the kernel keeps. */
+/** The daemon's name, cut to the length that the kernel keeps. */
 const COMMAND = "nvidia-cuda-mps";
 
-/** The daemon that answers in this directory, or in the usual one; `null`: none runs there. */
+/**
+ * Returns the daemon that answers in `pipe_dir` or, without one, in the usual directory. Returns null where none runs.
+ */
 export function findMps(pipe_dir: string | undefined): Mps | null {
   const dir = pipe_dir || DEFAULT_PIPE_DIR;
   if (!isTrusted(dir)) return null;
@@ -30,7 +32,10 @@ export function findMps(pipe_dir: string | undefined): Mps | null {
   return daemon?.command === COMMAND ? { pipe_dir: dir } : null;
 }
 
-/** The usual directory is where anybody may make one: tasks are sent to nobody's daemon but root's and the agent's. */
+/**
+ * Returns whether the directory belongs to root or to the agent's account. Anybody may create the usual directory, and
+ * tasks must not be sent to a stranger's daemon.
+ */
 function isTrusted(dir: string): boolean {
   const there = lookAt(dir);
   if (there === null || !there.isDirectory() || (there.mode & WRITABLE_BY_OTHERS) !== 0) return false;
@@ -38,8 +43,8 @@ function isTrusted(dir: string): boolean {
 }
 
 /**
- * What a task with shares finds more in its environment. Cards are named by UUID, since the daemon may count them in
- * another order; limits are by their place among those that the task sees.
+ * Returns the further environment of a task with shares. Cards are named by UUID, since the daemon may count them in
+ * another order. Limits are named by the card's position among those that the task sees.
  */
 export function mpsVariables(
   { pipe_dir }: Mps,

@@ -1,5 +1,5 @@
-// The cards of a node as the planner counts them: which can be promised at all, what each can still give, and which
-// are connected how closely. What does not change while a node's devices stay the same is worked out once.
+// The cards of a node as the planner counts them: which can be promised at all, what each can still give, and how
+// closely they are connected. What depends on the node's devices alone is computed once.
 
 import type { Device, DeviceState, LinkKind } from "../model/device";
 import { classGb, matches, promisable, shareOn, shortDevice } from "./gpu";
@@ -7,33 +7,39 @@ import type { Free, Held } from "../model/resources";
 import { MIB, type Bytes } from "../units";
 import type { GpuRequest } from "../model/workload";
 
-/** A card is whole for a task although others hold so much of it: an X server and its like hold a little for ever. */
+/**
+ * A card counts as free for a whole task although foreign processes hold this much of it: an X server and its like hold
+ * a little for ever.
+ */
 export const FOREIGN_TOLERANCE_BYTES = 512 * MIB;
 
-/** How closely cards are connected, the tightest first; at each step looser links count as well. */
+/** How closely cards are connected, the tightest first. At each step the looser links count as well. */
 export const TIGHTNESS = { nvlink: 0, xgmi: 0, xelink: 0, switch: 1, socket: 2 } as const satisfies Record<
   LinkKind,
   number
 >;
-/** Steps of tightness; as a tightness it stands for no connection at all. */
+/** The number of steps. As a tightness it means: not connected. */
 export const APART = 3;
 export const TIGHTNESS_WORDS = ["directly linked", "on one switch", "on one socket", "not connected"] as const;
 
 /** A card that can be promised. */
 export interface Promisable {
   readonly device: Device;
-  /** Its id as people tell it from the others. */
+  /** The card's id as people tell it from others. */
   readonly name: string;
-  /** Its place in the node's list of cards. */
+  /** The card's index in the node's list of cards. */
   readonly at: number;
   readonly class_gb: number;
-  /** Why it is never given, whatever is free; a part of a card has the trouble of that card. */
+  /**
+   * Why the card is never given, whatever is free; null if nothing is wrong. A part of a card shares the trouble of its
+   * card.
+   */
   readonly trouble: Trouble | null;
-  /** The device that is in trouble: the card itself, or the one that it is a part of. */
+  /** The device that is in trouble: the card itself, or the card that it is a part of. */
   readonly troubled: Device;
-  /** Ids of what it is a part of, and of its own parts: what holds one of them holds it. */
+  /** Ids of the card that this one is a part of, and of its own parts. A promise of one of them blocks this one. */
   readonly kin: readonly string[];
-  /** By tightness, the group of connected cards that it belongs to. */
+  /** For each step of tightness, the group of connected cards that this card belongs to. */
   readonly groups: readonly number[];
 }
 
@@ -42,21 +48,21 @@ export type Trouble = Exclude<DeviceState, "ok"> | "prohibited";
 export interface Cards {
   readonly list: readonly Promisable[];
   readonly byId: ReadonlyMap<string, Promisable>;
-  /** Whether services can stay on all of them. */
+  /** Whether every card is sound, so that services can stay. */
   readonly sound: boolean;
-  /** By tightness, how many cards each group has. */
+  /** For each step of tightness, how many cards each group has. */
   readonly sizes: readonly (readonly number[])[];
   /** Whether any two cards are connected. */
   readonly linked: boolean;
-  /** How closely the cards at two places are connected. */
+  /** How closely the cards at two indices are connected. */
   tightness(a: number, b: number): number;
-  /** By request, the cards that are of its kind; kept, since requests and devices are immutable. */
+  /** For each request, the cards of its kind. The results are kept, since requests and devices are immutable. */
   readonly fitting: WeakMap<GpuRequest, readonly Promisable[]>;
 }
 
 const known = new WeakMap<readonly Device[], Cards>();
 
-/** The cards among a node's devices. */
+/** Returns the cards among a node's devices. */
 export function cardsOf(devices: readonly Device[]): Cards {
   let cards = known.get(devices);
   if (cards === undefined) known.set(devices, (cards = work(devices)));
@@ -92,11 +98,14 @@ function work(devices: readonly Device[]): Cards {
   };
 }
 
-/** Whether services leave a card: it is not seen any more, or its health is in doubt. */
+/** Returns whether services leave a card: it is missing, or its health is in doubt. */
 export const isBad = (card: Promisable): card is Promisable & { readonly trouble: "missing" | "quarantined" } =>
   card.trouble === "quarantined" || card.trouble === "missing";
 
-/** What a card that is missing or quarantined does to its parts; dirt is of one part alone. */
+/**
+ * Returns the trouble of a device. A card that is missing or quarantined takes its parts along; a dirty part does not
+ * affect the others.
+ */
 function troubleOf(device: Device, parent: Device | undefined): Pick<Promisable, "trouble" | "troubled"> {
   if (parent !== undefined && (parent.state === "missing" || parent.state === "quarantined"))
     return { trouble: parent.state, troubled: parent };
@@ -110,7 +119,7 @@ function kinOf(device: Device, devices: readonly Device[]): readonly string[] {
   return device.parent === null ? parts : [device.parent, ...parts];
 }
 
-/** For each pair of places how closely they are connected; a link counts whichever of the two tells it. */
+/** Returns a table of how closely each pair of devices is connected. A link counts if either device reports it. */
 function tightnessTable(devices: readonly Device[]): Uint8Array {
   const n = devices.length;
   const table = new Uint8Array(n * n).fill(APART);
@@ -127,7 +136,7 @@ function tightnessTable(devices: readonly Device[]): Uint8Array {
   return table;
 }
 
-/** The groups of cards that are connected at least so closely, one through the other. */
+/** Returns the groups of cards that are connected at this tightness or closer, directly or through others. */
 function groupsAt(table: Uint8Array, n: number, tightness: number): number[] {
   const groups = Array.from({ length: n }, () => -1);
   let next = 0;
@@ -153,7 +162,7 @@ function sizesOf(groups: readonly number[]): number[] {
   return sizes;
 }
 
-/** The cards of the kind that a request asks for, in whatever state they are. */
+/** Returns the cards of the kind that a request asks for, in whatever state they are. */
 export function fittingCards(cards: Cards, request: GpuRequest): readonly Promisable[] {
   let fitting = cards.fitting.get(request);
   if (fitting === undefined) {
@@ -175,20 +184,23 @@ export const heldOf = (card: Promisable, free: Free): Held => free.held?.get(car
 
 const isBusy = ({ whole, shares }: Held): boolean => whole > 0 || shares > 0;
 
-/** Whether its parts, or the card that it is a part of, are promised to somebody. */
+/** Returns whether a part of the card, or the card that it is a part of, is promised to somebody. */
 function isKinBusy({ kin }: Promisable, { held }: Free): boolean {
   if (kin.length === 0 || held === null) return false;
   return kin.some((id) => isBusy(held.get(id) ?? NOTHING));
 }
 
-/** How much of a card nobody has been promised or uses. */
+/** Returns how many bytes of a card are neither promised nor used by foreign processes. */
 export const leftOf = (card: Promisable, free: Free): Bytes =>
   Math.max(0, card.device.memory_bytes - card.device.foreign_bytes - heldOf(card, free).bytes);
 
-/** Why a card of the right kind is not given. `exclusive`: no share of it; `foreign`: others use too much of it. */
+/**
+ * Why a card of the right kind is not given. `exclusive`: the card is set to one process, so no share is given.
+ * `foreign`: foreign processes use too much of it.
+ */
 export type Refusal = Trouble | "exclusive" | "held" | "foreign";
 
-/** What keeps `need` of a card from being promised now; `null`: nothing. */
+/** Returns what keeps `need` of a card from being promised now, or null. */
 export function refusalOf(card: Promisable, need: Bytes | null, free: Free): Refusal | null {
   if (card.trouble !== null) return card.trouble;
   if (need !== null && card.device.compute_mode === "exclusive") return "exclusive";
@@ -202,5 +214,8 @@ export function refusalOf(card: Promisable, need: Bytes | null, free: Free): Ref
   return held.bytes + need + card.device.foreign_bytes > card.device.memory_bytes ? "foreign" : null;
 }
 
-/** Whether time or somebody's leaving can undo a refusal; the others stand until the card is set up anew. */
+/**
+ * Returns whether time or the end of another task can undo a refusal. Other refusals stand until the card is set up
+ * anew.
+ */
 export const mayPass = (refusal: Refusal): boolean => refusal !== "prohibited" && refusal !== "exclusive";

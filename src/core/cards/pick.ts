@@ -1,38 +1,39 @@
-// Which of a node's free cards a request gets: the smallest that do, of one model, as closely connected as it asks for,
-// and so that big cards and whole groups of connected cards stay free. The same cards and promises give the same pick.
+// Which of a node's free cards a request gets: the smallest that suffice, of one model, as closely connected as the
+// request asks, and so that big cards and whole groups of connected cards stay free. The same cards and promises always
+// give the same pick.
 
 import { APART, fittingCards, heldOf, leftOf, needOn, refusalOf, type Promisable, type Cards } from "./node-cards";
 import type { Free } from "../model/resources";
 import type { Bytes } from "../units";
 import type { GpuRequest } from "../model/workload";
 
-/** A search for connected cards begins at so many of them at most; a bound for machines that nobody has. */
+/** A search for connected cards starts from at most this many cards. */
 const STARTS = 32;
 
 export interface Picked {
   readonly card: Promisable;
-  /** What of it is promised; `null`: all. */
+  /** The bytes of the card that are promised; null is the whole card. */
   readonly bytes: Bytes | null;
 }
 
 export interface CardPick {
   readonly cards: readonly Picked[];
-  /** The loosest step that holds all of them together; `APART`: they are not connected, or there is one only. */
+  /** The loosest connection among the picked cards. `APART`: they are not all connected, or there is only one. */
   readonly tightness: number;
-  /** The tightest step at which a group that was whole is left broken; `APART`: none is. */
+  /** The tightest step at which the pick leaves a whole group broken. `APART`: it breaks none. */
   readonly breaks: number;
 }
 
-/** What a pick is made of; counted down while cards are chosen. */
+/** The state of one pick, counted down while cards are chosen. */
 interface Choice {
   readonly request: GpuRequest;
   readonly cards: Cards;
   readonly free: Free;
-  /** By tightness and group, how many of its cards are wholly free; `null` where no cards are connected. */
+  /** For each tightness and group, how many of its cards are wholly free. Null where no cards are connected. */
   readonly open: number[][] | null;
 }
 
-/** The best cards for a request out of what is free; `null` when they do not suffice. */
+/** Returns the best free cards for a request, or null if they do not suffice. */
 export function pick(request: GpuRequest, cards: Cards, free: Free): CardPick | null {
   const fitting = fittingCards(cards, request);
   if (fitting.length < request.count) return null;
@@ -43,7 +44,7 @@ export function pick(request: GpuRequest, cards: Cards, free: Free): CardPick | 
   return chosen === null ? null : finished(choice, chosen);
 }
 
-/** Whether so many of these cards are connected, whoever holds them. */
+/** Returns whether enough of these cards are connected, whoever holds them now. */
 export function areConnected(request: GpuRequest, cards: Cards, candidates: readonly Promisable[]): boolean {
   const idle: Choice = { request, cards, free: IDLE, open: cards.linked ? cards.sizes.map((each) => [...each]) : null };
   return connected(idle, [candidates]) !== null;
@@ -73,12 +74,16 @@ function choose(choice: Choice, candidates: readonly Promisable[]): readonly Pro
   if (linked === "demanded") return connected(choice, pools) ?? connected(choice, [sorted]);
   const [smallest = sorted] = pools;
   if (linked === "ignored") return loose(choice, smallest);
-  // Connected cards are preferred among those of the smallest size that has enough; a bigger size is not opened for it.
+  // Connected cards are preferred among those of the smallest sufficient size. A request does not get bigger cards
+  // because those are connected.
   const alike = pools.filter(([card]) => card?.class_gb === smallest[0]?.class_gb);
   return connected(choice, alike.length > 0 ? alike : [sorted]) ?? loose(choice, smallest);
 }
 
-/** Cards of one model and size, for each that has enough; the pool of the best card first. */
+/**
+ * Returns pools of cards of one model and size, for each model and size that has enough of them. The pool of the best
+ * card comes first.
+ */
 function poolsOf(choice: Choice, sorted: readonly Promisable[]): Promisable[][] {
   const pools = new Map<string, Promisable[]>();
   for (const card of sorted) {
@@ -90,7 +95,7 @@ function poolsOf(choice: Choice, sorted: readonly Promisable[]): Promisable[][] 
   return [...pools.values()].filter(({ length }) => length >= choice.request.count);
 }
 
-/** Takes the best card, and again of what is left: a group that was begun is used up first. */
+/** Takes the best card, then the best of what is left, and so on. A group that was begun is used up first. */
 function loose(choice: Choice, pool: readonly Promisable[]): readonly Promisable[] {
   const { open, free } = choice;
   const chosen: Promisable[] = [];
@@ -109,7 +114,7 @@ function loose(choice: Choice, pool: readonly Promisable[]): readonly Promisable
 
 // ---- the order of cards
 
-/** Which of two cards is the better one to take: negative for the first. */
+/** Compares two cards: negative if `a` is the better one to take. */
 function compare(choice: Choice, a: Promisable, b: Promisable): number {
   return (
     (choice.request.share_bytes === undefined ? 0 : compareShares(choice, a, b)) ||
@@ -121,7 +126,10 @@ function compare(choice: Choice, a: Promisable, b: Promisable): number {
   );
 }
 
-/** Shares go where shares are, then where a whole card is not to be had anyway; there the tightest fit. */
+/**
+ * Compares two cards for a share. A share goes where shares are already, then where no whole card can be had anyway;
+ * among those, to the card with the least room left.
+ */
 function compareShares({ free }: Choice, a: Promisable, b: Promisable): number {
   const rank = rankOf(a, free);
   return rank - rankOf(b, free) || (rank === UNTOUCHED ? 0 : leftOf(a, free) - leftOf(b, free));
@@ -132,7 +140,7 @@ const UNTOUCHED = 2;
 const rankOf = (card: Promisable, free: Free): number =>
   heldOf(card, free).shares > 0 ? 0 : refusalOf(card, null, free) === null ? UNTOUCHED : 1;
 
-/** What taking a card may do to its group, the worst first: break a whole one, or leave less of a broken one. */
+/** What taking a card may do to its group, the worst first: break a whole group, or leave less of a broken one. */
 const HARMS = [
   ["whole", 0],
   ["whole", 1],
@@ -142,7 +150,10 @@ const HARMS = [
   ["broken", 2],
 ] as const;
 
-/** Cards without connections first, then those of groups that are broken already, then of the smallest whole ones. */
+/**
+ * Compares two cards by their groups. Cards without connections come first, then cards of broken groups, then cards of
+ * the smallest whole groups.
+ */
 function compareGroups(choice: Choice, a: Promisable, b: Promisable): number {
   if (choice.open === null) return 0;
   for (const [group, step] of HARMS) {
@@ -152,7 +163,10 @@ function compareGroups(choice: Choice, a: Promisable, b: Promisable): number {
   return 0;
 }
 
-/** How many cards of its group are free, where it is so; a card whose partners are all taken harms nobody. */
+/**
+ * Returns how many cards of the card's group are free, if the group is of the kind `group`, else 0. Taking a card whose
+ * partners are all taken harms nobody.
+ */
 function harm({ cards, open }: Choice, card: Promisable, group: "whole" | "broken", step: number): number {
   const at = card.groups[step] ?? 0;
   const left = open?.[step]?.[at] ?? 0;
@@ -164,13 +178,13 @@ function harm({ cards, open }: Choice, card: Promisable, group: "whole" | "broke
 
 interface Grown {
   readonly chosen: readonly Promisable[];
-  /** How much is free of the group that it is taken from, and whether that is all of it. */
+  /** Twice the number of free cards of its group, plus one if the whole group is free; less is better. */
   readonly group: number;
-  /** How closely its cards are connected, summed up over its pairs. */
+  /** The sum of the tightness of all pairs of its cards; less is closer. */
   readonly distance: number;
 }
 
-/** The most closely connected cards of the first pool that has enough of them. */
+/** Returns the most closely connected cards of the first pool that has enough of them. */
 function connected(choice: Choice, pools: readonly (readonly Promisable[])[]): readonly Promisable[] | null {
   if (choice.open === null) return null;
   for (let step = 0; step < APART; step++) {
@@ -192,12 +206,12 @@ function connectedAt(choice: Choice, pool: readonly Promisable[], step: number):
 }
 
 /**
- * The smallest group that has enough, and of those one that is broken already. Pools are in the order of their cards,
- * so that the first of equals begins with the better one.
+ * Prefers the smallest group that has enough cards, then a group that is broken already, then the closest cards. Of two
+ * equal candidates the earlier one stays, and pools are sorted by how good their cards are.
  */
 const isBetter = (a: Grown, b: Grown): boolean => a.group < b.group || (a.group === b.group && a.distance < b.distance);
 
-/** Adds the closest card to one, and again, until there are enough. */
+/** Starts from one card and adds the closest card until there are enough. Returns null if the group is too small. */
 function grow(choice: Choice, pool: readonly Promisable[], start: Promisable, step: number): Grown | null {
   const { cards, request } = choice;
   const chosen = [start];
@@ -231,7 +245,7 @@ function isNearer(
 ): boolean {
   const nearer = (distances.get(a) ?? 0) - (distances.get(b) ?? 0);
   if (nearer !== 0) return nearer < 0;
-  // Of two that are equally near, the one whose finer group is begun already.
+  // Of two cards that are equally close, the one whose finer group was begun already is taken.
   const begun = (card: Promisable): number => chosen.filter((other) => other.groups[0] === card.groups[0]).length;
   return (begun(b) - begun(a) || compare(choice, a, b)) < 0;
 }
@@ -247,7 +261,7 @@ function finished(choice: Choice, chosen: readonly Promisable[]): CardPick {
   };
 }
 
-/** The tightest step at which all are in one group of their own. */
+/** Returns the tightest step at which all chosen cards are in one group. */
 function tightnessOf(cards: Cards, chosen: readonly Promisable[]): number {
   if (chosen.length < 2 || !cards.linked) return APART;
   for (let step = 0; step < APART; step++) if (isTogether(cards, chosen, step)) return step;

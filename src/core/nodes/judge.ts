@@ -1,4 +1,4 @@
-// The verdict on a node's tests: what failed, and what is slower than the same machine was, or than its twins are.
+// Judges a node's tests: what failed, and what is slower than the same machine was before, or than twins of it are.
 
 import { shortDevice } from "../cards/gpu";
 import { formatAge } from "../format";
@@ -6,7 +6,7 @@ import type { NodeRow } from "../model/rows-node";
 import type { JudgedResult, NodeTesting, NodeTests, TestResult } from "../model/node-tests";
 import type { Ms } from "../units";
 
-/** What is built in, and how a slower one is said of the node: `writes 40 % slower than n2`. */
+/** The built-in tests, and how a slower result is worded: `writes 40 % slower than n2`. */
 export const BUILT_IN: Readonly<Record<string, string>> = {
   cpu: "computes",
   memory: "copies memory",
@@ -21,17 +21,17 @@ export const BUILT_IN: Readonly<Record<string, string>> = {
   gpu_driver: "",
 };
 
-/** From here on a machine is worth a look; what lies below is weather. */
+/** A result that is slower by this share is mentioned. Smaller differences are noise. */
 const SLOWER = 0.3;
 
-/** A time that differs by less is no difference, however large its share. */
+/** Two times that differ by less than this count as equal, however large the share is. */
 const LEAST_MS = 5;
 
-/** So many of its own tests make a past, and no more are looked at. */
+/** How many earlier tests are needed for a comparison, and how many are used at most. */
 const PAST = { least: 2, most: 10 } as const;
 const TWINS_LOOKED_AT = 32;
 
-/** A reason is read in one line of a table; `orch node show` has them all. */
+/** How many causes a reason names, since it is read in one line of a table. `orch node show` lists all. */
 const REASONS_SAID = 3;
 const NAMES_SHOWN = 3;
 const REASON_CHARS = 240;
@@ -41,14 +41,14 @@ export interface Judging {
   readonly order: NodeTesting;
   readonly results: readonly TestResult[];
   readonly at_ms: Ms;
-  /** Earlier tests of this node, newest first. */
+  /** Earlier tests of this node, the newest first. */
   readonly past: readonly NodeTests[];
   readonly twins: readonly NodeRow[];
-  /** How many tasks ran there meanwhile: what was measured beside them is compared with nothing. */
+  /** How many tasks ran on the node during the tests. What is measured beside tasks is not compared. */
   readonly busy: number;
 }
 
-/** Judges what an agent found. What was ordered and is not there has failed. */
+/** Judges what an agent found. A test that was ordered and has no result counts as failed. */
 export function judge({ node, order, results, at_ms, past, twins, busy }: Judging): NodeTests {
   const own = past.filter((tests) => tests.fingerprint === node.fingerprint);
   const all = [...results, ...missing(order, results)].map((result) => (busy === 0 ? result : besides(result, busy)));
@@ -61,7 +61,10 @@ export function judge({ node, order, results, at_ms, past, twins, busy }: Judgin
   return tests(node, order, at_ms, failed ? "failed" : "passed", judged);
 }
 
-/** A busy machine is slower than it is: the value is told, and not kept as one. */
+/**
+ * Returns the result without its value if tasks ran meanwhile. A busy machine measures less than it can, and the value
+ * must not enter later comparisons.
+ */
 function besides(result: TestResult, busy: number): TestResult {
   const { value, unit, detail } = result;
   if (value === null) return result;
@@ -74,19 +77,19 @@ function besides(result: TestResult, busy: number): TestResult {
   };
 }
 
-/** Tests that did not end in time. */
+/** Returns the judgement of tests that did not end in time. */
 export const overdue = (node: NodeRow, order: NodeTesting, at_ms: Ms, within_ms: Ms): NodeTests => ({
   ...tests(node, order, at_ms, "failed", []),
   reason: `its tests did not end within ${formatAge(within_ms)}`,
 });
 
-/** The same tests beside twins that may have been tested since. */
+/** Judges the same results again, against twins that may have been tested since. */
 export function comparedAgain(before: NodeTests, twins: readonly NodeRow[]): NodeTests {
   const results = before.results.map((result) => ({ ...result, twins: twinsAt(result, twins) }));
   return before.results.length === 0 ? before : { ...before, results, reason: reasonOf(results) };
 }
 
-/** What is said of twins, and of which results there is anything to say: while it stays the same, that is no news. */
+/** Returns what is said of twins, in a form that can be compared. While it stays the same, there is no news. */
 export const saidOfTwins = ({ reason, results }: NodeTests): string =>
   [reason ?? "", ...results.flatMap(({ name, twins }) => (twins === null ? [] : [name]))].join("\n");
 
@@ -120,7 +123,7 @@ function missing({ commands }: NodeTesting, results: readonly TestResult[]): Tes
 
 // ---- what is said
 
-/** What failed comes first; then what is worth a look. `null`: nothing is. */
+/** Returns the reason of a judgement: first what failed, then what is slow. Null if there is neither. */
 function reasonOf(results: readonly JudgedResult[]): string | null {
   const fatal = results.filter(isFatal).map(said);
   const rest = results.filter((one) => !isFatal(one) && (one.verdict === "failed" || one.verdict === "warned"));
@@ -139,7 +142,7 @@ function said({ name, detail }: TestResult): string {
   return Object.hasOwn(BUILT_IN, name) ? line : `${card === undefined ? name : shortDevice(card)}: ${line}`;
 }
 
-/** How a result falls behind what it was compared with, each in words; `null`: it does not. */
+/** Returns how a result falls behind its past and its twins, each in words, or null where it does not. */
 export function whySlower(result: JudgedResult): { readonly past: string | null; readonly twins: string | null } {
   const { name, past, twins } = result;
   const does = BUILT_IN[name] === undefined || BUILT_IN[name] === "" ? `${name} is` : BUILT_IN[name];
@@ -154,7 +157,10 @@ export function whySlower(result: JudgedResult): { readonly past: string | null;
   };
 }
 
-/** By which share the speed lies behind another's; the speed of a time is its inverse. 0: it does not, or hardly. */
+/**
+ * Returns by which share a result is slower than `other`; 0 if it is not, or hardly. The speed of a time is its
+ * inverse.
+ */
 export function slowerBy({ value, unit }: Pick<TestResult, "value" | "unit">, other: number): number {
   if (value === null || value <= 0 || other <= 0) return 0;
   if (unit !== "ms") return Math.max(0, 1 - value / other);
@@ -170,7 +176,7 @@ function namesIn(names: readonly string[]): string {
 
 // ---- what it is compared with
 
-/** What can be measured again counts, whether it passed or was only noted. */
+/** Returns the value of a named result. It counts whether the test passed or only warned. */
 const measured = (results: readonly TestResult[], name: string): number | null =>
   results.find((one) => one.name === name && (one.verdict === "passed" || one.verdict === "warned"))?.value ?? null;
 
@@ -200,8 +206,8 @@ function median(values: readonly number[]): number {
 }
 
 /**
- * Other machines of the same make: the same processor, and the same cards. At most so many, the oldest first. Agents
- * of one boot share a machine: what one of them measures says nothing of the other, but what it took from it.
+ * Returns other machines of the same make: the same processor and the same cards. At most a fixed number, the oldest
+ * first. Agents that share a boot share a machine, so they are no twins.
  */
 export function twinsOf(nodes: Iterable<NodeRow>, node: NodeRow): NodeRow[] {
   const cards = cardsOf(node);

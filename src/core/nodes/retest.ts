@@ -1,21 +1,21 @@
-// What makes a node prove itself again: another kernel, driver, card, processor or memory than what was tested. Shares
-// and labels are people's, and a reboot with everything as it was proves nothing new.
+// When a node has to be tested again: its kernel, driver, cards, processor or memory differ from what was tested.
+// Shares and labels do not count, since people set them. A reboot with the same parts proves nothing new.
 
 import { shortDevice } from "../cards/gpu";
 import type { NodeRow } from "../model/rows-node";
 
-/** What of a machine its tests stand for. */
+/** What of a machine its tests vouch for. */
 export type Tested = Pick<NodeRow, "devices"> & {
   readonly facts: Pick<NodeRow["facts"], "kernel" | "cpu_model" | "memory_bytes">;
 };
 
 type Card = Pick<NodeRow["devices"][number], "id" | "model" | "vendor" | "driver">;
 
-/** Firmware keeps a little more or less of the memory from boot to boot; a module that is gone is more than that. */
+/** Firmware keeps a little more or less memory from boot to boot. A lost memory module is a larger difference. */
 const MEMORY_TOLERANCE = 0.03;
 const CARDS_NAMED = 2;
 
-/** Why a node that comes back has to be tested again, in words; `null`: it is what it was. */
+/** Returns why a node that comes back has to be tested again, in words, or null. */
 export function whyTested(before: Tested, now: Tested): string | null {
   const all = [
     changed("kernel", before.facts.kernel, now.facts.kernel),
@@ -29,8 +29,8 @@ export function whyTested(before: Tested, now: Tested): string | null {
 }
 
 /**
- * The same for a node that tells of itself while it is connected. A card that leaves is shown as missing and keeps
- * nobody else from work, so it is no reason; neither is its coming back.
+ * Returns the same for a node that reports a change while it is connected. A card that disappears is shown as missing
+ * and keeps nobody from working, so it is no reason, and neither is its return.
  */
 export function whyTestedNow(before: Tested, now: Tested): string | null {
   const all = [

@@ -1,5 +1,5 @@
-// AMD's cards as rocm-smi alone tells them: for machines where a person has named the tool and /sys shows no card, such
-// as a container that gets the cards without their files in /sys.
+// AMD's cards as rocm-smi alone reports them. For machines where a person has named the tool and /sys shows no card,
+// such as a container that gets the cards without their files in /sys.
 
 import type { CommandResult } from "../../../os/process/spawn";
 import { jsonIn } from "../../../os/process/tool";
@@ -20,12 +20,12 @@ export const ROCM_SMI_ALL = [
   "--json",
 ];
 
-/** Whole cards in the order of the bus; none where the tool failed or lists none. */
+/** Returns the whole cards in the order of the bus; none where the tool failed or lists none. */
 export function cardsInRocmSmi(result: CommandResult, tree: Tree): readonly Card[] {
   const all = fieldsOf(jsonIn(result));
   const system = fieldsOf(all["system"]);
   const listed = Object.entries(all).filter(([name]) => /^card\d+$/.test(name));
-  // The tool does not tell which card a process is on: that is only known of the only one.
+  // The tool does not report which card a process is on. That is known only where there is one card.
   const processes = listed.length === 1 ? processesIn(system) : [];
   const driver = fieldIn(system, /^driver version$/i);
   return listed
@@ -34,7 +34,10 @@ export function cardsInRocmSmi(result: CommandResult, tree: Tree): readonly Card
     .map((card, index) => ({ ...card, index, visible: String(index), processes }));
 }
 
-/** The first field of such a name that says something; releases write names and units in several ways. */
+/**
+ * Returns the first non-empty field whose name matches one of `names`. Releases of the tool write names and units in
+ * several ways.
+ */
 function fieldIn(fields: Readonly<Record<string, unknown>>, ...names: readonly RegExp[]): string | null {
   for (const wanted of names) {
     for (const [name, value] of Object.entries(fields)) {
@@ -85,7 +88,7 @@ function cardIn(fields: Readonly<Record<string, unknown>>, tree: Tree, driver: s
   };
 }
 
-/** `"PID4711": "python3, 1, 8589934592, 0, 0"`: name, number of cards, memory. */
+/** Reads processes: `"PID4711": "python3, 1, 8589934592, 0, 0"` is a name, the number of cards, and memory in bytes. */
 const processesIn = (system: Readonly<Record<string, unknown>>): readonly CardProcess[] =>
   Object.entries(system).flatMap(([name, value]) => {
     const pid = numberIn(/^PID(\d+)$/.exec(name)?.[1] ?? null);

@@ -1,6 +1,6 @@
-// One look at AMD's cards in /sys: what amdgpu tells of each, and what its compute side (KFD) tells of links, of memory
-// by process, and of the order in which ROCm counts. It runs where it may hang, since a sick card's files do not
-// answer.
+// One look at AMD's cards in /sys: what amdgpu reports of each card, and what its compute driver (KFD) reports of
+// links, memory by process, and the order in which ROCm counts. It runs in a child process, since the files of a broken
+// card may hang.
 
 import type { Link } from "../../../core/model/device";
 import { GIB } from "../../../core/units";
@@ -9,21 +9,21 @@ import { busLinks, drmCards, drmProcesses, joinProcesses, scaled, sensorsOf, typ
 import { byBus, driverVersion, drmFiles, machineTag, numaNode, pciAddress, type Tree } from "../sysfs";
 
 export const AMD = "0x1002";
-/** Graphics of a processor have a little of its memory set aside; no card to compute on has so little. */
+/** The graphics of a processor have less memory than this set aside. No card to compute on has so little. */
 const LEAST_MEMORY = 3 * GIB;
 
-/** A card whose product name may be better known to AMD's tools. */
+/** A card whose product name AMD's tools may know better. */
 export interface AmdCard extends Omit<Card, "model" | "index"> {
   readonly pci: string;
-  /** `null`: neither the card nor a list on this machine tells. */
+  /** The product name, or null if neither the card nor a list on this machine has one. */
   readonly model: string | null;
-  /** `0x744c`. */
+  /** The vendor's number of the model: `0x744c`. */
   readonly device: string;
 }
 
 const memoryOf = (tree: Tree, { dir }: DrmCard): number => tree.number(`${dir}/mem_info_vram_total`) ?? 0;
 
-/** Cards that have memory to compute with; to find them asks nothing of the hardware. */
+/** Returns the cards that have memory to compute with. Finding them asks nothing of the hardware. */
 export const amdCards = (tree: Tree): readonly DrmCard[] =>
   drmCards(tree, AMD).filter((card) => memoryOf(tree, card) >= LEAST_MEMORY);
 
@@ -64,7 +64,7 @@ export function lookAtAmd(tree: Tree): readonly AmdCard[] {
 
 const isFirst = (value: string, at: number, all: readonly string[]): boolean => all.indexOf(value) === at;
 
-/** As ROCm names it; cards without a number of their own by where they are plugged in. */
+/** Returns the id that ROCm gives the card. A card without a number of its own is named by its position on the bus. */
 function idOf(tree: Tree, { dir, pci }: DrmCard): string {
   const unique = tree.text(`${dir}/unique_id`) ?? "";
   return /^[0-9a-f]*[1-9a-f][0-9a-f]*$/.test(unique)
@@ -72,7 +72,10 @@ function idOf(tree: Tree, { dir, pci }: DrmCard): string {
     : `amd-${machineTag(tree)}-${pci}`;
 }
 
-/** Server cards carry their name; others stand in the list that comes with the graphics library. */
+/**
+ * Returns the product name. Server cards carry it; other cards are looked up in the list that comes with the graphics
+ * library.
+ */
 function modelOf(tree: Tree, { dir, device }: DrmCard): string | null {
   const own = tree.text(`${dir}/product_name`) ?? "";
   if (own !== "") return own;
@@ -109,16 +112,22 @@ function readingsOf(tree: Tree, { dir }: DrmCard): Readings {
   };
 }
 
-/** The sensor at the chip's edge, where others have theirs; the largest cards have only the one at its hottest spot. */
+/**
+ * Returns the number of the sensor at the chip's edge, which other cards also report. The largest cards have only the
+ * sensor at their hottest spot.
+ */
 function coreSensor(tree: Tree, sensors: string | null): number {
   const labels = [1, 2, 3].map((n) => tree.text(`${sensors}/temp${n}_label`));
   const at = labels.indexOf("edge");
   return at < 0 ? Math.max(0, labels.indexOf("junction")) + 1 : at + 1;
 }
 
-/** gpu_metrics_v1_3 of the kernel's kgd_pp_interface.h, the only one that tells reasons alike for all chips. */
+/**
+ * The layout of gpu_metrics_v1_3 in the kernel's kgd_pp_interface.h, the only version that reports throttling alike for
+ * all chips.
+ */
 const METRICS = { length: 120, format: 1, content: 3, reasons_at: 112 } as const;
-/** Its reasons by sixteens: power, current, temperature. */
+/** Throttling reasons in groups of sixteen bits: power and current, then temperature. */
 const [POWER, HEAT] = [0xffff_ffffn, 0xffff_0000_0000n];
 
 function throttledOf(tree: Tree, dir: string): string | null {
@@ -126,21 +135,21 @@ function throttledOf(tree: Tree, dir: string): string | null {
   if (bytes?.length !== METRICS.length) return null;
   if (bytes[2] !== METRICS.format || bytes[3] !== METRICS.content) return null;
   const reasons = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(METRICS.reasons_at, true);
-  // All ones is how the firmware says that it does not know.
+  // The firmware reports all ones where it does not know.
   if (reasons === 2n ** 64n - 1n) return null;
   if ((reasons & HEAT) !== 0n) return "thermal";
   return (reasons & POWER) === 0n ? null : "power";
 }
 
-/** What computes, as KFD counts it: a card in partitions is several. */
+/** One unit that computes, as KFD counts them. A card in partitions is several units. */
 interface ComputeNode {
   readonly name: string;
   readonly pci: string;
-  /** Its place among all that compute: what ROCR_VISIBLE_DEVICES counts. */
+  /** The unit's position among all units: the number that ROCR_VISIBLE_DEVICES counts. */
   readonly place: number;
   readonly gpu_id: string;
   readonly render: string | null;
-  /** The nodes that its own links lead to. */
+  /** The units that this one has links to. */
   readonly linked: readonly string[];
 }
 
@@ -166,7 +175,7 @@ function computeNodes(tree: Tree): readonly ComputeNode[] {
     }));
 }
 
-/** Lines of a name and a number. */
+/** Reads lines that consist of a name and a number. */
 const propertiesIn = (text: string | null): ReadonlyMap<string, number> =>
   new Map(
     (text ?? "").split("\n").map((line) => {
@@ -175,7 +184,10 @@ const propertiesIn = (text: string | null): ReadonlyMap<string, number> =>
     }),
   );
 
-/** Bus, device and function are packed; partitions of a card show as its other functions. */
+/**
+ * Returns the address of a unit on the bus. Bus, device and function are packed into one number. Partitions of a card
+ * appear as further functions of its address.
+ */
 function addressOf(domain: number, location: number): string {
   const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0");
   const [bus, device] = [(location >> 8) & 0xff, (location >> 3) & 0x1f];
@@ -197,7 +209,10 @@ function xgmiLinks(
 
 const PROCESSES = "sys/class/kfd/kfd/proc";
 
-/** Every process that computes has all cards open; on a card is only one that holds memory of it. */
+/**
+ * Returns the processes on a unit: those that use memory of it. Every process that computes has all cards open, so open
+ * files do not tell.
+ */
 const computeProcesses = (tree: Tree, own: readonly ComputeNode[]): readonly CardProcess[] =>
   tree.names(PROCESSES).flatMap((pid) => {
     const memory = own.reduce((sum, { gpu_id }) => sum + (tree.number(`${PROCESSES}/${pid}/vram_${gpu_id}`) ?? 0), 0);

@@ -1,11 +1,11 @@
-// Product names of AMD's cards from amd-smi or rocm-smi, by the cards' addresses. Both are slow and tell the same each
-// time, so they are asked once for a set of cards.
+// Product names of AMD's cards from amd-smi or rocm-smi, by the cards' addresses. Both tools are slow and always answer
+// the same, so they are asked once for a set of cards.
 
 import type { CommandResult } from "../../../os/process/spawn";
 import { jsonIn } from "../../../os/process/tool";
 import { fieldsOf, pciAddress } from "../sysfs";
 
-/** Names by address. */
+/** Product names by address. */
 export type Names = ReadonlyMap<string, string>;
 
 export const AMD_SMI_ARGS = ["static", "--asic", "--bus", "--json"];
@@ -14,14 +14,14 @@ export const ROCM_SMI_ARGS = ["--showproductname", "--showbus", "--json"];
 function named(entries: readonly (readonly [address: unknown, name: unknown])[]): Names | null {
   const names = entries.flatMap(([address, name]) => {
     const pci = typeof address === "string" ? pciAddress(address) : null;
-    // What the tool could not find out either it calls `N/A`, or by its number.
+    // The tool prints `N/A` or the model's number where it does not know the name.
     const known = typeof name === "string" && !/^(?:N\/A|0x[0-9a-f]+|)$/i.test(name.trim());
     return pci !== null && known ? [[pci, name.trim()] as const] : [];
   });
   return names.length === 0 ? null : new Map(names);
 }
 
-/** `amd-smi static --json`: a list, in newer releases below `gpu_data`. */
+/** Reads `amd-smi static --json`: a list, in newer releases below `gpu_data`. */
 export function namesInAmdSmi(result: CommandResult): Names | null {
   const json = jsonIn(result);
   const list = Array.isArray(json) ? (json as unknown[]) : fieldsOf(json)["gpu_data"];
@@ -34,7 +34,7 @@ export function namesInAmdSmi(result: CommandResult): Names | null {
   );
 }
 
-/** `rocm-smi --json`: an object of cards, whose keys are written in one way or the other. */
+/** Reads `rocm-smi --json`: an object with a field for each card, whose keys are written in two ways. */
 export function namesInRocmSmi(result: CommandResult): Names | null {
   const cards = Object.entries(fieldsOf(jsonIn(result))).filter(([name]) => /^card\d+$/.test(name));
   return named(

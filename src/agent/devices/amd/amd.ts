@@ -1,5 +1,5 @@
-// AMD's cards: /sys, read by a child that may hang, and AMD's tools for the names of products. Where /sys shows none
-// and a person has named rocm-smi, that tells all there is.
+// AMD's cards: /sys, read by a child process that may hang, and AMD's tools for product names. Where /sys shows no card
+// and a person has named rocm-smi, the tool alone is asked.
 
 import { cardsInRocmSmi, ROCM_SMI_ALL } from "./amd-alone";
 import { AMD_SMI_ARGS, namesInAmdSmi, namesInRocmSmi, ROCM_SMI_ARGS, type Names } from "./amd-tools";
@@ -11,7 +11,7 @@ import { treeAt } from "../sysfs";
 const AMD_SMI = ["usr/bin/amd-smi", "opt/rocm/bin/amd-smi", "usr/local/bin/amd-smi"];
 const ROCM_SMI = ["usr/bin/rocm-smi", "opt/rocm/bin/rocm-smi", "usr/local/bin/rocm-smi"];
 const SHARED_FILES = ["/dev/kfd"];
-/** The most that a name is waited for: without one, cards are called by their number. */
+/** How long the agent waits for a product name. A card without one is called by its model number. */
 const NAMING_MS = 5_000;
 
 const inSys = (places: ProbePlaces): boolean => amdCards(treeAt(places.root)).length > 0;
@@ -43,7 +43,10 @@ export function amdProbe(places: ProbePlaces, limits: LookLimits): DeviceProbe {
   return { vendor: "amd", look: oneAtATime(look), close: () => asker.close() };
 }
 
-/** Names that AMD's tools have for cards; another driver may have brought other tools. */
+/**
+ * Makes a function that asks AMD's tools for product names. It looks for the tools again each time, since a new driver
+ * may bring new ones.
+ */
 function createNamer(places: ProbePlaces, timeout_ms: number): (cards: readonly AmdCard[]) => Promise<Names> {
   const amdSmi = toolAt(places.root, places.amd_smi, AMD_SMI);
   const rocmSmi = toolAt(places.root, places.rocm_smi, ROCM_SMI);

@@ -1,5 +1,5 @@
-// Apple's graphics: one card that shares the machine's memory. What system_profiler tells does not change while the
-// machine runs, so it is asked once; what is in use it does not tell.
+// Apple's graphics: one card that shares the machine's memory. The answer of system_profiler does not change while the
+// machine runs, so it is asked once. It does not report what is in use.
 
 import { NO_GAUGES } from "../../../core/model/device";
 import { machineMemory } from "../../../os/facts";
@@ -10,7 +10,7 @@ import { fieldsOf, machineTag, numberIn, treeAt } from "../sysfs";
 
 const SYSTEM_PROFILER = ["usr/sbin/system_profiler"];
 const ARGS = ["-json", "SPDisplaysDataType", "SPHardwareDataType"];
-/** What the system lets graphics have; the rest stays for everything else. */
+/** The part of the machine's memory that the system lets graphics have. */
 const SHARE_OF_MEMORY = 3 / 4;
 
 export const hasApple = ({ system_profiler }: ProbePlaces): boolean =>
@@ -38,7 +38,10 @@ export function appleProbe(places: ProbePlaces, limits: LookLimits): DeviceProbe
   return { vendor: "apple", look: oneAtATime(look), close: forget };
 }
 
-/** Cards of others in the same machine are not for computing here, and displays are none. */
+/**
+ * Returns Apple's own card. Cards of other vendors in the same machine are not used for computing, and displays are no
+ * cards.
+ */
 function cardsIn(told: unknown, tag: string): readonly Card[] {
   const list = (name: string): readonly unknown[] => {
     const value = fieldsOf(told)[name];

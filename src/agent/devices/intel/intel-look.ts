@@ -1,5 +1,6 @@
 // One look at Intel's cards in /sys, by either of their drivers (i915, xe), and at the processes that have them open.
-// It runs where it may hang, and keeps what drivers only count up: energy, and time in which nothing ran.
+// It runs in a child process, since it may hang. It remembers counters that only rise (energy, idle time), to turn them
+// into rates.
 
 import type { Ms } from "../../../core/units";
 import type { Card } from "../device";
@@ -8,19 +9,19 @@ import { byBus, driverVersion, drmFiles, machineTag, numaNode, type Tree } from 
 
 export const INTEL = "0x8086";
 
-/** A card that Intel's tool may know better. */
+/** A card of which Intel's tool may know more. */
 export interface IntelCard extends Omit<Card, "model" | "index" | "memory_bytes"> {
   readonly pci: string;
   readonly model: string | null;
-  /** `null`: its driver does not tell. */
+  /** The memory in bytes, or null if the driver does not report it. */
   readonly memory_bytes: number | null;
-  /** `0x56a0`. */
+  /** The vendor's number of the model: `0x56a0`. */
   readonly device: string;
 }
 
 export interface IntelLook {
   readonly cards: readonly IntelCard[];
-  /** Whether all processes could be looked into. */
+  /** Whether every process could be read. */
   readonly complete: boolean;
 }
 
@@ -37,15 +38,15 @@ const tilesOf = (tree: Tree, dir: string): readonly string[] =>
     .filter((name) => /^tile\d+$/.test(name))
     .map((name) => `${dir}/${name}`);
 
-/** Where a processor has its own graphics, which use its memory. */
+/** The address of a processor's own graphics, which use the machine's memory. */
 const WITHIN_PROCESSOR = "0000:00:02.0";
 const isCard = (tree: Tree, card: DrmCard): boolean => card.pci !== WITHIN_PROCESSOR || memoryOf(tree, card) !== null;
 
-/** Cards with memory of their own; to find them asks nothing of the hardware. */
+/** Returns the cards that have memory of their own. Finding them asks nothing of the hardware. */
 export const intelCards = (tree: Tree): readonly DrmCard[] =>
   drmCards(tree, INTEL).filter((card) => isCard(tree, card));
 
-/** What is only counted up, and when it was read. */
+/** Counters that only rise, and when they were read. */
 interface Counts {
   readonly at_ms: Ms;
   readonly energy: number | null;
@@ -63,7 +64,7 @@ export class IntelLooker {
   look(): IntelLook {
     const { tree } = this;
     const open = drmProcesses(tree);
-    // Level Zero counts the processor's graphics as well.
+    // Level Zero counts the processor's graphics as well, so positions are taken among all cards.
     const all = drmCards(tree, INTEL).map((card) => ({ ...card, id: `intel-${machineTag(tree)}-${card.pci}` }));
     const counted = all.toSorted(byBus);
     const cards = counted.filter((card) => isCard(tree, card));
@@ -115,7 +116,8 @@ export class IntelLooker {
     this.#before.set(card.pci, now);
     const awake = rateOf(before?.idle_ms, now.idle_ms, before?.at_ms, now.at_ms);
     return {
-      // How much of the time it was awake: the only thing that both drivers tell of all engines together.
+      // The part of the time in which the card was awake. It is the only figure that both drivers report for all
+      // engines together.
       utilization_percent: awake === null ? null : Math.round(100 * Math.min(1, Math.max(0, 1 - awake))),
       temperature_celsius: sensors === null ? null : scaled(temperatureIn(tree, sensors), 1e3),
       power_watts: scaled(rateOf(before?.energy, now.energy, before?.at_ms, now.at_ms), 1e3),
@@ -125,7 +127,7 @@ export class IntelLooker {
   }
 }
 
-/** How fast a count rose, a millisecond. */
+/** Returns how fast a counter rose, per millisecond. */
 function rateOf(
   before: number | null | undefined,
   now: number | null,
@@ -139,7 +141,7 @@ function rateOf(
 interface Engine {
   readonly clock: string;
   readonly idle: string;
-  /** What stands before `thermal`, `pl1` and their like. */
+  /** The text in front of `thermal`, `pl1` and the other reasons in the names of files. */
   readonly reasons: string;
 }
 
@@ -163,7 +165,7 @@ function throttledOf(tree: Tree, reasons: string): string | null {
   return POWER.some(holds) ? "power" : null;
 }
 
-/** The chip's own sensor, where several have labels. */
+/** Returns the temperature of the chip. Where several sensors have labels, the chip's own is taken. */
 function temperatureIn(tree: Tree, sensors: string): number | null {
   const numbers = [1, 2, 3, 4].filter((n) => tree.has(`${sensors}/temp${n}_input`));
   const own = numbers.find((n) => tree.text(`${sensors}/temp${n}_label`) === "pkg") ?? numbers[0];
@@ -183,7 +185,7 @@ function driverOf(tree: Tree, { dir }: DrmCard): string | null {
 
 const PCI_IDS = ["usr/share/hwdata/pci.ids", "usr/share/misc/pci.ids"];
 
-/** What the machine's list of PCI devices calls it in brackets: `Intel Arc A770`. */
+/** Returns the name in brackets from the machine's list of PCI devices: `Intel Arc A770`. */
 function productName(tree: Tree, device: string): string | null {
   const list = PCI_IDS.map((path) => tree.text(path)).find((text) => text !== null);
   const vendor = /^8086\s.*(?:\n(?:\t|#).*)*/m.exec(list ?? "")?.[0] ?? "";

@@ -1,5 +1,5 @@
-// What xpu-smi tells of Intel's cards: products, memory, ECC and Xe links once for a set of cards, and what a driver
-// does not show by itself now and then. Its numbers for cards are its own; addresses name them.
+// What xpu-smi reports of Intel's cards: product, memory, ECC and Xe links once for a set of cards, and now and then
+// the figures that a driver does not show. The tool numbers cards in its own way, so they are matched by address.
 
 import type { CommandResult } from "../../../os/process/spawn";
 import { jsonIn, type Tool } from "../../../os/process/tool";
@@ -7,13 +7,13 @@ import { MIB } from "../../../core/units";
 import type { CardProcess } from "../device";
 import { fieldsOf, numberIn, pciAddress } from "../sysfs";
 
-/** A card as the tool knows it. */
+/** A card as xpu-smi reports it. */
 export interface XpuCard {
   readonly number: number;
   readonly model: string | null;
   readonly memory_bytes: number | null;
   readonly ecc: boolean | null;
-  /** Numbers of the cards that Xe links lead to. */
+  /** The tool's numbers of the cards that Xe links lead to. */
   readonly linked: readonly number[];
 }
 export type XpuCards = ReadonlyMap<string, XpuCard>;
@@ -26,14 +26,14 @@ export interface XpuStats {
 }
 
 interface Discovery {
-  /** What it got until the tool failed. */
+  /** What the tool reported until it failed. */
   readonly told: XpuCards;
   readonly complete: boolean;
-  /** Why it is not complete. */
+  /** Why the answer is not complete. */
   readonly why: string;
 }
 
-/** Asks for all that does not change. */
+/** Asks for everything that does not change while the machine runs. */
 export async function askXpuCards(tool: Tool, timeout_ms: number): Promise<Discovery> {
   const found = new Map<string, XpuCard>();
   const list = await tool.run(["discovery", "-j"], timeout_ms);
@@ -65,13 +65,16 @@ const textOf = (value: unknown): string | null =>
   typeof value === "string" || typeof value === "number" ? String(value) : null;
 const switched = (value: unknown): boolean | null => (value === "enabled" ? true : value === "disabled" ? false : null);
 
-/** `Intel(R) Arc(TM) A770 Graphics` as people write it; a product that only has a number has no name. */
+/** Returns `Intel Arc A770` for `Intel(R) Arc(TM) A770 Graphics`, or null for a product that only has a number. */
 function plainName(name: string): string | null {
   const plain = name.replaceAll(/\((?:R|TM)\)/g, "").trim();
   return /^Intel Graphics \[0x[0-9a-f]+\]$/i.test(plain) ? null : plain;
 }
 
-/** Pairs of cards, from the matrix of their tiles: `XL16` is direct, `XL*` leads over the card's other tile. */
+/**
+ * Reads pairs of connected cards from the matrix of their tiles. `XL16` is a direct link; `XL*` leads over the card's
+ * other tile, and does not count.
+ */
 function xeLinksIn(result: CommandResult): readonly (readonly [from: number, to: number])[] {
   if (result.is === "failed") return [];
   const rows = result.out.split("\n").map((line) => line.split("|").map((cell) => cell.trim()));
@@ -90,7 +93,9 @@ function xeLinksIn(result: CommandResult): readonly (readonly [from: number, to:
   return [...pairs.values()];
 }
 
-/** What changes all the time. A card's own value counts; where only its tiles have one, their highest or their sum. */
+/**
+ * Asks for figures that change. A card's own value counts; where only its tiles have one, their highest or their sum.
+ */
 export async function askXpuStats(tool: Tool, card: number, timeout_ms: number): Promise<XpuStats | null> {
   const stats = fieldsOf(jsonIn(await tool.run(["stats", "-d", String(card), "-j"], timeout_ms)));
   const whole = metricsIn(stats["device_level"]);
@@ -113,7 +118,10 @@ export async function askXpuStats(tool: Tool, card: number, timeout_ms: number):
   };
 }
 
-/** Releases before 1.2 give bytes, later ones mebibytes; no card has so many of these. */
+/**
+ * Releases before 1.2 report bytes, later ones mebibytes. A figure above this one is in bytes, since no card has so
+ * many mebibytes.
+ */
 const MOST_MEBIBYTES = 4_194_304;
 
 const metricsIn = (list: unknown): ReadonlyMap<string, number> =>
@@ -124,7 +132,7 @@ const metricsIn = (list: unknown): ReadonlyMap<string, number> =>
     }),
   );
 
-/** Processes by the tool's number of the card that they are on; the tool itself is none. */
+/** Asks for processes, by the tool's number of the card that they are on. The tool's own process is left out. */
 export async function askXpuProcesses(tool: Tool, timeout_ms: number): Promise<ReadonlyMap<number, CardProcess[]>> {
   const found = new Map<number, CardProcess[]>();
   const list = fieldsOf(jsonIn(await tool.run(["ps", "-j"], timeout_ms)))["device_util_by_proc_list"];

@@ -1,5 +1,5 @@
-// Intel's cards: /sys, read by a child that may hang, and xpu-smi for what the drivers do not show: products, the size
-// of memory, ECC, links, and where this agent may not look into other people's processes, who uses what.
+// Intel's cards: /sys, read by a child process that may hang, and xpu-smi for what the drivers do not show: products,
+// memory sizes, ECC and links, and the processes of other accounts where the agent may not read those.
 
 import { NO_GAUGES } from "../../../core/model/device";
 import { bootMs } from "../../../os/clock";
@@ -12,13 +12,16 @@ import { askXpuCards, askXpuProcesses, askXpuStats, type XpuCards, type XpuStats
 import { byBus, drmFiles, machineTag, numaNode, treeAt, type Tree } from "../sysfs";
 
 const XPU_SMI = ["usr/bin/xpu-smi", "usr/local/bin/xpu-smi", "opt/intel/xpum/bin/xpu-smi"];
-/** The most that the tool is waited for; it is no part of what a look must have. */
+/** How long the agent waits for the tool. A look is complete without it. */
 const TOOL_MS = 5_000;
-/** It costs much more than all else, so what nothing else tells may be this old. */
+/** How old figures from the tool may be. The tool costs much more than all other reads. */
 const STATS_EVERY_MS = 30_000;
 
 const inSys = (places: ProbePlaces): boolean => intelCards(treeAt(places.root)).length > 0;
-/** Where a person has named the tool and /sys shows no card, as in a container, the tool tells all there is. */
+/**
+ * Returns whether to look for Intel's cards. Where a person has named the tool and /sys shows no card, as in a
+ * container, the tool alone is asked.
+ */
 export const hasIntel = (places: ProbePlaces): boolean => places.xpu_smi !== null || inSys(places);
 
 interface Told {
@@ -86,7 +89,7 @@ async function statsOf(tool: Tool, cards: XpuCards, timeout_ms: number): Promise
   return found;
 }
 
-/** Cards that only the tool knows: their addresses, and nothing that a driver would show. */
+/** Returns cards that only the tool knows: their addresses, without anything that a driver would show. */
 const cardsOf = (told: XpuCards, tree: Tree): readonly IntelCard[] =>
   [...told.keys()]
     .map((pci) => ({ id: `intel-${machineTag(tree)}-${pci}`, pci }))
@@ -113,7 +116,7 @@ const cardsOf = (told: XpuCards, tree: Tree): readonly IntelCard[] =>
       trouble: null,
     }));
 
-/** What the driver shows comes first: it is as of now. */
+/** Joins what the driver and the tool report. The driver's figures win, since they are as of now. */
 export function joined(found: readonly IntelCard[], told: Told): Look {
   const sized = found.map((card) => ({ ...card, memory_bytes: card.memory_bytes ?? sizeOf(card, told) }));
   const usable = sized.filter((card) => card.memory_bytes !== null);

@@ -1,12 +1,12 @@
-// From what the driver tells now, and what was known before, to NVIDIA's cards: places on the bus, device files, and
-// the last known facts of cards that are lost.
+// Makes NVIDIA's cards from what the driver reports now and what was known before: positions on the bus, device files,
+// and the last known facts of lost cards.
 
 import { NO_GAUGES } from "../../../core/model/device";
 import type { Card } from "../device";
 import type { LostCard, NvmlCard, NvmlLook, NvmlPart } from "./nvml-look";
 import { byBus, drmFiles, numaNode, type Tree } from "../sysfs";
 
-/** Cards and parts by id, as they were when they could last be seen. */
+/** Cards and parts by id, as they were when they were last seen. */
 export type Known = ReadonlyMap<string, Card>;
 type Seen = Extract<NvmlLook, { is: "seen" }>;
 
@@ -24,7 +24,7 @@ export function keepKnown(known: Known, found: Seen, tree: Tree): Kept {
   const places = placesOf(counted.length, unknown);
   const whole = counted.map((card, n) => placed(card, places[n] ?? n));
   const cards = whole.flatMap((card) => [card, ...partsOf(card, found, known, tree)]);
-  // What the driver does not count now may come back as a card that is lost.
+  // A card that the driver does not count now may come back as a lost card.
   const gone = before.filter(({ id }) => !lost.some((one) => one.id === id));
   return {
     cards,
@@ -33,7 +33,10 @@ export function keepKnown(known: Known, found: Seen, tree: Tree): Kept {
   };
 }
 
-/** Which known cards the lost ones are: by what they still tell, else by their place, else because no other is left. */
+/**
+ * Recognises lost cards among the known ones: by the identity that they still report, else by their address, else
+ * because only one known card is left.
+ */
 function recognise(lost: readonly LostCard[], before: readonly Card[]): { lost: Card[]; unknown: LostCard[] } {
   const left = new Map(before.map((card) => [card.id, card]));
   const found: Card[] = [];
@@ -55,7 +58,10 @@ function recognise(lost: readonly LostCard[], before: readonly Card[]): { lost: 
   return { lost: found, unknown };
 }
 
-/** The driver counts cards that nobody knows, too: the others keep their places around them. */
+/**
+ * Returns the positions of the cards that are known. The driver also counts cards that nobody could identify, and the
+ * others keep their positions around those.
+ */
 function placesOf(count: number, unknown: readonly LostCard[]): readonly number[] {
   const taken = new Set(unknown.map(({ at }) => at));
   const all = Array.from({ length: count + unknown.length }, (_, n) => n);
@@ -64,7 +70,7 @@ function placesOf(count: number, unknown: readonly LostCard[]): readonly number[
 
 const placed = (card: Card, index: number): Card => ({ ...card, index, visible: String(index) });
 
-/** Facts stay, readings go. */
+/** Returns the card with its facts and without readings. */
 const withTrouble = (card: Card, trouble: string): Card => ({
   ...card,
   links: [],
@@ -90,7 +96,10 @@ function wholeCard({ minor, parts, memory_bytes, ...card }: NvmlCard, driver: st
   };
 }
 
-/** A card without memory of its own uses the machine's; a quarter of that stays for everything else. */
+/**
+ * Returns the memory of a card that has none of its own: three quarters of the machine's, so that a quarter stays for
+ * everything else.
+ */
 function sharedMemory(tree: Tree): number {
   const kilobytes = Number(/^MemTotal:\s+(\d+) kB/m.exec(tree.text("proc/meminfo") ?? "")?.[1] ?? 0);
   return Math.floor((kilobytes * 3) / 4) * 1024;
@@ -123,7 +132,7 @@ function partCard(part: NvmlPart, told: NvmlCard, card: Card, tree: Tree): Card 
   };
 }
 
-/** The files that stand for the right to use a GPU instance and a compute instance of it. */
+/** Returns the files that grant the right to use a GPU instance and a compute instance of it. */
 function capabilityFiles(part: NvmlPart, minor: number | null, tree: Tree): readonly string[] {
   if (minor === null || part.gpu_instance === null) return [];
   const instance = `proc/driver/nvidia/capabilities/gpu${minor}/mig/gi${part.gpu_instance}`;

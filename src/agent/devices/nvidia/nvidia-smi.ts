@@ -1,5 +1,5 @@
-// NVIDIA's cards through nvidia-smi, for machines where NVML cannot be loaded. It tells the same as a look through
-// NVML, in a few runs of the tool that together have the time of one look.
+// NVIDIA's cards through nvidia-smi, for machines where NVML cannot be loaded. A look runs the tool a few times, all
+// runs within the time limit of one look, and returns the same as a look through NVML.
 
 import type { Link } from "../../../core/model/device";
 import { bootMs } from "../../../os/clock";
@@ -26,21 +26,24 @@ type Run = (...args: string[]) => Promise<CommandResult>;
 
 const FORMAT = "--format=csv,noheader,nounits";
 const KNOWN_CARDS = "proc/driver/nvidia/gpus";
-/** How often the first question is put again, each time without a field or a card that it failed for. */
+/** How often the first query is repeated, each time without the field or the card that made it fail. */
 const MOST_TRIES = 24;
 
 export class NvidiaSmi {
   readonly #tree: Tree;
   #tool: Tool | null = null;
   #fields: readonly (typeof FIELDS)[number][] = FIELDS;
-  /** Links change with the cards and the driver alone, and to ask for them costs as much as all else. */
+  /**
+   * The links of the set of cards named `of`. They change only with the cards and the driver, and asking for them costs
+   * as much as everything else.
+   */
   #links: { readonly of: string; readonly links: Links } | null = null;
 
   constructor(tree: Tree) {
     this.#tree = tree;
   }
 
-  /** Gives back why it could not be done, if it could not. */
+  /** Looks once. Returns what was seen, or why nothing was. */
   async look(path: string, timeout_ms: number): Promise<Seen | string> {
     const tool = this.#tool?.path === path ? this.#tool : createTool(path);
     this.#tool = tool;
@@ -57,7 +60,7 @@ export class NvidiaSmi {
     return this.#assemble(asked.rows, asked.lost, processesIn(apps.out), links, parts);
   }
 
-  /** All cards; the tool gives up on all of them when one is lost, and is then asked for the others alone. */
+  /** Queries all cards. The tool fails for all of them when one is lost; it is then asked for the others alone. */
   async #rows(run: Run): Promise<{ rows: readonly Row[]; lost: readonly LostCard[] } | string> {
     const lost: LostCard[] = [];
     const all = this.#tree.names(KNOWN_CARDS);

@@ -1,5 +1,5 @@
-// What nvidia-smi prints, taken apart: the comma-separated queries, the matrix of links, the list with MIG's parts, and
-// the XML that alone tells of a part's memory.
+// Parsers of what nvidia-smi prints: the comma-separated queries, the matrix of links, the list with MIG's parts, and
+// the XML that alone reports the memory of a part.
 
 import type { ComputeMode, Link } from "../../../core/model/device";
 import { MIB } from "../../../core/units";
@@ -8,7 +8,9 @@ import { meaningOf, type RunningProcess } from "./nvml";
 import { throttledBy, type LostCard, type NvmlCard, type NvmlPart } from "./nvml-look";
 import { numberIn, pciAddress } from "../sysfs";
 
-/** What is asked of each card, in this order; a release that does not know one is asked without it. */
+/**
+ * The fields that are queried for each card, in this order. A release that does not know a field is asked without it.
+ */
 export const FIELDS = [
   "index",
   "uuid",
@@ -33,11 +35,14 @@ export const FIELDS = [
 type Field = (typeof FIELDS)[number];
 export type Row = Readonly<Record<Field, string | null>>;
 
-/** The field that this release does not know; `null`: it complains of something else, or of nothing. */
+/** Returns the field that this release does not know, or null if it complains of something else. */
 export const unknownField = (text: string): string | null =>
   /Field "([^"]+)" is not a valid field to query/.exec(text)?.[1] ?? null;
 
-/** Lines of values without heading and units. What is not told stands in brackets: `[N/A]`, `[Not Supported]`. */
+/**
+ * Reads lines of values without heading and units. A value that is not reported stands in brackets: `[N/A]`, `[Not
+ * Supported]`.
+ */
 const cellsOf = (text: string): readonly (readonly string[])[] =>
   text
     .split("\n")
@@ -62,10 +67,10 @@ const megabytes = (cell: string | null): number | null => {
 const switched = (cell: string | null): boolean | null =>
   cell === "Enabled" ? true : cell === "Disabled" ? false : null;
 
-/** What a whole row of an unusable card says: `[GPU is lost]`, `[GPU requires reset]`. */
+/** The text of a whole row of an unusable card: `[GPU is lost]`, `[GPU requires reset]`. */
 const TROUBLE = /\[(?:GPU is lost|GPU requires reset|Unknown Error)\]/i;
 
-/** Any of the ways in which the tool says what is wrong with a card, in our words. */
+/** Returns the trouble of a card in our words, for any of the texts with which the tool reports it. */
 export function troubleIn(text: string): string {
   if (/lost/i.test(text)) return meaningOf(15);
   if (/reset/i.test(text)) return meaningOf(16);
@@ -107,7 +112,7 @@ export function cardOf(row: Row): SmiCard | LostCard {
   };
 }
 
-/** Processes by the card that they are on. */
+/** Reads processes, by the card that they are on. */
 export function processesIn(text: string): ReadonlyMap<string, readonly RunningProcess[]> {
   const found = new Map<string, RunningProcess[]>();
   for (const [card, pid, memory] of cellsOf(text)) {
@@ -129,14 +134,16 @@ function warningsOf(row: Row): readonly Warning[] {
   return warnings;
 }
 
-/** The card whose trouble makes the tool give up on all: its address and what it says. */
+/** Returns the card whose trouble makes the tool fail for all: its address, and the tool's words. */
 export function lostIn(text: string): { readonly pci: string; readonly why: string } | null {
   const found = /device handle for GPU.*?([0-9A-F]{4,8}:[0-9A-F]{2}:[0-9A-F]{2}\.[0-9A-F]):?\s*([^.\n]+)/i.exec(text);
   const pci = pciAddress(found?.[1] ?? "");
   return pci === null ? null : { pci, why: troubleIn(found?.[2] ?? "") };
 }
 
-/** Links by the numbers of both cards, from the matrix of `topo -m`; what the tool underlines comes with codes. */
+/**
+ * Reads links from the matrix of `topo -m`, by the numbers of both cards. The tool's underlining adds terminal codes.
+ */
 export function linksIn(text: string): ReadonlyMap<string, Link["kind"]> {
   const lines = text
     .replaceAll(/\u001b\[[0-9;]*m/g, "")
@@ -161,7 +168,10 @@ function kindOf(cell: string): Link["kind"] | null {
   return cell === "PHB" || cell === "NODE" ? "socket" : null;
 }
 
-/** Parts of cards by the card's UUID, in the order of their numbers, from the list and the XML together. */
+/**
+ * Returns the parts of cards by the card's UUID, in the order of their numbers. The list and the XML each hold a half
+ * of what is needed.
+ */
 export function partsIn(list: string, xml: string): ReadonlyMap<string, readonly NvmlPart[]> {
   const parts = new Map<string, NvmlPart[]>();
   let card = { id: "", model: "" };
@@ -203,5 +213,5 @@ function partIn(xml: string, card: string, number: number): Omit<NvmlPart, "id" 
   };
 }
 
-/** `40192 MiB` in bytes. */
+/** Reads `40192 MiB` as bytes. */
 const sizeOf = (text: string | null): number | null => megabytes(text?.replace(/ MiB$/, "") ?? null);

@@ -1,5 +1,5 @@
-// NVIDIA's cards: NVML, asked by a child that may hang, and nvidia-smi where NVML cannot be loaded. What was known of
-// a card is kept, so that one that falls off the bus is still told, with its trouble.
+// NVIDIA's cards: NVML, asked by a child process that may hang, or nvidia-smi where NVML cannot be loaded. Known cards
+// are kept, so that a card that falls off the bus is still shown, with its trouble.
 
 import { join } from "node:path";
 import { exists } from "../../../os/files/files";
@@ -35,14 +35,17 @@ const TOOLS = [
   "run/current-system/sw/bin/nvidia-smi",
   "opt/nvidia/bin/nvidia-smi",
 ];
-/** What the driver shows of itself; the last one is Windows' driver, seen from within WSL. */
+/** Files that show that a driver is there. The last one belongs to Windows' driver, seen from within WSL. */
 const DRIVER_SIGNS = ["proc/driver/nvidia/version", "dev/nvidiactl", "usr/lib/wsl/lib/libnvidia-ml.so.1"];
 const NVIDIA = "0x10de";
 
 const firstOf = (root: string, paths: readonly string[]): string | null =>
   paths.map((path) => join(root, path)).find((path) => exists(path)) ?? null;
 
-/** Whether there is anything to ask: a driver, or a person's word; a library alone lies in many images. */
+/**
+ * Returns whether there is anything to ask: a driver, or a library that a person has named. A library alone proves
+ * nothing, since many images contain it.
+ */
 export function hasNvidia(places: ProbePlaces): boolean {
   const tree = treeAt(places.root);
   if (places.nvml !== null || places.nvidia_smi !== null || DRIVER_SIGNS.some((sign) => tree.has(sign))) return true;
@@ -55,7 +58,10 @@ const libraryIn = (root: string): string | null =>
     LIBRARY_DIRS.map((dir) => `${dir}/${LIBRARY}`),
   ) ?? firstOf(root, cachedLibraries(root));
 
-/** Where the linker's own list has it, for systems that put it elsewhere; those for 32 bits are of no use. */
+/**
+ * Returns the library's path in the linker's own list, for systems that put it elsewhere. Libraries for 32 bits are
+ * left out.
+ */
 const cachedLibraries = (root: string): readonly string[] =>
   (treeAt(root).text("etc/ld.so.cache") ?? "")
     .split("\0")
@@ -84,7 +90,7 @@ export function nvidiaProbe(places: ProbePlaces, limits: LookLimits): DeviceProb
     if (found.is === "unloadable") return lookWithTool(found.why);
     if (found.is === "failed") {
       if (found.code === CODE.driver_not_loaded && !isPlugged(tree, NVIDIA)) return { is: "none" };
-      // A library that is of another version than the driver is only replaced by loading it anew.
+      // A library of another version than the driver is replaced only by loading it anew.
       if (found.code === CODE.version_mismatch) close();
       return { is: "failed", why: `NVML: ${found.why}` };
     }
@@ -111,7 +117,7 @@ export function nvidiaProbe(places: ProbePlaces, limits: LookLimits): DeviceProb
 
 const noLibrary: NvmlLook = { is: "unloadable", why: "the library is in none of its usual places" };
 
-/** The driver makes some of them only when a program first needs them. */
+/** Returns the files that all cards share. The driver creates some of them only when a program first needs them. */
 const sharedFiles = (tree: Tree): readonly string[] =>
   tree.has("dev/dxg")
     ? ["/dev/dxg"]

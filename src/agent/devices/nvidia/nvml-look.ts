@@ -1,25 +1,25 @@
-// One look through NVML: every card with its parts and links, as plain data that travels from the child that asks to
-// the agent. It runs where it may hang.
+// One look through NVML: every card with its parts and links, as plain data that travels from the child process to the
+// agent. It runs in the child, since NVML may hang.
 
 import type { ComputeMode, Gauges, Link } from "../../../core/model/device";
 import type { Warning } from "../device";
 import { CODE, meaningOf, Nvml, NvmlDevice, type CallName, type RunningProcess } from "./nvml";
 
-/** A card or a part of one, as NVML alone knows it. */
+/** A card or a part of one, as NVML alone reports it. */
 export interface NvmlCard extends Gauges {
   readonly id: string;
   readonly model: string;
-  /** `null`: it has none of its own, it shares the machine's. */
+  /** The card's memory in bytes, or null if it shares the machine's. */
   readonly memory_bytes: number | null;
   readonly pci: string | null;
-  /** `N` of `/dev/nvidiaN`. */
+  /** The number `N` of `/dev/nvidiaN`. */
   readonly minor: number | null;
   readonly compute_mode: ComputeMode | null;
   readonly ecc: boolean | null;
   readonly warnings: readonly Warning[];
   readonly processes: readonly RunningProcess[];
   readonly links: readonly Link[];
-  /** `null`: it is not set to be used in parts. */
+  /** The card's parts, or null if it is not set to be used in parts. */
   readonly parts: readonly NvmlPart[] | null;
 }
 
@@ -33,7 +33,7 @@ export interface NvmlPart {
   readonly processes: readonly RunningProcess[];
 }
 
-/** A card that the library counts and cannot tell of; what it was is known by whoever saw it before. */
+/** A card that the library counts and cannot identify. Whoever saw it before knows what it was. */
 export interface LostCard {
   readonly at: number;
   readonly id: string | null;
@@ -42,7 +42,7 @@ export interface LostCard {
 }
 
 export type NvmlLook =
-  /** There is no such library, or it cannot be loaded. */
+  /** The library does not exist, or cannot be loaded. */
   | { readonly is: "unloadable"; readonly why: string }
   | { readonly is: "failed"; readonly code: number; readonly why: string }
   | {
@@ -57,18 +57,21 @@ const UNCORRECTED = 1;
 const SINCE_DRIVER_LOAD = 0;
 const CORE_SENSOR = 0;
 const SM_CLOCK = 1;
-/** Bits of nvmlClocksEventReasons; the plain hardware slowdown comes with one of the other two or speaks of heat. */
+/**
+ * Bits of nvmlClocksEventReasons. The plain hardware slowdown appears together with one of the two others, or means
+ * heat.
+ */
 const SLOWED = { sw_power: 0x04, hw: 0x08, sw_thermal: 0x20, hw_thermal: 0x40, hw_power: 0x80 } as const;
 const MOST_LINKS = 36;
 const REMOTE = { card: 0, switch: 2 } as const;
 const P2P_BY_NVLINK = 2;
 const ANCESTOR = { switches: 20, socket: 40 } as const;
 
-/** A library that is asked again and again; it is opened and initialised when that works, whenever that is. */
+/** NVML between looks: opened and initialised at the first look at which that works. */
 export class NvmlLooker {
   #nvml: Nvml | null = null;
   #ready = false;
-  /** What the driver said of pairs of cards; it finds that out anew each time, and it does not change. */
+  /** What the driver said of pairs of cards. It finds that out anew at each call, and the answer does not change. */
   readonly #pairs: Pairs = new Map();
 
   constructor(readonly path: string) {}
@@ -91,7 +94,7 @@ export class NvmlLooker {
   }
 }
 
-/** By what was asked and both cards' ids. */
+/** The driver's answers, by the question and the ids of both cards. */
 type Pairs = Map<string, number | null>;
 
 function lookAt(nvml: Nvml, count: number, pairs: Pairs): NvmlLook {
@@ -164,14 +167,16 @@ function throttledOf(device: NvmlDevice): string | null {
   return reasons === null ? null : throttledBy(reasons);
 }
 
-/** What a set of clock event reasons comes to; idling and settings of people are none. */
+/**
+ * Returns why clocks are held back, from a set of event reasons, or null. Idling and people's settings are no reasons.
+ */
 export function throttledBy(reasons: number): string | null {
   if ((reasons & (SLOWED.sw_thermal | SLOWED.hw_thermal)) !== 0) return "thermal";
   if ((reasons & (SLOWED.sw_power | SLOWED.hw_power)) !== 0) return "power";
   return (reasons & SLOWED.hw) === 0 ? null : "thermal";
 }
 
-/** Each process once, whichever lists it is in. */
+/** Returns each process once, whichever of the lists it is in. */
 function processesOf(device: NvmlDevice): readonly RunningProcess[] {
   const found = new Map<number, RunningProcess>();
   for (const kind of ["Compute", "MPSCompute", "Graphics"] as const) {
@@ -229,7 +234,7 @@ const linksOf = (one: Seen, all: readonly Seen[], pairs: Pairs): readonly Link[]
     return kind === null ? [] : { id: other.card.id, kind };
   });
 
-/** The fastest way between two cards; either one's word is enough, so that both tell the same. */
+/** Returns the fastest link between two cards. The report of either card is enough, so that both show the same. */
 function kindOf(one: Seen, other: Seen, pairs: Pairs): Link["kind"] | null {
   const leads = (from: Seen, to: Seen): boolean => to.card.pci !== null && from.reach.cards.has(to.card.pci);
   if (leads(one, other) || leads(other, one)) return "nvlink";
@@ -239,13 +244,16 @@ function kindOf(one: Seen, other: Seen, pairs: Pairs): Link["kind"] | null {
   return level <= ANCESTOR.switches ? "switch" : "socket";
 }
 
-/** All switches of a machine are one fabric, unless the driver says that these two do not reach each other. */
+/**
+ * Returns whether two cards reach each other through a switch. All switches of a machine form one fabric, unless the
+ * driver says that these two do not reach each other.
+ */
 function meetInSwitch(one: Seen, other: Seen, pairs: Pairs): boolean {
   const status = askedOnce(pairs, "nvmlDeviceGetP2PStatus", one, other, P2P_BY_NVLINK);
   return status === null || status === 0;
 }
 
-/** One answer for both directions, so that both cards tell the same. */
+/** Asks the driver once for both directions, so that both cards show the same. */
 function askedOnce(pairs: Pairs, call: CallName, one: Seen, other: Seen, ...more: readonly number[]): number | null {
   const [a, b] = one.card.id < other.card.id ? [one, other] : [other, one];
   const key = `${call} ${a.card.id} ${b.card.id}`;

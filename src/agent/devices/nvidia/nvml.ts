@@ -1,9 +1,9 @@
-// NVML, the library of NVIDIA's driver, as typed calls: numbers, texts and the few structures that are read, each
-// `null` where this release or this card does not tell. Names, arguments and layouts are those of nvml.h.
+// NVML, the library of NVIDIA's driver, as typed calls. Numbers, texts and structures are null where the release or the
+// card does not report them. Names, arguments and layouts are those of nvml.h.
 
 import { openLibrary, type Argument, type ArgumentKind, type Library } from "../../../os/library";
 
-/** Every call that is made; the card's handle is a pointer, passed as the number that it is. */
+/** Every call that is made. A card's handle is a pointer, passed as a number. */
 const CALLS = {
   nvmlInit_v2: [],
   nvmlSystemGetDriverVersion: ["ptr", "u32"],
@@ -48,7 +48,7 @@ const CALLS = {
 } as const satisfies Readonly<Record<string, readonly ArgumentKind[]>>;
 export type CallName = keyof typeof CALLS;
 
-/** nvmlReturn_t, as far as it is told apart. */
+/** The values of nvmlReturn_t that the program tells apart. */
 export const CODE = {
   success: 0,
   not_supported: 3,
@@ -59,7 +59,7 @@ export const CODE = {
   version_mismatch: 18,
 } as const;
 
-/** In our words, put behind a name: `card 3: it has fallen off the bus`. */
+/** The meaning of error codes, to be printed behind a card's name: `card 3: it has fallen off the bus`. */
 const MEANING: Readonly<Record<number, string>> = {
   1: "the library was not initialised",
   3: "it does not support this",
@@ -79,16 +79,18 @@ const MEANING: Readonly<Record<number, string>> = {
 };
 export const meaningOf = (code: number): string => MEANING[code] ?? `NVML error ${code}`;
 
-/** Errors that speak of the card as a whole, whatever was asked: it is lost, or wants a reset. */
+/** Errors that concern the card as a whole, whatever was asked: the card is lost, or needs a reset. */
 const CARD_TROUBLE: ReadonlySet<number> = new Set([15, 16]);
 
 const TEXT_LENGTH = 96;
 const PCI_LENGTH = 68;
-/** nvmlPciInfo_t: `busIdLegacy` is followed by domain, bus and device, four bytes each. */
+/** The layout of nvmlPciInfo_t: `busIdLegacy` is followed by domain, bus and device, four bytes each. */
 const PCI_DOMAIN_AT = 16;
 const MEMORY_V2_LENGTH = 40;
 const NOT_AVAILABLE = 2n ** 64n - 1n;
-/** Bytes of a process in a list: nvmlProcessInfo_v1_t, then what `_v2` and `_v3` fill in. */
+/**
+ * The length in bytes of a process in a list: nvmlProcessInfo_v1_t, and the longer form that `_v2` and `_v3` fill in.
+ */
 const PROCESS_LENGTH = { old: 16, now: 24 } as const;
 const MOST_PROCESSES = 4_096;
 
@@ -127,7 +129,7 @@ export class Nvml {
     return this.code("nvmlSystemGetDriverVersion", text, text.length) === CODE.success ? textIn(text) : null;
   }
 
-  /** How many cards there are, or the error's code, negative. */
+  /** Returns the number of cards, or the error's code as a negative number. */
   count(): number {
     const out = new Uint32Array(1);
     const code = this.code("nvmlDeviceGetCount_v2", out);
@@ -141,11 +143,14 @@ export class Nvml {
   }
 }
 
-/** One card or MIG instance. Every answer is `null` where there is none; what the errors say of the card is noted. */
+/**
+ * One card or MIG instance. Each answer is null where there is none. Errors that concern the whole card are noted in
+ * `trouble`.
+ */
 export class NvmlDevice {
-  /** The last error that speaks of the card as a whole; `null`: none did. */
+  /** The last error that concerns the card as a whole, or null. */
   trouble: number | null = null;
-  /** What the last call gave back. */
+  /** The code that the last call returned. */
   last: number = CODE.success;
 
   constructor(
@@ -170,13 +175,13 @@ export class NvmlDevice {
     return this.#asked(name, ...args, out) === CODE.success ? Number(out[0]) : null;
   }
 
-  /** The first number of a structure of two. */
+  /** Returns the first number of a structure of two. */
   firstOf(name: CallName): number | null {
     const out = new Uint32Array(2);
     return this.#asked(name, out) === CODE.success ? (out[0] ?? null) : null;
   }
 
-  /** Several numbers of one call. */
+  /** Returns several numbers that one call fills in. */
   numbers(name: CallName, count: number): readonly number[] | null {
     const outs = Array.from({ length: count }, () => new Uint32Array(1));
     return this.#asked(name, ...outs) === CODE.success ? outs.map((out) => out[0] ?? 0) : null;
@@ -187,7 +192,7 @@ export class NvmlDevice {
     return this.#asked(name, text, text.length) === CODE.success ? textIn(text) : null;
   }
 
-  /** The address of the card, or of the other end of one of its links: `0000:65:00.0`. */
+  /** Returns the address of the card, or of the other end of one of its links: `0000:65:00.0`. */
   pci(name: "nvmlDeviceGetPciInfo_v3" | "nvmlDeviceGetNvLinkRemotePciInfo_v2", ...args: readonly Argument[]) {
     const out = new Uint8Array(PCI_LENGTH);
     if (this.#asked(name, ...args, out) !== CODE.success) return null;
@@ -196,7 +201,10 @@ export class NvmlDevice {
     return pciAddress(domain ?? 0, bus ?? 0, device ?? 0);
   }
 
-  /** The second form leaves out of `used` what the driver keeps for itself, so that an idle card shows almost none. */
+  /**
+   * Returns the card's memory. The second version of the call leaves out of `used` what the driver keeps for itself, so
+   * that an idle card shows almost none.
+   */
   memory(): Memory | null {
     const out = new BigUint64Array(MEMORY_V2_LENGTH / 8);
     out[0] = BigInt(MEMORY_V2_LENGTH | (2 << 24));
@@ -208,7 +216,10 @@ export class NvmlDevice {
     return { total: Number(old[0]), used: Number(old[2]) };
   }
 
-  /** `_v2` comes first: in some releases `_v3` fills in longer entries than its own header says. */
+  /**
+   * Returns the processes of one kind. `_v2` is tried first: in some releases `_v3` fills in longer entries than its
+   * own header says.
+   */
   processes(kind: "Compute" | "Graphics" | "MPSCompute"): readonly RunningProcess[] {
     for (const [version, length] of [
       ["_v2", PROCESS_LENGTH.now],
@@ -254,6 +265,6 @@ function textIn(bytes: Uint8Array): string {
 
 const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0");
 
-/** As the kernel writes it. Cards have function 0; NVML does not tell it. */
+/** Returns an address as the kernel writes it. NVML does not report the function, which is 0 for cards. */
 const pciAddress = (domain: number, bus: number, device: number): string =>
   `${hex(domain, 4)}:${hex(bus, 2)}:${hex(device, 2)}.0`;
