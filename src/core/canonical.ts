@@ -1,6 +1,8 @@
-// One text for one value: JSON with sorted keys, so that equal contents have equal hashes whatever made them.
+// One text for one value: JSON with sorted keys, so that equal contents have equal hashes.
 
-/** JSON of a plain value with the keys of every object in order. Keys whose value is `undefined` are left out. */
+/**
+ * Returns the JSON of a plain value with the keys of every object sorted. Keys whose value is `undefined` are left out.
+ */
 export function canonicalJson(value: unknown): string {
   if (value === null || typeof value !== "object") return JSON.stringify(value) ?? "null";
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;

@@ -1,4 +1,4 @@
-// Numbers as people read and write them: what plans, tables and spec errors print, in the grammar the spec file takes.
+// Numbers as people read and write them, in the grammar that the spec file takes: for plans, tables and errors.
 
 import { DAY_MS, HOUR_MS, MIB, MINUTE_MS, SECOND_MS, GIB, type Bytes, type Milli, type Ms } from "./units";
 import type { GpuRequest } from "./model/workload";
@@ -12,7 +12,10 @@ const BYTE_UNITS = [
   ["B", 1],
 ] as const;
 
-/** `1GiB`, `1.5GiB`, `1025MiB`: exact where a short number is exact, else rounded to a tenth of the largest unit. */
+/**
+ * Formats bytes: `1GiB`, `1.5GiB`, `1025MiB`. The text is exact where a short number is exact, else rounded to a tenth
+ * of the largest unit.
+ */
 export function formatBytes(bytes: Bytes): string {
   if (bytes < 0) return `-${formatBytes(-bytes)}`;
   for (const [unit, size] of BYTE_UNITS) {
@@ -23,7 +26,7 @@ export function formatBytes(bytes: Bytes): string {
   return `${Math.round((bytes * 10) / size) / 10}${unit}`;
 }
 
-/** `500m`, `1`, `1.5`: thousandths below one core, cores from there on. */
+/** Formats cores: `500m`, `1`, `1.5`. Below one core in thousandths, above in cores. */
 export function formatCpu(cpu_milli: Milli): string {
   return Math.abs(cpu_milli) < 1_000 && cpu_milli !== 0 ? `${cpu_milli}m` : `${cpu_milli / 1_000}`;
 }
@@ -35,7 +38,7 @@ const TIME_UNITS = [
   ["s", SECOND_MS],
 ] as const;
 
-/** How long ago or how long for, at a glance: the two largest units, `2h10m`, `3d`, `45s`. Nothing below a second. */
+/** Formats an age or a rest by its two largest units: `2h10m`, `3d`, `45s`. Seconds are the smallest unit. */
 export function formatAge(age_ms: Ms): string {
   const first = TIME_UNITS.findIndex(([, size]) => age_ms >= size);
   if (first < 0) return "0s";
@@ -49,7 +52,7 @@ export function formatAge(age_ms: Ms): string {
   return text;
 }
 
-/** The exact duration, as a spec file takes it: `500ms`, `30s`, `1.5s`, `1h30m`, `7d`. */
+/** Formats a duration exactly, as a spec file takes it: `500ms`, `30s`, `1.5s`, `1h30m`, `7d`. */
 export function formatDuration(duration_ms: Ms): string {
   if (duration_ms < 0) return `-${formatDuration(-duration_ms)}`;
   if (duration_ms < SECOND_MS) return duration_ms === 0 ? "0s" : `${duration_ms}ms`;
@@ -63,14 +66,14 @@ export function formatDuration(duration_ms: Ms): string {
   return text;
 }
 
-/** Card memory is a class that shops call GB: `24GB`, `512MB`. */
+/** Formats a card's memory class: `24GB`, `512MB`. */
 function formatCardMemory(bytes: Bytes): string {
   return formatBytes(bytes).replace("iB", "B");
 }
 
 /**
- * A GPU request in the spec file's own grammar: `2`, `24GB..40GB:2`, `A100,H100:80GB..:2`, `amd:MI300X`, and as a map
- * what a text cannot say: `{ count: 2, memory: 24GB, linked: true }`.
+ * Formats a GPU request in the spec file's own grammar: `2`, `24GB..40GB:2`, `A100,H100:80GB..:2`, `amd:MI300X`. What
+ * that text cannot express becomes an object: `{ count: 2, memory: 24GB, linked: true }`.
  */
 export function formatGpu(gpu: GpuRequest): string {
   const { vendor, models, count } = gpu;
@@ -100,6 +103,6 @@ function formatGpuMap({ count, models, vendor, share_bytes, linked }: GpuRequest
   return `{ ${parts.join(", ")} }`;
 }
 
-/** Memory of cards as people say it: `9.1 GB`. */
+/** Formats memory of cards as people say it: `9.1 GB`. */
 export const formatMemory = (bytes: Bytes): string =>
   bytes < GIB ? `${Math.round(bytes / MIB)} MB` : `${Math.round((bytes * 10) / GIB) / 10} GB`;

@@ -1,7 +1,7 @@
-// Uids without chance: derived from a seed that the shell drew, so that a plan is reproducible and still never
-// repeats one.
+// Uids that are derived from a seed instead of chance. The shell draws the seed, so a plan is reproducible and still
+// never makes the same uid twice.
 
-/** 32 hex digits from any text, by four rounds of FNV-1a with different bases and a final mix (not for secrets). */
+/** Returns 32 hex digits for any text: four rounds of FNV-1a with different bases, and a final mix. Not for secrets. */
 export function digest128(text: string): string {
   let out = "";
   for (let lane = 0; lane < 4; lane++) {
@@ -14,14 +14,17 @@ export function digest128(text: string): string {
   return out;
 }
 
-/** The `n`-th uid of a pass. The counter is spread over the first digits, so that short ids of one pass differ. */
+/**
+ * Returns the `n`-th uid of a pass. The counter is spread over the first digits, so that the short ids of one pass
+ * differ.
+ */
 export function freshUid(seed: string, n: number): string {
   const head = (Number.parseInt(seed.slice(0, 8), 16) ^ Math.imul(n + 1, 0x9e3779b1)) >>> 0;
   return head.toString(16).padStart(8, "0") + seed.slice(8, 32);
 }
 
-/** The uid of the next attempt under a grant; server and agent derive the same one. */
+/** Returns the uid of the next attempt under a grant. Server and agent derive the same one. */
 export const successorUid = (uid: string, attempt: number): string => digest128(`${uid}/${attempt}`);
 
-/** A number in [0, 1) that belongs to `text`: jitter that two restarts agree on. */
+/** Returns a number in [0, 1) that depends on `text` alone: a jitter that is the same after a restart. */
 export const jitterOf = (text: string): number => Number.parseInt(digest128(text).slice(0, 8), 16) / 2 ** 32;

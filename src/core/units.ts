@@ -1,4 +1,4 @@
-// The units that cross every boundary, named so that a signature says what a number is.
+// The units of amounts and times. A signature says with them what a number is.
 
 /** Milliseconds: a duration, or a Unix time when the name says so. */
 export type Ms = number;

@@ -1,12 +1,13 @@
-// The only real clocks: wall time for people, boot time for deadlines, and wall time that no jump moves.
+// The only real clocks: wall time for people, boot time for deadlines, and a wall clock that a corrected system clock
+// does not move.
 
 import { readFileSync } from "node:fs";
 import { bootTime } from "./libc";
 
-/** Unix time in milliseconds, as the machine believes it. */
+/** Returns the Unix time in milliseconds, as the machine believes it. */
 export const nowMs = (): number => Date.now();
 
-/** Milliseconds since the machine booted, sleep included: what leases count on. */
+/** Returns the milliseconds since the machine booted, sleep included. Leases are counted on this clock. */
 export function bootMs(): number {
   const exact = bootTime();
   if (exact !== null) return exact;
@@ -14,11 +15,16 @@ export function bootMs(): number {
   return Math.round(Number.parseFloat(readFileSync("/proc/uptime", "utf8")) * 1000);
 }
 
-/** A clock that starts at wall time and then runs on boot time, so that a corrected clock moves no deadline. */
+/**
+ * Makes a clock that starts at wall time and then runs on boot time, so that a corrected system clock moves no
+ * deadline.
+ */
 export function steadyClock(): () => number {
   const offset = nowMs() - bootMs();
   return () => Math.round(offset + bootMs());
 }
 
-/** Milliseconds with their fractions, from no particular moment: for measuring what takes less than one. */
+/**
+ * Returns milliseconds with fractions, counted from an arbitrary moment: for measuring durations below a millisecond.
+ */
 export const preciseMs = (): number => performance.now();

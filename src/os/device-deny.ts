@@ -1,17 +1,17 @@
-// Keeps the processes of a control group from opening device files, whatever they do: by the list of the `devices`
-// controller (version 1), or by a small program that the kernel asks at each opening (version 2).
+// Denies device files to the processes of a control group: by the list of the `devices` controller (version 1), or by a
+// small program that the kernel runs whenever a device file is opened (version 2).
 
 import { closeSync, openSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { addressOf, bpf } from "./libc";
 
-/** A character device: what the kernel knows a device file by, wherever it lies. */
+/** A character device. The kernel knows a device file by this number, whatever its path. */
 export interface DeviceNumber {
   readonly major: number;
   readonly minor: number;
 }
 
-/** The number of a device file; `null` when there is none at this path. */
+/** Returns the number of a device file, or null if there is none at this path. */
 export function deviceNumber(path: string): DeviceNumber | null {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats === undefined || !stats.isCharacterDevice()) return null;
@@ -19,7 +19,7 @@ export function deviceNumber(path: string): DeviceNumber | null {
   return { major: (rdev >>> 8) & 0xfff, minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00) };
 }
 
-/** Version 1: everything is allowed at first, so each line takes something away. Throws when the kernel refuses. */
+/** Version 1: denies devices one by one, since everything is allowed at first. Throws when the kernel refuses. */
 export function denyByList(dir: string, denied: readonly DeviceNumber[]): void {
   for (const { major, minor } of denied) writeFileSync(join(dir, "devices.deny"), `c ${major}:${minor} rwm`);
 }
@@ -28,12 +28,12 @@ const BPF_PROG_LOAD = 5;
 const BPF_PROG_ATTACH = 8;
 const PROG_TYPE_CGROUP_DEVICE = 15;
 const ATTACH_CGROUP_DEVICE = 6;
-/** Programs of groups above and below are asked as well, and all must agree. */
+/** The kernel also runs the programs of groups above and below, and all of them must allow the access. */
 const ALLOW_MULTI = 2;
 const ATTRIBUTES_BYTES = 128;
 const CHARACTER = 2;
 
-/** Instructions of the kernel's machine: linux/bpf.h. */
+/** Instructions of the kernel's virtual machine, from linux/bpf.h. */
 const LOAD = 0x61;
 const AND = 0x57;
 const MOVE = 0xb7;
@@ -51,8 +51,8 @@ function instruction(code: number, register: number, from: number, offset: numbe
 }
 
 /**
- * Allows everything but these: gets { access << 16 | type, major, minor } and gives back 1 (yes) or 0 (no, EPERM).
- * Registers: 2 type, 4 major, 5 minor, 0 the answer.
+ * Returns a program that allows everything except these devices. Its input is { access << 16 | type, major, minor }; it
+ * returns 1 (allow) or 0 (deny with EPERM). Registers: 2 type, 4 major, 5 minor, 0 the result.
  */
 function program(denied: readonly DeviceNumber[]): Buffer {
   const tests = denied.length * 2;
@@ -73,7 +73,7 @@ function program(denied: readonly DeviceNumber[]): Buffer {
   ]);
 }
 
-/** Version 2: the program lives as long as the group. Throws when the kernel refuses. */
+/** Version 2: attaches the program, which lives as long as the group. Throws when the kernel refuses. */
 export function denyByProgram(dir: string, denied: readonly DeviceNumber[]): void {
   const code = program(denied);
   const license = Buffer.from("Apache-2.0\0");

@@ -1,25 +1,25 @@
-// What this machine is, asked once a boot with the help of systeminformation and kept: its questions cost dozens of
-// processes and megabytes, and the answers do not change.
+// Facts of this machine. They are asked once per boot with the help of systeminformation and kept in a file: the
+// questions cost dozens of processes and megabytes, and the answers do not change.
 
 import { arch, cpus, hostname, networkInterfaces, platform, release, totalmem } from "node:os";
 import { statfs } from "node:fs/promises";
 import { readJson, replaceFile } from "./files/files";
 import { bootId } from "./proc";
 
-/** What only a reboot can change. */
+/** Facts that only a reboot can change. */
 export interface Hardware {
   readonly cpu_model: string;
-  /** What names the board: its UUID and serial number, where the system tells them. */
+  /** An identity of the board: its UUID and serial number, where the system reports them. */
   readonly board: string;
 }
 
 export interface HostFacts extends Hardware {
-  /** `linux`, `darwin`, `windows`; `amd64`, `arm64`. */
+  /** `linux`, `darwin` or `windows`; `arch` below is `amd64` or `arm64`. */
   readonly os: string;
   readonly arch: string;
   readonly hostname: string;
   readonly kernel: string;
-  /** The address that others reach this machine under. */
+  /** The address under which other machines reach this one. */
   readonly address: string | null;
   readonly cores: number;
   readonly memory_bytes: number;
@@ -28,7 +28,7 @@ export interface HostFacts extends Hardware {
 const OS: Readonly<Record<string, string>> = { win32: "windows" };
 const ARCH: Readonly<Record<string, string>> = { x64: "amd64" };
 
-/** Facts of this machine; what is costly is kept in the file `cache` until the next boot. */
+/** Returns the facts of this machine. What is costly to find out is kept in the file `cache` until the next boot. */
 export async function hostFacts(cache: string): Promise<HostFacts> {
   return {
     ...(await hardware(cache)),
@@ -58,7 +58,7 @@ async function hardware(cache: string): Promise<Hardware> {
   return found;
 }
 
-/** The first address that is neither loopback nor link-local. */
+/** Returns the first address that is neither loopback nor link-local. */
 function firstAddress(): string | null {
   for (const addresses of Object.values(networkInterfaces())) {
     for (const { internal, family, address } of addresses ?? []) {
@@ -68,10 +68,10 @@ function firstAddress(): string | null {
   return null;
 }
 
-/** All memory of this machine, in bytes. */
+/** Returns the memory of this machine in bytes. */
 export const machineMemory = (): number => totalmem();
 
-/** Bytes that an account without privileges may still write below a directory. */
+/** Returns how many bytes an unprivileged account may still write below a directory. */
 export async function roomIn(dir: string): Promise<number> {
   const { bavail, bsize } = await statfs(dir);
   return bavail * bsize;

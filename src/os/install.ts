@@ -1,4 +1,4 @@
-// Puts files of an installation in their place, whole and with their owner, and says what it found there already.
+// Puts the files of an installation in place, whole and with their owner, and reports what was there before.
 
 import { chownSync, chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
@@ -9,10 +9,10 @@ export interface Owner {
   readonly gid: number;
 }
 
-/** `same`: it lay there already, to the letter. */
+/** `same`: a file with the same content was there already. */
 export type Put = "written" | "replaced" | "same";
 
-/** Writes a text file. The directories above it are made if they are missing. */
+/** Writes a text file. Missing directories above it are made. */
 export function putFile(path: string, text: string, mode: number, owner: Owner | null): Put {
   mkdirSync(dirname(path), { recursive: true });
   const before = existsSync(path) ? readFileSync(path, "utf8") : null;
@@ -22,7 +22,7 @@ export function putFile(path: string, text: string, mode: number, owner: Owner |
   return before === null ? "written" : before === text ? "same" : "replaced";
 }
 
-/** Copies a program to where it shall be started from, so that one that runs from there is not disturbed. */
+/** Copies a program to the path from which it is started. A program that already runs from there is not disturbed. */
 export function putProgram(from: string, to: string): Put {
   mkdirSync(dirname(to), { recursive: true });
   if (existsSync(to)) {
@@ -37,7 +37,7 @@ export function putProgram(from: string, to: string): Put {
 const isEqual = (a: string, b: string): boolean =>
   statSync(a).size === statSync(b).size && readFileSync(a).equals(readFileSync(b));
 
-/** Makes a directory that its owner alone may enter; those above it may be passed through by anybody. */
+/** Makes a directory that only its owner may enter. Anybody may pass through the directories above it. */
 export function putDir(path: string, owner: Owner | null): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
   mkdirSync(path, { recursive: true, mode: 0o700 });

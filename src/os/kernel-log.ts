@@ -1,31 +1,31 @@
-// The kernel's log, followed without ever waiting for it: /dev/kmsg, or a file that grows as a stand-in. Where one has
-// read to is a word that survives, so that what was logged meanwhile is read once.
+// Follows the kernel's log without ever waiting for it: /dev/kmsg, or a growing file that stands in for it. The place
+// up to which the log was read survives a restart, so each line is read once.
 
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { bootMs } from "./clock";
 
 export interface KernelLine {
   readonly text: string;
-  /** How long ago it was logged, where that can be told; `null`: it cannot. */
+  /** How long ago the line was logged, or null if that is unknown. */
   readonly age_ms: number | null;
 }
 
 export interface KernelLog {
-  /** What has been logged since the last call. */
+  /** Returns the lines that were logged since the last call. */
   read(): readonly KernelLine[];
-  /** Where the next call begins. */
+  /** Returns the place at which the next call begins, as a text that a later process can pass to `openKernelLog`. */
   place(): string;
-  /** Why it cannot be read; `null`: it can. */
+  /** Returns why the log cannot be read, or null. */
   problem(): string | null;
   close(): void;
 }
 
 const RECORD_BYTES = 8_192;
-/** As much as the kernel's own buffer mostly holds; more is read the next time. */
+/** The most records of one read, about as many as the kernel's buffer holds. Further records wait for the next read. */
 const MOST_RECORDS = 50_000;
 const CHUNK_BYTES = 1024 * 1024;
 
-/** Follows the log at `path` from a place that was given before, else from the oldest line that is there. */
+/** Follows the log at `path` from an earlier place, or else from the oldest line that is still there. */
 export function openKernelLog(path: string, place: string | null): KernelLog {
   let fd: number | null = null;
   let why: string | null = null;
@@ -54,7 +54,7 @@ export function openKernelLog(path: string, place: string | null): KernelLog {
       try {
         const { is, lines, place: now } = fstatSync(file).isCharacterDevice() ? records(file, at) : added(file, at);
         at = now;
-        // A file that was put in the place of the old one has to be opened again.
+        // A file that has replaced the old one has to be opened anew.
         if (is === "file") close();
         return lines;
       } catch (error) {
@@ -75,7 +75,9 @@ interface Read {
   readonly place: string;
 }
 
-/** One record a call; the place is the number of the last one. Each opening begins with the oldest. */
+/**
+ * Reads one record per call; the place is the number of the last record. Each opening begins with the oldest record.
+ */
 function records(fd: number, place: string): Read {
   const lines: KernelLine[] = [];
   const bytes = Buffer.alloc(RECORD_BYTES);
@@ -92,7 +94,10 @@ function records(fd: number, place: string): Read {
   return { is: "device", lines, place: last < 0 ? "" : String(last) };
 }
 
-/** `null`: there is no more now. `lost`: records were overwritten before they were read. */
+/**
+ * Reads one record into `bytes` and returns its length. Returns null if there is none now, and "lost" if records were
+ * overwritten before they were read.
+ */
 function recordInto(fd: number, bytes: Buffer): number | "lost" | null {
   try {
     return readSync(fd, bytes, 0, bytes.length, null) || null;
@@ -106,7 +111,9 @@ function recordInto(fd: number, bytes: Buffer): number | "lost" | null {
 
 const ageOf = (logged_boot_ms: number): number => Math.max(0, bootMs() - logged_boot_ms);
 
-/** Whole lines behind the place, `inode:offset`; a file that was cut or replaced is read from its beginning. */
+/**
+ * Reads the whole lines behind the place `inode:offset`. A file that was cut or replaced is read from its beginning.
+ */
 function added(fd: number, place: string): Read {
   const { ino, size } = fstatSync(fd);
   const [inode = "", offset = "0"] = place.split(":");
@@ -118,7 +125,10 @@ function added(fd: number, place: string): Read {
   return { is: "file", lines: texts.map(lineOf), place: `${ino}:${from + whole}` };
 }
 
-/** As /dev/kmsg, `dmesg` or a system log write them: the kernel's own time is taken where it is told. */
+/**
+ * Parses a line in the format of /dev/kmsg, `dmesg` or a system log. The kernel's own time is used where the line has
+ * it.
+ */
 function lineOf(line: string): KernelLine {
   const record = /^\d+,\d+,(\d+),[^;]*;(.*)$/.exec(line);
   if (record !== null) return { text: record[2] ?? "", age_ms: ageOf(Number(record[1]) / 1_000) };

@@ -1,5 +1,5 @@
-// The few system calls that Bun does not offer, through its foreign function interface. Each gives back why it could
-// not be done instead of throwing, so that everything works on, a little worse, where the library is missing.
+// The few system calls that Bun does not offer, through its foreign function interface. Each returns why it failed
+// instead of throwing, so that orch goes on with less protection where the library is missing.
 
 import { dlopen, ptr, read } from "bun:ffi";
 import { existsSync } from "node:fs";
@@ -62,14 +62,14 @@ function errnoOf(c: Calls): number {
   return at === null ? 0 : read.i32(at, 0);
 }
 
-/** From here on neither this thread nor what it starts gains privileges by executing. `null`: done; else why not. */
+/** Keeps this thread, and what it executes from now on, from gaining privileges. Returns why it failed, or null. */
 export function noNewPrivileges(): string | null {
   const lib = libc();
   if (lib.is === "absent") return lib.why;
   return lib.c.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) === 0 ? null : `prctl: error ${errnoOf(lib.c)}`;
 }
 
-/** Sets the soft limit of open files of a process, at most its hard one. `null`: done; else why not. */
+/** Sets a process's soft limit of open files, at most up to its hard limit. Returns why it failed, or null. */
 export function limitOpenFiles(pid: number, soft: number): string | null {
   const lib = libc();
   if (lib.is === "absent") return lib.why;
@@ -80,7 +80,7 @@ export function limitOpenFiles(pid: number, soft: number): string | null {
   return lib.c.prlimit(pid, RLIMIT_NOFILE, ptr(limits), null) === 0 ? null : `prlimit: error ${errnoOf(lib.c)}`;
 }
 
-/** Gives the disk space of a part of an open file back; its size and offsets stay. `null`: done; else why not. */
+/** Frees the disk space of a part of an open file. The file's size and offsets stay. Returns why it failed, or null. */
 export function punchHole(fd: number, offset: number, length: number): string | null {
   const lib = libc();
   if (lib.is === "absent") return lib.why;
@@ -88,7 +88,7 @@ export function punchHole(fd: number, offset: number, length: number): string | 
   return done ? null : `fallocate: error ${errnoOf(lib.c)}`;
 }
 
-/** Milliseconds since boot, sleep included; `null` where it cannot be asked. */
+/** Returns the milliseconds since boot, sleep included, or null where the clock does not exist. */
 export function bootTime(): number | null {
   const lib = libc();
   if (lib.is === "absent") return null;
@@ -97,7 +97,10 @@ export function bootTime(): number | null {
   return Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1e6);
 }
 
-/** The bpf(2) call: what it gives back, or why it failed. Addresses in `attributes` are of memory that lives on. */
+/**
+ * Makes the bpf(2) call. Returns its result, or why it failed. Addresses in `attributes` must point to memory that
+ * stays allocated.
+ */
 export function bpf(command: number, attributes: Uint8Array): number | string {
   const lib = libc();
   if (lib.is === "absent") return lib.why;
@@ -105,10 +108,13 @@ export function bpf(command: number, attributes: Uint8Array): number | string {
   return given < 0 ? `bpf: error ${errnoOf(lib.c)}` : given;
 }
 
-/** Where bytes lie, for structures that hold addresses. */
+/** Returns the address of some bytes, for structures that contain addresses. */
 export const addressOf = (bytes: Uint8Array): bigint => BigInt(ptr(bytes));
 
-/** A descriptor that stands for this process, whatever becomes of its number; `null` where there is none. */
+/**
+ * Returns a descriptor that stands for this process even after its pid was given to another one; null if there is no
+ * such process.
+ */
 export function openPidfd(pid: number): number | null {
   const lib = libc();
   if (lib.is === "absent") return null;
@@ -116,7 +122,10 @@ export function openPidfd(pid: number): number | null {
   return fd < 0 ? null : fd;
 }
 
-/** Signals through a descriptor of `openPidfd`, the whole process group if asked; `false`: this kernel can't. */
+/**
+ * Sends a signal through a descriptor of `openPidfd`, to the process or its whole group. Returns false if the kernel
+ * cannot do that.
+ */
 export function signalPidfd(fd: number, signal: number, whole: "one" | "group"): boolean {
   const lib = libc();
   if (lib.is === "absent") return false;
@@ -124,7 +133,7 @@ export function signalPidfd(fd: number, signal: number, whole: "one" | "group"):
   return Number(lib.c.syscall(SYS_PIDFD_SEND_SIGNAL, fd, signal, 0, flags, 0, 0)) === 0;
 }
 
-/** Lets this thread run on one processor only. `null`: done; else why not. */
+/** Lets this thread run on one processor only. Returns why it failed, or null. */
 export function pinTo(cpu: number): string | null {
   const lib = libc();
   if (lib.is === "absent") return lib.why;
@@ -134,7 +143,7 @@ export function pinTo(cpu: number): string | null {
   return done ? null : `sched_setaffinity: error ${errnoOf(lib.c)}`;
 }
 
-/** Makes the system forget what it keeps in memory of a synced file. `null`: done; else why not. */
+/** Makes the system drop its cached pages of a synced file. Returns why it failed, or null. */
 export function dropCached(fd: number): string | null {
   const lib = libc();
   if (lib.is === "absent") return lib.why;

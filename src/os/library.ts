@@ -1,14 +1,17 @@
-// Libraries of vendors, opened by absolute path while the program runs. Each call is looked up when it is first made,
-// since no two releases of a library have the same ones.
+// Vendors' libraries, opened by absolute path at run time. Each function is looked up at its first call, since releases
+// of a library differ in what they offer.
 
 import { dlopen } from "bun:ffi";
 import { isAbsolute } from "node:path";
 
-/** 64 bits go as `bigint`; a buffer goes as its address. */
+/** A 64-bit number is passed as `bigint`, a buffer as its address. */
 export type Argument = number | bigint | Uint8Array | Uint32Array | BigUint64Array;
 
 export interface Library {
-  /** What the call gave back; `null`: this library has no such call. `kinds` says what its arguments are in C. */
+  /**
+   * Calls a function and returns its result, or null if the library does not have it. `kinds` gives the C types of the
+   * arguments.
+   */
   call(name: string, kinds: readonly ArgumentKind[], ...args: readonly Argument[]): number | null;
 }
 
@@ -18,9 +21,9 @@ export type Opened =
 
 type Call = (...args: readonly Argument[]) => number;
 
-/** Opens a library all of whose calls give back an `int`; `probe` is one that it must have. */
+/** Opens a library whose functions all return an `int`. `probe` names a function that it must have. */
 export function openLibrary(path: string, probe: string): Opened {
-  // A bare name would be looked for in the current directory too.
+  // A bare name would also be looked up in the current directory.
   if (!isAbsolute(path)) return { is: "failed", why: `${path} is not an absolute path` };
   const first = callIn(path, probe, []);
   if (typeof first === "string") return { is: "failed", why: first };
@@ -41,7 +44,10 @@ export function openLibrary(path: string, probe: string): Opened {
   };
 }
 
-/** One call of the library, or why there is none. The library itself is mapped once, however often it is opened. */
+/**
+ * Returns a function of the library, or why there is none. The system maps the library once, however often it is
+ * opened.
+ */
 function callIn(path: string, name: string, kinds: readonly ArgumentKind[]): Call | string {
   try {
     return dlopen(path, { [name]: { args: [...kinds], returns: "i32" } }).symbols[name] as unknown as Call;

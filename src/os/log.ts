@@ -1,4 +1,4 @@
-// What a daemon has to say, on standard error: plain lines for people, JSON lines for collectors.
+// A daemon's messages on standard error: plain lines for people, JSON lines for collectors.
 
 import { writeSync } from "node:fs";
 import { nowMs } from "./clock";
@@ -6,13 +6,13 @@ import { nowMs } from "./clock";
 export interface LogOptions {
   readonly part: string;
   readonly form: "plain" | "json";
-  /** Where lines go; standard error by default. */
+  /** Writes one line; standard error by default. */
   readonly write?: (line: string) => void;
 }
 
 export type Say = (message: string, facts?: Readonly<Record<string, string | number | null>>) => void;
 
-/** A function that says one thing a line. */
+/** Makes a function that logs one message per call. */
 export function createLog(options: LogOptions): Say {
   const write = options.write ?? ((line: string): void => void writeSync(2, `${line}\n`));
   return (message, facts = {}) => {

@@ -1,4 +1,4 @@
-// What names this machine and the account of this process; and the one hash that short names are made with.
+// The identity of this machine and the account of this process, and the one hash from which short names are made.
 
 import { createHash } from "node:crypto";
 import { hostname, userInfo } from "node:os";
@@ -13,7 +13,7 @@ export interface ProcessAccount {
 
 let account: ProcessAccount | null = null;
 
-/** The account of this process; a uid without a name is named by its number. */
+/** Returns the account of this process. A uid without a name is named by its number. */
 export function accountOfProcess(): ProcessAccount {
   account ??= findAccount();
   return account;
@@ -21,18 +21,19 @@ export function accountOfProcess(): ProcessAccount {
 
 function findAccount(): ProcessAccount {
   const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
-  // The runtime believes the environment, which services do not set and `su` leaves wrong: the list comes first.
+  // The list of accounts comes first. The runtime believes environment variables, which services do not set and `su`
+  // leaves wrong.
   return { name: nameIn(kernelText("/etc/passwd") ?? "", uid) ?? nameByEnvironment() ?? String(uid), uid, gid };
 }
 
-/** The name of a uid in the text of passwd(5). */
+/** Returns the name of a uid in a text in the format of passwd(5), or null. */
 export const nameIn = (passwd: string, uid: number): string | null =>
   passwd
     .split("\n")
     .map((line) => line.split(":"))
     .find((fields) => fields[2] === String(uid))?.[0] ?? null;
 
-/** For accounts that a directory service keeps. */
+/** Returns the name from the environment, for accounts that a directory service keeps. */
 function nameByEnvironment(): string | null {
   try {
     const { username } = userInfo();
@@ -45,7 +46,7 @@ function nameByEnvironment(): string | null {
 
 export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
-/** 12 hex digits for a directory: the same for every path that leads to it. */
+/** Returns 12 hex digits for a directory. Every path to the same directory gives the same digits. */
 export function shortHash(dir: string): string {
   return sha256(realPath(dir)).slice(0, 12);
 }
@@ -60,8 +61,8 @@ export function realPath(dir: string): string {
 }
 
 /**
- * The same for a machine as long as its system and board live, whatever becomes of data directories. `share` tells
- * apart the agents of one machine, each of which is a node.
+ * Returns an identity that stays the same as long as the machine's system and board live, whatever becomes of data
+ * directories. `share` tells apart several agents on one machine, each of which is a node.
  */
 export function machineFingerprint(board: string, share: string): string {
   const id = kernelText("/etc/machine-id") ?? kernelText("/var/lib/dbus/machine-id") ?? `host:${hostname()}`;

@@ -1,20 +1,21 @@
-// What /proc says of processes: who lives, since when, in which session. A process is (boot id, pid, start time).
+// What /proc reports of processes: which ones live, since when, in which session. A process is identified by (boot id,
+// pid, start time).
 
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { uptime } from "node:os";
 
 export interface ProcessStat {
-  /** One letter; Z and X are dead and only not yet collected. */
+  /** One letter. Z and X mean dead, and not collected yet. */
   readonly state: string;
   readonly parent: number;
   readonly session: number;
-  /** Ticks since boot, as text: with the pid it names one process of this boot. */
+  /** Clock ticks since boot, as a text. Together with the pid it identifies one process of this boot. */
   readonly start: string;
 }
 
 const HIDDEN = new Set(["ENOENT", "ESRCH", "EACCES", "EPERM", "ENOTDIR", "EINVAL"]);
 
-/** Reads what may be gone by now, or hidden: `null` then. */
+/** Returns the text of a file, or null if it is gone by now or may not be read. */
 function readOrNull(path: string): string | null {
   try {
     return readFileSync(path, "utf8");
@@ -29,7 +30,7 @@ export function statOf(pid: number): ProcessStat | null {
   if (process.platform !== "linux") return answersOf(pid);
   const text = readOrNull(`/proc/${pid}/stat`);
   if (text === null) return null;
-  // The name in parentheses may hold anything, so fields are counted from its end.
+  // The name in parentheses may contain anything, so fields are counted from its end.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   return {
     state: fields[0] ?? "X",
@@ -39,7 +40,7 @@ export function statOf(pid: number): ProcessStat | null {
   };
 }
 
-/** Where there is no /proc, a process is known only by whether it answers. */
+/** Without /proc, all that can be known of a process is whether it exists. */
 function answersOf(pid: number): ProcessStat | null {
   const there = { state: "S", parent: 0, session: pid, start: "0" };
   try {
@@ -50,7 +51,7 @@ function answersOf(pid: number): ProcessStat | null {
   }
 }
 
-/** Whether this very process still runs; one that only waits to be collected does not. */
+/** Returns whether this process still runs. A dead process that is not collected yet does not. */
 export function isAlive(pid: number, start: string): boolean {
   const stat = statOf(pid);
   return stat !== null && stat.start === start && stat.state !== "Z" && stat.state !== "X";
@@ -58,7 +59,7 @@ export function isAlive(pid: number, start: string): boolean {
 
 let boot: string | null = null;
 
-/** Differs after every boot of this machine. */
+/** Returns an id that differs after every boot of this machine. */
 export function bootId(): string {
   boot ??=
     readOrNull("/proc/sys/kernel/random/boot_id")?.trim() ??
@@ -66,7 +67,7 @@ export function bootId(): string {
   return boot;
 }
 
-/** The text of a /proc or /sys file, trimmed; `null` when it is not there or not ours to read. */
+/** Returns the trimmed text of a file in /proc or /sys, or null if it is missing or may not be read. */
 export const kernelText = (path: string): string | null => readOrNull(path)?.trim() ?? null;
 
 export interface FoundProcess {
@@ -75,8 +76,8 @@ export interface FoundProcess {
 }
 
 /**
- * Living processes of the sessions, or with one of the markers (`NAME=value`) in the environment they began with. It
- * reads all of /proc: for machines without cgroups.
+ * Returns the living processes that belong to one of the sessions, or began with one of the markers (`NAME=value`) in
+ * their environment. The function reads all of /proc; it is for machines without control groups.
  */
 export function findProcesses(sessions: ReadonlySet<number>, markers: readonly string[]): FoundProcess[] {
   if (process.platform !== "linux") return [];
@@ -98,7 +99,10 @@ function carries(pid: number, markers: readonly string[]): boolean {
   return environment.split("\0").some((entry) => markers.includes(entry));
 }
 
-/** Says who goes first when memory runs out: -1000 (never) to 1000 (first). `null`: done; else why not. */
+/**
+ * Sets how early a process is killed when memory runs out: -1000 (never) to 1000 (first). Returns why it failed, or
+ * null.
+ */
 export function adjustOom(pid: number | "self", score: number): string | null {
   if (process.platform !== "linux") return "only on Linux";
   try {
@@ -109,7 +113,7 @@ export function adjustOom(pid: number | "self", score: number): string | null {
   }
 }
 
-/** The processors that this process may run on, by number; none where the system does not tell. */
+/** Returns the numbers of the processors that this process may run on; none where the system does not report them. */
 export function allowedCpus(): number[] {
   const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readOrNull("/proc/self/status") ?? "")?.[1] ?? "";
   return list.split(",").flatMap((range) => {

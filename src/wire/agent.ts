@@ -1,5 +1,5 @@
-// The messages between server and agent over the one WebSocket the agent dials. Text frames are these JSON objects;
-// binary frames carry tunnelled bytes, see tunnel.ts. docs: protocol.md says what either side may conclude from them.
+// The messages between server and agent, over the one WebSocket that the agent opens. Text frames are these JSON
+// objects; binary frames carry tunnelled bytes, see tunnel.ts.
 
 import { z } from "zod";
 import { int } from "./numbers";
@@ -25,12 +25,12 @@ import {
 } from "./nouns";
 import { ECHO_BYTES, RESULTS, testCommand, testResult } from "./node-tests";
 
-/** Version of this page. An agent and a server that share none refuse each other with a clear message. */
+/** The version of the protocol. An agent and a server of different versions refuse each other with a clear message. */
 export const PROTOCOL = 1;
 
 const text = z.string().max(4_096);
 
-// The core's own types, which are read-only all the way down; nouns.ts checks the schemas against them.
+// The core's own type, which is read-only throughout. nouns.ts checks the schemas against it.
 const verbs = z.array(verb) as z.ZodType<readonly Verb[]>;
 const entries = z.array(taskReport) as z.ZodType<readonly TaskReport[]>;
 const devices = z.array(device) as z.ZodType<readonly Device[]>;
@@ -41,7 +41,7 @@ const testCommands = z.array(testCommand).max(RESULTS) as z.ZodType<readonly Tes
 const testResults = z.array(testResult).max(RESULTS) as z.ZodType<readonly TestResult[]>;
 const unreadable = z.array(orphan) as z.ZodType<readonly Orphan[]>;
 
-/** What an agent says about its machine when it joins and at every hello. */
+/** What an agent reports of its machine when it joins and at every hello. */
 export const machine = z.object({
   fingerprint: text,
   boot_id: text,
@@ -55,7 +55,9 @@ export const machine = z.object({
 });
 export type Machine = z.infer<typeof machine>;
 
-/** Proof of identity of a node, signed with the server's key; it re-admits a node that the database forgot. */
+/**
+ * A node's proof of identity, signed with the server's key. It re-admits a node that a restored database does not know.
+ */
 export const credential = z.object({
   cluster_id: text,
   node_id: text,
@@ -66,7 +68,7 @@ export const credential = z.object({
 });
 export type Credential = z.infer<typeof credential>;
 
-/** `POST /v1/join`, authenticated by a join token. */
+/** The body of `POST /v1/join`, which a join token authenticates. */
 export const joinRequest = z.object({ name: text.nullable(), public_key: text, machine });
 export const joinAnswer = z.object({ credential, name: text });
 
@@ -78,21 +80,24 @@ const welcome = z.object({
   stamp,
   name: text,
   heartbeat_ms: int,
-  /** The operators' changes of the table of findings. */
+  /** The operators' changes to the table of findings. */
   findings: findingOverrides.default({}),
 });
 
-/** `n` counts from 1 within a session; an agent applies only the next one and ignores others. */
+/** Verbs for the agent. `n` counts from 1 within a session; an agent applies only the next one and ignores others. */
 const changes = z.object({ type: z.literal("changes"), stamp, n: int, changes: verbs });
 
-/** Everything up to report `seq` is durable. */
+/** Every report up to number `seq` is durable. */
 const ack = z.object({ type: z.literal("ack"), stamp, seq: int });
 const beat = z.object({ type: z.literal("beat"), stamp, sent_ms: int, acked_seq: int });
 
-/** What the agent said of leaving, or a person against it, is durable: from now on nothing new is placed, or may be. */
+/**
+ * The agent's word that it leaves, or a person's word against it, is durable. From now on nothing new is placed there,
+ * or new work may be placed again.
+ */
 const noted = z.object({ type: z.literal("noted"), stamp, leaving: z.boolean() });
 
-/** The findings up to `n` are durable. */
+/** The findings up to number `n` are durable. */
 const heard = z.object({ type: z.literal("heard"), stamp, n: int });
 const refused = z.object({ type: z.literal("refused"), code: text, message: text, hint: text.nullable() });
 const open = z.object({
@@ -105,7 +110,7 @@ const open = z.object({
     name: z.enum(["stdout", "stderr"]),
     offset: int,
     follow: z.boolean(),
-    /** Only what was written in the last so many milliseconds; `null`: all. */
+    /** Only output of the last so many milliseconds; null is all. */
     since_age_ms: int.nullable(),
   }),
 });
@@ -113,12 +118,13 @@ const credit = z.object({ type: z.literal("credit"), stream: int, bytes: int });
 const close = z.object({ type: z.literal("close"), stream: int });
 
 /**
- * Run the tests and tell what came of them. Sent when the order is made and again in every session until its result is
- * durable; an agent that has the result sends it again, one that is at it goes on.
+ * An order to run the tests and report the results. The server sends it when the order is made, and again in every
+ * session until the result is durable. An agent that has the result sends it again; an agent that is running the tests
+ * goes on.
  */
 const test = z.object({ type: z.literal("test"), stamp, id: text, commands: testCommands });
 
-/** An echo of the agent's, with the server's wall clock. */
+/** The agent's echo, sent back with the server's wall clock. */
 const echoed = z.object({ type: z.literal("echo"), n: int, wall_ms: int, data: z.string().max(ECHO_BYTES) });
 
 export const toAgent = z.discriminatedUnion("type", [
@@ -140,11 +146,11 @@ export type ToAgent = z.infer<typeof toAgent>;
 
 // ---- agent → server
 
-/** The node is about to leave, in so many milliseconds; `null`: in its own time. `gone`: so is its machine then. */
+/** The node is about to leave in this many milliseconds, or in its own time (null). `gone`: its machine goes too. */
 const leavingNote = z.object({ in_ms: int.nullable(), gone: z.boolean(), why: text });
 export type LeavingNote = z.infer<typeof leavingNote>;
 
-/** First message of an agent, answering the challenge; `signature` is Ed25519 over `signedText`. */
+/** The agent's first message, which answers the challenge. `signature` is Ed25519 over `signedText`. */
 const hello = z.object({
   type: z.literal("hello"),
   protocol: int,
@@ -154,11 +160,11 @@ const hello = z.object({
   machine,
   highest: z.object({ timeline: text, epoch: int }).nullable(),
   applied,
-  /** Left out: it stays, also if it said otherwise in an earlier session. */
+  /** Missing: the node stays, even if it said otherwise in an earlier session. */
   leaving: leavingNote.optional(),
 });
 
-/** The whole inventory follows, in pages; nothing is decided about the node before the last. */
+/** A page of the agent's whole inventory. Nothing is decided about the node before the last page. */
 const inventory = z.object({
   type: z.literal("inventory"),
   entries,
@@ -168,36 +174,41 @@ const inventory = z.object({
 const report = z.object({ type: z.literal("report"), seq: int, entries });
 const heartbeat = z.object({
   type: z.literal("heartbeat"),
-  /** The agent's own monotonic clock; echoed, so that a lease counts from its sending. */
+  /** The agent's own monotonic clock. The server returns it, so that a lease counts from the moment of sending. */
   sent_ms: int,
-  /** The newest `n` applied in this session, and the revision it stood for. */
+  /** The newest `n` that was applied in this session, and the revision that it stood for. */
   applied_n: int,
   applied_revision: int,
   reported_seq: int,
 });
 
-/** Device or machine facts changed while connected. */
+/** The machine's facts or devices have changed while connected. */
 const facts = z.object({ type: z.literal("facts"), machine });
 
-/** What the cards show, with each heartbeat of a node that has some. Kept in memory only. */
+/** The readings of the node's cards, with each heartbeat. The server keeps them in memory only. */
 const readings = z.object({ type: z.literal("readings"), readings: readingsOf });
 
-/** What is wrong with its cards, for people; told again in the next session until it is `heard`. */
+/**
+ * What is wrong with the node's cards, for people. The agent sends it again in the next session until it is `heard`.
+ */
 const findings = z.object({ type: z.literal("findings"), findings: notices });
 
-/** It leaves, or stays after all (`null`); answered by `noted`. */
+/** The node leaves, or stays after all (null). The server answers with `noted`. */
 const leaving = z.object({ type: z.literal("leaving"), leaving: leavingNote.nullable() });
 
-/** It has left and nothing runs there: it asks to be forgotten, again and again until it is. */
+/** The node has left and nothing runs there. The agent asks to be forgotten, again and again until it is. */
 const farewell = z.object({ type: z.literal("farewell") });
 
-/** What came of the tests that were ordered under this id. */
+/** The results of the tests that were ordered under this id. */
 const tested = z.object({ type: z.literal("tested"), id: text, results: testResults });
 
-/** What an agent is at: for people who wait, kept in memory only. */
+/** Which test the agent is running now: for people who wait, kept in memory only. */
 const testing = z.object({ type: z.literal("testing"), id: text, name: z.string().max(200), n: int, of: int });
 
-/** Comes back at once, while the node is being tested: its way to the server, the rate, and both clocks. */
+/**
+ * The server returns this message at once while the node is being tested. The agent measures round trip, rate and the
+ * difference of the clocks with it.
+ */
 const echo = z.object({ type: z.literal("echo"), n: int, data: z.string().max(ECHO_BYTES) });
 const opened = z.object({ type: z.literal("opened"), stream: int, total_bytes: int });
 const end = z.object({ type: z.literal("end"), stream: int, error: text.nullable() });
@@ -220,7 +231,10 @@ export const toServer = z.discriminatedUnion("type", [
 ]);
 export type ToServer = z.infer<typeof toServer>;
 
-/** What a hello signs: it binds the nonce to the node, this start of its agent and the server's pinned key. */
+/**
+ * Returns the text that a hello signs. It binds the nonce to the node, to this start of its agent, and to the server's
+ * pinned key.
+ */
 export function signedText(nonce: string, node_id: string, instance_id: string, boot_id: string, pin: string): string {
   return ["orch-agent-v1", nonce, node_id, instance_id, boot_id, pin].join("\n");
 }

@@ -1,4 +1,4 @@
-// The HTTP API as functions: one method a route, typed by the schemas of api.ts. CLI, demo, agents and tests use it.
+// The HTTP API as functions: one method per route, typed by the schemas of wire/api. CLI, demo and tests use it.
 
 import type { z } from "zod";
 import type { EventView, WatchEvent } from "./api/watch";
@@ -34,14 +34,14 @@ export interface Page {
 export interface LogQuery {
   readonly stream?: "stdout" | "stderr";
   readonly follow?: boolean;
-  /** Only what was written since this Unix time. */
+  /** Only output that was written since this Unix time. */
   readonly since_ms?: number;
   readonly attempt?: number;
   readonly signal?: AbortSignal;
 }
 
 export interface LogAnswer {
-  /** The task it is of, as `recs.api.0#2`. */
+  /** The name of the task whose output this is: `recs.api.0#2`. */
   readonly task: string;
   /** `tail`: only the last 4 KiB are left, and `notice` says why. */
   readonly kept: "whole" | "tail";
@@ -58,10 +58,7 @@ export type Client = ReturnType<typeof connect>;
 
 const part = encodeURIComponent;
 
-/**
- * Makes a client. Nothing is sent before the first call; over https the server's key is checked before the token
- * goes.
- */
+/** Makes a client. Nothing is sent before the first call. The server's key is checked before the token is sent. */
 export function connect(options: ConnectOptions) {
   const requester = createRequester(options);
   const json = async <T>(asked: Asked): Promise<T> => (await (await requester.send(asked)).json()) as T;
@@ -79,7 +76,10 @@ export function connect(options: ConnectOptions) {
     ...work(get, post),
     ...nodes(get, post),
     ...access(get, post, remove),
-    /** Changes after the revision `since` (without it: from now on), until the connection ends; a break throws. */
+    /**
+     * Yields the changes after the revision `since`, or from now on without it, until the connection ends. Throws when
+     * the connection breaks.
+     */
     watch: (since?: number, signal?: AbortSignal): AsyncIterable<WatchEvent> =>
       eventsOf(
         () => requester.send({ method: "GET", path: "/v1/watch", query: { since }, stream: true, signal }),
@@ -144,7 +144,7 @@ function work(get: Get, post: Post) {
       get<Listed<"tasks", TaskView>>("/v1/tasks", { ...query }),
     task: (ref: string) => get<TaskView>(`/v1/tasks/${part(ref)}`),
     run: (body: z.infer<typeof runRequest>) => post<z.infer<typeof runAnswer>>("/v1/runs", body),
-    /** Runs that wait or run; with `all` finished ones too, newest first. */
+    /** Runs that wait or run; with `all` also finished ones, the newest first. */
     runs: (query: { all?: boolean; user?: string; project?: string; since_ms?: number } & Page = {}) =>
       get<Listed<"runs", RunView>>("/v1/runs", { ...query }),
     runInfo: (run: number | string) => get<RunDetail>(`/v1/runs/${part(String(run))}`),
@@ -163,11 +163,11 @@ function nodes(get: Get, post: Post) {
     node: (node: string) => get<NodeView>(at(node)),
     drain: (node: string, body: z.infer<typeof drainRequest> = { deadline_ms: null, reason: null }) =>
       post<NodeView>(`${at(node)}/drain`, body),
-    /** What is still on a node that drains, and why. */
+    /** What is still on a draining node, and why. */
     drainProgress: (node: string) => get<DrainProgress>(`${at(node)}/drain`),
     resume: (node: string, skip_tests = false) =>
       post<NodeView>(`${at(node)}/resume${skip_tests ? "?skip_tests=true" : ""}`),
-    /** Its tests, newest first. */
+    /** The tests of a node, the newest first. */
     nodeTests: (node: string) => get<Listed<"tests", TestsView>>(`${at(node)}/tests`),
     testNode: (node: string) => post<NodeView>(`${at(node)}/test`),
     label: (node: string, body: z.infer<typeof labelRequest>) => post<NodeView>(`${at(node)}/label`, body),

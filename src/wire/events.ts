@@ -1,9 +1,9 @@
-// Server-sent events as values: `GET /v1/watch` read line by line.
+// The stream of server-sent events of `GET /v1/watch`, read line by line.
 
 import type { WatchEvent } from "./api/watch";
 import { UnreachableError } from "./request";
 
-/** Yields each event of the stream that `open` gives; the server's comments keep it alive and are dropped here. */
+/** Yields each event of the stream that `open` returns. Comments, which keep the stream alive, are dropped. */
 export async function* eventsOf(open: () => Promise<Response>, url: string): AsyncGenerator<WatchEvent> {
   const { body } = await open();
   if (body === null) return;

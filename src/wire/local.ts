@@ -1,19 +1,19 @@
 // What `orch agent leave` and the agent of this machine say to each other over the agent's own socket, one JSON object
-// a line.
+// per line.
 
 import type { Ms } from "../core/units";
 
-/** The socket in an agent's directory; its owner alone may open it. */
+/** The socket in the agent's data directory. Only its owner may open it. */
 export const AGENT_SOCKET = "agent.sock";
 
 export type ToLocalAgent =
-  /** Drain this node, then forget it; `in_ms`: what still runs then is stopped. */
+  /** `leave`: drain this node, then forget it. `in_ms`: tasks that still run after this time are stopped. */
   { readonly do: "leave"; readonly in_ms: Ms | null } | { readonly do: "stay" };
 
 export interface LeaveProgress {
   readonly is: "leaving";
   readonly name: string;
-  /** Whether the server has it on disk, so that nothing new comes. */
+  /** Whether the server has made it durable, so that nothing new is placed there. */
   readonly noted: boolean;
   readonly left: readonly { readonly name: string; readonly state: string }[];
 }

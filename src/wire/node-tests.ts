@@ -6,7 +6,7 @@ import type { JudgedResult, NodeTests, TestCommand, TestResult } from "../core/m
 
 const text = z.string().max(4_096);
 
-/** Longest text of one echo: what the rate to the server is measured with. */
+/** The longest text of one echo. The rate to the server is measured with echoes. */
 export const ECHO_BYTES = 256 * 1024;
 
 export const testCommand = z.object({
@@ -28,14 +28,17 @@ export const testResult = z.object({
   took_ms: int,
 }) satisfies z.ZodType<TestResult>;
 
-/** At most so many results of one execution: what is built in, every card, every command. */
+/** The most results of one execution: the built-in tests, every card, every command. */
 export const RESULTS = 400;
 
-/** What an agent is at: the n-th thing of so many. */
+/** The step that an agent is at: number `n` of `of`. */
 const stepView = z.object({ name: z.string(), n: int, of: int });
 export type StepView = z.infer<typeof stepView>;
 
-/** Why a node is being tested, for people. `step` is what its agent is at; `null`: it has not said. */
+/**
+ * Why a node is being tested, for people. `step` is the test that its agent is running, or null if the agent has not
+ * said.
+ */
 export const testingView = z.object({
   id: z.string(),
   why: z.string(),

@@ -1,12 +1,12 @@
-// Trust in a server by the hash of its key: its certificate is fetched without a word about us, compared, then
-// required.
+// Trust in a server by the hash of its key. The client fetches the certificate without telling anything about itself,
+// compares its key, and then requires it.
 
 import { createHash, X509Certificate } from "node:crypto";
 
-/** The name every server's certificate carries, whatever address it is reached under. */
+/** The name in every server's certificate, whatever address it is reached under. */
 export const SERVER_NAME = "orch-server";
 
-/** SHA-256 of a certificate's public key (SPKI), hex: the pin in every token. */
+/** Returns the SHA-256 hash of a certificate's public key (SPKI) in hex: the pin in every token. */
 export function pinOf(certificate_pem: string): string {
   const { publicKey } = new X509Certificate(certificate_pem);
   return createHash("sha256")
@@ -15,8 +15,8 @@ export function pinOf(certificate_pem: string): string {
 }
 
 /**
- * How a pinned connection is made. `rejectUnauthorized` is explicit: the environment must not be able to switch it
- * off.
+ * The TLS options of a pinned connection. `rejectUnauthorized` is explicit, since the environment must not be able to
+ * switch it off.
  */
 export interface PinnedTls {
   readonly ca: string;
@@ -30,7 +30,7 @@ export const pinnedTls = (certificate_pem: string): PinnedTls => ({
   serverName: SERVER_NAME,
 });
 
-/** The server that answered holds another key than the token was made for. */
+/** The server that answered holds another key than the one that the token was made for. */
 export class WrongServerError extends Error {
   override name = "WrongServerError";
   constructor(
@@ -43,15 +43,15 @@ export class WrongServerError extends Error {
 
 const PLAIN_HINT = "Write the address as the server prints it: on loopback alone it is http://";
 
-/** A handshake that failed before there was a certificate to judge: the other side is no TLS server. */
+/** Returns whether a handshake failed before there was a certificate: the other side does not speak TLS. */
 const isNoTls = (error: unknown): boolean =>
   error instanceof Error &&
   "code" in error &&
   (error.code === "EPROTO" || String(error.code).includes("WRONG_VERSION"));
 
 /**
- * The certificate of the server at `url`, once it is proven to hold the pinned key. Nothing secret is sent: the
- * connection is not to be trusted before the comparison. Throws WrongServerError, or the fetch's own error.
+ * Returns the certificate of the server at `url`, after proving that the server holds the pinned key. Nothing secret is
+ * sent before. Throws WrongServerError, or the error of fetch.
  */
 export async function fetchCertificate(url: string, pin: string, timeout_ms = 10_000): Promise<string> {
   const answer = await fetch(new URL("/v1/bootstrap/cert", url), {
@@ -79,7 +79,7 @@ function pinOrNull(pem: string): string | null {
   try {
     return pinOf(pem);
   } catch (error) {
-    // Whatever answered, it was no certificate; the caller says so with the address.
+    // The text was no certificate. The caller reports that with the address.
     if (error instanceof Error) return null;
     throw error;
   }

@@ -1,4 +1,5 @@
-// One request to the server: pinned, with its token, asked again when the connection broke, its refusal made an error.
+// One request to the server: over a pinned connection, with the token, repeated when the connection broke, a refusal
+// turned into an error.
 
 import { errorBody, type ErrorCode, type Issue } from "./api/errors";
 import { fetchCertificate, pinnedTls, WrongServerError } from "./pinned";
@@ -18,7 +19,7 @@ export class ApiError extends Error {
   }
 }
 
-/** No answer came from the server, or from nobody that may be believed. */
+/** No answer came, or it came from a server that may not be believed. */
 export class UnreachableError extends Error {
   override name = "UnreachableError";
   constructor(
@@ -33,9 +34,11 @@ export class UnreachableError extends Error {
 export interface ConnectOptions {
   readonly url: string;
   readonly token: string | null;
-  /** Hash of the server's key (left out: the token's); its certificate is fetched and compared at the first request. */
+  /**
+   * The hash of the server's key. Missing: the token's. The certificate is fetched and compared at the first request.
+   */
   readonly pin?: string | null;
-  /** The server's certificate (PEM), where it is known. */
+  /** The server's certificate (PEM), where it is known already. */
   readonly ca?: string | null;
 }
 
@@ -47,18 +50,18 @@ export interface Asked {
   readonly query?: Query;
   readonly body?: unknown;
   readonly signal?: AbortSignal | undefined;
-  /** A stream may stay open for as long as it likes. */
+  /** A stream may stay open without a time limit. */
   readonly stream?: boolean;
 }
 
 export interface Requester {
-  /** The answer, once it is one of success. Throws ApiError and UnreachableError. */
+  /** Sends a request and returns the answer if it is a success. Throws ApiError and UnreachableError. */
   send(asked: Asked): Promise<Response>;
 }
 
 const ANSWER_TIMEOUT_MS = 30_000;
 
-/** Pauses before asking again after a connection broke: long enough for a server that restarts. */
+/** Pauses before a request is repeated after a broken connection; together longer than a server takes to restart. */
 const PAUSES_MS = [50, 150, 400, 1_000, 2_000, 4_000];
 
 export function createRequester(options: ConnectOptions): Requester {
@@ -67,7 +70,7 @@ export function createRequester(options: ConnectOptions): Requester {
   let timeline = "-";
   let skew_ms = 0;
 
-  /** The certificate to require; found once, and looked for again when that failed. */
+  /** Returns the certificate to require. It is looked up once, and again if that failed. */
   function certificate(): Promise<string> {
     if (typeof options.ca === "string") return Promise.resolve(options.ca);
     const pin = options.pin ?? (options.token === null ? null : parseToken(options.token)?.pin);
@@ -119,7 +122,7 @@ export function createRequester(options: ConnectOptions): Requester {
       }
       if (answer.ok) return answer;
       const refusal = await refusalOf(answer);
-      // A key that is too old at the first try was never used: this machine's clock is off, the server's counts.
+      // A key that is too old at the first try was never used: this machine's clock is wrong, and the server's counts.
       const server_ms = Date.parse(answer.headers.get("date") ?? "");
       if (refusal.code !== "gone" || key === null || n > 0 || Number.isNaN(server_ms) || skew_ms !== 0) throw refusal;
       skew_ms = server_ms - issuedAt(key);
@@ -130,8 +133,8 @@ export function createRequester(options: ConnectOptions): Requester {
 }
 
 /**
- * `null` when it is worth asking again: the connection broke, and the server knows by the key what it has already
- * done.
+ * Returns null if the request is worth repeating: the connection broke, and the server recognises the idempotency key
+ * of what it has already done. Throws otherwise.
  */
 function broken(error: unknown, { signal }: Asked, url: string, n: number): null {
   if (error instanceof UnreachableError || signal?.aborted === true) throw error;
@@ -170,7 +173,7 @@ function unreachable(error: unknown, code: string, url: string): UnreachableErro
       cause,
     );
   }
-  // The runtime adds advice to who writes programs.
+  // The runtime's messages contain advice to programmers, which is cut off.
   const message = (error instanceof Error ? error.message : String(error)).replace(/ For more information, .*$/s, "");
   return new UnreachableError(
     `${url} cannot be reached: ${message}`,
@@ -205,8 +208,8 @@ function jsonOrNull(text: string): unknown {
 }
 
 /**
- * `<issue time>-<timeline or ->-<random>`. A version 7 UUID is time and dice in one: the client has no other clock,
- * since wire stands below the shells.
+ * Makes an idempotency key: `<issue time>-<timeline or ->-<random>`. A version 7 UUID serves as clock and as source of
+ * chance, since wire stands below the shells and has no others.
  */
 function freshKey(timeline: string, skew_ms: number): string {
   const uuid = Bun.randomUUIDv7().replaceAll("-", "");

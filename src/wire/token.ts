@@ -1,14 +1,13 @@
-// A token as people paste it: which server it is for (the hash of its key), its id, its secret, and a checksum for
-// typos.
+// A token as people paste it: the hash of the server's key, the token's id, its secret, and a checksum against typos.
 
 import { createHash } from "node:crypto";
 
 export interface Token {
   /** SHA-256 of the server certificate's public key (SPKI), 64 hex digits. */
   readonly pin: string;
-  /** What lists and revocation name, 10 hex digits. */
+  /** The id by which lists and revocation name the token, 10 hex digits. */
   readonly id: string;
-  /** 40 hex digits; the server keeps its hash alone. */
+  /** 40 hex digits. The server keeps only their hash. */
   readonly secret: string;
 }
 
@@ -18,10 +17,10 @@ const ID_BYTES = 5;
 const SECRET_BYTES = 20;
 const CHECK_BYTES = 3;
 const BODY_BYTES = PIN_BYTES + ID_BYTES + SECRET_BYTES;
-/** Without i, l, o and u: nothing that reads as something else. */
+/** The alphabet leaves out i, l, o and u, which are easily misread. */
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 
-/** `orch1-` and 96 letters and digits. The parts must have the lengths that `Token` says. */
+/** Formats a token as `orch1-` and 96 letters and digits. The parts must have the lengths that `Token` states. */
 export function formatToken({ pin, id, secret }: Token): string {
   const body = Buffer.concat([
     fromHex("pin", pin, PIN_BYTES),
@@ -31,7 +30,7 @@ export function formatToken({ pin, id, secret }: Token): string {
   return PREFIX + toBase32(Buffer.concat([body, checksum(body)]));
 }
 
-/** The parts of a token; `null` when the text is not a whole, unaltered token. Space around it does no harm. */
+/** Returns the parts of a token, or null if the text is not a whole, unaltered token. Space around it is ignored. */
 export function parseToken(text: string): Token | null {
   const typed = text.trim().toLowerCase();
   if (!typed.startsWith(PREFIX)) return null;
@@ -46,7 +45,7 @@ export function parseToken(text: string): Token | null {
   };
 }
 
-/** What the server keeps of a secret. Secrets are 160 random bits, so a plain hash is enough. */
+/** Returns what the server keeps of a secret. Secrets are 160 random bits, so a plain hash is enough. */
 export const hashSecret = (secret: string): string => createHash("sha256").update(secret).digest("hex");
 
 const checksum = (body: Buffer): Buffer =>
@@ -72,7 +71,7 @@ function toBase32(bytes: Buffer): string {
   return text;
 }
 
-/** Lengths are whole multiples of five bytes here, so no bits are left over. */
+/** All lengths here are multiples of five bytes, so no bits are left over. */
 function fromBase32(text: string): Buffer | null {
   const bytes: number[] = [];
   let held = 0;

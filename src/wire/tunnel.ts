@@ -1,5 +1,5 @@
-// Binary frames of the agent's connection: the number of a stream and its bytes. How much may come is agreed by
-// `credit`.
+// Binary frames of the agent's connection: the number of a stream, then its bytes. `credit` messages bound how many
+// bytes may be on the way.
 
 const HEAD_BYTES = 4;
 
@@ -8,7 +8,7 @@ export interface Frame {
   readonly bytes: Uint8Array;
 }
 
-/** Four bytes of stream number, big end first, then the bytes. */
+/** Encodes four bytes of stream number, most significant first, then the bytes. */
 export function encodeFrame(stream: number, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const frame = new Uint8Array(HEAD_BYTES + bytes.length);
   new DataView(frame.buffer).setUint32(0, stream);
@@ -17,8 +17,8 @@ export function encodeFrame(stream: number, bytes: Uint8Array): Uint8Array<Array
 }
 
 /**
- * The frame's parts; the bytes are a copy, since a socket may use its buffer again. A frame without a head is stream
- * 0.
+ * Returns the parts of a frame. The bytes are a copy, since a socket may reuse its buffer. A frame that is too short
+ * counts as stream 0.
  */
 export function decodeFrame(frame: Uint8Array): Frame {
   if (frame.length < HEAD_BYTES) return { stream: 0, bytes: new Uint8Array(0) };

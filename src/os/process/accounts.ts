@@ -1,5 +1,5 @@
-// Unix accounts as this machine knows them, whoever keeps them (files, LDAP, SSSD): asked through the system's own
-// tools, with a time limit, since a directory service may hang.
+// Unix accounts as this machine knows them, whoever keeps them (files, LDAP, SSSD). They are asked through the system's
+// own tools with a time limit, since a directory service may hang.
 
 import { runCommand } from "./spawn";
 
@@ -20,7 +20,7 @@ const TIMEOUT_MS = 5_000;
 const NOT_FOUND = 2;
 const NAME = /^[a-z_][a-z0-9_.-]{0,31}\$?$/i;
 
-/** Looks an account up by name. */
+/** Looks an account up by its name. */
 export async function findAccount(name: string): Promise<AccountFound> {
   return NAME.test(name) ? ask(name) : { is: "missing" };
 }
@@ -37,7 +37,7 @@ async function ask(key: string): Promise<AccountFound> {
   return { is: "there", account };
 }
 
-/** One line of passwd(5). */
+/** Parses one line in the format of passwd(5). */
 export function parseAccount(line: string): UnixAccount | null {
   const [name, , uid, gid, , home, shell] = line.split("\n")[0]?.split(":") ?? [];
   if (name === undefined || shell === undefined || !/^\d+$/.test(uid ?? "") || !/^\d+$/.test(gid ?? "")) return null;
@@ -50,25 +50,31 @@ export function parseAccount(line: string): UnixAccount | null {
   };
 }
 
-/** All groups of an account, by number. */
+/** Returns the numbers of all groups of an account. */
 export async function groupsOf(name: string): Promise<number[] | null> {
   const asked = await runCommand(["id", "-G", "--", name], TIMEOUT_MS);
   if (asked.is === "failed" || asked.code !== 0) return null;
   return asked.out.trim().split(/\s+/).map(Number);
 }
 
-/** Uids that orch makes lie above those of systems and people, and below those that containers map. */
+/**
+ * The uids of accounts that orch creates. They lie above those of systems and people, and below those that containers
+ * map.
+ */
 const FIRST_UID = 66_000;
 const UID_COUNT = 450_000;
 
-/** The uid of an account that orch makes: the same on every node, derived from the name by a 32-bit FNV-1a hash. */
+/**
+ * Returns the uid for an account that orch creates: a 32-bit FNV-1a hash of its name, so that it is the same on every
+ * node.
+ */
 export function uidHint(name: string): number {
   let hash = 0x811c9dc5;
   for (const byte of Buffer.from(name)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
   return FIRST_UID + (hash % UID_COUNT);
 }
 
-/** Makes an account, with a home if it is a person's. Gives back why it could not. */
+/** Creates an account, with a home directory if it is a person's. Returns why it failed, or null. */
 export async function createAccount(name: string, kind: "person" | "tasks"): Promise<string | null> {
   if (!NAME.test(name)) return `${name} is no name for an account`;
   const home =

@@ -1,6 +1,6 @@
-// Questions that may hang their asker (a vendor's library, a sick driver) are put to a process of its own, one at a
-// time and each with a deadline. One that does not answer is killed and not waited for; a new one is started when the
-// old is truly gone, so that they never pile up.
+// A child process that answers questions which may hang (a vendor's library, a broken driver), one at a time and each
+// with a deadline. A child that misses its deadline is killed, and nobody waits for it. A new one is started only when
+// the old one is gone, so that they never pile up.
 
 import { writeSync } from "node:fs";
 import { signalName } from "./signals";
@@ -9,9 +9,9 @@ import { SYSTEM_PATH } from "./spawn";
 export type Answer =
   { readonly is: "answered"; readonly value: unknown } | { readonly is: "failed"; readonly why: string };
 
-/** What a process may say at most in one answer. */
+/** The most characters of one answer. */
 const MOST_CHARACTERS = 16 * 1024 * 1024;
-/** How long what was killed may take to be gone before it counts as stuck. */
+/** How long a killed child may take to be gone before it counts as stuck. */
 const ENDING_MS = 2_000;
 
 interface Living {
@@ -22,7 +22,9 @@ interface Living {
 export class Answerer {
   readonly #argv: readonly string[];
   #living: Living | null = null;
-  /** Killed, and perhaps not gone yet: a process in an uninterruptible wait is not ended by any signal. */
+  /**
+   * The child that was killed and may not be gone yet. A process in an uninterruptible wait is not ended by any signal.
+   */
   #killed: Living["child"] | null = null;
   #asked: Promise<Answer> | null = null;
 
@@ -30,12 +32,15 @@ export class Answerer {
     this.#argv = argv;
   }
 
-  /** Whether the next question starts a process. */
+  /** Whether the next question starts a child. */
   get fresh(): boolean {
     return this.#living === null;
   }
 
-  /** Always answers, at the latest after `timeout_ms`. Who asks while a question is out gets that one's answer. */
+  /**
+   * Asks, and always gets an answer, at the latest after `timeout_ms`. A caller who asks while a question is open gets
+   * the answer to that one.
+   */
   ask(question: unknown, timeout_ms: number): Promise<Answer> {
     this.#asked ??= this.#put(question, timeout_ms).finally(() => {
       this.#asked = null;
@@ -43,7 +48,7 @@ export class Answerer {
     return this.#asked;
   }
 
-  /** Ends the process; the next question starts another. */
+  /** Kills the child. The next question starts another. */
   close(): void {
     this.#end("it was ended");
   }
@@ -95,7 +100,10 @@ export class Answerer {
     }
   }
 
-  /** Takes in answers until the output ends. Lines that are none come from the library: it may print what it likes. */
+  /**
+   * Reads answers until the output ends. Lines that are no answers come from the library, which may print what it
+   * likes.
+   */
   async #read(living: Living): Promise<void> {
     const decoder = new TextDecoder();
     let text = "";
@@ -142,7 +150,7 @@ async function hasEnded(child: Bun.Subprocess, within_ms: number): Promise<boole
 const endOf = ({ exitCode, signalCode }: Bun.Subprocess): string =>
   signalCode === null ? `exit ${exitCode}` : `signal ${signalName(signalCode)}`;
 
-/** `undefined` for a line that is no answer. */
+/** Returns the answer in a line, or undefined if there is none. */
 function answerIn(line: string): unknown {
   if (!line.startsWith('{"answer":')) return undefined;
   try {
@@ -153,7 +161,7 @@ function answerIn(line: string): unknown {
   }
 }
 
-/** The other end: answers each question that comes in, until there are no more. */
+/** The child's side: answers each question on its input until the input ends. */
 export async function answerQuestions(answer: (question: unknown) => unknown): Promise<void> {
   const decoder = new TextDecoder();
   let text = "";
@@ -163,7 +171,7 @@ export async function answerQuestions(answer: (question: unknown) => unknown): P
     text = lines.pop() ?? "";
     for (const line of lines) {
       const { question } = JSON.parse(line) as { question: unknown };
-      // On a line of its own, whatever a library has left on the one before.
+      // The answer begins on a line of its own, whatever a library has printed before.
       writeWhole(`\n${JSON.stringify({ answer: answer(question) })}\n`);
     }
   }

@@ -1,5 +1,5 @@
-// Whose a process is, as far as the kernel tells: its account, its name, its control groups, its parent, and a mark in
-// the environment that it began with.
+// Whose a process is, as far as the kernel reports it: its account, its name, its control groups, its parent, and the
+// environment that it began with.
 
 import { statSync } from "node:fs";
 import { findAccountOf } from "./accounts";
@@ -9,21 +9,21 @@ import { kernelText, statOf } from "../proc";
 
 export interface ProcessFacts {
   readonly pid: number;
-  /** Ticks since boot: with the pid it names one process. */
+  /** Clock ticks since boot. Together with the pid it identifies one process. */
   readonly start: string;
   readonly age_ms: number;
   readonly parent: number;
   readonly session: number;
-  /** The name of its account; `uid 1234` until that is known. */
+  /** The name of the process's account, or `uid 1234` while the name is unknown. */
   readonly user: string;
   readonly command: string;
-  /** Paths of its groups, one a hierarchy. */
+  /** Paths of the process's control groups, one per hierarchy. */
   readonly groups: readonly string[];
 }
 
 const TICK_MS = 10;
 
-/** What is known of a living process; `null` when there is none. */
+/** Returns the facts of a living process, or null if there is none. */
 export function processFacts(pid: number): ProcessFacts | null {
   const stat = statOf(pid);
   if (stat === null || stat.state === "Z" || stat.state === "X") return null;
@@ -39,12 +39,13 @@ export function processFacts(pid: number): ProcessFacts | null {
     groups,
     age_ms: Math.max(0, bootMs() - Number(start) * TICK_MS),
     user: accountName(uidOf(pid)),
-    // A process names itself as it likes: nothing of it may move a cursor or begin a line of a log.
+    // A process chooses its own name. Control characters are replaced, since they could move a cursor or break a line
+    // of a log.
     command: (kernelText(`/proc/${pid}/comm`) ?? "?").replaceAll(/\p{Cc}/gu, "?"),
   };
 }
 
-/** Entries `NAME=value` of the environment that a process began with; none when it is not ours to read. */
+/** Returns the entries `NAME=value` of the environment that a process began with; none if it may not be read. */
 export const environmentOf = (pid: number): readonly string[] =>
   (kernelText(`/proc/${pid}/environ`) ?? "").split("\0").filter((entry) => entry !== "");
 
@@ -61,7 +62,10 @@ const KNOWN_FOR_MS = 60_000;
 let passwd = { text: "", at_ms: 0 };
 const asked = new Map<number, string>();
 
-/** From the machine's own list at once; a directory service is asked in the background, for the next time. */
+/**
+ * Returns the name of an account from the machine's own list. A directory service is asked in the background, for the
+ * next call.
+ */
 function accountName(uid: number | null): string {
   if (uid === null) return "?";
   if (nowMs() - passwd.at_ms > KNOWN_FOR_MS) passwd = { text: kernelText("/etc/passwd") ?? "", at_ms: nowMs() };

@@ -1,11 +1,11 @@
-// Signals by name, sent to a process that is certainly the one that was meant.
+// Signals by name, sent only to the process that was meant.
 
 import { closeSync } from "node:fs";
 import { constants } from "node:os";
 import { openPidfd, signalPidfd } from "../libc";
 import { isAlive } from "../proc";
 
-/** The number of `TERM`, `SIGTERM` or `15`; `null` for what is no signal here. */
+/** Returns the number of `TERM`, `SIGTERM` or `15`, or null if this system has no such signal. */
 export function signalNumber(name: string): number | null {
   const text = name.trim().toUpperCase();
   const known = constants.signals[(text.startsWith("SIG") ? text : `SIG${text}`) as NodeJS.Signals];
@@ -14,7 +14,7 @@ export function signalNumber(name: string): number | null {
   return Number.isInteger(number) && number > 0 && number <= 64 ? number : null;
 }
 
-/** The name without SIG, as people write it; numbers without a name stay numbers. */
+/** Returns the name without SIG. A number without a name stays a number. */
 export function signalName(signal: string | number): string {
   const number = typeof signal === "number" ? signal : signalNumber(signal);
   const found = Object.entries(constants.signals).find(([, value]) => value === number);
@@ -24,8 +24,8 @@ export function signalName(signal: string | number): string {
 export type Sent = { readonly is: "sent" } | { readonly is: "gone" } | { readonly is: "failed"; readonly why: string };
 
 /**
- * Signals a process, or its whole group, if it still is the one that began at `start`. The descriptor is opened before
- * the check, so that the number cannot pass to a stranger in between.
+ * Sends a signal to a process or its whole group, if it still is the process that began at `start`. The descriptor is
+ * opened before that check, so that the pid cannot pass to a stranger in between.
  */
 export function sendSignal(target: { pid: number; start: string }, signal: number, whole: "one" | "group"): Sent {
   const fd = openPidfd(target.pid);

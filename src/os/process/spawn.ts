@@ -1,5 +1,5 @@
-// Every process that orch starts: short commands with a time limit, the keeper, and tasks. A task's process begins a
-// session of its own, writes to files, and is told apart from one that could not begin.
+// Every process that orch starts: short commands with a time limit, the keeper, and tasks. A task's process leads a
+// session of its own and writes to files. The result tells a process that ended from one that could not start.
 
 import { closeSync, constants, fchownSync, openSync } from "node:fs";
 import { signalName } from "./signals";
@@ -8,21 +8,21 @@ export type CommandResult =
   | { readonly is: "done"; readonly code: number; readonly out: string; readonly err: string }
   | { readonly is: "failed"; readonly why: string };
 
-/** Runs a short command of the system and takes its output; it is killed when its time is over. */
+/** Runs a short command of the system and returns its output. The command is killed when its time is over. */
 export const runCommand = (argv: readonly string[], timeout_ms: number): Promise<CommandResult> =>
   startCommand(argv, timeout_ms).result;
 
 export interface Command {
   readonly pid: number | null;
-  /** Comes at the latest a moment after the timeout, also when the process hangs in the kernel and does not end. */
+  /** Resolves soon after the time limit at the latest, even if the process hangs in the kernel and does not end. */
   readonly result: Promise<CommandResult>;
   ended(): boolean;
 }
 
-/** How long what was killed may take to be gone. */
+/** How long a killed process may take to be gone. */
 const KILLED_MS = 500;
 
-/** The same, for who must know whether the process is really gone. */
+/** Starts a short command, for callers who need to know whether the process is really gone. */
 export function startCommand(argv: readonly string[], timeout_ms: number): Command {
   try {
     const child = Bun.spawn([...argv], {
@@ -72,31 +72,34 @@ export interface TaskProcess {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
-  /** The control group to join before executing; `null`: none. */
+  /** The control group to join before executing, or null. */
   readonly cgroup: string | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** The account that the two files shall belong to; `null`: this one. */
+  /** The account that owns the two output files. Null: this process's account. */
   readonly owner: { readonly uid: number; readonly gid: number } | null;
-  /** A file that the process finds open for appending as descriptor 3; `null`: none. */
+  /** A file that the process finds open for appending as descriptor 3, or null. */
   readonly notes: string | null;
 }
 
 export interface ProcessExit {
   readonly exit_code: number | null;
-  /** Without SIG. */
+  /** The signal's name without SIG. */
   readonly signal: string | null;
   readonly max_rss_bytes: number | null;
 }
 
 export type Launched =
   | { readonly is: "started"; readonly pid: number }
-  /** `code` is what a shell would exit with: 127 not found, 126 not executable, else `null`. */
+  /**
+   * `code` is what a shell would exit with: 127 for a program that was not found, 126 for one that cannot be executed,
+   * else null.
+   */
   | { readonly is: "failed"; readonly code: number | null; readonly why: string };
 
 const APPEND = constants.O_CREAT | constants.O_APPEND | constants.O_WRONLY | constants.O_NOFOLLOW;
 
-/** Starts a task's process; `onExit` is called once, never before this returns. */
+/** Starts a task's process. `onExit` is called once, and never before this function returns. */
 export function launch(task: TaskProcess, onExit: (exit: ProcessExit) => void): Launched {
   const fds: number[] = [];
   const open = (path: string): number => {
@@ -142,7 +145,7 @@ function couldNot(error: unknown, command: string): Launched {
   return { is: "failed", code: null, why: message };
 }
 
-/** Starts a process that lives on without this one: session of its own, output appended to a file. */
+/** Starts a process that outlives this one: it leads a session of its own, and its output is appended to a file. */
 export function startDetached(argv: readonly string[], env: Readonly<Record<string, string>>, log: string): number {
   const fd = openSync(log, APPEND, 0o600);
   try {
@@ -154,11 +157,11 @@ export function startDetached(argv: readonly string[], env: Readonly<Record<stri
   }
 }
 
-/** Where a command lies that is looked up as its process would; `null` when it is nowhere. */
+/** Returns the path of a command, looked up as its process would look it up; null if there is none. */
 export const findCommand = (name: string, path: string, cwd: string): string | null =>
   Bun.which(name, { PATH: path, cwd });
 
-/** A process that learns by the end of its input that this one has died; `dismiss` tells it that all is well. */
+/** Starts a process that learns of this one's death by the end of its input. `dismiss` tells it that all is well. */
 export function startCompanion(argv: readonly string[]): { dismiss(): void } | null {
   try {
     const child = Bun.spawn([...argv], {

@@ -1,5 +1,5 @@
-// A vendor's tool that is run again and again and may hang: each run ends in time, and while a process of an earlier
-// one cannot be ended no other is started.
+// A vendor's tool that is run again and again and may hang. Each run ends in time, and no run is started while a
+// process of an earlier one cannot be ended.
 
 import { startCommand, type Command, type CommandResult } from "./spawn";
 
@@ -23,7 +23,7 @@ export function createTool(path: string): Tool {
   };
 }
 
-/** The JSON in what a tool printed, whatever stands before it; `null`: there is none, or the tool failed. */
+/** Returns the JSON in a tool's output, whatever is printed before it; null if there is none, or the tool failed. */
 export function jsonIn(result: CommandResult): unknown {
   if (result.is === "failed") return null;
   const at = result.out.search(/^[[{]/m);

@@ -1,5 +1,5 @@
-// A command that is tried out: in a process group of its own, with a clean environment and a time limit, its last
-// output kept. The whole group goes with it, also when this process dies.
+// Runs a command on trial: in a process group of its own, with a clean environment and a time limit, its last output
+// kept. The whole group is killed at the end, and also when this process dies.
 
 import { signalName } from "./signals";
 import { startCompanion } from "./spawn";
@@ -9,7 +9,7 @@ export interface TrialOrder {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
   readonly timeout_ms: number;
-  /** Ends it early. */
+  /** Ends the trial early. */
   readonly signal: AbortSignal;
 }
 
@@ -19,15 +19,18 @@ export type Trial =
   | { readonly is: "failed"; readonly why: string };
 
 const TAIL_CHARS = 2_000;
-/** How long output may still come once its process has ended: what it left behind may hold the pipe for ever. */
+/**
+ * How long to wait for output after the process has ended. A process that it left behind may hold the pipe open for
+ * ever.
+ */
 const DRAIN_MS = 200;
 
-/** Kills the group `$1` when the input ends without a word. */
+/** A shell script that kills the group `$1` when its input ends without a word. */
 const GUARD = `trap "" TERM INT HUP
 read -r word && exit 0
 kill -9 "-$1"`;
 
-/** Runs it to its end, which comes at the latest with its timeout. */
+/** Runs the command to its end, which comes with the time limit at the latest. */
 export async function runTrial(order: TrialOrder): Promise<Trial> {
   const child = start(order);
   if (typeof child === "string") return { is: "failed", why: child };
@@ -75,7 +78,7 @@ function killGroup(pid: number): void {
   try {
     process.kill(-pid, "SIGKILL");
   } catch (error) {
-    // Nothing of it is left.
+    // ESRCH: nothing of the group is left.
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
 }

@@ -32,7 +32,10 @@ export const meView = z.object({
 export type MeView = z.infer<typeof meView>;
 
 export const tokenRequest = z.object({
-  /** `expires_ms` is a Unix time; `null`: never, or 24 h for agents. `user: null` is oneself; agents have none. */
+  /**
+   * `expires_ms` is a Unix time; null means never, or 24 h for agents. `user: null` means oneself; tokens for agents
+   * have no user.
+   */
   role: z.enum(["admin", "operator", "user", "viewer", "agent"]),
   user: z.string().nullable(),
   expires_ms: int.nullable(),

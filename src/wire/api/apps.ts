@@ -1,4 +1,4 @@
-// Apps and their workloads: specs that are checked and applied, and what is shown of what they declare.
+// Apps and their workloads: requests that check and apply specs, and views of what specs declare.
 
 import { z } from "zod";
 import { int, ms } from "../numbers";
@@ -14,7 +14,7 @@ export const workloadView = z.object({
   version: int,
   replicas: int,
   removing: z.boolean(),
-  /** Tasks that run now, and slots that wait. */
+  /** How many tasks run now, and how many slots wait. */
   running: int,
   pending: int,
   last_run: z.object({ run: int, state: z.string() }).nullable(),
@@ -22,7 +22,7 @@ export const workloadView = z.object({
 export type WorkloadView = z.infer<typeof workloadView>;
 
 export const workloadDetail = workloadView.extend({
-  /** What it runs and how; `null` for those who may not see its environment. */
+  /** The workload's spec. Null for callers who may not see its environment. */
   spec: z.record(z.string(), z.unknown()).nullable(),
   settings: z.record(z.string(), z.unknown()),
   tasks: z.array(taskView),
@@ -40,7 +40,7 @@ export const appView = z.object({
 });
 export type AppView = z.infer<typeof appView>;
 
-/** `text` is the spec as applied; `null` for those who may not see its environment. */
+/** `text` is the spec as it was applied. Null for callers who may not see its environment. */
 export const appDetail = appView.extend({ text: z.string().nullable() });
 export type AppDetail = z.infer<typeof appDetail>;
 // ---- requests
@@ -48,7 +48,7 @@ export type AppDetail = z.infer<typeof appDetail>;
 export const applyRequest = z.object({
   text: z.string(),
   file: z.string(),
-  /** The app revision that the shown plan was made from; `null`: whatever is there; 0: it must be new. */
+  /** The app's revision on which the shown plan was based. Null accepts any revision; 0 demands that the app is new. */
   revision: int.nullable(),
 });
 
@@ -60,7 +60,7 @@ export const applyAnswer = z.object({
   changes: planView.shape.changes,
 });
 
-/** A spec that has no issues: what it declares. One with issues is refused with code `spec`. */
+/** The answer to a spec without issues: what it declares. A spec with issues is refused with the code `spec`. */
 export const validateRequest = z.object({ text: z.string(), file: z.string() });
 
 export const validateAnswer = z.object({

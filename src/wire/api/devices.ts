@@ -1,5 +1,4 @@
-// Cards as `orch nodes` and `orch gpus` show them: what is known of each, what is promised, what is really used and by
-// whom.
+// Cards as `orch nodes` and `orch gpus` show them: facts, promises, and real use.
 
 import { z } from "zod";
 import { nodeState } from "./drains";
@@ -17,18 +16,18 @@ export const deviceView = z.object({
   reason: z.string().nullable(),
   /** When the state last changed. */
   state_ms: ms,
-  /** The card that this one is a part of. */
+  /** The id of the card that this one is a part of. */
   parent: z.string().nullable(),
   task_ids: z.array(z.string()),
 });
 
 const promise = z.object({
-  /** The short id of the task, or of the orphan, that holds it. */
+  /** The short id of the task, or of the orphan, that holds the promise. */
   task_id: z.string(),
   task: z.string(),
-  /** `null`: an orphan's is not known. */
+  /** Null for an orphan, whose user is unknown. */
   user: z.string().nullable(),
-  /** `null` is the whole card. */
+  /** Null means the whole card. */
   memory_bytes: int.nullable(),
 });
 
@@ -37,10 +36,10 @@ const process = z.object({
   user: z.string().nullable(),
   command: z.string(),
   memory_bytes: int.nullable(),
-  /** Whether orch did not start it. */
+  /** Whether orch did not start the process. */
   foreign: z.boolean(),
   task_id: z.string().nullable(),
-  /** `null` also for a task that is over for the server. */
+  /** Null for a foreign process, and for a task that has ended for the server. */
   task: z.string().nullable(),
 });
 
@@ -51,7 +50,7 @@ export const gpuView = deviceView.extend({
   state: z.enum(DEVICE_STATES),
   node: z.string(),
   node_state: nodeState,
-  /** Its place in the order of the bus. */
+  /** The card's position in the order of the bus. */
   index: int,
   pci: z.string().nullable(),
   numa_node: int.nullable(),
@@ -60,12 +59,12 @@ export const gpuView = deviceView.extend({
   compute_mode: z.enum(["shared", "exclusive", "prohibited"]).nullable(),
   ecc: z.boolean().nullable(),
   promised: z.array(promise),
-  /** Memory that tasks were promised; all of it when one has the whole card. */
+  /** Memory that is promised to tasks. If one task has the whole card, all of the card's memory. */
   promised_bytes: int,
-  /** Memory of processes that orch did not start, as the plan counts it, and who that is. */
+  /** Memory used by processes that orch did not start, as the plan counts it, and the names of those processes. */
   foreign_bytes: int,
   foreign: z.string().nullable(),
-  /** What the card showed last; `null`: nothing was told yet. */
+  /** The newest reading, or null if none has been reported yet. */
   reading: reading.nullable(),
 });
 export type GpuView = z.infer<typeof gpuView>;

@@ -14,7 +14,7 @@ export const nodeState = z.enum([
   "lost",
 ]);
 
-/** Why a node is kept free, since when and until when. `leaves`: by its own agent's word, the machine goes. */
+/** Why a node is kept free, since when and until when. `leaves`: its own agent said that the machine goes. */
 export const drainView = z.object({
   since_ms: ms,
   deadline_ms: ms.nullable(),
@@ -23,7 +23,7 @@ export const drainView = z.object({
   leaves: z.boolean(),
 });
 
-/** How far a drain is: what is still on the node, and what each waits for. */
+/** The progress of a drain: the tasks that are still on the node, and what each waits for. */
 export const drainProgress = z.object({
   node: z.string(),
   state: nodeState,

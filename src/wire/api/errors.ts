@@ -1,9 +1,9 @@
-// Refusals as they travel: a stable code, words for people, and every place that is wrong in a text.
+// Refusals as they travel: a stable code, words for people, and every place in a text that is wrong.
 
 import { z } from "zod";
 import { int } from "../numbers";
 
-/** Stable codes of refusals; the HTTP status and the CLI's exit code follow from them. */
+/** Stable codes of refusals. The HTTP status and the CLI's exit code follow from them. */
 export const ERROR_STATUS = {
   bad_request: 400,
   spec: 422,
@@ -25,7 +25,7 @@ export const ERROR_STATUS = {
 } as const;
 export type ErrorCode = keyof typeof ERROR_STATUS;
 
-/** One thing that is wrong with a text, with its place. Lines and columns count from 1; 0: no place. */
+/** One fault in a text, with its place. Lines and columns count from 1; 0 means that there is no place. */
 export const issue = z.object({
   line: int,
   column: int,

@@ -1,4 +1,4 @@
-// Nodes: what is shown of them, and what people may ask of one.
+// Nodes: views, and what people may ask of one.
 
 import { z } from "zod";
 import { nodeLimits } from "../nouns";
@@ -20,16 +20,16 @@ export const nodeView = z.object({
   last_seen_ms: ms.nullable(),
   reason: z.string().nullable(),
   drain: drainView.nullable(),
-  /** `reserved` is what living tasks were promised, orphans included. */
+  /** `reserved` is the sum of promises to living tasks and orphans. */
   capacity,
   reserved: capacity,
   devices: z.array(deviceView),
   facts: z.record(z.string(), z.union([z.string(), z.number()]).nullable()),
-  /** How limits hold there: enforced, watched or counted; `null`: its agent did not tell. */
+  /** How limits hold on the node: enforced, watched or counted. Null if its agent did not report it. */
   limits: nodeLimits.nullable(),
-  /** The tests that it has to pass before it gets work, or has to pass again; `null`: none are under way. */
+  /** The tests that the node has to pass before it gets work, or again. Null if none are under way. */
   testing: testingView.nullable(),
-  /** Its newest tests. */
+  /** The node's newest tests. */
   tests: testsView.nullable(),
   orphans: z.array(z.object({ id: z.string(), name: z.string(), pid: int.nullable() })),
 });
@@ -45,6 +45,6 @@ export const taintRequest = z.object({
 });
 
 export const forgetRequest = z.object({
-  /** The operator vouches that the machine is off: its tasks are lost on proof. */
+  /** The operator vouches that the machine is off. That is proof that its tasks are lost. */
   fenced: z.boolean(),
 });

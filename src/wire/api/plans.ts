@@ -12,13 +12,13 @@ export const blockedView = z.object({
   nodes: z.array(
     z.object({
       node: z.string(),
-      /** `hopeless`: this node can never do it, whatever ends. */
+      /** `hopeless`: the node can never run this, whatever else ends. */
       checks: z.array(
         z.object({
           check: z.string(),
           detail: z.string(),
           hopeless: z.boolean(),
-          /** Of the check `gpu`: the cards of the right kind that are not to be had, each with its reason. */
+          /** For the check `gpu`: cards of the right kind that are not available, each with its reason. */
           devices: z.array(z.object({ id: z.string(), why: z.string(), detail: z.string() })),
         }),
       ),
@@ -40,7 +40,7 @@ export const planView = z.object({
   revision: int,
   ops: z.array(opView),
   blocked: z.array(blockedView),
-  /** What the spec itself changes, in words: one line an object. */
+  /** What the spec itself changes, in words: one entry per object. */
   changes: z.array(
     z.object({
       name: z.string(),
@@ -64,7 +64,7 @@ export const explainView = z.union([
           parts: z.record(z.string(), z.number()),
         }),
       ),
-      /** Why it has the cards that it has. */
+      /** Why the task has the cards that it has. */
       devices: z.array(z.object({ id: z.string(), why: z.string() })),
     }),
   }),

@@ -1,4 +1,4 @@
-// Runs: what is shown of them, and what people may ask for.
+// Runs: views, and requests to make and cancel them.
 
 import { z } from "zod";
 import { int, ms } from "../numbers";
@@ -32,7 +32,7 @@ export type RunDetail = z.infer<typeof runDetail>;
 export const runRequest = z.object({
   name: z.string().nullable(),
   project: z.string().nullable(),
-  /** One job entry of the spec file's grammar, as an object: the same keys, the same checks. */
+  /** One job entry in the spec file's grammar, as an object: the same keys, the same checks. */
   job: z.record(z.string(), z.unknown()),
   wait_for_nodes: z.boolean(),
 });

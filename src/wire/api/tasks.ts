@@ -18,7 +18,7 @@ export const taskState = z.enum([
 ]);
 
 export const taskView = z.object({
-  /** `null` while pending: what waits is a slot, not yet a task. */
+  /** Null while the slot waits, since it has no task yet. */
   id: z.string().nullable(),
   name: z.string(),
   project: z.string(),

@@ -1,4 +1,4 @@
-// What happens, as it happens: events, and the stream of changes.
+// Events, and the stream of changes.
 
 import { z } from "zod";
 import { int, ms } from "../numbers";
@@ -17,7 +17,7 @@ export const eventView = z.object({
 });
 export type EventView = z.infer<typeof eventView>;
 
-/** One server-sent event of `GET /v1/watch`; `resync` tells a watcher to read everything afresh. */
+/** One server-sent event of `GET /v1/watch`. `resync` tells a watcher to read everything again. */
 export const watchEvent = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("task"), revision: int, task: taskView }),
   z.object({ kind: z.literal("run"), revision: int, run: runView }),

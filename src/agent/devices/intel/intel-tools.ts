@@ -73,7 +73,7 @@ function plainName(name: string): string | null {
 
 /**
  * Reads pairs of connected cards from the matrix of their tiles. `XL16` is a direct link; `XL*` leads over the card's
- * other tile, and does not count.
+ * other tile. Both count.
  */
 function xeLinksIn(result: CommandResult): readonly (readonly [from: number, to: number])[] {
   if (result.is === "failed") return [];
