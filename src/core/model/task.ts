@@ -1,4 +1,4 @@
-// Names and derived facts of a task, in the one form that people see everywhere.
+// Names and derived facts of a task, in the one form that people see everywhere: made and taken apart here alone.
 
 import type { TaskIdentity, TaskRow } from "./rows-task";
 
@@ -16,6 +16,78 @@ export function slotName(task: Omit<TaskIdentity, "attempt">): string {
   }
   return `${task.app}.${task.workload}.${task.slot}`;
 }
+
+/** Which tasks of a workload or run a name means; `null`: the name leaves it open. */
+export interface NamedPart {
+  readonly slot: number | null;
+  readonly member: number | null;
+  readonly attempt: number | null;
+}
+
+/** The name of a run, a workload, or of tasks of one, taken apart. */
+export type WorkName =
+  | ({ readonly is: "run"; readonly run: number } & NamedPart)
+  | ({
+      readonly is: "workload";
+      readonly project: string | null;
+      readonly app: string;
+      readonly workload: string;
+    } & NamedPart);
+
+const RUN = /^(\d{1,15})(?:_(\d{1,7}))?(?:\.(\d{1,4}))?(?:#(\d{1,9}))?$/;
+const WORKLOAD =
+  /^(?:([a-z0-9-]{1,40})\/)?([a-z0-9-]{1,40})\.([a-z0-9-]{1,40})(?:\.(\d{1,7}))?(?:\.(\d{1,4}))?(?:#(\d{1,9}))?$/;
+
+/**
+ * Takes a name apart: `123`, `123_4.1#2` (run, slot, member, attempt) or `lab/recs.api.0#2` (project, app, workload,
+ * slot, attempt). `null`: the text is no such name. Parts are compared, never texts: `recs.api` is no beginning of
+ * `recs.api2`.
+ */
+export function parseName(text: string): WorkName | null {
+  const run = RUN.exec(text);
+  if (run !== null) return { is: "run", run: Number(run[1]), ...partOf(run[2], run[3], run[4]) };
+  const [, project = null, app, workload, slot, member, attempt] = WORKLOAD.exec(text) ?? [];
+  if (app === undefined || workload === undefined) return null;
+  return { is: "workload", project, app, workload, ...partOf(slot, member, attempt) };
+}
+
+/** Takes `recs` or `lab/recs` apart; `null`: the text is no name of an app. */
+export function parseApp(text: string): { readonly project: string | null; readonly app: string } | null {
+  const [, project = null, app] = /^(?:([a-z0-9-]{1,40})\/)?([a-z0-9-]{1,40})$/.exec(text) ?? [];
+  return app === undefined ? null : { project, app };
+}
+
+const numberOr = (text: string | undefined): number | null => (text === undefined ? null : Number(text));
+
+const partOf = (slot?: string, member?: string, attempt?: string): NamedPart => ({
+  slot: numberOr(slot),
+  member: numberOr(member),
+  attempt: numberOr(attempt),
+});
+
+/** Whether a task is one of those that a name means. A slot without a member is the slot that people see. */
+export const isPart = (
+  { slot, member, attempt }: NamedPart,
+  task: Pick<TaskIdentity, "slot" | "member" | "attempt">,
+): boolean =>
+  (slot === null || (member === null ? seenSlot(task) : task.slot) === slot) &&
+  (member === null || task.member === member) &&
+  (attempt === null || task.attempt === attempt);
+
+/** Whether a text can be the beginning of a uid. Fewer than 4 digits are too few to mean one thing. */
+export const isUidStart = (text: string): boolean => /^[0-9a-f]{4,32}$/.test(text);
+
+/** The rows whose uid begins with what was typed: the one whose uid it is, or all; none for a text that is no id. */
+export function withUid<T>(rows: Iterable<T>, typed: string, uidOf: (row: T) => string): T[] {
+  if (!isUidStart(typed)) return [];
+  const found = [...rows].filter((row) => uidOf(row).startsWith(typed));
+  const exact = found.find((row) => uidOf(row) === typed);
+  return exact === undefined ? found : [exact];
+}
+
+/** The name that a run's job has in its app; the run's own name when it is in none. */
+export const jobName = ({ app, name }: { readonly app: string | null; readonly name: string }): string =>
+  app === null ? name : name.slice(app.length + 1);
 
 /** The slot that people and tasks see: the index of a replica, or of the member of a gang. */
 export const seenSlot = ({ slot, member }: Pick<TaskIdentity, "slot" | "member">): number =>

@@ -5,7 +5,7 @@ import type { State } from "../model/rows-state";
 import type { RunRow, SlotRow, WorkloadRow } from "../model/rows-work";
 import type { StopOrder, TaskRow } from "../model/rows-task";
 import type { Blocked, Op, PlanLimits, Snapshot } from "./snapshot";
-import { slotKey } from "../model/task";
+import { jobName, slotKey } from "../model/task";
 import type { Ms } from "../units";
 import type { Kind, StopSettings, TaskSpec } from "../model/workload";
 import { contact, type NodeFact } from "./contact";
@@ -112,8 +112,7 @@ export function isDrainDue(pass: Pass, task: TaskRow, { grace_ms }: StopSettings
 
 /** The workload's own name; a run of an app's job is called `app.job`. */
 export function workloadNameOf(owner: WorkloadRow | RunRow): string {
-  if (!("run" in owner) || owner.app === null) return owner.name;
-  return owner.name.startsWith(`${owner.app}.`) ? owner.name.slice(owner.app.length + 1) : owner.name;
+  return "run" in owner ? jobName(owner) : owner.name;
 }
 
 /** `recs.api.0`, `123`: what people call a slot. */

@@ -7,19 +7,18 @@ import type { TaskRow } from "../../core/model/rows-task";
 import type { NodeRow, Orphan } from "../../core/model/rows-node";
 import type { Promised } from "../../core/model/promised";
 import { emptySlot } from "../../core/pass/slot";
-import { isWanted, shortId, slotKey } from "../../core/model/task";
+import { isWanted, parseName, shortId, slotKey } from "../../core/model/task";
 import type { Taint } from "../../core/model/workload";
 import type { Draft } from "../../store/store";
 import { findApp } from "../work/apply";
+import { oneByUid } from "../work/resolve";
 import { notFound, RefusedError } from "../refused";
 
 /** A node by its name, or by the start of its id. */
 export function demandNode(state: State, ref: string): NodeRow {
-  const nodes = state.nodes.values().toArray();
-  const byId = (): NodeRow | undefined =>
-    /^[0-9a-f]{4,32}$/.test(ref) ? nodes.find((node) => node.id.startsWith(ref)) : undefined;
-  const found = nodes.find((node) => node.name === ref) ?? byId();
-  if (found === undefined) throw notFound(`there is no node ${ref.slice(0, 100)}`, "orch nodes shows what there is");
+  const named = state.nodes.values().find((node) => node.name === ref);
+  const found = named ?? oneByUid(state.nodes.values(), ref, (node) => node.id);
+  if (found === null) throw notFound(`there is no node ${ref.slice(0, 100)}`, "orch nodes shows what there is");
   return found;
 }
 
@@ -138,8 +137,8 @@ function asFenced(change: Change): Change {
 }
 
 export function demandOrphan(node: NodeRow, ref: string): Orphan {
-  const found = /^[0-9a-f]{4,32}$/.test(ref) ? node.orphans.find((orphan) => orphan.uid.startsWith(ref)) : undefined;
-  if (found === undefined)
+  const found = oneByUid(node.orphans, ref, (orphan) => orphan.uid);
+  if (found === null)
     throw notFound(`${node.name} has no orphan ${ref.slice(0, 100)}`, `orch show ${node.name} lists them`);
   return found;
 }
@@ -183,11 +182,11 @@ export function stopOrphan(draft: Draft, node: NodeRow, orphan: Orphan, by: stri
     { table: "nodes", key: node.id, row: without(node, orphan) },
     { table: "tasks", key: task.uid, row: task },
   ]);
-  draft.event({ verb: "stopped", object: `${node.name}/${orphan.name}`, project: null, detail: "an orphan" });
+  draft.event({ verb: "stopped", object: `${node.name} ${orphan.name}`, project: null, detail: "an orphan" });
 }
 
 function identityOf(draft: Draft, node: NodeRow, orphan: Orphan, desired: TaskRow["desired"]) {
-  const attempt = attemptOf(orphan.name);
+  const attempt = parseName(orphan.name)?.attempt ?? 1;
   return {
     attempt,
     node_id: node.id,
@@ -207,8 +206,6 @@ function identityOf(draft: Draft, node: NodeRow, orphan: Orphan, desired: TaskRo
         : { state: "running" as const, pid: orphan.pid, started_ms: draft.now_ms },
   };
 }
-
-const attemptOf = (name: string): number => Number(/#(\d{1,9})$/.exec(name)?.[1] ?? 1);
 
 /** Takes an orphan in as the replica that its name says, when that slot is wanted and free. */
 export function adoptOrphan(draft: Draft, node: NodeRow, orphan: Orphan): TaskRow {
@@ -253,17 +250,23 @@ function freeSlotOf(state: State, orphan: Orphan): { workload: WorkloadRow; slot
       `${orphan.name} cannot be adopted: ${why}`,
       "Stop it, or leave it as it is: it counts as used room until it ends",
     );
-  const [app = "", name = "", number = ""] = orphan.name.replace(/#\d+$/, "").split(".");
+  const name = parseName(orphan.name);
+  if (name?.is !== "workload" || name.slot === null) throw no("no app declares it");
+  const { slot } = name;
   const workload = state.workloads
     .values()
     .find(
-      (row) => row.app === app && row.name === name && !row.removing && findApp(state, row.project, app) !== undefined,
+      (row) =>
+        row.app === name.app &&
+        row.name === name.workload &&
+        !row.removing &&
+        findApp(state, row.project, row.app) !== undefined,
     );
-  if (workload === undefined || !/^\d{1,7}$/.test(number)) throw no("no app declares it");
+  if (workload === undefined) throw no("no app declares it");
   if (workload.kind !== "service") throw no(`a ${workload.kind} is not adopted, only replicas of services are`);
   if (orphan.pid === null) throw no("it does not run");
-  const slot = Number(number);
-  if (slot >= workload.settings.replicas) throw no(`${app}.${name} keeps ${workload.settings.replicas} replicas`);
+  const { replicas } = workload.settings;
+  if (slot >= replicas) throw no(`${workload.app}.${workload.name} keeps ${replicas} replicas`);
   const taken = state.tasks
     .values()
     .some((task) => task.owner_uid === workload.uid && task.slot === slot && isWanted(task));

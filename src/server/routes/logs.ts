@@ -30,11 +30,7 @@ export const LOG_ROUTES = [
       const task = tasksOf(api.store, wish.attempt === undefined ? meant : { ...meant, attempt: wish.attempt })[0];
       if (task === undefined) {
         const why =
-          pendingOf(api).find(
-            (view) =>
-              view.project === meant.project &&
-              (meant.run === null ? `${view.app}.${view.workload}` === meant.name : view.run === meant.run.run),
-          )?.reason ?? "it was never started";
+          pendingOf(api).find(({ owner_uid }) => owner_uid === meant.owner_uid)?.view.reason ?? "it was never started";
         throw new RefusedError("conflict", `${params.ref} has no output yet: ${why}`, "orch explain says more");
       }
       link.keepOpen();

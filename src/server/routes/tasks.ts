@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import type { TaskRow } from "../../core/model/rows-task";
+import { isPart, parseApp } from "../../core/model/task";
 import { type TaskView, taskView } from "../../wire/api/tasks";
 import { list } from "../../wire/api/answers";
 import type { Api } from "./api";
@@ -9,11 +10,11 @@ import { notFound } from "../refused";
 import { appOf, meantBy, tasksOf } from "../work/resolve";
 import { route } from "./route";
 import { flag, limitOf, offsetOf, page, short } from "../http/query";
-import { pendingViews, taskView as viewOf } from "../views/task";
+import { type Pending, pendingSlots, taskView as viewOf } from "../views/task";
 
 /** The slots that wait now. */
-export const pendingOf = (api: Api): TaskView[] =>
-  pendingViews({ state: api.store.state, spec: api.store.spec, blocked: api.loop.blocked(), now_ms: api.store.now() });
+export const pendingOf = (api: Api): Pending[] =>
+  pendingSlots({ state: api.store.state, spec: api.store.spec, blocked: api.loop.blocked(), now_ms: api.store.now() });
 
 const ENDED_MAX = 9_000;
 
@@ -32,7 +33,9 @@ export const TASK_ROUTES = [
           .values()
           .filter((task) => uid === null || task.app_uid === uid)
           .map((task) => viewOf(task, state)),
-        ...pendingOf(api).filter((view) => uid === null || isOf(api, view, uid)),
+        ...pendingOf(api)
+          .filter((one) => uid === null || one.app_uid === uid)
+          .map(({ view }) => view),
       ].sort(byName);
       const limit = limitOf(query);
       const offset = offsetOf(query.next, living.length + ENDED_MAX);
@@ -55,15 +58,9 @@ export const TASK_ROUTES = [
       const waiting =
         meant.attempt !== null
           ? undefined
-          : pendingOf(api).find(
-              (view) =>
-                view.project === meant.project &&
-                (meant.run === null ? view.name.startsWith(meant.name) : view.run === meant.run.run) &&
-                (meant.slot === null || view.slot === meant.slot) &&
-                (meant.member === null || view.member === meant.member),
-            );
+          : pendingOf(api).find((one) => one.owner_uid === meant.owner_uid && isPart(meant, one));
       const living = task !== undefined && api.store.state.tasks.has(task.uid);
-      if (waiting !== undefined && !living) return waiting;
+      if (waiting !== undefined && !living) return waiting.view;
       if (task === undefined) throw notFound(`${params.ref} has no task`, "orch explain says what it waits for");
       return viewOf(task, api.store.state);
     },
@@ -71,16 +68,10 @@ export const TASK_ROUTES = [
 ];
 
 function demandApp(api: Api, ref: string, own: string): string {
-  const [first = "", second] = ref.split("/");
-  const uid =
-    second === undefined ? appOf(api.store.state, undefined, first, own) : appOf(api.store.state, first, second, own);
+  const name = parseApp(ref);
+  const uid = name === null ? null : appOf(api.store.state, name.project, name.app, own);
   if (uid === null) throw notFound(`there is no app ${ref}`, "orch ps shows what there is");
   return uid;
-}
-
-function isOf(api: Api, view: TaskView, uid: string): boolean {
-  const app = api.store.state.apps.get(uid);
-  return app !== undefined && view.app === app.name && view.project === app.project;
 }
 
 const byName = (a: TaskView, b: TaskView): number =>

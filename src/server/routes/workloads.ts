@@ -25,9 +25,7 @@ export const WORKLOAD_ROUTES = [
     handle({ api, params, who }): WorkloadDetail {
       const { state } = api.store;
       const row = demandWorkload({ state }, params);
-      const pending = pendingOf(api).filter(
-        (one) => one.project === row.project && one.app === row.app && one.workload === row.name,
-      );
+      const pending = pendingOf(api).filter((one) => one.workload_uid === row.uid);
       const tasks = state.tasks
         .values()
         .filter((task) => task.app_uid === row.app_uid && task.workload === row.name)
@@ -36,7 +34,7 @@ export const WORKLOAD_ROUTES = [
       return {
         ...workloadView(row, state, pending),
         settings: { ...row.settings },
-        tasks: [...tasks, ...pending],
+        tasks: [...tasks, ...pending.map(({ view }) => view)],
         spec: mayTouch(who, row) ? { ...api.store.spec(row.spec_hash) } : null,
       };
     },

@@ -4,19 +4,16 @@ import { isWanted } from "../../core/model/task";
 import type { State } from "../../core/model/rows-state";
 import type { AppRow, WorkloadRow } from "../../core/model/rows-work";
 import type { AppView, WorkloadView } from "../../wire/api/apps";
-import type { TaskView } from "../../wire/api/tasks";
 import { workloadsOf } from "../work/apply";
+import type { Pending } from "./task";
 
 /** `pending` are the slots that wait now, of every workload. */
-export function workloadView(row: WorkloadRow, state: State, pending: readonly TaskView[]): WorkloadView {
+export function workloadView(row: WorkloadRow, state: State, pending: readonly Pending[]): WorkloadView {
   const owners = new Set([row.uid, row.last_run?.uid]);
   const running = state.tasks
     .values()
     .filter((task) => owners.has(task.owner_uid) && isWanted(task) && task.observed.state === "running")
     .toArray().length;
-  const waits = pending.filter(
-    (one) => one.project === row.project && one.app === row.app && one.workload === row.name,
-  );
   const run = row.last_run;
   return {
     name: row.name,
@@ -28,12 +25,12 @@ export function workloadView(row: WorkloadRow, state: State, pending: readonly T
     replicas: row.settings.replicas,
     removing: row.removing,
     running,
-    pending: waits.length,
+    pending: pending.filter((one) => one.workload_uid === row.uid).length,
     last_run: run === null ? null : { run: run.run, state: state.runs.get(run.uid)?.state ?? run.state },
   };
 }
 
-export const appView = (app: AppRow, state: State, pending: readonly TaskView[]): AppView => ({
+export const appView = (app: AppRow, state: State, pending: readonly Pending[]): AppView => ({
   name: app.name,
   project: app.project,
   revision: app.revision,

@@ -3,6 +3,7 @@
 import type { State } from "../../core/model/rows-state";
 import type { RunRow } from "../../core/model/rows-work";
 import type { Blocked } from "../../core/pass/snapshot";
+import { jobName } from "../../core/model/task";
 import type { RunView } from "../../wire/api/runs";
 import { waitsFor } from "./task";
 
@@ -25,7 +26,7 @@ export function runView(run: RunRow, place: Place | undefined): RunView {
     start_estimate_ms: null,
     reason: run.reason ?? waitsFor(run) ?? place?.reason ?? null,
     app: run.app,
-    workload: run.app === null ? null : run.name.slice(run.app.length + 1),
+    workload: run.app === null ? null : jobName(run),
     version: run.version,
     created_ms: run.created_ms,
     started_ms: run.started_ms,

@@ -7,7 +7,7 @@ import type { RunRow, SlotRow, WorkloadRow } from "../../core/model/rows-work";
 import type { Observed, TaskRow } from "../../core/model/rows-task";
 import type { Blocked } from "../../core/pass/snapshot";
 import { crashes } from "../../core/plan/replicas";
-import { isWanted, seenSlot, shortId, slotKey, slotName, taskName } from "../../core/model/task";
+import { isWanted, jobName, seenSlot, shortId, slotKey, slotName, taskName } from "../../core/model/task";
 import type { Ms } from "../../core/units";
 import type { TaskSpec } from "../../core/model/workload";
 import type { TaskView } from "../../wire/api/tasks";
@@ -65,20 +65,35 @@ export interface Waiting {
   readonly now_ms: Ms;
 }
 
-/** Every slot that is wanted and has no task: what `ps` shows as pending. */
-export function pendingViews(waiting: Waiting): TaskView[] {
+/** A slot that waits: whose it is, by uids, and what `ps` shows of it. */
+export interface Pending {
+  readonly owner_uid: string;
+  /** `null`: of a run in no app. */
+  readonly workload_uid: string | null;
+  readonly app_uid: string | null;
+  readonly slot: number;
+  readonly member: number;
+  readonly attempt: number;
+  readonly view: TaskView;
+}
+
+/** Every slot that is wanted and has no task. */
+export function pendingSlots(waiting: Waiting): Pending[] {
   const { state } = waiting;
   const served = new Set<string>();
   for (const task of state.tasks.values())
     if (isWanted(task)) served.add(`${slotKey(task.owner_uid, task.slot)}/${task.member}`);
   const why = new Map(waiting.blocked.map((one) => [slotKey(one.owner_uid, one.slot), one.summary]));
-  const views: TaskView[] = [];
+  const pending: Pending[] = [];
   const add = (owner: Owner, slot: number, member: number): void => {
     const key = slotKey(owner.uid, slot);
     if (served.has(`${key}/${member}`)) return;
     const row = state.slots.get(key);
     const reason = why.get(key) ?? owner.reason ?? backoffOf(row, waiting.now_ms);
-    views.push(pendingView(owner, slot, member, (row?.attempts ?? 0) + 1, reason));
+    const { uid: owner_uid, workload_uid, app_uid } = owner;
+    const attempt = (row?.attempts ?? 0) + 1;
+    const view = pendingView(owner, slot, member, attempt, reason);
+    pending.push({ owner_uid, workload_uid, app_uid, slot, member, attempt, view });
   };
   for (const workload of state.workloads.values()) {
     if (workload.removing || workload.kind === "job") continue;
@@ -91,7 +106,7 @@ export function pendingViews(waiting: Waiting): TaskView[] {
     const { members } = waiting.spec(run.spec_hash);
     for (let member = 0; member < members; member++) add(ofRun(run), 0, member);
   }
-  return views;
+  return pending;
 }
 
 function backoffOf(row: SlotRow | undefined, now_ms: Ms): string | null {
@@ -102,6 +117,7 @@ function backoffOf(row: SlotRow | undefined, now_ms: Ms): string | null {
 interface Owner extends Pick<TaskView, "project" | "user" | "app" | "workload" | "kind" | "version" | "run"> {
   readonly uid: string;
   readonly spec_hash: string;
+  readonly workload_uid: string | null;
   readonly app_uid: string | null;
   readonly reason: string | null;
   readonly created_ms: Ms;
@@ -110,6 +126,7 @@ interface Owner extends Pick<TaskView, "project" | "user" | "app" | "workload" |
 const ofWorkload = (state: State, row: WorkloadRow): Owner => ({
   uid: row.uid,
   spec_hash: row.spec_hash,
+  workload_uid: row.uid,
   app_uid: row.app_uid,
   project: row.project,
   user: row.user,
@@ -125,11 +142,12 @@ const ofWorkload = (state: State, row: WorkloadRow): Owner => ({
 const ofRun = (run: RunRow): Owner => ({
   uid: run.uid,
   spec_hash: run.spec_hash,
+  workload_uid: run.workload_uid,
   app_uid: run.app_uid,
   project: run.project,
   user: run.user,
   app: run.app,
-  workload: run.name.slice(run.name.indexOf(".") + 1),
+  workload: jobName(run),
   kind: "job",
   version: run.version,
   run: run.run,

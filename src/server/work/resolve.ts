@@ -4,14 +4,14 @@
 import type { State } from "../../core/model/rows-state";
 import type { RunRow, WorkloadRow } from "../../core/model/rows-work";
 import type { TaskRow } from "../../core/model/rows-task";
-import { seenSlot } from "../../core/model/task";
+import { isPart, isUidStart, parseName, withUid, type NamedPart, type WorkName } from "../../core/model/task";
 import type { Store } from "../../store/store";
 import { findApp } from "./apply";
 import { notFound, RefusedError } from "../refused";
 import { runByNumber } from "./runs";
 
 /** Something that has tasks, and which of them are meant; `null` leaves it open. */
-export interface Meant {
+export interface Meant extends NamedPart {
   /** The uid that its tasks have as their owner. */
   readonly owner_uid: string;
   readonly run: RunRow | null;
@@ -19,21 +19,14 @@ export interface Meant {
   readonly project: string;
   readonly user: string;
   readonly name: string;
-  readonly slot: number | null;
-  readonly member: number | null;
-  readonly attempt: number | null;
   /** The one task that an id named. */
   readonly task: TaskRow | null;
 }
 
-const RUN = /^(\d{1,15})(?:_(\d{1,7}))?(?:\.(\d{1,4}))?(?:#(\d{1,9}))?$/;
-const NAME =
-  /^(?:([a-z0-9-]{1,40})\/)?([a-z0-9-]{1,40})\.([a-z0-9-]{1,40})(?:\.(\d{1,7}))?(?:\.(\d{1,4}))?(?:#(\d{1,9}))?$/;
-const ID = /^[0-9a-f]{4,32}$/;
-
 /** Throws RefusedError when nothing, or more than one thing, is called so. Names of the asker's project come first. */
 export function meantBy(store: Store, ref: string, project: string): Meant {
-  const meant = byRun(store, ref) ?? byName(store, ref, project) ?? byId(store, ref);
+  const name = parseName(ref);
+  const meant = (name === null ? null : byName(store, name, project)) ?? byId(store, ref);
   if (meant !== null) return meant;
   throw notFound(
     `there is no task, workload or run called ${ref.slice(0, 100)}`,
@@ -41,13 +34,16 @@ export function meantBy(store: Store, ref: string, project: string): Meant {
   );
 }
 
-const numberOr = (text: string | undefined): number | null => (text === undefined ? null : Number(text));
+function byName(store: Store, name: WorkName, own: string): Meant | null {
+  const found = name.is === "run" ? byRun(store, name.run) : byWorkload(store, name, own);
+  if (found === null) return null;
+  const { slot, member, attempt } = name;
+  return { ...found, slot, member, attempt };
+}
 
-function byRun({ state, history }: Store, ref: string): Meant | null {
-  const match = RUN.exec(ref);
-  const run = match === null ? null : runByNumber(state, history, Number(match[1]));
-  if (match === null || run === null) return null;
-  return { ...ofRun(run), slot: numberOr(match[2]), member: numberOr(match[3]), attempt: numberOr(match[4]) };
+function byRun({ state, history }: Store, number: number): Meant | null {
+  const run = runByNumber(state, history, number);
+  return run === null ? null : ofRun(run);
 }
 
 const ofRun = (run: RunRow): Meant => ({
@@ -63,12 +59,13 @@ const ofRun = (run: RunRow): Meant => ({
   task: null,
 });
 
-function byName({ state, history }: Store, ref: string, own: string): Meant | null {
-  const match = NAME.exec(ref);
-  if (match === null) return null;
-  const [, project, app = "", name = "", slot, member, attempt] = match;
+function byWorkload(
+  { state, history }: Store,
+  { project, app, workload: job }: Extract<WorkName, { is: "workload" }>,
+  own: string,
+): Meant | null {
   const found = appOf(state, project, app, own);
-  const workload = state.workloads.values().find((row) => row.app_uid === found && row.name === name);
+  const workload = state.workloads.values().find((row) => row.app_uid === found && row.name === job);
   if (workload === undefined) return null;
   const { last_run } = workload;
   const run = last_run === null ? null : (state.runs.get(last_run.uid) ?? history.run(last_run.uid));
@@ -78,18 +75,18 @@ function byName({ state, history }: Store, ref: string, own: string): Meant | nu
     workload,
     project: workload.project,
     user: workload.user,
-    name: `${app}.${name}`,
-    slot: numberOr(slot),
-    member: numberOr(member),
-    attempt: numberOr(attempt),
+    name: `${app}.${job}`,
+    slot: null,
+    member: null,
+    attempt: null,
     task: null,
   };
 }
 
 /** The uid of the app of that name: of the project that is named, else of one's own, else the only one there is. */
-export function appOf(state: State, project: string | undefined, name: string, own: string): string | null {
+export function appOf(state: State, project: string | null, name: string, own: string): string | null {
   const near = findApp(state, project ?? own, name);
-  if (near !== undefined || project !== undefined) return near?.uid ?? null;
+  if (near !== undefined || project !== null) return near?.uid ?? null;
   const [first, second] = state.apps.values().filter((app) => app.name === name);
   if (second !== undefined) {
     throw new RefusedError("conflict", `several projects have an app called ${name}`, "Write PROJECT/APP");
@@ -97,14 +94,16 @@ export function appOf(state: State, project: string | undefined, name: string, o
   return first?.uid ?? null;
 }
 
+/** The one row whose uid begins with `ref`; `null`: none. Throws RefusedError when several do. */
+export function oneByUid<T>(rows: Iterable<T>, ref: string, uidOf: (row: T) => string): T | null {
+  const [found, second] = withUid(rows, ref, uidOf);
+  if (second !== undefined) throw new RefusedError("conflict", `several ids begin with ${ref}`, "Write more of it");
+  return found ?? null;
+}
+
 function byId({ state, history }: Store, ref: string): Meant | null {
-  if (!ID.test(ref)) return null;
-  const live = state.tasks
-    .values()
-    .filter((task) => task.uid.startsWith(ref))
-    .toArray();
-  if (live.length > 1) throw new RefusedError("conflict", `several ids begin with ${ref}`, "Write more of it");
-  const task = live[0] ?? history.task(ref);
+  const live = oneByUid(state.tasks.values(), ref, (task) => task.uid);
+  const task = live ?? (isUidStart(ref) ? history.task(ref) : null);
   if (task === null) return null;
   const { owner_uid, project, user, slot, member, attempt } = task;
   return {
@@ -126,17 +125,12 @@ const ENDED_LOOKED_AT = 1_000;
 /** The tasks that are meant, the newest first: living ones and those that are over. */
 export function tasksOf({ state, history }: Store, meant: Meant): TaskRow[] {
   if (meant.task !== null) return [meant.task];
-  const { owner_uid, slot, member, attempt } = meant;
+  const { owner_uid } = meant;
   const all = [
     ...state.tasks.values().filter((task) => task.owner_uid === owner_uid),
     ...history.tasks({ owner_uid, limit: ENDED_LOOKED_AT }),
   ];
   return all
-    .filter(
-      (task) =>
-        (slot === null || (member === null ? seenSlot(task) : task.slot) === slot) &&
-        (member === null || task.member === member) &&
-        (attempt === null || task.attempt === attempt),
-    )
+    .filter((task) => isPart(meant, task))
     .sort((a, b) => b.attempt - a.attempt || b.created_ms - a.created_ms || a.slot - b.slot || a.member - b.member);
 }

@@ -3,6 +3,7 @@
 import type { State } from "../../core/model/rows-state";
 import type { RunAfter, RunRow } from "../../core/model/rows-work";
 import { isFinal } from "../../core/model/lifecycle";
+import { parseName } from "../../core/model/task";
 import type { WorkloadDecl } from "../../core/model/workload";
 import type { Draft, History } from "../../store/store";
 import type { Issue } from "../../wire/api/errors";
@@ -67,9 +68,11 @@ export const runByNumber = (state: State, history: History, run: number): RunRow
   state.runs.values().find((row) => row.run === run) ?? (Number.isSafeInteger(run) ? history.run(run) : null);
 
 function newestOf(state: State, project: string, name: string): { uid: string; state: RunRow["state"] } | null {
-  const [app = "", job = ""] = name.split(".");
-  const found = findApp(state, project, app);
-  return state.workloads.values().find((row) => row.app_uid === found?.uid && row.name === job)?.last_run ?? null;
+  const parsed = parseName(name);
+  if (parsed?.is !== "workload" || parsed.project !== null || parsed.slot !== null) return null;
+  const found = findApp(state, project, parsed.app);
+  const job = state.workloads.values().find((row) => row.app_uid === found?.uid && row.name === parsed.workload);
+  return job?.last_run ?? null;
 }
 
 /** Throws when no known node, drained and silent ones included, could ever run it. */
