@@ -1,12 +1,12 @@
-// The client's own settings: ~/.config/orch/, one file a cluster and the name of the current one. Readable by their
-// owner only.
+// The client's own settings in ~/.config/orch/: one file per cluster, and the name of the current one. Only their owner
+// can read them.
 
 import { join } from "node:path";
 import { namesIn } from "../../os/files/files";
 import { readText, writePrivate } from "../../os/files/private-files";
 import { CliError, EXIT } from "../failure";
 
-/** Where a cluster is and who we are there. */
+/** Where a cluster is and who the client is there. */
 export interface Cluster {
   readonly url: string;
   readonly token: string;
@@ -18,15 +18,15 @@ export interface NamedCluster extends Cluster {
   readonly name: string;
 }
 
-/** `$XDG_CONFIG_HOME/orch`, or `~/.config/orch`. */
+/** Returns `$XDG_CONFIG_HOME/orch`, or `~/.config/orch`. */
 export const configDir = (env: Readonly<Record<string, string | undefined>>, home: string): string =>
   join(env["XDG_CONFIG_HOME"] || join(home, ".config"), "orch");
 
-/** A context's name from its address: `https://box1:4400` is `box1-4400`. */
+/** Returns a context's name for an address: `box1-4400` for `https://box1:4400`. */
 export const contextName = (url: string): string =>
   new URL(url).host.replace(/[^A-Za-z0-9.-]+/g, "-").replace(/^-|-$/g, "");
 
-/** The contexts that can be read, the current one first. */
+/** Returns the contexts that can be read, the current one first. */
 export async function readContexts(dir: string): Promise<NamedCluster[]> {
   const current = (await readOr(join(dir, "current")))?.trim() ?? "";
   const found: NamedCluster[] = [];
@@ -53,14 +53,14 @@ export async function writeContext(dir: string, cluster: NamedCluster): Promise<
   }
 }
 
-/** A context or a server's client.json; null when it is neither. */
+/** Parses a context or a server's client.json. Returns null if the text is neither. */
 export function parseCluster(text: string | null): Cluster | null {
   if (text === null) return null;
   let data: Partial<Record<keyof Cluster, unknown>> | null;
   try {
     data = JSON.parse(text) as typeof data;
   } catch (error) {
-    // A file somebody broke is the same as none: the next source is asked, and without one the user is told.
+    // A broken file counts as missing. The next source is asked, and without one the user is told.
     if (error instanceof SyntaxError) return null;
     throw error;
   }
@@ -69,7 +69,7 @@ export function parseCluster(text: string | null): Cluster | null {
   return { url, token: typeof token === "string" ? token : "", pin: typeof pin === "string" ? pin : null };
 }
 
-/** A file's text, or null when it is missing or not ours to read. */
+/** Returns a file's text, or null if it is missing or may not be read. */
 export async function readOr(path: string): Promise<string | null> {
   const read = await readText(path);
   if (read.ok) return read.text;

@@ -13,7 +13,7 @@ export interface Target {
   readonly pin: string | null;
 }
 
-/** What the command line said about the server. */
+/** What the command line says about the server. */
 export interface Asked {
   readonly url: string | null;
   readonly token: string | null;
@@ -27,7 +27,7 @@ export interface Surroundings {
   readonly uid: number | null;
 }
 
-/** `--data`, `$ORCH_DATA`, or the default for this account. */
+/** Returns the data directory: `--data`, `$ORCH_DATA`, or the default for this account. */
 export function dataDir(asked: string | null, { env, home, hostname, uid }: Surroundings): string {
   const named = asked ?? (env["ORCH_DATA"] || null);
   if (named !== null) return named;
@@ -35,8 +35,8 @@ export function dataDir(asked: string | null, { env, home, hostname, uid }: Surr
 }
 
 /**
- * Decides on address, token and pin. A token that was stored for one address is never sent to another; `pinOf` reads
- * the server's key hash from a token.
+ * Finds address, token and pin. A token that was stored for one address is never sent to another. `pinOf` reads the
+ * server's key hash from a token.
  */
 export async function resolveTarget(
   asked: Asked,
@@ -55,7 +55,7 @@ export async function resolveTarget(
   return { url: chosen, token: used, pin };
 }
 
-/** Clusters that are known on this machine, in the order in which they are asked. */
+/** Returns the clusters that are known on this machine, in the order in which they are asked. */
 async function sources(asked: Asked, around: Surroundings, addressed: boolean): Promise<Cluster[]> {
   const contexts = await readContexts(configDir(around.env, around.home));
   const own = await ownServer(dataDir(asked.data, around));
@@ -71,14 +71,14 @@ async function sources(asked: Asked, around: Surroundings, addressed: boolean): 
   return named ? [...local, ...contexts] : [...contexts, ...local];
 }
 
-/** The server whose data directory this is: its address, and the admin token where we may read it. */
+/** Returns the server of a data directory: its address, and the admin token if it may be read. */
 async function ownServer(dir: string): Promise<Cluster | null> {
   const cluster = parseCluster(await readOr(join(dir, "server", "client.json")));
   if (cluster === null) return null;
   return { ...cluster, token: (await readOr(join(dir, "server", "admin.token")))?.trim() ?? "" };
 }
 
-/** Completes an address: a missing scheme is https, but for this machine's own loopback. */
+/** Completes an address. A missing scheme becomes https, and http for this machine's loopback. */
 export function normalUrl(typed: string | null): string | null {
   if (typed === null) return null;
   const loopback = /^(127\.0\.0\.1|localhost|\[::1\])(:|\/|$)/.test(typed);
@@ -91,7 +91,7 @@ export function normalUrl(typed: string | null): string | null {
   return url.origin;
 }
 
-/** Beyond this machine every server speaks TLS: a token never crosses a network in the clear. */
+/** Refuses plain HTTP to other machines, so that a token never crosses a network unencrypted. */
 function refusePlain(address: string): void {
   const { protocol, hostname } = new URL(address);
   const near =

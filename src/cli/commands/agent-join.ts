@@ -40,7 +40,7 @@ export const agentJoin = command({
     const ending = newEnding();
     const options = agentOptions(context, flags, { urls, token, data_dir, ending });
     const say = (line: string): void => {
-      // Who has joined needs no token any more, and nobody else should find one.
+      // A node that has joined needs no token any more, so its file is removed before somebody else finds it.
       if (flags.tokenFile !== null && line.startsWith("joined as ")) removeFile(flags.tokenFile);
       options.say(line);
     };
@@ -52,6 +52,6 @@ export const agentJoin = command({
   },
 });
 
-/** What the file holds; null when there is none, as after the first start. */
+/** Returns the token in the file, or null if there is no file, as after the first start. */
 const tokenIn = async (file: string | null): Promise<string | null> =>
   file === null ? null : ((await readOr(file))?.trim() ?? null);

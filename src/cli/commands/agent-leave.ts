@@ -1,5 +1,5 @@
-// `orch agent leave`: takes this machine out of its cluster, by its own agent: work moves away or ends, then the node
-// is forgotten and the agent ends.
+// `orch agent leave`: takes this machine out of its cluster through its own agent. Work moves away or ends, the node is
+// forgotten, and the agent ends.
 
 import { join, resolve } from "node:path";
 import { connectLines, type LinePeer } from "../../os/files/lines";
@@ -93,7 +93,7 @@ function progressLine({ name, noted, left }: LeaveProgress): string {
   return `${clean(name)}: waits for ${names.join(", ")}${more}`;
 }
 
-/** Nobody listens: what to do depends on whether this is a node at all. */
+/** No agent listens. What to tell depends on whether this machine is a node at all. */
 async function notThere(data_dir: string, why: string): Promise<CliError> {
   if (/EACCES|permission/i.test(why)) {
     return new CliError(

@@ -35,7 +35,7 @@ export const cancel = command({
         }
         context.print(`run ${after.run}: ${after.state === "cancelled" ? "cancelled" : "cancelling"}`);
       } catch (error) {
-        // One that has ended meanwhile must not keep the others from being cancelled.
+        // A run that has ended meanwhile must not keep the others from being cancelled.
         worst = Math.max(worst, complain(error, context.host.err));
       }
     }
@@ -51,7 +51,7 @@ const readRunOrJob = (typed: string): number | string => (/^\d/.test(typed) ? re
 const livingRuns = async (client: Client): Promise<RunView[]> =>
   (await client.runs({ user: (await client.me()).user, limit: 1000 })).runs;
 
-/** Only what is one's own goes by a name that several may have given. */
+/** Returns the runs of a name. Only the caller's own runs count, since several people may use the same name. */
 function byName(mine: readonly RunView[], name: string): number[] {
   const found = mine.filter((run) => run.name === name).map(({ run }) => run);
   if (found.length === 0)

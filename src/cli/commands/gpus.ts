@@ -25,7 +25,7 @@ export const gpus = command({
     const client = await context.client();
     const { devices: all } = await client.devices();
     const ofNode = node === undefined ? all : all.filter((gpu) => gpu.node === node);
-    // A slip of the name is no node without cards.
+    // Without a card the node's name may be wrong, so the node is asked for.
     if (node !== undefined && ofNode.length === 0) await client.node(node);
     const shown = flags.free ? ofNode.filter((gpu) => useOf(gpu, all).is === "free") : ofNode;
     if (shape === "json") context.json({ devices: shown });

@@ -101,15 +101,15 @@ export const installAgent = command({
   },
 });
 
-/** The directory that a service gets; systemd splits some of its settings at blanks. */
+/** Returns the directory that a service gets. Blanks are refused, since systemd splits some of its settings there. */
 function serviceDir(context: Context, asked: string | null): string {
-  // A service has root's places, whoever looks at it with --dry-run.
+  // A service uses root's directories, even if another account looks at it with --dry-run.
   const dir = resolve(context.host.cwd, dataDir(asked, { ...context.host, uid: 0 }));
   if (/^[\w@+=:,./%~-]+$/.test(dir)) return dir;
   throw new UsageError(`${JSON.stringify(dir)} is no directory for a service`, "Choose one without blanks and quotes");
 }
 
-/** What stands before all paths that are written: for tests, and for images that are put together elsewhere. */
+/** Returns the prefix of all paths that are written: for tests, and for images that are assembled elsewhere. */
 const rootOf = ({ host }: Context): string => host.env["ORCH_INSTALL_ROOT"] ?? "";
 
 function demandBinary(dry: boolean): string {

@@ -22,9 +22,9 @@ interface Asked {
   readonly follow: boolean;
   readonly attempt: number | null;
   readonly since_ms: number | null;
-  /** Whether lines need the name of their task. */
+  /** Whether each line begins with the name of its task. */
   readonly named: boolean;
-  /** Takes lines instead of a terminal or file. */
+  /** Receives the lines in place of a terminal or file. */
   readonly take: ((line: Line) => void) | null;
 }
 
@@ -98,7 +98,7 @@ const askedFor = (context: Context, flags: Flags, shape: Shape, named: boolean):
   take: shape === "json" ? (line) => context.host.out.write(`${JSON.stringify(line)}\n`) : null,
 });
 
-/** All tasks of a workload, also those that come: for ever. */
+/** Yields all tasks of a workload, also those that come later, without end. */
 async function growing(
   context: Context,
   client: Client,

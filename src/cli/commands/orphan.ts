@@ -28,7 +28,7 @@ export const stop = command({
   },
 });
 
-/** By name or by the start of its id. */
+/** Finds an orphan by its name or the start of its id. */
 async function findOrphan(client: Client, typed: string): Promise<{ node: string; uid: string; name: string }> {
   const [, node = "", task = ""] = /^([^/]+)\/(.+)$/.exec(typed) ?? [];
   if (task === "") throw new UsageError(`${typed}: not NODE/TASK`, "Unknown tasks of a node: orch node show NODE");

@@ -86,7 +86,7 @@ function priorityOf(typed: string): number {
   return Number(typed);
 }
 
-/** Files first, in their order; what is named one by one goes over them. */
+/** Returns the environment: the files in their order, then single variables, which override the files. */
 async function environmentOf(
   context: Context,
   flags: { readonly env: readonly string[]; readonly envFile: readonly string[] },
@@ -101,11 +101,11 @@ async function environmentOf(
   return { ...env, ...Object.fromEntries(single) };
 }
 
-/** What the server refuses in a job is said of the flags that made it. */
+/** Words what the server refuses in a job in terms of the flags that made the job. */
 function refusalOf(error: unknown): never {
   if (!(error instanceof ApiError) || error.issues.length === 0) throw error;
   if (error.code !== "spec" && error.code !== "forbidden") throw error;
-  // A wish that was not granted is named by the job and its key: there is only one job here.
+  // A refused wish is named by the job and its key. The job's name is cut, since there is only one.
   const key = (path: string): string => (error.code === "forbidden" ? path.slice(path.indexOf(".") + 1) : path);
   const said = error.issues.map(
     (issue) => `${flagOf(key(issue.path))}: ${issue.message}${issue.hint === null ? "" : ` (${issue.hint})`}`,

@@ -32,7 +32,7 @@ export const show = command({
 });
 
 function linesOf(context: Context, document: Document): string[] {
-  // Nothing else has agents.
+  // Only nodes have an agent.
   if (!("agent_version" in document)) return block(document, context.style);
   return nodeLines(document as unknown as NodeView, printOf(context));
 }
@@ -58,7 +58,7 @@ async function lookUp(context: Context, client: Client, typed: string): Promise<
   }
 }
 
-/** A single word is an app, a node or the start of an id of a task or a card, in this order. */
+/** Finds what a single word means: an app, a node, or the start of the id of a task or a card, in this order. */
 async function wordsOf(client: Client, word: string, project: string | null): Promise<(() => Promise<Document>)[]> {
   const of = project ?? (await client.me()).project;
   return [() => client.app(of, word), () => client.node(word), () => client.task(word), () => client.device(word)];

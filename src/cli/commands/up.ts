@@ -17,18 +17,18 @@ export const up = command({
   async run(context, { flags }) {
     const { server, data_dir } = await startServing(context, flags);
     const ending = newEnding();
-    // The first time the agent joins over the real socket, as every other one does.
+    // The first time, the agent joins over the real socket like every other agent.
     const commandLine = (await hasJoined(data_dir)) ? "" : await server.joinCommand();
     const token = /--token (\S+)/.exec(commandLine)?.[1] ?? null;
     const near = parseCluster(await readOr(join(data_dir, "server", "client.json")))?.url ?? server.url;
     const agent = context.host.parts.runAgent(agentOptions(context, flags, { urls: [near], token, data_dir, ending }));
-    // While the agent gives its work away, it needs the server.
+    // The server must stay up while the agent gives its work away.
     const end = async (signal: "SIGINT" | "SIGTERM"): Promise<void> => {
       tellEnd(ending, signal, flags);
       await Promise.allSettled([agent]);
       await server.stop();
     };
-    // A node that has left leaves the server behind.
+    // When the node has left the cluster, the server goes on alone.
     const over = agent.then((how) => (how === "left" ? server.stopped : undefined));
     try {
       return await untilEnded(context, Promise.race([server.stopped, over]), end);

@@ -1,4 +1,4 @@
-// `orch version`: main answers it without loading this; here it is for help and the reference.
+// `orch version`. main answers it without loading this file, which serves help and the reference.
 
 import { command } from "../frame/command";
 import { versionText } from "../frame/version";

@@ -1,4 +1,5 @@
-// What a command is: plain data and one function. Argument parsing, help, completion and the reference derive from it.
+// What a command is: plain data and one function. Argument parsing, help, completion and the reference are derived from
+// it.
 
 import type { Reading } from "../../spec/issue";
 import type { Context } from "../context";
@@ -9,7 +10,7 @@ export interface OptionDecl<T> {
   /** Commander's notation: `-f, --file <FILE>`. */
   readonly flags: string;
   readonly about: string;
-  /** Whether it may be given several times. */
+  /** Whether the option may be given several times. */
   readonly many: boolean;
   read(raw: unknown): T;
 }
@@ -17,7 +18,7 @@ export interface OptionDecl<T> {
 export type Options = Readonly<Record<string, OptionDecl<unknown>>>;
 export type Values<O extends Options> = { readonly [K in keyof O]: O[K] extends OptionDecl<infer T> ? T : never };
 
-/** How a reading command answers: for people, as one JSON document, or ids and names only. */
+/** How a command that reads answers: for people, as one JSON document, or ids and names only. */
 export type Shape = "text" | "json" | "ids";
 
 export interface Input<O extends Options> {
@@ -30,27 +31,27 @@ export interface Command<O extends Options = Options> {
   /** Operands in commander's notation: `<NODE>`, `[APP]`, `[CMD...]`. */
   readonly operands: readonly string[];
   readonly options: O;
-  /** Whether it talks to a server, and so takes `--url` and `--token`. */
+  /** Whether the command talks to a server, and so takes `--url` and `--token`. */
   readonly talks: boolean;
-  /** Whether it reads, and so takes `--json` and `-q`. */
+  /** Whether the command reads, and so takes `--json` and `-q`. */
   readonly reads: boolean;
-  /** Whether everything behind the first operand belongs to somebody else's command line. */
+  /** Whether everything behind the first operand is another program's command line. */
   readonly passThrough: boolean;
-  /** Command line and what it does. */
+  /** A command line, and what it does. */
   readonly examples: readonly (readonly [line: string, about: string])[];
   /** More help, printed below the options. */
   readonly notes?: string;
-  /** Gives the exit code. */
+  /** Runs the command. Returns the exit code. */
   run(context: Context, input: Input<O>): Promise<number>;
 }
 
-/** Any command, its options forgotten: what the table holds. */
+/** Any command, without the types of its options. The table of commands holds these. */
 export type AnyCommand = Omit<Command, "run"> & { run(context: Context, input: Input<never>): Promise<number> };
 
 type Given<O extends Options> = Pick<Command<O>, "run" | "examples"> &
   Partial<Omit<Command<O>, "run" | "examples" | "options">> & { readonly options?: O };
 
-/** Completes a command; most of them talk to a server and change something. */
+/** Fills in the parts that most commands share: they talk to a server and change something. */
 export function command<O extends Options = Record<never, never>>(given: Given<O>): AnyCommand {
   const base = { operands: [], options: {} as O, talks: true, reads: false, passThrough: false };
   return { ...base, ...given } as unknown as AnyCommand;
@@ -77,7 +78,7 @@ export const texts = (flags: string, about: string): OptionDecl<readonly string[
   read: (raw) => (Array.isArray(raw) ? raw.map(String) : []),
 });
 
-/** One of a few words. */
+/** An option that takes one of a few words. */
 export const word = <const W extends string>(
   flags: string,
   about: string,
@@ -94,7 +95,7 @@ export const word = <const W extends string>(
   },
 });
 
-/** A whole number, zero or more unless `least` says otherwise. */
+/** An option that takes a whole number of at least `least`. */
 export const whole = (flags: string, about: string, least = 0): OptionDecl<number | null> => ({
   flags,
   about,
@@ -107,7 +108,7 @@ export const whole = (flags: string, about: string, least = 0): OptionDecl<numbe
   },
 });
 
-/** Anything that one of the spec's small grammars reads. */
+/** An option whose value one of the spec's small grammars reads. */
 export const reading = <T>(flags: string, about: string, read: (raw: string) => Reading<T>): OptionDecl<T | null> => ({
   flags,
   about,
@@ -127,14 +128,14 @@ export const readings = <T>(
   read: (raw) => (Array.isArray(raw) ? raw.map((one) => readAs(longName(flags), String(one), read)) : []),
 });
 
-/** Reads a text under the name of the option or operand that it was given for. */
+/** Reads a text, and names the option or operand that it was given for if it is wrong. */
 export function readAs<T>(name: string, raw: string, read: (raw: string) => Reading<T>): T {
   const result = read(raw);
   if (!result.ok) throw new UsageError(`${name}: ${result.message}`, result.hint);
   return result.value;
 }
 
-/** `-f, --file <FILE>` → `--file`. */
+/** Returns `--file` for `-f, --file <FILE>`. */
 export function longName(flags: string): string {
   return /--[a-z][a-z-]*/.exec(flags)?.[0] ?? flags.split(/[ ,]/)[0] ?? flags;
 }

@@ -1,5 +1,5 @@
-// Completion scripts for shells, made of the command table: words and options only, so that no server is asked at a
-// Tab.
+// Completion scripts for shells, made from the table of commands. They complete words and options only, so that
+// pressing Tab asks no server.
 
 import { longName, type AnyCommand, type Entry } from "./command";
 
@@ -12,7 +12,7 @@ interface Completed {
   readonly options: readonly { readonly flag: string; readonly about: string }[];
 }
 
-/** Every command that is shown, with its long options. */
+/** Returns every command with its long options. */
 async function completed(table: readonly Entry[]): Promise<Completed[]> {
   return Promise.all(table.map(async ({ name, about, load }) => ({ name, about, options: optionsOf(await load()) })));
 }

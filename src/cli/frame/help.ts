@@ -1,4 +1,4 @@
-// The overview of all commands, from their table alone.
+// The overview of all commands, made from their table.
 
 import { GROUPS, type Entry, type Group } from "./command";
 
@@ -6,7 +6,7 @@ function lines(entries: readonly Entry[], width: number): string {
   return entries.map((entry) => `  ${entry.name.padEnd(width)}  ${entry.about}\n`).join("");
 }
 
-/** `orch --help`. */
+/** Returns the text of `orch --help`. */
 export function overview(commands: readonly Entry[]): string {
   const width = Math.max(...commands.map((entry) => entry.name.length));
   const groups = (Object.keys(GROUPS) as Group[]).map((group) => {
@@ -19,7 +19,7 @@ export function overview(commands: readonly Entry[]): string {
   );
 }
 
-/** `orch node --help`. */
+/** Returns the text of `orch node --help`. */
 export function groupHelp(commands: readonly Entry[], first: string): string {
   const members = commands.filter((entry) => entry.name.startsWith(`${first} `));
   const width = Math.max(...members.map((entry) => entry.name.length));

@@ -1,5 +1,5 @@
-// One command's argv through commander: operands, typed flags, help. Commander sees a single command at a time, so that
-// only that command's code is loaded.
+// Parses one command's argv with commander: operands, typed flags, help. Commander sees a single command at a time, so
+// that only that command's code is loaded.
 
 import { Command as Parser, CommanderError, Option } from "commander";
 import type { AnyCommand, Input, OptionDecl, Options, Shape } from "./command";
@@ -16,7 +16,7 @@ const CONNECTION: readonly (readonly [keyof Asked, string, string])[] = [
   ["data", "--data <DIR>", "the server's data directory, on its own machine (ORCH_DATA)"],
 ];
 
-/** Parses what follows the command's name; throws a UsageError for what is wrong. */
+/** Parses what follows the command's name. Throws a UsageError for what is wrong. */
 export function parseCommand(name: string, about: string, decl: AnyCommand, argv: readonly string[]): Parsed {
   const { parser, options } = parserOf(name, about, decl);
   let help = "";
@@ -44,7 +44,7 @@ export function parseCommand(name: string, about: string, decl: AnyCommand, argv
   return { kind: "run", input: { args: parser.args, flags, shape: shapeOf(decl, given) }, asked };
 }
 
-/** The help text alone, for the reference. */
+/** Returns the help text, for the reference. */
 export const helpOf = (name: string, about: string, decl: AnyCommand): string =>
   parserOf(name, about, decl).parser.configureHelp({ helpWidth: 100 }).helpInformation();
 
@@ -81,7 +81,10 @@ function shapeOf(decl: AnyCommand, given: Record<string, unknown>): Shape {
 
 const textOf = (raw: unknown): string | null => (typeof raw === "string" ? raw : null);
 
-/** Commander's `error: unknown option '--al'\n(Did you mean --all?)` as one line. */
+/**
+ * Turns commander's `error: unknown option '--al'
+ * (Did you mean --all?)` into one line.
+ */
 const plainMessage = (message: string): string =>
   message
     .replace(/^error: /, "")

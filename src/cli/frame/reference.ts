@@ -1,4 +1,5 @@
-// The command line's reference as Markdown, made from the command table: what `--help` prints, all of it on one page.
+// The command line's reference as Markdown, made from the table of commands: everything that `--help` prints, on one
+// page.
 
 import { GROUPS, type AnyCommand, type Entry, type Group } from "./command";
 import { helpOf } from "./parse";
@@ -17,7 +18,7 @@ const EXITS: readonly (readonly [number | string, string])[] = [
   [EXIT.interrupted, "interrupted"],
 ];
 
-/** The page. Everything on it comes from the code, so it cannot be stale. */
+/** Returns the page. Everything on it comes from the code, so it cannot be stale. */
 export async function cliReference(commands: readonly Entry[]): Promise<string> {
   const parts: string[] = [
     "# Command line",

@@ -1,10 +1,10 @@
-// Flags as they were typed: checked as the command that gets them will check them, and put together again for its unit.
+// Flags as they were typed: checked as the installed command will check them, and put together again for its unit.
 
 import { longName, type OptionDecl, type Options } from "../frame/command";
 
 type Typed = string | boolean | readonly string[] | null;
 
-/** The same options, which give back what was typed once it is known to be right. */
+/** Returns the same options, which check what was typed and return it unchanged. */
 export function typedOptions<O extends Options>(options: O): { readonly [K in keyof O]: OptionDecl<Typed> } {
   const typed = Object.entries(options).map(([key, option]) => [
     key,
@@ -20,7 +20,7 @@ export function typedOptions<O extends Options>(options: O): { readonly [K in ke
   return Object.fromEntries(typed) as { readonly [K in keyof O]: OptionDecl<Typed> };
 }
 
-/** The words of a command line that say the same; options that are not among `options` are left out. */
+/** Returns the words of a command line that mean the same. Options that are not in `options` are left out. */
 export function argvOf(options: Options, flags: Readonly<Record<string, Typed>>): string[] {
   return Object.entries(options).flatMap(([key, option]) => {
     const value = flags[key] ?? null;

@@ -1,4 +1,5 @@
-// An installation as a list of steps: shown by `--dry-run`, done otherwise, and told afterwards with the way back.
+// An installation as a list of steps: printed by `--dry-run`, carried out otherwise, and reported with the way to undo
+// it.
 
 import { join } from "node:path";
 import { exists } from "../../os/files/files";
@@ -10,25 +11,25 @@ import { PROGRAM } from "./unit";
 
 export interface Installation {
   readonly what: "server" | "agent";
-  /** The binary that is to be installed. */
+  /** The path of the binary that is to be installed. */
   readonly program: string;
   readonly unit: string;
-  /** The directory that is its own: `<data>/server` or `<data>/agent`. */
+  /** The service's own directory: `<data>/server` or `<data>/agent`. */
   readonly own_dir: string;
   readonly owner: Owner | null;
-  /** A secret that it is given by a file; `null`: none is needed. */
+  /** A secret that the service reads from a file, or null. */
   readonly secret: { readonly path: string; readonly text: string } | null;
 }
 
 const UNIT_DIR = "/etc/systemd/system";
-/** systemd runs where this is (sd_booted(3)). */
+/** This directory exists where systemd runs (sd_booted(3)). */
 const BOOTED = "/run/systemd/system";
 const SYSTEMCTL_MS = 60_000;
 
 export const unitName = ({ what }: Pick<Installation, "what">): string => `orch-${what}.service`;
 const unitFile = (one: Pick<Installation, "what">): string => join(UNIT_DIR, unitName(one));
 
-/** What would be done, to be read or piped into files. */
+/** Returns what would be done, to be read or piped into files. */
 export function dryLines(one: Installation): string[] {
   const lines = [`# copy ${one.program} to ${PROGRAM} (0755)`, `# make ${one.own_dir} (0700)`];
   if (one.secret !== null) lines.push(`# write the token to ${one.secret.path} (0600)`);
@@ -36,7 +37,10 @@ export function dryLines(one: Installation): string[] {
   return [...lines, "# systemctl daemon-reload", `# systemctl enable --now ${unitName(one)}`];
 }
 
-/** `root` stands before every path that is written; it is empty but in tests and images. */
+/**
+ * Carries the installation out. `root` is the prefix of every path that is written; it is empty outside of tests and
+ * images.
+ */
 export async function install(context: Context, one: Installation, root: string): Promise<void> {
   const systemctl = systemctlOf(context, root);
   const name = unitName(one);
@@ -51,7 +55,7 @@ export async function install(context: Context, one: Installation, root: string)
   context.print(`${unitFile(one)}: ${SAID[unit]}`);
   await run(systemctl, "daemon-reload");
   await run(systemctl, "enable", "--now", name);
-  // What runs already is started again only for something new. No task notices.
+  // A running service is restarted only if its unit or program is new. Tasks go on meanwhile.
   const isNew = unit === "written";
   const changed = program !== "same" || unit !== "same";
   if (!isNew && changed) await run(systemctl, "restart", name);
@@ -60,7 +64,7 @@ export async function install(context: Context, one: Installation, root: string)
 
 const SAID = { written: "written", replaced: "replaced", same: "as it was" } as const;
 
-/** Refuses before anything is written. */
+/** Returns how to call systemctl. Refuses before anything is written. */
 function systemctlOf({ host }: Context, root: string): string {
   if (host.uid !== 0) {
     throw new CliError(EXIT.denied, "only root installs a service", "Say it with sudo, or look first: --dry-run");
@@ -82,7 +86,7 @@ async function run(systemctl: string, ...args: string[]): Promise<void> {
   if (why !== null) throw new CliError(EXIT.failed, `systemctl ${args.join(" ")}: ${why}`, "See: journalctl -xe");
 }
 
-/** How to take it away again. */
+/** Returns the commands that undo the installation. */
 export function undoLines(one: Installation): string[] {
   const first = one.what === "agent" ? ["orch agent leave"] : [];
   return [

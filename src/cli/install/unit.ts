@@ -1,25 +1,25 @@
-// Units of systemd as text: how server and agent are started there, and what keeps tasks alive over their restarts.
+// Units of systemd as text: how server and agent are started, and what keeps tasks alive while they restart.
 
 import { SECOND_MS, type Ms } from "../../core/units";
 
 export const PROGRAM = "/usr/local/bin/orch";
 
 export interface UnitOptions {
-  /** What follows the program's name. */
+  /** The words behind the program's name. */
   readonly argv: readonly string[];
   readonly data_dir: string;
-  /** `null`: root. */
+  /** The account; null is root. */
   readonly user: string | null;
 }
 
 export interface AgentUnitOptions extends UnitOptions {
-  /** Where the join token lies until it has been used. */
+  /** The file that holds the join token until it has been used. */
   readonly token_file: string;
-  /** How long SIGTERM may take it to give its work away; `null`: it does not. */
+  /** How long the agent may take after SIGTERM to give its work away; null if it does not. */
   readonly drain_ms: Ms | null;
 }
 
-/** One word of a command line, as systemd.service(5) unquotes and expands it. */
+/** Quotes one word of a command line as systemd.service(5) unquotes and expands it. */
 export function unitWord(word: string): string {
   const text = word.replaceAll("%", "%%").replaceAll("$", "$$$$");
   if (/^[\w@+=:,./%$-]+$/.test(text)) return text;
@@ -28,7 +28,7 @@ export function unitWord(word: string): string {
 }
 
 const commandLine = (argv: readonly string[]): string => [PROGRAM, ...argv].map(unitWord).join(" ");
-/** A path in a setting that takes one: `%` is expanded there, and nothing is unquoted. */
+/** Escapes a path in a setting that takes one: `%` is expanded there, and nothing is unquoted. */
 const unitPath = (path: string): string => path.replaceAll("%", "%%");
 
 const HEAD = (what: "server" | "agent"): string[] => [
@@ -66,7 +66,7 @@ export function serverUnit({ argv, data_dir, user }: UnitOptions): string {
   ].join("\n");
 }
 
-/** Beyond its own time to give work away. */
+/** What systemd waits beyond the time that the service takes to give its work away. */
 const STOP_MARGIN_MS = 30 * SECOND_MS;
 
 export function agentUnit({ argv, data_dir, user, token_file, drain_ms }: AgentUnitOptions): string {

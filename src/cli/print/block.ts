@@ -1,4 +1,4 @@
-// One thing as a block of `key: value` lines, nested values indented: what `orch show` prints.
+// Prints one thing as a block of `key: value` lines with nested values indented, as `orch show` does.
 
 import { formatBytes, formatDuration } from "../../core/format";
 import { clean, cleanLines } from "./clean";
@@ -6,7 +6,7 @@ import type { Style } from "./color";
 import { cores } from "./size";
 import { timestamp } from "./time";
 
-/** Lines for a JSON object. Units are read from the ends of the names: `_ms` of a moment is a time, `_bytes` a size. */
+/** Returns the lines for a JSON object. The ends of names tell the units: `_ms` is a time, `_bytes` a size. */
 export function block(document: Readonly<Record<string, unknown>>, styled: Style, indent = ""): string[] {
   const entries = Object.entries(document).filter(([, value]) => !isEmpty(value));
   const width = Math.max(0, ...entries.map(([key]) => title(key).length)) + 1;
@@ -40,7 +40,7 @@ const isEmpty = (value: unknown): boolean =>
   (Array.isArray(value) && value.length === 0) ||
   (typeof value === "object" && Object.keys(value).length === 0);
 
-// Unix times of today have thirteen digits, no duration that anybody asks for has.
+// Times from this number on are Unix times; durations are smaller.
 const MOMENT_LEAST = 1e12;
 
 function scalar(key: string, value: unknown): string {

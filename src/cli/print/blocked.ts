@@ -4,7 +4,7 @@ import type { BlockedView } from "../../wire/api/plans";
 import { clean } from "./clean";
 import type { Style } from "./color";
 
-/** What waits, in one line. The reason often begins with the same word, which is not said twice. */
+/** Returns one line for what waits. A reason that begins with the word for waiting does not get it twice. */
 export function waitsLine(
   { name, kind, summary }: Pick<BlockedView, "name" | "kind" | "summary">,
   styled: Style,
@@ -15,7 +15,7 @@ export function waitsLine(
   return `${clean(name)} ${styled.yellow("waits")}${more}`;
 }
 
-/** The line, the smallest change, and with `nodes` each node with each failed check. */
+/** Returns the line and the smallest change, and with `nodes` each node with each failed check. */
 export function blockedLines(blocked: BlockedView, styled: Style, nodes: boolean): string[] {
   const lines = [waitsLine(blocked, styled)];
   if (blocked.smallest_change !== null) lines.push(`  smallest change: ${clean(blocked.smallest_change)}`);

@@ -1,7 +1,7 @@
-// Text that a task or another user wrote, made harmless for a terminal: no cursor moves, titles, clipboards or
-// disguises.
+// Makes text of a task or another user harmless for a terminal: no cursor moves, titles, clipboard writes or reversed
+// text.
 
-// What starts with ESC: CSI, the string sequences (OSC, DCS, SOS, PM, APC) up to their end, and short ones.
+// Sequences that begin with ESC: CSI, the string sequences (OSC, DCS, SOS, PM, APC) up to their end, and short ones.
 const SEQUENCE = new RegExp(
   [
     "\\x1b\\[[0-?]*[ -/]*[@-~]",
@@ -10,11 +10,11 @@ const SEQUENCE = new RegExp(
   ].join("|"),
   "g",
 );
-// Also the one-byte forms of C1 and the invisible marks that turn text around.
+// Control characters, the one-byte forms of C1, and the invisible marks that reverse text.
 const CONTROL = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 const COLOUR = /^\x1b\[[0-9;:]*m$/;
 
-/** For names, reasons and table cells: one line, no control characters. */
+/** Cleans a name, a reason or a table cell: one line without control characters. */
 export function clean(text: string): string {
   return text
     .replace(SEQUENCE, "")
@@ -22,17 +22,17 @@ export function clean(text: string): string {
     .replace(CONTROL, "");
 }
 
-/** For texts of several lines: line breaks and tabs stay. */
+/** Cleans a text of several lines. Line breaks and tabs stay. */
 export function cleanLines(text: string): string {
   return text.replace(SEQUENCE, "").replace(/\r\n?/g, "\n").replace(CONTROL, "");
 }
 
-// An unfinished sequence longer than this is not one.
+// A sequence that is longer than this without an end is no sequence.
 const PENDING_MAX = 512;
 
 /**
- * For a stream of a task's output on a terminal: colours and carriage returns (progress bars) stay, the rest is taken
- * out. Give it chunk after chunk, then once `null` for what was left.
+ * Cleans a stream of a task's output for a terminal. Colours and carriage returns (progress bars) stay. Call the result
+ * with chunk after chunk, then once with null for the rest.
  */
 export function logCleaner(): (chunk: string | null) => string {
   let pending = "";
@@ -56,7 +56,7 @@ export function logCleaner(): (chunk: string | null) => string {
   };
 }
 
-/** Where a sequence begins that may end in the next chunk; null when none is open. */
+/** Returns where a sequence begins that may end in the next chunk, or null. */
 function unfinished(text: string): number | null {
   const at = text.lastIndexOf("\x1b");
   if (at < 0) return null;

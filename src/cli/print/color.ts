@@ -1,4 +1,4 @@
-// Colours as functions that do nothing where colour is not wanted.
+// Colours as functions that return their text unchanged where colour is not wanted.
 
 export interface Style {
   readonly enabled: boolean;
@@ -10,7 +10,10 @@ export interface Style {
   readonly cyan: (text: string) => string;
 }
 
-/** Colour belongs on a terminal only, and never where `NO_COLOR` is set (no-color.org) or the terminal is dumb. */
+/**
+ * Returns whether colour is wanted: on a terminal only, and never where `NO_COLOR` is set (no-color.org) or the
+ * terminal is dumb.
+ */
 export const wantsColor = (tty: boolean, env: Readonly<Record<string, string | undefined>>): boolean =>
   tty && !env["NO_COLOR"] && env["TERM"] !== "dumb";
 
@@ -34,7 +37,7 @@ const BAD = new Set(["failed", "lost", "rejected", "quarantined", "unreachable",
 const GOOD = new Set(["running", "succeeded", "ready"]);
 const QUIET = new Set(["stopped", "cancelled"]);
 
-/** A state of a task, run or node in its colour: red wants attention, green is well, yellow is on its way. */
+/** Colours a state of a task, run or node: red needs attention, green is good, yellow is in progress. */
 export function paintState(styled: Style, state: string, text: string = state): string {
   if (BAD.has(state)) return styled.red(text);
   if (GOOD.has(state)) return styled.green(text);

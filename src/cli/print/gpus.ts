@@ -1,4 +1,4 @@
-// Cards as `orch gpus` shows them: first whether one is free, then how full it really is and who is on it.
+// Cards as `orch gpus` shows them: whether the card is free, how full it really is, and who uses it.
 
 import { formatAge, formatBytes } from "../../core/format";
 import type { Ms } from "../../core/units";
@@ -7,13 +7,15 @@ import type { Style } from "./color";
 import { share } from "./size";
 import type { Column } from "./table";
 
-/** `split`: cut in parts, which are promised instead. `bad` is the card's own state, `away` its node's. */
+/**
+ * `split`: the card is cut into parts, which are promised instead. `bad` is the card's own state, `away` its node's.
+ */
 export type GpuUse =
   | { readonly is: "free" | "taken" | "shared" | "foreign" | "split" }
   | { readonly is: "bad"; readonly state: GpuView["state"] }
   | { readonly is: "away"; readonly state: GpuView["node_state"] };
 
-/** What one can expect of a card, in one word. */
+/** Returns the use of a card in one word. */
 export function useOf(gpu: GpuView, all: readonly GpuView[]): GpuUse {
   const { state, node_state, promised, foreign_bytes, foreign, reading } = gpu;
   if (state !== "ok") return { is: "bad", state };
@@ -35,7 +37,7 @@ function paintUse(styled: Style, use: GpuUse, cell: string): string {
 
 const SHORT = 8;
 
-/** The id without what all have in common, as short as still tells it from the others. */
+/** Returns the id without the prefix that all ids share, as short as still tells the cards apart. */
 export function shortGpuId(id: string, all: readonly GpuView[]): string {
   const plain = (one: string): string => one.replace(/^(GPU|MIG)-/, "");
   const own = plain(id);
@@ -47,7 +49,7 @@ export function shortGpuId(id: string, all: readonly GpuView[]): string {
   return own;
 }
 
-/** `3`, and `3:1` for the second part of card 3. */
+/** Returns `3` for card 3, and `3:1` for its second part. */
 function placeOf(gpu: GpuView, all: readonly GpuView[]): string {
   if (gpu.parent === null) return String(gpu.index);
   const here = all.filter(({ node }) => node === gpu.node);
@@ -56,7 +58,7 @@ function placeOf(gpu: GpuView, all: readonly GpuView[]): string {
   return `${parent?.index ?? gpu.index}:${parts.indexOf(gpu)}`;
 }
 
-/** The model without the words that all cards of its vendor have. */
+/** Returns the model without the words that all cards of its vendor have. */
 export const shortModel = (model: string): string =>
   model.replace(/^(NVIDIA|AMD|Intel)\s+/i, "").replace(/^GeForce\s+/i, "");
 
@@ -70,10 +72,10 @@ const unit = (value: number | null | undefined, text: string): string =>
 
 const sizeOf = (bytes: number | null): string => (bytes === null || bytes === 0 ? "" : ` ${formatBytes(bytes)}`);
 
-/** A run of no app is called by its number alone, which says little beside other numbers. */
+/** A run that belongs to no app is shown as `run 12`, since a bare number could be anything. */
 const titleOf = (task: string): string => (/^\d/.test(task) ? `run ${task}` : task);
 
-/** Why it is not to be had, then the tasks that it is promised to, then who is on it without orch. */
+/** Returns why the card is not available, then the tasks that it is promised to, then its foreign users. */
 function whoOf(gpu: GpuView, now_ms: Ms): string {
   const { state, reason, state_ms, promised, foreign, foreign_bytes, reading } = gpu;
   const trouble = state === "ok" ? [] : [`for ${formatAge(now_ms - state_ms)}${reason === null ? "" : `: ${reason}`}`];
@@ -94,7 +96,10 @@ function whoOf(gpu: GpuView, now_ms: Ms): string {
 
 const staleOf = ({ reading }: GpuView): string => (reading?.stale === true ? `${formatAge(reading.age_ms)} ago` : "");
 
-/** One row a card; `all` are all cards of the cluster, `wide` adds what operators want to know. */
+/**
+ * Returns the columns of a table with one row per card. `all` are all cards of the cluster; `wide` adds what operators
+ * need.
+ */
 export function gpuColumns(all: readonly GpuView[], now_ms: Ms, wide: boolean, styled: Style): Column<GpuView>[] {
   const extra: Column<GpuView>[] = [
     { title: "POWER", align: "right", cell: ({ reading }) => unit(reading?.power_watts, "W") },
@@ -123,7 +128,7 @@ export function gpuColumns(all: readonly GpuView[], now_ms: Ms, wide: boolean, s
   ];
 }
 
-/** `nvlink 1,2; switch 3`: cards of the same node, by their place. */
+/** Returns the links of a card: `nvlink 1,2; switch 3` names cards of the same node by their place. */
 function linksOf(gpu: GpuView, all: readonly GpuView[]): string {
   const kinds = [...new Set(gpu.links.map(({ kind }) => kind))];
   const others = (kind: string): GpuView[] =>
@@ -146,7 +151,7 @@ export interface GpuProcess {
 export const processesOf = (gpus: readonly GpuView[]): GpuProcess[] =>
   gpus.flatMap((gpu) => (gpu.reading?.processes ?? []).map((process) => ({ gpu, process })));
 
-/** One row a process that holds a card. */
+/** Returns the columns of a table with one row per process that uses a card. */
 export function processColumns(all: readonly GpuView[], styled: Style): Column<GpuProcess>[] {
   const isForeign = ({ process }: GpuProcess): boolean => process.foreign;
   return [

@@ -1,4 +1,4 @@
-// The tests of a node as people read them: a line a test, beside what the machine was and what its twins are.
+// The tests of a node as people read them: one line per test, beside the machine's past and its twins.
 
 import { slowerBy } from "../../core/nodes/judge";
 import type { Ms } from "../../core/units";
@@ -12,7 +12,7 @@ type Result = TestsView["results"][number];
 
 const NAMES_SHOWN = 3;
 
-/** `passed 5m ago (it joined): writes 40 % slower than n2`. */
+/** Returns the title: `passed 5m ago (it joined): writes 40 % slower than n2`. */
 export function testsTitle({ verdict, at_ms, why, reason }: TestsView, now_ms: Ms, styled: Style): string {
   const paint = verdict === "passed" ? styled.green : styled.red;
   const said = reason === null ? "" : `: ${clean(reason)}`;
@@ -34,7 +34,7 @@ export function testColumns(styled: Style): Column<Result>[] {
   ];
 }
 
-/** As many digits as a measurement is worth, so that a column of them can be read. */
+/** Rounds a measurement to as many digits as it is worth, so that a column of them can be read. */
 const rounded = (value: number): number => Number(value >= 100 ? value.toFixed(0) : value.toPrecision(3));
 
 const verdictOf = ({ verdict, required }: Result): string =>
@@ -45,7 +45,7 @@ function paintVerdict(styled: Style, { verdict, required }: Result, cell: string
   return verdict === "failed" && required ? styled.red(cell) : styled.yellow(cell);
 }
 
-/** `+3 %` faster, `-40 %` slower, by speed: for a time, less is faster. */
+/** Returns the difference in speed: `+3 %` is faster, `-40 %` slower. For a time, less is faster. */
 function difference({ value, unit }: Result, other: { readonly value: number } | null): string {
   if (value === null || other === null || value <= 0 || other.value <= 0) return "";
   const slower = slowerBy({ value, unit }, other.value);
@@ -62,7 +62,7 @@ function twinsOf(result: Result): string {
   return `${difference(result, twins)} (${names})`;
 }
 
-/** What the commands that did not pass have said, under their names. */
+/** Returns the output of the commands that did not pass, below their names. */
 export const outputs = ({ results }: TestsView, styled: Style): string[] =>
   results
     .filter(({ verdict, detail }) => verdict !== "passed" && detail.includes("\n"))

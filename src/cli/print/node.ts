@@ -1,4 +1,4 @@
-// One node as `orch node show` prints it: what it is, its cards, its tests.
+// One node as `orch node show` prints it: its machine, its cards, its tests.
 
 import { formatBytes } from "../../core/format";
 import type { Ms } from "../../core/units";
@@ -31,7 +31,7 @@ export function nodeLines(node: NodeView, { now_ms, style, width }: NodePrint): 
   return lines;
 }
 
-/** `devices: counted (bpf: error 1)`; what a node has not got has no limit. */
+/** Returns the limits in words: `devices: counted (bpf: error 1)`. A node without cards has no limit for them. */
 const limitWords = (limits: NodeView["limits"]): Record<string, string> =>
   Object.fromEntries(
     Object.entries(limits ?? {}).flatMap(([name, limit]) =>

@@ -8,7 +8,10 @@ import { shortModel } from "./gpus";
 import type { Column } from "./table";
 import { age } from "./time";
 
-/** `2/4 A100 (1 dirty)` a model: cards that tasks hold, of all that can be had; a card cut in parts is its parts. */
+/**
+ * Returns the cards per model: `2/4 A100 (1 dirty)` means that tasks hold two of four. A card that is cut into parts
+ * counts as its parts.
+ */
 function gpus({ devices }: NodeView): string {
   const split = new Set(devices.map(({ parent }) => parent));
   const models = Map.groupBy(
@@ -28,7 +31,7 @@ function gpus({ devices }: NodeView): string {
 export const taintText = ({ key, value, effect }: NodeView["taints"][number]): string =>
   `${key}${value === "" ? "" : `=${value}`}:${effect}`;
 
-/** `tasks` counts the living tasks of a node by its name. */
+/** Returns the columns of the table of nodes. `tasks` counts the living tasks by the node's name. */
 export function nodeColumns(now_ms: Ms, tasks: ReadonlyMap<string, number>, styled: Style): Column<NodeView>[] {
   return [
     { title: "NAME", cell: (node) => node.name },
@@ -53,16 +56,16 @@ export function nodeColumns(now_ms: Ms, tasks: ReadonlyMap<string, number>, styl
 
 const isAway = ({ state }: NodeView): boolean => state === "unreachable" || state === "lost";
 
-/** `new fan (olga, 5m ago), 3m left`. */
+/** Returns a drain in words: `new fan (olga, 5m ago), 3m left`. */
 export function drainText(drain: NonNullable<NodeView["drain"]>, state: NodeView["state"], now_ms: Ms): string {
   const { since_ms, deadline_ms, by, reason, leaves } = drain;
   const what = leaves ? `leaves: ${reason ?? ""}` : `${reason ?? "drained"} (${by}, ${age(since_ms, now_ms)} ago)`;
-  // Once nothing runs there, its time is of no interest any more; of a node that goes it is when.
+  // The deadline of a drain does not matter once nothing runs there. The deadline of a machine that goes does.
   if (deadline_ms === null || (state === "drained" && !leaves)) return what;
   return `${what}, ${deadline_ms <= now_ms ? "its time is up" : `${age(now_ms, deadline_ms)} left`}`;
 }
 
-/** What the tests of a node that takes work were not content with, or that nobody waited for them. */
+/** Returns what the tests of a ready node warned of, or that they were skipped. */
 function testsWhy({ state, tests }: NodeView): string[] {
   if (state !== "ready" || tests === null || tests.reason === null) return [];
   return [tests.verdict === "failed" ? `resumed without passing its tests: ${tests.reason}` : tests.reason];

@@ -1,4 +1,4 @@
-// Where a task is and why there: its cards with the reason for each, and how the nodes compare.
+// Where a task is and why: its cards with a reason for each, and how the nodes compare.
 
 import type { ExplainView } from "../../wire/api/plans";
 import { clean } from "./clean";

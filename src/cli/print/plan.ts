@@ -1,4 +1,4 @@
-// A plan as `orch plan` and `orch apply` show it: what the spec changes, what would be done at once, what must wait.
+// A plan as `orch plan` and `orch apply` show it: what the spec changes, what is done at once, what must wait.
 
 import type { PlanView } from "../../wire/api/plans";
 import { blockedLines } from "./blocked";
@@ -17,7 +17,7 @@ const MARK: Readonly<Record<Change["change"], string>> = {
   none: "=",
 };
 
-/** What the spec itself changes. */
+/** Returns what the spec itself changes. */
 export const changed = (plan: Pick<PlanView, "changes">): readonly Change[] =>
   plan.changes.filter(({ change }) => change !== "none");
 

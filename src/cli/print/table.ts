@@ -14,8 +14,8 @@ const GAP = "  ";
 const CUT_LEAST = 20;
 
 /**
- * Lines of a table, its head first. With `width` the last column is cut to fit a terminal; without, nothing is cut.
- * Columns that are empty in every row are left out, except the first.
+ * Returns the lines of a table, its head first. With `width` the last column is cut to fit the terminal. Columns that
+ * are empty in every row are left out, except the first.
  */
 export function table<T>(columns: readonly Column<T>[], rows: readonly T[], width: number | null = null): string[] {
   const cells = rows.map((row) => columns.map((column) => clean(column.cell(row))));

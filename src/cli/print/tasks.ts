@@ -7,18 +7,18 @@ import { paintState, type Style } from "./color";
 import type { Column } from "./table";
 import { age } from "./time";
 
-/** An app of another project is written `project/app`. */
+/** Returns a task's title. An app of another project is written `project/app`. */
 export const taskTitle = (task: Pick<TaskView, "name" | "project" | "app">, home: string | null): string =>
   task.app !== null && home !== null && task.project !== home ? `${task.project}/${task.name}` : task.name;
 
 type Ended = Pick<TaskView, "state" | "exit_code" | "signal" | "reason">;
 
-/** Why a task is as it is, in one cell: the exit code or signal of what ended, and the reason. */
+/** Returns why a task is in its state, for one cell: the exit code or signal of its end, and the reason. */
 export function taskWhy({ state, exit_code, signal, reason }: Ended): string {
   const own = exit_code === null || exit_code === 0 ? "" : `exit ${exit_code}`;
   const code = signal === null ? own : `killed by ${signal}`;
   const said = reason ?? "";
-  // What was told to stop did as it was told: the signal is no news.
+  // A task that was told to stop did as it was told, so the signal is left out.
   if (state === "stopped" && said !== "") return said;
   if (code === "" || said === "" || said.includes(code)) return said || code;
   return state === "running" ? said : `${code}: ${said}`;
@@ -26,7 +26,7 @@ export function taskWhy({ state, exit_code, signal, reason }: Ended): string {
 
 const ended = (task: TaskView): boolean => task.state !== "pending" && isFinal(task.state as TaskState);
 
-/** Since when it is in the state that is shown, as far as that is known. */
+/** Returns since when the task is in its state, as far as that is known. */
 const since = (task: TaskView): Ms => (ended(task) ? task.finished_ms : task.started_ms) ?? task.created_ms;
 
 export function taskColumns(now_ms: Ms, home: string | null, styled: Style): Column<TaskView>[] {

@@ -1,13 +1,16 @@
-// Who may call which route: one table, deny by default. A route that is not in it does not answer, and fails the tests.
+// Who may call which route, as one table. A route that is not in it is denied to everybody, and fails the tests.
 
 import type { Role } from "../../core/model/rows-state";
 import { type Principal, RANK } from "./auth";
 import { RefusedError } from "../refused";
 
 export type Access =
-  /** Anybody; agents prove who they are within their connection. */
+  /** Anybody. Agents prove who they are within their connection. */
   | { readonly is: "open" }
-  /** These roles. `own`: users only for what is theirs or their project's, operators and admins for everything. */
+  /**
+   * People of these roles. `own`: users only for what belongs to them or their project, operators and admins for
+   * everything.
+   */
   | { readonly is: "roles"; readonly roles: readonly Role[]; readonly scope: "all" | "own" };
 
 const OPEN: Access = { is: "open" };
@@ -67,7 +70,7 @@ export const ACCESS: Readonly<Record<string, Access>> = {
   "DELETE /v1/users/{name}": ADMINS,
 };
 
-/** Whether this role may call the route at all; what is unknown is denied. */
+/** Returns whether this role may call the route at all. An unknown route is denied. */
 export function mayCall(route: string, role: Role): boolean {
   const access = Object.hasOwn(ACCESS, route) ? ACCESS[route] : undefined;
   return access !== undefined && (access.is === "open" || access.roles.includes(role));
@@ -79,7 +82,7 @@ export interface Owned {
   readonly user?: string;
 }
 
-/** Whether somebody may see the inside of a thing (logs, environment) and change it. States are visible to all. */
+/** Returns whether somebody may change a thing and see its inside (logs, environment). States are visible to all. */
 export function mayTouch(who: Principal, thing: Owned): boolean {
   if (who.role === "admin" || who.role === "operator") return true;
   return who.role === "user" && (who.project === thing.project || who.name === thing.user);
@@ -94,6 +97,6 @@ export function demandTouch(who: Principal, thing: Owned, what: string): void {
   );
 }
 
-/** Whether somebody of role `mine` may hand out `role`. Agents are let in by operators. */
+/** Returns whether somebody of role `mine` may hand out `role`. Operators let agents in. */
 export const mayGrant = (mine: Role, role: Role): boolean =>
   role === "agent" ? RANK[mine] >= RANK.operator : RANK[role] <= RANK[mine];

@@ -1,5 +1,5 @@
-// Who asks: a bearer token becomes a principal, or a uniform refusal. Comparing takes the same time for every wrong
-// secret.
+// Authentication: a bearer token becomes a principal, or a refusal that is the same for every invalid token. The
+// comparison takes the same time for every wrong secret.
 
 import { timingSafeEqual } from "node:crypto";
 import type { Role, State, TokenRow } from "../../core/model/rows-state";
@@ -8,7 +8,7 @@ import { hashSecret, parseToken } from "../../wire/token";
 import { RefusedError } from "../refused";
 
 export interface Principal {
-  /** The user's name; `token ID` for tokens of no person. */
+  /** The user's name, or `token ID` for a token that belongs to no person. */
   readonly name: string;
   readonly role: Role;
   /** The user's default project; empty for agents. */
@@ -18,9 +18,9 @@ export interface Principal {
 }
 
 export interface Auth {
-  /** Throws RefusedError when the request carries no valid token. `source` is counted for failures. */
+  /** Returns who sends the request. Throws RefusedError without a valid token. Failures are counted by `source`. */
   authenticate(header: string | null, source: string): Principal;
-  /** Whether a token that was valid still is, with the same rights; for streams that stay open. */
+  /** Returns whether a token that was valid still is, with the same rights. For streams that stay open. */
   holds(who: Principal): boolean;
 }
 
@@ -39,7 +39,8 @@ export function createAuth(state: () => State, pin: string, clock: () => Ms): Au
     entry.count++;
     if (failures.size >= SOURCES && known === undefined) failures.clear();
     failures.set(source, entry);
-    // A right token is never held up: secrets are too long to be guessed, the bound is on the noise of trying.
+    // A valid token is never held up: secrets are too long to be guessed, so this bound only limits the load of
+    // guessing.
     return entry.count > FAILURES
       ? new RefusedError(
           "too_many",
@@ -89,7 +90,7 @@ export function createAuth(state: () => State, pin: string, clock: () => Ms): Au
   };
 }
 
-/** Why a token no longer counts, in words; `null` when it does. */
+/** Returns why a token is no longer valid, in words, or null. */
 export function overOf(row: TokenRow, now_ms: Ms): string | null {
   if (row.revoked_ms !== null) return "was revoked";
   return row.expires_ms !== null && row.expires_ms <= now_ms ? "has expired" : null;
@@ -120,5 +121,5 @@ const sameHash = (a: string, b: string): boolean =>
   timingSafeEqual(Buffer.from(a.padEnd(64).slice(0, 64)), Buffer.from(b.padEnd(64).slice(0, 64)));
 export const RANK: Readonly<Record<Role, number>> = { agent: 0, viewer: 1, user: 2, operator: 3, admin: 4 };
 
-/** The lesser of two roles: a token gives no more than its owner has. */
+/** Returns the lesser of two roles. A token gives no more rights than its owner has. */
 export const lesserRole = (a: Role, b: Role): Role => (RANK[a] <= RANK[b] ? a : b);

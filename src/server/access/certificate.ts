@@ -1,4 +1,4 @@
-// The server's key and self-signed certificate, made once: what every token and every agent pins.
+// The server's key and self-signed certificate, made once. Every token and every agent pins that key.
 
 import { DAY_MS, type Ms } from "../../core/units";
 import { SERVER_NAME } from "../../wire/pinned";
@@ -9,13 +9,16 @@ export interface KeyPair {
 }
 
 const VALID_MS = 3_653 * DAY_MS;
-/** Clocks of other machines may be behind. */
+/** The certificate is valid from before its creation, since the clocks of other machines may be behind. */
 const BEFORE_MS = 2 * DAY_MS;
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 
-/** P-256, ten years, for `orch-server` and `localhost`. The library is loaded for this first start alone. */
+/**
+ * Makes a P-256 key and a certificate for `orch-server` and `localhost`, valid for ten years. The library is loaded for
+ * this first start alone.
+ */
 export async function makeCertificate(now_ms: Ms, serial: string): Promise<KeyPair> {
-  // It needs the polyfill before it is evaluated, also in a bundle: one after the other.
+  // The polyfill must be evaluated before the library, also in a bundle.
   await import("reflect-metadata");
   const x509 = await import("@peculiar/x509");
   const keys = await crypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);

@@ -1,4 +1,5 @@
-// The first start of a cluster: its admin, whose token is written where only the data directory's owner finds it.
+// The first start of a cluster: makes its admin, whose token is written where only the data directory's owner can read
+// it.
 
 import { join } from "node:path";
 import { writeDurably } from "../../os/files/durable";
@@ -11,10 +12,10 @@ import { freshId, tokenRow } from "./tokens";
 export const ADMIN = "admin";
 export const ADMIN_TOKEN = "admin.token";
 
-/** Whether the cluster has no people yet: then nobody could ever log in. */
+/** Returns whether the cluster has no people yet, so that nobody could log in. */
 export const isNew = (store: Store): boolean => store.state.users.size === 0;
 
-/** Makes the admin and their token; gives the file it is in. The file is there before the token counts. */
+/** Makes the admin and a token. Returns the file with the token. The file is written before the token becomes valid. */
 export async function makeAdmin(
   store: Store,
   identity: Identity,

@@ -1,5 +1,5 @@
-// What a spec may not ask for here: what only some may have (another account, a low port, a place further ahead), and
-// what this server's settings leave no room for.
+// What a spec may not ask for: what only some people may have (another account, a low port, a higher priority), and
+// what this server's settings do not allow.
 
 import { formatDuration } from "../../core/format";
 import { leavesLease } from "../../core/agent/step";
@@ -10,7 +10,7 @@ import { RefusedError } from "../refused";
 
 const PRIVILEGED_PORT = 1024;
 
-/** Throws RefusedError with every wish that is not granted to `who`. */
+/** Throws RefusedError with every wish that `who` may not have. */
 export function demandGrants(who: Principal, workloads: readonly WorkloadDecl[]): void {
   const wishes = workloads.flatMap((workload) => refusedWishes(who, workload));
   const first = wishes[0];
@@ -46,7 +46,10 @@ function refusedWishes(who: Principal, { name, spec, settings }: WorkloadDecl): 
   return wishes;
 }
 
-/** Throws RefusedError for exclusive workloads that would have to begin to stop before they were started. */
+/**
+ * Throws RefusedError for exclusive workloads whose stop would have to begin before they were started, because the
+ * grace is longer than the lease.
+ */
 export function demandLeases(lease_ms: Ms, workloads: readonly WorkloadDecl[]): void {
   const issues = workloads
     .filter(({ spec, settings }) => spec.exclusive && !leavesLease(lease_ms, settings.stop.grace_ms))

@@ -1,4 +1,4 @@
-// Who this server is, from its data directory: made at the first start, required at every other.
+// The server's identity in its data directory: made at the first start, required at every other.
 
 import { createHmac, createPrivateKey, createPublicKey, sign, verify, type KeyObject } from "node:crypto";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ export interface OwnIdentity extends Identity {
   readonly key_pem: string;
 }
 
-/** Reads the key pair; makes it when there is none and the cluster is new. Throws StartError. */
+/** Reads the key pair, or makes it if there is none and the cluster is new. Throws StartError. */
 export async function openIdentity(
   dir: string,
   cluster_id: string,

@@ -1,4 +1,4 @@
-// A token as a row, its id, and the command that a join token belongs to.
+// Tokens: their rows, their ids, and the command that contains a join token.
 
 import type { State, TokenRow } from "../../core/model/rows-state";
 import type { Ms } from "../../core/units";
@@ -12,7 +12,7 @@ interface Minting {
   readonly expires_ms: Ms | null;
 }
 
-/** A token's row: of its secret only the hash. */
+/** Makes a token's row, which contains only a hash of the secret. */
 export const tokenRow = ({ id, secret, role, user, expires_ms }: Minting, created_ms: Ms): TokenRow => ({
   id,
   user,
@@ -23,7 +23,7 @@ export const tokenRow = ({ id, secret, role, user, expires_ms }: Minting, create
   revoked_ms: null,
 });
 
-/** The command that lets another machine in. */
+/** Returns the command by which another machine joins. */
 export const joinCommand = ({ url }: { readonly url: () => string }, token: string): string =>
   `orch agent join ${url()} --token ${token}`;
 

@@ -1,5 +1,5 @@
-// For how long the cards of tasks have been idle, as the readings of their nodes show it. In memory only: after a start
-// of the server all of it counts anew, so that nothing is taken on the word of a time when nobody looked.
+// How long the cards of each task have been idle, as the readings of their nodes show it. The times are kept in memory
+// only and start anew with the server, so that no task is stopped for a time in which nobody looked.
 
 import type { Reading } from "../../core/model/device";
 import type { IdleFact } from "../../core/pass/snapshot";
@@ -9,11 +9,11 @@ import type { Ms } from "../../core/units";
 import type { IdleSettings } from "../../core/model/workload";
 
 export interface Idleness {
-  /** Takes in what a node's cards show now. */
+  /** Takes in the newest readings of a node's cards. */
   take(state: State, node_id: string, readings: readonly Reading[]): void;
-  /** By task uid; who is missing uses its cards, or nobody can say. */
+  /** Returns the idle time by task uid. A missing task uses its cards, or nothing is known of it. */
   facts(): ReadonlyMap<string, IdleFact>;
-  /** The owners of these were told of this spell. */
+  /** Notes that the owners of these tasks were told of this idle spell. */
   told(uids: readonly string[]): void;
 }
 
@@ -23,7 +23,10 @@ interface Spell {
   told: boolean;
 }
 
-/** `monotonic` is a clock that never jumps; a spell that was not seen for `fresh_ms` is over. */
+/**
+ * Makes the record of idle times. `monotonic` is a clock that never jumps. A spell that no reading confirmed for
+ * `fresh_ms` is over.
+ */
 export function createIdleness(monotonic: () => Ms, fresh_ms: Ms): Idleness {
   const spells = new Map<string, Spell>();
   return {
@@ -64,7 +67,9 @@ export function createIdleness(monotonic: () => Ms, fresh_ms: Ms): Idleness {
 const idleSettings = (state: State, { owner_uid }: TaskRow): IdleSettings | undefined =>
   (state.runs.get(owner_uid) ?? state.workloads.get(owner_uid))?.settings.idle;
 
-/** What cannot be read, or could not be read again, counts as used. */
+/**
+ * Returns whether the task's cards are idle. A card that cannot be read, or was not read again in time, counts as used.
+ */
 function isIdle(task: TaskRow, { gpu_below_percent }: IdleSettings, readings: ReadonlyMap<string, Reading>): boolean {
   if (task.observed.state !== "running" || task.desired !== "run") return false;
   return task.promised.devices.every(({ id }) => {

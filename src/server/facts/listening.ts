@@ -1,4 +1,5 @@
-// When each agent was last heard, on the listening clock: time counts only while the server really read its sockets.
+// When each agent was last heard, on the listening clock, which advances only while the server really reads its
+// sockets.
 
 import type { ContactFact } from "../../core/pass/snapshot";
 import type { Ms } from "../../core/units";
@@ -6,16 +7,16 @@ import type { Ms } from "../../core/units";
 export interface Listening {
   contacts(): ReadonlyMap<string, ContactFact>;
   listening_ms(): Ms;
-  /** Wall time of the newest heartbeat; `null` when none came since the server started. */
+  /** Returns the wall time of the newest heartbeat, or null if none came since the server started. */
   lastSeen(node_id: string): Ms | null;
-  /** Says whether the node was not connected before. */
+  /** Notes a message of the node. Returns whether the node was not connected before. */
   heard(node_id: string, now_ms: Ms): boolean;
-  /** Says whether the node was known. */
+  /** Notes that the node's connection has ended. Returns whether the node was connected. */
   gone(node_id: string): boolean;
   stop(): void;
 }
 
-/** At most so much of a silence is counted for one turn: after a stall of ours the agents get their time anew. */
+/** The most that one turn of the loop adds to a silence. After a stall of the server, agents get their time anew. */
 const TURN_LIMIT_MS = 1_000;
 const TICK_MS = 500;
 

@@ -1,16 +1,17 @@
-// What the cards of every node showed last. In memory only: it is looked at, never planned from the database.
+// The newest readings of every node's cards. They are kept in memory only: people look at them, and the plan does not
+// use them.
 
 import type { Reading } from "../../core/model/device";
 import type { Ms } from "../../core/units";
 
 export interface Readings {
   take(node_id: string, readings: readonly Reading[]): void;
-  /** What a node's cards showed, by device id, with ages as of now; empty for a node that told nothing. */
+  /** Returns a node's readings by device id, with ages as of now; empty for a node that sent none. */
   of(node_id: string): ReadonlyMap<string, Reading>;
   forget(node_id: string): void;
 }
 
-/** `monotonic` is a clock that never jumps. */
+/** Makes the record of readings. `monotonic` is a clock that never jumps. */
 export function createReadings(monotonic: () => Ms): Readings {
   const byNode = new Map<string, { readonly at_ms: Ms; readonly readings: readonly Reading[] }>();
   return {

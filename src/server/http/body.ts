@@ -1,4 +1,4 @@
-// A request's body, read no further than its bound, decoded, parsed and checked; whatever is wrong has a place.
+// A request's body: read up to a bound, decoded, parsed and checked. Every fault is reported with its place.
 
 import { z } from "zod";
 import { HOUSE_LIMITS } from "../../core/limits";
@@ -8,13 +8,13 @@ import { RefusedError } from "../refused";
 
 export interface Body {
   readonly value: unknown;
-  /** As it came; what a repeated request is compared by. */
+  /** The text as it came. A repeated request is compared by it. */
   readonly text: string;
 }
 
 export const hashOf = (text: string): string => new Bun.CryptoHasher("sha256").update(text).digest("hex");
 
-/** The body by its schema; a route without one takes none. Throws RefusedError. */
+/** Returns the body that the schema describes. A route without a schema takes no body. Throws RefusedError. */
 export async function bodyOf(request: Request, schema: z.ZodType | null, max_bytes: number): Promise<Body> {
   if (schema === null) return { value: null, text: "" };
   const type = request.headers.get("content-type");
@@ -41,7 +41,9 @@ function badBody({ line, column, message }: Pick<Issue, "line" | "column" | "mes
 
 const strict = new WeakMap<z.ZodType, z.ZodType>();
 
-/** The schema that refuses unknown keys; made once a schema, since each new one is compiled at its first use. */
+/**
+ * Returns the schema with unknown keys refused. The result is kept, since a new schema is compiled at its first use.
+ */
 export function strictly(schema: z.ZodType): z.ZodType {
   if (!(schema instanceof z.ZodObject)) return schema;
   const made = strict.get(schema) ?? schema.strict();
@@ -76,7 +78,7 @@ async function readBytes(request: Request, max_bytes: number): Promise<Uint8Arra
   const tooLarge = (): RefusedError =>
     new RefusedError("too_large", `the body is larger than ${max_bytes} bytes`, "Put large texts into files");
   if (Number(request.headers.get("content-length") ?? 0) > max_bytes) throw tooLarge();
-  // A body that says its size is read at once; the socket's own limit holds it to that.
+  // A body that states its size is read at once. The socket's own limit holds it to that size.
   if (request.headers.has("content-length")) return request.bytes();
   const chunks: Uint8Array[] = [];
   let size = 0;

@@ -4,7 +4,10 @@
 import { HOUSE_LIMITS } from "../../core/limits";
 import { RefusedError } from "../refused";
 
-/** Refuses what a web page of another site, or a name that was bent to our address, could send. */
+/**
+ * Refuses a request that a web page of another site could send, or that came under a foreign name which resolves to
+ * this address.
+ */
 export function refuseForeign(request: Request, hosts: ReadonlySet<string>): void {
   const url = new URL(request.url);
   if (request.url.length > HOUSE_LIMITS.url_chars) {
@@ -44,7 +47,7 @@ const HEADERS: Readonly<Record<string, string>> = {
   "cross-origin-opener-policy": "same-origin",
 };
 
-/** Nothing that this server answers is kept by a cache, framed, sniffed, or run. */
+/** Adds headers that keep browsers and caches from storing, framing, sniffing or running an answer. */
 export function secured(response: Response): Response {
   for (const [name, value] of Object.entries(HEADERS)) response.headers.set(name, value);
   if (!response.headers.has("cache-control")) response.headers.set("cache-control", "no-store");

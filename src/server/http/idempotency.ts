@@ -1,5 +1,5 @@
-// The key under which a change is asked for again: it carries when it was made and for which database, so none is
-// "new" twice.
+// The key under which a request for a change may be repeated. It carries its issue time and the database's timeline, so
+// that an old key is never taken for a new one.
 
 import { HOUSE_LIMITS } from "../../core/limits";
 import { formatDuration } from "../../core/format";
@@ -7,10 +7,13 @@ import type { Ms } from "../../core/units";
 import { RefusedError } from "../refused";
 
 const KEY = /^(\d{10,15})-([0-9a-f]{1,64}|-)-([A-Za-z0-9_]{8,64})$/;
-/** Clocks that run ahead of ours by less than this are taken. */
+/** A key's issue time may be ahead of the server's clock by less than this. */
 const AHEAD_MS = 10 * 60_000;
 
-/** The key to keep the answer under; `null` when none was sent. Throws RefusedError for one that cannot be honoured. */
+/**
+ * Returns the key under which to keep the answer, or null if none was sent. Throws RefusedError for a key that cannot
+ * be honoured.
+ */
 export function idempotencyOf(header: string | null, timeline: string, now_ms: Ms): string | null {
   if (header === null) return null;
   const [, issued = "", of = "", random = ""] = KEY.exec(header.trim()) ?? [];

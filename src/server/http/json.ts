@@ -1,11 +1,10 @@
-// Bodies as values: bytes that must be UTF-8, JSON that must not be deeper than a bound, and the place of what is
-// wrong.
+// Parses bodies: bytes that must be UTF-8, JSON that must not be deeper than a bound, and the place of every fault.
 
 export type ReadJson =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly line: number; readonly column: number; readonly message: string };
 
-/** The text of UTF-8 bytes, or the place of the first byte that is none. */
+/** Returns the text of UTF-8 bytes, or the place of the first invalid byte. */
 export function readUtf8(
   bytes: Uint8Array,
 ): { readonly ok: true; readonly text: string } | { readonly ok: false; readonly at: number } {
@@ -17,7 +16,9 @@ export function readUtf8(
   }
 }
 
-/** How many bytes decode: the longest prefix without a replacement character that was not there. */
+/**
+ * Returns how many bytes are valid: the longest prefix that decodes without a replacement character of the decoder's.
+ */
 function validPrefix(bytes: Uint8Array): number {
   const again = new TextEncoder().encode(new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes));
   let at = 0;
@@ -25,7 +26,7 @@ function validPrefix(bytes: Uint8Array): number {
   return at;
 }
 
-/** Parses JSON. What is too deep is refused before anything is built from it. */
+/** Parses JSON. A text that is too deep is refused before anything is built from it. */
 export function readJson(text: string, max_depth: number): ReadJson {
   const found = scan(text, max_depth);
   if (found !== null) return { ok: false, ...placeOf(text, found.at), message: found.message };
@@ -56,7 +57,8 @@ const BACKSLASH = 0x5c;
 const FIRST_PRINTABLE = 0x20;
 
 /**
- * Where the string that begins at `from` ends; -1 when there is none. A loop, since patterns are slow on long texts.
+ * Returns the end of the string that begins at `from`, or -1 if there is none. A loop is used, since patterns are slow
+ * on long texts.
  */
 function endOfString(text: string, from: number): number {
   if (text.charCodeAt(from) !== QUOTE) return -1;
@@ -72,7 +74,9 @@ function endOfString(text: string, from: number): number {
   return -1;
 }
 
-/** Walks the text once with a stack of its own; `null` when it is JSON and not too deep. */
+/**
+ * Walks the text once with a stack of its own. Returns the first fault, or null if the text is JSON and not too deep.
+ */
 function scan(text: string, max_depth: number): Found | null {
   let at = 0;
   const take = (pattern: RegExp): boolean => {

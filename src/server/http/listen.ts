@@ -1,4 +1,4 @@
-// Where the server answers: plain HTTP on this machine alone, TLS on every other address; and under which names.
+// Where the server answers and under which names: plain HTTP on loopback, TLS on every other address.
 
 import { StartError } from "../start-error";
 
@@ -6,11 +6,11 @@ export interface Listen {
   readonly host: string;
   readonly port: number;
   readonly secure: boolean;
-  /** Every address of this machine. */
+  /** Whether it listens on every address of this machine. */
   readonly wildcard: boolean;
 }
 
-/** `host:port`, with brackets around IPv6. Throws StartError. */
+/** Parses `host:port`, with brackets around IPv6. Throws StartError. */
 export function parseListen(text: string): Listen {
   const [, host = "", port = ""] = /^(\[[0-9a-fA-F:.]+\]|[^:[\]\s]+):(\d{1,5})$/.exec(text.trim()) ?? [];
   if (port === "" || Number(port) > 65_535) {
@@ -28,15 +28,17 @@ export const isLoopback = (host: string): boolean =>
 
 const inUrl = (host: string): string => (host.includes(":") ? `[${host}]` : host);
 
-/** The address that clients on this machine use. */
+/** Returns the address that clients on this machine use. */
 export const localUrl = ({ host, secure, wildcard }: Listen, port: number): string =>
   `${secure ? "https" : "http"}://${wildcard ? "127.0.0.1" : inUrl(host)}:${port}`;
 
-/** The address to give to other machines: for every address, the machine's own name. */
+/**
+ * Returns the address to give to other machines. If the server listens on every address, it is the machine's own name.
+ */
 export const publicUrl = (listen: Listen, port: number, hostname: string): string =>
   listen.wildcard ? `https://${hostname}:${port}` : localUrl(listen, port);
 
-/** The machine's name, when it means anything at all; else what works on this machine alone. */
+/** Returns the machine's name if it resolves, else an address that works on this machine alone. */
 export async function nameInUrls(hostname: string): Promise<string> {
   const found = await Bun.dns
     .lookup(hostname)
@@ -44,7 +46,7 @@ export async function nameInUrls(hostname: string): Promise<string> {
   return found.length > 0 ? hostname : "127.0.0.1";
 }
 
-/** The error of a port that cannot be had, in words. */
+/** Returns the error of a port that cannot be had, in words. */
 export function listenError(error: unknown, text: string): StartError {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const message = error instanceof Error ? error.message : String(error);
@@ -70,7 +72,7 @@ export function listenError(error: unknown, text: string): StartError {
   return new StartError(`cannot listen on ${text}: ${message}`, "Choose another --listen", { cause: error });
 }
 
-/** Names, besides IP literals and localhost, that requests may come under. */
+/** Returns the names, besides IP literals and localhost, under which requests may come. */
 export function hostNames(hostname: string, more: readonly string[], listen: Listen): Set<string> {
   const own = hostname.toLowerCase();
   const names = [

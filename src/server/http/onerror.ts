@@ -1,5 +1,5 @@
-// Every error that a handler lets through, as a refusal: foreseen ones in their own words, a bug with an id that
-// the log has.
+// Turns every error that a handler throws into a refusal: a foreseen error in its own words, a bug with an id that the
+// log contains.
 
 import { IdempotencyError, StorageError } from "../../store/errors";
 import type { ErrorCode, Issue } from "../../wire/api/errors";

@@ -1,4 +1,4 @@
-// What the queries of several routes take: numbers and switches as text, pages of long lists.
+// Parts of queries that several routes take: numbers and switches as text, pages of long lists.
 
 import { z } from "zod";
 import { HOUSE_LIMITS } from "../../core/limits";
@@ -17,7 +17,7 @@ export const page = z.object({ limit: number.optional(), next: short.optional() 
 export const limitOf = (query: { readonly limit?: number | undefined }): number =>
   Math.min(Math.max(query.limit ?? HOUSE_LIMITS.list_page, 1), HOUSE_LIMITS.list_page);
 
-/** Where a list goes on; the text of `next` is ours to read alone. */
+/** Returns the offset at which a list goes on. Only the server interprets the text of `next`. */
 export function offsetOf(next: string | undefined, max: number): number {
   if (next === undefined) return 0;
   const offset = /^\d{1,9}$/.test(next) ? Number(next) : -1;

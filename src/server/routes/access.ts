@@ -1,4 +1,4 @@
-// Users and tokens: who may talk to the server.
+// Routes for users and tokens: who may talk to the server.
 
 import { z } from "zod";
 import type { TokenRow } from "../../core/model/rows-state";
@@ -34,7 +34,8 @@ const TOKENS = [
           role === "agent" ? "Operators let machines in" : "Ask an admin of this cluster",
         );
       }
-      // Nothing secret is kept for a repeated request: the same key gives the same secret again.
+      // No secret is kept for a repeated request. The secret is derived from the key, so the same key gives the same
+      // secret.
       const key = request.headers.get("idempotency-key") ?? api.seed();
       const made = await commit((draft): Omit<Minted, "token" | "join"> => {
         const expires_ms = body.expires_ms ?? (role === "agent" ? api.wall() + JOIN_TOKEN_MS : null);

@@ -1,4 +1,4 @@
-// What the routes share beyond the shell's context: sessions, watchers, and how this server is addressed.
+// What the routes share beyond the context: sessions, watchers, and how this server is addressed.
 
 import type { Auth } from "../access/auth";
 import type { Context } from "../context";
@@ -9,8 +9,8 @@ export interface Api extends Context {
   readonly auth: Auth;
   readonly sessions: Sessions;
   readonly watch: Watch;
-  /** Names, besides IP literals and localhost, under which requests may come; lower case. */
+  /** Names, besides IP literals and localhost, under which requests may come; in lower case. */
   readonly hosts: ReadonlySet<string>;
-  /** The address that other machines use, for join commands. */
+  /** Returns the address that other machines use, for join commands. */
   readonly url: () => string;
 }

@@ -1,4 +1,4 @@
-// Apps: apply, look, remove.
+// Routes for apps: apply, look, remove.
 
 import { z } from "zod";
 import { formatIssue } from "../../spec/issue";
@@ -17,7 +17,7 @@ import { demandRoom } from "../work/demand";
 import { appView as viewOf } from "../views/app";
 import { pendingOf } from "./tasks";
 
-/** The app that a text declares, for the project that it names or else `project`. */
+/** Returns the app that a text declares, in the project that the text names or else in `project`. */
 export function declared(
   text: string,
   file: string,
@@ -37,7 +37,7 @@ export function declared(
   );
 }
 
-/** What a request to apply wants, for the transaction that does it. */
+/** Turns a request to apply into the value that the transaction applies. */
 export function applying(api: Api, asked: z.infer<typeof applyRequest>, who: Principal, project: string): Applying {
   return {
     ...declared(asked.text, asked.file, project),

@@ -1,4 +1,4 @@
-// Cards of all nodes, with what is promised of them and what they really show.
+// Routes for the cards of all nodes, with promises and readings.
 
 import type { State } from "../../core/model/rows-state";
 import { list } from "../../wire/api/answers";
@@ -26,7 +26,7 @@ export const DEVICE_ROUTES = [
   }),
 ];
 
-/** By node, in the order of the bus. */
+/** Returns all cards by node, in the order of the bus. */
 function all(api: Api, state: State): GpuView[] {
   const byNode = tasksByNode(state);
   return state.nodes
@@ -36,7 +36,7 @@ function all(api: Api, state: State): GpuView[] {
     .flatMap((node) => gpuViews(node, byNode.get(node.id) ?? [], api.readings.of(node.id), state));
 }
 
-/** What tools print before an id tells nothing apart, so people leave it out. */
+/** Removes the prefix that tools print before an id and people leave out. */
 const plain = (id: string): string => id.toLowerCase().replace(/^(gpu|mig)-/, "");
 
 const SHORTEST = 4;

@@ -1,4 +1,4 @@
-// What happened, what happens now, and why something is where it is.
+// Routes for events: what happened, and what happens now.
 
 import { eventView } from "../../wire/api/watch";
 import { list } from "../../wire/api/answers";

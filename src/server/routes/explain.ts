@@ -1,4 +1,4 @@
-// Why something is where it is, or why it waits.
+// Route that explains why something is where it is, or why it waits.
 
 import { z } from "zod";
 import { isFinal } from "../../core/model/lifecycle";
@@ -12,7 +12,7 @@ import { placedView } from "../views/placed";
 import { blockedView } from "../views/plan";
 import { taskView, waitsFor } from "../views/task";
 
-/** What a task or a run that is over came to. */
+/** Returns what became of a task or a run that has ended. */
 function overText(api: Api, ref: string, meant: Meant): string {
   const last = tasksOf(api.store, meant)[0];
   if (last !== undefined) {

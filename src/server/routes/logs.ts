@@ -1,4 +1,4 @@
-// The output of tasks, for their owners.
+// Route for the output of tasks, for their owners.
 
 import { z } from "zod";
 import { RefusedError } from "../refused";

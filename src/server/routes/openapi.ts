@@ -1,4 +1,4 @@
-// The API's own description, made of the routes and the schemas that check them.
+// The API's description of itself, made from the routes and the schemas that check them.
 
 import { z } from "zod";
 import { ERROR_STATUS, errorBody } from "../../wire/api/errors";
@@ -7,7 +7,7 @@ import { keyOf, type Route } from "./route";
 
 type Json = Record<string, unknown>;
 
-/** The OpenAPI 3.1 document of these routes. */
+/** Returns the OpenAPI 3.1 document of these routes. */
 export function openApi(routes: readonly Route[], version: string): Json {
   const paths: Record<string, Json> = {};
   for (const route of routes) {

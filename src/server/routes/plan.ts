@@ -1,4 +1,4 @@
-// What an apply would do now: computed on a copy by the same code that does it, then thrown away.
+// Route that shows what an apply would do now. The same code that applies computes it on a copy, which is thrown away.
 
 import { applyRequest } from "../../wire/api/apps";
 import { type PlanView, planView } from "../../wire/api/plans";

@@ -1,5 +1,5 @@
-// What a route is: its path, the schemas of what comes and goes, and a handler. The table of routes makes app and
-// OpenAPI.
+// What a route is: a path, the schemas of request and answer, and a handler. The app and the OpenAPI document are made
+// from the table of routes.
 
 import type { z } from "zod";
 import type { Draft } from "../../store/store";
@@ -7,16 +7,16 @@ import type { Owned } from "../access/access";
 import type { Api } from "./api";
 import type { Principal } from "../access/auth";
 
-/** Names in braces of a path: `/v1/apps/{project}/{app}` has `project` and `app`. */
+/** The names in braces in a path: `/v1/apps/{project}/{app}` has `project` and `app`. */
 export type ParamsOf<P extends string> = P extends `${string}{${infer N}}${infer Rest}` ? N | ParamsOf<Rest> : never;
 
-/** What a handler may do with the connection that a request came on. */
+/** What a handler may do with the connection of a request. */
 export interface Link {
-  /** The address it came from. */
+  /** The address that the request came from. */
   readonly source: string;
-  /** Lets the connection be silent for as long as it likes. */
+  /** Lets the connection stay silent without being closed. */
   readonly keepOpen: () => void;
-  /** Makes it an agent's WebSocket; `false` when the request is none. */
+  /** Turns the connection into an agent's WebSocket. Returns false if the request did not ask for one. */
   readonly upgrade: () => boolean;
 }
 
@@ -28,9 +28,12 @@ export interface Ask<P extends string, Q, B> {
   readonly who: Principal;
   readonly request: Request;
   readonly link: Link;
-  /** Refuses who may not look into or change the thing; every handler of scope `own` must call it. */
+  /**
+   * Throws RefusedError if the caller may not change the thing or see its inside. Every handler of scope `own` must
+   * call it.
+   */
   readonly touch: (thing: Owned, what: string) => void;
-  /** One durable transaction in the asker's name; a repeated request gets the first one's value. */
+  /** Runs one durable transaction in the caller's name. A repeated request gets the first one's result. */
   readonly commit: <T>(transact: (draft: Draft) => T) => Promise<T>;
 }
 
@@ -42,7 +45,7 @@ export interface Route {
   readonly summary: string;
   readonly query: z.ZodObject | null;
   readonly body: z.ZodType | null;
-  /** JSON by a schema, a stream of that media type, or the switch to another protocol. */
+  /** JSON that a schema describes, a stream of a media type, or the switch to another protocol. */
   readonly answer: z.ZodType | Media;
   readonly handle: (ask: Ask<string, unknown, unknown>) => unknown;
 }
@@ -56,11 +59,14 @@ interface Shape<P extends string, Q extends z.ZodObject, B extends z.ZodType> {
   readonly query?: Q;
   readonly body?: B;
   readonly answer: Route["answer"];
-  /** Gives what the answer's schema says, or a whole Response. */
+  /** Returns the value that the answer's schema describes, or a whole Response. */
   handle(ask: Ask<ParamsOf<P>, z.infer<Q>, z.infer<B>>): unknown;
 }
 
-/** Checks a route's parts against each other and forgets their types; the app validates before it calls the handler. */
+/**
+ * Checks the parts of a route against each other and forgets their types. The app validates before it calls the
+ * handler.
+ */
 export function route<const P extends string, Q extends z.ZodObject = z.ZodObject, B extends z.ZodType = z.ZodType>(
   shape: Shape<P, Q, B>,
 ): Route {

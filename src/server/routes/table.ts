@@ -1,4 +1,4 @@
-// All routes there are: the app answers these, the OpenAPI document describes these, the access table must name each.
+// All routes. The app answers them, the OpenAPI document describes them, and the access table must name each.
 
 import { z } from "zod";
 import { openApi } from "./openapi";

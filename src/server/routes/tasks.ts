@@ -1,4 +1,4 @@
-// Tasks and the slots that wait for one; tasks that are over on request.
+// Routes for tasks and the slots that wait for one; on request also for tasks that have ended.
 
 import { z } from "zod";
 import type { TaskRow } from "../../core/model/rows-task";

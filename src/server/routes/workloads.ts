@@ -1,4 +1,4 @@
-// One workload of an app: look, scale, restart.
+// Routes for one workload of an app: look, scale, restart.
 
 import { z } from "zod";
 import type { WorkloadRow } from "../../core/model/rows-work";
@@ -87,7 +87,7 @@ function demandWorkload(
   return row;
 }
 
-/** Changes one workload; it counts as a change of its app, so that a plan shown before is refused. */
+/** Changes one workload. The change counts as a change of its app, so that a plan that was shown before is refused. */
 function changed(
   draft: Draft,
   { params, who, touch }: Ask<Where, unknown, unknown>,

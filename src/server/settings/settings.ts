@@ -1,4 +1,4 @@
-// The server's settings: defaults, then settings.yaml of its data directory, then flags. What is not known is refused.
+// The server's settings: defaults, then settings.yaml of its data directory, then flags. Unknown settings are refused.
 
 import {
   FINDING_WORDS,
@@ -31,7 +31,10 @@ const DEFAULT_LISTEN = "127.0.0.1:4400";
 
 const LIMITS = Object.keys(DEFAULT_LIMITS) as Limit[];
 
-/** `text` is the file's, `null` when there is none. Durations are `30s`, or a number of milliseconds. */
+/**
+ * Reads settings. `text` is the file's, or null if there is none. Durations are written `30s`, or as a number of
+ * milliseconds.
+ */
 export function settingsFrom(
   text: string | null,
   file: string,
@@ -80,7 +83,7 @@ export function settingsFrom(
   };
 }
 
-/** `xid 63: watch`: what operators know better about single findings. */
+/** Reads overrides of findings, such as `xid 63: watch`. */
 function findingsOf(value: unknown, file: string): FindingOverrides {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new StartError(`${file}: findings is not a map`, "such as: findings: { xid 63: quarantine }");
@@ -138,14 +141,14 @@ function limitOf(name: Limit, value: unknown, file: string): number | readonly [
   throw new StartError(`${file}: ${name} is ${duration === null ? "not a number" : "not a duration"}`, "such as 30s");
 }
 
-/** One name, or a list of them. */
+/** Reads one name or a list of names. */
 function hostsOf(key: string, value: unknown, file: string): readonly string[] {
   const all: readonly unknown[] = Array.isArray(value) ? value : [value];
   if (all.every((host) => typeof host === "string")) return all;
   throw new StartError(`${file}: ${key} is no name`, "such as: host: [box1.lab]");
 }
 
-/** Limits that contradict each other would make two tasks out of one. */
+/** Refuses limits that contradict each other, since those would let two tasks run in place of one. */
 function checked(limits: PlanLimits): PlanLimits {
   if (limits.lost_after_ms < limits.unreachable_after_ms) {
     throw new StartError("lost_after is shorter than unreachable_after", "A node is first unreachable, then lost");

@@ -1,4 +1,4 @@
-// `node_tests` of settings.yaml: what operators want every node of a pool to prove besides what is built in.
+// `node_tests` of settings.yaml: commands that every node of a pool has to pass besides the built-in tests.
 
 import { BUILT_IN } from "../../core/nodes/judge";
 import { MINUTE_MS } from "../../core/units";
@@ -13,7 +13,7 @@ const MOST = 32;
 const CHARS = { all: 16_384, one: 4_096 } as const;
 const EXAMPLE = "such as: node_tests: [{ name: dcgm, command: [dcgmi, diag, -r, '1'], timeout: 10m, pool: gpu }]";
 
-/** The tests of a settings file. Throws StartError with the first that is wrong. */
+/** Returns the tests of a settings file. Throws StartError for the first one that is wrong. */
 export function nodeTestsOf(value: unknown, file: string): readonly PoolTest[] {
   const wrong = (why: string, hint: string = EXAMPLE): StartError => new StartError(`${file}: node_tests ${why}`, hint);
   if (!Array.isArray(value)) throw wrong("is not a list");

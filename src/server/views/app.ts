@@ -1,4 +1,4 @@
-// Apps and workloads as the contract shows them.
+// Apps and workloads as the API shows them.
 
 import { isWanted } from "../../core/model/task";
 import type { State } from "../../core/model/rows-state";

@@ -1,4 +1,4 @@
-// Cards as `orch gpus` shows them: what the books say and what the card says, side by side.
+// Cards as `orch gpus` shows them: what is promised and what the card itself reports, side by side.
 
 import type { NodeDevice, Reading } from "../../core/model/device";
 import type { State } from "../../core/model/rows-state";
@@ -11,7 +11,10 @@ import { shownState } from "./node";
 
 type PromiseView = GpuView["promised"][number];
 
-/** The cards of one node. `tasks` are its living ones, `readings` what its cards showed last. */
+/**
+ * Returns the views of one node's cards. `tasks` are the node's living tasks, `readings` the newest readings of its
+ * cards.
+ */
 export function gpuViews(
   node: NodeRow,
   tasks: readonly TaskRow[],
@@ -76,7 +79,7 @@ function readingView(reading: Reading | undefined, node: NodeRow, state: State):
   return {
     ...values,
     age_ms: Math.round(age_ms),
-    // Of a node that is not heard nothing newer can come.
+    // A node that is not connected sends no newer readings.
     stale: stale || node.contact !== "connected",
     processes: processes.map(({ pid, user, command, memory_bytes, task_uid }) => ({
       pid,

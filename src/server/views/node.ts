@@ -1,4 +1,4 @@
-// Nodes and their cards as the contract shows them: what the machine has, what is promised, who holds which card.
+// Nodes and their cards as the API shows them: capacity, promises, and who holds which card.
 
 import { drainingOf } from "../../core/pass/draining";
 import { nodeState, type NodeState } from "../../core/model/lifecycle";
@@ -13,7 +13,7 @@ import type { Ms } from "../../core/units";
 import type { NodeView } from "../../wire/api/nodes";
 import type { TestsView } from "../../wire/node-tests";
 
-/** Living tasks by node, made once for a whole list. */
+/** Returns the living tasks by node, computed once for a whole list. */
 export function tasksByNode(state: State): ReadonlyMap<string, readonly TaskRow[]> {
   const byNode = new Map<string, TaskRow[]>();
   for (const task of state.tasks.values()) {
@@ -24,7 +24,7 @@ export function tasksByNode(state: State): ReadonlyMap<string, readonly TaskRow[
   return byNode;
 }
 
-/** A node is drained when nothing runs there any more, known or not. */
+/** Returns the state to show. A node is drained when nothing runs there any more, orphans included. */
 export const shownState = (node: NodeRow, tasks: number): NodeState =>
   nodeState(
     node.admission,

@@ -1,4 +1,4 @@
-// Why a task is where it is: asked of the planner as things are now.
+// Why a task is on its node: the planner's scores as things are now.
 
 import { explainPlaced } from "../../core/place/explain";
 import type { TaskRow } from "../../core/model/rows-task";

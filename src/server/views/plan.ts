@@ -1,4 +1,4 @@
-// What the plan says, as the contract shows it: operations in words, what must wait and why.
+// A plan as the API shows it: operations in words, what must wait and why.
 
 import { unreachable } from "../../core/assert";
 import type { State } from "../../core/model/rows-state";
@@ -23,7 +23,7 @@ const checkView = (check: Check): BlockedView["nodes"][number]["checks"][number]
   devices: check.devices.map((device) => ({ ...device })),
 });
 
-/** An operation in words; `null` for what is only housekeeping. */
+/** Returns an operation in words, or null for mere bookkeeping. */
 export function opView(op: Op, state: State): OpView | null {
   switch (op.op) {
     case "place":
@@ -37,7 +37,7 @@ export function opView(op: Op, state: State): OpView | null {
     case "quarantine":
       return { op: op.op, task: "", node: op.node.name, devices: [], why: op.why };
     case "run":
-      // That a run has begun is said by the tasks that are placed.
+      // The start of a run is shown by the tasks that are placed.
       if (op.run.state === "running") return null;
       return { op: op.op, task: op.run.name, node: null, devices: [], why: op.why };
     case "remove":

@@ -1,4 +1,4 @@
-// Tasks as the contract shows them, and the slots that wait for one.
+// Tasks as the API shows them, and the slots that wait for one.
 
 import { formatDuration } from "../../core/format";
 import { isFinal } from "../../core/model/lifecycle";
@@ -155,7 +155,7 @@ const ofRun = (run: RunRow): Owner => ({
   created_ms: run.created_ms,
 });
 
-/** What a run still comes after, in words; `null` when nothing. */
+/** Returns what a run still waits for, in words, or null. */
 export function waitsFor(run: RunRow): string | null {
   const open = run.after.filter((one) => one.met === null).map((one) => one.name);
   return open.length === 0 ? null : `waits for ${open.join(", ")}`;
