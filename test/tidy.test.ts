@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { generatedDocs } from "../scripts/docs";
 import { deadFiles, importsOf, refusedImports, unusedPackages } from "./tidy/imports";
 import { committedPaths, refusedLock, refusedTopLevel, textOf, unusedExamples, unusedScripts } from "./tidy/repository";
+import { doubleTypes } from "./tidy/names";
 import { medianLines, MEDIAN_LINES, refusedForm, refusedPatterns } from "./tidy/rules";
 import { circles, houseOf, missingPlaces, refusedArrows, refusedMirrors, refusedPlaces } from "./tidy/rooms";
 import { printed, readSources, ROOT, sourceOf, type Refusal } from "./tidy/source";
@@ -29,6 +30,7 @@ describe("the tree", () => {
   test("every package of the list is used", () => expect(unusedPackages(sources)).toEqual([]));
   test("nothing is written that the rules refuse", () => none(sources.flatMap(refusedPatterns)));
   test("files have their size, their name and their opening comment", () => none(sources.flatMap(refusedForm)));
+  test("a name of an exported type means one thing", () => none(doubleTypes(sources)));
   test("half of the files are short", () => expect(medianLines(sources)).toBeLessThanOrEqual(MEDIAN_LINES));
   test("no file is dead", () =>
     none([
@@ -186,6 +188,12 @@ describe("tidy itself", () => {
       ...unusedExamples(["examples/lonely.yaml"], []),
     ];
     expect(found.map(({ path }) => path)).toEqual(["src/cli/old.ts", "bun.lock", "notes.txt", "examples/lonely.yaml"]);
+  });
+  test("finds a type whose name another file exports", () => {
+    const one = sourceOf("src/core/a.ts", "// Why.\nexport interface Thing {}\nexport type Context = 1;\n");
+    const two = sourceOf("src/cli/b.ts", "// Why.\ntype Thing = 1;\nexport type Context = 2;\n");
+    const three = sourceOf("src/cli/c.ts", "// Why.\n\nexport class Thing {}\n");
+    expect(doubleTypes([one, two, three]).map(printed)).toEqual([expect.stringContaining("src/cli/c.ts:3")]);
   });
   test("the lint rules refuse a long function and a promise that nobody awaits", async () => {
     const dir = await mkdtemp(join(tmpdir(), "orch-lint-"));

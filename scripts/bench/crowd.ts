@@ -5,7 +5,7 @@ import { generateKeyPairSync, randomUUID, type KeyObject } from "node:crypto";
 import type { Driver } from "../../src/agent/drivers/driver";
 import { createAgentLoop } from "../../src/agent/loop";
 import { createOutgoing } from "../../src/agent/link/outgoing";
-import { Session } from "../../src/agent/link/session";
+import { ServerSession } from "../../src/agent/link/session";
 import { createTester } from "../../src/agent/tests/tester";
 import type { Fence } from "../../src/core/agent/accept";
 import type { TestResult } from "../../src/core/model/node-tests";
@@ -155,7 +155,7 @@ async function live({ url, pin }: Server, machine: Machine, credential: Credenti
   });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const tests = createTester(async () => Promise.resolve([PASSED]), console.error);
-  const session = new Session({
+  const session = new ServerSession({
     url,
     certificate: null,
     pin,

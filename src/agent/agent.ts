@@ -13,14 +13,14 @@ import { noteHolder, takeLock } from "../os/files/lock";
 import { bootId, statOf } from "../os/proc";
 import type { Machine } from "../wire/agent";
 import { createAccounts, type AccountMode } from "./machine/account";
-import { openCards, type Cards } from "./cards/cards";
+import { openCards, type AgentCards } from "./cards/cards";
 import { FatalAgentError, stayConnected, type Connection } from "./link/connection";
 import type { Driver } from "./drivers/driver";
 import { openProcessDriver } from "./drivers/process";
 import { openFence } from "./link/fence";
-import { joinCluster, readIdentity, type Identity } from "./link/identity";
+import { joinCluster, readIdentity, type AgentIdentity } from "./link/identity";
 import { readLog } from "./tasks/logs";
-import { openDeparting } from "./leave/departing";
+import { openLeaving } from "./leave/leaving";
 import { createAgentLoop } from "./loop";
 import { createOutgoing, type Reader } from "./link/outgoing";
 import { probeMachine, type Share } from "./machine/probe";
@@ -124,9 +124,9 @@ function claimShare(run: string, data: string, { capacity }: AgentOptions): void
 
 interface Grounds {
   readonly clock: () => Ms;
-  readonly cards: Cards;
+  readonly cards: AgentCards;
   readonly machine: () => Machine;
-  readonly identity: Identity;
+  readonly identity: AgentIdentity;
 }
 
 /** Who this agent is and what its machine has; joins the cluster if it has not yet. */
@@ -180,7 +180,7 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
     connection?.changed();
   });
   await watch.ready(FIRST_LOOK_MS);
-  const departing = openDeparting({
+  const leaving = openLeaving({
     data,
     clock,
     name: () => identity.credential.name,
@@ -203,21 +203,21 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
       machine,
       readings: () => cards.readings(),
       health: watch,
-      leaving: departing.now,
-      noted: departing.noted,
+      leaving: leaving.now,
+      noted: leaving.noted,
       loop,
       tests,
       fence: openFence(data, options.say),
       clock,
       random: () => Number.parseInt(randomHex(4), 16) / 2 ** 32,
       say: options.say,
-      signal: AbortSignal.any([options.signal, departing.over]),
+      signal: AbortSignal.any([options.signal, leaving.over]),
       joined: (name) => options.say(`joined as ${name}`),
       outgoing: (send) => createOutgoing(send, logsOf(data, driver)),
     });
-    return await departing.endOf(connection.done);
+    return await leaving.endOf(connection.done);
   } finally {
-    departing.close();
+    leaving.close();
     tests.stop();
     loop.stop();
     watch.close();
@@ -236,7 +236,7 @@ const logsOf =
       living: (uid) => driver.seen().get(uid)?.process.is === "alive",
     });
 
-async function firstJoin(data: string, options: AgentOptions, machine: Machine): Promise<Identity> {
+async function firstJoin(data: string, options: AgentOptions, machine: Machine): Promise<AgentIdentity> {
   if (options.token === null) {
     throw new FatalAgentError(
       "token",

@@ -26,7 +26,7 @@ const pause = (ms: Ms): Promise<void> =>
 
 const nextUid = ({ uid, identity }: Assignment): string => successorUid(uid, identity.attempt + 1);
 
-export interface LoopOptions {
+export interface AgentLoopOptions {
   readonly driver: Driver;
   readonly machine: () => Machine;
   readonly cards: CardRules;
@@ -50,11 +50,11 @@ export interface AgentLoop {
   newTimeline(): Promise<void>;
   heard(sent_ms: Ms): void;
   /** What of this node the server has not yet seen the end of, by name. */
-  left(): readonly Left[];
+  left(): readonly UnfinishedTask[];
   stop(): void;
 }
 
-export interface Left {
+export interface UnfinishedTask {
   readonly name: string;
   readonly state: string;
 }
@@ -68,7 +68,7 @@ function markOf(reported: Reported): string {
 }
 
 /** Loads the records of this agent and starts deciding; nothing is reaped before the server has spoken. */
-export async function createAgentLoop(options: LoopOptions): Promise<AgentLoop> {
+export async function createAgentLoop(options: AgentLoopOptions): Promise<AgentLoop> {
   const { records, unreadable } = await options.driver.records();
   const loop = new Loop(options, records, unreadable);
   loop.wake();
@@ -76,7 +76,7 @@ export async function createAgentLoop(options: LoopOptions): Promise<AgentLoop> 
 }
 
 class Loop implements AgentLoop {
-  readonly #options: LoopOptions;
+  readonly #options: AgentLoopOptions;
   readonly #records: Map<string, TaskRecord>;
   readonly #busy = new Set<string>();
   readonly #signalled = new Set<string>();
@@ -92,7 +92,7 @@ class Loop implements AgentLoop {
   #turn: "idle" | "scheduled" | "stopped" = "idle";
   #timer: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(options: LoopOptions, records: Map<string, TaskRecord>, unreadable: readonly Orphan[]) {
+  constructor(options: AgentLoopOptions, records: Map<string, TaskRecord>, unreadable: readonly Orphan[]) {
     this.#options = options;
     this.#records = records;
     this.#unrecorded = createUnrecorded(options.driver, unreadable, (uid) => this.#records.has(uid));
@@ -354,7 +354,7 @@ class Loop implements AgentLoop {
     this.wake();
   }
 
-  left(): readonly Left[] {
+  left(): readonly UnfinishedTask[] {
     const records = [...this.#records.values()].map((record) => ({
       name: record.assignment.name,
       state: record.end !== null ? "ended" : this.#reportOf(record, this.#options.driver.seen()).reported.state,

@@ -6,15 +6,15 @@ import { CliError, EXIT } from "./failure";
 import type { Host } from "./host";
 import { style, wantsColor, type Style } from "./print/color";
 import { table, type Column } from "./print/table";
-import { resolveTarget, type Asked, type Target } from "./cluster/settings";
+import { resolveTarget, type AskedServer, type ServerTarget } from "./cluster/settings";
 
 export interface Context {
   readonly host: Host;
   readonly style: Style;
-  readonly asked: Asked;
+  readonly asked: AskedServer;
   readonly now: () => number;
   /** Where the server is and who we are there, found once. */
-  target(): Promise<Target>;
+  target(): Promise<ServerTarget>;
   client(): Promise<Client>;
   /** One line on standard output. */
   print(line: string): void;
@@ -25,9 +25,9 @@ export interface Context {
   table<T>(columns: readonly Column<T>[], rows: readonly T[]): void;
 }
 
-export function makeContext(host: Host, asked: Asked): Context {
-  let target: Promise<Target> | null = null;
-  const findTarget = (): Promise<Target> => {
+export function makeContext(host: Host, asked: AskedServer): Context {
+  let target: Promise<ServerTarget> | null = null;
+  const findTarget = (): Promise<ServerTarget> => {
     target ??= resolveTarget(asked, host, (token) => parseToken(token)?.pin ?? null);
     return target;
   };
@@ -58,7 +58,7 @@ export function makeContext(host: Host, asked: Asked): Context {
 }
 
 /** Without a token nothing says who the server is, nor who we are. */
-function refuseUnknown({ url, token, pin }: Target): void {
+function refuseUnknown({ url, token, pin }: ServerTarget): void {
   if (token !== null || pin !== null || !url.startsWith("https:")) return;
   throw new CliError(EXIT.denied, `not logged in to ${url}`, `Log in with: orch login ${url} (or set ORCH_TOKEN)`);
 }

@@ -7,7 +7,7 @@ import { groupHelp, overview } from "./frame/help";
 import type { Host } from "./host";
 import { parseCommand } from "./frame/parse";
 import { LATER, TABLE } from "./table";
-import type { Entry } from "./frame/command";
+import type { CommandEntry } from "./frame/command";
 
 /** Runs one command line; never throws for what a user or the world did. */
 export async function dispatch(argv: readonly string[], host: Host): Promise<number> {
@@ -32,7 +32,7 @@ export async function dispatch(argv: readonly string[], host: Host): Promise<num
 }
 
 type Found =
-  | { readonly kind: "command"; readonly entry: Entry; readonly rest: readonly string[] }
+  | { readonly kind: "command"; readonly entry: CommandEntry; readonly rest: readonly string[] }
   | { readonly kind: "text"; readonly text: string };
 
 /** Which command a command line names. `--url`, `--token` and `--data` may also stand before it. */

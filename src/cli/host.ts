@@ -12,7 +12,7 @@ export interface Sink {
   drained(): Promise<void>;
 }
 
-export interface Source {
+export interface InputSource {
   readonly tty: boolean;
   all(): Promise<string>;
   /** One line, or null at the end of the input. `hidden` does not echo it. */
@@ -28,7 +28,7 @@ export interface Host {
   readonly uid: number | null;
   readonly out: Sink;
   readonly err: Sink;
-  readonly input: Source;
+  readonly input: InputSource;
   readonly parts: Parts;
   readonly now: () => Ms;
   /** Calls `listener` on Ctrl-C and on a request to end, instead of ending; gives back how to stop that. */

@@ -1,15 +1,15 @@
 // The table of commands: names, one line about each, and where its code is. Nothing is loaded until it is asked for.
 
-import type { AnyCommand, Entry, Group } from "./frame/command";
+import type { AnyCommand, CommandEntry, CommandGroup } from "./frame/command";
 
-const entry = (group: Group, name: string, about: string, load: () => Promise<AnyCommand>): Entry => ({
+const entry = (group: CommandGroup, name: string, about: string, load: () => Promise<AnyCommand>): CommandEntry => ({
   name,
   group,
   about,
   load,
 });
 
-export const TABLE: readonly Entry[] = [
+export const TABLE: readonly CommandEntry[] = [
   entry("parts", "up", "Run a server and an agent on this machine", async () => (await import("./commands/up")).up),
   entry("parts", "server", "Run the server alone", async () => (await import("./commands/server")).server),
   entry(

@@ -4,7 +4,7 @@ import { chownSync, chmodSync, existsSync, mkdirSync, readFileSync, realpathSync
 import { dirname } from "node:path";
 import { copyDurably, writeDurably } from "./files/durable";
 
-export interface Owner {
+export interface FileOwner {
   readonly uid: number;
   readonly gid: number;
 }
@@ -13,7 +13,7 @@ export interface Owner {
 export type Put = "written" | "replaced" | "same";
 
 /** Writes a text file. Missing directories above it are made. */
-export function putFile(path: string, text: string, mode: number, owner: Owner | null): Put {
+export function putFile(path: string, text: string, mode: number, owner: FileOwner | null): Put {
   mkdirSync(dirname(path), { recursive: true });
   const before = existsSync(path) ? readFileSync(path, "utf8") : null;
   if (before !== text) writeDurably(path, text, mode);
@@ -38,7 +38,7 @@ const isEqual = (a: string, b: string): boolean =>
   statSync(a).size === statSync(b).size && readFileSync(a).equals(readFileSync(b));
 
 /** Makes a directory that only its owner may enter. Anybody may pass through the directories above it. */
-export function putDir(path: string, owner: Owner | null): void {
+export function putDir(path: string, owner: FileOwner | null): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
   mkdirSync(path, { recursive: true, mode: 0o700 });
   if (owner !== null) chownSync(path, owner.uid, owner.gid);

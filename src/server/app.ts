@@ -12,13 +12,13 @@ import { bodyOf, hashOf, strictly } from "./http/body";
 import { idempotencyOf } from "./http/idempotency";
 import { refusalOf } from "./http/onerror";
 import { errorAnswer, RefusedError } from "./refused";
-import { keyOf, type Ask, type Link, type Route } from "./routes/route";
+import { keyOf, type Ask, type PathLink, type Route } from "./routes/route";
 import { ROUTES } from "./routes/table";
 
-type Env = { Bindings: { link?: Link } };
+type Env = { Bindings: { link?: PathLink } };
 
 /** For requests that come without a socket, as tests make them. */
-const NO_LINK: Link = { source: "local", keepOpen: () => undefined, upgrade: () => false };
+const NO_LINK: PathLink = { source: "local", keepOpen: () => undefined, upgrade: () => false };
 const NO_QUERY = z.object({});
 const NOBODY: Principal = { name: "nobody", role: "agent", project: "", unix_user: "", token_id: "" };
 
@@ -104,7 +104,7 @@ function pathOf(address: string): string {
 }
 
 /** Authentication and the role, before anything of the request is read. */
-function admit(api: Api, key: string, request: Request, link: Link): Principal {
+function admit(api: Api, key: string, request: Request, link: PathLink): Principal {
   const access = Object.hasOwn(ACCESS, key) ? ACCESS[key] : undefined;
   if (access?.is === "open") return NOBODY;
   const who = api.auth.authenticate(request.headers.get("authorization"), link.source);

@@ -1,6 +1,7 @@
 // A request that is refused for a reason of its own: thrown by handlers and transactions, made an answer in one place.
 
-import { ERROR_STATUS, type ErrorBody, type ErrorCode, type Issue } from "../wire/api/errors";
+import type { Issue } from "../spec/issue";
+import { ERROR_STATUS, type ErrorBody, type ErrorCode } from "../wire/api/errors";
 
 export class RefusedError extends Error {
   override name = "RefusedError";

@@ -23,7 +23,7 @@ import { createLoop } from "./loop";
 import { createReadings } from "./facts/readings";
 import { freshId, joinCommand, tokenRow } from "./access/tokens";
 import { createSessions } from "./agents/sessions";
-import { settingsFrom, type Settings } from "./settings/settings";
+import { settingsFrom, type ServerSettings } from "./settings/settings";
 import { closePort, openPort } from "./socket";
 import { StartError } from "./start-error";
 import { startUpkeep } from "./upkeep";
@@ -99,7 +99,7 @@ function makeDir(dir: string): void {
   }
 }
 
-function settingsOf(dir: string, options: ServerOptions): Settings {
+function settingsOf(dir: string, options: ServerOptions): ServerSettings {
   const file = join(dir, "settings.yaml");
   const read = readText(file);
   if (read.is === "failed") throw new StartError(`cannot read ${file}: ${read.why}`, null);
@@ -110,7 +110,7 @@ interface Opened {
   readonly options: ServerOptions;
   readonly listen: Listen;
   readonly dir: string;
-  readonly settings: Settings;
+  readonly settings: ServerSettings;
   readonly store: Store;
   readonly identity: OwnIdentity;
   readonly clock: () => number;

@@ -4,7 +4,7 @@ import { HOUSE_LIMITS } from "../core/limits";
 import type { App } from "./app";
 import type { AgentSocket, AgentSocketHandlers } from "./context";
 import { listenError, type Listen } from "./http/listen";
-import type { Link } from "./routes/route";
+import type { PathLink } from "./routes/route";
 
 /** What stays with a connection: the one object by which the sessions know it. */
 interface Data {
@@ -41,7 +41,7 @@ export function openPort(
   }
 }
 
-function linkOf(request: Request, server: Bun.Server<Data>): Link {
+function linkOf(request: Request, server: Bun.Server<Data>): PathLink {
   const source = server.requestIP(request)?.address ?? "unknown";
   return {
     source,

@@ -12,12 +12,12 @@ import type {
   TaskSpec,
   WorkloadDecl,
 } from "../core/model/workload";
-import type { App, Daemon, Job, Service } from "./schema/schema";
+import type { CheckedApp, Daemon, Job, Service } from "./schema/schema";
 
 type Entry = Service | Job | Daemon;
 
 /** Makes the declaration of a whole file. Workloads come as services, jobs, daemons, each in the file's order. */
-export function buildApp(app: App): AppDecl {
+export function buildApp(app: CheckedApp): AppDecl {
   const workloads = [
     ...Object.entries(app.services).map(([name, entry]) => buildService(name, entry)),
     ...Object.entries(app.jobs).map(([name, entry]) => buildJob(name, entry, "entry", app)),
@@ -51,7 +51,7 @@ function buildDaemon(name: string, entry: Daemon): WorkloadDecl {
 }
 
 /** Makes a job; `app` tells services from jobs in `after`, and is null for a job of the command line. */
-export function buildJob(name: string, entry: Job, origin: TaskSpec["origin"], app: App | null): WorkloadDecl {
+export function buildJob(name: string, entry: Job, origin: TaskSpec["origin"], app: CheckedApp | null): WorkloadDecl {
   const isService = (other: string): boolean => app !== null && Object.hasOwn(app.services, other);
   const after: After[] = [
     ...entry.after.map((other): After => ({ name: other, when: isService(other) ? "up" : "succeeded" })),

@@ -10,12 +10,12 @@ export interface Issue {
 }
 
 /** The value that a small text stands for, or why it stands for none. */
-export type Reading<T> =
+export type Parsed<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly message: string; readonly hint: string | null };
 
-export const good = <T>(value: T): Reading<T> => ({ ok: true, value });
-export const bad = (message: string, hint: string | null = null): Reading<never> => ({ ok: false, message, hint });
+export const good = <T>(value: T): Parsed<T> => ({ ok: true, value });
+export const bad = (message: string, hint: string | null = null): Parsed<never> => ({ ok: false, message, hint });
 
 export type Path = readonly (string | number)[];
 

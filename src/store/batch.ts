@@ -16,7 +16,7 @@ export const BATCH_BYTES: Bytes = 512 * 1024;
 export const TRANSACTION_BYTES: Bytes = 16 * 1024 * 1024;
 
 /** A transaction in the queue. */
-export interface Waiting {
+export interface QueuedTransaction {
   readonly actor: string;
   readonly transact: (draft: Draft) => unknown;
   readonly idempotency: Idempotency | null;
@@ -46,7 +46,7 @@ export interface Batch {
 export interface Built {
   /** `null`: nothing changes, nothing is to be written. */
   readonly batch: Batch | null;
-  readonly outcomes: readonly { readonly waiting: Waiting; readonly outcome: Outcome }[];
+  readonly outcomes: readonly { readonly waiting: QueuedTransaction; readonly outcome: Outcome }[];
 }
 
 export interface BatchContext {
@@ -67,13 +67,13 @@ interface Attempt {
 }
 
 /** Takes transactions from the front of `queue` until the batch is full. What does not fit stays and runs again. */
-export function buildBatch(queue: Waiting[], context: BatchContext): Built {
+export function buildBatch(queue: QueuedTransaction[], context: BatchContext): Built {
   const { live, now_ms } = context;
   const revision = live.cluster.revision + 1;
   const layer = layerOver(live);
   const rows = new Map<string, WrittenRow>();
   const answers = new Map<string, KeptAnswer>();
-  const outcomes: { waiting: Waiting; outcome: Outcome }[] = [];
+  const outcomes: { waiting: QueuedTransaction; outcome: Outcome }[] = [];
   const actors = new Set<string>();
   let bytes = 0;
   let events = 0;
@@ -102,7 +102,7 @@ interface AttemptContext extends BatchContext {
 }
 
 /** Runs one transaction on a layer of its own. */
-function attempt(waiting: Waiting, below: Layer, revision: number, context: AttemptContext): Attempt {
+function attempt(waiting: QueuedTransaction, below: Layer, revision: number, context: AttemptContext): Attempt {
   const layer = layerOver(below.state);
   const none = { layer, rows: [], answer: null, bytes: 0 };
   const { idempotency } = waiting;

@@ -5,12 +5,12 @@ import { assert } from "../core/assert";
 import type { Change } from "../core/model/rows-state";
 import type { Ms } from "../core/units";
 import type { Ballast } from "./ballast";
-import { type Batch, type BatchContext, buildBatch, type Built, type Waiting } from "./batch";
-import { type Failure, failureOf, StorageError } from "./errors";
+import { type Batch, type BatchContext, buildBatch, type Built, type QueuedTransaction } from "./batch";
+import { type SqliteFailure, failureOf, StorageError } from "./errors";
 import { answersIn } from "./idempotency";
 import { applyToLive, type LiveState } from "./live";
 import type { Specs } from "./specs";
-import type { Committed, Draft, Health, Idempotency, Store } from "./store";
+import type { Committed, Draft, StoreHealth, Idempotency, Store } from "./store";
 import { FencedError, type Writer, writerOf } from "./write";
 
 export interface CommitterContext {
@@ -34,7 +34,7 @@ interface Desk {
   readonly context: CommitterContext;
   readonly writer: Writer;
   readonly kept: BatchContext["kept"];
-  readonly queue: Waiting[];
+  readonly queue: QueuedTransaction[];
   readonly listeners: Set<Listener>;
   condition: { readonly is: "open" } | { readonly is: "closed" } | { readonly is: "failed"; readonly why: string };
   scheduled: boolean;
@@ -84,7 +84,7 @@ export function createCommitter(context: CommitterContext): Committer {
       desk.listeners.add(listener);
       return () => void desk.listeners.delete(listener);
     },
-    health(): Health {
+    health(): StoreHealth {
       if (desk.condition.is === "failed") return { is: "failed", why: desk.condition.why };
       // Asked before new work is taken: the first to ask after room was made takes it back.
       if (!ballast.there()) ballast.restore();
@@ -139,12 +139,12 @@ function flush(desk: Desk): void {
 }
 
 /** Writes the batch; when the disk is full, once more in the room that was kept for that. */
-function append(desk: Desk, batch: Batch): Failure | null {
+function append(desk: Desk, batch: Batch): SqliteFailure | null {
   const failure = tryAppend(desk, batch);
   return failure?.is === "full" && desk.context.ballast.release() ? tryAppend(desk, batch) : failure;
 }
 
-function tryAppend({ context, writer }: Desk, batch: Batch): Failure | null {
+function tryAppend({ context, writer }: Desk, batch: Batch): SqliteFailure | null {
   try {
     context.beforeWrite(batch);
     writer.append(batch);
@@ -155,7 +155,7 @@ function tryAppend({ context, writer }: Desk, batch: Batch): Failure | null {
   }
 }
 
-function onFailure(desk: Desk, failure: Failure, { outcomes }: Built): void {
+function onFailure(desk: Desk, failure: SqliteFailure, { outcomes }: Built): void {
   if (failure.is === "bad_row" && outcomes.length > 1) {
     desk.queue.unshift(...outcomes.map(({ waiting }) => waiting));
     desk.alone = outcomes.length;

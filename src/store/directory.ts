@@ -6,7 +6,7 @@ import { networkFileSystem } from "../os/files/filesystem";
 import { codeOf } from "./errors";
 
 /** Why a store was not opened. The directory is as it was. */
-export interface Refusal {
+export interface StoreRefusal {
   readonly ok: false;
   readonly code: RefusalCode;
   readonly message: string;
@@ -27,13 +27,13 @@ export type RefusalCode =
   | "migration"
   | "runtime";
 
-export function refuse(code: RefusalCode, message: string, hint: string): Refusal {
+export function refuse(code: RefusalCode, message: string, hint: string): StoreRefusal {
   return { ok: false, code, message, hint };
 }
 
 export const DATA_HINT = "choose a directory of this user on a local disk with --data DIR or ORCH_DATA";
 
-export type Prepared = { readonly ok: true; readonly dir: string; readonly notices: readonly string[] } | Refusal;
+export type Prepared = { readonly ok: true; readonly dir: string; readonly notices: readonly string[] } | StoreRefusal;
 
 /** Makes the directory when it is missing, and closes it to others. `dir` comes back without symbolic links. */
 export function prepareDirectory(asked: string): Prepared {

@@ -20,7 +20,7 @@ export class IdempotencyError extends Error {
 }
 
 /** What a failure of SQLite means for the store. */
-export type Failure =
+export type SqliteFailure =
   /** No room: the batch is refused, a later one may fit. */
   | { readonly is: "full"; readonly message: string }
   /** Refused this time: the file is locked by another program, a write failed. */
@@ -31,7 +31,7 @@ export type Failure =
   | { readonly is: "fatal"; readonly message: string };
 
 /** Sorts an error of bun:sqlite or of a file; an error of anything else is not the disk's and is thrown again. */
-export function failureOf(error: unknown): Failure {
+export function failureOf(error: unknown): SqliteFailure {
   const code = codeOf(error);
   if (code === null) throw error;
   const message = `${code}: ${(error as Error).message}`;

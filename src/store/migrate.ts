@@ -8,7 +8,7 @@ import type { Ms } from "../core/units";
 import { assert } from "../core/assert";
 import { copyDurably } from "../os/files/durable";
 import { failureOf } from "./errors";
-import type { Failure } from "./errors";
+import type { SqliteFailure } from "./errors";
 
 /** How many copies from before a migration are kept. */
 const COPIES = 3;
@@ -39,7 +39,7 @@ export function schemaOf(db: Database): number | null {
 }
 
 /** Applies what is missing, in one transaction of SQLite. `null`: done; else why it was not, and all is as before. */
-export function migrateDatabase(db: Database, folder: string): Failure | null {
+export function migrateDatabase(db: Database, folder: string): SqliteFailure | null {
   const schema = schemaOf(db) ?? -1;
   const missing = readMigrationFiles({ migrationsFolder: folder }).filter(({ folderMillis }) => folderMillis > schema);
   if (missing.length === 0) return null;

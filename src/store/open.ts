@@ -11,8 +11,8 @@ import { type Locked, type LockHolder, noteHolder, takeLock } from "../os/files/
 import { assembleStore } from "./assemble";
 import { ballastIn, makeRoom, NO_BALLAST } from "./ballast";
 import { connect, inspect, type Inspected, sqliteTooOld } from "./database";
-import { DATA_HINT, prepareDirectory, type Refusal, refuse } from "./directory";
-import { codeOf, type Failure } from "./errors";
+import { DATA_HINT, prepareDirectory, type StoreRefusal, refuse } from "./directory";
+import { codeOf, type SqliteFailure } from "./errors";
 import { type HighestRead, keepHighest, mismatch, NO_KEEPER, readHighest } from "./highest";
 import { loadCluster } from "./load";
 import { copiesOf, copyBefore, migrateDatabase, migrationsFolder, timeStamp } from "./migrate";
@@ -31,7 +31,7 @@ export interface OpenOptions {
 
 export type OpenedStore =
   /** `notices`: what was put right or should be known, for the operator. */
-  { readonly ok: true; readonly store: Store; readonly notices: readonly string[] } | Refusal;
+  { readonly ok: true; readonly store: Store; readonly notices: readonly string[] } | StoreRefusal;
 
 export const DATABASE = "orch.db";
 export const LOCK = "lock";
@@ -59,7 +59,7 @@ export function openStore(options: OpenOptions): OpenedStore {
 }
 
 /** Takes the directory for this process, or says who has it. */
-export function own(dir: string, now_ms: Ms): { readonly ok: true; readonly release: () => void } | Refusal {
+export function own(dir: string, now_ms: Ms): { readonly ok: true; readonly release: () => void } | StoreRefusal {
   const lock = join(dir, LOCK);
   let locked: Locked | null = null;
   try {
@@ -75,7 +75,7 @@ export function own(dir: string, now_ms: Ms): { readonly ok: true; readonly rele
   }
 }
 
-function held(dir: string, holder: LockHolder | null): Refusal {
+function held(dir: string, holder: LockHolder | null): StoreRefusal {
   const who =
     holder === null
       ? "a process that left no note"
@@ -130,7 +130,7 @@ function openOwned(options: Owned): OpenedStore {
   }
 }
 
-export function notMigrated(file: string, failure: Failure): Refusal {
+export function notMigrated(file: string, failure: SqliteFailure): StoreRefusal {
   if (failure.is === "full") {
     return refuse("not_writable", `no space is left to migrate ${file}`, "free some; nothing was changed");
   }
@@ -142,7 +142,7 @@ export function notMigrated(file: string, failure: Failure): Refusal {
 }
 
 /** Why the database that was found must not be used. */
-function judge(file: string, found: Inspected, highest: HighestRead, host: string | null): Refusal | null {
+function judge(file: string, found: Inspected, highest: HighestRead, host: string | null): StoreRefusal | null {
   switch (found.is) {
     case "absent":
     case "blank":

@@ -10,7 +10,7 @@ import { machineId } from "../os/host";
 import { renameDurably } from "../os/files/durable";
 import { syncDir } from "../os/files/files";
 import { connect, inspect } from "./database";
-import { prepareDirectory, type Refusal, refuse } from "./directory";
+import { prepareDirectory, type StoreRefusal, refuse } from "./directory";
 import { eventId } from "./draft";
 import { codeOf } from "./errors";
 import { readHighest, writeHighest } from "./highest";
@@ -34,7 +34,7 @@ export type Restored =
       readonly set_aside: readonly string[];
       readonly notices: readonly string[];
     }
-  | Refusal;
+  | StoreRefusal;
 
 /** Makes the database `from` the one of `dir`, whose server must be stopped. Refused, it changes nothing. */
 export function restoreDatabase(options: RestoreOptions): Restored {
@@ -84,7 +84,7 @@ interface Staged {
 }
 
 /** Copies, checks, migrates and marks the database in a folder of its own; nothing else is touched. */
-function stage(options: RestoreOptions, staging: string): Staged | Refusal {
+function stage(options: RestoreOptions, staging: string): Staged | StoreRefusal {
   const { dir, from } = options;
   const folder = options.migrations ?? migrationsFolder();
   for (const name of readdirSync(dir)) if (name.startsWith(STAGING)) rmSync(join(dir, name), { recursive: true });

@@ -53,7 +53,7 @@ export interface Store {
    */
   now(): Ms;
   /** Whether changes can be made durable. On `low`, new work should be refused, so that ends and stops still fit. */
-  health(): Health;
+  health(): StoreHealth;
   /** Removes a bounded piece of what is older or more than `keep`; call again, later, while `more`. */
   prune(now_ms: Ms, keep: Retention): { readonly removed: number; readonly more: boolean };
   /** Writes a whole, checked copy of the database to a new file; blocks for about 2 ms a MiB. */
@@ -62,7 +62,7 @@ export interface Store {
   close(): void;
 }
 
-export type Health = { readonly is: "ok" } | { readonly is: "low" | "failed"; readonly why: string };
+export type StoreHealth = { readonly is: "ok" } | { readonly is: "low" | "failed"; readonly why: string };
 
 /** How long, and at most how many of, what has ended is kept. */
 export interface Retention {

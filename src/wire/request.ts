@@ -1,7 +1,8 @@
 // One request to the server: over a pinned connection, with the token, repeated when the connection broke, a refusal
 // turned into an error.
 
-import { errorBody, type ErrorCode, type Issue } from "./api/errors";
+import type { Issue } from "../spec/issue";
+import { errorBody, type ErrorCode } from "./api/errors";
 import { fetchCertificate, pinnedTls, WrongServerError } from "./pinned";
 import { parseToken } from "./token";
 

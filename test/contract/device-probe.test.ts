@@ -2,7 +2,7 @@
 // never throws, and tells cards that can be counted on; where there is nothing it costs nothing.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import type { Card, DeviceProbe, Look, LookLimits } from "../../src/agent/devices/device";
+import type { Card, DeviceProbe, DeviceLook, LookLimits } from "../../src/agent/devices/device";
 import { findProbes } from "../../src/agent/cards/probes";
 import { processes } from "../support/processes";
 import { rocmRig, xpuRig } from "../support/devices/alone";
@@ -43,7 +43,7 @@ afterAll(() => {
   for (const probe of opened) probe.close();
 });
 
-function cardsOf(look: Look): readonly Card[] {
+function cardsOf(look: DeviceLook): readonly Card[] {
   if (look.is !== "seen") throw new Error(`nothing was seen: ${JSON.stringify(look)}`);
   return look.cards;
 }
@@ -107,7 +107,7 @@ for (const [name, make, skipped] of rigs) {
 
     test("a card is the same card in the next look, and to another agent", async () => {
       const probe = open(rig);
-      const facts = (look: Look) => cardsOf(look).map(({ id, model, pci, index }) => ({ id, model, pci, index }));
+      const facts = (look: DeviceLook) => cardsOf(look).map(({ id, model, pci, index }) => ({ id, model, pci, index }));
       const first = facts(await probe.look());
       expect(facts(await probe.look())).toEqual(first);
       expect(facts(await open(rig).look())).toEqual(first);

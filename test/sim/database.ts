@@ -9,7 +9,7 @@ import type { RunRow } from "../../src/core/model/rows-work";
 import type { TaskRow } from "../../src/core/model/rows-task";
 import type { NodeTests } from "../../src/core/model/node-tests";
 import type { TaskSpec } from "../../src/core/model/workload";
-import { buildBatch, type Built, type Waiting } from "../../src/store/batch";
+import { buildBatch, type Built, type QueuedTransaction } from "../../src/store/batch";
 import { answerKey, type KeptAnswer } from "../../src/store/idempotency";
 import { applyToLive, emptyState, LIVE_TABLES, type LiveState } from "../../src/store/live";
 import type { Specs } from "../../src/store/specs";
@@ -127,7 +127,7 @@ interface Desk {
   readonly database: Database;
   readonly specs: Specs;
   readonly now: () => number;
-  readonly queue: Waiting[];
+  readonly queue: QueuedTransaction[];
   readonly listeners: Set<Listener>;
   flying: Built | null;
   scheduled: boolean;

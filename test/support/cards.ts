@@ -1,6 +1,6 @@
 // Cards for tests: one with everything said, and a probe that shows what a test has put there, or hangs, or fails.
 
-import type { Card, DeviceProbe, Look } from "../../src/agent/devices/device";
+import type { Card, DeviceProbe, DeviceLook } from "../../src/agent/devices/device";
 import { MIB } from "../../src/core/units";
 
 export const cardFor = (id: string, over: Partial<Card> = {}): Card => ({
@@ -34,12 +34,12 @@ export const cardFor = (id: string, over: Partial<Card> = {}): Card => ({
 
 export interface ScriptedProbe extends DeviceProbe {
   /** What the next look shows; `hangs` never ends. */
-  shows: Look | "hangs";
+  shows: DeviceLook | "hangs";
   looks: number;
   closed: boolean;
 }
 
-export function scriptedProbe(shows: Look | "hangs"): ScriptedProbe {
+export function scriptedProbe(shows: DeviceLook | "hangs"): ScriptedProbe {
   const probe: ScriptedProbe = {
     vendor: "nvidia",
     shows,
@@ -54,4 +54,4 @@ export function scriptedProbe(shows: Look | "hangs"): ScriptedProbe {
   return probe;
 }
 
-export const seenAs = (...cards: readonly Card[]): Look => ({ is: "seen", cards, shared_files: [], unknown: [] });
+export const seenAs = (...cards: readonly Card[]): DeviceLook => ({ is: "seen", cards, shared_files: [], unknown: [] });

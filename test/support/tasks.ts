@@ -1,6 +1,6 @@
 // Tasks for tests of the agent: records with everything in them, and a driver over a temporary data directory.
 
-import { accessOf, type Access } from "../../src/agent/devices/access";
+import { accessOf, type DeviceAccess } from "../../src/agent/devices/access";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -79,7 +79,7 @@ export const recordFor = (assignment: Assignment): TaskRecord => ({
 export interface SiteOptions {
   readonly version?: string;
   readonly accounts?: AccountMode;
-  readonly access?: (promised: Promised["devices"]) => Access;
+  readonly access?: (promised: Promised["devices"]) => DeviceAccess;
   readonly log_cap_bytes?: number;
 }
 

@@ -4,7 +4,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { jest } from "bun:test";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openWatch, type Watch } from "../../src/agent/cards/watch";
+import { openWatch, type CardWatch } from "../../src/agent/cards/watch";
 import type { CardTask } from "../../src/core/agent/card";
 import type { Device } from "../../src/core/model/device";
 import { randomHex } from "../../src/os/dice";
@@ -16,7 +16,7 @@ export interface WatchSite {
   readonly data: string;
   readonly said: string[];
   /** A watch over these probes; the fake clock must be running. */
-  open(probes: readonly ScriptedProbe[], fakes?: readonly Device[], only?: readonly string[]): Watch;
+  open(probes: readonly ScriptedProbe[], fakes?: readonly Device[], only?: readonly string[]): CardWatch;
   /** The kernel logs a line. */
   logs(line: string): void;
   /** Waits until the file of what is known says so. */
@@ -28,7 +28,7 @@ export function makeWatchSite(root: string): WatchSite {
   const data = mkdtempSync(join(root, "agent-"));
   const log_path = join(data, "kmsg");
   const said: string[] = [];
-  const opened: Watch[] = [];
+  const opened: CardWatch[] = [];
   writeFileSync(log_path, "");
   jest.useFakeTimers();
   return {
@@ -83,7 +83,7 @@ export const taskOn = (id: string, bytes: number | null = null, over: Partial<Ca
 };
 
 /** A turn of the agent's loop with these tasks: why each card is not started on, `null` where it is. */
-export const blocked = (watch: Watch, tasks: readonly CardTask[] = []): Record<string, string | null> =>
+export const blocked = (watch: CardWatch, tasks: readonly CardTask[] = []): Record<string, string | null> =>
   Object.fromEntries(watch.gate(() => tasks).map((device) => [device.id, device.blocked]));
 
-export const states = (watch: Watch): string[] => watch.devices().map(({ id, state }) => `${id} ${state}`);
+export const states = (watch: CardWatch): string[] => watch.devices().map(({ id, state }) => `${id} ${state}`);

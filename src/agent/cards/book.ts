@@ -27,7 +27,7 @@ import { SHARED_ACCOUNT } from "../machine/account";
 import type { Card, Handle } from "../devices/device";
 import type { TaskName, Tasks } from "./census";
 import type { DoctorMemory } from "./doctor";
-import type { Keeping, Kept, KnownCard } from "./kept";
+import type { CardsFile, Kept, KnownCard } from "./kept";
 import { factsOf } from "./shown";
 
 const MOST_PAST = 1_000;
@@ -35,7 +35,7 @@ const MOST_PAST = 1_000;
 export interface BookOptions {
   /** What was written down before, and where it is written. */
   readonly kept: Kept;
-  readonly keeping: Keeping;
+  readonly keeping: CardsFile;
   readonly clock: () => Ms;
   /** The agent's own account: tasks without one of their own have it. */
   readonly user: string;
@@ -45,7 +45,7 @@ export interface BookOptions {
 export class CardBook {
   readonly #options: BookOptions;
   readonly #cards: Map<string, KnownCard>;
-  readonly #keeping: Keeping;
+  readonly #keeping: CardsFile;
   readonly #past = new Map<string, TaskName>();
   #living: readonly CardTask[] | null = null;
   /** What the doctor remembered when the book was last written. */

@@ -6,10 +6,10 @@ import type { Promised } from "../../core/model/promised";
 import type { Ms } from "../../core/units";
 import { basePaths, type Cgroups } from "../../os/cgroup";
 import { accountOfProcess } from "../../os/machine";
-import { accessOf, type Access } from "../devices/access";
+import { accessOf, type DeviceAccess } from "../devices/access";
 import { findMps, type Mps } from "../devices/mps";
 import { findProbes, probePlaces } from "./probes";
-import { openWatch, type Watch } from "./watch";
+import { openWatch, type CardWatch } from "./watch";
 import { createLimits } from "../machine/limits";
 
 export interface CardsOptions {
@@ -24,10 +24,10 @@ export interface CardsOptions {
   readonly say: (line: string) => void;
 }
 
-export interface Cards {
-  readonly watch: Watch;
+export interface AgentCards {
+  readonly watch: CardWatch;
   /** How a task comes to what it was promised, as of now. */
-  access(promised: Promised["devices"]): Access;
+  access(promised: Promised["devices"]): DeviceAccess;
   /** How limits hold on this machine. */
   limits(): NodeLimits;
   /** What the cards show, for a heartbeat. */
@@ -38,7 +38,7 @@ const SEEK_EVERY_BEATS = 12;
 
 const mps = (): Mps | null => findMps(process.env["CUDA_MPS_PIPE_DIRECTORY"]);
 
-export function openCards({ data, cgroups, fakes, only, clock, say }: CardsOptions): Cards {
+export function openCards({ data, cgroups, fakes, only, clock, say }: CardsOptions): AgentCards {
   const limits = createLimits(cgroups, mps);
   const watch = openWatch({
     data,

@@ -1,7 +1,7 @@
 // Looks after the health of the cards: takes in what the kernel's log and each look say, and says which cards get
 // nothing new, which tasks have to end, who is to blame, and what people have to hear of it.
 
-import { examined, HEALTHY, type Condition, type Health } from "../../core/agent/card-health";
+import { examined, HEALTHY, type Condition, type CardHealth } from "../../core/agent/card-health";
 import { diagnose, type Patient } from "../../core/agent/diagnose";
 import type { Vendor } from "../../core/model/device";
 import {
@@ -48,7 +48,7 @@ const MOST_NOTICES = 200;
 export class Doctor {
   readonly #options: DoctorOptions;
   readonly #log: KernelLog | null;
-  readonly #health = new Map<string, Health>();
+  readonly #health = new Map<string, CardHealth>();
   readonly #verdicts = new Map<string, string>();
   readonly #blames = new Map<string, Blame>();
   /** By card, the last finding that keeps work away, also where another one did before. */

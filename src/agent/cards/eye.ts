@@ -2,7 +2,7 @@
 // next one when its owner says. A look that hangs leaves everything else as it is.
 
 import type { Ms } from "../../core/units";
-import type { DeviceProbe, Look } from "../devices/device";
+import type { DeviceProbe, DeviceLook } from "../devices/device";
 
 /** Probes end their looks themselves; this is for one that does not. */
 const HUNG_AFTER_MS = 30_000;
@@ -10,7 +10,7 @@ const HUNG_AFTER_MS = 30_000;
 export interface Looker {
   readonly clock: () => Ms;
   /** A look has ended; `n` counts them from 1, `at_ms` is when it began. */
-  readonly took: (look: Look, n: number, at_ms: Ms) => void;
+  readonly took: (look: DeviceLook, n: number, at_ms: Ms) => void;
   /** How long to wait before the next look. */
   readonly delay: () => Ms;
 }
@@ -56,7 +56,7 @@ export function openEye(probe: DeviceProbe, looker: Looker, hung_after_ms = HUNG
     timer = null;
     looking = true;
     const [mine, at_ms] = [++n, looker.clock()];
-    const take = (taken: Look): void => {
+    const take = (taken: DeviceLook): void => {
       if (!closed) looker.took(taken, mine, at_ms);
       for (const one of waiting) if (one.n <= mine) one.done();
       waiting = waiting.filter((one) => one.n > mine);
@@ -67,7 +67,10 @@ export function openEye(probe: DeviceProbe, looker: Looker, hung_after_ms = HUNG
     );
     void probe
       .look()
-      .catch((error: unknown): Look => ({ is: "failed", why: error instanceof Error ? error.message : String(error) }))
+      .catch((error: unknown): DeviceLook => ({
+        is: "failed",
+        why: error instanceof Error ? error.message : String(error),
+      }))
       .then((taken) => {
         clearTimeout(hung);
         take(taken);

@@ -121,12 +121,12 @@ const isHolder = (value: unknown): value is Holder =>
     started_ms: ["number", "null"],
   });
 
-export interface Keeping {
+export interface CardsFile {
   /** Writes what is known when it differs from what was written; one write at a time, and the last one counts. */
   keep(cards: Iterable<KnownCard>, doctor: DoctorMemory): void;
 }
 
-export function createKeeping(path: string, say: (line: string) => void): Keeping {
+export function createKeeping(path: string, say: (line: string) => void): CardsFile {
   let written = "";
   let wanted = "";
   let writing = false;

@@ -4,7 +4,7 @@
 import type { Vendor } from "../../core/model/device";
 import { amdProbe, hasAmd } from "../devices/amd/amd";
 import { appleProbe, hasApple } from "../devices/apple/apple";
-import { LOOK_LIMITS, type DeviceProbe, type Look, type LookLimits, type ProbePlaces } from "../devices/device";
+import { LOOK_LIMITS, type DeviceProbe, type DeviceLook, type LookLimits, type ProbePlaces } from "../devices/device";
 import { hasIntel, intelProbe } from "../devices/intel/intel";
 import { hasNvidia, nvidiaProbe } from "../devices/nvidia/nvidia";
 
@@ -43,7 +43,7 @@ export const findProbes = (places: ProbePlaces, limits: LookLimits = LOOK_LIMITS
   MAKERS.filter(({ isHere }) => isHere(places)).map(({ open }) => open(places, limits));
 
 /** Looks at all vendors at once; ends when the slowest has. */
-export async function lookAtAll(probes: readonly DeviceProbe[]): Promise<ReadonlyMap<Vendor, Look>> {
+export async function lookAtAll(probes: readonly DeviceProbe[]): Promise<ReadonlyMap<Vendor, DeviceLook>> {
   const looks = await Promise.all(probes.map(async (probe) => [probe.vendor, await probe.look()] as const));
   return new Map(looks);
 }

@@ -9,7 +9,7 @@ import type { FindingOverrides, Notice } from "../../core/model/findings";
 import { overdrawn, type Strikes } from "../../core/agent/share";
 import type { Ms } from "../../core/units";
 import { sendSignal } from "../../os/process/signals";
-import type { Card, DeviceProbe, Handle, Look } from "../devices/device";
+import type { Card, DeviceProbe, Handle, DeviceLook } from "../devices/device";
 import { CardBook, type BookOptions } from "./book";
 import { createCensus, type Census } from "./census";
 import { Doctor, type Blame } from "./doctor";
@@ -56,7 +56,7 @@ export interface CardRules {
   blames(): ReadonlyMap<string, Blame>;
 }
 
-export interface Watch extends CardRules {
+export interface CardWatch extends CardRules {
   /** All cards that are or were here, with what is believed of them now. */
   devices(): readonly Device[];
   /** Whether there are, or were, cards that are not made up. */
@@ -102,11 +102,11 @@ interface Seer {
 
 const gone = (vendor: Vendor): string => `there is no driver for ${vendor} cards`;
 
-export function openWatch(options: WatchOptions): Watch {
-  return new CardWatch(options);
+export function openWatch(options: WatchOptions): CardWatch {
+  return new OpenCardWatch(options);
 }
 
-class CardWatch implements Watch {
+class OpenCardWatch implements CardWatch {
   readonly #options: WatchOptions;
   readonly #book: CardBook;
   readonly #doctor: Doctor;
@@ -191,7 +191,7 @@ class CardWatch implements Watch {
     return shared ? LOOK_EVERY_MS.busy : LOOK_EVERY_MS.idle;
   }
 
-  #took(vendor: Vendor, look: Look, n: number, at_ms: Ms): void {
+  #took(vendor: Vendor, look: DeviceLook, n: number, at_ms: Ms): void {
     const seer = this.#seers.get(vendor);
     if (seer === undefined) return;
     const { say } = this.#options;
@@ -222,7 +222,7 @@ class CardWatch implements Watch {
     return only.length === 0 || only.some((start) => id.startsWith(start) || parent?.startsWith(start) === true);
   }
 
-  #see(seer: Seer, look: Extract<Look, { is: "seen" }>, n: number, at_ms: Ms): void {
+  #see(seer: Seer, look: Extract<DeviceLook, { is: "seen" }>, n: number, at_ms: Ms): void {
     const { shared_files, unknown } = look;
     const cards = look.cards.filter((card) => this.#isOwn(card)).map(sane);
     seer.others = look.cards.filter((card) => !this.#isOwn(card));

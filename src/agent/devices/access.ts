@@ -7,7 +7,7 @@ import { deviceNumber, type DeviceNumber } from "../../os/device-deny";
 import type { Handle } from "./device";
 import { mpsVariables, type Mps } from "./mps";
 
-export interface Access {
+export interface DeviceAccess {
   readonly variables: Readonly<Record<string, string>>;
   /** Device files that the task may not open. Empty where the agent cannot deny any, or every file is allowed. */
   readonly denied: readonly DeviceNumber[];
@@ -24,7 +24,7 @@ export function accessOf(
   promised: Promised["devices"],
   handles: readonly Handle[],
   { keeps, mps }: AccessMeans,
-): Access {
+): DeviceAccess {
   const own = promised.flatMap(({ id }) => handles.find((handle) => handle.id === id) ?? []);
   const limited = mps === null ? {} : mpsVariables(mps, promised, own);
   const denied = keeps ? deniedNumbers(own, handles) : [];

@@ -54,7 +54,7 @@ export interface Card extends Gauges {
   readonly trouble: string | null;
 }
 
-export type Look =
+export type DeviceLook =
   /** This machine has no card and no driver of the vendor. The look cost nothing, and nobody is warned. */
   | { readonly is: "none" }
   | {
@@ -75,7 +75,7 @@ export type Look =
 export interface DeviceProbe {
   readonly vendor: Vendor;
   /** Looks once. A caller who asks while a look is under way gets the result of that look. */
-  look(): Promise<Look>;
+  look(): Promise<DeviceLook>;
   /**
    * Closes library and devices, as the reset of a card or the installation of a driver needs it. The next look opens
    * them again.

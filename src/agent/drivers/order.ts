@@ -3,7 +3,7 @@
 import type { Assignment } from "../../core/model/record";
 import { shortId } from "../../core/model/task";
 import type { UnixAccount } from "../../os/process/accounts";
-import type { Access } from "../devices/access";
+import type { DeviceAccess } from "../devices/access";
 import { environmentOf } from "../machine/environment";
 import type { TaskOrder } from "../keeper/messages";
 
@@ -16,7 +16,7 @@ const SHELLS: Readonly<Record<string, string>> = { sh: "/bin/sh", bash: "/bin/ba
 export function orderOf(
   assignment: Assignment,
   account: { readonly account: UnixAccount; readonly switched: boolean },
-  access: Access,
+  access: DeviceAccess,
   log_cap_bytes: number,
 ): TaskOrder {
   const { uid, name, command, promised, stop, lease_ms, workdir } = assignment;

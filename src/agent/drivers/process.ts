@@ -12,7 +12,7 @@ import { createOnce, exists, makePrivateDir, namesIn, removeFile, removeTree, re
 import { bootId } from "../../os/proc";
 import { selfCommand } from "../../os/self";
 import type { Accounts } from "../machine/account";
-import type { Access } from "../devices/access";
+import type { DeviceAccess } from "../devices/access";
 import { readJournals, type Noted } from "../tasks/living";
 import { makeRunDir, runDirOf, runName, runRoot } from "../machine/rundir";
 import { claimText, exitLine, FILES, isUid, places, STOPPED_CLAIM } from "../tasks/taskdir";
@@ -31,7 +31,7 @@ export interface ProcessDriverOptions {
   readonly version: string;
   readonly accounts: Accounts;
   /** How a task comes to what it was promised, as of now. */
-  readonly access: (promised: Promised["devices"]) => Access;
+  readonly access: (promised: Promised["devices"]) => DeviceAccess;
   /** The loop's clock, which leases are told on. */
   readonly clock: () => Ms;
   readonly say: (line: string) => void;

@@ -39,7 +39,7 @@ export interface Surroundings {
 }
 
 /** A task whose process this keeper is the parent of. */
-export interface Held {
+export interface HeldTask {
   readonly order: TaskOrder;
   readonly dir: string;
   /** The claim file, open for the lines to come. */
@@ -55,7 +55,7 @@ export interface Held {
 }
 
 export type Begun =
-  | { readonly is: "running"; readonly held: Held }
+  | { readonly is: "running"; readonly held: HeldTask }
   /** Claimed, and over before it began. */
   | {
       readonly is: "failed";
@@ -73,7 +73,7 @@ const OPEN_FILES = 65_536;
 export async function begin(
   order: TaskOrder,
   around: Surroundings,
-  onExit: (held: Held, exit: ProcessExit) => void,
+  onExit: (held: HeldTask, exit: ProcessExit) => void,
 ): Promise<Begun> {
   const dir = join(around.tasks, order.uid);
   if (!exists(dir)) return { is: "refused", why: "it has no directory" };
@@ -122,13 +122,13 @@ function grouping(
   }
 }
 
-type Ready = Pick<Held, "order" | "dir" | "claim" | "group" | "wrapped">;
+type Ready = Pick<HeldTask, "order" | "dir" | "claim" | "group" | "wrapped">;
 
-function run(ready: Ready, around: Surroundings, onExit: (held: Held, exit: ProcessExit) => void): Begun {
+function run(ready: Ready, around: Surroundings, onExit: (held: HeldTask, exit: ProcessExit) => void): Begun {
   const { order, dir, claim, group, wrapped } = ready;
   const guard = order.lease_ms === null ? null : startGuard(group);
   // The exit of a very short process is told before this function has returned; it waits for the rest of it.
-  let held: Held | null = null;
+  let held: HeldTask | null = null;
   let early: ProcessExit | null = null;
   const exited = (exit: ProcessExit): void => {
     if (held === null) early = exit;
@@ -170,7 +170,7 @@ function run(ready: Ready, around: Surroundings, onExit: (held: Held, exit: Proc
 }
 
 /** On a full disk the process runs on without its notes: it is still found by its group. */
-function note(held: Held, around: Surroundings): void {
+function note(held: HeldTask, around: Surroundings): void {
   const { order, dir, claim, group, pid, start, started_ms } = held;
   try {
     appendTo(claim, pidLine({ pid, start, started_ms }));

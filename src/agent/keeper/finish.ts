@@ -10,7 +10,7 @@ import { findProcesses } from "../../os/proc";
 import { sendSignal } from "../../os/process/signals";
 import type { ProcessExit } from "../../os/process/spawn";
 import { exitLine, FILES, type TaskExit } from "../tasks/taskdir";
-import type { Held, Surroundings } from "./begin";
+import type { HeldTask, Surroundings } from "./begin";
 
 const SIGKILL = 9;
 /** Between two looks at what is left: first quick, then patient, since what is stuck in the kernel may stay. */
@@ -23,7 +23,7 @@ const pause = (ms: number): Promise<void> =>
   });
 
 /** Ends a task in every sense. Resolves when nothing of it is left and its exit is on disk. */
-export async function finish(held: Held, exit: ProcessExit, around: Surroundings): Promise<TaskExit> {
+export async function finish(held: HeldTask, exit: ProcessExit, around: Surroundings): Promise<TaskExit> {
   const left = await clear(held);
   const { peak_bytes, oom_kills } = memoryFacts(held.group);
   const told: TaskExit = {
@@ -44,7 +44,7 @@ export async function finish(held: Held, exit: ProcessExit, around: Surroundings
 }
 
 /** Kills what outlived the main process, until nothing is left; gives back how many there were. */
-async function clear(held: Held): Promise<number> {
+async function clear(held: HeldTask): Promise<number> {
   let most = 0;
   for (let round = 0; ; round++) {
     const count = held.group.length > 0 ? killLeft(held) : sweepSession(held);
@@ -54,19 +54,19 @@ async function clear(held: Held): Promise<number> {
   }
 }
 
-function killLeft(held: Held): number {
+function killLeft(held: HeldTask): number {
   return membersOf(held.group).length === 0 ? 0 : killGroup(held.group);
 }
 
 /** Without control groups: its session, and what carries its mark in the environment. */
-function sweepSession(held: Held): number {
+function sweepSession(held: HeldTask): number {
   const found = findProcesses(new Set([held.pid]), [held.order.marker]);
   for (const one of found) sendSignal(one, SIGKILL, "one");
   return found.length;
 }
 
 /** What the switch of accounts said before it gave up; the file is there only behind one. */
-function couldNotBegin(held: Held, exit: ProcessExit): string | null {
+function couldNotBegin(held: HeldTask, exit: ProcessExit): string | null {
   if (!held.wrapped.tells) return null;
   const path = join(held.dir, FILES.notes);
   const said = exit.exit_code === 126 || exit.exit_code === 127 ? readText(path) : { is: "missing" as const };
@@ -89,7 +89,7 @@ export async function recordExit(claim: number, exit: TaskExit, say: Say): Promi
 }
 
 /** A group can be busy for a moment after its last process is gone, or hold groups of a task that is root. */
-async function remove(held: Held): Promise<void> {
+async function remove(held: HeldTask): Promise<void> {
   for (const ms of PATIENCE_MS) {
     await pause(ms);
     killGroup(held.group);

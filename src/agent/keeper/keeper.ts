@@ -12,7 +12,7 @@ import { createLog } from "../../os/log";
 import { adjustOom } from "../../os/proc";
 import { sendSignal, signalNumber } from "../../os/process/signals";
 import type { ProcessExit } from "../../os/process/spawn";
-import { begin, type Held, type Surroundings } from "./begin";
+import { begin, type HeldTask, type Surroundings } from "./begin";
 import { finish, recordExit } from "./finish";
 import { LOOK_EVERY_MS, lookAtAll, watchGrowth, type Growth } from "./growth";
 import { leasePhase } from "./lease";
@@ -29,7 +29,7 @@ const OWN_OOM_SCORE = -500;
 const SIGKILL = 9;
 
 interface Kept {
-  held: Held | null;
+  held: HeldTask | null;
   growth: Growth | null;
 }
 
@@ -136,7 +136,7 @@ class Keeper {
     }
   }
 
-  #exited(held: Held, exit: ProcessExit): void {
+  #exited(held: HeldTask, exit: ProcessExit): void {
     finish(held, exit, this.#around).then(
       (told) => this.#ended(held.order.uid, told),
       (error: unknown) => {

@@ -5,12 +5,12 @@ import type { Ms } from "../../core/units";
 import { removeFile } from "../../os/files/files";
 import { listenLines, longestPath, type LinePeer } from "../../os/files/lines";
 import { AGENT_SOCKET, type FromLocalAgent, type ToLocalAgent } from "../../wire/local";
-import type { Departure } from "./departure";
+import type { LeaveRequests } from "./requests";
 
 export interface ControlOptions {
   /** `<data>/agent`. */
   readonly data: string;
-  readonly departure: Departure;
+  readonly requests: LeaveRequests;
   readonly clock: () => Ms;
   readonly name: () => string;
   readonly say: (line: string) => void;
@@ -23,7 +23,7 @@ export interface Control {
 }
 
 export function openControl(options: ControlOptions): Control {
-  const { data, departure, clock, name, say } = options;
+  const { data, requests, clock, name, say } = options;
   const path = join(data, AGENT_SOCKET);
   if (Buffer.byteLength(path) > longestPath) {
     say(`${path} is too long a path for a socket: orch agent leave will not find this agent`);
@@ -34,8 +34,8 @@ export function openControl(options: ControlOptions): Control {
     for (const peer of waiting) peer.send(message);
   };
   let told = "";
-  const unwatch = departure.watch((progress) => {
-    if (!departure.wants("leave")) return stays();
+  const unwatch = requests.watch((progress) => {
+    if (!requests.wants("leave")) return stays();
     const news = JSON.stringify(progress);
     if (news === told) return;
     told = news;
@@ -52,9 +52,9 @@ export function openControl(options: ControlOptions): Control {
     if (message.do === "leave") {
       waiting.add(peer);
       const until_ms = message.in_ms === null ? null : clock() + message.in_ms;
-      departure.begin("leave", { until_ms, gone: false, why: "it is being taken out of the cluster" });
+      requests.begin("leave", { until_ms, gone: false, why: "it is being taken out of the cluster" });
     } else {
-      departure.withdraw("leave");
+      requests.withdraw("leave");
       waiting.add(peer);
       stays();
     }

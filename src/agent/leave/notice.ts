@@ -10,7 +10,7 @@ const ANSWER_WITHIN_MS = 4 * SECOND_MS;
 /** When the notice names no time: what most owners give. */
 export const NOTICE_MS = 2 * MINUTE_MS;
 
-export type Answer =
+export type NoticeAnswer =
   | { readonly is: "notice"; readonly text: string }
   | { readonly is: "none" }
   /** Nobody can say now: what was said last stands. */
@@ -35,7 +35,7 @@ export function timeLeft(text: string, now_ms: Ms): Ms {
 const isNo = (text: string): boolean => /^\s*(false|no|none|0)?\s*$/i.test(text);
 
 /** Asks once. An address says notice by 200 and a body that is no "no"; a command by its exit code 0. */
-export async function askNotice(source: string): Promise<Answer> {
+export async function askNotice(source: string): Promise<NoticeAnswer> {
   if (/^https?:\/\//.test(source)) return askAddress(source);
   const asked = await runCommand(["/bin/sh", "-c", source], ANSWER_WITHIN_MS);
   if (asked.is === "failed") return { is: "unknown", why: asked.why };
@@ -45,19 +45,19 @@ export async function askNotice(source: string): Promise<Answer> {
 /** Owners that want a header of their own to answer. */
 const HEADERS = { "Metadata-Flavor": "Google", Metadata: "true" };
 
-async function askAddress(url: string): Promise<Answer> {
+async function askAddress(url: string): Promise<NoticeAnswer> {
   const asked = await fetch(url, {
     headers: HEADERS,
     redirect: "error",
     signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
   }).then(
-    async (response): Promise<Answer> => answerOf(response.status, await response.text()),
-    (error: unknown): Answer => ({ is: "unknown", why: error instanceof Error ? error.message : String(error) }),
+    async (response): Promise<NoticeAnswer> => answerOf(response.status, await response.text()),
+    (error: unknown): NoticeAnswer => ({ is: "unknown", why: error instanceof Error ? error.message : String(error) }),
   );
   return asked;
 }
 
-function answerOf(status: number, text: string): Answer {
+function answerOf(status: number, text: string): NoticeAnswer {
   if (status === 200) return isNo(text) ? { is: "none" } : { is: "notice", text };
   if (status === 401 || status === 403 || status >= 500) return { is: "unknown", why: `it answers ${status}` };
   return { is: "none" };
@@ -78,7 +78,7 @@ export function watchNotice({ source, clock, say, told }: NoticeOptions): () => 
   let stopped = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  function take(answer: Answer): void {
+  function take(answer: NoticeAnswer): void {
     const why = answer.is === "unknown" ? answer.why : "";
     if (why !== said && why !== "") say(`the termination notice cannot be asked for: ${why}`);
     said = why;

@@ -2,7 +2,7 @@
 
 import type { TaskReport } from "../../core/model/record";
 import { SECOND_MS, type Ms } from "../../core/units";
-import { Session, type SessionEnd, type SessionOptions } from "./session";
+import { ServerSession, type SessionEnd, type SessionOptions } from "./session";
 
 export interface ConnectionOptions extends Omit<SessionOptions, "url"> {
   readonly urls: readonly string[];
@@ -47,7 +47,7 @@ export function reconnectDelayMs(failures: number, random: () => number): Ms {
 }
 
 export function stayConnected(options: ConnectionOptions): Connection {
-  let session: Session | null = null;
+  let session: ServerSession | null = null;
   options.signal.addEventListener("abort", () => session?.close(), { once: true });
 
   async function run(): Promise<void> {
@@ -55,7 +55,7 @@ export function stayConnected(options: ConnectionOptions): Connection {
     let said = "";
     for (let turn = 0; !options.signal.aborted; turn++) {
       const url = options.urls[turn % options.urls.length] ?? "";
-      session = new Session({ ...options, url });
+      session = new ServerSession({ ...options, url });
       const end = await session.ended;
       session = null;
       if (options.signal.aborted) return;

@@ -10,7 +10,7 @@ import { fetchCertificate, WrongServerError } from "../../wire/pinned";
 import { parseToken } from "../../wire/token";
 import { FatalAgentError } from "./connection";
 
-export interface Identity {
+export interface AgentIdentity {
   readonly urls: readonly string[];
   readonly pin: string;
   /** PEM of the server's certificate; `null` where the connection stays on this machine, in plain HTTP. */
@@ -23,7 +23,7 @@ const FILE = "identity.json";
 const TOKEN_HINT = "get a new one with: orch token new --role agent";
 
 /** The identity in a data directory; `null`: this agent has never joined. Throws FatalAgentError when it is broken. */
-export function readIdentity(data: string): Identity | null {
+export function readIdentity(data: string): AgentIdentity | null {
   const read = readJson(join(data, FILE));
   if (read.is === "missing") return null;
   const value = read.is === "there" ? (read.value as Record<string, unknown> | null) : null;
@@ -54,7 +54,7 @@ export interface JoinOptions {
 }
 
 /** Joins the cluster with a token and keeps what came of it. Throws FatalAgentError with what to do. */
-export async function joinCluster(options: JoinOptions): Promise<Identity> {
+export async function joinCluster(options: JoinOptions): Promise<AgentIdentity> {
   const token = parseToken(options.token);
   if (token === null) throw new FatalAgentError("token", "the join token is not whole", TOKEN_HINT, 2);
   const url = options.urls[0] ?? "";
@@ -64,7 +64,7 @@ export async function joinCluster(options: JoinOptions): Promise<Identity> {
     const certificate = url.startsWith("https:") ? await fetchCertificate(url, token.pin) : null;
     const client = connect({ url, token: options.token });
     const answer = joinAnswer.parse(await client.join({ name: options.name, public_key, machine: options.machine }));
-    const identity: Identity = {
+    const identity: AgentIdentity = {
       urls: options.urls,
       pin: token.pin,
       certificate,
@@ -83,7 +83,7 @@ export function forgetIdentity(data: string): void {
   for (const file of [FILE, "fence.json"]) removeFile(join(data, file));
 }
 
-async function keep(data: string, { urls, pin, certificate, credential: signed, key }: Identity): Promise<void> {
+async function keep(data: string, { urls, pin, certificate, credential: signed, key }: AgentIdentity): Promise<void> {
   makePrivateDir(data);
   const text = JSON.stringify(
     { urls, pin, certificate, credential: signed, key: key.export({ type: "pkcs8", format: "pem" }) },

@@ -74,7 +74,7 @@ interface Unacked {
 }
 
 /** One connection from dialling to its end. What it could not report is in the next connection's inventory. */
-export class Session {
+export class ServerSession {
   readonly #options: SessionOptions;
   readonly #socket: WebSocket;
   readonly #outgoing: Outgoing;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { closeFile, exists, openToRead, readAt, readText, sizeOf } from "../../os/files/files";
 import { FILES, places } from "./taskdir";
 
-export interface LogQuery {
+export interface TaskLogQuery {
   readonly uid: string;
   readonly name: "stdout" | "stderr";
   readonly offset: number;
@@ -14,7 +14,7 @@ export interface LogQuery {
   readonly since_age_ms: number | null;
 }
 
-export interface LogOptions {
+export interface TaskLogOptions {
   /** `<data>/agent`. */
   readonly data: string;
   readonly now_ms: () => number;
@@ -62,7 +62,7 @@ function taskDir(data: string, uid: string): string | null {
 }
 
 /** The bytes of a task's stream. Ends with the file, or, following, once the task is over and everything was read. */
-export async function* readLog(query: LogQuery, options: LogOptions): AsyncGenerator<Uint8Array> {
+export async function* readLog(query: TaskLogQuery, options: TaskLogOptions): AsyncGenerator<Uint8Array> {
   const found = taskDir(options.data, query.uid);
   if (found === null) throw new Error("its output is no longer kept on the node");
   let marks = readMarks(found, query.name);

@@ -7,20 +7,20 @@ import { CliError, EXIT } from "../failure";
 
 export const DEFAULT_URL = "http://127.0.0.1:4400";
 
-export interface Target {
+export interface ServerTarget {
   readonly url: string;
   readonly token: string | null;
   readonly pin: string | null;
 }
 
 /** What the command line says about the server. */
-export interface Asked {
+export interface AskedServer {
   readonly url: string | null;
   readonly token: string | null;
   readonly data: string | null;
 }
 
-export interface Surroundings {
+export interface UserSurroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly home: string;
   readonly hostname: string;
@@ -28,7 +28,7 @@ export interface Surroundings {
 }
 
 /** Returns the data directory: `--data`, `$ORCH_DATA`, or the default for this account. */
-export function dataDir(asked: string | null, { env, home, hostname, uid }: Surroundings): string {
+export function dataDir(asked: string | null, { env, home, hostname, uid }: UserSurroundings): string {
   const named = asked ?? (env["ORCH_DATA"] || null);
   if (named !== null) return named;
   return uid === 0 ? "/var/lib/orch" : join(home, ".local/share/orch", hostname);
@@ -39,10 +39,10 @@ export function dataDir(asked: string | null, { env, home, hostname, uid }: Surr
  * server's key hash from a token.
  */
 export async function resolveTarget(
-  asked: Asked,
-  around: Surroundings,
+  asked: AskedServer,
+  around: UserSurroundings,
   pinOf: (token: string) => string | null,
-): Promise<Target> {
+): Promise<ServerTarget> {
   const url = normalUrl(asked.url ?? (around.env["ORCH_URL"] || null));
   const token = asked.token ?? (around.env["ORCH_TOKEN"] || null);
   const known = await sources(asked, around, url !== null);
@@ -56,7 +56,7 @@ export async function resolveTarget(
 }
 
 /** Returns the clusters that are known on this machine, in the order in which they are asked. */
-async function sources(asked: Asked, around: Surroundings, addressed: boolean): Promise<Cluster[]> {
+async function sources(asked: AskedServer, around: UserSurroundings, addressed: boolean): Promise<Cluster[]> {
   const contexts = await readContexts(configDir(around.env, around.home));
   const own = await ownServer(dataDir(asked.data, around));
   if (own === null && asked.data !== null && !addressed) {

@@ -1,10 +1,10 @@
 // `orch completion`: a script that a shell sources.
 
-import { command, type AnyCommand, type Entry } from "../frame/command";
+import { command, type AnyCommand, type CommandEntry } from "../frame/command";
 import { completionScript, SHELLS } from "../frame/completion";
 import { EXIT, UsageError } from "../failure";
 
-export const completionOf = (commands: readonly Entry[]): AnyCommand =>
+export const completionOf = (commands: readonly CommandEntry[]): AnyCommand =>
   command({
     operands: ["<bash|zsh|fish>"],
     talks: false,

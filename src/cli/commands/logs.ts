@@ -3,12 +3,12 @@
 import { readDuration } from "../../spec/grammar/units";
 import type { Client } from "../../wire/client";
 import { followRun, hasBegun } from "../follow/attached";
-import { command, flag, reading, whole, type Shape } from "../frame/command";
+import { command, flag, reading, whole, type OutputShape } from "../frame/command";
 import type { Context } from "../context";
 import { CliError, EXIT } from "../failure";
 import { copyLog } from "../follow/log-copy";
 import { lineSink, namedSink, plainSink, type LogSink } from "../follow/log-sink";
-import { logTargets, type Target, type Targets } from "../follow/log-targets";
+import { logTargets, type LogTarget, type Targets } from "../follow/log-targets";
 import { complain } from "../print/complain";
 import { watchFrom } from "../follow/watching";
 
@@ -90,7 +90,7 @@ interface Flags {
   readonly since: number | null;
 }
 
-const askedFor = (context: Context, flags: Flags, shape: Shape, named: boolean): Asked => ({
+const askedFor = (context: Context, flags: Flags, shape: OutputShape, named: boolean): Asked => ({
   follow: flags.follow,
   attempt: flags.attempt,
   named,
@@ -107,7 +107,7 @@ async function growing(
   revision: number,
 ): Promise<number> {
   const seen = new Set<string>();
-  const begin = ({ id, name }: Target): void => {
+  const begin = ({ id, name }: LogTarget): void => {
     if (id === null || seen.has(id)) return;
     seen.add(id);
     void copyTask(context, client, { id, name }, asked).catch((error: unknown) => complain(error, context.host.err));
@@ -119,7 +119,7 @@ async function growing(
   return EXIT.done;
 }
 
-async function copyTask(context: Context, client: Client, task: Target, asked: Asked): Promise<void> {
+async function copyTask(context: Context, client: Client, task: LogTarget, asked: Asked): Promise<void> {
   const { id, name } = task;
   if (id === null) throw new CliError(EXIT.failed, `${name} has not begun`, `See why: orch explain ${name}`);
   await Promise.all(

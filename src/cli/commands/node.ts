@@ -3,9 +3,9 @@
 import { readDuration } from "../../spec/grammar/units";
 import { confirm } from "../typed/asking";
 import type { TestsView } from "../../wire/node-tests";
-import { command, flag, readAs, reading, text, type Shape } from "../frame/command";
+import { command, flag, readAs, reading, text, type OutputShape } from "../frame/command";
 import type { Context } from "../context";
-import { waitForDrain } from "../follow/draining";
+import { waitForDrain } from "../follow/drain";
 import { EXIT, UsageError } from "../failure";
 import { nodeLines, type NodePrint } from "../print/node";
 import { historyColumns } from "../print/node-tests";
@@ -31,7 +31,7 @@ export const nodeShow = command({
   },
 });
 
-function showHistory(context: Context, read: { readonly tests: TestsView[] }, shape: Shape): number {
+function showHistory(context: Context, read: { readonly tests: TestsView[] }, shape: OutputShape): number {
   if (shape === "json") context.json(read);
   else if (shape === "ids") for (const { id } of read.tests) context.print(id);
   else if (read.tests.length === 0) context.note("it has not been tested yet");

@@ -7,7 +7,7 @@ import type { Context } from "../context";
 import { readEnv, readEnvFile } from "../typed/environment";
 import { CliError, EXIT, UsageError } from "../failure";
 import { readNamed } from "../typed/files";
-import { flagOf, jobOf, type Asked, type JobFlags } from "../typed/job";
+import { flagOf, jobOf, type TypedCommand, type JobFlags } from "../typed/job";
 import { describe } from "../print/complain";
 import { readLabel } from "../typed/readers";
 
@@ -71,7 +71,7 @@ export const run = command({
   },
 });
 
-function askedFor(args: readonly string[], shell: string | null): Asked {
+function askedFor(args: readonly string[], shell: string | null): TypedCommand {
   if (shell === null && args.length === 0) {
     throw new UsageError("which command?", "Write it behind --: orch run -- python train.py");
   }

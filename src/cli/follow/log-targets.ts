@@ -6,7 +6,7 @@ import { hasBegun } from "./attached";
 import { CliError, EXIT } from "../failure";
 import { readRef, type Ref } from "../typed/names";
 
-export interface Target {
+export interface LogTarget {
   /** Null: it has not begun. */
   readonly id: string | null;
   readonly name: string;
@@ -16,13 +16,13 @@ export interface Targets {
   /** Whether it is one task, a run with its attempts, or something whose tasks come and go. */
   readonly kind: "one" | "run" | "many";
   readonly run: number | null;
-  readonly tasks: readonly Target[];
+  readonly tasks: readonly LogTarget[];
   /** Whether further tasks may come to be meant, as those of a workload. */
   readonly accepts: (task: TaskView) => boolean;
 }
 
 const none = (): boolean => false;
-const one = (task: Target): Targets => ({ kind: "one", run: null, tasks: [task], accepts: none });
+const one = (task: LogTarget): Targets => ({ kind: "one", run: null, tasks: [task], accepts: none });
 
 export async function logTargets(client: Client, typed: string | undefined, attempt: number | null): Promise<Targets> {
   try {
@@ -92,10 +92,10 @@ async function tasksOf(client: Client, app: string): Promise<TaskView[]> {
   return (await client.tasks({ app, all: true, limit: 1000 })).tasks;
 }
 
-const targetOf = ({ id, name }: TaskView): Target => ({ id, name });
+const targetOf = ({ id, name }: TaskView): LogTarget => ({ id, name });
 
 /** Of each slot the newest attempt that ran, of the newest run; or of the attempt that was asked for. */
-function newest(tasks: readonly TaskView[], attempt: number | null): Target[] {
+function newest(tasks: readonly TaskView[], attempt: number | null): LogTarget[] {
   const best = new Map<string, TaskView>();
   for (const task of tasks) {
     if (task.id === null || (attempt !== null && task.attempt !== attempt)) continue;

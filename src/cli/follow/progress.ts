@@ -5,7 +5,7 @@ import type { BlockedView } from "../../wire/api/plans";
 import type { RunDetail } from "../../wire/api/runs";
 import type { TaskView } from "../../wire/api/tasks";
 
-export interface Seen {
+export interface SeenApp {
   readonly workloads: readonly WorkloadView[];
   /** Living tasks and waiting slots of the app. */
   readonly tasks: readonly TaskView[];
@@ -25,7 +25,7 @@ export interface Line {
 const CRASHES = 3;
 
 /** One line a workload that keeps running, one a run. */
-export function progressOf({ workloads, tasks, runs, blocked }: Seen): Line[] {
+export function progressOf({ workloads, tasks, runs, blocked }: SeenApp): Line[] {
   return [
     ...workloads
       .filter(({ kind }) => kind !== "job")

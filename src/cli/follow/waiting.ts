@@ -3,11 +3,11 @@
 import type { BlockedView } from "../../wire/api/plans";
 import type { TaskView } from "../../wire/api/tasks";
 import { ApiError, type Client } from "../../wire/client";
-import type { Shape } from "../frame/command";
+import type { OutputShape } from "../frame/command";
 import type { Context } from "../context";
 import { EXIT } from "../failure";
 import { clean } from "../print/clean";
-import { progressOf, type Line, type Seen } from "./progress";
+import { progressOf, type Line, type SeenApp } from "./progress";
 import { pause, unlessAway } from "./watching";
 
 const LOOK_MS = 300;
@@ -21,7 +21,12 @@ interface Applied {
   readonly runs: readonly number[];
 }
 
-export async function waitForApp(context: Context, client: Client, applied: Applied, shape: Shape): Promise<number> {
+export async function waitForApp(
+  context: Context,
+  client: Client,
+  applied: Applied,
+  shape: OutputShape,
+): Promise<number> {
   const said = new Map<string, string>();
   const isSteady = steadiness(context.now);
   for (;;) {
@@ -49,7 +54,7 @@ function steadiness(now: () => number): (sign: string | null) => boolean {
   };
 }
 
-async function look(client: Client, { project, app, runs }: Applied): Promise<Seen> {
+async function look(client: Client, { project, app, runs }: Applied): Promise<SeenApp> {
   const [detail, listed, ...made] = await Promise.all([
     client.app(project, app),
     client.tasks({ app: `${project}/${app}`, limit: 1000 }),
@@ -95,7 +100,7 @@ function sayChanges(context: Context, lines: readonly Line[], said: Map<string, 
   }
 }
 
-function end(context: Context, applied: Applied, lines: readonly Line[], shape: Shape, code: number): number {
+function end(context: Context, applied: Applied, lines: readonly Line[], shape: OutputShape, code: number): number {
   if (shape === "json") context.json({ ...applied, done: code === EXIT.done, progress: lines });
   if (code !== EXIT.done && shape === "text") {
     const stuck = lines.filter(({ state }) => state === "stuck").map(({ name }) => titleOf(applied.app, name));

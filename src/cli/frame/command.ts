@@ -1,7 +1,7 @@
 // What a command is: plain data and one function. Argument parsing, help, completion and the reference are derived from
 // it.
 
-import type { Reading } from "../../spec/issue";
+import type { Parsed } from "../../spec/issue";
 import type { Context } from "../context";
 import { UsageError } from "../failure";
 
@@ -19,15 +19,15 @@ export type Options = Readonly<Record<string, OptionDecl<unknown>>>;
 export type Values<O extends Options> = { readonly [K in keyof O]: O[K] extends OptionDecl<infer T> ? T : never };
 
 /** How a command that reads answers: for people, as one JSON document, or ids and names only. */
-export type Shape = "text" | "json" | "ids";
+export type OutputShape = "text" | "json" | "ids";
 
 export interface Input<O extends Options> {
   readonly args: readonly string[];
   readonly flags: Values<O>;
-  readonly shape: Shape;
+  readonly shape: OutputShape;
 }
 
-export interface Command<O extends Options = Options> {
+export interface CliCommand<O extends Options = Options> {
   /** Operands in commander's notation: `<NODE>`, `[APP]`, `[CMD...]`. */
   readonly operands: readonly string[];
   readonly options: O;
@@ -46,10 +46,10 @@ export interface Command<O extends Options = Options> {
 }
 
 /** Any command, without the types of its options. The table of commands holds these. */
-export type AnyCommand = Omit<Command, "run"> & { run(context: Context, input: Input<never>): Promise<number> };
+export type AnyCommand = Omit<CliCommand, "run"> & { run(context: Context, input: Input<never>): Promise<number> };
 
-type Given<O extends Options> = Pick<Command<O>, "run" | "examples"> &
-  Partial<Omit<Command<O>, "run" | "examples" | "options">> & { readonly options?: O };
+type Given<O extends Options> = Pick<CliCommand<O>, "run" | "examples"> &
+  Partial<Omit<CliCommand<O>, "run" | "examples" | "options">> & { readonly options?: O };
 
 /** Fills in the parts that most commands share: they talk to a server and change something. */
 export function command<O extends Options = Record<never, never>>(given: Given<O>): AnyCommand {
@@ -109,7 +109,7 @@ export const whole = (flags: string, about: string, least = 0): OptionDecl<numbe
 });
 
 /** An option whose value one of the spec's small grammars reads. */
-export const reading = <T>(flags: string, about: string, read: (raw: string) => Reading<T>): OptionDecl<T | null> => ({
+export const reading = <T>(flags: string, about: string, read: (raw: string) => Parsed<T>): OptionDecl<T | null> => ({
   flags,
   about,
   many: false,
@@ -120,7 +120,7 @@ export const reading = <T>(flags: string, about: string, read: (raw: string) => 
 export const readings = <T>(
   flags: string,
   about: string,
-  read: (raw: string) => Reading<T>,
+  read: (raw: string) => Parsed<T>,
 ): OptionDecl<readonly T[]> => ({
   flags,
   about,
@@ -129,7 +129,7 @@ export const readings = <T>(
 });
 
 /** Reads a text, and names the option or operand that it was given for if it is wrong. */
-export function readAs<T>(name: string, raw: string, read: (raw: string) => Reading<T>): T {
+export function readAs<T>(name: string, raw: string, read: (raw: string) => Parsed<T>): T {
   const result = read(raw);
   if (!result.ok) throw new UsageError(`${name}: ${result.message}`, result.hint);
   return result.value;
@@ -139,8 +139,8 @@ export function readAs<T>(name: string, raw: string, read: (raw: string) => Read
 export function longName(flags: string): string {
   return /--[a-z][a-z-]*/.exec(flags)?.[0] ?? flags.split(/[ ,]/)[0] ?? flags;
 }
-export type Group = "parts" | "specs" | "jobs" | "look" | "nodes" | "access" | "care";
-export const GROUPS: Readonly<Record<Group, string>> = {
+export type CommandGroup = "parts" | "specs" | "jobs" | "look" | "nodes" | "access" | "care";
+export const GROUPS: Readonly<Record<CommandGroup, string>> = {
   parts: "Run the parts",
   specs: "Apps",
   jobs: "Jobs",
@@ -149,9 +149,9 @@ export const GROUPS: Readonly<Record<Group, string>> = {
   access: "Access",
   care: "Care",
 };
-export interface Entry {
+export interface CommandEntry {
   readonly name: string;
-  readonly group: Group;
+  readonly group: CommandGroup;
   readonly about: string;
   readonly load: () => Promise<AnyCommand>;
 }

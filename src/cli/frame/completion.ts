@@ -1,7 +1,7 @@
 // Completion scripts for shells, made from the table of commands. They complete words and options only, so that
 // pressing Tab asks no server.
 
-import { longName, type AnyCommand, type Entry } from "./command";
+import { longName, type AnyCommand, type CommandEntry } from "./command";
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 export type Shell = (typeof SHELLS)[number];
@@ -13,7 +13,7 @@ interface Completed {
 }
 
 /** Returns every command with its long options. */
-async function completed(table: readonly Entry[]): Promise<Completed[]> {
+async function completed(table: readonly CommandEntry[]): Promise<Completed[]> {
   return Promise.all(table.map(async ({ name, about, load }) => ({ name, about, options: optionsOf(await load()) })));
 }
 
@@ -36,7 +36,7 @@ function optionsOf({ options, reads, talks }: AnyCommand): { flag: string; about
   ];
 }
 
-export async function completionScript(table: readonly Entry[], shell: Shell): Promise<string> {
+export async function completionScript(table: readonly CommandEntry[], shell: Shell): Promise<string> {
   const commands = await completed(table);
   return shell === "fish" ? fish(commands) : bash(commands, shell);
 }

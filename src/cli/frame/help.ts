@@ -1,15 +1,15 @@
 // The overview of all commands, made from their table.
 
-import { GROUPS, type Entry, type Group } from "./command";
+import { GROUPS, type CommandEntry, type CommandGroup } from "./command";
 
-function lines(entries: readonly Entry[], width: number): string {
+function lines(entries: readonly CommandEntry[], width: number): string {
   return entries.map((entry) => `  ${entry.name.padEnd(width)}  ${entry.about}\n`).join("");
 }
 
 /** Returns the text of `orch --help`. */
-export function overview(commands: readonly Entry[]): string {
+export function overview(commands: readonly CommandEntry[]): string {
   const width = Math.max(...commands.map((entry) => entry.name.length));
-  const groups = (Object.keys(GROUPS) as Group[]).map((group) => {
+  const groups = (Object.keys(GROUPS) as CommandGroup[]).map((group) => {
     const members = commands.filter((entry) => entry.group === group);
     return members.length === 0 ? "" : `\n${GROUPS[group]}:\n${lines(members, width)}`;
   });
@@ -20,7 +20,7 @@ export function overview(commands: readonly Entry[]): string {
 }
 
 /** Returns the text of `orch node --help`. */
-export function groupHelp(commands: readonly Entry[], first: string): string {
+export function groupHelp(commands: readonly CommandEntry[], first: string): string {
   const members = commands.filter((entry) => entry.name.startsWith(`${first} `));
   const width = Math.max(...members.map((entry) => entry.name.length));
   return `Usage: orch ${first} COMMAND [options]\n\n${lines(members, width)}`;

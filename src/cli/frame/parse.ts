@@ -2,22 +2,22 @@
 // that only that command's code is loaded.
 
 import { Command as Parser, CommanderError, Option } from "commander";
-import type { AnyCommand, Input, OptionDecl, Options, Shape } from "./command";
-import type { Asked } from "../cluster/settings";
+import type { AnyCommand, Input, OptionDecl, Options, OutputShape } from "./command";
+import type { AskedServer } from "../cluster/settings";
 import { UsageError } from "../failure";
 
-export type Parsed =
-  | { readonly kind: "run"; readonly input: Input<Options>; readonly asked: Asked }
+export type ParsedArgv =
+  | { readonly kind: "run"; readonly input: Input<Options>; readonly asked: AskedServer }
   | { readonly kind: "help"; readonly text: string };
 
-const CONNECTION: readonly (readonly [keyof Asked, string, string])[] = [
+const CONNECTION: readonly (readonly [keyof AskedServer, string, string])[] = [
   ["url", "--url <URL>", "address of the server (ORCH_URL)"],
   ["token", "--token <TOKEN>", "who you are (ORCH_TOKEN)"],
   ["data", "--data <DIR>", "the server's data directory, on its own machine (ORCH_DATA)"],
 ];
 
 /** Parses what follows the command's name. Throws a UsageError for what is wrong. */
-export function parseCommand(name: string, about: string, decl: AnyCommand, argv: readonly string[]): Parsed {
+export function parseCommand(name: string, about: string, decl: AnyCommand, argv: readonly string[]): ParsedArgv {
   const { parser, options } = parserOf(name, about, decl);
   let help = "";
   parser.exitOverride().configureOutput({
@@ -40,7 +40,7 @@ export function parseCommand(name: string, about: string, decl: AnyCommand, argv
       option.read(given[options.get(key)?.attributeName() ?? key]),
     ]),
   );
-  const asked: Asked = { url: textOf(given["url"]), token: textOf(given["token"]), data: textOf(given["data"]) };
+  const asked: AskedServer = { url: textOf(given["url"]), token: textOf(given["token"]), data: textOf(given["data"]) };
   return { kind: "run", input: { args: parser.args, flags, shape: shapeOf(decl, given) }, asked };
 }
 
@@ -73,7 +73,7 @@ function examplesOf(decl: AnyCommand): string {
   return `\nExamples:\n${decl.examples.map(([line, about]) => `  ${line.padEnd(width)}  ${about}`).join("\n")}\n`;
 }
 
-function shapeOf(decl: AnyCommand, given: Record<string, unknown>): Shape {
+function shapeOf(decl: AnyCommand, given: Record<string, unknown>): OutputShape {
   if (!decl.reads) return "text";
   if (given["json"] === true) return "json";
   return given["quiet"] === true ? "ids" : "text";

@@ -1,7 +1,7 @@
 // The command line's reference as Markdown, made from the table of commands: everything that `--help` prints, on one
 // page.
 
-import { GROUPS, type AnyCommand, type Entry, type Group } from "./command";
+import { GROUPS, type AnyCommand, type CommandEntry, type CommandGroup } from "./command";
 import { helpOf } from "./parse";
 import { EXIT } from "../failure";
 
@@ -19,7 +19,7 @@ const EXITS: readonly (readonly [number | string, string])[] = [
 ];
 
 /** Returns the page. Everything on it comes from the code, so it cannot be stale. */
-export async function cliReference(commands: readonly Entry[]): Promise<string> {
+export async function cliReference(commands: readonly CommandEntry[]): Promise<string> {
   const parts: string[] = [
     "# Command line",
     "",
@@ -32,7 +32,7 @@ export async function cliReference(commands: readonly Entry[]): Promise<string> 
     ...EXITS.map(([code, meaning]) => `| ${code} | ${meaning} |`),
     "",
   ];
-  for (const group of Object.keys(GROUPS) as Group[]) {
+  for (const group of Object.keys(GROUPS) as CommandGroup[]) {
     parts.push(`## ${GROUPS[group]}`, "");
     for (const entry of commands.filter((one) => one.group === group)) {
       parts.push(...section(entry, await entry.load()));
@@ -41,7 +41,7 @@ export async function cliReference(commands: readonly Entry[]): Promise<string> 
   return `${parts.join("\n").trimEnd()}\n`;
 }
 
-function section({ name, about }: Entry, decl: AnyCommand): string[] {
+function section({ name, about }: CommandEntry, decl: AnyCommand): string[] {
   return [
     `### orch ${name}`,
     "",

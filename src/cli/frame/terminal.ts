@@ -2,7 +2,7 @@
 
 import { createInterface } from "node:readline/promises";
 import { self } from "../../os/files/private-files";
-import type { Host, Sink, Source } from "../host";
+import type { Host, Sink, InputSource } from "../host";
 import type { Parts } from "../parts";
 
 /** Exit code of a process whose reader went away, as the shell shows it for SIGPIPE. */
@@ -74,7 +74,7 @@ function sinkOf(stream: NodeJS.WriteStream, end: (code: number) => void): Output
   return { sink, flushed };
 }
 
-const source: Source = {
+const source: InputSource = {
   tty: process.stdin.isTTY ?? false,
   all: () => Bun.stdin.text(),
   line: (question, hidden) => (hidden && process.stdin.isTTY ? hiddenLine(question) : plainLine(question)),

@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import { exists } from "../../os/files/files";
-import { putDir, putFile, putProgram, type Owner } from "../../os/install";
+import { putDir, putFile, putProgram, type FileOwner } from "../../os/install";
 import { findCommand, runCommand } from "../../os/process/spawn";
 import type { Context } from "../context";
 import { CliError, EXIT } from "../failure";
@@ -16,7 +16,7 @@ export interface Installation {
   readonly unit: string;
   /** The service's own directory: `<data>/server` or `<data>/agent`. */
   readonly own_dir: string;
-  readonly owner: Owner | null;
+  readonly owner: FileOwner | null;
   /** A secret that the service reads from a file, or null. */
   readonly secret: { readonly path: string; readonly text: string } | null;
 }

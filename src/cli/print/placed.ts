@@ -4,10 +4,10 @@ import type { ExplainView } from "../../wire/api/plans";
 import { clean } from "./clean";
 import { table } from "./table";
 
-export type Placed = Extract<ExplainView, { readonly placed: unknown }>["placed"];
-type Score = Placed["scores"][number];
+export type PlacedView = Extract<ExplainView, { readonly placed: unknown }>["placed"];
+type Score = PlacedView["scores"][number];
 
-export function placedLines(ref: string, { node, scores, devices }: Placed): string[] {
+export function placedLines(ref: string, { node, scores, devices }: PlacedView): string[] {
   const lines = [`${clean(ref)} is on ${clean(node)}`];
   for (const { id, why } of devices) lines.push(`  ${clean(id)}: ${clean(why)}`);
   if (scores.length === 0) return lines;

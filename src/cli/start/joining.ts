@@ -68,20 +68,20 @@ interface Joining {
   readonly urls: string[];
   readonly token: string | null;
   readonly data_dir: string;
-  readonly ending: Ending;
+  readonly ending: AgentEnding;
 }
 
 /** How an agent is told to end: at once, its tasks living on, or after it has given them away. */
-export interface Ending {
+export interface AgentEnding {
   readonly stop: AbortController;
   readonly leave: AbortController;
 }
 
-export const newEnding = (): Ending => ({ stop: new AbortController(), leave: new AbortController() });
+export const newEnding = (): AgentEnding => ({ stop: new AbortController(), leave: new AbortController() });
 
 /** Tells the agent to end, as the signal and the flag have it. A second signal waits for nothing. */
 export function tellEnd(
-  { stop, leave }: Ending,
+  { stop, leave }: AgentEnding,
   signal: "SIGINT" | "SIGTERM",
   { drain }: Pick<AgentFlags, "drain">,
 ): void {

@@ -1,12 +1,12 @@
 // Variables that a job gets from the command line: `--env K=V`, `--env K` from our own, and files of them.
 
-import { bad, good, quoted, type Reading } from "../../spec/issue";
+import { bad, good, quoted, type Parsed } from "../../spec/issue";
 import { readEnvName } from "../../spec/grammar/process";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** `K=V`, or `K` for the value that this shell has. */
-export function readEnv(text: string, own: Environment): Reading<readonly [string, string]> {
+export function readEnv(text: string, own: Environment): Parsed<readonly [string, string]> {
   const at = text.indexOf("=");
   const name = readEnvName(at < 0 ? text : text.slice(0, at));
   if (!name.ok) return name;
@@ -16,7 +16,7 @@ export function readEnv(text: string, own: Environment): Reading<readonly [strin
 }
 
 /** Lines of `K=V` or `K`; empty lines and those that begin with `#` count for nothing. Values are taken as they are. */
-export function readEnvFile(text: string, own: Environment): Reading<Record<string, string>> {
+export function readEnvFile(text: string, own: Environment): Parsed<Record<string, string>> {
   const env: Record<string, string> = {};
   for (const [n, line] of text.split(/\r?\n/).entries()) {
     if (line.trim() === "" || line.trimStart().startsWith("#")) continue;

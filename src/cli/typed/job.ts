@@ -17,9 +17,13 @@ export interface JobFlags {
 }
 
 /** Either a text for the shell or a program and its arguments. */
-export type Asked = { readonly shell: string } | { readonly argv: readonly string[] };
+export type TypedCommand = { readonly shell: string } | { readonly argv: readonly string[] };
 
-export function jobOf(asked: Asked, flags: JobFlags, env: Readonly<Record<string, string>>): Record<string, unknown> {
+export function jobOf(
+  asked: TypedCommand,
+  flags: JobFlags,
+  env: Readonly<Record<string, string>>,
+): Record<string, unknown> {
   const { gpu, cpu, memory, time, nodes, pool, priority, after, label, workdir } = flags;
   return withoutNulls({
     ...("shell" in asked ? { run: asked.shell } : { command: [...asked.argv] }),

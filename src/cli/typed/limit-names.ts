@@ -1,7 +1,7 @@
 // The planner's limits as an operator names them: `--set replace_after=10s`. The table is held against the type.
 
 import type { PlanLimits } from "../../core/pass/snapshot";
-import { bad, good, quoted, type Reading } from "../../spec/issue";
+import { bad, good, quoted, type Parsed } from "../../spec/issue";
 import { didYouMean } from "../../spec/grammar/nearest";
 import { readDuration } from "../../spec/grammar/units";
 
@@ -33,7 +33,7 @@ export interface Setting {
 }
 
 /** Reads `NAME=VALUE`; durations with their unit and, if one likes, without the `_ms` of the name. */
-export function readSetting(text: string): Reading<Setting> {
+export function readSetting(text: string): Parsed<Setting> {
   const [typed = "", ...rest] = text.split("=");
   const value = rest.join("=");
   const names = Object.keys(LIMITS) as (keyof PlanLimits)[];

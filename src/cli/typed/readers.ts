@@ -3,7 +3,7 @@
 
 import { readCpu, readSize } from "../../spec/grammar/units";
 import { readLabelKey } from "../../spec/grammar/labels";
-import { bad, good, quoted, type Reading } from "../../spec/issue";
+import { bad, good, quoted, type Parsed } from "../../spec/issue";
 import { PLAIN_DEVICE, type Device } from "../../core/model/device";
 import type { Taint } from "../../core/model/workload";
 import type { Capacity } from "../parts";
@@ -14,14 +14,14 @@ export interface Pair {
 }
 
 /** `key=value`; the value may hold further `=`. */
-export function readPair(text: string): Reading<Pair> {
+export function readPair(text: string): Parsed<Pair> {
   const at = text.indexOf("=");
   if (at < 1) return bad(`${quoted(text)} is not KEY=VALUE`);
   return good({ key: text.slice(0, at), value: text.slice(at + 1) });
 }
 
 /** `key=value` with the key of a label. */
-export function readLabel(text: string): Reading<Pair> {
+export function readLabel(text: string): Parsed<Pair> {
   const pair = readPair(text);
   if (!pair.ok) return pair;
   const key = readLabelKey(pair.value.key);
@@ -36,7 +36,7 @@ const EFFECTS: Readonly<Record<string, Taint["effect"]>> = {
 };
 
 /** `key=value:effect` or `key:effect`. */
-export function readTaint(text: string): Reading<Taint> {
+export function readTaint(text: string): Parsed<Taint> {
   const [, key = "", value = "", named = "no_schedule"] = /^([^=:]+)(?:=([^:]*))?(?::(.*))?$/.exec(text) ?? [];
   const legal = readLabelKey(key);
   if (!legal.ok) return legal;
@@ -51,7 +51,7 @@ export function readTaint(text: string): Reading<Taint> {
 }
 
 /** `cpu=4,memory=8GiB,disk=100GiB,licence.matlab=1`: what an agent may give away. */
-export function readCapacity(text: string): Reading<Capacity> {
+export function readCapacity(text: string): Parsed<Capacity> {
   const countables: Record<string, number> = {};
   let capacity: Capacity = {};
   for (const part of text.split(",").filter((one) => one.trim() !== "")) {
@@ -82,7 +82,7 @@ const VENDORS = { rtx: "nvidia", mi: "amd", arc: "intel", max: "intel" } as cons
 const FAKE_LIMIT = 64;
 
 /** `fake:MODEL:MEMORY[:COUNT]`: cards that are only claimed. Their ids are unique to the node, by `seed`. */
-export function readFakeDevices(text: string, seed: string): Reading<readonly Device[]> {
+export function readFakeDevices(text: string, seed: string): Parsed<readonly Device[]> {
   const [kind, model = "", memory = "", counted = "1", ...rest] = text.split(":");
   if (kind !== "fake" || model === "" || memory === "" || rest.length > 0) {
     return bad(
@@ -112,7 +112,7 @@ export function readFakeDevices(text: string, seed: string): Reading<readonly De
 }
 
 /** `host:port`, `:port` (every address) or `[::1]:4400`. */
-export function readListen(text: string): Reading<string> {
+export function readListen(text: string): Parsed<string> {
   const [, host = "", port = ""] = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]*):(\d{1,5})$/.exec(text) ?? [];
   if (port === "" || Number(port) > 65_535) {
     return bad(`${quoted(text)} is not HOST:PORT`, "such as `127.0.0.1:4400` or `0.0.0.0:4400`");

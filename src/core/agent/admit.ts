@@ -80,7 +80,7 @@ export interface AdmissionInput {
   readonly reserved: ReadonlySet<string>;
 }
 
-export interface Admission {
+export interface AdmittedTasks {
   /** Accepted tasks that have room now; their reservation stands. */
   readonly admitted: ReadonlySet<string>;
   /** For the others: what they lack, as a clause: `cpu is still held by other tasks`. */
@@ -88,7 +88,7 @@ export interface Admission {
 }
 
 /** Decides, in order of acceptance, which accepted tasks have room beside everything that lives. */
-export function admit(input: AdmissionInput): Admission {
+export function admit(input: AdmissionInput): AdmittedTasks {
   const room = roomOf(input.capacity);
   const busy = new Map<string, number>();
   const devices = new Map(input.devices.map((device) => [device.id, device]));

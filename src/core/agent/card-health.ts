@@ -20,14 +20,14 @@ export interface Condition {
   readonly utilization_percent: number | null;
 }
 
-export interface Health {
+export interface CardHealth {
   /** The conditions that hold, by the key of their finding. */
   readonly holds: Readonly<Record<string, { readonly since_ms: Ms; readonly found: boolean }>>;
   readonly ecc_errors: number | null;
   readonly fastest_mhz: number;
 }
 
-export const HEALTHY: Health = { holds: {}, ecc_errors: null, fastest_mhz: 0 };
+export const HEALTHY: CardHealth = { holds: {}, ecc_errors: null, fastest_mhz: 0 };
 
 const BUSY_PERCENT = 80;
 /** A card under load that is slower than this part of what it has shown is slow. */
@@ -38,7 +38,7 @@ const WARNINGS: Readonly<Record<string, string>> = {
   ecc_pending: "ecc pending",
 };
 
-function keysOf(now: Condition, before: Health, fastest_mhz: number): string[] {
+function keysOf(now: Condition, before: CardHealth, fastest_mhz: number): string[] {
   const { trouble, throttled, warnings, clock_mhz, utilization_percent } = now;
   const keys = warnings.flatMap((warning) => WARNINGS[warning] ?? []);
   if (trouble !== null && /\bbus\b/.test(trouble)) keys.push("bus lost");
@@ -50,13 +50,13 @@ function keysOf(now: Condition, before: Health, fastest_mhz: number): string[] {
 }
 
 export interface Examined {
-  readonly health: Health;
+  readonly health: CardHealth;
   /** Keys of the findings that this look has brought. */
   readonly found: readonly string[];
 }
 
 /** Takes in a look. */
-export function examined(before: Health, now: Condition, now_ms: Ms): Examined {
+export function examined(before: CardHealth, now: Condition, now_ms: Ms): Examined {
   const fastest_mhz = Math.max(before.fastest_mhz, now.clock_mhz ?? 0);
   // Each growth is a finding of its own, and no condition that holds.
   const grown = before.ecc_errors !== null && (now.ecc_errors ?? 0) > before.ecc_errors;

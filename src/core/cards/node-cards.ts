@@ -3,7 +3,7 @@
 
 import type { Device, DeviceState, LinkKind } from "../model/device";
 import { classGb, matches, promisable, shareOn, shortDevice } from "./gpu";
-import type { Free, Held } from "../model/resources";
+import type { Free, CardLoad } from "../model/resources";
 import { MIB, type Bytes } from "../units";
 import type { GpuRequest } from "../model/workload";
 
@@ -178,11 +178,11 @@ export function fittingCards(cards: Cards, request: GpuRequest): readonly Promis
 export const needOn = (request: GpuRequest, card: Promisable): Bytes | null =>
   request.share_bytes === undefined ? null : shareOn(request.share_bytes, card.device);
 
-const NOTHING: Held = { whole: 0, shares: 0, bytes: 0 };
+const NOTHING: CardLoad = { whole: 0, shares: 0, bytes: 0 };
 
-export const heldOf = (card: Promisable, free: Free): Held => free.held?.get(card.device.id) ?? NOTHING;
+export const heldOf = (card: Promisable, free: Free): CardLoad => free.held?.get(card.device.id) ?? NOTHING;
 
-const isBusy = ({ whole, shares }: Held): boolean => whole > 0 || shares > 0;
+const isBusy = ({ whole, shares }: CardLoad): boolean => whole > 0 || shares > 0;
 
 /** Returns whether a part of the card, or the card that it is a part of, is promised to somebody. */
 function isKinBusy({ kin }: Promisable, { held }: Free): boolean {
@@ -198,10 +198,10 @@ export const leftOf = (card: Promisable, free: Free): Bytes =>
  * Why a card of the right kind is not given. `exclusive`: the card is set to one process, so no share is given.
  * `foreign`: foreign processes use too much of it.
  */
-export type Refusal = Trouble | "exclusive" | "held" | "foreign";
+export type CardRefusal = Trouble | "exclusive" | "held" | "foreign";
 
 /** Returns what keeps `need` of a card from being promised now, or null. */
-export function refusalOf(card: Promisable, need: Bytes | null, free: Free): Refusal | null {
+export function refusalOf(card: Promisable, need: Bytes | null, free: Free): CardRefusal | null {
   if (card.trouble !== null) return card.trouble;
   if (need !== null && card.device.compute_mode === "exclusive") return "exclusive";
   const held = heldOf(card, free);
@@ -218,4 +218,4 @@ export function refusalOf(card: Promisable, need: Bytes | null, free: Free): Ref
  * Returns whether time or the end of another task can undo a refusal. Other refusals stand until the card is set up
  * anew.
  */
-export const mayPass = (refusal: Refusal): boolean => refusal !== "prohibited" && refusal !== "exclusive";
+export const mayPass = (refusal: CardRefusal): boolean => refusal !== "prohibited" && refusal !== "exclusive";

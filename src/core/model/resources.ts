@@ -51,7 +51,7 @@ const partOf = (amount: number, cards: number, all_cards: number): number =>
   cards >= all_cards ? amount : Math.floor((amount * cards) / all_cards + ROUNDING);
 
 /** What of a card is promised: how often as a whole, and how much in shares. */
-export interface Held {
+export interface CardLoad {
   whole: number;
   shares: number;
   bytes: Bytes;
@@ -65,7 +65,7 @@ export interface Free {
   /** `null` where the node declares none and nobody holds any. */
   countables: Map<string, number> | null;
   /** Devices that somebody holds, whole or in part; `null` where nobody holds any. */
-  held: Map<string, Held> | null;
+  held: Map<string, CardLoad> | null;
 }
 
 /** A node with nothing on it. */
@@ -102,7 +102,7 @@ export function takeCards(free: Free, devices: Promised["devices"]): void {
   }
 }
 
-function count(held: Held, bytes: Bytes | null, by: 1 | -1): void {
+function count(held: CardLoad, bytes: Bytes | null, by: 1 | -1): void {
   if (bytes === null) held.whole += by;
   else {
     held.shares += by;

@@ -1,6 +1,6 @@
 // Which nodes are heard: silence on the listening clock becomes contact, and mass silence is taken for the network's.
 
-import { isDraining } from "./draining";
+import { isDraining } from "./drain";
 import { formatAge } from "../format";
 import type { Contact } from "../model/lifecycle";
 import type { NodeRow } from "../model/rows-node";

@@ -1,6 +1,6 @@
 // What one planning pass works with: facts about nodes, tasks by owner, and the decisions taken so far.
 
-import { drainingOf, stopsAt } from "./draining";
+import { drainingOf, stopsAt } from "./drain";
 import type { State } from "../model/rows-state";
 import type { RunRow, SlotRow, WorkloadRow } from "../model/rows-work";
 import type { StopOrder, TaskRow } from "../model/rows-task";

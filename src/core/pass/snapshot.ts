@@ -1,7 +1,7 @@
 // What the plan is given and what it gives back: plain data, so that it can be shown, compared, committed and
 // simulated.
 
-import type { Refusal } from "../cards/node-cards";
+import type { CardRefusal } from "../cards/node-cards";
 import type { Change, State } from "../model/rows-state";
 import type { RunRow, SlotRow } from "../model/rows-work";
 import type { StopOrder, TaskRow } from "../model/rows-task";
@@ -71,7 +71,7 @@ export interface CardCheck {
   /** The device's id. */
   readonly id: string;
   /** `missing quarantined dirty prohibited exclusive held foreign apart`. */
-  readonly why: Refusal | "apart";
+  readonly why: CardRefusal | "apart";
   readonly detail: string;
 }
 

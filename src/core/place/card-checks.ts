@@ -1,7 +1,15 @@
 // The check of cards: whether a node has them for a slot, and if not, why each of its cards does not do.
 
 import { mostFree } from "./amounts";
-import { fittingCards, leftOf, mayPass, needOn, refusalOf, type Promisable, type Refusal } from "../cards/node-cards";
+import {
+  fittingCards,
+  leftOf,
+  mayPass,
+  needOn,
+  refusalOf,
+  type Promisable,
+  type CardRefusal,
+} from "../cards/node-cards";
 import type { Look } from "./shape";
 import { formatMemory } from "../format";
 import { found, type Found } from "./found";
@@ -46,7 +54,7 @@ export function checkGpu(look: Look, room: Room): Found | null {
 
 interface Refused {
   readonly card: Promisable;
-  readonly refusal: Refusal;
+  readonly refusal: CardRefusal;
   readonly detail: string;
 }
 
@@ -83,7 +91,8 @@ function taken(
 
 /** What most stands in the way: tasks, which end; others, who may leave; cards that somebody has to look at. */
 function reasonOf(gpu: GpuRequest, free: number, refused: readonly Refused[]): string {
-  const count = (...refusals: Refusal[]): number => refused.filter(({ refusal }) => refusals.includes(refusal)).length;
+  const count = (...refusals: CardRefusal[]): number =>
+    refused.filter(({ refusal }) => refusals.includes(refusal)).length;
   const such = isChoosy(gpu) ? "such " : "";
   if (free + count("held") >= gpu.count)
     return gpu.share_bytes === undefined ? `have too few free ${such}cards` : `have too little left on ${such}cards`;
@@ -98,7 +107,7 @@ function tellCards(refused: readonly Refused[]): string {
 }
 
 /** `GPU-8a1c2d3e is held by recs.api.0`. */
-function tellRefusal(look: Look, room: Room, card: Promisable, refusal: Refusal): string {
+function tellRefusal(look: Look, room: Room, card: Promisable, refusal: CardRefusal): string {
   const { gpu } = look.shape.spec.request;
   const { name } = card;
   if (refusal !== "held") return sayRefusal(card, refusal);
@@ -113,7 +122,7 @@ function tellRefusal(look: Look, room: Room, card: Promisable, refusal: Refusal)
 }
 
 /** The same of what is seen on the card itself. */
-export function sayRefusal(card: Promisable, refusal: Refusal): string {
+export function sayRefusal(card: Promisable, refusal: CardRefusal): string {
   const { device, name, troubled } = card;
   const whole = troubled === device ? name : `${shortDevice(troubled.id)}, of which ${name} is a part,`;
   switch (refusal) {

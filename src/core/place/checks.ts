@@ -1,6 +1,6 @@
 // Every condition a node must meet for a slot, each with its reason in words and whether time can ever help.
 
-import { sayDraining } from "../pass/draining";
+import { sayDraining } from "../pass/drain";
 import { formatAge } from "../format";
 import { found, type Found } from "./found";
 import type { NodeRow } from "../model/rows-node";

@@ -3,7 +3,7 @@
 import { begin } from "../pass/pass";
 import { findings, isCandidate, hasRoom } from "./checks";
 import { type Failure, type Look, noShapes, shapeOf } from "./shape";
-import { singular, type Change, type Found } from "./found";
+import { singular, type RequestChange, type Found } from "./found";
 import type { TaskRow } from "../model/rows-task";
 import { explainCards } from "./pick-reasons";
 import { leaveRoom, openRooms, type Room } from "./room";
@@ -80,7 +80,7 @@ function smallestChange(verdicts: readonly Verdict[], fitting: number, members: 
   const shown: string[] = [];
   if (members > 1 && fitting > 0) shown.push(`ask for ${fitting} ${fitting === 1 ? "node" : "nodes"}`);
   let fewest = Number.POSITIVE_INFINITY;
-  let ways = new Map<string, readonly Change[]>();
+  let ways = new Map<string, readonly RequestChange[]>();
   for (const { found } of verdicts) {
     const changes = found.map((each) => each.change);
     if (found.length === 0 || found.length > fewest || changes.includes(null)) continue;
@@ -88,7 +88,7 @@ function smallestChange(verdicts: readonly Verdict[], fitting: number, members: 
       fewest = found.length;
       ways = new Map();
     }
-    const way = changes as Change[];
+    const way = changes as RequestChange[];
     const key = way.map((change) => change.key).join(" ");
     const known = ways.get(key);
     if (known === undefined || sum(way) > sum(known)) ways.set(key, way);
@@ -98,7 +98,7 @@ function smallestChange(verdicts: readonly Verdict[], fitting: number, members: 
   return shown.length === 0 ? null : shown.join(", or ");
 }
 
-const sum = (way: readonly Change[]): number => way.reduce((all, { value }) => all + value, 0);
+const sum = (way: readonly RequestChange[]): number => way.reduce((all, { value }) => all + value, 0);
 
 export interface Placed {
   /** How the nodes that fit compare; best first. */

@@ -3,7 +3,7 @@
 import type { Check } from "../pass/snapshot";
 
 /** Something about the request that would make this check hold on this node. */
-export interface Change {
+export interface RequestChange {
   /** Changes of one key are alternatives; the greatest value asks the least of the user. */
   readonly key: string;
   readonly value: number;
@@ -16,7 +16,7 @@ export interface Found extends Check {
   /** How near this node comes; the nearest is shown behind the reason: `largest 16 GB`. */
   readonly best: { readonly value: number; readonly text: string } | null;
   /** `null`: nothing that the user asks for would help. */
-  readonly change: Change | null;
+  readonly change: RequestChange | null;
 }
 
 const SINGULAR: Readonly<Record<string, string>> = {

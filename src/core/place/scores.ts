@@ -28,10 +28,10 @@ const LOOSE = -0.5;
 /** By each step of tightness, what it weighs that a whole group of connected cards is broken. */
 const BREAK_GROUP = [-2, -1, 0] as const;
 
-export type Parts = Readonly<Record<string, number>>;
+export type ScoreParts = Readonly<Record<string, number>>;
 
 /** Why a node is better or worse than another for a shape. */
-export function scoreParts(look: Look, room: Room): Parts {
+export function scoreParts(look: Look, room: Room): ScoreParts {
   const { pass, rooms, shape } = look;
   const { place, request } = shape.spec;
   const parts: Record<string, number> = { fill: (place.strategy === "pack" ? 1 : -1) * usedShare(look, room) };
@@ -65,7 +65,7 @@ function scoreCards(parts: Record<string, number>, request: GpuRequest, room: Ro
   if (pick.breaks < APART && breaks < 0) parts["break_group"] = breaks;
 }
 
-export function total(parts: Parts): number {
+export function total(parts: ScoreParts): number {
   let sum = 0;
   for (const name in parts) sum += parts[name] ?? 0;
   return sum;

@@ -1,7 +1,7 @@
 // One slot of a service or daemon: which of its attempts counts, which must go, and whether a new one is wanted.
 
 import { sayRefusal } from "../place/card-checks";
-import { isDraining } from "../pass/draining";
+import { isDraining } from "../pass/drain";
 import { formatAge, formatDuration } from "../format";
 import type { SlotRow, WorkloadRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";

@@ -1,7 +1,7 @@
 // Services and daemons as wholes: which slots there are, and in which order stale ones are replaced.
 
 import { exclusiveSilence, type NodeFact } from "../pass/contact";
-import { drainingOf } from "../pass/draining";
+import { drainingOf } from "../pass/drain";
 import { isTolerated, labelHolds } from "../place/labels";
 import type { WorkloadRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";

@@ -12,7 +12,7 @@ export type CommandResult =
 export const runCommand = (argv: readonly string[], timeout_ms: number): Promise<CommandResult> =>
   startCommand(argv, timeout_ms).result;
 
-export interface Command {
+export interface RunningCommand {
   readonly pid: number | null;
   /** Resolves soon after the time limit at the latest, even if the process hangs in the kernel and does not end. */
   readonly result: Promise<CommandResult>;
@@ -23,7 +23,7 @@ export interface Command {
 const KILLED_MS = 500;
 
 /** Starts a short command, for callers who need to know whether the process is really gone. */
-export function startCommand(argv: readonly string[], timeout_ms: number): Command {
+export function startCommand(argv: readonly string[], timeout_ms: number): RunningCommand {
   try {
     const child = Bun.spawn([...argv], {
       stdin: "ignore",
@@ -68,7 +68,7 @@ const couldNotRun = (error: unknown): CommandResult => ({
 
 export const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-export interface TaskProcess {
+export interface TaskCommand {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
@@ -100,7 +100,7 @@ export type Launched =
 const APPEND = constants.O_CREAT | constants.O_APPEND | constants.O_WRONLY | constants.O_NOFOLLOW;
 
 /** Starts a task's process. `onExit` is called once, and never before this function returns. */
-export function launch(task: TaskProcess, onExit: (exit: ProcessExit) => void): Launched {
+export function launch(task: TaskCommand, onExit: (exit: ProcessExit) => void): Launched {
   const fds: number[] = [];
   const open = (path: string): number => {
     const fd = openSync(path, APPEND, 0o600);

@@ -1,7 +1,7 @@
 // A vendor's tool that is run again and again and may hang. Each run ends in time, and no run is started while a
 // process of an earlier one cannot be ended.
 
-import { startCommand, type Command, type CommandResult } from "./spawn";
+import { startCommand, type RunningCommand, type CommandResult } from "./spawn";
 
 export interface Tool {
   readonly path: string;
@@ -9,7 +9,7 @@ export interface Tool {
 }
 
 export function createTool(path: string): Tool {
-  let stuck: Command | null = null;
+  let stuck: RunningCommand | null = null;
   return {
     path,
     async run(args, timeout_ms) {

@@ -8,23 +8,23 @@ import { PROTOCOL, signedText, type ToServer } from "../../wire/agent";
 import { noteDevices } from "../nodes/card-events";
 import type { Draft } from "../../store/store";
 import type { Context } from "../context";
-import { leavingAfter, tellLeaving } from "../nodes/departures";
+import { leavingAfter, tellLeaving } from "../nodes/leaving";
 import { afterFlags, asFlagged, flagsNews } from "../nodes/flags";
 import { verifyCredential } from "../access/credential";
 import { newOrder, testedAgain } from "../nodes/node-testing";
-import type { Refusal } from "./hub";
+import type { AgentRefusal } from "./hub";
 
 type Hello = Extract<ToServer, { type: "hello" }>;
 
-export type Admission = { readonly is: "admitted" } | { readonly is: "refused"; readonly refusal: Refusal };
+export type AgentAdmission = { readonly is: "admitted" } | { readonly is: "refused"; readonly refusal: AgentRefusal };
 
-const refused = (code: string, message: string, hint: string | null): Admission => ({
+const refused = (code: string, message: string, hint: string | null): AgentAdmission => ({
   is: "refused",
   refusal: { code, message, hint },
 });
 
 /** Whether a hello is of a node of this cluster and of whom holds its key; nothing that it says counts before. */
-export function identify(context: Context, hello: Hello, nonce: string): Admission {
+export function identify(context: Context, hello: Hello, nonce: string): AgentAdmission {
   const { credential, machine } = hello;
   if (hello.protocol !== PROTOCOL) {
     return refused(
@@ -56,7 +56,7 @@ export function identify(context: Context, hello: Hello, nonce: string): Admissi
 }
 
 /** Brings the row of an identified node up to the machine that speaks; its tasks are judged with its inventory. */
-export async function admitHello(context: Context, hello: Hello, remote: string): Promise<Admission> {
+export async function admitHello(context: Context, hello: Hello, remote: string): Promise<AgentAdmission> {
   const { credential } = hello;
   const { cluster } = context.store.state;
   const node = context.store.state.nodes.get(credential.node_id);
@@ -105,7 +105,7 @@ function signatureHolds(public_key: string, text: string, signature: string): bo
 }
 
 /** The same identity on another machine, or an older data directory of the same one. */
-function rivalOf(node: NodeRow, hello: Hello, awaited: boolean): Refusal | null {
+function rivalOf(node: NodeRow, hello: Hello, awaited: boolean): AgentRefusal | null {
   if (node.fingerprint !== hello.machine.fingerprint) {
     return {
       code: "identity_copied",

@@ -52,12 +52,12 @@ export const stamp = (hub: Hub, session: Session): Stamp => ({
 
 export const send = (session: Session, message: ToAgent): boolean => session.socket.send(JSON.stringify(message)) !== 0;
 
-export function refuse(session: Session, refusal: Refusal): void {
+export function refuse(session: Session, refusal: AgentRefusal): void {
   send(session, { type: "refused", ...refusal });
   session.socket.close(4_000, refusal.code);
 }
 
-export interface Refusal {
+export interface AgentRefusal {
   readonly code: string;
   readonly message: string;
   readonly hint: string | null;

@@ -11,9 +11,9 @@ import type { TaskReport, Verb } from "../../core/model/record";
 import type { Ms } from "../../core/units";
 import { PROTOCOL, toServer, type LeavingNote, type ToAgent, type ToServer } from "../../wire/agent";
 import { admitHello, identify } from "./admission";
-import { type Hub, type Refusal, refuse, send, type Session, stamp } from "./hub";
+import { type Hub, type AgentRefusal, refuse, send, type Session, stamp } from "./hub";
 import { noteDevices, noteFindings } from "../nodes/card-events";
-import { takeFarewell, takeLeaving } from "../nodes/departures";
+import { takeFarewell, takeLeaving } from "../nodes/leaving";
 import { testedAgain } from "../nodes/node-testing";
 import { answerEcho, ask, takeTested } from "./testing";
 
@@ -90,7 +90,7 @@ async function greetNode(hub: Hub, session: Session, hello: Hello): Promise<void
 }
 
 /** Two agents with one identity: the one that is there stays, unless it has long been silent or is the same process. */
-async function contested(hub: Hub, rival: Session, hello: Hello): Promise<Refusal | null> {
+async function contested(hub: Hub, rival: Session, hello: Hello): Promise<AgentRefusal | null> {
   const { phase } = rival;
   if (phase.is !== "live") return null;
   const seen = hub.loop.lastSeen(phase.node_id);
@@ -155,7 +155,7 @@ async function takeInventory(hub: Hub, session: Session, page: Inventory): Promi
   hub.loop.wake();
 }
 
-export const FORGOTTEN: Refusal = {
+export const FORGOTTEN: AgentRefusal = {
   code: "forgotten",
   message: "this node was removed from the cluster",
   hint: "join it again with a new token: orch token new --role agent",

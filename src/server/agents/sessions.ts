@@ -4,7 +4,7 @@ import type { Change, State } from "../../core/model/rows-state";
 import type { TaskRow } from "../../core/model/rows-task";
 import { PROTOCOL } from "../../wire/agent";
 import type { StepView } from "../../wire/node-tests";
-import { type Hub, type Refusal, refuse, send, type Session, stamp } from "./hub";
+import { type Hub, type AgentRefusal, refuse, send, type Session, stamp } from "./hub";
 import type { AgentSocketHandlers, Context } from "../context";
 import { ask } from "./testing";
 import { drop, push, receive } from "./session";
@@ -18,7 +18,7 @@ export interface Sessions {
   stepOf(node_id: string, order: string): StepView | null;
   /** Whether its agent has a session right now. */
   isOpen(node_id: string): boolean;
-  close(node_id: string, why: Refusal): void;
+  close(node_id: string, why: AgentRefusal): void;
   /** Tells a node that said it leaves that it is wanted after all. */
   keep(node_id: string): void;
   stop(): void;

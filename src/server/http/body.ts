@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { HOUSE_LIMITS } from "../../core/limits";
-import type { Issue } from "../../wire/api/errors";
+import type { Issue } from "../../spec/issue";
 import { readJson, readUtf8 } from "./json";
 import { RefusedError } from "../refused";
 

@@ -2,7 +2,8 @@
 // log contains.
 
 import { IdempotencyError, StorageError } from "../../store/errors";
-import type { ErrorCode, Issue } from "../../wire/api/errors";
+import type { Issue } from "../../spec/issue";
+import type { ErrorCode } from "../../wire/api/errors";
 import { RefusedError } from "../refused";
 
 interface Refusal {

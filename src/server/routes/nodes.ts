@@ -1,7 +1,7 @@
 // Nodes and their cards; what operators do with them.
 
 import { z } from "zod";
-import { leftOn } from "../../core/pass/draining";
+import { leftOn } from "../../core/pass/drain";
 import type { NodeRow } from "../../core/model/rows-node";
 import { readLabelKey } from "../../spec/grammar/labels";
 import { drainRequest, forgetRequest, labelRequest, nodeView, taintRequest } from "../../wire/api/nodes";

@@ -11,7 +11,7 @@ import type { Principal } from "../access/auth";
 export type ParamsOf<P extends string> = P extends `${string}{${infer N}}${infer Rest}` ? N | ParamsOf<Rest> : never;
 
 /** What a handler may do with the connection of a request. */
-export interface Link {
+export interface PathLink {
   /** The address that the request came from. */
   readonly source: string;
   /** Lets the connection stay silent without being closed. */
@@ -27,7 +27,7 @@ export interface Ask<P extends string, Q, B> {
   readonly body: B;
   readonly who: Principal;
   readonly request: Request;
-  readonly link: Link;
+  readonly link: PathLink;
   /**
    * Throws RefusedError if the caller may not change the thing or see its inside. Every handler of scope `own` must
    * call it.

@@ -16,7 +16,7 @@ import type { PoolTest } from "../context";
 import { StartError } from "../start-error";
 import { nodeTestsOf } from "./test-settings";
 
-export interface Settings {
+export interface ServerSettings {
   readonly limits: PlanLimits;
   readonly findings: FindingOverrides;
   readonly listen: Listen;
@@ -41,7 +41,7 @@ export function settingsFrom(
   flags: Partial<PlanLimits>,
   hosts: readonly string[],
   listen: string | null,
-): Settings {
+): ServerSettings {
   const read = text === null ? {} : parse(text, file);
   const fromFile: Record<string, unknown> = {};
   let moreHosts: readonly string[] = [];

@@ -1,6 +1,6 @@
 // Nodes and their cards as the API shows them: capacity, promises, and who holds which card.
 
-import { drainingOf } from "../../core/pass/draining";
+import { drainingOf } from "../../core/pass/drain";
 import { nodeState, type NodeState } from "../../core/model/lifecycle";
 import type { State } from "../../core/model/rows-state";
 import type { TaskRow } from "../../core/model/rows-task";

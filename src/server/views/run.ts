@@ -8,12 +8,12 @@ import type { RunView } from "../../wire/api/runs";
 import { waitsFor } from "./task";
 
 /** Where a run stands among those that wait, and what the last pass said of it. */
-export interface Place {
+export interface QueuePlace {
   readonly position: number;
   readonly reason: string | null;
 }
 
-export function runView(run: RunRow, place: Place | undefined): RunView {
+export function runView(run: RunRow, place: QueuePlace | undefined): RunView {
   return {
     run: run.run,
     name: run.name,
@@ -37,7 +37,7 @@ export function runView(run: RunRow, place: Place | undefined): RunView {
 }
 
 /** Places of all queued runs, from 1: by priority, then by number. */
-export function queueOf(state: State, blocked: readonly Blocked[]): ReadonlyMap<string, Place> {
+export function queueOf(state: State, blocked: readonly Blocked[]): ReadonlyMap<string, QueuePlace> {
   const reasons = new Map(blocked.map((one) => [one.owner_uid, one.summary]));
   const queued = state.runs
     .values()

@@ -6,7 +6,7 @@ import { isFinal } from "../../core/model/lifecycle";
 import { parseName } from "../../core/model/task";
 import type { WorkloadDecl } from "../../core/model/workload";
 import type { Draft, History } from "../../store/store";
-import type { Issue } from "../../wire/api/errors";
+import type { Issue } from "../../spec/issue";
 import type { Blocked } from "../../core/pass/snapshot";
 import { findApp, metBy } from "./apply";
 import type { Principal } from "../access/auth";

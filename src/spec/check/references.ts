@@ -7,7 +7,7 @@ import type { Path } from "../issue";
 import { didYouMean } from "../grammar/nearest";
 
 /** One workload as it was written. */
-export interface Entry {
+export interface WrittenWorkload {
   readonly name: string;
   readonly kind: Kind;
   readonly path: Path;
@@ -23,7 +23,7 @@ function namesAt(fields: Fields, key: string, path: Path): { name: string; path:
 }
 
 /** Faults of every name that leads from one workload to another. */
-export function referenceFaults(entries: readonly Entry[]): Fault[] {
+export function referenceFaults(entries: readonly WrittenWorkload[]): Fault[] {
   const kinds = new Map(entries.map((entry) => [entry.name, entry]));
   const jobs = entries.filter((entry) => entry.kind === "job");
   return [
@@ -38,7 +38,7 @@ const listed = (names: readonly string[], what: string): string =>
     ? `this app has no ${what}`
     : `${what}: ${names.slice(0, 8).join(", ")}${names.length > 8 ? ", …" : ""}`;
 
-function placeFaults(entry: Entry, entries: readonly Entry[]): Fault[] {
+function placeFaults(entry: WrittenWorkload, entries: readonly WrittenWorkload[]): Fault[] {
   const place = fieldsOf(get(entry.fields, "place"));
   const path = [...entry.path, "place"];
   const all = entries.map((each) => each.name);
@@ -64,7 +64,11 @@ function placeFaults(entry: Entry, entries: readonly Entry[]): Fault[] {
 
 const AFTER_KEYS = ["after", "after_any", "after_failed"] as const;
 
-function afterFaults(entry: Entry, kinds: ReadonlyMap<string, Entry>, entries: readonly Entry[]): Fault[] {
+function afterFaults(
+  entry: WrittenWorkload,
+  kinds: ReadonlyMap<string, WrittenWorkload>,
+  entries: readonly WrittenWorkload[],
+): Fault[] {
   const candidates = entries
     .filter((each) => each.kind !== "daemon" && each.name !== entry.name)
     .map((each) => each.name);
@@ -97,7 +101,7 @@ function afterFaults(entry: Entry, kinds: ReadonlyMap<string, Entry>, entries: r
 }
 
 /** Jobs that wait for themselves, each circle once. Its own stack, since a chain may be long. */
-function cycleFaults(jobs: readonly Entry[]): Fault[] {
+function cycleFaults(jobs: readonly WrittenWorkload[]): Fault[] {
   const next = new Map(jobs.map((job) => [job.name, AFTER_KEYS.flatMap((key) => namesAt(job.fields, key, job.path))]));
   const state = new Map<string, "open" | "done">();
   const faults: Fault[] = [];

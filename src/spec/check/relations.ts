@@ -7,7 +7,7 @@ import { fault, type Fault } from "../read/fault";
 import { fieldsOf, get, has, NONE, type Fields } from "./fields";
 import type { Path } from "../issue";
 import { ASK_LIMITS } from "../limits";
-import { referenceFaults, type Entry } from "./references";
+import { referenceFaults, type WrittenWorkload } from "./references";
 
 const KIND_OF: Readonly<Record<string, Kind>> = { services: "service", jobs: "job", daemons: "daemon" };
 
@@ -16,7 +16,7 @@ export function appFaults(value: unknown): Fault[] {
   const top = fieldsOf(value);
   const groups = Object.entries(KIND_OF).map(([group, kind]) => ({ group, kind, given: get(top, group) }));
   const entries = groups.flatMap(({ group, kind, given }) =>
-    Object.entries(fieldsOf(given)).map(([name, entry]): Entry => ({
+    Object.entries(fieldsOf(given)).map(([name, entry]): WrittenWorkload => ({
       name,
       kind,
       path: [group, name],
@@ -35,7 +35,7 @@ export function appFaults(value: unknown): Fault[] {
   ];
 }
 
-function doubleNames(entries: readonly Entry[]): Fault[] {
+function doubleNames(entries: readonly WrittenWorkload[]): Fault[] {
   const kinds = new Map<string, Kind>();
   return entries.flatMap(({ name, kind, path }) => {
     const other = kinds.get(name);

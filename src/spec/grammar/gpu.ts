@@ -3,7 +3,7 @@
 import { formatBytes } from "../../core/format";
 import type { Bytes } from "../../core/units";
 import type { GpuRequest } from "../../core/model/workload";
-import { bad, good, quoted, type Reading } from "../issue";
+import { bad, good, quoted, type Parsed } from "../issue";
 import { ASK_LIMITS } from "../limits";
 import { readRange, readSize, type Range } from "./units";
 
@@ -20,7 +20,7 @@ export interface GpuFields {
 }
 
 /** Reads card memory: a plain size means at least that much. */
-export function readCardMemory(value: string | number): Reading<Range> {
+export function readCardMemory(value: string | number): Parsed<Range> {
   const range = readRange(value, readSize);
   if (!range.ok) return range;
   const { min, max } = range.value;
@@ -29,7 +29,7 @@ export function readCardMemory(value: string | number): Reading<Range> {
 }
 
 /** Reads the part of a card that is asked for. */
-export function readShare(value: string | number): Reading<Bytes> {
+export function readShare(value: string | number): Parsed<Bytes> {
   if (String(value).includes(".."))
     return bad(`${quoted(String(value))} is a range`, "a share is one size: `share: 8GB`; `memory` is the card's");
   const share = readSize(value);
@@ -43,7 +43,7 @@ export function readShare(value: string | number): Reading<Bytes> {
 }
 
 /** Reads the name of a model. */
-export function readModel(text: string): Reading<string> {
+export function readModel(text: string): Parsed<string> {
   const model = text.trim();
   if (/^(\d+x|x\d+)$/i.test(model))
     return bad(`${quoted(text)} is not a model of a GPU`, `a count? write \`${model.replace(/x/i, "")}\``);
@@ -57,7 +57,7 @@ export function readModel(text: string): Reading<string> {
 }
 
 /** Reads how many GPUs; 0 stands for none. */
-export function readGpuCount(count: number): Reading<number> {
+export function readGpuCount(count: number): Parsed<number> {
   if (Number.isInteger(count) && count >= 0 && count <= ASK_LIMITS.gpu_count) return good(count);
   if (count < 0) return bad(`${count} GPUs cannot be had`);
   if (!Number.isInteger(count))
@@ -75,7 +75,7 @@ const isMemory = (part: string): boolean => part.includes("..") || /^\d+(\.\d+)?
 type Parts = { vendor: string | null; models: string[] | null; memory: Range | null; count: number | null };
 
 /** Reads `[vendor:][models:][memory:][count]`; parts are told apart by their looks, each at most once. */
-export function readGpuText(text: string): Reading<GpuRequest | null> {
+export function readGpuText(text: string): Parsed<GpuRequest | null> {
   const parts: Parts = { vendor: null, models: null, memory: null, count: null };
   for (const [i, raw] of text.split(":").entries()) {
     const part = raw.trim();
@@ -91,8 +91,8 @@ export function readGpuText(text: string): Reading<GpuRequest | null> {
 }
 
 /** Puts one part into `parts`; gives what is wrong with it, or null. */
-function readPart(part: string, i: number, parts: Parts, text: string): Reading<never> | null {
-  const twice = (what: string): Reading<never> =>
+function readPart(part: string, i: number, parts: Parts, text: string): Parsed<never> | null {
+  const twice = (what: string): Parsed<never> =>
     bad(`${quoted(text)} names ${what} twice`, "`[vendor:][models:][memory:][count]`");
   if (part === "")
     return bad(`${quoted(text)} has an empty part`, "such as `2`, `24GB`, `A100,H100:80GB:2`, `amd:MI300X`");
@@ -129,7 +129,7 @@ function readPart(part: string, i: number, parts: Parts, text: string): Reading<
   return null;
 }
 
-function assemble(fields: GpuFields): Reading<GpuRequest | null> {
+function assemble(fields: GpuFields): Parsed<GpuRequest | null> {
   const count = fields.count ?? 1;
   if (count === 0) return good(null);
   return good({
@@ -147,7 +147,7 @@ const linkedOf = (linked: GpuFields["linked"]): Pick<GpuRequest, "linked"> =>
   linked === undefined || linked === "prefer" ? {} : { linked: linked ? "demanded" : "ignored" };
 
 /** Reads any form of a GPU request; null is none. */
-export function readGpu(value: number | string | GpuFields): Reading<GpuRequest | null> {
+export function readGpu(value: number | string | GpuFields): Parsed<GpuRequest | null> {
   if (typeof value === "string") return readGpuText(value);
   if (typeof value === "object") return assemble(value);
   const count = readGpuCount(value);

@@ -1,7 +1,7 @@
 // Conditions on nodes as people write them: label expressions and what taints a workload puts up with.
 
 import type { LabelCheck, Toleration } from "../../core/model/workload";
-import { bad, good, quoted, type Reading } from "../issue";
+import { bad, good, quoted, type Parsed } from "../issue";
 
 const KEY = "[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?";
 const VALUE = String.raw`[^\s,()=!]{0,128}`;
@@ -13,7 +13,7 @@ const COMPARED = new RegExp(String.raw`^(${KEY})\s*(==?|!=)\s*(${VALUE})$`);
 const SHAPES = "`zone in (a, b)`, `zone notin (a)`, `zone=a`, `zone!=a`, `zone`, `!zone`";
 
 /** Reads one expression on a label. */
-export function readExpression(text: string): Reading<LabelCheck> {
+export function readExpression(text: string): Parsed<LabelCheck> {
   const expression = text.trim();
   const absent = expression.startsWith("!") ? expression.slice(1).trim() : null;
   if (absent !== null && IS_KEY.test(absent)) return good({ key: absent, op: "absent", values: [] });
@@ -47,7 +47,7 @@ export function mendTorn(items: readonly string[]): { at: number; expression: st
 }
 
 /** Reads the map form, `{ zone: a }` or `{ zone: [a, b] }`. */
-export function readLabelMap(map: Readonly<Record<string, string | readonly string[]>>): Reading<LabelCheck[]> {
+export function readLabelMap(map: Readonly<Record<string, string | readonly string[]>>): Parsed<LabelCheck[]> {
   const checks: LabelCheck[] = [];
   for (const [key, given] of Object.entries(map)) {
     if (!IS_KEY.test(key)) return bad(`${quoted(key)} is not the key of a label`, "letters, digits and `._/-`");
@@ -62,14 +62,14 @@ export function readLabelMap(map: Readonly<Record<string, string | readonly stri
 }
 
 /** Reads a label's key that is set on a workload. */
-export function readLabelKey(key: string): Reading<string> {
+export function readLabelKey(key: string): Parsed<string> {
   return IS_KEY.test(key)
     ? good(key)
     : bad(`${quoted(key)} is not the key of a label`, "letters, digits and `._/-`, at most 63");
 }
 
 /** Reads `key` or `key=value`. */
-export function readToleration(text: string): Reading<Toleration> {
+export function readToleration(text: string): Parsed<Toleration> {
   const [key = "", ...rest] = text.trim().split("=");
   const value = rest.length === 0 ? null : rest.join("=");
   const effect = /:(no_schedule|prefer_not|NoSchedule|PreferNoSchedule|NoExecute)$/.exec(text.trim())?.[0];
@@ -80,7 +80,7 @@ export function readToleration(text: string): Reading<Toleration> {
 }
 
 /** Reads the map form, `{ team: vision }`; `"*"` takes any value. */
-export function readTolerationMap(map: Readonly<Record<string, string>>): Reading<Toleration[]> {
+export function readTolerationMap(map: Readonly<Record<string, string>>): Parsed<Toleration[]> {
   const out: Toleration[] = [];
   for (const [key, value] of Object.entries(map)) {
     const one = readToleration(value === "*" ? key : `${key}=${value}`);

@@ -1,6 +1,6 @@
 // The one grammar of names of apps, workloads, projects and ports, and the legal name nearest to an illegal one.
 
-import { bad, good, quoted, type Reading } from "../issue";
+import { bad, good, quoted, type Parsed } from "../issue";
 
 export const NAME = /^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$/;
 
@@ -20,7 +20,7 @@ export function legalName(text: string): string | null {
 }
 
 /** Reads a name. */
-export function readName(text: string): Reading<string> {
+export function readName(text: string): Parsed<string> {
   if (isName(text)) return good(text);
   const legal = legalName(text.slice(0, 200));
   const rule = "lower-case letters, digits and dashes, beginning with a letter, at most 40";

@@ -1,7 +1,7 @@
 // Ports as people write them: a number, `auto`, or a map; and what Compose users try first.
 
 import type { PortRequest } from "../../core/model/workload";
-import { bad, good, quoted, type Reading } from "../issue";
+import { bad, good, quoted, type Parsed } from "../issue";
 
 export interface PortFields {
   readonly target?: number | undefined;
@@ -10,13 +10,13 @@ export interface PortFields {
 }
 
 /** Reads a port number. */
-export function readPortNumber(port: number): Reading<number> {
+export function readPortNumber(port: number): Parsed<number> {
   if (Number.isInteger(port) && port >= 1 && port <= 65_535) return good(port);
   return bad(`${port} is not a port`, port === 0 ? "`auto` takes a free one" : "1 to 65535");
 }
 
 /** Reads the port on the node: a number, or null for any free one. */
-export function readPublished(value: number | string): Reading<number | null> {
+export function readPublished(value: number | string): Parsed<number | null> {
   if (typeof value === "number") return readPortNumber(value);
   if (value === "auto") return good(null);
   const pair = /^(?:.*:)?(\d+):(\d+)(?:\/\w+)?$/.exec(value);
@@ -27,7 +27,7 @@ export function readPublished(value: number | string): Reading<number | null> {
 }
 
 /** Reads any form of a port; a number or `auto` is the published one, and the same inside. */
-export function readPort(value: number | string | PortFields): Reading<Omit<PortRequest, "name">> {
+export function readPort(value: number | string | PortFields): Parsed<Omit<PortRequest, "name">> {
   if (typeof value === "object") return good({ ...value, target: value.target ?? null });
   const published = readPublished(value);
   return published.ok ? good({ target: null, published: published.value, bind: "cluster" }) : published;

@@ -2,7 +2,7 @@
 
 import { formatBytes, formatDuration } from "../../core/format";
 import { DAY_MS, GIB, HOUR_MS, MIB, MINUTE_MS, SECOND_MS, type Bytes, type Milli, type Ms } from "../../core/units";
-import { bad, good, kindOf, quoted, type Reading } from "../issue";
+import { bad, good, kindOf, quoted, type Parsed } from "../issue";
 import { ASK_LIMITS } from "../limits";
 import { didYouMean } from "./nearest";
 
@@ -15,11 +15,11 @@ const DURATION_WORDS: readonly (readonly [RegExp, string])[] = [
   [/^days?$/, "d"],
 ];
 
-const boundedDuration = (ms: Ms): Reading<Ms> =>
+const boundedDuration = (ms: Ms): Parsed<Ms> =>
   ms > ASK_LIMITS.duration_ms ? bad("is longer than ten years", null) : good(Math.round(ms));
 
 /** Reads `500ms`, `30s`, `1.5h`, `1h30m`, `7d`; 0 needs no unit. */
-export function readDuration(value: string | number): Reading<Ms> {
+export function readDuration(value: string | number): Parsed<Ms> {
   if (value === 0 || value === "0") return good(0);
   const text = String(value).trim();
   if (/^\d+(\.\d+)?$/.test(text)) return bad(`${text} needs a unit`, `\`${text}s\` is seconds, \`${text}m\` minutes`);
@@ -37,13 +37,13 @@ export function readDuration(value: string | number): Reading<Ms> {
 }
 
 /** Reads how long a task may take to end. */
-export function readGrace(value: string | number): Reading<Ms> {
+export function readGrace(value: string | number): Parsed<Ms> {
   const grace = readDuration(value);
   return grace.ok && grace.value > DAY_MS ? bad("is longer than a day", "after it, what is left is killed") : grace;
 }
 
 /** Reads a duration or one of Slurm's unambiguous forms: `1-00:00:00`, `1-12`, `12:00:00`. */
-export function readTime(value: string | number): Reading<Ms> {
+export function readTime(value: string | number): Parsed<Ms> {
   const text = String(value).trim();
   const clock = /^(?:(\d{1,5})-)?(\d{1,5})(?::(\d{2}))?(?::(\d{2}))?$/.exec(text);
   if (clock === null) return readDuration(value);
@@ -74,7 +74,7 @@ const SIZE_BYTES: Readonly<Record<string, Bytes>> = {
 };
 
 /** Reads `512MiB`, `1GiB`, `24GB`, `32G`, `32Gi`. All letters are powers of 1024, as docker and Slurm read them. */
-export function readSize(value: string | number): Reading<Bytes> {
+export function readSize(value: string | number): Parsed<Bytes> {
   if (value === 0 || value === "0") return good(0);
   const text = String(value).trim();
   const match = /^(\d+(?:\.\d+)?)\s*(?:([kmgtp])(?:i?b|i)?|(b))?$/i.exec(text);
@@ -95,14 +95,14 @@ export function readSize(value: string | number): Reading<Bytes> {
 }
 
 /** Reads a size of memory that something can run in. */
-export function readMemory(value: string | number): Reading<Bytes> {
+export function readMemory(value: string | number): Parsed<Bytes> {
   const size = readSize(value);
   if (!size.ok || size.value >= ASK_LIMITS.memory_min_bytes) return size;
   return bad(`${formatBytes(size.value)} is too little memory to run anything`, "leave `memory` out for the default");
 }
 
 /** Reads cores (`2`, `0.5`) or thousandths (`500m`). */
-export function readCpu(value: string | number): Reading<Milli> {
+export function readCpu(value: string | number): Parsed<Milli> {
   const text = String(value).trim();
   const match = /^(\d+(?:\.\d+)?)(m?)$/.exec(text);
   if (match === null)
@@ -114,7 +114,7 @@ export function readCpu(value: string | number): Reading<Milli> {
 }
 
 /** Reads a part of a whole, `5%`; gives it in percent. */
-export function readPercent(value: string | number): Reading<number> {
+export function readPercent(value: string | number): Parsed<number> {
   const [, number, sign] = /^\s*(\d+(?:\.\d+)?)\s*(%?)\s*$/.exec(String(value)) ?? [];
   if (number === undefined) return bad(`${kindOf(value)} is not a percentage`.replace("the text ", ""), "such as `5%`");
   if (sign === "") return bad(`${number} needs its sign`, `write \`${number}%\``);
@@ -122,7 +122,7 @@ export function readPercent(value: string | number): Reading<number> {
 }
 
 /** Reads how long cards may be idle. */
-export function readIdleTime(value: string | number): Reading<Ms> {
+export function readIdleTime(value: string | number): Parsed<Ms> {
   const time = readDuration(value);
   return time.ok && time.value < SECOND_MS ? bad("is too short to tell idle from busy", "such as `30m`") : time;
 }
@@ -133,7 +133,7 @@ export interface Range {
 }
 
 /** Reads `a..b`, `a..`, `..b` with the reader of its ends, or a single value as both ends. */
-export function readRange(value: string | number, read: (end: string | number) => Reading<number>): Reading<Range> {
+export function readRange(value: string | number, read: (end: string | number) => Parsed<number>): Parsed<Range> {
   const text = String(value);
   const dots = text.indexOf("..");
   if (dots < 0) {
@@ -168,7 +168,7 @@ const SIGNALS: Readonly<Record<string, number>> = {
 };
 
 /** Reads a signal's name, with or without SIG; gives it without. */
-export function readSignal(text: string): Reading<string> {
+export function readSignal(text: string): Parsed<string> {
   const name = text.trim().toUpperCase().replace(/^SIG/, "");
   if (Object.hasOwn(SIGNALS, name)) return good(name);
   const numbered = Object.entries(SIGNALS).find(([, number]) => String(number) === name)?.[0];
@@ -178,7 +178,7 @@ export function readSignal(text: string): Reading<string> {
 }
 
 /** Reads a back-off: `1s..1m`, open ends take the defaults. */
-export function readBackoff(value: string | number): Reading<{ min_ms: Ms; max_ms: Ms }> {
+export function readBackoff(value: string | number): Parsed<{ min_ms: Ms; max_ms: Ms }> {
   const range = readRange(value, readDuration);
   if (!range.ok) return range;
   const min_ms = range.value.min ?? Math.min(SECOND_MS, range.value.max ?? SECOND_MS);

@@ -1,6 +1,6 @@
 // The text itself, before anybody reads YAML in it: encoding, size, characters that no editor shows, lines and columns.
 
-import { bad, good, type Issue, type Reading } from "../issue";
+import { bad, good, type Issue, type Parsed } from "../issue";
 import { TEXT_LIMITS } from "../limits";
 
 /** Decodes a file. Bytes that are not UTF-8 are an issue with the place of the first. */
@@ -57,7 +57,7 @@ export function textIssues(text: string): Issue[] {
 }
 
 /** A text that came through an escape or an API must hold no NUL: no process can be given one. */
-export function readScalarText(text: string): Reading<string> {
+export function readScalarText(text: string): Parsed<string> {
   if (text.includes("\u0000")) return bad("holds a NUL character", "no environment or argument can carry one");
   return text.isWellFormed() ? good(text) : bad("is not valid Unicode");
 }

@@ -9,7 +9,7 @@ import { TEXT_LIMITS } from "../limits";
 import { readScalarText } from "./text";
 import { below, wantsText } from "../schema/walk";
 
-export interface Tree {
+export interface SpecTree {
   readonly value: unknown;
   readonly places: Places;
   readonly faults: readonly Fault[];
@@ -28,7 +28,7 @@ interface Reader {
 const startOf = (node: unknown): number | null => (node as Node | null)?.range?.[0] ?? null;
 
 /** Reads a document along its schema. */
-export function readTree(document: Document.Parsed, schema: z.ZodType): Tree {
+export function readTree(document: Document.Parsed, schema: z.ZodType): SpecTree {
   const reader: Reader = {
     places: new Map(),
     faults: [],

@@ -1,7 +1,7 @@
 // The parts of a workload that ask for something: resources, place, ports, and how it is stopped and restarted.
 
 import { z } from "zod";
-import { bad, good, quoted, type Reading } from "../issue";
+import { bad, good, quoted, type Parsed } from "../issue";
 import { GPU_VENDORS, readCardMemory, readGpu, readGpuCount, readModel, readShare } from "../grammar/gpu";
 import { mendTorn, readExpression, readLabelMap, readToleration, readTolerationMap } from "../grammar/labels";
 import {
@@ -87,7 +87,7 @@ const gpu = reads(
 
 /** A name that no typing error explains is a countable; what looks like a known key is caught in complaints.ts. */
 const countable = whole(0, ASK_LIMITS.countable);
-const readCountable = (text: string): Reading<string> =>
+const readCountable = (text: string): Parsed<string> =>
   /^[a-z][a-z0-9._-]{0,62}$/.test(text)
     ? good(text)
     : bad(`${quoted(text)} is not the name of a countable`, "lower-case letters, digits and `._-`: `licence.matlab`");

@@ -1,10 +1,10 @@
 // The building blocks of the schema: leaves that read a small grammar, word their own errors and carry their own docs.
 
 import { z } from "zod";
-import { kindOf, type Reading } from "../issue";
+import { kindOf, type Parsed } from "../issue";
 
 /** What keys of a map must look like; held by complaints.ts, so that a bad key does not hide what is below it. */
-export const KEY_RULES = z.registry<{ read: (key: string) => Reading<unknown> }>();
+export const KEY_RULES = z.registry<{ read: (key: string) => Parsed<unknown> }>();
 
 /** The error of a schema whose input has the wrong shape. A hint stands on the second line: zod carries one text. */
 export const expects = (what: string, hint?: (input: unknown) => string | null) => ({
@@ -20,7 +20,7 @@ export const key = <T extends z.ZodType>(schema: T, description: string, ...exam
   schema.meta(examples.length > 0 ? { description, examples } : { description });
 
 /** Passes a value that has the right shape to the reader of its grammar. */
-export const reads = <I, T>(schema: z.ZodType<I>, read: (value: I) => Reading<T>) =>
+export const reads = <I, T>(schema: z.ZodType<I>, read: (value: I) => Parsed<T>) =>
   schema.transform((value, context): T => {
     const result = read(value);
     if (result.ok) return result.value;
@@ -38,7 +38,7 @@ export const filled = (what: string) =>
   );
 
 /** A quantity, written as a text or a bare number. */
-export const quantity = <T>(what: string, read: (value: string | number) => Reading<T>) =>
+export const quantity = <T>(what: string, read: (value: string | number) => Parsed<T>) =>
   reads(z.union([z.string(), z.number()], expects(what)), read);
 
 const isNumeral = (input: unknown): boolean => typeof input === "string" && /^-?\d+$/.test(input);
@@ -65,7 +65,7 @@ export const oneOrMany = <T extends z.ZodType>(item: T, what: string) =>
     .transform((value): z.output<T>[] => (Array.isArray(value) ? (value as z.output<T>[]) : [value as z.output<T>]));
 
 /** A map whose keys obey a rule. */
-export const mapOf = <T extends z.ZodType>(what: string, value: T, read: (key: string) => Reading<unknown>) =>
+export const mapOf = <T extends z.ZodType>(what: string, value: T, read: (key: string) => Parsed<unknown>) =>
   z.record(z.string(), value, expects(what)).register(KEY_RULES, { read });
 
 /** An object that has these keys only. */

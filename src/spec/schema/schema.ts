@@ -151,7 +151,7 @@ export const app = block({
 export type Service = z.output<typeof service>;
 export type Job = z.output<typeof job>;
 export type Daemon = z.output<typeof daemon>;
-export type App = z.output<typeof app>;
+export type CheckedApp = z.output<typeof app>;
 
 /** What a map of texts takes: each is kept as it is written. */
 const SCALARS = ["string", "number", "boolean", "null"] as const;

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { KEY_RULES } from "./leaves";
-import type { Path, Reading } from "../issue";
+import type { Path, Parsed } from "../issue";
 
 /** The alternatives of a schema without wrappers: defaults, optionals and transforms are looked through. */
 export function alternatives(schema: z.ZodType): z.ZodType[] {
@@ -38,7 +38,7 @@ export function knownKeys(schema: z.ZodType | null): string[] {
 }
 
 /** The rule that keys of a map obey, when it has free keys. */
-export function keyRule(schema: z.ZodType): ((key: string) => Reading<unknown>) | null {
+export function keyRule(schema: z.ZodType): ((key: string) => Parsed<unknown>) | null {
   for (const each of alternatives(schema)) {
     const rule = KEY_RULES.get(each);
     if (rule !== undefined) return rule.read;

@@ -1,6 +1,7 @@
 // Refusals as they travel: a stable code, words for people, and every place in a text that is wrong.
 
 import { z } from "zod";
+import type { Issue } from "../../spec/issue";
 import { int } from "../numbers";
 
 /** Stable codes of refusals. The HTTP status and the CLI's exit code follow from them. */
@@ -32,8 +33,7 @@ export const issue = z.object({
   path: z.string(),
   message: z.string(),
   hint: z.string().nullable(),
-});
-export type Issue = z.infer<typeof issue>;
+}) satisfies z.ZodType<Issue>;
 
 export const errorBody = z.object({
   error: z.object({

@@ -1,7 +1,7 @@
 // What is found wrong with a card and what is done about it: the kernel's words and the looks, over a scripted probe.
 
 import { afterAll, afterEach, beforeEach, describe, expect, test, jest } from "bun:test";
-import type { Watch } from "../../../src/agent/cards/watch";
+import type { CardWatch } from "../../../src/agent/cards/watch";
 import { cardFor, scriptedProbe, seenAs, type ScriptedProbe } from "../../support/cards";
 import { blocked, makeWatchRoot, makeWatchSite, pass, states, taskOn, type WatchSite } from "../../support/watched";
 
@@ -9,7 +9,7 @@ const { root, remove } = makeWatchRoot();
 afterAll(remove);
 let site: WatchSite;
 let probe: ScriptedProbe;
-let watch: Watch;
+let watch: CardWatch;
 const both = [cardFor("GPU-1"), cardFor("GPU-2", { index: 1, pci: "0000:66:00.0" })] as const;
 
 beforeEach(async () => {

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { accessOf } from "../../../src/agent/devices/access";
 import type { Handle } from "../../../src/agent/devices/device";
 import { findMps } from "../../../src/agent/devices/mps";
-import type { Watch } from "../../../src/agent/cards/watch";
+import type { CardWatch } from "../../../src/agent/cards/watch";
 import { createLimits } from "../../../src/agent/machine/limits";
 import { overdrawn, SHARE_TOLERANCE, type Strikes } from "../../../src/core/agent/share";
 import type { CardUser, Holder } from "../../../src/core/agent/card";
@@ -64,7 +64,7 @@ describe("the watch", () => {
   const { root, remove } = makeWatchRoot();
   afterAll(remove);
   let site: WatchSite;
-  let watch: Watch;
+  let watch: CardWatch;
   beforeEach(() => {
     site = makeWatchSite(root);
   });

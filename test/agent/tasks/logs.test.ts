@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Driver } from "../../../src/agent/drivers/driver";
 import { lastText, TAIL_BYTES } from "../../../src/agent/tasks/tails";
 import { look, watchGrowth } from "../../../src/agent/keeper/growth";
-import { readLog, type LogQuery } from "../../../src/agent/tasks/logs";
+import { readLog, type TaskLogQuery } from "../../../src/agent/tasks/logs";
 import { assignmentFor, begin, ended, makeSite, type Site } from "../../support/tasks";
 import { waitUntil } from "../../support/wait";
 
@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(async () => expect(await site.close()).toEqual([]));
 
-const read = (uid: string, over: Partial<LogQuery> = {}, signal = new AbortController().signal) =>
+const read = (uid: string, over: Partial<TaskLogQuery> = {}, signal = new AbortController().signal) =>
   readLog(
     { uid, name: "stdout", offset: 0, follow: false, since_age_ms: null, ...over },
     { data: site.data, now_ms: Date.now, signal, living: (one) => driver.seen().get(one)?.process.is === "alive" },

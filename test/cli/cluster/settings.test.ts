@@ -6,9 +6,9 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { contextName, readContexts, writeContext } from "../../../src/cli/cluster/contexts";
-import { dataDir, normalUrl, resolveTarget, type Asked } from "../../../src/cli/cluster/settings";
+import { dataDir, normalUrl, resolveTarget, type AskedServer } from "../../../src/cli/cluster/settings";
 
-const NOTHING: Asked = { url: null, token: null, data: null };
+const NOTHING: AskedServer = { url: null, token: null, data: null };
 const PIN = "a".repeat(64);
 const pinOf = (token: string): string | null => (token.startsWith("pinned-") ? PIN : null);
 const dirs: string[] = [];
@@ -35,7 +35,11 @@ async function person(files: Files, env: Record<string, string> = {}) {
     if (files.server.token !== null) await writeFile(join(data, "server/admin.token"), `${files.server.token}\n`);
   }
   const around = { env, home, hostname: "box1", uid: 1000 };
-  return { home, data, find: (asked: Partial<Asked> = {}) => resolveTarget({ ...NOTHING, ...asked }, around, pinOf) };
+  return {
+    home,
+    data,
+    find: (asked: Partial<AskedServer> = {}) => resolveTarget({ ...NOTHING, ...asked }, around, pinOf),
+  };
 }
 
 const LAB = { url: "https://lab:4400", token: "lab-token", pin: "b".repeat(64) };

@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { CliError, EXIT_OF_CODE } from "../../../src/cli/failure";
 import { exitOfRun, outcomeLine } from "../../../src/cli/follow/outcome";
 import { describe as describeError } from "../../../src/cli/print/complain";
-import { progressOf, type Seen } from "../../../src/cli/follow/progress";
+import { progressOf, type SeenApp } from "../../../src/cli/follow/progress";
 import { ERROR_STATUS, type ErrorCode } from "../../../src/wire/api/errors";
 import { ApiError, UnreachableError } from "../../../src/wire/client";
 
@@ -146,13 +146,13 @@ describe("the progress of an app", () => {
     reason: "0 of 1 nodes fit",
     attempt: 0,
   };
-  const run = { run: 7, name: "prep", state: "running", reason: null } as unknown as Seen["runs"][number];
-  const state = (seen: Partial<Seen>): string =>
+  const run = { run: 7, name: "prep", state: "running", reason: null } as unknown as SeenApp["runs"][number];
+  const state = (seen: Partial<SeenApp>): string =>
     progressOf({ workloads: [workload], tasks: [], runs: [], blocked: [], ...seen })
       .map((line) => `${line.state} ${line.detail}`)
       .join("; ");
 
-  const CASES: readonly (readonly [what: string, seen: Partial<Seen>, line: string])[] = [
+  const CASES: readonly (readonly [what: string, seen: Partial<SeenApp>, line: string])[] = [
     ["is done when every replica of the new version is up", { tasks: [task, { ...task, slot: 1 }] }, "done 2/2 up"],
     [
       "goes on while an old version is still there",

@@ -10,7 +10,7 @@ import { sayText } from "../../../src/cli/print/complain";
 import { gpuColumns, processColumns, processesOf } from "../../../src/cli/print/gpus";
 import { nodeLines } from "../../../src/cli/print/node";
 import { nodeColumns } from "../../../src/cli/print/nodes";
-import { placedLines, type Placed } from "../../../src/cli/print/placed";
+import { placedLines, type PlacedView } from "../../../src/cli/print/placed";
 import { planLines } from "../../../src/cli/print/plan";
 import { cores, share } from "../../../src/cli/print/size";
 import { table } from "../../../src/cli/print/table";
@@ -39,7 +39,7 @@ const printers: Readonly<Record<string, (given: never) => string[]>> = {
     table(gpuColumns(gpus, NOW_MS, wide === true, PLAIN), gpus),
   processes: ({ gpus }: { gpus: GpuView[] }) => table(processColumns(gpus, PLAIN), processesOf(gpus)),
   plan: (given: never) => planLines(given, PLAIN, null),
-  placed: ({ ref, placed }: { ref: string; placed: Placed }) => placedLines(ref, placed),
+  placed: ({ ref, placed }: { ref: string; placed: PlacedView }) => placedLines(ref, placed),
   blocked: (given: never) => blockedLines(given, PLAIN, true),
   // Times are printed in the local time zone: only what has none is held here.
   show: (given: never) => block(given, PLAIN),

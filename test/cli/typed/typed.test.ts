@@ -14,11 +14,11 @@ import {
   readPair,
   readTaint,
 } from "../../../src/cli/typed/readers";
-import type { Reading } from "../../../src/spec/issue";
+import type { Parsed } from "../../../src/spec/issue";
 
 const GIB = 2 ** 30;
 /** The value, or the complaint as a text. */
-const said = (reading: Reading<unknown>): unknown => (reading.ok ? reading.value : `refused: ${reading.message}`);
+const said = (reading: Parsed<unknown>): unknown => (reading.ok ? reading.value : `refused: ${reading.message}`);
 
 describe("a name", () => {
   const NAMES: readonly (readonly [string, object])[] = [

@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from "bun:test";
 import type { CardUser, Holder } from "../../../src/core/agent/card";
-import { examined, HEALTHY, type Condition, type Health } from "../../../src/core/agent/card-health";
+import { examined, HEALTHY, type Condition, type CardHealth } from "../../../src/core/agent/card-health";
 import { diagnose, type Patient } from "../../../src/core/agent/diagnose";
 import { FINDINGS, isFindingKey, ruleOf, sayFinding, type FindingOverrides } from "../../../src/core/model/findings";
 import { MINUTE_MS, SECOND_MS } from "../../../src/core/units";
@@ -63,7 +63,7 @@ describe("conditions", () => {
   };
   /** What each of some looks finds, a minute apart. */
   const found = (...looks: readonly Partial<Condition>[]): string[][] => {
-    let health: Health = HEALTHY;
+    let health: CardHealth = HEALTHY;
     return looks.map((look, minute) => {
       const one = examined(health, { ...fine, ...look }, minute * MINUTE_MS);
       health = one.health;

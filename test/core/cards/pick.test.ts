@@ -1,7 +1,7 @@
 // Which cards a request gets: what of them is free, and which of the free ones are best.
 
 import { describe, expect, test } from "bun:test";
-import { APART, cardsOf, refusalOf, type Refusal } from "../../../src/core/cards/node-cards";
+import { APART, cardsOf, refusalOf, type CardRefusal } from "../../../src/core/cards/node-cards";
 import type { Device, LinkKind } from "../../../src/core/model/device";
 import { pick } from "../../../src/core/cards/pick";
 import { freeOf, take, type Free } from "../../../src/core/model/resources";
@@ -39,7 +39,7 @@ const ids = (request: Partial<GpuRequest>, devices: readonly Device[], ...held: 
 describe("what keeps a card from being given", () => {
   const whole = null;
   const share = 8 * GIB;
-  const cases: [what: string, card: Partial<Device>, need: number | null, held: string[], why: Refusal | null][] = [
+  const cases: [what: string, card: Partial<Device>, need: number | null, held: string[], why: CardRefusal | null][] = [
     ["a free card", {}, whole, [], null],
     ["a free card, shared", {}, share, [], null],
     ["one that is held", {}, whole, ["x"], "held"],

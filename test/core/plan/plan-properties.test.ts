@@ -2,7 +2,7 @@
 
 import { describe, test } from "bun:test";
 import { exclusiveSilence } from "../../../src/core/pass/contact";
-import { isDraining } from "../../../src/core/pass/draining";
+import { isDraining } from "../../../src/core/pass/drain";
 import { isFinal, RUN } from "../../../src/core/model/lifecycle";
 import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
 import type { State } from "../../../src/core/model/rows-state";

@@ -2,9 +2,9 @@
 // the file's name.
 
 import { describe, expect, test } from "bun:test";
-import { settingsFrom, type Settings } from "../../../src/server/settings/settings";
+import { settingsFrom, type ServerSettings } from "../../../src/server/settings/settings";
 
-const settings = (text: string | null, listen: string | null = null): Settings =>
+const settings = (text: string | null, listen: string | null = null): ServerSettings =>
   settingsFrom(text, "/data/settings.yaml", { settle_ms: 5 }, ["flag"], listen);
 
 describe("a server's settings", () => {

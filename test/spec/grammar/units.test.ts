@@ -4,13 +4,13 @@ import { describe, expect, test } from "bun:test";
 import { formatBytes, formatCpu, formatDuration, formatGpu } from "../../../src/core/format";
 import { GIB, MIB } from "../../../src/core/units";
 import { readGpu } from "../../../src/spec/grammar/gpu";
-import type { Reading } from "../../../src/spec/issue";
+import type { Parsed } from "../../../src/spec/issue";
 import { legalName, readName } from "../../../src/spec/grammar/names";
 import { nearest } from "../../../src/spec/grammar/nearest";
 import { readBackoff, readCpu, readDuration, readSignal, readSize, readTime } from "../../../src/spec/grammar/units";
 import { diceOf } from "../../support/random";
 
-const valueOf = <T>(reading: Reading<T>): T | string => (reading.ok ? reading.value : `refused: ${reading.message}`);
+const valueOf = <T>(reading: Parsed<T>): T | string => (reading.ok ? reading.value : `refused: ${reading.message}`);
 
 describe("quantities", () => {
   test("durations", () => {

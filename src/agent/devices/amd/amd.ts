@@ -5,7 +5,7 @@ import { cardsInRocmSmi, ROCM_SMI_ALL } from "./amd-alone";
 import { AMD_SMI_ARGS, namesInAmdSmi, namesInRocmSmi, ROCM_SMI_ARGS, type Names } from "./amd-tools";
 import { amdCards, type AmdCard } from "./amd-look";
 import { createAsker, onceForEach, oneAtATime, toolAt } from "../asker";
-import type { Card, DeviceProbe, Look, LookLimits, ProbePlaces } from "../device";
+import type { Card, DeviceProbe, DeviceLook, LookLimits, ProbePlaces } from "../device";
 import { treeAt } from "../sysfs";
 
 const AMD_SMI = ["usr/bin/amd-smi", "opt/rocm/bin/amd-smi", "usr/local/bin/amd-smi"];
@@ -21,7 +21,7 @@ export function amdProbe(places: ProbePlaces, limits: LookLimits): DeviceProbe {
   const asker = createAsker<readonly AmdCard[]>("amd", places.root, limits);
   const namer = createNamer(places, Math.min(NAMING_MS, limits.later_ms));
   const rocmSmi = toolAt(places.root, places.rocm_smi, []);
-  const alone = async (): Promise<Look> => {
+  const alone = async (): Promise<DeviceLook> => {
     const tool = rocmSmi();
     if (tool === null) return { is: "none" };
     const told = await tool.run(ROCM_SMI_ALL, limits.later_ms);
@@ -29,7 +29,7 @@ export function amdProbe(places: ProbePlaces, limits: LookLimits): DeviceProbe {
     if (cards.length > 0) return { is: "seen", cards, shared_files: SHARED_FILES, unknown: [] };
     return { is: "failed", why: told.is === "failed" ? told.why : `${tool.path} lists no card that it tells all of` };
   };
-  const look = async (): Promise<Look> => {
+  const look = async (): Promise<DeviceLook> => {
     if (!inSys(places)) return alone();
     const found = await asker.ask();
     if (typeof found === "string") return { is: "failed", why: `amdgpu: ${found}` };

@@ -5,7 +5,7 @@ import { NO_GAUGES } from "../../../core/model/device";
 import { machineMemory } from "../../../os/facts";
 import { jsonIn } from "../../../os/process/tool";
 import { oneAtATime, toolAt } from "../asker";
-import type { Card, DeviceProbe, Look, LookLimits, ProbePlaces } from "../device";
+import type { Card, DeviceProbe, DeviceLook, LookLimits, ProbePlaces } from "../device";
 import { fieldsOf, machineTag, numberIn, treeAt } from "../sysfs";
 
 const SYSTEM_PROFILER = ["usr/sbin/system_profiler"];
@@ -20,7 +20,7 @@ export function appleProbe(places: ProbePlaces, limits: LookLimits): DeviceProbe
   const toolNow = toolAt(places.root, places.system_profiler, SYSTEM_PROFILER);
   const tag = machineTag(treeAt(places.root));
   let known: readonly Card[] | null = null;
-  const look = async (): Promise<Look> => {
+  const look = async (): Promise<DeviceLook> => {
     if (known === null) {
       const tool = toolNow();
       if (tool === null) return { is: "none" };

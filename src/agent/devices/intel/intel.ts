@@ -5,7 +5,7 @@ import { NO_GAUGES } from "../../../core/model/device";
 import { bootMs } from "../../../os/clock";
 import type { Tool } from "../../../os/process/tool";
 import { createAsker, onceForEach, oneAtATime, toolAt } from "../asker";
-import type { Card, DeviceProbe, Look, LookLimits, ProbePlaces } from "../device";
+import type { Card, DeviceProbe, DeviceLook, LookLimits, ProbePlaces } from "../device";
 import { joinProcesses } from "../drm";
 import { intelCards, type IntelCard, type IntelLook } from "./intel-look";
 import { askXpuCards, askXpuProcesses, askXpuStats, type XpuCards, type XpuStats } from "./intel-tools";
@@ -35,7 +35,7 @@ export function intelProbe(places: ProbePlaces, limits: LookLimits): DeviceProbe
   const asks = createXpuAsks(places, Math.min(TOOL_MS, limits.later_ms));
   const toolNow = toolAt(places.root, places.xpu_smi, []);
   const timeout_ms = Math.min(TOOL_MS, limits.later_ms);
-  const alone = async (): Promise<Look> => {
+  const alone = async (): Promise<DeviceLook> => {
     const tool = toolNow();
     if (tool === null) return { is: "none" };
     const { told, complete, why } = await askXpuCards(tool, timeout_ms);
@@ -44,7 +44,7 @@ export function intelProbe(places: ProbePlaces, limits: LookLimits): DeviceProbe
     const processes = await askXpuProcesses(tool, timeout_ms);
     return joined(cardsOf(told, treeAt(places.root)), { cards: told, stats, processes });
   };
-  const look = async (): Promise<Look> => {
+  const look = async (): Promise<DeviceLook> => {
     if (!inSys(places)) return alone();
     const found = await asker.ask();
     if (typeof found === "string") return { is: "failed", why: `Intel's driver: ${found}` };
@@ -117,7 +117,7 @@ const cardsOf = (told: XpuCards, tree: Tree): readonly IntelCard[] =>
     }));
 
 /** Joins what the driver and the tool report. The driver's figures win, since they are as of now. */
-export function joined(found: readonly IntelCard[], told: Told): Look {
+export function joined(found: readonly IntelCard[], told: Told): DeviceLook {
   const sized = found.map((card) => ({ ...card, memory_bytes: card.memory_bytes ?? sizeOf(card, told) }));
   const usable = sized.filter((card) => card.memory_bytes !== null);
   const idOf = new Map([...told.cards].map(([pci, { number }]) => [number, usable.find((one) => one.pci === pci)?.id]));

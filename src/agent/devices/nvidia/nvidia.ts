@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import { exists } from "../../../os/files/files";
 import { createAsker, oneAtATime, type Asker } from "../asker";
-import type { DeviceProbe, Look, LookLimits, ProbePlaces } from "../device";
+import type { DeviceProbe, DeviceLook, LookLimits, ProbePlaces } from "../device";
 import { keepKnown, type Known } from "./nvidia-known";
 import { NvidiaSmi } from "./nvidia-smi";
 import { CODE } from "./nvml";
@@ -82,7 +82,7 @@ export function nvidiaProbe(places: ProbePlaces, limits: LookLimits): DeviceProb
     return asked.asker.ask();
   }
 
-  async function lookOnce(): Promise<Look> {
+  async function lookOnce(): Promise<DeviceLook> {
     if (!hasNvidia(places)) return { is: "none" };
     const path = places.nvml ?? libraryIn(places.root);
     const found = path === null ? noLibrary : await ask(path);
@@ -97,7 +97,7 @@ export function nvidiaProbe(places: ProbePlaces, limits: LookLimits): DeviceProb
     return seen(found);
   }
 
-  async function lookWithTool(why: string): Promise<Look> {
+  async function lookWithTool(why: string): Promise<DeviceLook> {
     const tool = places.nvidia_smi ?? firstOf(places.root, TOOLS);
     if (tool === null) return { is: "failed", why: `NVML: ${why}, and there is no nvidia-smi` };
     const found = await smi.look(tool, toolRan ? limits.later_ms : limits.first_ms);
@@ -105,7 +105,7 @@ export function nvidiaProbe(places: ProbePlaces, limits: LookLimits): DeviceProb
     return typeof found === "string" ? { is: "failed", why: found } : seen(found);
   }
 
-  function seen(found: Extract<NvmlLook, { is: "seen" }>): Look {
+  function seen(found: Extract<NvmlLook, { is: "seen" }>): DeviceLook {
     const kept = keepKnown(known, found, tree);
     known = kept.known;
     return { is: "seen", cards: kept.cards, shared_files: sharedFiles(tree), unknown: kept.unknown };

@@ -1,7 +1,7 @@
 // Intel's probe over a made-up /sys: both drivers' ways of telling, what is only counted up, and what xpu-smi adds.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import type { Card, DeviceProbe, Look, ProbePlaces } from "../../../../src/agent/devices/device";
+import type { Card, DeviceProbe, DeviceLook, ProbePlaces } from "../../../../src/agent/devices/device";
 import { drmProcesses } from "../../../../src/agent/devices/drm";
 import { hasIntel, intelProbe, joined } from "../../../../src/agent/devices/intel/intel";
 import { IntelLooker } from "../../../../src/agent/devices/intel/intel-look";
@@ -29,7 +29,7 @@ function open(over: Partial<ProbePlaces> = {}): DeviceProbe {
   return probe;
 }
 
-function cardsOf(look: Look): readonly Card[] {
+function cardsOf(look: DeviceLook): readonly Card[] {
   if (look.is !== "seen") throw new Error(`nothing was seen: ${JSON.stringify(look)}`);
   return look.cards;
 }

@@ -1,7 +1,7 @@
 // NVIDIA's probe over a stand-in for nvidia-smi, where there is no library: what it prints is taken for what it means.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import type { Card, DeviceProbe, Look } from "../../../../src/agent/devices/device";
+import type { Card, DeviceProbe, DeviceLook } from "../../../../src/agent/devices/device";
 import { nvidiaProbe } from "../../../../src/agent/devices/nvidia/nvidia";
 import { MIB } from "../../../../src/core/units";
 import { matrix, SmiMachine, smiRow, smiUuid, type SmiRow } from "../../../support/devices/nvidia-smi";
@@ -20,7 +20,7 @@ beforeEach(() => {
 afterEach(() => probe.close());
 afterAll(() => machine.site.close());
 
-function cardsOf(look: Look): readonly Card[] {
+function cardsOf(look: DeviceLook): readonly Card[] {
   if (look.is !== "seen") throw new Error(`nothing was seen: ${JSON.stringify(look)}`);
   return look.cards;
 }

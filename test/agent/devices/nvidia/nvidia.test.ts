@@ -3,7 +3,7 @@
 
 import { copyFileSync, rmSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import type { Card, DeviceProbe, Look } from "../../../../src/agent/devices/device";
+import type { Card, DeviceProbe, DeviceLook } from "../../../../src/agent/devices/device";
 import { nvidiaProbe } from "../../../../src/agent/devices/nvidia/nvidia";
 import {
   card,
@@ -19,7 +19,7 @@ import {
 const MIB = 2 ** 20;
 const LIMITS = { first_ms: 30_000, later_ms: 30_000 };
 
-function cardsOf(look: Look): readonly Card[] {
+function cardsOf(look: DeviceLook): readonly Card[] {
   if (look.is !== "seen") throw new Error(`nothing was seen: ${JSON.stringify(look)}`);
   return look.cards;
 }

@@ -9,7 +9,7 @@ import type { Blocked } from "./snapshot";
 import { isWanted, shortId, slotKey, taskName } from "../model/task";
 import { SECOND_MS, type Ms } from "../units";
 
-type Told = Pick<NodeRow, "name" | "intent" | "drain" | "leaving">;
+type DrainFacts = Pick<NodeRow, "name" | "intent" | "drain" | "leaving">;
 
 export interface Draining {
   readonly since_ms: Ms;
@@ -23,7 +23,7 @@ export interface Draining {
 }
 
 /** Why a node gets no new work and loses what it has; `null`: it is to be used. What ends first counts. */
-export function drainingOf({ name, intent, drain, leaving }: Told): Draining | null {
+export function drainingOf({ name, intent, drain, leaving }: DrainFacts): Draining | null {
   const person: Draining | null =
     intent === "draining" && drain !== null ? { ...drain, own: false, final: false } : null;
   if (leaving === null) return person;
@@ -34,10 +34,10 @@ export function drainingOf({ name, intent, drain, leaving }: Told): Draining | n
 
 const endOf = ({ deadline_ms }: Draining): Ms => deadline_ms ?? Number.POSITIVE_INFINITY;
 
-export const isDraining = (node: Told): boolean => drainingOf(node) !== null;
+export const isDraining = (node: DrainFacts): boolean => drainingOf(node) !== null;
 
 /** Why a node gets nothing, as one says it of a node: `is being drained by olga: new fan`; `null`: it is to be used. */
-export function sayDraining({ intent, drain, leaving }: Told): string | null {
+export function sayDraining({ intent, drain, leaving }: DrainFacts): string | null {
   if (leaving !== null) return `is about to leave: ${leaving.why}`;
   if (intent !== "draining") return null;
   if (drain === null) return "is being drained";
@@ -54,7 +54,7 @@ export function stopsAt(draining: Draining, grace_ms: Ms): Ms | null {
 }
 
 /** What keeps a draining node from being drained. */
-export interface Left {
+export interface LeftTask {
   readonly task_id: string;
   readonly name: string;
   readonly kind: TaskRow["kind"] | "orphan";
@@ -63,7 +63,7 @@ export interface Left {
 }
 
 /** What is still on a draining node, and what it waits for. `blocked` is what the last plan could not place. */
-export function leftOn(state: State, node: NodeRow, blocked: readonly Blocked[], now_ms: Ms): Left[] {
+export function leftOn(state: State, node: NodeRow, blocked: readonly Blocked[], now_ms: Ms): LeftTask[] {
   const draining = drainingOf(node);
   const waits = new Map(blocked.map((one) => [slotKey(one.owner_uid, one.slot), one.summary]));
   const left = [...state.tasks.values()]
@@ -80,7 +80,7 @@ export function leftOn(state: State, node: NodeRow, blocked: readonly Blocked[],
   );
 }
 
-const orphanLeft = (node: NodeRow, { uid, name }: Orphan): Left => ({
+const orphanLeft = (node: NodeRow, { uid, name }: Orphan): LeftTask => ({
   task_id: shortId(uid),
   name,
   kind: "orphan",

@@ -1,7 +1,7 @@
-// Drains by people and departures that nodes announce: which one counts, when stops begin, what is said of the rest.
+// Drains by people and nodes that say that they leave: which one counts, when stops begin, what is said of the rest.
 
 import { describe, expect, test } from "bun:test";
-import { drainingOf, leftOn, sayDraining, stopsAt } from "../../../src/core/pass/draining";
+import { drainingOf, leftOn, sayDraining, stopsAt } from "../../../src/core/pass/drain";
 import type { Blocked } from "../../../src/core/pass/snapshot";
 import type { NodeRow } from "../../../src/core/model/rows-node";
 import { buildNode, buildSpec, buildState, buildTask, buildRun, buildWorkload, NOW_MS } from "../../support/build";

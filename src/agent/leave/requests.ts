@@ -2,16 +2,16 @@
 // a notice of the machine's owner, a request to end, and an operator who takes the node out of the cluster.
 
 import { SECOND_MS, type Ms } from "../../core/units";
-import type { Left } from "../loop";
+import type { UnfinishedTask } from "../loop";
 import type { Leave } from "../link/session";
 
-export type Source = "notice" | "term" | "leave";
+export type LeaveSource = "notice" | "term" | "leave";
 
-export interface DepartureOptions {
+export interface LeaveRequestsOptions {
   readonly clock: () => Ms;
   readonly say: (line: string) => void;
   /** What still lives here, or whose end the server has not seen. */
-  readonly left: () => readonly Left[];
+  readonly left: () => readonly UnfinishedTask[];
   /** What the server is to hear has changed. */
   readonly changed: () => void;
   /** Asks the server to forget this node. */
@@ -19,9 +19,9 @@ export interface DepartureOptions {
 }
 
 /** How far it is, for the one who waits beside. */
-export interface Progress {
+export interface RequestProgress {
   readonly noted: boolean;
-  readonly left: readonly Left[];
+  readonly left: readonly UnfinishedTask[];
 }
 
 const LOOK_EVERY_MS = 200;
@@ -29,16 +29,16 @@ const FAREWELL_EVERY_MS = SECOND_MS;
 
 const endOf = ({ until_ms }: Leave): Ms => until_ms ?? Number.POSITIVE_INFINITY;
 
-export class Departure {
-  readonly #options: DepartureOptions;
-  readonly #wants = new Map<Source, Leave>();
+export class LeaveRequests {
+  readonly #options: LeaveRequestsOptions;
+  readonly #wants = new Map<LeaveSource, Leave>();
   readonly #over = Promise.withResolvers<void>();
-  readonly #watchers = new Set<(progress: Progress) => void>();
+  readonly #watchers = new Set<(progress: RequestProgress) => void>();
   #noted = false;
   #farewell_ms: Ms = 0;
   #timer: ReturnType<typeof setInterval> | null = null;
 
-  constructor(options: DepartureOptions) {
+  constructor(options: LeaveRequestsOptions) {
     this.#options = options;
   }
 
@@ -47,7 +47,7 @@ export class Departure {
     return this.#over.promise;
   }
 
-  wants(source: Source): boolean {
+  wants(source: LeaveSource): boolean {
     return this.#wants.has(source);
   }
 
@@ -58,14 +58,14 @@ export class Departure {
     return first === undefined ? null : { ...first, why: all.map(({ why }) => why).join("; ") };
   }
 
-  begin(source: Source, leave: Leave): void {
+  begin(source: LeaveSource, leave: Leave): void {
     const before = this.#wants.get(source);
     if (before?.until_ms === leave.until_ms && before.why === leave.why) return;
     this.#wants.set(source, leave);
     this.#said();
   }
 
-  withdraw(source: Source): void {
+  withdraw(source: LeaveSource): void {
     if (this.#wants.delete(source)) this.#said();
   }
 
@@ -93,7 +93,7 @@ export class Departure {
   }
 
   /** Tells of every look until it is stopped. */
-  watch(watcher: (progress: Progress) => void): () => void {
+  watch(watcher: (progress: RequestProgress) => void): () => void {
     this.#watchers.add(watcher);
     return () => void this.#watchers.delete(watcher);
   }

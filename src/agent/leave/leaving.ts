@@ -1,15 +1,15 @@
-// The agent's departure put together: who may announce it (notice, end, operator), and what an end of the connection
+// How the agent leaves, put together: who may ask for it (notice, end, operator), and what an end of the connection
 // then means.
 
 import type { Ms } from "../../core/units";
 import { FatalAgentError } from "../link/connection";
 import { openControl } from "./control";
-import { Departure, type DepartureOptions } from "./departure";
+import { LeaveRequests, type LeaveRequestsOptions } from "./requests";
 import { forgetIdentity } from "../link/identity";
 import { watchNotice } from "./notice";
 import type { Leave } from "../link/session";
 
-export interface DepartingOptions extends DepartureOptions {
+export interface LeavingOptions extends LeaveRequestsOptions {
   /** `<data>/agent`. */
   readonly data: string;
   readonly name: () => string;
@@ -19,7 +19,7 @@ export interface DepartingOptions extends DepartureOptions {
   readonly term: { readonly signal: AbortSignal; readonly within_ms: Ms };
 }
 
-export interface Departing {
+export interface AgentLeaving {
   now(): Leave | null;
   noted(leaving: boolean): void;
   /** Aborts when nothing is left to wait for. */
@@ -29,32 +29,32 @@ export interface Departing {
   close(): void;
 }
 
-export function openDeparting(options: DepartingOptions): Departing {
+export function openLeaving(options: LeavingOptions): AgentLeaving {
   const { data, clock, name, say, notice, term } = options;
-  const departure = new Departure(options);
-  const control = openControl({ data, departure, clock, name, say });
+  const requests = new LeaveRequests(options);
+  const control = openControl({ data, requests, clock, name, say });
   const over = new AbortController();
-  void departure.over.then(() => over.abort());
+  void requests.over.then(() => over.abort());
   const goes = (): void => {
     const within = Math.max(0, term.within_ms);
-    departure.begin("term", { until_ms: clock() + within, gone: true, why: "its agent was told to end" });
+    requests.begin("term", { until_ms: clock() + within, gone: true, why: "its agent was told to end" });
   };
   if (term.signal.aborted) goes();
   else term.signal.addEventListener("abort", goes, { once: true });
   const told = (until_ms: Ms | null): void => {
-    if (until_ms === null) departure.withdraw("notice");
-    else departure.begin("notice", { until_ms, gone: true, why: "termination notice" });
+    if (until_ms === null) requests.withdraw("notice");
+    else requests.begin("notice", { until_ms, gone: true, why: "termination notice" });
   };
   const unwatch = notice === null ? () => undefined : watchNotice({ source: notice, clock, say, told });
   return {
-    now: () => departure.now(),
-    noted: (leaving) => departure.noted(leaving),
+    now: () => requests.now(),
+    noted: (leaving) => requests.noted(leaving),
     over: over.signal,
     endOf: (done) =>
       done.then(
         () => (over.signal.aborted ? "drained" : "stopped"),
         (error: unknown) => {
-          const asked = error instanceof FatalAgentError && error.code === "forgotten" && departure.wants("leave");
+          const asked = error instanceof FatalAgentError && error.code === "forgotten" && requests.wants("leave");
           if (!asked) throw error;
           forgetIdentity(data);
           say(`${name()} has left the cluster`);
@@ -65,7 +65,7 @@ export function openDeparting(options: DepartingOptions): Departing {
     close() {
       term.signal.removeEventListener("abort", goes);
       unwatch();
-      departure.close();
+      requests.close();
       control.close();
     },
   };
