@@ -1,4 +1,4 @@
-// The parts of an open database put together as a Store.
+// Puts the parts of an open database together as a Store.
 
 import type { Database } from "bun:sqlite";
 import type { ClusterRow } from "../core/model/rows-state";
@@ -19,15 +19,16 @@ export interface StoreParts {
   readonly folder: string;
   readonly keeper: HighestKeeper;
   readonly ballast: Ballast;
-  /** Lets the next server in. */
+  /** Lets the next server open the database. */
   readonly release: () => void;
 }
 
-/** Loads the live maps and starts to take commits. The database is migrated and its epoch is raised. */
+/** Loads the live maps and starts to take commits. The database is migrated and its epoch is raised by now. */
 export function assembleStore(db: Database, cluster: ClusterRow, parts: StoreParts): Store {
   const live = loadState(db, cluster);
   const specs = specsOf(db);
-  // A clock that stands behind what was committed (set back, or an empty battery) counts on from there, never stuck.
+  // A clock that is behind the last commit (set back, or reset by an empty battery) goes on from there, and never
+  // stands still.
   const ahead_ms = Math.max(0, cluster.at_ms - Math.floor(parts.clock()));
   const now = (): Ms => Math.max(live.cluster.at_ms, Math.floor(parts.clock()) + ahead_ms);
   const committer = createCommitter({
@@ -41,7 +42,7 @@ export function assembleStore(db: Database, cluster: ClusterRow, parts: StorePar
   const prune = prunerOf(db, specs);
   let open = true;
 
-  /** Leaves one whole file and its newest mark behind. On a full disk the next start does without both. */
+  /** Folds the log into the file and writes the newest mark. On a full disk the next start does without both. */
   const settle = (): void => {
     try {
       db.query("pragma wal_checkpoint(truncate)").get();

@@ -1,4 +1,5 @@
-// A file that only takes up room. When the disk is full it is given up, so that ends and stops of tasks still fit.
+// The ballast is a file that only takes up room. It is deleted when the disk is full, so that ends and stops of tasks
+// still fit.
 
 import { closeSync, existsSync, fsyncSync, openSync, rmSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -9,26 +10,26 @@ import { failureOf } from "./errors";
 
 export const BALLAST_BYTES: Bytes = 8 * MIB;
 const CHUNK_BYTES: Bytes = 64 * 1024;
-/** It is only made where as much stays free beside it. */
+/** The ballast is made only where this many times its size is free. */
 const ROOMY = 2;
-/** With less than this a server cannot even start. */
+/** With less free space than this a server cannot start. */
 const START_BYTES: Bytes = 2 * MIB;
 
 export interface Ballast {
-  /** Gives the room up; `false` when there is none to give. */
+  /** Deletes the file. Returns false if there was none. */
   release(): boolean;
-  /** Whether there is room to give up: without, the disk is low. */
+  /** Returns whether the file is there. Without it, the disk is nearly full. */
   readonly there: () => boolean;
-  /** Takes the room back when there is enough again. */
+  /** Makes the file again if there is enough room. */
   restore(): void;
 }
 
-/** Databases in memory need none. */
+/** The ballast of databases in memory, which need none. */
 export const NO_BALLAST: Ballast = { release: () => false, there: () => true, restore: () => undefined };
 
 const fileIn = (dir: string): string => join(dir, "ballast");
 
-/** Gives the ballast up when a start would fail for want of room. */
+/** Deletes the ballast if a start would fail for want of room. */
 export function makeRoom(dir: string): void {
   if (freeBytes(dir) < START_BYTES) rmSync(fileIn(dir), { force: true });
 }
@@ -54,7 +55,7 @@ export function ballastIn(dir: string, random: (bytes: number) => Uint8Array): B
   };
 }
 
-/** Random bytes: a file system that compresses would give the room of zeros away. `false`: no room. */
+/** Fills the file with random bytes, since some file systems compress zeros. Returns false if there is no room. */
 function fill(file: string, random: (bytes: number) => Uint8Array): boolean {
   const fd = openSync(file, "w", 0o600);
   try {

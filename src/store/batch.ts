@@ -1,4 +1,4 @@
-// One batch: the waiting transactions that become durable together, run one after another on a shared draft.
+// One batch: the waiting transactions that become durable together. They run one after another on a shared draft.
 
 import { assert } from "../core/assert";
 import type { Change, ClusterRow } from "../core/model/rows-state";
@@ -11,7 +11,7 @@ import { type Cell, encodeRow, ROW_TABLES } from "./rows";
 import type { Specs } from "./specs";
 import type { Draft, Idempotency } from "./store";
 
-/** What a batch may hold, and what a single transaction may when it is a batch of its own. */
+/** How large a batch may be, and a single transaction that is a batch of its own. */
 export const BATCH_BYTES: Bytes = 512 * 1024;
 export const TRANSACTION_BYTES: Bytes = 16 * 1024 * 1024;
 
@@ -23,7 +23,7 @@ export interface QueuedTransaction {
   readonly settle: (outcome: Outcome) => void;
 }
 
-/** What its caller gets. `revision: null` is the revision that the store has once the batch is durable. */
+/** What the caller of a transaction gets. `revision: null` is the revision of the store once the batch is durable. */
 export type Outcome =
   | { readonly is: "value"; readonly value: unknown; readonly revision: number | null; readonly replayed: boolean }
   | { readonly is: "error"; readonly error: unknown };
@@ -34,7 +34,7 @@ export interface WrittenRow {
   readonly cells: readonly Cell[] | null;
 }
 
-/** A commit as values, never as statements: (timeline, epoch, revision) names it. */
+/** A commit as values, never as statements. (timeline, epoch, revision) identifies it. */
 export interface Batch {
   readonly actors: readonly string[];
   /** The cluster's row with the batch's revision and time. */
@@ -44,7 +44,7 @@ export interface Batch {
 }
 
 export interface Built {
-  /** `null`: nothing changes, nothing is to be written. */
+  /** Null if nothing changes and nothing is to be written. */
   readonly batch: Batch | null;
   readonly outcomes: readonly { readonly waiting: QueuedTransaction; readonly outcome: Outcome }[];
 }
@@ -54,7 +54,7 @@ export interface BatchContext {
   readonly now_ms: Ms;
   readonly specs: Specs;
   readonly kept: (asked: Idempotency) => KeptAnswer | null;
-  /** At most so many transactions. */
+  /** The most transactions of one batch. */
   readonly limit: number;
 }
 
@@ -129,7 +129,7 @@ function attempt(waiting: QueuedTransaction, below: Layer, revision: number, con
         : { ...idempotency, response: value === undefined ? null : JSON.stringify(value), revision };
     return { layer, rows, answer, bytes, outcome: { is: "value", value, revision: null, replayed: false } };
   } catch (error) {
-    // Handed to who queued the transaction; its layer is dropped, so nothing of it is left.
+    // The error goes to whoever queued the transaction. Its layer is dropped, so nothing of it is left.
     return { ...none, outcome: { is: "error", error } };
   } finally {
     seal();
@@ -144,7 +144,7 @@ function writtenRows(layer: Layer, at_ms: Ms): WrittenRow[] {
   return rows;
 }
 
-/** What a row takes in a log: its text, and eight bytes a number. */
+/** Returns how many bytes a row takes in a log: its text, and eight bytes per number. */
 function bytesOf(row: WrittenRow): Bytes {
   let bytes = row.change.key.length + 16;
   for (const cell of row.cells ?? []) bytes += typeof cell === "string" ? Buffer.byteLength(cell) : 8;

@@ -19,7 +19,10 @@ export interface CommitterContext {
   readonly specs: Specs;
   readonly now: () => Ms;
   readonly ballast: Ballast;
-  /** Called before a batch is written: it may have to note first that numbers up to here were given. */
+  /**
+   * Called before a batch is written, since the file beside the database may have to note first which numbers were
+   * given.
+   */
   readonly beforeWrite: (batch: Batch) => void;
 }
 
@@ -29,7 +32,7 @@ export interface Committer extends Pick<Store, "commit" | "onCommit" | "health">
 
 type Listener = (revision: number, changes: readonly Change[]) => void;
 
-/** What a committer holds between two batches. */
+/** The state of a committer between two batches. */
 interface Desk {
   readonly context: CommitterContext;
   readonly writer: Writer;
@@ -38,7 +41,7 @@ interface Desk {
   readonly listeners: Set<Listener>;
   condition: { readonly is: "open" } | { readonly is: "closed" } | { readonly is: "failed"; readonly why: string };
   scheduled: boolean;
-  /** So many of the next transactions are batches of their own, to find the one that a batch broke on. */
+  /** How many of the next transactions become batches of their own, to find the one that broke a batch. */
   alone: number;
 }
 
@@ -86,7 +89,7 @@ export function createCommitter(context: CommitterContext): Committer {
     },
     health(): StoreHealth {
       if (desk.condition.is === "failed") return { is: "failed", why: desk.condition.why };
-      // Asked before new work is taken: the first to ask after room was made takes it back.
+      // New work asks for the ballast first. The first to ask after room was made takes the room back.
       if (!ballast.there()) ballast.restore();
       return ballast.there() ? { is: "ok" } : { is: "low", why: "the disk of the data directory is almost full" };
     },
@@ -104,7 +107,10 @@ function refusal({ condition }: Desk): StorageError | null {
     : new StorageError("storage_failed", condition.why, RESTART_HINT);
 }
 
-/** After the poll phase in which requests came in: all that arrived together share one batch, without a timer. */
+/**
+ * Schedules the batch after the poll phase in which requests came in. All that arrived together share one batch,
+ * without a timer.
+ */
 function schedule(desk: Desk): void {
   if (desk.scheduled || desk.queue.length === 0) return;
   desk.scheduled = true;
@@ -115,7 +121,7 @@ function schedule(desk: Desk): void {
   });
 }
 
-/** One batch: build, make durable, show, answer. */
+/** Makes one batch: build it, make it durable, publish it, answer. */
 function flush(desk: Desk): void {
   const { context, queue } = desk;
   const refused = refusal(desk);
@@ -175,7 +181,7 @@ function onFailure(desk: Desk, failure: SqliteFailure, { outcomes }: Built): voi
   for (const { waiting } of outcomes) waiting.settle({ is: "error", error });
 }
 
-/** Changes the live maps and tells of it; the batch is durable. */
+/** Changes the live maps and tells the listeners. The batch is durable by now. */
 function publish({ context, listeners }: Desk, batch: Batch): void {
   const changes: Change[] = batch.rows.map((row) => row.change);
   changes.push({ table: "cluster", key: "cluster", row: batch.cluster });
@@ -184,7 +190,7 @@ function publish({ context, listeners }: Desk, batch: Batch): void {
     try {
       listener(batch.cluster.revision, changes);
     } catch (error) {
-      // A bug of the listener's. What is durable must be answered first; the bug ends the process after that.
+      // An error here is a bug of the listener's. What is durable is answered first; then the bug ends the process.
       queueMicrotask(() => {
         throw error;
       });

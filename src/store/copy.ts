@@ -1,4 +1,4 @@
-// A whole copy of a running database in one file, checked before it gets its name.
+// Copies a running database whole into one file, and checks the copy before it gets its name.
 
 import type { Database } from "bun:sqlite";
 import { chmodSync, existsSync, rmSync } from "node:fs";
@@ -6,7 +6,7 @@ import { renameDurably } from "../os/files/durable";
 import { inspect } from "./database";
 import { codeOf, StorageError } from "./errors";
 
-/** Writes the copy to `path`, which must not exist. Throws a StorageError and leaves nothing when that fails. */
+/** Writes the copy to `path`, which must not exist. When that fails, throws a StorageError and leaves nothing. */
 export function copyDatabase(db: Database, path: string, folder: string): void {
   if (existsSync(path)) throw new StorageError("storage_failed", `${path} exists`, "name a file that does not");
   const aside = `${path}.new`;

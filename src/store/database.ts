@@ -1,4 +1,4 @@
-// Connections to the file: one that only looks, before anything is touched, and the one that writes.
+// Connections to the database file: one that only reads, before anything is touched, and one that writes.
 
 import { Database } from "bun:sqlite";
 import { closeSync, existsSync, openSync, rmSync, statSync } from "node:fs";
@@ -8,19 +8,19 @@ import { codeOf } from "./errors";
 import { loadCluster } from "./load";
 import { knownSchemas, schemaOf } from "./migrate";
 
-/** Below this, SQLite can lose a committed log when it is reset (3.7.0 to 3.51.2). */
+/** SQLite below this version can lose a committed log when the log is reset (3.7.0 to 3.51.2). */
 const SQLITE_MIN = "3.51.3";
 const JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024;
 
 export type Inspected =
   | { readonly is: "absent" }
-  /** There, but made by nobody yet: a first start that was cut short. */
+  /** The file exists and has no tables: a first start was cut short. */
   | { readonly is: "blank" }
   | { readonly is: "corrupt"; readonly why: string }
   | { readonly is: "newer"; readonly made_ms: number }
   | { readonly is: "ours"; readonly cluster: ClusterRow; readonly host: string | null; readonly behind: boolean };
 
-/** Looks at a database without changing it or its log. `thorough` also checks that indexes and rows agree. */
+/** Inspects a database without changing it or its log. `thorough` also checks that indexes and rows agree. */
 export function inspect(file: string, folder: string, thorough = false): Inspected {
   const log = `${file}-wal`;
   const logged = existsSync(log) && statSync(log).size > 0;
@@ -33,7 +33,7 @@ export function inspect(file: string, folder: string, thorough = false): Inspect
       return look(db, folder, thorough);
     } finally {
       db.close();
-      // The empty log and its index that looking made.
+      // Reading has made an empty log and its index, which are removed.
       if (!logged) for (const made of [log, `${file}-shm`]) rmSync(made, { force: true });
     }
   } catch (error) {
@@ -64,7 +64,7 @@ function look(db: Database, folder: string, thorough: boolean): Inspected {
   return { is: "ours", cluster, host: home?.host ?? null, behind: schema < newest };
 }
 
-/** Why this runtime's SQLite must not be used, or `null`. */
+/** Returns why this runtime's SQLite must not be used, or null. */
 export function sqliteTooOld(): string | null {
   const db = new Database(":memory:");
   const version = db.query<{ version: string }, []>("select sqlite_version() as version").get()?.version ?? "0";
@@ -72,10 +72,13 @@ export function sqliteTooOld(): string | null {
   return Bun.semver.order(version, SQLITE_MIN) < 0 ? `SQLite ${version} is older than ${SQLITE_MIN}` : null;
 }
 
-/** The connection that writes. Every setting is read back: one that does not take is a promise that is not kept. */
+/**
+ * Opens the connection that writes. Every setting is read back, since a setting that does not take effect breaks a
+ * promise.
+ */
 export function connect(file: string): Database {
   const memory = file === ":memory:";
-  // Made with its final mode before SQLite, whose log and index take the mode of the file.
+  // The file gets its final mode before SQLite opens it, since the log and its index inherit the mode.
   if (!memory && !existsSync(file)) closeSync(openSync(file, "wx", 0o600));
   const db = new Database(file, { create: memory, readwrite: true });
   const set = (name: string, value: string | number, expected: string | number): void => {

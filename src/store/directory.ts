@@ -1,4 +1,4 @@
-// The directory that a database may live in: local, private, writable. Anything else is refused before it is touched.
+// The directory of a database: local, private, writable. Any other is refused before it is touched.
 
 import { chmodSync, lstatSync, mkdirSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -35,7 +35,9 @@ export const DATA_HINT = "choose a directory of this user on a local disk with -
 
 export type Prepared = { readonly ok: true; readonly dir: string; readonly notices: readonly string[] } | StoreRefusal;
 
-/** Makes the directory when it is missing, and closes it to others. `dir` comes back without symbolic links. */
+/**
+ * Makes the directory if it is missing, and closes it to other accounts. The returned `dir` contains no symbolic links.
+ */
 export function prepareDirectory(asked: string): Prepared {
   try {
     mkdirSync(asked, { recursive: true, mode: 0o700 });
@@ -57,7 +59,7 @@ export function prepareDirectory(asked: string): Prepared {
   }
 }
 
-/** Takes other people's rights to the directory and the files in it away, and says what was open. */
+/** Takes away other people's rights to the directory and its files. Returns what was open. */
 function tighten(dir: string): string[] {
   const notices: string[] = [];
   if ((statSync(dir).mode & 0o077) !== 0) {

@@ -1,4 +1,5 @@
-// What a transaction works on: the live state with its own changes laid over it, kept apart until it succeeds.
+// What a transaction works on: the live state with the transaction's own changes laid over it, kept apart until it
+// succeeds.
 
 import { assert } from "../core/assert";
 import type { Change, ClusterRow, EventRow, State } from "../core/model/rows-state";
@@ -9,17 +10,19 @@ import { keyOf } from "./rows";
 import type { Specs } from "./specs";
 import type { Draft } from "./store";
 
-/** Changes over a state that they do not touch. */
+/** Changes over a state that they do not modify. */
 export interface Layer {
   readonly state: State;
-  /** The newest after-image of each row, in the order in which rows were first changed; without the cluster's. */
+  /**
+   * The newest version of each changed row, in the order in which rows were first changed, without the cluster's row.
+   */
   readonly changes: ReadonlyMap<string, Change>;
-  /** The cluster's row when it was changed here. */
+  /** The cluster's row if it was changed here, else null. */
   readonly cluster: ClusterRow | null;
   put(change: Change): void;
 }
 
-/** An empty layer. `below` must not change while the layer is in use. */
+/** Makes an empty layer. `below` must not change while the layer is in use. */
 export function layerOver(below: State): Layer {
   const overlays = new Map<LiveTable, Overlay<unknown>>();
   const changes = new Map<string, Change>();
@@ -31,7 +34,7 @@ export function layerOver(below: State): Layer {
     },
   };
   for (const table of LIVE_TABLES) {
-    // A table without changes is the map below itself: reading it costs nothing more.
+    // A table without changes is the map below itself, so that reading it costs nothing extra.
     Object.defineProperty(state, table, { enumerable: true, get: () => overlays.get(table)?.view ?? below[table] });
   }
   return {
@@ -72,22 +75,25 @@ export interface DraftFacts {
   readonly revision: number;
   readonly now_ms: Ms;
   readonly specs: Specs;
-  /** Counts the events of the batch. */
+  /** Numbers the events of the batch. */
   readonly nextEvent: () => number;
 }
 
-/** Fixed width, so that the order of ids is the order of events; nine digits of base 36 last until the year 5188. */
+/**
+ * Makes the id of an event. Its width is fixed, so that ids sort like events; nine digits of base 36 last until the
+ * year 5188.
+ */
 export function eventId(at_ms: Ms, revision: number, n: number): string {
   return at_ms.toString(36).padStart(9, "0") + revision.toString(36).padStart(7, "0") + n.toString(36).padStart(4, "0");
 }
 
-/** The smallest id that an event of this time can have. */
+/** Returns the smallest id that an event of this time can have. */
 export const eventIdFrom = (at_ms: Ms): string => Math.max(0, at_ms).toString(36).padStart(9, "0");
 
-/** The draft of one transaction over its layer, and how to end its use. */
+/** Makes the draft of one transaction over its layer, and the function that ends its use. */
 export function draftOn(layer: Layer, facts: DraftFacts): { readonly draft: Draft; readonly seal: () => void } {
   let sealed = false;
-  /** History lists events by id, so whoever makes one, its id is given here. */
+  /** Gives an event its id here, whoever makes it, since history lists events by id. */
   const inOrder = (event: EventRow): Change => {
     const id = eventId(facts.now_ms, facts.revision, facts.nextEvent());
     return { table: "events", key: id, row: { ...event, id } };
@@ -126,7 +132,7 @@ export function draftOn(layer: Layer, facts: DraftFacts): { readonly draft: Draf
   };
 }
 
-/** Who the cluster is and how far it has come is not a transaction's to say. */
+/** A transaction must not change which cluster this is, nor its revision. */
 function assertSameCluster(now: ClusterRow, next: ClusterRow): void {
   assert(
     next.cluster_id === now.cluster_id && next.timeline === now.timeline && next.epoch === now.epoch,

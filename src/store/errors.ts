@@ -1,10 +1,10 @@
-// What a commit is refused with when the world or the request is at fault; the server makes answers of these.
+// Why a commit is refused when the disk or the request is at fault. The server turns these errors into answers.
 
-/** The disk's failure, or a batch that no disk should take. Nothing of the transaction is there. */
+/** The disk failed, or the batch is too large. Nothing of the transaction was stored. */
 export class StorageError extends Error {
   override name = "StorageError";
   constructor(
-    /** After `storage_failed` a restart may show that it was written after all; the others are certain. */
+    /** After `storage_failed` a restart may show that the batch was written after all. The other codes are certain. */
     readonly code: "storage_full" | "storage_failed" | "too_large",
     message: string,
     readonly hint: string | null = null,
@@ -13,7 +13,7 @@ export class StorageError extends Error {
   }
 }
 
-/** The same key came with another request. */
+/** The same idempotency key came with another request. */
 export class IdempotencyError extends Error {
   override name = "IdempotencyError";
   readonly code = "key_reused";
@@ -23,11 +23,11 @@ export class IdempotencyError extends Error {
 export type SqliteFailure =
   /** No room: the batch is refused, a later one may fit. */
   | { readonly is: "full"; readonly message: string }
-  /** Refused this time: the file is locked by another program, a write failed. */
+  /** The batch is refused this time: another program has locked the file, or a write failed. */
   | { readonly is: "refused"; readonly message: string }
-  /** A row breaks a rule of its table: a bug of one transaction, not of its batch. */
+  /** A row breaks a rule of its table: a bug of one transaction, not of the whole batch. */
   | { readonly is: "bad_row"; readonly message: string }
-  /** What is on the disk is no longer known: nothing may be written on top of it. */
+  /** The content of the disk is no longer known. Nothing may be written on top of it. */
   | { readonly is: "fatal"; readonly message: string };
 
 /** Sorts an error of bun:sqlite or of a file; an error of anything else is not the disk's and is thrown again. */
@@ -41,7 +41,10 @@ export function failureOf(error: unknown): SqliteFailure {
   return { is: "fatal", message };
 }
 
-/** The code of an error of SQLite or of the operating system, such as `SQLITE_FULL` or `ENOSPC`; `null` for others. */
+/**
+ * Returns the code of an error of SQLite or of the operating system, such as `SQLITE_FULL` or `ENOSPC`; null for
+ * others.
+ */
 export function codeOf(error: unknown): string | null {
   if (!(error instanceof Error) || !("code" in error)) return null;
   const { code } = error;

@@ -1,4 +1,5 @@
-// A small file beside the database that remembers how far it had come, so that an old copy put in its place is noticed.
+// A small file beside the database that remembers how far the database had come, so that an old copy in its place is
+// noticed.
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +8,7 @@ import { writeDurably } from "../os/files/durable";
 
 const FILE = "highest.json";
 
-/** How many batches and run numbers may pass before the file is written again. */
+/** How many batches or run numbers may pass before the file is written again. */
 const STEP = 1_000;
 
 export interface Highest {
@@ -16,9 +17,9 @@ export interface Highest {
   readonly epoch: number;
   /** A revision of this epoch that was durable when the file was written. */
   readonly revision: number;
-  /** Every run number below this may have been given. */
+  /** Every run number below this one may have been given out. */
   readonly next_run: number;
-  /** The machine that wrote it. */
+  /** The machine that wrote the file. */
   readonly host: string | null;
 }
 
@@ -46,9 +47,9 @@ export function readHighest(dir: string): HighestRead {
   }
 }
 
-/** Keeps the file ahead of the run numbers that are given and not far behind the revisions. */
+/** Keeps the file ahead of the run numbers that are given out, and not far behind the revisions. */
 export interface HighestKeeper {
-  /** Called before a batch is written, whose predecessor is durable. */
+  /** Called before a batch is written. The batch before it is durable. */
   before(cluster: ClusterRow): void;
   /** Called once nothing more will be written. */
   last(cluster: ClusterRow): void;
@@ -60,7 +61,7 @@ export function writeHighest(dir: string, highest: Highest): void {
   writeDurably(join(dir, FILE), `${JSON.stringify(highest)}\n`);
 }
 
-/** Writes the file for a database that is durable as `cluster`, and keeps it from then on. */
+/** Writes the file for a database that is durable as `cluster`, and keeps it up to date from then on. */
 export function keepHighest(dir: string, cluster: ClusterRow, host: string | null): HighestKeeper {
   const write = ({ cluster_id, timeline, epoch, next_run }: ClusterRow, revision: number): Highest => {
     const highest = { cluster_id, timeline, epoch, revision, next_run: next_run + STEP, host };
@@ -79,7 +80,7 @@ export function keepHighest(dir: string, cluster: ClusterRow, host: string | nul
   };
 }
 
-/** Why a database must not be used beside this file, or `null` when it may. */
+/** Returns why a database must not be used beside this file, or null. */
 export function mismatch(highest: Highest, cluster: ClusterRow): string | null {
   if (cluster.cluster_id !== highest.cluster_id) {
     return `it is of cluster ${cluster.cluster_id}, this directory belongs to ${highest.cluster_id}`;

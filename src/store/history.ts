@@ -1,4 +1,4 @@
-// What has left the live state, asked from SQLite: newest first, always bounded, always by an index.
+// Queries for what has left the live state: newest first, always bounded, always by an index.
 
 import type { Database } from "bun:sqlite";
 import { and, desc, eq, getTableColumns, gte, inArray, lt, or } from "drizzle-orm";
@@ -9,9 +9,9 @@ import { eventIdFrom } from "./draft";
 import type { History } from "./store";
 import { ended_runs, ended_tasks, events, node_tests } from "./tables";
 
-/** Longest list that is answered at once. */
+/** The longest list of one answer. */
 const LIST_MAX = 10_000;
-/** Sorts behind every uid that begins with the text before it. */
+/** This text sorts behind every uid that begins with the text before it. */
 const BEHIND = "\uffff";
 
 const { archived_ms: _tasks, ...taskFields } = getTableColumns(ended_tasks);
@@ -20,7 +20,7 @@ const bounded = (limit: number): number => Math.max(0, Math.min(limit, LIST_MAX)
 
 export function historyOf(database: Database): History {
   const db = drizzle({ client: database });
-  // Asked for each line of an inventory, so by statements that are made once.
+  // These queries run for each line of an inventory, so their statements are prepared once.
   const ended = database.query("select 1 from ended_tasks where uid = ?");
   const grave = database.query("select 1 from graves where uid = ?");
   return {
@@ -53,7 +53,7 @@ function taskHistory(db: Db): Pick<History, "task" | "tasks"> {
         .orderBy(ended_tasks.uid)
         .limit(2)
         .all();
-      // Two with the same beginning: neither was meant for certain.
+      // Two uids with the same beginning: neither was meant for certain.
       const [first, second] = found;
       return first !== undefined && (second === undefined || first.uid === uid_or_prefix) ? first : null;
     },
@@ -82,7 +82,7 @@ function runHistory(db: Db): Pick<History, "run" | "runs"> {
       return db.select(runFields).from(ended_runs).where(wanted).get() ?? null;
     },
     runs({ project, user, since_ms, before_run, limit }) {
-      // By time first: what ended since then is few, and the order is by number.
+      // Filters by time first, since few runs ended since then; the order is by number.
       const since = gte(ended_runs.archived_ms, since_ms ?? 0);
       const recent =
         since_ms === undefined
@@ -105,7 +105,7 @@ function runHistory(db: Db): Pick<History, "run" | "runs"> {
   };
 }
 
-/** Objects whose name begins so: a range, which the index finds. */
+/** Objects whose name begins with a text, as a range that the index finds. */
 const within = (start: string): SQL | undefined => and(gte(events.object, start), lt(events.object, start + BEHIND));
 
 function eventHistory(db: Db): Pick<History, "events"> {

@@ -1,4 +1,4 @@
-// Answers kept by key, so that a change that was sent twice, over a crash or a lost answer, has one effect.
+// Answers kept by key, so that a change that was sent twice, after a crash or a lost answer, has one effect.
 
 import type { Database } from "bun:sqlite";
 import type { Ms } from "../core/units";
@@ -13,15 +13,15 @@ export interface KeptAnswer {
   readonly principal: string;
   readonly key: string;
   readonly request_hash: string;
-  /** The answer as JSON; `null`: there was none. */
+  /** The answer as JSON; null if there was none. */
   readonly response: string | null;
   readonly revision: number;
 }
 
-/** One text for (principal, key); neither holds a zero character that could shift the border. */
+/** Returns one text for (principal, key). Neither contains a zero character, so the parts cannot be confused. */
 export const answerKey = (idempotency: Idempotency): string => `${idempotency.principal}\0${idempotency.key}`;
 
-/** The value that the first request was answered with, or an error when this is another request. */
+/** Returns the value that the first request was answered with. Throws if this is another request. */
 export function replay(kept: KeptAnswer, asked: Idempotency): unknown {
   if (kept.request_hash !== asked.request_hash) {
     throw new IdempotencyError(`the key ${asked.key} was used for another request`);
@@ -29,7 +29,7 @@ export function replay(kept: KeptAnswer, asked: Idempotency): unknown {
   return kept.response === null ? undefined : JSON.parse(kept.response);
 }
 
-/** Reads kept answers from the database. */
+/** Makes a function that reads kept answers from the database. */
 export function answersIn(db: Database): (asked: Idempotency) => KeptAnswer | null {
   const select = db.query<KeptAnswer, [string, string]>(
     "select principal, key, request_hash, response, revision from idempotency where principal = ? and key = ?",

@@ -1,4 +1,4 @@
-// The live maps: what is loaded into memory and planned on. One function changes them, for commits and for tests alike.
+// The live maps, which are held in memory and planned on. One function changes them, for commits and for tests alike.
 
 import type { Change, ClusterRow, RestingPort, State, TokenRow, UserRow } from "../core/model/rows-state";
 import type { AppRow, RunRow, SlotRow, WorkloadRow } from "../core/model/rows-work";
@@ -51,7 +51,7 @@ export function emptyState(cluster: ClusterRow): LiveState {
   };
 }
 
-/** Applies after-images to the live maps, in place. Rows that only history keeps pass by. */
+/** Applies changed rows to the live maps, in place. Rows that only history keeps are skipped. */
 export function applyToLive(state: LiveState, changes: readonly Change[]): void {
   for (const change of changes) {
     if (change.table === "cluster") {

@@ -1,4 +1,4 @@
-// Bringing a database to this program's tables: forward only, whole or not at all, with a copy of the file taken first.
+// Migrates a database to this program's tables: forward only, whole or not at all, after a copy of the file was made.
 
 import type { Database } from "bun:sqlite";
 import { readMigrationFiles } from "drizzle-orm/migrator";
@@ -10,11 +10,11 @@ import { copyDurably } from "../os/files/durable";
 import { failureOf } from "./errors";
 import type { SqliteFailure } from "./errors";
 
-/** How many copies from before a migration are kept. */
+/** How many copies from before migrations are kept. */
 const COPIES = 3;
 const COPY_MARK = ".before-";
 
-/** Where the migrations lie: beside the program in the binary, at the root of the tree in the source. */
+/** Returns the directory of the migrations: beside the program in the binary, at the root of the tree in the source. */
 export function migrationsFolder(): string {
   const found = [join(import.meta.dir, "migrations"), join(import.meta.dir, "..", "..", "migrations")].find((dir) =>
     existsSync(join(dir, "meta", "_journal.json")),
@@ -23,14 +23,14 @@ export function migrationsFolder(): string {
   return found;
 }
 
-/** The time stamps by which drizzle knows migrations, oldest first. */
+/** Returns the time stamps by which drizzle identifies migrations, oldest first. */
 export function knownSchemas(folder: string): number[] {
   const text = readFileSync(join(folder, "meta", "_journal.json"), "utf8");
   const journal = JSON.parse(text) as { readonly entries: readonly { readonly when: number }[] };
   return journal.entries.map((entry) => entry.when);
 }
 
-/** The newest migration that a database has; `null` for one without any. */
+/** Returns the newest migration that a database has, or null. */
 export function schemaOf(db: Database): number | null {
   const there = db.query("select 1 from sqlite_schema where name = '__drizzle_migrations'").get();
   if (there === null) return null;
@@ -60,7 +60,7 @@ export function migrateDatabase(db: Database, folder: string): SqliteFailure | n
   }
 }
 
-/** Copies a database file, whose log was folded in, to a name of its time; only the newest few copies are kept. */
+/** Copies a database file, whose log was folded in, to a name with the time. Only the newest few copies are kept. */
 export function copyBefore(db: Database, file: string, now_ms: Ms): string {
   const folded = db.query<{ busy: number }, []>("pragma wal_checkpoint(truncate)").get();
   assert(folded?.busy === 0, "the database is in use by another program");
@@ -70,7 +70,7 @@ export function copyBefore(db: Database, file: string, now_ms: Ms): string {
   return copy;
 }
 
-/** The copies that were taken before migrations, newest first. */
+/** Returns the copies that were made before migrations, newest first. */
 export function copiesOf(file: string): string[] {
   const mark = basename(file) + COPY_MARK;
   return readdirSync(dirname(file))
@@ -80,5 +80,5 @@ export function copiesOf(file: string): string[] {
     .map((name) => join(dirname(file), name));
 }
 
-/** `20261123T225900Z`, for names of files. */
+/** Formats a time for names of files: `20261123T225900Z`. */
 export const timeStamp = (at_ms: Ms): string => new Date(at_ms).toISOString().replace(/[-:]|\.\d+/g, "");

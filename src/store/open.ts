@@ -1,5 +1,5 @@
-// The start of a store: it looks before it touches, refuses what is not safe with words that say what to do, and raises
-// the epoch.
+// Starts a store: it inspects before it touches anything, refuses what is not safe with words that say what to do, and
+// raises the epoch.
 
 import type { Database } from "bun:sqlite";
 import { join } from "node:path";
@@ -20,12 +20,15 @@ import type { Store } from "./store";
 
 export interface OpenOptions {
   readonly dir: string;
-  /** Unix milliseconds. Best one that does not go back; behind the last committed time it counts on from there. */
+  /**
+   * Returns Unix milliseconds. It should not go back; behind the last committed time the store goes on counting from
+   * there.
+   */
   readonly clock: () => Ms;
   readonly random: (bytes: number) => Uint8Array;
-  /** Which machine this is; left out: found out. `null`: not known, so nothing is concluded from it. */
+  /** The identity of this machine. Missing: it is looked up. Null: unknown, so nothing is concluded from it. */
   readonly host?: string | null;
-  /** Left out: the program's own. */
+  /** Missing: the program's own migrations. */
   readonly migrations?: string;
 }
 
@@ -37,7 +40,10 @@ export const DATABASE = "orch.db";
 export const LOCK = "lock";
 const RESTORE_HINT = "bring back a copy with: orch restore FILE";
 
-/** Opens the store in `dir` (a fresh one in memory for ":memory:"), alone, checked, migrated, an epoch further. */
+/**
+ * Opens the store in `dir`, or a new one in memory for ":memory:". The store is then locked, checked, migrated, and one
+ * epoch further.
+ */
 export function openStore(options: OpenOptions): OpenedStore {
   const old = sqliteTooOld();
   if (old !== null) return refuse("runtime", old, "use the released binary, which brings its own");
@@ -186,7 +192,7 @@ function judge(file: string, found: Inspected, highest: HighestRead, host: strin
   }
 }
 
-/** Commits the next epoch, or the first one of a new cluster, before anybody can use it. */
+/** Commits the next epoch, or the first one of a new cluster, before anybody can use the store. */
 function raiseEpoch(db: Database, options: OpenOptions, host: string | null): ClusterRow {
   const now_ms = Math.floor(options.clock());
   const uid = (): string => Buffer.from(options.random(16)).toString("hex");

@@ -1,10 +1,10 @@
-// A map as it will be: a base with a patch laid over it, so that a transaction sees its own writes and leaves none
-// behind when it fails.
+// A map as it will be: a base with a patch laid over it. A transaction sees its own writes, and leaves none behind when
+// it fails.
 
 /** A read-only view of base and patch, and the only way to write into the patch. */
 export interface Overlay<V> {
   readonly view: ReadonlyMap<string, V>;
-  /** `null` removes. */
+  /** Sets a value; null removes the key. */
   set(key: string, value: V | null): void;
 }
 

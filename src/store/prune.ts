@@ -1,4 +1,4 @@
-// Keeps history within its bounds, a small piece at a time, so that no request waits long behind it.
+// Keeps history within its bounds, a small piece at a time, so that no request waits long for it.
 
 import type { Database } from "bun:sqlite";
 import type { Ms } from "../core/units";
@@ -8,13 +8,13 @@ import { ANSWER_KEPT_MS } from "./idempotency";
 import type { Specs } from "./specs";
 import type { Retention, Store } from "./store";
 
-/** At most so many rows of a table go at once. */
+/** The most rows of a table that one piece removes. */
 const PIECE = 500;
 
-/** Tables whose rows name specs. */
+/** The tables whose rows name specs. */
 const NAMES_SPECS = ["workloads", "runs", "tasks", "versions", "ended_runs", "ended_tasks"] as const;
 
-/** What goes of the tests of nodes: the surplus of each, and those of nodes that were forgotten. */
+/** Which tests of nodes are removed: the oldest of each node, and all of forgotten nodes. */
 const testsOf = (db: Database) => ({
   surplus: db.query(`delete from node_tests where id in (select id from
     (select id, row_number() over (partition by node_id order by at_ms desc, id desc) as place from node_tests)
@@ -23,7 +23,7 @@ const testsOf = (db: Database) => ({
     where at_ms < ? and node_id not in (select id from nodes) limit ${PIECE})`),
 });
 
-/** What goes of the history of workloads: that of workloads that are gone, and the oldest entries of the others. */
+/** Which history of workloads is removed: all of workloads that are gone, and the oldest entries of the others. */
 const versionsOf = (db: Database) => ({
   gone: db.query(`delete from versions where key in (select key from versions
     where at_ms < ? and workload_uid not in (select uid from workloads) limit ${PIECE})`),
@@ -32,7 +32,7 @@ const versionsOf = (db: Database) => ({
     from versions) where place > ? limit ${PIECE})`),
 });
 
-/** Removes what `keep` does not cover. It is not a commit: live state, revision and watchers do not change by it. */
+/** Removes what `keep` does not cover. This is not a commit: live state, revision and watchers do not change. */
 export function prunerOf(db: Database, specs: Specs): Store["prune"] {
   // Rows come and go in the order of their rowid, so the surplus is found without counting or reading what stays.
   const surplusOf = (table: "ended_tasks" | "ended_runs" | "events") =>
@@ -56,7 +56,7 @@ export function prunerOf(db: Database, specs: Specs): Store["prune"] {
     (select rowid from idempotency where at_ms < ? order by at_ms limit ${PIECE})`);
   const unused = db.query(`delete from specs where hash in (select hash from specs where hash not in
     (${NAMES_SPECS.map((table) => `select spec_hash from ${table}`).join(" union ")}) limit ${PIECE})`);
-  /** Whether rows that named specs have gone since the specs were last looked through. */
+  /** Whether rows that named specs were removed since the specs were last examined. */
   let specsDue = true;
 
   const piece = (now_ms: Ms, keep: Retention): { removed: number; more: boolean } => {
@@ -95,7 +95,7 @@ export function prunerOf(db: Database, specs: Specs): Store["prune"] {
       return whole.immediate(now_ms, keep);
     } catch (error) {
       const failure = failureOf(error);
-      // Without room or while another program holds the file, nothing goes; a later call tries again.
+      // Nothing is removed on a full disk or while another program holds the file. A later call tries again.
       if (failure.is === "full" || failure.is === "refused") return { removed: 0, more: false };
       throw new StorageError("storage_failed", `history could not be pruned (${failure.message})`);
     }

@@ -1,5 +1,5 @@
-// Bringing an older database back, on purpose: the one way that is not refused at the next start. What was there is set
-// aside, agents see a new timeline, and the server takes in what lives before it decides anything.
+// Restores an older database on purpose. Any other way is refused at the next start. The present database is set aside,
+// agents see a new timeline, and the server takes in what lives before it decides anything.
 
 import type { Database } from "bun:sqlite";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
@@ -19,7 +19,7 @@ import { migrateDatabase, migrationsFolder, timeStamp } from "./migrate";
 import { DATABASE, notMigrated, type OpenOptions, own } from "./open";
 import { SECOND_MS, type Ms } from "../core/units";
 
-/** Run numbers that the lost time may have used. */
+/** How many run numbers the lost time may have used. */
 const RUN_GAP = 1_000;
 const STAGING = "restoring-";
 const PARTS = ["", "-wal", "-shm"];
@@ -27,7 +27,7 @@ const PARTS = ["", "-wal", "-shm"];
 export type RestoreOptions = OpenOptions & { readonly from: string };
 
 export type Restored =
-  /** `set_aside`: where the database that was there lies now. */
+  /** `set_aside`: the path of the database that was there before. */
   | {
       readonly ok: true;
       readonly cluster: ClusterRow;
@@ -36,7 +36,9 @@ export type Restored =
     }
   | StoreRefusal;
 
-/** Makes the database `from` the one of `dir`, whose server must be stopped. Refused, it changes nothing. */
+/**
+ * Makes the database `from` the one of `dir`, whose server must be stopped. When it is refused, nothing has changed.
+ */
 export function restoreDatabase(options: RestoreOptions): Restored {
   if (!existsSync(options.from) || !statSync(options.from).isFile()) {
     return refuse("bad_source", `there is no file ${options.from}`, "name a file that orch backup or a copy made");
@@ -128,7 +130,7 @@ function stage(options: RestoreOptions, staging: string): Staged | StoreRefusal 
 
 type Known = Pick<ClusterRow, "cluster_id" | "epoch" | "revision" | "next_run">;
 
-/** What this directory knows of how far the cluster had come: its present database and the file beside it. */
+/** Returns what this directory knows of how far the cluster had come: its present database and the file beside it. */
 function knownOf(dir: string, folder: string): Known[] {
   const present = inspect(join(dir, DATABASE), folder);
   const highest = readHighest(dir);
@@ -136,8 +138,9 @@ function knownOf(dir: string, folder: string): Known[] {
 }
 
 /**
- * Numbers that nothing of the time that is lost can have had. On another machine nothing tells how far the epoch had
- * come, and agents follow none that is older: so it is at least the time in seconds, since no server starts that often.
+ * Returns numbers that nothing of the lost time can have had. On another machine nothing tells how far the epoch had
+ * come, and agents do not follow an older one. So the epoch is at least the time in seconds, since no server starts
+ * that often.
  */
 export function beyond(known: readonly Omit<Known, "cluster_id">[], at_ms: Ms): Omit<Known, "cluster_id"> {
   const highest = (field: "epoch" | "revision" | "next_run"): number => Math.max(...known.map((one) => one[field]));
@@ -148,7 +151,7 @@ export function beyond(known: readonly Omit<Known, "cluster_id">[], at_ms: Ms): 
   };
 }
 
-/** One commit: a new timeline above all that is known, whose nodes are all awaited. */
+/** Makes one commit: a new timeline beyond everything known, in which all nodes are awaited. */
 function mark(db: Database, options: RestoreOptions, known: readonly Known[]): ClusterRow {
   const before = loadCluster(db);
   assert(before !== null, "the database was just inspected");
@@ -185,7 +188,10 @@ function mark(db: Database, options: RestoreOptions, known: readonly Known[]): C
   return after;
 }
 
-/** Sets the present files aside and puts the staged one in place. Cut short, the next start says that there is none. */
+/**
+ * Sets the present files aside and puts the staged one in place. If this is cut short, the next start reports that
+ * there is no database.
+ */
 function exchange(dir: string, staging: string, stamp: string): string[] {
   const file = join(dir, DATABASE);
   let aside = `${file}.set-aside-${stamp}`;

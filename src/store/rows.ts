@@ -1,4 +1,5 @@
-// Between rows of the model and rows of SQLite: which table, which key, and each column's value on either side.
+// Converts between rows of the model and rows of SQLite: which table, which key, and each column's value on either
+// side.
 
 import { getTableColumns } from "drizzle-orm";
 import { getTableConfig } from "drizzle-orm/sqlite-core";
@@ -12,7 +13,7 @@ import type { Ms } from "../core/units";
 import { AssertionError } from "../core/assert";
 import * as tables from "./tables";
 
-/** What SQLite takes and gives. */
+/** A value that SQLite takes and returns. */
 export type Cell = string | number | null;
 
 export type TableName = Change["table"];
@@ -25,10 +26,10 @@ interface Column {
 /** One table: how its rows are written, read and found. */
 export interface RowTable {
   readonly name: TableName;
-  /** The field of a row that is its key; the cluster's row has none. */
+  /** The field of a row that is its key. The cluster's row has none. */
   readonly key: string;
   readonly columns: readonly Column[];
-  /** Whether it has the column `archived_ms`, which is the batch's time and no field of the row. */
+  /** Whether the table has the column `archived_ms`, which holds the batch's time and is no field of the row. */
   readonly archived: boolean;
   readonly upsert: string;
   readonly remove: string;
@@ -83,13 +84,13 @@ export const ROW_TABLES: { readonly [N in TableName]: RowTable } = {
   events: rowTable("events", tables.events),
 };
 
-/** A row's key, read from the row itself. */
+/** Returns a row's key, read from the row itself. */
 export function keyOf(table: TableName, row: object): string {
   if (table === "cluster") return "cluster";
   return String((row as Record<string, unknown>)[ROW_TABLES[table].key]);
 }
 
-/** The cells of a row in the order of the table's upsert. */
+/** Returns the cells of a row in the order of the table's upsert. */
 export function encodeRow(table: RowTable, row: object, at_ms: Ms): Cell[] {
   const cells: Cell[] = [];
   for (const column of table.columns) {
@@ -105,7 +106,7 @@ export function encodeRow(table: RowTable, row: object, at_ms: Ms): Cell[] {
   return cells;
 }
 
-/** A row of the model from what SQLite gave, without the columns that are the store's own. */
+/** Returns a row of the model, without the columns that are the store's own. */
 export function decodeRow<T>(table: RowTable, raw: Readonly<Record<string, unknown>>): T {
   const row: Record<string, unknown> = {};
   for (const { name, kind } of table.columns) {
@@ -117,7 +118,7 @@ export function decodeRow<T>(table: RowTable, raw: Readonly<Record<string, unkno
   return row as T;
 }
 
-// The model and the tables say the same, field by field, or this does not compile.
+// Model and tables have the same fields, or this does not compile.
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : never) : never;
 type Stored<T extends { $inferSelect: object }> = Omit<T["$inferSelect"], "archived_ms">;
 export const SAME_AS_MODEL: readonly true[] = [

@@ -5,16 +5,19 @@ import { canonicalJson } from "../core/canonical";
 import { assert } from "../core/assert";
 import type { TaskSpec } from "../core/model/workload";
 
-/** Two generations of this many specs are held; more than are live in a large cluster, so a pass never thrashes. */
+/**
+ * The cache holds two generations of this many specs, more than are live in a large cluster, so that a pass always
+ * finds its specs.
+ */
 const GENERATION = 8_192;
 
 export interface Specs {
-  /** The hash of a spec's content, SHA-256 in hex. */
+  /** Returns the hash of a spec's content: SHA-256 in hex. */
   hashOf(spec: TaskSpec): string;
   readonly get: (hash: string) => TaskSpec;
-  /** Makes a spec readable that is about to be stored; `true` when the database does not have it yet. */
+  /** Adds a spec that is about to be stored to the cache. Returns true if the database does not have it yet. */
   add(hash: string, spec: TaskSpec): boolean;
-  /** Forgets everything cached, after rows were removed. */
+  /** Empties the cache, after rows were removed. */
   clear(): void;
 }
 

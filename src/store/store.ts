@@ -1,4 +1,4 @@
-// The store's face: live maps to read, one way to write. Everything durable goes through `commit`.
+// What a store offers: live maps to read, and one way to write. Everything durable goes through `commit`.
 
 import type { Change, EventRow, State } from "../core/model/rows-state";
 import type { RunRow } from "../core/model/rows-work";
@@ -14,14 +14,17 @@ export interface Draft {
   readonly revision: number;
   readonly now_ms: Ms;
   put(changes: readonly Change[]): void;
-  /** Stores a spec by its content; the same content gives the same hash. */
+  /** Stores a spec by its content, and returns its hash. The same content gives the same hash. */
   putSpec(spec: TaskSpec): string;
   event(event: Omit<EventRow, "id" | "at_ms" | "actor">): void;
-  /** Takes the next run number; never given twice. */
+  /** Takes the next run number, which is never given out twice. */
   takeRunNumber(): number;
 }
 
-/** Who asks again: the same key and request get the first answer, another request under the key is refused. */
+/**
+ * The key of a request that may be repeated. The same key and request get the first answer; another request under the
+ * key is refused.
+ */
 export interface Idempotency {
   readonly principal: string;
   readonly key: string;
@@ -39,16 +42,16 @@ export interface Store {
   readonly state: State;
   readonly spec: (hash: string) => TaskSpec;
   /**
-   * Queues a transaction for the next batch and resolves once that batch is durable. `transact` must be synchronous and
-   * pure but for its draft; when it throws, its changes are dropped, the rest of the batch stands, and the error is
-   * passed on.
+   * Queues a transaction for the next batch, and resolves once that batch is durable. `transact` must be synchronous
+   * and pure except for its draft. When it throws, its changes are dropped, the rest of the batch stands, and the error
+   * is passed on.
    */
   commit<T>(actor: string, transact: (draft: Draft) => T, idempotency?: Idempotency): Promise<Committed<T>>;
-  /** Called after each durable batch, with what it changed, in order. */
+  /** Calls the listener after each durable batch with its changes, in order. Returns the function that ends it. */
   onCommit(listener: (revision: number, changes: readonly Change[]) => void): () => void;
   readonly history: History;
   /**
-   * The time that a batch begun now would have: never behind the last committed one, also after the clock was set
+   * Returns the time that a batch would have now: never before the last committed one, even after the clock was set
    * back.
    */
   now(): Ms;
@@ -56,40 +59,40 @@ export interface Store {
   health(): StoreHealth;
   /** Removes a bounded piece of what is older or more than `keep`; call again, later, while `more`. */
   prune(now_ms: Ms, keep: Retention): { readonly removed: number; readonly more: boolean };
-  /** Writes a whole, checked copy of the database to a new file; blocks for about 2 ms a MiB. */
+  /** Writes a whole, checked copy of the database to a new file. It blocks for about 2 ms per MiB. */
   copyTo(path: string): void;
-  /** Refuses what still waits, and lets the next server in. */
+  /** Refuses what still waits, and lets the next server open the database. */
   close(): void;
 }
 
 export type StoreHealth = { readonly is: "ok" } | { readonly is: "low" | "failed"; readonly why: string };
 
-/** How long, and at most how many of, what has ended is kept. */
+/** How long ended things are kept, and how many of them at most. */
 export interface Retention {
   readonly ended_age_ms: Ms;
   readonly ended_tasks: number;
   readonly ended_runs: number;
   readonly events_age_ms: Ms;
   readonly events: number;
-  /** Of each node. */
+  /** The number of tests per node. */
   readonly node_tests: number;
-  /** Of each workload: entries of its history. */
+  /** The number of history entries per workload. */
   readonly versions: number;
 }
 
-/** What has left the live state, asked from SQLite. */
+/** Queries for what has left the live state. */
 export interface History {
   task(uid_or_prefix: string): TaskRow | null;
-  /** Newest first. */
+  /** Ended tasks, newest first. */
   tasks(filter: { app_uid?: string; owner_uid?: string; run?: number; since_ms?: Ms; limit: number }): TaskRow[];
   run(run_or_uid: number | string): RunRow | null;
   runs(filter: { project?: string; user?: string; since_ms?: Ms; before_run?: number; limit: number }): RunRow[];
-  /** Of an object and of what belongs to it. */
+  /** Events of an object and of what belongs to it. */
   events(filter: { object?: string; project?: string; since_ms?: Ms; before_id?: string; limit: number }): EventRow[];
   /** The tests of a node, newest first. */
   nodeTests(node_id: string, limit: number): NodeTests[];
-  /** Whether a task with this uid has ended. */
+  /** Returns whether a task with this uid has ended. */
   hasEnded(uid: string): boolean;
-  /** Whether this workload, run or node was removed for good. */
+  /** Returns whether this workload, run or node was removed for good. */
   hasGrave(uid: string): boolean;
 }

@@ -1,5 +1,6 @@
-// The database as drizzle tables: the rows of core/model field by field, nested values as JSON. Migrations are made of
-// this file by scripts/migrations.ts, which adds STRICT; the state checks come from the tables of core/lifecycle.
+// The database as drizzle tables: the rows of core/model field by field, nested values as JSON. scripts/migrations.ts
+// makes the migrations from this file and adds STRICT. The checks of states come from the tables of
+// core/model/lifecycle.
 
 import { sql } from "drizzle-orm";
 import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
@@ -16,7 +17,7 @@ import type { Kind, Settings, Taint, TaskSpec } from "../core/model/workload";
 const json = <T>(name: string) => text(name, { mode: "json" }).$type<T>();
 const flag = (name: string) => integer(name, { mode: "boolean" });
 
-/** A check that a column, or a JSON path of it, holds one of these words. */
+/** Makes a check that a column, or a JSON path in it, holds one of these words. */
 function oneOf(name: string, expression: string, words: readonly string[]) {
   return check(name, sql.raw(`${expression} in (${words.map((word) => `'${word}'`).join(", ")})`));
 }
@@ -30,7 +31,7 @@ const INTENTS = ["schedulable", "draining"] satisfies Intent[];
 const CONTACTS = ["connected", "unreachable", "lost"] satisfies Contact[];
 const DESIRED = ["prepare", "run", "stop"] satisfies TaskRow["desired"][];
 
-/** One row; its revision is checked and raised by every batch. */
+/** One row. Every batch checks and raises its revision. */
 export const cluster = sqliteTable(
   "cluster",
   {
@@ -47,7 +48,7 @@ export const cluster = sqliteTable(
   () => [oneOf("cluster_one", `"key"`, ["cluster"])],
 );
 
-/** The machine that this file belongs to: a copy on another machine is not the cluster. */
+/** The machine that this file belongs to. A copy on another machine is not the cluster. */
 export const home = sqliteTable(
   "home",
   {
@@ -244,7 +245,9 @@ export const specs = sqliteTable("specs", {
   spec: json<TaskSpec>("spec").notNull(),
 });
 
-/** `archived_ms`: the time of the batch in which it left the live state; what history is ordered and pruned by. */
+/**
+ * `archived_ms` is the time of the batch in which the task left the live state. History is ordered and pruned by it.
+ */
 export const ended_tasks = sqliteTable(
   "ended_tasks",
   {
@@ -290,7 +293,7 @@ export const versions = sqliteTable(
   (table) => [index("versions_workload").on(table.workload_uid, table.version, table.revision)],
 );
 
-/** What was found each time a node was tested: its own past, and what its twins are compared with. */
+/** Every execution of a node's tests: the node's own past, and what its twins are compared with. */
 export const node_tests = sqliteTable(
   "node_tests",
   {
@@ -314,7 +317,7 @@ export const graves = sqliteTable("graves", {
   at_ms: integer("at_ms").notNull(),
 });
 
-/** The id begins with the time, so the primary key orders events and bounds a search by time. */
+/** The id begins with the time, so that the primary key orders events and bounds a search by time. */
 export const events = sqliteTable(
   "events",
   {

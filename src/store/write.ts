@@ -1,17 +1,20 @@
-// A batch into SQLite: one synchronous transaction of prepared upserts and deletes, nothing relative, nothing implied.
+// Writes a batch to SQLite: one synchronous transaction of prepared upserts and deletes, without relative updates.
 
 import type { Database, Statement } from "bun:sqlite";
 import type { Batch } from "./batch";
 import type { TableName } from "./rows";
 import { ROW_TABLES } from "./rows";
 
-/** The database is not where this server left it: another one has written, or the file was replaced. */
+/** The database is not as this server left it: another server has written, or the file was replaced. */
 export class FencedError extends Error {
   override name = "FencedError";
 }
 
 export interface Writer {
-  /** Durable when it returns; when it throws, the database is as before (or unknown, see `failureOf`). */
+  /**
+   * Writes a batch, which is durable when this returns. When it throws, the database is as before (or unknown, see
+   * `failureOf`).
+   */
   append(batch: Batch): void;
 }
 
@@ -40,7 +43,7 @@ export function writerOf(db: Database): Writer {
     if (raised.changes !== 1) {
       throw new FencedError(`another server has written to it: it is not at revision ${revision - 1}, epoch ${epoch}`);
     }
-    // What leaves goes first, so that a name or number that moves to another row is free.
+    // Rows that leave are removed first, so that a name or number that moves to another row is free.
     for (const { change, cells } of rows) if (cells === null) statementsOf(change.table).remove.run(change.key);
     for (const { change, cells } of rows) if (cells !== null) statementsOf(change.table).upsert.run(...cells);
     for (const { principal, key, request_hash, response, revision: made } of answers) {

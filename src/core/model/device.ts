@@ -1,4 +1,4 @@
-// What is known of a card: facts that are committed and planned on, and readings that are only looked at.
+// What is known of a card: facts that are committed and planned on, and readings that people only look at.
 
 import type { Bytes, Ms } from "../units";
 
@@ -6,78 +6,85 @@ export const VENDORS = ["nvidia", "amd", "intel", "apple"] as const;
 export type Vendor = (typeof VENDORS)[number];
 
 /**
- * `dirty`: not handed over, since what ran on it has left something. `quarantined`: a finding of its health, or an
- * operator, keeps work away. `missing`: it was here and is not seen any more.
+ * `dirty`: the card is not given to another task, since the last one has left something on it. `quarantined`: a finding
+ * of its health, or an operator, keeps work away. `missing`: the card was there and is no longer seen.
  */
 export const DEVICE_STATES = ["ok", "dirty", "quarantined", "missing"] as const;
 export type DeviceState = (typeof DEVICE_STATES)[number];
 
-/** How two cards are connected, the fastest first: directly (by the first three), by one PCIe switch, by one socket. */
+/**
+ * How two cards are connected, the fastest first: directly (the first three), by a common PCIe switch, by a common
+ * socket.
+ */
 export const LINK_KINDS = ["nvlink", "xgmi", "xelink", "switch", "socket"] as const;
 export type LinkKind = (typeof LINK_KINDS)[number];
 
 export interface Link {
-  /** The other card. */
+  /** The id of the other card. */
   readonly id: string;
   readonly kind: LinkKind;
 }
 
 export type ComputeMode = "shared" | "exclusive" | "prohibited";
 
-/** A card, or a part of one (MIG), as its node's agent tells it. */
+/** A card, or a part of one (MIG), as its node's agent reports it. */
 export interface Device {
-  /** Its UUID, unique in the cluster. */
+  /** The card's UUID, unique in the cluster. */
   readonly id: string;
   readonly vendor: Vendor;
   readonly model: string;
   readonly memory_bytes: Bytes;
-  /** Its place in the order of the bus among whole cards of its vendor: what CUDA_VISIBLE_DEVICES counts. */
+  /**
+   * The card's position in the order of the bus among the whole cards of its vendor: what CUDA_VISIBLE_DEVICES counts.
+   */
   readonly index: number;
-  /** `0000:65:00.0`. */
+  /** The card's address on the bus: `0000:65:00.0`. */
   readonly pci: string | null;
   readonly numa_node: number | null;
   readonly driver: string | null;
-  /** The card that this one is a part of (MIG). */
+  /** The id of the card that this one is a part of (MIG), or null. */
   readonly parent: string | null;
   readonly links: readonly Link[];
-  /** `exclusive` cards take one process at a time and `prohibited` ones none, whatever a task asks for. */
+  /** An `exclusive` card takes one process at a time, a `prohibited` one none, whatever a task asks for. */
   readonly compute_mode: ComputeMode | null;
-  /** Whether its memory corrects errors; `null`: not known, or it cannot. */
+  /** Whether the card's memory corrects errors. Null: unknown, or the card cannot do that. */
   readonly ecc: boolean | null;
   readonly state: DeviceState;
   readonly reason: string | null;
-  /** Memory of processes that orch did not start, in steps of `FOREIGN_STEP_BYTES`, so that it seldom changes. */
+  /**
+   * Memory of processes that orch did not start, rounded to steps of `FOREIGN_STEP_BYTES` so that it seldom changes.
+   */
   readonly foreign_bytes: Bytes;
-  /** Who that is, for people: `bob: python (pid 4711)`. */
+  /** Those processes in words: `bob: python (pid 4711)`. */
   readonly foreign: string | null;
 }
 
-/** A card as its node's row has it. */
+/** A card in its node's row. */
 export interface NodeDevice extends Device {
-  /** When its state last changed. */
+  /** When the card's state last changed. */
   readonly state_ms: Ms;
 }
 
 export const FOREIGN_STEP_BYTES = 256 * 2 ** 20;
 
-/** A process that holds a card, whoever started it. */
+/** A process that uses a card, whoever started it. */
 export interface DeviceProcess {
   readonly pid: number;
   readonly user: string | null;
   readonly command: string;
   readonly memory_bytes: Bytes | null;
-  /** The task that it belongs to; `null`: it is foreign. */
+  /** The task that the process belongs to. Null: the process is foreign. */
   readonly task_uid: string | null;
 }
 
-/** What a card shows of itself. `null` is what it does not tell. */
+/** What a card reports of itself. A field is null if the card does not report it. */
 export interface Gauges {
   readonly memory_used_bytes: Bytes | null;
   readonly utilization_percent: number | null;
   readonly temperature_celsius: number | null;
   readonly power_watts: number | null;
   readonly clock_mhz: number | null;
-  /** Why it runs slower than it could: `thermal`, `power`; `null`: it does not. */
+  /** Why the card runs slower than it could (`thermal`, `power`), or null. */
   readonly throttled: string | null;
   /** Memory errors since the driver was loaded that could not be corrected. */
   readonly ecc_errors: number | null;
@@ -93,18 +100,18 @@ export const NO_GAUGES = {
   ecc_errors: null,
 } satisfies Gauges;
 
-/** What a card showed when it was last looked at. */
+/** What a card reported when it was last looked at. */
 export interface Reading extends Gauges {
   /** The device's id. */
   readonly id: string;
   /** How old the values are. */
   readonly age_ms: Ms;
-  /** Whether looking again failed or hung, so that these are the last known values. */
+  /** Whether the newest look failed or hung, so that these are older values. */
   readonly stale: boolean;
   readonly processes: readonly DeviceProcess[];
 }
 
-/** What is not told of a made-up or simple card. */
+/** The facts of a card that reports nothing beyond its model and memory. */
 export const PLAIN_DEVICE = {
   index: 0,
   pci: null,
@@ -120,7 +127,10 @@ export const PLAIN_DEVICE = {
   foreign: null,
 } satisfies Partial<Device>;
 
-/** The devices of a row after its agent told what they are now: a state that did not change keeps its time. */
+/**
+ * Returns the devices of a node's row after its agent has reported them anew. A device whose state has not changed
+ * keeps the time of its state.
+ */
 export function devicesAfter(
   before: readonly NodeDevice[],
   told: readonly Device[],

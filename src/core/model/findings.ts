@@ -1,19 +1,19 @@
-// What can be wrong with a card, whose doing it is, and what is done about it: one table to edit. Operators override
-// single lines of it in the server's settings.
+// What can be wrong with a card, whose fault it is, and what follows: one table. Operators override single lines of it
+// in the server's settings.
 
 import { MINUTE_MS, type Ms } from "../units";
 
 /**
- * `blame`: the task's own doing, told in the reason of its end. `watch`: an event, and nothing else. `quarantine`: the
- * card gets nothing new until `orch node test` has passed on it. `ignore`: not even an event.
+ * `blame`: the task's own fault, named in the reason of its end. `watch`: an event and nothing else. `quarantine`: the
+ * card gets no new work until it passes `orch node test`. `ignore`: not even an event.
  */
 export type FindingClass = "ignore" | "blame" | "watch" | "quarantine";
 
 export interface FindingRule {
   readonly class: FindingClass;
-  /** What it means, for people; it is put behind its name: `XID 79, fallen off the bus`. */
+  /** What the finding means, for people. It is printed behind the finding's name: `XID 79, fallen off the bus`. */
   readonly means: string;
-  /** What becomes of tasks that have the card. Those that cannot go on mostly end by themselves. */
+  /** What happens to tasks that have the card. Tasks that cannot go on mostly end by themselves. */
   readonly running: "leave" | "stop";
 }
 
@@ -26,8 +26,8 @@ const quarantine = (means: string, running: FindingRule["running"] = "leave"): F
 });
 
 /**
- * Keys are a source and a number or condition. XIDs follow the actions of NVIDIA's XID catalogue: restarting the
- * application is the task's own business, resetting the card or the machine is a quarantine.
+ * Keys are a source and a number, or a condition. XIDs follow the actions in NVIDIA's XID catalogue: "restart the
+ * application" is the task's own fault, "reset the card" or "the machine" is a quarantine.
  * https://docs.nvidia.com/deploy/xid-errors/analyzing-xid-catalog.html
  */
 export const FINDINGS: Readonly<Record<string, FindingRule>> = {
@@ -103,12 +103,12 @@ export const FINDINGS: Readonly<Record<string, FindingRule>> = {
   "intel wedged": quarantine("its driver gave it up", "stop"),
 };
 
-/** What operators may write instead of a rule; `stop` is a quarantine that ends what runs. */
+/** The words that operators may write in place of a rule. `stop` is a quarantine that also stops what runs. */
 export const FINDING_WORDS = ["ignore", "blame", "watch", "quarantine", "stop"] as const;
 export type FindingWord = (typeof FINDING_WORDS)[number];
 export type FindingOverrides = Readonly<Record<string, FindingWord>>;
 
-/** Whether a key is of the table, or an XID, of which every number may come. */
+/** Returns whether a key is in the table, or is an XID. Every number may occur as an XID. */
 export const isFindingKey = (key: string): boolean => Object.hasOwn(FINDINGS, key) || /^xid \d{1,4}$/.test(key);
 
 const UNKNOWN: FindingRule = watch("not in orch's table");
@@ -121,25 +121,25 @@ export function ruleOf(key: string, overrides: FindingOverrides): FindingRule {
   return { ...rule, class: word, running: "leave" };
 }
 
-/** `XID 79`; conditions are named as the table names them. */
+/** Returns the name of a finding: `XID 79`, or the condition's name in the table. */
 export const findingName = (key: string): string =>
   key.startsWith("xid ") ? key.replace("xid", "XID") : key.replaceAll("_", " ");
 
-/** `XID 79, fallen off the bus`. */
+/** Returns a finding in words: `XID 79, fallen off the bus`. */
 export const sayFinding = (key: string, rule: FindingRule): string => `${findingName(key)}, ${rule.means}`;
 
-/** A finding that is told to people: one event. */
+/** A finding that is reported to people as one event. */
 export interface Notice {
-  /** Counts the notices of an agent's process. */
+  /** The number of the notice, counted within one run of the agent. */
   readonly n: number;
-  /** The card, or whose cards: `nvidia`. */
+  /** The card, or the vendor whose cards are meant: `nvidia`. */
   readonly object: string;
   readonly key: string;
   readonly class: FindingClass;
   readonly text: string;
 }
 
-/** The same finding of the same card is not told again within this time: some come by the thousand. */
+/** The same finding of the same card is not reported again within this time, since some occur by the thousand. */
 export const NOTICE_AGAIN_AFTER_MS = 10 * MINUTE_MS;
-/** A task that fails so long after a finding that blames it is told why. */
+/** A task that fails within this time after a finding that blames it gets the finding as its reason. */
 export const BLAME_WITHIN_MS: Ms = MINUTE_MS;

@@ -1,11 +1,11 @@
-// Every state machine of orch as one table each: rank, owner and legal moves. Types, SQL checks, docs and tests
-// derive from it.
+// Every state machine of orch as a table: rank, owner and legal moves. Types, SQL checks, docs and tests are derived
+// from the tables.
 
-/** Who may move a thing out of a state. `null` marks a final state. */
+/** Who may move a thing out of a state. Null marks a final state. */
 export type Owner = "plan" | "agent" | "server" | null;
 
 interface StateRule<S extends string> {
-  /** Rises with every move, so of two observations the higher one is the newer one. */
+  /** The rank rises with every move, so the higher of two observations is the newer one. */
   readonly rank: number;
   readonly owner: Owner;
   readonly to: readonly S[];
@@ -30,7 +30,9 @@ export type TaskState =
 
 const TASK_ENDS = ["succeeded", "failed", "stopped", "rejected", "lost"] as const;
 
-/** A task: one attempt of one slot on one node. Reports may skip states; `lost` is written by the server alone. */
+/**
+ * The states of a task: one attempt of one slot on one node. Reports may skip states. Only the server writes `lost`.
+ */
 export const TASK = table<TaskState>({
   assigned: {
     rank: 0,
@@ -61,7 +63,7 @@ export const TASK = table<TaskState>({
 
 export type RunState = "waiting" | "queued" | "running" | "succeeded" | "failed" | "cancelled";
 
-/** A run: one execution of a job. */
+/** The states of a run: one execution of a job. */
 export const RUN = table<RunState>({
   waiting: {
     rank: 0,
@@ -86,7 +88,10 @@ export type Intent = "schedulable" | "draining";
 export type Contact = "connected" | "unreachable" | "lost";
 export type NodeState = Admission | "draining" | "drained" | "unreachable" | "lost";
 
-/** The shown state of a node as a function of its three facts (each with one writer) and whether it still has tasks. */
+/**
+ * Returns the state to show for a node. It is a function of three facts, each with one writer, and of whether the node
+ * still has tasks.
+ */
 export function nodeState(admission: Admission, intent: Intent, contact: Contact, busy: boolean): NodeState {
   if (contact !== "connected") return contact;
   if (admission !== "ready") return admission;
@@ -94,10 +99,10 @@ export function nodeState(admission: Admission, intent: Intent, contact: Contact
   return "ready";
 }
 
-/** Whether a task or run state is final. */
+/** Returns whether a state of a task or a run is final. */
 export function isFinal(state: TaskState | RunState): boolean {
   return (state in TASK ? TASK[state as TaskState] : RUN[state as RunState]).to.length === 0;
 }
 
-/** Whether a task may go from one state to another: it rises in rank and the table lists it. */
+/** Returns whether a task may move from one state to another: the table lists the move, and its rank rises. */
 export const mayMove = (from: TaskState, to: TaskState): boolean => TASK[from].to.includes(to);

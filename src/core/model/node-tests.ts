@@ -1,8 +1,8 @@
-// The tests of a node: what it is asked to prove before it gets work, what came of it, and what was found before.
+// The tests of a node: the order, the results, and the judgement.
 
 import type { Ms } from "../units";
 
-/** A command of the operator's that belongs to the tests. */
+/** An operator's command that belongs to the tests. */
 export interface TestCommand {
   readonly name: string;
   readonly argv: readonly string[];
@@ -11,15 +11,15 @@ export interface TestCommand {
   readonly required: boolean;
 }
 
-/** An order to test a node. A result that names another order is of the past. */
+/** An order to test a node. A result that names another order is outdated. */
 export interface NodeTesting {
   /** 32 random hex digits. */
   readonly id: string;
-  /** `it joined`, `the driver changed from 550.54 to 560.35`, `asked for by alice`. */
+  /** The reason in words: `it joined`, `the driver changed from 550.54 to 560.35`, `asked for by alice`. */
   readonly why: string;
   readonly by: string;
   readonly at_ms: Ms;
-  /** What its operators want to be run besides what is built in, as the settings had it when the order was made. */
+  /** The operators' commands, as the settings had them when the order was made. They run besides the built-in tests. */
   readonly commands: readonly TestCommand[];
 }
 
@@ -30,14 +30,14 @@ export interface TestResult {
   /** Whether a failure quarantines the node. */
   readonly required: boolean;
   readonly detail: string;
-  /** A measured rate or time, comparable over time and between machines; `null`: a mere yes or no. */
+  /** A measured rate or time, comparable over time and between machines. Null for a test that measures nothing. */
   readonly value: number | null;
-  /** `MB/s`, `ms`; more is better unless it is a time. */
+  /** `MB/s` or `ms`. More is better, unless it is a time. */
   readonly unit: string | null;
   readonly took_ms: Ms;
 }
 
-/** A result beside what it was compared with when it was judged; `null`: there was nothing to compare with. */
+/** A result beside the values that it was compared with when it was judged. Null: there were none. */
 export interface JudgedResult extends TestResult {
   /** The median of the same machine's last tests. */
   readonly past: { readonly value: number; readonly count: number } | null;
@@ -45,17 +45,17 @@ export interface JudgedResult extends TestResult {
   readonly twins: { readonly value: number; readonly names: readonly string[] } | null;
 }
 
-/** One execution of a node's tests, judged. Kept in history. */
+/** One execution of a node's tests, judged. It is kept in history. */
 export interface NodeTests {
   /** The id of the order. */
   readonly id: string;
   readonly node_id: string;
-  /** The machine's, since a node may get another one. */
+  /** The fingerprint of the tested machine. A node may move to another machine later. */
   readonly fingerprint: string;
   readonly at_ms: Ms;
   readonly why: string;
   readonly verdict: "passed" | "failed";
-  /** Why it failed, and what is worth a look though it passed; for people. */
+  /** Why the node failed, and what is worth a look although it passed; for people. */
   readonly reason: string | null;
   readonly results: readonly JudgedResult[];
 }

@@ -17,11 +17,11 @@ export interface PortPromise {
   readonly bind: "cluster" | "loopback";
 }
 
-/** What a task was promised on its node; it holds until its end is proven. */
+/** What a task was promised on its node. The promise holds until the task's end is proven. */
 export interface Promised extends Amounts {
-  /** Whether memory is a hard limit (asked for) or only counted. */
+  /** Whether memory is a hard limit (it was asked for) or only counted. */
   readonly memory_limited: boolean;
-  /** `bytes: null` is the whole device. */
+  /** The promised devices. `bytes: null` means the whole device. */
   readonly devices: readonly { readonly id: string; readonly bytes: Bytes | null }[];
   readonly ports: readonly PortPromise[];
 }

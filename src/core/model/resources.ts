@@ -1,4 +1,4 @@
-// What a request means on a node, what is promised there, and what is left: plain sums, so that a book can be checked.
+// What a request amounts to on a node, what is promised there, and what is left: plain sums that a test can check.
 
 import type { NodeRow } from "./rows-node";
 import type { Amounts, Promised } from "./promised";
@@ -15,14 +15,17 @@ export interface Resolved extends Amounts {
   readonly memory_limited: boolean;
 }
 
-/** Whether what a request comes to depends on the node: with cards, what was not asked for is a share of the node. */
+/**
+ * Returns whether the amounts of a request depend on the node. With cards, amounts that were not asked for are a share
+ * of the node.
+ */
 export const dependsOnNode = (request: ResourceRequest): boolean =>
   request.gpu !== null && (request.cpu_milli === null || request.memory_bytes === null);
 
 /**
- * Fills in what was not asked for: `orch run` gets one core, spec entries a tenth, memory is 2 GiB a core and at least
- * 256 MiB, with no limit of its own; with GPUs it is their part of the node's cores and memory. `cards` is how many of
- * the node's `all_cards` the request comes to, a share of a card as a fraction.
+ * Fills in the amounts that were not asked for. `orch run` gets one core and a spec entry a tenth; memory is 2 GiB per
+ * core and at least 256 MiB, without a limit of its own. With cards, the request gets their part of the node's cores
+ * and memory. `cards` is how many of the node's `all_cards` the request takes, a share of a card as a fraction.
  */
 export function resolveRequest(
   request: ResourceRequest,
@@ -43,10 +46,13 @@ const plainCpu = (origin: TaskSpec["origin"]): Milli => (origin === "run" ? CPU_
 const plainMemory = (cpu_milli: Milli): Bytes =>
   Math.max(MEMORY_LEAST_BYTES, Math.round((cpu_milli / 1_000) * MEMORY_PER_CORE_BYTES));
 
-/** Fractions of cards are not exact in binary; an amount that is whole but for that stays whole. */
+/** Fractions of cards are inexact in binary. An amount that would be whole is rounded to the whole number. */
 const ROUNDING = 1e-6;
 
-/** The part of a node's amount that goes with some of its cards; all of it where it has fewer. */
+/**
+ * Returns the part of a node's amount that belongs to some of its cards, or all of it if the node has no more cards
+ * than that.
+ */
 const partOf = (amount: number, cards: number, all_cards: number): number =>
   cards >= all_cards ? amount : Math.floor((amount * cards) / all_cards + ROUNDING);
 
@@ -57,18 +63,18 @@ export interface CardLoad {
   bytes: Bytes;
 }
 
-/** What a node's capacity leaves after some promises; mutable, so that a pass can count down. */
+/** What is left of a node's capacity after some promises. It is mutable, so that a pass can count down. */
 export interface Free {
   cpu_milli: Milli;
   memory_bytes: Bytes;
   disk_bytes: Bytes;
-  /** `null` where the node declares none and nobody holds any. */
+  /** Null where the node declares none and nobody holds any. */
   countables: Map<string, number> | null;
   /** Devices that somebody holds, whole or in part; `null` where nobody holds any. */
   held: Map<string, CardLoad> | null;
 }
 
-/** A node with nothing on it. */
+/** Returns what is free on a node without promises. */
 export function freeOf(capacity: Amounts): Free {
   const names = Object.entries(capacity.countables);
   return {
@@ -80,7 +86,7 @@ export function freeOf(capacity: Amounts): Free {
   };
 }
 
-/** Counts a promise against what is free. Ports are counted elsewhere, since they belong to the machine. */
+/** Subtracts a promise from what is free. Ports are counted elsewhere, since they belong to the machine. */
 export function take(free: Free, promised: Promised): void {
   free.cpu_milli -= promised.cpu_milli;
   free.memory_bytes -= promised.memory_bytes;
@@ -92,7 +98,7 @@ export function take(free: Free, promised: Promised): void {
   takeCards(free, promised.devices);
 }
 
-/** Counts cards alone: those that are given away elsewhere, too. */
+/** Subtracts the cards of a promise alone, also for cards that another agent of the machine gives away. */
 export function takeCards(free: Free, devices: Promised["devices"]): void {
   for (const { id, bytes } of devices) {
     free.held ??= new Map();
@@ -110,7 +116,7 @@ function count(held: CardLoad, bytes: Bytes | null, by: 1 | -1): void {
   }
 }
 
-/** Gives back what `take` took; for gangs that turned out not to fit, and for what-if. */
+/** Adds back what `take` subtracted: for gangs that turned out not to fit, and for what-if questions. */
 export function giveBack(free: Free, promised: Promised): void {
   free.cpu_milli += promised.cpu_milli;
   free.memory_bytes += promised.memory_bytes;

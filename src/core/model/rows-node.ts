@@ -1,4 +1,4 @@
-// A node as a row: its machine, what people and its own agent said of it, and what lives there that no server knows.
+// A node as a row: its machine, what people and its own agent said of it, and the tasks there that no server knows.
 
 import type { NodeTesting, NodeTests } from "./node-tests";
 import type { Admission, Intent, Contact } from "./lifecycle";
@@ -7,7 +7,7 @@ import type { Amounts, Promised } from "./promised";
 import type { Bytes, Ms } from "../units";
 import type { Taint } from "./workload";
 
-/** What a person said: the node is to be kept free. */
+/** A person's word that the node is to be kept free. */
 export interface Drain {
   readonly since_ms: Ms;
   readonly deadline_ms: Ms | null;
@@ -15,17 +15,17 @@ export interface Drain {
   readonly reason: string | null;
 }
 
-/** What a node's own agent said: the machine goes. It is taken back by the agent, also by coming back without it. */
+/** The word of a node's own agent that the machine goes. The agent takes it back, also by coming back without it. */
 export interface Leaving {
   readonly since_ms: Ms;
-  /** When what still runs there has to end; `null`: it may take its time. */
+  /** When tasks that still run there have to end. Null: they may take their time. */
   readonly deadline_ms: Ms | null;
-  /** Whether the machine itself is gone by then. */
+  /** Whether the machine itself is gone at the deadline. */
   readonly gone: boolean;
   readonly why: string;
 }
 
-/** A task that an agent lists and no server knows: kept, counted, shown, never killed by itself. */
+/** A task that an agent lists and no server knows. It is kept, counted and shown, and never killed by itself. */
 export interface Orphan {
   readonly uid: string;
   readonly name: string;
@@ -33,43 +33,46 @@ export interface Orphan {
   readonly held: Promised | null;
 }
 
-/** How a limit holds: by the system, by the agent that looks and ends what goes too far, or only in the books. */
+/**
+ * How a limit holds. `enforced`: by the system. `watched`: the agent looks, and ends what goes too far. `counted`: only
+ * in the sums.
+ */
 export interface Limit {
   readonly is: "enforced" | "watched" | "counted";
-  /** Why no better. */
+  /** Why the limit does not hold better, or null. */
   readonly why: string | null;
 }
 
 export interface NodeLimits {
   readonly cpu: Limit;
   readonly memory: Limit;
-  /** Whether tasks can open cards that they were not promised; `null` where there are no cards. */
+  /** Whether tasks are kept from cards that they were not promised. Null where there are no cards. */
   readonly devices: Limit | null;
-  /** Whether tasks can take more of a card's memory than the share that they were promised. */
+  /** Whether tasks are kept to the share of a card's memory that they were promised. Null where there are no cards. */
   readonly share: Limit | null;
 }
 
-/** Facts that an agent found out about its machine; shown, and matched by labels, never decided on directly. */
+/** Facts that an agent reports of its machine. They are shown, and labels match them; nothing else decides on them. */
 export interface NodeFacts {
   readonly os: string;
   readonly arch: string;
   readonly hostname: string;
   readonly kernel: string;
   readonly cpu_model: string;
-  /** All of the machine's memory, whatever share of it is given away; `null`: not told. */
+  /** All memory of the machine, however much of it is given to orch. Null: not reported. */
   readonly memory_bytes: Bytes | null;
   readonly address: string | null;
   readonly cgroups: "v2" | "v1" | "none";
-  /** Why limits are only counted, when they are. */
+  /** Why limits are only counted, if they are. */
   readonly cgroups_detail: string | null;
-  /** `null` when an agent of before told nothing of them. */
+  /** Null if the agent is too old to report it. */
   readonly limits: NodeLimits | null;
   readonly accounts: "existing" | "create" | "shared";
-  /** The Unix account of the agent; root takes everybody's tasks. */
+  /** The agent's Unix account. An agent that is root takes everybody's tasks. */
   readonly unix_user: string;
 }
 
-/** What a node's agent was started with, so that a changed flag is told from what people set. */
+/** The flags that a node's agent was started with. A changed flag is followed, and what people have set stays. */
 export interface NodeFlags {
   readonly pool: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -79,7 +82,7 @@ export interface NodeFlags {
 export interface NodeRow {
   readonly id: string;
   readonly name: string;
-  /** Rises with each node that ever joined; the slot of a daemon's task on it. */
+  /** The ordinal rises with each node that ever joined. It is the slot of a daemon's task on this node. */
   readonly ordinal: number;
   readonly public_key: string;
   readonly fingerprint: string;
@@ -92,9 +95,9 @@ export interface NodeRow {
   /** When `contact` last changed. */
   readonly contact_ms: Ms;
   readonly drain: Drain | null;
-  /** Its agent's own word that the machine goes. */
+  /** The word of the node's own agent that the machine goes, or null. */
   readonly leaving: Leaving | null;
-  /** What the flags of its agent said last; `null`: they were never noted. */
+  /** The flags that the agent reported last. Null: they were never noted. */
   readonly flags: NodeFlags | null;
   readonly reason: string | null;
   readonly boot_id: string;
@@ -104,8 +107,11 @@ export interface NodeRow {
   readonly devices: readonly NodeDevice[];
   readonly orphans: readonly Orphan[];
   readonly joined_ms: Ms;
-  /** The tests that its agent has to run, or runs; `null`: none. Nothing new is placed until they are judged. */
+  /**
+   * The tests that the node's agent has to run, or is running; null if there are none. Nothing new is placed until they
+   * are judged.
+   */
   readonly testing: NodeTesting | null;
-  /** What the newest tests found. */
+  /** The newest tests. */
   readonly tests: NodeTests | null;
 }

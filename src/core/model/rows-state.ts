@@ -8,7 +8,7 @@ import type { Ms } from "../units";
 import type { NodeTests } from "./node-tests";
 import type { TaskSpec } from "./workload";
 
-/** A released port that must not be handed out yet. */
+/** A released port that must not be given out yet. */
 export interface RestingPort {
   /** `node_id/port`. */
   readonly key: string;
@@ -26,7 +26,7 @@ export interface UserRow {
 
 export interface TokenRow {
   readonly id: string;
-  /** `null` for join tokens, which belong to no person. */
+  /** Null for join tokens, which belong to no person. */
   readonly user: string | null;
   readonly role: Role;
   /** SHA-256 of the secret, hex. */
@@ -36,18 +36,18 @@ export interface TokenRow {
   readonly revoked_ms: Ms | null;
 }
 
-/** The one row that says which cluster, database and server this is. */
+/** The one row that identifies the cluster, the database and the server. */
 export interface ClusterRow {
   readonly cluster_id: string;
-  /** New at each restore. */
+  /** A new name at each restore. */
   readonly timeline: string;
   readonly epoch: number;
   readonly revision: number;
   readonly next_run: number;
   readonly next_ordinal: number;
-  /** The last committed time; time never goes back behind it. */
+  /** The time of the last commit. Time never goes back behind it. */
   readonly at_ms: Ms;
-  /** While a restored database waits for inventories: the ids of the nodes still awaited. */
+  /** The ids of the nodes whose inventories a restored database still waits for; null once it is complete. */
   readonly recovering: readonly string[] | null;
 }
 
@@ -57,20 +57,20 @@ export interface EventRow {
   readonly at_ms: Ms;
   readonly actor: string;
   readonly verb: string;
-  /** What it is about: a task's, run's, workload's or node's name. */
+  /** The name of the task, run, workload or node that the event concerns. */
   readonly object: string;
   readonly project: string | null;
   readonly detail: string;
 }
 
-/** What was removed for good: a task of it that comes back gets an explicit stop. */
+/** A uid that was removed for good. A task of it that comes back gets an explicit stop. */
 export interface GraveRow {
-  /** Uid of a workload, a run or a node. */
+  /** The uid of a workload, a run or a node. */
   readonly uid: string;
   readonly at_ms: Ms;
 }
 
-/** The live state: what is loaded into memory and planned on. Everything final has left it. */
+/** The live state, which is loaded into memory and planned on. Everything final has left it. */
 export interface State {
   readonly cluster: ClusterRow;
   readonly nodes: ReadonlyMap<string, NodeRow>;
@@ -84,7 +84,7 @@ export interface State {
   readonly tokens: ReadonlyMap<string, TokenRow>;
 }
 
-/** Rows of the live maps (`null` row: it left) and rows that only history keeps. */
+/** A change of one row: of the live maps (`row: null` removes it), or of a table that only history keeps. */
 export type Change =
   | { readonly table: "cluster"; readonly key: "cluster"; readonly row: ClusterRow }
   | { readonly table: "nodes"; readonly key: string; readonly row: NodeRow | null }

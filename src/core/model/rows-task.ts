@@ -1,10 +1,10 @@
-// A task as a row: who it is, what the plan wants of it, and what its agent said of it.
+// A task as a row: who it is, what the plan wants of it, and what its agent has reported of it.
 
 import type { Promised } from "./promised";
 import type { Bytes, Ms } from "../units";
 import type { Kind } from "./workload";
 
-/** Who a task is, told to its agent and told back in reports, so that it can be named and adopted. */
+/** Who a task is. The agent gets this and returns it in reports, so that an unknown task can be named and adopted. */
 export interface TaskIdentity {
   readonly owner_uid: string;
   readonly app_uid: string | null;
@@ -22,7 +22,7 @@ export interface TaskIdentity {
 }
 
 export interface StopOrder {
-  /** It gives back cards that it did not use: its slot stays empty until somebody asks for it. */
+  /** Whether the task has to give back cards that it did not use. Its slot stays empty until somebody asks for it. */
   readonly idle?: boolean;
   readonly why: string;
   readonly signal: string;
@@ -36,14 +36,14 @@ export interface TaskFinal {
   readonly finished_ms: Ms;
   readonly exit_code: number | null;
   readonly signal: string | null;
-  /** Why, in words for people; null when the exit code says it all. */
+  /** Why, in words for people. Null if the exit code says it all. */
   readonly reason: string | null;
   readonly peak_memory_bytes: Bytes | null;
   /** The last 4 KiB of each stream. */
   readonly tail: { readonly stdout: string; readonly stderr: string } | null;
 }
 
-/** What an agent has said of a task; each state carries its facts. */
+/** What an agent has reported of a task. Each state carries its facts. */
 export type Observed =
   | { readonly state: "assigned" }
   | { readonly state: "preparing"; readonly prepared: boolean; readonly reason: string | null }
@@ -54,19 +54,22 @@ export type Observed =
 export interface TaskRow extends TaskIdentity {
   readonly uid: string;
   readonly node_id: string;
-  /** The boot of the node that it was assigned to. */
+  /** The boot of the node for which the task was assigned. */
   readonly boot_id: string;
-  /** Written by the plan: `prepare` holds a gang's member back; `stop` is for ever. */
+  /** Written by the plan. `prepare` holds a gang's member back. `stop` is never taken back. */
   readonly desired: "prepare" | "run" | "stop";
   readonly stop: StopOrder | null;
-  /** The agent may restart it by itself up to this attempt; equal to `attempt` when it may not. */
+  /** The agent may restart the task by itself up to this attempt. Equal to `attempt` if it may not. */
   readonly grant_until: number;
   readonly written_off: { readonly at_ms: Ms; readonly why: string } | null;
   readonly promised: Promised;
   readonly unix_user: string | null;
   readonly exclusive: boolean;
   readonly created_ms: Ms;
-  /** The revision of the commit that placed it; absence from an inventory is proof only beyond it. */
+  /**
+   * The revision of the commit that placed the task. An inventory without the task proves its absence only beyond this
+   * revision.
+   */
   readonly assigned_revision: number;
   /** Written by the agent's reports. */
   readonly observed: Observed;

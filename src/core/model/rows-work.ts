@@ -8,9 +8,9 @@ export interface AppRow {
   readonly uid: string;
   readonly project: string;
   readonly name: string;
-  /** The spec as it was applied, to the letter. */
+  /** The spec exactly as it was applied. */
   readonly text: string;
-  /** The revision of its last change; what an apply compares. */
+  /** The revision of the app's last change. An apply compares it with the revision that its plan showed. */
   readonly revision: number;
   readonly changed_by: string;
   readonly changed_ms: Ms;
@@ -27,17 +27,17 @@ export interface WorkloadRow {
   readonly version: number;
   readonly spec_hash: string;
   readonly settings: Settings;
-  /** Who its tasks run for: the user of the last apply. */
+  /** The user of the last apply, for whom the tasks run. */
   readonly user: string;
-  /** The newest run of a job, also when it has left the live state. */
+  /** The newest run of a job, also after it has left the live state. */
   readonly last_run: { readonly uid: string; readonly run: number; readonly state: RunState } | null;
   readonly removing: boolean;
 }
 
-/** What a run waits for. `met` is `null` while open; `false` means it can never be met. */
+/** What a run waits for. `met` is null while that is open; false means that it can never be met. */
 export interface RunAfter {
   readonly name: string;
-  /** Uid of a run, or of a service. */
+  /** The uid of a run, or of a service. */
   readonly uid: string;
   readonly when: "succeeded" | "ended" | "failed" | "up";
   readonly met: boolean | null;
@@ -69,7 +69,7 @@ export interface RunRow {
 /** How one task of a slot's newest attempt ended. */
 export interface TaskEnd {
   readonly uid: string;
-  /** What the slot's streak and back-off are about: a new version starts with a clean sheet. */
+  /** The version that the slot's streak and back-off belong to. A new version starts without them. */
   readonly version: number;
   readonly attempt: number;
   readonly member: number;
@@ -79,29 +79,29 @@ export interface TaskEnd {
   readonly exit_code: number | null;
   readonly signal: string | null;
   readonly at_ms: Ms;
-  /** It gave back cards that it did not use. */
+  /** Whether the task gave back cards that it did not use. */
   readonly idle?: boolean;
 }
 
-/** What is remembered of a slot between its tasks. Written in the commit that takes in a task's end. */
+/** What is remembered of a slot between its tasks. It is written in the commit that takes in a task's end. */
 export interface SlotRow {
   /** `owner_uid/slot`. */
   readonly key: string;
   readonly owner_uid: string;
   readonly slot: number;
-  /** The highest attempt number used or granted. */
+  /** The highest attempt number that was used or granted. */
   readonly attempts: number;
-  /** Crashes in a row, reset by an attempt that ran long enough. */
+  /** Crashes in a row. An attempt that runs long enough resets them. */
   readonly streak: number;
-  /** Ends that counted as `failed` (what `retries` bounds), `rejected` and `lost`. */
+  /** How many ends counted as `failed` (which `retries` bounds), `rejected` and `lost`. */
   readonly failed: number;
   readonly rejected: number;
   readonly lost: number;
-  /** No new attempt before this time. */
+  /** No new attempt starts before this time. */
   readonly not_before_ms: Ms;
-  /** Nodes left out for a while after they rejected or lost the slot. */
+  /** Nodes that are left out for a while after they rejected or lost the slot. */
   readonly avoid: readonly { readonly node_id: string; readonly until_ms: Ms }[];
-  /** Ends of the newest attempt, one a member. */
+  /** The ends of the newest attempt, one per member. */
   readonly ends: readonly TaskEnd[];
 }
 

@@ -1,26 +1,32 @@
-// What people ask for, as a trusted value: the parser in spec/ makes these, the planner and the agents obey them.
+// What people ask for, as a trusted value. The parser in src/spec makes it; planner and agents obey it.
 
 import type { Bytes, Milli, Ms } from "../units";
 
-/** A GPU request as in `gpu: "A100,H100:80GB:2"`. Memory in bytes; `null` leaves a bound open. */
+/** A GPU request such as `gpu: "A100,H100:80GB:2"`. Memory is in bytes; null leaves a bound open. */
 export interface GpuRequest {
   readonly count: number;
-  /** Models that do, as written; matched by whole tokens, ignoring case, spaces and dashes. Empty: any. */
+  /**
+   * The accepted models, as they were written; empty accepts any. They are matched by whole tokens, ignoring case,
+   * spaces and dashes.
+   */
   readonly models: readonly string[];
-  /** `null`: nvidia, or the pool's vendor. */
+  /** The vendor. Null: nvidia, or the pool's vendor. */
   readonly vendor: string | null;
   readonly memory_min_bytes: Bytes | null;
   readonly memory_max_bytes: Bytes | null;
-  /** So much of each card's memory. Left out: whole cards, and a spec of before there were shares keeps its hash. */
+  /**
+   * How much of each card's memory is asked for. Missing: whole cards. The key is left out of old specs, so that they
+   * keep their hash.
+   */
   readonly share_bytes?: Bytes;
-  /** Whether cards that are not connected do, and whether it matters at all. Left out: connected ones are preferred. */
+  /**
+   * `demanded`: the cards must be connected. `ignored`: connections do not matter. Missing: connected cards are
+   * preferred.
+   */
   readonly linked?: "demanded" | "ignored";
 }
 
-/**
- * What one task asks of a node. `null` for cpu or memory means "not asked for": see `resolveRequest` in
- * resources.ts.
- */
+/** What one task asks of a node. Null for cpu or memory means "not asked for": see `resolveRequest` in resources.ts. */
 export interface ResourceRequest {
   readonly cpu_milli: Milli | null;
   readonly memory_bytes: Bytes | null;
@@ -30,7 +36,7 @@ export interface ResourceRequest {
   readonly countables: Readonly<Record<string, number>>;
 }
 
-/** One condition on a node's labels. `in` and `not_in` carry values; `exists` and `absent` none. */
+/** One condition on a node's labels. `in` and `not_in` have values; `exists` and `absent` have none. */
 export interface LabelCheck {
   readonly key: string;
   readonly op: "in" | "not_in" | "exists" | "absent";
@@ -40,11 +46,11 @@ export interface LabelCheck {
 export interface Taint {
   readonly key: string;
   readonly value: string;
-  /** `no_schedule` keeps work away, `prefer_not` only ranks the node last. */
+  /** `no_schedule` keeps work away. `prefer_not` only ranks the node last. */
   readonly effect: "no_schedule" | "prefer_not";
 }
 
-/** A taint that a workload puts up with. `value: null` takes any value of the key. */
+/** A taint that a workload accepts. `value: null` accepts any value of the key. */
 export interface Toleration {
   readonly key: string;
   readonly value: string | null;
@@ -55,18 +61,21 @@ export interface Place {
   readonly labels: readonly LabelCheck[];
   readonly tolerate: readonly Toleration[];
   readonly strategy: "pack" | "spread";
-  /** Workloads of the same app, by name, whose nodes are wanted (together) or shunned (apart). */
+  /**
+   * Names of workloads of the same app. `together_with`: only nodes where they run. `apart_from`: only nodes where they
+   * do not.
+   */
   readonly together_with: readonly string[];
   readonly apart_from: readonly string[];
-  /** Node names; empty: any. */
+  /** Names of the accepted nodes; empty accepts any. */
   readonly hosts: readonly string[];
 }
 
 export interface PortRequest {
   readonly name: string;
-  /** The port inside the task; `null`: the same as the published one. */
+  /** The port inside the task. Null: the same as the published one. */
   readonly target: number | null;
-  /** The port on the node; `null`: any free one. */
+  /** The port on the node. Null: any free one. */
   readonly published: number | null;
   readonly bind: "cluster" | "loopback";
 }
@@ -75,32 +84,32 @@ export type Command =
   | { readonly kind: "shell"; readonly shell: string; readonly script: string }
   | { readonly kind: "argv"; readonly argv: readonly string[] };
 
-/** What makes one task different from another. A changed TaskSpec is a new version; it is stored by its hash. */
+/** What makes one task different from another. A changed TaskSpec is a new version. It is stored by its hash. */
 export interface TaskSpec {
   readonly command: Command;
   readonly env: Readonly<Record<string, string>>;
   readonly workdir: string | null;
-  /** A Unix account asked for by name; `null`: the owner's own. */
+  /** A Unix account that was asked for by name. Null: the owner's own. */
   readonly unix_user: string | null;
   readonly request: ResourceRequest;
-  /** "entry" of a spec file, or "run" of the command line: they have different defaults of cpu. */
+  /** `entry` of a spec file, or `run` of the command line. They have different defaults of cpu. */
   readonly origin: "entry" | "run";
   readonly place: Place;
   readonly ports: readonly PortRequest[];
-  /** Never two at once, enforced on the node by a lease. */
+  /** Whether two tasks must never run at once. A lease on the node enforces it. */
   readonly exclusive: boolean;
-  /** Gang size; 1 is no gang. */
+  /** The size of the gang. 1 is no gang. */
   readonly members: number;
 }
 
 export interface After {
   readonly name: string;
-  /** `up` is for services: all its replicas run. */
+  /** `up` is for services and means that all replicas run. */
   readonly when: "succeeded" | "ended" | "failed" | "up";
 }
 
 export interface StopSettings {
-  /** Without SIG, such as `TERM`. */
+  /** The signal's name without SIG, such as `TERM`. */
   readonly signal: string;
   readonly grace_ms: Ms;
 }
@@ -108,25 +117,25 @@ export interface StopSettings {
 export interface RestartSettings {
   readonly backoff_min_ms: Ms;
   readonly backoff_max_ms: Ms;
-  /** How many crashes in a row are put up with; `null`: unlimited. */
+  /** How many crashes in a row are tolerated. Null: any number. */
   readonly attempts: number | null;
-  /** Whether the agent restarts by itself within a grant, also while cut off. */
+  /** Whether the agent restarts the task by itself within a grant, also while it is cut off. */
   readonly offline: boolean;
 }
 
 /** What happens to tasks that hold cards and do not use them. */
 export interface IdleSettings {
-  /** All cards of a task are used less than this. */
+  /** A card counts as idle below this use. */
   readonly gpu_below_percent: number;
   readonly for_ms: Ms;
   readonly action: "notify" | "stop";
-  /** Only while somebody else waits for a card that this would free. */
+  /** Whether idle cards are taken back only while somebody else waits for one that this would free. */
   readonly only_if_wanted: boolean;
 }
 
 export type OnNodeLoss = "replace" | "wait" | "requeue";
 
-/** What is changed in place and restarts nothing. Keys that a kind does not have hold their neutral value. */
+/** What is changed in place and restarts nothing. Keys that a kind does not have hold a neutral value. */
 export interface Settings {
   readonly replicas: number;
   readonly priority: number;
@@ -137,7 +146,7 @@ export interface Settings {
   readonly retries: number;
   readonly time_limit_ms: Ms | null;
   readonly after: readonly After[];
-  /** Left out: nothing. */
+  /** Missing: nothing happens. */
   readonly idle?: IdleSettings;
 }
 
@@ -154,7 +163,7 @@ export interface WorkloadDecl {
 /** One spec file, checked and completed with defaults. */
 export interface AppDecl {
   readonly app: string;
-  /** `null`: the user's default project. */
+  /** Null: the user's default project. */
   readonly project: string | null;
   readonly workloads: readonly WorkloadDecl[];
 }
