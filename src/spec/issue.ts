@@ -9,13 +9,17 @@ export interface Issue {
   readonly hint: string | null;
 }
 
-/** The value that a small text stands for, or why it stands for none. */
+/** The value that a small text stands for, or why it stands for none: how core and spec fail without an exception. */
 export type Parsed<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly message: string; readonly hint: string | null };
+  | { readonly is: "parsed"; readonly value: T }
+  | { readonly is: "invalid"; readonly message: string; readonly hint: string | null };
 
-export const good = <T>(value: T): Parsed<T> => ({ ok: true, value });
-export const bad = (message: string, hint: string | null = null): Parsed<never> => ({ ok: false, message, hint });
+export const parsed = <T>(value: T): Parsed<T> => ({ is: "parsed", value });
+export const invalid = (message: string, hint: string | null = null): Parsed<never> => ({
+  is: "invalid",
+  message,
+  hint,
+});
 
 export type Path = readonly (string | number)[];
 

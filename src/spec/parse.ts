@@ -13,32 +13,33 @@ import { readDocument } from "./read/syntax";
 import { textIssues } from "./read/text";
 import { readTree } from "./read/tree";
 
-export type ParsedApp = { readonly ok: true; readonly app: AppDecl } | { readonly ok: false; readonly issues: Issue[] };
+export type ParsedApp =
+  { readonly is: "parsed"; readonly app: AppDecl } | { readonly is: "invalid"; readonly issues: Issue[] };
 export type ParsedJob =
-  { readonly ok: true; readonly workload: WorkloadDecl } | { readonly ok: false; readonly issues: Issue[] };
+  { readonly is: "parsed"; readonly workload: WorkloadDecl } | { readonly is: "invalid"; readonly issues: Issue[] };
 
 /** Parses a spec file. `file` is only used to suggest the app's name. */
 export function parseApp(text: string, file: string): ParsedApp {
   const unreadable = textIssues(text);
-  if (unreadable.length > 0) return { ok: false, issues: unreadable };
+  if (unreadable.length > 0) return { is: "invalid", issues: unreadable };
   const read = readDocument(text);
-  if (!read.ok) return { ok: false, issues: issuesOf(read.faults, text, new Map()) };
+  if (read.is === "invalid") return { is: "invalid", issues: issuesOf(read.faults, text, new Map()) };
   const tree = readTree(read.document, app);
   if (typeof tree.value !== "object" || tree.value === null || Array.isArray(tree.value)) {
     const whole = fault([], "is not a map of keys", "a spec begins with `app: NAME`");
-    return { ok: false, issues: issuesOf([...tree.faults, whole], text, tree.places) };
+    return { is: "invalid", issues: issuesOf([...tree.faults, whole], text, tree.places) };
   }
   const checked = app.safeParse(tree.value);
   const unread = new Set(tree.faults.map((one) => placeKey(one.path)));
   const values = faultsOf(app, tree.value, checked.error, []).filter((one) => !unread.has(placeKey(one.path)));
   const found = [...tree.faults, ...values, ...appFaults(tree.value)];
-  if (checked.success && found.length === 0) return { ok: true, app: buildApp(checked.data) };
+  if (checked.success && found.length === 0) return { is: "parsed", app: buildApp(checked.data) };
   const named = found.map((one) =>
     one.message === "is missing" && one.path.join() === "app"
       ? { ...one, hint: `write \`app: ${nameFrom(file)}\`` }
       : one,
   );
-  return { ok: false, issues: issuesOf(named, text, tree.places) };
+  return { is: "invalid", issues: issuesOf(named, text, tree.places) };
 }
 
 /** Parses one job given as an object, as `orch run` sends it. Its issues have paths and no lines. */
@@ -51,10 +52,11 @@ export function parseJob(given: Record<string, unknown>, name: string): ParsedJo
     ...faultsOf(job, copy.value, checked.error, ["job"]),
     ...workloadFaults(copy.value as Record<string, unknown>, ["job"]),
   ];
-  if (!read.ok) found.push(fault(["job", "name"], read.message, read.hint));
-  if (checked.success && found.length === 0) return { ok: true, workload: buildJob(name, checked.data, "run", null) };
+  if (read.is === "invalid") found.push(fault(["job", "name"], read.message, read.hint));
+  if (checked.success && found.length === 0)
+    return { is: "parsed", workload: buildJob(name, checked.data, "run", null) };
   const bare = found.map((one) => ({ ...one, path: one.path.slice(1) }));
-  return { ok: false, issues: issuesOf(bare, null, new Map()) };
+  return { is: "invalid", issues: issuesOf(bare, null, new Map()) };
 }
 
 /** The app's name that a file's name suggests: `/srv/My Recs.yaml` gives `my-recs`. */

@@ -9,7 +9,7 @@ import { schemaAt } from "./schema/walk";
 export function typedGpu(text: string): unknown {
   const schema = schemaAt(job, ["resources", "gpu"]);
   const read = text.trimStart().startsWith("{") ? readDocument(text) : null;
-  if (schema === null || read === null || !read.ok) return text;
+  if (schema === null || read === null || read.is === "invalid") return text;
   const { value, faults } = readTree(read.document, schema);
   return faults.length === 0 ? value : text;
 }

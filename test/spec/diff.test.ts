@@ -7,7 +7,8 @@ import { parseApp } from "../../src/spec/parse";
 
 function parse(text: string): AppDecl {
   const parsed = parseApp(`app: a\n${text}`, "a.yaml");
-  if (!parsed.ok) throw new Error(parsed.issues.map(({ path, message }) => `${path}: ${message}`).join("; "));
+  if (parsed.is === "invalid")
+    throw new Error(parsed.issues.map(({ path, message }) => `${path}: ${message}`).join("; "));
   return parsed.app;
 }
 

@@ -26,8 +26,9 @@ describe("the examples", () => {
     const parsed = parseApp(text, file);
 
     test(`${file} declares what it says`, () => {
-      expect(parsed.ok ? [] : parsed.issues.map((issue) => formatIssue(file, issue))).toEqual([]);
-      if (parsed.ok) expect(parsed.app.workloads.map(({ kind, name }) => `${kind} ${name}`)).toEqual(workloads);
+      expect(parsed.is === "parsed" ? [] : parsed.issues.map((issue) => formatIssue(file, issue))).toEqual([]);
+      if (parsed.is === "parsed")
+        expect(parsed.app.workloads.map(({ kind, name }) => `${kind} ${name}`)).toEqual(workloads);
       expect(text).toStartWith("# ");
     });
 

@@ -6,7 +6,7 @@ import { decodeSpec } from "../../src/spec/read/text";
 
 const first = (text: string): string => {
   const parsed = parseApp(text, "x.yaml");
-  const issue = parsed.ok ? undefined : parsed.issues[0];
+  const issue = parsed.is === "parsed" ? undefined : parsed.issues[0];
   return issue === undefined ? "fine" : `${issue.line}:${issue.column}: ${issue.message}`;
 };
 
@@ -63,7 +63,7 @@ describe("hostile texts", () => {
   test("a byte order mark and Windows line ends change nothing", () => {
     const text = app("jobs: { a: { run: y } }\n");
     const plain = parseApp(text, "x");
-    expect(plain.ok).toBe(true);
+    expect(plain.is === "parsed").toBe(true);
     expect(parseApp(`\ufeff${text.replaceAll("\n", "\r\n")}`, "x")).toEqual(plain);
   });
 
@@ -82,7 +82,7 @@ describe("hostile texts", () => {
       `app: a\nservices: { ${Array.from({ length: 150 }, (_, i) => `A${i}: { run: x }`).join(", ")} }`,
       "x",
     );
-    if (parsed.ok) throw new Error("it parsed");
+    if (parsed.is === "parsed") throw new Error("it parsed");
     expect(parsed.issues).toHaveLength(101);
     expect(parsed.issues.at(-1)?.message).toBe("and 50 more");
   });
@@ -92,23 +92,23 @@ describe("bytes", () => {
   const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
   test("that are UTF-8 are the text", () => {
-    expect(decodeSpec(bytes("app: ä"))).toEqual({ ok: true, text: "app: ä" });
+    expect(decodeSpec(bytes("app: ä"))).toEqual({ is: "text", text: "app: ä" });
   });
 
   test("of another encoding are refused with the place of the first", () => {
     const latin1 = decodeSpec(new Uint8Array([...bytes("app: a\n# caf"), 0xe9, 0x0a]));
-    expect(latin1).toMatchObject({ ok: false, issues: [{ line: 2, column: 6, message: "is not UTF-8 here" }] });
+    expect(latin1).toMatchObject({ is: "invalid", issues: [{ line: 2, column: 6, message: "is not UTF-8 here" }] });
     const utf16 = decodeSpec(new Uint8Array([0xff, 0xfe, 0x61, 0, 0x3a, 0]));
-    expect(utf16.ok ? [] : utf16.issues.map(({ message }) => message)).toContain("is not UTF-8 here");
+    expect(utf16.is === "text" ? [] : utf16.issues.map(({ message }) => message)).toContain("is not UTF-8 here");
     expect(decodeSpec(new Uint8Array([0x61, 0, 0x3a, 0]))).toMatchObject({
-      ok: false,
+      is: "invalid",
       issues: [{ message: "is not UTF-8" }],
     });
   });
 
   test("that are too many are refused before they are read", () => {
     expect(decodeSpec(new Uint8Array(10_000_000))).toMatchObject({
-      ok: false,
+      is: "invalid",
       issues: [{ message: "is larger than 256 KiB" }],
     });
   });
@@ -117,7 +117,7 @@ describe("bytes", () => {
 describe("hostile objects", () => {
   const refused = (job: Record<string, unknown>): string => {
     const parsed = parseJob(job, "job");
-    return parsed.ok ? "fine" : parsed.issues.map(({ path, message }) => `${path}: ${message}`).join("; ");
+    return parsed.is === "parsed" ? "fine" : parsed.issues.map(({ path, message }) => `${path}: ${message}`).join("; ");
   };
 
   test("are refused like texts", () => {

@@ -5,7 +5,7 @@ import { parseApp, parseJob } from "../../src/spec/parse";
 
 const issues = (job: Record<string, unknown>, name = "job"): string[] => {
   const parsed = parseJob(job, name);
-  return parsed.ok
+  return parsed.is === "parsed"
     ? []
     : parsed.issues.map(({ line, column, path, message }) => `${line}:${column} ${path}: ${message}`);
 };
@@ -20,7 +20,7 @@ describe("a job of the command line", () => {
     };
     const alone = parseJob(job, "train");
     const filed = parseApp(JSON.stringify({ app: "a", jobs: { train: job } }), "a.json");
-    if (!alone.ok || !filed.ok) throw new Error("it does not parse");
+    if (alone.is === "invalid" || filed.is === "invalid") throw new Error("it does not parse");
     const [declared] = filed.app.workloads;
     expect(alone.workload.spec.origin).toBe("run");
     expect({ ...alone.workload, spec: { ...alone.workload.spec, origin: "entry" } }).toEqual(
@@ -33,7 +33,7 @@ describe("a job of the command line", () => {
       { command: ["sleep", 5], env: { N: 1, B: true }, workdir: undefined, after: [12, "prep"] },
       "nap",
     );
-    if (!parsed.ok) throw new Error("it does not parse");
+    if (parsed.is === "invalid") throw new Error("it does not parse");
     expect(parsed.workload.spec.command).toEqual({ kind: "argv", argv: ["sleep", "5"] });
     expect(parsed.workload.spec.env).toEqual({ N: "1", B: "true" });
     expect(parsed.workload.settings.after).toEqual([

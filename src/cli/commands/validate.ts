@@ -22,21 +22,21 @@ export const validate = command({
       const { file, text } = await readNamed(context.host, path);
       checked.push({ file, parsed: parseApp(text, file) });
     }
-    const valid = checked.every(({ parsed }) => parsed.ok);
+    const valid = checked.every(({ parsed }) => parsed.is === "parsed");
     if (shape === "json") {
       context.json({
         valid,
         files: checked.map(({ file, parsed }) => ({
           file,
-          valid: parsed.ok,
-          app: parsed.ok ? parsed.app.app : null,
-          issues: parsed.ok ? [] : parsed.issues,
+          valid: parsed.is === "parsed",
+          app: parsed.is === "parsed" ? parsed.app.app : null,
+          issues: parsed.is === "parsed" ? [] : parsed.issues,
         })),
       });
       return valid ? EXIT.done : EXIT.usage;
     }
     for (const { file, parsed } of checked) {
-      if (!parsed.ok) printIssues(context, file, parsed.issues);
+      if (parsed.is === "invalid") printIssues(context, file, parsed.issues);
       else context.print(shape === "ids" ? parsed.app.app : validLine(file, parsed.app));
     }
     return valid ? EXIT.done : EXIT.usage;

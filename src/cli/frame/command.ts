@@ -131,7 +131,7 @@ export const readings = <T>(
 /** Reads a text, and names the option or operand that it was given for if it is wrong. */
 export function readAs<T>(name: string, raw: string, read: (raw: string) => Parsed<T>): T {
   const result = read(raw);
-  if (!result.ok) throw new UsageError(`${name}: ${result.message}`, result.hint);
+  if (result.is === "invalid") throw new UsageError(`${name}: ${result.message}`, result.hint);
   return result.value;
 }
 

@@ -1,6 +1,6 @@
 // Variables that a job gets from the command line: `--env K=V`, `--env K` from our own, and files of them.
 
-import { bad, good, quoted, type Parsed } from "../../spec/issue";
+import { invalid, parsed, quoted, type Parsed } from "../../spec/issue";
 import { readEnvName } from "../../spec/grammar/process";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -9,10 +9,12 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function readEnv(text: string, own: Environment): Parsed<readonly [string, string]> {
   const at = text.indexOf("=");
   const name = readEnvName(at < 0 ? text : text.slice(0, at));
-  if (!name.ok) return name;
-  if (at >= 0) return good([name.value, text.slice(at + 1)]);
+  if (name.is === "invalid") return name;
+  if (at >= 0) return parsed([name.value, text.slice(at + 1)]);
   const value = own[name.value];
-  return value === undefined ? bad(`${text} is not set here`, `give it a value: ${text}=…`) : good([name.value, value]);
+  return value === undefined
+    ? invalid(`${text} is not set here`, `give it a value: ${text}=…`)
+    : parsed([name.value, value]);
 }
 
 /** Lines of `K=V` or `K`; empty lines and those that begin with `#` count for nothing. Values are taken as they are. */
@@ -21,8 +23,8 @@ export function readEnvFile(text: string, own: Environment): Parsed<Record<strin
   for (const [n, line] of text.split(/\r?\n/).entries()) {
     if (line.trim() === "" || line.trimStart().startsWith("#")) continue;
     const one = readEnv(line, own);
-    if (!one.ok) return bad(`line ${n + 1}: ${one.message} (${quoted(line)})`, one.hint);
+    if (one.is === "invalid") return invalid(`line ${n + 1}: ${one.message} (${quoted(line)})`, one.hint);
     env[one.value[0]] = one.value[1];
   }
-  return good(env);
+  return parsed(env);
 }

@@ -1,7 +1,7 @@
 // The planner's limits as an operator names them: `--set replace_after=10s`. The table is held against the type.
 
 import type { PlanLimits } from "../../core/pass/snapshot";
-import { bad, good, quoted, type Parsed } from "../../spec/issue";
+import { invalid, parsed, quoted, type Parsed } from "../../spec/issue";
 import { didYouMean } from "../../spec/grammar/nearest";
 import { readDuration } from "../../spec/grammar/units";
 
@@ -39,23 +39,23 @@ export function readSetting(text: string): Parsed<Setting> {
   const names = Object.keys(LIMITS) as (keyof PlanLimits)[];
   const name = names.find((one) => one === typed || one === `${typed}_ms`);
   if (name === undefined) {
-    return bad(`${quoted(typed)} is no limit`, didYouMean(typed, names) ?? `one of ${names.join(", ")}`);
+    return invalid(`${quoted(typed)} is no limit`, didYouMean(typed, names) ?? `one of ${names.join(", ")}`);
   }
   switch (LIMITS[name]) {
     case "duration": {
       const duration = readDuration(/^\d+$/.test(value) && typed.endsWith("_ms") ? `${value}ms` : value);
-      return duration.ok ? good({ name, value: duration.value }) : duration;
+      return duration.is === "parsed" ? parsed({ name, value: duration.value }) : duration;
     }
     case "ports": {
       const [, low, high] = /^(\d{1,5})(?:\.\.|-)(\d{1,5})$/.exec(value) ?? [];
       if (low === undefined || high === undefined || Number(low) > Number(high) || Number(high) > 65_535) {
-        return bad(`${quoted(value)} is no range of ports`, "such as `20000..29999`");
+        return invalid(`${quoted(value)} is no range of ports`, "such as `20000..29999`");
       }
-      return good({ name, value: [Number(low), Number(high)] });
+      return parsed({ name, value: [Number(low), Number(high)] });
     }
     case "number":
       return /^\d+(\.\d+)?$/.test(value)
-        ? good({ name, value: Number(value) })
-        : bad(`${quoted(value)} is not a number`);
+        ? parsed({ name, value: Number(value) })
+        : invalid(`${quoted(value)} is not a number`);
   }
 }

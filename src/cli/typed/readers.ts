@@ -3,7 +3,7 @@
 
 import { readCpu, readSize } from "../../spec/grammar/units";
 import { readLabelKey } from "../../spec/grammar/labels";
-import { bad, good, quoted, type Parsed } from "../../spec/issue";
+import { invalid, parsed, quoted, type Parsed } from "../../spec/issue";
 import { PLAIN_DEVICE, type Device } from "../../core/model/device";
 import type { Taint } from "../../core/model/workload";
 import type { Capacity } from "../parts";
@@ -16,16 +16,16 @@ export interface Pair {
 /** `key=value`; the value may hold further `=`. */
 export function readPair(text: string): Parsed<Pair> {
   const at = text.indexOf("=");
-  if (at < 1) return bad(`${quoted(text)} is not KEY=VALUE`);
-  return good({ key: text.slice(0, at), value: text.slice(at + 1) });
+  if (at < 1) return invalid(`${quoted(text)} is not KEY=VALUE`);
+  return parsed({ key: text.slice(0, at), value: text.slice(at + 1) });
 }
 
 /** `key=value` with the key of a label. */
 export function readLabel(text: string): Parsed<Pair> {
   const pair = readPair(text);
-  if (!pair.ok) return pair;
+  if (pair.is === "invalid") return pair;
   const key = readLabelKey(pair.value.key);
-  return key.ok ? pair : key;
+  return key.is === "parsed" ? pair : key;
 }
 
 const EFFECTS: Readonly<Record<string, Taint["effect"]>> = {
@@ -39,15 +39,15 @@ const EFFECTS: Readonly<Record<string, Taint["effect"]>> = {
 export function readTaint(text: string): Parsed<Taint> {
   const [, key = "", value = "", named = "no_schedule"] = /^([^=:]+)(?:=([^:]*))?(?::(.*))?$/.exec(text) ?? [];
   const legal = readLabelKey(key);
-  if (!legal.ok) return legal;
+  if (legal.is === "invalid") return legal;
   const effect = EFFECTS[named];
   if (effect === undefined) {
-    return bad(
+    return invalid(
       `${quoted(named)} is no effect of a taint`,
       "`no_schedule` keeps work away, `prefer_not` ranks the node last",
     );
   }
-  return good({ key, value, effect });
+  return parsed({ key, value, effect });
 }
 
 /** `cpu=4,memory=8GiB,disk=100GiB,licence.matlab=1`: what an agent may give away. */
@@ -56,23 +56,23 @@ export function readCapacity(text: string): Parsed<Capacity> {
   let capacity: Capacity = {};
   for (const part of text.split(",").filter((one) => one.trim() !== "")) {
     const pair = readPair(part.trim());
-    if (!pair.ok) return pair;
+    if (pair.is === "invalid") return pair;
     const { key, value } = pair.value;
     if (key === "cpu") {
       const cpu = readCpu(value);
-      if (!cpu.ok) return cpu;
+      if (cpu.is === "invalid") return cpu;
       capacity = { ...capacity, cpu_milli: cpu.value };
     } else if (key === "memory" || key === "disk") {
       const bytes = readSize(value);
-      if (!bytes.ok) return bytes;
+      if (bytes.is === "invalid") return bytes;
       capacity =
         key === "memory" ? { ...capacity, memory_bytes: bytes.value } : { ...capacity, disk_bytes: bytes.value };
     } else {
-      if (!/^\d+(\.\d+)?$/.test(value)) return bad(`${key}=${value} is not a number`);
+      if (!/^\d+(\.\d+)?$/.test(value)) return invalid(`${key}=${value} is not a number`);
       countables[key] = Number(value);
     }
   }
-  return good(Object.keys(countables).length === 0 ? capacity : { ...capacity, countables });
+  return parsed(Object.keys(countables).length === 0 ? capacity : { ...capacity, countables });
 }
 
 /** The id of a card, or its beginning, as `orch gpus -w` shows it. */
@@ -85,21 +85,21 @@ const FAKE_LIMIT = 64;
 export function readFakeDevices(text: string, seed: string): Parsed<readonly Device[]> {
   const [kind, model = "", memory = "", counted = "1", ...rest] = text.split(":");
   if (kind !== "fake" || model === "" || memory === "" || rest.length > 0) {
-    return bad(
+    return invalid(
       `${quoted(text)} is not a device`,
       "write the id of a card (`GPU-8a1c…`), or `fake:MODEL:MEMORY[:COUNT]`",
     );
   }
   const bytes = readSize(memory);
-  if (!bytes.ok) return bytes;
+  if (bytes.is === "invalid") return bytes;
   const count = Number(counted);
   if (!Number.isInteger(count) || count < 1 || count > FAKE_LIMIT) {
-    return bad(`${quoted(counted)} is not a count of 1 to ${FAKE_LIMIT}`);
+    return invalid(`${quoted(counted)} is not a count of 1 to ${FAKE_LIMIT}`);
   }
   const prefix = /^[a-z]+/i.exec(model)?.[0].toLowerCase() ?? "";
   const vendor = Object.entries(VENDORS).find(([start]) => prefix === start)?.[1] ?? "nvidia";
   const slug = model.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
-  return good(
+  return parsed(
     Array.from({ length: count }, (_, n) => ({
       ...PLAIN_DEVICE,
       id: `fake-${seed}-${slug}-${n}`,
@@ -115,7 +115,7 @@ export function readFakeDevices(text: string, seed: string): Parsed<readonly Dev
 export function readListen(text: string): Parsed<string> {
   const [, host = "", port = ""] = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]*):(\d{1,5})$/.exec(text) ?? [];
   if (port === "" || Number(port) > 65_535) {
-    return bad(`${quoted(text)} is not HOST:PORT`, "such as `127.0.0.1:4400` or `0.0.0.0:4400`");
+    return invalid(`${quoted(text)} is not HOST:PORT`, "such as `127.0.0.1:4400` or `0.0.0.0:4400`");
   }
-  return good(`${host === "" || host === "*" ? "0.0.0.0" : host}:${port}`);
+  return parsed(`${host === "" || host === "*" ? "0.0.0.0" : host}:${port}`);
 }

@@ -9,7 +9,7 @@ import { printIssues } from "../print/issues";
 /** Gives what the file declares, or prints all that is wrong and throws a UsageError. */
 export function checkSpec(context: Context, file: string, text: string): AppDecl {
   const parsed = parseApp(text, file);
-  if (parsed.ok) return parsed.app;
+  if (parsed.is === "parsed") return parsed.app;
   printIssues(context, file, parsed.issues);
   const count = parsed.issues.length;
   throw new UsageError(`${file}: ${count} ${count === 1 ? "error" : "errors"}; nothing was sent`);

@@ -139,7 +139,7 @@ function checkAvoid({ shape }: Look, { node }: Room): Found | null {
 
 function checkPorts({ pass, rooms, shape }: Look, room: Room): Found | null {
   const chosen = choosePorts(pass, rooms, room, shape.spec.ports);
-  if (chosen.ok) return null;
+  if (chosen.is === "chosen") return null;
   const { port, resting } = chosen.trouble;
   if (port === null) return found("port", "have no automatic port left");
   return found("port", `have port ${port} ${resting ? "resting after its last use" : "in use"}`, {

@@ -240,7 +240,9 @@ export function choosePorts(
   rooms: Rooms,
   room: Room,
   ports: readonly PortRequest[],
-): { readonly ok: true; readonly ports: Promised["ports"] } | { readonly ok: false; readonly trouble: PortTrouble } {
+):
+  | { readonly is: "chosen"; readonly ports: Promised["ports"] }
+  | { readonly is: "taken"; readonly trouble: PortTrouble } {
   if (ports.length === 0) return NO_PORTS;
   const space = portSpaces(pass, rooms).get(room.node.fingerprint) as PortSpace;
   const [, last] = pass.limits.port_range;
@@ -251,19 +253,19 @@ export function choosePorts(
   for (const { name, target, published, bind } of ports) {
     if (published !== null) {
       const resting = space.resting.has(published);
-      if (resting || isTaken(space, published, bind)) return { ok: false, trouble: { port: published, resting } };
+      if (resting || isTaken(space, published, bind)) return { is: "taken", trouble: { port: published, resting } };
       chosen.push({ name, target: target ?? published, published, bind });
       continue;
     }
     while (next <= last && (space.taken.has(next) || space.resting.has(next) || fixed.has(next))) next++;
-    if (next > last) return { ok: false, trouble: { port: null, resting: false } };
+    if (next > last) return { is: "taken", trouble: { port: null, resting: false } };
     chosen.push({ name, target: target ?? next, published: next, bind });
     next++;
   }
-  return { ok: true, ports: chosen };
+  return { is: "chosen", ports: chosen };
 }
 
-const NO_PORTS = { ok: true, ports: [] } as const;
+const NO_PORTS = { is: "chosen", ports: [] } as const;
 
 // ---- promises
 

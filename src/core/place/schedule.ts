@@ -110,14 +110,14 @@ export function hasPorts({ pass, rooms, shape }: Look, room: Room, chosen: reado
   if (ports.length === 0) return true;
   const beside = chosen.filter((other) => other.node.fingerprint === room.node.fingerprint).length;
   if (beside > 0 && ports.some((port) => port.published !== null)) return false;
-  return choosePorts(pass, rooms, room, Array.from({ length: beside + 1 }, () => ports).flat()).ok;
+  return choosePorts(pass, rooms, room, Array.from({ length: beside + 1 }, () => ports).flat()).is === "chosen";
 }
 
 /** What a task is promised on a node that has room for it. */
 function promiseOn({ pass, rooms, shape }: Look, room: Room, cards: CardPick["cards"]): Promised {
   const { cpu_milli, memory_bytes, disk_bytes, countables, memory_limited } = resolvedFor(shape, room);
   const chosen = choosePorts(pass, rooms, room, shape.spec.ports);
-  assert(chosen.ok, "the node has the ports");
+  assert(chosen.is === "chosen", "the node has the ports");
   return {
     cpu_milli,
     memory_bytes,

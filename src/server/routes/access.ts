@@ -113,7 +113,7 @@ const USERS = [
       commit((draft): z.infer<typeof userView> => {
         for (const name of [body.name, body.project ?? body.name]) {
           const read = readName(name);
-          if (!read.ok) throw new RefusedError("bad_request", read.message, read.hint);
+          if (read.is === "invalid") throw new RefusedError("bad_request", read.message, read.hint);
         }
         const unix_user = body.unix_user ?? body.name;
         if (!/^[a-z_][a-z0-9_.-]{0,31}$/i.test(unix_user)) {

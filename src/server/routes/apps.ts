@@ -24,7 +24,7 @@ export function declared(
   project: string,
 ): { readonly decl: AppDecl; readonly project: string } {
   const parsed = parseApp(text, file);
-  if (parsed.ok) return { decl: parsed.app, project: parsed.app.project ?? project };
+  if (parsed.is === "parsed") return { decl: parsed.app, project: parsed.app.project ?? project };
   const [first] = parsed.issues;
   const more = parsed.issues.length - 1;
   throw new RefusedError(

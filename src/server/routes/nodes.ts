@@ -254,7 +254,7 @@ const ORPHANS = [
 
 function demandKey(key: string): void {
   const read = readLabelKey(key);
-  if (!read.ok) throw new RefusedError("bad_request", read.message, read.hint);
+  if (read.is === "invalid") throw new RefusedError("bad_request", read.message, read.hint);
 }
 
 export const NODE_ROUTES = [...LOOK, ...TESTS, ...CHANGE, ...ORPHANS];

@@ -157,7 +157,7 @@ function beforeOf(next: string): number {
 
 function declaredJob(job: Record<string, unknown>, name: string | null): WorkloadDecl {
   const parsed = parseJob(job, name ?? nameOf(job));
-  if (parsed.ok) return parsed.workload;
+  if (parsed.is === "parsed") return parsed.workload;
   const [first] = parsed.issues;
   throw new RefusedError(
     "spec",

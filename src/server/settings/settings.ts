@@ -137,7 +137,7 @@ function limitOf(name: Limit, value: unknown, file: string): number | readonly [
   }
   if (typeof value === "number" && Number.isFinite(value) && value >= 0) return value;
   const duration = name.endsWith("_ms") && typeof value === "string" ? readDuration(value) : null;
-  if (duration?.ok === true) return duration.value;
+  if (duration?.is === "parsed") return duration.value;
   throw new StartError(`${file}: ${name} is ${duration === null ? "not a number" : "not a duration"}`, "such as 30s");
 }
 

@@ -61,6 +61,6 @@ function argvOf({ command, run }: Readonly<Record<string, unknown>>, wrong: Wron
 function timeoutOf(given: unknown, wrong: Wrong): number {
   if (given === undefined) return 10 * MINUTE_MS;
   const read = typeof given === "string" ? readDuration(given) : null;
-  if (read?.ok === true && read.value > 0) return read.value;
+  if (read?.is === "parsed" && read.value > 0) return read.value;
   throw wrong("has a `timeout` that is not a duration", "such as 10m");
 }

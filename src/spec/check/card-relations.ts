@@ -5,7 +5,7 @@ import type { Bytes } from "../../core/units";
 import { fault, type Fault } from "../read/fault";
 import { fieldsOf, get, has, type Fields } from "./fields";
 import { readCardMemory, readShare } from "../grammar/gpu";
-import type { Path } from "../issue";
+import type { Parsed, Path } from "../issue";
 
 /** Faults within `resources.gpu` of one workload, as it is written. */
 export function cardFaults(fields: Fields, path: Path): Fault[] {
@@ -42,11 +42,8 @@ const showMemory = (bytes: Bytes): string =>
   formatGpu({ count: 1, models: [], vendor: null, memory_min_bytes: bytes, memory_max_bytes: null });
 
 /** What a size is read as; `null` where there is none, or none that can be read, which is told elsewhere. */
-function sizeOf<T>(
-  value: unknown,
-  read: (value: string | number) => { readonly ok: boolean; readonly value?: T },
-): T | null {
+function sizeOf<T>(value: unknown, read: (value: string | number) => Parsed<T>): T | null {
   if (typeof value !== "string" && typeof value !== "number") return null;
-  const reading = read(value);
-  return reading.ok && reading.value !== undefined ? reading.value : null;
+  const size = read(value);
+  return size.is === "parsed" ? size.value : null;
 }

@@ -92,6 +92,6 @@ export function keyFaults(schema: z.ZodType | null, value: unknown, path: Path =
     )
       return [unknownKey(schema, path, key)];
     const read = rule(key);
-    return read.ok ? found : [fault([...path, key], read.message, read.hint, "key"), ...found];
+    return read.is === "parsed" ? found : [fault([...path, key], read.message, read.hint, "key"), ...found];
   });
 }

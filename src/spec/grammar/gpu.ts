@@ -3,7 +3,7 @@
 import { formatBytes } from "../../core/format";
 import type { Bytes } from "../../core/units";
 import type { GpuRequest } from "../../core/model/workload";
-import { bad, good, quoted, type Parsed } from "../issue";
+import { invalid, parsed, quoted, type Parsed } from "../issue";
 import { ASK_LIMITS } from "../limits";
 import { readRange, readSize, type Range } from "./units";
 
@@ -22,21 +22,21 @@ export interface GpuFields {
 /** Reads card memory: a plain size means at least that much. */
 export function readCardMemory(value: string | number): Parsed<Range> {
   const range = readRange(value, readSize);
-  if (!range.ok) return range;
+  if (range.is === "invalid") return range;
   const { min, max } = range.value;
-  if (min === 0 || max === 0) return bad("0 is no amount of card memory", "leave it out for any card");
-  return good(String(value).includes("..") ? { min, max } : { min, max: null });
+  if (min === 0 || max === 0) return invalid("0 is no amount of card memory", "leave it out for any card");
+  return parsed(String(value).includes("..") ? { min, max } : { min, max: null });
 }
 
 /** Reads the part of a card that is asked for. */
 export function readShare(value: string | number): Parsed<Bytes> {
   if (String(value).includes(".."))
-    return bad(`${quoted(String(value))} is a range`, "a share is one size: `share: 8GB`; `memory` is the card's");
+    return invalid(`${quoted(String(value))} is a range`, "a share is one size: `share: 8GB`; `memory` is the card's");
   const share = readSize(value);
-  if (!share.ok || share.value >= ASK_LIMITS.share_bytes) return share;
+  if (share.is === "invalid" || share.value >= ASK_LIMITS.share_bytes) return share;
   return share.value === 0
-    ? bad("0 is no share of a card", "leave it out for whole cards; without `gpu` none are visible")
-    : bad(
+    ? invalid("0 is no share of a card", "leave it out for whole cards; without `gpu` none are visible")
+    : invalid(
         `${formatBytes(share.value)} is too little of a card to run anything`,
         "a driver needs some hundred MiB itself",
       );
@@ -46,27 +46,27 @@ export function readShare(value: string | number): Parsed<Bytes> {
 export function readModel(text: string): Parsed<string> {
   const model = text.trim();
   if (/^(\d+x|x\d+)$/i.test(model))
-    return bad(`${quoted(text)} is not a model of a GPU`, `a count? write \`${model.replace(/x/i, "")}\``);
+    return invalid(`${quoted(text)} is not a model of a GPU`, `a count? write \`${model.replace(/x/i, "")}\``);
   if (/^[{ ]*(share|linked|count|memory)\b/i.test(model))
-    return bad(
+    return invalid(
       `${quoted(text)} is not a model of a GPU`,
       "an object in braces: `{ share: 8GB }`, `{ count: 2, linked: true }`",
     );
-  if (/^[A-Za-z0-9][A-Za-z0-9 ._+/-]{0,63}$/.test(model)) return good(model);
-  return bad(`${quoted(text)} is not a model of a GPU`, "such as `A100`, `rtx4090`, `MI300X`");
+  if (/^[A-Za-z0-9][A-Za-z0-9 ._+/-]{0,63}$/.test(model)) return parsed(model);
+  return invalid(`${quoted(text)} is not a model of a GPU`, "such as `A100`, `rtx4090`, `MI300X`");
 }
 
 /** Reads how many GPUs; 0 stands for none. */
 export function readGpuCount(count: number): Parsed<number> {
-  if (Number.isInteger(count) && count >= 0 && count <= ASK_LIMITS.gpu_count) return good(count);
-  if (count < 0) return bad(`${count} GPUs cannot be had`);
+  if (Number.isInteger(count) && count >= 0 && count <= ASK_LIMITS.gpu_count) return parsed(count);
+  if (count < 0) return invalid(`${count} GPUs cannot be had`);
   if (!Number.isInteger(count))
-    return bad(
+    return invalid(
       `${count} is not a whole number of GPUs`,
       "a part of a card is asked for by its memory: `gpu: { share: 8GB }`",
     );
   const meant = count >= 1_000 && count <= 9_999 ? `a model? write \`rtx${count}\`` : `memory? write \`${count}GB\``;
-  return bad(`${count} GPUs are more than ${ASK_LIMITS.gpu_count}`, meant);
+  return invalid(`${count} GPUs are more than ${ASK_LIMITS.gpu_count}`, meant);
 }
 
 const isCount = (part: string): boolean => /^\d+$/.test(part);
@@ -93,9 +93,9 @@ export function readGpuText(text: string): Parsed<GpuRequest | null> {
 /** Puts one part into `parts`; gives what is wrong with it, or null. */
 function readPart(part: string, i: number, parts: Parts, text: string): Parsed<never> | null {
   const twice = (what: string): Parsed<never> =>
-    bad(`${quoted(text)} names ${what} twice`, "`[vendor:][models:][memory:][count]`");
+    invalid(`${quoted(text)} names ${what} twice`, "`[vendor:][models:][memory:][count]`");
   if (part === "")
-    return bad(`${quoted(text)} has an empty part`, "such as `2`, `24GB`, `A100,H100:80GB:2`, `amd:MI300X`");
+    return invalid(`${quoted(text)} has an empty part`, "such as `2`, `24GB`, `A100,H100:80GB:2`, `amd:MI300X`");
   if (i === 0 && (GPU_VENDORS as readonly string[]).includes(part.toLowerCase())) {
     parts.vendor = part.toLowerCase();
     return null;
@@ -103,19 +103,19 @@ function readPart(part: string, i: number, parts: Parts, text: string): Parsed<n
   if (isCount(part)) {
     if (parts.count !== null) return twice("a count");
     const count = readGpuCount(Number(part));
-    if (!count.ok) return count;
+    if (count.is === "invalid") return count;
     parts.count = count.value;
     return null;
   }
   if (isMemory(part)) {
     if (parts.memory !== null) return twice("the memory");
     const memory = readCardMemory(part);
-    if (!memory.ok) return memory;
+    if (memory.is === "invalid") return memory;
     parts.memory = memory.value;
     return null;
   }
   if (parts.models !== null) {
-    return bad(
+    return invalid(
       `${quoted(text)} names models twice`,
       `several models are a list: \`${[...parts.models, part].join(",")}\``,
     );
@@ -123,7 +123,7 @@ function readPart(part: string, i: number, parts: Parts, text: string): Parsed<n
   parts.models = [];
   for (const each of part.split(",")) {
     const model = readModel(each);
-    if (!model.ok) return model;
+    if (model.is === "invalid") return model;
     parts.models.push(model.value);
   }
   return null;
@@ -131,8 +131,8 @@ function readPart(part: string, i: number, parts: Parts, text: string): Parsed<n
 
 function assemble(fields: GpuFields): Parsed<GpuRequest | null> {
   const count = fields.count ?? 1;
-  if (count === 0) return good(null);
-  return good({
+  if (count === 0) return parsed(null);
+  return parsed({
     count,
     models: fields.model ?? [],
     vendor: fields.vendor ?? null,
@@ -151,5 +151,5 @@ export function readGpu(value: number | string | GpuFields): Parsed<GpuRequest |
   if (typeof value === "string") return readGpuText(value);
   if (typeof value === "object") return assemble(value);
   const count = readGpuCount(value);
-  return count.ok ? assemble({ count: count.value }) : count;
+  return count.is === "parsed" ? assemble({ count: count.value }) : count;
 }

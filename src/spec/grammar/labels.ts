@@ -1,7 +1,7 @@
 // Conditions on nodes as people write them: label expressions and what taints a workload puts up with.
 
 import type { LabelCheck, Toleration } from "../../core/model/workload";
-import { bad, good, quoted, type Parsed } from "../issue";
+import { invalid, parsed, quoted, type Parsed } from "../issue";
 
 const KEY = "[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?";
 const VALUE = String.raw`[^\s,()=!]{0,128}`;
@@ -16,22 +16,23 @@ const SHAPES = "`zone in (a, b)`, `zone notin (a)`, `zone=a`, `zone!=a`, `zone`,
 export function readExpression(text: string): Parsed<LabelCheck> {
   const expression = text.trim();
   const absent = expression.startsWith("!") ? expression.slice(1).trim() : null;
-  if (absent !== null && IS_KEY.test(absent)) return good({ key: absent, op: "absent", values: [] });
-  if (IS_KEY.test(expression)) return good({ key: expression, op: "exists", values: [] });
+  if (absent !== null && IS_KEY.test(absent)) return parsed({ key: absent, op: "absent", values: [] });
+  if (IS_KEY.test(expression)) return parsed({ key: expression, op: "exists", values: [] });
   const compared = COMPARED.exec(expression);
   if (compared !== null) {
     const [, key = "", sign, value = ""] = compared;
-    return good({ key, op: sign === "!=" ? "not_in" : "in", values: [value] });
+    return parsed({ key, op: sign === "!=" ? "not_in" : "in", values: [value] });
   }
   const listed = LISTED.exec(expression);
   if (listed !== null) {
     const [, key = "", word, list = ""] = listed;
     const values = list.split(",").map((value) => value.trim());
     const wrong = values.find((value) => value === "" || !IS_VALUE.test(value));
-    if (wrong !== undefined) return bad(`${quoted(text)} lists ${quoted(wrong)}, which is no value of a label`, SHAPES);
-    return good({ key, op: word === "in" ? "in" : "not_in", values });
+    if (wrong !== undefined)
+      return invalid(`${quoted(text)} lists ${quoted(wrong)}, which is no value of a label`, SHAPES);
+    return parsed({ key, op: word === "in" ? "in" : "not_in", values });
   }
-  return bad(`${quoted(text)} is not a label expression`, SHAPES);
+  return invalid(`${quoted(text)} is not a label expression`, SHAPES);
 }
 
 /** Puts together what YAML tore: `[zone in (a, b)]` is a list of two items, `zone in (a` and `b)`. */
@@ -50,22 +51,22 @@ export function mendTorn(items: readonly string[]): { at: number; expression: st
 export function readLabelMap(map: Readonly<Record<string, string | readonly string[]>>): Parsed<LabelCheck[]> {
   const checks: LabelCheck[] = [];
   for (const [key, given] of Object.entries(map)) {
-    if (!IS_KEY.test(key)) return bad(`${quoted(key)} is not the key of a label`, "letters, digits and `._/-`");
+    if (!IS_KEY.test(key)) return invalid(`${quoted(key)} is not the key of a label`, "letters, digits and `._/-`");
     const values = typeof given === "string" ? [given] : given;
     const wrong = values.find((value) => !IS_VALUE.test(value));
     if (wrong !== undefined)
-      return bad(`${quoted(wrong)} is not the value of a label`, "no spaces, commas, brackets, `=` or `!`");
-    if (values.length === 0) return bad(`\`${key}\` lists no value`, `\`[ "${key}" ]\` asks that the label exists`);
+      return invalid(`${quoted(wrong)} is not the value of a label`, "no spaces, commas, brackets, `=` or `!`");
+    if (values.length === 0) return invalid(`\`${key}\` lists no value`, `\`[ "${key}" ]\` asks that the label exists`);
     checks.push({ key, op: "in", values });
   }
-  return good(checks);
+  return parsed(checks);
 }
 
 /** Reads a label's key that is set on a workload. */
 export function readLabelKey(key: string): Parsed<string> {
   return IS_KEY.test(key)
-    ? good(key)
-    : bad(`${quoted(key)} is not the key of a label`, "letters, digits and `._/-`, at most 63");
+    ? parsed(key)
+    : invalid(`${quoted(key)} is not the key of a label`, "letters, digits and `._/-`, at most 63");
 }
 
 /** Reads `key` or `key=value`. */
@@ -74,9 +75,9 @@ export function readToleration(text: string): Parsed<Toleration> {
   const value = rest.length === 0 ? null : rest.join("=");
   const effect = /:(no_schedule|prefer_not|NoSchedule|PreferNoSchedule|NoExecute)$/.exec(text.trim())?.[0];
   if (effect !== undefined)
-    return bad(`${quoted(text)} names an effect`, `leave it out: \`${text.trim().slice(0, -effect.length)}\``);
-  if (IS_KEY.test(key) && (value === null || IS_VALUE.test(value))) return good({ key, value });
-  return bad(`${quoted(text)} is not a taint`, "write `key` or `key=value`");
+    return invalid(`${quoted(text)} names an effect`, `leave it out: \`${text.trim().slice(0, -effect.length)}\``);
+  if (IS_KEY.test(key) && (value === null || IS_VALUE.test(value))) return parsed({ key, value });
+  return invalid(`${quoted(text)} is not a taint`, "write `key` or `key=value`");
 }
 
 /** Reads the map form, `{ team: vision }`; `"*"` takes any value. */
@@ -84,8 +85,8 @@ export function readTolerationMap(map: Readonly<Record<string, string>>): Parsed
   const out: Toleration[] = [];
   for (const [key, value] of Object.entries(map)) {
     const one = readToleration(value === "*" ? key : `${key}=${value}`);
-    if (!one.ok) return one;
+    if (one.is === "invalid") return one;
     out.push(one.value);
   }
-  return good(out);
+  return parsed(out);
 }

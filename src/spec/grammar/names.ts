@@ -1,6 +1,6 @@
 // The one grammar of names of apps, workloads, projects and ports, and the legal name nearest to an illegal one.
 
-import { bad, good, quoted, type Parsed } from "../issue";
+import { invalid, parsed, quoted, type Parsed } from "../issue";
 
 export const NAME = /^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$/;
 
@@ -21,8 +21,8 @@ export function legalName(text: string): string | null {
 
 /** Reads a name. */
 export function readName(text: string): Parsed<string> {
-  if (isName(text)) return good(text);
+  if (isName(text)) return parsed(text);
   const legal = legalName(text.slice(0, 200));
   const rule = "lower-case letters, digits and dashes, beginning with a letter, at most 40";
-  return bad(`${quoted(text)} is not a name`, legal === null ? rule : `${rule}: \`${legal}\``);
+  return invalid(`${quoted(text)} is not a name`, legal === null ? rule : `${rule}: \`${legal}\``);
 }

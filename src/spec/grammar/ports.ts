@@ -1,7 +1,7 @@
 // Ports as people write them: a number, `auto`, or a map; and what Compose users try first.
 
 import type { PortRequest } from "../../core/model/workload";
-import { bad, good, quoted, type Parsed } from "../issue";
+import { invalid, parsed, quoted, type Parsed } from "../issue";
 
 export interface PortFields {
   readonly target?: number | undefined;
@@ -11,24 +11,24 @@ export interface PortFields {
 
 /** Reads a port number. */
 export function readPortNumber(port: number): Parsed<number> {
-  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return good(port);
-  return bad(`${port} is not a port`, port === 0 ? "`auto` takes a free one" : "1 to 65535");
+  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return parsed(port);
+  return invalid(`${port} is not a port`, port === 0 ? "`auto` takes a free one" : "1 to 65535");
 }
 
 /** Reads the port on the node: a number, or null for any free one. */
 export function readPublished(value: number | string): Parsed<number | null> {
   if (typeof value === "number") return readPortNumber(value);
-  if (value === "auto") return good(null);
+  if (value === "auto") return parsed(null);
   const pair = /^(?:.*:)?(\d+):(\d+)(?:\/\w+)?$/.exec(value);
   if (pair !== null)
-    return bad(`${quoted(value)} is Compose's form`, `write \`{ target: ${pair[2]}, published: ${pair[1]} }\``);
+    return invalid(`${quoted(value)} is Compose's form`, `write \`{ target: ${pair[2]}, published: ${pair[1]} }\``);
   const number = /^\d+$/.test(value) ? `without quotes: \`${value}\`` : "a number from 1 to 65535, or `auto`";
-  return bad(`${quoted(value)} is not a port`, number);
+  return invalid(`${quoted(value)} is not a port`, number);
 }
 
 /** Reads any form of a port; a number or `auto` is the published one, and the same inside. */
 export function readPort(value: number | string | PortFields): Parsed<Omit<PortRequest, "name">> {
-  if (typeof value === "object") return good({ ...value, target: value.target ?? null });
+  if (typeof value === "object") return parsed({ ...value, target: value.target ?? null });
   const published = readPublished(value);
-  return published.ok ? good({ target: null, published: published.value, bind: "cluster" }) : published;
+  return published.is === "parsed" ? parsed({ target: null, published: published.value, bind: "cluster" }) : published;
 }

@@ -35,7 +35,7 @@ function copyNode(copy: Copy, value: unknown, schema: z.ZodType | null, path: Pa
   if ((typeof value === "number" || typeof value === "boolean") && wantsText(schema)) return String(value);
   if (typeof value === "string") {
     const checked = readScalarText(value);
-    if (!checked.ok) copy.faults.push(fault(path, checked.message, checked.hint));
+    if (checked.is === "invalid") copy.faults.push(fault(path, checked.message, checked.hint));
   }
   return typeof value === "bigint"
     ? Number(value)

@@ -61,12 +61,14 @@ function tooDeep(tokens: readonly CST.Token[]): Fault | null {
 }
 
 /** Reads the one document of a text, or says what YAML itself has against it. */
-export function readDocument(text: string): { ok: true; document: Document.Parsed } | { ok: false; faults: Fault[] } {
+export function readDocument(
+  text: string,
+): { is: "document"; document: Document.Parsed } | { is: "invalid"; faults: Fault[] } {
   const over = overflow(text);
-  if (over !== null) return { ok: false, faults: [over] };
+  if (over !== null) return { is: "invalid", faults: [over] };
   const tokens = [...new Parser().parse(text)];
   const deep = tooDeep(tokens);
-  if (deep !== null) return { ok: false, faults: [deep] };
+  if (deep !== null) return { is: "invalid", faults: [deep] };
   const composer = new Composer({
     version: "1.2",
     schema: "core",
@@ -76,7 +78,7 @@ export function readDocument(text: string): { ok: true; document: Document.Parse
   });
   const [document, second] = [...composer.compose(tokens, true, text.length)];
   if (document === undefined || (document.contents === null && document.errors.length === 0)) {
-    return { ok: false, faults: [at(0, "is empty", "a spec begins with `app: NAME`")] };
+    return { is: "invalid", faults: [at(0, "is empty", "a spec begins with `app: NAME`")] };
   }
   const faults = firstOfLines(document.errors, text).map((error) =>
     at(error.pos[0], sentence(error.message), YAML_HINTS[error.code] ?? null),
@@ -86,7 +88,7 @@ export function readDocument(text: string): { ok: true; document: Document.Parse
   const { explicit, version } = document.directives.yaml;
   if (explicit === true && version !== "1.2")
     faults.push(at(0, `asks for YAML ${version}`, "specs are YAML 1.2: remove the `%YAML` line"));
-  return faults.length === 0 ? { ok: true, document: document as Document.Parsed } : { ok: false, faults };
+  return faults.length === 0 ? { is: "document", document: document as Document.Parsed } : { is: "invalid", faults };
 }
 
 /** One error a line: what follows on the same line comes from the first. */

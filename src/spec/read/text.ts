@@ -1,14 +1,14 @@
 // The text itself, before anybody reads YAML in it: encoding, size, characters that no editor shows, lines and columns.
 
-import { bad, good, type Issue, type Parsed } from "../issue";
+import { invalid, parsed, type Issue, type Parsed } from "../issue";
 import { TEXT_LIMITS } from "../limits";
 
 /** Decodes a file. Bytes that are not UTF-8 are an issue with the place of the first. */
-export function decodeSpec(bytes: Uint8Array): { ok: true; text: string } | { ok: false; issues: Issue[] } {
+export function decodeSpec(bytes: Uint8Array): { is: "text"; text: string } | { is: "invalid"; issues: Issue[] } {
   const cut = bytes.length > TEXT_LIMITS.bytes ? bytes.subarray(0, TEXT_LIMITS.bytes + 1) : bytes;
   const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(cut);
   const issues = textIssues(text);
-  return issues.length === 0 ? { ok: true, text } : { ok: false, issues };
+  return issues.length === 0 ? { is: "text", text } : { is: "invalid", issues };
 }
 
 /** Offsets of line starts, to find lines and columns. Both count from 1. */
@@ -58,6 +58,6 @@ export function textIssues(text: string): Issue[] {
 
 /** A text that came through an escape or an API must hold no NUL: no process can be given one. */
 export function readScalarText(text: string): Parsed<string> {
-  if (text.includes("\u0000")) return bad("holds a NUL character", "no environment or argument can carry one");
-  return text.isWellFormed() ? good(text) : bad("is not valid Unicode");
+  if (text.includes("\u0000")) return invalid("holds a NUL character", "no environment or argument can carry one");
+  return text.isWellFormed() ? parsed(text) : invalid("is not valid Unicode");
 }

@@ -106,7 +106,7 @@ function readScalar(reader: Reader, node: Scalar, schema: z.ZodType | null, path
   if (typeof value === "bigint") return Number(value);
   if (typeof value !== "string") return value;
   const checked = readScalarText(value);
-  if (!checked.ok) reader.faults.push(fault(path, checked.message, checked.hint));
+  if (checked.is === "invalid") reader.faults.push(fault(path, checked.message, checked.hint));
   return value;
 }
 

@@ -1,7 +1,7 @@
 // The parts of a workload that ask for something: resources, place, ports, and how it is stopped and restarted.
 
 import { z } from "zod";
-import { bad, good, quoted, type Parsed } from "../issue";
+import { invalid, parsed, quoted, type Parsed } from "../issue";
 import { GPU_VENDORS, readCardMemory, readGpu, readGpuCount, readModel, readShare } from "../grammar/gpu";
 import { mendTorn, readExpression, readLabelMap, readToleration, readTolerationMap } from "../grammar/labels";
 import {
@@ -89,8 +89,11 @@ const gpu = reads(
 const countable = whole(0, ASK_LIMITS.countable);
 const readCountable = (text: string): Parsed<string> =>
   /^[a-z][a-z0-9._-]{0,62}$/.test(text)
-    ? good(text)
-    : bad(`${quoted(text)} is not the name of a countable`, "lower-case letters, digits and `._-`: `licence.matlab`");
+    ? parsed(text)
+    : invalid(
+        `${quoted(text)} is not the name of a countable`,
+        "lower-case letters, digits and `._-`: `licence.matlab`",
+      );
 
 export const resources = z
   .object(
@@ -129,7 +132,7 @@ const placeLabels = z.union(
     z.array(text("a label expression")).transform((items, context) =>
       mendTorn(items).flatMap(({ at, expression }) => {
         const read = readExpression(expression);
-        if (read.ok) return [read.value];
+        if (read.is === "parsed") return [read.value];
         const message = read.hint === null ? read.message : `${read.message}\n${read.hint}`;
         context.issues.push({ code: "custom", message, input: items, path: [at] });
         return [];

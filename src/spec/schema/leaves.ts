@@ -1,7 +1,7 @@
 // The building blocks of the schema: leaves that read a small grammar, word their own errors and carry their own docs.
 
 import { z } from "zod";
-import { kindOf, type Parsed } from "../issue";
+import { invalid, parsed, kindOf, type Parsed } from "../issue";
 
 /** What keys of a map must look like; held by complaints.ts, so that a bad key does not hide what is below it. */
 export const KEY_RULES = z.registry<{ read: (key: string) => Parsed<unknown> }>();
@@ -23,7 +23,7 @@ export const key = <T extends z.ZodType>(schema: T, description: string, ...exam
 export const reads = <I, T>(schema: z.ZodType<I>, read: (value: I) => Parsed<T>) =>
   schema.transform((value, context): T => {
     const result = read(value);
-    if (result.ok) return result.value;
+    if (result.is === "parsed") return result.value;
     const message = result.hint === null ? result.message : `${result.message}\n${result.hint}`;
     context.issues.push({ code: "custom", message, input: value });
     return z.NEVER;
@@ -33,9 +33,7 @@ export const reads = <I, T>(schema: z.ZodType<I>, read: (value: I) => Parsed<T>)
 export const text = (what = "a text", hint?: (input: unknown) => string | null) => z.string(expects(what, hint));
 
 export const filled = (what: string) =>
-  reads(text(what), (value) =>
-    value.trim() === "" ? { ok: false, message: "is empty", hint: null } : { ok: true, value },
-  );
+  reads(text(what), (value) => (value.trim() === "" ? invalid("is empty") : parsed(value)));
 
 /** A quantity, written as a text or a bare number. */
 export const quantity = <T>(what: string, read: (value: string | number) => Parsed<T>) =>

@@ -18,7 +18,8 @@ import type { Parsed } from "../../../src/spec/issue";
 
 const GIB = 2 ** 30;
 /** The value, or the complaint as a text. */
-const said = (reading: Parsed<unknown>): unknown => (reading.ok ? reading.value : `refused: ${reading.message}`);
+const said = (reading: Parsed<unknown>): unknown =>
+  reading.is === "parsed" ? reading.value : `refused: ${reading.message}`;
 
 describe("a name", () => {
   const NAMES: readonly (readonly [string, object])[] = [
@@ -82,14 +83,16 @@ describe("an option", () => {
   });
   test("device makes cards whose ids differ", () => {
     const read = readFakeDevices("fake:A100:80GB:2", "s");
-    expect(read.ok && read.value.map(({ id, vendor, memory_bytes }) => [id, vendor, memory_bytes])).toEqual([
+    expect(
+      read.is === "parsed" && read.value.map(({ id, vendor, memory_bytes }) => [id, vendor, memory_bytes]),
+    ).toEqual([
       ["fake-s-a100-0", "nvidia", 80 * GIB],
       ["fake-s-a100-1", "nvidia", 80 * GIB],
     ]);
     expect(said(readFakeDevices("real:A100:80GB", "s"))).toStartWith("refused");
     expect(said(readFakeDevices("fake:A100:80GB:0", "s"))).toStartWith("refused");
     const amd = readFakeDevices("fake:MI300X:192GB", "s");
-    expect(amd.ok && amd.value[0]?.vendor).toBe("amd");
+    expect(amd.is === "parsed" && amd.value[0]?.vendor).toBe("amd");
   });
   const LISTENS: readonly (readonly [string, unknown])[] = [
     ["127.0.0.1:0", "127.0.0.1:0"],

@@ -10,7 +10,8 @@ import { nearest } from "../../../src/spec/grammar/nearest";
 import { readBackoff, readCpu, readDuration, readSignal, readSize, readTime } from "../../../src/spec/grammar/units";
 import { diceOf } from "../../support/random";
 
-const valueOf = <T>(reading: Parsed<T>): T | string => (reading.ok ? reading.value : `refused: ${reading.message}`);
+const valueOf = <T>(reading: Parsed<T>): T | string =>
+  reading.is === "parsed" ? reading.value : `refused: ${reading.message}`;
 
 describe("quantities", () => {
   test("durations", () => {
@@ -104,9 +105,9 @@ describe("quantities", () => {
 
 describe("names", () => {
   test("follow one grammar", () => {
-    for (const name of ["a", "a1", "web-2", "x".repeat(40)]) expect(readName(name).ok, name).toBe(true);
+    for (const name of ["a", "a1", "web-2", "x".repeat(40)]) expect(readName(name).is === "parsed", name).toBe(true);
     for (const name of ["", "A", "1a", "-a", "a-", "a_b", "a.b", "x".repeat(41), "ä"])
-      expect(readName(name).ok, name).toBe(false);
+      expect(readName(name).is === "parsed", name).toBe(false);
   });
 
   test("have a legal neighbour where anything of them can stay", () => {
