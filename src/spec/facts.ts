@@ -1,12 +1,15 @@
-// A workload as lines of "key: value" in the words of the spec file: what diffs compare and people read.
+// A workload as lines of "key: value" in the words of the spec file. Diffs compare them, and people read them.
 
 import { formatBytes, formatCpu, formatDuration, formatGpu } from "../core/format";
 import type { IdleSettings, Kind, LabelCheck, PortRequest, Settings, TaskSpec } from "../core/model/workload";
 
-/** From the spec's key to its value as people write it. What is not asked for is left out. */
+/** From a key of the spec to its value as people write it. What was not asked for is left out. */
 export type Facts = ReadonlyMap<string, string>;
 
-/** What makes a task: a difference here is a new version. Values of variables are not shown, only that they differ. */
+/**
+ * Returns the facts that make a task. A difference here is a new version. Values of variables are not shown, only that
+ * they differ.
+ */
 export function taskFacts(spec: TaskSpec): Facts {
   const facts = new Map<string, string>();
   const { command, request, place } = spec;
@@ -45,7 +48,7 @@ export function taskFacts(spec: TaskSpec): Facts {
   return facts;
 }
 
-/** What is changed in place: only keys that the kind has. */
+/** Returns the facts that are changed in place, for the keys that the kind has. */
 export function settingsFacts(settings: Settings, kind: Kind): Facts {
   const facts = new Map<string, string>();
   const { stop, restart, after } = settings;
@@ -82,7 +85,7 @@ export function settingsFacts(settings: Settings, kind: Kind): Facts {
 const formatIdle = ({ gpu_below_percent, for_ms, action, only_if_wanted }: IdleSettings): string =>
   `${action} below ${gpu_below_percent}% for ${formatDuration(for_ms)}${only_if_wanted ? " if wanted" : ""}`;
 
-/** An expression on a label, as a spec file takes it. */
+/** Formats an expression on a label as a spec file takes it. */
 export function formatLabelCheck(check: LabelCheck): string {
   const { key, op, values } = check;
   if (op === "exists") return key;
@@ -96,7 +99,7 @@ function formatPort({ target, published, bind }: PortRequest): string {
   return `${target === null ? node : `${node}->${target}`}${bind === "loopback" ? " (loopback)" : ""}`;
 }
 
-/** A text on one line, shortened. */
+/** Returns a text on one line, shortened. */
 function oneLine(text: string): string {
   const line = text.trim().replaceAll(/\s*\n\s*/g, " ⏎ ");
   return line.length > 80 ? `${line.slice(0, 79)}…` : line;

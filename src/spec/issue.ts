@@ -1,6 +1,8 @@
-// What is wrong with a text, where, and what to write instead: the one form that parser, server and command line share.
+// What is wrong with a text, where, and what to write instead. Parser, server and command line share this form.
 
-/** One thing that is wrong. Lines and columns count from 1; 0: no place. `path` is the key's; empty: the whole text. */
+/**
+ * One fault. Lines and columns count from 1; 0 means no place. `path` is the key's path; empty means the whole text.
+ */
 export interface Issue {
   readonly line: number;
   readonly column: number;
@@ -23,7 +25,7 @@ export const invalid = (message: string, hint: string | null = null): Parsed<nev
 
 export type Path = readonly (string | number)[];
 
-/** `services.api.command[1]`; a key that would be misread is quoted. */
+/** Formats a path: `services.api.command[1]`. A key that would be misread is quoted. */
 export function formatPath(path: Path): string {
   let out = "";
   for (const step of path) {
@@ -34,14 +36,14 @@ export function formatPath(path: Path): string {
   return out;
 }
 
-/** `file:line:column: path: message (hint)`, leaving out what an issue does not have. */
+/** Formats `file:line:column: path: message (hint)`, without the parts that an issue does not have. */
 export function formatIssue(file: string, issue: Issue): string {
   const place = issue.line > 0 ? `${file}:${issue.line}:${issue.column}: ` : file === "" ? "" : `${file}: `;
   const path = issue.path === "" ? "" : `${issue.path}: `;
   return `${place}${path}${issue.message}${issue.hint === null ? "" : ` (${issue.hint})`}`;
 }
 
-/** A value as an error names it: `not the text "x"`, short and on one line. */
+/** Names a value in an error: `not the text "x"`, short and on one line. */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return "nothing";
   if (Array.isArray(value)) return "a list";
@@ -50,5 +52,5 @@ export function kindOf(value: unknown): string {
   return typeof value === "number" || typeof value === "boolean" ? String(value) : `a ${typeof value}`;
 }
 
-/** A text in double quotes, control characters escaped, shortened. */
+/** Returns a text in double quotes, control characters escaped, shortened. */
 export const quoted = (text: string): string => JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);

@@ -3,16 +3,16 @@
 import { HOUSE_LIMITS } from "../core/limits";
 import { DAY_MS, GIB, MIB, type Bytes, type Ms } from "../core/units";
 
-/** Bounds of the text, held before and while it is parsed. */
+/** Bounds of the text, checked before and while it is parsed. */
 export const TEXT_LIMITS = {
   bytes: HOUSE_LIMITS.spec_bytes,
-  /** Pieces of YAML syntax, spaces and comments included: bounds the time of parsing. */
+  /** Pieces of YAML syntax, spaces and comments included. This bounds the time of parsing. */
   tokens: 100_000,
   depth: HOUSE_LIMITS.spec_depth,
   aliases: 64,
   /** Values and keys, after aliases are resolved. */
   nodes: 10_000,
-  /** Issues that are shown of one text. */
+  /** The most issues that are shown for one text. */
   issues: 100,
 } as const;
 

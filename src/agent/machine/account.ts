@@ -1,4 +1,4 @@
-// Which Unix account a task gets on this node, or why it gets none: a fact about the machine, its agent and the task.
+// Finds the Unix account of a task on this node, or the reason why it gets none.
 
 import { createAccount, findAccount, type AccountFound, type UnixAccount } from "../../os/process/accounts";
 import { nowMs } from "../../os/clock";
@@ -13,11 +13,11 @@ export type TaskAccount =
 const given = (account: UnixAccount, switched: boolean): TaskAccount => ({ is: "account", account, switched });
 const refused = (why: string): TaskAccount => ({ is: "refused", why });
 
-/** The account of all tasks where accounts are shared and the agent may switch. */
+/** The account of all tasks where accounts are shared and the agent may switch to another one. */
 export const SHARED_ACCOUNT = "orch-task";
 const KNOWN_FOR_MS = 60_000;
 
-/** Accounts by name, remembered for a minute: directory services are slow. */
+/** Looks accounts up by name. Results are kept for a minute, since directory services are slow. */
 export interface Accounts {
   of(unix_user: string | null): Promise<TaskAccount>;
 }
@@ -30,7 +30,7 @@ export function createAccounts(mode: AccountMode): Accounts {
     if (before !== undefined && nowMs() - before.at_ms < KNOWN_FOR_MS) return before.found;
     const found = findAccount(name);
     known.set(name, { found, at_ms: nowMs() });
-    // What is not there now may be there in a moment.
+    // An account that is missing may exist in a moment, so only found ones are kept.
     void found.then(({ is }) => is === "there" || known.delete(name));
     return found;
   };

@@ -1,5 +1,5 @@
 // The whole environment of a task: what a login of its account has, what its spec and the server say, and what makes it
-// see only its devices. Nothing of the agent's own environment is in it.
+// see only its own devices. Nothing of the agent's own environment is in it.
 
 import type { Assignment } from "../../core/model/record";
 import type { UnixAccount } from "../../os/process/accounts";
@@ -9,7 +9,10 @@ const PATHS = {
   people: "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games",
 } as const;
 
-/** Later entries win: account, assignment, `variables` of its cards. A spec cannot make foreign ones visible. */
+/**
+ * Returns the environment. Later entries win: account, assignment, then the `variables` of its cards, so that a spec
+ * cannot make other cards visible.
+ */
 export function environmentOf(
   assignment: Assignment,
   account: UnixAccount,

@@ -1,14 +1,14 @@
-// Which limits of this machine are enforced, which are watched, and which are only counted: told to people, and found
-// out by trying. What is about cards is not asked where there are none.
+// Which limits of this machine are enforced, which are watched, and which are only counted. They are found out by
+// trying, and shown to people. Limits of cards are not tried where there are none.
 
 import type { Limit, NodeLimits } from "../../core/model/rows-node";
 import type { Mps } from "../devices/mps";
 import { deviceKeepingProblem, type Cgroups } from "../../os/cgroup";
 
 export interface Limits {
-  /** Whether device files can be kept from tasks; only asked where there are cards. */
+  /** Returns whether device files can be denied to tasks. It is called only where there are cards. */
   keepsDevices(): boolean;
-  /** What is promised of the cards, if there are any: whether they tell what each process takes. */
+  /** Returns the limits. `cards` says whether the cards report what each process uses; null if there are no cards. */
   facts(cards: { readonly tell_memory: boolean } | null): NodeLimits;
 }
 

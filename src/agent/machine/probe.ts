@@ -1,4 +1,4 @@
-// What this machine is and has: asked once at the start, in the words of the wire. Shares given by people come first.
+// What this machine is and has, asked once at the start, in the words of the wire. Shares that people gave come first.
 
 import { join } from "node:path";
 import type { NodeFacts } from "../../core/model/rows-node";
@@ -12,7 +12,7 @@ import { bootId } from "../../os/proc";
 import type { Machine } from "../../wire/agent";
 import type { AccountMode } from "./account";
 
-/** A share of the machine; what is not named is all there is. */
+/** A share of the machine. What it does not name is all there is. */
 export interface Share {
   readonly cpu_milli?: number;
   readonly memory_bytes?: number;
@@ -29,16 +29,22 @@ export interface ProbeOptions {
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly Taint[];
   readonly share: Share | null;
-  /** Tells apart the agents of one machine: what a new one goes by, then what else it may have joined as. */
+  /**
+   * Names that tell apart the agents of one machine: first the name that a new agent uses, then those it may have
+   * joined under.
+   */
   readonly share_names: readonly [string, ...string[]];
-  /** The fingerprint it joined with; it stays, whichever flags this start was given, while the machine is the same. */
+  /**
+   * The fingerprint that the agent joined with. It stays as long as the machine is the same, whatever flags this start
+   * was given.
+   */
   readonly joined_as: string | null;
 }
 
-/** Left to the system and to orch itself, never promised: a sixteenth, at most 2 GiB. */
+/** What is left to the system and to orch itself and never promised: a sixteenth, at most 2 GiB. */
 const reserveOf = (memory_bytes: number): number => Math.min(2 * GIB, Math.max(128 * MIB, memory_bytes / 16));
 
-/** The machine as the server shall know it, without its cards: those are watched. */
+/** Returns the machine as the server shall know it, without its cards, which are watched. */
 export async function probeMachine(options: ProbeOptions): Promise<Omit<Machine, "devices">> {
   const { cgroups } = options;
   const host = await hostFacts(join(options.data, "hardware.json"));

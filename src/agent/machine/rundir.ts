@@ -1,12 +1,12 @@
-// Notes of what lives, outside of any data directory: under the system's run directory, which a reboot empties. They
-// show what a lost data directory would hide, and which other agents share this machine.
+// Notes of what lives, outside of any data directory: in the system's run directory, which a reboot empties. They show
+// the tasks of a lost data directory, and the other agents of this machine.
 
 import { join } from "node:path";
 import { lookAt, namesIn, readJson, removeFile, takeDir, writeShort } from "../../os/files/files";
 import { accountOfProcess, shortHash } from "../../os/machine";
 import { bootId, isAlive } from "../../os/proc";
 
-/** Where notes lie: one directory for all agents of an account. */
+/** Returns the directory with the notes of all agents of an account. */
 export function runRoot(): string {
   const { uid } = accountOfProcess();
   if (uid === 0) return "/run/orch";
@@ -14,11 +14,13 @@ export function runRoot(): string {
   return given !== undefined && given !== "" ? join(given, "orch") : join("/tmp", `orch-${uid}`);
 }
 
-/** The directory of the agent with this data directory; its name also names the agent's control groups. */
+/**
+ * Returns the directory of the agent with this data directory. Its name is also used for the agent's control groups.
+ */
 export const runDirOf = (data: string, root = runRoot()): string => join(root, runName(data));
 export const runName = (data: string): string => shortHash(data);
 
-/** Makes the directory of notes; gives why it cannot be used, as when another account has put it there, else `null`. */
+/** Makes the directory of notes. Returns why it cannot be used, as when another account has made it, or null. */
 export function takeRunDir(dir: string): string | null {
   const why = takeDir(dir);
   if (why !== null) return why;
@@ -29,7 +31,7 @@ export function takeRunDir(dir: string): string | null {
   return foreign === undefined ? null : `${foreign} is not a directory of this account`;
 }
 
-/** The same for those that run behind an agent, which has looked already. */
+/** Makes the directory for processes that an agent has started, after the agent has checked it. */
 export function makeRunDir(dir: string): void {
   const why = takeRunDir(dir);
   if (why !== null) throw new Error(`${dir} cannot be used: ${why}`);
@@ -40,7 +42,7 @@ export interface AgentNote {
   readonly start: string;
   readonly boot_id: string;
   readonly data: string;
-  /** Whether it was given a share of the machine, or takes all of it. */
+  /** Whether the agent was given a share of the machine, or uses all of it. */
   readonly share: boolean;
 }
 
@@ -49,7 +51,7 @@ const AGENT = "agent";
 export const noteAgent = (dir: string, note: AgentNote): void => writeShort(join(dir, AGENT), JSON.stringify(note));
 export const forgetAgent = (dir: string): void => removeFile(join(dir, AGENT));
 
-/** Other agents that live on this machine, as far as this account may see them. */
+/** Returns the other agents that live on this machine, as far as this account may see them. */
 export function otherAgents(own: string): AgentNote[] {
   const roots = [...new Set([runRoot(), "/run/orch"])];
   return roots
@@ -62,7 +64,7 @@ export function otherAgents(own: string): AgentNote[] {
     });
 }
 
-/** Names in a directory of another account are none of ours when it is closed. */
+/** Returns the names in a directory; none if it belongs to another account and is closed. */
 function readable(root: string): string[] {
   try {
     return namesIn(root);

@@ -1,5 +1,5 @@
-// The tests of a node, one after the other so that none measures another, each within its own time. Nothing needs to be
-// installed for them.
+// Runs the tests of a node: one after the other, so that none disturbs another's measurement, each within its own time
+// limit. Nothing has to be installed for them.
 
 import type { TestResult } from "../../core/model/node-tests";
 import { formatAge } from "../../core/format";
@@ -15,7 +15,7 @@ import { testNetwork } from "./network";
 import type { Battery, TestLine } from "./tester";
 import type { Bench, Finding, Part, Workbench } from "./part";
 
-/** A message that is too long would be none at all. */
+/** The longest detail of a result. A message with a longer one would be refused. */
 const DETAIL_CHARS = 4_000;
 
 const BUILT_IN: readonly Part[] = [
@@ -28,7 +28,7 @@ const BUILT_IN: readonly Part[] = [
   { name: "gpu", required: false, timeout_ms: 60_000, run: testDevices },
 ];
 
-/** Everything that this node is tested with. */
+/** Returns the function that runs every test of this node. */
 export const batteryOf =
   (bench: Bench): Battery =>
   async (order, line) => {
@@ -47,7 +47,7 @@ export const batteryOf =
     return results;
   };
 
-/** What a part finds, or that it did not end; called off, it finds nothing any more. */
+/** Returns what a part finds, or that it did not end in time. A part that was called off finds nothing. */
 async function timed(part: Part, bench: Workbench, line: TestLine): Promise<TestResult[]> {
   const { name, required, timeout_ms } = part;
   const begun_ms = preciseMs();

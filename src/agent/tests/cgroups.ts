@@ -1,4 +1,5 @@
-// Which limits this machine can enforce: what is only counted is no failure, but worth knowing before work comes.
+// Tests which limits this machine can enforce. A limit that is only counted is no failure, and worth knowing before
+// work comes.
 
 import type { Limit } from "../../core/model/rows-node";
 import type { Bench, Finding } from "./part";

@@ -1,5 +1,5 @@
-// The operator's own tests: each a command with its own time, run as the agent's account with nothing of the agent's
-// environment, its last output kept.
+// Tests that operators define: each is a command with its own time limit, run under the agent's account without the
+// agent's environment. The end of its output is kept.
 
 import { join } from "node:path";
 import { formatDuration } from "../../core/format";
@@ -10,7 +10,9 @@ import { SYSTEM_PATH } from "../../os/process/spawn";
 import { runTrial, type Trial } from "../../os/process/trial";
 import type { Finding, Part } from "./part";
 
-/** What a command has its own limit for is not cut short by the battery's. */
+/**
+ * The battery's limit exceeds the command's own limit by this much, so that the command's limit is the one that counts.
+ */
 const GRACE_MS = 30_000;
 
 export const commandPart = ({ name, argv, timeout_ms, required }: TestCommand): Part => ({
@@ -44,7 +46,7 @@ export function commandFinding(
   return { name, required, verdict, detail: detailOf(trial, timeout_ms), value: null, unit: null };
 }
 
-/** One line that says it all, the output below it. */
+/** Returns one line with the result, and the output below it. */
 function detailOf(trial: Trial, timeout_ms: number): string {
   if (trial.is === "failed") return `could not start: ${trial.why}`;
   const tail = trial.tail.trim();

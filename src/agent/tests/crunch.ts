@@ -1,13 +1,13 @@
-// Work whose result is known: whole numbers, fractions and hashes, the same on every processor that computes right. A
-// core that gives another digest must not be trusted with anybody's work.
+// Work with a known result: whole numbers, fractions and hashes, the same on every processor that computes correctly. A
+// core that produces another digest must not be trusted with anybody's work.
 
-/** What every core must come to. */
+/** The digest that every core must produce. */
 export const DIGEST = "39bbdc3c42aa24494aa82d079426741b89860554c6772971231f6cbfbb2cafa6";
 
 const ROUNDS = 20_000;
 const CHAOS = 3.9999;
 
-/** A few milliseconds of work; only operations that IEEE 754 and the language define to the last bit. */
+/** Computes for a few milliseconds, with operations that IEEE 754 and the language define to the last bit. */
 export function crunch(): string {
   let x = 0x2545f491;
   let sum = 0;
@@ -18,7 +18,7 @@ export function crunch(): string {
     x ^= x >>> 17;
     x ^= x << 5;
     sum = (Math.imul(sum ^ x, 0x01000193) + n) | 0;
-    // A wrong bit anywhere grows until nothing is like it should be.
+    // A wrong bit anywhere grows until the digest differs.
     chaos = CHAOS * chaos * (1 - chaos);
     root = Math.sqrt(root * n + chaos) / (chaos + 1.5);
   }

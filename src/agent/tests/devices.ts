@@ -1,4 +1,4 @@
-// Every card, and their driver: a bad card is a finding about that card, never about the node.
+// Tests every card and the driver. A bad card is a finding about that card, never about the node.
 
 import type { Device } from "../../core/model/device";
 import type { Retest } from "../cards/retest";
@@ -6,17 +6,17 @@ import type { Bench, Finding } from "./part";
 
 const MOST_CARDS = 256;
 
-/** The way out of quarantine: every card is looked at anew. */
+/** Tests every card anew, which is the way out of quarantine. */
 export async function testDevices({ machine, retest }: Bench): Promise<Finding[]> {
   const tested = await retest();
   return findingsOf(machine().devices, tested);
 }
 
-/** What the cards as they are now say, and what became of those that were looked at anew. */
+/** Returns findings from the cards as they are now, and from the results of those that were tested anew. */
 export function findingsOf(devices: readonly Device[], tested: readonly Retest[]): Finding[] {
   const others = devices.filter(({ id }) => !tested.some((one) => one.id === id));
   const cards = [...tested.map(retestOf), ...others.map(cardOf)];
-  // Parts of cards that were made anew again and again may be many, and all results travel in one message.
+  // Parts of cards that are created anew again and again may be many, and all results travel in one message.
   const bad = cards.filter(({ verdict }) => verdict === "failed");
   const told = cards.length <= MOST_CARDS ? cards : [...new Set([...bad, ...cards])].slice(0, MOST_CARDS);
   return cards.length === 0 ? [] : [driverOf(devices), ...told];

@@ -1,4 +1,5 @@
-// The file system of the data directory: whether records there survive, programs there may run, and there is room.
+// Tests the file system of the data directory: whether records there survive, whether programs there may run, and
+// whether there is room.
 
 import { formatBytes } from "../../core/format";
 import { GIB, MIB } from "../../core/units";
@@ -26,7 +27,7 @@ export async function testFilesystem({ data }: Bench): Promise<Finding[]> {
   ];
 }
 
-/** What makes it unfit. */
+/** Returns what makes the file system unfit. */
 export function failuresOf({ network, read_only, free_bytes, free_files }: FileSystem): string[] {
   return [
     network === null ? "" : `the data directory is on a network file system (${network})`,
@@ -36,7 +37,7 @@ export function failuresOf({ network, read_only, free_bytes, free_files }: FileS
   ].filter((one) => one !== "");
 }
 
-/** What will be missed sooner or later. */
+/** Returns what is likely to run short sooner or later. */
 export function warningsOf({ no_exec, free_bytes, free_files }: FileSystem): string[] {
   return [
     no_exec ? "programs cannot be run from the data directory (noexec)" : "",

@@ -1,5 +1,5 @@
-// Processor, memory and disk: measured by a child, judged here. What computes or keeps wrong is unfit for work; what is
-// merely slow is compared with its past and its twins by the server.
+// Tests processor, memory and disk: a child process measures, and the results are judged here. Hardware that computes
+// or stores wrong values is unfit. Slow hardware is compared with its past and its twins by the server.
 
 import { join } from "node:path";
 import { formatBytes } from "../../core/format";
@@ -13,7 +13,7 @@ import type { CpuTrial, MemoryTrial, SelfQuestion } from "./self-test";
 const TIMEOUT_MS = { cpu: 20_000, memory: 20_000, disk: 30_000 } as const;
 const MOST_MEMORY = 64 * MIB;
 
-/** Of the machine's memory, and of the disk's room. */
+/** Which part of the machine's memory, and of the disk's free space, a test uses. */
 const SHARE = { memory: 1 / 64, disk: 1 / 4 } as const;
 const CORES_NAMED = 8;
 
@@ -75,7 +75,7 @@ export async function testDisk(bench: Workbench): Promise<Finding[]> {
   return typeof trial === "string" ? [failed("disk_write", `disk writes fail: ${trial}`)] : diskFindings(trial);
 }
 
-/** What was measured before it failed counts, too. */
+/** Returns the findings of a disk trial. What was measured before a failure counts too. */
 export function diskFindings({ write_bytes_s, read_bytes_s, sync_ms, cached, failed: wrong }: DiskTrial): Finding[] {
   const found: Finding[] = [];
   if (write_bytes_s !== null) {

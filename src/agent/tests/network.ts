@@ -1,5 +1,5 @@
-// The way to the server over the agent's own connection: round trip, rate, and how far the two clocks are apart. It is
-// bounded by size and by time, so that heartbeats of a slow line are not held up.
+// Tests the way to the server over the agent's own connection: round trip, rate, and the difference between the two
+// clocks. The test is bounded in size and time, so that it does not delay heartbeats on a slow line.
 
 import { formatAge } from "../../core/format";
 import { nowMs, preciseMs } from "../../os/clock";
@@ -10,11 +10,11 @@ import type { TestLine } from "./tester";
 const ROUNDS = 5;
 const SMALL = 64;
 
-/** The rate is measured with more and more, as long as that takes less than this. */
+/** The rate is measured with growing texts, as long as one takes less than LONG_ENOUGH_MS. */
 const SIZES = [16 * 1024, 64 * 1024, ECHO_BYTES, ECHO_BYTES];
 const LONG_ENOUGH_MS = 100;
 
-/** Clocks this far apart make logs hard to read, and those certificates invalid that are young. */
+/** With clocks this far apart, logs are hard to read, and new certificates are not valid yet. */
 const SKEW_MS = { warned: 1_000, failed: 60_000 } as const;
 
 interface Echoed {
@@ -30,7 +30,7 @@ export async function testNetwork(_bench: Bench, line: TestLine): Promise<Findin
     if (echoed === null) return lost();
     rounds.push(echoed);
   }
-  // The quickest one says most about either.
+  // The quickest round trip says most about both the line and the clocks.
   const best = rounds.reduce((a, b) => (b.took_ms < a.took_ms ? b : a));
   return [clockOf(best), networkOf(best), ...(await rateOf(line))];
 }
@@ -43,7 +43,7 @@ async function echo(line: TestLine, bytes: number): Promise<Echoed | null> {
   return { took_ms, skew_ms: wall_ms - (own_ms + took_ms / 2) };
 }
 
-/** A broken connection is told by others, and the tests are no matter of chance. */
+/** A broken connection is reported elsewhere, and a test must not fail by chance. */
 const lost = (): Finding[] => [
   { name: "network", required: false, verdict: "skipped", detail: "the connection was lost", value: null, unit: null },
 ];

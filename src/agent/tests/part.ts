@@ -1,4 +1,4 @@
-// One part of a node's tests: what it is given, and what it finds.
+// One part of a node's tests: what it gets, and what it finds.
 
 import type { TestResult } from "../../core/model/node-tests";
 import type { Answerer } from "../../os/process/answerer";
@@ -10,23 +10,23 @@ export interface Bench {
   /** The agent's data directory. */
   readonly data: string;
   readonly machine: () => Machine;
-  /** Looks at every card anew; those that pass come out of quarantine. */
+  /** Tests every card anew. Cards that pass leave quarantine. */
   readonly retest: () => Promise<readonly Retest[]>;
 }
 
 /** What the parts of one battery share. */
 export interface Workbench extends Bench {
-  /** Measures what would hold the agent up. */
+  /** A child process that measures what would block the agent. */
   readonly child: Answerer;
 }
 
-/** A result before it is known how long it took. */
+/** A result without the time that it took. */
 export type Finding = Omit<TestResult, "took_ms">;
 
-/** A group of results that come of one piece of work. */
+/** A group of results that one piece of work yields. */
 export interface Part {
   readonly name: string;
-  /** Whether it fails the node when it does not end, or cannot be done at all. */
+  /** Whether the node fails if this part does not end, or cannot be done at all. */
   readonly required: boolean;
   readonly timeout_ms: number;
   run(bench: Workbench, line: TestLine): Promise<readonly Finding[]>;

@@ -1,5 +1,5 @@
-// The child that an agent starts for what would hold it up: every core, a piece of the memory and the disk, each asked
-// for by name. It ends with the agent, which ends it when it does not answer in time.
+// The child process that an agent starts for measurements that would block it: every core, a piece of the memory, and
+// the disk, each asked for by name. It ends with the agent, which kills it when it does not answer in time.
 
 import { answerQuestions } from "../../os/process/answerer";
 import { preciseMs } from "../../os/clock";
@@ -10,26 +10,26 @@ import { crunch, DIGEST } from "./crunch";
 
 export interface CpuTrial {
   readonly cores: number;
-  /** Cores that came to another result. */
+  /** The cores that computed another result. */
   readonly wrong: readonly number[];
-  /** Runs of `crunch` a second, of the core in the middle. */
+  /** How often per second the median core runs `crunch`. */
   readonly runs_s: number;
 }
 
 export interface MemoryTrial {
   readonly bytes: number;
-  /** Where it did not keep what was written; `null`: nowhere. */
+  /** The address at which memory did not keep what was written; null if none. */
   readonly wrong: string | null;
   readonly copied_bytes_s: number;
 }
 
-/** What the child is asked. */
+/** The questions that the child answers. */
 export type SelfQuestion =
   | { readonly test: "cpu" }
   | { readonly test: "memory"; readonly bytes: number }
   | { readonly test: "disk"; readonly dir: string; readonly room_bytes: number };
 
-/** Serves until its input ends. */
+/** Answers questions until the input ends. */
 export const runSelfTest = (): Promise<void> => answerQuestions((question) => answerOf(question as SelfQuestion));
 
 function answerOf(question: SelfQuestion): CpuTrial | MemoryTrial | DiskTrial {
@@ -44,10 +44,13 @@ function answerOf(question: SelfQuestion): CpuTrial | MemoryTrial | DiskTrial {
 }
 
 const WARM_UP = 10;
-/** Together; each core has its part, and no fewer than the least. */
+/** How many runs all cores make together, and the least of each core. */
 const RUNS = { all: 120, least: 4 } as const;
 
-/** Every core that this process may use does the same work; it stays on the last one. Else, one core does. */
+/**
+ * Lets every core that this process may use do the same work; the process stays on the last one. Where a process cannot
+ * choose its core, one core does the work.
+ */
 function tryCpus(): CpuTrial {
   for (let n = 0; n < WARM_UP; n++) crunch();
   const allowed = allowedCpus();
@@ -74,7 +77,7 @@ function tryCpus(): CpuTrial {
 const PATTERNS = [0x55555555, 0xaaaaaaaa];
 const COPIES = 4;
 
-/** Patterns, and each word's own address, written over a buffer and read back. */
+/** Writes patterns, and each word's own address, over a buffer and reads them back. */
 export function tryMemory(bytes: number): MemoryTrial {
   const words = new Uint32Array(Math.floor(bytes / 4));
   let wrong: string | null = null;

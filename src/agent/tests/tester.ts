@@ -1,4 +1,4 @@
-// Orders to test this node: one battery at a time, its result kept and told again for as long as the server asks, on
+// Orders to test this node: one battery at a time. The result is kept and reported for as long as the server asks, on
 // whatever connection there is.
 
 import type { TestCommand, TestResult } from "../../core/model/node-tests";
@@ -11,9 +11,9 @@ export interface TestOrder {
 
 /** What a battery may use of the connection. */
 export interface TestLine {
-  /** Sends a text to the server and back; resolves with the server's wall clock, or `null` when the way was lost. */
+  /** Sends a text to the server and back. Resolves with the server's wall clock, or null if the connection was lost. */
   echo(data: string): Promise<number | null>;
-  /** Says what is being done, the n-th thing of so many. */
+  /** Reports which test is running: number `n` of `of`. */
   step(name: string, n: number, of: number): void;
   /** Aborts when another order came, or the agent ends. */
   readonly signal: AbortSignal;
@@ -23,7 +23,7 @@ export type Battery = (order: TestOrder, line: TestLine) => Promise<readonly Tes
 
 export interface Tester {
   take(message: Extract<ToAgent, { type: "test" | "echo" }>): void;
-  /** What is said from now on goes this way; `null`: there is no live connection. */
+  /** Sends everything from now on over this connection; null if there is none. */
   connect(tell: ((message: ToServer) => void) | null): void;
   stop(): void;
 }
@@ -55,7 +55,7 @@ export function createTester(battery: Battery, say: (line: string) => void): Tes
     const own: Running = { id, abort };
     running = own;
     const step: TestLine["step"] = (name, n, of) => tell?.({ type: "testing", id, name, n, of });
-    // The one before ends first, so that two never measure each other.
+    // The battery before ends first, so that two never disturb each other.
     last = last.then(async () => {
       if (abort.signal.aborted) return;
       const results = await battery({ id, commands }, { echo, step, signal: abort.signal });
@@ -65,7 +65,7 @@ export function createTester(battery: Battery, say: (line: string) => void): Tes
       tell?.({ type: "tested", ...done });
     });
     last = last.catch((error: unknown) => {
-      // Not told, so it is asked for again in the next session; the server's deadline ends that.
+      // The result was not reported, so the server asks for it again in the next session, until its deadline.
       if (running === own) running = null;
       say(`the tests of this node could not be run: ${error instanceof Error ? error.message : String(error)}`);
     });

@@ -1,5 +1,5 @@
-// How fast a directory's disk takes what is written and synced, and whether it gives back the same. It blocks, so it is
-// for a process of its own.
+// Measures how fast a directory's disk writes and syncs, and whether it returns what was written. It blocks, so it runs
+// in a child process.
 
 import {
   closeSync,
@@ -19,24 +19,24 @@ import { dropCached } from "../libc";
 export interface DiskTrial {
   readonly write_bytes_s: number | null;
   readonly read_bytes_s: number | null;
-  /** The median of writing a little and syncing it. */
+  /** The median time of writing a little and syncing it. */
   readonly sync_ms: number | null;
-  /** Whether what was read may have come from memory. */
+  /** Whether the data that was read may have come from memory. */
   readonly cached: boolean;
-  /** What went wrong, and where; `null`: nothing. */
+  /** What failed, and where; null if nothing did. */
   readonly failed: { readonly at: "write" | "read" | "sync"; readonly why: string } | null;
 }
 
 const STEP = 4 * 2 ** 20;
 const MOST_STEPS = 16;
-/** No further step once this much time has gone by: a slow disk is known by few. */
+/** No further step is made once this much time has passed, since a few steps are enough to know a slow disk. */
 const LONG_ENOUGH_MS = 100;
 const SYNCS = 8;
 const SMALL = 4_096;
 
 type Mutable = { -readonly [K in keyof DiskTrial]: DiskTrial[K] };
 
-/** Writes at most `room_bytes` into a file of `dir` that goes when it is done, or dies. */
+/** Writes at most `room_bytes` into a file in `dir`, which disappears when the trial ends or the process dies. */
 export function tryDisk(dir: string, room_bytes: number): DiskTrial {
   const trial: Mutable = { write_bytes_s: null, read_bytes_s: null, sync_ms: null, cached: false, failed: null };
   let at: "write" | "read" | "sync" = "write";
@@ -62,7 +62,7 @@ export function tryDisk(dir: string, room_bytes: number): DiskTrial {
   return trial;
 }
 
-/** Nameless from the beginning, so that nothing is left of it whatever happens. */
+/** The file has no name from the beginning, so that nothing is left of it. */
 function openScratch(dir: string): number {
   const path = join(dir, `disk-trial.${process.pid}`);
   const { O_CREAT, O_EXCL, O_RDWR, O_NOFOLLOW } = constants;
@@ -71,7 +71,7 @@ function openScratch(dir: string): number {
   return fd;
 }
 
-/** Bytes that no file system can press together, other ones for each step. */
+/** Fills the buffer with bytes that no file system can compress, different ones for each step. */
 function fill(buffer: Uint32Array, step: number): void {
   let x = 0x9e3779b9 ^ (step + 1);
   for (let i = 0; i < buffer.length; i++) {
@@ -98,7 +98,7 @@ function writeSteps(fd: number, most: number): { readonly steps: number; readonl
   return { steps, rate: (steps * STEP * 1_000) / took_ms };
 }
 
-/** Bytes a second, or what is wrong with them. */
+/** Returns bytes per second, or what is wrong with the data. */
 function readSteps(fd: number, steps: number): number | string {
   const expected = new Uint32Array(STEP / 4);
   const bytes = Buffer.allocUnsafe(STEP);

@@ -1,9 +1,9 @@
-// Files by which drivers speak, in /sys and /proc: they come and go with the hardware and answer with any error there
-// is, which says nothing but that there is no value now. Nothing here throws for what a driver does; it may hang.
+// Files of drivers in /sys and /proc. They come and go with the hardware, and any error of them only means that there
+// is no value now. No function here throws for what a driver does; any may hang.
 
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, realpathSync } from "node:fs";
 
-/** What `read` gives; `null` where the system refuses with an error of its own. */
+/** Returns what `read` returns, or null where the system refuses with an error of its own. */
 function orNull<T>(read: () => T): T | null {
   try {
     return read();
@@ -17,7 +17,7 @@ export const driverText = (path: string): string | null => orNull(() => readFile
 
 export const driverNames = (path: string): readonly string[] => orNull(() => readdirSync(path)) ?? [];
 
-/** Whether a directory is there and not ours to read. */
+/** Returns whether a directory exists and may not be read. */
 export function isRefused(path: string): boolean {
   try {
     readdirSync(path);
@@ -28,10 +28,10 @@ export function isRefused(path: string): boolean {
   }
 }
 
-/** Where a link points, as it is written in it. */
+/** Returns the target of a link as it is written in it. */
 export const driverLink = (path: string): string | null => orNull(() => readlinkSync(path));
 
-/** The same place without links on the way. */
+/** Returns the path with all links resolved. */
 export const driverPath = (path: string): string | null => orNull(() => realpathSync(path));
 
 export function driverBytes(path: string, length: number): Uint8Array | null {

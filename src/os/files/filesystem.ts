@@ -1,9 +1,9 @@
-// What kind of file system a directory lies on, and how much room it has: a database on a network share gets corrupted.
+// The kind of the file system of a directory, and its free space. A database on a network file system gets corrupted.
 
 import { existsSync, readFileSync, realpathSync, statfsSync } from "node:fs";
 import { readFile, realpath, statfs } from "node:fs/promises";
 
-/** `f_type` of network file systems on Linux, from statfs(2) and the kernel's magic.h. */
+/** Values of `f_type` of network file systems on Linux, from statfs(2) and the kernel's magic.h. */
 const NETWORK_MAGIC: Readonly<Record<number, string>> = {
   0x6969: "nfs",
   0x517b: "smb",
@@ -24,7 +24,7 @@ const NETWORK_MAGIC: Readonly<Record<number, string>> = {
 };
 const FUSE_MAGIC = 0x65735546;
 
-/** FUSE programs whose files lie on another machine, or in an object store. */
+/** FUSE programs whose files are on another machine, or in an object store. */
 const NETWORK_FUSE = new Set(
   [
     "sshfs",
@@ -56,16 +56,19 @@ const NETWORK_FUSE = new Set(
   ].map((name) => `fuse.${name}`),
 );
 
-/** The name of the network file system that `dir` lies on, or `null` when it is a local one. */
+/** Returns the name of the network file system that holds `dir`, or null if the file system is local. */
 export function networkFileSystem(dir: string): string | null {
   if (process.platform !== "linux") return null;
   const mounts = existsSync("/proc/self/mountinfo") ? readFileSync("/proc/self/mountinfo", "utf8") : "";
   return networkKind(statfsSync(dir).type, mounts, realpathSync(dir));
 }
 
-/** The same as a function of what the kernel says: the type's magic number, and the mounts for what FUSE hides. */
+/**
+ * Returns the same from what the kernel reports: the type's magic number, and the mounts, which name the program behind
+ * FUSE.
+ */
 export function networkKind(magic: number, mounts: string, path: string): string | null {
-  // The kernel's word is signed on some platforms.
+  // The kernel's number is signed on some platforms.
   const type = magic >>> 0;
   if (type !== FUSE_MAGIC) return NETWORK_MAGIC[type] ?? null;
   const kind = mountType(mounts, path);
@@ -80,7 +83,7 @@ interface Mount {
 
 const mountType = (mounts: string, path: string): string | null => mountOf(mounts, path)?.type ?? null;
 
-/** The mount that `path` lies on, as mountinfo has it: the last of those whose mount point is the longest prefix. */
+/** Returns the mount that holds `path`: the last one of those with the longest mount point that is a prefix. */
 export function mountOf(mounts: string, path: string): Mount | null {
   let best: Mount | null = null;
   for (const line of mounts.split("\n")) {
@@ -98,25 +101,25 @@ export function mountOf(mounts: string, path: string): Mount | null {
 
 const octal = (code: string): string => String.fromCharCode(Number.parseInt(code, 8));
 
-/** Bytes that this user may still write on the file system of `dir`. */
+/** Returns how many bytes this user may still write on the file system of `dir`. */
 export function freeBytes(dir: string): number {
   const { bavail, bsize } = statfsSync(dir);
   return bavail * bsize;
 }
 
 export interface FileSystem {
-  /** `ext4`, `xfs`; `unknown` where the system does not tell. */
+  /** `ext4`, `xfs`; `unknown` where the system does not report it. */
   readonly type: string;
-  /** The kind of a network file system; `null`: it is a local one. */
+  /** The kind of network file system, or null if it is local. */
   readonly network: string | null;
   readonly no_exec: boolean;
   readonly read_only: boolean;
   readonly free_bytes: number;
-  /** How many more files it can hold; `null`: as many as there is room for. */
+  /** How many more files fit; null if only space limits them. */
   readonly free_files: number | null;
 }
 
-/** What is known of the file system of a directory. It never blocks, though it may never answer. */
+/** Returns what is known of the file system of a directory. It never blocks the caller, and may never resolve. */
 export async function lookAtFileSystem(dir: string): Promise<FileSystem> {
   const [{ type: magic, bavail, bsize, files, ffree }, path] = await Promise.all([statfs(dir), realpath(dir)]);
   const linux = process.platform === "linux";

@@ -1,5 +1,5 @@
-// JSON lines over a unix socket, both ends: agent and keeper talk through it. What cannot be written yet is kept, up to
-// a bound; a peer that does not read is let go.
+// JSON lines over a unix socket, both ends: agent and keeper talk this way. What cannot be written yet is kept up to a
+// bound. A peer that does not read is disconnected.
 
 import { chmodSync } from "node:fs";
 
@@ -10,7 +10,7 @@ export interface LinePeer {
 
 export interface LineHandlers {
   message(message: unknown): void;
-  /** Called once, whoever closed. */
+  /** Called once, whichever side closed. */
   closed(): void;
 }
 
@@ -22,7 +22,7 @@ interface RawSocket {
   terminate(): void;
 }
 
-/** Cuts lines out of chunks and holds back what the socket does not take. */
+/** Cuts lines out of chunks, and holds back what the socket does not take. */
 class Wire implements LinePeer {
   #handlers: LineHandlers | null = null;
   #socket: RawSocket | null = null;
@@ -92,14 +92,14 @@ function parsed(line: string): unknown {
   }
 }
 
-/** Bytes that a socket's path may have (sun_path of unix(7), less its end). */
+/** How many bytes a socket's path may have (sun_path in unix(7), without its end). */
 export const longestPath = 107;
 
 export interface LineServer {
   stop(): void;
 }
 
-/** Listens on a socket that its owner alone may open. */
+/** Listens on a socket that only its owner may open. */
 export function listenLines(path: string, onPeer: (peer: LinePeer) => LineHandlers): LineServer {
   const server = Bun.listen<Wire>({
     unix: path,
@@ -117,7 +117,7 @@ export function listenLines(path: string, onPeer: (peer: LinePeer) => LineHandle
   return { stop: () => server.stop(true) };
 }
 
-/** Connects; gives back why it could not. */
+/** Connects. Returns why it failed, if it did. */
 export async function connectLines(path: string, onPeer: (peer: LinePeer) => LineHandlers): Promise<LinePeer | string> {
   const wire = new Wire();
   try {

@@ -1,5 +1,5 @@
-// One owner a directory. The lock is the kernel's (a record lock that SQLite holds on an empty file), so it goes with
-// its process however that ends; a file beside it says to people who holds it.
+// One owner per directory. The lock is the kernel's (a record lock that SQLite holds on an empty file), so it ends with
+// its process in any case. A file beside it tells people who holds it.
 
 import { Database } from "bun:sqlite";
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
@@ -14,16 +14,19 @@ export interface LockHolder {
 
 export type Locked =
   | { readonly ok: true; readonly release: () => void }
-  /** `holder: null`: held, but the note beside it is not there or not readable. */
+  /** `holder: null`: the lock is held, and the note beside it is missing or unreadable. */
   | { readonly ok: false; readonly holder: LockHolder | null };
 
-/** Takes the lock `file` for the life of this process; never waits, needs no room. Only for local file systems. */
+/**
+ * Takes the lock `file` for the life of this process. It never waits and needs no disk space. Local file systems only.
+ */
 export function takeLock(file: string): Locked {
-  // Made with its mode at first only: closing any descriptor of it would drop a lock that this process holds.
+  // The file is created only if it is missing: closing any descriptor of it would drop a lock that this process holds.
   if (!existsSync(file)) closeSync(openSync(file, "a", 0o600));
   const db = new Database(file, { readwrite: true });
   try {
-    // An empty transaction is kept open; nothing is ever written, not even on a full disk (the other journal modes do).
+    // An empty transaction stays open. Nothing is ever written, not even on a full disk; other journal modes would
+    // write.
     db.run("pragma journal_mode = memory");
     db.run("pragma busy_timeout = 0");
     db.run("begin exclusive");
@@ -37,7 +40,7 @@ export function takeLock(file: string): Locked {
   return { ok: true, release: () => db.close() };
 }
 
-/** Says who holds the lock, for whoever finds it taken. Only the holder may. */
+/** Writes down who holds the lock, for whoever finds it taken. Only the holder may call it. */
 export function noteHolder(file: string, now_ms: number): void {
   const holder: LockHolder = { pid: process.pid, host: hostname(), since_ms: now_ms };
   writeDurably(noteOf(file), `${JSON.stringify(holder)}\n`);

@@ -1,5 +1,5 @@
-// The small files of a person at the command line: read as a value even when they are not there, written for their
-// owner only.
+// The small files of a person at the command line: read as a value even if they are missing, written for their owner
+// only.
 
 import { readFile } from "node:fs/promises";
 import { homedir, hostname } from "node:os";
@@ -8,7 +8,7 @@ import { makePrivateDir, replaceFile } from "./files";
 
 export type ReadText =
   | { readonly ok: true; readonly text: string }
-  /** `absent`: not there, or not ours to see. */
+  /** `absent`: the file is missing, or may not be seen. */
   | { readonly ok: false; readonly absent: boolean; readonly why: string };
 
 const WORDS: Readonly<Record<string, string>> = {
@@ -20,7 +20,7 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 const ABSENT = new Set(["ENOENT", "EACCES", "EPERM", "ENOTDIR"]);
 
-/** Reads a whole text file; what is not UTF-8 is no text. */
+/** Reads a whole text file. A file that is not UTF-8 is no text. */
 export async function readText(path: string): Promise<ReadText> {
   try {
     return {
@@ -38,7 +38,7 @@ export async function writePrivate(path: string, text: string): Promise<void> {
   await replaceFile(path, text);
 }
 
-/** Who runs this process, and where. */
+/** Returns who runs this process, and where. */
 export const self = (): { readonly home: string; readonly hostname: string; readonly uid: number | null } => ({
   home: process.env["HOME"] || homedir(),
   hostname: hostname(),

@@ -1,4 +1,5 @@
-// What keys of a GPU request contradict each other: a share that no card could have, connections of a single card.
+// Keys of a GPU request that contradict each other: a share larger than any accepted card, connections of a single
+// card.
 
 import { formatGpu } from "../../core/format";
 import type { Bytes } from "../../core/units";
@@ -7,7 +8,7 @@ import { fieldsOf, get, has, type Fields } from "./fields";
 import { readCardMemory, readShare } from "../grammar/gpu";
 import type { Parsed, Path } from "../issue";
 
-/** Faults within `resources.gpu` of one workload, as it is written. */
+/** Returns the faults within `resources.gpu` of one workload, as it is written. */
 export function cardFaults(fields: Fields, path: Path): Fault[] {
   const gpu = fieldsOf(get(fieldsOf(get(fields, "resources")), "gpu"));
   const at = [...path, "resources", "gpu"];

@@ -1,4 +1,5 @@
-// What zod has against a value, as faults in our words: with the place of the deepest thing that is wrong.
+// Turns what zod reports about a value into faults in our words, each with the place of the deepest thing that is
+// wrong.
 
 import type { z } from "zod";
 import { fault, type Fault } from "../read/fault";
@@ -12,7 +13,10 @@ type ZodIssue = z.core.$ZodIssue;
 const pathOf = (path: readonly PropertyKey[]): Path =>
   path.map((step) => (typeof step === "number" ? step : String(step)));
 
-/** Every fault of `value` against `schema`: bad keys and bad values, none hiding another. `root` precedes paths. */
+/**
+ * Returns every fault of `value` against `schema`. Bad keys do not hide bad values, nor the other way round. `root`
+ * precedes all paths.
+ */
 export function faultsOf(schema: z.ZodType, value: unknown, error: z.ZodError | undefined, root: Path): Fault[] {
   const keys = keyFaults(schema, value).map((one) => ({ ...one, path: [...root, ...one.path] }));
   const values = (error?.issues ?? []).flatMap((issue) => complaintsOf(schema, issue, [], root));
@@ -39,7 +43,10 @@ function complaintsOf(schema: z.ZodType, issue: ZodIssue, above: Path, root: Pat
   return [fault([...root, ...path], message, meant === null ? hint : `did you mean \`${meant}\`?`)];
 }
 
-/** The alternative of a union that was meant: the one whose shape fits, so that only something inside it is wrong. */
+/**
+ * Returns the alternative of a union that was meant: the one whose shape fits, so that only something inside it is
+ * wrong.
+ */
 function closest(alternatives: readonly (readonly ZodIssue[])[]): readonly ZodIssue[] | null {
   const fitting = alternatives.filter(
     (issues) =>

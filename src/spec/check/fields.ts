@@ -1,8 +1,8 @@
-// Values as somebody wrote them, before they are checked: looked at without trusting that anything is there.
+// Values as somebody wrote them, before they are checked. Nothing is assumed to be there.
 
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** What is not a map has no keys to contradict each other. */
+/** The fields of a value that is not a map: it has no keys that could contradict each other. */
 export const NONE: Fields = {};
 
 export const fieldsOf = (value: unknown): Fields =>

@@ -1,6 +1,6 @@
-// What people bring from Compose, Kubernetes, Slurm and Nomad: the name they know, and what says the same here.
+// Keys that people bring from Compose, Kubernetes, Slurm and Nomad, and what means the same here.
 
-/** From a tool's key to what to write; names are compared without case, dashes and underscores. */
+/** From a tool's key to what to write. Names are compared without case, dashes and underscores. */
 const TABLES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   Compose: {
     environment: "write `env`",
@@ -167,11 +167,11 @@ const BY_NAME = new Map(
   ),
 );
 
-/** What to write instead of a key of another tool, or null. */
+/** Returns what to write instead of another tool's key, or null. */
 export function foreignKey(key: string): { readonly tool: string; readonly hint: string } | null {
   return key.length > 60 ? null : (BY_NAME.get(plain(key)) ?? null);
 }
 
-/** The tables as rows, for the reference. */
+/** Returns the tables as rows, for the reference. */
 export const foreignRows = (): { tool: string; key: string; hint: string }[] =>
   Object.entries(TABLES).flatMap(([tool, table]) => Object.entries(table).map(([key, hint]) => ({ tool, key, hint })));

@@ -1,4 +1,4 @@
-// Judges keys: unknown ones with what was meant, and keys of maps against their rule. Values are zod's business.
+// Checks keys: unknown keys get a hint, and keys of maps are held against their rule. Values are zod's business.
 
 import type { z } from "zod";
 import { fault, type Fault } from "../read/fault";
@@ -15,7 +15,7 @@ const WORKLOAD_KEYS = [...new Set(Object.values(KINDS).flatMap(knownKeys))];
 
 const shown = (key: string): string => (/^[\w.<-]{1,60}$/.test(key) ? `\`${key}\`` : quoted(key));
 
-/** What a key that its object does not know most likely meant. */
+/** Returns the fault of a key that its object does not know, with what was most likely meant. */
 export function unknownKey(schema: z.ZodType | null, path: Path, key: string): Fault {
   const at = [...path, key];
   const planned = plannedKey(key);
@@ -44,7 +44,7 @@ export function unknownKey(schema: z.ZodType | null, path: Path, key: string): F
   return fault(at, `${shown(key)} is not a key here`, elsewhere(path, key) ?? `known: ${known.join(", ")}`, "key");
 }
 
-/** `services.api`, or the whole of a job that came without a file. */
+/** Returns whether the path is a workload (`services.api`), or the whole of a job that came without a file. */
 const isWorkload = (path: Path): boolean =>
   path.length === 0
     ? false
@@ -62,7 +62,7 @@ const WRONG_KIND = new Map(
   }),
 );
 
-/** A right key on a wrong level, which is what a slip of indentation makes. */
+/** Returns the hint for a right key on a wrong level, which is what a slip of indentation makes; null if it is none. */
 function elsewhere(path: Path, key: string): string | null {
   if (path.length === 0) {
     if (WORKLOAD_KEYS.includes(key)) return `it belongs to a workload: \`services: { NAME: { ${key}: … } }\``;
@@ -75,7 +75,10 @@ function elsewhere(path: Path, key: string): string | null {
   return WORKLOAD_KEYS.includes(key) && path.length > 2 ? "it stands one level up, in the workload itself" : null;
 }
 
-/** Keys of maps with free keys that break the map's rule, or that look like a slip of a known key beside them. */
+/**
+ * Returns faults of keys in maps with free keys: keys that break the map's rule, or look like a slip of a known key
+ * beside them.
+ */
 export function keyFaults(schema: z.ZodType | null, value: unknown, path: Path = []): Fault[] {
   if (schema === null || typeof value !== "object" || value === null) return [];
   if (Array.isArray(value)) return value.flatMap((item, i) => keyFaults(below(schema, i), item, [...path, i]));

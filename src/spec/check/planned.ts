@@ -1,4 +1,5 @@
-// Keys of the contract that are not built yet: refused by name instead of ignored, and listed in the reference.
+// Keys of the contract that are not built yet. They are refused by name instead of ignored, and listed in the
+// reference.
 
 export interface PlannedKey {
   readonly key: string;

@@ -1,4 +1,4 @@
-// Names that lead to other workloads of an app: whether they are there, and whether jobs wait for themselves.
+// Names that lead to other workloads of an app: whether those exist, and whether jobs wait for themselves.
 
 import type { Kind } from "../../core/model/workload";
 import { fault, type Fault } from "../read/fault";
@@ -14,7 +14,7 @@ export interface WrittenWorkload {
   readonly fields: Fields;
 }
 
-/** A list of names, or one name, with the path of each. */
+/** Returns a list of names, or one name, with the path of each. */
 function namesAt(fields: Fields, key: string, path: Path): { name: string; path: Path }[] {
   const value = get(fields, key);
   if (typeof value === "string") return [{ name: value, path: [...path, key] }];
@@ -22,7 +22,7 @@ function namesAt(fields: Fields, key: string, path: Path): { name: string; path:
   return value.flatMap((name, i) => (typeof name === "string" ? [{ name, path: [...path, key, i] }] : []));
 }
 
-/** Faults of every name that leads from one workload to another. */
+/** Returns the faults of every name that leads from one workload to another. */
 export function referenceFaults(entries: readonly WrittenWorkload[]): Fault[] {
   const kinds = new Map(entries.map((entry) => [entry.name, entry]));
   const jobs = entries.filter((entry) => entry.kind === "job");
@@ -100,7 +100,7 @@ function afterFaults(
   return faults;
 }
 
-/** Jobs that wait for themselves, each circle once. Its own stack, since a chain may be long. */
+/** Returns jobs that wait for themselves, each circle once. The stack is explicit, since a chain may be long. */
 function cycleFaults(jobs: readonly WrittenWorkload[]): Fault[] {
   const next = new Map(jobs.map((job) => [job.name, AFTER_KEYS.flatMap((key) => namesAt(job.fields, key, job.path))]));
   const state = new Map<string, "open" | "done">();

@@ -1,5 +1,5 @@
-// What no single value can get wrong: keys that contradict each other, names that lead nowhere, work that waits for
-// itself. It looks at the values as written, so that it finds these also in a file that has other errors.
+// Faults between values: keys that contradict each other, names that lead nowhere, work that waits for itself. The
+// values are examined as they were written, so that these faults are found even in a file with other errors.
 
 import type { Kind } from "../../core/model/workload";
 import { cardFaults } from "./card-relations";
@@ -11,7 +11,7 @@ import { referenceFaults, type WrittenWorkload } from "./references";
 
 const KIND_OF: Readonly<Record<string, Kind>> = { services: "service", jobs: "job", daemons: "daemon" };
 
-/** Faults between the parts of a whole file. */
+/** Returns the faults between the parts of a whole file. */
 export function appFaults(value: unknown): Fault[] {
   const top = fieldsOf(value);
   const groups = Object.entries(KIND_OF).map(([group, kind]) => ({ group, kind, given: get(top, group) }));
@@ -45,7 +45,7 @@ function doubleNames(entries: readonly WrittenWorkload[]): Fault[] {
   });
 }
 
-/** Faults between the keys of one workload. */
+/** Returns the faults between the keys of one workload. */
 export function workloadFaults(fields: Fields, path: Path): Fault[] {
   const faults: Fault[] = [];
   const both = has(fields, "run") && has(fields, "command");

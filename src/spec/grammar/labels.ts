@@ -1,4 +1,4 @@
-// Conditions on nodes as people write them: label expressions and what taints a workload puts up with.
+// Conditions on nodes as people write them: label expressions, and the taints that a workload accepts.
 
 import type { LabelCheck, Toleration } from "../../core/model/workload";
 import { invalid, parsed, quoted, type Parsed } from "../issue";
@@ -35,7 +35,7 @@ export function readExpression(text: string): Parsed<LabelCheck> {
   return invalid(`${quoted(text)} is not a label expression`, SHAPES);
 }
 
-/** Puts together what YAML tore: `[zone in (a, b)]` is a list of two items, `zone in (a` and `b)`. */
+/** Joins what YAML has split: `[zone in (a, b)]` is a list of two items, `zone in (a` and `b)`. */
 export function mendTorn(items: readonly string[]): { at: number; expression: string }[] {
   const out: { at: number; expression: string }[] = [];
   items.forEach((item, at) => {

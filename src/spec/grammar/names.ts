@@ -1,4 +1,4 @@
-// The one grammar of names of apps, workloads, projects and ports, and the legal name nearest to an illegal one.
+// The grammar of names of apps, workloads, projects and ports, and the legal name nearest to an illegal one.
 
 import { invalid, parsed, quoted, type Parsed } from "../issue";
 
@@ -6,7 +6,7 @@ export const NAME = /^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$/;
 
 export const isName = (text: string): boolean => NAME.test(text);
 
-/** A legal name made of any text (`My_App 2` gives `my-app-2`), or null when nothing of it can stay. */
+/** Returns a legal name for any text (`my-app-2` for `My_App 2`), or null if nothing of it can stay. */
 export function legalName(text: string): string | null {
   const made = text
     .normalize("NFKD")

@@ -1,13 +1,13 @@
-// "Did you mean": the nearest of the words that would have been right.
+// The word that was probably meant, for "did you mean".
 
 const LONGEST = 40;
-/** In a longer list nobody slips by a letter; it bounds the work. */
+/** In a longer list a slip of one letter is unlikely to be found; the bound also limits the work. */
 const CANDIDATES = 200;
 
-/** Beyond the table's edge everything is far. */
+/** Returns a cell of the table; beyond its edge everything is far. */
 const at = (row: readonly number[], i: number): number => row[i] ?? LONGEST;
 
-/** Edit distance in which a swap of two neighbours counts once. */
+/** Returns the edit distance, in which a swap of two neighbours counts once. */
 function distance(a: string, b: string): number {
   let before: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);
@@ -28,7 +28,10 @@ function distance(a: string, b: string): number {
 
 const plain = (word: string): string => word.toLowerCase().replaceAll(/[-_\s]/g, "");
 
-/** The candidate that `word` most likely meant, or null. One edit in three letters is forgiven; case and dashes too. */
+/**
+ * Returns the candidate that `word` most likely meant, or null. One edit in three letters is tolerated; case and dashes
+ * do not count.
+ */
 export function nearest(word: string, candidates: readonly string[]): string | null {
   if (word.length === 0 || word.length > LONGEST) return null;
   let best: string | null = null;
@@ -41,7 +44,7 @@ export function nearest(word: string, candidates: readonly string[]): string | n
   return best;
 }
 
-/** The hint for a wrong word, or null when nothing is near. */
+/** Returns the hint for a wrong word, or null if no candidate is near. */
 export function didYouMean(word: string, candidates: readonly string[]): string | null {
   const found = nearest(word, candidates);
   return found === null ? null : `did you mean \`${found}\`?`;

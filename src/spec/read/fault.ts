@@ -1,4 +1,5 @@
-// A fault is an issue whose place is still a path: the steps of the parser find faults, and one function places them.
+// A fault is an issue whose place is still a path. The steps of the parser find faults, and one function here gives
+// them places.
 
 import { formatPath, type Issue, type Path } from "../issue";
 import { TEXT_LIMITS } from "../limits";
@@ -10,11 +11,11 @@ export interface Fault {
   readonly on: "key" | "value";
   readonly message: string;
   readonly hint: string | null;
-  /** A place in the text where no path leads. */
+  /** A place in the text to which no path leads. */
   readonly offset?: number;
 }
 
-/** Where keys and values of a tree stand in its text. */
+/** Where the keys and values of a tree are in its text. */
 export type Places = ReadonlyMap<string, { readonly key: number | null; readonly value: number | null }>;
 
 export const placeKey = (path: Path): string => path.join("\u0000");
@@ -26,7 +27,7 @@ export const fault = (path: Path, message: string, hint: string | null = null, o
   hint,
 });
 
-/** The offset of a fault: its own, or that of the nearest key above that stands in the text. */
+/** Returns the offset of a fault: its own, or that of the nearest key above it that is in the text. */
 function offsetOf(one: Fault, places: Places): number {
   if (one.offset !== undefined) return one.offset;
   for (let length = one.path.length; length >= 0; length--) {
@@ -38,7 +39,10 @@ function offsetOf(one: Fault, places: Places): number {
   return 0;
 }
 
-/** All faults as issues, in the order of the text, without doubles, and not endless. `text: null` has no places. */
+/**
+ * Returns all faults as issues, in the order of the text, without doubles, up to a bound. With `text: null` they have
+ * no places.
+ */
 export function issuesOf(faults: readonly Fault[], text: string | null, places: Places): Issue[] {
   const place = text === null ? () => ({ line: 0, column: 0 }) : linesOf(text);
   const seen = new Set<string>();

@@ -1,4 +1,4 @@
-// A job that came as an object, over the API or from flags, made like one that came from a file: same limits and texts.
+// Copies a job that came as an object, over the API or from flags, under the same limits as one that came from a file.
 
 import type { z } from "zod";
 import { fault, type Fault } from "./fault";
@@ -12,7 +12,7 @@ interface Copy {
   nodes: number;
 }
 
-/** Copies a value along its schema; keys that are `undefined` count as not given. */
+/** Copies a value along its schema. Keys that are `undefined` count as not given. */
 export function copyPlain(value: unknown, schema: z.ZodType, path: Path): { value: unknown; faults: Fault[] } {
   const copy: Copy = { faults: [], nodes: 0 };
   const out = copyNode(copy, value, schema, path);

@@ -1,4 +1,5 @@
-// YAML text to one document, within limits that are held before the parts of the library that recurse or grow.
+// Reads YAML text into one document, within limits that are checked before the parts of the library that recurse or
+// grow.
 
 import { Composer, CST, Lexer, Parser, type Document, type YAMLParseError } from "yaml";
 import type { Fault } from "./fault";
@@ -24,7 +25,7 @@ const YAML_HINTS: Readonly<Record<string, string>> = {
   BAD_ALIAS: "a text that begins with `*` or `&` needs quotes",
 };
 
-/** Counts pieces of syntax without building anything; gives the first bound that is broken. */
+/** Counts pieces of syntax without building anything. Returns the first bound that is exceeded. */
 function overflow(text: string): Fault | null {
   let tokens = 0;
   let aliases = 0;
@@ -44,7 +45,9 @@ function overflow(text: string): Fault | null {
   return null;
 }
 
-/** The first collection that is nested too deep; a stack of our own, since depth is what must not be trusted. */
+/**
+ * Returns the first collection that is nested too deep. The stack is explicit, since depth is what must not be trusted.
+ */
 function tooDeep(tokens: readonly CST.Token[]): Fault | null {
   const open: { token: CST.Token; depth: number }[] = tokens.map((token) => ({ token, depth: 0 }));
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
@@ -91,7 +94,7 @@ export function readDocument(
   return faults.length === 0 ? { is: "document", document: document as Document.Parsed } : { is: "invalid", faults };
 }
 
-/** One error a line: what follows on the same line comes from the first. */
+/** Keeps one error per line, since further errors of a line follow from the first. */
 function firstOfLines(errors: readonly YAMLParseError[], text: string): YAMLParseError[] {
   const place = linesOf(text);
   const seen = new Set<number>();

@@ -1,4 +1,4 @@
-// The text itself, before anybody reads YAML in it: encoding, size, characters that no editor shows, lines and columns.
+// Checks the text itself, before YAML is read: encoding, size, characters that no editor shows, lines and columns.
 
 import { invalid, parsed, type Issue, type Parsed } from "../issue";
 import { TEXT_LIMITS } from "../limits";
@@ -11,7 +11,7 @@ export function decodeSpec(bytes: Uint8Array): { is: "text"; text: string } | { 
   return issues.length === 0 ? { is: "text", text } : { is: "invalid", issues };
 }
 
-/** Offsets of line starts, to find lines and columns. Both count from 1. */
+/** Returns a function from an offset to line and column, which count from 1. */
 export function linesOf(text: string): (offset: number) => { line: number; column: number } {
   const starts = [0];
   for (let i = text.indexOf("\n"); i >= 0; i = text.indexOf("\n", i + 1)) starts.push(i + 1);
@@ -27,10 +27,13 @@ export function linesOf(text: string): (offset: number) => { line: number; colum
   };
 }
 
-/** Control characters other than tab and line ends, lone surrogates, and what decoders put where bytes are wrong. */
+/**
+ * Control characters other than tab and line ends, lone surrogates, and the characters that decoders put in place of
+ * wrong bytes.
+ */
 const FORBIDDEN = /(?![\t\n\r\u0085])\p{Cc}|\r(?!\n)|\p{Cs}|[\ufffd-\uffff]/gu;
 
-/** What is wrong with the text as such: at most a few issues, since more of the same says nothing new. */
+/** Returns what is wrong with the text as such: at most a few issues, since more of the same says nothing new. */
 export function textIssues(text: string): Issue[] {
   const whole = (message: string, hint: string | null): Issue[] => [{ line: 1, column: 1, path: "", message, hint }];
   if (text.length > TEXT_LIMITS.bytes || new TextEncoder().encode(text).length > TEXT_LIMITS.bytes) {
@@ -56,7 +59,7 @@ export function textIssues(text: string): Issue[] {
   return issues;
 }
 
-/** A text that came through an escape or an API must hold no NUL: no process can be given one. */
+/** Refuses NUL in a text that came through an escape or an API, since no process can be given one. */
 export function readScalarText(text: string): Parsed<string> {
   if (text.includes("\u0000")) return invalid("holds a NUL character", "no environment or argument can carry one");
   return text.isWellFormed() ? parsed(text) : invalid("is not valid Unicode");

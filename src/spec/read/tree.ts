@@ -1,5 +1,5 @@
-// A YAML document as plain values with their places. The schema is walked along, because where it wants a text, a
-// scalar is the text as written: `1.10` stays "1.10" and `yes` stays "yes".
+// Turns a YAML document into plain values with their places. It follows the schema: where the schema wants a text, a
+// scalar is the text as it was written, so `1.10` stays "1.10" and `yes` stays "yes".
 
 import { isAlias, isMap, isScalar, isSeq, type Document, type Node, type Pair, type Scalar, type YAMLMap } from "yaml";
 import type { z } from "zod";
@@ -19,7 +19,7 @@ interface Reader {
   readonly places: Map<string, { key: number | null; value: number | null }>;
   readonly faults: Fault[];
   readonly anchors: Map<string, Node>;
-  /** What each alias stood for when it was first met: a name may be given to another value further down. */
+  /** What each alias stood for when it was first met. The name may be given to another value further down. */
   readonly aliases: Map<Node, Node | null>;
   readonly bound: Set<Node>;
   nodes: number;
@@ -70,7 +70,9 @@ function tooDeep(reader: Reader, path: Path): null {
   return null;
 }
 
-/** What an alias stands for; an anchor counts once its own value is complete, so none can hold itself. */
+/**
+ * Returns what an alias stands for. An anchor counts once its own value is complete, so that none can contain itself.
+ */
 function resolve(
   reader: Reader,
   node: Node | null,
@@ -99,7 +101,7 @@ function refuseTag(reader: Reader, node: Node, path: Path): void {
 
 function readScalar(reader: Reader, node: Scalar, schema: z.ZodType | null, path: Path): unknown {
   const written = typeof node.value === "string" ? node.value : (node.source ?? "");
-  // `- !old` among label expressions is a tag to YAML; there is only one thing it can mean.
+  // `- !old` among label expressions is a tag to YAML. Here it can only mean the expression.
   if (written === "" && isForeignTag(node) && path.at(-2) === "labels" && wantsText(schema)) return node.tag;
   refuseTag(reader, node, path);
   const value = wantsText(schema) ? written : node.value;
@@ -123,7 +125,7 @@ function readKey(reader: Reader, pair: Pair, path: Path): string | null {
   return null;
 }
 
-/** Reads a map; `<<` takes over the keys of other maps that are not given here. */
+/** Reads a map. `<<` takes over the keys of other maps that are not given here. */
 function readMap(reader: Reader, map: YAMLMap, schema: z.ZodType | null, path: Path): Record<string, unknown> {
   const out: Record<string, unknown> = {};
   const merged: Node[] = [];
@@ -142,7 +144,7 @@ function readMap(reader: Reader, map: YAMLMap, schema: z.ZodType | null, path: P
   return out;
 }
 
-/** Adds the keys of `source` that are not there; its own come before those that it merges itself. */
+/** Adds the keys of `source` that are missing. Its own keys come before those that it merges itself. */
 function mergeInto(
   reader: Reader,
   out: Record<string, unknown>,

@@ -1,12 +1,16 @@
-// The building blocks of the schema: leaves that read a small grammar, word their own errors and carry their own docs.
+// The building blocks of the schema: leaves that read a small grammar, word their own errors and carry their own
+// documentation.
 
 import { z } from "zod";
 import { invalid, parsed, kindOf, type Parsed } from "../issue";
 
-/** What keys of a map must look like; held by complaints.ts, so that a bad key does not hide what is below it. */
+/** The rules for keys of maps. complaints.ts checks them, so that a bad key does not hide what is below it. */
 export const KEY_RULES = z.registry<{ read: (key: string) => Parsed<unknown> }>();
 
-/** The error of a schema whose input has the wrong shape. A hint stands on the second line: zod carries one text. */
+/**
+ * Makes the error of a schema whose input has the wrong shape. A hint is put on the second line, since zod carries one
+ * text.
+ */
 export const expects = (what: string, hint?: (input: unknown) => string | null) => ({
   error: (issue: { input?: unknown }): string => {
     if (issue.input === undefined) return "is missing";
@@ -15,11 +19,11 @@ export const expects = (what: string, hint?: (input: unknown) => string | null) 
   },
 });
 
-/** Gives a key its one-line description and examples; the reference and the JSON Schema show them. */
+/** Gives a key its one-line description and examples, which the reference and the JSON Schema show. */
 export const key = <T extends z.ZodType>(schema: T, description: string, ...examples: unknown[]): T =>
   schema.meta(examples.length > 0 ? { description, examples } : { description });
 
-/** Passes a value that has the right shape to the reader of its grammar. */
+/** Passes a value of the right shape to the reader of its grammar. */
 export const reads = <I, T>(schema: z.ZodType<I>, read: (value: I) => Parsed<T>) =>
   schema.transform((value, context): T => {
     const result = read(value);
@@ -29,7 +33,7 @@ export const reads = <I, T>(schema: z.ZodType<I>, read: (value: I) => Parsed<T>)
     return z.NEVER;
   });
 
-/** Any text. YAML's `1.10`, `yes` and `007` are the text as written where the schema wants this (see tree.ts). */
+/** Any text. Where the schema wants this, YAML's `1.10`, `yes` and `007` stay as they were written (see tree.ts). */
 export const text = (what = "a text", hint?: (input: unknown) => string | null) => z.string(expects(what, hint));
 
 export const filled = (what: string) =>
@@ -49,7 +53,7 @@ export const whole = (min: number, max: number) =>
 
 export const flag = () => z.boolean(expects("`true` or `false`", hintFlag));
 
-/** What YAML 1.1 took for true and false. */
+/** The hint for what YAML 1.1 took for true and false. */
 export const hintFlag = (input: unknown): string | null =>
   typeof input === "string" && /^(yes|no|on|off|y|n)$/i.test(input) ? `write \`${/^(yes|on|y)$/i.test(input)}\`` : null;
 

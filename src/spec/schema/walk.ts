@@ -1,10 +1,10 @@
-// Finds the part of the schema that stands behind a path, so that reading, errors and docs need no second table.
+// Finds the part of the schema behind a path, so that reading, errors and documentation need no second table.
 
 import { z } from "zod";
 import { KEY_RULES } from "./leaves";
 import type { Path, Parsed } from "../issue";
 
-/** The alternatives of a schema without wrappers: defaults, optionals and transforms are looked through. */
+/** Returns the alternatives of a schema, looking through defaults, optionals and transforms. */
 export function alternatives(schema: z.ZodType): z.ZodType[] {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodPrefault)
     return alternatives(schema.unwrap() as z.ZodType);
@@ -13,7 +13,7 @@ export function alternatives(schema: z.ZodType): z.ZodType[] {
   return [schema];
 }
 
-/** The schema below a key or an index, or null when there is none. */
+/** Returns the schema below a key or an index, or null if there is none. */
 export function below(schema: z.ZodType | null, step: string | number): z.ZodType | null {
   for (const each of schema === null ? [] : alternatives(schema)) {
     if (typeof step === "number") {
@@ -26,18 +26,18 @@ export function below(schema: z.ZodType | null, step: string | number): z.ZodTyp
   return null;
 }
 
-/** The schema behind a path. */
+/** Returns the schema behind a path. */
 export const schemaAt = (schema: z.ZodType, path: Path): z.ZodType | null =>
   path.reduce<z.ZodType | null>((at, step) => below(at, step), schema);
 
-/** The keys that an object schema knows; none for a map with free keys. */
+/** Returns the keys that an object schema knows; none for a map with free keys. */
 export function knownKeys(schema: z.ZodType | null): string[] {
   return schema === null
     ? []
     : alternatives(schema).flatMap((each) => (each instanceof z.ZodObject ? Object.keys(each.shape) : []));
 }
 
-/** The rule that keys of a map obey, when it has free keys. */
+/** Returns the rule for the keys of a map with free keys, or null. */
 export function keyRule(schema: z.ZodType): ((key: string) => Parsed<unknown>) | null {
   for (const each of alternatives(schema)) {
     const rule = KEY_RULES.get(each);
@@ -46,7 +46,7 @@ export function keyRule(schema: z.ZodType): ((key: string) => Parsed<unknown>) |
   return null;
 }
 
-/** Whether a text stands here, so that `1.10` or `yes` is the text as it was written. */
+/** Returns whether a text is expected here, so that `1.10` or `yes` is the text as it was written. */
 export function wantsText(schema: z.ZodType | null): boolean {
   const all = schema === null ? [] : alternatives(schema);
   return all.some((each) => each instanceof z.ZodString) && !all.some((each) => each instanceof z.ZodNumber);
