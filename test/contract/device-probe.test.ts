@@ -4,6 +4,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import type { Card, DeviceProbe, DeviceLook, LookLimits } from "../../src/agent/devices/device";
 import { findProbes } from "../../src/agent/cards/probes";
+import type { Gauges } from "../../src/core/model/device";
 import { processes } from "../support/processes";
 import { rocmRig, xpuRig } from "../support/devices/alone";
 import { amdRig } from "../support/devices/amd";
@@ -20,14 +21,52 @@ const QUICK_MS = 700;
 /** How much later than its limit a look may end on a busy machine. */
 const SLACK_MS = 6_000;
 
-const rigs: readonly (readonly [name: string, make: () => Promise<Rig>, skipped: string])[] = [
-  ["NVML", nvmlRig, without],
-  ["nvidia-smi", smiRig, ""],
-  ["amdgpu", amdRig, ""],
-  ["rocm-smi", rocmRig, ""],
-  ["i915 and xe", intelRig, ""],
-  ["xpu-smi", xpuRig, ""],
-  ["system_profiler", appleRig, ""],
+/** What a card may show, and between which values that lies: from the first, below the second. */
+const GAUGES = {
+  memory_used_bytes: [0, 2 ** 40],
+  utilization_percent: [0, 101],
+  temperature_celsius: [1, 150],
+  power_watts: [1, 2_000],
+  clock_mhz: [1, 10_000],
+} as const satisfies Partial<Record<keyof Gauges, readonly [number, number]>>;
+type Gauge = keyof typeof GAUGES;
+
+/** How many of a rig's cards, parts included, have each of these. */
+type Shown = Readonly<Record<Gauge | "links" | "parts" | "files" | "processes", number>>;
+const shown = (part: Partial<Shown>): Shown => ({
+  memory_used_bytes: 0,
+  utilization_percent: 0,
+  temperature_celsius: 0,
+  power_watts: 0,
+  clock_mhz: 0,
+  links: 0,
+  parts: 0,
+  files: 0,
+  processes: 0,
+  ...part,
+});
+/** All gauges of so many cards. */
+const all = (cards: number): Partial<Shown> => ({
+  memory_used_bytes: cards,
+  utilization_percent: cards,
+  temperature_celsius: cards,
+  power_watts: cards,
+  clock_mhz: cards,
+});
+
+const rigs: readonly (readonly [name: string, make: () => Promise<Rig>, skipped: string, has: Shown])[] = [
+  ["NVML", nvmlRig, without, shown({ ...all(8), links: 8, parts: 2, files: 10, processes: 2 })],
+  ["nvidia-smi", smiRig, "", shown({ ...all(4), links: 3, files: 4, processes: 1 })],
+  ["amdgpu", amdRig, "", shown({ ...all(4), links: 3, files: 4, processes: 2 })],
+  ["rocm-smi", rocmRig, "", shown({ ...all(3), clock_mhz: 0 })],
+  [
+    "i915 and xe",
+    intelRig,
+    "",
+    shown({ memory_used_bytes: 3, temperature_celsius: 2, clock_mhz: 3, links: 3, files: 3, processes: 1 }),
+  ],
+  ["xpu-smi", xpuRig, "", shown({})],
+  ["system_profiler", appleRig, "", shown({})],
 ];
 
 const opened: DeviceProbe[] = [];
@@ -56,7 +95,7 @@ const children = (): number[] =>
     .filter(({ ppid, state }) => ppid === process.pid && state !== "Z")
     .map(({ pid }) => pid);
 
-for (const [name, make, skipped] of rigs) {
+for (const [name, make, skipped, has] of rigs) {
   describe.if(skipped === "")(`${name}${skipped}`, () => {
     let rig: Rig;
     beforeAll(async () => {
@@ -81,27 +120,35 @@ for (const [name, make, skipped] of rigs) {
     test("links are told by both ends, and parts by the card that they are of", async () => {
       const cards = cardsOf(await open(rig).look());
       const byId = new Map(cards.map((card) => [card.id, card]));
+      const parts = cards.filter(({ parent }) => parent !== null);
+      expect([parts.length, cards.filter(({ links }) => links.length > 0).length]).toEqual([has.parts, has.links]);
       for (const card of cards) {
         expect(card.links.map(({ id }) => id)).not.toContain(card.id);
         for (const { id, kind } of card.links) expect(byId.get(id)?.links).toContainEqual({ id: card.id, kind });
-        if (card.parent === null) continue;
-        expect(byId.get(card.parent)).toMatchObject({ parent: null, split: true, index: card.index });
+      }
+      for (const { parent, index } of parts) {
+        expect(byId.get(parent ?? "")).toMatchObject({ parent: null, split: true, index });
       }
     });
 
-    test("values are what they can be, and files are absolute", async () => {
-      for (const card of cardsOf(await open(rig).look())) {
-        expect(card.trouble).toBeNull();
-        expect(card.memory_used_bytes ?? 0).toBeLessThanOrEqual(card.memory_bytes);
-        expect(card.utilization_percent ?? 0).toBeWithin(0, 101);
-        expect(card.temperature_celsius ?? 40).toBeWithin(1, 150);
-        expect(card.power_watts ?? 1).toBeWithin(0, 2_000);
-        expect(card.clock_mhz ?? 1).toBeWithin(0, 10_000);
-        for (const file of card.files) expect(file).toStartWith("/dev/");
-        for (const { pid, memory_bytes } of card.processes) {
-          expect(pid).toBeGreaterThan(0);
-          expect(memory_bytes ?? 0).toBeGreaterThanOrEqual(0);
-        }
+    test("values are told where the card shows them, and are what they can be; files are absolute", async () => {
+      const cards = cardsOf(await open(rig).look());
+      for (const [gauge, [from, below]] of Object.entries(GAUGES) as [Gauge, readonly [number, number]][]) {
+        const values = whole(cards).flatMap((card) => card[gauge] ?? []);
+        expect([gauge, values.length]).toEqual([gauge, has[gauge]]);
+        for (const value of values) expect(value, gauge).toBeWithin(from, below);
+      }
+      const withFiles = cards.filter(({ files }) => files.length > 0);
+      const withProcesses = cards.filter(({ processes }) => processes.length > 0);
+      expect([withFiles.length, withProcesses.length]).toEqual([has.files, has.processes]);
+      for (const { files } of withFiles) for (const file of files) expect(file).toStartWith("/dev/");
+      for (const { pid, memory_bytes } of withProcesses.flatMap(({ processes }) => processes)) {
+        expect(pid).toBeGreaterThan(0);
+        expect(memory_bytes).toBeGreaterThan(0);
+      }
+      for (const { trouble, memory_used_bytes, memory_bytes } of cards) {
+        expect(trouble).toBeNull();
+        expect(Number(memory_used_bytes)).toBeLessThanOrEqual(memory_bytes);
       }
     });
 

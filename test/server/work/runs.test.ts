@@ -6,8 +6,8 @@ import { PLAIN_DEVICE } from "../../../src/core/model/device";
 import { z } from "zod";
 import { observe } from "../../../src/core/intake/observe";
 import { ROUTES } from "../../../src/server/routes/table";
-import { openApi } from "../../../src/server/routes/openapi";
 import { ACCESS } from "../../../src/server/access/access";
+import type { RunView } from "../../../src/wire/api/runs";
 import type { EventView } from "../../../src/wire/api/watch";
 import { waitUntil } from "../../support/wait";
 import { heardNode } from "../hand-agent";
@@ -118,7 +118,10 @@ describe("every answer", () => {
       "/v1/events",
       "/v1/explain/web.api",
     ]) {
-      expect(JSON.stringify((await stage.call("GET", path, { as: "vera" })).body)).not.toContain("hidden");
+      const { status, body } = await stage.call("GET", path, { as: "vera" });
+      expect([path, status]).toEqual([path, 200]);
+      expect(JSON.stringify(body)).toContain("api");
+      expect(JSON.stringify(body)).not.toContain("hidden");
     }
   });
 });
@@ -134,24 +137,36 @@ describe("the OpenAPI document", () => {
           {
             parameters: { name: string; in: string }[];
             requestBody?: object;
-            responses: object;
+            responses: Record<string, { content?: Record<string, { schema: { properties?: object } }> }>;
             "x-orch-roles"?: string[];
           }
         >
       >;
     };
     expect(document.openapi).toBe("3.1.0");
+    let answers = 0;
     for (const route of ROUTES) {
       const operation = document.paths[route.path]![route.method.toLowerCase()]!;
       expect(operation.requestBody !== undefined).toBe(route.body !== null);
       const named = operation.parameters.filter((one) => one.in === "path").map((one) => one.name);
       expect(named).toEqual([...route.path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!));
+      const asked = operation.parameters.filter((one) => one.in === "query").map((one) => one.name);
+      expect(asked).toEqual(Object.keys(route.query?.shape ?? {}));
+      const { answer } = route;
+      const content = operation.responses[answer === "websocket" ? "101" : "200"]!.content;
+      if (answer === "websocket") expect(content).toBeUndefined();
+      else if (typeof answer === "string") expect(Object.keys(content!)).toEqual([answer]);
+      else if (answer instanceof z.ZodObject) {
+        const { properties } = content!["application/json"]!.schema;
+        expect(Object.keys(properties!)).toEqual(Object.keys(answer.shape));
+        answers++;
+      }
       const access = ACCESS[`${route.method} ${route.path}`]!;
       expect(operation["x-orch-roles"]).toEqual(access.is === "roles" ? [...access.roles] : undefined);
     }
     expect(Object.values(document.paths).flatMap(Object.keys).length).toBe(ROUTES.length);
+    expect(answers).toBeGreaterThan(30);
   });
-  test("is the same for the same routes", () => expect(openApi(ROUTES, "1")).toEqual(openApi(ROUTES, "1")));
 });
 
 describe("a run", () => {
@@ -177,10 +192,45 @@ describe("a run", () => {
     ]);
   });
   test("comes after runs by number and jobs by name", async () => {
+    await heardNode(stage, "box1");
     await apply(WEB);
-    expect((await run({ run: "true", after: ["1"] }, { wait_for_nodes: true })).body["state"] ?? "waiting").toBe(
-      "waiting",
-    );
+    for (const after of ["1", "web.prep"]) {
+      const { status, body } = await run({ run: "true", after: [after] });
+      expect([after, status, body["state"]]).toEqual([after, 200, "waiting"]);
+    }
+    await stage.planned();
+    const shown = async () => {
+      const { runs } = (await stage.call("GET", "/v1/runs", { as: "alice" })).body as { runs?: RunView[] };
+      return runs?.map((one) => [one.run, one.state, one.reason]);
+    };
+    expect(await shown()).toEqual([
+      [1, "running", null],
+      [2, "waiting", "waits for 1"],
+      [3, "waiting", "waits for web.prep"],
+    ]);
+    await end(stage.api.store.state.tasks.values().find((one) => one.workload === "prep")!.uid);
+    await stage.planned();
+    expect(await shown()).toEqual([
+      [2, "running", null],
+      [3, "running", null],
+    ]);
+  });
+  test("comes after nothing that is not there, nor after a job of another project", async () => {
+    await apply(WEB);
+    for (const [after, as] of [
+      ["9", "alice"],
+      ["web.nope", "alice"],
+      ["nope.prep", "alice"],
+      ["web.prep", "bob"],
+    ] as const) {
+      const { status, body } = await run({ run: "true", after: [after] }, { wait_for_nodes: true }, as);
+      expect([status, body.error?.code, body.error?.message]).toEqual([
+        422,
+        "spec",
+        `there is nothing called ${after} to come after`,
+      ]);
+    }
+    expect(stage.api.store.state.runs.size).toBe(1);
   });
   test("is called after its program", async () => {
     expect((await run({ command: ["/usr/bin/Python3.11", "x.py"] }, { wait_for_nodes: true })).body["name"]).toBe(

@@ -152,6 +152,20 @@ export function eightH100(): readonly Line[] {
   return [LIBRARY_LINE, ...cards, ...links, ["level", { a: 0, b: 7, is: 20 }], ["level", { a: 1, b: 2, is: 40 }]];
 }
 
+/** The same with one of the cards in two parts, and a process on one of them. */
+function oneInParts(): readonly Line[] {
+  const part = (ci: number): Line => [
+    "part",
+    { card: 2, uuid: `MIG-${ci}`, name: "NVIDIA H100 80GB HBM3 MIG 3g.40gb", total: 40_192 * MIB, gi: ci + 1, ci: 0 },
+  ];
+  return [
+    ...eightH100().map((line): Line => (line[1]["uuid"] === GPU(2) ? card(2, 0x52, "H100", { mig: 1 }) : line)),
+    part(0),
+    part(1),
+    ["process", { card: 2, part: 1, pid: 77, memory: 1_000 * MIB, kind: "compute" }],
+  ];
+}
+
 export async function nvmlRig(): Promise<Rig> {
   const machine = await NvmlMachine.make();
   return {
@@ -161,7 +175,7 @@ export async function nvmlRig(): Promise<Rig> {
     named: false,
     remembers: false,
     cards: 8,
-    fill: () => machine.tell(eightH100()),
+    fill: () => machine.tell(oneInParts()),
     hang: () => machine.also(["hang", { call: "nvmlDeviceGetPowerUsage", card: 5 }]),
     garble: () =>
       machine.tell([
