@@ -5,6 +5,7 @@ import type { NodeTesting } from "../../src/core/model/node-tests";
 import { withOrder } from "../../src/core/nodes/tests";
 import type { Context } from "../../src/server/context";
 import { signCredential } from "../../src/server/access/credential";
+import { intakeContext } from "../../src/server/nodes/intake";
 import { forgetNode, resumed, untested } from "../../src/server/nodes/node-changes";
 import { newOrder } from "../../src/server/nodes/node-testing";
 import { send } from "./asking";
@@ -158,16 +159,9 @@ export function forget(world: World, node_id: string): void {
     `forget ${name} --fenced`,
     (draft) => {
       const node = draft.state.nodes.get(node_id);
-      const { store, context } = world.server ?? {};
-      if (node === undefined || store === undefined || context === undefined) return;
-      forgetNode(draft, node, true, {
-        now_ms: draft.now_ms,
-        revision: draft.revision,
-        limits: context.limits,
-        seed: context.seed(),
-        hasEnded: store.history.hasEnded,
-        hasGrave: store.history.hasGrave,
-      });
+      const { context } = world.server ?? {};
+      if (node === undefined || context === undefined) return;
+      forgetNode(draft, node, true, intakeContext(context, draft));
     },
     () => () => true,
   );

@@ -9,8 +9,8 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     edits: [
       edit("src/core/agent/accept.ts", "stamp.epoch < fence.epoch", "stamp.epoch < 0"),
       edit("src/core/agent/accept.ts", "stamp.revision < fence.revision", "stamp.revision < 0"),
-      edit("src/server/agents/session.ts", "highest.epoch > cluster.epoch", "highest.epoch < 0"),
-      edit("src/server/agents/session.ts", "applied.revision <= cluster.revision", "applied.revision >= 0"),
+      edit("src/server/agents/greeting.ts", "highest.epoch > cluster.epoch", "highest.epoch < 0"),
+      edit("src/server/agents/greeting.ts", "applied.revision <= cluster.revision", "applied.revision >= 0"),
     ],
   },
   {
@@ -34,7 +34,7 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     rule: "protocol 10: what is behind is sent again",
     edits: [
       edit(
-        "src/server/agents/session.ts",
+        "src/server/agents/work.ts",
         "oldest === undefined || hub.clock() - oldest.at_ms < RESEND_AFTER_MS",
         "hub.clock() > 0",
       ),
@@ -45,7 +45,7 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     rule: "protocol 5: acknowledged means durable",
     edits: [
       edit(
-        "src/server/agents/session.ts",
+        "src/server/agents/work.ts",
         "const { value: verbs } = await hub.store.commit(",
         'send(session, { type: "ack", stamp: stamp(hub, session), seq });\n' +
           "  const { value: verbs } = await hub.store.commit(",
@@ -57,7 +57,7 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     rule: "protocol 8: an overtaken session is of the past",
     edits: [
       edit(
-        "src/server/agents/session.ts",
+        "src/server/agents/hub.ts",
         "(hub.newest.get(node_id) ?? 0) > session.n",
         "(hub.newest.get(node_id) ?? 0) < 0",
       ),
@@ -208,7 +208,7 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
   {
     name: "given-up-is-sent-again",
     rule: "protocol 17: what was given up is never started",
-    edits: [edit("src/server/agents/session.ts", "message: withoutGivenUp(hub, message)", "message")],
+    edits: [edit("src/server/agents/work.ts", "message: withoutGivenUp(hub, message)", "message")],
   },
   {
     name: "mass-silence-is-death",

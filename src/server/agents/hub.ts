@@ -62,3 +62,23 @@ export interface AgentRefusal {
   readonly message: string;
   readonly hint: string | null;
 }
+
+export const FORGOTTEN: AgentRefusal = {
+  code: "forgotten",
+  message: "this node was removed from the cluster",
+  hint: "join it again with a new token: orch token new --role agent",
+};
+
+/** Whether a later connection has spoken for the node: what this one still says is of the past. */
+export const isOvertaken = (hub: Hub, session: Session, node_id: string): boolean =>
+  (hub.newest.get(node_id) ?? 0) > session.n;
+
+/** Takes a connection that is gone, or is to be, out of everything. */
+export function drop(hub: Hub, session: Session): void {
+  session.streams.broken("the node's connection was lost");
+  hub.all.delete(session.socket);
+  if (session.phase.is === "live" && hub.live.get(session.phase.node_id) === session) {
+    hub.live.delete(session.phase.node_id);
+    hub.loop.gone(session.phase.node_id);
+  }
+}

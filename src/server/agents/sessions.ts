@@ -4,11 +4,12 @@ import type { Change, State } from "../../core/model/rows-state";
 import type { TaskRow } from "../../core/model/rows-task";
 import { PROTOCOL } from "../../wire/agent";
 import type { StepView } from "../../wire/node-tests";
-import { type Hub, type AgentRefusal, refuse, send, type Session, stamp } from "./hub";
+import { drop, type Hub, type AgentRefusal, refuse, send, type Session, stamp } from "./hub";
 import type { AgentSocketHandlers, Context } from "../context";
 import { ask } from "./testing";
-import { drop, push, receive } from "./session";
+import { receive } from "./session";
 import { createStreams, type LogRequest } from "./streams";
+import { push } from "./work";
 
 export interface Sessions {
   readonly handlers: AgentSocketHandlers;

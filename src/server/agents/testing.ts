@@ -7,9 +7,20 @@ import type { TaskRow } from "../../core/model/rows-task";
 import type { Draft } from "../../store/store";
 import { twinsOf, comparedAgain, saidOfTwins, judge } from "../../core/nodes/judge";
 import { withTests } from "../../core/nodes/tests";
-import type { Context } from "../context";
 import type { ToServer } from "../../wire/agent";
-import { type Hub, type Session, send, stamp } from "./hub";
+import { atOnce, type Handlers, inTurn, whileLive } from "./handlers";
+import { type Hub, isOvertaken, type Session, send, stamp } from "./hub";
+
+type Tested = Extract<ToServer, { type: "tested" }>;
+type Testing = Extract<ToServer, { type: "testing" }>;
+type Echo = Extract<ToServer, { type: "echo" }>;
+
+/** An echo measures the way to the server, so it waits for nothing. */
+export const TESTS: Handlers<"tested" | "testing" | "echo"> = {
+  tested: inTurn(whileLive(takeTested)),
+  testing: inTurn((_hub, session, message: Testing) => void (session.step = message)),
+  echo: atOnce(whileLive(answerEcho)),
+};
 
 /** Earlier tests that a new one is compared with; only those of the same machine count among them. */
 const PAST_READ = 20;
@@ -52,12 +63,9 @@ function clipped(results: readonly TestResult[]): TestResult[] {
 }
 
 /** Judges what an agent found. What answers another order than the newest is of the past, and dropped. */
-export async function takeTested(
-  { store }: Pick<Context, "store">,
-  node_id: string,
-  id: string,
-  results: readonly TestResult[],
-): Promise<void> {
+async function takeTested(hub: Hub, session: Session, { id, results }: Tested, node_id: string): Promise<void> {
+  if (isOvertaken(hub, session, node_id)) return;
+  const { store } = hub;
   await store.commit(`node ${store.state.nodes.get(node_id)?.name ?? node_id}`, (draft) => {
     const node = draft.state.nodes.get(node_id);
     if (node === undefined || node.testing?.id !== id) return;
@@ -79,9 +87,8 @@ export async function takeTested(
 }
 
 /** Sends an echo back, while the node is being tested: that is what it is for. */
-export function answerEcho(hub: Hub, session: Session, { n, data }: Extract<ToServer, { type: "echo" }>): void {
-  if (session.phase.is !== "live") return;
-  const testing = hub.store.state.nodes.get(session.phase.node_id)?.testing ?? null;
+function answerEcho(hub: Hub, session: Session, { n, data }: Echo, node_id: string): void {
+  const testing = hub.store.state.nodes.get(node_id)?.testing ?? null;
   if (testing !== null) send(session, { type: "echo", n, wall_ms: hub.wall(), data });
 }
 

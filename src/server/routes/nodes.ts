@@ -22,10 +22,11 @@ import {
   retainted,
   stopOrphan,
 } from "../nodes/node-changes";
+import { intakeContext } from "../nodes/intake";
 import { orderTests, resumeNode } from "../nodes/node-testing";
 import { flag } from "../http/query";
 import { RefusedError } from "../refused";
-import { FORGOTTEN } from "../agents/session";
+import { FORGOTTEN } from "../agents/hub";
 import { route, type Ask } from "./route";
 import { nodeView as viewOf, testsView as testsOf, tasksByNode } from "../views/node";
 
@@ -209,14 +210,7 @@ const CHANGE = [
       const done = await commit((draft) => {
         const node = demandNode(draft.state, params.node);
         if (body.fenced && api.sessions.isOpen(id)) demandSilent(node);
-        forgetNode(draft, node, body.fenced, {
-          now_ms: draft.now_ms,
-          revision: draft.revision,
-          limits: api.limits,
-          seed: api.seed(),
-          hasEnded: (uid) => api.store.history.hasEnded(uid),
-          hasGrave: (uid) => api.store.history.hasGrave(uid),
-        });
+        forgetNode(draft, node, body.fenced, intakeContext(api, draft));
         return { revision: draft.revision };
       });
       api.sessions.close(id, FORGOTTEN);

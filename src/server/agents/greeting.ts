@@ -1,0 +1,137 @@
+// How a connection begins to speak for a node: its agent proves who it is, then lists what its node holds, page by
+// page.
+
+import type { Verb, TaskReport } from "../../core/model/record";
+import { observeInventory } from "../../core/intake/observe";
+import type { ClusterRow } from "../../core/model/rows-state";
+import type { ToServer } from "../../wire/agent";
+import { intakeContext } from "../nodes/intake";
+import { admitHello, identify } from "./admission";
+import { inTurn, type Handlers } from "./handlers";
+import { drop, FORGOTTEN, type Hub, isOvertaken, type AgentRefusal, refuse, send, type Session, stamp } from "./hub";
+import { ask } from "./testing";
+import { push } from "./work";
+
+type Hello = Extract<ToServer, { type: "hello" }>;
+type Inventory = Extract<ToServer, { type: "inventory" }>;
+
+/** A session whose agent was heard this recently is not given to another instance. */
+const IN_USE_MS = 12_000;
+
+export const GREETING: Handlers<"hello" | "inventory"> = {
+  hello: inTurn((hub, session, hello) =>
+    session.phase.is === "challenged" ? greetNode(hub, session, hello) : undefined,
+  ),
+  inventory: inTurn(takeInventory),
+};
+
+/** What a node has seen of this cluster that this server is not as far as; `null`: nothing. */
+function whyBehind({ highest, applied }: Hello, cluster: ClusterRow): string | null {
+  if (highest !== null && highest.epoch > cluster.epoch) {
+    return `epoch ${highest.epoch} of this cluster, this server is at ${cluster.epoch}`;
+  }
+  if (applied === null || applied.timeline !== cluster.timeline || applied.revision <= cluster.revision) return null;
+  return `revision ${applied.revision} of this cluster, this server is at ${cluster.revision}`;
+}
+
+async function greetNode(hub: Hub, session: Session, hello: Hello): Promise<void> {
+  const who = identify(hub, hello, session.nonce);
+  if (who.is === "refused") return refuse(session, who.refusal);
+  const behind = whyBehind(hello, hub.store.state.cluster);
+  if (behind !== null) {
+    hub.loop.fence(
+      `${hello.credential.name} has seen ${behind}: it stopped planning. An old copy of the database is in place; ` +
+        "bring it back with: orch restore",
+    );
+  }
+  if (hub.loop.fenced() !== null) {
+    return refuse(session, {
+      code: "older_server",
+      message: "its database is older than what the node saw",
+      hint: "restore it with: orch restore FILE",
+    });
+  }
+  const rival = hub.live.get(hello.credential.node_id);
+  const rivalry = rival === undefined || rival === session ? null : await contested(hub, rival, hello);
+  if (rivalry !== null) return refuse(session, rivalry);
+  const verdict = await admitHello(hub, hello, session.socket.remote);
+  if (verdict.is === "refused") return refuse(session, verdict.refusal);
+  session.phase = { is: "inventory", hello, pages: [] };
+}
+
+/** Two agents with one identity: the one that is there stays, unless it has long been silent or is the same process. */
+async function contested(hub: Hub, rival: Session, hello: Hello): Promise<AgentRefusal | null> {
+  const { phase } = rival;
+  if (phase.is !== "live") return null;
+  const seen = hub.loop.lastSeen(phase.node_id);
+  if (phase.instance_id === hello.instance_id || seen === null || hub.clock() - seen > IN_USE_MS) {
+    rival.socket.close(4_001, "replaced by a newer connection");
+    drop(hub, rival);
+    return null;
+  }
+  await hub.store.commit("server", (draft) =>
+    draft.event({
+      verb: "refused",
+      object: hello.credential.name,
+      project: null,
+      detail: `a second agent with its identity connected from ${hello.machine.facts.hostname}`,
+    }),
+  );
+  return {
+    code: "identity_in_use",
+    message: `another agent is connected as ${hello.credential.name}`,
+    hint: "was its data directory copied? Give this one a directory of its own and join again",
+  };
+}
+
+async function takeInventory(hub: Hub, session: Session, page: Inventory): Promise<void> {
+  if (session.phase.is !== "inventory") return;
+  const { hello, pages } = session.phase;
+  pages.push(page);
+  if (!page.last) return;
+  const { node_id } = hello.credential;
+  if (isOvertaken(hub, session, node_id)) return session.socket.close(4_001, "replaced by a newer connection");
+  hub.newest.set(node_id, session.n);
+  const inventory = {
+    boot_id: hello.machine.boot_id,
+    applied: hello.applied,
+    entries: pages.flatMap((one) => one.entries),
+    unreadable: pages.flatMap((one) => one.unreadable),
+  };
+  const { value } = await hub.store.commit(`node ${hello.credential.name}`, (draft) => {
+    const intake = observeInventory(draft.state, node_id, inventory, intakeContext(hub, draft));
+    draft.put(intake.changes);
+    return { told: intake.told, verbs: intake.verbs, notes: intake.notes };
+  });
+  for (const note of value.notes) hub.say(note);
+  const node = hub.store.state.nodes.get(node_id);
+  if (node === undefined) return sendHome(hub, session, inventory.entries);
+  session.phase = { is: "live", node_id, instance_id: hello.instance_id };
+  session.told = value.told;
+  hub.live.set(node_id, session);
+  hub.loop.heard(node_id, hub.clock());
+  const { heartbeat_ms, findings } = hub;
+  send(session, { type: "welcome", stamp: stamp(hub, session), name: node.name, heartbeat_ms, findings });
+  if (node.leaving !== null) send(session, { type: "noted", stamp: stamp(hub, session), leaving: true });
+  push(hub, session, node, hub.store.state.tasks.values(), value.verbs);
+  ask(hub, session, node);
+  hub.loop.wake();
+}
+
+/** A forgotten node gets only its stops. */
+function sendHome(hub: Hub, session: Session, entries: readonly TaskReport[]): void {
+  const changes: Verb[] = entries
+    .filter((entry) => !("finished_age_ms" in entry.reported))
+    .map((entry) => ({
+      verb: "stop",
+      uid: entry.uid,
+      attempt: entry.identity?.attempt ?? 0,
+      signal: "TERM",
+      grace_ms: 10_000,
+      why: "its node was forgotten",
+    }));
+  const { heartbeat_ms, findings } = hub;
+  send(session, { type: "welcome", stamp: stamp(hub, session), name: "", heartbeat_ms, findings });
+  if (changes.length > 0) send(session, { type: "changes", stamp: stamp(hub, session), n: ++session.sent_n, changes });
+  refuse(session, FORGOTTEN);
+}

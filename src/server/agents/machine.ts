@@ -1,0 +1,45 @@
+// What an agent says of its machine while it is connected: facts that changed, what its cards show, what it found on
+// them.
+
+import { devicesAfter } from "../../core/model/device";
+import type { ToServer } from "../../wire/agent";
+import { noteDevices, noteFindings } from "../nodes/card-events";
+import { testedAgain } from "../nodes/node-testing";
+import { type Handlers, inTurn, whileLive } from "./handlers";
+import { type Hub, send, type Session, stamp } from "./hub";
+
+type Facts = Extract<ToServer, { type: "facts" }>;
+type Readings = Extract<ToServer, { type: "readings" }>;
+type Findings = Extract<ToServer, { type: "findings" }>;
+
+export const MACHINE: Handlers<"facts" | "readings" | "findings"> = {
+  facts: inTurn(whileLive(takeFacts)),
+  readings: inTurn(whileLive(takeReadings)),
+  findings: inTurn(whileLive(takeFindings)),
+};
+
+async function takeFacts(hub: Hub, session: Session, { machine }: Facts, node_id: string): Promise<void> {
+  await hub.store.commit(`node ${node_id}`, (draft) => {
+    const node = draft.state.nodes.get(node_id);
+    // What waited while the agent came back is older than what it has said since.
+    if (node === undefined || hub.live.get(node_id) !== session) return;
+    const { facts, capacity, agent_version } = machine;
+    const devices = devicesAfter(node.devices, machine.devices, draft.now_ms);
+    const row = { ...node, facts, capacity, devices, agent_version };
+    noteDevices(draft, node.name, node.devices, machine.devices);
+    draft.put([{ table: "nodes", key: node_id, row: testedAgain(hub, draft, node, row, "facts") }]);
+  });
+}
+
+async function takeFindings(hub: Hub, session: Session, { findings }: Findings, node_id: string): Promise<void> {
+  await hub.store.commit(`node ${node_id}`, (draft) => {
+    const node = draft.state.nodes.get(node_id);
+    if (node !== undefined) noteFindings(draft, node.name, findings);
+  });
+  send(session, { type: "heard", stamp: stamp(hub, session), n: Math.max(0, ...findings.map(({ n }) => n)) });
+}
+
+function takeReadings(hub: Hub, _session: Session, { readings }: Readings, node_id: string): void {
+  hub.readings.take(node_id, readings);
+  hub.idleness.take(hub.store.state, node_id, readings);
+}

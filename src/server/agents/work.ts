@@ -1,0 +1,81 @@
+// The work of a node as its session carries it: what has to be said is numbered and kept until it is applied, what is
+// reported goes into commits before it is acknowledged.
+
+import { toldBy, verbsFor } from "../../core/intake/assign";
+import { observe } from "../../core/intake/observe";
+import type { Verb } from "../../core/model/record";
+import type { NodeRow } from "../../core/model/rows-node";
+import type { TaskRow } from "../../core/model/rows-task";
+import type { ToAgent, ToServer } from "../../wire/agent";
+import { intakeContext } from "../nodes/intake";
+import { atOnce, type Handlers, whileLive } from "./handlers";
+import { type Hub, isOvertaken, send, type Session, stamp } from "./hub";
+import { ask } from "./testing";
+
+type Changes = Extract<ToAgent, { type: "changes" }>;
+type Report = Extract<ToServer, { type: "report" }>;
+type Heartbeat = Extract<ToServer, { type: "heartbeat" }>;
+
+const RESEND_AFTER_MS = 5_000;
+
+/** Reports need not wait for each other's commit: the store's queue keeps their order, and states only rise. */
+export const WORK: Handlers<"report" | "heartbeat"> = {
+  report: atOnce(whileLive(takeReport)),
+  heartbeat: atOnce(whileLive(takeHeartbeat)),
+};
+
+/** Sends the difference of these tasks; numbered, and kept until the agent says that it is applied. */
+export function push(
+  hub: Hub,
+  session: Session,
+  node: NodeRow,
+  tasks: Iterable<TaskRow>,
+  first: readonly Verb[] = [],
+): void {
+  const verbs = [
+    ...first,
+    ...verbsFor(hub.store.state, node, { spec: hub.store.spec, limits: hub.limits, tasks, told: session.told }),
+  ];
+  if (verbs.length === 0) return;
+  for (const verb of verbs) session.told.set(...toldBy(verb));
+  const message: Changes = { type: "changes", stamp: stamp(hub, session), n: ++session.sent_n, changes: verbs };
+  session.unapplied.push({ message, at_ms: hub.clock() });
+  send(session, message);
+}
+
+async function takeReport(hub: Hub, session: Session, { seq, entries }: Report, node_id: string): Promise<void> {
+  if (isOvertaken(hub, session, node_id)) return;
+  const { value: verbs } = await hub.store.commit(`node ${node_id}`, (draft) => {
+    const intake = observe(draft.state, node_id, entries, intakeContext(hub, draft));
+    draft.put(intake.changes);
+    return intake.verbs;
+  });
+  for (const entry of entries) if (!session.told.has(entry.uid)) session.told.set(entry.uid, "run");
+  // An answer covers all reports up to it: while one before it could not be taken in, there is none.
+  if (seq > session.acked_seq + 1) return;
+  session.acked_seq = Math.max(session.acked_seq, seq);
+  send(session, { type: "ack", stamp: stamp(hub, session), seq });
+  const node = hub.store.state.nodes.get(node_id);
+  if (node !== undefined && verbs.length > 0) push(hub, session, node, [], verbs);
+}
+
+/** What was given up since it was first sent is not sent again, so that it is not started after all. */
+function withoutGivenUp(hub: Hub, message: Changes): Changes {
+  const changes = message.changes.filter(
+    (verb) => verb.verb === "stop" || hub.store.state.tasks.get(toldBy(verb)[0])?.written_off === null,
+  );
+  return { ...message, changes };
+}
+
+function takeHeartbeat(hub: Hub, session: Session, beat: Heartbeat, node_id: string): void {
+  hub.loop.heard(node_id, hub.clock());
+  const node = hub.store.state.nodes.get(node_id);
+  if (node !== undefined) ask(hub, session, node);
+  send(session, { type: "beat", stamp: stamp(hub, session), sent_ms: beat.sent_ms, acked_seq: session.acked_seq });
+  session.unapplied = session.unapplied.filter(({ message }) => message.n > beat.applied_n);
+  const oldest = session.unapplied[0];
+  if (oldest === undefined || hub.clock() - oldest.at_ms < RESEND_AFTER_MS) return;
+  const at_ms = hub.clock();
+  session.unapplied = session.unapplied.map(({ message }) => ({ message: withoutGivenUp(hub, message), at_ms }));
+  for (const { message } of session.unapplied) send(session, message);
+}
