@@ -3,7 +3,8 @@
 
 import { arch, cpus, hostname, networkInterfaces, platform, release, totalmem } from "node:os";
 import { statfs } from "node:fs/promises";
-import { readJson, replaceFile } from "./files/files";
+import { replaceFile } from "./files/durable";
+import { readJson } from "./files/files";
 import { bootId } from "./proc";
 
 /** Facts that only a reboot can change. */

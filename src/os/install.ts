@@ -2,7 +2,7 @@
 
 import { chownSync, chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { copyDurably, writeDurably } from "./files/durable";
+import { copyDurably, replaceFileNow } from "./files/durable";
 
 export interface FileOwner {
   readonly uid: number;
@@ -16,7 +16,7 @@ export type Put = "written" | "replaced" | "same";
 export function putFile(path: string, text: string, mode: number, owner: FileOwner | null): Put {
   mkdirSync(dirname(path), { recursive: true });
   const before = existsSync(path) ? readFileSync(path, "utf8") : null;
-  if (before !== text) writeDurably(path, text, mode);
+  if (before !== text) replaceFileNow(path, text, "durable", mode);
   chmodSync(path, mode);
   if (owner !== null) chownSync(path, owner.uid, owner.gid);
   return before === null ? "written" : before === text ? "same" : "replaced";

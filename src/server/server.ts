@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { PlanLimits } from "../core/pass/snapshot";
 import { nowMs, steadyClock } from "../os/clock";
 import { randomHex } from "../os/dice";
-import { writeDurably } from "../os/files/durable";
+import { replaceFileNow } from "../os/files/durable";
 import { makePrivateDir, readText } from "../os/files/files";
 import { self } from "../os/files/private-files";
 import { openStore } from "../store/open";
@@ -189,7 +189,11 @@ async function serve(opened: Opened): Promise<RunningServer> {
 
 /** Where the command line on this machine finds the server. */
 function writeClient(dir: string, url: string, { pin, certificate_pem }: OwnIdentity): void {
-  writeDurably(join(dir, "client.json"), `${JSON.stringify({ url, pin, certificate: certificate_pem }, null, 2)}\n`);
+  replaceFileNow(
+    join(dir, "client.json"),
+    `${JSON.stringify({ url, pin, certificate: certificate_pem }, null, 2)}\n`,
+    "durable",
+  );
 }
 
 interface End {

@@ -4,7 +4,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ClusterRow } from "../core/model/rows-state";
-import { writeDurably } from "../os/files/durable";
+import { replaceFileNow } from "../os/files/durable";
 
 const FILE = "highest.json";
 
@@ -58,7 +58,7 @@ export interface HighestKeeper {
 export const NO_KEEPER: HighestKeeper = { before: () => undefined, last: () => undefined };
 
 export function writeHighest(dir: string, highest: Highest): void {
-  writeDurably(join(dir, FILE), `${JSON.stringify(highest)}\n`);
+  replaceFileNow(join(dir, FILE), `${JSON.stringify(highest)}\n`, "durable");
 }
 
 /** Writes the file for a database that is durable as `cluster`, and keeps it up to date from then on. */

@@ -144,7 +144,7 @@ describe("a record", () => {
 });
 
 test("an exit of another release is read as far as it goes", () => {
-  expect(parseExit('{"started_ms":1,"ended_ms":2,"exit_code":3,"new":true}')).toEqual({
+  expect(parseExit({ started_ms: 1, ended_ms: 2, exit_code: 3, new: true })).toEqual({
     started_ms: 1,
     ended_ms: 2,
     exit_code: 3,
@@ -154,7 +154,8 @@ test("an exit of another release is read as far as it goes", () => {
     left: 0,
     reason: null,
   });
-  for (const bad of ["", "{", "{}", "null", "3"]) expect(parseExit(bad)).toBeNull();
+  for (const bad of [undefined, {}, [], null, 3, "", { started_ms: 1, ended_ms: "2" }])
+    expect(parseExit(bad)).toBeNull();
 });
 
 test("signals are known by name, with and without SIG, and by number", () => {

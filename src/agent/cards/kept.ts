@@ -4,7 +4,8 @@
 import { newCard, type CardState, type Holder } from "../../core/agent/card";
 import type { Device } from "../../core/model/device";
 import type { Ms } from "../../core/units";
-import { readJson, renameTo, replaceFile } from "../../os/files/files";
+import { replaceFile } from "../../os/files/durable";
+import { readJson, renameTo } from "../../os/files/files";
 import { bootId } from "../../os/proc";
 import { device, findingOverrides } from "../../wire/nouns";
 import type { Handle } from "../devices/device";

@@ -107,7 +107,3 @@ export const isPlugged = (tree: Tree, vendor: string): boolean =>
         tree.text(`sys/bus/pci/devices/${name}/vendor`) === vendor &&
         DISPLAY_CLASSES.test(tree.text(`sys/bus/pci/devices/${name}/class`) ?? ""),
     );
-
-/** Returns the fields of `value`, or none if it is no object. */
-export const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};

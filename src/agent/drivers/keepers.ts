@@ -6,7 +6,7 @@ import { bootMs } from "../../os/clock";
 import { makePrivateDir, namesIn, removeFile } from "../../os/files/files";
 import { connectLines, type LinePeer } from "../../os/files/lines";
 import { startDetached, SYSTEM_PATH } from "../../os/process/spawn";
-import type { FromKeeper, TaskOrder, ToKeeper } from "../keeper/messages";
+import { parseFromKeeper, type FromKeeper, type TaskOrder, type ToKeeper } from "../keeper/messages";
 import { places } from "../tasks/taskdir";
 
 export interface KeepersOptions {
@@ -108,6 +108,12 @@ export class Keepers {
     for (const keeper of this.#keepers) keeper.peer.close();
   }
 
+  #hear(keeper: Keeper, line: unknown, greeted: () => void): void {
+    const heard = parseFromKeeper(line);
+    if (heard.is === "told") return this.#take(keeper, heard.message, greeted);
+    this.#options.say(`a keeper says what is not understood: ${heard.why}`);
+  }
+
   #take(keeper: Keeper, message: FromKeeper, greeted: () => void): void {
     switch (message.is) {
       case "here":
@@ -144,7 +150,7 @@ export class Keepers {
       const keeper: Keeper = { peer: socket, version: "", uids: new Set(), asked: new Map() };
       made = keeper;
       return {
-        message: (message) => this.#take(keeper, message as FromKeeper, () => greeting.resolve()),
+        message: (line) => this.#hear(keeper, line, () => greeting.resolve()),
         closed: () => {
           greeting.resolve();
           this.#gone(keeper);

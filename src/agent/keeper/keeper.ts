@@ -16,7 +16,7 @@ import { begin, type HeldTask, type Surroundings } from "./begin";
 import { finish, recordExit } from "./finish";
 import { LOOK_EVERY_MS, lookAtAll, watchGrowth, type Growth } from "./growth";
 import { leasePhase } from "./lease";
-import type { FromKeeper, TaskOrder, ToKeeper } from "./messages";
+import { parseToKeeper, type FromKeeper, type TaskOrder, type ToKeeper } from "./messages";
 import { openJournal } from "../tasks/living";
 import { makeRunDir, runDirOf, runName } from "../machine/rundir";
 import { places, type TaskExit } from "../tasks/taskdir";
@@ -67,7 +67,7 @@ class Keeper {
     this.#lonely = null;
     this.#tell(peer, { is: "here", version: this.#version, uids: [...this.#tasks.keys()] });
     return {
-      message: (message) => this.#take(message as ToKeeper, peer),
+      message: (message) => this.#hear(message, peer),
       closed: () => {
         this.#peers.delete(peer);
         this.#restOrGo();
@@ -81,6 +81,14 @@ class Keeper {
 
   #tellAll(message: FromKeeper): void {
     for (const peer of this.#peers) this.#tell(peer, message);
+  }
+
+  #hear(line: unknown, peer: LinePeer): void {
+    const heard = parseToKeeper(line);
+    if (heard.is === "asked") return this.#take(heard.message, peer);
+    this.#around.say("a line was not understood", { why: heard.why });
+    // Its agent waits for an answer; a task that is kept already is not the line's.
+    if (heard.uid !== null) this.#tell(peer, { is: "refused", uid: heard.uid, why: heard.why });
   }
 
   #take(message: ToKeeper, peer: LinePeer): void {

@@ -1,9 +1,10 @@
-// What agent and keeper say to each other, one JSON object a line. A keeper may be older than its agent: only
-// additions, and what is not known is ignored.
+// What agent and keeper say to each other, one JSON object a line. A keeper may be older than its agent: fields are
+// only added, and a message that is not understood is told and dropped.
 
 import type { GroupLimits } from "../../os/cgroup";
 import type { DeviceNumber } from "../../os/device-deny";
-import type { TaskExit } from "../tasks/taskdir";
+import { fieldsOf, isTexts, type JsonObject } from "../../os/files/json";
+import { isUid, parseExit, type TaskExit } from "../tasks/taskdir";
 
 /** Everything that the keeper needs to run one task; it reads no record. */
 export interface TaskOrder {
@@ -47,3 +48,111 @@ export type FromKeeper =
   /** Nothing was executed by this order. `dropped`: it was kept meanwhile, and is not any more. */
   | { readonly is: "refused"; readonly uid: string; readonly why: string; readonly dropped?: true }
   | { readonly is: "ended"; readonly uid: string; readonly exit: TaskExit };
+
+/** A line that is none of the messages above, and what of it can be told. */
+export interface NotUnderstood {
+  readonly is: "not understood";
+  readonly why: string;
+  /** The task that it names; `null`: none. */
+  readonly uid: string | null;
+}
+
+const notUnderstood = (why: string, uid: unknown = null): NotUnderstood => ({
+  is: "not understood",
+  why,
+  uid: typeof uid === "string" ? uid : null,
+});
+
+export type KeeperAsked = { readonly is: "asked"; readonly message: ToKeeper } | NotUnderstood;
+export type KeeperTold = { readonly is: "told"; readonly message: FromKeeper } | NotUnderstood;
+
+/** Reads what an agent says to its keeper. */
+export function parseToKeeper(value: unknown): KeeperAsked {
+  const told = fieldsOf(value);
+  if (told["do"] === "lease") {
+    const { heard_boot_ms } = told;
+    return typeof heard_boot_ms === "number"
+      ? { is: "asked", message: { do: "lease", heard_boot_ms } }
+      : notUnderstood("a lease without a time");
+  }
+  if (told["do"] !== "start") return notUnderstood(`not a question: ${brief(value)}`);
+  const order = fieldsOf(told["order"]);
+  const wrong = Object.entries(ORDER).find(([name, isRight]) => !isRight(order[name]))?.[0];
+  if (wrong !== undefined) return notUnderstood(`an order without a valid ${wrong}`, order["uid"]);
+  return { is: "asked", message: { do: "start", order: order as unknown as TaskOrder } };
+}
+
+/** Reads what a keeper says to its agent. */
+export function parseFromKeeper(value: unknown): KeeperTold {
+  const told = fieldsOf(value);
+  const message = fromKeeper(told);
+  return message === null ? notUnderstood(`not an answer: ${brief(value)}`, told["uid"]) : { is: "told", message };
+}
+
+function fromKeeper(told: JsonObject): FromKeeper | null {
+  const { is, uid } = told;
+  if (is === "here") {
+    const { version, uids } = told;
+    return typeof version === "string" && isTexts(uids) ? { is, version, uids } : null;
+  }
+  if (typeof uid !== "string") return null;
+  switch (is) {
+    case "started": {
+      const { pid, start, started_ms } = told;
+      return isCount(pid) && typeof start === "string" && typeof started_ms === "number"
+        ? { is, uid, pid, start, started_ms }
+        : null;
+    }
+    case "refused": {
+      const { why, dropped } = told;
+      return typeof why === "string" ? { is, uid, why, ...(dropped === true ? { dropped } : {}) } : null;
+    }
+    case "ended": {
+      const exit = parseExit(told["exit"]);
+      return exit === null ? null : { is, uid, exit };
+    }
+    default:
+      return null;
+  }
+}
+
+const brief = (value: unknown): string => (JSON.stringify(value) ?? "nothing").slice(0, 80);
+const isText = (value: unknown): value is string => typeof value === "string";
+const isNumber = (value: unknown): value is number => typeof value === "number";
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
+const isNullOr =
+  (is: (value: unknown) => boolean) =>
+  (value: unknown): boolean =>
+    value === null || is(value);
+const isDevice = (value: unknown): boolean => {
+  const { major, minor } = fieldsOf(value);
+  return isCount(major) && isCount(minor);
+};
+
+/** What every field of an order has to be, so that beginning the task cannot fail on it. */
+const ORDER: Readonly<Record<keyof TaskOrder, (value: unknown) => boolean>> = {
+  uid: (value) => isText(value) && isUid(value),
+  name: isText,
+  argv: (value) => isTexts(value) && value.length > 0,
+  env: (value) => isTexts(Object.values(fieldsOf(value))),
+  workdir: isNullOr(isText),
+  home: isText,
+  account: isNullOr((value) => {
+    const { name, uid, gid } = fieldsOf(value);
+    return isText(name) && isCount(uid) && isCount(gid);
+  }),
+  limits: (value) => {
+    const { cpu_milli, memory_bytes, pids } = fieldsOf(value);
+    return isNumber(cpu_milli) && isNullOr(isNumber)(memory_bytes) && isNumber(pids);
+  },
+  denied: (value) => value === undefined || (Array.isArray(value) && value.every(isDevice)),
+  oom_score_adj: (value) => Number.isInteger(value),
+  marker: isText,
+  stop: (value) => {
+    const { signal, grace_ms } = fieldsOf(value);
+    return isText(signal) && isNumber(grace_ms);
+  },
+  lease_ms: isNullOr(isNumber),
+  log_cap_bytes: isNumber,
+  held: () => true,
+};

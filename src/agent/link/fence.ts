@@ -2,7 +2,8 @@
 
 import { join } from "node:path";
 import type { Fence } from "../../core/agent/accept";
-import { readJson, replaceFile } from "../../os/files/files";
+import { replaceFile } from "../../os/files/durable";
+import { readJson } from "../../os/files/files";
 
 export interface FenceFile {
   get(): Fence | null;
@@ -38,6 +39,7 @@ export function keepFence({ found, write, say }: FenceDisk): FenceFile {
   const over = (): void => undefined;
 
   async function note(next: Fence): Promise<void> {
+    if (noted !== null && isSame(noted, next)) return;
     try {
       await write(next);
       noted = next;
@@ -63,6 +65,15 @@ export function keepFence({ found, write, say }: FenceDisk): FenceFile {
     },
   };
 }
+
+const isSame = (a: Fence, b: Fence): boolean =>
+  a.cluster_id === b.cluster_id &&
+  a.timeline === b.timeline &&
+  a.epoch === b.epoch &&
+  a.session === b.session &&
+  a.applied_n === b.applied_n &&
+  a.revision === b.revision &&
+  a.since === b.since;
 
 function fenceOf(value: unknown): Fence | null {
   const fence = value as Fence | null;

@@ -3,7 +3,8 @@
 
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { join } from "node:path";
-import { makePrivateDir, readJson, removeFile, replaceFile } from "../../os/files/files";
+import { replaceFile } from "../../os/files/durable";
+import { makePrivateDir, readJson, removeFile } from "../../os/files/files";
 import { credential, joinAnswer, type Credential, type Machine } from "../../wire/agent";
 import { ApiError, connect, UnreachableError } from "../../wire/client";
 import { fetchCertificate, WrongServerError } from "../../wire/pinned";

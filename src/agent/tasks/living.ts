@@ -3,8 +3,10 @@
 
 import { join } from "node:path";
 import { nowMs } from "../../os/clock";
+import { replaceFileNow } from "../../os/files/durable";
 import {
   appendTo,
+  closeFile,
   exists,
   lookAt,
   namesIn,
@@ -12,8 +14,8 @@ import {
   readText,
   removeFile,
   removeTree,
-  replaceNow,
 } from "../../os/files/files";
+import { fieldsOf, isTexts, parsedJson } from "../../os/files/json";
 import { bootId, isAlive, statOf } from "../../os/proc";
 
 export interface LivingNote {
@@ -34,6 +36,8 @@ type Line =
   | { readonly ended: string };
 
 const PREFIX = "living.";
+/** A journal's name ends with the pid of its keeper; a longer one is of a journal that is being written anew. */
+const JOURNAL = /^living\.\d+$/;
 /** Beyond so many lines a journal is written anew, with what still lives. */
 const MOST_LINES = 20_000;
 
@@ -49,7 +53,7 @@ export function openJournal(run: string): Journal {
   const head: Line = { keeper: process.pid, start: statOf(process.pid)?.start ?? "", boot_id: bootId() };
   const anew = (): number => {
     const lines: Line[] = [head, ...[...living.values()].map((begun) => ({ begun }))];
-    replaceNow(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    replaceFileNow(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(""), "whole");
     return openToAppend(path);
   };
   let fd = anew();
@@ -57,7 +61,9 @@ export function openJournal(run: string): Journal {
   const add = (line: Line): void => {
     appendTo(fd, `${JSON.stringify(line)}\n`);
     if (++lines < MOST_LINES + 4 * living.size) return;
+    const full = fd;
     fd = anew();
+    closeFile(full);
     lines = living.size;
   };
   return {
@@ -85,7 +91,7 @@ function readJournal(path: string): JournalRead {
   const begun: LivingNote[] = [];
   let [open, boot_id] = [false, ""];
   for (const text of read.is === "there" ? read.text.split("\n") : []) {
-    const line = parsed(text);
+    const line = parseLine(text);
     if (line === null) continue;
     if ("keeper" in line) [open, boot_id] = [isAlive(line.keeper, line.start), line.boot_id];
     else if ("begun" in line) begun.push(line.begun);
@@ -93,15 +99,27 @@ function readJournal(path: string): JournalRead {
   return { path, open: open && boot_id === bootId(), boot_id, begun };
 }
 
-function parsed(text: string): Line | null {
-  if (text === "") return null;
-  try {
-    return JSON.parse(text) as Line;
-  } catch (error) {
-    // The last line of a keeper that was killed while it wrote.
-    if (error instanceof SyntaxError) return null;
-    throw error;
+/** `null` for what is no line of a journal, such as the last one of a keeper that was killed while it wrote. */
+function parseLine(text: string): Line | null {
+  const { keeper, start, boot_id, begun, ended } = fieldsOf(parsedJson(text));
+  if (typeof keeper === "number" && typeof start === "string" && typeof boot_id === "string") {
+    return { keeper, start, boot_id };
   }
+  if (typeof ended === "string") return { ended };
+  const note = begun === undefined ? null : parseNote(begun);
+  return note === null ? null : { begun: note };
+}
+
+function parseNote(value: unknown): LivingNote | null {
+  const { uid, name, pid, start, dir, group, held = null } = fieldsOf(value);
+  return typeof uid === "string" &&
+    typeof name === "string" &&
+    typeof pid === "number" &&
+    typeof start === "string" &&
+    typeof dir === "string" &&
+    isTexts(group)
+    ? { uid, name, pid, start, dir, group, held }
+    : null;
 }
 
 export interface Noted {
@@ -120,7 +138,7 @@ export function readJournals(root: string, own: string): Noted {
   const notes = new Map<string, LivingNote>();
   for (const name of namesIn(root)) {
     const dir = join(root, name);
-    for (const file of namesIn(dir).filter((one) => one.startsWith(PREFIX))) {
+    for (const file of namesIn(dir).filter((one) => JOURNAL.test(one))) {
       const journal = readJournal(join(dir, file));
       const lost = journal.begun.filter((note) => !exists(note.dir));
       const now = journal.boot_id === bootId();

@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import type { RecordEnd, TaskRecord } from "../../core/model/record";
 import { appendDurably, makePrivateDir, readText, renameTo } from "../../os/files/files";
+import { parsedJson } from "../../os/files/json";
 import { assignment } from "../../wire/nouns";
 import { FILES } from "./taskdir";
 
@@ -34,12 +35,8 @@ function lastRecord(text: string, uid: string): TaskRecord | string {
       .trimEnd()
       .split("\n")
       .at(-1) ?? "";
-  try {
-    return parseRecord(JSON.parse(line), uid);
-  } catch (error) {
-    if (error instanceof SyntaxError) return error.message;
-    throw error;
-  }
+  const value = parsedJson(line);
+  return value === undefined ? "not JSON" : parseRecord(value, uid);
 }
 
 /** Gives back what is wrong with it, as a string. */

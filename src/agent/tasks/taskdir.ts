@@ -3,6 +3,7 @@
 
 import { join } from "node:path";
 import { readText } from "../../os/files/files";
+import { fieldsOf, parsedJson } from "../../os/files/json";
 
 /** The directories of an agent's data. */
 export const places = (data: string) => ({
@@ -88,7 +89,7 @@ export function parseAttempt(text: string): Attempt {
     else if (word === "group") attempt = { ...attempt, group: [...attempt.group, line.slice("group ".length)] };
     else if (word === "pid") {
       attempt = { ...attempt, process: { pid: Number(first), start: second, started_ms: Number(third) } };
-    } else if (word === "exit") attempt = { ...attempt, exit: parseExit(line.slice("exit ".length)) };
+    } else if (word === "exit") attempt = { ...attempt, exit: parseExit(parsedJson(line.slice("exit ".length))) };
   }
   return attempt;
 }
@@ -97,14 +98,8 @@ const numberOrNull = (value: unknown): number | null => (typeof value === "numbe
 const textOrNull = (value: unknown): string | null => (typeof value === "string" ? value : null);
 
 /** Fields of a newer keeper are ignored, fields of an older one may be missing. */
-export function parseExit(text: string): TaskExit | null {
-  let value: Record<string, unknown>;
-  try {
-    value = (JSON.parse(text) ?? {}) as Record<string, unknown>;
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
+export function parseExit(told: unknown): TaskExit | null {
+  const value = fieldsOf(told);
   const { started_ms, ended_ms } = value;
   if (typeof started_ms !== "number" || typeof ended_ms !== "number") return null;
   return {

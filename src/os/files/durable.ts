@@ -1,42 +1,76 @@
-// Files that are whole or not there: written aside, synced, renamed into place, and their directory synced too.
+// Files that are whole or not there: written aside, synced, renamed into place, and their directory synced too. Every
+// file that orch replaces is replaced here.
 
 import {
   closeSync,
   constants,
   copyFileSync,
   fchmodSync,
+  fdatasync,
+  fsync,
   fsyncSync,
   openSync,
   renameSync,
-  writeFileSync,
+  rmSync,
+  writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
 import { syncDir } from "./files";
 
-/** Replaces `file` in one step; after a crash it is the old one or the new one. */
-export function writeDurably(file: string, text: string, mode = 0o600): void {
-  const aside = `${file}.new`;
-  const fd = openSync(aside, "w", mode);
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
+
+/**
+ * What a replaced file survives. `whole`: the end of this process, at any moment. `durable`: the end of the machine
+ * too.
+ */
+export type Lasting = "whole" | "durable";
+
+/** Replaces a file. Resolves when it is durable; nothing else waits for the disk meanwhile. */
+export async function replaceFile(path: string, text: string, mode = 0o600): Promise<void> {
+  const { aside, fd } = writeAside(path, text, mode);
   try {
-    fchmodSync(fd, mode);
-    writeFileSync(fd, text);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
+    await synced(fdatasync, fd).finally(() => closeSync(fd));
+    renameSync(aside, path);
+  } catch (error) {
+    rmSync(aside, { force: true });
+    throw error;
   }
-  renameDurably(aside, file);
+  const dir = openSync(dirname(path), O_RDONLY);
+  await synced(fsync, dir).finally(() => closeSync(dir));
+}
+
+/** Replaces a file before it returns; a `durable` one makes the whole process wait for the disk. */
+export function replaceFileNow(path: string, text: string, lasting: Lasting, mode = 0o600): void {
+  const { aside, fd } = writeAside(path, text, mode);
+  try {
+    try {
+      if (lasting === "durable") fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(aside, path);
+  } catch (error) {
+    rmSync(aside, { force: true });
+    throw error;
+  }
+  if (lasting === "durable") syncDir(dirname(path));
 }
 
 /** Copies a file so that `to` is whole or not there. Shares blocks where the file system can. */
 export function copyDurably(from: string, to: string, mode = 0o600): void {
-  const aside = `${to}.new`;
-  copyFileSync(from, aside, constants.COPYFILE_FICLONE);
-  const fd = openSync(aside, "r+");
+  const aside = nameAside(to);
   try {
-    fchmodSync(fd, mode);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
+    copyFileSync(from, aside, constants.COPYFILE_FICLONE);
+    const fd = openSync(aside, "r+");
+    try {
+      fchmodSync(fd, mode);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    rmSync(aside, { force: true });
+    throw error;
   }
   renameDurably(aside, to);
 }
@@ -44,4 +78,31 @@ export function copyDurably(from: string, to: string, mode = 0o600): void {
 export function renameDurably(from: string, to: string): void {
   renameSync(from, to);
   syncDir(dirname(to));
+}
+
+/** Resolves when `sync` has the disk's word, while this process does other things. */
+const synced = (sync: typeof fdatasync | typeof fsync, fd: number): Promise<void> =>
+  new Promise((resolve, reject) => {
+    sync(fd, (error) => (error === null ? resolve() : reject(error)));
+  });
+
+let count = 0;
+
+/** A name that no other process and no other writing of this one uses. */
+const nameAside = (path: string): string => `${path}.${process.pid}.${count++}.new`;
+
+/** Writes the new text beside the file. What could not be written whole leaves nothing behind. */
+function writeAside(path: string, text: string, mode: number): { readonly aside: string; readonly fd: number } {
+  const aside = nameAside(path);
+  const fd = openSync(aside, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, mode);
+  try {
+    fchmodSync(fd, mode);
+    const bytes = Buffer.from(text);
+    for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
+    return { aside, fd };
+  } catch (error) {
+    closeSync(fd);
+    rmSync(aside, { force: true });
+    throw error;
+  }
 }

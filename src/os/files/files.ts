@@ -1,4 +1,5 @@
 // Files as values: what is missing or broken is told, not thrown; what must survive is synced before it is believed.
+// Files are replaced in durable.
 
 import {
   accessSync,
@@ -22,6 +23,7 @@ import {
   writeSync,
   type Stats,
 } from "node:fs";
+import { parsedJson } from "./json";
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY, O_TRUNC, O_APPEND, O_NONBLOCK } = constants;
 
@@ -49,11 +51,8 @@ export function readText(path: string): Text {
 export function readJson(path: string): Json {
   const read = readText(path);
   if (read.is !== "there") return read;
-  try {
-    return { is: "there", value: JSON.parse(read.text) as unknown };
-  } catch (error) {
-    return { is: "failed", why: messageOf(error) };
-  }
+  const value = parsedJson(read.text);
+  return value === undefined ? { is: "failed", why: `${path} is no JSON` } : { is: "there", value };
 }
 
 /** Makes a directory, and those above it, readable by its owner alone. */
@@ -89,24 +88,6 @@ const synced = (fd: number): Promise<void> =>
   new Promise((resolve, reject) => {
     fdatasync(fd, (error) => (error === null ? resolve() : reject(error)));
   });
-
-let temporary = 0;
-
-/** Replaces a file whole: after a crash at any moment the old or the new text is there. Resolves when it is durable. */
-export async function replaceFile(path: string, text: string): Promise<void> {
-  const temp = `${path}.${process.pid}.${temporary++}.new`;
-  const fd = openSync(temp, O_CREAT | O_EXCL | O_WRONLY, 0o600);
-  try {
-    writeWhole(fd, text);
-    await synced(fd);
-  } catch (error) {
-    rmSync(temp, { force: true });
-    throw error;
-  } finally {
-    closeSync(fd);
-  }
-  renameSync(temp, path);
-}
 
 function writeWhole(fd: number, text: string): void {
   const bytes = Buffer.from(text);
@@ -148,12 +129,6 @@ export function writeShort(path: string, text: string): void {
   } finally {
     closeSync(fd);
   }
-}
-
-/** Replaces a short file at once, without waiting for the disk. */
-export function replaceNow(path: string, text: string): void {
-  writeShort(`${path}.new`, text);
-  renameSync(`${path}.new`, path);
 }
 
 export const openToAppend = (path: string): number => openSync(path, O_CREAT | O_APPEND | O_WRONLY | O_NOFOLLOW, 0o600);

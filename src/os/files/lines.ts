@@ -2,6 +2,7 @@
 // bound. A peer that does not read is disconnected.
 
 import { chmodSync } from "node:fs";
+import { parsedJson } from "./json";
 
 export interface LinePeer {
   send(message: unknown): void;
@@ -63,7 +64,8 @@ class Wire implements LinePeer {
     for (let at = this.#input.indexOf("\n"); at >= 0; at = this.#input.indexOf("\n")) {
       const line = this.#input.slice(0, at);
       this.#input = this.#input.slice(at + 1);
-      const message = parsed(line);
+      const message = parsedJson(line);
+      // What sends anything but JSON is no peer of ours.
       if (message === undefined) return this.#socket?.terminate();
       this.#handlers?.message(message);
     }
@@ -79,16 +81,6 @@ class Wire implements LinePeer {
 
   close(): void {
     this.#socket?.end();
-  }
-}
-
-/** `undefined` for what is no JSON: such a peer is let go. */
-function parsed(line: string): unknown {
-  try {
-    return JSON.parse(line) as unknown;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
   }
 }
 

@@ -4,7 +4,8 @@
 import { Database } from "bun:sqlite";
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { writeDurably } from "./durable";
+import { replaceFileNow } from "./durable";
+import { fieldsOf, parsedJson } from "./json";
 
 export interface LockHolder {
   readonly pid: number;
@@ -43,20 +44,14 @@ export function takeLock(file: string): Locked {
 /** Writes down who holds the lock, for whoever finds it taken. Only the holder may call it. */
 export function noteHolder(file: string, now_ms: number): void {
   const holder: LockHolder = { pid: process.pid, host: hostname(), since_ms: now_ms };
-  writeDurably(noteOf(file), `${JSON.stringify(holder)}\n`);
+  replaceFileNow(noteOf(file), `${JSON.stringify(holder)}\n`, "durable");
 }
 
 const noteOf = (file: string): string => `${file}.json`;
 
 function readHolder(file: string): LockHolder | null {
   if (!existsSync(file)) return null;
-  const text = readFileSync(file, "utf8");
-  try {
-    const { pid, host, since_ms } = JSON.parse(text) as Partial<LockHolder>;
-    if (typeof pid !== "number" || typeof since_ms !== "number") return null;
-    return { pid, host: String(host), since_ms };
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
+  const { pid, host, since_ms } = fieldsOf(parsedJson(readFileSync(file, "utf8")));
+  if (typeof pid !== "number" || typeof since_ms !== "number") return null;
+  return { pid, host: String(host), since_ms };
 }

@@ -4,7 +4,8 @@
 import { readFile } from "node:fs/promises";
 import { homedir, hostname } from "node:os";
 import { dirname, resolve } from "node:path";
-import { makePrivateDir, replaceFile } from "./files";
+import { replaceFile } from "./durable";
+import { makePrivateDir } from "./files";
 
 export type ReadText =
   | { readonly ok: true; readonly text: string }

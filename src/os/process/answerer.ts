@@ -3,6 +3,7 @@
 // the old one is gone, so that they never pile up.
 
 import { writeSync } from "node:fs";
+import { fieldsOf, parsedJson } from "../files/json";
 import { signalName } from "./signals";
 import { SYSTEM_PATH } from "./spawn";
 
@@ -152,13 +153,7 @@ const endOf = ({ exitCode, signalCode }: Bun.Subprocess): string =>
 
 /** Returns the answer in a line, or undefined if there is none. */
 function answerIn(line: string): unknown {
-  if (!line.startsWith('{"answer":')) return undefined;
-  try {
-    return (JSON.parse(line) as { answer: unknown }).answer;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  return line.startsWith('{"answer":') ? fieldsOf(parsedJson(line))["answer"] : undefined;
 }
 
 /** The child's side: answers each question on its input until the input ends. */
@@ -170,7 +165,7 @@ export async function answerQuestions(answer: (question: unknown) => unknown): P
     const lines = text.split("\n");
     text = lines.pop() ?? "";
     for (const line of lines) {
-      const { question } = JSON.parse(line) as { question: unknown };
+      const { question } = fieldsOf(parsedJson(line));
       // The answer begins on a line of its own, whatever a library has printed before.
       writeWhole(`\n${JSON.stringify({ answer: answer(question) })}\n`);
     }

@@ -1,6 +1,7 @@
 // A vendor's tool that is run again and again and may hang. Each run ends in time, and no run is started while a
 // process of an earlier one cannot be ended.
 
+import { parsedJson } from "../files/json";
 import { startCommand, type RunningCommand, type CommandResult } from "./spawn";
 
 export interface Tool {
@@ -27,11 +28,5 @@ export function createTool(path: string): Tool {
 export function jsonIn(result: CommandResult): unknown {
   if (result.is === "failed") return null;
   const at = result.out.search(/^[[{]/m);
-  if (at < 0) return null;
-  try {
-    return JSON.parse(result.out.slice(at)) as unknown;
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
+  return at < 0 ? null : (parsedJson(result.out.slice(at)) ?? null);
 }

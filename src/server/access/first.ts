@@ -2,7 +2,7 @@
 // it.
 
 import { join } from "node:path";
-import { writeDurably } from "../../os/files/durable";
+import { replaceFileNow } from "../../os/files/durable";
 import { accountOfProcess } from "../../os/machine";
 import type { Store } from "../../store/store";
 import { formatToken } from "../../wire/token";
@@ -26,7 +26,7 @@ export async function makeAdmin(
   const file = join(dir, ADMIN_TOKEN);
   const id = freshId(store.state, seed);
   const secret = random(20);
-  writeDurably(file, `${formatToken({ pin: identity.pin, id, secret })}\n`);
+  replaceFileNow(file, `${formatToken({ pin: identity.pin, id, secret })}\n`, "durable");
   await store.commit("server", (draft) => {
     draft.put([
       {

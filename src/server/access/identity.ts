@@ -3,7 +3,7 @@
 import { createHmac, createPrivateKey, createPublicKey, sign, verify, type KeyObject } from "node:crypto";
 import { join } from "node:path";
 import type { Ms } from "../../core/units";
-import { writeDurably } from "../../os/files/durable";
+import { replaceFileNow } from "../../os/files/durable";
 import { readText } from "../../os/files/files";
 import { pinOf } from "../../wire/pinned";
 import { makeCertificate, type KeyPair } from "./certificate";
@@ -62,8 +62,8 @@ async function firstPair(dir: string, is_new: boolean, now_ms: Ms, serial: strin
     );
   }
   const pair = await makeCertificate(now_ms, serial);
-  writeDurably(join(dir, KEY), pair.key_pem);
-  writeDurably(join(dir, CERTIFICATE), pair.certificate_pem);
+  replaceFileNow(join(dir, KEY), pair.key_pem, "durable");
+  replaceFileNow(join(dir, CERTIFICATE), pair.certificate_pem, "durable");
   return pair;
 }
 

@@ -65,3 +65,13 @@ test("a slow write of what an older session noted never comes after a newer serv
   await Promise.all([beat, greeting]);
   expect(disk.map(({ epoch }) => epoch)).toEqual([3, 4]);
 });
+
+test("a heartbeat that has nothing new writes nothing; the next thing new is written", async () => {
+  const disk: Fence[] = [];
+  const fence = keepFence({ found: FENCE, write: async (next) => void disk.push(next), say: () => undefined });
+  for (let beat = 0; beat < 5; beat++) await fence.set({ ...FENCE }, true);
+  expect(disk).toEqual([]);
+  const news = { ...FENCE, revision: 51 };
+  for (let beat = 0; beat < 5; beat++) await fence.set(news, true);
+  expect(disk).toEqual([news]);
+});

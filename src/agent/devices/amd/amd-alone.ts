@@ -2,9 +2,10 @@
 // such as a container that gets the cards without their files in /sys.
 
 import type { CommandResult } from "../../../os/process/spawn";
+import { fieldsOf } from "../../../os/files/json";
 import { jsonIn } from "../../../os/process/tool";
 import type { Card, CardProcess } from "../device";
-import { byBus, drmFiles, fieldsOf, machineTag, numaNode, numberIn, pciAddress, type Tree } from "../sysfs";
+import { byBus, drmFiles, machineTag, numaNode, numberIn, pciAddress, type Tree } from "../sysfs";
 
 export const ROCM_SMI_ALL = [
   "--showproductname",

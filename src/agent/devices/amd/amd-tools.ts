@@ -2,8 +2,9 @@
 // the same, so they are asked once for a set of cards.
 
 import type { CommandResult } from "../../../os/process/spawn";
+import { fieldsOf } from "../../../os/files/json";
 import { jsonIn } from "../../../os/process/tool";
-import { fieldsOf, pciAddress } from "../sysfs";
+import { pciAddress } from "../sysfs";
 
 /** Product names by address. */
 export type Names = ReadonlyMap<string, string>;

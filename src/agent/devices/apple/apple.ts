@@ -3,10 +3,11 @@
 
 import { NO_GAUGES } from "../../../core/model/device";
 import { machineMemory } from "../../../os/facts";
+import { fieldsOf } from "../../../os/files/json";
 import { jsonIn } from "../../../os/process/tool";
 import { oneAtATime, toolAt } from "../asker";
 import type { Card, DeviceProbe, DeviceLook, LookLimits, ProbePlaces } from "../device";
-import { fieldsOf, machineTag, numberIn, treeAt } from "../sysfs";
+import { machineTag, numberIn, treeAt } from "../sysfs";
 
 const SYSTEM_PROFILER = ["usr/sbin/system_profiler"];
 const ARGS = ["-json", "SPDisplaysDataType", "SPHardwareDataType"];

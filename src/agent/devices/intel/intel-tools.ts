@@ -2,10 +2,11 @@
 // the figures that a driver does not show. The tool numbers cards in its own way, so they are matched by address.
 
 import type { CommandResult } from "../../../os/process/spawn";
+import { fieldsOf } from "../../../os/files/json";
 import { jsonIn, type Tool } from "../../../os/process/tool";
 import { MIB } from "../../../core/units";
 import type { CardProcess } from "../device";
-import { fieldsOf, numberIn, pciAddress } from "../sysfs";
+import { numberIn, pciAddress } from "../sysfs";
 
 /** A card as xpu-smi reports it. */
 export interface XpuCard {

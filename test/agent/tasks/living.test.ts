@@ -1,0 +1,61 @@
+// Journals of what lives: bounded in lines and descriptors, and read with suspicion.
+
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openJournal, readJournals, type LivingNote } from "../../../src/agent/tasks/living";
+import { bootId, statOf } from "../../../src/os/proc";
+
+let root = "";
+let run = "";
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "orch-living-"));
+  run = join(root, "one");
+  mkdirSync(run);
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+const start = statOf(process.pid)?.start ?? "";
+const noteOf = (uid: string): LivingNote => ({
+  uid,
+  name: `task ${uid}`,
+  pid: process.pid,
+  start,
+  dir: join(root, "tasks", uid),
+  group: [],
+  held: null,
+});
+
+/** Files below the run directory that this process holds open, also those that have no name any more. */
+const openFiles = (): string[] =>
+  readdirSync("/proc/self/fd").flatMap((fd) => {
+    try {
+      const path = readlinkSync(`/proc/self/fd/${fd}`);
+      return path.startsWith(run) ? [path] : [];
+    } catch {
+      return [];
+    }
+  });
+
+test("a journal that is written anew keeps one descriptor and what lives", () => {
+  const journal = openJournal(run);
+  journal.begun(noteOf("stays"));
+  for (let n = 0; n < 30_000; n++) {
+    journal.begun(noteOf(`${n}`));
+    journal.ended(`${n}`);
+  }
+  const path = join(run, `living.${process.pid}`);
+  expect(openFiles()).toEqual([path]);
+  expect(readdirSync(run)).toEqual([`living.${process.pid}`]);
+  expect(readFileSync(path, "utf8").split("\n").length).toBeLessThan(20_010);
+  expect(readJournals(root, run).survivors).toContainEqual(noteOf("stays"));
+});
+
+test("lines that are none of a journal's are passed over", () => {
+  const head = { keeper: process.pid, start, boot_id: bootId() };
+  const lines = [head, null, 5, "text", [], { begun: null }, { begun: { uid: "half" } }, { begun: noteOf("a") }];
+  const text = lines.map((line) => JSON.stringify(line)).join("\n");
+  writeFileSync(join(run, "living.1"), `${text}\n{"begun":{"uid":"cut o`);
+  expect(readJournals(root, run).survivors).toEqual([noteOf("a")]);
+});
