@@ -1,4 +1,5 @@
-// One text for one value: JSON with sorted keys, so that equal contents have equal hashes.
+// One text for one value and one order of texts, so that equal contents have equal hashes, and sorted names the same
+// order, whatever made them and wherever they are.
 
 /**
  * Returns the JSON of a plain value with the keys of every object sorted. Keys whose value is `undefined` are left out.
@@ -13,3 +14,6 @@ export function canonicalJson(value: unknown): string {
   }
   return `{${parts.join(",")}}`;
 }
+
+/** The one order of names and uids: by code units, on every machine alike, whatever its language. */
+export const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -1,6 +1,7 @@
 // What the agent believes of the cards of this machine and of who holds them: taken in look by look and task by task,
 // judged by core/card, and written down so that a restart forgets nothing.
 
+import { compareText } from "../../core/canonical";
 import type { AdmissionDevice } from "../../core/agent/admit";
 import {
   blockOf,
@@ -185,7 +186,7 @@ export class CardBook {
 }
 
 const byPlace = (a: Device, b: Device): number =>
-  VENDORS.indexOf(a.vendor) - VENDORS.indexOf(b.vendor) || a.index - b.index || (a.id < b.id ? -1 : 1);
+  VENDORS.indexOf(a.vendor) - VENDORS.indexOf(b.vendor) || a.index - b.index || compareText(a.id, b.id);
 
 /** `holders` are also those of its parts, or of the card that it is a part of: they may show on it. */
 function judged(before: CardState, card: Card, all: readonly Card[], sight: Sight, holders: readonly Holder[]): Seeing {

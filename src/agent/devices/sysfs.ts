@@ -1,6 +1,7 @@
 // What /sys, /proc and /dev report of cards of any vendor, below a root that tests choose. Texts and numbers are null
 // where a file does not exist.
 
+import { compareText } from "../../core/canonical";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { driverBytes, driverLink, driverNames, driverPath, driverText, isRefused } from "../../os/files/driver-files";
@@ -55,7 +56,7 @@ export function pciAddress(text: string): string | null {
 
 /** Compares two cards by their order on the bus. Cards without an address come last, by their ids. */
 export function byBus(a: Located, b: Located): number {
-  if (a.pci === b.pci) return a.id < b.id ? -1 : 1;
+  if (a.pci === b.pci) return compareText(a.id, b.id);
   if (a.pci === null || b.pci === null) return a.pci === null ? 1 : -1;
   return keyOf(a.pci) < keyOf(b.pci) ? -1 : 1;
 }

@@ -1,5 +1,6 @@
 // Which tasks `orch logs` means: a task, the newest attempts of a workload or run, or my last run.
 
+import { compareText } from "../../core/canonical";
 import type { TaskView } from "../../wire/api/tasks";
 import { ApiError, type Client } from "../../wire/client";
 import { hasBegun } from "./attached";
@@ -103,7 +104,7 @@ function newest(tasks: readonly TaskView[], attempt: number | null): LogTarget[]
     const before = best.get(key);
     if (before === undefined || isNewer(task, before)) best.set(key, task);
   }
-  return [...best.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1)).map(targetOf);
+  return [...best.values()].toSorted((a, b) => compareText(a.name, b.name)).map(targetOf);
 }
 
 const isNewer = (a: TaskView, b: TaskView): boolean =>

@@ -1,5 +1,6 @@
 // The agent's own admission: it starts nothing until its living tasks leave room, whatever the server's books say.
 
+import { compareText } from "../canonical";
 import type { Orphan } from "../model/rows-node";
 import type { Amounts, Promised } from "../model/promised";
 import type { Seen, TaskRecord } from "../model/record";
@@ -106,7 +107,7 @@ export function admit(input: AdmissionInput): AdmittedTasks {
   for (const orphan of input.unreadable) if (orphan.held !== null) take(room, busy, orphan.held);
   const first = (record: TaskRecord): number => (input.reserved.has(record.assignment.uid) ? 0 : 1);
   waiting.sort(
-    (a, b) => first(a) - first(b) || a.accepted_ms - b.accepted_ms || (a.assignment.uid < b.assignment.uid ? -1 : 1),
+    (a, b) => first(a) - first(b) || a.accepted_ms - b.accepted_ms || compareText(a.assignment.uid, b.assignment.uid),
   );
   const lacking = new Map<string, string>();
   for (const record of waiting) {

@@ -1,6 +1,7 @@
 // Whether a node gives its work away, until when, and what is still there and why: because people said so (a drain), or
 // because its own agent told that the machine is about to go (it leaves).
 
+import { compareText } from "../canonical";
 import { formatAge } from "../format";
 import type { State } from "../model/rows-state";
 import type { TaskRow } from "../model/rows-task";
@@ -76,7 +77,7 @@ export function leftOn(state: State, node: NodeRow, blocked: readonly Blocked[],
       why: whyLeft(state, task, draining, waits, now_ms),
     }));
   return [...left, ...node.orphans.map((orphan) => orphanLeft(node, orphan))].sort((a, b) =>
-    a.name < b.name ? -1 : 1,
+    compareText(a.name, b.name),
   );
 }
 

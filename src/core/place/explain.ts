@@ -1,5 +1,6 @@
 // Why a slot waits, in the user's words, and the smallest change to its request that would let it run.
 
+import { compareText } from "../canonical";
 import { begin } from "../pass/pass";
 import { findings, isCandidate, hasRoom } from "./checks";
 import { type Failure, type Look, noShapes, shapeOf } from "./shape";
@@ -36,7 +37,7 @@ function failureOf(verdicts: readonly Verdict[], members: number): Failure {
   const possible = verdicts.filter(({ found }) => !found.some((each) => each.hopeless)).length;
   const fitting = verdicts.filter(({ found }) => found.length === 0).length;
   const nodes = verdicts.map(({ room, found }): NodeVerdict => ({ node: room.node.name, checks: found.map(checkOf) }));
-  nodes.sort((a, b) => (a.node < b.node ? -1 : 1));
+  nodes.sort((a, b) => compareText(a.node, b.node));
   return {
     kind: possible < members ? "unsatisfiable" : "queued",
     summary: summaryOf(verdicts, fitting, members),
@@ -61,7 +62,7 @@ function summaryOf(verdicts: readonly Verdict[], fitting: number, members: numbe
       if (main.best !== null && (group.best === null || main.best.value > group.best.value)) group.best = main.best;
     }
   }
-  const sorted = [...groups].sort(([a, x], [b, y]) => y.count - x.count || (a < b ? -1 : 1));
+  const sorted = [...groups].sort(([a, x], [b, y]) => y.count - x.count || compareText(a, b));
   const told = sorted
     .slice(0, REASONS_SHOWN)
     .map(
@@ -93,7 +94,7 @@ function smallestChange(verdicts: readonly Verdict[], fitting: number, members: 
     const known = ways.get(key);
     if (known === undefined || sum(way) > sum(known)) ways.set(key, way);
   }
-  const sorted = [...ways].sort(([a], [b]) => (a < b ? -1 : 1));
+  const sorted = [...ways].sort(([a], [b]) => compareText(a, b));
   for (const [, way] of sorted.slice(0, CHANGES_SHOWN)) shown.push(way.map(({ text }) => text).join(" and "));
   return shown.length === 0 ? null : shown.join(", or ");
 }
@@ -136,6 +137,6 @@ export function explainPlaced(snapshot: Snapshot, task: TaskRow): Placed {
       const parts = scoreParts(look, room);
       return { node: room.node.name, total: total(parts), parts };
     })
-    .sort((a, b) => b.total - a.total || (a.node < b.node ? -1 : 1));
+    .sort((a, b) => b.total - a.total || compareText(a.node, b.node));
   return { scores, devices };
 }

@@ -1,5 +1,6 @@
 // The order in which slots are given room: priority first, then daemons, services and runs, each in its own order.
 
+import { compareText } from "../canonical";
 import type { RunRow } from "../model/rows-work";
 import { workloadNameOf, type Demand } from "../pass/pass";
 
@@ -25,15 +26,13 @@ function byAge(a: Demand, b: Demand): number {
 
 function byName(a: Demand, b: Demand): number {
   return (
-    compare(a.owner.project, b.owner.project) ||
-    compare(a.owner.app ?? "", b.owner.app ?? "") ||
-    compare(a.owner.name, b.owner.name) ||
+    compareText(a.owner.project, b.owner.project) ||
+    compareText(a.owner.app ?? "", b.owner.app ?? "") ||
+    compareText(a.owner.name, b.owner.name) ||
     a.slot - b.slot ||
-    compare(a.owner.uid, b.owner.uid)
+    compareText(a.owner.uid, b.owner.uid)
   );
 }
-
-const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** What `together_with`, `apart_from` and `spread` count by: the workload, or the run where there is none. */
 export const hostKey = (owner: { readonly app_uid: string | null }, owner_uid: string, workload: string): string =>

@@ -1,6 +1,7 @@
 // Cards that are held and not used: their tasks are told so, or give them back. Nothing happens that a workload did not
 // ask for, and by default nothing while nobody waits for such a card.
 
+import { compareText } from "../canonical";
 import { formatDuration } from "../format";
 import type { RunRow, WorkloadRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
@@ -61,7 +62,7 @@ function idleAttempts(pass: Pass): Idle[] {
   return [...attempts.values()].flatMap((tasks) => idleAttempt(pass, tasks)).sort(byIdle);
 }
 
-const byIdle = (a: Idle, b: Idle): number => b.idle_ms - a.idle_ms || (nameOf(a) < nameOf(b) ? -1 : 1);
+const byIdle = (a: Idle, b: Idle): number => b.idle_ms - a.idle_ms || compareText(nameOf(a), nameOf(b));
 const nameOf = ({ tasks: [first] }: Idle): string => (first === undefined ? "" : `${taskName(first)} ${first.uid}`);
 
 /** A gang is idle when every member that holds cards is. What has been told to stop gives its cards back anyway. */

@@ -1,6 +1,7 @@
 // Runs: from the ends of the newest attempt to the next one, or to the run's own end. A gang's attempt has several
 // members.
 
+import { compareText } from "../canonical";
 import { taskName } from "../model/task";
 import { exclusiveSilence, type NodeFact } from "../pass/contact";
 import { formatAge, formatDuration } from "../format";
@@ -145,7 +146,7 @@ function noteAttempt(pass: Pass, run: RunRow, open: readonly TaskRow[]): void {
     const fact = pass.nodes.get(task.node_id);
     if (fact !== undefined && fact.node.contact !== "connected" && !silent.includes(fact)) silent.push(fact);
   }
-  silent.sort((a, b) => (a.node.name < b.node.name ? -1 : 1));
+  silent.sort((a, b) => compareText(a.node.name, b.node.name));
   const [first] = silent;
   const names = silent.map((fact) => fact.node.name).join(", ");
   if (first !== undefined) {

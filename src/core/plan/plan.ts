@@ -1,6 +1,7 @@
 // The server's brain: from everything that is known, the operations that bring the cluster to what is wanted, and why
 // the rest must wait. Pure: the same snapshot gives the same plan, whatever the order of its rows.
 
+import { compareText } from "../canonical";
 import { changesOfAll } from "./changes";
 import { begin, type Pass, wakeAt } from "../pass/pass";
 import { eventsOf } from "./events";
@@ -84,7 +85,7 @@ const ORDER = {
 /** An order that does not depend on the order of rows. Lost tasks keep theirs: they write their slots one by one. */
 function sorted(ops: Op[]): Op[] {
   const keyed = ops.map((op) => ({ op, key: keyOf(op) }));
-  keyed.sort((a, b) => ORDER[a.op.op] - ORDER[b.op.op] || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+  keyed.sort((a, b) => ORDER[a.op.op] - ORDER[b.op.op] || compareText(a.key, b.key));
   return keyed.map(({ op }) => op);
 }
 
@@ -104,12 +105,4 @@ function keyOf(op: Op): string {
 }
 
 const byName = (a: Blocked, b: Blocked): number =>
-  a.name < b.name
-    ? -1
-    : a.name > b.name
-      ? 1
-      : a.owner_uid < b.owner_uid
-        ? -1
-        : a.owner_uid > b.owner_uid
-          ? 1
-          : a.slot - b.slot;
+  compareText(a.name, b.name) || compareText(a.owner_uid, b.owner_uid) || a.slot - b.slot;

@@ -1,5 +1,6 @@
 // From what is wanted and what is there to stops, ends and demands: every app, workload, run and stray task once.
 
+import { compareText } from "../canonical";
 import { resolveWaiting } from "./after";
 import { isFinal } from "../model/lifecycle";
 import { reconcileRun } from "./jobs";
@@ -114,7 +115,7 @@ export function removeEmpty(pass: Pass): void {
   }
 }
 
-const byUid = (a: { readonly uid: string }, b: { readonly uid: string }): number => (a.uid < b.uid ? -1 : 1);
+const byUid = (a: { readonly uid: string }, b: { readonly uid: string }): number => compareText(a.uid, b.uid);
 
 // ---- tasks without a place in the world
 
@@ -138,7 +139,7 @@ function loseForgotten(pass: Pass): void {
     );
   }
   // In an order of its own, since the members of a gang write one slot after the other.
-  forgotten.sort((a, b) => a.attempt - b.attempt || (a.uid < b.uid ? -1 : 1));
+  forgotten.sort((a, b) => a.attempt - b.attempt || compareText(a.uid, b.uid));
   for (const task of forgotten) lose(pass, task);
 }
 

@@ -1,5 +1,6 @@
 // One slot of a service or daemon: which of its attempts counts, which must go, and whether a new one is wanted.
 
+import { compareText } from "../canonical";
 import { sayRefusal } from "../place/card-checks";
 import { isDraining } from "../pass/drain";
 import { formatAge, formatDuration } from "../format";
@@ -111,7 +112,7 @@ function keepOne(pass: Pass, { workload }: Keeping, tasks: readonly TaskRow[], s
   if (tasks.length < 2) return tasks[0] ?? null;
   const rank = (task: TaskRow): number => (isUp(pass, task) ? 0 : 1);
   const [best, ...others] = [...tasks].sort(
-    (a, b) => rank(a) - rank(b) || b.attempt - a.attempt || (a.uid < b.uid ? -1 : 1),
+    (a, b) => rank(a) - rank(b) || b.attempt - a.attempt || compareText(a.uid, b.uid),
   );
   for (const task of others) {
     stopTask(
@@ -158,7 +159,7 @@ function viewFine(pass: Pass, keeping: Keeping, best: TaskRow, kept: TaskRow | n
 /** Says which silent node an attempt's end or news must come from. */
 function noteSilent(pass: Pass, { workload, give_up_after_ms }: Keeping, tasks: readonly TaskRow[]): void {
   const silent = [...tasks]
-    .sort((a, b) => (a.uid < b.uid ? -1 : 1))
+    .sort((a, b) => compareText(a.uid, b.uid))
     .flatMap((task) => {
       const fact = pass.nodes.get(task.node_id);
       return fact === undefined || fact.node.contact === "connected" ? [] : [{ task, fact }];

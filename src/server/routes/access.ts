@@ -1,5 +1,6 @@
 // Routes for users and tokens: who may talk to the server.
 
+import { compareText } from "../../core/canonical";
 import { z } from "zod";
 import type { TokenRow } from "../../core/model/rows-state";
 import type { Ms } from "../../core/units";
@@ -69,7 +70,7 @@ const TOKENS = [
         .values()
         .filter((row) => all || row.user === who.name)
         .toArray()
-        .sort((a, b) => b.created_ms - a.created_ms || a.id.localeCompare(b.id));
+        .sort((a, b) => b.created_ms - a.created_ms || compareText(a.id, b.id));
       return { tokens: tokens.map((row) => viewOf(row, api.wall())), next: null };
     },
   }),
@@ -152,7 +153,7 @@ const USERS = [
       users: api.store.state.users
         .values()
         .toArray()
-        .sort((a, b) => a.name.localeCompare(b.name)),
+        .sort((a, b) => compareText(a.name, b.name)),
       next: null,
     }),
   }),

@@ -1,5 +1,6 @@
 // Routes for apps: apply, look, remove.
 
+import { compareText } from "../../core/canonical";
 import { z } from "zod";
 import { formatIssue } from "../../spec/issue";
 import { parseApp } from "../../spec/parse";
@@ -96,7 +97,7 @@ export const APP_ROUTES = [
         .values()
         .map((app) => viewOf(app, api.store.state, pending))
         .toArray()
-        .sort((a, b) => `${a.project}/${a.name}`.localeCompare(`${b.project}/${b.name}`));
+        .sort((a, b) => compareText(a.project, b.project) || compareText(a.name, b.name));
       return { apps, next: null };
     },
   }),

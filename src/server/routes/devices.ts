@@ -1,5 +1,6 @@
 // Routes for the cards of all nodes, with promises and readings.
 
+import { compareText } from "../../core/canonical";
 import type { State } from "../../core/model/rows-state";
 import { list } from "../../wire/api/answers";
 import { type GpuView, gpuView } from "../../wire/api/devices";
@@ -32,7 +33,7 @@ function all(api: Api, state: State): GpuView[] {
   return state.nodes
     .values()
     .toArray()
-    .sort((a, b) => a.name.localeCompare(b.name))
+    .sort((a, b) => compareText(a.name, b.name))
     .flatMap((node) => gpuViews(node, byNode.get(node.id) ?? [], api.readings.of(node.id), state));
 }
 

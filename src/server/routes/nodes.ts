@@ -1,5 +1,6 @@
 // Nodes and their cards; what operators do with them.
 
+import { compareText } from "../../core/canonical";
 import { z } from "zod";
 import { leftOn } from "../../core/pass/drain";
 import type { NodeRow } from "../../core/model/rows-node";
@@ -87,7 +88,7 @@ const sorted = (api: Api): NodeRow[] =>
   api.store.state.nodes
     .values()
     .toArray()
-    .sort((a, b) => a.name.localeCompare(b.name));
+    .sort((a, b) => compareText(a.name, b.name));
 
 function shown(api: Api, node: NodeRow): z.infer<typeof nodeView> {
   const tasks = api.store.state.tasks

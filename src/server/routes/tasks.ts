@@ -1,5 +1,6 @@
 // Routes for tasks and the slots that wait for one; on request also for tasks that have ended.
 
+import { compareText } from "../../core/canonical";
 import { z } from "zod";
 import type { TaskRow } from "../../core/model/rows-task";
 import { isPart, parseApp } from "../../core/model/task";
@@ -75,9 +76,9 @@ function demandApp(api: Api, ref: string, own: string): string {
 }
 
 const byName = (a: TaskView, b: TaskView): number =>
-  (a.app ?? "~").localeCompare(b.app ?? "~") ||
+  compareText(a.app ?? "", b.app ?? "") ||
   (a.run ?? 0) - (b.run ?? 0) ||
-  a.workload.localeCompare(b.workload) ||
+  compareText(a.workload, b.workload) ||
   a.slot - b.slot ||
   a.member - b.member ||
   a.attempt - b.attempt;

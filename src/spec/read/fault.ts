@@ -1,6 +1,7 @@
 // A fault is an issue whose place is still a path. The steps of the parser find faults, and one function here gives
 // them places.
 
+import { compareText } from "../../core/canonical";
 import { formatPath, type Issue, type Path } from "../issue";
 import { TEXT_LIMITS } from "../limits";
 import { linesOf } from "./text";
@@ -58,7 +59,7 @@ export function issuesOf(faults: readonly Fault[], text: string | null, places: 
     if (!seen.has(key)) issues.push(issue);
     seen.add(key);
   }
-  issues.sort((a, b) => a.line - b.line || a.column - b.column || (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+  issues.sort((a, b) => a.line - b.line || a.column - b.column || compareText(a.path, b.path));
   if (issues.length <= TEXT_LIMITS.issues) return issues;
   const more = issues.length - TEXT_LIMITS.issues;
   const shown = issues.slice(0, TEXT_LIMITS.issues);
