@@ -8,6 +8,7 @@ import type { Action, Assignment, Reported, Seen, Stamp, TaskRecord, TaskReport,
 import { reportOf } from "../core/agent/report";
 import { step } from "../core/agent/step";
 import type { Ms } from "../core/units";
+import { messageOf } from "../os/errors";
 import type { Machine } from "../wire/agent";
 import type { CardRules } from "./cards/watch";
 import type { Driver } from "./drivers/driver";
@@ -155,7 +156,7 @@ class Loop implements AgentLoop {
       this.#records.set(uid, condemned);
       this.#options.say(`task ${record.assignment.name} is ended: ${why}`);
       this.#options.driver.write(condemned).catch((error: unknown) => {
-        this.#options.say(`task ${uid}: verdict: ${error instanceof Error ? error.message : String(error)}`);
+        this.#options.say(`task ${uid}: verdict: ${messageOf(error)}`);
       });
     }
   }
@@ -174,9 +175,7 @@ class Loop implements AgentLoop {
     this.#busy.add(action.uid);
     this.#perform(action)
       .catch((error: unknown) => {
-        this.#options.say(
-          `task ${action.uid}: ${action.do}: ${error instanceof Error ? error.message : String(error)}`,
-        );
+        this.#options.say(`task ${action.uid}: ${action.do}: ${messageOf(error)}`);
         return pause(AGAIN_MS);
       })
       .finally(() => {

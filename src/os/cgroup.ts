@@ -4,6 +4,7 @@
 import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { denyByList, denyByProgram, type DeviceNumber } from "./device-deny";
+import { messageOf } from "./errors";
 import { kernelText } from "./proc";
 
 const CONTROLLERS = ["memory", "cpu", "pids"] as const;
@@ -42,8 +43,6 @@ export interface GroupLimits {
 
 /** Directories of one group; the first is joined before executing, the others are written to right after. */
 export type Group = readonly string[];
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** Writes a kernel file; gives back why it could not. */
 function tryWrite(path: string, text: string): string | null {

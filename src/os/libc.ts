@@ -3,6 +3,7 @@
 
 import { dlopen, ptr, read } from "bun:ffi";
 import { existsSync } from "node:fs";
+import { messageOf } from "./errors";
 
 // Absolute paths only: a bare name would also be looked up in the current directory.
 const CANDIDATES = [
@@ -53,7 +54,7 @@ function load(): Libc {
   try {
     return { is: "there", c: open(path) };
   } catch (error) {
-    return { is: "absent", why: `${path}: ${error instanceof Error ? error.message : String(error)}` };
+    return { is: "absent", why: `${path}: ${messageOf(error)}` };
   }
 }
 

@@ -3,6 +3,7 @@
 
 import { dlopen } from "bun:ffi";
 import { isAbsolute } from "node:path";
+import { messageOf } from "./errors";
 
 /** A 64-bit number is passed as `bigint`, a buffer as its address. */
 export type Argument = number | bigint | Uint8Array | Uint32Array | BigUint64Array;
@@ -52,6 +53,6 @@ function callIn(path: string, name: string, kinds: readonly ArgumentKind[]): Cal
   try {
     return dlopen(path, { [name]: { args: [...kinds], returns: "i32" } }).symbols[name] as unknown as Call;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }

@@ -3,6 +3,7 @@
 
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { uptime } from "node:os";
+import { messageOf } from "./errors";
 
 export interface ProcessStat {
   /** One letter. Z and X mean dead, and not collected yet. */
@@ -109,7 +110,7 @@ export function adjustOom(pid: number | "self", score: number): string | null {
     writeFileSync(`/proc/${pid}/oom_score_adj`, String(score));
     return null;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }
 

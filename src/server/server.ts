@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { PlanLimits } from "../core/pass/snapshot";
 import { nowMs, steadyClock } from "../os/clock";
 import { randomHex } from "../os/dice";
+import { messageOf } from "../os/errors";
 import { replaceFileNow } from "../os/files/durable";
 import { makePrivateDir, readText } from "../os/files/files";
 import { self } from "../os/files/private-files";
@@ -92,7 +93,7 @@ function makeDir(dir: string): void {
     makePrivateDir(dir);
   } catch (error) {
     throw new StartError(
-      `${dir} cannot be made: ${error instanceof Error ? error.message : String(error)}`,
+      `${dir} cannot be made: ${messageOf(error)}`,
       "Choose a directory of this user with --data DIR or ORCH_DATA",
       { cause: error },
     );

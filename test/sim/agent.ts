@@ -6,6 +6,7 @@ import { keepFence } from "../../src/agent/link/fence";
 import { createAgentLoop, type AgentLoop } from "../../src/agent/loop";
 import { createOutgoing } from "../../src/agent/link/outgoing";
 import type { Fence } from "../../src/core/agent/accept";
+import { traceOf } from "../../src/os/errors";
 import type { Machine as MachineFacts } from "../../src/wire/agent";
 import { makeSimCards } from "./card-gate";
 import { makeDriver, slowDisk, type DriverWorld } from "./driver";
@@ -43,7 +44,7 @@ export function startAgent(world: AgentWorld, machine: Machine): Agent {
   world.host.enter(owner, () => {
     run(world, agent).catch((error: unknown) => {
       if (error instanceof FatalAgentError) world.gaveUp(agent, error);
-      else world.failed(error instanceof Error ? (error.stack ?? error.message) : String(error));
+      else world.failed(traceOf(error));
     });
   });
   return agent;

@@ -1,5 +1,6 @@
 // One seed from beginning to end: a world, its troubles, its people, then peace and the demand that it comes to rest.
 
+import { traceOf } from "../../src/os/errors";
 import { joinMachine } from "./operators";
 import { beginPeople } from "./people";
 import { checkFollowed } from "./fences";
@@ -25,11 +26,7 @@ export function runSeed(seed: string, lines = 60): Result {
   try {
     live(world);
   } catch (error) {
-    violation =
-      world.broken ??
-      (error instanceof Violation
-        ? error
-        : new Violation("nothing throws", error instanceof Error ? (error.stack ?? error.message) : String(error)));
+    violation = world.broken ?? (error instanceof Violation ? error : new Violation("nothing throws", traceOf(error)));
   } finally {
     world.close();
   }

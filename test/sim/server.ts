@@ -2,6 +2,7 @@
 // sockets. Killing it loses all of them; the database and the guard file beside it stay.
 
 import type { PlanLimits } from "../../src/core/pass/snapshot";
+import { traceOf } from "../../src/os/errors";
 import type { AgentSocket, Context } from "../../src/server/context";
 import { createReadings } from "../../src/server/facts/readings";
 import { createIdleness } from "../../src/server/facts/idleness";
@@ -70,7 +71,7 @@ export function startServer(world: ServerWorld, database: Database): Server {
       seed,
       say,
       monotonic: clock,
-      failed: (error) => failed(error instanceof Error ? (error.stack ?? error.message) : String(error)),
+      failed: (error) => failed(traceOf(error)),
     });
     const context: Context = {
       store,

@@ -3,6 +3,7 @@
 
 import type { Change } from "../../src/core/model/rows-state";
 import type { TaskRecord } from "../../src/core/model/record";
+import { traceOf } from "../../src/os/errors";
 import type { Agent, AgentWorld } from "./agent";
 import { emptyDatabase, type Database } from "./database";
 import { drawFaults, type Faults } from "./faults";
@@ -100,12 +101,7 @@ function watched<A extends unknown[]>(world: () => World, what: (...args: A) => 
       what(...args);
     } catch (error) {
       world().broken ??=
-        error instanceof Violation
-          ? error
-          : new Violation(
-              "the simulator itself holds",
-              error instanceof Error ? (error.stack ?? error.message) : String(error),
-            );
+        error instanceof Violation ? error : new Violation("the simulator itself holds", traceOf(error));
       throw error;
     }
   };

@@ -2,6 +2,7 @@
 // next one when its owner says. A look that hangs leaves everything else as it is.
 
 import type { Ms } from "../../core/units";
+import { messageOf } from "../../os/errors";
 import type { DeviceProbe, DeviceLook } from "../devices/device";
 
 /** Probes end their looks themselves; this is for one that does not. */
@@ -69,7 +70,7 @@ export function openEye(probe: DeviceProbe, looker: Looker, hung_after_ms = HUNG
       .look()
       .catch((error: unknown): DeviceLook => ({
         is: "failed",
-        why: error instanceof Error ? error.message : String(error),
+        why: messageOf(error),
       }))
       .then((taken) => {
         clearTimeout(hung);

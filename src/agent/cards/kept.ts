@@ -4,6 +4,7 @@
 import { newCard, type CardState, type Holder } from "../../core/agent/card";
 import type { Device } from "../../core/model/device";
 import type { Ms } from "../../core/units";
+import { messageOf } from "../../os/errors";
 import { replaceFile } from "../../os/files/durable";
 import { readJson, renameTo } from "../../os/files/files";
 import { bootId } from "../../os/proc";
@@ -151,7 +152,7 @@ export function createKeeping(path: string, say: (line: string) => void): CardsF
       write()
         .catch((error: unknown) => {
           // It is tried again with the next change.
-          say(`what is known of the cards could not be written: ${error instanceof Error ? error.message : "?"}`);
+          say(`what is known of the cards could not be written: ${messageOf(error)}`);
         })
         .finally(() => {
           writing = false;

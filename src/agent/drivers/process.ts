@@ -8,6 +8,7 @@ import type { Seen, TaskRecord } from "../../core/model/record";
 import type { Ms } from "../../core/units";
 import { bootMs, nowMs } from "../../os/clock";
 import { findCgroups, removeBases, removeGroup, removeLeftGroups } from "../../os/cgroup";
+import { messageOf } from "../../os/errors";
 import { createOnce, exists, makePrivateDir, namesIn, removeFile, removeTree, renameTo } from "../../os/files/files";
 import { bootId } from "../../os/proc";
 import { selfCommand } from "../../os/self";
@@ -122,7 +123,7 @@ class ProcessDriver implements Driver {
     if (this.#keepers.count() === 0) this.#tidyGroups();
     const sweep = (): void => {
       sweepEnded(this.#endedDir, this.#tasks, nowMs()).catch((error: unknown) =>
-        this.#options.say(`old tasks could not be removed: ${error instanceof Error ? error.message : String(error)}`),
+        this.#options.say(`old tasks could not be removed: ${messageOf(error)}`),
       );
     };
     sweep();

@@ -13,6 +13,7 @@ import {
   type Cgroups,
   type Group,
 } from "../../os/cgroup";
+import { messageOf } from "../../os/errors";
 import { appendTo, createHeld, directoryProblem, exists } from "../../os/files/files";
 import { limitOpenFiles } from "../../os/libc";
 import type { Say } from "../../os/log";
@@ -179,5 +180,3 @@ function note(held: HeldTask, around: Surroundings): void {
     around.say(`task ${order.name}: its process ${pid} could not be noted`, { why: messageOf(error) });
   }
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import { nowMs } from "../../os/clock";
 import { killGroup, membersOf, memoryFacts, removeGroup } from "../../os/cgroup";
+import { messageOf } from "../../os/errors";
 import { appendTo, closeFile, readText, removeFile } from "../../os/files/files";
 import type { Say } from "../../os/log";
 import { findProcesses } from "../../os/proc";
@@ -82,7 +83,7 @@ export async function recordExit(claim: number, exit: TaskExit, say: Say): Promi
       appendTo(claim, exitLine(exit));
       return closeFile(claim);
     } catch (error) {
-      say("an exit could not be written", { why: error instanceof Error ? error.message : String(error) });
+      say("an exit could not be written", { why: messageOf(error) });
       await pause(WRITE_AGAIN_MS);
     }
   }

@@ -3,6 +3,7 @@
 
 import { join } from "node:path";
 import { nowMs } from "../../os/clock";
+import { messageOf } from "../../os/errors";
 import { appendText, closeFile, cutFile, lookAt, openToChange } from "../../os/files/files";
 import { punchHole } from "../../os/libc";
 import { FILES } from "../tasks/taskdir";
@@ -109,7 +110,7 @@ export function lookAtAll(growths: Iterable<Growth>, say: (why: string) => void)
     try {
       look(growth, now);
     } catch (error) {
-      say(`${growth.dir}: ${error instanceof Error ? error.message : String(error)}`);
+      say(`${growth.dir}: ${messageOf(error)}`);
     }
   }
 }

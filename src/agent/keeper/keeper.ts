@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import { bootMs, nowMs } from "../../os/clock";
 import { findCgroups, killGroup, leaveService, removeBases, removeLeftKeepers } from "../../os/cgroup";
+import { messageOf } from "../../os/errors";
 import { exists, makePrivateDir, removeFile } from "../../os/files/files";
 import { noNewPrivileges } from "../../os/libc";
 import { listenLines, type LineHandlers, type LinePeer } from "../../os/files/lines";
@@ -99,7 +100,7 @@ class Keeper {
         (refused) => {
           if (refused !== null) this.#tell(peer, { is: "refused", uid: message.order.uid, why: refused });
         },
-        (error: unknown) => this.#giveUp(message.order.uid, error instanceof Error ? error.message : String(error)),
+        (error: unknown) => this.#giveUp(message.order.uid, messageOf(error)),
       );
     }
   }

@@ -3,6 +3,7 @@
 
 import { MINUTE_MS, SECOND_MS, type Ms } from "../../core/units";
 import { nowMs } from "../../os/clock";
+import { messageOf } from "../../os/errors";
 import { runCommand } from "../../os/process/spawn";
 
 const ASK_EVERY_MS = 5 * SECOND_MS;
@@ -52,7 +53,7 @@ async function askAddress(url: string): Promise<NoticeAnswer> {
     signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
   }).then(
     async (response): Promise<NoticeAnswer> => answerOf(response.status, await response.text()),
-    (error: unknown): NoticeAnswer => ({ is: "unknown", why: error instanceof Error ? error.message : String(error) }),
+    (error: unknown): NoticeAnswer => ({ is: "unknown", why: messageOf(error) }),
   );
   return asked;
 }

@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import type { Fence } from "../../core/agent/accept";
+import { messageOf } from "../../os/errors";
 import { replaceFile } from "../../os/files/durable";
 import { readJson } from "../../os/files/files";
 
@@ -48,7 +49,7 @@ export function keepFence({ found, write, say }: FenceDisk): FenceFile {
       // What the disk has of the same server is only behind, and so vouches for less: a full disk is no reason to
       // leave the server, and with it the leases of what runs here.
       if (noted?.epoch !== next.epoch || noted.timeline !== next.timeline) throw error;
-      if (!failing) say(`the fence could not be written: ${error instanceof Error ? error.message : String(error)}`);
+      if (!failing) say(`the fence could not be written: ${messageOf(error)}`);
       failing = true;
     }
   }

@@ -1,5 +1,6 @@
 // Logs that the server asked for, sent in frames and only as far as it has given credit.
 
+import { messageOf } from "../../os/errors";
 import type { ToAgent, ToServer } from "../../wire/agent";
 import { encodeFrame } from "../../wire/tunnel";
 
@@ -50,7 +51,7 @@ export function createOutgoing(send: (data: Uint8Array | string) => void, read: 
     };
     pump(message.stream, stream, message.what).then(
       () => ended(null),
-      (error: unknown) => ended(error instanceof Error ? error.message : String(error)),
+      (error: unknown) => ended(messageOf(error)),
     );
   }
 

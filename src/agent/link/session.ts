@@ -7,6 +7,7 @@ import type { Reading } from "../../core/model/device";
 import type { FindingOverrides, Notice } from "../../core/model/findings";
 import type { TaskReport } from "../../core/model/record";
 import type { Ms } from "../../core/units";
+import { messageOf } from "../../os/errors";
 import {
   PROTOCOL,
   signedText,
@@ -158,7 +159,7 @@ export class ServerSession {
     this.#work = this.#work
       .then(() => this.#take(parsed.data))
       .catch((error: unknown) => {
-        this.#socket.close(4_003, error instanceof Error ? error.message.slice(0, 100) : "the agent failed");
+        this.#socket.close(4_003, messageOf(error).slice(0, 100));
       });
   }
 

@@ -5,6 +5,7 @@ import type { TestResult } from "../../core/model/node-tests";
 import { formatAge } from "../../core/format";
 import { Answerer } from "../../os/process/answerer";
 import { preciseMs } from "../../os/clock";
+import { messageOf } from "../../os/errors";
 import { selfCommand } from "../../os/self";
 import { testCgroups } from "./cgroups";
 import { commandPart } from "./commands";
@@ -59,7 +60,7 @@ async function timed(part: Part, bench: Workbench, line: TestLine): Promise<Test
   const stop = (): void => over.resolve([]);
   line.signal.addEventListener("abort", stop, { once: true });
   const found = await Promise.race([
-    part.run(bench, line).catch((error: unknown) => failed(error instanceof Error ? error.message : String(error))),
+    part.run(bench, line).catch((error: unknown) => failed(messageOf(error))),
     over.promise,
   ]);
   clearTimeout(timer);

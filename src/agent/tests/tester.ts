@@ -2,6 +2,7 @@
 // whatever connection there is.
 
 import type { TestCommand, TestResult } from "../../core/model/node-tests";
+import { messageOf } from "../../os/errors";
 import type { ToAgent, ToServer } from "../../wire/agent";
 
 export interface TestOrder {
@@ -67,7 +68,7 @@ export function createTester(battery: Battery, say: (line: string) => void): Tes
     last = last.catch((error: unknown) => {
       // The result was not reported, so the server asks for it again in the next session, until its deadline.
       if (running === own) running = null;
-      say(`the tests of this node could not be run: ${error instanceof Error ? error.message : String(error)}`);
+      say(`the tests of this node could not be run: ${messageOf(error)}`);
     });
   }
 

@@ -1,5 +1,6 @@
 // Prints an error on standard error: one line that says what went wrong and what to do. Returns the exit code.
 
+import { traceOf } from "../../os/errors";
 import { CliError, EXIT, EXIT_OF_CODE, HINT_OF_CODE } from "../failure";
 import type { Sink } from "../host";
 import { ApiError, UnreachableError } from "../../wire/client";
@@ -10,7 +11,7 @@ import { clean } from "./clean";
 export function complain(error: unknown, err: Sink): number {
   const said = describe(error);
   if (said === null) {
-    err.write(`orch: a bug: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    err.write(`orch: a bug: ${traceOf(error)}\n`);
     return EXIT.failed;
   }
   err.write(sayText(said));

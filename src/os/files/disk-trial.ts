@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { preciseMs } from "../clock";
+import { messageOf } from "../errors";
 import { dropCached } from "../libc";
 
 export interface DiskTrial {
@@ -55,7 +56,7 @@ export function tryDisk(dir: string, room_bytes: number): DiskTrial {
     ftruncateSync(fd, 0);
     trial.sync_ms = medianSync(fd);
   } catch (error) {
-    trial.failed = { at, why: error instanceof Error ? error.message : String(error) };
+    trial.failed = { at, why: messageOf(error) };
   } finally {
     if (fd !== null) closeSync(fd);
   }

@@ -23,6 +23,7 @@ import {
   writeSync,
   type Stats,
 } from "node:fs";
+import { messageOf } from "../errors";
 import { parsedJson } from "./json";
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY, O_TRUNC, O_APPEND, O_NONBLOCK } = constants;
@@ -37,8 +38,6 @@ export type Json =
   | { readonly is: "failed"; readonly why: string };
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "";
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
 export function readText(path: string): Text {
   try {
     return { is: "there", text: readFileSync(path, "utf8") };

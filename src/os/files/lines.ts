@@ -2,6 +2,7 @@
 // bound. A peer that does not read is disconnected.
 
 import { chmodSync } from "node:fs";
+import { messageOf } from "../errors";
 import { parsedJson } from "./json";
 
 export interface LinePeer {
@@ -125,6 +126,6 @@ export async function connectLines(path: string, onPeer: (peer: LinePeer) => Lin
     });
     return wire;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }

@@ -3,6 +3,7 @@
 // the old one is gone, so that they never pile up.
 
 import { writeSync } from "node:fs";
+import { messageOf } from "../errors";
 import { fieldsOf, parsedJson } from "../files/json";
 import { signalName } from "./signals";
 import { SYSTEM_PATH } from "./spawn";
@@ -88,7 +89,7 @@ export class Answerer {
       );
       return living;
     } catch (error) {
-      return error instanceof Error ? error.message : String(error);
+      return messageOf(error);
     }
   }
 
@@ -97,7 +98,7 @@ export class Answerer {
       void child.stdin.write(`${JSON.stringify({ question })}\n`);
       void child.stdin.flush();
     } catch (error) {
-      this.#end(error instanceof Error ? error.message : String(error));
+      this.#end(messageOf(error));
     }
   }
 

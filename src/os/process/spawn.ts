@@ -2,6 +2,7 @@
 // session of its own and writes to files. The result tells a process that ended from one that could not start.
 
 import { closeSync, constants, fchownSync, openSync } from "node:fs";
+import { messageOf } from "../errors";
 import { signalName } from "./signals";
 
 export type CommandResult =
@@ -63,7 +64,7 @@ async function outputOf(child: Bun.Subprocess<"ignore", "pipe", "pipe">): Promis
 
 const couldNotRun = (error: unknown): CommandResult => ({
   is: "failed",
-  why: error instanceof Error ? error.message : String(error),
+  why: messageOf(error),
 });
 
 export const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -1,5 +1,6 @@
 // One agent's connection: its messages are checked, ordered, and given to the handlers of their family.
 
+import { messageOf } from "../../os/errors";
 import { PROTOCOL, toServer, type ToServer } from "../../wire/agent";
 import { GREETING } from "./greeting";
 import { type Handler, type Handlers, inTurn } from "./handlers";
@@ -34,7 +35,7 @@ export function receive(hub: Hub, session: Session, data: string | Uint8Array): 
     try {
       await take(hub, session, message);
     } catch (error) {
-      hub.say(`agent session ${session.n}: ${error instanceof Error ? error.message : String(error)}`);
+      hub.say(`agent session ${session.n}: ${messageOf(error)}`);
       session.socket.close(4_002, "the server could not take the message");
     }
   };

@@ -1,5 +1,6 @@
 // Where the server answers and under which names: plain HTTP on loopback, TLS on every other address.
 
+import { messageOf } from "../../os/errors";
 import { StartError } from "../start-error";
 
 export interface Listen {
@@ -49,7 +50,7 @@ export async function nameInUrls(hostname: string): Promise<string> {
 /** Returns the error of a port that cannot be had, in words. */
 export function listenError(error: unknown, text: string): StartError {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   if (code === "EADDRINUSE") {
     return new StartError(
       `${text} is in use by another program`,

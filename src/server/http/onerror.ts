@@ -1,6 +1,7 @@
 // Turns every error that a handler throws into a refusal: a foreseen error in its own words, a bug with an id that the
 // log contains.
 
+import { traceOf } from "../../os/errors";
 import { IdempotencyError, StorageError } from "../../store/errors";
 import type { Issue } from "../../spec/issue";
 import type { ErrorCode } from "../../wire/api/errors";
@@ -34,7 +35,7 @@ export function refusalOf(error: unknown, log: { seed(): string; say(line: strin
     return { code: STORAGE[error.code], message: error.message, hint: error.hint, issues: [] };
   }
   const id = log.seed().slice(0, 10);
-  log.say(`bug ${id}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  log.say(`bug ${id}: ${traceOf(error)}`);
   return {
     code: "internal",
     message: `the server failed; its log says more under ${id}`,

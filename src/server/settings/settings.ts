@@ -9,6 +9,7 @@ import {
 } from "../../core/model/findings";
 import { DEFAULT_LIMITS } from "../../core/pass/limits";
 import type { PlanLimits } from "../../core/pass/snapshot";
+import { messageOf } from "../../os/errors";
 import { didYouMean } from "../../spec/grammar/nearest";
 import { readDuration } from "../../spec/grammar/units";
 import { parseListen, type Listen } from "../http/listen";
@@ -115,7 +116,7 @@ function parse(text: string, file: string): Record<string, unknown> {
   try {
     value = Bun.YAML.parse(text);
   } catch (error) {
-    throw new StartError(`${file} is not YAML: ${error instanceof Error ? error.message : String(error)}`, null, {
+    throw new StartError(`${file} is not YAML: ${messageOf(error)}`, null, {
       cause: error,
     });
   }
