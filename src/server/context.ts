@@ -1,13 +1,14 @@
-// What the parts of the server's shell share: the store, the loop, who this server is, the clock and the dice.
+// What the parts of the server's shell share: the store, the loop, who this server is, the clock and the dice. It is
+// built here, for a server, for its tests and for the simulator alike.
 
 import type { FindingOverrides } from "../core/model/findings";
 import type { PlanLimits } from "../core/pass/snapshot";
 import type { Ms } from "../core/units";
 import type { TestCommand } from "../core/model/node-tests";
 import type { Store } from "../store/store";
-import type { Idleness } from "./facts/idleness";
-import type { Loop } from "./loop";
-import type { Readings } from "./facts/readings";
+import { createIdleness, type Idleness } from "./facts/idleness";
+import { createLoop, type Loop } from "./loop";
+import { createReadings, type Readings } from "./facts/readings";
 
 /** Who this server is: the key behind the pin that every token carries. */
 export interface Identity {
@@ -61,4 +62,28 @@ export interface AgentSocketHandlers {
   message(socket: AgentSocket, data: string | Uint8Array): void;
   drain(socket: AgentSocket): void;
   close(socket: AgentSocket): void;
+}
+
+/** What a context is built from. */
+export interface Ground extends Omit<Context, "loop" | "readings" | "idleness" | "heartbeat_ms"> {
+  /** Hears the error of a pass that failed. */
+  readonly failed: (error: unknown) => void;
+}
+
+const HEARTBEAT_MS = 5_000;
+
+/** Readings come with heartbeats; after so many without any, a card's use is not known. */
+const FRESH_BEATS = 4;
+
+/** Often enough that one lost heartbeat makes no node silent and ends no lease, whatever the settings say. */
+const heartbeatMs = ({ unreachable_after_ms, lease_ms }: PlanLimits): number =>
+  Math.max(100, Math.floor(Math.min(HEARTBEAT_MS, unreachable_after_ms / 3, lease_ms / 3)));
+
+/** The loop waits for its first wake. */
+export function createContext({ failed, ...ground }: Ground): Context {
+  const { store, limits, clock, seed, say } = ground;
+  const heartbeat_ms = heartbeatMs(limits);
+  const idleness = createIdleness(clock, FRESH_BEATS * heartbeat_ms);
+  const loop = createLoop({ store, limits, idleness, monotonic: clock, seed, say, failed });
+  return { ...ground, loop, readings: createReadings(clock), idleness, heartbeat_ms };
 }

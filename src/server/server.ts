@@ -12,23 +12,17 @@ import { self } from "../os/files/private-files";
 import { openStore } from "../store/open";
 import type { Store } from "../store/store";
 import { formatToken } from "../wire/token";
-import type { Api } from "./routes/api";
+import { type Api, createApi } from "./routes/api";
 import { createApp } from "./app";
-import { createAuth } from "./access/auth";
 import { isNew, makeAdmin } from "./access/first";
 import { openIdentity, type OwnIdentity } from "./access/identity";
 import { JOIN_TOKEN_MS } from "./nodes/join";
 import { hostNames, localUrl, nameInUrls, publicUrl, type Listen } from "./http/listen";
-import { createIdleness } from "./facts/idleness";
-import { createLoop } from "./loop";
-import { createReadings } from "./facts/readings";
 import { freshId, joinCommand, tokenRow } from "./access/tokens";
-import { createSessions } from "./agents/sessions";
 import { settingsFrom, type ServerSettings } from "./settings/settings";
 import { closePort, openPort } from "./socket";
 import { StartError } from "./start-error";
 import { startUpkeep } from "./upkeep";
-import { createWatch } from "./watch";
 
 export { StartError } from "./start-error";
 
@@ -52,15 +46,6 @@ export interface RunningServer {
   readonly stopped: Promise<void>;
   stop(): Promise<void>;
 }
-
-const HEARTBEAT_MS = 5_000;
-
-/** Readings come with heartbeats; after so many without any, a card's use is not known. */
-const FRESH_BEATS = 4;
-
-/** Often enough that one lost heartbeat makes no node silent and ends no lease, whatever the settings say. */
-const heartbeatMs = ({ unreachable_after_ms, lease_ms }: PlanLimits): number =>
-  Math.max(100, Math.floor(Math.min(HEARTBEAT_MS, unreachable_after_ms / 3, lease_ms / 3)));
 
 /** Starts a server on `<data_dir>/server`. Throws StartError with one line and a hint. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
@@ -117,49 +102,28 @@ interface Opened {
   readonly clock: () => number;
 }
 
-interface Parts {
-  readonly api: Api;
-  readonly stop: () => void;
-}
-
-/** Loop, sessions and watchers over the store: everything but the port. `failed` hears what nothing can go on after. */
-function assemble(opened: Opened, url: () => string, failed: (error: unknown) => void): Parts {
-  const { options, listen, settings, store, identity, clock } = opened;
-  const { limits, findings, node_tests } = settings;
-  const seed = (): string => randomHex(16);
-  const say = (line: string): void => options.say(line);
-  const heartbeat_ms = heartbeatMs(limits);
-  const idleness = createIdleness(clock, FRESH_BEATS * heartbeat_ms);
-  const loop = createLoop({ store, limits, idleness, monotonic: clock, seed, say, failed });
-  const { version } = options;
-  const readings = createReadings(clock);
-  const shared = { store, loop, readings, idleness, limits, findings, node_tests };
-  const context = { ...shared, identity, clock, wall: nowMs, seed, heartbeat_ms, version, say };
-  const sessions = createSessions(context);
-  const watch = createWatch(store, (id) => loop.lastSeen(id));
-  const auth = createAuth(() => store.state, identity.pin, nowMs);
-  const hosts = hostNames(self().hostname, settings.hosts, listen);
-  return {
-    api: { ...context, sessions, watch, auth, hosts, url },
-    stop() {
-      loop.stop();
-      sessions.stop();
-      watch.stop();
-    },
-  };
-}
-
 async function serve(opened: Opened): Promise<RunningServer> {
-  const { options, listen, dir, store, identity } = opened;
+  const { options, listen, dir, settings, store, identity, clock } = opened;
+  const { limits, findings, node_tests, hosts } = settings;
   let url = "";
   let fail = (error: unknown): void => {
     throw error;
   };
-  const { api, stop: stopParts } = assemble(
-    opened,
-    () => url,
-    (error) => fail(error),
-  );
+  const { api, stop: stopParts } = createApi({
+    store,
+    limits,
+    findings,
+    node_tests,
+    identity,
+    clock,
+    wall: nowMs,
+    seed: () => randomHex(16),
+    version: options.version,
+    say: (line) => options.say(line),
+    failed: (error) => fail(error),
+    hosts: hostNames(self().hostname, hosts, listen),
+    url: () => url,
+  });
   const first = isNew(store);
   let port: ReturnType<typeof openPort>;
   try {

@@ -6,20 +6,14 @@ import type { Role } from "../../src/core/model/rows-state";
 import { DEFAULT_LIMITS } from "../../src/core/pass/limits";
 import type { Machine } from "../../src/wire/agent";
 import { formatToken } from "../../src/wire/token";
-import type { Api } from "../../src/server/routes/api";
+import { type Api, createApi, type RunningApi } from "../../src/server/routes/api";
 import type { PoolTest } from "../../src/server/context";
 import type { PlanLimits } from "../../src/core/pass/snapshot";
 import { createApp, type App } from "../../src/server/app";
-import { createAuth } from "../../src/server/access/auth";
 import { strictly } from "../../src/server/http/body";
 import { openIdentity } from "../../src/server/access/identity";
-import { createIdleness } from "../../src/server/facts/idleness";
-import { createLoop } from "../../src/server/loop";
-import { createReadings } from "../../src/server/facts/readings";
 import { tokenRow } from "../../src/server/access/tokens";
 import { ROUTES } from "../../src/server/routes/table";
-import { createSessions } from "../../src/server/agents/sessions";
-import { createWatch } from "../../src/server/watch";
 import { openStore } from "../../src/store/open";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -78,7 +72,7 @@ async function makeApi(
   said: string[],
   failed: (error: unknown) => void,
   { limits: changed = {}, node_tests: tests = [] }: StageOptions,
-): Promise<Api> {
+): Promise<RunningApi> {
   const seed = dice();
   const random = (bytes: number): Uint8Array => Buffer.from(seed(), "hex").subarray(0, bytes);
   const opened = openStore({ dir: ":memory:", clock: now, random });
@@ -87,32 +81,21 @@ async function makeApi(
   const dir = await mkdtemp(join(tmpdir(), "orch-stage-"));
   const identity = await openIdentity(dir, store.state.cluster.cluster_id, true, NOW_MS, "01");
   await rm(dir, { recursive: true });
-  const say = (line: string): void => void said.push(line);
-  const limits = { ...DEFAULT_LIMITS, ...changed };
-  const idleness = createIdleness(now, 20_000);
-  const loop = createLoop({ store, limits, idleness, monotonic: now, seed, say, failed });
-  const readings = createReadings(now);
-  const context = {
+  return createApi({
     store,
-    loop,
-    readings,
-    idleness,
-    limits,
+    limits: { ...DEFAULT_LIMITS, ...changed },
     findings: {},
+    node_tests: tests,
     identity,
     clock: now,
     wall: now,
-    node_tests: tests,
     seed,
-    heartbeat_ms: 5_000,
     version: "0.1.0",
-    say,
-  };
-  const sessions = createSessions(context);
-  const watch = createWatch(store, (id) => loop.lastSeen(id));
-  const auth = createAuth(() => store.state, identity.pin, now);
-  const url = (): string => "https://box1:4400";
-  return { ...context, sessions, watch, auth, hosts: new Set(["box1"]), url };
+    say: (line) => void said.push(line),
+    failed,
+    hosts: new Set(["box1"]),
+    url: () => "https://box1:4400",
+  });
 }
 
 export interface StageOptions {
@@ -124,7 +107,7 @@ export async function makeStage(options: StageOptions = {}): Promise<Stage> {
   const time = { clock: NOW_MS };
   let closed = false;
   const said: string[] = [];
-  const api = await makeApi(
+  const { api, stop } = await makeApi(
     () => time.clock,
     said,
     (error) => {
@@ -154,9 +137,7 @@ export async function makeStage(options: StageOptions = {}): Promise<Stage> {
     join: (name: string, part: Partial<Machine> = {}) => joinMachine(app, tokens, name, part),
     close() {
       closed = true;
-      loop.stop();
-      api.sessions.stop();
-      api.watch.stop();
+      stop();
       store.close();
       return Promise.resolve();
     },

@@ -3,10 +3,8 @@
 
 import type { PlanLimits } from "../../src/core/pass/snapshot";
 import { traceOf } from "../../src/os/errors";
-import type { AgentSocket, Context } from "../../src/server/context";
-import { createReadings } from "../../src/server/facts/readings";
-import { createIdleness } from "../../src/server/facts/idleness";
-import { createLoop, type Loop } from "../../src/server/loop";
+import { type AgentSocket, type Context, createContext } from "../../src/server/context";
+import type { Loop } from "../../src/server/loop";
 import { createSessions, type Sessions } from "../../src/server/agents/sessions";
 import { openSimStore, type Database, type SimStore, type StoreWorld } from "./database";
 import { newOwner, type Host, type Owner } from "./host";
@@ -37,8 +35,6 @@ export interface Server {
   readonly context: Context;
 }
 
-export const HEARTBEAT_MS = 5_000;
-
 /** Opens the database with its epoch raised, as it must be before anybody may reach the server. */
 function openDatabase(world: ServerWorld, database: Database): SimStore {
   if (world.home !== null) return openSqliteStore(world, world.home, database);
@@ -63,32 +59,20 @@ export function startServer(world: ServerWorld, database: Database): Server {
       world.note(`server says: ${line}`);
       if (/^agent session \d+:/.test(line)) failed(line);
     };
-    const idleness = createIdleness(clock, 20_000);
-    const loop = createLoop({
-      idleness,
+    const context = createContext({
       store,
-      limits,
-      seed,
-      say,
-      monotonic: clock,
-      failed: (error) => failed(traceOf(error)),
-    });
-    const context: Context = {
-      store,
-      loop,
-      readings: createReadings(clock),
-      idleness,
       limits,
       findings: {},
       node_tests: [],
-      wall: clock,
       identity: identityOf(cluster_id),
       clock,
+      wall: clock,
       seed,
-      heartbeat_ms: HEARTBEAT_MS,
       version: "sim",
       say,
-    };
+      failed: (error) => failed(traceOf(error)),
+    });
+    const { loop } = context;
     server = { owner, store, loop, sessions: createSessions(context), context };
     loop.wake();
   });

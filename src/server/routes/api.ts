@@ -1,9 +1,9 @@
 // What the routes share beyond the context: sessions, watchers, and how this server is addressed.
 
-import type { Auth } from "../access/auth";
-import type { Context } from "../context";
-import type { Sessions } from "../agents/sessions";
-import type { Watch } from "../watch";
+import { type Auth, createAuth } from "../access/auth";
+import { type Context, createContext, type Ground } from "../context";
+import { createSessions, type Sessions } from "../agents/sessions";
+import { createWatch, type Watch } from "../watch";
 
 export interface Api extends Context {
   readonly auth: Auth;
@@ -13,4 +13,28 @@ export interface Api extends Context {
   readonly hosts: ReadonlySet<string>;
   /** Returns the address that other machines use, for join commands. */
   readonly url: () => string;
+}
+
+export interface RunningApi {
+  readonly api: Api;
+  /** Stops the loop, the sessions and the watchers; the store stays open. */
+  readonly stop: () => void;
+}
+
+/** Builds everything over an open store but the port. */
+export function createApi(ground: Ground & Pick<Api, "hosts" | "url">): RunningApi {
+  const { hosts, url, ...rest } = ground;
+  const context = createContext(rest);
+  const { store, loop, identity, wall } = context;
+  const sessions = createSessions(context);
+  const watch = createWatch(store, (id) => loop.lastSeen(id));
+  const auth = createAuth(() => store.state, identity.pin, wall);
+  return {
+    api: { ...context, sessions, watch, auth, hosts, url },
+    stop() {
+      loop.stop();
+      sessions.stop();
+      watch.stop();
+    },
+  };
 }
