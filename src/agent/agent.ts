@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Device } from "../core/model/device";
 import type { Ms } from "../core/units";
 import type { Taint } from "../core/model/workload";
-import { findCgroups } from "../os/cgroup";
+import { findCgroups } from "../os/cgroup/hierarchy";
 import { nowMs, steadyClock } from "../os/clock";
 import { randomHex } from "../os/dice";
 import { takeDir } from "../os/files/files";

@@ -4,7 +4,7 @@ import type { Device, Reading } from "../../core/model/device";
 import type { NodeLimits } from "../../core/model/rows-node";
 import type { Promised } from "../../core/model/promised";
 import type { Ms } from "../../core/units";
-import { basePaths, type Cgroups } from "../../os/cgroup";
+import { basePaths, type Cgroups } from "../../os/cgroup/hierarchy";
 import { accountOfProcess } from "../../os/machine";
 import { accessOf, type DeviceAccess } from "../devices/access";
 import { findMps, type Mps } from "../devices/mps";

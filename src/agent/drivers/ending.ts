@@ -1,6 +1,7 @@
 // Signals and kills from the agent's side, directly: they work as well when the keeper is old, busy or dead.
 
-import { killGroup, type Group } from "../../os/cgroup";
+import { killGroup } from "../../os/cgroup/group";
+import type { Group } from "../../os/cgroup/hierarchy";
 import { findProcesses } from "../../os/proc";
 import { sendSignal, signalNumber } from "../../os/process/signals";
 import type { Target } from "./look";

@@ -1,7 +1,8 @@
 // What the files of a task and the kernel say of it, when no keeper is there to ask.
 
 import type { Seen } from "../../core/model/record";
-import { membersOf, type Group } from "../../os/cgroup";
+import { membersOf } from "../../os/cgroup/group";
+import type { Group } from "../../os/cgroup/hierarchy";
 import { bootId, isAlive, statOf } from "../../os/proc";
 import { readAttempt, type TaskExit } from "../tasks/taskdir";
 

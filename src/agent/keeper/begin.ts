@@ -3,16 +3,9 @@
 
 import { join } from "node:path";
 import { nowMs } from "../../os/clock";
-import {
-  enterKept,
-  findCgroups,
-  joinRest,
-  groupOf,
-  makeGroup,
-  removeGroup,
-  type Cgroups,
-  type Group,
-} from "../../os/cgroup";
+import { enterKept } from "../../os/cgroup/devices";
+import { joinRest, makeGroup, removeGroup } from "../../os/cgroup/group";
+import { findCgroups, groupOf, type Cgroups, type Group } from "../../os/cgroup/hierarchy";
 import { messageOf } from "../../os/errors";
 import { appendTo, createHeld, directoryProblem, exists } from "../../os/files/files";
 import { limitOpenFiles } from "../../os/libc";

@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import { nowMs } from "../../os/clock";
-import { killGroup, membersOf, memoryFacts, removeGroup } from "../../os/cgroup";
+import { killGroup, membersOf, memoryFacts, removeGroup } from "../../os/cgroup/group";
 import { messageOf } from "../../os/errors";
 import { appendTo, closeFile, readText, removeFile } from "../../os/files/files";
 import type { Say } from "../../os/log";

@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import { startCompanion } from "../../os/process/spawn";
-import type { Group } from "../../os/cgroup";
+import type { Group } from "../../os/cgroup/hierarchy";
 
 export interface Guard {
   /** The task is over: the companion ends without doing anything. */

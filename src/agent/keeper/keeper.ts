@@ -4,7 +4,9 @@
 
 import { join } from "node:path";
 import { bootMs, nowMs } from "../../os/clock";
-import { findCgroups, killGroup, leaveService, removeBases, removeLeftKeepers } from "../../os/cgroup";
+import { killGroup } from "../../os/cgroup/group";
+import { findCgroups } from "../../os/cgroup/hierarchy";
+import { leaveService, removeBases, removeLeftKeepers } from "../../os/cgroup/keeper-group";
 import { messageOf } from "../../os/errors";
 import { exists, makePrivateDir, removeFile } from "../../os/files/files";
 import { noNewPrivileges } from "../../os/libc";

@@ -3,7 +3,8 @@
 
 import type { Limit, NodeLimits } from "../../core/model/rows-node";
 import type { Mps } from "../devices/mps";
-import { deviceKeepingProblem, type Cgroups } from "../../os/cgroup";
+import { deviceKeepingProblem } from "../../os/cgroup/devices";
+import type { Cgroups } from "../../os/cgroup/hierarchy";
 
 export interface Limits {
   /** Returns whether device files can be denied to tasks. It is called only where there are cards. */

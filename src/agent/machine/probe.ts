@@ -5,7 +5,7 @@ import type { NodeFacts } from "../../core/model/rows-node";
 import type { Amounts } from "../../core/model/promised";
 import { GIB, MIB } from "../../core/units";
 import type { Taint } from "../../core/model/workload";
-import type { Cgroups } from "../../os/cgroup";
+import type { Cgroups } from "../../os/cgroup/hierarchy";
 import { hostFacts, roomIn, type HostFacts } from "../../os/facts";
 import { accountOfProcess, machineFingerprint } from "../../os/machine";
 import { bootId } from "../../os/proc";

@@ -7,7 +7,9 @@ import { join } from "node:path";
 import { accessOf } from "../../../src/agent/devices/access";
 import type { Handle } from "../../../src/agent/devices/device";
 import type { Driver } from "../../../src/agent/drivers/driver";
-import { deviceKeepingProblem, findCgroups, removeBases } from "../../../src/os/cgroup";
+import { deviceKeepingProblem } from "../../../src/os/cgroup/devices";
+import { findCgroups } from "../../../src/os/cgroup/hierarchy";
+import { removeBases } from "../../../src/os/cgroup/keeper-group";
 import { deviceNumber } from "../../../src/os/device-deny";
 import { assignmentFor, begin, ended, makeSite, output, type Site } from "../../support/tasks";
 

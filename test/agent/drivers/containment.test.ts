@@ -7,7 +7,8 @@ import { join } from "node:path";
 import type { Driver } from "../../../src/agent/drivers/driver";
 import { runName } from "../../../src/agent/machine/rundir";
 import { MIB } from "../../../src/core/units";
-import { findCgroups, removeBases } from "../../../src/os/cgroup";
+import { findCgroups } from "../../../src/os/cgroup/hierarchy";
+import { removeBases } from "../../../src/os/cgroup/keeper-group";
 import { isAlive } from "../../support/processes";
 import { assignmentFor, begin, ended, makeSite, output, type Site } from "../../support/tasks";
 

@@ -9,16 +9,10 @@ import { begin } from "../../../src/agent/keeper/begin";
 import { finish } from "../../../src/agent/keeper/finish";
 import type { TaskOrder } from "../../../src/agent/keeper/messages";
 import type { TaskExit } from "../../../src/agent/tasks/taskdir";
-import {
-  deviceKeepingProblem,
-  findCgroups,
-  killGroup,
-  makeGroup,
-  membersOf,
-  removeBases,
-  removeGroup,
-  type Cgroups,
-} from "../../../src/os/cgroup";
+import { deviceKeepingProblem } from "../../../src/os/cgroup/devices";
+import { killGroup, makeGroup, membersOf, removeGroup } from "../../../src/os/cgroup/group";
+import { findCgroups, type Cgroups } from "../../../src/os/cgroup/hierarchy";
+import { removeBases } from "../../../src/os/cgroup/keeper-group";
 import { deviceNumber } from "../../../src/os/device-deny";
 import { randomHex } from "../../../src/os/dice";
 import { isAlive } from "../../support/processes";

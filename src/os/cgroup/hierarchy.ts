@@ -1,0 +1,141 @@
+// Which control groups this machine has, found out by trying: version 2, version 1 (or a hybrid), or none with the
+// reason; and where the directories of orch's groups are in them.
+
+import { join } from "node:path";
+import { kernelText } from "../proc";
+import { tryMake, tryWrite } from "./dirs";
+
+const CONTROLLERS = ["memory", "cpu", "pids"] as const;
+export type Controller = (typeof CONTROLLERS)[number];
+
+export type Cgroups =
+  | {
+      readonly is: "v2";
+      readonly base: string;
+      readonly controllers: readonly Controller[];
+      readonly devices: DeviceKeeping | null;
+      readonly detail: string | null;
+    }
+  /** One base directory a controller; processes join the first before they execute. */
+  | {
+      readonly is: "v1";
+      readonly bases: readonly { readonly controller: Controller; readonly base: string }[];
+      readonly devices: DeviceKeeping | null;
+      readonly detail: string | null;
+    }
+  | { readonly is: "none"; readonly detail: string };
+
+/** How device files are kept from a group's processes. Its directories are made for groups that need it alone. */
+export interface DeviceKeeping {
+  readonly by: "list" | "program";
+  readonly mount: string;
+  readonly base: string;
+}
+
+/** Directories of one group; the first is joined before executing, the others are written to right after. */
+export type Group = readonly string[];
+
+interface Mount {
+  readonly point: string;
+  readonly kind: "cgroup" | "cgroup2";
+  readonly options: readonly string[];
+}
+
+export function mounts(): Mount[] {
+  return (kernelText("/proc/self/mounts") ?? "")
+    .split("\n")
+    .map((line) => line.split(" "))
+    .filter(([, , kind]) => kind === "cgroup" || kind === "cgroup2")
+    .map(([, point, kind, options]) => ({
+      point: point ?? "",
+      kind: kind as Mount["kind"],
+      options: (options ?? "").split(","),
+    }));
+}
+
+/** Where this process is in a hierarchy, for machines where only a part of it is ours. */
+export function ownPath(controller: string): string {
+  const lines = (kernelText("/proc/self/cgroup") ?? "").split("\n");
+  const line = lines.find((one) => one.split(":")[1]?.split(",").includes(controller));
+  return line?.split(":").slice(2).join(":") ?? "/";
+}
+
+/** A directory of ours in a hierarchy: at its top, so that nobody's limits hold for tasks, else below this process. */
+function findBase(mount: string, controller: string, name: string): { base: string } | { why: string } {
+  const top = join(mount, "orch", name);
+  const why = tryMake(top);
+  if (why === null) return { base: top };
+  const below = join(mount, ownPath(controller), `orch-${name}`);
+  return tryMake(below) === null ? { base: below } : { why };
+}
+
+/** Finds out what this machine offers, and makes the directories that groups named `name/…` go into. */
+export function findCgroups(name: string): Cgroups {
+  if (process.platform !== "linux") return { is: "none", detail: "only Linux has control groups" };
+  const all = mounts();
+  const v1 = all.filter(({ kind }) => kind === "cgroup");
+  if (v1.some(({ options }) => options.includes("memory"))) return findV1(v1, name);
+  const v2 = all.find(({ kind }) => kind === "cgroup2");
+  return v2 === undefined ? { is: "none", detail: "no cgroup file system is mounted" } : findV2(v2.point, name);
+}
+
+function findV1(all: readonly Mount[], name: string): Cgroups {
+  const bases: { controller: Controller; base: string }[] = [];
+  const problems: string[] = [];
+  for (const controller of CONTROLLERS) {
+    const mount = all.find(({ options }) => options.includes(controller));
+    const found = mount === undefined ? { why: "not mounted" } : findBase(mount.point, controller, name);
+    if ("base" in found) bases.push({ controller, base: found.base });
+    else problems.push(`${controller}: ${found.why}`);
+  }
+  const detail = problems.length === 0 ? null : problems.join("; ");
+  const devices = devicesIn(all, name);
+  return bases.length === 0 ? { is: "none", detail: detail ?? "" } : { is: "v1", bases, devices, detail };
+}
+
+/** The list where it is mounted, else a program in the unified hierarchy of a hybrid machine. */
+function devicesIn(v1: readonly Mount[], name: string): DeviceKeeping | null {
+  const list = v1.find(({ options }) => options.includes("devices"))?.point;
+  const mount = list ?? mounts().find(({ kind }) => kind === "cgroup2")?.point;
+  if (mount === undefined) return null;
+  return { by: list === undefined ? "program" : "list", mount, base: join(mount, "orch", name) };
+}
+
+function findV2(mount: string, name: string): Cgroups {
+  const found = findBase(mount, "", name);
+  if ("why" in found) return { is: "none", detail: found.why };
+  const { base } = found;
+  const chain = base.startsWith(join(mount, "orch")) ? [mount, join(mount, "orch"), base] : [base];
+  const missing: string[] = [];
+  const controllers = CONTROLLERS.filter((controller) => {
+    const whys = chain.map((dir) => tryWrite(join(dir, "cgroup.subtree_control"), `+${controller}`));
+    const enabled = (kernelText(join(base, "cgroup.subtree_control")) ?? "").split(" ").includes(controller);
+    if (!enabled) missing.push(`${controller}: ${whys.find((why) => why !== null) ?? "not available"}`);
+    return enabled;
+  });
+  const devices: DeviceKeeping = { by: "program", mount, base };
+  return { is: "v2", base, controllers, devices, detail: missing.length === 0 ? null : missing.join("; ") };
+}
+
+/** The directories that the group of this name has, or will have. `kept`: devices are kept from it. */
+export const groupOf = (cgroups: Cgroups, name: string, kept: boolean): Group =>
+  basesOf(cgroups, kept).map((base) => join(base, name));
+
+export function basesOf(cgroups: Cgroups, kept: boolean): string[] {
+  if (cgroups.is === "none") return [];
+  const bases = cgroups.is === "v2" ? [cgroups.base] : cgroups.bases.map(({ base }) => base);
+  const extra = kept ? cgroups.devices?.base : undefined;
+  return extra === undefined || bases.includes(extra) ? bases : [...bases, extra];
+}
+
+/** What /proc calls the directories that groups are in: a group of that name elsewhere is not ours. */
+export const basePaths = (cgroups: Cgroups): readonly string[] => [...new Set(basesOf(cgroups, true).map(kernelPath))];
+
+function kernelPath(dir: string): string {
+  const [, , , root = "/", point = ""] = (kernelText("/proc/self/mountinfo") ?? "")
+    .split("\n")
+    .map((line) => line.split(" "))
+    .filter(([, , , , at = ""]) => dir.startsWith(`${at}/`))
+    .reduce((best, one) => ((one[4]?.length ?? 0) >= (best[4]?.length ?? 0) ? one : best), [] as string[]);
+  return join(root, dir.slice(point.length));
+}

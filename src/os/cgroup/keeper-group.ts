@@ -1,0 +1,58 @@
+// Where keepers live, outside of what a service manager ends with the agent, and what is swept up after them.
+
+import { existsSync, readdirSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { below, tryMake, tryRemove, tryWrite } from "./dirs";
+import { basesOf, mounts, ownPath, type Cgroups } from "./hierarchy";
+
+/** Where keepers move to, so that a service manager does not end them with the agent; `null`: nowhere. */
+function keeperMount(cgroups: Cgroups): { mount: string; parent: string; controller: string } | null {
+  const all = mounts();
+  const systemd = all.find(({ options }) => options.includes("name=systemd"))?.point;
+  const v2 = all.find(({ kind }) => kind === "cgroup2")?.point;
+  if (cgroups.is === "v2") return v2 === undefined ? null : { mount: v2, parent: cgroups.base, controller: "" };
+  if (cgroups.is === "none" || systemd === undefined) return null;
+  return { mount: systemd, parent: join(systemd, "orch"), controller: "name=systemd" };
+}
+
+const keeperGroup = (name: string): string => `keeper-${name}`;
+
+/** Removes groups that a killed machine left, unless something lives in them. Only while nobody makes new ones. */
+export function removeLeftGroups(cgroups: Cgroups, name: string): void {
+  for (const base of basesOf(cgroups, true)) for (const dir of below(base)) if (dir !== base) tryRemove(dir);
+  removeLeftKeepers(cgroups, name);
+}
+
+/** Removes the groups of keepers that were killed. */
+export function removeLeftKeepers(cgroups: Cgroups, name: string): void {
+  const keepers = keeperMount(cgroups)?.parent;
+  if (keepers === undefined || !existsSync(keepers)) return;
+  for (const one of readdirSync(keepers)) if (one.startsWith(keeperGroup(name))) tryRemove(join(keepers, one));
+}
+
+/** Removes the directories of `findCgroups` where nothing is left in them. */
+export function removeBases(cgroups: Cgroups): void {
+  const keepers = keeperMount(cgroups)?.parent;
+  for (const base of [...basesOf(cgroups, true), ...(keepers === undefined ? [] : [keepers])]) {
+    tryRemove(base);
+    if (basename(dirname(base)) === "orch") tryRemove(dirname(base));
+  }
+}
+
+/**
+ * Moves this process out of the group that its service manager would end with the agent: on v2 next to the tasks'
+ * groups, on v1 within systemd's own hierarchy. `back` undoes it; `null` when it stays where it is.
+ */
+export function leaveService(cgroups: Cgroups, name: string): { back(): void } | null {
+  const to = keeperMount(cgroups);
+  if (to === null) return null;
+  const before = join(to.mount, ownPath(to.controller));
+  const dir = join(to.parent, `${keeperGroup(name)}-${process.pid}`);
+  if (tryMake(dir) !== null || tryWrite(join(dir, "cgroup.procs"), String(process.pid)) !== null) return null;
+  return {
+    back: () => {
+      tryWrite(join(before, "cgroup.procs"), String(process.pid));
+      tryRemove(dir);
+    },
+  };
+}

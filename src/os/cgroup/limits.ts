@@ -1,0 +1,37 @@
+// What one group may use: cpu as a weight, memory and processes as bounds, in the words of each version.
+
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { tryWrite } from "./dirs";
+import type { Controller } from "./hierarchy";
+
+export interface GroupLimits {
+  readonly cpu_milli: number;
+  /** `null`: counted only. */
+  readonly memory_bytes: number | null;
+  readonly pids: number;
+}
+
+/** Shares of v1 are thousandths of a core in 1024ths; weights of v2 follow the kernel's own conversion. */
+const sharesOf = (cpu_milli: number): number => Math.min(262_144, Math.max(2, Math.round((cpu_milli * 1024) / 1000)));
+const weightOf = (cpu_milli: number): number => 1 + Math.floor(((sharesOf(cpu_milli) - 2) * 9_999) / 262_142);
+
+export function limitV1(dir: string, controller: Controller, limits: GroupLimits): void {
+  if (controller === "cpu") writeFileSync(join(dir, "cpu.shares"), String(sharesOf(limits.cpu_milli)));
+  else if (controller === "pids") writeFileSync(join(dir, "pids.max"), String(limits.pids));
+  else if (limits.memory_bytes !== null) {
+    writeFileSync(join(dir, "memory.limit_in_bytes"), String(limits.memory_bytes));
+    const swap = join(dir, "memory.memsw.limit_in_bytes");
+    if (existsSync(swap)) tryWrite(swap, String(limits.memory_bytes));
+  }
+}
+
+export function limitV2(dir: string, controllers: readonly Controller[], limits: GroupLimits): void {
+  if (controllers.includes("cpu")) writeFileSync(join(dir, "cpu.weight"), String(weightOf(limits.cpu_milli)));
+  if (controllers.includes("pids")) writeFileSync(join(dir, "pids.max"), String(limits.pids));
+  if (!controllers.includes("memory")) return;
+  writeFileSync(join(dir, "memory.oom.group"), "1");
+  if (limits.memory_bytes === null) return;
+  writeFileSync(join(dir, "memory.max"), String(limits.memory_bytes));
+  tryWrite(join(dir, "memory.swap.max"), "0");
+}
