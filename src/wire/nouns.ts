@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { int } from "./numbers";
+import { END_CAUSES, type EndCause } from "../core/model/end";
 import type { Assignment, Inventory, Reported, Stamp, TaskReport, Verb } from "../core/model/record";
 import { DEVICE_STATES, LINK_KINDS, VENDORS, type Device, type Reading } from "../core/model/device";
 import { FINDING_WORDS, type FindingOverrides, type Notice } from "../core/model/findings";
@@ -174,11 +175,15 @@ export const verb = z.discriminatedUnion("verb", [
   z.object({ verb: z.literal("stop"), uid, attempt: int, signal: text, grace_ms: int, why: text }),
 ]) satisfies z.ZodType<Verb>;
 
+const CAUSES = Object.keys(END_CAUSES) as [EndCause, ...EndCause[]];
+
 const ended = z.object({
   started_age_ms: int.nullable(),
   finished_age_ms: int,
   exit_code: z.int().nullable(),
   signal: text.nullable(),
+  /** Agents of before send none; one that only a newer agent knows is none, and does not cost the entry. */
+  cause: z.enum(CAUSES).optional().catch(undefined),
   reason: text.nullable(),
   peak_memory_bytes: int.nullable(),
   tail: z.object({ stdout: z.string(), stderr: z.string() }).nullable(),

@@ -158,6 +158,26 @@ test("an exit of another release is read as far as it goes", () => {
     expect(parseExit(bad)).toBeNull();
 });
 
+test("an exit says in a field what ended it, also where a keeper of before told it in words alone", () => {
+  const causeOf = (exit: object): unknown => parseExit({ started_ms: 1, ended_ms: 2, exit_code: 0, ...exit })?.cause;
+  expect(causeOf({ reason: null })).toBeUndefined();
+  expect(causeOf({ reason: "could not start: /x is not executable" })).toBe("start_failed");
+  expect(causeOf({ reason: "its lease ran out: the server was not heard" })).toBe("lease_expired");
+  expect(causeOf({ cause: "start_failed", reason: "in other words" })).toBe("start_failed");
+});
+
+test("an end of another release is read as far as it goes", () => {
+  const record = recordFor(assignmentFor("true"));
+  const read = (end: object): unknown => {
+    const parsed = parseRecord({ ...record, end }, record.assignment.uid);
+    return typeof parsed === "string" ? parsed : parsed.end;
+  };
+  const end = { state: "failed", started_ms: null, finished_ms: 1, exit_code: 1, signal: null, reason: null };
+  expect(read(end)).toEqual({ ...end, peak_memory_bytes: null, next_uid: null });
+  expect(read({ ...end, cause: "time_limit" })).toMatchObject({ cause: "time_limit" });
+  expect(read({ ...end, cause: "of tomorrow", more: 1 })).toEqual(read(end));
+});
+
 test("signals are known by name, with and without SIG, and by number", () => {
   expect(["TERM", "sigterm", "15", "NONE"].map(signalNumber)).toEqual([15, 15, 15, null]);
   expect([signalName("SIGKILL"), signalName(10), signalName(35)]).toEqual(["KILL", "USR1", "35"]);

@@ -1,8 +1,7 @@
 // What a task's recorded end may say, held against what its process did.
 
-import type { TaskFinal, TaskRow } from "../../src/core/model/rows-task";
-import { isFinal } from "../../src/core/model/lifecycle";
-import { taskName } from "../../src/core/model/task";
+import type { TaskRow } from "../../src/core/model/rows-task";
+import { isEnd, taskName } from "../../src/core/model/task";
 import type { Life } from "./lives";
 import { demand } from "./violation";
 
@@ -21,13 +20,13 @@ export function checkEnd(row: TaskRow, life: Life | null, excuses: Excuses): voi
   const { beyond, forgetful, restored, rebooted } = excuses;
   const { observed } = row;
   const name = (): string => `${taskName(row)} ${row.uid.slice(0, 6)} on ${row.node_id} as ${observed.state}`;
-  demand(isFinal(observed.state), "history holds what is over", name);
-  const final = observed as TaskFinal;
+  demand(isEnd(observed), "history holds what is over", name);
+  const final = observed;
   if (final.state === "rejected") {
     demand(life === null, "13: what was rejected never ran", name);
     return;
   }
-  const unproven = final.state === "lost" && final.reason === "its node has no record of it";
+  const unproven = final.state === "lost" && final.cause === "no_record";
   const isProven = !unproven || beyond || rebooted;
   demand(isProven || restored || life !== null, "9: lost needs proof", name);
   demand(isProven || life === null, "10: an end is kept until it is durable, and told to a new timeline", name);

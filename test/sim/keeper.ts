@@ -113,7 +113,7 @@ function signal(hands: Hands, machine: Machine, uid: string, name: string, by: "
       signal: name,
       started_ms: process.started_ms,
       ended_ms: schedule.now_ms,
-      reason: by === "lease" ? "its lease ran out" : null,
+      ...(by === "lease" ? { cause: "lease_expired", reason: "its lease ran out" } : { reason: null }),
     }),
   );
 }

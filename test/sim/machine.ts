@@ -7,6 +7,7 @@ import type { KeptCard } from "../../src/agent/cards/kept";
 import type { Device } from "../../src/core/model/device";
 import type { Orphan } from "../../src/core/model/rows-node";
 import type { Amounts, Promised } from "../../src/core/model/promised";
+import type { TaskExit } from "../../src/core/model/end";
 import type { Assignment, Seen, TaskRecord } from "../../src/core/model/record";
 import type { Credential } from "../../src/wire/agent";
 
@@ -36,13 +37,7 @@ export interface Process {
   readonly signals: { readonly signal: string; readonly by: "agent" | "lease"; readonly at_ms: number }[];
 }
 
-export interface Exit {
-  readonly exit_code: number | null;
-  readonly signal: string | null;
-  readonly started_ms: number;
-  readonly ended_ms: number;
-  readonly reason: string | null;
-}
+export type Exit = Omit<TaskExit, "peak_memory_bytes" | "oom" | "left">;
 
 export interface Identity {
   readonly credential: Credential;

@@ -20,9 +20,9 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
     rule: "I9: exit codes are true",
     edits: [
       edit(
-        "src/core/agent/step.ts",
-        "if (process.exit_code === 0 && process.reason === null) {",
-        "if (process.reason === null) {",
+        "src/core/agent/ending.ts",
+        "if (exit.exit_code === 0 && exit.cause === undefined)",
+        "if (exit.cause === undefined)",
       ),
     ],
   },
@@ -32,8 +32,8 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
     edits: [
       edit(
         "src/core/intake/reported.ts",
-        'state: state === "gone" ? "lost" : state,\n        exit_code,',
-        'state: state === "gone" ? "lost" : state,\n        exit_code: null,',
+        'state: state === "gone" ? "lost" : state,',
+        'state: state === "gone" ? "lost" : state,\n    exit_code: null,',
       ),
     ],
   },
@@ -67,9 +67,7 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
   {
     name: "limits-are-ignored",
     rule: "L5: a time limit ends a task",
-    edits: [
-      edit("src/core/agent/step.ts", "at_ms: started_ms + limit, failure", "at_ms: started_ms + limit * 1e6, failure"),
-    ],
+    edits: [edit("src/core/agent/ending.ts", "at_ms: started_ms + limit, by", "at_ms: started_ms + limit * 1e6, by")],
   },
   {
     name: "no-kill",

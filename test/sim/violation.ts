@@ -10,6 +10,6 @@ export class Violation extends Error {
   }
 }
 
-export function demand(condition: boolean, invariant: string, seen: () => string): void {
+export function demand(condition: boolean, invariant: string, seen: () => string): asserts condition {
   if (!condition) throw new Violation(invariant, seen());
 }

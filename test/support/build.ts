@@ -1,5 +1,6 @@
 // Rows for tests, complete and consistent from a few words: every test says only what it is about.
 
+import type { TaskFinal } from "../../src/core/model/end";
 import { digest128 } from "../../src/core/fresh";
 import { DEFAULT_LIMITS } from "../../src/core/pass/limits";
 import { PLAIN_DEVICE, type NodeDevice } from "../../src/core/model/device";
@@ -295,6 +296,19 @@ export const buildEnd = (task: TaskRow, part: Partial<TaskEnd> = {}): TaskEnd =>
   exit_code: 1,
   signal: null,
   at_ms: NOW_MS - 1_000,
+  ...part,
+});
+
+/** An end that came just now. */
+export const buildFinal = (part: Partial<TaskFinal> = {}): TaskFinal => ({
+  state: "failed",
+  started_ms: null,
+  finished_ms: NOW_MS,
+  exit_code: 1,
+  signal: null,
+  reason: null,
+  peak_memory_bytes: null,
+  tail: null,
   ...part,
 });
 

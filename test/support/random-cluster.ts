@@ -7,14 +7,15 @@ import type { ContactFact, IdleFact, Snapshot } from "../../src/core/pass/snapsh
 import { DEFAULT_LIMITS } from "../../src/core/pass/limits";
 import type { Change, State } from "../../src/core/model/rows-state";
 import type { RunRow, WorkloadRow } from "../../src/core/model/rows-work";
-import type { TaskFinal, TaskRow } from "../../src/core/model/rows-task";
+import type { TaskFinal } from "../../src/core/model/end";
+import type { TaskRow } from "../../src/core/model/rows-task";
 import type { NodeRow } from "../../src/core/model/rows-node";
 import { restingPorts } from "../../src/core/intake/observe";
 import { slotAfterEnd } from "../../src/core/pass/slot";
 import { slotKey } from "../../src/core/model/task";
 import { GIB, type Ms } from "../../src/core/units";
 import type { TaskSpec } from "../../src/core/model/workload";
-import { buildNode, buildRun, buildSpec, buildState, buildWorkload, NOW_MS, uidOf } from "./build";
+import { buildFinal, buildNode, buildRun, buildSpec, buildState, buildWorkload, NOW_MS, uidOf } from "./build";
 import type { Dice } from "./random";
 import { cardsLive, randomCards, randomGpu } from "./random-cards";
 import { idleLives, randomIdle } from "./random-idle";
@@ -217,22 +218,9 @@ export function end(cluster: RandomCluster, task: TaskRow, state: TaskFinal["sta
     const row = slotAfterEnd(
       cluster.state.slots.get(key) ?? null,
       task,
-      {
-        uid: task.uid,
-        version: task.version,
-        attempt: task.attempt,
-        member: task.member,
-        node_id: task.node_id,
-        state,
-        reason: null,
-        exit_code,
-        signal: null,
-        at_ms: cluster.now_ms,
-        ...(task.stop?.idle === true && state === "stopped" ? { idle: true } : {}),
-      },
+      buildFinal({ state, exit_code, started_ms: cluster.now_ms - ran, finished_ms: cluster.now_ms }),
       settings,
       DEFAULT_LIMITS,
-      ran,
     );
     put(cluster, {
       table: "slots",

@@ -1,7 +1,7 @@
 // What the agent's loop needs of whatever runs tasks. Everything may be called again: the files of a task are the
 // truth, and a claim never executes twice.
 
-import type { TaskFinal } from "../../core/model/rows-task";
+import type { Tail } from "../../core/model/end";
 import type { Orphan } from "../../core/model/rows-node";
 import type { Seen, TaskRecord } from "../../core/model/record";
 import type { Ms } from "../../core/units";
@@ -31,7 +31,7 @@ export interface Driver {
   /** When the newest answered heartbeat was sent, on the loop's clock. */
   lease(heard_ms: Ms): void;
   /** The last 4 KiB of each stream of an ended task. */
-  tail(uid: string): TaskFinal["tail"];
+  tail(uid: string): Tail | null;
   /** The server has this end on disk: it is kept for a while, and no longer loaded. */
   acknowledge(uid: string): Promise<void>;
   /** Deletes everything about a task. */

@@ -1,10 +1,11 @@
 // What the files of a task and the kernel say of it, when no keeper is there to ask.
 
+import type { TaskExit } from "../../core/model/end";
 import type { Seen } from "../../core/model/record";
 import { membersOf } from "../../os/cgroup/group";
 import type { Group } from "../../os/cgroup/hierarchy";
 import { bootId, isAlive, statOf } from "../../os/proc";
-import { readAttempt, type TaskExit } from "../tasks/taskdir";
+import { readAttempt } from "../tasks/taskdir";
 
 export interface Target {
   readonly pid: number;
@@ -20,7 +21,10 @@ export interface Looked {
 
 const NONE: Looked = { seen: { claimed: false, process: { is: "none" } }, target: null, group: [] };
 
-export const seenEnded = (exit: TaskExit): Seen => ({ claimed: true, process: { is: "ended", ...exit } });
+export const seenEnded = (exit: TaskExit): Seen => ({
+  claimed: true,
+  process: { is: "ended", ...exit },
+});
 
 export const seenAlive = (pid: number, started_ms: number): Seen => ({
   claimed: true,

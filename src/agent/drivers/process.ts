@@ -18,7 +18,7 @@ import type { Accounts } from "../machine/account";
 import type { DeviceAccess } from "../devices/access";
 import { readJournals, type Noted } from "../tasks/living";
 import { makeRunDir, runDirOf, runName, runRoot } from "../machine/rundir";
-import { claimText, exitLine, FILES, isUid, places, STOPPED_CLAIM } from "../tasks/taskdir";
+import { claimText, exitLine, FILES, isUid, places, startFailed, STOPPED_CLAIM } from "../tasks/taskdir";
 import type { Driver } from "./driver";
 import { createEnding, type Victim } from "./ending";
 import { Keepers } from "./keepers";
@@ -268,7 +268,7 @@ class ProcessDriver implements Driver {
       peak_memory_bytes: null,
       oom: false,
       left: 0,
-      reason: `could not start: ${why}`,
+      ...startFailed(why),
     };
     await createOnce(join(dir, FILES.claim), claimText(bootId(), now, []) + exitLine(exit));
     this.#lookAgain(uid);

@@ -1,9 +1,8 @@
 // What this agent has no record of and yet answers for: what it was told to stop, and what outlived its record. Each
 // end is told when it has come, and again until the server has it on disk.
 
-import { withoutRecord } from "../../core/agent/accept";
 import type { Orphan } from "../../core/model/rows-node";
-import { endWithoutRecord } from "../../core/agent/report";
+import { endWithoutRecord, withoutRecord } from "../../core/agent/report";
 import type { Seen, TaskReport } from "../../core/model/record";
 import type { Ms } from "../../core/units";
 import type { Driver } from "./driver";

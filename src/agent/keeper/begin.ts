@@ -44,8 +44,8 @@ export interface HeldTask {
   readonly started_ms: number;
   readonly wrapped: Wrapped;
   readonly guard: Guard | null;
-  /** Why the keeper itself ends it; `null`: it does not. */
-  ending: string | null;
+  /** Why the keeper itself ends it; null while it does not. */
+  ending: "lease_expired" | null;
 }
 
 export type Begun =

@@ -2,6 +2,7 @@
 // when its end is told; then the exit is written, again and again on a full disk.
 
 import { join } from "node:path";
+import type { TaskExit } from "../../core/model/end";
 import { nowMs } from "../../os/clock";
 import { killGroup, membersOf, memoryFacts, removeGroup } from "../../os/cgroup/group";
 import { messageOf } from "../../os/errors";
@@ -10,7 +11,7 @@ import type { Say } from "../../os/log";
 import { findProcesses } from "../../os/proc";
 import { sendSignal } from "../../os/process/signals";
 import type { ProcessExit } from "../../os/process/spawn";
-import { exitLine, FILES, type TaskExit } from "../tasks/taskdir";
+import { exitLine, FILES, startFailed } from "../tasks/taskdir";
 import type { HeldTask, Surroundings } from "./begin";
 
 const SIGKILL = 9;
@@ -35,7 +36,7 @@ export async function finish(held: HeldTask, exit: ProcessExit, around: Surround
     peak_memory_bytes: peak_bytes ?? exit.max_rss_bytes,
     oom: oom_kills > 0,
     left,
-    reason: held.ending ?? couldNotBegin(held, exit),
+    ...(held.ending === null ? couldNotBegin(held, exit) : { cause: held.ending, reason: LEASE_OVER }),
   };
   // A group that stays has groups in it that the task has made, with processes of their own.
   if (!removeGroup(held.group)) await remove(held);
@@ -67,14 +68,16 @@ function sweepSession(held: HeldTask): number {
 }
 
 /** What the switch of accounts said before it gave up; the file is there only behind one. */
-function couldNotBegin(held: HeldTask, exit: ProcessExit): string | null {
-  if (!held.wrapped.tells) return null;
+function couldNotBegin(held: HeldTask, exit: ProcessExit): Pick<TaskExit, "cause" | "reason"> {
+  if (!held.wrapped.tells) return { reason: null };
   const path = join(held.dir, FILES.notes);
   const said = exit.exit_code === 126 || exit.exit_code === 127 ? readText(path) : { is: "missing" as const };
   removeFile(path);
   const why = said.is === "there" ? said.text.trim() : "";
-  return why === "" ? null : `could not start: ${why}`;
+  return why === "" ? { reason: null } : startFailed(why);
 }
+
+export const LEASE_OVER = "its lease ran out: the server was not heard";
 
 /** Adds the exit to the claim, however long a full disk makes it take, and closes it. */
 export async function recordExit(claim: number, exit: TaskExit, say: Say): Promise<void> {

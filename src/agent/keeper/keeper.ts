@@ -2,6 +2,7 @@
 // outlive the agent. It claims, begins, watches and records; what a task shall do is decided elsewhere. It ends when it
 // has neither task nor agent.
 
+import type { TaskExit } from "../../core/model/end";
 import { join } from "node:path";
 import { bootMs, nowMs } from "../../os/clock";
 import { killGroup } from "../../os/cgroup/group";
@@ -16,13 +17,13 @@ import { adjustOom } from "../../os/proc";
 import { sendSignal, signalNumber } from "../../os/process/signals";
 import type { ProcessExit } from "../../os/process/spawn";
 import { begin, type HeldTask, type Surroundings } from "./begin";
-import { finish, recordExit } from "./finish";
+import { finish, LEASE_OVER, recordExit } from "./finish";
 import { LOOK_EVERY_MS, lookAtAll, watchGrowth, type Growth } from "./growth";
 import { leasePhase } from "./lease";
 import { parseToKeeper, type FromKeeper, type TaskOrder, type ToKeeper } from "./messages";
 import { openJournal } from "../tasks/living";
 import { makeRunDir, runDirOf, runName } from "../machine/rundir";
-import { places, type TaskExit } from "../tasks/taskdir";
+import { places, startFailed } from "../tasks/taskdir";
 
 /** How long it waits for an agent before it ends, at its start and between two agents. */
 const LONELY_MS = { first: 15_000, later: 250 } as const;
@@ -128,7 +129,7 @@ class Keeper {
           peak_memory_bytes: null,
           oom: false,
           left: 0,
-          reason: `could not start: ${begun.why}`,
+          ...startFailed(begun.why),
         };
         await recordExit(begun.claim, exit, this.#around.say);
         this.#ended(uid, exit);
@@ -209,8 +210,8 @@ class Keeper {
       if (is === "held") continue;
       const target = { pid: held.pid, start: held.start };
       if (held.ending === null) {
-        held.ending = "its lease ran out: the server was not heard";
-        this.#around.say(`task ${held.order.name}: ${held.ending}`);
+        held.ending = "lease_expired";
+        this.#around.say(`task ${held.order.name}: ${LEASE_OVER}`);
         sendSignal(target, signalNumber(held.order.stop.signal) ?? SIGKILL, "group");
       }
       if (is !== "over") continue;

@@ -1,10 +1,11 @@
 // What agent and keeper say to each other, one JSON object a line. A keeper may be older than its agent: fields are
 // only added, and a message that is not understood is told and dropped.
 
+import type { TaskExit } from "../../core/model/end";
 import type { GroupLimits } from "../../os/cgroup/limits";
 import type { DeviceNumber } from "../../os/device-deny";
 import { fieldsOf, isTexts, type JsonObject } from "../../os/files/json";
-import { isUid, parseExit, type TaskExit } from "../tasks/taskdir";
+import { isUid, parseExit } from "../tasks/taskdir";
 
 /** Everything that the keeper needs to run one task; it reads no record. */
 export interface TaskOrder {

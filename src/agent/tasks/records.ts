@@ -2,11 +2,12 @@
 // What cannot be read is set aside under another name and never stops the agent.
 
 import { join } from "node:path";
-import type { RecordEnd, TaskRecord } from "../../core/model/record";
+import { END_CAUSES, type EndCause, type RecordEnd } from "../../core/model/end";
+import type { TaskRecord } from "../../core/model/record";
 import { appendDurably, makePrivateDir, readText, renameTo } from "../../os/files/files";
 import { parsedJson } from "../../os/files/json";
 import { assignment } from "../../wire/nouns";
-import { FILES } from "./taskdir";
+import { FILES, numberOrNull, textOrNull } from "./taskdir";
 
 export type RecordRead =
   | { readonly is: "there"; readonly record: TaskRecord }
@@ -46,7 +47,8 @@ export function parseRecord(value: unknown, uid: string): TaskRecord | string {
   const task = assignment.safeParse(record["assignment"]);
   if (!task.success) return task.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; ");
   if (task.data.uid !== uid) return `it is of task ${task.data.uid}`;
-  const { boot_id, accepted_ms, go, not_before_ms, stop, end, verdict = null } = record;
+  const { boot_id, accepted_ms, go, not_before_ms, stop, verdict = null } = record;
+  const end = endIn(record["end"]);
   if (
     typeof boot_id !== "string" ||
     typeof accepted_ms !== "number" ||
@@ -54,7 +56,7 @@ export function parseRecord(value: unknown, uid: string): TaskRecord | string {
     typeof not_before_ms !== "number"
   )
     return "fields are missing";
-  if (!isStop(stop) || !isEnd(end) || !isVerdict(verdict)) return "its stop or end is not understood";
+  if (!isStop(stop) || end === undefined || !isVerdict(verdict)) return "its stop or end is not understood";
   return { assignment: task.data, boot_id, accepted_ms, go, not_before_ms, stop, verdict, end };
 }
 
@@ -79,14 +81,25 @@ function isVerdict(value: unknown): value is TaskRecord["verdict"] {
 
 const ENDS: readonly RecordEnd["state"][] = ["succeeded", "failed", "stopped", "rejected", "gone"];
 
-function isEnd(value: unknown): value is RecordEnd | null {
-  if (value === null) return true;
-  const end = value as Record<string, unknown> | undefined;
-  return (
-    typeof end === "object" &&
-    ENDS.includes(end["state"] as RecordEnd["state"]) &&
-    typeof end["finished_ms"] === "number"
-  );
+/** A record of another release may lack fields of an end, or have more. Undefined: it is not understood. */
+function endIn(value: unknown): RecordEnd | null | undefined {
+  if (value === null) return null;
+  if (typeof value !== "object") return undefined;
+  const end = value as Record<string, unknown>;
+  const { finished_ms, cause } = end;
+  const state = ENDS.find((one) => one === end["state"]);
+  if (state === undefined || typeof finished_ms !== "number") return undefined;
+  return {
+    state,
+    started_ms: numberOrNull(end["started_ms"]),
+    finished_ms,
+    exit_code: numberOrNull(end["exit_code"]),
+    signal: textOrNull(end["signal"]),
+    ...(typeof cause === "string" && Object.hasOwn(END_CAUSES, cause) ? { cause: cause as EndCause } : {}),
+    reason: textOrNull(end["reason"]),
+    peak_memory_bytes: numberOrNull(end["peak_memory_bytes"]),
+    next_uid: textOrNull(end["next_uid"]),
+  };
 }
 
 interface Writing {

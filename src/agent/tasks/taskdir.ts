@@ -2,6 +2,7 @@
 // may outlive both. docs/decisions/15-one-keeper-a-node.md says who writes what.
 
 import { join } from "node:path";
+import type { TaskExit } from "../../core/model/end";
 import { readText } from "../../os/files/files";
 import { fieldsOf, parsedJson } from "../../os/files/json";
 
@@ -48,20 +49,6 @@ export interface TaskProcess {
   readonly started_ms: number;
 }
 
-export interface TaskExit {
-  readonly exit_code: number | null;
-  /** Without SIG. */
-  readonly signal: string | null;
-  readonly started_ms: number;
-  readonly ended_ms: number;
-  readonly peak_memory_bytes: number | null;
-  readonly oom: boolean;
-  /** Processes that outlived the main one and were killed. */
-  readonly left: number;
-  /** What the keeper knows beyond the code; `null`: the code says it all. */
-  readonly reason: string | null;
-}
-
 export const STOPPED_CLAIM = "stopped\n";
 
 export const claimText = (boot_id: string, at_ms: number, group: readonly string[]): string =>
@@ -94,8 +81,8 @@ export function parseAttempt(text: string): Attempt {
   return attempt;
 }
 
-const numberOrNull = (value: unknown): number | null => (typeof value === "number" ? value : null);
-const textOrNull = (value: unknown): string | null => (typeof value === "string" ? value : null);
+export const numberOrNull = (value: unknown): number | null => (typeof value === "number" ? value : null);
+export const textOrNull = (value: unknown): string | null => (typeof value === "string" ? value : null);
 
 /** Fields of a newer keeper are ignored, fields of an older one may be missing. */
 export function parseExit(told: unknown): TaskExit | null {
@@ -110,6 +97,23 @@ export function parseExit(told: unknown): TaskExit | null {
     peak_memory_bytes: numberOrNull(value["peak_memory_bytes"]),
     oom: value["oom"] === true,
     left: numberOrNull(value["left"]) ?? 0,
+    ...causeIn(value),
     reason: textOrNull(value["reason"]),
   };
+}
+
+/** What is written of a command that could not be started. */
+export const startFailed = (why: string): { cause: "start_failed"; reason: string } => ({
+  cause: "start_failed",
+  reason: `could not start: ${why}`,
+});
+
+const CAUSES = ["start_failed", "lease_expired"] as const;
+
+/** Keepers of before told in words alone what ended a task but for itself; these are all their words. */
+function causeIn({ cause, reason }: Record<string, unknown>): Pick<TaskExit, "cause"> {
+  const known = CAUSES.find((one) => one === cause);
+  if (known !== undefined) return { cause: known };
+  if (typeof reason !== "string") return {};
+  return { cause: reason.startsWith("could not start: ") ? "start_failed" : "lease_expired" };
 }

@@ -1,6 +1,8 @@
 // What an agent believes of a server: which messages it drops, and what the others make of its records.
 
 import { successorUid } from "../fresh";
+import { endWithoutResult } from "./ending";
+import { withoutRecord } from "./report";
 import type { Stamp, TaskRecord, TaskReport, Verb } from "../model/record";
 import type { Ms } from "../units";
 
@@ -164,24 +166,12 @@ function assign(
   // What ran here and lost its record has it back, and is judged by what is seen of it; it is never executed again.
   if (context.begun(task.uid) !== "no") return record;
   if (context.claimed(task.uid))
-    return { ...record, end: refusal(context, "stopped", "it was stopped before it came") };
+    return { ...record, end: endWithoutResult("stopped", null, "it was stopped before it came", context.now_ms) };
   if (task.boot_id !== context.boot_id) {
-    return { ...record, end: refusal(context, "rejected", "it was meant for this machine before its last reboot") };
+    const why = "it was meant for this machine before its last reboot";
+    return { ...record, end: endWithoutResult("rejected", "node_rebooted", why, context.now_ms) };
   }
   return record;
-}
-
-function refusal(context: AcceptContext, state: "stopped" | "rejected", reason: string): TaskRecord["end"] {
-  return {
-    state,
-    started_ms: null,
-    finished_ms: context.now_ms,
-    exit_code: null,
-    signal: null,
-    reason,
-    peak_memory_bytes: null,
-    next_uid: null,
-  };
 }
 
 /** More attempts than an agent makes of one under its grant. */
@@ -214,32 +204,4 @@ function stopped(
     record = current(successorUid(uid, identity.attempt + 1));
   }
   return records;
-}
-
-/** The end of what has no record here: it never began, or nobody can say any more how it went. */
-export function withoutRecord(uid: string, why: string, begun: "no" | "over"): TaskReport {
-  const [state, reason] =
-    begun === "no"
-      ? (["stopped", `${why}; it never began here`] as const)
-      : (["gone", "it is over, and the record of how it ended is lost"] as const);
-  return {
-    uid,
-    name: "",
-    identity: null,
-    grant_until: 0,
-    held: null,
-    exclusive: false,
-    unix_user: null,
-    reported: {
-      state,
-      reason,
-      started_age_ms: null,
-      finished_age_ms: 0,
-      exit_code: null,
-      signal: null,
-      peak_memory_bytes: null,
-      tail: null,
-      next: null,
-    },
-  };
 }

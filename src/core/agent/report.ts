@@ -1,7 +1,7 @@
 // What an agent says of a task: a function of its record and of what it sees, with times as ages.
 
-import { withoutRecord } from "./accept";
-import type { TaskFinal } from "../model/rows-task";
+import { endWithoutResult, ownEnd } from "./ending";
+import type { TaskExit, RecordEnd, ReportedEnd, Tail } from "../model/end";
 import type { Reported, Seen, TaskRecord, TaskReport } from "../model/record";
 import type { Ms } from "../units";
 
@@ -10,7 +10,7 @@ export interface ReportContext {
   readonly reserved: ReadonlySet<string>;
   readonly lacking: ReadonlyMap<string, string>;
   readonly records: ReadonlyMap<string, TaskRecord>;
-  readonly tail: (uid: string) => TaskFinal["tail"];
+  readonly tail: (uid: string) => Tail | null;
 }
 
 /** The line of a report or inventory for one record. */
@@ -33,22 +33,10 @@ function reportedOf(record: TaskRecord, seen: Seen | undefined, context: ReportC
   const age = (at_ms: Ms | null): Ms | null =>
     at_ms === null ? null : Math.max(0, Math.round(context.now_ms - at_ms));
   if (record.end !== null) {
-    const { state, started_ms, finished_ms, exit_code, signal, reason, peak_memory_bytes, next_uid } = record.end;
+    const { next_uid } = record.end;
     const next = next_uid === null ? undefined : context.records.get(next_uid);
-    return {
-      state,
-      started_age_ms: age(started_ms),
-      finished_age_ms: age(finished_ms) ?? 0,
-      exit_code,
-      signal,
-      reason,
-      peak_memory_bytes,
-      tail: context.tail(uid),
-      next:
-        next_uid === null
-          ? null
-          : { uid: next_uid, starts_in_ms: Math.max(0, Math.round((next?.not_before_ms ?? 0) - context.now_ms)) },
-    };
+    const starts_in_ms = Math.max(0, Math.round((next?.not_before_ms ?? 0) - context.now_ms));
+    return reportedEnd(record.end, context.now_ms, context.tail(uid), starts_in_ms);
   }
   const process = seen?.process;
   const alive = process?.is === "alive" ? process : null;
@@ -69,28 +57,40 @@ function waitReason(record: TaskRecord, context: ReportContext): string | null {
   return null;
 }
 
-/** The end of what outlived its record, as its supervisor saw it: whose it was, the server knows. */
-export function endWithoutRecord(
-  uid: string,
-  process: Extract<Seen["process"], { is: "ended" }>,
-  now_ms: Ms,
-  tail: TaskFinal["tail"],
-): TaskReport {
-  const { started_ms, ended_ms, exit_code, signal, peak_memory_bytes, oom, reason } = process;
-  const succeeded = exit_code === 0 && reason === null && !oom;
+/** An end as it travels. `starts_in_ms`: when its successor is due, where the agent made one. */
+function reportedEnd(end: RecordEnd, now_ms: Ms, tail: Tail | null, starts_in_ms: Ms): ReportedEnd {
+  const { started_ms, finished_ms, next_uid, ...facts } = end;
   const age = (at_ms: Ms): Ms => Math.max(0, Math.round(now_ms - at_ms));
   return {
-    ...withoutRecord(uid, "", "over"),
-    reported: {
-      state: succeeded ? "succeeded" : "failed",
-      started_age_ms: age(started_ms),
-      finished_age_ms: age(ended_ms),
-      exit_code,
-      signal,
-      reason: succeeded ? null : oom ? "out of memory" : reason,
-      peak_memory_bytes,
-      tail,
-      next: null,
-    },
+    ...facts,
+    started_age_ms: started_ms === null ? null : age(started_ms),
+    finished_age_ms: age(finished_ms),
+    tail,
+    next: next_uid === null ? null : { uid: next_uid, starts_in_ms },
   };
 }
+
+/** The line of a report for what has no record here: whose it is, the server knows. */
+const unrecorded = (uid: string, reported: ReportedEnd): TaskReport => ({
+  uid,
+  name: "",
+  identity: null,
+  grant_until: 0,
+  held: null,
+  exclusive: false,
+  unix_user: null,
+  reported,
+});
+
+/** The end of what has no record here: it never began, or nobody can say any more how it went. */
+export function withoutRecord(uid: string, why: string, begun: "no" | "over"): TaskReport {
+  const end =
+    begun === "no"
+      ? endWithoutResult("stopped", null, `${why}; it never began here`, 0)
+      : endWithoutResult("gone", "result_unknown", "it is over, and the record of how it ended is lost", 0);
+  return unrecorded(uid, reportedEnd(end, 0, null, 0));
+}
+
+/** The end of what outlived its record, as its supervisor saw it. */
+export const endWithoutRecord = (uid: string, exit: TaskExit, now_ms: Ms, tail: Tail | null): TaskReport =>
+  unrecorded(uid, reportedEnd(ownEnd(exit), now_ms, tail, 0));

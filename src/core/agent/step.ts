@@ -5,12 +5,14 @@ import { admit, type AdmissionDevice } from "./admit";
 import type { Orphan } from "../model/rows-node";
 import type { Amounts } from "../model/promised";
 import { BLAME_WITHIN_MS } from "../model/findings";
-import { formatBytes, formatDuration } from "../format";
+import { endOfExit, endWithoutResult, stopOf } from "./ending";
+import { formatDuration } from "../format";
+import type { EndCause, RecordEnd } from "../model/end";
 import { successorUid } from "../fresh";
-import type { Action, RecordEnd, Seen, TaskRecord } from "../model/record";
+import type { Action, Seen, TaskRecord } from "../model/record";
 import { backoffMs } from "../pass/slot";
 import { shortId, taskName } from "../model/task";
-import { MINUTE_MS, SECOND_MS, type Bytes, type Ms } from "../units";
+import { MINUTE_MS, SECOND_MS, type Ms } from "../units";
 
 /** An accepted task that finds no room within this time is rejected. */
 export const ADMISSION_DEADLINE_MS = MINUTE_MS;
@@ -85,26 +87,22 @@ function stepOne(
       return stepAlive(view, record, seen.process.started_ms, wakeAt);
     case "beginning":
       return null;
-    case "ended":
-      return ended(view, record, seen.process);
+    case "ended": {
+      const { started_ms, ended_ms } = seen.process;
+      return end(view, record, endOfExit(record, seen.process, blameOf(view, uid, ended_ms)), ended_ms - started_ms);
+    }
     case "vanished":
-      return end(view, record, { ...NO_RESULT, state: "gone", finished_ms: view.now_ms, reason: seen.process.why }, 0);
+      return over(view, record, "gone", "result_unknown", seen.process.why);
     case "none":
-      return end(
-        view,
-        record,
-        {
-          ...NO_RESULT,
-          state: "stopped",
-          finished_ms: view.now_ms,
-          reason: record.stop?.why ?? "stopped before it began",
-        },
-        0,
-      );
+      return over(view, record, "stopped", null, record.stop?.why ?? "stopped before it began");
   }
 }
 
-const NO_RESULT = { started_ms: null, exit_code: null, signal: null, peak_memory_bytes: null, next_uid: null } as const;
+/** What the task did to its card, as its kernel said shortly before its end; null when that said nothing. */
+function blameOf(view: AgentView, uid: string, ended_ms: Ms): string | null {
+  const blame = view.blames.get(uid);
+  return blame !== undefined && Math.abs(ended_ms - blame.at_ms) <= BLAME_WITHIN_MS ? blame.why : null;
+}
 
 /**
  * Accepted, not claimed: start it when it may and there is room; turn it away when it waited too long or its boot
@@ -119,28 +117,14 @@ function stepWaiting(
 ): Action | null {
   const { uid } = record.assignment;
   if (record.boot_id !== view.boot_id) {
-    return end(
-      view,
-      record,
-      { ...NO_RESULT, state: "gone", finished_ms: view.now_ms, reason: "the node rebooted before it began" },
-      0,
-    );
+    return over(view, record, "gone", "node_rebooted", "the node rebooted before it began");
   }
   if (!admitted.has(uid)) {
     const deadline = Math.max(record.accepted_ms, record.not_before_ms) + ADMISSION_DEADLINE_MS;
     wakeAt(deadline);
     if (view.now_ms < deadline) return null;
-    return end(
-      view,
-      record,
-      {
-        ...NO_RESULT,
-        state: "rejected",
-        finished_ms: view.now_ms,
-        reason: `no room on the node: ${lacking.get(uid) ?? "its capacity is still held by other tasks"}`,
-      },
-      0,
-    );
+    const lack = lacking.get(uid) ?? "its capacity is still held by other tasks";
+    return over(view, record, "rejected", "no_room", `no room on the node: ${lack}`);
   }
   if (!record.go) return null;
   if (view.now_ms < record.not_before_ms) {
@@ -164,7 +148,7 @@ function turnAway(view: AgentView, record: TaskRecord): Action {
   const reason =
     `its stop grace of ${formatDuration(stop.grace_ms)} leaves nothing of the lease of ` +
     `${formatDuration(lease_ms ?? 0)} that an exclusive task has`;
-  return end(view, record, { ...NO_RESULT, state: "rejected", finished_ms: view.now_ms, reason }, 0);
+  return over(view, record, "rejected", "lease_too_short", reason);
 }
 
 function hasLease(view: AgentView, record: TaskRecord): boolean {
@@ -190,70 +174,14 @@ function stepAlive(view: AgentView, record: TaskRecord, started_ms: Ms, wakeAt: 
   return view.signalled.has(uid) ? null : { do: "signal", uid, signal: stop.signal };
 }
 
-interface Stop {
-  readonly signal: string;
-  readonly grace_ms: Ms;
-  readonly at_ms: Ms;
-  /** Why it is a failure of the task; `null`: it was ordered. */
-  readonly failure: string | null;
-}
-
-/** The stop that is in force: the one ordered, or an earlier one of the task's time limit or of a verdict over it. */
-function stopOf(record: TaskRecord, started_ms: Ms, now_ms: Ms): Stop | null {
-  const { assignment, verdict } = record;
-  const limit = assignment.time_limit_ms;
-  const own: Stop[] = [];
-  if (limit !== null) own.push({ ...assignment.stop, at_ms: started_ms + limit, failure: "time limit reached" });
-  if (verdict !== null) own.push({ ...assignment.stop, at_ms: verdict.at_ms, failure: verdict.why });
-  const first = own.filter(({ at_ms }) => at_ms <= now_ms).sort((a, b) => a.at_ms - b.at_ms)[0] ?? null;
-  if (record.stop === null || (first !== null && first.at_ms < record.stop.at_ms)) return first;
-  return { ...record.stop, failure: null };
-}
-
-/** The verdict over an ended process: whose doing its end was, in this order: an order, a limit, memory, itself. */
-function ended(view: AgentView, record: TaskRecord, process: Extract<Seen["process"], { is: "ended" }>): Action | null {
-  const stop = stopOf(record, process.started_ms, process.ended_ms);
-  const base = {
-    started_ms: process.started_ms,
-    finished_ms: process.ended_ms,
-    exit_code: process.exit_code,
-    signal: process.signal,
-    peak_memory_bytes: process.peak_memory_bytes,
-    next_uid: null,
-  };
-  const ran = process.ended_ms - process.started_ms;
-  if (stop !== null && stop.failure === null && process.ended_ms >= stop.at_ms) {
-    return end(view, record, { ...base, state: "stopped", reason: record.stop?.why ?? null }, ran);
-  }
-  if (stop !== null && stop.failure !== null) {
-    return end(view, record, { ...base, state: "failed", reason: stop.failure }, ran);
-  }
-  if (process.oom) {
-    return end(view, record, { ...base, state: "failed", reason: outOfMemory(record, process.peak_memory_bytes) }, ran);
-  }
-  if (process.exit_code === 0 && process.reason === null) {
-    return end(view, record, { ...base, state: "succeeded", reason: null }, ran);
-  }
-  return end(view, record, { ...base, state: "failed", reason: failureOf(view, record, process) }, ran);
-}
-
-/** What the task did to itself on a card, as its kernel said shortly before, and what its supervisor knows. */
-function failureOf(
+/** Ends what never ran, or of which nobody knows how it ended. */
+const over = (
   view: AgentView,
-  { assignment }: TaskRecord,
-  process: Extract<Seen["process"], { is: "ended" }>,
-): string | null {
-  const blame = view.blames.get(assignment.uid);
-  const isRecent = blame !== undefined && Math.abs(process.ended_ms - blame.at_ms) <= BLAME_WITHIN_MS;
-  const whys = [...(isRecent ? [blame.why] : []), ...(process.reason === null ? [] : [process.reason])];
-  return whys.length === 0 ? null : whys.join("; ");
-}
-
-function outOfMemory(record: TaskRecord, peak_bytes: Bytes | null): string {
-  const { memory_bytes, memory_limited } = record.assignment.promised;
-  const limit = memory_limited ? `limit ${formatBytes(memory_bytes)}` : "the machine had no more";
-  return `out of memory: ${limit}, peak ${peak_bytes === null ? "unknown" : formatBytes(peak_bytes)}`;
-}
+  record: TaskRecord,
+  state: "stopped" | "rejected" | "gone",
+  cause: EndCause | null,
+  reason: string,
+): Action => end(view, record, endWithoutResult(state, cause, reason, view.now_ms), 0);
 
 /** Ends the attempt, and makes its successor where the grant and the workload's bounds allow one. */
 function end(view: AgentView, record: TaskRecord, result: RecordEnd, ran_ms: Ms): Action {

@@ -1,9 +1,16 @@
 // What it proves that an inventory does not name a task: that it is over, nothing yet, or that people must be asked.
 
+import type { EndCause } from "../model/end";
 import type { TaskRow } from "../model/rows-task";
 import type { Inventory } from "../model/record";
 
-export type Verdict = { readonly is: "lost"; readonly why: string } | { readonly is: "wait" } | { readonly is: "ask" };
+export type Verdict =
+  | { readonly is: "lost"; readonly cause: EndCause; readonly why: string }
+  | { readonly is: "wait" }
+  | { readonly is: "ask" };
+
+export const NO_RECORD = "its node has no record of it";
+const REBOOTED = { is: "lost", cause: "node_rebooted", why: "its node rebooted" } as const;
 
 /**
  * Absence is proof only in a complete inventory that covers the task's revision; a disk that was lost proves
@@ -18,13 +25,13 @@ export function verdictOnAbsent(task: TaskRow, inventory: Inventory, timeline: s
   // What cannot be read may be it, or a successor that the agent made since.
   const whole = inventory.unreadable.length === 0;
   if (covered && whole) {
-    return { is: "lost", why: rebooted ? "its node rebooted" : "its node has no record of it" };
+    return rebooted ? REBOOTED : { is: "lost", cause: "no_record", why: NO_RECORD };
   }
   if (task.observed.state === "assigned" && vouched && !covered) {
     if (!rebooted) return { is: "wait" };
-    if (whole) return { is: "lost", why: "its node rebooted before it was told" };
+    if (whole) return { ...REBOOTED, why: "its node rebooted before it was told" };
   }
   // The reboot ended its processes; only a job's result could have been on the lost disk.
-  if (rebooted && task.kind !== "job" && whole) return { is: "lost", why: "its node rebooted" };
+  if (rebooted && task.kind !== "job" && whole) return REBOOTED;
   return { is: "ask" };
 }

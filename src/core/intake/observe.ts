@@ -2,17 +2,18 @@
 // dropped.
 
 import type { Told } from "./assign";
-import { verdictOnAbsent } from "./absent";
-import { isFinal, TASK } from "../model/lifecycle";
+import { NO_RECORD, verdictOnAbsent } from "./absent";
+import { TASK } from "../model/lifecycle";
 import type { Change, State } from "../model/rows-state";
 import type { SlotRow } from "../model/rows-work";
-import type { Observed, TaskFinal, TaskRow } from "../model/rows-task";
+import type { EndCause, TaskFinal } from "../model/end";
+import type { Observed, TaskRow } from "../model/rows-task";
 import type { NodeRow, Orphan } from "../model/rows-node";
 import type { Inventory, TaskReport, Verb } from "../model/record";
 import { endEvent, observedOf } from "./reported";
 import { emptySlot, slotAfterEnd } from "../pass/slot";
 import type { PlanLimits } from "../pass/snapshot";
-import { slotKey, taskName } from "../model/task";
+import { isEnd, lostFinal, slotKey, taskName } from "../model/task";
 import type { Ms } from "../units";
 
 export interface IntakeContext {
@@ -152,8 +153,8 @@ function takeIn(
 function known(state: State, task: TaskRow, entry: TaskReport, context: IntakeContext, draft: Draft): void {
   const observed = observedOf(entry.reported, context.now_ms);
   const from = task.observed.state;
-  if (isFinal(observed.state)) {
-    takeEnd(state, task, observed as TaskFinal, entry, context, draft);
+  if (isEnd(observed)) {
+    takeEnd(state, task, observed, entry, context, draft);
     return;
   }
   const rises = TASK[observed.state].rank > TASK[from].rank;
@@ -207,27 +208,7 @@ function bookEnd(
   const before = draft.slots.get(key) ?? state.slots.get(key) ?? null;
   // The first success wins; any other end of an attempt that was given up changes nothing.
   if (task.written_off !== null && final.state !== "succeeded") return null;
-  const ran = final.started_ms === null ? 0 : final.finished_ms - final.started_ms;
-  const after = slotAfterEnd(
-    before,
-    task,
-    {
-      uid: task.uid,
-      version: task.version,
-      attempt: task.attempt,
-      member: task.member,
-      node_id: task.node_id,
-      state: final.state,
-      reason: final.reason,
-      exit_code: final.exit_code,
-      signal: final.signal,
-      at_ms: final.finished_ms,
-      ...(task.stop?.idle === true && final.state === "stopped" ? { idle: true } : {}),
-    },
-    settings,
-    context.limits,
-    ran,
-  );
+  const after = slotAfterEnd(before, task, final, settings, context.limits);
   // Numbers that were granted are free again only when the agent has said that it uses no more of them.
   return isOpen ? { ...after, attempts: Math.max(after.attempts, task.grant_until) } : after;
 }
@@ -249,11 +230,11 @@ function strange(state: State, node: NodeRow, entry: TaskReport, context: Intake
   const observed = observedOf(entry.reported, context.now_ms);
   const { identity } = entry;
   const owned = identity !== null && (state.runs.has(identity.owner_uid) || state.workloads.has(identity.owner_uid));
-  if (isFinal(observed.state)) {
+  if (isEnd(observed)) {
     draft.orphans.delete(entry.uid);
     if (state.cluster.recovering === null || !owned || context.hasEnded(entry.uid)) return;
     const row = rowOf(node, entry, context);
-    if (row !== null) takeEnd(state, row, observed as TaskFinal, entry, context, draft);
+    if (row !== null) takeEnd(state, row, observed, entry, context, draft);
     return;
   }
   if (context.hasEnded(entry.uid) || (identity !== null && context.hasGrave(identity.owner_uid))) {
@@ -330,30 +311,27 @@ function judgeAbsent(
   for (const task of state.tasks.values()) {
     if (task.node_id !== node.id || named.has(task.uid) || draft.tasks.has(task.uid)) continue;
     const verdict = verdictOnAbsent(task, inventory, state.cluster.timeline);
-    if (verdict.is === "lost") loseTask(state, task, verdict.why, context, draft);
+    if (verdict.is === "lost") loseTask(state, task, verdict.cause, verdict.why, context, draft);
     else if (verdict.is === "ask") asked.push(task);
   }
   // A successor that the inventory speaks of and does not have has lost its record since.
   for (const [uid, task] of Array.from(draft.tasks)) {
     if (task === null || state.tasks.has(uid) || named.has(uid)) continue;
     if (inventory.unreadable.length > 0) asked.push(task);
-    else loseTask(state, task, "its node has no record of it", context, draft);
+    else loseTask(state, task, "no_record", NO_RECORD, context, draft);
   }
   return asked;
 }
 
-function loseTask(state: State, task: TaskRow, why: string, context: IntakeContext, draft: Draft): void {
-  const final: TaskFinal = {
-    state: "lost",
-    started_ms: "started_ms" in task.observed ? task.observed.started_ms : null,
-    finished_ms: context.now_ms,
-    exit_code: null,
-    signal: null,
-    reason: why,
-    peak_memory_bytes: null,
-    tail: null,
-  };
-  takeEnd(state, task, final, null, context, draft);
+function loseTask(
+  state: State,
+  task: TaskRow,
+  cause: EndCause,
+  why: string,
+  context: IntakeContext,
+  draft: Draft,
+): void {
+  takeEnd(state, task, lostFinal(task, cause, why, context.now_ms), null, context, draft);
 }
 
 function putTask(draft: Draft, task: TaskRow): void {

@@ -2,7 +2,8 @@
 
 import { freshUid } from "../fresh";
 import type { Change } from "../model/rows-state";
-import type { Observed, TaskFinal, TaskRow } from "../model/rows-task";
+import type { ReportedEnd, TaskFinal } from "../model/end";
+import type { Observed, TaskRow } from "../model/rows-task";
 import type { Reported } from "../model/record";
 import { taskName } from "../model/task";
 import type { Ms } from "../units";
@@ -21,21 +22,20 @@ export function observedOf(reported: Reported, now_ms: Ms): Observed {
         pid: reported.pid,
         started_ms: reported.started_age_ms === null ? null : now_ms - reported.started_age_ms,
       };
-    default: {
-      const { state, exit_code, signal, reason, peak_memory_bytes, tail } = reported;
-      return {
-        state: state === "gone" ? "lost" : state,
-        exit_code,
-        signal,
-        reason,
-        peak_memory_bytes,
-        tail,
-        started_ms: reported.started_age_ms === null ? null : now_ms - reported.started_age_ms,
-        finished_ms: now_ms - reported.finished_age_ms,
-      };
-    }
+    default:
+      return finalOf(reported, now_ms);
   }
 }
+
+const finalOf = (reported: ReportedEnd, now_ms: Ms): TaskFinal => {
+  const { state, started_age_ms, finished_age_ms, next: _next, ...facts } = reported;
+  return {
+    ...facts,
+    state: state === "gone" ? "lost" : state,
+    started_ms: started_age_ms === null ? null : now_ms - started_age_ms,
+    finished_ms: now_ms - finished_age_ms,
+  };
+};
 
 /** The event of a task's end; `seed` and `n` make its id. */
 export function endEvent(task: TaskRow, final: TaskFinal, n: number, context: { seed: string; now_ms: Ms }): Change {

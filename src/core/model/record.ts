@@ -1,9 +1,10 @@
 // The agent's side of the model: what it was told, what it has written down, what it sees, and what it decides to do.
 
-import type { Observed, TaskFinal, TaskIdentity } from "./rows-task";
+import type { TaskExit, RecordEnd, ReportedEnd } from "./end";
+import type { TaskIdentity } from "./rows-task";
 import type { Orphan } from "./rows-node";
 import type { Promised } from "./promised";
-import type { Bytes, Ms } from "../units";
+import type { Ms } from "../units";
 import type { Command, RestartSettings, StopSettings } from "./workload";
 
 /** Everything an agent needs to run a task, also long after it lost its server. */
@@ -53,22 +54,6 @@ export interface Stamp {
   readonly revision: number;
 }
 
-/**
- * How a task ended, as its agent knows it. `gone` becomes `lost` at the server: the end is proven, its result is
- * not known.
- */
-export interface RecordEnd {
-  readonly state: "succeeded" | "failed" | "stopped" | "rejected" | "gone";
-  readonly started_ms: Ms | null;
-  readonly finished_ms: Ms;
-  readonly exit_code: number | null;
-  readonly signal: string | null;
-  readonly reason: string | null;
-  readonly peak_memory_bytes: Bytes | null;
-  /** The successor that the agent made under its grant. */
-  readonly next_uid: string | null;
-}
-
 /** An agent's durable note of one task it accepted. */
 export interface TaskRecord {
   readonly assignment: Assignment;
@@ -94,19 +79,7 @@ export interface Seen {
     /** Claimed by a keeper that lives and has yet to say whether it began; what comes of it will be told. */
     | { readonly is: "beginning" }
     | { readonly is: "alive"; readonly pid: number; readonly started_ms: Ms }
-    | {
-        readonly is: "ended";
-        readonly exit_code: number | null;
-        readonly signal: string | null;
-        readonly started_ms: Ms;
-        readonly ended_ms: Ms;
-        readonly peak_memory_bytes: Bytes | null;
-        readonly oom: boolean;
-        /** Processes of the task that outlived its main process. */
-        readonly left: number;
-        /** What the supervisor knows beyond the code: could not start and why, its lease ran out. */
-        readonly reason: string | null;
-      }
+    | ({ readonly is: "ended" } & TaskExit)
     /** Claimed on this boot, yet neither alive nor with a recorded exit. */
     | { readonly is: "vanished"; readonly why: string };
 }
@@ -125,17 +98,7 @@ export type Reported =
   | { readonly state: "starting" }
   | { readonly state: "running"; readonly pid: number; readonly started_age_ms: Ms }
   | { readonly state: "stopping"; readonly pid: number | null; readonly started_age_ms: Ms | null }
-  | {
-      readonly state: RecordEnd["state"];
-      readonly started_age_ms: Ms | null;
-      readonly finished_age_ms: Ms;
-      readonly exit_code: number | null;
-      readonly signal: string | null;
-      readonly reason: string | null;
-      readonly peak_memory_bytes: Bytes | null;
-      readonly tail: TaskFinal["tail"];
-      readonly next: { readonly uid: string; readonly starts_in_ms: Ms } | null;
-    };
+  | ReportedEnd;
 
 /** One line of a report or an inventory. */
 export interface TaskReport {
@@ -164,5 +127,3 @@ export interface Inventory {
    */
   readonly applied: { readonly timeline: string; readonly revision: number; readonly since: number } | null;
 }
-
-export type { Observed };

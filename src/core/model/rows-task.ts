@@ -1,7 +1,8 @@
 // A task as a row: who it is, what the plan wants of it, and what its agent has reported of it.
 
+import type { TaskFinal } from "./end";
 import type { Promised } from "./promised";
-import type { Bytes, Ms } from "../units";
+import type { Ms } from "../units";
 import type { Kind } from "./workload";
 
 /** Who a task is. The agent gets this and returns it in reports, so that an unknown task can be named and adopted. */
@@ -30,19 +31,6 @@ export interface StopOrder {
   readonly at_ms: Ms;
 }
 
-export interface TaskFinal {
-  readonly state: "succeeded" | "failed" | "stopped" | "rejected" | "lost";
-  readonly started_ms: Ms | null;
-  readonly finished_ms: Ms;
-  readonly exit_code: number | null;
-  readonly signal: string | null;
-  /** Why, in words for people. Null if the exit code says it all. */
-  readonly reason: string | null;
-  readonly peak_memory_bytes: Bytes | null;
-  /** The last 4 KiB of each stream. */
-  readonly tail: { readonly stdout: string; readonly stderr: string } | null;
-}
-
 /** What an agent has reported of a task. Each state carries its facts. */
 export type Observed =
   | { readonly state: "assigned" }
@@ -51,6 +39,7 @@ export type Observed =
   | { readonly state: "running"; readonly pid: number; readonly started_ms: Ms }
   | { readonly state: "stopping"; readonly pid: number | null; readonly started_ms: Ms | null }
   | TaskFinal;
+
 export interface TaskRow extends TaskIdentity {
   readonly uid: string;
   readonly node_id: string;

@@ -1,6 +1,8 @@
 // Work as rows: apps, workloads, runs, and what is remembered of a slot between its tasks.
 
-import type { RunState, TaskState } from "./lifecycle";
+import type { TaskFinal } from "./end";
+import type { RunState } from "./lifecycle";
+import type { TaskRow } from "./rows-task";
 import type { Ms } from "../units";
 import type { Kind, Settings } from "./workload";
 
@@ -66,18 +68,14 @@ export interface RunRow {
   readonly signal: string | null;
 }
 
-/** How one task of a slot's newest attempt ended. */
-export interface TaskEnd {
-  readonly uid: string;
-  /** The version that the slot's streak and back-off belong to. A new version starts without them. */
-  readonly version: number;
-  readonly attempt: number;
-  readonly member: number;
-  readonly node_id: string;
-  readonly state: TaskState;
-  readonly reason: string | null;
-  readonly exit_code: number | null;
-  readonly signal: string | null;
+/**
+ * What a slot remembers of the end of a task of its newest attempt; `slotEndOf` makes it. `version` is the one that the
+ * slot's streak and back-off belong to. A new version starts without them.
+ */
+export interface TaskEnd
+  extends
+    Pick<TaskRow, "uid" | "version" | "attempt" | "member" | "node_id">,
+    Pick<TaskFinal, "state" | "exit_code" | "signal" | "cause" | "reason"> {
   readonly at_ms: Ms;
   /** Whether the task gave back cards that it did not use. */
   readonly idle?: boolean;

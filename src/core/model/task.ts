@@ -1,6 +1,10 @@
 // Names and derived facts of a task, in the one form that people see everywhere: made and taken apart here alone.
 
-import type { TaskIdentity, TaskRow } from "./rows-task";
+import { NO_RESULT, type EndCause, type TaskFinal } from "./end";
+import { isFinal } from "./lifecycle";
+import type { Observed, TaskIdentity, TaskRow } from "./rows-task";
+import type { TaskEnd } from "./rows-work";
+import type { Ms } from "../units";
 
 /** `recs.api.0`, `123` or `123.1` (gang member); `#2` behind it from the second attempt on. */
 export function taskName(task: TaskIdentity): string {
@@ -101,3 +105,32 @@ export const slotKey = (owner_uid: string, slot: number): string => `${owner_uid
 
 /** Whether the plan still counts on this task. */
 export const isWanted = (task: TaskRow): boolean => task.desired !== "stop" && task.written_off === null;
+
+export const isEnd = (observed: Observed): observed is TaskFinal => isFinal(observed.state);
+
+/** The end of a task that is lost: it is over, by proof or by its workload's policy, and its result is not known. */
+export const lostFinal = (task: TaskRow, cause: EndCause, reason: string, now_ms: Ms): TaskFinal => ({
+  ...NO_RESULT,
+  state: "lost",
+  started_ms: "started_ms" in task.observed ? task.observed.started_ms : null,
+  finished_ms: now_ms,
+  cause,
+  reason,
+  tail: null,
+});
+
+/** What a slot remembers of a task that has ended so. */
+export const slotEndOf = (task: TaskRow, final: TaskFinal): TaskEnd => ({
+  uid: task.uid,
+  version: task.version,
+  attempt: task.attempt,
+  member: task.member,
+  node_id: task.node_id,
+  state: final.state,
+  reason: final.reason,
+  exit_code: final.exit_code,
+  signal: final.signal,
+  at_ms: final.finished_ms,
+  ...(final.cause === undefined ? {} : { cause: final.cause }),
+  ...(task.stop?.idle === true && final.state === "stopped" ? { idle: true } : {}),
+});

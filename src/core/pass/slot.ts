@@ -1,10 +1,11 @@
 // What a slot remembers of its attempts: how each end counts, and when the next attempt may come.
 
 import { jitterOf } from "../fresh";
+import type { TaskFinal } from "../model/end";
 import type { SlotRow, TaskEnd } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
 import type { PlanLimits } from "./snapshot";
-import { slotKey } from "../model/task";
+import { slotEndOf, slotKey } from "../model/task";
 import type { Ms } from "../units";
 import type { RestartSettings, Settings } from "../model/workload";
 
@@ -63,11 +64,12 @@ export const endedVersion = (slot: SlotRow): number | null => slot.ends[0]?.vers
 export function slotAfterEnd(
   slot: SlotRow | null,
   task: TaskRow,
-  end: TaskEnd,
+  final: TaskFinal,
   settings: Settings,
   limits: PlanLimits,
-  ran_ms: Ms,
 ): SlotRow {
+  const end = slotEndOf(task, final);
+  const ran_ms = final.started_ms === null ? 0 : final.finished_ms - final.started_ms;
   const before = slot ?? emptySlot(task.owner_uid, task.slot);
   if (isOvertaken(before, task)) return lateSuccess(before, task, end);
   const attempts = end.state === "lost" ? Math.max(before.attempts, task.grant_until) : task.attempt;

@@ -1,6 +1,7 @@
 // What the plan is given and what it gives back: plain data, so that it can be shown, compared, committed and
 // simulated.
 
+import type { TaskFinal } from "../model/end";
 import type { CardRefusal } from "../cards/node-cards";
 import type { Change, State } from "../model/rows-state";
 import type { RunRow, SlotRow } from "../model/rows-work";
@@ -120,7 +121,13 @@ export type Op =
   | { readonly op: "go"; readonly task: TaskRow; readonly why: string }
   | { readonly op: "stop"; readonly task: TaskRow; readonly stop: StopOrder; readonly why: string }
   | { readonly op: "write_off"; readonly task: TaskRow; readonly why: string }
-  | { readonly op: "lose"; readonly task: TaskRow; readonly slot: SlotRow | null; readonly why: string }
+  | {
+      readonly op: "lose";
+      readonly task: TaskRow;
+      readonly final: TaskFinal;
+      readonly slot: SlotRow | null;
+      readonly why: string;
+    }
   /** Its cards are idle, which its owner wants to be told of. */
   | { readonly op: "notify"; readonly task: TaskRow; readonly why: string }
   | { readonly op: "node"; readonly node: NodeRow; readonly why: string }

@@ -3,7 +3,7 @@
 import { unreachable } from "../assert";
 import type { Change, State } from "../model/rows-state";
 import type { RunRow, WorkloadRow } from "../model/rows-work";
-import type { TaskFinal, TaskRow } from "../model/rows-task";
+import type { TaskRow } from "../model/rows-task";
 import type { Op } from "../pass/snapshot";
 import { slotKey } from "../model/task";
 import type { Ms } from "../units";
@@ -20,7 +20,7 @@ export function changesOf(op: Op, state: State, now_ms: Ms): Change[] {
     case "write_off":
       return [put({ ...current(state, op.task), written_off: { at_ms: now_ms, why: op.why } })];
     case "lose": {
-      const ended = { ...current(state, op.task), observed: lostFinal(op.task, op.why, now_ms) };
+      const ended = { ...current(state, op.task), observed: op.final };
       const gone: Change[] = [
         { table: "tasks", key: op.task.uid, row: null },
         { table: "ended_tasks", key: op.task.uid, row: ended },
@@ -64,18 +64,6 @@ function runChanges(run: RunRow, workload: WorkloadRow | undefined): Change[] {
   const last_run = { uid: run.uid, run: run.run, state: run.state };
   return [row, { table: "workloads", key: workload.uid, row: { ...workload, last_run } }];
 }
-
-/** How a task ends that is lost. */
-const lostFinal = (task: TaskRow, why: string, now_ms: Ms): TaskFinal => ({
-  state: "lost",
-  started_ms: "started_ms" in task.observed ? task.observed.started_ms : null,
-  finished_ms: now_ms,
-  exit_code: null,
-  signal: null,
-  reason: why,
-  peak_memory_bytes: null,
-  tail: null,
-});
 
 /** A grave for what a returning task could name, and nothing live left behind. */
 function removed(what: "app" | "workload", uid: string, state: State, now_ms: Ms): Change[] {

@@ -3,6 +3,7 @@
 import { compareText } from "../canonical";
 import { resolveWaiting } from "./after";
 import { isFinal } from "../model/lifecycle";
+import { lostFinal } from "../model/task";
 import { reconcileRun } from "./jobs";
 import type { RunRow, SlotRow, WorkloadRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
@@ -145,30 +146,12 @@ function loseForgotten(pass: Pass): void {
 
 function lose(pass: Pass, task: TaskRow): void {
   const why = "its node was forgotten";
+  const final = lostFinal(task, "node_forgotten", why, pass.now_ms);
   const settings = (pass.state.runs.get(task.owner_uid) ?? pass.state.workloads.get(task.owner_uid))?.settings;
   let slot: SlotRow | null = null;
   if (settings !== undefined && task.written_off === null) {
-    const ran = task.observed.state === "running" ? pass.now_ms - task.observed.started_ms : 0;
-    slot = slotAfterEnd(
-      slotOf(pass, task.owner_uid, task.slot),
-      task,
-      {
-        uid: task.uid,
-        version: task.version,
-        attempt: task.attempt,
-        member: task.member,
-        node_id: task.node_id,
-        state: "lost",
-        reason: why,
-        exit_code: null,
-        signal: null,
-        at_ms: pass.now_ms,
-      },
-      settings,
-      pass.limits,
-      ran,
-    );
+    slot = slotAfterEnd(slotOf(pass, task.owner_uid, task.slot), task, final, settings, pass.limits);
     pass.slots.set(slot.key, slot);
   }
-  pass.ops.push({ op: "lose", task, slot, why });
+  pass.ops.push({ op: "lose", task, final, slot, why });
 }

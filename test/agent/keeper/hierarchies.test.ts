@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { begin } from "../../../src/agent/keeper/begin";
 import { finish } from "../../../src/agent/keeper/finish";
 import type { TaskOrder } from "../../../src/agent/keeper/messages";
-import type { TaskExit } from "../../../src/agent/tasks/taskdir";
+import type { TaskExit } from "../../../src/core/model/end";
 import { deviceKeepingProblem } from "../../../src/os/cgroup/devices";
 import { killGroup, makeGroup, membersOf, removeGroup } from "../../../src/os/cgroup/group";
 import { findCgroups, type Cgroups } from "../../../src/os/cgroup/hierarchy";

@@ -2,16 +2,14 @@
 
 import { describe, expect, test } from "bun:test";
 import { BLAME_WITHIN_MS } from "../../../src/core/model/findings";
+import type { TaskExit } from "../../../src/core/model/end";
 import type { Action, Seen, TaskRecord } from "../../../src/core/model/record";
 import { step } from "../../../src/core/agent/step";
 import { assignmentFor, recordFor } from "../../support/tasks";
 
 const WHY = "lost its GPU: XID 79, fallen off the bus";
 const alive: Seen["process"] = { is: "alive", pid: 7, started_ms: 1_000 };
-const over = (
-  ended_ms: number,
-  exit: { exit_code: number | null; signal?: string; reason?: string },
-): Seen["process"] => ({
+const over = (ended_ms: number, exit: Partial<TaskExit> & Pick<TaskExit, "exit_code">): Seen["process"] => ({
   is: "ended",
   signal: null,
   reason: null,
@@ -32,10 +30,11 @@ interface Turn {
 }
 
 function turn({ now_ms, process, record = {}, blame_ms, signalled = false }: Turn): Action | null {
-  const base = recordFor(assignmentFor("true", { stop: { signal: "INT", grace_ms: 3_000 } }));
+  const stop = { signal: "INT", grace_ms: 3_000 };
+  const base = { ...recordFor(assignmentFor("true", { stop })), ...record };
   const { uid } = base.assignment;
   const { actions } = step({
-    records: new Map([[uid, { ...base, ...record }]]),
+    records: new Map([[uid, base]]),
     seen: new Map([[uid, { claimed: true, process }]]),
     busy: new Set(),
     signalled: new Set(signalled ? [uid] : []),
@@ -64,7 +63,7 @@ describe("a task under a verdict", () => {
     test(`has failed for that reason, whatever it gave (${JSON.stringify(exit)})`, () =>
       expect(turn({ now_ms: 7_000, process: over(6_000, exit), record })).toMatchObject({
         do: "end",
-        end: { state: "failed", reason: WHY },
+        end: { state: "failed", cause: "device_fault", reason: WHY },
       }));
   }
   test("that had ended before has its own end", () =>
@@ -116,4 +115,26 @@ describe("a task that its kernel accused", () => {
     ],
   ];
   for (const [what, given, end] of cases) test(what, () => expect(turn(given)).toMatchObject({ do: "end", end }));
+});
+
+describe("why a task ended, for programs", () => {
+  const limited = (): Partial<TaskRecord> => {
+    const { assignment } = recordFor(assignmentFor("true", { time_limit_ms: 2_000 }));
+    return { assignment };
+  };
+  const cases: readonly (readonly [string, Parameters<typeof over>[1], Partial<TaskRecord>, object])[] = [
+    ["its time limit", { exit_code: null, signal: "TERM" }, limited(), { state: "failed", cause: "time_limit" }],
+    ["its memory", { exit_code: null, signal: "KILL", oom: true }, {}, { state: "failed", cause: "out_of_memory" }],
+    [
+      "its lease, whatever it gave",
+      { exit_code: 0, cause: "lease_expired", reason: "in any words" },
+      {},
+      { state: "failed", cause: "lease_expired", reason: "in any words" },
+    ],
+    ["itself", { exit_code: 0, reason: "words alone do not decide" }, {}, { state: "succeeded", reason: null }],
+  ];
+  for (const [what, exit, record, end] of cases) {
+    test(`it was ${what}`, () =>
+      expect(turn({ now_ms: 9_000, process: over(8_000, exit), record })).toMatchObject({ do: "end", end }));
+  }
 });

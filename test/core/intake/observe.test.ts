@@ -1,7 +1,7 @@
 // What reports and inventories make of what the server knows: each thing is counted once, and gone when it is over.
 
 import { describe, expect, test } from "bun:test";
-import { withoutRecord } from "../../../src/core/agent/accept";
+import { withoutRecord } from "../../../src/core/agent/report";
 import { withChanges } from "../../../src/core/plan/changes";
 import { successorUid } from "../../../src/core/fresh";
 import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";

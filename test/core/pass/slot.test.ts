@@ -2,18 +2,28 @@
 
 import { describe, expect, test } from "bun:test";
 import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
-import type { SlotRow, TaskEnd } from "../../../src/core/model/rows-work";
+import type { TaskFinal } from "../../../src/core/model/end";
+import type { SlotRow } from "../../../src/core/model/rows-work";
 import type { TaskRow } from "../../../src/core/model/rows-task";
 import { backoffMs, slotAfterEnd, slotAfterPlace } from "../../../src/core/pass/slot";
-import { buildEnd, buildRun, buildSettings, buildSlot, buildTask, buildWorkload, NOW_MS } from "../../support/build";
+import {
+  buildEnd,
+  buildFinal,
+  buildRun,
+  buildSettings,
+  buildSlot,
+  buildTask,
+  buildWorkload,
+  NOW_MS,
+} from "../../support/build";
 
 const service = buildWorkload("recs", "api", "s");
 const job = buildRun(1, "s");
 const { restart } = buildSettings();
 const settings = buildSettings();
 
-const after = (slot: SlotRow | null, task: TaskRow, end: Partial<TaskEnd>, ran_ms = 0): SlotRow =>
-  slotAfterEnd(slot, task, buildEnd(task, { at_ms: NOW_MS, ...end }), settings, DEFAULT_LIMITS, ran_ms);
+const after = (slot: SlotRow | null, task: TaskRow, end: Partial<TaskFinal>, ran_ms = 0): SlotRow =>
+  slotAfterEnd(slot, task, buildFinal({ started_ms: NOW_MS - ran_ms, ...end }), settings, DEFAULT_LIMITS);
 
 describe("back-off", () => {
   test("the first crash restarts at once, later ones double up to the maximum, 20 % more or less", () => {
@@ -101,17 +111,14 @@ describe("the slot after an end", () => {
     expect(slot).toMatchObject({ lost: 1, failed: 0 });
   });
   test("a rejection leaves its node out for a while and waits; all nodes that rejected are left out", () => {
-    const slot = after(null, buildTask(job, "a"), { state: "rejected", node_id: "a" });
+    const slot = after(null, buildTask(job, "a"), { state: "rejected" });
     expect(slot).toMatchObject({
       rejected: 1,
       failed: 0,
       avoid: [{ node_id: "a", until_ms: NOW_MS + DEFAULT_LIMITS.avoid_ms }],
     });
     expect(slot.not_before_ms).toBeGreaterThan(NOW_MS);
-    const next = after({ ...slot, attempts: 2 }, buildTask(job, "b", { attempt: 2 }), {
-      state: "rejected",
-      node_id: "b",
-    });
+    const next = after({ ...slot, attempts: 2 }, buildTask(job, "b", { attempt: 2 }), { state: "rejected" });
     expect(next.avoid.map((each) => each.node_id)).toEqual(["a", "b"]);
   });
   test("what was stopped after it ran may be placed again at once; a job withdrawn before it ran waits", () => {

@@ -1,7 +1,7 @@
 // One agent's conversation with the server, message by message; whatever nobody expected fails.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { withoutRecord } from "../../../src/core/agent/accept";
+import { withoutRecord } from "../../../src/core/agent/report";
 import type { TaskRow } from "../../../src/core/model/rows-task";
 import type { TaskReport } from "../../../src/core/model/record";
 import { failedReport, reportOf } from "../../support/reports";

@@ -1,0 +1,77 @@
+// How a task ends, in the two shapes that are kept: `RecordEnd` is what its agent writes down and reports, `TaskFinal`
+// is what the server keeps. The other shapes (an exit, a report, what a slot remembers) are derived from these.
+
+import type { Bytes, Ms } from "../units";
+
+/** Why a task ended, for programs: where its state, exit code and signal do not say it. */
+export const END_CAUSES = {
+  time_limit: "it reached its own time limit",
+  out_of_memory: "it, or its machine, had no more memory",
+  lease_expired: "it was exclusive, and its node did not hear the server for as long as its lease",
+  start_failed: "its command could not be started",
+  device_fault: "its agent ended it for what its card did to it, or it to its card",
+  no_room: "its node had no room for it within the time that an accepted task waits",
+  lease_too_short: "its grace to stop leaves nothing of the lease of an exclusive task",
+  node_rebooted: "its node was restarted",
+  node_forgotten: "an operator had its node forgotten",
+  result_unknown: "it is over, and nothing was written down of how",
+  no_record: "its node has no record of it",
+} as const;
+export type EndCause = keyof typeof END_CAUSES;
+
+/** What is known of every end, whoever tells it. */
+export interface EndFacts {
+  readonly exit_code: number | null;
+  /** Without SIG. */
+  readonly signal: string | null;
+  /** What a program decides on. Ends of before have none. */
+  readonly cause?: EndCause | undefined;
+  /** Why, in words for people; null when the exit code says it all. */
+  readonly reason: string | null;
+  readonly peak_memory_bytes: Bytes | null;
+}
+
+/** How the main process of a task ended, as its supervisor saw it. */
+export interface TaskExit extends EndFacts {
+  /** What ended it but for itself. */
+  readonly cause?: "start_failed" | "lease_expired" | undefined;
+  readonly started_ms: Ms;
+  readonly ended_ms: Ms;
+  readonly oom: boolean;
+  /** Processes of the task that outlived its main process, and were killed. */
+  readonly left: number;
+}
+
+/** What an agent writes down. `gone` becomes `lost` at the server: the end is proven, its result is not known. */
+export interface RecordEnd extends EndFacts {
+  readonly state: "succeeded" | "failed" | "stopped" | "rejected" | "gone";
+  readonly started_ms: Ms | null;
+  readonly finished_ms: Ms;
+  /** The successor that the agent made under its grant. */
+  readonly next_uid: string | null;
+}
+
+/** The last 4 KiB of each stream. */
+export interface Tail {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A `RecordEnd` as it travels: times are ages, which the server subtracts. */
+export interface ReportedEnd extends Omit<RecordEnd, "started_ms" | "finished_ms" | "next_uid"> {
+  readonly started_age_ms: Ms | null;
+  readonly finished_age_ms: Ms;
+  readonly tail: Tail | null;
+  readonly next: { readonly uid: string; readonly starts_in_ms: Ms } | null;
+}
+
+/** What the server keeps. */
+export interface TaskFinal extends EndFacts {
+  readonly state: "succeeded" | "failed" | "stopped" | "rejected" | "lost";
+  readonly started_ms: Ms | null;
+  readonly finished_ms: Ms;
+  readonly tail: Tail | null;
+}
+
+/** The end of what never began, or of which nothing more is known. */
+export const NO_RESULT = { started_ms: null, exit_code: null, signal: null, peak_memory_bytes: null } as const;
