@@ -1,15 +1,11 @@
 // The last words of ended tasks, which travel with every report of their end until it is acknowledged: read once.
 
 import { join } from "node:path";
+import type { Tail } from "../../core/model/end";
 import { tailOf } from "../../os/files/files";
 import { FILES } from "./taskdir";
 
 export const TAIL_BYTES = 4_096;
-
-export interface Tail {
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 export interface Tails {
   of(uid: string): Tail;
