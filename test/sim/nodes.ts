@@ -1,9 +1,9 @@
 // The machines of a world: a few sizes, some with cards, each with the facts that an agent tells about it.
 
-import { devicesAfter } from "../../src/core/model/device";
 import type { NodeRow } from "../../src/core/model/rows-node";
 import type { NodeTesting } from "../../src/core/model/node-tests";
 import { GIB } from "../../src/core/units";
+import { newNode } from "../../src/server/nodes/node-row";
 import type { Machine as MachineFacts } from "../../src/wire/agent";
 import { makeCards } from "./cards";
 import { freshDisk, type Machine } from "./machine";
@@ -66,27 +66,17 @@ export function nodeRow(
   ordinal: number,
   testing: NodeTesting,
 ): NodeRow {
-  const now_ms = testing.at_ms;
-  const { fingerprint, ...facts } = machineFacts(machine);
-  return {
-    ...facts,
+  const facts = machineFacts(machine);
+  const { fingerprint } = facts;
+  return newNode({
     id,
     name: machine.id,
     ordinal,
     public_key,
     fingerprint,
-    admission: "testing",
-    intent: "schedulable",
+    machine: facts,
     contact: "connected",
-    contact_ms: now_ms,
-    drain: null,
-    leaving: null,
-    flags: null,
-    reason: null,
-    devices: devicesAfter([], facts.devices, now_ms),
-    orphans: [],
-    joined_ms: now_ms,
     testing,
-    tests: null,
-  };
+    now_ms: testing.at_ms,
+  });
 }

@@ -7,6 +7,7 @@ import type { Context } from "../../src/server/context";
 import { signCredential } from "../../src/server/access/credential";
 import { intakeContext } from "../../src/server/nodes/intake";
 import { forgetNode, resumed, untested } from "../../src/server/nodes/node-changes";
+import { putNewNode } from "../../src/server/nodes/node-row";
 import { newOrder } from "../../src/server/nodes/node-testing";
 import { send } from "./asking";
 import { identityOf, keyOf } from "./keys";
@@ -36,12 +37,8 @@ export function joinMachine(world: World, machine: Machine): void {
           known === undefined
             ? nodeRow(fresh, machine, public_key, next_ordinal, order(server.context, "it joined", draft.now_ms))
             : withOrder({ ...known, public_key }, order(server.context, "it joined again", draft.now_ms));
-        draft.put([{ table: "nodes", key: row.id, row }]);
-        if (known === undefined) {
-          draft.put([
-            { table: "cluster", key: "cluster", row: { ...draft.state.cluster, next_ordinal: next_ordinal + 1 } },
-          ]);
-        }
+        if (known === undefined) putNewNode(draft, row);
+        else draft.put([{ table: "nodes", key: row.id, row }]);
         return row;
       })
       .then(

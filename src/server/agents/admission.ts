@@ -2,14 +2,15 @@
 // in again.
 
 import { verify as verifySignature, createPublicKey } from "node:crypto";
-import { devicesAfter } from "../../core/model/device";
 import type { NodeRow } from "../../core/model/rows-node";
+import type { Ms } from "../../core/units";
 import { PROTOCOL, signedText, type ToServer } from "../../wire/agent";
 import { noteDevices } from "../nodes/card-events";
 import type { Draft } from "../../store/store";
 import type { Context } from "../context";
 import { leavingAfter, tellLeaving } from "../nodes/leaving";
-import { afterFlags, asFlagged, flagsNews } from "../nodes/flags";
+import { afterFlags, flagsNews } from "../nodes/flags";
+import { newNode, putNewNode, withMachine } from "../nodes/node-row";
 import { verifyCredential } from "../access/credential";
 import { newOrder, testedAgain } from "../nodes/node-testing";
 import type { AgentRefusal } from "./hub";
@@ -75,21 +76,19 @@ export async function admitHello(context: Context, hello: Hello, remote: string)
   }
   if (node === undefined && context.store.history.hasGrave(credential.node_id)) return { is: "admitted" };
   await context.store.commit(`node ${credential.name}`, (draft) => {
-    const now = draft.state.nodes.get(credential.node_id);
-    const row =
-      now === undefined
-        ? renewed(readmitted(context, draft, hello), hello, draft.now_ms)
-        : testedAgain(context, draft, now, renewed(now, hello, draft.now_ms), "hello");
-    draft.put([{ table: "nodes", key: row.id, row }]);
-    if (now !== undefined) {
-      tellLeaving(draft, now, row);
-      noteDevices(draft, row.name, now.devices, hello.machine.devices);
-      const detail = flagsNews(now, row);
-      if (detail !== null) draft.event({ verb: "flags_changed", object: row.name, project: null, detail });
+    const known = draft.state.nodes.get(credential.node_id);
+    if (known === undefined) {
+      const detail = "it joined after the backup was made";
+      putNewNode(draft, renewed(readmitted(context, draft, hello), hello, draft.now_ms));
+      draft.event({ verb: "readmitted", object: credential.name, project: null, detail });
       return;
     }
-    draft.put([{ table: "cluster", key: "cluster", row: { ...draft.state.cluster, next_ordinal: row.ordinal + 1 } }]);
-    draft.event({ verb: "readmitted", object: row.name, project: null, detail: "it joined after the backup was made" });
+    const row = testedAgain(context, draft, known, renewed(known, hello, draft.now_ms), "hello");
+    draft.put([{ table: "nodes", key: row.id, row }]);
+    tellLeaving(draft, known, row);
+    noteDevices(draft, row.name, known.devices, hello.machine.devices);
+    const detail = flagsNews(known, row);
+    if (detail !== null) draft.event({ verb: "flags_changed", object: row.name, project: null, detail });
   });
   return { is: "admitted" };
 }
@@ -126,42 +125,17 @@ function rivalOf(node: NodeRow, hello: Hello, awaited: boolean): AgentRefusal | 
   return null;
 }
 
-const renewed = (node: NodeRow, { credential, machine, leaving }: Hello, now_ms: number): NodeRow => ({
-  ...node,
+const renewed = (node: NodeRow, { credential, machine, leaving }: Hello, now_ms: Ms): NodeRow => ({
+  ...withMachine(node, machine, now_ms),
   public_key: credential.public_key,
-  agent_version: machine.agent_version,
-  facts: machine.facts,
-  capacity: machine.capacity,
-  devices: devicesAfter(node.devices, machine.devices, now_ms),
   ...afterFlags(node, machine),
   leaving: leavingAfter(node, leaving ?? null, now_ms),
 });
 
-function readmitted(context: Context, draft: Draft, { credential, machine }: Hello): NodeRow {
+/** A node that the database forgot, as its credential and its machine say. */
+function readmitted(context: Context, { state, now_ms }: Draft, { credential, machine }: Hello): NodeRow {
   const { node_id: id, name, public_key, fingerprint } = credential;
-  const { now_ms } = draft;
-  return {
-    id,
-    name,
-    ordinal: draft.state.cluster.next_ordinal,
-    public_key,
-    fingerprint,
-    ...asFlagged(machine),
-    admission: "testing",
-    intent: "schedulable",
-    contact: "connected",
-    contact_ms: now_ms,
-    drain: null,
-    leaving: null,
-    reason: null,
-    boot_id: machine.boot_id,
-    agent_version: machine.agent_version,
-    facts: machine.facts,
-    capacity: machine.capacity,
-    devices: devicesAfter([], machine.devices, now_ms),
-    orphans: [],
-    joined_ms: now_ms,
-    testing: newOrder(context, machine.pool, { why: "it joined", by: "server", at_ms: now_ms }),
-    tests: null,
-  };
+  const { next_ordinal: ordinal } = state.cluster;
+  const testing = newOrder(context, machine.pool, { why: "it joined", by: "server", at_ms: now_ms });
+  return newNode({ id, name, ordinal, public_key, fingerprint, machine, contact: "connected", testing, now_ms });
 }

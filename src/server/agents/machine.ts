@@ -1,9 +1,9 @@
 // What an agent says of its machine while it is connected: facts that changed, what its cards show, what it found on
 // them.
 
-import { devicesAfter } from "../../core/model/device";
 import type { ToServer } from "../../wire/agent";
 import { noteDevices, noteFindings } from "../nodes/card-events";
+import { withMachine } from "../nodes/node-row";
 import { testedAgain } from "../nodes/node-testing";
 import { type Handlers, inTurn, whileLive } from "./handlers";
 import { type Hub, send, type Session, stamp } from "./hub";
@@ -23,9 +23,7 @@ async function takeFacts(hub: Hub, session: Session, { machine }: Facts, node_id
     const node = draft.state.nodes.get(node_id);
     // What waited while the agent came back is older than what it has said since.
     if (node === undefined || hub.live.get(node_id) !== session) return;
-    const { facts, capacity, agent_version } = machine;
-    const devices = devicesAfter(node.devices, machine.devices, draft.now_ms);
-    const row = { ...node, facts, capacity, devices, agent_version };
+    const row = withMachine(node, machine, draft.now_ms);
     noteDevices(draft, node.name, node.devices, machine.devices);
     draft.put([{ table: "nodes", key: node_id, row: testedAgain(hub, draft, node, row, "facts") }]);
   });

@@ -1,6 +1,5 @@
 // How a machine becomes a node: a new one, or one that was here before and has lost its data directory.
 
-import { devicesAfter, type NodeDevice } from "../../core/model/device";
 import { DAY_MS, type Ms } from "../../core/units";
 import { legalName } from "../../spec/grammar/names";
 import type { State } from "../../core/model/rows-state";
@@ -9,7 +8,7 @@ import type { NodeTesting } from "../../core/model/node-tests";
 import { withOrder } from "../../core/nodes/tests";
 import type { Machine } from "../../wire/agent";
 import type { Draft } from "../../store/store";
-import { asFlagged } from "./flags";
+import { newNode, putNewNode, withMachine } from "./node-row";
 import { RefusedError } from "../refused";
 
 export interface Joining {
@@ -30,8 +29,8 @@ export const STARTING_MS: Ms = 60_000;
 const NODE_LIMIT = 10_000;
 
 /**
- * The node's row as it will be. Throws RefusedError when the name belongs to another machine or to an agent that is
- * there.
+ * The node's row as it will be. People's labels, taints and drain of a machine that joins again stay. Throws
+ * RefusedError when the name belongs to another machine or to an agent that is there.
  */
 export function joinNode(draft: Draft, joining: Joining): NodeRow {
   const { state, now_ms } = draft;
@@ -48,15 +47,18 @@ export function joinNode(draft: Draft, joining: Joining): NodeRow {
   const known = knownAs(state, joining);
   const row =
     known === undefined
-      ? newNode(state, joining, now_ms)
+      ? firstRow(state, joining, now_ms)
       : withOrder(
-          { ...known, ...machineOf(joining, now_ms, known.devices), reason: null },
+          {
+            ...withMachine(known, machine, now_ms),
+            public_key: joining.public_key,
+            fingerprint: machine.fingerprint,
+            reason: null,
+          },
           joining.order(known.pool, "it joined again, with a new data directory"),
         );
-  draft.put([{ table: "nodes", key: row.id, row }]);
-  if (known === undefined) {
-    draft.put([{ table: "cluster", key: "cluster", row: { ...draft.state.cluster, next_ordinal: row.ordinal + 1 } }]);
-  }
+  if (known === undefined) putNewNode(draft, row);
+  else draft.put([{ table: "nodes", key: row.id, row }]);
   draft.event({
     verb: known === undefined ? "joined" : "joined_again",
     object: row.name,
@@ -95,40 +97,21 @@ function knownAs(state: State, { name, machine, inUse }: Joining): NodeRow | und
   return holder;
 }
 
-/** What joining again renews; people's labels, taints and drain stay. The boot is judged with the first inventory. */
-const machineOf = ({ public_key, machine }: Joining, now_ms: Ms, before: readonly NodeDevice[]) => ({
-  public_key,
-  fingerprint: machine.fingerprint,
-  agent_version: machine.agent_version,
-  facts: machine.facts,
-  capacity: machine.capacity,
-  devices: devicesAfter(before, machine.devices, now_ms),
-});
-
-function newNode(state: State, joining: Joining, now_ms: Ms): NodeRow {
+function firstRow(state: State, { name, public_key, machine, uid, order }: Joining, now_ms: Ms): NodeRow {
   if (state.nodes.size >= NODE_LIMIT)
     throw new RefusedError("too_many", `the cluster has ${NODE_LIMIT} nodes, no more are taken`);
-  const { machine, uid } = joining;
-  return {
+  return newNode({
     id: uid,
-    name: joining.name ?? freeName(state, machine.facts.hostname),
+    name: name ?? freeName(state, machine.facts.hostname),
     ordinal: state.cluster.next_ordinal,
-    ...machineOf(joining, now_ms, []),
-    ...asFlagged(machine),
-    admission: "testing",
-    intent: "schedulable",
-    // It has not been heard yet; the first heartbeat makes it connected.
+    public_key,
+    fingerprint: machine.fingerprint,
+    machine,
+    // The first heartbeat makes it connected.
     contact: "lost",
-    contact_ms: now_ms,
-    drain: null,
-    leaving: null,
-    reason: null,
-    boot_id: machine.boot_id,
-    orphans: [],
-    joined_ms: now_ms,
-    testing: joining.order(machine.pool, "it joined"),
-    tests: null,
-  };
+    testing: order(machine.pool, "it joined"),
+    now_ms,
+  });
 }
 
 /** The host's name made legal, with a number behind it when it is taken. */
