@@ -148,6 +148,7 @@ describe("tidy itself", () => {
     ["src/server/a.ts", "// TO" + "DO: later", "do it now"],
     ["src/server/a.ts", `const long = ${"1 + ".repeat(40)}1;`, "at most 120"],
     ["src/server/a.ts", "//\n".repeat(400), "at most 400"],
+    ["src/agent/a.ts", "socket.onmessage = async () => {};", "nobody awaits"],
     ["src/server/utils.ts", "", "says nothing"],
     ["test/core/a.test.ts", "await Bun.sleep(50);", "waitUntil"],
     ["test/core/a.test.ts", "test.on" + 'ly("x", f);', "switched off"],
@@ -195,12 +196,13 @@ describe("tidy itself", () => {
     const three = sourceOf("src/cli/c.ts", "// Why.\n\nexport class Thing {}\n");
     expect(doubleTypes([one, two, three]).map(printed)).toEqual([expect.stringContaining("src/cli/c.ts:3")]);
   });
-  test("the lint rules refuse a long function and a promise that nobody awaits", async () => {
+  test("the lint rules refuse a long function and a promise whose failure nobody hears", async () => {
     const dir = await mkdtemp(join(tmpdir(), "orch-lint-"));
     const options = { strict: true, lib: ["esnext"], types: [] };
     await Bun.write(join(dir, "tsconfig.json"), JSON.stringify({ compilerOptions: options }));
     const body = "  await 1;\n".repeat(71);
-    await Bun.write(join(dir, "a.ts"), `export async function f(): Promise<void> {\n${body}}\nf();\n`);
+    const calls = "void f();\nexport const g = () => void f();\nf().then(f, String);\n[1].forEach(f);\n";
+    await Bun.write(join(dir, "a.ts"), `export async function f(): Promise<void> {\n${body}}\n${calls}`);
     const [oxlint, rules] = [join(ROOT, "node_modules/.bin/oxlint"), join(ROOT, "scripts/oxlint.json")];
     const lint = Bun.spawn([oxlint, "-c", rules, "--type-aware", dir], {
       stdout: "pipe",
@@ -212,6 +214,8 @@ describe("tidy itself", () => {
     await rm(dir, { recursive: true });
     expect(code).toBe(1);
     expect(out).toContain("max-lines-per-function");
-    expect(out).toContain("no-floating-promises");
+    for (const rule of ["no-floating-promises", "no-misused-promises", "no-void", "prefer-catch"]) {
+      expect(out).toContain(rule);
+    }
   });
 });

@@ -183,7 +183,7 @@ async function live({ url, pin }: Server, machine: Machine, credential: Credenti
       },
     },
   });
-  void session.ended.then((end) => reject(new Error(JSON.stringify(end))));
+  session.ended.then((end) => reject(new Error(JSON.stringify(end)))).catch(reject);
   return promise;
 }
 

@@ -265,7 +265,7 @@ class Loop implements AgentLoop {
   take(fence: Fence, stamp: Stamp, n: number, verbs: readonly Verb[]): Promise<Fence | null> {
     const done = this.#taking.then(() => this.#take(fence, stamp, n, verbs));
     const over = (): void => undefined;
-    this.#taking = done.then(over, over);
+    this.#taking = done.then(over).catch(over);
     return done;
   }
 

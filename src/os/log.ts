@@ -12,9 +12,13 @@ export interface LogOptions {
 
 export type Say = (message: string, facts?: Readonly<Record<string, string | number | null>>) => void;
 
+function toStandardError(line: string): void {
+  writeSync(2, `${line}\n`);
+}
+
 /** Makes a function that logs one message per call. */
 export function createLog(options: LogOptions): Say {
-  const write = options.write ?? ((line: string): void => void writeSync(2, `${line}\n`));
+  const write = options.write ?? toStandardError;
   return (message, facts = {}) => {
     const at = new Date(nowMs()).toISOString();
     if (options.form === "json") return write(JSON.stringify({ at, part: options.part, message, ...facts }));

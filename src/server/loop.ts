@@ -60,9 +60,13 @@ export function createLoop(options: LoopOptions): Loop {
     if (desk.phase === "planning") desk.phase = "again";
     if (desk.phase !== "idle" || fenced !== null) return;
     desk.phase = "scheduled";
-    setImmediate(() => void pass());
+    setImmediate(() => {
+      pass().catch(options.failed);
+    });
   }
-  const wakeIn = (wait_ms: Ms): void => void (timer = setTimeout(wake, bounded(wait_ms)));
+  const wakeIn = (wait_ms: Ms): void => {
+    timer = setTimeout(wake, bounded(wait_ms));
+  };
 
   async function pass(): Promise<void> {
     if (desk.phase === "stopped" || fenced !== null) return;
@@ -97,8 +101,8 @@ export function createLoop(options: LoopOptions): Loop {
     snapshot,
     blocked: () => last.blocked,
     notices: () => (fenced === null ? last.notices : [fenced, ...last.notices]),
-    heard: (node_id, now_ms) => void (listening.heard(node_id, now_ms) && wake()),
-    gone: (node_id) => void (listening.gone(node_id) && wake()),
+    heard: (node_id, now_ms) => (listening.heard(node_id, now_ms) ? wake() : undefined),
+    gone: (node_id) => (listening.gone(node_id) ? wake() : undefined),
     fenced: () => fenced,
     fence(why) {
       if (fenced === null) options.say(why);

@@ -144,7 +144,7 @@ async function serve(opened: Opened): Promise<RunningServer> {
     await closePort(port);
     store.close();
   });
-  fail = (error) => void end.fail(error);
+  fail = end.fail;
   api.loop.wake();
   const joining = (): Promise<string> => newJoinCommand(api);
   options.say(`listening on ${url}`);
@@ -164,7 +164,7 @@ function writeClient(dir: string, url: string, { pin, certificate_pem }: OwnIden
 interface End {
   readonly stopped: Promise<void>;
   readonly stop: () => Promise<void>;
-  readonly fail: (error: unknown) => Promise<void>;
+  readonly fail: (error: unknown) => void;
 }
 
 /** Runs `close` once, whoever asks, and settles `stopped` by how it came to it. */
@@ -178,11 +178,12 @@ function endOf(close: () => Promise<void>): End {
       await closeOnce();
       resolve();
     },
-    async fail(error) {
+    fail(error) {
       // While it is being stopped, what was under way may fail without anything being wrong.
       if (closing !== null) return;
-      await closeOnce();
-      reject(error);
+      closeOnce()
+        .finally(() => reject(error))
+        .catch(reject);
     },
   };
 }

@@ -85,7 +85,9 @@ export function createCommitter(context: CommitterContext): Committer {
     onCommit(listener) {
       assert(!desk.listeners.has(listener), "a listener was added twice");
       desk.listeners.add(listener);
-      return () => void desk.listeners.delete(listener);
+      return () => {
+        desk.listeners.delete(listener);
+      };
     },
     health(): StoreHealth {
       if (desk.condition.is === "failed") return { is: "failed", why: desk.condition.why };

@@ -100,6 +100,13 @@ export const RULES: readonly Rule[] = [
     pattern: /\bBun\.spawn\b/g,
   },
   {
+    what: "a handler that nobody awaits",
+    instead: "call the async function in a handler that is not, and say what follows from its failure",
+    where: everywhere,
+    look: "code",
+    pattern: /\.on[a-z]+\s*=\s*async\b/g,
+  },
+  {
     what: "a database call outside of the store",
     instead: "write through store.commit, read the live maps or store.history",
     where: outside("src/", "src/store/"),

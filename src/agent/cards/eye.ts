@@ -66,17 +66,17 @@ export function openEye(probe: DeviceProbe, looker: Looker, hung_after_ms = HUNG
       () => take({ is: "failed", why: `it has not answered for ${hung_after_ms / 1_000} s` }),
       hung_after_ms,
     );
-    void probe
+    probe
       .look()
-      .catch((error: unknown): DeviceLook => ({
-        is: "failed",
-        why: messageOf(error),
-      }))
       .then((taken) => {
         clearTimeout(hung);
         take(taken);
-        rest();
-      });
+      })
+      .catch((error: unknown) => {
+        clearTimeout(hung);
+        take({ is: "failed", why: messageOf(error) });
+      })
+      .finally(rest);
   };
 
   return {

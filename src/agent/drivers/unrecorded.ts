@@ -56,7 +56,9 @@ export function createUnrecorded(
 
   return {
     unknown,
-    stop: ({ uid, of, why }) => void strays.set(uid, { of, why }),
+    stop({ uid, of, why }) {
+      strays.set(uid, { of, why });
+    },
     ends(now_ms) {
       const seen = driver.seen();
       const isOver = (uid: string): boolean => begunOf(seen, uid) !== "alive";
@@ -76,7 +78,9 @@ export function createUnrecorded(
       return ended;
     },
     told: () => [...last.values()].filter(({ uid }) => !heard.has(uid)),
-    acknowledged: (uid) => void (last.has(uid) && heard.add(uid)),
+    acknowledged(uid) {
+      if (last.has(uid)) heard.add(uid);
+    },
     newTimeline: () => heard.clear(),
   };
 }

@@ -99,12 +99,11 @@ class Keeper {
     if (message.do === "lease") {
       this.#heard_boot_ms = Math.max(this.#heard_boot_ms ?? 0, message.heard_boot_ms);
     } else if (message.do === "start") {
-      this.#start(message.order).then(
-        (refused) => {
+      this.#start(message.order)
+        .then((refused) => {
           if (refused !== null) this.#tell(peer, { is: "refused", uid: message.order.uid, why: refused });
-        },
-        (error: unknown) => this.#giveUp(message.order.uid, messageOf(error)),
-      );
+        })
+        .catch((error: unknown) => this.#giveUp(message.order.uid, messageOf(error)));
     }
   }
 
@@ -149,14 +148,13 @@ class Keeper {
   }
 
   #exited(held: HeldTask, exit: ProcessExit): void {
-    finish(held, exit, this.#around).then(
-      (told) => this.#ended(held.order.uid, told),
-      (error: unknown) => {
+    finish(held, exit, this.#around)
+      .then((told) => this.#ended(held.order.uid, told))
+      .catch((error: unknown) => {
         // Not ended in any way that could be told: its agent finds it by its files.
         this.#around.say(`task ${held.order.name} could not be finished`, { why: String(error) });
         this.#drop(held.order.uid);
-      },
-    );
+      });
   }
 
   #ended(uid: string, exit: TaskExit): void {

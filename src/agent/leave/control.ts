@@ -64,7 +64,9 @@ export function openControl(options: ControlOptions): Control {
   removeFile(path);
   const server = listenLines(path, (peer) => ({
     message: (message) => take(peer, message as ToLocalAgent),
-    closed: () => void waiting.delete(peer),
+    closed() {
+      waiting.delete(peer);
+    },
   }));
   return {
     left: () => tell({ is: "left", name: name() }),

@@ -33,8 +33,6 @@ export function openLeaving(options: LeavingOptions): AgentLeaving {
   const { data, clock, name, say, notice, term } = options;
   const requests = new LeaveRequests(options);
   const control = openControl({ data, requests, clock, name, say });
-  const over = new AbortController();
-  void requests.over.then(() => over.abort());
   const goes = (): void => {
     const within = Math.max(0, term.within_ms);
     requests.begin("term", { until_ms: clock() + within, gone: true, why: "its agent was told to end" });
@@ -49,19 +47,20 @@ export function openLeaving(options: LeavingOptions): AgentLeaving {
   return {
     now: () => requests.now(),
     noted: (leaving) => requests.noted(leaving),
-    over: over.signal,
-    endOf: (done) =>
-      done.then(
-        () => (over.signal.aborted ? "drained" : "stopped"),
-        (error: unknown) => {
-          const asked = error instanceof FatalAgentError && error.code === "forgotten" && requests.wants("leave");
-          if (!asked) throw error;
-          forgetIdentity(data);
-          say(`${name()} has left the cluster`);
-          control.left();
-          return "left";
-        },
-      ),
+    over: requests.over,
+    async endOf(done) {
+      try {
+        await done;
+        return requests.over.aborted ? "drained" : "stopped";
+      } catch (error) {
+        const asked = error instanceof FatalAgentError && error.code === "forgotten" && requests.wants("leave");
+        if (!asked) throw error;
+        forgetIdentity(data);
+        say(`${name()} has left the cluster`);
+        control.left();
+        return "left";
+      }
+    },
     close() {
       term.signal.removeEventListener("abort", goes);
       unwatch();

@@ -47,15 +47,17 @@ export async function askNotice(source: string): Promise<NoticeAnswer> {
 const HEADERS = { "Metadata-Flavor": "Google", Metadata: "true" };
 
 async function askAddress(url: string): Promise<NoticeAnswer> {
-  const asked = await fetch(url, {
-    headers: HEADERS,
-    redirect: "error",
-    signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
-  }).then(
-    async (response): Promise<NoticeAnswer> => answerOf(response.status, await response.text()),
-    (error: unknown): NoticeAnswer => ({ is: "unknown", why: messageOf(error) }),
-  );
-  return asked;
+  try {
+    const response = await fetch(url, {
+      headers: HEADERS,
+      redirect: "error",
+      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+    });
+    // The body may break off, or take longer than the answer may.
+    return answerOf(response.status, await response.text());
+  } catch (error) {
+    return { is: "unknown", why: messageOf(error) };
+  }
 }
 
 function answerOf(status: number, text: string): NoticeAnswer {
@@ -90,14 +92,18 @@ export function watchNotice({ source, clock, say, told }: NoticeOptions): () => 
     told((until = next));
   }
 
-  async function ask(): Promise<void> {
-    const answer = await askNotice(source);
-    if (stopped) return;
-    take(answer);
-    timer = setTimeout(() => void ask(), ASK_EVERY_MS);
+  function ask(): void {
+    askNotice(source)
+      .catch((error: unknown): NoticeAnswer => ({ is: "unknown", why: messageOf(error) }))
+      .then((answer) => {
+        if (stopped) return;
+        timer = setTimeout(ask, ASK_EVERY_MS);
+        take(answer);
+      })
+      .catch((error: unknown) => say(`a termination notice could not be taken in: ${messageOf(error)}`));
   }
 
-  void ask();
+  ask();
   return () => {
     stopped = true;
     clearTimeout(timer);

@@ -32,7 +32,7 @@ const endOf = ({ until_ms }: Leave): Ms => until_ms ?? Number.POSITIVE_INFINITY;
 export class LeaveRequests {
   readonly #options: LeaveRequestsOptions;
   readonly #wants = new Map<LeaveSource, Leave>();
-  readonly #over = Promise.withResolvers<void>();
+  readonly #over = new AbortController();
   readonly #watchers = new Set<(progress: RequestProgress) => void>();
   #noted = false;
   #farewell_ms: Ms = 0;
@@ -42,9 +42,9 @@ export class LeaveRequests {
     this.#options = options;
   }
 
-  /** Resolves when an agent that was asked to end has nothing to wait for any more. */
-  get over(): Promise<void> {
-    return this.#over.promise;
+  /** Aborts when an agent that was asked to end has nothing to wait for any more. */
+  get over(): AbortSignal {
+    return this.#over.signal;
   }
 
   wants(source: LeaveSource): boolean {
@@ -95,7 +95,9 @@ export class LeaveRequests {
   /** Tells of every look until it is stopped. */
   watch(watcher: (progress: RequestProgress) => void): () => void {
     this.#watchers.add(watcher);
-    return () => void this.#watchers.delete(watcher);
+    return () => {
+      this.#watchers.delete(watcher);
+    };
   }
 
   #look(): void {
@@ -105,7 +107,7 @@ export class LeaveRequests {
     for (const watcher of this.#watchers) watcher(progress);
     const term = this.#wants.get("term");
     if (term !== undefined && (isEmpty || clock() >= (term.until_ms ?? Number.POSITIVE_INFINITY))) {
-      this.#over.resolve();
+      this.#over.abort();
     }
     if (!isEmpty || !this.wants("leave") || clock() - this.#farewell_ms < FAREWELL_EVERY_MS) return;
     this.#farewell_ms = clock();

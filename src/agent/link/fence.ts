@@ -61,7 +61,7 @@ export function keepFence({ found, write, say }: FenceDisk): FenceFile {
       if (!durable) return Promise.resolve();
       // One after the other: a slow write of what an older session still noted must not come after a newer server's.
       const done = writing.then(() => note(newest));
-      writing = done.then(over, over);
+      writing = done.catch(over);
       return done;
     },
   };

@@ -49,10 +49,9 @@ export function createOutgoing(send: (data: Uint8Array | string) => void, read: 
       if (streams.delete(message.stream) && !stream.abort.signal.aborted)
         tell({ type: "end", stream: message.stream, error });
     };
-    pump(message.stream, stream, message.what).then(
-      () => ended(null),
-      (error: unknown) => ended(messageOf(error)),
-    );
+    pump(message.stream, stream, message.what)
+      .then(() => ended(null))
+      .catch((error: unknown) => ended(messageOf(error)));
   }
 
   function abort(stream: Stream): void {

@@ -31,7 +31,10 @@ export function createAccounts(mode: AccountMode): Accounts {
     const found = findAccount(name);
     known.set(name, { found, at_ms: nowMs() });
     // An account that is missing may exist in a moment, so only found ones are kept.
-    void found.then(({ is }) => is === "there" || known.delete(name));
+    const forget = (): void => {
+      known.delete(name);
+    };
+    found.then(({ is }) => (is === "there" ? undefined : forget())).catch(forget);
     return found;
   };
 

@@ -136,7 +136,7 @@ export function createRecordWriter(tasks: string): RecordWriter {
     const after = (): void => {
       if (state.next === null) writing.delete(uid);
     };
-    running.then(after, after);
+    running.then(after).catch(after);
     return running;
   };
 
@@ -150,7 +150,9 @@ export function createRecordWriter(tasks: string): RecordWriter {
       }
       const next = { record, done: Promise.resolve() };
       const go = (): Promise<void> => begin(next.record);
-      next.done = before.running.then(go, go);
+      // What became of the write before is its own caller's to hear.
+      const over = (): void => undefined;
+      next.done = before.running.catch(over).then(go);
       before.next = next;
       return next.done;
     },

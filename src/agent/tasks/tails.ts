@@ -24,7 +24,9 @@ export function createTails(tasks: string): Tails {
       known.set(uid, tail);
       return tail;
     },
-    forget: (uid) => void known.delete(uid),
+    forget(uid) {
+      known.delete(uid);
+    },
   };
 }
 

@@ -65,12 +65,7 @@ function interruptOf(context: Context, client: Client, run: number, leave: Abort
   async function cancel(): Promise<void> {
     state = "cancelled";
     context.note(`orch: cancelling run ${run}`);
-    try {
-      await client.cancel(run);
-    } catch (error) {
-      complain(error, err);
-      leave.abort();
-    }
+    await client.cancel(run);
   }
   async function ask(): Promise<void> {
     state = "asking";
@@ -82,11 +77,15 @@ function interruptOf(context: Context, client: Client, run: number, leave: Abort
     if (/^c/i.test(answer)) await cancel();
     else if (/^d/i.test(answer)) leave.abort(new CliError(EXIT.interrupted, "detached"));
   }
+  const giveUp = (error: unknown): void => {
+    complain(error, err);
+    leave.abort();
+  };
   return {
     asked(signal) {
       if (state === "cancelled") leave.abort();
-      else if (state === "none" && signal === "SIGINT" && input.tty && err.tty) void ask();
-      else void cancel();
+      else if (state === "none" && signal === "SIGINT" && input.tty && err.tty) ask().catch(giveUp);
+      else cancel().catch(giveUp);
     },
     cancelled: () => state === "cancelled",
   };

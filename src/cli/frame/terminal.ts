@@ -57,7 +57,11 @@ function sinkOf(stream: NodeJS.WriteStream, end: (code: number) => void): Output
   };
   // Each write is counted until it has left: an empty write behind them comes back before they have.
   const flushed = (): Promise<void> =>
-    pending === 0 ? Promise.resolve() : new Promise((resolve) => void waiting.push(resolve));
+    pending === 0
+      ? Promise.resolve()
+      : new Promise((resolve) => {
+          waiting.push(resolve);
+        });
   const sink: Sink = {
     tty,
     get columns() {

@@ -86,6 +86,22 @@ export const RUN = table<RunState>({
 export type Admission = "joining" | "testing" | "ready" | "quarantined";
 export type Intent = "schedulable" | "draining";
 export type Contact = "connected" | "unreachable" | "lost";
+
+/** A node's admission: `ready` comes from its tests, or from an operator who takes it as it is. */
+export const ADMISSION_MOVES: Readonly<Record<Admission, readonly Admission[]>> = {
+  joining: ["testing", "ready", "quarantined"],
+  testing: ["ready", "quarantined"],
+  ready: ["testing"],
+  quarantined: ["testing", "ready"],
+};
+
+/** A node's contact, written by the plan alone. A node that is lost is connected again once it is heard. */
+export const CONTACT_MOVES: Readonly<Record<Contact, readonly Contact[]>> = {
+  connected: ["unreachable", "lost"],
+  unreachable: ["connected", "lost"],
+  lost: ["connected"],
+};
+
 export type NodeState = Admission | "draining" | "drained" | "unreachable" | "lost";
 
 /**
@@ -106,3 +122,6 @@ export function isFinal(state: TaskState | RunState): boolean {
 
 /** Returns whether a task may move from one state to another: the table lists the move, and its rank rises. */
 export const mayMove = (from: TaskState, to: TaskState): boolean => TASK[from].to.includes(to);
+
+/** Whether a run may go from one state to another. */
+export const mayRunMove = (from: RunState, to: RunState): boolean => RUN[from].to.includes(to);

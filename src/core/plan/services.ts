@@ -92,7 +92,8 @@ function replaceStale(pass: Pass, keeping: Keeping, slots: readonly Slot[]): voi
   if (!mayReplace) return;
   for (const { slot, view, fact } of slots) {
     if (view.is !== "stale" || view.moves === null || !stop_first) continue;
-    return void wantAttempt(pass, keeping, slot, [], view.moves, fact, view.task);
+    wantAttempt(pass, keeping, slot, [], view.moves, fact, view.task);
+    return;
   }
 }
 

@@ -83,23 +83,25 @@ export class Answerer {
       child.unref();
       const living: Living = { child, settle: null };
       this.#living = living;
-      this.#read(living).then(
-        () => this.#lost(living),
-        (error: unknown) => this.#lost(living, String(error)),
-      );
+      this.#read(living)
+        .then(() => this.#lost(living))
+        .catch((error: unknown) => this.#lost(living, String(error)));
       return living;
     } catch (error) {
       return messageOf(error);
     }
   }
 
-  #write({ child }: Living, question: unknown): void {
-    try {
-      void child.stdin.write(`${JSON.stringify({ question })}\n`);
-      void child.stdin.flush();
-    } catch (error) {
-      this.#end(messageOf(error));
-    }
+  #write(living: Living, question: unknown): void {
+    const { child } = living;
+    // A pipe that is full is written to later: then a process that is gone is heard of later, too.
+    const writing = async (): Promise<void> => {
+      await child.stdin.write(`${JSON.stringify({ question })}\n`);
+      await child.stdin.flush();
+    };
+    writing().catch((error: unknown) => {
+      if (this.#living === living) this.#end(messageOf(error));
+    });
   }
 
   /**
@@ -125,10 +127,9 @@ export class Answerer {
     if (this.#living !== living) return;
     const { settle, child } = living;
     this.#living = null;
-    child.exited.then(
-      () => settle?.({ is: "failed", why: why ?? `the process that asks ended: ${endOf(child)}` }),
-      (error: unknown) => settle?.({ is: "failed", why: String(error) }),
-    );
+    child.exited
+      .then(() => settle?.({ is: "failed", why: why ?? `the process that asks ended: ${endOf(child)}` }))
+      .catch((error: unknown) => settle?.({ is: "failed", why: String(error) }));
   }
 
   #end(why: string): void {

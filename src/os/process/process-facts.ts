@@ -73,8 +73,10 @@ function accountName(uid: number | null): string {
   if (known !== undefined) return known;
   const number = `uid ${uid}`;
   asked.set(uid, number);
-  void findAccountOf(uid).then((found) => {
-    if (found.is === "there") asked.set(uid, found.account.name);
-  });
+  findAccountOf(uid)
+    .then((found) => {
+      if (found.is === "there") asked.set(uid, found.account.name);
+    })
+    .catch(() => asked.delete(uid));
   return number;
 }

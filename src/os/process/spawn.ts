@@ -38,11 +38,13 @@ export function startCommand(argv: readonly string[], timeout_ms: number): Runni
     const late: CommandResult = { is: "failed", why: `${argv[0]} did not end within ${timeout_ms} ms` };
     const over = Promise.withResolvers<CommandResult>();
     const timer = setTimeout(() => over.resolve(late), timeout_ms + KILLED_MS);
-    const done = outputOf(child).then((result): CommandResult => {
-      if (child.signalCode === null) return result;
-      if (child.signalCode === "SIGKILL") return late;
-      return { is: "failed", why: `${argv[0]} was ended by ${child.signalCode}` };
-    }, couldNotRun);
+    const done = outputOf(child)
+      .then((result): CommandResult => {
+        if (child.signalCode === null) return result;
+        if (child.signalCode === "SIGKILL") return late;
+        return { is: "failed", why: `${argv[0]} was ended by ${child.signalCode}` };
+      })
+      .catch(couldNotRun);
     return {
       pid: child.pid,
       result: Promise.race([done, over.promise]).finally(() => clearTimeout(timer)),
@@ -172,9 +174,14 @@ export function startCompanion(argv: readonly string[]): { dismiss(): void } | n
       detached: true,
     });
     return {
-      dismiss: () => {
-        void child.stdin.write("done\n");
-        void child.stdin.end();
+      dismiss() {
+        const tell = async (): Promise<void> => {
+          await child.stdin.write("done\n");
+          await child.stdin.end();
+        };
+        // A companion that has ended already cannot be told, and need not be.
+        const gone = (): void => undefined;
+        tell().catch(gone);
       },
     };
   } catch (error) {

@@ -53,13 +53,13 @@ async function firstOf(bytes: AsyncIterator<Uint8Array>): Promise<First> {
   const late = new Promise<First>((resolve) => {
     timer = setTimeout(() => resolve({ is: "failed", why: "it did not answer in time" }), FIRST_BYTES_MS);
   });
-  const next = bytes.next().then(
-    ({ done, value }): First => (done === true ? { is: "end" } : { is: "bytes", bytes: value }),
-    (error: unknown): First => {
+  const next = bytes
+    .next()
+    .then(({ done, value }): First => (done === true ? { is: "end" } : { is: "bytes", bytes: value }))
+    .catch((error: unknown): First => {
       if (error instanceof StreamError) return { is: "failed", why: error.message };
       throw error;
-    },
-  );
+    });
   try {
     const first = await Promise.race([next, late]);
     if (first.is === "failed") await bytes.return?.();

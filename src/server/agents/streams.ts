@@ -38,7 +38,9 @@ interface Incoming {
 export function createStreams(socket: AgentSocket): Streams {
   const open = new Map<number, Incoming>();
   let count = 0;
-  const send = (message: ToAgent): void => void socket.send(JSON.stringify(message));
+  const send = (message: ToAgent): void => {
+    socket.send(JSON.stringify(message));
+  };
 
   function finish(stream: Incoming, error: string | null): void {
     stream.end ??= { error };

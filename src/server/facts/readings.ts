@@ -15,13 +15,17 @@ export interface Readings {
 export function createReadings(monotonic: () => Ms): Readings {
   const byNode = new Map<string, { readonly at_ms: Ms; readonly readings: readonly Reading[] }>();
   return {
-    take: (node_id, readings) => void byNode.set(node_id, { at_ms: monotonic(), readings }),
+    take(node_id, readings) {
+      byNode.set(node_id, { at_ms: monotonic(), readings });
+    },
     of(node_id) {
       const told = byNode.get(node_id);
       if (told === undefined) return new Map();
       const passed_ms = Math.max(0, Math.round(monotonic() - told.at_ms));
       return new Map(told.readings.map((one) => [one.id, { ...one, age_ms: one.age_ms + passed_ms }]));
     },
-    forget: (node_id) => void byNode.delete(node_id),
+    forget(node_id) {
+      byNode.delete(node_id);
+    },
   };
 }

@@ -91,7 +91,9 @@ function scan(text: string, max_depth: number): Found | null {
     at = end;
     return true;
   };
-  const space = (): void => void take(SPACE);
+  const space = (): void => {
+    take(SPACE);
+  };
   const here = (expected: string): Found => ({
     at,
     message: at >= text.length ? `ends where ${expected} should be` : `is not JSON here: ${expected} should be`,

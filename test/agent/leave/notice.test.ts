@@ -31,6 +31,43 @@ describe("a command", () => {
   });
 });
 
+/** Answers with a head that promises more than comes, and hangs up. */
+function breakingServer(): Bun.TCPSocketListener<undefined> {
+  return Bun.listen({
+    port: 0,
+    hostname: "127.0.0.1",
+    socket: {
+      data(socket) {
+        socket.write("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n30");
+        socket.end();
+      },
+    },
+  });
+}
+
+describe("an address whose answer breaks off", () => {
+  let server: Bun.TCPSocketListener<undefined>;
+  beforeAll(() => {
+    server = breakingServer();
+  });
+  afterAll(() => server.stop(true));
+  test("says nothing", async () => {
+    expect((await askNotice(`http://127.0.0.1:${server.port}/`)).is).toBe("unknown");
+  });
+  test("is told once, and asked again", async () => {
+    const said: string[] = [];
+    const stop = watchNotice({
+      source: `http://127.0.0.1:${server.port}/`,
+      clock: () => 1_000,
+      say: (line) => void said.push(line),
+      told: () => undefined,
+    });
+    await waitUntil("what is wrong to be said", () => said.length > 0);
+    stop();
+    expect(said[0]).toContain("the termination notice cannot be asked for");
+  });
+});
+
 describe("an address", () => {
   let server: Bun.Server<undefined>;
   const answers: Readonly<Record<string, [status: number, text: string]>> = {

@@ -18,8 +18,6 @@ function start() {
     farewell: () => void world.farewells++,
   });
   made.push(requests);
-  let over = false;
-  void requests.over.then(() => (over = true));
   const seen: RequestProgress[] = [];
   requests.watch((progress) => void seen.push(progress));
   /** Waits until it has looked again, so that what it saw counts. */
@@ -27,7 +25,7 @@ function start() {
     const before = seen.length;
     await waitUntil("another look", () => seen.length > before + 1);
   };
-  return { world, requests, seen, looked, isOver: () => over };
+  return { world, requests, seen, looked, isOver: () => requests.over.aborted };
 }
 
 test("it tells the first of the times and all of the reasons, and each change once", () => {
