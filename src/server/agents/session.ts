@@ -31,16 +31,13 @@ export function receive(hub: Hub, session: Session, data: string | Uint8Array): 
       hint: `the server speaks version ${PROTOCOL}; are both of the same release?`,
     });
   const { when, take } = HANDLERS[message.type] as Handler<ToServer>;
-  const taken = async (): Promise<void> => {
-    try {
-      await take(hub, session, message);
-    } catch (error) {
-      hub.say(`agent session ${session.n}: ${messageOf(error)}`);
-      session.socket.close(4_002, "the server could not take the message");
-    }
+  const taken = async (): Promise<void> => take(hub, session, message);
+  const failed = (error: unknown): void => {
+    hub.say(`agent session ${session.n}: ${messageOf(error)}`);
+    session.socket.close(4_002, "the server could not take the message");
   };
-  if (when === "at once") void taken();
-  else session.queue = session.queue.then(taken);
+  if (when === "at once") taken().catch(failed);
+  else session.queue = session.queue.then(taken).catch(failed);
 }
 
 function parse(data: string): ToServer | null {

@@ -18,7 +18,9 @@ type Echo = Extract<ToServer, { type: "echo" }>;
 /** An echo measures the way to the server, so it waits for nothing. */
 export const TESTS: Handlers<"tested" | "testing" | "echo"> = {
   tested: inTurn(whileLive(takeTested)),
-  testing: inTurn((_hub, session, message: Testing) => void (session.step = message)),
+  testing: inTurn((_hub, session, message: Testing) => {
+    session.step = message;
+  }),
   echo: atOnce(whileLive(answerEcho)),
 };
 
