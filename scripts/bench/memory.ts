@@ -2,6 +2,7 @@
 // same binary count once), idle and under load.
 
 import { join } from "node:path";
+import { pause } from "../../src/os/clock";
 import { Cluster } from "../../test/support/cluster";
 import { memoryOf, processesOf } from "../../test/support/processes";
 import { row, type Bench, type Row } from "./figure";
@@ -16,10 +17,7 @@ const service = (replicas: number): string =>
   `app: bench\nservices:\n  web:\n    command: [sleep, '86400']\n` +
   `    replicas: ${replicas}\n    resources: { cpu: 10m, memory: 4MiB }\n`;
 
-const quiet = async (): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, IDLE_MS);
-  });
+const quiet = (): Promise<void> => pause(IDLE_MS);
 
 /** The process that supervises an agent's tasks. */
 function keeperOf(cluster: Cluster, agent: string): number {

@@ -1,5 +1,6 @@
 // The table of tasks as it changes: redrawn in place on a terminal, one line a change elsewhere.
 
+import { pause } from "../../src/os/clock";
 import type { TaskView } from "../../src/wire/api/tasks";
 import type { Cluster } from "../../test/support/cluster";
 
@@ -28,7 +29,7 @@ export class LiveTable {
       else this.#printChanges(tasks);
       if (holds(tasks)) break;
       if (performance.now() - started > deadline_ms) throw new Error(`waited ${deadline_ms / 1000} s for ${what}`);
-      await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
+      await pause(INTERVAL_MS);
     }
     console.log(this.#tty ? "" : `\n$ orch ps --all\n${await this.#cluster.ok("ps", "--all")}`);
   }

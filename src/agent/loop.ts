@@ -8,6 +8,7 @@ import type { Action, Assignment, Reported, Seen, Stamp, TaskRecord, TaskReport,
 import { reportOf } from "../core/agent/report";
 import { step } from "../core/agent/step";
 import type { Ms } from "../core/units";
+import { pause } from "../os/clock";
 import { messageOf } from "../os/errors";
 import type { Machine } from "../wire/agent";
 import type { CardRules } from "./cards/watch";
@@ -19,11 +20,6 @@ const KILL_AGAIN_MS = 900;
 
 /** What could not be done, as on a full disk, is not tried again at once. */
 const AGAIN_MS = 1_000;
-
-const pause = (ms: Ms): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
 
 const nextUid = ({ uid, identity }: Assignment): string => successorUid(uid, identity.attempt + 1);
 

@@ -1,5 +1,5 @@
-// The only real clocks: wall time for people, boot time for deadlines, and a wall clock that a corrected system clock
-// does not move.
+// The only real clocks: wall time for people, boot time for deadlines, and wall time that no jump moves. And the ways
+// to wait: for a while, at most for a while, and for everybody else.
 
 import { readFileSync } from "node:fs";
 import { bootTime } from "./libc";
@@ -28,3 +28,30 @@ export function steadyClock(): () => number {
  * Returns milliseconds with fractions, counted from an arbitrary moment: for measuring durations below a millisecond.
  */
 export const preciseMs = (): number => performance.now();
+
+/** Waits for `wait_ms`, or until `signal` aborts. */
+export function pause(wait_ms: number, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted === true) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, wait_ms);
+    signal?.addEventListener("abort", done, { once: true });
+  });
+}
+
+/** Gives what `promise` gives, or `otherwise` when that takes longer than `limit_ms`. */
+export function within<T>(limit_ms: number, promise: Promise<T>, otherwise: T): Promise<T> {
+  const late = Promise.withResolvers<T>();
+  const timer = setTimeout(() => late.resolve(otherwise), limit_ms);
+  return Promise.race([promise, late.promise]).finally(() => clearTimeout(timer));
+}
+
+/** Lets everything else that is ready have its turn: for loops over many things. */
+export const breathe = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });

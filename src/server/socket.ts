@@ -1,6 +1,7 @@
 // The port: requests to the app, agents' WebSockets to the sessions, each within its bounds.
 
 import { HOUSE_LIMITS } from "../core/limits";
+import { within } from "../os/clock";
 import type { App } from "./app";
 import type { AgentSocket, AgentSocketHandlers } from "./context";
 import { listenError, type Listen } from "./http/listen";
@@ -16,6 +17,8 @@ interface Data {
 
 const GREETING_MS = 20_000;
 const UNHEARD = 1008;
+/** How long requests under way have when the port is closed. */
+const ENDING_MS = 500;
 
 export function openPort(
   app: App,
@@ -85,8 +88,6 @@ function websocketOf(handlers: AgentSocketHandlers): Bun.WebSocketHandler<Data> 
 
 /** Stops taking requests, lets those under way end for a moment, then ends the rest. */
 export async function closePort(server: Bun.Server<Data>): Promise<void> {
-  const ended = server.stop(false);
-  const late = new Promise<void>((resolve) => setTimeout(resolve, 500));
-  await Promise.race([ended, late]);
+  await within(ENDING_MS, server.stop(false), undefined);
   await server.stop(true);
 }

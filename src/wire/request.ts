@@ -118,7 +118,7 @@ export function createRequester(options: ConnectOptions): Requester {
     for (let n = 0; ; n++) {
       const answer = await attempt(asked, key).catch((error: unknown) => broken(error, asked, options.url, n));
       if (answer === null) {
-        await pause(PAUSES_MS[n] ?? 0, asked.signal);
+        await pauseOrThrow(PAUSES_MS[n] ?? 0, asked.signal);
         continue;
       }
       if (answer.ok) return answer;
@@ -219,7 +219,8 @@ function freshKey(timeline: string, skew_ms: number): string {
 
 const issuedAt = (key: string): number => Number(key.slice(0, key.indexOf("-")));
 
-function pause(wait_ms: number, signal: AbortSignal | undefined): Promise<void> {
+/** Waits; throws the reason of `signal` when that aborts. */
+function pauseOrThrow(wait_ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, wait_ms);
     signal?.addEventListener(

@@ -2,7 +2,7 @@
 // starts one when there is none, and learns when one is gone.
 
 import { join } from "node:path";
-import { bootMs } from "../../os/clock";
+import { bootMs, pause, within } from "../../os/clock";
 import { makePrivateDir, namesIn, removeFile } from "../../os/files/files";
 import { connectLines, type LinePeer } from "../../os/files/lines";
 import { startDetached, SYSTEM_PATH } from "../../os/process/spawn";
@@ -37,17 +37,6 @@ const BEGIN_MS = 20_000;
 const ANSWER_MS = 60_000;
 const AGAIN_MS = 5;
 const SILENT = "it does not answer";
-
-const pause = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
-
-function within<T>(ms: number, what: Promise<T>, otherwise: T): Promise<T> {
-  const { promise, resolve } = Promise.withResolvers<T>();
-  const timer = setTimeout(() => resolve(otherwise), ms);
-  return Promise.race([what, promise]).finally(() => clearTimeout(timer));
-}
 
 export class Keepers {
   readonly #options: KeepersOptions;

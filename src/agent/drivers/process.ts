@@ -6,7 +6,7 @@ import type { Orphan } from "../../core/model/rows-node";
 import type { Promised } from "../../core/model/promised";
 import type { Seen, TaskRecord } from "../../core/model/record";
 import type { Ms } from "../../core/units";
-import { bootMs, nowMs } from "../../os/clock";
+import { bootMs, breathe, nowMs, pause } from "../../os/clock";
 import { removeGroup } from "../../os/cgroup/group";
 import { findCgroups } from "../../os/cgroup/hierarchy";
 import { removeBases, removeLeftGroups } from "../../os/cgroup/keeper-group";
@@ -52,15 +52,6 @@ const START_AGAIN_MS = 1_000;
 const ABANDONED_LOOK_MS = 500;
 const SWEEP_EVERY_MS = 3_600_000;
 const CHUNK = 200;
-
-const pause = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
-const breathe = (): Promise<void> =>
-  new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 
 /** Opens the tasks of a data directory, and finds the keepers that run. */
 export async function openProcessDriver(options: ProcessDriverOptions): Promise<Driver> {

@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import type { TaskExit } from "../../core/model/end";
-import { nowMs } from "../../os/clock";
+import { nowMs, pause } from "../../os/clock";
 import { killGroup, membersOf, memoryFacts, removeGroup } from "../../os/cgroup/group";
 import { messageOf } from "../../os/errors";
 import { appendTo, closeFile, readText, removeFile } from "../../os/files/files";
@@ -18,11 +18,6 @@ const SIGKILL = 9;
 /** Between two looks at what is left: first quick, then patient, since what is stuck in the kernel may stay. */
 const PATIENCE_MS = [5, 10, 20, 50, 100, 200, 500, 1_000];
 const WRITE_AGAIN_MS = 1_000;
-
-const pause = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
 
 /** Ends a task in every sense. Resolves when nothing of it is left and its exit is on disk. */
 export async function finish(held: HeldTask, exit: ProcessExit, around: Surroundings): Promise<TaskExit> {

@@ -2,6 +2,7 @@
 
 import type { TaskReport } from "../../core/model/record";
 import { SECOND_MS, type Ms } from "../../core/units";
+import { pause } from "../../os/clock";
 import { ServerSession, type SessionEnd, type SessionOptions } from "./session";
 
 export interface ConnectionOptions extends Omit<SessionOptions, "url"> {
@@ -80,16 +81,4 @@ export function stayConnected(options: ConnectionOptions): Connection {
 function describe(url: string, end: SessionEnd): string {
   if (end.is === "closed") return `no connection to ${url}: ${end.why}; trying again, tasks go on`;
   return `refused by ${url}: ${end.message}${end.hint === null ? "" : `; ${end.hint}`}; trying again, tasks go on`;
-}
-
-function pause(wait_ms: Ms, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, wait_ms);
-    signal.addEventListener("abort", done, { once: true });
-  });
 }

@@ -2,6 +2,7 @@
 // ever written, also those that the cap has removed since.
 
 import { join } from "node:path";
+import { pause } from "../../os/clock";
 import { closeFile, exists, openToRead, readAt, readText, sizeOf } from "../../os/files/files";
 import { FILES, places } from "./taskdir";
 
@@ -83,7 +84,7 @@ export async function* readLog(query: TaskLogQuery, options: TaskLogOptions): As
       if (options.signal.aborted) return;
     }
     if (!query.follow || !living || options.signal.aborted) return;
-    await pause(options.signal);
+    await pause(LOOK_EVERY_MS, options.signal);
   }
 }
 
@@ -103,16 +104,4 @@ function* chunksOf(path: string, from: number): Generator<Uint8Array> {
   } finally {
     closeFile(fd);
   }
-}
-
-function pause(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, LOOK_EVERY_MS);
-    signal.addEventListener("abort", done, { once: true });
-  });
 }

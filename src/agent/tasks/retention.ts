@@ -2,17 +2,13 @@
 
 import { join } from "node:path";
 import { DAY_MS } from "../../core/units";
+import { breathe } from "../../os/clock";
 import { exists, lookAt, namesIn, removeTree } from "../../os/files/files";
 import { FILES, isUid, readAttempt } from "./taskdir";
 
 export const RETENTION_MS = 7 * DAY_MS;
 const MOST_ENDED = 20_000;
 const CHUNK = 100;
-
-const breathe = (): Promise<void> =>
-  new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 
 /** Removes ended tasks that are old or too many, and old claims of tasks that never came. */
 export async function sweepEnded(ended: string, tasks: string, now_ms: number): Promise<void> {

@@ -3,6 +3,7 @@
 import type { RunDetail, RunView } from "../../wire/api/runs";
 import type { TaskView } from "../../wire/api/tasks";
 import { isFinal, type RunState, type TaskState } from "../../core/model/lifecycle";
+import { pause } from "../../os/clock";
 import type { Client } from "../../wire/client";
 import type { Context } from "../context";
 import { copyLog } from "./log-copy";
@@ -11,7 +12,7 @@ import { waitsLine } from "../print/blocked";
 import { clean } from "../print/clean";
 import { style } from "../print/color";
 import { complain } from "../print/complain";
-import { pause, watchFrom } from "./watching";
+import { watchFrom } from "./watching";
 
 /** After the end of the run its output is waited for as long as it comes, and this much longer. */
 const QUIET_MS = 5_000;

@@ -2,13 +2,14 @@
 // for.
 
 import type { Ms } from "../../core/units";
+import { pause } from "../../os/clock";
 import type { DrainProgress } from "../../wire/api/drains";
 import type { Client } from "../../wire/client";
 import type { Context } from "../context";
 import { EXIT } from "../failure";
 import { clean } from "../print/clean";
 import { paintState } from "../print/color";
-import { pause, unlessAway } from "./watching";
+import { unlessAway } from "./watching";
 
 const LOOK_MS: Ms = 500;
 

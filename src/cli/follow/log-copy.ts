@@ -1,9 +1,9 @@
 // A task's output, copied from the server to where it is wanted: both streams, over broken connections, byte for byte.
 
+import { pause } from "../../os/clock";
 import { ApiError, UnreachableError, type Client, type LogQuery } from "../../wire/client";
 import type { Context } from "../context";
 import { clean } from "../print/clean";
-import { pause } from "./watching";
 
 export interface LogSource {
   readonly client: Client;

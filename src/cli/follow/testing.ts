@@ -1,11 +1,12 @@
 // `orch node test --wait`: follows the tests of a node until they are judged.
 
 import type { Ms } from "../../core/units";
+import { pause } from "../../os/clock";
 import type { NodeView } from "../../wire/api/nodes";
 import type { Client } from "../../wire/client";
 import type { Context } from "../context";
 import { clean } from "../print/clean";
-import { pause, unlessAway } from "./watching";
+import { unlessAway } from "./watching";
 
 const LOOK_MS: Ms = 200;
 

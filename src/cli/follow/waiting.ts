@@ -1,5 +1,6 @@
 // `orch apply --wait`: follows an app until everything runs or has run, or until something cannot go on.
 
+import { pause } from "../../os/clock";
 import type { BlockedView } from "../../wire/api/plans";
 import type { TaskView } from "../../wire/api/tasks";
 import { ApiError, type Client } from "../../wire/client";
@@ -8,7 +9,7 @@ import type { Context } from "../context";
 import { EXIT } from "../failure";
 import { clean } from "../print/clean";
 import { progressOf, type Line, type SeenApp } from "./progress";
-import { pause, unlessAway } from "./watching";
+import { unlessAway } from "./watching";
 
 const LOOK_MS = 300;
 

@@ -1,5 +1,6 @@
 // A watch that outlives connections: it goes on from the last revision it saw, and says once that it was cut.
 
+import { pause } from "../../os/clock";
 import type { WatchEvent } from "../../wire/api/watch";
 import { UnreachableError, type Client } from "../../wire/client";
 import type { Context } from "../context";
@@ -43,15 +44,3 @@ export async function unlessAway<T>(ask: () => Promise<T>): Promise<T | null> {
     throw error;
   }
 }
-
-/** Waits, or less when `signal` aborts. */
-export const pause = (wait_ms: number, signal?: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, wait_ms);
-    signal?.addEventListener("abort", done, { once: true });
-  });

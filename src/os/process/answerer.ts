@@ -3,6 +3,7 @@
 // the old one is gone, so that they never pile up.
 
 import { writeSync } from "node:fs";
+import { within } from "../clock";
 import { messageOf } from "../errors";
 import { fieldsOf, parsedJson } from "../files/json";
 import { signalName } from "./signals";
@@ -142,13 +143,12 @@ export class Answerer {
   }
 }
 
-async function hasEnded(child: Bun.Subprocess, within_ms: number): Promise<boolean> {
-  const over = Promise.withResolvers<boolean>();
-  const timer = setTimeout(() => over.resolve(false), within_ms);
-  const ended = await Promise.race([child.exited.then(() => true), over.promise]);
-  clearTimeout(timer);
-  return ended;
-}
+const hasEnded = (child: Bun.Subprocess, within_ms: number): Promise<boolean> =>
+  within(
+    within_ms,
+    child.exited.then(() => true),
+    false,
+  );
 
 const endOf = ({ exitCode, signalCode }: Bun.Subprocess): string =>
   signalCode === null ? `exit ${exitCode}` : `signal ${signalName(signalCode)}`;

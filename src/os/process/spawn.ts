@@ -2,6 +2,7 @@
 // session of its own and writes to files. The result tells a process that ended from one that could not start.
 
 import { closeSync, constants, fchownSync, openSync } from "node:fs";
+import { within } from "../clock";
 import { messageOf } from "../errors";
 import { signalName } from "./signals";
 
@@ -36,8 +37,6 @@ export function startCommand(argv: readonly string[], timeout_ms: number): Runni
       env: { PATH: SYSTEM_PATH, LANG: "C.UTF-8" },
     });
     const late: CommandResult = { is: "failed", why: `${argv[0]} did not end within ${timeout_ms} ms` };
-    const over = Promise.withResolvers<CommandResult>();
-    const timer = setTimeout(() => over.resolve(late), timeout_ms + KILLED_MS);
     const done = outputOf(child)
       .then((result): CommandResult => {
         if (child.signalCode === null) return result;
@@ -47,7 +46,7 @@ export function startCommand(argv: readonly string[], timeout_ms: number): Runni
       .catch(couldNotRun);
     return {
       pid: child.pid,
-      result: Promise.race([done, over.promise]).finally(() => clearTimeout(timer)),
+      result: within(timeout_ms + KILLED_MS, done, late),
       ended: () => child.exitCode !== null || child.signalCode !== null,
     };
   } catch (error) {

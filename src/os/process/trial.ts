@@ -1,6 +1,7 @@
 // Runs a command on trial: in a process group of its own, with a clean environment and a time limit, its last output
 // kept. The whole group is killed at the end, and also when this process dies.
 
+import { within } from "../clock";
 import { signalName } from "./signals";
 import { startCompanion } from "./spawn";
 
@@ -47,7 +48,7 @@ export async function runTrial(order: TrialOrder): Promise<Trial> {
   order.signal.removeEventListener("abort", stop);
   kill();
   guard?.dismiss();
-  await atMost(DRAIN_MS, read);
+  await within(DRAIN_MS, read, null);
   if (outcome === "late") return { is: "late", tail: tail.text };
   const signal = child.signalCode === null ? null : signalName(child.signalCode);
   return { is: "ended", code: signal === null ? outcome : null, signal, tail: tail.text };
@@ -81,11 +82,4 @@ function killGroup(pid: number): void {
     // ESRCH: nothing of the group is left.
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
-}
-
-async function atMost(ms: number, what: Promise<unknown>): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  await Promise.race([what, promise]);
-  clearTimeout(timer);
 }

@@ -4,6 +4,7 @@ import { isFinal } from "../../core/model/lifecycle";
 import type { TaskRow } from "../../core/model/rows-task";
 import { taskName } from "../../core/model/task";
 import type { Ms } from "../../core/units";
+import { within } from "../../os/clock";
 import type { Context } from "../context";
 import { RefusedError } from "../refused";
 import type { Sessions } from "./sessions";
@@ -49,10 +50,6 @@ export async function logOf(
 }
 
 async function firstOf(bytes: AsyncIterator<Uint8Array>): Promise<First> {
-  let timer: ReturnType<typeof setTimeout> | null = null;
-  const late = new Promise<First>((resolve) => {
-    timer = setTimeout(() => resolve({ is: "failed", why: "it did not answer in time" }), FIRST_BYTES_MS);
-  });
   const next = bytes
     .next()
     .then(({ done, value }): First => (done === true ? { is: "end" } : { is: "bytes", bytes: value }))
@@ -60,13 +57,9 @@ async function firstOf(bytes: AsyncIterator<Uint8Array>): Promise<First> {
       if (error instanceof StreamError) return { is: "failed", why: error.message };
       throw error;
     });
-  try {
-    const first = await Promise.race([next, late]);
-    if (first.is === "failed") await bytes.return?.();
-    return first;
-  } finally {
-    if (timer !== null) clearTimeout(timer);
-  }
+  const first = await within(FIRST_BYTES_MS, next, { is: "failed", why: "it did not answer in time" });
+  if (first.is === "failed") await bytes.return?.();
+  return first;
 }
 
 const headers = (name: string, kept: "whole" | "tail", notice: string | null): Record<string, string> => ({

@@ -1,0 +1,31 @@
+// The ways to wait: a pause ends early when it is called off, and what takes too long is not waited for.
+
+import { expect, test } from "bun:test";
+import { breathe, pause, within } from "../../src/os/clock";
+
+const LONG_MS = 600_000;
+
+test("a pause ends when its time has come", async () => {
+  expect(await pause(0)).toBeUndefined();
+});
+
+test("a pause ends when it is called off, before or during it", async () => {
+  const stop = new AbortController();
+  const paused = pause(LONG_MS, stop.signal).then(() => "over");
+  stop.abort();
+  expect([await paused, await pause(LONG_MS, stop.signal).then(() => "over")]).toEqual(["over", "over"]);
+});
+
+test("what comes in time counts, and what does not is replaced", async () => {
+  expect(await within(LONG_MS, Promise.resolve("came"), "late")).toBe("came");
+  expect(await within(1, Promise.withResolvers<string>().promise, "late")).toBe("late");
+  const broken = within(LONG_MS, Promise.reject<string>(new Error("broke")), "late");
+  expect(await broken.catch((error: Error) => error.message)).toBe("broke");
+});
+
+test("others have their turn while a loop breathes", async () => {
+  const order: string[] = [];
+  setImmediate(() => void order.push("other"));
+  await breathe();
+  expect(order).toEqual(["other"]);
+});
