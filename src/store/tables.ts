@@ -4,6 +4,7 @@
 
 import { sql } from "drizzle-orm";
 import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import type { EndCause } from "../core/model/end";
 import type { NodeDevice } from "../core/model/device";
 import type { Drain, Leaving, NodeFacts, NodeFlags, Orphan } from "../core/model/rows-node";
 import { type Admission, type Contact, type Intent, isFinal, RUN, type RunState, TASK } from "../core/model/lifecycle";
@@ -149,6 +150,7 @@ const runColumns = () => ({
   finished_ms: integer("finished_ms"),
   exit_code: integer("exit_code"),
   signal: text("signal"),
+  cause: text("cause").$type<EndCause>(),
 });
 
 export const runs = sqliteTable("runs", runColumns(), (table) => [

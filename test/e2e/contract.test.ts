@@ -286,7 +286,7 @@ describe("orch run", () => {
       /the directory \/no\/such is not there/,
       ["--workdir", "/no/such", "--", "true"],
     ],
-    ["the signal of a time limit", 143, /time limit/, ["--time", "300ms", "--", "sleep", "100"]],
+    ["124 for its time limit", 124, /time limit/, ["--time", "300ms", "--", "sleep", "100"]],
     [
       "125 for what no node can ever do",
       125,

@@ -225,6 +225,7 @@ export function buildRun(run: number, spec_hash: string, part: RunPart = {}): Ru
     finished_ms: null,
     exit_code: null,
     signal: null,
+    cause: null,
     ...part,
     settings: buildSettings({ on_node_loss: "wait", ...part.settings }),
   };

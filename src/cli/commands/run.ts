@@ -45,7 +45,8 @@ export const run = command({
     ["orch run -c 'make -j8 && ./bench'", "through the shell"],
   ],
   notes:
-    "Exit code: the job's own; 128 + n for a signal; 125 when orch failed; 126 and 127 when it could not start.\n" +
+    "Exit code: the job's own; 128 + n for a signal; 124 for its time limit; 137 out of memory;\n" +
+    "125 when orch failed; 126 and 127 when it could not start.\n" +
     "A lost connection never ends the job. Ctrl-C asks whether to cancel or detach; without a terminal it cancels.",
   async run(context, { args, flags }) {
     if (flags.image !== null) throw new UsageError("--image: not built yet");

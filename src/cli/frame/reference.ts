@@ -13,7 +13,9 @@ const EXITS: readonly (readonly [number | string, string])[] = [
   [EXIT.denied, "not allowed"],
   [EXIT.changes, "`orch plan --detailed-exitcode`: there are changes"],
   [EXIT.own, "`orch run`: orch failed, not the job"],
+  ["124", "`orch run`: the job reached its time limit"],
   ["126, 127", "`orch run`: the job could not start"],
+  ["137", "`orch run`: the job ran out of memory"],
   ["128 + n", "`orch run`: signal n ended the job"],
   [EXIT.interrupted, "interrupted"],
 ];

@@ -1,6 +1,6 @@
 // Work as rows: apps, workloads, runs, and what is remembered of a slot between its tasks.
 
-import type { TaskFinal } from "./end";
+import type { EndCause, TaskFinal } from "./end";
 import type { RunState } from "./lifecycle";
 import type { TaskRow } from "./rows-task";
 import type { Ms } from "../units";
@@ -66,6 +66,8 @@ export interface RunRow {
   readonly finished_ms: Ms | null;
   readonly exit_code: number | null;
   readonly signal: string | null;
+  /** Why the attempt ended that the run ended with. Null if the exit code or signal says it, and for runs of before. */
+  readonly cause: EndCause | null;
 }
 
 /**

@@ -25,10 +25,10 @@ export function reconcileRun(pass: Pass, run: RunRow): void {
   }
   const open = tasks.filter((task) => task.written_off === null);
   if (hasSucceeded(slot, spec)) {
-    finish(pass, run, "succeeded", { reason: null, exit_code: 0, signal: null }, slot);
+    finish(pass, run, "succeeded", { ...NO_CODE, reason: null, exit_code: 0 }, slot);
   } else if (cancelled !== null) {
     if (open.length === 0) {
-      finish(pass, run, "cancelled", { reason: run.reason ?? cancelled, exit_code: null, signal: null }, slot);
+      finish(pass, run, "cancelled", { ...NO_CODE, reason: run.reason ?? cancelled }, slot);
       return;
     }
     for (const task of tasks) stopTask(pass, task, run.settings.stop, cancelled);
@@ -65,11 +65,9 @@ function demand(
 const hasSucceeded = (slot: SlotRow | null, spec: TaskSpec): boolean =>
   slot !== null && slot.ends.length === spec.members && slot.ends.every((end) => end.state === "succeeded");
 
-interface Result {
-  readonly reason: string | null;
-  readonly exit_code: number | null;
-  readonly signal: string | null;
-}
+type Result = Pick<RunRow, "reason" | "exit_code" | "signal" | "cause">;
+
+const NO_CODE = { exit_code: null, signal: null, cause: null } as const;
 
 function finish(
   pass: Pass,
@@ -228,17 +226,23 @@ function whyFailed(pass: Pass, run: RunRow, slot: SlotRow, silence: string | nul
     const member = slot.ends.length > 1 && end !== undefined ? `member ${end.member}: ` : "";
     const reason =
       end === undefined ? `failed ${slot.failed} times` : member === "" ? end.reason : `${member}${sayEnd(end)}`;
-    return { reason, exit_code: end?.exit_code ?? null, signal: end?.signal ?? null };
+    return {
+      reason,
+      exit_code: end?.exit_code ?? null,
+      signal: end?.signal ?? null,
+      cause: end?.cause ?? null,
+    };
   }
   const last = inTime.find((end) => end.state === "rejected" || end.state === "lost");
   const detail = last === undefined || last.reason === null ? "" : `, last: ${last.reason}`;
   if (slot.rejected >= reject_limit) {
-    return { reason: `rejected by nodes ${slot.rejected} times${detail}`, exit_code: null, signal: null };
+    return { ...NO_CODE, reason: `rejected by nodes ${slot.rejected} times${detail}`, cause: last?.cause ?? null };
   }
   const losses = silence === null ? slot.lost : slot.lost + 1;
   if (losses >= loss_limit) {
     const last_loss = silence === null ? detail : `, last: ${silence}`;
-    return { reason: `lost ${losses} times${last_loss}`, exit_code: null, signal: null };
+    const cause = silence === null ? (last?.cause ?? null) : null;
+    return { ...NO_CODE, reason: `lost ${losses} times${last_loss}`, cause };
   }
   return null;
 }

@@ -33,6 +33,8 @@ export function runView(run: RunRow, place: QueuePlace | undefined): RunView {
     finished_ms: run.finished_ms,
     exit_code: run.exit_code,
     signal: run.signal,
+    cause: run.cause,
+    cancelled_by: run.cancel?.by ?? null,
   };
 }
 

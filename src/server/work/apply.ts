@@ -232,6 +232,7 @@ function rowsOf(draft: Draft, entries: readonly Entry[], user: string, fresh: ()
       finished_ms: null,
       exit_code: null,
       signal: null,
+      cause: null,
     };
     for (const old of openRuns(draft.state, next.uid)) replaced.set(old.uid, row);
     numbers.push(row.run);

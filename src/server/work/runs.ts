@@ -44,6 +44,7 @@ export function makeRun(draft: Draft, { decl, project, who, uid, history }: Maki
     finished_ms: null,
     exit_code: null,
     signal: null,
+    cause: null,
   };
   draft.put([{ table: "runs", key: uid, row }]);
   draft.event({ verb: "queued", object: String(row.run), project, detail: row.name });

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { int, ms } from "../numbers";
-import { taskView } from "./tasks";
+import { endCause, taskView } from "./tasks";
 
 export const runView = z.object({
   run: int,
@@ -23,6 +23,9 @@ export const runView = z.object({
   finished_ms: ms.nullable(),
   exit_code: z.int().nullable(),
   signal: z.string().nullable(),
+  /** Why it ended so, where the exit code and the signal do not say it. */
+  cause: endCause.nullable(),
+  cancelled_by: z.string().nullable(),
 });
 export type RunView = z.infer<typeof runView>;
 

@@ -1,6 +1,7 @@
 // Tasks, and slots that wait, as `orch ps` shows them.
 
 import { z } from "zod";
+import { END_CAUSES, type EndCause } from "../../core/model/end";
 import { int, ms } from "../numbers";
 
 export const taskState = z.enum([
@@ -16,6 +17,8 @@ export const taskState = z.enum([
   "rejected",
   "lost",
 ]);
+
+export const endCause = z.enum(Object.keys(END_CAUSES) as [EndCause, ...EndCause[]]);
 
 export const taskView = z.object({
   /** Null while the slot waits, since it has no task yet. */
@@ -39,6 +42,8 @@ export const taskView = z.object({
   pid: int.nullable(),
   exit_code: z.int().nullable(),
   signal: z.string().nullable(),
+  /** Why it ended so, where the exit code and the signal do not say it. */
+  cause: endCause.nullable(),
   devices: z.array(z.string()),
   ports: z.record(z.string(), int),
   peak_memory_bytes: int.nullable(),

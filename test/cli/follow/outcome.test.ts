@@ -9,55 +9,73 @@ import { ERROR_STATUS, type ErrorCode } from "../../../src/wire/api/errors";
 import { ApiError, UnreachableError } from "../../../src/wire/client";
 
 describe("a finished run", () => {
+  const FAILED = {
+    run: 1,
+    state: "failed",
+    exit_code: null,
+    signal: null,
+    cause: null,
+    cancelled_by: null,
+    reason: null,
+  } as const;
+  const CANCELLED = { ...FAILED, state: "cancelled", cancelled_by: "alice", reason: "cancelled by alice" } as const;
   const ENDS: readonly (readonly [
     what: string,
     end: Parameters<typeof exitOfRun>[0],
     code: number,
     line: string | null,
   ])[] = [
-    ["succeeded", { run: 1, state: "succeeded", exit_code: 0, signal: null, reason: null }, 0, null],
-    ["failed with a code", { run: 1, state: "failed", exit_code: 3, signal: null, reason: null }, 3, null],
+    ["succeeded", { ...FAILED, state: "succeeded", exit_code: 0 }, 0, null],
+    ["failed with a code", { ...FAILED, exit_code: 3 }, 3, null],
     [
       "could not start",
-      { run: 1, state: "failed", exit_code: 127, signal: null, reason: "nope: not found" },
+      { ...FAILED, exit_code: 127, cause: "start_failed", reason: "nope: not found" },
       127,
       "run 1 failed, exit 127: nope: not found",
     ],
     [
+      "could not start for a reason of its node's",
+      { ...FAILED, cause: "start_failed", reason: "could not start: no account" },
+      125,
+      "run 1 failed: could not start: no account",
+    ],
+    [
       "was killed",
-      { run: 1, state: "failed", exit_code: null, signal: "KILL", reason: "out of memory" },
+      { ...FAILED, signal: "KILL", cause: "out_of_memory", reason: "out of memory" },
       137,
       "run 1 failed, killed by KILL: out of memory",
     ],
     [
+      "ran out of memory in one of its processes",
+      { ...FAILED, exit_code: 1, cause: "out_of_memory", reason: "out of memory" },
+      137,
+      "run 1 failed, exit 1: out of memory",
+    ],
+    [
+      "reached its time limit",
+      { ...FAILED, signal: "TERM", cause: "time_limit", reason: "time limit reached" },
+      124,
+      "run 1 failed, killed by TERM: time limit reached",
+    ],
+    [
       "was killed by a signal with its long name",
-      { run: 1, state: "failed", exit_code: null, signal: "SIGSEGV", reason: null },
+      { ...FAILED, signal: "SIGSEGV" },
       139,
       "run 1 failed, killed by SIGSEGV",
     ],
     [
       "was lost",
-      { run: 1, state: "failed", exit_code: null, signal: null, reason: "its node is gone" },
+      { ...FAILED, cause: "node_forgotten", reason: "its node was forgotten" },
       125,
-      "run 1 failed: its node is gone",
+      "run 1 failed: its node was forgotten",
     ],
+    ["was cancelled before it began", CANCELLED, 130, "run 1 cancelled by alice"],
+    ["was cancelled", { ...CANCELLED, signal: "TERM" }, 143, "run 1 cancelled by alice, killed by TERM"],
     [
-      "was cancelled before it began",
-      { run: 1, state: "cancelled", exit_code: null, signal: null, reason: "by alice" },
+      "was cancelled by nobody, since its job went",
+      { ...CANCELLED, cancelled_by: null, reason: "recs.prep is being removed" },
       130,
-      "run 1 cancelled: by alice",
-    ],
-    [
-      "was cancelled by somebody else",
-      { run: 1, state: "cancelled", exit_code: null, signal: null, reason: "cancelled by alice" },
-      130,
-      "run 1 cancelled by alice",
-    ],
-    [
-      "was cancelled",
-      { run: 1, state: "cancelled", exit_code: null, signal: "TERM", reason: null },
-      143,
-      "run 1 cancelled, killed by TERM",
+      "run 1 cancelled: recs.prep is being removed",
     ],
   ];
   for (const [what, end, code, line] of ENDS) {
@@ -130,6 +148,7 @@ describe("the progress of an app", () => {
     pid: 1,
     exit_code: null,
     signal: null,
+    cause: null,
     devices: [],
     ports: {},
     peak_memory_bytes: null,

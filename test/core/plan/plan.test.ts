@@ -154,12 +154,12 @@ describe("the rows of a plan", () => {
     expect([...after.runs.values()].map((run) => [run.run, run.state])).toEqual([[6, "running"]]);
   });
 
-  test("a failed run has the code, signal and reason of the member that failed first", () => {
+  test("a failed run has the code, signal, cause and reason of the member that failed first", () => {
     const run = buildRun(1, "gang", { state: "running", started_ms: NOW_MS - 9_000 });
     const [first, second] = [0, 1].map((member) => buildTask(run, "a", { member })) as [TaskRow, TaskRow];
     const ends = [
       buildEnd(first, { exit_code: null, signal: "KILL", at_ms: NOW_MS - 1_000 }),
-      buildEnd(second, { exit_code: 137, reason: "out of memory", at_ms: NOW_MS - 2_000 }),
+      buildEnd(second, { exit_code: 137, cause: "out_of_memory", reason: "out of memory", at_ms: NOW_MS - 2_000 }),
     ];
     const state = buildState({ nodes: [a], runs: [run], slots: [buildSlot(first, { ends, failed: 1 })] });
     const { ops } = plan(buildSnapshot(state, { specs: { gang: buildSpec({ members: 2 }) } }));
@@ -170,6 +170,7 @@ describe("the rows of a plan", () => {
           state: "failed",
           exit_code: 137,
           signal: null,
+          cause: "out_of_memory",
           reason: "member 1: out of memory",
           finished_ms: NOW_MS - 1_000,
         },

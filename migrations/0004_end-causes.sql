@@ -1,0 +1,2 @@
+ALTER TABLE `ended_runs` ADD `cause` text;--> statement-breakpoint
+ALTER TABLE `runs` ADD `cause` text;
