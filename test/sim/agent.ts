@@ -19,13 +19,13 @@ import { simTester } from "./testing";
 export interface AgentWorld extends DriverWorld {
   readonly isCalm: () => boolean;
   readonly note: (what: string) => void;
-  /** An agent, or its disk, takes a fence in the place of another. */
+  /** Called when an agent, or its disk, replaces a fence by another one. */
   readonly fenced: (machine: Machine, before: Fence | null, next: Fence) => void;
-  /** A bug showed itself. */
+  /** Called when a bug has shown itself. */
   readonly failed: (why: string) => void;
-  /** Which machine's agent dials: the virtual socket asks. */
+  /** The machine of each process, which the virtual socket looks up when an agent dials. */
   readonly machines: Map<Owner, Machine>;
-  /** The process ended by itself, since the server said what cannot heal. */
+  /** Called when an agent process ends by itself, since the server told it something that cannot heal. */
   readonly gaveUp: (agent: Agent, why: FatalAgentError) => void;
 }
 

@@ -1,5 +1,5 @@
-// One machine cut off while the others are heard, which is what happens most and what everything else hides: where many
-// are silent at once it is the network, and nothing is given up.
+// Cuts one machine off while the others are heard. That is the most common fault, and other faults hide it: where many
+// nodes are silent at once, the server blames the network and gives nothing up.
 
 import type { NodeRow } from "../../src/core/model/rows-node";
 import { SIM_LIMITS } from "./limits";
@@ -8,12 +8,12 @@ import type { World } from "./world";
 const SHORTEST_MS = 20_000;
 const LONGEST_MS = 120_000;
 
-/** Whether nothing new may go wrong now. */
+/** Returns whether no new fault may happen now. */
 export const isQuiet = (world: World): boolean => world.calm || world.schedule.now_ms < world.quiet_until_ms;
 
 /**
- * Cuts a machine off for so long that its tasks may be given up, if so few others are away that they are. Meanwhile
- * nothing else goes wrong.
+ * Cuts a machine off for so long that its tasks may be given up, if few enough others are away. No other fault happens
+ * meanwhile.
  */
 export function cutAlone(world: World, id: string): void {
   const { troubles } = world.dice;

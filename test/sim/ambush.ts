@@ -1,4 +1,4 @@
-// Troubles at the worst moment: just when an agent is told to start something or tells what it has, or while a commit
+// Faults at the worst moment: just when an agent is told to start something or reports what it has, or while a commit
 // becomes durable and nobody knows yet. Chance alone would hardly ever hit these few milliseconds.
 
 import { cutAlone, isQuiet } from "./alone";
@@ -10,13 +10,16 @@ import type { World } from "./world";
 
 const HALF_OPEN = 0.1;
 const LONGEST_MS = 200_000;
-/** Longer than a dead connection's messages hardly ever still come. */
+/** Messages of a dead connection hardly ever arrive later than this. */
 const LONGEST_STALL_MS = 20_000;
 
-/** Mostly soon, since where all is away at once nothing is given up; now and then late. */
+/**
+ * Returns after how long the fault is over: mostly soon, since nothing is given up where all nodes are away at once;
+ * now and then late.
+ */
 const backAfter = ({ dice: { ambush } }: World): number => Math.round(10 * (LONGEST_MS / 10) ** ambush.next());
 
-/** Kills or stops the agent that something was just sent to, cuts its machine off, or breaks its connection. */
+/** Kills or stops the agent to which something was just sent, cuts its machine off, or breaks its connection. */
 export function ambushAgent(world: World, link: Link, data: string): void {
   const { ambush } = world.dice;
   if (isQuiet(world) || !data.includes('"verb":"')) return;
@@ -45,20 +48,23 @@ export function ambushAgent(world: World, link: Link, data: string): void {
   });
 }
 
-/** Brings a copy back while somebody has been told to start something and has perhaps not done so yet. */
+/** Restores a copy while somebody was told to start something and may not have done so yet. */
 function restoreSoon(world: World): void {
   world.schedule.in(world.dice.ambush.int(10, 1_000), () => {
     if (!world.calm && !world.restored) restore(world);
   });
 }
 
-/** Breaks the connection while the agent writes down what has just come: it dials again before it has done so. */
+/**
+ * Breaks the connection while the agent writes down what it just received. The agent dials again before it has
+ * finished.
+ */
 const breakSoon = (world: World, machine: string): void =>
   world.schedule.in(world.dice.ambush.int(5, 100), () => {
     if (!world.calm) hangUp(world, machine);
   });
 
-/** The connection of a machine breaks, and its agent dials again at once. */
+/** Breaks the connection of a machine. Its agent dials again at once. */
 export function hangUp(world: World, machine: string): void {
   world.trace.note(`the connection of ${machine} breaks`);
   world.network.hangUp(machine);
@@ -74,7 +80,7 @@ function cutOff(world: World, machine: string, back_ms: number): void {
   });
 }
 
-/** Starts an agent again, or reboots its machine, while its inventory is on its way, perhaps for long. */
+/** Restarts an agent, or reboots its machine, while its inventory is on its way, perhaps for long. */
 export function ambushInventory(world: World, machine: Machine, data: string): void {
   const { ambush } = world.dice;
   if (isQuiet(world) || !data.startsWith('{"type":"inventory"') || !ambush.chance(world.faults.ambush)) return;
@@ -89,7 +95,7 @@ export function ambushInventory(world: World, machine: Machine, data: string): v
   });
 }
 
-/** Kills the server right after a commit, before it could tell anybody, or while it is being written. */
+/** Kills the server right after a commit, before it could tell anybody, or while the commit is being written. */
 export function ambushServer(world: World): void {
   const { ambush } = world.dice;
   if (isQuiet(world) || !ambush.chance(world.faults.ambush / 20)) return;
@@ -103,7 +109,9 @@ export function ambushServer(world: World): void {
   });
 }
 
-/** Peace may begin with a connection that is half open: whoever dialled it must find that out alone. */
+/**
+ * The quiet phase may begin with a connection that is half open. The side that dialled has to find that out by itself.
+ */
 export function ambushPeace(world: World, { id, power }: Machine): void {
   if (power !== "on" || !world.dice.ambush.chance(HALF_OPEN)) return;
   world.trace.note(`the next connection of ${id} is half open`);

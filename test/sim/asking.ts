@@ -1,11 +1,10 @@
-// One act of somebody: a transaction of the real server. What it answered is remembered, since it must hold from then
-// on.
+// One act of somebody: a transaction of the real server. Its answer is remembered, since it must hold from then on.
 
 import { RefusedError } from "../../src/server/refused";
 import type { Draft } from "../../src/store/store";
 import type { Ack, World } from "./world";
 
-/** Sends one change; a request whose server dies before the answer is not repeated here (see `twice`). */
+/** Sends one change. A request whose server dies before the answer is not repeated here (see `twice`). */
 export function send<T>(
   world: World,
   what: string,

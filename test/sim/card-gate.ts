@@ -1,5 +1,5 @@
-// An agent's cards on a simulated machine: the real book, over looks that take time and show what is there. What ended
-// tasks leave stays for a while, as memory or as a process that can be killed.
+// An agent's cards on a simulated machine: the real CardBook, over looks that take time and show what is there. Ended
+// tasks leave memory for a while, or a process that can be killed.
 
 import { CardBook } from "../../src/agent/cards/book";
 import { keptOf, recalled, type KnownCard } from "../../src/agent/cards/kept";
@@ -19,7 +19,7 @@ const IDLE_BYTES = 300 * MIB;
 const WHOLE_USE_BYTES = 10 * GIB;
 const LOOK_AGAIN_MS = 1_000;
 
-/** Some tasks leave something on their cards: memory that goes away by itself, or a process that stays longer. */
+/** Lets some tasks leave something on their cards: memory that disappears by itself, or a process that stays longer. */
 export function leaveRemains(
   machine: Machine,
   { uid, assignment, pid }: Process,
@@ -39,10 +39,10 @@ export function removeRemain(machine: Machine, remain: Remain): void {
   machine.remains = machine.remains.filter((one) => one !== remain);
 }
 
-/** I4: nothing is started on a card that still holds what a task has left whose end is known here. */
+/** I4: nothing is started on a card that still holds the remains of a task whose end this agent knows. */
 export function checkClean(machine: Machine, record: TaskRecord): void {
   const ids = new Set(record.assignment.promised.devices.map(({ id }) => id));
-  // Where records were lost with a disk, what is left is a stranger's, as far as anybody can know.
+  // Where records were lost with a disk, nobody can know whose the remains are, and they count as foreign.
   const left = machine.remains.filter(({ id, uid }) => ids.has(id) && machine.known_ends.has(uid));
   demand(
     left.length === 0,
@@ -56,12 +56,12 @@ export interface SimCards extends CardRules {
 }
 
 interface Looks {
-  /** How many have begun. */
+  /** Returns how many looks have begun. */
   begun(): number;
   soon(): void;
 }
 
-/** Looks that take their time, in the agent's own; `took` says whether there is a reason to look again before long. */
+/** Makes looks that take time in the agent's own process. `took` says whether there is a reason to look again soon. */
 function makeLooks(
   { random, schedule }: AgentWorld,
   machine: Machine,
@@ -78,7 +78,7 @@ function makeLooks(
       if (again || more) setTimeout(look, again ? 1 : LOOK_AGAIN_MS);
       again = false;
     };
-    // A library under strain takes its time.
+    // A library under load takes its time.
     setTimeout(done, random.chance(0.1) ? random.int(30, 3_000) : random.int(1, 30));
   };
   return {
@@ -100,7 +100,9 @@ function openBook(world: AgentWorld, { disk, boot_id }: Machine): CardBook {
   return new CardBook({ clock, user: "root", say: world.note, kept: { cards, doctor: NO_DOCTOR }, keeping: { keep } });
 }
 
-/** `changed` is called in the agent's own time, when something is to be told or can be started. */
+/**
+ * Makes the cards. `changed` is called in the agent's own process when something is to be reported or can be started.
+ */
 export function makeSimCards(world: AgentWorld, machine: Machine, changed: () => void): SimCards {
   const book = openBook(world, machine);
   const looks = makeLooks(world, machine, (n, at_ms, shown) => {
@@ -146,7 +148,7 @@ const NO_DOCTOR = { log: null, overrides: {} };
 interface Shown {
   readonly device: Device;
   readonly users: readonly CardUser[];
-  /** Memory that no process shows. */
+  /** Memory that belongs to no visible process. */
   readonly stray_bytes: number;
 }
 
@@ -161,7 +163,7 @@ const user = (uid: string, name: string, pid: number, bytes: number): CardUser =
   task: { uid, name, lives: true },
 });
 
-/** What a card shows now. */
+/** Returns what a card shows now. */
 function shownOf({ processes, remains }: Machine, device: Device): Shown {
   const living = [...processes.values()].flatMap(({ uid, pid, assignment }) =>
     assignment.promised.devices
@@ -179,7 +181,7 @@ function cardOf({ device, users, stray_bytes }: Shown) {
   return cardFor(device.id, { ...device, driver: "1", memory_used_bytes: used });
 }
 
-/** Whose a process is, as the agent knows it at that time. */
+/** Returns whose a process is, as the agent knows it at that time. */
 function known(one: CardUser, book: CardBook): CardUser {
   const { living, past } = book.tasks();
   const lives = living.some(({ uid }) => uid === one.task_uid);

@@ -1,4 +1,4 @@
-// Deliberate bugs in how cards are given away; every `find` occurs exactly once in its file.
+// Mutants of how cards are given out. Every `find` occurs exactly once in its file.
 
 import { edit, type Mutant } from "./mutant";
 

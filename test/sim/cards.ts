@@ -1,5 +1,5 @@
-// The cards of simulated machines: how they are connected, what others do to them, and whether what is promised of
-// them fits. The book is kept here in other words than the planner's.
+// The cards of simulated machines: their connections, their foreign users, and whether promises fit. The sums are made
+// in other words than the planner's.
 
 import { PLAIN_DEVICE, type Device, type DeviceState, type LinkKind } from "../../src/core/model/device";
 import type { Change, State } from "../../src/core/model/rows-state";
@@ -16,10 +16,10 @@ import type { World } from "./world";
 
 const MEMORY_BYTES = 40 * GIB;
 
-/** What others may use of a card that is given whole. */
+/** Foreign processes may use this much of a card that is given whole. */
 const TOLERATED_BYTES = 512 * MIB;
 
-/** Up to four cards; the first two or all of them are connected, or none. */
+/** Makes up to four cards. The first two or all of them are connected, or none. */
 export function makeCards(id: string, random: Random): Device[] {
   const count = random.int(1, 4);
   const kind = random.pick<LinkKind | null>(["nvlink", "switch", "socket", null]);
@@ -37,7 +37,7 @@ export function makeCards(id: string, random: Random): Device[] {
   }));
 }
 
-/** What a task asks for: mostly none, else a card, several, or a part of one. */
+/** Returns what a task asks for: mostly no card, else one, several, or a part of one. */
 export function randomGpu(random: Random): GpuRequest | null {
   if (!random.chance(0.3)) return null;
   const count = random.chance(0.3) ? 2 : 1;
@@ -54,14 +54,14 @@ export function randomGpu(random: Random): GpuRequest | null {
 
 // ---- what happens to cards
 
-/** Changes one card of a machine; its agent sees that and tells. */
+/** Changes one card of a machine. Its agent sees that and reports it. */
 function change(world: World, machine: Machine, id: string, to: Partial<Device>): void {
   machine.devices = machine.devices.map((device) => (device.id === id ? { ...device, ...to } : device));
   const agent = world.agents.get(machine.id);
   if (agent !== undefined) world.host.enter(agent.owner, () => agent.connection?.changed());
 }
 
-/** Somebody who is not known here uses a card, and leaves after a while. */
+/** Lets a foreign process use a card for a while. */
 export function strangerComes(world: World, machine: Machine, later: (what: () => void) => void): void {
   const { troubles } = world.dice;
   if (machine.devices.length === 0) return;
@@ -75,7 +75,7 @@ export function strangerComes(world: World, machine: Machine, later: (what: () =
   });
 }
 
-/** A card turns bad, and is put right after a while. */
+/** Breaks a card for a while. */
 export function cardTurnsBad(world: World, machine: Machine, later: (what: () => void) => void): void {
   const { troubles } = world.dice;
   if (machine.devices.length === 0) return;
@@ -89,7 +89,7 @@ export function cardTurnsBad(world: World, machine: Machine, later: (what: () =>
   });
 }
 
-/** All cards of a machine are put right, and nobody else uses them. */
+/** Repairs all cards of a machine and ends their foreign use. */
 export function putCardsRight(world: World, machine: Machine): void {
   for (const { id } of machine.devices)
     change(world, machine, id, { state: "ok", reason: null, foreign_bytes: 0, foreign: null });
@@ -98,7 +98,9 @@ export function putCardsRight(world: World, machine: Machine): void {
 
 // ---- what must hold of promises
 
-/** I4: whoever is promised a card has it alone, or all shares together are no more than it has. */
+/**
+ * I4: a task that is promised a whole card has it alone, and all shares of a card together are no more than its memory.
+ */
 export function checkPromises(devices: readonly Device[], promises: readonly Pick<Promised, "devices">[]): void {
   for (const { id, memory_bytes } of devices) {
     const parts = promises.flatMap((promised) => promised.devices.filter((device) => device.id === id));
@@ -109,12 +111,15 @@ export function checkPromises(devices: readonly Device[], promises: readonly Pic
   }
 }
 
-/** Nodes as they were before a batch: what an agent told after the plan may be in the same batch. */
+/**
+ * Checks of placements against nodes as they were before the batch, since a report that came after the plan may be in
+ * the same batch.
+ */
 export interface CardBooks {
   open(state: State): void;
-  /** A task that was just placed: its cards were to be had. */
+  /** Checks that the cards of a task that was just placed were free. */
   checkPlaced(task: TaskRow, state: State): void;
-  /** Whether a task is on a card that services leave. */
+  /** Returns whether a task is on a card that services leave. */
   isBad(task: TaskRow, state: State): boolean;
   committed(changes: readonly Change[]): void;
 }
@@ -131,7 +136,7 @@ export function makeCardBooks(): CardBooks {
     checkPlaced: (task, state) => {
       const here = [...state.tasks.values()].filter(({ node_id }) => node_id === task.node_id);
       const promises = here.map(({ promised }) => promised);
-      // What a restored server has adopted may be on a card that its books have given to one who is over.
+      // A task that a restored server has adopted may be on a card that its rows have given to a task that is over.
       const given = new Set(task.promised.devices.map(({ id }) => id));
       const devices = state.nodes.get(task.node_id)?.devices ?? [];
       checkPromises(

@@ -1,4 +1,4 @@
-// What people do with copies of the database: make them, bring them back, and put the wrong one in place.
+// What people do with copies of the database: make them, restore them, and put the wrong one in place.
 
 import { copyDatabase, type Database } from "./database";
 import { later } from "./later";
@@ -7,7 +7,7 @@ import { bootServer, crashServer, replaceDatabase } from "./processes";
 import { restored } from "./restore";
 import type { World } from "./world";
 
-/** Somebody copies the database now and then, for those who need a copy. */
+/** Somebody copies the database now and then, for the faults that need a copy. */
 export function backUp(world: World): void {
   world.schedule.in(world.dice.troubles.int(5_000, 60_000), () => {
     if (world.server !== null && !world.wrongDatabase) world.backups.push(copyDatabase(world.database));
@@ -15,15 +15,15 @@ export function backUp(world: World): void {
   });
 }
 
-/** A backup is brought back with `orch restore`; sometimes on another machine, without the file that knows more. */
+/** Restores a backup with `orch restore`; sometimes on another machine, without the file that knows more. */
 export function restore(world: World): void {
   const { troubles } = world.dice;
   const [oldest] = world.backups;
   if (oldest === undefined || world.wrongDatabase) return;
   crashServer(world);
-  // Nothing at all could tell the second one of a copy which numbers the first one gave.
+  // A second copy on another machine is not restored: nothing could tell it which numbers the first one gave out.
   const elsewhere = !world.restored && troubles.chance(0.5);
-  // Of a machine that is gone there is often only what was carried away long ago.
+  // Of a machine that is gone, often only an old copy exists.
   const copy = elsewhere && troubles.chance(0.5) ? oldest : troubles.pick(world.backups);
   if (elsewhere) world.guard = { epoch: 0, next_run: 0 };
   world.trace.note(`restore${elsewhere ? " on another machine" : ""}`);
@@ -44,7 +44,7 @@ function bringBack(world: World, copy: Database, present: Database | null): void
   later(world, 200_000, () => giveUpMissing(world));
 }
 
-/** Somebody puts an old copy, or nothing, in the place of the database, notices, and puts the right one back. */
+/** Somebody puts an old copy, or nothing, in the place of the database, notices it, and puts the right one back. */
 export function wrongDatabase(world: World, wrong: () => Database | null): void {
   const copy = wrong();
   if (copy === null || world.server === null || world.wrongDatabase) return;
@@ -75,14 +75,20 @@ export function wrongDatabase(world: World, wrong: () => Database | null): void 
   });
 }
 
-/** A copy of an earlier start: one whose next epoch agents have not passed cannot be told from the right one by it. */
+/**
+ * Returns a copy of an earlier start. A copy whose next epoch no agent has passed could not be told from the right
+ * database.
+ */
 export function olderCopy(world: World): Database | null {
   const copies = world.backups.filter(({ state }) => state.cluster.epoch + 1 < world.guard.epoch);
   const [oldest] = copies;
   return oldest === undefined ? null : copyDatabase(oldest);
 }
 
-/** Whether every agent has seen a later start than the one that comes: one that has not would follow it. */
+/**
+ * Returns whether every agent has seen a later start than the next one of this copy. An agent that has not would follow
+ * it.
+ */
 function allKnowBetter(world: World, { state: { cluster } }: Database): boolean {
   return world.machines.every(
     ({ disk: { fence } }) =>

@@ -1,5 +1,5 @@
 // The agent's driver on a simulated machine: writes take time and may be cut off by a kill, the keeper goes on without
-// the agent, and what is on the disk is there for the next agent.
+// the agent, and the next agent finds what is on the disk.
 
 import type { Driver } from "../../src/agent/drivers/driver";
 import type { Orphan } from "../../src/core/model/rows-node";
@@ -15,15 +15,15 @@ export interface DriverWorld {
   readonly random: Random;
   readonly host: Host;
   readonly keeper: Keeper;
-  /** Checks what an agent is about to start, then lets it. */
+  /** Checks a task that an agent is about to start, then starts it. */
   readonly starts: (machine: Machine, record: TaskRecord, start: () => void) => void;
-  /** How long a write takes at most. */
+  /** Returns the longest time of a write. */
   readonly writeDelay: () => number;
-  /** A record was closed; the truth is held against it. */
+  /** Called when a record was closed, so that the truth can be held against it. */
   readonly ended: (machine: Machine, record: TaskRecord) => void;
 }
 
-/** Carries out a write at its beginning or at its end; a kill in between finds it done or not done. */
+/** Carries out a write at its beginning or at its end. A kill in between finds it done or not done. */
 export function slowDisk(
   { schedule, random, host, writeDelay }: DriverWorld,
   machine: Machine,
@@ -98,7 +98,7 @@ export function makeDriver(world: DriverWorld, machine: Machine, owner: Owner): 
         if (!disk.records.has(uid)) disk.unreadable.delete(uid);
       });
       if (owner.state === "dead" || disk.records.has(uid)) return;
-      // What lives without a record that can be read is ended by the driver itself.
+      // The driver itself ends what lives without a readable record.
       keeper.signal(machine, uid, "TERM", "agent");
       host.enter(owner, () => setTimeout(() => keeper.signal(machine, uid, "KILL", "agent"), STRAY_GRACE_MS));
     },
@@ -126,7 +126,7 @@ function lookAll(machine: Machine): Map<string, Seen> {
   return seen;
 }
 
-/** What still lives without a record that can be read: found by the notes under the system's run directory. */
+/** Returns what still lives without a readable record, found by the notes in the system's run directory. */
 function survivors(machine: Machine): Orphan[] {
   const orphans: Orphan[] = [...machine.disk.unreadable.values()];
   for (const [uid, { name, held }] of machine.run.claims) {

@@ -1,4 +1,4 @@
-// What a task's recorded end may say, held against what its process did.
+// Holds a task's recorded end against what its process did.
 
 import type { TaskRow } from "../../src/core/model/rows-task";
 import { isEnd, taskName } from "../../src/core/model/task";
@@ -6,13 +6,16 @@ import type { Life } from "./lives";
 import { demand } from "./violation";
 
 export interface Excuses {
-  /** The machine is out of reach for good, or nobody counts on the task any more. */
+  /** Whether the machine is out of reach for good, or nobody counts on the task any more. */
   readonly beyond: boolean;
-  /** Its agent lost records. */
+  /** Whether the task's agent lost records. */
   readonly forgetful: boolean;
-  /** The database was an older one at some time: what had been accepted and not begun may have been dropped then. */
+  /**
+   * Whether an older database was restored at some time. What had been accepted and not begun may have been dropped
+   * then.
+   */
   readonly restored: boolean;
-  /** The boot that it was for is over. */
+  /** Whether the boot for which the task was assigned is over. */
   readonly rebooted: boolean;
 }
 
@@ -40,7 +43,7 @@ export function checkEnd(row: TaskRow, life: Life | null, excuses: Excuses): voi
   }
   if (final.state === "lost") return;
   if ((forgetful || restored) && final.state === "stopped" && final.exit_code === null && final.reason !== null) return;
-  // Nobody could write down how what went with its machine ended.
+  // Nobody could write down how a process ended that went with its machine.
   if (life.exit?.signal === "POWER" && final.exit_code === null && final.signal === null) return;
   demand(
     final.exit_code === (life.exit?.exit_code ?? null) && final.signal === (life.exit?.signal ?? null),

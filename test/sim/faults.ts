@@ -1,9 +1,9 @@
-// Which faults one seed has, and how often: drawn per seed ("swarm testing"), since one fixed mixture explores one
-// corner.
+// Which faults one seed has, and how often. They are drawn per seed ("swarm testing"), since one fixed mixture explores
+// one corner.
 
 import type { Random } from "./random";
 
-/** Everything that goes wrong by itself or by somebody's hand; each has a mean interval, or never happens. */
+/** All faults that happen by themselves or by somebody's hand. Each has a mean interval, or never happens. */
 export const TROUBLES = [
   "cut",
   "cut_one_way",
@@ -32,28 +32,31 @@ export type Trouble = (typeof TROUBLES)[number];
 
 export interface Faults {
   readonly nodes: number;
-  /** Whether the database is SQLite's; only kills happen to it then. */
+  /** Whether the database is SQLite's. Of the faults of a database it then has kills only. */
   readonly sqlite: boolean;
   readonly safety_ms: number;
-  /** Probabilities of one message. */
+  /** Probabilities for each message. */
   readonly drop: number;
   readonly double: number;
   readonly slow: number;
   readonly slow_ms: number;
-  /** Whether a message of a closed connection still arrives. */
+  /** The probability that a message of a closed connection still arrives. */
   readonly ghost: number;
   /** How long a write of an agent may take. */
   readonly write_ms: number;
-  /** Whether an agent is killed or stopped, or the server killed, just when something is sent to it or committed. */
+  /**
+   * The probability that an agent is killed or stopped, or the server killed, just when something is sent to it or
+   * committed.
+   */
   readonly ambush: number;
-  /** Whether a machine is cut off alone just when it is told to start a service. */
+  /** The probability that a machine is cut off alone just when it is told to start a service. */
   readonly cut_told: number;
-  /** Whether a copy is brought back just then. */
+  /** The probability that a copy is restored at that moment. */
   readonly restore_told: number;
-  /** Mean time between two acts of people, and between two of each trouble (`null`: never). */
+  /** The mean time between two acts of people, and between two faults of each kind (null: never). */
   readonly act_every_ms: number;
   readonly every_ms: Readonly<Record<Trouble, number | null>>;
-  /** Cores of the smallest machines: where all are full, what is given up has nowhere to go. */
+  /** How many cores the smallest machines have. Where all are full, there is no room for what is given up. */
   readonly cores: number;
   /** The share of nodes that stay broken in the second phase. */
   readonly dead_share: number;
@@ -62,7 +65,7 @@ export interface Faults {
 const logUniform = (random: Random, low: number, high: number): number =>
   Math.round(low * (high / low) ** random.next());
 
-/** Rare ones are wholesale: one a world is plenty. */
+/** Rare faults affect everything, and one per world is enough. */
 const RARE: ReadonlySet<Trouble> = new Set(["restore", "empty_database", "death", "agent_disk_loss", "shrink"]);
 
 const OF_COPIES: ReadonlySet<Trouble> = new Set(["restore", "wrong_copy", "empty_database"]);
@@ -72,7 +75,7 @@ export function drawFaults(random: Random): Faults {
   const some = (p: number, high: number): number => (!calm && random.chance(p) ? random.next() * high : 0);
   const safety_ms = logUniform(random, 60_000, 400_000);
   const sqlite = random.chance(0.05);
-  // Where everything goes wrong at once, nothing goes wrong for long: a node is given up only where others are heard.
+  // Where everything fails at once, nothing may fail for long: a node is given up only while others are heard.
   const share = random.pick([0.03, 0.1, 0.3, 0.5]);
   const every: Partial<Record<Trouble, number | null>> = {};
   for (const trouble of TROUBLES) {
@@ -87,7 +90,7 @@ export function drawFaults(random: Random): Faults {
     often("restore", 0.2, 30_000, 150_000);
     often("wrong_copy", 0.15, 20_000, 150_000);
   }
-  // A copy is an old one only when the server was started again since, and better several times.
+  // A copy is old only if the server was started again since, and better several times.
   if (every.restore !== null || every.wrong_copy !== null)
     every.server_kill = Math.min(every.server_kill ?? Number.POSITIVE_INFINITY, logUniform(random, 15_000, 60_000));
   return {

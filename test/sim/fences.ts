@@ -1,5 +1,5 @@
-// What agents and servers take for older than what they have: an agent's fence only rises, and a server is refused as
-// an old copy only when its database is one.
+// What agents and servers reject as older than what they have: an agent's fence only rises, and a server is rejected as
+// an old copy only if its database is one.
 
 import type { Fence } from "../../src/core/agent/accept";
 import type { Machine } from "./machine";
@@ -8,7 +8,7 @@ import { demand } from "./violation";
 
 const orderOf = ({ epoch, session, applied_n }: Fence): [number, number, number] => [epoch, session, applied_n];
 
-/** Whether a fence stands for the same server, session and message as another, or for a later one. */
+/** Returns whether a fence names the same server, session and message as another, or a later one. */
 function isAsFar(next: Fence, before: Fence): boolean {
   const a = orderOf(before),
     b = orderOf(next);
@@ -16,7 +16,7 @@ function isAsFar(next: Fence, before: Fence): boolean {
   return at < 0 || (b[at] ?? 0) > (a[at] ?? 0);
 }
 
-/** An agent process never goes back to a server, a session or a message that it has left behind. */
+/** Checks that an agent process never returns to a server, a session or a message that it has left behind. */
 export function checkFence(machine: Machine, before: Fence | null, next: Fence): void {
   const show = ({ timeline, epoch, session, applied_n, revision }: Fence): string =>
     `${timeline} epoch ${epoch} session ${session} message ${applied_n} revision ${revision}`;
@@ -28,7 +28,7 @@ export function checkFence(machine: Machine, before: Fence | null, next: Fence):
   );
 }
 
-/** The database that is in place by right is above everything that agents have seen, also when it was restored. */
+/** Checks that the right database is above everything that agents have seen, also after a restore. */
 export function checkFollowed({ server, wrongDatabase }: World): void {
   const fenced = wrongDatabase ? null : (server?.loop.fenced() ?? null);
   demand(fenced === null, "21: only an old copy is refused as one", () => fenced ?? "");

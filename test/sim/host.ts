@@ -1,10 +1,10 @@
-// Where the real shells live inside the simulator: their timers run on virtual time, and belong to a process that can
-// be killed (its timers never fire again), stopped (they wait) and woken. Promises are settled before time goes on.
+// Runs the real shells inside the simulator: their timers run on virtual time, and belong to a process that can be
+// killed (its timers never fire again), stopped (they wait) and woken. Promises are settled before time goes on.
 
 import { drainMicrotasks } from "bun:jsc";
 import type { Schedule } from "./schedule";
 
-/** A process of ours: a server or an agent. Nothing of it happens unless it runs. */
+/** A process: a server or an agent. Its code runs only while it runs. */
 export interface Owner {
   readonly name: string;
   state: "running" | "paused" | "dead";
@@ -12,11 +12,11 @@ export interface Owner {
 }
 
 export interface Host {
-  /** Runs `what` inside a process, now or when it is woken, and never when it is dead. */
+  /** Runs `what` inside a process: now, or when the process is woken, or never if it is dead. */
   enter(owner: Owner, what: () => void): void;
   current(): Owner | null;
   wake(owner: Owner): void;
-  /** Puts virtual timers in the place of the real ones; returns how to put those back. */
+  /** Replaces the real timers by virtual ones. Returns a function that restores them. */
   install(): () => void;
 }
 
@@ -50,7 +50,7 @@ export function makeHost(schedule: Schedule): Host {
       return;
     }
     if (current === owner) return what();
-    // One process at a time: settling promises inside another one would let them run in its name.
+    // One process runs at a time: promises that are settled inside another process would run in its name.
     if (current !== null) return schedule.in(0, () => enter(owner, what));
     current = owner;
     try {

@@ -1,5 +1,5 @@
-// The keeper of a machine: claims, starts, signals and watches processes by itself, so that they live on when the agent
-// dies; it also ends exclusive tasks when their lease runs out.
+// The keeper of a machine: it claims, starts, signals and watches processes by itself, so that they outlive the agent.
+// It also ends exclusive tasks when their lease runs out.
 
 import type { Assignment } from "../../src/core/model/record";
 import { leaveRemains } from "./card-gate";
@@ -8,14 +8,14 @@ import type { Random } from "./random";
 import type { Schedule } from "./schedule";
 
 export interface Keeper {
-  /** Asks the keeper to claim and start; it goes on by itself, also when the agent dies. */
+  /** Asks the keeper to claim and start a task. The keeper goes on by itself, also when the agent dies. */
   start(machine: Machine, assignment: Assignment, done: () => void): void;
   signal(machine: Machine, uid: string, signal: string, by: "agent" | "lease"): void;
   reboot(machine: Machine): void;
   powerOff(machine: Machine): void;
 }
 
-/** An exclusive task is ended this long before its lease is over at the server. */
+/** The keeper ends an exclusive task this long before its lease is over at the server. */
 const LEASE_GUARD_MS = 1_000;
 
 interface Hands {
@@ -118,7 +118,7 @@ function signal(hands: Hands, machine: Machine, uid: string, name: string, by: "
   );
 }
 
-/** The supervisor of an exclusive task: asks, when the grace and a guard are all that is left of the lease. */
+/** Supervises an exclusive task: asks it to stop when only its grace and a margin are left of the lease. */
 function guard(hands: Hands, machine: Machine, process: Process, lease_ms: number): void {
   const { schedule } = hands;
   if (machine.processes.get(process.uid) !== process) return;

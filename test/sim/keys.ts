@@ -1,16 +1,17 @@
-// Keys of simulated nodes: real Ed25519, made from their names so that a world is the same each time, and kept for the
-// whole process, since making them is slow. The server signs with a plain digest: its key is not what is tested here.
+// Keys of simulated nodes: real Ed25519 keys, derived from the nodes' names so that a world is the same each time, and
+// kept for the whole process, since making them is slow. The server signs with a plain digest, since its key is not
+// under test here.
 
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { digest128 } from "../../src/core/fresh";
 import type { Identity } from "../../src/server/context";
 
-/** PKCS#8 of an Ed25519 key up to the 32 bytes of its seed. */
+/** The beginning of an Ed25519 key in PKCS#8, up to the 32 bytes of its seed. */
 const PKCS8_HEAD = Buffer.from("302e020100300506032b657004220420", "hex");
 
 export interface NodeKey {
   readonly key: KeyObject;
-  /** SPKI, base64. */
+  /** The public key (SPKI), base64. */
   readonly public_key: string;
 }
 

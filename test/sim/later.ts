@@ -1,8 +1,8 @@
-// What passes by itself while things go wrong.
+// Faults that pass by themselves.
 
 import type { World } from "./world";
 
-/** What passes by itself does so early or late, and at once when the world calms down (see settle.ts). */
+/** Runs `what` within `longest_ms`, and at once when the world calms down (see settle.ts). */
 export function later(world: World, longest_ms: number, what: () => void): void {
   world.schedule.in(world.dice.troubles.wait(longest_ms / 3), () => {
     if (!world.calm) what();

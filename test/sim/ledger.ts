@@ -18,33 +18,33 @@ import { demand } from "./violation";
 export interface LedgerWorld {
   readonly note: (what: string) => void;
   readonly lives: () => Lives;
-  /** Whether a machine's word is beyond reach: forgotten by an operator, or its disk was lost. */
+  /** Returns whether a machine cannot be asked any more: an operator had it forgotten, or its disk was lost. */
   readonly isGivenUp: (node_id: string) => boolean;
-  /** Whether the node's agent lost records, so that it cannot know how its tasks ended. */
+  /** Returns whether the node's agent lost records, so that it cannot know how its tasks ended. */
   readonly isDiskLost: (node_id: string) => boolean;
-  /** Whether an older database was brought back at some time. */
+  /** Returns whether an older database was restored at some time. */
   readonly isRestored: () => boolean;
-  /** Holds the verdict that a node is silent against the truth. */
+  /** Holds the server's decision that a node is silent against the truth. */
   readonly silent: (node: NodeRow) => void;
-  /** The boot that a node's machine is in. */
+  /** Returns the present boot of a node's machine. */
   readonly bootOf: (node_id: string) => string | null;
-  /** Holds a decision to give an attempt up against the truth. */
+  /** Holds a decision to write an attempt off against the truth. */
   readonly writtenOff: (row: TaskRow) => void;
 }
 
 export interface Ledger {
-  /** A database is (again) the one that counts. */
+  /** Called when a database becomes the valid one, for the first time or again. */
   open(database: Database): void;
   /** Checks a batch that has just become durable. */
   committed(changes: readonly Change[]): void;
-  /** Somebody takes this node as it is, without tests. */
+  /** Called when somebody takes this node without tests. */
   skipped(node_id: string): void;
   /** The newest row that any database had of a task. */
   readonly rows: ReadonlyMap<string, TaskRow>;
   readonly writtenOff: ReadonlySet<string>;
-  /** Attempts on draining nodes or bad cards, which stay until their successor runs elsewhere. */
+  /** Attempts on draining nodes or bad cards, which stay until their successors run elsewhere. */
   readonly moved: ReadonlySet<string>;
-  /** Which run had a number; over restores, too. */
+  /** Which run had a number, over restores too. */
   readonly numbers: ReadonlyMap<number, string>;
 }
 
@@ -65,7 +65,7 @@ interface Books {
   /** Each node's tests as they were before this batch. */
   readonly tested: Map<string, Pick<NodeRow, "admission" | "testing">>;
   readonly skips: Set<string>;
-  /** Nodes and workloads as they were before this batch: what was said of them after the plan is in it, too. */
+  /** Nodes and workloads as they were before this batch, which may also contain changes that came after the plan. */
   readonly nodes: Map<string, NodeRow>;
   readonly workloads: Map<string, WorkloadRow>;
   readonly numbers: Map<number, string>;
@@ -175,7 +175,7 @@ function checkNode(books: Books, node: NodeRow): void {
   if (before === "connected" && node.contact !== "connected") books.world.silent(node);
 }
 
-/** A node gets work after its own tests have passed, or when somebody took it without. */
+/** Checks that a node gets work only after its own tests have passed, or when somebody took it without. */
 function checkAdmission(books: Books, node: NodeRow): void {
   const before = books.tested.get(node.id);
   books.tested.set(node.id, { admission: node.admission, testing: node.testing });
@@ -210,7 +210,7 @@ function checkTask(books: Books, uid: string, row: TaskRow | null, placed: TaskR
   books.tasks.set(uid, row);
   books.rows.set(uid, row);
   if (before === undefined) {
-    // What an agent made of an attempt that was given up is given up, too.
+    // A successor that an agent made of an attempt that was written off is written off too.
     if (row.written_off !== null) books.writtenOff.add(uid);
     if (row.observed.state === "assigned") placed.push(row);
     rise(books, row);
@@ -240,7 +240,10 @@ function checkTask(books: Books, uid: string, row: TaskRow | null, placed: TaskR
   }
 }
 
-/** An attempt is given up only where its workload says so, and an exclusive one only when it cannot live any more. */
+/**
+ * Checks that an attempt is written off only where its workload says so, and an exclusive one only when it cannot live
+ * any more.
+ */
 function checkWriteOff(books: Books, row: TaskRow): void {
   books.writtenOff.add(row.uid);
   books.world.writtenOff(row);
@@ -258,7 +261,7 @@ function checkPlacement(books: Books, task: TaskRow, state: State): void {
   demand(state.cluster.recovering === null, "22: a recovering server places nothing", name);
   const node = state.nodes.get(task.node_id);
   demand(node !== undefined, "a task is placed on a node that is there", name);
-  // A drain that came into the same batch came after the plan.
+  // A drain in the same batch came after the plan.
   const drains = (node?.drain?.since_ms ?? state.cluster.at_ms) < state.cluster.at_ms;
   demand(!drains, "a draining node gets nothing", name);
   demand(node === undefined || isFit(node, state), "a node that is not ready gets nothing", name);
@@ -291,7 +294,7 @@ function checkPlacement(books: Books, task: TaskRow, state: State): void {
   if (node !== undefined) checkPromises(node, books.nodes.get(node.id) ?? node, state);
 }
 
-/** What made it unready in the same batch came after the plan. */
+/** A change in the same batch that makes the node unready came after the plan. */
 function isFit({ admission, testing, tests }: NodeRow, { cluster }: State): boolean {
   if (admission === "ready") return true;
   const since_ms = admission === "testing" ? testing?.at_ms : tests?.at_ms;
@@ -301,7 +304,7 @@ function isFit({ admission, testing, tests }: NodeRow, { cluster }: State): bool
 const isDraining = ({ nodes }: { readonly nodes: ReadonlyMap<string, NodeRow> }, { node_id }: TaskRow): boolean =>
   (nodes.get(node_id)?.drain ?? null) !== null;
 
-/** No member goes before all are prepared. */
+/** Checks that no member of a gang goes before all are prepared. */
 function checkGo(row: TaskRow, state: State): void {
   const unready = [...state.tasks.values()].filter(
     (task) =>
@@ -315,7 +318,7 @@ function checkGo(row: TaskRow, state: State): void {
   demand(unready.length === 0, "14: a gang goes when all are prepared", () => unready.map(taskName).join(", "));
 }
 
-/** The members of a gang are placed together, on one attempt number. */
+/** Checks that the members of a gang are placed together, with one attempt number. */
 function checkGangs(placed: readonly TaskRow[], state: State): void {
   for (const task of placed) {
     if (task.desired !== "prepare") continue;

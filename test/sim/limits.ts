@@ -1,10 +1,10 @@
-// The bounds that simulated servers plan with.
+// The limits with which simulated servers plan.
 
 import { DEFAULT_LIMITS } from "../../src/core/pass/limits";
 import type { PlanLimits } from "../../src/core/pass/snapshot";
 import { SECOND_MS } from "../../src/core/units";
 
-/** Shorter than the defaults where a world would have to last for hours. */
+/** Shorter than the defaults where a world would otherwise have to last for hours. */
 export const SIM_LIMITS: PlanLimits = {
   ...DEFAULT_LIMITS,
   lost_after_ms: 120 * SECOND_MS,

@@ -1,5 +1,5 @@
-// The truth about processes, kept by nobody in the cluster: what ran where, from when to when, how it ended and who
-// signalled it. Checked whenever a process starts, is signalled or ends.
+// The truth about processes, which nobody in the cluster knows: what ran where, from when to when, how it ended and who
+// signalled it. It is checked whenever a process starts, is signalled or ends.
 
 import { successorUid } from "../../src/core/fresh";
 import type { TaskIdentity, TaskRow } from "../../src/core/model/rows-task";
@@ -22,29 +22,35 @@ export interface Life {
 export interface LivesWorld {
   readonly now: () => number;
   readonly note: (what: string) => void;
-  /** The row as any database of this world last had it; `null`: never heard of. */
+  /** Returns the row that any database of this world had last; null if none ever had one. */
   readonly row: (uid: string) => TaskRow | null;
-  /** How often a run's task may fail and come again. */
+  /** Returns how often a run's task may fail and be started again. */
   readonly retries: (run_uid: string) => number;
-  /** Whether its attempts have several members, which all run again when one of them was lost; as far as is known. */
+  /**
+   * Returns whether attempts have several members, which all run again when one of them was lost; as far as is known.
+   */
   readonly isGang: (identity: TaskIdentity) => boolean;
-  /** Whether an attempt's end is in the books; after a restore it may not be. */
+  /** Returns whether an attempt's end is committed. After a restore it may not be. */
   readonly isBooked: (uid: string) => boolean;
   readonly isRestored: () => boolean;
-  /** Whether the machine's agent lost records, so that it could not say how its tasks ended. */
+  /** Returns whether the machine's agent lost records, so that it could not tell how its tasks ended. */
   readonly isForgetful: (machine: Machine) => boolean;
-  /** Attempts that may overlap with a newer one: given up with a replacement, or beyond anybody's reach. */
+  /**
+   * Returns whether an attempt may overlap with a newer one: it was given up with a replacement, or is beyond reach.
+   */
   readonly mayOverlap: (older: Life, newer: Life) => boolean;
 }
 
 export interface Lives extends Watcher {
   readonly all: ReadonlyMap<string, Life>;
   readonly living: ReadonlyMap<string, Life>;
-  /** A stop for this attempt (and what it may have been followed by) was sent with a reason that holds. */
+  /**
+   * Called when a stop was sent, for a valid reason, to this attempt and to the successors that its agent made of it.
+   */
   stopSent(uid: string, attempt: number, grace_ms: number): void;
-  /** An agent closed its record: what it wrote must be what happened. */
+  /** Called when an agent closed its record. What it wrote must be what happened. */
   recordEnded(machine: Machine, record: TaskRecord): void;
-  /** How the life of an attempt ended, whatever was reported. */
+  /** Returns how an attempt's process really ended, whatever was reported. */
   of(uid: string): Life | null;
 }
 
@@ -149,7 +155,9 @@ export const short = (uid: string): string => uid.slice(0, 6);
 export const describe = (life: Life): string =>
   `${taskName(life.identity)} v${life.identity.version} ${short(life.uid)} on ${life.machine.id}`;
 
-/** Of one slot, one attempt of one version lives at a time, unless its policy gave the older one up. */
+/**
+ * Checks that one attempt of a slot and version lives at a time, unless the workload's policy gave the older one up.
+ */
 function checkPair(older: Life, newer: Life, world: LivesWorld): void {
   const a = older.identity,
     b = newer.identity;
@@ -172,7 +180,7 @@ function checkPair(older: Life, newer: Life, world: LivesWorld): void {
   );
 }
 
-/** What lives on a machine fits on it, and no device is given away twice. */
+/** Checks that what lives on a machine fits on it, and that no device is given out twice. */
 function checkRoom(machine: Machine): void {
   let cpu = 0,
     memory = 0;
@@ -197,7 +205,9 @@ interface Stopped {
   readonly grace_ms: number;
 }
 
-/** The orders to stop it; one for an attempt holds for those that its agent made after it. */
+/**
+ * Returns the orders to stop a process. An order for an attempt also covers the successors that its agent made of it.
+ */
 function ordersFor({ uid, assignment }: Process, stopped: ReadonlyMap<string, Stopped>): Stopped[] {
   const { attempt } = assignment.identity;
   return [...stopped]
@@ -205,7 +215,7 @@ function ordersFor({ uid, assignment }: Process, stopped: ReadonlyMap<string, St
     .map(([, order]) => order);
 }
 
-/** Whether an attempt is one that an agent made of another under its grant. */
+/** Returns whether an agent made this attempt of another one under its grant. */
 export function descends(uid: string, attempt: number, first_uid: string, first: number): boolean {
   let next = first_uid;
   for (let n = first + 1; n <= attempt && first > 0; n++) {
@@ -222,7 +232,7 @@ function limitAt({ assignment, started_ms }: Process): number {
 const endedAlone = (life: Life): boolean =>
   life.exit !== null && life.exit.exit_code !== null && life.process.signals.length === 0;
 
-/** I5 and L3 for jobs of one member: success is not done again, and failure only as often as its retries allow. */
+/** I5 and L3 for jobs of one member: success is not repeated, and failure only as often as the job's retries allow. */
 function checkFinished(others: readonly Life[], life: Life, world: LivesWorld): void {
   const { identity, process } = life;
   const isGang = world.isGang(identity) || [...others, life].some((other) => other.identity.member > 0);
@@ -237,8 +247,8 @@ function checkFinished(others: readonly Life[], life: Life, world: LivesWorld): 
     () => `${describe(life)} after ${describe(done ?? life)}`,
   );
   const retries = world.retries(identity.owner_uid);
-  // A restored database takes in the ends of different nodes in any order, and counts only those that are not
-  // overtaken.
+  // A restored database takes in the ends of different nodes in any order, and counts only those without a later
+  // attempt.
   if (world.isRestored()) return;
   const failed = before.filter((other) => other.exit?.exit_code !== 0 && world.isBooked(other.uid)).length;
   demand(
@@ -251,7 +261,7 @@ function checkFinished(others: readonly Life[], life: Life, world: LivesWorld): 
 const CROWD_MS = 5_000;
 const CROWD = 7;
 
-/** L3: what crashes comes back ever more slowly. */
+/** L3: what crashes is started again at growing intervals. */
 function checkRate(others: readonly Life[], life: Life, world: LivesWorld): void {
   const recent = others.filter(
     (other) =>

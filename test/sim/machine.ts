@@ -1,5 +1,5 @@
-// A machine: what survives what. Processes and the keeper that supervises them belong to the machine and outlive the
-// agent; records, claims and exits are on its disk; a reboot ends every process and makes a new boot.
+// A machine, and what survives what. Processes and the keeper that supervises them belong to the machine and outlive
+// the agent. Records, claims and exits are on its disk. A reboot ends every process and makes a new boot.
 
 import type { KeyObject } from "node:crypto";
 import type { Fence } from "../../src/core/agent/accept";
@@ -33,7 +33,7 @@ export interface Process {
   readonly pid: number;
   readonly started_ms: number;
   readonly behaviour: Behaviour;
-  /** Signals that it got, and from whom: the truth about why it ended. */
+  /** The signals that the process got, and from whom: the truth about why it ended. */
   readonly signals: { readonly signal: string; readonly by: "agent" | "lease"; readonly at_ms: number }[];
 }
 
@@ -44,16 +44,16 @@ export interface Identity {
   readonly key: KeyObject;
 }
 
-/** What is in the agent's data directory. */
+/** The content of the agent's data directory. */
 export interface Disk {
   identity: Identity | null;
   fence: Fence | null;
-  /** Nothing was ever applied on this disk. */
+  /** Whether nothing was ever applied on this disk. */
   fresh: boolean;
   records: Map<string, TaskRecord>;
   claims: Map<string, { readonly boot_id: string; readonly by: "start" | "stop" }>;
   exits: Map<string, Exit>;
-  /** Ended tasks whose commit was acknowledged: kept, and no longer listed. */
+  /** Ended tasks whose commit was acknowledged. They are kept, and no longer listed. */
   acked: Set<string>;
   unreadable: Map<string, Orphan>;
   /** What the agent wrote down of its cards. */
@@ -75,7 +75,7 @@ export interface Machine {
   readonly id: string;
   capacity: Amounts;
   devices: readonly Device[];
-  /** Changes with some reboots: then the node has to be tested again. */
+  /** The kernel's version. It changes with some reboots; the node has to be tested again then. */
   kernel: string;
   readonly memory_bytes: number;
   boot_id: string;
@@ -84,18 +84,18 @@ export interface Machine {
   disk: Disk;
   readonly processes: Map<string, Process>;
   remains: readonly Remain[];
-  /** Tasks whose end the agent that runs knows to be on its disk. */
+  /** Tasks whose end the running agent knows to be on its disk. */
   known_ends: Set<string>;
-  /** Under the system's run directory, so gone with a reboot but not with a lost data directory. */
+  /** The content of the system's run directory. It is lost with a reboot, but not with the data directory. */
   run: {
-    /** Claims of this boot, and what they hold. */
+    /** The claims of this boot, and what they hold. */
     claims: Map<string, { readonly name: string; readonly held: Promised }>;
-    /** When the newest answered heartbeat was sent: leases count from it. */
+    /** When the newest answered heartbeat was sent. Leases count from then. */
     heard_ms: number | null;
   };
-  /** Claimed by the living keeper, whose process has not begun yet. */
+  /** Tasks that the living keeper has claimed and whose process has not begun yet. */
   readonly starting: Set<string>;
-  /** Called whenever a claim, process or exit changes. */
+  /** Called whenever a claim, a process or an exit changes. */
   changed: () => void;
 }
 
@@ -117,7 +117,7 @@ export const freshDisk = (): Disk => ({
   cards: { boot_id: "", cards: [] },
 });
 
-/** The exclusive creation of a claim: the one moment that decides whether an attempt executes. */
+/** Creates a claim exclusively. This one moment decides whether an attempt executes. */
 export function claim(machine: Machine, uid: string, started: Assignment | null): boolean {
   if (isClaimed(machine, uid)) return false;
   machine.disk.claims.set(uid, { boot_id: machine.boot_id, by: started === null ? "stop" : "start" });
@@ -128,7 +128,7 @@ export function claim(machine: Machine, uid: string, started: Assignment | null)
 export const isClaimed = (machine: Machine, uid: string): boolean =>
   machine.disk.claims.has(uid) || machine.run.claims.has(uid);
 
-/** What the driver sees of a task, from the claim, the process and the exit on disk. */
+/** Returns what the driver sees of a task, from its claim, its process and its exit on disk. */
 export function look(machine: Machine, uid: string): Seen | null {
   if (machine.starting.has(uid)) return null;
   const process = machine.processes.get(uid);

@@ -1,5 +1,5 @@
-// Deliberate bugs that somebody could make, each against an invariant of the architecture; every `find` occurs exactly
-// once in its file.
+// Mutants that somebody could make by mistake, each against an invariant of the architecture. Every `find` occurs
+// exactly once in its file.
 
 import { edit, type Mutant } from "./mutant";
 

@@ -1,4 +1,4 @@
-// What a deliberate bug is: edits of source files, made as the files are loaded, so that production code has no switch
+// What a mutant is: edits of source files, made while the files are loaded, so that production code contains no switch
 // for it.
 
 export interface Edit {
@@ -9,13 +9,13 @@ export interface Edit {
 
 export interface Mutant {
   readonly name: string;
-  /** The rule of protocol.md that it takes out, or the invariant that it breaks. */
+  /** The rule of protocol.md that it removes, or the invariant that it breaks. */
   readonly rule: string;
-  /** More than one where a rule is held in more than one place. */
+  /** Several edits where several places hold the rule. */
   readonly edits: readonly Edit[];
 }
 
-/** The text of a file of a mutant with its edits made. */
+/** Returns the text of a file with the mutant's edits. */
 export function mutated(mutant: Mutant, file: string, text: string): string {
   let result = text;
   for (const edit of mutant.edits) {

@@ -1,4 +1,4 @@
-// Teeth: every deliberate bug must be seen by the simulator within 300 seeds. Prints which seed saw it, and as what.
+// Every mutant must be seen by the simulator within 300 seeds. The test prints which seed saw it, and as what.
 
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ interface Catch {
   readonly invariant: string;
 }
 
-/** Runs the simulator with the mutant in a process of its own; `null`: nothing was seen. */
+/** Runs the simulator with the mutant in a process of its own. Returns null if nothing was seen. */
 async function hunt(mutant: Mutant): Promise<Catch | null> {
   const argv = [
     process.execPath,

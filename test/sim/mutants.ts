@@ -1,4 +1,4 @@
-// All deliberate bugs: the simulator must see every one of them.
+// All mutants. The simulator must see every one of them.
 
 import { CARD_MUTANTS } from "./card-mutants";
 import { MISTAKE_MUTANTS } from "./mistake-mutants";

@@ -1,5 +1,5 @@
-// Preloaded by a run with a mutant: rewrites the source files that the mutant is in, so that production code has no
-// switch for it. `bun run sim --mutant NAME --seeds 1..300`
+// Preloaded by a run with a mutant: rewrites the source files that the mutant edits. `bun run sim --mutant NAME --seeds
+// 1..300`
 
 import { join, relative } from "node:path";
 import { plugin } from "bun";

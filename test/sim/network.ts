@@ -1,5 +1,5 @@
 // The network between agents and the server: connections that are slow, repeat what may be repeated, break at one end
-// first, or are cut in one direction only. Within one connection nothing overtakes; what is under way is lost with it.
+// first, or are cut in one direction only. Messages of one connection stay in order, and are lost with it.
 
 import type { Faults } from "./faults";
 import type { Random } from "./random";
@@ -7,7 +7,7 @@ import type { Schedule } from "./schedule";
 
 export type Way = "up" | "down";
 
-/** One end of a connection. An end that has let go may still hear what was under way. */
+/** One end of a connection. An end that has closed may still receive what was on the way. */
 export interface End {
   open: boolean;
   hear(data: string): void;
@@ -23,37 +23,41 @@ export interface Link {
 }
 
 export interface Network {
-  /** Opens a connection once the server has answered; `accept` makes the server's end. */
+  /** Opens a connection once the server has answered. `accept` makes the server's end. */
   dial(machine: string, agent: End, accept: (link: Link) => End | null, opened: (link: Link | null) => void): void;
-  /** Sends to the other end; `false` when the sender's buffer is full and it was dropped. */
+  /** Sends to the other end. Returns false if the sender's buffer was full and the message was dropped. */
   send(link: Link, way: Way, data: string): boolean;
-  /** One end lets go; the other hears of it, at once or late. */
+  /** Closes one end. The other end learns of it at once or late. */
   close(link: Link, by: Way, code: number, reason: string): void;
-  /** The process behind one end died: its kernel closes the connection, or (`silently`) died with it. */
+  /** Breaks ends whose process died. The kernel closes the connection, unless it died too (`silently`). */
   breakEnds(which: (link: Link) => boolean, way: Way, silently?: boolean): void;
-  /** The connection itself breaks; each end notices in its own time. */
+  /** Breaks the connections of a machine. Each end notices in its own time. */
   breakLinks(machine: string): void;
-  /** The agent's ends of its connections break; the server's hear of it after all that is under way. */
+  /**
+   * Breaks the agent's ends of a machine's connections. The server learns of it after everything that is on the way.
+   */
   hangUp(machine: string): void;
-  /** What is sent up on the connections that a machine has now takes so much longer; a new one is as fast as ever. */
+  /** Delays what a machine sends on its present connections. A new connection is not delayed. */
   stall(machine: string, stall_ms: number): void;
-  /** The next connection of a machine is half open: its agent hears nothing on it, not even that it was closed. */
+  /**
+   * Makes the next connection of a machine half open: its agent receives nothing on it, not even that it was closed.
+   */
   deafen(machine: string): void;
   cut(machine: string, way: Way | "both"): void;
   mend(machine: string): void;
   isCut(machine: string): boolean;
-  /** From here on nothing is lost, late or doubled any more. */
+  /** From now on nothing is lost, late or doubled. */
   heal(): void;
 }
 
-/** Messages that either side repeats by itself, so that hearing one twice must do no harm. */
+/** Messages that either side repeats by itself, so that receiving one twice must do no harm. */
 const REPEATED = /^\{"type":"(report|changes|ack|beat|heartbeat)"/;
 
 interface Wires {
   readonly schedule: Schedule;
   readonly random: Random;
   readonly faults: Faults;
-  /** `machine/way` of what is cut, and what waits there. */
+  /** The directions that are cut (`machine/way`), and the messages that wait there. */
   readonly cuts: Set<string>;
   readonly held: Map<string, (() => void)[]>;
   readonly links: Set<Link>;
@@ -146,7 +150,7 @@ function send(wires: Wires, link: Link, way: Way, data: string): boolean {
   const [from, to] = way === "up" ? [link.agent, link.server] : [link.server, link.agent];
   if (!from.open) return false;
   if (way === "down" && wires.deaf.links.has(link)) return true;
-  // A buffer is hardly ever full at a connection's beginning.
+  // At the beginning of a connection a buffer is hardly ever full.
   const drop = REPEATED.test(data) ? faults.drop : faults.drop / 2;
   if (way === "down" && !healed && random.chance(drop)) return false;
   const ghost = !healed && random.chance(faults.ghost);
@@ -158,7 +162,7 @@ function send(wires: Wires, link: Link, way: Way, data: string): boolean {
   return true;
 }
 
-/** In order within its connection and direction; what meets a cut waits there. */
+/** Delivers a message in the order of its connection and direction. A message that meets a cut waits there. */
 function travel(wires: Wires, link: Link, way: Way, deliver: () => void): void {
   const { schedule, random, faults, healed } = wires;
   const slow = !healed && random.chance(faults.slow) ? random.int(0, faults.slow_ms) : 0;
@@ -181,7 +185,7 @@ function close(wires: Wires, link: Link, by: Way, code: number, reason: string):
   wires.schedule.in(wires.random.int(1, 30), () => hangUp(wires, link, by === "up" ? "down" : "up", code, reason));
 }
 
-/** The end that this way leads to lets go, and is told. */
+/** Closes the end to which this direction leads, and tells it. */
 function hangUp({ links }: Wires, link: Link, way: Way, code: number, reason: string): void {
   const end = way === "up" ? link.server : link.agent;
   if (!end.open) return;
@@ -199,7 +203,7 @@ function breakEnds(wires: Wires, which: (link: Link) => boolean, way: Way, silen
   }
 }
 
-/** A connection with a cut direction is given up by both kernels, each in its own time. */
+/** Both kernels give up a connection with a cut direction, each in its own time. */
 function starve(wires: Wires, link: Link): void {
   for (const way of WAYS) {
     wires.schedule.in(wires.random.int(20_000, 120_000), () => {

@@ -1,4 +1,4 @@
-// The machines of a world: a few sizes, some with cards, each with the facts that an agent tells about it.
+// The machines of a world: a few sizes, some with cards, each with the facts that an agent reports of it.
 
 import type { NodeRow } from "../../src/core/model/rows-node";
 import type { NodeTesting } from "../../src/core/model/node-tests";
@@ -58,7 +58,7 @@ export function machineFacts(machine: Machine): MachineFacts {
   };
 }
 
-/** The row of a machine that joins. */
+/** Makes the row of a machine that joins. */
 export function nodeRow(
   id: string,
   machine: Machine,

@@ -1,4 +1,4 @@
-// What operators do with machines: join them, have them tested, resume and forget them.
+// What operators do with machines: let them join, test them, resume them and have them forgotten.
 
 import type { NodeRow } from "../../src/core/model/rows-node";
 import type { NodeTesting } from "../../src/core/model/node-tests";
@@ -19,11 +19,11 @@ import type { World } from "./world";
 const LONGEST_TESTS_MS = 30_000;
 const JOIN_AGAIN_MS = 5_000;
 
-/** Joins a machine, again if need be: a machine that was there before is bound to its node. */
+/** Lets a machine join, repeatedly if need be. A machine that was there before is bound to its node. */
 export function joinMachine(world: World, machine: Machine): void {
   const { server } = world;
   if (machine.disk.identity !== null) return;
-  // Whoever joins it asks until there is an answer: the server may die while it is asked.
+  // The request is repeated until there is an answer, since the server may die meanwhile.
   world.schedule.in(JOIN_AGAIN_MS, () => joinMachine(world, machine));
   if (server === null || server.owner.state !== "running" || machine.power !== "on" || world.wrongDatabase) return;
   const { key, public_key } = keyOf(`${machine.id}/${machine.boots}/${world.lostDisks.has(machine.id)}`);
@@ -82,7 +82,7 @@ function orderTests(world: World, id: string, name: string, why: string): void {
   );
 }
 
-/** `orch node test NODE`, and now and then `orch node resume NODE --skip-tests`. */
+/** Acts out `orch node test NODE`, and now and then `orch node resume NODE --skip-tests`. */
 export function testNode(world: World): void {
   const nodes = [...world.database.state.nodes.values()];
   if (nodes.length === 0) return;
@@ -93,7 +93,7 @@ export function testNode(world: World): void {
     });
     return;
   }
-  // Who does not see the answer at once asks again.
+  // Somebody who does not see the answer at once asks again.
   const asks = world.dice.people.chance(0.5) ? 2 : 1;
   const { id, name } = world.dice.people.pick(nodes);
   for (let n = 0; n < asks; n++) {
@@ -103,7 +103,7 @@ export function testNode(world: World): void {
   }
 }
 
-/** Whatever failed its tests while things went wrong is tested again. */
+/** Tests every node again that failed its tests while faults happened. */
 export function testAgain(world: World): void {
   const { server } = world;
   if (server === null) return;
@@ -132,7 +132,7 @@ export function resume(world: World): void {
   setNode(world, "resume", resumed);
 }
 
-/** Every node that drains is put back to use. */
+/** Resumes every draining node. */
 export function resumeAll(world: World): void {
   for (const { id, name } of world.database.state.nodes.values()) {
     send(
@@ -147,7 +147,7 @@ export function resumeAll(world: World): void {
   }
 }
 
-/** `orch node forget NODE --fenced`: an operator vouches that the machine is off. */
+/** Acts out `orch node forget NODE --fenced`: an operator vouches that the machine is off. */
 export function forget(world: World, node_id: string): void {
   const name = world.nodes.get(node_id)?.id ?? node_id;
   world.givenUp.add(node_id);
@@ -164,14 +164,14 @@ export function forget(world: World, node_id: string): void {
   );
 }
 
-/** A node that will not come again: its machine is off, or has joined as another one since. */
+/** Returns whether a node will not return: its machine is off, or has joined as another node since. */
 export function isMissing(world: World, node_id: string): boolean {
   const machine = world.nodes.get(node_id);
   const identity = machine?.disk.identity ?? null;
   return machine?.power !== "on" || (identity !== null && identity.credential.node_id !== node_id);
 }
 
-/** A restored server is told of the nodes that it waits for in vain. */
+/** Tells a restored server which of the awaited nodes will not come. */
 export function giveUpMissing(world: World): void {
   for (const id of world.database.state.cluster.recovering ?? []) if (isMissing(world, id)) forget(world, id);
 }

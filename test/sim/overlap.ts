@@ -5,7 +5,7 @@ import { descends, type Life } from "./lives";
 import type { World } from "./world";
 
 export function mayOverlap(world: World, older: Life, newer: Life): boolean {
-  // A restored server cannot tell which slot a record that cannot be read belongs to.
+  // A restored server cannot tell which slot an unreadable record belongs to.
   const isUnread = ({ machine, uid }: Life): boolean =>
     world.lostDisks.has(machine.id) || machine.disk.unreadable.has(uid);
   if (world.restored && [older, newer].some(isUnread)) return true;
@@ -15,7 +15,10 @@ export function mayOverlap(world: World, older: Life, newer: Life): boolean {
   });
 }
 
-/** The plan gave the attempt up, or moves it away from a draining node; or one that its agent made it of. */
+/**
+ * Returns whether the plan gave the attempt up, or moves it away from a draining node, or whether its agent made it of
+ * such an attempt.
+ */
 function isLeft(world: World, { uid, identity }: Life): boolean {
   const { writtenOff, moved, rows } = world.ledger;
   if (writtenOff.has(uid) || moved.has(uid)) return true;

@@ -1,5 +1,5 @@
-// What people do: apply random specs, scale, restart, remove, run, cancel, and what operators do with machines, each at
-// random times.
+// What people do at random times: apply random specs, scale, restart, remove, run, cancel, and what operators do with
+// machines.
 
 import type { State } from "../../src/core/model/rows-state";
 import type { AppRow } from "../../src/core/model/rows-work";
@@ -43,7 +43,7 @@ function apply(world: World, decl: AppDecl): void {
   );
 }
 
-/** What an app is now, as somebody would have it in a file. */
+/** Returns an app as somebody would have it in a file. */
 function declOf(world: World, app: AppRow): WorkloadDecl[] {
   const { state, specs } = world.database;
   return workloadsOf(state, app.uid)
@@ -170,7 +170,7 @@ function cancel(world: World): void {
 
 // ---- the day
 
-/** One random act. */
+/** Does one random act. */
 function actOnce(world: World): void {
   const { people } = world.dice;
   const { state } = world.database;
@@ -190,7 +190,7 @@ function actOnce(world: World): void {
   else resume(world);
 }
 
-/** People go on acting until the world calms down. */
+/** Lets people act until the world calms down. */
 export function beginPeople(world: World): void {
   world.schedule.in(world.dice.people.wait(world.faults.act_every_ms), () => {
     if (world.calm) return;

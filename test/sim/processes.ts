@@ -1,4 +1,4 @@
-// Starting and killing the processes of a world, and exchanging the database under its server.
+// Starts and kills the processes of a world, and exchanges the database under its server.
 
 import { killAgent, startAgent } from "./agent";
 import type { Database } from "./database";
@@ -9,7 +9,7 @@ import type { World } from "./world";
 
 // ---- the server
 
-/** Starts the server on the database that is in place; the guard refuses one that is not the newest. */
+/** Starts the server on the present database. The file beside it refuses one that is not the newest. */
 export function bootServer(world: World): boolean {
   if (world.server !== null) return true;
   const { cluster } = world.database.state;
@@ -28,7 +28,7 @@ export function bootServer(world: World): boolean {
   return true;
 }
 
-/** `silently`: its machine loses power, and nobody is told that their connection is over. */
+/** Kills the server. `silently`: its machine loses power, and nobody learns that the connections are over. */
 export function crashServer(world: World, silently = false): void {
   if (world.server === null) return;
   world.trace.note(silently ? "server killed with its machine" : "server killed");
@@ -38,7 +38,7 @@ export function crashServer(world: World, silently = false): void {
   world.guard.next_run = Math.max(world.guard.next_run, Math.ceil(next_run / 1_000) * 1_000);
 }
 
-/** Another database is in place of the one that was: nothing beyond this revision is expected of it. */
+/** Another database replaces the present one. Nothing beyond this revision is expected of it. */
 export function replaceDatabase(world: World, database: Database, timeline: string, revision: number): void {
   world.database = database;
   world.restored = true;

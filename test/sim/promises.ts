@@ -1,10 +1,13 @@
-// What is promised on a node, held against what the node has.
+// Holds the promises on a node against the node's capacity.
 
 import type { State } from "../../src/core/model/rows-state";
 import type { NodeRow } from "../../src/core/model/rows-node";
 import { demand } from "./violation";
 
-/** Everything promised on a node, given up or orphaned included, fits it as it is, or as it was when it was planned. */
+/**
+ * Checks that everything promised on a node, written off and orphans included, fits the node as it is, or as it was
+ * when it was planned.
+ */
 export function checkPromises(node: NodeRow, before: NodeRow, state: State): void {
   let cpu = 0,
     memory = 0;

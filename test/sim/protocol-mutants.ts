@@ -1,4 +1,4 @@
-// Deliberate bugs that each take one rule of protocol.md out; every `find` occurs exactly once in its file.
+// Mutants that each remove one rule of protocol.md. Every `find` occurs exactly once in its file.
 
 import { edit, type Mutant } from "./mutant";
 

@@ -1,14 +1,14 @@
-// The dice of the simulator: one seed gives one world. Every part forks its own stream, so that one more throw in
-// one part does not shift all the others.
+// Random numbers of the simulator: one seed gives one world. Every part has a stream of its own, so that one more
+// number in one part does not shift all others.
 
 export interface Random {
-  /** In [0, 1). */
+  /** Returns a number in [0, 1). */
   next(): number;
-  /** A whole number in [low, high]. */
+  /** Returns a whole number in [low, high]. */
   int(low: number, high: number): number;
   chance(p: number): boolean;
   pick<T>(list: readonly T[]): T;
-  /** Exponentially distributed with this mean, at least 1. */
+  /** Returns an exponentially distributed number with this mean, at least 1. */
   wait(mean_ms: number): number;
   hex(digits: number): string;
   fork(label: string): Random;
@@ -20,7 +20,9 @@ function hashOf(text: string): number {
   return hash >>> 0;
 }
 
-/** sfc32: small, fast, passes the usual batteries; seeded through its own warm-up. */
+/**
+ * The generator sfc32: small, fast, and good in the usual tests of randomness. It is seeded through its own warm-up.
+ */
 export function seeded(seed: string): Random {
   let a = hashOf(seed),
     b = hashOf(`${seed}/b`),

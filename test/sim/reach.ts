@@ -1,4 +1,4 @@
-// Which machines could be heard, and since when: the truth that the server's silence is held against.
+// Which machines could be heard, and since when: the truth that the server's opinion of silence is held against.
 
 import type { TaskRow } from "../../src/core/model/rows-task";
 import type { NodeRow } from "../../src/core/model/rows-node";
@@ -7,13 +7,13 @@ import { SIM_LIMITS } from "./limits";
 import type { World } from "./world";
 import { demand } from "./violation";
 
-/** Beyond the policy's own wait, what reconnecting may take. */
+/** How long reconnecting may take beyond the policy's own wait. */
 const RECONNECT_MS = 75_000;
 
-/** What a commit may take: the plan looked at the silence before it. */
+/** How long a commit may take. The plan looked at the silence before it. */
 const COMMIT_MS = 5_000;
 
-/** Notes, after each event, since when each machine's agent could be heard: never while the server is stopped. */
+/** Notes after each event since when each machine's agent could be heard. While the server is stopped, none can. */
 export function noteReach(world: World): void {
   const isListening = world.server?.owner.state === "running";
   for (const machine of world.machines) {
@@ -29,12 +29,15 @@ export function noteReach(world: World): void {
   }
 }
 
-/** What an agent waits for at a connection's beginning was lost: it will give that connection up, and dial again. */
+/**
+ * Notes the loss of a message that an agent waits for when a connection begins. The agent will give the connection up
+ * and dial again.
+ */
 export function noteDrop(world: World, machine: string, data: string): void {
   if (/^\{"type":"(challenge|welcome)"/.test(data)) world.heardSince.delete(machine);
 }
 
-/** A node is said to be silent only when it could not be heard for a while, and had time to connect. */
+/** Checks that a node is called silent only if it could not be heard for a while and had time to connect. */
 export function checkContact(world: World, node: NodeRow): void {
   const machine = world.nodes.get(node.id);
   const since = machine === undefined ? undefined : world.heardSince.get(machine.id);
@@ -47,7 +50,7 @@ export function checkContact(world: World, node: NodeRow): void {
   );
 }
 
-/** An attempt is given up for silence only: its node could not be heard, and was not one of many. */
+/** Checks that an attempt is written off for silence only: its node could not be heard, and was not one of many. */
 export function checkSilence(world: World, row: TaskRow): void {
   const machine = world.nodes.get(row.node_id);
   const { server } = world;

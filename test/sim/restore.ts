@@ -1,11 +1,13 @@
-// What `orch restore` makes of a copy, without SQLite: a new timeline, numbers beyond all that the directory still
-// knows (by the same function), and the list of nodes that must be heard before anything is decided.
+// What `orch restore` makes of a copy, without SQLite: a new timeline, numbers beyond everything that the directory
+// still knows (by the product's own function), and the list of nodes that must be heard before anything is decided.
 
 import { beyond } from "../../src/store/restore";
 import type { Database } from "./database";
 import type { Guard } from "./world";
 
-/** `present`: the database that was there; `null`: none, as on another machine. */
+/**
+ * Returns the restored database. `present` is the one that was there; null if there was none, as on another machine.
+ */
 export function restored(
   copy: Database,
   present: Database | null,

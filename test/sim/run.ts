@@ -1,4 +1,5 @@
-// One seed from beginning to end: a world, its troubles, its people, then peace and the demand that it comes to rest.
+// Runs one seed from beginning to end: a world with faults and people, then a quiet phase in which it must come to
+// rest.
 
 import { traceOf } from "../../src/os/errors";
 import { joinMachine } from "./operators";
@@ -33,7 +34,7 @@ export function runSeed(seed: string, lines = 60): Result {
   return { seed, violation, ticks: world.schedule.ticks, hash: world.trace.hash(), trace: world.trace.tail(lines) };
 }
 
-/** So many events at one moment are a circle. */
+/** This many events at one moment are an endless loop. */
 const CIRCLE = 5_000;
 
 function live(world: World): void {

@@ -1,5 +1,5 @@
-// Virtual time: a heap of what happens when. Nothing in the simulator waits for a real clock, and equal times are
-// ordered by when they were asked for, so a world is one sequence.
+// Virtual time: a heap of events. Nothing in the simulator waits for a real clock, and events of the same time run in
+// the order in which they were added, so a world is one sequence.
 
 export interface Schedule {
   readonly now_ms: number;
@@ -7,7 +7,7 @@ export interface Schedule {
   readonly ticks: number;
   at(at_ms: number, what: () => void | Promise<void>): void;
   in(delay_ms: number, what: () => void | Promise<void>): void;
-  /** Lets the next event happen; `false` when none is left before `until_ms`. */
+  /** Runs the next event. Returns false if there is none before `until_ms`. */
   step(until_ms: number): boolean | Promise<boolean>;
 }
 

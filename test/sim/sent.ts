@@ -1,4 +1,4 @@
-// Checks every verb before it travels: a stop has a reason that holds, and what was given up is never started.
+// Checks every verb before it travels: a stop has a valid reason, and what was written off is never started.
 
 import type { Verb } from "../../src/core/model/record";
 import type { Machine } from "./machine";
@@ -34,7 +34,10 @@ export function checkSent(world: World, link: Link, data: string): void {
   }
 }
 
-/** What an agent begins was assigned by the timeline that it follows: of another one it drops what it had not begun. */
+/**
+ * Checks that the timeline which an agent follows has assigned what it begins. Of another timeline, it drops what it
+ * had not begun.
+ */
 export function checkTimeline({ assignedOn }: World, machine: Machine, uid: string): void {
   const assigned = assignedOn.get(uid),
     followed = machine.disk.fence?.timeline;
@@ -45,7 +48,7 @@ export function checkTimeline({ assignedOn }: World, machine: Machine, uid: stri
   );
 }
 
-/** Whether the durable books say that this attempt shall not live. */
+/** Returns whether the durable rows say that this attempt must not live. */
 function isOver(world: World, link: Link, uid: string): boolean {
   const { database } = world;
   const row = database.state.tasks.get(uid);

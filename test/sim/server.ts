@@ -1,5 +1,5 @@
 // A server process over a simulated database: the real loop, sessions and admission, on virtual time and virtual
-// sockets. Killing it loses all of them; the database and the guard file beside it stay.
+// sockets. Killing it loses all of them. The database and the file beside it stay.
 
 import type { PlanLimits } from "../../src/core/pass/snapshot";
 import { traceOf } from "../../src/os/errors";
@@ -16,14 +16,14 @@ export interface ServerWorld extends StoreWorld {
   readonly host: Host;
   readonly network: Network;
   readonly limits: PlanLimits;
-  /** Where SQLite's files lie, in worlds that have them. */
+  /** The directory with SQLite's files, in worlds that have them. */
   readonly home: SqliteHome | null;
   readonly note: (what: string) => void;
-  /** A bug showed itself: a pass failed, or a session could not take a message. */
+  /** Called when a bug has shown itself: a pass failed, or a session could not take a message. */
   readonly failed: (why: string) => void;
-  /** Sees what is sent to a node before it travels. */
+  /** Called with what is sent to a node before it travels. */
   readonly sent: (link: Link, data: string) => void;
-  /** Hears of what the network did not take. */
+  /** Called with what the network did not take. */
   readonly dropped: (link: Link, data: string) => void;
 }
 
@@ -35,7 +35,7 @@ export interface Server {
   readonly context: Context;
 }
 
-/** Opens the database with its epoch raised, as it must be before anybody may reach the server. */
+/** Opens the database and raises its epoch, as must happen before anybody may reach the server. */
 function openDatabase(world: ServerWorld, database: Database): SimStore {
   if (world.home !== null) return openSqliteStore(world, world.home, database);
   const { cluster } = database.state;
@@ -80,14 +80,16 @@ export function startServer(world: ServerWorld, database: Database): Server {
   return server;
 }
 
-/** SIGKILL. What was in memory is gone; connections break, unless the machine goes down with it (`silently`). */
+/**
+ * Kills the server like SIGKILL. Its memory is gone. Connections break, unless its machine goes down too (`silently`).
+ */
 export function killServer(world: ServerWorld, server: Server, silently = false): void {
   server.owner.state = "dead";
   server.store.crash();
   world.network.breakEnds(() => true, "down", silently);
 }
 
-/** The server's end of a new connection. */
+/** Makes the server's end of a new connection. */
 export function acceptLink(world: ServerWorld, server: Server, link: Link): End {
   const { handlers } = server.sessions;
   const socket: AgentSocket = {

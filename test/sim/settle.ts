@@ -1,5 +1,5 @@
-// The second phase: nothing new goes wrong, a part of what is broken stays broken for ever, and what is left must come
-// to rest: what is wanted runs, what is not is gone, and whatever waits has a reason.
+// The second phase: no new faults, and a part of what is broken stays broken for ever. Everything else must come to
+// rest: what is wanted runs, what is not wanted is gone, and whatever waits has a reason.
 
 import { ambushPeace } from "./ambush";
 import { plan } from "../../src/core/plan/plan";
@@ -16,11 +16,11 @@ import { forget, isMissing, resumeAll, testAgain } from "./operators";
 import { bootAgent, bootServer, crashAgent } from "./processes";
 import type { World } from "./world";
 
-/** How long a world may take to come to rest, and how often it is looked at. */
+/** How long a world may take to come to rest, and how often it is examined. */
 export const SETTLE_MS = 600_000;
 const LOOK_EVERY_MS = 15_000;
 
-/** Ends all troubles but those of a random part of the machines. */
+/** Ends all faults except those of a random part of the machines. */
 export function calmDown(world: World): void {
   const { troubles } = world.dice;
   world.trace.note("calm");
@@ -40,7 +40,7 @@ export function calmDown(world: World): void {
   resumeAll(world);
   for (const [id, machine] of world.nodes) {
     const isAwaited = world.database.state.cluster.recovering?.includes(id) === true;
-    // Nobody gives up a machine by name that may still run something: it is switched off first.
+    // A machine that may still run something is switched off before somebody gives it up by name.
     if (isAwaited && world.cutForEver.has(machine.id)) switchOff(world, machine);
     const isLost = isMissing(world, id) && world.database.state.nodes.has(id);
     if (isLost && (isAwaited || troubles.chance(0.3))) forget(world, id);
@@ -70,7 +70,7 @@ function putRight(world: World, machine: Machine): void {
   bootAgent(world, machine);
 }
 
-/** Somebody looks at the records that cannot be read, and deletes those of which nothing lives or left an exit. */
+/** Somebody examines the records that cannot be read, and deletes those whose task neither lives nor left an exit. */
 function removeUnreadable(world: World, machine: Machine): void {
   const gone = [...machine.disk.unreadable.keys()].filter(
     (uid) => !machine.processes.has(uid) && !machine.disk.exits.has(uid) && !goesOn(world, machine, uid),
@@ -81,7 +81,7 @@ function removeUnreadable(world: World, machine: Machine): void {
   bootAgent(world, machine);
 }
 
-/** Whether the agent has gone on from this attempt to a later one of its slot, whose right to live it is. */
+/** Returns whether the agent went on from this attempt to a later one of its slot, which may live. */
 function goesOn(world: World, machine: Machine, uid: string): boolean {
   const row = world.ledger.rows.get(uid);
   return [...machine.disk.records.values()].some(
@@ -90,7 +90,7 @@ function goesOn(world: World, machine: Machine, uid: string): boolean {
   );
 }
 
-/** Lets time go on until the world is at rest; tells what is not when time is up. */
+/** Lets time go on until the world is at rest. Returns what is not at rest when the time is up. */
 export function settle(world: World, advance: (until_ms: number) => void): string[] {
   const end_ms = world.schedule.now_ms + SETTLE_MS;
   const isBroken = [...world.nodes.values()].some(({ id, power }) => power !== "on" || world.cutForEver.has(id));
@@ -104,7 +104,7 @@ export function settle(world: World, advance: (until_ms: number) => void): strin
   return wrong;
 }
 
-/** Everything that is not as it should be. */
+/** Returns everything that is not as it should be. */
 function unrest(world: World): string[] {
   const { server } = world;
   if (server === null) return ["there is no server"];
@@ -127,7 +127,7 @@ function unrest(world: World): string[] {
     [...state.tasks.values()].filter((task) => isBeyondReach(world, state, task)).map(({ uid }) => uid),
   );
   for (const task of state.tasks.values()) {
-    // What was given up may stay until what replaced it runs well, which a crash loop never does.
+    // What was written off may stay until its replacement runs well, which a crash loop never does.
     if (!excused.has(task.uid) && (task.written_off === null || isReplaced(task)))
       wrong.push(...taskUnrest(world, task));
   }
@@ -137,7 +137,7 @@ function unrest(world: World): string[] {
   return [...wrong, ...admissionUnrest(world, state), ...orphanUnrest(world, state), ...limitUnrest(world)];
 }
 
-/** L2: tests end, and what passes them takes work. */
+/** L2: tests end, and nodes that pass them get work. */
 function admissionUnrest(world: World, state: State): string[] {
   return [...state.nodes.values()]
     .filter(({ id, contact, admission }) => {
@@ -148,7 +148,7 @@ function admissionUnrest(world: World, state: State): string[] {
     .map(({ name, admission }) => `L2: ${name} is ${admission} and does not get ready`);
 }
 
-/** On a node that is silent for good, or of which its operator was asked to decide. */
+/** Returns whether a task is on a node that is silent for good, or on which its operator has to decide. */
 function isBeyondReach(world: World, state: State, task: TaskRow): boolean {
   const node = state.nodes.get(task.node_id);
   return (
@@ -161,7 +161,7 @@ function isBeyondReach(world: World, state: State, task: TaskRow): boolean {
   );
 }
 
-/** L1: what is desired and what is observed agree, and both with what is. */
+/** L1: desired and observed state agree, and both agree with the truth. */
 function taskUnrest(world: World, task: TaskRow): string[] {
   const life = world.lives.living.get(task.uid);
   const name = `${taskName(task)} ${task.uid.slice(0, 6)} on ${world.nodes.get(task.node_id)?.id ?? "?"}`;
@@ -173,7 +173,7 @@ function taskUnrest(world: World, task: TaskRow): string[] {
   return [`L1: ${name} is ${state}, and its process ${life === undefined ? "is not there" : "lives"}`];
 }
 
-/** Between two attempts that its agent makes by itself. */
+/** Returns whether a task waits between two attempts that its agent makes by itself. */
 const waits = (task: TaskRow): boolean => task.observed.state === "preparing" && task.observed.reason !== null;
 
 const isExplained = (planned: Plan, owner_uid: string, slot: number | null): boolean =>
@@ -216,7 +216,7 @@ function runUnrest(state: State, run: RunRow, planned: Plan, excused: ReadonlySe
   return [`L2: run ${run.run} is ${run.state} with no task and no reason`];
 }
 
-/** L1: what its policy replaces is replaced when its node is lost, or says why not. */
+/** L1: a task whose policy is to be replaced is replaced when its node is lost, or says why not. */
 function lossUnrest(state: State, planned: Plan): string[] {
   const tasks = [...state.tasks.values()];
   const isLost = (task: TaskRow): boolean => state.nodes.get(task.node_id)?.contact === "lost";
@@ -260,7 +260,7 @@ function limitUnrest(world: World): string[] {
     .map((life) => `L5: ${taskName(life.identity)} on ${life.machine.id} lives beyond its limit`);
 }
 
-/** I8: whatever lives on a node that is heard is a task of the books, or an orphan that is shown. */
+/** I8: whatever lives on a connected node is a known task, or an orphan that is shown. */
 function orphanUnrest(world: World, state: State): string[] {
   const wrong: string[] = [];
   for (const life of world.lives.living.values()) {

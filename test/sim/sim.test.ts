@@ -1,5 +1,5 @@
-// The simulator as a test: fixed seeds, one fresh one, and the proof that a seed is a world. `bun run sim` goes on for
-// ever.
+// The simulator as a test: fixed seeds, one fresh seed, and the proof that a seed always gives the same world. `bun run
+// sim` goes on for ever.
 
 import { describe, expect, test } from "bun:test";
 import { runSeed } from "./run";

@@ -1,5 +1,6 @@
-// The virtual WebSocket: what `new WebSocket` makes inside the simulator. It behaves as the real one does: nothing is
-// heard before it opens, messages that were under way when one side closed may still come, and `onclose` comes last.
+// The virtual WebSocket: what `new WebSocket` makes inside the simulator. It behaves like the real one: nothing is
+// received before it opens, messages that were on the way when one side closed may still arrive, and `onclose` comes
+// last.
 
 import type { Host, Owner } from "./host";
 import type { Machine } from "./machine";
@@ -9,7 +10,7 @@ export interface SocketWorld {
   readonly host: Host;
   readonly network: Network;
   readonly machines: ReadonlyMap<Owner, Machine>;
-  /** Sees what an agent sends before it travels. */
+  /** Called with what an agent sends before it travels. */
   readonly sent: (machine: Machine, data: string) => void;
   readonly accept: (link: Link) => End | null;
 }
@@ -21,7 +22,7 @@ interface Handlers {
   onerror: ((event: { message: string }) => void) | null;
 }
 
-/** Puts the virtual socket in the place of the real one; returns how to put that back. */
+/** Replaces the real socket by the virtual one. Returns a function that restores it. */
 export function installSockets(world: SocketWorld): () => void {
   const real = globalThis.WebSocket;
   class VirtualSocket implements Handlers {

@@ -1,11 +1,11 @@
-// Random specs of simulated work: services, jobs and daemons of all the kinds that differ in what may happen to them.
+// Random specs of simulated work: services, jobs and daemons of all kinds that differ in what may happen to them.
 
 import type { Settings, TaskSpec, WorkloadDecl } from "../../src/core/model/workload";
 import { GIB, SECOND_MS } from "../../src/core/units";
 import { randomGpu } from "./cards";
 import type { Random } from "./random";
 
-/** What the processes of a task do; read by `behaviourOf` of machine.ts. */
+/** Returns what the processes of a task do, in a form that `behaviourOf` in machine.ts reads. */
 function command(random: Random, kind: WorkloadDecl["kind"]): TaskSpec["command"] {
   const argv = ["sim"];
   const crash = kind !== "job" && random.chance(0.25);
@@ -51,7 +51,7 @@ export function randomSpec(random: Random, kind: WorkloadDecl["kind"]): TaskSpec
   };
 }
 
-/** Only its time limit ends such a job. */
+/** Returns whether only its time limit ends a job. */
 const endless = ({ command }: TaskSpec): boolean => command.kind === "argv" && command.argv.includes("forever");
 
 export function randomSettings(random: Random, kind: WorkloadDecl["kind"], spec: TaskSpec): Settings {

@@ -1,5 +1,5 @@
-// The same store with SQLite under it, for a share of the seeds: every start loads what was committed, and what is
-// loaded must be what the live maps were. It lies in a directory of its own, which goes with the world.
+// The same store with SQLite under it, for a share of the seeds. Every start loads what was committed, which must equal
+// the live maps. It has a directory of its own, which is removed with the world.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,7 +20,7 @@ export function makeSqliteHome(): SqliteHome {
   return { dir, remove: () => rmSync(dir, { recursive: true, force: true }) };
 }
 
-/** Opens the store in `home`; `database` is the truth about what is in it and is kept up with every commit. */
+/** Opens the store in `home`. `database` holds the truth about its content and is updated with every commit. */
 export function openSqliteStore(world: StoreWorld, home: SqliteHome, database: Database): SimStore {
   const opened = openStore({
     dir: join(home.dir, "server"),

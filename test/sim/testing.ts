@@ -1,5 +1,5 @@
-// What the machines of a world find when they are tested: it takes a while, sometimes fails, and sometimes never ends
-// by itself. How tests come and go is the business of the real tester, session and server.
+// What the machines of a world find when they are tested. It takes a while, sometimes fails, and sometimes never ends
+// by itself. The real tester, session and server handle the tests.
 
 import { createTester, type Tester, type TestLine } from "../../src/agent/tests/tester";
 import type { TestResult } from "../../src/core/model/node-tests";
@@ -28,7 +28,7 @@ export function simTester(world: TestingWorld, machine: string): Tester {
   );
 }
 
-/** What was found says for whom. */
+/** Makes a result that says for which order it was found. */
 const resultOf = (order: string, verdict: TestResult["verdict"]): TestResult => ({
   name: "disk_write",
   verdict,
@@ -39,7 +39,7 @@ const resultOf = (order: string, verdict: TestResult["verdict"]): TestResult => 
   took_ms: 1,
 });
 
-/** Resolves after that time, `null`: never, or when it is called off. */
+/** Resolves after a time, never (null), or when it is called off. */
 async function until(wait_ms: number | null, signal: TestLine["signal"]): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   if (wait_ms !== null) setTimeout(resolve, wait_ms);

@@ -1,9 +1,9 @@
-// What happened, in short: the last lines for whoever looks at a failure, and a hash over all of them, since the same
+// What happened, in short: the last lines for whoever examines a failure, and a hash over all lines, since the same
 // seed must give the same world.
 
 export interface Trace {
   note(what: string): void;
-  /** The last lines, oldest first. */
+  /** Returns the last lines, oldest first. */
   tail(count: number): string[];
   hash(): string;
   readonly lines: number;

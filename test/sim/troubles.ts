@@ -1,5 +1,4 @@
-// Everything that goes wrong in the first phase: each trouble comes again and again at random times, and most of them
-// pass by themselves.
+// The faults of the first phase. Each kind occurs again and again at random times, and most pass by themselves.
 
 import { hangUp } from "./ambush";
 import { GIB } from "../../src/core/units";
@@ -14,7 +13,7 @@ import { later } from "./later";
 import { freshDisk, type Machine } from "./machine";
 import { joinMachine } from "./operators";
 
-/** Lets every trouble of this seed come at its own times until the world is calm. */
+/** Lets every kind of fault of this seed occur at its own times until the world is calm. */
 export function beginTroubles(world: World): void {
   for (const trouble of TROUBLES) {
     const every_ms = world.faults.every_ms[trouble];
@@ -73,11 +72,11 @@ function pauseServer(world: World): void {
 }
 
 function killServerFor(world: World): void {
-  // Each start of a wrong database makes it look newer; nobody goes on starting what every node refuses.
+  // Each start of a wrong database makes it look newer. Nobody goes on starting a server that every node refuses.
   if (world.wrongDatabase) return;
   const { troubles } = world.dice;
   crashServer(world, troubles.chance(0.3));
-  // Mostly something starts it again at once.
+  // Mostly something restarts the server at once.
   later(world, troubles.chance(0.6) ? 5_000 : 120_000, () => void bootServer(world));
 }
 
@@ -107,7 +106,7 @@ function death(world: World): void {
   machine.power = "dead";
 }
 
-/** The agent's data directory is lost; somebody joins the machine again. */
+/** Loses the agent's data directory. Somebody lets the machine join again. */
 function loseDisk(world: World): void {
   const machine = someMachine(world);
   if (machine.power !== "on" || machine.disk.identity === null) return;
@@ -119,7 +118,9 @@ function loseDisk(world: World): void {
   comeBack(world, machine);
 }
 
-/** Connections that end some time after: what the new disk has applied by then vouches for nothing before it. */
+/**
+ * Breaks connections some time after. What the new disk has applied by then proves nothing about the time before it.
+ */
 function comeBack(world: World, machine: Machine): void {
   const { ambush } = world.dice;
   for (const after_ms of [ambush.int(500, 10_000), ambush.int(10_000, 60_000)]) {
@@ -129,10 +130,10 @@ function comeBack(world: World, machine: Machine): void {
   }
 }
 
-/** Longer than a keeper takes to begin what it was told to. */
+/** Longer than a keeper takes to begin an order. */
 const START_MS = 50;
 
-/** The agent comes back with less to give than it had. */
+/** Restarts the agent with less capacity than it had. */
 function shrink(world: World): void {
   const machine = someMachine(world);
   if (!world.agents.has(machine.id)) return;
@@ -150,7 +151,7 @@ function shrink(world: World): void {
   });
 }
 
-/** One record of a stopped agent becomes unreadable. */
+/** Makes one record of a stopped agent unreadable. */
 function spoilRecord(world: World): void {
   const machine = someMachine(world);
   const agent = world.agents.get(machine.id);

@@ -1,4 +1,4 @@
-// What a broken invariant looks like: which one, and what was seen. Thrown out of the world, which stops there.
+// A broken invariant: which one, and what was seen. It is thrown out of the world, which stops there.
 
 export class Violation extends Error {
   override name = "Violation";

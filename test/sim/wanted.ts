@@ -1,11 +1,11 @@
-// Whether anybody wants a task: told from the rows that people wrote, in other words than the plan's.
+// Whether anybody wants a task, derived from the rows that people wrote, in other words than the plan's.
 
 import type { State } from "../../src/core/model/rows-state";
 import type { RunRow, WorkloadRow } from "../../src/core/model/rows-work";
 import type { TaskRow } from "../../src/core/model/rows-task";
 import { isFinal } from "../../src/core/model/lifecycle";
 
-/** Why it is right that this task is told to stop; `null`: it is not. `members` is the size of its gang. */
+/** Returns why it is right to stop this task, or null. `members` is the size of its gang. */
 export function reasonToStop(task: TaskRow, before: TaskRow, state: State, members: number): string | null {
   if (task.written_off !== null) return "it was given up";
   if (isDraining(task, state)) return "its node drains";
@@ -41,7 +41,7 @@ function reasonOfWorkload(task: TaskRow, workload: WorkloadRow, state: State): s
   return null;
 }
 
-/** Two attempts of one slot, adopted after a restore or a false alarm: one of them has to go. */
+/** Returns whether two attempts of one slot exist, adopted after a restore or a false alarm. One of them has to go. */
 const hasTwin = (task: TaskRow, state: State): boolean =>
   [...state.tasks.values()].some(
     (other) =>

@@ -30,7 +30,7 @@ import { makeSqliteHome, type SqliteHome } from "./sqlite";
 import { makeTrace, type Trace } from "./trace";
 import { demand, Violation } from "./violation";
 
-/** The file beside the database; lost only when the whole directory is. */
+/** The file beside the database. It is lost only with the whole directory. */
 export interface Guard {
   epoch: number;
   next_run: number;
@@ -48,41 +48,41 @@ export interface World {
   readonly ledger: Ledger;
   readonly agents: Map<string, Agent>;
   readonly machines: readonly Machine[];
-  /** Node id → machine, for every node that ever joined. */
+  /** The machine of every node that ever joined, by node id. */
   readonly nodes: Map<string, Machine>;
-  /** Nodes whose word is beyond reach: an operator gave them up, or a disk was lost. */
+  /** Nodes that cannot be asked any more: an operator gave them up, or a disk was lost. */
   readonly givenUp: Set<string>;
   database: Database;
   guard: Guard;
   server: Server | null;
-  /** Copies that somebody made, oldest first. */
+  /** Copies of the database that somebody made, oldest first. */
   readonly backups: Database[];
   readonly dice: { readonly troubles: Random; readonly ambush: Random; readonly people: Random; readonly work: Random };
-  /** The first broken invariant, also when the code under test caught it. */
+  /** The first broken invariant, even if the code under test caught it. */
   broken: Violation | null;
-  /** From here on nothing new goes wrong. */
+  /** Whether no new faults happen from now on. */
   calm: boolean;
-  /** Until then nothing else goes wrong, since one thing shall come to its end. */
+  /** No other fault happens before this time, so that one can run its course. */
   quiet_until_ms: number;
   slowCommits: boolean;
-  /** When the server that runs was started. */
+  /** When the present server was started. */
   server_since_ms: number;
-  /** A copy was restored at some time. */
+  /** Whether a copy was restored at some time. */
   restored: boolean;
-  /** A database is in place that should not be: nobody works with it, and no agent may follow it. */
+  /** Whether a wrong database is in place. Nobody works with it, and no agent may follow it. */
   wrongDatabase: boolean;
   /** Since when each machine's agent can be heard; see reach.ts. */
   readonly heardSince: Map<string, number>;
   readonly cutForEver: Set<string>;
-  /** By uid: the timeline that last assigned it. */
+  /** The timeline that last assigned each task, by uid. */
   readonly assignedOn: Map<string, string>;
-  /** Machines that lost (a part of) their agent's disk. */
+  /** Machines that lost their agent's disk, or a part of it. */
   readonly lostDisks: Set<string>;
-  /** What people have yet to put right. */
+  /** What people have yet to repair. */
   readonly undo: (() => void)[];
   readonly agentWorld: AgentWorld;
   readonly serverWorld: ServerWorld;
-  /** Changes that were answered with success: they must still be there. */
+  /** Changes that were answered with success. They must still exist. */
   readonly acks: Ack[];
   close(): void;
 }
@@ -94,7 +94,7 @@ export interface Ack {
   readonly holds: (database: Database) => boolean;
 }
 
-/** Keeps the first violation that `what` throws, since the code under test may well catch it. */
+/** Keeps the first violation that `what` throws, since the code under test may catch it. */
 function watched<A extends unknown[]>(world: () => World, what: (...args: A) => void): (...args: A) => void {
   return (...args) => {
     try {
@@ -107,7 +107,7 @@ function watched<A extends unknown[]>(world: () => World, what: (...args: A) => 
   };
 }
 
-/** An exclusive task begins only while the server is known to count on this node for long enough. */
+/** Checks that an exclusive task begins only while the server will count on this node for long enough. */
 function checkLease(machine: Machine, { assignment }: TaskRecord, now_ms: number): void {
   const { lease_ms, stop } = assignment;
   if (lease_ms === null) return;
@@ -160,7 +160,7 @@ export function makeWorld(seed: string): World {
 
 type Found = () => World;
 
-/** What a world has before anything has happened. */
+/** Returns what a world has before anything has happened. */
 const atTheBeginning = (random: Random) => ({
   agents: new Map<string, Agent>(),
   nodes: new Map<string, Machine>(),
@@ -188,7 +188,7 @@ const atTheBeginning = (random: Random) => ({
   },
 });
 
-/** The first database, and those who hold everything that happens against it and against each other. */
+/** Makes the first database, and the checks that hold everything that happens against it and against each other. */
 function watchTruth(
   world: Found,
   { schedule, trace }: Pick<World, "schedule" | "trace">,
@@ -283,7 +283,7 @@ function serverWorldOf(
   };
 }
 
-/** Puts the virtual sockets in place; returns how to put the real ones back. */
+/** Installs the virtual sockets. Returns a function that restores the real ones. */
 function plugIn(
   world: Found,
   { agentWorld, serverWorld, host, network }: Pick<World, "agentWorld" | "serverWorld" | "host" | "network">,
