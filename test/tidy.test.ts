@@ -6,6 +6,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { generatedDocs } from "../scripts/docs";
+import { refusedExpectations } from "./tidy/expectations";
 import { deadFiles, importsOf, refusedImports, unusedPackages } from "./tidy/imports";
 import { committedPaths, refusedLock, refusedTopLevel, textOf, unusedExamples, unusedScripts } from "./tidy/repository";
 import { doubleTypes } from "./tidy/names";
@@ -29,6 +30,7 @@ describe("the tree", () => {
   test("imports follow the two tables", () => none(sources.flatMap(refusedImports)));
   test("every package of the list is used", () => expect(unusedPackages(sources)).toEqual([]));
   test("nothing is written that the rules refuse", () => none(sources.flatMap(refusedPatterns)));
+  test("every test can fail", () => none(tests.flatMap(refusedExpectations)));
   test("files have their size, their name and their opening comment", () => none(sources.flatMap(refusedForm)));
   test("a name of an exported type means one thing", () => none(doubleTypes(sources)));
   test("half of the files are short", () => expect(medianLines(sources)).toBeLessThanOrEqual(MEDIAN_LINES));
@@ -126,7 +128,9 @@ describe("the repository", () => {
 describe("tidy itself", () => {
   const refusedIn = (path: string, text: string): string[] => {
     const source = sourceOf(path, `// Why it exists.\n${text}\n`);
-    return [...refusedImports(source), ...refusedPatterns(source), ...refusedForm(source)].map(printed);
+    return [refusedImports, refusedPatterns, refusedForm, refusedExpectations]
+      .flatMap((refused) => refused(source))
+      .map(printed);
   };
   const bad: readonly (readonly [string, string, string])[] = [
     ["src/core/a.ts", 'import { x } from "../os/clock";', "src/core may not import src/os"],
@@ -152,6 +156,16 @@ describe("tidy itself", () => {
     ["src/server/utils.ts", "", "says nothing"],
     ["test/core/a.test.ts", "await Bun.sleep(50);", "waitUntil"],
     ["test/core/a.test.ts", "test.on" + 'ly("x", f);', "switched off"],
+    ["test/core/a.test.ts", 'await waitUntil("it", () => Date.now() > at_ms);', "waits for time"],
+    ["test/core/a.test.ts", "while (performance.now() < until) await turn();", "waits for time"],
+    ["test/core/a.test.ts", "if (found.is) expect(found.why).toBe(1);", "under a condition"],
+    ["test/core/a.test.ts", "expect(one.state ?? 7).toBe(7);", "on a default"],
+    ["test/core/a.test.ts", "expect(await f({ a: 1 }, b ?? [])).toEqual([]);", "on a default"],
+    ["test/core/a.test.ts", "expect(one.at_ms).toBeLessThan(two?.at_ms ?? Infinity);", "against a default"],
+    ["test/core/a.test.ts", 'expect(one.id).not.toBe(two?.id ?? "");', "against a default"],
+    ["test/core/a.test.ts", "expect(found).toBeTruthy();", "says little"],
+    ["test/core/a.test.ts", "expect(f(a, [1])).toEqual(f(a, [1]));", "compared with itself"],
+    ["test/core/a.test.ts", 'test("x", () => {\n  f();\n});', "a test expects nothing"],
   ];
   for (const [path, text, why] of bad) {
     test(`refuses in ${path} ${text.slice(0, 40).split("\n").join(" ")}: ${why}`, () =>
@@ -163,6 +177,19 @@ describe("tidy itself", () => {
     expect(refusedIn("src/core/a.ts", quoted)).toEqual([]);
     expect(refusedIn("src/store/a.ts", 'import type { Issue } from "../spec/parse";')).toEqual([]);
     expect(refusedIn("src/core/a.ts", 'const t = `x ${f({ a: "}" })} Date` + 6 / 2 / 3;')).toEqual([]);
+  });
+  test("takes expectations that can fail", () => {
+    const text = [
+      "function held(a: number): void {\n  expect(a).toBe(1);\n}",
+      "const twice = (a: number): void => {\n  held(a);\n};",
+      'test("x", () => twice(1));',
+      'test.if(a === 1)("y", () => expect(list.filter((one) => (one.a ?? 0) > 1)).toEqual([]));',
+      'test("z", async () => void (await waitUntil("it", () => at_ms)));',
+      "expect([one?.by ?? null]).toEqual([null]);",
+      "expect(one?.is).toBe(two?.is ?? 7);",
+      "expect(a).not.toBe(b);",
+    ];
+    expect(refusedIn("test/core/a.test.ts", text.join("\n"))).toEqual([]);
   });
   test("sees code inside of a template", () =>
     expect(refusedIn("src/core/a.ts", "const t = `it is ${Date.now()}`;").join()).toContain("now_ms"));

@@ -127,7 +127,7 @@ for (const [name, make, skipped, has] of rigs) {
         for (const { id, kind } of card.links) expect(byId.get(id)?.links).toContainEqual({ id: card.id, kind });
       }
       for (const { parent, index } of parts) {
-        expect(byId.get(parent ?? "")).toMatchObject({ parent: null, split: true, index });
+        expect(byId.get(parent!)).toMatchObject({ parent: null, split: true, index });
       }
     });
 
@@ -235,8 +235,7 @@ describe("a machine without cards", () => {
         const before = new Set(children());
         const look = await probe.look();
         // A tool that a person has named and that is gone is worth a word.
-        if (rig.named) expect(look.is).toBe("failed");
-        else expect(look).toEqual({ is: "none" });
+        expect(look.is).toBe(rig.named ? "failed" : "none");
         expect(children().filter((pid) => !before.has(pid))).toEqual([]);
       },
     );

@@ -205,10 +205,10 @@ jobs:
       async () => (await gpus()).every(({ state }) => state !== "ok"),
       30_000,
     );
-    expect(isAlive(task.pid ?? 0)).toBe(true);
+    expect(isAlive(task.pid!)).toBe(true);
     show(...loadOn(placeOf(task), { processes: [[task.pid ?? 0, 10 * GIB]] }));
     await waitUntil("the cards to be back", async () => (await gpus()).every(({ state }) => state === "ok"), 30_000);
-    expect((await taskOf(task.run ?? 0, "running")).pid).toBe(task.pid);
+    expect((await taskOf(task.run!, "running")).pid).toBe(task.pid);
     const seen = await gpu(placeOf(task), "to be read", ({ reading }) => reading?.processes.length === 1);
     expect(seen.reading?.processes[0]).toMatchObject({ foreign: false, task_id: task.id });
   }, 90_000);
@@ -219,11 +219,11 @@ jobs:
       await taskOf(await start("exec sleep 1000"), "running"),
     ];
     xid(placeOf(one), "79, pid='<unknown>', name=<unknown>, GPU has fallen off the bus.");
-    expect((await taskOf(one.run ?? 0, "failed")).reason).toContain("lost its GPU: XID 79, fallen off the bus");
+    expect((await taskOf(one.run!, "failed")).reason).toContain("lost its GPU: XID 79, fallen off the bus");
     expect(await gpu(placeOf(one), "to be quarantined", ({ state }) => state === "quarantined")).toMatchObject({
       reason: "XID 79, fallen off the bus",
     });
-    expect((await taskOf(two.run ?? 0, "running")).pid).toBe(two.pid);
+    expect((await taskOf(two.run!, "running")).pid).toBe(two.pid);
     expect((await cluster.nodes()).map(({ state }) => state)).toEqual(["ready"]);
     expect(await events()).toContain("XID 79, fallen off the bus");
     expect(readFileSync(join(cluster.dataOf("n1"), "agent", "devices.json"), "utf8")).toContain("XID 79");

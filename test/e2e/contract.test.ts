@@ -141,7 +141,7 @@ describe("a plan and what comes of it", () => {
     ]);
     const free = devices.filter(({ promised }) => promised.length === 0).map(({ id }) => id);
     expect(lines(await cluster.ok("gpus", "--free", "-q"))).toEqual(free);
-    expect((await cluster.json<{ id: string }>("show", free[0] ?? "")).id).toBe(free[0] ?? "");
+    expect((await cluster.json<{ id: string }>("show", free[0]!)).id).toBe(free[0]!);
     expect(await cluster.ok("gpus")).toMatch(/n1 +\d +taken +A100 .*admin shop\.card\.0/);
     expect((await cluster.orch("gpus", "nowhere")).code).toBe(1);
   });
@@ -152,7 +152,7 @@ describe("a plan and what comes of it", () => {
     expect(blocked.nodes.every(({ checks }) => checks.some(({ hopeless }) => hopeless))).toBe(true);
     expect(blocked.smallest_change).toContain("H100");
     const [web] = await tasksOf("web");
-    expect((await read(PLACED, "explain", web?.name ?? "")).placed.node).toBe(web?.node ?? "");
+    expect((await read(PLACED, "explain", web!.name)).placed.node).toBe(web!.node!);
     expect((await read(BLOCKED, "explain", "shop.late")).kind).toBe("queued");
     expect(await cluster.ok("explain", "shop.never")).not.toContain("waits: waits");
     expect((await cluster.orch("explain", "shop.nothing")).code).toBe(1);

@@ -47,9 +47,9 @@ daemons:
   expect(said.trimEnd().split("\n").at(-1)).toBe(`${node}: drained`);
   const [first, second] = (await ends("shop.web.0")).toSorted((a, b) => a.attempt - b.attempt);
   expect([first?.state, second?.state, second?.node === node]).toEqual(["stopped", "running", false]);
-  expect(first?.finished_ms ?? 0).toBeGreaterThan(second?.started_ms ?? Infinity);
+  expect(first!.finished_ms).toBeGreaterThan(second!.started_ms!);
   const each = (await cluster.tasks("--all")).find((task) => task.workload === "each" && task.node === node);
-  expect(each?.finished_ms ?? 0).toBeGreaterThanOrEqual(first?.finished_ms ?? Infinity);
+  expect(each!.finished_ms).toBeGreaterThanOrEqual(first!.finished_ms!);
   const shown = await cluster.json<{ reason: string; drain: object }>("node", "show", node);
   expect(shown).toMatchObject({ reason: "new fan", drain: { by: "admin", deadline_ms: null, leaves: false } });
   expect(await cluster.ok("nodes")).toMatch(new RegExp(`${node} +drained.*new fan \\(admin, \\d+s ago\\)`));
@@ -102,7 +102,7 @@ services:
     (tasks) => living(tasks, "db.pg.0")?.node !== undefined && living(tasks, "db.pg.0")?.node !== node,
   );
   const old = after.find((task) => task.name === "db.pg.0" && task.attempt === 1);
-  expect(old?.finished_ms ?? Infinity).toBeLessThanOrEqual(living(after, "db.pg.0")?.started_ms ?? 0);
+  expect(old!.finished_ms).toBeLessThanOrEqual(living(after, "db.pg.0")!.started_ms!);
   await cluster.ok("node", "resume", node);
   await cluster.ok("rm", "db", "--yes");
 }, 40_000);

@@ -50,11 +50,12 @@ jobs:
     const second = (
       await cluster.ok("run", "-d", "--gpu", "1", "--cpu", "20m", "--memory", "16MiB", "--", "sleep", "1000")
     ).trim();
-    // Twice as long as an idle card would be left to it.
-    const { started_ms } = started.find((task) => task.workload === "train") ?? {};
-    await waitUntil("it to have worked for a while", () => Date.now() - (started_ms ?? Date.now()) > 4_000);
+    await waitUntil("the second run to wait", async () =>
+      (await cluster.json<RunDetail>("show", second)).reason?.includes("waits"),
+    );
     expect((await cluster.json<RunDetail>("show", String(first))).state).toBe("running");
 
+    const idle_since_ms = Date.now();
     show(1);
     await cluster.until("the one who waits to run", (all) => isRunning(all, second), 30_000);
     const run = await cluster.json<RunDetail>("show", String(first));
@@ -62,6 +63,8 @@ jobs:
       "cancelled",
       `its GPU was below 5 % for 2s, and run ${second} waits for a card`,
     ]);
+    // The time in which it worked does not count.
+    expect(run.finished_ms! - idle_since_ms).toBeGreaterThanOrEqual(2_000);
     expect(await cluster.ok("gpus")).toMatch(new RegExp(`n1 +0 +taken +A100.* 1% .*admin run ${second}`));
     await cluster.ok("cancel", second);
     await cluster.ok("rm", "lazy", "--yes");

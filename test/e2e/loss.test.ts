@@ -97,7 +97,7 @@ describe("a machine that sleeps", () => {
         ).filter(({ node }) => node !== before.node);
         pause(cluster, before.node, "SIGCONT");
         await nodeIs(cluster, before.node, "ready");
-        await waitUntil("the old task to end", () => !isAlive(before.pid ?? 0), 20_000);
+        await waitUntil("the old task to end", () => !isAlive(before.pid!), 20_000);
         const settled = await cluster.until(
           "one task alone",
           (all) =>
@@ -148,8 +148,8 @@ describe("an exclusive task", () => {
         );
         const second = of(moved, "db").find(({ node }) => node !== first.node);
         // At the moment the replacement runs, the first one's process has long ended: nobody but the keeper did that.
-        expect(isAlive(first.pid ?? 0)).toBe(false);
-        expect(isAlive(second?.pid ?? 0)).toBe(true);
+        expect(isAlive(first.pid!)).toBe(false);
+        expect(isAlive(second!.pid!)).toBe(true);
       },
     );
   }, 120_000);
@@ -162,7 +162,7 @@ describe("an exclusive task", () => {
       await cluster.startServer();
       await cluster.ready();
       expect((await nodeOf(cluster, "db")).id).toBe(task.id);
-      expect(isAlive(task.pid ?? 0)).toBe(true);
+      expect(isAlive(task.pid!)).toBe(true);
     });
   }, 60_000);
 });

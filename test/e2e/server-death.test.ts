@@ -9,7 +9,7 @@ import type { TaskView } from "../../src/wire/api/tasks";
 import { UnreachableError, type Client } from "../../src/wire/client";
 import type { Cluster } from "../support/cluster";
 import { isAlive } from "../support/processes";
-import { waitUntil } from "../support/wait";
+import { randomMoment, waitUntil } from "../support/wait";
 import { withCluster } from "../support/with-cluster";
 
 const ROUNDS = 100;
@@ -42,12 +42,6 @@ async function submit(client: Client, lane: number, file: string, load: Load): P
     }
   }
 }
-
-/** Waits a random while without looking at anything: the moment of the next kill. */
-const aRandomMoment = async (): Promise<void> => {
-  const until = performance.now() + 20 + Math.random() * LONGEST_LIFE_MS;
-  await waitUntil("a random moment", () => performance.now() > until);
-};
 
 async function allRuns(client: Client): Promise<RunView[]> {
   const all: RunView[] = [];
@@ -96,7 +90,7 @@ test(`${ROUNDS} times SIGKILL of the server under load: nothing acknowledged is 
     for (let round = 0; round < ROUNDS; round++) {
       const before = load.acknowledged.size;
       await waitUntil("the server to acknowledge again", () => load.acknowledged.size > before, 30_000);
-      await aRandomMoment();
+      await randomMoment(LONGEST_LIFE_MS);
       // A change of another kind, acknowledged just before the end.
       if (round % 5 === 4) {
         replicas = 3 + (round % 3);

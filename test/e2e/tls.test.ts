@@ -38,7 +38,7 @@ test("agents and people join over TLS, and refuse a server with another key", as
     expect(refused.err).toContain("is not the server of this token");
     expect(refused.out).toBe("");
     expect(await cluster.nodes()).toEqual([]);
-    expect(isAlive(task?.pid ?? 0)).toBe(true);
+    expect(isAlive(task!.pid!)).toBe(true);
 
     await cluster.server?.kill("SIGTERM");
     await rename(cluster.data, join(cluster.dir, "other"));

@@ -6,6 +6,7 @@ import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { assert } from "../../src/core/assert";
 import { knownSchemas, migrationsFolder } from "../../src/store/migrate";
+import { randomMoment } from "../support/wait";
 import { opened, port, refused, removeScratch, scratch, seeded, sumOf, tryOpen } from "./scratch";
 
 afterAll(removeScratch);
@@ -109,8 +110,7 @@ describe("a newer version", () => {
     for (let round = 0; round < 8; round++) {
       const child = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe", stderr: "ignore" });
       await child.stdout.getReader().read();
-      const until = performance.now() + dice() * 150;
-      while (performance.now() < until) await new Promise((resolve) => setImmediate(resolve));
+      await randomMoment(150, dice);
       child.kill("SIGKILL");
       await child.exited;
       const db = new Database(join(dir, "orch.db"));

@@ -1,4 +1,5 @@
 // The one place where tests wait: for a condition, with a deadline, and with a failure that says what was waited for.
+// What kills at random waits for no condition: its moment is the chance itself.
 
 const INTERVAL_MS = 20;
 
@@ -27,3 +28,12 @@ export async function waitUntil<T>(what: string, check: Look<T>, deadline_ms = 1
     await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
   }
 }
+
+/**
+ * Lets a random time pass, for tests that kill something at any moment. Nothing may be expected to have happened after
+ * it.
+ */
+export const randomMoment = async (most_ms: number, dice: () => number = Math.random): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, dice() * most_ms);
+  });

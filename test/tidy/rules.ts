@@ -129,6 +129,20 @@ export const RULES: readonly Rule[] = [
     pattern: /\bBun\.sleep(?:Sync)?\s*\(|\bsetTimeout\s*\(|\bAtomics\.wait\b/g,
   },
   {
+    what: "a test waits for time to pass",
+    instead: "wait for what that time is for, with waitUntil of test/support/wait.ts, or drive the clock",
+    where: outside("test/", "test/support/wait.ts", "test/sim/"),
+    look: "code",
+    pattern: /\bwaitUntil\([^;>]*=>[^;&|{]*\b(?:performance|Date)\.now\(\)|\bwhile \((?:performance|Date)\.now\(\)/g,
+  },
+  {
+    what: "an expectation under a condition",
+    instead: "expect the condition too, or choose what is expected by it: expect(x).toBe(is ? a : b)",
+    where: under("test/"),
+    look: "code",
+    pattern: /\bif \([^\n]*\)\s*expect\(|(?:&&|\|\||\?\?) expect\(/g,
+  },
+  {
     what: "a place of one machine",
     instead: "use os.tmpdir(), or a path relative to the repository",
     where: everywhere,

@@ -316,7 +316,7 @@ describe("a node that is connected", () => {
   test("gets its echoes while it is tested, and no others", async () => {
     const agent = await dial();
     agent.say({ type: "echo", n: 1, data: "x".repeat(64) });
-    expect(await agent.expect("test")).toBeDefined();
+    expect(await agent.expect("test")).toMatchObject({ type: "test" });
     expect(await agent.expect("echo")).toMatchObject({ n: 1, data: "x".repeat(64), wall_ms: stage.clock });
     agent.tested({ id: node().testing?.id ?? "" });
     await admitted("ready");

@@ -110,8 +110,8 @@ describe("i915 and xe", () => {
     const [before] = cardsOf(await open().look());
     machine.site.put({ "etc/machine-id": "another" });
     const [after] = cardsOf(await open().look());
-    expect(after?.pci).toBe(before?.pci ?? "");
-    expect(after?.id).not.toBe(before?.id ?? "");
+    expect(after!.pci).toBe(before!.pci);
+    expect(after!.id).not.toBe(before!.id);
   });
 });
 
