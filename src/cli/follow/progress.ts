@@ -50,14 +50,23 @@ function workloadLine(workload: WorkloadView, tasks: readonly TaskView[], blocke
   const names = new Set(tasks.map((task) => task.name));
   const impossible = blocked.find((one) => one.kind === "unsatisfiable" && names.has(one.name));
   if (impossible !== undefined) return { name, state: "stuck", detail: `${detail}: ${impossible.summary}` };
-  const crashing = tasks.find((task) => crashesOf(task) >= CRASHES);
-  if (crashing !== undefined) return { name, state: "stuck", detail: `${crashing.name} ${crashing.reason}` };
+  const crashing = tasks.find(isCrashing);
+  if (crashing !== undefined)
+    return {
+      name,
+      state: "stuck",
+      detail: `${crashing.name} ${crashing.reason ?? `has crashed ${crashing.crashes} times in a row`}`,
+    };
   const waiting = tasks.find((task) => task.state === "pending" && task.reason !== null);
   return { name, state: "going", detail: waiting === undefined ? detail : `${detail}: ${waiting.reason}` };
 }
 
-/** Attempts are no count of crashes: numbers that an agent was granted and did not use are never given again. */
-const crashesOf = ({ reason }: TaskView): number => Number(/(\d+) crash(?:es)? in a row/.exec(reason ?? "")?.[1] ?? 0);
+/**
+ * Whether a slot between two attempts has failed too often. Attempts are no count of crashes: numbers that an agent was
+ * granted and did not use are never given again.
+ */
+const isCrashing = ({ state, crashes }: TaskView): boolean =>
+  (state === "pending" || state === "preparing") && crashes >= CRASHES;
 
 const isUp = ({ state, health, desired }: TaskView): boolean =>
   state === "running" && desired === "run" && (health === null || health === "healthy");

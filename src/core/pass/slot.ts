@@ -56,6 +56,10 @@ export const slotAfterGivenUp = (slot: SlotRow): SlotRow => ({ ...slot, lost: sl
 /** The version that the slot's streak and back-off are about; `null`: of none. */
 export const endedVersion = (slot: SlotRow): number | null => slot.ends[0]?.version ?? null;
 
+/** How often a slot has crashed in a row under this version. */
+export const crashesIn = (slot: SlotRow | undefined, version: number): number =>
+  slot !== undefined && endedVersion(slot) === version ? slot.streak : 0;
+
 /**
  * The slot after `task` ended. Only the newest attempt counts, but for a late success of a job: the first success wins.
  * `attempts` falls back to the task's own attempt, since its agent has said that it uses no more of its grant; a task

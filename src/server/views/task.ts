@@ -6,6 +6,7 @@ import type { State } from "../../core/model/rows-state";
 import type { RunRow, SlotRow, WorkloadRow } from "../../core/model/rows-work";
 import type { Observed, TaskRow } from "../../core/model/rows-task";
 import type { Blocked } from "../../core/pass/snapshot";
+import { crashesIn } from "../../core/pass/slot";
 import { crashes } from "../../core/plan/replicas";
 import { isWanted, jobName, seenSlot, shortId, slotKey, slotName, taskName } from "../../core/model/task";
 import type { Ms } from "../../core/units";
@@ -27,6 +28,7 @@ export function taskView(task: TaskRow, state: State): TaskView {
     slot: seenSlot(task),
     member: task.member,
     attempt: task.attempt,
+    crashes: isFinal(observed.state) ? 0 : crashesIn(state.slots.get(slotKey(task.owner_uid, task.slot)), task.version),
     node: state.nodes.get(task.node_id)?.name ?? null,
     desired: task.desired,
     state: observed.state,
@@ -93,7 +95,7 @@ export function pendingSlots(waiting: Waiting): Pending[] {
     const reason = why.get(key) ?? owner.reason ?? backoffOf(row, waiting.now_ms);
     const { uid: owner_uid, workload_uid, app_uid } = owner;
     const attempt = (row?.attempts ?? 0) + 1;
-    const view = pendingView(owner, slot, member, attempt, reason);
+    const view = pendingView(owner, slot, member, attempt, crashesIn(row, owner.version), reason);
     pending.push({ owner_uid, workload_uid, app_uid, slot, member, attempt, view });
   };
   for (const workload of state.workloads.values()) {
@@ -162,7 +164,14 @@ export function waitsFor(run: RunRow): string | null {
   return open.length === 0 ? null : `waits for ${open.join(", ")}`;
 }
 
-function pendingView(owner: Owner, slot: number, member: number, attempt: number, reason: string | null): TaskView {
+function pendingView(
+  owner: Owner,
+  slot: number,
+  member: number,
+  attempt: number,
+  crashCount: number,
+  reason: string | null,
+): TaskView {
   const { uid: owner_uid, reason: _reason, created_ms, ...rest } = owner;
   const { project, user, app, workload, kind, version, run } = rest;
   return {
@@ -178,6 +187,7 @@ function pendingView(owner: Owner, slot: number, member: number, attempt: number
     slot: seenSlot({ slot, member }),
     member,
     attempt,
+    crashes: crashCount,
     node: null,
     desired: "run",
     state: "pending",

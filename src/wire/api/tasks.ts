@@ -34,6 +34,8 @@ export const taskView = z.object({
   slot: int,
   member: int,
   attempt: int,
+  /** How often its slot has crashed in a row under this version, before this attempt; 0 for a task that has ended. */
+  crashes: int,
   node: z.string().nullable(),
   desired: z.enum(["prepare", "run", "stop"]),
   state: taskState,

@@ -140,6 +140,7 @@ describe("the progress of an app", () => {
     slot: 0,
     member: 0,
     attempt: 1,
+    crashes: 0,
     node: "box1",
     desired: "run" as const,
     state: "running" as const,
@@ -192,8 +193,18 @@ describe("the progress of an app", () => {
     ],
     [
       "is stuck when it keeps failing",
-      { tasks: [task, { ...pending, reason: "waits 4s: 3 crashes in a row, exit 1" }] },
-      "stuck recs.api.1 waits 4s: 3 crashes in a row, exit 1",
+      { tasks: [task, { ...pending, crashes: 3, reason: "waits 4s, exit 1" }] },
+      "stuck recs.api.1 waits 4s, exit 1",
+    ],
+    [
+      "goes on with what only the words call a crash, or with too few",
+      { tasks: [task, { ...pending, crashes: 2, reason: "9 crashes in a row" }] },
+      "going 1/2 up: 9 crashes in a row",
+    ],
+    [
+      "goes on while another attempt runs",
+      { tasks: [task, { ...task, slot: 1, crashes: 3, health: "starting" }] },
+      "going 1/2 up",
     ],
     [
       "goes on after a move, which skips numbers of attempts",

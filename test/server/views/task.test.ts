@@ -1,0 +1,38 @@
+// What programs read of a task in fields and never in its reason: how often its slot has crashed, and why it ended.
+
+import { expect, test } from "bun:test";
+import { pendingSlots, taskView } from "../../../src/server/views/task";
+import {
+  buildEnd,
+  buildFinal,
+  buildNode,
+  buildSlot,
+  buildSpec,
+  buildState,
+  buildTask,
+  buildWorkload,
+} from "../../support/build";
+
+const node = buildNode("a");
+const api = buildWorkload("recs", "api", "s");
+const task = buildTask(api, "a", { attempt: 4 });
+const slot = buildSlot(task, { streak: 3, ends: [buildEnd(task)] });
+const state = (part: object = {}) =>
+  buildState({ nodes: [node], workloads: [api], tasks: [task], slots: [slot], ...part });
+
+test("the crashes of its slot count for the version that crashed, and for no task that has ended", () => {
+  expect(taskView(task, state()).crashes).toBe(3);
+  expect(taskView({ ...task, version: 2 }, state()).crashes).toBe(0);
+  expect(taskView({ ...task, observed: buildFinal() }, state()).crashes).toBe(0);
+  expect(taskView(task, state({ slots: [] })).crashes).toBe(0);
+});
+
+test("a slot that waits says how often it has crashed", () => {
+  const waiting = { state: state({ tasks: [] }), spec: () => buildSpec(), blocked: [], now_ms: 0 };
+  expect(pendingSlots(waiting).map(({ view }) => view.crashes)).toEqual([3]);
+});
+
+test("an end says why in a field; ends of before have none", () => {
+  expect(taskView({ ...task, observed: buildFinal({ cause: "time_limit" }) }, state()).cause).toBe("time_limit");
+  expect(taskView({ ...task, observed: buildFinal() }, state()).cause).toBeNull();
+});
