@@ -1,7 +1,7 @@
 // What a finished run means to whoever waited for it: the exit code, and why, when it was not its own.
 
+import { linuxSignal } from "../../core/signals";
 import { EXIT } from "../failure";
-import { signalNumber } from "./signals";
 import type { EndCause } from "../../core/model/end";
 import type { RunDetail } from "../../wire/api/runs";
 
@@ -15,7 +15,7 @@ export function exitOfRun({ state, exit_code, signal, cause }: Ended): number {
   if (state === "succeeded") return EXIT.done;
   const limit = cause === null ? undefined : EXIT_OF_CAUSE[cause];
   if (limit !== undefined) return limit;
-  if (signal !== null) return 128 + (signalNumber(signal) ?? 0);
+  if (signal !== null) return 128 + (linuxSignal(signal) ?? 0);
   if (exit_code !== null && exit_code !== 0) return exit_code;
   return state === "cancelled" ? EXIT.interrupted : EXIT.own;
 }

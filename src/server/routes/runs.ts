@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { RunRow } from "../../core/model/rows-work";
 import type { WorkloadDecl } from "../../core/model/workload";
 import { legalName } from "../../spec/grammar/names";
+import { readSignal } from "../../spec/grammar/units";
 import { parseJob } from "../../spec/parse";
 import type { Draft } from "../../store/store";
 import { cancelRequest, runAnswer, runDetail, runRequest, runView } from "../../wire/api/runs";
@@ -186,29 +187,9 @@ export function demandRun(api: Api, ref: string, project: string): RunRow {
   throw notFound(`there is no run ${ref.slice(0, 100)}`, "orch runs shows what there is");
 }
 
-const SIGNALS = new Set([
-  "HUP",
-  "INT",
-  "QUIT",
-  "KILL",
-  "USR1",
-  "USR2",
-  "TERM",
-  "CONT",
-  "STOP",
-  "TSTP",
-  "ALRM",
-  "ABRT",
-  "WINCH",
-]);
-
 function signalOf(text: string | null): string | null {
   if (text === null) return null;
-  const name = text.toUpperCase().replace(/^SIG/, "");
-  if (SIGNALS.has(name)) return name;
-  throw new RefusedError(
-    "bad_request",
-    `${JSON.stringify(text.slice(0, 40))} is not a signal that can be sent`,
-    `one of ${[...SIGNALS].join(", ")}`,
-  );
+  const read = readSignal(text.slice(0, 40));
+  if (read.is === "parsed") return read.value;
+  throw new RefusedError("bad_request", read.message, read.hint);
 }

@@ -1,6 +1,7 @@
 // The small grammars of quantities: durations, times, sizes, cores, ranges, signals. Each reads a text or says why not.
 
 import { formatBytes, formatDuration } from "../../core/format";
+import { bareSignal, linuxSignal, STOP_SIGNALS } from "../../core/signals";
 import { DAY_MS, GIB, HOUR_MS, MIB, MINUTE_MS, SECOND_MS, type Bytes, type Milli, type Ms } from "../../core/units";
 import { invalid, parsed, kindOf, quoted, type Parsed } from "../issue";
 import { ASK_LIMITS } from "../limits";
@@ -168,31 +169,15 @@ export function readRange(value: string | number, read: (end: string | number) =
   return parsed({ min: min.value, max: max.value });
 }
 
-const SIGNALS: Readonly<Record<string, number>> = {
-  HUP: 1,
-  INT: 2,
-  QUIT: 3,
-  ABRT: 6,
-  KILL: 9,
-  USR1: 10,
-  USR2: 12,
-  PIPE: 13,
-  ALRM: 14,
-  TERM: 15,
-  CONT: 18,
-  WINCH: 28,
-};
-
 /** Reads a signal's name, with or without SIG; gives it without. */
 export function readSignal(text: string): Parsed<string> {
-  const name = text.trim().toUpperCase().replace(/^SIG/, "");
-  if (Object.hasOwn(SIGNALS, name)) return parsed(name);
-  const numbered = Object.entries(SIGNALS).find(([, number]) => String(number) === name)?.[0];
+  const name = bareSignal(text);
+  if (STOP_SIGNALS.includes(name)) return parsed(name);
+  const numbered = STOP_SIGNALS.find((each) => String(linuxSignal(each)) === name);
   if (numbered !== undefined) return invalid(`${name} is a number, not a signal's name`, `write \`${numbered}\``);
-  const names = Object.keys(SIGNALS);
   return invalid(
     `${quoted(text)} is not a signal to stop with`,
-    didYouMean(name, names) ?? `one of ${names.join(", ")}`,
+    didYouMean(name, STOP_SIGNALS) ?? `one of ${STOP_SIGNALS.join(", ")}`,
   );
 }
 

@@ -1,0 +1,45 @@
+// Signals by name and number. The numbers are those of Linux, where tasks run, whatever machine asks: a task that a
+// signal ended gives 128 + its number, as in every shell.
+
+const NUMBERS: Readonly<Record<string, number>> = {
+  HUP: 1,
+  INT: 2,
+  QUIT: 3,
+  ILL: 4,
+  TRAP: 5,
+  ABRT: 6,
+  BUS: 7,
+  FPE: 8,
+  KILL: 9,
+  USR1: 10,
+  SEGV: 11,
+  USR2: 12,
+  PIPE: 13,
+  ALRM: 14,
+  TERM: 15,
+  STKFLT: 16,
+  CHLD: 17,
+  CONT: 18,
+  STOP: 19,
+  TSTP: 20,
+  TTIN: 21,
+  TTOU: 22,
+  URG: 23,
+  XCPU: 24,
+  XFSZ: 25,
+  VTALRM: 26,
+  PROF: 27,
+  WINCH: 28,
+  IO: 29,
+  PWR: 30,
+  SYS: 31,
+};
+
+/** What a task may be asked to end with. */
+export const STOP_SIGNALS: readonly string[] = "HUP INT QUIT ABRT KILL USR1 USR2 PIPE ALRM TERM CONT WINCH".split(" ");
+
+/** Returns a signal's name as it is kept: upper case, without SIG. */
+export const bareSignal = (name: string): string => name.trim().toUpperCase().replace(/^SIG/, "");
+
+/** Returns the number of a signal, or null if there is none of that name. */
+export const linuxSignal = (name: string): number | null => NUMBERS[bareSignal(name)] ?? null;
