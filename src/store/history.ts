@@ -1,7 +1,7 @@
 // Queries for what has left the live state: newest first, always bounded, always by an index.
 
 import type { Database } from "bun:sqlite";
-import { and, desc, eq, getTableColumns, gte, inArray, lt, or } from "drizzle-orm";
+import { and, desc, eq, getTableColumns, gte, inArray, lt, or, sql } from "drizzle-orm";
 import type { SQL } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/bun-sqlite";
 import { PARTS } from "../core/plan/events";
@@ -42,6 +42,10 @@ export function historyOf(database: Database): History {
 
 type Db = ReturnType<typeof drizzle>;
 
+/** Rows that come after a task, newest first; none when the task has been pruned, and what is older with it. */
+const afterTask = (uid: string): SQL =>
+  sql`(archived_ms, uid) < (select archived_ms, uid from ended_tasks as at where at.uid = ${uid})`;
+
 function taskHistory(db: Db): Pick<History, "task" | "tasks"> {
   return {
     task(uid_or_prefix) {
@@ -57,11 +61,13 @@ function taskHistory(db: Db): Pick<History, "task" | "tasks"> {
       const [first, second] = found;
       return first !== undefined && (second === undefined || first.uid === uid_or_prefix) ? first : null;
     },
-    tasks({ app_uid, owner_uid, run, since_ms, limit }) {
+    tasks({ app_uid, owner_uid, run, attempt, since_ms, before_uid, limit }) {
       const wanted: (SQL | undefined)[] = [
         app_uid === undefined ? undefined : eq(ended_tasks.app_uid, app_uid),
         owner_uid === undefined ? undefined : eq(ended_tasks.owner_uid, owner_uid),
         run === undefined ? undefined : eq(ended_tasks.run, run),
+        attempt === undefined ? undefined : eq(ended_tasks.attempt, attempt),
+        before_uid === undefined ? undefined : afterTask(before_uid),
         since_ms === undefined ? undefined : gte(ended_tasks.archived_ms, since_ms),
       ];
       return db

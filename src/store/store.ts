@@ -84,7 +84,16 @@ export interface Retention {
 export interface History {
   task(uid_or_prefix: string): TaskRow | null;
   /** Ended tasks, newest first. */
-  tasks(filter: { app_uid?: string; owner_uid?: string; run?: number; since_ms?: Ms; limit: number }): TaskRow[];
+  tasks(filter: {
+    app_uid?: string;
+    owner_uid?: string;
+    run?: number;
+    attempt?: number;
+    since_ms?: Ms;
+    /** Only what comes after this task in the list. */
+    before_uid?: string;
+    limit: number;
+  }): TaskRow[];
   run(run_or_uid: number | string): RunRow | null;
   runs(filter: { project?: string; user?: string; since_ms?: Ms; before_run?: number; limit: number }): RunRow[];
   /** Events of an object and of what belongs to it. */

@@ -17,10 +17,58 @@ export const page = z.object({ limit: number.optional(), next: short.optional() 
 export const limitOf = (query: { readonly limit?: number | undefined }): number =>
   Math.min(Math.max(query.limit ?? HOUSE_LIMITS.list_page, 1), HOUSE_LIMITS.list_page);
 
-/** Returns the offset at which a list goes on. Only the server interprets the text of `next`. */
-export function offsetOf(next: string | undefined, max: number): number {
-  if (next === undefined) return 0;
-  const offset = /^\d{1,9}$/.test(next) ? Number(next) : -1;
-  if (offset >= 0 && offset <= max) return offset;
+type Page = z.infer<typeof page>;
+
+/** Where a list goes on: among what lives, or after something that is over. */
+type Cursor = { readonly is: "living"; readonly offset: number } | { readonly is: "ended"; readonly after: string };
+
+/** Reads the text of `next`. This module alone makes and reads such texts. */
+function cursorOf(next: string | undefined): Cursor {
+  if (next === undefined) return { is: "living", offset: 0 };
+  const [, offset, after] = /^(?:at-(\d{1,9})|after-([0-9a-f]{1,32}))$/.exec(next) ?? [];
+  if (offset !== undefined) return { is: "living", offset: Number(offset) };
+  if (after !== undefined) return { is: "ended", after };
   throw new RefusedError("bad_request", "`next` is not one that this list gave", "Begin the list again without it");
 }
+
+/** Something that is over, with the key that the list goes on after. */
+export interface Ended<V> {
+  readonly key: string;
+  readonly view: V;
+}
+
+/** Reads at most `limit` things that are over, newest first; only those after a key, where one is given. */
+type ReadEnded<V> = (limit: number, after: string | null) => readonly Ended<V>[];
+
+/**
+ * Returns one page of a list: what lives, in its own order, and then what is over. `ended` is null for a list of what
+ * lives alone.
+ */
+export function pageOf<V>(
+  query: Page,
+  living: readonly V[],
+  ended: ReadEnded<V> | null,
+): { readonly items: V[]; readonly next: string | null } {
+  const limit = limitOf(query);
+  const from = cursorOf(query.next);
+  const begin = from.is === "living" ? from.offset : living.length;
+  const end = begin + limit;
+  const items = living.slice(begin, end);
+  if (end < living.length) return { items, next: `at-${end}` };
+  if (ended === null) return { items, next: null };
+  const room = limit - items.length;
+  const read = ended(room + 1, from.is === "ended" ? from.after : null);
+  const shown = read.slice(0, room);
+  const last = shown.at(-1);
+  const next = read.length <= room ? null : last === undefined ? `at-${living.length}` : `after-${last.key}`;
+  return { items: [...items, ...shown.map(({ view }) => view)], next };
+}
+
+/** Returns a list of what lives whole, or the page of it that was asked for. */
+export const wholeOrPage = <V>(
+  query: Page,
+  living: readonly V[],
+): { readonly items: V[]; readonly next: string | null } =>
+  query.limit === undefined && query.next === undefined
+    ? { items: [...living], next: null }
+    : pageOf(query, living, null);

@@ -13,6 +13,7 @@ import type { Api } from "./api";
 import { overOf } from "../access/auth";
 import { JOIN_TOKEN_MS } from "../nodes/join";
 import { notFound, RefusedError } from "../refused";
+import { page, wholeOrPage } from "../http/query";
 import { route } from "./route";
 import { freshId, joinCommand, tokenRow } from "../access/tokens";
 
@@ -64,14 +65,16 @@ const TOKENS = [
     path: "/v1/tokens",
     answer: list("tokens", tokenView),
     summary: "One's own tokens; all of them for operators",
-    handle({ api, who }) {
+    query: page,
+    handle({ api, query, who }) {
       const all = who.role === "admin" || who.role === "operator";
       const tokens = api.store.state.tokens
         .values()
         .filter((row) => all || row.user === who.name)
         .toArray()
         .sort((a, b) => b.created_ms - a.created_ms || compareText(a.id, b.id));
-      return { tokens: tokens.map((row) => viewOf(row, api.wall())), next: null };
+      const { items, next } = wholeOrPage(query, tokens);
+      return { tokens: items.map((row) => viewOf(row, api.wall())), next };
     },
   }),
   route({
@@ -149,13 +152,15 @@ const USERS = [
     path: "/v1/users",
     answer: list("users", userView),
     summary: "All people",
-    handle: ({ api }) => ({
-      users: api.store.state.users
+    query: page,
+    handle({ api, query }) {
+      const all = api.store.state.users
         .values()
         .toArray()
-        .sort((a, b) => compareText(a.name, b.name)),
-      next: null,
-    }),
+        .sort((a, b) => compareText(a.name, b.name));
+      const { items: users, next } = wholeOrPage(query, all);
+      return { users, next };
+    },
   }),
   route({
     method: "DELETE",

@@ -13,6 +13,7 @@ import { applyApp, findApp, removeWorkload, workloadsOf, type Applied, type Appl
 import type { Principal } from "../access/auth";
 import { demandGrants, demandLeases } from "../access/grants";
 import { notFound, RefusedError } from "../refused";
+import { page, wholeOrPage } from "../http/query";
 import { route } from "./route";
 import { demandRoom } from "../work/demand";
 import { appView as viewOf } from "../views/app";
@@ -91,14 +92,15 @@ export const APP_ROUTES = [
     path: "/v1/apps",
     answer: list("apps", appView),
     summary: "All apps",
-    handle({ api }) {
+    query: page,
+    handle({ api, query }) {
       const pending = pendingOf(api);
-      const apps = api.store.state.apps
+      const all = api.store.state.apps
         .values()
-        .map((app) => viewOf(app, api.store.state, pending))
         .toArray()
         .sort((a, b) => compareText(a.project, b.project) || compareText(a.name, b.name));
-      return { apps, next: null };
+      const { items, next } = wholeOrPage(query, all);
+      return { apps: items.map((app) => viewOf(app, api.store.state, pending)), next };
     },
   }),
   route({

@@ -6,6 +6,7 @@ import { list } from "../../wire/api/answers";
 import { type GpuView, gpuView } from "../../wire/api/devices";
 import type { Api } from "./api";
 import { notFound, RefusedError } from "../refused";
+import { page, wholeOrPage } from "../http/query";
 import { route } from "./route";
 import { gpuViews } from "../views/gpu";
 import { tasksByNode } from "../views/node";
@@ -16,7 +17,11 @@ export const DEVICE_ROUTES = [
     path: "/v1/devices",
     answer: list("devices", gpuView),
     summary: "All cards: what is promised of them, what is really used, and by whom",
-    handle: ({ api }) => ({ devices: all(api, api.store.state), next: null }),
+    query: page,
+    handle({ api, query }) {
+      const { items: devices, next } = wholeOrPage(query, all(api, api.store.state));
+      return { devices, next };
+    },
   }),
   route({
     method: "GET",

@@ -25,7 +25,7 @@ import {
 } from "../nodes/node-changes";
 import { intakeContext } from "../nodes/intake";
 import { orderTests, resumeNode } from "../nodes/node-testing";
-import { flag } from "../http/query";
+import { flag, page, wholeOrPage } from "../http/query";
 import { RefusedError } from "../refused";
 import { FORGOTTEN } from "../agents/hub";
 import { route, type Ask } from "./route";
@@ -37,12 +37,13 @@ const LOOK = [
     path: "/v1/nodes",
     answer: list("nodes", nodeView),
     summary: "All nodes",
-    handle({ api }) {
-      const { state } = api.store;
-      const byNode = tasksByNode(state);
+    query: page,
+    handle({ api, query }) {
+      const byNode = tasksByNode(api.store.state);
+      const { items, next } = wholeOrPage(query, sorted(api));
       return {
-        nodes: sorted(api).map((node) => viewOf(node, byNode.get(node.id) ?? [], api.loop.lastSeen(node.id))),
-        next: null,
+        nodes: items.map((node) => viewOf(node, byNode.get(node.id) ?? [], api.loop.lastSeen(node.id))),
+        next,
       };
     },
   }),

@@ -7,7 +7,7 @@ import { legalName } from "../../spec/grammar/names";
 import { readSignal } from "../../spec/grammar/units";
 import { parseJob } from "../../spec/parse";
 import type { Draft } from "../../store/store";
-import { cancelRequest, runAnswer, runDetail, runRequest, runView } from "../../wire/api/runs";
+import { cancelRequest, runAnswer, runDetail, runRequest, type RunView, runView } from "../../wire/api/runs";
 import { list } from "../../wire/api/answers";
 import type { Api } from "./api";
 import { dryRun, emptyCluster } from "../work/dry";
@@ -15,13 +15,11 @@ import { demandGrants, demandLeases } from "../access/grants";
 import { notFound, RefusedError } from "../refused";
 import { demandRoom } from "../work/demand";
 import { route } from "./route";
-import { flag, limitOf, number, page, short } from "../http/query";
+import { type Ended, flag, number, page, pageOf, short } from "../http/query";
 import { cancelRun, demandSatisfiable, makeRun, runByNumber, type Making } from "../work/runs";
 import { meantBy } from "../work/resolve";
 import { queueOf, runView as viewOf } from "../views/run";
 import { taskView } from "../views/task";
-
-const RUN_TASKS = 1_000;
 
 /** What runs comes first, then the queue. */
 const ORDER: Readonly<Record<RunRow["state"], number>> = {
@@ -70,58 +68,59 @@ export const RUN_ROUTES = [
     handle({ api, query }) {
       const { state, history } = api.store;
       const places = queueOf(state, api.loop.blocked());
-      const limit = limitOf(query);
       const wanted = (run: RunRow): boolean =>
         (query.user === undefined || run.user === query.user) &&
         (query.project === undefined || run.project === query.project) &&
         (query.since_ms === undefined || (run.finished_ms ?? Infinity) >= query.since_ms);
-      const living =
-        query.next !== undefined
-          ? []
-          : state.runs
-              .values()
-              .filter(wanted)
-              .toArray()
-              .sort(
-                (a, b) =>
-                  ORDER[a.state] - ORDER[b.state] ||
-                  (places.get(a.uid)?.position ?? 0) - (places.get(b.uid)?.position ?? 0) ||
-                  a.run - b.run,
-              );
+      const living = state.runs
+        .values()
+        .filter(wanted)
+        .toArray()
+        .sort(
+          (a, b) =>
+            ORDER[a.state] - ORDER[b.state] ||
+            (places.get(a.uid)?.position ?? 0) - (places.get(b.uid)?.position ?? 0) ||
+            a.run - b.run,
+        );
       const views = living.map((run) => viewOf(run, places.get(run.uid)));
-      if (query.all !== true && query.since_ms === undefined) return { runs: views.slice(0, limit), next: null };
       const { user, project, since_ms } = query;
-      const ended = history.runs({
-        limit: Math.max(0, limit - views.length) + 1,
-        ...(user === undefined ? {} : { user }),
-        ...(project === undefined ? {} : { project }),
-        ...(since_ms === undefined ? {} : { since_ms }),
-        ...(query.next === undefined ? {} : { before_run: beforeOf(query.next) }),
-      });
-      const runs = [...views, ...ended.map((run) => viewOf(run, undefined))].slice(0, limit);
-      const last = runs.at(-1);
-      const more = views.length + ended.length > limit && last !== undefined && views.length < limit;
-      return { runs, next: more ? String(last.run) : null };
+      const ended = (limit: number, after: string | null): Ended<RunView>[] =>
+        history
+          .runs({
+            limit,
+            ...(user === undefined ? {} : { user }),
+            ...(project === undefined ? {} : { project }),
+            ...(since_ms === undefined ? {} : { since_ms }),
+            ...(after === null ? {} : { before_run: Number(after) }),
+          })
+          .map((run) => ({ key: String(run.run), view: viewOf(run, undefined) }));
+      const withEnded = query.all === true || since_ms !== undefined;
+      const { items: runs, next } = pageOf(query, views, withEnded ? ended : null);
+      return { runs, next };
     },
   }),
   route({
     method: "GET",
     path: "/v1/runs/{run}",
     answer: runDetail,
-    summary: "One run with its tasks, by its number or its job's name",
-    handle({ api, params, who }): z.infer<typeof runDetail> {
+    query: page,
+    summary: "One run with its tasks, the newest of them when they are many; by its number or its job's name",
+    handle({ api, params, query, who }): z.infer<typeof runDetail> {
       const { state, history } = api.store;
       const run = demandRun(api, params.run, who.project);
-      const tasks = [
-        ...state.tasks.values().filter((task) => task.owner_uid === run.uid),
-        ...history.tasks({ owner_uid: run.uid, limit: RUN_TASKS }),
-      ];
-      return {
-        ...viewOf(run, queueOf(state, api.loop.blocked()).get(run.uid)),
-        tasks: tasks
-          .sort((a, b) => a.slot - b.slot || a.member - b.member || a.attempt - b.attempt)
-          .map((task) => taskView(task, state)),
-      };
+      const living = state.tasks
+        .values()
+        .filter((task) => task.owner_uid === run.uid)
+        .toArray();
+      const { items, next } = pageOf(query, living, (limit, after) =>
+        history
+          .tasks({ owner_uid: run.uid, limit, ...(after === null ? {} : { before_uid: after }) })
+          .map((task) => ({ key: task.uid, view: task })),
+      );
+      const tasks = items
+        .sort((a, b) => a.slot - b.slot || a.member - b.member || a.attempt - b.attempt)
+        .map((task) => taskView(task, state));
+      return { ...viewOf(run, queueOf(state, api.loop.blocked()).get(run.uid)), tasks, next };
     },
   }),
   route({
@@ -148,12 +147,6 @@ function demandPossible(api: Api, draft: Draft, making: Making): void {
   const alone = { ...making, decl: { ...decl, settings: { ...decl.settings, after: [] } } };
   const { blocked } = dryRun(api, making.who.name, (dry) => makeRun(dry, alone), emptyCluster(draft.state), 1);
   demandSatisfiable(blocked, making.uid);
-}
-
-/** `next` of a list of runs is the number of its last one. */
-function beforeOf(next: string): number {
-  if (/^\d{1,15}$/.test(next)) return Number(next);
-  throw new RefusedError("bad_request", "`next` is not one that this list gave", "Begin the list again without it");
 }
 
 function declaredJob(job: Record<string, unknown>, name: string | null): WorkloadDecl {

@@ -2,7 +2,6 @@
 
 import { compareText } from "../../core/canonical";
 import { z } from "zod";
-import type { TaskRow } from "../../core/model/rows-task";
 import { isPart, parseApp } from "../../core/model/task";
 import { type TaskView, taskView } from "../../wire/api/tasks";
 import { list } from "../../wire/api/answers";
@@ -10,14 +9,12 @@ import type { Api } from "./api";
 import { notFound } from "../refused";
 import { appOf, meantBy, tasksOf } from "../work/resolve";
 import { route } from "./route";
-import { flag, limitOf, offsetOf, page, short } from "../http/query";
+import { type Ended, flag, page, pageOf, short } from "../http/query";
 import { type Pending, pendingSlots, taskView as viewOf } from "../views/task";
 
 /** The slots that wait now. */
 export const pendingOf = (api: Api): Pending[] =>
   pendingSlots({ state: api.store.state, spec: api.store.spec, blocked: api.loop.blocked(), now_ms: api.store.now() });
-
-const ENDED_MAX = 9_000;
 
 export const TASK_ROUTES = [
   route({
@@ -38,14 +35,12 @@ export const TASK_ROUTES = [
           .filter((one) => uid === null || one.app_uid === uid)
           .map(({ view }) => view),
       ].sort(byName);
-      const limit = limitOf(query);
-      const offset = offsetOf(query.next, living.length + ENDED_MAX);
-      const end = offset + limit;
-      const missing = query.all === true ? Math.max(0, Math.min(end + 1 - living.length, ENDED_MAX)) : 0;
-      const ended: TaskRow[] =
-        missing === 0 ? [] : history.tasks({ ...(uid === null ? {} : { app_uid: uid }), limit: missing });
-      const all = [...living, ...ended.map((task) => viewOf(task, state))];
-      return { tasks: all.slice(offset, end), next: all.length > end ? String(end) : null };
+      const ended = (limit: number, after: string | null): Ended<TaskView>[] =>
+        history
+          .tasks({ limit, ...(uid === null ? {} : { app_uid: uid }), ...(after === null ? {} : { before_uid: after }) })
+          .map((task) => ({ key: task.uid, view: viewOf(task, state) }));
+      const { items: tasks, next } = pageOf(query, living, query.all === true ? ended : null);
+      return { tasks, next };
     },
   }),
   route({

@@ -125,10 +125,10 @@ const ENDED_LOOKED_AT = 1_000;
 /** The tasks that are meant, the newest first: living ones and those that are over. */
 export function tasksOf({ state, history }: Store, meant: Meant): TaskRow[] {
   if (meant.task !== null) return [meant.task];
-  const { owner_uid } = meant;
+  const { owner_uid, attempt } = meant;
   const all = [
     ...state.tasks.values().filter((task) => task.owner_uid === owner_uid),
-    ...history.tasks({ owner_uid, limit: ENDED_LOOKED_AT }),
+    ...history.tasks({ owner_uid, limit: ENDED_LOOKED_AT, ...(attempt === null ? {} : { attempt }) }),
   ];
   return all
     .filter((task) => isPart(meant, task))

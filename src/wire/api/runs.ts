@@ -29,7 +29,8 @@ export const runView = z.object({
 });
 export type RunView = z.infer<typeof runView>;
 
-export const runDetail = runView.extend({ tasks: z.array(taskView) });
+/** `next` asks for older tasks of a run that has many. */
+export const runDetail = runView.extend({ tasks: z.array(taskView), next: z.string().nullable() });
 export type RunDetail = z.infer<typeof runDetail>;
 
 export const runRequest = z.object({
