@@ -26,6 +26,8 @@ export interface Loop extends Pick<Listening, "contacts" | "listening_ms" | "las
   /** Plans again soon; many wakes become one pass. */
   wake(): void;
   blocked(): readonly Blocked[];
+  /** Uids of the queued runs that wait for room, in the order of the last pass. */
+  queue(): readonly string[];
   notices(): readonly string[];
   heard(node_id: string, now_ms: Ms): void;
   gone(node_id: string): void;
@@ -51,7 +53,7 @@ export function createLoop(options: LoopOptions): Loop {
   const listening = createListening(options.monotonic);
   const desk: { phase: Phase } = { phase: "idle" };
   let fenced: string | null = null;
-  let last: Pick<Plan, "blocked" | "notices"> = { blocked: [], notices: [] };
+  let last: Pick<Plan, "blocked" | "notices" | "queue"> = { blocked: [], notices: [], queue: [] };
   let timer: ReturnType<typeof setTimeout> | undefined;
   const unlisten = store.onCommit(() => wake());
   const snapshot = (state: State, now_ms: Ms): Snapshot => snapshotOf(options, listening, state, now_ms);
@@ -64,21 +66,20 @@ export function createLoop(options: LoopOptions): Loop {
       pass().catch(options.failed);
     });
   }
-  const wakeIn = (wait_ms: Ms): void => {
+  function wakeIn(wait_ms: Ms): void {
     timer = setTimeout(wake, bounded(wait_ms));
-  };
+  }
 
   async function pass(): Promise<void> {
     if (desk.phase === "stopped" || fenced !== null) return;
     desk.phase = "planning";
     clearTimeout(timer);
-    const done = await store
-      .commit("plan", (draft) => {
-        const planned = plan(snapshot(draft.state, draft.now_ms));
-        draft.put(planned.changes);
-        return { planned, now_ms: draft.now_ms };
-      })
-      .catch(couldNotCommit(options.failed));
+    const committed = store.commit("plan", (draft) => {
+      const planned = plan(snapshot(draft.state, draft.now_ms));
+      draft.put(planned.changes);
+      return { planned, now_ms: draft.now_ms };
+    });
+    const done = await committed.catch(couldNotCommit(options.failed));
     next(done?.value ?? null);
   }
 
@@ -100,6 +101,7 @@ export function createLoop(options: LoopOptions): Loop {
     wake,
     snapshot,
     blocked: () => last.blocked,
+    queue: () => last.queue,
     notices: () => (fenced === null ? last.notices : [fenced, ...last.notices]),
     heard: (node_id, now_ms) => (listening.heard(node_id, now_ms) ? wake() : undefined),
     gone: (node_id) => (listening.gone(node_id) ? wake() : undefined),

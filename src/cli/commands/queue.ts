@@ -14,9 +14,8 @@ export const queue = command({
       const read = await client.runs({ limit: 1000, ...(next === undefined ? {} : { next }) });
       return { items: read.runs, next: read.next };
     });
-    const waiting = items
-      .filter(({ state }) => state === "queued" || state === "waiting")
-      .toSorted((a, b) => (a.position ?? Infinity) - (b.position ?? Infinity) || a.run - b.run);
+    // In the order of the server, which is that of its plan.
+    const waiting = items.filter(({ state }) => state === "queued" || state === "waiting");
     if (shape === "json") context.json({ runs: waiting });
     else if (shape === "ids") for (const { run } of waiting) context.print(String(run));
     else if (waiting.length === 0) context.note("nothing waits");

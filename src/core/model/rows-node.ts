@@ -90,6 +90,7 @@ export interface NodeRow {
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly Taint[];
   readonly admission: Admission;
+  /** The same as whether there is a `drain`, for those who read the database: what decides reads the drain. */
   readonly intent: Intent;
   readonly contact: Contact;
   /** When `contact` last changed. */

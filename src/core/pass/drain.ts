@@ -10,7 +10,8 @@ import type { Blocked } from "./snapshot";
 import { isWanted, shortId, slotKey, taskName } from "../model/task";
 import { SECOND_MS, type Ms } from "../units";
 
-type DrainFacts = Pick<NodeRow, "name" | "intent" | "drain" | "leaving">;
+/** What tells whether a node gives its work away. A person's drain is there or not; `intent` says the same again. */
+type DrainFacts = Pick<NodeRow, "name" | "drain" | "leaving">;
 
 export interface Draining {
   readonly since_ms: Ms;
@@ -23,25 +24,27 @@ export interface Draining {
   readonly final: boolean;
 }
 
-/** Why a node gets no new work and loses what it has; `null`: it is to be used. What ends first counts. */
-export function drainingOf({ name, intent, drain, leaving }: DrainFacts): Draining | null {
-  const person: Draining | null =
-    intent === "draining" && drain !== null ? { ...drain, own: false, final: false } : null;
+/**
+ * Why a node gets no new work and loses what it has; `null`: it is to be used. Of a person's drain and the node's own
+ * leaving, the one counts whose stops begin first for a task with this grace; 0 asks for the node as a whole.
+ */
+export function drainingOf(node: DrainFacts, grace_ms: Ms = 0): Draining | null {
+  const { drain, leaving } = node;
+  const person: Draining | null = drain === null ? null : { ...drain, own: false, final: false };
   if (leaving === null) return person;
   const { since_ms, deadline_ms, gone, why } = leaving;
-  const own: Draining = { since_ms, deadline_ms, by: name, reason: why, own: true, final: gone };
-  return person !== null && endOf(person) < endOf(own) ? person : own;
+  const own: Draining = { since_ms, deadline_ms, by: node.name, reason: why, own: true, final: gone };
+  return person !== null && firstStop(person, grace_ms) < firstStop(own, grace_ms) ? person : own;
 }
 
-const endOf = ({ deadline_ms }: Draining): Ms => deadline_ms ?? Number.POSITIVE_INFINITY;
+const firstStop = (draining: Draining, grace_ms: Ms): Ms => stopsAt(draining, grace_ms) ?? Number.POSITIVE_INFINITY;
 
-export const isDraining = (node: DrainFacts): boolean => drainingOf(node) !== null;
+export const isDraining = ({ drain, leaving }: DrainFacts): boolean => drain !== null || leaving !== null;
 
 /** Why a node gets nothing, as one says it of a node: `is being drained by olga: new fan`; `null`: it is to be used. */
-export function sayDraining({ intent, drain, leaving }: DrainFacts): string | null {
+export function sayDraining({ drain, leaving }: DrainFacts): string | null {
   if (leaving !== null) return `is about to leave: ${leaving.why}`;
-  if (intent !== "draining") return null;
-  if (drain === null) return "is being drained";
+  if (drain === null) return null;
   return `is being drained by ${drain.by}${drain.reason === null ? "" : `: ${drain.reason}`}`;
 }
 
@@ -49,9 +52,22 @@ export function sayDraining({ intent, drain, leaving }: DrainFacts): string | nu
 const FINAL_MARGIN_MS = 5 * SECOND_MS;
 
 /** When what still runs there is told to stop; `null`: never. */
-export function stopsAt(draining: Draining, grace_ms: Ms): Ms | null {
-  if (draining.deadline_ms === null || !draining.final) return draining.deadline_ms;
-  return draining.deadline_ms - grace_ms - FINAL_MARGIN_MS;
+export function stopsAt({ deadline_ms, final }: Pick<Draining, "deadline_ms" | "final">, grace_ms: Ms): Ms | null {
+  return deadline_ms === null || !final ? deadline_ms : deadline_ms - grace_ms - FINAL_MARGIN_MS;
+}
+
+/** When a task with this grace must be told to stop on a node that gives its work away; `null`: it may stay. */
+export function dueAt(node: DrainFacts, grace_ms: Ms): Ms | null {
+  const draining = drainingOf(node, grace_ms);
+  return draining === null ? null : stopsAt(draining, grace_ms);
+}
+
+/** When that is because the machine itself goes, whatever people's drain says; `null`: it stays. */
+export function goneDueAt(node: Pick<DrainFacts, "leaving">, grace_ms: Ms): Ms | null {
+  const { leaving } = node;
+  return leaving === null || !leaving.gone
+    ? null
+    : stopsAt({ deadline_ms: leaving.deadline_ms, final: true }, grace_ms);
 }
 
 /** What keeps a draining node from being drained. */
@@ -65,7 +81,6 @@ export interface LeftTask {
 
 /** What is still on a draining node, and what it waits for. `blocked` is what the last plan could not place. */
 export function leftOn(state: State, node: NodeRow, blocked: readonly Blocked[], now_ms: Ms): LeftTask[] {
-  const draining = drainingOf(node);
   const waits = new Map(blocked.map((one) => [slotKey(one.owner_uid, one.slot), one.summary]));
   const left = [...state.tasks.values()]
     .filter((task) => task.node_id === node.id)
@@ -74,12 +89,15 @@ export function leftOn(state: State, node: NodeRow, blocked: readonly Blocked[],
       name: taskName(task),
       kind: task.kind,
       state: task.observed.state as string,
-      why: whyLeft(state, task, draining, waits, now_ms),
+      why: whyLeft(state, task, drainingOf(node, graceOf(state, task)), waits, now_ms),
     }));
   return [...left, ...node.orphans.map((orphan) => orphanLeft(node, orphan))].sort((a, b) =>
     compareText(a.name, b.name),
   );
 }
+
+const graceOf = (state: State, { owner_uid }: TaskRow): Ms =>
+  (state.runs.get(owner_uid) ?? state.workloads.get(owner_uid))?.settings.stop.grace_ms ?? 0;
 
 const orphanLeft = (node: NodeRow, { uid, name }: Orphan): LeftTask => ({
   task_id: shortId(uid),

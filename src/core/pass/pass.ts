@@ -1,6 +1,6 @@
-// What one planning pass works with: facts about nodes, tasks by owner, and the decisions taken so far.
+// What one planning pass works with: the facts that every step of it reads, and the shape of what a step finds.
 
-import { drainingOf, stopsAt } from "./drain";
+import { dueAt } from "./drain";
 import type { State } from "../model/rows-state";
 import type { RunRow, SlotRow, WorkloadRow } from "../model/rows-work";
 import type { StopOrder, TaskRow } from "../model/rows-task";
@@ -8,7 +8,7 @@ import type { Blocked, Op, PlanLimits, Snapshot } from "./snapshot";
 import { jobName, slotKey } from "../model/task";
 import type { Ms } from "../units";
 import type { Kind, StopSettings, TaskSpec } from "../model/workload";
-import { contact, type NodeFact } from "./contact";
+import type { NodeFact } from "./contact";
 
 /** A slot that shall have an attempt, if there is room. */
 export interface Demand {
@@ -26,11 +26,7 @@ export interface Demand {
   readonly why: string;
 }
 
-export interface ApartWorkload {
-  readonly name: string;
-  readonly from: readonly string[];
-}
-
+/** What one pass plans on: facts, which no step of it changes. */
 export interface Pass {
   readonly snapshot: Snapshot;
   readonly state: State;
@@ -38,41 +34,66 @@ export interface Pass {
   readonly now_ms: Ms;
   readonly nodes: ReadonlyMap<string, NodeFact>;
   readonly mass_silence: boolean;
-  /** Live tasks by the uid of their workload or run. */
-  readonly tasks: Map<string, TaskRow[]>;
-  /** Slots that this pass has changed. */
-  readonly slots: Map<string, SlotRow>;
-  /** Runs that this pass has changed, as they will be, and why. */
-  readonly runs: Map<string, { readonly run: RunRow; readonly why: string }>;
+  /** Live tasks by the uid of their workload or run, without those that are lost with a forgotten node. */
+  readonly tasks: ReadonlyMap<string, readonly TaskRow[]>;
+  /** Slots whose attempts were lost with a forgotten node, as they are after that. */
+  readonly slots: ReadonlyMap<string, SlotRow>;
+}
+
+/** A run as a step leaves it, and why. */
+export interface RunChange {
+  readonly run: RunRow;
+  readonly why: string;
+}
+
+/** What a step of a pass has found: the next step reads it, and the plan is made of all of them. */
+export interface Findings {
+  /** Decisions of this step, in its own order. */
+  readonly ops: readonly Op[];
+  /** Uids of the tasks that this step and those before it order to stop. */
+  readonly stopped: ReadonlySet<string>;
+  /** Runs that this step and those before it change, by uid. */
+  readonly runs: ReadonlyMap<string, RunChange>;
+  /** The earliest time at which time alone changes what was found; `null`: never. */
+  readonly wake_at_ms: Ms | null;
+}
+
+/** The working copy of one step's findings: the step makes it, writes in it, and gives it away as its result. */
+export interface PassDraft extends Findings {
+  readonly pass: Pass;
   readonly ops: Op[];
-  /** Tasks that this pass has ordered to stop. */
   readonly stopped: Set<string>;
-  readonly demands: Demand[];
-  /** Slots that wait for something else than room. */
-  readonly waits: Blocked[];
-  readonly notices: string[];
-  /** Nodes that have other tasks than daemons', once somebody has asked. */
-  nodes_with_work: ReadonlySet<string> | null;
-  /** By app uid, the workloads that keep apart from others, once somebody has asked. */
-  apart: ReadonlyMap<string, readonly ApartWorkload[]> | null;
-  /** Node checks made so far; the pass ends its search at `limits.node_checks`. */
-  checks: number;
-  /** How many uids were derived from the seed. */
-  made: number;
+  readonly runs: Map<string, RunChange>;
   wake_at_ms: Ms | null;
 }
 
-/** Asks for another pass when time has come; what is past or now needs none. */
-export function wakeAt(pass: Pass, at_ms: Ms): void {
-  if (at_ms > pass.now_ms && (pass.wake_at_ms === null || at_ms < pass.wake_at_ms)) pass.wake_at_ms = at_ms;
+/** An empty draft on top of what the step before has found. */
+export const draftAfter = (pass: Pass, before: Pick<Findings, "stopped" | "runs"> | null): PassDraft => ({
+  pass,
+  ops: [],
+  stopped: new Set(before?.stopped),
+  runs: new Map(before?.runs),
+  wake_at_ms: null,
+});
+
+/** Asks for another pass at a time, if that is yet to come; `null`: at none. */
+export function wakeAt(draft: PassDraft, at_ms: Ms | null): void {
+  draft.wake_at_ms = earlier(draft.pass.now_ms, draft.wake_at_ms, at_ms);
+}
+
+/** The earlier of a waking time and a time that may be past; `null` stands for never, and so does what is past. */
+export function earlier(now_ms: Ms, wake_at_ms: Ms | null, at_ms: Ms | null): Ms | null {
+  if (at_ms === null || at_ms <= now_ms) return wake_at_ms;
+  return wake_at_ms === null || at_ms < wake_at_ms ? at_ms : wake_at_ms;
 }
 
 const NONE: readonly TaskRow[] = [];
 
 export const tasksOf = (pass: Pass, owner_uid: string): readonly TaskRow[] => pass.tasks.get(owner_uid) ?? NONE;
 
-export const runOf = (pass: Pass, uid: string): RunRow | undefined =>
-  pass.runs.get(uid)?.run ?? pass.state.runs.get(uid);
+/** A run as it is after what `found` changes of it. */
+export const runOf = (pass: Pass, found: Pick<Findings, "runs">, uid: string): RunRow | undefined =>
+  found.runs.get(uid)?.run ?? pass.state.runs.get(uid);
 
 export function slotOf(pass: Pass, owner_uid: string, slot: number): SlotRow | null {
   const key = slotKey(owner_uid, slot);
@@ -80,34 +101,38 @@ export function slotOf(pass: Pass, owner_uid: string, slot: number): SlotRow | n
 }
 
 /** Orders a task to stop, once. `idle`: its slot is not filled again before somebody asks for it. */
-export function stopTask(pass: Pass, task: TaskRow, settings: StopSettings, why: string, idle = false): void {
-  if (task.desired === "stop" || pass.stopped.has(task.uid)) return;
-  pass.stopped.add(task.uid);
-  const order = { why, signal: settings.signal, grace_ms: settings.grace_ms, at_ms: pass.now_ms };
+export function stopTask(draft: PassDraft, task: TaskRow, settings: StopSettings, why: string, idle = false): void {
+  if (task.desired === "stop" || draft.stopped.has(task.uid)) return;
+  draft.stopped.add(task.uid);
+  const order = { why, signal: settings.signal, grace_ms: settings.grace_ms, at_ms: draft.pass.now_ms };
   const stop: StopOrder = idle ? { ...order, idle } : order;
-  pass.ops.push({ op: "stop", task, stop, why });
+  draft.ops.push({ op: "stop", task, stop, why });
 }
+
+/** When a running task has run for long enough to count as up; `null`: it does not run. */
+export const settlesAt = ({ limits }: Pass, { observed }: TaskRow): Ms | null =>
+  observed.state === "running" ? observed.started_ms + limits.settle_ms : null;
 
 /** Whether a task runs and has done so for long enough; its node may be silent meanwhile. */
 export function isSettled(pass: Pass, task: TaskRow): boolean {
-  if (task.observed.state !== "running") return false;
-  const settled = task.observed.started_ms + pass.limits.settle_ms;
-  wakeAt(pass, settled);
-  return settled <= pass.now_ms;
+  const at_ms = settlesAt(pass, task);
+  return at_ms !== null && at_ms <= pass.now_ms;
 }
 
 /** Whether a task is known, now, to run well: settled, and its node is heard. */
 export const isUp = (pass: Pass, task: TaskRow): boolean =>
   isSettled(pass, task) && pass.nodes.get(task.node_id)?.heard === true;
 
-/** Whether a draining node's time is up for this task; asks for a pass when it will be. */
-export function isDrainDue(pass: Pass, task: TaskRow, { grace_ms }: StopSettings): boolean {
+/** When a task's node, which is drained, leaves it no more time; `null`: it may stay. */
+export function drainDueAt(pass: Pass, task: TaskRow, { grace_ms }: StopSettings): Ms | null {
   const node = pass.nodes.get(task.node_id)?.node;
-  const draining = node === undefined ? null : drainingOf(node);
-  const due = draining === null ? null : stopsAt(draining, grace_ms);
-  if (due === null) return false;
-  wakeAt(pass, due);
-  return due <= pass.now_ms;
+  return node === undefined ? null : dueAt(node, grace_ms);
+}
+
+/** Whether the time that a draining node leaves a task is up. */
+export function isDrainDue(pass: Pass, task: TaskRow, settings: StopSettings): boolean {
+  const due = drainDueAt(pass, task, settings);
+  return due !== null && due <= pass.now_ms;
 }
 
 /** The workload's own name; a run of an app's job is called `app.job`. */
@@ -121,64 +146,23 @@ export function ownerSlotName(owner: WorkloadRow | RunRow, slot: number): string
   return `${owner.app}.${workloadNameOf(owner)}.${slot}`;
 }
 
-/** Notes that a slot waits for something that is no matter of room. */
-export function waitFor(
-  pass: Pass,
+/** What is said of a slot that waits for something that is no matter of room. */
+export const waitOf = (
   owner: WorkloadRow | RunRow,
   slot: number,
   summary: string,
   smallest_change: string | null = null,
-): void {
-  pass.waits.push({
-    name: ownerSlotName(owner, slot),
-    owner_uid: owner.uid,
-    slot,
-    kind: "queued",
-    summary,
-    smallest_change,
-    nodes: [],
-  });
-}
+): Blocked => ({
+  name: ownerSlotName(owner, slot),
+  owner_uid: owner.uid,
+  slot,
+  kind: "queued",
+  summary,
+  smallest_change,
+  nodes: [],
+});
 
 /** Sets what a run will be after this pass. */
-export function setRun(pass: Pass, run: RunRow, why: string): void {
-  pass.runs.set(run.uid, { run, why });
-}
-
-function byOwner(state: State): Map<string, TaskRow[]> {
-  const tasks = new Map<string, TaskRow[]>();
-  for (const task of state.tasks.values()) {
-    const known = tasks.get(task.owner_uid);
-    if (known === undefined) tasks.set(task.owner_uid, [task]);
-    else known.push(task);
-  }
-  return tasks;
-}
-
-export function begin(snapshot: Snapshot): Pass {
-  const { state, limits, now_ms } = snapshot;
-  const { nodes, ops, mass_silence, notices, next_in_ms } = contact(snapshot);
-  const pass: Pass = {
-    snapshot,
-    state,
-    limits,
-    now_ms,
-    nodes,
-    mass_silence,
-    tasks: byOwner(state),
-    slots: new Map(),
-    runs: new Map(),
-    ops: [...ops],
-    stopped: new Set(),
-    demands: [],
-    waits: [],
-    notices: [...notices],
-    nodes_with_work: null,
-    apart: null,
-    checks: 0,
-    made: 0,
-    wake_at_ms: null,
-  };
-  if (next_in_ms !== null) wakeAt(pass, now_ms + next_in_ms);
-  return pass;
+export function setRun(draft: PassDraft, run: RunRow, why: string): void {
+  draft.runs.set(run.uid, { run, why });
 }

@@ -148,6 +148,8 @@ export interface Plan {
   /** The same decisions as rows, in the order of `ops`. */
   readonly changes: readonly Change[];
   readonly blocked: readonly Blocked[];
+  /** Uids of the queued runs that wait for room, in the order in which they are given it. */
+  readonly queue: readonly string[];
   /** The earliest time at which time alone changes the plan; `null`: never. */
   readonly wake_at_ms: Ms | null;
   /** Whether the bound on work was reached: plan again at once. */

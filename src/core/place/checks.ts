@@ -5,7 +5,7 @@ import { formatAge } from "../format";
 import { found, type Found } from "./found";
 import type { NodeRow } from "../model/rows-node";
 import { formatLabelCheck, formatTaint, isTolerated, labelHolds } from "./labels";
-import { wakeAt, type Pass } from "../pass/pass";
+import type { Pass } from "../pass/pass";
 import { checkAmounts, checkCountables } from "./amounts";
 import { checkGpu, hasCards } from "./card-checks";
 import { choosePorts, countOn, isAnywhere, type Room } from "./room";
@@ -67,12 +67,17 @@ function checkState({ pass }: Look, room: Room): Found | null {
 function untested(pass: Pass, { admission, testing, tests }: NodeRow): Found {
   if (admission === "testing") {
     const age_ms = testing === null ? 0 : pass.now_ms - testing.at_ms;
-    // Whoever waits reads how long it has been: told afresh, ever more seldom.
-    wakeAt(pass, pass.now_ms + Math.max(SECOND_MS, Math.ceil(age_ms / 4)));
     return found("state", "are being tested", { detail: `is being tested since ${formatAge(age_ms)}` });
   }
   const why = admission === "quarantined" && tests !== null ? `: ${tests.reason ?? "its tests failed"}` : "";
   return found("state", `are ${admission}`, { detail: `is ${admission}${why}` });
+}
+
+/** When what is said of a node that is being tested is said afresh, ever more seldom; `null`: it is not tested. */
+export function saidAgainAt({ now_ms }: Pass, { fact: { heard }, node }: Room): Ms | null {
+  if (!heard || node.admission !== "testing") return null;
+  const age_ms = node.testing === null ? 0 : now_ms - node.testing.at_ms;
+  return now_ms + Math.max(SECOND_MS, Math.ceil(age_ms / 4));
 }
 
 const silent = (contact: string, silence_ms: Ms): Found =>

@@ -1,7 +1,7 @@
 // Why a slot waits, in the user's words, and the smallest change to its request that would let it run.
 
 import { compareText } from "../canonical";
-import { begin } from "../pass/pass";
+import { begin } from "../pass/begin";
 import { findings, isCandidate, hasRoom } from "./checks";
 import { type Failure, type Look, noShapes, shapeOf } from "./shape";
 import { singular, type RequestChange, type Found } from "./found";
@@ -112,7 +112,7 @@ export interface Placed {
 export function explainPlaced(snapshot: Snapshot, task: TaskRow): Placed {
   const owner = snapshot.state.runs.get(task.owner_uid) ?? snapshot.state.workloads.get(task.owner_uid);
   if (owner === undefined) return { scores: [], devices: [] };
-  const pass = begin(snapshot);
+  const { pass } = begin(snapshot);
   const rooms = openRooms(pass);
   const spec = snapshot.spec(task.spec_hash);
   const shape = shapeOf(pass, noShapes(), {

@@ -34,9 +34,18 @@ export interface Rooms {
   /** Indices of rooms in the order in which something was placed there. */
   readonly touched: number[];
   readonly placed: TaskRow[];
-  /** Tasks by node and host key; made when somebody asks. */
+  /** Uids of tasks that are about to be told to stop: they are no company any more. */
+  readonly stopped: ReadonlySet<string>;
+  /** How often a node was looked at. */
+  checks: number;
+  /** What is worked out when somebody asks; rooms that are looked at in part share it. */
+  readonly lazy: Lazy;
+}
+
+interface Lazy {
+  /** Tasks by node and host key. */
   hosts: Hosts | null;
-  /** Names of those who hold a device, by its id; made when somebody asks. */
+  /** Names of those who hold a device, by its id. */
   holders: Map<string, string[]> | null;
   ports: Map<string, PortSpace> | null;
 }
@@ -56,7 +65,12 @@ interface PortSpace {
   lowest: number;
 }
 
-export function openRooms(pass: Pass): Rooms {
+/** What is left beside the living tasks, and beside those that the pass has placed so far. */
+export function openRooms(
+  pass: Pass,
+  stopped: ReadonlySet<string> = new Set(),
+  placed: readonly TaskRow[] = [],
+): Rooms {
   const ids = [...pass.nodes.keys()].sort();
   const list: Room[] = [];
   const byId = new Map<string, Room>();
@@ -77,7 +91,16 @@ export function openRooms(pass: Pass): Rooms {
       if (room !== undefined) takeFrom(room, task.promised);
     }
   }
-  return { list, byId, touched: [], placed: [], hosts: null, holders: null, ports: null };
+  for (const { node_id, promised } of placed) takeFrom(byId.get(node_id) as Room, promised);
+  return {
+    list,
+    byId,
+    touched: [],
+    placed: [...placed],
+    stopped,
+    checks: 0,
+    lazy: { hosts: null, holders: null, ports: null },
+  };
 }
 
 /** One boot of one machine has one id, whichever of its agents tells it. */
@@ -114,22 +137,22 @@ function takeFrom({ free, beside }: Room, promised: Promised): void {
 // ---- who is there
 
 function hostsOf(pass: Pass, rooms: Rooms): Hosts {
-  if (rooms.hosts !== null) return rooms.hosts;
+  if (rooms.lazy.hosts !== null) return rooms.lazy.hosts;
   const hosts: Hosts = { byNode: new Map(), wanted: new Map() };
-  rooms.hosts = hosts;
-  for (const tasks of pass.tasks.values()) for (const task of tasks) countHost(pass, hosts, task);
-  for (const task of rooms.placed) countHost(pass, hosts, task);
+  rooms.lazy.hosts = hosts;
+  for (const tasks of pass.tasks.values()) for (const task of tasks) countHost(rooms, hosts, task);
+  for (const task of rooms.placed) countHost(rooms, hosts, task);
   return hosts;
 }
 
-function countHost(pass: Pass, hosts: Hosts, task: TaskRow): void {
+function countHost({ stopped }: Rooms, hosts: Hosts, task: TaskRow): void {
   const key = hostKey(task, task.owner_uid, task.workload);
   let there = hosts.byNode.get(task.node_id);
   if (there === undefined) hosts.byNode.set(task.node_id, (there = new Map()));
   let count = there.get(key);
   if (count === undefined) there.set(key, (count = { all: 0, wanted: 0 }));
   count.all++;
-  if (!isWanted(task) || pass.stopped.has(task.uid)) return;
+  if (!isWanted(task) || stopped.has(task.uid)) return;
   count.wanted++;
   hosts.wanted.set(key, (hosts.wanted.get(key) ?? 0) + 1);
 }
@@ -150,16 +173,16 @@ const NOBODY = { all: 0, wanted: 0 };
 
 /** Who holds a device, by name. */
 export function holdersOf(pass: Pass, rooms: Rooms, device_id: string): readonly string[] {
-  if (rooms.holders === null) {
-    rooms.holders = new Map();
+  if (rooms.lazy.holders === null) {
+    rooms.lazy.holders = new Map();
     for (const { node } of rooms.list)
-      for (const { name, held } of node.orphans) addHolder(rooms.holders, `${name}, an orphan`, held);
+      for (const { name, held } of node.orphans) addHolder(rooms.lazy.holders, `${name}, an orphan`, held);
     for (const tasks of pass.tasks.values())
-      for (const task of tasks) addHolder(rooms.holders, holderName(task), task.promised);
-    for (const task of rooms.placed) addHolder(rooms.holders, holderName(task), task.promised);
-    for (const names of rooms.holders.values()) names.sort();
+      for (const task of tasks) addHolder(rooms.lazy.holders, holderName(task), task.promised);
+    for (const task of rooms.placed) addHolder(rooms.lazy.holders, holderName(task), task.promised);
+    for (const names of rooms.lazy.holders.values()) names.sort();
   }
-  return rooms.holders.get(device_id) ?? [];
+  return rooms.lazy.holders.get(device_id) ?? [];
 }
 
 const holderName = (task: TaskRow): string => (task.app === null ? `run ${taskName(task)}` : taskName(task));
@@ -173,9 +196,9 @@ function addHolder(holders: Map<string, string[]>, name: string, held: Promised 
 }
 
 /** Counts a task that was just placed. */
-export function settleIn(pass: Pass, rooms: Rooms, room: Room, task: TaskRow): void {
-  if (rooms.hosts !== null) countHost(pass, rooms.hosts, task);
-  if (rooms.holders !== null) addHolder(rooms.holders, holderName(task), task.promised);
+export function settleIn(rooms: Rooms, room: Room, task: TaskRow): void {
+  if (rooms.lazy.hosts !== null) countHost(rooms, rooms.lazy.hosts, task);
+  if (rooms.lazy.holders !== null) addHolder(rooms.lazy.holders, holderName(task), task.promised);
   rooms.placed.push(task);
   rooms.touched.push(room.index);
   room.stamp++;
@@ -189,9 +212,9 @@ export function settleIn(pass: Pass, rooms: Rooms, room: Room, task: TaskRow): v
 // ---- ports
 
 function portSpaces(pass: Pass, rooms: Rooms): Map<string, PortSpace> {
-  if (rooms.ports !== null) return rooms.ports;
+  if (rooms.lazy.ports !== null) return rooms.lazy.ports;
   const spaces = new Map<string, PortSpace>();
-  rooms.ports = spaces;
+  rooms.lazy.ports = spaces;
   for (const room of rooms.list) {
     if (!spaces.has(room.node.fingerprint)) {
       spaces.set(room.node.fingerprint, { taken: new Map(), resting: new Set(), lowest: pass.limits.port_range[0] });
@@ -203,6 +226,10 @@ function portSpaces(pass: Pass, rooms: Rooms): Map<string, PortSpace> {
       const node = rooms.byId.get(task.node_id)?.node;
       if (node !== undefined && task.promised.ports.length > 0) takePorts(spaces, node, task.promised);
     }
+  }
+  for (const task of rooms.placed) {
+    const node = rooms.byId.get(task.node_id)?.node;
+    if (node !== undefined) takePorts(spaces, node, task.promised);
   }
   for (const port of pass.state.ports.values()) if (port.until_ms > pass.now_ms) rest(spaces, rooms, port);
   return spaces;
@@ -279,7 +306,7 @@ export function pickIn(room: Room, request: GpuRequest): CardPick | null {
 export function takeRoom(rooms: Rooms, room: Room, promised: Promised): void {
   takeFrom(room, promised);
   unpick(room);
-  if (rooms.ports !== null && promised.ports.length > 0) takePorts(rooms.ports, room.node, promised);
+  if (rooms.lazy.ports !== null && promised.ports.length > 0) takePorts(rooms.lazy.ports, room.node, promised);
 }
 
 /** Takes a task out of its room, as if it were not there. */

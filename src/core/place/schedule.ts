@@ -2,7 +2,7 @@
 
 import { resolvedFor } from "./amounts";
 import { assert } from "../assert";
-import { hasRoom, isCandidate } from "./checks";
+import { hasRoom, isCandidate, saidAgainAt } from "./checks";
 import { type Failure, type Look, noShapes, type Shape, shapeOf } from "./shape";
 import { explainFailure, explainNode } from "./explain";
 import { freshUid } from "../fresh";
@@ -10,26 +10,42 @@ import { reasonsOf, sayReasons } from "./pick-reasons";
 import type { RunRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
 import type { Promised } from "../model/promised";
-import { ownerSlotName, runOf, setRun, stopTask, wakeAt, workloadNameOf, type Demand, type Pass } from "../pass/pass";
+import {
+  draftAfter,
+  ownerSlotName,
+  runOf,
+  setRun,
+  stopTask,
+  wakeAt,
+  workloadNameOf,
+  type Demand,
+  type Findings,
+  type Pass,
+  type PassDraft,
+} from "../pass/pass";
 import type { CardPick } from "../cards/pick";
 import { choosePorts, openRooms, pickIn, settleIn, takeRoom, type Room, type Rooms } from "./room";
 import { emptySlot, slotAfterGivenUp, slotAfterPlace } from "../pass/slot";
 import { bestRooms } from "./search";
 import type { Blocked } from "../pass/snapshot";
 
-export interface Scheduled {
-  readonly blocked: readonly Blocked[];
-  /** What found no room; and what the pass has left of all rooms, `null` when nobody asked. */
+/** What was placed, and what found no room. */
+export interface Placements extends Findings {
+  /** Every task that got room, also where the room is only kept and the task comes in a later pass. */
+  readonly placed: readonly TaskRow[];
+  /** What found no room, in the order in which it was looked at. */
   readonly waiting: readonly Demand[];
-  readonly rooms: Rooms | null;
+  /** Why, for each of those that wait. */
+  readonly blocked: readonly Blocked[];
   /** Whether the bound on the pass's work was reached. */
   readonly more: boolean;
 }
 
-/** Places what can be placed. */
-export function schedule(pass: Pass, demands: readonly Demand[]): Scheduled {
-  if (demands.length === 0) return { blocked: [], waiting: [], rooms: null, more: false };
-  const rooms = openRooms(pass);
+/** Places what can be placed, in the order of `demands`; `before` is what the pass has found so far. */
+export function schedule(pass: Pass, demands: readonly Demand[], before: Findings): Placements {
+  const draft = draftAfter(pass, before);
+  if (demands.length === 0) return { ...draft, placed: [], blocked: [], waiting: [], more: false };
+  const rooms = openRooms(pass, draft.stopped);
   const shapes = noShapes();
   const blocked: Blocked[] = [];
   const waiting: Demand[] = [];
@@ -37,13 +53,13 @@ export function schedule(pass: Pass, demands: readonly Demand[]): Scheduled {
   let placed = 0;
   for (const demand of demands) {
     const shape = shapeOf(pass, shapes, demand);
-    for (const each of demand.slot_row?.avoid ?? []) wakeAt(pass, each.until_ms);
+    for (const each of demand.slot_row?.avoid ?? []) wakeAt(draft, each.until_ms);
     let failure = knownFailure(rooms, shape, demand);
-    if (failure === null && (pass.checks >= pass.limits.node_checks || placed >= pass.limits.placements)) {
+    if (failure === null && (rooms.checks >= pass.limits.node_checks || placed >= pass.limits.placements)) {
       more = true;
       failure = NOT_LOOKED_AT;
     }
-    failure ??= place({ pass, rooms, shape }, demand);
+    failure ??= place(draft, { pass, rooms, shape }, demand);
     if (failure === null) {
       placed += demand.spec.members;
       continue;
@@ -51,7 +67,8 @@ export function schedule(pass: Pass, demands: readonly Demand[]): Scheduled {
     blocked.push(block(demand, failure));
     waiting.push(demand);
   }
-  return { blocked, waiting, rooms, more };
+  if (waiting.length > 0) for (const room of rooms.list) wakeAt(draft, saidAgainAt(pass, room));
+  return { ...draft, placed: rooms.placed, blocked, waiting, more };
 }
 
 const NOT_LOOKED_AT: Failure = {
@@ -80,24 +97,24 @@ function knownFailure(rooms: Rooms, shape: Shape, demand: Demand): Failure | nul
 }
 
 /** Places one demand, or says why not. */
-function place(look: Look, demand: Demand): Failure | null {
-  const { pass, rooms, shape } = look;
+function place(draft: PassDraft, look: Look, demand: Demand): Failure | null {
+  const { rooms, shape } = look;
   if (demand.only !== null) {
     const room = rooms.byId.get(demand.only.node.id);
     assert(room !== undefined, "a daemon's node has a room");
-    pass.checks++;
+    rooms.checks++;
     if (!isCandidate(look, room) || !hasRoom(look, room)) return explainNode(look, room);
-    commit(look, demand, [room]);
+    commit(draft, look, demand, [room]);
     return null;
   }
   const { members } = demand.spec;
   const found = bestRooms(look, members, (room, chosen) => hasPorts(look, room, chosen));
   if (found === null) {
-    pass.checks += rooms.list.length;
+    rooms.checks += rooms.list.length;
     shape.failure = { at: rooms.touched.length, found: explainFailure(look, members) };
     return shape.failure.found;
   }
-  commit(look, demand, found);
+  commit(draft, look, demand, found);
   return null;
 }
 
@@ -144,10 +161,10 @@ const NO_CARDS = { cards: [], why: "" } as const;
 export const promiseIn = (look: Look, room: Room): Promised => promiseOn(look, room, cardsOn(look, room).cards);
 
 /** Writes the attempt down: what it gives up, its tasks, its slot, and its run's state. */
-function commit(look: Look, demand: Demand, chosen: readonly Room[]): void {
+function commit(draft: PassDraft, look: Look, demand: Demand, chosen: readonly Room[]): void {
   const { pass, rooms } = look;
   const { owner, kind, slot, spec } = demand;
-  for (const task of demand.gives_up) pass.ops.push({ op: "write_off", task, why: demand.why });
+  for (const task of demand.gives_up) draft.ops.push({ op: "write_off", task, why: demand.why });
   const known = demand.slot_row ?? emptySlot(owner.uid, slot);
   const before = kind === "job" && demand.gives_up.length > 0 ? slotAfterGivenUp(known) : known;
   const attempt = before.attempts + 1;
@@ -160,29 +177,30 @@ function commit(look: Look, demand: Demand, chosen: readonly Room[]): void {
     const promised = promiseOn(look, room, cards);
     const task = taskOf(look, demand, room, promised, { member, attempt, grant_until });
     takeRoom(rooms, room, promised);
-    settleIn(pass, rooms, room, task);
-    if (first === null) pass.ops.push({ op: "place", task, slot: row, why: demand.why + why });
+    settleIn(rooms, room, task);
+    if (first === null) draft.ops.push({ op: "place", task, slot: row, why: demand.why + why });
   }
   // The room is only kept for this pass; it is asked for again once the old attempt has ended.
-  if (first !== null) stopTask(pass, first, owner.settings.stop, demand.why);
-  if (kind === "job") startRun(pass, owner as RunRow);
+  if (first !== null) stopTask(draft, first, owner.settings.stop, demand.why);
+  if (kind === "job") startRun(draft, owner as RunRow);
 }
 
-function startRun(pass: Pass, row: RunRow): void {
-  const run = runOf(pass, row.uid) ?? row;
+function startRun(draft: PassDraft, row: RunRow): void {
+  const { pass } = draft;
+  const run = runOf(pass, draft, row.uid) ?? row;
   if (run.state === "running" && run.reason === null) return;
-  setRun(pass, { ...run, state: "running", reason: null, started_ms: run.started_ms ?? pass.now_ms }, "placed");
+  setRun(draft, { ...run, state: "running", reason: null, started_ms: run.started_ms ?? pass.now_ms }, "placed");
 }
 
 function taskOf(
-  { pass, shape }: Look,
+  { pass, rooms, shape }: Look,
   { owner, kind, slot, spec }: Demand,
   { node }: Room,
   promised: Promised,
   numbers: Pick<TaskRow, "member" | "attempt" | "grant_until">,
 ): TaskRow {
   return {
-    uid: freshUid(pass.snapshot.seed, pass.made++),
+    uid: freshUid(pass.snapshot.seed, rooms.placed.length),
     owner_uid: owner.uid,
     app_uid: owner.app_uid,
     project: owner.project,

@@ -47,7 +47,7 @@ function refreshed(look: Look): Candidate[] {
 }
 
 function consider(look: Look, heap: Candidate[], room: Room): void {
-  look.pass.checks++;
+  look.rooms.checks++;
   if (!isCandidate(look, room) || !hasRoom(look, room)) return;
   push(heap, { room, score: total(scoreParts(look, room)), stamp: room.stamp });
 }

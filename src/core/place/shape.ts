@@ -1,6 +1,6 @@
 // What decides where a slot may go, apart from which slot it is: equal shapes share one search and one answer.
 
-import { tasksOf, workloadNameOf, type ApartWorkload, type Demand, type Pass } from "../pass/pass";
+import { tasksOf, workloadNameOf, type Demand, type Pass } from "../pass/pass";
 import { hostKey, hostKeyOf } from "./queue";
 import type { Room, Rooms } from "./room";
 import { dependsOnNode, resolveRequest, type Resolved } from "../model/resources";
@@ -44,13 +44,20 @@ export interface Failure {
   readonly nodes: readonly NodeVerdict[];
 }
 
+interface ApartWorkload {
+  readonly name: string;
+  readonly from: readonly string[];
+}
+
 export interface Shapes {
   /** By what matters of the spec and by account, for demands that nothing else tells apart: most of them. */
   readonly plain: Map<string, Map<string, Shape>>;
   readonly byKey: Map<string, Shape>;
+  /** By app uid, the workloads that keep apart from others; read when the first shape is asked for. */
+  apart: ReadonlyMap<string, readonly ApartWorkload[]> | null;
 }
 
-export const noShapes = (): Shapes => ({ plain: new Map(), byKey: new Map() });
+export const noShapes = (): Shapes => ({ plain: new Map(), byKey: new Map(), apart: null });
 
 const specKeys = new WeakMap<TaskSpec, string>();
 
@@ -71,7 +78,7 @@ export const accountOf = (pass: Pass, demand: Pick<Demand, "owner" | "spec">): s
 export function shapeOf(pass: Pass, shapes: Shapes, demand: Demand): Shape {
   const { spec, slot_row } = demand;
   const account = accountOf(pass, demand);
-  const apart = apartOf(pass, demand);
+  const apart = apartOf(pass, shapes, demand);
   const isPlain =
     apart.length === 0 &&
     spec.place.strategy === "pack" &&
@@ -146,8 +153,8 @@ function comesFirst(pass: Pass, app_uid: string | null, name: string): boolean {
 const NOBODY: readonly string[] = [];
 
 /** Whom a demand keeps apart from: those it names, and those of its app that name it. */
-function apartOf(pass: Pass, { owner, spec }: Demand): readonly string[] {
-  const others = owner.app_uid === null ? undefined : apartWorkloads(pass).get(owner.app_uid);
+function apartOf(pass: Pass, shapes: Shapes, { owner, spec }: Demand): readonly string[] {
+  const others = owner.app_uid === null ? undefined : (shapes.apart ??= apartWorkloads(pass)).get(owner.app_uid);
   if (others === undefined) return NOBODY;
   const name = workloadNameOf(owner);
   const names = new Set(spec.place.apart_from);
@@ -155,9 +162,8 @@ function apartOf(pass: Pass, { owner, spec }: Demand): readonly string[] {
   return [...names].sort().map((each) => hostKey(owner, owner.uid, each));
 }
 
-/** By app, the workloads that keep apart from others; read once a pass. */
+/** By app, the workloads that keep apart from others. */
 function apartWorkloads(pass: Pass): ReadonlyMap<string, readonly ApartWorkload[]> {
-  if (pass.apart !== null) return pass.apart;
   const apart = new Map<string, ApartWorkload[]>();
   for (const workload of pass.state.workloads.values()) {
     const from = pass.snapshot.spec(workload.spec_hash).place.apart_from;
@@ -166,7 +172,6 @@ function apartWorkloads(pass: Pass): ReadonlyMap<string, readonly ApartWorkload[
     if (known === undefined) apart.set(workload.app_uid, [{ name: workload.name, from }]);
     else known.push({ name: workload.name, from });
   }
-  pass.apart = apart;
   return apart;
 }
 

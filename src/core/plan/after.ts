@@ -2,71 +2,75 @@
 
 import { isFinal, type RunState } from "../model/lifecycle";
 import type { RunAfter, RunRow } from "../model/rows-work";
-import { runOf, setRun, waitFor, type Pass } from "../pass/pass";
+import { waitFor, type ReconcileDraft } from "./draft";
+import { runOf, setRun } from "../pass/pass";
 import { isServiceUp } from "./services";
 
 /**
  * Resolves all waiting runs: `queued` once everything is met, `failed` when something never can be. A run that fails
  * here may decide others, so it looks again until nothing moves.
  */
-export function resolveWaiting(pass: Pass, waiting: readonly RunRow[]): void {
+export function resolveWaiting(draft: ReconcileDraft, waiting: readonly RunRow[]): void {
   let open = [...waiting].sort((a, b) => a.run - b.run);
   for (let moved = true; moved;) {
-    const still = open.filter((run) => !resolve(pass, run));
+    const still = open.filter((run) => !resolve(draft, run));
     moved = still.length < open.length;
     open = still;
   }
-  for (const run of open) note(pass, runOf(pass, run.uid) ?? run);
+  for (const run of open) note(draft, latest(draft, run));
 }
 
-/** Whether the run waits no more. */
-function resolve(pass: Pass, row: RunRow): boolean {
-  const run = runOf(pass, row.uid) ?? row;
-  const after = run.after.map((each): RunAfter => (each.met === null ? { ...each, met: metNow(pass, each) } : each));
+const latest = (draft: ReconcileDraft, run: RunRow): RunRow => runOf(draft.pass, draft, run.uid) ?? run;
+
+/** Brings one waiting run as far as it goes now; returns whether it waits no more. */
+function resolve(draft: ReconcileDraft, row: RunRow): boolean {
+  const run = latest(draft, row);
+  const after = run.after.map((each): RunAfter => (each.met === null ? { ...each, met: metNow(draft, each) } : each));
   const never = after.find((each) => each.met === false);
   if (never !== undefined) {
-    const reason = `can never start: ${whyNever(pass, run, never)}`;
-    setRun(pass, { ...run, state: "failed", after, reason, finished_ms: pass.now_ms }, reason);
+    const reason = `can never start: ${whyNever(draft, run, never)}`;
+    setRun(draft, { ...run, state: "failed", after, reason, finished_ms: draft.pass.now_ms }, reason);
     return true;
   }
   if (after.every((each) => each.met === true)) {
-    setRun(pass, { ...run, state: "queued", after, reason: null }, "what it waited for is there");
+    setRun(draft, { ...run, state: "queued", after, reason: null }, "what it waited for is there");
     return true;
   }
   // A result is kept, since its run may leave; that a service is up must hold at the time.
   const kept = after.map((each, n) => (each.when === "up" ? (run.after[n] ?? each) : each));
   if (kept.some((each, n) => each.met !== run.after[n]?.met))
-    setRun(pass, { ...run, after: kept }, "part of what it waits for is there");
+    setRun(draft, { ...run, after: kept }, "part of what it waits for is there");
   return false;
 }
 
-function metNow(pass: Pass, after: RunAfter): boolean | null {
+function metNow(draft: ReconcileDraft, after: RunAfter): boolean | null {
+  const { pass } = draft;
   const workload = pass.state.workloads.get(after.uid);
   if (after.when === "up") {
     if (workload === undefined || workload.removing) return false;
     return isServiceUp(pass, workload) ? true : null;
   }
-  const state = stateOf(pass, after.uid);
+  const state = stateOf(draft, after.uid);
   if (state === null) return after.when === "ended";
   if (!isFinal(state)) return null;
   return after.when === "ended" || state === after.when;
 }
 
 /** The state of a run that is live, or that was the newest of its job; `null`: it is gone and its result with it. */
-function stateOf(pass: Pass, uid: string): RunState | null {
-  const live = runOf(pass, uid);
+function stateOf(draft: ReconcileDraft, uid: string): RunState | null {
+  const live = runOf(draft.pass, draft, uid);
   if (live !== undefined) return live.state;
-  for (const workload of pass.state.workloads.values()) {
+  for (const workload of draft.pass.state.workloads.values()) {
     if (workload.last_run?.uid === uid) return workload.last_run.state;
   }
   return null;
 }
 
-function whyNever(pass: Pass, run: RunRow, after: RunAfter): string {
+function whyNever(draft: ReconcileDraft, run: RunRow, after: RunAfter): string {
   const name = run.app === null ? after.name : `${run.app}.${after.name}`;
   if (after.when === "up") return `${name} was removed`;
   if (after.uid === "") return `${name} has never run`;
-  const state = stateOf(pass, after.uid);
+  const state = stateOf(draft, after.uid);
   return state === null ? `${name} is no longer there` : `${name} ${SAID[state]}`;
 }
 
@@ -81,9 +85,9 @@ const SAID = {
 
 const WAITS_FOR = { succeeded: "to succeed", ended: "to end", failed: "to fail", up: "to be up" } as const;
 
-function note(pass: Pass, run: RunRow): void {
+function note(draft: ReconcileDraft, run: RunRow): void {
   const open = run.after
     .filter((each) => each.met !== true)
     .map((each) => `${run.app === null ? each.name : `${run.app}.${each.name}`} ${WAITS_FOR[each.when]}`);
-  waitFor(pass, run, 0, `waits for ${open.join(", ")}`);
+  waitFor(draft, run, 0, `waits for ${open.join(", ")}`);
 }

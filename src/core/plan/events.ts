@@ -10,13 +10,13 @@ import { taskName } from "../model/task";
 
 type Told = Omit<EventRow, "id" | "at_ms" | "actor">;
 
-/** Ids follow those of the tasks that the pass has made. */
-export function eventsOf(ops: readonly Op[], pass: Pass): Change[] {
+/** One event an operation; `made` is how many uids of the pass were given to tasks. */
+export function eventsOf(ops: readonly Op[], pass: Pass, made: number): Change[] {
   const events: Change[] = [];
   for (const op of ops) {
     const told = tell(op, pass);
     if (told === null) continue;
-    const id = freshUid(pass.snapshot.seed, pass.made + events.length);
+    const id = freshUid(pass.snapshot.seed, made + events.length);
     events.push({ table: "events", key: id, row: { id, at_ms: pass.now_ms, actor: "plan", ...told } });
   }
   return events;

@@ -5,17 +5,29 @@ import { compareText } from "../canonical";
 import { formatDuration } from "../format";
 import type { RunRow, WorkloadRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
-import { ownerSlotName, runOf, setRun, stopTask, tasksOf, wakeAt, type Demand, type Pass } from "../pass/pass";
-import { leaveRoom, takeRoom, type Room, type Rooms } from "../place/room";
-import { hasPorts, promiseIn } from "../place/schedule";
-import { bestRooms } from "../place/search";
+import {
+  draftAfter,
+  ownerSlotName,
+  runOf,
+  setRun,
+  stopTask,
+  tasksOf,
+  wakeAt,
+  type Demand,
+  type Findings,
+  type Pass,
+  type PassDraft,
+} from "../pass/pass";
+import { openRooms, takeRoom, type Room } from "../place/room";
+import { promiseIn, type Placements } from "../place/schedule";
 import { noShapes, shapeOf, type Shape } from "../place/shape";
+import { fit, release, smallestRelease, type WhatIf } from "../place/what-if";
 import { taskName } from "../model/task";
 import type { Ms } from "../units";
 import type { IdleSettings } from "../model/workload";
 import type { IdleFact } from "../pass/snapshot";
 
-/** An attempt whose cards have been idle for as long as its workload allows. */
+/** An attempt whose workload allows its cards to be idle for some time only. */
 interface Idle {
   readonly owner: WorkloadRow | RunRow;
   readonly settings: IdleSettings;
@@ -29,26 +41,31 @@ interface Idle {
 const MOST_WAITING = 64;
 export const RECLAIMED_BY = "idle reclaim";
 
-/** Stops what is idle too long, or tells of it. `rooms` is what the pass leaves, `waiting` what it could not place. */
-export function reclaimIdle(pass: Pass, rooms: Rooms | null, waiting: readonly Demand[]): void {
-  const idle = idleAttempts(pass);
-  for (const one of idle) if (!one.settings.only_if_wanted) act(pass, one, null);
+/** Stops what is idle too long, or tells of it; `placed` says what the pass has placed, and who waits. */
+export function reclaimIdle(pass: Pass, placed: Placements): Findings {
+  const draft = draftAfter(pass, placed);
+  const idle = idleAttempts(draft);
+  for (const one of idle) if (!one.settings.only_if_wanted) act(draft, one, null);
   const wanted = idle.filter(({ settings }) => settings.only_if_wanted);
-  if (wanted.length === 0 || rooms === null) return;
-  const cards = waiting.filter(({ spec, only }) => spec.request.gpu !== null && only === null).slice(0, MOST_WAITING);
-  const reclaim: Reclaim = { pass, rooms, idle: wanted, shapes: noShapes(), hopeless: new Set() };
+  const waiting = placed.waiting.filter(({ spec, only }) => spec.request.gpu !== null && only === null);
+  if (wanted.length === 0 || waiting.length === 0) return draft;
+  const rooms = openRooms(pass, draft.stopped, placed.placed);
+  const reclaim: Reclaim = { pass, draft, rooms, idle: wanted, shapes: noShapes(), hopeless: new Set() };
   leaveEnding(reclaim);
-  for (const demand of cards) {
+  for (const demand of waiting.slice(0, MOST_WAITING)) {
     // What ends anyway, and what this pass has stopped for others, comes first.
     const soon = fit(reclaim, demand);
     if (soon === null) giveTo(reclaim, demand);
     else take(reclaim, demand, soon);
   }
+  return draft;
 }
 
 // ---- who is idle
 
-function idleAttempts(pass: Pass): Idle[] {
+/** Attempts that are idle for too long, the longest first; asks for the pass in which the next one is. */
+function idleAttempts(draft: PassDraft): Idle[] {
+  const { pass } = draft;
   const attempts = new Map<string, readonly TaskRow[]>();
   for (const uid of pass.snapshot.idle.keys()) {
     const task = pass.state.tasks.get(uid);
@@ -59,49 +76,43 @@ function idleAttempts(pass: Pass): Idle[] {
       tasksOf(pass, owner_uid).filter((other) => other.slot === slot && other.attempt === attempt),
     );
   }
-  return [...attempts.values()].flatMap((tasks) => idleAttempt(pass, tasks)).sort(byIdle);
+  const all = [...attempts.values()].flatMap((tasks) => idleAttempt(draft, tasks));
+  for (const { idle_ms, settings } of all) {
+    if (idle_ms > 0 && idle_ms < settings.for_ms) wakeAt(draft, pass.now_ms + settings.for_ms - idle_ms);
+  }
+  return all.filter(({ idle_ms, settings }) => idle_ms >= settings.for_ms).sort(byIdle);
 }
 
 const byIdle = (a: Idle, b: Idle): number => b.idle_ms - a.idle_ms || compareText(nameOf(a), nameOf(b));
 const nameOf = ({ tasks: [first] }: Idle): string => (first === undefined ? "" : `${taskName(first)} ${first.uid}`);
 
 /** A gang is idle when every member that holds cards is. What has been told to stop gives its cards back anyway. */
-function idleAttempt(pass: Pass, tasks: readonly TaskRow[]): Idle[] {
+function idleAttempt(draft: PassDraft, tasks: readonly TaskRow[]): Idle[] {
+  const { pass } = draft;
   const owner_uid = tasks[0]?.owner_uid ?? "";
-  const owner = runOf(pass, owner_uid) ?? pass.state.workloads.get(owner_uid);
+  const owner = runOf(pass, draft, owner_uid) ?? pass.state.workloads.get(owner_uid);
   const settings = owner?.settings.idle;
   if (owner === undefined || settings === undefined) return [];
-  if (tasks.some((task) => task.desired !== "run" || task.written_off !== null || pass.stopped.has(task.uid)))
+  if (tasks.some((task) => task.desired !== "run" || task.written_off !== null || draft.stopped.has(task.uid)))
     return [];
   const facts = tasks
     .filter((task) => task.promised.devices.length > 0)
     .map((task) => pass.snapshot.idle.get(task.uid) ?? NEVER);
   const idle_ms = Math.min(...facts.map((fact) => fact.idle_ms));
-  if (idle_ms >= settings.for_ms) {
-    return [{ owner, settings, tasks, idle_ms, told: facts.every(({ told }) => told) }];
-  }
-  if (idle_ms > 0) wakeAt(pass, pass.now_ms + settings.for_ms - idle_ms);
-  return [];
+  return [{ owner, settings, tasks, idle_ms, told: facts.every(({ told }) => told) }];
 }
 
 const NEVER: IdleFact = { idle_ms: 0, told: false };
 
 // ---- who waits, and for what
 
-interface Reclaim {
-  readonly pass: Pass;
-  readonly rooms: Rooms;
+interface Reclaim extends WhatIf {
+  readonly draft: PassDraft;
   readonly idle: readonly Idle[];
   /** Only to know which demands are alike. */
   readonly shapes: ReturnType<typeof noShapes>;
   /** What no idle card could serve. */
   readonly hopeless: Set<Shape>;
-}
-
-/** Where a demand would fit now. Nothing is remembered, since rooms grow here, too. */
-function fit({ pass, rooms }: Reclaim, demand: Demand): readonly Room[] | null {
-  const look = { pass, rooms, shape: shapeOf(pass, noShapes(), demand) };
-  return bestRooms(look, demand.spec.members, (room, chosen) => hasPorts(look, room, chosen));
 }
 
 function take({ pass, rooms }: Reclaim, demand: Demand, chosen: readonly Room[]): void {
@@ -110,86 +121,59 @@ function take({ pass, rooms }: Reclaim, demand: Demand, chosen: readonly Room[])
 }
 
 /** Rooms as they will be once everything that is told to stop has ended. */
-function leaveEnding({ pass, rooms }: Reclaim): void {
-  for (const tasks of pass.tasks.values())
-    for (const task of tasks) if (task.desired === "stop" || pass.stopped.has(task.uid)) leave(rooms, task);
-}
-
-function leave(rooms: Rooms, { node_id, promised }: TaskRow): void {
-  const room = rooms.byId.get(node_id);
-  if (room !== undefined) leaveRoom(room, promised);
-}
-
-function comeBack(rooms: Rooms, { node_id, promised }: TaskRow): void {
-  const room = rooms.byId.get(node_id);
-  if (room !== undefined) takeRoom(rooms, room, promised);
+function leaveEnding({ pass, draft, rooms }: Reclaim): void {
+  for (const tasks of pass.tasks.values()) {
+    release(rooms, { tasks: tasks.filter((task) => task.desired === "stop" || draft.stopped.has(task.uid)) });
+  }
 }
 
 /** Stops the fewest idle attempts of one node that let a demand in; those that only want to be told are told. */
 function giveTo(reclaim: Reclaim, demand: Demand): void {
-  const { pass, shapes, hopeless, idle } = reclaim;
+  const { pass, draft, shapes, hopeless, idle } = reclaim;
   const shape = shapeOf(pass, shapes, demand);
   if (hopeless.has(shape)) return;
-  const others = idle.filter(({ owner, tasks }) => owner.uid !== demand.owner.uid && !isStopped(pass, tasks));
+  const others = idle.filter(({ owner, tasks }) => owner.uid !== demand.owner.uid && !isStopped(draft, tasks));
   const nodes = new Set(others.flatMap(({ tasks }) => tasks.map(({ node_id }) => node_id)));
   let best: readonly Idle[] | null = null;
   for (const node_id of nodes) {
     const here = others.filter(({ tasks }) => tasks.some((task) => task.node_id === node_id));
-    const gives = fewest(
-      reclaim,
-      demand,
-      here.filter(({ settings }) => settings.action === "stop"),
-    );
-    if (gives !== null && (best === null || gives.length < best.length)) best = gives;
+    const stoppable = here.filter(({ settings }) => settings.action === "stop");
+    best = smallestRelease(reclaim, demand, stoppable, best === null ? undefined : best.length - 1) ?? best;
     for (const one of here.filter(({ settings }) => settings.action === "notify")) {
-      if (fewest(reclaim, demand, [one]) !== null) act(pass, one, demand);
+      if (smallestRelease(reclaim, demand, [one]) !== null) act(draft, one, demand);
     }
   }
   if (best === null) {
     // Another owner of the same shape might take from this one.
-    if (others.length === idle.filter(({ tasks }) => !isStopped(pass, tasks)).length) hopeless.add(shape);
+    if (others.length === idle.filter(({ tasks }) => !isStopped(draft, tasks)).length) hopeless.add(shape);
     return;
   }
   for (const one of best) {
-    act(pass, one, demand);
-    for (const task of one.tasks) leave(reclaim.rooms, task);
+    act(draft, one, demand);
+    release(reclaim.rooms, one);
   }
   const chosen = fit(reclaim, demand);
   if (chosen !== null) take(reclaim, demand, chosen);
 }
 
-const isStopped = (pass: Pass, tasks: readonly TaskRow[]): boolean => tasks.some((task) => pass.stopped.has(task.uid));
-
-/** The first of these attempts, the longest idle first, without which the demand fits; `null`: it never does. */
-function fewest(reclaim: Reclaim, demand: Demand, candidates: readonly Idle[]): readonly Idle[] | null {
-  const { rooms } = reclaim;
-  const gone: Idle[] = [];
-  let fits = false;
-  for (const one of candidates) {
-    gone.push(one);
-    for (const task of one.tasks) leave(rooms, task);
-    fits = fit(reclaim, demand) !== null;
-    if (fits) break;
-  }
-  for (const task of gone.flatMap(({ tasks }) => tasks)) comeBack(rooms, task);
-  return fits ? gone : null;
-}
+const isStopped = ({ stopped }: PassDraft, tasks: readonly TaskRow[]): boolean =>
+  tasks.some((task) => stopped.has(task.uid));
 
 // ---- what is done about it
 
 /** `for_whom: null`: nobody has to wait for it to be done. */
-function act(pass: Pass, idle: Idle, for_whom: Demand | null): void {
+function act(draft: PassDraft, idle: Idle, for_whom: Demand | null): void {
   const { owner, settings, tasks } = idle;
   const why = whyIdle(idle, for_whom);
   const [first] = tasks;
   if (settings.action === "notify") {
-    const again = idle.told || pass.ops.some((op) => op.op === "notify" && op.task === first);
-    if (first !== undefined && !again) pass.ops.push({ op: "notify", task: first, why });
+    const again = idle.told || draft.ops.some((op) => op.op === "notify" && op.task === first);
+    if (first !== undefined && !again) draft.ops.push({ op: "notify", task: first, why });
     return;
   }
   const isRun = "run" in owner;
-  if (isRun) setRun(pass, { ...owner, cancel: { at_ms: pass.now_ms, by: RECLAIMED_BY }, reason: why }, why);
-  for (const task of tasks) stopTask(pass, task, owner.settings.stop, why, !isRun);
+  if (isRun) setRun(draft, { ...owner, cancel: { at_ms: draft.pass.now_ms, by: RECLAIMED_BY }, reason: why }, why);
+  for (const task of tasks) stopTask(draft, task, owner.settings.stop, why, !isRun);
 }
 
 function whyIdle({ settings, tasks }: Idle, for_whom: Demand | null): string {

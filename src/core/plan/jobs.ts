@@ -7,36 +7,49 @@ import { exclusiveSilence, type NodeFact } from "../pass/contact";
 import { formatAge, formatDuration } from "../format";
 import type { RunRow, SlotRow, TaskEnd } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
-import { waitsForOrphan } from "./orphans";
-import { isDrainDue, isUp, setRun, slotOf, stopTask, tasksOf, waitFor, wakeAt, type Pass } from "../pass/pass";
+import { waitFor, type ReconcileDraft } from "./draft";
+import { orphanWait } from "./orphans";
+import {
+  drainDueAt,
+  isDrainDue,
+  isUp,
+  setRun,
+  settlesAt,
+  slotOf,
+  stopTask,
+  tasksOf,
+  wakeAt,
+  type Pass,
+} from "../pass/pass";
 import { forgetHint, howEnded, isGone } from "./replicas";
 import type { Ms } from "../units";
 import type { StopSettings, TaskSpec } from "../model/workload";
 
 /** Brings one run that waits for nothing a step on. */
-export function reconcileRun(pass: Pass, run: RunRow): void {
+export function reconcileRun(draft: ReconcileDraft, run: RunRow): void {
+  const { pass } = draft;
   const tasks = tasksOf(pass, run.uid);
   const cancelled = whyCancelled(pass, run);
   const spec = pass.snapshot.spec(run.spec_hash);
   const slot = slotOf(pass, run.uid, 0);
   if (run.state === "queued" && tasks.length === 0 && slot === null && cancelled === null) {
-    demand(pass, run, spec, null, [], "new");
+    demand(draft, run, spec, null, [], "new");
     return;
   }
   const open = tasks.filter((task) => task.written_off === null);
   if (hasSucceeded(slot, spec)) {
-    finish(pass, run, "succeeded", { ...NO_CODE, reason: null, exit_code: 0 }, slot);
+    finish(draft, run, "succeeded", { ...NO_CODE, reason: null, exit_code: 0 }, slot);
   } else if (cancelled !== null) {
     if (open.length === 0) {
-      finish(pass, run, "cancelled", { ...NO_CODE, reason: run.reason ?? cancelled }, slot);
+      finish(draft, run, "cancelled", { ...NO_CODE, reason: run.reason ?? cancelled }, slot);
       return;
     }
-    for (const task of tasks) stopTask(pass, task, run.settings.stop, cancelled);
-    noteAttempt(pass, run, open);
+    for (const task of tasks) stopTask(draft, task, run.settings.stop, cancelled);
+    noteAttempt(draft, run, open);
   } else if (open.length > 0) {
-    reconcileAttempt(pass, run, spec, slot, open, tasks);
+    reconcileAttempt(draft, run, spec, slot, open, tasks);
   } else {
-    nextAttempt(pass, run, spec, slot);
+    nextAttempt(draft, run, spec, slot);
   }
 }
 
@@ -51,15 +64,29 @@ function whyCancelled(pass: Pass, run: RunRow): string | null {
 }
 
 function demand(
-  pass: Pass,
+  draft: ReconcileDraft,
   run: RunRow,
   spec: TaskSpec,
   slot_row: SlotRow | null,
   gives_up: readonly TaskRow[],
   why: string,
 ): void {
-  if (spec.exclusive && waitsForOrphan(pass, run, 0)) return;
-  pass.demands.push({ owner: run, kind: "job", spec, slot: 0, slot_row, only: null, gives_up, stops_first: null, why });
+  const orphan = spec.exclusive ? orphanWait(draft.pass, run, 0) : null;
+  if (orphan !== null) {
+    draft.waits.push(orphan);
+    return;
+  }
+  draft.demands.push({
+    owner: run,
+    kind: "job",
+    spec,
+    slot: 0,
+    slot_row,
+    only: null,
+    gives_up,
+    stops_first: null,
+    why,
+  });
 }
 
 const hasSucceeded = (slot: SlotRow | null, spec: TaskSpec): boolean =>
@@ -70,39 +97,42 @@ type Result = Pick<RunRow, "reason" | "exit_code" | "signal" | "cause">;
 const NO_CODE = { exit_code: null, signal: null, cause: null } as const;
 
 function finish(
-  pass: Pass,
+  draft: ReconcileDraft,
   run: RunRow,
   state: "succeeded" | "failed" | "cancelled",
   result: Result,
   slot: SlotRow | null,
 ): void {
+  const { pass } = draft;
   const ended = Math.max(...(slot?.ends ?? []).map((end) => end.at_ms), run.started_ms ?? 0);
   const finished_ms = state === "cancelled" || ended === 0 ? pass.now_ms : Math.min(ended, pass.now_ms);
-  for (const task of tasksOf(pass, run.uid)) stopTask(pass, task, run.settings.stop, `its run is over: ${state}`);
-  setRun(pass, { ...run, ...result, state, finished_ms }, result.reason ?? state);
+  for (const task of tasksOf(pass, run.uid)) stopTask(draft, task, run.settings.stop, `its run is over: ${state}`);
+  setRun(draft, { ...run, ...result, state, finished_ms }, result.reason ?? state);
 }
 
 // ---- while an attempt has tasks
 
 function reconcileAttempt(
-  pass: Pass,
+  draft: ReconcileDraft,
   run: RunRow,
   spec: TaskSpec,
   slot: SlotRow | null,
   open: readonly TaskRow[],
   tasks: readonly TaskRow[],
 ): void {
+  const { pass } = draft;
   const policy = { give_up_after_ms: giveUpAfter(pass, run, spec) };
   const gone = open.filter((task) => isGone(pass, policy, task));
   if (gone.length === open.length) {
-    nextAttempt(pass, run, spec, slot, gone);
+    nextAttempt(draft, run, spec, slot, gone);
     return;
   }
+  for (const task of open) wakeAt(draft, drainDueAt(pass, task, run.settings.stop));
   const why = whyAttemptEnds(pass, spec, slot, open, gone, run.settings.stop);
-  if (why !== null) for (const task of open) stopTask(pass, task, run.settings.stop, why);
-  noteAttempt(pass, run, open);
-  if (why === null && open.some((task) => task.desired === "prepare")) gangGoes(pass, run, spec, open);
-  stopReturned(pass, run, spec, open, tasks);
+  if (why !== null) for (const task of open) stopTask(draft, task, run.settings.stop, why);
+  noteAttempt(draft, run, open);
+  if (why === null && open.some((task) => task.desired === "prepare")) gangGoes(draft, run, spec, open);
+  stopReturned(draft, run, spec, open, tasks);
 }
 
 /** Why a whole attempt must end, because of one of its tasks; `null`: it may go on. */
@@ -138,7 +168,8 @@ function giveUpAfter(pass: Pass, run: RunRow, spec: TaskSpec): Ms | null {
 }
 
 /** Says, in the run itself too, that it waits for a node that is silent; and takes it back when the node is heard. */
-function noteAttempt(pass: Pass, run: RunRow, open: readonly TaskRow[]): void {
+function noteAttempt(draft: ReconcileDraft, run: RunRow, open: readonly TaskRow[]): void {
+  const { pass } = draft;
   const silent: NodeFact[] = [];
   for (const task of open) {
     const fact = pass.nodes.get(task.node_id);
@@ -149,7 +180,7 @@ function noteAttempt(pass: Pass, run: RunRow, open: readonly TaskRow[]): void {
   const names = silent.map((fact) => fact.node.name).join(", ");
   if (first !== undefined) {
     waitFor(
-      pass,
+      draft,
       run,
       0,
       `waits for its node: ${names} has been silent for ${formatAge(first.silence_ms)}`,
@@ -159,58 +190,62 @@ function noteAttempt(pass: Pass, run: RunRow, open: readonly TaskRow[]): void {
   const reason = first === undefined ? null : `waits for node ${names}, which is silent: ${forgetHint(first)}`;
   if (run.cancel !== null || (run.reason === reason && run.state === "running")) return;
   const started_ms = run.started_ms ?? pass.now_ms;
-  setRun(pass, { ...run, state: "running", started_ms, reason }, reason ?? "it has a task that is heard of");
+  setRun(draft, { ...run, state: "running", started_ms, reason }, reason ?? "it has a task that is heard of");
 }
 
 /** What was given up may go once its node is back and the attempt that replaced it runs well. */
 function stopReturned(
-  pass: Pass,
+  draft: ReconcileDraft,
   run: RunRow,
   spec: TaskSpec,
   open: readonly TaskRow[],
   tasks: readonly TaskRow[],
 ): void {
+  const { pass } = draft;
   const returned = tasks.filter((task) => task.written_off !== null && pass.nodes.get(task.node_id)?.heard === true);
   if (returned.length === 0) return;
+  for (const task of open) wakeAt(draft, settlesAt(pass, task));
   if (!spec.exclusive && !(open.length === spec.members && open.every((task) => isUp(pass, task)))) return;
-  for (const task of returned) stopTask(pass, task, run.settings.stop, "replaced while its node was silent");
+  for (const task of returned) stopTask(draft, task, run.settings.stop, "replaced while its node was silent");
 }
 
 // ---- between two attempts
 
 function nextAttempt(
-  pass: Pass,
+  draft: ReconcileDraft,
   run: RunRow,
   spec: TaskSpec,
   slot: SlotRow | null,
   gone: readonly TaskRow[] = [],
 ): void {
+  const { pass } = draft;
   const [lost] = gone;
   const fact = lost === undefined ? undefined : pass.nodes.get(lost.node_id);
   const silence = fact === undefined ? null : `${fact.node.name} has been silent for ${formatAge(fact.silence_ms)}`;
   const failure = slot === null ? null : whyFailed(pass, run, slot, silence);
   if (failure !== null) {
-    finish(pass, run, "failed", failure, slot);
+    finish(draft, run, "failed", failure, slot);
     return;
   }
-  if (spec.exclusive && stopExclusive(pass, run)) return;
+  if (spec.exclusive && stopExclusive(draft, run)) return;
   if (slot !== null && slot.not_before_ms > pass.now_ms) {
-    wakeAt(pass, slot.not_before_ms);
+    wakeAt(draft, slot.not_before_ms);
     const rest = formatDuration(Math.ceil((slot.not_before_ms - pass.now_ms) / 1_000) * 1_000);
-    waitFor(pass, run, 0, `waits ${rest} before its next attempt: ${howEnded(slot)}`);
+    waitFor(draft, run, 0, `waits ${rest} before its next attempt: ${howEnded(slot)}`);
     return;
   }
   const attempt = slot === null || slot.attempts === 0 ? "new" : `attempt ${slot.attempts + 1}, ${howEnded(slot)}`;
   const why = silence ?? attempt;
-  demand(pass, run, spec, slot, gone, why);
+  demand(draft, run, spec, slot, gone, why);
 }
 
 /** An exclusive attempt that was given up and is heard of again must end first. */
-function stopExclusive(pass: Pass, run: RunRow): boolean {
+function stopExclusive(draft: ReconcileDraft, run: RunRow): boolean {
+  const { pass } = draft;
   const returned = tasksOf(pass, run.uid).filter(
     (task) => task.written_off !== null && pass.nodes.get(task.node_id)?.heard === true,
   );
-  for (const task of returned) stopTask(pass, task, run.settings.stop, "it was given up while its node was silent");
+  for (const task of returned) stopTask(draft, task, run.settings.stop, "it was given up while its node was silent");
   return returned.length > 0;
 }
 
@@ -248,24 +283,25 @@ function whyFailed(pass: Pass, run: RunRow, slot: SlotRow, silence: string | nul
 }
 
 /** Lets a prepared gang go, or withdraws it when its deadline has come. */
-function gangGoes(pass: Pass, run: RunRow, spec: TaskSpec, open: readonly TaskRow[]): void {
+function gangGoes(draft: ReconcileDraft, run: RunRow, spec: TaskSpec, open: readonly TaskRow[]): void {
+  const { pass } = draft;
   const members = [...open].sort((a, b) => a.member - b.member);
   const unready = members.filter((task) => !isReady(pass, task));
   if (unready.length === 0 && members.length === spec.members) {
     for (const task of members) {
       if (task.desired === "prepare")
-        pass.ops.push({ op: "go", task, why: `all ${spec.members} members are prepared` });
+        draft.ops.push({ op: "go", task, why: `all ${spec.members} members are prepared` });
     }
     return;
   }
   const placed = Math.min(...members.map((task) => task.created_ms));
   const deadline = placed + pass.limits.prepare_deadline_ms;
-  wakeAt(pass, deadline);
+  wakeAt(draft, deadline);
   if (deadline > pass.now_ms) return;
   const why =
     `withdrawn: not prepared within ${formatDuration(pass.limits.prepare_deadline_ms)}: ` +
     unready.map((task) => sayUnready(pass, task)).join(", ");
-  for (const task of members) stopTask(pass, task, run.settings.stop, why);
+  for (const task of members) stopTask(draft, task, run.settings.stop, why);
 }
 
 /** Prepared, and on a node that will hear the word. */

@@ -4,18 +4,18 @@
 import { exclusiveSilence, type NodeFact } from "../pass/contact";
 import type { RunRow, WorkloadRow } from "../model/rows-work";
 import type { Orphan } from "../model/rows-node";
-import { ownerSlotName, waitFor, type Pass } from "../pass/pass";
+import { ownerSlotName, waitOf, type Pass } from "../pass/pass";
+import type { Blocked } from "../pass/snapshot";
 import { shortId } from "../model/task";
 
-/** Whether an exclusive slot has to wait for an orphan of its name; notes for which, and what people can do. */
-export function waitsForOrphan(pass: Pass, owner: WorkloadRow | RunRow, slot: number): boolean {
+/** Why an exclusive slot has to wait for an orphan of its name, and what people can do; `null`: it has not. */
+export function orphanWait(pass: Pass, owner: WorkloadRow | RunRow, slot: number): Blocked | null {
   const found = orphanOf(pass, ownerSlotName(owner, slot));
-  if (found === null) return false;
+  if (found === null) return null;
   const { orphan, fact } = found;
   const ref = `${fact.node.name}/${shortId(orphan.uid)}`;
   const summary = `waits for ${orphan.name} on ${fact.node.name}, which lives there and which no server knows`;
-  waitFor(pass, owner, slot, summary, `orch stop ${ref}, or to take it on: orch adopt ${ref}`);
-  return true;
+  return waitOf(owner, slot, summary, `orch stop ${ref}, or to take it on: orch adopt ${ref}`);
 }
 
 function orphanOf(pass: Pass, name: string): { readonly orphan: Orphan; readonly fact: NodeFact } | null {

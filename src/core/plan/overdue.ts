@@ -3,7 +3,7 @@
 
 import { overdue } from "../nodes/judge";
 import { testsWithin, withTests } from "../nodes/tests";
-import { wakeAt, type Pass } from "../pass/pass";
+import { draftAfter, wakeAt, type Findings, type Pass } from "../pass/pass";
 import type { NodeFact } from "../pass/contact";
 import type { Ms } from "../units";
 
@@ -11,7 +11,8 @@ import type { Ms } from "../units";
 const LOOK_AGAIN_MS = 250;
 
 /** Quarantines the nodes whose tests are overdue; asks for a pass when the next ones will be. */
-export function quarantineOverdue(pass: Pass): void {
+export function quarantineOverdue(pass: Pass): Pick<Findings, "ops" | "wake_at_ms"> {
+  const draft = draftAfter(pass, null);
   for (const fact of pass.nodes.values()) {
     const { testing } = fact.node;
     if (testing === null || fact.node.admission !== "testing") continue;
@@ -19,13 +20,14 @@ export function quarantineOverdue(pass: Pass): void {
     const due_ms = dueAt(pass, fact, testing.at_ms, within_ms);
     if (due_ms === null) continue;
     if (due_ms > pass.now_ms) {
-      wakeAt(pass, due_ms);
+      wakeAt(draft, due_ms);
       continue;
     }
     const tests = overdue(fact.node, testing, pass.now_ms, within_ms);
     const node = withTests(fact.node, tests);
-    pass.ops.push({ op: "quarantine", node, tests, why: tests.reason ?? "" });
+    draft.ops.push({ op: "quarantine", node, tests, why: tests.reason ?? "" });
   }
+  return draft;
 }
 
 /**

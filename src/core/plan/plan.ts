@@ -3,7 +3,8 @@
 
 import { compareText } from "../canonical";
 import { changesOfAll } from "./changes";
-import { begin, type Pass, wakeAt } from "../pass/pass";
+import { begin } from "../pass/begin";
+import { earlier, type Demand, type Findings, type Pass } from "../pass/pass";
 import { eventsOf } from "./events";
 import { reclaimIdle } from "./idle";
 import { quarantineOverdue } from "./overdue";
@@ -12,35 +13,50 @@ import { archiveRuns, reconcile, removeEmpty } from "./reconcile";
 import { schedule } from "../place/schedule";
 import type { Blocked, Op, Plan, Snapshot } from "../pass/snapshot";
 import { taskName } from "../model/task";
-import { SECOND_MS } from "../units";
+import { SECOND_MS, type Ms } from "../units";
 
 /** One pass over the whole state. Applying its changes and planning again at the same time gives no operation. */
 export function plan(snapshot: Snapshot): Plan {
   if (snapshot.state.cluster.recovering !== null) return recovering(snapshot, snapshot.state.cluster.recovering);
-  const pass = begin(snapshot);
-  quarantineOverdue(pass);
-  reconcile(pass);
-  forgetPorts(pass);
-  const early = sorted(pass.ops.splice(0));
-  const { blocked, waiting, rooms, more } = schedule(pass, queue(pass.demands));
-  reclaimIdle(pass, rooms, waiting);
-  for (const { run, why } of [...pass.runs.values()].sort((a, b) => a.run.run - b.run.run))
-    pass.ops.push({ op: "run", run, why });
-  archiveRuns(pass);
-  removeEmpty(pass);
-  const ops = [...early, ...pass.ops];
+  const begun = begin(snapshot);
+  const { pass } = begun;
+  const overdue = quarantineOverdue(pass);
+  const reconciled = reconcile(pass);
+  const rested = freePorts(pass);
+  const placed = schedule(pass, queue(reconciled.demands), reconciled);
+  const reclaimed = reclaimIdle(pass, placed);
+  const archived = archiveRuns(pass, reclaimed);
+  const ops = [
+    ...sorted([...begun.ops, ...overdue.ops, ...reconciled.ops, ...rested.ops]),
+    ...placed.ops,
+    ...reclaimed.ops,
+    ...runOps(reclaimed),
+    ...archived,
+    ...removeEmpty(pass, archived),
+  ];
   // A pass that reached its bound without doing anything would only do the same again.
-  if (more && ops.length === 0) wakeAt(pass, pass.now_ms + SECOND_MS);
-  const changes = [...changesOfAll(ops, snapshot.state, pass.now_ms), ...eventsOf(ops, pass)];
+  const again_ms = placed.more && ops.length === 0 ? pass.now_ms + SECOND_MS : null;
+  const wakes = [begun, overdue, reconciled, rested, placed, reclaimed].map(({ wake_at_ms }) => wake_at_ms);
   return {
     ops,
-    changes,
-    blocked: [...blocked, ...pass.waits.sort(byName)],
-    wake_at_ms: pass.wake_at_ms,
-    more: more && ops.length > 0,
-    notices: pass.notices,
+    changes: [...changesOfAll(ops, snapshot.state, pass.now_ms), ...eventsOf(ops, pass, placed.placed.length)],
+    blocked: [...placed.blocked, ...[...reconciled.waits].sort(byName)],
+    queue: queuedRuns(placed.waiting, reclaimed),
+    wake_at_ms: [...wakes, again_ms].reduce((wake, at_ms) => earlier(pass.now_ms, wake, at_ms), null),
+    more: placed.more && ops.length > 0,
+    notices: begun.notices,
   };
 }
+
+const runOps = ({ runs }: Pick<Findings, "runs">): Op[] =>
+  [...runs.values()].sort((a, b) => a.run.run - b.run.run).map(({ run, why }) => ({ op: "run", run, why }));
+
+/** The runs that wait for room, in the order in which they were looked at. */
+const queuedRuns = (waiting: readonly Demand[], { runs }: Pick<Findings, "runs">): string[] =>
+  waiting.flatMap(({ owner }) => {
+    const run = "run" in owner ? (runs.get(owner.uid)?.run ?? owner) : null;
+    return run?.state === "queued" && run.cancel === null ? [run.uid] : [];
+  });
 
 /** A restored database is only listened to until every node has said what it has. */
 function recovering(snapshot: Snapshot, awaited: readonly string[]): Plan {
@@ -50,6 +66,7 @@ function recovering(snapshot: Snapshot, awaited: readonly string[]): Plan {
     ops: [],
     changes: [],
     blocked: [],
+    queue: [],
     wake_at_ms: null,
     more: false,
     notices: [
@@ -59,12 +76,15 @@ function recovering(snapshot: Snapshot, awaited: readonly string[]): Plan {
   };
 }
 
-/** Released ports that have rested; asks for a pass when the next one has. */
-function forgetPorts(pass: Pass): void {
-  for (const port of pass.state.ports.values()) {
-    if (port.until_ms <= pass.now_ms) pass.ops.push({ op: "port", key: port.key, why: "it has rested" });
-    else wakeAt(pass, port.until_ms);
+/** Released ports that have rested, and when the next one has. */
+function freePorts({ state, now_ms }: Pass): { readonly ops: readonly Op[]; readonly wake_at_ms: Ms | null } {
+  const ops: Op[] = [];
+  let wake_at_ms: Ms | null = null;
+  for (const port of state.ports.values()) {
+    if (port.until_ms <= now_ms) ops.push({ op: "port", key: port.key, why: "it has rested" });
+    else wake_at_ms = earlier(now_ms, wake_at_ms, port.until_ms);
   }
+  return { ops, wake_at_ms };
 }
 
 const ORDER = {
@@ -83,7 +103,7 @@ const ORDER = {
 } as const;
 
 /** An order that does not depend on the order of rows. Lost tasks keep theirs: they write their slots one by one. */
-function sorted(ops: Op[]): Op[] {
+function sorted(ops: readonly Op[]): Op[] {
   const keyed = ops.map((op) => ({ op, key: keyOf(op) }));
   keyed.sort((a, b) => ORDER[a.op.op] - ORDER[b.op.op] || compareText(a.key, b.key));
   return keyed.map(({ op }) => op);

@@ -3,39 +3,41 @@
 import { compareText } from "../canonical";
 import { resolveWaiting } from "./after";
 import { isFinal } from "../model/lifecycle";
-import { lostFinal } from "../model/task";
 import { reconcileRun } from "./jobs";
-import type { RunRow, SlotRow, WorkloadRow } from "../model/rows-work";
-import type { TaskRow } from "../model/rows-task";
-import { runOf, slotOf, stopTask, tasksOf, type Pass } from "../pass/pass";
-import { slotAfterEnd } from "../pass/slot";
+import type { RunRow, WorkloadRow } from "../model/rows-work";
+import { newDraft, type ReconcileDraft, type Reconciled } from "./draft";
+import { runOf, stopTask, tasksOf, type Findings, type Pass } from "../pass/pass";
+import type { Op } from "../pass/snapshot";
 import { reconcileDaemon, reconcileService } from "./services";
 
-/** Decides everything but where; what needs a node ends up in `pass.demands`. */
-export function reconcile(pass: Pass): void {
-  loseForgotten(pass);
-  stopOwnerless(pass);
-  reconcileRuns(pass);
-  for (const workload of pass.state.workloads.values()) reconcileWorkload(pass, workload);
+/** Decides everything but where: what needs a node ends up in `demands`. */
+export function reconcile(pass: Pass): Reconciled {
+  const draft = newDraft(pass);
+  stopOwnerless(draft);
+  reconcileRuns(draft);
+  reconcileWorkloads(draft);
+  return draft;
 }
 
 // ---- runs
 
-function reconcileRuns(pass: Pass): void {
+function reconcileRuns(draft: ReconcileDraft): void {
+  const { pass } = draft;
   const waiting: RunRow[] = [];
   const final: RunRow[] = [];
   for (const run of pass.state.runs.values()) {
     if (isFinal(run.state)) final.push(run);
     else if (run.state === "waiting" && run.cancel === null && !isOwnerRemoving(pass, run)) waiting.push(run);
-    else reconcileRun(pass, run);
+    else reconcileRun(draft, run);
   }
-  resolveWaiting(pass, waiting);
+  resolveWaiting(draft, waiting);
   for (const row of waiting) {
-    const run = runOf(pass, row.uid);
-    if (run?.state === "queued") reconcileRun(pass, run);
+    const run = runOf(pass, draft, row.uid);
+    if (run?.state === "queued") reconcileRun(draft, run);
   }
   for (const run of final) {
-    for (const task of tasksOf(pass, run.uid)) stopTask(pass, task, run.settings.stop, `its run is over: ${run.state}`);
+    for (const task of tasksOf(pass, run.uid))
+      stopTask(draft, task, run.settings.stop, `its run is over: ${run.state}`);
   }
 }
 
@@ -45,75 +47,77 @@ function isOwnerRemoving(pass: Pass, run: RunRow): boolean {
 }
 
 /** Runs that are over leave the live state once nothing of them lives and no waiting run asks for their result. */
-export function archiveRuns(pass: Pass): void {
+export function archiveRuns(pass: Pass, found: Pick<Findings, "runs">): Archive[] {
   const asked = new Set<string>();
   const final: RunRow[] = [];
   for (const row of pass.state.runs.values()) {
-    const run = pass.runs.get(row.uid)?.run ?? row;
+    const run = found.runs.get(row.uid)?.run ?? row;
     if (isFinal(run.state)) final.push(run);
     else if (run.state === "waiting") for (const each of run.after) if (each.met === null) asked.add(each.uid);
   }
-  for (const run of final.sort((a, b) => a.run - b.run)) {
-    if (tasksOf(pass, run.uid).length > 0 || asked.has(run.uid)) continue;
-    pass.ops.push({ op: "archive", run, why: `it is over: ${run.state}` });
-  }
+  return final
+    .filter((run) => tasksOf(pass, run.uid).length === 0 && !asked.has(run.uid))
+    .sort((a, b) => a.run - b.run)
+    .map((run) => ({ op: "archive", run, why: `it is over: ${run.state}` }));
 }
+
+type Archive = Extract<Op, { op: "archive" }>;
 
 // ---- workloads
 
 const isRemoving = (pass: Pass, workload: WorkloadRow): boolean =>
   workload.removing || pass.state.apps.get(workload.app_uid)?.removing === true;
 
-function reconcileWorkload(pass: Pass, workload: WorkloadRow): void {
-  if (isRemoving(pass, workload)) {
-    const why = `${workload.app}.${workload.name} is being removed`;
-    for (const task of tasksOf(pass, workload.uid)) stopTask(pass, task, workload.settings.stop, why);
-  } else if (workload.kind === "service") {
-    reconcileService(pass, workload);
-  } else if (workload.kind === "daemon") {
-    reconcileDaemon(pass, workload, (node_id) => !nodesWithWork(pass).has(node_id));
+function reconcileWorkloads(draft: ReconcileDraft): void {
+  const { pass } = draft;
+  let withWork: ReadonlySet<string> | null = null;
+  const onlyDaemonsLeft = (node_id: string): boolean => !(withWork ??= nodesWithWork(pass)).has(node_id);
+  for (const workload of pass.state.workloads.values()) {
+    if (isRemoving(pass, workload)) {
+      const why = `${workload.app}.${workload.name} is being removed`;
+      for (const task of tasksOf(pass, workload.uid)) stopTask(draft, task, workload.settings.stop, why);
+    } else if (workload.kind === "service") {
+      reconcileService(draft, workload);
+    } else if (workload.kind === "daemon") {
+      reconcileDaemon(draft, workload, onlyDaemonsLeft);
+    }
   }
 }
 
 /** Nodes that have tasks other than daemons'; those of daemons are stopped last. */
 function nodesWithWork(pass: Pass): ReadonlySet<string> {
-  if (pass.nodes_with_work !== null) return pass.nodes_with_work;
   const nodes = new Set<string>();
   for (const tasks of pass.tasks.values())
     for (const task of tasks) if (task.kind !== "daemon") nodes.add(task.node_id);
-  pass.nodes_with_work = nodes;
   return nodes;
 }
 
 /** Takes away what is removed and has nothing left: workloads first, then their apps. */
-export function removeEmpty(pass: Pass): void {
+export function removeEmpty(pass: Pass, archives: readonly Archive[]): Op[] {
   const removing = [...pass.state.workloads.values()].filter((workload) => isRemoving(pass, workload));
   const apps = [...pass.state.apps.values()].filter((app) => app.removing);
-  if (removing.length === 0 && apps.length === 0) return;
-  const archived = new Set(pass.ops.flatMap((op) => (op.op === "archive" ? [op.run.uid] : [])));
+  if (removing.length === 0 && apps.length === 0) return [];
+  const archived = new Set(archives.map(({ run }) => run.uid));
   const busy = new Set<string | null>();
   for (const run of pass.state.runs.values()) if (!archived.has(run.uid)) busy.add(run.workload_uid);
   const left = new Set<string>();
   for (const workload of removing)
     if (busy.has(workload.uid) || tasksOf(pass, workload.uid).length > 0) left.add(workload.uid);
-  for (const workload of removing.sort(byUid)) {
-    if (left.has(workload.uid)) continue;
-    pass.ops.push({
-      op: "remove",
-      what: "workload",
-      uid: workload.uid,
-      name: `${workload.app}.${workload.name}`,
-      why: "nothing of it is left",
-    });
-  }
   const full = new Set<string>();
   for (const workload of pass.state.workloads.values()) {
     if (!isRemoving(pass, workload) || left.has(workload.uid)) full.add(workload.app_uid);
   }
-  for (const app of apps.sort(byUid)) {
-    if (!full.has(app.uid))
-      pass.ops.push({ op: "remove", what: "app", uid: app.uid, name: app.name, why: "nothing of it is left" });
-  }
+  const why = "nothing of it is left";
+  return [
+    ...removing
+      .filter(({ uid }) => !left.has(uid))
+      .sort(byUid)
+      .map(({ uid, app, name }): Op => ({ op: "remove", what: "workload", uid, name: `${app}.${name}`, why })),
+    ...apps
+      .filter(({ uid }) => !full.has(uid))
+      .sort(byUid)
+      .map(({ uid, name }): Op => ({ op: "remove", what: "app", uid, name, why })),
+  ];
 }
 
 const byUid = (a: { readonly uid: string }, b: { readonly uid: string }): number => compareText(a.uid, b.uid);
@@ -121,37 +125,10 @@ const byUid = (a: { readonly uid: string }, b: { readonly uid: string }): number
 // ---- tasks without a place in the world
 
 /** Tasks whose owner is gone for good have nothing to live for. */
-function stopOwnerless(pass: Pass): void {
+function stopOwnerless(draft: ReconcileDraft): void {
+  const { pass } = draft;
   for (const [owner_uid, tasks] of pass.tasks) {
     if (pass.state.workloads.has(owner_uid) || pass.state.runs.has(owner_uid)) continue;
-    for (const task of tasks) stopTask(pass, task, { signal: "TERM", grace_ms: 10_000 }, "what it belongs to is gone");
+    for (const task of tasks) stopTask(draft, task, { signal: "TERM", grace_ms: 10_000 }, "what it belongs to is gone");
   }
-}
-
-/** Tasks of a node that was forgotten are lost: the operator has vouched for it. */
-function loseForgotten(pass: Pass): void {
-  const forgotten: TaskRow[] = [];
-  for (const [owner_uid, tasks] of pass.tasks) {
-    if (tasks.every((task) => pass.nodes.has(task.node_id))) continue;
-    forgotten.push(...tasks.filter((task) => !pass.nodes.has(task.node_id)));
-    pass.tasks.set(
-      owner_uid,
-      tasks.filter((task) => pass.nodes.has(task.node_id)),
-    );
-  }
-  // In an order of its own, since the members of a gang write one slot after the other.
-  forgotten.sort((a, b) => a.attempt - b.attempt || compareText(a.uid, b.uid));
-  for (const task of forgotten) lose(pass, task);
-}
-
-function lose(pass: Pass, task: TaskRow): void {
-  const why = "its node was forgotten";
-  const final = lostFinal(task, "node_forgotten", why, pass.now_ms);
-  const settings = (pass.state.runs.get(task.owner_uid) ?? pass.state.workloads.get(task.owner_uid))?.settings;
-  let slot: SlotRow | null = null;
-  if (settings !== undefined && task.written_off === null) {
-    slot = slotAfterEnd(slotOf(pass, task.owner_uid, task.slot), task, final, settings, pass.limits);
-    pass.slots.set(slot.key, slot);
-  }
-  pass.ops.push({ op: "lose", task, final, slot, why });
 }

@@ -7,8 +7,9 @@ import { formatAge, formatDuration } from "../format";
 import type { SlotRow, WorkloadRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
 import { cardsOf, isBad } from "../cards/node-cards";
-import { waitsForOrphan } from "./orphans";
-import { isDrainDue, isSettled, isUp, slotOf, stopTask, waitFor, wakeAt, type Pass } from "../pass/pass";
+import { waitFor, type ReconcileDraft } from "./draft";
+import { orphanWait } from "./orphans";
+import { isDrainDue, isSettled, isUp, slotOf, stopTask, wakeAt, type Pass } from "../pass/pass";
 import type { NodeFact } from "../pass/contact";
 import { endedVersion } from "../pass/slot";
 import { taskName } from "../model/task";
@@ -39,22 +40,28 @@ export type SlotView =
 const UP: SlotView = { is: "up" };
 const UNSETTLED: SlotView = { is: "unsettled" };
 
-/** Looks at one slot; `only` is the node of a daemon's slot. */
-export function viewSlot(
-  pass: Pass,
+/** Stops what has to go of one slot, and asks for what it lacks; `only` is the node of a daemon's slot. */
+export function reconcileSlot(
+  draft: ReconcileDraft,
   keeping: Keeping,
   slot: number,
   tasks: readonly TaskRow[],
   only: NodeFact | null,
 ): SlotView {
   const [first] = tasks;
+  const { pass } = draft;
   if (tasks.length === 1 && first !== undefined && isFine(pass, keeping.workload, first) && isUp(pass, first))
     return UP;
-  const sorted = sort(pass, keeping, tasks);
-  const best = keepOne(pass, keeping, sorted.fine, sorted.stopping);
-  const kept = keepOne(pass, keeping, sorted.stale, sorted.stopping);
-  if (keeping.stop_first && keeping.workload.kind === "service") stopReturned(pass, keeping, sorted);
-  if (best !== null && !isGone(pass, keeping, best)) return viewFine(pass, keeping, best, kept, sorted);
+  const sorted = sortAttempts(pass, keeping.workload, tasks);
+  stopThese(draft, keeping, sorted, sorted.due, "drained: the node's deadline has come");
+  const best = keepOne(draft, keeping, sorted, sorted.fine);
+  const kept = keepOne(draft, keeping, sorted, sorted.stale);
+  if (keeping.stop_first && keeping.workload.kind === "service") {
+    const returned = sorted.written_off.filter((task) => pass.nodes.get(task.node_id)?.heard === true);
+    // An exclusive attempt that was given up and is heard of again never runs beside another.
+    stopThese(draft, keeping, sorted, returned, "it was given up while its node was silent");
+  }
+  if (best !== null && !isGone(pass, keeping, best)) return keepFine(draft, keeping, best, kept, sorted);
   if (kept !== null && best === null && !isGone(pass, keeping, kept)) {
     return {
       is: "stale",
@@ -64,27 +71,44 @@ export function viewSlot(
     };
   }
   const gone = [best, kept].filter((task) => task !== null && isGone(pass, keeping, task)) as TaskRow[];
-  return viewEmpty(pass, keeping, slot, gone, sorted, only);
+  return fillSlot(draft, keeping, slot, gone, sorted, only);
 }
 
-interface Sorted {
-  readonly fine: TaskRow[];
-  readonly stale: TaskRow[];
+/** The attempts of one slot by what is to become of them. */
+interface SlotAttempts {
+  readonly fine: readonly TaskRow[];
+  readonly stale: readonly TaskRow[];
+  /** On a node that leaves them no more time. */
+  readonly due: readonly TaskRow[];
+  /** Told to stop; what this step stops joins them. */
   readonly stopping: TaskRow[];
-  readonly written_off: TaskRow[];
+  readonly written_off: readonly TaskRow[];
 }
 
-function sort(pass: Pass, keeping: Keeping, tasks: readonly TaskRow[]): Sorted {
-  const sorted: Sorted = { fine: [], stale: [], stopping: [], written_off: [] };
+function sortAttempts(pass: Pass, workload: WorkloadRow, tasks: readonly TaskRow[]): SlotAttempts {
+  const [fine, stale, due, stopping, written_off]: TaskRow[][] = [[], [], [], [], []];
+  const placeOf = (task: TaskRow): TaskRow[] | undefined => {
+    if (task.written_off !== null) return written_off;
+    if (task.desired === "stop") return stopping;
+    if (workload.kind !== "daemon" && isDrainDue(pass, task, workload.settings.stop)) return due;
+    return isFine(pass, workload, task) ? fine : stale;
+  };
+  for (const task of tasks) placeOf(task)?.push(task);
+  return { fine, stale, due, stopping, written_off } as SlotAttempts;
+}
+
+/** Stops some attempts of a slot, which count as stopping from here on. */
+function stopThese(
+  draft: ReconcileDraft,
+  { workload }: Keeping,
+  { stopping }: SlotAttempts,
+  tasks: readonly TaskRow[],
+  why: string,
+): void {
   for (const task of tasks) {
-    if (task.written_off !== null) sorted.written_off.push(task);
-    else if (task.desired === "stop") sorted.stopping.push(task);
-    else if (keeping.workload.kind !== "daemon" && isDrainDue(pass, task, keeping.workload.settings.stop)) {
-      stopTask(pass, task, keeping.workload.settings.stop, "drained: the node's deadline has come");
-      sorted.stopping.push(task);
-    } else (isFine(pass, keeping.workload, task) ? sorted.fine : sorted.stale).push(task);
+    stopTask(draft, task, workload.settings.stop, why);
+    stopping.push(task);
   }
-  return sorted;
 }
 
 /** A wanted attempt of the present version that may stay where it is; a daemon's belongs to its node. */
@@ -108,31 +132,20 @@ function whyMoves(pass: Pass, { node_id, promised }: TaskRow): string | null {
 }
 
 /** Keeps the best of several attempts that do the same, and stops the others. */
-function keepOne(pass: Pass, { workload }: Keeping, tasks: readonly TaskRow[], stopping: TaskRow[]): TaskRow | null {
+function keepOne(
+  draft: ReconcileDraft,
+  keeping: Keeping,
+  sorted: SlotAttempts,
+  tasks: readonly TaskRow[],
+): TaskRow | null {
   if (tasks.length < 2) return tasks[0] ?? null;
-  const rank = (task: TaskRow): number => (isUp(pass, task) ? 0 : 1);
+  const rank = (task: TaskRow): number => (isUp(draft.pass, task) ? 0 : 1);
   const [best, ...others] = [...tasks].sort(
     (a, b) => rank(a) - rank(b) || b.attempt - a.attempt || compareText(a.uid, b.uid),
   );
-  for (const task of others) {
-    stopTask(
-      pass,
-      task,
-      workload.settings.stop,
-      `another attempt of the slot is kept: ${best === undefined ? "" : taskName(best)}`,
-    );
-    stopping.push(task);
-  }
+  const name = best === undefined ? "" : taskName(best);
+  stopThese(draft, keeping, sorted, others, `another attempt of the slot is kept: ${name}`);
   return best ?? null;
-}
-
-/** An exclusive attempt that was given up and is heard of again never runs beside another. */
-function stopReturned(pass: Pass, { workload }: Keeping, sorted: Sorted): void {
-  for (const task of sorted.written_off) {
-    if (pass.nodes.get(task.node_id)?.heard !== true) continue;
-    stopTask(pass, task, workload.settings.stop, "it was given up while its node was silent");
-    sorted.stopping.push(task);
-  }
 }
 
 /** Whether an attempt's node has been silent for so long that the workload's policy gives it up. */
@@ -143,21 +156,29 @@ export function isGone(pass: Pass, keeping: Pick<Keeping, "give_up_after_ms">, t
 }
 
 /** The slot has its attempt: once that is up, whatever it replaces may go. */
-function viewFine(pass: Pass, keeping: Keeping, best: TaskRow, kept: TaskRow | null, sorted: Sorted): SlotView {
+function keepFine(
+  draft: ReconcileDraft,
+  keeping: Keeping,
+  best: TaskRow,
+  kept: TaskRow | null,
+  sorted: SlotAttempts,
+): SlotView {
+  const { pass } = draft;
   const { workload } = keeping;
-  noteSilent(pass, keeping, [best]);
+  noteSilent(draft, keeping, [best]);
   if (!isSettled(pass, best)) return UNSETTLED;
   if (pass.nodes.get(best.node_id)?.heard !== true) return UP;
   const why = `replaced by ${taskName(best)}`;
-  if (kept !== null) stopTask(pass, kept, workload.settings.stop, why);
+  if (kept !== null) stopTask(draft, kept, workload.settings.stop, why);
   for (const task of sorted.written_off) {
-    if (pass.nodes.get(task.node_id)?.heard === true) stopTask(pass, task, workload.settings.stop, why);
+    if (pass.nodes.get(task.node_id)?.heard === true) stopTask(draft, task, workload.settings.stop, why);
   }
   return UP;
 }
 
 /** Says which silent node an attempt's end or news must come from. */
-function noteSilent(pass: Pass, { workload, give_up_after_ms }: Keeping, tasks: readonly TaskRow[]): void {
+function noteSilent(draft: ReconcileDraft, { workload, give_up_after_ms }: Keeping, tasks: readonly TaskRow[]): void {
+  const { pass } = draft;
   const silent = [...tasks]
     .sort((a, b) => compareText(a.uid, b.uid))
     .flatMap((task) => {
@@ -168,56 +189,57 @@ function noteSilent(pass: Pass, { workload, give_up_after_ms }: Keeping, tasks: 
   if (first === undefined || workload.kind === "daemon") return;
   const { task, fact } = first;
   const text = `${fact.node.name} has been silent for ${formatAge(fact.silence_ms)}`;
-  if (give_up_after_ms === null) waitFor(pass, workload, task.slot, `waits for its node: ${text}`, forgetHint(fact));
+  if (give_up_after_ms === null) waitFor(draft, workload, task.slot, `waits for its node: ${text}`, forgetHint(fact));
   else if (pass.mass_silence)
-    waitFor(pass, workload, task.slot, `is not replaced: ${text}, as many others`, forgetHint(fact));
+    waitFor(draft, workload, task.slot, `is not replaced: ${text}, as many others`, forgetHint(fact));
 }
 
 /** The command that resolves waiting for a silent node. */
 export const forgetHint = (fact: NodeFact): string => `orch node forget ${fact.node.name} --fenced, if it is off`;
 
 /** The slot has no attempt that counts: a new one is wanted, once nothing stands against it. */
-function viewEmpty(
-  pass: Pass,
+function fillSlot(
+  draft: ReconcileDraft,
   keeping: Keeping,
   slot: number,
   gone: readonly TaskRow[],
-  sorted: Sorted,
+  sorted: SlotAttempts,
   only: NodeFact | null,
 ): SlotView {
+  const { pass } = draft;
   const { workload } = keeping;
   const givesUp = [...gone];
   const ending: TaskRow[] = [];
   for (const task of sorted.stopping) {
     if (!isGone(pass, keeping, task)) ending.push(task);
-    else if (task.written_off === null && !pass.stopped.has(task.uid)) givesUp.push(task);
+    else if (task.written_off === null && !draft.stopped.has(task.uid)) givesUp.push(task);
   }
   // Never two of one version, and never more than two of a slot.
   const alone = keeping.stop_first || ending.length > 1;
   const blockers = ending.filter((task) => alone || task.version === workload.version);
   if (blockers.length > 0) {
-    noteSilent(pass, keeping, blockers);
+    noteSilent(draft, keeping, blockers);
     const heard = blockers
       .filter((task) => pass.nodes.get(task.node_id)?.node.contact === "connected")
       .map(taskName)
       .sort();
-    if (heard.length > 0) waitFor(pass, workload, slot, `waits for ${heard.join(", ")} to end`);
+    if (heard.length > 0) waitFor(draft, workload, slot, `waits for ${heard.join(", ")} to end`);
     return { is: "pending", crashing: false };
   }
   const held = heldForIdle(pass, workload, slotOf(pass, workload.uid, slot));
   if (held !== null && givesUp.length === 0) {
-    waitFor(pass, workload, slot, held, `orch restart ${workload.app}.${workload.name}`);
+    waitFor(draft, workload, slot, held, `orch restart ${workload.app}.${workload.name}`);
     return { is: "pending", crashing: false };
   }
   const [lost] = gone;
   const fact = lost === undefined ? undefined : pass.nodes.get(lost.node_id);
   const why = fact === undefined ? null : `${fact.node.name} has been silent for ${formatAge(fact.silence_ms)}`;
-  return { is: "pending", crashing: !wantAttempt(pass, keeping, slot, givesUp, why, only) };
+  return { is: "pending", crashing: !wantAttempt(draft, keeping, slot, givesUp, why, only) };
 }
 
 /** Asks for a new attempt, unless crashes or an orphan hold it back; tells whether it asked. */
 export function wantAttempt(
-  pass: Pass,
+  draft: ReconcileDraft,
   keeping: Keeping,
   slot: number,
   gives_up: readonly TaskRow[],
@@ -225,17 +247,23 @@ export function wantAttempt(
   only: NodeFact | null,
   stops_first: TaskRow | null = null,
 ): boolean {
+  const { pass } = draft;
   const { workload, spec } = keeping;
-  if (spec.exclusive && waitsForOrphan(pass, workload, slot)) return false;
+  const orphan = spec.exclusive ? orphanWait(pass, workload, slot) : null;
+  if (orphan !== null) {
+    draft.waits.push(orphan);
+    return false;
+  }
   const slot_row = slotOf(pass, workload.uid, slot);
   if (slot_row !== null && endedVersion(slot_row) === workload.version) {
     const held = heldBack(pass, workload, slot_row);
     if (held !== null) {
-      waitFor(pass, workload, slot, held);
+      if (!isCrashLoop(workload, slot_row)) wakeAt(draft, slot_row.not_before_ms);
+      waitFor(draft, workload, slot, held);
       return false;
     }
   }
-  pass.demands.push({
+  draft.demands.push({
     owner: workload,
     kind: workload.kind,
     spec,
@@ -256,13 +284,16 @@ function heldForIdle(pass: Pass, workload: WorkloadRow, slot: SlotRow | null): s
   return `was stopped ${formatAge(pass.now_ms - end.at_ms)} ago: ${end.reason ?? "its GPU was idle"}`;
 }
 
+/** Whether a slot has crashed more often in a row than its workload allows: only a new version starts it again. */
+function isCrashLoop({ settings }: WorkloadRow, { streak }: SlotRow): boolean {
+  const { attempts } = settings.restart;
+  return attempts !== null && streak > attempts;
+}
+
 /** Why crashes hold the next attempt back; `null` when they don't. */
 function heldBack(pass: Pass, workload: WorkloadRow, slot: SlotRow): string | null {
-  const { attempts } = workload.settings.restart;
-  if (attempts !== null && slot.streak > attempts)
-    return `crash loop: ${crashes(slot)}; it starts again with a new version`;
+  if (isCrashLoop(workload, slot)) return `crash loop: ${crashes(slot)}; it starts again with a new version`;
   if (slot.not_before_ms <= pass.now_ms) return null;
-  wakeAt(pass, slot.not_before_ms);
   const rest = formatDuration(Math.ceil((slot.not_before_ms - pass.now_ms) / 1_000) * 1_000);
   return `waits ${rest} before its next attempt: ${slot.streak > 0 ? crashes(slot) : howEnded(slot)}`;
 }

@@ -1,20 +1,24 @@
 // Services and daemons as wholes: which slots there are, and in which order stale ones are replaced.
 
 import { exclusiveSilence, type NodeFact } from "../pass/contact";
-import { drainingOf } from "../pass/drain";
+import { goneDueAt, isDraining } from "../pass/drain";
 import { isTolerated, labelHolds } from "../place/labels";
 import type { WorkloadRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
 import type { NodeRow } from "../model/rows-node";
-import { isDrainDue, isUp, stopTask, tasksOf, type Pass } from "../pass/pass";
-import { isFine, viewSlot, wantAttempt, type Keeping, type SlotView } from "./replicas";
+import type { ReconcileDraft } from "./draft";
+import { drainDueAt, isUp, settlesAt, stopTask, tasksOf, wakeAt, type Pass } from "../pass/pass";
+import { isWanted } from "../model/task";
+import { isFine, reconcileSlot, wantAttempt, type Keeping, type SlotView } from "./replicas";
 import type { Ms } from "../units";
 import type { TaskSpec } from "../model/workload";
 
 /** Keeps a service at its replicas: slots 0 to N - 1, each with one attempt. */
-export function reconcileService(pass: Pass, workload: WorkloadRow): void {
+export function reconcileService(draft: ReconcileDraft, workload: WorkloadRow): void {
+  const { pass } = draft;
   const tasks = tasksOf(pass, workload.uid);
   if (isAsWanted(pass, workload, tasks)) return;
+  wakeForTasks(draft, workload, tasks);
   const spec = pass.snapshot.spec(workload.spec_hash);
   const { replicas, stop } = workload.settings;
   // An attempt of an exclusive version is never beside another, also when the newest version is not exclusive any more.
@@ -24,13 +28,22 @@ export function reconcileService(pass: Pass, workload: WorkloadRow): void {
   const bySlot = groupBySlot(tasks);
   const surplus = [...bySlot.keys()].filter((slot) => slot >= replicas).sort((x, y) => y - x);
   for (const slot of surplus) {
-    for (const task of bySlot.get(slot) ?? []) stopTask(pass, task, stop, `scaled to ${replicas}`);
+    for (const task of bySlot.get(slot) ?? []) stopTask(draft, task, stop, `scaled to ${replicas}`);
   }
   const slots: Slot[] = [];
   for (let slot = 0; slot < replicas; slot++) {
-    slots.push({ slot, view: viewSlot(pass, keeping, slot, bySlot.get(slot) ?? NO_TASKS, null), fact: null });
+    slots.push({ slot, view: reconcileSlot(draft, keeping, slot, bySlot.get(slot) ?? NO_TASKS, null), fact: null });
   }
-  replaceStale(pass, keeping, slots);
+  replaceStale(draft, keeping, slots);
+}
+
+/** Asks for the passes in which time alone makes tasks up, or due to leave the draining nodes that they are on. */
+function wakeForTasks(draft: ReconcileDraft, { kind, settings }: WorkloadRow, tasks: readonly TaskRow[]): void {
+  for (const task of tasks) {
+    if (!isWanted(task)) continue;
+    wakeAt(draft, settlesAt(draft.pass, task));
+    if (kind !== "daemon") wakeAt(draft, drainDueAt(draft.pass, task, settings.stop));
+  }
 }
 
 /** The common case, told without building anything: every slot has one attempt, which is fine and up. */
@@ -76,7 +89,7 @@ function groupBySlot(tasks: readonly TaskRow[]): Map<number, TaskRow[]> {
  * attempt runs on and the other slots are left alone. What only leaves a draining node or a bad card moves at once,
  * since the old attempt stays until the new one is up; where two may never be, it moves when nothing else is replaced.
  */
-function replaceStale(pass: Pass, keeping: Keeping, slots: readonly Slot[]): void {
+function replaceStale(draft: ReconcileDraft, keeping: Keeping, slots: readonly Slot[]): void {
   const { workload, stop_first } = keeping;
   const holdsUp = ({ view }: Slot): boolean =>
     view.is === "unsettled" || (view.is === "pending" && (stop_first || view.crashing));
@@ -86,13 +99,13 @@ function replaceStale(pass: Pass, keeping: Keeping, slots: readonly Slot[]): voi
     if (view.moves === null && !mayReplace) continue;
     if (view.moves === null) mayReplace = false;
     const why = view.moves ?? `version ${workload.version} replaces ${view.task.version}`;
-    if (stop_first) stopTask(pass, view.task, workload.settings.stop, why);
-    else if (view.alone) wantAttempt(pass, keeping, slot, [], why, fact);
+    if (stop_first) stopTask(draft, view.task, workload.settings.stop, why);
+    else if (view.alone) wantAttempt(draft, keeping, slot, [], why, fact);
   }
   if (!mayReplace) return;
   for (const { slot, view, fact } of slots) {
     if (view.is !== "stale" || view.moves === null || !stop_first) continue;
-    wantAttempt(pass, keeping, slot, [], view.moves, fact, view.task);
+    wantAttempt(draft, keeping, slot, [], view.moves, fact, view.task);
     return;
   }
 }
@@ -102,33 +115,37 @@ function replaceStale(pass: Pass, keeping: Keeping, slots: readonly Slot[]): voi
  * task now keep what they have and hold nothing up.
  */
 export function reconcileDaemon(
-  pass: Pass,
+  draft: ReconcileDraft,
   workload: WorkloadRow,
   onlyDaemonsLeft: (node_id: string) => boolean,
 ): void {
+  const { pass } = draft;
   const spec = pass.snapshot.spec(workload.spec_hash);
   const keeping: Keeping = { workload, spec, stop_first: true, give_up_after_ms: null };
-  const bySlot = groupBySlot(tasksOf(pass, workload.uid));
+  const { stop } = workload.settings;
+  const all = tasksOf(pass, workload.uid);
+  wakeForTasks(draft, workload, all);
+  const bySlot = groupBySlot(all);
   const slots: Slot[] = [];
-  const isDue = (task: TaskRow): boolean => isDrainDue(pass, task, workload.settings.stop);
   for (const fact of pass.nodes.values()) {
     const slot = fact.node.ordinal;
     const tasks = bySlot.get(slot) ?? NO_TASKS;
     bySlot.delete(slot);
-    const draining = drainingOf(fact.node);
-    if (!isMatch(spec, fact.node)) stopAll(pass, workload, tasks, `${fact.node.name} no longer matches`);
-    else if (draining !== null) {
-      const isLast = onlyDaemonsLeft(fact.node.id) || (draining.final && tasks.some(isDue));
-      if (isLast) stopAll(pass, workload, tasks, `${fact.node.name} is being drained`);
-    } else if (fact.usable) slots.push({ slot, view: viewSlot(pass, keeping, slot, tasks, fact), fact });
+    if (!isMatch(spec, fact.node)) stopAll(draft, workload, tasks, `${fact.node.name} no longer matches`);
+    else if (isDraining(fact.node)) {
+      const due = goneDueAt(fact.node, stop.grace_ms);
+      wakeAt(draft, tasks.length === 0 ? null : due);
+      if (onlyDaemonsLeft(fact.node.id) || (due !== null && due <= pass.now_ms))
+        stopAll(draft, workload, tasks, `${fact.node.name} is being drained`);
+    } else if (fact.usable) slots.push({ slot, view: reconcileSlot(draft, keeping, slot, tasks, fact), fact });
   }
-  for (const tasks of bySlot.values()) stopAll(pass, workload, tasks, "its node is gone");
+  for (const tasks of bySlot.values()) stopAll(draft, workload, tasks, "its node is gone");
   slots.sort((a, b) => a.slot - b.slot);
-  replaceStale(pass, keeping, slots);
+  replaceStale(draft, keeping, slots);
 }
 
-function stopAll(pass: Pass, workload: WorkloadRow, tasks: readonly TaskRow[], why: string): void {
-  for (const task of tasks) stopTask(pass, task, workload.settings.stop, why);
+function stopAll(draft: ReconcileDraft, workload: WorkloadRow, tasks: readonly TaskRow[], why: string): void {
+  for (const task of tasks) stopTask(draft, task, workload.settings.stop, why);
 }
 
 /** Whether a node is one of those that a daemon is for, whatever its state. */

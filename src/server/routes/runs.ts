@@ -18,7 +18,7 @@ import { route } from "./route";
 import { type Ended, flag, number, page, pageOf, short } from "../http/query";
 import { cancelRun, demandSatisfiable, makeRun, runByNumber, type Making } from "../work/runs";
 import { meantBy } from "../work/resolve";
-import { queueOf, runView as viewOf } from "../views/run";
+import { placesOf, runView as viewOf } from "../views/run";
 import { taskView } from "../views/task";
 
 /** What runs comes first, then the queue. */
@@ -67,7 +67,8 @@ export const RUN_ROUTES = [
       "Runs that wait or run, in the order of the queue; with `all` or `since_ms` also what is over, the newest first",
     handle({ api, query }) {
       const { state, history } = api.store;
-      const places = queueOf(state, api.loop.blocked());
+      const places = placesOf(api.loop);
+      const placed = ({ uid }: RunRow): number => places.get(uid)?.position ?? Number.MAX_SAFE_INTEGER;
       const wanted = (run: RunRow): boolean =>
         (query.user === undefined || run.user === query.user) &&
         (query.project === undefined || run.project === query.project) &&
@@ -76,12 +77,7 @@ export const RUN_ROUTES = [
         .values()
         .filter(wanted)
         .toArray()
-        .sort(
-          (a, b) =>
-            ORDER[a.state] - ORDER[b.state] ||
-            (places.get(a.uid)?.position ?? 0) - (places.get(b.uid)?.position ?? 0) ||
-            a.run - b.run,
-        );
+        .sort((a, b) => ORDER[a.state] - ORDER[b.state] || placed(a) - placed(b) || a.run - b.run);
       const views = living.map((run) => viewOf(run, places.get(run.uid)));
       const { user, project, since_ms } = query;
       const ended = (limit: number, after: string | null): Ended<RunView>[] =>
@@ -120,7 +116,7 @@ export const RUN_ROUTES = [
       const tasks = items
         .sort((a, b) => a.slot - b.slot || a.member - b.member || a.attempt - b.attempt)
         .map((task) => taskView(task, state));
-      return { ...viewOf(run, queueOf(state, api.loop.blocked()).get(run.uid)), tasks, next };
+      return { ...viewOf(run, placesOf(api.loop).get(run.uid)), tasks, next };
     },
   }),
   route({

@@ -1,15 +1,15 @@
 // Runs as the contract shows them, with their place in the queue.
 
-import type { State } from "../../core/model/rows-state";
 import type { RunRow } from "../../core/model/rows-work";
-import type { Blocked } from "../../core/pass/snapshot";
+import type { Loop } from "../loop";
 import { jobName } from "../../core/model/task";
 import type { RunView } from "../../wire/api/runs";
 import { waitsFor } from "./task";
 
 /** Where a run stands among those that wait, and what the last pass said of it. */
 export interface QueuePlace {
-  readonly position: number;
+  /** `null`: it does not wait for room. */
+  readonly position: number | null;
   readonly reason: string | null;
 }
 
@@ -24,7 +24,7 @@ export function runView(run: RunRow, place: QueuePlace | undefined): RunView {
     position: place?.position ?? null,
     ahead_gpu_hours: null,
     start_estimate_ms: null,
-    reason: run.reason ?? waitsFor(run) ?? place?.reason ?? null,
+    reason: run.reason ?? waitsFor(run) ?? (run.state === "queued" ? (place?.reason ?? null) : null),
     app: run.app,
     workload: run.app === null ? null : jobName(run),
     version: run.version,
@@ -38,13 +38,13 @@ export function runView(run: RunRow, place: QueuePlace | undefined): RunView {
   };
 }
 
-/** Places of all queued runs, from 1: by priority, then by number. */
-export function queueOf(state: State, blocked: readonly Blocked[]): ReadonlyMap<string, QueuePlace> {
-  const reasons = new Map(blocked.map((one) => [one.owner_uid, one.summary]));
-  const queued = state.runs
-    .values()
-    .filter((run) => run.state === "queued" && run.cancel === null)
-    .toArray()
-    .sort((a, b) => b.settings.priority - a.settings.priority || a.run - b.run);
-  return new Map(queued.map((run, i) => [run.uid, { position: i + 1, reason: reasons.get(run.uid) ?? null }]));
+/**
+ * Returns the places of the runs that the last pass found waiting, from 1 in the order in which it gives them room. A
+ * run that waits for something else than room has a reason and no position.
+ */
+export function placesOf({ queue, blocked }: Pick<Loop, "queue" | "blocked">): ReadonlyMap<string, QueuePlace> {
+  const positions = new Map(queue().map((uid, at) => [uid, at + 1]));
+  return new Map(
+    blocked().map((one) => [one.owner_uid, { position: positions.get(one.owner_uid) ?? null, reason: one.summary }]),
+  );
 }

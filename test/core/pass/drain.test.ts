@@ -1,13 +1,12 @@
 // Drains by people and nodes that say that they leave: which one counts, when stops begin, what is said of the rest.
 
 import { describe, expect, test } from "bun:test";
-import { drainingOf, leftOn, sayDraining, stopsAt } from "../../../src/core/pass/drain";
+import { drainingOf, dueAt, goneDueAt, isDraining, leftOn, sayDraining } from "../../../src/core/pass/drain";
 import type { Blocked } from "../../../src/core/pass/snapshot";
 import type { NodeRow } from "../../../src/core/model/rows-node";
-import { buildNode, buildSpec, buildState, buildTask, buildRun, buildWorkload, NOW_MS } from "../../support/build";
+import { buildNode, buildState, buildTask, buildRun, buildWorkload, NOW_MS } from "../../support/build";
 
-const drain = (part: Partial<NonNullable<NodeRow["drain"]>> = {}): Pick<NodeRow, "intent" | "drain"> => ({
-  intent: "draining",
+const drain = (part: Partial<NonNullable<NodeRow["drain"]>> = {}): Pick<NodeRow, "drain"> => ({
   drain: { since_ms: NOW_MS, deadline_ms: null, by: "olga", reason: "new fan", ...part },
 });
 const leaving = (deadline_ms: number | null, gone = true): Pick<NodeRow, "leaving"> => ({
@@ -32,11 +31,41 @@ describe("a node", () => {
   ];
   for (const [what, node, by, final, at] of CASES) {
     test(what, () => {
-      const draining = drainingOf(node);
+      const draining = drainingOf(node, 10_000);
       expect([draining?.by ?? null, draining?.final ?? null]).toEqual([by, final]);
-      expect(draining === null ? null : stopsAt(draining, 10_000)).toBe(at);
+      expect(isDraining(node)).toBe(by !== null);
+      expect(dueAt(node, 10_000)).toBe(at);
     });
   }
+  describe("with two deadlines near each other", () => {
+    // The drain ends first. The machine goes 15 s later, and what runs there has to be over 5 s before that.
+    const both = buildNode("a", { ...drain({ deadline_ms: 100_000 }), ...leaving(115_000) });
+    const GRACES: readonly (readonly [grace_ms: number, by: string, at: number])[] = [
+      [0, "olga", 100_000],
+      [9_999, "olga", 100_000],
+      [10_000, "a", 100_000],
+      [30_000, "a", 80_000],
+    ];
+    test.each(GRACES)("a task with a grace of %i ms stops for the one whose stop begins first", (grace_ms, by, at) => {
+      expect(drainingOf(both, grace_ms)?.by).toBe(by);
+      expect(dueAt(both, grace_ms)).toBe(at);
+    });
+    test("the machine's own deadline stays known", () => {
+      expect(goneDueAt(both, 0)).toBe(110_000);
+      expect(goneDueAt(buildNode("a", drain({ deadline_ms: 9 })), 0)).toBeNull();
+      expect(goneDueAt(buildNode("a", leaving(50_000, false)), 0)).toBeNull();
+    });
+    test("what is left is told of the deadline that ends it", () => {
+      const long = buildRun(7, "spec", { state: "running", settings: { stop: { signal: "TERM", grace_ms: 30_000 } } });
+      const node = buildNode("a", { ...drain({ deadline_ms: NOW_MS + 60_000 }), ...leaving(NOW_MS + 75_000) });
+      const state = buildState({ nodes: [node], runs: [long], tasks: [buildTask(long, "a")] });
+      expect(leftOn(state, node, [], NOW_MS).map(({ why }) => why)).toEqual(["runs at most 1m15s more"]);
+    });
+  });
+  test("is not drained by the word alone: whoever drains it is named in its drain", () => {
+    const node = buildNode("a", { intent: "draining" });
+    expect([isDraining(node), drainingOf(node), sayDraining(node)]).toEqual([false, null, null]);
+  });
   test("says who keeps it free, and why", () => {
     expect(sayDraining(buildNode("a"))).toBeNull();
     expect(sayDraining(buildNode("a", drain()))).toBe("is being drained by olga: new fan");
@@ -74,7 +103,6 @@ describe("what is left on a draining node", () => {
   };
 
   test("says of each task what it waits for", () => {
-    expect(buildSpec().exclusive).toBe(false);
     const moved = on(api, { slot: 1 });
     const next = buildTask(api, "b", { slot: 1, attempt: 2, observed: { state: "starting" } });
     const tasks = [on(api), moved, next, on(api, { slot: 2, desired: "stop", stop }), on(each, { slot: 1 }), on(run)];

@@ -32,12 +32,18 @@ const idle = (part: Partial<IdleSettings> = {}): IdleSettings => ({
   ...part,
 });
 const card = (id: string, gb = 80) => buildDevice(id, { model: "A100", memory_bytes: gb * GIB });
-const gpuSpec = (count = 1, members = 1) =>
+const gpuSpec = (count = 1, members = 1, memory_min_bytes: number | null = null) =>
   buildSpec({
     members,
-    request: { cpu_milli: 100, memory_bytes: GIB, disk_bytes: 0, gpu: buildGpu({ count }), countables: {} },
+    request: {
+      cpu_milli: 100,
+      memory_bytes: GIB,
+      disk_bytes: 0,
+      gpu: buildGpu({ count, memory_min_bytes }),
+      countables: {},
+    },
   });
-const SPECS = { none: buildSpec(), one: gpuSpec(), two: gpuSpec(2), gang: gpuSpec(1, 2) };
+const SPECS = { big: gpuSpec(1, 1, 80 * GIB), none: buildSpec(), one: gpuSpec(), two: gpuSpec(2), gang: gpuSpec(1, 2) };
 
 const service = (name: string, settings: Partial<WorkloadRow["settings"]> = {}) =>
   buildWorkload("recs", name, "one", { settings });
@@ -156,6 +162,14 @@ describe("of several that are idle", () => {
   });
   test("all go whose cards one needs together", () => {
     expect(stopped({ runs: [first, second, waits(3, "two")] })).toEqual(["stop 2", "stop 1"]);
+  });
+  test("one whose card would not do is left alone, however long it is idle", () => {
+    const unlike = [buildNode("a", { devices: [card("g0", 40), card("g1", 80)] })];
+    const idleFor = [
+      [tasks[0]!, 60],
+      [tasks[1]!, 31],
+    ] as const;
+    expect(stopped({ nodes: unlike, idle: idleFor, runs: [first, second, waits(3, "big")] })).toEqual(["stop 2"]);
   });
   test("none goes for another that has been stopped for the same one", () => {
     const stop = { why: "x", signal: "TERM", grace_ms: 1, at_ms: 1 };

@@ -191,6 +191,33 @@ describe("a run", () => {
       [3, "queued", 2],
     ]);
   });
+  test("stands in the queue where the plan gives it room: leaders come before their followers", async () => {
+    await heardNode(stage, "box1");
+    expect((await run({ run: "true", resources: { cpu: 8, memory: "1GiB" } })).status).toBe(200);
+    for (let n = 0; n < 2; n++)
+      await run({ run: "true", priority: 5, resources: { cpu: 8, memory: "1GiB" } }, {}, "olga");
+    const { status } = await apply(
+      [
+        "app: web",
+        "jobs:",
+        "  lead: { run: 'true', resources: { cpu: 8, memory: 1GiB } }",
+        "  tail: { run: 'true', priority: 9, place: { together_with: [lead] }, resources: { cpu: 8, memory: 1GiB } }",
+        "",
+      ].join("\n"),
+      "olga",
+    );
+    expect(status).toBe(200);
+    await stage.planned();
+    const { body } = await stage.call("GET", "/v1/runs");
+    const list = body["runs"] as { name: string; run: number; position: number | null }[];
+    expect(list.map((one) => [one.run, one.position, one.name])).toEqual([
+      [1, null, "true"],
+      [4, 1, "web.lead"],
+      [5, 2, "web.tail"],
+      [2, 3, "true"],
+      [3, 4, "true"],
+    ]);
+  });
   test("comes after runs by number and jobs by name", async () => {
     await heardNode(stage, "box1");
     await apply(WEB);

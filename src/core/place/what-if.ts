@@ -1,0 +1,106 @@
+// What would have to end for a demand to find room: asked before an idle card is taken back from anybody.
+
+import type { TaskRow } from "../model/rows-task";
+import type { Demand, Pass } from "../pass/pass";
+import { leaveRoom, takeRoom, type Room, type Rooms } from "./room";
+import { hasPorts } from "./schedule";
+import { bestRooms } from "./search";
+import { noShapes, shapeOf } from "./shape";
+
+/** Rooms as they would be; what is tried in them is taken back before the answer is given. */
+export interface WhatIf {
+  readonly pass: Pass;
+  readonly rooms: Rooms;
+}
+
+/** An attempt that may be released: its task, or all members of its gang. */
+export interface Releasable {
+  readonly tasks: readonly TaskRow[];
+}
+
+/** So many sets are tried; where there are more, the answer is a set of which none can be spared. */
+const MOST_TRIES = 1_000;
+
+/**
+ * Returns the smallest set of attempts on this node whose release lets `demand` fit, or null if no set of at most
+ * `at_most` does. `attempts` are those that have a task on the node, in the order in which they would rather be
+ * released: of sets of one size, the first in this order is returned. A demand of one member counts as fitting where
+ * something is released, a gang wherever all its members fit.
+ */
+export function smallestRelease<T extends Releasable>(
+  whatIf: WhatIf,
+  demand: Demand,
+  attempts: readonly T[],
+  at_most = attempts.length,
+): readonly T[] | null {
+  const { rooms } = whatIf;
+  const list = demand.spec.members > 1 ? rooms.list : roomsOf(rooms, attempts);
+  const there: WhatIf = { ...whatIf, rooms: { ...rooms, list, touched: [] } };
+  const fits = (): boolean => fit(there, demand) !== null;
+  const chosen: T[] = [];
+  let tries = 0;
+
+  /** Releases `size` more attempts, from the one at `from` on; what does not do has come back. */
+  function choose(size: number, from: number): boolean {
+    if (size === 0) return ++tries <= MOST_TRIES && fits();
+    for (let at = from; at <= attempts.length - size && tries < MOST_TRIES; at++) {
+      const one = attempts[at] as T;
+      chosen.push(one);
+      release(rooms, one);
+      const found = choose(size - 1, at + 1);
+      comeBack(rooms, one);
+      if (found) return true;
+      chosen.pop();
+    }
+    return false;
+  }
+
+  if (!fitsWithout(rooms, attempts, fits)) return null;
+  for (let size = 0; size <= Math.min(at_most, attempts.length); size++) if (choose(size, 0)) return chosen;
+  if (tries < MOST_TRIES) return null;
+  const enough = noneToSpare(rooms, attempts, fits);
+  return enough.length <= at_most ? enough : null;
+}
+
+/** Where a demand would fit now. Nothing is remembered, since rooms shrink and grow here. */
+export function fit({ pass, rooms }: WhatIf, demand: Demand): readonly Room[] | null {
+  const look = { pass, rooms, shape: shapeOf(pass, noShapes(), demand) };
+  return bestRooms(look, demand.spec.members, (room, chosen) => hasPorts(look, room, chosen));
+}
+
+/** Takes all tasks of an attempt out of their rooms. */
+export function release(rooms: Rooms, { tasks }: Releasable): void {
+  for (const { node_id, promised } of tasks) {
+    const room = rooms.byId.get(node_id);
+    if (room !== undefined) leaveRoom(room, promised);
+  }
+}
+
+function comeBack(rooms: Rooms, { tasks }: Releasable): void {
+  for (const { node_id, promised } of tasks) {
+    const room = rooms.byId.get(node_id);
+    if (room !== undefined) takeRoom(rooms, room, promised);
+  }
+}
+
+/** The rooms that grow when attempts are released: those of their tasks, and those that share cards with them. */
+function roomsOf({ byId }: Rooms, attempts: readonly Releasable[]): Room[] {
+  const ids = attempts.flatMap(({ tasks }) => tasks.map(({ node_id }) => node_id));
+  const rooms = ids.flatMap((id) => byId.get(id) ?? []);
+  return [...new Set(rooms.flatMap((room) => [room, ...room.beside]))].sort((a, b) => a.index - b.index);
+}
+
+function fitsWithout(rooms: Rooms, attempts: readonly Releasable[], fits: () => boolean): boolean {
+  for (const one of attempts) release(rooms, one);
+  const found = fits();
+  for (const one of attempts) comeBack(rooms, one);
+  return found;
+}
+
+/** Starts from all attempts and spares those that need not go, beginning with the one that would rather stay. */
+function noneToSpare<T extends Releasable>(rooms: Rooms, attempts: readonly T[], fits: () => boolean): readonly T[] {
+  return attempts.reduceRight<readonly T[]>((kept, one) => {
+    const without = kept.filter((other) => other !== one);
+    return fitsWithout(rooms, without, fits) ? without : kept;
+  }, attempts);
+}

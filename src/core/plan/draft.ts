@@ -1,0 +1,31 @@
+// The working copy of the step that compares what is wanted with what there is: filled by it, and given away whole.
+
+import type { RunRow, WorkloadRow } from "../model/rows-work";
+import { draftAfter, waitOf, type Demand, type Findings, type Pass, type PassDraft } from "../pass/pass";
+import type { Blocked } from "../pass/snapshot";
+
+/** What is wanted and not there, beside what is stopped and changed. */
+export interface Reconciled extends Findings {
+  /** Slots that shall have an attempt. */
+  readonly demands: readonly Demand[];
+  /** Slots that wait for something else than room. */
+  readonly waits: readonly Blocked[];
+}
+
+export interface ReconcileDraft extends PassDraft {
+  readonly demands: Demand[];
+  readonly waits: Blocked[];
+}
+
+export const newDraft = (pass: Pass): ReconcileDraft => ({ ...draftAfter(pass, null), demands: [], waits: [] });
+
+/** Notes that a slot waits for something that is no matter of room, and what people can do about it. */
+export function waitFor(
+  draft: ReconcileDraft,
+  owner: WorkloadRow | RunRow,
+  slot: number,
+  summary: string,
+  smallest_change: string | null = null,
+): void {
+  draft.waits.push(waitOf(owner, slot, summary, smallest_change));
+}
