@@ -67,8 +67,8 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     name: "newer-fence-is-overwritten",
     rule: "protocol 8: order comes from the session",
     edits: [
-      edit("src/agent/link/session.ts", "await loop.quiet();", ""),
-      edit("src/agent/link/session.ts", "next !== null && fence.get() === now", "next !== null"),
+      edit("src/agent/link/greeting.ts", "await loop.quiet();", ""),
+      edit("src/agent/link/work.ts", "next !== null && fence.get() === now", "next !== null"),
     ],
   },
   {

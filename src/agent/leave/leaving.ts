@@ -7,7 +7,7 @@ import { openControl } from "./control";
 import { LeaveRequests, type LeaveRequestsOptions } from "./requests";
 import { forgetIdentity } from "../link/identity";
 import { watchNotice } from "./notice";
-import type { Leave } from "../link/session";
+import type { Leave } from "../link/link";
 
 export interface LeavingOptions extends LeaveRequestsOptions {
   /** `<data>/agent`. */

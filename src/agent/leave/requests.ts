@@ -3,7 +3,7 @@
 
 import { SECOND_MS, type Ms } from "../../core/units";
 import type { UnfinishedTask } from "../loop";
-import type { Leave } from "../link/session";
+import type { Leave } from "../link/link";
 
 export type LeaveSource = "notice" | "term" | "leave";
 

@@ -3,7 +3,8 @@
 import type { TaskReport } from "../../core/model/record";
 import { SECOND_MS, type Ms } from "../../core/units";
 import { pause } from "../../os/clock";
-import { ServerSession, type SessionEnd, type SessionOptions } from "./session";
+import type { SessionOptions } from "./link";
+import { ServerSession, type SessionEnd } from "./session";
 
 export interface ConnectionOptions extends Omit<SessionOptions, "url"> {
   readonly urls: readonly string[];

@@ -1,0 +1,91 @@
+// How a connection begins: the agent answers the server's challenge with proof of who it is and the inventory of what
+// the node holds, and is welcomed or refused.
+
+import { sign } from "node:crypto";
+import { greet, type Fence } from "../../core/agent/accept";
+import { PROTOCOL, signedText } from "../../wire/agent";
+import { noteOf } from "./leaving";
+import type { Link, LinkHandlers, Message } from "./link";
+import { tellChanges } from "./machine";
+import { pagesOf, withinOneCommit } from "./pages";
+import { flush, startBeating } from "./work";
+
+export const GREETING: LinkHandlers<"challenge" | "welcome" | "refused"> = {
+  challenge: answer,
+  welcome: begin,
+  refused(link, message) {
+    link.refusal = message;
+    link.close();
+  },
+};
+
+/** A function, since TypeScript would take the phase for what it was before the await. */
+const isOver = (link: Link): boolean => link.phase === "over";
+
+async function answer(link: Link, challenge: Message<"challenge">): Promise<void> {
+  const { loop, fence } = link.options;
+  // What the last session is still writing down belongs to this inventory.
+  await loop.quiet();
+  // A connection that is over, or greeted already, must not overwrite the fence of the one that counts.
+  if (link.phase !== "dialling") return;
+  const before = fence.get();
+  const greeting = greet(before, challenge.stamp);
+  if (greeting.is === "refused") {
+    link.refusal = { type: "refused", code: "older_server", message: greeting.why, hint: null };
+    // The server has to hear of it, so that it stops planning on an old copy.
+    sayHello(link, challenge.nonce, before);
+    link.close();
+    return;
+  }
+  if (greeting.new_timeline) await loop.newTimeline();
+  if (isOver(link)) return;
+  await fence.set(greeting.fence, true);
+  if (isOver(link)) return;
+  sayHello(link, challenge.nonce, before);
+  sendInventory(link);
+  link.phase = "greeted";
+}
+
+function sayHello(link: Link, nonce: string, before: Fence | null): void {
+  const { credential, key, instance_id, pin, leaving } = link.options;
+  const machine = link.options.machine();
+  link.told.machine = JSON.stringify(machine);
+  link.told.leave = leaving();
+  const note = noteOf(link, link.told.leave);
+  const signed = signedText(nonce, credential.node_id, instance_id, machine.boot_id, pin);
+  link.send({
+    type: "hello",
+    protocol: PROTOCOL,
+    credential,
+    instance_id,
+    machine,
+    signature: sign(null, Buffer.from(signed), key).toString("base64"),
+    highest: before === null ? null : { timeline: before.timeline, epoch: before.epoch },
+    // An agent on a fresh disk has applied nothing that it could vouch for, and says so.
+    applied: before === null ? null : { timeline: before.timeline, revision: before.revision, since: before.since },
+    ...(note === null ? {} : { leaving: note }),
+  });
+}
+
+function sendInventory(link: Link): void {
+  const { entries, unreadable } = link.options.loop.inventory();
+  link.told.inventoried = entries.filter((entry) => "finished_age_ms" in entry.reported).map((entry) => entry.uid);
+  const pages = pagesOf(withinOneCommit(entries));
+  for (const page of pages.slice(0, -1)) {
+    link.send({ type: "inventory", entries: page, unreadable: [], last: false });
+  }
+  link.send({ type: "inventory", entries: pages.at(-1) ?? [], unreadable, last: true });
+}
+
+async function begin(link: Link, { name, findings, heartbeat_ms }: Message<"welcome">): Promise<void> {
+  const { joined, health, tests, loop } = link.options;
+  link.phase = "live";
+  clearTimeout(link.patience);
+  joined(name);
+  health.override(findings);
+  startBeating(link, heartbeat_ms);
+  tests.connect((said) => link.send(said));
+  await loop.acknowledged(link.told.inventoried);
+  flush(link);
+  tellChanges(link);
+}

@@ -1,0 +1,33 @@
+// What the server hears of the machine while an agent is connected: its facts when they change, and what is wrong with
+// its cards until the server has that on disk.
+
+import { tellLeave } from "./leaving";
+import type { Link, LinkHandlers } from "./link";
+
+export const MACHINE: LinkHandlers<"heard"> = {
+  heard: (link, { n }) => link.options.health.noted(n),
+};
+
+/** Tells the machine, its findings and whether it leaves, where that is not as it was told last; not before the welcome. */
+export function tellChanges(link: Link): void {
+  if (link.phase !== "live") return;
+  tellLeave(link);
+  tellFindings(link);
+  tellMachine(link);
+}
+
+function tellMachine(link: Link): void {
+  const machine = link.options.machine();
+  const now = JSON.stringify(machine);
+  if (now === link.told.machine) return;
+  link.told.machine = now;
+  link.send({ type: "facts", machine });
+}
+
+function tellFindings(link: Link): void {
+  const findings = link.options.health.notices().filter(({ n }) => n > link.told.finding_n);
+  const last = findings.at(-1);
+  if (last === undefined) return;
+  link.told.finding_n = last.n;
+  link.send({ type: "findings", findings });
+}

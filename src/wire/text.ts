@@ -1,0 +1,26 @@
+// Text from the other end as values: JSON of the shape that a schema says, or why it is not. Nothing that came over the
+// wire is believed before.
+
+import type { z } from "zod";
+
+export type WireText<T> =
+  { readonly is: "read"; readonly value: T } | { readonly is: "unreadable"; readonly why: string };
+
+/** Reads JSON of a schema's shape. */
+export function fromText<T>(schema: z.ZodType<T>, text: string): WireText<T> {
+  try {
+    return fromValue(schema, JSON.parse(text));
+  } catch (error) {
+    if (error instanceof SyntaxError) return { is: "unreadable", why: "it is not JSON" };
+    throw error;
+  }
+}
+
+/** The same for JSON that is taken apart already. */
+export function fromValue<T>(schema: z.ZodType<T>, value: unknown): WireText<T> {
+  const result = schema.safeParse(value);
+  if (result.success) return { is: "read", value: result.data };
+  const [first] = result.error.issues;
+  const where = first === undefined || first.path.length === 0 ? "it" : first.path.join(".");
+  return { is: "unreadable", why: `${where}: ${first?.message ?? "not as it should be"}` };
+}

@@ -1,0 +1,45 @@
+// What an agent makes of frames that are none of this protocol: the connection ends with a reason, the agent does not.
+
+import { afterEach, expect, test } from "bun:test";
+import { createOutgoing } from "../../../src/agent/link/outgoing";
+import type { SessionOptions } from "../../../src/agent/link/link";
+import { ServerSession } from "../../../src/agent/link/session";
+
+const servers: Bun.Server<undefined>[] = [];
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.stop(true);
+});
+
+/** A server that says this to whoever connects. */
+function serverSaying(frame: string | Uint8Array<ArrayBuffer>): string {
+  const server = Bun.serve<undefined>({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: (request, self) => (self.upgrade(request) ? undefined : new Response("no", { status: 400 })),
+    websocket: { open: (socket) => void socket.send(frame), message: () => undefined },
+  });
+  servers.push(server);
+  return `http://127.0.0.1:${server.port}`;
+}
+
+/** Only what a connection needs before the server has proven anything. */
+const optionsFor = (url: string): SessionOptions =>
+  ({
+    url,
+    certificate: null,
+    clock: () => 1_000,
+    outgoing: (send) =>
+      createOutgoing(send, async function* none() {
+        yield* [];
+      }),
+  }) satisfies Partial<SessionOptions> as unknown as SessionOptions;
+
+test.each([
+  ["text that is no JSON", "<html>502 Bad Gateway</html>"],
+  ["JSON that is no message", "[1]"],
+  ["a message without what belongs to it", '{"type":"challenge"}'],
+  ["bytes", new Uint8Array([1, 2, 3])],
+])("%s ends the connection, and is no end of the agent", async (_what, frame) => {
+  const ended = await new ServerSession(optionsFor(serverSaying(frame))).ended;
+  expect(ended).toMatchObject({ is: "refused", code: "malformed" });
+});
