@@ -5,12 +5,12 @@ import { sign } from "node:crypto";
 import { greet, type Fence } from "../../core/agent/accept";
 import { PROTOCOL, signedText } from "../../wire/agent";
 import { noteOf } from "./leaving";
-import type { Link, LinkHandlers, Message } from "./link";
+import type { ServerLink, ServerHandlers, Message } from "./link";
 import { tellChanges } from "./machine";
 import { pagesOf, withinOneCommit } from "./pages";
 import { flush, startBeating } from "./work";
 
-export const GREETING: LinkHandlers<"challenge" | "welcome" | "refused"> = {
+export const GREETING: ServerHandlers<"challenge" | "welcome" | "refused"> = {
   challenge: answer,
   welcome: begin,
   refused(link, message) {
@@ -20,9 +20,9 @@ export const GREETING: LinkHandlers<"challenge" | "welcome" | "refused"> = {
 };
 
 /** A function, since TypeScript would take the phase for what it was before the await. */
-const isOver = (link: Link): boolean => link.phase === "over";
+const isOver = (link: ServerLink): boolean => link.phase === "over";
 
-async function answer(link: Link, challenge: Message<"challenge">): Promise<void> {
+async function answer(link: ServerLink, challenge: Message<"challenge">): Promise<void> {
   const { loop, fence } = link.options;
   // What the last session is still writing down belongs to this inventory.
   await loop.quiet();
@@ -46,7 +46,7 @@ async function answer(link: Link, challenge: Message<"challenge">): Promise<void
   link.phase = "greeted";
 }
 
-function sayHello(link: Link, nonce: string, before: Fence | null): void {
+function sayHello(link: ServerLink, nonce: string, before: Fence | null): void {
   const { credential, key, instance_id, pin, leaving } = link.options;
   const machine = link.options.machine();
   link.told.machine = JSON.stringify(machine);
@@ -67,7 +67,7 @@ function sayHello(link: Link, nonce: string, before: Fence | null): void {
   });
 }
 
-function sendInventory(link: Link): void {
+function sendInventory(link: ServerLink): void {
   const { entries, unreadable } = link.options.loop.inventory();
   link.told.inventoried = entries.filter((entry) => "finished_age_ms" in entry.reported).map((entry) => entry.uid);
   const pages = pagesOf(withinOneCommit(entries));
@@ -77,7 +77,7 @@ function sendInventory(link: Link): void {
   link.send({ type: "inventory", entries: pages.at(-1) ?? [], unreadable, last: true });
 }
 
-async function begin(link: Link, { name, findings, heartbeat_ms }: Message<"welcome">): Promise<void> {
+async function begin(link: ServerLink, { name, findings, heartbeat_ms }: Message<"welcome">): Promise<void> {
   const { joined, health, tests, loop } = link.options;
   link.phase = "live";
   clearTimeout(link.patience);

@@ -73,7 +73,7 @@ export interface ToldState {
   inventoried: string[];
 }
 
-export interface Link {
+export interface ServerLink {
   readonly options: SessionOptions;
   readonly outgoing: Outgoing;
   /** `over`: the next connection may have begun, so nothing of this one counts any more. */
@@ -94,6 +94,6 @@ export interface Link {
 export type Message<T extends ToAgent["type"]> = Extract<ToAgent, { type: T }>;
 
 /** A family of messages: a handler for each of its types. */
-export type LinkHandlers<T extends ToAgent["type"]> = {
-  readonly [K in T]: (link: Link, message: Message<K>) => void | Promise<void>;
+export type ServerHandlers<T extends ToAgent["type"]> = {
+  readonly [K in T]: (link: ServerLink, message: Message<K>) => void | Promise<void>;
 };

@@ -2,21 +2,21 @@
 // its cards until the server has that on disk.
 
 import { tellLeave } from "./leaving";
-import type { Link, LinkHandlers } from "./link";
+import type { ServerLink, ServerHandlers } from "./link";
 
-export const MACHINE: LinkHandlers<"heard"> = {
+export const MACHINE: ServerHandlers<"heard"> = {
   heard: (link, { n }) => link.options.health.noted(n),
 };
 
-/** Tells the machine, its findings and whether it leaves, where that is not as it was told last; not before the welcome. */
-export function tellChanges(link: Link): void {
+/** Tells the server the machine, its findings and whether it leaves, as far as that is not as it was told last. */
+export function tellChanges(link: ServerLink): void {
   if (link.phase !== "live") return;
   tellLeave(link);
   tellFindings(link);
   tellMachine(link);
 }
 
-function tellMachine(link: Link): void {
+function tellMachine(link: ServerLink): void {
   const machine = link.options.machine();
   const now = JSON.stringify(machine);
   if (now === link.told.machine) return;
@@ -24,7 +24,7 @@ function tellMachine(link: Link): void {
   link.send({ type: "facts", machine });
 }
 
-function tellFindings(link: Link): void {
+function tellFindings(link: ServerLink): void {
   const findings = link.options.health.notices().filter(({ n }) => n > link.told.finding_n);
   const last = findings.at(-1);
   if (last === undefined) return;

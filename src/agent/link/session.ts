@@ -7,7 +7,7 @@ import { toAgent, type ToAgent, type ToServer } from "../../wire/agent";
 import { fromText } from "../../wire/text";
 import { GREETING } from "./greeting";
 import { LEAVING, sayFarewell } from "./leaving";
-import type { Link, LinkHandlers, SessionOptions } from "./link";
+import type { ServerLink, ServerHandlers, SessionOptions } from "./link";
 import { MACHINE, tellChanges } from "./machine";
 import { report, WORK } from "./work";
 
@@ -19,7 +19,7 @@ export type SessionEnd =
 const WELCOME_WITHIN_MS = 20_000;
 
 /** Every message of the server, and who takes it. */
-const HANDLERS: LinkHandlers<ToAgent["type"]> = {
+const HANDLERS: ServerHandlers<ToAgent["type"]> = {
   ...GREETING,
   ...WORK,
   ...MACHINE,
@@ -34,7 +34,7 @@ const HANDLERS: LinkHandlers<ToAgent["type"]> = {
 /** One connection from dialling to its end. What it could not report is in the next connection's inventory. */
 export class ServerSession {
   readonly #socket: WebSocket;
-  readonly #link: Link;
+  readonly #link: ServerLink;
   #taking: Promise<void> = Promise.resolve();
   readonly ended: Promise<SessionEnd>;
 
@@ -124,7 +124,7 @@ export class ServerSession {
   async #take(message: ToAgent): Promise<void> {
     // What was still queued when the connection ended is said again in the next one, which is the one that counts now.
     if (this.#link.phase === "over") return;
-    const take = HANDLERS[message.type] as (link: Link, message: ToAgent) => void | Promise<void>;
+    const take = HANDLERS[message.type] as (link: ServerLink, message: ToAgent) => void | Promise<void>;
     await take(this.#link, message);
   }
 }

@@ -3,20 +3,20 @@
 
 import type { TaskReport } from "../../core/model/record";
 import type { Ms } from "../../core/units";
-import type { Link, LinkHandlers, Message } from "./link";
+import type { ServerLink, ServerHandlers, Message } from "./link";
 import { tellChanges } from "./machine";
 import { pagesOf } from "./pages";
 
 const RESEND_AFTER_MS = 5_000;
 const SILENT_BEATS = 3;
 
-export const WORK: LinkHandlers<"changes" | "ack" | "beat"> = {
+export const WORK: ServerHandlers<"changes" | "ack" | "beat"> = {
   changes: takeChanges,
   ack: (link, { seq }) => acknowledge(link, seq),
   beat: takeBeat,
 };
 
-async function takeChanges(link: Link, { stamp, n, changes }: Message<"changes">): Promise<void> {
+async function takeChanges(link: ServerLink, { stamp, n, changes }: Message<"changes">): Promise<void> {
   const { loop, fence } = link.options;
   const now = fence.get();
   const next = now === null ? null : await loop.take(now, stamp, n, changes);
@@ -25,7 +25,7 @@ async function takeChanges(link: Link, { stamp, n, changes }: Message<"changes">
 }
 
 /** Takes reports of the loop; before the welcome they wait, since the inventory already says them. */
-export function report(link: Link, entries: readonly TaskReport[]): void {
+export function report(link: ServerLink, entries: readonly TaskReport[]): void {
   const { reports } = link;
   for (const entry of entries) reports.waiting.set(entry.uid, entry);
   if (reports.flushing || link.phase !== "live") return;
@@ -37,7 +37,7 @@ export function report(link: Link, entries: readonly TaskReport[]): void {
 }
 
 /** Sends all reports that wait. */
-export function flush(link: Link): void {
+export function flush(link: ServerLink): void {
   const { reports } = link;
   const entries = [...reports.waiting.values()];
   reports.waiting.clear();
@@ -48,7 +48,7 @@ export function flush(link: Link): void {
   }
 }
 
-async function acknowledge({ reports, options }: Link, seq: number): Promise<void> {
+async function acknowledge({ reports, options }: ServerLink, seq: number): Promise<void> {
   const done = reports.unacked.filter((one) => one.seq <= seq);
   reports.unacked = reports.unacked.filter((one) => one.seq > seq);
   const finals = done.flatMap((one) => one.entries).filter((entry) => "finished_age_ms" in entry.reported);
@@ -56,7 +56,7 @@ async function acknowledge({ reports, options }: Link, seq: number): Promise<voi
 }
 
 /** The server has answered a heartbeat: what it should have by now and has not is sent again. */
-async function takeBeat(link: Link, { sent_ms, acked_seq }: Message<"beat">): Promise<void> {
+async function takeBeat(link: ServerLink, { sent_ms, acked_seq }: Message<"beat">): Promise<void> {
   const { loop, clock } = link.options;
   link.answered_ms = clock();
   loop.heard(sent_ms);
@@ -70,7 +70,7 @@ async function takeBeat(link: Link, { sent_ms, acked_seq }: Message<"beat">): Pr
 }
 
 /** Sends heartbeats, the first at once, until the connection ends; a server that answers none of them is left. */
-export function startBeating(link: Link, heartbeat_ms: Ms): void {
+export function startBeating(link: ServerLink, heartbeat_ms: Ms): void {
   const { clock, fence, readings } = link.options;
   link.answered_ms = clock();
   const beat = (): void => {
