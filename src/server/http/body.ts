@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { HOUSE_LIMITS } from "../../core/limits";
 import type { Issue } from "../../spec/issue";
-import { readJson, readUtf8 } from "./json";
+import { parseJson, readUtf8 } from "./json";
 import { RefusedError } from "../refused";
 
 export interface Body {
@@ -26,9 +26,9 @@ export async function bodyOf(request: Request, schema: z.ZodType | null, max_byt
     );
   }
   const decoded = readUtf8(await readBytes(request, max_bytes));
-  if (!decoded.ok) throw badBody({ line: 0, column: 0, message: `is not UTF-8 at byte ${decoded.at}` });
-  const parsed = readJson(decoded.text, HOUSE_LIMITS.spec_depth);
-  if (!parsed.ok) throw badBody(parsed);
+  if (decoded.is === "invalid") throw badBody({ line: 0, column: 0, message: `is not UTF-8 at byte ${decoded.at}` });
+  const parsed = parseJson(decoded.text, HOUSE_LIMITS.spec_depth);
+  if (parsed.is === "invalid") throw badBody(parsed);
   return { value: valueOf(parsed.value, schema), text: decoded.text };
 }
 

@@ -1,18 +1,18 @@
 // Parses bodies: bytes that must be UTF-8, JSON that must not be deeper than a bound, and the place of every fault.
 
-export type ReadJson =
-  | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly line: number; readonly column: number; readonly message: string };
+export type ParsedJson =
+  | { readonly is: "json"; readonly value: unknown }
+  | { readonly is: "invalid"; readonly line: number; readonly column: number; readonly message: string };
 
 /** Returns the text of UTF-8 bytes, or the place of the first invalid byte. */
 export function readUtf8(
   bytes: Uint8Array,
-): { readonly ok: true; readonly text: string } | { readonly ok: false; readonly at: number } {
+): { readonly is: "text"; readonly text: string } | { readonly is: "invalid"; readonly at: number } {
   try {
-    return { ok: true, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
+    return { is: "text", text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    return { ok: false, at: validPrefix(bytes) };
+    return { is: "invalid", at: validPrefix(bytes) };
   }
 }
 
@@ -27,14 +27,14 @@ function validPrefix(bytes: Uint8Array): number {
 }
 
 /** Parses JSON. A text that is too deep is refused before anything is built from it. */
-export function readJson(text: string, max_depth: number): ReadJson {
+export function parseJson(text: string, max_depth: number): ParsedJson {
   const found = scan(text, max_depth);
-  if (found !== null) return { ok: false, ...placeOf(text, found.at), message: found.message };
+  if (found !== null) return { is: "invalid", ...placeOf(text, found.at), message: found.message };
   try {
-    return { ok: true, value: JSON.parse(text) as unknown };
+    return { is: "json", value: JSON.parse(text) };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    return { ok: false, line: 0, column: 0, message: "is not JSON" };
+    return { is: "invalid", line: 0, column: 0, message: "is not JSON" };
   }
 }
 

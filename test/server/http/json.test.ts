@@ -1,7 +1,7 @@
 // What is not JSON is told with its place; what is too deep is never built.
 
 import { describe, expect, test } from "bun:test";
-import { readJson, readUtf8 } from "../../../src/server/http/json";
+import { parseJson, readUtf8 } from "../../../src/server/http/json";
 
 describe("JSON", () => {
   const good = [
@@ -16,7 +16,7 @@ describe("JSON", () => {
     "[[],[[]]]",
   ];
   test.each(good)("%s is what JSON.parse says", (text) =>
-    expect(readJson(text, 8)).toEqual({ ok: true, value: JSON.parse(text) }),
+    expect(parseJson(text, 8)).toEqual({ is: "json", value: JSON.parse(text) }),
   );
 
   const bad: readonly (readonly [string, number, number, string])[] = [
@@ -36,10 +36,15 @@ describe("JSON", () => {
     ["[".repeat(9), 1, 9, "deeper than 8"],
   ];
   test.each(bad)("%p is refused at %i:%i", (text, line, column, message) => {
-    expect(readJson(text, 8)).toMatchObject({ ok: false, line, column, message: expect.stringContaining(message) });
+    expect(parseJson(text, 8)).toMatchObject({
+      is: "invalid",
+      line,
+      column,
+      message: expect.stringContaining(message),
+    });
   });
   test("two hundred thousand levels cost nothing", () => {
-    expect(readJson("[".repeat(200_000), 64)).toMatchObject({ ok: false, column: 65 });
+    expect(parseJson("[".repeat(200_000), 64)).toMatchObject({ is: "invalid", column: 65 });
   });
   test("agrees with JSON.parse on texts with one character changed", () => {
     const text = '{"a":[1,-2.5e3,true,null,"x\\n"],"b":{"c":""}}';
@@ -52,16 +57,16 @@ describe("JSON", () => {
         } catch (error) {
           valid = !(error instanceof SyntaxError);
         }
-        expect({ changed, ok: readJson(changed, 64).ok }).toEqual({ changed, ok: valid });
+        expect({ changed, is: parseJson(changed, 64).is }).toEqual({ changed, is: valid ? "json" : "invalid" });
       }
     }
   });
 });
 
 describe("UTF-8", () => {
-  test("is decoded", () => expect(readUtf8(new TextEncoder().encode("é€😀"))).toEqual({ ok: true, text: "é€😀" }));
+  test("is decoded", () => expect(readUtf8(new TextEncoder().encode("é€😀"))).toEqual({ is: "text", text: "é€😀" }));
   test("is refused at its first bad byte", () => {
-    expect(readUtf8(new Uint8Array([0x61, 0x62, 0xff, 0x63]))).toEqual({ ok: false, at: 2 });
-    expect(readUtf8(new Uint8Array([0xc3]))).toEqual({ ok: false, at: 0 });
+    expect(readUtf8(new Uint8Array([0x61, 0x62, 0xff, 0x63]))).toEqual({ is: "invalid", at: 2 });
+    expect(readUtf8(new Uint8Array([0xc3]))).toEqual({ is: "invalid", at: 0 });
   });
 });
