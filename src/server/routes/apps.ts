@@ -9,7 +9,8 @@ import { appDetail, applyAnswer, applyRequest, appView, validateAnswer, validate
 import { doneAnswer, list } from "../../wire/api/answers";
 import { mayTouch } from "../access/access";
 import type { Api } from "./api";
-import { applyApp, findApp, removeWorkload, workloadsOf, type Applied, type Applying } from "../work/apply";
+import { applyApp, type Applied, type Applying } from "../work/apply";
+import { findApp, removeWorkload, workloadsOf } from "../work/apps";
 import type { Principal } from "../access/auth";
 import { demandGrants, demandLeases } from "../access/grants";
 import { notFound, RefusedError } from "../refused";

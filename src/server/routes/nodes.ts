@@ -12,17 +12,7 @@ import { testsView } from "../../wire/node-tests";
 import { HOUSE_LIMITS } from "../../core/limits";
 import type { Draft } from "../../store/store";
 import type { Api } from "./api";
-import {
-  adoptOrphan,
-  demandNode,
-  demandOrphan,
-  drained,
-  forgetNode,
-  putNode,
-  relabelled,
-  retainted,
-  stopOrphan,
-} from "../nodes/node-changes";
+import { demandNode, drained, forgetNode, putNode, relabelled, retainted } from "../nodes/node-changes";
 import { intakeContext } from "../nodes/intake";
 import { orderTests, resumeNode } from "../nodes/node-testing";
 import { flag, page, wholeOrPage } from "../http/query";
@@ -221,39 +211,12 @@ const CHANGE = [
   }),
 ];
 
-const ORPHANS = [
-  route({
-    method: "POST",
-    path: "/v1/nodes/{node}/orphans/{uid}/stop",
-    answer: doneAnswer,
-    summary: "Stops a task that no server knows",
-    handle: ({ params, who, commit }) =>
-      commit((draft) => {
-        const node = demandNode(draft.state, params.node);
-        stopOrphan(draft, node, demandOrphan(node, params.uid), who.name);
-        return { revision: draft.revision };
-      }),
-  }),
-  route({
-    method: "POST",
-    path: "/v1/nodes/{node}/orphans/{uid}/adopt",
-    answer: doneAnswer,
-    summary: "Takes a task that no server knows in as the replica that its name says",
-    handle: ({ params, commit }) =>
-      commit((draft) => {
-        const node = demandNode(draft.state, params.node);
-        adoptOrphan(draft, node, demandOrphan(node, params.uid));
-        return { revision: draft.revision };
-      }),
-  }),
-];
-
 function demandKey(key: string): void {
   const read = readLabelKey(key);
   if (read.is === "invalid") throw new RefusedError("bad_request", read.message, read.hint);
 }
 
-export const NODE_ROUTES = [...LOOK, ...TESTS, ...CHANGE, ...ORPHANS];
+export const NODE_ROUTES = [...LOOK, ...TESTS, ...CHANGE];
 
 /** A slip of the name must not make tasks run twice: who speaks is not off, whatever was vouched for. */
 function demandSilent({ name, contact }: NodeRow): void {

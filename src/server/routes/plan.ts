@@ -2,7 +2,8 @@
 
 import { applyRequest } from "../../wire/api/apps";
 import { type PlanView, planView } from "../../wire/api/plans";
-import { applyApp, findApp, workloadsOf } from "../work/apply";
+import { applyApp } from "../work/apply";
+import { findApp, workloadsOf } from "../work/apps";
 import { dryRun } from "../work/dry";
 import { demandGrants, demandLeases } from "../access/grants";
 import { route } from "./route";

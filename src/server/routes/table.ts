@@ -11,6 +11,7 @@ import { EXPLAIN_ROUTES } from "./explain";
 import { LOG_ROUTES } from "./logs";
 import { NODE_ROUTES } from "./nodes";
 import { OPEN_ROUTES } from "./open";
+import { ORPHAN_ROUTES } from "./orphans";
 import { PLAN_ROUTES } from "./plan";
 import { RUN_ROUTES } from "./runs";
 import { TASK_ROUTES } from "./tasks";
@@ -37,6 +38,7 @@ export const ROUTES: readonly Route[] = [
   ...LOG_ROUTES,
   ...RUN_ROUTES,
   ...NODE_ROUTES,
+  ...ORPHAN_ROUTES,
   ...DEVICE_ROUTES,
   ...EVENT_ROUTES,
   ...EXPLAIN_ROUTES,

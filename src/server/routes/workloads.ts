@@ -7,7 +7,7 @@ import type { Draft } from "../../store/store";
 import { scaleRequest, type WorkloadDetail, workloadDetail } from "../../wire/api/apps";
 import { doneAnswer } from "../../wire/api/answers";
 import { mayTouch } from "../access/access";
-import { askedAgain, findApp, putWorkload } from "../work/apply";
+import { askedAgain, findApp, putWorkload } from "../work/apps";
 import { notFound, RefusedError } from "../refused";
 import { route, type Ask } from "./route";
 import { workloadView } from "../views/app";

@@ -4,7 +4,7 @@ import { isWanted } from "../../core/model/task";
 import type { State } from "../../core/model/rows-state";
 import type { AppRow, WorkloadRow } from "../../core/model/rows-work";
 import type { AppView, WorkloadView } from "../../wire/api/apps";
-import { workloadsOf } from "../work/apply";
+import { workloadsOf } from "../work/apps";
 import type { Pending } from "./task";
 
 /** `pending` are the slots that wait now, of every workload. */

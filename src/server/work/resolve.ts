@@ -6,7 +6,7 @@ import type { RunRow, WorkloadRow } from "../../core/model/rows-work";
 import type { TaskRow } from "../../core/model/rows-task";
 import { isPart, isUidStart, parseName, withUid, type NamedPart, type WorkName } from "../../core/model/task";
 import type { Store } from "../../store/store";
-import { findApp } from "./apply";
+import { findApp } from "./apps";
 import { notFound, RefusedError } from "../refused";
 import { runByNumber } from "./runs";
 

@@ -8,7 +8,7 @@ import type { WorkloadDecl } from "../../core/model/workload";
 import type { Draft, History } from "../../store/store";
 import type { Issue } from "../../spec/issue";
 import type { Blocked } from "../../core/pass/snapshot";
-import { findApp, metBy } from "./apply";
+import { findApp } from "./apps";
 import type { Principal } from "../access/auth";
 import { RefusedError } from "../refused";
 
@@ -63,6 +63,17 @@ function boundRun(state: State, history: History, project: string, name: string,
     );
   }
   return { name, uid: target.uid, when, met: metBy(state, target, when) };
+}
+
+/** Whether a run that is over fulfils the wait; `null` while it goes on. */
+export function metBy(
+  state: State,
+  last: { readonly uid: string; readonly state: RunRow["state"] },
+  when: RunAfter["when"],
+): boolean | null {
+  const now = state.runs.get(last.uid)?.state ?? last.state;
+  if (!isFinal(now)) return null;
+  return when === "ended" || (when === "failed" ? now === "failed" : now === "succeeded");
 }
 
 export const runByNumber = (state: State, history: History, run: number): RunRow | null =>

@@ -1,0 +1,151 @@
+// Tasks of a node that no server knows: stopped on an operator's word, or adopted as the replica that their name says.
+
+import type { Promised } from "../../core/model/promised";
+import type { NodeRow, Orphan } from "../../core/model/rows-node";
+import type { State } from "../../core/model/rows-state";
+import type { TaskRow } from "../../core/model/rows-task";
+import type { WorkloadRow } from "../../core/model/rows-work";
+import { isWanted, parseName, shortId, slotKey } from "../../core/model/task";
+import { emptySlot } from "../../core/pass/slot";
+import type { Draft } from "../../store/store";
+import { findApp } from "../work/apps";
+import { oneByUid } from "../work/resolve";
+import { notFound, RefusedError } from "../refused";
+
+export function demandOrphan(node: NodeRow, ref: string): Orphan {
+  const found = oneByUid(node.orphans, ref, (orphan) => orphan.uid);
+  if (found === null)
+    throw notFound(`${node.name} has no orphan ${ref.slice(0, 100)}`, `orch show ${node.name} lists them`);
+  return found;
+}
+
+const NOTHING: Promised = {
+  cpu_milli: 0,
+  memory_bytes: 0,
+  disk_bytes: 0,
+  countables: {},
+  memory_limited: false,
+  devices: [],
+  ports: [],
+};
+
+const without = (node: NodeRow, orphan: Orphan): NodeRow => ({
+  ...node,
+  orphans: node.orphans.filter((one) => one.uid !== orphan.uid),
+});
+
+/** Orders an orphan to stop: it becomes a task of nobody, so that the order is repeated until its end is known. */
+export function stopOrphan(draft: Draft, node: NodeRow, orphan: Orphan, by: string): void {
+  const task: TaskRow = {
+    uid: orphan.uid,
+    owner_uid: orphan.uid,
+    app_uid: null,
+    project: "",
+    user: by,
+    app: null,
+    workload: "orphan",
+    kind: "job",
+    run: null,
+    version: 0,
+    spec_hash: "",
+    slot: 0,
+    member: 0,
+    ...identityOf(draft, node, orphan, "stop"),
+    desired: "stop",
+    stop: { why: `an orphan, stopped by ${by}`, signal: "TERM", grace_ms: 10_000, at_ms: draft.now_ms },
+  };
+  draft.put([
+    { table: "nodes", key: node.id, row: without(node, orphan) },
+    { table: "tasks", key: task.uid, row: task },
+  ]);
+  draft.event({ verb: "stopped", object: `${node.name} ${orphan.name}`, project: null, detail: "an orphan" });
+}
+
+function identityOf(draft: Draft, node: NodeRow, orphan: Orphan, desired: TaskRow["desired"]) {
+  const attempt = parseName(orphan.name)?.attempt ?? 1;
+  return {
+    attempt,
+    node_id: node.id,
+    boot_id: node.boot_id,
+    desired,
+    stop: null,
+    grant_until: attempt,
+    written_off: null,
+    promised: orphan.held ?? NOTHING,
+    unix_user: null,
+    exclusive: false,
+    created_ms: draft.now_ms,
+    assigned_revision: draft.revision,
+    observed:
+      orphan.pid === null
+        ? { state: "starting" as const }
+        : { state: "running" as const, pid: orphan.pid, started_ms: draft.now_ms },
+  };
+}
+
+/** Takes an orphan in as the replica that its name says, when that slot is wanted and free. */
+export function adoptOrphan(draft: Draft, node: NodeRow, orphan: Orphan): TaskRow {
+  const { workload, slot } = freeSlotOf(draft.state, orphan);
+  const key = slotKey(workload.uid, slot);
+  const { uid: owner_uid, app_uid, project, user, app, name, kind, version, spec_hash } = workload;
+  const task: TaskRow = {
+    uid: orphan.uid,
+    owner_uid,
+    app_uid,
+    project,
+    user,
+    app,
+    workload: name,
+    kind,
+    run: null,
+    version,
+    spec_hash,
+    slot,
+    member: 0,
+    ...identityOf(draft, node, orphan, "run"),
+  };
+  const row = draft.state.slots.get(key) ?? emptySlot(owner_uid, slot);
+  draft.put([
+    { table: "nodes", key: node.id, row: without(node, orphan) },
+    { table: "tasks", key: task.uid, row: task },
+    { table: "slots", key, row: { ...row, attempts: Math.max(row.attempts, task.attempt) } },
+  ]);
+  draft.event({
+    verb: "adopted",
+    object: `${app}.${name}.${slot}`,
+    project,
+    detail: `on ${node.name}, as task ${shortId(orphan.uid)}`,
+  });
+  return task;
+}
+
+function freeSlotOf(state: State, orphan: Orphan): { workload: WorkloadRow; slot: number } {
+  const no = (why: string): RefusedError =>
+    new RefusedError(
+      "conflict",
+      `${orphan.name} cannot be adopted: ${why}`,
+      "Stop it, or leave it as it is: it counts as used room until it ends",
+    );
+  const name = parseName(orphan.name);
+  if (name?.is !== "workload" || name.slot === null) throw no("no app declares it");
+  const { slot } = name;
+  const workload = state.workloads
+    .values()
+    .find(
+      (row) =>
+        row.app === name.app &&
+        row.name === name.workload &&
+        !row.removing &&
+        findApp(state, row.project, row.app) !== undefined,
+    );
+  if (workload === undefined) throw no("no app declares it");
+  if (workload.kind !== "service") throw no(`a ${workload.kind} is not adopted, only replicas of services are`);
+  if (orphan.pid === null) throw no("it does not run");
+  const { replicas } = workload.settings;
+  if (slot >= replicas) throw no(`${workload.app}.${workload.name} keeps ${replicas} replicas`);
+  const taken = state.tasks
+    .values()
+    .some((task) => task.owner_uid === workload.uid && task.slot === slot && isWanted(task));
+  if (taken) throw no("the slot has another task");
+  return { workload, slot };
+}

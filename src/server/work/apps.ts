@@ -1,0 +1,56 @@
+// Apps and their workloads as rows: found by name, changed with an entry in their history, removed.
+
+import { canonicalJson } from "../../core/canonical";
+import { isFinal } from "../../core/model/lifecycle";
+import type { Change, State } from "../../core/model/rows-state";
+import type { AppRow, WorkloadRow } from "../../core/model/rows-work";
+import type { Draft } from "../../store/store";
+
+export const findApp = (state: State, project: string, name: string): AppRow | undefined =>
+  state.apps.values().find((app) => app.project === project && app.name === name);
+
+export const workloadsOf = (state: State, app_uid: string): WorkloadRow[] =>
+  state.workloads
+    .values()
+    .filter((workload) => workload.app_uid === app_uid)
+    .toArray();
+
+/** Slots that gave unused cards back are filled again: somebody has asked for the workload anew. */
+export function askedAgain(state: Draft["state"], workload_uid: string): Change[] {
+  return state.slots
+    .values()
+    .filter((slot) => slot.owner_uid === workload_uid && slot.ends.some((end) => end.idle === true))
+    .map((slot): Change => ({ table: "slots", key: slot.key, row: { ...slot, ends: [] } }))
+    .toArray();
+}
+
+/** A changed workload, and the entry in its history when version or settings are new; nothing when it is as it was. */
+export function putWorkload(
+  { revision, now_ms: at_ms }: Pick<Draft, "revision" | "now_ms">,
+  workload: WorkloadRow,
+  before: WorkloadRow | undefined,
+  by: string,
+): Change[] {
+  if (before !== undefined && canonicalJson(before) === canonicalJson(workload)) return [];
+  const { uid, version, spec_hash, settings } = workload;
+  const put: Change = { table: "workloads", key: uid, row: workload };
+  if (before?.version === version && canonicalJson(before.settings) === canonicalJson(settings)) return [put];
+  const key = `${uid}/${version}/${revision}`;
+  const entry = { key, workload_uid: uid, version, revision, spec_hash, settings, by, at_ms };
+  return [put, { table: "versions", key, row: entry }];
+}
+
+/** The row that says it goes; its tasks, and a job's runs, are ended by the plan. */
+export function removeWorkload(draft: Draft, workload: WorkloadRow, by: string): Change[] {
+  const runs = draft.state.runs
+    .values()
+    .filter((run) => run.workload_uid === workload.uid && run.cancel === null && !isFinal(run.state));
+  return [
+    { table: "workloads", key: workload.uid, row: { ...workload, removing: true } },
+    ...runs.map((run): Change => ({
+      table: "runs",
+      key: run.uid,
+      row: { ...run, cancel: { at_ms: draft.now_ms, by } },
+    })),
+  ];
+}

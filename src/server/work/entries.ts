@@ -1,0 +1,137 @@
+// The workloads of a spec that is applied, as rows: with a run for each new or changed job, and with what waits after
+// a replaced run waiting after the new one.
+
+import type { Change, State } from "../../core/model/rows-state";
+import type { RunAfter, RunRow, WorkloadRow } from "../../core/model/rows-work";
+import type { WorkloadDecl } from "../../core/model/workload";
+import type { Draft } from "../../store/store";
+import { askedAgain, putWorkload } from "./apps";
+import { metBy } from "./runs";
+
+/** One workload of the spec. */
+export interface Entry {
+  readonly decl: WorkloadDecl;
+  readonly before: WorkloadRow | undefined;
+  /** The row as it will be, but for a job's new run. */
+  readonly next: WorkloadRow;
+  readonly is_new: boolean;
+}
+
+/** What the entries come to: rows, and the numbers of the new runs. */
+export interface EntryRows {
+  readonly changes: readonly Change[];
+  readonly numbers: readonly number[];
+}
+
+export function rowsOfEntries(draft: Draft, entries: readonly Entry[], user: string, fresh: () => string): EntryRows {
+  const runUids = new Map(
+    entries.filter((entry) => entry.is_new && entry.decl.kind === "job").map((entry) => [entry.decl.name, fresh()]),
+  );
+  const now = draft.now_ms;
+  const changes: Change[] = [];
+  const numbers: number[] = [];
+  const replaced = new Map<string, RunRow>();
+  for (const { before, next, decl } of inOrder(entries)) {
+    const uid = runUids.get(decl.name);
+    if (uid === undefined) {
+      changes.push(...putWorkload(draft, next, before, user), ...askedAgain(draft.state, next.uid));
+      continue;
+    }
+    const row: RunRow = {
+      uid,
+      run: draft.takeRunNumber(),
+      name: `${next.app}.${next.name}`,
+      project: next.project,
+      user,
+      app_uid: next.app_uid,
+      app: next.app,
+      workload_uid: next.uid,
+      version: next.version,
+      spec_hash: next.spec_hash,
+      settings: next.settings,
+      state: decl.settings.after.length > 0 ? "waiting" : "queued",
+      reason: null,
+      after: decl.settings.after.map(({ name, when }): RunAfter => boundTo(draft.state, entries, runUids, name, when)),
+      cancel: null,
+      created_ms: now,
+      started_ms: null,
+      finished_ms: null,
+      exit_code: null,
+      signal: null,
+      cause: null,
+    };
+    for (const old of openRuns(draft.state, next.uid)) replaced.set(old.uid, row);
+    numbers.push(row.run);
+    changes.push(...putWorkload(draft, { ...next, last_run: { uid, run: row.run, state: row.state } }, before, user), {
+      table: "runs",
+      key: uid,
+      row,
+    });
+  }
+  return { changes: [...changes, ...replacements(draft, replaced, user)], numbers };
+}
+
+/** What comes first has the lower run number; the parser has refused circles. */
+function inOrder(entries: readonly Entry[]): Entry[] {
+  const placed = new Set<Entry>();
+  const byName = new Map(entries.map((entry) => [entry.decl.name, entry]));
+  const visit = (entry: Entry): void => {
+    if (placed.has(entry)) return;
+    for (const { name } of entry.decl.settings.after) {
+      const first = byName.get(name);
+      if (first !== undefined && !placed.has(first)) visit(first);
+    }
+    placed.add(entry);
+  };
+  for (const entry of entries) visit(entry);
+  return [...placed];
+}
+
+function boundTo(
+  state: State,
+  entries: readonly Entry[],
+  runUids: ReadonlyMap<string, string>,
+  name: string,
+  when: RunAfter["when"],
+): RunAfter {
+  const target = entries.find((entry) => entry.decl.name === name);
+  if (target === undefined) return { name, uid: "", when, met: false };
+  if (target.decl.kind !== "job") return { name, uid: target.next.uid, when, met: null };
+  const fresh = runUids.get(name);
+  if (fresh !== undefined) return { name, uid: fresh, when, met: null };
+  const last = target.next.last_run;
+  if (last === null) return { name, uid: "", when, met: false };
+  return { name, uid: last.uid, when, met: metBy(state, last, when) };
+}
+
+/** Runs of a job that have not begun. */
+const openRuns = (state: State, workload_uid: string): RunRow[] =>
+  state.runs
+    .values()
+    .filter(
+      (run) =>
+        run.workload_uid === workload_uid && (run.state === "waiting" || run.state === "queued") && run.cancel === null,
+    )
+    .toArray();
+
+function replacements(draft: Draft, replaced: ReadonlyMap<string, RunRow>, user: string): Change[] {
+  if (replaced.size === 0) return [];
+  const changes: Change[] = [];
+  for (const run of draft.state.runs.values()) {
+    const by = replaced.get(run.uid);
+    const after = run.after.map((one) => {
+      const newer = replaced.get(one.uid);
+      return newer === undefined ? one : { ...one, uid: newer.uid, met: null };
+    });
+    if (by !== undefined) {
+      changes.push({
+        table: "runs",
+        key: run.uid,
+        row: { ...run, reason: `replaced by run ${by.run}`, cancel: { at_ms: draft.now_ms, by: user } },
+      });
+    } else if (run.state === "waiting" && run.after.some((one) => replaced.has(one.uid))) {
+      changes.push({ table: "runs", key: run.uid, row: { ...run, after } });
+    }
+  }
+  return changes;
+}
