@@ -1,7 +1,7 @@
 // Numbers as people read and write them, in the grammar that the spec file takes: for plans, tables and errors.
 
 import { DAY_MS, HOUR_MS, MIB, MINUTE_MS, SECOND_MS, GIB, type Bytes, type Milli, type Ms } from "./units";
-import type { GpuRequest } from "./model/workload";
+import type { GpuRequest, LabelCheck } from "./model/workload";
 
 const BYTE_UNITS = [
   ["PiB", GIB * MIB],
@@ -106,3 +106,18 @@ function formatGpuMap({ count, models, vendor, share_bytes, linked }: GpuRequest
 /** Formats memory of cards as people say it: `9.1 GB`. */
 export const formatMemory = (bytes: Bytes): string =>
   bytes < GIB ? `${Math.round(bytes / MIB)} MB` : `${Math.round((bytes * 10) / GIB) / 10} GB`;
+
+/** A condition as the spec file writes it: `zone=a`, `zone in (a, b)`, `!old`. */
+export function formatLabelCheck(check: LabelCheck): string {
+  const values = check.values.join(", ");
+  switch (check.op) {
+    case "in":
+      return check.values.length === 1 ? `${check.key}=${values}` : `${check.key} in (${values})`;
+    case "not_in":
+      return check.values.length === 1 ? `${check.key}!=${values}` : `${check.key} notin (${values})`;
+    case "exists":
+      return check.key;
+    case "absent":
+      return `!${check.key}`;
+  }
+}

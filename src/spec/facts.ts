@@ -1,98 +1,163 @@
-// A workload as lines of "key: value" in the words of the spec file. Diffs compare them, and people read them.
+// A workload as lines of "key: value" in the words of the spec file: what diffs compare and people read. A key without
+// words of its own here is written by its name and unit, so that a new one is never left out.
 
-import { formatBytes, formatCpu, formatDuration, formatGpu } from "../core/format";
-import type { IdleSettings, Kind, LabelCheck, PortRequest, Settings, TaskSpec } from "../core/model/workload";
+import { formatBytes, formatCpu, formatDuration, formatGpu, formatLabelCheck } from "../core/format";
+import type {
+  After,
+  Command,
+  IdleSettings,
+  Kind,
+  Place,
+  PortRequest,
+  ResourceRequest,
+  RestartSettings,
+  Settings,
+  TaskSpec,
+} from "../core/model/workload";
+import { KIND_SCHEMAS } from "./schema/schema";
+import { knownKeys } from "./schema/lookup";
 
-/** From a key of the spec to its value as people write it. What was not asked for is left out. */
+/** From the spec's key to its value as people write it. What is not asked for is left out. */
 export type Facts = ReadonlyMap<string, string>;
 
-/**
- * Returns the facts that make a task. A difference here is a new version. Values of variables are not shown, only that
- * they differ.
- */
-export function taskFacts(spec: TaskSpec): Facts {
-  const facts = new Map<string, string>();
-  const { command, request, place } = spec;
-  if (command.kind === "shell") {
-    facts.set("run", oneLine(command.script));
-    if (command.shell !== "sh") facts.set("shell", command.shell);
-  } else
-    facts.set(
-      "command",
-      oneLine(command.argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : JSON.stringify(word))).join(" ")),
-    );
-  for (const [name, value] of Object.entries(spec.env)) facts.set(`env.${name}`, value);
-  if (spec.workdir !== null) facts.set("workdir", spec.workdir);
-  if (spec.unix_user !== null) facts.set("user", spec.unix_user);
-  if (request.cpu_milli !== null) facts.set("cpu", formatCpu(request.cpu_milli));
-  if (request.memory_bytes !== null) facts.set("memory", formatBytes(request.memory_bytes));
-  if (request.disk_bytes > 0) facts.set("disk", formatBytes(request.disk_bytes));
-  if (request.gpu !== null) facts.set("gpu", formatGpu(request.gpu));
-  for (const [name, count] of Object.entries(request.countables)) facts.set(name, String(count));
-  if (place.pool !== null) facts.set("place.pool", place.pool);
-  if (place.labels.length > 0) facts.set("place.labels", place.labels.map(formatLabelCheck).join(", "));
-  if (place.tolerate.length > 0) {
-    facts.set(
-      "place.tolerate",
-      place.tolerate.map(({ key, value }) => (value === null ? key : `${key}=${value}`)).join(", "),
-    );
-  }
-  if (place.strategy === "spread") facts.set("place.spread", "node");
-  for (const key of ["together_with", "apart_from", "hosts"] as const) {
-    if (place[key].length > 0) facts.set(`place.${key}`, place[key].join(", "));
-  }
-  for (const port of spec.ports) facts.set(`ports.${port.name}`, formatPort(port));
-  if (spec.exclusive) facts.set("exclusive", "true");
-  if (spec.members > 1) facts.set("nodes", String(spec.members));
-  if (spec.origin === "run") facts.set("origin", "orch run");
-  return facts;
+type Fact = readonly [key: string, value: string];
+/** How single keys are written, in the order in which they are shown. */
+type Words<T> = { readonly [K in keyof T]?: (value: Exclude<T[K], undefined>) => readonly Fact[] };
+
+const one = (key: string, value: string | null): Fact[] => (value === null ? [] : [[key, value]]);
+const listed = (key: string, values: readonly string[]): Fact[] =>
+  values.length === 0 ? [] : [[key, values.join(", ")]];
+
+const TASK: Words<TaskSpec> = {
+  command: commandFacts,
+  env: (env) => Object.entries(env).map(([name, value]) => [`env.${name}`, value]),
+  workdir: (workdir) => one("workdir", workdir),
+  unix_user: (user) => one("user", user),
+  request: requestFacts,
+  place: placeFacts,
+  ports: (ports) => ports.map((port) => [`ports.${port.name}`, formatPort(port)]),
+  exclusive: (exclusive) => one("exclusive", exclusive ? "true" : null),
+  members: (members) => one("nodes", members > 1 ? String(members) : null),
+  origin: (origin) => one("origin", origin === "run" ? "orch run" : null),
+};
+
+const SETTINGS: Words<Settings> = {
+  replicas: (replicas) => one("replicas", String(replicas)),
+  priority: (priority) => one("priority", String(priority)),
+  labels: (labels) => Object.entries(labels).map(([key, value]) => [`labels.${key}`, value]),
+  stop: (stop) => one("stop", `${stop.signal}, ${formatDuration(stop.grace_ms)}`),
+  retries: (retries) => one("retries", String(retries)),
+  time_limit_ms: (limit_ms) => one("time_limit", limit_ms === null ? "unlimited" : formatDuration(limit_ms)),
+  after: afterFacts,
+  restart: restartFacts,
+  on_node_loss: (action) => one("on_node_loss", action),
+  idle: (idle) => one("idle", formatIdle(idle)),
+};
+
+/** What makes a task: a difference here is a new version. Values of variables are not shown, only that they differ. */
+export const taskFacts = (spec: TaskSpec): Facts => new Map(factsOf(spec, TASK));
+
+/** What is changed in place: only keys that the kind has. */
+export function settingsFacts(settings: Settings, kind: Kind): Facts {
+  const own = new Set(knownKeys(KIND_SCHEMAS[kind]));
+  const others = new Set(Object.values(KIND_SCHEMAS).flatMap(knownKeys));
+  const isHere = ([key]: Fact): boolean => {
+    const [top = ""] = key.split(".");
+    return own.has(top) || !others.has(top);
+  };
+  return new Map(factsOf(settings, SETTINGS).filter(isHere));
 }
 
-/** Returns the facts that are changed in place, for the keys that the kind has. */
-export function settingsFacts(settings: Settings, kind: Kind): Facts {
-  const facts = new Map<string, string>();
-  const { stop, restart, after } = settings;
-  if (kind === "service") facts.set("replicas", String(settings.replicas));
-  facts.set("priority", String(settings.priority));
-  for (const [key, value] of Object.entries(settings.labels)) facts.set(`labels.${key}`, value);
-  facts.set("stop", `${stop.signal}, ${formatDuration(stop.grace_ms)}`);
-  if (kind === "job") {
-    facts.set("retries", String(settings.retries));
-    facts.set("time_limit", settings.time_limit_ms === null ? "unlimited" : formatDuration(settings.time_limit_ms));
-    for (const [key, when] of [
-      ["after", "succeeded"],
-      ["after", "up"],
-      ["after_any", "ended"],
-      ["after_failed", "failed"],
-    ] as const) {
-      const names = after.filter((one) => one.when === when).map((one) => one.name);
-      const known = facts.get(key);
-      if (names.length > 0) facts.set(key, [...(known === undefined ? [] : [known]), ...names].join(", "));
-    }
-  } else {
-    facts.set(
-      "restart.backoff",
-      `${formatDuration(restart.backoff_min_ms)}..${formatDuration(restart.backoff_max_ms)}`,
-    );
-    facts.set("restart.attempts", restart.attempts === null ? "unlimited" : String(restart.attempts));
-    facts.set("restart.offline", String(restart.offline));
+function factsOf<T extends object>(value: T, words: Words<T>): Fact[] {
+  const known = Object.keys(words) as (keyof T & string)[];
+  const others = (Object.keys(value) as (keyof T & string)[]).filter((key) => !known.includes(key)).toSorted();
+  return [...known, ...others].flatMap((key) => {
+    const part = value[key];
+    if (part === undefined) return [];
+    return words[key]?.(part as Exclude<T[typeof key], undefined>) ?? plainFacts(key, part);
+  });
+}
+
+/** How numbers are written, by the unit at the end of the key. */
+const UNITS: readonly (readonly [suffix: string, format: (value: number) => string])[] = [
+  ["_bytes", formatBytes],
+  ["_ms", formatDuration],
+  ["_milli", formatCpu],
+  ["_percent", (percent) => `${percent}%`],
+];
+
+/** A key that has no words of its own: `{ warm_up_ms: 30000 }` is `warm_up: 30s`. Empty values are not asked for. */
+function plainFacts(key: string, value: unknown): Fact[] {
+  if (value === null || value === undefined || value === false) return [];
+  if (typeof value === "number") {
+    const [suffix, format] = UNITS.find(([end]) => key.endsWith(end)) ?? ["", String];
+    return [[key.slice(0, key.length - suffix.length), format(value)]];
   }
-  if (kind !== "daemon") facts.set("on_node_loss", settings.on_node_loss);
-  if (settings.idle !== undefined) facts.set("idle", formatIdle(settings.idle));
-  return facts;
+  if (Array.isArray(value)) {
+    return listed(
+      key,
+      value.map((item) => (typeof item === "string" ? item : JSON.stringify(item))),
+    );
+  }
+  if (typeof value === "object") {
+    return Object.entries(value).flatMap(([inner, item]) => plainFacts(`${key}.${inner}`, item));
+  }
+  return [[key, oneLine(String(value as string | boolean))]];
+}
+
+function commandFacts(command: Command): Fact[] {
+  if (command.kind === "shell") {
+    return [["run", oneLine(command.script)], ...one("shell", command.shell === "sh" ? null : command.shell)];
+  }
+  const words = command.argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : JSON.stringify(word)));
+  return [["command", oneLine(words.join(" "))]];
+}
+
+function requestFacts({ cpu_milli, memory_bytes, disk_bytes, gpu, countables }: ResourceRequest): Fact[] {
+  return [
+    ...one("cpu", cpu_milli === null ? null : formatCpu(cpu_milli)),
+    ...one("memory", memory_bytes === null ? null : formatBytes(memory_bytes)),
+    ...one("disk", disk_bytes > 0 ? formatBytes(disk_bytes) : null),
+    ...one("gpu", gpu === null ? null : formatGpu(gpu)),
+    ...Object.entries(countables).map(([name, count]): Fact => [name, String(count)]),
+  ];
+}
+
+function placeFacts(place: Place): Fact[] {
+  const taints = place.tolerate.map(({ key, value }) => (value === null ? key : `${key}=${value}`));
+  return [
+    ...one("place.pool", place.pool),
+    ...listed("place.labels", place.labels.map(formatLabelCheck)),
+    ...listed("place.tolerate", taints),
+    ...one("place.spread", place.strategy === "spread" ? "node" : null),
+    ...listed("place.together_with", place.together_with),
+    ...listed("place.apart_from", place.apart_from),
+    ...listed("place.hosts", place.hosts),
+  ];
+}
+
+function restartFacts({ backoff_min_ms, backoff_max_ms, attempts, offline }: RestartSettings): Fact[] {
+  return [
+    ["restart.backoff", `${formatDuration(backoff_min_ms)}..${formatDuration(backoff_max_ms)}`],
+    ["restart.attempts", attempts === null ? "unlimited" : String(attempts)],
+    ["restart.offline", String(offline)],
+  ];
+}
+
+/** By when a job may start, the key that says so. `up` is for services, which `after` names too. */
+const AFTER_KEYS = { after: ["succeeded", "up"], after_any: ["ended"], after_failed: ["failed"] } as const;
+
+function afterFacts(after: readonly After[]): Fact[] {
+  return Object.entries(AFTER_KEYS).flatMap(([key, whens]) =>
+    listed(
+      key,
+      whens.flatMap((when) => after.filter((each) => each.when === when)).map(({ name }) => name),
+    ),
+  );
 }
 
 const formatIdle = ({ gpu_below_percent, for_ms, action, only_if_wanted }: IdleSettings): string =>
   `${action} below ${gpu_below_percent}% for ${formatDuration(for_ms)}${only_if_wanted ? " if wanted" : ""}`;
-
-/** Formats an expression on a label as a spec file takes it. */
-export function formatLabelCheck(check: LabelCheck): string {
-  const { key, op, values } = check;
-  if (op === "exists") return key;
-  if (op === "absent") return `!${key}`;
-  if (values.length === 1) return `${key}${op === "in" ? "=" : "!="}${values[0]}`;
-  return `${key} ${op === "in" ? "in" : "notin"} (${values.join(", ")})`;
-}
 
 function formatPort({ target, published, bind }: PortRequest): string {
   const node = published === null ? "auto" : String(published);

@@ -11,6 +11,7 @@ import { appFaults, workloadFaults } from "./check/relations";
 import { app, job } from "./schema/schema";
 import { readDocument } from "./read/syntax";
 import { textIssues } from "./read/text";
+import { schemaAt } from "./schema/lookup";
 import { readTree } from "./read/tree";
 
 export type ParsedApp =
@@ -57,6 +58,15 @@ export function parseJob(given: Record<string, unknown>, name: string): ParsedJo
     return { is: "parsed", workload: buildJob(name, checked.data, "run", null) };
   const bare = found.map((one) => ({ ...one, path: one.path.slice(1) }));
   return { is: "invalid", issues: issuesOf(bare, null, new Map()) };
+}
+
+/** `{ share: 8GB }` becomes what the spec file would have there; anything else stays the text, and is judged as one. */
+export function typedGpu(text: string): unknown {
+  const schema = schemaAt(job, ["resources", "gpu"]);
+  const read = text.trimStart().startsWith("{") ? readDocument(text) : null;
+  if (schema === null || read === null || read.is === "invalid") return text;
+  const { value, faults } = readTree(read.document, schema);
+  return faults.length === 0 ? value : text;
 }
 
 /** The app's name that a file's name suggests: `/srv/My Recs.yaml` gives `my-recs`. */

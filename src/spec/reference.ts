@@ -129,19 +129,34 @@ export function specReference(): string {
     ["Keys of services", table(service, (key) => !common(key) && services?.has(key) === true)],
     ["Keys of jobs", table(job, (key) => !common(key))],
     ["Keys of daemons", table(daemon, (key) => !common(key))],
-    ["`resources`", table(schemaUnder(service, "resources"))],
-    ["`resources.gpu`", `${GPU}\n\n${table(objectIn(schemaUnder(service, "resources", "gpu")))}`],
-    ["`place`", `${table(schemaUnder(service, "place"))}\n\n${LABELS}`],
-    ["`ports`", table(objectIn(schemaUnder(service, "ports", "*")))],
-    ["`stop`", table(schemaUnder(service, "stop"))],
-    ["`restart`", table(schemaUnder(service, "restart"))],
-    ["`idle`", table(schemaUnder(service, "idle"))],
+    ...blocks(service, job),
     ["Units", UNITS],
     ["Not built yet", planned()],
     ["Coming from another tool", foreign()],
     ["Limits", limits()],
   ];
   return `# The spec file\n\n${sections.map(([title, text]) => `## ${title}\n\n${text}\n`).join("\n")}`;
+}
+
+/** What is said of a block beside its keys: before its table or behind it. */
+const NOTES: Readonly<Record<string, (table: string) => string>> = {
+  "resources.gpu": (table) => `${GPU}\n\n${table}`,
+  place: (table) => `${table}\n\n${LABELS}`,
+};
+
+/** A section for each key of a workload that holds keys itself, in the order of the schema. */
+function blocks(...kinds: readonly Json[]): [string, string][] {
+  const properties = Object.assign({}, ...kinds.map((kind) => kind.properties ?? {})) as Record<string, Json>;
+  return Object.entries(properties).flatMap(([key, schema]) => blockSections(key, schema));
+}
+
+function blockSections(path: string, schema: Json): [string, string][] {
+  const held = [schema, ...(typeof schema.additionalProperties === "object" ? [schema.additionalProperties] : [])];
+  const block = held.map(objectIn).find((each) => each.properties !== undefined);
+  if (block === undefined) return [];
+  const note = NOTES[path] ?? ((text: string) => text);
+  const inner = Object.entries(block.properties ?? {}).flatMap(([key, each]) => blockSections(`${path}.${key}`, each));
+  return [[`\`${path}\``, note(table(block))], ...inner];
 }
 
 function planned(): string {

@@ -100,4 +100,23 @@ daemons: { mon: { run: x } }`,
       "remove d: its tasks are stopped on every node",
     ]);
   });
+
+  test("a key without words of its own is shown by its name and unit", () => {
+    const app = parse("services: { web: { run: x } }\njobs: { j: { run: x } }");
+    const [web, job] = asIs(app).workloads;
+    const before = { workloads: [web, job].filter((one) => one !== undefined) };
+    const later = {
+      ...app,
+      workloads: app.workloads.map((workload) => ({
+        ...workload,
+        spec: { ...workload.spec, warm_up_ms: 90_000, nice: 5, caps: ["a", "b"], quiet: false, probe: { path: "/up" } },
+        settings: { ...workload.settings, keep_bytes: 1024 ** 3 },
+      })),
+    };
+    const what = "version 4: caps: none -> a, b, nice: none -> 5, probe.path: none -> /up, warm_up: none -> 1m30s";
+    expect(diffApp(before, later).map(({ change, name, detail }) => `${change} ${name}: ${detail}`)).toEqual([
+      `change web: ${what}; in place: keep: none -> 1GiB`,
+      `run j: ${what}; in place: keep: none -> 1GiB`,
+    ]);
+  });
 });

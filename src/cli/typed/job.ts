@@ -1,6 +1,6 @@
 // What `orch run` was asked for, as a job of the spec file's grammar: the same keys, so the same checks and defaults.
 
-import { typedGpu } from "../../spec/typed-gpu";
+import { typedGpu } from "../../spec/parse";
 import type { Pair } from "./readers";
 
 export interface JobFlags {

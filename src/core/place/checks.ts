@@ -1,10 +1,10 @@
 // Every condition a node must meet for a slot, each with its reason in words and whether time can ever help.
 
 import { sayDraining } from "../pass/drain";
-import { formatAge } from "../format";
+import { formatAge, formatLabelCheck } from "../format";
 import { found, type Found } from "./found";
 import type { NodeRow } from "../model/rows-node";
-import { formatLabelCheck, formatTaint, isTolerated, labelHolds } from "./labels";
+import { formatTaint, isTolerated, labelHolds } from "./labels";
 import type { Pass } from "../pass/pass";
 import { checkAmounts, checkCountables } from "./amounts";
 import { checkGpu, hasCards } from "./card-checks";

@@ -33,21 +33,6 @@ export function labelHolds(check: LabelCheck, node: NodeRow): boolean {
   }
 }
 
-/** A condition as the spec file writes it: `zone=a`, `zone in (a, b)`, `!old`. */
-export function formatLabelCheck(check: LabelCheck): string {
-  const values = check.values.join(", ");
-  switch (check.op) {
-    case "in":
-      return check.values.length === 1 ? `${check.key}=${values}` : `${check.key} in (${values})`;
-    case "not_in":
-      return check.values.length === 1 ? `${check.key}!=${values}` : `${check.key} not in (${values})`;
-    case "exists":
-      return check.key;
-    case "absent":
-      return `!${check.key}`;
-  }
-}
-
 /** Whether somebody puts up with a taint. */
 export const isTolerated = (taint: Taint, tolerate: readonly Toleration[]): boolean =>
   tolerate.some((each) => each.key === taint.key && (each.value === null || each.value === taint.value));

@@ -6,7 +6,7 @@ import { fault, type Fault } from "../read/fault";
 import { nearest } from "../grammar/nearest";
 import type { Path } from "../issue";
 import { keyFaults, unknownKey } from "./keys";
-import { schemaAt } from "../schema/walk";
+import { schemaAt } from "../schema/lookup";
 
 type ZodIssue = z.core.$ZodIssue;
 

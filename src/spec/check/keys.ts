@@ -7,11 +7,15 @@ import { isName } from "../grammar/names";
 import { nearest } from "../grammar/nearest";
 import { quoted, type Path } from "../issue";
 import { plannedKey } from "./planned";
-import { app, daemon, job, service } from "../schema/schema";
-import { below, keyRule, knownKeys } from "../schema/walk";
+import { app, KIND_SCHEMAS } from "../schema/schema";
+import { below, keyRule, knownKeys } from "../schema/lookup";
 
-const KINDS = { services: service, jobs: job, daemons: daemon } as const;
+const KINDS = { services: KIND_SCHEMAS.service, jobs: KIND_SCHEMAS.job, daemons: KIND_SCHEMAS.daemon } as const;
 const WORKLOAD_KEYS = [...new Set(Object.values(KINDS).flatMap(knownKeys))];
+/** Keys of a workload that hold keys themselves, with those. */
+const BLOCKS = new Map(
+  Object.values(KINDS).flatMap((kind) => knownKeys(kind).map((key) => [key, knownKeys(below(kind, key))] as const)),
+);
 
 const shown = (key: string): string => (/^[\w.<-]{1,60}$/.test(key) ? `\`${key}\`` : quoted(key));
 
@@ -69,9 +73,8 @@ function elsewhere(path: Path, key: string): string | null {
     return isName(key) ? "workloads stand under `services`, `jobs` or `daemons`" : null;
   }
   if (knownKeys(app).includes(key)) return "it stands at the top of the file";
-  for (const parent of ["resources", "place", "stop", "restart"]) {
-    if (knownKeys(below(service, parent)).includes(key)) return `it stands under \`${parent}\``;
-  }
+  const parent = WORKLOAD_KEYS.find((each) => BLOCKS.get(each)?.includes(key));
+  if (parent !== undefined) return `it stands under \`${parent}\``;
   return WORKLOAD_KEYS.includes(key) && path.length > 2 ? "it stands one level up, in the workload itself" : null;
 }
 

@@ -5,7 +5,7 @@ import { fault, type Fault } from "./fault";
 import type { Path } from "../issue";
 import { TEXT_LIMITS } from "../limits";
 import { readScalarText } from "./text";
-import { below, wantsText } from "../schema/walk";
+import { below, wantsText } from "../schema/lookup";
 
 interface Copy {
   readonly faults: Fault[];

@@ -7,7 +7,7 @@ import { fault, placeKey, type Fault, type Places } from "./fault";
 import type { Path } from "../issue";
 import { TEXT_LIMITS } from "../limits";
 import { readScalarText } from "./text";
-import { below, wantsText } from "../schema/walk";
+import { below, wantsText } from "../schema/lookup";
 
 export interface SpecTree {
   readonly value: unknown;

@@ -2,6 +2,7 @@
 // documentation.
 
 import { z } from "zod";
+import { readName } from "../grammar/names";
 import { invalid, parsed, kindOf, type Parsed } from "../issue";
 
 /** The rules for keys of maps. complaints.ts checks them, so that a bad key does not hide what is below it. */
@@ -23,13 +24,23 @@ export const expects = (what: string, hint?: (input: unknown) => string | null) 
 export const key = <T extends z.ZodType>(schema: T, description: string, ...examples: unknown[]): T =>
   schema.meta(examples.length > 0 ? { description, examples } : { description });
 
+/** Says what is wrong with a value, or with a part of it. A hint stands on the second line: zod carries one text. */
+export function complain(
+  context: z.RefinementCtx,
+  { message, hint }: Extract<Parsed<unknown>, { is: "invalid" }>,
+  input: unknown,
+  path: readonly number[] = [],
+): void {
+  const text = hint === null ? message : `${message}\n${hint}`;
+  context.issues.push({ code: "custom", message: text, input, path: [...path] });
+}
+
 /** Passes a value of the right shape to the reader of its grammar. */
 export const reads = <I, T>(schema: z.ZodType<I>, read: (value: I) => Parsed<T>) =>
   schema.transform((value, context): T => {
     const result = read(value);
     if (result.is === "parsed") return result.value;
-    const message = result.hint === null ? result.message : `${result.message}\n${result.hint}`;
-    context.issues.push({ code: "custom", message, input: value });
+    complain(context, result, value);
     return z.NEVER;
   });
 
@@ -73,3 +84,6 @@ export const mapOf = <T extends z.ZodType>(what: string, value: T, read: (key: s
 /** An object that has these keys only. */
 export const block = <S extends z.ZodRawShape>(shape: S, what = "a map of keys") =>
   z.strictObject(shape, expects(what));
+
+export const name = (what: string) => reads(text(what), readName);
+export const names = (what: string) => oneOrMany(filled("a name"), what);

@@ -2,9 +2,26 @@
 // A new key is one line here, one in build.ts and one case in a golden file.
 
 import { z } from "zod";
-import { idle, name, names, place, port, resources, restart, stop } from "./asks";
+import { idle, restart, stop } from "./life";
+import { place, port } from "./place";
+import { resources } from "./resources";
 import { readLabelKey } from "../grammar/labels";
-import { block, choice, expects, filled, flag, key, KEY_RULES, mapOf, quantity, reads, text, whole } from "./leaves";
+import {
+  block,
+  choice,
+  expects,
+  filled,
+  flag,
+  key,
+  KEY_RULES,
+  mapOf,
+  quantity,
+  reads,
+  text,
+  whole,
+  name,
+  names,
+} from "./leaves";
 import { ASK_LIMITS } from "../limits";
 import { NAME, readName } from "../grammar/names";
 import { readAccount, readEnvName, readShell, readWorkdir } from "../grammar/process";
@@ -133,6 +150,9 @@ export const job = block({
 });
 
 export const daemon = block({ ...common, ...replaces });
+
+/** What a workload of each kind may be written with. */
+export const KIND_SCHEMAS = { service, job, daemon } as const;
 
 const entries = <T extends z.ZodType>(one: T) =>
   mapOf("a map of names", one, readName)
