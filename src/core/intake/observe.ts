@@ -4,6 +4,7 @@
 import type { Told } from "./assign";
 import { NO_RECORD, verdictOnAbsent } from "./absent";
 import { TASK } from "../model/lifecycle";
+import { newTask } from "../model/new-task";
 import type { Change, State } from "../model/rows-state";
 import type { SlotRow } from "../model/rows-work";
 import type { EndCause, TaskFinal } from "../model/end";
@@ -261,22 +262,17 @@ function strange(state: State, node: NodeRow, entry: TaskReport, context: Intake
 function rowOf(node: NodeRow, entry: TaskReport, context: IntakeContext): TaskRow | null {
   const { identity, held } = entry;
   if (identity === null || held === null) return null;
-  return {
-    ...identity,
+  return newTask({
     uid: entry.uid,
-    node_id: node.id,
-    boot_id: node.boot_id,
-    desired: "run",
-    stop: null,
+    identity,
+    node,
     grant_until: entry.grant_until,
-    written_off: null,
     promised: held,
     unix_user: entry.unix_user,
     exclusive: entry.exclusive,
     created_ms: context.now_ms,
     assigned_revision: context.revision,
-    observed: { state: "assigned" },
-  };
+  });
 }
 
 /** A living attempt of a known slot that the restored database had not seen yet. */

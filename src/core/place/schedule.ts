@@ -7,6 +7,7 @@ import { type Failure, type Look, noShapes, type Shape, shapeOf } from "./shape"
 import { explainFailure, explainNode } from "./explain";
 import { freshUid } from "../fresh";
 import { reasonsOf, sayReasons } from "./pick-reasons";
+import { identityOf, newTask } from "../model/new-task";
 import type { RunRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
 import type { Promised } from "../model/promised";
@@ -17,7 +18,6 @@ import {
   setRun,
   stopTask,
   wakeAt,
-  workloadNameOf,
   type Demand,
   type Findings,
   type Pass,
@@ -194,35 +194,21 @@ function startRun(draft: PassDraft, row: RunRow): void {
 
 function taskOf(
   { pass, rooms, shape }: Look,
-  { owner, kind, slot, spec }: Demand,
+  { owner, slot, spec }: Demand,
   { node }: Room,
   promised: Promised,
-  numbers: Pick<TaskRow, "member" | "attempt" | "grant_until">,
+  { member, attempt, grant_until }: Pick<TaskRow, "member" | "attempt" | "grant_until">,
 ): TaskRow {
-  return {
+  return newTask({
     uid: freshUid(pass.snapshot.seed, rooms.placed.length),
-    owner_uid: owner.uid,
-    app_uid: owner.app_uid,
-    project: owner.project,
-    user: owner.user,
-    app: owner.app,
-    workload: workloadNameOf(owner),
-    kind,
-    run: kind === "job" ? (owner as RunRow).run : null,
-    version: owner.version,
-    spec_hash: owner.spec_hash,
-    slot,
-    ...numbers,
-    node_id: node.id,
-    boot_id: node.boot_id,
+    identity: identityOf(owner, { slot, member, attempt }),
+    node,
     desired: spec.members > 1 ? "prepare" : "run",
-    stop: null,
-    written_off: null,
+    grant_until,
     promised,
     unix_user: node.facts.accounts === "shared" ? null : shape.account,
     exclusive: spec.exclusive,
     created_ms: pass.now_ms,
     assigned_revision: pass.state.cluster.revision + 1,
-    observed: { state: "assigned" },
-  };
+  });
 }

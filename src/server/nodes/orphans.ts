@@ -3,9 +3,10 @@
 import type { Promised } from "../../core/model/promised";
 import type { NodeRow, Orphan } from "../../core/model/rows-node";
 import type { State } from "../../core/model/rows-state";
-import type { TaskRow } from "../../core/model/rows-task";
+import { identityOf, newTask } from "../../core/model/new-task";
+import type { TaskIdentity, TaskRow } from "../../core/model/rows-task";
 import type { WorkloadRow } from "../../core/model/rows-work";
-import { isWanted, parseName, shortId, slotKey } from "../../core/model/task";
+import { isWanted, parseName, shortId, slotKey, slotName } from "../../core/model/task";
 import { emptySlot } from "../../core/pass/slot";
 import type { Draft } from "../../store/store";
 import { findApp } from "../work/apps";
@@ -36,8 +37,7 @@ const without = (node: NodeRow, orphan: Orphan): NodeRow => ({
 
 /** Orders an orphan to stop: it becomes a task of nobody, so that the order is repeated until its end is known. */
 export function stopOrphan(draft: Draft, node: NodeRow, orphan: Orphan, by: string): void {
-  const task: TaskRow = {
-    uid: orphan.uid,
+  const identity: TaskIdentity = {
     owner_uid: orphan.uid,
     app_uid: null,
     project: "",
@@ -50,10 +50,10 @@ export function stopOrphan(draft: Draft, node: NodeRow, orphan: Orphan, by: stri
     spec_hash: "",
     slot: 0,
     member: 0,
-    ...identityOf(draft, node, orphan, "stop"),
-    desired: "stop",
-    stop: { why: `an orphan, stopped by ${by}`, signal: "TERM", grace_ms: 10_000, at_ms: draft.now_ms },
+    attempt: attemptOf(orphan),
   };
+  const stop = { why: `an orphan, stopped by ${by}`, signal: "TERM", grace_ms: 10_000, at_ms: draft.now_ms };
+  const task: TaskRow = { ...knownTask(draft, node, orphan, identity), desired: "stop", stop };
   draft.put([
     { table: "nodes", key: node.id, row: without(node, orphan) },
     { table: "tasks", key: task.uid, row: task },
@@ -61,50 +61,28 @@ export function stopOrphan(draft: Draft, node: NodeRow, orphan: Orphan, by: stri
   draft.event({ verb: "stopped", object: `${node.name} ${orphan.name}`, project: null, detail: "an orphan" });
 }
 
-function identityOf(draft: Draft, node: NodeRow, orphan: Orphan, desired: TaskRow["desired"]) {
-  const attempt = parseName(orphan.name)?.attempt ?? 1;
-  return {
-    attempt,
-    node_id: node.id,
-    boot_id: node.boot_id,
-    desired,
-    stop: null,
-    grant_until: attempt,
-    written_off: null,
+const attemptOf = ({ name }: Orphan): number => parseName(name)?.attempt ?? 1;
+
+/** The task that an orphan becomes: nobody knows for how long it has been running. */
+const knownTask = (draft: Draft, node: NodeRow, orphan: Orphan, identity: TaskIdentity): TaskRow =>
+  newTask({
+    uid: orphan.uid,
+    identity,
+    node,
     promised: orphan.held ?? NOTHING,
-    unix_user: null,
-    exclusive: false,
     created_ms: draft.now_ms,
     assigned_revision: draft.revision,
     observed:
-      orphan.pid === null
-        ? { state: "starting" as const }
-        : { state: "running" as const, pid: orphan.pid, started_ms: draft.now_ms },
-  };
-}
+      orphan.pid === null ? { state: "starting" } : { state: "running", pid: orphan.pid, started_ms: draft.now_ms },
+  });
 
 /** Takes an orphan in as the replica that its name says, when that slot is wanted and free. */
 export function adoptOrphan(draft: Draft, node: NodeRow, orphan: Orphan): TaskRow {
   const { workload, slot } = freeSlotOf(draft.state, orphan);
   const key = slotKey(workload.uid, slot);
-  const { uid: owner_uid, app_uid, project, user, app, name, kind, version, spec_hash } = workload;
-  const task: TaskRow = {
-    uid: orphan.uid,
-    owner_uid,
-    app_uid,
-    project,
-    user,
-    app,
-    workload: name,
-    kind,
-    run: null,
-    version,
-    spec_hash,
-    slot,
-    member: 0,
-    ...identityOf(draft, node, orphan, "run"),
-  };
-  const row = draft.state.slots.get(key) ?? emptySlot(owner_uid, slot);
+  const identity = identityOf(workload, { slot, member: 0, attempt: attemptOf(orphan) });
+  const task = knownTask(draft, node, orphan, identity);
+  const row = draft.state.slots.get(key) ?? emptySlot(workload.uid, slot);
   draft.put([
     { table: "nodes", key: node.id, row: without(node, orphan) },
     { table: "tasks", key: task.uid, row: task },
@@ -112,8 +90,8 @@ export function adoptOrphan(draft: Draft, node: NodeRow, orphan: Orphan): TaskRo
   ]);
   draft.event({
     verb: "adopted",
-    object: `${app}.${name}.${slot}`,
-    project,
+    object: slotName(task),
+    project: task.project,
     detail: `on ${node.name}, as task ${shortId(orphan.uid)}`,
   });
   return task;

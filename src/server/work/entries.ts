@@ -1,6 +1,7 @@
 // The workloads of a spec that is applied, as rows: with a run for each new or changed job, and with what waits after
 // a replaced run waiting after the new one.
 
+import { newRun } from "../../core/model/new-run";
 import type { Change, State } from "../../core/model/rows-state";
 import type { RunAfter, RunRow, WorkloadRow } from "../../core/model/rows-work";
 import type { WorkloadDecl } from "../../core/model/workload";
@@ -37,7 +38,7 @@ export function rowsOfEntries(draft: Draft, entries: readonly Entry[], user: str
       changes.push(...putWorkload(draft, next, before, user), ...askedAgain(draft.state, next.uid));
       continue;
     }
-    const row: RunRow = {
+    const row = newRun({
       uid,
       run: draft.takeRunNumber(),
       name: `${next.app}.${next.name}`,
@@ -49,17 +50,9 @@ export function rowsOfEntries(draft: Draft, entries: readonly Entry[], user: str
       version: next.version,
       spec_hash: next.spec_hash,
       settings: next.settings,
-      state: decl.settings.after.length > 0 ? "waiting" : "queued",
-      reason: null,
       after: decl.settings.after.map(({ name, when }): RunAfter => boundTo(draft.state, entries, runUids, name, when)),
-      cancel: null,
       created_ms: now,
-      started_ms: null,
-      finished_ms: null,
-      exit_code: null,
-      signal: null,
-      cause: null,
-    };
+    });
     for (const old of openRuns(draft.state, next.uid)) replaced.set(old.uid, row);
     numbers.push(row.run);
     changes.push(...putWorkload(draft, { ...next, last_run: { uid, run: row.run, state: row.state } }, before, user), {

@@ -2,6 +2,7 @@
 
 import type { State } from "../../core/model/rows-state";
 import type { RunAfter, RunRow } from "../../core/model/rows-work";
+import { newRun } from "../../core/model/new-run";
 import { isFinal } from "../../core/model/lifecycle";
 import { parseName } from "../../core/model/task";
 import type { WorkloadDecl } from "../../core/model/workload";
@@ -23,7 +24,7 @@ export interface Making {
 /** Writes the run; it is planned with the next pass. */
 export function makeRun(draft: Draft, { decl, project, who, uid, history }: Making): RunRow {
   const after = decl.settings.after.map(({ name, when }) => boundRun(draft.state, history, project, name, when));
-  const row: RunRow = {
+  const row = newRun({
     uid,
     run: draft.takeRunNumber(),
     name: decl.name,
@@ -35,17 +36,9 @@ export function makeRun(draft: Draft, { decl, project, who, uid, history }: Maki
     version: 1,
     spec_hash: draft.putSpec(decl.spec),
     settings: decl.settings,
-    state: after.length > 0 ? "waiting" : "queued",
-    reason: null,
     after,
-    cancel: null,
     created_ms: draft.now_ms,
-    started_ms: null,
-    finished_ms: null,
-    exit_code: null,
-    signal: null,
-    cause: null,
-  };
+  });
   draft.put([{ table: "runs", key: uid, row }]);
   draft.event({ verb: "queued", object: String(row.run), project, detail: row.name });
   return row;
