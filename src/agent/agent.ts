@@ -50,6 +50,8 @@ export interface AgentOptions {
   readonly leave: AbortSignal;
   readonly drain_ms: Ms;
   readonly signal: AbortSignal;
+  /** Called each time that the server has taken this agent in. */
+  joined(): void;
   say(line: string): void;
 }
 
@@ -212,7 +214,10 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
       random: () => Number.parseInt(randomHex(4), 16) / 2 ** 32,
       say: options.say,
       signal: AbortSignal.any([options.signal, leaving.over]),
-      joined: (name) => options.say(`joined as ${name}`),
+      joined: (name) => {
+        options.say(`joined as ${name}`);
+        options.joined();
+      },
       outgoing: (send) => createOutgoing(send, logsOf(data, driver)),
     });
     return await leaving.endOf(connection.done);

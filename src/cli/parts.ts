@@ -19,8 +19,8 @@ export interface ServerOptions {
 export interface RunningServer {
   readonly url: string;
   readonly pin: string;
-  /** Makes a join token and gives the command line that uses it. */
-  joinCommand(): Promise<string>;
+  /** Makes a join token. */
+  joinToken(): Promise<string>;
   /** Resolves when it has stopped, for whatever reason. */
   readonly stopped: Promise<void>;
   stop(): Promise<void>;
@@ -45,6 +45,8 @@ export interface AgentOptions {
   readonly leave: AbortSignal;
   readonly drain_ms: Ms;
   readonly signal: AbortSignal;
+  /** Called each time that the server has taken this agent in. */
+  joined(): void;
   say(line: string): void;
 }
 

@@ -40,8 +40,8 @@ export interface ServerOptions {
 export interface RunningServer {
   readonly url: string;
   readonly pin: string;
-  /** Makes a join token and gives the command line that uses it. */
-  joinCommand(): Promise<string>;
+  /** Makes a join token. */
+  joinToken(): Promise<string>;
   /** Resolves when it was stopped; rejects when it ended by a failure. */
   readonly stopped: Promise<void>;
   stop(): Promise<void>;
@@ -146,10 +146,9 @@ async function serve(opened: Opened): Promise<RunningServer> {
   });
   fail = end.fail;
   api.loop.wake();
-  const joining = (): Promise<string> => newJoinCommand(api);
   options.say(`listening on ${url}`);
-  if (first) options.say(`more machines: ${await joining()}`);
-  return { url, pin: identity.pin, joinCommand: joining, stopped: end.stopped, stop: end.stop };
+  if (first) options.say(`more machines: ${joinCommand(api, await newJoinToken(api))}`);
+  return { url, pin: identity.pin, joinToken: () => newJoinToken(api), stopped: end.stopped, stop: end.stop };
 }
 
 /** Where the command line on this machine finds the server. */
@@ -188,7 +187,7 @@ function endOf(close: () => Promise<void>): End {
   };
 }
 
-async function newJoinCommand(api: Api): Promise<string> {
+async function newJoinToken(api: Api): Promise<string> {
   const secret = randomHex(20);
   const { value: id } = await api.store.commit("server", (draft) => {
     const fresh = freshId(draft.state, api.seed);
@@ -205,5 +204,5 @@ async function newJoinCommand(api: Api): Promise<string> {
     draft.event({ verb: "token_made", object: fresh, project: null, detail: "agent, by the server's console" });
     return fresh;
   });
-  return joinCommand(api, formatToken({ pin: api.identity.pin, id, secret }));
+  return formatToken({ pin: api.identity.pin, id, secret });
 }

@@ -36,7 +36,12 @@ const GREETING_MS = 5_000;
 const BEGIN_MS = 20_000;
 const ANSWER_MS = 60_000;
 const AGAIN_MS = 5;
-const SILENT = "it does not answer";
+
+/** What comes of connecting to the socket of a keeper. `silent`: it lives, and does not answer. */
+type FoundKeeper =
+  | { readonly is: "there"; readonly keeper: Keeper }
+  | { readonly is: "silent" }
+  | { readonly is: "gone"; readonly why: string };
 
 export class Keepers {
   readonly #options: KeepersOptions;
@@ -58,9 +63,9 @@ export class Keepers {
         .filter((name) => name.endsWith(".sock"))
         .map(async (name) => {
           const found = await this.#connect(join(this.#dir, name));
-          if (typeof found !== "string") return;
-          if (found === SILENT) this.#options.say(`keeper ${name} does not answer; its tasks are known by their files`);
-          else removeFile(join(this.#dir, name));
+          if (found.is === "gone") removeFile(join(this.#dir, name));
+          if (found.is !== "silent") return;
+          this.#options.say(`keeper ${name} does not answer; its tasks are known by their files`);
         }),
     );
   }
@@ -131,11 +136,10 @@ export class Keepers {
     if (!this.#closed) this.#options.gone([...left]);
   }
 
-  /** Connects to one socket; gives back why not. */
-  async #connect(path: string): Promise<Keeper | string> {
+  async #connect(path: string): Promise<FoundKeeper> {
     const greeting = Promise.withResolvers<void>();
     let made: Keeper | null = null;
-    const peer = await connectLines(path, (socket) => {
+    const connected = await connectLines(path, (socket) => {
       const keeper: Keeper = { peer: socket, version: "", uids: new Set(), asked: new Map() };
       made = keeper;
       return {
@@ -146,7 +150,7 @@ export class Keepers {
         },
       };
     });
-    if (typeof peer === "string") return peer;
+    if (connected.is === "failed") return { is: "gone", why: connected.why };
     const keeper = made as Keeper | null;
     const greeted = await within(
       GREETING_MS,
@@ -154,12 +158,12 @@ export class Keepers {
       false,
     );
     if (keeper === null || !greeted || keeper.version === "") {
-      peer.close();
-      return SILENT;
+      connected.peer.close();
+      return { is: "silent" };
     }
     this.#keepers.add(keeper);
     if (this.#heard_boot_ms !== null) tell(keeper, { do: "lease", heard_boot_ms: this.#heard_boot_ms });
-    return keeper;
+    return { is: "there", keeper };
   }
 
   async #own(): Promise<Keeper | string> {
@@ -180,9 +184,9 @@ export class Keepers {
     for (const until = bootMs() + BEGIN_MS; bootMs() < until;) {
       await pause(AGAIN_MS);
       if (!namesIn(this.#dir).includes(name)) continue;
-      const keeper = await this.#connect(join(this.#dir, name));
-      if (typeof keeper !== "string") return keeper;
-      why = keeper;
+      const found = await this.#connect(join(this.#dir, name));
+      if (found.is === "there") return found.keeper;
+      why = found.is === "silent" ? "and does not answer" : found.why;
     }
     return `the keeper did not begin within ${BEGIN_MS / 1000} s ${why}: see keeper.log in the data directory`;
   }

@@ -39,12 +39,11 @@ export const agentJoin = command({
     const token = flags.token ?? (await tokenIn(flags.tokenFile)) ?? (host.env["ORCH_TOKEN"] || null);
     const ending = newEnding();
     const options = agentOptions(context, flags, { urls, token, data_dir, ending });
-    const say = (line: string): void => {
-      // A node that has joined needs no token any more, so its file is removed before somebody else finds it.
-      if (flags.tokenFile !== null && line.startsWith("joined as ")) removeFile(flags.tokenFile);
-      options.say(line);
+    // A node that has joined needs no token any more, so its file is removed before somebody else finds it.
+    const joined = (): void => {
+      if (flags.tokenFile !== null) removeFile(flags.tokenFile);
     };
-    const agent = host.parts.runAgent({ ...options, say });
+    const agent = host.parts.runAgent({ ...options, joined });
     return untilEnded(context, agent, async (signal) => {
       tellEnd(ending, signal, flags);
       await agent;

@@ -35,12 +35,12 @@ export const agentLeave = command({
     const order: ToLocalAgent = flags.cancel ? { do: "stay" } : { do: "leave", in_ms: flags.deadline };
     const told = Promise.withResolvers<number>();
     const said = { text: "" };
-    const peer = await connectLines(join(data_dir, "agent", AGENT_SOCKET), () => ({
+    const connected = await connectLines(join(data_dir, "agent", AGENT_SOCKET), () => ({
       message: (message) => hear(context, message as FromLocalAgent, flags.cancel, said, told.resolve),
       closed: () => told.reject(new CliError(EXIT.failed, "the agent ended before its node had left", SEE)),
     }));
-    if (typeof peer === "string") throw await notThere(data_dir, peer);
-    return follow(context, peer, order, told.promise);
+    if (connected.is === "failed") throw await notThere(data_dir, connected.code);
+    return follow(context, connected.peer, order, told.promise);
   },
 });
 
@@ -94,8 +94,8 @@ function progressLine({ name, noted, left }: LeaveProgress): string {
 }
 
 /** No agent listens. What to tell depends on whether this machine is a node at all. */
-async function notThere(data_dir: string, why: string): Promise<CliError> {
-  if (/EACCES|permission/i.test(why)) {
+export async function notThere(data_dir: string, code: string | null): Promise<CliError> {
+  if (code === "EACCES" || code === "EPERM") {
     return new CliError(
       EXIT.denied,
       `the agent of ${data_dir} is another account's`,

@@ -18,8 +18,7 @@ export const up = command({
     const { server, data_dir } = await startServing(context, flags);
     const ending = newEnding();
     // The first time, the agent joins over the real socket like every other agent.
-    const commandLine = (await hasJoined(data_dir)) ? "" : await server.joinCommand();
-    const token = /--token (\S+)/.exec(commandLine)?.[1] ?? null;
+    const token = (await hasJoined(data_dir)) ? null : await server.joinToken();
     const near = parseCluster(await readOr(join(data_dir, "server", "client.json")))?.url ?? server.url;
     const agent = context.host.parts.runAgent(agentOptions(context, flags, { urls: [near], token, data_dir, ending }));
     // The server must stay up while the agent gives its work away.

@@ -17,6 +17,8 @@ export interface SeenApp {
 
 export interface Line {
   readonly name: string;
+  /** The number of the run that it is about; null for a workload. */
+  readonly run: number | null;
   readonly state: "done" | "going" | "stuck";
   readonly detail: string;
 }
@@ -29,36 +31,36 @@ export function progressOf({ workloads, tasks, runs, blocked }: SeenApp): Line[]
   return [
     ...workloads
       .filter(({ kind }) => kind !== "job")
-      .map((one) =>
-        workloadLine(
-          one,
-          tasks.filter((task) => task.workload === one.name),
-          blocked,
-        ),
-      ),
+      .map((one) => {
+        const own = tasks.filter((task) => task.workload === one.name);
+        return { name: one.name, run: null, ...workloadLine(one, own, blocked) };
+      }),
     ...runs.map(runLine),
   ];
 }
 
-function workloadLine(workload: WorkloadView, tasks: readonly TaskView[], blocked: readonly BlockedView[]): Line {
-  const { name, version, kind, replicas, removing } = workload;
-  if (removing) return { name, state: tasks.length === 0 ? "done" : "going", detail: `${tasks.length} still to end` };
+function workloadLine(
+  workload: WorkloadView,
+  tasks: readonly TaskView[],
+  blocked: readonly BlockedView[],
+): Omit<Line, "name" | "run"> {
+  const { version, kind, replicas, removing } = workload;
+  if (removing) return { state: tasks.length === 0 ? "done" : "going", detail: `${tasks.length} still to end` };
   const up = tasks.filter(isUp).filter((task) => task.version === version);
   const wanted = kind === "daemon" ? tasks.filter((task) => task.version === version).length : replicas;
   const detail = `${up.length}/${wanted} up`;
-  if (up.length === wanted && tasks.length === wanted) return { name, state: "done", detail };
+  if (up.length === wanted && tasks.length === wanted) return { state: "done", detail };
   const names = new Set(tasks.map((task) => task.name));
   const impossible = blocked.find((one) => one.kind === "unsatisfiable" && names.has(one.name));
-  if (impossible !== undefined) return { name, state: "stuck", detail: `${detail}: ${impossible.summary}` };
+  if (impossible !== undefined) return { state: "stuck", detail: `${detail}: ${impossible.summary}` };
   const crashing = tasks.find(isCrashing);
   if (crashing !== undefined)
     return {
-      name,
       state: "stuck",
       detail: `${crashing.name} ${crashing.reason ?? `has crashed ${crashing.crashes} times in a row`}`,
     };
   const waiting = tasks.find((task) => task.state === "pending" && task.reason !== null);
-  return { name, state: "going", detail: waiting === undefined ? detail : `${detail}: ${waiting.reason}` };
+  return { state: "going", detail: waiting === undefined ? detail : `${detail}: ${waiting.reason}` };
 }
 
 /**
@@ -72,8 +74,8 @@ const isUp = ({ state, health, desired }: TaskView): boolean =>
   state === "running" && desired === "run" && (health === null || health === "healthy");
 
 function runLine({ run, name, state, reason }: RunDetail): Line {
-  const title = `run ${run} (${name})`;
+  const named = { name: `run ${run} (${name})`, run };
   const detail = reason === null ? state : `${state}: ${reason}`;
-  if (state === "succeeded") return { name: title, state: "done", detail };
-  return { name: title, state: state === "failed" || state === "cancelled" ? "stuck" : "going", detail };
+  if (state === "succeeded") return { ...named, state: "done", detail };
+  return { ...named, state: state === "failed" || state === "cancelled" ? "stuck" : "going", detail };
 }

@@ -104,13 +104,14 @@ function sayChanges(context: Context, lines: readonly Line[], said: Map<string, 
 function end(context: Context, applied: Applied, lines: readonly Line[], shape: OutputShape, code: number): number {
   if (shape === "json") context.json({ ...applied, done: code === EXIT.done, progress: lines });
   if (code !== EXIT.done && shape === "text") {
-    const stuck = lines.filter(({ state }) => state === "stuck").map(({ name }) => titleOf(applied.app, name));
-    const run = /^run (\d+)/.exec(stuck[0] ?? "")?.[1];
-    const see = run === undefined ? `orch explain ${stuck[0] ?? applied.app}` : `orch show ${run}`;
-    context.note(`orch: ${clean(stuck.join(", "))} cannot go on. See why: ${clean(see)}, orch logs`);
+    const stuck = lines.filter(({ state }) => state === "stuck");
+    const titles = stuck.map((line) => titleOf(applied.app, line));
+    const run = stuck[0]?.run ?? null;
+    const see = run === null ? `orch explain ${titles[0] ?? applied.app}` : `orch show ${run}`;
+    context.note(`orch: ${clean(titles.join(", "))} cannot go on. See why: ${clean(see)}, orch logs`);
   }
   return code;
 }
 
 /** `run 7 (recs.prep)` says enough by itself. */
-const titleOf = (app: string, name: string): string => (name.startsWith("run ") ? name : `${app}.${name}`);
+const titleOf = (app: string, { name, run }: Line): string => (run === null ? `${app}.${name}` : name);

@@ -116,6 +116,7 @@ export function agentOptions(context: Context, flags: AgentFlags, { ending, ...j
     drain_ms: flags.drain ?? TERM_MS,
     signal: ending.stop.signal,
     version: VERSION,
+    joined: () => undefined,
     say: (line) => context.print(line),
   };
 }

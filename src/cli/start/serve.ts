@@ -38,6 +38,9 @@ export interface Serving {
   readonly data_dir: string;
 }
 
+/** The line that says, also to programs, that a server is ready, and where. */
+export const listeningLine = (url: string): string => `listening on ${url}`;
+
 /** Starts the server, which says itself where it listens and, the first time, what one needs to know. */
 export async function startServing(context: Context, flags: ServerFlags): Promise<Serving> {
   const { host } = context;
@@ -50,9 +53,10 @@ export async function startServing(context: Context, flags: ServerFlags): Promis
     version: VERSION,
     settings: Object.fromEntries(flags.set.map(({ name, value }) => [name, value])),
     say: (line) => {
-      if (!flags.quiet || line.startsWith("listening on ")) context.print(line);
+      if (!flags.quiet) context.print(line);
     },
   });
+  if (flags.quiet) context.print(listeningLine(server.url));
   return { server, data_dir };
 }
 

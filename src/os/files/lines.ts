@@ -110,8 +110,13 @@ export function listenLines(path: string, onPeer: (peer: LinePeer) => LineHandle
   return { stop: () => server.stop(true) };
 }
 
+/** `code` is the system's own: EACCES where the socket is another account's, ENOENT where there is none. */
+export type Connected =
+  | { readonly is: "connected"; readonly peer: LinePeer }
+  | { readonly is: "failed"; readonly code: string | null; readonly why: string };
+
 /** Connects. Returns why it failed, if it did. */
-export async function connectLines(path: string, onPeer: (peer: LinePeer) => LineHandlers): Promise<LinePeer | string> {
+export async function connectLines(path: string, onPeer: (peer: LinePeer) => LineHandlers): Promise<Connected> {
   const wire = new Wire();
   try {
     await Bun.connect({
@@ -124,8 +129,9 @@ export async function connectLines(path: string, onPeer: (peer: LinePeer) => Lin
         error: (socket) => socket.terminate(),
       },
     });
-    return wire;
+    return { is: "connected", peer: wire };
   } catch (error) {
-    return messageOf(error);
+    const { code } = error as { readonly code?: unknown };
+    return { is: "failed", code: typeof code === "string" ? code : null, why: messageOf(error) };
   }
 }

@@ -90,11 +90,12 @@ describe("on the line", () => {
     await begin(driver, assignmentFor("true"));
     const [socket = ""] = readdirSync(join(site.data, "keepers"));
     const heard: unknown[] = [];
-    const peer = await connectLines(join(site.data, "keepers", socket), () => ({
+    const connected = await connectLines(join(site.data, "keepers", socket), () => ({
       message: (message) => void heard.push(message),
       closed: () => void heard.push("closed"),
     }));
-    if (typeof peer === "string") throw new Error(peer);
+    if (connected.is === "failed") throw new Error(connected.why);
+    const { peer } = connected;
     for (const line of [null, 5, [], { do: "start", order: { ...ORDER, argv: null } }]) peer.send(line);
     await waitUntil("the refusal", () => heard.length >= 2);
     expect(heard[1]).toEqual({ is: "refused", uid, why: "an order without a valid argv" });
