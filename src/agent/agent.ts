@@ -157,6 +157,11 @@ async function settle(data: string, options: AgentOptions): Promise<Grounds> {
   return { clock, cards, machine, identity: known ?? (await firstJoin(data, options, machine())) };
 }
 
+function tellJoined({ say, joined }: AgentOptions, name: string): void {
+  say(`joined as ${name}`);
+  joined();
+}
+
 async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
   const { clock, cards, machine, identity } = await settle(data, options);
   const { watch } = cards;
@@ -214,10 +219,7 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
       random: () => Number.parseInt(randomHex(4), 16) / 2 ** 32,
       say: options.say,
       signal: AbortSignal.any([options.signal, leaving.over]),
-      joined: (name) => {
-        options.say(`joined as ${name}`);
-        options.joined();
-      },
+      joined: (name) => tellJoined(options, name),
       outgoing: (send) => createOutgoing(send, logsOf(data, driver)),
     });
     return await leaving.endOf(connection.done);
