@@ -147,7 +147,8 @@ function work(get: Get, post: Post) {
     /** Runs that wait or run; with `all` also finished ones, the newest first. */
     runs: (query: { all?: boolean; user?: string; project?: string; since_ms?: number } & Page = {}) =>
       get<Listed<"runs", RunView>>("/v1/runs", { ...query }),
-    runInfo: (run: number | string) => get<RunDetail>(`/v1/runs/${part(String(run))}`),
+    /** A run with its tasks, or with a page of them. */
+    runInfo: (run: number | string, page: Page = {}) => get<RunDetail>(`/v1/runs/${part(String(run))}`, { ...page }),
     cancel: (run: number | string, body: z.infer<typeof cancelRequest> = { signal: null }) =>
       post<RunView>(`/v1/runs/${part(String(run))}/cancel`, body),
     explain: (ref: string) => get<ExplainView>(`/v1/explain/${part(ref)}`),

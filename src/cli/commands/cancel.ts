@@ -5,6 +5,7 @@ import type { Client } from "../../wire/client";
 import { command, flag, text } from "../frame/command";
 import { CliError, EXIT, UsageError } from "../failure";
 import { readRun } from "../typed/names";
+import { readRuns } from "../follow/pages";
 import { complain } from "../print/complain";
 
 export const cancel = command({
@@ -49,7 +50,7 @@ const isName = (typed: string): boolean => /^[a-z][a-z0-9-]*$/.test(typed);
 const readRunOrJob = (typed: string): number | string => (/^\d/.test(typed) ? readRun(typed) : typed);
 
 const livingRuns = async (client: Client): Promise<RunView[]> =>
-  (await client.runs({ user: (await client.me()).user, limit: 1000 })).runs;
+  (await readRuns(client, { user: (await client.me()).user })).items;
 
 /** Returns the runs of a name. Only the caller's own runs count, since several people may use the same name. */
 function byName(mine: readonly RunView[], name: string): number[] {

@@ -1,5 +1,6 @@
 // `orch nodes`: the machines, what they have and what of it is promised.
 
+import { readTasks } from "../follow/pages";
 import { command } from "../frame/command";
 import { EXIT } from "../failure";
 import { nodeColumns } from "../print/nodes";
@@ -12,11 +13,11 @@ export const nodes = command({
   ],
   async run(context, { shape }) {
     const client = await context.client();
-    const [read, listed] = await Promise.all([client.nodes(), shape === "text" ? client.tasks({ limit: 1000 }) : null]);
+    const [read, listed] = await Promise.all([client.nodes(), shape === "text" ? readTasks(client, {}) : null]);
     if (shape === "json") context.json(read);
     else if (shape === "ids") for (const node of read.nodes) context.print(node.id);
     else if (read.nodes.length === 0) context.note("no nodes yet; add one: orch token new --role agent prints how");
-    else context.table(nodeColumns(context.now(), countByNode(listed?.tasks ?? []), context.style), read.nodes);
+    else context.table(nodeColumns(context.now(), countByNode(listed?.items ?? []), context.style), read.nodes);
     return EXIT.done;
   },
 });

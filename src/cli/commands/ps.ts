@@ -3,7 +3,7 @@
 import { command, flag } from "../frame/command";
 import { EXIT } from "../failure";
 import { readApp } from "../typed/names";
-import { readPages } from "../follow/pages";
+import { MOST_SHOWN, readTasks } from "../follow/pages";
 import { taskColumns } from "../print/tasks";
 
 export const ps = command({
@@ -18,12 +18,9 @@ export const ps = command({
     const client = await context.client();
     const app = typed === undefined ? null : readApp(typed);
     const name = app === null ? undefined : app.project === null ? app.app : `${app.project}/${app.app}`;
-    const query = { all: flags.all, limit: 1000, ...(name === undefined ? {} : { app: name }) };
+    const query = { all: flags.all, ...(name === undefined ? {} : { app: name }) };
     const [{ items, next }, me] = await Promise.all([
-      readPages(async (after) => {
-        const read = await client.tasks({ ...query, ...(after === undefined ? {} : { next: after }) });
-        return { items: read.tasks, next: read.next };
-      }),
+      readTasks(client, query, { most: MOST_SHOWN }),
       shape === "text" ? client.me() : null,
     ]);
     if (shape === "json") context.json({ tasks: items, next });

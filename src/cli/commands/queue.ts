@@ -2,7 +2,7 @@
 
 import { command } from "../frame/command";
 import { EXIT } from "../failure";
-import { readPages } from "../follow/pages";
+import { readRuns } from "../follow/pages";
 import { age } from "../print/time";
 
 export const queue = command({
@@ -10,10 +10,7 @@ export const queue = command({
   examples: [["orch queue", "what waits, and what for"]],
   async run(context, { shape }) {
     const client = await context.client();
-    const { items } = await readPages(async (next) => {
-      const read = await client.runs({ limit: 1000, ...(next === undefined ? {} : { next }) });
-      return { items: read.runs, next: read.next };
-    });
+    const { items } = await readRuns(client, {});
     // In the order of the server, which is that of its plan.
     const waiting = items.filter(({ state }) => state === "queued" || state === "waiting");
     if (shape === "json") context.json({ runs: waiting });

@@ -5,7 +5,7 @@ import { readDuration } from "../../spec/grammar/units";
 import type { RunView } from "../../wire/api/runs";
 import { command, flag, reading, whole } from "../frame/command";
 import { EXIT } from "../failure";
-import { readPages } from "../follow/pages";
+import { MOST_SHOWN, readRuns } from "../follow/pages";
 import { paintState } from "../print/color";
 import { taskWhy } from "../print/tasks";
 import { age } from "../print/time";
@@ -26,19 +26,12 @@ export const runs = command({
     const user = flags.mine ? (await client.me()).user : null;
     const query = {
       all: true,
-      limit: 1000,
       ...(user === null ? {} : { user }),
       ...(flags.since === null ? {} : { since_ms: context.now() - flags.since }),
     };
-    const most = flags.limit ?? (flags.since === null ? 50 : undefined);
-    const { items, next } = await readPages(async (after) => {
-      const read = await client.runs({
-        ...query,
-        ...(most === undefined ? {} : { limit: Math.min(most, 1000) }),
-        ...(after === undefined ? {} : { next: after }),
-      });
-      return { items: read.runs, next: read.next };
-    }, most);
+    const { items, next } = await readRuns(client, query, {
+      most: flags.limit ?? (flags.since === null ? 50 : MOST_SHOWN),
+    });
     if (shape === "json") context.json({ runs: items, next });
     else if (shape === "ids") for (const { run } of items) context.print(String(run));
     else if (items.length === 0) context.note("no runs");

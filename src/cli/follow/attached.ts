@@ -1,5 +1,6 @@
 // Following a run: the output of each of its tasks as it is written, over lost connections, until the run has ended.
 
+import { readRun } from "./pages";
 import type { RunDetail, RunView } from "../../wire/api/runs";
 import type { TaskView } from "../../wire/api/tasks";
 import { isFinal, type RunState, type TaskState } from "../../core/model/lifecycle";
@@ -44,7 +45,7 @@ export async function followRun(following: Following): Promise<RunDetail | null>
   const copies = copiesOf(following);
   const saidWaiting = waitingNotes(context);
   const look = async (): Promise<boolean> => {
-    const detail = await client.runInfo(run);
+    const detail = await readRun(client, run);
     for (const task of detail.tasks) copies.take(task);
     saidWaiting(detail);
     return isFinal(detail.state as RunState);

@@ -6,6 +6,7 @@ import { ApiError, type Client } from "../../wire/client";
 import { hasBegun } from "./attached";
 import { CliError, EXIT } from "../failure";
 import { readRef, type Ref } from "../typed/names";
+import { readRun, readTasks } from "./pages";
 
 export interface LogTarget {
   /** Null: it has not begun. */
@@ -39,7 +40,7 @@ async function targetsOf(client: Client, typed: string | undefined, attempt: num
   const ref: Ref = typed === undefined ? await lastRun(client) : readRef(typed);
   switch (ref.kind) {
     case "run": {
-      const { tasks } = await client.runInfo(ref.run);
+      const { tasks } = await readRun(client, ref.run);
       return { kind: "run", run: ref.run, tasks: newest(tasks, attempt), accepts: none };
     }
     case "workload": {
@@ -90,7 +91,7 @@ async function lastRun(client: Client): Promise<Ref> {
 }
 
 async function tasksOf(client: Client, app: string): Promise<TaskView[]> {
-  return (await client.tasks({ app, all: true, limit: 1000 })).tasks;
+  return (await readTasks(client, { app, all: true })).items;
 }
 
 const targetOf = ({ id, name }: TaskView): LogTarget => ({ id, name });

@@ -1,7 +1,13 @@
-// Long lists come in pages: this reads them to their end, or to a bound.
+// Long lists come in pages of at most 1,000: whoever needs a list whole reads it here, page after page.
 
-/** Enough for a cluster of this size; a longer list is cut, and says so by its `next`. */
-const MOST = 20_000;
+import type { RunDetail, RunView } from "../../wire/api/runs";
+import type { TaskView } from "../../wire/api/tasks";
+import type { Client } from "../../wire/client";
+
+const PAGE = 1_000;
+
+/** History is shown as far as people may want to look; a longer list is cut, and says so by its `next`. */
+export const MOST_SHOWN = 20_000;
 
 export interface Paged<T> {
   readonly items: T[];
@@ -9,18 +15,62 @@ export interface Paged<T> {
   readonly next: string | null;
 }
 
+interface Length {
+  /** Of the whole list; left out: all there is. */
+  readonly most?: number | undefined;
+  /** Of one page. */
+  readonly limit?: number | undefined;
+}
+
+type Page = { readonly limit: number; readonly next?: string };
+
 /** Reads pages until there are no more, or `most` items. */
 export async function readPages<T>(
-  page: (next: string | undefined) => Promise<{ readonly items: readonly T[]; readonly next: string | null }>,
-  most = MOST,
+  read: (page: Page) => Promise<{ readonly items: readonly T[]; readonly next: string | null }>,
+  { most = Number.POSITIVE_INFINITY, limit = PAGE }: Length = {},
 ): Promise<Paged<T>> {
   const items: T[] = [];
-  let next: string | undefined;
-  for (;;) {
-    const read = await page(next);
-    items.push(...read.items);
-    if (read.next === null || read.items.length === 0) return { items: items.slice(0, most), next: null };
-    if (items.length >= most) return { items: items.slice(0, most), next: read.next };
-    next = read.next;
-  }
+  let next: string | null = null;
+  do {
+    // The last page is no longer than what is missing, so that `next` goes on right behind it.
+    const page: Page = { limit: Math.min(limit, most - items.length), ...(next === null ? {} : { next }) };
+    const got = await read(page);
+    items.push(...got.items);
+    next = got.items.length === 0 ? null : got.next;
+  } while (next !== null && items.length < most);
+  return { items, next };
+}
+
+/** Tasks and waiting slots. */
+export const readTasks = (
+  client: Client,
+  query: { readonly app?: string; readonly all?: boolean },
+  length: Length = {},
+): Promise<Paged<TaskView>> =>
+  readPages(async (page) => {
+    const { tasks, next } = await client.tasks({ ...query, ...page });
+    return { items: tasks, next };
+  }, length);
+
+/** Runs that wait or run; with `all` finished ones too, newest first. */
+export const readRuns = (
+  client: Client,
+  query: { readonly all?: boolean; readonly user?: string; readonly since_ms?: number },
+  length: Length = {},
+): Promise<Paged<RunView>> =>
+  readPages(async (page) => {
+    const { runs, next } = await client.runs({ ...query, ...page });
+    return { items: runs, next };
+  }, length);
+
+/** A run with all of its tasks, those that are over too. */
+export async function readRun(client: Client, run: number, length: Pick<Length, "limit"> = {}): Promise<RunDetail> {
+  const details: RunDetail[] = [];
+  const { items: tasks, next } = await readPages(async (page) => {
+    const detail = await client.runInfo(run, page);
+    details.push(detail);
+    return { items: detail.tasks, next: detail.next };
+  }, length);
+  const newest = details.at(-1) ?? (await client.runInfo(run));
+  return { ...newest, tasks, next };
 }

@@ -8,6 +8,7 @@ import type { OutputShape } from "../frame/command";
 import type { Context } from "../context";
 import { EXIT } from "../failure";
 import { clean } from "../print/clean";
+import { readTasks } from "./pages";
 import { progressOf, type Line, type SeenApp } from "./progress";
 import { unlessAway } from "./watching";
 
@@ -58,14 +59,14 @@ function steadiness(now: () => number): (sign: string | null) => boolean {
 async function look(client: Client, { project, app, runs }: Applied): Promise<SeenApp> {
   const [detail, listed, ...made] = await Promise.all([
     client.app(project, app),
-    client.tasks({ app: `${project}/${app}`, limit: 1000 }),
+    readTasks(client, { app: `${project}/${app}` }),
     ...runs.map((run) => client.runInfo(run)),
   ]);
   return {
     workloads: detail.workloads,
-    tasks: listed.tasks,
+    tasks: listed.items,
     runs: made,
-    blocked: await blockedOf(client, listed.tasks),
+    blocked: await blockedOf(client, listed.items),
   };
 }
 
