@@ -18,13 +18,13 @@ import { isNew, makeAdmin } from "./access/first";
 import { openIdentity, type OwnIdentity } from "./access/identity";
 import { JOIN_TOKEN_MS } from "./nodes/join";
 import { hostNames, localUrl, nameInUrls, publicUrl, type Listen } from "./http/listen";
-import { freshId, joinCommand, tokenRow } from "./access/tokens";
+import { joinCommand, mintToken } from "./access/tokens";
 import { settingsFrom, type ServerSettings } from "./settings/settings";
 import { closePort, openPort } from "./socket";
-import { StartError } from "./start-error";
+import { StartError } from "./refused";
 import { startUpkeep } from "./upkeep";
 
-export { StartError } from "./start-error";
+export { StartError } from "./refused";
 
 export interface ServerOptions {
   readonly data_dir: string;
@@ -189,20 +189,8 @@ function endOf(close: () => Promise<void>): End {
 
 async function newJoinToken(api: Api): Promise<string> {
   const secret = randomHex(20);
-  const { value: id } = await api.store.commit("server", (draft) => {
-    const fresh = freshId(draft.state, api.seed);
-    draft.put([
-      {
-        table: "tokens",
-        key: fresh,
-        row: tokenRow(
-          { id: fresh, secret, role: "agent", user: null, expires_ms: api.wall() + JOIN_TOKEN_MS },
-          draft.now_ms,
-        ),
-      },
-    ]);
-    draft.event({ verb: "token_made", object: fresh, project: null, detail: "agent, by the server's console" });
-    return fresh;
-  });
+  const expires_ms = api.wall() + JOIN_TOKEN_MS;
+  const wish = { role: "agent", user: null, expires_ms, detail: "agent, by the server's console" } as const;
+  const { value: id } = await api.store.commit("server", (draft) => mintToken(draft, api.seed, wish, () => secret));
   return formatToken({ pin: api.identity.pin, id, secret });
 }

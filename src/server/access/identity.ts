@@ -1,14 +1,17 @@
-// The server's identity in its data directory: made at the first start, required at every other.
+// Who this server is, from its data directory: made at the first start, required at every other. Its key signs the
+// credentials of nodes.
 
 import { createHmac, createPrivateKey, createPublicKey, sign, verify, type KeyObject } from "node:crypto";
 import { join } from "node:path";
+import { canonicalJson } from "../../core/canonical";
 import type { Ms } from "../../core/units";
 import { replaceFileNow } from "../../os/files/durable";
 import { readText } from "../../os/files/files";
+import type { Credential } from "../../wire/agent";
 import { pinOf } from "../../wire/pinned";
 import { makeCertificate, type KeyPair } from "./certificate";
 import type { Identity } from "../context";
-import { StartError } from "../start-error";
+import { StartError } from "../refused";
 
 const KEY = "key.pem";
 const CERTIFICATE = "certificate.pem";
@@ -76,3 +79,15 @@ function privateKeyOf(pair: KeyPair, dir: string): KeyObject {
     });
   }
 }
+
+const claimsText = ({ cluster_id, node_id, name, public_key, fingerprint }: Omit<Credential, "signature">): string =>
+  `orch-credential-v1\n${canonicalJson({ cluster_id, node_id, name, public_key, fingerprint })}`;
+
+/** Signs who a node is: it lets in again a node that joined after a backup was made. */
+export const signCredential = (identity: Identity, claims: Omit<Credential, "signature">): Credential => ({
+  ...claims,
+  signature: identity.sign(claimsText(claims)),
+});
+
+export const verifyCredential = (identity: Identity, credential: Credential): boolean =>
+  identity.verify(claimsText(credential), credential.signature);

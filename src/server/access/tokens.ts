@@ -2,6 +2,7 @@
 
 import type { State, TokenRow } from "../../core/model/rows-state";
 import type { Ms } from "../../core/units";
+import type { Draft } from "../../store/store";
 import { hashSecret } from "../../wire/token";
 
 interface Minting {
@@ -32,4 +33,17 @@ export function freshId(state: State, seed: () => string): string {
     const id = seed().slice(0, 10);
     if (!state.tokens.has(id)) return id;
   }
+}
+
+/** Makes a token in a transaction. `secretOf` gives the secret that belongs to an id. Returns the id. */
+export function mintToken(
+  draft: Draft,
+  seed: () => string,
+  { detail, ...wish }: Omit<Minting, "id" | "secret"> & { readonly detail: string },
+  secretOf: (id: string) => string,
+): string {
+  const id = freshId(draft.state, seed);
+  draft.put([{ table: "tokens", key: id, row: tokenRow({ id, secret: secretOf(id), ...wish }, draft.now_ms) }]);
+  draft.event({ verb: "token_made", object: id, project: null, detail });
+  return id;
 }

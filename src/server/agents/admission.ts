@@ -11,7 +11,7 @@ import type { Context } from "../context";
 import { leavingAfter, tellLeaving } from "../nodes/leaving";
 import { afterFlags, flagsNews } from "../nodes/flags";
 import { newNode, putNewNode, withMachine } from "../nodes/node-row";
-import { verifyCredential } from "../access/credential";
+import { verifyCredential } from "../access/identity";
 import { newOrder, testedAgain } from "../nodes/node-testing";
 import type { AgentRefusal } from "./hub";
 

@@ -1,7 +1,7 @@
 // Where the server answers and under which names: plain HTTP on loopback, TLS on every other address.
 
 import { messageOf } from "../../os/errors";
-import { StartError } from "../start-error";
+import { StartError } from "../refused";
 
 export interface Listen {
   readonly host: string;

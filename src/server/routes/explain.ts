@@ -8,8 +8,7 @@ import type { Api } from "./api";
 import { RefusedError } from "../refused";
 import { meantBy, tasksOf, type Meant } from "../work/resolve";
 import { route } from "./route";
-import { placedView } from "../views/placed";
-import { blockedView } from "../views/plan";
+import { blockedView, placedView } from "../views/plan";
 import { taskView, waitsFor } from "../views/task";
 
 /** Returns what became of a task or a run that has ended. */

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { joinAnswer, joinRequest } from "../../wire/agent";
 import { healthView } from "../../wire/api/answers";
-import { signCredential } from "../access/credential";
+import { signCredential } from "../access/identity";
 import { joinNode, STARTING_MS } from "../nodes/join";
 import { newOrder } from "../nodes/node-testing";
 import { RefusedError } from "../refused";

@@ -3,7 +3,6 @@
 import { z } from "zod";
 import { openApi } from "./openapi";
 import { route, type Route } from "./route";
-import { ACCESS_ROUTES } from "./access";
 import { APP_ROUTES } from "./apps";
 import { DEVICE_ROUTES } from "./devices";
 import { EVENT_ROUTES } from "./events";
@@ -15,6 +14,8 @@ import { ORPHAN_ROUTES } from "./orphans";
 import { PLAN_ROUTES } from "./plan";
 import { RUN_ROUTES } from "./runs";
 import { TASK_ROUTES } from "./tasks";
+import { TOKEN_ROUTES } from "./tokens";
+import { USER_ROUTES } from "./users";
 import { WORKLOAD_ROUTES } from "./workloads";
 
 let document: Record<string, unknown> | null = null;
@@ -30,7 +31,8 @@ const OPENAPI = route({
 export const ROUTES: readonly Route[] = [
   ...OPEN_ROUTES,
   OPENAPI,
-  ...ACCESS_ROUTES,
+  ...TOKEN_ROUTES,
+  ...USER_ROUTES,
   ...APP_ROUTES,
   ...PLAN_ROUTES,
   ...WORKLOAD_ROUTES,

@@ -14,7 +14,7 @@ import { didYouMean } from "../../spec/grammar/nearest";
 import { readDuration } from "../../spec/grammar/units";
 import { parseListen, type Listen } from "../http/listen";
 import type { PoolTest } from "../context";
-import { StartError } from "../start-error";
+import { StartError } from "../refused";
 import { nodeTestsOf } from "./test-settings";
 
 export interface ServerSettings {

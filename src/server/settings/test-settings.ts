@@ -5,7 +5,7 @@ import { MINUTE_MS } from "../../core/units";
 import { didYouMean } from "../../spec/grammar/nearest";
 import { readDuration } from "../../spec/grammar/units";
 import type { PoolTest } from "../context";
-import { StartError } from "../start-error";
+import { StartError } from "../refused";
 
 const KEYS = ["name", "command", "run", "timeout", "required", "pool"];
 const NAME = /^[a-z0-9]([a-z0-9_-]{0,38}[a-z0-9])?$/;

@@ -1,13 +1,16 @@
 // A plan as the API shows it: operations in words, what must wait and why.
 
 import { unreachable } from "../../core/assert";
+import { explainPlaced } from "../../core/place/explain";
 import type { State } from "../../core/model/rows-state";
 import type { TaskRow } from "../../core/model/rows-task";
 import type { Blocked, Check, Op } from "../../core/pass/snapshot";
 import { taskName } from "../../core/model/task";
-import type { BlockedView, PlanView } from "../../wire/api/plans";
+import type { BlockedView, ExplainView, PlanView } from "../../wire/api/plans";
+import type { Context } from "../context";
 
 type OpView = PlanView["ops"][number];
+type Placed = Extract<ExplainView, { placed: unknown }>["placed"];
 
 export const blockedView = ({ name, slot, kind, summary, smallest_change, nodes }: Blocked): BlockedView => ({
   name,
@@ -57,3 +60,14 @@ const taskOp = (op: string, task: TaskRow, why: string, state: State): OpView =>
   devices: task.promised.devices.map((device) => device.id),
   why,
 });
+
+/** Why a task is on its node: the scores of the planner as things are now. */
+export function placedView({ store, loop }: Context, task: TaskRow): Placed {
+  const node = store.state.nodes.get(task.node_id)?.name ?? task.node_id;
+  const { scores, devices } = explainPlaced(loop.snapshot(store.state, store.now()), task);
+  return {
+    node,
+    scores: scores.map(({ node: name, total, parts }) => ({ node: name, total, parts: { ...parts } })),
+    devices: devices.map((device) => ({ ...device })),
+  };
+}

@@ -3,7 +3,7 @@
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { PLAIN_DEVICE } from "../../../src/core/model/device";
-import { verifyCredential } from "../../../src/server/access/credential";
+import { verifyCredential } from "../../../src/server/access/identity";
 import type { NodeRow, Orphan } from "../../../src/core/model/rows-node";
 import type { Credential } from "../../../src/wire/agent";
 import { heardNode } from "../hand-agent";

@@ -1,11 +1,10 @@
-// Routes for users and tokens: who may talk to the server.
+// Routes for tokens: what lets people and machines talk to the server.
 
 import { compareText } from "../../core/canonical";
 import { z } from "zod";
 import type { TokenRow } from "../../core/model/rows-state";
 import type { Ms } from "../../core/units";
-import { readName } from "../../spec/grammar/names";
-import { meView, tokenAnswer, tokenRequest, tokenView, userRequest, userView } from "../../wire/api/access";
+import { tokenAnswer, tokenRequest, tokenView } from "../../wire/api/access";
 import { doneAnswer, list } from "../../wire/api/answers";
 import { formatToken } from "../../wire/token";
 import { mayGrant } from "../access/access";
@@ -15,11 +14,11 @@ import { JOIN_TOKEN_MS } from "../nodes/join";
 import { notFound, RefusedError } from "../refused";
 import { page, wholeOrPage } from "../http/query";
 import { route } from "./route";
-import { freshId, joinCommand, tokenRow } from "../access/tokens";
+import { joinCommand, mintToken } from "../access/tokens";
 
 type Minted = z.infer<typeof tokenAnswer>;
 
-const TOKENS = [
+export const TOKEN_ROUTES = [
   route({
     method: "POST",
     path: "/v1/tokens",
@@ -45,15 +44,9 @@ const TOKENS = [
           throw new RefusedError("bad_request", "expires_ms lies in the past");
         if (user !== null && !draft.state.users.has(user))
           throw notFound(`there is no user ${user}`, "orch user ls shows them");
-        const id = freshId(draft.state, api.seed);
-        const row = tokenRow({ id, secret: secretOf(api, id, key), role, user, expires_ms }, draft.now_ms);
-        draft.put([{ table: "tokens", key: id, row }]);
-        draft.event({
-          verb: "token_made",
-          object: id,
-          project: null,
-          detail: `${role}${user === null ? "" : ` for ${user}`}`,
-        });
+        const detail = `${role}${user === null ? "" : ` for ${user}`}`;
+        const wish = { role, user, expires_ms, detail };
+        const id = mintToken(draft, api.seed, wish, (fresh) => secretOf(api, fresh, key));
         return { id, role, user, expires_ms };
       });
       const token = formatToken({ pin: api.identity.pin, id: made.id, secret: secretOf(api, made.id, key) });
@@ -105,104 +98,3 @@ function viewOf(row: TokenRow, now_ms: Ms): z.infer<typeof tokenView> {
   const state = row.revoked_ms !== null ? "revoked" : overOf(row, now_ms) === null ? "valid" : "expired";
   return { id, role, user, created_ms, expires_ms, state };
 }
-
-const USERS = [
-  route({
-    method: "POST",
-    path: "/v1/users",
-    body: userRequest,
-    answer: userView,
-    summary: "Adds a person",
-    handle: ({ body, commit }) =>
-      commit((draft): z.infer<typeof userView> => {
-        for (const name of [body.name, body.project ?? body.name]) {
-          const read = readName(name);
-          if (read.is === "invalid") throw new RefusedError("bad_request", read.message, read.hint);
-        }
-        const unix_user = body.unix_user ?? body.name;
-        if (!/^[a-z_][a-z0-9_.-]{0,31}$/i.test(unix_user)) {
-          throw new RefusedError("bad_request", "unix_user is not the name of a Unix account");
-        }
-        if (draft.state.users.has(body.name)) {
-          throw new RefusedError(
-            "conflict",
-            `there is a user ${body.name} already`,
-            "A further token: orch token new --user NAME",
-          );
-        }
-        const row = {
-          name: body.name,
-          role: body.role,
-          unix_user,
-          project: body.project ?? body.name,
-          created_ms: draft.now_ms,
-        };
-        draft.put([{ table: "users", key: row.name, row }]);
-        draft.event({
-          verb: "user_added",
-          object: row.name,
-          project: row.project,
-          detail: `${row.role}, account ${unix_user}`,
-        });
-        return row;
-      }),
-  }),
-  route({
-    method: "GET",
-    path: "/v1/users",
-    answer: list("users", userView),
-    summary: "All people",
-    query: page,
-    handle({ api, query }) {
-      const all = api.store.state.users
-        .values()
-        .toArray()
-        .sort((a, b) => compareText(a.name, b.name));
-      const { items: users, next } = wholeOrPage(query, all);
-      return { users, next };
-    },
-  }),
-  route({
-    method: "DELETE",
-    path: "/v1/users/{name}",
-    answer: doneAnswer,
-    summary: "Removes a person and revokes their tokens; their work goes on",
-    handle: ({ params, who, commit }) =>
-      commit((draft) => {
-        const { users, tokens } = draft.state;
-        const user = users.get(params.name);
-        if (user === undefined)
-          throw notFound(`there is no user ${params.name.slice(0, 40)}`, "orch user ls shows them");
-        if (user.name === who.name)
-          throw new RefusedError("conflict", "nobody removes themselves", "Ask another admin");
-        const held = tokens.values().filter((row) => row.user === user.name && row.revoked_ms === null);
-        draft.put([
-          { table: "users", key: user.name, row: null },
-          ...held.map((row) => ({ table: "tokens" as const, key: row.id, row: { ...row, revoked_ms: draft.now_ms } })),
-        ]);
-        draft.event({ verb: "user_removed", object: user.name, project: user.project, detail: "" });
-        return { revision: draft.revision };
-      }),
-  }),
-];
-
-const ME = route({
-  method: "GET",
-  path: "/v1/me",
-  answer: meView,
-  summary: "Who the token says one is",
-  handle({ api, who }): z.infer<typeof meView> {
-    const { cluster_id, revision } = api.store.state.cluster;
-    return {
-      user: who.name,
-      role: who.role,
-      project: who.project,
-      unix_user: who.unix_user,
-      token_id: who.token_id,
-      cluster_id,
-      revision,
-    };
-  },
-});
-
-export const ACCESS_ROUTES = [...TOKENS, ...USERS, ME];
