@@ -69,5 +69,17 @@ describe("formats", () => {
     expect(formatGpu({ ...any, models: ["A100", "H100"], memory_min_bytes: 80 * GIB })).toBe("A100,H100:80GB");
     expect(formatGpu({ ...any, vendor: "amd", models: ["MI300X"] })).toBe("amd:MI300X");
     expect(formatGpu({ ...any, memory_max_bytes: 16 * GIB })).toBe("..16GB");
+    expect(formatGpu({ ...any, share_bytes: 4 * GIB })).toBe("{ share: 4GB }");
+    expect(
+      formatGpu({
+        ...any,
+        count: 2,
+        vendor: "amd",
+        models: ["MI300X"],
+        memory_min_bytes: 64 * GIB,
+        linked: "demanded",
+      }),
+    ).toBe("{ count: 2, vendor: amd, model: [MI300X], memory: 64GB, linked: true }");
+    expect(formatGpu({ ...any, count: 2, linked: "ignored" })).toBe("{ count: 2, linked: false }");
   });
 });

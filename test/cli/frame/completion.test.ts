@@ -24,11 +24,40 @@ describe("bash completes", () => {
   test("options of a verb", async () => expect(await offered("orch token new --r")).toEqual(["--role"]));
 });
 
-test("every shell's script names every command", async () => {
-  for (const shell of ["bash", "zsh", "fish"] as const) {
-    const script = await completionScript(TABLE, shell);
-    for (const { name } of TABLE) expect(script).toContain(name.split(" ").at(-1) ?? name);
-  }
+const NAMES = TABLE.map(({ name }) => name).toSorted();
+
+test.each(["bash", "zsh"] as const)("the script of %s names every command with its options", async (shell) => {
+  const script = await completionScript(TABLE, shell);
+  const cases = new Map(
+    [...script.matchAll(/^ {4}"([a-z -]+)"\) words="(.*)" ;;$/gm)].map((match) => [match[1]!, match[2]]),
+  );
+  expect([...cases.keys()].toSorted()).toEqual(NAMES);
+  expect(cases.get("token revoke")).toBe("--url --token --help");
+});
+
+describe("the script of fish", () => {
+  const script = completionScript(TABLE, "fish");
+  test("offers every command and every verb of a noun, with what it is for", async () => {
+    const first = [...(await script).matchAll(/^complete -c orch -n __fish_use_subcommand -a (\S+)(?: -d '.+')?$/gm)];
+    const verbs = [
+      ...(await script).matchAll(/^complete -c orch -n '__fish_seen_subcommand_from (\S+)' -a (\S+) -d '.+'$/gm),
+    ];
+    expect(first.map((match) => match[1]!).toSorted()).toEqual(
+      [...new Set(NAMES.map((name) => name.split(" ")[0]!))].toSorted(),
+    );
+    expect(verbs.map((match) => `${match[1]} ${match[2]}`).toSorted()).toEqual(
+      NAMES.filter((name) => name.includes(" ")),
+    );
+  });
+  test("offers the options of a command, and of a verb beside its noun", async () => {
+    const lines = (await script).split("\n");
+    const offers = (when: string, flag: string): boolean =>
+      lines.some((line) => line.startsWith(`complete -c orch -n '${when}' -l ${flag} -d '`));
+    const seen = (word: string): string => `__fish_seen_subcommand_from ${word}`;
+    expect(offers(seen("ps"), "all")).toBe(true);
+    expect(offers(`${seen("token")}; and ${seen("new")}`, "role")).toBe(true);
+    expect(offers(seen("token"), "role")).toBe(false);
+  });
 });
 
 test("the reference has a section for every command, and only for those", async () => {

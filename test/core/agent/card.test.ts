@@ -161,6 +161,10 @@ describe("the baseline", () => {
     expect(after(clean, sight(2, 100 * MIB))).toBe(100 * MIB);
     expect(after(clean, sight(2, 3 * GIB), sight(3, 3 * GIB))).toBe(IDLE);
   });
+  test("does not fall while somebody has the card", () => {
+    expect(seen(clean, sight(2, 100 * MIB), [a]).card.baseline_bytes).toBe(IDLE);
+    expect(after(clean, sight(2, 100 * MIB, [user({ memory_bytes: 50 * MIB })]))).toBe(IDLE);
+  });
   test("of a card that was busy from the start is what no process explains, up to a bound", () => {
     expect(after(newCard(0), sight(1, 3 * GIB, [user({ memory_bytes: 2.5 * GIB })]))).toBe(0.5 * GIB);
     expect(after(newCard(0), sight(1, 9 * GIB))).toBe(GIB);
@@ -240,6 +244,8 @@ describe("a card that is away", () => {
   });
   test("is checked when it comes back", () => {
     expect(blockOf(seen(away, sight(3, IDLE), []).card)).toBeNull();
+    const left = seen(away, sight(3, IDLE + GIB, [of(a, false, GIB, { pid: 7 })]), []).card;
+    expect(blockOf(left)).toBe("is checked before its first use: alice: python (pid 7) of 12 is still on it");
     const ended = released(away, [a], 2, 0);
     expect(blockOf(seen(ended, sight(3, IDLE + 4 * GIB), []).card)).toContain("4 GB more");
   });

@@ -9,8 +9,8 @@ import { BOOT, buildNode, buildTask, buildWorkload, uidOf } from "../../support/
 const TIMELINE = uidOf("timeline");
 const UNREADABLE = [{ uid: uidOf("stray"), name: "x.y.0#2", pid: 7, held: null }];
 
-const told = (part: Partial<TaskRow> = {}): TaskRow =>
-  buildTask(buildWorkload("shop", "web", "spec"), buildNode("box").id, {
+const told = (part: Partial<TaskRow> = {}, kind: "service" | "job" = "service"): TaskRow =>
+  buildTask(buildWorkload("shop", "web", "spec", { kind }), buildNode("box").id, {
     observed: { state: "assigned" },
     assigned_revision: 20,
     ...part,
@@ -35,6 +35,18 @@ const cases: readonly (readonly [string, string, Partial<Inventory>, TaskRow?])[
   ["was not told yet", "wait", { applied: before }],
   ["was not told yet, while a record cannot be read", "wait", { applied: before, unreadable: UNREADABLE }],
   ["was not told before a reboot", "lost", { applied: before, boot_id: "2" }],
+  ["is a job and was not told before a reboot", "lost", { applied: before, boot_id: "2" }, told({}, "job")],
+  [
+    "was not told before a reboot, while a record cannot be read",
+    "ask",
+    { applied: before, boot_id: "2", unreadable: UNREADABLE },
+  ],
+  [
+    "is a job and was assigned before the disk was new and a reboot",
+    "ask",
+    { applied: newer, boot_id: "2" },
+    told({}, "job"),
+  ],
   ["may have been on a disk that is lost", "ask", { applied: null }],
   ["was assigned before the disk was new", "ask", { applied: newer }],
   ["ran as a service before the disk was new and a reboot", "lost", { applied: newer, boot_id: "2" }],

@@ -56,7 +56,8 @@ describe("the slot after an end", () => {
       state: "succeeded",
       exit_code: 0,
     });
-    expect(second).toMatchObject({ streak: 2, failed: 1 });
+    expect(second).toMatchObject({ streak: 2, failed: 1, ends: [{ attempt: 2 }] });
+    expect(second.ends).toHaveLength(1);
     expect(second.not_before_ms).toBeGreaterThan(NOW_MS);
     const third = after(
       { ...second, attempts: 3 },
@@ -82,6 +83,9 @@ describe("the slot after an end", () => {
     expect(after(slot, old, { state: "succeeded", exit_code: 0 }).ends).toHaveLength(1);
     const newer = buildEnd(buildTask(job, "b", { attempt: 2 }), { state: "succeeded", exit_code: 0 });
     expect(after({ ...slot, ends: [newer] }, old, { state: "succeeded", exit_code: 0 }).ends).toEqual([newer]);
+    const failed = buildEnd(buildTask(job, "b", { attempt: 2 }), { state: "failed" });
+    const won = after({ ...slot, ends: [failed] }, old, { state: "succeeded", exit_code: 0 });
+    expect(won.ends.map(({ attempt, state }) => [attempt, state])).toEqual([[1, "succeeded"]]);
   });
   test("an older attempt of a gang wins when all of its members succeed late", () => {
     const [first, second] = [0, 1].map((member) => buildTask(job, "a", { member })) as [TaskRow, TaskRow];
@@ -106,6 +110,11 @@ describe("the slot after an end", () => {
       [2, "stopped"],
     ]);
   });
+  test("a member that was stopped before does not hide the failure of another", () => {
+    const [first, second] = [0, 1].map((member) => buildTask(job, "a", { member })) as [TaskRow, TaskRow];
+    const slot = after(after(null, first, { state: "stopped" }, 5_000), second, { state: "failed" }, 5_000);
+    expect(slot).toMatchObject({ failed: 1 });
+  });
   test("members that are told to stop after a loss do not turn it into a failure", () => {
     const [first, second] = [0, 1].map((member) => buildTask(job, "a", { member })) as [TaskRow, TaskRow];
     const slot = after(after(null, first, { state: "lost" }), second, { state: "failed" }, 5_000);
@@ -121,6 +130,13 @@ describe("the slot after an end", () => {
     expect(slot.not_before_ms).toBeGreaterThan(NOW_MS);
     const next = after({ ...slot, attempts: 2 }, buildTask(job, "b", { attempt: 2 }), { state: "rejected" });
     expect(next.avoid.map((each) => each.node_id)).toEqual(["a", "b"]);
+    const again = after({ ...next, attempts: 3 }, buildTask(job, "a", { attempt: 3 }), { state: "rejected" });
+    expect(again.avoid.map((each) => each.node_id)).toEqual(["b", "a"]);
+    const passed = next.avoid.map((each) => ({ ...each, until_ms: NOW_MS }));
+    const late = after({ ...next, attempts: 3, avoid: passed }, buildTask(job, "c", { attempt: 3 }), {
+      state: "rejected",
+    });
+    expect(late.avoid.map((each) => each.node_id)).toEqual(["c"]);
   });
   test("what was stopped after it ran may be placed again at once; a job withdrawn before it ran waits", () => {
     expect(after(null, buildTask(job, "a"), { state: "stopped" }, 5_000).not_before_ms).toBe(0);

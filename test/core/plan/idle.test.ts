@@ -249,5 +249,6 @@ describe("one who wants to be told", () => {
     const snapshot = snapshotOf(given);
     const told = { ...snapshot, idle: new Map([[task.uid, { idle_ms: 31 * MINUTE_MS, told: true }]]) };
     expect(plan(told).ops).toEqual([]);
+    expect(done({ ...given, runs: [tells, waits(2), waits(3)] })).toHaveLength(1);
   });
 });
