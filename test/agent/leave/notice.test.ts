@@ -1,7 +1,11 @@
 // What a termination notice says and when: the answers of commands and addresses as owners of machines give them.
 
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, spyOn, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { askNotice, NOTICE_MS, timeLeft, watchNotice } from "../../../src/agent/leave/notice";
+import { SECOND_MS } from "../../../src/core/units";
 import { waitUntil } from "../../support/wait";
 
 const NOW_MS = Date.parse("2026-05-01T12:00:00Z");
@@ -31,6 +35,18 @@ describe("a command", () => {
   });
 });
 
+/** Timers of 5 seconds, after which is asked again, are over at once. */
+function askingAtOnce(): void {
+  const real = globalThis.setTimeout;
+  let timers: ReturnType<typeof spyOn>;
+  beforeEach(() => {
+    const quick = (run: () => void, ms?: number) => real(run, ms === 5 * SECOND_MS ? 1 : ms);
+    timers = spyOn(globalThis, "setTimeout").mockImplementation(quick as typeof setTimeout);
+  });
+  afterEach(() => void timers.mockRestore());
+}
+
+let asked = 0;
 /** Answers with a head that promises more than comes, and hangs up. */
 function breakingServer(): Bun.TCPSocketListener<undefined> {
   return Bun.listen({
@@ -38,6 +54,7 @@ function breakingServer(): Bun.TCPSocketListener<undefined> {
     hostname: "127.0.0.1",
     socket: {
       data(socket) {
+        asked++;
         socket.write("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n30");
         socket.end();
       },
@@ -46,6 +63,7 @@ function breakingServer(): Bun.TCPSocketListener<undefined> {
 }
 
 describe("an address whose answer breaks off", () => {
+  askingAtOnce();
   let server: Bun.TCPSocketListener<undefined>;
   beforeAll(() => {
     server = breakingServer();
@@ -62,9 +80,47 @@ describe("an address whose answer breaks off", () => {
       say: (line) => void said.push(line),
       told: () => undefined,
     });
-    await waitUntil("what is wrong to be said", () => said.length > 0);
+    const before = asked;
+    await waitUntil("it to be asked again and again", () => asked > before + 3);
     stop();
-    expect(said[0]).toContain("the termination notice cannot be asked for");
+    expect(said).toEqual([expect.stringContaining("the termination notice cannot be asked for") as string]);
+  });
+});
+
+describe("a notice that is watched", () => {
+  askingAtOnce();
+  const dir = mkdtempSync(join(tmpdir(), "orch-notice-"));
+  const [notice, log] = [join(dir, "notice"), join(dir, "asked")];
+  afterAll(() => rmSync(dir, { recursive: true }));
+
+  test("is told when it comes and when it comes sooner, not when it is said again, and is taken back", async () => {
+    const told: (number | null)[] = [];
+    const times = (): number => readFileSync(log, "utf8").length;
+    const askedAgain = async (): Promise<void> => {
+      const before = times();
+      // The second of these has read what was there before the first one ended.
+      await waitUntil("two more questions", () => times() > before + 2);
+    };
+    writeFileSync(log, "");
+    writeFileSync(notice, "60");
+    const stop = watchNotice({
+      source: `printf x >> ${log}; cat ${notice}`,
+      clock: () => 1_000,
+      say: () => undefined,
+      told: (until_ms) => void told.push(until_ms),
+    });
+    await waitUntil("the notice", () => told.length === 1);
+    for (const text of ["60", "90"]) {
+      writeFileSync(notice, text);
+      await askedAgain();
+    }
+    writeFileSync(notice, "30");
+    await waitUntil("the sooner one", () => told.length === 2);
+    rmSync(notice);
+    await waitUntil("its end", () => told.length === 3);
+    await askedAgain();
+    stop();
+    expect(told).toEqual([61_000, 31_000, null]);
   });
 });
 

@@ -172,10 +172,18 @@ describe("the OpenAPI document", () => {
 describe("a run", () => {
   test("is refused when no node could ever take it, node by node", async () => {
     await heardNode(stage, "box1");
-    const { status, body } = await run({ run: "true", resources: { memory: "64GiB" } });
+    await heardNode(stage, "box2");
+    // What only is taken now is no reason to refuse.
+    for (let n = 0; n < 2; n++) await run({ run: "true", resources: { cpu: 8, memory: "1GiB" } });
+    await stage.planned();
+    const { status, body } = await run({ run: "true", resources: { cpu: 8, memory: "64GiB" } });
     expect([status, body.error?.code]).toEqual([422, "unsatisfiable"]);
-    expect(body.error?.issues[0]).toMatchObject({ path: "box1", message: expect.stringContaining("memory") });
-    expect(stage.api.store.state.cluster.next_run).toBe(1);
+    expect(body.error?.issues).toMatchObject([
+      { path: "box1", message: expect.stringMatching(/^memory/) },
+      { path: "box2", message: expect.stringMatching(/^memory/) },
+    ]);
+    expect(body.error?.hint).toEndWith("or wait for such a node with --wait-for-nodes");
+    expect(stage.api.store.state.cluster.next_run).toBe(3);
   });
   test("waits when what it needs is only taken", async () => {
     await heardNode(stage, "box1");
@@ -275,6 +283,18 @@ describe("a run", () => {
       "cancelled",
     );
     expect(stage.api.store.history.run(1)?.cancel?.by).toBe("alice");
+  });
+  test("that runs is cancelled once, whoever asks again", async () => {
+    await heardNode(stage, "box1");
+    await run({ run: "sleep 100" });
+    await stage.planned();
+    const cancel = (as: string) => stage.call("POST", "/v1/runs/1/cancel", { as, body: { signal: null } });
+    expect([(await cancel("alice")).status, (await cancel("olga")).status]).toEqual([200, 200]);
+    expect([...stage.api.store.state.runs.values()].map(({ cancel: by }) => by?.by)).toEqual(["alice"]);
+    const { events } = (await stage.call("GET", "/v1/events?object=1", { as: "alice" })).body as {
+      events?: EventView[];
+    };
+    expect(events?.filter(({ verb }) => verb === "cancelled").map(({ actor }) => actor)).toEqual(["alice"]);
   });
   test("is not ended with what is no signal", async () => {
     await run({ run: "true" }, { wait_for_nodes: true });
