@@ -1,7 +1,7 @@
-// An agent's cards on a simulated machine: the real CardBook, over looks that take time and show what is there. Ended
+// An agent's cards on a simulated machine: the real CardStates, over looks that take time and show what is there. Ended
 // tasks leave memory for a while, or a process that can be killed.
 
-import { CardBook } from "../../src/agent/cards/book";
+import { CardStates } from "../../src/agent/cards/card-states";
 import { keptOf, recalled, type KnownCard } from "../../src/agent/cards/kept";
 import type { CardRules } from "../../src/agent/cards/watch";
 import { blockOf, stateOf, type CardUser } from "../../src/core/agent/card";
@@ -90,45 +90,51 @@ function makeLooks(
   };
 }
 
-function openBook(world: AgentWorld, { disk, boot_id }: Machine): CardBook {
+function openStates(world: AgentWorld, { disk, boot_id }: Machine): CardStates {
   const clock = (): number => world.schedule.now_ms;
   const { boot_id: kept_boot, cards: kept } = disk.cards;
   const keep = (cards: Iterable<KnownCard>): void => {
     disk.cards = { boot_id, cards: [...cards].map(keptOf) };
   };
   const cards = recalled(kept, kept_boot === boot_id, clock());
-  return new CardBook({ clock, user: "root", say: world.note, kept: { cards, doctor: NO_DOCTOR }, keeping: { keep } });
+  return new CardStates({
+    clock,
+    user: "root",
+    say: world.note,
+    kept: { cards, health: NO_MEMORY },
+    keeping: { keep },
+  });
 }
 
 /**
  * Makes the cards. `changed` is called in the agent's own process when something is to be reported or can be started.
  */
 export function makeSimCards(world: AgentWorld, machine: Machine, changed: () => void): SimCards {
-  const book = openBook(world, machine);
+  const states = openStates(world, machine);
   const looks = makeLooks(world, machine, (n, at_ms, shown) => {
-    const before = JSON.stringify(book.admission());
+    const before = JSON.stringify(states.admission());
     const cards = shown.map(cardOf);
     shown.forEach(({ users }, i) => {
       const card = cards[i];
       if (card === undefined) return;
-      const sight = { n, at_ms, used_bytes: card.memory_used_bytes, users: users.map((one) => known(one, book)) };
-      for (const left of book.see(card, cards, sight, [])) reap(world, machine, left);
+      const sight = { n, at_ms, used_bytes: card.memory_used_bytes, users: users.map((one) => known(one, states)) };
+      for (const left of states.see(card, cards, sight, [])) reap(world, machine, left);
     });
-    book.keep(NO_DOCTOR);
-    if (JSON.stringify(book.admission()) !== before) changed();
-    return book.all().some(({ card }) => card.gate.is === "closed");
+    states.keep(NO_MEMORY);
+    if (JSON.stringify(states.admission()) !== before) changed();
+    return states.all().some(({ card }) => card.gate.is === "closed");
   });
   const blockedBy = (device: Device): string | null => {
     if (device.state !== "ok") return `is ${device.state}`;
-    const card = book.get(device.id)?.card;
+    const card = states.get(device.id)?.card;
     return card === undefined ? "was not looked at yet" : blockOf(card);
   };
   return {
     gate(living) {
       if (machine.devices.length === 0) return [];
-      const first = !book.knowsTasks();
-      const { freed } = book.take(living(), looks.begun);
-      book.keep(NO_DOCTOR);
+      const first = !states.knowsTasks();
+      const { freed } = states.take(living(), looks.begun);
+      states.keep(NO_MEMORY);
       if (first || freed.size > 0) looks.soon();
       return machine.devices.map((device) => ({ ...device, blocked: blockedBy(device) }));
     },
@@ -136,14 +142,14 @@ export function makeSimCards(world: AgentWorld, machine: Machine, changed: () =>
     blames: () => new Map(),
     devices: () =>
       machine.devices.map((device) => {
-        const card = book.get(device.id)?.card;
+        const card = states.get(device.id)?.card;
         if (device.state !== "ok" || card === undefined) return device;
         return { ...device, ...stateOf(card, world.schedule.now_ms) };
       }),
   };
 }
 
-const NO_DOCTOR = { log: null, overrides: {} };
+const NO_MEMORY = { log: null, overrides: {} };
 
 interface Shown {
   readonly device: Device;
@@ -182,8 +188,8 @@ function cardOf({ device, users, stray_bytes }: Shown) {
 }
 
 /** Returns whose a process is, as the agent knows it at that time. */
-function known(one: CardUser, book: CardBook): CardUser {
-  const { living, past } = book.tasks();
+function known(one: CardUser, states: CardStates): CardUser {
+  const { living, past } = states.tasks();
   const lives = living.some(({ uid }) => uid === one.task_uid);
   const name = past.get(one.task_uid ?? "")?.name;
   if (one.task_uid === null || (!lives && name === undefined)) return { ...one, task: null, task_uid: null };

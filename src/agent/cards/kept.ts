@@ -10,7 +10,7 @@ import { readJson, renameTo } from "../../os/files/files";
 import { bootId } from "../../os/proc";
 import { device, findingOverrides } from "../../wire/nouns";
 import type { Handle } from "../devices/device";
-import type { DoctorMemory } from "./doctor";
+import type { HealthMemory } from "./health";
 
 export interface KnownCard {
   /** What it is; its state and strangers are in `card`. */
@@ -35,10 +35,10 @@ export interface KeptCard {
 
 export interface Kept {
   readonly cards: ReadonlyMap<string, KnownCard>;
-  readonly doctor: DoctorMemory;
+  readonly health: HealthMemory;
 }
 
-const NOTHING: Kept = { cards: new Map(), doctor: { log: null, overrides: {} } };
+const NOTHING: Kept = { cards: new Map(), health: { log: null, overrides: {} } };
 
 /** Reads the file of `<data>/agent`. Nobody is known to hold a card until the agent's records have been seen. */
 export function readKept(path: string, now_ms: Ms, say: (line: string) => void): Kept {
@@ -53,7 +53,7 @@ export function readKept(path: string, now_ms: Ms, say: (line: string) => void):
   const same = kept.boot_id === bootId();
   return {
     cards: recalled(kept.cards, same, now_ms),
-    doctor: { log: same ? kept.log : null, overrides: kept.overrides },
+    health: { log: same ? kept.log : null, overrides: kept.overrides },
   };
 }
 
@@ -70,7 +70,7 @@ export const recalled = (cards: readonly KeptCard[], same_boot: boolean, now_ms:
     }),
   );
 
-interface KeptFile extends DoctorMemory {
+interface KeptFile extends HealthMemory {
   readonly boot_id: string;
   readonly cards: readonly KeptCard[];
 }
@@ -125,7 +125,7 @@ const isHolder = (value: unknown): value is Holder =>
 
 export interface CardsFile {
   /** Writes what is known when it differs from what was written; one write at a time, and the last one counts. */
-  keep(cards: Iterable<KnownCard>, doctor: DoctorMemory): void;
+  keep(cards: Iterable<KnownCard>, health: HealthMemory): void;
 }
 
 export function createKeeping(path: string, say: (line: string) => void): CardsFile {
@@ -142,11 +142,11 @@ export function createKeeping(path: string, say: (line: string) => void): CardsF
   };
 
   return {
-    keep(cards, doctor) {
+    keep(cards, health) {
       const all = [...cards];
       // A machine that never had a card has no such file.
       if (all.length === 0 && written === "") return;
-      wanted = `${JSON.stringify({ boot_id: bootId(), ...doctor, cards: all.map(keptOf) })}\n`;
+      wanted = `${JSON.stringify({ boot_id: bootId(), ...health, cards: all.map(keptOf) })}\n`;
       if (writing || wanted === written) return;
       writing = true;
       write()

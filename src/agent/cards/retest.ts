@@ -4,7 +4,7 @@
 import { lifted, rebased } from "../../core/agent/card";
 import type { Vendor } from "../../core/model/device";
 import type { Ms } from "../../core/units";
-import type { CardBook } from "./book";
+import type { CardStates } from "./card-states";
 import type { KnownCard } from "./kept";
 import type { Shown } from "./shown";
 
@@ -17,37 +17,37 @@ export interface Retest {
   readonly detail: string;
 }
 
-/** What the ordered look has shown of a card, and what the doctor has against it. */
+/** What the ordered look has shown of a card, and what speaks against its health. */
 export interface Checkup {
   readonly failing: string | null;
   readonly shown: Shown | null;
   readonly objections: readonly string[];
 }
 
-/** Judges all cards, and changes the book accordingly. `from_ms` is when the test was ordered. */
+/** Judges all cards, and changes the states accordingly. `from_ms` is when the test was ordered. */
 export function retested(
-  book: CardBook,
+  states: CardStates,
   from_ms: Ms,
   checkup: (id: string, vendor: Vendor) => Checkup,
 ): readonly Retest[] {
-  return book.all().map((known) => {
+  return states.all().map((known) => {
     const { id, vendor, model } = known.facts;
     const checked = checkup(id, vendor);
     if (known.card.missing !== null && checked.failing === null) {
-      book.drop(id);
+      states.drop(id);
       return { id, model, is: "forgotten", detail: `it is gone: ${known.card.missing}` };
     }
-    const why = objectionOf(book, known, checked, from_ms);
+    const why = objectionOf(states, known, checked, from_ms);
     if (why !== null) return { id, model, is: "failed", detail: why };
-    const before = book.get(id)?.card ?? known.card;
-    book.put(id, lifted(before));
+    const before = states.get(id)?.card ?? known.card;
+    states.put(id, lifted(before));
     const was = before.quarantine === null ? "" : `, and is out of quarantine (${before.quarantine.reason})`;
     return { id, model, is: "passed", detail: `it answers and is clean${was}` };
   });
 }
 
 function objectionOf(
-  book: CardBook,
+  states: CardStates,
   known: KnownCard,
   { failing, shown, objections }: Checkup,
   from_ms: Ms,
@@ -57,8 +57,8 @@ function objectionOf(
   if (shown === null) return "it was not seen";
   const { card, users } = shown;
   const sight = { n: 0, at_ms: shown.at_ms, used_bytes: card.memory_used_bytes, users };
-  book.put(id, rebased(known.card, sight, known.holders));
-  const now = book.get(id)?.card ?? known.card;
+  states.put(id, rebased(known.card, sight, known.holders));
+  const now = states.get(id)?.card ?? known.card;
   if (now.unfit !== null) return now.unfit;
   if (objections.length > 0) return objections.join("; ");
   if (now.quarantine !== null && now.quarantine.since_ms >= from_ms) return now.quarantine.reason;

@@ -1,5 +1,5 @@
 // Watches the cards of this machine: looks at them through the vendors' probes, tells what has changed, ends what
-// ended tasks have left on them, and asks the doctor about their health. Without a probe it does nothing at all.
+// ended tasks have left on them, and asks about their health. Without a probe it does nothing at all.
 
 import { join } from "node:path";
 import type { AdmissionDevice } from "../../core/agent/admit";
@@ -10,10 +10,10 @@ import { overdrawn, type Strikes } from "../../core/agent/share";
 import type { Ms } from "../../core/units";
 import { sendSignal } from "../../os/process/signals";
 import type { Card, DeviceProbe, Handle, DeviceLook } from "../devices/device";
-import { CardBook, type BookOptions } from "./book";
-import { createCensus, type Census } from "./census";
-import { Doctor, type Blame } from "./doctor";
-import { openEye, type Eye } from "./eye";
+import { CardStates, type CardStatesOptions } from "./card-states";
+import { createOwners, type ProcessOwners } from "./owners";
+import { CardsHealth, type Blame } from "./health";
+import { openLooks, type VendorLooks } from "./looks";
 import { createKeeping, readKept } from "./kept";
 import { retested, type Retest } from "./retest";
 import { conditionOf, readingOf, sane, type Shown } from "./shown";
@@ -28,7 +28,7 @@ const DRIVER_WITHIN_MS = 60_000;
 const MOST_KILLED = 1_000;
 const SIGKILL = 9;
 
-export interface WatchOptions extends Omit<BookOptions, "kept" | "keeping"> {
+export interface WatchOptions extends Omit<CardStatesOptions, "kept" | "keeping"> {
   /** `<data>/agent`. */
   readonly data: string;
   /** Probes of the vendors whose driver or tools are here. */
@@ -83,9 +83,9 @@ export interface CardWatch extends CardRules {
   close(): void;
 }
 
-interface Seer {
-  readonly eye: Eye;
-  readonly census: Census;
+interface WatchedVendor {
+  readonly looks: VendorLooks;
+  readonly owners: ProcessOwners;
   /** Why the last look failed; `null`: it did not. */
   failing: string | null;
   shown: ReadonlyMap<string, Shown>;
@@ -108,9 +108,9 @@ export function openWatch(options: WatchOptions): CardWatch {
 
 class OpenCardWatch implements CardWatch {
   readonly #options: WatchOptions;
-  readonly #book: CardBook;
-  readonly #doctor: Doctor;
-  readonly #seers = new Map<Vendor, Seer>();
+  readonly #states: CardStates;
+  readonly #health: CardsHealth;
+  readonly #vendors = new Map<Vendor, WatchedVendor>();
   readonly #killed = new Set<string>();
   readonly #started_ms: Ms;
   #told = "";
@@ -123,38 +123,38 @@ class OpenCardWatch implements CardWatch {
     this.#started_ms = options.clock();
     const path = join(options.data, "devices.json");
     const kept = readKept(path, options.clock(), options.say);
-    this.#book = new CardBook({ ...options, kept, keeping: createKeeping(path, options.say) });
-    for (const { facts } of this.#book.all()) if (!this.#isOwn(facts)) this.#book.drop(facts.id);
-    this.#doctor = new Doctor({
-      memory: this.#book.doctor,
+    this.#states = new CardStates({ ...options, kept, keeping: createKeeping(path, options.say) });
+    for (const { facts } of this.#states.all()) if (!this.#isOwn(facts)) this.#states.drop(facts.id);
+    this.#health = new CardsHealth({
+      memory: this.#states.health,
       clock: options.clock,
       say: options.say,
       log_path: options.log_path,
-      patients: () =>
-        this.#book.all().map(({ facts: { id, vendor, pci } }) => {
-          const users = this.#seers.get(vendor)?.shown.get(id)?.users ?? [];
-          return { id, vendor, pci, users, holders: this.#book.holders(id) };
+      cards: () =>
+        this.#states.all().map(({ facts: { id, vendor, pci } }) => {
+          const users = this.#vendors.get(vendor)?.shown.get(id)?.users ?? [];
+          return { id, vendor, pci, users, holders: this.#states.holders(id) };
         }),
-      quarantine: (ids, reason) => this.#book.quarantine(ids, reason),
+      quarantine: (ids, reason) => this.#states.quarantine(ids, reason),
       found: () => this.#changed(true),
     });
     this.seek();
   }
 
   seek(): void {
-    const before = this.#seers.size;
+    const before = this.#vendors.size;
     for (const probe of this.#options.find()) {
-      if (this.#seers.has(probe.vendor)) probe.close();
+      if (this.#vendors.has(probe.vendor)) probe.close();
       else this.#watch(probe);
     }
-    for (const { facts } of this.#book.all()) if (!this.#seers.has(facts.vendor)) this.#miss(facts.vendor);
-    if (this.#seers.size > before) this.#listener();
+    for (const { facts } of this.#states.all()) if (!this.#vendors.has(facts.vendor)) this.#miss(facts.vendor);
+    if (this.#vendors.size > before) this.#listener();
   }
 
   /** There is no driver: gone, or not there yet. */
   #miss(vendor: Vendor): void {
-    if (this.#isStarting()) this.#book.miss(vendor, gone(vendor));
-    else this.#book.lose(vendor, () => false, gone(vendor));
+    if (this.#isStarting()) this.#states.miss(vendor, gone(vendor));
+    else this.#states.lose(vendor, () => false, gone(vendor));
   }
 
   #isStarting(): boolean {
@@ -163,12 +163,12 @@ class OpenCardWatch implements CardWatch {
 
   #watch(probe: DeviceProbe): void {
     const { vendor } = probe;
-    const eye = openEye(probe, {
+    const looks = openLooks(probe, {
       clock: this.#options.clock,
       took: (look, n, at_ms) => this.#took(vendor, look, n, at_ms),
       delay: () => this.#delay(vendor),
     });
-    const census = createCensus(this.#options.homes);
+    const owners = createOwners(this.#options.homes);
     const nothing = {
       failing: null,
       shown: new Map(),
@@ -178,41 +178,41 @@ class OpenCardWatch implements CardWatch {
       strikes: new Map(),
       unclean: 0,
     };
-    this.#seers.set(vendor, { eye, census, ...nothing });
-    if (this.#book.knowsTasks()) eye.soon();
+    this.#vendors.set(vendor, { looks, owners, ...nothing });
+    if (this.#states.knowsTasks()) looks.soon();
   }
 
   #delay(vendor: Vendor): Ms {
-    const cards = this.#book.of(vendor).filter(({ card }) => card.missing === null);
+    const cards = this.#states.of(vendor).filter(({ card }) => card.missing === null);
     if (cards.some(({ card }) => card.gate.is === "closed")) {
-      return PATIENCE_MS[this.#seers.get(vendor)?.unclean ?? 0] ?? LOOK_EVERY_MS.busy;
+      return PATIENCE_MS[this.#vendors.get(vendor)?.unclean ?? 0] ?? LOOK_EVERY_MS.busy;
     }
     const shared = cards.some(({ holders }) => holders.some(({ bytes }) => bytes !== null));
     return shared ? LOOK_EVERY_MS.busy : LOOK_EVERY_MS.idle;
   }
 
   #took(vendor: Vendor, look: DeviceLook, n: number, at_ms: Ms): void {
-    const seer = this.#seers.get(vendor);
-    if (seer === undefined) return;
+    const watched = this.#vendors.get(vendor);
+    if (watched === undefined) return;
     const { say } = this.#options;
-    seer.looked = true;
+    watched.looked = true;
     if (look.is === "failed") {
-      if (seer.failing !== look.why) say(`${vendor} cards cannot be looked at: ${look.why}`);
-      seer.failing = look.why;
-      this.#book.miss(vendor, look.why);
+      if (watched.failing !== look.why) say(`${vendor} cards cannot be looked at: ${look.why}`);
+      watched.failing = look.why;
+      this.#states.miss(vendor, look.why);
     } else {
-      if (seer.failing !== null) say(`${vendor} cards are seen again`);
-      seer.failing = null;
+      if (watched.failing !== null) say(`${vendor} cards are seen again`);
+      watched.failing = null;
       if (look.is === "seen") {
-        this.#see(seer, look, n, at_ms);
-        this.#book.lose(vendor, (id) => seer.shown.has(id), "its driver does not list it any more");
+        this.#see(watched, look, n, at_ms);
+        this.#states.lose(vendor, (id) => watched.shown.has(id), "its driver does not list it any more");
       } else {
-        seer.shown = new Map();
+        watched.shown = new Map();
         this.#miss(vendor);
       }
     }
-    this.#doctor.answered(vendor, seer.failing === null);
-    if (this.hasCards()) this.#doctor.begin();
+    this.#health.answered(vendor, watched.failing === null);
+    if (this.hasCards()) this.#health.begin();
     this.#changed(false);
     if (this.#isReady()) this.#readied();
   }
@@ -222,31 +222,31 @@ class OpenCardWatch implements CardWatch {
     return only.length === 0 || only.some((start) => id.startsWith(start) || parent?.startsWith(start) === true);
   }
 
-  #see(seer: Seer, look: Extract<DeviceLook, { is: "seen" }>, n: number, at_ms: Ms): void {
+  #see(watched: WatchedVendor, look: Extract<DeviceLook, { is: "seen" }>, n: number, at_ms: Ms): void {
     const { shared_files, unknown } = look;
     const cards = look.cards.filter((card) => this.#isOwn(card)).map(sane);
-    seer.others = look.cards.filter((card) => !this.#isOwn(card));
+    watched.others = look.cards.filter((card) => !this.#isOwn(card));
     const processes = cards.flatMap((card) => card.processes);
-    const all = seer.census.identify(processes, this.#book.tasks(), at_ms);
+    const all = watched.owners.identify(processes, this.#states.tasks(), at_ms);
     let at = 0;
     const shown = cards.map((card): Shown => ({ card, at_ms, users: all.slice(at, (at += card.processes.length)) }));
     for (const { card, users } of shown) {
       const sight = { n, at_ms, used_bytes: card.memory_used_bytes, users };
-      for (const user of this.#book.see(card, cards, sight, shared_files)) this.#reap(card.id, user);
+      for (const user of this.#states.see(card, cards, sight, shared_files)) this.#reap(card.id, user);
     }
-    seer.shown = new Map(shown.map((one) => [one.card.id, one]));
-    seer.counted = unknown.length === 0 && look.cards.every(({ trouble }) => trouble === null);
-    const unclean = cards.some(({ id }) => this.#book.get(id)?.card.gate.is === "closed");
-    seer.unclean = unclean ? seer.unclean + 1 : 0;
-    for (const card of cards) this.#doctor.looked(card.id, conditionOf(card));
-    for (const { card, users } of shown) this.#holdToShares(seer, card.id, users);
+    watched.shown = new Map(shown.map((one) => [one.card.id, one]));
+    watched.counted = unknown.length === 0 && look.cards.every(({ trouble }) => trouble === null);
+    const unclean = cards.some(({ id }) => this.#states.get(id)?.card.gate.is === "closed");
+    watched.unclean = unclean ? watched.unclean + 1 : 0;
+    for (const card of cards) this.#health.looked(card.id, conditionOf(card));
+    for (const { card, users } of shown) this.#holdToShares(watched, card.id, users);
   }
 
-  #holdToShares(seer: Seer, id: string, users: readonly CardUser[]): void {
-    const { strikes, over } = overdrawn(id, users, this.#book.holders(id), seer.strikes.get(id) ?? new Map());
-    seer.strikes.set(id, strikes);
+  #holdToShares(watched: WatchedVendor, id: string, users: readonly CardUser[]): void {
+    const { strikes, over } = overdrawn(id, users, this.#states.holders(id), watched.strikes.get(id) ?? new Map());
+    watched.strikes.set(id, strikes);
     this.#tells &&= users.every(({ memory_bytes }) => memory_bytes !== null);
-    for (const [uid, why] of over) this.#doctor.condemn(uid, why);
+    for (const [uid, why] of over) this.#health.condemn(uid, why);
     if (over.size > 0) this.#listener();
   }
 
@@ -264,19 +264,19 @@ class OpenCardWatch implements CardWatch {
 
   /** `surely`: others have to hear of it, whatever the cards look like. */
   #changed(surely: boolean): void {
-    this.#book.keep(this.#doctor.memory());
-    const now = JSON.stringify([this.devices(), this.#book.admission()]);
+    this.#states.keep(this.#health.memory());
+    const now = JSON.stringify([this.devices(), this.#states.admission()]);
     if (now === this.#told && !surely) return;
     this.#told = now;
     this.#listener();
   }
 
   devices(): readonly Device[] {
-    return [...this.#book.devices(), ...this.#options.fakes];
+    return [...this.#states.devices(), ...this.#options.fakes];
   }
 
   hasCards(): boolean {
-    return this.#book.all().length > 0;
+    return this.#states.all().length > 0;
   }
 
   tellsMemory(): boolean {
@@ -288,66 +288,66 @@ class OpenCardWatch implements CardWatch {
       return { id, vendor, parent, visible: String(index), files: [], shared_files: [], counted: true, missing: false };
     });
     // Cards that are not this agent's are kept from its tasks like any other.
-    const others = [...this.#seers.values()].flatMap((seer) =>
-      seer.others.map((card): Handle => ({ ...card, shared_files: [], counted: seer.counted, missing: false })),
+    const others = [...this.#vendors.values()].flatMap((watched) =>
+      watched.others.map((card): Handle => ({ ...card, shared_files: [], counted: watched.counted, missing: false })),
     );
-    return [...this.#book.handles((vendor) => this.#seers.get(vendor)?.counted ?? false), ...others, ...fakes];
+    return [...this.#states.handles((vendor) => this.#vendors.get(vendor)?.counted ?? false), ...others, ...fakes];
   }
 
   readings(): readonly Reading[] {
     const now_ms = this.#options.clock();
-    return [...this.#seers.values()].flatMap(({ shown, failing }) =>
+    return [...this.#vendors.values()].flatMap(({ shown, failing }) =>
       [...shown.values()].map((one) => readingOf(one, now_ms, failing !== null)),
     );
   }
 
   gate(living: () => readonly CardTask[]): readonly AdmissionDevice[] {
-    if (this.hasCards() || this.#seers.size > 0) this.#take(living());
+    if (this.hasCards() || this.#vendors.size > 0) this.#take(living());
     const fakes = this.#options.fakes.map(({ id, memory_bytes }) => ({ id, memory_bytes, blocked: null }));
-    return [...this.#book.admission(), ...fakes];
+    return [...this.#states.admission(), ...fakes];
   }
 
   #take(living: readonly CardTask[]): void {
-    const first = !this.#book.knowsTasks();
-    const { ended, freed } = this.#book.take(living, (vendor) => this.#seers.get(vendor)?.eye.begun() ?? 0);
-    for (const uid of ended) this.#doctor.buried(uid);
-    for (const [vendor, seer] of this.#seers) {
-      if (freed.has(vendor)) seer.unclean = 0;
-      if (first || freed.has(vendor)) seer.eye.soon();
+    const first = !this.#states.knowsTasks();
+    const { ended, freed } = this.#states.take(living, (vendor) => this.#vendors.get(vendor)?.looks.begun() ?? 0);
+    for (const uid of ended) this.#health.ended(uid);
+    for (const [vendor, watched] of this.#vendors) {
+      if (freed.has(vendor)) watched.unclean = 0;
+      if (first || freed.has(vendor)) watched.looks.soon();
     }
-    this.#book.keep(this.#doctor.memory());
+    this.#states.keep(this.#health.memory());
   }
 
   verdicts(): ReadonlyMap<string, string> {
-    return this.#doctor.verdicts();
+    return this.#health.verdicts();
   }
 
   blames(): ReadonlyMap<string, Blame> {
     // A task that fails has mostly just been accused: the kernel's word is read before its end is judged.
-    if (this.hasCards() && this.#book.knowsTasks()) this.#doctor.read();
-    return this.#doctor.blames();
+    if (this.hasCards() && this.#states.knowsTasks()) this.#health.read();
+    return this.#health.blames();
   }
 
   notices(): readonly Notice[] {
-    return this.#doctor.notices();
+    return this.#health.notices();
   }
 
   noted(n: number): void {
-    this.#doctor.noted(n);
+    this.#health.noted(n);
   }
 
   override(overrides: FindingOverrides): void {
-    this.#doctor.override(overrides);
-    this.#book.keep(this.#doctor.memory());
+    this.#health.override(overrides);
+    this.#states.keep(this.#health.memory());
   }
 
   async retest(): Promise<readonly Retest[]> {
     const from_ms = this.#options.clock();
-    await Promise.all([...this.#seers.values()].map(({ eye }) => eye.fresh()));
-    this.#doctor.read();
-    const results = retested(this.#book, from_ms, (id, vendor) => {
-      const { failing = null, shown } = this.#seers.get(vendor) ?? {};
-      return { failing, shown: shown?.get(id) ?? null, objections: this.#doctor.objections(id, from_ms) };
+    await Promise.all([...this.#vendors.values()].map(({ looks }) => looks.fresh()));
+    this.#health.read();
+    const results = retested(this.#states, from_ms, (id, vendor) => {
+      const { failing = null, shown } = this.#vendors.get(vendor) ?? {};
+      return { failing, shown: shown?.get(id) ?? null, objections: this.#health.objections(id, from_ms) };
     });
     this.#changed(false);
     return results;
@@ -365,7 +365,7 @@ class OpenCardWatch implements CardWatch {
   }
 
   #isReady(): boolean {
-    return [...this.#seers.values()].every(({ looked }) => looked);
+    return [...this.#vendors.values()].every(({ looked }) => looked);
   }
 
   onChange(listener: () => void): void {
@@ -374,7 +374,7 @@ class OpenCardWatch implements CardWatch {
 
   close(): void {
     this.#listener = () => undefined;
-    for (const { eye } of this.#seers.values()) eye.close();
-    this.#doctor.close();
+    for (const { looks } of this.#vendors.values()) looks.close();
+    this.#health.close();
   }
 }

@@ -3,7 +3,7 @@
 import type { ComputeMode, Gauges, Link, Vendor } from "../../core/model/device";
 import type { Bytes } from "../../core/units";
 
-/** A process on a card, as the vendor's library reports it. The census finds out which task it belongs to. */
+/** A process on a card, as the vendor's library reports it. cards/owners finds out which task it belongs to. */
 export interface CardProcess {
   readonly pid: number;
   readonly memory_bytes: Bytes | null;

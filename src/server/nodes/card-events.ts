@@ -4,7 +4,7 @@ import type { Device, NodeDevice } from "../../core/model/device";
 import type { Notice } from "../../core/model/findings";
 import type { Draft } from "../../store/store";
 
-/** Events of what an agent's doctor has found on its cards. */
+/** Events of what an agent has found on its cards. */
 export function noteFindings(draft: Draft, node: string, findings: readonly Notice[]): void {
   for (const { object, text } of findings) {
     draft.event({ verb: "finding", object: `${node} ${object}`, project: null, detail: text });

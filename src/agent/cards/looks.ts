@@ -8,7 +8,7 @@ import type { DeviceProbe, DeviceLook } from "../devices/device";
 /** Probes end their looks themselves; this is for one that does not. */
 const HUNG_AFTER_MS = 30_000;
 
-export interface Looker {
+export interface VendorLooksOptions {
   readonly clock: () => Ms;
   /** A look has ended; `n` counts them from 1, `at_ms` is when it began. */
   readonly took: (look: DeviceLook, n: number, at_ms: Ms) => void;
@@ -16,7 +16,7 @@ export interface Looker {
   readonly delay: () => Ms;
 }
 
-export interface Eye {
+export interface VendorLooks {
   readonly probe: DeviceProbe;
   /** How many looks have begun. */
   begun(): number;
@@ -27,7 +27,7 @@ export interface Eye {
   close(): void;
 }
 
-export function openEye(probe: DeviceProbe, looker: Looker, hung_after_ms = HUNG_AFTER_MS): Eye {
+export function openLooks(probe: DeviceProbe, options: VendorLooksOptions, hung_after_ms = HUNG_AFTER_MS): VendorLooks {
   let n = 0;
   let looking = false;
   let again = false;
@@ -48,7 +48,7 @@ export function openEye(probe: DeviceProbe, looker: Looker, hung_after_ms = HUNG
   const rest = (): void => {
     looking = false;
     if (closed) return;
-    const wait_ms = again ? 0 : looker.delay();
+    const wait_ms = again ? 0 : options.delay();
     again = false;
     timer = setTimeout(look, wait_ms);
   };
@@ -56,9 +56,9 @@ export function openEye(probe: DeviceProbe, looker: Looker, hung_after_ms = HUNG
   const look = (): void => {
     timer = null;
     looking = true;
-    const [mine, at_ms] = [++n, looker.clock()];
+    const [mine, at_ms] = [++n, options.clock()];
     const take = (taken: DeviceLook): void => {
-      if (!closed) looker.took(taken, mine, at_ms);
+      if (!closed) options.took(taken, mine, at_ms);
       for (const one of waiting) if (one.n <= mine) one.done();
       waiting = waiting.filter((one) => one.n > mine);
     };

@@ -26,14 +26,14 @@ import { VENDORS, type Device, type Vendor } from "../../core/model/device";
 import type { Ms } from "../../core/units";
 import { SHARED_ACCOUNT } from "../machine/account";
 import type { Card, Handle } from "../devices/device";
-import type { TaskName, Tasks } from "./census";
-import type { DoctorMemory } from "./doctor";
+import type { TaskName, Tasks } from "./owners";
+import type { HealthMemory } from "./health";
 import type { CardsFile, Kept, KnownCard } from "./kept";
 import { factsOf } from "./shown";
 
 const MOST_PAST = 1_000;
 
-export interface BookOptions {
+export interface CardStatesOptions {
   /** What was written down before, and where it is written. */
   readonly kept: Kept;
   readonly keeping: CardsFile;
@@ -43,28 +43,28 @@ export interface BookOptions {
   readonly say: (line: string) => void;
 }
 
-export class CardBook {
-  readonly #options: BookOptions;
+export class CardStates {
+  readonly #options: CardStatesOptions;
   readonly #cards: Map<string, KnownCard>;
   readonly #keeping: CardsFile;
   readonly #past = new Map<string, TaskName>();
   #living: readonly CardTask[] | null = null;
-  /** What the doctor remembered when the book was last written. */
-  readonly doctor: DoctorMemory;
+  /** What was remembered of the cards' health when the states were last written. */
+  readonly health: HealthMemory;
 
-  constructor(options: BookOptions) {
+  constructor(options: CardStatesOptions) {
     this.#options = options;
     this.#cards = new Map(options.kept.cards);
     this.#keeping = options.keeping;
-    this.doctor = options.kept.doctor;
+    this.health = options.kept.health;
     for (const { card } of this.#cards.values()) {
       for (const one of card.gate.is === "closed" ? card.gate.after : []) this.#past.set(one.uid, one);
     }
   }
 
   /** Writes down what has changed. */
-  keep(doctor: DoctorMemory): void {
-    this.#keeping.keep(this.#cards.values(), doctor);
+  keep(health: HealthMemory): void {
+    this.#keeping.keep(this.#cards.values(), health);
   }
 
   /** Whether it is known which tasks live: before, nothing can be said of whose a process is. */
@@ -106,7 +106,7 @@ export class CardBook {
     const first = this.#living === null;
     const lives = new Set(living.map(({ uid }) => uid));
     const ended = (this.#living ?? []).filter(({ uid }) => !lives.has(uid));
-    for (const { uid, name, user } of ended) this.#bury(uid, { name, user });
+    for (const { uid, name, user } of ended) this.#noteEnded(uid, { name, user });
     for (const uid of lives) this.#past.delete(uid);
     this.#living = living;
     const freed = new Set<Vendor>();
@@ -120,7 +120,7 @@ export class CardBook {
     return { ended: ended.map(({ uid }) => uid), freed };
   }
 
-  #bury(uid: string, task: TaskName): void {
+  #noteEnded(uid: string, task: TaskName): void {
     this.#past.set(uid, task);
     const oldest = this.#past.keys().next().value;
     if (this.#past.size > MOST_PAST && oldest !== undefined) this.#past.delete(oldest);
@@ -136,8 +136,8 @@ export class CardBook {
     const known = this.#cards.get(card.id);
     const before = known === undefined || known.facts.driver === card.driver ? known?.card : anew(known.card);
     const holders = this.holders(card.id);
-    const kin = all.filter(({ id, parent }) => parent === card.id || id === card.parent);
-    const around = [...holders, ...kin.flatMap(({ id }) => this.holders(id))];
+    const related = all.filter(({ id, parent }) => parent === card.id || id === card.parent);
+    const around = [...holders, ...related.flatMap(({ id }) => this.holders(id))];
     const { card: now, left } = judged(before ?? newCard(this.#options.clock()), card, all, sight, around);
     const handle = { visible: card.visible, files: card.files, shared_files };
     this.#cards.set(card.id, { facts: factsOf(card), handle, card: now, holders: known?.holders ?? holders });

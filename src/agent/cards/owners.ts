@@ -19,7 +19,7 @@ export interface Tasks {
   readonly accounts: readonly string[];
 }
 
-export interface Census {
+export interface ProcessOwners {
   /** The processes of one look, each with its account, name and task. */
   identify(processes: readonly CardProcess[], tasks: Tasks, now_ms: Ms): readonly CardUser[];
 }
@@ -31,7 +31,7 @@ const MOST_ANCESTORS = 32;
  * Remembers the processes of the last look, so that one that has just died still has its task. `homes` are the control
  * groups that the groups of tasks lie in: accounts that may make groups elsewhere could call them after any task.
  */
-export function createCensus(homes: readonly string[], environmentOf = readEnvironment): Census {
+export function createOwners(homes: readonly string[], environmentOf = readEnvironment): ProcessOwners {
   let known = new Map<number, CardUser>();
   let marks = new Map<string, string | undefined>();
   return {

@@ -4,7 +4,7 @@ import { afterAll, afterEach, expect, test } from "bun:test";
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createCensus, type Tasks } from "../../../src/agent/cards/census";
+import { createOwners, type Tasks } from "../../../src/agent/cards/owners";
 import type { CardTask, CardUser } from "../../../src/core/agent/card";
 import { shortId } from "../../../src/core/model/task";
 import { makeGroup, removeGroup } from "../../../src/os/cgroup/group";
@@ -15,7 +15,7 @@ import { accountOfProcess } from "../../../src/os/machine";
 import { environmentOf } from "../../../src/os/process/process-facts";
 import { waitUntil } from "../../support/wait";
 
-const cgroups = findCgroups("census-of-tests");
+const cgroups = findCgroups("owners-of-tests");
 const skipped = cgroups.is === "none" ? " (skipped: no cgroups)" : "";
 const running: Bun.Subprocess[] = [];
 afterEach(async () => {
@@ -49,7 +49,7 @@ function whose(
   past: Tasks["past"] = new Map(),
   accounts: readonly string[] = [OWN],
 ): CardUser {
-  const [found] = createCensus(basePaths(cgroups)).identify(
+  const [found] = createOwners(basePaths(cgroups)).identify(
     [{ pid, memory_bytes: 5 }],
     { living, past, accounts },
     1_000_000,
@@ -81,7 +81,7 @@ test.if(cgroups.is !== "none")(`a process in a task's group is that task's, with
   await waitUntil("the group to go", () => removeGroup(group));
 });
 
-const others = findCgroups("census-of-others");
+const others = findCgroups("owners-of-others");
 afterAll(() => removeBases(others));
 test.if(cgroups.is !== "none")(`a group that only has a task's name is somebody else's${skipped}`, async () => {
   const one = task();
@@ -94,13 +94,13 @@ test.if(cgroups.is !== "none")(`a group that only has a task's name is somebody 
 
 test("the environment of a stranger is read once, whatever its driver holds later", async () => {
   const reads: number[] = [];
-  const census = createCensus([], (pid) => {
+  const owners = createOwners([], (pid) => {
     reads.push(pid);
     return [];
   });
   const pid = await start();
   const look = (): unknown =>
-    census.identify([{ pid, memory_bytes: 1 }], { living: [], past: new Map(), accounts: [] }, 0);
+    owners.identify([{ pid, memory_bytes: 1 }], { living: [], past: new Map(), accounts: [] }, 0);
   for (let n = 0; n < 3; n++) look();
   expect(reads).toEqual([pid]);
 });
@@ -149,10 +149,10 @@ test("a stranger is nobody's: mark of an unknown task, no mark, or this very pro
 
 test("a process that has just died is still whose it was; one that never was here is unknown", async () => {
   const one = task();
-  const census = createCensus(basePaths(cgroups));
+  const owners = createOwners(basePaths(cgroups));
   const pid = await start({ env: { ORCH_TASK: shortId(one.uid) } });
   const look = (living: readonly CardTask[], past: Tasks["past"]): CardUser | undefined =>
-    census.identify([{ pid, memory_bytes: 1 }], { living, past, accounts: [OWN] }, 0)[0];
+    owners.identify([{ pid, memory_bytes: 1 }], { living, past, accounts: [OWN] }, 0)[0];
   await waitUntil("it to be the program that was started", () => look([one], new Map())?.task?.lives === true);
   running[0]?.kill("SIGKILL");
   await running[0]?.exited;

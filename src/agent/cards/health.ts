@@ -17,19 +17,19 @@ import { openKernelLog, type KernelLog } from "../../os/kernel-log";
 import { findingsIn, type KernelFinding } from "./kernel-findings";
 
 /** What is remembered over restarts of the agent, within one boot. */
-export interface DoctorMemory {
+export interface HealthMemory {
   /** Where the kernel's log was read to; `null`: not yet. */
   readonly log: string | null;
   readonly overrides: FindingOverrides;
 }
 
-export interface DoctorOptions {
-  readonly memory: DoctorMemory;
+export interface CardsHealthOptions {
+  readonly memory: HealthMemory;
   readonly clock: () => Ms;
   readonly say: (line: string) => void;
   /** The kernel's log: `/dev/kmsg`; `null`: there is none. */
   readonly log_path: string | null;
-  readonly patients: () => readonly (Patient & { readonly vendor: Vendor; readonly pci: string | null })[];
+  readonly cards: () => readonly (Patient & { readonly vendor: Vendor; readonly pci: string | null })[];
   readonly quarantine: (ids: readonly string[], reason: string) => void;
   /** Something was found that others have to hear of. */
   readonly found: () => void;
@@ -45,8 +45,8 @@ const READ_EVERY_MS = SECOND_MS;
 const HUNG_AFTER_MS = MINUTE_MS;
 const MOST_NOTICES = 200;
 
-export class Doctor {
-  readonly #options: DoctorOptions;
+export class CardsHealth {
+  readonly #options: CardsHealthOptions;
   readonly #log: KernelLog | null;
   readonly #health = new Map<string, CardHealth>();
   readonly #verdicts = new Map<string, string>();
@@ -65,7 +65,7 @@ export class Doctor {
   #complained = false;
   #timer: ReturnType<typeof setInterval> | null = null;
 
-  constructor(options: DoctorOptions) {
+  constructor(options: CardsHealthOptions) {
     this.#options = options;
     this.#overrides = options.memory.overrides;
     this.#place = options.memory.log;
@@ -103,23 +103,23 @@ export class Doctor {
     const rule = ruleOf(key, this.#overrides);
     // What happened before this node was one is only of interest where it may still be so.
     if (this.#reading === "history" && rule.class !== "quarantine") return;
-    const of = this.#options.patients().filter((one) => one.vendor === vendor);
-    const patients = pci === null ? of : of.filter((one) => one.pci?.startsWith(pci) === true);
+    const of = this.#options.cards().filter((one) => one.vendor === vendor);
+    const cards = pci === null ? of : of.filter((one) => one.pci?.startsWith(pci) === true);
     // A line that names no card is about the only one, or about one that cannot be told.
     if (pci === null && new Set(of.map((one) => one.pci)).size > 1) return this.#tell(vendor, key, rule, now_ms);
-    if (patients.length === 0) return this.#tell(pci ?? vendor, key, rule, now_ms);
-    this.#judge(key, rule, patients, pid, this.#reading === "now" ? now_ms : now_ms - (age_ms ?? 0));
+    if (cards.length === 0) return this.#tell(pci ?? vendor, key, rule, now_ms);
+    this.#judge(key, rule, cards, pid, this.#reading === "now" ? now_ms : now_ms - (age_ms ?? 0));
   }
 
-  #judge(key: string, rule: FindingRule, patients: readonly Patient[], pid: number | null, at_ms: Ms): void {
-    const { quarantined, stopped, blamed } = diagnose(key, rule, patients, pid, at_ms);
+  #judge(key: string, rule: FindingRule, cards: readonly Patient[], pid: number | null, at_ms: Ms): void {
+    const { quarantined, stopped, blamed } = diagnose(key, rule, cards, pid, at_ms);
     for (const [uid, why] of stopped) if (!this.#verdicts.has(uid)) this.#verdicts.set(uid, why);
     for (const [uid, why] of blamed) this.#blames.set(uid, { why, at_ms });
     if (quarantined.length > 0) this.#options.quarantine(quarantined, sayFinding(key, rule));
     for (const id of quarantined) this.#last.set(id, { at_ms: this.#options.clock(), what: sayFinding(key, rule) });
     // Who is to blame reads it in the reason of the task's end.
     if (blamed.size > 0) return;
-    for (const { id } of patients) this.#tell(id, key, rule, this.#options.clock());
+    for (const { id } of cards) this.#tell(id, key, rule, this.#options.clock());
   }
 
   #tell(object: string, key: string, rule: FindingRule, now_ms: Ms): void {
@@ -136,8 +136,8 @@ export class Doctor {
     const now_ms = this.#options.clock();
     const { health, found } = examined(this.#health.get(id) ?? HEALTHY, condition, now_ms);
     this.#health.set(id, health);
-    const patients = found.length === 0 ? [] : this.#options.patients().filter((one) => one.id === id);
-    for (const key of found) this.#judge(key, ruleOf(key, this.#overrides), patients, null, now_ms);
+    const cards = found.length === 0 ? [] : this.#options.cards().filter((one) => one.id === id);
+    for (const key of found) this.#judge(key, ruleOf(key, this.#overrides), cards, null, now_ms);
     if (found.length > 0) this.#options.found();
   }
 
@@ -178,7 +178,7 @@ export class Doctor {
   }
 
   /** A task is over, and its end is written. */
-  buried(uid: string): void {
+  ended(uid: string): void {
     this.#verdicts.delete(uid);
     this.#blames.delete(uid);
   }
@@ -196,7 +196,7 @@ export class Doctor {
     this.#overrides = overrides;
   }
 
-  memory(): DoctorMemory {
+  memory(): HealthMemory {
     return { log: this.#place, overrides: this.#overrides };
   }
 
