@@ -103,6 +103,10 @@ function formatGpuMap({ count, models, vendor, share_bytes, linked }: GpuRequest
   return `{ ${parts.join(", ")} }`;
 }
 
+/** Formats how long is left until something happens, in whole seconds, rounded up: `8s`, `1m30s`; never less than 0. */
+export const formatRest = (rest_ms: Ms): string =>
+  formatDuration(Math.max(0, Math.ceil(rest_ms / SECOND_MS) * SECOND_MS));
+
 /** Formats memory of cards as people say it: `9.1 GB`. */
 export const formatMemory = (bytes: Bytes): string =>
   bytes < GIB ? `${Math.round(bytes / MIB)} MB` : `${Math.round((bytes * 10) / GIB) / 10} GB`;

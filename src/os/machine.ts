@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { hostname, userInfo } from "node:os";
-import { realpathSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { kernelText } from "./proc";
 
 export interface ProcessAccount {
@@ -67,4 +67,15 @@ export function realPath(dir: string): string {
 export function machineFingerprint(board: string, share: string): string {
   const id = kernelText("/etc/machine-id") ?? kernelText("/var/lib/dbus/machine-id") ?? `host:${hostname()}`;
   return sha256(["orch-machine-v1", id, board, share].join("\n"));
+}
+
+/**
+ * Returns the installation's id, or null where there is none (in some containers). Without an id nothing is concluded.
+ */
+export function machineId(): string | null {
+  for (const file of ["/etc/machine-id", "/var/lib/dbus/machine-id"]) {
+    const id = existsSync(file) ? readFileSync(file, "utf8").trim() : "";
+    if (/^[0-9a-f]{32}$/.test(id)) return id;
+  }
+  return null;
 }

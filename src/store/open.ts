@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { assert } from "../core/assert";
 import type { ClusterRow } from "../core/model/rows-state";
 import type { Ms } from "../core/units";
-import { machineId } from "../os/host";
+import { machineId } from "../os/machine";
 import { type Locked, type LockHolder, noteHolder, takeLock } from "../os/files/lock";
 import { assembleStore } from "./assemble";
 import { ballastIn, makeRoom, NO_BALLAST } from "./ballast";

@@ -6,7 +6,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, s
 import { join } from "node:path";
 import { assert } from "../core/assert";
 import type { ClusterRow } from "../core/model/rows-state";
-import { machineId } from "../os/host";
+import { machineId } from "../os/machine";
 import { renameDurably } from "../os/files/durable";
 import { syncDir } from "../os/files/files";
 import { connect, inspect } from "./database";

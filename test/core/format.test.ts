@@ -1,7 +1,15 @@
 // Formatted numbers are what people compare and copy back into a spec, so their exact text counts.
 
 import { describe, expect, test } from "bun:test";
-import { formatAge, formatBytes, formatCpu, formatDuration, formatGpu } from "../../src/core/format";
+import {
+  formatAge,
+  formatBytes,
+  formatCpu,
+  formatDuration,
+  formatGpu,
+  formatLabelCheck,
+  formatRest,
+} from "../../src/core/format";
 import { GIB, MIB } from "../../src/core/units";
 
 describe("formats", () => {
@@ -81,5 +89,17 @@ describe("formats", () => {
       }),
     ).toBe("{ count: 2, vendor: amd, model: [MI300X], memory: 64GB, linked: true }");
     expect(formatGpu({ ...any, count: 2, linked: "ignored" })).toBe("{ count: 2, linked: false }");
+  });
+
+  test("what is left is in whole seconds, rounded up, and never less than nothing", () => {
+    expect([1, 8_000, 8_001, 90_000, 0, -5_000].map(formatRest)).toEqual(["1s", "8s", "9s", "1m30s", "0s", "0s"]);
+  });
+  test("conditions on labels are written as a spec file takes them", () => {
+    const written = (["in", "not_in"] as const).flatMap((op) =>
+      [["a"], ["a", "b"]].map((values) => formatLabelCheck({ key: "zone", op, values })),
+    );
+    expect(written).toEqual(["zone=a", "zone in (a, b)", "zone!=a", "zone notin (a, b)"]);
+    const bare = (["exists", "absent"] as const).map((op) => formatLabelCheck({ key: "zone", op, values: [] }));
+    expect(bare).toEqual(["zone", "!zone"]);
   });
 });

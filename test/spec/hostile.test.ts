@@ -17,8 +17,8 @@ const app = (rest: string): string => `app: a\nservices:\n  web: { run: x }\n${r
 describe("hostile texts", () => {
   const N = 256 * 1024;
   const cases: Record<string, [text: string, refusal: string]> = {
-    "larger than the limit": ["#".repeat(N + 1), "1:1: is larger than 256 KiB"],
-    "larger than the limit in UTF-8 only": ["ä".repeat(N / 2 + 1), "1:1: is larger than 256 KiB"],
+    "larger than the limit": ["#".repeat(N + 1), "1:1: is larger than 256KiB"],
+    "larger than the limit in UTF-8 only": ["ä".repeat(N / 2 + 1), "1:1: is larger than 256KiB"],
     "nested brackets": ["[".repeat(N), "1:65: is nested deeper than 64"],
     "nested maps": ["{a: ".repeat(N / 4), "1:257: is nested deeper than 64"],
     "nested block lists on one line": ["- ".repeat(2_000), "1:131: is nested deeper than 64"],
@@ -109,7 +109,7 @@ describe("bytes", () => {
   test("that are too many are refused before they are read", () => {
     expect(decodeSpec(new Uint8Array(10_000_000))).toMatchObject({
       is: "invalid",
-      issues: [{ message: "is larger than 256 KiB" }],
+      issues: [{ message: "is larger than 256KiB" }],
     });
   });
 });

@@ -1,6 +1,7 @@
 // Looks through one vendor's probe again and again: one look at a time, never waited for longer than it may take, the
 // next one when its owner says. A look that hangs leaves everything else as it is.
 
+import { formatDuration } from "../../core/format";
 import type { Ms } from "../../core/units";
 import { messageOf } from "../../os/errors";
 import type { DeviceProbe, DeviceLook } from "../devices/device";
@@ -63,7 +64,7 @@ export function openLooks(probe: DeviceProbe, options: VendorLooksOptions, hung_
       waiting = waiting.filter((one) => one.n > mine);
     };
     const hung = setTimeout(
-      () => take({ is: "failed", why: `it has not answered for ${hung_after_ms / 1_000} s` }),
+      () => take({ is: "failed", why: `it has not answered for ${formatDuration(hung_after_ms)}` }),
       hung_after_ms,
     );
     probe

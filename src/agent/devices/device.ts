@@ -1,6 +1,6 @@
 // What every vendor's probe returns: its cards as they are now, or why they cannot be seen.
 
-import type { ComputeMode, Gauges, Link, Vendor } from "../../core/model/device";
+import { NO_GAUGES, type ComputeMode, type Gauges, type Link, type Vendor } from "../../core/model/device";
 import type { Bytes } from "../../core/units";
 
 /** A process on a card, as the vendor's library reports it. cards/owners finds out which task it belongs to. */
@@ -53,6 +53,19 @@ export interface Card extends Gauges {
    */
   readonly trouble: string | null;
 }
+
+/** What a card is that its driver says no more of: whole, unconnected, with no readings and in no trouble. */
+export const PLAIN_CARD = {
+  parent: null,
+  split: false,
+  links: [],
+  compute_mode: null,
+  ecc: null,
+  ...NO_GAUGES,
+  processes: [],
+  warnings: [],
+  trouble: null,
+} satisfies Partial<Card>;
 
 export type DeviceLook =
   /** This machine has no card and no driver of the vendor. The look cost nothing, and nobody is warned. */

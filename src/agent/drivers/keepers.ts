@@ -2,6 +2,7 @@
 // starts one when there is none, and learns when one is gone.
 
 import { join } from "node:path";
+import { formatDuration } from "../../core/format";
 import { bootMs, pause, within } from "../../os/clock";
 import { makePrivateDir, namesIn, removeFile } from "../../os/files/files";
 import { connectLines, type LinePeer } from "../../os/files/lines";
@@ -188,7 +189,7 @@ export class Keepers {
       if (found.is === "there") return found.keeper;
       why = found.is === "silent" ? "and does not answer" : found.why;
     }
-    return `the keeper did not begin within ${BEGIN_MS / 1000} s ${why}: see keeper.log in the data directory`;
+    return `the keeper did not begin within ${formatDuration(BEGIN_MS)} ${why}: see keeper.log in the data directory`;
   }
 }
 

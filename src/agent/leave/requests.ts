@@ -1,6 +1,7 @@
 // That this machine is about to go: who says so, what the server is told, and when the agent may end. Three may say so:
 // a notice of the machine's owner, a request to end, and an operator who takes the node out of the cluster.
 
+import { formatRest } from "../../core/format";
 import { SECOND_MS, type Ms } from "../../core/units";
 import type { UnfinishedTask } from "../loop";
 import type { Leave } from "../link/link";
@@ -81,7 +82,7 @@ export class LeaveRequests {
       this.#timer = null;
       return;
     }
-    const rest = leave.until_ms === null ? "" : `, in ${Math.max(0, Math.round((leave.until_ms - clock()) / 1_000))} s`;
+    const rest = leave.until_ms === null ? "" : `, in ${formatRest(leave.until_ms - clock())}`;
     say(`this node leaves: ${leave.why}${rest}`);
     this.#timer ??= setInterval(() => this.#look(), LOOK_EVERY_MS);
   }

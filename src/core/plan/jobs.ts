@@ -4,7 +4,7 @@
 import { compareText } from "../canonical";
 import { taskName } from "../model/task";
 import { exclusiveSilence, type NodeFact } from "../pass/contact";
-import { formatAge, formatDuration } from "../format";
+import { formatAge, formatDuration, formatRest } from "../format";
 import type { RunRow, SlotRow, TaskEnd } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
 import { waitFor, type ReconcileDraft } from "./draft";
@@ -230,7 +230,7 @@ function nextAttempt(
   if (spec.exclusive && stopExclusive(draft, run)) return;
   if (slot !== null && slot.not_before_ms > pass.now_ms) {
     wakeAt(draft, slot.not_before_ms);
-    const rest = formatDuration(Math.ceil((slot.not_before_ms - pass.now_ms) / 1_000) * 1_000);
+    const rest = formatRest(slot.not_before_ms - pass.now_ms);
     waitFor(draft, run, 0, `waits ${rest} before its next attempt: ${howEnded(slot)}`);
     return;
   }

@@ -3,7 +3,7 @@
 import { compareText } from "../canonical";
 import { sayRefusal } from "../place/card-checks";
 import { isDraining } from "../pass/drain";
-import { formatAge, formatDuration } from "../format";
+import { formatAge, formatRest } from "../format";
 import type { SlotRow, WorkloadRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
 import { cardsOf, isBad } from "../cards/node-cards";
@@ -294,7 +294,7 @@ function isCrashLoop({ settings }: WorkloadRow, { streak }: SlotRow): boolean {
 function heldBack(pass: Pass, workload: WorkloadRow, slot: SlotRow): string | null {
   if (isCrashLoop(workload, slot)) return `crash loop: ${crashes(slot)}; it starts again with a new version`;
   if (slot.not_before_ms <= pass.now_ms) return null;
-  const rest = formatDuration(Math.ceil((slot.not_before_ms - pass.now_ms) / 1_000) * 1_000);
+  const rest = formatRest(slot.not_before_ms - pass.now_ms);
   return `waits ${rest} before its next attempt: ${slot.streak > 0 ? crashes(slot) : howEnded(slot)}`;
 }
 

@@ -1,5 +1,6 @@
 // What a node's own word makes of it: it is about to leave, it stays after all, it has left for good.
 
+import { formatRest } from "../../core/format";
 import type { IntakeContext } from "../../core/intake/observe";
 import type { NodeRow } from "../../core/model/rows-node";
 import type { Ms } from "../../core/units";
@@ -29,7 +30,7 @@ export function tellLeaving(draft: Draft, before: NodeRow, after: NodeRow): void
   if (before.leaving === after.leaving) return;
   const { leaving } = after;
   const rest = leaving === null || leaving.deadline_ms === null ? null : leaving.deadline_ms - draft.now_ms;
-  const until = rest === null ? "" : `, in ${Math.max(0, Math.round(rest / 1_000))}s`;
+  const until = rest === null ? "" : `, in ${formatRest(rest)}`;
   draft.event({
     verb: leaving === null ? "stays" : "leaves",
     object: after.name,

@@ -6,6 +6,7 @@ import type { State } from "../../core/model/rows-state";
 import type { Blocked, Op } from "../../core/pass/snapshot";
 import type { TaskSpec } from "../../core/model/workload";
 import { draftOn, layerOver } from "../../store/draft";
+import { emptyState } from "../../store/live";
 import type { Draft } from "../../store/store";
 import { hashOf } from "../http/body";
 import type { Context } from "../context";
@@ -67,17 +68,4 @@ export function dryRun<T>(
 }
 
 /** The cluster's nodes with no work on them: what cannot be placed here can never be placed. */
-export function emptyCluster(state: State): State {
-  return {
-    cluster: state.cluster,
-    nodes: state.nodes,
-    apps: new Map(),
-    workloads: new Map(),
-    runs: new Map(),
-    slots: new Map(),
-    tasks: new Map(),
-    ports: new Map(),
-    users: state.users,
-    tokens: new Map(),
-  };
-}
+export const emptyCluster = ({ cluster, nodes, users }: State): State => ({ ...emptyState(cluster), nodes, users });

@@ -1,5 +1,6 @@
 // Checks the text itself, before YAML is read: encoding, size, characters that no editor shows, lines and columns.
 
+import { formatBytes } from "../../core/format";
 import { invalid, parsed, type Issue, type Parsed } from "../issue";
 import { TEXT_LIMITS } from "../limits";
 
@@ -37,7 +38,7 @@ const FORBIDDEN = /(?![\t\n\r\u0085])\p{Cc}|\r(?!\n)|\p{Cs}|[\ufffd-\uffff]/gu;
 export function textIssues(text: string): Issue[] {
   const whole = (message: string, hint: string | null): Issue[] => [{ line: 1, column: 1, path: "", message, hint }];
   if (text.length > TEXT_LIMITS.bytes || new TextEncoder().encode(text).length > TEXT_LIMITS.bytes) {
-    return whole(`is larger than ${TEXT_LIMITS.bytes / 1024} KiB`, "split it into several apps");
+    return whole(`is larger than ${formatBytes(TEXT_LIMITS.bytes)}`, "split it into several apps");
   }
   if (text.startsWith("\u0000\u0000\ufeff") || text.charCodeAt(1) === 0)
     return whole("is not UTF-8", "save the file as UTF-8");

@@ -99,7 +99,7 @@ describe("looking", () => {
     expect(watch.readings()[0]?.age_ms).toBeGreaterThan(50_000);
     expect(blocked(watch)).toEqual({ "GPU-1": null });
     expect(states(watch)).toEqual(["GPU-1 ok"]);
-    expect(site.said).toEqual(["nvidia cards cannot be looked at: it has not answered for 30 s"]);
+    expect(site.said).toEqual(["nvidia cards cannot be looked at: it has not answered for 30s"]);
   });
 
   test("finds a driver that comes later, when asked to", async () => {

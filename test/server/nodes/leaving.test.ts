@@ -50,7 +50,7 @@ describe("a node that leaves", () => {
       reason: "termination notice",
       drain: { by: "box1", deadline_ms: stage.clock + 90_000, leaves: true },
     });
-    expect((await events()).at(-1)).toBe("node box1: leaves termination notice, in 90s");
+    expect((await events()).at(-1)).toBe("node box1: leaves termination notice, in 1m30s");
     const job = { name: "long", project: null, job: { run: "sleep 100" }, wait_for_nodes: true };
     expect((await stage.call("POST", "/v1/runs", { as: "alice", body: job })).status).toBe(200);
     await stage.planned();

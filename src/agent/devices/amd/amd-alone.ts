@@ -1,6 +1,7 @@
 // AMD's cards as rocm-smi alone reports them. For machines where a person has named the tool and /sys shows no card,
 // such as a container that gets the cards without their files in /sys.
 
+import { PLAIN_CARD } from "../device";
 import type { CommandResult } from "../../../os/process/spawn";
 import { fieldsOf } from "../../../os/files/json";
 import { jsonIn } from "../../../os/process/tool";
@@ -61,6 +62,7 @@ function cardIn(fields: Readonly<Record<string, unknown>>, tree: Tree, driver: s
   ];
   const name = names.find((one) => one !== null && !/^0x/i.test(one)) ?? null;
   return {
+    ...PLAIN_CARD,
     id: unique === null ? `amd-${machineTag(tree)}-${pci}` : `GPU-${unique.toLowerCase().padStart(16, "0")}`,
     vendor: "amd",
     model: name ?? `AMD ${fieldIn(fields, /^device id$/i, /^gpu id$/i) ?? "card"}`,
@@ -70,22 +72,11 @@ function cardIn(fields: Readonly<Record<string, unknown>>, tree: Tree, driver: s
     pci,
     numa_node: numaNode(tree, pci),
     driver,
-    parent: null,
-    split: false,
-    links: [],
-    compute_mode: null,
-    ecc: null,
     files: drmFiles(tree, pci),
     memory_used_bytes: numberIn(fieldIn(fields, /^vram total used memory \(b\)$/i)),
     utilization_percent: numberIn(fieldIn(fields, /^gpu use \(%\)$/i)),
     temperature_celsius: numberIn(fieldIn(fields, /^temperature .*edge/i, /^temperature .*junction/i)),
     power_watts: numberIn(fieldIn(fields, /power \(w\)$/i)),
-    clock_mhz: null,
-    throttled: null,
-    ecc_errors: null,
-    processes: [],
-    warnings: [],
-    trouble: null,
   };
 }
 

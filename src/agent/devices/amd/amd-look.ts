@@ -2,6 +2,7 @@
 // links, memory by process, and the order in which ROCm counts. It runs in a child process, since the files of a broken
 // card may hang.
 
+import { PLAIN_CARD } from "../device";
 import type { Link } from "../../../core/model/device";
 import { GIB } from "../../../core/units";
 import type { Card, CardProcess } from "../device";
@@ -38,6 +39,7 @@ export function lookAtAmd(tree: Tree): readonly AmdCard[] {
       const near = xgmiLinks(own, nodes, cards);
       const far = busLinks(tree, card, cards).filter(({ id }) => !near.some((link) => link.id === id));
       return {
+        ...PLAIN_CARD,
         id: card.id,
         vendor: "amd",
         model: modelOf(tree, card),
@@ -47,16 +49,11 @@ export function lookAtAmd(tree: Tree): readonly AmdCard[] {
         pci: card.pci,
         numa_node: numaNode(tree, card.pci),
         driver,
-        parent: null,
-        split: false,
         links: [...near, ...far],
-        compute_mode: null,
         ...eccOf(tree, card),
         files: [...drmFiles(tree, card.pci), ...own.flatMap(({ render }) => render ?? [])].filter(isFirst),
         ...readingsOf(tree, card),
         processes: joinProcesses(computeProcesses(tree, own), open.on(card.pci)),
-        warnings: [],
-        trouble: null,
       };
     })
     .sort(byBus);

@@ -1,11 +1,11 @@
 // Apple's graphics: one card that shares the machine's memory. The answer of system_profiler does not change while the
 // machine runs, so it is asked once. It does not report what is in use.
 
-import { NO_GAUGES } from "../../../core/model/device";
 import { machineMemory } from "../../../os/facts";
 import { fieldsOf } from "../../../os/files/json";
 import { jsonIn } from "../../../os/process/tool";
 import { oneAtATime, toolAt } from "../asker";
+import { PLAIN_CARD } from "../device";
 import type { Card, DeviceProbe, DeviceLook, LookLimits, ProbePlaces } from "../device";
 import { machineTag, numberIn, treeAt } from "../sysfs";
 
@@ -64,6 +64,7 @@ function cardsIn(told: unknown, tag: string): readonly Card[] {
 }
 
 const appleCard = (id: string, model: string): Card => ({
+  ...PLAIN_CARD,
   id,
   vendor: "apple",
   model,
@@ -73,14 +74,5 @@ const appleCard = (id: string, model: string): Card => ({
   pci: null,
   numa_node: null,
   driver: null,
-  parent: null,
-  split: false,
-  links: [],
-  compute_mode: null,
-  ecc: null,
   files: [],
-  ...NO_GAUGES,
-  processes: [],
-  warnings: [],
-  trouble: null,
 });

@@ -2,6 +2,7 @@
 // It runs in a child process, since it may hang. It remembers counters that only rise (energy, idle time), to turn them
 // into rates.
 
+import { PLAIN_CARD } from "../device";
 import type { Ms } from "../../../core/units";
 import type { Card } from "../device";
 import { busLinks, drmCards, drmProcesses, scaled, sensorsOf, type DrmCard } from "../drm";
@@ -75,6 +76,7 @@ export class IntelLooker {
         const memory_bytes = memoryOf(tree, card);
         const sum = processes.reduce((bytes, one) => bytes + (one.memory_bytes ?? 0), 0);
         return {
+          ...PLAIN_CARD,
           id: card.id,
           vendor: "intel",
           model: productName(tree, card.device),
@@ -84,18 +86,11 @@ export class IntelLooker {
           pci: card.pci,
           numa_node: numaNode(tree, card.pci),
           driver: driverOf(tree, card),
-          parent: null,
-          split: false,
           links: busLinks(tree, card, cards),
-          compute_mode: null,
-          ecc: null,
-          ecc_errors: null,
           files: drmFiles(tree, card.pci),
           memory_used_bytes: usedBy(tree, card, memory_bytes) ?? (open.complete ? sum : null),
           ...this.#readings(card),
           processes,
-          warnings: [],
-          trouble: null,
         };
       }),
     };

@@ -1,10 +1,10 @@
 // Intel's cards: /sys, read by a child process that may hang, and xpu-smi for what the drivers do not show: products,
 // memory sizes, ECC and links, and the processes of other accounts where the agent may not read those.
 
-import { NO_GAUGES } from "../../../core/model/device";
 import { bootMs } from "../../../os/clock";
 import type { Tool } from "../../../os/process/tool";
 import { createAsker, onceForEach, oneAtATime, toolAt } from "../asker";
+import { PLAIN_CARD } from "../device";
 import type { Card, DeviceProbe, DeviceLook, LookLimits, ProbePlaces } from "../device";
 import { joinProcesses } from "../drm";
 import { intelCards, type IntelCard, type IntelLook } from "./intel-look";
@@ -95,6 +95,7 @@ const cardsOf = (told: XpuCards, tree: Tree): readonly IntelCard[] =>
     .map((pci) => ({ id: `intel-${machineTag(tree)}-${pci}`, pci }))
     .sort(byBus)
     .map(({ id, pci }, index) => ({
+      ...PLAIN_CARD,
       id,
       vendor: "intel",
       model: null,
@@ -104,16 +105,7 @@ const cardsOf = (told: XpuCards, tree: Tree): readonly IntelCard[] =>
       pci,
       numa_node: numaNode(tree, pci),
       driver: null,
-      parent: null,
-      split: false,
-      links: [],
-      compute_mode: null,
-      ecc: null,
       files: drmFiles(tree, pci),
-      ...NO_GAUGES,
-      processes: [],
-      warnings: [],
-      trouble: null,
     }));
 
 /** Joins what the driver and the tool report. The driver's figures win, since they are as of now. */
