@@ -8,12 +8,12 @@ import type { EndCause } from "../core/model/end";
 import type { NodeDevice } from "../core/model/device";
 import type { Drain, Leaving, NodeFacts, NodeFlags, Orphan } from "../core/model/rows-node";
 import { type Admission, type Contact, type Intent, isFinal, RUN, type RunState, TASK } from "../core/model/lifecycle";
-import type { Role } from "../core/model/rows-state";
+import { type Role, ROLES } from "../core/model/rows-state";
 import type { RunAfter, RunRow, SlotRow, TaskEnd, WorkloadRow } from "../core/model/rows-work";
 import type { Observed, StopOrder, TaskRow } from "../core/model/rows-task";
 import type { Amounts, Promised } from "../core/model/promised";
 import type { JudgedResult, NodeTesting, NodeTests } from "../core/model/node-tests";
-import type { Kind, Settings, Taint, TaskSpec } from "../core/model/workload";
+import { KINDS, type Kind, type Settings, type Taint, type TaskSpec } from "../core/model/workload";
 
 const json = <T>(name: string) => text(name, { mode: "json" }).$type<T>();
 const flag = (name: string) => integer(name, { mode: "boolean" });
@@ -25,8 +25,6 @@ function oneOf(name: string, expression: string, words: readonly string[]) {
 
 const TASK_STATES = Object.keys(TASK) as (keyof typeof TASK)[];
 const RUN_STATES = Object.keys(RUN) as (keyof typeof RUN)[];
-const KINDS = ["service", "job", "daemon"] satisfies Kind[];
-const ROLES = ["admin", "operator", "user", "viewer", "agent"] satisfies Role[];
 const ADMISSIONS = ["joining", "testing", "ready", "quarantined"] satisfies Admission[];
 const INTENTS = ["schedulable", "draining"] satisfies Intent[];
 const CONTACTS = ["connected", "unreachable", "lost"] satisfies Contact[];

@@ -2,7 +2,7 @@
 // objects; binary frames carry tunnelled bytes, see tunnel.ts.
 
 import { z } from "zod";
-import { int } from "./numbers";
+import { int, text } from "./scalars";
 import type { Device, Reading } from "../core/model/device";
 import type { Notice } from "../core/model/findings";
 import type { Orphan } from "../core/model/rows-node";
@@ -23,12 +23,10 @@ import {
   taskReport,
   verb,
 } from "./nouns";
-import { ECHO_BYTES, RESULTS, testCommand, testResult } from "./node-tests";
+import { ECHO_BYTES, RESULTS, stepView, testCommand, testResult } from "./node-tests";
 
 /** The version of the protocol. An agent and a server of different versions refuse each other with a clear message. */
 export const PROTOCOL = 1;
-
-const text = z.string().max(4_096);
 
 // The core's own type, which is read-only throughout. nouns.ts checks the schemas against it.
 const verbs = z.array(verb) as z.ZodType<readonly Verb[]>;
@@ -203,7 +201,7 @@ const farewell = z.object({ type: z.literal("farewell") });
 const tested = z.object({ type: z.literal("tested"), id: text, results: testResults });
 
 /** Which test the agent is running now: for people who wait, kept in memory only. */
-const testing = z.object({ type: z.literal("testing"), id: text, name: z.string().max(200), n: int, of: int });
+const testing = z.object({ type: z.literal("testing"), id: text, ...stepView.shape });
 
 /**
  * The server returns this message at once while the node is being tested. The agent measures round trip, rate and the

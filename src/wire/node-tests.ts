@@ -1,10 +1,8 @@
 // Tests of nodes as they travel: the order to an agent, its results, and what people are shown of both.
 
 import { z } from "zod";
-import { int, ms } from "./numbers";
+import { int, ms, text } from "./scalars";
 import type { JudgedResult, NodeTests, TestCommand, TestResult } from "../core/model/node-tests";
-
-const text = z.string().max(4_096);
 
 /** The longest text of one echo. The rate to the server is measured with echoes. */
 export const ECHO_BYTES = 256 * 1024;
@@ -32,7 +30,7 @@ export const testResult = z.object({
 export const RESULTS = 400;
 
 /** The step that an agent is at: number `n` of `of`. */
-const stepView = z.object({ name: z.string(), n: int, of: int });
+export const stepView = z.object({ name: z.string().max(200), n: int, of: int });
 export type StepView = z.infer<typeof stepView>;
 
 /**

@@ -1,7 +1,7 @@
 // Schemas of the core's values that travel, checked against the core's own types so that neither can drift.
 
 import { z } from "zod";
-import { int } from "./numbers";
+import { int, text } from "./scalars";
 import { END_CAUSES, type EndCause } from "../core/model/end";
 import type { Assignment, Inventory, Reported, Stamp, TaskReport, Verb } from "../core/model/record";
 import { DEVICE_STATES, LINK_KINDS, VENDORS, type Device, type Reading } from "../core/model/device";
@@ -9,9 +9,8 @@ import { FINDING_WORDS, type FindingOverrides, type Notice } from "../core/model
 import type { TaskIdentity } from "../core/model/rows-task";
 import type { NodeFacts, NodeLimits, Orphan } from "../core/model/rows-node";
 import type { Promised } from "../core/model/promised";
-import type { Command, RestartSettings, StopSettings, Taint } from "../core/model/workload";
+import { KINDS, type Command, type RestartSettings, type StopSettings, type Taint } from "../core/model/workload";
 
-const text = z.string().max(4_096);
 const uid = z.string().regex(/^[0-9a-f]{32}$/);
 
 export const stamp = z.object({
@@ -127,7 +126,7 @@ const identity = z.object({
   user: text,
   app: text.nullable(),
   workload: text,
-  kind: z.enum(["service", "job", "daemon"]),
+  kind: z.enum(KINDS),
   run: int.nullable(),
   version: int,
   spec_hash: text,

@@ -102,7 +102,17 @@ export const CONTACT_MOVES: Readonly<Record<Contact, readonly Contact[]>> = {
   lost: ["connected"],
 };
 
-export type NodeState = Admission | "draining" | "drained" | "unreachable" | "lost";
+export const NODE_STATES = [
+  "joining",
+  "testing",
+  "ready",
+  "draining",
+  "drained",
+  "quarantined",
+  "unreachable",
+  "lost",
+] as const;
+export type NodeState = (typeof NODE_STATES)[number];
 
 /**
  * Returns the state to show for a node. It is a function of three facts, each with one writer, and of whether the node

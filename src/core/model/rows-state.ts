@@ -15,7 +15,8 @@ export interface RestingPort {
   readonly until_ms: Ms;
 }
 
-export type Role = "admin" | "operator" | "user" | "viewer" | "agent";
+export const ROLES = ["admin", "operator", "user", "viewer", "agent"] as const;
+export type Role = (typeof ROLES)[number];
 export interface UserRow {
   readonly name: string;
   readonly role: Role;

@@ -150,7 +150,8 @@ export interface Settings {
   readonly idle?: IdleSettings;
 }
 
-export type Kind = "service" | "job" | "daemon";
+export const KINDS = ["service", "job", "daemon"] as const;
+export type Kind = (typeof KINDS)[number];
 
 /** One entry of an app. */
 export interface WorkloadDecl {

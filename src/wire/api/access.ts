@@ -1,7 +1,8 @@
 // Who may talk to the server: users, tokens, and oneself.
 
 import { z } from "zod";
-import { int, ms } from "../numbers";
+import { ROLES } from "../../core/model/rows-state";
+import { int, ms } from "../scalars";
 
 export const userView = z.object({
   name: z.string(),
@@ -36,7 +37,7 @@ export const tokenRequest = z.object({
    * `expires_ms` is a Unix time; null means never, or 24 h for agents. `user: null` means oneself; tokens for agents
    * have no user.
    */
-  role: z.enum(["admin", "operator", "user", "viewer", "agent"]),
+  role: z.enum(ROLES),
   user: z.string().nullable(),
   expires_ms: int.nullable(),
 });
@@ -52,7 +53,7 @@ export const tokenAnswer = z.object({
 
 export const userRequest = z.object({
   name: z.string(),
-  role: z.enum(["admin", "operator", "user", "viewer"]),
+  role: z.enum(ROLES).exclude(["agent"]),
   unix_user: z.string().nullable(),
   project: z.string().nullable(),
 });

@@ -1,7 +1,7 @@
 // Answers that belong to no resource: lists, changes without further result, and health.
 
 import { z } from "zod";
-import { int } from "../numbers";
+import { int } from "../scalars";
 
 /** Makes the schema of a list: a named array, and `next` to continue a long one. */
 export const list = <N extends string, T extends z.ZodType>(name: N, item: T) =>

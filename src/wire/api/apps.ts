@@ -1,7 +1,8 @@
 // Apps and their workloads: requests that check and apply specs, and views of what specs declare.
 
 import { z } from "zod";
-import { int, ms } from "../numbers";
+import { KINDS } from "../../core/model/workload";
+import { int, ms } from "../scalars";
 import { planView } from "./plans";
 import { taskView } from "./tasks";
 
@@ -10,7 +11,7 @@ export const workloadView = z.object({
   app: z.string(),
   project: z.string(),
   user: z.string(),
-  kind: z.enum(["service", "job", "daemon"]),
+  kind: z.enum(KINDS),
   version: int,
   replicas: int,
   removing: z.boolean(),

@@ -2,10 +2,10 @@
 
 import { z } from "zod";
 import { nodeState } from "./drains";
-import { VENDORS, DEVICE_STATES, LINK_KINDS } from "../../core/model/device";
+import { VENDORS, DEVICE_STATES } from "../../core/model/device";
 
-import { reading as told } from "../nouns";
-import { int, ms } from "../numbers";
+import { device, reading as told } from "../nouns";
+import { int, ms } from "../scalars";
 
 export const deviceView = z.object({
   id: z.string(),
@@ -55,8 +55,8 @@ export const gpuView = deviceView.extend({
   pci: z.string().nullable(),
   numa_node: int.nullable(),
   driver: z.string().nullable(),
-  links: z.array(z.object({ id: z.string(), kind: z.enum(LINK_KINDS) })),
-  compute_mode: z.enum(["shared", "exclusive", "prohibited"]).nullable(),
+  links: device.shape.links,
+  compute_mode: device.shape.compute_mode,
   ecc: z.boolean().nullable(),
   promised: z.array(promise),
   /** Memory that is promised to tasks. If one task has the whole card, all of the card's memory. */

@@ -1,18 +1,10 @@
 // States of nodes and their drains, as the API shows them.
 
 import { z } from "zod";
-import { ms } from "../numbers";
+import { NODE_STATES } from "../../core/model/lifecycle";
+import { ms } from "../scalars";
 
-export const nodeState = z.enum([
-  "joining",
-  "testing",
-  "ready",
-  "draining",
-  "drained",
-  "quarantined",
-  "unreachable",
-  "lost",
-]);
+export const nodeState = z.enum(NODE_STATES);
 
 /** Why a node is kept free, since when and until when. `leaves`: its own agent said that the machine goes. */
 export const drainView = z.object({

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import type { Issue } from "../../spec/issue";
-import { int } from "../numbers";
+import { int } from "../scalars";
 
 /** Stable codes of refusals. The HTTP status and the CLI's exit code follow from them. */
 export const ERROR_STATUS = {

@@ -1,13 +1,13 @@
 // Nodes: views, and what people may ask of one.
 
 import { z } from "zod";
-import { nodeLimits } from "../nouns";
+import { amounts, nodeLimits, taint } from "../nouns";
 import { testingView, testsView } from "../node-tests";
 import { nodeState, drainView } from "./drains";
-import { int, ms } from "../numbers";
+import { int, ms } from "../scalars";
 import { deviceView } from "./devices";
 
-export const capacity = z.object({ cpu_milli: int, memory_bytes: int, disk_bytes: int });
+export const capacity = amounts.omit({ countables: true });
 
 export const nodeView = z.object({
   id: z.string(),
@@ -40,7 +40,7 @@ export const drainRequest = z.object({ deadline_ms: int.nullable(), reason: z.st
 export const labelRequest = z.object({ set: z.record(z.string(), z.string()), remove: z.array(z.string()) });
 
 export const taintRequest = z.object({
-  set: z.array(z.object({ key: z.string(), value: z.string(), effect: z.enum(["no_schedule", "prefer_not"]) })),
+  set: z.array(taint),
   remove: z.array(z.string()),
 });
 

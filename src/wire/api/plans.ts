@@ -1,7 +1,7 @@
 // Plans and explanations: operations, what must wait, and why.
 
 import { z } from "zod";
-import { int } from "../numbers";
+import { int } from "../scalars";
 
 export const blockedView = z.object({
   name: z.string(),

@@ -1,7 +1,8 @@
 // Runs: views, and requests to make and cancel them.
 
 import { z } from "zod";
-import { int, ms } from "../numbers";
+import { RUN, type RunState } from "../../core/model/lifecycle";
+import { int, ms } from "../scalars";
 import { endCause, taskView } from "./tasks";
 
 export const runView = z.object({
@@ -10,7 +11,7 @@ export const runView = z.object({
   project: z.string(),
   user: z.string(),
   priority: z.int(),
-  state: z.enum(["queued", "waiting", "running", "succeeded", "failed", "cancelled"]),
+  state: z.enum(Object.keys(RUN) as [RunState, ...RunState[]]),
   position: int.nullable(),
   ahead_gpu_hours: z.number().nullable(),
   start_estimate_ms: ms.nullable(),

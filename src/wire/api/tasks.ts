@@ -2,21 +2,12 @@
 
 import { z } from "zod";
 import { END_CAUSES, type EndCause } from "../../core/model/end";
-import { int, ms } from "../numbers";
+import { TASK, type TaskState } from "../../core/model/lifecycle";
+import { KINDS } from "../../core/model/workload";
+import { int, ms } from "../scalars";
 
-export const taskState = z.enum([
-  "pending",
-  "assigned",
-  "preparing",
-  "starting",
-  "running",
-  "stopping",
-  "succeeded",
-  "failed",
-  "stopped",
-  "rejected",
-  "lost",
-]);
+/** A slot that waits for its task is pending. */
+export const taskState = z.enum(["pending", ...(Object.keys(TASK) as TaskState[])]);
 
 export const endCause = z.enum(Object.keys(END_CAUSES) as [EndCause, ...EndCause[]]);
 
@@ -28,7 +19,7 @@ export const taskView = z.object({
   user: z.string(),
   app: z.string().nullable(),
   workload: z.string(),
-  kind: z.enum(["service", "job", "daemon"]),
+  kind: z.enum(KINDS),
   version: int,
   run: int.nullable(),
   slot: int,

@@ -1,7 +1,7 @@
 // Events, and the stream of changes.
 
 import { z } from "zod";
-import { int, ms } from "../numbers";
+import { int, ms } from "../scalars";
 import { taskView } from "./tasks";
 import { runView } from "./runs";
 import { nodeView } from "./nodes";

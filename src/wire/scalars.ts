@@ -1,4 +1,4 @@
-// Numbers as they travel.
+// Numbers and short texts as they travel.
 
 import { z } from "zod";
 
@@ -7,3 +7,6 @@ export const ms = z.int();
 
 /** A count, an amount or an age. */
 export const int = z.int().nonnegative();
+
+/** A text of an agent or a server: a name, a reason, a line. */
+export const text = z.string().max(4_096);
