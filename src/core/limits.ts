@@ -1,5 +1,4 @@
-// Every bound of the house in one place: what a plan may cost, what comes in may weigh, how long anything is waited
-// for.
+// Bounds that hold for the whole house, whatever the settings say: what comes in may weigh, what is kept, what is granted.
 
 import { HOUR_MS, MIB } from "./units";
 
@@ -8,23 +7,26 @@ export const HOUSE_LIMITS = {
   body_bytes: MIB,
   spec_bytes: 256 * 1024,
   spec_depth: 64,
-  name_chars: 40,
+  /** A name, a reason or a path in a message of an agent. */
   text_chars: 4_096,
   url_chars: 8_192,
   env_names: 1_000,
   env_bytes: 128 * 1024,
   label_count: 64,
-  devices_per_node: 256,
-  /** One message of an agent, and one commit. */
+  /** One message of an agent. */
   message_bytes: 4 * MIB,
+  /** One batch of transactions. */
   commit_bytes: 512 * 1024,
   connections: 10_000,
   watchers: 1_000,
-  /** Changes kept for watchers that come back; whoever is further behind reads everything afresh. */
-  watch_backlog: 10_000,
+  /** Revisions kept for watchers that come back; whoever is further behind reads everything afresh. */
+  watch_backlog: 4_096,
   list_page: 1_000,
   idempotency_ms: 24 * HOUR_MS,
-  /** Each stream of a task, unless its spec says otherwise. */
+  /** Each stream of a task. */
   log_bytes: 64 * MIB,
+  /** What the report of a task's end carries of each stream. */
   log_tail_bytes: 4 * 1024,
+  /** Further attempts that an agent may be granted; whom a stop reaches is looked for so far. */
+  grant_attempts: 64,
 } as const;

@@ -1,6 +1,7 @@
 // Changes as they become durable, for whoever looks on: resumable by revision from a bounded memory, else told to
 // read afresh.
 
+import { HOUSE_LIMITS } from "../core/limits";
 import type { Change, State } from "../core/model/rows-state";
 import type { Ms } from "../core/units";
 import type { Store } from "../store/store";
@@ -21,8 +22,7 @@ export interface Watch {
 
 export const TICK_MS = 8_000;
 
-/** Revisions, and rows in them, that a watcher may have missed and still resume. */
-const REVISIONS = 4_096;
+/** So many rows, in the revisions that are kept, may a watcher have missed and still resume. */
 const ROWS = 65_536;
 
 /** What waits for one slow reader; beyond it, it is told to read afresh. */
@@ -62,7 +62,7 @@ export function createWatch(store: Store, lastSeen: (node_id: string) => Ms | nu
     const batch = { revision, changes: all.filter((change) => WATCHED.has(change.table)) };
     kept.push(batch);
     rows += batch.changes.length;
-    while (kept.length > REVISIONS || rows > ROWS) {
+    while (kept.length > HOUSE_LIMITS.watch_backlog || rows > ROWS) {
       const oldest = kept.shift();
       if (oldest === undefined) break;
       rows -= oldest.changes.length;

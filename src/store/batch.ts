@@ -1,6 +1,7 @@
 // One batch: the waiting transactions that become durable together. They run one after another on a shared draft.
 
 import { assert } from "../core/assert";
+import { HOUSE_LIMITS } from "../core/limits";
 import type { Change, ClusterRow } from "../core/model/rows-state";
 import type { Bytes, Ms } from "../core/units";
 import { draftOn, type Layer, layerOver, mergeInto } from "./draft";
@@ -11,8 +12,7 @@ import { type Cell, encodeRow, ROW_TABLES } from "./rows";
 import type { Specs } from "./specs";
 import type { Draft, Idempotency } from "./store";
 
-/** How large a batch may be, and a single transaction that is a batch of its own. */
-export const BATCH_BYTES: Bytes = 512 * 1024;
+/** How large a single transaction may be, which is then a batch of its own. */
 export const TRANSACTION_BYTES: Bytes = 16 * 1024 * 1024;
 
 /** A transaction in the queue. */
@@ -80,7 +80,7 @@ export function buildBatch(queue: QueuedTransaction[], context: BatchContext): B
   const nextEvent = (): number => events++;
   for (let waiting = queue[0]; waiting !== undefined && outcomes.length < context.limit; waiting = queue[0]) {
     const tried = attempt(waiting, layer, revision, { ...context, answers, nextEvent });
-    if (bytes > 0 && bytes + tried.bytes > BATCH_BYTES) break;
+    if (bytes > 0 && bytes + tried.bytes > HOUSE_LIMITS.commit_bytes) break;
     queue.shift();
     outcomes.push({ waiting, outcome: tried.outcome });
     if (tried.outcome.is === "error" || tried.outcome.replayed) continue;

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { int, text } from "./scalars";
 import { END_CAUSES, type EndCause } from "../core/model/end";
+import { DEFAULT_LIMITS } from "../core/pass/limits";
 import type { Assignment, Inventory, Reported, Stamp, TaskReport, Verb } from "../core/model/record";
 import { DEVICE_STATES, LINK_KINDS, VENDORS, type Device, type Reading } from "../core/model/device";
 import { FINDING_WORDS, type FindingOverrides, type Notice } from "../core/model/findings";
@@ -164,6 +165,8 @@ export const assignment = z.object({
   promised,
   stop: stopSettings,
   restart: restartSettings,
+  /** Servers of before send none, and records of before have none. */
+  stable_ms: int.default(DEFAULT_LIMITS.stable_ms),
   time_limit_ms: int.nullable(),
   lease_ms: int.nullable(),
 }) satisfies z.ZodType<Assignment>;

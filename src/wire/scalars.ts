@@ -1,6 +1,7 @@
 // Numbers and short texts as they travel.
 
 import { z } from "zod";
+import { HOUSE_LIMITS } from "../core/limits";
 
 /** A time in Unix milliseconds. */
 export const ms = z.int();
@@ -9,4 +10,4 @@ export const ms = z.int();
 export const int = z.int().nonnegative();
 
 /** A text of an agent or a server: a name, a reason, a line. */
-export const text = z.string().max(4_096);
+export const text = z.string().max(HOUSE_LIMITS.text_chars);

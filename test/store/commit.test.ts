@@ -4,7 +4,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { Change } from "../../src/core/model/rows-state";
 import { StorageError } from "../../src/store/errors";
-import { BATCH_BYTES } from "../../src/store/batch";
+import { HOUSE_LIMITS } from "../../src/core/limits";
 import type { Draft } from "../../src/store/store";
 import { buildApp, buildRun, buildSpec, NOW_MS } from "../support/build";
 import { clock, opened, port, rejection, removeScratch, scratch } from "./scratch";
@@ -155,7 +155,7 @@ describe("a batch", () => {
 
   test("is split where it would grow over its size, and a transaction that runs again keeps one effect", async () => {
     const store = memory();
-    const big = text(BATCH_BYTES * 0.4);
+    const big = text(HOUSE_LIMITS.commit_bytes * 0.4);
     const done = await Promise.all(["a", "b", "c", "d", "e"].map((name) => store.commit("alice", big(name))));
     expect(done.map(({ revision }) => revision)).toEqual([2, 2, 3, 3, 4]);
     expect(done.every(({ value, revision }) => value === revision)).toBe(true);
@@ -164,7 +164,7 @@ describe("a batch", () => {
 
   test("takes one transaction that is larger than a batch, and refuses one that is larger than any", async () => {
     const store = memory();
-    await store.commit("alice", text(2 * BATCH_BYTES)("a"));
+    await store.commit("alice", text(2 * HOUSE_LIMITS.commit_bytes)("a"));
     const refusal = store.commit("alice", text(17 * 1024 * 1024)("b"));
     expect(await rejection(refusal)).toBeInstanceOf(StorageError);
     expect(await rejection(refusal)).toMatchObject({ code: "too_large" });

@@ -59,6 +59,7 @@ export function assignmentFor(command: string | readonly string[], over: Partial
     },
     stop: { signal: "TERM", grace_ms: 2_000 },
     restart: { backoff_min_ms: 1_000, backoff_max_ms: 60_000, attempts: null, offline: false },
+    stable_ms: 60_000,
     time_limit_ms: null,
     lease_ms: null,
     ...over,

@@ -1,7 +1,10 @@
-// What agents of other releases report is understood: an end without a cause, and one with a cause of tomorrow.
+// What agents and servers of other releases say is understood: an end without a cause, one with a cause of tomorrow, and
+// an assignment that does not say when a task is stable.
 
 import { expect, test } from "bun:test";
-import { reported } from "../../src/wire/nouns";
+import { DEFAULT_LIMITS } from "../../src/core/pass/limits";
+import { assignment, reported } from "../../src/wire/nouns";
+import { assignmentFor } from "../support/tasks";
 
 const END = {
   state: "failed",
@@ -20,4 +23,10 @@ test("an end of an agent of before has no cause", () => expect(reported.parse(EN
 test("a cause that only a newer agent knows does not cost the report", () => {
   expect(reported.parse({ ...END, cause: "time_limit" })).toMatchObject({ cause: "time_limit" });
   expect(reported.parse({ ...END, cause: "of tomorrow" })).toEqual<unknown>(END);
+});
+
+test("an assignment of a server of before is stable after the default", () => {
+  const { stable_ms, ...before } = assignmentFor("true", { stable_ms: 5_000 });
+  expect(assignment.parse({ ...before, stable_ms })).toMatchObject({ stable_ms: 5_000 });
+  expect(assignment.parse(before)).toMatchObject({ stable_ms: DEFAULT_LIMITS.stable_ms });
 });

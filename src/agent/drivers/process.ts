@@ -2,6 +2,7 @@
 // current by the keeper's word, and read from their files when there is no keeper to give it.
 
 import { join } from "node:path";
+import { HOUSE_LIMITS } from "../../core/limits";
 import type { Orphan } from "../../core/model/rows-node";
 import type { Promised } from "../../core/model/promised";
 import type { Seen, TaskRecord } from "../../core/model/record";
@@ -42,8 +43,6 @@ export interface ProcessDriverOptions {
   readonly keeper_command?: readonly string[];
   readonly log_cap_bytes?: number;
 }
-
-const LOG_CAP_BYTES = 64 * 1024 * 1024;
 
 /** A start that did nothing is not tried again at once. */
 const START_AGAIN_MS = 1_000;
@@ -238,7 +237,7 @@ class ProcessDriver implements Driver {
     const account = await this.#options.accounts.of(assignment.unix_user);
     if (account.is === "refused") return this.#refuse(uid, account.why);
     const access = this.#options.access(assignment.promised.devices);
-    const order = orderOf(assignment, account, access, this.#options.log_cap_bytes ?? LOG_CAP_BYTES);
+    const order = orderOf(assignment, account, access, this.#options.log_cap_bytes ?? HOUSE_LIMITS.log_bytes);
     const answer = await this.#keepers.start(order);
     if (answer.is === "begun") return;
     this.#lookAgain(uid);

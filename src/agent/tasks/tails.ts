@@ -1,11 +1,10 @@
 // The last words of ended tasks, which travel with every report of their end until it is acknowledged: read once.
 
 import { join } from "node:path";
+import { HOUSE_LIMITS } from "../../core/limits";
 import type { Tail } from "../../core/model/end";
 import { tailOf } from "../../os/files/files";
 import { FILES } from "./taskdir";
-
-export const TAIL_BYTES = 4_096;
 
 export interface Tails {
   of(uid: string): Tail;
@@ -15,7 +14,7 @@ export interface Tails {
 export function createTails(tasks: string): Tails {
   const known = new Map<string, Tail>();
   const read = (uid: string, name: "stdout" | "stderr"): string =>
-    lastText(tailOf(join(tasks, uid, FILES[name]), TAIL_BYTES));
+    lastText(tailOf(join(tasks, uid, FILES[name]), HOUSE_LIMITS.log_tail_bytes));
   return {
     of: (uid) => {
       const before = known.get(uid);
@@ -33,6 +32,6 @@ export function createTails(tasks: string): Tails {
 /** Bytes as text; a character that the cut has halved is left out. */
 export function lastText(bytes: Uint8Array): string {
   let at = 0;
-  while (bytes.length === TAIL_BYTES && at < 3 && ((bytes[at] ?? 0) & 0xc0) === 0x80) at++;
+  while (bytes.length === HOUSE_LIMITS.log_tail_bytes && at < 3 && ((bytes[at] ?? 0) & 0xc0) === 0x80) at++;
   return new TextDecoder().decode(bytes.subarray(at));
 }

@@ -1,5 +1,6 @@
 // What an agent believes of a server: which messages it drops, and what the others make of its records.
 
+import { HOUSE_LIMITS } from "../limits";
 import { successorUid } from "../fresh";
 import { endWithoutResult } from "./ending";
 import { withoutRecord } from "./report";
@@ -174,14 +175,11 @@ function assign(
   return record;
 }
 
-/** More attempts than an agent makes of one under its grant. */
-const HEIRS = 64;
-
 /** The attempts that this agent may have made, one after the other, of one whose record is gone. */
 function heirsOf({ uid, attempt }: Extract<Verb, { verb: "stop" }>): string[] {
   const heirs: string[] = [];
   let last = uid;
-  for (let n = 1; n <= HEIRS; n++) heirs.push((last = successorUid(last, attempt + n)));
+  for (let n = 1; n <= HOUSE_LIMITS.grant_attempts; n++) heirs.push((last = successorUid(last, attempt + n)));
   return heirs;
 }
 

@@ -22,7 +22,6 @@ export const UNKILLABLE_AFTER_MS = MINUTE_MS;
 
 /** A lease must still hold this long beyond the grace for an exclusive task to be started. */
 export const LEASE_START_MARGIN_MS = 5 * SECOND_MS;
-const STABLE_MS = MINUTE_MS;
 
 export interface AgentView {
   readonly records: ReadonlyMap<string, TaskRecord>;
@@ -196,7 +195,7 @@ function successorOf(view: AgentView, record: TaskRecord, result: RecordEnd, ran
   const { attempt } = assignment.identity;
   const crashed = result.state === "failed" || result.state === "succeeded" || result.state === "gone";
   if (!crashed || record.stop !== null || !assignment.restart.offline || attempt >= assignment.grant_until) return null;
-  const streak = ran_ms >= STABLE_MS ? 1 : assignment.streak + 1;
+  const streak = ran_ms >= assignment.stable_ms ? 1 : assignment.streak + 1;
   if (assignment.restart.attempts !== null && streak > assignment.restart.attempts) return null;
   const uid = successorUid(assignment.uid, attempt + 1);
   const identity = { ...assignment.identity, attempt: attempt + 1 };

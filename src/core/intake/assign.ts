@@ -115,6 +115,7 @@ export function assignmentOf(
     promised: task.promised,
     stop: settings.stop,
     restart: settings.restart,
+    stable_ms: limits.stable_ms,
     time_limit_ms: settings.time_limit_ms,
     lease_ms: task.exclusive ? limits.lease_ms : null,
   };

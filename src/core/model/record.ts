@@ -26,6 +26,8 @@ export interface Assignment {
   readonly promised: Promised;
   readonly stop: StopSettings;
   readonly restart: RestartSettings;
+  /** A task that ran for so long ends a row of crashes. */
+  readonly stable_ms: Ms;
   readonly time_limit_ms: Ms | null;
   /** Set for exclusive tasks: they end this long after the newest answered heartbeat was sent. */
   readonly lease_ms: Ms | null;

@@ -7,6 +7,7 @@ import {
   type FindingOverrides,
   type FindingWord,
 } from "../../core/model/findings";
+import { HOUSE_LIMITS } from "../../core/limits";
 import { DEFAULT_LIMITS } from "../../core/pass/limits";
 import type { PlanLimits } from "../../core/pass/snapshot";
 import { messageOf } from "../../os/errors";
@@ -153,6 +154,12 @@ function hostsOf(key: string, value: unknown, file: string): readonly string[] {
 function checked(limits: PlanLimits): PlanLimits {
   if (limits.lost_after_ms < limits.unreachable_after_ms) {
     throw new StartError("lost_after is shorter than unreachable_after", "A node is first unreachable, then lost");
+  }
+  if (limits.grant_attempts > HOUSE_LIMITS.grant_attempts) {
+    throw new StartError(
+      `grant_attempts is more than ${HOUSE_LIMITS.grant_attempts}`,
+      "the default is 5: an agent that is cut off for long restarts what crashes so often",
+    );
   }
   return limits;
 }

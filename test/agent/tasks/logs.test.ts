@@ -5,7 +5,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Driver } from "../../../src/agent/drivers/driver";
-import { lastText, TAIL_BYTES } from "../../../src/agent/tasks/tails";
+import { HOUSE_LIMITS } from "../../../src/core/limits";
+import { lastText } from "../../../src/agent/tasks/tails";
 import { look, watchGrowth } from "../../../src/agent/keeper/growth";
 import { readLog, type TaskLogQuery } from "../../../src/agent/tasks/logs";
 import { assignmentFor, begin, ended, makeSite, type Site } from "../../support/tasks";
@@ -130,9 +131,9 @@ test("marks of a stream come at most 4 times a second, and less and less often",
 });
 
 test("the last words of a task begin with a whole character", () => {
-  const bytes = Buffer.from("ä".repeat(TAIL_BYTES))
-    .subarray(-TAIL_BYTES - 1)
-    .subarray(0, TAIL_BYTES);
+  const bytes = Buffer.from("ä".repeat(HOUSE_LIMITS.log_tail_bytes))
+    .subarray(-HOUSE_LIMITS.log_tail_bytes - 1)
+    .subarray(0, HOUSE_LIMITS.log_tail_bytes);
   expect(lastText(bytes)).not.toContain("\ufffd".repeat(2));
   expect(lastText(Buffer.from("äb"))).toBe("äb");
 });

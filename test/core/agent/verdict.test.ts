@@ -52,6 +52,21 @@ function turn({ now_ms, process, record = {}, blame_ms, signalled = false }: Tur
   return actions[0] ?? null;
 }
 
+describe("a crash of a task that its agent may start again", () => {
+  const restart = { backoff_min_ms: 1_000, backoff_max_ms: 60_000, attempts: null, offline: true };
+  const assignment = assignmentFor("false", { grant_until: 3, streak: 4, stable_ms: 30_000, restart });
+  const streakAfter = (ran_ms: number): number => {
+    const process = over(1_000 + ran_ms, { exit_code: 1 });
+    const action = turn({ now_ms: 1_000 + ran_ms, process, record: recordFor(assignment) });
+    if (action?.do !== "end" || action.next === null) throw new Error(`no next attempt: ${JSON.stringify(action)}`);
+    return action.next.assignment.streak;
+  };
+  test("counts on from those before, unless it ran for as long as the server says", () => {
+    expect(streakAfter(29_999)).toBe(5);
+    expect(streakAfter(30_000)).toBe(1);
+  });
+});
+
 describe("a task under a verdict", () => {
   const record = { verdict: { why: WHY, at_ms: 5_000 } };
   test("is asked to end, as its spec says, and killed after its grace", () => {

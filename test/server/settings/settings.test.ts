@@ -69,6 +69,7 @@ describe("a server's settings", () => {
     ["node_tests: [{ name: a, run: x, required: maybe }]", "node_tests [0] has a `required` that is not true or false"],
     ["node_tests: [{ name: a, run: x }, { name: a, run: y, pool: b }]", "node_tests names a twice for one pool"],
     ["unreachable_after: 10s\nlost_after: 5s", "lost_after is shorter than unreachable_after"],
+    ["grant_attempts: 65", "grant_attempts is more than 64"],
   ];
   for (const [text, message] of WRONG) {
     test(`"${text}" is refused`, () => expect(() => settings(text)).toThrow(message));
