@@ -1,4 +1,4 @@
-// Bounds that hold for the whole house, whatever the settings say: what comes in may weigh, what is kept, what is granted.
+// Bounds that hold for the whole house, whatever the settings say: what comes in may weigh, what is kept and granted.
 
 import { HOUR_MS, MIB } from "./units";
 

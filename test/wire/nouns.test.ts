@@ -1,5 +1,5 @@
-// What agents and servers of other releases say is understood: an end without a cause, one with a cause of tomorrow, and
-// an assignment that does not say when a task is stable.
+// What agents and servers of other releases say is understood: an end without a cause or with one of tomorrow, and an
+// assignment that does not say when a task is stable.
 
 import { expect, test } from "bun:test";
 import { DEFAULT_LIMITS } from "../../src/core/pass/limits";
