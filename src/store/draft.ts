@@ -116,7 +116,9 @@ export function draftOn(layer: Layer, facts: DraftFacts): { readonly draft: Draf
       return hash;
     },
     event(event) {
-      put([{ table: "events", key: "", row: { ...event, id: "", at_ms: facts.now_ms, actor: facts.actor } }]);
+      put([
+        { table: "events", key: "", row: { node_id: null, ...event, id: "", at_ms: facts.now_ms, actor: facts.actor } },
+      ]);
     },
     takeRunNumber() {
       const { cluster } = layer.state;

@@ -116,10 +116,16 @@ const within = (start: string): SQL | undefined => and(gte(events.object, start)
 
 function eventHistory(db: Db): Pick<History, "events"> {
   return {
-    events({ object, project, since_ms, before_id, limit }) {
+    events({ object, node_id, project, since_ms, before_id, limit }) {
       const wanted: (SQL | undefined)[] = [
         project === undefined ? undefined : eq(events.project, project),
-        object === undefined ? undefined : or(eq(events.object, object), ...PARTS.map((part) => within(object + part))),
+        object === undefined
+          ? undefined
+          : or(
+              eq(events.object, object),
+              ...PARTS.map((part) => within(object + part)),
+              node_id === undefined ? undefined : eq(events.node_id, node_id),
+            ),
         since_ms === undefined ? undefined : gte(events.id, eventIdFrom(since_ms)),
         before_id === undefined ? undefined : lt(events.id, before_id),
       ];

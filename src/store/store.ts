@@ -16,7 +16,8 @@ export interface Draft {
   put(changes: readonly Change[]): void;
   /** Stores a spec by its content, and returns its hash. The same content gives the same hash. */
   putSpec(spec: TaskSpec): string;
-  event(event: Omit<EventRow, "id" | "at_ms" | "actor">): void;
+  /** An event that names no node concerns none. */
+  event(event: Omit<EventRow, "id" | "at_ms" | "actor" | "node_id"> & { readonly node_id?: string | null }): void;
   /** Takes the next run number, which is never given out twice. */
   takeRunNumber(): number;
 }
@@ -96,8 +97,15 @@ export interface History {
   }): TaskRow[];
   run(run_or_uid: number | string): RunRow | null;
   runs(filter: { project?: string; user?: string; since_ms?: Ms; before_run?: number; limit: number }): RunRow[];
-  /** Events of an object and of what belongs to it. */
-  events(filter: { object?: string; project?: string; since_ms?: Ms; before_id?: string; limit: number }): EventRow[];
+  /** Events of an object and of what belongs to it, and with `node_id` those that concern that node. */
+  events(filter: {
+    object?: string;
+    node_id?: string;
+    project?: string;
+    since_ms?: Ms;
+    before_id?: string;
+    limit: number;
+  }): EventRow[];
   /** The tests of a node, newest first. */
   nodeTests(node_id: string, limit: number): NodeTests[];
   /** Returns whether a task with this uid has ended. */

@@ -327,9 +327,10 @@ export const events = sqliteTable(
     verb: text("verb").notNull(),
     object: text("object").notNull(),
     project: text("project"),
+    node_id: text("node_id"),
     detail: text("detail").notNull(),
   },
-  (table) => [index("events_object").on(table.object, table.id)],
+  (table) => [index("events_object").on(table.object, table.id), index("events_node").on(table.node_id, table.id)],
 );
 
 /** Answers kept for 24 h, so that a change that is sent twice has one effect. */

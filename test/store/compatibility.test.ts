@@ -57,6 +57,29 @@ test.each(frozen)("the database of release %s is migrated and loads", async (nam
   store.close();
 });
 
+test("events of before that named a node by its id in their actor have it in a field", () => {
+  const dir = scratch();
+  const db = new Database(join(dir, "orch.db"));
+  db.run(readFileSync(join(FROZEN, "0.1.sql"), "utf8"));
+  const node = { id: "fedcba9876543210".repeat(2), name: "n1" };
+  db.query("update nodes set id = ? where name = ?").run(node.id, node.name);
+  const forgotten = "0123456789abcdef".repeat(2);
+  const event = db.query("insert into events (id, at_ms, actor, verb, object, detail) values (?, 1, ?, 'x', 'y', '')");
+  event.run("1", `node ${node.id}`);
+  event.run("2", `node ${forgotten}`);
+  event.run("3", "node box");
+  db.close();
+  chmodSync(join(dir, "orch.db"), 0o600);
+  const store = opened(dir);
+  const events = store.history.events({ object: "y", limit: 9 }).map(({ id, actor, node_id }) => [id, actor, node_id]);
+  expect(events).toEqual([
+    ["3", "node box", null],
+    ["2", "node 0123456789", forgotten],
+    ["1", `node ${node.name}`, node.id],
+  ]);
+  store.close();
+});
+
 test("there is one of today's, and a dump of today's database builds it again", async () => {
   expect(frozen.length).toBeGreaterThan(0);
   const dir = scratch();

@@ -135,6 +135,8 @@ describe("history", () => {
     expect(plan("select * from events where object = 'x' and id < 'y' order by id desc limit 9")).toContain(
       "events_object (",
     );
+    const either = "object = 'x' or (object >= 'x.' and object < 'x/') or node_id = 'x'";
+    expect(plan(`select * from events where ${either} order by id desc limit 9`)).toContain("events_node (");
     expect(plan("select * from events where id >= 'y' order by id desc limit 9")).toMatch(/^SEARCH events USING INDEX/);
     db.close();
   });

@@ -14,7 +14,7 @@ import type { Inventory, TaskReport, Verb } from "../model/record";
 import { endEvent, observedOf } from "./reported";
 import { emptySlot, slotAfterEnd } from "../pass/slot";
 import type { PlanLimits } from "../pass/snapshot";
-import { isEnd, lostFinal, slotKey, taskName } from "../model/task";
+import { isEnd, lostFinal, shortId, slotKey, taskName } from "../model/task";
 import type { Ms } from "../units";
 
 export interface IntakeContext {
@@ -191,7 +191,8 @@ function takeEnd(
   if (next === null) draft.changes.push(...restingPorts(task, context.now_ms, context.limits));
   else putTask(draft, { ...successor(task, next.uid, next.starts_in_ms, context), boot_id: draft.boot_id });
   if (slot !== null) putSlot(draft, slot);
-  draft.changes.push(endEvent(task, final, draft.changes.length, context));
+  const node = state.nodes.get(task.node_id)?.name ?? shortId(task.node_id);
+  draft.changes.push(endEvent(task, final, node, draft.changes.length, context));
 }
 
 /** The slot after this end; `null` when nothing of it counts any more. */

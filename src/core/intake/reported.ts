@@ -37,8 +37,14 @@ const finalOf = (reported: ReportedEnd, now_ms: Ms): TaskFinal => {
   };
 };
 
-/** The event of a task's end; `seed` and `n` make its id. */
-export function endEvent(task: TaskRow, final: TaskFinal, n: number, context: { seed: string; now_ms: Ms }): Change {
+/** The event of a task's end, as its node's agent told it; `seed` and `n` make its id. */
+export function endEvent(
+  task: TaskRow,
+  final: TaskFinal,
+  node: string,
+  n: number,
+  context: { seed: string; now_ms: Ms },
+): Change {
   const id = freshUid(context.seed, n);
   const how =
     final.signal !== null ? `signal ${final.signal}` : final.exit_code !== null ? `exit code ${final.exit_code}` : "";
@@ -49,10 +55,11 @@ export function endEvent(task: TaskRow, final: TaskFinal, n: number, context: { 
     row: {
       id,
       at_ms: context.now_ms,
-      actor: `node ${task.node_id}`,
+      actor: `node ${node}`,
       verb: final.state,
       object: taskName(task),
       project: task.project,
+      node_id: task.node_id,
       detail,
     },
   };

@@ -61,6 +61,8 @@ export interface EventRow {
   /** The name of the task, run, workload or node that the event concerns. */
   readonly object: string;
   readonly project: string | null;
+  /** The node that the event concerns: where a task was placed or ended, whose agent said it. Null for none. */
+  readonly node_id: string | null;
   readonly detail: string;
 }
 

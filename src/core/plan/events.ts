@@ -4,6 +4,7 @@ import { isBack } from "../pass/contact";
 import { freshUid } from "../fresh";
 import type { Change, EventRow } from "../model/rows-state";
 import type { NodeRow } from "../model/rows-node";
+import type { TaskRow } from "../model/rows-task";
 import type { Pass } from "../pass/pass";
 import type { Op } from "../pass/snapshot";
 import { taskName } from "../model/task";
@@ -26,42 +27,46 @@ function tell(op: Op, pass: Pass): Told | null {
   const nodeName = (id: string): string => pass.nodes.get(id)?.node.name ?? id;
   switch (op.op) {
     case "place":
-      return {
-        verb: "placed",
-        object: taskName(op.task),
-        project: op.task.project,
-        detail: `on ${nodeName(op.task.node_id)}: ${op.why}`,
-      };
+      return about(op.task, "placed", `on ${nodeName(op.task.node_id)}: ${op.why}`);
     case "stop":
-      return { verb: "stop", object: taskName(op.task), project: op.task.project, detail: op.why };
+      return about(op.task, "stop", op.why);
     case "write_off":
-      return {
-        verb: "written off",
-        object: taskName(op.task),
-        project: op.task.project,
-        detail: `on ${nodeName(op.task.node_id)}: ${op.why}`,
-      };
+      return about(op.task, "written off", `on ${nodeName(op.task.node_id)}: ${op.why}`);
     case "notify":
-      return { verb: "idle", object: taskName(op.task), project: op.task.project, detail: op.why };
+      return about(op.task, "idle", op.why);
     case "lose":
-      return { verb: "lost", object: taskName(op.task), project: op.task.project, detail: op.why };
+      return about(op.task, "lost", op.why);
     case "node":
-      return { verb: contactVerb(op.node), object: op.node.name, project: null, detail: op.why };
+      return { verb: contactVerb(op.node), object: op.node.name, project: null, node_id: op.node.id, detail: op.why };
     case "quarantine":
-      return { verb: "quarantined", object: op.node.name, project: null, detail: op.why };
+      return { verb: "quarantined", object: op.node.name, project: null, node_id: op.node.id, detail: op.why };
     case "run":
       // A success is told by the end of its task.
       return op.run.state !== "failed" && op.run.state !== "cancelled"
         ? null
-        : { verb: `run ${op.run.state}`, object: String(op.run.run), project: op.run.project, detail: op.why };
+        : {
+            verb: `run ${op.run.state}`,
+            object: String(op.run.run),
+            project: op.run.project,
+            node_id: null,
+            detail: op.why,
+          };
     case "remove":
-      return { verb: "removed", object: op.name, project: null, detail: op.why };
+      return { verb: "removed", object: op.name, project: null, node_id: null, detail: op.why };
     case "go":
     case "archive":
     case "port":
       return null;
   }
 }
+
+const about = (task: TaskRow, verb: string, detail: string): Told => ({
+  verb,
+  object: taskName(task),
+  project: task.project,
+  node_id: task.node_id,
+  detail,
+});
 
 const contactVerb = (node: NodeRow): string => (isBack(node) ? "back" : node.contact);
 
@@ -77,8 +82,12 @@ export function subjectOf(typed: string): { readonly project: string | null; rea
 }
 
 /** Whether an event is about the thing that was typed, or about what belongs to it. */
-export function isAbout(event: Pick<EventRow, "object" | "project">, typed: string): boolean {
+export function isAbout(
+  event: Pick<EventRow, "object" | "project"> & { readonly node: string | null },
+  typed: string,
+): boolean {
   const { project, object } = subjectOf(typed);
   if (project !== null && event.project !== project) return false;
+  if (project === null && event.node === object) return true;
   return event.object === object || PARTS.some((part) => event.object.startsWith(object + part));
 }

@@ -69,6 +69,7 @@ export async function admitHello(context: Context, hello: Hello, remote: string)
         verb: "refused",
         object: credential.name,
         project: null,
+        node_id: credential.node_id,
         detail: `${rival.message} (from ${remote})`,
       }),
     );
@@ -86,9 +87,10 @@ export async function admitHello(context: Context, hello: Hello, remote: string)
     const row = testedAgain(context, draft, known, renewed(known, hello, draft.now_ms), "hello");
     draft.put([{ table: "nodes", key: row.id, row }]);
     tellLeaving(draft, known, row);
-    noteDevices(draft, row.name, known.devices, hello.machine.devices);
+    noteDevices(draft, row, known.devices, hello.machine.devices);
     const detail = flagsNews(known, row);
-    if (detail !== null) draft.event({ verb: "flags_changed", object: row.name, project: null, detail });
+    if (detail !== null)
+      draft.event({ verb: "flags_changed", object: row.name, project: null, node_id: row.id, detail });
   });
   return { is: "admitted" };
 }

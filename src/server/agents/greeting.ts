@@ -74,6 +74,7 @@ async function contested(hub: Hub, rival: Session, hello: Hello): Promise<AgentR
       verb: "refused",
       object: hello.credential.name,
       project: null,
+      node_id: hello.credential.node_id,
       detail: `a second agent with its identity connected from ${hello.machine.facts.hostname}`,
     }),
   );

@@ -1,5 +1,6 @@
 // Agents' connections as data: what is known of each, what all share, and how something is said on one.
 
+import { shortId } from "../../core/model/task";
 import type { Told } from "../../core/intake/assign";
 import type { Stamp } from "../../core/model/record";
 import type { Ms } from "../../core/units";
@@ -68,6 +69,10 @@ export const FORGOTTEN: AgentRefusal = {
   message: "this node was removed from the cluster",
   hint: "join it again with a new token: orch token new --role agent",
 };
+
+/** Who does what an agent says, as `orch events` shows it. */
+export const actorOf = (hub: Hub, node_id: string): string =>
+  `node ${hub.store.state.nodes.get(node_id)?.name ?? shortId(node_id)}`;
 
 /** Whether a later connection has spoken for the node: what this one still says is of the past. */
 export const isOvertaken = (hub: Hub, session: Session, node_id: string): boolean =>

@@ -4,7 +4,7 @@ import type { ToServer } from "../../wire/agent";
 import { takeFarewell, takeLeaving } from "../nodes/leaving";
 import { intakeContext } from "../nodes/intake";
 import { type Handlers, inTurn, whileLive } from "./handlers";
-import { FORGOTTEN, type Hub, refuse, send, type Session, stamp } from "./hub";
+import { actorOf, FORGOTTEN, type Hub, refuse, send, type Session, stamp } from "./hub";
 
 type Leaving = Extract<ToServer, { type: "leaving" }>;
 type Farewell = Extract<ToServer, { type: "farewell" }>;
@@ -15,14 +15,14 @@ export const LEAVING: Handlers<"leaving" | "farewell"> = {
 };
 
 async function noteLeaving(hub: Hub, session: Session, { leaving }: Leaving, node_id: string): Promise<void> {
-  await hub.store.commit(`node ${node_id}`, (draft) => {
+  await hub.store.commit(actorOf(hub, node_id), (draft) => {
     if (hub.live.get(node_id) === session) takeLeaving(draft, node_id, leaving);
   });
   send(session, { type: "noted", stamp: stamp(hub, session), leaving: leaving !== null });
 }
 
 async function letGo(hub: Hub, session: Session, _farewell: Farewell, node_id: string): Promise<void> {
-  const { value: gone } = await hub.store.commit(`node ${node_id}`, (draft) =>
+  const { value: gone } = await hub.store.commit(actorOf(hub, node_id), (draft) =>
     takeFarewell(draft, node_id, intakeContext(hub, draft)),
   );
   if (gone) refuse(session, FORGOTTEN);

@@ -6,7 +6,7 @@ import { noteDevices, noteFindings } from "../nodes/card-events";
 import { withMachine } from "../nodes/node-row";
 import { testedAgain } from "../nodes/node-testing";
 import { type Handlers, inTurn, whileLive } from "./handlers";
-import { type Hub, send, type Session, stamp } from "./hub";
+import { actorOf, type Hub, send, type Session, stamp } from "./hub";
 
 type Facts = Extract<ToServer, { type: "facts" }>;
 type Readings = Extract<ToServer, { type: "readings" }>;
@@ -19,20 +19,20 @@ export const MACHINE: Handlers<"facts" | "readings" | "findings"> = {
 };
 
 async function takeFacts(hub: Hub, session: Session, { machine }: Facts, node_id: string): Promise<void> {
-  await hub.store.commit(`node ${node_id}`, (draft) => {
+  await hub.store.commit(actorOf(hub, node_id), (draft) => {
     const node = draft.state.nodes.get(node_id);
     // What waited while the agent came back is older than what it has said since.
     if (node === undefined || hub.live.get(node_id) !== session) return;
     const row = withMachine(node, machine, draft.now_ms);
-    noteDevices(draft, node.name, node.devices, machine.devices);
+    noteDevices(draft, node, node.devices, machine.devices);
     draft.put([{ table: "nodes", key: node_id, row: testedAgain(hub, draft, node, row, "facts") }]);
   });
 }
 
 async function takeFindings(hub: Hub, session: Session, { findings }: Findings, node_id: string): Promise<void> {
-  await hub.store.commit(`node ${node_id}`, (draft) => {
+  await hub.store.commit(actorOf(hub, node_id), (draft) => {
     const node = draft.state.nodes.get(node_id);
-    if (node !== undefined) noteFindings(draft, node.name, findings);
+    if (node !== undefined) noteFindings(draft, node, findings);
   });
   send(session, { type: "heard", stamp: stamp(hub, session), n: Math.max(0, ...findings.map(({ n }) => n)) });
 }

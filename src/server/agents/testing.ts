@@ -9,7 +9,7 @@ import { twinsOf, comparedAgain, saidOfTwins, judge } from "../../core/nodes/jud
 import { withTests } from "../../core/nodes/tests";
 import type { ToServer } from "../../wire/agent";
 import { atOnce, type Handlers, inTurn, whileLive } from "./handlers";
-import { type Hub, isOvertaken, type Session, send, stamp } from "./hub";
+import { actorOf, type Hub, isOvertaken, type Session, send, stamp } from "./hub";
 
 type Tested = Extract<ToServer, { type: "tested" }>;
 type Testing = Extract<ToServer, { type: "testing" }>;
@@ -68,7 +68,7 @@ function clipped(results: readonly TestResult[]): TestResult[] {
 async function takeTested(hub: Hub, session: Session, { id, results }: Tested, node_id: string): Promise<void> {
   if (isOvertaken(hub, session, node_id)) return;
   const { store } = hub;
-  await store.commit(`node ${store.state.nodes.get(node_id)?.name ?? node_id}`, (draft) => {
+  await store.commit(actorOf(hub, node_id), (draft) => {
     const node = draft.state.nodes.get(node_id);
     if (node === undefined || node.testing?.id !== id) return;
     const tests = judge({
@@ -83,7 +83,7 @@ async function takeTested(hub: Hub, session: Session, { id, results }: Tested, n
     put(draft, withTests(node, tests), tests);
     const passed = tests.verdict === "passed";
     const detail = passed ? ["passed", tests.reason].filter((part) => part !== null).join(": ") : (tests.reason ?? "");
-    draft.event({ verb: passed ? "tested" : "quarantined", object: node.name, project: null, detail });
+    draft.event({ verb: passed ? "tested" : "quarantined", object: node.name, project: null, node_id, detail });
     compareTwins(draft, node);
   });
 }

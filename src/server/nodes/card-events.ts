@@ -2,26 +2,40 @@
 
 import type { Device, NodeDevice } from "../../core/model/device";
 import type { Notice } from "../../core/model/findings";
+import type { NodeRow } from "../../core/model/rows-node";
 import type { Draft } from "../../store/store";
 
+type EventNode = Pick<NodeRow, "id" | "name">;
+
 /** Events of what an agent has found on its cards. */
-export function noteFindings(draft: Draft, node: string, findings: readonly Notice[]): void {
+export function noteFindings(draft: Draft, node: EventNode, findings: readonly Notice[]): void {
   for (const { object, text } of findings) {
-    draft.event({ verb: "finding", object: `${node} ${object}`, project: null, detail: text });
+    draft.event({ verb: "finding", object: `${node.name} ${object}`, project: null, node_id: node.id, detail: text });
   }
 }
 
 /** Events of cards that are not what they were; a new card that is well is none. */
-export function noteDevices(draft: Draft, node: string, before: readonly NodeDevice[], now: readonly Device[]): void {
+export function noteDevices(
+  draft: Draft,
+  node: EventNode,
+  before: readonly NodeDevice[],
+  now: readonly Device[],
+): void {
   const known = new Map(before.map((device) => [device.id, device.state]));
   const here = new Set(now.map(({ id }) => id));
   for (const { id, model, state, reason } of now) {
     if ((known.get(id) ?? "ok") === state) continue;
     const detail = state === "ok" ? `${model} can be used again` : `${model}: ${reason ?? state}`;
-    draft.event({ verb: `card ${state}`, object: `${node} ${id}`, project: null, detail });
+    draft.event({ verb: `card ${state}`, object: `${node.name} ${id}`, project: null, node_id: node.id, detail });
   }
   for (const { id, model } of before) {
     if (here.has(id)) continue;
-    draft.event({ verb: "card forgotten", object: `${node} ${id}`, project: null, detail: model });
+    draft.event({
+      verb: "card forgotten",
+      object: `${node.name} ${id}`,
+      project: null,
+      node_id: node.id,
+      detail: model,
+    });
   }
 }

@@ -63,6 +63,7 @@ export function joinNode(draft: Draft, joining: Joining): NodeRow {
     verb: known === undefined ? "joined" : "joined_again",
     object: row.name,
     project: null,
+    node_id: row.id,
     detail:
       known === undefined
         ? `${machine.facts.hostname}, ${machine.facts.os} ${machine.facts.arch}`

@@ -35,6 +35,7 @@ export function tellLeaving(draft: Draft, before: NodeRow, after: NodeRow): void
     verb: leaving === null ? "stays" : "leaves",
     object: after.name,
     project: null,
+    node_id: after.id,
     detail: leaving === null ? "" : `${leaving.why}${until}`,
   });
 }

@@ -18,7 +18,7 @@ export function demandNode(state: State, ref: string): NodeRow {
 
 export function putNode(draft: Draft, before: NodeRow, row: NodeRow, verb: string, detail: string): NodeRow {
   draft.put([{ table: "nodes", key: row.id, row }]);
-  draft.event({ verb, object: before.name, project: null, detail });
+  draft.event({ verb, object: before.name, project: null, node_id: before.id, detail });
   return row;
 }
 
@@ -112,6 +112,7 @@ export function forgetNode(draft: Draft, node: NodeRow, fenced: boolean, intake:
     verb: "forgotten",
     object: node.name,
     project: null,
+    node_id: node.id,
     detail: fenced ? `said to be off; ${tasks.length} tasks are lost` : "",
   });
 }

@@ -28,7 +28,7 @@ export const newOrder = (
 
 /** The row of a node with a new order, and the event that says so. */
 export function orderTests(orders: Orders, draft: Draft, node: NodeRow, why: string, by: string): NodeRow {
-  draft.event({ verb: "testing", object: node.name, project: null, detail: why });
+  draft.event({ verb: "testing", object: node.name, project: null, node_id: node.id, detail: why });
   return withOrder(node, newOrder(orders, node.pool, { why, by, at_ms: draft.now_ms }));
 }
 

@@ -58,7 +58,13 @@ export function stopOrphan(draft: Draft, node: NodeRow, orphan: Orphan, by: stri
     { table: "nodes", key: node.id, row: without(node, orphan) },
     { table: "tasks", key: task.uid, row: task },
   ]);
-  draft.event({ verb: "stopped", object: `${node.name} ${orphan.name}`, project: null, detail: "an orphan" });
+  draft.event({
+    verb: "stopped",
+    object: `${node.name} ${orphan.name}`,
+    project: null,
+    node_id: node.id,
+    detail: "an orphan",
+  });
 }
 
 const attemptOf = ({ name }: Orphan): number => parseName(name)?.attempt ?? 1;
@@ -92,6 +98,7 @@ export function adoptOrphan(draft: Draft, node: NodeRow, orphan: Orphan): TaskRo
     verb: "adopted",
     object: slotName(task),
     project: task.project,
+    node_id: node.id,
     detail: `on ${node.name}, as task ${shortId(orphan.uid)}`,
   });
   return task;

@@ -23,9 +23,12 @@ export const EVENT_ROUTES = [
       const limit = limitOf(query);
       const { since_ms, next } = query;
       const { project, object } = query.object === undefined ? NOTHING : subjectOf(query.object);
+      const named = project === null && object !== null;
+      const node = named ? api.store.state.nodes.values().find(({ name }) => name === object) : undefined;
       const rows = api.store.history.events({
         limit: limit + 1,
         ...(object === null ? {} : { object }),
+        ...(node === undefined ? {} : { node_id: node.id }),
         ...(project === null ? {} : { project }),
         ...(since_ms === undefined ? {} : { since_ms }),
         ...(next === undefined ? {} : { before_id: next }),

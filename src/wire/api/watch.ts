@@ -13,6 +13,8 @@ export const eventView = z.object({
   verb: z.string(),
   object: z.string(),
   project: z.string().nullable(),
+  /** The node that it concerns. */
+  node: z.string().nullable(),
   detail: z.string(),
 });
 export type EventView = z.infer<typeof eventView>;
