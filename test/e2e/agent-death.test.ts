@@ -30,7 +30,7 @@ test(`${KILLS} times SIGKILL of an agent with ${TASKS} living tasks`, async () =
         (all) => mine(all).filter(({ state }) => state === "running").length === TASKS,
       ),
     );
-    const pids = before.map(({ pid }) => pid ?? 0);
+    const pids = before.map(({ pid }) => pid!);
     for (let n = 0; n < KILLS; n++) {
       await cluster.agent("n1").kill("SIGKILL");
       await cluster.startAgent("n1");
@@ -78,9 +78,11 @@ test(`${LOUD} ends that each bring their worst last words are told by an agent t
       "all to run",
       (tasks) => tasks.filter(({ state }) => state === "running").length === LOUD,
     );
+    const pids = all.map(({ pid }) => pid!);
+    expect(pids.filter((pid) => !isAlive(pid))).toEqual([]);
     await cluster.server?.kill("SIGKILL");
     await Bun.write(gate, "");
-    await waitUntil("all to end", () => all.every(({ pid }) => !isAlive(pid ?? 0)), 30_000);
+    await waitUntil("all to end", () => pids.every((pid) => !isAlive(pid)), 30_000);
     await cluster.startServer();
     const ended = await cluster.until("all ends to be known", (tasks) =>
       tasks.every(({ finished_ms }) => finished_ms !== null),

@@ -95,7 +95,8 @@ describe("services", () => {
   });
 
   test("end with their app, and leave no process", async () => {
-    const pids = running(await cluster.tasks(), "web").map(({ pid }) => pid ?? 0);
+    const pids = running(await cluster.tasks(), "web").map(({ pid }) => pid!);
+    expect(pids.map(isAlive)).toEqual([true, true]);
     await cluster.ok("rm", "shop", "--yes");
     await waitUntil("the tasks to be gone", async () => (await cluster.tasks()).length === 0);
     expect(pids.filter(isAlive)).toEqual([]);

@@ -191,7 +191,7 @@ describe("an agent's data", () => {
         const [found] = (await cluster.json<{ nodes: NodeView[] }>("nodes")).nodes;
         return found !== undefined && found.orphans.length > 0 ? found : null;
       });
-      expect(node.orphans[0]?.pid).toBe(broken?.pid ?? 0);
+      expect(node.orphans[0]?.pid).toBe(broken!.pid!);
       expect(allAlive(tasks)).toBe(true);
       const now = up(await cluster.tasks()).map(({ id }) => id);
       for (const { id } of others) expect(now).toContain(id);

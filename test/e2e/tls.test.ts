@@ -37,6 +37,7 @@ test("agents and people join over TLS, and refuse a server with another key", as
     expect(refused.code).toBe(3);
     expect(refused.err).toContain("is not the server of this token");
     expect(refused.out).toBe("");
+    await cluster.agent("n1").line(/no connection to .*: TLS handshake failed: self signed certificate/, 30_000);
     expect(await cluster.nodes()).toEqual([]);
     expect(isAlive(task!.pid!)).toBe(true);
 

@@ -2,6 +2,7 @@
 // that
 // only joined. The clock is the test's.
 
+import type { FindingOverrides } from "../../src/core/model/findings";
 import type { Role } from "../../src/core/model/rows-state";
 import { DEFAULT_LIMITS } from "../../src/core/pass/limits";
 import type { Machine } from "../../src/wire/agent";
@@ -71,7 +72,7 @@ async function makeApi(
   now: () => number,
   said: string[],
   failed: (error: unknown) => void,
-  { limits: changed = {}, node_tests: tests = [] }: StageOptions,
+  { limits: changed = {}, node_tests: tests = [], findings = {} }: StageOptions,
 ): Promise<RunningApi> {
   const seed = dice();
   const random = (bytes: number): Uint8Array => Buffer.from(seed(), "hex").subarray(0, bytes);
@@ -84,7 +85,7 @@ async function makeApi(
   return createApi({
     store,
     limits: { ...DEFAULT_LIMITS, ...changed },
-    findings: {},
+    findings,
     node_tests: tests,
     identity,
     clock: now,
@@ -101,6 +102,7 @@ async function makeApi(
 export interface StageOptions {
   readonly limits?: Partial<PlanLimits>;
   readonly node_tests?: readonly PoolTest[];
+  readonly findings?: FindingOverrides;
 }
 
 export async function makeStage(options: StageOptions = {}): Promise<Stage> {

@@ -1,4 +1,4 @@
-// What a server makes of what an agent says of its cards: events, each once, and the operators' table for the agent.
+// What a server makes of what an agent says of its cards: events; and the operators' table of findings for the agent.
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { PLAIN_DEVICE, type Device } from "../../../src/core/model/device";
@@ -6,11 +6,13 @@ import type { Notice } from "../../../src/core/model/findings";
 import { joinWithKey, Recorder, type Known } from "../recorder";
 import { machineOf, makeStage, type Stage } from "../stage";
 
+const CHANGED = { "xid 63": "quarantine" } as const;
+
 let stage: Stage;
 let known: Known;
 let agent: Recorder;
 beforeEach(async () => {
-  stage = await makeStage();
+  stage = await makeStage({ findings: CHANGED });
   known = await joinWithKey(stage, "n1");
   agent = Recorder.dial(stage, known);
   await agent.live("a");
@@ -51,6 +53,12 @@ test("findings are events, and the agent hears that they are", async () => {
     "finding n1 GPU-1: GPU-1: XID 63, number 1",
     "finding n1 GPU-1: GPU-1: XID 63, number 2",
   ]);
+});
+
+test("an agent is welcomed with what operators have changed in the table of findings", async () => {
+  const again = Recorder.dial(stage, known);
+  expect((await again.live("a")).findings).toEqual(CHANGED);
+  agent = again;
 });
 
 test("a card that is not what it was is an event, and one that is new and well is none", async () => {

@@ -181,7 +181,7 @@ describe("what is removed", () => {
     expect((await stage.call("DELETE", "/v1/apps/lab/web")).body["revision"]).toBe(gone.body["revision"]);
     expect((await apply(spec(API))).body.error?.message).toBe("web is still being removed");
     await stage.planned();
-    expect(stage.api.store.state.tasks.values().every((task) => task.desired === "stop")).toBe(true);
+    expect([...stage.api.store.state.tasks.values()].map(({ desired }) => desired)).toEqual(["stop", "stop", "stop"]);
   });
   test("is refused under another kind", async () => {
     await apply(spec("", "prep: { run: 'true' }"));
