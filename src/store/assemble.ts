@@ -4,6 +4,7 @@ import type { Database } from "bun:sqlite";
 import type { ClusterRow } from "../core/model/rows-state";
 import type { Ms } from "../core/units";
 import type { Ballast } from "./ballast";
+import type { BatchContext } from "./batch";
 import { createCommitter } from "./commit";
 import { copyDatabase } from "./copy";
 import { codeOf } from "./errors";
@@ -19,6 +20,7 @@ export interface StoreParts {
   readonly folder: string;
   readonly keeper: HighestKeeper;
   readonly ballast: Ballast;
+  readonly laws: BatchContext["laws"];
   /** Lets the next server open the database. */
   readonly release: () => void;
 }
@@ -27,6 +29,7 @@ export interface StoreParts {
 export function assembleStore(db: Database, cluster: ClusterRow, parts: StoreParts): Store {
   const live = loadState(db, cluster);
   const specs = specsOf(db);
+  const history = historyOf(db);
   // A clock that is behind the last commit (set back, or reset by an empty battery) goes on from there, and never
   // stands still.
   const ahead_ms = Math.max(0, cluster.at_ms - Math.floor(parts.clock()));
@@ -37,6 +40,8 @@ export function assembleStore(db: Database, cluster: ClusterRow, parts: StorePar
     specs,
     now,
     ballast: parts.ballast,
+    laws: parts.laws,
+    hasEnded: history.hasEnded,
     beforeWrite: (batch) => parts.keeper.before(batch.cluster),
   });
   const prune = prunerOf(db, specs);
@@ -55,7 +60,7 @@ export function assembleStore(db: Database, cluster: ClusterRow, parts: StorePar
     state: live,
     spec: specs.get,
     now,
-    history: historyOf(db),
+    history,
     commit: committer.commit,
     onCommit: committer.onCommit,
     health: committer.health,

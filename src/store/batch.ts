@@ -1,8 +1,10 @@
 // One batch: the waiting transactions that become durable together. They run one after another on a shared draft.
 
-import { assert } from "../core/assert";
+import { assert, AssertionError } from "../core/assert";
+import type { Law } from "../core/laws/law";
+import { breachOf, sayBreach } from "../core/laws/laws";
 import { HOUSE_LIMITS } from "../core/limits";
-import type { Change, ClusterRow } from "../core/model/rows-state";
+import type { Change, ClusterRow, State } from "../core/model/rows-state";
 import type { Bytes, Ms } from "../core/units";
 import { draftOn, type Layer, layerOver, mergeInto } from "./draft";
 import { StorageError } from "./errors";
@@ -54,6 +56,10 @@ export interface BatchContext {
   readonly now_ms: Ms;
   readonly specs: Specs;
   readonly kept: (asked: Idempotency) => KeptAnswer | null;
+  /** Whether history has this task. */
+  readonly hasEnded: (uid: string) => boolean;
+  /** What every transaction is held against; `thorough`: also what is mostly left to the plan's own. */
+  readonly laws: { readonly list: readonly Law[]; readonly thorough: boolean };
   /** The most transactions of one batch. */
   readonly limit: number;
 }
@@ -78,8 +84,9 @@ export function buildBatch(queue: QueuedTransaction[], context: BatchContext): B
   let bytes = 0;
   let events = 0;
   const nextEvent = (): number => events++;
+  const hasEnded = (uid: string): boolean => rows.has(`ended_tasks/${uid}`) || context.hasEnded(uid);
   for (let waiting = queue[0]; waiting !== undefined && outcomes.length < context.limit; waiting = queue[0]) {
-    const tried = attempt(waiting, layer, revision, { ...context, answers, nextEvent });
+    const tried = attempt(waiting, layer, revision, { ...context, hasEnded, answers, nextEvent });
     if (bytes > 0 && bytes + tried.bytes > HOUSE_LIMITS.commit_bytes) break;
     queue.shift();
     outcomes.push({ waiting, outcome: tried.outcome });
@@ -117,6 +124,7 @@ function attempt(waiting: QueuedTransaction, below: Layer, revision: number, con
     }
     const value = waiting.transact(draft);
     assert(!(value instanceof Promise), "a transaction must be synchronous");
+    obey(waiting.actor, below, layer, revision, context);
     const rows = writtenRows(layer, now_ms);
     const bytes = rows.reduce((sum, row) => sum + bytesOf(row), 0);
     if (bytes > TRANSACTION_BYTES) {
@@ -134,6 +142,17 @@ function attempt(waiting: QueuedTransaction, below: Layer, revision: number, con
   } finally {
     seal();
   }
+}
+
+/** Throws when the transaction breaks a law: a bug of whoever made it, of which nothing is kept. */
+function obey(actor: string, below: Layer, layer: Layer, revision: number, context: AttemptContext): void {
+  const { laws, hasEnded, now_ms } = context;
+  if (laws.list.length === 0 || (layer.changes.size === 0 && layer.cluster === null)) return;
+  const cluster = { ...layer.state.cluster, revision, at_ms: now_ms };
+  const after = Object.create(layer.state, { cluster: { value: cluster } }) as State;
+  const moment = { actor, before: below.state, after, changes: layer.changes.values(), hasEnded };
+  const breach = breachOf({ ...moment, thorough: laws.thorough }, laws.list);
+  if (breach !== null) throw new AssertionError(sayBreach(breach, actor));
 }
 
 function writtenRows(layer: Layer, at_ms: Ms): WrittenRow[] {

@@ -19,6 +19,8 @@ export interface CommitterContext {
   readonly specs: Specs;
   readonly now: () => Ms;
   readonly ballast: Ballast;
+  readonly laws: BatchContext["laws"];
+  readonly hasEnded: BatchContext["hasEnded"];
   /**
    * Called before a batch is written, since the file beside the database may have to note first which numbers were
    * given.
@@ -133,8 +135,8 @@ function flush(desk: Desk): void {
   }
   const limit = desk.alone > 0 ? 1 : Number.POSITIVE_INFINITY;
   desk.alone = Math.max(0, desk.alone - 1);
-  const { live, specs } = context;
-  const built = buildBatch(queue, { live, now_ms: context.now(), specs, kept: desk.kept, limit });
+  const { live, specs, laws, hasEnded } = context;
+  const built = buildBatch(queue, { live, now_ms: context.now(), specs, kept: desk.kept, limit, laws, hasEnded });
   if (built.batch !== null) {
     const failure = append(desk, built.batch);
     if (failure !== null) {

@@ -4,11 +4,13 @@
 import type { Database } from "bun:sqlite";
 import { join } from "node:path";
 import { assert } from "../core/assert";
+import { LAWS } from "../core/laws/laws";
 import type { ClusterRow } from "../core/model/rows-state";
 import type { Ms } from "../core/units";
 import { machineId } from "../os/machine";
 import { type Locked, type LockHolder, noteHolder, takeLock } from "../os/files/lock";
 import { assembleStore } from "./assemble";
+import type { BatchContext } from "./batch";
 import { ballastIn, makeRoom, NO_BALLAST } from "./ballast";
 import { connect, inspect, type Inspected, sqliteTooOld } from "./database";
 import { DATA_HINT, prepareDirectory, type StoreRefusal, refuse } from "./directory";
@@ -30,11 +32,16 @@ export interface OpenOptions {
   readonly host?: string | null;
   /** Missing: the program's own migrations. */
   readonly migrations?: string;
+  /** Which laws transactions are held against, and whether those that read everything always are. Left out: all. */
+  readonly laws?: BatchContext["laws"];
 }
 
 export type OpenedStore =
   /** `notices`: what was put right or should be known, for the operator. */
   { readonly ok: true; readonly store: Store; readonly notices: readonly string[] } | StoreRefusal;
+
+/** Laws that read every live task are for passes: their cost does not grow with the number of reports. */
+export const ALL_LAWS: BatchContext["laws"] = { list: LAWS, thorough: false };
 
 export const DATABASE = "orch.db";
 export const LOCK = "lock";
@@ -123,7 +130,9 @@ function openOwned(options: Owned): OpenedStore {
     }
     const cluster = raiseEpoch(db, options, host);
     const { clock, random, release } = options;
-    const parts = { clock, folder, release, keeper: keepHighest(dir, cluster, host), ballast: ballastIn(dir, random) };
+    const laws = options.laws ?? ALL_LAWS;
+    const keeper = keepHighest(dir, cluster, host);
+    const parts = { clock, folder, release, keeper, ballast: ballastIn(dir, random), laws };
     return { ok: true, notices, store: assembleStore(db, cluster, parts) };
   } catch (error) {
     db?.close();
@@ -227,6 +236,7 @@ function openInMemory(options: OpenOptions, folder: string): OpenedStore {
   const db = connect(":memory:");
   assert(migrateDatabase(db, folder) === null, "a fresh database could not be made");
   const cluster = raiseEpoch(db, options, null);
-  const parts = { clock: options.clock, folder, keeper: NO_KEEPER, ballast: NO_BALLAST, release: () => undefined };
+  const alone = { keeper: NO_KEEPER, ballast: NO_BALLAST, release: () => undefined };
+  const parts = { ...alone, clock: options.clock, folder, laws: options.laws ?? ALL_LAWS };
   return { ok: true, notices: [], store: assembleStore(db, cluster, parts) };
 }

@@ -15,7 +15,7 @@ import { strictly } from "../../src/server/http/body";
 import { openIdentity } from "../../src/server/access/identity";
 import { tokenRow } from "../../src/server/access/tokens";
 import { ROUTES } from "../../src/server/routes/table";
-import { openStore } from "../../src/store/open";
+import { ALL_LAWS, openStore } from "../../src/store/open";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -72,11 +72,11 @@ async function makeApi(
   now: () => number,
   said: string[],
   failed: (error: unknown) => void,
-  { limits: changed = {}, node_tests: tests = [], findings = {} }: StageOptions,
+  { limits: changed = {}, node_tests: tests = [], findings = {}, laws = ALL_LAWS }: StageOptions,
 ): Promise<RunningApi> {
   const seed = dice();
   const random = (bytes: number): Uint8Array => Buffer.from(seed(), "hex").subarray(0, bytes);
-  const opened = openStore({ dir: ":memory:", clock: now, random });
+  const opened = openStore({ dir: ":memory:", clock: now, random, laws });
   if (!opened.ok) throw new Error(opened.message);
   const { store } = opened;
   const dir = await mkdtemp(join(tmpdir(), "orch-stage-"));
@@ -103,6 +103,8 @@ export interface StageOptions {
   readonly limits?: Partial<PlanLimits>;
   readonly node_tests?: readonly PoolTest[];
   readonly findings?: FindingOverrides;
+  /** Left out: all of them. */
+  readonly laws?: typeof ALL_LAWS;
 }
 
 export async function makeStage(options: StageOptions = {}): Promise<Stage> {

@@ -3,6 +3,7 @@
 // it).
 
 import { canonicalJson } from "../../src/core/canonical";
+import { LAWS } from "../../src/core/laws/laws";
 import { digest128 } from "../../src/core/fresh";
 import type { Change, ClusterRow } from "../../src/core/model/rows-state";
 import type { RunRow } from "../../src/core/model/rows-work";
@@ -204,6 +205,8 @@ function fly(desk: Desk): void {
       now_ms: desk.now(),
       specs,
       kept: (asked) => database.answers.get(answerKey(asked)) ?? null,
+      hasEnded: (uid) => database.ended_tasks.has(uid),
+      laws: { list: LAWS, thorough: true },
       limit: Number.POSITIVE_INFINITY,
     });
     setTimeout(() => land(desk), world.commitDelay());

@@ -112,13 +112,7 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
   {
     name: "old-news-is-taken",
     rule: "protocol 10, I6: states only rise",
-    edits: [
-      edit(
-        "src/core/intake/observe.ts",
-        "const rises = TASK[observed.state].rank > TASK[from].rank;",
-        "const rises = true;",
-      ),
-    ],
+    edits: [edit("src/core/intake/observe.ts", "const rises = mayMove(from, observed.state);", "const rises = true;")],
   },
   {
     name: "stopped-is-started",
@@ -179,8 +173,8 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
       ),
       edit(
         "src/core/intake/observe.ts",
-        "return isOpen ? { ...after, attempts: Math.max(after.attempts, task.grant_until) } : after;",
-        "return after;",
+        "if (isOpen) return { ...after, attempts: Math.max(after.attempts, task.grant_until) };",
+        "",
       ),
     ],
   },

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { canonicalJson } from "../../src/core/canonical";
+import { LAWS } from "../../src/core/laws/laws";
 import { LIVE_TABLES } from "../../src/store/live";
 import { openStore } from "../../src/store/open";
 import { applyChanges, type Database, type SimStore, type StoreWorld } from "./database";
@@ -25,6 +26,7 @@ export function openSqliteStore(world: StoreWorld, home: SqliteHome, database: D
   const opened = openStore({
     dir: join(home.dir, "server"),
     host: "box",
+    laws: { list: LAWS, thorough: true },
     clock: () => 1_000_000 + world.schedule.now_ms,
     random: (bytes) =>
       bytes > 64 ? new Uint8Array(bytes) : Uint8Array.from(Buffer.from(world.random.hex(bytes * 2), "hex")),

@@ -11,6 +11,7 @@ import { loadCluster, loadState } from "../../src/store/load";
 import { type OpenedStore, type OpenOptions, openStore } from "../../src/store/open";
 import type { Store } from "../../src/store/store";
 import { NOW_MS } from "../support/build";
+import { NO_LAWS } from "../support/moment";
 
 const made: string[] = [];
 
@@ -54,6 +55,7 @@ export const optionsFor = (dir: string, part: Partial<OpenOptions> = {}): OpenOp
   clock: () => clock.at_ms,
   random,
   host: "a".repeat(32),
+  laws: NO_LAWS,
   ...part,
 });
 

@@ -3,12 +3,12 @@
 
 import type { Told } from "./assign";
 import { NO_RECORD, verdictOnAbsent } from "./absent";
-import { TASK } from "../model/lifecycle";
+import { mayMove } from "../model/lifecycle";
 import { newTask } from "../model/new-task";
 import type { Change, State } from "../model/rows-state";
 import type { SlotRow } from "../model/rows-work";
 import type { EndCause, TaskFinal } from "../model/end";
-import type { Observed, TaskRow } from "../model/rows-task";
+import type { Observed, TaskIdentity, TaskRow } from "../model/rows-task";
 import type { NodeRow, Orphan } from "../model/rows-node";
 import type { Inventory, TaskReport, Verb } from "../model/record";
 import { endEvent, observedOf } from "./reported";
@@ -103,6 +103,9 @@ export function observeInventory(
   };
 }
 
+/** Numbers of runs, attempts and slots up to here are believed: more than any cluster comes to. */
+const NUMBER_MAX = 1_000_000_000;
+
 const begin = (boot_id: string, orphans: readonly Orphan[]): Draft => ({
   boot_id,
   tasks: new Map(),
@@ -127,7 +130,8 @@ function recovered(state: State, node_id: string, entries: readonly TaskReport[]
   const { cluster } = state;
   if (cluster.recovering === null) return [];
   const awaited = cluster.recovering.filter((id) => id !== node_id);
-  const next_run = entries.reduce((next, { identity }) => Math.max(next, (identity?.run ?? 0) + 1), cluster.next_run);
+  const runs = entries.map(({ identity }) => identity?.run ?? 0).filter((run) => run <= NUMBER_MAX);
+  const next_run = Math.max(cluster.next_run, ...runs.map((run) => run + 1));
   const recovering = awaited.length === 0 ? null : awaited;
   return [{ table: "cluster", key: "cluster", row: { ...cluster, next_run, recovering } }];
 }
@@ -143,7 +147,10 @@ function takeIn(
   const rank = ({ identity }: TaskReport): number => identity?.attempt ?? Number.MAX_SAFE_INTEGER;
   const ordered = [...entries].sort((a, b) => rank(a) - rank(b));
   for (const entry of ordered) {
-    const task = draft.tasks.has(entry.uid) ? (draft.tasks.get(entry.uid) ?? undefined) : state.tasks.get(entry.uid);
+    // Its end was in an entry before this one: what else is said of it is older.
+    const booked = draft.tasks.get(entry.uid);
+    if (booked === null) continue;
+    const task = booked ?? state.tasks.get(entry.uid);
     if (task === undefined) strange(state, node, entry, context, draft);
     else if (task.node_id !== node.id) draft.notes.push(`${node.name} reports ${taskName(task)} of another node`);
     else known(state, task, entry, context, draft);
@@ -158,7 +165,7 @@ function known(state: State, task: TaskRow, entry: TaskReport, context: IntakeCo
     takeEnd(state, task, observed, entry, context, draft);
     return;
   }
-  const rises = TASK[observed.state].rank > TASK[from].rank;
+  const rises = mayMove(from, observed.state);
   const prepares =
     from === "preparing" &&
     observed.state === "preparing" &&
@@ -178,7 +185,7 @@ function takeEnd(
   context: IntakeContext,
   draft: Draft,
 ): void {
-  const next = entry !== null && "next" in entry.reported ? entry.reported.next : null;
+  const next = successorIn(state, task, entry, context, draft);
   draft.tasks.set(task.uid, null);
   for (const uid of [task.uid, next?.uid ?? ""]) draft.orphans.delete(uid);
   draft.changes.push(
@@ -186,13 +193,34 @@ function takeEnd(
     { table: "ended_tasks", key: task.uid, row: { ...task, observed: final } },
   );
   // An agent that has no record of it cannot say how many of its granted attempts it has made.
-  const isOpen = next !== null || entry === null || entry.identity === null;
+  const isOpen =
+    entry === null || entry.identity === null || ("next" in entry.reported && entry.reported.next !== null);
   const slot = bookEnd(state, task, final, isOpen, context, draft);
   if (next === null) draft.changes.push(...restingPorts(task, context.now_ms, context.limits));
   else putTask(draft, { ...successor(task, next.uid, next.starts_in_ms, context), boot_id: draft.boot_id });
   if (slot !== null) putSlot(draft, slot);
   const node = state.nodes.get(task.node_id)?.name ?? shortId(task.node_id);
   draft.changes.push(endEvent(task, final, node, draft.changes.length, context));
+}
+
+/**
+ * The successor that an agent tells of; `null`: it tells of none, or of one that cannot be. No agent may make attempts
+ * beyond its grant, or give one the uid of a task that is known already: that could be another node's.
+ */
+function successorIn(
+  state: State,
+  task: TaskRow,
+  entry: TaskReport | null,
+  context: IntakeContext,
+  draft: Draft,
+): { readonly uid: string; readonly starts_in_ms: Ms } | null {
+  const next = entry !== null && "next" in entry.reported ? entry.reported.next : null;
+  if (next === null) return null;
+  const live = next.uid === task.uid || state.tasks.has(next.uid) || draft.tasks.has(next.uid);
+  const known = live || context.hasEnded(next.uid);
+  if (!known && task.attempt < task.grant_until) return next;
+  draft.notes.push(`${task.node_id} tells of a successor of ${taskName(task)} that cannot be: ${next.uid}`);
+  return null;
 }
 
 /** The slot after this end; `null` when nothing of it counts any more. */
@@ -212,7 +240,11 @@ function bookEnd(
   if (task.written_off !== null && final.state !== "succeeded") return null;
   const after = slotAfterEnd(before, task, final, settings, context.limits);
   // Numbers that were granted are free again only when the agent has said that it uses no more of them.
-  return isOpen ? { ...after, attempts: Math.max(after.attempts, task.grant_until) } : after;
+  if (isOpen) return { ...after, attempts: Math.max(after.attempts, task.grant_until) };
+  // While inventories are still awaited, others may have attempts of the slot, with grants of their own.
+  return state.cluster.recovering === null
+    ? after
+    : { ...after, attempts: Math.max(after.attempts, before?.attempts ?? 0) };
 }
 
 function successor(task: TaskRow, uid: string, starts_in_ms: Ms, context: IntakeContext): TaskRow {
@@ -250,7 +282,8 @@ function strange(state: State, node: NodeRow, entry: TaskReport, context: Intake
     });
     return;
   }
-  if (state.cluster.recovering !== null && owned && identity !== null && entry.held !== null) {
+  const known = owned && identity !== null && entry.held !== null && isBelievable(entry, identity);
+  if (state.cluster.recovering !== null && known) {
     adopt(state, node, entry, observed, context, draft);
     return;
   }
@@ -262,12 +295,12 @@ function strange(state: State, node: NodeRow, entry: TaskReport, context: Intake
 /** The row of an attempt that the restored database had not seen yet, as its agent has it; `null`: it does not know. */
 function rowOf(node: NodeRow, entry: TaskReport, context: IntakeContext): TaskRow | null {
   const { identity, held } = entry;
-  if (identity === null || held === null) return null;
+  if (identity === null || held === null || !isBelievable(entry, identity)) return null;
   return newTask({
     uid: entry.uid,
     identity,
     node,
-    grant_until: entry.grant_until,
+    grant_until: Math.max(entry.grant_until, identity.attempt),
     promised: held,
     unix_user: entry.unix_user,
     exclusive: entry.exclusive,
@@ -275,6 +308,9 @@ function rowOf(node: NodeRow, entry: TaskReport, context: IntakeContext): TaskRo
     assigned_revision: context.revision,
   });
 }
+
+const isBelievable = ({ grant_until }: TaskReport, { slot, member, attempt }: TaskIdentity): boolean =>
+  attempt > 0 && Math.max(slot, member, attempt, grant_until) <= NUMBER_MAX;
 
 /** A living attempt of a known slot that the restored database had not seen yet. */
 function adopt(
@@ -288,10 +324,11 @@ function adopt(
   const { identity } = entry;
   const row = rowOf(node, entry, context);
   if (identity === null || row === null) return;
+  draft.orphans.delete(entry.uid);
   putTask(draft, { ...row, observed });
   const key = slotKey(identity.owner_uid, identity.slot);
   const slot = draft.slots.get(key) ?? state.slots.get(key) ?? emptySlot(identity.owner_uid, identity.slot);
-  putSlot(draft, { ...slot, attempts: Math.max(slot.attempts, identity.attempt, entry.grant_until) });
+  putSlot(draft, { ...slot, attempts: Math.max(slot.attempts, row.grant_until) });
   draft.notes.push(`adopted ${entry.name} on ${node.name}`);
 }
 

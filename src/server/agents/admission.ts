@@ -11,6 +11,7 @@ import type { Context } from "../context";
 import { leavingAfter, tellLeaving } from "../nodes/leaving";
 import { afterFlags, flagsNews } from "../nodes/flags";
 import { newNode, putNewNode, withMachine } from "../nodes/node-row";
+import { freeName } from "../nodes/join";
 import { verifyCredential } from "../access/identity";
 import { newOrder, testedAgain } from "../nodes/node-testing";
 import type { AgentRefusal } from "./hub";
@@ -80,8 +81,9 @@ export async function admitHello(context: Context, hello: Hello, remote: string)
     const known = draft.state.nodes.get(credential.node_id);
     if (known === undefined) {
       const detail = "it joined after the backup was made";
-      putNewNode(draft, renewed(readmitted(context, draft, hello), hello, draft.now_ms));
-      draft.event({ verb: "readmitted", object: credential.name, project: null, detail });
+      const row = renewed(readmitted(context, draft, hello), hello, draft.now_ms);
+      putNewNode(draft, row);
+      draft.event({ verb: "readmitted", object: row.name, project: null, detail });
       return;
     }
     const row = testedAgain(context, draft, known, renewed(known, hello, draft.now_ms), "hello");
@@ -136,8 +138,10 @@ const renewed = (node: NodeRow, { credential, machine, leaving }: Hello, now_ms:
 
 /** A node that the database forgot, as its credential and its machine say. */
 function readmitted(context: Context, { state, now_ms }: Draft, { credential, machine }: Hello): NodeRow {
-  const { node_id: id, name, public_key, fingerprint } = credential;
+  const { node_id: id, public_key, fingerprint } = credential;
   const { next_ordinal: ordinal } = state.cluster;
+  // Another machine may have joined under its name since the database was restored.
+  const name = freeName(state, credential.name);
   const testing = newOrder(context, machine.pool, { why: "it joined", by: "server", at_ms: now_ms });
   return newNode({ id, name, ordinal, public_key, fingerprint, machine, contact: "connected", testing, now_ms });
 }

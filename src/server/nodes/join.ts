@@ -116,7 +116,7 @@ function firstRow(state: State, { name, public_key, machine, uid, order }: Joini
 }
 
 /** The host's name made legal, with a number behind it when it is taken. */
-function freeName(state: State, hostname: string): string {
+export function freeName(state: State, hostname: string): string {
   const taken = new Set(state.nodes.values().map((node) => node.name));
   const base = legalName(hostname.split(".")[0] ?? "") ?? legalName(`node-${hostname}`) ?? "node";
   for (let n = 1; ; n++) {

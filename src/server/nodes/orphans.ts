@@ -6,7 +6,7 @@ import type { State } from "../../core/model/rows-state";
 import { identityOf, newTask } from "../../core/model/new-task";
 import type { TaskIdentity, TaskRow } from "../../core/model/rows-task";
 import type { WorkloadRow } from "../../core/model/rows-work";
-import { isWanted, parseName, shortId, slotKey, slotName } from "../../core/model/task";
+import { parseName, shortId, slotKey, slotName } from "../../core/model/task";
 import { emptySlot } from "../../core/pass/slot";
 import type { Draft } from "../../store/store";
 import { findApp } from "../work/apps";
@@ -37,7 +37,30 @@ const without = (node: NodeRow, orphan: Orphan): NodeRow => ({
 
 /** Orders an orphan to stop: it becomes a task of nobody, so that the order is repeated until its end is known. */
 export function stopOrphan(draft: Draft, node: NodeRow, orphan: Orphan, by: string): void {
-  const identity: TaskIdentity = {
+  const known = draft.state.tasks.get(orphan.uid);
+  if (known !== undefined && known.node_id !== node.id) {
+    throw new RefusedError("conflict", `${orphan.name} is a task of another node`, "orch ps shows where it runs");
+  }
+  const stop = { why: `an orphan, stopped by ${by}`, signal: "TERM", grace_ms: 10_000, at_ms: draft.now_ms };
+  // A task that is known, and whose record its agent cannot read, stays the task that it is.
+  const row = known ?? strayTask(draft, node, orphan, by);
+  const task: TaskRow = row.desired === "stop" ? row : { ...row, desired: "stop", stop };
+  draft.put([
+    { table: "nodes", key: node.id, row: without(node, orphan) },
+    { table: "tasks", key: task.uid, row: task },
+  ]);
+  draft.event({
+    verb: "stopped",
+    object: `${node.name} ${orphan.name}`,
+    project: null,
+    node_id: node.id,
+    detail: "an orphan",
+  });
+}
+
+/** A task that belongs to nothing but itself. */
+const strayTask = (draft: Draft, node: NodeRow, orphan: Orphan, by: string): TaskRow =>
+  knownTask(draft, node, orphan, {
     owner_uid: orphan.uid,
     app_uid: null,
     project: "",
@@ -51,21 +74,7 @@ export function stopOrphan(draft: Draft, node: NodeRow, orphan: Orphan, by: stri
     slot: 0,
     member: 0,
     attempt: attemptOf(orphan),
-  };
-  const stop = { why: `an orphan, stopped by ${by}`, signal: "TERM", grace_ms: 10_000, at_ms: draft.now_ms };
-  const task: TaskRow = { ...knownTask(draft, node, orphan, identity), desired: "stop", stop };
-  draft.put([
-    { table: "nodes", key: node.id, row: without(node, orphan) },
-    { table: "tasks", key: task.uid, row: task },
-  ]);
-  draft.event({
-    verb: "stopped",
-    object: `${node.name} ${orphan.name}`,
-    project: null,
-    node_id: node.id,
-    detail: "an orphan",
   });
-}
 
 const attemptOf = ({ name }: Orphan): number => parseName(name)?.attempt ?? 1;
 
@@ -126,11 +135,12 @@ function freeSlotOf(state: State, orphan: Orphan): { workload: WorkloadRow; slot
   if (workload === undefined) throw no("no app declares it");
   if (workload.kind !== "service") throw no(`a ${workload.kind} is not adopted, only replicas of services are`);
   if (orphan.pid === null) throw no("it does not run");
+  if (state.tasks.has(orphan.uid)) throw no("it is a task that is known, whose record its agent cannot read");
   const { replicas } = workload.settings;
   if (slot >= replicas) throw no(`${workload.app}.${workload.name} keeps ${replicas} replicas`);
   const taken = state.tasks
     .values()
-    .some((task) => task.owner_uid === workload.uid && task.slot === slot && isWanted(task));
+    .some((task) => task.owner_uid === workload.uid && task.slot === slot && task.written_off === null);
   if (taken) throw no("the slot has another task");
   return { workload, slot };
 }

@@ -81,7 +81,7 @@ describe("a card", () => {
     expect((await devices()).map((gpu) => gpu.reading?.stale)).toEqual([true, false]);
     agent.hangUp();
     stage.clock += 20_000;
-    await stage.api.store.commit("test", (draft) => {
+    await stage.api.store.commit("plan", (draft) => {
       const node = draft.state.nodes.get(agent.node_id)!;
       draft.put([{ table: "nodes", key: node.id, row: { ...node, contact: "unreachable" } }]);
     });

@@ -3,11 +3,12 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { Change } from "../../../src/core/model/rows-state";
 import { buildRun, buildSpec, buildTask } from "../../support/build";
+import { NO_LAWS } from "../../support/moment";
 import { makeStage, type Stage } from "../stage";
 
 let stage: Stage;
 beforeEach(async () => {
-  stage = await makeStage();
+  stage = await makeStage({ laws: NO_LAWS });
 });
 afterEach(async () => stage.close());
 

@@ -3,6 +3,7 @@
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { RunRow, WorkloadRow } from "../../../src/core/model/rows-work";
+import { buildEnd, buildSlot, buildTask } from "../../support/build";
 import { waitUntil } from "../../support/wait";
 import { heardNode } from "../hand-agent";
 import { makeStage, type Answer, type Stage } from "../stage";
@@ -128,7 +129,7 @@ describe("a changed job", () => {
   });
   test("lets a running run finish", async () => {
     await apply(spec("", prep("one")));
-    await stage.api.store.commit("test", (draft) =>
+    await stage.api.store.commit("plan", (draft) =>
       draft.put(
         runs().map((run) => ({
           table: "runs",
@@ -145,11 +146,14 @@ describe("a changed job", () => {
   });
   test("comes after the newest run of what is unchanged, also when that is over", async () => {
     await apply(spec("", prep("one"), train));
-    await stage.api.store.commit("test", (draft) => {
+    await stage.api.store.commit("plan", (draft) => {
       const first = draft.state.runs.values().find((run) => run.run === 1)!;
       const row = { ...first, state: "succeeded" as const, finished_ms: draft.now_ms, exit_code: 0 };
       const job = draft.state.workloads.get(first.workload_uid!)!;
+      const task = buildTask(first, "box1");
+      const slot = buildSlot(task, { ends: [buildEnd(task, { state: "succeeded", exit_code: 0 })] });
       draft.put([
+        { table: "slots", key: slot.key, row: slot },
         { table: "runs", key: row.uid, row: null },
         { table: "ended_runs", key: row.uid, row },
         { table: "workloads", key: job.uid, row: { ...job, last_run: { uid: row.uid, run: 1, state: "succeeded" } } },

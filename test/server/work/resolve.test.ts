@@ -71,10 +71,16 @@ describe("the start of an id", () => {
     const { store } = stage.api;
     await store.commit("test", (draft) => {
       const row = draft.state.nodes.get(box1)!;
-      const twin = { ...row, id: `${box1.slice(0, 8)}${"0".repeat(24)}`, name: "box2" };
+      const twin = {
+        ...row,
+        id: `${box1.slice(0, 8)}${"0".repeat(24)}`,
+        name: "box2",
+        ordinal: draft.state.cluster.next_ordinal,
+      };
       draft.put([
         { table: "nodes", key: box1, row: { ...row, orphans } },
         { table: "nodes", key: twin.id, row: twin },
+        { table: "cluster", key: "cluster", row: { ...draft.state.cluster, next_ordinal: twin.ordinal + 1 } },
       ]);
     });
     const code = async (answer: Promise<Answer>): Promise<unknown> => {

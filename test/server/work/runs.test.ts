@@ -28,7 +28,7 @@ const run = (job: object, part: object = {}, as = "alice") =>
 /** Ends a living task by its agent's report. */
 async function end(uid: string): Promise<void> {
   const { store, limits, seed } = stage.api;
-  await store.commit("test", (draft) => {
+  await store.commit("node box1", (draft) => {
     const { node_id, attempt } = draft.state.tasks.get(uid)!;
     const intake = observe(
       draft.state,

@@ -1,0 +1,238 @@
+// Laws of what the plan has just placed: it was wanted, its node was fit, and no promise goes beyond what there is.
+// They are about new placements alone: a machine may shrink, and what came back by itself is counted, never judged.
+
+import type { NodeDevice } from "../model/device";
+import { isFinal } from "../model/lifecycle";
+import type { Amounts, Promised } from "../model/promised";
+import type { NodeRow } from "../model/rows-node";
+import type { State } from "../model/rows-state";
+import type { TaskRow } from "../model/rows-task";
+import { slotKey } from "../model/task";
+import { type Law, linesOf } from "./law";
+import type { MomentRows } from "./moment";
+import { sayTask } from "./tasks";
+
+/** Countables may be fractions, whose sums are not exact in binary. */
+const ROUNDING = 1e-6;
+
+export const PLACING_LAWS: readonly Law[] = [
+  {
+    name: "attempts-rise",
+    says: "a new attempt has a number above every one that its slot has used or granted",
+    broken: (look) =>
+      linesOf(look.placed, (task) => {
+        const used = look.before.slots.get(slotKey(task.owner_uid, task.slot))?.attempts ?? 0;
+        return task.attempt > used ? null : `${sayTask(task)} comes after attempt ${used}`;
+      }),
+  },
+  {
+    name: "one-attempt-a-slot",
+    says: "an attempt is placed beside another of its slot only where that is replaced, moves, or was given up",
+    broken: (look) => linesOf(look.placed, (task) => crowded(look, task)),
+  },
+  {
+    name: "placed-where-fit",
+    says: "a task is placed on a node that is connected, ready and to be used, for the boot that it is in",
+    broken: (look) =>
+      linesOf(look.placed, (task) => {
+        const why = unfit(look, task);
+        return why === null ? null : `${sayTask(task)}: ${why}`;
+      }),
+  },
+  {
+    name: "placed-as-wanted",
+    says: "a task is placed for what somebody wants, of its newest version and spec",
+    broken: (look) =>
+      linesOf(look.placed, (task) => {
+        const why = unwanted(look, task);
+        return why === null ? null : `${sayTask(task)}: ${why}`;
+      }),
+  },
+  {
+    name: "node-capacity",
+    says: "what is placed on a node fits into its cores, memory, disk and countables beside all that is promised there",
+    broken: (look) => eachNode(look, overbooked),
+  },
+  {
+    name: "card-capacity",
+    says: "a card is there, a whole one has one owner, and shares of one fit into its memory",
+    broken: (look) => eachNode(look, overdealt),
+  },
+  {
+    name: "ports-unique",
+    says: "no two tasks of a machine publish the same port to the same side",
+    broken: (look) => eachNode(look, doublePorts),
+  },
+];
+
+function crowded(look: MomentRows, task: TaskRow): string | null {
+  const others = (look.ofOwners().get(task.owner_uid) ?? []).filter(
+    (other) => other.slot === task.slot && other.uid !== task.uid,
+  );
+  if (others.length === 0) return null;
+  const same = others.find((other) => other.attempt === task.attempt && other.member === task.member);
+  if (same !== undefined) return `${sayTask(task)} and ${sayTask(same)} have one number`;
+  const beside = others.filter((other) => other.attempt !== task.attempt && !isGoing(look, other));
+  const wrong =
+    task.kind === "job" || task.exclusive || beside.length > 1
+      ? beside[0]
+      : beside.find((other) => other.exclusive || (other.version === task.version && mustStay(look, other)));
+  return wrong === undefined ? null : `${sayTask(task)} beside ${sayTask(wrong)}, which is ${wrong.observed.state}`;
+}
+
+/** Given up, or told to stop by this very transaction. */
+const isGoing = ({ before }: MomentRows, task: TaskRow): boolean =>
+  task.written_off !== null || (task.desired === "stop" && before.tasks.get(task.uid)?.desired !== "stop");
+
+/** Whether an attempt has no reason to leave its place; who has cards may have a bad one. */
+function mustStay({ after }: MomentRows, { node_id, promised }: TaskRow): boolean {
+  const node = after.nodes.get(node_id);
+  return promised.devices.length === 0 && node !== undefined && !isLeaving(node);
+}
+
+const isLeaving = ({ intent, drain, leaving }: NodeRow): boolean =>
+  leaving !== null || (intent === "draining" && drain !== null);
+
+function unfit({ after }: MomentRows, task: TaskRow): string | null {
+  if (after.cluster.recovering !== null) return "the server is recovering";
+  const node = after.nodes.get(task.node_id);
+  if (node === undefined) return "there is no such node";
+  if (node.contact !== "connected") return `the node is ${node.contact}`;
+  if (node.admission !== "ready") return `the node is ${node.admission}`;
+  if (isLeaving(node)) return "the node gives its work away";
+  return node.boot_id === task.boot_id ? null : `the node is in boot ${node.boot_id}`;
+}
+
+function unwanted({ after }: MomentRows, task: TaskRow): string | null {
+  const run = after.runs.get(task.owner_uid);
+  const owner = run ?? after.workloads.get(task.owner_uid);
+  if (owner === undefined) return "it has no owner";
+  if (run !== undefined && run.state !== "running") return `its run is ${run.state}`;
+  if (run !== undefined && (run.cancel !== null || isFinal(run.state))) return "its run was cancelled";
+  if ("removing" in owner && owner.removing) return "its workload is being removed";
+  const same = owner.version === task.version && owner.spec_hash === task.spec_hash;
+  return same ? null : `version ${owner.version} is wanted, it has ${task.version}`;
+}
+
+// ---- what is promised
+
+/** What somebody holds on a node. */
+interface Holding {
+  readonly name: () => string;
+  readonly held: Promised;
+  readonly node: NodeRow;
+  readonly uid: string;
+}
+
+/** A node on which something was placed, and all that is held there and by other agents of its machine. */
+interface Booked {
+  readonly node: NodeRow;
+  readonly placed: readonly TaskRow[];
+  readonly here: readonly Holding[];
+  readonly beside: readonly Holding[];
+}
+
+const eachNode = (look: MomentRows, broken: (booked: Booked) => readonly string[]): string[] =>
+  bookedOf(look).flatMap(broken);
+
+const known = new WeakMap<MomentRows, readonly Booked[]>();
+
+/** The same list for every law of a moment. */
+function bookedOf(look: MomentRows): readonly Booked[] {
+  let booked = known.get(look);
+  if (booked === undefined) known.set(look, (booked = book(look)));
+  return booked;
+}
+
+function book(look: MomentRows): Booked[] {
+  const { after, placed } = look;
+  if (placed.length === 0) return [];
+  const byNode = new Map<string, TaskRow[]>();
+  for (const task of placed) {
+    const there = byNode.get(task.node_id);
+    if (there === undefined) byNode.set(task.node_id, [task]);
+    else there.push(task);
+  }
+  const holdings = new Map<string, readonly Holding[]>();
+  const machines = new Map<string, NodeRow[]>();
+  for (const [id, tasks] of look.onNodes()) {
+    const node = after.nodes.get(id);
+    if (node === undefined) continue;
+    holdings.set(id, holdingsOn(after, node, tasks));
+    const agents = machines.get(node.fingerprint);
+    if (agents === undefined) machines.set(node.fingerprint, [node]);
+    else agents.push(node);
+  }
+  return [...byNode].flatMap(([id, tasks]): Booked[] => {
+    const node = after.nodes.get(id);
+    if (node === undefined) return [];
+    const others = (machines.get(node.fingerprint) ?? []).filter((other) => other.id !== id);
+    const beside = others.flatMap((other) => holdings.get(other.id) ?? []);
+    return [{ node, placed: tasks, here: holdings.get(id) ?? [], beside }];
+  });
+}
+
+function holdingsOn(after: State, node: NodeRow, tasks: readonly TaskRow[]): Holding[] {
+  const all = tasks.map((task): Holding => ({ name: () => sayTask(task), held: task.promised, node, uid: task.uid }));
+  for (const { uid, name, held } of node.orphans) {
+    // What a task of the books was promised is counted there.
+    if (held !== null && !after.tasks.has(uid)) all.push({ name: () => `${name}, an orphan`, held, node, uid });
+  }
+  return all;
+}
+
+const AMOUNTS = ["cpu_milli", "memory_bytes", "disk_bytes"] as const satisfies readonly (keyof Amounts)[];
+
+/** Amounts of which something that was placed asked for a part, and of which too much is promised now. */
+function overbooked({ node, placed, here }: Booked): string[] {
+  const lines: string[] = [];
+  const check = (what: string, capacity: number, of: (held: Promised) => number): void => {
+    if (!placed.some(({ promised }) => of(promised) > 0)) return;
+    const sum = here.reduce((total, { held }) => total + of(held), 0);
+    if (sum > capacity + ROUNDING) lines.push(`${node.name} has ${capacity} ${what}, ${sum} are promised`);
+  };
+  for (const key of AMOUNTS) check(key, node.capacity[key], (held) => held[key]);
+  const names = new Set(placed.flatMap(({ promised }) => Object.keys(promised.countables)));
+  for (const name of names) check(name, node.capacity.countables[name] ?? 0, (held) => held.countables[name] ?? 0);
+  return lines;
+}
+
+/** Whether the agent of a node gives a card away as a whole, and not by its parts. */
+const deals = ({ devices }: NodeRow, id: string): boolean =>
+  devices.some((device) => device.id === id) && !devices.some((device) => device.parent === id);
+
+function overdealt({ node, placed, here, beside }: Booked): string[] {
+  const ids = new Set(placed.flatMap(({ promised }) => promised.devices.map(({ id }) => id)));
+  return linesOf(ids, (id) => {
+    const device: NodeDevice | undefined = node.devices.find((one) => one.id === id);
+    if (device === undefined || device.state === "missing") return `${node.name} has no card ${id}`;
+    const near = beside.filter((holding) => holding.node.boot_id === node.boot_id && deals(holding.node, id));
+    const holders = [...here, ...(deals(node, id) ? near : [])].flatMap(({ held, name }) =>
+      held.devices.filter((one) => one.id === id).map(({ bytes }) => ({ bytes, name })),
+    );
+    const whole = holders.some(({ bytes }) => bytes === null);
+    const sum = holders.reduce((total, { bytes }) => total + (bytes ?? 0), 0);
+    if ((!whole || holders.length === 1) && sum <= device.memory_bytes) return null;
+    return `${id} of ${node.name} is promised to ${holders.map(({ name }) => name()).join(", ")}`;
+  });
+}
+
+function doublePorts({ node, placed, here, beside }: Booked): string[] {
+  const wanted = placed.filter(({ promised }) => promised.ports.length > 0);
+  if (wanted.length === 0) return [];
+  const taken = new Map<string, Holding[]>();
+  for (const holding of [...here, ...beside]) {
+    for (const { published, bind } of holding.held.ports) {
+      const key = `${published}/${bind}`;
+      taken.set(key, [...(taken.get(key) ?? []), holding]);
+    }
+  }
+  return wanted.flatMap((task) =>
+    linesOf(task.promised.ports, ({ published, bind }) => {
+      const other = (taken.get(`${published}/${bind}`) ?? []).find(({ uid }) => uid !== task.uid);
+      return other === undefined
+        ? null
+        : `${sayTask(task)} and ${other.name()} on ${node.name}: ${bind} port ${published}`;
+    }),
+  );
+}

@@ -1,0 +1,190 @@
+// An agent that lies, or whose disk does: whatever it says, intake makes no change of it that breaks a law. A server
+// must not be brought down by what one of its nodes sends.
+
+import { describe, expect, test } from "bun:test";
+import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
+import { observe, observeInventory, type IntakeContext } from "../../../src/core/intake/observe";
+import type { Reported, TaskReport } from "../../../src/core/model/record";
+import type { State } from "../../../src/core/model/rows-state";
+import type { TaskRow } from "../../../src/core/model/rows-task";
+import { withChanges } from "../../../src/core/plan/changes";
+import { slotKey } from "../../../src/core/model/task";
+import {
+  buildNode,
+  buildRun,
+  buildSlot,
+  buildState,
+  buildTask,
+  buildWorkload,
+  NOW_MS,
+  SEED,
+  uidOf,
+} from "../../support/build";
+import { brokenBy } from "../../support/moment";
+import { failedReport, reportOf } from "../../support/reports";
+
+const HISTORY = new Set([uidOf("ended before")]);
+const context: IntakeContext = {
+  now_ms: NOW_MS,
+  revision: 11,
+  limits: DEFAULT_LIMITS,
+  seed: SEED,
+  hasEnded: (uid) => HISTORY.has(uid),
+  hasGrave: () => false,
+};
+
+const node = buildNode("box", { ordinal: 1 });
+const other = buildNode("other", { ordinal: 2 });
+const api = buildWorkload("web", "api", "s", { settings: { replicas: 3, restart: { offline: true } } });
+const run = buildRun(1, "s", { state: "running" });
+const granted = buildTask(api, "box", { grant_until: 2 });
+const spent = buildTask(api, "box", { slot: 1, attempt: 4 });
+const theirs = buildTask(api, "other", { slot: 2 });
+const job = buildTask(run, "box", { observed: { state: "assigned" } });
+const tasks = [granted, spent, theirs, job];
+const state = buildState({
+  cluster: { next_run: 2, next_ordinal: 3 },
+  nodes: [node, other],
+  workloads: [api],
+  runs: [run],
+  tasks,
+  slots: tasks.map((task) => buildSlot(task)),
+});
+const recovering: State = { ...state, cluster: { ...state.cluster, recovering: ["box", "other"] } };
+
+const told = (entries: readonly TaskReport[], before = state) => {
+  const intake = observe(before, "box", entries, context);
+  expect(brokenBy(before, intake.changes, "node box", { hasEnded: context.hasEnded })).toBeNull();
+  return { ...intake, after: withChanges(before, intake.changes) };
+};
+
+describe("a rogue agent", () => {
+  test("makes no attempt beyond its grant", () => {
+    const { after, notes } = told([failedReport(spent, uidOf("next"))]);
+    expect([...after.tasks.keys()]).not.toContain(uidOf("next"));
+    expect(notes.join()).toContain("a successor of web.api.1#4 that cannot be");
+    expect(after.slots.get(slotKey(api.uid, 1))?.attempts).toBe(4);
+  });
+  test("gives a successor the uid of no task that is known: of another node, of its own, of history", () => {
+    for (const uid of [theirs.uid, job.uid, granted.uid, uidOf("ended before")]) {
+      const { after } = told([failedReport(granted, uid)]);
+      expect(after.tasks.get(theirs.uid)).toBe(theirs);
+      expect(after.tasks.get(job.uid)).toBe(job);
+      expect(after.tasks.has(granted.uid)).toBe(false);
+      expect(after.slots.get(slotKey(api.uid, 0))?.attempts).toBe(2);
+    }
+  });
+  test("gives two successors one uid", () => {
+    const twin = { ...granted, uid: uidOf("twin"), slot: 4 };
+    const before = {
+      ...state,
+      tasks: new Map([...state.tasks, [twin.uid, twin]]),
+      slots: new Map([...state.slots, [slotKey(api.uid, 4), buildSlot(twin)]]),
+    };
+    const { after } = told([failedReport(granted, uidOf("next")), failedReport(twin, uidOf("next"))], before);
+    expect(after.tasks.get(uidOf("next"))?.slot).toBe(0);
+  });
+  test("ends a task once, whatever it says of it afterwards", () => {
+    const running: Reported = { state: "running", pid: 5, started_age_ms: 1 };
+    const { changes } = told([failedReport(granted), failedReport(granted), reportOf(granted, running)]);
+    expect(changes.filter(({ table }) => table === "ended_tasks")).toHaveLength(1);
+  });
+  test("has its word about other nodes' tasks dropped", () => {
+    expect(told([failedReport(theirs)]).changes).toEqual([]);
+  });
+  test("is adopted with numbers that can be, while its server recovers", () => {
+    const stranger = { ...granted, uid: uidOf("stranger"), slot: 0, attempt: 9, grant_until: 1 };
+    const running: Reported = { state: "running", pid: 5, started_age_ms: 1 };
+    const { after } = told([reportOf(stranger, running)], recovering);
+    expect(after.tasks.get(stranger.uid)).toMatchObject({ attempt: 9, grant_until: 9 });
+    const huge = { ...stranger, attempt: Number.MAX_SAFE_INTEGER };
+    const kept = told([reportOf(huge, running)], recovering).after;
+    expect(kept.tasks.has(huge.uid)).toBe(false);
+    expect(kept.nodes.get("box")?.orphans.map(({ uid }) => uid)).toEqual([huge.uid]);
+  });
+  test("uses no run numbers up with one that no cluster comes to", () => {
+    const entry = reportOf({ ...job, uid: uidOf("stranger"), run: Number.MAX_SAFE_INTEGER }, { state: "starting" });
+    const inventory = { boot_id: node.boot_id, applied: null, entries: [entry], unreadable: [] };
+    const { changes } = observeInventory(recovering, "box", inventory, context);
+    expect(withChanges(recovering, changes).cluster.next_run).toBe(2);
+  });
+});
+
+test("slots forget no grant of another attempt while inventories are awaited", () => {
+  const adopted = { ...granted, grant_until: 6 };
+  const before: State = {
+    ...recovering,
+    tasks: new Map([[adopted.uid, adopted]]),
+    slots: new Map([[slotKey(api.uid, 0), buildSlot(adopted)]]),
+  };
+  const later: TaskRow = { ...granted, uid: uidOf("later"), attempt: 2, grant_until: 7 };
+  const { after } = told([failedReport(later)], before);
+  expect(after.slots.get(slotKey(api.uid, 0))?.attempts).toBe(6);
+});
+
+// ---- anything at all
+
+/** A seeded generator of numbers in [0, 1). */
+function dice(seed: number): () => number {
+  let at = seed >>> 0;
+  return () => {
+    at = (at + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(at ^ (at >>> 15), at | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+function lie(roll: () => number): TaskReport {
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(roll() * list.length)] as T;
+  const uids = [...tasks.map(({ uid }) => uid), uidOf("ended before"), uidOf("a"), uidOf("b")];
+  const like = pick(tasks);
+  const told_of: TaskRow = {
+    ...like,
+    uid: pick(uids),
+    owner_uid: pick([like.owner_uid, api.uid, run.uid, uidOf("nobody")]),
+    slot: pick([0, 1, 2, 7]),
+    member: pick([0, 0, 1]),
+    attempt: pick([0, 1, 2, 5, Number.MAX_SAFE_INTEGER]),
+    grant_until: pick([0, 1, 3, 9]),
+    run: pick([null, 1, 7, Number.MAX_SAFE_INTEGER]),
+  };
+  const end = { started_age_ms: pick([null, 5]), finished_age_ms: 1, exit_code: 1, signal: null, reason: null };
+  const reported = pick<Reported>([
+    { state: "preparing", prepared: roll() < 0.5, reason: null },
+    { state: "starting" },
+    { state: "running", pid: 4, started_age_ms: 9 },
+    { state: "stopping", pid: null, started_age_ms: null },
+    ...(["succeeded", "failed", "stopped", "rejected", "gone"] as const).map((how) => ({
+      state: how,
+      ...end,
+      peak_memory_bytes: null,
+      tail: null,
+      next: pick([null, { uid: pick(uids), starts_in_ms: 0 }]),
+    })),
+  ]);
+  const entry = reportOf(told_of, reported);
+  return { ...entry, identity: pick([entry.identity, entry.identity, null]), held: pick([entry.held, null]) };
+}
+
+test("no report and no inventory, whatever it holds, breaks a law", () => {
+  for (let seed = 1; seed <= 2_000; seed++) {
+    const roll = dice(seed);
+    let now = roll() < 0.5 ? state : recovering;
+    const ended = new Set(HISTORY);
+    for (let n = 0; n < 4; n++) {
+      const entries = Array.from({ length: 1 + Math.floor(roll() * 5) }, () => lie(roll));
+      const facts = { ...context, hasEnded: (uid: string) => ended.has(uid) };
+      const unreadable = roll() < 0.3 ? [{ uid: theirs.uid, name: "web.api.2", pid: 1, held: theirs.promised }] : [];
+      const inventory = { boot_id: roll() < 0.5 ? node.boot_id : "boot-2", applied: null, entries, unreadable };
+      const { changes } =
+        roll() < 0.5 ? observe(now, "box", entries, facts) : observeInventory(now, "box", inventory, facts);
+      expect({
+        seed,
+        broken: brokenBy(now, changes, "node box", { hasEnded: facts.hasEnded, thorough: false }),
+      }).toEqual({ seed, broken: null });
+      for (const change of changes) if (change.table === "ended_tasks") ended.add(change.key);
+      now = withChanges(now, changes);
+    }
+  }
+});
