@@ -3,57 +3,39 @@
 
 import { generateKeyPairSync, randomUUID, type KeyObject } from "node:crypto";
 import type { Driver } from "../../src/agent/drivers/driver";
-import { createAgentLoop } from "../../src/agent/loop";
+import type { TaskStore } from "../../src/agent/tasks/store";
+import { createAgentLoop } from "../../src/agent/loop/loop";
 import { createOutgoing } from "../../src/agent/link/outgoing";
 import { ServerSession } from "../../src/agent/link/session";
 import { createTester } from "../../src/agent/tests/tester";
 import type { Fence } from "../../src/core/agent/accept";
 import type { TestResult } from "../../src/core/model/node-tests";
-import type { Seen, TaskRecord } from "../../src/core/model/record";
+import type { Seen } from "../../src/core/model/record";
 import { GIB, MIB } from "../../src/core/units";
 import type { Credential, Machine } from "../../src/wire/agent";
 import { connect } from "../../src/wire/client";
 import { parseToken } from "../../src/wire/token";
 
-/** Tasks that live the moment they are started and end the moment they are told to. */
-class PretendDriver implements Driver {
-  readonly #seen = new Map<string, Seen>();
-  #pids = 1;
-  #changed: () => void = () => undefined;
+/** Nothing is kept: pretended tasks end with this process. */
+const NO_STORE: TaskStore = {
+  read: async () => Promise.resolve({ records: new Map(), uids: [], unreadable: new Set() }),
+  kept: async () => Promise.resolve([]),
+  write: async () => Promise.resolve(),
+  wasClaimed: () => false,
+  claimStopped: async () => Promise.resolve("now"),
+  tail: () => null,
+  acknowledge: async () => Promise.resolve(),
+  forget: async () => Promise.resolve(),
+};
 
-  async records(): ReturnType<Driver["records"]> {
-    return Promise.resolve({ records: new Map<string, TaskRecord>(), unreadable: [] });
-  }
-  async kept(): Promise<readonly TaskRecord[]> {
-    return Promise.resolve([]);
-  }
-  async write(): Promise<void> {
-    return Promise.resolve();
-  }
-  seen(): ReadonlyMap<string, Seen> {
-    return this.#seen;
-  }
-  wasClaimed(): boolean {
-    return false;
-  }
-  async start({ assignment: { uid } }: TaskRecord): Promise<void> {
-    this.#seen.set(uid, { claimed: true, process: { is: "alive", pid: ++this.#pids, started_ms: Date.now() } });
-    this.#changed();
-    return Promise.resolve();
-  }
-  async claimStopped(uid: string): Promise<void> {
-    if (!this.#seen.has(uid)) this.#seen.set(uid, { claimed: true, process: { is: "none" } });
-    return Promise.resolve();
-  }
-  async signal(uid: string, signal: string): Promise<void> {
-    return this.#end(uid, signal);
-  }
-  async kill(uid: string): Promise<void> {
-    return this.#end(uid, "KILL");
-  }
-  async #end(uid: string, signal: string): Promise<void> {
+/** Tasks that live the moment they are started and end the moment they are told to. */
+function pretendDriver(): Driver {
+  const seen = new Map<string, Seen>();
+  let pids = 1;
+  let changed = (): void => undefined;
+  const end = async (uid: string, signal: string): Promise<void> => {
     const now_ms = Date.now();
-    this.#seen.set(uid, {
+    seen.set(uid, {
       claimed: true,
       process: {
         is: "ended",
@@ -67,28 +49,33 @@ class PretendDriver implements Driver {
         reason: null,
       },
     });
-    this.#changed();
+    changed();
     return Promise.resolve();
-  }
-  lease(): void {
-    return undefined;
-  }
-  tail(): null {
-    return null;
-  }
-  async acknowledge(uid: string): Promise<void> {
-    return this.forget(uid);
-  }
-  async forget(uid: string): Promise<void> {
-    this.#seen.delete(uid);
-    return Promise.resolve();
-  }
-  onChange(listener: () => void): void {
-    this.#changed = listener;
-  }
-  close(): void {
-    this.#seen.clear();
-  }
+  };
+  return {
+    find: async () => Promise.resolve([]),
+    seen: () => seen,
+    wasBegun: () => false,
+    start: async ({ assignment: { uid } }) => {
+      seen.set(uid, { claimed: true, process: { is: "alive", handle: { pid: ++pids }, started_ms: Date.now() } });
+      changed();
+      return Promise.resolve();
+    },
+    signal: end,
+    kill: async (uid) => end(uid, "KILL"),
+    end: () => undefined,
+    look: (uid) => {
+      if (!seen.has(uid)) seen.set(uid, { claimed: true, process: { is: "none" } });
+    },
+    drop(uid) {
+      seen.delete(uid);
+    },
+    lease: () => undefined,
+    onChange: (listener) => {
+      changed = listener;
+    },
+    close: () => seen.clear(),
+  };
 }
 
 /** Pretended machines have nothing to prove. */
@@ -144,8 +131,9 @@ interface Server {
 
 async function live({ url, pin }: Server, machine: Machine, credential: Credential, key: KeyObject): Promise<void> {
   let fence: Fence | null = null;
-  const driver = new PretendDriver();
+  const driver = pretendDriver();
   const loop = await createAgentLoop({
+    store: NO_STORE,
     driver,
     machine: () => machine,
     cards: { gate: () => [], verdicts: () => new Map(), blames: () => new Map() },

@@ -20,8 +20,9 @@ import { openProcessDriver } from "./drivers/process";
 import { openFence } from "./link/fence";
 import { joinCluster, readIdentity, type AgentIdentity } from "./link/identity";
 import { readLog } from "./tasks/logs";
+import { openTaskStore, type TaskFiles } from "./tasks/store";
 import { openLeaving } from "./leave/leaving";
-import { createAgentLoop } from "./loop";
+import { createAgentLoop } from "./loop/loop";
 import { createOutgoing, type Reader } from "./link/outgoing";
 import { probeMachine, type Share } from "./machine/probe";
 import { forgetAgent, noteAgent, otherAgents, runDirOf, runName, takeRunDir } from "./machine/rundir";
@@ -162,19 +163,33 @@ function tellJoined({ say, joined }: AgentOptions, name: string): void {
   joined();
 }
 
+/** What is kept of tasks, and what runs them. */
+async function openTasks(
+  data: string,
+  { version, accounts, say }: AgentOptions,
+  cards: AgentCards,
+  clock: () => Ms,
+): Promise<{ readonly store: TaskFiles; readonly driver: Driver }> {
+  const store = openTaskStore(data, say);
+  const driver = await openProcessDriver({
+    data,
+    store,
+    version,
+    accounts: createAccounts(accounts),
+    access: (promised) => cards.access(promised),
+    clock,
+    say,
+  });
+  return { store, driver };
+}
+
 async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
   const { clock, cards, machine, identity } = await settle(data, options);
   const { watch } = cards;
-  const driver = await openProcessDriver({
-    data,
-    version: options.version,
-    accounts: createAccounts(options.accounts),
-    access: (promised) => cards.access(promised),
-    clock,
-    say: options.say,
-  });
+  const { store, driver } = await openTasks(data, options, cards, clock);
   let connection: Connection | null = null;
   const loop = await createAgentLoop({
+    store,
     driver,
     machine,
     cards: watch,
@@ -229,6 +244,7 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
     loop.stop();
     watch.close();
     driver.close();
+    store.close();
   }
 }
 

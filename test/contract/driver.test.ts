@@ -4,20 +4,29 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Driver } from "../../src/agent/drivers/driver";
 import { claimText } from "../../src/agent/tasks/taskdir";
 import { bootId } from "../../src/os/proc";
-import { alive, assignmentFor, begin, ended, makeSite, output, recordFor, type Site } from "../support/tasks";
+import {
+  alive,
+  assignmentFor,
+  begin,
+  ended,
+  makeSite,
+  type OpenTasks,
+  output,
+  recordFor,
+  type Site,
+} from "../support/tasks";
 import { isAlive } from "../support/processes";
 import { waitUntil } from "../support/wait";
 
 let site: Site;
-let driver: Driver;
+let tasks: OpenTasks;
 
 beforeAll(async () => {
   site = await makeSite();
-  driver = await site.open();
-  await driver.records();
+  tasks = await site.open();
+  await tasks.load();
 });
 afterAll(async () => expect(await site.close()).toEqual([]));
 
@@ -31,17 +40,17 @@ describe("ends", () => {
   ] as const;
   for (const [script, exit_code, signal] of cases) {
     test(`"${script}" is told as code ${exit_code}, signal ${signal}`, async () => {
-      const uid = await begin(driver, assignmentFor(script));
-      expect(await ended(driver, uid)).toMatchObject({ exit_code, signal, reason: null, oom: false, left: 0 });
+      const uid = await begin(tasks, assignmentFor(script));
+      expect(await ended(tasks, uid)).toMatchObject({ exit_code, signal, reason: null, oom: false, left: 0 });
     });
   }
 
   test("come with times, the peak of memory, and the last of the output", async () => {
-    const uid = await begin(driver, assignmentFor("seq 1 2000; echo bad >&2"));
-    const end = await ended(driver, uid);
+    const uid = await begin(tasks, assignmentFor("seq 1 2000; echo bad >&2"));
+    const end = await ended(tasks, uid);
     expect(end.ended_ms).toBeGreaterThanOrEqual(end.started_ms);
     expect(end.peak_memory_bytes).toBeGreaterThan(0);
-    const { stdout, stderr } = driver.tail(uid) ?? { stdout: "", stderr: "" };
+    const { stdout, stderr } = tasks.store.tail(uid) ?? { stdout: "", stderr: "" };
     expect(stdout).toEndWith("1999\n2000\n");
     expect(stdout.length).toBeLessThanOrEqual(4_096);
     expect(stderr).toBe("bad\n");
@@ -50,28 +59,28 @@ describe("ends", () => {
 
 describe("stopping", () => {
   test("a signal reaches the whole group of a task", async () => {
-    const uid = await begin(driver, assignmentFor("sleep 60 & sleep 61; wait"));
-    await alive(driver, uid);
-    await driver.signal(uid, "TERM");
-    expect(await ended(driver, uid)).toMatchObject({ exit_code: null, signal: "TERM" });
+    const uid = await begin(tasks, assignmentFor("sleep 60 & sleep 61; wait"));
+    await alive(tasks, uid);
+    await tasks.driver.signal(uid, "TERM");
+    expect(await ended(tasks, uid)).toMatchObject({ exit_code: null, signal: "TERM" });
   });
 
   test("what ignores the signal is ended by the kill, with all it has started", async () => {
-    const uid = await begin(driver, assignmentFor("trap '' TERM; sleep 60 & echo $!; while :; do sleep 1; done"));
+    const uid = await begin(tasks, assignmentFor("trap '' TERM; sleep 60 & echo $!; while :; do sleep 1; done"));
     const child = Number(await waitUntil("the child's pid", () => output(site.data, uid)));
-    await driver.signal(uid, "TERM");
-    await driver.kill(uid);
-    expect(await ended(driver, uid)).toMatchObject({ exit_code: null, signal: "KILL" });
+    await tasks.driver.signal(uid, "TERM");
+    await tasks.driver.kill(uid);
+    expect(await ended(tasks, uid)).toMatchObject({ exit_code: null, signal: "KILL" });
     expect(isAlive(child)).toBe(false);
   });
 
   test("a task that was claimed by a stop never begins", async () => {
     const record = recordFor(assignmentFor("echo never"));
     const { uid } = record.assignment;
-    await driver.claimStopped(uid);
-    await driver.write(record);
-    await driver.start(record);
-    expect(driver.seen().get(uid)).toEqual({ claimed: true, process: { is: "none" } });
+    await tasks.claim(uid);
+    await tasks.store.write(record);
+    await tasks.driver.start(record);
+    expect(tasks.driver.seen().get(uid)).toEqual({ claimed: true, process: { is: "none" } });
     expect(await output(site.data, uid)).toBe("");
   });
 });
@@ -80,45 +89,48 @@ describe("claims", () => {
   test("a task that is started again and again executes once", async () => {
     const record = recordFor(assignmentFor("echo begun"));
     const { uid } = record.assignment;
-    await driver.write(record);
-    await Promise.all([driver.start(record), driver.start(record), driver.start(record)]);
-    await ended(driver, uid);
-    await driver.start(record);
+    await tasks.store.write(record);
+    await Promise.all([tasks.driver.start(record), tasks.driver.start(record), tasks.driver.start(record)]);
+    await ended(tasks, uid);
+    await tasks.driver.start(record);
     expect(await output(site.data, uid)).toBe("begun\n");
   });
 
   test("a claim whose keeper died before it began is never executed again", async () => {
     const record = recordFor(assignmentFor("echo begun"));
     const { uid } = record.assignment;
-    await driver.write(record);
+    await tasks.store.write(record);
     writeFileSync(join(site.data, "tasks", uid, "claim"), claimText(bootId(), 0, []));
-    await driver.start(record);
-    expect(driver.seen().get(uid)).toMatchObject({ claimed: true, process: { is: "vanished" } });
+    await tasks.driver.start(record);
+    expect(tasks.driver.seen().get(uid)).toMatchObject({ claimed: true, process: { is: "vanished" } });
     expect(await output(site.data, uid)).toBe("");
   });
 
   test("a claim that was cut off while it was written counts", async () => {
     const record = recordFor(assignmentFor("echo begun"));
     const { uid } = record.assignment;
-    await driver.write(record);
+    await tasks.store.write(record);
     writeFileSync(join(site.data, "tasks", uid, "claim"), "");
-    await driver.start(record);
-    expect(driver.seen().get(uid)?.process.is).toBe("vanished");
+    await tasks.driver.start(record);
+    expect(tasks.driver.seen().get(uid)?.process.is).toBe("vanished");
   });
 
   test("a claim of an earlier boot has vanished with it", async () => {
     const record = recordFor(assignmentFor("echo begun"));
     const { uid } = record.assignment;
-    await driver.write(record);
+    await tasks.store.write(record);
     writeFileSync(join(site.data, "tasks", uid, "claim"), claimText("another-boot", 0, []));
-    await driver.start(record);
-    expect(driver.seen().get(uid)?.process).toEqual({ is: "vanished", why: "the machine was restarted while it ran" });
+    await tasks.driver.start(record);
+    expect(tasks.driver.seen().get(uid)?.process).toEqual({
+      is: "vanished",
+      why: "the machine was restarted while it ran",
+    });
   });
 });
 
 describe("what cannot begin says why", () => {
   const reasonOf = async (command: string | readonly string[], workdir: string | null = null) =>
-    ended(driver, await begin(driver, assignmentFor(command, { workdir })));
+    ended(tasks, await begin(tasks, assignmentFor(command, { workdir })));
 
   test("a directory that is not there", async () => {
     const end = await reasonOf("true", "/no/such/place");
@@ -161,8 +173,8 @@ describe("what cannot begin says why", () => {
 describe("a process finds", () => {
   test("a fresh environment and nothing of the agent's", async () => {
     process.env["AGENT_SECRET"] = "1";
-    const uid = await begin(driver, assignmentFor(["/usr/bin/env"], { env: { A: "b c", PATH: "/usr/bin:/bin" } }));
-    await ended(driver, uid);
+    const uid = await begin(tasks, assignmentFor(["/usr/bin/env"], { env: { A: "b c", PATH: "/usr/bin:/bin" } }));
+    await ended(tasks, uid);
     const names = (await output(site.data, uid))
       .trim()
       .split("\n")
@@ -188,13 +200,13 @@ describe("a process finds", () => {
   });
   test("a session of its own, no input, sane limits and no way to more privileges", async () => {
     const uid = await begin(
-      driver,
+      tasks,
       assignmentFor(
         "ps -o sid= -p $$; echo $$; readlink /proc/self/fd/0; ulimit -Sn; " +
           "grep NoNewPrivs /proc/self/status; ls /proc/self/fd | wc -l",
       ),
     );
-    await ended(driver, uid);
+    await ended(tasks, uid);
     const lines = (await output(site.data, uid)).split("\n").map((one) => one.trim());
     const [sid, pid, input, files, privileges, open] = lines;
     expect(sid).toBe(pid);
@@ -210,10 +222,10 @@ describe("records", () => {
   test("an acknowledged end is kept, no longer loaded, and still claimed", async () => {
     const record = recordFor(assignmentFor("echo kept"));
     const { uid } = record.assignment;
-    await driver.write(record);
-    await driver.start(record);
-    const end = await ended(driver, uid);
-    await driver.write({
+    await tasks.store.write(record);
+    await tasks.driver.start(record);
+    const end = await ended(tasks, uid);
+    await tasks.store.write({
       ...record,
       end: {
         state: "succeeded",
@@ -226,56 +238,58 @@ describe("records", () => {
         next_uid: null,
       },
     });
-    await driver.acknowledge(uid);
-    expect(driver.seen().has(uid)).toBe(false);
-    expect(driver.wasClaimed(uid)).toBe(true);
+    await tasks.store.acknowledge(uid);
+    tasks.driver.drop(uid);
+    expect(tasks.driver.seen().has(uid)).toBe(false);
+    expect(tasks.store.wasClaimed(uid)).toBe(true);
     expect(await output(site.data, uid)).toBe("kept\n");
-    expect((await driver.records()).records.has(uid)).toBe(false);
-    expect((await driver.kept()).map(({ assignment }) => assignment.uid)).toContain(uid);
-    expect((await driver.records()).records.get(uid)?.end?.state).toBe("succeeded");
-    await driver.forget(uid);
-    expect(driver.wasClaimed(uid)).toBe(false);
+    expect((await tasks.load()).records.has(uid)).toBe(false);
+    expect((await tasks.store.kept()).map(({ assignment }) => assignment.uid)).toContain(uid);
+    expect((await tasks.load()).records.get(uid)?.end?.state).toBe("succeeded");
+    await tasks.store.forget(uid);
+    expect(tasks.store.wasClaimed(uid)).toBe(false);
   });
 
   test("a record that cannot be read is set aside and told, with what lives of it", async () => {
-    const uid = await begin(driver, assignmentFor("sleep 60"));
-    const pid = await alive(driver, uid);
+    const uid = await begin(tasks, assignmentFor("sleep 60"));
+    const pid = await alive(tasks, uid);
     writeFileSync(join(site.data, "tasks", uid, "record.json"), "{ half");
     const next = await site.open();
-    const { records, unreadable } = await next.records();
+    const { records, orphans } = await next.load();
     expect(records.has(uid)).toBe(false);
-    expect(unreadable).toMatchObject([{ uid, pid, held: { cpu_milli: 100 } }]);
+    expect(orphans).toMatchObject([{ uid, pid, held: { cpu_milli: 100 } }]);
     expect(readFileSync(join(site.data, "tasks", `${uid}.bad`), "utf8")).toBe("{ half");
     expect(site.said.join()).toContain(uid);
     // Still there, and still told, at the next start: until somebody stops it.
-    expect((await next.records()).unreadable).toHaveLength(1);
-    await next.claimStopped(uid);
+    expect((await next.load()).orphans).toHaveLength(1);
+    await next.claim(uid);
     await ended(next, uid);
-    expect((await next.records()).unreadable).toEqual([]);
+    expect((await next.load()).orphans).toEqual([]);
   });
 
   test("what lives and has lost its data directory is found", async () => {
-    const uid = await begin(driver, assignmentFor("sleep 60"));
-    const pid = await alive(driver, uid);
+    const uid = await begin(tasks, assignmentFor("sleep 60"));
+    const pid = await alive(tasks, uid);
     rmSync(join(site.data, "tasks", uid), { recursive: true });
     const next = await site.open();
-    expect((await next.records()).unreadable).toMatchObject([{ uid, pid, name: expect.stringContaining("test.task") }]);
-    expect(next.wasClaimed(uid)).toBe(true);
-    await next.claimStopped(uid);
+    expect((await next.load()).orphans).toMatchObject([{ uid, pid, name: expect.stringContaining("test.task") }]);
+    expect(next.store.wasClaimed(uid)).toBe(false);
+    expect(next.driver.wasBegun(uid)).toBe(true);
+    await next.claim(uid);
     await waitUntil("it to end", () => !isAlive(pid));
   });
 
   test("writes of one task follow each other, and the last one stands", async () => {
     const record = recordFor(assignmentFor("true"));
-    await Promise.all(Array.from({ length: 20 }, (_, n) => driver.write({ ...record, accepted_ms: n })));
+    await Promise.all(Array.from({ length: 20 }, (_, n) => tasks.store.write({ ...record, accepted_ms: n })));
     const { uid } = record.assignment;
-    expect((await driver.records()).records.get(uid)?.accepted_ms).toBe(19);
+    expect((await tasks.load()).records.get(uid)?.accepted_ms).toBe(19);
     expect(existsSync(join(site.data, "tasks", uid, "claim"))).toBe(false);
   });
 
   test("strange names in the directory of tasks are left alone", async () => {
     mkdirSync(join(site.data, "tasks", "not-a-task"));
-    await driver.records();
+    await tasks.load();
     expect(existsSync(join(site.data, "tasks", "not-a-task"))).toBe(true);
   });
 });

@@ -3,13 +3,13 @@
 
 import { FatalAgentError, stayConnected, type Connection } from "../../src/agent/link/connection";
 import { keepFence } from "../../src/agent/link/fence";
-import { createAgentLoop, type AgentLoop } from "../../src/agent/loop";
+import { createAgentLoop, type AgentLoop } from "../../src/agent/loop/loop";
 import { createOutgoing } from "../../src/agent/link/outgoing";
 import type { Fence } from "../../src/core/agent/accept";
 import { traceOf } from "../../src/os/errors";
 import type { Machine as MachineFacts } from "../../src/wire/agent";
 import { makeSimCards } from "./card-gate";
-import { makeDriver, slowDisk, type DriverWorld } from "./driver";
+import { makeTasks, slowDisk, type DriverWorld } from "./driver";
 import { newOwner, type Owner } from "./host";
 import { identityOf } from "./keys";
 import type { Machine } from "./machine";
@@ -71,7 +71,7 @@ async function run(world: AgentWorld, agent: Agent): Promise<void> {
   });
   const facts = (): MachineFacts => ({ ...machineFacts(machine), devices: cards.devices() });
   const loop: AgentLoop = await createAgentLoop({
-    driver: makeDriver(world, machine, agent.owner),
+    ...makeTasks(world, machine, agent.owner),
     clock,
     say,
     machine: facts,

@@ -1,12 +1,13 @@
-// The agent's driver on a simulated machine: writes take time and may be cut off by a kill, the keeper goes on without
-// the agent, and the next agent finds what is on the disk.
+// The store and the driver of an agent on a simulated machine: writes take time and may be cut off by a kill, the
+// keeper goes on without the agent, and the next agent finds what is on the disk.
 
 import type { Driver } from "../../src/agent/drivers/driver";
+import type { TaskStore } from "../../src/agent/tasks/store";
 import type { Orphan } from "../../src/core/model/rows-node";
 import type { Seen, TaskRecord } from "../../src/core/model/record";
 import type { Host, Owner } from "./host";
 import type { Keeper } from "./keeper";
-import { claim, isClaimed, look, type Machine } from "./machine";
+import { claim, look, type Machine } from "./machine";
 import type { Random } from "./random";
 import type { Schedule } from "./schedule";
 
@@ -47,29 +48,38 @@ export function slowDisk(
 
 const STRAY_GRACE_MS = 10_000;
 
-export function makeDriver(world: DriverWorld, machine: Machine, owner: Owner): Driver {
-  const { host, keeper } = world;
+/** The store of an agent, and the driver beside it. */
+export function makeTasks(
+  world: DriverWorld,
+  machine: Machine,
+  owner: Owner,
+): { readonly store: TaskStore; readonly driver: Driver } {
   let seen: Map<string, Seen> | null = null;
-  let listener: () => void = () => undefined;
-  machine.changed = () => {
+  const look = (): void => {
     seen = null;
-    host.enter(owner, () => listener());
   };
+  return {
+    store: makeStore(world, machine, owner, look),
+    driver: makeDriver(world, machine, owner, { seen: () => (seen ??= lookAll(machine)), look }),
+  };
+}
 
+/** `changed`: a file was written that the driver looks at. */
+function makeStore(world: DriverWorld, machine: Machine, owner: Owner, changed: () => void): TaskStore {
   const onDisk = slowDisk(world, machine, owner);
   const slowly = (what: () => void): Promise<void> =>
     onDisk(() => {
       what();
-      seen = null;
+      changed();
     });
 
   const { disk } = machine;
   return {
-    records: async () => {
+    read: async () => {
       const records = new Map<string, TaskRecord>();
       for (const [uid, record] of disk.records) if (!disk.acked.has(uid)) records.set(uid, record);
       machine.known_ends = new Set([...disk.records].filter(([, { end }]) => end !== null).map(([uid]) => uid));
-      return { records, unreadable: survivors(machine) };
+      return { records, uids: [...disk.records.keys()], unreadable: new Set(disk.unreadable.keys()) };
     },
     kept: async () =>
       [...disk.records]
@@ -86,30 +96,52 @@ export function makeDriver(world: DriverWorld, machine: Machine, owner: Owner): 
       });
       if (record.end !== null) machine.known_ends.add(uid);
     },
-    seen: () => (seen ??= lookAll(machine)),
-    wasClaimed: (uid) => isClaimed(machine, uid),
-    start: (record) =>
-      new Promise((resolve) =>
-        world.starts(machine, record, () => keeper.start(machine, record.assignment, () => host.enter(owner, resolve))),
-      ),
+    wasClaimed: (uid) => disk.claims.has(uid),
     claimStopped: async (uid) => {
+      let claimed = false;
       await slowly(() => {
-        claim(machine, uid, null);
+        claimed = claim(machine, uid, null);
         if (!disk.records.has(uid)) disk.unreadable.delete(uid);
       });
-      if (owner.state === "dead" || disk.records.has(uid)) return;
-      // The driver itself ends what lives without a readable record.
-      keeper.signal(machine, uid, "TERM", "agent");
-      host.enter(owner, () => setTimeout(() => keeper.signal(machine, uid, "KILL", "agent"), STRAY_GRACE_MS));
-    },
-    signal: async (uid, signal) => keeper.signal(machine, uid, signal, "agent"),
-    kill: async (uid) => keeper.signal(machine, uid, "KILL", "agent"),
-    lease: (heard_ms) => {
-      machine.run.heard_ms = Math.max(machine.run.heard_ms ?? 0, heard_ms);
+      return claimed ? "now" : disk.records.has(uid) ? "before" : "unrecorded";
     },
     tail: () => null,
     acknowledge: async (uid) => void disk.acked.add(uid),
     forget: async (uid) => void disk.records.delete(uid),
+  };
+}
+
+function makeDriver(
+  { host, keeper, starts }: DriverWorld,
+  machine: Machine,
+  owner: Owner,
+  { seen, look }: Pick<Driver, "seen"> & { readonly look: () => void },
+): Driver {
+  let listener: () => void = () => undefined;
+  machine.changed = () => {
+    look();
+    host.enter(owner, () => listener());
+  };
+  return {
+    find: async () => survivors(machine),
+    seen,
+    wasBegun: (uid) => machine.run.claims.has(uid),
+    start: (record) =>
+      new Promise((resolve) =>
+        starts(machine, record, () => keeper.start(machine, record.assignment, () => host.enter(owner, resolve))),
+      ),
+    signal: async (uid, signal) => keeper.signal(machine, uid, signal, "agent"),
+    kill: async (uid) => keeper.signal(machine, uid, "KILL", "agent"),
+    end: (uid) => {
+      if (owner.state === "dead") return;
+      keeper.signal(machine, uid, "TERM", "agent");
+      host.enter(owner, () => setTimeout(() => keeper.signal(machine, uid, "KILL", "agent"), STRAY_GRACE_MS));
+    },
+    look,
+    drop: () => undefined,
+    lease: (heard_ms) => {
+      machine.run.heard_ms = Math.max(machine.run.heard_ms ?? 0, heard_ms);
+    },
     onChange: (call) => {
       listener = call;
     },

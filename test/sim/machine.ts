@@ -133,7 +133,7 @@ export function look(machine: Machine, uid: string): Seen | null {
   if (machine.starting.has(uid)) return null;
   const process = machine.processes.get(uid);
   if (process !== undefined) {
-    return { claimed: true, process: { is: "alive", pid: process.pid, started_ms: process.started_ms } };
+    return { claimed: true, process: { is: "alive", handle: { pid: process.pid }, started_ms: process.started_ms } };
   }
   const exit = machine.disk.exits.get(uid);
   if (exit !== undefined) {

@@ -290,8 +290,8 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     rule: "protocol 22: agents drop what they had not begun",
     edits: [
       edit(
-        "src/agent/loop.ts",
-        "if (record.end !== null || seen.get(uid)?.claimed === true || this.#busy.has(uid)) continue;",
+        "src/agent/loop/loop.ts",
+        "if (record.end !== null || seen.get(uid)?.claimed === true || this.#acts.busy.has(uid)) continue;",
         "if (record.end !== undefined || seen.get(uid)?.claimed === true) continue;",
       ),
     ],
@@ -299,13 +299,7 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
   {
     name: "kept-ends-stay-away",
     rule: "protocol 10: finished records are kept, and told to a new timeline",
-    edits: [
-      edit(
-        "src/agent/loop.ts",
-        "for (const record of await driver.kept()) this.#records.set(record.assignment.uid, record);",
-        "",
-      ),
-    ],
+    edits: [edit("src/agent/loop/loop.ts", "of await store.kept()", "of (await store.kept()).slice(0, 0)")],
   },
   {
     name: "one-key-two-effects",

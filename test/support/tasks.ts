@@ -7,6 +7,9 @@ import { join } from "node:path";
 import { createAccounts, type AccountMode } from "../../src/agent/machine/account";
 import type { Driver } from "../../src/agent/drivers/driver";
 import { openProcessDriver } from "../../src/agent/drivers/process";
+import { claimStopped } from "../../src/agent/loop/acts";
+import { openTaskStore, type TaskStore } from "../../src/agent/tasks/store";
+import type { Orphan } from "../../src/core/model/rows-node";
 import type { Promised } from "../../src/core/model/promised";
 import type { Assignment, Seen, TaskRecord } from "../../src/core/model/record";
 import { MIB } from "../../src/core/units";
@@ -84,10 +87,35 @@ export interface SiteOptions {
   readonly log_cap_bytes?: number;
 }
 
+/** The tasks of one agent without its loop: a store, and the driver beside it. */
+export interface OpenTasks {
+  readonly store: TaskStore;
+  readonly driver: Driver;
+  /** Reads all records and looks at all tasks, as a loop does once when it starts. */
+  load(): Promise<{ readonly records: Map<string, TaskRecord>; readonly orphans: readonly Orphan[] }>;
+  /** Claims an attempt so that it never executes, and ends what lives of it without a record. */
+  claim(uid: string): Promise<void>;
+  close(): void;
+}
+
+/** `close` lets go of both, as an agent does that ends. */
+export function tasksOf(store: TaskStore, driver: Driver, close: () => void): OpenTasks {
+  return {
+    store,
+    driver,
+    load: async () => {
+      const stored = await store.read();
+      return { records: stored.records, orphans: await driver.find(stored) };
+    },
+    claim: (uid) => claimStopped({ store, driver }, uid),
+    close,
+  };
+}
+
 export interface Site {
   readonly data: string;
   readonly said: string[];
-  open(options?: SiteOptions): Promise<Driver>;
+  open(options?: SiteOptions): Promise<OpenTasks>;
   /** Ends everything; gives back the control groups that are left, which shall be none. */
   close(): Promise<string[]>;
 }
@@ -97,26 +125,33 @@ export async function makeSite(): Promise<Site> {
   const dir = await mkdtemp(join(tmpdir(), "orch-agent-"));
   const data = join(dir, "agent");
   const said: string[] = [];
-  const open: Driver[] = [];
+  const open: OpenTasks[] = [];
   return {
     data,
     said,
     open: async (options = {}) => {
+      const say = (line: string): void => void said.push(line);
+      const store = openTaskStore(data, say);
       const driver = await openProcessDriver({
         data,
+        store,
         version: options.version ?? "1",
         clock: steadyClock(),
         accounts: createAccounts(options.accounts ?? "existing"),
         access: options.access ?? ((promised) => accessOf(promised, [], { keeps: false, mps: null })),
         keeper_command: KEEPER_COMMAND,
-        say: (line) => void said.push(line),
+        say,
         ...(options.log_cap_bytes === undefined ? {} : { log_cap_bytes: options.log_cap_bytes }),
       });
-      open.push(driver);
-      return driver;
+      const tasks = tasksOf(store, driver, () => {
+        driver.close();
+        store.close();
+      });
+      open.push(tasks);
+      return tasks;
     },
     close: async () => {
-      for (const driver of open) driver.close();
+      for (const tasks of open) tasks.close();
       // Keepers end by themselves once their tasks are over, and take their control groups with them.
       await waitUntil("the keepers to end", () => {
         const left = processesOf(dir);
@@ -131,16 +166,16 @@ export async function makeSite(): Promise<Site> {
 }
 
 /** Writes the record of a task and starts it. */
-export async function begin(driver: Driver, assignment: Assignment): Promise<string> {
+export async function begin({ store, driver }: OpenTasks, assignment: Assignment): Promise<string> {
   const record = recordFor(assignment);
-  await driver.write(record);
+  await store.write(record);
   await driver.start(record);
   return assignment.uid;
 }
 
 export type Ended = Extract<Seen["process"], { is: "ended" }>;
 
-export const ended = async (driver: Driver, uid: string, deadline_ms = 10_000): Promise<Ended> =>
+export const ended = async ({ driver }: Pick<OpenTasks, "driver">, uid: string, deadline_ms = 10_000): Promise<Ended> =>
   waitUntil(
     `task ${uid} to end`,
     () => {
@@ -151,10 +186,10 @@ export const ended = async (driver: Driver, uid: string, deadline_ms = 10_000): 
   );
 
 /** Waits until a task's process lives, and gives back its pid. */
-export const alive = async (driver: Driver, uid: string): Promise<number> =>
+export const alive = async ({ driver }: Pick<OpenTasks, "driver">, uid: string): Promise<number> =>
   waitUntil(`task ${uid} to live`, () => {
     const seen = driver.seen().get(uid)?.process;
-    return seen?.is === "alive" ? seen.pid : null;
+    return seen?.is === "alive" ? seen.handle.pid : null;
   });
 
 /** The whole of a task's stream, wherever its directory is. */

@@ -1,41 +1,35 @@
-// What the agent's loop needs of whatever runs tasks. Everything may be called again: the files of a task are the
-// truth, and a claim never executes twice.
+// What the agent's loop needs of whatever runs tasks: a driver starts, signals and looks. What is kept of tasks on disk
+// is the store's, for every driver. Everything may be called again: a claim never executes twice.
 
-import type { Tail } from "../../core/model/end";
 import type { Orphan } from "../../core/model/rows-node";
 import type { Seen, TaskRecord } from "../../core/model/record";
 import type { Ms } from "../../core/units";
+import type { StoredTasks } from "../tasks/store";
 
 export interface Driver {
   /**
-   * Reads what is on disk, once, before anything else. Records that cannot be read are set aside and told, with what
-   * lives without one; ends that were acknowledged are not among the records.
+   * Looks at every task that the store has, once, before anything else. Returns what lives without a record that can
+   * be read, and what may live: tasks whose record was set aside.
    */
-  records(): Promise<{ readonly records: Map<string, TaskRecord>; readonly unreadable: readonly Orphan[] }>;
-  /** Ended records that another timeline acknowledged, back among the living ones. */
-  kept(): Promise<readonly TaskRecord[]>;
-  /** Resolves when the record is durable. Of writes of one task that wait for each other, the last one counts. */
-  write(record: TaskRecord): Promise<void>;
+  find(stored: StoredTasks): Promise<readonly Orphan[]>;
   /** Everything that has a claim or a process, kept current; cheap. */
   seen(): ReadonlyMap<string, Seen>;
-  /** Whether an attempt was ever claimed here, also when its record is gone. */
-  wasClaimed(uid: string): boolean;
+  /** Whether an attempt is known to have begun here though its directory, and with it its claim, is gone. */
+  wasBegun(uid: string): boolean;
   /** Resolves when the task runs or is over; rejects, after a while, when nothing was begun. */
   start(record: TaskRecord): Promise<void>;
-  /** Claims an attempt so that it never executes; nothing happens when it was claimed before. */
-  claimStopped(uid: string): Promise<void>;
   /** To the task's own process and its group. */
   signal(uid: string, signal: string): Promise<void>;
   /** SIGKILL to everything that belongs to the task. Does not wait for its end. */
   kill(uid: string): Promise<void>;
+  /** Asks what lives of a task to end, and kills it after a grace: for a task whose record no loop can follow. */
+  end(uid: string): void;
+  /** Looks at a task again whose directory or claim has changed. */
+  look(uid: string): void;
+  /** The task is of no interest any more. */
+  drop(uid: string): void;
   /** When the newest answered heartbeat was sent, on the loop's clock. */
   lease(heard_ms: Ms): void;
-  /** The last 4 KiB of each stream of an ended task. */
-  tail(uid: string): Tail | null;
-  /** The server has this end on disk: it is kept for a while, and no longer loaded. */
-  acknowledge(uid: string): Promise<void>;
-  /** Deletes everything about a task. */
-  forget(uid: string): Promise<void>;
   onChange(listener: () => void): void;
   /** Lets go: tasks and keepers live on. */
   close(): void;

@@ -4,15 +4,15 @@ import { killGroup } from "../../os/cgroup/group";
 import type { Group } from "../../os/cgroup/hierarchy";
 import { findProcesses } from "../../os/proc";
 import { sendSignal, signalNumber } from "../../os/process/signals";
-import type { Target } from "./look";
+import type { ProcessHandle } from "./look";
 
 export interface Victim {
-  readonly target: Target;
+  readonly handle: ProcessHandle;
   readonly group: Group;
 }
 
 export interface Ending {
-  signal(target: Target, signal: string): void;
+  signal(handle: ProcessHandle, signal: string): void;
   kill(victim: Victim): void;
   /** Asks once, and kills when the grace is over: for what has no record that a loop could follow. */
   stop(victim: Victim): void;
@@ -26,23 +26,23 @@ const STRAY_GRACE_MS = 10_000;
 export function createEnding(say: (line: string) => void): Ending {
   const timers = new Set<ReturnType<typeof setTimeout>>();
 
-  const send = (target: Target, signal: number): void => {
-    const sent = sendSignal(target, signal, "group");
-    if (sent.is === "failed") say(`process ${target.pid} could not be signalled: ${sent.why}`);
+  const send = (handle: ProcessHandle, signal: number): void => {
+    const sent = sendSignal(handle, signal, "group");
+    if (sent.is === "failed") say(`process ${handle.pid} could not be signalled: ${sent.why}`);
   };
 
-  const kill = ({ target, group }: Victim): void => {
-    send(target, SIGKILL);
+  const kill = ({ handle, group }: Victim): void => {
+    send(handle, SIGKILL);
     if (group.length > 0) killGroup(group);
     // Without control groups a session is what holds a task together.
-    else for (const one of findProcesses(new Set([target.pid]), [])) sendSignal(one, SIGKILL, "one");
+    else for (const one of findProcesses(new Set([handle.pid]), [])) sendSignal(one, SIGKILL, "one");
   };
 
   return {
-    signal: (target, signal) => send(target, signalNumber(signal) ?? SIGTERM),
+    signal: (handle, signal) => send(handle, signalNumber(signal) ?? SIGTERM),
     kill,
     stop: (victim) => {
-      send(victim.target, SIGTERM);
+      send(victim.handle, SIGTERM);
       const timer = setTimeout(() => {
         timers.delete(timer);
         kill(victim);

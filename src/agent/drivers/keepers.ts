@@ -19,8 +19,8 @@ export interface KeepersOptions {
   readonly told: (message: Extract<FromKeeper, { is: "started" | "ended" }>) => void;
   /** A keeper is gone; these are the tasks that it still kept. */
   readonly gone: (uids: readonly string[]) => void;
-  /** A keeper has begun nothing of this task, after all. */
-  readonly refused: (uid: string) => void;
+  /** What became of this task only its files can tell: it was refused, or its keeper's words were not understood. */
+  readonly unclear: (uid: string) => void;
 }
 
 export type StartAnswer = { readonly is: "begun" } | { readonly is: "refused"; readonly why: string };
@@ -107,6 +107,7 @@ export class Keepers {
     const heard = parseFromKeeper(line);
     if (heard.is === "told") return this.#take(keeper, heard.message, greeted);
     this.#options.say(`a keeper says what is not understood: ${heard.why}`);
+    if (heard.uid !== null) this.#options.unclear(heard.uid);
   }
 
   #take(keeper: Keeper, message: FromKeeper, greeted: () => void): void {
@@ -126,7 +127,7 @@ export class Keepers {
       case "refused":
         if (message.dropped === true) keeper.uids.delete(message.uid);
         answer(keeper, message.uid, { is: "refused", why: message.why });
-        return this.#options.refused(message.uid);
+        return this.#options.unclear(message.uid);
     }
   }
 

@@ -1,73 +1,74 @@
-// What the files of a task and the kernel say of it, when no keeper is there to ask.
+// What the claim of a task and the kernel say of it, when no keeper is there to ask.
 
 import type { TaskExit } from "../../core/model/end";
-import type { Seen } from "../../core/model/record";
+import type { Seen, TaskHandle } from "../../core/model/record";
 import { membersOf } from "../../os/cgroup/group";
 import type { Group } from "../../os/cgroup/hierarchy";
 import { bootId, isAlive, statOf } from "../../os/proc";
-import { readAttempt } from "../tasks/taskdir";
+import type { Attempt } from "../tasks/taskdir";
 
-export interface Target {
-  readonly pid: number;
+/** A process of this boot: no other one has, or had, both its pid and its start time. */
+export interface ProcessHandle extends TaskHandle {
   readonly start: string;
 }
 
 export interface Looked {
   readonly seen: Seen;
   /** The process to signal; `null` when none lives. */
-  readonly target: Target | null;
+  readonly handle: ProcessHandle | null;
   readonly group: Group;
 }
 
-const NONE: Looked = { seen: { claimed: false, process: { is: "none" } }, target: null, group: [] };
+const NONE: Looked = { seen: { claimed: false, process: { is: "none" } }, handle: null, group: [] };
 
-export const seenEnded = (exit: TaskExit): Seen => ({
-  claimed: true,
-  process: { is: "ended", ...exit },
+export const lookedEnded = (exit: TaskExit): Looked => ({
+  seen: { claimed: true, process: { is: "ended", ...exit } },
+  handle: null,
+  group: [],
 });
 
-export const seenAlive = (pid: number, started_ms: number): Seen => ({
-  claimed: true,
-  process: { is: "alive", pid, started_ms },
+export const lookedAlive = (handle: ProcessHandle, started_ms: number, group: Group): Looked => ({
+  seen: { claimed: true, process: { is: "alive", handle, started_ms } },
+  handle,
+  group,
 });
 
-/** A task whose directory is gone, and with it everything but a line in its keeper's journal. */
-export function lookAtNote({ pid, start, group }: Target & { readonly group: Group }): Looked {
-  if (isAlive(pid, start)) return { seen: seenAlive(pid, 0), target: { pid, start }, group };
-  const member = membersOf(group)[0];
-  if (member !== undefined) {
-    return { seen: seenAlive(member, 0), target: { pid: member, start: statOf(member)?.start ?? "" }, group };
-  }
-  const why = "its directory was lost while it ran, so its exit is not known";
-  return { seen: { claimed: true, process: { is: "vanished", why } }, target: null, group: [] };
+const vanished = (why: string): Looked => ({
+  seen: { claimed: true, process: { is: "vanished", why } },
+  handle: null,
+  group: [],
+});
+
+/** A process that is in a group now; `null` when none is. */
+function memberOf(group: Group): ProcessHandle | null {
+  const pid = membersOf(group)[0];
+  return pid === undefined ? null : { pid, start: statOf(pid)?.start ?? "" };
 }
 
-/** Reads a task's directory. `kept`: a living keeper answers for it, so that its end would be told. */
-export function lookAtTask(dir: string, kept: boolean): Looked {
-  const attempt = readAttempt(dir);
+/** A task whose directory is gone, and with it everything but a line in its keeper's journal. */
+export function lookAtNote({ pid, start, group }: ProcessHandle & { readonly group: Group }): Looked {
+  const handle = isAlive(pid, start) ? { pid, start } : memberOf(group);
+  if (handle !== null) return lookedAlive(handle, 0, group);
+  return vanished("its directory was lost while it ran, so its exit is not known");
+}
+
+/** `attempt`: what the claim says; `kept`: a living keeper answers for the task, so that its end would be told. */
+export function lookAtAttempt(attempt: Attempt | null, kept: boolean): Looked {
   if (attempt === null) return NONE;
   const { claimed, process, exit, group } = attempt;
   if (claimed === "stop") return { ...NONE, seen: { claimed: true, process: { is: "none" } } };
-  if (exit !== null) return { seen: seenEnded(exit), target: null, group: [] };
-  const vanished = (why: string): Looked => ({
-    seen: { claimed: true, process: { is: "vanished", why } },
-    target: null,
-    group: [],
-  });
-  const beginning: Looked = { seen: { claimed: true, process: { is: "beginning" } }, target: null, group };
+  if (exit !== null) return lookedEnded(exit);
+  const beginning: Looked = { seen: { claimed: true, process: { is: "beginning" } }, handle: null, group };
   if (claimed === "unknown") {
     return kept ? beginning : vanished("it was claimed, and its keeper died before it could say more");
   }
   if (attempt.boot_id !== bootId()) return vanished("the machine was restarted while it ran");
   if (process !== null && (kept || isAlive(process.pid, process.start))) {
-    return { seen: seenAlive(process.pid, process.started_ms), target: process, group };
+    return lookedAlive({ pid: process.pid, start: process.start }, process.started_ms, group);
   }
   // Its keeper died before it noted the process, or left descendants behind: the group still knows.
-  const member = membersOf(group)[0];
-  if (member !== undefined) {
-    const target = { pid: member, start: statOf(member)?.start ?? "" };
-    return { seen: seenAlive(member, process?.started_ms ?? attempt.at_ms), target, group };
-  }
+  const member = memberOf(group);
+  if (member !== null) return lookedAlive(member, process?.started_ms ?? attempt.at_ms, group);
   if (kept) return beginning;
   return vanished(
     process === null

@@ -1,37 +1,32 @@
 // Runs tasks as plain processes of this machine, through a keeper that outlives the agent. What is seen of them is kept
-// current by the keeper's word, and read from their files when there is no keeper to give it.
+// current by the keeper's word, and read from their claims when there is no keeper to give it.
 
-import { join } from "node:path";
 import { HOUSE_LIMITS } from "../../core/limits";
 import type { Orphan } from "../../core/model/rows-node";
 import type { Promised } from "../../core/model/promised";
 import type { Seen, TaskRecord } from "../../core/model/record";
 import type { Ms } from "../../core/units";
-import { bootMs, breathe, nowMs, pause } from "../../os/clock";
+import { bootMs, breathe, pause } from "../../os/clock";
 import { removeGroup } from "../../os/cgroup/group";
 import { findCgroups } from "../../os/cgroup/hierarchy";
 import { removeBases, removeLeftGroups } from "../../os/cgroup/keeper-group";
-import { messageOf } from "../../os/errors";
-import { createOnce, exists, makePrivateDir, namesIn, removeFile, removeTree, renameTo } from "../../os/files/files";
-import { bootId } from "../../os/proc";
 import { selfCommand } from "../../os/self";
 import type { Accounts } from "../machine/account";
 import type { DeviceAccess } from "../devices/access";
 import { readJournals, type Noted } from "../tasks/living";
 import { makeRunDir, runDirOf, runName, runRoot } from "../machine/rundir";
-import { claimText, exitLine, FILES, isUid, places, startFailed, STOPPED_CLAIM } from "../tasks/taskdir";
+import type { StoredTasks, TaskFiles } from "../tasks/store";
 import type { Driver } from "./driver";
 import { createEnding, type Victim } from "./ending";
 import { Keepers } from "./keepers";
-import { lookAtNote, lookAtTask, seenAlive, seenEnded, type Looked } from "./look";
+import { lookAtAttempt, lookAtNote, lookedAlive, lookedEnded, type Looked } from "./look";
 import { orderOf } from "./order";
-import { badPath, createRecordWriter, readRecord } from "../tasks/records";
-import { sweepEnded } from "../tasks/retention";
-import { createTails } from "../tasks/tails";
 
 export interface ProcessDriverOptions {
   /** `<data>/agent`. */
   readonly data: string;
+  /** What is kept of tasks below it. */
+  readonly store: TaskFiles;
   readonly version: string;
   readonly accounts: Accounts;
   /** How a task comes to what it was promised, as of now. */
@@ -49,13 +44,11 @@ const START_AGAIN_MS = 1_000;
 
 /** How often a task without a keeper is looked at. */
 const ABANDONED_LOOK_MS = 500;
-const SWEEP_EVERY_MS = 3_600_000;
+/** How many tasks are looked at before other work gets its turn. */
 const CHUNK = 200;
 
-/** Opens the tasks of a data directory, and finds the keepers that run. */
+/** Opens the driver of a data directory, and finds the keepers that run. */
 export async function openProcessDriver(options: ProcessDriverOptions): Promise<Driver> {
-  const { tasks, ended } = places(options.data);
-  for (const dir of [tasks, ended]) makePrivateDir(dir);
   const run = runDirOf(options.data);
   makeRunDir(run);
   const driver = new ProcessDriver(options, run);
@@ -65,61 +58,77 @@ export async function openProcessDriver(options: ProcessDriverOptions): Promise<
 
 class ProcessDriver implements Driver {
   readonly #options: ProcessDriverOptions;
-  readonly #tasks: string;
-  readonly #endedDir: string;
   readonly #run: string;
   readonly #looked = new Map<string, Looked>();
   readonly #seen = new Map<string, Seen>();
   readonly #abandoned = new Set<string>();
   #noted: Noted = { survivors: [], claimed: new Set(), notes: new Map() };
   readonly #keepers;
-  readonly #writer;
-  readonly #tails;
   readonly #ending;
   #listener: () => void = () => undefined;
   #watching: ReturnType<typeof setInterval> | null = null;
-  #sweeping: ReturnType<typeof setInterval> | null = null;
 
   constructor(options: ProcessDriverOptions, run: string) {
-    const { tasks, ended } = places(options.data);
     this.#options = options;
-    this.#tasks = tasks;
-    this.#endedDir = ended;
     this.#run = run;
-    this.#writer = createRecordWriter(tasks);
-    this.#tails = createTails(tasks);
     this.#ending = createEnding(options.say);
     this.#keepers = new Keepers({
       data: options.data,
       version: options.version,
       say: options.say,
       command: options.keeper_command ?? [...selfCommand(), "keeper"],
-      told: (message) =>
-        message.is === "started"
-          ? this.#put(message.uid, {
-              seen: seenAlive(message.pid, message.started_ms),
-              group: this.#groupOf(message.uid),
-              target: { pid: message.pid, start: message.start },
-            })
-          : this.#put(message.uid, { seen: seenEnded(message.exit), target: null, group: [] }),
+      told: (message) => {
+        const { uid } = message;
+        if (message.is === "ended") return this.#put(uid, lookedEnded(message.exit));
+        const { pid, start, started_ms } = message;
+        this.#put(uid, lookedAlive({ pid, start }, started_ms, this.#groupOf(uid)));
+      },
       gone: (uids) => {
         if (uids.length > 0) options.say(`a keeper is gone; ${uids.length} tasks are looked at by their files`);
-        for (const uid of uids) this.#lookAgain(uid);
+        for (const uid of uids) this.look(uid);
       },
-      refused: (uid) => this.#lookAgain(uid),
+      unclear: (uid) => this.look(uid),
     });
   }
 
   async open(): Promise<void> {
     await this.#keepers.find();
     if (this.#keepers.count() === 0) this.#tidyGroups();
-    const sweep = (): void => {
-      sweepEnded(this.#endedDir, this.#tasks, nowMs()).catch((error: unknown) =>
-        this.#options.say(`old tasks could not be removed: ${messageOf(error)}`),
-      );
-    };
-    sweep();
-    this.#sweeping = setInterval(sweep, SWEEP_EVERY_MS);
+  }
+
+  async find({ uids, records, unreadable }: StoredTasks): Promise<readonly Orphan[]> {
+    this.#noted = readJournals(runRoot(), this.#run);
+    const orphans = new Map<string, Orphan>();
+    for (const [at, uid] of uids.entries()) {
+      if (at % CHUNK === CHUNK - 1) await breathe();
+      const looked = lookAtAttempt(this.#options.store.attempt(uid), this.#keepers.keeps(uid));
+      if (looked.seen.claimed) this.#put(uid, looked);
+      if (records.has(uid)) continue;
+      if (looked.seen.process.is === "alive" || unreadable.has(uid)) orphans.set(uid, this.#orphanOf(uid, looked));
+    }
+    for (const { uid, name, pid, held } of this.#noted.survivors) {
+      this.look(uid);
+      orphans.set(uid, { uid, name, pid, held: held as Promised | null });
+    }
+    return [...orphans.values()];
+  }
+
+  #orphanOf(uid: string, { handle }: Looked): Orphan {
+    const note = this.#noted.notes.get(uid);
+    return { uid, name: note?.name ?? uid, pid: handle?.pid ?? null, held: (note?.held ?? null) as Promised | null };
+  }
+
+  seen(): ReadonlyMap<string, Seen> {
+    return this.#seen;
+  }
+
+  look(uid: string): void {
+    this.#put(uid, this.#look(uid, this.#keepers.keeps(uid)));
+  }
+
+  #look(uid: string, kept: boolean): Looked {
+    const note = this.#noted.survivors.find((one) => one.uid === uid);
+    return note === undefined ? lookAtAttempt(this.#options.store.attempt(uid), kept) : lookAtNote(note);
   }
 
   #put(uid: string, looked: Looked): void {
@@ -129,15 +138,6 @@ class ProcessDriver implements Driver {
     if (abandoned) this.#watchAbandoned(uid);
     else this.#abandoned.delete(uid);
     this.#listener();
-  }
-
-  #lookAgain(uid: string): void {
-    this.#put(uid, this.#look(uid, this.#keepers.keeps(uid)));
-  }
-
-  #look(uid: string, kept: boolean): Looked {
-    const note = this.#noted.survivors.find((one) => one.uid === uid);
-    return note === undefined ? lookAtTask(join(this.#tasks, uid), kept) : lookAtNote(note);
   }
 
   /** Tasks whose keeper died live on; nobody tells of their end, so they are looked at. */
@@ -168,118 +168,35 @@ class ProcessDriver implements Driver {
     return this.#looked.get(uid)?.group ?? [];
   }
 
-  async records(): Promise<{ records: Map<string, TaskRecord>; unreadable: readonly Orphan[] }> {
-    this.#noted = readJournals(runRoot(), this.#run);
-    const records = new Map<string, TaskRecord>();
-    const unreadable = new Map<string, Orphan>();
-    let at = 0;
-    for (const uid of namesIn(this.#tasks).filter(isUid)) {
-      if (++at % CHUNK === 0) await breathe();
-      const read = readRecord(this.#tasks, uid);
-      const looked = lookAtTask(join(this.#tasks, uid), this.#keepers.keeps(uid));
-      if (looked.seen.claimed) this.#put(uid, looked);
-      if (read.is === "there") {
-        records.set(uid, read.record);
-        continue;
-      }
-      if (read.is === "bad") this.#options.say(`the record of task ${uid} is unreadable, and set aside: ${read.why}`);
-      const alive = looked.seen.process.is === "alive";
-      if (alive || exists(badPath(this.#tasks, uid))) unreadable.set(uid, this.#orphanOf(uid, looked));
-    }
-    for (const note of this.#noted.survivors) {
-      this.#lookAgain(note.uid);
-      unreadable.set(note.uid, { uid: note.uid, name: note.name, pid: note.pid, held: note.held as Promised | null });
-    }
-    return { records, unreadable: [...unreadable.values()] };
+  wasBegun(uid: string): boolean {
+    return this.#noted.claimed.has(uid);
   }
 
-  #orphanOf(uid: string, looked: Looked): Orphan {
-    const note = this.#noted.notes.get(uid);
-    const held = (note?.held ?? null) as Promised | null;
-    return { uid, name: note?.name ?? uid, pid: looked.target?.pid ?? null, held };
-  }
-
-  async kept(): Promise<readonly TaskRecord[]> {
-    const records: TaskRecord[] = [];
-    let at = 0;
-    for (const uid of namesIn(this.#endedDir).filter(isUid)) {
-      if (++at % CHUNK === 0) await breathe();
-      const read = readRecord(this.#endedDir, uid);
-      if (read.is !== "there" || exists(join(this.#tasks, uid))) continue;
-      renameTo(join(this.#endedDir, uid), join(this.#tasks, uid));
-      this.#lookAgain(uid);
-      records.push(read.record);
-    }
-    return records;
-  }
-
-  write(record: TaskRecord): Promise<void> {
-    return this.#writer.write(record);
-  }
-
-  seen(): ReadonlyMap<string, Seen> {
-    return this.#seen;
-  }
-
-  wasClaimed(uid: string): boolean {
-    return (
-      this.#seen.get(uid)?.claimed === true ||
-      exists(join(this.#tasks, uid, FILES.claim)) ||
-      exists(join(this.#endedDir, uid)) ||
-      this.#noted.claimed.has(uid)
-    );
-  }
-
-  async start(record: TaskRecord): Promise<void> {
-    const { assignment } = record;
+  async start({ assignment }: TaskRecord): Promise<void> {
     const { uid } = assignment;
-    if (this.wasClaimed(uid)) return this.#lookAgain(uid);
-    const account = await this.#options.accounts.of(assignment.unix_user);
-    if (account.is === "refused") return this.#refuse(uid, account.why);
-    const access = this.#options.access(assignment.promised.devices);
-    const order = orderOf(assignment, account, access, this.#options.log_cap_bytes ?? HOUSE_LIMITS.log_bytes);
+    const { store, accounts, access, log_cap_bytes = HOUSE_LIMITS.log_bytes } = this.#options;
+    if (this.#isClaimed(uid) || store.wasClaimed(uid) || this.wasBegun(uid)) return this.look(uid);
+    const account = await accounts.of(assignment.unix_user);
+    if (account.is === "refused") {
+      await store.claimRefused(uid, account.why);
+      return this.look(uid);
+    }
+    const order = orderOf(assignment, account, access(assignment.promised.devices), log_cap_bytes);
     const answer = await this.#keepers.start(order);
     if (answer.is === "begun") return;
-    this.#lookAgain(uid);
-    if (this.#seen.get(uid)?.claimed === true) return;
+    this.look(uid);
+    if (this.#isClaimed(uid)) return;
     await pause(START_AGAIN_MS);
     throw new Error(answer.why);
   }
 
-  /** What can never begin here is claimed and over at once. */
-  async #refuse(uid: string, why: string): Promise<void> {
-    const dir = join(this.#tasks, uid);
-    const now = nowMs();
-    const exit = {
-      exit_code: null,
-      signal: null,
-      started_ms: now,
-      ended_ms: now,
-      peak_memory_bytes: null,
-      oom: false,
-      left: 0,
-      ...startFailed(why),
-    };
-    await createOnce(join(dir, FILES.claim), claimText(bootId(), now, []) + exitLine(exit));
-    this.#lookAgain(uid);
-  }
-
-  async claimStopped(uid: string): Promise<void> {
-    const dir = join(this.#tasks, uid);
-    if (exists(join(this.#endedDir, uid))) return;
-    makePrivateDir(dir);
-    const stray = this.#victim(uid);
-    if ((await createOnce(join(dir, FILES.claim), STOPPED_CLAIM)) === "created") {
-      if (stray === null) return this.#lookAgain(uid);
-    } else if (exists(join(dir, FILES.record))) return;
-    // It lives, or lived, without a record that could be read: this is the order that ends it.
-    if (stray !== null) this.#ending.stop(stray);
-    removeFile(badPath(this.#tasks, uid));
+  #isClaimed(uid: string): boolean {
+    return this.#seen.get(uid)?.claimed === true;
   }
 
   async signal(uid: string, signal: string): Promise<void> {
-    const { target } = this.#looked.get(uid) ?? { target: null };
-    if (target !== null) this.#ending.signal(target, signal);
+    const handle = this.#looked.get(uid)?.handle ?? null;
+    if (handle !== null) this.#ending.signal(handle, signal);
   }
 
   async kill(uid: string): Promise<void> {
@@ -287,39 +204,27 @@ class ProcessDriver implements Driver {
     if (victim !== null) this.#ending.kill(victim);
   }
 
+  end(uid: string): void {
+    const victim = this.#victim(uid);
+    if (victim !== null) this.#ending.stop(victim);
+  }
+
   #victim(uid: string): Victim | null {
-    const { target, group } = this.#looked.get(uid) ?? { target: null, group: [] };
-    if (target === null) return null;
+    const handle = this.#looked.get(uid)?.handle ?? null;
+    if (handle === null) return null;
+    const group = this.#groupOf(uid);
     // When its keeper told of the start, the group stands only in the claim.
-    return { target, group: group.length > 0 ? group : lookAtTask(join(this.#tasks, uid), true).group };
+    return { handle, group: group.length > 0 ? group : (this.#options.store.attempt(uid)?.group ?? []) };
   }
 
   lease(heard_ms: Ms): void {
     this.#keepers.lease(bootMs() - Math.max(0, this.#options.clock() - heard_ms));
   }
 
-  tail(uid: string): { stdout: string; stderr: string } {
-    return this.#tails.of(uid);
-  }
-
-  async acknowledge(uid: string): Promise<void> {
-    const to = join(this.#endedDir, uid);
-    if (exists(to)) removeTree(to);
-    if (exists(join(this.#tasks, uid))) renameTo(join(this.#tasks, uid), to);
-    this.#drop(uid);
-  }
-
-  async forget(uid: string): Promise<void> {
-    removeTree(join(this.#tasks, uid));
-    removeTree(join(this.#endedDir, uid));
-    this.#drop(uid);
-  }
-
-  #drop(uid: string): void {
+  drop(uid: string): void {
     this.#seen.delete(uid);
     this.#looked.delete(uid);
     this.#abandoned.delete(uid);
-    this.#tails.forget(uid);
   }
 
   onChange(listener: () => void): void {
@@ -327,7 +232,7 @@ class ProcessDriver implements Driver {
   }
 
   close(): void {
-    for (const timer of [this.#watching, this.#sweeping]) if (timer !== null) clearInterval(timer);
+    if (this.#watching !== null) clearInterval(this.#watching);
     this.#listener = () => undefined;
     if (this.#keepers.count() === 0) this.#tidyGroups();
     this.#keepers.close();

@@ -3,7 +3,7 @@
 
 import { formatRest } from "../../core/format";
 import { SECOND_MS, type Ms } from "../../core/units";
-import type { UnfinishedTask } from "../loop";
+import type { UnfinishedTask } from "../loop/loop";
 import type { Leave } from "../link/link";
 
 export type LeaveSource = "notice" | "term" | "leave";

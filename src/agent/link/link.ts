@@ -8,7 +8,7 @@ import type { FindingOverrides, Notice } from "../../core/model/findings";
 import type { TaskReport } from "../../core/model/record";
 import type { Ms } from "../../core/units";
 import type { Credential, Machine, ToAgent, ToServer } from "../../wire/agent";
-import type { AgentLoop } from "../loop";
+import type { AgentLoop } from "../loop/loop";
 import type { Tester } from "../tests/tester";
 import type { Outgoing } from "./outgoing";
 

@@ -62,7 +62,7 @@ export function cardTasks(
     if (!holds(record, known)) continue;
     const alive = known?.process.is === "alive" ? known.process : null;
     const started_ms = alive?.started_ms ?? null;
-    tasks.push({ uid, name, user, started_ms, pid: alive?.pid ?? null, devices: promised.devices });
+    tasks.push({ uid, name, user, started_ms, pid: alive?.handle.pid ?? null, devices: promised.devices });
   }
   return tasks;
 }

@@ -41,9 +41,9 @@ function reportedOf(record: TaskRecord, seen: Seen | undefined, context: ReportC
   const process = seen?.process;
   const alive = process?.is === "alive" ? process : null;
   if (record.stop !== null) {
-    return { state: "stopping", pid: alive?.pid ?? null, started_age_ms: age(alive?.started_ms ?? null) };
+    return { state: "stopping", pid: alive?.handle.pid ?? null, started_age_ms: age(alive?.started_ms ?? null) };
   }
-  if (alive !== null) return { state: "running", pid: alive.pid, started_age_ms: age(alive.started_ms) ?? 0 };
+  if (alive !== null) return { state: "running", pid: alive.handle.pid, started_age_ms: age(alive.started_ms) ?? 0 };
   if (seen?.claimed === true) return { state: "starting" };
   const reason = waitReason(record, context);
   return { state: "preparing", prepared: !record.go && context.reserved.has(uid), reason };

@@ -72,6 +72,14 @@ export interface TaskRecord {
   readonly end: RecordEnd | null;
 }
 
+/**
+ * What a driver knows a living task by, such as the pid and start time of a process. Only the driver reads the rest of
+ * it; `pid` is what people are shown, and what finds the task's processes on cards.
+ */
+export interface TaskHandle {
+  readonly pid: number;
+}
+
 /** What the driver sees of a task, asked afresh each time. */
 export interface Seen {
   /** A claim never executes again. */
@@ -80,7 +88,7 @@ export interface Seen {
     | { readonly is: "none" }
     /** Claimed by a keeper that lives and has yet to say whether it began; what comes of it will be told. */
     | { readonly is: "beginning" }
-    | { readonly is: "alive"; readonly pid: number; readonly started_ms: Ms }
+    | { readonly is: "alive"; readonly handle: TaskHandle; readonly started_ms: Ms }
     | ({ readonly is: "ended" } & TaskExit)
     /** Claimed on this boot, yet neither alive nor with a recorded exit. */
     | { readonly is: "vanished"; readonly why: string };

@@ -6,12 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { accessOf } from "../../../src/agent/devices/access";
 import type { Handle } from "../../../src/agent/devices/device";
-import type { Driver } from "../../../src/agent/drivers/driver";
 import { deviceKeepingProblem } from "../../../src/os/cgroup/devices";
 import { findCgroups } from "../../../src/os/cgroup/hierarchy";
 import { removeBases } from "../../../src/os/cgroup/keeper-group";
 import { deviceNumber } from "../../../src/os/device-deny";
-import { assignmentFor, begin, ended, makeSite, output, type Site } from "../../support/tasks";
+import { assignmentFor, begin, ended, makeSite, type OpenTasks, output, type Site } from "../../support/tasks";
 
 const cgroups = findCgroups("access-of-tests");
 const problem = process.getuid?.() === 0 ? deviceKeepingProblem(cgroups) : "this is not root";
@@ -37,7 +36,7 @@ const handles = [handle("a"), handle("b")];
 
 describe.if(problem === null)(`device files${problem === null ? "" : ` (skipped: ${problem})`}`, () => {
   let site: Site;
-  let driver: Driver;
+  let tasks: OpenTasks;
   beforeAll(async () => {
     for (const [name, [major, minor]] of Object.entries(NODES)) {
       const made = Bun.spawn(["mknod", "-m", "666", file(name), "c", String(major), String(minor)]);
@@ -45,7 +44,7 @@ describe.if(problem === null)(`device files${problem === null ? "" : ` (skipped:
     }
     chmodSync(dir, 0o755);
     site = await makeSite();
-    driver = await site.open({ access: (promised) => accessOf(promised, handles, { keeps: true, mps: null }) });
+    tasks = await site.open({ access: (promised) => accessOf(promised, handles, { keeps: true, mps: null }) });
   });
   afterAll(async () => {
     rmSync(dir, { recursive: true });
@@ -58,8 +57,8 @@ describe.if(problem === null)(`device files${problem === null ? "" : ` (skipped:
   async function opened(ids: readonly string[], unix_user: string | null = null): Promise<string[]> {
     const { promised } = assignmentFor("true");
     const devices = ids.map((id) => ({ id, bytes: null }));
-    const uid = await begin(driver, assignmentFor(script, { unix_user, promised: { ...promised, devices } }));
-    expect(await ended(driver, uid)).toMatchObject({ exit_code: 0, reason: null });
+    const uid = await begin(tasks, assignmentFor(script, { unix_user, promised: { ...promised, devices } }));
+    expect(await ended(tasks, uid)).toMatchObject({ exit_code: 0, reason: null });
     const lines = (await output(site.data, uid)).trim().split("\n");
     expect(lines.slice(-SYSTEM.length)).toEqual(SYSTEM);
     return lines.slice(0, -SYSTEM.length).map((line) => line.slice(dir.length + 1));

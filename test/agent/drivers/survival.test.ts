@@ -58,9 +58,9 @@ test(`${TASKS} tasks survive ${ROUNDS} × kill -9 of their agent, codes right, l
     // Half of them end while there is no agent at all.
     if (round % 2 === 0) writeFileSync(go, "");
     const next = await site.open();
-    const found = await next.records();
+    const found = await next.load();
     expect(found.records.size).toBe(TASKS * (round + 1));
-    expect(found.unreadable).toEqual([]);
+    expect(found.orphans).toEqual([]);
     writeFileSync(go, "");
     for (const [
       n,
@@ -78,21 +78,21 @@ test(`${TASKS} tasks survive ${ROUNDS} × kill -9 of their agent, codes right, l
 }, 120_000);
 
 test("a keeper that is killed leaves its tasks running; they end with a reason instead of a code", async () => {
-  const driver = await site.open();
-  const stays = await begin(driver, assignmentFor("sleep 60"));
-  const ends = await begin(driver, assignmentFor(`until [ -e ${site.data}.go ]; do sleep 0.05; done; exit 5`));
-  const pid = await alive(driver, stays);
+  const tasks = await site.open();
+  const stays = await begin(tasks, assignmentFor("sleep 60"));
+  const ends = await begin(tasks, assignmentFor(`until [ -e ${site.data}.go ]; do sleep 0.05; done; exit 5`));
+  const pid = await alive(tasks, stays);
   for (const keeper of keepers()) killNow(keeper);
   await waitUntil("the driver to notice", () => site.said.some((line) => line.includes("a keeper is gone")));
-  expect(driver.seen().get(stays)?.process).toMatchObject({ is: "alive", pid });
+  expect(tasks.driver.seen().get(stays)?.process).toMatchObject({ is: "alive", handle: { pid } });
   writeFileSync(`${site.data}.go`, "");
-  await waitUntil("the one to vanish", () => driver.seen().get(ends)?.process.is === "vanished");
-  expect(driver.seen().get(ends)?.process).toMatchObject({ why: expect.stringContaining("keeper had died") });
-  await driver.signal(stays, "TERM");
-  await waitUntil("the other to vanish", () => driver.seen().get(stays)?.process.is === "vanished");
+  await waitUntil("the one to vanish", () => tasks.driver.seen().get(ends)?.process.is === "vanished");
+  expect(tasks.driver.seen().get(ends)?.process).toMatchObject({ why: expect.stringContaining("keeper had died") });
+  await tasks.driver.signal(stays, "TERM");
+  await waitUntil("the other to vanish", () => tasks.driver.seen().get(stays)?.process.is === "vanished");
   // And the next task gets a new keeper.
-  const after = await begin(driver, assignmentFor("exit 4"));
-  expect(await ended(driver, after)).toMatchObject({ exit_code: 4 });
+  const after = await begin(tasks, assignmentFor("exit 4"));
+  expect(await ended(tasks, after)).toMatchObject({ exit_code: 4 });
 });
 
 test("an agent of another version keeps the old keeper for its tasks and starts a new one for others", async () => {
@@ -102,7 +102,7 @@ test("an agent of another version keeps the old keeper for its tasks and starts 
   const before = keepers();
   old.close();
   const next = await site.open({ version: "2" });
-  await next.records();
+  await next.load();
   const other = await begin(next, assignmentFor("exit 7"));
   expect(await ended(next, other)).toMatchObject({ exit_code: 7 });
   expect(keepers()).toHaveLength(2);
@@ -112,22 +112,22 @@ test("an agent of another version keeps the old keeper for its tasks and starts 
 });
 
 test("a keeper ends when it has neither task nor agent", async () => {
-  const driver = await site.open();
-  await ended(driver, await begin(driver, assignmentFor("true")));
+  const tasks = await site.open();
+  await ended(tasks, await begin(tasks, assignmentFor("true")));
   const [pid = 0] = keepers();
   expect(isAlive(pid)).toBe(true);
-  driver.close();
+  tasks.close();
   await waitUntil("the keeper to end", () => !isAlive(pid));
   expect(keepers()).toEqual([]);
 });
 
 test("an exclusive task does not begin without a lease", async () => {
-  const driver = await site.open();
+  const tasks = await site.open();
   const record = recordFor(assignmentFor("echo begun", { lease_ms: 60_000 }));
-  await driver.write(record);
-  const why = await driver.start(record).then(() => "begun", String);
+  await tasks.store.write(record);
+  const why = await tasks.driver.start(record).then(() => "begun", String);
   expect(why).toContain("no valid lease");
-  expect(driver.wasClaimed(record.assignment.uid)).toBe(false);
+  expect(tasks.store.wasClaimed(record.assignment.uid)).toBe(false);
 });
 
 test("an exclusive task ends within its lease, with its agent dead: asked first, then killed", async () => {
@@ -140,9 +140,9 @@ test("an exclusive task ends within its lease, with its agent dead: asked first,
   const heard_ms = Date.now();
   agent.kill("SIGKILL");
   await agent.exited;
-  const driver = await site.open();
-  await driver.records();
-  const [asked, killed] = await Promise.all([kind, deaf].map(async ({ assignment }) => ended(driver, assignment.uid)));
+  const tasks = await site.open();
+  await tasks.load();
+  const [asked, killed] = await Promise.all([kind, deaf].map(async ({ assignment }) => ended(tasks, assignment.uid)));
   expect(asked).toMatchObject({ exit_code: 0, reason: expect.stringContaining("lease") });
   expect(killed).toMatchObject({ signal: "KILL", reason: expect.stringContaining("lease") });
   expect(killed!.ended_ms - heard_ms).toBeLessThan(4_000);
@@ -151,17 +151,17 @@ test("an exclusive task ends within its lease, with its agent dead: asked first,
 }, 20_000);
 
 test("an exclusive task dies with its keeper, and so does everything it has started", async () => {
-  const driver = await site.open();
-  driver.lease(Date.now());
+  const tasks = await site.open();
+  tasks.driver.lease(Date.now());
   const script = "setsid sleep 60 & echo $!; while :; do sleep 1; done";
-  const uid = await begin(driver, assignmentFor(script, { lease_ms: 60_000 }));
-  const main = await alive(driver, uid);
+  const uid = await begin(tasks, assignmentFor(script, { lease_ms: 60_000 }));
+  const main = await alive(tasks, uid);
   const child = Number(await waitUntil("the child's pid", () => output(site.data, uid)));
   for (const keeper of keepers()) killNow(keeper);
   await waitUntil("both to end", () => !isAlive(main) && !isAlive(child));
-  await waitUntil("the driver to see it", () => driver.seen().get(uid)?.process.is === "vanished");
+  await waitUntil("the driver to see it", () => tasks.driver.seen().get(uid)?.process.is === "vanished");
   await waitUntil("its companion to end", () => processesOf(site.data).length === 0);
-  driver.close();
+  tasks.close();
   await waitUntil("another agent's start to find its groups empty, and to remove them", async () => {
     (await site.open()).close();
     return cgroupsOf(runName(site.data)).length === 0;

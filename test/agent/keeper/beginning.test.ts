@@ -29,13 +29,13 @@ async function halfBegun(said: string) {
     one.send({ is: "here", version: "1", uids: [uid] });
     return { message: () => undefined, closed: () => undefined };
   });
-  const driver = await site.open();
-  await driver.write(record);
-  await driver.records();
+  const tasks = await site.open();
+  await tasks.store.write(record);
+  await tasks.load();
   const actions = () =>
     step({
       records: new Map([[uid, record]]),
-      seen: driver.seen(),
+      seen: tasks.driver.seen(),
       busy: new Set(),
       signalled: new Set(),
       reserved: new Set(),
@@ -47,7 +47,7 @@ async function halfBegun(said: string) {
       blames: new Map(),
       heard_ms: null,
     }).actions;
-  return { uid, driver, actions, tell: (message: unknown) => peer?.send(message), stop: () => server.stop() };
+  return { uid, tasks, actions, tell: (message: unknown) => peer?.send(message), stop: () => server.stop() };
 }
 
 for (const [what, said] of [
@@ -55,23 +55,23 @@ for (const [what, said] of [
   ["written its claim", claimText(bootId(), 1, [])],
 ] as const) {
   test(`a keeper that has only ${what} is waited for: its task has neither ended nor vanished`, async () => {
-    const { uid, driver, actions, tell, stop } = await halfBegun(said);
+    const { uid, tasks, actions, tell, stop } = await halfBegun(said);
     expect(actions()).toEqual([]);
     tell({ is: "started", uid, pid: process.pid, start: "0", started_ms: 5 });
-    await waitUntil("the driver to hear of the start", () => driver.seen().get(uid)?.process.is === "alive");
+    await waitUntil("the driver to hear of the start", () => tasks.driver.seen().get(uid)?.process.is === "alive");
     stop();
   });
 }
 
 test("a keeper that gives such a start up says so to every agent, and what the claim says counts", async () => {
-  const { uid, driver, tell, stop } = await halfBegun(claimText(bootId(), 1, []));
+  const { uid, tasks, tell, stop } = await halfBegun(claimText(bootId(), 1, []));
   tell({ is: "refused", uid, why: "the disk is gone", dropped: true });
-  await waitUntil("the task to vanish", () => driver.seen().get(uid)?.process.is === "vanished");
+  await waitUntil("the task to vanish", () => tasks.driver.seen().get(uid)?.process.is === "vanished");
   stop();
 });
 
 test("a keeper that is gone in the middle of a start leaves a task that has vanished", async () => {
-  const { uid, driver, stop } = await halfBegun("");
+  const { uid, tasks, stop } = await halfBegun("");
   stop();
-  await waitUntil("the task to vanish", () => driver.seen().get(uid)?.process.is === "vanished");
+  await waitUntil("the task to vanish", () => tasks.driver.seen().get(uid)?.process.is === "vanished");
 });

@@ -86,8 +86,8 @@ describe("on the line", () => {
   afterEach(async () => expect(await site.close()).toEqual([]));
 
   test("a keeper says what it does not understand, and goes on", async () => {
-    const driver = await site.open();
-    await begin(driver, assignmentFor("true"));
+    const tasks = await site.open();
+    await begin(tasks, assignmentFor("true"));
     const [socket = ""] = readdirSync(join(site.data, "keepers"));
     const heard: unknown[] = [];
     const connected = await connectLines(join(site.data, "keepers", socket), () => ({
@@ -100,8 +100,8 @@ describe("on the line", () => {
     await waitUntil("the refusal", () => heard.length >= 2);
     expect(heard[1]).toEqual({ is: "refused", uid, why: "an order without a valid argv" });
     expect(await Bun.file(join(site.data, "keeper.log")).text()).toContain("a line was not understood");
-    const next = await begin(driver, assignmentFor("exit 3"));
-    expect(await ended(driver, next)).toMatchObject({ exit_code: 3 });
+    const next = await begin(tasks, assignmentFor("exit 3"));
+    expect(await ended(tasks, next)).toMatchObject({ exit_code: 3 });
     expect(heard).not.toContain("closed");
     peer.close();
   });
@@ -114,12 +114,12 @@ describe("on the line", () => {
       one.send({ is: "here", version: "1", uids: [uid] });
       return { message: () => undefined, closed: () => undefined };
     });
-    const driver = await site.open();
+    const tasks = await site.open();
     for (const line of [null, 5, [], { is: "ended", uid, exit: null }]) (peer as LinePeer | null)?.send(line);
     await waitUntil("the agent to say so", () => site.said.length >= 4);
     expect(site.said.join("\n")).toContain("a keeper says what is not understood: not an answer: null");
     (peer as LinePeer | null)?.send({ is: "started", uid, pid: process.pid, start: "0", started_ms: 5 });
-    await waitUntil("the next line to be heard", () => driver.seen().get(uid)?.process.is === "alive");
+    await waitUntil("the next line to be heard", () => tasks.driver.seen().get(uid)?.process.is === "alive");
     server.stop();
   });
 });

@@ -2,7 +2,7 @@
 
 import { afterEach, expect, test } from "bun:test";
 import { LeaveRequests, type RequestProgress } from "../../../src/agent/leave/requests";
-import type { UnfinishedTask } from "../../../src/agent/loop";
+import type { UnfinishedTask } from "../../../src/agent/loop/loop";
 import { waitUntil } from "../../support/wait";
 
 const made: LeaveRequests[] = [];

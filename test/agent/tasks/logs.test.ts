@@ -4,27 +4,31 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Driver } from "../../../src/agent/drivers/driver";
 import { HOUSE_LIMITS } from "../../../src/core/limits";
 import { lastText } from "../../../src/agent/tasks/tails";
 import { look, watchGrowth } from "../../../src/agent/keeper/growth";
 import { readLog, type TaskLogQuery } from "../../../src/agent/tasks/logs";
-import { assignmentFor, begin, ended, makeSite, type Site } from "../../support/tasks";
+import { assignmentFor, begin, ended, makeSite, type OpenTasks, type Site } from "../../support/tasks";
 import { waitUntil } from "../../support/wait";
 
 const MIB = 1024 * 1024;
 let site: Site;
-let driver: Driver;
+let tasks: OpenTasks;
 beforeAll(async () => {
   site = await makeSite();
-  driver = await site.open({ log_cap_bytes: MIB });
+  tasks = await site.open({ log_cap_bytes: MIB });
 });
 afterAll(async () => expect(await site.close()).toEqual([]));
 
 const read = (uid: string, over: Partial<TaskLogQuery> = {}, signal = new AbortController().signal) =>
   readLog(
     { uid, name: "stdout", offset: 0, follow: false, since_age_ms: null, ...over },
-    { data: site.data, now_ms: Date.now, signal, living: (one) => driver.seen().get(one)?.process.is === "alive" },
+    {
+      data: site.data,
+      now_ms: Date.now,
+      signal,
+      living: (one) => tasks.driver.seen().get(one)?.process.is === "alive",
+    },
   );
 
 async function whole(stream: AsyncIterable<Uint8Array>): Promise<string> {
@@ -34,8 +38,8 @@ async function whole(stream: AsyncIterable<Uint8Array>): Promise<string> {
 }
 
 test("output is read whole, from an offset, and by stream", async () => {
-  const uid = await begin(driver, assignmentFor("echo one; echo two; echo bad >&2"));
-  await ended(driver, uid);
+  const uid = await begin(tasks, assignmentFor("echo one; echo two; echo bad >&2"));
+  await ended(tasks, uid);
   expect(await whole(read(uid))).toBe("one\ntwo\n");
   expect(await whole(read(uid, { offset: 4 }))).toBe("two\n");
   expect(await whole(read(uid, { offset: 1_000 }))).toBe("");
@@ -44,7 +48,7 @@ test("output is read whole, from an offset, and by stream", async () => {
 
 test("a follower gets what comes, and the end when the task is over", async () => {
   const go = `${site.data}.follow`;
-  const uid = await begin(driver, assignmentFor(`echo early; until [ -e ${go} ]; do sleep 0.02; done; echo late`));
+  const uid = await begin(tasks, assignmentFor(`echo early; until [ -e ${go} ]; do sleep 0.02; done; echo late`));
   const got: string[] = [];
   const done = (async () => {
     for await (const part of read(uid, { follow: true })) got.push(Buffer.from(part).toString());
@@ -56,24 +60,24 @@ test("a follower gets what comes, and the end when the task is over", async () =
 });
 
 test("a follower that goes away is let go", async () => {
-  const uid = await begin(driver, assignmentFor("echo on; sleep 60"));
+  const uid = await begin(tasks, assignmentFor("echo on; sleep 60"));
   const gone = new AbortController();
   const done = whole(read(uid, { follow: true }, gone.signal));
   gone.abort();
   expect(["", "on\n"]).toContain(await done);
-  await driver.kill(uid);
-  await ended(driver, uid);
+  await tasks.driver.kill(uid);
+  await ended(tasks, uid);
 });
 
 test("beyond the cap the oldest bytes go back to the disk, and a reader is told of the gap", async () => {
   const uid = await begin(
-    driver,
+    tasks,
     assignmentFor(
       "i=0; while [ $i -lt 40 ]; do head -c 100000 /dev/zero | tr '\\0' x; echo; i=$((i+1)); sleep 0.05; done; " +
         "echo end",
     ),
   );
-  await ended(driver, uid, 20_000);
+  await ended(tasks, uid, 20_000);
   const file = join(site.data, "tasks", uid, "stdout");
   expect(statSync(file).size).toBe(40 * 100_001 + 4);
   expect(statSync(file).blocks * 512).toBeLessThan(2 * MIB);
@@ -87,7 +91,7 @@ test("growth is marked with its time, so that what is recent can be asked for", 
   const go = `${site.data}.since`;
   const until = (file: string): string => `until [ -e ${file} ]; do sleep 0.02; done`;
   const script = `echo old; ${until(go)}; echo young; ${until(`${go}.2`)}`;
-  const uid = await begin(driver, assignmentFor(script));
+  const uid = await begin(tasks, assignmentFor(script));
   const marks = (): string => readFileSync(join(site.data, "tasks", uid, "marks"), "utf8");
   await waitUntil("the first mark", () => marks().includes("at stdout 4 "));
   const marked_ms = Number(/at stdout 4 (\d+)/.exec(marks())?.[1]);
@@ -99,7 +103,7 @@ test("growth is marked with its time, so that what is recent can be asked for", 
   expect(await whole(read(uid, { since_age_ms: 1_800_000 }))).toBe("young\n");
   expect(await whole(read(uid, { since_age_ms: 2 * 3_600_000 }))).toBe("old\nyoung\n");
   writeFileSync(`${go}.2`, "");
-  await ended(driver, uid);
+  await ended(tasks, uid);
 });
 
 test("output is never read through a link", async () => {

@@ -18,7 +18,7 @@ function wanting(id: string, bytes: number | null, accepted_ms = 0): TaskRecord 
 }
 
 const card = (id: string, blocked: string | null = null): AdmissionDevice => ({ id, memory_bytes: 24 * GIB, blocked });
-const alive: Seen = { claimed: true, process: { is: "alive", pid: 7, started_ms: 0 } };
+const alive: Seen = { claimed: true, process: { is: "alive", handle: { pid: 7 }, started_ms: 0 } };
 
 function lacking(
   devices: readonly AdmissionDevice[],

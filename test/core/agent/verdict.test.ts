@@ -8,7 +8,7 @@ import { step } from "../../../src/core/agent/step";
 import { assignmentFor, recordFor } from "../../support/tasks";
 
 const WHY = "lost its GPU: XID 79, fallen off the bus";
-const alive: Seen["process"] = { is: "alive", pid: 7, started_ms: 1_000 };
+const alive: Seen["process"] = { is: "alive", handle: { pid: 7 }, started_ms: 1_000 };
 const over = (ended_ms: number, exit: Partial<TaskExit> & Pick<TaskExit, "exit_code">): Seen["process"] => ({
   is: "ended",
   signal: null,

@@ -5,7 +5,8 @@ import type { Orphan } from "../../core/model/rows-node";
 import { endWithoutRecord, withoutRecord } from "../../core/agent/report";
 import type { Seen, TaskReport } from "../../core/model/record";
 import type { Ms } from "../../core/units";
-import type { Driver } from "./driver";
+import type { Driver } from "../drivers/driver";
+import type { TaskStore } from "../tasks/store";
 
 const BEGUN = { none: "no", beginning: "alive", alive: "alive", ended: "over", vanished: "over" } as const;
 
@@ -28,21 +29,25 @@ export interface Unrecorded {
   newTimeline(): void;
 }
 
-/** `hasRecord`: a record came back from the server since, and speaks for itself. */
-export function createUnrecorded(
-  driver: Driver,
-  unreadable: readonly Orphan[],
-  hasRecord: (uid: string) => boolean,
-): Unrecorded {
+export interface UnrecordedOptions {
+  readonly store: TaskStore;
+  readonly driver: Driver;
+  /** What the driver found without a record. */
+  readonly orphans: readonly Orphan[];
+  /** A record came back from the server since, and speaks for itself. */
+  readonly hasRecord: (uid: string) => boolean;
+}
+
+export function createUnrecorded({ store, driver, orphans, hasRecord }: UnrecordedOptions): Unrecorded {
   const strays = new Map<string, { readonly of: string; readonly why: string }>();
   const over = new Set<string>();
   const heard = new Set<string>();
   const last = new Map<string, TaskReport>();
-  const unknown = (): readonly Orphan[] => unreadable.filter(({ uid }) => !hasRecord(uid) && !over.has(uid));
+  const unknown = (): readonly Orphan[] => orphans.filter(({ uid }) => !hasRecord(uid) && !over.has(uid));
   // What was over when this agent came, and nobody saw how, is left to people.
   const before = driver.seen();
   const isTold = new Set(
-    unreadable
+    orphans
       .map(({ uid }) => uid)
       .filter((uid) => begunOf(before, uid) === "alive" || before.get(uid)?.process.is === "ended"),
   );
@@ -50,7 +55,7 @@ export function createUnrecorded(
   function endOf(uid: string, now_ms: Ms): TaskReport {
     const process = driver.seen().get(uid)?.process;
     return process?.is === "ended"
-      ? endWithoutRecord(uid, process, now_ms, driver.tail(uid))
+      ? endWithoutRecord(uid, process, now_ms, store.tail(uid))
       : withoutRecord(uid, "", "over");
   }
 

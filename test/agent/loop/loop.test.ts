@@ -3,18 +3,26 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Driver } from "../../src/agent/drivers/driver";
-import { createAgentLoop, type AgentLoop } from "../../src/agent/loop";
-import type { Fence } from "../../src/core/agent/accept";
-import { successorUid } from "../../src/core/fresh";
-import type { TaskRecord, TaskReport, Verb } from "../../src/core/model/record";
-import { GIB } from "../../src/core/units";
-import { steadyClock } from "../../src/os/clock";
-import { bootId } from "../../src/os/proc";
-import { machineOf } from "../server/stage";
-import { isAlive } from "../support/processes";
-import { alive, assignmentFor, begin, makeSite, output, recordFor, type Site } from "../support/tasks";
-import { waitUntil } from "../support/wait";
+import { createAgentLoop, type AgentLoop } from "../../../src/agent/loop/loop";
+import type { Fence } from "../../../src/core/agent/accept";
+import { successorUid } from "../../../src/core/fresh";
+import type { TaskRecord, TaskReport, Verb } from "../../../src/core/model/record";
+import { GIB } from "../../../src/core/units";
+import { steadyClock } from "../../../src/os/clock";
+import { bootId } from "../../../src/os/proc";
+import { machineOf } from "../../server/stage";
+import { isAlive } from "../../support/processes";
+import {
+  alive,
+  assignmentFor,
+  begin,
+  makeSite,
+  type OpenTasks,
+  output,
+  recordFor,
+  type Site,
+} from "../../support/tasks";
+import { waitUntil } from "../../support/wait";
 
 const FENCE: Fence = { cluster_id: "c", timeline: "t", epoch: 1, session: 1, applied_n: 0, revision: 0, since: 0 };
 
@@ -38,7 +46,7 @@ interface Started {
   readonly said: readonly { readonly line: string; readonly at_ms: number }[];
 }
 
-async function startLoop(driver: Driver): Promise<Started> {
+async function startLoop(tasks: OpenTasks): Promise<Started> {
   const reports: TaskReport[] = [];
   const said: { line: string; at_ms: number }[] = [];
   const capacity = { cpu_milli: 1e6, memory_bytes: 999 * GIB, disk_bytes: 0, countables: {} };
@@ -46,7 +54,7 @@ async function startLoop(driver: Driver): Promise<Started> {
   const report = (entries: readonly TaskReport[]): void => void reports.push(...entries);
   const say = (line: string): void => void said.push({ line, at_ms: performance.now() });
   const cards = { gate: () => [], verdicts: () => new Map(), blames: () => new Map() };
-  loop = await createAgentLoop({ driver, machine: () => machine, cards, clock: steadyClock(), say, report });
+  loop = await createAgentLoop({ ...tasks, machine: () => machine, cards, clock: steadyClock(), say, report });
   return { loop, reports, said };
 }
 
@@ -62,10 +70,10 @@ const stopOf = (uid: string): Verb => ({
 /** Lives until it is told to end, and a little longer. */
 const SLOW_END = "trap 'sleep 0.5; exit 0' TERM; echo ready; while :; do sleep 0.05; done";
 
-async function living(driver: Driver): Promise<{ uid: string; pid: number }> {
-  const uid = await begin(driver, assignmentFor(SLOW_END));
+async function living(tasks: OpenTasks): Promise<{ uid: string; pid: number }> {
+  const uid = await begin(tasks, assignmentFor(SLOW_END));
   await waitUntil("it to be ready", async () => (await output(site.data, uid)).includes("ready"));
-  return { uid, pid: await alive(driver, uid) };
+  return { uid, pid: await alive(tasks, uid) };
 }
 
 async function isToldUntilHeard({ loop: of, reports }: Started, uid: string): Promise<void> {
@@ -133,9 +141,9 @@ test("a successor whose making was cut short is named only with the end that it 
     ...recordFor({ ...rest, uid, identity: { ...identity, attempt: 2 } }),
     not_before_ms: steadyClock()() + 600_000,
   };
-  const driver = await site.open();
-  await driver.write(second);
-  await driver.write(first);
+  const tasks = await site.open();
+  await tasks.store.write(second);
+  await tasks.store.write(first);
   const { loop: found, reports } = await startLoop(await site.open());
   expect(found.inventory().entries.map((entry) => entry.uid)).toEqual([rest.uid]);
   await waitUntil("both to be told", () => reports.some((entry) => entry.uid === uid));
@@ -154,14 +162,14 @@ test("a successor whose making was cut short is named only with the end that it 
 
 test("an exclusive task that came while the lease was over starts with the next answered heartbeat", async () => {
   const clock = steadyClock();
-  const driver = await site.open();
+  const tasks = await site.open();
   const started: string[] = [];
-  const start = driver.start.bind(driver);
-  driver.start = (record) => {
+  const start = tasks.driver.start.bind(tasks.driver);
+  tasks.driver.start = (record) => {
     started.push(record.assignment.uid);
     return start(record);
   };
-  const { loop: found } = await startLoop(driver);
+  const { loop: found } = await startLoop(tasks);
   found.heard(clock() - 600_000);
   const task = assignmentFor("exec sleep 1000", { lease_ms: 60_000 });
   await found.take(FENCE, { ...FENCE, revision: 5 }, 1, [{ verb: "assign", task }]);

@@ -1,0 +1,255 @@
+// The agent's loop: looks at records and processes, asks core/agent/step what to do, has it done, and says what has
+// changed.
+
+import { accept, type Fence } from "../../core/agent/accept";
+import { cardTasks } from "../../core/agent/card";
+import { step } from "../../core/agent/step";
+import type { Stamp, TaskRecord, TaskReport, Verb } from "../../core/model/record";
+import type { Orphan } from "../../core/model/rows-node";
+import type { Ms } from "../../core/units";
+import { messageOf } from "../../os/errors";
+import type { Machine } from "../../wire/agent";
+import type { CardRules } from "../cards/watch";
+import type { Driver } from "../drivers/driver";
+import type { TaskStore } from "../tasks/store";
+import { claimStopped, createActs, type Acts } from "./acts";
+import { createReports, type TaskReports, type Situation } from "./reports";
+import { begunOf, createUnrecorded, type Unrecorded } from "./unrecorded";
+
+export interface AgentLoopOptions {
+  readonly store: TaskStore;
+  readonly driver: Driver;
+  readonly machine: () => Machine;
+  readonly cards: CardRules;
+  readonly clock: () => Ms;
+  readonly say: (line: string) => void;
+  /** Called with reports of tasks whose state changed; they are repeated until acknowledged. */
+  readonly report: (entries: readonly TaskReport[]) => void;
+}
+
+export interface AgentLoop {
+  wake(): void;
+  /** Takes in one message of the session; `null` when it is dropped. The fence is the new one, to be kept. */
+  take(fence: Fence, stamp: Stamp, n: number, verbs: readonly Verb[]): Promise<Fence | null>;
+  /** Resolves when no message is being taken in: only then is an inventory whole. */
+  quiet(): Promise<void>;
+  /** The whole inventory, as of now. */
+  inventory(): { readonly entries: readonly TaskReport[]; readonly unreadable: readonly Orphan[] };
+  /** The server has these ends on disk: their records leave the loop. */
+  acknowledged(uids: readonly string[]): Promise<void>;
+  /** Drops what is accepted and not begun, and brings back the ends that another timeline had acknowledged. */
+  newTimeline(): Promise<void>;
+  heard(sent_ms: Ms): void;
+  /** What of this node the server has not yet seen the end of, by name. */
+  left(): readonly UnfinishedTask[];
+  stop(): void;
+}
+
+export interface UnfinishedTask {
+  readonly name: string;
+  readonly state: string;
+}
+
+/** Loads the records of this agent and starts deciding; nothing is reaped before the server has spoken. */
+export async function createAgentLoop(options: AgentLoopOptions): Promise<AgentLoop> {
+  const stored = await options.store.read();
+  const orphans = await options.driver.find(stored);
+  const loop = new Loop(options, stored.records, orphans);
+  loop.wake();
+  return loop;
+}
+
+class Loop implements AgentLoop {
+  readonly #options: AgentLoopOptions;
+  readonly #records: Map<string, TaskRecord>;
+  readonly #reports: TaskReports;
+  readonly #acts: Acts;
+  readonly #unrecorded: Unrecorded;
+  #reserved: ReadonlySet<string> = new Set();
+  #lacking: ReadonlyMap<string, string> = new Map();
+  #heard_ms: Ms | null = null;
+  #taking: Promise<void> = Promise.resolve();
+  #turn: "idle" | "scheduled" | "stopped" = "idle";
+  #timer: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(options: AgentLoopOptions, records: Map<string, TaskRecord>, orphans: readonly Orphan[]) {
+    const { store, driver, say } = options;
+    this.#options = options;
+    this.#records = records;
+    this.#reports = createReports(records, store);
+    this.#acts = createActs({ store, driver, records, reports: this.#reports, say, done: () => this.wake() });
+    this.#unrecorded = createUnrecorded({ store, driver, orphans, hasRecord: (uid) => records.has(uid) });
+    driver.onChange(() => this.wake());
+  }
+
+  wake(): void {
+    if (this.#turn !== "idle") return;
+    this.#turn = "scheduled";
+    setImmediate(() => {
+      if (this.#turn === "stopped") return;
+      this.#turn = "idle";
+      this.#decide();
+    });
+  }
+
+  #decide(): void {
+    const { driver, clock, cards, report } = this.#options;
+    const machine = this.#options.machine();
+    const now_ms = clock();
+    this.#condemn(now_ms);
+    const [seen, unreadable] = [driver.seen(), this.#unrecorded.unknown()];
+    const decided = step({
+      records: this.#records,
+      seen,
+      busy: this.#acts.busy,
+      signalled: this.#acts.signalled,
+      reserved: this.#reserved,
+      boot_id: machine.boot_id,
+      now_ms,
+      capacity: machine.capacity,
+      devices: cards.gate(() => cardTasks(this.#records, seen, unreadable)),
+      unreadable,
+      blames: cards.blames(),
+      heard_ms: this.#heard_ms,
+    });
+    this.#reserved = decided.reserved;
+    this.#lacking = decided.lacking;
+    for (const action of decided.actions) this.#acts.begin(action, now_ms);
+    const changed = this.#reports.changed(this.#situation(), this.#acts.busy);
+    if (changed.length > 0) report(changed);
+    const ends = this.#unrecorded.ends(now_ms);
+    if (ends.length > 0) report(ends);
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer =
+      decided.wake_at_ms === null
+        ? null
+        : setTimeout(() => this.wake(), Math.min(Math.max(decided.wake_at_ms - now_ms, 5), 60_000));
+  }
+
+  #situation(): Situation {
+    const { clock, driver } = this.#options;
+    return { now_ms: clock(), seen: driver.seen(), reserved: this.#reserved, lacking: this.#lacking };
+  }
+
+  /** Writes down which tasks have to end for their cards' sake; a full disk does not keep that from being done. */
+  #condemn(now_ms: Ms): void {
+    for (const [uid, why] of this.#options.cards.verdicts()) {
+      const record = this.#records.get(uid);
+      if (record === undefined || record.end !== null || record.verdict !== null) continue;
+      const condemned = { ...record, verdict: { why, at_ms: now_ms } };
+      this.#records.set(uid, condemned);
+      this.#options.say(`task ${record.assignment.name} is ended: ${why}`);
+      this.#options.store.write(condemned).catch((error: unknown) => {
+        this.#options.say(`task ${uid}: verdict: ${messageOf(error)}`);
+      });
+    }
+  }
+
+  take(fence: Fence, stamp: Stamp, n: number, verbs: readonly Verb[]): Promise<Fence | null> {
+    const done = this.#taking.then(() => this.#take(fence, stamp, n, verbs));
+    const over = (): void => undefined;
+    this.#taking = done.then(over).catch(over);
+    return done;
+  }
+
+  async quiet(): Promise<void> {
+    await this.#taking;
+  }
+
+  async #take(fence: Fence, stamp: Stamp, n: number, verbs: readonly Verb[]): Promise<Fence | null> {
+    const { store, driver } = this.#options;
+    const seen = driver.seen();
+    const accepted = accept(
+      {
+        fence,
+        records: this.#records,
+        boot_id: this.#options.machine().boot_id,
+        now_ms: this.#options.clock(),
+        claimed: (uid) => seen.get(uid)?.claimed === true || store.wasClaimed(uid) || driver.wasBegun(uid),
+        begun: (uid) => begunOf(seen, uid),
+      },
+      stamp,
+      n,
+      verbs,
+    );
+    if (accepted === null) return null;
+    for (const stray of accepted.strays) this.#unrecorded.stop(stray);
+    const stops = [...accepted.claims, ...accepted.strays.map(({ uid }) => uid)];
+    const done = await Promise.allSettled([
+      ...accepted.records.map((record) => store.write(record)),
+      ...stops.map((uid) => claimStopped({ store, driver }, uid)),
+    ]);
+    const failed = done.find((each) => each.status === "rejected");
+    for (const record of accepted.records) {
+      const { uid } = record.assignment;
+      const now = this.#records.get(uid);
+      // A stop is repeated until its end is known, so it is carried out also where a full disk cannot keep it.
+      if (failed !== undefined && (now === undefined || record.stop === null)) continue;
+      // What ended while this was written has ended.
+      if (now !== undefined && now.end !== null && record.end === null) await store.write(now);
+      else this.#records.set(uid, record);
+    }
+    this.wake();
+    if (failed !== undefined) throw failed.reason;
+    if (accepted.reports.length > 0) this.#options.report(accepted.reports);
+    return accepted.fence;
+  }
+
+  inventory(): { entries: readonly TaskReport[]; unreadable: readonly Orphan[] } {
+    return {
+      entries: [...this.#reports.all(this.#situation()), ...this.#unrecorded.told()],
+      unreadable: this.#unrecorded.unknown(),
+    };
+  }
+
+  async acknowledged(uids: readonly string[]): Promise<void> {
+    for (const uid of uids) {
+      this.#unrecorded.acknowledged(uid);
+      const record = this.#records.get(uid);
+      if (record === undefined || record.end === null) continue;
+      this.#records.delete(uid);
+      for (const part of [this.#reports, this.#acts]) part.drop(uid);
+      await this.#options.store.acknowledge(uid);
+      this.#options.driver.drop(uid);
+    }
+  }
+
+  async newTimeline(): Promise<void> {
+    const { store, driver } = this.#options;
+    const seen = driver.seen();
+    for (const [uid, record] of this.#records) {
+      if (record.end !== null || seen.get(uid)?.claimed === true || this.#acts.busy.has(uid)) continue;
+      await store.forget(uid);
+      driver.drop(uid);
+      this.#records.delete(uid);
+      this.#reports.caughtUp(record.assignment);
+    }
+    for (const record of await store.kept()) {
+      this.#records.set(record.assignment.uid, record);
+      driver.look(record.assignment.uid);
+    }
+    this.#reports.newTimeline();
+    this.#unrecorded.newTimeline();
+  }
+
+  heard(sent_ms: Ms): void {
+    this.#heard_ms = sent_ms;
+    this.#options.driver.lease(sent_ms);
+    // An exclusive task may have waited for this since the last lease ran out.
+    this.wake();
+  }
+
+  left(): readonly UnfinishedTask[] {
+    const situation = this.#situation();
+    const records = [...this.#records.values()].map((record) => ({
+      name: record.assignment.name,
+      state: record.end !== null ? "ended" : this.#reports.of(record, situation).reported.state,
+    }));
+    return [...records, ...this.#unrecorded.unknown().map(({ name }) => ({ name, state: "unknown to the server" }))];
+  }
+
+  stop(): void {
+    this.#turn = "stopped";
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+}
