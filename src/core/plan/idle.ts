@@ -44,7 +44,9 @@ export const RECLAIMED_BY = "idle reclaim";
 /** Stops what is idle too long, or tells of it; `placed` says what the pass has placed, and who waits. */
 export function reclaimIdle(pass: Pass, placed: Placements): Findings {
   const draft = draftAfter(pass, placed);
-  const idle = idleAttempts(draft);
+  const all = idleAttempts(draft);
+  for (const { idle_ms, settings } of all) if (idle_ms > 0) wakeAt(draft, pass.now_ms + settings.for_ms - idle_ms);
+  const idle = all.filter(({ idle_ms, settings }) => idle_ms >= settings.for_ms);
   for (const one of idle) if (!one.settings.only_if_wanted) act(draft, one, null);
   const wanted = idle.filter(({ settings }) => settings.only_if_wanted);
   const waiting = placed.waiting.filter(({ spec, only }) => spec.request.gpu !== null && only === null);
@@ -63,9 +65,9 @@ export function reclaimIdle(pass: Pass, placed: Placements): Findings {
 
 // ---- who is idle
 
-/** Attempts that are idle for too long, the longest first; asks for the pass in which the next one is. */
-function idleAttempts(draft: PassDraft): Idle[] {
-  const { pass } = draft;
+/** Attempts whose workload does not allow them to be idle for ever, the longest idle first. */
+function idleAttempts(found: PassDraft): Idle[] {
+  const { pass } = found;
   const attempts = new Map<string, readonly TaskRow[]>();
   for (const uid of pass.snapshot.idle.keys()) {
     const task = pass.state.tasks.get(uid);
@@ -76,24 +78,20 @@ function idleAttempts(draft: PassDraft): Idle[] {
       tasksOf(pass, owner_uid).filter((other) => other.slot === slot && other.attempt === attempt),
     );
   }
-  const all = [...attempts.values()].flatMap((tasks) => idleAttempt(draft, tasks));
-  for (const { idle_ms, settings } of all) {
-    if (idle_ms > 0 && idle_ms < settings.for_ms) wakeAt(draft, pass.now_ms + settings.for_ms - idle_ms);
-  }
-  return all.filter(({ idle_ms, settings }) => idle_ms >= settings.for_ms).sort(byIdle);
+  return [...attempts.values()].flatMap((tasks) => idleAttempt(found, tasks)).sort(byIdle);
 }
 
 const byIdle = (a: Idle, b: Idle): number => b.idle_ms - a.idle_ms || compareText(nameOf(a), nameOf(b));
 const nameOf = ({ tasks: [first] }: Idle): string => (first === undefined ? "" : `${taskName(first)} ${first.uid}`);
 
 /** A gang is idle when every member that holds cards is. What has been told to stop gives its cards back anyway. */
-function idleAttempt(draft: PassDraft, tasks: readonly TaskRow[]): Idle[] {
-  const { pass } = draft;
+function idleAttempt(found: PassDraft, tasks: readonly TaskRow[]): Idle[] {
+  const { pass } = found;
   const owner_uid = tasks[0]?.owner_uid ?? "";
-  const owner = runOf(pass, draft, owner_uid) ?? pass.state.workloads.get(owner_uid);
+  const owner = runOf(pass, found, owner_uid) ?? pass.state.workloads.get(owner_uid);
   const settings = owner?.settings.idle;
   if (owner === undefined || settings === undefined) return [];
-  if (tasks.some((task) => task.desired !== "run" || task.written_off !== null || draft.stopped.has(task.uid)))
+  if (tasks.some((task) => task.desired !== "run" || task.written_off !== null || found.stopped.has(task.uid)))
     return [];
   const facts = tasks
     .filter((task) => task.promised.devices.length > 0)

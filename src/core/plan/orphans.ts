@@ -4,13 +4,13 @@
 import { exclusiveSilence, type NodeFact } from "../pass/contact";
 import type { RunRow, WorkloadRow } from "../model/rows-work";
 import type { Orphan } from "../model/rows-node";
-import { ownerSlotName, waitOf, type Pass } from "../pass/pass";
+import { waitOf, workloadNameOf, type Pass } from "../pass/pass";
 import type { Blocked } from "../pass/snapshot";
-import { shortId } from "../model/task";
+import { parseName, shortId } from "../model/task";
 
 /** Why an exclusive slot has to wait for an orphan of its name, and what people can do; `null`: it has not. */
 export function orphanWait(pass: Pass, owner: WorkloadRow | RunRow, slot: number): Blocked | null {
-  const found = orphanOf(pass, ownerSlotName(owner, slot));
+  const found = orphanOf(pass, owner, slot);
   if (found === null) return null;
   const { orphan, fact } = found;
   const ref = `${fact.node.name}/${shortId(orphan.uid)}`;
@@ -18,20 +18,28 @@ export function orphanWait(pass: Pass, owner: WorkloadRow | RunRow, slot: number
   return waitOf(owner, slot, summary, `orch stop ${ref}, or to take it on: orch adopt ${ref}`);
 }
 
-function orphanOf(pass: Pass, name: string): { readonly orphan: Orphan; readonly fact: NodeFact } | null {
+function orphanOf(
+  pass: Pass,
+  owner: WorkloadRow | RunRow,
+  slot: number,
+): { readonly orphan: Orphan; readonly fact: NodeFact } | null {
   let found: { orphan: Orphan; fact: NodeFact } | null = null;
   for (const fact of pass.nodes.values()) {
     // By then its own lease has ended it.
     if (fact.silence_ms >= exclusiveSilence(pass.limits)) continue;
     for (const orphan of fact.node.orphans) {
       // A task that is known is minded as a task, also when its record cannot be read.
-      if (pass.state.tasks.has(orphan.uid) || !isAttemptOf(orphan.name, name)) continue;
+      if (pass.state.tasks.has(orphan.uid) || !isAttemptOf(orphan.name, owner, slot)) continue;
       if (found === null || orphan.uid < found.orphan.uid) found = { orphan, fact };
     }
   }
   return found;
 }
 
-/** `shop.db.0#2` and the member `shop.db.0.1` are attempts of `shop.db.0`. */
-const isAttemptOf = (orphan: string, slot: string): boolean =>
-  orphan === slot || orphan.startsWith(`${slot}#`) || orphan.startsWith(`${slot}.`);
+/** Whether a name is of an attempt of the slot, as `shop.db.0#2` and the member `shop.db.0.1` are of `shop.db.0`. */
+function isAttemptOf(name: string, owner: WorkloadRow | RunRow, slot: number): boolean {
+  const parsed = parseName(name);
+  if (parsed === null) return false;
+  if (parsed.is === "run") return "run" in owner && owner.app === null && parsed.run === owner.run;
+  return parsed.app === owner.app && parsed.workload === workloadNameOf(owner) && parsed.slot === slot;
+}
