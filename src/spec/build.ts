@@ -14,7 +14,7 @@ import type {
 } from "../core/model/workload";
 import type { CheckedApp, Daemon, Job, Service } from "./schema/schema";
 
-type Entry = Service | Job | Daemon;
+type CheckedWorkload = Service | Job | Daemon;
 
 /** Makes the declaration of a whole file. Workloads come as services, jobs, daemons, each in the file's order. */
 export function buildApp(app: CheckedApp): AppDecl {
@@ -74,7 +74,7 @@ export function buildJob(name: string, entry: Job, origin: TaskSpec["origin"], a
 }
 
 /** Settings that every kind has, and the neutral value of the others. */
-function neutral(entry: Entry): Settings {
+function neutral(entry: CheckedWorkload): Settings {
   return {
     replicas: 1,
     priority: entry.priority,
@@ -103,7 +103,7 @@ function restartOf({ restart, exclusive }: Service | Daemon): RestartSettings {
   };
 }
 
-function taskSpec(entry: Entry, origin: TaskSpec["origin"], members: number): TaskSpec {
+function taskSpec(entry: CheckedWorkload, origin: TaskSpec["origin"], members: number): TaskSpec {
   return {
     command:
       entry.command === undefined
@@ -121,7 +121,7 @@ function taskSpec(entry: Entry, origin: TaskSpec["origin"], members: number): Ta
   };
 }
 
-function requestOf({ resources }: Entry): ResourceRequest {
+function requestOf({ resources }: CheckedWorkload): ResourceRequest {
   const { cpu, memory, disk, gpu, ...countables } = resources;
   return {
     cpu_milli: cpu ?? null,
@@ -134,7 +134,7 @@ function requestOf({ resources }: Entry): ResourceRequest {
 
 const LINUX: LabelCheck = { key: "os", op: "in", values: ["linux"] };
 
-function placeOf({ place }: Entry): Place {
+function placeOf({ place }: CheckedWorkload): Place {
   const labels = place.labels.some((check) => check.key === "os") ? place.labels : [...place.labels, LINUX];
   return {
     pool: place.pool ?? null,

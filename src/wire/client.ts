@@ -22,7 +22,7 @@ import type { DrainProgress } from "./api/drains";
 import type { TestsView } from "./node-tests";
 import { eventsOf } from "./events";
 import type { GpuView } from "./api/devices";
-import { createRequester, type Asked, type ConnectOptions, type Query } from "./request";
+import { createRequester, type ClientRequest, type ConnectOptions, type Query } from "./request";
 
 export { ApiError, UnreachableError, type ConnectOptions } from "./request";
 
@@ -61,7 +61,7 @@ const part = encodeURIComponent;
 /** Makes a client. Nothing is sent before the first call. The server's key is checked before the token is sent. */
 export function connect(options: ConnectOptions) {
   const requester = createRequester(options);
-  const json = async <T>(asked: Asked): Promise<T> => (await (await requester.send(asked)).json()) as T;
+  const json = async <T>(asked: ClientRequest): Promise<T> => (await (await requester.send(asked)).json()) as T;
   const get = <T>(path: string, query: Query = {}): Promise<T> => json<T>({ method: "GET", path, query });
   const post = <T>(path: string, body: unknown = {}): Promise<T> => json<T>({ method: "POST", path, body });
   const remove = <T>(path: string): Promise<T> => json<T>({ method: "DELETE", path });
@@ -117,7 +117,7 @@ type Get = <T>(path: string, query?: Query) => Promise<T>;
 type Post = <T>(path: string, body?: unknown) => Promise<T>;
 type Remove = <T>(path: string) => Promise<T>;
 
-function apps(get: Get, post: Post, remove: Remove, json: <T>(asked: Asked) => Promise<T>) {
+function apps(get: Get, post: Post, remove: Remove, json: <T>(asked: ClientRequest) => Promise<T>) {
   const at = (project: string, app: string): string => `/v1/apps/${part(project)}/${part(app)}`;
   const workloadAt = (project: string, app: string, workload: string): string =>
     `/v1/workloads/${part(project)}/${part(app)}/${part(workload)}`;

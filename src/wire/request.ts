@@ -45,7 +45,7 @@ export interface ConnectOptions {
 
 export type Query = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
-export interface Asked {
+export interface ClientRequest {
   readonly method: "GET" | "PUT" | "POST" | "DELETE";
   readonly path: string;
   readonly query?: Query;
@@ -57,7 +57,7 @@ export interface Asked {
 
 export interface Requester {
   /** Sends a request and returns the answer if it is a success. Throws ApiError and UnreachableError. */
-  send(asked: Asked): Promise<Response>;
+  send(asked: ClientRequest): Promise<Response>;
 }
 
 const ANSWER_TIMEOUT_MS = 30_000;
@@ -90,7 +90,7 @@ export function createRequester(options: ConnectOptions): Requester {
     return trusted;
   }
 
-  async function attempt(asked: Asked, key: string | null): Promise<Response> {
+  async function attempt(asked: ClientRequest, key: string | null): Promise<Response> {
     const url = new URL(asked.path, options.url);
     for (const [name, value] of Object.entries(asked.query ?? {})) {
       if (value !== null && value !== undefined) url.searchParams.set(name, String(value));
@@ -113,7 +113,7 @@ export function createRequester(options: ConnectOptions): Requester {
     return answer;
   }
 
-  async function send(asked: Asked): Promise<Response> {
+  async function send(asked: ClientRequest): Promise<Response> {
     let key = asked.method === "GET" ? null : freshKey(timeline, skew_ms);
     for (let n = 0; ; n++) {
       const answer = await attempt(asked, key).catch((error: unknown) => broken(error, asked, options.url, n));
@@ -137,7 +137,7 @@ export function createRequester(options: ConnectOptions): Requester {
  * Returns null if the request is worth repeating: the connection broke, and the server recognises the idempotency key
  * of what it has already done. Throws otherwise.
  */
-function broken(error: unknown, { signal }: Asked, url: string, n: number): null {
+function broken(error: unknown, { signal }: ClientRequest, url: string, n: number): null {
   if (error instanceof UnreachableError || signal?.aborted === true) throw error;
   if (error instanceof WrongServerError) throw new UnreachableError(error.message, error.hint, { cause: error });
   const code = codeOf(error);

@@ -18,7 +18,7 @@ interface Line {
   readonly line: string;
 }
 
-interface Asked {
+interface LogWish {
   readonly follow: boolean;
   readonly attempt: number | null;
   readonly since_ms: number | null;
@@ -90,7 +90,7 @@ interface Flags {
   readonly since: number | null;
 }
 
-const askedFor = (context: Context, flags: Flags, shape: OutputShape, named: boolean): Asked => ({
+const askedFor = (context: Context, flags: Flags, shape: OutputShape, named: boolean): LogWish => ({
   follow: flags.follow,
   attempt: flags.attempt,
   named,
@@ -103,7 +103,7 @@ async function growing(
   context: Context,
   client: Client,
   { tasks, accepts }: Targets,
-  asked: Asked,
+  asked: LogWish,
   revision: number,
 ): Promise<number> {
   const seen = new Set<string>();
@@ -119,7 +119,7 @@ async function growing(
   return EXIT.done;
 }
 
-async function copyTask(context: Context, client: Client, task: LogTarget, asked: Asked): Promise<void> {
+async function copyTask(context: Context, client: Client, task: LogTarget, asked: LogWish): Promise<void> {
   const { id, name } = task;
   if (id === null) throw new CliError(EXIT.failed, `${name} has not begun`, `See why: orch explain ${name}`);
   await Promise.all(
@@ -142,7 +142,7 @@ async function copyTask(context: Context, client: Client, task: LogTarget, asked
   );
 }
 
-function sinkFor(context: Context, task: string, stream: Line["stream"], { named, take }: Asked): LogSink {
+function sinkFor(context: Context, task: string, stream: Line["stream"], { named, take }: LogWish): LogSink {
   const { out, err } = context.host;
   if (take !== null)
     return lineSink(

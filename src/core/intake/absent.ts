@@ -4,7 +4,7 @@ import type { EndCause } from "../model/end";
 import type { TaskRow } from "../model/rows-task";
 import type { Inventory } from "../model/record";
 
-export type Verdict =
+export type AbsenceProof =
   | { readonly is: "lost"; readonly cause: EndCause; readonly why: string }
   | { readonly is: "wait" }
   | { readonly is: "ask" };
@@ -16,7 +16,7 @@ const REBOOTED = { is: "lost", cause: "node_rebooted", why: "its node rebooted" 
  * Absence is proof only in a complete inventory that covers the task's revision; a disk that was lost proves
  * nothing.
  */
-export function verdictOnAbsent(task: TaskRow, inventory: Inventory, timeline: string): Verdict {
+export function proofOfAbsence(task: TaskRow, inventory: Inventory, timeline: string): AbsenceProof {
   const { applied } = inventory;
   const rebooted = task.boot_id !== inventory.boot_id;
   // On an older disk it may have had a record.

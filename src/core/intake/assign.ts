@@ -9,14 +9,14 @@ import type { PlanLimits } from "../pass/snapshot";
 import type { Settings, TaskSpec } from "../model/workload";
 
 /** The highest thing an agent was told of a task in this session; what an inventory shows counts as told. */
-export type Told = "prepare" | "run" | "stop";
+export type ToldVerb = "prepare" | "run" | "stop";
 
 export interface AssignContext {
   readonly spec: (hash: string) => TaskSpec;
   readonly limits: PlanLimits;
   /** Tasks of the node, as the live state has them. */
   readonly tasks: Iterable<TaskRow>;
-  readonly told: ReadonlyMap<string, Told>;
+  readonly told: ReadonlyMap<string, ToldVerb>;
 }
 
 /** The verbs that bring an agent from what it was told to what is desired. Sending one twice does no harm. */
@@ -55,7 +55,7 @@ const settingsOf = (state: State, task: TaskRow): Settings | null =>
   (state.runs.get(task.owner_uid) ?? state.workloads.get(task.owner_uid))?.settings ?? null;
 
 /** What a verb leaves behind in the memory of what was told. */
-export function toldBy(verb: Verb): [uid: string, told: Told] {
+export function toldBy(verb: Verb): [uid: string, told: ToldVerb] {
   if (verb.verb === "assign") return [verb.task.uid, verb.task.desired];
   return [verb.uid, verb.verb === "go" ? "run" : "stop"];
 }

@@ -1,8 +1,8 @@
 // The server's intake: what reports and inventories make of the tasks it knows. States only rise; older news is
 // dropped.
 
-import type { Told } from "./assign";
-import { NO_RECORD, verdictOnAbsent } from "./absent";
+import type { ToldVerb } from "./assign";
+import { NO_RECORD, proofOfAbsence } from "./absent";
 import { mayMove } from "../model/lifecycle";
 import { newTask } from "../model/new-task";
 import type { Change, State } from "../model/rows-state";
@@ -39,12 +39,12 @@ export interface Intake {
 
 /** An inventory also says where the agent stands, so that only the difference is sent. */
 export interface InventoryIntake extends Intake {
-  readonly told: Map<string, Told>;
+  readonly told: Map<string, ToldVerb>;
 }
 
 /** What is named counts as told; so does what must be asked about, since it may not be started again. */
-function toldByInventory(inventory: Inventory, asked: readonly TaskRow[]): Map<string, Told> {
-  const told = new Map<string, Told>();
+function toldByInventory(inventory: Inventory, asked: readonly TaskRow[]): Map<string, ToldVerb> {
+  const told = new Map<string, ToldVerb>();
   for (const { uid, reported } of inventory.entries) told.set(uid, reported.state === "preparing" ? "prepare" : "run");
   for (const { uid } of [...asked, ...inventory.unreadable]) told.set(uid, "run");
   return told;
@@ -71,7 +71,7 @@ export function observe(state: State, node_id: string, entries: readonly TaskRep
   return finish(node, draft);
 }
 
-/** Takes in the whole inventory of an agent that has just connected; verdicts about what it does not name come last. */
+/** Takes in the whole inventory of an agent that has just connected; what its absences prove comes last. */
 export function observeInventory(
   state: State,
   node_id: string,
@@ -344,9 +344,9 @@ function judgeAbsent(
   const asked: TaskRow[] = [];
   for (const task of state.tasks.values()) {
     if (task.node_id !== node.id || named.has(task.uid) || draft.tasks.has(task.uid)) continue;
-    const verdict = verdictOnAbsent(task, inventory, state.cluster.timeline);
-    if (verdict.is === "lost") loseTask(state, task, verdict.cause, verdict.why, context, draft);
-    else if (verdict.is === "ask") asked.push(task);
+    const proof = proofOfAbsence(task, inventory, state.cluster.timeline);
+    if (proof.is === "lost") loseTask(state, task, proof.cause, proof.why, context, draft);
+    else if (proof.is === "ask") asked.push(task);
   }
   // A successor that the inventory speaks of and does not have has lost its record since.
   for (const [uid, task] of Array.from(draft.tasks)) {

@@ -86,7 +86,7 @@ export interface Check {
   readonly devices: readonly CardCheck[];
 }
 
-export interface NodeVerdict {
+export interface NodeChecks {
   readonly node: string;
   readonly checks: readonly Check[];
 }
@@ -99,7 +99,7 @@ export interface Blocked {
   readonly kind: "queued" | "unsatisfiable";
   readonly summary: string;
   readonly smallest_change: string | null;
-  readonly nodes: readonly NodeVerdict[];
+  readonly nodes: readonly NodeChecks[];
 }
 
 /** Why a task has a card. */

@@ -9,39 +9,39 @@ import type { TaskRow } from "../model/rows-task";
 import { explainCards } from "./pick-reasons";
 import { leaveRoom, openRooms, type Room } from "./room";
 import { scoreParts, total } from "./scores";
-import type { Check, DeviceReason, NodeVerdict, Score, Snapshot } from "../pass/snapshot";
+import type { Check, DeviceReason, NodeChecks, Score, Snapshot } from "../pass/snapshot";
 
 /** At most so many different reasons are told; the rest is in the nodes' own checks. */
 const REASONS_SHOWN = 4;
 const CHANGES_SHOWN = 2;
 
-interface Verdict {
+interface NodeFindings {
   readonly room: Room;
   readonly found: readonly Found[];
 }
 
 /** Looks at every node for a shape that fits nowhere, or on too few nodes for its members. */
 export function explainFailure(look: Look, members: number): Failure {
-  const verdicts = look.rooms.list.map((room): Verdict => ({ room, found: findings(look, room) }));
-  return failureOf(verdicts, members);
+  const examined = look.rooms.list.map((room): NodeFindings => ({ room, found: findings(look, room) }));
+  return failureOf(examined, members);
 }
 
 /** The same for the one node of a daemon's slot. */
 export function explainNode(look: Look, room: Room): Failure {
-  const verdict = { room, found: findings(look, room) };
-  const text = verdict.found.map(({ detail }) => detail).join("; ");
-  return { ...failureOf([verdict], 1), summary: `waits: ${room.node.name}: ${text}` };
+  const node = { room, found: findings(look, room) };
+  const text = node.found.map(({ detail }) => detail).join("; ");
+  return { ...failureOf([node], 1), summary: `waits: ${room.node.name}: ${text}` };
 }
 
-function failureOf(verdicts: readonly Verdict[], members: number): Failure {
-  const possible = verdicts.filter(({ found }) => !found.some((each) => each.hopeless)).length;
-  const fitting = verdicts.filter(({ found }) => found.length === 0).length;
-  const nodes = verdicts.map(({ room, found }): NodeVerdict => ({ node: room.node.name, checks: found.map(checkOf) }));
+function failureOf(examined: readonly NodeFindings[], members: number): Failure {
+  const possible = examined.filter(({ found }) => !found.some((each) => each.hopeless)).length;
+  const fitting = examined.filter(({ found }) => found.length === 0).length;
+  const nodes = examined.map(({ room, found }): NodeChecks => ({ node: room.node.name, checks: found.map(checkOf) }));
   nodes.sort((a, b) => compareText(a.node, b.node));
   return {
     kind: possible < members ? "unsatisfiable" : "queued",
-    summary: summaryOf(verdicts, fitting, members),
-    smallest_change: smallestChange(verdicts, fitting, members),
+    summary: summaryOf(examined, fitting, members),
+    smallest_change: smallestChange(examined, fitting, members),
     nodes,
   };
 }
@@ -49,10 +49,10 @@ function failureOf(verdicts: readonly Verdict[], members: number): Failure {
 const checkOf = ({ check, detail, hopeless, devices }: Found): Check => ({ check, detail, hopeless, devices });
 
 /** `waits: 0 of 5 nodes fit: 3 have no card with 24 GB (largest 16 GB), 2 are tainted team=vision`. */
-function summaryOf(verdicts: readonly Verdict[], fitting: number, members: number): string {
-  if (verdicts.length === 0) return "waits: no node has joined yet";
+function summaryOf(examined: readonly NodeFindings[], fitting: number, members: number): string {
+  if (examined.length === 0) return "waits: no node has joined yet";
   const groups = new Map<string, { count: number; best: Found["best"] }>();
-  for (const { found } of verdicts) {
+  for (const { found } of examined) {
     const main = found.find((each) => each.hopeless) ?? found[0];
     if (main === undefined) continue;
     const group = groups.get(main.reason);
@@ -72,17 +72,17 @@ function summaryOf(verdicts: readonly Verdict[], fitting: number, members: numbe
   const untold = sorted.slice(REASONS_SHOWN).reduce((sum, [, { count }]) => sum + count, 0);
   if (untold > 0) told.push(`${untold} for other reasons`);
   const needed = members > 1 ? `, ${members} are needed` : "";
-  const total = `${fitting} of ${verdicts.length} ${verdicts.length === 1 ? "node fits" : "nodes fit"}`;
+  const total = `${fitting} of ${examined.length} ${examined.length === 1 ? "node fits" : "nodes fit"}`;
   return `waits: ${total}${needed}${told.length === 0 ? "" : `: ${told.join(", ")}`}`;
 }
 
 /** The fewest changes that make one more node fit, in the cheapest of the ways; `null`: no change helps. */
-function smallestChange(verdicts: readonly Verdict[], fitting: number, members: number): string | null {
+function smallestChange(examined: readonly NodeFindings[], fitting: number, members: number): string | null {
   const shown: string[] = [];
   if (members > 1 && fitting > 0) shown.push(`ask for ${fitting} ${fitting === 1 ? "node" : "nodes"}`);
   let fewest = Number.POSITIVE_INFINITY;
   let ways = new Map<string, readonly RequestChange[]>();
-  for (const { found } of verdicts) {
+  for (const { found } of examined) {
     const changes = found.map((each) => each.change);
     if (found.length === 0 || found.length > fewest || changes.includes(null)) continue;
     if (found.length < fewest) {

@@ -4,7 +4,7 @@ import { tasksOf, workloadNameOf, type Demand, type Pass } from "../pass/pass";
 import { hostKey, hostKeyOf } from "./queue";
 import type { Room, Rooms } from "./room";
 import { dependsOnNode, resolveRequest, type Resolved } from "../model/resources";
-import type { NodeVerdict } from "../pass/snapshot";
+import type { NodeChecks } from "../pass/snapshot";
 import type { TaskSpec } from "../model/workload";
 
 /** A candidate node and its score at the time of `stamp`. */
@@ -41,7 +41,7 @@ export interface Failure {
   readonly kind: "queued" | "unsatisfiable";
   readonly summary: string;
   readonly smallest_change: string | null;
-  readonly nodes: readonly NodeVerdict[];
+  readonly nodes: readonly NodeChecks[];
 }
 
 interface ApartWorkload {

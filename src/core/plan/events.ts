@@ -9,7 +9,7 @@ import type { Pass } from "../pass/pass";
 import type { Op } from "../pass/snapshot";
 import { taskName } from "../model/task";
 
-type Told = Omit<EventRow, "id" | "at_ms" | "actor">;
+type NewEvent = Omit<EventRow, "id" | "at_ms" | "actor">;
 
 /** One event an operation; `made` is how many uids of the pass were given to tasks. */
 export function eventsOf(ops: readonly Op[], pass: Pass, made: number): Change[] {
@@ -23,7 +23,7 @@ export function eventsOf(ops: readonly Op[], pass: Pass, made: number): Change[]
   return events;
 }
 
-function tell(op: Op, pass: Pass): Told | null {
+function tell(op: Op, pass: Pass): NewEvent | null {
   const nodeName = (id: string): string => pass.nodes.get(id)?.node.name ?? id;
   switch (op.op) {
     case "place":
@@ -60,7 +60,7 @@ function tell(op: Op, pass: Pass): Told | null {
   }
 }
 
-const about = (task: TaskRow, verb: string, detail: string): Told => ({
+const about = (task: TaskRow, verb: string, detail: string): NewEvent => ({
   verb,
   object: taskName(task),
   project: task.project,

@@ -1,7 +1,7 @@
 // Agents' connections as data: what is known of each, what all share, and how something is said on one.
 
 import { shortId } from "../../core/model/task";
-import type { Told } from "../../core/intake/assign";
+import type { ToldVerb } from "../../core/intake/assign";
 import type { Stamp } from "../../core/model/record";
 import type { Ms } from "../../core/units";
 import type { ToAgent, ToServer } from "../../wire/agent";
@@ -21,7 +21,7 @@ export interface Session {
     | { readonly is: "challenged" }
     | { readonly is: "inventory"; readonly hello: Hello; readonly pages: Inventory[] }
     | { readonly is: "live"; readonly node_id: string; readonly instance_id: string };
-  told: Map<string, Told>;
+  told: Map<string, ToldVerb>;
   /** The order to test the node that was sent last in this session. */
   asked: { readonly id: string; readonly at_ms: Ms } | null;
   /** What its agent said last of the tests that it runs. */

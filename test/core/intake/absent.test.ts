@@ -1,7 +1,7 @@
 // What an inventory that does not name a task proves of it.
 
 import { describe, expect, test } from "bun:test";
-import { verdictOnAbsent } from "../../../src/core/intake/absent";
+import { proofOfAbsence } from "../../../src/core/intake/absent";
 import type { TaskRow } from "../../../src/core/model/rows-task";
 import type { Inventory } from "../../../src/core/model/record";
 import { BOOT, buildNode, buildTask, buildWorkload, uidOf } from "../../support/build";
@@ -55,6 +55,6 @@ const cases: readonly (readonly [string, string, Partial<Inventory>, TaskRow?])[
 
 describe("a task that", () => {
   for (const [what, is, part, task = told()] of cases) {
-    test(`${what}: ${is}`, () => expect(verdictOnAbsent(task, inventory(part), TIMELINE).is).toBe(is as "lost"));
+    test(`${what}: ${is}`, () => expect(proofOfAbsence(task, inventory(part), TIMELINE).is).toBe(is as "lost"));
   }
 });

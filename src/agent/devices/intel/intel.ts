@@ -24,7 +24,7 @@ const inSys = (places: ProbePlaces): boolean => intelCards(treeAt(places.root)).
  */
 export const hasIntel = (places: ProbePlaces): boolean => places.xpu_smi !== null || inSys(places);
 
-interface Told {
+interface ToolReport {
   readonly cards: XpuCards;
   readonly stats: ReadonlyMap<string, XpuStats>;
   readonly processes: Awaited<ReturnType<typeof askXpuProcesses>>;
@@ -53,7 +53,7 @@ export function intelProbe(places: ProbePlaces, limits: LookLimits): DeviceProbe
   return { vendor: "intel", look: oneAtATime(look), close: () => asker.close() };
 }
 
-function createXpuAsks(places: ProbePlaces, timeout_ms: number): (look: IntelLook) => Promise<Told> {
+function createXpuAsks(places: ProbePlaces, timeout_ms: number): (look: IntelLook) => Promise<ToolReport> {
   const toolNow = toolAt(places.root, places.xpu_smi, XPU_SMI);
   const askCards = onceForEach<IntelCard, XpuCards>(
     (cards) => cards.map(({ pci, driver }) => `${pci} ${driver}`).join("\n"),
@@ -109,7 +109,7 @@ const cardsOf = (told: XpuCards, tree: Tree): readonly IntelCard[] =>
     }));
 
 /** Joins what the driver and the tool report. The driver's figures win, since they are as of now. */
-export function joined(found: readonly IntelCard[], told: Told): DeviceLook {
+export function joined(found: readonly IntelCard[], told: ToolReport): DeviceLook {
   const sized = found.map((card) => ({ ...card, memory_bytes: card.memory_bytes ?? sizeOf(card, told) }));
   const usable = sized.filter((card) => card.memory_bytes !== null);
   const idOf = new Map([...told.cards].map(([pci, { number }]) => [number, usable.find((one) => one.pci === pci)?.id]));
@@ -140,4 +140,4 @@ export function joined(found: readonly IntelCard[], told: Told): DeviceLook {
   return { is: "seen", cards, shared_files: [], unknown };
 }
 
-const sizeOf = ({ pci }: IntelCard, { cards }: Told): number | null => cards.get(pci)?.memory_bytes ?? null;
+const sizeOf = ({ pci }: IntelCard, { cards }: ToolReport): number | null => cards.get(pci)?.memory_bytes ?? null;

@@ -8,7 +8,7 @@ import { byBus, drmFiles, numaNode, type Tree } from "../sysfs";
 
 /** Cards and parts by id, as they were when they were last seen. */
 export type Known = ReadonlyMap<string, Card>;
-type Seen = Extract<NvmlLook, { is: "seen" }>;
+type SeenCards = Extract<NvmlLook, { is: "seen" }>;
 
 interface Kept {
   readonly cards: readonly Card[];
@@ -16,7 +16,7 @@ interface Kept {
   readonly unknown: readonly string[];
 }
 
-export function keepKnown(known: Known, found: Seen, tree: Tree): Kept {
+export function keepKnown(known: Known, found: SeenCards, tree: Tree): Kept {
   const told = found.cards.map((card) => wholeCard(card, found.driver, tree));
   const before = [...known.values()].filter(({ id, parent }) => parent === null && !told.some((one) => one.id === id));
   const { lost, unknown } = recognise(found.lost, before);
@@ -105,7 +105,7 @@ function sharedMemory(tree: Tree): number {
   return Math.floor((kilobytes * 3) / 4) * 1024;
 }
 
-function partsOf(card: Card, found: Seen, known: Known, tree: Tree): readonly Card[] {
+function partsOf(card: Card, found: SeenCards, known: Known, tree: Tree): readonly Card[] {
   const { trouble } = card;
   if (trouble !== null) {
     const parts = [...known.values()].filter(({ parent }) => parent === card.id);

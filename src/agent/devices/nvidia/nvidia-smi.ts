@@ -20,7 +20,7 @@ import {
 import type { LostCard, NvmlCard, NvmlLook, NvmlPart } from "./nvml-look";
 import type { Tree } from "../sysfs";
 
-type Seen = Extract<NvmlLook, { is: "seen" }>;
+type SeenCards = Extract<NvmlLook, { is: "seen" }>;
 type Links = ReadonlyMap<string, Link["kind"]>;
 type Run = (...args: string[]) => Promise<CommandResult>;
 
@@ -44,7 +44,7 @@ export class NvidiaSmi {
   }
 
   /** Looks once. Returns what was seen, or why nothing was. */
-  async look(path: string, timeout_ms: number): Promise<Seen | string> {
+  async look(path: string, timeout_ms: number): Promise<SeenCards | string> {
     const tool = this.#tool?.path === path ? this.#tool : createTool(path);
     this.#tool = tool;
     const until_ms = bootMs() + timeout_ms;
@@ -103,7 +103,7 @@ export class NvidiaSmi {
     processes: ReadonlyMap<string, NvmlCard["processes"]>,
     links: Links,
     parts: ReadonlyMap<string, readonly NvmlPart[]>,
-  ): Seen {
+  ): SeenCards {
     const cards: NvmlCard[] = [];
     const lost = [...gone];
     const idOf = new Map(rows.map((row) => [row.index ?? "", row.uuid ?? ""]));

@@ -98,7 +98,7 @@ export class NvmlLooker {
 type Pairs = Map<string, number | null>;
 
 function lookAt(nvml: Nvml, count: number, pairs: Pairs): NvmlLook {
-  const seen: Seen[] = [];
+  const seen: ReadCard[] = [];
   const lost: LostCard[] = [];
   for (let at = 0; at < count; at++) {
     const device = nvml.card(at);
@@ -110,13 +110,13 @@ function lookAt(nvml: Nvml, count: number, pairs: Pairs): NvmlLook {
   return { is: "seen", driver: nvml.driver(), cards, lost };
 }
 
-interface Seen {
+interface ReadCard {
   readonly device: NvmlDevice;
   readonly card: Omit<NvmlCard, "links">;
   readonly reach: Reach;
 }
 
-function read(device: NvmlDevice, at: number): Seen | LostCard {
+function read(device: NvmlDevice, at: number): ReadCard | LostCard {
   const pci = device.pci("nvmlDeviceGetPciInfo_v3");
   const id = device.text("nvmlDeviceGetUUID");
   if (id === null) return { at, id, pci, why: meaningOf(device.last) };
@@ -228,15 +228,15 @@ function reachOf(device: NvmlDevice): Reach {
   return { cards, toSwitch };
 }
 
-const linksOf = (one: Seen, all: readonly Seen[], pairs: Pairs): readonly Link[] =>
+const linksOf = (one: ReadCard, all: readonly ReadCard[], pairs: Pairs): readonly Link[] =>
   all.flatMap((other) => {
     const kind = other === one ? null : kindOf(one, other, pairs);
     return kind === null ? [] : { id: other.card.id, kind };
   });
 
 /** Returns the fastest link between two cards. The report of either card is enough, so that both show the same. */
-function kindOf(one: Seen, other: Seen, pairs: Pairs): Link["kind"] | null {
-  const leads = (from: Seen, to: Seen): boolean => to.card.pci !== null && from.reach.cards.has(to.card.pci);
+function kindOf(one: ReadCard, other: ReadCard, pairs: Pairs): Link["kind"] | null {
+  const leads = (from: ReadCard, to: ReadCard): boolean => to.card.pci !== null && from.reach.cards.has(to.card.pci);
   if (leads(one, other) || leads(other, one)) return "nvlink";
   if (one.reach.toSwitch && other.reach.toSwitch && meetInSwitch(one, other, pairs)) return "nvlink";
   const level = askedOnce(pairs, "nvmlDeviceGetTopologyCommonAncestor", one, other);
@@ -248,13 +248,19 @@ function kindOf(one: Seen, other: Seen, pairs: Pairs): Link["kind"] | null {
  * Returns whether two cards reach each other through a switch. All switches of a machine form one fabric, unless the
  * driver says that these two do not reach each other.
  */
-function meetInSwitch(one: Seen, other: Seen, pairs: Pairs): boolean {
+function meetInSwitch(one: ReadCard, other: ReadCard, pairs: Pairs): boolean {
   const status = askedOnce(pairs, "nvmlDeviceGetP2PStatus", one, other, P2P_BY_NVLINK);
   return status === null || status === 0;
 }
 
 /** Asks the driver once for both directions, so that both cards show the same. */
-function askedOnce(pairs: Pairs, call: CallName, one: Seen, other: Seen, ...more: readonly number[]): number | null {
+function askedOnce(
+  pairs: Pairs,
+  call: CallName,
+  one: ReadCard,
+  other: ReadCard,
+  ...more: readonly number[]
+): number | null {
   const [a, b] = one.card.id < other.card.id ? [one, other] : [other, one];
   const key = `${call} ${a.card.id} ${b.card.id}`;
   const known = pairs.get(key);
