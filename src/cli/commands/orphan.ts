@@ -2,6 +2,7 @@
 
 import { command } from "../frame/command";
 import { CliError, EXIT, UsageError } from "../failure";
+import { shortId, withUid } from "../../core/model/task";
 import type { Client } from "../../wire/client";
 
 export const adopt = command({
@@ -33,7 +34,9 @@ async function findOrphan(client: Client, typed: string): Promise<{ node: string
   const [, node = "", task = ""] = /^([^/]+)\/(.+)$/.exec(typed) ?? [];
   if (task === "") throw new UsageError(`${typed}: not NODE/TASK`, "Unknown tasks of a node: orch node show NODE");
   const { orphans } = await client.node(node);
-  const found = orphans.filter(({ id, name }) => id.startsWith(task) || name === task);
+  // Nodes show the short id, and people may have the whole uid from a log.
+  const byId = withUid(orphans, task.slice(0, shortId(task).length), ({ id }) => id);
+  const found = byId.length > 0 ? byId : orphans.filter(({ name }) => name === task);
   const [only] = found;
   if (only === undefined) {
     throw new CliError(

@@ -1,6 +1,7 @@
 // What a user may type for an app, a workload, a run or a task, taken apart. The server resolves tasks; this decides
 // what to ask.
 
+import { parseName } from "../../core/model/task";
 import { UsageError } from "../failure";
 
 export type Ref =
@@ -19,16 +20,16 @@ export type Ref =
 const ID_DIGITS = 10;
 
 export function readRef(text: string): Ref {
-  const [, project = null, rest = ""] = /^(?:([a-z][a-z0-9-]*)\/)?(.+)$/.exec(text) ?? [];
-  if (/^\d+$/.test(rest) && rest.length < ID_DIGITS) return { kind: "run", run: Number(rest) };
-  if (/^\d+[._]\d+(#\d+)?$/.test(rest) || /^\d+#\d+$/.test(rest)) return { kind: "slot", name: rest };
-  const parts = rest.split(".");
-  if (parts.length >= 3) return { kind: "slot", name: text };
-  if (parts.length === 2 && parts[0] !== "" && parts[1] !== "") {
-    return { kind: "workload", project, app: parts[0] ?? "", workload: parts[1] ?? "" };
+  const name = parseName(text);
+  if (name !== null && (name.slot ?? name.member ?? name.attempt) !== null) return { kind: "slot", name: text };
+  if (name?.is === "workload") {
+    const { project, app, workload } = name;
+    return { kind: "workload", project, app, workload };
   }
-  if (/^[0-9a-f]{6,32}$/.test(rest) && /\d/.test(rest)) return { kind: "id", id: rest };
-  if (parts.length === 1 && /^[A-Za-z0-9-]+$/.test(rest)) return { kind: "word", word: rest, project };
+  if (name?.is === "run" && text.length < ID_DIGITS) return { kind: "run", run: name.run };
+  if (/^[0-9a-f]{6,32}$/.test(text) && /\d/.test(text)) return { kind: "id", id: text };
+  const [, project = null, word] = /^(?:([a-z][a-z0-9-]*)\/)?([A-Za-z0-9-]+)$/.exec(text) ?? [];
+  if (word !== undefined) return { kind: "word", word, project };
   throw new UsageError(
     `${text}: neither a task, a workload, a run nor a node`,
     "Write it like recs.api.0, recs.api, 123, 123.1, or the start of a task's id",

@@ -29,6 +29,8 @@ describe("a name", () => {
     ["123#2", { kind: "slot", name: "123#2" }],
     ["recs.api.0", { kind: "slot", name: "recs.api.0" }],
     ["recs.api.0#2", { kind: "slot", name: "recs.api.0#2" }],
+    ["recs.api#2", { kind: "slot", name: "recs.api#2" }],
+    ["recs.train.0.1", { kind: "slot", name: "recs.train.0.1" }],
     ["other/recs.api.0", { kind: "slot", name: "other/recs.api.0" }],
     ["recs.api", { kind: "workload", project: null, app: "recs", workload: "api" }],
     ["other/recs.api", { kind: "workload", project: "other", app: "recs", workload: "api" }],
@@ -38,7 +40,9 @@ describe("a name", () => {
     ["facade", { kind: "word", word: "facade", project: null }],
   ];
   for (const [typed, ref] of NAMES) test(`${typed} is read`, () => expect(readRef(typed)).toEqual(ref as never));
-  test("of nothing is refused", () => expect(() => readRef("a b")).toThrow("neither a task"));
+  test.each(["a b", "recs.api.x", "recs.", "a/b/recs.api"])("that is %p is refused", (typed) =>
+    expect(() => readRef(typed)).toThrow("neither a task"),
+  );
   test("of an app may carry its project", () => {
     expect([readApp("recs"), readApp("search/recs")]).toEqual([
       { project: null, app: "recs" },
