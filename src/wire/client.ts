@@ -1,28 +1,36 @@
 // The HTTP API as functions: one method per route, typed by the schemas of wire/api. CLI, demo and tests use it.
 
-import type { z } from "zod";
-import type { EventView, WatchEvent } from "./api/watch";
-import type { MeView, tokenAnswer, tokenRequest, tokenView, userRequest, userView } from "./api/access";
-import type {
-  AppDetail,
+import { z } from "zod";
+import { joinAnswer, type joinRequest } from "./agent";
+import { meView, tokenAnswer, tokenView, userView, type tokenRequest, type userRequest } from "./api/access";
+import { doneAnswer, healthView, list } from "./api/answers";
+import {
+  appDetail,
   applyAnswer,
-  applyRequest,
-  AppView,
+  appView,
   validateAnswer,
-  validateRequest,
-  WorkloadDetail,
+  workloadDetail,
+  type applyRequest,
+  type validateRequest,
 } from "./api/apps";
-import type { ExplainView, PlanView } from "./api/plans";
-import type { cancelRequest, runAnswer, RunDetail, runRequest, RunView } from "./api/runs";
-import type { TaskView } from "./api/tasks";
-import type { drainRequest, forgetRequest, labelRequest, NodeView, taintRequest } from "./api/nodes";
-import type { doneAnswer, healthView } from "./api/answers";
-import type { joinAnswer, joinRequest } from "./agent";
-import type { DrainProgress } from "./api/drains";
-import type { TestsView } from "./node-tests";
+import { gpuView } from "./api/devices";
+import { drainProgress } from "./api/drains";
+import { nodeView, type drainRequest, type forgetRequest, type labelRequest, type taintRequest } from "./api/nodes";
+import { explainView, planView } from "./api/plans";
+import { runAnswer, runDetail, runView, type cancelRequest, type runRequest } from "./api/runs";
+import { taskView } from "./api/tasks";
+import { eventView, type WatchEvent } from "./api/watch";
 import { eventsOf } from "./events";
-import type { GpuView } from "./api/devices";
-import { createRequester, type ClientRequest, type ConnectOptions, type Query } from "./request";
+import { testsView } from "./node-tests";
+import {
+  ApiError,
+  UnreachableError,
+  createRequester,
+  type ClientRequest,
+  type ConnectOptions,
+  type Query,
+} from "./request";
+import { fromText } from "./text";
 
 export { ApiError, UnreachableError, type ConnectOptions } from "./request";
 
@@ -49,11 +57,6 @@ export interface LogAnswer {
   readonly bytes: AsyncIterable<Uint8Array>;
 }
 
-type Listed<N extends string, T> = { readonly [K in N]: T[] } & { readonly next: string | null };
-type Done = z.infer<typeof doneAnswer>;
-type Token = z.infer<typeof tokenView>;
-type User = z.infer<typeof userView>;
-
 export type Client = ReturnType<typeof connect>;
 
 const part = encodeURIComponent;
@@ -61,18 +64,29 @@ const part = encodeURIComponent;
 /** Makes a client. Nothing is sent before the first call. The server's key is checked before the token is sent. */
 export function connect(options: ConnectOptions) {
   const requester = createRequester(options);
-  const json = async <T>(asked: ClientRequest): Promise<T> => (await (await requester.send(asked)).json()) as T;
-  const get = <T>(path: string, query: Query = {}): Promise<T> => json<T>({ method: "GET", path, query });
-  const post = <T>(path: string, body: unknown = {}): Promise<T> => json<T>({ method: "POST", path, body });
-  const remove = <T>(path: string): Promise<T> => json<T>({ method: "DELETE", path });
+  const ask: Ask = async (schema, asked) => {
+    const answer = await requester.send(asked);
+    const read = fromText(schema, await textOf(answer, options.url));
+    if (read.is === "read") return read.value;
+    throw new ApiError(
+      answer.status,
+      "internal",
+      `the server's answer is of another protocol (${read.why})`,
+      "Is this the address of an orch server, and are both of the same release?",
+      [],
+    );
+  };
+  const get: Get = (path, schema, query = {}) => ask(schema, { method: "GET", path, query });
+  const post: Post = (path, schema, body = {}) => ask(schema, { method: "POST", path, body });
+  const remove: Remove = (path, schema) => ask(schema, { method: "DELETE", path });
 
   return {
     url: options.url,
-    health: () => get<z.infer<typeof healthView>>("/v1/health"),
-    me: () => get<MeView>("/v1/me"),
-    openapi: () => get<Record<string, unknown>>("/v1/openapi.json"),
-    join: (body: z.infer<typeof joinRequest>) => post<z.infer<typeof joinAnswer>>("/v1/join", body),
-    ...apps(get, post, remove, json),
+    health: () => get("/v1/health", healthView),
+    me: () => get("/v1/me", meView),
+    openapi: () => get("/v1/openapi.json", z.record(z.string(), z.unknown())),
+    join: (body: z.infer<typeof joinRequest>) => post("/v1/join", joinAnswer, body),
+    ...apps(get, post, remove, ask),
     ...work(get, post),
     ...nodes(get, post),
     ...access(get, post, remove),
@@ -84,6 +98,7 @@ export function connect(options: ConnectOptions) {
       eventsOf(
         () => requester.send({ method: "GET", path: "/v1/watch", query: { since }, stream: true, signal }),
         options.url,
+        since,
       ),
     async logs(ref: string, query: LogQuery = {}): Promise<LogAnswer> {
       const { signal, ...rest } = query;
@@ -113,82 +128,93 @@ async function* emptyBytes(): AsyncGenerator<Uint8Array> {
   yield* [];
 }
 
-type Get = <T>(path: string, query?: Query) => Promise<T>;
-type Post = <T>(path: string, body?: unknown) => Promise<T>;
-type Remove = <T>(path: string) => Promise<T>;
+/** The body of an answer may break off like any other part of a connection. */
+async function textOf(answer: Response, url: string): Promise<string> {
+  try {
+    return await answer.text();
+  } catch (error) {
+    const hint = "What was asked for may have been done: look before asking again";
+    throw new UnreachableError(`the connection to ${url} was lost`, hint, { cause: error });
+  }
+}
 
-function apps(get: Get, post: Post, remove: Remove, json: <T>(asked: ClientRequest) => Promise<T>) {
+type Ask = <T>(schema: z.ZodType<T>, asked: ClientRequest) => Promise<T>;
+type Get = <T>(path: string, schema: z.ZodType<T>, query?: Query) => Promise<T>;
+type Post = <T>(path: string, schema: z.ZodType<T>, body?: unknown) => Promise<T>;
+type Remove = <T>(path: string, schema: z.ZodType<T>) => Promise<T>;
+
+function apps(get: Get, post: Post, remove: Remove, ask: Ask) {
   const at = (project: string, app: string): string => `/v1/apps/${part(project)}/${part(app)}`;
   const workloadAt = (project: string, app: string, workload: string): string =>
     `/v1/workloads/${part(project)}/${part(app)}/${part(workload)}`;
   return {
-    apps: () => get<Listed<"apps", AppView>>("/v1/apps"),
-    app: (project: string, app: string) => get<AppDetail>(at(project, app)),
+    apps: () => get("/v1/apps", list("apps", appView)),
+    app: (project: string, app: string) => get(at(project, app), appDetail),
     apply: (project: string, app: string, body: z.infer<typeof applyRequest>) =>
-      json<z.infer<typeof applyAnswer>>({ method: "PUT", path: at(project, app), body }),
-    removeApp: (project: string, app: string) => remove<Done>(at(project, app)),
-    validate: (body: z.infer<typeof validateRequest>) => post<z.infer<typeof validateAnswer>>("/v1/validate", body),
-    plan: (body: z.infer<typeof applyRequest>) => post<PlanView>("/v1/plan", body),
+      ask(applyAnswer, { method: "PUT", path: at(project, app), body }),
+    removeApp: (project: string, app: string) => remove(at(project, app), doneAnswer),
+    validate: (body: z.infer<typeof validateRequest>) => post("/v1/validate", validateAnswer, body),
+    plan: (body: z.infer<typeof applyRequest>) => post("/v1/plan", planView, body),
     workload: (project: string, app: string, workload: string) =>
-      get<WorkloadDetail>(workloadAt(project, app, workload)),
+      get(workloadAt(project, app, workload), workloadDetail),
     scale: (project: string, app: string, workload: string, replicas: number) =>
-      post<Done>(`${workloadAt(project, app, workload)}/scale`, { replicas }),
+      post(`${workloadAt(project, app, workload)}/scale`, doneAnswer, { replicas }),
     restart: (project: string, app: string, workload: string) =>
-      post<Done>(`${workloadAt(project, app, workload)}/restart`),
+      post(`${workloadAt(project, app, workload)}/restart`, doneAnswer),
   };
 }
 
 function work(get: Get, post: Post) {
   return {
     tasks: (query: { app?: string; all?: boolean } & Page = {}) =>
-      get<Listed<"tasks", TaskView>>("/v1/tasks", { ...query }),
-    task: (ref: string) => get<TaskView>(`/v1/tasks/${part(ref)}`),
-    run: (body: z.infer<typeof runRequest>) => post<z.infer<typeof runAnswer>>("/v1/runs", body),
+      get("/v1/tasks", list("tasks", taskView), { ...query }),
+    task: (ref: string) => get(`/v1/tasks/${part(ref)}`, taskView),
+    run: (body: z.infer<typeof runRequest>) => post("/v1/runs", runAnswer, body),
     /** Runs that wait or run; with `all` also finished ones, the newest first. */
     runs: (query: { all?: boolean; user?: string; project?: string; since_ms?: number } & Page = {}) =>
-      get<Listed<"runs", RunView>>("/v1/runs", { ...query }),
+      get("/v1/runs", list("runs", runView), { ...query }),
     /** A run with its tasks, or with a page of them. */
-    runInfo: (run: number | string, page: Page = {}) => get<RunDetail>(`/v1/runs/${part(String(run))}`, { ...page }),
+    runInfo: (run: number | string, page: Page = {}) => get(`/v1/runs/${part(String(run))}`, runDetail, { ...page }),
     cancel: (run: number | string, body: z.infer<typeof cancelRequest> = { signal: null }) =>
-      post<RunView>(`/v1/runs/${part(String(run))}/cancel`, body),
-    explain: (ref: string) => get<ExplainView>(`/v1/explain/${part(ref)}`),
+      post(`/v1/runs/${part(String(run))}/cancel`, runView, body),
+    explain: (ref: string) => get(`/v1/explain/${part(ref)}`, explainView),
     events: (query: { object?: string; since_ms?: number } & Page = {}) =>
-      get<Listed<"events", EventView>>("/v1/events", { ...query }),
+      get("/v1/events", list("events", eventView), { ...query }),
   };
 }
 
 function nodes(get: Get, post: Post) {
   const at = (node: string): string => `/v1/nodes/${part(node)}`;
   return {
-    nodes: () => get<Listed<"nodes", NodeView>>("/v1/nodes"),
-    node: (node: string) => get<NodeView>(at(node)),
+    nodes: () => get("/v1/nodes", list("nodes", nodeView)),
+    node: (node: string) => get(at(node), nodeView),
     drain: (node: string, body: z.infer<typeof drainRequest> = { deadline_ms: null, reason: null }) =>
-      post<NodeView>(`${at(node)}/drain`, body),
+      post(`${at(node)}/drain`, nodeView, body),
     /** What is still on a draining node, and why. */
-    drainProgress: (node: string) => get<DrainProgress>(`${at(node)}/drain`),
+    drainProgress: (node: string) => get(`${at(node)}/drain`, drainProgress),
     resume: (node: string, skip_tests = false) =>
-      post<NodeView>(`${at(node)}/resume${skip_tests ? "?skip_tests=true" : ""}`),
+      post(`${at(node)}/resume${skip_tests ? "?skip_tests=true" : ""}`, nodeView),
     /** The tests of a node, the newest first. */
-    nodeTests: (node: string) => get<Listed<"tests", TestsView>>(`${at(node)}/tests`),
-    testNode: (node: string) => post<NodeView>(`${at(node)}/test`),
-    label: (node: string, body: z.infer<typeof labelRequest>) => post<NodeView>(`${at(node)}/label`, body),
-    taint: (node: string, body: z.infer<typeof taintRequest>) => post<NodeView>(`${at(node)}/taint`, body),
+    nodeTests: (node: string) => get(`${at(node)}/tests`, list("tests", testsView)),
+    testNode: (node: string) => post(`${at(node)}/test`, nodeView),
+    label: (node: string, body: z.infer<typeof labelRequest>) => post(`${at(node)}/label`, nodeView, body),
+    taint: (node: string, body: z.infer<typeof taintRequest>) => post(`${at(node)}/taint`, nodeView, body),
     forget: (node: string, body: z.infer<typeof forgetRequest> = { fenced: false }) =>
-      post<Done>(`${at(node)}/forget`, body),
-    stopOrphan: (node: string, uid: string) => post<Done>(`${at(node)}/orphans/${part(uid)}/stop`),
-    adoptOrphan: (node: string, uid: string) => post<Done>(`${at(node)}/orphans/${part(uid)}/adopt`),
-    devices: () => get<Listed<"devices", GpuView>>("/v1/devices"),
-    device: (id: string) => get<GpuView>(`/v1/devices/${part(id)}`),
+      post(`${at(node)}/forget`, doneAnswer, body),
+    stopOrphan: (node: string, uid: string) => post(`${at(node)}/orphans/${part(uid)}/stop`, doneAnswer),
+    adoptOrphan: (node: string, uid: string) => post(`${at(node)}/orphans/${part(uid)}/adopt`, doneAnswer),
+    devices: () => get("/v1/devices", list("devices", gpuView)),
+    device: (id: string) => get(`/v1/devices/${part(id)}`, gpuView),
   };
 }
 
 function access(get: Get, post: Post, remove: Remove) {
   return {
-    newToken: (body: z.infer<typeof tokenRequest>) => post<z.infer<typeof tokenAnswer>>("/v1/tokens", body),
-    tokens: () => get<Listed<"tokens", Token>>("/v1/tokens"),
-    revokeToken: (id: string) => remove<Done>(`/v1/tokens/${part(id)}`),
-    addUser: (body: z.infer<typeof userRequest>) => post<User>("/v1/users", body),
-    users: () => get<Listed<"users", User>>("/v1/users"),
-    removeUser: (name: string) => remove<Done>(`/v1/users/${part(name)}`),
+    newToken: (body: z.infer<typeof tokenRequest>) => post("/v1/tokens", tokenAnswer, body),
+    tokens: () => get("/v1/tokens", list("tokens", tokenView)),
+    revokeToken: (id: string) => remove(`/v1/tokens/${part(id)}`, doneAnswer),
+    addUser: (body: z.infer<typeof userRequest>) => post("/v1/users", userView, body),
+    users: () => get("/v1/users", list("users", userView)),
+    removeUser: (name: string) => remove(`/v1/users/${part(name)}`, doneAnswer),
   };
 }

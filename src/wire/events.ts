@@ -1,21 +1,30 @@
 // The stream of server-sent events of `GET /v1/watch`, read line by line.
 
-import type { WatchEvent } from "./api/watch";
+import { watchEvent, type WatchEvent } from "./api/watch";
 import { UnreachableError } from "./request";
+import { fromText } from "./text";
 
-/** Yields each event of the stream that `open` returns. Comments, which keep the stream alive, are dropped. */
-export async function* eventsOf(open: () => Promise<Response>, url: string): AsyncGenerator<WatchEvent> {
+/**
+ * Yields each event of the stream that `open` returns. Comments, which keep the stream alive, are dropped. An event that
+ * is none of this protocol, as that of a newer server, is a `resync` at the revision before: something has changed.
+ */
+export async function* eventsOf(open: () => Promise<Response>, url: string, since = 0): AsyncGenerator<WatchEvent> {
   const { body } = await open();
   if (body === null) return;
   const decoder = new TextDecoder();
   let rest = "";
+  let revision = since;
   try {
     for await (const bytes of body) {
       const blocks = (rest + decoder.decode(bytes, { stream: true })).split("\n\n");
       rest = blocks.pop() ?? "";
       for (const block of blocks) {
-        const event = eventOf(block);
-        if (event !== null) yield event;
+        const data = dataOf(block);
+        if (data === "") continue;
+        const read = fromText(watchEvent, data);
+        const event: WatchEvent = read.is === "read" ? read.value : { kind: "resync", revision };
+        revision = event.revision;
+        yield event;
       }
     }
   } catch (error) {
@@ -25,11 +34,9 @@ export async function* eventsOf(open: () => Promise<Response>, url: string): Asy
   }
 }
 
-function eventOf(block: string): WatchEvent | null {
-  const data = block
+const dataOf = (block: string): string =>
+  block
     .split("\n")
     .filter((line) => line.startsWith("data:"))
     .map((line) => line.slice(5).trim())
     .join("\n");
-  return data === "" ? null : (JSON.parse(data) as WatchEvent);
-}

@@ -4,6 +4,7 @@
 import type { Issue } from "../spec/issue";
 import { errorBody, type ErrorCode } from "./api/errors";
 import { fetchCertificate, pinnedTls, WrongServerError } from "./pinned";
+import { fromText } from "./text";
 import { parseToken } from "./token";
 
 /** The server answered, and refused. */
@@ -185,8 +186,8 @@ function unreachable(error: unknown, code: string, url: string): UnreachableErro
 
 async function refusalOf(answer: Response): Promise<ApiError> {
   const text = await answer.text();
-  const parsed = errorBody.safeParse(jsonOrNull(text));
-  if (!parsed.success) {
+  const read = fromText(errorBody, text);
+  if (read.is === "unreadable") {
     return new ApiError(
       answer.status,
       answer.status === 404 ? "not_found" : "internal",
@@ -195,17 +196,8 @@ async function refusalOf(answer: Response): Promise<ApiError> {
       [],
     );
   }
-  const { code, message, hint, issues } = parsed.data.error;
+  const { code, message, hint, issues } = read.value.error;
   return new ApiError(answer.status, code, message, hint, issues);
-}
-
-function jsonOrNull(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
 }
 
 /**

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import type { Ms } from "../../core/units";
 import { removeFile } from "../../os/files/files";
 import { listenLines, longestPath, type LinePeer } from "../../os/files/lines";
-import { AGENT_SOCKET, type FromLocalAgent, type ToLocalAgent } from "../../wire/local";
+import { AGENT_SOCKET, toLocalAgent, type FromLocalAgent, type ToLocalAgent } from "../../wire/local";
+import { fromValue } from "../../wire/text";
 import type { LeaveRequests } from "./requests";
 
 export interface ControlOptions {
@@ -63,7 +64,12 @@ export function openControl(options: ControlOptions): Control {
   // The lock of the directory is ours, so what lies there is of an agent that was killed.
   removeFile(path);
   const server = listenLines(path, (peer) => ({
-    message: (message) => take(peer, message as ToLocalAgent),
+    message(message) {
+      const read = fromValue(toLocalAgent, message);
+      if (read.is === "read") return take(peer, read.value);
+      say(`a message to ${path} was not understood: ${read.why}`);
+      peer.close();
+    },
     closed() {
       waiting.delete(peer);
     },

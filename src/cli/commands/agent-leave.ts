@@ -4,7 +4,14 @@
 import { join, resolve } from "node:path";
 import { connectLines, type LinePeer } from "../../os/files/lines";
 import { readDuration } from "../../spec/grammar/units";
-import { AGENT_SOCKET, type FromLocalAgent, type LeaveProgress, type ToLocalAgent } from "../../wire/local";
+import {
+  AGENT_SOCKET,
+  fromLocalAgent,
+  type FromLocalAgent,
+  type LeaveProgress,
+  type ToLocalAgent,
+} from "../../wire/local";
+import { fromValue } from "../../wire/text";
 import { command, flag, reading, text } from "../frame/command";
 import type { Context } from "../context";
 import { CliError, EXIT } from "../failure";
@@ -36,7 +43,11 @@ export const agentLeave = command({
     const told = Promise.withResolvers<number>();
     const said = { text: "" };
     const connected = await connectLines(join(data_dir, "agent", AGENT_SOCKET), () => ({
-      message: (message) => hear(context, message as FromLocalAgent, flags.cancel, said, told.resolve),
+      message(message) {
+        const read = fromValue(fromLocalAgent, message);
+        if (read.is === "read") return hear(context, read.value, flags.cancel, said, told.resolve);
+        told.reject(new CliError(EXIT.failed, `the agent is not understood: ${read.why}`, OTHER_RELEASE));
+      },
       closed: () => told.reject(new CliError(EXIT.failed, "the agent ended before its node had left", SEE)),
     }));
     if (connected.is === "failed") throw await notThere(data_dir, connected.code);
@@ -44,6 +55,7 @@ export const agentLeave = command({
   },
 });
 
+const OTHER_RELEASE = "It goes on; start it anew with the binary that is installed now, then look: orch node show";
 const SEE = "Start it again (orch agent join) and look: orch node show";
 
 async function follow(context: Context, peer: LinePeer, order: ToLocalAgent, told: Promise<number>): Promise<number> {

@@ -2,6 +2,7 @@
 
 import { messageOf } from "../../os/errors";
 import { PROTOCOL, toServer, type ToServer } from "../../wire/agent";
+import { fromText } from "../../wire/text";
 import { GREETING } from "./greeting";
 import { type Handler, type Handlers, inTurn } from "./handlers";
 import { type Hub, refuse, type Session } from "./hub";
@@ -23,13 +24,14 @@ const HANDLERS: Handlers<ToServer["type"]> = {
 
 export function receive(hub: Hub, session: Session, data: string | Uint8Array): void {
   if (typeof data !== "string") return session.streams.bytes(data);
-  const message = parse(data);
-  if (message === null)
+  const read = fromText(toServer, data);
+  if (read.is === "unreadable")
     return refuse(session, {
       code: "malformed",
       message: "the message is not of this protocol",
       hint: `the server speaks version ${PROTOCOL}; are both of the same release?`,
     });
+  const message = read.value;
   const { when, take } = HANDLERS[message.type] as Handler<ToServer>;
   const taken = async (): Promise<void> => take(hub, session, message);
   const failed = (error: unknown): void => {
@@ -38,14 +40,4 @@ export function receive(hub: Hub, session: Session, data: string | Uint8Array): 
   };
   if (when === "at once") taken().catch(failed);
   else session.queue = session.queue.then(taken).catch(failed);
-}
-
-function parse(data: string): ToServer | null {
-  try {
-    const result = toServer.safeParse(JSON.parse(data));
-    return result.success ? result.data : null;
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
 }
