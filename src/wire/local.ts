@@ -2,7 +2,7 @@
 // per line.
 
 import { z } from "zod";
-import { ms } from "./numbers";
+import { ms } from "./scalars";
 
 /** The socket in the agent's data directory. Only its owner may open it. */
 export const AGENT_SOCKET = "agent.sock";
