@@ -5,8 +5,8 @@ import { UnreachableError } from "./request";
 import { fromText } from "./text";
 
 /**
- * Yields each event of the stream that `open` returns. Comments, which keep the stream alive, are dropped. An event that
- * is none of this protocol, as that of a newer server, is a `resync` at the revision before: something has changed.
+ * Yields each event of the stream that `open` returns. Comments, which keep the stream alive, are dropped. An event
+ * that is none of this protocol, such as one of a newer server, is a `resync` at the revision before it.
  */
 export async function* eventsOf(open: () => Promise<Response>, url: string, since = 0): AsyncGenerator<WatchEvent> {
   const { body } = await open();
