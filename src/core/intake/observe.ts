@@ -357,6 +357,16 @@ function judgeAbsent(
   return asked;
 }
 
+/** What follows from an operator's word that a node is gone for good: all of its tasks are lost. */
+export function loseNode(state: State, node: NodeRow, why: string, context: IntakeContext): Intake {
+  const draft = begin(node.boot_id, []);
+  for (const task of state.tasks.values()) {
+    if (task.node_id === node.id) loseTask(state, task, "node_forgotten", why, context, draft);
+  }
+  const { changes, verbs, notes } = draft;
+  return { changes, verbs, notes };
+}
+
 function loseTask(
   state: State,
   task: TaskRow,

@@ -1,6 +1,6 @@
 // What operators do to a node: drain, labels, taints, and forgetting it.
 
-import { observeInventory, type IntakeContext } from "../../core/intake/observe";
+import { loseNode, type IntakeContext } from "../../core/intake/observe";
 import type { Change, State } from "../../core/model/rows-state";
 import type { NodeRow } from "../../core/model/rows-node";
 import type { Taint } from "../../core/model/workload";
@@ -90,16 +90,10 @@ export function forgetNode(draft: Draft, node: NodeRow, fenced: boolean, intake:
     );
   }
   const { cluster } = draft.state;
-  const nothing = {
-    boot_id: node.boot_id,
-    applied: { timeline: cluster.timeline, revision: draft.revision, since: 0 },
-    entries: [],
-    unreadable: [],
-  };
-  const { changes } = observeInventory(draft.state, node.id, nothing, intake);
+  const { changes } = loseNode(draft.state, node, FENCED, intake);
   const recovering = cluster.recovering?.filter((id) => id !== node.id) ?? null;
   draft.put([
-    ...changes.map(asFenced),
+    ...changes,
     {
       table: "cluster",
       key: "cluster",
@@ -118,15 +112,3 @@ export function forgetNode(draft: Draft, node: NodeRow, fenced: boolean, intake:
 }
 
 const FENCED = "its node was forgotten, said to be off";
-
-/** The inventory's words about absence, in the words of what really happened. */
-function asFenced(change: Change): Change {
-  if (change.table === "ended_tasks" && change.row.observed.state === "lost") {
-    return { ...change, row: { ...change.row, observed: { ...change.row.observed, reason: FENCED } } };
-  }
-  if (change.table === "slots" && change.row !== null) {
-    const ends = change.row.ends.map((end) => (end.state === "lost" ? { ...end, reason: FENCED } : end));
-    return { ...change, row: { ...change.row, ends } };
-  }
-  return change;
-}

@@ -145,7 +145,13 @@ describe("a node", () => {
     );
     expect(stage.api.store.history.task(task.uid)?.observed).toMatchObject({
       state: "lost",
+      cause: "node_forgotten",
       reason: "its node was forgotten, said to be off",
+    });
+    const told = stage.api.store.history.events({ object: "box1", node_id: id, limit: 50 });
+    expect(told.find(({ verb }) => verb === "lost")).toMatchObject({
+      detail: "its node was forgotten, said to be off",
+      node_id: id,
     });
     expect(nodes()).toEqual([]);
     expect(stage.api.store.history.hasGrave(id)).toBe(true);
