@@ -190,7 +190,7 @@ const byPlace = (a: Device, b: Device): number =>
 
 /** `holders` are also those of its parts, or of the card that it is a part of: they may show on it. */
 function judged(before: CardState, card: Card, all: readonly Card[], sight: Sight, holders: readonly Holder[]): Seeing {
-  if (card.trouble !== null) return { card: useless(before, card.trouble), left: [] };
+  if (card.trouble !== null) return { card: useless(before, card.trouble.why), left: [] };
   const { card: now, left } = seen(before, sight, holders);
   const empty = card.split && !all.some(({ parent }) => parent === card.id);
   return { card: { ...now, unfit: empty ? "it is set to be used in parts (MIG), and has none" : null }, left };

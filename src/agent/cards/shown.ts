@@ -61,5 +61,12 @@ export function readingOf({ card, users, at_ms }: Shown, now_ms: Ms, failing: bo
 }
 
 export function conditionOf({ trouble, throttled, warnings, ecc_errors, clock_mhz, ...card }: Card): Condition {
-  return { trouble, throttled, warnings, ecc_errors, clock_mhz, utilization_percent: card.utilization_percent };
+  return {
+    trouble: trouble?.is ?? null,
+    throttled,
+    warnings,
+    ecc_errors,
+    clock_mhz,
+    utilization_percent: card.utilization_percent,
+  };
 }

@@ -1,5 +1,6 @@
 // What every vendor's probe returns: its cards as they are now, or why they cannot be seen.
 
+import type { TroubleKind } from "../../core/agent/card-health";
 import { NO_GAUGES, type ComputeMode, type Gauges, type Link, type Vendor } from "../../core/model/device";
 import type { Bytes } from "../../core/units";
 
@@ -14,6 +15,12 @@ export interface CardProcess {
  * reset. `remap_failed`: broken memory could not be put out of use. `ecc_pending`: a change of ECC waits for a reset.
  */
 export type Warning = "remap_pending" | "remap_failed" | "ecc_pending";
+
+/** Why a card cannot be used. `why` is in the library's words: `it has fallen off the bus`. */
+export interface CardTrouble {
+  readonly is: TroubleKind;
+  readonly why: string;
+}
 
 /** One card, or a part of one (MIG), as it is now. A field is null where the library does not report it. */
 export interface Card extends Gauges {
@@ -47,11 +54,8 @@ export interface Card extends Gauges {
   readonly files: readonly string[];
   readonly processes: readonly CardProcess[];
   readonly warnings: readonly Warning[];
-  /**
-   * Why the card cannot be used, in the library's words: `it has fallen off the bus`. The other fields are then the
-   * last known ones, and there are no readings. Null while nothing is wrong.
-   */
-  readonly trouble: string | null;
+  /** Null while nothing is wrong. The other fields are the last known ones otherwise, and there are no readings. */
+  readonly trouble: CardTrouble | null;
 }
 
 /** What a card is that its driver says no more of: whole, unconnected, with no readings and in no trouble. */

@@ -10,9 +10,12 @@ const LASTS_MS: Readonly<Record<string, Ms>> = {
   "clock low": 5 * MINUTE_MS,
 };
 
+/** What keeps a card from being used at all, as its library tells it. */
+export type TroubleKind = "bus_lost" | "needs_reset" | "other";
+
 /** What is looked at of one card. */
 export interface Condition {
-  readonly trouble: string | null;
+  readonly trouble: TroubleKind | null;
   readonly throttled: string | null;
   readonly warnings: readonly string[];
   readonly ecc_errors: number | null;
@@ -41,8 +44,8 @@ const WARNINGS: Readonly<Record<string, string>> = {
 function keysOf(now: Condition, before: CardHealth, fastest_mhz: number): string[] {
   const { trouble, throttled, warnings, clock_mhz, utilization_percent } = now;
   const keys = warnings.flatMap((warning) => WARNINGS[warning] ?? []);
-  if (trouble !== null && /\bbus\b/.test(trouble)) keys.push("bus lost");
-  if (trouble !== null && /\breset\b/.test(trouble)) keys.push("bus reset");
+  if (trouble === "bus_lost") keys.push("bus lost");
+  if (trouble === "needs_reset") keys.push("bus reset");
   if (throttled !== null) keys.push(`throttle ${throttled}`);
   const isBusy = (utilization_percent ?? 0) >= BUSY_PERCENT;
   if (isBusy && throttled === null && clock_mhz !== null && clock_mhz < fastest_mhz * SLOW_PART) keys.push("clock low");

@@ -153,7 +153,10 @@ describe("a look", () => {
   test("at a card that the library gives up keeps it out of use, and ends what runs on it", async () => {
     const task = taskOn("GPU-1");
     blocked(watch, [task]);
-    probe.shows = seenAs({ ...both[0], trouble: "it has fallen off the bus", memory_used_bytes: null }, both[1]);
+    probe.shows = seenAs(
+      { ...both[0], trouble: { is: "bus_lost", why: "it has fallen off the bus" }, memory_used_bytes: null },
+      both[1],
+    );
     await pass(5_000);
     expect(states(watch)).toEqual(["GPU-1 quarantined", "GPU-2 ok"]);
     expect([...watch.verdicts().values()]).toEqual(["lost its GPU: bus lost, fallen off the bus"]);

@@ -101,8 +101,8 @@ describe("conditions", () => {
       [{}, ...Array<Partial<Condition>>(8).fill({ clock_mhz: 210 })],
       Array<string[]>(9).fill([]),
     ],
-    ["what the library says of a lost card", [{ trouble: "it has fallen off the bus" }], [["bus lost"]]],
-    ["what it says of one that wants a reset", [{ trouble: "it needs a reset" }], [["bus reset"]]],
+    ["what the library says of a lost card", [{ trouble: "bus_lost" }], [["bus lost"]]],
+    ["what it says of one that wants a reset", [{ trouble: "needs_reset" }], [["bus reset"]]],
   ];
   for (const [what, looks, expected] of cases) test(what, () => expect(found(...looks)).toEqual(expected));
 });

@@ -1,8 +1,8 @@
 // Makes NVIDIA's cards from what the driver reports now and what was known before: positions on the bus, device files,
 // and the last known facts of lost cards.
 
+import type { Card, CardTrouble } from "../device";
 import { NO_GAUGES } from "../../../core/model/device";
-import type { Card } from "../device";
 import type { LostCard, NvmlCard, NvmlLook, NvmlPart } from "./nvml-look";
 import { byBus, drmFiles, numaNode, type Tree } from "../sysfs";
 
@@ -29,7 +29,7 @@ export function keepKnown(known: Known, found: SeenCards, tree: Tree): Kept {
   return {
     cards,
     known: new Map([...gone, ...cards].map((card) => [card.id, card])),
-    unknown: unknown.map(({ at, pci, why }) => `card ${at}${pci === null ? "" : ` (${pci})`}: ${why}`),
+    unknown: unknown.map(({ at, pci, trouble }) => `card ${at}${pci === null ? "" : ` (${pci})`}: ${trouble.why}`),
   };
 }
 
@@ -45,7 +45,7 @@ function recognise(lost: readonly LostCard[], before: readonly Card[]): { lost: 
     const card = [...left.values()].find(is);
     if (card === undefined) return false;
     left.delete(card.id);
-    found.push(withTrouble(card, one.why));
+    found.push(withTrouble(card, one.trouble));
     return true;
   };
   const nameless = lost.filter(
@@ -71,7 +71,7 @@ function placesOf(count: number, unknown: readonly LostCard[]): readonly number[
 const placed = (card: Card, index: number): Card => ({ ...card, index, visible: String(index) });
 
 /** Returns the card with its facts and without readings. */
-const withTrouble = (card: Card, trouble: string): Card => ({
+const withTrouble = (card: Card, trouble: CardTrouble): Card => ({
   ...card,
   links: [],
   ...NO_GAUGES,

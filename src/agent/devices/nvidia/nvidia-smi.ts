@@ -109,7 +109,7 @@ export class NvidiaSmi {
     const idOf = new Map(rows.map((row) => [row.index ?? "", row.uuid ?? ""]));
     for (const row of rows) {
       const card = cardOf(row);
-      if ("why" in card) {
+      if ("trouble" in card) {
         lost.push(card);
         continue;
       }

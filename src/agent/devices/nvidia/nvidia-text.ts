@@ -1,10 +1,10 @@
 // Parsers of what nvidia-smi prints: the comma-separated queries, the matrix of links, the list with MIG's parts, and
 // the XML that alone reports the memory of a part.
 
+import type { CardTrouble, Warning } from "../device";
 import type { ComputeMode, Link } from "../../../core/model/device";
 import { MIB } from "../../../core/units";
-import type { Warning } from "../device";
-import { meaningOf, type RunningProcess } from "./nvml";
+import { troubleOf, type RunningProcess } from "./nvml";
 import { throttledBy, type LostCard, type NvmlCard, type NvmlPart } from "./nvml-look";
 import { numberIn, pciAddress } from "../sysfs";
 
@@ -71,10 +71,11 @@ const switched = (cell: string | null): boolean | null =>
 const TROUBLE = /\[(?:GPU is lost|GPU requires reset|Unknown Error)\]/i;
 
 /** Returns the trouble of a card in our words, for any of the texts with which the tool reports it. */
-export function troubleIn(text: string): string {
-  if (/lost/i.test(text)) return meaningOf(15);
-  if (/reset/i.test(text)) return meaningOf(16);
-  return /unknown error/i.test(text) ? meaningOf(999) : text.replaceAll(/[[\]]/g, "").trim();
+export function troubleIn(text: string): CardTrouble {
+  if (/lost/i.test(text)) return troubleOf(15);
+  if (/reset/i.test(text)) return troubleOf(16);
+  if (/unknown error/i.test(text)) return troubleOf(999);
+  return { is: "other", why: text.replaceAll(/[[\]]/g, "").trim() };
 }
 
 const MODES: Readonly<Record<string, ComputeMode>> = {
@@ -91,7 +92,7 @@ export function cardOf(row: Row): SmiCard | LostCard {
   const pci = pciAddress(row["pci.bus_id"] ?? "");
   const memory = row["memory.total"] ?? "";
   if (id === null || TROUBLE.test(memory)) {
-    return { at: Number(row.index), id, pci, why: troubleIn(id === null ? "its UUID is not told" : memory) };
+    return { at: Number(row.index), id, pci, trouble: troubleIn(id === null ? "its UUID is not told" : memory) };
   }
   const reasons = numberOf(row["clocks_throttle_reasons.active"]);
   return {
@@ -135,10 +136,10 @@ function warningsOf(row: Row): readonly Warning[] {
 }
 
 /** Returns the card whose trouble makes the tool fail for all: its address, and the tool's words. */
-export function lostIn(text: string): { readonly pci: string; readonly why: string } | null {
+export function lostIn(text: string): { readonly pci: string; readonly trouble: CardTrouble } | null {
   const found = /device handle for GPU.*?([0-9A-F]{4,8}:[0-9A-F]{2}:[0-9A-F]{2}\.[0-9A-F]):?\s*([^.\n]+)/i.exec(text);
   const pci = pciAddress(found?.[1] ?? "");
-  return pci === null ? null : { pci, why: troubleIn(found?.[2] ?? "") };
+  return pci === null ? null : { pci, trouble: troubleIn(found?.[2] ?? "") };
 }
 
 /**

@@ -1,9 +1,9 @@
 // One look through NVML: every card with its parts and links, as plain data that travels from the child process to the
 // agent. It runs in the child, since NVML may hang.
 
+import type { CardTrouble, Warning } from "../device";
 import type { ComputeMode, Gauges, Link } from "../../../core/model/device";
-import type { Warning } from "../device";
-import { CODE, meaningOf, Nvml, NvmlDevice, type CallName, type RunningProcess } from "./nvml";
+import { CODE, meaningOf, troubleOf, Nvml, NvmlDevice, type CallName, type RunningProcess } from "./nvml";
 
 /** A card or a part of one, as NVML alone reports it. */
 export interface NvmlCard extends Gauges {
@@ -38,7 +38,7 @@ export interface LostCard {
   readonly at: number;
   readonly id: string | null;
   readonly pci: string | null;
-  readonly why: string;
+  readonly trouble: CardTrouble;
 }
 
 export type NvmlLook =
@@ -102,8 +102,9 @@ function lookAt(nvml: Nvml, count: number, pairs: Pairs): NvmlLook {
   const lost: LostCard[] = [];
   for (let at = 0; at < count; at++) {
     const device = nvml.card(at);
-    const card = typeof device === "number" ? { at, id: null, pci: null, why: meaningOf(device) } : read(device, at);
-    if ("why" in card) lost.push(card);
+    const card =
+      typeof device === "number" ? { at, id: null, pci: null, trouble: troubleOf(device) } : read(device, at);
+    if ("trouble" in card) lost.push(card);
     else seen.push(card);
   }
   const cards = seen.map((one) => ({ ...one.card, links: linksOf(one, seen, pairs) }));
@@ -119,9 +120,9 @@ interface ReadCard {
 function read(device: NvmlDevice, at: number): ReadCard | LostCard {
   const pci = device.pci("nvmlDeviceGetPciInfo_v3");
   const id = device.text("nvmlDeviceGetUUID");
-  if (id === null) return { at, id, pci, why: meaningOf(device.last) };
+  if (id === null) return { at, id, pci, trouble: troubleOf(device.last) };
   const memory = device.memory();
-  if (memory === null && device.last !== CODE.not_supported) return { at, id, pci, why: meaningOf(device.last) };
+  if (memory === null && device.last !== CODE.not_supported) return { at, id, pci, trouble: troubleOf(device.last) };
   const split = device.numbers("nvmlDeviceGetMigMode", 2)?.[0] === 1;
   const card: Omit<NvmlCard, "links"> = {
     id,
@@ -141,7 +142,7 @@ function read(device: NvmlDevice, at: number): ReadCard | LostCard {
     parts: split ? partsOf(device) : null,
   };
   const reach = reachOf(device);
-  return device.trouble === null ? { device, card, reach } : { at, id, pci, why: meaningOf(device.trouble) };
+  return device.trouble === null ? { device, card, reach } : { at, id, pci, trouble: troubleOf(device.trouble) };
 }
 
 const scaled = (value: number | null, by: number): number | null => (value === null ? null : value / by);

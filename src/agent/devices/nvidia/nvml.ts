@@ -1,6 +1,8 @@
 // NVML, the library of NVIDIA's driver, as typed calls. Numbers, texts and structures are null where the release or the
 // card does not report them. Names, arguments and layouts are those of nvml.h.
 
+import type { CardTrouble } from "../device";
+import type { TroubleKind } from "../../../core/agent/card-health";
 import { openLibrary, type Argument, type ArgumentKind, type Library } from "../../../os/library";
 
 /** Every call that is made. A card's handle is a pointer, passed as a number. */
@@ -78,6 +80,11 @@ const MEANING: Readonly<Record<number, string>> = {
   999: "the driver says: unknown error",
 };
 export const meaningOf = (code: number): string => MEANING[code] ?? `NVML error ${code}`;
+
+const TROUBLES: Readonly<Record<number, TroubleKind>> = { 15: "bus_lost", 16: "needs_reset" };
+
+/** What an error says of the card that it concerns. */
+export const troubleOf = (code: number): CardTrouble => ({ is: TROUBLES[code] ?? "other", why: meaningOf(code) });
 
 /** Errors that concern the card as a whole, whatever was asked: the card is lost, or needs a reset. */
 const CARD_TROUBLE: ReadonlySet<number> = new Set([15, 16]);

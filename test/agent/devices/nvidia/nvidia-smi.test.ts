@@ -195,7 +195,7 @@ GPU 1: NVIDIA A100-SXM4-80GB (UUID: ${smiUuid(1)})
     const cards = cardsOf(await probe.look());
     expect(cards.map(({ id, index, trouble }) => [id, index, trouble])).toEqual([
       [smiUuid(0), 0, null],
-      [smiUuid(1), 1, "it has fallen off the bus"],
+      [smiUuid(1), 1, { is: "bus_lost", why: "it has fallen off the bus" }],
       [smiUuid(2), 2, null],
     ]);
   });
@@ -204,7 +204,11 @@ GPU 1: NVIDIA A100-SXM4-80GB (UUID: ${smiUuid(1)})
     await seen([smiRow(0, "1A", "A100"), smiRow(1, "2B", "A100")]);
     const sick = "[GPU requires reset]";
     const [, card] = await seen([smiRow(0, "1A", "A100"), smiRow(1, "2B", "A100", { "memory.total": sick })]);
-    expect(card).toMatchObject({ id: smiUuid(1), trouble: "it needs a reset", memory_bytes: 81_920 * MIB });
+    expect(card).toMatchObject({
+      id: smiUuid(1),
+      trouble: { is: "needs_reset", why: "it needs a reset" },
+      memory_bytes: 81_920 * MIB,
+    });
   });
 
   test("a driver that does not run is told in the tool's words", async () => {

@@ -210,9 +210,9 @@ describe.if(!("why" in compiler))(`NVML${without}`, () => {
     const before = await seen(...mig());
     const lost = await seen(...mig(), ["error", { call: "nvmlDeviceGetHandleByIndex_v2", card: 0, code: 15 }]);
     expect(lost.map(({ id, index, trouble }) => [id, index, trouble])).toEqual([
-      [GPU(0), 0, "it has fallen off the bus"],
-      ["MIG-one", 0, "it has fallen off the bus"],
-      ["MIG-two", 0, "it has fallen off the bus"],
+      [GPU(0), 0, { is: "bus_lost", why: "it has fallen off the bus" }],
+      ["MIG-one", 0, { is: "bus_lost", why: "it has fallen off the bus" }],
+      ["MIG-two", 0, { is: "bus_lost", why: "it has fallen off the bus" }],
       [GPU(1), 1, null],
     ]);
     expect(lost[0]).toMatchObject({ model: "NVIDIA A100-SXM4-80GB", memory_bytes: 81_920 * MIB, power_watts: null });
@@ -232,7 +232,7 @@ describe.if(!("why" in compiler))(`NVML${without}`, () => {
     expect(look).toMatchObject({ unknown: ["card 1 (0000:02:00.0): it has fallen off the bus"] });
     await seen(...lines);
     const [, lost] = await seen(...lines, ["error", { call: "nvmlDeviceGetClockInfo", card: 1, code: 16 }]);
-    expect(lost).toMatchObject({ id: GPU(1), index: 1, trouble: "it needs a reset" });
+    expect(lost).toMatchObject({ id: GPU(1), index: 1, trouble: { is: "needs_reset", why: "it needs a reset" } });
   });
 
   test("a card that is not counted any more is not told, the others close up, and lost it is known again", async () => {
@@ -245,7 +245,7 @@ describe.if(!("why" in compiler))(`NVML${without}`, () => {
       { call: "nvmlDeviceGetUUID", card: 0, code: 15 },
     ]);
     expect(back.map(({ id, index, trouble }) => [id, index, trouble])).toEqual([
-      [GPU(0), 0, "it has fallen off the bus"],
+      [GPU(0), 0, { is: "bus_lost", why: "it has fallen off the bus" }],
       [GPU(1), 1, null],
     ]);
   });
