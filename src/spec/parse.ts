@@ -2,11 +2,11 @@
 
 import type { AppDecl, WorkloadDecl } from "../core/model/workload";
 import { buildApp, buildJob } from "./build";
-import { faultsOf } from "./check/complaints";
+import { schemaFaults } from "./check/schema-faults";
 import { fault, issuesOf, placeKey } from "./read/fault";
 import type { Issue } from "./issue";
 import { legalName, readName } from "./grammar/names";
-import { copyPlain } from "./read/plain";
+import { readObject } from "./read/object";
 import { appFaults, workloadFaults } from "./check/relations";
 import { app, job } from "./schema/schema";
 import { readDocument } from "./read/syntax";
@@ -32,7 +32,7 @@ export function parseApp(text: string, file: string): ParsedApp {
   }
   const checked = app.safeParse(tree.value);
   const unread = new Set(tree.faults.map((one) => placeKey(one.path)));
-  const values = faultsOf(app, tree.value, checked.error, []).filter((one) => !unread.has(placeKey(one.path)));
+  const values = schemaFaults(app, tree.value, checked.error, []).filter((one) => !unread.has(placeKey(one.path)));
   const found = [...tree.faults, ...values, ...appFaults(tree.value)];
   if (checked.success && found.length === 0) return { is: "parsed", app: buildApp(checked.data) };
   const named = found.map((one) =>
@@ -45,12 +45,12 @@ export function parseApp(text: string, file: string): ParsedApp {
 
 /** Parses one job given as an object, as `orch run` sends it. Its issues have paths and no lines. */
 export function parseJob(given: Record<string, unknown>, name: string): ParsedJob {
-  const copy = copyPlain(given, job, ["job"]);
+  const copy = readObject(given, job, ["job"]);
   const checked = job.safeParse(copy.value);
   const read = readName(name);
   const found = [
     ...copy.faults,
-    ...faultsOf(job, copy.value, checked.error, ["job"]),
+    ...schemaFaults(job, copy.value, checked.error, ["job"]),
     ...workloadFaults(copy.value as Record<string, unknown>, ["job"]),
   ];
   if (read.is === "invalid") found.push(fault(["job", "name"], read.message, read.hint));

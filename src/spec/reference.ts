@@ -1,6 +1,6 @@
 // The reference of the spec file as Markdown, made from the schema and the tables beside it: it says what is checked.
 
-import { foreignRows } from "./check/foreign";
+import { otherToolRows } from "./check/other-tools";
 import { NAME } from "./grammar/names";
 import { PLANNED } from "./check/planned";
 import { ASK_LIMITS, TEXT_LIMITS } from "./limits";
@@ -132,7 +132,7 @@ export function specReference(): string {
     ...blocks(service, job),
     ["Units", UNITS],
     ["Not built yet", planned()],
-    ["Coming from another tool", foreign()],
+    ["Coming from another tool", otherTools()],
     ["Limits", limits()],
   ];
   return `# The spec file\n\n${sections.map(([title, text]) => `## ${title}\n\n${text}\n`).join("\n")}`;
@@ -173,8 +173,8 @@ function planned(): string {
   ].join("\n");
 }
 
-function foreign(): string {
-  const rows = foreignRows()
+function otherTools(): string {
+  const rows = otherToolRows()
     .filter(({ tool }) => tool !== "others")
     .map(({ tool, key, hint }) => `| ${tool} | \`${key}\` | ${cell(hint)} |`);
   return [

@@ -7,7 +7,7 @@ import { command, flag, text } from "../frame/command";
 import type { Context } from "../context";
 import { CliError, EXIT, UsageError } from "../failure";
 import { argvOf, typedOptions } from "../install/argv";
-import { dryLines, install, undoLines, type Installation } from "../install/plan";
+import { dryLines, install, undoLines, type Installation } from "../install/steps";
 import { agentUnit, serverUnit } from "../install/unit";
 import { AGENT_OPTIONS, hasJoined } from "../start/joining";
 import { SERVER_OPTIONS } from "../start/serve";

@@ -2,9 +2,9 @@
 
 import type { z } from "zod";
 import { fault, type Fault } from "../read/fault";
-import { foreignKey } from "./foreign";
+import { keyOfOtherTool } from "./other-tools";
 import { isName } from "../grammar/names";
-import { nearest } from "../grammar/nearest";
+import { bareKey, nearest } from "../grammar/nearest";
 import { quoted, type Path } from "../issue";
 import { plannedKey } from "./planned";
 import { app, KIND_SCHEMAS } from "../schema/schema";
@@ -29,7 +29,7 @@ export function unknownKey(schema: z.ZodType | null, path: Path, key: string): F
   }
   const known = knownKeys(schema);
   const near = nearest(key, known);
-  if (near !== null && near.toLowerCase().replaceAll("_", "") === key.toLowerCase().replaceAll(/[-_]/g, "")) {
+  if (near !== null && bareKey(near) === bareKey(key)) {
     return fault(at, `${shown(key)} is not a key here`, `did you mean \`${near}\`?`, "key");
   }
   const owners = isWorkload(path)
@@ -39,10 +39,10 @@ export function unknownKey(schema: z.ZodType | null, path: Path, key: string): F
     : [];
   if (owners.length > 0)
     return fault(at, `only ${owners.join(" and ")} have ${shown(key)}`, WRONG_KIND.get(key) ?? null, "key");
-  const foreign = foreignKey(key);
-  if (foreign !== null) {
-    const whose = foreign.tool === "others" ? "is not a key here" : `is ${foreign.tool}'s word`;
-    return fault(at, `${shown(key)} ${whose}`, foreign.hint, "key");
+  const other = keyOfOtherTool(key);
+  if (other !== null) {
+    const whose = other.tool === "others" ? "is not a key here" : `is ${other.tool}'s word`;
+    return fault(at, `${shown(key)} ${whose}`, other.hint, "key");
   }
   if (near !== null) return fault(at, `${shown(key)} is not a key here`, `did you mean \`${near}\`?`, "key");
   return fault(at, `${shown(key)} is not a key here`, elsewhere(path, key) ?? `known: ${known.join(", ")}`, "key");
@@ -92,7 +92,7 @@ export function keyFaults(schema: z.ZodType | null, value: unknown, path: Path =
     if (rule === null || known.includes(key)) return found;
     if (
       known.length > 0 &&
-      (foreignKey(key) !== null ||
+      (keyOfOtherTool(key) !== null ||
         (key.length > 3 && !key.includes(".") && nearest(key, known) !== null) ||
         typeof item === "object")
     )

@@ -26,7 +26,8 @@ function distance(a: string, b: string): number {
   return at(last, b.length);
 }
 
-const plain = (word: string): string => word.toLowerCase().replaceAll(/[-_\s]/g, "");
+/** A word without what people write differently: case, dashes, underscores, spaces. */
+export const bareKey = (word: string): string => word.toLowerCase().replaceAll(/[-_\s]/g, "");
 
 /**
  * Returns the candidate that `word` most likely meant, or null. One edit in three letters is tolerated; case and dashes
@@ -38,7 +39,7 @@ export function nearest(word: string, candidates: readonly string[]): string | n
   let best_distance = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates.slice(0, CANDIDATES)) {
     if (candidate.length > LONGEST || Math.abs(candidate.length - word.length) > best_distance) continue;
-    const d = distance(plain(word), plain(candidate));
+    const d = distance(bareKey(word), bareKey(candidate));
     if (d < best_distance && d < candidate.length) [best, best_distance] = [candidate, d];
   }
   return best;

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { readBackoff, readGrace, readIdleTime, readPercent, readSignal } from "../grammar/units";
 import { ASK_LIMITS } from "../limits";
-import { block, choice, expects, flag, key, quantity, reads, text, whole } from "./leaves";
+import { block, choice, expects, flag, key, quantity, reads, text, whole } from "./elements";
 
 export const stop = block({
   signal: key(

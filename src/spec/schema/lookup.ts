@@ -1,7 +1,7 @@
 // Finds the part of the schema behind a path, so that reading, errors and documentation need no second table.
 
 import { z } from "zod";
-import { KEY_RULES } from "./leaves";
+import { KEY_RULES } from "./elements";
 import type { Path, Parsed } from "../issue";
 
 /** Returns the alternatives of a schema, looking through defaults, optionals and transforms. */

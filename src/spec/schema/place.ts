@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { mendTorn, readExpression, readLabelMap, readToleration, readTolerationMap } from "../grammar/labels";
 import { readPort, readPortNumber, readPublished } from "../grammar/ports";
-import { block, choice, expects, key, oneOrMany, quantity, reads, text, name, names, complain } from "./leaves";
+import { block, choice, expects, key, oneOrMany, quantity, reads, text, name, names, complain } from "./elements";
 
 const labelValue = oneOrMany(text(), "a value or a list of values");
 const placeLabels = z.union(

@@ -5,7 +5,7 @@ import { GPU_VENDORS, readCardMemory, readGpu, readGpuCount, readModel, readShar
 import { readCpu, readMemory, readSize } from "../grammar/units";
 import { invalid, parsed, quoted, type Parsed } from "../issue";
 import { ASK_LIMITS } from "../limits";
-import { block, choice, expects, hintFlag, key, KEY_RULES, oneOrMany, quantity, reads, text, whole } from "./leaves";
+import { block, choice, expects, hintFlag, key, KEY_RULES, oneOrMany, quantity, reads, text, whole } from "./elements";
 
 const linked = z.union([z.boolean(), z.literal("prefer")], expects("`true`, `false` or `prefer`", hintFlag));
 
@@ -56,7 +56,7 @@ const gpu = reads(
   readGpu,
 );
 
-/** A name that no typing error explains is a countable; what looks like a known key is caught in complaints.ts. */
+/** A name that no typing error explains is a countable; what looks like a known key is caught in check/keys.ts. */
 const countable = whole(0, ASK_LIMITS.countable);
 const readCountable = (text: string): Parsed<string> =>
   /^[a-z][a-z0-9._-]{0,62}$/.test(text)

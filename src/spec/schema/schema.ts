@@ -21,7 +21,7 @@ import {
   whole,
   name,
   names,
-} from "./leaves";
+} from "./elements";
 import { ASK_LIMITS } from "../limits";
 import { NAME, readName } from "../grammar/names";
 import { readAccount, readEnvName, readShell, readWorkdir } from "../grammar/process";

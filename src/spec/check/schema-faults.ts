@@ -17,14 +17,14 @@ const pathOf = (path: readonly PropertyKey[]): Path =>
  * Returns every fault of `value` against `schema`. Bad keys do not hide bad values, nor the other way round. `root`
  * precedes all paths.
  */
-export function faultsOf(schema: z.ZodType, value: unknown, error: z.ZodError | undefined, root: Path): Fault[] {
+export function schemaFaults(schema: z.ZodType, value: unknown, error: z.ZodError | undefined, root: Path): Fault[] {
   const keys = keyFaults(schema, value).map((one) => ({ ...one, path: [...root, ...one.path] }));
-  const values = (error?.issues ?? []).flatMap((issue) => complaintsOf(schema, issue, [], root));
+  const values = (error?.issues ?? []).flatMap((issue) => faultsOfIssue(schema, issue, [], root));
   const bad_keys = new Set(keys.map((one) => JSON.stringify(one.path)));
   return [...keys, ...values.filter((one) => !bad_keys.has(JSON.stringify(one.path)))];
 }
 
-function complaintsOf(schema: z.ZodType, issue: ZodIssue, above: Path, root: Path): Fault[] {
+function faultsOfIssue(schema: z.ZodType, issue: ZodIssue, above: Path, root: Path): Fault[] {
   const path = [...above, ...pathOf(issue.path)];
   if (issue.code === "unrecognized_keys") {
     const at = schemaAt(schema, path);
@@ -35,7 +35,7 @@ function complaintsOf(schema: z.ZodType, issue: ZodIssue, above: Path, root: Pat
   }
   if (issue.code === "invalid_union") {
     const inner = closest(issue.errors);
-    if (inner !== null) return inner.flatMap((each) => complaintsOf(schema, each, path, root));
+    if (inner !== null) return inner.flatMap((each) => faultsOfIssue(schema, each, path, root));
   }
   const [message = "", hint = null] = issue.message.split("\n");
   const options = issue.code === "invalid_value" ? issue.values.map(String) : [];

@@ -1,5 +1,7 @@
 // Keys that people bring from Compose, Kubernetes, Slurm and Nomad, and what means the same here.
 
+import { bareKey } from "../grammar/nearest";
+
 /** From a tool's key to what to write. Names are compared without case, dashes and underscores. */
 const TABLES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   Compose: {
@@ -159,19 +161,17 @@ const TABLES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
 };
 
-const plain = (key: string): string => key.toLowerCase().replaceAll(/[-_]/g, "");
-
 const BY_NAME = new Map(
   Object.entries(TABLES).flatMap(([tool, table]) =>
-    Object.entries(table).map(([key, hint]) => [plain(key), { tool, hint }] as const),
+    Object.entries(table).map(([key, hint]) => [bareKey(key), { tool, hint }] as const),
   ),
 );
 
 /** Returns what to write instead of another tool's key, or null. */
-export function foreignKey(key: string): { readonly tool: string; readonly hint: string } | null {
-  return key.length > 60 ? null : (BY_NAME.get(plain(key)) ?? null);
+export function keyOfOtherTool(key: string): { readonly tool: string; readonly hint: string } | null {
+  return key.length > 60 ? null : (BY_NAME.get(bareKey(key)) ?? null);
 }
 
 /** Returns the tables as rows, for the reference. */
-export const foreignRows = (): { tool: string; key: string; hint: string }[] =>
+export const otherToolRows = (): { tool: string; key: string; hint: string }[] =>
   Object.entries(TABLES).flatMap(([tool, table]) => Object.entries(table).map(([key, hint]) => ({ tool, key, hint })));

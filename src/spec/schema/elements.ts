@@ -1,11 +1,11 @@
-// The building blocks of the schema: leaves that read a small grammar, word their own errors and carry their own
+// The elements of which the schema is made: each reads a small grammar, words its own errors and carries its own
 // documentation.
 
 import { z } from "zod";
 import { readName } from "../grammar/names";
 import { invalid, parsed, kindOf, type Parsed } from "../issue";
 
-/** The rules for keys of maps. complaints.ts checks them, so that a bad key does not hide what is below it. */
+/** The rules for keys of maps. check/keys.ts checks them, so that a bad key does not hide what is below it. */
 export const KEY_RULES = z.registry<{ read: (key: string) => Parsed<unknown> }>();
 
 /**

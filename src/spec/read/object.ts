@@ -13,7 +13,7 @@ interface Copy {
 }
 
 /** Copies a value along its schema. Keys that are `undefined` count as not given. */
-export function copyPlain(value: unknown, schema: z.ZodType, path: Path): { value: unknown; faults: Fault[] } {
+export function readObject(value: unknown, schema: z.ZodType, path: Path): { value: unknown; faults: Fault[] } {
   const copy: Copy = { faults: [], nodes: 0 };
   const out = copyNode(copy, value, schema, path);
   if (copy.nodes > TEXT_LIMITS.nodes)
