@@ -1,5 +1,5 @@
-// An agent played by hand: a real session without a socket. It proves who it is as an agent does; what else it says is
-// the test's, and what the server tells it is kept.
+// An agent played by hand: a real session without a socket. It proves who it is like an agent; everything else it says
+// comes from the test, and what the server sends is kept.
 
 import { generateKeyPairSync, sign, type KeyObject } from "node:crypto";
 import type { TestResult } from "../../src/core/model/node-tests";
@@ -12,7 +12,7 @@ import { waitUntil } from "../support/wait";
 
 export interface HandAgent {
   readonly node_id: string;
-  /** Everything that the server has said, oldest first. */
+  /** Everything that the server has sent, oldest first. */
   readonly heard: readonly ToAgent[];
   say(message: ToServer): void;
   heartbeat(): void;
@@ -25,7 +25,7 @@ export interface HandAgent {
 }
 
 export interface HandOptions {
-  /** Whether it passes its tests by itself, as most do. */
+  /** Whether the agent passes its tests by itself, as most do. */
   readonly passes?: boolean;
 }
 
@@ -36,7 +36,7 @@ interface Known {
   readonly options: HandOptions;
 }
 
-/** A result as agents send it. */
+/** Returns a result in the form that agents send. */
 export const resultOf = (name: string, part: Partial<TestResult> = {}): TestResult => ({
   name,
   verdict: "passed",
@@ -48,7 +48,7 @@ export const resultOf = (name: string, part: Partial<TestResult> = {}): TestResu
   ...part,
 });
 
-/** Joins a machine and connects its agent. */
+/** Lets a machine join, and connects its agent. */
 export async function handAgent(
   stage: Stage,
   name: string,
@@ -66,7 +66,9 @@ export async function handAgent(
 
 const known = new WeakMap<HandAgent, Known>();
 
-/** The same agent in a new session, after a break; with `part` its machine says something else. */
+/**
+ * Returns the same agent in a new session, after its connection broke. With `part`, its machine reports something else.
+ */
 export async function reconnected(
   stage: Stage,
   agent: HandAgent,
@@ -138,7 +140,7 @@ function helloOf(stage: Stage, { credential, key, machine }: Known, nonce: strin
   };
 }
 
-/** Nodes that have passed their tests and are heard, without agents: what is placed on them stays assigned. */
+/** Adds nodes that have passed their tests and are connected, without agents. What is placed on them stays assigned. */
 export async function heardNode(stage: Stage, name: string, part: Partial<Machine> = {}): Promise<string> {
   const agent = await handAgent(stage, name, part);
   const { node_id: id } = agent;

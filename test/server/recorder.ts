@@ -1,4 +1,4 @@
-// An agent without a machine: it speaks the protocol by hand over a socket of memory, and fails on any message that
+// An agent without a machine: it speaks the protocol by hand over a socket in memory, and fails on any message that
 // nobody expected.
 
 import { generateKeyPairSync, sign, type KeyObject } from "node:crypto";
@@ -20,7 +20,7 @@ import { machineOf, type Stage } from "./stage";
 
 type Of<T extends ToAgent["type"]> = Extract<ToAgent, { type: T }>;
 
-/** Who an agent is, kept from one connection to the next. */
+/** The identity of an agent, kept from one connection to the next. */
 export interface Known {
   readonly name: string;
   readonly key: KeyObject;
@@ -74,20 +74,20 @@ export class Recorder {
     this.stage.api.sessions.handlers.message(this.#socket, text);
   }
 
-  /** The next message, which must be of this type. */
+  /** Returns the next message, which must be of this type. */
   async expect<T extends ToAgent["type"]>(type: T): Promise<Of<T>> {
     const next = await waitUntil(`a message of type ${type}`, () => this.#heard.shift() ?? null);
     if (next.type !== type) throw new Error(`expected ${type}, heard ${JSON.stringify(next)}`);
     return next as Of<T>;
   }
 
-  /** What was sent and nobody has expected: nothing, once everything that is queued has been taken in. */
+  /** Returns the messages that were sent and not expected, once everything in the queue has been taken in. */
   async rest(): Promise<readonly ToAgent[]> {
     await this.stage.planned();
     return this.#heard;
   }
 
-  /** Answers the challenge; `instance_id` is this start of the agent. */
+  /** Answers the challenge. `instance_id` names this start of the agent. */
   async hello(instance_id: string, part: HelloPart = {}): Promise<void> {
     const { nonce } = await this.expect("challenge");
     const { key, credential, name } = this.known;
@@ -106,7 +106,7 @@ export class Recorder {
     });
   }
 
-  /** From the challenge to the welcome, with an inventory of one page. */
+  /** Goes from the challenge to the welcome, with an inventory of one page. */
   async live(
     instance_id: string,
     entries: readonly TaskReport[] = [],
@@ -125,7 +125,7 @@ export class Recorder {
     await waitUntil(`${this.known.name} to be ready`, () => node()?.admission === "ready");
   }
 
-  /** Answers an order to test its node; it passes unless a result says otherwise. */
+  /** Answers an order to test its node. It passes unless a result says otherwise. */
   tested({ id }: { readonly id: string }, ...results: readonly TestResult[]): void {
     this.say({ type: "tested", id, results: results.length === 0 ? [resultOf("cpu")] : results });
   }

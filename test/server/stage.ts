@@ -1,6 +1,5 @@
-// A whole server without a socket: the real app, loop, sessions and store in memory, people of every role, machines
-// that
-// only joined. The clock is the test's.
+// A whole server without a socket: the real app, loop, sessions and store in memory, people of every role, and machines
+// that have only joined. The test drives the clock.
 
 import type { FindingOverrides } from "../../src/core/model/findings";
 import type { Role } from "../../src/core/model/rows-state";
@@ -26,7 +25,7 @@ export const NOW_MS = 1_800_000_000_000;
 export interface CallOptions {
   readonly as?: string | null;
   readonly body?: unknown;
-  /** Instead of `body`: the body to the letter. */
+  /** The exact body, instead of `body`. */
   readonly raw?: string | Uint8Array<ArrayBuffer>;
   readonly headers?: Record<string, string>;
 }
@@ -48,12 +47,12 @@ export interface Stage {
   call(method: string, path: string, options?: CallOptions): Promise<Answer>;
   /** Waits until the plan has seen everything. */
   planned(): Promise<void>;
-  /** A machine that joined and has yet to be tested; gives its node's id. */
+  /** Lets a machine join that has yet to be tested. Returns its node's id. */
   join(name: string, part?: Partial<Machine>): Promise<string>;
   close(): Promise<void>;
 }
 
-/** Members of project `lab` (alice, vera), of project `other` (bob), and those who stand above projects. */
+/** Members of project `lab` (alice, vera), of project `other` (bob), and people who stand above projects. */
 const PEOPLE: readonly (readonly [string, Role, string])[] = [
   ["admin", "admin", "default"],
   ["olga", "operator", "default"],
@@ -62,7 +61,7 @@ const PEOPLE: readonly (readonly [string, Role, string])[] = [
   ["vera", "viewer", "lab"],
 ];
 
-/** Different at each call, the same at each run. */
+/** Makes random texts that differ at each call and are the same at each run. */
 function dice(): () => string {
   let n = 0;
   return () => new Bun.CryptoHasher("md5").update(`seed ${n++}`).digest("hex");
@@ -115,7 +114,7 @@ export async function makeStage(options: StageOptions = {}): Promise<Stage> {
     () => time.clock,
     said,
     (error) => {
-      // What is under way while it is closed may fail.
+      // What is under way while the server is closed may fail.
       if (!closed) throw error;
     },
     options,
@@ -134,7 +133,7 @@ export async function makeStage(options: StageOptions = {}): Promise<Stage> {
         before = store.state.cluster.revision;
         loop.wake();
         await new Promise((resolve) => setImmediate(resolve));
-        // A commit of nothing comes after the pass that is under way.
+        // An empty commit comes after the pass that is under way.
         await store.commit("test", () => undefined);
       }
     },
@@ -196,7 +195,9 @@ async function call(
   return { status: answer.status, headers: answer.headers, body: content };
 }
 
-/** Every JSON answer of every test is what its route's schema says: no key is missing, none is more. */
+/**
+ * Checks that every JSON answer of every test is what its route's schema says: no key is missing, and none is extra.
+ */
 function holdAnswer(method: string, path: string, body: unknown): void {
   const plain = path.split("?")[0] ?? "";
   const found = ROUTES.filter(

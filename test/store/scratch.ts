@@ -1,4 +1,4 @@
-// Stores for tests: in a directory of their own, with dice that are seeded and a clock that is driven.
+// Stores for tests: each in a directory of its own, with seeded random numbers and a clock that the test drives.
 
 import { Database } from "bun:sqlite";
 import { createHash, randomBytes } from "node:crypto";
@@ -15,19 +15,22 @@ import { NO_LAWS } from "../support/moment";
 
 const made: string[] = [];
 
-/** For the `afterAll` of each file: this module is shared, and would hear of the end of the first file only. */
+/**
+ * To be called in the `afterAll` of each file, since this module is shared and would only see the end of the first
+ * file.
+ */
 export function removeScratch(): void {
   for (const dir of made.splice(0)) rmSync(dir, { recursive: true, force: true });
 }
 
-/** An empty directory, gone after `removeScratch`. */
+/** Makes an empty directory that `removeScratch` removes. */
 export function scratch(): string {
   const dir = mkdtempSync(join(tmpdir(), "orch-store-"));
   made.push(dir);
   return dir;
 }
 
-/** A seeded generator of numbers in [0, 1). */
+/** Makes a seeded generator of numbers in [0, 1). */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -41,7 +44,7 @@ export function seeded(seed: number): () => number {
 let drawn = 0;
 const dice = seeded(4711);
 
-/** Never the same twice in a test run. */
+/** Returns bytes that never repeat within a test run. */
 export function random(bytes: number): Uint8Array {
   if (bytes > 64) return new Uint8Array(randomBytes(bytes));
   return Uint8Array.from({ length: bytes }, (_, i) => (i === 0 ? drawn++ : Math.floor(dice() * 256)));
@@ -68,18 +71,18 @@ export function opened(dir: string, part: Partial<OpenOptions> = {}): Store {
   return result.store;
 }
 
-/** A refusal that must come. */
+/** Returns the refusal of a store that must not open. */
 export function refused(result: { readonly ok: boolean }): { code: string; message: string; hint: string } {
   assert(!result.ok, "it was not refused");
   return result as unknown as { code: string; message: string; hint: string };
 }
 
-/** The smallest row that there is, for tests that only count. */
+/** Returns the smallest row that there is, for tests that only count. */
 export function port(key: string, until_ms = 1): Change & { readonly row: RestingPort } {
   return { table: "ports", key, row: { key, until_ms } };
 }
 
-/** Everything live, as a fresh load of the file gives it, read beside the store that has it open. */
+/** Returns everything live, as a fresh load of the file gives it, read beside the store that has it open. */
 export function freshLoad(dir: string): ReturnType<typeof loadState> {
   const db = new Database(join(dir, "orch.db"), { readonly: true });
   const cluster = loadCluster(db);
@@ -89,11 +92,11 @@ export function freshLoad(dir: string): ReturnType<typeof loadState> {
   return state;
 }
 
-/** What a file holds; `null` when it is not there. */
+/** Returns a hash of a file's content; null if there is no file. */
 export const sumOf = (file: string): string | null =>
   existsSync(file) ? createHash("sha256").update(readFileSync(file)).digest("hex") : null;
 
-/** What a promise is rejected with; an assertion when it is not. */
+/** Returns the error that a promise is rejected with, and fails if it is not rejected. */
 export async function rejection(promise: Promise<unknown>): Promise<unknown> {
   const outcome = await promise.then(
     (value) => ({ value }),

@@ -1,4 +1,4 @@
-// Rows for tests, complete and consistent from a few words: every test says only what it is about.
+// Builds rows for tests, complete and consistent from a few words, so that every test states only what it is about.
 
 import type { TaskFinal } from "../../src/core/model/end";
 import { digest128 } from "../../src/core/fresh";
@@ -27,7 +27,7 @@ export const NOW_MS: Ms = 1_800_000_000_000;
 export const SEED = digest128("seed");
 export const BOOT = "boot-1";
 
-/** A 32-digit uid that belongs to a text. */
+/** Returns the 32-digit uid that belongs to a text. */
 export const uidOf = (text: string): string => digest128(text);
 
 export const buildRequest = (part: Partial<ResourceRequest> = {}): ResourceRequest => ({
@@ -113,7 +113,7 @@ type NodePart = Partial<Omit<NodeRow, "facts" | "capacity">> & {
   capacity?: Partial<NodeRow["capacity"]>;
 };
 
-/** A ready, connected node with 8 cores, 32 GiB of memory and 100 GiB of disk; its id is its name. */
+/** Builds a ready, connected node with 8 cores, 32 GiB of memory and 100 GiB of disk. Its id is its name. */
 export const buildNode = (name: string, part: NodePart = {}): NodeRow => ({
   id: name,
   name,
@@ -167,7 +167,7 @@ export const buildDevice = (id: string, part: Partial<NodeDevice> = {}): NodeDev
   ...part,
 });
 
-/** An app with its name as uid. */
+/** Builds an app with its name as uid. */
 export const buildApp = (name: string, part: Partial<AppRow> = {}): AppRow => ({
   uid: uidOf(name),
   project: "lab",
@@ -182,7 +182,7 @@ export const buildApp = (name: string, part: Partial<AppRow> = {}): AppRow => ({
 
 type WorkloadPart = Partial<Omit<WorkloadRow, "settings">> & { settings?: SettingsPart };
 
-/** `app.name`, a service unless said otherwise. */
+/** Builds the workload `app.name`, a service unless stated otherwise. */
 export function buildWorkload(app: string, name: string, spec_hash: string, part: WorkloadPart = {}): WorkloadRow {
   return {
     uid: uidOf(`${app}.${name}`),
@@ -203,7 +203,7 @@ export function buildWorkload(app: string, name: string, spec_hash: string, part
 
 type RunPart = Partial<Omit<RunRow, "settings">> & { settings?: SettingsPart };
 
-/** A queued run of `orch run`; give `workload` parts to make it a run of an app's job. */
+/** Builds a queued run of `orch run`. Parts of a workload make it a run of an app's job. */
 export function buildRun(run: number, spec_hash: string, part: RunPart = {}): RunRow {
   return {
     uid: uidOf(`run ${run}`),
@@ -244,7 +244,7 @@ export const buildPromised = (part: Partial<Promised> = {}): Promised => ({
 
 type TaskPart = Partial<Omit<TaskRow, "promised">> & { promised?: Partial<Promised> };
 
-/** A task of a workload or run on a node, running for a minute unless said otherwise. */
+/** Builds a task of a workload or run on a node, running for a minute unless stated otherwise. */
 export function buildTask(owner: WorkloadRow | RunRow, node_id: string, part: TaskPart = {}): TaskRow {
   const isRun = "run" in owner;
   const { slot = 0, member = 0, attempt = 1, version = owner.version } = part;
@@ -279,7 +279,7 @@ export function buildTask(owner: WorkloadRow | RunRow, node_id: string, part: Ta
   };
 }
 
-/** The slot of a task, as placing it leaves it behind. */
+/** Builds the slot of a task, as placing the task leaves it. */
 export const buildSlot = (task: TaskRow, part: Partial<SlotRow> = {}): SlotRow => ({
   ...emptySlot(task.owner_uid, task.slot),
   attempts: task.grant_until,
@@ -300,7 +300,7 @@ export const buildEnd = (task: TaskRow, part: Partial<TaskEnd> = {}): TaskEnd =>
   ...part,
 });
 
-/** An end that came just now. */
+/** Builds an end that arrived just now. */
 export const buildFinal = (part: Partial<TaskFinal> = {}): TaskFinal => ({
   state: "failed",
   started_ms: null,
@@ -338,7 +338,7 @@ export interface StateParts {
 const keyed = <T>(rows: readonly T[] | undefined, key: (row: T) => string): Map<string, T> =>
   new Map((rows ?? []).map((row) => [key(row), row]));
 
-/** The live state of some rows. Apps of workloads and slots of tasks are added where they are missing. */
+/** Builds the live state with some rows. Missing apps of workloads and slots of tasks are added. */
 export function buildState(parts: StateParts): State {
   const apps = keyed(parts.apps, (row) => row.uid);
   for (const workload of parts.workloads ?? []) {
@@ -367,7 +367,7 @@ export function buildState(parts: StateParts): State {
 
 export interface SnapshotParts {
   specs?: Readonly<Record<string, TaskSpec>>;
-  /** Silence by node id; nodes that are not named were heard just now. `null`: never since the server started. */
+  /** Silence by node id. Nodes that are not named were heard just now. Null: never since the server started. */
   silent_ms?: Readonly<Record<string, Ms | null>>;
   listening_ms?: Ms;
   idle?: Readonly<Record<string, Ms>>;
@@ -376,7 +376,10 @@ export interface SnapshotParts {
   limits?: Partial<PlanLimits>;
 }
 
-/** What the planner sees: every node connected and heard unless it is named silent; unknown specs are the plain one. */
+/**
+ * Builds what the planner sees: every node connected and heard unless it is named silent. Unknown specs are the plain
+ * one.
+ */
 export function buildSnapshot(state: State, parts: SnapshotParts = {}): Snapshot {
   const contacts = new Map<string, ContactFact>();
   for (const id of state.nodes.keys()) {

@@ -1,5 +1,5 @@
-// What must hold of every card that a plan gives away, in other words than the planner's: the book is kept here anew,
-// placement by placement, and each choice is held against all that could have been chosen.
+// Rules for every card that a plan gives out, in other words than the planner's: promises are summed up anew, placement
+// by placement, and each choice is compared with everything that could have been chosen.
 
 import type { Device, NodeDevice } from "../../src/core/model/device";
 import type { State } from "../../src/core/model/rows-state";
@@ -13,7 +13,7 @@ import type { GpuRequest } from "../../src/core/model/workload";
 
 type Demand = (holds: boolean, what: string) => void;
 
-/** What of a device is promised. */
+/** What is promised of a device. */
 interface Booked {
   whole: number;
   bytes: number;
@@ -41,7 +41,7 @@ function bookOf(state: State): Book {
   return book;
 }
 
-/** No card is promised beyond what it has, and a whole one has one owner and no share. */
+/** Checks that no card is promised beyond its memory, and that a whole card has one owner and no share. */
 export function holdCards(state: State, demand: Demand): void {
   const book = bookOf(state);
   for (const node of state.nodes.values()) {
@@ -60,7 +60,7 @@ export function holdCards(state: State, demand: Demand): void {
   }
 }
 
-/** Every card that a plan gives away was to be had at that moment, and none that is smaller was. */
+/** Checks that every card that a plan gives out was free at that moment, and that no smaller one was. */
 export function holdChoices(snapshot: Snapshot, ops: readonly Op[], demand: Demand): void {
   const book = bookOf(snapshot.state);
   for (const op of ops) {
@@ -82,7 +82,7 @@ function holdChoice(book: Book, node: NodeRow, gpu: GpuRequest, task: TaskRow, d
     const bytes = devices[n]?.bytes ?? null;
     demand(device !== undefined && open.get(device) === true, `${taskName(task)} got ${device?.id ?? "?"}`);
     demand((bytes === null) === (gpu.share_bytes === undefined), `${taskName(task)} got a share of ${bytes}`);
-    // A share is what was asked for, or the same part of a card that shows a little less than it is sold as.
+    // A share is what was asked for, or the same part of a card that reports a little less than it is sold as.
     demand(
       bytes === null || (bytes <= (gpu.share_bytes ?? 0) && bytes > 0.99 * (gpu.share_bytes ?? 0)),
       `a share of ${bytes}`,
@@ -97,7 +97,7 @@ function holdChoice(book: Book, node: NodeRow, gpu: GpuRequest, task: TaskRow, d
 
 const sizeOf = (device: Device): number => Math.round(device.memory_bytes / GIB);
 
-/** Whether a request can have a card, told by the words of docs/gpus.md. */
+/** Returns whether a request can have a card, following the text of docs/gpus.md. */
 function canHave(book: Book, node: NodeRow, gpu: GpuRequest, device: NodeDevice): boolean {
   const isPart = device.parent !== null;
   const named = gpu.models.some((model) => (isPart ? model === "1g.5gb" : model === device.model));

@@ -1,11 +1,11 @@
-// Cards in the text of a golden file's cluster: what a node has, and what becomes of one card in a line of its own.
+// Cards in the text of a golden file's cluster: the cards of a node, and lines that change one card.
 
 import type { LinkKind, NodeDevice } from "../../src/core/model/device";
 import type { NodeRow } from "../../src/core/model/rows-node";
 import { buildDevice } from "./build";
 import { parseMs, spaced, type Words } from "./words";
 
-/** `NVIDIA_T4:16GB*2`: cards that are called by their model and number behind the prefix. */
+/** Reads `NVIDIA_T4:16GB*2`. Cards are named by the prefix, their model and a number. */
 export function readCards(prefix: string, text: string): NodeDevice[] {
   const [, model = "", memory = "", count = "1"] = /^([^:]+):([\d.]+[GM]i?B)(?:\*(\d+))?$/.exec(text) ?? [];
   return Array.from({ length: Number(count) }, (_, n) =>
@@ -25,7 +25,7 @@ function changeDevices(
   nodes[at] = { ...node, devices: change(node.devices) };
 }
 
-/** `card a-T4-0 foreign=2GB by=bob is=dirty reason=left mode=exclusive parts=MIG_1g.5gb:5GB*2`. */
+/** Reads `card a-T4-0 foreign=2GB by=bob is=dirty reason=left mode=exclusive parts=MIG_1g.5gb:5GB*2`. */
 export function changeCard(nodes: NodeRow[], id: string, words: Words): void {
   const changed: Partial<NodeDevice> = {
     foreign_bytes: words.has("foreign") ? words.ms("foreign", 0) : 0,
@@ -41,7 +41,7 @@ export function changeCard(nodes: NodeRow[], id: string, words: Words): void {
   ]);
 }
 
-/** `link nvlink a-T4-0 a-T4-1`: each of them with each. */
+/** Reads `link nvlink a-T4-0 a-T4-1`, which connects each of the cards with each other. */
 export function linkCards(nodes: NodeRow[], kind: LinkKind, ids: readonly string[]): void {
   for (const id of ids) {
     const links = ids.filter((other) => other !== id).map((other) => ({ id: other, kind }));

@@ -1,4 +1,4 @@
-// Cards for tests: one with everything said, and a probe that shows what a test has put there, or hangs, or fails.
+// Cards for tests: one with every field set, and a probe that shows what a test has put there, or hangs, or fails.
 
 import type { Card, DeviceProbe, DeviceLook } from "../../src/agent/devices/device";
 import { MIB } from "../../src/core/units";

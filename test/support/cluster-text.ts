@@ -1,4 +1,5 @@
-// A cluster in a few lines of text, for golden files: one noun a line, `key=value` behind it, bare words as flags.
+// Reads a cluster from a few lines of text, for golden files: one noun per line, `key=value` behind it, bare words as
+// flags.
 
 import type { LinkKind } from "../../src/core/model/device";
 import type { State } from "../../src/core/model/rows-state";
@@ -38,7 +39,7 @@ interface Described {
   recovering: string[] | null;
 }
 
-/** Reads a description; lines that begin with `#` are for people. */
+/** Reads a description. Lines that begin with `#` are comments. */
 export function parseCluster(text: string): { readonly state: State; readonly snapshot: Snapshot } {
   const described: Described = {
     parts: { nodes: [], workloads: [], runs: [], slots: [], tasks: [], ports: [] },
@@ -134,7 +135,7 @@ function readNode(described: Described, name: string, words: Words): NodeRow {
   });
 }
 
-/** `tested=3s`: it is, since then. `quarantined=disk_writes_fail`: its tests found that. */
+/** Reads `tested=3s` (being tested for 3 s) and `quarantined=disk_writes_fail` (its tests found that). */
 function readAdmission(name: string, words: Words): Pick<NodeRow, "admission" | "testing" | "tests"> {
   const order = { id: uidOf(`tests of ${name}`), why: "it joined", at_ms: NOW_MS - words.ms("tested", 0) };
   if (words.has("tested")) {
@@ -149,7 +150,7 @@ function readAdmission(name: string, words: Words): Pick<NodeRow, "admission" | 
 const counts = (pairs: readonly [string, string][]): Record<string, number> =>
   Object.fromEntries(pairs.map(([key, value]) => [key, Number(value)]));
 
-/** `24GB`, `24GB:2`, `H100:1`, `2`; `share=8GB` and `linked=true` stand beside it. */
+/** Reads `24GB`, `24GB:2`, `H100:1` or `2`; `share=8GB` and `linked=true` stand beside it. */
 function readGpu(text: string, words: Words): TaskSpec["request"]["gpu"] {
   const parts = text.split(":");
   const size = parts.find((part) => part.endsWith("GB"));
@@ -239,7 +240,7 @@ function readRun(described: Described, run: number, words: Words): RunRow {
   });
 }
 
-/** `recs.api.0`, `12`, `12.1`. */
+/** Returns the owner and slot of `recs.api.0`, `12` or `12.1`. */
 function ownerOf(described: Described, name: string): { owner: WorkloadRow | RunRow; slot: number; member: number } {
   const [first = "", second = "0", third = "0"] = name.split(".");
   const run = described.parts.runs.find((row) => String(row.run) === first);

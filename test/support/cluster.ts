@@ -1,5 +1,5 @@
-// A whole cluster on this machine: the compiled server and agents as processes of their own, each with its own data
-// directory under one temporary one. `close` ends all of it and proves that nothing is left.
+// A whole cluster on this machine: the compiled server and agents as processes, each with its own data directory below
+// a temporary one. `close` ends all of it and proves that nothing is left.
 
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { readFileSync } from "node:fs";
@@ -13,21 +13,21 @@ import { cgroupsOf, killAllOf, mountsOf, processesOf, removeGroups } from "./pro
 import { BINARY, Program, requireBinary, runOrch, type Result } from "./program";
 import { waitUntil } from "./wait";
 
-/** Limits that make the loss of a node a matter of seconds. */
+/** Limits with which a node is lost within seconds. */
 export const QUICK = ["unreachable_after=2s", "replace_after=3s", "requeue_after=3s", "settle=300ms", "port_rest=1s"];
 
 export interface ClusterOptions {
-  /** Prefix of the temporary directory's name. */
+  /** The prefix of the temporary directory's name. */
   readonly name?: string;
   /** Each becomes `--set` of the server. */
   readonly settings?: readonly string[];
-  /** The text of the server's settings.yaml; `dir` is the cluster's. */
+  /** Returns the text of the server's settings.yaml; `dir` is the cluster's directory. */
   readonly file?: (dir: string) => string;
   readonly agents?: readonly string[];
   readonly capacity?: string;
-  /** Any address but loopback is TLS. */
+  /** Any address except loopback uses TLS. */
   readonly listen?: string;
-  /** Variables that every program has besides: where a library of cards lies. */
+  /** Further variables of every program, such as the path of a library of cards. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -47,7 +47,7 @@ export class Cluster {
     this.data = join(dir, "server");
   }
 
-  /** Starts a server and the named agents and waits until all nodes are ready. */
+  /** Starts a server and the named agents, and waits until all nodes are ready. */
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
     requireBinary();
     const dir = await mkdtemp(join(tmpdir(), `orch-${options.name ?? "test"}-`));
@@ -68,7 +68,7 @@ export class Cluster {
     }
   }
 
-  /** A clean environment: nothing of the user's own settings reaches the programs. */
+  /** A clean environment, so that none of the user's own settings reaches the programs. */
   get env(): Record<string, string> {
     return {
       PATH: process.env["PATH"] ?? "/usr/bin:/bin",
@@ -86,7 +86,7 @@ export class Cluster {
     return join(this.dir, `${name}.${++this.#starts}.log`);
   }
 
-  /** Starts the server; again after a kill it answers at the same address. */
+  /** Starts the server. After a kill it answers at the same address again. */
   async startServer(...more: string[]): Promise<Program> {
     const asked = this.options.listen ?? "127.0.0.1:0";
     const listen = this.url === "" ? asked : asked.replace(/:0$/, `:${new URL(this.url).port}`);
@@ -106,7 +106,7 @@ export class Cluster {
     return this.#token;
   }
 
-  /** Starts an agent, or starts it again: then its data directory knows it, and it needs no token. */
+  /** Starts an agent. An agent that is started again needs no token, since its data directory knows the cluster. */
   async startAgent(name: string, ...more: string[]): Promise<Program> {
     const known = this.agents.has(name);
     const token = known ? [] : ["--token", await this.joinToken(), "--name", name];
@@ -126,7 +126,7 @@ export class Cluster {
     return agent;
   }
 
-  /** Starts an agent with arguments of its own, and waits for nothing; `command` is started instead of the binary. */
+  /** Starts an agent with other arguments, and waits for nothing. `command` is started instead of the binary. */
   program(name: string, args: readonly string[], command: readonly string[] = [BINARY]): Program {
     const env = { ...this.env, ORCH_DATA: this.dataOf(name) };
     const agent = Program.startAs(name, [...command, ...args], this.#log(name), env);
@@ -140,7 +140,7 @@ export class Cluster {
     return agent;
   }
 
-  /** SIGKILL of the agent, its keeper and its tasks: what a power cut does. Gives back how many processes died. */
+  /** Kills the agent, its keeper and its tasks with SIGKILL, as a power cut would. Returns how many processes died. */
   async killMachine(name: string): Promise<number> {
     return killAllOf(this.dataOf(name));
   }
@@ -149,7 +149,7 @@ export class Cluster {
     return runOrch(args, this.env);
   }
 
-  /** Runs a command that must succeed. */
+  /** Runs a command that must succeed. Returns its output. */
   async ok(...args: string[]): Promise<string> {
     const { code, out, err } = await this.orch(...args);
     if (code !== 0) throw new Error(`orch ${args.join(" ")}: exit ${code}\n${out}${err}`);
@@ -164,7 +164,7 @@ export class Cluster {
     return runOrch(["apply", "-f", "-", "--yes", ...more], this.env, text);
   }
 
-  /** The typed client as the admin, for what must be faster than a command. */
+  /** Returns the typed client as the admin, for what must be faster than a command. */
   client(): Client {
     const token = readFileSync(join(this.data, "server", "admin.token"), "utf8").trim();
     return connect({ url: this.url, token });
@@ -186,7 +186,7 @@ export class Cluster {
     });
   }
 
-  /** Waits until the tasks satisfy a condition and gives them back. */
+  /** Waits until the tasks satisfy a condition. Returns them. */
   async until(what: string, holds: (tasks: TaskView[]) => boolean, deadline_ms = 20_000): Promise<TaskView[]> {
     return waitUntil(
       what,
@@ -198,13 +198,13 @@ export class Cluster {
     );
   }
 
-  /** Under which names this cluster's agents are known outside of their directories: run directories, cgroups. */
+  /** Returns the names of this cluster's agents outside of their directories: run directories and control groups. */
   #machineNames(): string[] {
     const dirs = [...this.agents.keys()].map((name) => this.dataOf(name));
     return dirs.flatMap((dir) => [dir, join(dir, "agent")]).map(runName);
   }
 
-  /** What of this cluster is on the machine right now, outside of its directory, in words. */
+  /** Returns what of this cluster is on the machine right now, outside of its directory, in words. */
   left(): string[] {
     return [
       ...processesOf(this.dir).map(({ pid, command }) => `process ${pid}: ${command}`),
@@ -215,11 +215,11 @@ export class Cluster {
     ];
   }
 
-  /** Ends everything, hard, and gives back what could not be ended. An empty list is the proof. */
+  /** Ends everything with SIGKILL. Returns what could not be ended; an empty list is the proof that nothing is left. */
   async close(): Promise<string[]> {
     await killAllOf(this.dir);
     for (const name of this.#machineNames()) {
-      // What a reboot would clear: nobody is left who could.
+      // Removes what a reboot would remove, since nobody is left who could.
       await rm(join(runRoot(), name), { recursive: true, force: true });
       for (const group of cgroupsOf(name)) await removeGroups(group);
     }

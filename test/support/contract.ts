@@ -1,5 +1,5 @@
-// The JSON documents of the contract, written by hand from the product's page and from nothing else: what another
-// program may rely on. More fields than these are allowed, fewer or other ones are not.
+// The JSON documents of the contract, written by hand from the product's page alone: what another program may rely on.
+// Additional fields are allowed; missing or different ones are not.
 
 import { z } from "zod";
 

@@ -1,4 +1,4 @@
-// Golden files: an input, a line of dashes, what came out. `ORCH_GOLDEN=write bun test …` writes what comes out now.
+// Golden files: an input, a line of dashes, and the output. `ORCH_GOLDEN=write bun test …` writes the present output.
 
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -6,7 +6,9 @@ import { join } from "node:path";
 
 const CUT = "\n----------\n";
 
-/** Makes one test of each `*.golden` in a folder, a path from the repository's top; `make` gives the output. */
+/**
+ * Makes one test of each `*.golden` in a folder, which is a path from the repository's top. `make` returns the output.
+ */
 export function goldenTests(folder: string, make: (input: string, name: string) => string): void {
   const dir = join(import.meta.dir, "../..", folder);
   for (const file of readdirSync(dir)

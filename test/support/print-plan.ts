@@ -1,4 +1,4 @@
-// A plan as text, for golden files and failing tests: one line an operation, one block a slot that waits.
+// Prints a plan as text, for golden files and failing tests: one line per operation, one block per slot that waits.
 
 import { formatBytes, formatCpu, formatDuration } from "../../src/core/format";
 import type { Promised } from "../../src/core/model/promised";

@@ -1,4 +1,4 @@
-// What runs on this machine, read from /proc: to end a whole "machine" (agent, keeper, tasks) at once, and to prove
+// The processes of this machine, read from /proc: to end a whole "machine" (agent, keeper, tasks) at once, and to prove
 // afterwards that nothing is left.
 
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync } from "node:fs";
@@ -8,7 +8,7 @@ import { waitUntil } from "./wait";
 export interface Found {
   readonly pid: number;
   readonly ppid: number;
-  /** Start time in ticks since boot: pid and start together name one process. */
+  /** Start time in ticks since boot. Pid and start time together identify one process. */
   readonly start: string;
   readonly state: string;
   readonly command: string;
@@ -16,7 +16,7 @@ export interface Found {
 
 const GONE = ["ENOENT", "ESRCH", "EACCES", "EPERM", "EINVAL"];
 
-/** Reads what may vanish while it is read: null when it did, or is not ours to read. */
+/** Returns null if what is read disappears meanwhile, or may not be read. */
 function readOr<T>(read: () => T): T | null {
   try {
     return read();
@@ -30,7 +30,7 @@ function readOr<T>(read: () => T): T | null {
 export function processOf(pid: number): Found | null {
   const stat = readOr(() => readFileSync(`/proc/${pid}/stat`, "utf8"));
   if (stat === null) return null;
-  // The name in parentheses may hold anything, so fields are counted from its end.
+  // The name in parentheses may contain anything, so fields are counted from its end.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const command =
     readOr(() => readFileSync(`/proc/${pid}/cmdline`, "utf8"))
@@ -39,7 +39,7 @@ export function processOf(pid: number): Found | null {
   return { pid, ppid: Number(fields[1]), start: fields[19] ?? "", state: fields[0] ?? "", command };
 }
 
-/** Every living process; zombies are not alive. */
+/** Returns every living process. Zombies are not alive. */
 export function processes(): Found[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
@@ -53,7 +53,7 @@ export function isAlive(pid: number): boolean {
   return found !== null && found.state !== "Z" && found.state !== "X";
 }
 
-/** A process and everything that descends from it. */
+/** Returns processes and everything that descends from them. */
 export function treeOf(roots: readonly number[], all: readonly Found[]): Found[] {
   const tree = new Map(all.filter(({ pid }) => roots.includes(pid)).map((found) => [found.pid, found]));
   for (let grown = true; grown;) {
@@ -67,7 +67,9 @@ export function treeOf(roots: readonly number[], all: readonly Found[]): Found[]
   return [...tree.values()];
 }
 
-/** Whether a process has to do with a directory: by its arguments, its environment, its place or its open output. */
+/**
+ * Returns whether a process belongs to a directory: by its arguments, environment, working directory or open output.
+ */
 function touches(found: Found, dir: string): boolean {
   if (found.command.includes(dir)) return true;
   const links = ["cwd", "fd/1", "fd/2"].map((name) => readOr(() => readlinkSync(`/proc/${found.pid}/${name}`)));
@@ -75,20 +77,23 @@ function touches(found: Found, dir: string): boolean {
   return readOr(() => readFileSync(`/proc/${found.pid}/environ`, "utf8"))?.includes(dir) === true;
 }
 
-/** Everything that runs for what lies under a directory, with its descendants; never this process itself. */
+/** Returns everything that runs for a directory, with descendants, and never this process itself. */
 export function processesOf(dir: string): Found[] {
   const all = processes();
   const roots = all.filter((found) => found.pid !== process.pid && touches(found, dir)).map(({ pid }) => pid);
   return treeOf(roots, all).filter(({ pid }) => pid !== process.pid);
 }
 
-/** Sends a signal to a process that is still the one that was found. */
+/** Sends a signal to a process if it still is the one that was found. */
 export function signal(found: Found, name: NodeJS.Signals): void {
   if (processOf(found.pid)?.start !== found.start) return;
   readOr(() => process.kill(found.pid, name));
 }
 
-/** Kills everything of a directory, again until nothing is found: what dies may have been about to start more. */
+/**
+ * Kills everything of a directory, and again until nothing is found, since a dying process may have been about to start
+ * another.
+ */
 export async function killAllOf(dir: string): Promise<number> {
   let killed = 0;
   for (let round = 0; round < 200; round++) {
@@ -101,7 +106,7 @@ export async function killAllOf(dir: string): Promise<number> {
   throw new Error(`processes of ${dir} do not end: ${JSON.stringify(processesOf(dir))}`);
 }
 
-/** Control groups below the hierarchy's roots whose path holds this text. */
+/** Returns the control groups whose path contains this text. */
 export function cgroupsOf(text: string): string[] {
   const found: string[] = [];
   const look = (dir: string, depth: number): void => {
@@ -117,7 +122,7 @@ export function cgroupsOf(text: string): string[] {
   return found;
 }
 
-/** Removes a control group and those below it; the kernel lets go of a killed process a little later. */
+/** Removes a control group and those below it. The kernel releases a killed process a little later. */
 export async function removeGroups(path: string): Promise<void> {
   for (const entry of readOr(() => readdirSync(path, { withFileTypes: true })) ?? []) {
     if (entry.isDirectory()) await removeGroups(join(path, entry.name));
@@ -133,14 +138,14 @@ export const mountsOf = (dir: string): string[] =>
 
 const TICK_MS = 10;
 
-/** CPU time that a process itself has used so far; what its children used is theirs. */
+/** Returns the CPU time that a process itself has used so far, without its children's. */
 export function cpuMs(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
 }
 
-/** Memory of a process in bytes, from smaps_rollup: resident, and its proportional share. */
+/** Returns the memory of a process in bytes, from smaps_rollup: resident, and its proportional share. */
 export function memoryOf(pid: number): { rss_bytes: number; pss_bytes: number } {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
   const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(text)?.[1] ?? 0) * 1024;

@@ -1,4 +1,4 @@
-// The compiled binary as tests, demo and bench start it: a long-lived part whose output lies in a file, or one command.
+// Starts the compiled binary, for tests, demo and bench: a long-lived part whose output goes to a file, or one command.
 
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -35,7 +35,7 @@ export async function runOrch(args: readonly string[], env: Env, input?: string)
   return { code, out, err };
 }
 
-/** A part that runs until it is stopped. Its output goes to a file, so that it never depends on who reads it. */
+/** A part that runs until it is stopped. Its output goes to a file, so that it never depends on a reader. */
 export class Program {
   readonly #child: Bun.Subprocess;
 
@@ -51,7 +51,7 @@ export class Program {
     return Program.startAs(name, [BINARY, ...args], log, env);
   }
 
-  /** The same with the whole command line, where something stands before the binary. */
+  /** Starts a whole command line, where something stands in front of the binary. */
   static startAs(name: string, argv: readonly string[], log: string, env: Env): Program {
     const output = openSync(log, "a");
     const child = Bun.spawn([...argv], { env: { ...env }, stdin: "ignore", stdout: output, stderr: output });
@@ -75,7 +75,7 @@ export class Program {
     return existsSync(this.log) ? readFileSync(this.log, "utf8") : "";
   }
 
-  /** Waits for a line that matches and gives back the match; fails at once when the program ends before. */
+  /** Waits for a line that matches, and returns the match. Fails at once if the program ends before. */
   async line(pattern: RegExp, deadline_ms = 15_000): Promise<RegExpExecArray> {
     const found = await waitUntil(
       `${this.name} to print ${pattern}`,

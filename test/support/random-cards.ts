@@ -1,4 +1,4 @@
-// Cards by chance: sizes, connections, parts, modes, and what others and bad luck do to them between two passes.
+// Random cards: sizes, connections, parts, modes, and changes between two passes.
 
 import type { DeviceState, Link, NodeDevice } from "../../src/core/model/device";
 import { GIB, MIB } from "../../src/core/units";
@@ -26,7 +26,7 @@ export function randomCards(dice: Dice, node: string): NodeDevice[] {
   return cards.flatMap((card) => (dice.chance(0.3) ? [card, ...partsOf(card, 1 + dice.below(3))] : [card]));
 }
 
-/** Some of the cards are connected with the next one or those after it; told by one side only. */
+/** Connects some of the cards with the next one or those after it. Only one side reports the link. */
 function randomLinks(dice: Dice, node: string, index: number, count: number): Link[] {
   if (dice.chance(0.4)) return [];
   const kind = dice.pick(KINDS);
@@ -56,7 +56,7 @@ export function randomGpu(dice: Dice): GpuRequest {
   });
 }
 
-/** Others come and go, cards turn bad and are put right, are made whole again and cut anew. */
+/** Changes cards at random: foreign users come and go, cards break and are repaired, are joined and cut into parts. */
 export const cardsLive = (dice: Dice, devices: readonly NodeDevice[]): NodeDevice[] => {
   const recut = dice.chance(0.3) ? dice.pick(devices).id : null;
   const cut: DeviceState = dice.chance(0.5) ? "missing" : "ok";

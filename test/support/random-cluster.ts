@@ -1,5 +1,5 @@
-// A cluster that lives by chance: people change what they want, nodes come and go, tasks move on and end. It has the
-// planner's own view only (no messages), so that thousands of states can be planned in a second; test/sim has the rest.
+// A random cluster: people change what they want, nodes come and go, tasks move on and end. It has the planner's view
+// only (no messages), so that thousands of states can be planned in a second. test/sim has the rest.
 
 import { withChanges } from "../../src/core/plan/changes";
 import { digest128, successorUid } from "../../src/core/fresh";
@@ -126,7 +126,7 @@ const putNode = (cluster: RandomCluster, row: NodeRow): void => put(cluster, { t
 
 // ---- what may happen
 
-/** Some of everything that happens between two passes. */
+/** Lets some of everything happen that can happen between two passes. */
 export function live(cluster: RandomCluster, dice: Dice): void {
   for (const [id, contact] of cluster.contacts) liveNode(cluster, dice, id, contact);
   const elapsed = dice.pick([0, 100, 1_000, 5_000, 30_000, 120_000]);
@@ -172,7 +172,7 @@ function liveNode(
   }
 }
 
-/** Its own agent says that it goes, or stays after all. */
+/** Lets the node's own agent say that it leaves, or stays after all. */
 function leaves(cluster: RandomCluster, dice: Dice, node: NodeRow): void {
   const deadline_ms = dice.chance(0.7) ? cluster.now_ms + dice.pick([10_000, 120_000]) : null;
   const leaving =
@@ -187,7 +187,7 @@ function reboot(cluster: RandomCluster, node: NodeRow): void {
   }
 }
 
-/** One step of one task: on to running, to an end of its own, or to the end that was ordered. */
+/** Takes one step of one task: to running, to an end of its own, or to the end that was ordered. */
 export function liveTask(cluster: RandomCluster, dice: Dice, task: TaskRow): void {
   const { state } = task.observed;
   if (task.desired === "stop") {
@@ -206,7 +206,10 @@ export function liveTask(cluster: RandomCluster, dice: Dice, task: TaskRow): voi
 
 const putTask = (cluster: RandomCluster, row: TaskRow): void => put(cluster, { table: "tasks", key: row.uid, row });
 
-/** What the server's intake does with an end: out of the live state, onto the slot, and on under the grant. */
+/**
+ * Does what the server's intake does with an end: removes the task from the live state, notes its end on the slot, and
+ * goes on under the grant.
+ */
 export function end(cluster: RandomCluster, task: TaskRow, state: TaskFinal["state"], exit_code: number | null): void {
   put(cluster, { table: "tasks", key: task.uid, row: null });
   const settings = (cluster.state.runs.get(task.owner_uid) ?? cluster.state.workloads.get(task.owner_uid))?.settings;

@@ -1,4 +1,4 @@
-// Cards that are not used, by chance: what workloads want to happen then, and for how long each task has been idle.
+// Random idle cards: what workloads ask for, and for how long each task has been idle.
 
 import type { IdleFact, Snapshot } from "../../src/core/pass/snapshot";
 import type { TaskRow } from "../../src/core/model/rows-task";
@@ -20,7 +20,7 @@ export const randomIdle = (dice: Dice): Pick<Settings, "idle"> =>
 
 type Facts = Map<string, IdleFact>;
 
-/** Time passes: some tasks work, others have not since. */
+/** Lets time pass: some tasks use their cards, others do not. */
 export function idleLives(dice: Dice, facts: Facts, tasks: Iterable<TaskRow>, elapsed_ms: Ms): void {
   const living = new Set<string>();
   for (const { uid, promised, observed } of tasks) {
@@ -33,7 +33,10 @@ export function idleLives(dice: Dice, facts: Facts, tasks: Iterable<TaskRow>, el
   for (const uid of facts.keys()) if (!living.has(uid)) facts.delete(uid);
 }
 
-/** Nobody is stopped for idleness who did not ask for it, was not idle for long enough, or was in nobody's way. */
+/**
+ * Checks that only tasks are stopped for idleness whose workload asked for it, that were idle for long enough, and that
+ * were in somebody's way.
+ */
 export function holdIdle(
   { idle, state }: Snapshot,
   task: TaskRow,

@@ -1,13 +1,13 @@
-// Chance with a seed, so that a failure is one number that brings it back.
+// Seeded random numbers, so that a failure can be repeated from one number.
 
 export interface Dice {
-  /** A whole number from 0 to `below - 1`. */
+  /** Returns a whole number from 0 to `below - 1`. */
   readonly below: (below: number) => number;
   readonly pick: <T>(items: readonly T[]) => T;
   readonly chance: (share: number) => boolean;
 }
 
-/** The mulberry32 generator: small, even, and the same everywhere. */
+/** The mulberry32 generator: small, evenly distributed, and the same everywhere. */
 export function diceOf(seed: number): Dice {
   let state = seed >>> 0;
   const next = (): number => {

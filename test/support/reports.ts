@@ -1,4 +1,4 @@
-// What an agent says of a task that it was given, for tests that speak for an agent.
+// What an agent reports of a task that it was given, for tests that speak for an agent.
 
 import type { TaskRow } from "../../src/core/model/rows-task";
 import type { Reported, TaskReport } from "../../src/core/model/record";
@@ -13,7 +13,7 @@ export function reportOf(task: TaskRow, reported: Reported): TaskReport {
   return { uid, name: taskName(task), identity, grant_until, held: promised, exclusive, unix_user, reported };
 }
 
-/** It ended with exit code 3; `next` is the uid of the successor that its agent made. */
+/** A report of an end with exit code 3. `next` is the uid of the successor that the agent made. */
 export const failedReport = (task: TaskRow, next: string | null = null): TaskReport =>
   reportOf(task, {
     state: "failed",

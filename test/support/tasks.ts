@@ -1,4 +1,4 @@
-// Tasks for tests of the agent: records with everything in them, and a driver over a temporary data directory.
+// Tasks for tests of the agent: records with every field set, and a driver over a temporary data directory.
 
 import { accessOf, type DeviceAccess } from "../../src/agent/devices/access";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -21,7 +21,7 @@ import { KEEPER_COMMAND } from "./fixtures/keeper";
 import { cgroupsOf, processesOf, signal } from "./processes";
 import { waitUntil } from "./wait";
 
-/** An assignment of a shell script, or of an argv; everything else may be said over it. */
+/** Makes an assignment of a shell script, or of an argv. `over` replaces any other field. */
 export function assignmentFor(command: string | readonly string[], over: Partial<Assignment> = {}): Assignment {
   const uid = over.uid ?? randomHex(16);
   return {
@@ -120,7 +120,7 @@ export interface Site {
   close(): Promise<string[]>;
 }
 
-/** A temporary data directory for drivers; `close` ends everything that runs for it. */
+/** Makes a temporary data directory for drivers. `close` ends everything that runs for it. */
 export async function makeSite(): Promise<Site> {
   const dir = await mkdtemp(join(tmpdir(), "orch-agent-"));
   const data = join(dir, "agent");
@@ -192,7 +192,7 @@ export const alive = async ({ driver }: Pick<OpenTasks, "driver">, uid: string):
     return seen?.is === "alive" ? seen.handle.pid : null;
   });
 
-/** The whole of a task's stream, wherever its directory is. */
+/** Returns the whole of a task's stream, wherever its directory is. */
 export async function output(data: string, uid: string, name: "stdout" | "stderr" = "stdout"): Promise<string> {
   for (const place of ["tasks", "ended"]) {
     const file = Bun.file(join(data, place, uid, name));

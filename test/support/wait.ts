@@ -1,13 +1,13 @@
-// The one place where tests wait: for a condition, with a deadline, and with a failure that says what was waited for.
-// What kills at random waits for no condition: its moment is the chance itself.
+// The one place where tests wait: for a condition, with a deadline, and with a failure that names what was waited for.
+// Tests that kill at random moments wait for no condition, since the random moment is what they test.
 
 const INTERVAL_MS = 20;
 
 type Look<T> = () => T | Promise<T>;
 
 /**
- * Looks until `check` gives something (not null, undefined or false) and returns it. A check that throws counts as "not
- * yet"; when the deadline passes, the error names what was waited for and what the last look gave.
+ * Repeats `check` until it returns something (not null, undefined or false), and returns that. A check that throws
+ * counts as "not yet". When the deadline passes, the error names what was waited for and what the last check returned.
  */
 export async function waitUntil<T>(what: string, check: Look<T>, deadline_ms = 10_000): Promise<NonNullable<T>> {
   const started = performance.now();

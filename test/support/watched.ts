@@ -1,4 +1,4 @@
-// A watch under test: its directory, its kernel log, what it said, and time in the test's hand.
+// A CardWatch under test: its directory, its kernel log, its messages, and a clock that the test drives.
 
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { jest } from "bun:test";
@@ -15,11 +15,11 @@ import { waitUntil } from "./wait";
 export interface WatchSite {
   readonly data: string;
   readonly said: string[];
-  /** A watch over these probes; the fake clock must be running. */
+  /** Opens a watch over these probes. The fake clock must be running. */
   open(probes: readonly ScriptedProbe[], fakes?: readonly Device[], only?: readonly string[]): CardWatch;
-  /** The kernel logs a line. */
+  /** Adds a line to the kernel's log. */
   logs(line: string): void;
-  /** Waits until the file of what is known says so. */
+  /** Waits until the file with the known cards has this content. */
   written(what: (text: string) => boolean): Promise<void>;
   close(): void;
 }
@@ -62,13 +62,16 @@ export function makeWatchSite(root: string): WatchSite {
   };
 }
 
-/** Files are written in the background: the directories are removed when nothing more can come. */
+/**
+ * Makes a directory for watches. Files are written in the background, so it is removed only when nothing more can be
+ * written.
+ */
 export function makeWatchRoot(): { readonly root: string; remove(): void } {
   const root = mkdtempSync(join(tmpdir(), "orch-watch-"));
   return { root, remove: () => rmSync(root, { recursive: true }) };
 }
 
-/** Lets time pass, and everything that waits for a promise go on. */
+/** Lets time pass, and everything go on that waits for a promise. */
 export async function pass(ms: number): Promise<void> {
   for (let left = ms; ; left -= 50) {
     jest.advanceTimersByTime(Math.min(50, Math.max(0, left)));
@@ -82,7 +85,9 @@ export const taskOn = (id: string, bytes: number | null = null, over: Partial<Ca
   return { uid, name: "12", user: null, pid: null, started_ms: Date.now(), devices: [{ id, bytes }], ...over };
 };
 
-/** A turn of the agent's loop with these tasks: why each card is not started on, `null` where it is. */
+/**
+ * Returns, after a turn of the agent's loop with these tasks, why nothing is started on each card; null where it is.
+ */
 export const blocked = (watch: CardWatch, tasks: readonly CardTask[] = []): Record<string, string | null> =>
   Object.fromEntries(watch.gate(() => tasks).map((device) => [device.id, device.blocked]));
 

@@ -1,4 +1,4 @@
-// Nodes with room for everything but cards, and more runs than cards: where properties of cards are put under pressure.
+// Nodes with room for everything except cards, and more runs than cards, for testing properties of cards.
 
 import { GIB } from "../../src/core/units";
 import type { Settings } from "../../src/core/model/workload";
@@ -20,7 +20,7 @@ export function wideCluster(dice: Dice): RandomCluster {
   return { state, now_ms: NOW_MS, specs: new Map(), contacts, idle: new Map(), runs: 0, passes: 0 };
 }
 
-/** Another run that asks for cards. */
+/** Adds a run that asks for cards. */
 export function submitCards(cluster: RandomCluster, dice: Dice, settings: Partial<Settings> = {}): void {
   const run = ++cluster.runs;
   const request = { gpu: randomGpu(dice), cpu_milli: 100, memory_bytes: GIB };

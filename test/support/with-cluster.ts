@@ -1,4 +1,5 @@
-// One cluster for one test: started, handed over, ended, and proven to have left nothing behind, whatever happened.
+// One cluster for one test: it is started, handed over, ended, and proven to have left nothing behind, whatever
+// happens.
 
 import { expect } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
@@ -7,7 +8,7 @@ import { Cluster, type ClusterOptions } from "./cluster";
 
 const TAIL = 2_000;
 
-/** The ends of all logs of a cluster's programs: what one wants to see when a test has failed. */
+/** Returns the ends of all logs of a cluster's programs, for the message of a failed test. */
 function logsOf(dir: string): string {
   const logs = readdirSync(dir).filter((name) => name.endsWith(".log"));
   return logs.map((name) => `--- ${name}\n${readFileSync(join(dir, name), "utf8").slice(-TAIL)}`).join("\n");

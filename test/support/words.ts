@@ -1,8 +1,8 @@
-// The words of a line of a golden file's cluster: flags, `key=value`, and numbers with their units.
+// The words of a line in a golden file's cluster: flags, `key=value`, and numbers with their units.
 
 import { GIB, MIB, type Ms } from "../../src/core/units";
 
-/** The words of a line after its noun and name. */
+/** The words of a line behind its noun and name. */
 export class Words {
   readonly values = new Map<string, string>();
   constructor(words: readonly string[]) {
@@ -27,7 +27,7 @@ export class Words {
   ms(key: string, otherwise: Ms): Ms {
     return this.has(key) ? parseMs(this.text(key) ?? "") : otherwise;
   }
-  /** `label.zone=a` for the prefix `label.`: [zone, a]. */
+  /** Returns the words with a prefix: [zone, a] for `label.zone=a` and the prefix `label.`. */
   under(prefix: string): [string, string][] {
     return [...this.values]
       .filter(([key]) => key.startsWith(prefix))
@@ -55,5 +55,5 @@ export function parseMs(text: string): number {
 export const parseCpu = (text: string): number =>
   text.endsWith("m") ? Number(text.slice(0, -1)) : Number(text) * 1_000;
 
-/** A word that stands for a text with spaces: `2_processes_are_left`. */
+/** Returns the text with spaces that a word stands for: `2_processes_are_left`. */
 export const spaced = (text: string): string => text.replaceAll("_", " ");

@@ -3,7 +3,7 @@
 
 import { lineAt, type Refusal, type Source } from "./source";
 
-/** The place behind the parenthesis that closes the one at `open`. */
+/** Returns the offset behind the parenthesis that closes the one at `open`. */
 function closing(code: string, open: number): number {
   let depth = 0;
   for (let i = open; i < code.length; i++) {
@@ -15,7 +15,7 @@ function closing(code: string, open: number): number {
 
 interface Expectation {
   readonly at: number;
-  /** What is expected of, as code: strings are blanked. */
+  /** The actual value of the expectation, as code with its strings blanked. */
   readonly actual: string;
   readonly actualText: string;
   readonly negated: boolean;
@@ -24,7 +24,7 @@ interface Expectation {
   readonly expectedText: string;
 }
 
-/** All `expect(…).matcher(…)` of a file. */
+/** Returns all `expect(…).matcher(…)` of a file. */
 function expectationsIn({ code, text }: Source): Expectation[] {
   return [...code.matchAll(/\bexpect\(/g)].flatMap(({ index: at }) => {
     const end = closing(code, at + "expect".length);
@@ -45,9 +45,9 @@ function expectationsIn({ code, text }: Source): Expectation[] {
   });
 }
 
-/** A default that cannot be mistaken for a value that was hoped for. */
+/** A default that could be mistaken for a value that was hoped for. */
 const MADE_UP = /\?\?(?!\s*(?:null|undefined)\b)/;
-/** Matchers that many values satisfy: there a default in what is expected may be one that lets anything pass. */
+/** Matchers that many values satisfy. With these, a default in the expected value may let anything pass. */
 const LOOSE = /^toBe(?:Greater|Less|Within|Close)/;
 const VAGUE = /^toBe(?:Defined|Truthy|Falsy)$/;
 
@@ -66,10 +66,10 @@ function refusalOf(one: Expectation): readonly [what: string, instead: string] |
   return null;
 }
 
-/** What a test may count on to fail: an expectation, a wait with a deadline, an error of its own. */
+/** What can make a test fail: an expectation, a wait with a deadline, an error of its own. */
 const FAILS = /\bexpect\w*\b|\bwaitUntil\b|\.(?:until|line)\(|\bthrow\b/;
 
-/** Names of a file's functions that can fail a test, by themselves or by another one of them. */
+/** Returns the names of a file's functions that can fail a test, by themselves or through each other. */
 function failing(code: string): Set<string> {
   const bodies = new Map<string, string>();
   const lines = code.split("\n");
@@ -89,13 +89,13 @@ function failing(code: string): Set<string> {
   return found;
 }
 
-/** The tests of a file that nothing can fail. */
+/** Returns the tests of a file that nothing can fail. */
 function idleTests({ code }: Source): number[] {
   const names = [...failing(code)];
   const calls = new RegExp(`\\b(?:${[...names, "\\0"].join("|")})\\b`);
   return [...code.matchAll(/(?<![.\w])test(?:\.(?:if|skipIf|each)\()?/g)].flatMap(({ 0: head, index }) => {
     let open = index + head.length;
-    // Behind the condition, or the table, stands the call itself.
+    // Behind the condition, or the table, comes the call itself.
     if (head.endsWith("(")) open = closing(code, open - 1);
     if (code[open] !== "(") return [];
     const body = code.slice(open, closing(code, open));
@@ -103,7 +103,7 @@ function idleTests({ code }: Source): number[] {
   });
 }
 
-/** Everything of this kind that a test file holds. */
+/** Returns everything of this kind in a test file. */
 export function refusedExpectations(source: Source): Refusal[] {
   const { path, text } = source;
   if (!path.endsWith(".test.ts")) return [];

@@ -3,7 +3,7 @@
 import { dirname, join, normalize } from "node:path";
 import { lineAt, type Refusal, type Source } from "./source";
 
-/** What each folder of src may import of ours. `spec:types`: spec, but for types alone; `file:`: a single file. */
+/** What each folder of src may import. `spec:types`: only types of spec. `file:`: a single file. */
 export const OURS: Readonly<Record<string, readonly string[]>> = {
   core: [],
   spec: ["core"],
@@ -17,7 +17,7 @@ export const OURS: Readonly<Record<string, readonly string[]>> = {
   main: ["core", "spec", "wire", "os", "store", "server", "agent", "cli"],
 };
 
-/** Every package and built-in module that the sources use, and the folders (or single files) that may. */
+/** Every package and built-in module that the sources use, and the folders (or single files) that may use it. */
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@peculiar/x509": ["server"],
   "bun:ffi": ["os"],
@@ -47,7 +47,7 @@ export interface Import {
 const STATIC = /(?:^|[;\n])\s*(import|export)\s+(type\s+)?((?:[\w$*\s,]|\{[^}]*\})*?\sfrom\s+)?["']([^"']+)["']/g;
 const LAZY = /\bimport\(\s*["'`]([^"'`]+)["'`]/g;
 
-/** Every import of a file: static, re-exported, and lazy. */
+/** Returns every import of a file: static, re-exported, and lazy. */
 export function importsOf(source: Source): Import[] {
   const found: Import[] = [];
   for (const match of source.uncommented.matchAll(STATIC)) {
@@ -70,7 +70,7 @@ export function importsOf(source: Source): Import[] {
   return found;
 }
 
-/** `core/plan` for src/core/plan.ts, `main` for src/main.ts, null outside of src. */
+/** Returns `core/plan` for src/core/plan.ts, `main` for src/main.ts, and null outside of src. */
 function moduleOf(path: string): string | null {
   const match = /^src\/(.+?)(?:\.tsx?)?$/.exec(path);
   return match?.[1] ?? null;
@@ -96,7 +96,7 @@ function refusedOurs(folder: string, target: string, typesOnly: boolean): string
   return `src/${folder} may not import src/${targetFolder}`;
 }
 
-/** The file that a relative import means, out of those that exist. */
+/** Returns the file that a relative import means, out of those that exist. */
 export function resolved(path: string, from: string, exists: (path: string) => boolean): string | null {
   const base = normalize(join(dirname(path), from)).replaceAll("\\", "/");
   return [base, `${base}.ts`, `${base}.tsx`].find(exists) ?? null;
@@ -135,20 +135,20 @@ function refusedImport(source: Source, { from, line, types_only }: Import): Refu
       instead: "use what is there, or add it to PACKAGES in test/tidy/imports.ts with the folders that need it",
     };
   }
-  // A type costs nothing at run time; where it may come from is the packages' own business.
+  // A type costs nothing at run time, so the origin of types of packages is not restricted.
   if (types_only || folders.includes(module) || folders.includes(folderOf(module))) return null;
   const where = folders.map((folder) => `src/${folder}`).join(", ");
   const instead = "call the function there that wraps it";
   return { path, line, what: `"${name}" may be used only in ${where}`, instead };
 }
 
-/** Every import that the two tables do not allow. */
+/** Returns every import that the two tables do not allow. */
 export const refusedImports = (source: Source): Refusal[] =>
   importsOf(source)
     .map((one) => refusedImport(source, one))
     .filter((refusal) => refusal !== null);
 
-/** Files that no import reaches from `roots`. */
+/** Returns the files that no import reaches from `roots`. */
 export function deadFiles(sources: readonly Source[], roots: (path: string) => boolean): Refusal[] {
   const byPath = new Map(sources.map((source) => [source.path, source]));
   const alive = new Set<string>();
@@ -167,7 +167,7 @@ export function deadFiles(sources: readonly Source[], roots: (path: string) => b
     .map(({ path }) => ({ path, line: 1, what: "nothing imports this file", instead: "use it or delete it" }));
 }
 
-/** Packages of the list that nothing uses any more. */
+/** Returns the packages of the list that nothing uses any more. */
 export function unusedPackages(sources: readonly Source[]): string[] {
   const used = new Set(
     sources

@@ -1,5 +1,5 @@
-// One name, one thing: two exported types of src never share a name, so that a name can be searched for and means one
-// shape wherever it is read.
+// Two exported types of src never share a name, so that a name can be searched for and means one shape wherever it is
+// read.
 
 import { lineAt, type Refusal, type Source } from "./source";
 
@@ -14,7 +14,7 @@ const SHARED: Readonly<Record<string, string>> = {
 
 const EXPORTED_TYPE = /^export (?:abstract )?(?:interface|type|class) ([A-Za-z_$][\w$]*)/gm;
 
-/** Exported types whose name an earlier file exports too. */
+/** Returns the exported types whose name an earlier file exports too. */
 export function doubleTypes(sources: readonly Source[]): Refusal[] {
   const first = new Map<string, string>();
   return sources

@@ -1,11 +1,11 @@
-// What tidy demands of the repository as a whole: its top level, its lock file, its examples and its scripts.
+// Rules for the repository as a whole: its top level, its lock file, its examples and its scripts.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT, type Refusal, type Source } from "./source";
 
 const FOLDERS = ["src", "migrations", "test", "scripts", "docs", "examples", ".ci"];
-/** What may lie at the top of the repository. A new thing goes into one of the folders. */
+/** What may be at the top of the repository. Anything new goes into one of the folders. */
 const TOP_LEVEL = [
   ...FOLDERS,
   "package.json",
@@ -17,11 +17,11 @@ const TOP_LEVEL = [
   "README.md",
 ];
 
-/** Paths as git would commit them: tracked, and new ones that it does not ignore. */
+/** Returns the paths that git would commit: tracked files, and new ones that it does not ignore. */
 export function committedPaths(): string[] {
   const git = ["git", "ls-files", "--cached", "--others", "--exclude-standard"];
   const { stdout, success, stderr } = Bun.spawnSync(git, { cwd: ROOT });
-  // A copy without git (a tarball) has only what was committed.
+  // A copy without git (a tarball) contains only what was committed.
   if (success) return stdout.toString().trim().split("\n");
   if (!stderr.toString().includes("not a git repository")) throw new Error(`git ls-files: ${stderr.toString()}`);
   return readdirSync(ROOT).filter((name) => !["node_modules", "dist", ".out"].includes(name));
@@ -39,7 +39,7 @@ export function refusedTopLevel(paths: readonly string[]): Refusal[] {
     }));
 }
 
-/** The lock file names packages and their hashes; where they come from is the business of who installs. */
+/** The lock file may name packages and their hashes. Where they come from is up to whoever installs them. */
 export function refusedLock(text: string): Refusal[] {
   return text
     .split("\n")
@@ -50,7 +50,7 @@ export function refusedLock(text: string): Refusal[] {
     );
 }
 
-/** Every example is applied by a test: its name stands in one. */
+/** Every example is applied by a test, in which its name occurs. */
 export function unusedExamples(examples: readonly string[], tests: readonly Source[]): Refusal[] {
   const all = tests.map(({ uncommented }) => uncommented).join("\n");
   return examples
@@ -63,7 +63,7 @@ export function unusedExamples(examples: readonly string[], tests: readonly Sour
     }));
 }
 
-/** Scripts that neither package.json starts nor another script imports. */
+/** Returns the scripts that neither package.json starts nor another script imports. */
 export function unusedScripts(sources: readonly Source[], packageJson: string): Refusal[] {
   const scripts = sources.filter(({ path }) => /^scripts\/[^/]+\.ts$/.test(path));
   const all = packageJson + sources.map(({ uncommented }) => uncommented).join("\n");

@@ -1,11 +1,11 @@
-// The rooms of each folder of src, read from the tables of docs/architecture.md, held against every file and import:
-// which rooms there are, which may import which, that nothing goes in circles, and how full a room may be.
+// Reads the rooms of each folder of src from the tables in docs/architecture.md, and checks every file and import
+// against them: which rooms exist, which may import which, that there are no circles, and how many files a room holds.
 
 import { importsOf, resolved } from "./imports";
 import type { Refusal, Source } from "./source";
 
 export const ROOM_FILES = 25;
-/** Rooms of one file a command, or one a thing that is printed: they grow with what there is. */
+/** Rooms with one file per command, or per thing that is printed, grow with what there is. */
 const UNBOUNDED = new Set(["cli/commands", "cli/print"]);
 
 /** A row of a table: rooms (`model/`) or files at the root of the folder (`units`), and what they are. */
@@ -14,10 +14,10 @@ interface Row {
   readonly what: string;
 }
 
-/** By folder of src, its rows from the ground up. */
+/** The rows of each folder of src, from the ground up. */
 export type House = ReadonlyMap<string, readonly Row[]>;
 
-/** Reads the tables below headings like "### `src/core`": first names in backticks, then what they are. */
+/** Reads the tables below headings like "### `src/core`". The first column holds names in backticks. */
 export function houseOf(page: string): House {
   const house = new Map<string, Row[]>();
   let rows: Row[] | null = null;
@@ -38,7 +38,7 @@ interface Place {
   readonly name: string;
 }
 
-/** Where a file of src stands; null for src/main.ts and for what is not under src. */
+/** Returns where a file of src stands; null for src/main.ts and for files outside of src. */
 function placeOf(path: string): Place | null {
   const match = /^src\/([a-z]+)\/(?:(.+)\/)?([^/]+)\.tsx?$/.exec(path);
   if (match === null) return null;
@@ -49,14 +49,14 @@ function placeOf(path: string): Place | null {
 const levelOf = (house: House, { folder, name }: Place): number =>
   (house.get(folder) ?? []).findIndex(({ names }) => names.includes(name));
 
-/** `model/ (what is stored), cards/ (which cards fit)`: for whoever has to find the right room. */
+/** Returns `model/ (what is stored), cards/ (which cards fit)`, for whoever has to find the right room. */
 const roomsIn = (house: House, folder: string): string =>
   (house.get(folder) ?? [])
     .filter(({ names }) => names.some((name) => name.endsWith("/")))
     .map(({ names, what }) => `${names.join(" ")} (${what})`)
     .join("; ");
 
-/** Files that stand in no room of the tables, and rooms that hold too much. */
+/** Returns files that stand in no room of the tables, and rooms that hold too many files. */
 export function refusedPlaces(house: House, sources: readonly Source[]): Refusal[] {
   const refusals: Refusal[] = [];
   const counts = new Map<string, number>();
@@ -90,7 +90,7 @@ export function refusedPlaces(house: House, sources: readonly Source[]): Refusal
   return refusals;
 }
 
-/** Rooms and files of the tables that are not there any more. */
+/** Returns rooms and files of the tables that do not exist any more. */
 export function missingPlaces(house: House, sources: readonly Source[]): string[] {
   const there = new Set(sources.map(({ path }) => placeOf(path)).map((place) => `${place?.folder}/${place?.name}`));
   return [...house].flatMap(([folder, rows]) =>
@@ -98,7 +98,7 @@ export function missingPlaces(house: House, sources: readonly Source[]): string[
   );
 }
 
-/** Tests under test/FOLDER mirror src/FOLDER: they stand in a room of the same name, or at the root. */
+/** Tests below test/FOLDER mirror src/FOLDER: they stand in a room of the same name, or at the root. */
 export function refusedMirrors(house: House, tests: readonly Source[]): Refusal[] {
   return tests.flatMap(({ path }) => {
     const match = /^test\/([a-z]+)\/(.+\/)[^/]+\.test\.ts$/.exec(path);
@@ -109,7 +109,7 @@ export function refusedMirrors(house: House, tests: readonly Source[]): Refusal[
   });
 }
 
-/** Imports that lead upwards in a table, or between rooms of one row. */
+/** Returns imports that lead upwards in a table, or between rooms of one row. */
 export function refusedArrows(house: House, sources: readonly Source[]): Refusal[] {
   const paths = new Set(sources.map(({ path }) => path));
   return sources.flatMap((source) => {
@@ -131,7 +131,7 @@ export function refusedArrows(house: House, sources: readonly Source[]): Refusal
   });
 }
 
-/** Circles of files, types counted: each is given once, from its first file in order. */
+/** Returns circles of files, types counted. Each circle is returned once. */
 export function circles(sources: readonly Source[]): string[][] {
   const paths = new Set(sources.map(({ path }) => path));
   const arrows = new Map(

@@ -1,4 +1,4 @@
-// What tidy refuses in a file, as one table: a pattern, where it holds, and what to do instead. Budgets stand below it.
+// What tidy refuses in a file, as one table: a pattern, where it holds, and what to do instead. Budgets follow below.
 
 import { lineAt, type Refusal, type Source } from "./source";
 
@@ -123,7 +123,7 @@ export const RULES: readonly Rule[] = [
   {
     what: "a test sleeps",
     instead: "wait for the condition with waitUntil of test/support/wait.ts, or drive the clock",
-    // The simulator drives time itself: its timers are the clock of its world.
+    // The simulator drives time itself, so its timers are the clock of its world.
     where: outside("test/", "test/support/wait.ts", "test/sim/"),
     look: "code",
     pattern: /\bBun\.sleep(?:Sync)?\s*\(|\bsetTimeout\s*\(|\bAtomics\.wait\b/g,
@@ -158,7 +158,7 @@ export const RULES: readonly Rule[] = [
   },
 ];
 
-/** Everything of the table that a file holds. */
+/** Returns everything of the table that occurs in a file. */
 export function refusedPatterns(source: Source): Refusal[] {
   const { path, text } = source;
   return RULES.filter(({ where }) => where(path)).flatMap(({ what, instead, look, pattern }) =>
@@ -178,7 +178,7 @@ const BANNED_NAMES = /^(?:utils?|helpers?|types?|common|managers?|index)$/;
 
 export const linesOf = (text: string): number => text.split("\n").length - (text.endsWith("\n") ? 1 : 0);
 
-/** Length of the file and its lines, its opening comment, its name. (Functions are counted by the lint rules.) */
+/** Checks the length of a file and its lines, its opening comment, and its name. The lint rules count functions. */
 export function refusedForm(source: Source): Refusal[] {
   const { path, text } = source;
   const refusals: Refusal[] = [];
@@ -216,7 +216,7 @@ export function refusedForm(source: Source): Refusal[] {
   return refusals;
 }
 
-/** The middle length of the files under src. */
+/** Returns the median length of the files under src. */
 export function medianLines(sources: readonly Source[]): number {
   const own = sources.filter(({ path }) => path.startsWith("src/"));
   const lengths = own.map(({ text }) => linesOf(text)).toSorted((a, b) => a - b);

@@ -1,4 +1,4 @@
-// The tree as tidy reads it: every file once, with its comments and strings blanked where a rule looks at code alone.
+// The tree as tidy reads it: every file once, with comments and strings blanked where a rule examines code alone.
 
 import { Glob } from "bun";
 import { join } from "node:path";
@@ -6,16 +6,16 @@ import { join } from "node:path";
 export const ROOT = join(import.meta.dir, "..", "..");
 
 export interface Source {
-  /** From the repository's root, with forward slashes. */
+  /** The path from the repository's root, with forward slashes. */
   readonly path: string;
   readonly text: string;
-  /** The text with comments blanked, strings kept; places stay the same. */
+  /** The text with comments blanked and strings kept. All offsets stay the same. */
   readonly uncommented: string;
   /** The text with comments, strings and regular expressions blanked. */
   readonly code: string;
 }
 
-/** One thing that tidy does not take, with what to do instead. */
+/** One thing that tidy refuses, and what to do instead. */
 export interface Refusal {
   readonly path: string;
   readonly line: number;
@@ -33,7 +33,7 @@ export const sourceOf = (path: string, text: string): Source => ({
   code: blanked(text, "comments and strings"),
 });
 
-/** All TypeScript files under these folders, by path. */
+/** Returns all TypeScript files under these folders, sorted by path. */
 export async function readSources(folders: readonly string[]): Promise<Source[]> {
   const sources: Source[] = [];
   for (const folder of folders) {
@@ -52,7 +52,7 @@ const spaces = (text: string): string => text.replace(/[^\n]/g, " ");
 const BEFORE_REGEX = new Set("(,=:[!&|?{};+-*%~^");
 const WORD_BEFORE_REGEX = /(?:^|[^\w.$])(?:return|typeof|case|in|of|await|yield|else)$/;
 
-/** The end of a quoted piece that begins at `from`: the offset behind its last character. */
+/** Returns the offset behind the quoted text that begins at `from`. */
 function endOfString(text: string, from: number): number {
   const quote = text[from];
   let i = from + 1;
@@ -72,7 +72,10 @@ function endOfRegex(text: string, from: number): number {
   return i + 1;
 }
 
-/** The end of a template's text: behind the closing backtick, or behind the `${` that opens an expression. */
+/**
+ * Returns the offset behind a template's text: behind the closing backtick, or behind the `${` that opens an
+ * expression.
+ */
 function endOfTemplateText(text: string, from: number): number {
   let i = from;
   while (i < text.length && text[i] !== "`" && !text.startsWith("${", i)) i += text[i] === "\\" ? 2 : 1;
@@ -82,7 +85,7 @@ function endOfTemplateText(text: string, from: number): number {
 const beginsRegex = (before: string): boolean =>
   before === "" || BEFORE_REGEX.has(before.at(-1) ?? "") || before.endsWith("=>") || WORD_BEFORE_REGEX.test(before);
 
-/** The text with parts replaced by spaces, so that every offset and line stays where it was. */
+/** Returns the text with parts replaced by spaces, so that every offset and line stays where it was. */
 export function blanked(text: string, what: "comments" | "comments and strings"): string {
   const keep = what === "comments";
   let out = "";

@@ -1,5 +1,5 @@
-// Machines whose /sys shows no card while a person has named AMD's or Intel's tool, as in a container: stand-ins print
-// what the tools do.
+// Machines whose /sys shows no card while a person has named AMD's or Intel's tool, as in a container. Stand-ins print
+// what the tools print.
 
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { Site, type Rig } from "./rig";
 
 const MIB = 2 ** 20;
 
-/** What `rocm-smi --json` prints of a card, with all that is asked for when it has to tell everything. */
+/** Returns what `rocm-smi --json` prints of a card when it is asked for everything. */
 export const rocmCard = (bus: string, series: string, unique: string, memory: number, over: object = {}) => ({
   "Device Name": series,
   "Device ID": "0x74a1",
@@ -35,7 +35,7 @@ export const rocmText = (cards: readonly object[], system: object = {}): string 
     system: { "Driver version": "6.12.12", ...system },
   });
 
-/** A tool that prints and hangs as the files beside it say. */
+/** Makes a tool that prints and hangs as the files beside it say. */
 function tool(site: Site, name: string, script: string): string {
   const lines = [
     `at="$(dirname "$0")"`,

@@ -1,5 +1,5 @@
-// Machines with AMD cards: what amdgpu and its compute side show in /sys, and stand-ins for amd-smi and rocm-smi that
-// print what the real ones do.
+// Machines with AMD cards: what amdgpu and its compute driver show in /sys, and stand-ins for amd-smi and rocm-smi that
+// print what the real tools print.
 
 import { holds, plug } from "./drm";
 import { Site, type Rig } from "./rig";
@@ -18,7 +18,7 @@ interface AmdModel {
 const sensors = (over: Readonly<Record<string, string | number>>) =>
   Object.fromEntries(Object.entries({ name: "amdgpu", ...over }).map(([name, text]) => [`hwmon/hwmon4/${name}`, text]));
 
-/** As their drivers show them. */
+/** Models, as their drivers show them. */
 export const AMD_MODELS = {
   MI210: {
     device: "0x740f",
@@ -72,7 +72,7 @@ export const AMD_MODELS = {
       }),
     },
   },
-  /** Graphics within a processor: it computes, and has no memory worth it. */
+  /** Graphics within a processor: they compute, and have hardly any memory of their own. */
   Raphael: { device: "0x164e", revision: "0xc1", memory: 512 * MIB, simds: 4, files: {} },
 } as const satisfies Readonly<Record<string, AmdModel>>;
 
@@ -118,7 +118,10 @@ export class AmdMachine {
     });
   }
 
-  /** A node of the compute side: a processor when it has no SIMDs, else a card; `xgmi` are the nodes linked to it. */
+  /**
+   * Adds a unit of the compute driver: a processor if it has no SIMDs, else a card. `xgmi` lists the units linked to
+   * it.
+   */
   node(number: number, location: number, simds: number, render: number, xgmi: readonly number[] = []): void {
     const dir = `sys/class/kfd/kfd/topology/nodes/${number}`;
     const facts = {
@@ -134,7 +137,7 @@ export class AmdMachine {
         .map(([name, value]) => `${name} ${value}`)
         .join("\n");
     this.site.put({ [`${dir}/properties`]: lines(facts), [`${dir}/gpu_id`]: simds === 0 ? 0 : 1_000 + number });
-    // Over the bus everything reaches everything.
+    // Over the bus every unit reaches every other.
     const bus = [0, 1, 2, 3].filter((to) => to !== number && !xgmi.includes(to));
     const links = [...bus.map((node_to) => ({ type: 2, node_to })), ...xgmi.map((node_to) => ({ type: 11, node_to }))];
     for (const [n, link] of links.entries()) {
@@ -142,14 +145,14 @@ export class AmdMachine {
     }
   }
 
-  /** A process that computes, with what it holds of each node's memory. */
+  /** Adds a process that computes, and the memory of each unit that it uses. */
   computes(pid: number, memory: Readonly<Record<number, number>>): void {
     for (const [node, bytes] of Object.entries(memory)) {
       this.site.put({ [`sys/class/kfd/kfd/proc/${pid}/vram_${1_000 + Number(node)}`]: bytes });
     }
   }
 
-  /** A process that draws. */
+  /** Adds a process that draws. */
   draws(pid: number, number: number, bus: string, kib: number): void {
     const info = { "drm-driver": "amdgpu", "drm-client-id": "31", "drm-pdev": `0000:${bus}:00.0` };
     for (const fd of [11, 12]) {
@@ -162,7 +165,7 @@ export class AmdMachine {
   }
 }
 
-/** Two linked MI210 on one socket, an MI300X on the other, a card to play with, and a processor's graphics. */
+/** Adds two linked MI210 on one socket, an MI300X on the other, a gaming card, and a processor's graphics. */
 export function mixed(machine: AmdMachine): void {
   machine.card({
     number: 3,
@@ -206,7 +209,7 @@ const smi = (entries: readonly (readonly [pci: string, name: string])[]) =>
     bus: { bdf, max_pcie_width: 16 },
   }));
 
-/** What amd-smi prints, of releases from 2023 (a list) or from 2025 (within an object, behind warnings). */
+/** Returns what amd-smi prints, in releases from 2023 (a list) or from 2025 (within an object, behind warnings). */
 export function amdSmi(release: "old" | "new", entries: readonly (readonly [pci: string, name: string])[]): string {
   const json = JSON.stringify(release === "old" ? smi(entries) : { gpu_data: smi(entries) }, null, 4);
   const warning =

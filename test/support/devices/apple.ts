@@ -1,4 +1,4 @@
-// Macs: a stand-in for system_profiler that prints what the real one does.
+// Macs: a stand-in for system_profiler that prints what the real one prints.
 
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +10,10 @@ export interface Mac {
   readonly uuid?: string;
 }
 
-/** What `system_profiler -json SPDisplaysDataType SPHardwareDataType` prints; a Mac of Intel's has other graphics. */
+/**
+ * Returns what `system_profiler -json SPDisplaysDataType SPHardwareDataType` prints. A Mac with an Intel processor has
+ * other graphics.
+ */
 export function profile(mac: Mac | "Intel"): string {
   const display = { _name: "Studio Display", _spdisplays_pixels: "5120 x 2880", spdisplays_online: "spdisplays_yes" };
   const graphics =

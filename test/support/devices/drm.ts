@@ -3,7 +3,7 @@
 import type { Site } from "./rig";
 
 export interface DrmCard {
-  /** `N` of `cardN`. */
+  /** The number `N` of `cardN`. */
   readonly number: number;
   readonly pci: string;
   /** Bridges from the root of the bus to the card: `pci0000:00/0000:00:01.1`. */
@@ -12,11 +12,13 @@ export interface DrmCard {
   readonly device: string;
   readonly numa?: number;
   readonly driver?: string;
-  /** Files of the card's own directory. */
+  /** Files in the card's own directory. */
   readonly files: Readonly<Record<string, string | number>>;
 }
 
-/** Puts a card where the kernel shows it: on the bus, among the graphics devices, with the links between the two. */
+/**
+ * Adds a card where the kernel shows it: on the bus, and among the graphics devices, with the links between the two.
+ */
 export function plug(site: Site, card: DrmCard): void {
   const { number, pci, below, vendor, device, numa = -1, files } = card;
   const dir = `sys/devices/${below}/${pci}`;
@@ -28,11 +30,11 @@ export function plug(site: Site, card: DrmCard): void {
   site.link(`sys/class/drm/card${number}`, `${dir}/drm/card${number}`);
   site.link(`${dir}/drm/card${number}/device`, dir);
   if (card.driver !== undefined) site.link(`${dir}/driver`, `sys/bus/pci/drivers/${card.driver}`);
-  // Outputs of a card stand beside it, and are none.
+  // Outputs of a card are listed beside it, and are no cards.
   site.put({ [`sys/class/drm/card${number}-DP-1/status`]: "disconnected" });
 }
 
-/** A process that has a card open, with what the driver tells of its descriptor. */
+/** Adds a process that has a card open, with what the driver reports of its descriptor. */
 export function holds(site: Site, pid: number, fd: number, file: string, info: Readonly<Record<string, string>>): void {
   site.link(`proc/${pid}/fd/${fd}`, file);
   const lines = Object.entries({ pos: "0", flags: "02100002", ...info }).map(([name, value]) => `${name}:\t${value}`);

@@ -1,5 +1,5 @@
 // Machines with Intel cards: what i915 and xe show in /sys, and a stand-in for xpu-smi that prints what the real one
-// does.
+// prints.
 
 import { holds, plug } from "./drm";
 import { Site, type Rig } from "./rig";
@@ -15,7 +15,7 @@ export class IntelMachine {
     machine.site.put({
       "etc/machine-id": "0123456789abcdef0123456789abcdef",
       "proc/sys/kernel/osrelease": "6.14.0-15-generic",
-      // As the list of PCI devices has them, between other vendors' products of the same number.
+      // The list of PCI devices, in which other vendors have products of the same number.
       "usr/share/misc/pci.ids": [
         "# List of PCI ID's",
         "8085  Somebody else",
@@ -33,7 +33,7 @@ export class IntelMachine {
     return machine;
   }
 
-  /** A card by the newer driver, which tells its memory by tiles. */
+  /** Adds a card of the newer driver, which reports memory by tiles. */
   xe(number: number, bus: string, below: string, device: string, tiles: readonly number[], numa = -1): void {
     const memory = tiles.map((gib, n) => [`tile${n}/physical_vram_size_bytes`, gib * GIB] as const);
     plug(this.site, {
@@ -59,7 +59,7 @@ export class IntelMachine {
     });
   }
 
-  /** A card by the older driver, which tells its memory only in Intel's own releases. */
+  /** Adds a card of the older driver, which reports memory only in Intel's own releases. */
   i915(number: number, bus: string, below: string, device: string, memory: number | null, numa = -1): void {
     plug(this.site, {
       number,
@@ -94,7 +94,9 @@ export class IntelMachine {
   }
 }
 
-/** A card of a data centre, two to play with, and the graphics of the processor before them all on the bus. */
+/**
+ * Adds a card for data centres, two gaming cards, and the graphics of the processor in front of them all on the bus.
+ */
 export function mixedIntel(machine: IntelMachine): void {
   machine.i915(0, "00:02", "pci0000:00", "0xa780", null);
   machine.xe(2, "29", "pci0000:26/0000:26:01.0/0000:27:00.0/0000:28:01.0", "0x0bda", [48], 0);
@@ -109,7 +111,7 @@ export interface Xpu {
   readonly name: string;
   readonly bus: string;
   readonly memory: number;
-  /** What `stats` prints of it: values of the card, and of each of its tiles. */
+  /** The figures that `stats` prints: of the card, and of each of its tiles. */
   readonly whole?: Readonly<Record<string, number>>;
   readonly tiles?: readonly Readonly<Record<string, number>>[];
 }
@@ -117,7 +119,7 @@ export interface Xpu {
 const metrics = (values: Readonly<Record<string, number>>) =>
   Object.entries(values).map(([name, value]) => ({ metrics_type: `XPUM_STATS_${name}`, value }));
 
-/** A stand-in for xpu-smi; `processes` are rows of `ps`, `matrix` is what `topology -m` prints. */
+/** Makes a stand-in for xpu-smi. `processes` are rows of `ps`; `matrix` is what `topology -m` prints. */
 export function xpuSmi(
   cards: readonly Xpu[],
   processes: readonly (readonly [card: number, pid: number, name: string, kilobytes: number])[] = [],

@@ -1,5 +1,5 @@
-// Machines with NVIDIA cards and no library: a stand-in for nvidia-smi that answers the questions it is asked, field by
-// field and with the real one's errors, from tables that a test writes.
+// Machines with NVIDIA cards and no library: a stand-in for nvidia-smi that answers its queries field by field, with
+// the real tool's errors, from tables that a test writes.
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -21,7 +21,10 @@ topo) cat "$dir/topo" ;;
 esac
 `;
 
-/** Columns of the table by their heading, in the order asked for; the first unknown one ends it, as it does there. */
+/**
+ * Prints the columns of the table by heading, in the order that was asked for. The first unknown one ends it, as in the
+ * real tool.
+ */
 const QUERY = `
 BEGIN { count = split(want, asked, ",") }
 NR == 1 {
@@ -43,7 +46,7 @@ only != "" && index(tolower("," only ","), "," tolower(substr($(column["pci.bus_
 export type SmiRow = Readonly<Record<string, string | number>>;
 
 const NOTHING = "[N/A]";
-/** A card without what only the large ones have; from an RTX 3090 with driver 550. */
+/** A card without what only large cards have, from an RTX 3090 with driver 550. */
 const GAMING = {
   driver_version: "550.54.15",
   compute_mode: "Default",
@@ -81,7 +84,7 @@ const HEADINGS = ["index", "uuid", "pci.bus_id", ...Object.keys({ ...SERVER, nam
 
 export const smiUuid = (n: number): string => `GPU-5d5ba0d${n}-d33d-2b2c-524d-9e3d8d2b8a7${n}`;
 
-/** A row of the table: the nth card, at a place on the bus. */
+/** Returns a row of the table: the nth card, at a position on the bus. */
 export const smiRow = (n: number, bus: string, model: keyof typeof SMI_CARDS, over: SmiRow = {}): SmiRow => ({
   index: n,
   uuid: smiUuid(n),
@@ -90,7 +93,7 @@ export const smiRow = (n: number, bus: string, model: keyof typeof SMI_CARDS, ov
   ...over,
 });
 
-/** The matrix as it is printed: the heading underlined, network cards among the columns, affinities behind. */
+/** Returns the matrix as it is printed: the heading underlined, network cards among the columns, affinities behind. */
 export function matrix(names: readonly string[], cells: readonly (readonly string[])[]): string {
   const columns = [...names, "NIC0", "CPU Affinity", "NUMA Affinity", "GPU NUMA ID"].join("\t");
   const heading = `\t\u001b[4m${columns}\u001b[0m`;
@@ -121,7 +124,7 @@ export class SmiMachine {
     this.site.drop(...["hang", "garble", "failed", "lost"].map((name) => `tools/${name}`));
   }
 
-  /** The table of cards; `without` are fields that this release does not know. */
+  /** Writes the table of cards; `without` lists fields that this release does not know. */
   cards(rows: readonly SmiRow[], without: readonly string[] = []): void {
     const headings = HEADINGS.filter((field) => !without.includes(field));
     const lines = rows.map((row) => headings.map((field) => row[field] ?? NOTHING).join("\t"));

@@ -1,5 +1,5 @@
-// Machines with NVIDIA cards as NVML tells of them: the stand-in of fixtures/nvml is compiled once, lies in the machine
-// where a driver puts it, and reads what it tells from a file beside it.
+// Machines with NVIDIA cards as NVML reports them. The stand-in in fixtures/nvml is compiled once, put where a driver
+// puts the library, and reads its answers from a file beside it.
 
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -18,7 +18,7 @@ async function output(argv: string[]): Promise<{ code: number; err: string }> {
   return { code, err };
 }
 
-/** A C compiler: the machine's, or one that is installed where that is possible. Else why there is none. */
+/** Finds a C compiler: the machine's, or one that can be installed. Returns why there is none otherwise. */
 async function findCompiler(): Promise<{ cc: string } | { why: string }> {
   const found = (): string | null => Bun.which("cc") ?? Bun.which("gcc");
   const there = found();
@@ -31,14 +31,14 @@ async function findCompiler(): Promise<{ cc: string } | { why: string }> {
 
 export const compiler = await findCompiler();
 
-/** Put behind the names of tests that need the library, so that whoever skips them reads why. */
+/** Appended to the names of tests that need the library, so that the reason for skipping them is printed. */
 export const without = "why" in compiler ? ` (skipped: ${compiler.why})` : "";
 
 const built = new Map<string, Promise<string>>();
 const workshop = await Site.make();
 process.on("exit", () => workshop.drop(""));
 
-/** The path of the compiled library; `old` has only the calls of a release of 2018. */
+/** Compiles the library and returns its path. `old` has only the calls of a release of 2018. */
 function build(release: "now" | "old"): Promise<string> {
   const known = built.get(release);
   if (known !== undefined) return known;
@@ -70,7 +70,7 @@ export class NvmlMachine {
     return machine;
   }
 
-  /** What the library tells from the next look on. */
+  /** Sets what the library reports from the next look on. */
   tell(lines: readonly Line[]): void {
     this.#lines = lines;
     const values = (of: Readonly<Record<string, Value>>): string =>
@@ -80,7 +80,7 @@ export class NvmlMachine {
     writeFileSync(`${this.library}.state`, lines.map(([word, of]) => `${word}${values(of)}\n`).join(""));
   }
 
-  /** The same as before, and this. */
+  /** Adds to what the library reports. */
   also(...lines: readonly Line[]): void {
     this.tell([...this.#lines, ...lines]);
   }
@@ -94,7 +94,7 @@ export const GPU = (n: number): string => `GPU-0000000${n}-1111-2222-3333-444444
 const MIB = 2 ** 20;
 export const LIBRARY_LINE: Line = ["library", { init: 0, driver: "550.54.15" }];
 
-/** A card of a model as its driver tells it, at a place on the bus. */
+/** Returns a card of a model as its driver reports it, at a position on the bus. */
 export function card(n: number, bus: number, model: keyof typeof MODELS, over: Readonly<Record<string, Value>> = {}) {
   const { total, ...rest } = MODELS[model];
   const pci = `0000:${bus.toString(16).padStart(2, "0")}:00.0`;
@@ -102,7 +102,7 @@ export function card(n: number, bus: number, model: keyof typeof MODELS, over: R
   return ["card", { ...common, total: total * MIB, ...rest, ...over }] as const satisfies Line;
 }
 
-/** As real drivers tell them, memory in MiB; what such a card does not tell is not there. */
+/** Models as real drivers report them, memory in MiB. What such a card does not report is left out. */
 export const MODELS = {
   "RTX 3090": { name: "NVIDIA GeForce RTX 3090", total: 24_576, reserved: 310 * MIB, power: 24_310, clock: 210 },
   "RTX 4090": { name: "NVIDIA GeForce RTX 4090", total: 24_564, reserved: 345 * MIB, power: 17_480, clock: 210 },
@@ -140,11 +140,11 @@ export const MODELS = {
     mig: 0,
     parts: 7,
   },
-  /** Its memory is the machine's: there is no call that tells how much. */
+  /** The card uses the machine's memory, and no call reports how much. */
   GB10: { name: "NVIDIA GB10", total: 0, power: 4_800, clock: 208 },
 } as const;
 
-/** Eight cards on one fabric, out of the order of the bus; four share a socket, two of them a switch. */
+/** Returns eight cards on one fabric, not in the order of the bus. Four share a socket, two of those a switch. */
 export function eightH100(): readonly Line[] {
   const buses = [0x1b, 0x43, 0x52, 0x61, 0x9d, 0xc3, 0xd1, 0x0f];
   const cards = buses.map((bus, n) => card(n, bus, "H100"));
@@ -152,7 +152,7 @@ export function eightH100(): readonly Line[] {
   return [LIBRARY_LINE, ...cards, ...links, ["level", { a: 0, b: 7, is: 20 }], ["level", { a: 1, b: 2, is: 40 }]];
 }
 
-/** The same with one of the cards in two parts, and a process on one of them. */
+/** Returns the same with one card in two parts, and a process on one of the parts. */
 function oneInParts(): readonly Line[] {
   const part = (ci: number): Line => [
     "part",

@@ -1,5 +1,5 @@
-// A made-up machine for tests of device probes: an empty tree with what one vendor's driver or tools would show put
-// into it, and taken out again, while probes look.
+// A made-up machine for tests of device probes: an empty tree into which a vendor's driver or tools are put, and from
+// which they are removed while probes look.
 
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -15,20 +15,20 @@ export interface Rig {
   readonly places: ProbePlaces;
   /** Whether `places` name the library or tool, as a person does. */
   readonly named: boolean;
-  /** Whether what was seen once is not asked for again. */
+  /** Whether the probe does not ask again for what it has seen once. */
   readonly remembers: boolean;
-  /** How many whole cards `fill` puts in. */
+  /** How many whole cards `fill` adds. */
   readonly cards: number;
-  /** Cards are there, and what tells of them works. */
+  /** Adds cards, and whatever reports them. */
   fill(): void;
-  /** The library, tool or driver does not come back from a call. */
+  /** Makes the library, tool or driver hang in every call. */
   hang(): void;
-  /** It answers with what makes no sense. */
+  /** Makes it answer with nonsense. */
   garble(): void;
   close(): Promise<void>;
 }
 
-/** A directory that is a machine's `/`. */
+/** A directory that serves as a machine's `/`. */
 export class Site {
   private constructor(readonly root: string) {}
 
@@ -36,7 +36,7 @@ export class Site {
     return new Site(await mkdtemp(join(tmpdir(), "orch-devices-")));
   }
 
-  /** Puts files there, by path from the root; directories come with them. */
+  /** Writes files, by their path from the root, and makes their directories. */
   put(files: Readonly<Record<string, string | number>>): void {
     for (const [path, text] of Object.entries(files)) {
       const file = join(this.root, path);
@@ -45,7 +45,7 @@ export class Site {
     }
   }
 
-  /** A program that runs these lines of shell. */
+  /** Writes a program that runs these lines of shell. */
   tool(name: string, script: string): string {
     const path = join(this.root, "tools", name);
     mkdirSync(dirname(path), { recursive: true });
@@ -54,7 +54,7 @@ export class Site {
     return path;
   }
 
-  /** A link, as the kernel has many; `target` is a path from the root when it begins without a slash. */
+  /** Makes a link, as the kernel has many. `target` is a path from the root if it begins without a slash. */
   link(path: string, target: string): void {
     const at = join(this.root, path);
     mkdirSync(dirname(at), { recursive: true });
@@ -62,7 +62,7 @@ export class Site {
     symlinkSync(target.startsWith("/") ? target : join(this.root, target), at);
   }
 
-  /** A file that nobody answers for: to read it hangs. */
+  /** Makes a file on which a read hangs. */
   pipe(path: string): void {
     const at = join(this.root, path);
     rmSync(at, { force: true });
@@ -74,7 +74,7 @@ export class Site {
     for (const path of paths) rmSync(join(this.root, path), { recursive: true, force: true });
   }
 
-  /** Nothing is named: probes look in the usual places below the root. */
+  /** Returns places without names: probes look in the usual places below the root. */
   places(over: Partial<ProbePlaces> = {}): ProbePlaces {
     return {
       root: this.root,
