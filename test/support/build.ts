@@ -376,10 +376,7 @@ export interface SnapshotParts {
   limits?: Partial<PlanLimits>;
 }
 
-/**
- * Builds what the planner sees: every node connected and heard unless it is named silent. Unknown specs are the plain
- * one.
- */
+/** Builds what the planner sees. Every node is heard unless it is named silent; unknown specs are the plain one. */
 export function buildSnapshot(state: State, parts: SnapshotParts = {}): Snapshot {
   const contacts = new Map<string, ContactFact>();
   for (const id of state.nodes.keys()) {
