@@ -4,6 +4,7 @@
 import { cpus, release, totalmem, type } from "node:os";
 import type { Bench, Row } from "./bench/figure";
 import { latency } from "./bench/latency";
+import { laws } from "./bench/laws";
 import { loss } from "./bench/loss";
 import { memory } from "./bench/memory";
 import { planning } from "./bench/planning";
@@ -11,7 +12,7 @@ import { reads } from "./bench/reads";
 import { start } from "./bench/start";
 import { throughput } from "./bench/throughput";
 
-const BENCHES: readonly Bench[] = [start, planning, latency, throughput, reads, memory, loss];
+const BENCHES: readonly Bench[] = [start, planning, laws, latency, throughput, reads, memory, loss];
 
 function flag(name: string): string | null {
   const at = process.argv.indexOf(`--${name}`);

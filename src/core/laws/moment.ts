@@ -15,7 +15,7 @@ export interface Moment {
   readonly changes: Iterable<Change>;
   /** Whether history had this task before the transaction. */
   readonly hasEnded: (uid: string) => boolean;
-  /** Whether laws whose check reads every live task are checked, too, although the plan is not the actor. */
+  /** Whether everything is checked, also what is sampled otherwise: placements, and laws that read every live task. */
   readonly thorough: boolean;
 }
 
@@ -36,27 +36,44 @@ export interface MomentRows {
   readonly tasks: readonly Changed<TaskRow>[];
   readonly runs: readonly Changed<RunRow>[];
   readonly nodes: readonly Changed<NodeRow>[];
+  /** Live tasks that were there before, and still are. */
+  readonly kept: readonly { readonly was: TaskRow; readonly row: TaskRow }[];
+  /** Live tasks that were not there before; of those that the plan has placed, the sample. */
+  readonly fresh: readonly TaskRow[];
   /** Attempts that the plan has placed by this transaction. */
   readonly placed: readonly TaskRow[];
-  /** Live tasks on each node of the machines on which something was placed. Reads every live task, once. */
+  /** Those of them that are held against the laws of placing: all, or evenly spread ones where they are many. */
+  readonly sample: readonly TaskRow[];
+  /** Live tasks on each node of the machines of the sample. Reads every live task, once. */
   readonly onNodes: () => ReadonlyMap<string, readonly TaskRow[]>;
-  /** Live tasks of each owner of which a task or slot was changed. Reads every live task, once. */
-  readonly ofOwners: () => ReadonlyMap<string, readonly TaskRow[]>;
-  /** Whether reading every live task is worth it: in passes always, else only where it is asked for. */
+  /** Live tasks, by owner and slot, of owners whose tasks or slots are looked at. Reads every live task, once. */
+  readonly ofSlots: () => ReadonlyMap<string, ReadonlyMap<number, readonly TaskRow[]>>;
+  /** Whether every live task may be read for this transaction. */
   readonly scans: boolean;
 }
+
+/** So many placements of one pass are looked at: the cost of the laws stays small beside that of the pass. */
+const SAMPLE = 100;
+/** Up to so many live tasks are read in every pass, more in every so-manieth. */
+const [SCANNED_ALWAYS, SCANNED_EVERY] = [2_000, 8];
 
 export function rowsOf(moment: Moment): MomentRows {
   const { before, after } = moment;
   const rows: Record<string, Change[]> = {};
   for (const change of moment.changes) (rows[change.table] ??= []).push(change);
   const tasks = changed(rows["tasks"], before.tasks);
-  const scans = moment.thorough || moment.actor === "plan";
-  const isNew = ({ was, row }: Changed<TaskRow>): boolean =>
-    was === undefined && row !== null && row.observed.state === "assigned";
-  const placed = moment.actor === "plan" ? tasks.filter(isNew).map(({ row }) => row as TaskRow) : [];
+  const kept: { was: TaskRow; row: TaskRow }[] = [];
+  const others: TaskRow[] = [];
+  const placed: TaskRow[] = [];
+  for (const { was, row } of tasks) {
+    if (row === null) continue;
+    if (was !== undefined) kept.push({ was, row });
+    else if (moment.actor === "plan" && row.observed.state === "assigned") placed.push(row);
+    else others.push(row);
+  }
+  const sample = moment.thorough ? placed : sampleOf(placed, after.cluster.revision);
   let groups: Groups | null = null;
-  const grouped = (): Groups => (groups ??= group(after, placed, ownersOf(rows, tasks)));
+  const grouped = (): Groups => (groups ??= group(moment, sample, tasks, ownersOf(rows, before, sample)));
   return {
     moment,
     before,
@@ -65,40 +82,67 @@ export function rowsOf(moment: Moment): MomentRows {
     tasks,
     runs: changed(rows["runs"], before.runs),
     nodes: changed(rows["nodes"], before.nodes),
+    kept,
+    fresh: [...others, ...sample],
     placed,
-    scans,
+    sample,
+    scans: moment.thorough || (moment.actor === "plan" && isScanned(before.tasks.size, after.cluster.revision)),
     onNodes: () => grouped().onNodes,
-    ofOwners: () => grouped().ofOwners,
+    ofSlots: () => grouped().ofSlots,
   };
+}
+
+const isScanned = (tasks: number, revision: number): boolean =>
+  tasks <= SCANNED_ALWAYS || revision % SCANNED_EVERY === 0;
+
+/** Every n-th, another one each time: a fault that lasts is met. */
+function sampleOf(placed: readonly TaskRow[], revision: number): readonly TaskRow[] {
+  const step = Math.ceil(placed.length / SAMPLE);
+  return step <= 1 ? placed : placed.filter((_, n) => (n + revision) % step === 0);
 }
 
 function changed<Row>(changes: readonly Change[] | undefined, before: ReadonlyMap<string, Row>): Changed<Row>[] {
   return (changes ?? []).map(({ key, row }) => ({ key, was: before.get(key), row: row as Row | null }));
 }
 
-function ownersOf(rows: Readonly<Record<string, Change[]>>, tasks: readonly Changed<TaskRow>[]): Set<string> {
-  const owners = new Set<string>();
-  for (const { row, was } of tasks) owners.add((row ?? was)?.owner_uid ?? "");
-  for (const change of rows["slots"] ?? []) owners.add(change.key.slice(0, change.key.lastIndexOf("/")));
-  for (const table of ["runs", "workloads"] as const)
-    for (const { key, row } of rows[table] ?? []) if (row === null) owners.add(key);
+/** Owners of what was placed, and of slots that know of fewer attempts than before. */
+function ownersOf(rows: Readonly<Record<string, Change[]>>, before: State, sample: readonly TaskRow[]): Set<string> {
+  const owners = new Set(sample.map(({ owner_uid }) => owner_uid));
+  for (const change of rows["slots"] ?? []) {
+    const was = before.slots.get(change.key);
+    const attempts = change.table === "slots" ? (change.row?.attempts ?? 0) : 0;
+    if (was !== undefined && attempts < was.attempts) owners.add(was.owner_uid);
+  }
   return owners;
 }
 
 interface Groups {
   readonly onNodes: ReadonlyMap<string, readonly TaskRow[]>;
-  readonly ofOwners: ReadonlyMap<string, readonly TaskRow[]>;
+  readonly ofSlots: ReadonlyMap<string, ReadonlyMap<number, readonly TaskRow[]>>;
 }
 
-function group(after: State, placed: readonly TaskRow[], owners: ReadonlySet<string>): Groups {
+function group(
+  { before, after }: Moment,
+  sample: readonly TaskRow[],
+  tasks: readonly Changed<TaskRow>[],
+  owners: ReadonlySet<string>,
+): Groups {
   const onNodes = new Map<string, TaskRow[]>();
-  const ofOwners = new Map<string, TaskRow[]>([...owners].map((uid) => [uid, []]));
-  const fingerprints = new Set(placed.map((task) => after.nodes.get(task.node_id)?.fingerprint));
-  if (placed.length > 0)
-    for (const node of after.nodes.values()) if (fingerprints.has(node.fingerprint)) onNodes.set(node.id, []);
-  for (const task of after.tasks.values()) {
+  const ofSlots = new Map<string, Map<number, TaskRow[]>>([...owners].map((uid) => [uid, new Map()]));
+  const machines = new Set(sample.map((task) => after.nodes.get(task.node_id)?.fingerprint));
+  if (sample.length > 0)
+    for (const node of after.nodes.values()) if (machines.has(node.fingerprint)) onNodes.set(node.id, []);
+  const add = (task: TaskRow): void => {
     onNodes.get(task.node_id)?.push(task);
-    ofOwners.get(task.owner_uid)?.push(task);
-  }
-  return { onNodes, ofOwners };
+    const slots = ofSlots.get(task.owner_uid);
+    if (slots === undefined) return;
+    const known = slots.get(task.slot);
+    if (known === undefined) slots.set(task.slot, [task]);
+    else known.push(task);
+  };
+  // The state before is mostly a plain map; the one after is a view over it, whose every row costs a look-up.
+  const stale = new Set(tasks.flatMap(({ was }) => (was === undefined ? [] : [was])));
+  for (const task of before.tasks.values()) if (stale.size === 0 || !stale.has(task)) add(task);
+  for (const { row } of tasks) if (row !== null) add(row);
+  return { onNodes, ofSlots };
 }

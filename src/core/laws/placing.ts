@@ -20,7 +20,7 @@ export const PLACING_LAWS: readonly Law[] = [
     name: "attempts-rise",
     says: "a new attempt has a number above every one that its slot has used or granted",
     broken: (look) =>
-      linesOf(look.placed, (task) => {
+      linesOf(look.sample, (task) => {
         const used = look.before.slots.get(slotKey(task.owner_uid, task.slot))?.attempts ?? 0;
         return task.attempt > used ? null : `${sayTask(task)} comes after attempt ${used}`;
       }),
@@ -28,13 +28,13 @@ export const PLACING_LAWS: readonly Law[] = [
   {
     name: "one-attempt-a-slot",
     says: "an attempt is placed beside another of its slot only where that is replaced, moves, or was given up",
-    broken: (look) => linesOf(look.placed, (task) => crowded(look, task)),
+    broken: (look) => (look.scans ? linesOf(look.sample, (task) => crowded(look, task)) : []),
   },
   {
     name: "placed-where-fit",
     says: "a task is placed on a node that is connected, ready and to be used, for the boot that it is in",
     broken: (look) =>
-      linesOf(look.placed, (task) => {
+      linesOf(look.sample, (task) => {
         const why = unfit(look, task);
         return why === null ? null : `${sayTask(task)}: ${why}`;
       }),
@@ -43,7 +43,7 @@ export const PLACING_LAWS: readonly Law[] = [
     name: "placed-as-wanted",
     says: "a task is placed for what somebody wants, of its newest version and spec",
     broken: (look) =>
-      linesOf(look.placed, (task) => {
+      linesOf(look.sample, (task) => {
         const why = unwanted(look, task);
         return why === null ? null : `${sayTask(task)}: ${why}`;
       }),
@@ -66,9 +66,8 @@ export const PLACING_LAWS: readonly Law[] = [
 ];
 
 function crowded(look: MomentRows, task: TaskRow): string | null {
-  const others = (look.ofOwners().get(task.owner_uid) ?? []).filter(
-    (other) => other.slot === task.slot && other.uid !== task.uid,
-  );
+  const there = look.ofSlots().get(task.owner_uid)?.get(task.slot) ?? [];
+  const others = there.length < 2 ? [] : there.filter((other) => other.uid !== task.uid);
   if (others.length === 0) return null;
   const same = others.find((other) => other.attempt === task.attempt && other.member === task.member);
   if (same !== undefined) return `${sayTask(task)} and ${sayTask(same)} have one number`;
@@ -145,10 +144,10 @@ function bookedOf(look: MomentRows): readonly Booked[] {
 }
 
 function book(look: MomentRows): Booked[] {
-  const { after, placed } = look;
-  if (placed.length === 0) return [];
+  const { after, sample } = look;
+  if (!look.scans || sample.length === 0) return [];
   const byNode = new Map<string, TaskRow[]>();
-  for (const task of placed) {
+  for (const task of sample) {
     const there = byNode.get(task.node_id);
     if (there === undefined) byNode.set(task.node_id, [task]);
     else there.push(task);

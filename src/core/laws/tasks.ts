@@ -4,7 +4,7 @@ import { isFinal, mayMove } from "../model/lifecycle";
 import type { TaskRow } from "../model/rows-task";
 import { slotKey, taskName } from "../model/task";
 import { type Law, linesOf } from "./law";
-import type { Changed, MomentRows } from "./moment";
+import type { MomentRows } from "./moment";
 
 const WISH = { prepare: 0, run: 1, stop: 2 } as const;
 
@@ -17,11 +17,8 @@ const isAgent = (actor: string): boolean => actor.startsWith("node ");
 const isOrphan = (task: TaskRow): boolean => task.owner_uid === task.uid;
 
 /** Lines about live tasks that were there before and still are. */
-const kept = ({ tasks }: MomentRows, breaks: (was: TaskRow, row: TaskRow) => string | null): string[] =>
-  linesOf(tasks, ({ was, row }) => (was === undefined || row === null ? null : breaks(was, row)));
-
-const fresh = ({ tasks }: MomentRows): TaskRow[] =>
-  tasks.flatMap(({ was, row }: Changed<TaskRow>) => (was === undefined && row !== null ? [row] : []));
+const kept = (look: MomentRows, breaks: (was: TaskRow, row: TaskRow) => string | null): string[] =>
+  linesOf(look.kept, ({ was, row }) => breaks(was, row));
 
 export const TASK_LAWS: readonly Law[] = [
   {
@@ -64,10 +61,7 @@ export const TASK_LAWS: readonly Law[] = [
   {
     name: "grant-covers-attempt",
     says: "an agent's grant reaches at least to the attempt itself",
-    broken: ({ tasks }) =>
-      linesOf(tasks, ({ row }) =>
-        row !== null && row.grant_until < row.attempt ? `${sayTask(row)}, granted until ${row.grant_until}` : null,
-      ),
+    broken: (look) => [...kept(look, (_was, row) => shortGrant(row)), ...linesOf(look.fresh, shortGrant)],
   },
   {
     name: "written-off-is-replaced",
@@ -77,7 +71,7 @@ export const TASK_LAWS: readonly Law[] = [
   {
     name: "task-has-owner-and-node",
     says: "a live task's workload or run, and its node, are there",
-    broken: (look) => [...linesOf(fresh(look), (row) => missingOf(look, row)), ...left(look)],
+    broken: (look) => [...linesOf(look.fresh, (row) => missingOf(look, row)), ...left(look)],
   },
   {
     name: "slot-remembers",
@@ -85,6 +79,9 @@ export const TASK_LAWS: readonly Law[] = [
     broken: forgotten,
   },
 ];
+
+const shortGrant = (row: TaskRow): string | null =>
+  row.grant_until < row.attempt ? `${sayTask(row)}, granted until ${row.grant_until}` : null;
 
 function wrongMove({ moment: { actor } }: MomentRows, was: TaskRow, row: TaskRow): string | null {
   const [from, to] = [was.observed.state, row.observed.state];
@@ -131,9 +128,9 @@ function wrongEnd({ after, before, moment }: MomentRows, row: TaskRow): string |
   return twice ? `${sayTask(row)} had ended before` : null;
 }
 
-const finalLive = ({ tasks }: MomentRows): string[] =>
-  linesOf(tasks, ({ row }) =>
-    row !== null && isFinal(row.observed.state) ? `${sayTask(row)} is live as ${row.observed.state}` : null,
+const finalLive = (look: MomentRows): string[] =>
+  linesOf([...look.kept.map(({ row }) => row), ...look.fresh], (row) =>
+    isFinal(row.observed.state) ? `${sayTask(row)} is live as ${row.observed.state}` : null,
   );
 
 function wrongWriteOff(look: MomentRows, was: TaskRow, row: TaskRow): string | null {
@@ -153,11 +150,9 @@ function missingOf({ after }: MomentRows, row: TaskRow): string | null {
 
 /** Tasks whose workload, run or node was taken away by this transaction. */
 function left(look: MomentRows): string[] {
-  const gone = new Set(
-    [...(look.rows.runs ?? []), ...(look.rows.workloads ?? []), ...(look.rows.nodes ?? [])].flatMap(({ key, row }) =>
-      row === null ? [key] : [],
-    ),
-  );
+  const gone = new Set<string>();
+  for (const table of ["runs", "workloads", "nodes"] as const)
+    for (const { key, row } of look.rows[table] ?? []) if (row === null) gone.add(key);
   if (gone.size === 0) return [];
   return linesOf(look.after.tasks.values(), (task) =>
     gone.has(task.owner_uid) || gone.has(task.node_id) ? `${sayTask(task)} is left behind` : null,
@@ -172,15 +167,12 @@ function forgotten(look: MomentRows): string[] {
     const needs = Math.max(task.attempt, task.grant_until);
     return attempts >= needs ? null : `${sayTask(task)} has attempts up to ${needs}, its slot knows of ${attempts}`;
   };
-  const lines = linesOf(fresh(look), short);
-  const fell = (rows.slots ?? []).filter(
-    ({ key, row }) => (row?.attempts ?? 0) < (before.slots.get(key)?.attempts ?? 0),
-  );
-  if (!look.scans || fell.length === 0) return lines;
-  const keys = new Set(fell.map(({ key }) => key));
-  for (const key of keys) {
-    const tasks = look.ofOwners().get(key.slice(0, key.lastIndexOf("/"))) ?? [];
-    lines.push(...linesOf(tasks, (task) => (slotKey(task.owner_uid, task.slot) === key ? short(task) : null)));
+  const lines = linesOf(look.fresh, short);
+  if (!look.scans) return lines;
+  for (const { key, row } of rows.slots ?? []) {
+    const was = before.slots.get(key);
+    if (was === undefined || (row?.attempts ?? 0) >= was.attempts) continue;
+    lines.push(...linesOf(look.ofSlots().get(was.owner_uid)?.get(was.slot) ?? [], short));
   }
   return lines;
 }

@@ -68,7 +68,8 @@ export const RUN = table<RunState>({
   waiting: {
     rank: 0,
     owner: "plan",
-    to: ["queued", "running", "failed", "cancelled"],
+    // Succeeded: what a restored database takes for waiting may have run since its copy was made.
+    to: ["queued", "running", "succeeded", "failed", "cancelled"],
     meaning: "waits for what it comes after",
   },
   queued: { rank: 1, owner: "plan", to: ["running", "succeeded", "failed", "cancelled"], meaning: "waits for room" },
