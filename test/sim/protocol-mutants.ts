@@ -269,8 +269,8 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     edits: [
       edit(
         "src/core/intake/observe.ts",
-        "if (state.cluster.recovering !== null && owned &&",
-        'if (state.cluster.timeline === "" && owned &&',
+        "if (state.cluster.recovering !== null && known) {",
+        'if (state.cluster.timeline === "" && known) {',
       ),
     ],
   },
