@@ -5,9 +5,13 @@ const INTERVAL_MS = 20;
 
 type Look<T> = () => T | Promise<T>;
 
+/** What a check returns while there is nothing: also an empty text, as of a file that is made and not yet written. */
+const NOT_YET: ReadonlySet<unknown> = new Set([false, ""]);
+
 /**
- * Repeats `check` until it returns something (not null, undefined or false), and returns that. A check that throws
- * counts as "not yet". When the deadline passes, the error names what was waited for and what the last check returned.
+ * Repeats `check` until it returns something (not null, undefined, false or an empty text), and returns that. A check
+ * that throws counts as "not yet". When the deadline passes, the error names what was waited for and what the last
+ * check returned.
  */
 export async function waitUntil<T>(what: string, check: Look<T>, deadline_ms = 10_000): Promise<NonNullable<T>> {
   const started = performance.now();
@@ -15,7 +19,7 @@ export async function waitUntil<T>(what: string, check: Look<T>, deadline_ms = 1
   for (;;) {
     try {
       const value = await check();
-      if (value !== null && value !== undefined && (value as unknown) !== false) return value;
+      if (value !== null && value !== undefined && !NOT_YET.has(value)) return value;
       last = value;
     } catch (error) {
       last = error;
