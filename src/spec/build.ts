@@ -1,4 +1,5 @@
-// From checked keys to what the core obeys: the only place that knows the words of a spec file and the core's names.
+// From checked keys to what the core obeys: here the words of a spec file become the core's names. facts.ts goes the
+// other way.
 
 import { MINUTE_MS, SECOND_MS } from "../core/units";
 import type {
