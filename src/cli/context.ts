@@ -2,7 +2,7 @@
 
 import type { Client } from "../wire/client";
 import { parseToken } from "../wire/token";
-import { CliError, EXIT } from "./failure";
+import { CliError, EXIT, UsageError } from "./failure";
 import type { Host } from "./host";
 import { style, wantsColor, type Style } from "./print/color";
 import { table, type Column } from "./print/table";
@@ -61,4 +61,12 @@ export function makeContext(host: Host, asked: AskedServer): Context {
 function refuseUnknown({ url, token, pin }: ServerTarget): void {
   if (token !== null || pin !== null || !url.startsWith("https:")) return;
   throw new CliError(EXIT.denied, `not logged in to ${url}`, `Log in with: orch login ${url} (or set ORCH_TOKEN)`);
+}
+
+/** A yes-or-no question; only a clear yes is one. Without a terminal nothing is asked: `otherwise` says which flag answers. */
+export async function confirm(context: Context, question: string, otherwise: string): Promise<boolean> {
+  const { input, err } = context.host;
+  if (!input.tty || !err.tty) throw new UsageError("there is no terminal to ask on", otherwise);
+  const answer = await input.line(`${question} [y/N] `, false);
+  return /^y(es)?$/i.test(answer?.trim() ?? "");
 }

@@ -1,6 +1,6 @@
 // `orch apply`: shows the plan of a file, asks, and does it, if nobody else changed the app meanwhile.
 
-import { confirm } from "../typed/asking";
+import { confirm } from "../context";
 import { command, flag, text } from "../frame/command";
 import { EXIT, UsageError } from "../failure";
 import { readNamed, requireFile } from "../typed/files";

@@ -7,7 +7,7 @@ import { readDuration } from "../../spec/grammar/units";
 import { isAbout } from "../../core/plan/events";
 import type { EventView } from "../../wire/api/watch";
 import { clean } from "../print/clean";
-import { timestamp } from "../print/time";
+import { timestamp } from "../print/figures";
 import { watchFrom } from "../follow/watching";
 
 export const events = command({

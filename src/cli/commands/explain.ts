@@ -2,9 +2,8 @@
 
 import { command } from "../frame/command";
 import { EXIT } from "../failure";
-import { blockedLines } from "../print/blocked";
+import { blockedLines, placedLines } from "../print/explain";
 import { clean } from "../print/clean";
-import { placedLines } from "../print/placed";
 
 export const explain = command({
   reads: true,

@@ -1,10 +1,9 @@
 // `orch node …`: what operators do with one machine.
 
 import { readDuration } from "../../spec/grammar/units";
-import { confirm } from "../typed/asking";
+import { confirm, type Context } from "../context";
 import type { TestsView } from "../../wire/node-tests";
 import { command, flag, readAs, reading, text, type OutputShape } from "../frame/command";
-import type { Context } from "../context";
 import { waitForDrain } from "../follow/drain";
 import { EXIT, UsageError } from "../failure";
 import { nodeLines, type NodePrint } from "../print/node";

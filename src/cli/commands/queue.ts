@@ -3,7 +3,7 @@
 import { command } from "../frame/command";
 import { EXIT } from "../failure";
 import { readRuns } from "../follow/pages";
-import { age } from "../print/time";
+import { age } from "../print/figures";
 
 export const queue = command({
   reads: true,

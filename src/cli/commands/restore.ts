@@ -1,7 +1,7 @@
 // `orch restore FILE`: puts an old copy of the database in place of the server's, which must be stopped.
 
 import { resolve } from "node:path";
-import { confirm } from "../typed/asking";
+import { confirm } from "../context";
 import { command, flag, text } from "../frame/command";
 import { CliError, EXIT } from "../failure";
 import { dataDir } from "../cluster/settings";

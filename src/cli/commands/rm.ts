@@ -1,6 +1,6 @@
 // `orch rm APP`: stops everything of an app and forgets it, once all of it has ended.
 
-import { confirm } from "../typed/asking";
+import { confirm } from "../context";
 import { command, flag } from "../frame/command";
 import { EXIT, UsageError } from "../failure";
 import { readApp } from "../typed/names";

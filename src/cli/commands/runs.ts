@@ -8,7 +8,7 @@ import { EXIT } from "../failure";
 import { MOST_SHOWN, readRuns } from "../follow/pages";
 import { paintState } from "../print/color";
 import { taskWhy } from "../print/tasks";
-import { age } from "../print/time";
+import { age } from "../print/figures";
 
 export const runs = command({
   reads: true,

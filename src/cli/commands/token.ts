@@ -3,7 +3,7 @@
 import { readDuration } from "../../spec/grammar/units";
 import { command, reading, text, word } from "../frame/command";
 import { EXIT, UsageError } from "../failure";
-import { timestamp } from "../print/time";
+import { timestamp } from "../print/figures";
 
 export const tokenNew = command({
   reads: true,

@@ -2,7 +2,7 @@
 
 import { command, text, word } from "../frame/command";
 import { EXIT } from "../failure";
-import { timestamp } from "../print/time";
+import { timestamp } from "../print/figures";
 
 export const userAdd = command({
   reads: true,

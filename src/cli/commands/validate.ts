@@ -5,7 +5,7 @@ import { parseApp } from "../../spec/parse";
 import { command, texts } from "../frame/command";
 import { EXIT } from "../failure";
 import { readNamed, requireFiles } from "../typed/files";
-import { printIssues } from "../print/issues";
+import { printIssues } from "../typed/spec-check";
 
 export const validate = command({
   talks: false,

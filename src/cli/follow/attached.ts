@@ -9,7 +9,7 @@ import type { Client } from "../../wire/client";
 import type { Context } from "../context";
 import { copyLog } from "./log-copy";
 import { plainSink } from "./log-sink";
-import { waitsLine } from "../print/blocked";
+import { waitsLine } from "../print/explain";
 import { clean } from "../print/clean";
 import { style } from "../print/color";
 import { complain } from "../print/complain";

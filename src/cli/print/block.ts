@@ -3,8 +3,7 @@
 import { formatBytes, formatDuration } from "../../core/format";
 import { clean, cleanLines } from "./clean";
 import type { Style } from "./color";
-import { cores } from "./size";
-import { timestamp } from "./time";
+import { cores, timestamp } from "./figures";
 
 /** Returns the lines for a JSON object. The ends of names tell the units: `_ms` is a time, `_bytes` a size. */
 export function block(document: Readonly<Record<string, unknown>>, styled: Style, indent = ""): string[] {

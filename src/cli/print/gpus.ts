@@ -4,7 +4,7 @@ import { formatAge, formatBytes } from "../../core/format";
 import type { Ms } from "../../core/units";
 import type { GpuView } from "../../wire/api/devices";
 import type { Style } from "./color";
-import { share } from "./size";
+import { share } from "./figures";
 import type { Column } from "./table";
 
 /**

@@ -6,7 +6,7 @@ import type { TestsView } from "../../wire/node-tests";
 import { clean, cleanLines } from "./clean";
 import type { Style } from "./color";
 import type { Column } from "./table";
-import { age } from "./time";
+import { age } from "./figures";
 
 type Result = TestsView["results"][number];
 

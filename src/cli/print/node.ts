@@ -8,7 +8,7 @@ import { paintState, type Style } from "./color";
 import { outputs, testColumns, testsTitle } from "./node-tests";
 import { taintText } from "./nodes";
 import { table, type Column } from "./table";
-import { age } from "./time";
+import { age } from "./figures";
 
 type Device = NodeView["devices"][number];
 

@@ -3,10 +3,9 @@
 import type { Ms } from "../../core/units";
 import type { NodeView } from "../../wire/api/nodes";
 import { paintState, type Style } from "./color";
-import { cores, share } from "./size";
+import { age, cores, share } from "./figures";
 import { shortModel } from "./gpus";
 import type { Column } from "./table";
-import { age } from "./time";
 
 /**
  * Returns the cards per model: `2/4 A100 (1 dirty)` means that tasks hold two of four. A card that is cut into parts

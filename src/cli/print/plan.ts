@@ -1,7 +1,7 @@
 // A plan as `orch plan` and `orch apply` show it: what the spec changes, what is done at once, what must wait.
 
 import type { PlanView } from "../../wire/api/plans";
-import { blockedLines } from "./blocked";
+import { blockedLines } from "./explain";
 import { clean } from "./clean";
 import type { Style } from "./color";
 import { table } from "./table";

@@ -5,7 +5,7 @@ import type { Ms } from "../../core/units";
 import type { TaskView } from "../../wire/api/tasks";
 import { paintState, type Style } from "./color";
 import type { Column } from "./table";
-import { age } from "./time";
+import { age } from "./figures";
 
 /** Returns a task's title. An app of another project is written `project/app`. */
 export const taskTitle = (task: Pick<TaskView, "name" | "project" | "app">, home: string | null): string =>

@@ -1,10 +1,11 @@
 // A spec is checked here before it is sent: every error at once, without a server.
 
 import type { AppDecl } from "../../core/model/workload";
+import { formatIssue, type Issue } from "../../spec/issue";
 import { parseApp } from "../../spec/parse";
 import type { Context } from "../context";
 import { UsageError } from "../failure";
-import { printIssues } from "../print/issues";
+import { clean } from "../print/clean";
 
 /** Gives what the file declares, or prints all that is wrong and throws a UsageError. */
 export function checkSpec(context: Context, file: string, text: string): AppDecl {
@@ -13,4 +14,9 @@ export function checkSpec(context: Context, file: string, text: string): AppDecl
   printIssues(context, file, parsed.issues);
   const count = parsed.issues.length;
   throw new UsageError(`${file}: ${count} ${count === 1 ? "error" : "errors"}; nothing was sent`);
+}
+
+/** `app.yaml:3:9: services.api.replica: unknown key (did you mean replicas?)`, all of them. */
+export function printIssues({ note }: { note(line: string): void }, file: string, issues: readonly Issue[]): void {
+  for (const issue of issues) note(clean(formatIssue(file, issue)));
 }

@@ -4,15 +4,14 @@
 import { describe, expect, test } from "bun:test";
 import { HOUR_MS } from "../../../src/core/units";
 import { block } from "../../../src/cli/print/block";
-import { blockedLines } from "../../../src/cli/print/blocked";
+import { blockedLines, placedLines, type PlacedView } from "../../../src/cli/print/explain";
 import { paintState, style, wantsColor } from "../../../src/cli/print/color";
 import { sayText } from "../../../src/cli/print/complain";
 import { gpuColumns, processColumns, processesOf } from "../../../src/cli/print/gpus";
 import { nodeLines } from "../../../src/cli/print/node";
 import { nodeColumns } from "../../../src/cli/print/nodes";
-import { placedLines, type PlacedView } from "../../../src/cli/print/placed";
 import { planLines } from "../../../src/cli/print/plan";
-import { cores, share } from "../../../src/cli/print/size";
+import { cores, share } from "../../../src/cli/print/figures";
 import { table } from "../../../src/cli/print/table";
 import { taskColumns } from "../../../src/cli/print/tasks";
 import type { NodeView } from "../../../src/wire/api/nodes";

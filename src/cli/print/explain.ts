@@ -1,8 +1,9 @@
-// What waits and why, node by node, in the user's words.
+// Why something waits, node by node, and why a task is where it is, in the user's words.
 
-import type { BlockedView } from "../../wire/api/plans";
+import type { BlockedView, ExplainView } from "../../wire/api/plans";
 import { clean } from "./clean";
 import type { Style } from "./color";
+import { table } from "./table";
 
 /** Returns one line for what waits. A reason that begins with the word for waiting does not get it twice. */
 export function waitsLine(
@@ -29,4 +30,25 @@ export function blockedLines(blocked: BlockedView, styled: Style, nodes: boolean
     }
   }
   return lines;
+}
+
+export type PlacedView = Extract<ExplainView, { readonly placed: unknown }>["placed"];
+type Score = PlacedView["scores"][number];
+
+export function placedLines(ref: string, { node, scores, devices }: PlacedView): string[] {
+  const lines = [`${clean(ref)} is on ${clean(node)}`];
+  for (const { id, why } of devices) lines.push(`  ${clean(id)}: ${clean(why)}`);
+  if (scores.length === 0) return lines;
+  const parts = [...new Set(scores.flatMap((score) => Object.keys(score.parts)))];
+  const columns = [
+    { title: "NODE", cell: (score: Score) => score.node },
+    { title: "SCORE", align: "right" as const, cell: (score: Score) => score.total.toFixed(2) },
+    ...parts.map((name) => ({
+      title: name.toUpperCase(),
+      align: "right" as const,
+      cell: (score: Score) => (score.parts[name] ?? 0).toFixed(2),
+    })),
+  ];
+  const best = scores.toSorted((a, b) => b.total - a.total);
+  return [...lines, ...table(columns, best)];
 }
