@@ -63,7 +63,10 @@ function refuseUnknown({ url, token, pin }: ServerTarget): void {
   throw new CliError(EXIT.denied, `not logged in to ${url}`, `Log in with: orch login ${url} (or set ORCH_TOKEN)`);
 }
 
-/** A yes-or-no question; only a clear yes is one. Without a terminal nothing is asked: `otherwise` says which flag answers. */
+/**
+ * Asks a yes-or-no question; only a clear yes is one. Without a terminal nothing is asked: `otherwise` says which flag
+ * answers.
+ */
 export async function confirm(context: Context, question: string, otherwise: string): Promise<boolean> {
   const { input, err } = context.host;
   if (!input.tty || !err.tty) throw new UsageError("there is no terminal to ask on", otherwise);
