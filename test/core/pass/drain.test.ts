@@ -2,9 +2,19 @@
 
 import { describe, expect, test } from "bun:test";
 import { drainingOf, dueAt, goneDueAt, isDraining, leftOn, sayDraining } from "../../../src/core/pass/drain";
-import type { Blocked } from "../../../src/core/pass/snapshot";
+import { plan } from "../../../src/core/plan/plan";
+import type { Blocked, Plan } from "../../../src/core/pass/snapshot";
 import type { NodeRow } from "../../../src/core/model/rows-node";
-import { buildNode, buildState, buildTask, buildRun, buildWorkload, NOW_MS } from "../../support/build";
+import {
+  buildNode,
+  buildRun,
+  buildSnapshot,
+  buildSpec,
+  buildState,
+  buildTask,
+  buildWorkload,
+  NOW_MS,
+} from "../../support/build";
 
 const drain = (part: Partial<NonNullable<NodeRow["drain"]>> = {}): Pick<NodeRow, "drain"> => ({
   drain: { since_ms: NOW_MS, deadline_ms: null, by: "olga", reason: "new fan", ...part },
@@ -54,6 +64,22 @@ describe("a node", () => {
       expect(goneDueAt(both, 0)).toBe(110_000);
       expect(goneDueAt(buildNode("a", drain({ deadline_ms: 9 })), 0)).toBeNull();
       expect(goneDueAt(buildNode("a", leaving(50_000, false)), 0)).toBeNull();
+    });
+    test("a daemon stops last, and in time for the machine's end", () => {
+      const each = buildWorkload("recs", "each", "spec", { kind: "daemon" });
+      const node = (gone_ms: number): NodeRow =>
+        buildNode("a", { ...drain({ deadline_ms: NOW_MS - 60_000 }), ...leaving(NOW_MS + gone_ms) });
+      const job = buildRun(7, "spec", { state: "running" });
+      const stop = { why: "drained", signal: "TERM", grace_ms: 99_000, at_ms: NOW_MS - 60_000 };
+      const ends = buildTask(job, "a", { desired: "stop", stop });
+      const planned = (gone_ms: number): Plan => {
+        const tasks = [ends, buildTask(each, "a", { slot: node(gone_ms).ordinal })];
+        const state = buildState({ nodes: [node(gone_ms)], workloads: [each], runs: [job], tasks });
+        return plan(buildSnapshot(state, { specs: { spec: buildSpec() } }));
+      };
+      const before_ms = each.settings.stop.grace_ms + 5_000;
+      expect(planned(before_ms + 1)).toMatchObject({ ops: [], wake_at_ms: NOW_MS + 1 });
+      expect(planned(before_ms).ops).toMatchObject([{ op: "stop", task: { kind: "daemon" } }]);
     });
     test("what is left is told of the deadline that ends it", () => {
       const long = buildRun(7, "spec", { state: "running", settings: { stop: { signal: "TERM", grace_ms: 30_000 } } });
