@@ -4,7 +4,8 @@
 import { CardStates } from "../../src/agent/cards/card-states";
 import { keptOf, recalled, type KnownCard } from "../../src/agent/cards/kept";
 import type { CardRules } from "../../src/agent/cards/watch";
-import { blockOf, stateOf, type CardUser } from "../../src/core/agent/card";
+import { blockOf, stateOf } from "../../src/core/agent/card-shown";
+import type { CardUser } from "../../src/core/agent/card-users";
 import type { Device } from "../../src/core/model/device";
 import type { TaskRecord } from "../../src/core/model/record";
 import { GIB, MIB } from "../../src/core/units";

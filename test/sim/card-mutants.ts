@@ -53,11 +53,11 @@ export const CARD_MUTANTS: readonly Mutant[] = [
   {
     name: "memory-that-stays-is-clean",
     rule: "I4: a card is handed over clean",
-    edits: [edit("src/core/agent/card.ts", "...(rest > CLEAN_WITHIN_BYTES", "...(rest < 0")],
+    edits: [edit("src/core/agent/card.ts", "rest > CLEAN_WITHIN_BYTES ? rest : 0", "rest < 0 ? rest : 0")],
   },
   {
     name: "what-is-left-is-clean",
     rule: "I4: a card is handed over clean",
-    edits: [edit("src/core/agent/card.ts", "    ...left.map((user) =>", "    ...left.slice(0, 0).map((user) =>")],
+    edits: [edit("src/core/agent/card.ts", "left.length === 0 && suspects", "suspects")],
   },
 ];

@@ -5,7 +5,7 @@ import { jest } from "bun:test";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openWatch, type CardWatch } from "../../src/agent/cards/watch";
-import type { CardTask } from "../../src/core/agent/card";
+import type { CardTask } from "../../src/core/agent/card-users";
 import type { Device } from "../../src/core/model/device";
 import { randomHex } from "../../src/os/dice";
 import { accountOfProcess } from "../../src/os/machine";

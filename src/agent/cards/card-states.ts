@@ -4,9 +4,6 @@
 import { compareText } from "../../core/canonical";
 import type { AdmissionDevice } from "../../core/agent/admit";
 import {
-  blockOf,
-  deviceOf,
-  holdersOf,
   lost,
   newCard,
   quarantined,
@@ -16,12 +13,11 @@ import {
   unseen,
   useless,
   type CardState,
-  type CardTask,
-  type CardUser,
-  type Holder,
   type Seeing,
   type Sight,
 } from "../../core/agent/card";
+import { blockOf, deviceOf } from "../../core/agent/card-shown";
+import { holdersOf, type CardTask, type CardUser, type Holder } from "../../core/agent/card-users";
 import { VENDORS, type Device, type Vendor } from "../../core/model/device";
 import type { Ms } from "../../core/units";
 import { SHARED_ACCOUNT } from "../machine/account";

@@ -1,7 +1,8 @@
 // What is remembered of cards over restarts of the agent: which there are, what they use when idle, who had them, and
 // why they are kept out of use. Unreadable memories are set aside: the cards are then looked at as if they were new.
 
-import { newCard, type CardState, type Holder } from "../../core/agent/card";
+import { newCard, type CardState } from "../../core/agent/card";
+import type { Holder } from "../../core/agent/card-users";
 import type { Device } from "../../core/model/device";
 import type { Ms } from "../../core/units";
 import { messageOf } from "../../os/errors";

@@ -1,7 +1,7 @@
 // Whose the processes on a card are: a task's by its control group, by its mark in the environment, or by descent from
 // its living process; a stranger's otherwise. What was seen to be a task's stays that task's while it is on the card.
 
-import type { CardTask, CardUser } from "../../core/agent/card";
+import type { CardTask, CardUser } from "../../core/agent/card-users";
 import { shortId } from "../../core/model/task";
 import type { Ms } from "../../core/units";
 import { environmentOf as readEnvironment, processFacts, type ProcessFacts } from "../../os/process/process-facts";

@@ -2,7 +2,7 @@
 // to judge its health by.
 
 import type { Condition } from "../../core/agent/card-health";
-import type { CardUser } from "../../core/agent/card";
+import type { CardUser } from "../../core/agent/card-users";
 import { PLAIN_DEVICE, type Device, type Reading } from "../../core/model/device";
 import type { Ms } from "../../core/units";
 import type { Card } from "../devices/device";

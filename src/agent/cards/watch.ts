@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import type { AdmissionDevice } from "../../core/agent/admit";
-import type { CardTask, CardUser } from "../../core/agent/card";
+import type { CardTask, CardUser } from "../../core/agent/card-users";
 import type { Device, Reading, Vendor } from "../../core/model/device";
 import type { FindingOverrides, Notice } from "../../core/model/findings";
 import { overdrawn, type Strikes } from "../../core/agent/share";

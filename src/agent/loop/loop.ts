@@ -2,7 +2,7 @@
 // changed.
 
 import { accept, type Fence } from "../../core/agent/accept";
-import { cardTasks } from "../../core/agent/card";
+import { cardTasks } from "../../core/agent/card-users";
 import { step } from "../../core/agent/step";
 import type { Stamp, TaskRecord, TaskReport, Verb } from "../../core/model/record";
 import type { Orphan } from "../../core/model/rows-node";

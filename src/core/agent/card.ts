@@ -1,87 +1,19 @@
 // What an agent believes of one card: whether it may be handed over, what strangers take of it, what keeps it out of
 // use. A function of what was believed, what is seen, and who holds it; the agent's watch and the simulator run it.
 
-import { holds } from "./admit";
-import { FOREIGN_STEP_BYTES, type Device, type DeviceProcess, type DeviceState } from "../model/device";
-import type { Orphan } from "../model/rows-node";
-import type { Promised } from "../model/promised";
-import type { Seen, TaskRecord } from "../model/record";
-import { GIB, MIB, SECOND_MS, type Bytes, type Ms } from "../units";
-import { formatMemory } from "../format";
+import type { CardUser, Holder } from "./card-users";
+import { NAMED, sayRemains, sayStrangers, short } from "./card-words";
+import { FOREIGN_STEP_BYTES } from "../model/device";
+import { GIB, MIB, type Bytes, type Ms } from "../units";
 
 /** What more than its baseline may be in use on a card that is handed over. */
 export const CLEAN_WITHIN_BYTES = 256 * MIB;
-
-/** A card that is not clean this long after its task's end is shown as `dirty`. */
-export const DIRTY_AFTER_MS = 5 * SECOND_MS;
 
 /** What a card that was never seen idle before may have in use and still count as idle: the driver's own needs. */
 const FIRST_BASELINE_BYTES = GIB;
 
 /** Foreign memory is told anew only when it has moved this far from what was told. */
 const FOREIGN_SLACK_BYTES = 0.75 * FOREIGN_STEP_BYTES;
-const NAMED = 3;
-
-/** What drivers and tools say may be a page: here it stands within a line, and within a message that has a limit. */
-const MOST_SAID = 500;
-
-/** A task that holds a card or a share of it, or held it until now. */
-export interface Holder {
-  readonly uid: string;
-  readonly name: string;
-  /** Its Unix account; `null`: the agent's own. */
-  readonly user: string | null;
-  /** The share it was promised; `null`: all of the card. */
-  readonly bytes: Bytes | null;
-  readonly started_ms: Ms | null;
-}
-
-/** A task that lives, or may: what an agent's records and eyes say of it, as far as cards go. */
-export interface CardTask extends Omit<Holder, "bytes"> {
-  readonly pid: number | null;
-  readonly devices: Promised["devices"];
-}
-
-/** Everything that holds its promise now, with and without a readable record. */
-export function cardTasks(
-  records: ReadonlyMap<string, TaskRecord>,
-  seenOf: ReadonlyMap<string, Seen>,
-  unreadable: readonly Orphan[],
-): readonly CardTask[] {
-  const tasks: CardTask[] = unreadable.map(({ uid, name, pid, held }) => ({
-    uid,
-    name,
-    pid,
-    user: null,
-    started_ms: null,
-    devices: held?.devices ?? [],
-  }));
-  for (const record of records.values()) {
-    const { uid, name, unix_user: user, promised } = record.assignment;
-    const known = seenOf.get(uid);
-    if (!holds(record, known)) continue;
-    const alive = known?.process.is === "alive" ? known.process : null;
-    const started_ms = alive?.started_ms ?? null;
-    tasks.push({ uid, name, user, started_ms, pid: alive?.handle.pid ?? null, devices: promised.devices });
-  }
-  return tasks;
-}
-
-/** The tasks that hold one card. */
-export const holdersOf = (tasks: readonly CardTask[], id: string): readonly Holder[] =>
-  tasks.flatMap(({ uid, name, user, started_ms, devices }) => {
-    const promise = devices.find((device) => device.id === id);
-    return promise === undefined ? [] : [{ uid, name, user, started_ms, bytes: promise.bytes }];
-  });
-
-/** A process on a card, and what is known of whose it is. */
-export interface CardUser extends DeviceProcess {
-  /** With the pid it names one process of this boot; `null`: the machine has no such process. */
-  readonly start: string | null;
-  readonly began_ms: Ms | null;
-  /** The task that it belongs to, and whether that lives; `null`: it is of no task that is known here. */
-  readonly task: { readonly uid: string; readonly name: string; readonly lives: boolean } | null;
-}
 
 /** One look at a card. */
 export interface Sight {
@@ -232,14 +164,9 @@ function gateAfter(gate: Gate, sight: Sight, baseline_bytes: Bytes | null, left:
   const suspects = sight.users.filter((user) => user.task === null && gate.after.some((one) => isSuspect(user, one)));
   // Where no task of ours was, memory without a process is a stranger's, not something that was left.
   const rest = gate.after.length === 0 ? 0 : (unexplained(sight, baseline_bytes) ?? 0);
-  const whys = [
-    ...left.map((user) => `${nameOf(user)} of ${user.task?.name ?? ""} is still on it`),
-    ...suspects.map((user) => `${nameOf(user)} came while ${namesOf(gate.after)} had it`),
-    ...(rest > CLEAN_WITHIN_BYTES
-      ? [`${formatMemory(rest)} more than on an idle card are in use, by no process that shows`]
-      : []),
-  ];
-  return whys.length === 0 ? { is: "open" } : { ...gate, why: whys.slice(0, NAMED).join("; ") };
+  const unexplained_bytes = rest > CLEAN_WITHIN_BYTES ? rest : 0;
+  const isClean = left.length === 0 && suspects.length === 0 && unexplained_bytes === 0;
+  return isClean ? { is: "open" } : { ...gate, why: sayRemains({ left, suspects, unexplained_bytes }, gate.after) };
 }
 
 /**
@@ -274,51 +201,6 @@ function foreignAfter(
   const first = strangers
     .toSorted((a, b) => (b.memory_bytes ?? 0) - (a.memory_bytes ?? 0) || a.pid - b.pid)
     .slice(0, NAMED);
-  const more = strangers.length > first.length ? [`${strangers.length - first.length} more`] : [];
-  const text = [...first.map(nameOf), ...more].join(", ");
-  return { foreign_bytes, foreign: { text: text || "no process that shows", pids: first.map(({ pid }) => pid) } };
-}
-
-/** `bob: python (pid 4711)`. */
-export const nameOf = ({ user, command, pid }: DeviceProcess): string =>
-  `${user === null ? "" : `${user}: `}${command} (pid ${pid})`;
-
-const short = (text: string): string => (text.length <= MOST_SAID ? text : `${text.slice(0, MOST_SAID)}…`);
-
-/** Shares of one card may be had by hundreds. */
-function namesOf(holders: readonly Holder[]): string {
-  const names = [...new Set(holders.map(({ name }) => name))];
-  const more = names.length > NAMED ? [`${names.length - NAMED} more`] : [];
-  return [...names.slice(0, NAMED), ...more].join(", ");
-}
-
-/** Why the agent starts nothing on the card now; `null`: it may. */
-export function blockOf({ missing, quarantine, unfit, gate }: CardState): string | null {
-  if (missing !== null) return `is missing: ${missing}`;
-  if (quarantine !== null) return `is quarantined: ${quarantine.reason}`;
-  if (unfit !== null) return `cannot be used: ${unfit}`;
-  if (gate.is === "open") return null;
-  const after = gate.after.length === 0 ? "its first use" : `it is used again after ${namesOf(gate.after)}`;
-  return `is checked before ${after}${gate.why === null ? "" : `: ${gate.why}`}`;
-}
-
-/** What is told of a card's state: the worst that holds. A check that takes no longer than it should is no news. */
-export function stateOf(card: CardState, now_ms: Ms): { state: DeviceState; reason: string | null } {
-  const { missing, quarantine, unfit, gate } = card;
-  if (missing !== null) return { state: "missing", reason: missing };
-  if (quarantine !== null) return { state: "quarantined", reason: quarantine.reason };
-  if (unfit !== null) return { state: "quarantined", reason: unfit };
-  if (gate.is === "open" || now_ms - gate.since_ms < DIRTY_AFTER_MS) return { state: "ok", reason: null };
-  const after = gate.after.length === 0 ? "" : `after ${namesOf(gate.after)}: `;
-  return { state: "dirty", reason: `${after}${gate.why ?? "it was not looked at yet"}` };
-}
-
-/** When time alone changes what `stateOf` says; `null`: never. */
-export const dirtyAt = ({ gate }: CardState): Ms | null =>
-  gate.is === "closed" ? gate.since_ms + DIRTY_AFTER_MS : null;
-
-/** A card's facts with what is believed of it. */
-export function deviceOf(facts: Device, card: CardState, now_ms: Ms): Device {
-  const { foreign_bytes, foreign } = card;
-  return { ...facts, ...stateOf(card, now_ms), foreign_bytes, foreign: foreign?.text ?? null };
+  const text = sayStrangers(first, strangers.length - first.length);
+  return { foreign_bytes, foreign: { text, pids: first.map(({ pid }) => pid) } };
 }

@@ -1,6 +1,6 @@
 // What follows from a finding: which cards get nothing new, which tasks have to end, and which one is to blame.
 
-import type { CardUser, Holder } from "./card";
+import type { CardUser, Holder } from "./card-users";
 import { findingName, sayFinding, type FindingRule } from "../model/findings";
 import type { Ms } from "../units";
 

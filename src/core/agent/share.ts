@@ -1,6 +1,6 @@
 // The share of a card that a task was promised, held against what its processes take of it, look by look.
 
-import type { CardUser, Holder } from "./card";
+import type { CardUser, Holder } from "./card-users";
 import { formatMemory } from "../format";
 
 /** What a task may take beyond its share: what a driver keeps for a process differs from release to release. */

@@ -5,7 +5,7 @@ import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createOwners, type Tasks } from "../../../src/agent/cards/owners";
-import type { CardTask, CardUser } from "../../../src/core/agent/card";
+import type { CardTask, CardUser } from "../../../src/core/agent/card-users";
 import { shortId } from "../../../src/core/model/task";
 import { makeGroup, removeGroup } from "../../../src/os/cgroup/group";
 import { basePaths, findCgroups } from "../../../src/os/cgroup/hierarchy";

@@ -11,7 +11,7 @@ import { findMps } from "../../../src/agent/devices/mps";
 import type { CardWatch } from "../../../src/agent/cards/watch";
 import { createLimits } from "../../../src/agent/machine/limits";
 import { overdrawn, SHARE_TOLERANCE, type Strikes } from "../../../src/core/agent/share";
-import type { CardUser, Holder } from "../../../src/core/agent/card";
+import type { CardUser, Holder } from "../../../src/core/agent/card-users";
 import { shortId } from "../../../src/core/model/task";
 import { GIB, MIB } from "../../../src/core/units";
 import { waitUntil } from "../../support/wait";

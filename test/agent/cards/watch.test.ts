@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, jest, test } from "b
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import type { CardTask } from "../../../src/core/agent/card";
+import type { CardTask } from "../../../src/core/agent/card-users";
 import { PLAIN_DEVICE } from "../../../src/core/model/device";
 import { shortId } from "../../../src/core/model/task";
 import { GIB, MIB } from "../../../src/core/units";

@@ -3,22 +3,19 @@
 
 import { describe, expect, test } from "bun:test";
 import {
-  blockOf,
   CLEAN_WITHIN_BYTES,
-  DIRTY_AFTER_MS,
   lost,
   newCard,
   released,
   seen,
-  stateOf,
   stillHeld,
   unseen,
   useless,
   type CardState,
-  type CardUser,
-  type Holder,
   type Sight,
 } from "../../../src/core/agent/card";
+import { blockOf, DIRTY_AFTER_MS, stateOf } from "../../../src/core/agent/card-shown";
+import type { CardUser, Holder } from "../../../src/core/agent/card-users";
 import { FOREIGN_STEP_BYTES } from "../../../src/core/model/device";
 import { GIB, MIB } from "../../../src/core/units";
 

@@ -2,7 +2,7 @@
 // blame, stopped or kept away.
 
 import { describe, expect, test } from "bun:test";
-import type { CardUser, Holder } from "../../../src/core/agent/card";
+import type { CardUser, Holder } from "../../../src/core/agent/card-users";
 import { examined, HEALTHY, type Condition, type CardHealth } from "../../../src/core/agent/card-health";
 import { diagnose, type Patient } from "../../../src/core/agent/diagnose";
 import { FINDINGS, isFindingKey, ruleOf, sayFinding, type FindingOverrides } from "../../../src/core/model/findings";
