@@ -3,12 +3,22 @@
 
 import type { Parts } from "./cli/parts";
 import { versionText } from "./cli/frame/version";
+import { preferSmall } from "./os/engine";
 
 const argv = process.argv.slice(2);
 
+/** A server plans, and wants its code compiled; `orch up` has server and agent in one process. */
+let serves = false;
+
 const parts: Parts = {
-  startServer: async (options) => (await import("./server/server")).startServer(options),
-  runAgent: async (options) => (await import("./agent/agent")).runAgent(options),
+  async startServer(options) {
+    serves = true;
+    return (await import("./server/server")).startServer(options);
+  },
+  async runAgent(options) {
+    if (!serves) preferSmall();
+    return (await import("./agent/agent")).runAgent(options);
+  },
   async restore(data_dir, file) {
     const [{ restoreDatabase }, { nowMs }, { randomHex }] = await Promise.all([
       import("./store/restore"),
@@ -34,11 +44,16 @@ async function main(): Promise<number> {
   const [first, dir] = argv;
   // What agents start themselves, one a node and for long: it loads its own code and none of the command line's.
   if (first === "keeper" && dir !== undefined && argv.length === 2) {
+    preferSmall();
     await (await import("./agent/keeper/keeper")).runKeeper(dir);
     return 0;
   }
   if (first === "gpu-probe") {
     process.stdout.write(await (await import("./agent/cards/gpu-probe")).runGpuProbe(argv.slice(1)));
+    return 0;
+  }
+  if (first === "hardware" && argv.length === 1) {
+    process.stdout.write(await (await import("./os/facts")).askHardware());
     return 0;
   }
   if (first === "self-test" && argv.length === 1) {

@@ -1,11 +1,14 @@
-// Facts of this machine. They are asked once per boot with the help of systeminformation and kept in a file: the
-// questions cost dozens of processes and megabytes, and the answers do not change.
+// Facts of this machine. The costly ones are asked once per boot and kept in a file, since they do not change: a child
+// of this program asks with the help of systeminformation, and takes the megabytes that it costs with it when it ends.
 
 import { arch, cpus, hostname, networkInterfaces, platform, release, totalmem } from "node:os";
 import { statfs } from "node:fs/promises";
 import { replaceFile } from "./files/durable";
 import { readJson } from "./files/files";
+import { fieldsOf, parsedJson } from "./files/json";
 import { bootId } from "./proc";
+import { runCommand } from "./process/spawn";
+import { selfCommand } from "./self";
 
 /** Facts that only a reboot can change. */
 export interface Hardware {
@@ -45,18 +48,37 @@ export async function hostFacts(cache: string): Promise<HostFacts> {
 
 async function hardware(cache: string): Promise<Hardware> {
   const read = readJson(cache);
-  const known = read.is === "there" ? (read.value as Partial<Hardware & { boot_id: string }> | null) : null;
-  if (known?.boot_id === bootId() && typeof known.cpu_model === "string" && typeof known.board === "string") {
-    return { cpu_model: known.cpu_model, board: known.board };
+  const kept = read.is === "there" ? read.value : null;
+  const known = fieldsOf(kept)["boot_id"] === bootId() ? hardwareIn(kept) : null;
+  if (known !== null) return known;
+  const asked = await runCommand([...selfCommand(), HARDWARE_COMMAND], ASK_MS);
+  const found = asked.is === "done" ? hardwareIn(parsedJson(asked.out)) : null;
+  if (found === null) {
+    const why = asked.is === "failed" ? asked.why : asked.err.trim() || `exit ${asked.code}`;
+    throw new Error(`the hardware of this machine could not be asked: ${why}`);
   }
+  await replaceFile(cache, `${JSON.stringify({ boot_id: bootId(), ...found })}\n`);
+  return found;
+}
+
+function hardwareIn(value: unknown): Hardware | null {
+  const { cpu_model, board } = fieldsOf(value);
+  return typeof cpu_model === "string" && typeof board === "string" ? { cpu_model, board } : null;
+}
+
+/** The command of this program that prints a `Hardware` as JSON and ends. */
+export const HARDWARE_COMMAND = "hardware";
+const ASK_MS = 60_000;
+
+/** What that command prints. Costly: it is asked in a process of its own. */
+export async function askHardware(): Promise<string> {
   const { default: si } = await import("systeminformation");
   const [system, cpu] = await Promise.all([si.system(), si.cpu()]);
   const found: Hardware = {
     cpu_model: `${cpu.manufacturer} ${cpu.brand}`.trim(),
     board: `${system.uuid} ${system.serial}`,
   };
-  await replaceFile(cache, `${JSON.stringify({ boot_id: bootId(), ...found })}\n`);
-  return found;
+  return `${JSON.stringify(found)}\n`;
 }
 
 /** Returns the first address that is neither loopback nor link-local. */
