@@ -12,7 +12,7 @@ import { appleRig } from "../support/devices/apple";
 import { intelRig } from "../support/devices/intel";
 import { nvmlRig, without } from "../support/devices/nvml";
 import { smiRig } from "../support/devices/nvidia-smi";
-import { Site, type Rig } from "../support/devices/rig";
+import { cardsOf, Site, type Rig } from "../support/devices/rig";
 import { waitUntil } from "../support/wait";
 
 /** Wide, since other tests run beside these ones; what hangs is given less. */
@@ -81,11 +81,6 @@ function open(rig: Rig, limits = PATIENT): DeviceProbe {
 afterAll(() => {
   for (const probe of opened) probe.close();
 });
-
-function cardsOf(look: DeviceLook): readonly Card[] {
-  if (look.is !== "seen") throw new Error(`nothing was seen: ${JSON.stringify(look)}`);
-  return look.cards;
-}
 
 const whole = (cards: readonly Card[]): readonly Card[] => cards.filter(({ parent }) => parent === null);
 

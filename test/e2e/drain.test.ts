@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { RunDetail } from "../../src/wire/api/runs";
 import type { TaskView } from "../../src/wire/api/tasks";
-import { Cluster, QUICK } from "../support/cluster";
+import { Cluster, QUICK, livingTask } from "../support/cluster";
 import { Program } from "../support/program";
 import { waitUntil } from "../support/wait";
 
@@ -21,9 +21,6 @@ const stateOf = async (name: string): Promise<string | undefined> =>
   (await cluster.nodes()).find((node) => node.name === name)?.state;
 const ends = async (name: string): Promise<TaskView[]> =>
   (await cluster.tasks("--all")).filter((task) => task.name === name || task.name.startsWith(`${name}#`));
-const living = (tasks: readonly TaskView[], name: string): TaskView | undefined =>
-  tasks.find((task) => task.name.replace(/#.*/, "") === name && task.state === "running" && task.desired === "run");
-
 test("a service runs well elsewhere before its task goes, the daemon goes last, and all of it is told", async () => {
   await cluster.apply(`app: shop
 services:
@@ -64,10 +61,10 @@ test("a job runs again elsewhere when the deadline comes, and that is no retry",
   await cluster.ok("node", "drain", "n2");
   const script = "trap 'exit 3' TERM; echo began on $ORCH_NODE; while :; do sleep 0.1; done";
   const run = (await cluster.ok("run", "-d", "--cpu", "20m", "--memory", "16MiB", "-c", script)).trim();
-  await cluster.until("the job to run", (all) => living(all, run)?.node === "n1");
+  await cluster.until("the job to run", (all) => livingTask(all, run)?.node === "n1");
   await cluster.ok("node", "resume", "n2");
   await cluster.ok("node", "drain", "n1", "--deadline", "500ms");
-  await cluster.until("it to run again", (all) => living(all, run)?.node === "n2");
+  await cluster.until("it to run again", (all) => livingTask(all, run)?.node === "n2");
   const info = await cluster.json<RunDetail>("show", run);
   expect([info.state, info.exit_code]).toEqual(["running", null]);
   expect(info.tasks.map(({ attempt, state }) => [attempt, state])).toContainEqual([1, "stopped"]);
@@ -88,7 +85,7 @@ services:
     "both to run",
     (tasks) => tasks.filter((task) => task.state === "running").length === 2,
   );
-  const node = living(all, "db.pg.0")?.node ?? "";
+  const node = livingTask(all, "db.pg.0")?.node ?? "";
   await cluster.ok("node", "drain", node);
   const { left } = await waitUntil("the plan to have looked", async () => {
     const progress = await cluster.client().drainProgress(node);
@@ -99,10 +96,10 @@ services:
   await cluster.ok("scale", "db.big=0");
   const after = await cluster.until(
     "it to have moved",
-    (tasks) => living(tasks, "db.pg.0")?.node !== undefined && living(tasks, "db.pg.0")?.node !== node,
+    (tasks) => livingTask(tasks, "db.pg.0")?.node !== undefined && livingTask(tasks, "db.pg.0")?.node !== node,
   );
   const old = after.find((task) => task.name === "db.pg.0" && task.attempt === 1);
-  expect(old!.finished_ms).toBeLessThanOrEqual(living(after, "db.pg.0")!.started_ms!);
+  expect(old!.finished_ms).toBeLessThanOrEqual(livingTask(after, "db.pg.0")!.started_ms!);
   await cluster.ok("node", "resume", node);
   await cluster.ok("rm", "db", "--yes");
 }, 40_000);

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import type { RunDetail } from "../../src/wire/api/runs";
 import type { TaskView } from "../../src/wire/api/tasks";
 import type { NodeView } from "../../src/wire/api/nodes";
-import { Cluster, QUICK } from "../support/cluster";
+import { Cluster, QUICK, livingTask } from "../support/cluster";
 import { isAlive } from "../support/processes";
 import { Program } from "../support/program";
 import { waitUntil } from "../support/wait";
@@ -24,9 +24,6 @@ afterAll(async () => expect(await cluster.close()).toEqual([]));
 const LITTLE = "resources: { cpu: 20m, memory: 16MiB }";
 const node = async (name: string): Promise<NodeView | undefined> =>
   (await cluster.nodes()).find((one) => one.name === name);
-const living = (tasks: readonly TaskView[], name: string): TaskView | undefined =>
-  tasks.find((task) => task.name.replace(/#.*/, "") === name && task.state === "running" && task.desired === "run");
-
 /** A service and a job that both begin on n1, the only node that is free. */
 async function work(app: string): Promise<void> {
   await cluster.ok("node", "drain", "n2");
@@ -38,14 +35,14 @@ jobs:
 `);
   await cluster.until(
     "both to run on n1",
-    (all) => living(all, `${app}.web.0`)?.node === "n1" && living(all, `${app}.long.0`)?.node === "n1",
+    (all) => livingTask(all, `${app}.web.0`)?.node === "n1" && livingTask(all, `${app}.long.0`)?.node === "n1",
   );
   await cluster.ok("node", "resume", "n2");
 }
 const moved = (app: string, to: string): Promise<TaskView[]> =>
   cluster.until(
     `both to run on ${to}`,
-    (all) => living(all, `${app}.web.0`)?.node === to && living(all, `${app}.long.0`)?.node === to,
+    (all) => livingTask(all, `${app}.web.0`)?.node === to && livingTask(all, `${app}.long.0`)?.node === to,
     30_000,
   );
 async function unharmed(app: string, all: readonly TaskView[]): Promise<void> {

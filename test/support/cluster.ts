@@ -228,3 +228,7 @@ export class Cluster {
     return left;
   }
 }
+
+/** Returns the task of a slot that runs and is to go on, whichever attempt it is. */
+export const livingTask = (tasks: readonly TaskView[], name: string): TaskView | undefined =>
+  tasks.find((task) => task.name.replace(/#.*/, "") === name && task.state === "running" && task.desired === "run");

@@ -5,7 +5,7 @@ import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import type { ProbePlaces } from "../../../src/agent/devices/device";
+import type { Card, DeviceLook, ProbePlaces } from "../../../src/agent/devices/device";
 import type { Vendor } from "../../../src/core/model/device";
 
 /** What the contract suite needs of a vendor's machine. */
@@ -91,4 +91,10 @@ export class Site {
   close(): Promise<void> {
     return rm(this.root, { recursive: true, force: true });
   }
+}
+
+/** Returns the cards of a look that has seen them. */
+export function cardsOf(look: DeviceLook): readonly Card[] {
+  if (look.is !== "seen") throw new Error(`nothing was seen: ${JSON.stringify(look)}`);
+  return look.cards;
 }

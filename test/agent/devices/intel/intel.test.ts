@@ -1,7 +1,7 @@
 // Intel's probe over a made-up /sys: both drivers' ways of telling, what is only counted up, and what xpu-smi adds.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import type { Card, DeviceProbe, DeviceLook, ProbePlaces } from "../../../../src/agent/devices/device";
+import type { DeviceProbe, ProbePlaces } from "../../../../src/agent/devices/device";
 import { drmProcesses } from "../../../../src/agent/devices/drm";
 import { hasIntel, intelProbe, joined } from "../../../../src/agent/devices/intel/intel";
 import { IntelLooker } from "../../../../src/agent/devices/intel/intel-look";
@@ -10,6 +10,7 @@ import { treeAt } from "../../../../src/agent/devices/sysfs";
 import { GIB, MIB } from "../../../../src/core/units";
 import { createTool } from "../../../../src/os/process/tool";
 import { IntelMachine, mixedIntel, xpuSmi, type Xpu } from "../../../support/devices/intel";
+import { cardsOf } from "../../../support/devices/rig";
 
 const LIMITS = { first_ms: 30_000, later_ms: 30_000 };
 
@@ -27,11 +28,6 @@ function open(over: Partial<ProbePlaces> = {}): DeviceProbe {
   const probe = intelProbe(machine.site.places(over), LIMITS);
   opened.push(probe);
   return probe;
-}
-
-function cardsOf(look: DeviceLook): readonly Card[] {
-  if (look.is !== "seen") throw new Error(`nothing was seen: ${JSON.stringify(look)}`);
-  return look.cards;
 }
 
 const max1100: Xpu = { id: 1, name: "Intel(R) Data Center GPU Max 1100", bus: "29", memory: 51_522_830_336 };

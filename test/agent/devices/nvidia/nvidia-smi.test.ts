@@ -1,10 +1,11 @@
 // NVIDIA's probe over a stand-in for nvidia-smi, where there is no library: what it prints is taken for what it means.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import type { Card, DeviceProbe, DeviceLook } from "../../../../src/agent/devices/device";
+import type { Card, DeviceProbe } from "../../../../src/agent/devices/device";
 import { nvidiaProbe } from "../../../../src/agent/devices/nvidia/nvidia";
 import { MIB } from "../../../../src/core/units";
 import { matrix, SmiMachine, smiRow, smiUuid, type SmiRow } from "../../../support/devices/nvidia-smi";
+import { cardsOf } from "../../../support/devices/rig";
 
 const LIMITS = { first_ms: 30_000, later_ms: 30_000 };
 
@@ -20,10 +21,6 @@ beforeEach(() => {
 afterEach(() => probe.close());
 afterAll(() => machine.site.close());
 
-function cardsOf(look: DeviceLook): readonly Card[] {
-  if (look.is !== "seen") throw new Error(`nothing was seen: ${JSON.stringify(look)}`);
-  return look.cards;
-}
 const seen = async (rows: readonly SmiRow[], without: readonly string[] = []): Promise<readonly Card[]> => {
   machine.cards(rows, without);
   return cardsOf(await probe.look());

@@ -3,7 +3,7 @@
 
 import { copyFileSync, rmSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import type { Card, DeviceProbe, DeviceLook } from "../../../../src/agent/devices/device";
+import type { Card, DeviceProbe } from "../../../../src/agent/devices/device";
 import { nvidiaProbe } from "../../../../src/agent/devices/nvidia/nvidia";
 import {
   card,
@@ -15,14 +15,10 @@ import {
   without,
   type Line,
 } from "../../../support/devices/nvml";
+import { cardsOf } from "../../../support/devices/rig";
 
 const MIB = 2 ** 20;
 const LIMITS = { first_ms: 30_000, later_ms: 30_000 };
-
-function cardsOf(look: DeviceLook): readonly Card[] {
-  if (look.is !== "seen") throw new Error(`nothing was seen: ${JSON.stringify(look)}`);
-  return look.cards;
-}
 
 describe.if(!("why" in compiler))(`NVML${without}`, () => {
   let machine: NvmlMachine;
