@@ -95,7 +95,7 @@ function demandDir(why: string | null, what: string, hint: string): void {
 function lockData(data: string): () => void {
   const file = join(data, "lock");
   const locked = takeLock(file);
-  if (locked.ok) {
+  if (locked.is === "taken") {
     noteHolder(file, nowMs());
     return locked.release;
   }

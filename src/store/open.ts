@@ -77,12 +77,12 @@ export function own(dir: string, now_ms: Ms): { readonly ok: true; readonly rele
   let locked: Locked | null = null;
   try {
     locked = takeLock(lock);
-    if (!locked.ok) return held(dir, locked.holder);
+    if (locked.is === "held") return held(dir, locked.holder);
     makeRoom(dir);
     noteHolder(lock, now_ms);
-    return locked;
+    return { ok: true, release: locked.release };
   } catch (error) {
-    if (locked?.ok === true) locked.release();
+    if (locked?.is === "taken") locked.release();
     if (codeOf(error) === null) throw error;
     return refuse("not_writable", `${dir} cannot be written: ${(error as Error).message}`, DATA_HINT);
   }

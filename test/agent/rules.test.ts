@@ -128,7 +128,7 @@ describe("a record", () => {
   const record = recordFor(assignmentFor("true"));
   const { uid } = record.assignment;
   test("is read back as it was written", () =>
-    expect(parseRecord(JSON.parse(JSON.stringify(record)), uid)).toEqual(record));
+    expect(parseRecord(JSON.parse(JSON.stringify(record)), uid)).toEqual({ is: "there", record }));
   const bad: readonly (readonly [string, unknown])[] = [
     ["null", null],
     ["a text", "x"],
@@ -139,7 +139,8 @@ describe("a record", () => {
     ["with a strange stop", { ...record, stop: 1 }],
   ];
   for (const [what, value] of bad) {
-    test(`${what} is refused with a reason`, () => expect(typeof parseRecord(value, uid)).toBe("string"));
+    test(`${what} is refused with a reason`, () =>
+      expect(parseRecord(value, uid)).toMatchObject({ is: "bad", why: expect.stringMatching(/\w/) }));
   }
 });
 
@@ -170,7 +171,7 @@ test("an end of another release is read as far as it goes", () => {
   const record = recordFor(assignmentFor("true"));
   const read = (end: object): unknown => {
     const parsed = parseRecord({ ...record, end }, record.assignment.uid);
-    return typeof parsed === "string" ? parsed : parsed.end;
+    return parsed.is === "bad" ? parsed.why : parsed.record.end;
   };
   const end = { state: "failed", started_ms: null, finished_ms: 1, exit_code: 1, signal: null, reason: null };
   expect(read(end)).toEqual({ ...end, peak_memory_bytes: null, next_uid: null });

@@ -45,12 +45,13 @@ const NOTHING: Kept = { cards: new Map(), health: { log: null, overrides: {} } }
 export function readKept(path: string, now_ms: Ms, say: (line: string) => void): Kept {
   const read = readJson(path);
   if (read.is === "missing") return NOTHING;
-  const kept = read.is === "there" ? keptFrom(read.value) : read.why;
-  if (typeof kept === "string") {
-    say(`what was known of the cards is unreadable, and set aside as ${path}.bad: ${kept}`);
+  const found = read.is === "there" ? keptFrom(read.value) : { is: "bad" as const, why: read.why };
+  if (found.is === "bad") {
+    say(`what was known of the cards is unreadable, and set aside as ${path}.bad: ${found.why}`);
     renameTo(path, `${path}.bad`);
     return NOTHING;
   }
+  const { kept } = found;
   const same = kept.boot_id === bootId();
   return {
     cards: recalled(kept.cards, same, now_ms),
@@ -76,25 +77,33 @@ interface KeptFile extends HealthMemory {
   readonly cards: readonly KeptCard[];
 }
 
-function keptFrom(value: unknown): KeptFile | string {
+type Bad = { readonly is: "bad"; readonly why: string };
+const bad = (why: string): Bad => ({ is: "bad", why });
+
+function keptFrom(value: unknown): Bad | { readonly is: "good"; readonly kept: KeptFile } {
   const { boot_id, cards, log, overrides } = (value ?? {}) as Partial<Record<keyof KeptFile, unknown>>;
-  if (typeof boot_id !== "string" || !Array.isArray(cards)) return "fields are missing";
+  if (typeof boot_id !== "string" || !Array.isArray(cards)) return bad("fields are missing");
   const rules = findingOverrides.safeParse(overrides);
-  if (!rules.success || (log !== null && typeof log !== "string")) return "the place in the log is not understood";
-  const read = (cards as unknown[]).map(cardFrom);
-  const bad = read.find((card) => typeof card === "string");
-  return bad ?? { boot_id, log, overrides: rules.data, cards: read.filter((card) => typeof card !== "string") };
+  if (!rules.success || (log !== null && typeof log !== "string")) return bad("the place in the log is not understood");
+  const known: KeptCard[] = [];
+  for (const card of cards as unknown[]) {
+    const read = cardFrom(card);
+    if (read.is === "bad") return read;
+    known.push(read.card);
+  }
+  return { is: "good", kept: { boot_id, log, overrides: rules.data, cards: known } };
 }
 
-function cardFrom(value: unknown): KeptCard | string {
+function cardFrom(value: unknown): Bad | { readonly is: "good"; readonly card: KeptCard } {
   const read = (value ?? {}) as Partial<Record<keyof KeptCard, unknown>>;
   const { facts, handle, baseline_bytes, quarantine, missing, holders } = read;
   const parsed = device.safeParse(facts);
-  if (!parsed.success) return "a card is not understood";
-  if (baseline_bytes !== null && typeof baseline_bytes !== "number") return "a baseline is not a number";
-  if (!isQuarantine(quarantine) || !Array.isArray(holders) || !holders.every(isHolder)) return "a card is half told";
-  if (!isHandle(handle) || (missing !== null && typeof missing !== "string")) return "a card is half told";
-  return { facts: parsed.data, handle, baseline_bytes, quarantine, missing, holders };
+  if (!parsed.success) return bad("a card is not understood");
+  if (baseline_bytes !== null && typeof baseline_bytes !== "number") return bad("a baseline is not a number");
+  if (!isQuarantine(quarantine) || !Array.isArray(holders) || !holders.every(isHolder))
+    return bad("a card is half told");
+  if (!isHandle(handle) || (missing !== null && typeof missing !== "string")) return bad("a card is half told");
+  return { is: "good", card: { facts: parsed.data, handle, baseline_bytes, quarantine, missing, holders } };
 }
 
 const has = (value: unknown, types: Readonly<Record<string, readonly string[]>>): boolean =>

@@ -44,11 +44,13 @@ type FoundKeeper =
   | { readonly is: "silent" }
   | { readonly is: "gone"; readonly why: string };
 
+type OwnKeeper = { readonly is: "there"; readonly keeper: Keeper } | { readonly is: "failed"; readonly why: string };
+
 export class Keepers {
   readonly #options: KeepersOptions;
   readonly #dir: string;
   readonly #keepers = new Set<Keeper>();
-  #starting: Promise<Keeper | string> | null = null;
+  #starting: Promise<OwnKeeper> | null = null;
   #heard_boot_ms: number | null = null;
   #closed = false;
 
@@ -83,8 +85,9 @@ export class Keepers {
 
   /** Has a task begun by a keeper of this version, once, however often it is asked. */
   async start(order: TaskOrder): Promise<StartAnswer> {
-    const keeper = await this.#own();
-    if (typeof keeper === "string") return { is: "refused", why: keeper };
+    const own = await this.#own();
+    if (own.is === "failed") return { is: "refused", why: own.why };
+    const { keeper } = own;
     const before = keeper.asked.get(order.uid);
     const asked = before ?? Promise.withResolvers<StartAnswer>();
     keeper.asked.set(order.uid, asked);
@@ -168,15 +171,17 @@ export class Keepers {
     return { is: "there", keeper };
   }
 
-  async #own(): Promise<Keeper | string> {
-    for (const keeper of this.#keepers) if (keeper.version === this.#options.version) return keeper;
+  async #own(): Promise<OwnKeeper> {
+    for (const keeper of this.#keepers) {
+      if (keeper.version === this.#options.version) return { is: "there", keeper };
+    }
     this.#starting ??= this.#launch().finally(() => {
       this.#starting = null;
     });
     return this.#starting;
   }
 
-  async #launch(): Promise<Keeper | string> {
+  async #launch(): Promise<OwnKeeper> {
     const { command, data, version } = this.#options;
     makePrivateDir(this.#dir);
     const env = { PATH: SYSTEM_PATH, LANG: "C.UTF-8", ORCH_KEEPER_VERSION: version, ...passedOn() };
@@ -187,10 +192,14 @@ export class Keepers {
       await pause(AGAIN_MS);
       if (!namesIn(this.#dir).includes(name)) continue;
       const found = await this.#connect(join(this.#dir, name));
-      if (found.is === "there") return found.keeper;
+      if (found.is === "there") return found;
       why = found.is === "silent" ? "and does not answer" : found.why;
     }
-    return `the keeper did not begin within ${formatDuration(BEGIN_MS)} ${why}: see keeper.log in the data directory`;
+    const within = formatDuration(BEGIN_MS);
+    return {
+      is: "failed",
+      why: `the keeper did not begin within ${within} ${why}: see keeper.log in the data directory`,
+    };
   }
 }
 

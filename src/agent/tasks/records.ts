@@ -9,27 +9,28 @@ import { parsedJson } from "../../os/files/json";
 import { assignment } from "../../wire/nouns";
 import { FILES, numberOrNull, textOrNull } from "./taskdir";
 
-export type RecordRead =
-  | { readonly is: "there"; readonly record: TaskRecord }
-  | { readonly is: "missing" }
-  /** It was set aside; the directory stays, with its claim. */
-  | { readonly is: "bad"; readonly why: string };
+type ParsedRecord =
+  { readonly is: "there"; readonly record: TaskRecord } | { readonly is: "bad"; readonly why: string };
+
+/** A bad one was set aside; the directory stays, with its claim. */
+export type RecordRead = ParsedRecord | { readonly is: "missing" };
+
+const bad = (why: string): ParsedRecord => ({ is: "bad", why });
 
 /** Reads the record in a task's directory; a bad one becomes `UID.bad` beside it. */
 export function readRecord(tasks: string, uid: string): RecordRead {
   const path = join(tasks, uid, FILES.record);
   const read = readText(path);
   if (read.is === "missing") return { is: "missing" };
-  const parsed = read.is === "there" ? lastRecord(read.text, uid) : read.why;
-  if (typeof parsed !== "string") return { is: "there", record: parsed };
-  renameTo(path, badPath(tasks, uid));
-  return { is: "bad", why: parsed };
+  const parsed = read.is === "there" ? lastRecord(read.text, uid) : bad(read.why);
+  if (parsed.is === "bad") renameTo(path, badPath(tasks, uid));
+  return parsed;
 }
 
 export const badPath = (tasks: string, uid: string): string => join(tasks, `${uid}.bad`);
 
 /** A version whose writing was cut off has no end of line: the one before it counts. */
-function lastRecord(text: string, uid: string): TaskRecord | string {
+function lastRecord(text: string, uid: string): ParsedRecord {
   const line =
     text
       .slice(0, text.lastIndexOf("\n") + 1)
@@ -37,16 +38,17 @@ function lastRecord(text: string, uid: string): TaskRecord | string {
       .split("\n")
       .at(-1) ?? "";
   const value = parsedJson(line);
-  return value === undefined ? "not JSON" : parseRecord(value, uid);
+  return value === undefined ? bad("not JSON") : parseRecord(value, uid);
 }
 
-/** Gives back what is wrong with it, as a string. */
-export function parseRecord(value: unknown, uid: string): TaskRecord | string {
-  if (typeof value !== "object" || value === null) return "not an object";
+/** Returns the record, or what is wrong with it. */
+export function parseRecord(value: unknown, uid: string): ParsedRecord {
+  if (typeof value !== "object" || value === null) return bad("not an object");
   const record = value as Record<string, unknown>;
   const task = assignment.safeParse(record["assignment"]);
-  if (!task.success) return task.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; ");
-  if (task.data.uid !== uid) return `it is of task ${task.data.uid}`;
+  if (!task.success)
+    return bad(task.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; "));
+  if (task.data.uid !== uid) return bad(`it is of task ${task.data.uid}`);
   const { boot_id, accepted_ms, go, not_before_ms, stop, verdict = null } = record;
   const end = endIn(record["end"]);
   if (
@@ -55,9 +57,13 @@ export function parseRecord(value: unknown, uid: string): TaskRecord | string {
     typeof go !== "boolean" ||
     typeof not_before_ms !== "number"
   )
-    return "fields are missing";
-  if (!isStop(stop) || end === undefined || !isVerdict(verdict)) return "its stop or end is not understood";
-  return { assignment: task.data, boot_id, accepted_ms, go, not_before_ms, stop, verdict, end };
+    return bad("fields are missing");
+  if (!isStop(stop) || end === undefined || !isVerdict(verdict)) return bad("its stop or end is not understood");
+  const assigned = task.data;
+  return {
+    is: "there",
+    record: { assignment: assigned, boot_id, accepted_ms, go, not_before_ms, stop, verdict, end },
+  };
 }
 
 function isStop(value: unknown): value is TaskRecord["stop"] {

@@ -34,14 +34,18 @@ const megabytes = (bytes_s: number): Pick<Finding, "value" | "unit"> => ({
   unit: "MB/s",
 });
 
-async function ask<T>({ child }: Workbench, question: SelfQuestion, timeout_ms: number): Promise<T | string> {
+type Trial<T> = { readonly is: "made"; readonly trial: T } | { readonly is: "failed"; readonly why: string };
+
+async function ask<T>({ child }: Workbench, question: SelfQuestion, timeout_ms: number): Promise<Trial<T>> {
   const answer = await child.ask(question, timeout_ms);
-  return answer.is === "answered" ? (answer.value as T) : answer.why;
+  return answer.is === "answered" ? { is: "made", trial: answer.value as T } : answer;
 }
 
 export async function testCpu(bench: Workbench): Promise<Finding[]> {
-  const trial = await ask<CpuTrial>(bench, { test: "cpu" }, TIMEOUT_MS.cpu);
-  return [typeof trial === "string" ? failed("cpu", `the processor was not tested: ${trial}`) : cpuFinding(trial)];
+  const asked = await ask<CpuTrial>(bench, { test: "cpu" }, TIMEOUT_MS.cpu);
+  return [
+    asked.is === "failed" ? failed("cpu", `the processor was not tested: ${asked.why}`) : cpuFinding(asked.trial),
+  ];
 }
 
 export function cpuFinding({ cores, wrong, runs_s }: CpuTrial): Finding {
@@ -58,8 +62,10 @@ export function cpuFinding({ cores, wrong, runs_s }: CpuTrial): Finding {
 export async function testMemory(bench: Workbench): Promise<Finding[]> {
   const all = bench.machine().facts.memory_bytes ?? MOST_MEMORY / SHARE.memory;
   const bytes = Math.min(MOST_MEMORY, Math.floor((all * SHARE.memory) / MIB) * MIB);
-  const trial = await ask<MemoryTrial>(bench, { test: "memory", bytes: Math.max(MIB, bytes) }, TIMEOUT_MS.memory);
-  return [typeof trial === "string" ? failed("memory", `the memory was not tested: ${trial}`) : memoryFinding(trial)];
+  const asked = await ask<MemoryTrial>(bench, { test: "memory", bytes: Math.max(MIB, bytes) }, TIMEOUT_MS.memory);
+  return [
+    asked.is === "failed" ? failed("memory", `the memory was not tested: ${asked.why}`) : memoryFinding(asked.trial),
+  ];
 }
 
 export const memoryFinding = ({ bytes, wrong, copied_bytes_s }: MemoryTrial): Finding =>
@@ -71,8 +77,8 @@ export async function testDisk(bench: Workbench): Promise<Finding[]> {
   const dir = join(bench.data, "tests");
   makePrivateDir(dir);
   const room_bytes = Math.floor((await roomIn(dir)) * SHARE.disk);
-  const trial = await ask<DiskTrial>(bench, { test: "disk", dir, room_bytes }, TIMEOUT_MS.disk);
-  return typeof trial === "string" ? [failed("disk_write", `disk writes fail: ${trial}`)] : diskFindings(trial);
+  const asked = await ask<DiskTrial>(bench, { test: "disk", dir, room_bytes }, TIMEOUT_MS.disk);
+  return asked.is === "failed" ? [failed("disk_write", `disk writes fail: ${asked.why}`)] : diskFindings(asked.trial);
 }
 
 /** Returns the findings of a disk trial. What was measured before a failure counts too. */

@@ -72,7 +72,7 @@ export function parseCluster(text: string | null): Cluster | null {
 /** Returns a file's text, or null if it is missing or may not be read. */
 export async function readOr(path: string): Promise<string | null> {
   const read = await readText(path);
-  if (read.ok) return read.text;
-  if (read.absent) return null;
+  if (read.is === "there") return read.text;
+  if (read.is === "absent") return null;
   throw new CliError(EXIT.failed, `cannot read ${path}: ${read.why}`);
 }

@@ -15,7 +15,7 @@ export interface Named {
 export async function readNamed(host: Host, path: string): Promise<Named> {
   if (path === "-") return { file: "stdin", text: await host.input.all() };
   const read = await readText(resolve(host.cwd, path));
-  if (!read.ok) throw new UsageError(`cannot read ${path}: ${read.why}`);
+  if (read.is !== "there") throw new UsageError(`cannot read ${path}: ${read.why}`);
   return { file: path, text: read.text };
 }
 

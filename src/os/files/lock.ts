@@ -14,9 +14,9 @@ export interface LockHolder {
 }
 
 export type Locked =
-  | { readonly ok: true; readonly release: () => void }
+  | { readonly is: "taken"; readonly release: () => void }
   /** `holder: null`: the lock is held, and the note beside it is missing or unreadable. */
-  | { readonly ok: false; readonly holder: LockHolder | null };
+  | { readonly is: "held"; readonly holder: LockHolder | null };
 
 /**
  * Takes the lock `file` for the life of this process. It never waits and needs no disk space. Local file systems only.
@@ -34,11 +34,11 @@ export function takeLock(file: string): Locked {
   } catch (error) {
     db.close();
     if (error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_BUSY")) {
-      return { ok: false, holder: readHolder(noteOf(file)) };
+      return { is: "held", holder: readHolder(noteOf(file)) };
     }
     throw error;
   }
-  return { ok: true, release: () => db.close() };
+  return { is: "taken", release: () => db.close() };
 }
 
 /** Writes down who holds the lock, for whoever finds it taken. Only the holder may call it. */

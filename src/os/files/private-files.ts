@@ -8,9 +8,10 @@ import { replaceFile } from "./durable";
 import { makePrivateDir } from "./files";
 
 export type ReadText =
-  | { readonly ok: true; readonly text: string }
-  /** `absent`: the file is missing, or may not be seen. */
-  | { readonly ok: false; readonly absent: boolean; readonly why: string };
+  | { readonly is: "there"; readonly text: string }
+  /** It is missing, or may not be seen. */
+  | { readonly is: "absent"; readonly why: string }
+  | { readonly is: "unreadable"; readonly why: string };
 
 const WORDS: Readonly<Record<string, string>> = {
   ENOENT: "no such file or directory",
@@ -25,7 +26,7 @@ const ABSENT = new Set(["ENOENT", "EACCES", "EPERM", "ENOTDIR"]);
 export async function readText(path: string): Promise<ReadText> {
   try {
     return {
-      ok: true,
+      is: "there",
       text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await readFile(resolve(path))),
     };
   } catch (error) {
@@ -46,8 +47,8 @@ export const self = (): { readonly home: string; readonly hostname: string; read
   uid: process.getuid?.() ?? null,
 });
 
-function refusalOf(error: unknown): { readonly ok: false; readonly absent: boolean; readonly why: string } {
+function refusalOf(error: unknown): Exclude<ReadText, { is: "there" }> {
   const { code, message } = error as NodeJS.ErrnoException;
-  if (error instanceof TypeError) return { ok: false, absent: false, why: "not UTF-8 text" };
-  return { ok: false, absent: ABSENT.has(code ?? ""), why: WORDS[code ?? ""] ?? message };
+  if (error instanceof TypeError) return { is: "unreadable", why: "not UTF-8 text" };
+  return { is: ABSENT.has(code ?? "") ? "absent" : "unreadable", why: WORDS[code ?? ""] ?? message };
 }

@@ -12,13 +12,13 @@ test("a note that is no note names nobody", () => {
   const held = takeLock(file);
   try {
     noteHolder(file, 5);
-    expect(takeLock(file)).toMatchObject({ ok: false, holder: { pid: process.pid, since_ms: 5 } });
+    expect(takeLock(file)).toMatchObject({ is: "held", holder: { pid: process.pid, since_ms: 5 } });
     for (const text of ["null", "5", "[]", "{", "{}"]) {
       writeFileSync(`${file}.json`, text);
-      expect(takeLock(file)).toEqual({ ok: false, holder: null });
+      expect(takeLock(file)).toEqual({ is: "held", holder: null });
     }
   } finally {
-    if (held.ok) held.release();
+    if (held.is === "taken") held.release();
     rmSync(dir, { recursive: true });
   }
 });
