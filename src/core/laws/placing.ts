@@ -89,8 +89,7 @@ function mustStay({ after }: MomentRows, { node_id, promised }: TaskRow): boolea
   return promised.devices.length === 0 && node !== undefined && !isLeaving(node);
 }
 
-const isLeaving = ({ intent, drain, leaving }: NodeRow): boolean =>
-  leaving !== null || (intent === "draining" && drain !== null);
+const isLeaving = ({ drain, leaving }: NodeRow): boolean => leaving !== null || drain !== null;
 
 function unfit({ after }: MomentRows, task: TaskRow): string | null {
   if (after.cluster.recovering !== null) return "the server is recovering";
