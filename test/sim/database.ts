@@ -2,6 +2,7 @@
 // own buildBatch and go into its live maps; only SQLite under them is left out, for speed (a share of the seeds has
 // it).
 
+import { AssertionError } from "../../src/core/assert";
 import { canonicalJson } from "../../src/core/canonical";
 import { LAWS } from "../../src/core/laws/laws";
 import { digest128 } from "../../src/core/fresh";
@@ -113,6 +114,8 @@ export interface StoreWorld {
   readonly writing: () => void;
   /** Sees every durable batch before anybody else hears of it. */
   readonly committed: (changes: readonly Change[]) => void;
+  /** Called when a bug has shown itself: a pass failed, a session could not take a message, a law was broken. */
+  readonly failed: (why: string) => void;
 }
 
 export interface SimStore extends Store {
@@ -179,6 +182,7 @@ function enqueue<T>(
       transact,
       idempotency,
       settle(outcome) {
+        if (outcome.is === "error") tellBug(desk.world, outcome.error);
         if (outcome.is === "error")
           reject(outcome.error instanceof Error ? outcome.error : new Error(String(outcome.error)));
         else
@@ -191,6 +195,11 @@ function enqueue<T>(
     });
     fly(desk);
   });
+}
+
+/** Whoever made the transaction may be a person, who would be told and go on. */
+export function tellBug(world: Pick<StoreWorld, "failed">, error: unknown): void {
+  if (error instanceof AssertionError) world.failed(error.message);
 }
 
 /** Sends the next batch on its way to the disk, unless one is. */

@@ -2,7 +2,8 @@
 
 import { CARD_MUTANTS } from "./card-mutants";
 import { MISTAKE_MUTANTS } from "./mistake-mutants";
+import { LAW_MUTANTS } from "./law-mutants";
 import type { Mutant } from "./mutant";
 import { PROTOCOL_MUTANTS } from "./protocol-mutants";
 
-export const MUTANTS: readonly Mutant[] = [...PROTOCOL_MUTANTS, ...MISTAKE_MUTANTS, ...CARD_MUTANTS];
+export const MUTANTS: readonly Mutant[] = [...PROTOCOL_MUTANTS, ...MISTAKE_MUTANTS, ...CARD_MUTANTS, ...LAW_MUTANTS];

@@ -19,8 +19,6 @@ export interface ServerWorld extends StoreWorld {
   /** The directory with SQLite's files, in worlds that have them. */
   readonly home: SqliteHome | null;
   readonly note: (what: string) => void;
-  /** Called when a bug has shown itself: a pass failed, or a session could not take a message. */
-  readonly failed: (why: string) => void;
   /** Called with what is sent to a node before it travels. */
   readonly sent: (link: Link, data: string) => void;
   /** Called with what the network did not take. */

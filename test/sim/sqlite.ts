@@ -8,7 +8,7 @@ import { canonicalJson } from "../../src/core/canonical";
 import { LAWS } from "../../src/core/laws/laws";
 import { LIVE_TABLES } from "../../src/store/live";
 import { openStore } from "../../src/store/open";
-import { applyChanges, type Database, type SimStore, type StoreWorld } from "./database";
+import { applyChanges, tellBug, type Database, type SimStore, type StoreWorld } from "./database";
 import { demand } from "./violation";
 
 export interface SqliteHome {
@@ -55,7 +55,12 @@ export function openSqliteStore(world: StoreWorld, home: SqliteHome, database: D
     for (const change of changes) if (change.table === "specs") database.specs.set(change.key, change.row.spec);
     world.committed(changes);
   });
-  return { ...store, crash: () => store.close() };
+  const commit: SimStore["commit"] = (actor, transact, idempotency) => {
+    const committed = store.commit(actor, transact, idempotency);
+    committed.catch((error: unknown) => tellBug(world, error));
+    return committed;
+  };
+  return { ...store, commit, crash: () => store.close() };
 }
 
 const contentOf = (rows: ReadonlyMap<string, unknown>): string =>

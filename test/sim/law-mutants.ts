@@ -1,0 +1,72 @@
+// Mutants that nothing in the world shows at first: only the laws of the committed state see them. Every `find` occurs
+// exactly once in its file.
+
+import { edit, type Mutant } from "./mutant";
+
+export const LAW_MUTANTS: readonly Mutant[] = [
+  {
+    name: "ports-are-given-twice",
+    rule: "law ports-unique",
+    edits: [
+      edit(
+        "src/core/place/room.ts",
+        "while (space.lowest <= last && (space.taken.has(space.lowest) || space.resting.has(space.lowest))) space.lowest++;",
+        "",
+      ),
+      edit(
+        "src/core/place/room.ts",
+        "while (next <= last && (space.taken.has(next) || space.resting.has(next) || fixed.has(next))) next++;",
+        "",
+      ),
+    ],
+  },
+  {
+    name: "revisions-are-skipped",
+    rule: "law revision-rises",
+    edits: [
+      edit(
+        "src/store/batch.ts",
+        "const revision = live.cluster.revision + 1;",
+        "const revision = live.cluster.revision + 2;",
+      ),
+    ],
+  },
+  {
+    name: "ordinals-come-again",
+    rule: "law numbers-are-new",
+    edits: [edit("src/server/nodes/node-row.ts", "next_ordinal: row.ordinal + 1", "next_ordinal: row.ordinal")],
+  },
+  {
+    name: "ends-are-not-kept",
+    rule: "law task-leaves-by-its-end",
+    edits: [
+      edit(
+        "src/core/intake/observe.ts",
+        '{ table: "ended_tasks", key: task.uid, row: { ...task, observed: final } },',
+        "",
+      ),
+    ],
+  },
+  {
+    name: "slots-are-not-written",
+    rule: "law slot-remembers",
+    edits: [
+      edit(
+        "src/core/plan/changes.ts",
+        'return [put(op.task), { table: "slots", key: op.slot.key, row: op.slot }];',
+        "return [put(op.task)];",
+      ),
+    ],
+  },
+  {
+    name: "given-up-for-nothing",
+    rule: "law written-off-is-replaced",
+    edits: [
+      edit(
+        "src/core/plan/changes.ts",
+        'return [put({ ...current(state, op.task), desired: "stop", stop: op.stop })];',
+        'return [put({ ...current(state, op.task), desired: "stop", stop: op.stop, written_off: { at_ms: now_ms, why: "" } })];',
+      ),
+    ],
+  },
+];
