@@ -113,8 +113,8 @@ function attempt(waiting: QueuedTransaction, below: Layer, revision: number, con
   const layer = layerOver(below.state);
   const none = { layer, rows: [], answer: null, bytes: 0 };
   const { idempotency } = waiting;
-  const { now_ms, specs, nextEvent } = context;
-  const { draft, seal } = draftOn(layer, { actor: waiting.actor, revision, now_ms, specs, nextEvent });
+  const { now_ms, specs, nextEvent, hasEnded } = context;
+  const { draft, seal } = draftOn(layer, { actor: waiting.actor, revision, now_ms, specs, nextEvent, hasEnded });
   try {
     const kept =
       idempotency === null ? null : (context.answers.get(answerKey(idempotency)) ?? context.kept(idempotency));

@@ -77,6 +77,7 @@ export interface DraftFacts {
   readonly specs: Specs;
   /** Numbers the events of the batch. */
   readonly nextEvent: () => number;
+  readonly hasEnded: Draft["hasEnded"];
 }
 
 /**
@@ -109,6 +110,7 @@ export function draftOn(layer: Layer, facts: DraftFacts): { readonly draft: Draf
     state: layer.state,
     revision: facts.revision,
     now_ms: facts.now_ms,
+    hasEnded: facts.hasEnded,
     put,
     putSpec(spec) {
       const hash = facts.specs.hashOf(spec);

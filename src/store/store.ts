@@ -13,6 +13,8 @@ export interface Draft {
   /** The revision that this batch will have. */
   readonly revision: number;
   readonly now_ms: Ms;
+  /** Whether a task has ended: in history, or by an earlier transaction of this batch. */
+  readonly hasEnded: (uid: string) => boolean;
   put(changes: readonly Change[]): void;
   /** Stores a spec by its content, and returns its hash. The same content gives the same hash. */
   putSpec(spec: TaskSpec): string;

@@ -8,16 +8,8 @@ export const LAW_MUTANTS: readonly Mutant[] = [
     name: "ports-are-given-twice",
     rule: "law ports-unique",
     edits: [
-      edit(
-        "src/core/place/room.ts",
-        "while (space.lowest <= last && (space.taken.has(space.lowest) || space.resting.has(space.lowest))) space.lowest++;",
-        "",
-      ),
-      edit(
-        "src/core/place/room.ts",
-        "while (next <= last && (space.taken.has(next) || space.resting.has(next) || fixed.has(next))) next++;",
-        "",
-      ),
+      edit("src/core/place/room.ts", "space.taken.has(space.lowest) || ", ""),
+      edit("src/core/place/room.ts", "space.taken.has(next) || ", ""),
     ],
   },
   {
@@ -64,8 +56,8 @@ export const LAW_MUTANTS: readonly Mutant[] = [
     edits: [
       edit(
         "src/core/plan/changes.ts",
-        'return [put({ ...current(state, op.task), desired: "stop", stop: op.stop })];',
-        'return [put({ ...current(state, op.task), desired: "stop", stop: op.stop, written_off: { at_ms: now_ms, why: "" } })];',
+        'desired: "stop", stop: op.stop })',
+        'desired: "stop", stop: op.stop, written_off: { at_ms: now_ms, why: "" } })',
       ),
     ],
   },

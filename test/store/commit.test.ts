@@ -6,7 +6,8 @@ import type { Change } from "../../src/core/model/rows-state";
 import { StorageError } from "../../src/store/errors";
 import { HOUSE_LIMITS } from "../../src/core/limits";
 import type { Draft } from "../../src/store/store";
-import { buildApp, buildRun, buildSpec, NOW_MS } from "../support/build";
+import { ALL_LAWS } from "../../src/store/open";
+import { buildApp, buildFinal, buildRun, buildSpec, buildTask, NOW_MS } from "../support/build";
 import { clock, opened, port, rejection, removeScratch, scratch } from "./scratch";
 
 afterAll(removeScratch);
@@ -83,6 +84,28 @@ describe("a commit", () => {
     });
   });
 
+  test("knows of ends that an earlier one of its batch has written", async () => {
+    const store = opened(":memory:");
+    const task = buildTask(buildRun(1, "s"), "n1", { observed: buildFinal() });
+    const [, known] = await Promise.all([
+      store.commit("node n1", (draft) => draft.put([{ table: "ended_tasks", key: task.uid, row: task }])),
+      store.commit("node n1", (draft) => draft.hasEnded(task.uid)),
+    ]);
+    expect([known.revision, known.value]).toEqual([store.state.cluster.revision, true]);
+    store.close();
+  });
+  test("that breaks a law is dropped whole, and who made it is told which, by which rows", async () => {
+    const store = opened(":memory:", { laws: ALL_LAWS });
+    const task = buildTask(buildRun(1, "s"), "n1", { observed: { state: "assigned" } });
+    const [refused, kept] = await Promise.all([
+      rejection(store.commit("plan", (draft) => draft.put([{ table: "tasks", key: task.uid, row: task }]))),
+      store.commit("alice", put("a")),
+    ]);
+    expect(String(refused)).toContain("AssertionError: law task-has-owner-and-node is broken by plan");
+    expect(String(refused)).toContain("1 ae7497ff5c on n1: there is no such node");
+    expect([store.state.tasks.size, store.state.ports.size, kept.replayed]).toEqual([0, 1, false]);
+    store.close();
+  });
   test("whose row breaks a rule of its table is refused alone", async () => {
     const store = memory();
     const bad = { ...buildRun(1, "x"), state: "sleeping" } as never;

@@ -7,13 +7,13 @@ import type { Context } from "../context";
 /** The context of an intake within the commit of `draft`. */
 export const intakeContext = (
   { store, limits, seed }: Pick<Context, "store" | "limits" | "seed">,
-  { revision, now_ms }: Pick<Draft, "revision" | "now_ms">,
+  { revision, now_ms, hasEnded }: Pick<Draft, "revision" | "now_ms" | "hasEnded">,
 ): IntakeContext => ({
   now_ms,
   revision,
   limits,
   seed: seed(),
-  hasEnded: (uid) => store.history.hasEnded(uid),
+  hasEnded,
   // A run that is over for good left no grave, and needs none: it is in history.
   hasGrave: (uid) => store.history.hasGrave(uid) || store.history.run(uid) !== null,
 });

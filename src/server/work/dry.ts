@@ -45,6 +45,7 @@ export function dryRun<T>(
     revision: base.cluster.revision + 1,
     now_ms,
     nextEvent: () => events++,
+    hasEnded: (uid) => store.history.hasEnded(uid),
     specs: {
       hashOf: (one) => hashOf(canonicalJson(one)),
       get: spec,
