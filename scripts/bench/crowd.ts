@@ -8,7 +8,7 @@ import { createAgentLoop } from "../../src/agent/loop/loop";
 import { createOutgoing } from "../../src/agent/link/outgoing";
 import { ServerSession } from "../../src/agent/link/session";
 import { createTester } from "../../src/agent/tests/tester";
-import type { Fence } from "../../src/core/agent/accept";
+import type { Fence } from "../../src/core/agent/fence";
 import type { TestResult } from "../../src/core/model/node-tests";
 import type { Seen } from "../../src/core/model/record";
 import { GIB, MIB } from "../../src/core/units";

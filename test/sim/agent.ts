@@ -5,7 +5,7 @@ import { FatalAgentError, stayConnected, type Connection } from "../../src/agent
 import { keepFence } from "../../src/agent/link/fence";
 import { createAgentLoop, type AgentLoop } from "../../src/agent/loop/loop";
 import { createOutgoing } from "../../src/agent/link/outgoing";
-import type { Fence } from "../../src/core/agent/accept";
+import type { Fence } from "../../src/core/agent/fence";
 import { traceOf } from "../../src/os/errors";
 import type { Machine as MachineFacts } from "../../src/wire/agent";
 import { makeSimCards } from "./card-gate";

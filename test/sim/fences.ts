@@ -1,7 +1,7 @@
 // What agents and servers reject as older than what they have: an agent's fence only rises, and a server is rejected as
 // an old copy only if its database is one.
 
-import type { Fence } from "../../src/core/agent/accept";
+import type { Fence } from "../../src/core/agent/fence";
 import type { Machine } from "./machine";
 import type { World } from "./world";
 import { demand } from "./violation";

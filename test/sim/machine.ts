@@ -2,7 +2,7 @@
 // the agent. Records, claims and exits are on its disk. A reboot ends every process and makes a new boot.
 
 import type { KeyObject } from "node:crypto";
-import type { Fence } from "../../src/core/agent/accept";
+import type { Fence } from "../../src/core/agent/fence";
 import type { KeptCard } from "../../src/agent/cards/kept";
 import type { Device } from "../../src/core/model/device";
 import type { Orphan } from "../../src/core/model/rows-node";

@@ -7,8 +7,8 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     name: "older-epoch-is-followed",
     rule: "protocol 1, 21: epochs order servers",
     edits: [
-      edit("src/core/agent/accept.ts", "stamp.epoch < fence.epoch", "stamp.epoch < 0"),
-      edit("src/core/agent/accept.ts", "stamp.revision < fence.revision", "stamp.revision < 0"),
+      edit("src/core/agent/fence.ts", "stamp.epoch < fence.epoch", "stamp.epoch < 0"),
+      edit("src/core/agent/fence.ts", "stamp.revision < fence.revision", "stamp.revision < 0"),
       edit("src/server/agents/greeting.ts", "highest.epoch > cluster.epoch", "highest.epoch < 0"),
       edit("src/server/agents/greeting.ts", "applied.revision <= cluster.revision", "applied.revision >= 0"),
     ],

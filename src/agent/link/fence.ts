@@ -1,7 +1,7 @@
 // The newest server this agent has heard, in memory and on disk: what keeps it from ever believing an older one.
 
 import { join } from "node:path";
-import type { Fence } from "../../core/agent/accept";
+import type { Fence } from "../../core/agent/fence";
 import { messageOf } from "../../os/errors";
 import { replaceFile } from "../../os/files/durable";
 import { readJson } from "../../os/files/files";

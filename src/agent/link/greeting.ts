@@ -2,7 +2,7 @@
 // the node holds, and is welcomed or refused.
 
 import { sign } from "node:crypto";
-import { greet, type Fence } from "../../core/agent/accept";
+import { greet, type Fence } from "../../core/agent/fence";
 import { PROTOCOL, signedText } from "../../wire/agent";
 import { noteOf } from "./leaving";
 import type { ServerLink, ServerHandlers, Message } from "./link";

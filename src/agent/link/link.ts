@@ -2,7 +2,7 @@
 // told over it, and the way to say more.
 
 import type { KeyObject } from "node:crypto";
-import type { Fence } from "../../core/agent/accept";
+import type { Fence } from "../../core/agent/fence";
 import type { Reading } from "../../core/model/device";
 import type { FindingOverrides, Notice } from "../../core/model/findings";
 import type { TaskReport } from "../../core/model/record";

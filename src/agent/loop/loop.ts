@@ -1,7 +1,8 @@
 // The agent's loop: looks at records and processes, asks core/agent/step what to do, has it done, and says what has
 // changed.
 
-import { accept, type Fence } from "../../core/agent/accept";
+import { accept } from "../../core/agent/accept";
+import type { Fence } from "../../core/agent/fence";
 import { cardTasks } from "../../core/agent/card-users";
 import { step } from "../../core/agent/step";
 import type { Stamp, TaskRecord, TaskReport, Verb } from "../../core/model/record";

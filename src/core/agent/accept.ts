@@ -1,84 +1,12 @@
-// What an agent believes of a server: which messages it drops, and what the others make of its records.
+// What a message of the server makes of an agent's records: what is written, claimed, ended and answered.
 
 import { HOUSE_LIMITS } from "../limits";
 import { successorUid } from "../fresh";
 import { endWithoutResult } from "./ending";
+import { isCurrent, type Fence } from "./fence";
 import { withoutRecord } from "./report";
 import type { Stamp, TaskRecord, TaskReport, Verb } from "../model/record";
 import type { Ms } from "../units";
-
-/** The newest server an agent has heard; it is durable, so that no older one is ever believed again. */
-export interface Fence {
-  readonly cluster_id: string;
-  readonly timeline: string;
-  readonly epoch: number;
-  readonly session: number;
-  /** Number of the last message of this session that was applied; they are applied without gaps. */
-  readonly applied_n: number;
-  /** The revision up to which everything was applied; 0: nothing yet. */
-  readonly revision: number;
-  /** The server's revision when this disk was new: records of what was assigned until then may have been lost. */
-  readonly since: number;
-}
-
-export type Greeting =
-  | { readonly is: "welcome"; readonly fence: Fence; readonly new_timeline: boolean }
-  | { readonly is: "refused"; readonly why: string };
-
-/**
- * Decides whether to follow the server that sent this challenge. Epochs rise over restores too, so they alone order
- * servers.
- */
-export function greet(fence: Fence | null, stamp: Stamp): Greeting {
-  if (fence !== null && stamp.cluster_id !== fence.cluster_id) {
-    return {
-      is: "refused",
-      why: `this node belongs to cluster ${fence.cluster_id}, the server is of ${stamp.cluster_id}`,
-    };
-  }
-  if (fence !== null && stamp.epoch < fence.epoch) {
-    return {
-      is: "refused",
-      why:
-        `the server is at epoch ${stamp.epoch}, this node has seen ${fence.epoch}: ` +
-        "its database is an old copy; bring it back with: orch restore",
-    };
-  }
-  if (fence !== null && fence.timeline === stamp.timeline && stamp.revision < fence.revision) {
-    return {
-      is: "refused",
-      why:
-        `the server is at revision ${stamp.revision}, this node has seen ${fence.revision}: ` +
-        "its database is an old copy; bring it back with: orch restore",
-    };
-  }
-  const newTimeline = fence !== null && fence.timeline !== stamp.timeline;
-  const revision = fence === null || newTimeline ? 0 : fence.revision;
-  return {
-    is: "welcome",
-    new_timeline: newTimeline,
-    fence: {
-      cluster_id: stamp.cluster_id,
-      timeline: stamp.timeline,
-      epoch: stamp.epoch,
-      session: stamp.session,
-      applied_n: 0,
-      revision,
-      // A new timeline begins beyond all that its database knew, which may be less than this disk has seen.
-      since: Math.min(fence?.since ?? stamp.revision, stamp.revision),
-    },
-  };
-}
-
-/** Whether a message is of the session that the agent follows; anything else is late, doubled or a stranger's. */
-export function isCurrent(fence: Fence, stamp: Stamp): boolean {
-  return (
-    stamp.cluster_id === fence.cluster_id &&
-    stamp.timeline === fence.timeline &&
-    stamp.epoch === fence.epoch &&
-    stamp.session === fence.session
-  );
-}
 
 /** What is neither begun nor over, and so is dropped when the server's timeline changes. */
 export const notBegun = (record: TaskRecord, claimed: boolean): boolean => record.end === null && !claimed;

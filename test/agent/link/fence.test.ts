@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { keepFence, openFence } from "../../../src/agent/link/fence";
-import type { Fence } from "../../../src/core/agent/accept";
+import type { Fence } from "../../../src/core/agent/fence";
 
 let dir = "";
 beforeEach(() => {

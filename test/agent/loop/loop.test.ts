@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createAgentLoop, type AgentLoop } from "../../../src/agent/loop/loop";
-import type { Fence } from "../../../src/core/agent/accept";
+import type { Fence } from "../../../src/core/agent/fence";
 import { successorUid } from "../../../src/core/fresh";
 import type { TaskRecord, TaskReport, Verb } from "../../../src/core/model/record";
 import { GIB } from "../../../src/core/units";

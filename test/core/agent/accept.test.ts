@@ -1,7 +1,8 @@
 // What an agent makes of a stop: it reaches whatever the agent has made of the attempt, with or without records.
 
 import { describe, expect, test } from "bun:test";
-import { accept, type Accepted, type Fence } from "../../../src/core/agent/accept";
+import { accept, type Accepted } from "../../../src/core/agent/accept";
+import type { Fence } from "../../../src/core/agent/fence";
 import { successorUid } from "../../../src/core/fresh";
 import type { TaskRecord, Verb } from "../../../src/core/model/record";
 import { assignmentFor, recordFor } from "../../support/tasks";
