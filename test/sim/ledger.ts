@@ -1,7 +1,8 @@
-// Checks every durable batch against what was there before: numbers rise, states rise, what is final stays, nothing
-// wanted is stopped, nothing is placed twice or where there is no room. Knows the truth about processes from `lives`.
+// Checks every durable batch against what was there before, and against the truth about processes from `lives`: numbers
+// rise, what is final stays, nothing wanted is stopped, nothing is placed twice. What the laws of src/core/laws say is
+// checked by them, since the store's own batches are built here too.
 
-import { isFinal, RUN, TASK } from "../../src/core/model/lifecycle";
+import { isFinal, RUN } from "../../src/core/model/lifecycle";
 import type { Change, ClusterRow, State } from "../../src/core/model/rows-state";
 import type { RunRow, WorkloadRow } from "../../src/core/model/rows-work";
 import type { TaskRow } from "../../src/core/model/rows-task";
@@ -11,7 +12,6 @@ import { makeCardBooks, type CardBooks } from "./cards";
 import type { Database } from "./database";
 import type { Lives } from "./lives";
 import { checkEnd } from "./ends";
-import { checkPromises } from "./promises";
 import { reasonToStop } from "./wanted";
 import { demand } from "./violation";
 
@@ -192,8 +192,6 @@ function checkAdmission(books: Books, node: NodeRow): void {
   );
 }
 
-const WISH = { prepare: 0, run: 1, stop: 2 } as const;
-
 function checkTask(books: Books, uid: string, row: TaskRow | null, placed: TaskRow[], state: State): void {
   const before = books.tasks.get(uid);
   if (row === null) {
@@ -217,18 +215,7 @@ function checkTask(books: Books, uid: string, row: TaskRow | null, placed: TaskR
     return;
   }
   if (row.written_off !== null && !books.writtenOff.has(uid)) checkWriteOff(books, row);
-  demand(
-    TASK[row.observed.state].rank >= TASK[before.observed.state].rank,
-    "I6: states only rise",
-    () => `${name()} from ${before.observed.state} to ${row.observed.state}`,
-  );
-  demand(
-    WISH[row.desired] >= WISH[before.desired],
-    "a wish only rises",
-    () => `${name()} ${before.desired} to ${row.desired}`,
-  );
   if (before.desired === "prepare" && row.desired === "run") checkGo(row, state);
-  demand(before.written_off === null || row.written_off !== null, "17: written off is for ever", name);
   if (row.desired === "stop" && before.desired !== "stop") {
     const members = books.database.specs.get(row.spec_hash)?.members ?? 1;
     const reason = isDraining(books, row)
@@ -291,7 +278,6 @@ function checkPlacement(books: Books, task: TaskRow, state: State): void {
     );
   }
   books.cards.checkPlaced(task, state);
-  if (node !== undefined) checkPromises(node, books.nodes.get(node.id) ?? node, state);
 }
 
 /** A change in the same batch that makes the node unready came after the plan. */
