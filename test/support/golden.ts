@@ -11,9 +11,9 @@ const CUT = "\n----------\n";
  */
 export function goldenTests(folder: string, make: (input: string, name: string) => string): void {
   const dir = join(import.meta.dir, "../..", folder);
-  for (const file of readdirSync(dir)
-    .filter((name) => name.endsWith(".golden"))
-    .toSorted()) {
+  const files = readdirSync(dir).filter((name) => name.endsWith(".golden"));
+  test(`${folder} has golden files`, () => expect(files.length).toBeGreaterThan(0));
+  for (const file of files.toSorted()) {
     const path = join(dir, file);
     const [input = "", expected = ""] = readFileSync(path, "utf8").split(CUT);
     const output = `${make(input, file.replace(/\.golden$/, "")).trimEnd()}\n`;

@@ -2,7 +2,6 @@
 // the first dash says what is printed.
 
 import { describe, expect, test } from "bun:test";
-import { HOUR_MS } from "../../../src/core/units";
 import { block } from "../../../src/cli/print/block";
 import { blockedLines, placedLines, type PlacedView } from "../../../src/cli/print/explain";
 import { paintState, style, wantsColor } from "../../../src/cli/print/color";
@@ -59,6 +58,14 @@ describe("colour", () => {
     expect(paintState(style(true), "failed")).toBe("\x1b[31mfailed\x1b[39m");
     expect(paintState(style(false), "failed")).toBe("failed");
   });
+  test.each([
+    ["lost", 31],
+    ["ready", 32],
+    ["pending", 33],
+    ["cancelled", 2],
+  ])("of the state %s is %i", (state, code) =>
+    expect(paintState(style(true), state)).toStartWith(`\x1b[${code}m${state}`),
+  );
 });
 
 describe("a table", () => {
@@ -94,5 +101,4 @@ describe("amounts", () => {
     expect(share(2 ** 30, 200 * 2 ** 30)).toBe("1/200GiB");
   });
   test("of cores are short", () => expect([100, 1000, 1500, 16_000].map(cores)).toEqual(["0.1", "1", "1.5", "16"]));
-  test("of an hour are an hour", () => expect(HOUR_MS).toBe(3_600_000));
 });
