@@ -44,7 +44,6 @@ async function main(): Promise<number> {
   const [first, dir] = argv;
   // What agents start themselves, one a node and for long: it loads its own code and none of the command line's.
   if (first === "keeper" && dir !== undefined && argv.length === 2) {
-    preferSmall();
     await (await import("./agent/keeper/keeper")).runKeeper(dir);
     return 0;
   }
