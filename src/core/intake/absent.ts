@@ -1,4 +1,5 @@
-// What it proves that an inventory does not name a task: that it is over, nothing yet, or that people must be asked.
+// What it proves that an inventory does not name a task: that the task is over, nothing yet, or that people must be
+// asked.
 
 import type { EndCause } from "../model/end";
 import type { TaskRow } from "../model/rows-task";
@@ -13,16 +14,16 @@ export const NO_RECORD = "its node has no record of it";
 const REBOOTED = { is: "lost", cause: "node_rebooted", why: "its node rebooted" } as const;
 
 /**
- * Absence is proof only in a complete inventory that covers the task's revision; a disk that was lost proves
- * nothing.
+ * Returns what follows from a task's absence. Absence is proof only in a complete inventory that covers the task's
+ * revision. A disk that was lost proves nothing.
  */
 export function proofOfAbsence(task: TaskRow, inventory: Inventory, timeline: string): AbsenceProof {
   const { applied } = inventory;
   const rebooted = task.boot_id !== inventory.boot_id;
-  // On an older disk it may have had a record.
+  // The disk is newer than the task, which may have had a record on an older disk.
   const vouched = applied !== null && applied.since < task.assigned_revision;
   const covered = vouched && applied.timeline === timeline && applied.revision >= task.assigned_revision;
-  // What cannot be read may be it, or a successor that the agent made since.
+  // An unreadable record may be the task's, or that of a successor that the agent made since.
   const whole = inventory.unreadable.length === 0;
   if (covered && whole) {
     return rebooted ? REBOOTED : { is: "lost", cause: "no_record", why: NO_RECORD };
@@ -31,7 +32,7 @@ export function proofOfAbsence(task: TaskRow, inventory: Inventory, timeline: st
     if (!rebooted) return { is: "wait" };
     if (whole) return { ...REBOOTED, why: "its node rebooted before it was told" };
   }
-  // The reboot ended its processes; only a job's result could have been on the lost disk.
+  // The reboot ended the task's processes. Only a job's result could have been on the lost disk.
   if (rebooted && task.kind !== "job" && whole) return REBOOTED;
   return { is: "ask" };
 }

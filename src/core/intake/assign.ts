@@ -1,4 +1,5 @@
-// What a node has to be told: the difference between what its tasks shall do and what its agent was told or has shown.
+// What a node has to be told: the difference between what its tasks shall do and what its agent was told or has
+// reported.
 
 import type { State } from "../model/rows-state";
 import type { TaskRow } from "../model/rows-task";
@@ -8,18 +9,18 @@ import { seenSlot, shortId, taskName } from "../model/task";
 import type { PlanLimits } from "../pass/snapshot";
 import type { Settings, TaskSpec } from "../model/workload";
 
-/** The highest thing an agent was told of a task in this session; what an inventory shows counts as told. */
+/** The highest verb that an agent was told for a task in this session. What an inventory lists counts as told. */
 export type ToldVerb = "prepare" | "run" | "stop";
 
 export interface AssignContext {
   readonly spec: (hash: string) => TaskSpec;
   readonly limits: PlanLimits;
-  /** Tasks of the node, as the live state has them. */
+  /** The node's tasks in the live state. */
   readonly tasks: Iterable<TaskRow>;
   readonly told: ReadonlyMap<string, ToldVerb>;
 }
 
-/** The verbs that bring an agent from what it was told to what is desired. Sending one twice does no harm. */
+/** Returns the verbs that bring an agent from what it was told to what is desired. Sending one twice does no harm. */
 export function verbsFor(state: State, node: NodeRow, context: AssignContext): Verb[] {
   const verbs: Verb[] = [];
   for (const task of context.tasks) {
@@ -38,7 +39,7 @@ function verbFor(state: State, node: NodeRow, task: TaskRow, context: AssignCont
     return { verb: "stop", uid: task.uid, attempt: task.attempt, signal, grace_ms, why };
   }
   if (told === undefined) {
-    // What was given up, or meant for a boot that is over, is never started.
+    // A task that was written off, or meant for a boot that is over, is never started.
     if (task.written_off !== null || task.boot_id !== node.boot_id || task.observed.state !== "assigned") return null;
     const settings = settingsOf(state, task);
     return settings === null
@@ -54,13 +55,13 @@ function verbFor(state: State, node: NodeRow, task: TaskRow, context: AssignCont
 const settingsOf = (state: State, task: TaskRow): Settings | null =>
   (state.runs.get(task.owner_uid) ?? state.workloads.get(task.owner_uid))?.settings ?? null;
 
-/** What a verb leaves behind in the memory of what was told. */
+/** Returns what is remembered as told after a verb. */
 export function toldBy(verb: Verb): [uid: string, told: ToldVerb] {
   if (verb.verb === "assign") return [verb.task.uid, verb.task.desired];
   return [verb.uid, verb.verb === "go" ? "run" : "stop"];
 }
 
-/** Everything that the agent needs, completed from the task's spec and its workload's settings. */
+/** Returns everything that the agent needs, completed from the task's spec and its workload's settings. */
 export function assignmentOf(
   task: TaskRow,
   spec: TaskSpec,
@@ -121,7 +122,7 @@ export function assignmentOf(
   };
 }
 
-/** The variables that every task finds; the reference lists them from here. */
+/** Returns the variables that every task finds. The reference lists them from here. */
 function environmentOf(task: TaskRow, spec: TaskSpec, state: State, node: NodeRow): Record<string, string> {
   const env: Record<string, string> = {
     ORCH_APP: task.app ?? "",

@@ -1,5 +1,5 @@
-// The server's intake: what reports and inventories make of the tasks it knows. States only rise; older news is
-// dropped.
+// The server's intake: what reports and inventories change of the tasks that it knows. States only rise, and older
+// reports are dropped.
 
 import type { ToldVerb } from "./assign";
 import { NO_RECORD, proofOfAbsence } from "./absent";
@@ -23,26 +23,29 @@ export interface IntakeContext {
   readonly limits: PlanLimits;
   /** 32 random hex digits, for the ids of events. */
   readonly seed: string;
-  /** Whether a task with this uid has ended in history. */
+  /** Returns whether a task with this uid has ended, according to history. */
   readonly hasEnded: (uid: string) => boolean;
-  /** Whether this workload or run was removed, or has ended, for good. */
+  /** Returns whether this workload or run was removed for good, or has ended for good. */
   readonly hasGrave: (owner_uid: string) => boolean;
 }
 
 export interface Intake {
   readonly changes: readonly Change[];
-  /** Explicit stops for what lives and is known to be over; sent back at once, and again with each report of it. */
+  /** Explicit stops for what lives and is known to be over. They are sent at once, and again with each report of it. */
   readonly verbs: readonly Verb[];
-  /** What was dropped or could not be decided, and why; for the log and for the operator. */
+  /** What was dropped or could not be decided, and why; for the log and the operator. */
   readonly notes: readonly string[];
 }
 
-/** An inventory also says where the agent stands, so that only the difference is sent. */
+/** The result of an inventory, which also tells how far the agent is, so that only the difference is sent. */
 export interface InventoryIntake extends Intake {
   readonly told: Map<string, ToldVerb>;
 }
 
-/** What is named counts as told; so does what must be asked about, since it may not be started again. */
+/**
+ * Returns what counts as told: what the inventory names, and what must be asked about, since it may not be started
+ * again.
+ */
 function toldByInventory(inventory: Inventory, asked: readonly TaskRow[]): Map<string, ToldVerb> {
   const told = new Map<string, ToldVerb>();
   for (const { uid, reported } of inventory.entries) told.set(uid, reported.state === "preparing" ? "prepare" : "run");
@@ -50,9 +53,9 @@ function toldByInventory(inventory: Inventory, asked: readonly TaskRow[]): Map<s
   return told;
 }
 
-/** The working copy of one intake: later entries see what earlier ones changed. */
+/** The working copy of one intake. Later entries see what earlier ones changed. */
 interface Draft {
-  /** The boot that the agent speaks for. */
+  /** The boot for which the agent speaks. */
   readonly boot_id: string;
   readonly tasks: Map<string, TaskRow | null>;
   readonly slots: Map<string, SlotRow>;
@@ -71,7 +74,7 @@ export function observe(state: State, node_id: string, entries: readonly TaskRep
   return finish(node, draft);
 }
 
-/** Takes in the whole inventory of an agent that has just connected; what its absences prove comes last. */
+/** Takes in the whole inventory of an agent that has just connected. What its absences prove comes last. */
 export function observeInventory(
   state: State,
   node_id: string,
@@ -85,7 +88,7 @@ export function observeInventory(
   const draft = begin(inventory.boot_id, []);
   takeIn(state, node, inventory.entries, context, draft);
   for (const orphan of inventory.unreadable) {
-    // What a task of the books was promised is counted there.
+    // The promise of a known task is counted with the task.
     const booked = state.tasks.get(orphan.uid)?.node_id === node_id;
     draft.orphans.set(orphan.uid, booked ? { ...orphan, held: null } : orphan);
   }
@@ -103,7 +106,7 @@ export function observeInventory(
   };
 }
 
-/** Numbers of runs, attempts and slots up to here are believed: more than any cluster comes to. */
+/** Numbers of runs, attempts and slots are believed up to here, which is more than any cluster comes to. */
 const NUMBER_MAX = 1_000_000_000;
 
 const begin = (boot_id: string, orphans: readonly Orphan[]): Draft => ({
@@ -125,7 +128,10 @@ function finish(node: NodeRow, draft: Draft, before: NodeRow = node): Intake {
   return { changes, verbs: draft.verbs, notes: draft.notes };
 }
 
-/** A restored server stops waiting for a node once its whole inventory is in, and gives no run number of it again. */
+/**
+ * A restored server stops waiting for a node once its whole inventory is in, and gives out none of its run numbers
+ * again.
+ */
 function recovered(state: State, node_id: string, entries: readonly TaskReport[]): Change[] {
   const { cluster } = state;
   if (cluster.recovering === null) return [];
@@ -143,11 +149,11 @@ function takeIn(
   context: IntakeContext,
   draft: Draft,
 ): void {
-  // What has no record may be an attempt that another entry tells of first.
+  // A task without a record may be an attempt that another entry reports first.
   const rank = ({ identity }: TaskReport): number => identity?.attempt ?? Number.MAX_SAFE_INTEGER;
   const ordered = [...entries].sort((a, b) => rank(a) - rank(b));
   for (const entry of ordered) {
-    // Its end was in an entry before this one: what else is said of it is older.
+    // The task's end was in an earlier entry, so what else is reported of it is older.
     const booked = draft.tasks.get(entry.uid);
     if (booked === null) continue;
     const task = booked ?? state.tasks.get(entry.uid);
@@ -157,7 +163,7 @@ function takeIn(
   }
 }
 
-/** A task that the server has live. */
+/** Takes in an entry about a live task. */
 function known(state: State, task: TaskRow, entry: TaskReport, context: IntakeContext, draft: Draft): void {
   const observed = observedOf(entry.reported, context.now_ms);
   const from = task.observed.state;
@@ -173,10 +179,7 @@ function known(state: State, task: TaskRow, entry: TaskReport, context: IntakeCo
   if (rises || prepares) putTask(draft, { ...task, observed });
 }
 
-/**
- * Writes a task's end: out of the live state, into history, onto its slot; and its successor where the agent made
- * one.
- */
+/** Writes a task's end: out of the live state, into history, onto its slot; and its successor if the agent made one. */
 function takeEnd(
   state: State,
   task: TaskRow,
@@ -192,7 +195,7 @@ function takeEnd(
     { table: "tasks", key: task.uid, row: null },
     { table: "ended_tasks", key: task.uid, row: { ...task, observed: final } },
   );
-  // An agent that has no record of it cannot say how many of its granted attempts it has made.
+  // An agent without a record of the task cannot say how many of its granted attempts it has made.
   const isOpen =
     entry === null || entry.identity === null || ("next" in entry.reported && entry.reported.next !== null);
   const slot = bookEnd(state, task, final, isOpen, context, draft);
@@ -204,8 +207,8 @@ function takeEnd(
 }
 
 /**
- * The successor that an agent tells of; `null`: it tells of none, or of one that cannot be. No agent may make attempts
- * beyond its grant, or give one the uid of a task that is known already: that could be another node's.
+ * Returns the successor that an agent reports; null if it reports none, or an impossible one. An agent may not make
+ * attempts beyond its grant, nor give one the uid of a known task, which could be another node's.
  */
 function successorIn(
   state: State,
@@ -223,7 +226,7 @@ function successorIn(
   return null;
 }
 
-/** The slot after this end; `null` when nothing of it counts any more. */
+/** Returns the slot after this end, or null if nothing of the end counts any more. */
 function bookEnd(
   state: State,
   task: TaskRow,
@@ -236,12 +239,12 @@ function bookEnd(
   if (settings === undefined) return null;
   const key = slotKey(task.owner_uid, task.slot);
   const before = draft.slots.get(key) ?? state.slots.get(key) ?? null;
-  // The first success wins; any other end of an attempt that was given up changes nothing.
+  // The first success wins. Any other end of an attempt that was written off changes nothing.
   if (task.written_off !== null && final.state !== "succeeded") return null;
   const after = slotAfterEnd(before, task, final, settings, context.limits);
-  // Numbers that were granted are free again only when the agent has said that it uses no more of them.
+  // Granted numbers become free only when the agent has said that it uses no more of them.
   if (isOpen) return { ...after, attempts: Math.max(after.attempts, task.grant_until) };
-  // While inventories are still awaited, others may have attempts of the slot, with grants of their own.
+  // While inventories are still awaited, other nodes may have attempts of the slot, with grants of their own.
   return state.cluster.recovering === null
     ? after
     : { ...after, attempts: Math.max(after.attempts, before?.attempts ?? 0) };
@@ -259,7 +262,10 @@ function successor(task: TaskRow, uid: string, starts_in_ms: Ms, context: Intake
   };
 }
 
-/** A task that is not live here: over, of something removed, adopted (or its end) while recovering, or an orphan. */
+/**
+ * Takes in a task that is not live here: it is over, belongs to something removed, is adopted (or its end) while
+ * recovering, or is an orphan.
+ */
 function strange(state: State, node: NodeRow, entry: TaskReport, context: IntakeContext, draft: Draft): void {
   const observed = observedOf(entry.reported, context.now_ms);
   const { identity } = entry;
@@ -292,7 +298,10 @@ function strange(state: State, node: NodeRow, entry: TaskReport, context: Intake
   draft.notes.push(`${node.name} runs ${entry.name}, which no server knows: kept; see orch show ${node.name}`);
 }
 
-/** The row of an attempt that the restored database had not seen yet, as its agent has it; `null`: it does not know. */
+/**
+ * Returns the row of an attempt that the restored database had not seen yet, as its agent has it; null if the agent
+ * does not know.
+ */
 function rowOf(node: NodeRow, entry: TaskReport, context: IntakeContext): TaskRow | null {
   const { identity, held } = entry;
   if (identity === null || held === null || !isBelievable(entry, identity)) return null;
@@ -312,7 +321,7 @@ function rowOf(node: NodeRow, entry: TaskReport, context: IntakeContext): TaskRo
 const isBelievable = ({ grant_until }: TaskReport, { slot, member, attempt }: TaskIdentity): boolean =>
   attempt > 0 && Math.max(slot, member, attempt, grant_until) <= NUMBER_MAX;
 
-/** A living attempt of a known slot that the restored database had not seen yet. */
+/** Takes in a living attempt of a known slot that the restored database had not seen yet. */
 function adopt(
   state: State,
   node: NodeRow,
@@ -332,7 +341,7 @@ function adopt(
   draft.notes.push(`adopted ${entry.name} on ${node.name}`);
 }
 
-/** Decides about tasks of this node that its inventory does not name; gives back those that nobody can decide about. */
+/** Decides about tasks of this node that its inventory does not name. Returns those about which nobody can decide. */
 function judgeAbsent(
   state: State,
   node: NodeRow,
@@ -348,7 +357,7 @@ function judgeAbsent(
     if (proof.is === "lost") loseTask(state, task, proof.cause, proof.why, context, draft);
     else if (proof.is === "ask") asked.push(task);
   }
-  // A successor that the inventory speaks of and does not have has lost its record since.
+  // A successor that the inventory mentions and does not list has lost its record since.
   for (const [uid, task] of Array.from(draft.tasks)) {
     if (task === null || state.tasks.has(uid) || named.has(uid)) continue;
     if (inventory.unreadable.length > 0) asked.push(task);
@@ -357,7 +366,7 @@ function judgeAbsent(
   return asked;
 }
 
-/** What follows from an operator's word that a node is gone for good: all of its tasks are lost. */
+/** Returns what follows from an operator's word that a node is gone for good: all of its tasks are lost. */
 export function loseNode(state: State, node: NodeRow, why: string, context: IntakeContext): Intake {
   const draft = begin(node.boot_id, []);
   for (const task of state.tasks.values()) {
@@ -388,7 +397,7 @@ function putSlot(draft: Draft, slot: SlotRow): void {
   draft.changes.push({ table: "slots", key: slot.key, row: slot });
 }
 
-/** The rows that keep an ended task's published ports from being handed out too soon. */
+/** Returns the rows that keep an ended task's published ports from being given out too soon. */
 export function restingPorts(task: TaskRow, now_ms: Ms, limits: PlanLimits): Change[] {
   return task.promised.ports.map(({ published }) => {
     const key = `${task.node_id}/${published}`;

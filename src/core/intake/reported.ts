@@ -1,4 +1,4 @@
-// A report in the server's words: ages become times on its clock, and an end becomes a line of history.
+// A report in the server's terms: ages become times on its clock, and an end becomes an event.
 
 import { freshUid } from "../fresh";
 import type { Change } from "../model/rows-state";
@@ -8,7 +8,7 @@ import type { Reported } from "../model/record";
 import { taskName } from "../model/task";
 import type { Ms } from "../units";
 
-/** What the wire said, on the server's clock. */
+/** Converts a reported state to the server's clock. */
 export function observedOf(reported: Reported, now_ms: Ms): Observed {
   switch (reported.state) {
     case "preparing":
@@ -37,7 +37,7 @@ const finalOf = (reported: ReportedEnd, now_ms: Ms): TaskFinal => {
   };
 };
 
-/** The event of a task's end, as its node's agent told it; `seed` and `n` make its id. */
+/** Makes the event of a task's end as its node's agent reported it. `seed` and `n` make its id. */
 export function endEvent(
   task: TaskRow,
   final: TaskFinal,

@@ -18,7 +18,7 @@ export interface Beginning {
   readonly wake_at_ms: Ms | null;
 }
 
-/** Looks at the world once; everything else in the pass follows from what is seen here. */
+/** Reads the snapshot once. Every later step of the pass follows from what is found here. */
 export function begin(snapshot: Snapshot): Beginning {
   const { state, limits, now_ms } = snapshot;
   const { nodes, ops, mass_silence, notices, next_in_ms } = contact(snapshot);
@@ -32,7 +32,7 @@ export function begin(snapshot: Snapshot): Beginning {
   };
 }
 
-/** Live tasks by owner, and those whose node was forgotten. */
+/** Returns the live tasks by owner, and the tasks whose node was forgotten. */
 function byOwner(state: State): { readonly tasks: ReadonlyMap<string, TaskRow[]>; readonly forgotten: TaskRow[] } {
   const tasks = new Map<string, TaskRow[]>();
   const forgotten: TaskRow[] = [];
@@ -47,7 +47,7 @@ function byOwner(state: State): { readonly tasks: ReadonlyMap<string, TaskRow[]>
   return { tasks, forgotten };
 }
 
-/** Tasks of a node that was forgotten are lost: the operator has vouched for it. */
+/** Marks the tasks of a forgotten node as lost. The operator who had it forgotten has vouched for that. */
 function lose(
   { state, limits, now_ms }: Snapshot,
   forgotten: readonly TaskRow[],
@@ -55,7 +55,7 @@ function lose(
   const why = "its node was forgotten";
   const slots = new Map<string, SlotRow>();
   const ops: Op[] = [];
-  // In an order of its own, since the members of a gang write one slot after the other.
+  // The order is fixed, since the members of a gang write one slot one after the other.
   for (const task of [...forgotten].sort((a, b) => a.attempt - b.attempt || compareText(a.uid, b.uid))) {
     const final = lostFinal(task, "node_forgotten", why, now_ms);
     const settings = (state.runs.get(task.owner_uid) ?? state.workloads.get(task.owner_uid))?.settings;

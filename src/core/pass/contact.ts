@@ -1,4 +1,5 @@
-// Which nodes are heard: silence on the listening clock becomes contact, and mass silence is taken for the network's.
+// Which nodes are heard. Silence on the listening clock becomes contact, and mass silence counts as a fault of the
+// network.
 
 import { isDraining } from "./drain";
 import { formatAge } from "../format";
@@ -8,7 +9,7 @@ import { cardsOf } from "../cards/node-cards";
 import type { Op, Snapshot } from "./snapshot";
 import type { Ms } from "../units";
 
-/** The listening clock moves in steps, so a threshold that is nearly reached is not looked at more often than this. */
+/** The listening clock moves in steps, so a nearly reached threshold is not examined more often than this. */
 const LOOK_AGAIN_MS = 250;
 
 export interface Contacts {
@@ -16,17 +17,20 @@ export interface Contacts {
   readonly ops: readonly Op[];
   readonly mass_silence: boolean;
   readonly notices: readonly string[];
-  /** How long until the next of these thresholds is reached, if the silence goes on; `null`: all have been. */
+  /** How long until the next threshold is reached if the silence goes on; null if all were reached. */
   readonly next_in_ms: Ms | null;
 }
 
-/** Looks at every node's silence. */
+/** Examines every node's silence. */
 export function contact(snapshot: Snapshot): Contacts {
   const { state, limits } = snapshot;
   const nodes = new Map<string, NodeFact>();
   const ops: Op[] = [];
   const silent: NodeRow[] = [];
-  /** Heard again only now: nodes that fell silent together do not come back at once, and the last is no dead one. */
+  /**
+   * Nodes that are heard again only now. Nodes that fell silent together do not return at the same moment, so the last
+   * silent one among them is not taken for dead.
+   */
   const back: NodeRow[] = [];
   const thresholds = [
     limits.unreachable_after_ms,
@@ -59,14 +63,14 @@ export function contact(snapshot: Snapshot): Contacts {
   return { nodes, ops, mass_silence: mass, notices: mass ? [massNotice(snapshot, together)] : [], next_in_ms: nextIn };
 }
 
-/** How long ago a node was heard again; `null` when it is silent, or never was. */
+/** Returns how long ago a node was heard again; null if it is silent, or was never silent. */
 const backFor_ms = (node: NodeRow, now_ms: Ms): Ms | null => (isBack(node) ? now_ms - node.contact_ms : null);
 
-/** Whether a node is heard that was silent before; one that has only joined is not back. */
+/** Returns whether a node is heard that was silent before. A node that has only joined was not. */
 export const isBack = ({ contact: now, contact_ms, joined_ms }: NodeRow): boolean =>
   now === "connected" && contact_ms > joined_ms;
 
-/** From this silence on an exclusive task has ended by its own lease. */
+/** Returns the silence from which on an exclusive task has been ended by its own lease. */
 export const exclusiveSilence = (limits: { readonly lease_ms: Ms; readonly lease_margin_ms: Ms }): Ms =>
   limits.lease_ms + limits.lease_margin_ms;
 
@@ -74,7 +78,7 @@ function factOf(snapshot: Snapshot, row: NodeRow): NodeFact {
   const seen = snapshot.contacts.get(row.id);
   const silence_ms = seen === undefined ? snapshot.listening_ms : seen.silent_ms;
   const next = contactAfter(row.contact, seen?.connected === true, silence_ms, snapshot.limits);
-  // Who is heard for the first time was never silent: that contact is as old as the node.
+  // A node that is heard for the first time was never silent, so its contact is as old as the node.
   const since_ms = isNew(row) && next === "connected" ? row.joined_ms : snapshot.now_ms;
   const node = next === row.contact ? row : { ...row, contact: next, contact_ms: since_ms };
   const heard = seen?.connected === true && next === "connected";
@@ -82,10 +86,13 @@ function factOf(snapshot: Snapshot, row: NodeRow): NodeFact {
   return { node, silence_ms, heard, usable, sound: cardsOf(row.devices).sound };
 }
 
-/** Whether a node has never been heard since it joined. */
+/** Returns whether a node has never been heard since it joined. */
 const isNew = ({ contact: now, contact_ms, joined_ms }: NodeRow): boolean => now === "lost" && contact_ms === joined_ms;
 
-/** Contact falls with silence and comes back with a connection that speaks; what was given up stays so until then. */
+/**
+ * Returns the contact that follows from the silence. It falls with silence and rises with a connection that speaks. A
+ * node that was given up stays so until then.
+ */
 function contactAfter(
   before: Contact,
   connected: boolean,
@@ -117,13 +124,13 @@ function massNotice(snapshot: Snapshot, silent: readonly NodeRow[]): string {
 
 /** A node as this pass sees it. */
 export interface NodeFact {
-  /** With the contact that this pass leaves it in. */
+  /** The node's row with the contact that this pass leaves it in. */
   readonly node: NodeRow;
   readonly silence_ms: Ms;
-  /** Connected and heard: what it is told arrives, and what it last said still holds. */
+  /** Whether the node is connected and heard. What it is told arrives, and its last report still holds. */
   readonly heard: boolean;
-  /** May be given new tasks. */
+  /** Whether the node may be given new tasks. */
   readonly usable: boolean;
-  /** Whether services can stay on all its cards. */
+  /** Whether services can stay on all of the node's cards. */
   readonly sound: boolean;
 }

@@ -1,5 +1,5 @@
-// Whether a node gives its work away, until when, and what is still there and why: because people said so (a drain), or
-// because its own agent told that the machine is about to go (it leaves).
+// Whether a node gives its work away, until when, and what is still there and why. A node does so because people said
+// so (a drain), or because its own agent reported that the machine is about to go (it leaves).
 
 import { compareText } from "../canonical";
 import { formatAge } from "../format";
@@ -10,7 +10,9 @@ import type { Blocked } from "./snapshot";
 import { isWanted, shortId, slotKey, taskName } from "../model/task";
 import { SECOND_MS, type Ms } from "../units";
 
-/** What tells whether a node gives its work away. A person's drain is there or not; `intent` says the same again. */
+/**
+ * The fields that say whether a node gives its work away. `intent` repeats whether there is a drain, and is not read.
+ */
 type DrainFacts = Pick<NodeRow, "name" | "drain" | "leaving">;
 
 export interface Draining {
@@ -20,13 +22,15 @@ export interface Draining {
   readonly reason: string | null;
   /** Whether it is the node's own word. */
   readonly own: boolean;
-  /** Whether the machine is gone at the deadline: then stops begin so early that they are over by then. */
+  /** Whether the machine is gone at the deadline. Stops then begin so early that they are over by the deadline. */
   readonly final: boolean;
 }
 
 /**
- * Why a node gets no new work and loses what it has; `null`: it is to be used. Of a person's drain and the node's own
- * leaving, the one counts whose stops begin first for a task with this grace; 0 asks for the node as a whole.
+ * Returns why a node gets no new work and loses what it has, or null. Of a person's drain and the node's own leaving,
+ * the one counts whose stops begin first for a task with this grace. Example: a drain ends in 100 s and the machine
+ * goes in 115 s; for a grace of 30 s the machine counts, since its stops begin after 80 s. A grace of 0 asks for the
+ * node as a whole.
  */
 export function drainingOf(node: DrainFacts, grace_ms: Ms = 0): Draining | null {
   const { drain, leaving } = node;
@@ -41,28 +45,33 @@ const firstStop = (draining: Draining, grace_ms: Ms): Ms => stopsAt(draining, gr
 
 export const isDraining = ({ drain, leaving }: DrainFacts): boolean => drain !== null || leaving !== null;
 
-/** Why a node gets nothing, as one says it of a node: `is being drained by olga: new fan`; `null`: it is to be used. */
+/** Returns why a node gets no work, in words (`is being drained by olga: new fan`), or null. */
 export function sayDraining({ drain, leaving }: DrainFacts): string | null {
   if (leaving !== null) return `is about to leave: ${leaving.why}`;
   if (drain === null) return null;
   return `is being drained by ${drain.by}${drain.reason === null ? "" : `: ${drain.reason}`}`;
 }
 
-/** To be gone in time, a stop and what is told of it need this beyond the grace. */
+/** How much earlier than the grace a stop begins on a machine that goes, so that its end can still be reported. */
 const FINAL_MARGIN_MS = 5 * SECOND_MS;
 
-/** When what still runs there is told to stop; `null`: never. */
+/** Returns when a task that still runs there is told to stop, or null for never. */
 export function stopsAt({ deadline_ms, final }: Pick<Draining, "deadline_ms" | "final">, grace_ms: Ms): Ms | null {
   return deadline_ms === null || !final ? deadline_ms : deadline_ms - grace_ms - FINAL_MARGIN_MS;
 }
 
-/** When a task with this grace must be told to stop on a node that gives its work away; `null`: it may stay. */
+/**
+ * Returns when a task with this grace must be told to stop on a node that gives its work away, or null if it may stay.
+ */
 export function dueAt(node: DrainFacts, grace_ms: Ms): Ms | null {
   const draining = drainingOf(node, grace_ms);
   return draining === null ? null : stopsAt(draining, grace_ms);
 }
 
-/** When that is because the machine itself goes, whatever people's drain says; `null`: it stays. */
+/**
+ * Returns when a task with this grace must be told to stop because the machine itself goes, whatever a person's drain
+ * says, or null.
+ */
 export function goneDueAt(node: Pick<DrainFacts, "leaving">, grace_ms: Ms): Ms | null {
   const { leaving } = node;
   return leaving === null || !leaving.gone
@@ -70,7 +79,7 @@ export function goneDueAt(node: Pick<DrainFacts, "leaving">, grace_ms: Ms): Ms |
     : stopsAt({ deadline_ms: leaving.deadline_ms, final: true }, grace_ms);
 }
 
-/** What keeps a draining node from being drained. */
+/** A task that keeps a draining node from being drained. */
 export interface LeftTask {
   readonly task_id: string;
   readonly name: string;
@@ -79,7 +88,10 @@ export interface LeftTask {
   readonly why: string;
 }
 
-/** What is still on a draining node, and what it waits for. `blocked` is what the last plan could not place. */
+/**
+ * Returns the tasks that are still on a draining node, and what each waits for. `blocked` is what the last plan could
+ * not place.
+ */
 export function leftOn(state: State, node: NodeRow, blocked: readonly Blocked[], now_ms: Ms): LeftTask[] {
   const waits = new Map(blocked.map((one) => [slotKey(one.owner_uid, one.slot), one.summary]));
   const left = [...state.tasks.values()]

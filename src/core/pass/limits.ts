@@ -1,4 +1,4 @@
-// What the plan obeys unless the server's settings say otherwise.
+// The limits that the plan obeys unless the server's settings say otherwise.
 
 import type { PlanLimits } from "./snapshot";
 import { SECOND_MS, MINUTE_MS } from "../units";

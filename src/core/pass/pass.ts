@@ -1,4 +1,4 @@
-// What one planning pass works with: the facts that every step of it reads, and the shape of what a step finds.
+// What one planning pass works with: the facts that every step reads, and the form of what a step finds.
 
 import { dueAt } from "./drain";
 import type { State } from "../model/rows-state";
@@ -10,23 +10,26 @@ import type { Ms } from "../units";
 import type { Kind, StopSettings, TaskSpec } from "../model/workload";
 import type { NodeFact } from "./contact";
 
-/** A slot that shall have an attempt, if there is room. */
+/** A slot that shall have an attempt if there is room. */
 export interface Demand {
   readonly owner: WorkloadRow | RunRow;
   readonly kind: Kind;
   readonly spec: TaskSpec;
   readonly slot: number;
   readonly slot_row: SlotRow | null;
-  /** The one node that a daemon's task belongs to. */
+  /** The one node to which a daemon's task belongs. */
   readonly only: NodeFact | null;
-  /** Attempts that are given up by the same commit that places this one. */
+  /** Attempts that are written off in the same commit that places this one. */
   readonly gives_up: readonly TaskRow[];
-  /** An attempt that never runs beside another: where this one finds room, that one is told to stop, no more. */
+  /**
+   * An attempt that never runs beside another. If the new one finds room, this one is told to stop, and nothing is
+   * placed yet.
+   */
   readonly stops_first: TaskRow | null;
   readonly why: string;
 }
 
-/** What one pass plans on: facts, which no step of it changes. */
+/** The facts on which one pass plans. No step changes them. */
 export interface Pass {
   readonly snapshot: Snapshot;
   readonly state: State;
@@ -36,7 +39,7 @@ export interface Pass {
   readonly mass_silence: boolean;
   /** Live tasks by the uid of their workload or run, without those that are lost with a forgotten node. */
   readonly tasks: ReadonlyMap<string, readonly TaskRow[]>;
-  /** Slots whose attempts were lost with a forgotten node, as they are after that. */
+  /** Slots whose attempts were lost with a forgotten node, as they are afterwards. */
   readonly slots: ReadonlyMap<string, SlotRow>;
 }
 
@@ -46,19 +49,19 @@ export interface RunChange {
   readonly why: string;
 }
 
-/** What a step of a pass has found: the next step reads it, and the plan is made of all of them. */
+/** What a step of a pass has found. The next step reads it, and the plan is made of all findings. */
 export interface Findings {
-  /** Decisions of this step, in its own order. */
+  /** The decisions of this step, in its own order. */
   readonly ops: readonly Op[];
-  /** Uids of the tasks that this step and those before it order to stop. */
+  /** Uids of the tasks that this step and earlier ones order to stop. */
   readonly stopped: ReadonlySet<string>;
-  /** Runs that this step and those before it change, by uid. */
+  /** Runs that this step and earlier ones change, by uid. */
   readonly runs: ReadonlyMap<string, RunChange>;
-  /** The earliest time at which time alone changes what was found; `null`: never. */
+  /** The earliest time at which time alone changes the findings; null for never. */
   readonly wake_at_ms: Ms | null;
 }
 
-/** The working copy of one step's findings: the step makes it, writes in it, and gives it away as its result. */
+/** The working copy of one step's findings. The step makes it, fills it, and returns it as its result. */
 export interface PassDraft extends Findings {
   readonly pass: Pass;
   readonly ops: Op[];
@@ -67,7 +70,7 @@ export interface PassDraft extends Findings {
   wake_at_ms: Ms | null;
 }
 
-/** An empty draft on top of what the step before has found. */
+/** Makes an empty draft on top of the findings of the step before. */
 export const draftAfter = (pass: Pass, before: Pick<Findings, "stopped" | "runs"> | null): PassDraft => ({
   pass,
   ops: [],
@@ -76,12 +79,12 @@ export const draftAfter = (pass: Pass, before: Pick<Findings, "stopped" | "runs"
   wake_at_ms: null,
 });
 
-/** Asks for another pass at a time, if that is yet to come; `null`: at none. */
+/** Asks for another pass at a time that is yet to come. Null asks for none. */
 export function wakeAt(draft: PassDraft, at_ms: Ms | null): void {
   draft.wake_at_ms = earlier(draft.pass.now_ms, draft.wake_at_ms, at_ms);
 }
 
-/** The earlier of a waking time and a time that may be past; `null` stands for never, and so does what is past. */
+/** Returns the earlier of a waking time and another time. Null means never, and so does a time that is past. */
 export function earlier(now_ms: Ms, wake_at_ms: Ms | null, at_ms: Ms | null): Ms | null {
   if (at_ms === null || at_ms <= now_ms) return wake_at_ms;
   return wake_at_ms === null || at_ms < wake_at_ms ? at_ms : wake_at_ms;
@@ -91,7 +94,7 @@ const NONE: readonly TaskRow[] = [];
 
 export const tasksOf = (pass: Pass, owner_uid: string): readonly TaskRow[] => pass.tasks.get(owner_uid) ?? NONE;
 
-/** A run as it is after what `found` changes of it. */
+/** Returns a run as `found` leaves it. */
 export const runOf = (pass: Pass, found: Pick<Findings, "runs">, uid: string): RunRow | undefined =>
   found.runs.get(uid)?.run ?? pass.state.runs.get(uid);
 
@@ -100,7 +103,7 @@ export function slotOf(pass: Pass, owner_uid: string, slot: number): SlotRow | n
   return pass.slots.get(key) ?? pass.state.slots.get(key) ?? null;
 }
 
-/** Orders a task to stop, once. `idle`: its slot is not filled again before somebody asks for it. */
+/** Orders a task to stop, once. `idle`: its slot stays empty until somebody asks for it. */
 export function stopTask(draft: PassDraft, task: TaskRow, settings: StopSettings, why: string, idle = false): void {
   if (task.desired === "stop" || draft.stopped.has(task.uid)) return;
   draft.stopped.add(task.uid);
@@ -109,44 +112,44 @@ export function stopTask(draft: PassDraft, task: TaskRow, settings: StopSettings
   draft.ops.push({ op: "stop", task, stop, why });
 }
 
-/** When a running task has run for long enough to count as up; `null`: it does not run. */
+/** Returns when a running task has run for long enough to count as up; null if it does not run. */
 export const settlesAt = ({ limits }: Pass, { observed }: TaskRow): Ms | null =>
   observed.state === "running" ? observed.started_ms + limits.settle_ms : null;
 
-/** Whether a task runs and has done so for long enough; its node may be silent meanwhile. */
+/** Returns whether a task runs and has done so for long enough. Its node may be silent meanwhile. */
 export function isSettled(pass: Pass, task: TaskRow): boolean {
   const at_ms = settlesAt(pass, task);
   return at_ms !== null && at_ms <= pass.now_ms;
 }
 
-/** Whether a task is known, now, to run well: settled, and its node is heard. */
+/** Returns whether a task is known to run well now: it is settled, and its node is heard. */
 export const isUp = (pass: Pass, task: TaskRow): boolean =>
   isSettled(pass, task) && pass.nodes.get(task.node_id)?.heard === true;
 
-/** When a task's node, which is drained, leaves it no more time; `null`: it may stay. */
+/** Returns when a task has to leave its draining node; null if it may stay. */
 export function drainDueAt(pass: Pass, task: TaskRow, { grace_ms }: StopSettings): Ms | null {
   const node = pass.nodes.get(task.node_id)?.node;
   return node === undefined ? null : dueAt(node, grace_ms);
 }
 
-/** Whether the time that a draining node leaves a task is up. */
+/** Returns whether a task has to leave its draining node by now. */
 export function isDrainDue(pass: Pass, task: TaskRow, settings: StopSettings): boolean {
   const due = drainDueAt(pass, task, settings);
   return due !== null && due <= pass.now_ms;
 }
 
-/** The workload's own name; a run of an app's job is called `app.job`. */
+/** Returns the workload's own name. A run of an app's job is called `app.job`. */
 export function workloadNameOf(owner: WorkloadRow | RunRow): string {
   return "run" in owner ? jobName(owner) : owner.name;
 }
 
-/** `recs.api.0`, `123`: what people call a slot. */
+/** Returns the name of a slot: `recs.api.0`, `123`. */
 export function ownerSlotName(owner: WorkloadRow | RunRow, slot: number): string {
   if ("run" in owner && owner.app === null) return String(owner.run);
   return `${owner.app}.${workloadNameOf(owner)}.${slot}`;
 }
 
-/** What is said of a slot that waits for something that is no matter of room. */
+/** Returns the words for a slot that waits for something other than room. */
 export const waitOf = (
   owner: WorkloadRow | RunRow,
   slot: number,

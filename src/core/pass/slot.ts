@@ -11,12 +11,13 @@ import type { RestartSettings, Settings } from "../model/workload";
 
 const JITTER = 0.2;
 
-/** Beyond this power the back-off is at its cap whatever it started from. */
+/** After this many doublings the back-off has reached its maximum, whatever its minimum. */
 const MAX_DOUBLINGS = 40;
 
 /**
- * The wait before the attempt that follows crash number `streak` in a row: none after the first, then the minimum
- * doubled each time up to the maximum, 20 % more or less by the ended attempt's uid.
+ * Returns the wait before the attempt that follows crash number `streak` in a row: none after the first, then the
+ * minimum, doubled each time up to the maximum. The wait is up to 20 % longer or shorter, depending on the ended
+ * attempt's uid.
  */
 export function backoffMs(restart: RestartSettings, streak: number, uid: string): Ms {
   if (streak <= 1) return 0;
@@ -25,7 +26,7 @@ export function backoffMs(restart: RestartSettings, streak: number, uid: string)
   return Math.round(capped * (1 - JITTER + 2 * JITTER * jitterOf(uid)));
 }
 
-/** A slot that nothing has happened to yet. */
+/** Returns a slot to which nothing has happened yet. */
 export const emptySlot = (owner_uid: string, slot: number): SlotRow => ({
   key: slotKey(owner_uid, slot),
   owner_uid,
@@ -40,7 +41,9 @@ export const emptySlot = (owner_uid: string, slot: number): SlotRow => ({
   ends: [],
 });
 
-/** The slot as it is after an attempt of `version` was placed in it: a new version starts with a clean sheet. */
+/**
+ * Returns the slot after an attempt of `version` was placed in it. A new version starts without streak and back-off.
+ */
 export function slotAfterPlace(slot: SlotRow, version: number, attempts: number, now_ms: Ms): SlotRow {
   const avoid = slot.avoid.filter((entry) => entry.until_ms > now_ms);
   const fresh = endedVersion(slot) === version ? {} : { streak: 0, not_before_ms: 0, ends: [] };
@@ -48,22 +51,22 @@ export function slotAfterPlace(slot: SlotRow, version: number, attempts: number,
 }
 
 /**
- * The slot of a run whose attempt is given up with a silent node: it counts as lost at once. Its node may never come
- * back to say so, and an end that comes after all counts no more.
+ * Returns the slot of a run whose attempt is written off with a silent node. The attempt counts as lost at once, since
+ * its node may never report it. An end that is reported after all no longer counts.
  */
 export const slotAfterGivenUp = (slot: SlotRow): SlotRow => ({ ...slot, lost: slot.lost + 1 });
 
-/** The version that the slot's streak and back-off are about; `null`: of none. */
+/** Returns the version that the slot's streak and back-off belong to, or null. */
 export const endedVersion = (slot: SlotRow): number | null => slot.ends[0]?.version ?? null;
 
-/** How often a slot has crashed in a row under this version. */
+/** Returns how often a slot has crashed in a row under this version. */
 export const crashesIn = (slot: SlotRow | undefined, version: number): number =>
   slot !== undefined && endedVersion(slot) === version ? slot.streak : 0;
 
 /**
- * The slot after `task` ended. Only the newest attempt counts, but for a late success of a job: the first success wins.
- * `attempts` falls back to the task's own attempt, since its agent has said that it uses no more of its grant; a task
- * that is lost took that answer with it.
+ * Returns the slot after `task` ended. Only the newest attempt counts, except for a late success of a job: the first
+ * success wins. `attempts` goes back to the task's own attempt, since its agent has said that it uses no more of its
+ * grant. The agent of a lost task has not said so.
  */
 export function slotAfterEnd(
   slot: SlotRow | null,
@@ -80,18 +83,18 @@ export function slotAfterEnd(
   const others = before.ends.filter((other) => other.attempt === end.attempt && other.member !== end.member);
   const ends = [...others, end].sort((a, b) => a.member - b.member);
   const avoid = end.state === "rejected" ? avoiding(before, end, limits) : before.avoid;
-  // A gang's attempt counts once, for its first bad end: the others follow from it.
+  // A gang's attempt counts once, by its first bad end, since the other ends follow from that one.
   const counted = others.some(isBad) ? {} : counts(before, task, end, settings, limits, ran_ms);
   return { ...before, ...counted, attempts, ends, avoid };
 }
 
 const isBad = (end: TaskEnd): boolean => end.state === "failed" || end.state === "rejected" || end.state === "lost";
 
-/** Whether a newer attempt has been placed, or has even ended. */
+/** Returns whether a newer attempt was placed, or has even ended. */
 const isOvertaken = (slot: SlotRow, task: TaskRow): boolean =>
   slot.attempts > task.grant_until || (slot.ends[0]?.attempt ?? 0) > task.attempt;
 
-/** Of a gang, all members of one attempt must have succeeded before they count: its ends are kept together. */
+/** Counts a late success. All members of a gang's attempt must have succeeded, so its ends are kept together. */
 function lateSuccess(slot: SlotRow, task: TaskRow, end: TaskEnd): SlotRow {
   const wins =
     task.kind === "job" &&
@@ -124,7 +127,7 @@ function counts(
       if (isJob && end.state === "succeeded") return {};
       const streak = ranLong ? 1 : slot.streak + 1;
       const failed = end.state === "failed" ? slot.failed + 1 : slot.failed;
-      // What ran was not rejected and not lost: a service's limits on those count in a row.
+      // An attempt that ran was neither rejected nor lost. A service's limits on those count consecutive ends.
       return { streak, failed, not_before_ms: wait(streak), ...(isJob ? {} : { rejected: 0, lost: 0 }) };
     }
     case "rejected":
@@ -134,7 +137,8 @@ function counts(
       return { lost, not_before_ms: ranLong ? 0 : wait(lost) };
     }
     default:
-      // A job's task that was withdrawn before it ran, as with a gang that was not prepared, waits like a rejected one.
+      // A job's task that was withdrawn before it ran, for instance because its gang was not prepared, waits like a
+      // rejected one.
       return isJob && ran_ms === 0 ? { not_before_ms: Math.max(slot.not_before_ms, wait(2)) } : {};
   }
 }

@@ -1,5 +1,4 @@
-// What the plan is given and what it gives back: plain data, so that it can be shown, compared, committed and
-// simulated.
+// The plan's input and output: plain data, so that it can be shown, compared, committed and simulated.
 
 import type { TaskFinal } from "../model/end";
 import type { CardRefusal } from "../cards/node-cards";
@@ -11,24 +10,30 @@ import type { NodeTests } from "../model/node-tests";
 import type { Ms } from "../units";
 import type { TaskSpec } from "../model/workload";
 
-/** What the server's shell knows of a node's agent. Kept in memory; silence is counted on the listening clock. */
+/** What the server's shell knows of a node's agent. It is kept in memory. Silence is counted on the listening clock. */
 export interface ContactFact {
   readonly connected: boolean;
-  /** Time since the last heartbeat during which the server really listened. */
+  /** The time since the last heartbeat in which the server really listened. */
   readonly silent_ms: Ms;
 }
 
 export interface Snapshot {
   readonly state: State;
-  /** The spec behind a hash; immutable, so a read-through cache stays pure. */
+  /** Returns the spec of a hash. Specs are immutable, so a cache behind this function keeps it pure. */
   readonly spec: (hash: string) => TaskSpec;
-  /** A node that is missing here has been silent since the server began to listen: `listening_ms`. */
+  /**
+   * The agents that were heard. A node that is missing here has been silent for `listening_ms`, since the server began
+   * to listen.
+   */
   readonly contacts: ReadonlyMap<string, ContactFact>;
   readonly listening_ms: Ms;
-  /** By task uid, for how long its cards have been idle; who is missing uses them, or nobody can say. */
+  /**
+   * For how long the cards of each task have been idle, by task uid. A missing task uses its cards, or nothing is
+   * known.
+   */
   readonly idle: ReadonlyMap<string, IdleFact>;
   readonly now_ms: Ms;
-  /** 32 random hex digits, drawn by the shell for this pass: uids of what the plan creates derive from it. */
+  /** 32 random hex digits that the shell draws for this pass. The uids of what the plan creates are derived from it. */
   readonly seed: string;
   readonly limits: PlanLimits;
 }
@@ -42,11 +47,11 @@ export interface PlanLimits {
   /** An exclusive task ends by itself this long after its agent last heard the server. */
   readonly lease_ms: Ms;
   readonly lease_margin_ms: Ms;
-  /** A new replica counts as up after it ran this long. */
+  /** A new replica counts as up after it has run this long. */
   readonly settle_ms: Ms;
-  /** Members of a gang must all be prepared within this time. */
+  /** All members of a gang must be prepared within this time. */
   readonly prepare_deadline_ms: Ms;
-  /** A node's tests must end within this time, besides what its operators' commands may take. */
+  /** A node's tests must end within this time, plus the time limits of its operators' commands. */
   readonly test_deadline_ms: Ms;
   readonly port_rest_ms: Ms;
   /** A node that rejected or lost a slot is left out this long. */
@@ -56,18 +61,18 @@ export interface PlanLimits {
   readonly loss_limit: number;
   /** How many further attempts an agent is granted. */
   readonly grant_attempts: number;
-  /** A crash streak is over when an attempt ran this long. */
+  /** A crash streak is over when an attempt has run this long. */
   readonly stable_ms: Ms;
-  /** When more than this share of nodes (at least two) fall silent together, it is the network. */
+  /** If more than this share of the nodes (at least two) fall silent together, the network is at fault. */
   readonly mass_silence_share: number;
-  /** Bound of one pass, in node checks; the rest waits for the next. */
+  /** The most node checks of one pass. The rest waits for the next pass. */
   readonly node_checks: number;
-  /** How many tasks one pass places: it is one commit, which must not hold up the server. */
+  /** The most tasks that one pass places, since they are one commit, which must not hold up the server. */
   readonly placements: number;
   readonly port_range: readonly [number, number];
 }
 
-/** Why one card of a node does not do. */
+/** Why one card of a node is not suitable. */
 export interface CardCheck {
   /** The device's id. */
   readonly id: string;
@@ -77,12 +82,12 @@ export interface CardCheck {
 }
 
 export interface Check {
-  /** Stable name: `cpu memory disk gpu countable label pool taint port host apart together state account avoid`. */
+  /** A stable name: `cpu memory disk gpu countable label pool taint port host apart together state account avoid`. */
   readonly check: string;
   readonly detail: string;
-  /** Whether this node can never do it, whatever ends: time does not help. */
+  /** Whether this node can never run the slot, whatever else ends. */
   readonly hopeless: boolean;
-  /** Of the check `gpu`: the cards that are of the right kind and not to be had. */
+  /** For the check `gpu`: the cards of the right kind that are not available. */
   readonly devices: readonly CardCheck[];
 }
 
@@ -128,7 +133,7 @@ export type Op =
       readonly slot: SlotRow | null;
       readonly why: string;
     }
-  /** Its cards are idle, which its owner wants to be told of. */
+  /** The task's cards are idle, and its owner wants to be told. */
   | { readonly op: "notify"; readonly task: TaskRow; readonly why: string }
   | { readonly op: "node"; readonly node: NodeRow; readonly why: string }
   | { readonly op: "quarantine"; readonly node: NodeRow; readonly tests: NodeTests; readonly why: string }
@@ -148,19 +153,19 @@ export interface Plan {
   /** The same decisions as rows, in the order of `ops`. */
   readonly changes: readonly Change[];
   readonly blocked: readonly Blocked[];
-  /** Uids of the queued runs that wait for room, in the order in which they are given it. */
+  /** Uids of the queued runs that wait for room, in the order in which they get it. */
   readonly queue: readonly string[];
-  /** The earliest time at which time alone changes the plan; `null`: never. */
+  /** The earliest time at which time alone changes the plan; null for never. */
   readonly wake_at_ms: Ms | null;
-  /** Whether the bound on work was reached: plan again at once. */
+  /** Whether the bound on work was reached, so that the next pass should follow at once. */
   readonly more: boolean;
   /** What an operator should know: mass silence, recovering, fenced. */
   readonly notices: readonly string[];
 }
 
-/** For how long all cards of a task have been below its threshold, as far as the server has seen. */
+/** How long all cards of a task have been below its threshold, as far as the server has seen. */
 export interface IdleFact {
   readonly idle_ms: Ms;
-  /** Whether this spell was told of already. */
+  /** Whether its owner was told of this spell already. */
   readonly told: boolean;
 }

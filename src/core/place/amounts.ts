@@ -1,4 +1,5 @@
-// The checks that count: cores, memory, disk, countables; what a node has at all, and what is free of it.
+// The checks of amounts: cores, memory, disk, countables. Each compares with what a node has at all, and with what is
+// free.
 
 import { formatBytes, formatCpu } from "../format";
 import { found, type Found } from "./found";
@@ -15,7 +16,7 @@ export function resolvedFor({ resolved, spec }: Shape, room: Room): Resolved {
   return resolveRequest(request, origin, room.node, cardsFor(request.gpu, room), room.cards.list.length);
 }
 
-/** How many of a node's cards a request comes to; a share counts as its part of the card that it would be on. */
+/** Returns how many of a node's cards a request takes. A share counts as its part of the card that it would be on. */
 function cardsFor(gpu: GpuRequest | null, room: Room): number {
   if (gpu === null) return 0;
   if (gpu.share_bytes === undefined) return gpu.count;
@@ -25,14 +26,14 @@ function cardsFor(gpu: GpuRequest | null, room: Room): number {
 
 const formatCores = (cpu_milli: Milli): string => `${formatCpu(cpu_milli)} ${cpu_milli === 1_000 ? "core" : "cores"}`;
 
-/** How one amount is compared and said. */
+/** How one amount is compared and worded. */
 interface Amount {
   readonly key: "cpu_milli" | "memory_bytes" | "disk_bytes";
-  /** The whole of an ask: `4 cores`, `2GiB of memory`. */
+  /** Words an amount that is asked for: `4 cores`, `2GiB of memory`. */
   readonly asked: (n: number) => string;
-  /** What a node has, short. */
+  /** Words what a node has, in short. */
   readonly text: (n: number) => string;
-  /** Rounded down, so that asking for it fits and reads well. */
+  /** Rounds down, so that a request for the result fits and reads well. */
   readonly down: (n: number) => number;
   readonly less: string;
   readonly none: string;
@@ -65,7 +66,7 @@ function floorBytes(bytes: Bytes): Bytes {
   return Math.max(0, Math.floor(bytes / (64 * MIB)) * 64 * MIB);
 }
 
-/** Whether the node has so much of one amount, at all and free now. */
+/** Makes the check whether a node has enough of one amount, at all and free now. */
 export function checkAmounts(name: keyof typeof AMOUNTS): (look: Look, room: Room) => Found | null {
   const { key, asked, text, down, less, none }: Amount = AMOUNTS[name];
   const ask = (n: number): string => `ask for ${asked(n)}`;

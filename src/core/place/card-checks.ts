@@ -1,4 +1,4 @@
-// The check of cards: whether a node has them for a slot, and if not, why each of its cards does not do.
+// The check of cards: whether a node has suitable cards for a slot, and if not, why each of its cards is not suitable.
 
 import { mostFree } from "./amounts";
 import {
@@ -20,17 +20,17 @@ import type { CardCheck } from "../pass/snapshot";
 import { GIB, type Bytes } from "../units";
 import type { GpuRequest } from "../model/workload";
 
-/** Cards that a node's reason names one by one; the others are counted, and all are in its data. */
+/** How many cards a node's reason names one by one. The others are counted, and all are in its data. */
 const CARDS_TOLD = 4;
 const HOLDERS_TOLD = 2;
 
-/** Whether a node has the cards now. */
+/** Returns whether a node has the cards now. */
 export function hasCards({ shape }: Look, room: Room): boolean {
   const { gpu } = shape.spec.request;
   return gpu === null || pickIn(room, gpu) !== null;
 }
 
-/** Why a node has not the cards now; `null`: it has. */
+/** Returns why a node does not have the cards now, or null. */
 export function checkGpu(look: Look, room: Room): Found | null {
   const { gpu } = look.shape.spec.request;
   if (gpu === null || pickIn(room, gpu) !== null) return null;
@@ -61,11 +61,11 @@ interface Refused {
 const dataOf = (refused: readonly Refused[]): CardCheck[] =>
   refused.map(({ card, refusal, detail }) => ({ id: card.device.id, why: refusal, detail }));
 
-/** `such cards` where the request says which. */
+/** Words the cards of a request that says more of them than their number: `such cards`. */
 const suchCards = (gpu: GpuRequest, count: number): string =>
   `${isChoosy(gpu) ? "such " : ""}card${count === 1 ? "" : "s"}`;
 
-/** `2 cards`, `a share of 8GB of 1 card`. */
+/** Words a request: `2 cards`, `a share of 8GB of 1 card`. */
 function askOf(gpu: GpuRequest): string {
   const cards = `${gpu.count} ${suchCards(gpu, gpu.count)}`;
   return gpu.share_bytes === undefined ? cards : `${formatMemory(gpu.share_bytes)} of ${cards}`;
@@ -89,7 +89,10 @@ function taken(
   });
 }
 
-/** What most stands in the way: tasks, which end; others, who may leave; cards that somebody has to look at. */
+/**
+ * Words what mostly prevents it: tasks, which end; foreign processes, which may end; or cards that somebody has to look
+ * at.
+ */
 function reasonOf(gpu: GpuRequest, free: number, refused: readonly Refused[]): string {
   const count = (...refusals: CardRefusal[]): number =>
     refused.filter(({ refusal }) => refusals.includes(refusal)).length;
@@ -106,7 +109,7 @@ function tellCards(refused: readonly Refused[]): string {
   return [...told, ...(rest > 0 ? [`${rest} more`] : [])].join("; ");
 }
 
-/** `GPU-8a1c2d3e is held by recs.api.0`. */
+/** Words a refusal: `GPU-8a1c2d3e is held by recs.api.0`. */
 function tellRefusal(look: Look, room: Room, card: Promisable, refusal: CardRefusal): string {
   const { gpu } = look.shape.spec.request;
   const { name } = card;
@@ -121,7 +124,7 @@ function tellRefusal(look: Look, room: Room, card: Promisable, refusal: CardRefu
   return `${name} has ${left} left, shared${by}`;
 }
 
-/** The same of what is seen on the card itself. */
+/** Words a refusal that follows from the card itself. */
 export function sayRefusal(card: Promisable, refusal: CardRefusal): string {
   const { device, name, troubled } = card;
   const whole = troubled === device ? name : `${shortDevice(troubled.id)}, of which ${name} is a part,`;
@@ -146,7 +149,7 @@ export function sayRefusal(card: Promisable, refusal: CardRefusal): string {
 const fewerCards = (count: number): Found["change"] =>
   count === 0 ? null : { key: "cards", value: count, text: `ask for ${count} card${count === 1 ? "" : "s"}` };
 
-/** The greatest share that as many cards have left. */
+/** Returns the change to the greatest share that enough cards have left. */
 function smallerShare(gpu: GpuRequest, room: Room, fitting: readonly Promisable[]): Found["change"] {
   if (gpu.share_bytes === undefined) return null;
   const able = fitting.filter((card) => refusalOf(card, 0, room.free) === null);
@@ -215,11 +218,11 @@ function noKind(gpu: GpuRequest, room: Room): Found {
   });
 }
 
-/** The cards that would do for a request that asks for less: now, or when who has them leaves. */
+/** Returns the cards that would suit a smaller request: now, or when those who use them leave. */
 const ableFor = (gpu: GpuRequest, room: Room): readonly Promisable[] =>
   room.cards.list.filter((card) => matches(gpu, card.device) && isAble(gpu, card));
 
-/** Whether a card that nobody has can be given. */
+/** Returns whether a card can be given while nobody has it. */
 const isAble = (gpu: GpuRequest, { trouble, device }: Promisable): boolean =>
   trouble === null && (gpu.share_bytes === undefined || device.compute_mode !== "exclusive");
 
@@ -231,7 +234,7 @@ function noMemory(gpu: GpuRequest, kind: readonly Promisable[], room: Room): Fou
   if (min !== null && sizes.every((size) => size < min)) {
     const largest = Math.max(...sizes);
     const able = ableFor({ ...gpu, memory_min_bytes: null }, room).map(({ device }) => device.memory_bytes);
-    // The greatest size that so many have.
+    // The greatest size that enough cards have.
     const value = able.sort((a, b) => b - a)[gpu.count - 1] ?? null;
     return found("gpu", `have no card with ${formatCard(min)}`, {
       hopeless: true,

@@ -1,4 +1,4 @@
-// Every condition a node must meet for a slot, each with its reason in words and whether time can ever help.
+// Every condition that a node must meet for a slot, each with its reason in words and whether time can ever help.
 
 import { sayDraining } from "../pass/drain";
 import { formatAge, formatLabelCheck } from "../format";
@@ -14,7 +14,7 @@ import { SECOND_MS, type Ms } from "../units";
 
 type CheckOne = (look: Look, room: Room) => Found | null;
 
-/** What nothing that this pass places can change. */
+/** Checks whose results nothing that this pass places can change. */
 const FIXED: readonly CheckOne[] = [
   checkState,
   checkPool,
@@ -25,7 +25,7 @@ const FIXED: readonly CheckOne[] = [
   checkAvoid,
 ];
 
-/** What is left, and who is there; of cards, see `hasRoom`. */
+/** Checks of what is left and who is there. For cards see `hasRoom`. */
 const MOVING: readonly CheckOne[] = [
   checkCountables,
   checkAmounts("cpu"),
@@ -36,14 +36,14 @@ const MOVING: readonly CheckOne[] = [
   checkTogether,
 ];
 
-/** Whether a node may be considered at all. */
+/** Returns whether a node may be considered at all. */
 export const isCandidate = (look: Look, room: Room): boolean => FIXED.every((check) => check(look, room) === null);
 
-/** Whether a candidate has room now. Why it has no cards takes many words, which nobody reads here. */
+/** Returns whether a candidate has room now. The reasons of cards are long, and nobody reads them here. */
 export const hasRoom = (look: Look, room: Room): boolean =>
   hasCards(look, room) && MOVING.every((check) => check(look, room) === null);
 
-/** Everything that keeps a slot from a node. */
+/** Returns everything that keeps a slot from a node. */
 export function findings(look: Look, room: Room): Found[] {
   const all: Found[] = [];
   for (const checks of [FIXED, [checkGpu], MOVING]) {
@@ -73,7 +73,10 @@ function untested(pass: Pass, { admission, testing, tests }: NodeRow): Found {
   return found("state", `are ${admission}`, { detail: `is ${admission}${why}` });
 }
 
-/** When what is said of a node that is being tested is said afresh, ever more seldom; `null`: it is not tested. */
+/**
+ * Returns when the words about a node that is being tested should be renewed, at growing intervals; null if it is not
+ * being tested.
+ */
 export function saidAgainAt({ now_ms }: Pass, { fact: { heard }, node }: Room): Ms | null {
   if (!heard || node.admission !== "testing") return null;
   const age_ms = node.testing === null ? 0 : now_ms - node.testing.at_ms;
@@ -124,7 +127,7 @@ function checkTaints({ shape }: Look, { node }: Room): Found | null {
   });
 }
 
-/** An agent that is not root runs its own account's tasks only, unless all share one account there. */
+/** An agent that is not root runs only the tasks of its own account, unless all tasks share one account there. */
 function checkAccount({ shape }: Look, { node }: Room): Found | null {
   const { unix_user, accounts } = node.facts;
   if (unix_user === "root" || accounts === "shared" || unix_user === shape.account) return null;
@@ -153,7 +156,7 @@ function checkPorts({ pass, rooms, shape }: Look, room: Room): Found | null {
   });
 }
 
-/** The workload name in a host key. */
+/** Returns the workload's name in a host key. */
 const nameOf = (key: string): string => key.slice(key.lastIndexOf("/") + 1);
 
 function checkApart({ pass, rooms, shape }: Look, room: Room): Found | null {

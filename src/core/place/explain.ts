@@ -11,7 +11,7 @@ import { leaveRoom, openRooms, type Room } from "./room";
 import { scoreParts, total } from "./scores";
 import type { Check, DeviceReason, NodeChecks, Score, Snapshot } from "../pass/snapshot";
 
-/** At most so many different reasons are told; the rest is in the nodes' own checks. */
+/** The most reasons that a summary names. All are in the nodes' own checks. */
 const REASONS_SHOWN = 4;
 const CHANGES_SHOWN = 2;
 
@@ -20,13 +20,13 @@ interface NodeFindings {
   readonly found: readonly Found[];
 }
 
-/** Looks at every node for a shape that fits nowhere, or on too few nodes for its members. */
+/** Examines every node for a shape that fits nowhere, or on too few nodes for its members. */
 export function explainFailure(look: Look, members: number): Failure {
   const examined = look.rooms.list.map((room): NodeFindings => ({ room, found: findings(look, room) }));
   return failureOf(examined, members);
 }
 
-/** The same for the one node of a daemon's slot. */
+/** Examines the one node of a daemon's slot. */
 export function explainNode(look: Look, room: Room): Failure {
   const node = { room, found: findings(look, room) };
   const text = node.found.map(({ detail }) => detail).join("; ");
@@ -48,7 +48,7 @@ function failureOf(examined: readonly NodeFindings[], members: number): Failure 
 
 const checkOf = ({ check, detail, hopeless, devices }: Found): Check => ({ check, detail, hopeless, devices });
 
-/** `waits: 0 of 5 nodes fit: 3 have no card with 24 GB (largest 16 GB), 2 are tainted team=vision`. */
+/** Words a summary: `waits: 0 of 5 nodes fit: 3 have no card with 24 GB (largest 16 GB), 2 are tainted team=vision`. */
 function summaryOf(examined: readonly NodeFindings[], fitting: number, members: number): string {
   if (examined.length === 0) return "waits: no node has joined yet";
   const groups = new Map<string, { count: number; best: Found["best"] }>();
@@ -76,7 +76,7 @@ function summaryOf(examined: readonly NodeFindings[], fitting: number, members: 
   return `waits: ${total}${needed}${told.length === 0 ? "" : `: ${told.join(", ")}`}`;
 }
 
-/** The fewest changes that make one more node fit, in the cheapest of the ways; `null`: no change helps. */
+/** Returns the fewest changes that make one more node fit, in the cheapest of the ways, or null if no change helps. */
 function smallestChange(examined: readonly NodeFindings[], fitting: number, members: number): string | null {
   const shown: string[] = [];
   if (members > 1 && fitting > 0) shown.push(`ask for ${fitting} ${fitting === 1 ? "node" : "nodes"}`);
@@ -102,13 +102,13 @@ function smallestChange(examined: readonly NodeFindings[], fitting: number, memb
 const sum = (way: readonly RequestChange[]): number => way.reduce((all, { value }) => all + value, 0);
 
 export interface Placed {
-  /** How the nodes that fit compare; best first. */
+  /** The scores of the nodes that fit, the best first. */
   readonly scores: readonly Score[];
-  /** Why it has the cards that it has. */
+  /** Why the task has the cards that it has. */
   readonly devices: readonly DeviceReason[];
 }
 
-/** Why a task is where it is, as if it were to be placed now. */
+/** Explains why a task is where it is, as if it were placed now. */
 export function explainPlaced(snapshot: Snapshot, task: TaskRow): Placed {
   const owner = snapshot.state.runs.get(task.owner_uid) ?? snapshot.state.workloads.get(task.owner_uid);
   if (owner === undefined) return { scores: [], devices: [] };

@@ -1,21 +1,21 @@
-// A failed check as the planner finds it: what people read of one node, and what can be summed up over many.
+// A failed check as the planner finds it: what people read of one node, and what can be summed up over many nodes.
 
 import type { Check } from "../pass/snapshot";
 
-/** Something about the request that would make this check hold on this node. */
+/** A change to the request that would make this check hold on this node. */
 export interface RequestChange {
-  /** Changes of one key are alternatives; the greatest value asks the least of the user. */
+  /** Changes of one key are alternatives, of which the one with the greatest value asks least of the user. */
   readonly key: string;
   readonly value: number;
   readonly text: string;
 }
 
 export interface Found extends Check {
-  /** Said of several nodes: `have no card with 24 GB`. Equal reasons are counted together. */
+  /** Words for several nodes: `have no card with 24 GB`. Equal reasons are counted together. */
   readonly reason: string;
-  /** How near this node comes; the nearest is shown behind the reason: `largest 16 GB`. */
+  /** How near this node comes. The nearest node is shown behind the reason: `largest 16 GB`. */
   readonly best: { readonly value: number; readonly text: string } | null;
-  /** `null`: nothing that the user asks for would help. */
+  /** Null if nothing that the user asks for would help. */
   readonly change: RequestChange | null;
 }
 
@@ -27,13 +27,13 @@ const SINGULAR: Readonly<Record<string, string>> = {
   wait: "waits",
 };
 
-/** `have no card` of one node: `has no card`. */
+/** Turns words for several nodes into words for one: `have no card` becomes `has no card`. */
 export function singular(reason: string): string {
   const space = reason.indexOf(" ");
   return (SINGULAR[reason.slice(0, space)] ?? reason.slice(0, space)) + reason.slice(space);
 }
 
-/** Completes a failed check; its detail is the reason said of one node, unless that node has more to tell. */
+/** Completes a failed check. Its detail is the reason in words for one node, unless that node has more to say. */
 export function found(check: string, reason: string, rest: Partial<Omit<Found, "check" | "reason">> = {}): Found {
   const { best = null, hopeless = false, change = null, devices = [] } = rest;
   const detail = rest.detail ?? singular(reason) + (best === null ? "" : ` (${best.text})`);

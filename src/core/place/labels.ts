@@ -1,9 +1,9 @@
-// What a node's labels and taints let in: conditions, tolerations, and how both are written.
+// What a node's labels and taints admit: conditions, tolerations, and how both are written.
 
 import type { NodeRow } from "../model/rows-node";
 import type { LabelCheck, Taint, Toleration } from "../model/workload";
 
-/** The labels of a node with the automatic ones: `os`, `arch` and `hostname` are what the agent found. */
+/** Returns a label of a node. The automatic labels `os`, `arch` and `hostname` are what the agent found. */
 export function labelOf(node: NodeRow, key: string): string | undefined {
   const own = node.labels[key];
   if (own !== undefined) return own;
@@ -33,10 +33,10 @@ export function labelHolds(check: LabelCheck, node: NodeRow): boolean {
   }
 }
 
-/** Whether somebody puts up with a taint. */
+/** Returns whether one of the tolerations accepts a taint. */
 export const isTolerated = (taint: Taint, tolerate: readonly Toleration[]): boolean =>
   tolerate.some((each) => each.key === taint.key && (each.value === null || each.value === taint.value));
 
-/** `team=vision`, or the key alone where the value is empty. */
+/** Formats a taint: `team=vision`, or the key alone if the value is empty. */
 export const formatTaint = (taint: { readonly key: string; readonly value: string }): string =>
   taint.value === "" ? taint.key : `${taint.key}=${taint.value}`;

@@ -1,4 +1,5 @@
-// Why exactly these cards, in words: said by the plan when it places a task, and by `orch explain` afterwards.
+// Why a task gets exactly these cards, in words: printed by the plan when it places the task, and by `orch explain`
+// afterwards.
 
 import {
   APART,
@@ -19,12 +20,12 @@ import { pickIn, type Room } from "./room";
 import type { DeviceReason } from "../pass/snapshot";
 import type { GpuRequest } from "../model/workload";
 
-/** The reason for each card that a request gets in a room now, before it is taken out of it. */
+/** Returns the reason for each card that a request gets in a room now, before it is taken out of the room. */
 export function reasonsOf(request: GpuRequest, room: Room, pick: CardPick): DeviceReason[] {
   return pick.cards.map((picked) => ({ id: picked.card.device.id, why: whyCard(request, room, pick, picked) }));
 }
 
-/** `GPU-8a1c2d3e: the smallest that does, 24 GB`; cards that have one reason are named together. */
+/** Words reasons: `GPU-8a1c2d3e: the smallest that does, 24 GB`. Cards with the same reason are named together. */
 export function sayReasons(reasons: readonly DeviceReason[]): string {
   const byWhy = new Map<string, string[]>();
   for (const { id, why } of reasons) {
@@ -42,7 +43,7 @@ function whyCard(request: GpuRequest, room: Room, pick: CardPick, picked: Picked
   return whyWhole(request, room, pick, card) + (pick.cards.length === 1 ? whyGroup(room, pick, card) : together);
 }
 
-/** Of the cards that would do, whether there are others, and bigger ones. */
+/** Words how the card compares with the others that would suit. */
 function whyWhole(request: GpuRequest, room: Room, pick: CardPick, card: Promisable): string {
   const size = formatCard(card.device.memory_bytes);
   const others = openFor(request, room).filter((other) => !pick.cards.some((picked) => picked.card === other));
@@ -60,7 +61,7 @@ function whyShared(room: Room, card: Promisable, bytes: number): string {
   return `no shared card has room, so that this one is shared now, ${left}`;
 }
 
-/** What taking a single card does to the group that it is connected with. */
+/** Words what taking a single card does to the group that it is connected with. */
 function whyGroup({ cards, free }: Room, pick: CardPick, card: Promisable): string {
   if (!cards.linked) return "";
   if (pick.breaks < APART) {
@@ -74,13 +75,13 @@ function whyGroup({ cards, free }: Room, pick: CardPick, card: Promisable): stri
   return partners.length === 0 ? ", connected with no other" : ", of a group of connected cards that is broken already";
 }
 
-/** How the cards of a request are connected. */
+/** Words how the cards of a request are connected. */
 function whyTogether({ cards }: Room, pick: CardPick): string {
   if (pick.tightness === APART) return cards.linked ? ", not connected" : "";
   return `, ${TIGHTNESS_WORDS[pick.tightness]} with the others`;
 }
 
-/** Why a task has the cards that it has, as if it were to be placed now; its own promise is out of the room already. */
+/** Explains why a task has its cards, as if it were placed now. Its own promise was taken out of the room before. */
 export function explainCards(request: GpuRequest, room: Room, { devices }: Promised): DeviceReason[] {
   const pick = pickIn(room, request);
   const now = new Map((pick === null ? [] : reasonsOf(request, room, pick)).map((each) => [each.id, each.why]));
@@ -88,7 +89,7 @@ export function explainCards(request: GpuRequest, room: Room, { devices }: Promi
   return devices.map(({ id, bytes }) => ({ id, why: now.get(id) ?? whyThen(room, id, bytes, others) }));
 }
 
-/** What was best when the task was placed, and what has changed since. */
+/** Words what was best when the task was placed, and what has changed since. */
 function whyThen(room: Room, id: string, bytes: number | null, others: readonly string[]): string {
   const then = "did best when the task was placed";
   const card = room.cards.byId.get(id);

@@ -6,7 +6,9 @@ import { workloadNameOf, type Demand } from "../pass/pass";
 
 const RANK = { daemon: 0, service: 1, job: 2 } as const;
 
-/** Sorts demands by priority, kind, and age or name; what others want to be placed with comes before them. */
+/**
+ * Sorts demands by priority, kind, and age or name. A workload that others want to be placed with comes before them.
+ */
 export function queue(demands: readonly Demand[]): Demand[] {
   const lifted = liftLeaders(demands);
   const priority = (demand: Demand): number =>
@@ -34,23 +36,29 @@ function byName(a: Demand, b: Demand): number {
   );
 }
 
-/** What `together_with`, `apart_from` and `spread` count by: the workload, or the run where there is none. */
+/**
+ * Returns the key by which `together_with`, `apart_from` and `spread` count tasks: the workload, or the run where there
+ * is no workload.
+ */
 export const hostKey = (owner: { readonly app_uid: string | null }, owner_uid: string, workload: string): string =>
   owner.app_uid === null ? owner_uid : `${owner.app_uid}/${workload}`;
 
 export const hostKeyOf = ({ owner }: Demand): string => hostKey(owner, owner.uid, workloadNameOf(owner));
 
 interface Lifted {
-  /** How urgent a workload is at least, because of who follows it. */
+  /** The least priority of a workload, because of the workloads that follow it. */
   readonly priority: ReadonlyMap<string, number>;
-  /** How many workloads a workload follows, one after the other. */
+  /** How many workloads a workload follows, directly and through others. */
   readonly depth: ReadonlyMap<string, number>;
 }
 
-/** Chains of followers are looked at so far; what follows in a circle is as deep as this. */
+/** Chains of followers are examined up to this depth, which is also the depth of a circle. */
 const DEPTH_LIMIT = 8;
 
-/** A leader is as urgent as its most urgent follower, and comes first; `null` when nobody follows anybody. */
+/**
+ * Returns the leaders' priorities: a leader is as urgent as its most urgent follower, and comes first. Null if nobody
+ * follows anybody.
+ */
 function liftLeaders(demands: readonly Demand[]): Lifted | null {
   const followers = demands.filter(({ spec, owner }) => spec.place.together_with.length > 0 && owner.app_uid !== null);
   if (followers.length === 0) return null;

@@ -1,4 +1,5 @@
-// What is left on every node, counted down while a pass places: resources, ports of the machine, and who is there.
+// What is left on every node, counted down while a pass places: resources, ports of the machine, and the tasks that are
+// there.
 
 import { cardsOf, type Cards } from "../cards/node-cards";
 import type { RestingPort } from "../model/rows-state";
@@ -16,13 +17,13 @@ import type { GpuRequest, PortRequest } from "../model/workload";
 export interface Room {
   readonly fact: NodeFact;
   readonly node: NodeRow;
-  /** Place in the order of node ids, by which ties break. */
+  /** The node's index in the order of node ids, by which ties are broken. */
   readonly index: number;
   readonly free: Free;
   readonly cards: Cards;
-  /** Rooms of other agents on the same machine that give some of the same cards away. */
+  /** Rooms of other agents on the same machine that give out some of the same cards. */
   readonly beside: Room[];
-  /** The cards that a request would get now, until something is placed here. */
+  /** The cards that a request would get now. It is forgotten when something is placed here. */
   picked: { readonly request: GpuRequest; readonly pick: CardPick | null } | null;
   /** Rises with everything that is placed here. */
   stamp: number;
@@ -31,41 +32,41 @@ export interface Room {
 export interface Rooms {
   readonly list: readonly Room[];
   readonly byId: ReadonlyMap<string, Room>;
-  /** Indices of rooms in the order in which something was placed there. */
+  /** Indices of rooms, in the order in which something was placed there. */
   readonly touched: number[];
   readonly placed: TaskRow[];
-  /** Uids of tasks that are about to be told to stop: they are no company any more. */
+  /** Uids of tasks that are about to be told to stop, and no longer count as company. */
   readonly stopped: ReadonlySet<string>;
-  /** How often a node was looked at. */
+  /** How often a node was examined. */
   checks: number;
-  /** What is worked out when somebody asks; rooms that are looked at in part share it. */
+  /** What is computed on demand, and shared by rooms that are examined in part. */
   readonly lazy: Lazy;
 }
 
 interface Lazy {
   /** Tasks by node and host key. */
   hosts: Hosts | null;
-  /** Names of those who hold a device, by its id. */
+  /** Names of the holders of each device, by the device's id. */
   holders: Map<string, string[]> | null;
   ports: Map<string, PortSpace> | null;
 }
 
 interface Hosts {
-  /** By node id and host key: how many live tasks, and how many of them are wanted. */
+  /** By node id and host key: how many live tasks there are, and how many of them are wanted. */
   readonly byNode: Map<string, Map<string, { all: number; wanted: number }>>;
-  /** By host key, how many wanted tasks there are anywhere. */
+  /** By host key: how many wanted tasks there are anywhere. */
   readonly wanted: Map<string, number>;
 }
 
-/** The published ports of one machine; several agents may share one. */
+/** The published ports of one machine, which several agents may share. */
 interface PortSpace {
   readonly taken: Map<number, "cluster" | "loopback" | "both">;
   readonly resting: Set<number>;
-  /** No port below is free. */
+  /** No port below this one is free. */
   lowest: number;
 }
 
-/** What is left beside the living tasks, and beside those that the pass has placed so far. */
+/** Returns what is left beside the living tasks, and beside those that the pass has placed so far. */
 export function openRooms(
   pass: Pass,
   stopped: ReadonlySet<string> = new Set(),
@@ -103,7 +104,7 @@ export function openRooms(
   };
 }
 
-/** One boot of one machine has one id, whichever of its agents tells it. */
+/** Joins the rooms of agents on one machine, which report the same boot id. */
 function joinMachines(list: readonly Room[]): void {
   const boots = new Map<string, number>();
   for (const { node, cards } of list) {
@@ -165,13 +166,13 @@ export const countOn = (
 ): { readonly all: number; readonly wanted: number } =>
   hostsOf(pass, rooms).byNode.get(room.node.id)?.get(key) ?? NOBODY;
 
-/** Whether a workload has a wanted task anywhere. */
+/** Returns whether a workload has a wanted task anywhere. */
 export const isAnywhere = (pass: Pass, rooms: Rooms, key: string): boolean =>
   (hostsOf(pass, rooms).wanted.get(key) ?? 0) > 0;
 
 const NOBODY = { all: 0, wanted: 0 };
 
-/** Who holds a device, by name. */
+/** Returns the names of those who hold a device. */
 export function holdersOf(pass: Pass, rooms: Rooms, device_id: string): readonly string[] {
   if (rooms.lazy.holders === null) {
     rooms.lazy.holders = new Map();
@@ -255,13 +256,13 @@ const isTaken = (space: PortSpace, port: number, bind: "cluster" | "loopback"): 
   return by === bind || by === "both";
 };
 
-/** A published port that cannot be had: its number, or `null` when the range for automatic ones is used up. */
+/** A published port that is not available: its number, or null if the range for automatic ports is used up. */
 export interface PortTrouble {
   readonly port: number | null;
   readonly resting: boolean;
 }
 
-/** Chooses the published ports: fixed ones as asked, automatic ones the lowest that is free. Takes nothing yet. */
+/** Chooses the published ports without taking them: fixed ones as asked, automatic ones the lowest that is free. */
 export function choosePorts(
   pass: Pass,
   rooms: Rooms,
@@ -296,7 +297,7 @@ const NO_PORTS = { is: "chosen", ports: [] } as const;
 
 // ---- promises
 
-/** The cards that a request would get here now; `null` when they do not suffice. */
+/** Returns the cards that a request would get here now, or null if they do not suffice. */
 export function pickIn(room: Room, request: GpuRequest): CardPick | null {
   if (room.picked?.request !== request) room.picked = { request, pick: pick(request, room.cards, room.free) };
   return room.picked.pick;
@@ -309,7 +310,7 @@ export function takeRoom(rooms: Rooms, room: Room, promised: Promised): void {
   if (rooms.lazy.ports !== null && promised.ports.length > 0) takePorts(rooms.lazy.ports, room.node, promised);
 }
 
-/** Takes a task out of its room, as if it were not there. */
+/** Gives back what a task holds in its room, as if the task were not there. */
 export function leaveRoom(room: Room, promised: Promised): void {
   giveBack(room.free, promised);
   for (const other of room.beside) giveBackCards(other.free, promised.devices);

@@ -1,4 +1,4 @@
-// Gives demands their nodes, in order: all members of a gang or none, each answer with its reason.
+// Gives demands their nodes, in order: all members of a gang or none. What finds no room gets a reason.
 
 import { resolvedFor } from "./amounts";
 import { assert } from "../assert";
@@ -31,17 +31,17 @@ import type { Blocked } from "../pass/snapshot";
 
 /** What was placed, and what found no room. */
 export interface Placements extends Findings {
-  /** Every task that got room, also where the room is only kept and the task comes in a later pass. */
+  /** Every task that got room, even if the room is only kept and the task follows in a later pass. */
   readonly placed: readonly TaskRow[];
-  /** What found no room, in the order in which it was looked at. */
+  /** The demands that found no room, in the order in which they were examined. */
   readonly waiting: readonly Demand[];
-  /** Why, for each of those that wait. */
+  /** The reason of each demand that waits. */
   readonly blocked: readonly Blocked[];
   /** Whether the bound on the pass's work was reached. */
   readonly more: boolean;
 }
 
-/** Places what can be placed, in the order of `demands`; `before` is what the pass has found so far. */
+/** Places what can be placed, in the order of `demands`. `before` is what the pass has found so far. */
 export function schedule(pass: Pass, demands: readonly Demand[], before: Findings): Placements {
   const draft = draftAfter(pass, before);
   if (demands.length === 0) return { ...draft, placed: [], blocked: [], waiting: [], more: false };
@@ -90,13 +90,16 @@ function block(demand: Demand, failure: Failure): Blocked {
   };
 }
 
-/** What did not fit does not fit later in the pass, since room only shrinks; only company may still come. */
+/**
+ * Returns why a shape failed earlier in this pass. It still fails, since room only shrinks, unless company has arrived
+ * meanwhile.
+ */
 function knownFailure(rooms: Rooms, shape: Shape, demand: Demand): Failure | null {
   if (shape.failure === null || demand.only !== null) return null;
   return shape.together.length === 0 || shape.failure.at === rooms.touched.length ? shape.failure.found : null;
 }
 
-/** Places one demand, or says why not. */
+/** Places one demand, or returns why it cannot be placed. */
 function place(draft: PassDraft, look: Look, demand: Demand): Failure | null {
   const { rooms, shape } = look;
   if (demand.only !== null) {
@@ -118,10 +121,13 @@ function place(draft: PassDraft, look: Look, demand: Demand): Failure | null {
   return null;
 }
 
-/** Whether the machine has the ports, also beside members of the same gang that other agents there would take. */
+/**
+ * Returns whether the machine has the ports, also beside members of the same gang that other agents of that machine
+ * would take.
+ */
 export function hasPorts({ pass, rooms, shape }: Look, room: Room, chosen: readonly Room[]): boolean {
   const { ports, request } = shape.spec;
-  // Its cards may be those that a member beside it takes.
+  // The node's cards may be those that a member beside it takes.
   if (request.gpu !== null && room.beside.length > 0 && chosen.some((other) => room.beside.includes(other)))
     return false;
   if (ports.length === 0) return true;
@@ -130,7 +136,7 @@ export function hasPorts({ pass, rooms, shape }: Look, room: Room, chosen: reado
   return choosePorts(pass, rooms, room, Array.from({ length: beside + 1 }, () => ports).flat()).is === "chosen";
 }
 
-/** What a task is promised on a node that has room for it. */
+/** Returns what a task is promised on a node that has room for it. */
 function promiseOn({ pass, rooms, shape }: Look, room: Room, cards: CardPick["cards"]): Promised {
   const { cpu_milli, memory_bytes, disk_bytes, countables, memory_limited } = resolvedFor(shape, room);
   const chosen = choosePorts(pass, rooms, room, shape.spec.ports);
@@ -146,7 +152,7 @@ function promiseOn({ pass, rooms, shape }: Look, room: Room, cards: CardPick["ca
   };
 }
 
-/** The cards of a task on a node that has them, and why those. */
+/** Returns the cards of a task on a node that has them, and the reasons. */
 function cardsOn({ shape }: Look, room: Room): { readonly cards: CardPick["cards"]; readonly why: string } {
   const { gpu } = shape.spec.request;
   if (gpu === null) return NO_CARDS;
@@ -157,10 +163,10 @@ function cardsOn({ shape }: Look, room: Room): { readonly cards: CardPick["cards
 
 const NO_CARDS = { cards: [], why: "" } as const;
 
-/** What the next member of a demand would be promised there. */
+/** Returns what the next member of a demand would be promised there. */
 export const promiseIn = (look: Look, room: Room): Promised => promiseOn(look, room, cardsOn(look, room).cards);
 
-/** Writes the attempt down: what it gives up, its tasks, its slot, and its run's state. */
+/** Notes the attempt: what it writes off, its tasks, its slot, and its run's state. */
 function commit(draft: PassDraft, look: Look, demand: Demand, chosen: readonly Room[]): void {
   const { pass, rooms } = look;
   const { owner, kind, slot, spec } = demand;
@@ -180,7 +186,7 @@ function commit(draft: PassDraft, look: Look, demand: Demand, chosen: readonly R
     settleIn(rooms, room, task);
     if (first === null) draft.ops.push({ op: "place", task, slot: row, why: demand.why + why });
   }
-  // The room is only kept for this pass; it is asked for again once the old attempt has ended.
+  // The room is only kept during this pass. The demand comes again once the old attempt has ended.
   if (first !== null) stopTask(draft, first, owner.settings.stop, demand.why);
   if (kind === "job") startRun(draft, owner as RunRow);
 }

@@ -1,4 +1,4 @@
-// Which of the nodes that fit is the best: parts that can be shown, whose sum decides; ties break by node id.
+// Which of the fitting nodes is the best: parts that can be shown, whose sum decides. Ties are broken by node id.
 
 import { resolvedFor } from "./amounts";
 import type { Look } from "./shape";
@@ -15,22 +15,24 @@ const SAME_WORKLOAD = -100;
 /** Nodes with cards are kept for those who ask for cards. */
 const KEEP_CARDS = -50;
 
-/** A GiB of card memory beyond need weighs more than how full a node is. */
+/** One GiB of card memory beyond need weighs more than how full a node is. */
 const CARD_GIB = -0.1;
 
 /** A card that is not shared yet stays whole while another one has room. */
 const OPEN_CARD = -50;
 
-/** By each step that cards are looser connected: where it is demanded before all else, else among equals. */
+/**
+ * Per step by which cards are connected more loosely: decisive where a connection is demanded, else only among equals.
+ */
 const LOOSE_DEMANDED = -100;
 const LOOSE = -0.5;
 
-/** By each step of tightness, what it weighs that a whole group of connected cards is broken. */
+/** Per step of tightness, the weight of breaking a whole group of connected cards. */
 const BREAK_GROUP = [-2, -1, 0] as const;
 
 export type ScoreParts = Readonly<Record<string, number>>;
 
-/** Why a node is better or worse than another for a shape. */
+/** Returns the parts of a node's score for a shape. */
 export function scoreParts(look: Look, room: Room): ScoreParts {
   const { pass, rooms, shape } = look;
   const { place, request } = shape.spec;
@@ -71,7 +73,7 @@ export function total(parts: ScoreParts): number {
   return sum;
 }
 
-/** How full the node would be: the mean share of cores, memory and cards that is promised. */
+/** Returns how full the node would be: the mean of the promised shares of cores, memory and cards. */
 function usedShare({ shape }: Look, room: Room): number {
   const { capacity } = room.node;
   const { cpu_milli, memory_bytes } = resolvedFor(shape, room);
@@ -81,7 +83,7 @@ function usedShare({ shape }: Look, room: Room): number {
   return (cpu + memory + usedCards(room)) / 3;
 }
 
-/** The mean share of the cards that is promised. */
+/** Returns the mean of the promised shares of the cards. */
 function usedCards({ cards, free }: Room): number {
   if (free.held === null) return 0;
   let used = 0;

@@ -1,12 +1,12 @@
-// Finds the best nodes for a shape. Its candidates are kept best first between searches, so that ten thousand equal
-// slots cost one look at every node and then one look per placement.
+// Finds the best nodes for a shape. Candidates are kept sorted between searches, so that ten thousand equal slots cost
+// one look at every node and then one look per placement.
 
 import { hasRoom, isCandidate } from "./checks";
 import type { Candidate, Look } from "./shape";
 import { scoreParts, total } from "./scores";
 import type { Room } from "./room";
 
-/** The `count` best different nodes that have room now, best first; `null` when there are not so many. */
+/** Returns the `count` best different nodes that have room now, the best first, or null if there are not that many. */
 export function bestRooms(
   look: Look,
   count: number,
@@ -18,18 +18,19 @@ export function bestRooms(
   while (chosen.length < count) {
     const top = pop(heap);
     if (top === null) break;
-    // What has been placed there since made it another candidate, which is in the heap too or had no room.
+    // This entry is outdated: what was placed there since has made a newer entry, which is in the heap too, or the node
+    // has no room.
     if (top.stamp !== top.room.stamp || chosen.includes(top.room) || !suits(top.room, chosen)) continue;
     taken.push(top);
     chosen.push(top.room);
   }
-  // Placing touches the rooms that were found, which brings them back with their new scores.
+  // Placing touches the rooms that were found, which brings them back with new scores.
   if (chosen.length === count) return chosen;
   for (const candidate of taken) push(heap, candidate);
   return null;
 }
 
-/** The candidates with everything that was placed since the last search. */
+/** Returns the candidates, updated with everything that was placed since the last search. */
 function refreshed(look: Look): Candidate[] {
   const { rooms, shape } = look;
   const behind = rooms.touched.length - shape.seen;

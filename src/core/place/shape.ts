@@ -1,4 +1,4 @@
-// What decides where a slot may go, apart from which slot it is: equal shapes share one search and one answer.
+// What decides where a slot may go, apart from which slot it is. Equal shapes share one search and one answer.
 
 import { tasksOf, workloadNameOf, type Demand, type Pass } from "../pass/pass";
 import { hostKey, hostKeyOf } from "./queue";
@@ -16,27 +16,27 @@ export interface Candidate {
 
 export interface Shape {
   readonly spec: TaskSpec;
-  /** The Unix account that its tasks run as. */
+  /** The Unix account under which its tasks run. */
   readonly account: string;
   readonly host_key: string;
-  /** Host keys of tasks that must not be on the node; those of the slot itself do not count. */
+  /** Host keys of tasks that must not be on the node, not counting the slot's own tasks. */
   readonly apart: readonly string[];
-  /** Host keys of tasks that must be on the node; `first` where it cannot go anywhere before they are there. */
+  /** Host keys of tasks that must be on the node. `first`: it cannot go anywhere before they are placed. */
   readonly together: readonly { readonly key: string; readonly first: boolean }[];
   /** The slot whose own tasks do not count as company. */
   readonly own: { readonly owner_uid: string; readonly slot: number } | null;
   readonly avoid: ReadonlySet<string>;
-  /** The request with its defaults, where that is the same on every node. */
+  /** The request with its defaults, if those are the same on every node; else null. */
   readonly resolved: Resolved | null;
-  /** Best first; `null` until the first search. */
+  /** The candidates, the best first; null until the first search. */
   candidates: Candidate[] | null;
-  /** How much of `rooms.touched` the candidates know. */
+  /** How many entries of `rooms.touched` the candidates include. */
   seen: number;
-  /** What a search found that failed, and how much had been placed by then. */
+  /** The result of a failed search, and how much had been placed by then. */
   failure: { readonly at: number; readonly found: Failure } | null;
 }
 
-/** Why a shape fits nowhere, as `Blocked` says it. */
+/** Why a shape fits nowhere, in the form of `Blocked`. */
 export interface Failure {
   readonly kind: "queued" | "unsatisfiable";
   readonly summary: string;
@@ -50,10 +50,10 @@ interface ApartWorkload {
 }
 
 export interface Shapes {
-  /** By what matters of the spec and by account, for demands that nothing else tells apart: most of them. */
+  /** Shapes by the relevant part of the spec and by account, for most demands, which nothing else tells apart. */
   readonly plain: Map<string, Map<string, Shape>>;
   readonly byKey: Map<string, Shape>;
-  /** By app uid, the workloads that keep apart from others; read when the first shape is asked for. */
+  /** By app uid, the workloads that keep apart from others; computed when the first shape is asked for. */
   apart: ReadonlyMap<string, readonly ApartWorkload[]> | null;
 }
 
@@ -61,7 +61,7 @@ export const noShapes = (): Shapes => ({ plain: new Map(), byKey: new Map(), apa
 
 const specKeys = new WeakMap<TaskSpec, string>();
 
-/** What of a spec matters for placing. Specs are immutable, so their keys are kept. */
+/** Returns a key of what matters in a spec for placing. Specs are immutable, so keys are kept. */
 function specKey(spec: TaskSpec): string {
   const known = specKeys.get(spec);
   if (known !== undefined) return known;
@@ -74,7 +74,7 @@ function specKey(spec: TaskSpec): string {
 export const accountOf = (pass: Pass, demand: Pick<Demand, "owner" | "spec">): string =>
   demand.spec.unix_user ?? pass.state.users.get(demand.owner.user)?.unix_user ?? demand.owner.user;
 
-/** The shape of a demand; the same object for every demand that the same nodes suit. */
+/** Returns the shape of a demand: the same object for every demand that the same nodes suit. */
 export function shapeOf(pass: Pass, shapes: Shapes, demand: Demand): Shape {
   const { spec, slot_row } = demand;
   const account = accountOf(pass, demand);
@@ -131,7 +131,7 @@ function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, account: string,
   return shape;
 }
 
-/** A node is not asked where nothing depends on it. */
+/** A node without capacity, for requests that do not depend on the node. */
 const NO_NODE = { capacity: { cpu_milli: 0, memory_bytes: 0, disk_bytes: 0, countables: {} } } as const;
 
 function togetherOf(pass: Pass, { owner, spec }: Demand): Shape["together"] {
@@ -140,7 +140,7 @@ function togetherOf(pass: Pass, { owner, spec }: Demand): Shape["together"] {
   return names.map((name) => ({ key: hostKey(owner, owner.uid, name), first: comesFirst(pass, owner.app_uid, name) }));
 }
 
-/** Whether others wait for this workload's first task: it will have one by itself, and follows nobody. */
+/** Returns whether others wait for this workload's first task. It will get one by itself, and follows nobody. */
 function comesFirst(pass: Pass, app_uid: string | null, name: string): boolean {
   for (const workload of pass.state.workloads.values()) {
     if (workload.app_uid !== app_uid || workload.name !== name) continue;
@@ -152,7 +152,7 @@ function comesFirst(pass: Pass, app_uid: string | null, name: string): boolean {
 
 const NOBODY: readonly string[] = [];
 
-/** Whom a demand keeps apart from: those it names, and those of its app that name it. */
+/** Returns whom a demand keeps apart from: those that it names, and those of its app that name it. */
 function apartOf(pass: Pass, shapes: Shapes, { owner, spec }: Demand): readonly string[] {
   const others = owner.app_uid === null ? undefined : (shapes.apart ??= apartWorkloads(pass)).get(owner.app_uid);
   if (others === undefined) return NOBODY;
@@ -162,7 +162,7 @@ function apartOf(pass: Pass, shapes: Shapes, { owner, spec }: Demand): readonly 
   return [...names].sort().map((each) => hostKey(owner, owner.uid, each));
 }
 
-/** By app, the workloads that keep apart from others. */
+/** Returns, by app, the workloads that keep apart from others. */
 function apartWorkloads(pass: Pass): ReadonlyMap<string, readonly ApartWorkload[]> {
   const apart = new Map<string, ApartWorkload[]>();
   for (const workload of pass.state.workloads.values()) {
@@ -175,7 +175,7 @@ function apartWorkloads(pass: Pass): ReadonlyMap<string, readonly ApartWorkload[
   return apart;
 }
 
-/** How many of a slot's own tasks a node has; they do not count as company. */
+/** Returns how many of a slot's own tasks a node has. They do not count as company. */
 export function ownOn(pass: Pass, shape: Shape, node_id: string): number {
   const { own } = shape;
   if (own === null) return 0;

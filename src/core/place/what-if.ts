@@ -1,4 +1,4 @@
-// What would have to end for a demand to find room: asked before an idle card is taken back from anybody.
+// What would have to end for a demand to find room. It is asked before an idle card is taken back from anybody.
 
 import type { TaskRow } from "../model/rows-task";
 import type { Demand, Pass } from "../pass/pass";
@@ -7,7 +7,7 @@ import { hasPorts } from "./schedule";
 import { bestRooms } from "./search";
 import { noShapes, shapeOf } from "./shape";
 
-/** Rooms as they would be; what is tried in them is taken back before the answer is given. */
+/** Rooms as they would be. What is tried in them is undone before the answer is returned. */
 export interface WhatIf {
   readonly pass: Pass;
   readonly rooms: Rooms;
@@ -18,7 +18,7 @@ export interface Releasable {
   readonly tasks: readonly TaskRow[];
 }
 
-/** So many sets are tried; where there are more, the answer is a set of which none can be spared. */
+/** The most sets that are tried. If there are more, the answer is a set from which no attempt can be spared. */
 const MOST_TRIES = 1_000;
 
 /**
@@ -62,7 +62,7 @@ export function smallestRelease<T extends Releasable>(
   return enough.length <= at_most ? enough : null;
 }
 
-/** Where a demand would fit now. Nothing is remembered, since rooms shrink and grow here. */
+/** Returns where a demand would fit now. No result is kept, since rooms shrink and grow here. */
 export function fit({ pass, rooms }: WhatIf, demand: Demand): readonly Room[] | null {
   const look = { pass, rooms, shape: shapeOf(pass, noShapes(), demand) };
   return bestRooms(look, demand.spec.members, (room, chosen) => hasPorts(look, room, chosen));
@@ -83,7 +83,9 @@ function comeBack(rooms: Rooms, { tasks }: Releasable): void {
   }
 }
 
-/** The rooms that grow when attempts are released: those of their tasks, and those that share cards with them. */
+/**
+ * Returns the rooms that grow when attempts are released: those of their tasks, and those that share cards with them.
+ */
 function roomsOf({ byId }: Rooms, attempts: readonly Releasable[]): Room[] {
   const ids = attempts.flatMap(({ tasks }) => tasks.map(({ node_id }) => node_id));
   const rooms = ids.flatMap((id) => byId.get(id) ?? []);
@@ -97,7 +99,9 @@ function fitsWithout(rooms: Rooms, attempts: readonly Releasable[], fits: () => 
   return found;
 }
 
-/** Starts from all attempts and spares those that need not go, beginning with the one that would rather stay. */
+/**
+ * Starts from all attempts and spares those that need not be released, beginning with the one that would rather stay.
+ */
 function noneToSpare<T extends Releasable>(rooms: Rooms, attempts: readonly T[], fits: () => boolean): readonly T[] {
   return attempts.reduceRight<readonly T[]>((kept, one) => {
     const without = kept.filter((other) => other !== one);

@@ -1,4 +1,4 @@
-// What a run waits for: other runs' results and services that are up; each answer is yes, no, or not yet.
+// What a run waits for: results of other runs, and services that are up. Each answer is yes, no, or not yet.
 
 import { isFinal, type RunState } from "../model/lifecycle";
 import type { RunAfter, RunRow } from "../model/rows-work";
@@ -7,8 +7,8 @@ import { runOf, setRun } from "../pass/pass";
 import { isServiceUp } from "./services";
 
 /**
- * Resolves all waiting runs: `queued` once everything is met, `failed` when something never can be. A run that fails
- * here may decide others, so it looks again until nothing moves.
+ * Resolves all waiting runs: `queued` once everything is met, `failed` when something can never be met. A run that
+ * fails here may decide others, so the loop goes on until nothing changes.
  */
 export function resolveWaiting(draft: ReconcileDraft, waiting: readonly RunRow[]): void {
   let open = [...waiting].sort((a, b) => a.run - b.run);
@@ -22,7 +22,7 @@ export function resolveWaiting(draft: ReconcileDraft, waiting: readonly RunRow[]
 
 const latest = (draft: ReconcileDraft, run: RunRow): RunRow => runOf(draft.pass, draft, run.uid) ?? run;
 
-/** Brings one waiting run as far as it goes now; returns whether it waits no more. */
+/** Brings one waiting run as far as it goes now. Returns whether it no longer waits. */
 function resolve(draft: ReconcileDraft, row: RunRow): boolean {
   const run = latest(draft, row);
   const after = run.after.map((each): RunAfter => (each.met === null ? { ...each, met: metNow(draft, each) } : each));
@@ -36,7 +36,7 @@ function resolve(draft: ReconcileDraft, row: RunRow): boolean {
     setRun(draft, { ...run, state: "queued", after, reason: null }, "what it waited for is there");
     return true;
   }
-  // A result is kept, since its run may leave; that a service is up must hold at the time.
+  // A run's result is kept, since the run may leave the live state. A service must be up at the time.
   const kept = after.map((each, n) => (each.when === "up" ? (run.after[n] ?? each) : each));
   if (kept.some((each, n) => each.met !== run.after[n]?.met))
     setRun(draft, { ...run, after: kept }, "part of what it waits for is there");
@@ -56,7 +56,10 @@ function metNow(draft: ReconcileDraft, after: RunAfter): boolean | null {
   return after.when === "ended" || state === after.when;
 }
 
-/** The state of a run that is live, or that was the newest of its job; `null`: it is gone and its result with it. */
+/**
+ * Returns the state of a run that is live, or that was the newest of its job; null if it is gone and its result with
+ * it.
+ */
 function stateOf(draft: ReconcileDraft, uid: string): RunState | null {
   const live = runOf(draft.pass, draft, uid);
   if (live !== undefined) return live.state;

@@ -1,4 +1,4 @@
-// What a plan's operations make of the state: rows for the commit, and a new state for what-if, tests and the sim.
+// Turns a plan's operations into rows for the commit, and into a new state for what-if, tests and the simulator.
 
 import { unreachable } from "../assert";
 import type { Change, State } from "../model/rows-state";
@@ -8,7 +8,7 @@ import type { Op } from "../pass/snapshot";
 import { slotKey } from "../model/task";
 import type { Ms } from "../units";
 
-/** The rows that one operation changes. */
+/** Returns the rows that one operation changes. */
 export function changesOf(op: Op, state: State, now_ms: Ms): Change[] {
   switch (op.op) {
     case "place":
@@ -57,7 +57,7 @@ const put = (task: TaskRow): Change => ({ table: "tasks", key: task.uid, row: ta
 
 const current = (state: State, task: TaskRow): TaskRow => state.tasks.get(task.uid) ?? task;
 
-/** A run, and its job's memory of the newest one, which stays when the run has left the live state. */
+/** Returns the rows of a run and of its job, which remembers the newest run after it has left the live state. */
 function runChanges(run: RunRow, workload: WorkloadRow | undefined): Change[] {
   const row: Change = { table: "runs", key: run.uid, row: run };
   if (workload === undefined || (workload.last_run !== null && workload.last_run.run > run.run)) return [row];
@@ -65,7 +65,7 @@ function runChanges(run: RunRow, workload: WorkloadRow | undefined): Change[] {
   return [row, { table: "workloads", key: workload.uid, row: { ...workload, last_run } }];
 }
 
-/** A grave for what a returning task could name, and nothing live left behind. */
+/** Returns the rows that remove a thing: a grave for each uid that a returning task could name, and no live row. */
 function removed(what: "app" | "workload", uid: string, state: State, now_ms: Ms): Change[] {
   const grave: Change = { table: "graves", key: uid, row: { uid, at_ms: now_ms } };
   if (what === "app") return [grave, { table: "apps", key: uid, row: null }];
@@ -75,7 +75,7 @@ function removed(what: "app" | "workload", uid: string, state: State, now_ms: Ms
   return [grave, { table: "workloads", key: uid, row: null }, ...slots];
 }
 
-/** All rows of a list of operations; several runs of one job each see what the one before wrote on the job. */
+/** Returns all rows of a list of operations. Several runs of one job each see what the one before wrote on the job. */
 export function changesOfAll(ops: readonly Op[], state: State, now_ms: Ms): Change[] {
   const workloads = new Map<string, WorkloadRow>();
   const changes: Change[] = [];
@@ -96,7 +96,7 @@ export function changesOfAll(ops: readonly Op[], state: State, now_ms: Ms): Chan
 const LIVE = ["nodes", "apps", "workloads", "runs", "slots", "tasks", "ports", "users", "tokens"] as const;
 type Live = (typeof LIVE)[number];
 
-/** The state after some changes; what only history keeps is left out. The old state stays as it is. */
+/** Returns the state after some changes, without what only history keeps. The old state is not modified. */
 export function withChanges(state: State, changes: readonly Change[]): State {
   const next: { -readonly [K in keyof State]: State[K] } = { ...state };
   const copied = new Map<Live, Map<string, unknown>>();

@@ -1,4 +1,4 @@
-// The working copy of the step that compares what is wanted with what there is: filled by it, and given away whole.
+// The working copy of the step that compares what is wanted with what there is. The step fills it and returns it whole.
 
 import type { RunRow, WorkloadRow } from "../model/rows-work";
 import { draftAfter, waitOf, type Demand, type Findings, type Pass, type PassDraft } from "../pass/pass";
@@ -8,7 +8,7 @@ import type { Blocked } from "../pass/snapshot";
 export interface Reconciled extends Findings {
   /** Slots that shall have an attempt. */
   readonly demands: readonly Demand[];
-  /** Slots that wait for something else than room. */
+  /** Slots that wait for something other than room. */
   readonly waits: readonly Blocked[];
 }
 
@@ -19,7 +19,7 @@ export interface ReconcileDraft extends PassDraft {
 
 export const newDraft = (pass: Pass): ReconcileDraft => ({ ...draftAfter(pass, null), demands: [], waits: [] });
 
-/** Notes that a slot waits for something that is no matter of room, and what people can do about it. */
+/** Notes that a slot waits for something other than room, and what people can do about it. */
 export function waitFor(
   draft: ReconcileDraft,
   owner: WorkloadRow | RunRow,

@@ -1,4 +1,4 @@
-// What of a plan people want to read later in `orch events`, one line an operation that matters to them.
+// What people want to read of a plan later in `orch events`: one line per operation that matters to them.
 
 import { isBack } from "../pass/contact";
 import { freshUid } from "../fresh";
@@ -11,7 +11,7 @@ import { taskName } from "../model/task";
 
 type NewEvent = Omit<EventRow, "id" | "at_ms" | "actor">;
 
-/** One event an operation; `made` is how many uids of the pass were given to tasks. */
+/** Returns one event per operation. `made` is how many uids of the pass were given to tasks. */
 export function eventsOf(ops: readonly Op[], pass: Pass, made: number): Change[] {
   const events: Change[] = [];
   for (const op of ops) {
@@ -41,7 +41,7 @@ function tell(op: Op, pass: Pass): NewEvent | null {
     case "quarantine":
       return { verb: "quarantined", object: op.node.name, project: null, node_id: op.node.id, detail: op.why };
     case "run":
-      // A success is told by the end of its task.
+      // A run's success is reported by the end of its task.
       return op.run.state !== "failed" && op.run.state !== "cancelled"
         ? null
         : {
@@ -70,10 +70,10 @@ const about = (task: TaskRow, verb: string, detail: string): NewEvent => ({
 
 const contactVerb = (node: NodeRow): string => (isBack(node) ? "back" : node.contact);
 
-/** What may stand between the name of a thing and the rest of a name that belongs to it: `recs` has `recs.api.0#2`. */
+/** What may follow the name of a thing in the name of a part of it: `recs` has `recs.api.0#2`. */
 export const PARTS = [".", "#", "_", " "] as const;
 
-/** What somebody who types `PROJECT/NAME` or `NAME` wants to hear about. */
+/** Returns what somebody who types `PROJECT/NAME` or `NAME` wants to read about. */
 export function subjectOf(typed: string): { readonly project: string | null; readonly object: string } {
   const slash = typed.indexOf("/");
   return slash < 0
@@ -81,7 +81,7 @@ export function subjectOf(typed: string): { readonly project: string | null; rea
     : { project: typed.slice(0, slash), object: typed.slice(slash + 1) };
 }
 
-/** Whether an event is about the thing that was typed, or about what belongs to it. */
+/** Returns whether an event is about the thing that was typed, or about a part of it. */
 export function isAbout(
   event: Pick<EventRow, "object" | "project"> & { readonly node: string | null },
   typed: string,

@@ -27,7 +27,7 @@ import type { Ms } from "../units";
 import type { IdleSettings } from "../model/workload";
 import type { IdleFact } from "../pass/snapshot";
 
-/** An attempt whose workload allows its cards to be idle for some time only. */
+/** An attempt whose workload limits how long its cards may be idle. */
 interface Idle {
   readonly owner: WorkloadRow | RunRow;
   readonly settings: IdleSettings;
@@ -37,11 +37,13 @@ interface Idle {
   readonly told: boolean;
 }
 
-/** At most so many of those who wait are looked at. */
+/** The most waiting demands that are examined. */
 const MOST_WAITING = 64;
 export const RECLAIMED_BY = "idle reclaim";
 
-/** Stops what is idle too long, or tells of it; `placed` says what the pass has placed, and who waits. */
+/**
+ * Stops attempts that are idle too long, or tells their owners. `placed` says what the pass has placed, and who waits.
+ */
 export function reclaimIdle(pass: Pass, placed: Placements): Findings {
   const draft = draftAfter(pass, placed);
   const all = idleAttempts(draft);
@@ -55,7 +57,7 @@ export function reclaimIdle(pass: Pass, placed: Placements): Findings {
   const reclaim: Reclaim = { pass, draft, rooms, idle: wanted, shapes: noShapes(), hopeless: new Set() };
   leaveEnding(reclaim);
   for (const demand of waiting.slice(0, MOST_WAITING)) {
-    // What ends anyway, and what this pass has stopped for others, comes first.
+    // Room that becomes free anyway, and what this pass has stopped for others, is used first.
     const soon = fit(reclaim, demand);
     if (soon === null) giveTo(reclaim, demand);
     else take(reclaim, demand, soon);
@@ -65,7 +67,7 @@ export function reclaimIdle(pass: Pass, placed: Placements): Findings {
 
 // ---- who is idle
 
-/** Attempts whose workload does not allow them to be idle for ever, the longest idle first. */
+/** Returns the attempts whose workload limits their idle time, the longest idle first. */
 function idleAttempts(found: PassDraft): Idle[] {
   const { pass } = found;
   const attempts = new Map<string, readonly TaskRow[]>();
@@ -84,7 +86,10 @@ function idleAttempts(found: PassDraft): Idle[] {
 const byIdle = (a: Idle, b: Idle): number => b.idle_ms - a.idle_ms || compareText(nameOf(a), nameOf(b));
 const nameOf = ({ tasks: [first] }: Idle): string => (first === undefined ? "" : `${taskName(first)} ${first.uid}`);
 
-/** A gang is idle when every member that holds cards is. What has been told to stop gives its cards back anyway. */
+/**
+ * Returns the attempt if it is idle. A gang is idle when every member with cards is. A task that was told to stop gives
+ * its cards back anyway.
+ */
 function idleAttempt(found: PassDraft, tasks: readonly TaskRow[]): Idle[] {
   const { pass } = found;
   const owner_uid = tasks[0]?.owner_uid ?? "";
@@ -107,9 +112,9 @@ const NEVER: IdleFact = { idle_ms: 0, told: false };
 interface Reclaim extends WhatIf {
   readonly draft: PassDraft;
   readonly idle: readonly Idle[];
-  /** Only to know which demands are alike. */
+  /** Serves only to find out which demands are alike. */
   readonly shapes: ReturnType<typeof noShapes>;
-  /** What no idle card could serve. */
+  /** Shapes that no idle card could serve. */
   readonly hopeless: Set<Shape>;
 }
 
@@ -118,14 +123,14 @@ function take({ pass, rooms }: Reclaim, demand: Demand, chosen: readonly Room[])
   for (const room of chosen) takeRoom(rooms, room, promiseIn(look, room));
 }
 
-/** Rooms as they will be once everything that is told to stop has ended. */
+/** Turns the rooms into what they will be once everything that is told to stop has ended. */
 function leaveEnding({ pass, draft, rooms }: Reclaim): void {
   for (const tasks of pass.tasks.values()) {
     release(rooms, { tasks: tasks.filter((task) => task.desired === "stop" || draft.stopped.has(task.uid)) });
   }
 }
 
-/** Stops the fewest idle attempts of one node that let a demand in; those that only want to be told are told. */
+/** Stops the fewest idle attempts of one node that let a demand in. Owners that only want to be told are told. */
 function giveTo(reclaim: Reclaim, demand: Demand): void {
   const { pass, draft, shapes, hopeless, idle } = reclaim;
   const shape = shapeOf(pass, shapes, demand);
@@ -159,7 +164,7 @@ const isStopped = ({ stopped }: PassDraft, tasks: readonly TaskRow[]): boolean =
 
 // ---- what is done about it
 
-/** `for_whom: null`: nobody has to wait for it to be done. */
+/** Stops or tells. `for_whom: null`: it is done even if nobody waits. */
 function act(draft: PassDraft, idle: Idle, for_whom: Demand | null): void {
   const { owner, settings, tasks } = idle;
   const why = whyIdle(idle, for_whom);

@@ -1,4 +1,4 @@
-// Runs: from the ends of the newest attempt to the next one, or to the run's own end. A gang's attempt has several
+// Runs: from the ends of the newest attempt to the next attempt, or to the run's own end. A gang's attempt has several
 // members.
 
 import { compareText } from "../canonical";
@@ -25,7 +25,7 @@ import { forgetHint, howEnded, isGone } from "./replicas";
 import type { Ms } from "../units";
 import type { StopSettings, TaskSpec } from "../model/workload";
 
-/** Brings one run that waits for nothing a step on. */
+/** Brings one run that waits for no other a step on. */
 export function reconcileRun(draft: ReconcileDraft, run: RunRow): void {
   const { pass } = draft;
   const tasks = tasksOf(pass, run.uid);
@@ -53,7 +53,7 @@ export function reconcileRun(draft: ReconcileDraft, run: RunRow): void {
   }
 }
 
-/** Why a run that has ended in the plan's eyes is to end; `null`: it is not. */
+/** Returns why a run is to be cancelled, or null. */
 function whyCancelled(pass: Pass, run: RunRow): string | null {
   if (run.cancel !== null) return `cancelled by ${run.cancel.by}`;
   if (run.workload_uid === null) return null;
@@ -135,7 +135,7 @@ function reconcileAttempt(
   stopReturned(draft, run, spec, open, tasks);
 }
 
-/** Why a whole attempt must end, because of one of its tasks; `null`: it may go on. */
+/** Returns why a whole attempt must end because of one of its tasks, or null. */
 function whyAttemptEnds(
   pass: Pass,
   spec: TaskSpec,
@@ -167,7 +167,7 @@ function giveUpAfter(pass: Pass, run: RunRow, spec: TaskSpec): Ms | null {
   return spec.exclusive ? Math.max(requeue_after_ms, exclusiveSilence(pass.limits)) : requeue_after_ms;
 }
 
-/** Says, in the run itself too, that it waits for a node that is silent; and takes it back when the node is heard. */
+/** Notes in the run that it waits for a silent node, and removes the note when the node is heard. */
 function noteAttempt(draft: ReconcileDraft, run: RunRow, open: readonly TaskRow[]): void {
   const { pass } = draft;
   const silent: NodeFact[] = [];
@@ -193,7 +193,7 @@ function noteAttempt(draft: ReconcileDraft, run: RunRow, open: readonly TaskRow[
   setRun(draft, { ...run, state: "running", started_ms, reason }, reason ?? "it has a task that is heard of");
 }
 
-/** What was given up may go once its node is back and the attempt that replaced it runs well. */
+/** Stops what was written off once its node is back and the attempt that replaced it runs well. */
 function stopReturned(
   draft: ReconcileDraft,
   run: RunRow,
@@ -239,7 +239,7 @@ function nextAttempt(
   demand(draft, run, spec, slot, gone, why);
 }
 
-/** An exclusive attempt that was given up and is heard of again must end first. */
+/** Stops an exclusive attempt that was written off and is heard of again. It must end first. */
 function stopExclusive(draft: ReconcileDraft, run: RunRow): boolean {
   const { pass } = draft;
   const returned = tasksOf(pass, run.uid).filter(
@@ -250,8 +250,8 @@ function stopExclusive(draft: ReconcileDraft, run: RunRow): boolean {
 }
 
 /**
- * How the run fails when its bounds are used up; `null`: another attempt is due. `silence`: what its newest attempt is
- * to be given up for, which is a loss like any other.
+ * Returns how the run fails when its bounds are used up, or null if another attempt is due. `silence` is why its newest
+ * attempt is to be written off, which is a loss like any other.
  */
 function whyFailed(pass: Pass, run: RunRow, slot: SlotRow, silence: string | null): Result | null {
   const { reject_limit, loss_limit } = pass.limits;
@@ -304,7 +304,7 @@ function gangGoes(draft: ReconcileDraft, run: RunRow, spec: TaskSpec, open: read
   for (const task of members) stopTask(draft, task, run.settings.stop, why);
 }
 
-/** Prepared, and on a node that will hear the word. */
+/** Returns whether a member is prepared, on a node that will hear the order. */
 function isReady(pass: Pass, task: TaskRow): boolean {
   if (pass.nodes.get(task.node_id)?.heard !== true) return false;
   return task.desired === "run" || (task.observed.state === "preparing" && task.observed.prepared);

@@ -1,5 +1,5 @@
-// Orphans that a slot must mind: what lives under the name of an exclusive slot, though no server knows it, may hold
-// what only one may hold.
+// Orphans that a slot must take into account: a task under the name of an exclusive slot, though no server knows it,
+// may hold what only one task may hold.
 
 import { exclusiveSilence, type NodeFact } from "../pass/contact";
 import type { RunRow, WorkloadRow } from "../model/rows-work";
@@ -8,7 +8,7 @@ import { waitOf, workloadNameOf, type Pass } from "../pass/pass";
 import type { Blocked } from "../pass/snapshot";
 import { parseName, shortId } from "../model/task";
 
-/** Why an exclusive slot has to wait for an orphan of its name, and what people can do; `null`: it has not. */
+/** Returns why an exclusive slot has to wait for an orphan of its name, and what people can do, or null. */
 export function orphanWait(pass: Pass, owner: WorkloadRow | RunRow, slot: number): Blocked | null {
   const found = orphanOf(pass, owner, slot);
   if (found === null) return null;
@@ -25,10 +25,10 @@ function orphanOf(
 ): { readonly orphan: Orphan; readonly fact: NodeFact } | null {
   let found: { orphan: Orphan; fact: NodeFact } | null = null;
   for (const fact of pass.nodes.values()) {
-    // By then its own lease has ended it.
+    // By then the orphan's own lease has ended it.
     if (fact.silence_ms >= exclusiveSilence(pass.limits)) continue;
     for (const orphan of fact.node.orphans) {
-      // A task that is known is minded as a task, also when its record cannot be read.
+      // A known task counts as a task, even if its record cannot be read.
       if (pass.state.tasks.has(orphan.uid) || !isAttemptOf(orphan.name, owner, slot)) continue;
       if (found === null || orphan.uid < found.orphan.uid) found = { orphan, fact };
     }
@@ -36,7 +36,10 @@ function orphanOf(
   return found;
 }
 
-/** Whether a name is of an attempt of the slot, as `shop.db.0#2` and the member `shop.db.0.1` are of `shop.db.0`. */
+/**
+ * Returns whether a name belongs to an attempt of the slot: `shop.db.0#2` and the member `shop.db.0.1` belong to
+ * `shop.db.0`.
+ */
 function isAttemptOf(name: string, owner: WorkloadRow | RunRow, slot: number): boolean {
   const parsed = parseName(name);
   if (parsed === null) return false;

@@ -1,5 +1,5 @@
-// Tests that do not end: a node whose agent is heard and still gives no result in time is quarantined, so that nobody
-// waits for it for ever.
+// Tests that do not end: a node whose agent is heard and gives no result in time is quarantined, so that nobody waits
+// for it for ever.
 
 import { overdue } from "../nodes/judge";
 import { testsWithin, withTests } from "../nodes/tests";
@@ -7,10 +7,10 @@ import { draftAfter, wakeAt, type Findings, type Pass } from "../pass/pass";
 import type { NodeFact } from "../pass/contact";
 import type { Ms } from "../units";
 
-/** The listening clock moves in steps, so what is nearly reached on it is not looked at more often than this. */
+/** The listening clock moves in steps, so a nearly reached threshold is not examined more often than this. */
 const LOOK_AGAIN_MS = 250;
 
-/** Quarantines the nodes whose tests are overdue; asks for a pass when the next ones will be. */
+/** Quarantines the nodes whose tests are overdue, and asks for a pass when the next ones will be. */
 export function quarantineOverdue(pass: Pass): Pick<Findings, "ops" | "wake_at_ms"> {
   const draft = draftAfter(pass, null);
   for (const fact of pass.nodes.values()) {
@@ -31,8 +31,8 @@ export function quarantineOverdue(pass: Pass): Pick<Findings, "ops" | "wake_at_m
 }
 
 /**
- * When tests are overdue; `null` while the agent is not heard, since it is asked again when it comes back. It has the
- * whole time from there on, and from each start of the server.
+ * Returns when tests are overdue; null while the agent is not heard, since it is asked again when it returns. The whole
+ * time counts anew from there, and from each start of the server.
  */
 function dueAt({ snapshot, now_ms }: Pass, { node, heard }: NodeFact, at_ms: Ms, within_ms: Ms): Ms | null {
   if (!heard) return null;

@@ -1,5 +1,5 @@
 // The server's brain: from everything that is known, the operations that bring the cluster to what is wanted, and why
-// the rest must wait. Pure: the same snapshot gives the same plan, whatever the order of its rows.
+// the rest must wait. It is pure: the same snapshot gives the same plan, whatever the order of its rows.
 
 import { compareText } from "../canonical";
 import { changesOfAll } from "./changes";
@@ -15,7 +15,7 @@ import type { Blocked, Op, Plan, Snapshot } from "../pass/snapshot";
 import { taskName } from "../model/task";
 import { SECOND_MS, type Ms } from "../units";
 
-/** One pass over the whole state. Applying its changes and planning again at the same time gives no operation. */
+/** Makes one pass over the whole state. Applying its changes and planning again at the same time gives no operation. */
 export function plan(snapshot: Snapshot): Plan {
   if (snapshot.state.cluster.recovering !== null) return recovering(snapshot, snapshot.state.cluster.recovering);
   const begun = begin(snapshot);
@@ -34,7 +34,7 @@ export function plan(snapshot: Snapshot): Plan {
     ...archived,
     ...removeEmpty(pass, archived),
   ];
-  // A pass that reached its bound without doing anything would only do the same again.
+  // A pass that reached its bound without an operation would only repeat itself, so the next one comes later.
   const again_ms = placed.more && ops.length === 0 ? pass.now_ms + SECOND_MS : null;
   const wakes = [begun, overdue, reconciled, rested, placed, reclaimed].map(({ wake_at_ms }) => wake_at_ms);
   return {
@@ -51,14 +51,14 @@ export function plan(snapshot: Snapshot): Plan {
 const runOps = ({ runs }: Pick<Findings, "runs">): Op[] =>
   [...runs.values()].sort((a, b) => a.run.run - b.run.run).map(({ run, why }) => ({ op: "run", run, why }));
 
-/** The runs that wait for room, in the order in which they were looked at. */
+/** Returns the runs that wait for room, in the order in which they were examined. */
 const queuedRuns = (waiting: readonly Demand[], { runs }: Pick<Findings, "runs">): string[] =>
   waiting.flatMap(({ owner }) => {
     const run = "run" in owner ? (runs.get(owner.uid)?.run ?? owner) : null;
     return run?.state === "queued" && run.cancel === null ? [run.uid] : [];
   });
 
-/** A restored database is only listened to until every node has said what it has. */
+/** Plans nothing while a restored database waits until every node has reported what it has. */
 function recovering(snapshot: Snapshot, awaited: readonly string[]): Plan {
   const names = awaited.map((id) => snapshot.state.nodes.get(id)?.name ?? id).sort();
   const have = names.length === 1 ? "has" : "have";
@@ -76,7 +76,7 @@ function recovering(snapshot: Snapshot, awaited: readonly string[]): Plan {
   };
 }
 
-/** Released ports that have rested, and when the next one has. */
+/** Returns the released ports that have rested, and when the next one will have. */
 function freePorts({ state, now_ms }: Pass): { readonly ops: readonly Op[]; readonly wake_at_ms: Ms | null } {
   const ops: Op[] = [];
   let wake_at_ms: Ms | null = null;
@@ -102,7 +102,10 @@ const ORDER = {
   remove: 9,
 } as const;
 
-/** An order that does not depend on the order of rows. Lost tasks keep theirs: they write their slots one by one. */
+/**
+ * Sorts operations independently of the order of rows. Lost tasks keep their order, since they write their slots one by
+ * one.
+ */
 function sorted(ops: readonly Op[]): Op[] {
   const keyed = ops.map((op) => ({ op, key: keyOf(op) }));
   keyed.sort((a, b) => ORDER[a.op.op] - ORDER[b.op.op] || compareText(a.key, b.key));

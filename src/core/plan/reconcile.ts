@@ -1,4 +1,5 @@
-// From what is wanted and what is there to stops, ends and demands: every app, workload, run and stray task once.
+// Compares what is wanted with what there is, and finds stops, ends and demands: every app, workload, run and ownerless
+// task once.
 
 import { compareText } from "../canonical";
 import { resolveWaiting } from "./after";
@@ -10,7 +11,7 @@ import { runOf, stopTask, tasksOf, type Findings, type Pass } from "../pass/pass
 import type { Op } from "../pass/snapshot";
 import { reconcileDaemon, reconcileService } from "./services";
 
-/** Decides everything but where: what needs a node ends up in `demands`. */
+/** Decides everything except where. What needs a node becomes a demand. */
 export function reconcile(pass: Pass): Reconciled {
   const draft = newDraft(pass);
   stopOwnerless(draft);
@@ -46,7 +47,10 @@ function isOwnerRemoving(pass: Pass, run: RunRow): boolean {
   return workload !== undefined && isRemoving(pass, workload);
 }
 
-/** Runs that are over leave the live state once nothing of them lives and no waiting run asks for their result. */
+/**
+ * Returns the runs that leave the live state: they are over, none of their tasks lives, and no waiting run asks for
+ * their result.
+ */
 export function archiveRuns(pass: Pass, found: Pick<Findings, "runs">): Archive[] {
   const asked = new Set<string>();
   const final: RunRow[] = [];
@@ -84,7 +88,7 @@ function reconcileWorkloads(draft: ReconcileDraft): void {
   }
 }
 
-/** Nodes that have tasks other than daemons'; those of daemons are stopped last. */
+/** Returns the nodes with tasks other than daemons', whose tasks are stopped last. */
 function nodesWithWork(pass: Pass): ReadonlySet<string> {
   const nodes = new Set<string>();
   for (const tasks of pass.tasks.values())
@@ -92,7 +96,7 @@ function nodesWithWork(pass: Pass): ReadonlySet<string> {
   return nodes;
 }
 
-/** Takes away what is removed and has nothing left: workloads first, then their apps. */
+/** Removes what is being removed and has nothing left: workloads first, then their apps. */
 export function removeEmpty(pass: Pass, archives: readonly Archive[]): Op[] {
   const removing = [...pass.state.workloads.values()].filter((workload) => isRemoving(pass, workload));
   const apps = [...pass.state.apps.values()].filter((app) => app.removing);
@@ -124,7 +128,7 @@ const byUid = (a: { readonly uid: string }, b: { readonly uid: string }): number
 
 // ---- tasks without a place in the world
 
-/** Tasks whose owner is gone for good have nothing to live for. */
+/** Stops tasks whose owner is gone for good. */
 function stopOwnerless(draft: ReconcileDraft): void {
   const { pass } = draft;
   for (const [owner_uid, tasks] of pass.tasks) {

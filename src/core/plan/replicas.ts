@@ -22,11 +22,11 @@ export interface Keeping {
   readonly spec: TaskSpec;
   /** Whether the old attempt must have ended before the new one is placed. */
   readonly stop_first: boolean;
-  /** An attempt on a node that is silent for so long is given up for another; `null`: never. */
+  /** An attempt on a node that is silent for this long is written off for another; null for never. */
   readonly give_up_after_ms: Ms | null;
 }
 
-/** What one slot is like, after what had to be stopped was stopped. */
+/** What a slot is like, after what had to be stopped was stopped. */
 export type SlotView =
   /** Its attempt runs well, as far as is known. */
   | { readonly is: "up" }
@@ -34,13 +34,13 @@ export type SlotView =
   | { readonly is: "unsettled" }
   /** It waits for a node, a proof, or its back-off. */
   | { readonly is: "pending"; readonly crashing: boolean }
-  /** It runs what is to be replaced: an older version, or (`moves`, and why) a task that has to leave its place. */
+  /** It runs what is to be replaced: an older version, or a task that has to leave its place (`moves` says why). */
   | { readonly is: "stale"; readonly task: TaskRow; readonly moves: string | null; readonly alone: boolean };
 
 const UP: SlotView = { is: "up" };
 const UNSETTLED: SlotView = { is: "unsettled" };
 
-/** Stops what has to go of one slot, and asks for what it lacks; `only` is the node of a daemon's slot. */
+/** Stops what has to go of one slot, and asks for what it lacks. `only` is the node of a daemon's slot. */
 export function reconcileSlot(
   draft: ReconcileDraft,
   keeping: Keeping,
@@ -58,7 +58,7 @@ export function reconcileSlot(
   const kept = keepOne(draft, keeping, sorted, sorted.stale);
   if (keeping.stop_first && keeping.workload.kind === "service") {
     const returned = sorted.written_off.filter((task) => pass.nodes.get(task.node_id)?.heard === true);
-    // An exclusive attempt that was given up and is heard of again never runs beside another.
+    // An exclusive attempt that was written off and is heard of again never runs beside another.
     stopThese(draft, keeping, sorted, returned, "it was given up while its node was silent");
   }
   if (best !== null && !isGone(pass, keeping, best)) return keepFine(draft, keeping, best, kept, sorted);
@@ -78,9 +78,9 @@ export function reconcileSlot(
 interface SlotAttempts {
   readonly fine: readonly TaskRow[];
   readonly stale: readonly TaskRow[];
-  /** On a node that leaves them no more time. */
+  /** Attempts on a node that leaves them no more time. */
   readonly due: readonly TaskRow[];
-  /** Told to stop; what this step stops joins them. */
+  /** Attempts that were told to stop, and those that this step stops. */
   readonly stopping: TaskRow[];
   readonly written_off: readonly TaskRow[];
 }
@@ -97,7 +97,7 @@ function sortAttempts(pass: Pass, workload: WorkloadRow, tasks: readonly TaskRow
   return { fine, stale, due, stopping, written_off } as SlotAttempts;
 }
 
-/** Stops some attempts of a slot, which count as stopping from here on. */
+/** Stops some attempts of a slot, which count as stopping from then on. */
 function stopThese(
   draft: ReconcileDraft,
   { workload }: Keeping,
@@ -111,13 +111,15 @@ function stopThese(
   }
 }
 
-/** A wanted attempt of the present version that may stay where it is; a daemon's belongs to its node. */
+/**
+ * Returns whether a wanted attempt of the present version may stay where it is. A daemon's attempt belongs to its node.
+ */
 export function isFine(pass: Pass, workload: WorkloadRow, task: TaskRow): boolean {
   if (task.desired === "stop" || task.written_off !== null || task.version !== workload.version) return false;
   return workload.kind === "daemon" || whyMoves(pass, task) === null;
 }
 
-/** Why an attempt has to leave its place once there is another: its node goes, or its card is bad. */
+/** Returns why an attempt has to leave its place once there is another: its node goes, or its card is bad. */
 function whyMoves(pass: Pass, { node_id, promised }: TaskRow): string | null {
   const fact = pass.nodes.get(node_id);
   if (fact === undefined) return null;
@@ -148,14 +150,14 @@ function keepOne(
   return best ?? null;
 }
 
-/** Whether an attempt's node has been silent for so long that the workload's policy gives it up. */
+/** Returns whether an attempt's node has been silent for so long that the workload's policy writes the attempt off. */
 export function isGone(pass: Pass, keeping: Pick<Keeping, "give_up_after_ms">, task: TaskRow): boolean {
   if (keeping.give_up_after_ms === null || pass.mass_silence) return false;
   const fact = pass.nodes.get(task.node_id);
   return fact !== undefined && !fact.heard && fact.silence_ms >= keeping.give_up_after_ms;
 }
 
-/** The slot has its attempt: once that is up, whatever it replaces may go. */
+/** Handles a slot that has its attempt: once that is up, what it replaces may go. */
 function keepFine(
   draft: ReconcileDraft,
   keeping: Keeping,
@@ -176,7 +178,7 @@ function keepFine(
   return UP;
 }
 
-/** Says which silent node an attempt's end or news must come from. */
+/** Notes which silent node an attempt's end or news must come from. */
 function noteSilent(draft: ReconcileDraft, { workload, give_up_after_ms }: Keeping, tasks: readonly TaskRow[]): void {
   const { pass } = draft;
   const silent = [...tasks]
@@ -194,10 +196,10 @@ function noteSilent(draft: ReconcileDraft, { workload, give_up_after_ms }: Keepi
     waitFor(draft, workload, task.slot, `is not replaced: ${text}, as many others`, forgetHint(fact));
 }
 
-/** The command that resolves waiting for a silent node. */
+/** Returns the command that ends the waiting for a silent node. */
 export const forgetHint = (fact: NodeFact): string => `orch node forget ${fact.node.name} --fenced, if it is off`;
 
-/** The slot has no attempt that counts: a new one is wanted, once nothing stands against it. */
+/** Handles a slot without an attempt that counts: a new one is wanted, once nothing stands against it. */
 function fillSlot(
   draft: ReconcileDraft,
   keeping: Keeping,
@@ -214,7 +216,7 @@ function fillSlot(
     if (!isGone(pass, keeping, task)) ending.push(task);
     else if (task.written_off === null && !draft.stopped.has(task.uid)) givesUp.push(task);
   }
-  // Never two of one version, and never more than two of a slot.
+  // There are never two attempts of one version, and never more than two of a slot.
   const alone = keeping.stop_first || ending.length > 1;
   const blockers = ending.filter((task) => alone || task.version === workload.version);
   if (blockers.length > 0) {
@@ -237,7 +239,7 @@ function fillSlot(
   return { is: "pending", crashing: !wantAttempt(draft, keeping, slot, givesUp, why, only) };
 }
 
-/** Asks for a new attempt, unless crashes or an orphan hold it back; tells whether it asked. */
+/** Asks for a new attempt, unless crashes or an orphan hold it back. Returns whether it asked. */
 export function wantAttempt(
   draft: ReconcileDraft,
   keeping: Keeping,
@@ -277,20 +279,22 @@ export function wantAttempt(
   return true;
 }
 
-/** Why a slot that gave unused cards back stays empty; `null`: it did not, or a newer version is wanted. */
+/** Returns why a slot that gave unused cards back stays empty; null if it did not, or a newer version is wanted. */
 function heldForIdle(pass: Pass, workload: WorkloadRow, slot: SlotRow | null): string | null {
   const [end] = slot?.ends ?? [];
   if (end?.idle !== true || end.version !== workload.version || workload.settings.idle === undefined) return null;
   return `was stopped ${formatAge(pass.now_ms - end.at_ms)} ago: ${end.reason ?? "its GPU was idle"}`;
 }
 
-/** Whether a slot has crashed more often in a row than its workload allows: only a new version starts it again. */
+/**
+ * Returns whether a slot has crashed more often in a row than its workload allows. Only a new version starts it again.
+ */
 function isCrashLoop({ settings }: WorkloadRow, { streak }: SlotRow): boolean {
   const { attempts } = settings.restart;
   return attempts !== null && streak > attempts;
 }
 
-/** Why crashes hold the next attempt back; `null` when they don't. */
+/** Returns why crashes hold the next attempt back, or null. */
 function heldBack(pass: Pass, workload: WorkloadRow, slot: SlotRow): string | null {
   if (isCrashLoop(workload, slot)) return `crash loop: ${crashes(slot)}; it starts again with a new version`;
   if (slot.not_before_ms <= pass.now_ms) return null;
@@ -298,11 +302,11 @@ function heldBack(pass: Pass, workload: WorkloadRow, slot: SlotRow): string | nu
   return `waits ${rest} before its next attempt: ${slot.streak > 0 ? crashes(slot) : howEnded(slot)}`;
 }
 
-/** `12 crashes in a row, last exit code 3`. */
+/** Words crashes: `12 crashes in a row, last exit code 3`. */
 export const crashes = (slot: SlotRow): string =>
   `${slot.streak} crash${slot.streak === 1 ? "" : "es"} in a row, ${howEnded(slot)}`;
 
-/** How the newest attempt ended, as it is said of it: `last exit code 1`. */
+/** Words how the newest attempt ended: `last exit code 1`. */
 export function howEnded(slot: SlotRow): string {
   const end = slot.ends.find((each) => each.state !== "succeeded") ?? slot.ends[0];
   if (end === undefined) return "not started yet";

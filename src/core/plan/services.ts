@@ -1,4 +1,4 @@
-// Services and daemons as wholes: which slots there are, and in which order stale ones are replaced.
+// Services and daemons as wholes: which slots there are, and in which order outdated ones are replaced.
 
 import { exclusiveSilence, type NodeFact } from "../pass/contact";
 import { goneDueAt, isDraining } from "../pass/drain";
@@ -21,7 +21,7 @@ export function reconcileService(draft: ReconcileDraft, workload: WorkloadRow): 
   wakeForTasks(draft, workload, tasks);
   const spec = pass.snapshot.spec(workload.spec_hash);
   const { replicas, stop } = workload.settings;
-  // An attempt of an exclusive version is never beside another, also when the newest version is not exclusive any more.
+  // An attempt of an exclusive version is never beside another, even if the newest version is not exclusive any more.
   const exclusive = spec.exclusive || tasks.some((task) => task.exclusive);
   const give_up_after_ms = giveUpAfter(pass, workload, exclusive);
   const keeping: Keeping = { workload, spec, stop_first: exclusive, give_up_after_ms };
@@ -37,7 +37,7 @@ export function reconcileService(draft: ReconcileDraft, workload: WorkloadRow): 
   replaceStale(draft, keeping, slots);
 }
 
-/** Asks for the passes in which time alone makes tasks up, or due to leave the draining nodes that they are on. */
+/** Asks for the passes in which time alone makes tasks up, or due to leave their draining nodes. */
 function wakeForTasks(draft: ReconcileDraft, { kind, settings }: WorkloadRow, tasks: readonly TaskRow[]): void {
   for (const task of tasks) {
     if (!isWanted(task)) continue;
@@ -46,7 +46,9 @@ function wakeForTasks(draft: ReconcileDraft, { kind, settings }: WorkloadRow, ta
   }
 }
 
-/** The common case, told without building anything: every slot has one attempt, which is fine and up. */
+/**
+ * Returns whether every slot has one attempt that is fine and up. This common case is told without building anything.
+ */
 function isAsWanted(pass: Pass, workload: WorkloadRow, tasks: readonly TaskRow[]): boolean {
   const { replicas } = workload.settings;
   if (tasks.length !== replicas) return false;
@@ -85,9 +87,10 @@ function groupBySlot(tasks: readonly TaskRow[]): Map<number, TaskRow[]> {
 }
 
 /**
- * Replaces one stale slot at a time, in order. A first slot whose new attempt keeps crashing stays the one: its old
- * attempt runs on and the other slots are left alone. What only leaves a draining node or a bad card moves at once,
- * since the old attempt stays until the new one is up; where two may never be, it moves when nothing else is replaced.
+ * Replaces one outdated slot at a time, in order. While the new attempt of the first slot keeps crashing, that slot
+ * stays the one being replaced: its old attempt runs on and the other slots are left alone. An attempt that only leaves
+ * a draining node or a bad card moves at once, since it stays until the new one is up. Where two attempts must never
+ * run together, it moves when no other slot is being replaced.
  */
 function replaceStale(draft: ReconcileDraft, keeping: Keeping, slots: readonly Slot[]): void {
   const { workload, stop_first } = keeping;
@@ -111,7 +114,7 @@ function replaceStale(draft: ReconcileDraft, keeping: Keeping, slots: readonly S
 }
 
 /**
- * Keeps one task of a daemon on every node that it matches; the slot is the node's ordinal. Nodes that cannot take a
+ * Keeps one task of a daemon on every node that it matches. The slot is the node's ordinal. Nodes that cannot take a
  * task now keep what they have and hold nothing up.
  */
 export function reconcileDaemon(
@@ -148,7 +151,7 @@ function stopAll(draft: ReconcileDraft, workload: WorkloadRow, tasks: readonly T
   for (const task of tasks) stopTask(draft, task, workload.settings.stop, why);
 }
 
-/** Whether a node is one of those that a daemon is for, whatever its state. */
+/** Returns whether a daemon is meant for a node, whatever the node's state. */
 export function isMatch(spec: TaskSpec, node: NodeRow): boolean {
   const { pool, hosts, labels, tolerate } = spec.place;
   return (
@@ -159,7 +162,7 @@ export function isMatch(spec: TaskSpec, node: NodeRow): boolean {
   );
 }
 
-/** Whether a service has all its replicas up, as `after: [service]` means it. */
+/** Returns whether a service has all its replicas up, as `after: [service]` means it. */
 export function isServiceUp(pass: Pass, workload: WorkloadRow): boolean {
   const up = new Set<number>();
   for (const task of tasksOf(pass, workload.uid)) {
