@@ -172,7 +172,7 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
         "task.attempt",
       ),
       edit(
-        "src/core/intake/observe.ts",
+        "src/core/intake/ends.ts",
         "if (isOpen) return { ...after, attempts: Math.max(after.attempts, task.grant_until) };",
         "",
       ),

@@ -10,7 +10,7 @@ import type { RunRow, WorkloadRow } from "../../src/core/model/rows-work";
 import type { TaskFinal } from "../../src/core/model/end";
 import type { TaskRow } from "../../src/core/model/rows-task";
 import type { NodeRow } from "../../src/core/model/rows-node";
-import { restingPorts } from "../../src/core/intake/observe";
+import { restingPorts } from "../../src/core/intake/ends";
 import { slotAfterEnd } from "../../src/core/pass/slot";
 import { slotKey } from "../../src/core/model/task";
 import { GIB, type Ms } from "../../src/core/units";

@@ -1,6 +1,6 @@
 // What the intake of reports is given besides what an agent says: one builder for sessions, farewells and operators.
 
-import type { IntakeContext } from "../../core/intake/observe";
+import type { IntakeContext } from "../../core/intake/ends";
 import type { Draft } from "../../store/store";
 import type { Context } from "../context";
 

@@ -1,7 +1,7 @@
 // What a node's own word makes of it: it is about to leave, it stays after all, it has left for good.
 
 import { formatRest } from "../../core/format";
-import type { IntakeContext } from "../../core/intake/observe";
+import type { IntakeContext } from "../../core/intake/ends";
 import type { NodeRow } from "../../core/model/rows-node";
 import type { Ms } from "../../core/units";
 import type { LeavingNote } from "../../wire/agent";

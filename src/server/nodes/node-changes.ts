@@ -1,6 +1,7 @@
 // What operators do to a node: drain, labels, taints, and forgetting it.
 
-import { loseNode, type IntakeContext } from "../../core/intake/observe";
+import { loseNode } from "../../core/intake/observe";
+import type { IntakeContext } from "../../core/intake/ends";
 import type { State } from "../../core/model/rows-state";
 import type { NodeRow } from "../../core/model/rows-node";
 import type { Taint } from "../../core/model/workload";

@@ -7,7 +7,8 @@ import { successorUid } from "../../../src/core/fresh";
 import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
 import type { State } from "../../../src/core/model/rows-state";
 import type { NodeRow, Orphan } from "../../../src/core/model/rows-node";
-import { observe, observeInventory, type IntakeContext } from "../../../src/core/intake/observe";
+import { observe, observeInventory } from "../../../src/core/intake/observe";
+import type { IntakeContext } from "../../../src/core/intake/ends";
 import { plan } from "../../../src/core/plan/plan";
 import {
   buildNode,

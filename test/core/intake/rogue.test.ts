@@ -3,7 +3,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
-import { observe, observeInventory, type IntakeContext } from "../../../src/core/intake/observe";
+import { observe, observeInventory } from "../../../src/core/intake/observe";
+import type { IntakeContext } from "../../../src/core/intake/ends";
 import type { Reported, TaskReport } from "../../../src/core/model/record";
 import type { State } from "../../../src/core/model/rows-state";
 import type { TaskRow } from "../../../src/core/model/rows-task";

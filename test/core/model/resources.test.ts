@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
 import type { Promised } from "../../../src/core/model/promised";
 import { freeOf, giveBack, resolveRequest, take, type Resolved } from "../../../src/core/model/resources";
-import { restingPorts } from "../../../src/core/intake/observe";
+import { restingPorts } from "../../../src/core/intake/ends";
 import { GIB, MIB } from "../../../src/core/units";
 import type { ResourceRequest } from "../../../src/core/model/workload";
 import {

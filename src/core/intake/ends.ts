@@ -1,0 +1,151 @@
+// What a task's end changes: the task leaves the live state for history, its slot counts the end, and the successor that
+// its agent made takes its place.
+
+import type { SlotRow } from "../model/rows-work";
+import type { TaskRow } from "../model/rows-task";
+import type { Change, State } from "../model/rows-state";
+import type { Orphan } from "../model/rows-node";
+import type { TaskReport, Verb } from "../model/record";
+import type { PlanLimits } from "../pass/snapshot";
+import type { Ms } from "../units";
+import type { EndCause, TaskFinal } from "../model/end";
+import { lostFinal, shortId, slotKey, taskName } from "../model/task";
+import { slotAfterEnd } from "../pass/slot";
+import { endEvent } from "./reported";
+
+/** What an intake needs beyond the state. */
+export interface IntakeContext {
+  readonly now_ms: Ms;
+  readonly revision: number;
+  readonly limits: PlanLimits;
+  /** 32 random hex digits, for the ids of events. */
+  readonly seed: string;
+  /** Returns whether a task with this uid has ended, according to history. */
+  readonly hasEnded: (uid: string) => boolean;
+  /** Returns whether this workload or run was removed for good, or has ended for good. */
+  readonly hasGrave: (owner_uid: string) => boolean;
+}
+
+/** The working copy of one intake. Later entries see what earlier ones changed. */
+export interface Draft {
+  /** The boot for which the agent speaks. */
+  readonly boot_id: string;
+  readonly tasks: Map<string, TaskRow | null>;
+  readonly slots: Map<string, SlotRow>;
+  readonly orphans: Map<string, Orphan>;
+  readonly changes: Change[];
+  readonly verbs: Verb[];
+  readonly notes: string[];
+}
+
+/** Writes a task's end: out of the live state, into history, onto its slot; and its successor if the agent made one. */
+export function takeEnd(
+  state: State,
+  task: TaskRow,
+  final: TaskFinal,
+  entry: TaskReport | null,
+  context: IntakeContext,
+  draft: Draft,
+): void {
+  const next = successorIn(state, task, entry, context, draft);
+  draft.tasks.set(task.uid, null);
+  for (const uid of [task.uid, next?.uid ?? ""]) draft.orphans.delete(uid);
+  draft.changes.push(
+    { table: "tasks", key: task.uid, row: null },
+    { table: "ended_tasks", key: task.uid, row: { ...task, observed: final } },
+  );
+  // An agent without a record of the task cannot say how many of its granted attempts it has made.
+  const isOpen =
+    entry === null || entry.identity === null || ("next" in entry.reported && entry.reported.next !== null);
+  const slot = bookEnd(state, task, final, isOpen, context, draft);
+  if (next === null) draft.changes.push(...restingPorts(task, context.now_ms, context.limits));
+  else putTask(draft, { ...successor(task, next.uid, next.starts_in_ms, context), boot_id: draft.boot_id });
+  if (slot !== null) putSlot(draft, slot);
+  const node = state.nodes.get(task.node_id)?.name ?? shortId(task.node_id);
+  draft.changes.push(endEvent(task, final, node, draft.changes.length, context));
+}
+
+export function loseTask(
+  state: State,
+  task: TaskRow,
+  cause: EndCause,
+  why: string,
+  context: IntakeContext,
+  draft: Draft,
+): void {
+  takeEnd(state, task, lostFinal(task, cause, why, context.now_ms), null, context, draft);
+}
+
+/**
+ * Returns the successor that an agent reports; null if it reports none, or an impossible one. An agent may not make
+ * attempts beyond its grant, nor give one the uid of a known task, which could be another node's.
+ */
+function successorIn(
+  state: State,
+  task: TaskRow,
+  entry: TaskReport | null,
+  context: IntakeContext,
+  draft: Draft,
+): { readonly uid: string; readonly starts_in_ms: Ms } | null {
+  const next = entry !== null && "next" in entry.reported ? entry.reported.next : null;
+  if (next === null) return null;
+  const live = next.uid === task.uid || state.tasks.has(next.uid) || draft.tasks.has(next.uid);
+  const known = live || context.hasEnded(next.uid);
+  if (!known && task.attempt < task.grant_until) return next;
+  draft.notes.push(`${task.node_id} tells of a successor of ${taskName(task)} that cannot be: ${next.uid}`);
+  return null;
+}
+
+function successor(task: TaskRow, uid: string, starts_in_ms: Ms, context: IntakeContext): TaskRow {
+  const reason = starts_in_ms > 0 ? "waits for its restart back-off" : null;
+  return {
+    ...task,
+    uid,
+    attempt: task.attempt + 1,
+    created_ms: context.now_ms,
+    assigned_revision: context.revision,
+    observed: { state: "preparing", prepared: false, reason },
+  };
+}
+
+/** Returns the slot after this end, or null if nothing of the end counts any more. */
+function bookEnd(
+  state: State,
+  task: TaskRow,
+  final: TaskFinal,
+  isOpen: boolean,
+  context: IntakeContext,
+  draft: Draft,
+): SlotRow | null {
+  const settings = state.runs.get(task.owner_uid)?.settings ?? state.workloads.get(task.owner_uid)?.settings;
+  if (settings === undefined) return null;
+  const key = slotKey(task.owner_uid, task.slot);
+  const before = draft.slots.get(key) ?? state.slots.get(key) ?? null;
+  // The first success wins. Any other end of an attempt that was written off changes nothing.
+  if (task.written_off !== null && final.state !== "succeeded") return null;
+  const after = slotAfterEnd(before, task, final, settings, context.limits);
+  // Granted numbers become free only when the agent has said that it uses no more of them.
+  if (isOpen) return { ...after, attempts: Math.max(after.attempts, task.grant_until) };
+  // While inventories are still awaited, other nodes may have attempts of the slot, with grants of their own.
+  return state.cluster.recovering === null
+    ? after
+    : { ...after, attempts: Math.max(after.attempts, before?.attempts ?? 0) };
+}
+
+/** Returns the rows that keep an ended task's published ports from being given out too soon. */
+export function restingPorts(task: TaskRow, now_ms: Ms, limits: PlanLimits): Change[] {
+  return task.promised.ports.map(({ published }) => {
+    const key = `${task.node_id}/${published}`;
+    return { table: "ports", key, row: { key, until_ms: now_ms + limits.port_rest_ms } };
+  });
+}
+
+export function putTask(draft: Draft, task: TaskRow): void {
+  draft.tasks.set(task.uid, task);
+  draft.changes.push({ table: "tasks", key: task.uid, row: task });
+}
+
+export function putSlot(draft: Draft, slot: SlotRow): void {
+  draft.slots.set(slot.key, slot);
+  draft.changes.push({ table: "slots", key: slot.key, row: slot });
+}
