@@ -1,5 +1,5 @@
-// What a task's end changes: the task leaves the live state for history, its slot counts the end, and the successor that
-// its agent made takes its place.
+// What a task's end changes: the task leaves the live state for history, its slot counts the end, and the successor
+// that its agent made takes its place.
 
 import type { SlotRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
@@ -27,7 +27,7 @@ export interface IntakeContext {
 }
 
 /** The working copy of one intake. Later entries see what earlier ones changed. */
-export interface Draft {
+export interface IntakeDraft {
   /** The boot for which the agent speaks. */
   readonly boot_id: string;
   readonly tasks: Map<string, TaskRow | null>;
@@ -45,7 +45,7 @@ export function takeEnd(
   final: TaskFinal,
   entry: TaskReport | null,
   context: IntakeContext,
-  draft: Draft,
+  draft: IntakeDraft,
 ): void {
   const next = successorIn(state, task, entry, context, draft);
   draft.tasks.set(task.uid, null);
@@ -71,7 +71,7 @@ export function loseTask(
   cause: EndCause,
   why: string,
   context: IntakeContext,
-  draft: Draft,
+  draft: IntakeDraft,
 ): void {
   takeEnd(state, task, lostFinal(task, cause, why, context.now_ms), null, context, draft);
 }
@@ -85,7 +85,7 @@ function successorIn(
   task: TaskRow,
   entry: TaskReport | null,
   context: IntakeContext,
-  draft: Draft,
+  draft: IntakeDraft,
 ): { readonly uid: string; readonly starts_in_ms: Ms } | null {
   const next = entry !== null && "next" in entry.reported ? entry.reported.next : null;
   if (next === null) return null;
@@ -115,7 +115,7 @@ function bookEnd(
   final: TaskFinal,
   isOpen: boolean,
   context: IntakeContext,
-  draft: Draft,
+  draft: IntakeDraft,
 ): SlotRow | null {
   const settings = state.runs.get(task.owner_uid)?.settings ?? state.workloads.get(task.owner_uid)?.settings;
   if (settings === undefined) return null;
@@ -140,12 +140,12 @@ export function restingPorts(task: TaskRow, now_ms: Ms, limits: PlanLimits): Cha
   });
 }
 
-export function putTask(draft: Draft, task: TaskRow): void {
+export function putTask(draft: IntakeDraft, task: TaskRow): void {
   draft.tasks.set(task.uid, task);
   draft.changes.push({ table: "tasks", key: task.uid, row: task });
 }
 
-export function putSlot(draft: Draft, slot: SlotRow): void {
+export function putSlot(draft: IntakeDraft, slot: SlotRow): void {
   draft.slots.set(slot.key, slot);
   draft.changes.push({ table: "slots", key: slot.key, row: slot });
 }

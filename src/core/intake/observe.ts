@@ -12,7 +12,7 @@ import type { Inventory, TaskReport, Verb } from "../model/record";
 import { observedOf } from "./reported";
 import { emptySlot } from "../pass/slot";
 import { isEnd, slotKey, taskName } from "../model/task";
-import { type Draft, type IntakeContext, loseTask, putSlot, putTask, takeEnd } from "./ends";
+import { type IntakeDraft, type IntakeContext, loseTask, putSlot, putTask, takeEnd } from "./ends";
 
 export interface Intake {
   readonly changes: readonly Change[];
@@ -82,7 +82,7 @@ export function observeInventory(
 /** Numbers of runs, attempts and slots are believed up to here, which is more than any cluster comes to. */
 const NUMBER_MAX = 1_000_000_000;
 
-const begin = (boot_id: string, orphans: readonly Orphan[]): Draft => ({
+const begin = (boot_id: string, orphans: readonly Orphan[]): IntakeDraft => ({
   boot_id,
   tasks: new Map(),
   slots: new Map(),
@@ -92,7 +92,7 @@ const begin = (boot_id: string, orphans: readonly Orphan[]): Draft => ({
   notes: [],
 });
 
-function finish(node: NodeRow, draft: Draft, before: NodeRow = node): Intake {
+function finish(node: NodeRow, draft: IntakeDraft, before: NodeRow = node): Intake {
   const orphans = [...draft.orphans.values()];
   const same = before === node && JSON.stringify(orphans) === JSON.stringify(node.orphans);
   const changes = same
@@ -120,7 +120,7 @@ function takeIn(
   node: NodeRow,
   entries: readonly TaskReport[],
   context: IntakeContext,
-  draft: Draft,
+  draft: IntakeDraft,
 ): void {
   // A task without a record may be an attempt that another entry reports first.
   const rank = ({ identity }: TaskReport): number => identity?.attempt ?? Number.MAX_SAFE_INTEGER;
@@ -137,7 +137,7 @@ function takeIn(
 }
 
 /** Takes in an entry about a live task. */
-function known(state: State, task: TaskRow, entry: TaskReport, context: IntakeContext, draft: Draft): void {
+function known(state: State, task: TaskRow, entry: TaskReport, context: IntakeContext, draft: IntakeDraft): void {
   const observed = observedOf(entry.reported, context.now_ms);
   const from = task.observed.state;
   if (isEnd(observed)) {
@@ -156,7 +156,7 @@ function known(state: State, task: TaskRow, entry: TaskReport, context: IntakeCo
  * Takes in a task that is not live here: it is over, belongs to something removed, is adopted (or its end) while
  * recovering, or is an orphan.
  */
-function strange(state: State, node: NodeRow, entry: TaskReport, context: IntakeContext, draft: Draft): void {
+function strange(state: State, node: NodeRow, entry: TaskReport, context: IntakeContext, draft: IntakeDraft): void {
   const observed = observedOf(entry.reported, context.now_ms);
   const { identity } = entry;
   const owned = identity !== null && (state.runs.has(identity.owner_uid) || state.workloads.has(identity.owner_uid));
@@ -218,7 +218,7 @@ function adopt(
   entry: TaskReport,
   observed: Observed,
   context: IntakeContext,
-  draft: Draft,
+  draft: IntakeDraft,
 ): void {
   const { identity } = entry;
   const row = rowOf(node, entry, context);
@@ -237,7 +237,7 @@ function judgeAbsent(
   node: NodeRow,
   inventory: Inventory,
   context: IntakeContext,
-  draft: Draft,
+  draft: IntakeDraft,
 ): TaskRow[] {
   const named = new Set([...inventory.entries, ...inventory.unreadable].map((entry) => entry.uid));
   const asked: TaskRow[] = [];
