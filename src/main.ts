@@ -3,22 +3,12 @@
 
 import type { Parts } from "./cli/parts";
 import { versionText } from "./cli/frame/version";
-import { preferSmall } from "./os/engine";
 
 const argv = process.argv.slice(2);
 
-/** A server plans, and wants its code compiled; `orch up` has server and agent in one process. */
-let serves = false;
-
 const parts: Parts = {
-  async startServer(options) {
-    serves = true;
-    return (await import("./server/server")).startServer(options);
-  },
-  async runAgent(options) {
-    if (!serves) preferSmall();
-    return (await import("./agent/agent")).runAgent(options);
-  },
+  startServer: async (options) => (await import("./server/server")).startServer(options),
+  runAgent: async (options) => (await import("./agent/agent")).runAgent(options),
   async restore(data_dir, file) {
     const [{ restoreDatabase }, { nowMs }, { randomHex }] = await Promise.all([
       import("./store/restore"),
