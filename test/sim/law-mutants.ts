@@ -33,7 +33,7 @@ export const LAW_MUTANTS: readonly Mutant[] = [
     rule: "law task-leaves-by-its-end",
     edits: [
       edit(
-        "src/core/intake/observe.ts",
+        "src/core/intake/ends.ts",
         '{ table: "ended_tasks", key: task.uid, row: { ...task, observed: final } },',
         "",
       ),
