@@ -1,6 +1,7 @@
 // The server's intake: what reports and inventories change of the tasks that it knows. States only rise, and older
 // reports are dropped.
 
+import type { TaskEnd } from "../model/rows-work";
 import type { ToldVerb } from "./assign";
 import { NO_RECORD, proofOfAbsence } from "./absent";
 import { mayMove } from "../model/lifecycle";
@@ -13,6 +14,7 @@ import { observedOf } from "./reported";
 import { emptySlot } from "../pass/slot";
 import { isEnd, slotKey, taskName } from "../model/task";
 import { type IntakeDraft, type IntakeContext, loseTask, putSlot, putTask, takeEnd } from "./ends";
+import { successorUid } from "../fresh";
 
 export interface Intake {
   readonly changes: readonly Change[];
@@ -179,8 +181,9 @@ function strange(state: State, node: NodeRow, entry: TaskReport, context: Intake
     return;
   }
   const known = owned && identity !== null && entry.held !== null && isBelievable(entry, identity);
-  if (state.cluster.recovering !== null && known) {
-    adopt(state, node, entry, observed, context, draft);
+  const earlier = known ? grantOf(state, node, entry.uid, identity) : null;
+  if (known && (state.cluster.recovering !== null || earlier !== null)) {
+    adopt(state, node, entry, observed, context, draft, earlier);
     return;
   }
   const pid = observed.state === "running" || observed.state === "stopping" ? observed.pid : null;
@@ -211,7 +214,32 @@ function rowOf(node: NodeRow, entry: TaskReport, context: IntakeContext): TaskRo
 const isBelievable = ({ grant_until }: TaskReport, { slot, member, attempt }: TaskIdentity): boolean =>
   attempt > 0 && Math.max(slot, member, attempt, grant_until) <= NUMBER_MAX;
 
-/** Takes in a living attempt of a known slot that the restored database had not seen yet. */
+/**
+ * Returns the attempt under whose grant the agent made this one, or null. The server does not know this one if the record
+ * that told of it cannot be read any more. The proof is the uid, which is `successorUid` of the earlier attempt's, once
+ * for each attempt between the two.
+ */
+function grantOf(
+  state: State,
+  node: NodeRow,
+  uid: string,
+  { owner_uid, slot, member, attempt }: TaskIdentity,
+): TaskRow | TaskEnd | null {
+  const row = state.slots.get(slotKey(owner_uid, slot));
+  if (row === undefined || attempt > row.attempts) return null;
+  const living = state.tasks
+    .values()
+    .filter((task) => task.owner_uid === owner_uid && task.slot === slot && attempt <= task.grant_until);
+  const isEarlier = (one: TaskRow | TaskEnd): boolean => {
+    if (one.node_id !== node.id || one.member !== member || one.attempt >= attempt) return false;
+    let next = one.uid;
+    for (let n = one.attempt + 1; n <= attempt; n++) next = successorUid(next, n);
+    return next === uid;
+  };
+  return [...living, ...row.ends].find(isEarlier) ?? null;
+}
+
+/** Takes in a living attempt of a known slot that the server has not seen yet. */
 function adopt(
   state: State,
   node: NodeRow,
@@ -219,12 +247,18 @@ function adopt(
   observed: Observed,
   context: IntakeContext,
   draft: IntakeDraft,
+  earlier: TaskRow | TaskEnd | null,
 ): void {
   const { identity } = entry;
   const row = rowOf(node, entry, context);
   if (identity === null || row === null) return;
   draft.orphans.delete(entry.uid);
-  putTask(draft, { ...row, observed });
+  // What was decided about the attempt before holds for this one too.
+  const decided =
+    earlier === null || !("desired" in earlier)
+      ? {}
+      : { desired: earlier.desired, stop: earlier.stop, written_off: earlier.written_off };
+  putTask(draft, { ...row, ...decided, observed });
   const key = slotKey(identity.owner_uid, identity.slot);
   const slot = draft.slots.get(key) ?? state.slots.get(key) ?? emptySlot(identity.owner_uid, identity.slot);
   putSlot(draft, { ...slot, attempts: Math.max(slot.attempts, row.grant_until) });

@@ -5,6 +5,7 @@ import { withoutRecord } from "../../../src/core/agent/report";
 import { withChanges } from "../../../src/core/plan/changes";
 import { successorUid } from "../../../src/core/fresh";
 import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
+import type { TaskReport } from "../../../src/core/model/record";
 import type { State } from "../../../src/core/model/rows-state";
 import type { NodeRow, Orphan } from "../../../src/core/model/rows-node";
 import { observe, observeInventory } from "../../../src/core/intake/observe";
@@ -22,7 +23,7 @@ import {
   NOW_MS,
   SEED,
 } from "../../support/build";
-import { failedReport } from "../../support/reports";
+import { failedReport, reportOf } from "../../support/reports";
 
 const context: IntakeContext = {
   now_ms: NOW_MS,
@@ -73,6 +74,36 @@ test("an orphan that turns out to be the successor of a known task is none any m
   const after = withChanges(state, observe(state, node.id, [failedReport(task, next)], context).changes);
   expect([...after.tasks.keys()]).toEqual([next]);
   expect(nodeIn(after).orphans.map(({ name }) => name)).toEqual(["other"]);
+});
+
+describe("an attempt that its agent made under a grant, while the record of the one before cannot be read", () => {
+  const task = buildTask(api, "a", { promised: held, grant_until: 4 });
+  const state = buildState({ nodes: [node], workloads: [api], tasks: [task] });
+  const running = (uid: string, attempt: number): TaskReport =>
+    reportOf({ ...task, uid, attempt }, { state: "running", pid: 9, started_age_ms: 0 });
+  const third = successorUid(successorUid(task.uid, 2), 3);
+
+  test("is that slot's task, since its uid follows from the one before", () => {
+    const after = withChanges(state, observe(state, node.id, [running(third, 3)], context).changes);
+    expect(after.tasks.get(third)).toMatchObject({ attempt: 3, owner_uid: api.uid, desired: "run" });
+    expect(nodeIn(after).orphans).toEqual([]);
+    expect(after.slots.get(`${api.uid}/0`)?.attempts).toBe(4);
+  });
+  test("is given up and told to stop where the one before is", () => {
+    const left = { at_ms: NOW_MS, why: "a has been silent" };
+    const given = { ...task, desired: "stop", written_off: left } as const;
+    const over = buildState({ nodes: [node], workloads: [api], tasks: [given] });
+    const after = withChanges(over, observe(over, node.id, [running(third, 3)], context).changes);
+    expect(after.tasks.get(third)).toMatchObject({ desired: "stop", written_off: left });
+  });
+  test("is an orphan with a number beyond the grant, or with another uid", () => {
+    const beyond = successorUid(successorUid(third, 4), 5);
+    for (const report of [running(beyond, 5), running("e".repeat(32), 3)]) {
+      const after = withChanges(state, observe(state, node.id, [report], context).changes);
+      expect(after.tasks.has(report.uid)).toBe(false);
+      expect(nodeIn(after).orphans.map(({ uid }) => uid)).toEqual([report.uid]);
+    }
+  });
 });
 
 test("an agent that has no record of an attempt does not say which of its granted numbers it has used", () => {
