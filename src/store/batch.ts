@@ -2,7 +2,7 @@
 
 import { assert, AssertionError } from "../core/assert";
 import type { Law } from "../core/laws/law";
-import { breachOf, sayBreach } from "../core/laws/laws";
+import { breachOf, isSkipped, sayBreach } from "../core/laws/laws";
 import { HOUSE_LIMITS } from "../core/limits";
 import type { Change, ClusterRow, State } from "../core/model/rows-state";
 import type { Bytes, Ms } from "../core/units";
@@ -148,6 +148,7 @@ function attempt(waiting: QueuedTransaction, below: Layer, revision: number, con
 function obey(actor: string, below: Layer, layer: Layer, revision: number, context: AttemptContext): void {
   const { laws, hasEnded, now_ms } = context;
   if (laws.list.length === 0 || (layer.changes.size === 0 && layer.cluster === null)) return;
+  if (!laws.thorough && isSkipped(actor, layer.changes.size, revision)) return;
   const cluster = { ...layer.state.cluster, revision, at_ms: now_ms };
   const after = Object.create(layer.state, { cluster: { value: cluster } }) as State;
   const moment = { actor, before: below.state, after, changes: layer.changes.values(), hasEnded };

@@ -215,9 +215,9 @@ const isBelievable = ({ grant_until }: TaskReport, { slot, member, attempt }: Ta
   attempt > 0 && Math.max(slot, member, attempt, grant_until) <= NUMBER_MAX;
 
 /**
- * Returns the attempt under whose grant the agent made this one, or null. The server does not know this one if the record
- * that told of it cannot be read any more. The proof is the uid, which is `successorUid` of the earlier attempt's, once
- * for each attempt between the two.
+ * Returns the attempt under whose grant the agent made this one, or null. The server does not know this one if the
+ * record that told of it cannot be read any more. The proof is the uid, which is `successorUid` of the earlier
+ * attempt's, once for each attempt between the two.
  */
 function grantOf(
   state: State,
