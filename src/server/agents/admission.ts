@@ -1,5 +1,5 @@
-// Who an agent is: its credential, its signature over our nonce, its machine. A node that the database forgot is let
-// in again.
+// Admits agents: checks an agent's credential, its signature over the server's nonce, and its machine. A node that is
+// missing from a restored database is admitted again.
 
 import { verify as verifySignature, createPublicKey } from "node:crypto";
 import type { NodeRow } from "../../core/model/rows-node";
@@ -25,7 +25,10 @@ const refused = (code: string, message: string, hint: string | null): AgentAdmis
   refusal: { code, message, hint },
 });
 
-/** Whether a hello is of a node of this cluster and of whom holds its key; nothing that it says counts before. */
+/**
+ * Returns whether the hello comes from a node of this cluster, and from the holder of that node's key. Nothing else in
+ * the hello counts before that.
+ */
 export function identify(context: Context, hello: Hello, nonce: string): AgentAdmission {
   const { credential, machine } = hello;
   if (hello.protocol !== PROTOCOL) {
@@ -57,7 +60,10 @@ export function identify(context: Context, hello: Hello, nonce: string): AgentAd
   return { is: "admitted" };
 }
 
-/** Brings the row of an identified node up to the machine that speaks; its tasks are judged with its inventory. */
+/**
+ * Updates the row of an identified node to what its machine reports. The node's tasks are judged later, with its
+ * inventory.
+ */
 export async function admitHello(context: Context, hello: Hello, remote: string): Promise<AgentAdmission> {
   const { credential } = hello;
   const { cluster } = context.store.state;
@@ -102,12 +108,15 @@ function signatureHolds(public_key: string, text: string, signature: string): bo
     const key = createPublicKey({ key: Buffer.from(public_key, "base64"), format: "der", type: "spki" });
     return verifySignature(null, Buffer.from(text), key, Buffer.from(signature, "base64"));
   } catch (malformed) {
-    // A key or signature that is not even well formed does not hold either.
+    // A key or signature that is not well formed does not hold either.
     return malformed === undefined;
   }
 }
 
-/** The same identity on another machine, or an older data directory of the same one. */
+/**
+ * Returns the refusal of an agent whose identity belongs to another machine, or to a newer data directory of the same
+ * machine. Returns null for the rightful agent.
+ */
 function rivalOf(node: NodeRow, hello: Hello, awaited: boolean): AgentRefusal | null {
   if (node.fingerprint !== hello.machine.fingerprint) {
     return {
@@ -118,7 +127,8 @@ function rivalOf(node: NodeRow, hello: Hello, awaited: boolean): AgentRefusal | 
       hint: "was the machine cloned? Delete the agent's data directory on the copy and join it again",
     };
   }
-  // A restored database may know an older key of the node; what this server signed for the same machine is as good.
+  // A restored database may contain an older key of the node. After a restore, a credential that this server signed for
+  // the same machine is as good.
   if (node.public_key !== hello.credential.public_key && !awaited) {
     return {
       code: "identity_replaced",
@@ -136,11 +146,11 @@ const renewed = (node: NodeRow, { credential, machine, leaving }: Hello, now_ms:
   leaving: leavingAfter(node, leaving ?? null, now_ms),
 });
 
-/** A node that the database forgot, as its credential and its machine say. */
+/** Returns the row of a node that is missing from the restored database, from its credential and its machine. */
 function readmitted(context: Context, { state, now_ms }: Draft, { credential, machine }: Hello): NodeRow {
   const { node_id: id, public_key, fingerprint } = credential;
   const { next_ordinal: ordinal } = state.cluster;
-  // Another machine may have joined under its name since the database was restored.
+  // Another machine may have joined under the node's name since the database was restored.
   const name = freeName(state, credential.name);
   const testing = newOrder(context, machine.pool, { why: "it joined", by: "server", at_ms: now_ms });
   return newNode({ id, name, ordinal, public_key, fingerprint, machine, contact: "connected", testing, now_ms });

@@ -1,5 +1,4 @@
-// How a connection begins to speak for a node: its agent proves who it is, then lists what its node holds, page by
-// page.
+// The greeting of a connection: the agent proves which node it speaks for, and then lists the node's tasks in pages.
 
 import type { Verb, TaskReport } from "../../core/model/record";
 import { observeInventory } from "../../core/intake/observe";
@@ -15,7 +14,7 @@ import { push } from "./work";
 type Hello = Extract<ToServer, { type: "hello" }>;
 type Inventory = Extract<ToServer, { type: "inventory" }>;
 
-/** A session whose agent was heard this recently is not given to another instance. */
+/** A session stays with its agent instance if that instance was heard within this time. */
 const IN_USE_MS = 12_000;
 
 export const GREETING: Handlers<"hello" | "inventory"> = {
@@ -25,7 +24,7 @@ export const GREETING: Handlers<"hello" | "inventory"> = {
   inventory: inTurn(takeInventory),
 };
 
-/** What a node has seen of this cluster that this server is not as far as; `null`: nothing. */
+/** Returns which epoch or revision the node has seen that this server has not reached, or null if there is none. */
 function whyBehind({ highest, applied }: Hello, cluster: ClusterRow): string | null {
   if (highest !== null && highest.epoch > cluster.epoch) {
     return `epoch ${highest.epoch} of this cluster, this server is at ${cluster.epoch}`;
@@ -59,7 +58,10 @@ async function greetNode(hub: Hub, session: Session, hello: Hello): Promise<void
   session.phase = { is: "inventory", hello, pages: [] };
 }
 
-/** Two agents with one identity: the one that is there stays, unless it has long been silent or is the same process. */
+/**
+ * Decides between two agents with one identity. The connected one stays, unless it was silent for `IN_USE_MS` or is the
+ * same process. Returns the refusal of the new one, or null.
+ */
 async function contested(hub: Hub, rival: Session, hello: Hello): Promise<AgentRefusal | null> {
   const { phase } = rival;
   if (phase.is !== "live") return null;
@@ -119,7 +121,7 @@ async function takeInventory(hub: Hub, session: Session, page: Inventory): Promi
   hub.loop.wake();
 }
 
-/** A forgotten node gets only its stops. */
+/** Tells a forgotten node to stop its tasks, and then refuses it. */
 function sendHome(hub: Hub, session: Session, entries: readonly TaskReport[]): void {
   const changes: Verb[] = entries
     .filter((entry) => !("finished_age_ms" in entry.reported))

@@ -1,4 +1,4 @@
-// What a family of messages is: for each type of message a handler, and when it is its turn.
+// The shape of a family of messages: for each message type a handler, and the order in which messages are handled.
 
 import type { ToServer } from "../../wire/agent";
 import type { Hub, Session } from "./hub";
@@ -8,7 +8,7 @@ type Message<T extends Type> = Extract<ToServer, { type: T }>;
 type Take<M> = (hub: Hub, session: Session, message: M) => void | Promise<void>;
 
 export interface Handler<M> {
-  /** `in turn`: after what came before on the connection is taken in. `at once`: beside it. */
+  /** `in turn`: after the earlier messages of the connection are handled. `at once`: without waiting for them. */
   readonly when: "in turn" | "at once";
   readonly take: Take<M>;
 }
@@ -18,7 +18,7 @@ export type Handlers<T extends Type> = { readonly [K in T]: Handler<Message<K>> 
 export const inTurn = <M>(take: Take<M>): Handler<M> => ({ when: "in turn", take });
 export const atOnce = <M>(take: Take<M>): Handler<M> => ({ when: "at once", take });
 
-/** Drops the message unless the session speaks for a node, whose id the handler gets. */
+/** Returns a handler that drops the message unless the session speaks for a node. `take` receives that node's id. */
 export const whileLive =
   <M>(take: (hub: Hub, session: Session, message: M, node_id: string) => void | Promise<void>): Take<M> =>
   (hub, session, message) =>

@@ -1,4 +1,4 @@
-// Agents' connections as data: what is known of each, what all share, and how something is said on one.
+// The connections of agents as data: the facts of each, the facts that all share, and how a message is sent on one.
 
 import { shortId } from "../../core/model/task";
 import type { ToldVerb } from "../../core/intake/assign";
@@ -22,24 +22,24 @@ export interface Session {
     | { readonly is: "inventory"; readonly hello: Hello; readonly pages: Inventory[] }
     | { readonly is: "live"; readonly node_id: string; readonly instance_id: string };
   told: Map<string, ToldVerb>;
-  /** The order to test the node that was sent last in this session. */
+  /** The order to test the node that was sent last in this session, or null. */
   asked: { readonly id: string; readonly at_ms: Ms } | null;
-  /** What its agent said last of the tests that it runs. */
+  /** The newest progress that the agent reported of its tests, or null. */
   step: Extract<ToServer, { type: "testing" }> | null;
-  /** Sent in this session and not yet reported as applied, oldest first. */
+  /** Messages that were sent in this session and are not yet reported as applied, oldest first. */
   unapplied: { readonly message: Changes; readonly at_ms: Ms }[];
   sent_n: number;
   acked_seq: number;
-  /** Messages that change the session's phase are taken in one after the other. */
+  /** Ends when the messages that are handled in turn have been handled. */
   queue: Promise<void>;
 }
 
-/** What all connections share. */
+/** The facts that all connections share. */
 export interface Hub extends Context {
   readonly all: Map<AgentSocket, Session>;
-  /** By node: the one connection that speaks for it. */
+  /** The one connection that speaks for each node. */
   readonly live: Map<string, Session>;
-  /** By node: the newest connection that ever spoke for it; what an earlier one still says is of the past. */
+  /** The number of the newest connection that ever spoke for each node. Messages of earlier connections are dropped. */
   readonly newest: Map<string, number>;
 }
 
@@ -70,15 +70,15 @@ export const FORGOTTEN: AgentRefusal = {
   hint: "join it again with a new token: orch token new --role agent",
 };
 
-/** Who does what an agent says, as `orch events` shows it. */
+/** Returns the actor of changes that an agent's messages cause, as `orch events` shows it. */
 export const actorOf = (hub: Hub, node_id: string): string =>
   `node ${hub.store.state.nodes.get(node_id)?.name ?? shortId(node_id)}`;
 
-/** Whether a later connection has spoken for the node: what this one still says is of the past. */
+/** Returns whether a later connection has spoken for the node, so that this connection's messages are outdated. */
 export const isOvertaken = (hub: Hub, session: Session, node_id: string): boolean =>
   (hub.newest.get(node_id) ?? 0) > session.n;
 
-/** Takes a connection that is gone, or is to be, out of everything. */
+/** Removes a connection that has ended, or is about to be closed, from all maps. */
 export function drop(hub: Hub, session: Session): void {
   session.streams.broken("the node's connection was lost");
   hub.all.delete(session.socket);

@@ -1,4 +1,4 @@
-// What an agent says of its node's leaving: it is about to go, it stays after all, it has gone.
+// Handles an agent's messages about its node's leaving: the node is about to leave, stays after all, or has left.
 
 import type { ToServer } from "../../wire/agent";
 import { takeFarewell, takeLeaving } from "../nodes/leaving";

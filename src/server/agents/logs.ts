@@ -1,4 +1,5 @@
-// A task's output: from its node while that can be asked, else the last 4 KiB that its end left with the server.
+// A task's output. It comes from the task's node if the node can be asked, else from the last 4 KiB that the server
+// keeps of an ended task.
 
 import { isFinal } from "../../core/model/lifecycle";
 import type { TaskRow } from "../../core/model/rows-task";
@@ -16,7 +17,7 @@ export interface LogWish {
   readonly since_age_ms: Ms | null;
 }
 
-/** How long a node may take to send the first bytes of a log that is there. */
+/** How long a node may take to send the first bytes of a log that is not followed. */
 const FIRST_BYTES_MS = 5_000;
 
 type First =
@@ -42,7 +43,7 @@ export async function logOf(
   });
   if (opened === null) return keptTail(task, wish, `${node?.name ?? "its node"} cannot be asked now`);
   const bytes = opened[Symbol.asyncIterator]();
-  // What is followed may have nothing to say for long; its answer begins at once.
+  // A followed log may have no output for long, so its answer begins at once.
   if (follow) return streamed(bytes, null, name);
   const first = await firstOf(bytes);
   if (first.is === "failed") return keptTail(task, wish, `${node?.name ?? "its node"}: ${first.why}`);
@@ -69,7 +70,9 @@ const headers = (name: string, kept: "whole" | "tail", notice: string | null): R
   ...(notice === null ? {} : { "x-orch-notice": encodeURIComponent(notice) }),
 });
 
-/** Passes bytes on as the reader takes them; a reader that goes away closes the stream at the node. */
+/**
+ * Returns an answer that passes bytes on at the reader's pace. A reader that disconnects closes the stream at the node.
+ */
 function streamed(bytes: AsyncIterator<Uint8Array>, first: First | null, name: string): Response {
   let ahead = first;
   const stream = new ReadableStream<Uint8Array>({

@@ -1,5 +1,4 @@
-// What an agent says of its machine while it is connected: facts that changed, what its cards show, what it found on
-// them.
+// Handles an agent's messages about its machine while it is connected: changed facts, readings of cards, and findings.
 
 import type { ToServer } from "../../wire/agent";
 import { noteDevices, noteFindings } from "../nodes/card-events";
@@ -21,7 +20,7 @@ export const MACHINE: Handlers<"facts" | "readings" | "findings"> = {
 async function takeFacts(hub: Hub, session: Session, { machine }: Facts, node_id: string): Promise<void> {
   await hub.store.commit(actorOf(hub, node_id), (draft) => {
     const node = draft.state.nodes.get(node_id);
-    // What waited while the agent came back is older than what it has said since.
+    // Facts that were queued on an older connection are older than the hello of the connection that is live now.
     if (node === undefined || hub.live.get(node_id) !== session) return;
     const row = withMachine(node, machine, draft.now_ms);
     noteDevices(draft, node, node.devices, machine.devices);

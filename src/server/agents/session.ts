@@ -1,4 +1,4 @@
-// One agent's connection: its messages are checked, ordered, and given to the handlers of their family.
+// One agent's connection: its messages are checked, ordered, and passed to the handlers of their family.
 
 import { messageOf } from "../../os/errors";
 import { PROTOCOL, toServer, type ToServer } from "../../wire/agent";
@@ -11,7 +11,7 @@ import { MACHINE } from "./machine";
 import { TESTS } from "./testing";
 import { WORK } from "./work";
 
-/** Every message that an agent may send. */
+/** The handlers of every message that an agent may send. */
 const HANDLERS: Handlers<ToServer["type"]> = {
   ...GREETING,
   ...WORK,

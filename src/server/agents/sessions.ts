@@ -1,4 +1,4 @@
-// All agents' connections: opened and closed here, told of every commit that concerns their node.
+// All agents' connections: opened and closed here, and informed of every commit that concerns their node.
 
 import type { Change, State } from "../../core/model/rows-state";
 import type { TaskRow } from "../../core/model/rows-task";
@@ -13,14 +13,14 @@ import { push } from "./work";
 
 export interface Sessions {
   readonly handlers: AgentSocketHandlers;
-  /** Opens a task's log on its node; `null` while the node is not connected. */
+  /** Opens a task's log on its node. Returns null if the node is not connected. */
   openLog(node_id: string, request: LogRequest): AsyncIterable<Uint8Array> | null;
-  /** What the agent of a node is at in the tests of this order; `null`: it has not said. */
+  /** Returns the test that the node's agent is running for this order, or null if the agent has not reported one. */
   stepOf(node_id: string, order: string): StepView | null;
-  /** Whether its agent has a session right now. */
+  /** Returns whether the node's agent has a session now. */
   isOpen(node_id: string): boolean;
   close(node_id: string, why: AgentRefusal): void;
-  /** Tells a node that said it leaves that it is wanted after all. */
+  /** Tells a node that announced its leaving that it is to stay. */
   keep(node_id: string): void;
   stop(): void;
 }
@@ -92,7 +92,7 @@ export function createSessions(context: Context): Sessions {
   };
 }
 
-/** Living tasks among the changed rows, by node, as the state has them now. */
+/** Returns the living tasks among the changed rows, by node, in their current state. */
 function changedTasks(changes: readonly Change[], state: State): Map<string, TaskRow[]> {
   const byNode = new Map<string, TaskRow[]>();
   for (const change of changes) {

@@ -1,5 +1,5 @@
-// Bytes that an agent sends on request (logs), multiplexed over its one connection; it sends only what it has credit
-// for.
+// Streams of bytes that an agent sends on request (logs), multiplexed over its one connection. An agent sends no more
+// than it has credit for.
 
 import { decodeFrame } from "../../wire/tunnel";
 import type { ToAgent, ToServer } from "../../wire/agent";
@@ -21,12 +21,12 @@ export interface Streams {
   broken(why: string): void;
 }
 
-/** A stream ended before its time; the message says whose fault it was. */
+/** A stream that ended early. The message says why. */
 export class StreamError extends Error {
   override name = "StreamError";
 }
 
-/** How much an agent may send before the reader has taken it. */
+/** How many bytes an agent may send ahead of the reader. */
 export const STREAM_CREDIT_BYTES = 256 * 1024;
 
 interface Incoming {
@@ -69,7 +69,10 @@ export function createStreams(socket: AgentSocket): Streams {
     }
   }
 
-  /** The reader may go away while nothing comes: a generator alone would wait for the next bytes first. */
+  /**
+   * Ends a stream whose reader is gone, also while no bytes come. A generator's own `return` would first wait for the
+   * next bytes.
+   */
   function leave(id: number, stream: Incoming, bytes: AsyncGenerator<Uint8Array>): Promise<IteratorResult<Uint8Array>> {
     if (stream.end === null) send({ type: "close", stream: id });
     open.delete(id);

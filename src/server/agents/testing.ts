@@ -1,5 +1,5 @@
-// Tests of a node over its agent's connection: asked for until they are answered, judged in the commit that takes the
-// result in.
+// Tests of a node over its agent's connection. An order is sent until it is answered. The result is judged in the
+// commit that stores it.
 
 import type { NodeRow } from "../../core/model/rows-node";
 import type { NodeTests, TestResult } from "../../core/model/node-tests";
@@ -15,7 +15,7 @@ type Tested = Extract<ToServer, { type: "tested" }>;
 type Testing = Extract<ToServer, { type: "testing" }>;
 type Echo = Extract<ToServer, { type: "echo" }>;
 
-/** An echo measures the way to the server, so it waits for nothing. */
+/** An echo measures the time to the server and back, so it is answered without waiting for other messages. */
 export const TESTS: Handlers<"tested" | "testing" | "echo"> = {
   tested: inTurn(whileLive(takeTested)),
   testing: inTurn((_hub, session, message: Testing) => {
@@ -24,16 +24,19 @@ export const TESTS: Handlers<"tested" | "testing" | "echo"> = {
   echo: atOnce(whileLive(answerEcho)),
 };
 
-/** Earlier tests that a new one is compared with; only those of the same machine count among them. */
+/** How many earlier tests of the node are read for comparison. Only those of the same machine are compared. */
 const PAST_READ = 20;
 
-/** What agents say of single results is kept within this, so that a commit holds it. */
+/** The most characters of detail for all results of one test together, so that the row stays small. */
 const DETAIL_CHARS = 16_384;
 
-/** Twins whose comparison changes by one node's tests; others follow with the next. */
+/** The most twins that are compared again after one node's test. Further twins are compared after the next test. */
 const TWINS_REJUDGED = 8;
 
-/** An order or its answer that was lost on the way is repeated; who is at it goes on, who has ended says so again. */
+/**
+ * How long an order stays unanswered before it is sent again. An agent that is testing ignores the repetition; an agent
+ * that has finished sends its results again.
+ */
 const ASK_AGAIN_MS = 15_000;
 
 const runsOn = ({ node_id, observed }: TaskRow, id: string): boolean =>
@@ -45,7 +48,7 @@ function put(draft: Draft, node: NodeRow, tests: NodeTests): void {
   ]);
 }
 
-/** Whoever was tested first had nobody to be compared with. */
+/** Compares the node's twins again, since the first one that was tested had no twin to be compared with. */
 function compareTwins(draft: Draft, node: NodeRow): void {
   const { state } = draft;
   let left = TWINS_REJUDGED;
@@ -58,13 +61,13 @@ function compareTwins(draft: Draft, node: NodeRow): void {
   }
 }
 
-/** The same results with details that fit together into a row. */
+/** Returns the results with each detail cut, so that all details together fit into a row. */
 function clipped(results: readonly TestResult[]): TestResult[] {
   const each = Math.max(100, Math.floor(DETAIL_CHARS / Math.max(results.length, 8)));
   return results.map((result) => ({ ...result, detail: result.detail.slice(0, each) }));
 }
 
-/** Judges what an agent found. What answers another order than the newest is of the past, and dropped. */
+/** Judges the results of a test and stores them. Results of another order than the node's newest are dropped. */
 async function takeTested(hub: Hub, session: Session, { id, results }: Tested, node_id: string): Promise<void> {
   if (isOvertaken(hub, session, node_id)) return;
   const { store } = hub;
@@ -88,13 +91,13 @@ async function takeTested(hub: Hub, session: Session, { id, results }: Tested, n
   });
 }
 
-/** Sends an echo back, while the node is being tested: that is what it is for. */
+/** Sends an echo back while the node is being tested. Outside of tests echoes are not answered. */
 function answerEcho(hub: Hub, session: Session, { n, data }: Echo, node_id: string): void {
   const testing = hub.store.state.nodes.get(node_id)?.testing ?? null;
   if (testing !== null) send(session, { type: "echo", n, wall_ms: hub.wall(), data });
 }
 
-/** Has the node tested when there is an order that this session has not sent, or sent a while ago. */
+/** Sends the node's open test order, if there is one that this session has not sent within `ASK_AGAIN_MS`. */
 export function ask(hub: Hub, session: Session, { testing }: NodeRow): void {
   const { asked } = session;
   const at_ms = hub.clock();

@@ -1,5 +1,5 @@
-// The work of a node as its session carries it: what has to be said is numbered and kept until it is applied, what is
-// reported goes into commits before it is acknowledged.
+// The work of a node over its session. Changes to the node's tasks are numbered and kept until the agent has applied
+// them. Reports are committed before they are acknowledged.
 
 import { toldBy, verbsFor } from "../../core/intake/assign";
 import { observe } from "../../core/intake/observe";
@@ -18,13 +18,13 @@ type Heartbeat = Extract<ToServer, { type: "heartbeat" }>;
 
 const RESEND_AFTER_MS = 5_000;
 
-/** Reports need not wait for each other's commit: the store's queue keeps their order, and states only rise. */
+/** Reports do not wait for each other's commits: the store's queue keeps their order, and task states only rise. */
 export const WORK: Handlers<"report" | "heartbeat"> = {
   report: atOnce(whileLive(takeReport)),
   heartbeat: atOnce(whileLive(takeHeartbeat)),
 };
 
-/** Sends the difference of these tasks; numbered, and kept until the agent says that it is applied. */
+/** Sends what changes for these tasks. The message is numbered, and kept until the agent reports it as applied. */
 export function push(
   hub: Hub,
   session: Session,
@@ -51,7 +51,7 @@ async function takeReport(hub: Hub, session: Session, { seq, entries }: Report, 
     return intake.verbs;
   });
   for (const entry of entries) if (!session.told.has(entry.uid)) session.told.set(entry.uid, "run");
-  // An answer covers all reports up to it: while one before it could not be taken in, there is none.
+  // An acknowledgement covers all reports up to its number. If an earlier report was not committed, none is sent.
   if (seq > session.acked_seq + 1) return;
   session.acked_seq = Math.max(session.acked_seq, seq);
   send(session, { type: "ack", stamp: stamp(hub, session), seq });
@@ -59,7 +59,10 @@ async function takeReport(hub: Hub, session: Session, { seq, entries }: Report, 
   if (node !== undefined && verbs.length > 0) push(hub, session, node, [], verbs);
 }
 
-/** What was given up since it was first sent is not sent again, so that it is not started after all. */
+/**
+ * Returns the message without tasks that were written off since it was first sent, so that they are not started after
+ * all.
+ */
 function withoutGivenUp(hub: Hub, message: Changes): Changes {
   const changes = message.changes.filter(
     (verb) => verb.verb === "stop" || hub.store.state.tasks.get(toldBy(verb)[0])?.written_off === null,
