@@ -1,5 +1,5 @@
-// One text for one value and one order of texts, so that equal contents have equal hashes, and sorted names the same
-// order, whatever made them and wherever they are.
+// One text for one value, and one order of texts: equal contents have equal hashes, and names have one order on every
+// machine.
 
 /**
  * Returns the JSON of a plain value with the keys of every object sorted. Keys whose value is `undefined` are left out.
@@ -15,5 +15,5 @@ export function canonicalJson(value: unknown): string {
   return `{${parts.join(",")}}`;
 }
 
-/** The one order of names and uids: by code units, on every machine alike, whatever its language. */
+/** Compares names and uids by code units, on every machine alike, whatever its language. */
 export const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

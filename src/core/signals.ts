@@ -1,5 +1,5 @@
-// Signals by name and number. The numbers are those of Linux, where tasks run, whatever machine asks: a task that a
-// signal ended gives 128 + its number, as in every shell.
+// Signals by name and number. The numbers are those of Linux, where tasks run, whatever machine asks. The exit code of
+// a task that a signal ended is 128 + the signal's number, as in every shell.
 
 const NUMBERS: Readonly<Record<string, number>> = {
   HUP: 1,
@@ -35,7 +35,7 @@ const NUMBERS: Readonly<Record<string, number>> = {
   SYS: 31,
 };
 
-/** What a task may be asked to end with. */
+/** The signals by which a spec may ask a task to end. */
 export const STOP_SIGNALS: readonly string[] = "HUP INT QUIT ABRT KILL USR1 USR2 PIPE ALRM TERM CONT WINCH".split(" ");
 
 /** Returns a signal's name as it is kept: upper case, without SIG. */

@@ -1,4 +1,4 @@
-// What a message of the server makes of an agent's records: what is written, claimed, ended and answered.
+// What follows from a message of the server for an agent's records: what is written, claimed, ended and answered.
 
 import { HOUSE_LIMITS } from "../limits";
 import { successorUid } from "../fresh";
@@ -8,18 +8,26 @@ import { withoutRecord } from "./report";
 import type { Stamp, TaskRecord, TaskReport, Verb } from "../model/record";
 import type { Ms } from "../units";
 
-/** What is neither begun nor over, and so is dropped when the server's timeline changes. */
+/**
+ * Returns whether a record's task has neither begun nor ended. Such a record is dropped when the server's timeline
+ * changes.
+ */
 export const notBegun = (record: TaskRecord, claimed: boolean): boolean => record.end === null && !claimed;
 
 export interface Accepted {
   readonly fence: Fence;
-  /** Records that are new or changed, to be written before anything follows from them. */
+  /** The new and changed records. They are written before anything follows from them. */
   readonly records: readonly TaskRecord[];
-  /** Uids never heard of that must be claimed as stopped, so that a late assignment cannot start them. */
+  /**
+   * Uids without a record here. They are claimed as stopped, so that an assignment that comes late cannot start them.
+   */
   readonly claims: readonly string[];
-  /** What lives on of a uid without a record: it is ended, and the uid's end is told when its own has come. */
+  /**
+   * Processes that live on without a record, of attempts that shall stop. `uid` is ended, and its end is then reported
+   * as the end of `of`.
+   */
   readonly strays: readonly { readonly uid: string; readonly of: string; readonly why: string }[];
-  /** What to answer for uids that never began here, or are over without a record. */
+  /** Reports for stopped uids that never began here, or that are over and have no record. */
   readonly reports: readonly TaskReport[];
 }
 
@@ -27,13 +35,16 @@ export interface AcceptContext {
   readonly fence: Fence;
   readonly records: ReadonlyMap<string, TaskRecord>;
   readonly claimed: (uid: string) => boolean;
-  /** Whether a process of it is or was here, also when its record is gone: its end is not ours to make up then. */
+  /**
+   * Returns whether a process of the uid is or was here, also when its record is gone. If so, the agent must not make
+   * up the end of that task.
+   */
   readonly begun: (uid: string) => "no" | "alive" | "over";
   readonly boot_id: string;
   readonly now_ms: Ms;
 }
 
-/** Takes in message `n` of the session, or returns `null` when it is to be dropped. */
+/** Returns what follows from message `n` of the session, or null if the message is to be dropped. */
 export function accept(context: AcceptContext, stamp: Stamp, n: number, verbs: readonly Verb[]): Accepted | null {
   const { fence } = context;
   if (!isCurrent(fence, stamp) || n !== fence.applied_n + 1) return null;
@@ -92,7 +103,8 @@ function assign(
     verdict: null,
     end: null,
   };
-  // What ran here and lost its record has it back, and is judged by what is seen of it; it is never executed again.
+  // A task that ran here and lost its record gets the record back, and is judged by what the agent sees of it. It never
+  // executes again.
   if (context.begun(task.uid) !== "no") return record;
   if (context.claimed(task.uid))
     return { ...record, end: endWithoutResult("stopped", null, "it was stopped before it came", context.now_ms) };
@@ -103,7 +115,10 @@ function assign(
   return record;
 }
 
-/** The attempts that this agent may have made, one after the other, of one whose record is gone. */
+/**
+ * Returns the uids of all attempts that this agent may have made, one after the other, under the grant of an attempt
+ * whose record is gone.
+ */
 function heirsOf({ uid, attempt }: Extract<Verb, { verb: "stop" }>): string[] {
   const heirs: string[] = [];
   let last = uid;
@@ -112,8 +127,8 @@ function heirsOf({ uid, attempt }: Extract<Verb, { verb: "stop" }>): string[] {
 }
 
 /**
- * A stop holds for the attempt and for every successor that the agent made of it under its grant, also for one whose
- * predecessor's end was not written down before a crash.
+ * Returns the records that a stop changes: the attempt's, and those of all successors that the agent made of it under
+ * its grant. That includes a successor whose predecessor's end was not written down before a crash.
  */
 function stopped(
   verb: Extract<Verb, { verb: "stop" }>,

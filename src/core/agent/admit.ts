@@ -1,4 +1,5 @@
-// The agent's own admission: it starts nothing until its living tasks leave room, whatever the server's books say.
+// The agent's own admission: whatever the server has planned, the agent starts a task only when its living tasks leave
+// room for it.
 
 import { compareText } from "../canonical";
 import type { Orphan } from "../model/rows-node";
@@ -6,7 +7,7 @@ import type { Amounts, Promised } from "../model/promised";
 import type { Seen, TaskRecord } from "../model/record";
 import type { Bytes } from "../units";
 
-/** Whether a task still holds what it was promised. What was stopped before it began never holds anything. */
+/** Returns whether a task still holds its promise. A task that was stopped before it began never holds anything. */
 export function holds(record: TaskRecord, seen: Seen | undefined): boolean {
   return record.end === null && seen !== undefined && seen.process.is !== "none";
 }
@@ -37,7 +38,7 @@ function take(room: Room, busy: Map<string, number>, promised: Promised): void {
   }
 }
 
-/** What `promised` lacks, in words; `null` when it fits. */
+/** Returns what `promised` lacks, as a clause (`cpu is still held by other tasks`), or null if it fits. */
 function lacks(
   room: Room,
   busy: ReadonlyMap<string, number>,
@@ -65,7 +66,7 @@ function lacks(
 export interface AdmissionDevice {
   readonly id: string;
   readonly memory_bytes: Bytes;
-  /** Why nothing new starts on it, such as `is missing: …`; `null`: it may. */
+  /** Why nothing new starts on the card, such as `is missing: …`, or null. */
   readonly blocked: string | null;
 }
 
@@ -77,18 +78,21 @@ export interface AdmissionInput {
   readonly unreadable: readonly Orphan[];
   /** Tasks with an action under way. */
   readonly busy: ReadonlySet<string>;
-  /** Reservations made before; they come first, so that none is ever taken back by a later task. */
+  /** Tasks with an earlier reservation. They come first, so that no later task takes their reservation. */
   readonly reserved: ReadonlySet<string>;
 }
 
 export interface AdmittedTasks {
-  /** Accepted tasks that have room now; their reservation stands. */
+  /** Accepted tasks that have room now. Their reservation stands. */
   readonly admitted: ReadonlySet<string>;
-  /** For the others: what they lack, as a clause: `cpu is still held by other tasks`. */
+  /** What each of the other accepted tasks lacks, as a clause: `cpu is still held by other tasks`. */
   readonly lacking: ReadonlyMap<string, string>;
 }
 
-/** Decides, in order of acceptance, which accepted tasks have room beside everything that lives. */
+/**
+ * Returns which accepted tasks have room beside everything that lives. Tasks with a reservation are examined first,
+ * then the others in the order of their acceptance.
+ */
 export function admit(input: AdmissionInput): AdmittedTasks {
   const room = roomOf(input.capacity);
   const busy = new Map<string, number>();
@@ -98,7 +102,7 @@ export function admit(input: AdmissionInput): AdmittedTasks {
   for (const record of input.records.values()) {
     if (record.end !== null) continue;
     const { uid } = record.assignment;
-    // Its start may have been ordered: until that has come of it what may, nobody else gets its room.
+    // The start of such a task may have been ordered. Nobody else gets its room before the outcome is known.
     const starts = input.busy.has(uid) && input.reserved.has(uid);
     if (starts) admitted.add(uid);
     if (starts || holds(record, input.seen.get(uid))) take(room, busy, record.assignment.promised);

@@ -1,19 +1,19 @@
-// What is seen to be wrong with a card by looking at it: conditions that hold now, and those that have lasted so long
-// that they are findings.
+// What is wrong with a card as far as looking at it shows: conditions that hold now, and conditions that have lasted so
+// long that they are findings.
 
 import { MINUTE_MS, type Ms } from "../units";
 
-/** How long a condition must last before it is a finding; what is not named is one at once. */
+/** How long a condition must last before it is a finding. A condition that is not listed is a finding at once. */
 const LASTS_MS: Readonly<Record<string, Ms>> = {
   "throttle thermal": 5 * MINUTE_MS,
   "throttle power": 5 * MINUTE_MS,
   "clock low": 5 * MINUTE_MS,
 };
 
-/** What keeps a card from being used at all, as its library tells it. */
+/** Why a card cannot be used at all, as its library reports it. */
 export type TroubleKind = "bus_lost" | "needs_reset" | "other";
 
-/** What is looked at of one card. */
+/** What one look reads of a card's health. */
 export interface Condition {
   readonly trouble: TroubleKind | null;
   readonly throttled: string | null;
@@ -33,7 +33,7 @@ export interface CardHealth {
 export const HEALTHY: CardHealth = { holds: {}, ecc_errors: null, fastest_mhz: 0 };
 
 const BUSY_PERCENT = 80;
-/** A card under load that is slower than this part of what it has shown is slow. */
+/** A busy card whose clock is below this part of the fastest clock that it has shown has a low clock. */
 const SLOW_PART = 0.5;
 const WARNINGS: Readonly<Record<string, string>> = {
   remap_pending: "ecc remap_pending",
@@ -54,14 +54,14 @@ function keysOf(now: Condition, before: CardHealth, fastest_mhz: number): string
 
 export interface Examined {
   readonly health: CardHealth;
-  /** Keys of the findings that this look has brought. */
+  /** The keys of the findings that are new with this look. */
   readonly found: readonly string[];
 }
 
-/** Takes in a look. */
+/** Returns a card's health after one more look, and the findings that are new. */
 export function examined(before: CardHealth, now: Condition, now_ms: Ms): Examined {
   const fastest_mhz = Math.max(before.fastest_mhz, now.clock_mhz ?? 0);
-  // Each growth is a finding of its own, and no condition that holds.
+  // Each growth of the error count is a finding of its own. It is not a condition that holds.
   const grown = before.ecc_errors !== null && (now.ecc_errors ?? 0) > before.ecc_errors;
   const found = grown ? ["ecc uncorrected"] : [];
   const holds = keysOf(now, before, fastest_mhz).map((key) => {

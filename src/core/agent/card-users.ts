@@ -1,4 +1,4 @@
-// Who holds a card, and whose processes are seen on it.
+// Which tasks hold a card, and whose processes are seen on it.
 
 import { holds } from "./admit";
 import type { DeviceProcess } from "../model/device";
@@ -11,20 +11,20 @@ import type { Bytes, Ms } from "../units";
 export interface Holder {
   readonly uid: string;
   readonly name: string;
-  /** Its Unix account; `null`: the agent's own. */
+  /** The task's Unix account, or null for the agent's own. */
   readonly user: string | null;
-  /** The share it was promised; `null`: all of the card. */
+  /** The promised share of the card, or null for the whole card. */
   readonly bytes: Bytes | null;
   readonly started_ms: Ms | null;
 }
 
-/** A task that lives, or may: what an agent's records and eyes say of it, as far as cards go. */
+/** A task that lives, or may live, with the facts that concern its cards: from the agent's records and what it sees. */
 export interface CardTask extends Omit<Holder, "bytes"> {
   readonly pid: number | null;
   readonly devices: Promised["devices"];
 }
 
-/** Everything that holds its promise now, with and without a readable record. */
+/** Returns every task that holds its promise now, with or without a readable record. */
 export function cardTasks(
   records: ReadonlyMap<string, TaskRecord>,
   seenOf: ReadonlyMap<string, Seen>,
@@ -49,18 +49,20 @@ export function cardTasks(
   return tasks;
 }
 
-/** The tasks that hold one card. */
+/** Returns the tasks that hold one card. */
 export const holdersOf = (tasks: readonly CardTask[], id: string): readonly Holder[] =>
   tasks.flatMap(({ uid, name, user, started_ms, devices }) => {
     const promise = devices.find((device) => device.id === id);
     return promise === undefined ? [] : [{ uid, name, user, started_ms, bytes: promise.bytes }];
   });
 
-/** A process on a card, and what is known of whose it is. */
+/** A process on a card, and the task that it belongs to. */
 export interface CardUser extends DeviceProcess {
-  /** With the pid it names one process of this boot; `null`: the machine has no such process. */
+  /**
+   * When the process started: with the pid, this names one process of this boot. Null: the machine has no such process.
+   */
   readonly start: string | null;
   readonly began_ms: Ms | null;
-  /** The task that it belongs to, and whether that lives; `null`: it is of no task that is known here. */
+  /** The task of the process, and whether that task lives. Null: the process belongs to no task that is known here. */
   readonly task: { readonly uid: string; readonly name: string; readonly lives: boolean } | null;
 }

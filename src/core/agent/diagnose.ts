@@ -1,10 +1,10 @@
-// What follows from a finding: which cards get nothing new, which tasks have to end, and which one is to blame.
+// What follows from a finding: which cards get no new work, which tasks have to end, and which task is to blame.
 
 import type { CardUser, Holder } from "./card-users";
 import { findingName, sayFinding, type FindingRule } from "../model/findings";
 import type { Ms } from "../units";
 
-/** A card that a finding is about, with who is on it. */
+/** A card that a finding is about, with its holders and the processes on it. */
 export interface Patient {
   readonly id: string;
   readonly holders: readonly Holder[];
@@ -12,15 +12,18 @@ export interface Patient {
 }
 
 export interface Diagnosis {
-  /** Cards to keep out of use. */
+  /** Ids of the cards to keep out of use. */
   readonly quarantined: readonly string[];
-  /** Tasks to end, by uid. */
+  /** Why tasks have to end, by their uid. */
   readonly stopped: ReadonlyMap<string, string>;
-  /** Tasks that brought it about, by uid, in words for the reason of their end. */
+  /** What tasks are blamed for, by their uid, in words for the reason of their end. */
   readonly blamed: ReadonlyMap<string, string>;
 }
 
-/** `pid` is whose work it was, `null` where that is not told; `at_ms` is when it came about. */
+/**
+ * Returns what follows from a finding. `pid` is the process whose work caused it, or null if the finding names none.
+ * `at_ms` is when it occurred.
+ */
 export function diagnose(
   key: string,
   rule: FindingRule,
@@ -40,7 +43,10 @@ export function diagnose(
   };
 }
 
-/** The task of the process; without one, a task that has the card to itself. Of several nobody is blamed unproven. */
+/**
+ * Returns the uid of the task to blame: the process's task, or the only holder if the process is not on the cards. If
+ * there are several holders, none is blamed without proof.
+ */
 function culpritOf(patients: readonly Patient[], pid: number | null): string | null {
   const user = patients.flatMap(({ users }) => users).find((one) => one.pid === pid);
   if (user !== undefined) return user.task_uid;

@@ -1,5 +1,5 @@
-// Whose doing the end of a task is: an order, a limit of its own, its memory, or itself. Which stop is in force while
-// the task lives, and what its record says once it is over.
+// Why a task ends: by an order, by a limit of its own, for its memory or its card, or by itself. Which stop is in force
+// while the task lives, and what its record says once it is over.
 
 import { formatBytes } from "../format";
 import { NO_RESULT, type EndCause, type TaskExit, type RecordEnd } from "../model/end";
@@ -11,13 +11,16 @@ export interface Stop {
   readonly signal: string;
   readonly grace_ms: Ms;
   readonly at_ms: Ms;
-  /** What the server ordered is no failure of the task; what the agent decided by itself is. */
+  /** Who stops the task. A stop that the server ordered is no failure of the task; one that the agent decided on is. */
   readonly by: "order" | "time_limit" | "device_fault";
-  /** For people. */
+  /** The reason, for people. */
   readonly why: string;
 }
 
-/** The stop that is in force: the one ordered, or an earlier one of the task's time limit or of a verdict over it. */
+/**
+ * Returns the stop that is in force, or null: the one that was ordered, or an earlier one for the task's time limit or
+ * for a verdict on it.
+ */
 export function stopOf(record: TaskRecord, started_ms: Ms, now_ms: Ms): Stop | null {
   const { assignment, verdict } = record;
   const limit = assignment.time_limit_ms;
@@ -31,8 +34,8 @@ export function stopOf(record: TaskRecord, started_ms: Ms, now_ms: Ms): Stop | n
 }
 
 /**
- * The end of a task whose process is over. `blame` is what its kernel said shortly before that it did to its card;
- * null where it said nothing.
+ * Returns the end of a task whose process is over. `blame` is what the kernel said shortly before about what the task
+ * did to its card, or null.
  */
 export function endOfExit(record: TaskRecord, exit: TaskExit, blame: string | null): RecordEnd {
   const stop = stopOf(record, exit.started_ms, exit.ended_ms);
@@ -48,7 +51,7 @@ export function endOfExit(record: TaskRecord, exit: TaskExit, blame: string | nu
   return { ...end, reason: end.reason === null ? blame : `${blame}; ${end.reason}` };
 }
 
-/** The end that an exit makes by itself: with nobody's order, limit or card in sight. */
+/** Returns the end that follows from an exit alone, without orders, limits and cards. */
 export function ownEnd(exit: TaskExit): RecordEnd {
   const facts = factsOf(exit);
   if (exit.oom) return { ...facts, state: "failed", cause: "out_of_memory", reason: "out of memory" };
@@ -65,7 +68,7 @@ const factsOf = (exit: TaskExit) => ({
   next_uid: null,
 });
 
-/** The end of what never ran, or of which nobody knows how it ended. */
+/** Returns the end of a task that never ran, or whose result is not known. */
 export const endWithoutResult = (
   state: "stopped" | "rejected" | "gone",
   cause: EndCause | null,

@@ -1,19 +1,21 @@
-// Which server an agent believes: it follows none that is older than the newest that it has heard, and takes no message
-// of another session.
+// Which server an agent follows: none that is older than the newest that it has heard, and no message of another
+// session.
 
 import type { Stamp } from "../model/record";
 
-/** The newest server an agent has heard; it is durable, so that no older one is ever believed again. */
+/** The newest server that an agent has heard. It is durable, so that the agent never follows an older one again. */
 export interface Fence {
   readonly cluster_id: string;
   readonly timeline: string;
   readonly epoch: number;
   readonly session: number;
-  /** Number of the last message of this session that was applied; they are applied without gaps. */
+  /** The number of the last message of this session that was applied. Messages are applied without gaps. */
   readonly applied_n: number;
-  /** The revision up to which everything was applied; 0: nothing yet. */
+  /** The revision up to which everything was applied; 0 if nothing was. */
   readonly revision: number;
-  /** The server's revision when this disk was new: records of what was assigned until then may have been lost. */
+  /**
+   * The server's revision when this disk was new. Records of tasks that were assigned until then may have been lost.
+   */
   readonly since: number;
 }
 
@@ -22,8 +24,8 @@ export type Greeting =
   | { readonly is: "refused"; readonly why: string };
 
 /**
- * Decides whether to follow the server that sent this challenge. Epochs rise over restores too, so they alone order
- * servers.
+ * Returns whether the agent follows the server that sent this challenge. Epochs rise over restores too, so they order
+ * servers of all timelines; revisions are compared within one timeline.
  */
 export function greet(fence: Fence | null, stamp: Stamp): Greeting {
   if (fence !== null && stamp.cluster_id !== fence.cluster_id) {
@@ -60,13 +62,17 @@ export function greet(fence: Fence | null, stamp: Stamp): Greeting {
       session: stamp.session,
       applied_n: 0,
       revision,
-      // A new timeline begins beyond all that its database knew, which may be less than this disk has seen.
+      // A new timeline begins at a revision beyond all that its database knew, which may be less than this disk has
+      // seen.
       since: Math.min(fence?.since ?? stamp.revision, stamp.revision),
     },
   };
 }
 
-/** Whether a message is of the session that the agent follows; anything else is late, doubled or a stranger's. */
+/**
+ * Returns whether a message is of the session that the agent follows. Any other message is late, a duplicate, or from
+ * another server.
+ */
 export function isCurrent(fence: Fence, stamp: Stamp): boolean {
   return (
     stamp.cluster_id === fence.cluster_id &&

@@ -1,4 +1,4 @@
-// What an agent says of a task: a function of its record and of what it sees, with times as ages.
+// What an agent reports of a task: a function of its record and of what the agent sees. Times are ages.
 
 import { endWithoutResult, ownEnd } from "./ending";
 import type { TaskExit, RecordEnd, ReportedEnd, Tail } from "../model/end";
@@ -13,7 +13,7 @@ export interface ReportContext {
   readonly tail: (uid: string) => Tail | null;
 }
 
-/** The line of a report or inventory for one record. */
+/** Returns the entry of a report or inventory for one record. */
 export function reportOf(record: TaskRecord, seen: Seen | undefined, context: ReportContext): TaskReport {
   const { uid, name, identity, grant_until, promised, lease_ms, unix_user } = record.assignment;
   return {
@@ -57,7 +57,9 @@ function waitReason(record: TaskRecord, context: ReportContext): string | null {
   return null;
 }
 
-/** An end as it travels. `starts_in_ms`: when its successor is due, where the agent made one. */
+/**
+ * Returns an end as it is sent. `starts_in_ms` is how long it takes until the successor is due, if the agent made one.
+ */
 function reportedEnd(end: RecordEnd, now_ms: Ms, tail: Tail | null, starts_in_ms: Ms): ReportedEnd {
   const { started_ms, finished_ms, next_uid, ...facts } = end;
   const age = (at_ms: Ms): Ms => Math.max(0, Math.round(now_ms - at_ms));
@@ -70,7 +72,7 @@ function reportedEnd(end: RecordEnd, now_ms: Ms, tail: Tail | null, starts_in_ms
   };
 }
 
-/** The line of a report for what has no record here: whose it is, the server knows. */
+/** Returns the entry for a uid without a record here. The server knows whose task it is. */
 const unrecorded = (uid: string, reported: ReportedEnd): TaskReport => ({
   uid,
   name: "",
@@ -82,7 +84,7 @@ const unrecorded = (uid: string, reported: ReportedEnd): TaskReport => ({
   reported,
 });
 
-/** The end of what has no record here: it never began, or nobody can say any more how it went. */
+/** Returns the report of a task without a record here: it never began, or its result is not known any more. */
 export function withoutRecord(uid: string, why: string, begun: "no" | "over"): TaskReport {
   const end =
     begun === "no"
@@ -91,6 +93,6 @@ export function withoutRecord(uid: string, why: string, begun: "no" | "over"): T
   return unrecorded(uid, reportedEnd(end, 0, null, 0));
 }
 
-/** The end of what outlived its record, as its supervisor saw it. */
+/** Returns the report of a task that outlived its record, with its exit as its supervisor saw it. */
 export const endWithoutRecord = (uid: string, exit: TaskExit, now_ms: Ms, tail: Tail | null): TaskReport =>
   unrecorded(uid, reportedEnd(ownEnd(exit), now_ms, tail, 0));

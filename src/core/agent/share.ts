@@ -1,24 +1,33 @@
-// The share of a card that a task was promised, held against what its processes take of it, look by look.
+// Compares the share of a card that a task was promised with what its processes use, look by look.
 
 import type { CardUser, Holder } from "./card-users";
 import { formatMemory } from "../format";
 
-/** What a task may take beyond its share: what a driver keeps for a process differs from release to release. */
+/**
+ * How many times its share a task may use. The memory that a driver keeps for a process differs from release to
+ * release.
+ */
 export const SHARE_TOLERANCE = 1.05;
 
-/** Looks in a row at which it takes more, before it has to end: one may fall into the moment of an allocation. */
+/**
+ * In how many looks in a row a task uses too much before it has to end. A single look may fall into the moment of an
+ * allocation.
+ */
 const STRIKES = 2;
 
-/** How many looks in a row each task has taken too much of a card, by its uid. */
+/** The number of looks in a row in which each task has used too much of a card, by its uid. */
 export type Strikes = ReadonlyMap<string, number>;
 
 export interface Overdrawn {
   readonly strikes: Strikes;
-  /** Tasks that have to end, and why, by uid. */
+  /** Why tasks have to end, by their uid. */
   readonly over: ReadonlyMap<string, string>;
 }
 
-/** Takes in a look at the card `id`. What a driver tells no memory of is not held against anybody. */
+/**
+ * Returns the strikes after a look at the card `id`, and the tasks that have to end. A process whose memory the driver
+ * does not report counts as using none.
+ */
 export function overdrawn(
   id: string,
   users: readonly CardUser[],

@@ -1,5 +1,5 @@
-// The agent's brain: from its records and what it sees, the next action of each task. Decided afresh each time, never
-// stored.
+// What the agent decides by itself: from its records and what it sees, the next action of each task. It is decided anew
+// each time and never stored.
 
 import { admit, type AdmissionDevice } from "./admit";
 import type { Orphan } from "../model/rows-node";
@@ -17,18 +17,18 @@ import { MINUTE_MS, SECOND_MS, type Ms } from "../units";
 /** An accepted task that finds no room within this time is rejected. */
 export const ADMISSION_DEADLINE_MS = MINUTE_MS;
 
-/** From the first SIGKILL, how long a task may take to end before it is shown as unkillable. */
+/** How long a task may live after the first SIGKILL before it is shown as unkillable. */
 export const UNKILLABLE_AFTER_MS = MINUTE_MS;
 
-/** A lease must still hold this long beyond the grace for an exclusive task to be started. */
+/** An exclusive task starts only if its lease holds this long beyond the task's stop grace. */
 export const LEASE_START_MARGIN_MS = 5 * SECOND_MS;
 
 export interface AgentView {
   readonly records: ReadonlyMap<string, TaskRecord>;
   readonly seen: ReadonlyMap<string, Seen>;
-  /** Tasks with an action under way: nothing more is decided about them until it is done. */
+  /** Tasks with an action under way. Nothing more is decided about them until it is done. */
   readonly busy: ReadonlySet<string>;
-  /** Tasks whose stop signal was already sent by this agent process. */
+  /** Tasks to which this agent process has already sent the stop signal. */
   readonly signalled: ReadonlySet<string>;
   readonly reserved: ReadonlySet<string>;
   readonly boot_id: string;
@@ -36,22 +36,24 @@ export interface AgentView {
   readonly capacity: Amounts;
   readonly devices: readonly AdmissionDevice[];
   readonly unreadable: readonly Orphan[];
-  /** What tasks did to themselves on their cards, by uid. */
+  /** What tasks did to their cards, by uid of the task. */
   readonly blames: ReadonlyMap<string, { readonly why: string; readonly at_ms: Ms }>;
-  /** When the newest answered heartbeat was sent; `null`: none yet. Exclusive tasks start only under a valid lease. */
+  /**
+   * When the newest answered heartbeat was sent; null before the first. Exclusive tasks start only under a valid lease.
+   */
   readonly heard_ms: Ms | null;
 }
 
 export interface Step {
   readonly actions: readonly Action[];
   readonly reserved: ReadonlySet<string>;
-  /** What accepted tasks lack that cannot start, by uid. */
+  /** What each accepted task that cannot start lacks, by uid. */
   readonly lacking: ReadonlyMap<string, string>;
-  /** When time alone changes the answer; `null`: never. */
+  /** When time alone changes the answer, or null for never. */
   readonly wake_at_ms: Ms | null;
 }
 
-/** One decision over all tasks of this agent. */
+/** Decides the next action of every task of this agent. */
 export function step(view: AgentView): Step {
   const { admitted, lacking } = admit(view);
   const actions: Action[] = [];
@@ -97,15 +99,15 @@ function stepOne(
   }
 }
 
-/** What the task did to its card, as its kernel said shortly before its end; null when that said nothing. */
+/** Returns what the kernel said shortly before a task's end about what the task did to its card, or null. */
 function blameOf(view: AgentView, uid: string, ended_ms: Ms): string | null {
   const blame = view.blames.get(uid);
   return blame !== undefined && Math.abs(ended_ms - blame.at_ms) <= BLAME_WITHIN_MS ? blame.why : null;
 }
 
 /**
- * Accepted, not claimed: start it when it may and there is room; turn it away when it waited too long or its boot
- * is over.
+ * Handles a task that is accepted and not claimed. It starts when it may and there is room. It ends when it has waited
+ * too long or its boot is over.
  */
 function stepWaiting(
   view: AgentView,
@@ -135,11 +137,11 @@ function stepWaiting(
   return { do: "start", uid };
 }
 
-/** Its end would have to begin before it has begun: no lease that may come is long enough. */
+/** Returns whether no lease is long enough for a task, since its stop would have to begin before its start. */
 const neverHasLease = ({ assignment: { lease_ms, stop } }: TaskRecord): boolean =>
   lease_ms !== null && !leavesLease(lease_ms, stop.grace_ms);
 
-/** Whether a lease is long enough to start something under it that takes so long to stop. */
+/** Returns whether a lease is longer than a stop with this grace and the margin of a start need together. */
 export const leavesLease = (lease_ms: Ms, grace_ms: Ms): boolean => lease_ms - grace_ms - LEASE_START_MARGIN_MS > 0;
 
 function turnAway(view: AgentView, record: TaskRecord): Action {
@@ -156,7 +158,10 @@ function hasLease(view: AgentView, record: TaskRecord): boolean {
   return view.heard_ms !== null && view.heard_ms + lease_ms - stop.grace_ms - LEASE_START_MARGIN_MS > view.now_ms;
 }
 
-/** Signal once, then kill when the grace is over; the task's own time limit is a stop like any other. */
+/**
+ * Handles a living task. A stop is one signal, then kills once the grace is over. The task's own time limit is a stop
+ * like any other.
+ */
 function stepAlive(view: AgentView, record: TaskRecord, started_ms: Ms, wakeAt: Wake): Action | null {
   const { uid } = record.assignment;
   const stop = stopOf(record, started_ms, view.now_ms);
@@ -173,7 +178,7 @@ function stepAlive(view: AgentView, record: TaskRecord, started_ms: Ms, wakeAt: 
   return view.signalled.has(uid) ? null : { do: "signal", uid, signal: stop.signal };
 }
 
-/** Ends what never ran, or of which nobody knows how it ended. */
+/** Ends a task that never ran, or whose result is not known. */
 const over = (
   view: AgentView,
   record: TaskRecord,
@@ -182,7 +187,7 @@ const over = (
   reason: string,
 ): Action => end(view, record, endWithoutResult(state, cause, reason, view.now_ms), 0);
 
-/** Ends the attempt, and makes its successor where the grant and the workload's bounds allow one. */
+/** Ends an attempt, and makes its successor if the grant and the workload's bounds allow one. */
 function end(view: AgentView, record: TaskRecord, result: RecordEnd, ran_ms: Ms): Action {
   const { uid } = record.assignment;
   const next = successorOf(view, record, result, ran_ms);

@@ -1,16 +1,16 @@
-// What a law is: a rule that the committed state keeps at every moment, and the rows of a transaction that break it.
+// A law is a rule that the committed state keeps at every moment. It names the rows of a transaction that break it.
 
 import type { MomentRows } from "./moment";
 
 export interface Law {
   readonly name: string;
-  /** The rule, as one says it to people. */
+  /** The rule in words for people. */
   readonly says: string;
-  /** What breaks it, a line for each row; empty: nothing does. */
+  /** Returns one line for each row that breaks the rule. */
   readonly broken: (look: MomentRows) => readonly string[];
 }
 
-/** The lines about those rows of a list that break a rule; `null`: the row keeps it. */
+/** Returns the lines of those rows that break a rule. `breaks` returns null for a row that keeps the rule. */
 export function linesOf<Row>(rows: Iterable<Row>, breaks: (row: Row) => string | null): string[] {
   const lines: string[] = [];
   for (const row of rows) {

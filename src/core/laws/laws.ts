@@ -1,5 +1,5 @@
-// The laws of the committed state, all of them, and how a transaction is held against them: whoever breaks one has a
-// bug, and nothing of the transaction is kept.
+// All laws of the committed state, and the check of a transaction against them. A transaction that breaks a law shows a
+// bug, and nothing of it is kept.
 
 import type { Law } from "./law";
 import { rowsOf, type Moment } from "./moment";
@@ -8,12 +8,12 @@ import { RECORD_LAWS } from "./records";
 import { TASK_LAWS } from "./tasks";
 
 /**
- * Each law holds after every transaction if it held before: so only what the transaction changed is looked at. A state
- * that an older release left behind is not judged by laws that came later.
+ * A law that held before a transaction holds after it if the rows that the transaction changed keep it, so only those
+ * are checked. A state that an older release left behind is not judged by laws that came later.
  */
 export const LAWS: readonly Law[] = [...TASK_LAWS, ...PLACING_LAWS, ...RECORD_LAWS];
 
-/** A rule that does not hold, and the rows that break it. */
+/** A law that does not hold, and the rows that break it. */
 export interface Breach {
   readonly law: Law;
   readonly rows: readonly string[];
@@ -29,7 +29,7 @@ const [LARGE_ROWS, LARGE_EVERY] = [300, 8];
 export const isSkipped = (actor: string, rows: number, revision: number): boolean =>
   actor === "plan" && rows > LARGE_ROWS && revision % LARGE_EVERY !== 0;
 
-/** The first law that a transaction breaks; `null`: it keeps them all. */
+/** Returns the first law that a transaction breaks, or null. */
 export function breachOf(moment: Moment, laws: readonly Law[] = LAWS): Breach | null {
   const look = rowsOf(moment);
   for (const law of laws) {
@@ -41,7 +41,7 @@ export function breachOf(moment: Moment, laws: readonly Law[] = LAWS): Breach | 
 
 const ROWS_SAID = 10;
 
-/** `law task-moves is broken by plan (…): web.api.0 …`. */
+/** Returns a breach in words: `law task-moves is broken by plan (…): web.api.0 …`. */
 export function sayBreach({ law, rows }: Breach, actor: string): string {
   const more = rows.length > ROWS_SAID ? `; and ${rows.length - ROWS_SAID} more` : "";
   return `law ${law.name} is broken by ${actor} (${law.says}): ${rows.slice(0, ROWS_SAID).join("; ")}${more}`;

@@ -5,21 +5,26 @@ import type { RunRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
 import type { NodeRow } from "../model/rows-node";
 
-/** A transaction that is about to be part of a batch. */
+/** A transaction that is about to become part of a batch. */
 export interface Moment {
-  /** `plan`, `server`, `node NAME`, or a person's name. */
+  /** Who made the transaction: `plan`, `server`, `node NAME`, or a person's name. */
   readonly actor: string;
   readonly before: State;
   readonly after: State;
-  /** The newest image of each changed row, one change a row; without the cluster's. */
+  /** The newest image of each changed row, one change a row. The cluster's row is left out. */
   readonly changes: Iterable<Change>;
-  /** Whether history had this task before the transaction. */
+  /** Returns whether the task was in history before the transaction. */
   readonly hasEnded: (uid: string) => boolean;
-  /** Whether everything is checked, also what is sampled otherwise: placements, and laws that read every live task. */
+  /**
+   * Whether everything is checked. Otherwise, placements are sampled, and laws that read every live task are skipped at
+   * times.
+   */
   readonly thorough: boolean;
 }
 
-/** A changed row with its image before: `undefined` is a row that was not there, `null` one that left. */
+/**
+ * A changed row with its images before and after. `was` is undefined for a new row, `row` is null for one that left.
+ */
 export interface Changed<Row> {
   readonly key: string;
   readonly was: Row | undefined;
@@ -31,30 +36,33 @@ export interface MomentRows {
   readonly moment: Moment;
   readonly before: State;
   readonly after: State;
-  /** The last images of every changed row, by table. */
+  /** The last image of every changed row, by table. */
   readonly rows: { readonly [T in Change["table"]]?: readonly Extract<Change, { table: T }>[] };
   readonly tasks: readonly Changed<TaskRow>[];
   readonly runs: readonly Changed<RunRow>[];
   readonly nodes: readonly Changed<NodeRow>[];
-  /** Live tasks that were there before, and still are. */
+  /** Changed tasks that were live before and still are. */
   readonly kept: readonly { readonly was: TaskRow; readonly row: TaskRow }[];
-  /** Live tasks that were not there before; of those that the plan has placed, the sample. */
+  /** Tasks that are live now and were not before. Of those that the plan has placed, only the sample. */
   readonly fresh: readonly TaskRow[];
-  /** Attempts that the plan has placed by this transaction. */
+  /** Attempts that the plan has placed in this transaction. */
   readonly placed: readonly TaskRow[];
-  /** Those of them that are held against the laws of placing: all, or evenly spread ones where they are many. */
+  /** The placed attempts that the laws of placing check: all of them, or an even selection if they are many. */
   readonly sample: readonly TaskRow[];
-  /** Live tasks on each node of the machines of the sample. Reads every live task, once. */
+  /** Returns the live tasks on each node of the sample's machines. Every live task is read for it, once. */
   readonly onNodes: () => ReadonlyMap<string, readonly TaskRow[]>;
-  /** Live tasks, by owner and slot, of owners whose tasks or slots are looked at. Reads every live task, once. */
+  /**
+   * Returns the live tasks by owner and slot, for owners whose tasks or slots are checked. Every live task is read for
+   * it, once.
+   */
   readonly ofSlots: () => ReadonlyMap<string, ReadonlyMap<number, readonly TaskRow[]>>;
   /** Whether every live task may be read for this transaction. */
   readonly scans: boolean;
 }
 
-/** So many placements of one pass are looked at: the cost of the laws stays small beside that of the pass. */
+/** About how many placements of one pass are checked, so that the laws stay cheap beside the pass. */
 const SAMPLE = 100;
-/** Up to so many live tasks are read in every pass, more in every so-manieth. */
+/** Up to the first number of live tasks, all are read in every pass; beyond it, in one pass of the second number. */
 const [SCANNED_ALWAYS, SCANNED_EVERY] = [2_000, 8];
 
 export function rowsOf(moment: Moment): MomentRows {
@@ -95,7 +103,7 @@ export function rowsOf(moment: Moment): MomentRows {
 const isScanned = (tasks: number, revision: number): boolean =>
   tasks <= SCANNED_ALWAYS || revision % SCANNED_EVERY === 0;
 
-/** Every n-th, another one each time: a fault that lasts is met. */
+/** Returns every n-th placement. Each revision begins with another one, so that a lasting fault is found. */
 function sampleOf(placed: readonly TaskRow[], revision: number): readonly TaskRow[] {
   const step = Math.ceil(placed.length / SAMPLE);
   return step <= 1 ? placed : placed.filter((_, n) => (n + revision) % step === 0);
@@ -105,7 +113,7 @@ function changed<Row>(changes: readonly Change[] | undefined, before: ReadonlyMa
   return (changes ?? []).map(({ key, row }) => ({ key, was: before.get(key), row: row as Row | null }));
 }
 
-/** Owners of what was placed, and of slots that know of fewer attempts than before. */
+/** Returns the owners of what was placed, and of slots that remember fewer attempts than before. */
 function ownersOf(rows: Readonly<Record<string, Change[]>>, before: State, sample: readonly TaskRow[]): Set<string> {
   const owners = new Set(sample.map(({ owner_uid }) => owner_uid));
   for (const change of rows["slots"] ?? []) {
@@ -140,7 +148,7 @@ function group(
     if (known === undefined) slots.set(task.slot, [task]);
     else known.push(task);
   };
-  // The state before is mostly a plain map; the one after is a view over it, whose every row costs a look-up.
+  // `before` is mostly a plain map. `after` is a view over it, in which reading a row costs a look-up.
   const stale = new Set(tasks.flatMap(({ was }) => (was === undefined ? [] : [was])));
   for (const task of before.tasks.values()) if (stale.size === 0 || !stale.has(task)) add(task);
   for (const { row } of tasks) if (row !== null) add(row);

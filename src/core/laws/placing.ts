@@ -1,5 +1,6 @@
 // Laws of what the plan has just placed: it was wanted, its node was fit, and no promise goes beyond what there is.
-// They are about new placements alone: a machine may shrink, and what came back by itself is counted, never judged.
+// They judge new placements only. A machine may shrink, and a task that came back by itself is counted but never
+// judged.
 
 import type { NodeDevice } from "../model/device";
 import { isFinal } from "../model/lifecycle";
@@ -12,7 +13,7 @@ import { type Law, linesOf } from "./law";
 import type { MomentRows } from "./moment";
 import { sayTask } from "./tasks";
 
-/** Countables may be fractions, whose sums are not exact in binary. */
+/** The tolerance of sums. Countables may be fractions, whose sums are not exact in binary. */
 const ROUNDING = 1e-6;
 
 export const PLACING_LAWS: readonly Law[] = [
@@ -79,11 +80,14 @@ function crowded(look: MomentRows, task: TaskRow): string | null {
   return wrong === undefined ? null : `${sayTask(task)} beside ${sayTask(wrong)}, which is ${wrong.observed.state}`;
 }
 
-/** Given up, or told to stop by this very transaction. */
+/** Returns whether a task was written off, or told to stop by this transaction. */
 const isGoing = ({ before }: MomentRows, task: TaskRow): boolean =>
   task.written_off !== null || (task.desired === "stop" && before.tasks.get(task.uid)?.desired !== "stop");
 
-/** Whether an attempt has no reason to leave its place; who has cards may have a bad one. */
+/**
+ * Returns whether an attempt has no reason to leave its node. A task with cards may always have one, since a card may
+ * be bad.
+ */
 function mustStay({ after }: MomentRows, { node_id, promised }: TaskRow): boolean {
   const node = after.nodes.get(node_id);
   return promised.devices.length === 0 && node !== undefined && !isLeaving(node);
@@ -114,7 +118,7 @@ function unwanted({ after }: MomentRows, task: TaskRow): string | null {
 
 // ---- what is promised
 
-/** What somebody holds on a node. */
+/** What a task or orphan holds on a node. */
 interface Holding {
   readonly name: () => string;
   readonly held: Promised;
@@ -122,7 +126,10 @@ interface Holding {
   readonly uid: string;
 }
 
-/** A node on which something was placed, and all that is held there and by other agents of its machine. */
+/**
+ * A node on which something was placed, with all that is held there, and all that is held on other agents of its
+ * machine.
+ */
 interface Booked {
   readonly node: NodeRow;
   readonly placed: readonly TaskRow[];
@@ -135,7 +142,7 @@ const eachNode = (look: MomentRows, broken: (booked: Booked) => readonly string[
 
 const known = new WeakMap<MomentRows, readonly Booked[]>();
 
-/** The same list for every law of a moment. */
+/** Returns the nodes on which a transaction has placed something. The list is built once for all laws. */
 function bookedOf(look: MomentRows): readonly Booked[] {
   let booked = known.get(look);
   if (booked === undefined) known.set(look, (booked = book(look)));
@@ -173,7 +180,7 @@ function book(look: MomentRows): Booked[] {
 function holdingsOn(after: State, node: NodeRow, tasks: readonly TaskRow[]): Holding[] {
   const all = tasks.map((task): Holding => ({ name: () => sayTask(task), held: task.promised, node, uid: task.uid }));
   for (const { uid, name, held } of node.orphans) {
-    // What a task of the books was promised is counted there.
+    // An orphan whose uid is a known task's counts as that task.
     if (held !== null && !after.tasks.has(uid)) all.push({ name: () => `${name}, an orphan`, held, node, uid });
   }
   return all;
@@ -181,7 +188,7 @@ function holdingsOn(after: State, node: NodeRow, tasks: readonly TaskRow[]): Hol
 
 const AMOUNTS = ["cpu_milli", "memory_bytes", "disk_bytes"] as const satisfies readonly (keyof Amounts)[];
 
-/** Amounts of which something that was placed asked for a part, and of which too much is promised now. */
+/** Returns the amounts that a new placement takes a part of and that are promised beyond the node's capacity. */
 function overbooked({ node, placed, here }: Booked): string[] {
   const lines: string[] = [];
   const check = (what: string, capacity: number, of: (held: Promised) => number): void => {
@@ -195,7 +202,7 @@ function overbooked({ node, placed, here }: Booked): string[] {
   return lines;
 }
 
-/** Whether the agent of a node gives a card away as a whole, and not by its parts. */
+/** Returns whether a node's agent gives a card away itself, and not by its parts. */
 const deals = ({ devices }: NodeRow, id: string): boolean =>
   devices.some((device) => device.id === id) && !devices.some((device) => device.parent === id);
 

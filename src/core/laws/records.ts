@@ -101,7 +101,7 @@ function wrongNumbers({ before, after, runs, nodes }: MomentRows): string[] {
 function withoutSuccess({ before, after }: MomentRows, row: RunRow): string | null {
   if (row.state !== "succeeded" || before.runs.get(row.uid)?.state === "succeeded") return null;
   const key = slotKey(row.uid, 0);
-  // A run that is over leaves with its slot, mostly by the same pass.
+  // A run that is over leaves the live state with its slot, mostly in the same pass.
   const ends = (after.slots.get(key) ?? before.slots.get(key))?.ends ?? [];
   return ends.length > 0 && ends.every((end) => end.state === "succeeded")
     ? null
@@ -138,7 +138,7 @@ function wrongNode(actor: string, { was, row }: Changed<NodeRow>): string | null
   return was.intent !== row.intent && own ? say("intent") : null;
 }
 
-/** Names are compared where a row came or changed its name. */
+/** Returns the names that two rows have at once. Only rows that are new or were renamed are compared. */
 function doubleNames({ before, after, rows }: MomentRows): string[] {
   const lines: string[] = [];
   const check = <Row>(

@@ -1,4 +1,4 @@
-// Laws of tasks: states and wishes only rise, a task stays itself, and it leaves the live state by its end alone.
+// Laws of tasks: states and wishes only rise, a task keeps its identity, and it leaves the live state only by its end.
 
 import { isFinal, mayMove } from "../model/lifecycle";
 import type { TaskRow } from "../model/rows-task";
@@ -8,15 +8,15 @@ import type { MomentRows } from "./moment";
 
 const WISH = { prepare: 0, run: 1, stop: 2 } as const;
 
-/** A task in a message: its name, the beginning of its uid and its node. */
+/** Returns a task in words: its name, the first 10 digits of its uid, and its node. */
 export const sayTask = (task: TaskRow): string => `${taskName(task)} ${task.uid.slice(0, 10)} on ${task.node_id}`;
 
 const isAgent = (actor: string): boolean => actor.startsWith("node ");
 
-/** An orphan that somebody has ordered to stop: a task that belongs to nothing. */
+/** Returns whether a task is an orphan that somebody has ordered to stop. Such a task has itself as its owner. */
 const isOrphan = (task: TaskRow): boolean => task.owner_uid === task.uid;
 
-/** Lines about live tasks that were there before and still are. */
+/** Returns the lines about changed tasks that were live before and still are. */
 const kept = (look: MomentRows, breaks: (was: TaskRow, row: TaskRow) => string | null): string[] =>
   linesOf(look.kept, ({ was, row }) => breaks(was, row));
 
@@ -148,7 +148,7 @@ function missingOf({ after }: MomentRows, row: TaskRow): string | null {
   return owned ? null : `${sayTask(row)}: there is no owner ${row.owner_uid}`;
 }
 
-/** Tasks whose workload, run or node was taken away by this transaction. */
+/** Returns the tasks whose workload, run or node was removed by this transaction. */
 function left(look: MomentRows): string[] {
   const gone = new Set<string>();
   for (const table of ["runs", "workloads", "nodes"] as const)
