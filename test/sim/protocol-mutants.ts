@@ -269,8 +269,19 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     edits: [
       edit(
         "src/core/intake/observe.ts",
-        "if (state.cluster.recovering !== null && known) {",
-        'if (state.cluster.timeline === "" && known) {',
+        "if (known && (state.cluster.recovering !== null || earlier !== null)) {",
+        "if (known && earlier !== null) {",
+      ),
+    ],
+  },
+  {
+    name: "grants-prove-nothing",
+    rule: "protocol 8: what an agent made under a grant is the slot's, also when a record between cannot be read",
+    edits: [
+      edit(
+        "src/core/intake/observe.ts",
+        "if (known && (state.cluster.recovering !== null || earlier !== null)) {",
+        "if (known && state.cluster.recovering !== null) {",
       ),
     ],
   },
