@@ -61,7 +61,7 @@ async function takeReport(hub: Hub, session: Session, { seq, entries }: Report, 
 
 /**
  * Returns the message without tasks that were written off since it was first sent, so that they are not started after
- * all.
+ * all. Stops are kept.
  */
 function withoutGivenUp(hub: Hub, message: Changes): Changes {
   const changes = message.changes.filter(

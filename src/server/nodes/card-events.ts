@@ -1,4 +1,4 @@
-// What people read in `orch events` about cards: findings that an agent tells, and changes of a card's state.
+// The events about cards that `orch events` shows: an agent's findings, and changes of a card's state.
 
 import type { Device, NodeDevice } from "../../core/model/device";
 import type { Notice } from "../../core/model/findings";
@@ -7,14 +7,14 @@ import type { Draft } from "../../store/store";
 
 type EventNode = Pick<NodeRow, "id" | "name">;
 
-/** Events of what an agent has found on its cards. */
+/** Writes an event for each finding of an agent. */
 export function noteFindings(draft: Draft, node: EventNode, findings: readonly Notice[]): void {
   for (const { object, text } of findings) {
     draft.event({ verb: "finding", object: `${node.name} ${object}`, project: null, node_id: node.id, detail: text });
   }
 }
 
-/** Events of cards that are not what they were; a new card that is well is none. */
+/** Writes an event for each card whose state changed or that is gone. A new card in order has no event. */
 export function noteDevices(
   draft: Draft,
   node: EventNode,

@@ -1,5 +1,5 @@
-// What an agent's flags make of its node's pool, labels and taints: a flag that changed is followed, and what people
-// have set since stays.
+// The effect of an agent's flags on its node's pool, labels and taints. A flag that changed since the last start is
+// applied; values that people have set since stay.
 
 import type { NodeFlags, NodeRow } from "../../core/model/rows-node";
 import type { Taint } from "../../core/model/workload";
@@ -9,10 +9,10 @@ type Flagged = Pick<NodeRow, "pool" | "labels" | "taints" | "flags">;
 
 const flagsOf = ({ pool, labels, taints }: Machine): NodeFlags => ({ pool, labels, taints });
 
-/** A node that begins with what its agent says. */
+/** Returns the pool, labels and taints of a new node: those of its agent's flags. */
 export const asFlagged = (machine: Machine): Flagged => ({ ...flagsOf(machine), flags: flagsOf(machine) });
 
-/** The node once its agent has said again what its flags are. */
+/** Returns the pool, labels and taints of a node after its agent has reported its flags again. */
 export function afterFlags(node: NodeRow, machine: Machine): Flagged {
   const before = node.flags ?? { pool: node.pool, labels: {}, taints: [] };
   const now = flagsOf(machine);
@@ -27,7 +27,7 @@ export function afterFlags(node: NodeRow, machine: Machine): Flagged {
 type Labels = Readonly<Record<string, string>>;
 
 function labelsAfter(labels: Labels, before: Labels, now: Labels): Labels {
-  // A flag that was dropped takes its label along, unless people gave it another value.
+  // A label whose flag was dropped is removed, unless people gave the label another value.
   const kept = Object.entries(labels).filter(([key, value]) => Object.hasOwn(now, key) || before[key] !== value);
   const changed = Object.entries(now).filter(([key, value]) => before[key] !== value);
   return Object.fromEntries([...kept, ...changed]);
@@ -47,7 +47,7 @@ function taintsAfter(taints: readonly Taint[], before: readonly Taint[], now: re
   return [...kept, ...changed];
 }
 
-/** What the flags changed of a node, for people; `null`: nothing. */
+/** Returns what the flags changed of a node, for people, or null if nothing changed. */
 export function flagsNews(before: NodeRow, after: NodeRow): string | null {
   const said = ({ pool, labels, taints }: NodeRow): string[] => [
     `pool ${pool}`,

@@ -1,10 +1,11 @@
-// What the intake of reports is given besides what an agent says: one builder for sessions, farewells and operators.
+// Builds the context that the intake of reports needs besides the reports themselves. Sessions, farewells and operators
+// use the same builder.
 
 import type { IntakeContext } from "../../core/intake/ends";
 import type { Draft } from "../../store/store";
 import type { Context } from "../context";
 
-/** The context of an intake within the commit of `draft`. */
+/** Returns the context of an intake within the commit of `draft`. */
 export const intakeContext = (
   { store, limits, seed }: Pick<Context, "store" | "limits" | "seed">,
   { revision, now_ms, hasEnded }: Pick<Draft, "revision" | "now_ms" | "hasEnded">,
@@ -14,6 +15,6 @@ export const intakeContext = (
   limits,
   seed: seed(),
   hasEnded,
-  // A run that is over for good left no grave, and needs none: it is in history.
+  // A run that is over has no grave row, since history contains the run itself.
   hasGrave: (uid) => store.history.hasGrave(uid) || store.history.run(uid) !== null,
 });

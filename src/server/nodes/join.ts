@@ -1,4 +1,4 @@
-// How a machine becomes a node: a new one, or one that was here before and has lost its data directory.
+// Joining: a machine becomes a new node, or the node that it was before it lost its data directory.
 
 import { DAY_MS, type Ms } from "../../core/units";
 import { legalName } from "../../spec/grammar/names";
@@ -12,25 +12,25 @@ import { newNode, putNewNode, withMachine } from "./node-row";
 import { RefusedError } from "../refused";
 
 export interface Joining {
-  /** The name asked for; `null`: the machine's own. */
+  /** The requested name. Null: the node is named after the machine's hostname. */
   readonly name: string | null;
   readonly public_key: string;
   readonly machine: Machine;
-  /** The node's id, should it be a new one. */
+  /** The id that the node gets if it is a new one. */
   readonly uid: string;
-  /** Makes the order to test it. */
+  /** Makes the order to test the node. */
   readonly order: (pool: string, why: string) => NodeTesting;
-  /** Whether an agent speaks for this node now, or is just about to. */
+  /** Returns whether an agent speaks for this node now, or is about to. */
   readonly inUse: (node: NodeRow) => boolean;
 }
 
-/** A node that joined this recently is taken to be starting, not to be lost. */
+/** A node that joined this recently and was never heard counts as starting, not as lost. */
 export const STARTING_MS: Ms = 60_000;
 const NODE_LIMIT = 10_000;
 
 /**
- * The node's row as it will be. People's labels, taints and drain of a machine that joins again stay. Throws
- * RefusedError when the name belongs to another machine or to an agent that is there.
+ * Joins the machine and returns the node's row. A machine that joins again keeps the labels, taints and drain that
+ * people gave it. Throws RefusedError if the name belongs to another machine or to a connected agent.
  */
 export function joinNode(draft: Draft, joining: Joining): NodeRow {
   const { state, now_ms } = draft;
@@ -72,7 +72,7 @@ export function joinNode(draft: Draft, joining: Joining): NodeRow {
   return row;
 }
 
-/** The node that this machine already is; several agents on one machine are told apart by their names. */
+/** Returns the node that this machine already is, or undefined. Several agents on one machine differ by their names. */
 function knownAs(state: State, { name, machine, inUse }: Joining): NodeRow | undefined {
   const here = state.nodes
     .values()
@@ -108,14 +108,14 @@ function firstRow(state: State, { name, public_key, machine, uid, order }: Joini
     public_key,
     fingerprint: machine.fingerprint,
     machine,
-    // The first heartbeat makes it connected.
+    // The node counts as connected once the server has heard its agent.
     contact: "lost",
     testing: order(machine.pool, "it joined"),
     now_ms,
   });
 }
 
-/** The host's name made legal, with a number behind it when it is taken. */
+/** Returns the hostname made legal, with a number appended if the name is taken. */
 export function freeName(state: State, hostname: string): string {
   const taken = new Set(state.nodes.values().map((node) => node.name));
   const base = legalName(hostname.split(".")[0] ?? "") ?? legalName(`node-${hostname}`) ?? "node";
@@ -125,7 +125,7 @@ export function freeName(state: State, hostname: string): string {
   }
 }
 
-/** A card is in one machine. */
+/** Throws RefusedError if another node already has one of the machine's cards, since a card is in one machine only. */
 function demandOwnDevices(state: State, machine: Machine): void {
   const ids = new Set(machine.devices.map((device) => device.id));
   for (const node of state.nodes.values()) {
@@ -140,5 +140,5 @@ function demandOwnDevices(state: State, machine: Machine): void {
   }
 }
 
-/** Join tokens without another end are valid so long. */
+/** How long a join token is valid if no other time is given. */
 export const JOIN_TOKEN_MS: Ms = DAY_MS;

@@ -1,4 +1,5 @@
-// What a node's own word makes of it: it is about to leave, it stays after all, it has left for good.
+// Changes to a node when its agent announces that the node leaves, that it stays after all, or that it has left for
+// good.
 
 import { formatRest } from "../../core/format";
 import type { IntakeContext } from "../../core/intake/ends";
@@ -8,10 +9,16 @@ import type { LeavingNote } from "../../wire/agent";
 import type { Draft } from "../../store/store";
 import { forgetNode } from "./node-changes";
 
-/** Ages travel, so a deadline that is told again comes out a little different; that is no news. */
+/**
+ * An agent sends the time left, so a repeated deadline differs a little after the conversion. Deadlines within this
+ * difference are the same.
+ */
 const SAME_MS = 2_000;
 
-/** The node with what its agent says of its leaving; `null`: it stays. */
+/**
+ * Returns the leaving of a node after its agent's message. The message is null, and so is the result, for a node that
+ * stays.
+ */
 export function leavingAfter(node: NodeRow, told: LeavingNote | null, now_ms: Ms): NodeRow["leaving"] {
   if (told === null) return null;
   const { leaving } = node;
@@ -25,7 +32,7 @@ export function leavingAfter(node: NodeRow, told: LeavingNote | null, now_ms: Ms
   return same ? leaving : { since_ms: leaving?.since_ms ?? now_ms, deadline_ms, gone: told.gone, why: told.why };
 }
 
-/** Writes down what changed of a node's leaving, for `orch events`. */
+/** Writes an event if a node's leaving has changed. */
 export function tellLeaving(draft: Draft, before: NodeRow, after: NodeRow): void {
   if (before.leaving === after.leaving) return;
   const { leaving } = after;
@@ -40,7 +47,7 @@ export function tellLeaving(draft: Draft, before: NodeRow, after: NodeRow): void
   });
 }
 
-/** Takes in a word about leaving while the node is connected. */
+/** Takes in a connected agent's message about leaving. */
 export function takeLeaving(draft: Draft, node_id: string, told: LeavingNote | null): void {
   const node = draft.state.nodes.get(node_id);
   if (node === undefined) return;
@@ -50,7 +57,10 @@ export function takeLeaving(draft: Draft, node_id: string, told: LeavingNote | n
   tellLeaving(draft, node, row);
 }
 
-/** Forgets a node that asks for it, once nothing is left there; says whether it did. */
+/**
+ * Forgets a node whose agent asks for it, if the node is leaving and has no tasks and no orphans. Returns whether the
+ * node is forgotten.
+ */
 export function takeFarewell(draft: Draft, node_id: string, intake: IntakeContext): boolean {
   const node = draft.state.nodes.get(node_id);
   if (node === undefined) return true;

@@ -1,4 +1,4 @@
-// What operators do to a node: drain, labels, taints, and forgetting it.
+// Changes that operators make to a node: drain, labels, taints, and forgetting the node.
 
 import { loseNode } from "../../core/intake/observe";
 import type { IntakeContext } from "../../core/intake/ends";
@@ -9,7 +9,7 @@ import type { Draft } from "../../store/store";
 import { oneByUid } from "../work/resolve";
 import { notFound, RefusedError } from "../refused";
 
-/** A node by its name, or by the start of its id. */
+/** Returns the node with this name, or with an id that begins with `ref`. Throws RefusedError if there is none. */
 export function demandNode(state: State, ref: string): NodeRow {
   const named = state.nodes.values().find((node) => node.name === ref);
   const found = named ?? oneByUid(state.nodes.values(), ref, (node) => node.id);
@@ -32,7 +32,7 @@ export const drained = (
 ): NodeRow => ({
   ...node,
   intent: "draining",
-  // Said again it is the same drain: what is not said stays.
+  // A repeated drain continues the first one: its start stays, and so does every value that is not given again.
   drain: {
     since_ms: node.drain?.since_ms ?? now_ms,
     deadline_ms: deadline_ms ?? node.drain?.deadline_ms ?? null,
@@ -41,7 +41,7 @@ export const drained = (
   },
 });
 
-/** Also against the word of its own agent, which may say it again. */
+/** Returns the node without its drain. The node's own leaving is taken back too; its agent may announce it again. */
 export const resumed = (node: NodeRow): NodeRow => ({
   ...node,
   intent: "schedulable",
@@ -49,10 +49,10 @@ export const resumed = (node: NodeRow): NodeRow => ({
   leaving: null,
 });
 
-/** Takes a node in as it is: what its tests found, or would have found, is an operator's to answer for. */
+/** Returns the node as ready without tests. The operator who skips the tests answers for the node. */
 export const untested = (node: NodeRow): NodeRow => ({ ...node, admission: "ready", testing: null });
 
-/** Labels that agents find out by themselves. */
+/** Labels that agents set by themselves. */
 const AUTOMATIC: ReadonlySet<string> = new Set(["os", "arch", "hostname"]);
 
 export function relabelled(node: NodeRow, set: Readonly<Record<string, string>>, remove: readonly string[]): NodeRow {
@@ -64,7 +64,7 @@ export function relabelled(node: NodeRow, set: Readonly<Record<string, string>>,
   return { ...node, labels: Object.fromEntries([...kept, ...Object.entries(set)]) };
 }
 
-/** A taint is known by its key and effect; setting one again changes its value. */
+/** Returns the node with changed taints. Key and effect identify a taint, so setting it again changes its value. */
 export function retainted(node: NodeRow, set: readonly Taint[], remove: readonly string[]): NodeRow {
   const gone = new Set(remove);
   const kept = node.taints.filter(
@@ -74,8 +74,8 @@ export function retainted(node: NodeRow, set: readonly Taint[], remove: readonly
 }
 
 /**
- * Takes a node out of the cluster. With living tasks only on the operator's word that the machine is off (`fenced`):
- * that is proof, as if the machine had come back with nothing.
+ * Removes a node from the cluster. A node with living tasks is removed only if the operator vouches that the machine is
+ * off (`fenced`). That word proves the ends of the tasks. Throws RefusedError otherwise.
  */
 export function forgetNode(draft: Draft, node: NodeRow, fenced: boolean, intake: IntakeContext): void {
   const tasks = draft.state.tasks

@@ -1,4 +1,4 @@
-// The row of a node: made here alone, and renewed by what its machine says of itself.
+// The row of a node. It is made here alone, and renewed here with the facts that its machine reports.
 
 import { devicesAfter } from "../../core/model/device";
 import type { NodeTesting } from "../../core/model/node-tests";
@@ -15,13 +15,13 @@ export interface NewNode {
   readonly public_key: string;
   readonly fingerprint: string;
   readonly machine: Machine;
-  /** `lost`: it has not been heard yet. */
+  /** `lost` for a node that the server has not heard yet. */
   readonly contact: NodeRow["contact"];
   readonly testing: NodeTesting;
   readonly now_ms: Ms;
 }
 
-/** A node that is new to the cluster; it gets work once it has passed its tests. */
+/** Returns the row of a new node. The node gets work once it has passed its tests. */
 export const newNode = ({ machine, now_ms, testing, ...given }: NewNode): NodeRow => ({
   ...given,
   ...asFlagged(machine),
@@ -42,7 +42,7 @@ export const newNode = ({ machine, now_ms, testing, ...given }: NewNode): NodeRo
   tests: null,
 });
 
-/** Puts a new node into the cluster, and its ordinal out of use for others. */
+/** Adds a new node to the cluster, and moves the cluster's next ordinal behind the node's. */
 export function putNewNode(draft: Draft, row: NodeRow): void {
   const { cluster } = draft.state;
   draft.put([
@@ -51,7 +51,10 @@ export function putNewNode(draft: Draft, row: NodeRow): void {
   ]);
 }
 
-/** The node with what its machine says of itself now. The boot is judged with the inventory that comes with it. */
+/**
+ * Returns the node with the facts that its machine reports now. The boot id stays, since the intake changes it with the
+ * inventory.
+ */
 export const withMachine = (node: NodeRow, machine: Omit<Machine, "fingerprint">, now_ms: Ms): NodeRow => ({
   ...node,
   agent_version: machine.agent_version,

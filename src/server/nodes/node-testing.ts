@@ -1,5 +1,4 @@
-// Orders to test nodes and what comes of them: made in the commit that gives the reason, judged in the one that takes
-// the result in.
+// Orders to test nodes. An order is made in the commit that contains its reason.
 
 import type { NodeRow } from "../../core/model/rows-node";
 import type { NodeTesting } from "../../core/model/node-tests";
@@ -11,7 +10,7 @@ import { putNode, resumed, untested } from "./node-changes";
 
 type Orders = Pick<Context, "seed" | "node_tests">;
 
-/** A new order, with the operators' commands for that pool. */
+/** Returns a new order with the operators' commands for the pool. */
 export const newOrder = (
   { seed, node_tests }: Orders,
   pool: string,
@@ -26,13 +25,13 @@ export const newOrder = (
     .map(({ pool: _pool, ...command }) => command),
 });
 
-/** The row of a node with a new order, and the event that says so. */
+/** Returns the node with a new order, and writes the event of the order. */
 export function orderTests(orders: Orders, draft: Draft, node: NodeRow, why: string, by: string): NodeRow {
   draft.event({ verb: "testing", object: node.name, project: null, node_id: node.id, detail: why });
   return withOrder(node, newOrder(orders, node.pool, { why, by, at_ms: draft.now_ms }));
 }
 
-/** Lets a node take work again: by its tests, or as it is on the word of who asks. */
+/** Lets a node take work again. A quarantined node is tested first, unless `skip_tests` takes it in as it is. */
 export function resumeNode(orders: Orders, draft: Draft, node: NodeRow, by: string, skip_tests: boolean): NodeRow {
   if (skip_tests && node.admission !== "ready") {
     const was = `${node.admission}${node.tests?.reason ? `: ${node.tests.reason}` : ""}`;
@@ -46,8 +45,8 @@ export function resumeNode(orders: Orders, draft: Draft, node: NodeRow, by: stri
 }
 
 /**
- * The row as it is, or with an order when the machine is not the one that was tested. One that is to be tested anyway
- * when its agent says hello will be as it is then.
+ * Returns the row, with a new order if the machine differs from the one that was tested. At a hello, an order that is
+ * still open is kept, since its tests run on the machine as it is now.
  */
 export function testedAgain(
   orders: Orders,

@@ -1,4 +1,5 @@
-// Tasks of a node that no server knows: stopped on an operator's word, or adopted as the replica that their name says.
+// Orphans: tasks of a node that the server does not know. An operator stops them, or has them adopted as the replica
+// that their name contains.
 
 import type { Promised } from "../../core/model/promised";
 import type { NodeRow, Orphan } from "../../core/model/rows-node";
@@ -35,14 +36,17 @@ const without = (node: NodeRow, orphan: Orphan): NodeRow => ({
   orphans: node.orphans.filter((one) => one.uid !== orphan.uid),
 });
 
-/** Orders an orphan to stop: it becomes a task of nobody, so that the order is repeated until its end is known. */
+/**
+ * Orders an orphan to stop. The orphan becomes a task without a workload, so that the order is repeated until the
+ * task's end is known.
+ */
 export function stopOrphan(draft: Draft, node: NodeRow, orphan: Orphan, by: string): void {
   const known = draft.state.tasks.get(orphan.uid);
   if (known !== undefined && known.node_id !== node.id) {
     throw new RefusedError("conflict", `${orphan.name} is a task of another node`, "orch ps shows where it runs");
   }
   const stop = { why: `an orphan, stopped by ${by}`, signal: "TERM", grace_ms: 10_000, at_ms: draft.now_ms };
-  // A task that is known, and whose record its agent cannot read, stays the task that it is.
+  // An orphan can be a known task whose record the agent cannot read. That task keeps its row.
   const row = known ?? strayTask(draft, node, orphan, by);
   const task: TaskRow = row.desired === "stop" ? row : { ...row, desired: "stop", stop };
   draft.put([
@@ -58,7 +62,7 @@ export function stopOrphan(draft: Draft, node: NodeRow, orphan: Orphan, by: stri
   });
 }
 
-/** A task that belongs to nothing but itself. */
+/** Returns the task of an orphan that belongs to no workload. The task is its own owner. */
 const strayTask = (draft: Draft, node: NodeRow, orphan: Orphan, by: string): TaskRow =>
   knownTask(draft, node, orphan, {
     owner_uid: orphan.uid,
@@ -78,7 +82,9 @@ const strayTask = (draft: Draft, node: NodeRow, orphan: Orphan, by: string): Tas
 
 const attemptOf = ({ name }: Orphan): number => parseName(name)?.attempt ?? 1;
 
-/** The task that an orphan becomes: nobody knows for how long it has been running. */
+/**
+ * Returns the task that an orphan becomes. Its start is set to now, since nobody knows how long it has been running.
+ */
 const knownTask = (draft: Draft, node: NodeRow, orphan: Orphan, identity: TaskIdentity): TaskRow =>
   newTask({
     uid: orphan.uid,
@@ -91,7 +97,9 @@ const knownTask = (draft: Draft, node: NodeRow, orphan: Orphan, identity: TaskId
       orphan.pid === null ? { state: "starting" } : { state: "running", pid: orphan.pid, started_ms: draft.now_ms },
   });
 
-/** Takes an orphan in as the replica that its name says, when that slot is wanted and free. */
+/**
+ * Adopts an orphan as the replica that its name contains. Throws RefusedError if that slot is not wanted or not free.
+ */
 export function adoptOrphan(draft: Draft, node: NodeRow, orphan: Orphan): TaskRow {
   const { workload, slot } = freeSlotOf(draft.state, orphan);
   const key = slotKey(workload.uid, slot);

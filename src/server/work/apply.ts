@@ -1,5 +1,5 @@
-// What applying a spec changes: versions, settings in place, runs for new and changed jobs, removal of what is no
-// longer there.
+// The changes that applying a spec makes: new versions, settings in place, runs for new and changed jobs, and the
+// removal of workloads that the spec no longer contains.
 
 import { formatAge } from "../../core/format";
 import type { AppRow, WorkloadRow } from "../../core/model/rows-work";
@@ -14,10 +14,10 @@ export interface Applying {
   readonly decl: AppDecl;
   readonly project: string;
   readonly text: string;
-  /** The revision that the shown plan was made from; `null`: whatever is there; 0: it must be new. */
+  /** The revision that the shown plan was made from. Null: any revision is accepted. 0: the app must be new. */
   readonly revision: number | null;
   readonly user: string;
-  /** 32 random hex digits, anew at each call. */
+  /** Returns 32 random hex digits, new ones at each call. */
   readonly fresh: () => string;
   readonly spec: Store["spec"];
 }
@@ -30,7 +30,10 @@ export interface Applied {
   readonly changes: readonly DiffLine[];
 }
 
-/** Throws RefusedError when others changed the app since, or when something of that name is still being removed. */
+/**
+ * Applies a spec. Throws RefusedError if others changed the app since the shown revision, or if an app or workload of
+ * the same name is still being removed.
+ */
 export function applyApp(draft: Draft, applying: Applying): Applied {
   const { decl, project, user } = applying;
   const before = findApp(draft.state, project, decl.app);
@@ -94,7 +97,10 @@ function demandRevision(before: AppRow | undefined, { revision, decl }: Applying
   );
 }
 
-/** What is removed keeps its name until its last task is known to be over. */
+/**
+ * Throws RefusedError if a name of the spec is not free. A removed app or workload keeps its name until the end of its
+ * last task is known.
+ */
 function demandFree(before: AppRow | undefined, known: readonly WorkloadRow[], decl: AppDecl): void {
   if (before?.removing === true) {
     throw new RefusedError(

@@ -1,4 +1,4 @@
-// Apps and their workloads as rows: found by name, changed with an entry in their history, removed.
+// The rows of apps and workloads: finding them by name, changing them together with their history, removing them.
 
 import { canonicalJson } from "../../core/canonical";
 import { isFinal } from "../../core/model/lifecycle";
@@ -15,7 +15,10 @@ export const workloadsOf = (state: State, app_uid: string): WorkloadRow[] =>
     .filter((workload) => workload.app_uid === app_uid)
     .toArray();
 
-/** Slots that gave unused cards back are filled again: somebody has asked for the workload anew. */
+/**
+ * Returns the changes that let slots be filled again whose tasks were ended for idle cards, since somebody has asked
+ * for the workload anew.
+ */
 export function askedAgain(state: Draft["state"], workload_uid: string): Change[] {
   return state.slots
     .values()
@@ -24,7 +27,10 @@ export function askedAgain(state: Draft["state"], workload_uid: string): Change[
     .toArray();
 }
 
-/** A changed workload, and the entry in its history when version or settings are new; nothing when it is as it was. */
+/**
+ * Returns the changes that store a workload: its row if the row changed, and a history entry if version or settings are
+ * new.
+ */
 export function putWorkload(
   { revision, now_ms: at_ms }: Pick<Draft, "revision" | "now_ms">,
   workload: WorkloadRow,
@@ -40,7 +46,7 @@ export function putWorkload(
   return [put, { table: "versions", key, row: entry }];
 }
 
-/** The row that says it goes; its tasks, and a job's runs, are ended by the plan. */
+/** Returns the changes that mark a workload as being removed and cancel its open runs. The plan then ends the tasks. */
 export function removeWorkload(draft: Draft, workload: WorkloadRow, by: string): Change[] {
   const runs = draft.state.runs
     .values()

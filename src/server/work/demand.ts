@@ -1,9 +1,9 @@
-// Whether new work can be taken at all: a disk that runs full must keep room for what ends and what is stopped.
+// Refuses new work while the server cannot take any. A disk that is nearly full must keep room for ends and stops.
 
 import type { Context } from "../context";
 import { RefusedError } from "../refused";
 
-/** Runs and workloads that are not over; more of them are refused before anything gets slow. */
+/** The most runs and workloads that may be open at once. More are refused before the server becomes slow. */
 const OPEN_LIMIT = 100_000;
 
 export function demandRoom({ store, loop }: Context): void {

@@ -1,4 +1,5 @@
-// What would be: a transaction over a copy that is never committed, and the plan run on it until it has no more to do.
+// Dry runs: a transaction on a copy of the state that is never committed, and the plan on the result until it has no
+// more operations.
 
 import { canonicalJson } from "../../core/canonical";
 import { plan } from "../../core/plan/plan";
@@ -16,17 +17,14 @@ export interface DryRun<T> {
   readonly ops: readonly Op[];
   readonly blocked: readonly Blocked[];
   readonly notices: readonly string[];
-  /** As it would be, tasks placed and not yet started. */
+  /** The resulting state: tasks are placed and not yet started. */
   readonly state: State;
 }
 
-/** Passes are bounded: what a plan leaves open after these, it leaves open for longer than anybody looks. */
+/** The most passes of a dry run. What is still open after these would stay open longer than anybody looks. */
 const PASSES = 12;
 
-/**
- * Runs `transact` on a draft over `base` and plans ahead on the result, at most `passes` times. Nothing of it is
- * kept.
- */
+/** Runs `transact` on a draft over `base` and plans on the result, in at most `passes` passes. Nothing is committed. */
 export function dryRun<T>(
   context: Context,
   actor: string,
@@ -68,5 +66,5 @@ export function dryRun<T>(
   }
 }
 
-/** The cluster's nodes with no work on them: what cannot be placed here can never be placed. */
+/** Returns the cluster's nodes without work. A task that cannot be placed here can never be placed. */
 export const emptyCluster = ({ cluster, nodes, users }: State): State => ({ ...emptyState(cluster), nodes, users });

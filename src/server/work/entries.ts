@@ -1,5 +1,5 @@
-// The workloads of a spec that is applied, as rows: with a run for each new or changed job, and with what waits after
-// a replaced run waiting after the new one.
+// The rows of an applied spec's workloads, with a run for each new or changed job. Runs that wait for a replaced run
+// wait for the new run instead.
 
 import { newRun } from "../../core/model/new-run";
 import type { Change, State } from "../../core/model/rows-state";
@@ -9,16 +9,16 @@ import type { Draft } from "../../store/store";
 import { askedAgain, putWorkload } from "./apps";
 import { metBy } from "./runs";
 
-/** One workload of the spec. */
+/** One workload of the applied spec. */
 export interface Entry {
   readonly decl: WorkloadDecl;
   readonly before: WorkloadRow | undefined;
-  /** The row as it will be, but for a job's new run. */
+  /** The workload's row after the apply, still without the job's new run. */
   readonly next: WorkloadRow;
   readonly is_new: boolean;
 }
 
-/** What the entries come to: rows, and the numbers of the new runs. */
+/** The changes that the entries make, and the numbers of the new runs. */
 export interface EntryRows {
   readonly changes: readonly Change[];
   readonly numbers: readonly number[];
@@ -64,7 +64,10 @@ export function rowsOfEntries(draft: Draft, entries: readonly Entry[], user: str
   return { changes: [...changes, ...replacements(draft, replaced, user)], numbers };
 }
 
-/** What comes first has the lower run number; the parser has refused circles. */
+/**
+ * Returns the entries with each job behind the jobs that it waits for, so that those get lower run numbers. The parser
+ * has refused circles.
+ */
 function inOrder(entries: readonly Entry[]): Entry[] {
   const placed = new Set<Entry>();
   const byName = new Map(entries.map((entry) => [entry.decl.name, entry]));
@@ -97,7 +100,7 @@ function boundTo(
   return { name, uid: last.uid, when, met: metBy(state, last, when) };
 }
 
-/** Runs of a job that have not begun. */
+/** Returns the runs of a job that have not begun and are not cancelled. */
 const openRuns = (state: State, workload_uid: string): RunRow[] =>
   state.runs
     .values()

@@ -1,5 +1,4 @@
-// What people type becomes what they mean: a task, a slot, a workload or a run, by name, by number or by the start
-// of an id.
+// Resolves what people type to a task, a slot, a workload or a run: by name, by number, or by the start of an id.
 
 import type { State } from "../../core/model/rows-state";
 import type { RunRow, WorkloadRow } from "../../core/model/rows-work";
@@ -10,20 +9,23 @@ import { findApp } from "./apps";
 import { notFound, RefusedError } from "../refused";
 import { runByNumber } from "./runs";
 
-/** Something that has tasks, and which of them are meant; `null` leaves it open. */
+/** The owner of tasks that a reference names, and the part of its tasks that is meant. A null part means all. */
 export interface Meant extends NamedPart {
-  /** The uid that its tasks have as their owner. */
+  /** The uid of the tasks' owner: a run or a workload. */
   readonly owner_uid: string;
   readonly run: RunRow | null;
   readonly workload: WorkloadRow | null;
   readonly project: string;
   readonly user: string;
   readonly name: string;
-  /** The one task that an id named. */
+  /** The task, if the reference is a task's id, else null. */
   readonly task: TaskRow | null;
 }
 
-/** Throws RefusedError when nothing, or more than one thing, is called so. Names of the asker's project come first. */
+/**
+ * Returns what a reference means. Names in the asker's project win over the same names in others. Throws RefusedError
+ * if nothing, or more than one thing, has that name.
+ */
 export function meantBy(store: Store, ref: string, project: string): Meant {
   const name = parseName(ref);
   const meant = (name === null ? null : byName(store, name, project)) ?? byId(store, ref);
@@ -83,7 +85,10 @@ function byWorkload(
   };
 }
 
-/** The uid of the app of that name: of the project that is named, else of one's own, else the only one there is. */
+/**
+ * Returns the uid of the app with that name: in `project` if given, else in the asker's project `own`, else the only
+ * such app of the cluster. Returns null if there is none, and throws RefusedError if several projects have one.
+ */
 export function appOf(state: State, project: string | null, name: string, own: string): string | null {
   const near = findApp(state, project ?? own, name);
   if (near !== undefined || project !== null) return near?.uid ?? null;
@@ -94,7 +99,7 @@ export function appOf(state: State, project: string | null, name: string, own: s
   return first?.uid ?? null;
 }
 
-/** The one row whose uid begins with `ref`; `null`: none. Throws RefusedError when several do. */
+/** Returns the row whose uid begins with `ref`, or null if there is none. Throws RefusedError if there are several. */
 export function oneByUid<T>(rows: Iterable<T>, ref: string, uidOf: (row: T) => string): T | null {
   const [found, second] = withUid(rows, ref, uidOf);
   if (second !== undefined) throw new RefusedError("conflict", `several ids begin with ${ref}`, "Write more of it");
@@ -122,7 +127,7 @@ function byId({ state, history }: Store, ref: string): Meant | null {
 
 const ENDED_LOOKED_AT = 1_000;
 
-/** The tasks that are meant, the newest first: living ones and those that are over. */
+/** Returns the tasks that are meant, newest first: living tasks and ended ones. */
 export function tasksOf({ state, history }: Store, meant: Meant): TaskRow[] {
   if (meant.task !== null) return [meant.task];
   const { owner_uid, attempt } = meant;

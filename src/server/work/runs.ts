@@ -1,4 +1,4 @@
-// Runs in no app: made by people at the command line, refused when no node could ever take them, cancelled on request.
+// Runs in no app: made by people on the command line, refused if no node could ever run them, and cancelled on request.
 
 import type { State } from "../../core/model/rows-state";
 import type { RunAfter, RunRow } from "../../core/model/rows-work";
@@ -21,7 +21,7 @@ export interface Making {
   readonly history: History;
 }
 
-/** Writes the run; it is planned with the next pass. */
+/** Makes a run and returns its row. The next pass plans it. */
 export function makeRun(draft: Draft, { decl, project, who, uid, history }: Making): RunRow {
   const after = decl.settings.after.map(({ name, when }) => boundRun(draft.state, history, project, name, when));
   const row = newRun({
@@ -44,7 +44,10 @@ export function makeRun(draft: Draft, { decl, project, who, uid, history }: Maki
   return row;
 }
 
-/** What a run comes after: a run's number, or the newest run of `app.job`. */
+/**
+ * Returns the wait for a run. `name` is the run's number, or `app.job` for the job's newest run. Throws RefusedError if
+ * there is no such run.
+ */
 function boundRun(state: State, history: History, project: string, name: string, when: RunAfter["when"]): RunAfter {
   const target = /^\d+$/.test(name) ? runByNumber(state, history, Number(name)) : newestOf(state, project, name);
   if (target === null) {
@@ -58,7 +61,7 @@ function boundRun(state: State, history: History, project: string, name: string,
   return { name, uid: target.uid, when, met: metBy(state, target, when) };
 }
 
-/** Whether a run that is over fulfils the wait; `null` while it goes on. */
+/** Returns whether a run's end fulfils the wait, or null if the run has not ended. */
 export function metBy(
   state: State,
   last: { readonly uid: string; readonly state: RunRow["state"] },
@@ -80,7 +83,7 @@ function newestOf(state: State, project: string, name: string): { uid: string; s
   return job?.last_run ?? null;
 }
 
-/** Throws when no known node, drained and silent ones included, could ever run it. */
+/** Throws RefusedError if no known node could ever run the run. Drained and silent nodes count as known. */
 export function demandSatisfiable(blocked: readonly Blocked[], uid: string): void {
   const never = blocked.find((one) => one.owner_uid === uid && one.kind === "unsatisfiable");
   if (never === undefined) return;
@@ -106,7 +109,8 @@ function wayOut({ nodes, smallest_change }: Blocked): string {
 }
 
 /**
- * Marks a run as to be ended; with another signal than its own when one is named. A run that is over stays as it is.
+ * Marks a run to be cancelled, and returns its row. A given `signal` replaces the run's own. A run that has ended, or
+ * was cancelled before, is returned unchanged.
  */
 export function cancelRun(draft: Draft, run: RunRow, by: string, signal: string | null): RunRow {
   if (isFinal(run.state) || run.cancel !== null) return run;
