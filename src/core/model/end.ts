@@ -3,7 +3,7 @@
 
 import type { Bytes, Ms } from "../units";
 
-/** Why a task ended, for programs: where its state, exit code and signal do not say it. */
+/** Why a task ended, for programs, where its state, exit code and signal do not say it. */
 export const END_CAUSES = {
   time_limit: "it reached its own time limit",
   out_of_memory: "it, or its machine, had no more memory",
@@ -19,35 +19,37 @@ export const END_CAUSES = {
 } as const;
 export type EndCause = keyof typeof END_CAUSES;
 
-/** What is known of every end, whoever tells it. */
+/** The facts that every shape of an end has. */
 export interface EndFacts {
   readonly exit_code: number | null;
-  /** Without SIG. */
+  /** The signal's name without SIG, or null. */
   readonly signal: string | null;
-  /** What a program decides on. Ends of before have none. */
+  /** The cause that programs decide on. Ends that earlier releases wrote have none. */
   readonly cause?: EndCause | undefined;
-  /** Why, in words for people; null when the exit code says it all. */
+  /** The reason in words for people, or null if the exit code says everything. */
   readonly reason: string | null;
   readonly peak_memory_bytes: Bytes | null;
 }
 
 /** How the main process of a task ended, as its supervisor saw it. */
 export interface TaskExit extends EndFacts {
-  /** What ended it but for itself. */
+  /** The cause if something other than the process itself ended the task. */
   readonly cause?: "start_failed" | "lease_expired" | undefined;
   readonly started_ms: Ms;
   readonly ended_ms: Ms;
   readonly oom: boolean;
-  /** Processes of the task that outlived its main process, and were killed. */
+  /** How many processes of the task outlived its main process and were killed. */
   readonly left: number;
 }
 
-/** What an agent writes down. `gone` becomes `lost` at the server: the end is proven, its result is not known. */
+/**
+ * The end that an agent writes down. At the server `gone` becomes `lost`: the end is proven, its result is not known.
+ */
 export interface RecordEnd extends EndFacts {
   readonly state: "succeeded" | "failed" | "stopped" | "rejected" | "gone";
   readonly started_ms: Ms | null;
   readonly finished_ms: Ms;
-  /** The successor that the agent made under its grant. */
+  /** The uid of the successor that the agent made under its grant, or null. */
   readonly next_uid: string | null;
 }
 
@@ -57,7 +59,7 @@ export interface Tail {
   readonly stderr: string;
 }
 
-/** A `RecordEnd` as it travels: times are ages, which the server subtracts. */
+/** A `RecordEnd` as it is sent. Times are ages, which the server subtracts from its own time. */
 export interface ReportedEnd extends Omit<RecordEnd, "started_ms" | "finished_ms" | "next_uid"> {
   readonly started_age_ms: Ms | null;
   readonly finished_age_ms: Ms;
@@ -65,7 +67,7 @@ export interface ReportedEnd extends Omit<RecordEnd, "started_ms" | "finished_ms
   readonly next: { readonly uid: string; readonly starts_in_ms: Ms } | null;
 }
 
-/** What the server keeps. */
+/** The end that the server keeps. */
 export interface TaskFinal extends EndFacts {
   readonly state: "succeeded" | "failed" | "stopped" | "rejected" | "lost";
   readonly started_ms: Ms | null;
@@ -73,5 +75,5 @@ export interface TaskFinal extends EndFacts {
   readonly tail: Tail | null;
 }
 
-/** The end of what never began, or of which nothing more is known. */
+/** The fields of the end of a task that never began, or whose result is not known. */
 export const NO_RESULT = { started_ms: null, exit_code: null, signal: null, peak_memory_bytes: null } as const;

@@ -68,7 +68,7 @@ export const RUN = table<RunState>({
   waiting: {
     rank: 0,
     owner: "plan",
-    // Succeeded: what a restored database takes for waiting may have run since its copy was made.
+    // A run may succeed from here, since one that waits in a restored database may have run after its copy was made.
     to: ["queued", "running", "succeeded", "failed", "cancelled"],
     meaning: "waits for what it comes after",
   },
@@ -134,5 +134,5 @@ export function isFinal(state: TaskState | RunState): boolean {
 /** Returns whether a task may move from one state to another: the table lists the move, and its rank rises. */
 export const mayMove = (from: TaskState, to: TaskState): boolean => TASK[from].to.includes(to);
 
-/** Whether a run may go from one state to another. */
+/** Returns whether a run may move from one state to another. */
 export const mayRunMove = (from: RunState, to: RunState): boolean => RUN[from].to.includes(to);

@@ -1,8 +1,8 @@
-// How a run begins: the one place where a whole row of it is made, so that a new column has one first value.
+// Makes the row of a new run. It is the only place that does, so that a new column has one first value.
 
 import type { RunRow } from "./rows-work";
 
-/** What tells a new run from every other; the rest follows, or begins as with every run. */
+/** The fields in which new runs differ. The other fields begin alike in every run. */
 export type NewRun = Pick<
   RunRow,
   | "uid"
@@ -20,7 +20,7 @@ export type NewRun = Pick<
   | "created_ms"
 >;
 
-/** The row of a new run: it waits for what it comes after, or is queued at once. */
+/** Returns the row of a new run. It waits if it comes after something, and is queued otherwise. */
 export const newRun = (given: NewRun): RunRow => ({
   ...given,
   state: given.after.length > 0 ? "waiting" : "queued",

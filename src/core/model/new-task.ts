@@ -1,24 +1,27 @@
-// How a task begins: the one place where a whole row of it is made, so that a new column has one first value.
+// Makes the row of a new task. It is the only place that does, so that a new column has one first value.
 
 import type { NodeRow } from "./rows-node";
 import type { TaskIdentity, TaskRow } from "./rows-task";
 import type { RunRow, WorkloadRow } from "./rows-work";
 import { jobName } from "./task";
 
-/** What tells a new task from every other, and what of it does not begin as with most tasks. */
+/** The fields in which new tasks differ. Optional fields have a first value that suits most tasks. */
 export interface NewTask extends Partial<
   Pick<TaskRow, "desired" | "stop" | "grant_until" | "unix_user" | "exclusive" | "observed">
 > {
   readonly uid: string;
   readonly identity: TaskIdentity;
-  /** Where it lives, and in which boot. */
+  /** The node of the task, and the node's boot. */
   readonly node: Pick<NodeRow, "id" | "boot_id">;
   readonly promised: TaskRow["promised"];
   readonly created_ms: TaskRow["created_ms"];
   readonly assigned_revision: TaskRow["assigned_revision"];
 }
 
-/** The row of a new task: unless something else is given, it shall run, gets no grant, and nobody has heard of it. */
+/**
+ * Returns the row of a new task. Unless other fields are given, the task shall run, has no grant, and is not reported
+ * yet.
+ */
 export const newTask = ({ identity, node, ...given }: NewTask): TaskRow => ({
   ...identity,
   node_id: node.id,
@@ -33,7 +36,7 @@ export const newTask = ({ identity, node, ...given }: NewTask): TaskRow => ({
   ...given,
 });
 
-/** Who an attempt of a workload's or run's slot is. */
+/** Returns the identity of an attempt in a slot of a workload or run. */
 export const identityOf = (
   owner: WorkloadRow | RunRow,
   numbers: Pick<TaskIdentity, "slot" | "member" | "attempt">,

@@ -1,4 +1,5 @@
-// The agent's side of the model: what it was told, what it has written down, what it sees, and what it decides to do.
+// The agent's side of the model: what the server has ordered, what the agent has written down, what it sees, and what
+// it decides to do.
 
 import type { TaskExit, RecordEnd, ReportedEnd } from "./end";
 import type { TaskIdentity } from "./rows-task";
@@ -7,17 +8,17 @@ import type { Promised } from "./promised";
 import type { Ms } from "../units";
 import type { Command, RestartSettings, StopSettings } from "./workload";
 
-/** Everything an agent needs to run a task, also long after it lost its server. */
+/** Everything an agent needs to run a task, also long after it has lost the server. */
 export interface Assignment {
   readonly uid: string;
   readonly identity: TaskIdentity;
   /** The task's name for people, `recs.api.0#2`. */
   readonly name: string;
-  /** The boot it is for; on another boot it is never started. */
+  /** The boot that the task is meant for. The task is never started on another boot. */
   readonly boot_id: string;
   readonly desired: "prepare" | "run";
   readonly grant_until: number;
-  /** Crashes in a row before this attempt; the back-off of granted attempts counts on from it. */
+  /** Crashes in a row before this attempt. The back-off of granted attempts counts on from here. */
   readonly streak: number;
   readonly command: Command;
   readonly env: Readonly<Record<string, string>>;
@@ -26,14 +27,14 @@ export interface Assignment {
   readonly promised: Promised;
   readonly stop: StopSettings;
   readonly restart: RestartSettings;
-  /** A task that ran for so long ends a row of crashes. */
+  /** A task that has run for this long ends a row of crashes. */
   readonly stable_ms: Ms;
   readonly time_limit_ms: Ms | null;
-  /** Set for exclusive tasks: they end this long after the newest answered heartbeat was sent. */
+  /** An exclusive task ends this long after the newest answered heartbeat was sent. Null: the task is not exclusive. */
   readonly lease_ms: Ms | null;
 }
 
-/** One change of what a node shall do. Verbs are idempotent and only rise: prepare < run < stop. */
+/** An order that changes what a node shall do. Orders are idempotent and only rise: prepare < run < stop. */
 export type Verb =
   | { readonly verb: "assign"; readonly task: Assignment }
   | { readonly verb: "go"; readonly uid: string }
@@ -46,55 +47,61 @@ export type Verb =
       readonly why: string;
     };
 
-/** Which server a message is from. Both sides drop what is older than the newest they have seen. */
+/**
+ * The server and session that a message is from. Both sides drop messages that are older than the newest they have
+ * seen.
+ */
 export interface Stamp {
   readonly cluster_id: string;
   readonly timeline: string;
   readonly epoch: number;
-  /** Number of the connection within the epoch. */
+  /** The number of the connection within the epoch. */
   readonly session: number;
   readonly revision: number;
 }
 
-/** An agent's durable note of one task it accepted. */
+/** The durable record that an agent keeps of a task that it has accepted. */
 export interface TaskRecord {
   readonly assignment: Assignment;
-  /** The boot it was accepted on. */
+  /** The boot on which the agent accepted the task. */
   readonly boot_id: string;
   readonly accepted_ms: Ms;
-  /** Whether it may execute; `false` while a gang is being prepared. */
+  /** Whether the task may execute. False while its gang is being prepared. */
   readonly go: boolean;
-  /** Granted attempts wait for their back-off. */
+  /** When the task may start. An attempt under a grant waits for its back-off. */
   readonly not_before_ms: Ms;
   readonly stop: { readonly signal: string; readonly grace_ms: Ms; readonly why: string; readonly at_ms: Ms } | null;
-  /** The agent's own reason to end it, for what it did to its card or its card to it; it ends as failed. */
+  /**
+   * Why the agent itself ends the task: for what the task did to its card, or its card to it. The task then ends as
+   * failed.
+   */
   readonly verdict: { readonly why: string; readonly at_ms: Ms } | null;
   readonly end: RecordEnd | null;
 }
 
 /**
- * What a driver knows a living task by, such as the pid and start time of a process. Only the driver reads the rest of
- * it; `pid` is what people are shown, and what finds the task's processes on cards.
+ * A driver's handle of a living task. It has fields that only the driver reads, such as the start time of a process.
+ * `pid` is shown to people, and finds the task's processes on cards.
  */
 export interface TaskHandle {
   readonly pid: number;
 }
 
-/** What the driver sees of a task, asked afresh each time. */
+/** A driver's view of a task, asked for anew each time. */
 export interface Seen {
-  /** A claim never executes again. */
+  /** Whether the attempt is claimed. A claimed attempt never executes again. */
   readonly claimed: boolean;
   readonly process:
     | { readonly is: "none" }
-    /** Claimed by a keeper that lives and has yet to say whether it began; what comes of it will be told. */
+    /** A living keeper has claimed the task and has yet to report whether it began. That report will come. */
     | { readonly is: "beginning" }
     | { readonly is: "alive"; readonly handle: TaskHandle; readonly started_ms: Ms }
     | ({ readonly is: "ended" } & TaskExit)
-    /** Claimed on this boot, yet neither alive nor with a recorded exit. */
+    /** The task was claimed on this boot, but it is not alive and its exit is not recorded. */
     | { readonly is: "vanished"; readonly why: string };
 }
 
-/** What the agent decides to do next, one step a task. */
+/** The next action that the agent decides on for a task. */
 export type Action =
   | { readonly do: "start"; readonly uid: string }
   | { readonly do: "claim"; readonly uid: string }
@@ -102,7 +109,7 @@ export type Action =
   | { readonly do: "kill"; readonly uid: string }
   | { readonly do: "end"; readonly uid: string; readonly end: RecordEnd; readonly next: TaskRecord | null };
 
-/** A task's state as it travels: times are ages, the server subtracts. */
+/** A task's state as it is sent. Times are ages, which the server subtracts from its own time. */
 export type Reported =
   | { readonly state: "preparing"; readonly prepared: boolean; readonly reason: string | null }
   | { readonly state: "starting" }
@@ -110,30 +117,30 @@ export type Reported =
   | { readonly state: "stopping"; readonly pid: number | null; readonly started_age_ms: Ms | null }
   | ReportedEnd;
 
-/** One line of a report or an inventory. */
+/** One entry of a report or an inventory. */
 export interface TaskReport {
   readonly uid: string;
   readonly name: string;
-  /** `null` when the agent was told to stop what it never heard of. */
+  /** Null if the agent has no record of the task. */
   readonly identity: TaskIdentity | null;
   readonly grant_until: number;
-  /** What it holds while it lives. */
+  /** What the task holds while it lives, or null if that is not known. */
   readonly held: Promised | null;
-  /** Whether it ends with its lease; and whose account it has. Both are needed to adopt it. */
+  /** Whether the task ends with its lease. Adopting a task needs this and its Unix account. */
   readonly exclusive: boolean;
   readonly unix_user: string | null;
   readonly reported: Reported;
 }
 
-/** A whole inventory: what an agent has when it connects. */
+/** A whole inventory: the tasks that an agent has when it connects. */
 export interface Inventory {
   readonly boot_id: string;
   readonly entries: readonly TaskReport[];
-  /** Records that it could not read; they hold their place until somebody looks. */
+  /** Tasks whose records could not be read. They keep their promises until a person has looked. */
   readonly unreadable: readonly Orphan[];
   /**
-   * The newest timeline and revision up to which it has applied everything, and the revision at which its disk was
-   * new; `null` on a fresh disk.
+   * The timeline and the revision up to which the agent has applied everything, and the revision at which its disk was
+   * new. Null on a new disk.
    */
   readonly applied: { readonly timeline: string; readonly revision: number; readonly since: number } | null;
 }

@@ -1,4 +1,4 @@
-// What a request amounts to on a node, what is promised there, and what is left: plain sums that a test can check.
+// What a request amounts to on a node, what is promised there, and what is left, as plain sums that a test can check.
 
 import type { NodeRow } from "./rows-node";
 import type { Amounts, Promised } from "./promised";
@@ -56,7 +56,7 @@ const ROUNDING = 1e-6;
 const partOf = (amount: number, cards: number, all_cards: number): number =>
   cards >= all_cards ? amount : Math.floor((amount * cards) / all_cards + ROUNDING);
 
-/** What of a card is promised: how often as a whole, and how much in shares. */
+/** How much of a card is promised: how often as a whole, and how many bytes in shares. */
 export interface CardLoad {
   whole: number;
   shares: number;
@@ -68,9 +68,9 @@ export interface Free {
   cpu_milli: Milli;
   memory_bytes: Bytes;
   disk_bytes: Bytes;
-  /** Null where the node declares none and nobody holds any. */
+  /** Null if the node declares none and nobody holds any. */
   countables: Map<string, number> | null;
-  /** Devices that somebody holds, whole or in part; `null` where nobody holds any. */
+  /** The devices that somebody holds, whole or in part; null if nobody holds any. */
   held: Map<string, CardLoad> | null;
 }
 

@@ -1,4 +1,5 @@
-// A node as a row: its machine, what people and its own agent said of it, and the tasks there that no server knows.
+// A node as a row: its machine, what people and its own agent have said about it, and the tasks on it that the server
+// does not know.
 
 import type { NodeTesting, NodeTests } from "./node-tests";
 import type { Admission, Intent, Contact } from "./lifecycle";
@@ -7,7 +8,7 @@ import type { Amounts, Promised } from "./promised";
 import type { Bytes, Ms } from "../units";
 import type { Taint } from "./workload";
 
-/** A person's word that the node is to be kept free. */
+/** A person's order to keep the node free. */
 export interface Drain {
   readonly since_ms: Ms;
   readonly deadline_ms: Ms | null;
@@ -15,17 +16,20 @@ export interface Drain {
   readonly reason: string | null;
 }
 
-/** The word of a node's own agent that the machine goes. The agent takes it back, also by coming back without it. */
+/** The report of a node's own agent that the machine goes. The agent withdraws it, also by coming back without it. */
 export interface Leaving {
   readonly since_ms: Ms;
-  /** When tasks that still run there have to end. Null: they may take their time. */
+  /** When tasks that still run there have to end, or null if they may end by themselves. */
   readonly deadline_ms: Ms | null;
   /** Whether the machine itself is gone at the deadline. */
   readonly gone: boolean;
   readonly why: string;
 }
 
-/** A task that an agent lists and no server knows. It is kept, counted and shown, and never killed by itself. */
+/**
+ * A task that an agent lists and the server does not know. It is kept, counted and shown, and never killed
+ * automatically.
+ */
 export interface Orphan {
   readonly uid: string;
   readonly name: string;
@@ -34,8 +38,8 @@ export interface Orphan {
 }
 
 /**
- * How a limit holds. `enforced`: by the system. `watched`: the agent looks, and ends what goes too far. `counted`: only
- * in the sums.
+ * How a limit holds. `enforced`: by the system. `watched`: the agent looks, and ends a task that goes beyond it.
+ * `counted`: only in the sums.
  */
 export interface Limit {
   readonly is: "enforced" | "watched" | "counted";
@@ -90,13 +94,13 @@ export interface NodeRow {
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly Taint[];
   readonly admission: Admission;
-  /** The same as whether there is a `drain`, for those who read the database: what decides reads the drain. */
+  /** Says whether there is a `drain`, for people who read the database. Decisions read `drain` itself. */
   readonly intent: Intent;
   readonly contact: Contact;
   /** When `contact` last changed. */
   readonly contact_ms: Ms;
   readonly drain: Drain | null;
-  /** The word of the node's own agent that the machine goes, or null. */
+  /** The report of the node's own agent that the machine goes, or null. */
   readonly leaving: Leaving | null;
   /** The flags that the agent reported last. Null: they were never noted. */
   readonly flags: NodeFlags | null;
@@ -113,6 +117,6 @@ export interface NodeRow {
    * are judged.
    */
   readonly testing: NodeTesting | null;
-  /** The newest tests. */
+  /** The newest tests, or null. */
   readonly tests: NodeTests | null;
 }

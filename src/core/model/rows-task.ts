@@ -1,11 +1,14 @@
-// A task as a row: who it is, what the plan wants of it, and what its agent has reported of it.
+// A task as a row: its identity, what the plan wants of it, and what its agent has reported.
 
 import type { TaskFinal } from "./end";
 import type { Promised } from "./promised";
 import type { Ms } from "../units";
 import type { Kind } from "./workload";
 
-/** Who a task is. The agent gets this and returns it in reports, so that an unknown task can be named and adopted. */
+/**
+ * The identity of a task. The agent gets it and returns it in reports, so that an unknown task can be named and
+ * adopted.
+ */
 export interface TaskIdentity {
   readonly owner_uid: string;
   readonly app_uid: string | null;

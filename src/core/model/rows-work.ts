@@ -66,7 +66,10 @@ export interface RunRow {
   readonly finished_ms: Ms | null;
   readonly exit_code: number | null;
   readonly signal: string | null;
-  /** Why the attempt ended that the run ended with. Null if the exit code or signal says it, and for runs of before. */
+  /**
+   * The cause of the end of the attempt that the run ended with. Null if the exit code or signal says it, and for runs
+   * of earlier releases.
+   */
   readonly cause: EndCause | null;
 }
 

@@ -1,4 +1,5 @@
-// Names and derived facts of a task, in the one form that people see everywhere: made and taken apart here alone.
+// The names and derived facts of a task, in the one form that people see everywhere. Names are made and parsed only
+// here.
 
 import { NO_RESULT, type EndCause, type TaskFinal } from "./end";
 import { isFinal } from "./lifecycle";
@@ -6,13 +7,15 @@ import type { Observed, TaskIdentity, TaskRow } from "./rows-task";
 import type { TaskEnd } from "./rows-work";
 import type { Ms } from "../units";
 
-/** `recs.api.0`, `123` or `123.1` (gang member); `#2` behind it from the second attempt on. */
+/**
+ * Returns a task's name: `recs.api.0`, `123`, or `123.1` for a gang's member. From the second attempt on, `#2` follows.
+ */
 export function taskName(task: TaskIdentity): string {
   const attempt = task.attempt > 1 ? `#${task.attempt}` : "";
   return slotName(task) + attempt;
 }
 
-/** The name of the slot without the attempt. */
+/** Returns the name of a task's slot, without the attempt. */
 export function slotName(task: Omit<TaskIdentity, "attempt">): string {
   if (task.kind === "job") {
     const member = task.member > 0 ? `.${task.member}` : "";
@@ -21,14 +24,14 @@ export function slotName(task: Omit<TaskIdentity, "attempt">): string {
   return `${task.app}.${task.workload}.${task.slot}`;
 }
 
-/** Which tasks of a workload or run a name means; `null`: the name leaves it open. */
+/** The tasks of a workload or run that a name means. Null: the name does not say it. */
 export interface NamedPart {
   readonly slot: number | null;
   readonly member: number | null;
   readonly attempt: number | null;
 }
 
-/** The name of a run, a workload, or of tasks of one, taken apart. */
+/** The parsed name of a run, of a workload, or of tasks of either. */
 export type WorkName =
   | ({ readonly is: "run"; readonly run: number } & NamedPart)
   | ({
@@ -43,9 +46,9 @@ const WORKLOAD =
   /^(?:([a-z0-9-]{1,40})\/)?([a-z0-9-]{1,40})\.([a-z0-9-]{1,40})(?:\.(\d{1,7}))?(?:\.(\d{1,4}))?(?:#(\d{1,9}))?$/;
 
 /**
- * Takes a name apart: `123`, `123_4.1#2` (run, slot, member, attempt) or `lab/recs.api.0#2` (project, app, workload,
- * slot, attempt). `null`: the text is no such name. Parts are compared, never texts: `recs.api` is no beginning of
- * `recs.api2`.
+ * Parses `123`, `123_4.1#2` (run, slot, member, attempt) or `lab/recs.api.0#2` (project, app, workload, slot, attempt).
+ * Returns null if the text is no such name. Names are compared by their parts, since as texts `recs.api` would be a
+ * beginning of `recs.api2`.
  */
 export function parseName(text: string): WorkName | null {
   const run = RUN.exec(text);
@@ -55,7 +58,7 @@ export function parseName(text: string): WorkName | null {
   return { is: "workload", project, app, workload, ...partOf(slot, member, attempt) };
 }
 
-/** Takes `recs` or `lab/recs` apart; `null`: the text is no name of an app. */
+/** Parses `recs` or `lab/recs`. Returns null if the text is no name of an app. */
 export function parseApp(text: string): { readonly project: string | null; readonly app: string } | null {
   const [, project = null, app] = /^(?:([a-z0-9-]{1,40})\/)?([a-z0-9-]{1,40})$/.exec(text) ?? [];
   return app === undefined ? null : { project, app };
@@ -69,7 +72,7 @@ const partOf = (slot?: string, member?: string, attempt?: string): NamedPart => 
   attempt: numberOr(attempt),
 });
 
-/** Whether a task is one of those that a name means. A slot without a member is the slot that people see. */
+/** Returns whether a task is one of those that a name means. A slot without a member is the slot that people see. */
 export const isPart = (
   { slot, member, attempt }: NamedPart,
   task: Pick<TaskIdentity, "slot" | "member" | "attempt">,
@@ -78,10 +81,13 @@ export const isPart = (
   (member === null || task.member === member) &&
   (attempt === null || task.attempt === attempt);
 
-/** Whether a text can be the beginning of a uid. Fewer than 4 digits are too few to mean one thing. */
+/** Returns whether a text can be the beginning of a uid. Fewer than 4 digits would match too many uids. */
 export const isUidStart = (text: string): boolean => /^[0-9a-f]{4,32}$/.test(text);
 
-/** The rows whose uid begins with what was typed: the one whose uid it is, or all; none for a text that is no id. */
+/**
+ * Returns the rows whose uid begins with the typed text, or only the row whose whole uid it is. Returns none for a text
+ * that is no id.
+ */
 export function withUid<T>(rows: Iterable<T>, typed: string, uidOf: (row: T) => string): T[] {
   if (!isUidStart(typed)) return [];
   const found = [...rows].filter((row) => uidOf(row).startsWith(typed));
@@ -89,26 +95,28 @@ export function withUid<T>(rows: Iterable<T>, typed: string, uidOf: (row: T) => 
   return exact === undefined ? found : [exact];
 }
 
-/** The name that a run's job has in its app; the run's own name when it is in none. */
+/** Returns the name of a run's job within its app, or the run's own name if the run is in no app. */
 export const jobName = ({ app, name }: { readonly app: string | null; readonly name: string }): string =>
   app === null ? name : name.slice(app.length + 1);
 
-/** The slot that people and tasks see: the index of a replica, or of the member of a gang. */
+/** Returns the slot that people and tasks see: the index of a replica, or of a gang's member. */
 export const seenSlot = ({ slot, member }: Pick<TaskIdentity, "slot" | "member">): number =>
   member > 0 ? member : slot;
 
-/** The short unique id that people type: the first 10 of the uid's 32 hex digits. */
+/** Returns the short id that people type: the first 10 of the uid's 32 hex digits. */
 export const shortId = (uid: string): string => uid.slice(0, 10);
 
-/** The key of the slot row that a task belongs to. */
+/** Returns the key of the slot row that a task belongs to. */
 export const slotKey = (owner_uid: string, slot: number): string => `${owner_uid}/${slot}`;
 
-/** Whether the plan still counts on this task. */
+/** Returns whether the plan still counts on a task. */
 export const isWanted = (task: TaskRow): boolean => task.desired !== "stop" && task.written_off === null;
 
 export const isEnd = (observed: Observed): observed is TaskFinal => isFinal(observed.state);
 
-/** The end of a task that is lost: it is over, by proof or by its workload's policy, and its result is not known. */
+/**
+ * Returns the end of a lost task. The task is over, by proof or by its workload's policy, and its result is not known.
+ */
 export const lostFinal = (task: TaskRow, cause: EndCause, reason: string, now_ms: Ms): TaskFinal => ({
   ...NO_RESULT,
   state: "lost",
@@ -119,7 +127,7 @@ export const lostFinal = (task: TaskRow, cause: EndCause, reason: string, now_ms
   tail: null,
 });
 
-/** What a slot remembers of a task that has ended so. */
+/** Returns what a slot remembers of a task that has ended. */
 export const slotEndOf = (task: TaskRow, final: TaskFinal): TaskEnd => ({
   uid: task.uid,
   version: task.version,

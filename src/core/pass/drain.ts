@@ -1,5 +1,5 @@
-// Whether a node gives its work away, until when, and what is still there and why. A node does so because people said
-// so (a drain), or because its own agent reported that the machine is about to go (it leaves).
+// Whether a node gives its work away, until when, and which tasks are still on it and why. A node gives its work away
+// because people ordered it (a drain), or because its own agent reported that the machine is about to go (it leaves).
 
 import { compareText } from "../canonical";
 import { formatAge } from "../format";
@@ -20,7 +20,7 @@ export interface Draining {
   readonly deadline_ms: Ms | null;
   readonly by: string;
   readonly reason: string | null;
-  /** Whether it is the node's own word. */
+  /** Whether the node's own agent reported it, and no person ordered it. */
   readonly own: boolean;
   /** Whether the machine is gone at the deadline. Stops then begin so early that they are over by the deadline. */
   readonly final: boolean;
@@ -89,8 +89,8 @@ export interface LeftTask {
 }
 
 /**
- * Returns the tasks that are still on a draining node, and what each waits for. `blocked` is what the last plan could
- * not place.
+ * Returns the tasks that are still on a draining node, and what each waits for. `blocked` are the slots that the last
+ * plan could not place.
  */
 export function leftOn(state: State, node: NodeRow, blocked: readonly Blocked[], now_ms: Ms): LeftTask[] {
   const waits = new Map(blocked.map((one) => [slotKey(one.owner_uid, one.slot), one.summary]));

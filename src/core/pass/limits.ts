@@ -3,7 +3,7 @@
 import type { PlanLimits } from "./snapshot";
 import { SECOND_MS, MINUTE_MS } from "../units";
 
-/** What the plan obeys unless the server's settings say otherwise. */
+/** The limits of a server without settings. */
 export const DEFAULT_LIMITS: PlanLimits = {
   unreachable_after_ms: 15 * SECOND_MS,
   lost_after_ms: 5 * MINUTE_MS,

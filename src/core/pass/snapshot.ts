@@ -10,7 +10,10 @@ import type { NodeTests } from "../model/node-tests";
 import type { Ms } from "../units";
 import type { TaskSpec } from "../model/workload";
 
-/** What the server's shell knows of a node's agent. It is kept in memory. Silence is counted on the listening clock. */
+/**
+ * What the server knows of the contact with a node's agent. It is kept in memory. Silence is counted on the listening
+ * clock.
+ */
 export interface ContactFact {
   readonly connected: boolean;
   /** The time since the last heartbeat in which the server really listened. */
@@ -33,7 +36,9 @@ export interface Snapshot {
    */
   readonly idle: ReadonlyMap<string, IdleFact>;
   readonly now_ms: Ms;
-  /** 32 random hex digits that the shell draws for this pass. The uids of what the plan creates are derived from it. */
+  /**
+   * 32 random hex digits that the server draws for this pass. The uids of what the plan creates are derived from it.
+   */
   readonly seed: string;
   readonly limits: PlanLimits;
 }
@@ -159,13 +164,13 @@ export interface Plan {
   readonly wake_at_ms: Ms | null;
   /** Whether the bound on work was reached, so that the next pass should follow at once. */
   readonly more: boolean;
-  /** What an operator should know: mass silence, recovering, fenced. */
+  /** Messages for operators: mass silence, recovering, fenced. */
   readonly notices: readonly string[];
 }
 
 /** How long all cards of a task have been below its threshold, as far as the server has seen. */
 export interface IdleFact {
   readonly idle_ms: Ms;
-  /** Whether its owner was told of this spell already. */
+  /** Whether the owner was already told of this idle time. */
   readonly told: boolean;
 }

@@ -73,7 +73,7 @@ const contactVerb = (node: NodeRow): string => (isBack(node) ? "back" : node.con
 /** What may follow the name of a thing in the name of a part of it: `recs` has `recs.api.0#2`. */
 export const PARTS = [".", "#", "_", " "] as const;
 
-/** Returns what somebody who types `PROJECT/NAME` or `NAME` wants to read about. */
+/** Returns the project and the object that a typed `PROJECT/NAME` or `NAME` is about. */
 export function subjectOf(typed: string): { readonly project: string | null; readonly object: string } {
   const slash = typed.indexOf("/");
   return slash < 0

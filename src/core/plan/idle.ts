@@ -1,5 +1,5 @@
-// Cards that are held and not used: their tasks are told so, or give them back. Nothing happens that a workload did not
-// ask for, and by default nothing while nobody waits for such a card.
+// Cards that are held and not used: the owners of their tasks are told, or the tasks have to end. Nothing happens that
+// a workload did not ask for, and by default nothing while nobody waits for such a card.
 
 import { compareText } from "../canonical";
 import { formatDuration } from "../format";
@@ -107,7 +107,7 @@ function idleAttempt(found: PassDraft, tasks: readonly TaskRow[]): Idle[] {
 
 const NEVER: IdleFact = { idle_ms: 0, told: false };
 
-// ---- who waits, and for what
+// ---- which demands wait, and which cards would serve them
 
 interface Reclaim extends WhatIf {
   readonly draft: PassDraft;
@@ -162,9 +162,11 @@ function giveTo(reclaim: Reclaim, demand: Demand): void {
 const isStopped = ({ stopped }: PassDraft, tasks: readonly TaskRow[]): boolean =>
   tasks.some((task) => stopped.has(task.uid));
 
-// ---- what is done about it
+// ---- what is done about an idle attempt
 
-/** Stops or tells. `for_whom: null`: it is done even if nobody waits. */
+/**
+ * Stops an idle attempt, or tells its owner. If `for_whom` is null, this is done even if nobody waits for the cards.
+ */
 function act(draft: PassDraft, idle: Idle, for_whom: Demand | null): void {
   const { owner, settings, tasks } = idle;
   const why = whyIdle(idle, for_whom);

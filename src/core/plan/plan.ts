@@ -1,5 +1,5 @@
-// The server's brain: from everything that is known, the operations that bring the cluster to what is wanted, and why
-// the rest must wait. It is pure: the same snapshot gives the same plan, whatever the order of its rows.
+// What the server decides: from everything that is known, the operations that bring the cluster to what is wanted, and
+// why the rest must wait. It is pure: the same snapshot gives the same plan, whatever the order of its rows.
 
 import { compareText } from "../canonical";
 import { changesOfAll } from "./changes";

@@ -11,7 +11,7 @@ import { runOf, stopTask, tasksOf, type Findings, type Pass } from "../pass/pass
 import type { Op } from "../pass/snapshot";
 import { reconcileDaemon, reconcileService } from "./services";
 
-/** Decides everything except where. What needs a node becomes a demand. */
+/** Decides everything except the places. A slot that needs a node becomes a demand. */
 export function reconcile(pass: Pass): Reconciled {
   const draft = newDraft(pass);
   stopOwnerless(draft);
@@ -96,7 +96,7 @@ function nodesWithWork(pass: Pass): ReadonlySet<string> {
   return nodes;
 }
 
-/** Removes what is being removed and has nothing left: workloads first, then their apps. */
+/** Removes the workloads that are being removed and have nothing left, then such apps. */
 export function removeEmpty(pass: Pass, archives: readonly Archive[]): Op[] {
   const removing = [...pass.state.workloads.values()].filter((workload) => isRemoving(pass, workload));
   const apps = [...pass.state.apps.values()].filter((app) => app.removing);
@@ -126,7 +126,7 @@ export function removeEmpty(pass: Pass, archives: readonly Archive[]): Op[] {
 
 const byUid = (a: { readonly uid: string }, b: { readonly uid: string }): number => compareText(a.uid, b.uid);
 
-// ---- tasks without a place in the world
+// ---- tasks without an owner
 
 /** Stops tasks whose owner is gone for good. */
 function stopOwnerless(draft: ReconcileDraft): void {

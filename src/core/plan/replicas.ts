@@ -26,21 +26,27 @@ export interface Keeping {
   readonly give_up_after_ms: Ms | null;
 }
 
-/** What a slot is like, after what had to be stopped was stopped. */
+/** The state of a slot, after what had to be stopped was stopped. */
 export type SlotView =
-  /** Its attempt runs well, as far as is known. */
+  /** The slot's attempt runs well, as far as is known. */
   | { readonly is: "up" }
-  /** Its attempt has yet to show that it runs well. */
+  /** The slot's attempt has yet to show that it runs well. */
   | { readonly is: "unsettled" }
-  /** It waits for a node, a proof, or its back-off. */
+  /** The slot waits for a node, a proof, or its back-off. */
   | { readonly is: "pending"; readonly crashing: boolean }
-  /** It runs what is to be replaced: an older version, or a task that has to leave its place (`moves` says why). */
+  /**
+   * The slot runs a task that is to be replaced: one of an older version, or one that has to leave its place (`moves`
+   * says why).
+   */
   | { readonly is: "stale"; readonly task: TaskRow; readonly moves: string | null; readonly alone: boolean };
 
 const UP: SlotView = { is: "up" };
 const UNSETTLED: SlotView = { is: "unsettled" };
 
-/** Stops what has to go of one slot, and asks for what it lacks. `only` is the node of a daemon's slot. */
+/**
+ * Stops the attempts of one slot that have to go, and asks for an attempt that is missing. `only` is the node of a
+ * daemon's slot.
+ */
 export function reconcileSlot(
   draft: ReconcileDraft,
   keeping: Keeping,
@@ -157,7 +163,7 @@ export function isGone(pass: Pass, keeping: Pick<Keeping, "give_up_after_ms">, t
   return fact !== undefined && !fact.heard && fact.silence_ms >= keeping.give_up_after_ms;
 }
 
-/** Handles a slot that has its attempt: once that is up, what it replaces may go. */
+/** Handles a slot that has its attempt: once that attempt is up, the attempts that it replaces may go. */
 function keepFine(
   draft: ReconcileDraft,
   keeping: Keeping,
@@ -199,7 +205,7 @@ function noteSilent(draft: ReconcileDraft, { workload, give_up_after_ms }: Keepi
 /** Returns the command that ends the waiting for a silent node. */
 export const forgetHint = (fact: NodeFact): string => `orch node forget ${fact.node.name} --fenced, if it is off`;
 
-/** Handles a slot without an attempt that counts: a new one is wanted, once nothing stands against it. */
+/** Handles a slot without an attempt that counts. A new one is wanted as soon as nothing holds it back. */
 function fillSlot(
   draft: ReconcileDraft,
   keeping: Keeping,
