@@ -1,4 +1,4 @@
-// The HTTP face without a socket: every request passes the same gates, in one order, before a handler sees it.
+// The HTTP app without a socket. Every request passes the same checks in one order before a handler gets it.
 
 import { Hono, type Context as HonoContext } from "hono";
 import { z } from "zod";
@@ -17,7 +17,7 @@ import { ROUTES } from "./routes/table";
 
 type Env = { Bindings: { link?: PathLink } };
 
-/** For requests that come without a socket, as tests make them. */
+/** The link of requests that come without a socket, as in tests. */
 const NO_LINK: PathLink = { source: "local", keepOpen: () => undefined, upgrade: () => false };
 const NO_QUERY = z.object({});
 const NOBODY: Principal = { name: "nobody", role: "agent", project: "", unix_user: "", token_id: "" };
@@ -86,7 +86,7 @@ async function answerOf(api: Api, route: Route, c: HonoContext<Env>): Promise<Re
               request_hash: hashOf(`${request.method}\n${pathOf(request.url)}\n${text}`),
             };
       const done = await api.store.commit(who.name, transact, named);
-      // What is answered again was allowed when it was answered first, to the same principal.
+      // A repeated answer was allowed when it was first given to the same principal, so nothing is touched again.
       touched ||= done.replayed;
       return done.value;
     },
@@ -97,13 +97,16 @@ async function answerOf(api: Api, route: Route, c: HonoContext<Env>): Promise<Re
   return finish(api, value instanceof Response ? value : Response.json(value));
 }
 
-/** What a request asks for, its query included. */
+/** Returns the path of an address with its query. */
 function pathOf(address: string): string {
   const { pathname, search } = new URL(address);
   return pathname + search;
 }
 
-/** Authentication and the role, before anything of the request is read. */
+/**
+ * Returns who sends the request, if that role may call the route. Nothing else of the request is read before. Throws
+ * RefusedError.
+ */
 function admit(api: Api, key: string, request: Request, link: PathLink): Principal {
   const access = Object.hasOwn(ACCESS, key) ? ACCESS[key] : undefined;
   if (access?.is === "open") return NOBODY;

@@ -1,5 +1,5 @@
-// What the parts of the server's shell share: the store, the loop, who this server is, the clock and the dice. It is
-// built here, for a server, for its tests and for the simulator alike.
+// The parts that the server's rooms share: store, loop, identity, clock and randomness. The same code builds them for a
+// server, for its tests and for the simulator.
 
 import type { FindingOverrides } from "../core/model/findings";
 import type { PlanLimits } from "../core/pass/snapshot";
@@ -10,20 +10,23 @@ import { createIdleness, type Idleness } from "./facts/idleness";
 import { createLoop, type Loop } from "./loop";
 import { createReadings, type Readings } from "./facts/readings";
 
-/** Who this server is: the key behind the pin that every token carries. */
+/** The server's identity: its key, whose pin every token contains. */
 export interface Identity {
   readonly cluster_id: string;
   /** SHA-256 of the certificate's public key (SPKI), hex. */
   readonly pin: string;
   readonly certificate_pem: string;
-  /** ECDSA P-256 with SHA-256 over the text, base64. */
+  /** Returns the signature of the text: ECDSA P-256 with SHA-256, base64. */
   sign(text: string): string;
   verify(text: string, signature: string): boolean;
-  /** A secret that only this server can derive from a label; for answers that must be repeatable and not stored. */
+  /**
+   * Returns a secret that only this server can derive from the label. It serves answers that must be repeatable without
+   * being stored.
+   */
   derive(label: string): string;
 }
 
-/** A command that belongs to the tests of the nodes of one pool; `null`: of all. */
+/** A command that belongs to the tests of the nodes of one pool. A null pool means the nodes of all pools. */
 export interface PoolTest extends TestCommand {
   readonly pool: string | null;
 }
@@ -34,24 +37,27 @@ export interface Context {
   readonly readings: Readings;
   readonly idleness: Idleness;
   readonly limits: PlanLimits;
-  /** The operators' changes of the table of findings, for the agents. */
+  /** The operators' overrides of the table of findings, which agents receive. */
   readonly findings: FindingOverrides;
   readonly identity: Identity;
   readonly clock: () => Ms;
-  /** What people's clocks say: for what expires at a time of day, for keys that clients date, for agents to compare. */
+  /**
+   * The Unix time of this machine's clock, which may jump. It is used for times of day that expire, for keys that
+   * clients date, and for agents to compare.
+   */
   readonly wall: () => Ms;
-  /** The operators' own tests of nodes. */
+  /** The commands by which the operators test nodes. */
   readonly node_tests: readonly PoolTest[];
-  /** 32 random hex digits. */
+  /** Returns 32 random hex digits. */
   readonly seed: () => string;
   readonly heartbeat_ms: Ms;
   readonly version: string;
   readonly say: (line: string) => void;
 }
 
-/** One agent's connection. The same object from `open` to `close`. */
+/** One agent's connection. It is the same object from `open` to `close`. */
 export interface AgentSocket {
-  /** Bytes sent, -1 when queued, 0 when dropped: then it counts as not sent. */
+  /** Returns the number of bytes sent, -1 if they are queued, and 0 if they were dropped and so not sent. */
   send(data: string | Uint8Array): number;
   close(code: number, reason: string): void;
   readonly remote: string;
@@ -64,22 +70,25 @@ export interface AgentSocketHandlers {
   close(socket: AgentSocket): void;
 }
 
-/** What a context is built from. */
+/** The parts that a context is built from. */
 export interface Ground extends Omit<Context, "loop" | "readings" | "idleness" | "heartbeat_ms"> {
-  /** Hears the error of a pass that failed. */
+  /** Receives the error of a failed pass. */
   readonly failed: (error: unknown) => void;
 }
 
 const HEARTBEAT_MS = 5_000;
 
-/** Readings come with heartbeats; after so many without any, a card's use is not known. */
+/** A card's use is unknown after this many heartbeats without readings. Readings come with heartbeats. */
 const FRESH_BEATS = 4;
 
-/** Often enough that one lost heartbeat makes no node silent and ends no lease, whatever the settings say. */
+/**
+ * Returns the time between heartbeats. It is at most a third of each time limit, so that one lost heartbeat makes no
+ * node silent and ends no lease.
+ */
 const heartbeatMs = ({ unreachable_after_ms, lease_ms }: PlanLimits): number =>
   Math.max(100, Math.floor(Math.min(HEARTBEAT_MS, unreachable_after_ms / 3, lease_ms / 3)));
 
-/** The loop waits for its first wake. */
+/** Builds the context. Its loop does not run before the first wake. */
 export function createContext({ failed, ...ground }: Ground): Context {
   const { store, limits, clock, seed, say } = ground;
   const heartbeat_ms = heartbeatMs(limits);

@@ -1,4 +1,4 @@
-// The server's one loop: anything that changes wakes it, it plans from the whole state and commits what the plan says.
+// The server's one loop. Every change wakes it; it then plans from the whole state and commits the plan.
 
 import { plan } from "../core/plan/plan";
 import type { Blocked, Plan, PlanLimits, Snapshot } from "../core/pass/snapshot";
@@ -13,34 +13,34 @@ export interface LoopOptions {
   readonly store: Store;
   readonly limits: PlanLimits;
   readonly idleness: Pick<Idleness, "facts" | "told">;
-  /** A clock that never jumps; only differences of it count. */
+  /** A clock that never jumps. Only differences of its times count. */
   readonly monotonic: () => Ms;
-  /** 32 random hex digits, anew for each pass. */
+  /** Returns 32 random hex digits, new ones for each pass. */
   readonly seed: () => string;
   readonly say: (line: string) => void;
-  /** Called with the error of a pass that failed: a bug of ours, or a disk that no longer takes commits. */
+  /** Called with the error of a failed pass: a bug, or a disk that no longer accepts commits. */
   readonly failed: (error: unknown) => void;
 }
 
 export interface Loop extends Pick<Listening, "contacts" | "listening_ms" | "lastSeen"> {
-  /** Plans again soon; many wakes become one pass. */
+  /** Makes the loop plan again soon. Several wakes become one pass. */
   wake(): void;
   blocked(): readonly Blocked[];
-  /** Uids of the queued runs that wait for room, in the order of the last pass. */
+  /** Returns the uids of the queued runs that wait for room, in the order of the last pass. */
   queue(): readonly string[];
   notices(): readonly string[];
   heard(node_id: string, now_ms: Ms): void;
   gone(node_id: string): void;
-  /** Stops planning for good, and says why in the notices: another server is the newer one. */
+  /** Stops planning for good, since another server is the newer one. The notices then begin with the reason. */
   fence(why: string): void;
-  /** Why it stopped planning for good; `null`: it has not. */
+  /** Returns why the loop stopped planning for good, or null. */
   fenced(): string | null;
-  /** What a pass would be given now; for dry runs on another state. */
+  /** Returns the input of a pass on this state, for dry runs. */
   snapshot(state: State, now_ms: Ms): Snapshot;
   stop(): void;
 }
 
-/** After a pass that could not be committed: the disk may have room again. */
+/** The pause after a pass that could not be committed. The disk may have room again by then. */
 const AGAIN_MS = 1_000;
 const LONGEST_WAIT_MS = 60_000;
 
@@ -83,7 +83,7 @@ export function createLoop(options: LoopOptions): Loop {
     next(done?.value ?? null);
   }
 
-  /** Back to waiting, for a change or for the time at which time alone is one. */
+  /** Waits for a change, or for the time at which the plan is to be made anew. */
   function next(done: { readonly planned: Plan; readonly now_ms: Ms } | null): void {
     if (desk.phase === "stopped") return;
     const changed = desk.phase === "again";
@@ -119,7 +119,10 @@ export function createLoop(options: LoopOptions): Loop {
   };
 }
 
-/** A full disk may have room again; any other failure ends this process, which starts again and plans afresh. */
+/**
+ * Returns the handler of a failed commit. A full disk may have room again, so the loop tries again. Any other failure
+ * ends the process, which then restarts and plans from the stored state.
+ */
 const couldNotCommit =
   (failed: LoopOptions["failed"]) =>
   (error: unknown): null => {

@@ -1,9 +1,10 @@
-// How a request and a start are refused: thrown with words for people, made an answer or a line in one place.
+// The errors by which requests and starts are refused. They contain a message for people, which becomes an answer or a
+// line in one place.
 
 import type { Issue } from "../spec/issue";
 import { ERROR_STATUS, type ErrorBody, type ErrorCode } from "../wire/api/errors";
 
-/** Why a request is refused; handlers and transactions throw it. */
+/** A request is refused. Handlers and transactions throw this error. */
 export class RefusedError extends Error {
   override name = "RefusedError";
   constructor(
@@ -19,13 +20,13 @@ export class RefusedError extends Error {
 export const notFound = (what: string, hint: string | null = null): RefusedError =>
   new RefusedError("not_found", what, hint);
 
-/** The one form of every error that leaves the server. */
+/** Returns the answer for an error. Every error that leaves the server has this form. */
 export function errorAnswer(code: ErrorCode, message: string, hint: string | null, issues: readonly Issue[]): Response {
   const body: ErrorBody = { error: { code, message, hint, issues: [...issues] } };
   return Response.json(body, { status: ERROR_STATUS[code] });
 }
 
-/** Why a server did not start, in one line, and what to do about it. */
+/** A server did not start. The error contains the reason in one line, and a hint. */
 export class StartError extends Error {
   override name = "StartError";
   /** The exit code of the process. */

@@ -1,5 +1,5 @@
-// The server as a whole: opened in an order that refuses before it changes anything, closed so that nothing is cut
-// short.
+// Starts and stops the whole server. The start does its refusing checks before it changes anything; the stop lets what
+// is under way end.
 
 import { join } from "node:path";
 import type { PlanLimits } from "../core/pass/snapshot";
@@ -28,9 +28,9 @@ export { StartError } from "./refused";
 
 export interface ServerOptions {
   readonly data_dir: string;
-  /** `host:port`; port 0 takes a free one. */
+  /** `host:port`; port 0 takes a free port. Null: the address of settings.yaml, or else the default. */
   readonly listen: string | null;
-  /** Further names under which the server is addressed. */
+  /** Further names under which requests may address the server. */
   readonly hosts: string[];
   readonly settings: Partial<PlanLimits>;
   readonly version: string;
@@ -40,9 +40,9 @@ export interface ServerOptions {
 export interface RunningServer {
   readonly url: string;
   readonly pin: string;
-  /** Makes a join token. */
+  /** Makes a join token and returns it. */
   joinToken(): Promise<string>;
-  /** Resolves when it was stopped; rejects when it ended by a failure. */
+  /** Resolves when the server was stopped. Rejects when it ended by a failure. */
   readonly stopped: Promise<void>;
   stop(): Promise<void>;
 }
@@ -151,7 +151,7 @@ async function serve(opened: Opened): Promise<RunningServer> {
   return { url, pin: identity.pin, joinToken: () => newJoinToken(api), stopped: end.stopped, stop: end.stop };
 }
 
-/** Where the command line on this machine finds the server. */
+/** Writes the file in which the command line on this machine finds the server's address. */
 function writeClient(dir: string, url: string, { pin, certificate_pem }: OwnIdentity): void {
   replaceFileNow(
     join(dir, "client.json"),
@@ -166,7 +166,10 @@ interface End {
   readonly fail: (error: unknown) => void;
 }
 
-/** Runs `close` once, whoever asks, and settles `stopped` by how it came to it. */
+/**
+ * Returns the stop and the failure of a server. Both run `close`, once in all. `stopped` resolves after a stop and
+ * rejects after a failure.
+ */
 function endOf(close: () => Promise<void>): End {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let closing: Promise<void> | null = null;
@@ -178,7 +181,7 @@ function endOf(close: () => Promise<void>): End {
       resolve();
     },
     fail(error) {
-      // While it is being stopped, what was under way may fail without anything being wrong.
+      // Work that is under way while the server stops may fail without any fault.
       if (closing !== null) return;
       closeOnce()
         .finally(() => reject(error))

@@ -1,4 +1,4 @@
-// The port: requests to the app, agents' WebSockets to the sessions, each within its bounds.
+// The port: passes requests to the app and agents' WebSockets to the sessions, within size and time limits.
 
 import { HOUSE_LIMITS } from "../core/limits";
 import { within } from "../os/clock";
@@ -7,17 +7,17 @@ import type { AgentSocket, AgentSocketHandlers } from "./context";
 import { listenError, type Listen } from "./http/listen";
 import type { PathLink } from "./routes/route";
 
-/** What stays with a connection: the one object by which the sessions know it. */
+/** The data of a connection. Its socket is the object by which the sessions identify the connection. */
 interface Data {
   readonly remote: string;
   socket: AgentSocket | null;
-  /** Closes a connection that never says who it is. */
+  /** Closes a connection that sends no message. */
   deadline: ReturnType<typeof setTimeout> | null;
 }
 
 const GREETING_MS = 20_000;
 const UNHEARD = 1008;
-/** How long requests under way have when the port is closed. */
+/** How long open requests may go on when the port is closed. */
 const ENDING_MS = 500;
 
 export function openPort(
@@ -27,7 +27,7 @@ export function openPort(
   tls: Bun.TLSOptions | null,
 ): Bun.Server<Data> {
   try {
-    // `development: false` alone would let two servers share the port: the second must be refused.
+    // `development: false` by itself lets two servers share the port. The second one must be refused.
     return Bun.serve<Data>({
       hostname: listen.host,
       port: listen.port,
@@ -86,7 +86,7 @@ function websocketOf(handlers: AgentSocketHandlers): Bun.WebSocketHandler<Data> 
   };
 }
 
-/** Stops taking requests, lets those under way end for a moment, then ends the rest. */
+/** Closes the port: no new requests, then a pause for open ones to end, then the end of the rest. */
 export async function closePort(server: Bun.Server<Data>): Promise<void> {
   await within(ENDING_MS, server.stop(false), undefined);
   await server.stop(true);

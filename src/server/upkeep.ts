@@ -1,4 +1,4 @@
-// What has to be done from time to time and decides nothing: watchers kept alive, old history removed.
+// Regular work that decides nothing: keeping watchers' connections alive, and removing old history.
 
 import { DAY_MS, type Ms } from "../core/units";
 import type { Retention, Store } from "../store/store";
@@ -15,7 +15,10 @@ const KEEP: Retention = {
 };
 const PRUNE_EVERY_MS: Ms = 60_000;
 
-/** Starts the timers; gives back how to stop them. `failed` hears of an error, once. */
+/**
+ * Starts the timers and returns a function that stops them. `failed` is called with the first error, which ends the
+ * upkeep.
+ */
 export function startUpkeep(store: Store, watch: Watch, failed: (error: unknown) => void): () => void {
   let more: ReturnType<typeof setImmediate> | null = null;
   const guarded = (work: () => void) => (): void => {
@@ -27,7 +30,7 @@ export function startUpkeep(store: Store, watch: Watch, failed: (error: unknown)
     }
   };
   const prune = guarded(() => {
-    // Piece by piece: requests come in between.
+    // Pruning goes in pieces, so that requests are answered between two of them.
     more = store.prune(store.now(), KEEP).more ? setImmediate(prune) : null;
   });
   const timers = [

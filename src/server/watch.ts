@@ -1,5 +1,5 @@
-// Changes as they become durable, for whoever looks on: resumable by revision from a bounded memory, else told to
-// read afresh.
+// Streams committed changes to watchers. A watcher resumes by revision from the changes that are still in memory, and
+// otherwise is told to read everything again.
 
 import { HOUSE_LIMITS } from "../core/limits";
 import type { Change, State } from "../core/model/rows-state";
@@ -12,9 +12,15 @@ import { runView } from "./views/run";
 import { taskView } from "./views/task";
 
 export interface Watch {
-  /** A stream of server-sent events after `since`; `holds` is asked again at every tick. */
+  /**
+   * Returns a stream of server-sent events after revision `since`. The stream ends when `holds` returns false at a
+   * tick.
+   */
   open(since: number | null, holds: () => boolean): ReadableStream<Uint8Array>;
-  /** Sends what keeps connections alive, and ends those whose token no longer holds. Called every `TICK_MS`. */
+  /**
+   * Sends a comment that keeps connections alive, and ends the streams whose token is no longer valid. Called every
+   * `TICK_MS`.
+   */
   tick(): void;
   readonly watchers: () => number;
   stop(): void;
@@ -22,10 +28,12 @@ export interface Watch {
 
 export const TICK_MS = 8_000;
 
-/** So many rows, in the revisions that are kept, may a watcher have missed and still resume. */
+/** The most changed rows that are kept for watchers to resume from. */
 const ROWS = 65_536;
 
-/** What waits for one slow reader; beyond it, it is told to read afresh. */
+/**
+ * The most bytes that wait for one slow reader. A reader that falls further behind is told to read everything again.
+ */
 const QUEUE_BYTES = 1024 * 1024;
 
 interface Batch {
@@ -53,7 +61,7 @@ export function createWatch(store: Store, lastSeen: (node_id: string) => Ms | nu
   const kept: Batch[] = [];
   const watchers = new Set<Watcher>();
   let rows = 0;
-  /** The newest revision that can no longer be resumed from. */
+  /** The newest revision that is no longer kept. */
   let forgotten = store.state.cluster.revision - 1;
 
   const render = (batch: Batch): string => eventsOf(batch, store.state, lastSeen).map(textOf).join("");
@@ -73,7 +81,7 @@ export function createWatch(store: Store, lastSeen: (node_id: string) => Ms | nu
     for (const watcher of watchers) watcher.send(text);
   });
 
-  /** What a watcher missed since its revision. */
+  /** Returns the events that a watcher missed since its revision. */
   function missed(since: number | null): string {
     const revision = store.state.cluster.revision;
     if (since === null) return comment(revision);
@@ -152,7 +160,10 @@ function streamOf(
   );
 }
 
-/** A batch as events; env and logs are in none of the views. What merely left the live state is no event. */
+/**
+ * Returns a batch as events. The views contain neither environments nor logs. A row that only left the live state is no
+ * event.
+ */
 function eventsOf({ revision, changes }: Batch, state: State, lastSeen: (node_id: string) => Ms | null): WatchEvent[] {
   const events: WatchEvent[] = [];
   let byNode: ReturnType<typeof tasksByNode> | null = null;

@@ -5,7 +5,7 @@ import { type Principal, RANK } from "./auth";
 import { RefusedError } from "../refused";
 
 export type Access =
-  /** Anybody. Agents prove who they are within their connection. */
+  /** Anybody. Agents prove their identity within their connection. */
   | { readonly is: "open" }
   /**
    * People of these roles. `own`: users only for what belongs to them or their project, operators and admins for
@@ -76,13 +76,13 @@ export function mayCall(route: string, role: Role): boolean {
   return access !== undefined && (access.is === "open" || access.roles.includes(role));
 }
 
-/** Something that belongs to a project and perhaps to a person of it. */
+/** A thing that belongs to a project, and perhaps to a person of the project. */
 export interface Owned {
   readonly project: string;
   readonly user?: string;
 }
 
-/** Returns whether somebody may change a thing and see its inside (logs, environment). States are visible to all. */
+/** Returns whether the caller may change a thing and see its inside (logs, environment). States are visible to all. */
 export function mayTouch(who: Principal, thing: Owned): boolean {
   if (who.role === "admin" || who.role === "operator") return true;
   return who.role === "user" && (who.project === thing.project || who.name === thing.user);

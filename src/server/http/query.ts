@@ -19,7 +19,7 @@ export const limitOf = (query: { readonly limit?: number | undefined }): number 
 
 type Page = z.infer<typeof page>;
 
-/** Where a list goes on: among what lives, or after something that is over. */
+/** Where a list continues: among the living items, or behind an ended one. */
 type Cursor = { readonly is: "living"; readonly offset: number } | { readonly is: "ended"; readonly after: string };
 
 /** Reads the text of `next`. This module alone makes and reads such texts. */
@@ -31,18 +31,18 @@ function cursorOf(next: string | undefined): Cursor {
   throw new RefusedError("bad_request", "`next` is not one that this list gave", "Begin the list again without it");
 }
 
-/** Something that is over, with the key that the list goes on after. */
+/** An item that has ended, with the key behind which the list continues. */
 export interface Ended<V> {
   readonly key: string;
   readonly view: V;
 }
 
-/** Reads at most `limit` things that are over, newest first; only those after a key, where one is given. */
+/** Reads at most `limit` ended items, newest first. With a key, only those behind it. */
 type ReadEnded<V> = (limit: number, after: string | null) => readonly Ended<V>[];
 
 /**
- * Returns one page of a list: what lives, in its own order, and then what is over. `ended` is null for a list of what
- * lives alone.
+ * Returns one page of a list: the living items in their own order, then the ended ones. `ended` is null for a list of
+ * living items alone.
  */
 export function pageOf<V>(
   query: Page,
@@ -64,7 +64,7 @@ export function pageOf<V>(
   return { items: [...items, ...shown.map(({ view }) => view)], next };
 }
 
-/** Returns a list of what lives whole, or the page of it that was asked for. */
+/** Returns a list of living items as a whole, or the requested page of it. */
 export const wholeOrPage = <V>(
   query: Page,
   living: readonly V[],

@@ -72,7 +72,7 @@ const TESTS = [
   }),
 ];
 
-/** As many as are kept of a node. */
+/** The most tests that are shown: as many as the history keeps of a node. */
 const TESTS_SHOWN = 50;
 
 const sorted = (api: Api): NodeRow[] =>
@@ -91,7 +91,7 @@ function shown(api: Api, node: NodeRow): z.infer<typeof nodeView> {
   return view.testing === null ? view : { ...view, testing: { ...view.testing, step } };
 }
 
-/** Changes a node in one transaction and shows it. */
+/** Changes a node in one transaction and returns its view. */
 const change = (
   { api, params, commit }: Pick<Ask<"node", unknown, unknown>, "api" | "params" | "commit">,
   transact: (draft: Draft, node: NodeRow) => NodeRow,
@@ -218,7 +218,10 @@ function demandKey(key: string): void {
 
 export const NODE_ROUTES = [...LOOK, ...TESTS, ...CHANGE];
 
-/** A slip of the name must not make tasks run twice: who speaks is not off, whatever was vouched for. */
+/**
+ * Throws RefusedError for a connected node: it is not off, whatever the operator vouched for. A mistyped name would
+ * otherwise make tasks run twice.
+ */
 function demandSilent({ name, contact }: NodeRow): void {
   if (contact !== "connected") return;
   const hint = `Drain it first (orch node drain ${name}), or switch it off and wait until it is unreachable`;

@@ -1,4 +1,4 @@
-// What is answered before anybody has proven anything, and how machines come in.
+// Routes that need no token, and the route by which machines join.
 
 import { z } from "zod";
 import { joinAnswer, joinRequest } from "../../wire/agent";
@@ -9,7 +9,7 @@ import { newOrder } from "../nodes/node-testing";
 import { RefusedError } from "../refused";
 import { route } from "./route";
 
-/** A node that was heard this recently has an agent. */
+/** A node that was heard within this time has an agent. */
 const HEARD_MS = 12_000;
 
 export const OPEN_ROUTES = [

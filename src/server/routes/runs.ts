@@ -1,4 +1,4 @@
-// Runs: make one, look, cancel.
+// Routes for runs: make one, look, cancel.
 
 import { z } from "zod";
 import type { RunRow } from "../../core/model/rows-work";
@@ -21,7 +21,7 @@ import { meantBy } from "../work/resolve";
 import { placesOf, runView as viewOf } from "../views/run";
 import { taskView } from "../views/task";
 
-/** What runs comes first, then the queue. */
+/** The order of the list: running runs, then the queue, then the rest. */
 const ORDER: Readonly<Record<RunRow["state"], number>> = {
   running: 0,
   queued: 1,
@@ -137,7 +137,10 @@ export const RUN_ROUTES = [
   }),
 ];
 
-/** On the empty nodes alone: what must only wait for others to end is not refused. */
+/**
+ * Throws RefusedError if no node could run the run even if all nodes were empty. A run that only has to wait for others
+ * to end is not refused.
+ */
 function demandPossible(api: Api, draft: Draft, making: Making): void {
   const { decl } = making;
   const alone = { ...making, decl: { ...decl, settings: { ...decl.settings, after: [] } } };
@@ -157,7 +160,7 @@ function declaredJob(job: Record<string, unknown>, name: string | null): Workloa
   );
 }
 
-/** A run without a name is called after its program: `python3 train.py` is `python3`. */
+/** Returns the name of a run that was given none: the name of its program. `python3 train.py` becomes `python3`. */
 function nameOf({ command, run }: Record<string, unknown>): string {
   const first: unknown = Array.isArray(command)
     ? command[0]

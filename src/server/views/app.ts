@@ -7,7 +7,7 @@ import type { AppView, WorkloadView } from "../../wire/api/apps";
 import { workloadsOf } from "../work/apps";
 import type { Pending } from "./task";
 
-/** `pending` are the slots that wait now, of every workload. */
+/** Returns the view of a workload. `pending` contains the waiting slots of all workloads. */
 export function workloadView(row: WorkloadRow, state: State, pending: readonly Pending[]): WorkloadView {
   const owners = new Set([row.uid, row.last_run?.uid]);
   const running = state.tasks

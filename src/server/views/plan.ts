@@ -1,4 +1,4 @@
-// A plan as the API shows it: operations in words, what must wait and why.
+// Plans as the API shows them: operations in words, and why slots wait.
 
 import { unreachable } from "../../core/assert";
 import { explainPlaced } from "../../core/place/explain";
@@ -61,7 +61,7 @@ const taskOp = (op: string, task: TaskRow, why: string, state: State): OpView =>
   why,
 });
 
-/** Why a task is on its node: the scores of the planner as things are now. */
+/** Returns why a task is on its node: the planner's scores in the present state. */
 export function placedView({ store, loop }: Context, task: TaskRow): Placed {
   const node = store.state.nodes.get(task.node_id)?.name ?? task.node_id;
   const { scores, devices } = explainPlaced(loop.snapshot(store.state, store.now()), task);

@@ -1,4 +1,4 @@
-// Runs as the contract shows them, with their place in the queue.
+// Runs as the API shows them, with their place in the queue.
 
 import type { RunRow } from "../../core/model/rows-work";
 import type { Loop } from "../loop";
@@ -6,9 +6,9 @@ import { jobName } from "../../core/model/task";
 import type { RunView } from "../../wire/api/runs";
 import { waitsFor } from "./task";
 
-/** Where a run stands among those that wait, and what the last pass said of it. */
+/** The place of a run among those that wait, and why the last pass left it waiting. */
 export interface QueuePlace {
-  /** `null`: it does not wait for room. */
+  /** Null for a run that does not wait for room. */
   readonly position: number | null;
   readonly reason: string | null;
 }

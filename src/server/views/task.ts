@@ -56,7 +56,7 @@ function reasonOf(task: TaskRow, state: State): string | null {
   if (written_off !== null) return `given up: ${written_off.why}`;
   if (desired === "stop" && stop !== null) return stop.why;
   if (observed.state !== "preparing" || observed.reason === null) return null;
-  // What its agent starts again by itself is in a crash loop like any other, and says so.
+  // An agent restarts such a task by itself, and its crashes in a row count like those of other tasks.
   const slot = state.slots.get(slotKey(task.owner_uid, task.slot));
   return slot === undefined || slot.streak === 0 ? observed.reason : `${observed.reason}: ${crashes(slot)}`;
 }
@@ -68,10 +68,10 @@ export interface Waiting {
   readonly now_ms: Ms;
 }
 
-/** A slot that waits: whose it is, by uids, and what `ps` shows of it. */
+/** A slot that waits for a task: the uids of its owners, and its view. */
 export interface Pending {
   readonly owner_uid: string;
-  /** `null`: of a run in no app. */
+  /** Null for a run in no app. */
   readonly workload_uid: string | null;
   readonly app_uid: string | null;
   readonly slot: number;
@@ -80,7 +80,7 @@ export interface Pending {
   readonly view: TaskView;
 }
 
-/** Every slot that is wanted and has no task. */
+/** Returns every slot that is wanted and has no task. */
 export function pendingSlots(waiting: Waiting): Pending[] {
   const { state } = waiting;
   const served = new Set<string>();
