@@ -1,5 +1,5 @@
-// What the agent's loop needs of whatever runs tasks: a driver starts, signals and looks. What is kept of tasks on disk
-// is the store's, for every driver. Everything may be called again: a claim never executes twice.
+// A driver runs tasks for the agent's loop: it starts, signals and looks at them. Everything on disk about tasks
+// belongs to the store, for every driver. All calls may be repeated, since a claim never executes twice.
 
 import type { Orphan } from "../../core/model/rows-node";
 import type { Seen, TaskRecord } from "../../core/model/record";
@@ -8,29 +8,32 @@ import type { StoredTasks } from "../tasks/store";
 
 export interface Driver {
   /**
-   * Looks at every task that the store has, once, before anything else. Returns what lives without a record that can
-   * be read, and what may live: tasks whose record was set aside.
+   * Looks at every task in the store, once, before any other call. Returns the tasks that live without a readable
+   * record, and those that may live, since their record was set aside.
    */
   find(stored: StoredTasks): Promise<readonly Orphan[]>;
-  /** Everything that has a claim or a process, kept current; cheap. */
+  /** Returns the view of every task with a claim or a process. It is kept current, so the call is cheap. */
   seen(): ReadonlyMap<string, Seen>;
-  /** Whether an attempt is known to have begun here though its directory, and with it its claim, is gone. */
+  /** Returns whether an attempt is known to have begun here although its directory, and so its claim, is gone. */
   wasBegun(uid: string): boolean;
-  /** Resolves when the task runs or is over; rejects, after a while, when nothing was begun. */
+  /** Resolves when the task runs or is over. Rejects, after a while, if nothing was begun. */
   start(record: TaskRecord): Promise<void>;
-  /** To the task's own process and its group. */
+  /** Sends a signal to the task's own process and its group. */
   signal(uid: string, signal: string): Promise<void>;
-  /** SIGKILL to everything that belongs to the task. Does not wait for its end. */
+  /** Sends SIGKILL to everything that belongs to the task. Does not wait for its end. */
   kill(uid: string): Promise<void>;
-  /** Asks what lives of a task to end, and kills it after a grace: for a task whose record no loop can follow. */
+  /**
+   * Asks the processes of a task to end, and kills them after a grace. This is for a task without a record, which no
+   * loop can follow.
+   */
   end(uid: string): void;
-  /** Looks at a task again whose directory or claim has changed. */
+  /** Looks again at a task whose directory or claim has changed. */
   look(uid: string): void;
-  /** The task is of no interest any more. */
+  /** Forgets a task that is of no interest any more. */
   drop(uid: string): void;
-  /** When the newest answered heartbeat was sent, on the loop's clock. */
+  /** Tells when the newest answered heartbeat was sent, on the loop's clock. */
   lease(heard_ms: Ms): void;
   onChange(listener: () => void): void;
-  /** Lets go: tasks and keepers live on. */
+  /** Releases the driver's own resources. Tasks and keepers live on. */
   close(): void;
 }

@@ -1,4 +1,4 @@
-// Signals and kills from the agent's side, directly: they work as well when the keeper is old, busy or dead.
+// Signals and kills sent directly by the agent. They also work when the keeper is old, busy or dead.
 
 import { killGroup } from "../../os/cgroup/group";
 import type { Group } from "../../os/cgroup/hierarchy";
@@ -14,7 +14,7 @@ export interface Victim {
 export interface Ending {
   signal(handle: ProcessHandle, signal: string): void;
   kill(victim: Victim): void;
-  /** Asks once, and kills when the grace is over: for what has no record that a loop could follow. */
+  /** Asks once, and kills when the grace is over. This is for a task without a record, which no loop can follow. */
   stop(victim: Victim): void;
   close(): void;
 }
@@ -34,7 +34,7 @@ export function createEnding(say: (line: string) => void): Ending {
   const kill = ({ handle, group }: Victim): void => {
     send(handle, SIGKILL);
     if (group.length > 0) killGroup(group);
-    // Without control groups a session is what holds a task together.
+    // Without control groups, the task's session is what finds its processes.
     else for (const one of findProcesses(new Set([handle.pid]), [])) sendSignal(one, SIGKILL, "one");
   };
 

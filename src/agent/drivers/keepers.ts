@@ -1,5 +1,5 @@
-// The keepers of this node as the agent sees them: it finds those that run, asks one of its own version to start tasks,
-// starts one when there is none, and learns when one is gone.
+// The keepers of this node, seen from the agent: it finds those that run, asks one of its own version to start tasks,
+// starts one if there is none, and notices when one is gone.
 
 import { join } from "node:path";
 import { formatDuration } from "../../core/format";
@@ -17,9 +17,12 @@ export interface KeepersOptions {
   readonly command: readonly string[];
   readonly say: (line: string) => void;
   readonly told: (message: Extract<FromKeeper, { is: "started" | "ended" }>) => void;
-  /** A keeper is gone; these are the tasks that it still kept. */
+  /** Called when a keeper is gone, with the tasks that it still kept. */
   readonly gone: (uids: readonly string[]) => void;
-  /** What became of this task only its files can tell: it was refused, or its keeper's words were not understood. */
+  /**
+   * Called for a task whose state only its files show: its start was refused, or its keeper's message was not
+   * understood.
+   */
   readonly unclear: (uid: string) => void;
 }
 
@@ -29,7 +32,7 @@ interface Keeper {
   readonly peer: LinePeer;
   version: string;
   readonly uids: Set<string>;
-  /** Starts that wait for their answer; asking twice is asking once. */
+  /** Starts that wait for their answer, by uid. A repeated start waits for the same answer. */
   readonly asked: Map<string, PromiseWithResolvers<StartAnswer>>;
 }
 
@@ -38,7 +41,7 @@ const BEGIN_MS = 20_000;
 const ANSWER_MS = 60_000;
 const AGAIN_MS = 5;
 
-/** What comes of connecting to the socket of a keeper. `silent`: it lives, and does not answer. */
+/** The result of connecting to the socket of a keeper. `silent`: the keeper lives and does not answer. */
 type FoundKeeper =
   | { readonly is: "there"; readonly keeper: Keeper }
   | { readonly is: "silent" }
@@ -73,7 +76,9 @@ export class Keepers {
     );
   }
 
-  /** Whether a keeper answers for it: has it, or was asked to begin it and has not said what came of that. */
+  /**
+   * Returns whether a keeper answers for a task: the keeper has it, or was asked to begin it and has not answered yet.
+   */
   keeps(uid: string): boolean {
     for (const keeper of this.#keepers) if (keeper.uids.has(uid) || keeper.asked.has(uid)) return true;
     return false;
@@ -83,7 +88,7 @@ export class Keepers {
     return this.#keepers.size;
   }
 
-  /** Has a task begun by a keeper of this version, once, however often it is asked. */
+  /** Asks a keeper of this version to begin a task: once, however often this is called for it. */
   async start(order: TaskOrder): Promise<StartAnswer> {
     const own = await this.#own();
     if (own.is === "failed") return { is: "refused", why: own.why };
@@ -100,7 +105,7 @@ export class Keepers {
     for (const keeper of this.#keepers) tell(keeper, { do: "lease", heard_boot_ms });
   }
 
-  /** Lets go of them; they end when they have no task left. */
+  /** Closes the connections. The keepers end when they have no task left. */
   close(): void {
     this.#closed = true;
     for (const keeper of this.#keepers) keeper.peer.close();
@@ -210,7 +215,7 @@ function answer(keeper: Keeper, uid: string, answered: StartAnswer): void {
   keeper.asked.delete(uid);
 }
 
-/** What decides where the run directory is, and so must be the same for the keeper. */
+/** Returns the variables that decide where the run directory is. They must be the same for the keeper. */
 function passedOn(): Record<string, string> {
   const dir = process.env["XDG_RUNTIME_DIR"];
   return dir === undefined ? {} : { XDG_RUNTIME_DIR: dir };

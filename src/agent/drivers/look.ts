@@ -1,4 +1,4 @@
-// What the claim of a task and the kernel say of it, when no keeper is there to ask.
+// What a task's claim and the kernel show of the task when no keeper can be asked.
 
 import type { TaskExit } from "../../core/model/end";
 import type { Seen, TaskHandle } from "../../core/model/record";
@@ -7,14 +7,14 @@ import type { Group } from "../../os/cgroup/hierarchy";
 import { bootId, isAlive, statOf } from "../../os/proc";
 import type { Attempt } from "../tasks/taskdir";
 
-/** A process of this boot: no other one has, or had, both its pid and its start time. */
+/** The handle of a process of this boot. No other process has, or had, both this pid and this start time. */
 export interface ProcessHandle extends TaskHandle {
   readonly start: string;
 }
 
 export interface Looked {
   readonly seen: Seen;
-  /** The process to signal; `null` when none lives. */
+  /** The process to signal, or null if none lives. */
   readonly handle: ProcessHandle | null;
   readonly group: Group;
 }
@@ -39,20 +39,23 @@ const vanished = (why: string): Looked => ({
   group: [],
 });
 
-/** A process that is in a group now; `null` when none is. */
+/** Returns a process that is in a group now, or null. */
 function memberOf(group: Group): ProcessHandle | null {
   const pid = membersOf(group)[0];
   return pid === undefined ? null : { pid, start: statOf(pid)?.start ?? "" };
 }
 
-/** A task whose directory is gone, and with it everything but a line in its keeper's journal. */
+/** Looks at a task whose directory is gone, so that only a line in its keeper's journal is left of it. */
 export function lookAtNote({ pid, start, group }: ProcessHandle & { readonly group: Group }): Looked {
   const handle = isAlive(pid, start) ? { pid, start } : memberOf(group);
   if (handle !== null) return lookedAlive(handle, 0, group);
   return vanished("its directory was lost while it ran, so its exit is not known");
 }
 
-/** `attempt`: what the claim says; `kept`: a living keeper answers for the task, so that its end would be told. */
+/**
+ * Looks at a task by its claim, `attempt`. `kept` says that a living keeper answers for the task and would report its
+ * end.
+ */
 export function lookAtAttempt(attempt: Attempt | null, kept: boolean): Looked {
   if (attempt === null) return NONE;
   const { claimed, process, exit, group } = attempt;
@@ -66,7 +69,7 @@ export function lookAtAttempt(attempt: Attempt | null, kept: boolean): Looked {
   if (process !== null && (kept || isAlive(process.pid, process.start))) {
     return lookedAlive({ pid: process.pid, start: process.start }, process.started_ms, group);
   }
-  // Its keeper died before it noted the process, or left descendants behind: the group still knows.
+  // The keeper died before it noted the process, or descendants outlived the process: the group still shows them.
   const member = memberOf(group);
   if (member !== null) return lookedAlive(member, process?.started_ms ?? attempt.at_ms, group);
   if (kept) return beginning;

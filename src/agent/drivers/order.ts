@@ -1,4 +1,4 @@
-// From a record to what the keeper is asked to run: the command as argv, the limits, the account, the environment.
+// Makes a keeper's order from a record: the command as argv, the limits, the account and the environment.
 
 import type { Assignment } from "../../core/model/record";
 import { shortId } from "../../core/model/task";
@@ -7,9 +7,9 @@ import type { DeviceAccess } from "../devices/access";
 import { environmentOf } from "../machine/environment";
 import type { TaskOrder } from "../keeper/messages";
 
-/** Enough for any program, not enough for a fork bomb to take the machine. */
+/** The most processes of a task: enough for any program, too few for a fork bomb to take the machine. */
 const PIDS = 16_384;
-/** Who was promised memory without a limit of its own is the first to go when the machine runs out. */
+/** The score of a task without a memory limit of its own: the kernel kills such a task first when memory runs out. */
 const OOM_FIRST = 500;
 const SHELLS: Readonly<Record<string, string>> = { sh: "/bin/sh", bash: "/bin/bash" };
 

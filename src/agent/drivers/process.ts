@@ -1,5 +1,5 @@
-// Runs tasks as plain processes of this machine, through a keeper that outlives the agent. What is seen of them is kept
-// current by the keeper's word, and read from their claims when there is no keeper to give it.
+// Runs tasks as plain processes of this machine, through a keeper that outlives the agent. A task's keeper keeps the
+// view of it current. Without a keeper, the view is read from the task's claim.
 
 import { HOUSE_LIMITS } from "../../core/limits";
 import type { Orphan } from "../../core/model/rows-node";
@@ -25,21 +25,21 @@ import { orderOf } from "./order";
 export interface ProcessDriverOptions {
   /** `<data>/agent`. */
   readonly data: string;
-  /** What is kept of tasks below it. */
+  /** The store of that directory's tasks. */
   readonly store: TaskFiles;
   readonly version: string;
   readonly accounts: Accounts;
-  /** How a task comes to what it was promised, as of now. */
+  /** Returns how a task gets access to the cards that it was promised, as of now. */
   readonly access: (promised: Promised["devices"]) => DeviceAccess;
-  /** The loop's clock, which leases are told on. */
+  /** The loop's clock. Leases are told in its time. */
   readonly clock: () => Ms;
   readonly say: (line: string) => void;
-  /** What starts a keeper; this program by default. */
+  /** The argv that starts a keeper; this program by default. */
   readonly keeper_command?: readonly string[];
   readonly log_cap_bytes?: number;
 }
 
-/** A start that did nothing is not tried again at once. */
+/** How long a start that did nothing takes to fail, so that it is not tried again at once. */
 const START_AGAIN_MS = 1_000;
 
 /** How often a task without a keeper is looked at. */
@@ -140,7 +140,7 @@ class ProcessDriver implements Driver {
     this.#listener();
   }
 
-  /** Tasks whose keeper died live on; nobody tells of their end, so they are looked at. */
+  /** Looks at a task whose keeper died, again and again, since nobody reports the task's end. */
   #watchAbandoned(uid: string): void {
     this.#abandoned.add(uid);
     this.#watching ??= setInterval(() => {
@@ -156,7 +156,10 @@ class ProcessDriver implements Driver {
     }, ABANDONED_LOOK_MS);
   }
 
-  /** What a killed machine or keeper has left; never while a keeper could be making more. */
+  /**
+   * Removes the control groups that a killed machine or keeper has left. This is never done while a keeper runs, since
+   * a keeper could be making more.
+   */
   #tidyGroups(): void {
     const name = runName(this.#options.data);
     const cgroups = findCgroups(name);
@@ -213,7 +216,7 @@ class ProcessDriver implements Driver {
     const handle = this.#looked.get(uid)?.handle ?? null;
     if (handle === null) return null;
     const group = this.#groupOf(uid);
-    // When its keeper told of the start, the group stands only in the claim.
+    // After the keeper's report of the start, only the claim has the group.
     return { handle, group: group.length > 0 ? group : (this.#options.store.attempt(uid)?.group ?? []) };
   }
 

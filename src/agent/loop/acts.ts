@@ -1,4 +1,5 @@
-// Carries out what was decided, one action a task at a time. What fails is said, and decided again a little later.
+// Carries out decided actions, one at a time for each task. An action that fails is reported in the log, and decided
+// again a little later.
 
 import type { Action, TaskRecord } from "../../core/model/record";
 import type { Ms } from "../../core/units";
@@ -8,29 +9,29 @@ import type { Driver } from "../drivers/driver";
 import type { TaskStore } from "../tasks/store";
 import type { TaskReports } from "./reports";
 
-/** How long a killed task is left alone before it is killed again. */
+/** How long after a kill the task gets no further kill. */
 const KILL_AGAIN_MS = 900;
 
-/** What could not be done, as on a full disk, is not tried again at once. */
+/** How long a task stays busy after an action that failed, as on a full disk, so that it is not tried again at once. */
 const AGAIN_MS = 1_000;
 
 export interface ActsOptions {
   readonly store: TaskStore;
   readonly driver: Driver;
-  /** The agent's records, which an end changes once it is written down. */
+  /** The agent's records. An end changes them once it is on disk. */
   readonly records: Map<string, TaskRecord>;
   readonly reports: TaskReports;
   readonly say: (line: string) => void;
-  /** An action is over, whatever came of it. */
+  /** Called when an action is over, whatever its outcome. */
   readonly done: () => void;
 }
 
 export interface Acts {
-  /** Tasks that something is being done about. */
+  /** Tasks with an action under way. */
   readonly busy: ReadonlySet<string>;
-  /** Tasks that were asked to end. */
+  /** Tasks to which the stop signal was sent. */
   readonly signalled: ReadonlySet<string>;
-  /** Begins an action; until it is over, nothing more is to be decided about its task. */
+  /** Begins an action. Until it is over, nothing more must be decided about its task. */
   begin(action: Action, now_ms: Ms): void;
   drop(uid: string): void;
 }
@@ -41,7 +42,9 @@ export function createActs(options: ActsOptions): Acts {
   const signalled = new Set<string>();
   const killed = new Map<string, Ms>();
 
-  /** A kill that was sent a moment ago is not sent again: what it kills may take a while to go, or never go. */
+  /**
+   * Returns whether a task was sent a kill a moment ago. The killed processes may take a while to end, or never end.
+   */
   function isTooSoon(action: Action, now_ms: Ms): boolean {
     if (action.do !== "kill") return false;
     const sent_ms = killed.get(action.uid);
@@ -92,20 +95,21 @@ export function createActs(options: ActsOptions): Acts {
   };
 }
 
-/** Claims an attempt so that it never executes, and ends what lives of it without a record. */
+/** Claims an attempt so that it never executes, and ends its processes that live without a record. */
 export async function claimStopped(
   { store, driver }: Pick<ActsOptions, "store" | "driver">,
   uid: string,
 ): Promise<void> {
   const claimed = await store.claimStopped(uid);
   if (claimed === "now") driver.look(uid);
-  // What lives has no record that the loop could follow: this is the order that ends it.
+  // The loop cannot follow a task without a record, so this order alone ends it.
   if (claimed !== "before") driver.end(uid);
 }
 
 /**
- * The successor is written first: a crash between the two finds it again, since its uid follows from this one's. It
- * waits until this end is durable, so that nobody hears of it before the end that made it.
+ * Writes down an end. The record of the successor is written first: after a crash between the two writes it is found
+ * again, since its uid follows from this attempt's. It is not reported before this end is durable, so that the server
+ * hears of no attempt before the end that it follows.
  */
 async function writeEnd(
   { store, records, reports }: ActsOptions,

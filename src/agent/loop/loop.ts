@@ -1,5 +1,5 @@
-// The agent's loop: looks at records and processes, asks core/agent/step what to do, has it done, and says what has
-// changed.
+// The agent's loop: it looks at records and processes, asks core/agent/step for the next actions, has them carried out,
+// and reports what has changed.
 
 import { accept } from "../../core/agent/accept";
 import type { Fence } from "../../core/agent/fence";
@@ -24,24 +24,27 @@ export interface AgentLoopOptions {
   readonly cards: CardRules;
   readonly clock: () => Ms;
   readonly say: (line: string) => void;
-  /** Called with reports of tasks whose state changed; they are repeated until acknowledged. */
+  /** Called with reports of tasks whose state changed. They are repeated until acknowledged. */
   readonly report: (entries: readonly TaskReport[]) => void;
 }
 
 export interface AgentLoop {
   wake(): void;
-  /** Takes in one message of the session; `null` when it is dropped. The fence is the new one, to be kept. */
+  /**
+   * Applies one message of the session. Returns the new fence, which the caller keeps, or null if the message is
+   * dropped.
+   */
   take(fence: Fence, stamp: Stamp, n: number, verbs: readonly Verb[]): Promise<Fence | null>;
-  /** Resolves when no message is being taken in: only then is an inventory whole. */
+  /** Resolves when no message is being applied. Only then is an inventory whole. */
   quiet(): Promise<void>;
-  /** The whole inventory, as of now. */
+  /** Returns the whole inventory as of now. */
   inventory(): { readonly entries: readonly TaskReport[]; readonly unreadable: readonly Orphan[] };
-  /** The server has these ends on disk: their records leave the loop. */
+  /** Removes the records of these tasks from the loop, since the server has their ends on disk. */
   acknowledged(uids: readonly string[]): Promise<void>;
-  /** Drops what is accepted and not begun, and brings back the ends that another timeline had acknowledged. */
+  /** Drops tasks that are accepted and not begun, and loads the ends again that another timeline had acknowledged. */
   newTimeline(): Promise<void>;
   heard(sent_ms: Ms): void;
-  /** What of this node the server has not yet seen the end of, by name. */
+  /** Returns the tasks of this node whose ends the server does not have yet, by name. */
   left(): readonly UnfinishedTask[];
   stop(): void;
 }
@@ -51,7 +54,7 @@ export interface UnfinishedTask {
   readonly state: string;
 }
 
-/** Loads the records of this agent and starts deciding; nothing is reaped before the server has spoken. */
+/** Loads the records of this agent and starts deciding. No record is removed before the server has been heard. */
 export async function createAgentLoop(options: AgentLoopOptions): Promise<AgentLoop> {
   const stored = await options.store.read();
   const orphans = await options.driver.find(stored);
@@ -132,7 +135,7 @@ class Loop implements AgentLoop {
     return { now_ms: clock(), seen: driver.seen(), reserved: this.#reserved, lacking: this.#lacking };
   }
 
-  /** Writes down which tasks have to end for their cards' sake; a full disk does not keep that from being done. */
+  /** Writes down which tasks have to end because of their cards. A full disk does not keep them from being ended. */
   #condemn(now_ms: Ms): void {
     for (const [uid, why] of this.#options.cards.verdicts()) {
       const record = this.#records.get(uid);
@@ -184,9 +187,9 @@ class Loop implements AgentLoop {
     for (const record of accepted.records) {
       const { uid } = record.assignment;
       const now = this.#records.get(uid);
-      // A stop is repeated until its end is known, so it is carried out also where a full disk cannot keep it.
+      // The server repeats a stop until it has the end, so the stop is carried out even if a full disk cannot keep it.
       if (failed !== undefined && (now === undefined || record.stop === null)) continue;
-      // What ended while this was written has ended.
+      // A task that has ended while this record was written stays ended.
       if (now !== undefined && now.end !== null && record.end === null) await store.write(now);
       else this.#records.set(uid, record);
     }
@@ -236,7 +239,7 @@ class Loop implements AgentLoop {
   heard(sent_ms: Ms): void {
     this.#heard_ms = sent_ms;
     this.#options.driver.lease(sent_ms);
-    // An exclusive task may have waited for this since the last lease ran out.
+    // An exclusive task may have waited for a lease since the last one ran out.
     this.wake();
   }
 

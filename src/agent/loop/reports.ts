@@ -1,5 +1,5 @@
-// What the agent tells of the tasks that it has records of: all of them in an inventory, and from then on what has
-// changed. An attempt that the agent made by itself is told only once the end that it follows is written down.
+// What the agent reports of the tasks that it has records of: all of them in an inventory, and every change from then
+// on. An attempt that the agent made by itself is reported only once the end that it follows is on disk.
 
 import { reportOf } from "../../core/agent/report";
 import { successorUid } from "../../core/fresh";
@@ -7,33 +7,37 @@ import type { Assignment, Reported, Seen, TaskRecord, TaskReport } from "../../c
 import type { Ms } from "../../core/units";
 import type { TaskStore } from "../tasks/store";
 
-/** What a report is a function of, beside the records. */
+/** The facts that a report is made of, beside the records. */
 export interface Situation {
   readonly now_ms: Ms;
   readonly seen: ReadonlyMap<string, Seen>;
-  /** Gang members that have been admitted and wait for the word to begin. */
+  /** Uids of the accepted tasks with a reservation, among them the prepared members of gangs. */
   readonly reserved: ReadonlySet<string>;
-  /** What each waiting task lacks, in words. */
+  /** What each accepted task that has no room lacks, in words. */
   readonly lacking: ReadonlyMap<string, string>;
 }
 
 export interface TaskReports {
-  /** A successor is written down before the end that made it. */
+  /** Holds back the reports of a successor whose record is written before the end that made it. */
   ahead(uid: string): void;
-  /** The end that this attempt's successor follows is written down, or will never be. */
+  /** Lifts that for the successor of this attempt: the attempt's end is on disk, or will never be. */
   caughtUp(assignment: Assignment): void;
-  /** Tasks whose state differs from what was told last; `busy`: something is being done about them. */
+  /**
+   * Returns the reports of tasks whose state differs from the last report. `busy` are tasks with an action under way.
+   */
   changed(situation: Situation, busy: ReadonlySet<string>): readonly TaskReport[];
   all(situation: Situation): readonly TaskReport[];
   of(record: TaskRecord, situation: Situation): TaskReport;
   drop(uid: string): void;
-  /** Another timeline has been told nothing. */
+  /** Forgets what was reported, since another timeline has heard nothing of it. */
   newTimeline(): void;
 }
 
 const nextUid = ({ uid, identity }: Assignment): string => successorUid(uid, identity.attempt + 1);
 
-/** What makes a report news: everything but the ages in it. */
+/**
+ * Returns a text that changes when a report is news: with its state, pid, readiness and reason, but not with its ages.
+ */
 function markOf(reported: Reported): string {
   const { state } = reported;
   const pid = "pid" in reported ? reported.pid : null;
@@ -43,9 +47,9 @@ function markOf(reported: Reported): string {
 
 export function createReports(records: ReadonlyMap<string, TaskRecord>, store: TaskStore): TaskReports {
   const told = new Map<string, string>();
-  /** Successors of attempts whose end is not written down: a server that heard of one would not know whose it is. */
+  /** Successors of attempts whose end is not on disk. The server would not know whose such a successor is. */
   const early = new Set<string>();
-  // Of an agent that died between writing the successor and writing the end.
+  // An agent may have died between writing a successor and writing the end before it.
   for (const { end, assignment } of records.values()) {
     if (end === null && assignment.identity.attempt < assignment.grant_until) early.add(nextUid(assignment));
   }
@@ -77,7 +81,7 @@ export function createReports(records: ReadonlyMap<string, TaskRecord>, store: T
         told.set(uid, mark);
         entries.push(entry);
       }
-      // The end that made a successor goes before it, also where they travel apart.
+      // The end that made a successor comes before the successor, also if the two are sent in different messages.
       return entries.toSorted((a, b) => (a.identity?.attempt ?? 0) - (b.identity?.attempt ?? 0));
     },
     all: (situation) =>

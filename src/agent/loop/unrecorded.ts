@@ -1,5 +1,5 @@
-// What this agent has no record of and yet answers for: what it was told to stop, and what outlived its record. Each
-// end is told when it has come, and again until the server has it on disk.
+// The tasks that this agent answers for without a record: those that it was told to stop, and those that outlived their
+// record. Each end is reported when it has come, and again until the server has it on disk.
 
 import type { Orphan } from "../../core/model/rows-node";
 import { endWithoutRecord, withoutRecord } from "../../core/agent/report";
@@ -10,31 +10,31 @@ import type { TaskStore } from "../tasks/store";
 
 const BEGUN = { none: "no", beginning: "alive", alive: "alive", ended: "over", vanished: "over" } as const;
 
-/** Whether a process of a task is or was here. */
+/** Returns whether a process of a task is or was here. */
 export const begunOf = (seen: ReadonlyMap<string, Seen>, uid: string): "no" | "alive" | "over" =>
   BEGUN[seen.get(uid)?.process.is ?? "none"];
 
 export interface Unrecorded {
-  /** What could not be read and is not over, as far as this agent has seen. */
+  /** Returns the tasks without a record that are not over, as far as this agent has seen. */
   unknown(): readonly Orphan[];
-  /** What lives on of a uid is being stopped; its end is the uid's. */
+  /** Notes that the process of `uid` is being stopped. Its end is reported as the end of `of`. */
   stop(stray: { readonly uid: string; readonly of: string; readonly why: string }): void;
-  /** The ends that have come since it was asked last. */
+  /** Returns the ends that have come since the last call. */
   ends(now_ms: Ms): readonly TaskReport[];
-  /** Ends that the server does not have on disk yet. */
+  /** Returns the ends that the server does not have on disk yet. */
   told(): readonly TaskReport[];
-  /** The server has the end of this uid on disk. */
+  /** Notes that the server has the end of this uid on disk. */
   acknowledged(uid: string): void;
-  /** What another timeline has on disk this one may not have. */
+  /** Forgets which ends the server has on disk, since another timeline may lack them. */
   newTimeline(): void;
 }
 
 export interface UnrecordedOptions {
   readonly store: TaskStore;
   readonly driver: Driver;
-  /** What the driver found without a record. */
+  /** The tasks that the driver found without a record. */
   readonly orphans: readonly Orphan[];
-  /** A record came back from the server since, and speaks for itself. */
+  /** Returns whether the server has sent the record of a task again. Such a task is reported by its record. */
   readonly hasRecord: (uid: string) => boolean;
 }
 
@@ -44,7 +44,7 @@ export function createUnrecorded({ store, driver, orphans, hasRecord }: Unrecord
   const heard = new Set<string>();
   const last = new Map<string, TaskReport>();
   const unknown = (): readonly Orphan[] => orphans.filter(({ uid }) => !hasRecord(uid) && !over.has(uid));
-  // What was over when this agent came, and nobody saw how, is left to people.
+  // A task that was over when this agent started, with an end that nobody saw, is left to people.
   const before = driver.seen();
   const isTold = new Set(
     orphans

@@ -1,5 +1,6 @@
-// Journals of what lives, one a keeper, in the run directory: they show what a lost data directory would hide, and are
-// claims of their own. A line a beginning and a line an end, since a file a task would cost more than the task.
+// Journals of the living tasks, one per keeper, in the run directory. They show tasks whose data directory is lost, and
+// count as claims of these. A task's beginning and its end are one line each, since a file per task would cost more
+// than the task.
 
 import { join } from "node:path";
 import { nowMs } from "../../os/clock";
@@ -26,7 +27,7 @@ export interface LivingNote {
   /** The task's directory. */
   readonly dir: string;
   readonly group: readonly string[];
-  /** What it was promised, as its agent told the keeper. */
+  /** What the task was promised, as its agent told the keeper. */
   readonly held: unknown;
 }
 
@@ -36,9 +37,9 @@ type Line =
   | { readonly ended: string };
 
 const PREFIX = "living.";
-/** A journal's name ends with the pid of its keeper; a longer one is of a journal that is being written anew. */
+/** A journal's name ends with the pid of its keeper. A longer name belongs to a journal that is being rewritten. */
 const JOURNAL = /^living\.\d+$/;
-/** Beyond so many lines a journal is written anew, with what still lives. */
+/** Beyond this many lines a journal is rewritten with the tasks that still live. */
 const MOST_LINES = 20_000;
 
 export interface Journal {
@@ -46,7 +47,7 @@ export interface Journal {
   ended(uid: string): void;
 }
 
-/** Begins the journal of this keeper. */
+/** Creates the journal of this keeper. */
 export function openJournal(run: string): Journal {
   const path = join(run, `${PREFIX}${process.pid}`);
   const living = new Map<string, LivingNote>();
@@ -80,7 +81,7 @@ export function openJournal(run: string): Journal {
 
 interface JournalRead {
   readonly path: string;
-  /** Whether its keeper still writes it. */
+  /** Whether the journal's keeper still writes it. */
   readonly open: boolean;
   readonly boot_id: string;
   readonly begun: readonly LivingNote[];
@@ -99,7 +100,9 @@ function readJournal(path: string): JournalRead {
   return { path, open: open && boot_id === bootId(), boot_id, begun };
 }
 
-/** `null` for what is no line of a journal, such as the last one of a keeper that was killed while it wrote. */
+/**
+ * Returns null for a text that is no line of a journal, such as the last one of a keeper that was killed while writing.
+ */
 function parseLine(text: string): Line | null {
   const { keeper, start, boot_id, begun, ended } = fieldsOf(parsedJson(text));
   if (typeof keeper === "number" && typeof start === "string" && typeof boot_id === "string") {
@@ -123,15 +126,15 @@ function parseNote(value: unknown): LivingNote | null {
 }
 
 export interface Noted {
-  /** Tasks that live and whose directory is gone, of any agent of this account. */
+  /** Living tasks without their directory, of any agent of this account. */
   readonly survivors: readonly LivingNote[];
-  /** Uids that were begun for this data directory on this boot, and have no directory any more. */
+  /** Uids that were begun for this data directory on this boot, and whose directory is gone. */
   readonly claimed: ReadonlySet<string>;
-  /** Names and promises by uid, of this data directory. */
+  /** The notes of this data directory's tasks, with names and promises, by uid. */
   readonly notes: ReadonlyMap<string, LivingNote>;
 }
 
-/** Reads all journals below `root`, those of `own` as claims; removes those that can tell nothing more. */
+/** Reads all journals below `root`; those in `own` count as claims. Removes journals that can show nothing more. */
 export function readJournals(root: string, own: string): Noted {
   const survivors: LivingNote[] = [];
   const claimed = new Set<string>();
@@ -155,6 +158,9 @@ export function readJournals(root: string, own: string): Noted {
   return { survivors, claimed, notes };
 }
 
-/** An agent that is just starting has made its directory and not yet put its note there. */
+/**
+ * Returns whether a directory is old. An agent that is just starting has made its directory and not yet put its note
+ * there.
+ */
 const isOld = (dir: string): boolean => nowMs() - (lookAt(dir)?.mtimeMs ?? 0) > OLD_MS;
 const OLD_MS = 3_600_000;

@@ -1,4 +1,4 @@
-// Reads what a task has written: from an offset or a time, to the end or as it grows. Offsets count all bytes that were
+// Reads the output of a task, from an offset or a time, to its end or while it grows. Offsets count all bytes that were
 // ever written, also those that the cap has removed since.
 
 import { join } from "node:path";
@@ -11,7 +11,7 @@ export interface TaskLogQuery {
   readonly name: "stdout" | "stderr";
   readonly offset: number;
   readonly follow: boolean;
-  /** Only what came in the last so many milliseconds. */
+  /** Only output of the last so many milliseconds is read; null for no such bound. */
   readonly since_age_ms: number | null;
 }
 
@@ -19,7 +19,7 @@ export interface TaskLogOptions {
   /** `<data>/agent`. */
   readonly data: string;
   readonly now_ms: () => number;
-  /** Whether the task may still write. */
+  /** Returns whether the task may still write. */
   readonly living: (uid: string) => boolean;
   readonly signal: AbortSignal;
 }
@@ -27,11 +27,11 @@ export interface TaskLogOptions {
 const CHUNK_BYTES = 64 * 1024;
 const LOOK_EVERY_MS = 100;
 
-/** What the marks file says of one stream. */
+/** The facts about one stream in the marks file. */
 interface Marks {
-  /** The offset of the file's first byte: more than 0 where the file was cut. */
+  /** The offset of the file's first byte. It is more than 0 if the file was cut. */
   readonly base: number;
-  /** The first offset that is still there. */
+  /** The first offset that was not removed. */
   readonly from: number;
   readonly at: readonly { readonly offset: number; readonly at_ms: number }[];
 }
@@ -50,19 +50,25 @@ function readMarks(dir: string, name: string): Marks {
   return { base, from, at };
 }
 
-/** Where to begin for `since`: what was there before the first mark that is young enough was written earlier. */
+/**
+ * Returns the offset at which output since a time begins: the offset of the last older mark, as bytes before it were
+ * written earlier.
+ */
 function offsetSince(marks: Marks, since_ms: number): number {
   const older = marks.at.filter((mark) => mark.at_ms < since_ms).at(-1);
   return older?.offset ?? 0;
 }
 
-/** The directory of a task, living or ended. */
+/** Returns the directory of a task, living or ended, or null. */
 function taskDir(data: string, uid: string): string | null {
   const { tasks, ended } = places(data);
   return [join(tasks, uid), join(ended, uid)].find((dir) => exists(dir)) ?? null;
 }
 
-/** The bytes of a task's stream. Ends with the file, or, following, once the task is over and everything was read. */
+/**
+ * Reads the bytes of a task's stream. It stops at the end of the file or, when following, once the task is over and all
+ * its output was read.
+ */
 export async function* readLog(query: TaskLogQuery, options: TaskLogOptions): AsyncGenerator<Uint8Array> {
   const found = taskDir(options.data, query.uid);
   if (found === null) throw new Error("its output is no longer kept on the node");
@@ -70,7 +76,7 @@ export async function* readLog(query: TaskLogQuery, options: TaskLogOptions): As
   const since = query.since_age_ms === null ? 0 : offsetSince(marks, options.now_ms() - query.since_age_ms);
   let offset = Math.max(query.offset, since);
   for (;;) {
-    // Asked before the last look: what a task wrote before it ended is read, too.
+    // This is asked before the last look, so that output from just before the task's end is read too.
     const living = options.living(query.uid);
     const dir = taskDir(options.data, query.uid) ?? found;
     marks = readMarks(dir, query.name);

@@ -1,5 +1,5 @@
-// Records on disk: one file a task, a line a version, of which the last whole one counts; read back with suspicion.
-// What cannot be read is set aside under another name and never stops the agent.
+// Records on disk: one file per task, with one line per version, of which the last whole one counts. All content is
+// checked when read. A file that cannot be read is set aside under another name and never stops the agent.
 
 import { join } from "node:path";
 import { END_CAUSES, type EndCause, type RecordEnd } from "../../core/model/end";
@@ -12,12 +12,12 @@ import { FILES, numberOrNull, textOrNull } from "./taskdir";
 type ParsedRecord =
   { readonly is: "there"; readonly record: TaskRecord } | { readonly is: "bad"; readonly why: string };
 
-/** A bad one was set aside; the directory stays, with its claim. */
+/** The record of a task. A bad record was set aside; the directory stays, with its claim. */
 export type RecordRead = ParsedRecord | { readonly is: "missing" };
 
 const bad = (why: string): ParsedRecord => ({ is: "bad", why });
 
-/** Reads the record in a task's directory; a bad one becomes `UID.bad` beside it. */
+/** Reads the record in a task's directory. A bad record is renamed to `UID.bad` beside the directory. */
 export function readRecord(tasks: string, uid: string): RecordRead {
   const path = join(tasks, uid, FILES.record);
   const read = readText(path);
@@ -29,7 +29,9 @@ export function readRecord(tasks: string, uid: string): RecordRead {
 
 export const badPath = (tasks: string, uid: string): string => join(tasks, `${uid}.bad`);
 
-/** A version whose writing was cut off has no end of line: the one before it counts. */
+/**
+ * Returns the newest record. A version whose writing was cut off has no end of line, so the version before it counts.
+ */
 function lastRecord(text: string, uid: string): ParsedRecord {
   const line =
     text
@@ -78,7 +80,7 @@ function isStop(value: unknown): value is TaskRecord["stop"] {
   );
 }
 
-/** Records of earlier releases have none. */
+/** Returns whether a value is a verdict. Records of earlier releases have none, which reads as null. */
 function isVerdict(value: unknown): value is TaskRecord["verdict"] {
   if (value === null) return true;
   const verdict = value as Record<string, unknown>;
@@ -87,7 +89,10 @@ function isVerdict(value: unknown): value is TaskRecord["verdict"] {
 
 const ENDS: readonly RecordEnd["state"][] = ["succeeded", "failed", "stopped", "rejected", "gone"];
 
-/** A record of another release may lack fields of an end, or have more. Undefined: it is not understood. */
+/**
+ * Returns the end in a record. Another release may have written fewer or more fields. Undefined: the end is not
+ * understood.
+ */
 function endIn(value: unknown): RecordEnd | null | undefined {
   if (value === null) return null;
   if (typeof value !== "object") return undefined;
@@ -117,7 +122,7 @@ export interface RecordWriter {
   write(record: TaskRecord): Promise<void>;
 }
 
-/** Writes records one after the other for each task; what waits is replaced by what is newer. */
+/** Makes a writer that writes the records of each task one after the other. A newer record replaces one that waits. */
 export function createRecordWriter(tasks: string): RecordWriter {
   const writing = new Map<string, Writing>();
   const made = new Set<string>();
@@ -129,7 +134,7 @@ export function createRecordWriter(tasks: string): RecordWriter {
       makePrivateDir(dir);
       made.add(uid);
     }
-    // Appended, not replaced: no file is ever thrown away, which file systems are slow at.
+    // Versions are appended, as replacing would delete a file each time, which is slow on many file systems.
     await appendDurably(join(dir, FILES.record), `${JSON.stringify(record)}\n`);
     if (record.end !== null) made.delete(uid);
   };
@@ -156,7 +161,7 @@ export function createRecordWriter(tasks: string): RecordWriter {
       }
       const next = { record, done: Promise.resolve() };
       const go = (): Promise<void> => begin(next.record);
-      // What became of the write before is its own caller's to hear.
+      // The caller of the write before this one hears of that write's failure.
       const over = (): void => undefined;
       next.done = before.running.catch(over).then(go);
       before.next = next;

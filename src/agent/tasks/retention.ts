@@ -1,4 +1,4 @@
-// How long the output and record of an ended task stay on its node: a week, within a number of tasks.
+// Decides how long the output and record of an ended task stay on its node: a week, and at most a number of tasks.
 
 import { join } from "node:path";
 import { DAY_MS } from "../../core/units";
@@ -10,7 +10,7 @@ export const RETENTION_MS = 7 * DAY_MS;
 const MOST_ENDED = 20_000;
 const CHUNK = 100;
 
-/** Removes ended tasks that are old or too many, and old claims of tasks that never came. */
+/** Removes ended tasks that are old or too many, and old claims of stopped tasks that never arrived. */
 export async function sweepEnded(ended: string, tasks: string, now_ms: number): Promise<void> {
   const old = now_ms - RETENTION_MS;
   const aged: { dir: string; at_ms: number }[] = [];

@@ -1,5 +1,5 @@
-// The one store of what is kept of tasks on disk, whatever runs them: records, claims, the last output of ended tasks,
-// and how long an ended task stays. A claim is what decides whether an attempt executes, and is made once.
+// The store of everything that is kept on disk of tasks, whatever runs them: records, claims, the last output of ended
+// tasks, and ended tasks for a while. A claim decides whether an attempt executes, and is made once.
 
 import { join } from "node:path";
 import type { Tail } from "../../core/model/end";
@@ -14,44 +14,47 @@ import { createTails } from "./tails";
 import { claimText, exitLine, FILES, isUid, places, readAttempt, startFailed, STOPPED_CLAIM } from "./taskdir";
 import type { Attempt } from "./taskdir";
 
-/** What the store has when an agent starts. */
+/** The content of the store when an agent starts. */
 export interface StoredTasks {
   /** Records of tasks whose end the server has not acknowledged. */
   readonly records: Map<string, TaskRecord>;
   /** Every task that has a directory, with a record or without. */
   readonly uids: readonly string[];
-  /** Of those, tasks whose record could not be read and was set aside. */
+  /** Those of `uids` whose record could not be read and was set aside. */
   readonly unreadable: ReadonlySet<string>;
 }
 
-/** `now`: it never executes. `before`: it was claimed already, and has a record. `unrecorded`: it has none. */
+/**
+ * `now`: the attempt is claimed now and never executes. `before`: it was claimed before and has a record. `unrecorded`:
+ * it was claimed before and has no record.
+ */
 export type StopClaim = "now" | "before" | "unrecorded";
 
-/** What the agent's loop needs of the store. Everything may be called again. */
+/** The part of the store that the agent's loop uses. Every call may be repeated. */
 export interface TaskStore {
-  /** Reads what is on disk. Records that cannot be read are set aside and said. */
+  /** Reads the tasks on disk. A record that cannot be read is set aside, with a line in the log. */
   read(): Promise<StoredTasks>;
-  /** Ended records that another timeline acknowledged, back among the living ones. */
+  /** Moves ended tasks that another timeline acknowledged back among the living ones, and returns their records. */
   kept(): Promise<readonly TaskRecord[]>;
-  /** Resolves when the record is durable. Of writes of one task that wait for each other, the last one counts. */
+  /** Resolves when the record is durable. If several writes of one task wait, only the last one is made. */
   write(record: TaskRecord): Promise<void>;
-  /** Whether a directory of the task, living or ended, has a claim. */
+  /** Returns whether a directory of the task, living or ended, has a claim. */
   wasClaimed(uid: string): boolean;
-  /** Claims an attempt so that it never executes; an attempt that was claimed before stays as it is. */
+  /** Claims an attempt so that it never executes. An attempt that was claimed before stays as it is. */
   claimStopped(uid: string): Promise<StopClaim>;
-  /** The last 4 KiB of each stream of an ended task. */
+  /** Returns the last 4 KiB of each stream of an ended task. */
   tail(uid: string): Tail | null;
-  /** The server has this end on disk: it is kept for a while, and no longer loaded. */
+  /** Notes that the server has this end on disk. The task is kept for a while and no longer loaded. */
   acknowledge(uid: string): Promise<void>;
   /** Deletes everything about a task. */
   forget(uid: string): Promise<void>;
 }
 
-/** The store over the files of a data directory, as drivers use it too. */
+/** The store over the files of a data directory, with the calls that drivers use too. */
 export interface TaskFiles extends TaskStore {
-  /** What the claim says of an attempt; `null`: it is not claimed. */
+  /** Returns the content of an attempt's claim, or null if the attempt is not claimed. */
   attempt(uid: string): Attempt | null;
-  /** Claims an attempt that can never begin here; it is over at once, for this reason. */
+  /** Claims an attempt that can never begin here. The attempt is over at once, for this reason. */
   claimRefused(uid: string, why: string): Promise<void>;
   close(): void;
 }
@@ -116,7 +119,9 @@ async function readAll(tasks: string, say: (line: string) => void): Promise<Stor
   return { records, uids, unreadable };
 }
 
-/** Moves ended tasks back among the living ones, unless a directory of the same task is there. */
+/**
+ * Moves ended tasks back among the living ones and returns their records. A task that has a living directory is left.
+ */
 async function bringBack(tasks: string, ended: string): Promise<TaskRecord[]> {
   const records: TaskRecord[] = [];
   for (const [at, uid] of namesIn(ended).filter(isUid).entries()) {
@@ -134,7 +139,7 @@ async function claimStopped(tasks: string, uid: string): Promise<StopClaim> {
   makePrivateDir(dir);
   const claimed = await createOnce(join(dir, FILES.claim), STOPPED_CLAIM);
   const recorded = exists(join(dir, FILES.record));
-  // This order is the last that is heard of a record that could not be read.
+  // No other order will follow for a record that could not be read.
   if (!recorded) removeFile(badPath(tasks, uid));
   return claimed === "created" ? "now" : recorded ? "before" : "unrecorded";
 }

@@ -1,4 +1,4 @@
-// The last words of ended tasks, which travel with every report of their end until it is acknowledged: read once.
+// The last output of ended tasks, which every report of their end contains until it is acknowledged. It is read once.
 
 import { join } from "node:path";
 import { HOUSE_LIMITS } from "../../core/limits";
@@ -29,7 +29,7 @@ export function createTails(tasks: string): Tails {
   };
 }
 
-/** Bytes as text; a character that the cut has halved is left out. */
+/** Decodes bytes as text without the first character if the cut has halved it. */
 export function lastText(bytes: Uint8Array): string {
   let at = 0;
   while (bytes.length === HOUSE_LIMITS.log_tail_bytes && at < 3 && ((bytes[at] ?? 0) & 0xc0) === 0x80) at++;

@@ -1,5 +1,5 @@
-// What lies in the directory of a task: a frozen format, readable by older and newer agents and keepers, since a task
-// may outlive both. docs/decisions/15-one-keeper-a-node.md says who writes what.
+// The content of a task's directory: a frozen format that older and newer agents and keepers can read, since a task may
+// outlive both. docs/decisions/15-one-keeper-a-node.md says who writes which file.
 
 import { join } from "node:path";
 import type { TaskExit } from "../../core/model/end";
@@ -9,7 +9,7 @@ import { fieldsOf, parsedJson } from "../../os/files/json";
 /** The directories of an agent's data. */
 export const places = (data: string) => ({
   tasks: join(data, "tasks"),
-  /** Ended tasks whose end the server has on disk; kept for a while, never loaded at start. */
+  /** Ended tasks whose end the server has on disk. They are kept for a while and never loaded at the start. */
   ended: join(data, "ended"),
   keepers: join(data, "keepers"),
 });
@@ -27,16 +27,16 @@ export const FILES = {
 export const isUid = (name: string): boolean => /^[0-9a-f]{32}$/.test(name);
 
 /**
- * What the claim file says of an attempt. It is created once and only grows, a line a fact: `started BOOT MS`, `group
- * DIR`, `pid PID START MS`, `exit JSON`; or the one line `stopped`. Its first bytes are synced before anything
- * executes, so later lines need no new block: an exit is recorded also on a full disk.
+ * The content of an attempt's claim file. The file is created once and only grows, one line per fact: `started BOOT
+ * MS`, `group DIR`, `pid PID START MS`, `exit JSON`; or it is the one line `stopped`. Its first bytes are synced before
+ * anything executes, so later lines need no new block, and an exit is recorded also on a full disk.
  */
 export interface Attempt {
-  /** `unknown`: created and not written, since its keeper died in between. It counts. */
+  /** `unknown`: the file was created and not written, since its keeper died in between. It counts as a claim. */
   readonly claimed: "start" | "stop" | "unknown";
   readonly boot_id: string;
   readonly at_ms: number;
-  /** The control group that its processes are in, or will be. */
+  /** The control group in which the attempt's processes are, or will be. */
   readonly group: readonly string[];
   readonly process: TaskProcess | null;
   readonly exit: TaskExit | null;
@@ -44,7 +44,7 @@ export interface Attempt {
 
 export interface TaskProcess {
   readonly pid: number;
-  /** Ticks since boot: with the pid and the boot it names one process. */
+  /** The start time in ticks since boot. With the pid and the boot it names one process. */
   readonly start: string;
   readonly started_ms: number;
 }
@@ -59,14 +59,14 @@ export const exitLine = (exit: TaskExit): string => `exit ${JSON.stringify(exit)
 
 const UNKNOWN: Attempt = { claimed: "unknown", boot_id: "", at_ms: 0, group: [], process: null, exit: null };
 
-/** Reads the claim in a task's directory; `null` when there is none. Words of a newer keeper are ignored. */
+/** Reads the claim in a task's directory, or returns null if there is none. Words of newer keepers are ignored. */
 export function readAttempt(dir: string): Attempt | null {
   const read = readText(join(dir, FILES.claim));
   if (read.is === "missing") return null;
   return read.is === "failed" ? UNKNOWN : parseAttempt(read.text);
 }
 
-/** Only whole lines count. */
+/** Parses the content of a claim. Only whole lines count. */
 export function parseAttempt(text: string): Attempt {
   let attempt = UNKNOWN;
   for (const line of text.slice(0, text.lastIndexOf("\n") + 1).split("\n")) {
@@ -84,7 +84,7 @@ export function parseAttempt(text: string): Attempt {
 export const numberOrNull = (value: unknown): number | null => (typeof value === "number" ? value : null);
 export const textOrNull = (value: unknown): string | null => (typeof value === "string" ? value : null);
 
-/** Fields of a newer keeper are ignored, fields of an older one may be missing. */
+/** Parses an exit. Fields of newer keepers are ignored, and fields of older ones may be missing. */
 export function parseExit(told: unknown): TaskExit | null {
   const value = fieldsOf(told);
   const { started_ms, ended_ms } = value;
@@ -102,7 +102,7 @@ export function parseExit(told: unknown): TaskExit | null {
   };
 }
 
-/** What is written of a command that could not be started. */
+/** Returns the cause and reason in the exit of a command that could not be started. */
 export const startFailed = (why: string): { cause: "start_failed"; reason: string } => ({
   cause: "start_failed",
   reason: `could not start: ${why}`,
@@ -110,7 +110,9 @@ export const startFailed = (why: string): { cause: "start_failed"; reason: strin
 
 const CAUSES = ["start_failed", "lease_expired"] as const;
 
-/** Keepers of before told in words alone what ended a task but for itself; these are all their words. */
+/**
+ * Returns the cause in an exit. Keepers of earlier releases wrote a reason and no cause, and only two kinds of reasons.
+ */
 function causeIn({ cause, reason }: Record<string, unknown>): Pick<TaskExit, "cause"> {
   const known = CAUSES.find((one) => one === cause);
   if (known !== undefined) return { cause: known };
