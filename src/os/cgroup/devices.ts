@@ -1,4 +1,4 @@
-// Keeps device files from the processes of a group, and finds out whether this machine can.
+// Keeps device files away from the processes of a group, and finds out whether this machine can do so.
 
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -7,7 +7,7 @@ import { messageOf } from "../errors";
 import { tryRemove, tryWrite } from "./dirs";
 import { ownPath, type Cgroups, type Group } from "./hierarchy";
 
-/** Throws when this machine cannot keep them away. */
+/** Denies the processes of a group the use of these devices. Throws when this machine cannot do so. */
 export function keepDevices(cgroups: Cgroups, name: string, denied: readonly DeviceNumber[]): void {
   const devices = cgroups.is === "none" ? null : cgroups.devices;
   if (devices === null) throw new Error("this machine has no control groups that keep devices away");
@@ -17,11 +17,14 @@ export function keepDevices(cgroups: Cgroups, name: string, denied: readonly Dev
   else denyByProgram(dir, denied);
 }
 
-/** Why devices cannot be kept from tasks on this machine; `null`: they can. Found out by doing it once. */
+/**
+ * Returns why devices cannot be kept from tasks on this machine, or null. The function tries it once with a group of
+ * its own.
+ */
 export function deviceKeepingProblem(cgroups: Cgroups): string | null {
   const name = `try-${process.pid}`;
   try {
-    // A number that no driver has.
+    // No driver has this number.
     keepDevices(cgroups, name, [{ major: 4_095, minor: 255 }]);
     return null;
   } catch (error) {
@@ -32,8 +35,9 @@ export function deviceKeepingProblem(cgroups: Cgroups): string | null {
 }
 
 /**
- * Puts this process into the directory that keeps devices away, so that what it starts is in there before it executes;
- * the other directories of a group can be joined in other ways. `null`: there is nothing to enter.
+ * Puts this process into the directory that keeps devices away, so that the processes it starts are in there before
+ * they execute. The other directories of a group can be joined later. Returns why that failed, or null if there is no
+ * such directory.
  */
 export function enterKept(cgroups: Cgroups, group: Group): { leave(): void } | { readonly why: string } | null {
   const devices = cgroups.is === "v1" ? cgroups.devices : null;

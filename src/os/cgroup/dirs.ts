@@ -1,10 +1,11 @@
-// The few things that are done to directories and files of a cgroup file system, each with why it could not be done.
+// Operations on directories and files of a cgroup file system. The attempts (`try…`) return a failure instead of
+// throwing.
 
 import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../errors";
 
-/** Writes a kernel file; gives back why it could not. */
+/** Writes a kernel file. Returns why that failed, or null. */
 export function tryWrite(path: string, text: string): string | null {
   try {
     writeFileSync(path, text);
@@ -23,7 +24,10 @@ export function tryMake(path: string): string | null {
   }
 }
 
-/** Every directory below, deepest first: a task that is root may have made groups of its own. */
+/**
+ * Returns a directory and all directories below it, deepest first. A task that runs as root may have made groups of its
+ * own.
+ */
 export function below(dir: string): string[] {
   const inner = existsSync(dir) ? readdirSync(dir, { withFileTypes: true }).filter((entry) => entry.isDirectory()) : [];
   return [...inner.flatMap(({ name }) => below(join(dir, name))), dir];

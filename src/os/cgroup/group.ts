@@ -1,4 +1,5 @@
-// The control group of one task, from its making to its removal: who is in it, what they used, and how all are ended.
+// The control group of one task, from its creation to its removal: its processes, their memory, and how all of them are
+// ended.
 
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +10,7 @@ import { below, tryRemove, tryWrite } from "./dirs";
 import { basesOf, groupOf, type Cgroups, type Group } from "./hierarchy";
 import { limitV1, limitV2, type GroupLimits } from "./limits";
 
-/** Makes the group of one task. Throws when a limit that was asked for cannot be set. */
+/** Makes the group of one task. Throws when one of `limits` cannot be set. */
 export function makeGroup(
   cgroups: Cgroups,
   name: string,
@@ -29,7 +30,7 @@ export function makeGroup(
 
 /** Puts a process into the directories of a group that it did not join before executing. */
 export function joinRest(group: Group, pid: number): void {
-  // A process that is gone by now needs no group.
+  // An error means that the process has ended, and then it needs no group.
   for (const dir of group.slice(1)) tryWrite(join(dir, "cgroup.procs"), String(pid));
 }
 
@@ -38,19 +39,21 @@ function pidsIn(dir: string): number[] {
   return text === null || text === "" ? [] : text.split("\n").map(Number);
 }
 
-/** Processes that are in the group now. */
+/** Returns the processes that are in the group now. */
 export function membersOf(group: Group): number[] {
   const dir = group[0];
   return dir === undefined ? [] : pidsIn(dir);
 }
 
-/** Sends SIGKILL to everything in the group, and gives back how many there were. Repeat until there are none. */
+/**
+ * Sends SIGKILL to all processes of the group and returns their number. The caller repeats this until the number is 0.
+ */
 export function killGroup(group: Group): number {
   const dir = group[0];
   if (dir === undefined) return 0;
   const pids = below(dir).flatMap(pidsIn);
   if (pids.length === 0 || tryWrite(join(dir, "cgroup.kill"), "1") === null) return pids.length;
-  // No more forks, so that a task that multiplies is outrun.
+  // Forbids further forks, so that a task cannot fork faster than its processes are killed.
   for (const one of group) if (existsSync(join(one, "pids.max"))) tryWrite(join(one, "pids.max"), "1");
   for (const pid of pids) {
     try {
@@ -64,11 +67,14 @@ export function killGroup(group: Group): number {
 
 export interface MemoryFacts {
   readonly peak_bytes: number | null;
-  /** Processes of the group that the kernel killed for want of memory. */
+  /** The number of processes of the group that the kernel killed because memory ran out. */
   readonly oom_kills: number;
 }
 
-/** What the group used at most, and whether it was killed for it; read before the group is removed. */
+/**
+ * Returns how much memory the group used at most, and how many of its processes were killed for it. Must be called
+ * before the group is removed.
+ */
 export function memoryFacts(group: Group): MemoryFacts {
   const dir = group[0];
   if (dir === undefined) return { peak_bytes: null, oom_kills: 0 };
@@ -79,7 +85,7 @@ export function memoryFacts(group: Group): MemoryFacts {
   return { peak_bytes: peak === null ? null : Number(peak), oom_kills: Number(kills) };
 }
 
-/** Removes an empty group; `false` while something still keeps it. */
+/** Removes an empty group. Returns false while the kernel refuses to remove one of its directories. */
 export function removeGroup(group: Group): boolean {
   const removed = group.map((dir) => tryRemove(dir) || below(dir).map(tryRemove).at(-1) === true);
   return removed.every(Boolean);

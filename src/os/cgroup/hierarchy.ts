@@ -1,5 +1,5 @@
 // Which control groups this machine has, found out by trying: version 2, version 1 (or a hybrid), or none with the
-// reason; and where the directories of orch's groups are in them.
+// reason. Also where the directories of orch's groups are.
 
 import { join } from "node:path";
 import { kernelText } from "../proc";
@@ -16,7 +16,7 @@ export type Cgroups =
       readonly devices: DeviceKeeping | null;
       readonly detail: string | null;
     }
-  /** One base directory a controller; processes join the first before they execute. */
+  /** One base directory per controller. Processes join the first before they execute. */
   | {
       readonly is: "v1";
       readonly bases: readonly { readonly controller: Controller; readonly base: string }[];
@@ -25,14 +25,14 @@ export type Cgroups =
     }
   | { readonly is: "none"; readonly detail: string };
 
-/** How device files are kept from a group's processes. Its directories are made for groups that need it alone. */
+/** How device files are kept from a group's processes. Only groups that need it get a directory below `base`. */
 export interface DeviceKeeping {
   readonly by: "list" | "program";
   readonly mount: string;
   readonly base: string;
 }
 
-/** Directories of one group; the first is joined before executing, the others are written to right after. */
+/** The directories of one group. The first is joined before executing, the others right after. */
 export type Group = readonly string[];
 
 interface Mount {
@@ -53,14 +53,17 @@ export function mounts(): Mount[] {
     }));
 }
 
-/** Where this process is in a hierarchy, for machines where only a part of it is ours. */
+/** Returns the path of this process's group in a hierarchy. On some machines orch may write only below it. */
 export function ownPath(controller: string): string {
   const lines = (kernelText("/proc/self/cgroup") ?? "").split("\n");
   const line = lines.find((one) => one.split(":")[1]?.split(",").includes(controller));
   return line?.split(":").slice(2).join(":") ?? "/";
 }
 
-/** A directory of ours in a hierarchy: at its top, so that nobody's limits hold for tasks, else below this process. */
+/**
+ * Makes a directory of orch in a hierarchy: at its top, so that no other group's limits apply to tasks, or else below
+ * this process.
+ */
 function findBase(mount: string, controller: string, name: string): { base: string } | { why: string } {
   const top = join(mount, "orch", name);
   const why = tryMake(top);
@@ -69,7 +72,7 @@ function findBase(mount: string, controller: string, name: string): { base: stri
   return tryMake(below) === null ? { base: below } : { why };
 }
 
-/** Finds out what this machine offers, and makes the directories that groups named `name/…` go into. */
+/** Finds out what this machine offers, and makes the directories that will contain the groups named `name/…`. */
 export function findCgroups(name: string): Cgroups {
   if (process.platform !== "linux") return { is: "none", detail: "only Linux has control groups" };
   const all = mounts();
@@ -93,7 +96,10 @@ function findV1(all: readonly Mount[], name: string): Cgroups {
   return bases.length === 0 ? { is: "none", detail: detail ?? "" } : { is: "v1", bases, devices, detail };
 }
 
-/** The list where it is mounted, else a program in the unified hierarchy of a hybrid machine. */
+/**
+ * Devices are kept away by the `devices` controller where it is mounted, or else by a program in the unified hierarchy
+ * of a hybrid machine.
+ */
 function devicesIn(v1: readonly Mount[], name: string): DeviceKeeping | null {
   const list = v1.find(({ options }) => options.includes("devices"))?.point;
   const mount = list ?? mounts().find(({ kind }) => kind === "cgroup2")?.point;
@@ -117,7 +123,9 @@ function findV2(mount: string, name: string): Cgroups {
   return { is: "v2", base, controllers, devices, detail: missing.length === 0 ? null : missing.join("; ") };
 }
 
-/** The directories that the group of this name has, or will have. `kept`: devices are kept from it. */
+/**
+ * Returns the directories that the group of this name has, or will have. `kept` says whether devices are kept from it.
+ */
 export const groupOf = (cgroups: Cgroups, name: string, kept: boolean): Group =>
   basesOf(cgroups, kept).map((base) => join(base, name));
 
@@ -128,7 +136,7 @@ export function basesOf(cgroups: Cgroups, kept: boolean): string[] {
   return extra === undefined || bases.includes(extra) ? bases : [...bases, extra];
 }
 
-/** What /proc calls the directories that groups are in: a group of that name elsewhere is not ours. */
+/** Returns the directories of orch's groups as /proc names them. A group of the same name elsewhere is not orch's. */
 export const basePaths = (cgroups: Cgroups): readonly string[] => [...new Set(basesOf(cgroups, true).map(kernelPath))];
 
 function kernelPath(dir: string): string {

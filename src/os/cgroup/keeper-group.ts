@@ -1,11 +1,15 @@
-// Where keepers live, outside of what a service manager ends with the agent, and what is swept up after them.
+// Groups of keepers, outside the group that a service manager ends with the agent, and the removal of groups that were
+// left behind.
 
 import { existsSync, readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { below, tryMake, tryRemove, tryWrite } from "./dirs";
 import { basesOf, mounts, ownPath, type Cgroups } from "./hierarchy";
 
-/** Where keepers move to, so that a service manager does not end them with the agent; `null`: nowhere. */
+/**
+ * Returns where keepers move to, so that a service manager does not end them with the agent; or null if there is no
+ * such place.
+ */
 function keeperMount(cgroups: Cgroups): { mount: string; parent: string; controller: string } | null {
   const all = mounts();
   const systemd = all.find(({ options }) => options.includes("name=systemd"))?.point;
@@ -17,20 +21,23 @@ function keeperMount(cgroups: Cgroups): { mount: string; parent: string; control
 
 const keeperGroup = (name: string): string => `keeper-${name}`;
 
-/** Removes groups that a killed machine left, unless something lives in them. Only while nobody makes new ones. */
+/**
+ * Removes groups that are left from before, except those with processes in them. Must not run while a new group is
+ * made.
+ */
 export function removeLeftGroups(cgroups: Cgroups, name: string): void {
   for (const base of basesOf(cgroups, true)) for (const dir of below(base)) if (dir !== base) tryRemove(dir);
   removeLeftKeepers(cgroups, name);
 }
 
-/** Removes the groups of keepers that were killed. */
+/** Removes the empty groups of keepers that were killed. */
 export function removeLeftKeepers(cgroups: Cgroups, name: string): void {
   const keepers = keeperMount(cgroups)?.parent;
   if (keepers === undefined || !existsSync(keepers)) return;
   for (const one of readdirSync(keepers)) if (one.startsWith(keeperGroup(name))) tryRemove(join(keepers, one));
 }
 
-/** Removes the directories of `findCgroups` where nothing is left in them. */
+/** Removes the directories that `findCgroups` made, as far as they are empty. */
 export function removeBases(cgroups: Cgroups): void {
   const keepers = keeperMount(cgroups)?.parent;
   for (const base of [...basesOf(cgroups, true), ...(keepers === undefined ? [] : [keepers])]) {
@@ -40,8 +47,8 @@ export function removeBases(cgroups: Cgroups): void {
 }
 
 /**
- * Moves this process out of the group that its service manager would end with the agent: on v2 next to the tasks'
- * groups, on v1 within systemd's own hierarchy. `back` undoes it; `null` when it stays where it is.
+ * Moves this process out of the group that its service manager ends with the agent: on version 2 next to the tasks'
+ * groups, on version 1 within systemd's own hierarchy. `back` undoes it. Returns null if the process stays where it is.
  */
 export function leaveService(cgroups: Cgroups, name: string): { back(): void } | null {
   const to = keeperMount(cgroups);

@@ -1,4 +1,4 @@
-// What one group may use: cpu as a weight, memory and processes as bounds, in the words of each version.
+// The limits of one group, in the terms of each version: cpu is a weight, memory and processes are upper bounds.
 
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,12 +7,15 @@ import type { Controller } from "./hierarchy";
 
 export interface GroupLimits {
   readonly cpu_milli: number;
-  /** `null`: counted only. */
+  /** Null means that memory is counted and not limited. */
   readonly memory_bytes: number | null;
   readonly pids: number;
 }
 
-/** Shares of v1 are thousandths of a core in 1024ths; weights of v2 follow the kernel's own conversion. */
+/**
+ * Version 1 counts cpu in shares, 1024 per core. Weights of version 2 follow the kernel's own conversion from shares.
+ * For example, one core (1000 thousandths) is 1024 shares, or weight 39.
+ */
 const sharesOf = (cpu_milli: number): number => Math.min(262_144, Math.max(2, Math.round((cpu_milli * 1024) / 1000)));
 const weightOf = (cpu_milli: number): number => 1 + Math.floor(((sharesOf(cpu_milli) - 2) * 9_999) / 262_142);
 

@@ -1,5 +1,5 @@
-// Files of drivers in /sys and /proc. They come and go with the hardware, and any error of them only means that there
-// is no value now. No function here throws for what a driver does; any may hang.
+// Files of drivers in /sys and /proc. They come and go with the hardware, so an error only means that a file has no
+// value now. No function here throws for an error of a driver; every function may hang.
 
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, realpathSync } from "node:fs";
 

@@ -20,12 +20,12 @@ import { syncDir } from "./files";
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
 
 /**
- * What a replaced file survives. `whole`: the end of this process, at any moment. `durable`: the end of the machine
- * too.
+ * What a replaced file survives. `whole`: the end of this process at any moment. `durable`: also the end of the
+ * machine.
  */
 export type Lasting = "whole" | "durable";
 
-/** Replaces a file. Resolves when it is durable; nothing else waits for the disk meanwhile. */
+/** Replaces a file. Resolves when the new file is durable. The process does other things while the disk syncs. */
 export async function replaceFile(path: string, text: string, mode = 0o600): Promise<void> {
   const { aside, fd } = writeAside(path, text, mode);
   try {
@@ -39,7 +39,7 @@ export async function replaceFile(path: string, text: string, mode = 0o600): Pro
   await synced(fsync, dir).finally(() => closeSync(dir));
 }
 
-/** Replaces a file before it returns; a `durable` one makes the whole process wait for the disk. */
+/** Replaces a file before the function returns. With `durable`, the whole process waits for the disk. */
 export function replaceFileNow(path: string, text: string, lasting: Lasting, mode = 0o600): void {
   const { aside, fd } = writeAside(path, text, mode);
   try {
@@ -56,7 +56,7 @@ export function replaceFileNow(path: string, text: string, lasting: Lasting, mod
   if (lasting === "durable") syncDir(dirname(path));
 }
 
-/** Copies a file so that `to` is whole or not there. Shares blocks where the file system can. */
+/** Copies a file so that `to` is whole or not there. The two files share blocks where the file system supports it. */
 export function copyDurably(from: string, to: string, mode = 0o600): void {
   const aside = nameAside(to);
   try {
@@ -80,7 +80,7 @@ export function renameDurably(from: string, to: string): void {
   syncDir(dirname(to));
 }
 
-/** Resolves when `sync` has the disk's word, while this process does other things. */
+/** Resolves when `sync` has finished; the process does other things meanwhile. */
 const synced = (sync: typeof fdatasync | typeof fsync, fd: number): Promise<void> =>
   new Promise((resolve, reject) => {
     sync(fd, (error) => (error === null ? resolve() : reject(error)));
@@ -88,10 +88,10 @@ const synced = (sync: typeof fdatasync | typeof fsync, fd: number): Promise<void
 
 let count = 0;
 
-/** A name that no other process and no other writing of this one uses. */
+/** Returns a name beside the file that no other process and no other call uses. */
 const nameAside = (path: string): string => `${path}.${process.pid}.${count++}.new`;
 
-/** Writes the new text beside the file. What could not be written whole leaves nothing behind. */
+/** Writes the new text into a file beside `path`. If that fails, the file is removed. */
 function writeAside(path: string, text: string, mode: number): { readonly aside: string; readonly fd: number } {
   const aside = nameAside(path);
   const fd = openSync(aside, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, mode);

@@ -1,5 +1,5 @@
-// Files as values: what is missing or broken is told, not thrown; what must survive is synced before it is believed.
-// Files are replaced in durable.
+// Operations on files that return what is missing or broken as a value instead of throwing, and that sync what has to
+// survive. The replacement of files is in durable.ts.
 
 import {
   accessSync,
@@ -54,15 +54,12 @@ export function readJson(path: string): Json {
   return value === undefined ? { is: "failed", why: `${path} is no JSON` } : { is: "there", value };
 }
 
-/** Makes a directory, and those above it, readable by its owner alone. */
+/** Makes a directory and those above it, for their owner only. */
 export function makePrivateDir(path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o700 });
 }
 
-/**
- * Makes a directory of this account's own where something is to be written. Gives why it cannot be, in a few words;
- * `null`: it is there, and may be written.
- */
+/** Makes a directory for its owner only, in which this process will write. Returns why that is impossible, or null. */
 export function takeDir(path: string): string | null {
   try {
     makePrivateDir(path);
@@ -73,7 +70,7 @@ export function takeDir(path: string): string | null {
   }
 }
 
-/** Names in a directory; none when it is not there. */
+/** Returns the names in a directory, or none if it does not exist. */
 export function namesIn(path: string): string[] {
   try {
     return readdirSync(path);
@@ -93,7 +90,7 @@ function writeWhole(fd: number, text: string): void {
   for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
 }
 
-/** Creates a file that must not be there yet, and syncs it before it says so. */
+/** Creates a file and syncs it. Returns "exists" if the file was there before. */
 export async function createOnce(path: string, text: string): Promise<"created" | "exists"> {
   const fd = await createHeld(path, text);
   if (fd === null) return "exists";
@@ -101,7 +98,7 @@ export async function createOnce(path: string, text: string): Promise<"created" 
   return "created";
 }
 
-/** The same, and gives back the file open for appending; `null`: it is there already. */
+/** Creates a file, syncs it, and returns it open for appending; or null if the file was there before. */
 export async function createHeld(path: string, text: string): Promise<number | null> {
   let fd: number;
   try {
@@ -120,7 +117,10 @@ export async function createHeld(path: string, text: string): Promise<number | n
   }
 }
 
-/** Writes a short text at once, without waiting for the disk: a crash of ours leaves none of it or all. */
+/**
+ * Writes a short text without waiting for the disk. If the process is killed meanwhile, the file has none of the text
+ * or all of it.
+ */
 export function writeShort(path: string, text: string): void {
   const fd = openSync(path, O_CREAT | O_TRUNC | O_WRONLY | O_NOFOLLOW, 0o600);
   try {
@@ -134,7 +134,7 @@ export const openToAppend = (path: string): number => openSync(path, O_CREAT | O
 
 export const appendTo = (fd: number, text: string): void => writeWhole(fd, text);
 
-/** Appends a text and syncs it. Resolves when it is durable. */
+/** Appends a text and syncs it. Resolves when the text is durable. */
 export async function appendDurably(path: string, text: string): Promise<void> {
   const fd = openToAppend(path);
   try {
@@ -154,12 +154,12 @@ export function appendText(path: string, text: string): void {
   }
 }
 
-/** Size and times of what lies at a path itself, never behind a link; `null` when nothing does. */
+/** Returns size and times of a path itself, even if it is a link; or null if nothing is there. */
 export function lookAt(path: string): Stats | null {
   return lstatSync(path, { throwIfNoEntry: false }) ?? null;
 }
 
-/** Whether a path leads to a directory that can be entered, and if not, why. */
+/** Returns why a path does not lead to a directory that this process can enter, or null. */
 export function directoryProblem(path: string): string | null {
   try {
     return statSync(path).isDirectory() ? null : `${path} is not a directory`;
@@ -169,7 +169,10 @@ export function directoryProblem(path: string): string | null {
   }
 }
 
-/** A regular file opened to be read, never through a link and never waiting; `null` when there is none. */
+/**
+ * Opens a regular file for reading. The function neither follows a link nor blocks. Returns null if there is no regular
+ * file.
+ */
 export function openToRead(path: string): number | null {
   let fd: number;
   try {
@@ -183,7 +186,7 @@ export function openToRead(path: string): number | null {
   return null;
 }
 
-/** Up to `length` bytes of an open file from `offset`; fewer at its end. */
+/** Returns up to `length` bytes of an open file from `offset`. There are fewer at the end of the file. */
 export function readAt(fd: number, offset: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   return bytes.subarray(0, readSync(fd, bytes, 0, length, offset));
@@ -191,7 +194,7 @@ export function readAt(fd: number, offset: number, length: number): Uint8Array {
 
 export const sizeOf = (fd: number): number => fstatSync(fd).size;
 
-/** The last `length` bytes of a file; empty when there is none. */
+/** Returns the last `length` bytes of a file; nothing if there is no file. */
 export function tailOf(path: string, length: number): Uint8Array {
   const fd = openToRead(path);
   if (fd === null) return new Uint8Array(0);
@@ -215,7 +218,7 @@ export const exists = (path: string): boolean => existsSync(path);
 export const renameTo = (from: string, to: string): void => renameSync(from, to);
 export const closeFile = (fd: number): void => closeSync(fd);
 
-/** Syncs a directory, so that the names in it survive. */
+/** Syncs a directory, so that the names in it survive the end of the machine. */
 export function syncDir(path: string): void {
   const fd = openSync(path, O_RDONLY);
   try {
@@ -225,6 +228,6 @@ export function syncDir(path: string): void {
   }
 }
 
-/** Opens an existing regular file for changing it in place. */
+/** Opens an existing regular file to change it in place. */
 export const openToChange = (path: string): number => openSync(path, O_WRONLY | O_NOFOLLOW);
 export const cutFile = (path: string): void => truncateSync(path, 0);

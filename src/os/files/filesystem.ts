@@ -64,8 +64,8 @@ export function networkFileSystem(dir: string): string | null {
 }
 
 /**
- * Returns the same from what the kernel reports: the type's magic number, and the mounts, which name the program behind
- * FUSE.
+ * Returns the network file system of `path` from two reports of the kernel: the type's magic number, and the mounts,
+ * which name the program behind FUSE.
  */
 export function networkKind(magic: number, mounts: string, path: string): string | null {
   // The kernel's number is signed on some platforms.
@@ -108,7 +108,7 @@ export function freeBytes(dir: string): number {
 }
 
 export interface FileSystem {
-  /** `ext4`, `xfs`; `unknown` where the system does not report it. */
+  /** Such as `ext4` or `xfs`; `unknown` where the system does not report it. */
   readonly type: string;
   /** The kind of network file system, or null if it is local. */
   readonly network: string | null;

@@ -1,8 +1,9 @@
-// JSON that somebody else wrote, or that was cut off: read without throwing, and believed field by field.
+// JSON from other programs, or JSON that may be cut off: it is read without throwing, and each field is checked by its
+// reader.
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** The value in a text; `undefined` when the text is no JSON. */
+/** Returns the value in a text, or undefined if the text is not JSON. */
 export function parsedJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
@@ -15,7 +16,7 @@ export function parsedJson(text: string): unknown {
 const isObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** The fields of an object. `null`, lists, numbers and texts have none. */
+/** Returns the fields of an object. Null, lists, numbers and texts have no fields. */
 export const fieldsOf = (value: unknown): JsonObject => (isObject(value) ? value : {});
 
 export const isTexts = (value: unknown): value is readonly string[] =>

@@ -1,5 +1,5 @@
-// JSON lines over a unix socket, both ends: agent and keeper talk this way. What cannot be written yet is kept up to a
-// bound. A peer that does not read is disconnected.
+// Both ends of a unix socket that carries JSON lines: agent and keeper talk over one. Lines that the socket does not
+// take yet are kept up to a bound. A peer that does not read is disconnected.
 
 import { chmodSync } from "node:fs";
 import { messageOf } from "../errors";
@@ -12,7 +12,7 @@ export interface LinePeer {
 
 export interface LineHandlers {
   message(message: unknown): void;
-  /** Called once, whichever side closed. */
+  /** Called once, whichever end closed the connection. */
   closed(): void;
 }
 
@@ -24,7 +24,7 @@ interface RawSocket {
   terminate(): void;
 }
 
-/** Cuts lines out of chunks, and holds back what the socket does not take. */
+/** Splits incoming bytes into lines, and keeps outgoing bytes that the socket does not take yet. */
 class Wire implements LinePeer {
   #handlers: LineHandlers | null = null;
   #socket: RawSocket | null = null;
@@ -66,7 +66,7 @@ class Wire implements LinePeer {
       const line = this.#input.slice(0, at);
       this.#input = this.#input.slice(at + 1);
       const message = parsedJson(line);
-      // What sends anything but JSON is no peer of ours.
+      // A peer that sends anything but JSON is disconnected.
       if (message === undefined) return this.#socket?.terminate();
       this.#handlers?.message(message);
     }
@@ -85,7 +85,7 @@ class Wire implements LinePeer {
   }
 }
 
-/** How many bytes a socket's path may have (sun_path in unix(7), without its end). */
+/** The most bytes that a socket's path may have: sun_path in unix(7) without its final zero. */
 export const longestPath = 107;
 
 export interface LineServer {
@@ -110,12 +110,12 @@ export function listenLines(path: string, onPeer: (peer: LinePeer) => LineHandle
   return { stop: () => server.stop(true) };
 }
 
-/** `code` is the system's own: EACCES where the socket is another account's, ENOENT where there is none. */
+/** `code` is the system's error: EACCES where the socket belongs to another account, ENOENT where there is none. */
 export type Connected =
   | { readonly is: "connected"; readonly peer: LinePeer }
   | { readonly is: "failed"; readonly code: string | null; readonly why: string };
 
-/** Connects. Returns why it failed, if it did. */
+/** Connects to a socket, or returns why that failed. */
 export async function connectLines(path: string, onPeer: (peer: LinePeer) => LineHandlers): Promise<Connected> {
   const wire = new Wire();
   try {

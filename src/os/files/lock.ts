@@ -1,5 +1,5 @@
-// One owner per directory. The lock is the kernel's (a record lock that SQLite holds on an empty file), so it ends with
-// its process in any case. A file beside it tells people who holds it.
+// One owner per directory. The kernel holds the lock (a record lock of SQLite on an empty file), so the lock always
+// ends with its process. A note beside it names the holder for people.
 
 import { Database } from "bun:sqlite";
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
@@ -15,7 +15,7 @@ export interface LockHolder {
 
 export type Locked =
   | { readonly is: "taken"; readonly release: () => void }
-  /** `holder: null`: the lock is held, and the note beside it is missing or unreadable. */
+  /** `holder` is null if the note about the holder is missing or unreadable. */
   | { readonly is: "held"; readonly holder: LockHolder | null };
 
 /**
@@ -26,7 +26,7 @@ export function takeLock(file: string): Locked {
   if (!existsSync(file)) closeSync(openSync(file, "a", 0o600));
   const db = new Database(file, { readwrite: true });
   try {
-    // An empty transaction stays open. Nothing is ever written, not even on a full disk; other journal modes would
+    // An empty transaction stays open. Nothing is ever written, so a full disk does no harm; other journal modes would
     // write.
     db.run("pragma journal_mode = memory");
     db.run("pragma busy_timeout = 0");
@@ -41,7 +41,7 @@ export function takeLock(file: string): Locked {
   return { is: "taken", release: () => db.close() };
 }
 
-/** Writes down who holds the lock, for whoever finds it taken. Only the holder may call it. */
+/** Writes the note about the holder, for processes that find the lock taken. Only the holder may call this function. */
 export function noteHolder(file: string, now_ms: number): void {
   const holder: LockHolder = { pid: process.pid, host: hostname(), since_ms: now_ms };
   replaceFileNow(noteOf(file), `${JSON.stringify(holder)}\n`, "durable");

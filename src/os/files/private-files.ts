@@ -1,5 +1,4 @@
-// The small files of a person at the command line: read as a value even if they are missing, written for their owner
-// only.
+// Small files of a person at the command line: a missing file is a value, and a written file is for its owner only.
 
 import { readFile } from "node:fs/promises";
 import { homedir, hostname } from "node:os";
@@ -9,7 +8,7 @@ import { makePrivateDir } from "./files";
 
 export type ReadText =
   | { readonly is: "there"; readonly text: string }
-  /** It is missing, or may not be seen. */
+  /** The file is missing, or this account may not see it. */
   | { readonly is: "absent"; readonly why: string }
   | { readonly is: "unreadable"; readonly why: string };
 
@@ -22,7 +21,7 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 const ABSENT = new Set(["ENOENT", "EACCES", "EPERM", "ENOTDIR"]);
 
-/** Reads a whole text file. A file that is not UTF-8 is no text. */
+/** Reads a whole text file. A file that is not UTF-8 counts as unreadable. */
 export async function readText(path: string): Promise<ReadText> {
   try {
     return {
@@ -40,7 +39,7 @@ export async function writePrivate(path: string, text: string): Promise<void> {
   await replaceFile(path, text);
 }
 
-/** Returns who runs this process, and where. */
+/** Returns the home directory and uid of the account that runs this process, and the machine's name. */
 export const self = (): { readonly home: string; readonly hostname: string; readonly uid: number | null } => ({
   home: process.env["HOME"] || homedir(),
   hostname: hostname(),
