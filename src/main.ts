@@ -1,5 +1,5 @@
-// argv → command → exit code. The only place that ends the process, and the only one that knows both the command line
-// and the parts it starts. What a command needs is loaded when it is asked for.
+// The entry point: from argv to a command and its exit code. Only this file ends the process, and only it knows both
+// the command line and the parts that commands start. Code is loaded when a command needs it.
 
 import type { Parts } from "./cli/parts";
 import { versionText } from "./cli/frame/version";
@@ -24,7 +24,7 @@ const parts: Parts = {
   },
 };
 
-/** Scripts ask for the version often: nothing else is loaded for it. */
+/** Returns whether the version is asked for. Scripts ask often, so nothing else is loaded for it. */
 function isVersion(): boolean {
   const [first, ...rest] = argv;
   return (first === "version" || first === "--version" || first === "-V") && rest.every((one) => one === "--json");
@@ -32,7 +32,8 @@ function isVersion(): boolean {
 
 async function main(): Promise<number> {
   const [first, dir] = argv;
-  // What agents start themselves, one a node and for long: it loads its own code and none of the command line's.
+  // Agents start their keeper themselves: one process a node, for long. It loads its own code and none of the command
+  // line's.
   if (first === "keeper" && dir !== undefined && argv.length === 2) {
     await (await import("./agent/keeper/keeper")).runKeeper(dir);
     return 0;

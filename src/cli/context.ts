@@ -1,4 +1,4 @@
-// What a running command holds: its process, its server, and how to print.
+// The context of a running command: its process, its server, and its output.
 
 import type { Client } from "../wire/client";
 import { parseToken } from "../wire/token";
@@ -13,14 +13,14 @@ export interface Context {
   readonly style: Style;
   readonly asked: AskedServer;
   readonly now: () => number;
-  /** Where the server is and who we are there, found once. */
+  /** Returns the server's address and the caller's token. They are looked up once. */
   target(): Promise<ServerTarget>;
   client(): Promise<Client>;
-  /** One line on standard output. */
+  /** Prints one line on standard output. */
   print(line: string): void;
-  /** One line on standard error, for what is said beside the answer. */
+  /** Prints one line on standard error, for what is not part of the answer. */
   note(line: string): void;
-  /** A document on standard output, as `--json` gives it. */
+  /** Prints a document on standard output, as `--json` shows it. */
   json(document: unknown): void;
   table<T>(columns: readonly Column<T>[], rows: readonly T[]): void;
 }
@@ -40,7 +40,7 @@ export function makeContext(host: Host, asked: AskedServer): Context {
     async client() {
       const found = await findTarget();
       refuseUnknown(found);
-      // Loaded here: what talks to no server does without the schemas of what is said to one.
+      // Loaded here, so that commands without a server do not load the schemas of its messages.
       const { connect } = await import("../wire/client");
       return connect(found);
     },
@@ -57,15 +57,15 @@ export function makeContext(host: Host, asked: AskedServer): Context {
   };
 }
 
-/** Without a token nothing says who the server is, nor who we are. */
+/** Throws CliError if nothing identifies an HTTPS server and the caller: no token and no pin. */
 function refuseUnknown({ url, token, pin }: ServerTarget): void {
   if (token !== null || pin !== null || !url.startsWith("https:")) return;
   throw new CliError(EXIT.denied, `not logged in to ${url}`, `Log in with: orch login ${url} (or set ORCH_TOKEN)`);
 }
 
 /**
- * Asks a yes-or-no question; only a clear yes is one. Without a terminal nothing is asked: `otherwise` says which flag
- * answers.
+ * Asks a yes-or-no question and returns whether the answer was `y` or `yes`. Without a terminal it throws UsageError
+ * with `otherwise`, which names the flag that replaces the answer.
  */
 export async function confirm(context: Context, question: string, otherwise: string): Promise<boolean> {
   const { input, err } = context.host;

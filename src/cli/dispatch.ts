@@ -1,4 +1,4 @@
-// From argv to an exit code: finds the command, parses its arguments, runs it, and says in one line what went wrong.
+// From argv to an exit code: finds the command, parses its arguments, runs it, and prints errors in one line.
 
 import { nearest } from "../spec/grammar/nearest";
 import { makeContext } from "./context";
@@ -9,7 +9,7 @@ import { parseCommand } from "./frame/parse";
 import { LATER, TABLE } from "./table";
 import type { CommandEntry } from "./frame/command";
 
-/** Runs one command line; never throws for what a user or the world did. */
+/** Runs one command line and returns its exit code. Errors are printed, never thrown. */
 export async function dispatch(argv: readonly string[], host: Host): Promise<number> {
   try {
     const found = find(argv);
@@ -35,7 +35,10 @@ type Found =
   | { readonly kind: "command"; readonly entry: CommandEntry; readonly rest: readonly string[] }
   | { readonly kind: "text"; readonly text: string };
 
-/** Which command a command line names. `--url`, `--token` and `--data` may also stand before it. */
+/**
+ * Returns the command that a command line names, or a text to print. `--url`, `--token` and `--data` may stand before
+ * the command.
+ */
 export function find(argv: readonly string[]): Found {
   const { before, rest } = connectionFirst(argv);
   const [first, second] = rest;
@@ -90,6 +93,6 @@ function connectionFirst(argv: readonly string[]): { before: readonly string[]; 
   }
 }
 
-/** A word that begins with what was typed, else the one that is nearest to it. */
+/** Returns a word that begins with the typed text, else the word that is nearest to it, or null. */
 const meantBy = (typed: string, words: readonly string[]): string | null =>
   words.find((word) => typed.length > 1 && word.startsWith(typed)) ?? nearest(typed, words);

@@ -1,8 +1,8 @@
-// Every way a command can fail, as one line for people and one exit code for programs.
+// The failures of commands: one line for people and one exit code for programs.
 
 import type { ErrorCode } from "../wire/api/errors";
 
-/** The exit codes of product.md. */
+/** The exit codes of the command line. */
 export const EXIT = {
   done: 0,
   failed: 1,
@@ -10,12 +10,12 @@ export const EXIT = {
   unreachable: 3,
   denied: 4,
   changes: 5,
-  /** `orch run`: the fault is orch's, not the job's. */
+  /** `orch run` failed by a fault of orch, not of the job. */
   own: 125,
   interrupted: 130,
 } as const;
 
-/** A failure that says what is wrong, what to do about it, and how the process ends. */
+/** A failure with its message, a hint, and the exit code of the process. */
 export class CliError extends Error {
   override name = "CliError";
   constructor(
@@ -27,7 +27,7 @@ export class CliError extends Error {
   }
 }
 
-/** The command line or a file is wrong: nothing was asked of anybody. */
+/** The command line or a file is wrong. No request was made. */
 export class UsageError extends CliError {
   override name = "UsageError";
   constructor(message: string, hint: string | null = null) {
@@ -35,7 +35,7 @@ export class UsageError extends CliError {
   }
 }
 
-/** What a refusal of the server means for the exit code. */
+/** The exit code for each code with which the server refuses a request. */
 export const EXIT_OF_CODE: Readonly<Record<ErrorCode, number>> = {
   bad_request: EXIT.usage,
   spec: EXIT.usage,
@@ -56,7 +56,7 @@ export const EXIT_OF_CODE: Readonly<Record<ErrorCode, number>> = {
   storage_full: EXIT.failed,
 };
 
-/** What helps against a refusal when the server itself gave no hint. */
+/** Hints for refusals to which the server has added none. */
 export const HINT_OF_CODE: Partial<Readonly<Record<ErrorCode, string>>> = {
   unauthenticated: "Log in again with: orch login URL (or set ORCH_TOKEN)",
   forbidden: "Ask an admin of this cluster for the role or the project",

@@ -1,21 +1,21 @@
-// What the command line gets from its process: streams, environment, clock, interrupts. Tests pass their own.
+// The surroundings that a command gets from its process: streams, environment, clock, interrupts. Tests pass their own.
 
 import type { Ms } from "../core/units";
 import type { Parts } from "./parts";
 
 export interface Sink {
   readonly tty: boolean;
-  /** Columns of the terminal; null when it is none. */
+  /** The terminal's number of columns, or null if the sink is no terminal. */
   readonly columns: number | null;
   write(data: string | Uint8Array): void;
-  /** Resolves when everything written has been taken; what streams waits for it. */
+  /** Resolves when everything written has been taken. Commands that stream output wait for it. */
   drained(): Promise<void>;
 }
 
 export interface InputSource {
   readonly tty: boolean;
   all(): Promise<string>;
-  /** One line, or null at the end of the input. `hidden` does not echo it. */
+  /** Asks a question and returns the typed line, or null at the end of the input. A `hidden` line is not echoed. */
   line(question: string, hidden: boolean): Promise<string | null>;
 }
 
@@ -24,13 +24,16 @@ export interface Host {
   readonly cwd: string;
   readonly home: string;
   readonly hostname: string;
-  /** The Unix uid of this process; null where there is none. */
+  /** The Unix uid of this process, or null on a system without uids. */
   readonly uid: number | null;
   readonly out: Sink;
   readonly err: Sink;
   readonly input: InputSource;
   readonly parts: Parts;
   readonly now: () => Ms;
-  /** Calls `listener` on Ctrl-C and on a request to end, instead of ending; gives back how to stop that. */
+  /**
+   * Calls `listener` on SIGINT and SIGTERM, which then do not end the process. Returns a function that removes the
+   * listener.
+   */
   onInterrupt(listener: (signal: "SIGINT" | "SIGTERM") => void): () => void;
 }

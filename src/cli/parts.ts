@@ -1,4 +1,4 @@
-// The parts that only main may start (server, agent, keeper, restore), as the commands see them.
+// The interfaces of the parts that only main may load: server, agent, restore. Commands start them through these.
 
 import type { Device } from "../core/model/device";
 import type { PlanLimits } from "../core/pass/snapshot";
@@ -7,9 +7,9 @@ import type { Taint } from "../core/model/workload";
 
 export interface ServerOptions {
   readonly data_dir: string;
-  /** `host:port`; port 0 takes a free one. `null`: what settings.yaml says, else 127.0.0.1:4400. */
+  /** `host:port`; port 0 takes a free port. Null: the address of settings.yaml, or else 127.0.0.1:4400. */
   readonly listen: string | null;
-  /** Further names under which the server is addressed. */
+  /** Further names under which requests may address the server. */
   readonly hosts: string[];
   readonly settings: Partial<PlanLimits>;
   readonly version: string;
@@ -19,9 +19,9 @@ export interface ServerOptions {
 export interface RunningServer {
   readonly url: string;
   readonly pin: string;
-  /** Makes a join token. */
+  /** Makes a join token and returns it. */
   joinToken(): Promise<string>;
-  /** Resolves when it has stopped, for whatever reason. */
+  /** Resolves when the server was stopped. Rejects when it ended by a failure. */
   readonly stopped: Promise<void>;
   stop(): Promise<void>;
 }
@@ -39,18 +39,18 @@ export interface AgentOptions {
   readonly devices: Device[];
   readonly cards: string[];
   readonly version: string;
-  /** A command or an address that says when this machine is about to be taken away; null: nobody does. */
+  /** A command or URL that reports that this machine is about to be taken away, or null if there is none. */
   readonly termination_notice: string | null;
-  /** Asks it to give its work away within `drain_ms`, and to end then. */
+  /** Aborts to make the agent move its work away within `drain_ms`, and then end. */
   readonly leave: AbortSignal;
   readonly drain_ms: Ms;
   readonly signal: AbortSignal;
-  /** Called each time that the server has taken this agent in. */
+  /** Called each time the server has admitted this agent. */
   joined(): void;
   say(line: string): void;
 }
 
-/** The share of the machine that an agent may give away; what is not named is all there is. */
+/** The share of the machine that an agent may give to tasks. A missing amount means all that the machine has. */
 export interface Capacity {
   readonly cpu_milli?: number;
   readonly memory_bytes?: number;
@@ -64,8 +64,11 @@ export type Restored =
 
 export interface Parts {
   startServer(options: ServerOptions): Promise<RunningServer>;
-  /** Resolves when it was told to end, and says how it came to it; throws what cannot heal. */
+  /**
+   * Runs an agent. Resolves with the way it ended: by its signal, after a drain, or after its node left the cluster.
+   * Rejects on a failure that trying again does not mend.
+   */
   runAgent(options: AgentOptions): Promise<"stopped" | "drained" | "left">;
-  /** Puts the database `file` in place of the one in `data_dir`, whose server must be stopped. */
+  /** Replaces the database of `data_dir` with `file`. The server must be stopped. */
   restore(data_dir: string, file: string): Promise<Restored>;
 }

@@ -1,4 +1,5 @@
-// The table of commands: names, one line about each, and where its code is. Nothing is loaded until it is asked for.
+// The table of commands: names, one line about each, and where the code is. A command's code is loaded when it is
+// needed.
 
 import type { AnyCommand, CommandEntry, CommandGroup } from "./frame/command";
 
@@ -132,7 +133,7 @@ export const TABLE: readonly CommandEntry[] = [
   entry("care", "version", "Show which build this is", async () => (await import("./commands/version")).version),
 ];
 
-/** Commands of the whole design that this build does not have yet. */
+/** Commands that are designed and not built yet. */
 export const LATER: readonly string[] = [
   "submit",
   "edit",

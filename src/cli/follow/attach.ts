@@ -1,4 +1,4 @@
-// `orch run` in the foreground: makes the run, follows it, and asks on Ctrl-C whether to cancel it or to leave it.
+// `orch run` in the foreground: makes the run, follows it, and on Ctrl-C asks whether to cancel the run or to detach.
 
 import type { z } from "zod";
 import type { RunDetail, runRequest } from "../../wire/api/runs";
@@ -12,7 +12,10 @@ import { complain } from "../print/complain";
 
 type Body = z.infer<typeof runRequest>;
 
-/** Gives the exit code of `orch run`; what is orch's own fault is 125, so that it cannot be taken for the job's. */
+/**
+ * Makes the run, follows it, and returns the exit code of `orch run`. A fault of orch itself is 125, so that nobody
+ * takes it for the job's exit code.
+ */
 export async function attach(context: Context, body: Body, refused: (error: unknown) => never): Promise<number> {
   try {
     const client = await context.client();
@@ -57,7 +60,10 @@ interface Interrupt {
   readonly cancelled: () => boolean;
 }
 
-/** The first Ctrl-C asks (without a terminal it cancels), the second cancels, the third leaves at once. */
+/**
+ * Returns the handler of interrupts. The first Ctrl-C asks (without a terminal it cancels), the second cancels, the
+ * third detaches at once.
+ */
 function interruptOf(context: Context, client: Client, run: number, leave: AbortController): Interrupt {
   let state: "none" | "asking" | "cancelled" = "none";
   const { input, err } = context.host;
@@ -71,7 +77,7 @@ function interruptOf(context: Context, client: Client, run: number, leave: Abort
     state = "asking";
     const answer =
       (await input.line(`\norch: run ${run}: [c]ancel it, [d]etach, or Enter to go on? `, false))?.trim() ?? "c";
-    // A second Ctrl-C may have decided meanwhile.
+    // A second Ctrl-C may have cancelled the run while the question was open.
     if (state !== "asking") return;
     state = "none";
     if (/^c/i.test(answer)) await cancel();

@@ -1,4 +1,5 @@
-// Following a run: the output of each of its tasks as it is written, over lost connections, until the run has ended.
+// Follows a run until it has ended: copies the output of each of its tasks as it is written, also over broken
+// connections.
 
 import { readRun } from "./pages";
 import type { RunDetail, RunView } from "../../wire/api/runs";
@@ -15,10 +16,10 @@ import { style } from "../print/color";
 import { complain } from "../print/complain";
 import { watchFrom } from "./watching";
 
-/** After the end of the run its output is waited for as long as it comes, and this much longer. */
+/** How long after the run's end no output may come before the rest is given up. */
 const QUIET_MS = 5_000;
 
-/** How often and how long the plan's first word on a run is waited for. */
+/** How often the run is asked for until the plan has decided on it, and the pause between two requests. */
 const FIRST_LOOKS = 40;
 const FIRST_LOOK_MS = 25;
 
@@ -26,20 +27,20 @@ export interface Following {
   readonly context: Context;
   readonly client: Client;
   readonly run: number;
-  /** A revision from before the run, so that nothing of it is missed. */
+  /** A revision from before the run, so that no change of the run is missed. */
   readonly since: number;
-  /** Ends following, not the run. */
+  /** Ends the following. The run goes on. */
   readonly signal: AbortSignal;
 }
 
 interface Copies {
-  /** Begins to copy a task's output, once. */
+  /** Begins to copy a task's output. A task that is already copied is left alone. */
   take(task: TaskView): void;
-  /** Resolves when all output has come, or none comes any more. */
+  /** Resolves when all output was copied, or when none came for `QUIET_MS`. */
   finished(): Promise<void>;
 }
 
-/** Resolves with the run as it ended; null when `signal` ended the following. */
+/** Resolves with the run after its end, or with null if `signal` ended the following. */
 export async function followRun(following: Following): Promise<RunDetail | null> {
   const { client, run, since, signal, context } = following;
   const copies = copiesOf(following);
@@ -64,13 +65,13 @@ export async function followRun(following: Following): Promise<RunDetail | null>
     }
   }
   if (!over) return null;
-  // The last tasks may have come and gone between two events.
+  // The last tasks may have begun and ended between two events.
   await look();
   await copies.finished();
   return client.runInfo(run);
 }
 
-/** Waits until the plan has placed the run or said why it waits: whoever looks at once would be told neither. */
+/** Waits until the plan has placed the run or given the reason why it waits. A new run has neither. */
 async function planned({ client, run, signal }: Following): Promise<void> {
   for (let looks = 0; looks < FIRST_LOOKS && !signal.aborted; looks++) {
     const { state, reason } = await client.runInfo(run);
@@ -79,7 +80,7 @@ async function planned({ client, run, signal }: Following): Promise<void> {
   }
 }
 
-/** Says why a run waits, again only when the reason changes. */
+/** Returns a function that prints why a run waits. It prints again only when the reason changes. */
 function waitingNotes(context: Context): (run: Pick<RunView, "run" | "state" | "reason">) => void {
   let said: string | null = null;
   return ({ run, state, reason }) => {
@@ -105,7 +106,8 @@ function copiesOf({ context, client, signal }: Following): Copies {
         await sinks[stream].write(bytes);
       });
     } catch (error) {
-      // The run goes on, and its exit code is still worth having: output that cannot be had is only said.
+      // A task's missing output is printed as an error and does not end the following, since the run goes on and its
+      // exit code is still wanted.
       complain(error, context.host.err);
     }
   }
@@ -134,7 +136,7 @@ function copiesOf({ context, client, signal }: Following): Copies {
   };
 }
 
-/** Whether there can be any output: what was rejected never ran. */
+/** Returns whether the task can have output. A rejected task never ran. */
 export const hasBegun = ({ state }: TaskView): boolean =>
   state === "running" ||
   state === "stopping" ||

@@ -1,4 +1,4 @@
-// `orch node drain --wait`: follows a drain until nothing is left on the node, and says what each task there waits
+// `orch node drain --wait`: follows a drain until no task is left on the node, and prints what each task there waits
 // for.
 
 import type { Ms } from "../../core/units";
@@ -13,7 +13,7 @@ import { unlessAway } from "./watching";
 
 const LOOK_MS: Ms = 500;
 
-/** Tells every change, once. Gives 0 when the node is drained, 1 when it is not to be drained any more. */
+/** Prints every change once. Returns 0 when the node is drained, and 1 when somebody has resumed it. */
 export async function waitForDrain(context: Context, client: Client, node: string): Promise<number> {
   const said = new Map<string, string>();
   let state = "";
@@ -48,5 +48,5 @@ function sayChanges(context: Context, { left }: DrainProgress, said: Map<string,
   }
 }
 
-/** That time passes is no news. */
+/** Returns the reason without its durations, so that passing time alone is no change. */
 const withoutTimes = (why: string): string => why.replaceAll(/\b(\d+[dhms])+\b/g, "");

@@ -1,4 +1,4 @@
-// A task's output, copied from the server to where it is wanted: both streams, over broken connections, byte for byte.
+// Copies a task's output from the server, byte for byte, also over broken connections.
 
 import { pause } from "../../os/clock";
 import { ApiError, UnreachableError, type Client, type LogQuery } from "../../wire/client";
@@ -7,7 +7,7 @@ import { clean } from "../print/clean";
 
 export interface LogSource {
   readonly client: Client;
-  /** The task's id, or a name of it. */
+  /** The task's id or name. */
   readonly ref: string;
   readonly stream: "stdout" | "stderr";
   readonly follow: boolean;
@@ -19,8 +19,8 @@ export interface LogSource {
 const AGAIN_MS = 500;
 
 /**
- * Copies one stream; with `follow` until the task has ended. A lost connection is made again, and what was copied is
- * left out then. Throws what the server refuses.
+ * Copies one stream, with `follow` until the task has ended. After a lost connection the copy begins again and skips
+ * the bytes that were already written. Throws the server's refusal.
  */
 export async function copyLog(
   context: Context,
@@ -45,7 +45,7 @@ export async function copyLog(
         context.note(`orch: ${clean(answer.task)}: ${clean(answer.notice)}`);
       }
       noticed = true;
-      // Of a task whose output is gone only its end is left: it does not continue what was already copied.
+      // If a task's output is gone, the server has only its last bytes. These do not continue what was already copied.
       if (answer.kept === "tail" && copied > 0) return;
       let skip = copied;
       for await (const bytes of answer.bytes) {
@@ -63,9 +63,9 @@ export async function copyLog(
   }
 }
 
-/** Whether it is worth trying again: the connection broke, or the node is away for a while. */
+/** Returns whether to try again: the connection broke, or the node is away for a while. */
 function isPassing(error: unknown): boolean {
   if (error instanceof ApiError) return error.code === "unavailable" || error.code === "too_many";
-  // What the runtime throws in the middle of an answer carries a code; a bug of ours does not.
+  // An error that the runtime throws in the middle of an answer has a code. A bug of orch has none.
   return error instanceof UnreachableError || (error instanceof Error && "code" in error);
 }

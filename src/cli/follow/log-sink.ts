@@ -1,4 +1,5 @@
-// Where copied output goes: raw where nobody looks, made harmless on a terminal, line by line under a name or as JSON.
+// Sinks for copied output: raw for files and pipes, cleaned on a terminal, by lines under a task's name, or by lines
+// for JSON.
 
 import type { Context } from "../context";
 import type { Sink } from "../host";
@@ -6,11 +7,14 @@ import { clean, logCleaner } from "../print/clean";
 
 export interface LogSink {
   write(bytes: Uint8Array): Promise<void>;
-  /** What was still held back. */
+  /** Writes the bytes that were held back. */
   end(): void;
 }
 
-/** Bytes as they are; on a terminal only colours and carriage returns are left of what controls it. */
+/**
+ * Returns a sink that writes bytes unchanged. On a terminal it keeps colours and carriage returns, and removes every
+ * other control.
+ */
 export function plainSink(sink: Sink): LogSink {
   if (!sink.tty) {
     return {
@@ -32,7 +36,7 @@ export function plainSink(sink: Sink): LogSink {
   };
 }
 
-/** Whole lines, given to `take`; a line that never ends is cut. */
+/** The most characters of a line. A longer line is cut into several. */
 const LINE_MOST = 64 * 1024;
 
 export function lineSink(take: (line: string) => void, drained: () => Promise<void>): LogSink {
@@ -56,7 +60,7 @@ export function lineSink(take: (line: string) => void, drained: () => Promise<vo
   };
 }
 
-/** One line after the other, each under its task's name. */
+/** Returns a sink that writes whole lines, each behind its task's name. */
 export function namedSink(context: Context, sink: Sink, name: string): LogSink {
   const head = context.style.cyan(`${clean(name)} |`);
   return lineSink(

@@ -1,4 +1,4 @@
-// Which tasks `orch logs` means: a task, the newest attempts of a workload or run, or my last run.
+// The tasks that `orch logs` shows: one task, the newest attempts of a workload or run, or the caller's last run.
 
 import { compareText } from "../../core/canonical";
 import type { TaskView } from "../../wire/api/tasks";
@@ -9,17 +9,17 @@ import { readRef, type Ref } from "../typed/names";
 import { readRun, readTasks } from "./pages";
 
 export interface LogTarget {
-  /** Null: it has not begun. */
+  /** Null for a slot that has no task yet. */
   readonly id: string | null;
   readonly name: string;
 }
 
 export interface Targets {
-  /** Whether it is one task, a run with its attempts, or something whose tasks come and go. */
+  /** `one`: a single task. `run`: a run with its attempts. `many`: the tasks of a workload or app, which may change. */
   readonly kind: "one" | "run" | "many";
   readonly run: number | null;
   readonly tasks: readonly LogTarget[];
-  /** Whether further tasks may come to be meant, as those of a workload. */
+  /** Returns whether a later task belongs to the targets, such as a workload's next attempt. */
   readonly accepts: (task: TaskView) => boolean;
 }
 
@@ -64,14 +64,14 @@ async function targetsOf(client: Client, typed: string | undefined, attempt: num
     }
     case "slot":
     case "id": {
-      // An earlier attempt is found by the slot's name and its number, also long after.
+      // The server finds an earlier attempt by the slot's name and the attempt's number, also long after its end.
       if (attempt !== null) return one({ id: typed ?? "", name: `${typed}#${attempt}` });
       return one(targetOf(await withOutput(client, await client.task(typed ?? ""))));
     }
   }
 }
 
-/** An attempt that only waits, as in a crash loop, has nothing to show: then it is the last one that ran. */
+/** Returns the task, or the slot's last attempt that ran if this one only waits, as in a crash loop. */
 async function withOutput(client: Client, task: TaskView): Promise<TaskView> {
   if (hasBegun(task) || task.app === null) return task;
   const all = await tasksOf(client, `${task.project}/${task.app}`);
@@ -96,7 +96,9 @@ async function tasksOf(client: Client, app: string): Promise<TaskView[]> {
 
 const targetOf = ({ id, name }: TaskView): LogTarget => ({ id, name });
 
-/** Of each slot the newest attempt that ran, of the newest run; or of the attempt that was asked for. */
+/**
+ * Returns the newest attempt of each slot that ran, of the newest run; or each slot's attempt with the given number.
+ */
 function newest(tasks: readonly TaskView[], attempt: number | null): LogTarget[] {
   const best = new Map<string, TaskView>();
   for (const task of tasks) {

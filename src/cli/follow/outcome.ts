@@ -1,4 +1,4 @@
-// What a finished run means to whoever waited for it: the exit code, and why, when it was not its own.
+// The outcome of a finished run: the exit code of the waiting command, and a line if the code does not say everything.
 
 import { linuxSignal } from "../../core/signals";
 import { EXIT } from "../failure";
@@ -7,10 +7,13 @@ import type { RunDetail } from "../../wire/api/runs";
 
 type Ended = Pick<RunDetail, "run" | "state" | "exit_code" | "signal" | "cause" | "cancelled_by" | "reason">;
 
-/** What a limit of the job ends it with, whatever its process gave: as `timeout` does, and as the kernel's own kill. */
+/**
+ * The exit codes of a job that one of its limits ended, whatever its process returned: 124 as from `timeout`, 137 as
+ * after the kernel's SIGKILL.
+ */
 const EXIT_OF_CAUSE: Partial<Record<EndCause, number>> = { time_limit: 124, out_of_memory: 137 };
 
-/** The job's own code: 128 + n for a signal; 125 where there is none of its own. */
+/** Returns the job's own exit code: 128 + n for a signal. A job without one gets 130 if it was cancelled, else 125. */
 export function exitOfRun({ state, exit_code, signal, cause }: Ended): number {
   if (state === "succeeded") return EXIT.done;
   const limit = cause === null ? undefined : EXIT_OF_CAUSE[cause];
@@ -20,7 +23,7 @@ export function exitOfRun({ state, exit_code, signal, cause }: Ended): number {
   return state === "cancelled" ? EXIT.interrupted : EXIT.own;
 }
 
-/** One line that says how it ended; null when the exit code says all. */
+/** Returns one line on how the run ended, or null if the exit code says everything. */
 export function outcomeLine({ run, state, exit_code, signal, cancelled_by, reason }: Ended): string | null {
   if (state === "succeeded" || (state === "failed" && reason === null && signal === null)) return null;
   const code = exit_code === null || exit_code === 0 ? "" : `, exit ${exit_code}`;

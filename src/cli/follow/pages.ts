@@ -1,4 +1,4 @@
-// Long lists come in pages of at most 1,000: whoever needs a list whole reads it here, page after page.
+// Reads long lists whole. The server sends them in pages of at most 1,000 items.
 
 import type { RunDetail, RunView } from "../../wire/api/runs";
 import type { TaskView } from "../../wire/api/tasks";
@@ -6,25 +6,25 @@ import type { Client } from "../../wire/client";
 
 const PAGE = 1_000;
 
-/** History is shown as far as people may want to look; a longer list is cut, and says so by its `next`. */
+/** The most items of history that are shown. A longer list is cut, and has a `next`. */
 export const MOST_SHOWN = 20_000;
 
 export interface Paged<T> {
   readonly items: T[];
-  /** Where it was cut; null: it is whole. */
+  /** Where the list was cut, or null if it is whole. */
   readonly next: string | null;
 }
 
 interface Length {
-  /** Of the whole list; left out: all there is. */
+  /** The most items in all. Undefined means no limit. */
   readonly most?: number | undefined;
-  /** Of one page. */
+  /** The most items of one page. */
   readonly limit?: number | undefined;
 }
 
 type Page = { readonly limit: number; readonly next?: string };
 
-/** Reads pages until there are no more, or `most` items. */
+/** Reads pages until the list ends, or until `most` items are read. */
 export async function readPages<T>(
   read: (page: Page) => Promise<{ readonly items: readonly T[]; readonly next: string | null }>,
   { most = Number.POSITIVE_INFINITY, limit = PAGE }: Length = {},
@@ -32,7 +32,7 @@ export async function readPages<T>(
   const items: T[] = [];
   let next: string | null = null;
   do {
-    // The last page is no longer than what is missing, so that `next` goes on right behind it.
+    // The last page is only as long as what is missing, so that `next` continues right behind the list.
     const page: Page = { limit: Math.min(limit, most - items.length), ...(next === null ? {} : { next }) };
     const got = await read(page);
     items.push(...got.items);
@@ -41,7 +41,7 @@ export async function readPages<T>(
   return { items, next };
 }
 
-/** Tasks and waiting slots. */
+/** Reads tasks and waiting slots. */
 export const readTasks = (
   client: Client,
   query: { readonly app?: string; readonly all?: boolean },
@@ -52,7 +52,7 @@ export const readTasks = (
     return { items: tasks, next };
   }, length);
 
-/** Runs that wait or run; with `all` finished ones too, newest first. */
+/** Reads the runs that wait or run; with `all` also finished ones, newest first. */
 export const readRuns = (
   client: Client,
   query: { readonly all?: boolean; readonly user?: string; readonly since_ms?: number },
@@ -63,7 +63,7 @@ export const readRuns = (
     return { items: runs, next };
   }, length);
 
-/** A run with all of its tasks, those that are over too. */
+/** Reads a run with all of its tasks, ended ones included. */
 export async function readRun(client: Client, run: number, length: Pick<Length, "limit"> = {}): Promise<RunDetail> {
   const details: RunDetail[] = [];
   const { items: tasks, next } = await readPages(async (page) => {

@@ -1,4 +1,4 @@
-// How far an applied app has come, from what the server shows of it: done, on its way, or stuck and why.
+// The progress of an applied app, from the server's views: each workload or run is done, going, or stuck for a reason.
 
 import type { WorkloadView } from "../../wire/api/apps";
 import type { BlockedView } from "../../wire/api/plans";
@@ -7,26 +7,26 @@ import type { TaskView } from "../../wire/api/tasks";
 
 export interface SeenApp {
   readonly workloads: readonly WorkloadView[];
-  /** Living tasks and waiting slots of the app. */
+  /** The living tasks and waiting slots of the app. */
   readonly tasks: readonly TaskView[];
-  /** The runs that this apply made. */
+  /** The runs that the apply made. */
   readonly runs: readonly RunDetail[];
-  /** Why slots wait, as far as it was asked. */
+  /** Why slots wait, for the slots that were asked about. */
   readonly blocked: readonly BlockedView[];
 }
 
 export interface Line {
   readonly name: string;
-  /** The number of the run that it is about; null for a workload. */
+  /** The number of the run that the line is about, or null for a workload. */
   readonly run: number | null;
   readonly state: "done" | "going" | "stuck";
   readonly detail: string;
 }
 
-/** A slot that failed this often in a row is not on its way any more. */
+/** A slot that failed this often in a row counts as stuck. */
 const CRASHES = 3;
 
-/** One line a workload that keeps running, one a run. */
+/** Returns one line for each service and daemon, and one for each run. */
 export function progressOf({ workloads, tasks, runs, blocked }: SeenApp): Line[] {
   return [
     ...workloads
@@ -64,8 +64,8 @@ function workloadLine(
 }
 
 /**
- * Whether a slot between two attempts has failed too often. Attempts are no count of crashes: numbers that an agent was
- * granted and did not use are never given again.
+ * Returns whether a slot between two attempts has crashed too often. Attempt numbers are no count of crashes, since
+ * numbers that an agent was granted and did not use are skipped.
  */
 const isCrashing = ({ state, crashes }: TaskView): boolean =>
   (state === "pending" || state === "preparing") && crashes >= CRASHES;

@@ -10,7 +10,10 @@ import { unlessAway } from "./watching";
 
 const LOOK_MS: Ms = 200;
 
-/** The node once this order was judged, or somebody gave another or took the node as it is. */
+/**
+ * Resolves with the node when the order is no longer open: its result was judged, another order replaced it, or an
+ * operator took the node without tests.
+ */
 export async function waitForTests(
   context: Context,
   client: Client,

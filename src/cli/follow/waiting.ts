@@ -1,4 +1,5 @@
-// `orch apply --wait`: follows an app until everything runs or has run, or until something cannot go on.
+// `orch apply --wait`: follows an app until every service is up and every run has succeeded, or until one of them is
+// stuck.
 
 import { pause } from "../../os/clock";
 import type { BlockedView } from "../../wire/api/plans";
@@ -14,7 +15,7 @@ import { unlessAway } from "./watching";
 
 const LOOK_MS = 300;
 
-/** What has just started may fall over at once: it counts when it is still there after this time. */
+/** How long new tasks must stay up before they count. A task may crash right after its start. */
 const STEADY_MS = 1_200;
 
 interface Applied {
@@ -46,7 +47,10 @@ export async function waitForApp(
   }
 }
 
-/** Whether the same sign of success has been there for long enough; nothing that lives need not be waited for. */
+/**
+ * Returns a function that tells whether the same sign of success was seen for `STEADY_MS`. An empty sign means no
+ * tasks, and counts at once.
+ */
 function steadiness(now: () => number): (sign: string | null) => boolean {
   let before: string | null = null;
   let since_ms = 0;
@@ -70,7 +74,7 @@ async function look(client: Client, { project, app, runs }: Applied): Promise<Se
   };
 }
 
-/** Why the first waiting slot of each workload waits. */
+/** Returns why the first waiting slot of each workload waits. */
 async function blockedOf(client: Client, tasks: readonly TaskView[]): Promise<BlockedView[]> {
   const first = new Map(
     tasks
@@ -83,7 +87,7 @@ async function blockedOf(client: Client, tasks: readonly TaskView[]): Promise<Bl
       try {
         return await client.explain(name);
       } catch (error) {
-        // It was placed or removed between the two questions.
+        // The slot was placed or removed between the two requests.
         if (error instanceof ApiError && (error.code === "not_found" || error.code === "conflict")) return null;
         throw error;
       }
@@ -114,5 +118,5 @@ function end(context: Context, applied: Applied, lines: readonly Line[], shape: 
   return code;
 }
 
-/** `run 7 (recs.prep)` says enough by itself. */
+/** Returns the title of a line. A run's own name, such as `run 7 (recs.prep)`, needs no app before it. */
 const titleOf = (app: string, { name, run }: Line): string => (run === null ? `${app}.${name}` : name);

@@ -1,4 +1,4 @@
-// A watch that outlives connections: it goes on from the last revision it saw, and says once that it was cut.
+// A watch over several connections: it continues from the last revision that it saw. A lost connection is noted once.
 
 import { pause } from "../../os/clock";
 import type { WatchEvent } from "../../wire/api/watch";
@@ -7,7 +7,7 @@ import type { Context } from "../context";
 
 const PAUSES_MS = [200, 500, 1_000, 2_000, 5_000];
 
-/** Changes after `since`, for ever or until `signal`; a lost connection is made again. */
+/** Yields the changes after `since`, until `signal` aborts. A lost connection is made again. */
 export async function* watchFrom(
   context: Context,
   client: Client,
@@ -35,7 +35,7 @@ export async function* watchFrom(
   }
 }
 
-/** What the server says; `null` while it is away: what it was asked to do goes on without us. */
+/** Returns the server's answer, or null while the server cannot be reached. Its work goes on meanwhile. */
 export async function unlessAway<T>(ask: () => Promise<T>): Promise<T | null> {
   try {
     return await ask();

@@ -1,4 +1,5 @@
-// The real process as a Host: standard streams, prompts and interrupts. What ends the process is passed in by main.
+// The real process as a Host: standard streams, prompts and interrupts. Main passes in the function that ends the
+// process.
 
 import { createInterface } from "node:readline/promises";
 import { self } from "../../os/files/private-files";
@@ -55,7 +56,8 @@ function sinkOf(stream: NodeJS.WriteStream, end: (code: number) => void): Output
     if (--pending > 0) return;
     for (const resolve of waiting.splice(0)) resolve();
   };
-  // Each write is counted until it has left: an empty write behind them comes back before they have.
+  // Each write is counted until it has left the process. The callback of an empty write could come before the earlier
+  // writes have left.
   const flushed = (): Promise<void> =>
     pending === 0
       ? Promise.resolve()
@@ -95,7 +97,7 @@ async function plainLine(question: string): Promise<string | null> {
   return line;
 }
 
-/** Reads a line that is not echoed: the terminal is taken out of its line mode meanwhile. */
+/** Reads a line without echo. The terminal is in raw mode meanwhile. */
 async function hiddenLine(question: string): Promise<string | null> {
   const { stdin, stderr } = process;
   stderr.write(question);
@@ -121,7 +123,10 @@ async function hiddenLine(question: string): Promise<string | null> {
   return line;
 }
 
-/** One handler a signal: the newest listener takes it; without one the process ends as the shell expects. */
+/**
+ * Handles each signal once: the newest listener gets it. Without a listener the process ends with the exit code that
+ * shells expect.
+ */
 function interrupts(end: (code: number) => void): Host["onInterrupt"] {
   const listeners: Parameters<Host["onInterrupt"]>[0][] = [];
   for (const signal of ["SIGINT", "SIGTERM"] as const) {

@@ -3,10 +3,10 @@
 import { formatAge } from "../../core/format";
 import type { Bytes, Milli, Ms } from "../../core/units";
 
-/** How long ago, or `-` for never. */
+/** Returns how long ago a time was, or `-` for null. */
 export const age = (at_ms: Ms | null, now_ms: Ms): string => (at_ms === null ? "-" : formatAge(now_ms - at_ms));
 
-/** `2026-03-01 14:05:09` in the local time zone. */
+/** Returns a time as `2026-03-01 14:05:09` in the local time zone. */
 export function timestamp(at_ms: Ms): string {
   const at = new Date(at_ms);
   const two = (n: number): string => String(n).padStart(2, "0");
@@ -16,14 +16,14 @@ export function timestamp(at_ms: Ms): string {
 
 const STEPS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;
 
-/** Used of all, the unit said once: `1.5/62.7GiB`. */
+/** Returns the used and the whole amount with one unit: `1.5/62.7GiB`. */
 export function share(used: Bytes, all: Bytes): string {
   const step = Math.min(Math.floor(Math.log2(Math.max(all, 1)) / 10), STEPS.length - 1);
   const unit = 1024 ** step;
   return `${short(used / unit)}/${short(all / unit)}${STEPS[step]}`;
 }
 
-/** Cores, `0.1` or `16`. */
+/** Returns a number of cores, such as `0.1` or `16`. */
 export const cores = (milli: Milli): string => String(Number((milli / 1000).toFixed(milli < 10_000 ? 2 : 1)));
 
 const short = (value: number): string => String(Number(value.toFixed(value < 0.1 ? 2 : value < 100 ? 1 : 0)));

@@ -1,4 +1,4 @@
-// What `orch agent join` and `orch up` share: the flags of an agent and what becomes of them.
+// The part that `orch agent join` and `orch up` share: an agent's flags, and the options that they become.
 
 import { join } from "node:path";
 import { digest128 } from "../../core/fresh";
@@ -13,7 +13,7 @@ import { isCardId, readCapacity, readFakeDevices, readLabel, readTaint, type Pai
 import type { Taint } from "../../core/model/workload";
 import { VERSION } from "../frame/version";
 
-/** What SIGTERM leaves the agent when no time is given: service managers wait longer than this. */
+/** The time for moving work away after SIGTERM if the flag has none. It is shorter than service managers wait. */
 const TERM_MS = 60 * SECOND_MS;
 
 const drainOnTerm: OptionDecl<Ms | null> = {
@@ -60,7 +60,9 @@ interface AgentFlags {
   readonly drain: Ms | null;
 }
 
-/** Whether an agent of this data directory has joined before: then it knows who it is, and needs no token. */
+/**
+ * Returns whether an agent of this data directory has joined before. Such an agent has an identity and needs no token.
+ */
 export const hasJoined = async (data_dir: string): Promise<boolean> =>
   (await readOr(join(data_dir, "agent", "identity.json"))) !== null;
 
@@ -71,7 +73,10 @@ interface Joining {
   readonly ending: AgentEnding;
 }
 
-/** How an agent is told to end: at once, its tasks living on, or after it has given them away. */
+/**
+ * The two ways to end an agent. `stop` ends it at once, and its tasks go on. `leave` ends it after its work has moved
+ * away or ended.
+ */
 export interface AgentEnding {
   readonly stop: AbortController;
   readonly leave: AbortController;
@@ -79,7 +84,7 @@ export interface AgentEnding {
 
 export const newEnding = (): AgentEnding => ({ stop: new AbortController(), leave: new AbortController() });
 
-/** Tells the agent to end, as the signal and the flag have it. A second signal waits for nothing. */
+/** Ends the agent in the way that the signal and the flag ask for. */
 export function tellEnd(
   { stop, leave }: AgentEnding,
   signal: "SIGINT" | "SIGTERM",
@@ -91,7 +96,8 @@ export function tellEnd(
 
 export function agentOptions(context: Context, flags: AgentFlags, { ending, ...joining }: Joining): AgentOptions {
   const { name, pool, label, taint, accounts, capacity } = flags;
-  // Ids of made-up cards must differ between the agents of a cluster: the data directory tells them apart.
+  // Ids of fake cards must differ between the agents of a cluster, so they are derived from the hostname and the data
+  // directory.
   const seed = digest128(`${context.host.hostname}:${joining.data_dir}`).slice(0, 8);
   const cards = flags.device.filter(isCardId);
   const made: Device[] = flags.device.flatMap((one, n) =>

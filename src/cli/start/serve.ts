@@ -1,4 +1,5 @@
-// What `orch server` and `orch up` share: start the server, say where it listens, and wait until somebody ends it.
+// The part that `orch server` and `orch up` share: starting the server, and waiting until a signal or the server itself
+// ends it.
 
 import { resolve } from "node:path";
 import { flag, readAs, readings, text, texts } from "../frame/command";
@@ -38,10 +39,13 @@ export interface Serving {
   readonly data_dir: string;
 }
 
-/** The line that says, also to programs, that a server is ready, and where. */
+/** Returns the line that reports a ready server and its address, to programs too. */
 export const listeningLine = (url: string): string => `listening on ${url}`;
 
-/** Starts the server, which says itself where it listens and, the first time, what one needs to know. */
+/**
+ * Starts the server. The server itself prints its address, and the tokens at its first start. With `--quiet` only the
+ * address is printed.
+ */
 export async function startServing(context: Context, flags: ServerFlags): Promise<Serving> {
   const { host } = context;
   const data_dir = resolve(host.cwd, dataDir(flags.data, host));
@@ -60,7 +64,10 @@ export async function startServing(context: Context, flags: ServerFlags): Promis
   return { server, data_dir };
 }
 
-/** Waits for Ctrl-C, a request to end, or an end by itself; tasks live on. A second Ctrl-C does not wait. */
+/**
+ * Waits for SIGINT, SIGTERM, or an end without a signal, and returns the exit code. Tasks go on. A second signal ends
+ * the process at once.
+ */
 export async function untilEnded(
   context: Context,
   ended: Promise<unknown>,

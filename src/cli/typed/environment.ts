@@ -1,11 +1,12 @@
-// Variables that a job gets from the command line: `--env K=V`, `--env K` from our own, and files of them.
+// The environment of a job from the command line: `--env K=V`, `--env K` from the caller's environment, and files of
+// variables.
 
 import { invalid, parsed, quoted, type Parsed } from "../../spec/issue";
 import { readEnvName } from "../../spec/grammar/process";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** `K=V`, or `K` for the value that this shell has. */
+/** Reads `K=V`, or `K` for the value that the caller's environment has. */
 export function readEnv(text: string, own: Environment): Parsed<readonly [string, string]> {
   const at = text.indexOf("=");
   const name = readEnvName(at < 0 ? text : text.slice(0, at));
@@ -17,7 +18,10 @@ export function readEnv(text: string, own: Environment): Parsed<readonly [string
     : parsed([name.value, value]);
 }
 
-/** Lines of `K=V` or `K`; empty lines and those that begin with `#` count for nothing. Values are taken as they are. */
+/**
+ * Reads lines of `K=V` or `K`. Empty lines and lines that begin with `#` are skipped. Values are taken as they are,
+ * quotes included.
+ */
 export function readEnvFile(text: string, own: Environment): Parsed<Record<string, string>> {
   const env: Record<string, string> = {};
   for (const [n, line] of text.split(/\r?\n/).entries()) {

@@ -1,4 +1,4 @@
-// What `orch run` was asked for, as a job of the spec file's grammar: the same keys, so the same checks and defaults.
+// Turns the flags of `orch run` into a job of the spec file's grammar. The same keys get the same checks and defaults.
 
 import { typedGpu } from "../../spec/parse";
 import type { Pair } from "./readers";
@@ -16,7 +16,7 @@ export interface JobFlags {
   readonly workdir: string;
 }
 
-/** Either a text for the shell or a program and its arguments. */
+/** The command of a job: a text for the shell, or a program and its arguments. */
 export type TypedCommand = { readonly shell: string } | { readonly argv: readonly string[] };
 
 export function jobOf(
@@ -42,7 +42,7 @@ export function jobOf(
 const withoutNulls = (given: Readonly<Record<string, unknown>>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null));
 
-/** Which flag a key of the job came from, for errors in the user's own words. */
+/** The flag that each key of the job comes from. Errors name the flag that the user typed. */
 const FLAG_OF: readonly (readonly [path: string, flag: string])[] = [
   ["resources.gpu", "--gpu"],
   ["resources.cpu", "--cpu"],
@@ -60,7 +60,10 @@ const FLAG_OF: readonly (readonly [path: string, flag: string])[] = [
   ["run", "-c"],
 ];
 
-/** `resources.gpu` is `--gpu` to whoever typed it; what lies deeper keeps its path behind it. */
+/**
+ * Returns the flag that a path of the job comes from: `--gpu` for `resources.gpu` and for all paths below it. Returns
+ * other paths unchanged.
+ */
 export function flagOf(path: string): string {
   const found = FLAG_OF.find(([key]) => path === key || path.startsWith(`${key}.`) || path.startsWith(`${key}[`));
   return found === undefined ? path : found[1];

@@ -1,4 +1,5 @@
-// The planner's limits as an operator names them: `--set replace_after=10s`. The table is held against the type.
+// The planner's limits under the names that operators type: `--set replace_after=10s`. The type demands a line for each
+// limit.
 
 import type { PlanLimits } from "../../core/pass/snapshot";
 import { invalid, parsed, quoted, type Parsed } from "../../spec/issue";
@@ -32,7 +33,10 @@ export interface Setting {
   readonly value: number | readonly [number, number];
 }
 
-/** Reads `NAME=VALUE`; durations with their unit and, if one likes, without the `_ms` of the name. */
+/**
+ * Reads `NAME=VALUE`. Durations have a unit; the `_ms` of a name may be left out, as in `replace_after=10s`. A bare
+ * number behind a name with `_ms` is in milliseconds.
+ */
 export function readSetting(text: string): Parsed<Setting> {
   const [typed = "", ...rest] = text.split("=");
   const value = rest.join("=");

@@ -1,22 +1,22 @@
-// What a user may type for an app, a workload, a run or a task, taken apart. The server resolves tasks; this decides
-// what to ask.
+// Parses the names that users type for apps, workloads, runs and tasks. The server resolves tasks; the kind of a name
+// decides which request is made.
 
 import { parseName } from "../../core/model/task";
 import { UsageError } from "../failure";
 
 export type Ref =
-  /** `123`: a run. */
+  /** A run, such as `123`. */
   | { readonly kind: "run"; readonly run: number }
-  /** `123.1`, `123_7`, `recs.api.0`, `recs.api.0#2`: a slot, or one attempt of it. */
+  /** A slot, or one attempt of it: `123.1`, `123_7`, `recs.api.0`, `recs.api.0#2`. */
   | { readonly kind: "slot"; readonly name: string }
-  /** `recs.api`. */
+  /** A workload, such as `recs.api`. */
   | { readonly kind: "workload"; readonly project: string | null; readonly app: string; readonly workload: string }
   /** The start of a task's id. */
   | { readonly kind: "id"; readonly id: string }
-  /** A single word: an app, a node, or an id that looks like one. */
+  /** A single word: an app, a node, or an id that looks like a word. */
   | { readonly kind: "word"; readonly word: string; readonly project: string | null };
 
-/** Digits of a whole short id: as long as no cluster has counted that far, ten digits are an id and not a run. */
+/** The length of a short id. A number of ten digits is an id and not a run, since no cluster has counted that far. */
 const ID_DIGITS = 10;
 
 export function readRef(text: string): Ref {
@@ -41,21 +41,21 @@ export interface AppRef {
   readonly app: string;
 }
 
-/** `app` or `project/app`. */
+/** Reads `app` or `project/app`. Throws UsageError. */
 export function readApp(text: string): AppRef {
   const [, project = null, app] = /^(?:([a-z][a-z0-9-]*)\/)?([a-z][a-z0-9-]*)$/.exec(text) ?? [];
   if (app === undefined) throw new UsageError(`${text}: not the name of an app`, "Write it like recs or search/recs");
   return { project, app };
 }
 
-/** `app.workload` or `project/app.workload`. */
+/** Reads `app.workload` or `project/app.workload`. Throws UsageError. */
 export function readWorkload(text: string): AppRef & { readonly workload: string } {
   const ref = readRef(text);
   if (ref.kind !== "workload") throw new UsageError(`${text}: not a workload`, "Write it like recs.api");
   return { project: ref.project, app: ref.app, workload: ref.workload };
 }
 
-/** A run's number, also with a slot behind it. */
+/** Reads a run's number. A slot, member or attempt behind it is dropped. Throws UsageError. */
 export function readRun(text: string): number {
   const [, run] = /^(\d+)(?:[._#]\d+)*$/.exec(text) ?? [];
   if (run === undefined) throw new UsageError(`${text}: not the number of a run`, "See: orch runs");

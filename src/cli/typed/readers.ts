@@ -1,5 +1,5 @@
-// Small texts of the command line: KEY=VALUE, taints, capacities, made-up devices for tests. Each is read or says why
-// not.
+// Readers for short values of the command line: pairs, taints, capacities, fake devices for tests, addresses. Each
+// returns the value or why the text is invalid.
 
 import { readCpu, readSize } from "../../spec/grammar/units";
 import { readLabelKey } from "../../spec/grammar/labels";
@@ -13,14 +13,14 @@ export interface Pair {
   readonly value: string;
 }
 
-/** `key=value`; the value may hold further `=`. */
+/** Reads `key=value`. The value may contain further `=`. */
 export function readPair(text: string): Parsed<Pair> {
   const at = text.indexOf("=");
   if (at < 1) return invalid(`${quoted(text)} is not KEY=VALUE`);
   return parsed({ key: text.slice(0, at), value: text.slice(at + 1) });
 }
 
-/** `key=value` with the key of a label. */
+/** Reads `key=value` with a key that is legal for a label. */
 export function readLabel(text: string): Parsed<Pair> {
   const pair = readPair(text);
   if (pair.is === "invalid") return pair;
@@ -35,7 +35,7 @@ const EFFECTS: Readonly<Record<string, Taint["effect"]>> = {
   PreferNoSchedule: "prefer_not",
 };
 
-/** `key=value:effect` or `key:effect`. */
+/** Reads `key=value:effect`, with value and effect optional. The effect is `no_schedule` if none is given. */
 export function readTaint(text: string): Parsed<Taint> {
   const [, key = "", value = "", named = "no_schedule"] = /^([^=:]+)(?:=([^:]*))?(?::(.*))?$/.exec(text) ?? [];
   const legal = readLabelKey(key);
@@ -50,7 +50,7 @@ export function readTaint(text: string): Parsed<Taint> {
   return parsed({ key, value, effect });
 }
 
-/** `cpu=4,memory=8GiB,disk=100GiB,licence.matlab=1`: what an agent may give away. */
+/** Reads what an agent may give to tasks: `cpu=4,memory=8GiB,disk=100GiB,licence.matlab=1`. */
 export function readCapacity(text: string): Parsed<Capacity> {
   const countables: Record<string, number> = {};
   let capacity: Capacity = {};
@@ -75,13 +75,13 @@ export function readCapacity(text: string): Parsed<Capacity> {
   return parsed(Object.keys(countables).length === 0 ? capacity : { ...capacity, countables });
 }
 
-/** The id of a card, or its beginning, as `orch gpus -w` shows it. */
+/** Returns whether the text is the id of a card, or its beginning, as `orch gpus -w` shows it. */
 export const isCardId = (text: string): boolean => /^(GPU|MIG|amd|intel|apple)-\S{1,120}$/.test(text);
 
 const VENDORS = { rtx: "nvidia", mi: "amd", arc: "intel", max: "intel" } as const;
 const FAKE_LIMIT = 64;
 
-/** `fake:MODEL:MEMORY[:COUNT]`: cards that are only claimed. Their ids are unique to the node, by `seed`. */
+/** Reads `fake:MODEL:MEMORY[:COUNT]`: cards that do not exist, for tests. `seed` makes their ids unique to the node. */
 export function readFakeDevices(text: string, seed: string): Parsed<readonly Device[]> {
   const [kind, model = "", memory = "", counted = "1", ...rest] = text.split(":");
   if (kind !== "fake" || model === "" || memory === "" || rest.length > 0) {
@@ -111,7 +111,7 @@ export function readFakeDevices(text: string, seed: string): Parsed<readonly Dev
   );
 }
 
-/** `host:port`, `:port` (every address) or `[::1]:4400`. */
+/** Reads `host:port`, `:port` (every address) or `[::1]:4400`. */
 export function readListen(text: string): Parsed<string> {
   const [, host = "", port = ""] = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]*):(\d{1,5})$/.exec(text) ?? [];
   if (port === "" || Number(port) > 65_535) {
