@@ -1,5 +1,5 @@
-// Begins one task: claims it, and only then makes its group and its process. Whatever goes wrong after the claim is an
-// end with a reason, since a claim never executes again.
+// Begins one task: claims it, and only then makes its group and its process. Any failure after the claim is an end with
+// a reason, since a claim never executes again.
 
 import { join } from "node:path";
 import { nowMs } from "../../os/clock";
@@ -20,14 +20,14 @@ import type { TaskOrder } from "./messages";
 
 export interface Surroundings {
   readonly cgroups: Cgroups;
-  /** The name that the cgroups were found by. */
+  /** The name by which the cgroups were found. */
   readonly group_name: string;
   readonly tasks: string;
-  /** What is told of tasks when their directory is lost. */
+  /** The journal that shows tasks whose directory is lost. */
   readonly journal: Journal;
-  /** Where `setpriv` lies; `null`: nowhere. */
+  /** The path of `setpriv`, or null if the machine has none. */
   readonly setpriv: string | null;
-  /** The keeper's own score for the case that memory runs out, which its children begin with. */
+  /** The keeper's own OOM score, with which its children begin. */
   readonly oom_score_adj: number;
   readonly say: Say;
 }
@@ -36,7 +36,7 @@ export interface Surroundings {
 export interface HeldTask {
   readonly order: TaskOrder;
   readonly dir: string;
-  /** The claim file, open for the lines to come. */
+  /** The claim file, open for the lines that follow. */
   readonly claim: number;
   readonly group: Group;
   readonly pid: number;
@@ -44,13 +44,13 @@ export interface HeldTask {
   readonly started_ms: number;
   readonly wrapped: Wrapped;
   readonly guard: Guard | null;
-  /** Why the keeper itself ends it; null while it does not. */
+  /** Why the keeper itself ends the task, or null. */
   ending: "lease_expired" | null;
 }
 
 export type Begun =
   | { readonly is: "running"; readonly held: HeldTask }
-  /** Claimed, and over before it began. */
+  /** The task was claimed, and was over before it began. */
   | {
       readonly is: "failed";
       readonly claim: number;
@@ -58,10 +58,13 @@ export type Begun =
       readonly code: number | null;
       readonly why: string;
     }
-  /** Not claimed by this order. */
+  /** This order did not claim the task. */
   | { readonly is: "refused"; readonly why: string };
 
-/** Bun raises its soft limit of open files to the hard one; tasks get one that programs can loop over. */
+/**
+ * The soft limit of open files for tasks. Bun raises its own to the hard limit, which is too high for programs that
+ * loop over all descriptors.
+ */
 const OPEN_FILES = 65_536;
 
 export async function begin(
@@ -89,7 +92,10 @@ export async function begin(
   return run({ order, dir, claim, group, wrapped }, around, onExit);
 }
 
-/** A wrapper would find the command missing only after it was started, and in words of its own. */
+/**
+ * Returns why a wrapped command cannot start, or null. The wrapper would notice a missing command only once it runs,
+ * and would report that in its own words.
+ */
 function missingBehindWrapper(order: TaskOrder, wrapped: Wrapped): string | null {
   const name = order.argv[0] ?? "";
   if (order.account !== null || wrapped.argv[0] === name) return null;
@@ -107,7 +113,7 @@ function grouping(
     return null;
   } catch (error) {
     if (again && (error as NodeJS.ErrnoException).code === "ENOENT") {
-      // Another keeper has gone and taken the empty directories with it: make them again.
+      // Another keeper has ended and removed the empty directories, so they are made again.
       findCgroups(group_name);
       return grouping({ cgroups, group_name }, order, false);
     }
@@ -121,7 +127,7 @@ type Ready = Pick<HeldTask, "order" | "dir" | "claim" | "group" | "wrapped">;
 function run(ready: Ready, around: Surroundings, onExit: (held: HeldTask, exit: ProcessExit) => void): Begun {
   const { order, dir, claim, group, wrapped } = ready;
   const guard = order.lease_ms === null ? null : startGuard(group);
-  // The exit of a very short process is told before this function has returned; it waits for the rest of it.
+  // The exit of a very short process is reported before this function returns. It waits here until `held` is whole.
   let held: HeldTask | null = null;
   let early: ProcessExit | null = null;
   const exited = (exit: ProcessExit): void => {
@@ -163,7 +169,7 @@ function run(ready: Ready, around: Surroundings, onExit: (held: HeldTask, exit: 
   return { is: "running", held };
 }
 
-/** On a full disk the process runs on without its notes: it is still found by its group. */
+/** Notes a task's process. On a full disk the process runs on without its notes: its group still shows it. */
 function note(held: HeldTask, around: Surroundings): void {
   const { order, dir, claim, group, pid, start, started_ms } = held;
   try {

@@ -1,5 +1,6 @@
-// The argv that becomes a task: as it is, or behind a switch of account. Nothing of the user's own is read before the
-// switch: the environment travels under other names; the directory is entered and the command looked up after it.
+// Makes the argv of a task's process: the command itself, or the command behind a switch of account. Nothing of the
+// user's own is read before the switch: the environment is passed under other names, and only afterwards the directory
+// is entered and the command looked up.
 
 import type { TaskOrder } from "./messages";
 
@@ -7,13 +8,13 @@ export interface Wrapped {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
-  /** Whether it says on descriptor 3 why it could not begin. */
+  /** Whether the process writes to descriptor 3 why it could not begin. */
   readonly tells: boolean;
 }
 
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-/** Runs after the switch: restores the environment, enters the directory, becomes the command. */
+/** The script that runs after the switch: it enters the directory, checks the command, and becomes it. */
 const BEGIN = `if [ -n "$1" ]; then
   cd -- "$1" 2>/dev/null || { echo "the directory $1 cannot be entered by $(id -un)" >&3; exit 126; }
 else cd -- "$HOME" 2>/dev/null || cd /; fi
@@ -25,7 +26,7 @@ case $1 in
 esac
 exec "$@" 3>&-`;
 
-/** The command of an order. `setpriv: null`: this machine has none. Gives back why it cannot be, as a string. */
+/** Returns the command of an order, or in words why it cannot be run. `setpriv` is null if the machine has none. */
 export function commandOf(order: TaskOrder, cwd: string, setpriv: string | null): Wrapped | string {
   const dies = order.lease_ms !== null && setpriv !== null ? ["--pdeathsig", "KILL"] : [];
   if (order.account === null) {
@@ -35,7 +36,7 @@ export function commandOf(order: TaskOrder, cwd: string, setpriv: string | null)
   if (setpriv === null) return "setpriv (util-linux) is not on this node, which needs it to switch accounts";
   const { uid, gid } = order.account;
   const names = Object.keys(order.env).filter((name) => IDENTIFIER.test(name));
-  // Not by their own names: LD_PRELOAD and its kin would be obeyed before the switch.
+  // Variables are passed under other names, since LD_PRELOAD and the like would take effect before the switch.
   const env = Object.fromEntries(names.map((name, i) => [`ORCH_HIDDEN_${i}`, order.env[name] ?? ""]));
   const restore = names.map((name, i) => `export ${name}="$ORCH_HIDDEN_${i}"; unset ORCH_HIDDEN_${i}`).join("\n");
   return {

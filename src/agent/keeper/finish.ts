@@ -1,5 +1,5 @@
-// Finishes a task whose main process has ended: everything that it left is killed first, so that its resources are free
-// when its end is told; then the exit is written, again and again on a full disk.
+// Finishes a task whose main process has ended. All processes that it left are killed first, so that its resources are
+// free when its end is reported. Then the exit is written, again and again if the disk is full.
 
 import { join } from "node:path";
 import type { TaskExit } from "../../core/model/end";
@@ -15,11 +15,13 @@ import { exitLine, FILES, startFailed } from "../tasks/taskdir";
 import type { HeldTask, Surroundings } from "./begin";
 
 const SIGKILL = 9;
-/** Between two looks at what is left: first quick, then patient, since what is stuck in the kernel may stay. */
+/**
+ * The pauses between looks at what is left. They grow, since a process that is stuck in the kernel may stay for long.
+ */
 const PATIENCE_MS = [5, 10, 20, 50, 100, 200, 500, 1_000];
 const WRITE_AGAIN_MS = 1_000;
 
-/** Ends a task in every sense. Resolves when nothing of it is left and its exit is on disk. */
+/** Finishes a task. Resolves when none of its processes is left and its exit is on disk. */
 export async function finish(held: HeldTask, exit: ProcessExit, around: Surroundings): Promise<TaskExit> {
   const left = await clear(held);
   const { peak_bytes, oom_kills } = memoryFacts(held.group);
@@ -33,14 +35,14 @@ export async function finish(held: HeldTask, exit: ProcessExit, around: Surround
     left,
     ...(held.ending === null ? couldNotBegin(held, exit) : { cause: held.ending, reason: LEASE_OVER }),
   };
-  // A group that stays has groups in it that the task has made, with processes of their own.
+  // A group that cannot be removed contains groups that the task has made, with processes of their own.
   if (!removeGroup(held.group)) await remove(held);
   await recordExit(held.claim, told, around.say);
   held.guard?.release();
   return told;
 }
 
-/** Kills what outlived the main process, until nothing is left; gives back how many there were. */
+/** Kills the processes that outlived the main process, until none is left. Returns the most that were found at once. */
 async function clear(held: HeldTask): Promise<number> {
   let most = 0;
   for (let round = 0; ; round++) {
@@ -55,14 +57,17 @@ function killLeft(held: HeldTask): number {
   return membersOf(held.group).length === 0 ? 0 : killGroup(held.group);
 }
 
-/** Without control groups: its session, and what carries its mark in the environment. */
+/**
+ * Kills a task's processes without control groups: those of its session, and those with its mark in the environment.
+ * Returns how many were found.
+ */
 function sweepSession(held: HeldTask): number {
   const found = findProcesses(new Set([held.pid]), [held.order.marker]);
   for (const one of found) sendSignal(one, SIGKILL, "one");
   return found.length;
 }
 
-/** What the switch of accounts said before it gave up; the file is there only behind one. */
+/** Returns what the switch of accounts wrote before it failed. Only a wrapped command has that file. */
 function couldNotBegin(held: HeldTask, exit: ProcessExit): Pick<TaskExit, "cause" | "reason"> {
   if (!held.wrapped.tells) return { reason: null };
   const path = join(held.dir, FILES.notes);
@@ -74,7 +79,7 @@ function couldNotBegin(held: HeldTask, exit: ProcessExit): Pick<TaskExit, "cause
 
 export const LEASE_OVER = "its lease ran out: the server was not heard";
 
-/** Adds the exit to the claim, however long a full disk makes it take, and closes it. */
+/** Adds the exit to the claim, however long a full disk delays that, and closes the claim. */
 export async function recordExit(claim: number, exit: TaskExit, say: Say): Promise<void> {
   for (;;) {
     try {
@@ -87,7 +92,10 @@ export async function recordExit(claim: number, exit: TaskExit, say: Say): Promi
   }
 }
 
-/** A group can be busy for a moment after its last process is gone, or hold groups of a task that is root. */
+/**
+ * Removes a group that was not removable at once. It can be busy for a moment after its last process is gone, or
+ * contain groups that a task of root has made.
+ */
 async function remove(held: HeldTask): Promise<void> {
   for (const ms of PATIENCE_MS) {
     await pause(ms);

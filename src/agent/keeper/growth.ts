@@ -1,5 +1,5 @@
-// Watches the output of tasks grow: notes when which byte was there, so that logs can be asked for by time, and gives
-// the oldest bytes back to the disk beyond a cap. The keeper does it, so that it goes on without an agent.
+// Watches the output of tasks grow. Marks say when which byte was there, so that logs can be asked for by time, and the
+// oldest bytes beyond a cap are removed from the disk. The keeper does this, so that it goes on without an agent.
 
 import { join } from "node:path";
 import { nowMs } from "../../os/clock";
@@ -8,10 +8,13 @@ import { appendText, closeFile, cutFile, lookAt, openToChange } from "../../os/f
 import { punchHole } from "../../os/libc";
 import { FILES } from "../tasks/taskdir";
 
-/** At most 4 marks a second and stream; a quiet stream is looked at less and less often. */
+/**
+ * The shortest time between two looks at a stream, so that it gets at most 4 marks a second. A quiet stream is looked
+ * at less often.
+ */
 export const LOOK_EVERY_MS = 250;
 const LOOK_SELDOM_MS = 4_000;
-/** After so many marks of a stream the time between two of them doubles, so that their file stays small. */
+/** After this many marks of a stream the time between two of them doubles, so that the marks file stays small. */
 const MARKS_A_STEP = 2_000;
 const BLOCK = 4_096;
 
@@ -19,7 +22,7 @@ export type StreamName = "stdout" | "stderr";
 
 interface Stream {
   readonly name: StreamName;
-  /** Bytes that were cut off in front, where holes cannot be punched: the file's first byte is this one. */
+  /** The offset of the file's first byte. It is more than 0 after a cut, where holes cannot be punched. */
   base: number;
   size: number;
   freed: number;
@@ -52,7 +55,10 @@ export const watchGrowth = (dir: string, cap_bytes: number): Growth => ({
   streams: [freshStream("stdout"), freshStream("stderr")],
 });
 
-/** One look at the streams that are due. Lines of the marks: `at NAME OFFSET MS`, `from NAME OFFSET`, `cut …`. */
+/**
+ * Looks once at the streams that are due. The lines of the marks file are `at NAME OFFSET MS`, `from NAME OFFSET` and
+ * `cut NAME OFFSET`.
+ */
 export function look(growth: Growth, now_ms: number): void {
   for (const stream of growth.streams) {
     if (now_ms < stream.look_after_ms) continue;
@@ -77,11 +83,13 @@ function grown(growth: Growth, stream: Stream, size: number, now_ms: number): vo
   stream.size = size;
   stream.quiet_ms = LOOK_EVERY_MS;
   stream.look_after_ms = now_ms + LOOK_EVERY_MS;
-  // In steps of an eighth, so that a steady writer does not cost a call at every look.
+  // Bytes are freed in steps of an eighth of the cap, so that steady output does not cost a call at every look.
   if (size - stream.freed > growth.cap_bytes + growth.cap_bytes / 8) free(growth, stream, marks);
 }
 
-/** Frees everything older than the cap: by a hole, else by cutting the file and noting the gap. */
+/**
+ * Frees the bytes beyond the cap by a hole. Where holes cannot be punched, the file is emptied and the cut is noted.
+ */
 function free(growth: Growth, stream: Stream, marks: string): void {
   const path = join(growth.dir, FILES[stream.name]);
   const until = Math.floor((stream.size - growth.cap_bytes) / BLOCK) * BLOCK;
@@ -103,7 +111,10 @@ function free(growth: Growth, stream: Stream, marks: string): void {
   appendText(marks, `cut ${stream.name} ${stream.size}\n`);
 }
 
-/** Takes one look at everything, and says what could not be done. */
+/**
+ * Looks once at all streams. A task whose streams cannot be looked at is reported to `say`, and the others are still
+ * looked at.
+ */
 export function lookAtAll(growths: Iterable<Growth>, say: (why: string) => void): void {
   const now = nowMs();
   for (const growth of growths) {

@@ -1,16 +1,20 @@
-// A tiny companion of an exclusive task: it waits on a pipe that only the keeper holds open, and ends everything in the
-// task's group when the keeper dies, however that happens. So "the task dies with its supervisor" includes descendants.
+// A small companion process of an exclusive task. It waits on a pipe that only the keeper holds open, and kills
+// everything in the task's group when the keeper dies, however that happens. So "the task dies with its supervisor"
+// includes descendants.
 
 import { join } from "node:path";
 import { startCompanion } from "../../os/process/spawn";
 import type { Group } from "../../os/cgroup/hierarchy";
 
 export interface Guard {
-  /** The task is over: the companion ends without doing anything. */
+  /** Ends the companion without any kill, since the task is over. */
   release(): void;
 }
 
-/** Waits for the end of its input; then kills until the group is empty. `$1` is the file that lists the group. */
+/**
+ * Waits for the end of its input, then kills until the group is empty, for about a minute at most. `$1` is the file
+ * that lists the group.
+ */
 const SCRIPT = `trap "" TERM INT HUP
 read -r word && exit 0
 n=0
@@ -21,7 +25,10 @@ while [ -s "$1" ] || [ -n "$(cat "$1" 2>/dev/null)" ]; do
   sleep 0.1
 done`;
 
-/** `null` without a control group: then the task's own process still dies with the keeper, by its kernel setting. */
+/**
+ * Starts the companion, or returns null without a control group. The task's own process then still dies with the
+ * keeper, by a setting of the kernel.
+ */
 export function startGuard(group: Group): Guard | null {
   const dir = group[0];
   if (dir === undefined) return null;

@@ -1,6 +1,6 @@
-// The keeper: one small process a node that is the parent of all tasks, so that they, their exit codes and their output
-// outlive the agent. It claims, begins, watches and records; what a task shall do is decided elsewhere. It ends when it
-// has neither task nor agent.
+// The keeper: one small process per node that is the parent of all tasks, so that they, their exit codes and their
+// output outlive the agent. It claims, begins, watches and records tasks; what they shall do is decided elsewhere. It
+// ends when it has neither a task nor an agent.
 
 import type { TaskExit } from "../../core/model/end";
 import { join } from "node:path";
@@ -25,10 +25,12 @@ import { openJournal } from "../tasks/living";
 import { makeRunDir, runDirOf, runName } from "../machine/rundir";
 import { places, startFailed } from "../tasks/taskdir";
 
-/** How long it waits for an agent before it ends, at its start and between two agents. */
+/**
+ * How long a keeper without tasks waits for an agent before it ends: at its start, and after its last agent has left.
+ */
 const LONELY_MS = { first: 15_000, later: 250 } as const;
 const LEASE_LOOK_MS = 200;
-/** Hard to choose when memory runs out, but never impossible. */
+/** The keeper's own OOM score. The kernel seldom chooses the keeper when memory runs out, but still can. */
 const OWN_OOM_SCORE = -500;
 const SIGKILL = 9;
 
@@ -55,7 +57,7 @@ class Keeper {
     this.#socket = socket;
   }
 
-  /** Serves until it is not needed any more. */
+  /** Serves until there is neither a task nor an agent. */
   async serve(): Promise<void> {
     removeFile(this.#socket);
     const server = listenLines(this.#socket, (peer) => this.#greet(peer));
@@ -91,7 +93,7 @@ class Keeper {
     const heard = parseToKeeper(line);
     if (heard.is === "asked") return this.#take(heard.message, peer);
     this.#around.say("a line was not understood", { why: heard.why });
-    // Its agent waits for an answer; a task that is kept already is not the line's.
+    // The agent waits for an answer. `dropped` is not set, since the task may be kept by an earlier order.
     if (heard.uid !== null) this.#tell(peer, { is: "refused", uid: heard.uid, why: heard.why });
   }
 
@@ -107,7 +109,10 @@ class Keeper {
     }
   }
 
-  /** Gives back why nothing was begun by this order. */
+  /**
+   * Begins a task. Returns why the order is refused, for the agent that sent it, or null if all agents were told the
+   * outcome.
+   */
   async #start(order: TaskOrder): Promise<string | null> {
     const { uid } = order;
     if (this.#tasks.has(uid)) return "it is being kept already";
@@ -136,7 +141,7 @@ class Keeper {
       }
       case "running": {
         const { pid, start, started_ms, dir } = begun.held;
-        // Its exit may have been taken in already; then there is nothing to watch.
+        // The exit may have been handled already. Then there is nothing to watch.
         if (!this.#tasks.has(uid)) return null;
         kept.held = begun.held;
         kept.growth = watchGrowth(dir, order.log_cap_bytes);
@@ -151,7 +156,7 @@ class Keeper {
     finish(held, exit, this.#around)
       .then((told) => this.#ended(held.order.uid, told))
       .catch((error: unknown) => {
-        // Not ended in any way that could be told: its agent finds it by its files.
+        // No end can be reported. The agent sees by the task's files that it is over.
         this.#around.say(`task ${held.order.name} could not be finished`, { why: String(error) });
         this.#drop(held.order.uid);
       });
@@ -171,7 +176,10 @@ class Keeper {
     }
   }
 
-  /** Told to every agent: one that came meanwhile takes the task for one that is being begun. */
+  /**
+   * Reports to every agent that a task is dropped. An agent that has connected meanwhile takes it for one that is being
+   * begun.
+   */
   #giveUp(uid: string, why: string): void {
     this.#drop(uid);
     this.#tellAll({ is: "refused", uid, why, dropped: true });
@@ -182,7 +190,10 @@ class Keeper {
     this.#restOrGo();
   }
 
-  /** Timers run only while there is something to watch: an idle keeper does nothing at all. */
+  /**
+   * Starts the timers that are needed. They run only while there is something to watch, so an idle keeper does nothing
+   * at all.
+   */
   #watch(): void {
     this.#looking ??= setInterval(
       () =>
@@ -235,7 +246,7 @@ class Keeper {
 
 const SETPRIV = ["/usr/bin/setpriv", "/bin/setpriv"];
 
-/** Runs the keeper of an agent's data directory (`<data>/agent`) until it is not needed any more. */
+/** Runs the keeper of an agent's data directory (`<data>/agent`) until there is neither a task nor an agent. */
 export async function runKeeper(dir: string): Promise<void> {
   const say = createLog({ part: "keeper", form: "plain" });
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {

@@ -1,15 +1,16 @@
-// When an exclusive task must be ended because its agent has not heard the server: a pure rule of times since boot.
+// Decides when an exclusive task must end because its agent has not heard the server. The rule depends only on times
+// since boot.
 
-/** It is dead this long before the lease is over at the server. */
+/** The task is killed this long before its lease is over at the server. */
 export const LEASE_GUARD_MS = 1_000;
 
 export type LeasePhase =
   | { readonly is: "held"; readonly until_ms: number }
-  /** Within its grace: asked to stop, and killed at the end. */
+  /** The task is in its stop grace: it was asked to stop, and is killed at the end of it. */
   | { readonly is: "ending"; readonly until_ms: number }
   | { readonly is: "over" };
 
-/** Where a lease is now. `heard_ms: null`: the server was never heard, so there is no lease. */
+/** Returns the phase of a lease. Without a `heard_ms` the server was never heard, so the lease is over. */
 export function leasePhase(heard_ms: number | null, lease_ms: number, grace_ms: number, now_ms: number): LeasePhase {
   if (heard_ms === null) return { is: "over" };
   const kill_ms = heard_ms + lease_ms - LEASE_GUARD_MS;

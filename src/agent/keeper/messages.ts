@@ -1,5 +1,5 @@
-// What agent and keeper say to each other, one JSON object a line. A keeper may be older than its agent: fields are
-// only added, and a message that is not understood is told and dropped.
+// The messages between agent and keeper, one JSON object a line. A keeper may be older than its agent, so fields are
+// only added, and a message that is not understood is reported and dropped.
 
 import type { TaskExit } from "../../core/model/end";
 import type { GroupLimits } from "../../os/cgroup/limits";
@@ -7,34 +7,36 @@ import type { DeviceNumber } from "../../os/device-deny";
 import { fieldsOf, isTexts, type JsonObject } from "../../os/files/json";
 import { isUid, parseExit } from "../tasks/taskdir";
 
-/** Everything that the keeper needs to run one task; it reads no record. */
+/** Everything that the keeper needs to run one task. The keeper reads no record. */
 export interface TaskOrder {
   readonly uid: string;
   readonly name: string;
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** `null`: the home of the account, or the root where there is none. */
+  /** The working directory. Null: the home of the account, or the root directory if there is none. */
   readonly workdir: string | null;
   readonly home: string;
-  /** The account to switch to; `null`: the keeper's own. */
+  /** The account to switch to, or null for the keeper's own. */
   readonly account: { readonly name: string; readonly uid: number; readonly gid: number } | null;
   readonly limits: GroupLimits;
-  /** Device files that it shall not open, by number. A keeper of before did not know of them. */
+  /** The numbers of the device files that the task must not open. Keepers of earlier releases do not know the field. */
   readonly denied?: readonly DeviceNumber[];
   readonly oom_score_adj: number;
-  /** `NAME=value` of the environment that all its processes begin with: how they are found without cgroups. */
+  /**
+   * `NAME=value` in the environment with which all processes of the task begin. They are found by it without cgroups.
+   */
   readonly marker: string;
   readonly stop: { readonly signal: string; readonly grace_ms: number };
-  /** Set for exclusive tasks. */
+  /** The length of an exclusive task's lease. Null: the task is not exclusive. */
   readonly lease_ms: number | null;
   readonly log_cap_bytes: number;
-  /** What is told of it when its directory is lost. */
+  /** The task's promise, which is reported if its directory is lost. */
   readonly held: unknown;
 }
 
 export type ToKeeper =
   | { readonly do: "start"; readonly order: TaskOrder }
-  /** Boot time at which the newest answered heartbeat was sent. */
+  /** `heard_boot_ms` is the time since boot at which the newest answered heartbeat was sent. */
   | { readonly do: "lease"; readonly heard_boot_ms: number };
 
 export type FromKeeper =
@@ -46,15 +48,15 @@ export type FromKeeper =
       readonly start: string;
       readonly started_ms: number;
     }
-  /** Nothing was executed by this order. `dropped`: it was kept meanwhile, and is not any more. */
+  /** This order executed nothing. `dropped`: the keeper counted the task as its own meanwhile, and no longer does. */
   | { readonly is: "refused"; readonly uid: string; readonly why: string; readonly dropped?: true }
   | { readonly is: "ended"; readonly uid: string; readonly exit: TaskExit };
 
-/** A line that is none of the messages above, and what of it can be told. */
+/** A line that is none of the messages above, and what could be read of it. */
 export interface NotUnderstood {
   readonly is: "not understood";
   readonly why: string;
-  /** The task that it names; `null`: none. */
+  /** The task that the line names, or null. */
   readonly uid: string | null;
 }
 
@@ -67,7 +69,7 @@ const notUnderstood = (why: string, uid: unknown = null): NotUnderstood => ({
 export type KeeperAsked = { readonly is: "asked"; readonly message: ToKeeper } | NotUnderstood;
 export type KeeperTold = { readonly is: "told"; readonly message: FromKeeper } | NotUnderstood;
 
-/** Reads what an agent says to its keeper. */
+/** Parses a message from an agent to its keeper. */
 export function parseToKeeper(value: unknown): KeeperAsked {
   const told = fieldsOf(value);
   if (told["do"] === "lease") {
@@ -83,7 +85,7 @@ export function parseToKeeper(value: unknown): KeeperAsked {
   return { is: "asked", message: { do: "start", order: order as unknown as TaskOrder } };
 }
 
-/** Reads what a keeper says to its agent. */
+/** Parses a message from a keeper to its agent. */
 export function parseFromKeeper(value: unknown): KeeperTold {
   const told = fieldsOf(value);
   const message = fromKeeper(told);
@@ -130,7 +132,7 @@ const isDevice = (value: unknown): boolean => {
   return isCount(major) && isCount(minor);
 };
 
-/** What every field of an order has to be, so that beginning the task cannot fail on it. */
+/** The check of each field of an order, so that no order can break the beginning of a task. */
 const ORDER: Readonly<Record<keyof TaskOrder, (value: unknown) => boolean>> = {
   uid: (value) => isText(value) && isUid(value),
   name: isText,

@@ -20,7 +20,7 @@ export interface Situation {
 export interface TaskReports {
   /** Holds back the reports of a successor whose record is written before the end that made it. */
   ahead(uid: string): void;
-  /** Lifts that for the successor of this attempt: the attempt's end is on disk, or will never be. */
+  /** Releases the reports of this attempt's successor: the attempt's end is on disk, or will never be. */
   caughtUp(assignment: Assignment): void;
   /**
    * Returns the reports of tasks whose state differs from the last report. `busy` are tasks with an action under way.

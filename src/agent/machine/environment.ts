@@ -1,5 +1,5 @@
-// The whole environment of a task: what a login of its account has, what its spec and the server say, and what makes it
-// see only its own devices. Nothing of the agent's own environment is in it.
+// The whole environment of a task: the variables of a login of its account, those of its spec and the server, and those
+// that limit it to its own devices. Nothing of the agent's own environment is in it.
 
 import type { Assignment } from "../../core/model/record";
 import type { UnixAccount } from "../../os/process/accounts";

@@ -1,4 +1,5 @@
-// What this machine is and has, asked once at the start, in the words of the wire. Shares that people gave come first.
+// The facts of this machine in the form in which they are sent. They are read once, at the start. Amounts that people
+// have set take precedence.
 
 import { join } from "node:path";
 import type { NodeFacts } from "../../core/model/rows-node";
@@ -12,7 +13,7 @@ import { bootId } from "../../os/proc";
 import type { Machine } from "../../wire/agent";
 import type { AccountMode } from "./account";
 
-/** A share of the machine. What it does not name is all there is. */
+/** The share of the machine that the agent may use. An amount that is missing means all of it. */
 export interface Share {
   readonly cpu_milli?: number;
   readonly memory_bytes?: number;
@@ -41,10 +42,13 @@ export interface ProbeOptions {
   readonly joined_as: string | null;
 }
 
-/** What is left to the system and to orch itself and never promised: a sixteenth, at most 2 GiB. */
+/**
+ * Returns the memory that is left to the system and to orch itself and never promised: a sixteenth, at least 128 MiB
+ * and at most 2 GiB.
+ */
 const reserveOf = (memory_bytes: number): number => Math.min(2 * GIB, Math.max(128 * MIB, memory_bytes / 16));
 
-/** Returns the machine as the server shall know it, without its cards, which are watched. */
+/** Returns the machine as it is reported to the server, without its cards, which are watched. */
 export async function probeMachine(options: ProbeOptions): Promise<Omit<Machine, "devices">> {
   const { cgroups } = options;
   const host = await hostFacts(join(options.data, "hardware.json"));

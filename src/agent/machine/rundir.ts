@@ -1,5 +1,5 @@
-// Notes of what lives, outside of any data directory: in the system's run directory, which a reboot empties. They show
-// the tasks of a lost data directory, and the other agents of this machine.
+// Notes of living tasks and agents outside of any data directory: in the system's run directory, which a reboot
+// empties. They show the tasks of a lost data directory, and the other agents of this machine.
 
 import { join } from "node:path";
 import { lookAt, namesIn, readJson, removeFile, takeDir, writeShort } from "../../os/files/files";
