@@ -1,4 +1,4 @@
-// The agent's own socket: the one door for those on this machine who may act as its account, since it opens no port.
+// The agent's socket for programs of its own account on this machine, since the agent opens no port.
 
 import { join } from "node:path";
 import type { Ms } from "../../core/units";
@@ -18,7 +18,7 @@ export interface ControlOptions {
 }
 
 export interface Control {
-  /** The node is out of the cluster: those who wait hear it. */
+  /** Reports to everybody who waits that the node is out of the cluster. */
   left(): void;
   close(): void;
 }
@@ -61,7 +61,7 @@ export function openControl(options: ControlOptions): Control {
     }
   }
 
-  // The lock of the directory is ours, so what lies there is of an agent that was killed.
+  // This process has the directory's lock, so a socket that is there is of an agent that was killed.
   removeFile(path);
   const server = listenLines(path, (peer) => ({
     message(message) {

@@ -1,5 +1,5 @@
-// How the agent leaves, put together: who may ask for it (notice, end, operator), and what an end of the connection
-// then means.
+// Combines the three requests to leave (notice, end, operator), and decides how the agent ended once its connection
+// has.
 
 import type { Ms } from "../../core/units";
 import { FatalAgentError } from "../link/connection";
@@ -13,18 +13,21 @@ export interface LeavingOptions extends LeaveRequestsOptions {
   /** `<data>/agent`. */
   readonly data: string;
   readonly name: () => string;
-  /** The command or address that announces the machine's end; `null`: none does. */
+  /** The command or address that announces the machine's end, or null. */
   readonly notice: string | null;
-  /** Its abort asks the agent to give its work away within that time, and to end. */
+  /** An abort of `signal` asks the agent to drain its node within `within_ms`, and then to end. */
   readonly term: { readonly signal: AbortSignal; readonly within_ms: Ms };
 }
 
 export interface AgentLeaving {
   now(): Leave | null;
   noted(leaving: boolean): void;
-  /** Aborts when nothing is left to wait for. */
+  /** Aborts when an agent that was asked to end waits for nothing more. */
   readonly over: AbortSignal;
-  /** How the agent ended, once its connection has. Throws what that throws, unless it is what was asked for. */
+  /**
+   * Returns how the agent ended, once its connection has. Errors of the connection are thrown, except the refusal that
+   * a requested leave ends with.
+   */
   endOf(done: Promise<void>): Promise<"stopped" | "drained" | "left">;
   close(): void;
 }

@@ -1,5 +1,5 @@
-// Asks again and again whether this machine is about to be taken away, as owners of spot machines announce it: by a
-// command or an address of the operator's. docs/node-life.md says what they may answer.
+// Asks repeatedly whether this machine is about to be taken away, as owners of spot machines announce it. The operator
+// names a command or an address to ask. Its answers are described in docs/node-life.md.
 
 import { MINUTE_MS, SECOND_MS, type Ms } from "../../core/units";
 import { nowMs } from "../../os/clock";
@@ -8,19 +8,22 @@ import { runCommand } from "../../os/process/spawn";
 
 const ASK_EVERY_MS = 5 * SECOND_MS;
 const ANSWER_WITHIN_MS = 4 * SECOND_MS;
-/** When the notice names no time: what most owners give. */
+/** The time that is left if the notice names none: the usual one of machine owners. */
 export const NOTICE_MS = 2 * MINUTE_MS;
 
 export type NoticeAnswer =
   | { readonly is: "notice"; readonly text: string }
   | { readonly is: "none" }
-  /** Nobody can say now: what was said last stands. */
+  /** No answer now. The answer before stays valid. */
   | { readonly is: "unknown"; readonly why: string };
 
 const UNITS: Readonly<Record<string, Ms>> = { "": SECOND_MS, s: SECOND_MS, m: MINUTE_MS };
 const INSTANT = /\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?/;
 
-/** How long is left, from what a notice says: a moment anywhere in it, or a number of seconds and nothing else. */
+/**
+ * Returns the time that is left according to a notice. The notice may contain a moment anywhere, or consist of a number
+ * with the unit s or m: `90` and `90s` are 90 seconds, `2m` are two minutes. Returns NOTICE_MS for any other text.
+ */
 export function timeLeft(text: string, now_ms: Ms): Ms {
   const instant = INSTANT.exec(text)?.[0];
   if (instant !== undefined) {
@@ -32,10 +35,10 @@ export function timeLeft(text: string, now_ms: Ms): Ms {
   return count === undefined ? NOTICE_MS : Number(count) * (UNITS[unit] ?? SECOND_MS);
 }
 
-/** Some always answer, and say so in words. */
+/** Returns whether an answer says in words that there is no notice. */
 const isNo = (text: string): boolean => /^\s*(false|no|none|0)?\s*$/i.test(text);
 
-/** Asks once. An address says notice by 200 and a body that is no "no"; a command by its exit code 0. */
+/** Asks once. An address announces the end by status 200 and a body other than "no", a command by exit code 0. */
 export async function askNotice(source: string): Promise<NoticeAnswer> {
   if (/^https?:\/\//.test(source)) return askAddress(source);
   const asked = await runCommand(["/bin/sh", "-c", source], ANSWER_WITHIN_MS);
@@ -43,7 +46,7 @@ export async function askNotice(source: string): Promise<NoticeAnswer> {
   return asked.code === 0 ? { is: "notice", text: asked.out } : { is: "none" };
 }
 
-/** Owners that want a header of their own to answer. */
+/** Some owners answer only requests with their own header. */
 const HEADERS = { "Metadata-Flavor": "Google", Metadata: "true" };
 
 async function askAddress(url: string): Promise<NoticeAnswer> {
@@ -53,7 +56,7 @@ async function askAddress(url: string): Promise<NoticeAnswer> {
       redirect: "error",
       signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
     });
-    // The body may break off, or take longer than the answer may.
+    // Reading the body may fail, or take longer than ANSWER_WITHIN_MS.
     return answerOf(response.status, await response.text());
   } catch (error) {
     return { is: "unknown", why: messageOf(error) };
@@ -70,11 +73,14 @@ export interface NoticeOptions {
   readonly source: string;
   readonly clock: () => Ms;
   readonly say: (line: string) => void;
-  /** A notice, with the time of `clock` at which the machine goes; `null`: it was taken back. */
+  /** Called with the time of `clock` at which the machine goes, or with null when the notice was withdrawn. */
   readonly told: (until_ms: Ms | null) => void;
 }
 
-/** Asks every 5 seconds until it is stopped. What was announced comes no later by being announced again. */
+/**
+ * Asks again 5 seconds after each answer, until it is stopped. A repeated notice can bring the end forward, and never
+ * puts it off.
+ */
 export function watchNotice({ source, clock, say, told }: NoticeOptions): () => void {
   let until: Ms | null = null;
   let said = "";

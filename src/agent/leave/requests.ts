@@ -1,5 +1,6 @@
-// That this machine is about to go: who says so, what the server is told, and when the agent may end. Three may say so:
-// a notice of the machine's owner, a request to end, and an operator who takes the node out of the cluster.
+// The requests that this node leaves, the report about them to the server, and the moment at which the agent may end.
+// There are three sources: a notice of the machine's owner, a request to end the agent, and an operator who takes the
+// node out of the cluster.
 
 import { formatRest } from "../../core/format";
 import { SECOND_MS, type Ms } from "../../core/units";
@@ -11,15 +12,15 @@ export type LeaveSource = "notice" | "term" | "leave";
 export interface LeaveRequestsOptions {
   readonly clock: () => Ms;
   readonly say: (line: string) => void;
-  /** What still lives here, or whose end the server has not seen. */
+  /** Returns the tasks that still run here, or whose end the server has not stored. */
   readonly left: () => readonly UnfinishedTask[];
-  /** What the server is to hear has changed. */
+  /** Called when the result of `now` has changed. */
   readonly changed: () => void;
   /** Asks the server to forget this node. */
   readonly farewell: () => void;
 }
 
-/** How far it is, for the one who waits beside. */
+/** The progress of a request, for people who wait for it. */
 export interface RequestProgress {
   readonly noted: boolean;
   readonly left: readonly UnfinishedTask[];
@@ -43,7 +44,7 @@ export class LeaveRequests {
     this.#options = options;
   }
 
-  /** Aborts when an agent that was asked to end has nothing to wait for any more. */
+  /** Aborts when an agent that was asked to end waits for nothing more, or its time is over. */
   get over(): AbortSignal {
     return this.#over.signal;
   }
@@ -52,7 +53,7 @@ export class LeaveRequests {
     return this.#wants.has(source);
   }
 
-  /** What the server is to hear: the first of the times, all of the reasons. */
+  /** Returns the leave to report: the earliest time, and all reasons. Returns null if the node stays. */
   now(): Leave | null {
     const all = [...this.#wants.values()];
     const [first] = all.toSorted((a, b) => endOf(a) - endOf(b));
@@ -87,13 +88,16 @@ export class LeaveRequests {
     this.#timer ??= setInterval(() => this.#look(), LOOK_EVERY_MS);
   }
 
-  /** The server has taken it in; or a person wants the node to stay, which only takes back what a person said. */
+  /**
+   * Handles the server's answer: it has stored the leave; or a person wants the node to stay. The latter withdraws only
+   * the operator's request, not a notice or an end.
+   */
   noted(leaving: boolean): void {
     if (leaving) this.#noted = this.#wants.size > 0;
     else if (this.#wants.size > 0) this.withdraw("leave");
   }
 
-  /** Tells of every look until it is stopped. */
+  /** Calls the watcher at every look, until the returned function is called. */
   watch(watcher: (progress: RequestProgress) => void): () => void {
     this.#watchers.add(watcher);
     return () => {

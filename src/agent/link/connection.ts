@@ -1,4 +1,5 @@
-// Keeps the agent connected: dials the servers in turn, waits between attempts, and says what only people can mend.
+// Keeps the agent connected: dials the servers in turn, waits between attempts, and throws for refusals that only
+// people can resolve.
 
 import type { TaskReport } from "../../core/model/record";
 import { SECOND_MS, type Ms } from "../../core/units";
@@ -8,13 +9,13 @@ import { ServerSession, type SessionEnd } from "./session";
 
 export interface ConnectionOptions extends Omit<SessionOptions, "url"> {
   readonly urls: readonly string[];
-  /** A number in [0, 1). */
+  /** Returns a number in [0, 1). */
   readonly random: () => number;
   readonly say: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
-/** A refusal that trying again cannot heal. Tasks live on; `message` and `hint` are for people. */
+/** A refusal that another attempt cannot resolve. Tasks run on; `message` and `hint` are for people. */
 export class FatalAgentError extends Error {
   override name = "FatalAgentError";
   readonly code: string;
@@ -31,19 +32,25 @@ export class FatalAgentError extends Error {
 
 export interface Connection {
   report(entries: readonly TaskReport[]): void;
-  /** The machine may have changed: the server is told if it has. */
+  /** Reports the machine to the server if it has changed. */
   changed(): void;
   farewell(): void;
   /** Resolves when the signal aborts; rejects with `FatalAgentError`. */
   readonly done: Promise<void>;
 }
 
-/** Refusals that stay until somebody acts on this machine. Others may heal with the server, and are tried again. */
+/**
+ * The codes of refusals that last until somebody acts on this machine. Other refusals may end by themselves, so the
+ * agent tries again.
+ */
 const FATAL = new Set(["forgotten", "identity_copied", "identity_replaced", "credential", "signature", "protocol"]);
 const RETRY_CAP_MS = 30 * SECOND_MS;
 const REFUSED_RETRY_MS = 10 * SECOND_MS;
 
-/** Full jitter, so that a thousand agents do not come back at once; the first wait is short. */
+/**
+ * Returns the wait before the next attempt, with full jitter, so that a thousand agents do not come back at once. The
+ * first wait is short.
+ */
 export function reconnectDelayMs(failures: number, random: () => number): Ms {
   return Math.round(random() * Math.min(RETRY_CAP_MS, SECOND_MS * 2 ** Math.min(failures, 10)));
 }

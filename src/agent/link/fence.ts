@@ -1,4 +1,5 @@
-// The newest server this agent has heard, in memory and on disk: what keeps it from ever believing an older one.
+// The fence: the newest server that this agent has heard, in memory and on disk. With it the agent never believes an
+// older server.
 
 import { join } from "node:path";
 import type { Fence } from "../../core/agent/fence";
@@ -8,11 +9,11 @@ import { readJson } from "../../os/files/files";
 
 export interface FenceFile {
   get(): Fence | null;
-  /** `durable`: rejects when the disk does not know this server yet and cannot take it. */
+  /** With `durable`, rejects when the disk does not have this server yet and cannot store it. */
   set(fence: Fence, durable: boolean): Promise<void>;
 }
 
-/** Opens the file in a data directory. One that cannot be read vouches for nothing. */
+/** Opens the fence's file in a data directory. A file that cannot be read counts as no fence. */
 export function openFence(data: string, say: (line: string) => void): FenceFile {
   const path = join(data, "fence.json");
   const read = readJson(path);
@@ -24,14 +25,14 @@ export function openFence(data: string, say: (line: string) => void): FenceFile 
 }
 
 export interface FenceDisk {
-  /** What the disk had when the agent started. */
+  /** The fence on disk when the agent started, or null. */
   readonly found: Fence | null;
-  /** Resolves when it is durable. */
+  /** Resolves when the fence is durable. */
   readonly write: (fence: Fence) => Promise<void>;
   readonly say: (line: string) => void;
 }
 
-/** The fence over any disk. */
+/** Makes the fence on top of any disk. */
 export function keepFence({ found, write, say }: FenceDisk): FenceFile {
   let fence = found;
   let noted = found;
@@ -46,8 +47,8 @@ export function keepFence({ found, write, say }: FenceDisk): FenceFile {
       noted = next;
       failing = false;
     } catch (error) {
-      // What the disk has of the same server is only behind, and so vouches for less: a full disk is no reason to
-      // leave the server, and with it the leases of what runs here.
+      // The disk already has an older fence of the same server, which is safe to start from. So a full disk is no
+      // reason to leave the server, and with it the leases of the tasks here.
       if (noted?.epoch !== next.epoch || noted.timeline !== next.timeline) throw error;
       if (!failing) say(`the fence could not be written: ${messageOf(error)}`);
       failing = true;
@@ -59,7 +60,8 @@ export function keepFence({ found, write, say }: FenceDisk): FenceFile {
     set: (newest, durable) => {
       fence = newest;
       if (!durable) return Promise.resolve();
-      // One after the other: a slow write of what an older session still noted must not come after a newer server's.
+      // Writes run one after another, so that a slow write of an older session cannot overwrite the fence of a newer
+      // server.
       const done = writing.then(() => note(newest));
       writing = done.catch(over);
       return done;

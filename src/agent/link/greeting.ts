@@ -1,5 +1,5 @@
-// How a connection begins: the agent answers the server's challenge with proof of who it is and the inventory of what
-// the node holds, and is welcomed or refused.
+// The start of a connection: the agent answers the server's challenge with a proof of its identity and its inventory,
+// and is welcomed or refused.
 
 import { sign } from "node:crypto";
 import { greet, type Fence } from "../../core/agent/fence";
@@ -19,20 +19,20 @@ export const GREETING: ServerHandlers<"challenge" | "welcome" | "refused"> = {
   },
 };
 
-/** A function, since TypeScript would take the phase for what it was before the await. */
+/** This is a function, since TypeScript would assume that the phase is still the one from before the await. */
 const isOver = (link: ServerLink): boolean => link.phase === "over";
 
 async function answer(link: ServerLink, challenge: Message<"challenge">): Promise<void> {
   const { loop, fence } = link.options;
-  // What the last session is still writing down belongs to this inventory.
+  // The records that the last session is still writing belong to this inventory.
   await loop.quiet();
-  // A connection that is over, or greeted already, must not overwrite the fence of the one that counts.
+  // A connection that is over, or was greeted already, must not overwrite the fence of the current one.
   if (link.phase !== "dialling") return;
   const before = fence.get();
   const greeting = greet(before, challenge.stamp);
   if (greeting.is === "refused") {
     link.refusal = { type: "refused", code: "older_server", message: greeting.why, hint: null };
-    // The server has to hear of it, so that it stops planning on an old copy.
+    // The hello tells the server that a newer one exists, so that it stops planning on an old copy.
     sayHello(link, challenge.nonce, before);
     link.close();
     return;
@@ -61,7 +61,7 @@ function sayHello(link: ServerLink, nonce: string, before: Fence | null): void {
     machine,
     signature: sign(null, Buffer.from(signed), key).toString("base64"),
     highest: before === null ? null : { timeline: before.timeline, epoch: before.epoch },
-    // An agent on a fresh disk has applied nothing that it could vouch for, and says so.
+    // Null says that an agent on a fresh disk has applied nothing.
     applied: before === null ? null : { timeline: before.timeline, revision: before.revision, since: before.since },
     ...(note === null ? {} : { leaving: note }),
   });

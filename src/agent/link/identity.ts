@@ -1,5 +1,5 @@
-// Who this agent is: its key, what the server signed for it, and which server it trusts. One private file, written once
-// at the join and read at every start.
+// The identity of this agent: its key, its credential from the server, and the certificate that it trusts. It is one
+// private file, written once at the join and read at every start.
 
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ import { FatalAgentError } from "./connection";
 export interface AgentIdentity {
   readonly urls: readonly string[];
   readonly pin: string;
-  /** PEM of the server's certificate; `null` where the connection stays on this machine, in plain HTTP. */
+  /** The server's certificate (PEM), or null where the connection stays on this machine, in plain HTTP. */
   readonly certificate: string | null;
   readonly credential: Credential;
   readonly key: KeyObject;
@@ -23,7 +23,10 @@ export interface AgentIdentity {
 const FILE = "identity.json";
 const TOKEN_HINT = "get a new one with: orch token new --role agent";
 
-/** The identity in a data directory; `null`: this agent has never joined. Throws FatalAgentError when it is broken. */
+/**
+ * Returns the identity in a data directory, or null if this agent has never joined. Throws FatalAgentError when the
+ * file is broken.
+ */
 export function readIdentity(data: string): AgentIdentity | null {
   const read = readJson(join(data, FILE));
   if (read.is === "missing") return null;
@@ -54,7 +57,7 @@ export interface JoinOptions {
   readonly machine: Machine;
 }
 
-/** Joins the cluster with a token and keeps what came of it. Throws FatalAgentError with what to do. */
+/** Joins the cluster with a token and stores the identity. Throws FatalAgentError with a hint for people. */
 export async function joinCluster(options: JoinOptions): Promise<AgentIdentity> {
   const token = parseToken(options.token);
   if (token === null) throw new FatalAgentError("token", "the join token is not whole", TOKEN_HINT, 2);
@@ -79,7 +82,7 @@ export async function joinCluster(options: JoinOptions): Promise<AgentIdentity> 
   }
 }
 
-/** The node is out of its cluster: nothing here may speak for it any more. */
+/** Removes the identity of a node that is out of its cluster, so that nothing here acts as that node any more. */
 export function forgetIdentity(data: string): void {
   for (const file of [FILE, "fence.json"]) removeFile(join(data, file));
 }
@@ -94,11 +97,14 @@ async function keep(data: string, { urls, pin, certificate, credential: signed, 
   await replaceFile(join(data, FILE), `${text}\n`);
 }
 
-/** The exit codes of product.md: not allowed, what was asked is wrong, else a failure. */
+/** Returns the exit code for a refusal: not allowed, a wrong request, or else a failure. */
 const exitOf = (code: string): number =>
   code === "unauthenticated" || code === "forbidden" ? 4 : code === "bad_request" ? 2 : 1;
 
-/** What went wrong, as the command line tells it, with its exit code. */
+/**
+ * Returns an error of the join as FatalAgentError, with its exit code and a hint. Errors that are not the server's or
+ * the connection's are returned unchanged.
+ */
 function explained(error: unknown, url: string): unknown {
   if (error instanceof UnreachableError) {
     return new FatalAgentError(

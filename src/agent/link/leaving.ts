@@ -1,4 +1,4 @@
-// That this node is about to leave, as its connection tells the server, and the server's answers.
+// The messages of a connection about a node that leaves, and the handlers of the server's answers.
 
 import type { LeavingNote } from "../../wire/agent";
 import type { Leave, ServerLink, ServerHandlers } from "./link";
@@ -7,7 +7,10 @@ export const LEAVING: ServerHandlers<"noted"> = {
   noted: (link, { leaving }) => link.options.noted(leaving),
 };
 
-/** The time that is left goes over the wire, since both sides have clocks of their own. */
+/**
+ * Returns the note about a leave, or null. The note contains the time that is left, not a moment, since the two sides
+ * have different clocks.
+ */
 export function noteOf({ options }: ServerLink, leave: Leave | null): LeavingNote | null {
   if (leave === null) return null;
   const { until_ms, gone, why } = leave;
@@ -15,7 +18,7 @@ export function noteOf({ options }: ServerLink, leave: Leave | null): LeavingNot
   return { in_ms, gone, why };
 }
 
-/** Tells whether this node leaves, if that is not as it was told last. */
+/** Reports whether this node leaves, if that has changed since the last report. */
 export function tellLeave(link: ServerLink): void {
   const leave = link.options.leaving();
   const before = link.told.leave;
@@ -24,7 +27,7 @@ export function tellLeave(link: ServerLink): void {
   link.send({ type: "leaving", leaving: noteOf(link, leave) });
 }
 
-/** Asks to be forgotten; what it says counts only while it is connected. */
+/** Asks the server to forget this node, if the server has welcomed this connection. */
 export function sayFarewell(link: ServerLink): void {
   if (link.phase === "live") link.send({ type: "farewell" });
 }

@@ -1,5 +1,5 @@
-// What the families of messages share of one connection to the server: what it was opened with, how far it is, what was
-// told over it, and the way to say more.
+// The state of one connection to the server that all families of messages share: its options, its phase, the newest
+// reports over it, and the function that sends.
 
 import type { KeyObject } from "node:crypto";
 import type { Fence } from "../../core/agent/fence";
@@ -14,24 +14,26 @@ import type { Outgoing } from "./outgoing";
 
 export interface SessionOptions {
   readonly url: string;
-  /** PEM of the server's certificate; `null` on plain loopback. */
+  /** The server's certificate (PEM), or null on plain loopback. */
   readonly certificate: string | null;
   readonly pin: string;
   readonly credential: Credential;
   readonly key: KeyObject;
   readonly instance_id: string;
   readonly machine: () => Machine;
-  /** What the cards show, told with each heartbeat; empty where there are none. */
+  /** The cards' readings, sent with each heartbeat; empty where there are no cards. */
   readonly readings: () => readonly Reading[];
-  /** What is wrong with them: told until it is heard, judged as the operators want. */
+  /**
+   * The findings about the cards. They are sent until the server has them on disk, and judged by the operators' rules.
+   */
   readonly health: {
     notices(): readonly Notice[];
     noted(n: number): void;
     override(overrides: FindingOverrides): void;
   };
-  /** Whether this machine is about to go; the time is of `clock`. */
+  /** Returns when and why this node leaves, or null if it stays. */
   readonly leaving: () => Leave | null;
-  /** The server has it on disk that this node leaves, or wants it to stay. */
+  /** Called when the server has on disk that this node leaves, or when a person wants it to stay. */
   readonly noted: (leaving: boolean) => void;
   readonly loop: AgentLoop;
   readonly fence: { get(): Fence | null; set(fence: Fence, durable: boolean): Promise<void> };
@@ -41,14 +43,17 @@ export interface SessionOptions {
   readonly joined: (name: string) => void;
 }
 
-/** This node is about to leave: when, and why. `until_ms: null`: in its own time. `gone`: so is its machine then. */
+/**
+ * A node's leave: when and why. `until_ms` is a time of `clock`; null means that the node leaves once it is empty.
+ * `gone` says that the machine goes too.
+ */
 export interface Leave {
   readonly until_ms: Ms | null;
   readonly gone: boolean;
   readonly why: string;
 }
 
-/** Reports on their way: what waits to be sent, and what was sent and is not durable yet. */
+/** Reports on their way: those that wait to be sent, and those that were sent and are not durable yet. */
 export interface Reports {
   seq: number;
   unacked: UnackedReport[];
@@ -62,30 +67,30 @@ export interface UnackedReport {
   sent_ms: Ms;
 }
 
-/** What the server was told last over this connection, so that only changes are told again. */
+/** The newest state that was sent over this connection, so that only changes are sent again. */
 export interface ToldState {
-  /** The machine, as JSON. */
+  /** The machine as JSON. */
   machine: string;
-  /** The number of the newest finding. */
+  /** The number of the newest finding that was sent. */
   finding_n: number;
   leave: Leave | null;
-  /** The uids of ended tasks that the inventory listed. */
+  /** The uids of the ended tasks that the inventory listed. */
   inventoried: string[];
 }
 
 export interface ServerLink {
   readonly options: SessionOptions;
   readonly outgoing: Outgoing;
-  /** `over`: the next connection may have begun, so nothing of this one counts any more. */
+  /** Once a connection is `over`, the next one may have begun, and no message of this one counts. */
   phase: "dialling" | "greeted" | "live" | "over";
   refusal: Message<"refused"> | null;
   /** When the server answered last. */
   answered_ms: Ms;
   readonly told: ToldState;
   readonly reports: Reports;
-  /** The timer of heartbeats, once there are some. */
+  /** The timer of heartbeats, or null before the first. */
   beating: ReturnType<typeof setInterval> | null;
-  /** Ends the connection unless the server has welcomed the agent by then. */
+  /** The timer that ends the connection unless the server has welcomed the agent by then. */
   readonly patience: ReturnType<typeof setTimeout>;
   send(message: ToServer): void;
   close(code?: number, why?: string): void;
@@ -93,7 +98,7 @@ export interface ServerLink {
 
 export type Message<T extends ToAgent["type"]> = Extract<ToAgent, { type: T }>;
 
-/** A family of messages: a handler for each of its types. */
+/** The handlers of a family of messages, one for each type. */
 export type ServerHandlers<T extends ToAgent["type"]> = {
   readonly [K in T]: (link: ServerLink, message: Message<K>) => void | Promise<void>;
 };

@@ -1,5 +1,5 @@
-// What the server hears of the machine while an agent is connected: its facts when they change, and what is wrong with
-// its cards until the server has that on disk.
+// Reports about the machine over a connection: its facts when they change, and the findings about its cards until the
+// server has those on disk.
 
 import { tellLeave } from "./leaving";
 import type { ServerLink, ServerHandlers } from "./link";
@@ -8,7 +8,7 @@ export const MACHINE: ServerHandlers<"heard"> = {
   heard: (link, { n }) => link.options.health.noted(n),
 };
 
-/** Tells the server the machine, its findings and whether it leaves, as far as that is not as it was told last. */
+/** Reports the machine, its findings and its leave, each only if it has changed since the last report. */
 export function tellChanges(link: ServerLink): void {
   if (link.phase !== "live") return;
   tellLeave(link);

@@ -1,4 +1,4 @@
-// Logs that the server asked for, sent in frames and only as far as it has given credit.
+// Logs that the server asked for, sent in frames, and only as many as the server has given credit for.
 
 import { messageOf } from "../../os/errors";
 import type { ToAgent, ToServer } from "../../wire/agent";
@@ -11,7 +11,7 @@ export interface Outgoing {
   closed(): void;
 }
 
-/** Opens what is asked for: its bytes as they come, and ends when the asker goes away (`signal`). */
+/** Opens a log and yields its bytes as they come. `signal` ends it when the reader has gone. */
 export type Reader = (what: Request, signal: AbortSignal) => AsyncIterable<Uint8Array>;
 
 interface Stream {

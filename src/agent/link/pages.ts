@@ -1,15 +1,21 @@
-// How reports travel: in pages that the server takes in one message each. An inventory is one commit there, so a long
-// one leaves the last words of some tasks out; their logs still have them.
+// Splits reports into pages, each small enough for one message. The server commits an inventory at once, so a long
+// inventory leaves out the last output of some tasks; their logs still have it.
 
 import type { TaskReport } from "../../core/model/record";
 
 const PAGE_ENTRIES = 200;
-/** In characters of JSON, each of at most 3 bytes: well below the 4 MiB that the server takes in one message. */
+/**
+ * Counted in characters of JSON, each of at most 3 bytes: 3 MiB, well below the 4 MiB that the server accepts in one
+ * message.
+ */
 const PAGE_CHARS = 1024 * 1024;
-/** As much of last words in one inventory: well below the 16 MiB that the server commits at once. */
+/**
+ * The most last output in one inventory, in characters: at most 9 MiB, well below the 16 MiB that the server commits at
+ * once.
+ */
 const WORDS_CHARS = 3 * 1024 * 1024;
 
-/** Pages in order, none of them too large for one message. */
+/** Returns pages in order, none of them too large for one message. */
 export function pagesOf(entries: readonly TaskReport[]): TaskReport[][] {
   const pages: TaskReport[][] = [];
   let page: TaskReport[] = [];
@@ -28,7 +34,7 @@ export function pagesOf(entries: readonly TaskReport[]): TaskReport[][] {
   return pages;
 }
 
-/** The same entries, with last words only as far as one commit has room for them. */
+/** Returns the same entries, without the last output of those that do not fit into one commit. */
 export function withinOneCommit(entries: readonly TaskReport[]): TaskReport[] {
   let room = WORDS_CHARS;
   return entries.map((entry) => {

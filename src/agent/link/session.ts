@@ -1,5 +1,5 @@
-// The agent's one connection: dials out and gives each message of the server to its family's handler, one after the
-// other, until either side ends it.
+// One connection of the agent: dials the server and passes each of its messages to the handler of the message's family,
+// one after another, until either side closes.
 
 import type { TaskReport } from "../../core/model/record";
 import { messageOf } from "../../os/errors";
@@ -11,14 +11,14 @@ import type { ServerLink, ServerHandlers, SessionOptions } from "./link";
 import { MACHINE, tellChanges } from "./machine";
 import { report, WORK } from "./work";
 
-/** How a connection ended, for the one who decides about the next. */
+/** How a connection ended, which decides about the next attempt. */
 export type SessionEnd =
   | { readonly is: "closed"; readonly why: string; readonly lived: boolean }
   | { readonly is: "refused"; readonly code: string; readonly message: string; readonly hint: string | null };
 
 const WELCOME_WITHIN_MS = 20_000;
 
-/** Every message of the server, and who takes it. */
+/** The handler of every message of the server. */
 const HANDLERS: ServerHandlers<ToAgent["type"]> = {
   ...GREETING,
   ...WORK,
@@ -31,7 +31,10 @@ const HANDLERS: ServerHandlers<ToAgent["type"]> = {
   echo: ({ options }, message) => options.tests.take(message),
 };
 
-/** One connection from dialling to its end. What it could not report is in the next connection's inventory. */
+/**
+ * One connection from dialling to its end. The next connection's inventory contains the reports that this one could not
+ * send.
+ */
 export class ServerSession {
   readonly #socket: WebSocket;
   readonly #link: ServerLink;
@@ -55,7 +58,7 @@ export class ServerSession {
       told: { machine: "", finding_n: 0, leave: null, inventoried: [] },
       reports: { seq: 0, unacked: [], waiting: new Map(), flushing: false },
       beating: null,
-      // A challenge or welcome that never comes would leave the agent waiting for ever.
+      // Without this timer, a challenge or welcome that never comes would block the agent for ever.
       patience: setTimeout(() => this.#socket.close(4_004, "the server does not answer"), WELCOME_WITHIN_MS),
       send: (message: ToServer) => this.#socket.send(JSON.stringify(message)),
       close: (code, why) => this.#socket.close(code, why),
@@ -79,7 +82,7 @@ export class ServerSession {
     sayFarewell(this.#link);
   }
 
-  /** The machine, its cards or whether it leaves may have changed: the server is told if it has. */
+  /** Reports the machine, its cards and its leave to the server if they have changed. */
   changed(): void {
     tellChanges(this.#link);
   }
@@ -113,7 +116,8 @@ export class ServerSession {
       this.#socket.close();
       return;
     }
-    // One after the other: what a message makes of the records is on disk before the next is looked at.
+    // Messages are handled one after another: the records that one message changes are on disk before the next message
+    // is handled.
     this.#taking = this.#taking
       .then(() => this.#take(read.value))
       .catch((error: unknown) => {
@@ -122,7 +126,7 @@ export class ServerSession {
   }
 
   async #take(message: ToAgent): Promise<void> {
-    // What was still queued when the connection ended is said again in the next one, which is the one that counts now.
+    // The next connection repeats the messages that were still queued when this one ended.
     if (this.#link.phase === "over") return;
     const take = HANDLERS[message.type] as (link: ServerLink, message: ToAgent) => void | Promise<void>;
     await take(this.#link, message);

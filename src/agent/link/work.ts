@@ -1,5 +1,5 @@
-// The work of this node as its connection carries it: changes are taken in by number, reports are kept and sent again
-// until they are durable, and heartbeats say how far both are.
+// The work of this node over its connection: changes are applied by number, reports are sent again until they are
+// durable, and heartbeats report the progress of both.
 
 import type { TaskReport } from "../../core/model/record";
 import type { Ms } from "../../core/units";
@@ -20,11 +20,11 @@ async function takeChanges(link: ServerLink, { stamp, n, changes }: Message<"cha
   const { loop, fence } = link.options;
   const now = fence.get();
   const next = now === null ? null : await loop.take(now, stamp, n, changes);
-  // A newer session may have begun while this was written: its fence stands.
+  // A newer session may have begun during the write. Its fence is kept.
   if (next !== null && fence.get() === now) await fence.set(next, false);
 }
 
-/** Takes reports of the loop; before the welcome they wait, since the inventory already says them. */
+/** Queues reports. Before the welcome they wait, since the inventory contains them. */
 export function report(link: ServerLink, entries: readonly TaskReport[]): void {
   const { reports } = link;
   for (const entry of entries) reports.waiting.set(entry.uid, entry);
@@ -36,7 +36,7 @@ export function report(link: ServerLink, entries: readonly TaskReport[]): void {
   });
 }
 
-/** Sends all reports that wait. */
+/** Sends all queued reports. */
 export function flush(link: ServerLink): void {
   const { reports } = link;
   const entries = [...reports.waiting.values()];
@@ -55,7 +55,7 @@ async function acknowledge({ reports, options }: ServerLink, seq: number): Promi
   await options.loop.acknowledged(finals.map((entry) => entry.uid));
 }
 
-/** The server has answered a heartbeat: what it should have by now and has not is sent again. */
+/** Handles the answer to a heartbeat: reports that the server should have by now and has not are sent again. */
 async function takeBeat(link: ServerLink, { sent_ms, acked_seq }: Message<"beat">): Promise<void> {
   const { loop, clock } = link.options;
   link.answered_ms = clock();
@@ -69,7 +69,10 @@ async function takeBeat(link: ServerLink, { sent_ms, acked_seq }: Message<"beat"
   }
 }
 
-/** Sends heartbeats, the first at once, until the connection ends; a server that answers none of them is left. */
+/**
+ * Sends heartbeats, the first at once, until the connection ends. Closes the connection when the server has answered no
+ * heartbeat for too long.
+ */
 export function startBeating(link: ServerLink, heartbeat_ms: Ms): void {
   const { clock, fence, readings } = link.options;
   link.answered_ms = clock();
