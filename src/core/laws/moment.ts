@@ -62,7 +62,10 @@ export interface MomentRows {
 
 /** About how many placements of one pass are checked, so that the laws stay cheap beside the pass. */
 const SAMPLE = 100;
-/** Up to the first number of live tasks, all are read in every pass; beyond it, in one pass of the second number. */
+/**
+ * If there are at most this many live tasks (2,000), every pass reads them all. If there are more, one pass in eight
+ * does.
+ */
 const [SCANNED_ALWAYS, SCANNED_EVERY] = [2_000, 8];
 
 export function rowsOf(moment: Moment): MomentRows {

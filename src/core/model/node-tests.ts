@@ -55,7 +55,7 @@ export interface NodeTests {
   readonly at_ms: Ms;
   readonly why: string;
   readonly verdict: "passed" | "failed";
-  /** Why the node failed, and what is worth a look although it passed; for people. */
+  /** Why the node failed, and remarks on a node that passed, for people. */
   readonly reason: string | null;
   readonly results: readonly JudgedResult[];
 }

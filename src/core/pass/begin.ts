@@ -47,7 +47,7 @@ function byOwner(state: State): { readonly tasks: ReadonlyMap<string, TaskRow[]>
   return { tasks, forgotten };
 }
 
-/** Marks the tasks of a forgotten node as lost. The operator who had it forgotten has vouched for that. */
+/** Marks the tasks of a forgotten node as lost. The operator who had the node forgotten has vouched for their end. */
 function lose(
   { state, limits, now_ms }: Snapshot,
   forgotten: readonly TaskRow[],

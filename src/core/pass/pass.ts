@@ -165,7 +165,7 @@ export const waitOf = (
   nodes: [],
 });
 
-/** Sets what a run will be after this pass. */
+/** Sets the row that a run has after this pass. */
 export function setRun(draft: PassDraft, run: RunRow, why: string): void {
   draft.runs.set(run.uid, { run, why });
 }

@@ -4,7 +4,7 @@ import type { RunRow, WorkloadRow } from "../model/rows-work";
 import { draftAfter, waitOf, type Demand, type Findings, type Pass, type PassDraft } from "../pass/pass";
 import type { Blocked } from "../pass/snapshot";
 
-/** What is wanted and not there, beside what is stopped and changed. */
+/** The findings of that step: demands and waits, beside stops and changes. */
 export interface Reconciled extends Findings {
   /** Slots that shall have an attempt. */
   readonly demands: readonly Demand[];

@@ -1,4 +1,4 @@
-// What people want to read of a plan later in `orch events`: one line per operation that matters to them.
+// The events of a plan, which people read later with `orch events`: one line per operation that matters to them.
 
 import { isBack } from "../pass/contact";
 import { freshUid } from "../fresh";

@@ -123,14 +123,14 @@ function take({ pass, rooms }: Reclaim, demand: Demand, chosen: readonly Room[])
   for (const room of chosen) takeRoom(rooms, room, promiseIn(look, room));
 }
 
-/** Turns the rooms into what they will be once everything that is told to stop has ended. */
+/** Changes the rooms to their state after every task that was told to stop has ended. */
 function leaveEnding({ pass, draft, rooms }: Reclaim): void {
   for (const tasks of pass.tasks.values()) {
     release(rooms, { tasks: tasks.filter((task) => task.desired === "stop" || draft.stopped.has(task.uid)) });
   }
 }
 
-/** Stops the fewest idle attempts of one node that let a demand in. Owners that only want to be told are told. */
+/** Stops the fewest idle attempts of one node that let a demand in. An owner that asked only for notices gets one. */
 function giveTo(reclaim: Reclaim, demand: Demand): void {
   const { pass, draft, shapes, hopeless, idle } = reclaim;
   const shape = shapeOf(pass, shapes, demand);

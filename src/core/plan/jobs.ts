@@ -193,7 +193,7 @@ function noteAttempt(draft: ReconcileDraft, run: RunRow, open: readonly TaskRow[
   setRun(draft, { ...run, state: "running", started_ms, reason }, reason ?? "it has a task that is heard of");
 }
 
-/** Stops what was written off once its node is back and the attempt that replaced it runs well. */
+/** Stops the attempts that were written off, once their node is back and the attempt that replaced them runs well. */
 function stopReturned(
   draft: ReconcileDraft,
   run: RunRow,

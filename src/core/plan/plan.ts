@@ -58,7 +58,7 @@ const queuedRuns = (waiting: readonly Demand[], { runs }: Pick<Findings, "runs">
     return run?.state === "queued" && run.cancel === null ? [run.uid] : [];
   });
 
-/** Plans nothing while a restored database waits until every node has reported what it has. */
+/** Plans nothing while a restored database waits until every node has reported its tasks. */
 function recovering(snapshot: Snapshot, awaited: readonly string[]): Plan {
   const names = awaited.map((id) => snapshot.state.nodes.get(id)?.name ?? id).sort();
   const have = names.length === 1 ? "has" : "have";

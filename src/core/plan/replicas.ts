@@ -80,7 +80,7 @@ export function reconcileSlot(
   return fillSlot(draft, keeping, slot, gone, sorted, only);
 }
 
-/** The attempts of one slot by what is to become of them. */
+/** The attempts of one slot, sorted by what happens to them. */
 interface SlotAttempts {
   readonly fine: readonly TaskRow[];
   readonly stale: readonly TaskRow[];

@@ -47,7 +47,7 @@ function wakeForTasks(draft: ReconcileDraft, { kind, settings }: WorkloadRow, ta
 }
 
 /**
- * Returns whether every slot has one attempt that is fine and up. This common case is told without building anything.
+ * Returns whether every slot has one attempt that is fine and up. This common case is found without building anything.
  */
 function isAsWanted(pass: Pass, workload: WorkloadRow, tasks: readonly TaskRow[]): boolean {
   const { replicas } = workload.settings;
