@@ -1,5 +1,4 @@
-// Starts and stops the whole server. The start does its refusing checks before it changes anything; the stop lets what
-// is under way end.
+// Starts and stops the whole server. The start refuses before it changes anything. The stop lets work under way end.
 
 import { join } from "node:path";
 import type { PlanLimits } from "../core/pass/snapshot";

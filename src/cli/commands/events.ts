@@ -1,4 +1,4 @@
-// `orch events`: what people and the plan did, newest last; `-f` goes on with what happens.
+// `orch events`: the acts of people and of the plan, newest last. `-f` also prints later events as they come.
 
 import { command, flag, reading, whole } from "../frame/command";
 import type { Context } from "../context";

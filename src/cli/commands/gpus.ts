@@ -1,4 +1,4 @@
-// `orch gpus`: the cards of all nodes, what is promised of them, what they really show, and who is on them.
+// `orch gpus`: the cards of all nodes, with promises, readings and users.
 
 import { command, flag } from "../frame/command";
 import { EXIT } from "../failure";
@@ -25,7 +25,7 @@ export const gpus = command({
     const client = await context.client();
     const { devices: all } = await client.devices();
     const ofNode = node === undefined ? all : all.filter((gpu) => gpu.node === node);
-    // Without a card the node's name may be wrong, so the node is asked for.
+    // A node without cards may be a mistyped name, so the node is read to report that.
     if (node !== undefined && ofNode.length === 0) await client.node(node);
     const shown = flags.free ? ofNode.filter((gpu) => useOf(gpu, all).is === "free") : ofNode;
     if (shape === "json") context.json({ devices: shown });

@@ -1,4 +1,4 @@
-// `orch node test NODE`: has a node prove again that it is fit for work, and says what came of it.
+// `orch node test NODE`: has a node tested again; with `--wait` follows the tests and prints the verdict.
 
 import type { NodeView } from "../../wire/api/nodes";
 import { command, flag } from "../frame/command";

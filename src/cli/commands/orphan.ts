@@ -1,4 +1,4 @@
-// `orch adopt` and `orch stop NODE/TASK`: decide about a task that a node has and the server has never heard of.
+// `orch adopt` and `orch stop NODE/TASK`: decide about an orphan.
 
 import { command } from "../frame/command";
 import { CliError, EXIT, UsageError } from "../failure";
@@ -34,7 +34,7 @@ async function findOrphan(client: Client, typed: string): Promise<{ node: string
   const [, node = "", task = ""] = /^([^/]+)\/(.+)$/.exec(typed) ?? [];
   if (task === "") throw new UsageError(`${typed}: not NODE/TASK`, "Unknown tasks of a node: orch node show NODE");
   const { orphans } = await client.node(node);
-  // Nodes show the short id, and people may have the whole uid from a log.
+  // Nodes show the short id, and people may have the whole uid from a log, so only that many digits are compared.
   const byId = withUid(orphans, task.slice(0, shortId(task).length), ({ id }) => id);
   const found = byId.length > 0 ? byId : orphans.filter(({ name }) => name === task);
   const [only] = found;

@@ -11,7 +11,7 @@ export const queue = command({
   async run(context, { shape }) {
     const client = await context.client();
     const { items } = await readRuns(client, {});
-    // In the order of the server, which is that of its plan.
+    // The server's order is kept, since it is the order of the plan.
     const waiting = items.filter(({ state }) => state === "queued" || state === "waiting");
     if (shape === "json") context.json({ runs: waiting });
     else if (shape === "ids") for (const { run } of waiting) context.print(String(run));

@@ -1,4 +1,4 @@
-// `orch token …`: who may talk to the server.
+// `orch token …`: makes, lists and revokes the tokens by which people and agents reach the server.
 
 import { readDuration } from "../../spec/grammar/units";
 import { command, reading, text, word } from "../frame/command";

@@ -21,13 +21,13 @@ export const up = command({
     const token = (await hasJoined(data_dir)) ? null : await server.joinToken();
     const near = parseCluster(await readOr(join(data_dir, "server", "client.json")))?.url ?? server.url;
     const agent = context.host.parts.runAgent(agentOptions(context, flags, { urls: [near], token, data_dir, ending }));
-    // The server must stay up while the agent gives its work away.
+    // The server must stay up while the agent moves its work away.
     const end = async (signal: "SIGINT" | "SIGTERM"): Promise<void> => {
       tellEnd(ending, signal, flags);
       await Promise.allSettled([agent]);
       await server.stop();
     };
-    // When the node has left the cluster, the server goes on alone.
+    // After the node has left the cluster, the server goes on alone.
     const over = agent.then((how) => (how === "left" ? server.stopped : undefined));
     try {
       return await untilEnded(context, Promise.race([server.stopped, over]), end);

@@ -97,7 +97,7 @@ async function tasksOf(client: Client, app: string): Promise<TaskView[]> {
 const targetOf = ({ id, name }: TaskView): LogTarget => ({ id, name });
 
 /**
- * Returns the newest attempt of each slot that ran, of the newest run; or each slot's attempt with the given number.
+ * Returns one task for each slot: the newest attempt that ran, of the newest run, or the attempt with the given number.
  */
 function newest(tasks: readonly TaskView[], attempt: number | null): LogTarget[] {
   const best = new Map<string, TaskView>();

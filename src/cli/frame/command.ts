@@ -1,11 +1,11 @@
-// What a command is: plain data and one function. Argument parsing, help, completion and the reference are derived from
-// it.
+// The shape of a command: plain data and one function. Argument parsing, help, completion and the reference are derived
+// from it.
 
 import type { Parsed } from "../../spec/issue";
 import type { Context } from "../context";
 import { UsageError } from "../failure";
 
-/** One option of a command. `read` turns what was typed into a value, or throws a UsageError. */
+/** One option of a command. `read` turns the typed text into a value, or throws a UsageError. */
 export interface OptionDecl<T> {
   /** Commander's notation: `-f, --file <FILE>`. */
   readonly flags: string;
@@ -37,7 +37,7 @@ export interface CliCommand<O extends Options = Options> {
   readonly reads: boolean;
   /** Whether everything behind the first operand is another program's command line. */
   readonly passThrough: boolean;
-  /** A command line, and what it does. */
+  /** Command lines, each with its effect. */
   readonly examples: readonly (readonly [line: string, about: string])[];
   /** More help, printed below the options. */
   readonly notes?: string;
@@ -116,7 +116,7 @@ export const reading = <T>(flags: string, about: string, read: (raw: string) => 
   read: (raw) => (typeof raw === "string" ? readAs(longName(flags), raw, read) : null),
 });
 
-/** The same for an option that may be given several times. */
+/** An option that `reading` would make, and that may be given several times. */
 export const readings = <T>(
   flags: string,
   about: string,
@@ -128,7 +128,7 @@ export const readings = <T>(
   read: (raw) => (Array.isArray(raw) ? raw.map((one) => readAs(longName(flags), String(one), read)) : []),
 });
 
-/** Reads a text, and names the option or operand that it was given for if it is wrong. */
+/** Reads a text. A UsageError for an invalid text names the option or operand that the text was given for. */
 export function readAs<T>(name: string, raw: string, read: (raw: string) => Parsed<T>): T {
   const result = read(raw);
   if (result.is === "invalid") throw new UsageError(`${name}: ${result.message}`, result.hint);

@@ -1,4 +1,5 @@
-// Units of systemd as text: how server and agent are started, and what keeps tasks alive while they restart.
+// Units of systemd as text: how server and agent are started, and the settings that keep tasks alive while they
+// restart.
 
 import { SECOND_MS, type Ms } from "../../core/units";
 
@@ -15,7 +16,7 @@ export interface UnitOptions {
 export interface AgentUnitOptions extends UnitOptions {
   /** The file that holds the join token until it has been used. */
   readonly token_file: string;
-  /** How long the agent may take after SIGTERM to give its work away; null if it does not. */
+  /** How long the agent may take after SIGTERM to move its work away, or null if it does not move any. */
   readonly drain_ms: Ms | null;
 }
 
@@ -66,7 +67,7 @@ export function serverUnit({ argv, data_dir, user }: UnitOptions): string {
   ].join("\n");
 }
 
-/** What systemd waits beyond the time that the service takes to give its work away. */
+/** How much longer systemd waits than the service takes to move its work away. */
 const STOP_MARGIN_MS = 30 * SECOND_MS;
 
 export function agentUnit({ argv, data_dir, user, token_file, drain_ms }: AgentUnitOptions): string {

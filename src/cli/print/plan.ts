@@ -1,4 +1,5 @@
-// A plan as `orch plan` and `orch apply` show it: what the spec changes, what is done at once, what must wait.
+// A plan as `orch plan` and `orch apply` print it: the spec's changes, the operations done at once, and the slots that
+// wait.
 
 import type { PlanView } from "../../wire/api/plans";
 import { blockedLines } from "./explain";
@@ -17,7 +18,7 @@ const MARK: Readonly<Record<Change["change"], string>> = {
   none: "=",
 };
 
-/** Returns what the spec itself changes. */
+/** Returns the changes of the spec itself. */
 export const changed = (plan: Pick<PlanView, "changes">): readonly Change[] =>
   plan.changes.filter(({ change }) => change !== "none");
 

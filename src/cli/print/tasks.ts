@@ -18,7 +18,7 @@ export function taskWhy({ state, exit_code, signal, reason }: Ended): string {
   const own = exit_code === null || exit_code === 0 ? "" : `exit ${exit_code}`;
   const code = signal === null ? own : `killed by ${signal}`;
   const said = reason ?? "";
-  // A task that was told to stop did as it was told, so the signal is left out.
+  // A stopped task was ended by an order, so the signal is left out.
   if (state === "stopped" && said !== "") return said;
   if (code === "" || said === "" || said.includes(code)) return said || code;
   return state === "running" ? said : `${code}: ${said}`;

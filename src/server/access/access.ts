@@ -1,4 +1,5 @@
-// Who may call which route, as one table. A route that is not in it is denied to everybody, and fails the tests.
+// The access table: the roles that may call each route. A route that the table lacks is denied to everybody, and fails
+// the tests.
 
 import type { Role } from "../../core/model/rows-state";
 import { type Principal, RANK } from "./auth";
@@ -8,8 +9,8 @@ export type Access =
   /** Anybody. Agents prove their identity within their connection. */
   | { readonly is: "open" }
   /**
-   * People of these roles. `own`: users only for what belongs to them or their project, operators and admins for
-   * everything.
+   * People of these roles. `own`: users may call the route only for things of their own or their project; operators and
+   * admins for all things.
    */
   | { readonly is: "roles"; readonly roles: readonly Role[]; readonly scope: "all" | "own" };
 
@@ -97,6 +98,6 @@ export function demandTouch(who: Principal, thing: Owned, what: string): void {
   );
 }
 
-/** Returns whether somebody of role `mine` may hand out `role`. Operators let agents in. */
+/** Returns whether a caller of role `mine` may hand out `role`. Operators may let agents in. */
 export const mayGrant = (mine: Role, role: Role): boolean =>
   role === "agent" ? RANK[mine] >= RANK.operator : RANK[role] <= RANK[mine];

@@ -1,5 +1,5 @@
-// What a spec may not ask for: what only some people may have (another account, a low port, a higher priority), and
-// what this server's settings do not allow.
+// Checks the wishes of a spec: those that only some people may have (another account, a low port, a higher priority),
+// and those that this server's settings do not allow.
 
 import { formatDuration } from "../../core/format";
 import { leavesLease } from "../../core/agent/step";
@@ -10,7 +10,7 @@ import { RefusedError } from "../refused";
 
 const PRIVILEGED_PORT = 1024;
 
-/** Throws RefusedError with every wish that `who` may not have. */
+/** Throws RefusedError with every wish of the workloads that `who` may not have. */
 export function demandGrants(who: Principal, workloads: readonly WorkloadDecl[]): void {
   const wishes = workloads.flatMap((workload) => refusedWishes(who, workload));
   const first = wishes[0];

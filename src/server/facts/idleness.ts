@@ -13,7 +13,7 @@ export interface Idleness {
   take(state: State, node_id: string, readings: readonly Reading[]): void;
   /** Returns the idle time by task uid. A missing task uses its cards, or nothing is known of it. */
   facts(): ReadonlyMap<string, IdleFact>;
-  /** Notes that the owners of these tasks were told of this idle spell. */
+  /** Records that the owners of these tasks were notified of this idle spell. */
   told(uids: readonly string[]): void;
 }
 

@@ -72,7 +72,10 @@ export function joinNode(draft: Draft, joining: Joining): NodeRow {
   return row;
 }
 
-/** Returns the node that this machine already is, or undefined. Several agents on one machine differ by their names. */
+/**
+ * Returns the node that this machine already is, or undefined. Several agents on one machine differ by their names.
+ * Throws RefusedError if the name is taken.
+ */
 function knownAs(state: State, { name, machine, inUse }: Joining): NodeRow | undefined {
   const here = state.nodes
     .values()

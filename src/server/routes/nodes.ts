@@ -1,4 +1,4 @@
-// Nodes and their cards; what operators do with them.
+// Routes for nodes and their cards, and for what operators do with them.
 
 import { compareText } from "../../core/canonical";
 import { z } from "zod";

@@ -1,4 +1,4 @@
-// Routes for people: who may talk to the server, and who somebody is.
+// Routes for people: adding, listing and removing users, and showing a caller's own identity.
 
 import { compareText } from "../../core/canonical";
 import type { z } from "zod";

@@ -1,4 +1,4 @@
-// Events as the API shows them: nodes by their names, those that were forgotten by the beginning of their id.
+// Events as the API shows them. A node is shown by its name, a forgotten node by the beginning of its id.
 
 import type { EventRow, State } from "../../core/model/rows-state";
 import { shortId } from "../../core/model/task";

@@ -16,8 +16,8 @@ export const workloadsOf = (state: State, app_uid: string): WorkloadRow[] =>
     .toArray();
 
 /**
- * Returns the changes that let slots be filled again whose tasks were ended for idle cards, since somebody has asked
- * for the workload anew.
+ * Returns the changes that let slots be filled again after their tasks were ended for idle cards. A new request for the
+ * workload is a reason to try again.
  */
 export function askedAgain(state: Draft["state"], workload_uid: string): Change[] {
   return state.slots
