@@ -1,4 +1,5 @@
-// The agent put together: identity, machine, driver, loop and connection. It opens no port and owns no decision.
+// Combines the agent's parts: identity, machine, driver, loop and connection. The agent opens no port and decides
+// nothing about work.
 
 import { join } from "node:path";
 import type { Device } from "../core/model/device";
@@ -31,7 +32,7 @@ import { createTester } from "./tests/tester";
 
 export interface AgentOptions {
   readonly urls: readonly string[];
-  /** Needed once: an agent that has joined finds its identity in its data directory. */
+  /** Needed only to join: an agent that has joined finds its identity in its data directory. */
   readonly token: string | null;
   readonly name: string | null;
   readonly data_dir: string;
@@ -40,29 +41,35 @@ export interface AgentOptions {
   readonly taints: readonly Taint[];
   readonly accounts: AccountMode;
   readonly capacity: Share | null;
-  /** Made-up cards. */
+  /** Fake cards (`--device fake:…`). */
   readonly devices: readonly Device[];
-  /** Of the machine's cards only those whose ids begin so; empty: all. */
+  /** The beginnings of the ids of those cards of the machine that this agent may use. An empty list means all cards. */
   readonly cards: readonly string[];
   readonly version: string;
-  /** A command or an address that says when this machine is about to be taken away; `null`: nobody does. */
+  /** A command or an address that announces the end of this machine, or null. */
   readonly termination_notice: string | null;
-  /** Asks it to give its work away within `drain_ms`, and to end then. */
+  /** An abort asks the agent to drain its node within `drain_ms`, and then to end. */
   readonly leave: AbortSignal;
   readonly drain_ms: Ms;
   readonly signal: AbortSignal;
-  /** Called each time that the server has taken this agent in. */
+  /** Called each time the server has welcomed this agent. */
   joined(): void;
   say(line: string): void;
 }
 
-/** How long the first hello waits for the cards; what comes later is told when it is seen. */
+/** How long the first hello waits for the cards. Cards that are found later are reported then. */
 const FIRST_LOOK_MS = 2_000;
 
-/** Why an agent ended: it was told to, it has given its work away first, or its node is out of the cluster. */
+/**
+ * Why an agent ended: `stopped` by its signal, `drained` of its work first, or `left` because its node is out of the
+ * cluster.
+ */
 export type AgentEnd = "stopped" | "drained" | "left";
 
-/** Runs the agent until `signal` aborts; its tasks live on. Throws FatalAgentError for what cannot heal. */
+/**
+ * Runs the agent until `signal` aborts; its tasks run on. Throws FatalAgentError for errors that only people can
+ * resolve.
+ */
 export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
   const data = join(options.data_dir, "agent");
   demandDir(takeDir(data) ?? networkOf(data), `${data} cannot be used`, DATA_HINT);
@@ -81,7 +88,7 @@ export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
 
 const DATA_HINT = "choose a directory of this user on a local disk with --data DIR or ORCH_DATA";
 
-/** Locks and syncs are only believed of a local disk. */
+/** Returns the reason against a network file system, or null. Locks and syncs are only reliable on a local disk. */
 function networkOf(data: string): string | null {
   const network = networkFileSystem(data);
   return network === null ? null : `it lies on a network file system (${network})`;
@@ -91,7 +98,10 @@ function demandDir(why: string | null, what: string, hint: string): void {
   if (why !== null) throw new FatalAgentError("directory", `${what}: ${why}`, hint);
 }
 
-/** Two agents on one directory would both be the node and both start its tasks. */
+/**
+ * Locks the data directory, since two agents on one directory would both be the node and both start its tasks. Returns
+ * the function that releases the lock.
+ */
 function lockData(data: string): () => void {
   const file = join(data, "lock");
   const locked = takeLock(file);
@@ -108,7 +118,10 @@ function lockData(data: string): () => void {
   );
 }
 
-/** Several agents on one machine must not all give away the whole of it. */
+/**
+ * Registers this agent on the machine. Throws when several agents run here and one of them would give away the whole
+ * machine.
+ */
 function claimShare(run: string, data: string, { capacity }: AgentOptions): void {
   const others = otherAgents(run);
   const greedy = others.find((other) => !other.share);
@@ -132,7 +145,9 @@ interface Grounds {
   readonly identity: AgentIdentity;
 }
 
-/** Who this agent is and what its machine has; joins the cluster if it has not yet. */
+/**
+ * Finds out the identity of this agent and the facts of its machine. Joins the cluster if the agent has not joined yet.
+ */
 async function settle(data: string, options: AgentOptions): Promise<Grounds> {
   const clock = steadyClock();
   const known = readIdentity(data);
@@ -163,7 +178,7 @@ function tellJoined({ say, joined }: AgentOptions, name: string): void {
   joined();
 }
 
-/** What is kept of tasks, and what runs them. */
+/** Opens the records of tasks and the driver that runs tasks. */
 async function openTasks(
   data: string,
   { version, accounts, say }: AgentOptions,
@@ -248,7 +263,7 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
   }
 }
 
-/** Reads the logs that the server asks for. */
+/** Returns the function that reads the logs that the server asks for. */
 const logsOf =
   (data: string, driver: Driver): Reader =>
   (what, signal) =>

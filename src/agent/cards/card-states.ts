@@ -1,5 +1,5 @@
-// What the agent believes of the cards of this machine and of who holds them: taken in look by look and task by task,
-// judged by core/card, and written down so that a restart forgets nothing.
+// The agent's state of the cards of this machine and their holders. Each look and each change of tasks updates it,
+// core/agent/card judges it, and a file keeps it over restarts.
 
 import { compareText } from "../../core/canonical";
 import type { AdmissionDevice } from "../../core/agent/admit";
@@ -30,11 +30,11 @@ import { factsOf } from "./shown";
 const MOST_PAST = 1_000;
 
 export interface CardStatesOptions {
-  /** What was written down before, and where it is written. */
+  /** The state from the file, and the file. */
   readonly kept: Kept;
   readonly keeping: CardsFile;
   readonly clock: () => Ms;
-  /** The agent's own account: tasks without one of their own have it. */
+  /** The agent's own account, which tasks without an account of their own use. */
   readonly user: string;
   readonly say: (line: string) => void;
 }
@@ -45,7 +45,7 @@ export class CardStates {
   readonly #keeping: CardsFile;
   readonly #past = new Map<string, TaskName>();
   #living: readonly CardTask[] | null = null;
-  /** What was remembered of the cards' health when the states were last written. */
+  /** The health that was in the file when the agent started. */
   readonly health: HealthMemory;
 
   constructor(options: CardStatesOptions) {
@@ -58,12 +58,12 @@ export class CardStates {
     }
   }
 
-  /** Writes down what has changed. */
+  /** Writes the state into the file if it has changed. */
   keep(health: HealthMemory): void {
     this.#keeping.keep(this.#cards.values(), health);
   }
 
-  /** Whether it is known which tasks live: before, nothing can be said of whose a process is. */
+  /** Returns whether the living tasks are known. Before that, no process can be assigned to a task or a stranger. */
   knowsTasks(): boolean {
     return this.#living !== null;
   }
@@ -89,14 +89,15 @@ export class CardStates {
     if (known !== undefined) this.#cards.set(id, { ...known, card });
   }
 
-  /** It is not waited for any more. */
+  /** Forgets a card, so that it is not waited for any more. */
   drop(id: string): void {
     this.#cards.delete(id);
   }
 
   /**
-   * Takes in which tasks live, and gives back the uids of those that do no more. A card that a task has let go is
-   * closed in the same turn, so that the next one finds it so; `begun` is how many looks have begun at its vendor's.
+   * Takes the list of living tasks, and returns the uids of those that have ended, and the vendors whose cards they
+   * held. A card that a task has released is closed at once, so that no task gets it before it was looked at. `begun`
+   * returns how many looks have begun at a vendor's cards.
    */
   take(living: readonly CardTask[], begun: (vendor: Vendor) => number): { ended: string[]; freed: Set<Vendor> } {
     const first = this.#living === null;
@@ -122,12 +123,12 @@ export class CardStates {
     if (this.#past.size > MOST_PAST && oldest !== undefined) this.#past.delete(oldest);
   }
 
-  /** Holders of a card, with the account that their processes have. */
+  /** Returns the holders of a card, each with the account of its processes. */
   holders(id: string): readonly Holder[] {
     return holdersOf(this.#living ?? [], id).map((one) => ({ ...one, user: one.user ?? this.#options.user }));
   }
 
-  /** Takes in one card of a look, and gives back the processes that ended tasks have left on it. */
+  /** Takes one card of a look, and returns the processes that ended tasks have left on it. */
   see(card: Card, all: readonly Card[], sight: Sight, shared_files: readonly string[]): readonly CardUser[] {
     const known = this.#cards.get(card.id);
     const before = known === undefined || known.facts.driver === card.driver ? known?.card : anew(known.card);
@@ -140,12 +141,12 @@ export class CardStates {
     return left;
   }
 
-  /** A look at all cards of a vendor failed. */
+  /** Notes for all cards of a vendor that a look failed. */
   miss(vendor: Vendor, why: string): void {
     for (const { facts, card } of this.of(vendor)) this.put(facts.id, unseen(card, why));
   }
 
-  /** Cards of a vendor that the last look did not show. */
+  /** Notes as missing the cards of a vendor that the last look did not show. */
   lose(vendor: Vendor, isShown: (id: string) => boolean, why: string): void {
     for (const { facts, card } of this.of(vendor)) {
       if (isShown(facts.id) || card.missing === why) continue;
@@ -184,7 +185,10 @@ export class CardStates {
 const byPlace = (a: Device, b: Device): number =>
   VENDORS.indexOf(a.vendor) - VENDORS.indexOf(b.vendor) || a.index - b.index || compareText(a.id, b.id);
 
-/** `holders` are also those of its parts, or of the card that it is a part of: they may show on it. */
+/**
+ * `holders` contains also the holders of the card's parts, or of the card that it is a part of, since their processes
+ * may show on this card.
+ */
 function judged(before: CardState, card: Card, all: readonly Card[], sight: Sight, holders: readonly Holder[]): Seeing {
   if (card.trouble !== null) return { card: useless(before, card.trouble.why), left: [] };
   const { card: now, left } = seen(before, sight, holders);
@@ -192,5 +196,5 @@ function judged(before: CardState, card: Card, all: readonly Card[], sight: Sigh
   return { card: { ...now, unfit: empty ? "it is set to be used in parts (MIG), and has none" : null }, left };
 }
 
-/** Another driver may need other memory for itself. */
+/** Forgets the baseline, since another driver may need another amount of memory for itself. */
 const anew = (card: CardState): CardState => ({ ...card, baseline_bytes: null });

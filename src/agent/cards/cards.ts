@@ -1,4 +1,5 @@
-// The cards of this machine put together for the agent: watched, told, and opened to the tasks that were promised them.
+// Combines the parts that handle the cards of this machine: the cards are watched, reported, and made accessible to the
+// tasks that they are promised to.
 
 import type { Device, Reading } from "../../core/model/device";
 import type { NodeLimits } from "../../core/model/rows-node";
@@ -16,9 +17,11 @@ export interface CardsOptions {
   /** `<data>/agent`. */
   readonly data: string;
   readonly cgroups: Cgroups;
-  /** Cards that are only claimed. */
+  /** Fake cards (`--device fake:…`). */
   readonly fakes: readonly Device[];
-  /** Of the machine's cards only those whose ids begin so, and their parts; empty: all. */
+  /**
+   * The beginnings of the ids of those cards that this agent may use, with their parts. An empty list means all cards.
+   */
   readonly only: readonly string[];
   readonly clock: () => Ms;
   readonly say: (line: string) => void;
@@ -26,11 +29,11 @@ export interface CardsOptions {
 
 export interface AgentCards {
   readonly watch: CardWatch;
-  /** How a task comes to what it was promised, as of now. */
+  /** Returns how a task gets access to the devices that it was promised, as of now. */
   access(promised: Promised["devices"]): DeviceAccess;
-  /** How limits hold on this machine. */
+  /** Returns how limits hold on this machine. */
   limits(): NodeLimits;
-  /** What the cards show, for a heartbeat. */
+  /** Returns the newest readings, for a heartbeat. */
   readings(): readonly Reading[];
 }
 
@@ -60,7 +63,8 @@ export function openCards({ data, cgroups, fakes, only, clock, say }: CardsOptio
     },
     limits: () => limits.facts(watch.hasCards() ? { tell_memory: watch.tellsMemory() } : null),
     readings() {
-      // Heartbeats are the only timer of a machine without cards: now and then they look whether some have come.
+      // A machine without cards has no other timer than heartbeats. Every SEEK_EVERY_BEATS heartbeats, the agent looks
+      // for new cards.
       if (++beats % SEEK_EVERY_BEATS === 0) watch.seek();
       return watch.readings();
     },

@@ -1,5 +1,5 @@
-// The child that agents start for each vendor whose library or driver may hang: it asks, and the agent asks it. Without
-// a vendor it prints what all probes of this machine see, for people who wonder.
+// The child process for a vendor whose library or driver may hang: the child asks the driver, and answers the agent.
+// Without a vendor, the command prints what all probes of this machine see, for people.
 
 import { answerQuestions } from "../../os/process/answerer";
 import { bootMs } from "../../os/clock";
@@ -9,7 +9,7 @@ import { NvmlLooker } from "../devices/nvidia/nvml-look";
 import { findProbes, lookAtAll, probePlaces } from "./probes";
 import { treeAt } from "../devices/sysfs";
 
-/** `gpu-probe VENDOR PLACE` serves until its input ends; `gpu-probe` gives back a text and ends. */
+/** Runs the command. `gpu-probe VENDOR PLACE` answers questions until its input ends; `gpu-probe` returns a text. */
 export async function runGpuProbe(args: readonly string[]): Promise<string> {
   const look = lookerOf(args);
   if (look !== null) {
@@ -22,7 +22,10 @@ export async function runGpuProbe(args: readonly string[]): Promise<string> {
   return `${JSON.stringify(Object.fromEntries(looks), null, 2)}\n`;
 }
 
-/** What a child does for a vendor at a place: its library, or the root of the machine's files. */
+/**
+ * Returns the function that looks at a vendor's cards, or null for an unknown vendor. The place is the vendor's
+ * library, or the root of the machine's files.
+ */
 function lookerOf([vendor, place]: readonly string[]): (() => unknown) | null {
   if (place === undefined) return null;
   switch (vendor) {

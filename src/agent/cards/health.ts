@@ -1,5 +1,5 @@
-// Looks after the health of the cards: takes in what the kernel's log and each look say, and says which cards get
-// nothing new, which tasks have to end, who is to blame, and what people have to hear of it.
+// The health of the cards, judged from the kernel's log and from each look: which cards get no new work, which tasks
+// have to end, which task is to blame, and which findings are reported to people.
 
 import { examined, HEALTHY, type Condition, type CardHealth } from "../../core/agent/card-health";
 import { diagnose, type Patient } from "../../core/agent/diagnose";
@@ -16,9 +16,9 @@ import { MINUTE_MS, SECOND_MS, type Ms } from "../../core/units";
 import { openKernelLog, type KernelLog } from "../../os/kernel-log";
 import { findingsIn, type KernelFinding } from "./kernel-findings";
 
-/** What is remembered over restarts of the agent, within one boot. */
+/** The state that survives restarts of the agent within one boot. */
 export interface HealthMemory {
-  /** Where the kernel's log was read to; `null`: not yet. */
+  /** The place up to which the kernel's log was read, or null before the first reading. */
   readonly log: string | null;
   readonly overrides: FindingOverrides;
 }
@@ -27,15 +27,15 @@ export interface CardsHealthOptions {
   readonly memory: HealthMemory;
   readonly clock: () => Ms;
   readonly say: (line: string) => void;
-  /** The kernel's log: `/dev/kmsg`; `null`: there is none. */
+  /** The path of the kernel's log, such as `/dev/kmsg`; or null if there is none. */
   readonly log_path: string | null;
   readonly cards: () => readonly (Patient & { readonly vendor: Vendor; readonly pci: string | null })[];
   readonly quarantine: (ids: readonly string[], reason: string) => void;
-  /** Something was found that others have to hear of. */
+  /** Called when a finding has to be reported. */
   readonly found: () => void;
 }
 
-/** A task's own doing, and when it showed. */
+/** Why a task is to blame for its own end, and since when. */
 export interface Blame {
   readonly why: string;
   readonly at_ms: Ms;
@@ -51,14 +51,17 @@ export class CardsHealth {
   readonly #health = new Map<string, CardHealth>();
   readonly #verdicts = new Map<string, string>();
   readonly #blames = new Map<string, Blame>();
-  /** By card, the last finding that keeps work away, also where another one did before. */
+  /** By card, the last finding that quarantines it, even if it was quarantined before. */
   readonly #last = new Map<string, { readonly at_ms: Ms; readonly what: string }>();
   readonly #told = new Map<string, Ms>();
   readonly #failing = new Map<Vendor, Ms>();
   #notices: Notice[] = [];
   #n = 0;
   #overrides: FindingOverrides;
-  /** `history`: what is there was logged before anybody looked; `past`: while no agent ran. */
+  /**
+   * When the lines being read were logged: `history` before any agent followed the log, `past` while no agent ran,
+   * `now` since this agent started.
+   */
   #reading: "history" | "past" | "now";
   #place: string | null;
   #placed_ms: Ms;
@@ -74,14 +77,14 @@ export class CardsHealth {
     this.#log = options.log_path === null ? null : openKernelLog(options.log_path, options.memory.log);
   }
 
-  /** Begins to follow the kernel's log; called once there are cards. */
+  /** Begins to follow the kernel's log. Called once there are cards. */
   begin(): void {
     if (this.#timer !== null) return;
     this.#timer = setInterval(() => this.read(), READ_EVERY_MS);
     this.read();
   }
 
-  /** Takes in what the kernel has logged since the last time; does not wait for anything. */
+  /** Reads and judges the lines that the kernel has logged since the last call. The function never blocks. */
   read(): void {
     if (this.#log === null) return;
     const now_ms = this.#options.clock();
@@ -101,11 +104,12 @@ export class CardsHealth {
 
   #hear({ key, vendor, pci, pid, age_ms }: KernelFinding, now_ms: Ms): void {
     const rule = ruleOf(key, this.#overrides);
-    // What happened before this node was one is only of interest where it may still be so.
+    // An old line matters only if the card may still be in the state that the line reports.
     if (this.#reading === "history" && rule.class !== "quarantine") return;
     const of = this.#options.cards().filter((one) => one.vendor === vendor);
     const cards = pci === null ? of : of.filter((one) => one.pci?.startsWith(pci) === true);
-    // A line that names no card is about the only one, or about one that cannot be told.
+    // A line that names no card is about the only card. If there are several, the card is unknown, and the finding is
+    // only reported.
     if (pci === null && new Set(of.map((one) => one.pci)).size > 1) return this.#tell(vendor, key, rule, now_ms);
     if (cards.length === 0) return this.#tell(pci ?? vendor, key, rule, now_ms);
     this.#judge(key, rule, cards, pid, this.#reading === "now" ? now_ms : now_ms - (age_ms ?? 0));
@@ -117,7 +121,7 @@ export class CardsHealth {
     for (const [uid, why] of blamed) this.#blames.set(uid, { why, at_ms });
     if (quarantined.length > 0) this.#options.quarantine(quarantined, sayFinding(key, rule));
     for (const id of quarantined) this.#last.set(id, { at_ms: this.#options.clock(), what: sayFinding(key, rule) });
-    // Who is to blame reads it in the reason of the task's end.
+    // No notice is needed: the reason of the task's end contains the finding.
     if (blamed.size > 0) return;
     for (const { id } of cards) this.#tell(id, key, rule, this.#options.clock());
   }
@@ -131,7 +135,7 @@ export class CardsHealth {
     this.#notices = [...this.#notices, { n: ++this.#n, object, key, class: rule.class, text }].slice(-MOST_NOTICES);
   }
 
-  /** Takes in a look at a card. */
+  /** Judges the condition of a card in one look. */
   looked(id: string, condition: Condition): void {
     const now_ms = this.#options.clock();
     const { health, found } = examined(this.#health.get(id) ?? HEALTHY, condition, now_ms);
@@ -141,7 +145,7 @@ export class CardsHealth {
     if (found.length > 0) this.#options.found();
   }
 
-  /** Takes in whether a vendor's cards could be looked at. */
+  /** Notes whether a look at a vendor's cards succeeded. */
   answered(vendor: Vendor, does: boolean): void {
     const now_ms = this.#options.clock();
     const since_ms = this.#failing.get(vendor) ?? now_ms;
@@ -152,7 +156,10 @@ export class CardsHealth {
     this.#options.found();
   }
 
-  /** Why a card may not come out of quarantine: conditions that hold now, and what was found since a test began. */
+  /**
+   * Returns why a card has to stay in quarantine: its present conditions, and findings since the test began at
+   * `from_ms`.
+   */
   objections(id: string, from_ms: Ms): readonly string[] {
     const last = this.#last.get(id);
     const since = last !== undefined && last.at_ms >= from_ms ? [last.what] : [];
@@ -163,12 +170,12 @@ export class CardsHealth {
     return [...new Set([...now, ...since])];
   }
 
-  /** Tasks that have to end, by uid. */
+  /** Returns why tasks have to end, by uid. */
   verdicts(): ReadonlyMap<string, string> {
     return this.#verdicts;
   }
 
-  /** A task has to end. */
+  /** Notes that a task has to end, and why. */
   condemn(uid: string, why: string): void {
     if (!this.#verdicts.has(uid)) this.#verdicts.set(uid, why);
   }
@@ -177,7 +184,7 @@ export class CardsHealth {
     return this.#blames;
   }
 
-  /** A task is over, and its end is written. */
+  /** Forgets a task whose end is on disk. */
   ended(uid: string): void {
     this.#verdicts.delete(uid);
     this.#blames.delete(uid);
@@ -187,7 +194,7 @@ export class CardsHealth {
     return this.#notices;
   }
 
-  /** The server has the notices up to `n`. */
+  /** Drops the notices up to number `n`, which the server has on disk. */
   noted(n: number): void {
     this.#notices = this.#notices.filter((notice) => notice.n > n);
   }

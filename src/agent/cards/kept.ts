@@ -1,5 +1,5 @@
-// What is remembered of cards over restarts of the agent: which there are, what they use when idle, who had them, and
-// why they are kept out of use. Unreadable memories are set aside: the cards are then looked at as if they were new.
+// The facts about cards that survive restarts of the agent: which cards there are, their baselines, their holders, and
+// why they are out of use. An unreadable file is set aside, and the cards count as new.
 
 import { newCard, type CardState } from "../../core/agent/card";
 import type { Holder } from "../../core/agent/card-users";
@@ -14,14 +14,14 @@ import type { Handle } from "../devices/device";
 import type { HealthMemory } from "./health";
 
 export interface KnownCard {
-  /** What it is; its state and strangers are in `card`. */
+  /** The card's facts. Its state and its strangers are in `card`. */
   readonly facts: Device;
   readonly handle: KnownHandle;
   readonly card: CardState;
   readonly holders: readonly Holder[];
 }
 
-/** What is remembered of how to use it. */
+/** The part of a card's handle that is kept. */
 export type KnownHandle = Pick<Handle, "visible" | "files" | "shared_files">;
 
 export interface KeptCard {
@@ -30,7 +30,10 @@ export interface KeptCard {
   readonly baseline_bytes: number | null;
   readonly quarantine: CardState["quarantine"];
   readonly missing: string | null;
-  /** Who held it, or had it when it was last checked. */
+  /**
+   * The tasks that hold the card. For a card that was not checked since its release, also the tasks that held it
+   * before.
+   */
   readonly holders: readonly Holder[];
 }
 
@@ -41,7 +44,7 @@ export interface Kept {
 
 const NOTHING: Kept = { cards: new Map(), health: { log: null, overrides: {} } };
 
-/** Reads the file of `<data>/agent`. Nobody is known to hold a card until the agent's records have been seen. */
+/** Reads the file in `<data>/agent`. Cards count as held by nobody until the agent's records have been read. */
 export function readKept(path: string, now_ms: Ms, say: (line: string) => void): Kept {
   const read = readJson(path);
   if (read.is === "missing") return NOTHING;
@@ -59,12 +62,16 @@ export function readKept(path: string, now_ms: Ms, say: (line: string) => void):
   };
 }
 
-/** Cards as a starting agent believes them. A boot ends every process and may change what drivers need. */
+/**
+ * Returns the cards as a starting agent sees them. A boot ends every process and may change how much memory drivers
+ * need.
+ */
 export const recalled = (cards: readonly KeptCard[], same_boot: boolean, now_ms: Ms): ReadonlyMap<string, KnownCard> =>
   new Map(
     cards.map(({ facts, handle, baseline_bytes, quarantine: kept, missing, holders }) => {
       const card = newCard(now_ms);
-      // A clock that was ahead then would put it off for as long until a test can be newer.
+      // The clock may have been ahead then. A time in the future would keep the card in quarantine until a test could
+      // be newer.
       const quarantine = kept === null ? null : { ...kept, since_ms: Math.min(kept.since_ms, now_ms) };
       const gate = card.gate.is === "closed" && same_boot ? { ...card.gate, after: holders } : card.gate;
       const known = { ...card, quarantine, missing, gate, baseline_bytes: same_boot ? baseline_bytes : null };
@@ -134,7 +141,7 @@ const isHolder = (value: unknown): value is Holder =>
   });
 
 export interface CardsFile {
-  /** Writes what is known when it differs from what was written; one write at a time, and the last one counts. */
+  /** Writes the cards if they differ from the file. One write runs at a time, and the newest state is written last. */
   keep(cards: Iterable<KnownCard>, health: HealthMemory): void;
 }
 
@@ -161,7 +168,7 @@ export function createKeeping(path: string, say: (line: string) => void): CardsF
       writing = true;
       write()
         .catch((error: unknown) => {
-          // It is tried again with the next change.
+          // The next change triggers another write.
           say(`what is known of the cards could not be written: ${messageOf(error)}`);
         })
         .finally(() => {

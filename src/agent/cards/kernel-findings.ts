@@ -1,29 +1,30 @@
-// What drivers say of their cards in the kernel's log, as findings: NVIDIA's XIDs, and the timeouts, hangs and resets
-// of amdgpu, i915 and xe. Lines that say nothing of a card are none.
+// Finds the lines about cards in the kernel's log: NVIDIA's XIDs, and the timeouts, hangs and resets of amdgpu, i915
+// and xe. Other lines yield no finding.
 
 import type { Vendor } from "../../core/model/device";
 import type { KernelLine } from "../../os/kernel-log";
 
 export interface KernelFinding {
-  /** Of the table in core/findings.ts. */
+  /** The key in the table of core/model/findings.ts. */
   readonly key: string;
   readonly vendor: Vendor;
-  /** `0000:65:00`, without the function; `null`: the line does not name the card. */
+  /** The address on the bus without its function, such as `0000:65:00`. Null if the line names no card. */
   readonly pci: string | null;
-  /** Whose work it was, where the driver says so. */
+  /** The process that caused the finding, if the driver names it. */
   readonly pid: number | null;
-  /** How long ago it was logged; `null`: that cannot be told. */
+  /** How long ago the line was logged, or null if that is unknown. */
   readonly age_ms: number | null;
 }
 
 type Found = Omit<KernelFinding, "age_ms">;
 
 const PCI = "((?:[0-9a-f]{4}|[0-9a-f]{8}):[0-9a-f]{2}:[0-9a-f]{2})(?:\\.[0-7])?";
-/** What `dmesg` and system logs put before a line. */
+/** The beginning that `dmesg` and system logs put before a line. */
 const HEAD = "^(?:(?:\\w{3} [ \\d]\\d [\\d:]{8}|\\d{4}-\\S+) \\S+ kernel: )?(?:\\[ *\\d+\\.\\d+\\] )?";
 /**
- * Only lines that a driver begins: further on, anybody's words may stand, such as a name that a mount was refused for.
- * What a process can put at the beginning, its own name, is shorter than any of these.
+ * A pattern matches only at the beginning of a line, which the driver writes. The rest may contain a text of any
+ * process, such as a name whose mount was refused. A process can put its own name at the beginning, and that name is
+ * shorter than any of these patterns.
  */
 const XID = new RegExp(`${HEAD}NVRM: Xid \\((?:PCI:)?${PCI}[^)]*\\): (\\d+)(?:, (.*))?`, "i");
 const AMD = new RegExp(`\\bamdgpu ${PCI}: `, "i");
@@ -42,7 +43,7 @@ interface Pattern {
   readonly says: RegExp;
 }
 
-/** The first that matches counts. */
+/** The first pattern that matches counts. */
 const PATTERNS: readonly Pattern[] = [
   {
     key: "amdgpu reset_failed",
@@ -57,7 +58,7 @@ const PATTERNS: readonly Pattern[] = [
   { key: "intel reset", vendor: "intel", says: /\bi915\b.*Resetting chip|\bxe\b.*\bGT\d+: reset (?:started|queued)/i },
 ];
 
-/** The findings of some lines, in their order. */
+/** Returns the findings in some lines, in the order of the lines. */
 export function findingsIn(lines: readonly KernelLine[]): readonly KernelFinding[] {
   const found: KernelFinding[] = [];
   for (const { text, age_ms } of lines) {
@@ -73,7 +74,7 @@ function xidIn(text: string): Found | null {
   const match = XID.exec(text);
   if (match === null) return null;
   const [, pci = "", code = "", rest = ""] = match;
-  // Recovery is over: nothing has to be done any more.
+  // This line reports that no recovery action is needed any more, so it is no finding.
   if (code === "154" && /to 0x[0-9a-f]+ \(none\)/i.test(rest)) return null;
   const pid = /\bpid=(\d+)/.exec(rest)?.[1];
   return { key: `xid ${code}`, vendor: "nvidia", pci: placeOf(pci), pid: pid === undefined ? null : Number(pid) };
@@ -88,7 +89,7 @@ function otherIn(text: string): Found | null {
   return { key, vendor, pci: pci === undefined ? null : placeOf(pci), pid: pid === undefined ? null : Number(pid) };
 }
 
-/** amdgpu says on the next line whose work it was: `Process python pid 4711 thread python:cs0 pid 4720`. */
+/** amdgpu names the process on the next line: `Process python pid 4711 thread python:cs0 pid 4720`. */
 function name(found: KernelFinding[], text: string): void {
   const last = found.at(-1);
   if (last === undefined || last.key !== "amdgpu timeout" || last.pid !== null || !DRIVERS.amd.test(text)) return;

@@ -1,29 +1,29 @@
-// Looks through one vendor's probe again and again: one look at a time, never waited for longer than it may take, the
-// next one when its owner says. A look that hangs leaves everything else as it is.
+// Looks repeatedly through one vendor's probe, one look at a time. Its owner says when the next look begins. A look
+// that hangs does not block anything else.
 
 import { formatDuration } from "../../core/format";
 import type { Ms } from "../../core/units";
 import { messageOf } from "../../os/errors";
 import type { DeviceProbe, DeviceLook } from "../devices/device";
 
-/** Probes end their looks themselves; this is for one that does not. */
+/** Probes limit their looks themselves. This limit is for a probe that fails to. */
 const HUNG_AFTER_MS = 30_000;
 
 export interface VendorLooksOptions {
   readonly clock: () => Ms;
-  /** A look has ended; `n` counts them from 1, `at_ms` is when it began. */
+  /** Called when a look has ended. `n` counts looks from 1; `at_ms` is when this one began. */
   readonly took: (look: DeviceLook, n: number, at_ms: Ms) => void;
-  /** How long to wait before the next look. */
+  /** Returns how long to wait before the next look. */
   readonly delay: () => Ms;
 }
 
 export interface VendorLooks {
   readonly probe: DeviceProbe;
-  /** How many looks have begun. */
+  /** Returns how many looks have begun. */
   begun(): number;
-  /** Looks at once, or when the look that is under way has ended. */
+  /** Looks at once, or when the current look has ended. */
   soon(): void;
-  /** Looks anew; resolves when that look has ended, or has taken too long. */
+  /** Begins a new look. Resolves when that look has ended or has taken too long. */
   fresh(): Promise<void>;
   close(): void;
 }

@@ -1,5 +1,6 @@
-// Whose the processes on a card are: a task's by its control group, by its mark in the environment, or by descent from
-// its living process; a stranger's otherwise. What was seen to be a task's stays that task's while it is on the card.
+// Assigns the processes on a card to tasks: by control group, by the mark in the environment, or by descent from a
+// task's living process. Other processes are strangers. A process that was assigned to a task stays that task's while
+// it is on the card.
 
 import type { CardTask, CardUser } from "../../core/agent/card-users";
 import { shortId } from "../../core/model/task";
@@ -7,20 +8,20 @@ import type { Ms } from "../../core/units";
 import { environmentOf as readEnvironment, processFacts, type ProcessFacts } from "../../os/process/process-facts";
 import type { CardProcess } from "../devices/device";
 
-/** Who a task is, and whose: its account is `null` where it has the agent's. */
+/** A task's name and account. A null account stands for the agent's. */
 export type TaskName = Pick<CardTask, "name" | "user">;
 
-/** What tasks there are, and were a while ago. */
+/** The tasks that live, and those that ended a while ago. */
 export interface Tasks {
   readonly living: readonly CardTask[];
   /** Ended tasks by uid. */
   readonly past: ReadonlyMap<string, TaskName>;
-  /** Accounts that any task may have: the agent's own, and the one that tasks share. */
+  /** Accounts that any task may use: the agent's own, and the one that tasks share. */
   readonly accounts: readonly string[];
 }
 
 export interface ProcessOwners {
-  /** The processes of one look, each with its account, name and task. */
+  /** Returns the processes of one look, each with its account, name and task. */
   identify(processes: readonly CardProcess[], tasks: Tasks, now_ms: Ms): readonly CardUser[];
 }
 
@@ -28,8 +29,9 @@ const MARK = "ORCH_TASK=";
 const MOST_ANCESTORS = 32;
 
 /**
- * Remembers the processes of the last look, so that one that has just died still has its task. `homes` are the control
- * groups that the groups of tasks lie in: accounts that may make groups elsewhere could call them after any task.
+ * Remembers the processes of the last look, so that a process that has just died keeps its task. `homes` are the
+ * control groups that contain the groups of tasks. Groups elsewhere are ignored, since other accounts may make groups
+ * there and name them after any task.
  */
 export function createOwners(homes: readonly string[], environmentOf = readEnvironment): ProcessOwners {
   let known = new Map<number, CardUser>();
@@ -38,7 +40,8 @@ export function createOwners(homes: readonly string[], environmentOf = readEnvir
     identify(processes, tasks, now_ms) {
       const before = marks;
       marks = new Map();
-      // Read once: the kernel may keep who reads it waiting for what a stuck driver holds.
+      // A process's environment is read once, since the kernel may block the reader while a stuck driver holds the
+      // process's memory.
       const markOf = ({ pid, start, command }: ProcessFacts): string | undefined => {
         const key = `${pid} ${start} ${command}`;
         const mark = before.has(key) ? before.get(key) : environmentOf(pid).find((entry) => entry.startsWith(MARK));
@@ -77,7 +80,7 @@ function identified(
 ): CardUser {
   const facts = processFacts(pid);
   if (facts === null) {
-    // It has just died, or lives where this agent cannot see: what it was a moment ago is the best that is known.
+    // The process has just died, or is invisible to this agent. The values of the last look are the best there are.
     const task = before?.task ?? null;
     const { user, command, began_ms } = before ?? { user: null, command: "a process unknown here", began_ms: null };
     return { pid, memory_bytes, user, command, began_ms, start: null, ...ofTask(task?.uid ?? null, index) };
@@ -102,11 +105,14 @@ function taskOf(facts: ProcessFacts, index: Index): string | null {
   return marked !== undefined && mayBe(facts.user, marked, index) ? marked : descendedFrom(facts, index.by_pid);
 }
 
-/** The name of the task's group that a path leads into. */
+/** Returns the name of the task's group that contains a path; none for a path outside of `homes`. */
 const groupIn = (homes: readonly string[], path: string): readonly string[] =>
   homes.filter((home) => path.startsWith(`${home}/`)).map((home) => path.slice(home.length + 1).split("/")[0] ?? "");
 
-/** Anybody can write a mark into an environment of his own: it counts under the task's account only. */
+/**
+ * Returns whether a process of this account may be the task's. Any process can put a mark into its environment, so a
+ * mark counts only under the task's account.
+ */
 function mayBe(user: string, uid: string, { names, accounts }: Index): boolean {
   return names.get(uid)?.user === user || accounts.includes(user);
 }

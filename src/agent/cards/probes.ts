@@ -1,5 +1,5 @@
-// The probes of this machine, one for each vendor that shows, and a look at all of them. Where there is no card there
-// is no probe.
+// The probes of this machine, one for each vendor that is present, and a look through all of them. A machine without
+// cards has no probes.
 
 import type { Vendor } from "../../core/model/device";
 import { amdProbe, hasAmd } from "../devices/amd/amd";
@@ -8,7 +8,7 @@ import { LOOK_LIMITS, type DeviceProbe, type DeviceLook, type LookLimits, type P
 import { hasIntel, intelProbe } from "../devices/intel/intel";
 import { hasNvidia, nvidiaProbe } from "../devices/nvidia/nvidia";
 
-/** Where probes look, as the environment says: paths that are not set are looked for in the usual places. */
+/** Returns where probes look, as the environment says. Paths that are not set are looked for in the usual places. */
 export function probePlaces(env: Readonly<Record<string, string | undefined>>): ProbePlaces {
   const path = (name: string): string | null => {
     const value = env[name];
@@ -26,7 +26,7 @@ export function probePlaces(env: Readonly<Record<string, string | undefined>>): 
 }
 
 interface Maker {
-  /** Whether this vendor's driver or hardware shows, or a person has named its library or tool. */
+  /** Returns whether this vendor's driver or hardware is present, or an operator has named its library or tool. */
   readonly isHere: (places: ProbePlaces) => boolean;
   readonly open: (places: ProbePlaces, limits: LookLimits) => DeviceProbe;
 }
@@ -38,11 +38,11 @@ const MAKERS: readonly Maker[] = [
   { isHere: hasApple, open: appleProbe },
 ];
 
-/** A probe for each vendor that shows on this machine now. None of them has looked yet. */
+/** Returns a probe for each vendor that is present now. None of the probes has looked yet. */
 export const findProbes = (places: ProbePlaces, limits: LookLimits = LOOK_LIMITS): readonly DeviceProbe[] =>
   MAKERS.filter(({ isHere }) => isHere(places)).map(({ open }) => open(places, limits));
 
-/** Looks at all vendors at once; ends when the slowest has. */
+/** Looks through all probes at once. Resolves when the slowest look has ended. */
 export async function lookAtAll(probes: readonly DeviceProbe[]): Promise<ReadonlyMap<Vendor, DeviceLook>> {
   const looks = await Promise.all(probes.map(async (probe) => [probe.vendor, await probe.look()] as const));
   return new Map(looks);

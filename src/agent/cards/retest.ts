@@ -1,5 +1,5 @@
-// The way out of quarantine: every card is judged by a look that was ordered, and comes back into use when it answers,
-// is clean and has nothing against it. Cards that are gone are forgotten.
+// The way out of quarantine: every card is judged by an ordered look, and comes back into use when it answers, is clean
+// and has no finding against it. Cards that are gone are forgotten.
 
 import { lifted, rebased } from "../../core/agent/card";
 import type { Vendor } from "../../core/model/device";
@@ -9,22 +9,22 @@ import type { KnownCard } from "./kept";
 import type { Shown } from "./shown";
 
 export interface Retest {
-  /** The card. */
+  /** The card's id. */
   readonly id: string;
   readonly model: string;
-  /** `forgotten`: it is gone, and is not waited for any more. */
+  /** `forgotten` says that the card is gone, and is not waited for any more. */
   readonly is: "passed" | "failed" | "forgotten";
   readonly detail: string;
 }
 
-/** What the ordered look has shown of a card, and what speaks against its health. */
+/** The result of the ordered look at a card, and the objections to its health. */
 export interface Checkup {
   readonly failing: string | null;
   readonly shown: Shown | null;
   readonly objections: readonly string[];
 }
 
-/** Judges all cards, and changes the states accordingly. `from_ms` is when the test was ordered. */
+/** Judges all cards and changes their states. `from_ms` is when the test was ordered. */
 export function retested(
   states: CardStates,
   from_ms: Ms,

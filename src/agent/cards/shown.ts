@@ -1,5 +1,5 @@
-// One card as one look showed it, in the shapes that others want: facts to plan on, a reading to look at, a condition
-// to judge its health by.
+// Converts one card of one look into the forms that others need: facts for the plan, a reading for people, a condition
+// for the judgement of its health.
 
 import type { Condition } from "../../core/agent/card-health";
 import type { CardUser } from "../../core/agent/card-users";
@@ -15,14 +15,14 @@ export interface Shown {
 }
 
 const MOST_PROCESSES = 64;
-/** A reading this old is stale, also while a look that hangs has not been given up yet. */
+/** A reading of this age is stale, even while the look that hangs has not reached its limit. */
 const STALE_AFTER_MS = 15_000;
 
-/** What a driver or tool has counted, as it may travel; a number that cannot be is not told. */
+/** Returns a count of a driver or tool, or null for a number that no message can carry. */
 const whole = (count: number | null): number | null =>
   count === null || !(count >= 0 && count <= Number.MAX_SAFE_INTEGER) ? null : Math.round(count);
 
-/** A card without numbers that cannot be: a server would refuse the whole message, and so the node. */
+/** Returns a card without impossible numbers. With one, a server would refuse the whole message, and so the node. */
 export const sane = (card: Card): Card => ({
   ...card,
   memory_bytes: whole(card.memory_bytes) ?? 0,
@@ -39,7 +39,7 @@ export function factsOf(card: Card): Device {
   return { ...PLAIN_DEVICE, ...facts };
 }
 
-/** `failing`: looking again did not work. */
+/** `failing` says that the last look failed. */
 export function readingOf({ card, users, at_ms }: Shown, now_ms: Ms, failing: boolean): Reading {
   const { id, memory_used_bytes, utilization_percent, temperature_celsius, power_watts, clock_mhz } = card;
   const age_ms = Math.max(0, Math.round(now_ms - at_ms));

@@ -1,5 +1,5 @@
-// Watches the cards of this machine: looks at them through the vendors' probes, tells what has changed, ends what
-// ended tasks have left on them, and asks about their health. Without a probe it does nothing at all.
+// Watches the cards of this machine: looks through the vendors' probes, reports changes, kills the processes that ended
+// tasks have left on cards, and judges the cards' health. Without a probe it does nothing.
 
 import { join } from "node:path";
 import type { AdmissionDevice } from "../../core/agent/admit";
@@ -20,10 +20,16 @@ import { conditionOf, readingOf, sane, type Shown } from "./shown";
 
 const LOOK_EVERY_MS = { idle: 5_000, busy: 1_000 } as const;
 
-/** Between looks at a card that is being cleaned: what was killed is mostly gone in a moment. */
+/**
+ * The waits between looks at a card that is being cleaned. The first ones are short, since most killed processes end
+ * quickly.
+ */
 const PATIENCE_MS = [50, 100, 200, 400];
 
-/** A driver may come later than the agent: so long after its start a missing one is only waited for. */
+/**
+ * A driver may load later than the agent starts. Until this long after the start, a missing driver is waited for, and
+ * its cards are not reported missing.
+ */
 const DRIVER_WITHIN_MS = 60_000;
 const MOST_KILLED = 1_000;
 const SIGKILL = 9;
@@ -31,54 +37,54 @@ const SIGKILL = 9;
 export interface WatchOptions extends Omit<CardStatesOptions, "kept" | "keeping"> {
   /** `<data>/agent`. */
   readonly data: string;
-  /** Probes of the vendors whose driver or tools are here. */
+  /** Returns probes of the vendors whose driver or tools are present. */
   readonly find: () => readonly DeviceProbe[];
-  /** Cards that are only claimed: no probe looks at them. */
+  /** Fake cards, which no probe looks at. */
   readonly fakes: readonly Device[];
-  /** The beginnings of the ids of the cards that this agent gives away; empty: all. */
+  /** The beginnings of the ids of the cards that this agent may use. An empty list means all cards. */
   readonly only: readonly string[];
-  /** The control groups that those of tasks lie in. */
+  /** The control groups that contain the groups of tasks. */
   readonly homes: readonly string[];
-  /** The kernel's log; `null`: there is none. */
+  /** The path of the kernel's log, or null if there is none. */
   readonly log_path: string | null;
 }
 
-/** What the agent's loop asks, at each of its turns. */
+/** The questions that the agent's loop asks at each of its turns. */
 export interface CardRules {
   /**
-   * Takes in which tasks live, and gives back what may be started on. Nothing is looked at before the first call, since
-   * whose a process is depends on it.
+   * Takes the living tasks, and returns the cards with the reasons that block them. No look begins before the first
+   * call, since the tasks are needed to assign processes.
    */
   gate(living: () => readonly CardTask[]): readonly AdmissionDevice[];
-  /** Tasks that have to end for what they did to a card, or what it did to them; why, by uid. */
+  /** Returns the tasks that have to end, for harm to a card or from a card: the reason by uid. */
   verdicts(): ReadonlyMap<string, string>;
-  /** What tasks have done to themselves on a card, as the kernel says, by uid. */
+  /** Returns the tasks that are to blame for their own end, according to the kernel's log, by uid. */
   blames(): ReadonlyMap<string, Blame>;
 }
 
 export interface CardWatch extends CardRules {
-  /** All cards that are or were here, with what is believed of them now. */
+  /** Returns all cards that are or were here, with their present states. */
   devices(): readonly Device[];
-  /** Whether there are, or were, cards that are not made up. */
+  /** Returns whether there are, or were, cards that are not fake. */
   hasCards(): boolean;
-  /** Whether the cards tell what each process takes of their memory, as far as was seen. */
+  /** Returns whether the cards report the memory of each process, as far as looks have shown. */
   tellsMemory(): boolean;
-  /** What leads to each card, made-up ones included. */
+  /** Returns how each card is reached, fake cards included. */
   handles(): readonly Handle[];
-  /** What the cards showed last. */
+  /** Returns the newest readings of the cards. */
   readings(): readonly Reading[];
-  /** What people have to hear, until it is `noted`. */
+  /** Returns the findings to report, until they are `noted`. */
   notices(): readonly Notice[];
   noted(n: number): void;
-  /** The operators' changes of the table of findings. */
+  /** Applies the operators' changes to the table of findings. */
   override(overrides: FindingOverrides): void;
-  /** Looks at every card anew: those that pass come out of quarantine, those that are gone are forgotten. */
+  /** Looks at every card again. Cards that pass come out of quarantine, and cards that are gone are forgotten. */
   retest(): Promise<readonly Retest[]>;
-  /** Looks for vendors that were not here before: a driver may have come. */
+  /** Looks for vendors that were not present before, since a driver may have been loaded. */
   seek(): void;
-  /** Resolves when every vendor was looked at once, at the latest after `within_ms`. */
+  /** Resolves when every vendor was looked at once, and after `within_ms` at the latest. */
   ready(within_ms: Ms): Promise<void>;
-  /** Called when anything of this has changed. */
+  /** The listener is called after every change of these results. */
   onChange(listener: () => void): void;
   close(): void;
 }
@@ -86,17 +92,17 @@ export interface CardWatch extends CardRules {
 interface WatchedVendor {
   readonly looks: VendorLooks;
   readonly owners: ProcessOwners;
-  /** Why the last look failed; `null`: it did not. */
+  /** Why the last look failed, or null. */
   failing: string | null;
   shown: ReadonlyMap<string, Shown>;
-  /** Cards that are not this agent's to give away. */
+  /** Cards that this agent must not give away. */
   others: readonly Card[];
-  /** Whether the driver counts its cards as they are counted here: none is lost or in trouble. */
+  /** Whether the driver numbers its cards as orch does. False if a card is lost or in trouble. */
   counted: boolean;
   looked: boolean;
-  /** By card, who took more than their share at the last looks. */
+  /** By card, the tasks that used more than their share at the last looks. */
   readonly strikes: Map<string, Strikes>;
-  /** Looks in a row that found a card of it unclean. */
+  /** The number of consecutive looks that found a card of this vendor unclean. */
   unclean: number;
 }
 
@@ -151,7 +157,7 @@ class OpenCardWatch implements CardWatch {
     if (this.#vendors.size > before) this.#listener();
   }
 
-  /** There is no driver: gone, or not there yet. */
+  /** Notes that there is no driver: it is gone, or not loaded yet. */
   #miss(vendor: Vendor): void {
     if (this.#isStarting()) this.#states.miss(vendor, gone(vendor));
     else this.#states.lose(vendor, () => false, gone(vendor));
@@ -250,7 +256,10 @@ class OpenCardWatch implements CardWatch {
     if (over.size > 0) this.#listener();
   }
 
-  /** What an ended task has left is killed: it is proven to be that task's, and nothing else would free the card. */
+  /**
+   * Kills a process that an ended task has left: the process is proven to be that task's, and nothing else would free
+   * the card.
+   */
   #reap(id: string, { pid, start, command, task }: CardUser): void {
     if (start === null) return;
     const sent = sendSignal({ pid, start }, SIGKILL, "one");
@@ -262,7 +271,7 @@ class OpenCardWatch implements CardWatch {
     this.#options.say(sent.is === "failed" ? `${what}, could not be killed: ${sent.why}` : `killed ${what}`);
   }
 
-  /** `surely`: others have to hear of it, whatever the cards look like. */
+  /** With `surely`, the listeners are called even if no card has changed. */
   #changed(surely: boolean): void {
     this.#states.keep(this.#health.memory());
     const now = JSON.stringify([this.devices(), this.#states.admission()]);
@@ -287,7 +296,7 @@ class OpenCardWatch implements CardWatch {
     const fakes = this.#options.fakes.map(({ id, vendor, parent, index }) => {
       return { id, vendor, parent, visible: String(index), files: [], shared_files: [], counted: true, missing: false };
     });
-    // Cards that are not this agent's are kept from its tasks like any other.
+    // Cards that this agent must not give away are kept from its tasks like any other.
     const others = [...this.#vendors.values()].flatMap((watched) =>
       watched.others.map((card): Handle => ({ ...card, shared_files: [], counted: watched.counted, missing: false })),
     );
@@ -323,7 +332,7 @@ class OpenCardWatch implements CardWatch {
   }
 
   blames(): ReadonlyMap<string, Blame> {
-    // A task that fails has mostly just been accused: the kernel's word is read before its end is judged.
+    // The kernel's log is read before the task's end is judged, since a failed task is often named there.
     if (this.hasCards() && this.#states.knowsTasks()) this.#health.read();
     return this.#health.blames();
   }
