@@ -1,10 +1,10 @@
-// The only real clocks: wall time for people, boot time for deadlines, and wall time that no jump moves. And the ways
-// to wait: for a while, at most for a while, and for everybody else.
+// The only real clocks: wall time for people, boot time for deadlines, and wall time that never jumps. Also the
+// functions that wait.
 
 import { readFileSync } from "node:fs";
 import { bootTime } from "./libc";
 
-/** Returns the Unix time in milliseconds, as the machine believes it. */
+/** Returns the Unix time in milliseconds according to the machine's clock. */
 export const nowMs = (): number => Date.now();
 
 /** Returns the milliseconds since the machine booted, sleep included. Leases are counted on this clock. */
@@ -43,14 +43,14 @@ export function pause(wait_ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-/** Gives what `promise` gives, or `otherwise` when that takes longer than `limit_ms`. */
+/** Resolves as `promise` does, or with `otherwise` after `limit_ms`. */
 export function within<T>(limit_ms: number, promise: Promise<T>, otherwise: T): Promise<T> {
   const late = Promise.withResolvers<T>();
   const timer = setTimeout(() => late.resolve(otherwise), limit_ms);
   return Promise.race([promise, late.promise]).finally(() => clearTimeout(timer));
 }
 
-/** Lets everything else that is ready have its turn: for loops over many things. */
+/** Resolves after everything else that is ready has run, so that loops over many things do not block the process. */
 export const breathe = (): Promise<void> =>
   new Promise((resolve) => {
     setImmediate(resolve);

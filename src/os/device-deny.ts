@@ -73,7 +73,7 @@ function program(denied: readonly DeviceNumber[]): Buffer {
   ]);
 }
 
-/** Version 2: attaches the program, which lives as long as the group. Throws when the kernel refuses. */
+/** Version 2: attaches the program to the group; it is removed with the group. Throws when the kernel refuses. */
 export function denyByProgram(dir: string, denied: readonly DeviceNumber[]): void {
   const code = program(denied);
   const license = Buffer.from("Apache-2.0\0");

@@ -1,8 +1,8 @@
-// What was thrown, in words: anything can be thrown, and most of it is an Error.
+// Texts about thrown values. Any value can be thrown, and most are Errors.
 
-/** Returns the message of an error, or the text of what is none. */
+/** Returns the message of an error, or the text of another value. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** Returns an error with the place that it came from, for those who mend a bug. */
+/** Returns an error with the place where it was thrown, for people who fix the bug. */
 export const traceOf = (error: unknown): string =>
   error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -1,5 +1,5 @@
-// Facts of this machine. The costly ones are asked once per boot and kept in a file, since they do not change: a child
-// of this program asks with the help of systeminformation, and takes the megabytes that it costs with it when it ends.
+// Facts of this machine. The costly ones are found out once per boot by a child process and kept in a file. The child
+// uses systeminformation, and the megabytes that this costs are freed when the child ends.
 
 import { arch, cpus, hostname, networkInterfaces, platform, release, totalmem } from "node:os";
 import { statfs } from "node:fs/promises";
@@ -32,7 +32,7 @@ export interface HostFacts extends Hardware {
 const OS: Readonly<Record<string, string>> = { win32: "windows" };
 const ARCH: Readonly<Record<string, string>> = { x64: "amd64" };
 
-/** Returns the facts of this machine. What is costly to find out is kept in the file `cache` until the next boot. */
+/** Returns the facts of this machine. The costly ones are kept in the file `cache` until the next boot. */
 export async function hostFacts(cache: string): Promise<HostFacts> {
   return {
     ...(await hardware(cache)),
@@ -70,7 +70,7 @@ function hardwareIn(value: unknown): Hardware | null {
 export const HARDWARE_COMMAND = "hardware";
 const ASK_MS = 60_000;
 
-/** What that command prints. Costly: it is asked in a process of its own. */
+/** Returns the output of that command. This is costly, so it runs in a process of its own. */
 export async function askHardware(): Promise<string> {
   const { default: si } = await import("systeminformation");
   const [system, cpu] = await Promise.all([si.system(), si.cpu()]);

@@ -61,8 +61,8 @@ export function realPath(dir: string): string {
 }
 
 /**
- * Returns an identity that stays the same as long as the machine's system and board live, whatever becomes of data
- * directories. `share` tells apart several agents on one machine, each of which is a node.
+ * Returns an identity that stays the same as long as the machine's system and board do, whatever happens to data
+ * directories. `share` distinguishes several agents on one machine, each of which is a node.
  */
 export function machineFingerprint(board: string, share: string): string {
   const id = kernelText("/etc/machine-id") ?? kernelText("/var/lib/dbus/machine-id") ?? `host:${hostname()}`;

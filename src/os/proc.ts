@@ -1,4 +1,4 @@
-// What /proc reports of processes: which ones live, since when, in which session. A process is identified by (boot id,
+// Facts about processes from /proc: which ones run, since when, in which session. A process is identified by (boot id,
 // pid, start time).
 
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
@@ -41,7 +41,7 @@ export function statOf(pid: number): ProcessStat | null {
   };
 }
 
-/** Without /proc, all that can be known of a process is whether it exists. */
+/** Without /proc, the only known fact about a process is whether it exists. */
 function answersOf(pid: number): ProcessStat | null {
   const there = { state: "S", parent: 0, session: pid, start: "0" };
   try {

@@ -1,5 +1,4 @@
-// From checked keys to what the core obeys: here the words of a spec file become the core's names. facts.ts goes the
-// other way.
+// Converts checked keys of a spec file into the names and values of the core. facts.ts does the reverse.
 
 import { MINUTE_MS, SECOND_MS } from "../core/units";
 import type {
@@ -17,7 +16,7 @@ import type { CheckedApp, Daemon, Job, Service } from "./schema/schema";
 
 type CheckedWorkload = Service | Job | Daemon;
 
-/** Makes the declaration of a whole file. Workloads come as services, jobs, daemons, each in the file's order. */
+/** Returns the declaration of a whole file: first services, then jobs, then daemons, each in the file's order. */
 export function buildApp(app: CheckedApp): AppDecl {
   const workloads = [
     ...Object.entries(app.services).map(([name, entry]) => buildService(name, entry)),
@@ -51,7 +50,10 @@ function buildDaemon(name: string, entry: Daemon): WorkloadDecl {
   };
 }
 
-/** Makes a job; `app` tells services from jobs in `after`, and is null for a job of the command line. */
+/**
+ * Returns the declaration of a job. `app` tells services from jobs in `after`; it is null for a job of the command
+ * line.
+ */
 export function buildJob(name: string, entry: Job, origin: TaskSpec["origin"], app: CheckedApp | null): WorkloadDecl {
   const isService = (other: string): boolean => app !== null && Object.hasOwn(app.services, other);
   const after: After[] = [
@@ -74,7 +76,7 @@ export function buildJob(name: string, entry: Job, origin: TaskSpec["origin"], a
   };
 }
 
-/** Settings that every kind has, and the neutral value of the others. */
+/** Returns the settings that every kind has, with neutral values for those that only some kinds have. */
 function neutral(entry: CheckedWorkload): Settings {
   return {
     replicas: 1,

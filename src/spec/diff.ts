@@ -1,10 +1,11 @@
-// What applying a file would change, in words, from what is there and what the file declares.
+// Describes in words how applying a file would change an app, from the present workloads and those that the file
+// declares.
 
 import { canonicalJson } from "../core/canonical";
 import type { AppDecl, Kind, Settings, TaskSpec, WorkloadDecl } from "../core/model/workload";
 import { settingsFacts, taskFacts, type Facts } from "./facts";
 
-/** One line of the change; the shape of `changes` in the API's plan. */
+/** One line of the difference, in the form of `changes` in the API's plan. */
 export interface DiffLine {
   readonly name: string;
   readonly change: "add" | "change" | "restart" | "remove" | "run" | "none";
@@ -19,10 +20,13 @@ export interface CurrentWorkload {
   readonly settings: Settings;
 }
 
-/** Whether two specs make the same tasks. */
+/** Returns whether two specs make the same tasks. */
 export const sameSpec = (a: TaskSpec, b: TaskSpec): boolean => canonicalJson(a) === canonicalJson(b);
 
-/** Compares a file with what is there (`null`: no such app): the file's workloads in its order, then what goes. */
+/**
+ * Returns the differences between an app and a file: first the file's workloads in the file's order, then those that
+ * are removed. `current` is null if the app does not exist.
+ */
 export function diffApp(current: { readonly workloads: readonly CurrentWorkload[] } | null, next: AppDecl): DiffLine[] {
   const before = new Map((current?.workloads ?? []).map((workload) => [workload.name, workload]));
   const lines = next.workloads.map((workload) => diffWorkload(before.get(workload.name), workload));
@@ -71,7 +75,10 @@ const removal = ({ kind }: CurrentWorkload): string =>
       ? "its tasks are stopped on every node"
       : "its replicas are stopped";
 
-/** One short text a key that differs. Values of variables stay out: plans are shown and kept where env is not. */
+/**
+ * Returns one short text for each key that differs. Values of environment variables are left out, since plans are shown
+ * and stored for people who may not see them.
+ */
 function compare(before: Facts, next: Facts): string[] {
   const keys = [...new Set([...before.keys(), ...next.keys()])];
   return keys

@@ -1,5 +1,5 @@
-// A workload as lines of "key: value" in the words of the spec file: what diffs compare and people read. A key without
-// words of its own here is written by its name and unit, so that a new one is never left out.
+// Describes a workload as lines of "key: value" in the words of the spec file, for diffs and for people. A key without
+// an entry in the tables here is written by its name and unit, so that no new key is left out.
 
 import { formatBytes, formatCpu, formatDuration, formatGpu, formatLabelCheck } from "../core/format";
 import type {
@@ -17,11 +17,11 @@ import type {
 import { KIND_SCHEMAS } from "./schema/schema";
 import { knownKeys } from "./schema/lookup";
 
-/** From the spec's key to its value as people write it. What is not asked for is left out. */
+/** The value of each key of the spec as people write it. Keys that request nothing are left out. */
 export type Facts = ReadonlyMap<string, string>;
 
 type Fact = readonly [key: string, value: string];
-/** How single keys are written, in the order in which they are shown. */
+/** The functions that write single keys, in the order in which the keys are shown. */
 type Words<T> = { readonly [K in keyof T]?: (value: Exclude<T[K], undefined>) => readonly Fact[] };
 
 const one = (key: string, value: string | null): Fact[] => (value === null ? [] : [[key, value]]);
@@ -54,10 +54,13 @@ const SETTINGS: Words<Settings> = {
   idle: (idle) => one("idle", formatIdle(idle)),
 };
 
-/** What makes a task: a difference here is a new version. Values of variables are not shown, only that they differ. */
+/**
+ * Returns the keys that make a task; a difference in one of them is a new version. The facts contain the values of
+ * environment variables, which diff.ts leaves out of its texts.
+ */
 export const taskFacts = (spec: TaskSpec): Facts => new Map(factsOf(spec, TASK));
 
-/** What is changed in place: only keys that the kind has. */
+/** Returns the settings that are changed in place, as far as the kind has them. */
 export function settingsFacts(settings: Settings, kind: Kind): Facts {
   const own = new Set(knownKeys(KIND_SCHEMAS[kind]));
   const others = new Set(Object.values(KIND_SCHEMAS).flatMap(knownKeys));
@@ -78,7 +81,7 @@ function factsOf<T extends object>(value: T, words: Words<T>): Fact[] {
   });
 }
 
-/** How numbers are written, by the unit at the end of the key. */
+/** The functions that write numbers, by the unit at the end of the key. */
 const UNITS: readonly (readonly [suffix: string, format: (value: number) => string])[] = [
   ["_bytes", formatBytes],
   ["_ms", formatDuration],
@@ -86,7 +89,10 @@ const UNITS: readonly (readonly [suffix: string, format: (value: number) => stri
   ["_percent", (percent) => `${percent}%`],
 ];
 
-/** A key that has no words of its own: `{ warm_up_ms: 30000 }` is `warm_up: 30s`. Empty values are not asked for. */
+/**
+ * Writes a key without an entry in the tables: `{ warm_up_ms: 30000 }` becomes `warm_up: 30s`. Empty values are left
+ * out.
+ */
 function plainFacts(key: string, value: unknown): Fact[] {
   if (value === null || value === undefined || value === false) return [];
   if (typeof value === "number") {
@@ -144,7 +150,7 @@ function restartFacts({ backoff_min_ms, backoff_max_ms, attempts, offline }: Res
   ];
 }
 
-/** By when a job may start, the key that says so. `up` is for services, which `after` names too. */
+/** The conditions that each key stands for. `up` is for services, which `after` may name too. */
 const AFTER_KEYS = { after: ["succeeded", "up"], after_any: ["ended"], after_failed: ["failed"] } as const;
 
 function afterFacts(after: readonly After[]): Fact[] {

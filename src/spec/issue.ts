@@ -1,4 +1,4 @@
-// What is wrong with a text, where, and what to write instead. Parser, server and command line share this form.
+// A fault in a text, its place, and what to write instead. Parser, server and command line share this form.
 
 /**
  * One fault. Lines and columns count from 1; 0 means no place. `path` is the key's path; empty means the whole text.
@@ -11,7 +11,9 @@ export interface Issue {
   readonly hint: string | null;
 }
 
-/** The value that a small text stands for, or why it stands for none: how core and spec fail without an exception. */
+/**
+ * The value that a short text stands for, or why it has none. Readers of core and spec return this instead of throwing.
+ */
 export type Parsed<T> =
   | { readonly is: "parsed"; readonly value: T }
   | { readonly is: "invalid"; readonly message: string; readonly hint: string | null };
@@ -43,7 +45,7 @@ export function formatIssue(file: string, issue: Issue): string {
   return `${place}${path}${issue.message}${issue.hint === null ? "" : ` (${issue.hint})`}`;
 }
 
-/** Names a value in an error: `not the text "x"`, short and on one line. */
+/** Describes a value in an error, such as `not the text "x"`, short and on one line. */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return "nothing";
   if (Array.isArray(value)) return "a list";
@@ -52,5 +54,5 @@ export function kindOf(value: unknown): string {
   return typeof value === "number" || typeof value === "boolean" ? String(value) : `a ${typeof value}`;
 }
 
-/** Returns a text in double quotes, control characters escaped, shortened. */
+/** Returns a text in double quotes, shortened, with its control characters escaped. */
 export const quoted = (text: string): string => JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);

@@ -1,4 +1,5 @@
-// Every bound on what a spec text may be and ask for, so that a hostile or broken file costs little and fails clearly.
+// All limits of a spec text and of the amounts in it, so that a hostile or broken file costs little and fails with a
+// clear error.
 
 import { HOUSE_LIMITS } from "../core/limits";
 import { DAY_MS, GIB, MIB, type Bytes, type Ms } from "../core/units";

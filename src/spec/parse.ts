@@ -1,4 +1,4 @@
-// A text that somebody wrote becomes an app that we trust, or every error at once. It never throws, whatever it gets.
+// Parses a spec text into a checked app, or returns all its errors at once. It never throws, whatever the text is.
 
 import type { AppDecl, WorkloadDecl } from "../core/model/workload";
 import { buildApp, buildJob } from "./build";
@@ -60,7 +60,10 @@ export function parseJob(given: Record<string, unknown>, name: string): ParsedJo
   return { is: "invalid", issues: issuesOf(bare, null, new Map()) };
 }
 
-/** `{ share: 8GB }` becomes what the spec file would have there; anything else stays the text, and is judged as one. */
+/**
+ * Returns the value that a text such as `{ share: 8GB }` has in a spec file. Any other text is returned unchanged, and
+ * is checked as a text.
+ */
 export function typedGpu(text: string): unknown {
   const schema = schemaAt(job, ["resources", "gpu"]);
   const read = text.trimStart().startsWith("{") ? readDocument(text) : null;
@@ -69,7 +72,7 @@ export function typedGpu(text: string): unknown {
   return faults.length === 0 ? value : text;
 }
 
-/** The app's name that a file's name suggests: `/srv/My Recs.yaml` gives `my-recs`. */
+/** Returns the app's name that a file's name suggests: `/srv/My Recs.yaml` suggests `my-recs`. */
 function nameFrom(file: string): string {
   const base = file.split(/[/\\]/).at(-1) ?? "";
   return legalName(base.replace(/\.(orch\.)?(ya?ml|json)$/i, "")) ?? "NAME";

@@ -1,4 +1,5 @@
-// The reference of the spec file as Markdown, made from the schema and the tables beside it: it says what is checked.
+// The reference of the spec file as Markdown, made from the schema and the tables beside it, so that it describes
+// exactly the rules that are checked.
 
 import { otherToolRows } from "./check/other-tools";
 import { NAME } from "./grammar/names";
@@ -18,7 +19,7 @@ interface Json {
   readonly required?: readonly string[];
 }
 
-/** A value as it stands in a file, on one line. */
+/** Formats a value as it is written in a spec file, on one line. */
 function inline(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(inline).join(", ")}]`;
   if (typeof value === "object" && value !== null) {
@@ -115,7 +116,7 @@ const LABELS = `| expression | holds when the node |
 | \`zone\` | has the label |
 | \`!zone\` | does not have it (in a YAML list: \`"!zone"\`) |`;
 
-/** The page. */
+/** Returns the page. */
 export function specReference(): string {
   const schema = specJsonSchema() as Json;
   const service = schemaUnder(schema, "services", "*");
@@ -138,13 +139,13 @@ export function specReference(): string {
   return `# The spec file\n\n${sections.map(([title, text]) => `## ${title}\n\n${text}\n`).join("\n")}`;
 }
 
-/** What is said of a block beside its keys: before its table or behind it. */
+/** Texts about a block that are not about one of its keys, placed before or after the block's table. */
 const NOTES: Readonly<Record<string, (table: string) => string>> = {
   "resources.gpu": (table) => `${GPU}\n\n${table}`,
   place: (table) => `${table}\n\n${LABELS}`,
 };
 
-/** A section for each key of a workload that holds keys itself, in the order of the schema. */
+/** Returns a title and a section for each key of a workload that contains keys itself, in the order of the schema. */
 function blocks(...kinds: readonly Json[]): [string, string][] {
   const properties = Object.assign({}, ...kinds.map((kind) => kind.properties ?? {})) as Record<string, Json>;
   return Object.entries(properties).flatMap(([key, schema]) => blockSections(key, schema));

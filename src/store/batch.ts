@@ -58,7 +58,10 @@ export interface BatchContext {
   readonly kept: (asked: Idempotency) => KeptAnswer | null;
   /** Whether history has this task. */
   readonly hasEnded: (uid: string) => boolean;
-  /** What every transaction is held against; `thorough`: also what is mostly left to the plan's own. */
+  /**
+   * The laws that transactions must obey. Without `thorough`, large passes are only sampled, and the laws that read
+   * every live task apply to some passes only.
+   */
   readonly laws: { readonly list: readonly Law[]; readonly thorough: boolean };
   /** The most transactions of one batch. */
   readonly limit: number;

@@ -42,7 +42,10 @@ export function historyOf(database: Database): History {
 
 type Db = ReturnType<typeof drizzle>;
 
-/** Rows that come after a task, newest first; none when the task has been pruned, and what is older with it. */
+/**
+ * Returns the condition for rows after a task in a list that is newest first. No row matches if the task has been
+ * pruned, since older rows have been pruned too.
+ */
 const afterTask = (uid: string): SQL =>
   sql`(archived_ms, uid) < (select archived_ms, uid from ended_tasks as at where at.uid = ${uid})`;
 
@@ -57,7 +60,7 @@ function taskHistory(db: Db): Pick<History, "task" | "tasks"> {
         .orderBy(ended_tasks.uid)
         .limit(2)
         .all();
-      // Two uids with the same beginning: neither was meant for certain.
+      // With two uids that begin alike, the task that was meant is unknown.
       const [first, second] = found;
       return first !== undefined && (second === undefined || first.uid === uid_or_prefix) ? first : null;
     },

@@ -38,7 +38,10 @@ export function schemaOf(db: Database): number | null {
   return newest?.at ?? null;
 }
 
-/** Applies what is missing, in one transaction of SQLite. `null`: done; else why it was not, and all is as before. */
+/**
+ * Applies the missing migrations in one transaction of SQLite. Returns why that failed, with the database unchanged, or
+ * null.
+ */
 export function migrateDatabase(db: Database, folder: string): SqliteFailure | null {
   const schema = schemaOf(db) ?? -1;
   const missing = readMigrationFiles({ migrationsFolder: folder }).filter(({ folderMillis }) => folderMillis > schema);

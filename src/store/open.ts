@@ -32,7 +32,9 @@ export interface OpenOptions {
   readonly host?: string | null;
   /** Missing: the program's own migrations. */
   readonly migrations?: string;
-  /** Which laws transactions are held against, and whether those that read everything always are. Left out: all. */
+  /**
+   * The laws that transactions must obey, and whether every transaction is checked by all of them. Missing: ALL_LAWS.
+   */
   readonly laws?: BatchContext["laws"];
 }
 
@@ -40,7 +42,10 @@ export type OpenedStore =
   /** `notices`: what was put right or should be known, for the operator. */
   { readonly ok: true; readonly store: Store; readonly notices: readonly string[] } | StoreRefusal;
 
-/** Laws that read every live task are for passes: their cost does not grow with the number of reports. */
+/**
+ * Every law, in the cheap form for production: laws that read every live task apply to passes only, so that their cost
+ * does not grow with the number of reports.
+ */
 export const ALL_LAWS: BatchContext["laws"] = { list: LAWS, thorough: false };
 
 export const DATABASE = "orch.db";

@@ -1,4 +1,4 @@
-// What a store offers: live maps to read, and one way to write. Everything durable goes through `commit`.
+// The interface of a store: live maps to read, and one way to write. Every durable change goes through `commit`.
 
 import type { Change, EventRow, State } from "../core/model/rows-state";
 import type { RunRow } from "../core/model/rows-work";
@@ -13,12 +13,12 @@ export interface Draft {
   /** The revision that this batch will have. */
   readonly revision: number;
   readonly now_ms: Ms;
-  /** Whether a task has ended: in history, or by an earlier transaction of this batch. */
+  /** Returns whether a task has ended: in history, or by an earlier transaction of this batch. */
   readonly hasEnded: (uid: string) => boolean;
   put(changes: readonly Change[]): void;
   /** Stores a spec by its content, and returns its hash. The same content gives the same hash. */
   putSpec(spec: TaskSpec): string;
-  /** An event that names no node concerns none. */
+  /** Records an event. An event without `node_id` concerns no node. */
   event(event: Omit<EventRow, "id" | "at_ms" | "actor" | "node_id"> & { readonly node_id?: string | null }): void;
   /** Takes the next run number, which is never given out twice. */
   takeRunNumber(): number;
@@ -58,13 +58,19 @@ export interface Store {
    * back.
    */
   now(): Ms;
-  /** Whether changes can be made durable. On `low`, new work should be refused, so that ends and stops still fit. */
+  /**
+   * Returns whether changes can be made durable. On `low`, new work should be refused, so that ends and stops of tasks
+   * still fit.
+   */
   health(): StoreHealth;
-  /** Removes a bounded piece of what is older or more than `keep`; call again, later, while `more`. */
+  /**
+   * Removes a bounded number of the rows that `keep` does not cover. While it returns `more`, the caller calls again
+   * later.
+   */
   prune(now_ms: Ms, keep: Retention): { readonly removed: number; readonly more: boolean };
   /** Writes a whole, checked copy of the database to a new file. It blocks for about 2 ms per MiB. */
   copyTo(path: string): void;
-  /** Refuses what still waits, and lets the next server open the database. */
+  /** Refuses the waiting transactions, and lets the next server open the database. */
   close(): void;
 }
 
@@ -86,20 +92,20 @@ export interface Retention {
 /** Queries for what has left the live state. */
 export interface History {
   task(uid_or_prefix: string): TaskRow | null;
-  /** Ended tasks, newest first. */
+  /** Returns ended tasks, newest first. */
   tasks(filter: {
     app_uid?: string;
     owner_uid?: string;
     run?: number;
     attempt?: number;
     since_ms?: Ms;
-    /** Only what comes after this task in the list. */
+    /** Only tasks that come after this one in the list. */
     before_uid?: string;
     limit: number;
   }): TaskRow[];
   run(run_or_uid: number | string): RunRow | null;
   runs(filter: { project?: string; user?: string; since_ms?: Ms; before_run?: number; limit: number }): RunRow[];
-  /** Events of an object and of what belongs to it, and with `node_id` those that concern that node. */
+  /** Returns events of an object and its parts; with `node_id`, those that concern the node. */
   events(filter: {
     object?: string;
     node_id?: string;
@@ -108,7 +114,7 @@ export interface History {
     before_id?: string;
     limit: number;
   }): EventRow[];
-  /** The tests of a node, newest first. */
+  /** Returns the tests of a node, newest first. */
   nodeTests(node_id: string, limit: number): NodeTests[];
   /** Returns whether a task with this uid has ended. */
   hasEnded(uid: string): boolean;

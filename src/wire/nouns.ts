@@ -1,4 +1,4 @@
-// Schemas of the core's values that travel, checked against the core's own types so that neither can drift.
+// Schemas of the core's values that travel, checked against the core's own types so that the two cannot differ.
 
 import { z } from "zod";
 import { int, text } from "./scalars";
@@ -165,7 +165,7 @@ export const assignment = z.object({
   promised,
   stop: stopSettings,
   restart: restartSettings,
-  /** Servers of before send none, and records of before have none. */
+  /** Older servers do not send this field, and older records do not contain it. */
   stable_ms: int.default(DEFAULT_LIMITS.stable_ms),
   time_limit_ms: int.nullable(),
   lease_ms: int.nullable(),
@@ -184,7 +184,10 @@ const ended = z.object({
   finished_age_ms: int,
   exit_code: z.int().nullable(),
   signal: text.nullable(),
-  /** Agents of before send none; one that only a newer agent knows is none, and does not cost the entry. */
+  /**
+   * Older agents do not send this field. A cause that only a newer agent knows is dropped, so that the rest of the
+   * report is accepted.
+   */
   cause: z.enum(CAUSES).optional().catch(undefined),
   reason: text.nullable(),
   peak_memory_bytes: int.nullable(),

@@ -21,7 +21,7 @@ export class ApiError extends Error {
   }
 }
 
-/** No answer came, or it came from a server that may not be believed. */
+/** No answer came, or the answer came from a server that is not trusted. */
 export class UnreachableError extends Error {
   override name = "UnreachableError";
   constructor(

@@ -1,4 +1,4 @@
-// Numbers and short texts as they travel.
+// Numbers and short texts in messages.
 
 import { z } from "zod";
 import { HOUSE_LIMITS } from "../core/limits";

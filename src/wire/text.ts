@@ -1,5 +1,5 @@
-// Text from the other end as values: JSON of the shape that a schema says, or why it is not. Nothing that came over the
-// wire is believed before.
+// Reads text from the other end by a schema. The result is a value of the schema's shape, or why the text has none. No
+// message is used before this check.
 
 import type { z } from "zod";
 
@@ -16,7 +16,7 @@ export function fromText<T>(schema: z.ZodType<T>, text: string): WireText<T> {
   }
 }
 
-/** The same for JSON that is taken apart already. */
+/** Reads JSON that is already parsed. */
 export function fromValue<T>(schema: z.ZodType<T>, value: unknown): WireText<T> {
   const result = schema.safeParse(value);
   if (result.success) return { is: "read", value: result.data };

@@ -1,4 +1,4 @@
-// One part of a node's tests: what it gets, and what it finds.
+// One part of a node's tests: its inputs and its findings.
 
 import type { TestResult } from "../../core/model/node-tests";
 import type { Answerer } from "../../os/process/answerer";
@@ -14,7 +14,7 @@ export interface Bench {
   readonly retest: () => Promise<readonly Retest[]>;
 }
 
-/** What the parts of one battery share. */
+/** The things that all parts of one battery share. */
 export interface Workbench extends Bench {
   /** A child process that measures what would block the agent. */
   readonly child: Answerer;

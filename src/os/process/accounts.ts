@@ -1,5 +1,5 @@
-// Unix accounts as this machine knows them, whoever keeps them (files, LDAP, SSSD). They are asked through the system's
-// own tools with a time limit, since a directory service may hang.
+// Unix accounts of this machine from any source (files, LDAP, SSSD). The system's own tools look them up under a time
+// limit, since a directory service may hang.
 
 import { runCommand } from "./spawn";
 

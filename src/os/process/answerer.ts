@@ -95,7 +95,7 @@ export class Answerer {
 
   #write(living: Living, question: unknown): void {
     const { child } = living;
-    // A pipe that is full is written to later: then a process that is gone is heard of later, too.
+    // A write to a full pipe may never end. Then the death of the child is noticed by other means, and only later.
     const writing = async (): Promise<void> => {
       await child.stdin.write(`${JSON.stringify({ question })}\n`);
       await child.stdin.flush();
@@ -105,10 +105,7 @@ export class Answerer {
     });
   }
 
-  /**
-   * Reads answers until the output ends. Lines that are no answers come from the library, which may print what it
-   * likes.
-   */
+  /** Reads answers until the output ends. Other lines come from the library, which may print anything. */
   async #read(living: Living): Promise<void> {
     const decoder = new TextDecoder();
     let text = "";

@@ -1,5 +1,5 @@
-// Whose a process is, as far as the kernel reports it: its account, its name, its control groups, its parent, and the
-// environment that it began with.
+// The owner of a process, as far as the kernel reports it: its account, its name, its control groups, its parent, and
+// the environment that it began with.
 
 import { statSync } from "node:fs";
 import { findAccountOf } from "./accounts";

@@ -163,7 +163,9 @@ export function startDetached(argv: readonly string[], env: Readonly<Record<stri
 export const findCommand = (name: string, path: string, cwd: string): string | null =>
   Bun.which(name, { PATH: path, cwd });
 
-/** Starts a process that learns of this one's death by the end of its input. `dismiss` tells it that all is well. */
+/**
+ * Starts a process that notices the end of this one by the end of its input. `dismiss` tells it to end without acting.
+ */
 export function startCompanion(argv: readonly string[]): { dismiss(): void } | null {
   try {
     const child = Bun.spawn([...argv], {
@@ -178,7 +180,7 @@ export function startCompanion(argv: readonly string[]): { dismiss(): void } | n
           await child.stdin.write("done\n");
           await child.stdin.end();
         };
-        // A companion that has ended already cannot be told, and need not be.
+        // A companion that has ended already needs no message.
         const gone = (): void => undefined;
         tell().catch(gone);
       },

@@ -42,7 +42,7 @@ export function cardFaults(fields: Fields, path: Path): Fault[] {
 const showMemory = (bytes: Bytes): string =>
   formatGpu({ count: 1, models: [], vendor: null, memory_min_bytes: bytes, memory_max_bytes: null });
 
-/** What a size is read as; `null` where there is none, or none that can be read, which is told elsewhere. */
+/** Returns a size, or null if there is none or it cannot be read. The schema reports a size that cannot be read. */
 function sizeOf<T>(value: unknown, read: (value: string | number) => Parsed<T>): T | null {
   if (typeof value !== "string" && typeof value !== "number") return null;
   const size = read(value);

@@ -1,4 +1,4 @@
-// Values as somebody wrote them, before they are checked. Nothing is assumed to be there.
+// Values of a file before they are checked. Any key may be missing, and any value may be of any type.
 
 export type Fields = Readonly<Record<string, unknown>>;
 

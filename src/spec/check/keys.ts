@@ -1,4 +1,4 @@
-// Checks keys: unknown keys get a hint, and keys of maps are held against their rule. Values are zod's business.
+// Checks keys: unknown keys get a hint, and keys of maps are checked by their rule. zod checks values.
 
 import type { z } from "zod";
 import { fault, type Fault } from "../read/fault";
@@ -12,7 +12,7 @@ import { below, keyRule, knownKeys } from "../schema/lookup";
 
 const KINDS = { services: KIND_SCHEMAS.service, jobs: KIND_SCHEMAS.job, daemons: KIND_SCHEMAS.daemon } as const;
 const WORKLOAD_KEYS = [...new Set(Object.values(KINDS).flatMap(knownKeys))];
-/** Keys of a workload that hold keys themselves, with those. */
+/** The keys of a workload that contain keys themselves, each with those keys. */
 const BLOCKS = new Map(
   Object.values(KINDS).flatMap((kind) => knownKeys(kind).map((key) => [key, knownKeys(below(kind, key))] as const)),
 );

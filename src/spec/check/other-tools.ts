@@ -1,8 +1,8 @@
-// Keys that people bring from Compose, Kubernetes, Slurm and Nomad, and what means the same here.
+// Keys of Compose, Kubernetes, Slurm and Nomad, and the keys that mean the same here.
 
 import { bareKey } from "../grammar/nearest";
 
-/** From a tool's key to what to write. Names are compared without case, dashes and underscores. */
+/** For each tool, what to write instead of its keys. Names are compared without case, dashes and underscores. */
 const TABLES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   Compose: {
     environment: "write `env`",

@@ -3,10 +3,10 @@
 
 export interface PlannedKey {
   readonly key: string;
-  /** `workload`: any entry. */
+  /** `workload` means any of the kinds. */
   readonly where: "workload" | "service" | "job";
   readonly description: string;
-  /** What does it today, if anything. */
+  /** How to achieve the same today, or null. */
   readonly instead: string | null;
 }
 
@@ -61,5 +61,5 @@ export const PLANNED: readonly PlannedKey[] = [
   ),
 ];
 
-/** The planned key of that name. */
+/** Returns the planned key of that name, or null. */
 export const plannedKey = (key: string): PlannedKey | null => PLANNED.find((planned) => planned.key === key) ?? null;

@@ -1,4 +1,4 @@
-// Names that lead to other workloads of an app: whether those exist, and whether jobs wait for themselves.
+// Checks names that refer to other workloads of an app: whether these exist, and whether jobs wait for themselves.
 
 import type { Kind } from "../../core/model/workload";
 import { fault, type Fault } from "../read/fault";
@@ -6,7 +6,7 @@ import { fieldsOf, get, type Fields } from "./fields";
 import type { Path } from "../issue";
 import { didYouMean } from "../grammar/nearest";
 
-/** One workload as it was written. */
+/** One workload as it was written in the file. */
 export interface WrittenWorkload {
   readonly name: string;
   readonly kind: Kind;

@@ -1,4 +1,4 @@
-// The grammar of a GPU request, as text (`A100,H100:80GB:2`) and as an object, and the hints for what is often meant.
+// The grammar of a GPU request, as text (`A100,H100:80GB:2`) and as an object, with hints for common mistakes.
 
 import { formatBytes } from "../../core/format";
 import type { Bytes } from "../../core/units";
@@ -9,7 +9,7 @@ import { readRange, readSize, type Range } from "./units";
 
 export const GPU_VENDORS = ["nvidia", "amd", "intel", "apple"] as const;
 
-/** The object form, its fields read already. */
+/** The object form with its fields already read. */
 export interface GpuFields {
   readonly count?: number | undefined;
   readonly memory?: Range | undefined;
@@ -28,7 +28,7 @@ export function readCardMemory(value: string | number): Parsed<Range> {
   return parsed(String(value).includes("..") ? { min, max } : { min, max: null });
 }
 
-/** Reads the part of a card that is asked for. */
+/** Reads the requested part of a card's memory. */
 export function readShare(value: string | number): Parsed<Bytes> {
   if (String(value).includes(".."))
     return invalid(`${quoted(String(value))} is a range`, "a share is one size: `share: 8GB`; `memory` is the card's");
@@ -56,7 +56,7 @@ export function readModel(text: string): Parsed<string> {
   return invalid(`${quoted(text)} is not a model of a GPU`, "such as `A100`, `rtx4090`, `MI300X`");
 }
 
-/** Reads how many GPUs; 0 stands for none. */
+/** Reads the number of GPUs; 0 requests none. */
 export function readGpuCount(count: number): Parsed<number> {
   if (Number.isInteger(count) && count >= 0 && count <= ASK_LIMITS.gpu_count) return parsed(count);
   if (count < 0) return invalid(`${count} GPUs cannot be had`);
@@ -74,7 +74,7 @@ const isMemory = (part: string): boolean => part.includes("..") || /^\d+(\.\d+)?
 
 type Parts = { vendor: string | null; models: string[] | null; memory: Range | null; count: number | null };
 
-/** Reads `[vendor:][models:][memory:][count]`; parts are told apart by their looks, each at most once. */
+/** Reads `[vendor:][models:][memory:][count]`. Parts are recognised by their form, and each may appear once. */
 export function readGpuText(text: string): Parsed<GpuRequest | null> {
   const parts: Parts = { vendor: null, models: null, memory: null, count: null };
   for (const [i, raw] of text.split(":").entries()) {
@@ -90,7 +90,7 @@ export function readGpuText(text: string): Parsed<GpuRequest | null> {
   });
 }
 
-/** Puts one part into `parts`; gives what is wrong with it, or null. */
+/** Adds one part to `parts`. Returns why the part is wrong, or null. */
 function readPart(part: string, i: number, parts: Parts, text: string): Parsed<never> | null {
   const twice = (what: string): Parsed<never> =>
     invalid(`${quoted(text)} names ${what} twice`, "`[vendor:][models:][memory:][count]`");
@@ -146,7 +146,7 @@ function assemble(fields: GpuFields): Parsed<GpuRequest | null> {
 const linkedOf = (linked: GpuFields["linked"]): Pick<GpuRequest, "linked"> =>
   linked === undefined || linked === "prefer" ? {} : { linked: linked ? "demanded" : "ignored" };
 
-/** Reads any form of a GPU request; null is none. */
+/** Reads any form of a GPU request. A null value requests none. */
 export function readGpu(value: number | string | GpuFields): Parsed<GpuRequest | null> {
   if (typeof value === "string") return readGpuText(value);
   if (typeof value === "object") return assemble(value);

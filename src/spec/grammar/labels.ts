@@ -35,7 +35,7 @@ export function readExpression(text: string): Parsed<LabelCheck> {
   return invalid(`${quoted(text)} is not a label expression`, SHAPES);
 }
 
-/** Joins what YAML has split: `[zone in (a, b)]` is a list of two items, `zone in (a` and `b)`. */
+/** Joins items that YAML has split: it reads `[zone in (a, b)]` as a list of two items, `zone in (a` and `b)`. */
 export function mendTorn(items: readonly string[]): { at: number; expression: string }[] {
   const out: { at: number; expression: string }[] = [];
   items.forEach((item, at) => {
@@ -62,7 +62,7 @@ export function readLabelMap(map: Readonly<Record<string, string | readonly stri
   return parsed(checks);
 }
 
-/** Reads a label's key that is set on a workload. */
+/** Reads the key of a label of a workload. */
 export function readLabelKey(key: string): Parsed<string> {
   return IS_KEY.test(key)
     ? parsed(key)
@@ -80,7 +80,7 @@ export function readToleration(text: string): Parsed<Toleration> {
   return invalid(`${quoted(text)} is not a taint`, "write `key` or `key=value`");
 }
 
-/** Reads the map form, `{ team: vision }`; `"*"` takes any value. */
+/** Reads the map form, `{ team: vision }`. The value `"*"` accepts any value. */
 export function readTolerationMap(map: Readonly<Record<string, string>>): Parsed<Toleration[]> {
   const out: Toleration[] = [];
   for (const [key, value] of Object.entries(map)) {

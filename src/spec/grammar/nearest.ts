@@ -1,10 +1,12 @@
-// The word that was probably meant, for "did you mean".
+// Finds the word that was probably meant by a wrong one, for "did you mean".
 
 const LONGEST = 40;
-/** In a longer list a slip of one letter is unlikely to be found; the bound also limits the work. */
+/**
+ * The most candidates. In a longer list a slip of one letter is unlikely to be found, and the bound limits the work.
+ */
 const CANDIDATES = 200;
 
-/** Returns a cell of the table; beyond its edge everything is far. */
+/** Returns a cell of the table. A cell beyond the table's edge counts as far. */
 const at = (row: readonly number[], i: number): number => row[i] ?? LONGEST;
 
 /** Returns the edit distance, in which a swap of two neighbours counts once. */
@@ -26,7 +28,7 @@ function distance(a: string, b: string): number {
   return at(last, b.length);
 }
 
-/** A word without what people write differently: case, dashes, underscores, spaces. */
+/** Returns a word without the differences in spelling that people do not notice: case, dashes, underscores, spaces. */
 export const bareKey = (word: string): string => word.toLowerCase().replaceAll(/[-_\s]/g, "");
 
 /**

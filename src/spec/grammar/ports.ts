@@ -1,4 +1,4 @@
-// Ports as people write them: a number, `auto`, or a map; and what Compose users try first.
+// The grammar of ports: a number, `auto`, or a map; with hints for the forms of Compose.
 
 import type { PortRequest } from "../../core/model/workload";
 import { invalid, parsed, quoted, type Parsed } from "../issue";
@@ -26,7 +26,7 @@ export function readPublished(value: number | string): Parsed<number | null> {
   return invalid(`${quoted(value)} is not a port`, number);
 }
 
-/** Reads any form of a port; a number or `auto` is the published one, and the same inside. */
+/** Reads any form of a port. A number or `auto` is the published port, and the port inside is the same. */
 export function readPort(value: number | string | PortFields): Parsed<Omit<PortRequest, "name">> {
   if (typeof value === "object") return parsed({ ...value, target: value.target ?? null });
   const published = readPublished(value);

@@ -1,8 +1,8 @@
-// The small texts that describe a process: environment names, its account, its directory, its shell.
+// The grammars of texts that describe a process: names of environment variables, account, directory, shell.
 
 import { invalid, parsed, quoted, type Parsed } from "../issue";
 
-/** Names that orch sets in every task; a spec cannot. */
+/** Names that orch sets in every task, so a spec must not set them. */
 const OWN = new Set(
   ["APP", "WORKLOAD", "VERSION", "RUN", "SLOT", "ATTEMPT", "TASK", "NODE", "PROJECT", "USER", "OUT"].map(
     (name) => `ORCH_${name}`,

@@ -1,4 +1,5 @@
-// The small grammars of quantities: durations, times, sizes, cores, ranges, signals. Each reads a text or says why not.
+// The grammars of quantities: durations, times, sizes, cores, ranges, signals. Each reader returns the value of a text,
+// or why the text has none.
 
 import { formatBytes, formatDuration } from "../../core/format";
 import { bareSignal, linuxSignal, STOP_SIGNALS } from "../../core/signals";
@@ -125,7 +126,7 @@ export function readCpu(value: string | number): Parsed<Milli> {
   return parsed(milli);
 }
 
-/** Reads a part of a whole, `5%`; gives it in percent. */
+/** Reads a part of a whole, such as `5%`. Returns percent. */
 export function readPercent(value: string | number): Parsed<number> {
   const [, number, sign] = /^\s*(\d+(?:\.\d+)?)\s*(%?)\s*$/.exec(String(value)) ?? [];
   if (number === undefined)
@@ -169,7 +170,7 @@ export function readRange(value: string | number, read: (end: string | number) =
   return parsed({ min: min.value, max: max.value });
 }
 
-/** Reads a signal's name, with or without SIG; gives it without. */
+/** Reads a signal's name, with or without SIG. Returns the name without SIG. */
 export function readSignal(text: string): Parsed<string> {
   const name = bareSignal(text);
   if (STOP_SIGNALS.includes(name)) return parsed(name);
@@ -181,7 +182,7 @@ export function readSignal(text: string): Parsed<string> {
   );
 }
 
-/** Reads a back-off: `1s..1m`, open ends take the defaults. */
+/** Reads a back-off such as `1s..1m`. A missing end gets its default. */
 export function readBackoff(value: string | number): Parsed<{ min_ms: Ms; max_ms: Ms }> {
   const range = readRange(value, readDuration);
   if (range.is === "invalid") return range;

@@ -16,7 +16,7 @@ export interface Fault {
   readonly offset?: number;
 }
 
-/** Where the keys and values of a tree are in its text. */
+/** The offsets of the keys and values of a tree in its text. */
 export type Places = ReadonlyMap<string, { readonly key: number | null; readonly value: number | null }>;
 
 export const placeKey = (path: Path): string => path.join("\u0000");

@@ -63,7 +63,7 @@ function tooDeep(tokens: readonly CST.Token[]): Fault | null {
   return null;
 }
 
-/** Reads the one document of a text, or says what YAML itself has against it. */
+/** Returns the one document of a text, or the errors of its YAML. */
 export function readDocument(
   text: string,
 ): { is: "document"; document: Document.Parsed } | { is: "invalid"; faults: Fault[] } {

@@ -60,7 +60,10 @@ export function textIssues(text: string): Issue[] {
   return issues;
 }
 
-/** Refuses NUL in a text that came through an escape or an API, since no process can be given one. */
+/**
+ * Refuses a text with a NUL character, which an escape or the API may contain, since no process can get one as argument
+ * or environment. Refuses invalid Unicode too.
+ */
 export function readScalarText(text: string): Parsed<string> {
   if (text.includes("\u0000")) return invalid("holds a NUL character", "no environment or argument can carry one");
   return text.isWellFormed() ? parsed(text) : invalid("is not valid Unicode");

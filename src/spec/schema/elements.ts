@@ -20,11 +20,14 @@ export const expects = (what: string, hint?: (input: unknown) => string | null) 
   },
 });
 
-/** Gives a key its one-line description and examples, which the reference and the JSON Schema show. */
+/** Adds to a key its one-line description and examples, which the reference and the JSON Schema show. */
 export const key = <T extends z.ZodType>(schema: T, description: string, ...examples: unknown[]): T =>
   schema.meta(examples.length > 0 ? { description, examples } : { description });
 
-/** Says what is wrong with a value, or with a part of it. A hint stands on the second line: zod carries one text. */
+/**
+ * Adds an error about a value, or about the part of it at `path`. A hint is put on the second line, since zod carries
+ * one text.
+ */
 export function complain(
   context: z.RefinementCtx,
   { message, hint }: Extract<Parsed<unknown>, { is: "invalid" }>,
@@ -35,7 +38,7 @@ export function complain(
   context.issues.push({ code: "custom", message: text, input, path: [...path] });
 }
 
-/** Passes a value of the right shape to the reader of its grammar. */
+/** Makes a schema that passes a value of the right shape to the reader of its grammar. */
 export const reads = <I, T>(schema: z.ZodType<I>, read: (value: I) => Parsed<T>) =>
   schema.transform((value, context): T => {
     const result = read(value);
@@ -44,13 +47,16 @@ export const reads = <I, T>(schema: z.ZodType<I>, read: (value: I) => Parsed<T>)
     return z.NEVER;
   });
 
-/** Any text. Where the schema wants this, YAML's `1.10`, `yes` and `007` stay as they were written (see tree.ts). */
+/**
+ * Makes a schema for any text. Under this schema YAML's `1.10`, `yes` and `007` stay as they were written (see
+ * read/tree.ts).
+ */
 export const text = (what = "a text", hint?: (input: unknown) => string | null) => z.string(expects(what, hint));
 
 export const filled = (what: string) =>
   reads(text(what), (value) => (value.trim() === "" ? invalid("is empty") : parsed(value)));
 
-/** A quantity, written as a text or a bare number. */
+/** Makes a schema for a quantity, written as a text or a bare number. */
 export const quantity = <T>(what: string, read: (value: string | number) => Parsed<T>) =>
   reads(z.union([z.string(), z.number()], expects(what)), read);
 
@@ -64,24 +70,24 @@ export const whole = (min: number, max: number) =>
 
 export const flag = () => z.boolean(expects("`true` or `false`", hintFlag));
 
-/** The hint for what YAML 1.1 took for true and false. */
+/** Returns the hint for a word that YAML 1.1 read as true or false, or null. */
 export const hintFlag = (input: unknown): string | null =>
   typeof input === "string" && /^(yes|no|on|off|y|n)$/i.test(input) ? `write \`${/^(yes|on|y)$/i.test(input)}\`` : null;
 
 export const choice = <const V extends readonly [string, ...string[]]>(...values: V) =>
   z.enum(values, expects(values.map((value) => `\`${value}\``).join(" or ")));
 
-/** One item or a list of them. */
+/** Makes a schema for one item or a list of them. */
 export const oneOrMany = <T extends z.ZodType>(item: T, what: string) =>
   z
     .union([item, z.array(item)], expects(what))
     .transform((value): z.output<T>[] => (Array.isArray(value) ? (value as z.output<T>[]) : [value as z.output<T>]));
 
-/** A map whose keys obey a rule. */
+/** Makes a schema for a map whose keys obey a rule. */
 export const mapOf = <T extends z.ZodType>(what: string, value: T, read: (key: string) => Parsed<unknown>) =>
   z.record(z.string(), value, expects(what)).register(KEY_RULES, { read });
 
-/** An object that has these keys only. */
+/** Makes a schema for an object that has these keys only. */
 export const block = <S extends z.ZodRawShape>(shape: S, what = "a map of keys") =>
   z.strictObject(shape, expects(what));
 

@@ -1,4 +1,4 @@
-// How a task is ended, what happens after a crash, and what happens when it does not use what it holds.
+// The keys that say how a task is ended, how a crash is handled, and how idle cards are handled.
 
 import { z } from "zod";
 import { readBackoff, readGrace, readIdleTime, readPercent, readSignal } from "../grammar/units";

@@ -26,7 +26,7 @@ export function below(schema: z.ZodType | null, step: string | number): z.ZodTyp
   return null;
 }
 
-/** Returns the schema behind a path. */
+/** Returns the schema at a path, or null if there is none. */
 export const schemaAt = (schema: z.ZodType, path: Path): z.ZodType | null =>
   path.reduce<z.ZodType | null>((at, step) => below(at, step), schema);
 

@@ -1,4 +1,4 @@
-// Where a task may run, and which ports of its node it has.
+// The keys that say where a task may run, and which ports of its node it gets.
 
 import { z } from "zod";
 import { mendTorn, readExpression, readLabelMap, readToleration, readTolerationMap } from "../grammar/labels";

@@ -1,4 +1,4 @@
-// What one task needs: cores, memory, disk, cards, and whatever else nodes count.
+// The keys that say what one task needs: cores, memory, disk, cards, and other things that nodes count.
 
 import { z } from "zod";
 import { GPU_VENDORS, readCardMemory, readGpu, readGpuCount, readModel, readShare } from "../grammar/gpu";
@@ -56,7 +56,7 @@ const gpu = reads(
   readGpu,
 );
 
-/** A name that no typing error explains is a countable; what looks like a known key is caught in check/keys.ts. */
+/** An unknown key names a countable. A key that looks like a slip of a known one is refused in check/keys.ts. */
 const countable = whole(0, ASK_LIMITS.countable);
 const readCountable = (text: string): Parsed<string> =>
   /^[a-z][a-z0-9._-]{0,62}$/.test(text)

@@ -152,7 +152,7 @@ export const job = block({
 
 export const daemon = block({ ...common, ...replaces });
 
-/** What a workload of each kind may be written with. */
+/** The schema of a workload of each kind. */
 export const KIND_SCHEMAS = { service, job, daemon } as const;
 
 const entries = <T extends z.ZodType>(one: T) =>
@@ -174,14 +174,14 @@ export type Job = z.output<typeof job>;
 export type Daemon = z.output<typeof daemon>;
 export type CheckedApp = z.output<typeof app>;
 
-/** What a map of texts takes: each is kept as it is written. */
+/** The values that a map of texts accepts. Each is kept as it was written. */
 const SCALARS = ["string", "number", "boolean", "null"] as const;
 
-/** The JSON Schema of a spec file, for editors. */
+/** Returns the JSON Schema of a spec file, for editors. */
 export function specJsonSchema(): Record<string, unknown> {
   const made = z.toJSONSchema(app, {
     io: "input",
-    // zod leaves examples out where a text is read into something else; here they are of the text.
+    // zod leaves examples out where a text is converted. The examples added here are of the text as written.
     override: ({ zodSchema, jsonSchema }) => {
       const examples = z.globalRegistry.get(zodSchema)?.["examples"];
       if (Array.isArray(examples)) jsonSchema.examples = examples;
