@@ -6,33 +6,24 @@ import type { AdmissionDevice } from "../../core/agent/admit";
 import type { CardTask, CardUser } from "../../core/agent/card-users";
 import type { Device, Reading, Vendor } from "../../core/model/device";
 import type { FindingOverrides, Notice } from "../../core/model/findings";
-import { overdrawn, type Strikes } from "../../core/agent/share";
+import { overdrawn } from "../../core/agent/share";
 import type { Ms } from "../../core/units";
-import { sendSignal } from "../../os/process/signals";
-import type { Card, DeviceProbe, Handle, DeviceLook } from "../devices/device";
+import type { DeviceLook, DeviceProbe, Handle } from "../devices/device";
 import { CardStates, type CardStatesOptions } from "./card-states";
-import { createOwners, type ProcessOwners } from "./owners";
+import { createOwners } from "./owners";
 import { CardsHealth, type Blame } from "./health";
-import { openLooks, type VendorLooks } from "./looks";
+import { openLooks } from "./looks";
 import { createKeeping, readKept } from "./kept";
+import { createReaper } from "./reap";
 import { retested, type Retest } from "./retest";
+import { lookDelay, watchedVendor, type WatchedVendor } from "./vendor";
 import { conditionOf, readingOf, sane, type Shown } from "./shown";
-
-const LOOK_EVERY_MS = { idle: 5_000, busy: 1_000 } as const;
-
-/**
- * The waits between looks at a card that is being cleaned. The first ones are short, since most killed processes end
- * quickly.
- */
-const PATIENCE_MS = [50, 100, 200, 400];
 
 /**
  * A driver may load later than the agent starts. Until this long after the start, a missing driver is waited for, and
  * its cards are not reported missing.
  */
 const DRIVER_WITHIN_MS = 60_000;
-const MOST_KILLED = 1_000;
-const SIGKILL = 9;
 
 export interface WatchOptions extends Omit<CardStatesOptions, "kept" | "keeping"> {
   /** `<data>/agent`. */
@@ -89,23 +80,6 @@ export interface CardWatch extends CardRules {
   close(): void;
 }
 
-interface WatchedVendor {
-  readonly looks: VendorLooks;
-  readonly owners: ProcessOwners;
-  /** Why the last look failed, or null. */
-  failing: string | null;
-  shown: ReadonlyMap<string, Shown>;
-  /** Cards that this agent must not give away. */
-  others: readonly Card[];
-  /** Whether the driver numbers its cards as orch does. False if a card is lost or in trouble. */
-  counted: boolean;
-  looked: boolean;
-  /** By card, the tasks that used more than their share at the last looks. */
-  readonly strikes: Map<string, Strikes>;
-  /** The number of consecutive looks that found a card of this vendor unclean. */
-  unclean: number;
-}
-
 const gone = (vendor: Vendor): string => `there is no driver for ${vendor} cards`;
 
 export function openWatch(options: WatchOptions): CardWatch {
@@ -117,7 +91,7 @@ class OpenCardWatch implements CardWatch {
   readonly #states: CardStates;
   readonly #health: CardsHealth;
   readonly #vendors = new Map<Vendor, WatchedVendor>();
-  readonly #killed = new Set<string>();
+  readonly #reap: (card_id: string, user: CardUser) => void;
   readonly #started_ms: Ms;
   #told = "";
   #tells = true;
@@ -127,6 +101,7 @@ class OpenCardWatch implements CardWatch {
   constructor(options: WatchOptions) {
     this.#options = options;
     this.#started_ms = options.clock();
+    this.#reap = createReaper(options.say);
     const path = join(options.data, "devices.json");
     const kept = readKept(path, options.clock(), options.say);
     this.#states = new CardStates({ ...options, kept, keeping: createKeeping(path, options.say) });
@@ -172,29 +147,10 @@ class OpenCardWatch implements CardWatch {
     const looks = openLooks(probe, {
       clock: this.#options.clock,
       took: (look, n, at_ms) => this.#took(vendor, look, n, at_ms),
-      delay: () => this.#delay(vendor),
+      delay: () => lookDelay(this.#states.of(vendor), this.#vendors.get(vendor)?.unclean ?? 0),
     });
-    const owners = createOwners(this.#options.homes);
-    const nothing = {
-      failing: null,
-      shown: new Map(),
-      others: [],
-      counted: true,
-      looked: false,
-      strikes: new Map(),
-      unclean: 0,
-    };
-    this.#vendors.set(vendor, { looks, owners, ...nothing });
+    this.#vendors.set(vendor, watchedVendor(looks, createOwners(this.#options.homes)));
     if (this.#states.knowsTasks()) looks.soon();
-  }
-
-  #delay(vendor: Vendor): Ms {
-    const cards = this.#states.of(vendor).filter(({ card }) => card.missing === null);
-    if (cards.some(({ card }) => card.gate.is === "closed")) {
-      return PATIENCE_MS[this.#vendors.get(vendor)?.unclean ?? 0] ?? LOOK_EVERY_MS.busy;
-    }
-    const shared = cards.some(({ holders }) => holders.some(({ bytes }) => bytes !== null));
-    return shared ? LOOK_EVERY_MS.busy : LOOK_EVERY_MS.idle;
   }
 
   #took(vendor: Vendor, look: DeviceLook, n: number, at_ms: Ms): void {
@@ -254,21 +210,6 @@ class OpenCardWatch implements CardWatch {
     this.#tells &&= users.every(({ memory_bytes }) => memory_bytes !== null);
     for (const [uid, why] of over) this.#health.condemn(uid, why);
     if (over.size > 0) this.#listener();
-  }
-
-  /**
-   * Kills a process that an ended task has left: the process is proven to be that task's, and nothing else would free
-   * the card.
-   */
-  #reap(id: string, { pid, start, command, task }: CardUser): void {
-    if (start === null) return;
-    const sent = sendSignal({ pid, start }, SIGKILL, "one");
-    const key = `${pid} ${start}`;
-    if (this.#killed.has(key)) return;
-    if (this.#killed.size > MOST_KILLED) this.#killed.clear();
-    this.#killed.add(key);
-    const what = `${command} (pid ${pid}), which ${task?.name ?? ""} has left on ${id}`;
-    this.#options.say(sent.is === "failed" ? `${what}, could not be killed: ${sent.why}` : `killed ${what}`);
   }
 
   /** With `surely`, the listeners are called even if no card has changed. */
