@@ -14,7 +14,7 @@ interface Stamp {
   readonly commit: string;
 }
 
-/** Runs a program and gives back its output, or ends the build with what it said. */
+/** Runs a program and returns its output, or ends the build with the program's error output. */
 async function output(argv: string[]): Promise<string> {
   const child = Bun.spawn(argv, { cwd: ROOT, stdout: "pipe", stderr: "pipe", stdin: "ignore" });
   const [out, err, code] = await Promise.all([
@@ -26,7 +26,10 @@ async function output(argv: string[]): Promise<string> {
   return out;
 }
 
-/** The version of package.json and the commit, `+` behind it when files differ from it; without git: "unknown". */
+/**
+ * Returns the version of package.json and the commit, with `+` appended if files differ from it; without git:
+ * "unknown".
+ */
 async function stamp(): Promise<Stamp> {
   const { version } = (await Bun.file(join(ROOT, "package.json")).json()) as { version: string };
   if (Bun.which("git") === null || !existsSync(join(ROOT, ".git"))) return { version, commit: "unknown" };
@@ -35,7 +38,7 @@ async function stamp(): Promise<Stamp> {
   return { version, commit: changed ? `${commit}+` : commit };
 }
 
-/** What goes into the binary as files, found again under its own root by the code that reads them. */
+/** Returns the files that are embedded in the binary; the code that reads them finds them under its own root. */
 function assets(): string[] {
   return ["migrations"].filter((dir) => existsSync(join(ROOT, dir))).flatMap((dir) => ["--asset", `./${dir}`]);
 }
@@ -54,7 +57,7 @@ async function build(target: string | null, outfile: string, made: Stamp): Promi
     "--format=esm",
     "--splitting",
     "--sourcemap",
-    // Nothing of the directory that somebody happens to stand in may change what the program does.
+    // Files of the current directory must not change what the program does.
     "--no-compile-autoload-dotenv",
     "--no-compile-autoload-bunfig",
     "--define",

@@ -14,7 +14,7 @@ const ROOT = join(import.meta.dir, "..");
 const EXAMPLE = "examples/demo.yaml";
 const MACHINES = ["box1", "box2", "box3"];
 
-/** A silent node's services are replaced after 30 s by default: nobody wants to watch that. */
+/** A silent node's services are replaced after 30 s by default, which is too long for a demo. */
 const SETTINGS = ["unreachable_after=2s", "replace_after=3s", "settle=500ms"];
 const DEADLINE_MS = 60_000;
 
@@ -33,7 +33,7 @@ async function shown(cluster: Cluster, ...args: string[]): Promise<void> {
   if (code !== 0) throw new Error(`orch ${args.join(" ")}: exit ${code}`);
 }
 
-/** Whether the binary is there and no source is newer. */
+/** Returns whether the binary exists and no source is newer. */
 async function isFresh(): Promise<boolean> {
   if (!existsSync(BINARY)) return false;
   const built = statSync(BINARY).mtimeMs;
@@ -58,7 +58,7 @@ const jobsDone = (tasks: readonly TaskView[]): boolean => {
 const serviceUp = (tasks: readonly TaskView[], replicas: number): boolean =>
   ofService(tasks).filter(({ state, desired }) => state === "running" && desired === "run").length >= replicas;
 
-/** A machine that runs a replica, and not the finished job whose output is shown later. */
+/** Returns a machine that runs a replica and does not hold the finished job whose output is shown later. */
 function victimOf(tasks: readonly TaskView[]): string {
   const jobNodes = new Set(tasks.filter(({ kind }) => kind === "job").map(({ node }) => node));
   const nodes = ofService(tasks)

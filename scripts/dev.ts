@@ -12,6 +12,6 @@ await mkdir(DATA, { recursive: true });
 console.log(`data in ${DATA}; try: ORCH_DATA=${DATA} bun src/main.ts nodes`);
 const argv = [process.execPath, "--watch", "src/main.ts", "up", "--data", DATA, ...process.argv.slice(2)];
 const up = Bun.spawn(argv, { cwd: ROOT, stdio: ["inherit", "inherit", "inherit"] });
-// The terminal sends Ctrl-C to both; this one only waits for the other's own end.
+// The terminal sends Ctrl-C to both processes; this process only waits for the other one to end.
 process.on("SIGINT", () => undefined);
 process.exitCode = await up.exited;

@@ -24,7 +24,7 @@ function withStrict(text: string): string {
     .join("--> statement-breakpoint");
 }
 
-/** Runs drizzle-kit on `dir` and gives back the names of the migrations that it wrote. */
+/** Runs drizzle-kit on `dir` and returns the names of the migrations that it wrote. */
 async function generate(dir: string, name: string): Promise<string[]> {
   const before = new Set(sqlFiles(dir));
   const kit = Bun.spawn(
@@ -58,7 +58,7 @@ async function generate(dir: string, name: string): Promise<string[]> {
   return made;
 }
 
-/** The migrations that are missing, made in a copy. */
+/** Returns the missing migrations, which are made in a copy. */
 async function missing(): Promise<string[]> {
   const copy = mkdtempSync(join(tmpdir(), "orch-migrations-"));
   try {

@@ -19,7 +19,7 @@ interface Ended {
   readonly text: string;
 }
 
-/** Passes a stream on as it comes and gives back all of it. */
+/** Passes a stream on as its chunks arrive and returns its whole text. */
 async function tee(from: ReadableStream<Uint8Array>, to: NodeJS.WriteStream): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
@@ -30,7 +30,7 @@ async function tee(from: ReadableStream<Uint8Array>, to: NodeJS.WriteStream): Pr
   return text + decoder.decode();
 }
 
-/** The user's environment without settings of orch, and without colours, which would hide the counts. */
+/** Returns the user's environment without settings of orch, and without colours, which would hide the counts. */
 function cleanEnv(): Record<string, string | undefined> {
   const kept = Object.entries(process.env).filter(([name]) => !/^ORCH_(?!SEED$)|^FORCE_COLOR$/.test(name));
   return { ...Object.fromEntries(kept), NO_COLOR: "1" };
@@ -47,7 +47,7 @@ async function run(title: string, argv: readonly string[]): Promise<Ended> {
   return { code, text: out + err };
 }
 
-/** A step that either holds or does not. */
+/** Runs one step, which passes or fails as a whole, and returns its counts. */
 async function step(title: string, argv: readonly string[]): Promise<Counts> {
   const started = performance.now();
   const { code } = await run(title, argv);
@@ -57,7 +57,7 @@ async function step(title: string, argv: readonly string[]): Promise<Counts> {
 
 const seconds = (started: number): string => `${((performance.now() - started) / 1000).toFixed(1)} s`;
 
-/** The number before a word in a summary of `bun test`; 0 when the line is not there. */
+/** Returns the number before a word in a summary of `bun test`, or 0 if the summary has no such line. */
 const counted = (summary: string, word: string): number =>
   Number(new RegExp(`^ *(\\d+) ${word}$`, "m").exec(summary)?.[1] ?? 0);
 
@@ -72,7 +72,7 @@ async function tests(filters: readonly string[]): Promise<Counts> {
     skipped: counted(summary, "skip") + counted(summary, "todo"),
   };
   console.log(`${code === 0 ? "ok" : `FAILED (exit ${code})`}: tests, ${seconds(started)}`);
-  // A file that cannot be loaded, or a runner that died, fails no single test: it still counts.
+  // A file that cannot be loaded, or a runner that crashed, fails no single test. It still counts as one failure.
   if (code !== 0 && counts.failed === 0) return { ...counts, failed: 1 };
   if (counts.passed + counts.failed === 0) {
     console.log("no test ran");

@@ -4,7 +4,7 @@ export interface Row {
   readonly figure: string;
   readonly value: string;
   readonly goal: string;
-  /** `met`, or by how much it was missed; empty without a goal. */
+  /** `met`, or by how much the goal was missed; empty without a goal. */
   readonly verdict: string;
 }
 
@@ -19,7 +19,7 @@ interface Goal {
   readonly at_least?: number;
 }
 
-/** Digits that matter: three of them. */
+/** Returns a value rounded to three significant digits. */
 export function rounded(value: number): string {
   const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
   return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
@@ -45,7 +45,7 @@ export function row(figure: string, value: number, unit: string, goal: Goal = {}
   return { figure, value: shown, goal: "", verdict: "" };
 }
 
-/** The value below which the share `p` (0 to 1) of the samples lies, by the nearest rank. */
+/** Returns the value below which the share `p` (0 to 1) of the samples lies, by the nearest rank. */
 export function percentile(samples: readonly number[], p: number): number {
   const sorted = samples.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(p * sorted.length) - 1))] ?? Number.NaN;

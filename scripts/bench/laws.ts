@@ -1,5 +1,5 @@
-// What the laws of the committed state cost: held against a pass that places as many tasks as one may, and against a
-// report of one task, in a cluster of 1,000 nodes and 10,000 tasks.
+// Measures what the laws of the committed state cost: for a pass that places as many tasks as one may, and for a report
+// of one task, in a cluster of 1,000 nodes and 10,000 tasks.
 
 import { breachOf, isSkipped, sayBreach } from "../../src/core/laws/laws";
 import type { Change, State } from "../../src/core/model/rows-state";

@@ -29,7 +29,7 @@ const SPECS = {
   four: buildSpec({ command: { kind: "argv", argv }, request: { gpu: buildGpu({ count: 4 }) } }),
 };
 
-/** As many passes as it takes until nothing is left to do; more would be a bug. */
+/** The most passes that a bench may need; needing more is a bug. */
 const PASSES = 100;
 const CARDS = 8;
 
@@ -37,12 +37,12 @@ interface Scene {
   readonly what: string;
   readonly nodes: number;
   readonly tasks: number;
-  /** What the tasks ask for. */
+  /** The name of the spec whose resources the tasks demand. */
   readonly spec: keyof typeof SPECS;
   readonly goal: { readonly at_most?: number };
 }
 
-/** Eight cards as a server has them: directly linked in fours, all on one socket. */
+/** Returns eight cards as a server has them: directly linked in fours, all on one socket. */
 function cardsOf(node: string): NodeDevice[] {
   const link = (at: number, other: number): Link => ({
     id: `${node}-${other}`,
@@ -76,7 +76,7 @@ function emptyCluster({ nodes, tasks, spec }: Scene): State {
 
 interface Cold {
   readonly state: State;
-  /** The longest pass, and all of them together. */
+  /** The duration of the longest pass. */
   readonly pass_ms: number;
   readonly total_ms: number;
   readonly passes: number;
@@ -88,7 +88,7 @@ function placeAll(empty: State): Cold {
   let total = 0;
   for (let pass = 1; pass <= PASSES; pass++) {
     const started = performance.now();
-    // A seed of its own for each pass, as the server draws it: uids follow from it.
+    // Each pass gets its own seed, as on the server, because uids are derived from the seed.
     const seed = pass.toString(16).padStart(32, "0");
     const planned = plan(buildSnapshot(state, { specs: SPECS, seed }));
     const took = performance.now() - started;
@@ -100,7 +100,7 @@ function placeAll(empty: State): Cold {
   throw new Error(`the plan is not done after ${PASSES} passes`);
 }
 
-/** The same state with every task running for an hour. */
+/** Returns the same state with every task running for an hour. */
 function settled(state: State): State {
   const running = (task: TaskRow): TaskRow => ({
     ...task,
@@ -131,7 +131,7 @@ function measured(scene: Scene, runs: number): Row[] {
   ];
 }
 
-/** Every card is held, and runs of three kinds wait: each pass says of each node why. */
+/** Measures a pass in which every card is held and runs of three kinds wait: the pass gives a reason for each node. */
 function waiting(scene: Scene, runs: number): Row {
   const full = settled(placeAll(emptyCluster(scene)).state);
   const specs = ["card", "pair", "four"] as const;

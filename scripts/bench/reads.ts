@@ -13,7 +13,7 @@ const APP =
   "app: bench\nservices:\n  web:\n    command: [sleep, '86400']\n" +
   `    replicas: ${REPLICAS}\n    resources: { cpu: 10m, memory: 4MiB }\n`;
 
-/** Asks in a second process for some seconds; gives back answers per second. */
+/** Sends requests from a second process for some seconds and returns the answers per second. */
 async function asked(url: string, token: string, path: string): Promise<number> {
   const argv = [process.execPath, import.meta.path, url, token, path];
   const child = Bun.spawn(argv, { stdout: "pipe", stderr: "inherit" });

@@ -11,7 +11,7 @@ const SUBMITTERS = 64;
 const DEADLINE_MS = 300_000;
 const JOB = { command: ["/bin/true"], resources: { cpu: "10m", memory: "4MiB" } };
 
-/** From the first request to the last end that a watcher hears of; seconds. */
+/** Returns the seconds from the first request to the last end that a watcher receives. */
 async function finishAll(cluster: Cluster, jobs: number): Promise<number> {
   const client = cluster.client();
   const watched = await Watched.open(client);
@@ -37,7 +37,7 @@ async function finishAll(cluster: Cluster, jobs: number): Promise<number> {
   return seconds;
 }
 
-/** CPU time so far, by part: it says where the work is, whatever else this machine does at the time. */
+/** Returns the CPU time used so far by each part. Other load on the machine changes CPU time less than wall time. */
 function spent(cluster: Cluster): Record<string, number> {
   const keepers = AGENTS.flatMap((name) =>
     processesOf(cluster.dataOf(name))
