@@ -41,5 +41,11 @@ export const STOP_SIGNALS: readonly string[] = "HUP INT QUIT ABRT KILL USR1 USR2
 /** Returns a signal's name as it is kept: upper case, without SIG. */
 export const bareSignal = (name: string): string => name.trim().toUpperCase().replace(/^SIG/, "");
 
-/** Returns the number of a signal, or null if there is none of that name. */
-export const linuxSignal = (name: string): number | null => NUMBERS[bareSignal(name)] ?? null;
+/** The highest number of a signal. Those above 31 are the real-time signals, which have no names. */
+const HIGHEST = 64;
+
+/** Returns the number of a signal (`TERM`, `SIGTERM`, or a number without a name: `40`), or null if there is none. */
+export function linuxSignal(name: string): number | null {
+  const number = Number(name);
+  return NUMBERS[bareSignal(name)] ?? (Number.isInteger(number) && number > 0 && number <= HIGHEST ? number : null);
+}

@@ -8,7 +8,11 @@ import { isAbout } from "../../core/plan/events";
 import type { EventView } from "../../wire/api/watch";
 import { clean } from "../print/clean";
 import { timestamp } from "../print/figures";
+import { readEvents } from "../follow/pages";
 import { watchFrom } from "../follow/watching";
+
+/** How many events are shown where nobody says how many. */
+const SHOWN = 50;
 
 export const events = command({
   reads: true,
@@ -16,7 +20,7 @@ export const events = command({
   options: {
     follow: flag("-f, --follow", "go on with what happens"),
     since: reading("--since <DURATION>", "only so far back", readDuration),
-    limit: whole("-n, --limit <N>", "at most so many (50)", 1),
+    limit: whole("-n, --limit <N>", `at most so many (${SHOWN})`, 1),
   },
   examples: [
     ["orch events --since 1h", "the last hour"],
@@ -25,14 +29,17 @@ export const events = command({
   async run(context, { args: [object], flags, shape }) {
     const client = await context.client();
     const revision = flags.follow ? (await client.me()).revision : 0;
-    const read = await client.events({
-      limit: flags.limit ?? 50,
+    const query = {
       ...(object === undefined ? {} : { object }),
       ...(flags.since === null ? {} : { since_ms: context.now() - flags.since }),
-    });
-    if (shape === "json" && !flags.follow) context.json(read);
-    else for (const event of read.events.toReversed()) show(context, event, shape);
-    if (!flags.follow) return EXIT.done;
+    };
+    const { items, next } = await readEvents(client, query, { most: flags.limit ?? SHOWN });
+    if (shape === "json" && !flags.follow) context.json({ events: items, next });
+    else for (const event of items.toReversed()) show(context, event, shape);
+    if (!flags.follow) {
+      if (next !== null && shape === "text") context.note(`the newest ${items.length} events; -n N shows more`);
+      return EXIT.done;
+    }
     for await (const change of watchFrom(context, client, revision)) {
       if (change.kind !== "event" || (object !== undefined && !isAbout(change.event, object))) continue;
       show(context, change.event, shape);

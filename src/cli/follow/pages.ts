@@ -1,6 +1,7 @@
 // Reads long lists whole. The server sends them in pages of at most 1,000 items.
 
 import type { RunDetail, RunView } from "../../wire/api/runs";
+import type { EventView } from "../../wire/api/watch";
 import type { TaskView } from "../../wire/api/tasks";
 import type { Client } from "../../wire/client";
 
@@ -61,6 +62,17 @@ export const readRuns = (
   readPages(async (page) => {
     const { runs, next } = await client.runs({ ...query, ...page });
     return { items: runs, next };
+  }, length);
+
+/** Reads events, newest first. */
+export const readEvents = (
+  client: Client,
+  query: { readonly object?: string; readonly since_ms?: number },
+  length: Length,
+): Promise<Paged<EventView>> =>
+  readPages(async (page) => {
+    const { events, next } = await client.events({ ...query, ...page });
+    return { items: events, next };
   }, length);
 
 /** Reads a run with all of its tasks, ended ones included. */

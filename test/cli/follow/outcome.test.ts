@@ -27,6 +27,7 @@ describe("a finished run", () => {
   ])[] = [
     ["succeeded", { ...FAILED, state: "succeeded", exit_code: 0 }, 0, null],
     ["failed with a code", { ...FAILED, exit_code: 3 }, 3, null],
+    ["ended by a real-time signal", { ...FAILED, signal: "40" }, 168, "run 1 failed, killed by 40"],
     [
       "could not start",
       { ...FAILED, exit_code: 127, cause: "start_failed", reason: "nope: not found" },

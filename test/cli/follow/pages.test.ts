@@ -72,6 +72,16 @@ const runOf = (n: number): RunView => ({
 
 const TASKS = Array.from({ length: COUNT }, (_, n) => taskOf(n));
 const RUNS = Array.from({ length: COUNT }, (_, n) => runOf(n));
+const EVENTS = Array.from({ length: COUNT }, (_, n) => ({
+  id: String(n),
+  at_ms: 1_000,
+  actor: "alice",
+  verb: "scaled",
+  object: "recs.api",
+  project: "search",
+  node: null,
+  detail: "",
+}));
 const WORKLOAD = { name: "api", app: "recs", project: "search", user: "alice", kind: "service", version: 1 };
 const SUMS = { replicas: COUNT, removing: false, running: COUNT, pending: 0, last_run: null };
 const CHANGED = { revision: 1, changed_by: "alice", changed_ms: 1_000, removing: false };
@@ -116,6 +126,7 @@ function answer({ pathname, searchParams }: URL, method: string): unknown {
   if (kind === "tasks") return page("tasks", TASKS, searchParams);
   if (kind === "runs" && first !== "") return { ...runOf(0), ...page("tasks", TASKS, searchParams) };
   if (kind === "runs") return page("runs", RUNS, searchParams);
+  if (kind === "events") return page("events", EVENTS, searchParams);
   if (kind === "nodes") return { nodes: [NODE], next: null };
   if (kind === "apps")
     return { name: "recs", project: "search", ...CHANGED, text: null, workloads: [{ ...WORKLOAD, ...SUMS }] };
@@ -166,6 +177,16 @@ describe("a list of several pages", () => {
   });
   test("is counted whole for its node", async () => {
     expect((await run("nodes")).out).toContain(String(COUNT));
+  });
+  test("is shown as far as was asked, and says when there is more", async () => {
+    const [all, some, few] = [await run("events", "-n", "5000"), await run("events"), await run("events", "-n", "3")];
+    const lines = ({ out }: { readonly out: string }): number => out.trimEnd().split("\n").length;
+    expect([all, some, few].map(lines)).toEqual([COUNT, 50, 3]);
+    expect([all, some, few].map(({ err }) => err)).toEqual([
+      "",
+      "the newest 50 events; -n N shows more\n",
+      "the newest 3 events; -n N shows more\n",
+    ]);
   });
   test("is cancelled whole", async () => {
     const { code } = await run("cancel", "--mine");
