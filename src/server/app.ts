@@ -86,7 +86,7 @@ async function answerOf(api: Api, route: Route, c: HonoContext<Env>): Promise<Re
               request_hash: hashOf(`${request.method}\n${pathOf(request.url)}\n${text}`),
             };
       const done = await api.store.commit(who.name, transact, named);
-      // A repeated answer was allowed when it was first given to the same principal, so nothing is touched again.
+      // A replayed answer needs no `touch`: the same principal was allowed when the answer was first given.
       touched ||= done.replayed;
       return done.value;
     },
@@ -104,8 +104,8 @@ function pathOf(address: string): string {
 }
 
 /**
- * Returns who sends the request, if that role may call the route. Nothing else of the request is read before. Throws
- * RefusedError.
+ * Returns the principal who sends the request. Throws RefusedError if the principal is not known, or if its role may
+ * not call the route. Query and body are read later.
  */
 function admit(api: Api, key: string, request: Request, link: PathLink): Principal {
   const access = Object.hasOwn(ACCESS, key) ? ACCESS[key] : undefined;

@@ -20,8 +20,8 @@ export interface Identity {
   sign(text: string): string;
   verify(text: string, signature: string): boolean;
   /**
-   * Returns a secret that only this server can derive from the label. It serves answers that must be repeatable without
-   * being stored.
+   * Returns a secret that only this server can derive from the label. A token's secret is derived, so that a repeated
+   * request gets the same token and the secret is not stored.
    */
   derive(label: string): string;
 }
@@ -42,8 +42,8 @@ export interface Context {
   readonly identity: Identity;
   readonly clock: () => Ms;
   /**
-   * The Unix time of this machine's clock, which may jump. It is used for times of day that expire, for keys that
-   * clients date, and for agents to compare.
+   * The Unix time of this machine's clock, which may jump. It is compared with the expiry times of tokens, with times
+   * that clients send, and by agents with their own clocks.
    */
   readonly wall: () => Ms;
   /** The commands by which the operators test nodes. */
@@ -82,8 +82,8 @@ const HEARTBEAT_MS = 5_000;
 const FRESH_BEATS = 4;
 
 /**
- * Returns the time between heartbeats. It is at most a third of each time limit, so that one lost heartbeat makes no
- * node silent and ends no lease.
+ * Returns the time between heartbeats: at most a third of `unreachable_after_ms` and of `lease_ms`, so that one lost
+ * heartbeat makes no node unreachable and ends no lease, and at least 100 ms.
  */
 const heartbeatMs = ({ unreachable_after_ms, lease_ms }: PlanLimits): number =>
   Math.max(100, Math.floor(Math.min(HEARTBEAT_MS, unreachable_after_ms / 3, lease_ms / 3)));

@@ -31,7 +31,10 @@ export interface Loop extends Pick<Listening, "contacts" | "listening_ms" | "las
   notices(): readonly string[];
   heard(node_id: string, now_ms: Ms): void;
   gone(node_id: string): void;
-  /** Stops planning for good, since another server is the newer one. The notices then begin with the reason. */
+  /**
+   * Stops planning for good, since an agent has seen a newer state of this cluster than this server has. The notices
+   * then begin with the reason.
+   */
   fence(why: string): void;
   /** Returns why the loop stopped planning for good, or null. */
   fenced(): string | null;
@@ -83,7 +86,10 @@ export function createLoop(options: LoopOptions): Loop {
     next(done?.value ?? null);
   }
 
-  /** Waits for a change, or for the time at which the plan is to be made anew. */
+  /**
+   * Ends a pass. Wakes the loop at once if something changed or the plan may have more to do, else at the time that the
+   * plan names.
+   */
   function next(done: { readonly planned: Plan; readonly now_ms: Ms } | null): void {
     if (desk.phase === "stopped") return;
     const changed = desk.phase === "again";
@@ -121,7 +127,7 @@ export function createLoop(options: LoopOptions): Loop {
 
 /**
  * Returns the handler of a failed commit. A full disk may have room again, so the loop tries again. Any other failure
- * ends the process, which then restarts and plans from the stored state.
+ * is passed to `failed`, which stops the server.
  */
 const couldNotCommit =
   (failed: LoopOptions["failed"]) =>

@@ -1,5 +1,5 @@
-// The errors by which requests and starts are refused. They contain a message for people, which becomes an answer or a
-// line in one place.
+// The errors by which a request or a start is refused. Each contains a message for people. `RefusedError` becomes the
+// answer to the request, and `StartError` ends the command that starts the server.
 
 import type { Issue } from "../spec/issue";
 import { ERROR_STATUS, type ErrorBody, type ErrorCode } from "../wire/api/errors";

@@ -1,4 +1,5 @@
-// Starts and stops the whole server. The start refuses before it changes anything. The stop lets work under way end.
+// Starts and stops the whole server. A start that fails closes what it has opened. A stop gives open requests half a
+// second to end.
 
 import { join } from "node:path";
 import type { PlanLimits } from "../core/pass/snapshot";
@@ -180,7 +181,7 @@ function endOf(close: () => Promise<void>): End {
       resolve();
     },
     fail(error) {
-      // Work that is under way while the server stops may fail without any fault.
+      // Errors that occur after the stop has begun are not reported, since the stop itself can cause them.
       if (closing !== null) return;
       closeOnce()
         .finally(() => reject(error))

@@ -61,7 +61,7 @@ export function createWatch(store: Store, lastSeen: (node_id: string) => Ms | nu
   const kept: Batch[] = [];
   const watchers = new Set<Watcher>();
   let rows = 0;
-  /** The newest revision that is no longer kept. */
+  /** A watcher can resume from revisions above this one. */
   let forgotten = store.state.cluster.revision - 1;
 
   const render = (batch: Batch): string => eventsOf(batch, store.state, lastSeen).map(textOf).join("");
@@ -160,10 +160,7 @@ function streamOf(
   );
 }
 
-/**
- * Returns a batch as events. The views contain neither environments nor logs. A row that only left the live state is no
- * event.
- */
+/** Returns a batch as events. The views contain neither environments nor logs. The removal of a row is no event. */
 function eventsOf({ revision, changes }: Batch, state: State, lastSeen: (node_id: string) => Ms | null): WatchEvent[] {
   const events: WatchEvent[] = [];
   let byNode: ReturnType<typeof tasksByNode> | null = null;

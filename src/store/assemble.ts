@@ -30,8 +30,8 @@ export function assembleStore(db: Database, cluster: ClusterRow, parts: StorePar
   const live = loadState(db, cluster);
   const specs = specsOf(db);
   const history = historyOf(db);
-  // A clock that is behind the last commit (set back, or reset by an empty battery) goes on from there, and never
-  // stands still.
+  // If the clock is behind the last commit at the start (set back, or reset by an empty battery), the store's time
+  // begins at that commit and runs on with the clock.
   const ahead_ms = Math.max(0, cluster.at_ms - Math.floor(parts.clock()));
   const now = (): Ms => Math.max(live.cluster.at_ms, Math.floor(parts.clock()) + ahead_ms);
   const committer = createCommitter({
@@ -47,7 +47,10 @@ export function assembleStore(db: Database, cluster: ClusterRow, parts: StorePar
   const prune = prunerOf(db, specs);
   let open = true;
 
-  /** Folds the log into the file and writes the newest mark. On a full disk the next start does without both. */
+  /**
+   * Folds the log into the file and writes the newest mark. If the disk fails, both are left out, and the next start
+   * works without them.
+   */
   const settle = (): void => {
     try {
       db.query("pragma wal_checkpoint(truncate)").get();

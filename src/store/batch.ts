@@ -14,7 +14,7 @@ import { type Cell, encodeRow, ROW_TABLES } from "./rows";
 import type { Specs } from "./specs";
 import type { Draft, Idempotency } from "./store";
 
-/** How large a single transaction may be, which is then a batch of its own. */
+/** The most bytes of one transaction. A transaction above `HOUSE_LIMITS.commit_bytes` is a batch of its own. */
 export const TRANSACTION_BYTES: Bytes = 16 * 1024 * 1024;
 
 /** A transaction in the queue. */
@@ -25,7 +25,10 @@ export interface QueuedTransaction {
   readonly settle: (outcome: Outcome) => void;
 }
 
-/** What the caller of a transaction gets. `revision: null` is the revision of the store once the batch is durable. */
+/**
+ * What the caller of a transaction gets. `revision: null` stands for the revision of the store once the batch is
+ * durable.
+ */
 export type Outcome =
   | { readonly is: "value"; readonly value: unknown; readonly revision: number | null; readonly replayed: boolean }
   | { readonly is: "error"; readonly error: unknown };
@@ -75,7 +78,10 @@ interface Attempt {
   readonly bytes: Bytes;
 }
 
-/** Takes transactions from the front of `queue` until the batch is full. What does not fit stays and runs again. */
+/**
+ * Takes transactions from the front of `queue` until the batch is full. A transaction that does not fit stays in the
+ * queue, and runs again for the next batch.
+ */
 export function buildBatch(queue: QueuedTransaction[], context: BatchContext): Built {
   const { live, now_ms } = context;
   const revision = live.cluster.revision + 1;
@@ -147,7 +153,7 @@ function attempt(waiting: QueuedTransaction, below: Layer, revision: number, con
   }
 }
 
-/** Throws when the transaction breaks a law: a bug of whoever made it, of which nothing is kept. */
+/** Throws AssertionError if the transaction breaks a law, which is a bug of the code that made the transaction. */
 function obey(actor: string, below: Layer, layer: Layer, revision: number, context: AttemptContext): void {
   const { laws, hasEnded, now_ms } = context;
   if (laws.list.length === 0 || (layer.changes.size === 0 && layer.cluster === null)) return;

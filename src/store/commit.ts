@@ -21,10 +21,7 @@ export interface CommitterContext {
   readonly ballast: Ballast;
   readonly laws: BatchContext["laws"];
   readonly hasEnded: BatchContext["hasEnded"];
-  /**
-   * Called before a batch is written, since the file beside the database may have to note first which numbers were
-   * given.
-   */
+  /** Called before a batch is written. `highest.json` must be ahead of the run numbers that the batch gives out. */
   readonly beforeWrite: (batch: Batch) => void;
 }
 
@@ -93,7 +90,7 @@ export function createCommitter(context: CommitterContext): Committer {
     },
     health(): StoreHealth {
       if (desk.condition.is === "failed") return { is: "failed", why: desk.condition.why };
-      // New work asks for the ballast first. The first to ask after room was made takes the room back.
+      // New work asks for the health first. So the ballast is made again on the first request after the disk has room.
       if (!ballast.there()) ballast.restore();
       return ballast.there() ? { is: "ok" } : { is: "low", why: "the disk of the data directory is almost full" };
     },
@@ -148,7 +145,7 @@ function flush(desk: Desk): void {
   for (const { waiting, outcome } of built.outcomes) waiting.settle(outcome);
 }
 
-/** Writes the batch; when the disk is full, once more in the room that was kept for that. */
+/** Writes the batch. If the disk is full, deletes the ballast and tries once more. */
 function append(desk: Desk, batch: Batch): SqliteFailure | null {
   const failure = tryAppend(desk, batch);
   return failure?.is === "full" && desk.context.ballast.release() ? tryAppend(desk, batch) : failure;

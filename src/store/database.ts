@@ -73,8 +73,8 @@ export function sqliteTooOld(): string | null {
 }
 
 /**
- * Opens the connection that writes. Every setting is read back, since a setting that does not take effect breaks a
- * promise.
+ * Opens the connection that writes. Every setting is read back, since durability depends on the settings and SQLite may
+ * ignore one.
  */
 export function connect(file: string): Database {
   const memory = file === ":memory:";

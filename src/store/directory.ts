@@ -1,11 +1,12 @@
-// The directory of a database: local, private, writable. Any other is refused before it is touched.
+// The directory of a database. It is made if it is missing, and closed to other accounts. A directory on a network file
+// system, of another user, or that cannot be written is refused.
 
 import { chmodSync, lstatSync, mkdirSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { networkFileSystem } from "../os/files/filesystem";
 import { codeOf } from "./errors";
 
-/** Why a store was not opened. The directory is as it was. */
+/** Why a store was not opened. The database is as it was. */
 export interface StoreRefusal {
   readonly ok: false;
   readonly code: RefusalCode;

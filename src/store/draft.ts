@@ -14,7 +14,8 @@ import type { Draft } from "./store";
 export interface Layer {
   readonly state: State;
   /**
-   * The newest version of each changed row, in the order in which rows were first changed, without the cluster's row.
+   * The newest row or removal of each changed key, in the order in which the keys were first changed, without the
+   * cluster's row.
    */
   readonly changes: ReadonlyMap<string, Change>;
   /** The cluster's row if it was changed here, else null. */
@@ -136,7 +137,10 @@ export function draftOn(layer: Layer, facts: DraftFacts): { readonly draft: Draf
   };
 }
 
-/** A transaction must not change which cluster this is, nor its revision. */
+/**
+ * Throws AssertionError if a transaction changes the cluster's id, timeline or epoch, or lowers its next run number or
+ * ordinal.
+ */
 function assertSameCluster(now: ClusterRow, next: ClusterRow): void {
   assert(
     next.cluster_id === now.cluster_id && next.timeline === now.timeline && next.epoch === now.epoch,

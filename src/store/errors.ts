@@ -1,6 +1,9 @@
 // Why a commit is refused when the disk or the request is at fault. The server turns these errors into answers.
 
-/** The disk failed, or the batch is too large. Nothing of the transaction was stored. */
+/**
+ * The disk failed, the server is stopping, or a transaction is too large. The transaction was not stored, unless `code`
+ * is `storage_failed`: then it may have been.
+ */
 export class StorageError extends Error {
   override name = "StorageError";
   constructor(

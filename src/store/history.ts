@@ -11,7 +11,7 @@ import { ended_runs, ended_tasks, events, node_tests } from "./tables";
 
 /** The longest list of one answer. */
 const LIST_MAX = 10_000;
-/** This text sorts behind every uid that begins with the text before it. */
+/** A prefix with this character appended sorts behind every text that begins with the prefix. */
 const BEHIND = "\uffff";
 
 const { archived_ms: _tasks, ...taskFields } = getTableColumns(ended_tasks);

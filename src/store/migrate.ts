@@ -63,7 +63,10 @@ export function migrateDatabase(db: Database, folder: string): SqliteFailure | n
   }
 }
 
-/** Copies a database file, whose log was folded in, to a name with the time. Only the newest few copies are kept. */
+/**
+ * Folds the log into the database file, and copies the file to a name with the time. Only the newest few copies are
+ * kept.
+ */
 export function copyBefore(db: Database, file: string, now_ms: Ms): string {
   const folded = db.query<{ busy: number }, []>("pragma wal_checkpoint(truncate)").get();
   assert(folded?.busy === 0, "the database is in use by another program");

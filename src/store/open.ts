@@ -23,8 +23,7 @@ import type { Store } from "./store";
 export interface OpenOptions {
   readonly dir: string;
   /**
-   * Returns Unix milliseconds. It should not go back; behind the last committed time the store goes on counting from
-   * there.
+   * Returns Unix milliseconds. If the clock is behind the last committed time, the store's time begins at that time.
    */
   readonly clock: () => Ms;
   readonly random: (bytes: number) => Uint8Array;

@@ -1,5 +1,5 @@
-// A map as it will be: a base with a patch laid over it. A transaction sees its own writes, and leaves none behind when
-// it fails.
+// A map that consists of a base and a patch over it. A transaction reads its own writes through the map. When the
+// transaction fails, the patch is dropped and the base is unchanged.
 
 /** A read-only view of base and patch, and the only way to write into the patch. */
 export interface Overlay<V> {

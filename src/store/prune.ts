@@ -14,7 +14,9 @@ const PIECE = 500;
 /** The tables whose rows name specs. */
 const NAMES_SPECS = ["workloads", "runs", "tasks", "versions", "ended_runs", "ended_tasks"] as const;
 
-/** Which tests of nodes are removed: the oldest of each node, and all of forgotten nodes. */
+/**
+ * Which tests of nodes are removed: of each node the oldest beyond the limit, and the aged tests of forgotten nodes.
+ */
 const testsOf = (db: Database) => ({
   surplus: db.query(`delete from node_tests where id in (select id from
     (select id, row_number() over (partition by node_id order by at_ms desc, id desc) as place from node_tests)
@@ -23,7 +25,10 @@ const testsOf = (db: Database) => ({
     where at_ms < ? and node_id not in (select id from nodes) limit ${PIECE})`),
 });
 
-/** Which history of workloads is removed: all of workloads that are gone, and the oldest entries of the others. */
+/**
+ * Which history of workloads is removed: the aged entries of workloads that are gone, and of each workload the oldest
+ * entries beyond the limit.
+ */
 const versionsOf = (db: Database) => ({
   gone: db.query(`delete from versions where key in (select key from versions
     where at_ms < ? and workload_uid not in (select uid from workloads) limit ${PIECE})`),

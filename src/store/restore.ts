@@ -1,5 +1,6 @@
-// Restores an older database on purpose. Any other way is refused at the next start. The present database is set aside,
-// agents see a new timeline, and the server takes in what lives before it decides anything.
+// Restores an older database on purpose. An older database that was put in place in any other way is refused at the
+// next start. The present database is set aside, agents see a new timeline, and the server awaits the inventories of
+// all nodes before it places anything.
 
 import type { Database } from "bun:sqlite";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
@@ -19,7 +20,7 @@ import { migrateDatabase, migrationsFolder, timeStamp } from "./migrate";
 import { DATABASE, notMigrated, type OpenOptions, own } from "./open";
 import { SECOND_MS, type Ms } from "../core/units";
 
-/** How many run numbers the lost time may have used. */
+/** How many run numbers may have been given out between the copy and its restore, and are skipped. */
 const RUN_GAP = 1_000;
 const STAGING = "restoring-";
 const PARTS = ["", "-wal", "-shm"];
@@ -27,7 +28,7 @@ const PARTS = ["", "-wal", "-shm"];
 export type RestoreOptions = OpenOptions & { readonly from: string };
 
 export type Restored =
-  /** `set_aside`: the path of the database that was there before. */
+  /** `set_aside`: the paths of the files of the database that was there before. */
   | {
       readonly ok: true;
       readonly cluster: ClusterRow;
@@ -37,7 +38,8 @@ export type Restored =
   | StoreRefusal;
 
 /**
- * Makes the database `from` the one of `dir`, whose server must be stopped. When it is refused, nothing has changed.
+ * Replaces the database of `dir` by a copy of `from`. The server of `dir` must be stopped. If the copy is refused, the
+ * present database is unchanged; after `not_writable` it may have been set aside, and the restore must be repeated.
  */
 export function restoreDatabase(options: RestoreOptions): Restored {
   if (!existsSync(options.from) || !statSync(options.from).isFile()) {
@@ -138,9 +140,9 @@ function knownOf(dir: string, folder: string): Known[] {
 }
 
 /**
- * Returns numbers that nothing of the lost time can have had. On another machine nothing tells how far the epoch had
- * come, and agents do not follow an older one. So the epoch is at least the time in seconds, since no server starts
- * that often.
+ * Returns an epoch, a revision and a run number beyond all that were used since the copy was made. A restore on another
+ * machine cannot know the newest epoch, and agents do not follow an older one. So the epoch is at least the time in
+ * seconds, since no server starts once a second.
  */
 export function beyond(known: readonly Omit<Known, "cluster_id">[], at_ms: Ms): Omit<Known, "cluster_id"> {
   const highest = (field: "epoch" | "revision" | "next_run"): number => Math.max(...known.map((one) => one[field]));

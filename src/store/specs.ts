@@ -6,8 +6,8 @@ import { assert } from "../core/assert";
 import type { TaskSpec } from "../core/model/workload";
 
 /**
- * The cache holds two generations of this many specs, more than are live in a large cluster, so that a pass always
- * finds its specs.
+ * The cache holds two generations of this many specs. That is more than are live in a large cluster, so that a pass
+ * rarely reads the database.
  */
 const GENERATION = 8_192;
 

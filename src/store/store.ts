@@ -50,7 +50,10 @@ export interface Store {
    * is passed on.
    */
   commit<T>(actor: string, transact: (draft: Draft) => T, idempotency?: Idempotency): Promise<Committed<T>>;
-  /** Calls the listener after each durable batch with its changes, in order. Returns the function that ends it. */
+  /**
+   * Calls the listener after each durable batch with its changes, in order. Returns a function that removes the
+   * listener.
+   */
   onCommit(listener: (revision: number, changes: readonly Change[]) => void): () => void;
   readonly history: History;
   /**
@@ -105,7 +108,10 @@ export interface History {
   }): TaskRow[];
   run(run_or_uid: number | string): RunRow | null;
   runs(filter: { project?: string; user?: string; since_ms?: Ms; before_run?: number; limit: number }): RunRow[];
-  /** Returns events of an object and its parts; with `node_id`, those that concern the node. */
+  /**
+   * Returns events of an object and its parts, newest first. `node_id` adds the events that concern the node, and has
+   * no effect without `object`.
+   */
   events(filter: {
     object?: string;
     node_id?: string;

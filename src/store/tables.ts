@@ -1,5 +1,5 @@
 // The database as drizzle tables: the rows of core/model field by field, nested values as JSON. scripts/migrations.ts
-// makes the migrations from this file and adds STRICT. The checks of states come from the tables of
+// makes the migrations from this file and adds STRICT. The checks of task and run states come from the tables of
 // core/model/lifecycle.
 
 import { sql } from "drizzle-orm";
@@ -238,7 +238,7 @@ export const tokens = sqliteTable(
   () => [oneOf("tokens_role", `"role"`, ROLES)],
 );
 
-// ---- what only history reads
+// ---- tables that are not held in memory
 
 export const specs = sqliteTable("specs", {
   hash: text("hash").primaryKey(),

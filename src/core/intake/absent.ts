@@ -1,4 +1,4 @@
-// What it proves that an inventory does not name a task: that the task is over, nothing yet, or that people must be
+// Judges a task that its node's inventory does not name: the task is lost, or the server waits, or people must be
 // asked.
 
 import type { EndCause } from "../model/end";
@@ -14,13 +14,14 @@ export const NO_RECORD = "its node has no record of it";
 const REBOOTED = { is: "lost", cause: "node_rebooted", why: "its node rebooted" } as const;
 
 /**
- * Returns what follows from a task's absence. Absence is proof only in a complete inventory that covers the task's
- * revision. A disk that was lost proves nothing.
+ * Returns what follows from a task's absence. Absence from a complete inventory that covers the task's revision proves
+ * that the task is lost. Without that cover, a complete inventory proves it only after a reboot, and for a job only if
+ * its agent had not been told of the task.
  */
 export function proofOfAbsence(task: TaskRow, inventory: Inventory, timeline: string): AbsenceProof {
   const { applied } = inventory;
   const rebooted = task.boot_id !== inventory.boot_id;
-  // The disk is newer than the task, which may have had a record on an older disk.
+  // The agent's disk is older than the task, so no record of the task can be on an earlier disk.
   const vouched = applied !== null && applied.since < task.assigned_revision;
   const covered = vouched && applied.timeline === timeline && applied.revision >= task.assigned_revision;
   // An unreadable record may be the task's, or that of a successor that the agent made since.

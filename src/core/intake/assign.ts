@@ -9,7 +9,10 @@ import { seenSlot, shortId, taskName } from "../model/task";
 import type { PlanLimits } from "../pass/snapshot";
 import type { Settings, TaskSpec } from "../model/workload";
 
-/** The highest verb that an agent was told for a task in this session. What an inventory lists counts as told. */
+/**
+ * How far an agent was told about a task in this session, in the order prepare, run, stop. An agent counts as told
+ * about every task that its inventory lists.
+ */
 export type ToldVerb = "prepare" | "run" | "stop";
 
 export interface AssignContext {
@@ -55,13 +58,16 @@ function verbFor(state: State, node: NodeRow, task: TaskRow, context: AssignCont
 const settingsOf = (state: State, task: TaskRow): Settings | null =>
   (state.runs.get(task.owner_uid) ?? state.workloads.get(task.owner_uid))?.settings ?? null;
 
-/** Returns what is remembered as told after a verb. */
+/** Returns the uid of a verb's task, and how far the agent has been told about that task once the verb is sent. */
 export function toldBy(verb: Verb): [uid: string, told: ToldVerb] {
   if (verb.verb === "assign") return [verb.task.uid, verb.task.desired];
   return [verb.uid, verb.verb === "go" ? "run" : "stop"];
 }
 
-/** Returns everything that the agent needs, completed from the task's spec and its workload's settings. */
+/**
+ * Returns all that the agent needs to start the task: the task's row, completed from its spec and from the settings of
+ * its workload or run.
+ */
 export function assignmentOf(
   task: TaskRow,
   spec: TaskSpec,
@@ -122,7 +128,7 @@ export function assignmentOf(
   };
 }
 
-/** Returns the variables that every task finds. The reference lists them from here. */
+/** Returns the variables that orch sets for a task. Those of a gang are set for its members only. */
 function environmentOf(task: TaskRow, spec: TaskSpec, state: State, node: NodeRow): Record<string, string> {
   const env: Record<string, string> = {
     ORCH_APP: task.app ?? "",

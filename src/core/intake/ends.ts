@@ -38,7 +38,10 @@ export interface IntakeDraft {
   readonly notes: string[];
 }
 
-/** Writes a task's end: out of the live state, into history, onto its slot; and its successor if the agent made one. */
+/**
+ * Takes in a task's end. The task moves from the live state to history, its slot counts the end, and a successor that
+ * the agent made becomes a live task.
+ */
 export function takeEnd(
   state: State,
   task: TaskRow,
@@ -54,7 +57,8 @@ export function takeEnd(
     { table: "tasks", key: task.uid, row: null },
     { table: "ended_tasks", key: task.uid, row: { ...task, observed: final } },
   );
-  // An agent without a record of the task cannot say how many of its granted attempts it has made.
+  // The grant stays open if the agent reports a successor, or has no record that says how many granted attempts it has
+  // made.
   const isOpen =
     entry === null || entry.identity === null || ("next" in entry.reported && entry.reported.next !== null);
   const slot = bookEnd(state, task, final, isOpen, context, draft);
@@ -108,7 +112,10 @@ function successor(task: TaskRow, uid: string, starts_in_ms: Ms, context: Intake
   };
 }
 
-/** Returns the slot after this end, or null if nothing of the end counts any more. */
+/**
+ * Returns the slot after this end. Returns null if the task's workload or run is gone, or if the attempt was written
+ * off and did not succeed.
+ */
 function bookEnd(
   state: State,
   task: TaskRow,

@@ -18,7 +18,10 @@ import { successorUid } from "../fresh";
 
 export interface Intake {
   readonly changes: readonly Change[];
-  /** Explicit stops for what lives and is known to be over. They are sent at once, and again with each report of it. */
+  /**
+   * Stops for tasks that live on the node, although their end is in history or their workload or run was removed for
+   * good. They are sent at once, and again with each report of the task.
+   */
   readonly verbs: readonly Verb[];
   /** What was dropped or could not be decided, and why; for the log and the operator. */
   readonly notes: readonly string[];
@@ -30,8 +33,8 @@ export interface InventoryIntake extends Intake {
 }
 
 /**
- * Returns what counts as told: what the inventory names, and what must be asked about, since it may not be started
- * again.
+ * Returns how far the agent counts as told: about the tasks that its inventory names, and about the `asked` tasks, so
+ * that the server does not start these again.
  */
 function toldByInventory(inventory: Inventory, asked: readonly TaskRow[]): Map<string, ToldVerb> {
   const told = new Map<string, ToldVerb>();
@@ -49,7 +52,10 @@ export function observe(state: State, node_id: string, entries: readonly TaskRep
   return finish(node, draft);
 }
 
-/** Takes in the whole inventory of an agent that has just connected. What its absences prove comes last. */
+/**
+ * Takes in the whole inventory of an agent that has just connected. Tasks that the inventory does not name are judged
+ * last.
+ */
 export function observeInventory(
   state: State,
   node_id: string,
@@ -104,8 +110,8 @@ function finish(node: NodeRow, draft: IntakeDraft, before: NodeRow = node): Inta
 }
 
 /**
- * A restored server stops waiting for a node once its whole inventory is in, and gives out none of its run numbers
- * again.
+ * Returns the changes that end a restored server's wait for this node. `next_run` is raised above the run numbers in
+ * the node's inventory, so that none is given out again.
  */
 function recovered(state: State, node_id: string, entries: readonly TaskReport[]): Change[] {
   const { cluster } = state;
@@ -124,7 +130,8 @@ function takeIn(
   context: IntakeContext,
   draft: IntakeDraft,
 ): void {
-  // A task without a record may be an attempt that another entry reports first.
+  // An entry without an identity may be about the successor that another entry reports, so it is taken in after that
+  // one.
   const rank = ({ identity }: TaskReport): number => identity?.attempt ?? Number.MAX_SAFE_INTEGER;
   const ordered = [...entries].sort((a, b) => rank(a) - rank(b));
   for (const entry of ordered) {
@@ -155,8 +162,10 @@ function known(state: State, task: TaskRow, entry: TaskReport, context: IntakeCo
 }
 
 /**
- * Takes in a task that is not live here: it is over, belongs to something removed, is adopted (or its end) while
- * recovering, or is an orphan.
+ * Takes in an entry about a task that is not live here. The end of a task is recorded only while recovering, for a
+ * workload or run that is known. A living task is told to stop if its end is in history or its workload or run was
+ * removed. It is adopted while recovering, or if an earlier attempt's grant covers it, and only for a workload or run
+ * that is known. Otherwise it becomes an orphan.
  */
 function strange(state: State, node: NodeRow, entry: TaskReport, context: IntakeContext, draft: IntakeDraft): void {
   const observed = observedOf(entry.reported, context.now_ms);
@@ -192,8 +201,8 @@ function strange(state: State, node: NodeRow, entry: TaskReport, context: Intake
 }
 
 /**
- * Returns the row of an attempt that the restored database had not seen yet, as its agent has it; null if the agent
- * does not know.
+ * Returns the row of an attempt that the server has not seen, made from its agent's entry. Returns null if the entry
+ * lacks the identity or the promise, or if its numbers cannot be believed.
  */
 function rowOf(node: NodeRow, entry: TaskReport, context: IntakeContext): TaskRow | null {
   const { identity, held } = entry;
@@ -215,9 +224,9 @@ const isBelievable = ({ grant_until }: TaskReport, { slot, member, attempt }: Ta
   attempt > 0 && Math.max(slot, member, attempt, grant_until) <= NUMBER_MAX;
 
 /**
- * Returns the attempt under whose grant the agent made this one, or null. The server does not know this one if the
- * record that told of it cannot be read any more. The proof is the uid, which is `successorUid` of the earlier
- * attempt's, once for each attempt between the two.
+ * Returns the earlier attempt under whose grant the agent made this attempt, or null. The server has not heard of this
+ * attempt if the agent can no longer read the record that names it. The uid is the proof: it is `successorUid` of the
+ * earlier attempt's uid, applied once for each attempt in between.
  */
 function grantOf(
   state: State,
@@ -239,7 +248,7 @@ function grantOf(
   return [...living, ...row.ends].find(isEarlier) ?? null;
 }
 
-/** Takes in a living attempt of a known slot that the server has not seen yet. */
+/** Takes in a living attempt of a known workload or run that the server has not seen yet. */
 function adopt(
   state: State,
   node: NodeRow,

@@ -37,7 +37,9 @@ const finalOf = (reported: ReportedEnd, now_ms: Ms): TaskFinal => {
   };
 };
 
-/** Makes the event of a task's end as its node's agent reported it. `seed` and `n` make its id. */
+/**
+ * Makes the event of a task's end, with the task's node as the actor. The store replaces the id when the event is put.
+ */
 export function endEvent(
   task: TaskRow,
   final: TaskFinal,

@@ -106,7 +106,10 @@ export function rowsOf(moment: Moment): MomentRows {
 const isScanned = (tasks: number, revision: number): boolean =>
   tasks <= SCANNED_ALWAYS || revision % SCANNED_EVERY === 0;
 
-/** Returns every n-th placement. Each revision begins with another one, so that a lasting fault is found. */
+/**
+ * Returns every n-th placement. The first placement that is checked changes with the revision, so that a lasting fault
+ * is found.
+ */
 function sampleOf(placed: readonly TaskRow[], revision: number): readonly TaskRow[] {
   const step = Math.ceil(placed.length / SAMPLE);
   return step <= 1 ? placed : placed.filter((_, n) => (n + revision) % step === 0);

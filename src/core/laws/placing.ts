@@ -1,6 +1,6 @@
 // Laws of what the plan has just placed: it was wanted, its node was fit, and no promise goes beyond what there is.
-// They judge new placements only. A machine may shrink, and a task that came back by itself is counted but never
-// judged.
+// They judge new placements only. A machine may lose capacity under its tasks, and adopted tasks and orphans count as
+// holders but are not judged.
 
 import type { NodeDevice } from "../model/device";
 import { isFinal } from "../model/lifecycle";
@@ -202,7 +202,7 @@ function overbooked({ node, placed, here }: Booked): string[] {
   return lines;
 }
 
-/** Returns whether a node's agent gives a card away itself, and not by its parts. */
+/** Returns whether a node has this card undivided: the card is among the node's devices, and no part of it is. */
 const deals = ({ devices }: NodeRow, id: string): boolean =>
   devices.some((device) => device.id === id) && !devices.some((device) => device.parent === id);
 

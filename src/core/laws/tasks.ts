@@ -1,4 +1,5 @@
-// Laws of tasks: states and wishes only rise, a task keeps its identity, and it leaves the live state only by its end.
+// Laws of tasks: observed and desired states only rise, a task keeps its identity, and it leaves the live state only by
+// its end.
 
 import { isFinal, mayMove } from "../model/lifecycle";
 import type { TaskRow } from "../model/rows-task";

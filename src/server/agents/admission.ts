@@ -26,8 +26,8 @@ const refused = (code: string, message: string, hint: string | null): AgentAdmis
 });
 
 /**
- * Returns whether the hello comes from a node of this cluster, and from the holder of that node's key. Nothing else in
- * the hello counts before that.
+ * Checks the protocol, and that the hello comes from a node of this cluster and from the holder of that node's key.
+ * Returns the refusal otherwise. The caller uses nothing else of the hello before this check has passed.
  */
 export function identify(context: Context, hello: Hello, nonce: string): AgentAdmission {
   const { credential, machine } = hello;
@@ -127,8 +127,8 @@ function rivalOf(node: NodeRow, hello: Hello, awaited: boolean): AgentRefusal | 
       hint: "was the machine cloned? Delete the agent's data directory on the copy and join it again",
     };
   }
-  // A restored database may contain an older key of the node. After a restore, a credential that this server signed for
-  // the same machine is as good.
+  // A restored database may contain an older key of the node. While the restored server awaits the node, it accepts
+  // every credential that it has signed for this machine.
   if (node.public_key !== hello.credential.public_key && !awaited) {
     return {
       code: "identity_replaced",

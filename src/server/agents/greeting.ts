@@ -14,7 +14,7 @@ import { push } from "./work";
 type Hello = Extract<ToServer, { type: "hello" }>;
 type Inventory = Extract<ToServer, { type: "inventory" }>;
 
-/** A session stays with its agent instance if that instance was heard within this time. */
+/** A second agent with the same identity is refused if the connected agent was heard within this time. */
 const IN_USE_MS = 12_000;
 
 export const GREETING: Handlers<"hello" | "inventory"> = {
@@ -59,8 +59,9 @@ async function greetNode(hub: Hub, session: Session, hello: Hello): Promise<void
 }
 
 /**
- * Decides between two agents with one identity. The connected one stays, unless it was silent for `IN_USE_MS` or is the
- * same process. Returns the refusal of the new one, or null.
+ * Decides between two agents with one identity. The connected agent is replaced if the new connection comes from the
+ * same start of the agent, or if the server has not heard the connected agent for `IN_USE_MS`. Returns null then, else
+ * the refusal of the new connection.
  */
 async function contested(hub: Hub, rival: Session, hello: Hello): Promise<AgentRefusal | null> {
   const { phase } = rival;

@@ -39,7 +39,10 @@ export interface Hub extends Context {
   readonly all: Map<AgentSocket, Session>;
   /** The one connection that speaks for each node. */
   readonly live: Map<string, Session>;
-  /** The number of the newest connection that ever spoke for each node. Messages of earlier connections are dropped. */
+  /**
+   * The number of the newest connection that has sent a whole inventory for each node. Inventories, reports and test
+   * results of earlier connections are dropped.
+   */
   readonly newest: Map<string, number>;
 }
 
@@ -78,7 +81,10 @@ export const actorOf = (hub: Hub, node_id: string): string =>
 export const isOvertaken = (hub: Hub, session: Session, node_id: string): boolean =>
   (hub.newest.get(node_id) ?? 0) > session.n;
 
-/** Removes a connection that has ended, or is about to be closed, from all maps. */
+/**
+ * Removes a connection that has ended, or is about to be closed, from `all` and `live`, and ends its streams. `newest`
+ * keeps its number.
+ */
 export function drop(hub: Hub, session: Session): void {
   session.streams.broken("the node's connection was lost");
   hub.all.delete(session.socket);

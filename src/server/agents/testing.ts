@@ -30,7 +30,10 @@ const PAST_READ = 20;
 /** The most characters of detail for all results of one test together, so that the row stays small. */
 const DETAIL_CHARS = 16_384;
 
-/** The most twins that are compared again after one node's test. Further twins are compared after the next test. */
+/**
+ * The most twins whose changed comparison is stored after one node's test. The comparison of further twins changes
+ * after a later test.
+ */
 const TWINS_REJUDGED = 8;
 
 /**
@@ -48,7 +51,7 @@ function put(draft: Draft, node: NodeRow, tests: NodeTests): void {
   ]);
 }
 
-/** Compares the node's twins again, since the first one that was tested had no twin to be compared with. */
+/** Compares each twin of the node again. A twin that was tested before this node could not be compared with it. */
 function compareTwins(draft: Draft, node: NodeRow): void {
   const { state } = draft;
   let left = TWINS_REJUDGED;

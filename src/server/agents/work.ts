@@ -24,7 +24,10 @@ export const WORK: Handlers<"report" | "heartbeat"> = {
   heartbeat: atOnce(whileLive(takeHeartbeat)),
 };
 
-/** Sends what changes for these tasks. The message is numbered, and kept until the agent reports it as applied. */
+/**
+ * Sends `first`, and then the verbs for these tasks that the agent has not been told in this session. Sends nothing if
+ * there are none. The message is numbered, and kept until the agent reports it as applied.
+ */
 export function push(
   hub: Hub,
   session: Session,
@@ -51,7 +54,8 @@ async function takeReport(hub: Hub, session: Session, { seq, entries }: Report, 
     return intake.verbs;
   });
   for (const entry of entries) if (!session.told.has(entry.uid)) session.told.set(entry.uid, "run");
-  // An acknowledgement covers all reports up to its number. If an earlier report was not committed, none is sent.
+  // An acknowledgement covers all reports up to its number. So this report is not acknowledged while an earlier one is
+  // not.
   if (seq > session.acked_seq + 1) return;
   session.acked_seq = Math.max(session.acked_seq, seq);
   send(session, { type: "ack", stamp: stamp(hub, session), seq });
@@ -60,8 +64,8 @@ async function takeReport(hub: Hub, session: Session, { seq, entries }: Report, 
 }
 
 /**
- * Returns the message without tasks that were written off since it was first sent, so that they are not started after
- * all. Stops are kept.
+ * Returns the message without the tasks that were written off or have ended since it was first sent, so that they are
+ * not started after all. Stops are kept.
  */
 function withoutGivenUp(hub: Hub, message: Changes): Changes {
   const changes = message.changes.filter(

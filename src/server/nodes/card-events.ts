@@ -14,7 +14,10 @@ export function noteFindings(draft: Draft, node: EventNode, findings: readonly N
   }
 }
 
-/** Writes an event for each card whose state changed or that is gone. A new card in order has no event. */
+/**
+ * Writes an event for each card whose state changed, and for each card that is gone. A new card has an event only if
+ * its state is not `ok`.
+ */
 export function noteDevices(
   draft: Draft,
   node: EventNode,

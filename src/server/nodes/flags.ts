@@ -1,5 +1,6 @@
-// The effect of an agent's flags on its node's pool, labels and taints. A flag that changed since the last start is
-// applied; values that people have set since stay.
+// The effect of an agent's flags on its node's pool, labels and taints. A flag that differs from the agent's previous
+// flags replaces the node's value. A flag that is the same as before changes nothing, so values that people have set
+// stay.
 
 import type { NodeFlags, NodeRow } from "../../core/model/rows-node";
 import type { Taint } from "../../core/model/workload";
@@ -47,7 +48,10 @@ function taintsAfter(taints: readonly Taint[], before: readonly Taint[], now: re
   return [...kept, ...changed];
 }
 
-/** Returns what the flags changed of a node, for people, or null if nothing changed. */
+/**
+ * Returns the differences in pool, labels and taints between two rows of a node, in words for people, or null if there
+ * are none.
+ */
 export function flagsNews(before: NodeRow, after: NodeRow): string | null {
   const said = ({ pool, labels, taints }: NodeRow): string[] => [
     `pool ${pool}`,

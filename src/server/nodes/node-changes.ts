@@ -74,8 +74,8 @@ export function retainted(node: NodeRow, set: readonly Taint[], remove: readonly
 }
 
 /**
- * Removes a node from the cluster. A node with living tasks is removed only if the operator vouches that the machine is
- * off (`fenced`). That word proves the ends of the tasks. Throws RefusedError otherwise.
+ * Removes a node from the cluster. Throws RefusedError if the node has living tasks, unless `fenced` is set. With
+ * `fenced`, an operator vouches that the machine is off, which proves the ends of its tasks.
  */
 export function forgetNode(draft: Draft, node: NodeRow, fenced: boolean, intake: IntakeContext): void {
   const tasks = draft.state.tasks

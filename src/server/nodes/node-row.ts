@@ -42,7 +42,7 @@ export const newNode = ({ machine, now_ms, testing, ...given }: NewNode): NodeRo
   tests: null,
 });
 
-/** Adds a new node to the cluster, and moves the cluster's next ordinal behind the node's. */
+/** Adds a new node to the cluster, and raises the cluster's next ordinal above the node's. */
 export function putNewNode(draft: Draft, row: NodeRow): void {
   const { cluster } = draft.state;
   draft.put([

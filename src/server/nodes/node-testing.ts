@@ -1,4 +1,4 @@
-// Orders to test nodes. An order is made in the commit that contains its reason.
+// Orders to test nodes. An order is written in the same commit as the change that is its reason.
 
 import type { NodeRow } from "../../core/model/rows-node";
 import type { NodeTesting } from "../../core/model/node-tests";
@@ -31,7 +31,10 @@ export function orderTests(orders: Orders, draft: Draft, node: NodeRow, why: str
   return withOrder(node, newOrder(orders, node.pool, { why, by, at_ms: draft.now_ms }));
 }
 
-/** Lets a node take work again. A quarantined node is tested first, unless `skip_tests` takes it in as it is. */
+/**
+ * Resumes a node. A quarantined node is tested first. With `skip_tests`, any node that is not ready becomes ready
+ * without tests.
+ */
 export function resumeNode(orders: Orders, draft: Draft, node: NodeRow, by: string, skip_tests: boolean): NodeRow {
   if (skip_tests && node.admission !== "ready") {
     const was = `${node.admission}${node.tests?.reason ? `: ${node.tests.reason}` : ""}`;

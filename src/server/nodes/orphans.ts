@@ -1,5 +1,5 @@
-// Orphans: tasks of a node that the server does not know. An operator stops them, or has them adopted as the replica
-// that their name contains.
+// Orphans: tasks of a node that the server does not know, or whose records the agent cannot read. An operator stops an
+// orphan, or adopts it as the replica that its name stands for.
 
 import type { Promised } from "../../core/model/promised";
 import type { NodeRow, Orphan } from "../../core/model/rows-node";
@@ -37,8 +37,8 @@ const without = (node: NodeRow, orphan: Orphan): NodeRow => ({
 });
 
 /**
- * Orders an orphan to stop. The orphan becomes a task without a workload, so that the order is repeated until the
- * task's end is known.
+ * Orders an orphan to stop. An orphan that the server does not know becomes a task without a workload, so that the
+ * order is repeated until the task's end is known.
  */
 export function stopOrphan(draft: Draft, node: NodeRow, orphan: Orphan, by: string): void {
   const known = draft.state.tasks.get(orphan.uid);
@@ -83,7 +83,8 @@ const strayTask = (draft: Draft, node: NodeRow, orphan: Orphan, by: string): Tas
 const attemptOf = ({ name }: Orphan): number => parseName(name)?.attempt ?? 1;
 
 /**
- * Returns the task that an orphan becomes. Its start is set to now, since nobody knows how long it has been running.
+ * Returns the task that an orphan becomes. The task's start is set to now, since nobody knows how long its process has
+ * been running.
  */
 const knownTask = (draft: Draft, node: NodeRow, orphan: Orphan, identity: TaskIdentity): TaskRow =>
   newTask({
@@ -98,7 +99,8 @@ const knownTask = (draft: Draft, node: NodeRow, orphan: Orphan, identity: TaskId
   });
 
 /**
- * Adopts an orphan as the replica that its name contains. Throws RefusedError if that slot is not wanted or not free.
+ * Adopts an orphan as the replica that its name stands for. Throws RefusedError if that slot is not wanted or not free,
+ * or if the orphan does not run or is a known task.
  */
 export function adoptOrphan(draft: Draft, node: NodeRow, orphan: Orphan): TaskRow {
   const { workload, slot } = freeSlotOf(draft.state, orphan);

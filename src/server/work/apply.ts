@@ -31,8 +31,8 @@ export interface Applied {
 }
 
 /**
- * Applies a spec. Throws RefusedError if others changed the app since the shown revision, or if an app or workload of
- * the same name is still being removed.
+ * Applies a spec. Throws RefusedError if others changed the app since the shown revision, if an app or workload of the
+ * same name is still being removed, or if a workload would change its kind.
  */
 export function applyApp(draft: Draft, applying: Applying): Applied {
   const { decl, project, user } = applying;
@@ -98,8 +98,8 @@ function demandRevision(before: AppRow | undefined, { revision, decl }: Applying
 }
 
 /**
- * Throws RefusedError if a name of the spec is not free. A removed app or workload keeps its name until the end of its
- * last task is known.
+ * Throws RefusedError if the spec uses a name that is not free, or changes the kind of a workload. A removed app or
+ * workload keeps its name until the end of its last task is known.
  */
 function demandFree(before: AppRow | undefined, known: readonly WorkloadRow[], decl: AppDecl): void {
   if (before?.removing === true) {

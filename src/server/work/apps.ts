@@ -16,8 +16,9 @@ export const workloadsOf = (state: State, app_uid: string): WorkloadRow[] =>
     .toArray();
 
 /**
- * Returns the changes that let slots be filled again after their tasks were ended for idle cards. A new request for the
- * workload is a reason to try again.
+ * Returns the changes that clear the recorded ends of slots that gave back idle cards. The plan leaves such a slot
+ * empty, and fills it again once these ends are cleared. The caller clears them when people apply or change the
+ * workload.
  */
 export function askedAgain(state: Draft["state"], workload_uid: string): Change[] {
   return state.slots

@@ -21,7 +21,7 @@ export interface DryRun<T> {
   readonly state: State;
 }
 
-/** The most passes of a dry run. What is still open after these would stay open longer than anybody looks. */
+/** The most passes of a dry run. Operations that later passes would make are left out of the result. */
 const PASSES = 12;
 
 /** Runs `transact` on a draft over `base` and plans on the result, in at most `passes` passes. Nothing is committed. */

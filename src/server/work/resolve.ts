@@ -9,7 +9,10 @@ import { findApp } from "./apps";
 import { notFound, RefusedError } from "../refused";
 import { runByNumber } from "./runs";
 
-/** The owner of tasks that a reference names, and the part of its tasks that is meant. A null part means all. */
+/**
+ * What a reference names: the owner of tasks, and which of the owner's tasks. A null `slot`, `member` or `attempt`
+ * means all of them.
+ */
 export interface Meant extends NamedPart {
   /** The uid of the tasks' owner: a run or a workload. */
   readonly owner_uid: string;

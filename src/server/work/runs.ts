@@ -1,4 +1,5 @@
-// Runs in no app: made by people on the command line, refused if no node could ever run them, and cancelled on request.
+// Runs: made in no app at a person's request, refused if no node could ever run them, found by number, and cancelled.
+// Finding and cancelling also serve the runs of apps.
 
 import type { State } from "../../core/model/rows-state";
 import type { RunAfter, RunRow } from "../../core/model/rows-work";
