@@ -86,10 +86,7 @@ export function createLoop(options: LoopOptions): Loop {
     next(done?.value ?? null);
   }
 
-  /**
-   * Ends a pass. Wakes the loop at once if something changed or the plan may have more to do, else at the time that the
-   * plan names.
-   */
+  /** Ends a pass. Wakes the loop at once if there may be more to do, else at the time that the plan names. */
   function next(done: { readonly planned: Plan; readonly now_ms: Ms } | null): void {
     if (desk.phase === "stopped") return;
     const changed = desk.phase === "again";
