@@ -18,7 +18,9 @@ export interface Beginning {
   readonly wake_at_ms: Ms | null;
 }
 
-/** Reads the snapshot once. Every later step of the pass follows from what is found here. */
+/**
+ * Examines the nodes and the tasks of a snapshot once. Every later step of the pass reads the facts that are made here.
+ */
 export function begin(snapshot: Snapshot): Beginning {
   const { state, limits, now_ms } = snapshot;
   const { nodes, ops, mass_silence, notices, next_in_ms } = contact(snapshot);

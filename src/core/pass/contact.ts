@@ -1,5 +1,5 @@
-// Which nodes are heard. Silence on the listening clock becomes contact, and mass silence counts as a fault of the
-// network.
+// Which nodes are heard. A node's contact follows from how long the node has been silent on the listening clock. If
+// many nodes fall silent together, the network counts as broken, and not the nodes.
 
 import { isDraining } from "./drain";
 import { formatAge } from "../format";
@@ -17,7 +17,10 @@ export interface Contacts {
   readonly ops: readonly Op[];
   readonly mass_silence: boolean;
   readonly notices: readonly string[];
-  /** How long until the next threshold is reached if the silence goes on; null if all were reached. */
+  /**
+   * How long until time alone changes what follows from silence: a node reaches its next threshold, or a node that is
+   * heard again no longer counts for mass silence. Null for never.
+   */
   readonly next_in_ms: Ms | null;
 }
 
@@ -28,8 +31,8 @@ export function contact(snapshot: Snapshot): Contacts {
   const ops: Op[] = [];
   const silent: NodeRow[] = [];
   /**
-   * Nodes that are heard again only now. Nodes that fell silent together do not return at the same moment, so the last
-   * silent one among them is not taken for dead.
+   * Nodes that were heard again less than `replace_after_ms` ago. They still count for mass silence, since nodes that
+   * fell silent together do not return at the same moment, and the last silent one of them must not be taken for dead.
    */
   const back: NodeRow[] = [];
   const thresholds = [
@@ -66,11 +69,14 @@ export function contact(snapshot: Snapshot): Contacts {
 /** Returns how long ago a node was heard again; null if it is silent, or was never silent. */
 const backFor_ms = (node: NodeRow, now_ms: Ms): Ms | null => (isBack(node) ? now_ms - node.contact_ms : null);
 
-/** Returns whether a node is heard that was silent before. A node that has only joined was not. */
+/**
+ * Returns whether a node is heard that was silent before. A node that is heard for the first time since it joined was
+ * never silent.
+ */
 export const isBack = ({ contact: now, contact_ms, joined_ms }: NodeRow): boolean =>
   now === "connected" && contact_ms > joined_ms;
 
-/** Returns the silence from which on an exclusive task has been ended by its own lease. */
+/** Returns how long a node must be silent until the lease of an exclusive task on it has ended that task. */
 export const exclusiveSilence = (limits: { readonly lease_ms: Ms; readonly lease_margin_ms: Ms }): Ms =>
   limits.lease_ms + limits.lease_margin_ms;
 
@@ -90,8 +96,8 @@ function factOf(snapshot: Snapshot, row: NodeRow): NodeFact {
 const isNew = ({ contact: now, contact_ms, joined_ms }: NodeRow): boolean => now === "lost" && contact_ms === joined_ms;
 
 /**
- * Returns the contact that follows from the silence. It falls with silence and rises with a connection that speaks. A
- * node that was given up stays so until then.
+ * Returns the contact that follows from the silence. Silence makes a node unreachable, then lost. A lost node stays
+ * lost until its agent is connected and heard.
  */
 function contactAfter(
   before: Contact,

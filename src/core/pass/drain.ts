@@ -11,7 +11,8 @@ import { isWanted, shortId, slotKey, taskName } from "../model/task";
 import { SECOND_MS, type Ms } from "../units";
 
 /**
- * The fields that say whether a node gives its work away. `intent` repeats whether there is a drain, and is not read.
+ * The fields that say whether a node gives its work away. The row's `intent` repeats `drain` for people who read the
+ * database, and no decision reads it.
  */
 type DrainFacts = Pick<NodeRow, "name" | "drain" | "leaving">;
 
@@ -20,17 +21,17 @@ export interface Draining {
   readonly deadline_ms: Ms | null;
   readonly by: string;
   readonly reason: string | null;
-  /** Whether the node's own agent reported it, and no person ordered it. */
+  /** Whether the node's own agent announced that the machine leaves; false if a person ordered the drain. */
   readonly own: boolean;
   /** Whether the machine is gone at the deadline. Stops then begin so early that they are over by the deadline. */
   readonly final: boolean;
 }
 
 /**
- * Returns why a node gets no new work and loses what it has, or null. Of a person's drain and the node's own leaving,
- * the one counts whose stops begin first for a task with this grace. Example: a drain ends in 100 s and the machine
- * goes in 115 s; for a grace of 30 s the machine counts, since its stops begin after 80 s. A grace of 0 asks for the
- * node as a whole.
+ * Returns the drain that a task with this grace obeys, or null if the node keeps its work. If a person drains the node
+ * and the machine leaves too, the one whose stop begins first counts; if both begin together, the leaving counts.
+ * Example: a drain ends in 100 s and the machine goes in 115 s; for a grace of 30 s the machine counts, since its stops
+ * begin after 80 s. A caller that asks for the node as a whole passes no grace.
  */
 export function drainingOf(node: DrainFacts, grace_ms: Ms = 0): Draining | null {
   const { drain, leaving } = node;
@@ -52,10 +53,13 @@ export function sayDraining({ drain, leaving }: DrainFacts): string | null {
   return `is being drained by ${drain.by}${drain.reason === null ? "" : `: ${drain.reason}`}`;
 }
 
-/** How much earlier than the grace a stop begins on a machine that goes, so that its end can still be reported. */
+/**
+ * On a machine that goes, a stop begins this much earlier than the deadline less the grace, so that the task's end can
+ * still be reported.
+ */
 const FINAL_MARGIN_MS = 5 * SECOND_MS;
 
-/** Returns when a task that still runs there is told to stop, or null for never. */
+/** Returns when a task with this grace that still runs on the node is told to stop, or null for never. */
 export function stopsAt({ deadline_ms, final }: Pick<Draining, "deadline_ms" | "final">, grace_ms: Ms): Ms | null {
   return deadline_ms === null || !final ? deadline_ms : deadline_ms - grace_ms - FINAL_MARGIN_MS;
 }

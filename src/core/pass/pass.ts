@@ -22,8 +22,8 @@ export interface Demand {
   /** Attempts that are written off in the same commit that places this one. */
   readonly gives_up: readonly TaskRow[];
   /**
-   * An attempt that never runs beside another. If the new one finds room, this one is told to stop, and nothing is
-   * placed yet.
+   * The slot's present attempt, if two attempts must never run together. When the new attempt would find room, the
+   * present one is told to stop, and nothing is placed in this pass. Null if the new attempt is placed at once.
    */
   readonly stops_first: TaskRow | null;
   readonly why: string;
@@ -103,7 +103,10 @@ export function slotOf(pass: Pass, owner_uid: string, slot: number): SlotRow | n
   return pass.slots.get(key) ?? pass.state.slots.get(key) ?? null;
 }
 
-/** Orders a task to stop, once. `idle`: its slot stays empty until somebody asks for it. */
+/**
+ * Orders a task to stop, unless it was ordered to before. `idle` says that the task's slot then stays empty until
+ * somebody asks for its workload again.
+ */
 export function stopTask(draft: PassDraft, task: TaskRow, settings: StopSettings, why: string, idle = false): void {
   if (task.desired === "stop" || draft.stopped.has(task.uid)) return;
   draft.stopped.add(task.uid);
@@ -138,12 +141,15 @@ export function isDrainDue(pass: Pass, task: TaskRow, settings: StopSettings): b
   return due !== null && due <= pass.now_ms;
 }
 
-/** Returns the workload's own name. A run of an app's job is called `app.job`. */
+/**
+ * Returns the name of a workload, or of a run's job, without the name of its app. For a run that is in no app, returns
+ * the run's own name.
+ */
 export function workloadNameOf(owner: WorkloadRow | RunRow): string {
   return "run" in owner ? jobName(owner) : owner.name;
 }
 
-/** Returns the name of a slot: `recs.api.0`, `123`. */
+/** Returns the name of a slot: `recs.api.0`, or `123` for a run that is in no app. */
 export function ownerSlotName(owner: WorkloadRow | RunRow, slot: number): string {
   if ("run" in owner && owner.app === null) return String(owner.run);
   return `${owner.app}.${workloadNameOf(owner)}.${slot}`;

@@ -52,7 +52,7 @@ export function slotAfterPlace(slot: SlotRow, version: number, attempts: number,
 
 /**
  * Returns the slot of a run whose attempt is written off with a silent node. The attempt counts as lost at once, since
- * its node may never report it. An end that is reported after all no longer counts.
+ * its node may never report its end. If an end is reported after all, only a success still counts.
  */
 export const slotAfterGivenUp = (slot: SlotRow): SlotRow => ({ ...slot, lost: slot.lost + 1 });
 
@@ -64,9 +64,10 @@ export const crashesIn = (slot: SlotRow | undefined, version: number): number =>
   slot !== undefined && endedVersion(slot) === version ? slot.streak : 0;
 
 /**
- * Returns the slot after `task` ended. Only the newest attempt counts, except for a late success of a job: the first
- * success wins. `attempts` goes back to the task's own attempt, since its agent has said that it uses no more of its
- * grant. The agent of a lost task has not said so.
+ * Returns the slot after `task` ended. Once a newer attempt was placed, an end changes nothing, except for a job's
+ * success: the first success wins. After a reported end, `attempts` is the number of the ended attempt, since the agent
+ * has said that it uses no more of the granted numbers. After a loss, `attempts` includes the granted numbers, since
+ * the agent has not said so.
  */
 export function slotAfterEnd(
   slot: SlotRow | null,
@@ -94,7 +95,10 @@ const isBad = (end: TaskEnd): boolean => end.state === "failed" || end.state ===
 const isOvertaken = (slot: SlotRow, task: TaskRow): boolean =>
   slot.attempts > task.grant_until || (slot.ends[0]?.attempt ?? 0) > task.attempt;
 
-/** Counts a late success. All members of a gang's attempt must have succeeded, so its ends are kept together. */
+/**
+ * Counts the late success of a job's task. The ends of one attempt of a gang are kept together, since the run succeeds
+ * only when all members have succeeded.
+ */
 function lateSuccess(slot: SlotRow, task: TaskRow, end: TaskEnd): SlotRow {
   const wins =
     task.kind === "job" &&
@@ -127,7 +131,8 @@ function counts(
       if (isJob && end.state === "succeeded") return {};
       const streak = ranLong ? 1 : slot.streak + 1;
       const failed = end.state === "failed" ? slot.failed + 1 : slot.failed;
-      // An attempt that ran was neither rejected nor lost. A service's limits on those count consecutive ends.
+      // An attempt that ran was neither rejected nor lost. A service's counts of both are of ends in a row, since they
+      // only lengthen the wait before the next attempt.
       return { streak, failed, not_before_ms: wait(streak), ...(isJob ? {} : { rejected: 0, lost: 0 }) };
     }
     case "rejected":

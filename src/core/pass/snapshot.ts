@@ -59,9 +59,9 @@ export interface PlanLimits {
   /** A node's tests must end within this time, plus the time limits of its operators' commands. */
   readonly test_deadline_ms: Ms;
   readonly port_rest_ms: Ms;
-  /** A node that rejected or lost a slot is left out this long. */
+  /** How long a node that rejected a slot is left out for that slot. */
   readonly avoid_ms: Ms;
-  /** A run that was rejected or lost this often fails. */
+  /** A run fails after this many rejections. `loss_limit` is the same for losses. */
   readonly reject_limit: number;
   readonly loss_limit: number;
   /** How many further attempts an agent is granted. */
@@ -162,9 +162,9 @@ export interface Plan {
   readonly queue: readonly string[];
   /** The earliest time at which time alone changes the plan; null for never. */
   readonly wake_at_ms: Ms | null;
-  /** Whether the bound on work was reached, so that the next pass should follow at once. */
+  /** Whether the pass reached its bound on work and decided something, so that the next pass should follow at once. */
   readonly more: boolean;
-  /** Messages for operators: mass silence, recovering, fenced. */
+  /** Messages for operators: mass silence, recovering. */
   readonly notices: readonly string[];
 }
 

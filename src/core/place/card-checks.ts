@@ -20,7 +20,9 @@ import type { CardCheck } from "../pass/snapshot";
 import { GIB, type Bytes } from "../units";
 import type { GpuRequest } from "../model/workload";
 
-/** How many cards a node's reason names one by one. The others are counted, and all are in its data. */
+/**
+ * How many cards a node's reason names one by one. The reason only counts the others; the check's `devices` has all.
+ */
 const CARDS_TOLD = 4;
 const HOLDERS_TOLD = 2;
 
@@ -61,7 +63,10 @@ interface Refused {
 const dataOf = (refused: readonly Refused[]): CardCheck[] =>
   refused.map(({ card, refusal, detail }) => ({ id: card.device.id, why: refusal, detail }));
 
-/** Words the cards of a request that says more of them than their number: `such cards`. */
+/**
+ * Returns the word for the cards of a request: `cards`, or `such cards` if the request says more of them than their
+ * number.
+ */
 const suchCards = (gpu: GpuRequest, count: number): string =>
   `${isChoosy(gpu) ? "such " : ""}card${count === 1 ? "" : "s"}`;
 
@@ -90,8 +95,8 @@ function taken(
 }
 
 /**
- * Words what mostly prevents it: tasks, which end; foreign processes, which may end; or cards that somebody has to look
- * at.
+ * Returns the main reason why too few cards are free: tasks hold them, which end; foreign processes use them, which may
+ * end; or somebody has to look at them.
  */
 function reasonOf(gpu: GpuRequest, free: number, refused: readonly Refused[]): string {
   const count = (...refusals: CardRefusal[]): number =>
@@ -218,7 +223,7 @@ function noKind(gpu: GpuRequest, room: Room): Found {
   });
 }
 
-/** Returns the cards that would suit a smaller request: now, or when those who use them leave. */
+/** Returns the node's cards that suit a relaxed request, now or when those who use them leave. */
 const ableFor = (gpu: GpuRequest, room: Room): readonly Promisable[] =>
   room.cards.list.filter((card) => matches(gpu, card.device) && isAble(gpu, card));
 

@@ -14,7 +14,7 @@ import { SECOND_MS, type Ms } from "../units";
 
 type CheckOne = (look: Look, room: Room) => Found | null;
 
-/** Checks whose results nothing that this pass places can change. */
+/** Checks whose results stay the same during a pass, whatever the pass places. */
 const FIXED: readonly CheckOne[] = [
   checkState,
   checkPool,
@@ -25,7 +25,10 @@ const FIXED: readonly CheckOne[] = [
   checkAvoid,
 ];
 
-/** Checks of what is left and who is there. For cards see `hasRoom`. */
+/**
+ * Checks of amounts, ports and company, whose results change with what the pass places. Cards have checks of their own:
+ * `checkGpu` gives the reasons, `hasCards` only says yes or no.
+ */
 const MOVING: readonly CheckOne[] = [
   checkCountables,
   checkAmounts("cpu"),
@@ -39,7 +42,7 @@ const MOVING: readonly CheckOne[] = [
 /** Returns whether a node may be considered at all. */
 export const isCandidate = (look: Look, room: Room): boolean => FIXED.every((check) => check(look, room) === null);
 
-/** Returns whether a candidate has room now. The reasons of cards are long, and nobody reads them here. */
+/** Returns whether a candidate has room now. `hasCards` stands here for `checkGpu`, since nobody reads the reasons. */
 export const hasRoom = (look: Look, room: Room): boolean =>
   hasCards(look, room) && MOVING.every((check) => check(look, room) === null);
 

@@ -76,7 +76,10 @@ function summaryOf(examined: readonly NodeFindings[], fitting: number, members: 
   return `waits: ${total}${needed}${told.length === 0 ? "" : `: ${told.join(", ")}`}`;
 }
 
-/** Returns the fewest changes that make one more node fit, in the cheapest of the ways, or null if no change helps. */
+/**
+ * Words the fewest changes to the request that make one more node fit, in up to two ways, each with the amount that
+ * asks least of the user. A gang is also told for how many nodes it could ask. Null if no change helps.
+ */
 function smallestChange(examined: readonly NodeFindings[], fitting: number, members: number): string | null {
   const shown: string[] = [];
   if (members > 1 && fitting > 0) shown.push(`ask for ${fitting} ${fitting === 1 ? "node" : "nodes"}`);

@@ -15,7 +15,7 @@ export interface Found extends Check {
   readonly reason: string;
   /** How near this node comes. The nearest node is shown behind the reason: `largest 16 GB`. */
   readonly best: { readonly value: number; readonly text: string } | null;
-  /** Null if nothing that the user asks for would help. */
+  /** Null if no change to the request would help. */
   readonly change: RequestChange | null;
 }
 

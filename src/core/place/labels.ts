@@ -3,7 +3,10 @@
 import type { NodeRow } from "../model/rows-node";
 import type { LabelCheck, Taint, Toleration } from "../model/workload";
 
-/** Returns a label of a node. The automatic labels `os`, `arch` and `hostname` are what the agent found. */
+/**
+ * Returns a label of a node. A label that was set on the node counts before the automatic ones (`os`, `arch`,
+ * `hostname`), which are what the agent found.
+ */
 export function labelOf(node: NodeRow, key: string): string | undefined {
   const own = node.labels[key];
   if (own !== undefined) return own;

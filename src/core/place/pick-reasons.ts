@@ -20,7 +20,7 @@ import { pickIn, type Room } from "./room";
 import type { DeviceReason } from "../pass/snapshot";
 import type { GpuRequest } from "../model/workload";
 
-/** Returns the reason for each card that a request gets in a room now, before it is taken out of the room. */
+/** Returns the reason for each card of a pick. The room still counts these cards as free. */
 export function reasonsOf(request: GpuRequest, room: Room, pick: CardPick): DeviceReason[] {
   return pick.cards.map((picked) => ({ id: picked.card.device.id, why: whyCard(request, room, pick, picked) }));
 }
@@ -81,7 +81,10 @@ function whyTogether({ cards }: Room, pick: CardPick): string {
   return `, ${TIGHTNESS_WORDS[pick.tightness]} with the others`;
 }
 
-/** Explains why a task has its cards, as if it were placed now. Its own promise was taken out of the room before. */
+/**
+ * Explains why a task has its cards, as if it were placed now. The caller has given the task's promise back to the room
+ * before (`leaveRoom`).
+ */
 export function explainCards(request: GpuRequest, room: Room, { devices }: Promised): DeviceReason[] {
   const pick = pickIn(room, request);
   const now = new Map((pick === null ? [] : reasonsOf(request, room, pick)).map((each) => [each.id, each.why]));

@@ -46,9 +46,12 @@ export const hostKey = (owner: { readonly app_uid: string | null }, owner_uid: s
 export const hostKeyOf = ({ owner }: Demand): string => hostKey(owner, owner.uid, workloadNameOf(owner));
 
 interface Lifted {
-  /** The least priority of a workload, because of the workloads that follow it. */
+  /**
+   * By host key: the priority with which a workload counts at least. It is the highest among the workloads that follow
+   * it, directly or through others.
+   */
   readonly priority: ReadonlyMap<string, number>;
-  /** How many workloads a workload follows, directly and through others. */
+  /** By host key: the length of the longest chain of workloads that a workload follows. */
   readonly depth: ReadonlyMap<string, number>;
 }
 

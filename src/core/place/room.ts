@@ -25,21 +25,27 @@ export interface Room {
   readonly beside: Room[];
   /** The cards that a request would get now. It is forgotten when something is placed here. */
   picked: { readonly request: GpuRequest; readonly pick: CardPick | null } | null;
-  /** Rises with everything that is placed here. */
+  /** Rises when something is placed here, and when a task with cards is placed in a room beside. */
   stamp: number;
 }
 
 export interface Rooms {
   readonly list: readonly Room[];
   readonly byId: ReadonlyMap<string, Room>;
-  /** Indices of rooms, in the order in which something was placed there. */
+  /** Indices of the rooms whose stamps rose, in the order in which they did. */
   readonly touched: number[];
   readonly placed: TaskRow[];
-  /** Uids of tasks that are about to be told to stop, and no longer count as company. */
+  /**
+   * Uids of tasks that this pass tells to stop. They are no company for `together_with`. For `apart_from` and `spread`
+   * they count until they have ended.
+   */
   readonly stopped: ReadonlySet<string>;
   /** How often a node was examined. */
   checks: number;
-  /** What is computed on demand, and shared by rooms that are examined in part. */
+  /**
+   * Values that are made at first use. They stand in one object, so that a copy of these rooms with a shorter `list`
+   * shares them.
+   */
   readonly lazy: Lazy;
 }
 
@@ -66,7 +72,10 @@ interface PortSpace {
   lowest: number;
 }
 
-/** Returns what is left beside the living tasks, and beside those that the pass has placed so far. */
+/**
+ * Returns what is left on every node beside the living tasks, the orphans whose promises are known, and the tasks that
+ * the pass has placed so far.
+ */
 export function openRooms(
   pass: Pass,
   stopped: ReadonlySet<string> = new Set(),
@@ -104,7 +113,10 @@ export function openRooms(
   };
 }
 
-/** Joins the rooms of agents on one machine, which report the same boot id. */
+/**
+ * Puts rooms beside each other if their agents are on one machine, which they show by the same boot id, and have a card
+ * in common.
+ */
 function joinMachines(list: readonly Room[]): void {
   const boots = new Map<string, number>();
   for (const { node, cards } of list) {
@@ -303,14 +315,17 @@ export function pickIn(room: Room, request: GpuRequest): CardPick | null {
   return room.picked.pick;
 }
 
-/** Takes what a task is promised out of its room. */
+/** Counts what a task is promised as taken in its room. */
 export function takeRoom(rooms: Rooms, room: Room, promised: Promised): void {
   takeFrom(room, promised);
   unpick(room);
   if (rooms.lazy.ports !== null && promised.ports.length > 0) takePorts(rooms.lazy.ports, room.node, promised);
 }
 
-/** Gives back what a task holds in its room, as if the task were not there. */
+/**
+ * Gives back to a room the amounts, countables and cards that a task holds. The task's ports stay taken, and the task
+ * still counts as company.
+ */
 export function leaveRoom(room: Room, promised: Promised): void {
   giveBack(room.free, promised);
   for (const other of room.beside) giveBackCards(other.free, promised.devices);

@@ -31,7 +31,10 @@ import type { Blocked } from "../pass/snapshot";
 
 /** What was placed, and what found no room. */
 export interface Placements extends Findings {
-  /** Every task that got room, even if the room is only kept and the task follows in a later pass. */
+  /**
+   * Every task that got room in this pass, including those that are not placed yet, since an old attempt must end
+   * first.
+   */
   readonly placed: readonly TaskRow[];
   /** The demands that found no room, in the order in which they were examined. */
   readonly waiting: readonly Demand[];
@@ -91,8 +94,8 @@ function block(demand: Demand, failure: Failure): Blocked {
 }
 
 /**
- * Returns why a shape failed earlier in this pass. It still fails, since room only shrinks, unless company has arrived
- * meanwhile.
+ * Returns why another demand of the shape failed earlier in this pass. The reason still holds, since rooms only shrink.
+ * A shape that wants company is searched again once anything was placed.
  */
 function knownFailure(rooms: Rooms, shape: Shape, demand: Demand): Failure | null {
   if (shape.failure === null || demand.only !== null) return null;
@@ -122,8 +125,8 @@ function place(draft: PassDraft, look: Look, demand: Demand): Failure | null {
 }
 
 /**
- * Returns whether the machine has the ports, also beside members of the same gang that other agents of that machine
- * would take.
+ * Returns whether a room suits the next member of a demand, beside the rooms that are chosen for the other members: its
+ * machine has the ports for all members there, and no chosen room gives out the same cards.
  */
 export function hasPorts({ pass, rooms, shape }: Look, room: Room, chosen: readonly Room[]): boolean {
   const { ports, request } = shape.spec;
@@ -163,7 +166,7 @@ function cardsOn({ shape }: Look, room: Room): { readonly cards: CardPick["cards
 
 const NO_CARDS = { cards: [], why: "" } as const;
 
-/** Returns what the next member of a demand would be promised there. */
+/** Returns what the next member of a demand would be promised in a room. */
 export const promiseIn = (look: Look, room: Room): Promised => promiseOn(look, room, cardsOn(look, room).cards);
 
 /** Notes the attempt: what it writes off, its tasks, its slot, and its run's state. */

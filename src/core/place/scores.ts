@@ -15,14 +15,18 @@ const SAME_WORKLOAD = -100;
 /** Nodes with cards are kept for those who ask for cards. */
 const KEEP_CARDS = -50;
 
-/** One GiB of card memory beyond need weighs more than how full a node is. */
+/**
+ * Per GiB of a card's memory; of a card that is shared already, per GiB that stays free on it. Ten GiB weigh as much as
+ * the difference between an empty node and a full one.
+ */
 const CARD_GIB = -0.1;
 
 /** A card that is not shared yet stays whole while another one has room. */
 const OPEN_CARD = -50;
 
 /**
- * Per step by which cards are connected more loosely: decisive where a connection is demanded, else only among equals.
+ * Per step by which cards are connected more loosely. A demanded connection decides; any other weighs half as much as
+ * the difference between an empty node and a full one.
  */
 const LOOSE_DEMANDED = -100;
 const LOOSE = -0.5;
@@ -73,7 +77,10 @@ export function total(parts: ScoreParts): number {
   return sum;
 }
 
-/** Returns how full the node would be: the mean of the promised shares of cores, memory and cards. */
+/**
+ * Returns how full the node would be: the mean of the promised shares of cores and memory, with this task. If the task
+ * asks for cards, the share of cards that were promised before it counts too.
+ */
 function usedShare({ shape }: Look, room: Room): number {
   const { capacity } = room.node;
   const { cpu_milli, memory_bytes } = resolvedFor(shape, room);

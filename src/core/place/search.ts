@@ -18,8 +18,8 @@ export function bestRooms(
   while (chosen.length < count) {
     const top = pop(heap);
     if (top === null) break;
-    // This entry is outdated: what was placed there since has made a newer entry, which is in the heap too, or the node
-    // has no room.
+    // This entry does not do. It may be outdated: something was placed on the node since, and the node has a newer
+    // entry in the heap, or has no room. Or the node does not suit beside the chosen ones.
     if (top.stamp !== top.room.stamp || chosen.includes(top.room) || !suits(top.room, chosen)) continue;
     taken.push(top);
     chosen.push(top.room);

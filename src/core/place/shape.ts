@@ -1,4 +1,4 @@
-// What decides where a slot may go, apart from which slot it is. Equal shapes share one search and one answer.
+// What decides where a demand fits. Demands of equal shape share one search and one answer.
 
 import { tasksOf, workloadNameOf, type Demand, type Pass } from "../pass/pass";
 import { hostKey, hostKeyOf } from "./queue";
@@ -21,7 +21,10 @@ export interface Shape {
   readonly host_key: string;
   /** Host keys of tasks that must not be on the node, not counting the slot's own tasks. */
   readonly apart: readonly string[];
-  /** Host keys of tasks that must be on the node. `first`: it cannot go anywhere before they are placed. */
+  /**
+   * Host keys of tasks that must be on the node. `first`: the slot cannot go anywhere before one of these tasks is
+   * placed.
+   */
   readonly together: readonly { readonly key: string; readonly first: boolean }[];
   /** The slot whose own tasks do not count as company. */
   readonly own: { readonly owner_uid: string; readonly slot: number } | null;
@@ -50,7 +53,10 @@ interface ApartWorkload {
 }
 
 export interface Shapes {
-  /** Shapes by the relevant part of the spec and by account, for most demands, which nothing else tells apart. */
+  /**
+   * Shapes of plain demands, by the relevant part of the spec and by account. Most demands are plain: nothing else
+   * makes a difference to where they fit.
+   */
   readonly plain: Map<string, Map<string, Shape>>;
   readonly byKey: Map<string, Shape>;
   /** By app uid, the workloads that keep apart from others; computed when the first shape is asked for. */
@@ -74,7 +80,7 @@ function specKey(spec: TaskSpec): string {
 export const accountOf = (pass: Pass, demand: Pick<Demand, "owner" | "spec">): string =>
   demand.spec.unix_user ?? pass.state.users.get(demand.owner.user)?.unix_user ?? demand.owner.user;
 
-/** Returns the shape of a demand: the same object for every demand that the same nodes suit. */
+/** Returns the shape of a demand. Demands with the same conditions get the same object. */
 export function shapeOf(pass: Pass, shapes: Shapes, demand: Demand): Shape {
   const { spec, slot_row } = demand;
   const account = accountOf(pass, demand);
@@ -140,7 +146,10 @@ function togetherOf(pass: Pass, { owner, spec }: Demand): Shape["together"] {
   return names.map((name) => ({ key: hostKey(owner, owner.uid, name), first: comesFirst(pass, owner.app_uid, name) }));
 }
 
-/** Returns whether others wait for this workload's first task. It will get one by itself, and follows nobody. */
+/**
+ * Returns whether workloads that follow this one wait for its first task. They wait if it is sure to ask for one: it is
+ * a daemon or a service with replicas, is not being removed, and follows no workload itself.
+ */
 function comesFirst(pass: Pass, app_uid: string | null, name: string): boolean {
   for (const workload of pass.state.workloads.values()) {
     if (workload.app_uid !== app_uid || workload.name !== name) continue;
@@ -152,7 +161,10 @@ function comesFirst(pass: Pass, app_uid: string | null, name: string): boolean {
 
 const NOBODY: readonly string[] = [];
 
-/** Returns whom a demand keeps apart from: those that it names, and those of its app that name it. */
+/**
+ * Returns the host keys that a demand keeps apart from: of the workloads that it names, and of those of its app that
+ * name it.
+ */
 function apartOf(pass: Pass, shapes: Shapes, { owner, spec }: Demand): readonly string[] {
   const others = owner.app_uid === null ? undefined : (shapes.apart ??= apartWorkloads(pass)).get(owner.app_uid);
   if (others === undefined) return NOBODY;

@@ -1,4 +1,4 @@
-// What would have to end for a demand to find room. It is asked before an idle card is taken back from anybody.
+// What would have to end for a demand to find room. The plan asks this before it takes an idle card back from anybody.
 
 import type { TaskRow } from "../model/rows-task";
 import type { Demand, Pass } from "../pass/pass";
@@ -7,7 +7,7 @@ import { hasPorts } from "./schedule";
 import { bestRooms } from "./search";
 import { noShapes, shapeOf } from "./shape";
 
-/** Rooms as they would be. What is tried in them is undone before the answer is returned. */
+/** The rooms that a question is about. Releases that `smallestRelease` only tries are undone before it returns. */
 export interface WhatIf {
   readonly pass: Pass;
   readonly rooms: Rooms;
@@ -22,10 +22,10 @@ export interface Releasable {
 const MOST_TRIES = 1_000;
 
 /**
- * Returns the smallest set of attempts on this node whose release lets `demand` fit, or null if no set of at most
- * `at_most` does. `attempts` are those that have a task on the node, in the order in which they would rather be
- * released: of sets of one size, the first in this order is returned. A demand of one member counts as fitting where
- * something is released, a gang wherever all its members fit.
+ * Returns the smallest set of attempts whose release lets `demand` fit, or null if no set of at most `at_most` does.
+ * All `attempts` have a task on one node. Of sets of one size, the first in the order of `attempts` is returned. A
+ * demand of one member has to fit in a room that the release makes larger, a gang may fit anywhere. If there are more
+ * than `MOST_TRIES` sets, a set may be returned that is not the smallest.
  */
 export function smallestRelease<T extends Releasable>(
   whatIf: WhatIf,
@@ -40,7 +40,10 @@ export function smallestRelease<T extends Releasable>(
   const chosen: T[] = [];
   let tries = 0;
 
-  /** Releases `size` more attempts, from the one at `from` on; what does not do has come back. */
+  /**
+   * Tries every choice of `size` more attempts, from the one at `from` on. Returns whether a choice lets the demand
+   * fit, which `chosen` then holds. Whatever was released for a try is taken again afterwards.
+   */
   function choose(size: number, from: number): boolean {
     if (size === 0) return ++tries <= MOST_TRIES && fits();
     for (let at = from; at <= attempts.length - size && tries < MOST_TRIES; at++) {
@@ -68,7 +71,7 @@ export function fit({ pass, rooms }: WhatIf, demand: Demand): readonly Room[] | 
   return bestRooms(look, demand.spec.members, (room, chosen) => hasPorts(look, room, chosen));
 }
 
-/** Takes all tasks of an attempt out of their rooms. */
+/** Gives what all tasks of an attempt hold back to their rooms. */
 export function release(rooms: Rooms, { tasks }: Releasable): void {
   for (const { node_id, promised } of tasks) {
     const room = rooms.byId.get(node_id);
@@ -99,9 +102,7 @@ function fitsWithout(rooms: Rooms, attempts: readonly Releasable[], fits: () => 
   return found;
 }
 
-/**
- * Starts from all attempts and spares those that need not be released, beginning with the one that would rather stay.
- */
+/** Starts from all attempts and spares each that need not be released, from the last one to the first. */
 function noneToSpare<T extends Releasable>(rooms: Rooms, attempts: readonly T[], fits: () => boolean): readonly T[] {
   return attempts.reduceRight<readonly T[]>((kept, one) => {
     const without = kept.filter((other) => other !== one);

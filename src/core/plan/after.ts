@@ -36,7 +36,8 @@ function resolve(draft: ReconcileDraft, row: RunRow): boolean {
     setRun(draft, { ...run, state: "queued", after, reason: null }, "what it waited for is there");
     return true;
   }
-  // A run's result is kept, since the run may leave the live state. A service must be up at the time.
+  // A run's result is stored as soon as it is known, since the run may leave the live state. Whether a service is up is
+  // not stored, since the service must be up when everything else is met.
   const kept = after.map((each, n) => (each.when === "up" ? (run.after[n] ?? each) : each));
   if (kept.some((each, n) => each.met !== run.after[n]?.met))
     setRun(draft, { ...run, after: kept }, "part of what it waits for is there");

@@ -1,4 +1,4 @@
-// Turns a plan's operations into rows for the commit, and into a new state for what-if, tests and the simulator.
+// Turns a plan's operations into rows for the commit, and, for tests, rows into a new state.
 
 import { unreachable } from "../assert";
 import type { Change, State } from "../model/rows-state";
@@ -65,7 +65,10 @@ function runChanges(run: RunRow, workload: WorkloadRow | undefined): Change[] {
   return [row, { table: "workloads", key: workload.uid, row: { ...workload, last_run } }];
 }
 
-/** Returns the rows that remove a thing: a grave for each uid that a returning task could name, and no live row. */
+/**
+ * Returns the rows that remove an app or a workload: a grave for its uid, which a returning task may name, and the end
+ * of its live rows.
+ */
 function removed(what: "app" | "workload", uid: string, state: State, now_ms: Ms): Change[] {
   const grave: Change = { table: "graves", key: uid, row: { uid, at_ms: now_ms } };
   if (what === "app") return [grave, { table: "apps", key: uid, row: null }];

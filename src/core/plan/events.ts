@@ -11,7 +11,10 @@ import { taskName } from "../model/task";
 
 type NewEvent = Omit<EventRow, "id" | "at_ms" | "actor">;
 
-/** Returns one event per operation. `made` is how many uids of the pass were given to tasks. */
+/**
+ * Returns the events of the operations that matter to people, one each. `made` is how many uids of the pass were given
+ * to tasks: the events take the following ones.
+ */
 export function eventsOf(ops: readonly Op[], pass: Pass, made: number): Change[] {
   const events: Change[] = [];
   for (const op of ops) {

@@ -1,5 +1,5 @@
-// Cards that are held and not used: the owners of their tasks are told, or the tasks have to end. Nothing happens that
-// a workload did not ask for, and by default nothing while nobody waits for such a card.
+// Cards that are held and not used: the owners of their tasks are told, or the tasks have to end. A workload has to ask
+// for either. By default, either happens only while somebody waits for such a card.
 
 import { compareText } from "../canonical";
 import { formatDuration } from "../format";
@@ -87,8 +87,8 @@ const byIdle = (a: Idle, b: Idle): number => b.idle_ms - a.idle_ms || compareTex
 const nameOf = ({ tasks: [first] }: Idle): string => (first === undefined ? "" : `${taskName(first)} ${first.uid}`);
 
 /**
- * Returns the attempt if it is idle. A gang is idle when every member with cards is. A task that was told to stop gives
- * its cards back anyway.
+ * Returns the attempt with its idle time, or nothing if its workload does not limit idle time, or if one of its tasks
+ * is not meant to run on. A gang has been idle for as long as every member with cards.
  */
 function idleAttempt(found: PassDraft, tasks: readonly TaskRow[]): Idle[] {
   const { pass } = found;
@@ -130,7 +130,10 @@ function leaveEnding({ pass, draft, rooms }: Reclaim): void {
   }
 }
 
-/** Stops the fewest idle attempts of one node that let a demand in. An owner that asked only for notices gets one. */
+/**
+ * Stops the fewest idle attempts of one node whose release lets a demand fit. An owner that asked only for notices gets
+ * one if its attempt alone would be enough.
+ */
 function giveTo(reclaim: Reclaim, demand: Demand): void {
   const { pass, draft, shapes, hopeless, idle } = reclaim;
   const shape = shapeOf(pass, shapes, demand);
@@ -147,7 +150,7 @@ function giveTo(reclaim: Reclaim, demand: Demand): void {
     }
   }
   if (best === null) {
-    // Another owner of the same shape might take from this one.
+    // A demand of another owner may have the same shape, and could be served from this owner's attempts.
     if (others.length === idle.filter(({ tasks }) => !isStopped(draft, tasks)).length) hopeless.add(shape);
     return;
   }

@@ -25,7 +25,7 @@ import { forgetHint, howEnded, isGone } from "./replicas";
 import type { Ms } from "../units";
 import type { StopSettings, TaskSpec } from "../model/workload";
 
-/** Brings one run that waits for no other a step on. */
+/** Brings a run a step on. The run waits for no other, or is to be cancelled. */
 export function reconcileRun(draft: ReconcileDraft, run: RunRow): void {
   const { pass } = draft;
   const tasks = tasksOf(pass, run.uid);
@@ -167,7 +167,10 @@ function giveUpAfter(pass: Pass, run: RunRow, spec: TaskSpec): Ms | null {
   return spec.exclusive ? Math.max(requeue_after_ms, exclusiveSilence(pass.limits)) : requeue_after_ms;
 }
 
-/** Notes in the run that it waits for a silent node, and removes the note when the node is heard. */
+/**
+ * Marks a run that has tasks as running, and notes in it the silent nodes that it waits for. The note goes when they
+ * are heard. The row of a run that somebody cancelled stays as it is.
+ */
 function noteAttempt(draft: ReconcileDraft, run: RunRow, open: readonly TaskRow[]): void {
   const { pass } = draft;
   const silent: NodeFact[] = [];
@@ -193,7 +196,10 @@ function noteAttempt(draft: ReconcileDraft, run: RunRow, open: readonly TaskRow[
   setRun(draft, { ...run, state: "running", started_ms, reason }, reason ?? "it has a task that is heard of");
 }
 
-/** Stops the attempts that were written off, once their node is back and the attempt that replaced them runs well. */
+/**
+ * Stops the attempts that were written off and whose nodes are heard again: exclusive ones at once, others when the
+ * attempt that replaced them is up.
+ */
 function stopReturned(
   draft: ReconcileDraft,
   run: RunRow,

@@ -1,5 +1,5 @@
-// Orphans that a slot must take into account: a task under the name of an exclusive slot, though no server knows it,
-// may hold what only one task may hold.
+// Orphans that an exclusive slot has to wait for: an orphan with the name of the slot may hold what only one task may
+// hold.
 
 import { exclusiveSilence, type NodeFact } from "../pass/contact";
 import type { RunRow, WorkloadRow } from "../model/rows-work";
@@ -25,7 +25,7 @@ function orphanOf(
 ): { readonly orphan: Orphan; readonly fact: NodeFact } | null {
   let found: { orphan: Orphan; fact: NodeFact } | null = null;
   for (const fact of pass.nodes.values()) {
-    // By then the orphan's own lease has ended it.
+    // After so long a silence, the orphan's own lease has ended it.
     if (fact.silence_ms >= exclusiveSilence(pass.limits)) continue;
     for (const orphan of fact.node.orphans) {
       // A known task counts as a task, even if its record cannot be read.

@@ -31,8 +31,9 @@ export function quarantineOverdue(pass: Pass): Pick<Findings, "ops" | "wake_at_m
 }
 
 /**
- * Returns when tests are overdue; null while the agent is not heard, since it is asked again when it returns. The whole
- * time counts anew from there, and from each start of the server.
+ * Returns when a node's tests are overdue; null while its agent is not heard, since the agent is asked again when it
+ * returns. The time counts from the order, from the agent's return, or from the start of the server, whichever is the
+ * latest.
  */
 function dueAt({ snapshot, now_ms }: Pass, { node, heard }: NodeFact, at_ms: Ms, within_ms: Ms): Ms | null {
   if (!heard) return null;

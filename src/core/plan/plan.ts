@@ -15,7 +15,11 @@ import type { Blocked, Op, Plan, Snapshot } from "../pass/snapshot";
 import { taskName } from "../model/task";
 import { SECOND_MS, type Ms } from "../units";
 
-/** Makes one pass over the whole state. Applying its changes and planning again at the same time gives no operation. */
+/**
+ * Makes one pass over the whole state. Applying its changes and planning again at the same time gives no operation,
+ * unless the pass reached its bound on work. Notices of idle cards are in no change: the snapshot has to say that they
+ * were given (`told`).
+ */
 export function plan(snapshot: Snapshot): Plan {
   if (snapshot.state.cluster.recovering !== null) return recovering(snapshot, snapshot.state.cluster.recovering);
   const begun = begin(snapshot);

@@ -1,5 +1,5 @@
-// Compares what is wanted with what there is, and finds stops, ends and demands: every app, workload, run and ownerless
-// task once.
+// Compares what is wanted with what there is: examines every workload, run and ownerless task, and finds stops, ends of
+// runs, and demands.
 
 import { compareText } from "../canonical";
 import { resolveWaiting } from "./after";
@@ -11,7 +11,10 @@ import { runOf, stopTask, tasksOf, type Findings, type Pass } from "../pass/pass
 import type { Op } from "../pass/snapshot";
 import { reconcileDaemon, reconcileService } from "./services";
 
-/** Decides everything except the places. A slot that needs a node becomes a demand. */
+/**
+ * Decides for every workload, run and ownerless task what stops, what ends and what is wanted. A slot that needs a node
+ * becomes a demand, for which `schedule` finds the place.
+ */
 export function reconcile(pass: Pass): Reconciled {
   const draft = newDraft(pass);
   stopOwnerless(draft);
@@ -88,7 +91,7 @@ function reconcileWorkloads(draft: ReconcileDraft): void {
   }
 }
 
-/** Returns the nodes with tasks other than daemons', whose tasks are stopped last. */
+/** Returns the nodes with a task of a service or a job. On a draining node, daemons' tasks stop after those. */
 function nodesWithWork(pass: Pass): ReadonlySet<string> {
   const nodes = new Set<string>();
   for (const tasks of pass.tasks.values())

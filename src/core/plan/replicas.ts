@@ -84,7 +84,7 @@ export function reconcileSlot(
 interface SlotAttempts {
   readonly fine: readonly TaskRow[];
   readonly stale: readonly TaskRow[];
-  /** Attempts on a node that leaves them no more time. */
+  /** Attempts that have to leave their draining node by now. */
   readonly due: readonly TaskRow[];
   /** Attempts that were told to stop, and those that this step stops. */
   readonly stopping: TaskRow[];
@@ -139,7 +139,7 @@ function whyMoves(pass: Pass, { node_id, promised }: TaskRow): string | null {
   return null;
 }
 
-/** Keeps the best of several attempts that do the same, and stops the others. */
+/** Keeps one of several attempts, and stops the others. An attempt that is up is kept first, then the newest. */
 function keepOne(
   draft: ReconcileDraft,
   keeping: Keeping,
@@ -184,7 +184,10 @@ function keepFine(
   return UP;
 }
 
-/** Notes which silent node an attempt's end or news must come from. */
+/**
+ * Notes that a slot waits for a silent node: because its workload never gives an attempt up, or because many nodes are
+ * silent together.
+ */
 function noteSilent(draft: ReconcileDraft, { workload, give_up_after_ms }: Keeping, tasks: readonly TaskRow[]): void {
   const { pass } = draft;
   const silent = [...tasks]
@@ -222,7 +225,8 @@ function fillSlot(
     if (!isGone(pass, keeping, task)) ending.push(task);
     else if (task.written_off === null && !draft.stopped.has(task.uid)) givesUp.push(task);
   }
-  // There are never two attempts of one version, and never more than two of a slot.
+  // A new attempt waits for those of its own version that are still ending. It waits for all that are ending if two
+  // must never run together, or if two are ending already.
   const alone = keeping.stop_first || ending.length > 1;
   const blockers = ending.filter((task) => alone || task.version === workload.version);
   if (blockers.length > 0) {
@@ -285,7 +289,10 @@ export function wantAttempt(
   return true;
 }
 
-/** Returns why a slot that gave unused cards back stays empty; null if it did not, or a newer version is wanted. */
+/**
+ * Returns why a slot stays empty after its attempt was stopped for unused cards. Null if it was stopped for another
+ * reason, if a newer version is wanted, or if the workload no longer limits idle time.
+ */
 function heldForIdle(pass: Pass, workload: WorkloadRow, slot: SlotRow | null): string | null {
   const [end] = slot?.ends ?? [];
   if (end?.idle !== true || end.version !== workload.version || workload.settings.idle === undefined) return null;

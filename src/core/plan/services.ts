@@ -87,10 +87,10 @@ function groupBySlot(tasks: readonly TaskRow[]): Map<number, TaskRow[]> {
 }
 
 /**
- * Replaces one outdated slot at a time, in order. While the new attempt of the first slot keeps crashing, that slot
- * stays the one being replaced: its old attempt runs on and the other slots are left alone. An attempt that only leaves
- * a draining node or a bad card moves at once, since it stays until the new one is up. Where two attempts must never
- * run together, it moves when no other slot is being replaced.
+ * Replaces the attempts of an older version one slot at a time, in order. Until a slot's new attempt is up, no other
+ * slot is replaced, also while that new attempt keeps crashing. An attempt that has to leave a draining node or a bad
+ * card gets its successor at once, and stays until the successor is up. If two attempts must never run together, one
+ * such attempt at a time moves, and only while no other slot is being replaced.
  */
 function replaceStale(draft: ReconcileDraft, keeping: Keeping, slots: readonly Slot[]): void {
   const { workload, stop_first } = keeping;
@@ -114,8 +114,8 @@ function replaceStale(draft: ReconcileDraft, keeping: Keeping, slots: readonly S
 }
 
 /**
- * Keeps one task of a daemon on every node that it matches. The slot is the node's ordinal. Nodes that cannot take a
- * task now keep what they have and hold nothing up.
+ * Keeps one task of a daemon on every node that it matches. The slot is the node's ordinal. A node that cannot take a
+ * task now keeps the one that it has, unless the node is being drained. No other node waits for it.
  */
 export function reconcileDaemon(
   draft: ReconcileDraft,
