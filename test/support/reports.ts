@@ -1,15 +1,13 @@
 // What an agent reports of a task that it was given, for tests that speak for an agent.
 
+import { identityIn } from "../../src/core/model/new-task";
 import type { TaskRow } from "../../src/core/model/rows-task";
 import type { Reported, TaskReport } from "../../src/core/model/record";
 import { taskName } from "../../src/core/model/task";
 
 export function reportOf(task: TaskRow, reported: Reported): TaskReport {
   const { uid, grant_until, promised, exclusive, unix_user } = task;
-  const { owner_uid, app_uid, project, user, app, workload, kind, run, version, spec_hash, slot, member, attempt } =
-    task;
-  const who = { owner_uid, app_uid, project, user, app, workload, kind, run };
-  const identity = { ...who, version, spec_hash, slot, member, attempt };
+  const identity = identityIn(task);
   return { uid, name: taskName(task), identity, grant_until, held: promised, exclusive, unix_user, reported };
 }
 

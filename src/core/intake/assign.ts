@@ -1,11 +1,12 @@
 // What a node has to be told: the difference between what its tasks shall do and what its agent was told or has
 // reported.
 
+import { identityIn } from "../model/new-task";
 import type { State } from "../model/rows-state";
 import type { TaskRow } from "../model/rows-task";
 import type { NodeRow } from "../model/rows-node";
 import type { Assignment, Verb } from "../model/record";
-import { seenSlot, shortId, taskName } from "../model/task";
+import { seenSlot, shortId, slotKey, taskName } from "../model/task";
 import type { PlanLimits } from "../pass/snapshot";
 import type { Settings, TaskSpec } from "../model/workload";
 
@@ -76,43 +77,13 @@ export function assignmentOf(
   node: NodeRow,
   limits: PlanLimits,
 ): Assignment {
-  const {
-    uid,
-    owner_uid,
-    app_uid,
-    project,
-    user,
-    app,
-    workload,
-    kind,
-    run,
-    version,
-    spec_hash,
-    slot,
-    member,
-    attempt,
-  } = task;
-  const streak = state.slots.get(`${owner_uid}/${slot}`)?.streak ?? 0;
+  const streak = state.slots.get(slotKey(task.owner_uid, task.slot))?.streak ?? 0;
   return {
-    uid,
+    uid: task.uid,
     name: taskName(task),
     boot_id: task.boot_id,
     desired: task.desired === "prepare" ? "prepare" : "run",
-    identity: {
-      owner_uid,
-      app_uid,
-      project,
-      user,
-      app,
-      workload,
-      kind,
-      run,
-      version,
-      spec_hash,
-      slot,
-      member,
-      attempt,
-    },
+    identity: identityIn(task),
     grant_until: task.grant_until,
     streak,
     command: spec.command,

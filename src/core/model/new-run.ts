@@ -1,6 +1,8 @@
-// Makes the row of a new run. It is the only place that does, so that a new column has one first value.
+// Makes the row of a new run, and the row of a run that is to be cancelled. No other place does, so that a new column
+// has one first value.
 
 import type { RunRow } from "./rows-work";
+import type { Ms } from "../units";
 
 /** The fields in which new runs differ. The other fields begin alike in every run. */
 export type NewRun = Pick<
@@ -31,4 +33,14 @@ export const newRun = (given: NewRun): RunRow => ({
   exit_code: null,
   signal: null,
   cause: null,
+});
+
+/**
+ * Returns the row of a run that is to be cancelled. `reason` says why if that is more than who cancels it. An earlier
+ * reason is dropped, since it says what the run waited for.
+ */
+export const withCancel = (run: RunRow, by: string, at_ms: Ms, reason: string | null = null): RunRow => ({
+  ...run,
+  reason,
+  cancel: { at_ms, by },
 });

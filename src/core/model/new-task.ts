@@ -36,6 +36,13 @@ export const newTask = ({ identity, node, ...given }: NewTask): TaskRow => ({
   ...given,
 });
 
+/** Returns the identity in a task's row, without the row's other fields. */
+export function identityIn(task: TaskRow): TaskIdentity {
+  const { owner_uid, app_uid, project, user, app, workload, kind, run } = task;
+  const { version, spec_hash, slot, member, attempt } = task;
+  return { owner_uid, app_uid, project, user, app, workload, kind, run, version, spec_hash, slot, member, attempt };
+}
+
 /** Returns the identity of an attempt in a slot of a workload or run. */
 export const identityOf = (
   owner: WorkloadRow | RunRow,

@@ -1,6 +1,7 @@
 // Cards that are held and not used: the owners of their tasks are told, or the tasks have to end. A workload has to ask
 // for either. By default, either happens only while somebody waits for such a card.
 
+import { withCancel } from "../model/new-run";
 import { compareText } from "../canonical";
 import { formatDuration } from "../format";
 import type { RunRow, WorkloadRow } from "../model/rows-work";
@@ -180,7 +181,7 @@ function act(draft: PassDraft, idle: Idle, for_whom: Demand | null): void {
     return;
   }
   const isRun = "run" in owner;
-  if (isRun) setRun(draft, { ...owner, cancel: { at_ms: draft.pass.now_ms, by: RECLAIMED_BY }, reason: why }, why);
+  if (isRun) setRun(draft, withCancel(owner, RECLAIMED_BY, draft.pass.now_ms, why), why);
   for (const task of tasks) stopTask(draft, task, owner.settings.stop, why, !isRun);
 }
 

@@ -41,7 +41,9 @@ export function reconcileRun(draft: ReconcileDraft, run: RunRow): void {
     finish(draft, run, "succeeded", { ...NO_CODE, reason: null, exit_code: 0 }, slot);
   } else if (cancelled !== null) {
     if (open.length === 0) {
-      finish(draft, run, "cancelled", { ...NO_CODE, reason: run.reason ?? cancelled }, slot);
+      const failed = slot !== null && endedBefore(run, slot) ? whyFailed(pass, run, slot, null) : null;
+      if (failed !== null) finish(draft, run, "failed", failed, slot);
+      else finish(draft, run, "cancelled", { ...NO_CODE, reason: run.reason ?? cancelled }, slot);
       return;
     }
     for (const task of tasks) stopTask(draft, task, run.settings.stop, cancelled);
@@ -52,6 +54,13 @@ export function reconcileRun(draft: ReconcileDraft, run: RunRow): void {
     nextAttempt(draft, run, spec, slot);
   }
 }
+
+/**
+ * Returns whether a run's newest attempt ended before the run was cancelled. A silent node reports such an end after
+ * the cancel, which then had nothing to end.
+ */
+const endedBefore = ({ cancel }: RunRow, { ends }: SlotRow): boolean =>
+  cancel !== null && ends.length > 0 && ends.every(({ at_ms }) => at_ms < cancel.at_ms);
 
 /** Returns why a run is to be cancelled, or null. */
 function whyCancelled(pass: Pass, run: RunRow): string | null {

@@ -1,5 +1,6 @@
 // The rows of apps and workloads: finding them by name, changing them together with their history, removing them.
 
+import { withCancel } from "../../core/model/new-run";
 import { canonicalJson } from "../../core/canonical";
 import { isFinal } from "../../core/model/lifecycle";
 import type { Change, State } from "../../core/model/rows-state";
@@ -57,7 +58,7 @@ export function removeWorkload(draft: Draft, workload: WorkloadRow, by: string):
     ...runs.map((run): Change => ({
       table: "runs",
       key: run.uid,
-      row: { ...run, cancel: { at_ms: draft.now_ms, by } },
+      row: withCancel(run, by, draft.now_ms),
     })),
   ];
 }

@@ -1,7 +1,7 @@
 // The rows of an applied spec's workloads, with a run for each new or changed job. Runs that wait for a replaced run
 // wait for the new run instead.
 
-import { newRun } from "../../core/model/new-run";
+import { newRun, withCancel } from "../../core/model/new-run";
 import type { Change, State } from "../../core/model/rows-state";
 import type { RunAfter, RunRow, WorkloadRow } from "../../core/model/rows-work";
 import type { WorkloadDecl } from "../../core/model/workload";
@@ -123,7 +123,7 @@ function replacements(draft: Draft, replaced: ReadonlyMap<string, RunRow>, user:
       changes.push({
         table: "runs",
         key: run.uid,
-        row: { ...run, reason: `replaced by run ${by.run}`, cancel: { at_ms: draft.now_ms, by: user } },
+        row: withCancel(run, user, draft.now_ms, `replaced by run ${by.run}`),
       });
     } else if (run.state === "waiting" && run.after.some((one) => replaced.has(one.uid))) {
       changes.push({ table: "runs", key: run.uid, row: { ...run, after } });

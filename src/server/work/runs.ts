@@ -1,9 +1,9 @@
 // Runs: made in no app at a person's request, refused if no node could ever run them, found by number, and cancelled.
 // Finding and cancelling also serve the runs of apps.
 
+import { newRun, withCancel } from "../../core/model/new-run";
 import type { State } from "../../core/model/rows-state";
 import type { RunAfter, RunRow } from "../../core/model/rows-work";
-import { newRun } from "../../core/model/new-run";
 import { isFinal } from "../../core/model/lifecycle";
 import { parseName } from "../../core/model/task";
 import type { WorkloadDecl } from "../../core/model/workload";
@@ -116,7 +116,7 @@ function wayOut({ nodes, smallest_change }: Blocked): string {
 export function cancelRun(draft: Draft, run: RunRow, by: string, signal: string | null): RunRow {
   if (isFinal(run.state) || run.cancel !== null) return run;
   const settings = signal === null ? run.settings : { ...run.settings, stop: { ...run.settings.stop, signal } };
-  const row: RunRow = { ...run, settings, cancel: { at_ms: draft.now_ms, by } };
+  const row: RunRow = { ...withCancel(run, by, draft.now_ms), settings };
   draft.put([{ table: "runs", key: run.uid, row }]);
   draft.event({
     verb: "cancelled",
