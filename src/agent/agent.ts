@@ -72,11 +72,11 @@ export type AgentEnd = "stopped" | "drained" | "left";
  */
 export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
   const data = join(options.data_dir, "agent");
-  demandDir(takeDir(data) ?? networkOf(data), `${data} cannot be used`, DATA_HINT);
+  requireDir(takeDir(data) ?? networkOf(data), `${data} cannot be used`, DATA_HINT);
   const release = lockData(data);
   const run = runDirOf(data);
   try {
-    demandDir(takeRunDir(run), `${run} cannot be used`, "set XDG_RUNTIME_DIR to a directory of this account");
+    requireDir(takeRunDir(run), `${run} cannot be used`, "set XDG_RUNTIME_DIR to a directory of this account");
     claimShare(run, data, options);
     const end = await serve(data, options);
     forgetAgent(run);
@@ -94,7 +94,7 @@ function networkOf(data: string): string | null {
   return network === null ? null : `it lies on a network file system (${network})`;
 }
 
-function demandDir(why: string | null, what: string, hint: string): void {
+function requireDir(why: string | null, what: string, hint: string): void {
   if (why !== null) throw new FatalAgentError("directory", `${what}: ${why}`, hint);
 }
 

@@ -4,7 +4,7 @@ import { Hono, type Context as HonoContext } from "hono";
 import { z } from "zod";
 import { assert } from "../core/assert";
 import { HOUSE_LIMITS } from "../core/limits";
-import { ACCESS, demandTouch, mayCall } from "./access/access";
+import { ACCESS, requireTouch, mayCall } from "./access/access";
 import type { Api } from "./routes/api";
 import type { Principal } from "./access/auth";
 import { refuseForeign, secured } from "./http/gates";
@@ -74,7 +74,7 @@ async function answerOf(api: Api, route: Route, c: HonoContext<Env>): Promise<Re
     link,
     touch(thing, what) {
       touched = true;
-      demandTouch(who, thing, what);
+      requireTouch(who, thing, what);
     },
     async commit(transact) {
       const named =

@@ -5,7 +5,7 @@ import type { NodeTesting } from "../../src/core/model/node-tests";
 import { withOrder } from "../../src/core/nodes/tests";
 import type { Context } from "../../src/server/context";
 import { signCredential } from "../../src/server/access/identity";
-import { intakeContext } from "../../src/server/nodes/intake";
+import { intakeContext } from "../../src/server/nodes/intake-context";
 import { forgetNode, resumed, untested } from "../../src/server/nodes/node-changes";
 import { putNewNode } from "../../src/server/nodes/node-row";
 import { newOrder } from "../../src/server/nodes/node-testing";

@@ -38,7 +38,7 @@ export const installServer = command({
     const argv = ["server", "--data", data_dir, ...argvOf(SERVER_FLAGS, typed)];
     const one: Installation = {
       what: "server",
-      program: demandBinary(dry),
+      program: requireBinary(dry),
       unit: serverUnit({ argv, data_dir: join(data_dir, "server"), user }),
       own_dir: join(data_dir, "server"),
       owner: await ownerOf(user),
@@ -85,7 +85,7 @@ export const installAgent = command({
     const drain = AGENT_OPTIONS.drain.read(rest.drain ?? undefined);
     const one: Installation = {
       what: "agent",
-      program: demandBinary(dry),
+      program: requireBinary(dry),
       unit: agentUnit({
         argv: [...fixed, ...argvOf(AGENT_OPTIONS, rest)],
         data_dir,
@@ -112,7 +112,7 @@ function serviceDir(context: Context, asked: string | null): string {
 /** Returns the prefix of all paths that are written: for tests, and for images that are assembled elsewhere. */
 const rootOf = ({ host }: Context): string => host.env["ORCH_INSTALL_ROOT"] ?? "";
 
-function demandBinary(dry: boolean): string {
+function requireBinary(dry: boolean): string {
   const binary = ownBinary();
   if (binary !== null) return binary;
   if (dry) return "dist/orch";

@@ -89,7 +89,7 @@ export function mayTouch(who: Principal, thing: Owned): boolean {
   return who.role === "user" && (who.project === thing.project || who.name === thing.user);
 }
 
-export function demandTouch(who: Principal, thing: Owned, what: string): void {
+export function requireTouch(who: Principal, thing: Owned, what: string): void {
   if (mayTouch(who, thing)) return;
   throw new RefusedError(
     "forbidden",

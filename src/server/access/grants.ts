@@ -11,7 +11,7 @@ import { RefusedError } from "../refused";
 const PRIVILEGED_PORT = 1024;
 
 /** Throws RefusedError with every wish of the workloads that `who` may not have. */
-export function demandGrants(who: Principal, workloads: readonly WorkloadDecl[]): void {
+export function requireGrants(who: Principal, workloads: readonly WorkloadDecl[]): void {
   const wishes = workloads.flatMap((workload) => refusedWishes(who, workload));
   const first = wishes[0];
   if (first === undefined) return;
@@ -50,7 +50,7 @@ function refusedWishes(who: Principal, { name, spec, settings }: WorkloadDecl): 
  * Throws RefusedError for exclusive workloads whose stop would have to begin before they were started, because the
  * grace is longer than the lease.
  */
-export function demandLeases(lease_ms: Ms, workloads: readonly WorkloadDecl[]): void {
+export function requireLeases(lease_ms: Ms, workloads: readonly WorkloadDecl[]): void {
   const issues = workloads
     .filter(({ spec, settings }) => spec.exclusive && !leavesLease(lease_ms, settings.stop.grace_ms))
     .map(({ name, settings }) => ({

@@ -4,7 +4,7 @@ import type { Verb, TaskReport } from "../../core/model/record";
 import { observeInventory } from "../../core/intake/observe";
 import type { ClusterRow } from "../../core/model/rows-state";
 import type { ToServer } from "../../wire/agent";
-import { intakeContext } from "../nodes/intake";
+import { intakeContext } from "../nodes/intake-context";
 import { admitHello, identify } from "./admission";
 import { inTurn, type Handlers } from "./handlers";
 import { drop, FORGOTTEN, type Hub, isOvertaken, type AgentRefusal, refuse, send, type Session, stamp } from "./hub";

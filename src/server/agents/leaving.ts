@@ -2,7 +2,7 @@
 
 import type { ToServer } from "../../wire/agent";
 import { takeFarewell, takeLeaving } from "../nodes/leaving";
-import { intakeContext } from "../nodes/intake";
+import { intakeContext } from "../nodes/intake-context";
 import { type Handlers, inTurn, whileLive } from "./handlers";
 import { actorOf, FORGOTTEN, type Hub, refuse, send, type Session, stamp } from "./hub";
 

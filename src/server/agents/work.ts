@@ -7,7 +7,7 @@ import type { Verb } from "../../core/model/record";
 import type { NodeRow } from "../../core/model/rows-node";
 import type { TaskRow } from "../../core/model/rows-task";
 import type { ToAgent, ToServer } from "../../wire/agent";
-import { intakeContext } from "../nodes/intake";
+import { intakeContext } from "../nodes/intake-context";
 import { atOnce, type Handlers, whileLive } from "./handlers";
 import { actorOf, type Hub, isOvertaken, send, type Session, stamp } from "./hub";
 import { ask } from "./testing";

@@ -43,7 +43,7 @@ export function joinNode(draft: Draft, joining: Joining): NodeRow {
       legal === null ? "lower-case letters, digits and dashes" : `such as ${legal}`,
     );
   }
-  demandOwnDevices(state, machine);
+  requireOwnDevices(state, machine);
   const known = knownAs(state, joining);
   const row =
     known === undefined
@@ -129,7 +129,7 @@ export function freeName(state: State, hostname: string): string {
 }
 
 /** Throws RefusedError if another node already has one of the machine's cards, since a card is in one machine only. */
-function demandOwnDevices(state: State, machine: Machine): void {
+function requireOwnDevices(state: State, machine: Machine): void {
   const ids = new Set(machine.devices.map((device) => device.id));
   for (const node of state.nodes.values()) {
     if (node.fingerprint === machine.fingerprint) continue;

@@ -10,7 +10,7 @@ import { oneByUid } from "../work/resolve";
 import { notFound, RefusedError } from "../refused";
 
 /** Returns the node with this name, or with an id that begins with `ref`. Throws RefusedError if there is none. */
-export function demandNode(state: State, ref: string): NodeRow {
+export function requireNode(state: State, ref: string): NodeRow {
   const named = state.nodes.values().find((node) => node.name === ref);
   const found = named ?? oneByUid(state.nodes.values(), ref, (node) => node.id);
   if (found === null) throw notFound(`there is no node ${ref.slice(0, 100)}`, "orch nodes shows what there is");

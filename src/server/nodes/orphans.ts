@@ -14,7 +14,7 @@ import { findApp } from "../work/apps";
 import { oneByUid } from "../work/resolve";
 import { notFound, RefusedError } from "../refused";
 
-export function demandOrphan(node: NodeRow, ref: string): Orphan {
+export function requireOrphan(node: NodeRow, ref: string): Orphan {
   const found = oneByUid(node.orphans, ref, (orphan) => orphan.uid);
   if (found === null)
     throw notFound(`${node.name} has no orphan ${ref.slice(0, 100)}`, `orch show ${node.name} lists them`);

@@ -12,11 +12,11 @@ import type { Api } from "./api";
 import { applyApp, type Applied, type Applying } from "../work/apply";
 import { findApp, removeWorkload, workloadsOf } from "../work/apps";
 import type { Principal } from "../access/auth";
-import { demandGrants, demandLeases } from "../access/grants";
+import { requireGrants, requireLeases } from "../access/grants";
 import { notFound, RefusedError } from "../refused";
 import { page, wholeOrPage } from "../http/query";
 import { route } from "./route";
-import { demandRoom } from "../work/demand";
+import { requireRoom } from "../work/require-room";
 import { appView as viewOf } from "../views/app";
 import { pendingOf } from "./tasks";
 
@@ -69,9 +69,9 @@ export const APP_ROUTES = [
       }
       touch({ project: wanted.project }, `the app ${wanted.decl.app}`);
       const done: Applied = await commit((draft) => {
-        demandGrants(who, wanted.decl.workloads);
-        demandLeases(api.limits.lease_ms, wanted.decl.workloads);
-        demandRoom(api);
+        requireGrants(who, wanted.decl.workloads);
+        requireLeases(api.limits.lease_ms, wanted.decl.workloads);
+        requireRoom(api);
         return applyApp(draft, wanted);
       });
       return { ...done, runs: [...done.runs], changes: [...done.changes] };
@@ -110,7 +110,7 @@ export const APP_ROUTES = [
     answer: appDetail,
     summary: "One app and, for its owners, its spec",
     handle({ api, params, who }): z.infer<typeof appDetail> {
-      const app = demandApp(api, params.project, params.app);
+      const app = requireApp(api, params.project, params.app);
       return { ...viewOf(app, api.store.state, pendingOf(api)), text: mayTouch(who, app) ? app.text : null };
     },
   }),
@@ -147,7 +147,7 @@ export const APP_ROUTES = [
 const noApp = (project: string, app: string): RefusedError =>
   notFound(`there is no app ${project}/${app}`, "orch ps shows what there is");
 
-function demandApp(api: Api, project: string, name: string) {
+function requireApp(api: Api, project: string, name: string) {
   const app = findApp(api.store.state, project, name);
   if (app === undefined) throw noApp(project, name);
   return app;

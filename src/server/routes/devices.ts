@@ -28,7 +28,7 @@ export const DEVICE_ROUTES = [
     path: "/v1/devices/{device}",
     answer: gpuView,
     summary: "One card, by the start of its id",
-    handle: ({ api, params }): GpuView => demandDevice(all(api, api.store.state), params.device),
+    handle: ({ api, params }): GpuView => requireDevice(all(api, api.store.state), params.device),
   }),
 ];
 
@@ -47,7 +47,7 @@ const plain = (id: string): string => id.toLowerCase().replace(/^(gpu|mig)-/, ""
 
 const SHORTEST = 4;
 
-function demandDevice(devices: readonly GpuView[], ref: string): GpuView {
+function requireDevice(devices: readonly GpuView[], ref: string): GpuView {
   const whole = devices.find(({ id }) => id === ref);
   if (whole !== undefined) return whole;
   const wanted = plain(ref);

@@ -12,8 +12,8 @@ import { testsView } from "../../wire/node-tests";
 import { HOUSE_LIMITS } from "../../core/limits";
 import type { Draft } from "../../store/store";
 import type { Api } from "./api";
-import { demandNode, drained, forgetNode, putNode, relabelled, retainted } from "../nodes/node-changes";
-import { intakeContext } from "../nodes/intake";
+import { requireNode, drained, forgetNode, putNode, relabelled, retainted } from "../nodes/node-changes";
+import { intakeContext } from "../nodes/intake-context";
 import { orderTests, resumeNode } from "../nodes/node-testing";
 import { flag, page, wholeOrPage } from "../http/query";
 import { RefusedError } from "../refused";
@@ -42,7 +42,7 @@ const LOOK = [
     path: "/v1/nodes/{node}",
     answer: nodeView,
     summary: "One node, by its name or the start of its id",
-    handle: ({ api, params }) => shown(api, demandNode(api.store.state, params.node)),
+    handle: ({ api, params }) => shown(api, requireNode(api.store.state, params.node)),
   }),
   route({
     method: "GET",
@@ -51,7 +51,7 @@ const LOOK = [
     summary: "What is still on a node that drains, and what each of it waits for",
     handle({ api, params }): z.infer<typeof drainProgress> {
       const { state } = api.store;
-      const node = demandNode(state, params.node);
+      const node = requireNode(state, params.node);
       const left = leftOn(state, node, api.loop.blocked(), api.store.now());
       const { state: shownAs, drain } = shown(api, node);
       return { node: node.name, state: shownAs, drain, left };
@@ -66,7 +66,7 @@ const TESTS = [
     answer: list("tests", testsView),
     summary: "The tests of a node, newest first",
     handle: ({ api, params }) => ({
-      tests: api.store.history.nodeTests(demandNode(api.store.state, params.node).id, TESTS_SHOWN).map(testsOf),
+      tests: api.store.history.nodeTests(requireNode(api.store.state, params.node).id, TESTS_SHOWN).map(testsOf),
       next: null,
     }),
   }),
@@ -96,7 +96,7 @@ const change = (
   { api, params, commit }: Pick<Ask<"node", unknown, unknown>, "api" | "params" | "commit">,
   transact: (draft: Draft, node: NodeRow) => NodeRow,
 ): Promise<z.infer<typeof nodeView>> =>
-  commit((draft) => shown(api, transact(draft, demandNode(draft.state, params.node))));
+  commit((draft) => shown(api, transact(draft, requireNode(draft.state, params.node))));
 
 const CHANGE = [
   route({
@@ -127,7 +127,7 @@ const CHANGE = [
       "unless `skip_tests` takes it as it is",
     async handle(ask) {
       const { api, params, query, who } = ask;
-      const { leaving, id } = demandNode(api.store.state, params.node);
+      const { leaving, id } = requireNode(api.store.state, params.node);
       const skip = query.skip_tests === true;
       const view = await change(ask, (draft, node) => resumeNode(api, draft, node, who.name, skip));
       if (leaving !== null) api.sessions.keep(id);
@@ -155,7 +155,7 @@ const CHANGE = [
     handle: (ask) =>
       change(ask, (draft, node) => {
         const { set, remove } = ask.body;
-        for (const key of Object.keys(set)) demandKey(key);
+        for (const key of Object.keys(set)) requireKey(key);
         const row = relabelled(node, set, remove);
         if (Object.keys(row.labels).length > HOUSE_LIMITS.label_count) {
           throw new RefusedError("bad_request", `a node has at most ${HOUSE_LIMITS.label_count} labels`);
@@ -178,7 +178,7 @@ const CHANGE = [
     handle: (ask) =>
       change(ask, (draft, node) => {
         const { set, remove } = ask.body;
-        for (const { key } of set) demandKey(key);
+        for (const { key } of set) requireKey(key);
         if (set.length > HOUSE_LIMITS.label_count) throw new RefusedError("bad_request", "these are too many taints");
         return putNode(
           draft,
@@ -198,10 +198,10 @@ const CHANGE = [
     answer: doneAnswer,
     summary: "Removes a node; `fenced` vouches that the machine is off, so that its tasks are lost on proof",
     async handle({ api, params, body, commit }): Promise<z.infer<typeof doneAnswer>> {
-      const { id } = demandNode(api.store.state, params.node);
+      const { id } = requireNode(api.store.state, params.node);
       const done = await commit((draft) => {
-        const node = demandNode(draft.state, params.node);
-        if (body.fenced && api.sessions.isOpen(id)) demandSilent(node);
+        const node = requireNode(draft.state, params.node);
+        if (body.fenced && api.sessions.isOpen(id)) requireSilent(node);
         forgetNode(draft, node, body.fenced, intakeContext(api, draft));
         return { revision: draft.revision };
       });
@@ -211,7 +211,7 @@ const CHANGE = [
   }),
 ];
 
-function demandKey(key: string): void {
+function requireKey(key: string): void {
   const read = readLabelKey(key);
   if (read.is === "invalid") throw new RefusedError("bad_request", read.message, read.hint);
 }
@@ -222,7 +222,7 @@ export const NODE_ROUTES = [...LOOK, ...TESTS, ...CHANGE];
  * Throws RefusedError for a connected node: it is not off, whatever the operator vouched for. A mistyped name would
  * otherwise make tasks run twice.
  */
-function demandSilent({ name, contact }: NodeRow): void {
+function requireSilent({ name, contact }: NodeRow): void {
   if (contact !== "connected") return;
   const hint = `Drain it first (orch node drain ${name}), or switch it off and wait until it is unreachable`;
   throw new RefusedError("conflict", `${name} is connected, so it is not off`, hint);

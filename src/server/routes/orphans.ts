@@ -1,8 +1,8 @@
 // Tasks of a node that no server knows: what operators decide about one.
 
 import { doneAnswer } from "../../wire/api/answers";
-import { demandNode } from "../nodes/node-changes";
-import { adoptOrphan, demandOrphan, stopOrphan } from "../nodes/orphans";
+import { requireNode } from "../nodes/node-changes";
+import { adoptOrphan, requireOrphan, stopOrphan } from "../nodes/orphans";
 import { route } from "./route";
 
 export const ORPHAN_ROUTES = [
@@ -13,8 +13,8 @@ export const ORPHAN_ROUTES = [
     summary: "Stops a task that no server knows",
     handle: ({ params, who, commit }) =>
       commit((draft) => {
-        const node = demandNode(draft.state, params.node);
-        stopOrphan(draft, node, demandOrphan(node, params.uid), who.name);
+        const node = requireNode(draft.state, params.node);
+        stopOrphan(draft, node, requireOrphan(node, params.uid), who.name);
         return { revision: draft.revision };
       }),
   }),
@@ -25,8 +25,8 @@ export const ORPHAN_ROUTES = [
     summary: "Takes a task that no server knows in as the replica that its name says",
     handle: ({ params, commit }) =>
       commit((draft) => {
-        const node = demandNode(draft.state, params.node);
-        adoptOrphan(draft, node, demandOrphan(node, params.uid));
+        const node = requireNode(draft.state, params.node);
+        adoptOrphan(draft, node, requireOrphan(node, params.uid));
         return { revision: draft.revision };
       }),
   }),

@@ -11,12 +11,12 @@ import { cancelRequest, runAnswer, runDetail, runRequest, type RunView, runView 
 import { list } from "../../wire/api/answers";
 import type { Api } from "./api";
 import { dryRun, emptyCluster } from "../work/dry";
-import { demandGrants, demandLeases } from "../access/grants";
+import { requireGrants, requireLeases } from "../access/grants";
 import { notFound, RefusedError } from "../refused";
-import { demandRoom } from "../work/demand";
+import { requireRoom } from "../work/require-room";
 import { route } from "./route";
 import { type Ended, flag, number, page, pageOf, short } from "../http/query";
-import { cancelRun, demandSatisfiable, makeRun, runByNumber, type Making } from "../work/runs";
+import { cancelRun, requireSatisfiable, makeRun, runByNumber, type Making } from "../work/runs";
 import { meantBy } from "../work/resolve";
 import { placesOf, runView as viewOf } from "../views/run";
 import { taskView } from "../views/task";
@@ -44,10 +44,10 @@ export const RUN_ROUTES = [
       const decl = declaredJob(body.job, body.name);
       const making = { decl, project, who, uid: api.seed(), history: api.store.history };
       return commit((draft) => {
-        demandGrants(who, [decl]);
-        demandLeases(api.limits.lease_ms, [decl]);
-        demandRoom(api);
-        if (!body.wait_for_nodes) demandPossible(api, draft, making);
+        requireGrants(who, [decl]);
+        requireLeases(api.limits.lease_ms, [decl]);
+        requireRoom(api);
+        if (!body.wait_for_nodes) requirePossible(api, draft, making);
         const { run, name, state } = makeRun(draft, making);
         return { run, name, state };
       });
@@ -103,7 +103,7 @@ export const RUN_ROUTES = [
     summary: "One run with its tasks, the newest of them when they are many; by its number or its job's name",
     handle({ api, params, query, who }): z.infer<typeof runDetail> {
       const { state, history } = api.store;
-      const run = demandRun(api, params.run, who.project);
+      const run = requireRun(api, params.run, who.project);
       const living = state.tasks
         .values()
         .filter((task) => task.owner_uid === run.uid)
@@ -128,7 +128,7 @@ export const RUN_ROUTES = [
     async handle({ api, params, body, who, touch, commit }): Promise<z.infer<typeof runView>> {
       const signal = signalOf(body.signal);
       return commit((draft) => {
-        const found = demandRun(api, params.run, who.project);
+        const found = requireRun(api, params.run, who.project);
         const run = draft.state.runs.get(found.uid) ?? found;
         touch(run, `run ${run.run}`);
         return viewOf(draft.state.runs.has(run.uid) ? cancelRun(draft, run, who.name, signal) : run, undefined);
@@ -141,11 +141,11 @@ export const RUN_ROUTES = [
  * Throws RefusedError if no node could run the run even if all nodes were empty. A run that only has to wait for others
  * to end is not refused.
  */
-function demandPossible(api: Api, draft: Draft, making: Making): void {
+function requirePossible(api: Api, draft: Draft, making: Making): void {
   const { decl } = making;
   const alone = { ...making, decl: { ...decl, settings: { ...decl.settings, after: [] } } };
   const { blocked } = dryRun(api, making.who.name, (dry) => makeRun(dry, alone), emptyCluster(draft.state), 1);
-  demandSatisfiable(blocked, making.uid);
+  requireSatisfiable(blocked, making.uid);
 }
 
 function declaredJob(job: Record<string, unknown>, name: string | null): WorkloadDecl {
@@ -170,7 +170,7 @@ function nameOf({ command, run }: Record<string, unknown>): string {
   return typeof first === "string" ? (legalName(first.slice(0, 4_096).split("/").at(-1) ?? "") ?? "run") : "run";
 }
 
-export function demandRun(api: Api, ref: string, project: string): RunRow {
+export function requireRun(api: Api, ref: string, project: string): RunRow {
   const { store } = api;
   const run = /^\d{1,15}$/.test(ref)
     ? runByNumber(store.state, store.history, Number(ref))

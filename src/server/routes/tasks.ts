@@ -25,7 +25,7 @@ export const TASK_ROUTES = [
     summary: "Living tasks and waiting slots, of one app or of all; with `all` also what is over, the newest first",
     handle({ api, query, who }) {
       const { state, history } = api.store;
-      const uid = query.app === undefined ? null : demandApp(api, query.app, who.project);
+      const uid = query.app === undefined ? null : requireApp(api, query.app, who.project);
       const living = [
         ...state.tasks
           .values()
@@ -63,7 +63,7 @@ export const TASK_ROUTES = [
   }),
 ];
 
-function demandApp(api: Api, ref: string, own: string): string {
+function requireApp(api: Api, ref: string, own: string): string {
   const name = parseApp(ref);
   const uid = name === null ? null : appOf(api.store.state, name.project, name.app, own);
   if (uid === null) throw notFound(`there is no app ${ref}`, "orch ps shows what there is");

@@ -24,7 +24,7 @@ export const WORKLOAD_ROUTES = [
     summary: "One workload with its tasks; its spec for its owners",
     handle({ api, params, who }): WorkloadDetail {
       const { state } = api.store;
-      const row = demandWorkload({ state }, params);
+      const row = requireWorkload({ state }, params);
       const pending = pendingOf(api).filter((one) => one.workload_uid === row.uid);
       const tasks = state.tasks
         .values()
@@ -76,7 +76,7 @@ export const WORKLOAD_ROUTES = [
 const notOne = (row: WorkloadRow, rule: string): RefusedError =>
   new RefusedError("conflict", `${row.app}.${row.name} is a ${row.kind}: ${rule}`);
 
-function demandWorkload(
+function requireWorkload(
   { state }: Pick<Draft, "state">,
   { project, app, workload }: Readonly<Record<Where, string>>,
 ): WorkloadRow {
@@ -95,7 +95,7 @@ function changed(
   detail: string,
   change: (row: WorkloadRow) => WorkloadRow,
 ): z.infer<typeof doneAnswer> {
-  const before = demandWorkload(draft, params);
+  const before = requireWorkload(draft, params);
   touch(before, `the app ${before.app}`);
   const app = draft.state.apps.get(before.app_uid);
   if (before.removing || app === undefined) {

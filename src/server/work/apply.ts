@@ -37,9 +37,9 @@ export interface Applied {
 export function applyApp(draft: Draft, applying: Applying): Applied {
   const { decl, project, user } = applying;
   const before = findApp(draft.state, project, decl.app);
-  demandRevision(before, applying, draft.now_ms);
+  requireRevision(before, applying, draft.now_ms);
   const known = before === undefined ? [] : workloadsOf(draft.state, before.uid);
-  demandFree(before, known, decl);
+  requireFree(before, known, decl);
   const current = known.filter((workload) => !workload.removing);
   const lines = diffApp(
     before === undefined
@@ -86,7 +86,7 @@ export function applyApp(draft: Draft, applying: Applying): Applied {
   return { app: decl.app, project, revision: draft.revision, runs: rows.numbers, changes: lines };
 }
 
-function demandRevision(before: AppRow | undefined, { revision, decl }: Applying, now_ms: number): void {
+function requireRevision(before: AppRow | undefined, { revision, decl }: Applying, now_ms: number): void {
   if (revision === null || revision === (before?.revision ?? 0)) return;
   throw new RefusedError(
     "changed_meanwhile",
@@ -101,7 +101,7 @@ function demandRevision(before: AppRow | undefined, { revision, decl }: Applying
  * Throws RefusedError if the spec uses a name that is not free, or changes the kind of a workload. A removed app or
  * workload keeps its name until the end of its last task is known.
  */
-function demandFree(before: AppRow | undefined, known: readonly WorkloadRow[], decl: AppDecl): void {
+function requireFree(before: AppRow | undefined, known: readonly WorkloadRow[], decl: AppDecl): void {
   if (before?.removing === true) {
     throw new RefusedError(
       "conflict",

@@ -85,7 +85,7 @@ function newestOf(state: State, project: string, name: string): { uid: string; s
 }
 
 /** Throws RefusedError if no known node could ever run the run. Drained and silent nodes count as known. */
-export function demandSatisfiable(blocked: readonly Blocked[], uid: string): void {
+export function requireSatisfiable(blocked: readonly Blocked[], uid: string): void {
   const never = blocked.find((one) => one.owner_uid === uid && one.kind === "unsatisfiable");
   if (never === undefined) return;
   const issues = never.nodes.slice(0, 50).flatMap((node) =>

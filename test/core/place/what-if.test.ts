@@ -24,7 +24,7 @@ const CARDS = [24, 40, 80] as const;
 const SEEDS = 300;
 const whole = (id: string) => ({ id, bytes: null });
 
-const demandOf = (run: number, spec: Demand["spec"]): Demand => ({
+const requireOf = (run: number, spec: Demand["spec"]): Demand => ({
   owner: buildRun(run, "spec"),
   kind: "job",
   spec,
@@ -72,7 +72,7 @@ function oneEach(gbs: readonly number[]): ReturnType<typeof fullNode> {
 function randomDemand(dice: Dice): Demand {
   const gpu = buildGpu({ count: 1 + dice.below(3), memory_min_bytes: dice.pick(CARDS) * GIB });
   const cpu_milli = 1_000 * (1 + dice.below(6));
-  return demandOf(1, buildSpec({ request: { cpu_milli, memory_bytes: GIB, disk_bytes: 0, gpu, countables: {} } }));
+  return requireOf(1, buildSpec({ request: { cpu_milli, memory_bytes: GIB, disk_bytes: 0, gpu, countables: {} } }));
 }
 
 /** Tries every set: the smallest first, and of one size in the order of the attempts. */
@@ -109,13 +109,13 @@ describe("what has to end for a demand to fit", () => {
     const { whatIf, attempts } = oneEach([...Array<number>(4).fill(40), ...Array<number>(12).fill(80)]);
     const gpu = buildGpu({ count: 8, memory_min_bytes: 80 * GIB });
     const request = { cpu_milli: 1_000, memory_bytes: GIB, disk_bytes: 0, gpu, countables: {} };
-    const found = smallestRelease(whatIf, demandOf(1, buildSpec({ request })), attempts);
+    const found = smallestRelease(whatIf, requireOf(1, buildSpec({ request })), attempts);
     expect(found?.map((one) => attempts.indexOf(one))).toEqual([4, 5, 6, 7, 8, 9, 10, 11]);
   });
   test("is null where more would have to end than may", () => {
     const { whatIf, attempts } = oneEach([80, 80, 80]);
     const request = { cpu_milli: 1_000, memory_bytes: GIB, disk_bytes: 0, gpu: buildGpu({ count: 2 }), countables: {} };
-    const demand = demandOf(1, buildSpec({ request }));
+    const demand = requireOf(1, buildSpec({ request }));
     expect(smallestRelease(whatIf, demand, attempts)?.length).toBe(2);
     expect(smallestRelease(whatIf, demand, attempts, 1)).toBeNull();
   });

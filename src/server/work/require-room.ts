@@ -6,7 +6,7 @@ import { RefusedError } from "../refused";
 /** The most runs and workloads that may be open at once. More are refused before the server becomes slow. */
 const OPEN_LIMIT = 100_000;
 
-export function demandRoom({ store, loop }: Context): void {
+export function requireRoom({ store, loop }: Context): void {
   const health = store.health();
   if (health.is !== "ok") {
     throw new RefusedError(
