@@ -1,5 +1,5 @@
-// What must be true when everything has healed: every acknowledged change is there, once; no job began twice; every exit
-// code is the process's own; every log is whole; never two of an exclusive service.
+// What must be true when everything has healed: every acknowledged change is there, once; no job began twice; every
+// exit code is the process's own; every log is whole; never two of an exclusive service.
 
 import { existsSync, readFileSync } from "node:fs";
 import type { RunView } from "../../src/wire/api/runs";
