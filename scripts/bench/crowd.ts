@@ -14,6 +14,7 @@ import type { Seen } from "../../src/core/model/record";
 import { GIB, MIB } from "../../src/core/units";
 import type { Credential, Machine } from "../../src/wire/agent";
 import { connect } from "../../src/wire/client";
+import { fetchCertificate } from "../../src/wire/pinned";
 import { parseToken } from "../../src/wire/token";
 
 /** Nothing is kept: pretended tasks end with this process. */
@@ -145,7 +146,7 @@ async function live({ url, pin }: Server, machine: Machine, credential: Credenti
   const tests = createTester(async () => Promise.resolve([PASSED]), console.error);
   const session = new ServerSession({
     url,
-    certificate: null,
+    certificate: await fetchCertificate(url, pin),
     pin,
     credential,
     key,

@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { pinnedTls } from "../../src/wire/pinned";
 import { Cluster } from "../../test/support/cluster";
 import { median, repeated, row, type Bench, type Row } from "./figure";
 
@@ -14,21 +15,22 @@ const APP =
   `    replicas: ${REPLICAS}\n    resources: { cpu: 10m, memory: 4MiB }\n`;
 
 /** Sends requests from a second process for some seconds and returns the answers per second. */
-async function asked(url: string, token: string, path: string): Promise<number> {
-  const argv = [process.execPath, import.meta.path, url, token, path];
+async function asked(url: string, token: string, certificate: string, path: string): Promise<number> {
+  const argv = [process.execPath, import.meta.path, url, token, certificate, path];
   const child = Bun.spawn(argv, { stdout: "pipe", stderr: "inherit" });
   const [out, code] = await Promise.all([new Response(child.stdout).text(), child.exited]);
   if (code !== 0) throw new Error(`the asking process ended with ${code}`);
   return Number(out);
 }
 
-async function ask(url: string, token: string, path: string): Promise<number> {
+async function ask(url: string, token: string, certificate: string, path: string): Promise<number> {
+  const tls = pinnedTls(certificate);
   const until = performance.now() + SECONDS * 1000;
   let answers = 0;
   await Promise.all(
     Array.from({ length: WIDTH }, async () => {
       while (performance.now() < until) {
-        const answer = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${token}` } });
+        const answer = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${token}` }, tls });
         await answer.arrayBuffer();
         if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
         answers++;
@@ -49,10 +51,11 @@ export const reads: Bench = {
         "the service to run",
         (tasks) => tasks.filter(({ state }) => state === "running").length === REPLICAS,
       );
-      const token = readFileSync(join(cluster.data, "server", "admin.token"), "utf8").trim();
+      const file = (name: string): string => readFileSync(join(cluster.data, "server", name), "utf8").trim();
+      const [token, certificate] = [file("admin.token"), file("certificate.pem")];
       const rows: Row[] = [];
       for (const path of PATHS) {
-        const rates = await repeated(runs, async () => asked(cluster.url, token, path));
+        const rates = await repeated(runs, async () => asked(cluster.url, token, certificate, path));
         rows.push(row(`GET ${path}`, median(rates), "reads/s"));
       }
       return rows;
@@ -63,6 +66,6 @@ export const reads: Bench = {
 };
 
 if (import.meta.main) {
-  const [url = "", token = "", path = ""] = process.argv.slice(2);
-  console.log(await ask(url, token, path));
+  const [url = "", token = "", certificate = "", path = ""] = process.argv.slice(2);
+  console.log(await ask(url, token, certificate, path));
 }

@@ -19,7 +19,7 @@ import { FatalAgentError, stayConnected, type Connection } from "./link/connecti
 import type { Driver } from "./drivers/driver";
 import { openProcessDriver } from "./drivers/process";
 import { openFence } from "./link/fence";
-import { joinCluster, readIdentity, type AgentIdentity } from "./link/identity";
+import { joinCluster, readIdentity, trustOf, type AgentIdentity } from "./link/identity";
 import { readLog } from "./tasks/logs";
 import { openTaskStore, type TaskFiles } from "./tasks/store";
 import { openLeaving } from "./leave/leaving";
@@ -232,7 +232,7 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
   try {
     connection = stayConnected({
       urls: options.urls.length > 0 ? options.urls : identity.urls,
-      certificate: identity.certificate,
+      certificate: trustOf(data, identity, options.signal),
       pin: identity.pin,
       credential: identity.credential,
       key: identity.key,

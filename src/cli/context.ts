@@ -1,5 +1,6 @@
 // The context of a running command: its process, its server, and its output.
 
+import { isLoopbackHost } from "../wire/address";
 import type { Client } from "../wire/client";
 import { parseToken } from "../wire/token";
 import { CliError, EXIT, UsageError } from "./failure";
@@ -57,10 +58,16 @@ export function makeContext(host: Host, asked: AskedServer): Context {
   };
 }
 
-/** Throws CliError if nothing identifies an HTTPS server and the caller: no token and no pin. */
+/** Throws CliError if nothing proves who the server is: no pin is known here, and no whole token contains one. */
 function refuseUnknown({ url, token, pin }: ServerTarget): void {
-  if (token !== null || pin !== null || !url.startsWith("https:")) return;
-  throw new CliError(EXIT.denied, `not logged in to ${url}`, `Log in with: orch login ${url} (or set ORCH_TOKEN)`);
+  if (pin !== null) return;
+  if (token !== null) {
+    const hint = "Copy all of it, from orch1- on: it holds the hash of the server's key";
+    throw new CliError(EXIT.denied, "the token is not whole, so nothing is sent", hint);
+  }
+  const start = isLoopbackHost(new URL(url).hostname) ? "Start a server here with: orch up. " : "";
+  const hint = `${start}Log in with: orch login ${url} (or set ORCH_TOKEN)`;
+  throw new CliError(EXIT.denied, `not logged in to ${url}`, hint);
 }
 
 /**

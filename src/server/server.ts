@@ -128,7 +128,7 @@ async function serve(opened: Opened): Promise<RunningServer> {
   let port: ReturnType<typeof openPort>;
   try {
     if (first) options.say(`admin token: ${await makeAdmin(store, identity, dir, randomHex, api.seed)}`);
-    const tls = listen.secure ? { key: identity.key_pem, cert: identity.certificate_pem } : null;
+    const tls = { key: identity.key_pem, cert: identity.certificate_pem };
     port = openPort(createApp(api), api.sessions.handlers, listen, tls);
   } catch (error) {
     stopParts();

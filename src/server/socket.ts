@@ -24,7 +24,7 @@ export function openPort(
   app: App,
   handlers: AgentSocketHandlers,
   listen: Listen,
-  tls: Bun.TLSOptions | null,
+  tls: Bun.TLSOptions,
 ): Bun.Server<Data> {
   try {
     // `development: false` by itself lets two servers share the port. The second one must be refused.
@@ -32,7 +32,7 @@ export function openPort(
       hostname: listen.host,
       port: listen.port,
       reusePort: false,
-      ...(tls === null ? {} : { tls }),
+      tls,
       development: false,
       maxRequestBodySize: HOUSE_LIMITS.body_bytes,
       idleTimeout: 30,

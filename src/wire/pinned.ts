@@ -41,7 +41,9 @@ export class WrongServerError extends Error {
   }
 }
 
-const PLAIN_HINT = "Write the address as the server prints it: on loopback alone it is http://";
+const PLAIN_HINT = "Is the address right? An orch server speaks TLS on every address";
+
+const CERTIFICATE_WITHIN_MS = 10_000;
 
 /** Returns whether a handshake failed before there was a certificate: the other side does not speak TLS. */
 const isNoTls = (error: unknown): boolean =>
@@ -53,10 +55,12 @@ const isNoTls = (error: unknown): boolean =>
  * Returns the certificate of the server at `url`, after proving that the server holds the pinned key. Nothing secret is
  * sent before. Throws WrongServerError, or the error of fetch.
  */
-export async function fetchCertificate(url: string, pin: string, timeout_ms = 10_000): Promise<string> {
+export async function fetchCertificate(url: string, pin: string, signal?: AbortSignal): Promise<string> {
+  const limit = AbortSignal.timeout(CERTIFICATE_WITHIN_MS);
   const answer = await fetch(new URL("/v1/bootstrap/cert", url), {
     redirect: "error",
-    signal: AbortSignal.timeout(timeout_ms),
+    proxy: false,
+    signal: signal === undefined ? limit : AbortSignal.any([limit, signal]),
     tls: { rejectUnauthorized: false },
   }).catch((error: unknown) => {
     if (!isNoTls(error)) throw error;
@@ -75,11 +79,11 @@ export async function fetchCertificate(url: string, pin: string, timeout_ms = 10
   return text;
 }
 
-function pinOrNull(pem: string): string | null {
+/** Returns the pin of a certificate, or null if the text is no certificate. */
+export function pinOrNull(pem: string): string | null {
   try {
     return pinOf(pem);
   } catch (error) {
-    // The text was no certificate. The caller reports that with the address.
     if (error instanceof Error) return null;
     throw error;
   }

@@ -1,9 +1,10 @@
 // One request to the server: over a pinned connection, with the token, repeated when the connection broke, a refusal
 // turned into an error.
 
+import { assert } from "../core/assert";
 import type { Issue } from "../spec/issue";
 import { errorBody, type ErrorCode } from "./api/errors";
-import { fetchCertificate, pinnedTls, WrongServerError } from "./pinned";
+import { fetchCertificate, pinnedTls, pinOrNull, WrongServerError } from "./pinned";
 import { fromText } from "./text";
 import { parseToken } from "./token";
 
@@ -67,15 +68,16 @@ const ANSWER_TIMEOUT_MS = 30_000;
 const PAUSES_MS = [50, 150, 400, 1_000, 2_000, 4_000];
 
 export function createRequester(options: ConnectOptions): Requester {
-  const secure = options.url.startsWith("https:");
+  assert(options.url.startsWith("https:"), "a server is talked to over TLS alone");
   let trusted: Promise<string> | null = null;
   let timeline = "-";
   let skew_ms = 0;
 
   /** Returns the certificate to require. It is looked up once, and again if that failed. */
   function certificate(): Promise<string> {
-    if (typeof options.ca === "string") return Promise.resolve(options.ca);
     const pin = options.pin ?? (options.token === null ? null : parseToken(options.token)?.pin);
+    const known = options.ca ?? null;
+    if (known !== null && (typeof pin !== "string" || pinOrNull(known) === pin)) return Promise.resolve(known);
     if (typeof pin !== "string") {
       return Promise.reject(
         new UnreachableError(
@@ -106,9 +108,10 @@ export function createRequester(options: ConnectOptions): Requester {
       method: asked.method,
       headers,
       redirect: "error",
+      proxy: false,
       ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
       ...(asked.body === undefined ? {} : { body: JSON.stringify(asked.body) }),
-      ...(secure ? { tls: pinnedTls(await certificate()) } : {}),
+      tls: pinnedTls(await certificate()),
     });
     timeline = answer.headers.get("x-orch-timeline") ?? timeline;
     return answer;

@@ -3,7 +3,10 @@
 import { describe, expect, test } from "bun:test";
 import { dispatch, find } from "../../src/cli/dispatch";
 import { LATER, TABLE } from "../../src/cli/table";
+import { formatToken } from "../../src/wire/token";
 import { stage } from "./stage";
+
+const TOKEN = formatToken({ pin: "ab".repeat(32), id: "0123456789", secret: "c0ffee".repeat(6) + "0000" });
 
 const FOUND: readonly (readonly [line: string, name: string, rest: string])[] = [
   ["ps", "ps", ""],
@@ -64,16 +67,11 @@ const WRONG: readonly (readonly [line: string, said: string])[] = [
   ["completion csh", "orch: csh: no completion for this shell. There is: bash, zsh, fish\n"],
   ...["login http://box1:4400", "agent join http://box1:4400"].map(
     (line) =>
-      [
-        line,
-        "orch: http://box1:4400 is plain HTTP: the token would travel in the clear. " +
-          "Use https://, as the server prints it\n",
-      ] as const,
+      [line, "orch: http://box1:4400 is plain HTTP, which no orch server speaks. Use https://box1:4400\n"] as const,
   ),
   [
     "ps --url http://box1:4400 --token T",
-    "orch: http://box1:4400 is plain HTTP: the token would travel in the clear. " +
-      "Use https://, as the server prints it\n",
+    "orch: http://box1:4400 is plain HTTP, which no orch server speaks. Use https://box1:4400\n",
   ],
 ];
 
@@ -132,7 +130,7 @@ describe("a command line", () => {
     const { port } = probe;
     probe.stop(true);
     const here = stage();
-    expect(await dispatch(["ps", "--url", `http://127.0.0.1:${port}`], here.host)).toBe(3);
+    expect(await dispatch(["ps", "--url", `127.0.0.1:${port}`, "--token", TOKEN], here.host)).toBe(3);
     expect(here.err()).toMatch(/^orch: .*127\.0\.0\.1:\d+.*orch server.*\n$/);
   });
 
@@ -141,6 +139,6 @@ describe("a command line", () => {
     const { port } = probe;
     probe.stop(true);
     const here = stage();
-    expect(await dispatch(["run", "--url", `http://127.0.0.1:${port}`, "--", "true"], here.host)).toBe(125);
+    expect(await dispatch(["run", "--url", `127.0.0.1:${port}`, "--token", TOKEN, "--", "true"], here.host)).toBe(125);
   });
 });

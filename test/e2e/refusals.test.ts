@@ -38,8 +38,9 @@ const elsewhere = (more: Record<string, string>): Record<string, string> => ({
 
 describe("the client", () => {
   test("says that no server answers", async () => {
-    const url = "http://127.0.0.1:9";
-    expectRefusal(await runOrch(["ps"], elsewhere({ ORCH_URL: url, ORCH_TOKEN: "t" })), 3, url, "running");
+    const { token } = await cluster.json<{ token: string }>("token", "new", "--role", "viewer");
+    const url = "https://127.0.0.1:9";
+    expectRefusal(await runOrch(["ps"], elsewhere({ ORCH_URL: url, ORCH_TOKEN: token })), 3, url, "running");
   });
   test("says that its token is not valid", async () => {
     expectRefusal(await runOrch(["ps"], elsewhere({ ORCH_URL: cluster.url, ORCH_TOKEN: "orch1-wrong" })), 4, "token");
@@ -114,8 +115,10 @@ describe("an agent", () => {
   test("is refused at an address that speaks no TLS, and under a name that is none", async () => {
     const { token } = await cluster.json<{ token: string }>("token", "new", "--role", "agent");
     const at = ["--token", token, "--data", join(dir, "agent"), "--capacity", "cpu=1,memory=1GiB"];
-    const tls = cluster.url.replace("http:", "https:");
-    expectRefusal(await runOrch(["agent", "join", tls, ...at], cluster.env), 3, "speaks no TLS", "http://");
+    const plain = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("hello") });
+    const there = await runOrch(["agent", "join", `127.0.0.1:${plain.port}`, ...at], cluster.env);
+    await plain.stop(true);
+    expectRefusal(there, 3, "speaks no TLS", "TLS on every address");
     const named = await runOrch(["agent", "join", cluster.url, ...at, "--name", "N_9"], cluster.env);
     expectRefusal(named, 2, "N_9", "n-9");
   });
@@ -135,7 +138,7 @@ describe("an agent", () => {
     const other = await Cluster.start({ name: "other" });
     try {
       const { token } = await other.json<{ token: string }>("token", "new", "--role", "agent");
-      expectRefusal(await join_(token), 4, "token");
+      expectRefusal(await join_(token), 3, "is not the server of this token");
     } finally {
       expect(await other.close()).toEqual([]);
     }

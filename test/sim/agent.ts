@@ -90,8 +90,8 @@ async function run(world: AgentWorld, agent: Agent): Promise<void> {
   });
   agent.connection = stayConnected({
     ...identity,
-    urls: ["http://server"],
-    certificate: null,
+    urls: ["https://server"],
+    certificate: () => Promise.resolve(""),
     pin: identityOf(identity.credential.cluster_id).pin,
     loop,
     clock,

@@ -25,7 +25,7 @@ export interface ClusterOptions {
   readonly file?: (dir: string) => string;
   readonly agents?: readonly string[];
   readonly capacity?: string;
-  /** Any address except loopback uses TLS. */
+  /** Default: a free port of loopback. */
   readonly listen?: string;
   /** Further variables of every program, such as the path of a library of cards. */
   readonly env?: Readonly<Record<string, string>>;
@@ -93,7 +93,7 @@ export class Cluster {
     const settings = (this.options.settings ?? []).flatMap((one) => ["--set", one]);
     const args = ["server", "--data", this.data, "--listen", listen, ...settings, ...more];
     this.server = Program.start("server", args, this.#log("server"), this.env);
-    this.url = (await this.server.line(/listening on (https?:\/\/\S+)/))[1] ?? "";
+    this.url = (await this.server.line(/listening on (https:\/\/\S+)/))[1] ?? "";
     return this.server;
   }
 

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { WatchEvent } from "../../src/wire/api/watch";
 import { ApiError, connect, UnreachableError } from "../../src/wire/client";
+import { PROOF, serveOverTls } from "../support/over-tls";
 
 const EVENTS = [
   '{"kind":"resync","revision":7}',
@@ -21,15 +22,18 @@ const ANSWERS: Readonly<Record<string, () => Response>> = {
 
 let server: Bun.Server<undefined>;
 beforeAll(() => {
-  server = Bun.serve({
-    port: 0,
-    hostname: "127.0.0.1",
-    fetch: (request) => (ANSWERS[new URL(request.url).pathname] ?? (() => new Response("no", { status: 502 })))(),
-  });
+  server = serveOverTls((request) =>
+    (ANSWERS[new URL(request.url).pathname] ?? (() => new Response("no", { status: 502 })))(),
+  );
 });
 afterAll(async () => server.stop(true));
 
-const client = () => connect({ url: `http://127.0.0.1:${server.port}`, token: null });
+const at = (port: number | undefined) => ({
+  url: `https://127.0.0.1:${port}`,
+  token: PROOF.token,
+  ca: PROOF.pair.certificate_pem,
+});
+const client = () => connect(at(server.port));
 const failureOf = async (asking: Promise<unknown>): Promise<unknown> =>
   asking.then(
     () => null,
@@ -67,6 +71,7 @@ test("an answer that breaks off is a lost connection", async () => {
   const breaking = Bun.listen({
     port: 0,
     hostname: "127.0.0.1",
+    tls: PROOF.tls,
     socket: {
       data(socket) {
         socket.write('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"user"');
@@ -74,7 +79,6 @@ test("an answer that breaks off is a lost connection", async () => {
       },
     },
   });
-  const url = `http://127.0.0.1:${breaking.port}`;
-  expect(await failureOf(connect({ url, token: null }).me())).toBeInstanceOf(UnreachableError);
+  expect(await failureOf(connect(at(breaking.port)).me())).toBeInstanceOf(UnreachableError);
   breaking.stop(true);
 });

@@ -7,9 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeCertificate } from "../../src/server/access/certificate";
 import { startServer, StartError, type RunningServer } from "../../src/server/server";
-import { ApiError, connect, UnreachableError, type Client } from "../../src/wire/client";
+import { ApiError, connect, UnreachableError, type Client, type ConnectOptions } from "../../src/wire/client";
 import { fetchCertificate, pinOf } from "../../src/wire/pinned";
 import { parseToken } from "../../src/wire/token";
+import { PROOF, serveOverTls } from "../support/over-tls";
 
 let dir: string;
 beforeAll(async () => {
@@ -44,8 +45,12 @@ async function admin(name: string): Promise<Client> {
   return connect({ url, pin, token: (await read(name, "admin.token")).trim() });
 }
 
-/** Every loopback address but the first counts as another address when it is asked for as 0.0.0.0. */
-const EVERYWHERE = "0.0.0.0:0";
+/** The options of a client that trusts the pretended server at a port. */
+const trusting = (port: number | undefined): ConnectOptions => ({
+  url: `https://127.0.0.1:${port}`,
+  token: PROOF.token,
+  ca: PROOF.pair.certificate_pem,
+});
 
 /** The message with which a server does not start. */
 const refusalOf = (starting: Promise<unknown>): Promise<string> =>
@@ -67,11 +72,11 @@ describe("a server", () => {
   test("says once what one needs to know, and keeps it to its owner", async () => {
     const said: string[] = [];
     const server = await start("first", "127.0.0.1:0", said);
-    expect(server.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+    expect(server.url).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
     expect(said).toEqual([
       `admin token: ${join(dir, "first", "server", "admin.token")}`,
       `listening on ${server.url}`,
-      expect.stringMatching(/^more machines: orch agent join http:\/\/127\.0\.0\.1:\d+ --token orch1-[0-9a-z]{96}$/),
+      expect.stringMatching(/^more machines: orch agent join https:\/\/127\.0\.0\.1:\d+ --token orch1-[0-9a-z]{96}$/),
     ]);
     for (const file of ["admin.token", "key.pem", "certificate.pem", "client.json", "orch.db"]) {
       expect((await stat(join(dir, "first", "server", file))).mode & 0o777).toBe(0o600);
@@ -150,7 +155,7 @@ describe("a server", () => {
 
 describe("over TLS", () => {
   test("the certificate is for ten years, and its hash is in every token", async () => {
-    const server = await start("tls", EVERYWHERE);
+    const server = await start("tls");
     expect(server.url).toStartWith("https://");
     const { url, pin, certificate } = await clientJson("tls");
     expect([pinOf(certificate), await fetchCertificate(url, pin)]).toEqual([pin, certificate]);
@@ -167,7 +172,7 @@ describe("over TLS", () => {
     ).toBe("refused");
   });
   test("a server that holds another key gets no token", async () => {
-    await start("pinned", EVERYWHERE);
+    await start("pinned");
     const { pin, certificate } = await clientJson("pinned");
     const token = (await read("pinned", "admin.token")).trim();
     const own = await makeCertificate(Date.now(), "02");
@@ -199,10 +204,8 @@ describe("over TLS", () => {
     expect(heard.filter((header) => header !== null)).toEqual([]);
   });
   test("nothing is sent without something to check the server by", async () => {
-    const server = await start("blind", EVERYWHERE);
-    const error = await failureOf(
-      connect({ url: server.url.replace(/\/\/[^:]+/, "//127.0.0.1"), token: "orch1-x" }).me(),
-    );
+    const server = await start("blind");
+    const error = await failureOf(connect({ url: server.url, token: "orch1-x" }).me());
     expect(error.message).toStartWith("nothing proves who answers");
   });
 });
@@ -221,6 +224,7 @@ describe("a client", () => {
     const flaky = Bun.listen({
       hostname: "127.0.0.1",
       port: 0,
+      tls: PROOF.tls,
       socket: {
         data(socket, data) {
           keys.push(/idempotency-key: (\S+)/i.exec(data.toString())?.[1] ?? null);
@@ -231,7 +235,7 @@ describe("a client", () => {
       },
     });
     closing.push(async () => flaky.stop(true));
-    const client = connect({ url: `http://127.0.0.1:${flaky.port}`, token: "t" });
+    const client = connect(trusting(flaky.port));
     expect(await client.removeUser("carl")).toEqual({ revision: 5 });
     expect(keys.length).toBe(3);
     expect(new Set(keys).size).toBe(1);
@@ -239,20 +243,16 @@ describe("a client", () => {
   });
   test("takes the server's word for the time when its own clock is off", async () => {
     const keys: number[] = [];
-    const later = Bun.serve({
-      hostname: "127.0.0.1",
-      port: 0,
-      fetch(request) {
-        keys.push(Number(request.headers.get("idempotency-key")?.split("-")[0]));
-        if (keys.length > 1) return Response.json({ revision: 1 });
-        return Response.json(
-          { error: { code: "gone", message: "old", hint: null, issues: [] } },
-          { status: 410, headers: { date: new Date(Date.now() + 7 * 86_400_000).toUTCString() } },
-        );
-      },
+    const later = serveOverTls((request) => {
+      keys.push(Number(request.headers.get("idempotency-key")?.split("-")[0]));
+      if (keys.length > 1) return Response.json({ revision: 1 });
+      return Response.json(
+        { error: { code: "gone", message: "old", hint: null, issues: [] } },
+        { status: 410, headers: { date: new Date(Date.now() + 7 * 86_400_000).toUTCString() } },
+      );
     });
     closing.push(() => later.stop(true));
-    expect(await connect({ url: later.url.origin, token: "t" }).removeUser("carl")).toEqual({ revision: 1 });
+    expect(await connect(trusting(later.port)).removeUser("carl")).toEqual({ revision: 1 });
     expect(Math.round((keys[1]! - keys[0]!) / 86_400_000)).toBe(7);
   });
   test("gives a refusal with its code, its hint and every issue", async () => {
@@ -260,19 +260,17 @@ describe("a client", () => {
     const client = await admin("refusing");
     const error = await failureOf(client.validate({ text: "app: web\nservices: { api: {} }\n", file: "web.yaml" }));
     expect(error).toMatchObject({ name: "ApiError", status: 422, code: "spec", issues: [{ line: 2 }] });
-    expect(await failureOf(connect({ url: client.url, token: "orch1-wrong" }).me())).toMatchObject({
+    expect(
+      await failureOf(connect({ url: client.url, pin: (await clientJson("refusing")).pin, token: "orch1-wrong" }).me()),
+    ).toMatchObject({
       status: 401,
       code: "unauthenticated",
     });
   });
   test("knows when it is not orch that answers", async () => {
-    const other = Bun.serve({
-      hostname: "127.0.0.1",
-      port: 0,
-      fetch: () => new Response("<h1>hello</h1>", { status: 404 }),
-    });
+    const other = serveOverTls(() => new Response("<h1>hello</h1>", { status: 404 }));
     closing.push(() => other.stop(true));
-    const error = await failureOf(connect({ url: other.url.origin, token: "t" }).me());
+    const error = await failureOf(connect(trusting(other.port)).me());
     expect(error.message).toContain("not orch's");
   });
   test("watches what others do", async () => {

@@ -4,11 +4,14 @@
 import type { TaskReport } from "../../core/model/record";
 import { SECOND_MS, type Ms } from "../../core/units";
 import { pause } from "../../os/clock";
+import { messageOf } from "../../os/errors";
 import type { SessionOptions } from "./link";
 import { ServerSession, type SessionEnd } from "./session";
 
-export interface ConnectionOptions extends Omit<SessionOptions, "url"> {
+export interface ConnectionOptions extends Omit<SessionOptions, "url" | "certificate"> {
   readonly urls: readonly string[];
+  /** Returns the certificate to require of the server at an address. Rejects when it cannot be had. */
+  readonly certificate: (url: string) => Promise<string>;
   /** Returns a number in [0, 1). */
   readonly random: () => number;
   readonly say: (line: string) => void;
@@ -59,14 +62,27 @@ export function stayConnected(options: ConnectionOptions): Connection {
   let session: ServerSession | null = null;
   options.signal.addEventListener("abort", () => session?.close(), { once: true });
 
+  /** Dials the server once and talks with it until the connection ends. */
+  async function talk(url: string): Promise<SessionEnd> {
+    let certificate: string;
+    try {
+      certificate = await options.certificate(url);
+    } catch (error) {
+      return { is: "closed", why: messageOf(error), lived: false };
+    }
+    if (options.signal.aborted) return { is: "closed", why: "stopped", lived: false };
+    session = new ServerSession({ ...options, url, certificate });
+    const end = await session.ended;
+    session = null;
+    return end;
+  }
+
   async function run(): Promise<void> {
     let failures = 0;
     let said = "";
     for (let turn = 0; !options.signal.aborted; turn++) {
       const url = options.urls[turn % options.urls.length] ?? "";
-      session = new ServerSession({ ...options, url });
-      const end = await session.ended;
-      session = null;
+      const end = await talk(url);
       if (options.signal.aborted) return;
       if (end.is === "refused" && FATAL.has(end.code)) throw new FatalAgentError(end.code, end.message, end.hint);
       const line = describe(url, end);

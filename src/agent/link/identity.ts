@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { replaceFile } from "../../os/files/durable";
 import { makePrivateDir, readJson, removeFile } from "../../os/files/files";
 import { credential, joinAnswer, type Credential, type Machine } from "../../wire/agent";
+import { overTls } from "../../wire/address";
 import { ApiError, connect, UnreachableError } from "../../wire/client";
 import { fetchCertificate, WrongServerError } from "../../wire/pinned";
 import { parseToken } from "../../wire/token";
@@ -14,7 +15,7 @@ import { FatalAgentError } from "./connection";
 export interface AgentIdentity {
   readonly urls: readonly string[];
   readonly pin: string;
-  /** The server's certificate (PEM), or null where the connection stays on this machine, in plain HTTP. */
+  /** The server's certificate (PEM). Null in an identity of an older release, which used no TLS on loopback. */
   readonly certificate: string | null;
   readonly credential: Credential;
   readonly key: KeyObject;
@@ -41,7 +42,7 @@ export function readIdentity(data: string): AgentIdentity | null {
     );
   }
   return {
-    urls: urls.map(String),
+    urls: urls.map((url) => overTls(String(url))),
     pin,
     certificate: typeof certificate === "string" ? certificate : null,
     credential: signed.data,
@@ -65,8 +66,8 @@ export async function joinCluster(options: JoinOptions): Promise<AgentIdentity> 
   const { publicKey, privateKey } = generateKeyPairSync("ed25519");
   const public_key = publicKey.export({ type: "spki", format: "der" }).toString("base64");
   try {
-    const certificate = url.startsWith("https:") ? await fetchCertificate(url, token.pin) : null;
-    const client = connect({ url, token: options.token });
+    const certificate = await fetchCertificate(url, token.pin);
+    const client = connect({ url, token: options.token, ca: certificate });
     const answer = joinAnswer.parse(await client.join({ name: options.name, public_key, machine: options.machine }));
     const identity: AgentIdentity = {
       urls: options.urls,
@@ -80,6 +81,20 @@ export async function joinCluster(options: JoinOptions): Promise<AgentIdentity> 
   } catch (error) {
     throw explained(error, url);
   }
+}
+
+/**
+ * Returns the function that gives the server's certificate. It is the stored one; an identity without one gets it from
+ * the server, once the server has proven the pinned key, and keeps it.
+ */
+export function trustOf(data: string, identity: AgentIdentity, signal: AbortSignal): (url: string) => Promise<string> {
+  let known = identity.certificate;
+  return async (url) => {
+    if (known !== null) return known;
+    known = await fetchCertificate(url, identity.pin, signal);
+    await keep(data, { ...identity, certificate: known });
+    return known;
+  };
 }
 
 /** Removes the identity of a node that is out of its cluster, so that nothing here acts as that node any more. */

@@ -14,8 +14,8 @@ import type { Outgoing } from "./outgoing";
 
 export interface SessionOptions {
   readonly url: string;
-  /** The server's certificate (PEM), or null on plain loopback. */
-  readonly certificate: string | null;
+  /** The server's certificate (PEM), whose key has been compared with the pin. */
+  readonly certificate: string;
   readonly pin: string;
   readonly credential: Credential;
   readonly key: KeyObject;

@@ -4,6 +4,7 @@
 import type { TaskReport } from "../../core/model/record";
 import { messageOf } from "../../os/errors";
 import { toAgent, type ToAgent, type ToServer } from "../../wire/agent";
+import { pinnedTls } from "../../wire/pinned";
 import { fromText } from "../../wire/text";
 import { GREETING } from "./greeting";
 import { LEAVING, sayFarewell } from "./leaving";
@@ -43,11 +44,8 @@ export class ServerSession {
 
   constructor(options: SessionOptions) {
     const url = options.url.replace(/^http/, "ws") + "/v1/agent";
-    const tls =
-      options.certificate === null
-        ? {}
-        : { tls: { ca: options.certificate, rejectUnauthorized: true, serverName: "orch-server" } };
-    this.#socket = new WebSocket(url, tls as unknown as string[]);
+    const trust = { tls: pinnedTls(options.certificate), proxy: false };
+    this.#socket = new WebSocket(url, trust as unknown as string[]);
     this.#socket.binaryType = "arraybuffer";
     this.#link = {
       options,

@@ -4,14 +4,17 @@
 import { join } from "node:path";
 import { namesIn } from "../../os/files/files";
 import { readText, writePrivate } from "../../os/files/private-files";
+import { overTls } from "../../wire/address";
 import { CliError, EXIT } from "../failure";
 
 /** Where a cluster is and who the client is there. */
 export interface Cluster {
   readonly url: string;
   readonly token: string;
-  /** SHA-256 of the server's public key, hex; null over plain HTTP. */
+  /** SHA-256 of the server's public key, hex. Null in contexts of older releases; the token has it too. */
   readonly pin: string | null;
+  /** The server's certificate (PEM), which is in its own client.json. */
+  readonly certificate?: string | null;
 }
 
 export interface NamedCluster extends Cluster {
@@ -65,8 +68,13 @@ export function parseCluster(text: string | null): Cluster | null {
     throw error;
   }
   if (data === null || typeof data !== "object" || typeof data.url !== "string") return null;
-  const { url, token, pin } = data;
-  return { url, token: typeof token === "string" ? token : "", pin: typeof pin === "string" ? pin : null };
+  const { url, token, pin, certificate } = data;
+  return {
+    url: overTls(url),
+    token: typeof token === "string" ? token : "",
+    pin: typeof pin === "string" ? pin : null,
+    certificate: typeof certificate === "string" ? certificate : null,
+  };
 }
 
 /** Returns a file's text, or null if it is missing or may not be read. */

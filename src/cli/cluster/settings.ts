@@ -2,15 +2,19 @@
 // directory.
 
 import { join } from "node:path";
-import { configDir, parseCluster, readContexts, readOr, type Cluster } from "./contexts";
+import { readOwned } from "../../os/files/private-files";
+import { isLoopbackHost, overTls } from "../../wire/address";
+import { configDir, parseCluster, readContexts, type Cluster } from "./contexts";
 import { CliError, EXIT } from "../failure";
 
-export const DEFAULT_URL = "http://127.0.0.1:4400";
+export const DEFAULT_URL = "https://127.0.0.1:4400";
 
 export interface ServerTarget {
   readonly url: string;
   readonly token: string | null;
   readonly pin: string | null;
+  /** The server's certificate (PEM) if its data directory is here. */
+  readonly ca: string | null;
 }
 
 /** What the command line says about the server. */
@@ -51,14 +55,13 @@ export async function resolveTarget(
   const stored = match === undefined || match.token === "" ? null : match.token;
   const used = token ?? stored;
   const pin = (used === null ? null : pinOf(used)) ?? match?.pin ?? null;
-  refusePlain(chosen);
-  return { url: chosen, token: used, pin };
+  return { url: chosen, token: used, pin, ca: match?.certificate ?? null };
 }
 
 /** Returns the clusters that are known on this machine, in the order in which they are asked. */
 async function sources(asked: AskedServer, around: UserSurroundings, addressed: boolean): Promise<Cluster[]> {
   const contexts = await readContexts(configDir(around.env, around.home));
-  const own = await ownServer(dataDir(asked.data, around));
+  const own = ownServer(dataDir(asked.data, around), around.uid);
   if (own === null && asked.data !== null && !addressed) {
     throw new CliError(
       EXIT.unreachable,
@@ -71,37 +74,41 @@ async function sources(asked: AskedServer, around: UserSurroundings, addressed: 
   return named ? [...local, ...contexts] : [...contexts, ...local];
 }
 
-/** Returns the server of a data directory: its address, and the admin token if it may be read. */
-async function ownServer(dir: string): Promise<Cluster | null> {
-  const cluster = parseCluster(await readOr(join(dir, "server", "client.json")));
+/** Returns the server of a data directory: its address and key, and the admin token if it may be read. */
+function ownServer(data: string, uid: number | null): Cluster | null {
+  const dir = join(data, "server");
+  const cluster = parseCluster(ownText(dir, "client.json", uid));
   if (cluster === null) return null;
-  return { ...cluster, token: (await readOr(join(dir, "server", "admin.token")))?.trim() ?? "" };
+  return { ...cluster, token: ownText(dir, "admin.token", uid)?.trim() ?? "" };
 }
 
-/** Completes an address. A missing scheme becomes https, and http for this machine's loopback. */
+function ownText(dir: string, name: string, uid: number | null): string | null {
+  const read = readOwned(dir, name, uid);
+  if (read.is === "there") return read.text;
+  if (read.is === "absent") return null;
+  throw new CliError(
+    EXIT.failed,
+    `${join(dir, name)} is not believed: ${read.why}`,
+    "Name another server with --url, or another directory with --data",
+  );
+}
+
+/**
+ * Completes an address. A missing scheme becomes https. `http://` is read as https where it names this machine, since
+ * that is what older releases printed there.
+ */
 export function normalUrl(typed: string | null): string | null {
   if (typed === null) return null;
-  const loopback = /^(127\.0\.0\.1|localhost|\[::1\])(:|\/|$)/.test(typed);
-  const whole = /^[a-z]+:\/\//i.test(typed) ? typed : `${loopback ? "http" : "https"}://${typed}`;
+  const whole = /^[a-z]+:\/\//i.test(typed) ? typed : `https://${typed}`;
   const url = URL.parse(whole);
   if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
     throw new CliError(EXIT.usage, `${typed}: not the address of a server`, "Write it like https://box1:4400");
   }
-  refusePlain(url.origin);
-  return url.origin;
-}
-
-/** Refuses plain HTTP to other machines, so that a token never crosses a network unencrypted. */
-function refusePlain(address: string): void {
-  const { protocol, hostname } = new URL(address);
-  const near =
-    hostname === "localhost" || hostname.endsWith(".localhost") || hostname.startsWith("127.") || hostname === "[::1]";
-  if (protocol !== "http:" || near) return;
-  throw new CliError(
-    EXIT.usage,
-    `${address} is plain HTTP: the token would travel in the clear`,
-    "Use https://, as the server prints it",
-  );
+  const secure = overTls(url.origin);
+  if (secure !== url.origin && !isLoopbackHost(url.hostname)) {
+    throw new CliError(EXIT.usage, `${url.origin} is plain HTTP, which no orch server speaks`, `Use ${secure}`);
+  }
+  return secure;
 }
 
 const sameOrigin = (a: string, b: string): boolean => URL.parse(a)?.origin === URL.parse(b)?.origin;

@@ -27,7 +27,7 @@ export const login = command({
         "Copy all of it, from orch1- on; an admin makes one with: orch user add NAME",
       );
     }
-    const pin = url.startsWith("https:") ? parts.pin : null;
+    const { pin } = parts;
     const me = await connect({ url, token, pin }).me();
     const name = flags.name ?? contextName(url);
     if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) {

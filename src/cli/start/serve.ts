@@ -12,7 +12,7 @@ import { dataDir } from "../cluster/settings";
 import { VERSION } from "../frame/version";
 
 export const SERVER_OPTIONS = {
-  listen: text("--listen <HOST:PORT>", "address to answer on; any but loopback is TLS (127.0.0.1:4400)"),
+  listen: text("--listen <HOST:PORT>", "address to answer on, over TLS (127.0.0.1:4400)"),
   data: text(
     "--data <DIR>",
     "where everything is kept (ORCH_DATA, else /var/lib/orch or ~/.local/share/orch/HOSTNAME)",

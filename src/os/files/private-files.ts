@@ -1,10 +1,13 @@
 // Small files of a person at the command line: a missing file is a value, and a written file is for its owner only.
 
+import { closeSync, constants, fstatSync, openSync, readFileSync, statSync, type Stats } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { homedir, hostname } from "node:os";
-import { dirname, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { replaceFile } from "./durable";
 import { makePrivateDir } from "./files";
+
+const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 
 export type ReadText =
   | { readonly is: "there"; readonly text: string }
@@ -31,6 +34,44 @@ export async function readText(path: string): Promise<ReadText> {
   } catch (error) {
     return refusalOf(error);
   }
+}
+
+/**
+ * Reads a file that only the owner of its directory can have written: a regular file of that owner, in a directory that
+ * nobody else may write to. The owner has to be `uid` or root; root as the reader believes any owner about the owner's
+ * own files, but a link there could name a file of root's, so no link is followed.
+ */
+export function readOwned(dir: string, name: string, uid: number | null): ReadText {
+  let fd: number;
+  try {
+    fd = openSync(join(dir, name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ELOOP"
+      ? { is: "unreadable", why: "it is a symbolic link" }
+      : refusalOf(error);
+  }
+  try {
+    const [directory, file] = [statSync(dir), fstatSync(fd)];
+    const why = foreignness(directory, file, uid);
+    if (why !== null) return { is: "unreadable", why };
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(readFileSync(fd));
+    return { is: "there", text };
+  } catch (error) {
+    return refusalOf(error);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function foreignness(directory: Stats, file: Stats, uid: number | null): string | null {
+  if (uid !== null && uid !== 0 && directory.uid !== uid && directory.uid !== 0) {
+    return `its directory belongs to another account (uid ${directory.uid})`;
+  }
+  if ((directory.mode & 0o022) !== 0) return "others may write to its directory";
+  if (!file.isFile()) return "it is no regular file";
+  if (file.uid !== directory.uid) return `it belongs to another account than its directory (uid ${file.uid})`;
+  if (file.nlink > 1) return "it has another name elsewhere (a hard link)";
+  return (file.mode & 0o022) === 0 ? null : "others may write to it";
 }
 
 /** Writes a file that only its owner may read, and the directories above it. */

@@ -1,12 +1,12 @@
-// Where the server answers and under which names: plain HTTP on loopback, TLS on every other address.
+// Where the server answers and under which names. It speaks TLS on every address.
 
 import { messageOf } from "../../os/errors";
+import { SERVER_NAME } from "../../wire/pinned";
 import { StartError } from "../refused";
 
 export interface Listen {
   readonly host: string;
   readonly port: number;
-  readonly secure: boolean;
   /** Whether it listens on every address of this machine. */
   readonly wildcard: boolean;
 }
@@ -21,7 +21,7 @@ export function parseListen(text: string): Listen {
     );
   }
   const bare = host.replace(/^\[|\]$/g, "").toLowerCase();
-  return { host: bare, port: Number(port), secure: !isLoopback(bare), wildcard: bare === "0.0.0.0" || bare === "::" };
+  return { host: bare, port: Number(port), wildcard: bare === "0.0.0.0" || bare === "::" };
 }
 
 export const isLoopback = (host: string): boolean =>
@@ -30,8 +30,8 @@ export const isLoopback = (host: string): boolean =>
 const inUrl = (host: string): string => (host.includes(":") ? `[${host}]` : host);
 
 /** Returns the address that clients on this machine use. */
-export const localUrl = ({ host, secure, wildcard }: Listen, port: number): string =>
-  `${secure ? "https" : "http"}://${wildcard ? "127.0.0.1" : inUrl(host)}:${port}`;
+export const localUrl = ({ host, wildcard }: Listen, port: number): string =>
+  `https://${wildcard ? "127.0.0.1" : inUrl(host)}:${port}`;
 
 /**
  * Returns the address to give to other machines. If the server listens on every address, it is the machine's own name.
@@ -77,6 +77,7 @@ export function listenError(error: unknown, text: string): StartError {
 export function hostNames(hostname: string, more: readonly string[], listen: Listen): Set<string> {
   const own = hostname.toLowerCase();
   const names = [
+    SERVER_NAME,
     own,
     own.split(".")[0] ?? own,
     `${own.split(".")[0] ?? own}.local`,

@@ -4,6 +4,7 @@ import { afterEach, expect, test } from "bun:test";
 import { createOutgoing } from "../../../src/agent/link/outgoing";
 import type { SessionOptions } from "../../../src/agent/link/link";
 import { ServerSession } from "../../../src/agent/link/session";
+import { PROOF } from "../../support/over-tls";
 
 const servers: Bun.Server<undefined>[] = [];
 afterEach(async () => {
@@ -15,18 +16,19 @@ function serverSaying(frame: string | Uint8Array<ArrayBuffer>): string {
   const server = Bun.serve<undefined>({
     port: 0,
     hostname: "127.0.0.1",
+    tls: PROOF.tls,
     fetch: (request, self) => (self.upgrade(request) ? undefined : new Response("no", { status: 400 })),
     websocket: { open: (socket) => void socket.send(frame), message: () => undefined },
   });
   servers.push(server);
-  return `http://127.0.0.1:${server.port}`;
+  return `https://127.0.0.1:${server.port}`;
 }
 
 /** Only what a connection needs before the server has proven anything. */
 const optionsFor = (url: string): SessionOptions =>
   ({
     url,
-    certificate: null,
+    certificate: PROOF.pair.certificate_pem,
     clock: () => 1_000,
     outgoing: (send) =>
       createOutgoing(send, async function* none() {

@@ -30,11 +30,14 @@ async function person(files: Files, env: Record<string, string> = {}) {
   }
   const data = join(home, "data");
   if (files.server !== undefined) {
-    await mkdir(join(data, "server"), { recursive: true });
-    await writeFile(join(data, "server/client.json"), JSON.stringify({ url: files.server.url, pin: PIN }));
+    await mkdir(join(data, "server"), { recursive: true, mode: 0o700 });
+    await writeFile(
+      join(data, "server/client.json"),
+      JSON.stringify({ url: files.server.url, pin: PIN, certificate: "PEM" }),
+    );
     if (files.server.token !== null) await writeFile(join(data, "server/admin.token"), `${files.server.token}\n`);
   }
-  const around = { env, home, hostname: "box1", uid: 1000 };
+  const around = { env, home, hostname: "box1", uid: process.getuid?.() ?? null };
   return {
     home,
     data,
@@ -47,7 +50,12 @@ const HOME = { url: "https://home:4400", token: "home-token", pin: null };
 
 describe("a command talks", () => {
   test("to this machine's loopback when nothing is known", async () => {
-    expect(await (await person({})).find()).toEqual({ url: "http://127.0.0.1:4400", token: null, pin: null });
+    expect(await (await person({})).find()).toEqual({
+      url: "https://127.0.0.1:4400",
+      token: null,
+      pin: null,
+      ca: null,
+    });
   });
   test("to no server when the directory that was named holds none, unless an address is named too", async () => {
     const { find } = await person({ contexts: { lab: LAB } });
@@ -55,11 +63,11 @@ describe("a command talks", () => {
     expect((await find({ data: "/nowhere", url: "https://lab:4400" })).token).toBe("lab-token");
   });
   test("to the current context", async () => {
-    expect(await (await person({ contexts: { lab: LAB, home: HOME } })).find()).toEqual(LAB);
+    expect(await (await person({ contexts: { lab: LAB, home: HOME } })).find()).toEqual({ ...LAB, ca: null });
   });
   test("to what the environment names, over the context", async () => {
     const { find } = await person({ contexts: { lab: LAB } }, { ORCH_URL: "https://env:1", ORCH_TOKEN: "pinned-env" });
-    expect(await find()).toEqual({ url: "https://env:1", token: "pinned-env", pin: PIN });
+    expect(await find()).toEqual({ url: "https://env:1", token: "pinned-env", pin: PIN, ca: null });
   });
   test("to what a flag names, over the environment", async () => {
     const { find } = await person({}, { ORCH_URL: "https://env:1", ORCH_TOKEN: "env" });
@@ -67,18 +75,21 @@ describe("a command talks", () => {
       url: "https://flag:1",
       token: "pinned-flag",
       pin: PIN,
+      ca: null,
     });
   });
   test("with the token that was kept for the address, whichever context is current", async () => {
-    expect(await (await person({ contexts: { lab: LAB, home: HOME } })).find({ url: "https://home:4400/" })).toEqual(
-      HOME,
-    );
+    expect(await (await person({ contexts: { lab: LAB, home: HOME } })).find({ url: "https://home:4400/" })).toEqual({
+      ...HOME,
+      ca: null,
+    });
   });
   test("without a token that was kept for another address", async () => {
     expect(await (await person({ contexts: { lab: LAB } })).find({ url: "https://elsewhere:4400" })).toEqual({
       url: "https://elsewhere:4400",
       token: null,
       pin: null,
+      ca: null,
     });
   });
   test("with the pin in a token, over a kept one", async () => {
@@ -86,8 +97,8 @@ describe("a command talks", () => {
     expect((await find({ token: "pinned-other" })).pin).toBe(PIN);
   });
   test("as admin where the server's data directory may be read", async () => {
-    const { find, data } = await person({ server: { url: "http://127.0.0.1:9", token: "admin" } });
-    expect(await find({ data })).toEqual({ url: "http://127.0.0.1:9", token: "admin", pin: PIN });
+    const { find, data } = await person({ server: { url: "https://127.0.0.1:9", token: "admin" } });
+    expect(await find({ data })).toEqual({ url: "https://127.0.0.1:9", token: "admin", pin: PIN, ca: "PEM" });
   });
   test("to the data directory that the environment names, over a context", async () => {
     const env: Record<string, string> = {};
@@ -100,12 +111,12 @@ describe("a command talks", () => {
   });
   test("without a token where there is no admin's to read", async () => {
     const { find, data } = await person({ server: { url: "http://127.0.0.1:9", token: null } });
-    expect(await find({ data })).toEqual({ url: "http://127.0.0.1:9", token: null, pin: PIN });
+    expect(await find({ data })).toEqual({ url: "https://127.0.0.1:9", token: null, pin: PIN, ca: "PEM" });
   });
   test("to nobody that a broken file names", async () => {
     const { find, home } = await person({ contexts: { lab: LAB } });
     await writeFile(join(home, ".config/orch/contexts/lab.json"), "{ url: ");
-    expect((await find()).url).toBe("http://127.0.0.1:4400");
+    expect((await find()).url).toBe("https://127.0.0.1:4400");
   });
 });
 
@@ -129,22 +140,22 @@ describe("a context", () => {
 });
 
 describe("an address", () => {
-  test("is completed: https, and plain HTTP for this machine", () => {
+  test("is completed with https, and read as https where an older release printed http for this machine", () => {
     expect(
       ["box1:4400", "https://box1:4400/x", "127.0.0.1:4400", "localhost:1", "http://127.0.0.1:1"].map(normalUrl),
     ).toEqual([
       "https://box1:4400",
       "https://box1:4400",
-      "http://127.0.0.1:4400",
-      "http://localhost:1",
-      "http://127.0.0.1:1",
+      "https://127.0.0.1:4400",
+      "https://localhost:1",
+      "https://127.0.0.1:1",
     ]);
   });
   test("that is none is a usage error", () =>
     expect(() => normalUrl("ssh://box1")).toThrow("not the address of a server"));
-  test("in plain HTTP beyond this machine is refused before anything is sent, with and without a token", () => {
+  test("in plain HTTP beyond this machine is refused, with the address to write instead", () => {
     expect(() => normalUrl("http://10.0.0.1:4400")).toThrow("is plain HTTP");
-    expect(normalUrl("http://127.0.0.2:1")).toBe("http://127.0.0.2:1");
+    expect(normalUrl("http://127.0.0.2:1")).toBe("https://127.0.0.2:1");
   });
 });
 

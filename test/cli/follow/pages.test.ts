@@ -11,6 +11,7 @@ import type { NodeView } from "../../../src/wire/api/nodes";
 import type { RunView } from "../../../src/wire/api/runs";
 import type { TaskView } from "../../../src/wire/api/tasks";
 import { connect } from "../../../src/wire/client";
+import { PROOF, serveOverTls } from "../../support/over-tls";
 import { stage } from "../stage";
 
 /** One more than a page of the server has. */
@@ -135,18 +136,14 @@ function answer({ pathname, searchParams }: URL, method: string): unknown {
 }
 
 beforeAll(() => {
-  server = Bun.serve({
-    port: 0,
-    hostname: "127.0.0.1",
-    fetch: (request) => Response.json(answer(new URL(request.url), request.method)),
-  });
-  said.url = `http://127.0.0.1:${server.port}`;
+  server = serveOverTls((request) => Response.json(answer(new URL(request.url), request.method)));
+  said.url = `https://127.0.0.1:${server.port}`;
 });
 afterAll(async () => server.stop(true));
 
-const client = () => connect({ url: said.url, token: null });
+const client = () => connect({ url: said.url, token: PROOF.token });
 const run = async (...argv: string[]) => {
-  const at = stage({ env: { ORCH_URL: said.url, ORCH_TOKEN: "t" } });
+  const at = stage({ env: { ORCH_URL: said.url, ORCH_TOKEN: PROOF.token } });
   return { code: await dispatch(argv, at.host), out: at.out(), err: at.err() };
 };
 
@@ -170,7 +167,7 @@ describe("a list of several pages", () => {
     const at = stage();
     let now_ms = 0;
     const host = { ...at.host, now: () => (now_ms += 1_000) };
-    const context = makeContext(host, { url: said.url, token: "t", data: null });
+    const context = makeContext(host, { url: said.url, token: PROOF.token, data: null });
     const applied = { project: "search", app: "recs", runs: [] };
     expect(await waitForApp(context, client(), applied, "text")).toBe(EXIT.done);
     expect(at.out()).toContain(`${COUNT}/${COUNT} up`);

@@ -10,12 +10,12 @@ const settings = (text: string | null, listen: string | null = null): ServerSett
 describe("a server's settings", () => {
   test("are the defaults without a file", () => {
     const { listen, hosts } = settings(null);
-    expect([listen.host, listen.port, listen.secure, hosts]).toEqual(["127.0.0.1", 4400, false, ["flag"]]);
+    expect([listen.host, listen.port, hosts]).toEqual(["127.0.0.1", 4400, ["flag"]]);
   });
   test("are the file's, in the names of the flags, and flags win", () => {
     const text = "listen: 0.0.0.0:1\nhost: [box1, box1.lab]\nreplace_after: 7s\nsettle: 9s\nport_range: 3000..4000\n";
     const { listen, hosts, limits } = settings(text);
-    expect([listen.port, listen.secure, hosts]).toEqual([1, true, ["box1", "box1.lab", "flag"]]);
+    expect([listen.port, listen.wildcard, hosts]).toEqual([1, true, ["box1", "box1.lab", "flag"]]);
     expect([limits.replace_after_ms, limits.settle_ms, limits.port_range]).toEqual([7_000, 5, [3000, 4000]]);
     expect(settings(text, "127.0.0.1:2").listen.port).toBe(2);
     expect(settings("host: box1").hosts).toEqual(["box1", "flag"]);
