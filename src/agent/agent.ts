@@ -72,6 +72,8 @@ export type AgentEnd = "stopped" | "drained" | "left";
  */
 export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
   const data = join(options.data_dir, "agent");
+  // Files that are made without a mode of their own are written by this account only.
+  process.umask(0o022);
   requireDir(takeDir(data) ?? networkOf(data), `${data} cannot be used`, DATA_HINT);
   const release = lockData(data);
   const run = runDirOf(data);

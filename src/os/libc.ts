@@ -17,10 +17,22 @@ const CANDIDATES = [
   "/lib/ld-musl-aarch64.so.1",
 ];
 const PR_SET_NO_NEW_PRIVS = 38;
-const RLIMIT_NOFILE = 7;
 const FALLOC_KEEP_SIZE_PUNCH_HOLE = 3;
 const CLOCK_BOOTTIME = 7;
 const SYS_SCHED_SETAFFINITY = process.arch === "arm64" ? 122 : 203;
+const SYS_SCHED_SETSCHEDULER = process.arch === "arm64" ? 119 : 144;
+const SYS_IOPRIO_SET = process.arch === "arm64" ? 30 : 251;
+const SYS_PERSONALITY = process.arch === "arm64" ? 92 : 135;
+const SYS_KEYCTL = process.arch === "arm64" ? 219 : 250;
+const KEYCTL_JOIN_SESSION_KEYRING = 1;
+const IOPRIO_WHO_PROCESS = 1;
+const SCHED_OTHER = 0;
+const PR_SET_TIMERSLACK = 29;
+const PR_SET_THP_DISABLE = 41;
+/** The kernel's own default, in nanoseconds. */
+const TIMER_SLACK = 50_000;
+/** Bits for more processors than the kernel supports. The kernel leaves out those that the machine does not have. */
+const MOST_CPUS = 8_192;
 const SYS_FADVISE = process.arch === "arm64" ? 223 : 221;
 const FADVISE_DONTNEED = 4;
 const SYS_BPF = process.arch === "arm64" ? 280 : 321;
@@ -70,15 +82,56 @@ export function noNewPrivileges(): string | null {
   return lib.c.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) === 0 ? null : `prctl: error ${errnoOf(lib.c)}`;
 }
 
-/** Sets a process's soft limit of open files, at most up to its hard limit. Returns why it failed, or null. */
-export function limitOpenFiles(pid: number, soft: number): string | null {
+/** A limit of a process. All bits set mean no limit. */
+export interface Limit {
+  readonly soft: bigint;
+  readonly hard: bigint;
+}
+
+/** Returns a limit of this process by the kernel's number, or null where it cannot be read. */
+export function limitOf(number: number): Limit | null {
+  const lib = libc();
+  if (lib.is === "absent") return null;
+  const limits = new BigUint64Array(2);
+  if (lib.c.prlimit(0, number, null, ptr(limits)) !== 0) return null;
+  return { soft: limits[0] ?? 0n, hard: limits[1] ?? 0n };
+}
+
+/** Sets a limit of this process by the kernel's number. Returns why it failed, or null. */
+export function setLimit(number: number, { soft, hard }: Limit): string | null {
   const lib = libc();
   if (lib.is === "absent") return lib.why;
-  const limits = new BigUint64Array(2);
-  if (lib.c.prlimit(pid, RLIMIT_NOFILE, null, ptr(limits)) !== 0) return `prlimit: error ${errnoOf(lib.c)}`;
-  const hard = limits[1] ?? 0n;
-  limits[0] = BigInt(soft) < hard ? BigInt(soft) : hard;
-  return lib.c.prlimit(pid, RLIMIT_NOFILE, ptr(limits), null) === 0 ? null : `prlimit: error ${errnoOf(lib.c)}`;
+  const limits = new BigUint64Array([soft, hard]);
+  return lib.c.prlimit(0, number, ptr(limits), null) === 0 ? null : `prlimit: error ${errnoOf(lib.c)}`;
+}
+
+/**
+ * Gives this thread what the kernel gives its first process: the usual scheduling policy and I/O priority, all
+ * processors, random addresses, the default timer slack, and huge pages. Returns what failed, each as a text.
+ */
+export function setThread(): string[] {
+  const lib = libc();
+  if (lib.is === "absent") return [lib.why];
+  const { c } = lib;
+  const done = (name: string, code: number | bigint): string[] =>
+    Number(code) >= 0 ? [] : [`${name}: error ${errnoOf(c)}`];
+  const parameter = new Int32Array(1);
+  const mask = new Uint8Array(MOST_CPUS / 8).fill(0xff);
+  return [
+    ...done("sched_setscheduler", c.syscall(SYS_SCHED_SETSCHEDULER, 0, SCHED_OTHER, ptr(parameter), 0, 0, 0)),
+    ...done("ioprio_set", c.syscall(SYS_IOPRIO_SET, IOPRIO_WHO_PROCESS, 0, 0, 0, 0, 0)),
+    ...done("sched_setaffinity", c.syscall(SYS_SCHED_SETAFFINITY, 0, mask.byteLength, ptr(mask), 0, 0, 0)),
+    ...done("personality", c.syscall(SYS_PERSONALITY, 0, 0, 0, 0, 0, 0)),
+    ...done("timer slack", c.prctl(PR_SET_TIMERSLACK, TIMER_SLACK, 0, 0, 0)),
+    ...done("huge pages", c.prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0)),
+  ];
+}
+
+/** Gives this thread a new and empty session keyring. Returns whether the kernel has keyrings and did it. */
+export function joinNewKeyring(): boolean {
+  const lib = libc();
+  if (lib.is === "absent") return false;
+  return Number(lib.c.syscall(SYS_KEYCTL, KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0, 0)) >= 0;
 }
 
 /** Frees the disk space of a part of an open file. The file's size and offsets stay. Returns why it failed, or null. */

@@ -8,7 +8,7 @@ import { joinRest, makeGroup, removeGroup } from "../../os/cgroup/group";
 import { findCgroups, groupOf, type Cgroups, type Group } from "../../os/cgroup/hierarchy";
 import { messageOf } from "../../os/errors";
 import { appendTo, createHeld, directoryProblem, exists } from "../../os/files/files";
-import { limitOpenFiles } from "../../os/libc";
+import { joinNewKeyring } from "../../os/libc";
 import type { Say } from "../../os/log";
 import { adjustOom, bootId, statOf } from "../../os/proc";
 import { findCommand, launch, type Launched, type ProcessExit } from "../../os/process/spawn";
@@ -60,12 +60,6 @@ export type Begun =
     }
   /** This order did not claim the task. */
   | { readonly is: "refused"; readonly why: string };
-
-/**
- * The soft limit of open files for tasks. Bun raises its own to the hard limit, which is too high for programs that
- * loop over all descriptors.
- */
-const OPEN_FILES = 65_536;
 
 export async function begin(
   order: TaskOrder,
@@ -135,6 +129,8 @@ function run(ready: Ready, around: Surroundings, onExit: (held: HeldTask, exit: 
     else onExit(held, exit);
   };
   const kept = enterKept(around.cgroups, group);
+  // Otherwise a task possesses the keys of the login that started the agent, and of the tasks before it.
+  joinNewKeyring();
   const launched: Launched =
     kept !== null && "why" in kept
       ? { is: "failed", code: null, why: kept.why }
@@ -160,7 +156,6 @@ function run(ready: Ready, around: Surroundings, onExit: (held: HeldTask, exit: 
   const { pid } = launched;
   const started_ms = nowMs();
   joinRest(group, pid);
-  limitOpenFiles(pid, OPEN_FILES);
   if (order.oom_score_adj !== around.oom_score_adj) adjustOom(pid, order.oom_score_adj);
   const start = statOf(pid)?.start ?? "0";
   held = { ...ready, pid, start, started_ms, guard, ending: null };

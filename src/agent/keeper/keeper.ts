@@ -13,7 +13,8 @@ import { exists, makePrivateDir, removeFile } from "../../os/files/files";
 import { noNewPrivileges } from "../../os/libc";
 import { listenLines, type LineHandlers, type LinePeer } from "../../os/files/lines";
 import { createLog } from "../../os/log";
-import { adjustOom } from "../../os/proc";
+import { adjustOom, kernelText } from "../../os/proc";
+import { takeKnownState } from "../../os/process/known-state";
 import { sendSignal, signalNumber } from "../../os/process/signals";
 import type { ProcessExit } from "../../os/process/spawn";
 import { begin, type HeldTask, type Surroundings } from "./begin";
@@ -252,6 +253,8 @@ export async function runKeeper(dir: string): Promise<void> {
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
     process.on(signal, () => say(`${signal} is ignored: a keeper ends when it has neither task nor agent`));
   }
+  // Tasks inherit their state from this process.
+  for (const why of takeKnownState()) say("tasks inherit this from who started the agent", { why });
   const name = runName(dir);
   const { tasks, keepers } = places(dir);
   for (const one of [tasks, keepers]) makePrivateDir(one);
@@ -261,7 +264,7 @@ export async function runKeeper(dir: string): Promise<void> {
   const service = leaveService(cgroups, name);
   const privileges = noNewPrivileges();
   if (privileges !== null) say("tasks may gain privileges by executing", { why: privileges });
-  const lowered = adjustOom("self", OWN_OOM_SCORE) === null;
+  adjustOom("self", OWN_OOM_SCORE);
   const around: Surroundings = {
     cgroups,
     group_name: name,
@@ -269,7 +272,7 @@ export async function runKeeper(dir: string): Promise<void> {
     journal: openJournal(run),
     say,
     setpriv: SETPRIV.find((path) => exists(path)) ?? null,
-    oom_score_adj: lowered ? OWN_OOM_SCORE : 0,
+    oom_score_adj: Number(kernelText("/proc/self/oom_score_adj") ?? "0"),
   };
   const version = process.env["ORCH_KEEPER_VERSION"] ?? "unknown";
   const keeper = new Keeper(around, version, join(keepers, `${process.pid}.sock`));
