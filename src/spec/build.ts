@@ -6,6 +6,7 @@ import type {
   AppDecl,
   LabelCheck,
   Place,
+  ProcessLimits,
   ResourceRequest,
   RestartSettings,
   Settings,
@@ -115,6 +116,7 @@ function taskSpec(entry: CheckedWorkload, origin: TaskSpec["origin"], members: n
     env: entry.env,
     workdir: entry.workdir ?? null,
     unix_user: entry.user ?? null,
+    ...limitsOf(entry),
     request: requestOf(entry),
     origin,
     place: placeOf(entry),
@@ -122,6 +124,17 @@ function taskSpec(entry: CheckedWorkload, origin: TaskSpec["origin"], members: n
     exclusive: entry.exclusive,
     members,
   };
+}
+
+function limitsOf({ limits }: CheckedWorkload): Pick<TaskSpec, "limits"> {
+  const { nofile, memlock, core, stack } = limits;
+  const asked: ProcessLimits = {
+    ...(nofile === undefined ? {} : { nofile }),
+    ...(memlock === undefined ? {} : { memlock_bytes: memlock }),
+    ...(core === undefined ? {} : { core_bytes: core }),
+    ...(stack === undefined ? {} : { stack_bytes: stack }),
+  };
+  return Object.keys(asked).length === 0 ? {} : { limits: asked };
 }
 
 function requestOf({ resources }: CheckedWorkload): ResourceRequest {

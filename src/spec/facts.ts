@@ -9,6 +9,7 @@ import type {
   Kind,
   Place,
   PortRequest,
+  ProcessLimits,
   ResourceRequest,
   RestartSettings,
   Settings,
@@ -33,6 +34,7 @@ const TASK: Words<TaskSpec> = {
   env: (env) => Object.entries(env).map(([name, value]) => [`env.${name}`, value]),
   workdir: (workdir) => one("workdir", workdir),
   unix_user: (user) => one("user", user),
+  limits: limitFacts,
   request: requestFacts,
   place: placeFacts,
   ports: (ports) => ports.map((port) => [`ports.${port.name}`, formatPort(port)]),
@@ -117,6 +119,17 @@ function commandFacts(command: Command): Fact[] {
   }
   const words = command.argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : JSON.stringify(word)));
   return [["command", oneLine(words.join(" "))]];
+}
+
+function limitFacts({ nofile, memlock_bytes, core_bytes, stack_bytes }: ProcessLimits): Fact[] {
+  const size = (key: string, bytes: number | null | undefined): Fact[] =>
+    bytes === undefined ? [] : [[`limits.${key}`, bytes === null ? "unlimited" : formatBytes(bytes)]];
+  return [
+    ...one("limits.nofile", nofile === undefined ? null : String(nofile)),
+    ...size("memlock", memlock_bytes),
+    ...size("core", core_bytes),
+    ...size("stack", stack_bytes),
+  ];
 }
 
 function requestFacts({ cpu_milli, memory_bytes, disk_bytes, gpu, countables }: ResourceRequest): Fact[] {

@@ -35,5 +35,9 @@ export const ASK_LIMITS = {
   countable: 1_000_000_000,
   size_bytes: (4 * MIB * GIB) as Bytes,
   memory_min_bytes: MIB as Bytes,
+  nofile_min: 64,
+  /** The kernel's own bound, unless somebody has raised it. */
+  nofile: 1_048_576,
+  stack_min_bytes: (MIB / 8) as Bytes,
   duration_ms: (3_650 * DAY_MS) as Ms,
 } as const;

@@ -10,7 +10,14 @@ import { FINDING_WORDS, type FindingOverrides, type Notice } from "../core/model
 import type { TaskIdentity } from "../core/model/rows-task";
 import type { NodeFacts, NodeLimits, Orphan } from "../core/model/rows-node";
 import type { Promised } from "../core/model/promised";
-import { KINDS, type Command, type RestartSettings, type StopSettings, type Taint } from "../core/model/workload";
+import {
+  KINDS,
+  type Command,
+  type ProcessLimits,
+  type RestartSettings,
+  type StopSettings,
+  type Taint,
+} from "../core/model/workload";
 
 const uid = z.string().regex(/^[0-9a-f]{32}$/);
 
@@ -150,6 +157,15 @@ const restartSettings = z.object({
   offline: z.boolean(),
 }) satisfies z.ZodType<RestartSettings>;
 
+const limitBytes = int.nullable().optional();
+
+const processLimits = z.object({
+  nofile: int.optional(),
+  memlock_bytes: limitBytes,
+  core_bytes: limitBytes,
+  stack_bytes: limitBytes,
+}) satisfies z.ZodType<ProcessLimits>;
+
 export const assignment = z.object({
   uid,
   identity,
@@ -162,6 +178,7 @@ export const assignment = z.object({
   env: z.record(z.string(), z.string()),
   workdir: z.string().nullable(),
   unix_user: text.nullable(),
+  limits: processLimits.optional(),
   promised,
   stop: stopSettings,
   restart: restartSettings,

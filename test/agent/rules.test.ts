@@ -94,13 +94,27 @@ describe("a switch of account", () => {
     log_cap_bytes: 0,
     held: null,
   };
+  const TOOLS = { setpriv: "/usr/bin/setpriv", prlimit: "/usr/bin/prlimit" };
+  test("puts limits before the switch, which only the agent's account may give", () => {
+    const wrapped = commandOf({ ...order, process_limits: { nofile: 4_096, memlock: null } }, "/", TOOLS);
+    if (typeof wrapped === "string") throw new Error(wrapped);
+    const [program, ...words] = wrapped.argv;
+    expect([program, ...words.slice(0, 4)]).toEqual([
+      "/usr/bin/prlimit",
+      "--nofile=4096:4096",
+      "--memlock=unlimited:unlimited",
+      "--",
+      "/usr/bin/setpriv",
+    ]);
+  });
   test("takes no name of the task's environment along, and no value in its arguments", () => {
-    const wrapped = commandOf(order, "/", "/usr/bin/setpriv");
+    const wrapped = commandOf(order, "/", TOOLS);
     if (typeof wrapped === "string") throw new Error(wrapped);
     expect(wrapped.env).toEqual({ ORCH_HIDDEN_0: "/evil.so" });
     expect(wrapped.argv.join(" ")).not.toContain("/evil.so");
   });
-  test("cannot be made without its tool, and says so", () => expect(commandOf(order, "/", null)).toContain("setpriv"));
+  test("cannot be made without its tool, and says so", () =>
+    expect(commandOf(order, "/", { ...TOOLS, setpriv: null })).toContain("setpriv"));
 });
 
 describe("accounts", () => {

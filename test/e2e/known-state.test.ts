@@ -36,21 +36,24 @@ function limits(stack: string, nofile: string, nproc: string): string[] {
   return [`--stack=${soft(stack)}`, `--nofile=${soft(nofile)}`, `--nproc=${soft(nproc)}`, ...more];
 }
 
+const ODD_VARIABLES = {
+  LC_ALL: "tr_TR.UTF-8",
+  LANG: "tr_TR.UTF-8",
+  HTTP_PROXY: "http://127.0.0.1:9",
+  NO_PROXY: "*",
+  NODE_OPTIONS: "--no-warnings",
+  BUN_CONFIG_VERBOSE_FETCH: "0",
+  LD_LIBRARY_PATH: "/nowhere",
+  TMPDIR: "/nowhere",
+};
+const ODD_SHELL =
+  'umask 077; trap "" INT HUP TERM USR1; echo 700 >/proc/self/oom_score_adj; exec "$0" "$@" 9</dev/null';
 const ODD = [
-  ...["nice", "-n", "5"],
-  ...["ionice", "-c", "3"],
-  ...["taskset", "-c", "0"],
-  ...["prlimit", ...limits("4194304", "512", "20000"), "--core=unlimited"],
-  ...["setarch", "-R"],
-  ...["env", "LC_ALL=tr_TR.UTF-8", "LANG=tr_TR.UTF-8", "HTTP_PROXY=http://127.0.0.1:9", "NO_PROXY=*", "NODE_OPTIONS=--no-warnings"],
-  ...["BUN_CONFIG_VERBOSE_FETCH=0", "LD_LIBRARY_PATH=/nowhere", "TMPDIR=/nowhere"],
-  ...[
-    "sh",
-    "-c",
-    'umask 077; trap "" INT HUP TERM USR1; echo 700 >/proc/self/oom_score_adj; exec "$0" "$@" 9</dev/null',
-  ],
-  BINARY,
-];
+  "nice -n 5 ionice -c 3 taskset -c 0 setarch -R prlimit --core=unlimited".split(" "),
+  limits("4194304", "512", "20000"),
+  ["env", ...Object.entries(ODD_VARIABLES).map(([name, value]) => `${name}=${value}`)],
+  ["sh", "-c", ODD_SHELL, BINARY],
+].flat();
 
 describe.if(why === null)("the state that a task begins with", () => {
   let cluster: Cluster;
@@ -73,6 +76,28 @@ describe.if(why === null)("the state that a task begins with", () => {
     expect({ code, err: code === 0 ? "" : err }).toEqual({ code: 0, err: "" });
     return out;
   }
+
+  test("has the limits that a workload asks for, before and behind the switch of accounts", async () => {
+    const asked = ["--limit", "nofile=4096", "--limit", "core=0", "--limit", "stack=1MiB", "--limit", "memlock=1MiB"];
+    const out = await shown(
+      ...asked,
+      "--pool",
+      "odd",
+      "-c",
+      "ulimit -Hn; ulimit -Sn; ulimit -Hs; ulimit -Hl; ulimit -Hc",
+    );
+    expect(out.trim().split("\n")).toEqual(["4096", "4096", "1024", "1024", "0"]);
+  });
+
+  test("is refused by the flag's name where a limit has no sense", async () => {
+    const { code, err } = await cluster.orch("run", "--limit", "nofile=3", "true");
+    expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining("--limit") as string });
+  });
+
+  test.if(!canRaise)("cannot have what its node may not give, and says so", async () => {
+    const { code, err } = await cluster.orch("run", "--limit", "memlock=unlimited", "--pool", "plain", "true");
+    expect({ code, err }).toEqual({ code: 125, err: expect.stringContaining("memlock") as string });
+  });
 
   test("is the same under an agent that was started oddly", async () => {
     const [plain, odd] = [await shown("--pool", "plain", "-c", SHOW), await shown("--pool", "odd", "-c", SHOW)];

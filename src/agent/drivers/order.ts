@@ -7,6 +7,17 @@ import type { DeviceAccess } from "../devices/access";
 import { environmentOf } from "../machine/environment";
 import type { TaskOrder } from "../keeper/messages";
 
+/** Returns the limits that the assignment asks for, by the names of the keeper's orders. */
+export function limitsOf({ limits = {} }: Assignment): NonNullable<TaskOrder["process_limits"]> {
+  const { nofile, memlock_bytes: memlock, core_bytes: core, stack_bytes: stack } = limits;
+  return {
+    ...(nofile === undefined ? {} : { nofile }),
+    ...(memlock === undefined ? {} : { memlock }),
+    ...(core === undefined ? {} : { core }),
+    ...(stack === undefined ? {} : { stack }),
+  };
+}
+
 /** The most processes of a task: enough for any program, too few for a fork bomb to take the machine. */
 const PIDS = 16_384;
 /** The score of a task without a memory limit of its own: the kernel kills such a task first when memory runs out. */
@@ -39,6 +50,7 @@ export function orderOf(
       memory_bytes: promised.memory_limited ? promised.memory_bytes : null,
     },
     denied: access.denied,
+    process_limits: limitsOf(assignment),
     oom_score_adj: promised.memory_limited ? 0 : OOM_FIRST,
     stop: { signal: stop.signal, grace_ms: stop.grace_ms },
     lease_ms,

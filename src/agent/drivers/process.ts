@@ -10,6 +10,7 @@ import { bootMs, breathe, pause } from "../../os/clock";
 import { removeGroup } from "../../os/cgroup/group";
 import { findCgroups } from "../../os/cgroup/hierarchy";
 import { removeBases, removeLeftGroups } from "../../os/cgroup/keeper-group";
+import { limitProblem, type NamedLimit } from "../../os/process/known-state";
 import { selfCommand } from "../../os/self";
 import type { Accounts } from "../machine/account";
 import type { DeviceAccess } from "../devices/access";
@@ -20,7 +21,7 @@ import type { Driver } from "./driver";
 import { createEnding, type Victim } from "./ending";
 import { Keepers } from "./keepers";
 import { lookAtAttempt, lookAtNote, lookedAlive, lookedEnded, type Looked } from "./look";
-import { orderOf } from "./order";
+import { limitsOf, orderOf } from "./order";
 
 export interface ProcessDriverOptions {
   /** `<data>/agent`. */
@@ -54,6 +55,15 @@ export async function openProcessDriver(options: ProcessDriverOptions): Promise<
   const driver = new ProcessDriver(options, run);
   await driver.open();
   return driver;
+}
+
+/** Returns why this node cannot give a task the limits that it asks for, or null. */
+function limitsProblem(assignment: TaskRecord["assignment"]): string | null {
+  for (const [name, wanted] of Object.entries(limitsOf(assignment))) {
+    const problem = limitProblem(name as NamedLimit, wanted);
+    if (problem !== null) return problem;
+  }
+  return null;
 }
 
 class ProcessDriver implements Driver {
@@ -180,8 +190,9 @@ class ProcessDriver implements Driver {
     const { store, accounts, access, log_cap_bytes = HOUSE_LIMITS.log_bytes } = this.#options;
     if (this.#isClaimed(uid) || store.wasClaimed(uid) || this.wasBegun(uid)) return this.look(uid);
     const account = await accounts.of(assignment.unix_user);
-    if (account.is === "refused") {
-      await store.claimRefused(uid, account.why);
+    const why = account.is === "refused" ? account.why : limitsProblem(assignment);
+    if (account.is === "refused" || why !== null) {
+      await store.claimRefused(uid, why ?? "");
       return this.look(uid);
     }
     const order = orderOf(assignment, account, access(assignment.promised.devices), log_cap_bytes);

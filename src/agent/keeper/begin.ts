@@ -14,7 +14,7 @@ import { adjustOom, bootId, statOf } from "../../os/proc";
 import { findCommand, launch, type Launched, type ProcessExit } from "../../os/process/spawn";
 import type { Journal } from "../tasks/living";
 import { claimText, FILES, pidLine } from "../tasks/taskdir";
-import { commandOf, type Wrapped } from "./command";
+import { commandOf, type Wrapped, type Wrappers } from "./command";
 import { startGuard, type Guard } from "./guard";
 import type { TaskOrder } from "./messages";
 
@@ -25,8 +25,7 @@ export interface Surroundings {
   readonly tasks: string;
   /** The journal that shows tasks whose directory is lost. */
   readonly journal: Journal;
-  /** The path of `setpriv`, or null if the machine has none. */
-  readonly setpriv: string | null;
+  readonly wrappers: Wrappers;
   /** The keeper's own OOM score, with which its children begin. */
   readonly oom_score_adj: number;
   readonly say: Say;
@@ -77,7 +76,7 @@ export async function begin(
   const problem = order.account === null && workdir !== null ? directoryProblem(workdir) : null;
   if (problem !== null) return failed(null, problem);
   const home = order.account === null && directoryProblem(order.home) === null ? order.home : "/";
-  const wrapped = commandOf(order, workdir ?? home, around.setpriv);
+  const wrapped = commandOf(order, workdir ?? home, around.wrappers);
   if (typeof wrapped === "string") return failed(null, wrapped);
   const missing = missingBehindWrapper(order, wrapped);
   if (missing !== null) return failed(127, missing);

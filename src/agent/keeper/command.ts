@@ -26,8 +26,24 @@ case $1 in
 esac
 exec "$@" 3>&-`;
 
-/** Returns the command of an order, or in words why it cannot be run. `setpriv` is null if the machine has none. */
-export function commandOf(order: TaskOrder, cwd: string, setpriv: string | null): Wrapped | string {
+/** The programs of util-linux that a task's command may need in front of it. Null: the machine has none. */
+export interface Wrappers {
+  readonly setpriv: string | null;
+  readonly prlimit: string | null;
+}
+
+/** Returns the command of an order, or in words why it cannot be run. */
+export function commandOf(order: TaskOrder, cwd: string, { setpriv, prlimit }: Wrappers): Wrapped | string {
+  const wrapped = accountCommand(order, cwd, setpriv);
+  const limits = Object.entries(order.process_limits ?? {});
+  if (limits.length === 0 || typeof wrapped === "string") return wrapped;
+  if (prlimit === null) return "prlimit (util-linux) is not on this node, which needs it for `limits`";
+  const options = limits.map(([name, limit]) => `--${name}=${limit ?? "unlimited"}:${limit ?? "unlimited"}`);
+  return { ...wrapped, argv: [prlimit, ...options, "--", ...wrapped.argv] };
+}
+
+/** Returns the command without its limits: as it is, or behind the switch to its account. */
+function accountCommand(order: TaskOrder, cwd: string, setpriv: string | null): Wrapped | string {
   const dies = order.lease_ms !== null && setpriv !== null ? ["--pdeathsig", "KILL"] : [];
   if (order.account === null) {
     const argv = dies.length === 0 ? order.argv : [setpriv ?? "", ...dies, "--", ...order.argv];

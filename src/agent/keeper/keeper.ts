@@ -245,7 +245,9 @@ class Keeper {
   }
 }
 
-const SETPRIV = ["/usr/bin/setpriv", "/bin/setpriv"];
+/** Returns the path of a program of the system, or null if the machine has none. */
+const toolOf = (name: string): string | null =>
+  [`/usr/bin/${name}`, `/bin/${name}`].find((path) => exists(path)) ?? null;
 
 /** Runs the keeper of an agent's data directory (`<data>/agent`) until there is neither a task nor an agent. */
 export async function runKeeper(dir: string): Promise<void> {
@@ -271,7 +273,7 @@ export async function runKeeper(dir: string): Promise<void> {
     tasks,
     journal: openJournal(run),
     say,
-    setpriv: SETPRIV.find((path) => exists(path)) ?? null,
+    wrappers: { setpriv: toolOf("setpriv"), prlimit: toolOf("prlimit") },
     oom_score_adj: Number(kernelText("/proc/self/oom_score_adj") ?? "0"),
   };
   const version = process.env["ORCH_KEEPER_VERSION"] ?? "unknown";

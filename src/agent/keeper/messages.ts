@@ -5,6 +5,7 @@ import type { TaskExit } from "../../core/model/end";
 import type { GroupLimits } from "../../os/cgroup/limits";
 import type { DeviceNumber } from "../../os/device-deny";
 import { fieldsOf, isTexts, type JsonObject } from "../../os/files/json";
+import { isNamedLimit, type NamedLimit } from "../../os/process/known-state";
 import { isUid, parseExit } from "../tasks/taskdir";
 
 /** Everything that the keeper needs to run one task. The keeper reads no record. */
@@ -21,6 +22,8 @@ export interface TaskOrder {
   readonly limits: GroupLimits;
   /** The numbers of the device files that the task must not open. Keepers of earlier releases do not know the field. */
   readonly denied?: readonly DeviceNumber[];
+  /** The kernel's limits that the task was given instead of the defaults. Null: no limit. */
+  readonly process_limits?: Readonly<Partial<Record<NamedLimit, number | null>>>;
   readonly oom_score_adj: number;
   /**
    * `NAME=value` in the environment with which all processes of the task begin. They are found by it without cgroups.
@@ -149,6 +152,9 @@ const ORDER: Readonly<Record<keyof TaskOrder, (value: unknown) => boolean>> = {
     return isNumber(cpu_milli) && isNullOr(isNumber)(memory_bytes) && isNumber(pids);
   },
   denied: (value) => value === undefined || (Array.isArray(value) && value.every(isDevice)),
+  process_limits: (value) =>
+    value === undefined ||
+    Object.entries(fieldsOf(value)).every(([name, limit]) => isNamedLimit(name) && isNullOr(isCount)(limit)),
   oom_score_adj: (value) => Number.isInteger(value),
   marker: isText,
   stop: (value) => {

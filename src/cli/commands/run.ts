@@ -9,7 +9,7 @@ import { CliError, EXIT, UsageError } from "../failure";
 import { readNamed } from "../typed/files";
 import { flagOf, jobOf, type TypedCommand, type JobFlags } from "../typed/job";
 import { describe } from "../print/complain";
-import { readLabel } from "../typed/readers";
+import { readLabel, readLimit } from "../typed/readers";
 
 const options = {
   gpu: text("--gpu <SPEC>", "cards: 2, 24GB, 24GB..40GB:2, A100,H100:80GB:2, amd:MI300X, '{ share: 8GB }'"),
@@ -25,6 +25,11 @@ const options = {
   envFile: texts("--env-file <FILE>", "a file of variables (again for more)"),
   after: texts("--after <RUN>", "only when this run has succeeded (again for more)"),
   label: readings("--label <K=V>", "a label of the run (again for more)", readLabel),
+  limit: readings(
+    "--limit <NAME=VALUE>",
+    "nofile, memlock, core or stack of its processes (again for more)",
+    readLimit,
+  ),
   workdir: text("--workdir <DIR>", "where it starts on the node (the current directory)"),
   shell: text("-c <STRING>", "a text for the shell instead of a command line"),
   detach: flag("-d, --detach", "print the run's number and leave it alone"),

@@ -13,6 +13,7 @@ export interface JobFlags {
   readonly priority: number | null;
   readonly after: readonly string[];
   readonly label: readonly Pair[];
+  readonly limit: readonly Pair[];
   readonly workdir: string;
 }
 
@@ -24,7 +25,7 @@ export function jobOf(
   flags: JobFlags,
   env: Readonly<Record<string, string>>,
 ): Record<string, unknown> {
-  const { gpu, cpu, memory, time, nodes, pool, priority, after, label, workdir } = flags;
+  const { gpu, cpu, memory, time, nodes, pool, priority, after, label, limit, workdir } = flags;
   return withoutNulls({
     ...("shell" in asked ? { run: asked.shell } : { command: [...asked.argv] }),
     workdir,
@@ -35,6 +36,7 @@ export function jobOf(
     priority,
     place: pool === null ? null : { pool },
     after: after.length === 0 ? null : after.flatMap((one) => one.split(",")).map((one) => one.trim()),
+    limits: limit.length === 0 ? null : Object.fromEntries(limit.map(({ key, value }) => [key, value])),
     labels: label.length === 0 ? null : Object.fromEntries(label.map(({ key, value }) => [key, value])),
   });
 }
@@ -54,6 +56,7 @@ const FLAG_OF: readonly (readonly [path: string, flag: string])[] = [
   ["after", "--after"],
   ["env", "--env"],
   ["labels", "--label"],
+  ["limits", "--limit"],
   ["workdir", "--workdir"],
   ["name", "--name"],
   ["command", "the command"],

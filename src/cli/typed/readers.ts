@@ -20,6 +20,15 @@ export function readPair(text: string): Parsed<Pair> {
   return parsed({ key: text.slice(0, at), value: text.slice(at + 1) });
 }
 
+const LIMITS = ["nofile", "memlock", "core", "stack"];
+
+/** Reads `name=value` with the name of a limit of processes. The value is checked with the job. */
+export function readLimit(text: string): Parsed<Pair> {
+  const pair = readPair(text);
+  if (pair.is === "invalid" || LIMITS.includes(pair.value.key)) return pair;
+  return invalid(`${quoted(pair.value.key)} is no limit`, `one of ${LIMITS.join(", ")}`);
+}
+
 /** Reads `key=value` with a key that is legal for a label. */
 export function readLabel(text: string): Parsed<Pair> {
   const pair = readPair(text);

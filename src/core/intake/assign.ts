@@ -90,6 +90,7 @@ export function assignmentOf(
     env: { ...spec.env, ...environmentOf(task, spec, state, node) },
     workdir: spec.workdir,
     unix_user: task.unix_user,
+    ...(spec.limits === undefined ? {} : { limits: spec.limits }),
     promised: task.promised,
     stop: settings.stop,
     restart: settings.restart,

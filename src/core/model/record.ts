@@ -6,7 +6,7 @@ import type { TaskIdentity } from "./rows-task";
 import type { Orphan } from "./rows-node";
 import type { Promised } from "./promised";
 import type { Ms } from "../units";
-import type { Command, RestartSettings, StopSettings } from "./workload";
+import type { Command, ProcessLimits, RestartSettings, StopSettings } from "./workload";
 
 /** Everything an agent needs to run a task, also long after it has lost the server. */
 export interface Assignment {
@@ -24,6 +24,8 @@ export interface Assignment {
   readonly env: Readonly<Record<string, string>>;
   readonly workdir: string | null;
   readonly unix_user: string | null;
+  /** Servers of earlier releases do not send this field. */
+  readonly limits?: ProcessLimits | undefined;
   readonly promised: Promised;
   readonly stop: StopSettings;
   readonly restart: RestartSettings;

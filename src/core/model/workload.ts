@@ -84,6 +84,17 @@ export type Command =
   | { readonly kind: "shell"; readonly shell: string; readonly script: string }
   | { readonly kind: "argv"; readonly argv: readonly string[] };
 
+/**
+ * The kernel's limits of a process that were asked for: each is both the soft and the hard limit, and null is no limit.
+ * A limit that is missing has the default of all tasks.
+ */
+export interface ProcessLimits {
+  readonly nofile?: number | undefined;
+  readonly memlock_bytes?: Bytes | null | undefined;
+  readonly core_bytes?: Bytes | null | undefined;
+  readonly stack_bytes?: Bytes | null | undefined;
+}
+
 /** What makes one task different from another. A changed TaskSpec is a new version. It is stored by its hash. */
 export interface TaskSpec {
   readonly command: Command;
@@ -91,6 +102,8 @@ export interface TaskSpec {
   readonly workdir: string | null;
   /** A Unix account that was asked for by name. Null: the owner's own. */
   readonly unix_user: string | null;
+  /** The key is left out where no limit was asked for, so that old specs keep their hash. */
+  readonly limits?: ProcessLimits;
   readonly request: ResourceRequest;
   /** `entry` of a spec file, or `run` of the command line. They have different defaults of cpu. */
   readonly origin: "entry" | "run";

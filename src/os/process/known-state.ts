@@ -7,7 +7,7 @@ import { limitOf, setLimit, setThread, type Limit } from "../libc";
 import { kernelText } from "../proc";
 
 /** A limit without an end, as the kernel writes it. */
-export const UNLIMITED = 0xffff_ffff_ffff_ffffn;
+const UNLIMITED = 0xffff_ffff_ffff_ffffn;
 const KIB = 1024n;
 const MIB = KIB * KIB;
 
@@ -34,6 +34,7 @@ const RLIMIT = {
 /** The limits that a workload may ask for by name. */
 export const NAMED_LIMITS = ["nofile", "memlock", "core", "stack"] as const;
 export type NamedLimit = (typeof NAMED_LIMITS)[number];
+export const isNamedLimit = (name: string): name is NamedLimit => NAMED_LIMITS.some((one) => one === name);
 
 const endless: Limit = { soft: UNLIMITED, hard: UNLIMITED };
 
@@ -79,8 +80,25 @@ function takeLimits(): string[] {
   });
 }
 
-/** Returns the hard limit of this process, in the kernel's unit, or null where it cannot be read. */
-export const hardLimit = (name: NamedLimit): bigint | null => limitOf(RLIMIT[name])?.hard ?? null;
+/**
+ * Returns why a task cannot be given a limit here, or null. `wanted` is in the kernel's unit; null is no limit. Only a
+ * process that may raise hard limits gives more than it has itself.
+ */
+export function limitProblem(name: NamedLimit, wanted: number | null): string | null {
+  const own = limitOf(RLIMIT[name])?.hard;
+  if (own === undefined || mayRaiseLimits()) return null;
+  const common = defaultLimits()[name].hard;
+  const most = own < common ? own : common;
+  if (wanted === null ? most === UNLIMITED : BigInt(wanted) <= most) return null;
+  return `its agent may not give more than ${most} for the limit ${name}`;
+}
+
+const CAP_SYS_RESOURCE = 24n;
+
+function mayRaiseLimits(): boolean {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(kernelText("/proc/self/status") ?? "")?.[1] ?? "0";
+  return ((BigInt(`0x${effective}`) >> CAP_SYS_RESOURCE) & 1n) === 1n;
+}
 
 const UMASK = 0o022;
 

@@ -13,6 +13,7 @@ const TABLES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     reservations: "write `cpu`, `memory` right under `resources`",
     restart_policy: "write `restart: { backoff, attempts }`",
     working_dir: "write `workdir`",
+    ulimits: "write `limits: { nofile, memlock, core, stack }`",
     stop_signal: "write `stop: { signal: … }`",
     stop_grace_period: "write `stop: { grace: … }`",
     container_name: "tasks are named app.workload.slot",

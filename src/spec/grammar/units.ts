@@ -110,6 +110,24 @@ export function readMemory(value: string | number): Parsed<Bytes> {
   );
 }
 
+/** Reads how large a stack may become. A program cannot begin on a smaller one. */
+export function readStack(value: string | number): Parsed<Bytes> {
+  const size = readSize(value);
+  if (size.is === "invalid" || size.value >= ASK_LIMITS.stack_min_bytes) return size;
+  return invalid(
+    `${formatBytes(size.value)} is too small a stack`,
+    `at least ${formatBytes(ASK_LIMITS.stack_min_bytes)}`,
+  );
+}
+
+/** Reads how many files may be open at once. */
+export function readOpenFiles(value: string | number): Parsed<number> {
+  const count = /^\s*\d{1,9}\s*$/.test(String(value)) ? Number(value) : Number.NaN;
+  const { nofile_min, nofile } = ASK_LIMITS;
+  if (count >= nofile_min && count <= nofile) return parsed(count);
+  return invalid(`must be a whole number from ${nofile_min} to ${nofile}`);
+}
+
 /** Reads cores (`2`, `0.5`) or thousandths (`500m`). */
 export function readCpu(value: string | number): Parsed<Milli> {
   const text = String(value).trim();

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { idle, restart, stop } from "./life";
 import { place, port } from "./place";
 import { resources } from "./resources";
+import { processLimits } from "./process-limits";
 import { readLabelKey } from "../grammar/labels";
 import {
   block,
@@ -74,6 +75,11 @@ const common = {
     "Ports by name. A number is both the inside and the published port, `auto` takes a free one; " +
       "the task finds it as `PORT_<NAME>`",
     { http: "auto", admin: 9000, pg: { target: 5432, published: "auto" } },
+  ),
+  limits: key(
+    processLimits.prefault({}),
+    "Limits of its processes, whoever started the agent. A node whose agent may not give one refuses the task",
+    { nofile: 4_096, memlock: "unlimited" },
   ),
   exclusive: key(flag().prefault(false), "Never two tasks of a slot at once, held by a lease on the node"),
   stop: key(stop.prefault({}), "How it is ended", { signal: "TERM", grace: "10s" }),

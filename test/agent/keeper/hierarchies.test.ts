@@ -76,7 +76,7 @@ function orderFor(script: string, over: Partial<TaskOrder> = {}): TaskOrder {
 const around = {
   group_name: name,
   tasks: dir,
-  setpriv: null,
+  wrappers: { setpriv: null, prlimit: null },
   oom_score_adj: 0,
   say: () => undefined,
   journal: { begun: () => undefined, ended: () => undefined },

@@ -148,6 +148,7 @@ describe("a job", () => {
     priority: null,
     after: [],
     label: [],
+    limit: [],
     workdir: "/here",
   };
 
@@ -182,6 +183,7 @@ describe("a job", () => {
       priority: -5,
       after: ["12", "prep,13"],
       label: [{ key: "a", value: "b" }],
+      limit: [{ key: "nofile", value: "4096" }],
       workdir: "/w",
     };
     expect(jobOf({ shell: "make && ./x" }, flags, { A: "1" })).toEqual({
@@ -195,6 +197,7 @@ describe("a job", () => {
       place: { pool: "big" },
       after: ["12", "prep", "13"],
       labels: { a: "b" },
+      limits: { nofile: "4096" },
     });
   });
   test("is complained about in the words of its flags", () => {
