@@ -83,13 +83,13 @@ export function noNewPrivileges(): string | null {
 }
 
 /** A limit of a process. All bits set mean no limit. */
-export interface Limit {
+export interface Rlimit {
   readonly soft: bigint;
   readonly hard: bigint;
 }
 
 /** Returns a limit of this process by the kernel's number, or null where it cannot be read. */
-export function limitOf(number: number): Limit | null {
+export function limitOf(number: number): Rlimit | null {
   const lib = libc();
   if (lib.is === "absent") return null;
   const limits = new BigUint64Array(2);
@@ -98,7 +98,7 @@ export function limitOf(number: number): Limit | null {
 }
 
 /** Sets a limit of this process by the kernel's number. Returns why it failed, or null. */
-export function setLimit(number: number, { soft, hard }: Limit): string | null {
+export function setLimit(number: number, { soft, hard }: Rlimit): string | null {
   const lib = libc();
   if (lib.is === "absent") return lib.why;
   const limits = new BigUint64Array([soft, hard]);

@@ -3,7 +3,7 @@
 
 import { setPriority } from "node:os";
 import { messageOf } from "../errors";
-import { limitOf, setLimit, setThread, type Limit } from "../libc";
+import { limitOf, setLimit, setThread, type Rlimit } from "../libc";
 import { kernelText } from "../proc";
 
 /** A limit without an end, as the kernel writes it. */
@@ -36,13 +36,13 @@ export const NAMED_LIMITS = ["nofile", "memlock", "core", "stack"] as const;
 export type NamedLimit = (typeof NAMED_LIMITS)[number];
 export const isNamedLimit = (name: string): name is NamedLimit => NAMED_LIMITS.some((one) => one === name);
 
-const endless: Limit = { soft: UNLIMITED, hard: UNLIMITED };
+const endless: Rlimit = { soft: UNLIMITED, hard: UNLIMITED };
 
 /**
  * Returns the limits of a task that asks for none. `nofile`, `memlock`, `core` and `stack` are ours; the others are
  * those that the kernel gives to its first process.
  */
-function defaultLimits(): Readonly<Record<keyof typeof RLIMIT, Limit>> {
+function defaultLimits(): Readonly<Record<keyof typeof RLIMIT, Rlimit>> {
   // The kernel allows its first process half as many processes as the machine can have threads.
   const threads = BigInt(kernelText("/proc/sys/kernel/threads-max") ?? "0") / 2n;
   const processes = threads > 0n ? { soft: threads, hard: threads } : endless;
