@@ -1,7 +1,9 @@
 // The entry point: from argv to a command and its exit code. Only this file ends the process, and only it knows both
 // the command line and the parts that commands start. Code is loaded when a command needs it.
 
+import { writeSync } from "node:fs";
 import type { Parts } from "./cli/parts";
+import { lostOutput } from "./cli/frame/lost-output";
 import { versionText } from "./cli/frame/version";
 
 const argv = process.argv.slice(2);
@@ -30,6 +32,17 @@ function isVersion(): boolean {
   return (first === "version" || first === "--version" || first === "-V") && rest.every((one) => one === "--json");
 }
 
+function sayVersion(): number {
+  try {
+    writeSync(1, `${versionText(argv.includes("--json"))}\n`);
+    return 0;
+  } catch (error) {
+    const { exit, line } = lostOutput(error as NodeJS.ErrnoException);
+    process.stderr.write(line);
+    return exit;
+  }
+}
+
 async function main(): Promise<number> {
   const [first, dir] = argv;
   // Agents start their keeper themselves: one process a node, for long. It loads its own code and none of the command
@@ -50,10 +63,7 @@ async function main(): Promise<number> {
     await (await import("./agent/tests/self-test")).runSelfTest();
     return 0;
   }
-  if (isVersion()) {
-    console.log(versionText(argv.includes("--json")));
-    return 0;
-  }
+  if (isVersion()) return sayVersion();
   const [{ dispatch }, { processHost }, { nowMs }] = await Promise.all([
     import("./cli/dispatch"),
     import("./cli/frame/terminal"),
@@ -61,8 +71,8 @@ async function main(): Promise<number> {
   ]);
   const { host, flushed } = processHost(parts, nowMs, (code) => process.exit(code));
   const code = await dispatch(argv, host);
-  await flushed();
-  return code;
+  const isWhole = await flushed();
+  return code === 0 && !isWhole ? 1 : code;
 }
 
 process.exit(await main());

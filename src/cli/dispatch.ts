@@ -24,6 +24,7 @@ export async function dispatch(argv: readonly string[], host: Host): Promise<num
       host.out.write(parsed.text);
       return EXIT.done;
     }
+    if (decl.serves) host.becomeService();
     return await decl.run(makeContext(host, parsed.asked), parsed.input as never);
   } catch (error) {
     const { complain } = await import("./print/complain");

@@ -36,4 +36,9 @@ export interface Host {
    * listener.
    */
   onInterrupt(listener: (signal: "SIGINT" | "SIGTERM") => void): () => void;
+  /**
+   * From now on output that cannot be written is dropped. Services call this: their lines are a log, and a full disk
+   * must not end them. Every other command ends at its first lost output.
+   */
+  becomeService(): void;
 }

@@ -59,6 +59,7 @@ export function stage(given: Given = {}): Stage {
         return Promise.resolve(lines.shift() ?? null);
       },
     },
+    becomeService: () => undefined,
     now: () => given.now_ms ?? 1_700_000_000_000,
     onInterrupt: (listener) => {
       listeners.push(listener);

@@ -12,6 +12,7 @@ import { dataDir, normalUrl } from "../cluster/settings";
 export const agentJoin = command({
   operands: ["[URL]"],
   talks: false,
+  serves: true,
   options: {
     token: text("--token <TOKEN>", "a join token: orch token new --role agent (ORCH_TOKEN)"),
     tokenFile: text("--token-file <FILE>", "a file with the token, which is removed once it has been used"),

@@ -5,6 +5,7 @@ import { SERVER_OPTIONS, startServing, untilEnded } from "../start/serve";
 
 export const server = command({
   talks: false,
+  serves: true,
   options: SERVER_OPTIONS,
   examples: [
     ["orch server", "try it: plain HTTP on this machine's loopback"],

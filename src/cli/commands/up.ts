@@ -8,6 +8,7 @@ import { SERVER_OPTIONS, startServing, untilEnded } from "../start/serve";
 
 export const up = command({
   talks: false,
+  serves: true,
   options: { ...SERVER_OPTIONS, ...AGENT_OPTIONS },
   examples: [
     ["orch up", "try it on one machine"],

@@ -35,6 +35,8 @@ export interface CliCommand<O extends Options = Options> {
   readonly talks: boolean;
   /** Whether the command reads, and so takes `--json` and `-q`. */
   readonly reads: boolean;
+  /** Whether the command stays as a service, whose output is a log that may be lost. */
+  readonly serves: boolean;
   /** Whether everything behind the first operand is another program's command line. */
   readonly passThrough: boolean;
   /** Command lines, each with its effect. */
@@ -53,7 +55,7 @@ type Given<O extends Options> = Pick<CliCommand<O>, "run" | "examples"> &
 
 /** Fills in the parts that most commands share: they talk to a server and change something. */
 export function command<O extends Options = Record<never, never>>(given: Given<O>): AnyCommand {
-  const base = { operands: [], options: {} as O, talks: true, reads: false, passThrough: false };
+  const base = { operands: [], options: {} as O, talks: true, reads: false, serves: false, passThrough: false };
   return { ...base, ...given } as unknown as AnyCommand;
 }
 

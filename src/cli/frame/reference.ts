@@ -7,7 +7,7 @@ import { EXIT } from "../failure";
 
 const EXITS: readonly (readonly [number | string, string])[] = [
   [EXIT.done, "done"],
-  [EXIT.failed, "what was asked for failed"],
+  [EXIT.failed, "what was asked for failed, or standard output could not be written (a full disk)"],
   [EXIT.usage, "usage or spec error"],
   [EXIT.unreachable, "the server cannot be reached, or is not the one that is known"],
   [EXIT.denied, "not allowed"],
@@ -18,6 +18,7 @@ const EXITS: readonly (readonly [number | string, string])[] = [
   ["137", "`orch run`: the job ran out of memory"],
   ["128 + n", "`orch run`: signal n ended the job"],
   [EXIT.interrupted, "interrupted"],
+  ["141", "the reader of standard output went away, as `| head` does: nothing is said"],
 ];
 
 /** Returns the page. Everything on it comes from the code, so it cannot be stale. */

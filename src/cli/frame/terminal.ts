@@ -1,25 +1,40 @@
 // The real process as a Host: standard streams, prompts and interrupts. Main passes in the function that ends the
 // process.
 
+import { writeSync } from "node:fs";
 import { createInterface } from "node:readline/promises";
 import { self } from "../../os/files/private-files";
 import type { Host, Sink, InputSource } from "../host";
 import type { Parts } from "../parts";
+import { clean } from "../print/clean";
+import { lostOutput } from "./lost-output";
 
-/** Exit code of a process whose reader went away, as the shell shows it for SIGPIPE. */
-const BROKEN_PIPE = 141;
 const SIGNAL_EXIT = { SIGINT: 130, SIGTERM: 143 } as const;
 
 export interface Process {
   readonly host: Host;
-  /** Resolves when all output has left the process. */
-  readonly flushed: () => Promise<void>;
+  /**
+   * Resolves when all output has left the process. Returns whether all of it could be written; a service does not ask.
+   */
+  readonly flushed: () => Promise<boolean>;
 }
 
 export function processHost(parts: Parts, now: () => number, end: (code: number) => void): Process {
   const { env } = process;
-  const out = sinkOf(process.stdout, end);
-  const err = sinkOf(process.stderr, end);
+  let isService = false;
+  let isWhole = true;
+  const out = sinkOf(process.stdout, (error) => {
+    if (isService) return;
+    const { exit, line } = lostOutput(error);
+    if (line !== "") sayNow(line);
+    end(exit);
+  });
+  // Nothing can be said about a lost message. It changes the exit code of a command that did all else.
+  const err = sinkOf(process.stderr, (error) => {
+    if (isService) return;
+    if (error.code === "EPIPE") return end(lostOutput(error).exit);
+    isWhole = false;
+  });
   const host: Host = {
     ...self(),
     env,
@@ -30,11 +45,15 @@ export function processHost(parts: Parts, now: () => number, end: (code: number)
     parts,
     now,
     onInterrupt: interrupts(end),
+    becomeService: () => {
+      isService = true;
+    },
   };
   return {
     host,
     flushed: async () => {
       await Promise.all([out.flushed(), err.flushed()]);
+      return isWhole;
     },
   };
 }
@@ -44,15 +63,24 @@ interface Output {
   readonly flushed: () => Promise<void>;
 }
 
-function sinkOf(stream: NodeJS.WriteStream, end: (code: number) => void): Output {
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") return end(BROKEN_PIPE);
-    throw error;
-  });
+/** Writes a last line at once, since the process ends before a stream would write it. */
+function sayNow(line: string): void {
+  try {
+    writeSync(2, line);
+  } catch (error) {
+    // Standard error is the last place where anything can be said. The exit code still tells.
+    if (!(error instanceof Error)) throw error;
+  }
+}
+
+function sinkOf(stream: NodeJS.WriteStream, lost: (error: NodeJS.ErrnoException) => void): Output {
+  // Each failed write is told to its own callback. Without a listener the same error would end the process.
+  stream.on("error", () => undefined);
   const tty = stream.isTTY ?? false;
   let pending = 0;
   const waiting: (() => void)[] = [];
-  const left = (): void => {
+  const left = (error?: Error | null): void => {
+    if (error instanceof Error) lost(error);
     if (--pending > 0) return;
     for (const resolve of waiting.splice(0)) resolve();
   };
@@ -83,7 +111,11 @@ function sinkOf(stream: NodeJS.WriteStream, end: (code: number) => void): Output
 const source: InputSource = {
   tty: process.stdin.isTTY ?? false,
   all: () => Bun.stdin.text(),
-  line: (question, hidden) => (hidden && process.stdin.isTTY ? hiddenLine(question) : plainLine(question)),
+  line: (question, hidden) => {
+    // A question may begin on a line of its own. It names things of others.
+    const asked = question.split("\n").map(clean).join("\n");
+    return hidden && process.stdin.isTTY ? hiddenLine(asked) : plainLine(asked);
+  },
 };
 
 async function plainLine(question: string): Promise<string | null> {
