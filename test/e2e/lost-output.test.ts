@@ -2,7 +2,7 @@
 // worth a line, and services go on.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { TABLE } from "../../src/cli/table";
@@ -38,7 +38,7 @@ async function full(args: readonly string[], stderr: "pipe" | number = "pipe"): 
     stderr,
   });
   closeSync(out);
-  const said = child.stderr === undefined ? "" : await new Response(child.stderr).text();
+  const said = child.stderr instanceof ReadableStream ? await new Response(child.stderr).text() : "";
   return { code: await child.exited, err: said };
 }
 
