@@ -1,8 +1,8 @@
 // The entry point: from argv to a command and its exit code. Only this file ends the process, and only it knows both
 // the command line and the parts that commands start. Code is loaded when a command needs it.
 
-import { writeSync } from "node:fs";
 import type { Parts } from "./cli/parts";
+import { complainNow, sayNow } from "./os/streams";
 import { lostOutput } from "./cli/frame/lost-output";
 import { versionText } from "./cli/frame/version";
 
@@ -34,11 +34,11 @@ function isVersion(): boolean {
 
 function sayVersion(): number {
   try {
-    writeSync(1, `${versionText(argv.includes("--json"))}\n`);
+    sayNow(`${versionText(argv.includes("--json"))}\n`);
     return 0;
   } catch (error) {
     const { exit, line } = lostOutput(error as NodeJS.ErrnoException);
-    process.stderr.write(line);
+    complainNow(line);
     return exit;
   }
 }

@@ -1,9 +1,9 @@
 // The real process as a Host: standard streams, prompts and interrupts. Main passes in the function that ends the
 // process.
 
-import { writeSync } from "node:fs";
 import { createInterface } from "node:readline/promises";
 import { self } from "../../os/files/private-files";
+import { complainNow } from "../../os/streams";
 import type { Host, Sink, InputSource } from "../host";
 import type { Parts } from "../parts";
 import { clean } from "../print/clean";
@@ -26,7 +26,7 @@ export function processHost(parts: Parts, now: () => number, end: (code: number)
   const out = sinkOf(process.stdout, (error) => {
     if (isService) return;
     const { exit, line } = lostOutput(error);
-    if (line !== "") sayNow(line);
+    if (line !== "") complainNow(line);
     end(exit);
   });
   // Nothing can be said about a lost message. It changes the exit code of a command that did all else.
@@ -61,16 +61,6 @@ export function processHost(parts: Parts, now: () => number, end: (code: number)
 interface Output {
   readonly sink: Sink;
   readonly flushed: () => Promise<void>;
-}
-
-/** Writes a last line at once, since the process ends before a stream would write it. */
-function sayNow(line: string): void {
-  try {
-    writeSync(2, line);
-  } catch (error) {
-    // Standard error is the last place where anything can be said. The exit code still tells.
-    if (!(error instanceof Error)) throw error;
-  }
 }
 
 function sinkOf(stream: NodeJS.WriteStream, lost: (error: NodeJS.ErrnoException) => void): Output {
