@@ -17,6 +17,7 @@ import {
   nodeFacts,
   notice,
   orphan,
+  passed,
   reading,
   stamp,
   taint,
@@ -26,7 +27,7 @@ import {
 import { ECHO_BYTES, RESULTS, stepView, testCommand, testResult } from "./node-tests";
 
 /** The version of the protocol. An agent and a server of different versions refuse each other with a clear message. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 // The core's own type, which is read-only throughout. nouns.ts checks the schemas against it.
 const verbs = z.array(verb) as z.ZodType<readonly Verb[]>;
@@ -156,7 +157,8 @@ const hello = z.object({
   instance_id: text,
   signature: text,
   machine,
-  highest: z.object({ timeline: text, epoch: int }).nullable(),
+  /** The newest signed stamp that the agent has followed, or null. Without a valid signature it says nothing. */
+  highest: passed.nullable(),
   applied,
   /** Missing: the node stays, even if it said otherwise in an earlier session. */
   leaving: leavingNote.optional(),

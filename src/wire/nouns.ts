@@ -4,7 +4,7 @@ import { z } from "zod";
 import { int, text } from "./scalars";
 import { END_CAUSES, type EndCause } from "../core/model/end";
 import { DEFAULT_LIMITS } from "../core/pass/limits";
-import type { Assignment, Inventory, Reported, Stamp, TaskReport, Verb } from "../core/model/record";
+import type { Assignment, Inventory, Passed, Reported, Stamp, TaskReport, Verb } from "../core/model/record";
 import { DEVICE_STATES, LINK_KINDS, VENDORS, type Device, type Reading } from "../core/model/device";
 import { FINDING_WORDS, type FindingOverrides, type Notice } from "../core/model/findings";
 import type { TaskIdentity } from "../core/model/rows-task";
@@ -27,7 +27,15 @@ export const stamp = z.object({
   epoch: int,
   session: int,
   revision: int,
+  signature: text.default(""),
 }) satisfies z.ZodType<Stamp>;
+
+export const passed = z.object({
+  timeline: text,
+  epoch: int,
+  revision: int,
+  signature: text,
+}) satisfies z.ZodType<Passed>;
 
 const countables = z.record(z.string(), z.number());
 

@@ -4,7 +4,7 @@
 import { generateKeyPairSync, sign, type KeyObject } from "node:crypto";
 import type { NodeRow } from "../../src/core/model/rows-node";
 import type { TestResult } from "../../src/core/model/node-tests";
-import type { Inventory, TaskReport } from "../../src/core/model/record";
+import type { Inventory, Passed, TaskReport } from "../../src/core/model/record";
 import {
   PROTOCOL,
   signedText,
@@ -40,6 +40,7 @@ interface HelloPart {
   readonly signature?: string;
   readonly machine?: Partial<Machine>;
   readonly applied?: Inventory["applied"];
+  readonly highest?: Passed;
 }
 
 export class Recorder {
@@ -101,7 +102,7 @@ export class Recorder {
       instance_id,
       machine,
       signature,
-      highest: null,
+      highest: part.highest ?? null,
       applied: part.applied ?? null,
     });
   }

@@ -9,8 +9,7 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     edits: [
       edit("src/core/agent/fence.ts", "stamp.epoch < fence.epoch", "stamp.epoch < 0"),
       edit("src/core/agent/fence.ts", "stamp.revision < fence.revision", "stamp.revision < 0"),
-      edit("src/server/agents/greeting.ts", "highest.epoch > cluster.epoch", "highest.epoch < 0"),
-      edit("src/server/agents/greeting.ts", "applied.revision <= cluster.revision", "applied.revision >= 0"),
+      edit("src/server/agents/greeting.ts", "highest.epoch <= cluster.epoch && !further", "cluster.epoch >= 0"),
     ],
   },
   {

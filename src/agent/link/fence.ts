@@ -3,9 +3,11 @@
 
 import { join } from "node:path";
 import type { Fence } from "../../core/agent/fence";
+import type { Passed } from "../../core/model/record";
 import { messageOf } from "../../os/errors";
 import { replaceFile } from "../../os/files/durable";
 import { readJson } from "../../os/files/files";
+import { passed } from "../../wire/nouns";
 
 export interface FenceFile {
   get(): Fence | null;
@@ -76,7 +78,14 @@ const isSame = (a: Fence, b: Fence): boolean =>
   a.session === b.session &&
   a.applied_n === b.applied_n &&
   a.revision === b.revision &&
-  a.since === b.since;
+  a.since === b.since &&
+  a.passed?.signature === b.passed?.signature;
+
+/** Returns the signed stamp in a fence; null if an agent wrote the fence that did not keep one yet. */
+function passedIn(value: unknown): Passed | null {
+  const read = passed.safeParse(value);
+  return read.success ? read.data : null;
+}
 
 function fenceOf(value: unknown): Fence | null {
   const fence = value as Fence | null;
@@ -87,6 +96,6 @@ function fenceOf(value: unknown): Fence | null {
     Number.isInteger(fence.epoch) &&
     Number.isInteger(fence.revision) &&
     Number.isInteger(fence.since)
-    ? fence
+    ? { ...fence, passed: passedIn(fence.passed) }
     : null;
 }

@@ -60,7 +60,7 @@ function sayHello(link: ServerLink, nonce: string, before: Fence | null): void {
     instance_id,
     machine,
     signature: sign(null, Buffer.from(signed), key).toString("base64"),
-    highest: before === null ? null : { timeline: before.timeline, epoch: before.epoch },
+    highest: before?.passed ?? null,
     // Null says that an agent on a fresh disk has applied nothing.
     applied: before === null ? null : { timeline: before.timeline, revision: before.revision, since: before.since },
     ...(note === null ? {} : { leaving: note }),

@@ -3,7 +3,7 @@
 import { HOUSE_LIMITS } from "../limits";
 import { successorUid } from "../fresh";
 import { endWithoutResult } from "./ending";
-import { isCurrent, type Fence } from "./fence";
+import { isCurrent, passedOf, type Fence } from "./fence";
 import { withoutRecord } from "./report";
 import type { Stamp, TaskRecord, TaskReport, Verb } from "../model/record";
 import type { Ms } from "../units";
@@ -76,7 +76,7 @@ export function accept(context: AcceptContext, stamp: Stamp, n: number, verbs: r
     }
   }
   return {
-    fence: { ...fence, applied_n: n, revision: Math.max(fence.revision, stamp.revision) },
+    fence: { ...fence, applied_n: n, revision: Math.max(fence.revision, stamp.revision), passed: passedOf(stamp) },
     records: [...changed.values()],
     claims,
     strays,

@@ -1,7 +1,7 @@
 // Which server an agent follows: none that is older than the newest that it has heard, and no message of another
 // session.
 
-import type { Stamp } from "../model/record";
+import type { Passed, Stamp } from "../model/record";
 
 /** The newest server that an agent has heard. It is durable, so that the agent never follows an older one again. */
 export interface Fence {
@@ -17,7 +17,17 @@ export interface Fence {
    * The server's revision when this disk was new. Records of tasks that were assigned until then may have been lost.
    */
   readonly since: number;
+  /** The newest signed stamp that this agent has followed: its only evidence of how far the cluster is. Null: none. */
+  readonly passed: Passed | null;
 }
+
+/** Returns the part of a stamp that its signature covers. */
+export const passedOf = ({ timeline, epoch, revision, signature }: Stamp): Passed => ({
+  timeline,
+  epoch,
+  revision,
+  signature,
+});
 
 export type Greeting =
   | { readonly is: "welcome"; readonly fence: Fence; readonly new_timeline: boolean }
@@ -65,6 +75,7 @@ export function greet(fence: Fence | null, stamp: Stamp): Greeting {
       // A new timeline begins at a revision beyond all that its database knew, which may be less than this disk has
       // seen.
       since: Math.min(fence?.since ?? stamp.revision, stamp.revision),
+      passed: passedOf(stamp),
     },
   };
 }

@@ -60,7 +60,15 @@ export interface Stamp {
   /** The number of the connection within the epoch. */
   readonly session: number;
   readonly revision: number;
+  /**
+   * The server's signature over cluster, timeline, epoch and revision. What an agent says of a server's past counts
+   * only with it.
+   */
+  readonly signature: string;
 }
+
+/** How far a server of the cluster had come, as that server itself has signed it. */
+export type Passed = Pick<Stamp, "timeline" | "epoch" | "revision" | "signature">;
 
 /** The durable record that an agent keeps of a task that it has accepted. */
 export interface TaskRecord {

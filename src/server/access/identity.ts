@@ -4,6 +4,7 @@
 import { createHmac, createPrivateKey, createPublicKey, sign, verify, type KeyObject } from "node:crypto";
 import { join } from "node:path";
 import { canonicalJson } from "../../core/canonical";
+import type { Passed, Stamp } from "../../core/model/record";
 import type { Ms } from "../../core/units";
 import { replaceFileNow } from "../../os/files/durable";
 import { readText } from "../../os/files/files";
@@ -88,6 +89,18 @@ export const signCredential = (identity: Identity, claims: Omit<Credential, "sig
   ...claims,
   signature: identity.sign(claimsText(claims)),
 });
+
+type Passing = Omit<Stamp, "session" | "signature">;
+
+const passedText = ({ cluster_id, timeline, epoch, revision }: Passing): string =>
+  `orch-stamp-v1\n${canonicalJson({ cluster_id, timeline, epoch, revision })}`;
+
+/** Signs how far this server has come: an agent shows it later, to a server whose database may be older. */
+export const signPassed = (identity: Identity, at: Passing): string => identity.sign(passedText(at));
+
+/** Returns whether a server of this cluster, with this key, has signed the stamp. */
+export const verifyPassed = (identity: Identity, { signature, ...at }: Passed): boolean =>
+  identity.verify(passedText({ cluster_id: identity.cluster_id, ...at }), signature);
 
 export const verifyCredential = (identity: Identity, credential: Credential): boolean =>
   identity.verify(claimsText(credential), credential.signature);

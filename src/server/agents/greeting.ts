@@ -2,12 +2,13 @@
 
 import type { Verb, TaskReport } from "../../core/model/record";
 import { observeInventory } from "../../core/intake/observe";
-import type { ClusterRow } from "../../core/model/rows-state";
 import type { ToServer } from "../../wire/agent";
+import { verifyPassed } from "../access/identity";
 import { intakeContext } from "../nodes/intake-context";
 import { admitHello, identify } from "./admission";
 import { inTurn, type Handlers } from "./handlers";
-import { drop, FORGOTTEN, type Hub, isOvertaken, type AgentRefusal, refuse, send, type Session, stamp } from "./hub";
+import { doubt, drop, FORGOTTEN, type Hub, isOvertaken } from "./hub";
+import { type AgentRefusal, refuse, send, type Session, stamp } from "./hub";
 import { ask } from "./testing";
 import { push } from "./work";
 
@@ -24,19 +25,31 @@ export const GREETING: Handlers<"hello" | "inventory"> = {
   inventory: inTurn(takeInventory),
 };
 
-/** Returns which epoch or revision the node has seen that this server has not reached, or null if there is none. */
-function whyBehind({ highest, applied }: Hello, cluster: ClusterRow): string | null {
-  if (highest !== null && highest.epoch > cluster.epoch) {
-    return `epoch ${highest.epoch} of this cluster, this server is at ${cluster.epoch}`;
+/**
+ * Returns how far this cluster was, by the stamp that the node has kept, beyond this server's database. Returns null if
+ * it was not, or if no server with this key has signed the stamp: a node's own word stops nobody.
+ */
+function whyBehind(hub: Hub, { highest, credential }: Hello): string | null {
+  const { cluster } = hub.store.state;
+  if (highest === null) return null;
+  const further = highest.timeline === cluster.timeline && highest.revision > cluster.revision;
+  if (highest.epoch <= cluster.epoch && !further) return null;
+  if (!verifyPassed(hub.identity, highest)) {
+    const detail =
+      `said that this cluster was at epoch ${highest.epoch}, revision ${highest.revision}, ` +
+      "without a signature of this server's key: not believed";
+    doubt(hub, credential.node_id, detail);
+    return null;
   }
-  if (applied === null || applied.timeline !== cluster.timeline || applied.revision <= cluster.revision) return null;
-  return `revision ${applied.revision} of this cluster, this server is at ${cluster.revision}`;
+  return highest.epoch > cluster.epoch
+    ? `epoch ${highest.epoch} of this cluster, this server is at ${cluster.epoch}`
+    : `revision ${highest.revision} of this cluster, this server is at ${cluster.revision}`;
 }
 
 async function greetNode(hub: Hub, session: Session, hello: Hello): Promise<void> {
   const who = identify(hub, hello, session.nonce);
   if (who.is === "refused") return refuse(session, who.refusal);
-  const behind = whyBehind(hello, hub.store.state.cluster);
+  const behind = whyBehind(hub, hello);
   if (behind !== null) {
     hub.loop.fence(
       `${hello.credential.name} has seen ${behind}: it stopped planning. An old copy of the database is in place; ` +

@@ -4,7 +4,9 @@ import { shortId } from "../../core/model/task";
 import type { ToldVerb } from "../../core/intake/assign";
 import type { Stamp } from "../../core/model/record";
 import type { Ms } from "../../core/units";
+import { messageOf } from "../../os/errors";
 import type { ToAgent, ToServer } from "../../wire/agent";
+import { signPassed } from "../access/identity";
 import type { AgentSocket, Context } from "../context";
 import type { Streams } from "./streams";
 
@@ -44,15 +46,20 @@ export interface Hub extends Context {
    * results of earlier connections are dropped.
    */
   readonly newest: Map<string, number>;
+  /** The signature of the newest revision that was stamped. */
+  signed: { readonly revision: number; readonly signature: string };
+  /** What each node said that was not believed, so that each sentence is said once in the life of this server. */
+  readonly doubted: Map<string, Set<string>>;
 }
 
-export const stamp = (hub: Hub, session: Session): Stamp => ({
-  cluster_id: hub.store.state.cluster.cluster_id,
-  timeline: hub.store.state.cluster.timeline,
-  epoch: hub.store.state.cluster.epoch,
-  session: session.n,
-  revision: hub.store.state.cluster.revision,
-});
+export function stamp(hub: Hub, session: Session): Stamp {
+  const { cluster_id, timeline, epoch, revision } = hub.store.state.cluster;
+  // One signature serves all messages of a revision.
+  if (hub.signed.revision !== revision) {
+    hub.signed = { revision, signature: signPassed(hub.identity, { cluster_id, timeline, epoch, revision }) };
+  }
+  return { cluster_id, timeline, epoch, session: session.n, revision, signature: hub.signed.signature };
+}
 
 export const send = (session: Session, message: ToAgent): boolean => session.socket.send(JSON.stringify(message)) !== 0;
 
@@ -76,6 +83,21 @@ export const FORGOTTEN: AgentRefusal = {
 /** Returns the actor of changes that an agent's messages cause, as `orch events` shows it. */
 export const actorOf = (hub: Hub, node_id: string): string =>
   `node ${hub.store.state.nodes.get(node_id)?.name ?? shortId(node_id)}`;
+
+/** The most sentences about one node that are said. A node that makes up ever new ones is not worth more. */
+const DOUBTS = 20;
+
+/** Says in the log and in the events what a node said that was not believed. A repeated sentence is said once. */
+export function doubt(hub: Hub, node_id: string, detail: string): void {
+  const known = hub.doubted.get(node_id) ?? new Set();
+  if (known.has(detail) || known.size >= DOUBTS) return;
+  hub.doubted.set(node_id, known.add(detail));
+  const name = hub.store.state.nodes.get(node_id)?.name ?? shortId(node_id);
+  hub.say(`${name} ${detail}`);
+  hub.store
+    .commit("server", (draft) => draft.event({ verb: "doubted", object: name, project: null, node_id, detail }))
+    .catch((error: unknown) => hub.say(`the event about ${name} could not be written: ${messageOf(error)}`));
+}
 
 /** Returns whether a later connection has spoken for the node, so that this connection's messages are outdated. */
 export const isOvertaken = (hub: Hub, session: Session, node_id: string): boolean =>

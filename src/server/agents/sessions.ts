@@ -5,7 +5,7 @@ import type { TaskRow } from "../../core/model/rows-task";
 import { PROTOCOL } from "../../wire/agent";
 import type { StepView } from "../../wire/node-tests";
 import { drop, type Hub, type AgentRefusal, refuse, send, type Session, stamp } from "./hub";
-import type { AgentSocketHandlers, Context } from "../context";
+import type { AgentSocket, AgentSocketHandlers, Context } from "../context";
 import { ask } from "./testing";
 import { receive } from "./session";
 import { createStreams, type LogRequest } from "./streams";
@@ -25,8 +25,32 @@ export interface Sessions {
   stop(): void;
 }
 
+const newSession = (n: number, nonce: string, socket: AgentSocket): Session => ({
+  n,
+  nonce,
+  socket,
+  streams: createStreams(socket),
+  phase: { is: "challenged" },
+  told: new Map(),
+  asked: null,
+  step: null,
+  unapplied: [],
+  sent_n: 0,
+  acked_seq: 0,
+  queue: Promise.resolve(),
+});
+
+const newHub = (context: Context): Hub => ({
+  ...context,
+  all: new Map(),
+  live: new Map(),
+  newest: new Map(),
+  signed: { revision: -1, signature: "" },
+  doubted: new Map(),
+});
+
 export function createSessions(context: Context): Sessions {
-  const hub: Hub = { ...context, all: new Map(), live: new Map(), newest: new Map() };
+  const hub = newHub(context);
   let count = 0;
   const unlisten = hub.store.onCommit((_revision, changes) => {
     for (const { table, key, row } of changes) if (table === "nodes" && row === null) hub.readings.forget(key);
@@ -44,20 +68,7 @@ export function createSessions(context: Context): Sessions {
   return {
     handlers: {
       open(socket) {
-        const session: Session = {
-          n: ++count,
-          nonce: hub.seed(),
-          socket,
-          streams: createStreams(socket),
-          phase: { is: "challenged" },
-          told: new Map(),
-          asked: null,
-          step: null,
-          unapplied: [],
-          sent_n: 0,
-          acked_seq: 0,
-          queue: Promise.resolve(),
-        };
+        const session = newSession(++count, hub.seed(), socket);
         hub.all.set(socket, session);
         send(session, { type: "challenge", protocol: PROTOCOL, nonce: session.nonce, stamp: stamp(hub, session) });
       },

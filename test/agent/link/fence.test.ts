@@ -13,7 +13,16 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
-const FENCE: Fence = { cluster_id: "c", timeline: "t", epoch: 3, session: 1, applied_n: 4, revision: 50, since: 0 };
+const FENCE: Fence = {
+  cluster_id: "c",
+  timeline: "t",
+  epoch: 3,
+  session: 1,
+  applied_n: 4,
+  revision: 50,
+  since: 0,
+  passed: null,
+};
 
 /** From here on nothing can be written. */
 function fill(): void {

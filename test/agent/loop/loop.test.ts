@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createAgentLoop, type AgentLoop } from "../../../src/agent/loop/loop";
 import type { Fence } from "../../../src/core/agent/fence";
 import { successorUid } from "../../../src/core/fresh";
-import type { TaskRecord, TaskReport, Verb } from "../../../src/core/model/record";
+import type { Stamp, TaskRecord, TaskReport, Verb } from "../../../src/core/model/record";
 import { GIB } from "../../../src/core/units";
 import { steadyClock } from "../../../src/os/clock";
 import { bootId } from "../../../src/os/proc";
@@ -24,7 +24,17 @@ import {
 } from "../../support/tasks";
 import { waitUntil } from "../../support/wait";
 
-const FENCE: Fence = { cluster_id: "c", timeline: "t", epoch: 1, session: 1, applied_n: 0, revision: 0, since: 0 };
+const FENCE: Fence & Stamp = {
+  cluster_id: "c",
+  timeline: "t",
+  epoch: 1,
+  session: 1,
+  applied_n: 0,
+  revision: 0,
+  since: 0,
+  passed: null,
+  signature: "",
+};
 
 const RESTART = { backoff_min_ms: 1_000, backoff_max_ms: 60_000, attempts: null, offline: true };
 

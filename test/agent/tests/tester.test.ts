@@ -6,7 +6,7 @@ import type { ToServer } from "../../../src/wire/agent";
 import { waitUntil } from "../../support/wait";
 import { resultOf } from "../../server/hand-agent";
 
-const STAMP = { cluster_id: "c", timeline: "t", epoch: 1, session: 1, revision: 1 };
+const STAMP = { cluster_id: "c", timeline: "t", epoch: 1, session: 1, revision: 1, signature: "" };
 
 interface Begun {
   readonly id: string;

@@ -4,10 +4,20 @@ import { describe, expect, test } from "bun:test";
 import { accept, type Accepted } from "../../../src/core/agent/accept";
 import type { Fence } from "../../../src/core/agent/fence";
 import { successorUid } from "../../../src/core/fresh";
-import type { TaskRecord, Verb } from "../../../src/core/model/record";
+import type { Stamp, TaskRecord, Verb } from "../../../src/core/model/record";
 import { assignmentFor, recordFor } from "../../support/tasks";
 
-const FENCE: Fence = { cluster_id: "c", timeline: "t", epoch: 1, session: 1, applied_n: 0, revision: 5, since: 0 };
+const FENCE: Fence & Stamp = {
+  cluster_id: "c",
+  timeline: "t",
+  epoch: 1,
+  session: 1,
+  applied_n: 0,
+  revision: 5,
+  since: 0,
+  passed: null,
+  signature: "",
+};
 const FIRST = "f".repeat(32);
 const SECOND = successorUid(FIRST, 2);
 const THIRD = successorUid(SECOND, 3);

@@ -1,0 +1,77 @@
+// What a node says that is not true: it changes nothing for anybody else, and the server says which node said it.
+
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { signPassed } from "../../../src/server/access/identity";
+import { joinWithKey, Recorder } from "../recorder";
+import { makeStage, type Stage } from "../stage";
+
+let stage: Stage;
+beforeEach(async () => {
+  stage = await makeStage();
+});
+afterEach(async () => stage.close());
+
+const doubts = () => stage.api.store.history.events({ limit: 50 }).filter(({ verb }) => verb === "doubted");
+
+describe("an epoch that this server never reached", () => {
+  const EPOCH = 1_000_000;
+  const passed = (signature: string) => {
+    const { timeline, revision } = stage.api.store.state.cluster;
+    return { timeline, revision, epoch: EPOCH, signature };
+  };
+
+  test.each(["", "AAAA", "not base64 ☃"])(
+    "is not believed with the signature %p, and the node is named",
+    async (signature) => {
+      const rogue = Recorder.dial(stage, await joinWithKey(stage, "rogue"));
+      await rogue.hello("1", { highest: passed(signature) });
+      rogue.say({ type: "inventory", entries: [], unreadable: [], last: true });
+      await rogue.expect("welcome");
+      expect(stage.api.loop.fenced()).toBeNull();
+      await stage.planned();
+      expect(doubts()).toMatchObject([{ object: "rogue", detail: expect.stringContaining(`epoch ${EPOCH}`) }]);
+    },
+  );
+  test("is not believed with the signature of another stamp", async () => {
+    const { cluster } = stage.api.store.state;
+    const rogue = Recorder.dial(stage, await joinWithKey(stage, "rogue"));
+    await rogue.hello("1", { highest: passed(signPassed(stage.api.identity, cluster)) });
+    rogue.say({ type: "inventory", entries: [], unreadable: [], last: true });
+    await rogue.expect("welcome");
+    expect(stage.api.loop.fenced()).toBeNull();
+  });
+  test("stops the planner when this server's own key has signed it: the database is an old copy", async () => {
+    const node = Recorder.dial(stage, await joinWithKey(stage, "box1"));
+    const { cluster } = stage.api.store.state;
+    const signature = signPassed(stage.api.identity, { ...cluster, epoch: EPOCH });
+    await node.hello("1", { highest: passed(signature) });
+    expect(await node.expect("refused")).toMatchObject({ code: "older_server" });
+    expect(stage.api.loop.fenced()).toContain(`box1 has seen epoch ${EPOCH}`);
+  });
+});
+
+test("a revision beyond the database's stops the planner only when it is signed", async () => {
+  const { cluster } = stage.api.store.state;
+  const { timeline, epoch } = cluster;
+  const revision = cluster.revision + 1_000;
+  const rogue = Recorder.dial(stage, await joinWithKey(stage, "rogue"));
+  await rogue.hello("1", {
+    highest: { timeline, epoch, revision, signature: "AAAA" },
+    applied: { timeline, revision, since: 0 },
+  });
+  rogue.say({ type: "inventory", entries: [], unreadable: [], last: true });
+  await rogue.expect("welcome");
+  expect(stage.api.loop.fenced()).toBeNull();
+  const node = Recorder.dial(stage, await joinWithKey(stage, "box1"));
+  const signature = signPassed(stage.api.identity, { ...cluster, revision });
+  await node.hello("1", { highest: { timeline, epoch, revision, signature } });
+  await node.expect("refused");
+  expect(stage.api.loop.fenced()).toContain(`box1 has seen revision ${revision}`);
+});
+
+test("every stamp that an agent gets is signed, and the signature is the server's", async () => {
+  const node = Recorder.dial(stage, await joinWithKey(stage, "box1"));
+  const { stamp } = await node.expect("challenge");
+  expect(stage.api.identity.verify("anything", stamp.signature)).toBe(false);
+  expect(stamp.signature.length).toBeGreaterThan(60);
+});
