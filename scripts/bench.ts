@@ -9,10 +9,11 @@ import { loss } from "./bench/loss";
 import { memory } from "./bench/memory";
 import { planning } from "./bench/planning";
 import { reads } from "./bench/reads";
+import { memorySlope } from "./bench/slope";
 import { start } from "./bench/start";
 import { throughput } from "./bench/throughput";
 
-const BENCHES: readonly Bench[] = [start, planning, laws, latency, throughput, reads, memory, loss];
+const BENCHES: readonly Bench[] = [start, planning, laws, latency, throughput, reads, memory, loss, memorySlope];
 
 function flag(name: string): string | null {
   const at = process.argv.indexOf(`--${name}`);
@@ -43,7 +44,7 @@ if (process.argv.includes("--list")) {
   if (unknown !== undefined) throw new Error(`no bench is called ${unknown}: see --list`);
   const runs = Number(flag("runs") ?? 3);
   const rows: Row[] = [];
-  for (const bench of BENCHES.filter(({ name }) => only === null || only.includes(name))) {
+  for (const bench of BENCHES.filter(({ name, named }) => only?.includes(name) ?? named !== true)) {
     console.log(`… ${bench.name}: ${bench.about}`);
     rows.push(...(await bench.measure({ runs, say: (line) => console.log(`  ${line}`) })));
   }

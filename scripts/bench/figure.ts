@@ -11,6 +11,8 @@ export interface Row {
 export interface Bench {
   readonly name: string;
   readonly about: string;
+  /** It takes long: it runs only when `--only` names it. */
+  readonly named?: true;
   measure(options: { readonly runs: number; say(line: string): void }): Promise<Row[]>;
 }
 
