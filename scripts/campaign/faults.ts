@@ -10,7 +10,6 @@ import type { Field, Host } from "./field";
 /** What was done, counted by name. */
 export type Done = Map<string, number>;
 
-export const KILLS = ["server", "agent", "keeper", "agent and keeper"] as const;
 const LASTING = ["frozen disk", "cut network", "clock step"] as const;
 
 /** Longer than the silence after which a service is replaced, and shorter than a person's patience. */
@@ -25,27 +24,29 @@ function killNow(pid: number | null): void {
   if (pid !== null && isAlive(pid)) process.kill(pid, "SIGKILL");
 }
 
-/** Ends processes and waits until they are gone. What hangs on a frozen disk goes when the disk thaws. */
-async function kill(field: Field, host: Host, parts: { agent: boolean; keeper: boolean }): Promise<void> {
-  const keeper = parts.keeper ? field.keeperOf(host) : null;
-  killNow(keeper);
-  if (!parts.agent) return;
+async function killAgent(field: Field, host: Host): Promise<void> {
   await field.cluster.agent(host.name).kill("SIGKILL");
   await field.startAgent(host, false);
 }
 
-/** Kills one part at once and starts again what does not start by itself. Returns what was killed. */
+/** Kills one part at once and starts again what does not start by itself. */
 export async function killOne(field: Field, dice: Dice, busy: ReadonlySet<Host>, done: Done): Promise<void> {
   const free = field.hosts.filter((host) => !busy.has(host));
   const roll = dice.below(20);
-  const what = roll < 10 || free.length === 0 ? "server" : roll < 16 ? "agent" : roll < 19 ? "keeper" : KILLS[3];
-  count(done, what);
-  if (what === "server") {
+  const host = free.length === 0 ? null : dice.pick(free);
+  const keeper = host === null ? null : field.keeperOf(host);
+  if (host === null || roll < 10 || (roll >= 16 && keeper === null)) {
+    count(done, "server");
     await field.cluster.server?.kill("SIGKILL");
     await field.startServer();
-    return;
+  } else if (roll < 16) {
+    count(done, "agent");
+    await killAgent(field, host);
+  } else {
+    count(done, roll < 19 ? "keeper" : "agent and keeper");
+    killNow(keeper);
+    if (roll === 19) await killAgent(field, host);
   }
-  await kill(field, dice.pick(free), { agent: what !== "keeper", keeper: what !== "agent" });
 }
 
 /** Begins a fault that lasts on one host, and heals it. The host is `busy` meanwhile. */
