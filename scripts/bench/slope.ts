@@ -32,20 +32,29 @@ function slope(samples: readonly Sample[]): number {
   return (up / across) * 60;
 }
 
-/** Submits jobs, reads lists and logs, and opens and leaves watches until told to stop. */
+const submit = async (client: Client): Promise<number> =>
+  (await client.run({ name: null, project: null, job: JOB, wait_for_nodes: false })).run;
+
+/** Opens a watch, and leaves it when the first change has come. The caller makes that change. */
+async function glance(client: Client): Promise<void> {
+  const watch = new AbortController();
+  for await (const event of client.watch(undefined, watch.signal)) if (event.kind !== "resync") break;
+  watch.abort();
+}
+
+/** Submits jobs, reads lists and logs, and opens and leaves watches until told to stop. Returns how many jobs. */
 async function work(client: Client, stop: AbortSignal): Promise<number> {
   let jobs = 0;
   while (!stop.aborted) {
-    const { run } = await client.run({ name: null, project: null, job: JOB, wait_for_nodes: false });
+    const glanced = jobs % 20 === 19 ? glance(client) : null;
+    const run = await submit(client);
     jobs++;
-    if (jobs % 20 === 0) {
+    if (glanced !== null) {
       await Promise.all([client.tasks({ all: true, limit: 100 }), client.runs({ limit: 100 }), client.nodes()]);
       const { bytes } = await client.logs(`${run - 10}`);
       for await (const chunk of bytes) if (chunk.length === 0) break;
-      const watch = new AbortController();
-      // The first change that the watcher hears is enough: this loop makes twenty a second.
-      for await (const event of client.watch(undefined, watch.signal)) if (event.revision >= 0) break;
-      watch.abort();
+      await submit(client);
+      await glanced;
     }
     await pause(1000 / RATE, stop);
   }
