@@ -51,6 +51,11 @@ async function main(): Promise<number> {
     await (await import("./agent/keeper/keeper")).runKeeper(dir);
     return 0;
   }
+  // The keeper starts its guard. The directory only shows in a list of processes whose guard it is.
+  if (first === "guard" && dir !== undefined && argv.length === 2) {
+    await (await import("./agent/keeper/guarding")).runGuard();
+    return 0;
+  }
   if (first === "gpu-probe") {
     process.stdout.write(await (await import("./agent/cards/gpu-probe")).runGpuProbe(argv.slice(1)));
     return 0;

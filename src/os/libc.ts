@@ -19,6 +19,8 @@ const CANDIDATES = [
 const PR_SET_NO_NEW_PRIVS = 38;
 const FALLOC_KEEP_SIZE_PUNCH_HOLE = 3;
 const CLOCK_BOOTTIME = 7;
+/** MCL_CURRENT and MCL_ONFAULT. Without the second, the whole of JavaScript's reserved memory would be filled. */
+const MCL_CURRENT_ONFAULT = 1 | 4;
 const SYS_SCHED_SETAFFINITY = process.arch === "arm64" ? 122 : 203;
 const SYS_SCHED_SETSCHEDULER = process.arch === "arm64" ? 119 : 144;
 const SYS_IOPRIO_SET = process.arch === "arm64" ? 30 : 251;
@@ -45,6 +47,7 @@ const open = (path: string) =>
     prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
     prlimit: { args: ["i32", "i32", "ptr", "ptr"], returns: "i32" },
     fallocate: { args: ["i32", "i32", "i64", "i64"], returns: "i32" },
+    mlockall: { args: ["i32"], returns: "i32" },
     clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
     syscall: { args: ["i64", "i64", "i64", "i64", "i64", "i64", "i64"], returns: "i64" },
     __errno_location: { args: [], returns: "ptr" },
@@ -132,6 +135,16 @@ export function joinNewKeyring(): boolean {
   const lib = libc();
   if (lib.is === "absent") return false;
   return Number(lib.c.syscall(SYS_KEYCTL, KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0, 0)) >= 0;
+}
+
+/**
+ * Keeps the memory of this process that is in use, now or later, from being taken away by the system. Code that has run
+ * once is not read from the disk again. Returns why it failed, or null.
+ */
+export function lockMemory(): string | null {
+  const lib = libc();
+  if (lib.is === "absent") return lib.why;
+  return lib.c.mlockall(MCL_CURRENT_ONFAULT) === 0 ? null : `mlockall: error ${errnoOf(lib.c)}`;
 }
 
 /** Frees the disk space of a part of an open file. The file's size and offsets stay. Returns why it failed, or null. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { RunView } from "../../src/wire/api/runs";
 import type { TaskView } from "../../src/wire/api/tasks";
 import { QUICK, type Cluster } from "../support/cluster";
+import { makeDisk, noDisk } from "../support/frozen";
 import { isAlive, processesOf, signal } from "../support/processes";
 import { waitUntil } from "../support/wait";
 import { withCluster } from "../support/with-cluster";
@@ -126,6 +127,23 @@ describe("a machine that sleeps", () => {
   }, 120_000);
 });
 
+interface Holder {
+  readonly task: string;
+  readonly first_ms: number;
+  readonly last_ms: number;
+}
+
+/** Returns who wrote `TASK MS` into a file, in the order of their first lines. */
+function holdersIn(text: string): Holder[] {
+  const holders = new Map<string, Holder>();
+  for (const line of text.trimEnd().split("\n")) {
+    const [task = "", at = ""] = line.split(" ");
+    const first_ms = holders.get(task)?.first_ms ?? Number(at);
+    holders.set(task, { task, first_ms, last_ms: Number(at) });
+  }
+  return [...holders.values()];
+}
+
 describe("an exclusive task", () => {
   const LEASE = ["lease=10s", "lease_margin=2s", ...QUICK.filter((one) => !one.startsWith("replace"))];
 
@@ -153,6 +171,44 @@ describe("an exclusive task", () => {
       },
     );
   }, 120_000);
+
+  const why = noDisk();
+  test.if(why === null)(
+    `is dead when its replacement begins, though its node's disk hangs${why === null ? "" : ` (skipped: ${why})`}`,
+    async () => {
+      const settings = [...LEASE, "replace_after=3s"];
+      await withCluster({ name: "lease", settings }, async (cluster) => {
+        const disk = makeDisk(join(cluster.dir, "n1.img"), cluster.dataOf("n1"));
+        try {
+          await cluster.startAgent("n1");
+          await cluster.ready();
+          const place = join(cluster.dir, "holders");
+          const run = `trap '' TERM; while :; do echo $ORCH_TASK $(date +%s%3N) >> ${place}; sleep 0.1; done`;
+          await cluster.apply(
+            `app: db\nservices:\n  main:\n    run: "${run}"\n    exclusive: true\n    ${small}\n` +
+              "    on_node_loss: replace\n    stop: { grace: 1s }\n",
+          );
+          const before = await nodeOf(cluster, "db");
+          for (const name of ["n2", "n3"]) await cluster.startAgent(name);
+          await cluster.ready();
+          disk.freeze();
+          // The agent hangs with the record of a further task.
+          await cluster.apply(`app: more\njobs:\n  main: { run: "true", ${small}, place: { hosts: [n1] } }\n`);
+          await cluster.until("the replacement", (all) => of(all, "db").some(({ id }) => id !== before.id), 60_000);
+          await waitUntil("the replacement to write", async () => holdersIn(await Bun.file(place).text()).length > 1);
+          const holders = holdersIn(await Bun.file(place).text());
+          const [older, newer] = holders.slice(-2);
+          expect(older!.last_ms).toBeLessThan(newer!.first_ms);
+          expect(holders).toHaveLength(2);
+        } finally {
+          disk.thaw();
+          await cluster.killMachine("n1");
+          disk.remove();
+        }
+      });
+    },
+    120_000,
+  );
 
   test("lives on over a restart of the server that is shorter than its lease", async () => {
     await withCluster({ name: "lease", agents: ["n1"], settings: LEASE }, async (cluster) => {

@@ -217,7 +217,13 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
   {
     name: "lease-is-not-waited-for",
     rule: "protocol 19: the server waits the lease and a margin",
-    edits: [edit("src/core/pass/contact.ts", "limits.lease_ms + limits.lease_margin_ms", "limits.lease_margin_ms")],
+    edits: [
+      edit(
+        "src/core/pass/contact.ts",
+        "limits.lease_ms + Math.max(limits.lease_margin_ms, leaseLate(limits.lease_ms))",
+        "limits.lease_margin_ms",
+      ),
+    ],
   },
   {
     name: "started-without-lease",

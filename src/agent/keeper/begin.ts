@@ -15,10 +15,12 @@ import { findCommand, launch, type Launched, type ProcessExit } from "../../os/p
 import type { Journal } from "../tasks/living";
 import { claimText, FILES, pidLine } from "../tasks/taskdir";
 import { commandOf, type Wrapped, type Wrappers } from "./command";
-import { startGuard, type Guard } from "./guard";
+import type { Guard } from "./guard";
 import type { TaskOrder } from "./messages";
 
 export interface Surroundings {
+  /** Ends exclusive tasks where this keeper cannot. */
+  readonly guard: Guard;
   readonly cgroups: Cgroups;
   /** The name by which the cgroups were found. */
   readonly group_name: string;
@@ -42,7 +44,6 @@ export interface HeldTask {
   readonly start: string;
   readonly started_ms: number;
   readonly wrapped: Wrapped;
-  readonly guard: Guard | null;
   /** Why the keeper itself ends the task, or null. */
   ending: "lease_expired" | null;
 }
@@ -82,7 +83,24 @@ export async function begin(
   if (missing !== null) return failed(127, missing);
   const grouped = grouping(around, order);
   if (typeof grouped === "string") return failed(null, grouped);
+  const unguarded = await guarding(order, group, around.guard);
+  if (unguarded !== null) {
+    letGo(order, around);
+    removeGroup(group);
+    return failed(null, unguarded);
+  }
   return run({ order, dir, claim, group, wrapped }, around, onExit);
+}
+
+/** Has the guard hold an exclusive task before anything of it executes. Returns why that failed, or null. */
+async function guarding({ uid, lease_ms, stop }: TaskOrder, group: Group, guard: Guard): Promise<string | null> {
+  if (lease_ms === null) return null;
+  const { signal, grace_ms } = stop;
+  return guard.hold({ uid, lease_ms, grace_ms, signal, group, process: null });
+}
+
+function letGo({ uid }: TaskOrder, { guard, say }: Surroundings): void {
+  guard.drop(uid).catch((error: unknown) => say("a guard did not let go of a task", { uid, why: messageOf(error) }));
 }
 
 /**
@@ -119,7 +137,6 @@ type Ready = Pick<HeldTask, "order" | "dir" | "claim" | "group" | "wrapped">;
 
 function run(ready: Ready, around: Surroundings, onExit: (held: HeldTask, exit: ProcessExit) => void): Begun {
   const { order, dir, claim, group, wrapped } = ready;
-  const guard = order.lease_ms === null ? null : startGuard(group);
   // The exit of a very short process is reported before this function returns. It waits here until `held` is whole.
   let held: HeldTask | null = null;
   let early: ProcessExit | null = null;
@@ -148,7 +165,7 @@ function run(ready: Ready, around: Surroundings, onExit: (held: HeldTask, exit: 
         );
   if (kept !== null && "leave" in kept) kept.leave();
   if (launched.is === "failed") {
-    guard?.release();
+    letGo(order, around);
     removeGroup(group);
     return { is: "failed", claim, at_ms: nowMs(), code: launched.code, why: launched.why };
   }
@@ -157,7 +174,8 @@ function run(ready: Ready, around: Surroundings, onExit: (held: HeldTask, exit: 
   joinRest(group, pid);
   if (order.oom_score_adj !== around.oom_score_adj) adjustOom(pid, order.oom_score_adj);
   const start = statOf(pid)?.start ?? "0";
-  held = { ...ready, pid, start, started_ms, guard, ending: null };
+  held = { ...ready, pid, start, started_ms, ending: null };
+  if (order.lease_ms !== null) around.guard.begun(order.uid, { pid, start });
   note(held, around);
   if (early !== null) onExit(held, early);
   return { is: "running", held };

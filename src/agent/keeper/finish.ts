@@ -24,6 +24,8 @@ const WRITE_AGAIN_MS = 1_000;
 /** Finishes a task. Resolves when none of its processes is left and its exit is on disk. */
 export async function finish(held: HeldTask, exit: ProcessExit, around: Surroundings): Promise<TaskExit> {
   const left = await clear(held);
+  // The guard may have ended the task while this keeper hung.
+  if (held.order.lease_ms !== null && (await around.guard.drop(held.order.uid))) held.ending ??= "lease_expired";
   const { peak_bytes, oom_kills } = memoryFacts(held.group);
   const told: TaskExit = {
     exit_code: exit.exit_code,
@@ -38,7 +40,6 @@ export async function finish(held: HeldTask, exit: ProcessExit, around: Surround
   // A group that cannot be removed contains groups that the task has made, with processes of their own.
   if (!removeGroup(held.group)) await remove(held);
   await recordExit(held.claim, told, around.say);
-  held.guard?.release();
   return told;
 }
 

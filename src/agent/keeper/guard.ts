@@ -1,37 +1,145 @@
-// A small companion process of an exclusive task. It waits on a pipe that only the keeper holds open, and kills
-// everything in the task's group when the keeper dies, however that happens. So "the task dies with its supervisor"
-// includes descendants.
+// The keeper's side of its guard: it starts the guard with the first exclusive task, tells it every task and lease, and
+// starts another one when the guard ends or hangs.
 
-import { join } from "node:path";
-import { startCompanion } from "../../os/process/spawn";
-import type { Group } from "../../os/cgroup/hierarchy";
+import { LEASE_TIMES } from "../../core/limits";
+import { bootMs, within } from "../../os/clock";
+import { fieldsOf } from "../../os/files/json";
+import type { Say } from "../../os/log";
+import { startPartner, type Partner } from "../../os/process/partner";
+import type { GuardedTask, ToGuard } from "./guarding";
 
-export interface Guard {
-  /** Ends the companion without any kill, since the task is over. */
-  release(): void;
+/** How long a guard may take to begin, and to answer. */
+const READY_MS = 10_000;
+const ANSWER_MS = 2_000;
+
+interface Living {
+  readonly partner: Partner;
+  readonly ready: PromiseWithResolvers<boolean>;
+  readonly over: PromiseWithResolvers<void>;
+  /** How long nothing was heard of it, while the keeper itself was listening. */
+  silent_ms: number;
 }
 
-/**
- * Waits for the end of its input, then kills until the group is empty, for about a minute at most. `$1` is the file
- * that lists the group.
- */
-const SCRIPT = `trap "" TERM INT HUP
-read -r word && exit 0
-n=0
-while [ -s "$1" ] || [ -n "$(cat "$1" 2>/dev/null)" ]; do
-  while read -r pid; do kill -9 "$pid"; done <"$1" 2>/dev/null
-  n=$((n + 1))
-  [ $n -lt 600 ] || exit 1
-  sleep 0.1
-done`;
+export interface GuardOptions {
+  /** The argv that starts a guard. */
+  readonly command: readonly string[];
+  readonly say: Say;
+  /** Called when the guard has signalled a task because of its lease. */
+  readonly expired: (uid: string) => void;
+}
 
-/**
- * Starts the companion, or returns null without a control group. The task's own process then still dies with the
- * keeper, by a setting of the kernel.
- */
-export function startGuard(group: Group): Guard | null {
-  const dir = group[0];
-  if (dir === undefined) return null;
-  const companion = startCompanion(["/bin/sh", "-c", SCRIPT, "orch-guard", join(dir, "cgroup.procs")]);
-  return companion === null ? null : { release: () => companion.dismiss() };
+export class Guard {
+  readonly #options: GuardOptions;
+  readonly #tasks = new Map<string, GuardedTask>();
+  readonly #answers = new Map<string, (expired: boolean) => void>();
+  #living: Living | null = null;
+  #heard_boot_ms: number | null = null;
+  #looked_ms = bootMs();
+
+  constructor(options: GuardOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when a guard holds the task, or with why none does. */
+  async hold(task: GuardedTask): Promise<string | null> {
+    this.#tasks.set(task.uid, task);
+    const living = this.#living ?? this.#start();
+    if (typeof living === "string") return living;
+    if (!(await within(READY_MS, living.ready.promise, false))) return "the guard of leases does not begin";
+    const holding = Promise.withResolvers<boolean>();
+    this.#answers.set(task.uid, () => holding.resolve(true));
+    this.#send({ do: "hold", task });
+    if (await within(ANSWER_MS, holding.promise, false)) return null;
+    return "the guard of leases does not answer";
+  }
+
+  /** Tells the process of a task that the guard holds. */
+  begun(uid: string, process: GuardedTask["process"]): void {
+    const task = this.#tasks.get(uid);
+    if (task === undefined) return;
+    this.#tasks.set(uid, { ...task, process });
+    this.#send({ do: "hold", task: { ...task, process } });
+  }
+
+  /** Lets go of a task. Resolves with whether the guard had ended it; with false if the guard does not answer. */
+  async drop(uid: string): Promise<boolean> {
+    if (!this.#tasks.delete(uid) || this.#living === null) return false;
+    const dropped = Promise.withResolvers<boolean>();
+    this.#answers.set(uid, (expired) => dropped.resolve(expired));
+    this.#send({ do: "drop", uid });
+    const expired = await within(ANSWER_MS, dropped.promise, false);
+    this.#answers.delete(uid);
+    return expired;
+  }
+
+  lease(heard_boot_ms: number): void {
+    this.#heard_boot_ms = heard_boot_ms;
+    this.#send({ do: "lease", heard_boot_ms });
+  }
+
+  /** Looks whether the guard still answers. A guard that hangs is replaced; the keeper enforces leases meanwhile. */
+  look(): void {
+    const now_ms = bootMs();
+    // A keeper that was stopped itself has not listened, so no pause counts as more than two looks.
+    const passed_ms = Math.min(now_ms - this.#looked_ms, 2 * LEASE_TIMES.look_ms);
+    this.#looked_ms = now_ms;
+    if (this.#living === null) return this.#again();
+    this.#living.silent_ms += passed_ms;
+    if (this.#living.silent_ms > LEASE_TIMES.hung_ms) this.#living.partner.kill();
+    else this.#send({ do: "ping" });
+  }
+
+  /** Ends the guard, which has no task any more. Resolves when it is gone. */
+  async close(): Promise<void> {
+    this.#tasks.clear();
+    const living = this.#living;
+    if (living === null) return;
+    living.partner.dismiss();
+    await within(ANSWER_MS, living.over.promise, undefined);
+  }
+
+  #again(): void {
+    if (this.#tasks.size === 0) return;
+    const started = this.#start();
+    if (typeof started === "string") this.#options.say("leases have no guard but the keeper", { why: started });
+  }
+
+  #start(): Living | string {
+    const partner = startPartner(this.#options.command, {
+      heard: (line) => this.#hear(living, line),
+      ended: () => {
+        if (this.#living === living) this.#living = null;
+        living.ready.resolve(false);
+        living.over.resolve();
+        if (this.#tasks.size > 0) this.#options.say("the guard of leases ended; another one is started");
+      },
+    });
+    if (typeof partner === "string") return partner;
+    const living: Living = {
+      partner,
+      ready: Promise.withResolvers<boolean>(),
+      over: Promise.withResolvers<void>(),
+      silent_ms: 0,
+    };
+    this.#living = living;
+    if (this.#heard_boot_ms !== null) this.lease(this.#heard_boot_ms);
+    for (const task of this.#tasks.values()) this.#send({ do: "hold", task });
+    return living;
+  }
+
+  #send(message: ToGuard): void {
+    this.#living?.partner.send(message);
+  }
+
+  #hear(living: Living, line: unknown): void {
+    living.silent_ms = 0;
+    const { is, uid, expired, locked } = fieldsOf(line);
+    if (is === "ready") {
+      living.ready.resolve(true);
+      if (typeof locked === "string") this.#options.say("the guard's memory is not locked", { why: locked });
+    }
+    if (typeof uid !== "string") return;
+    if (is === "ended") this.#options.expired(uid);
+    else if (is === "holding" || is === "dropped") this.#answers.get(uid)?.(expired === true);
+  }
 }

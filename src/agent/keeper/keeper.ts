@@ -5,6 +5,8 @@
 import type { TaskExit } from "../../core/model/end";
 import { join } from "node:path";
 import { bootMs, nowMs } from "../../os/clock";
+import { LEASE_TIMES } from "../../core/limits";
+import { askToEnd } from "../../os/cgroup/ask";
 import { killGroup } from "../../os/cgroup/group";
 import { findCgroups } from "../../os/cgroup/hierarchy";
 import { leaveService, removeBases, removeLeftKeepers } from "../../os/cgroup/keeper-group";
@@ -13,6 +15,7 @@ import { exists, makePrivateDir, removeFile } from "../../os/files/files";
 import { noNewPrivileges } from "../../os/libc";
 import { listenLines, type LineHandlers, type LinePeer } from "../../os/files/lines";
 import { createLog } from "../../os/log";
+import { selfCommand } from "../../os/self";
 import { adjustOom, kernelText } from "../../os/proc";
 import { takeKnownState } from "../../os/process/known-state";
 import { sendSignal, signalNumber } from "../../os/process/signals";
@@ -20,7 +23,8 @@ import type { ProcessExit } from "../../os/process/spawn";
 import { begin, type HeldTask, type Surroundings } from "./begin";
 import { finish, LEASE_OVER, recordExit } from "./finish";
 import { LOOK_EVERY_MS, lookAtAll, watchGrowth, type Growth } from "./growth";
-import { leasePhase } from "./lease";
+import { Guard } from "./guard";
+import { leaseActs, leasePhase } from "./lease";
 import { parseToKeeper, type FromKeeper, type TaskOrder, type ToKeeper } from "./messages";
 import { openJournal } from "../tasks/living";
 import { makeRunDir, runDirOf, runName } from "../machine/rundir";
@@ -30,7 +34,6 @@ import { places, startFailed } from "../tasks/taskdir";
  * How long a keeper without tasks waits for an agent before it ends: at its start, and after its last agent has left.
  */
 const LONELY_MS = { first: 15_000, later: 250 } as const;
-const LEASE_LOOK_MS = 200;
 /** The keeper's own OOM score. The kernel seldom chooses the keeper when memory runs out, but still can. */
 const OWN_OOM_SCORE = -500;
 const SIGKILL = 9;
@@ -101,6 +104,7 @@ class Keeper {
   #take(message: ToKeeper, peer: LinePeer): void {
     if (message.do === "lease") {
       this.#heard_boot_ms = Math.max(this.#heard_boot_ms ?? 0, message.heard_boot_ms);
+      this.#around.guard.lease(this.#heard_boot_ms);
     } else if (message.do === "start") {
       this.#start(message.order)
         .then((refused) => {
@@ -205,7 +209,7 @@ class Keeper {
       LOOK_EVERY_MS,
     );
     const exclusive = [...this.#tasks.values()].some(({ held }) => held !== null && held.order.lease_ms !== null);
-    if (exclusive) this.#leasing ??= setInterval(() => this.#enforce(), LEASE_LOOK_MS);
+    if (exclusive) this.#leasing ??= setInterval(() => this.#enforce(), LEASE_TIMES.look_ms);
   }
 
   #leaseOf({ lease_ms, stop }: TaskOrder): ReturnType<typeof leasePhase> {
@@ -214,20 +218,36 @@ class Keeper {
   }
 
   #enforce(): void {
-    for (const { held } of this.#tasks.values()) {
-      if (held === null || held.order.lease_ms === null) continue;
-      const { is } = this.#leaseOf(held.order);
-      if (is === "held") continue;
-      const target = { pid: held.pid, start: held.start };
-      if (held.ending === null) {
-        held.ending = "lease_expired";
-        this.#around.say(`task ${held.order.name}: ${LEASE_OVER}`);
-        sendSignal(target, signalNumber(held.order.stop.signal) ?? SIGKILL, "group");
-      }
-      if (is !== "over") continue;
-      sendSignal(target, SIGKILL, "group");
-      killGroup(held.group);
+    const leased = [...this.#tasks.values()].flatMap(({ held }) => (held?.order.lease_ms == null ? [] : held));
+    const acts = leaseActs(
+      {
+        leased: leased.map(({ order }) => ({
+          uid: order.uid,
+          lease_ms: order.lease_ms ?? 0,
+          grace_ms: order.stop.grace_ms,
+        })),
+        heard_ms: this.#heard_boot_ms,
+        gone: false,
+        told: new Set(leased.filter(({ ending }) => ending !== null).map(({ order }) => order.uid)),
+      },
+      bootMs(),
+    );
+    for (const { do: act, uid } of acts) {
+      const held = this.#tasks.get(uid)?.held ?? null;
+      if (held === null) continue;
+      if (act === "ask") askToEnd(held, signalNumber(held.order.stop.signal) ?? SIGKILL, held.group);
+      else if (act === "kill") killHeld(held);
+      else this.expired(uid);
     }
+    this.#around.guard.look();
+  }
+
+  /** Notes that a task was ended because of its lease, by this keeper or by its guard. */
+  expired(uid: string): void {
+    const held = this.#tasks.get(uid)?.held ?? null;
+    if (held === null || held.ending !== null) return;
+    held.ending = "lease_expired";
+    this.#around.say(`task ${held.order.name}: ${LEASE_OVER}`);
   }
 
   #restOrGo(): void {
@@ -243,6 +263,11 @@ class Keeper {
       if (this.#peers.size === 0 && this.#tasks.size === 0) this.#done.resolve();
     }, ms);
   }
+}
+
+function killHeld(held: HeldTask): void {
+  sendSignal(held, SIGKILL, "group");
+  killGroup(held.group);
 }
 
 /** Returns the path of a program of the system, or null if the machine has none. */
@@ -267,7 +292,13 @@ export async function runKeeper(dir: string): Promise<void> {
   const privileges = noNewPrivileges();
   if (privileges !== null) say("tasks may gain privileges by executing", { why: privileges });
   adjustOom("self", OWN_OOM_SCORE);
+  const guard = new Guard({
+    command: [...selfCommand(), "guard", dir],
+    say,
+    expired: (uid) => keeper.expired(uid),
+  });
   const around: Surroundings = {
+    guard,
     cgroups,
     group_name: name,
     tasks,
@@ -280,6 +311,7 @@ export async function runKeeper(dir: string): Promise<void> {
   const keeper = new Keeper(around, version, join(keepers, `${process.pid}.sock`));
   say("ready", { version, at_ms: nowMs(), cgroups: cgroups.is });
   await keeper.serve();
+  await guard.close();
   service?.back();
   removeLeftKeepers(cgroups, name);
   removeBases(cgroups);

@@ -1,8 +1,10 @@
 // Decides when an exclusive task must end because its agent has not heard the server. The rule depends only on times
-// since boot.
+// since boot. Keeper and guard both obey it, each by itself, so that one of them may hang.
+
+import { LEASE_TIMES } from "../../core/limits";
 
 /** The task is killed this long before its lease is over at the server. */
-export const LEASE_GUARD_MS = 1_000;
+export const LEASE_GUARD_MS = LEASE_TIMES.early_ms;
 
 export type LeasePhase =
   | { readonly is: "held"; readonly until_ms: number }
@@ -17,4 +19,44 @@ export function leasePhase(heard_ms: number | null, lease_ms: number, grace_ms: 
   const stop_ms = kill_ms - grace_ms;
   if (now_ms < stop_ms) return { is: "held", until_ms: stop_ms };
   return now_ms < kill_ms ? { is: "ending", until_ms: kill_ms } : { is: "over" };
+}
+
+/** A task with a lease, as far as the rule needs to know it. */
+export interface Leased {
+  readonly uid: string;
+  readonly lease_ms: number;
+  readonly grace_ms: number;
+}
+
+/**
+ * What an enforcer does. `ask` sends the stop signal. `kill` ends everything of the task, and is repeated at each look.
+ * `say` puts the end into words.
+ */
+export type LeaseAct = { readonly do: "ask" | "kill" | "say"; readonly uid: string };
+
+export interface LeaseView {
+  readonly leased: Iterable<Leased>;
+  /** When the newest answered heartbeat was sent; null before the first. */
+  readonly heard_ms: number | null;
+  /** Whether the keeper is gone. Its exclusive tasks end with it, whatever their lease. */
+  readonly gone: boolean;
+  /** The tasks that were asked to stop, or killed, because of their lease. */
+  readonly told: ReadonlySet<string>;
+}
+
+/**
+ * Returns what to do now. All signals come before any word: the words may wait for a disk that hangs, and the signals
+ * must not.
+ */
+export function leaseActs({ leased, heard_ms, gone, told }: LeaseView, now_ms: number): LeaseAct[] {
+  const signals: LeaseAct[] = [];
+  const words: LeaseAct[] = [];
+  for (const { uid, lease_ms, grace_ms } of leased) {
+    const { is } = gone ? { is: "over" as const } : leasePhase(heard_ms, lease_ms, grace_ms, now_ms);
+    if (is === "held") continue;
+    if (is === "over") signals.push({ do: "kill", uid });
+    else if (!told.has(uid)) signals.push({ do: "ask", uid });
+    if (!told.has(uid)) words.push({ do: "say", uid });
+  }
+  return [...signals, ...words];
 }

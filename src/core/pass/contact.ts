@@ -3,6 +3,7 @@
 
 import { isDraining } from "./drain";
 import { formatAge } from "../format";
+import { leaseLate } from "../limits";
 import type { Contact } from "../model/lifecycle";
 import type { NodeRow } from "../model/rows-node";
 import { cardsOf } from "../cards/node-cards";
@@ -76,9 +77,12 @@ const backFor_ms = (node: NodeRow, now_ms: Ms): Ms | null => (isBack(node) ? now
 export const isBack = ({ contact: now, contact_ms, joined_ms }: NodeRow): boolean =>
   now === "connected" && contact_ms > joined_ms;
 
-/** Returns how long a node must be silent until the lease of an exclusive task on it has ended that task. */
+/**
+ * Returns how long a node must be silent until the lease of an exclusive task on it has ended that task. A margin in the
+ * settings that is shorter than what enforces the lease may be late does not count.
+ */
 export const exclusiveSilence = (limits: { readonly lease_ms: Ms; readonly lease_margin_ms: Ms }): Ms =>
-  limits.lease_ms + limits.lease_margin_ms;
+  limits.lease_ms + Math.max(limits.lease_margin_ms, leaseLate(limits.lease_ms));
 
 function factOf(snapshot: Snapshot, row: NodeRow): NodeFact {
   const seen = snapshot.contacts.get(row.id);

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { begin } from "../../../src/agent/keeper/begin";
+import { Guard } from "../../../src/agent/keeper/guard";
 import { finish } from "../../../src/agent/keeper/finish";
 import type { TaskOrder } from "../../../src/agent/keeper/messages";
 import type { TaskExit } from "../../../src/core/model/end";
@@ -74,6 +75,7 @@ function orderFor(script: string, over: Partial<TaskOrder> = {}): TaskOrder {
 }
 
 const around = {
+  guard: new Guard({ command: [], say: () => undefined, expired: () => undefined }),
   group_name: name,
   tasks: dir,
   wrappers: { setpriv: null, prlimit: null },

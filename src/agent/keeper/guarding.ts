@@ -1,0 +1,149 @@
+// The guard: a process beside the keeper that ends exclusive tasks when their lease is over. It reads and writes no
+// file, only pipes and the kernel's own file systems, so neither a disk that hangs nor a keeper that hangs, is stopped
+// or is killed keeps it from that.
+
+import { setPriority } from "node:os";
+import { LEASE_TIMES } from "../../core/limits";
+import { bootMs, pause } from "../../os/clock";
+import { askToEnd } from "../../os/cgroup/ask";
+import { killGroup } from "../../os/cgroup/group";
+import { fieldsOf, isTexts } from "../../os/files/json";
+import { lockMemory } from "../../os/libc";
+import { hearStarter, tellStarter } from "../../os/process/partner";
+import { sendSignal, signalNumber } from "../../os/process/signals";
+import { leaseActs, type Leased } from "./lease";
+
+const SIGKILL = 9;
+const SIGTERM = 15;
+/** How long the guard kills what does not end, once its keeper is gone. */
+const LAST_KILLS_MS = 60_000;
+
+/** An exclusive task as its keeper tells it to the guard. The process follows when it has begun. */
+export interface GuardedTask extends Leased {
+  readonly signal: string;
+  readonly group: readonly string[];
+  readonly process: { readonly pid: number; readonly start: string } | null;
+}
+
+export type ToGuard =
+  | { readonly do: "hold"; readonly task: GuardedTask }
+  | { readonly do: "drop"; readonly uid: string }
+  | { readonly do: "lease"; readonly heard_boot_ms: number }
+  | { readonly do: "ping" };
+
+export type FromGuard =
+  | { readonly is: "ready"; readonly locked: string | null }
+  | { readonly is: "holding"; readonly uid: string }
+  /** `expired`: the guard has signalled the task because of its lease. */
+  | { readonly is: "dropped"; readonly uid: string; readonly expired: boolean }
+  | { readonly is: "ended"; readonly uid: string }
+  | { readonly is: "well" };
+
+interface Guarding {
+  readonly tasks: Map<string, GuardedTask>;
+  readonly told: Set<string>;
+  heard_ms: number | null;
+  gone: boolean;
+}
+
+const tell = (message: FromGuard): void => tellStarter(message);
+
+/** Guards the tasks of the keeper that started this process, until that keeper is gone and its tasks are dead. */
+export async function runGuard(): Promise<void> {
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => undefined);
+  raisePriority();
+  const guarding: Guarding = { tasks: new Map(), told: new Set(), heard_ms: null, gone: false };
+  rehearse();
+  const timer = setInterval(() => enforce(guarding), LEASE_TIMES.look_ms);
+  tell({ is: "ready", locked: lockMemory() });
+  await hearStarter((line) => hear(guarding, line));
+  clearInterval(timer);
+  guarding.gone = true;
+  for (const until = bootMs() + LAST_KILLS_MS; guarding.tasks.size > 0 && bootMs() < until;) {
+    enforce(guarding);
+    for (const [uid, task] of guarding.tasks) if (isDead(task)) guarding.tasks.delete(uid);
+    await pause(LEASE_TIMES.look_ms);
+  }
+}
+
+function hear(guarding: Guarding, line: unknown): void {
+  const message = fieldsOf(line);
+  switch (message["do"]) {
+    case "hold": {
+      const task = guardedTask(message["task"]);
+      if (task === null) return;
+      guarding.tasks.set(task.uid, task);
+      return tell({ is: "holding", uid: task.uid });
+    }
+    case "drop": {
+      const uid = String(message["uid"]);
+      const expired = guarding.told.delete(uid);
+      guarding.tasks.delete(uid);
+      return tell({ is: "dropped", uid, expired });
+    }
+    case "lease":
+      guarding.heard_ms = Math.max(guarding.heard_ms ?? 0, Number(message["heard_boot_ms"]) || 0);
+      return;
+    case "ping":
+      return tell({ is: "well" });
+  }
+}
+
+function guardedTask(value: unknown): GuardedTask | null {
+  const { uid, lease_ms, grace_ms, signal, group, process } = fieldsOf(value);
+  const { pid, start } = fieldsOf(process);
+  if (typeof uid !== "string" || typeof lease_ms !== "number" || typeof grace_ms !== "number") return null;
+  if (typeof signal !== "string" || !isTexts(group)) return null;
+  const known = typeof pid === "number" && typeof start === "string" ? { pid, start } : null;
+  return { uid, lease_ms, grace_ms, signal, group, process: known };
+}
+
+function enforce({ tasks, told, heard_ms, gone }: Guarding): void {
+  const acts = leaseActs({ leased: tasks.values(), heard_ms, gone, told }, bootMs());
+  for (const { do: act, uid } of acts) {
+    const task = tasks.get(uid);
+    if (task === undefined) continue;
+    if (act === "ask") ask(task);
+    else if (act === "kill") kill(task);
+    else {
+      told.add(uid);
+      tell({ is: "ended", uid });
+    }
+  }
+}
+
+function ask({ process, signal, group }: GuardedTask): void {
+  if (process !== null) askToEnd(process, signalNumber(signal) ?? SIGTERM, group);
+}
+
+function kill({ process, group }: GuardedTask): void {
+  if (process !== null) sendSignal(process, SIGKILL, "group");
+  killGroup(group);
+}
+
+const isDead = ({ process, group }: GuardedTask): boolean =>
+  (process === null || sendSignal(process, 0, "one").is === "gone") && killGroup(group) === 0;
+
+/** A loaded machine runs the guard before its tasks. Only root may raise a priority. */
+function raisePriority(): void {
+  try {
+    setPriority(-15);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+  }
+}
+
+/**
+ * Runs the way of a kill once, on a task of no process and no group. The code that a kill needs is then in memory and is
+ * kept there, and no page of it has to come from a disk that hangs.
+ */
+function rehearse(): void {
+  const self = { pid: process.pid, start: "0" };
+  const task: GuardedTask = { uid: "", lease_ms: 0, grace_ms: 0, signal: "TERM", group: [], process: self };
+  for (const gone of [false, true]) {
+    const rehearsal: Guarding = { tasks: new Map([["", task]]), told: new Set([""]), heard_ms: 0, gone };
+    enforce(rehearsal);
+  }
+  ask(task);
+  killGroup(["/sys/fs/cgroup/orch-rehearsal"]);
+}

@@ -1,0 +1,143 @@
+// A lease ends its task whatever hangs: the disk, the agent, the keeper, or the guard that watches beside the keeper.
+
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TaskRecord } from "../../../src/core/model/record";
+import { leaseActs } from "../../../src/agent/keeper/lease";
+import { randomHex } from "../../../src/os/dice";
+import { AGENT_COMMAND } from "../../support/fixtures/agent";
+import { makeDisk, noDisk, type Disk } from "../../support/frozen";
+import { isAlive, processesOf, processOf, signal } from "../../support/processes";
+import { alive, assignmentFor, begin, ended, makeSite, recordFor, type Site } from "../../support/tasks";
+import { waitUntil } from "../../support/wait";
+
+const LEASE_MS = 4_000;
+const stop = { signal: "TERM", grace_ms: 500 };
+
+let site: Site;
+let disk: Disk | null = null;
+let scratch = "";
+beforeEach(async () => {
+  site = await makeSite();
+  scratch = join(tmpdir(), `orch-lease-${randomHex(4)}`);
+});
+afterEach(async () => {
+  disk?.thaw();
+  // Whatever was stopped goes on, so that it can end.
+  for (const found of processesOf(site.data)) signal(found, "SIGCONT");
+  // A lazy unmount: what still uses the disk goes on with it.
+  disk?.remove();
+  disk = null;
+  expect(await site.close()).toEqual([]);
+});
+
+/** A task that ignores the stop signal, and writes the time outside of the data directory for as long as it runs. */
+const counting = (): TaskRecord =>
+  recordFor(
+    assignmentFor(`trap '' TERM; while :; do date +%s%3N > ${scratch}; sleep 0.05; done`, {
+      lease_ms: LEASE_MS,
+      stop,
+    }),
+  );
+
+/** Starts the fixture agent with a lease that is never renewed. Returns it, and when the lease began. */
+async function startAgent(record: TaskRecord): Promise<{ agent: Bun.Subprocess; heard_ms: number }> {
+  const file = `${scratch}.records.json`;
+  const log = `${scratch}.log`;
+  writeFileSync(file, JSON.stringify([record]));
+  const agent = Bun.spawn([...AGENT_COMMAND, site.data, file, "LEASE"], {
+    stdin: "ignore",
+    stdout: Bun.file(log),
+    stderr: "inherit",
+  });
+  await waitUntil("the task to begin", async () => (await Bun.file(log).text()).includes("started 1"));
+  await waitUntil("the task to count", () => readFileSync(scratch, "utf8"));
+  return { agent, heard_ms: Date.now() };
+}
+
+const keeper = (): number => Number.parseInt(readdirSync(join(site.data, "keepers"))[0] ?? "", 10);
+const guards = (): number[] =>
+  processesOf(site.data)
+    .filter(({ command }) => command.includes(" guard "))
+    .map(({ pid }) => pid);
+
+/** Waits until a task counts no more, and returns when it last did. */
+async function lastCount(): Promise<number> {
+  const LONG_MS = 1_000;
+  return waitUntil(
+    "the task to count no more",
+    () => {
+      const at_ms = Number(readFileSync(scratch, "utf8"));
+      return at_ms > 0 && Date.now() - at_ms > LONG_MS ? at_ms : null;
+    },
+    15_000,
+  );
+}
+
+test("with keeper and agent stopped, the guard ends the task, and the keeper says why once it goes on", async () => {
+  const record = counting();
+  const { agent, heard_ms } = await startAgent(record);
+  const stopped = [agent.pid, keeper()];
+  for (const pid of stopped) process.kill(pid, "SIGSTOP");
+  expect((await lastCount()) - heard_ms).toBeLessThan(LEASE_MS);
+  for (const pid of stopped) process.kill(pid, "SIGCONT");
+  agent.kill("SIGKILL");
+  const tasks = await site.open();
+  await tasks.load();
+  const end = await ended(tasks, record.assignment.uid);
+  expect(end).toMatchObject({ cause: "lease_expired", signal: "KILL" });
+}, 30_000);
+
+test("with the guard stopped, the keeper ends the task, and starts another guard", async () => {
+  const { heard_ms, agent } = await startAgent(counting());
+  const [before = 0] = guards();
+  process.kill(before, "SIGSTOP");
+  expect((await lastCount()) - heard_ms).toBeLessThan(LEASE_MS);
+  agent.kill("SIGKILL");
+}, 30_000);
+
+test("a guard that is killed or that hangs is replaced, and its task goes on", async () => {
+  const tasks = await site.open();
+  tasks.driver.lease(Date.now());
+  const uid = await begin(tasks, assignmentFor("exec sleep 60", { lease_ms: 60_000, stop }));
+  const pid = await alive(tasks, uid);
+  for (const how of ["SIGKILL", "SIGSTOP"] as const) {
+    const [before = 0] = await waitUntil("a guard", () => (guards().length === 1 ? guards() : null));
+    process.kill(before, how);
+    await waitUntil(`another guard after ${how}`, () => guards().some((one) => one !== before) && !isAlive(before));
+  }
+  expect(isAlive(pid)).toBe(true);
+  tasks.driver.lease(Date.now() - 60_000 + 2_000);
+  await tasks.driver.kill(uid);
+  await ended(tasks, uid);
+}, 30_000);
+
+const why = noDisk();
+describe(`a disk that hangs${why === null ? "" : ` (skipped: ${why})`}`, () => {
+  test.if(why === null)(
+    "keeps agent and keeper from everything, and not the guard from the kill",
+    async () => {
+      disk = makeDisk(`${scratch}.img`, site.data);
+      const record = counting();
+      const { agent, heard_ms } = await startAgent(record);
+      disk.freeze();
+      expect((await lastCount()) - heard_ms).toBeLessThan(LEASE_MS);
+      disk.thaw();
+      agent.kill("SIGKILL");
+      const tasks = await site.open();
+      await tasks.load();
+      expect(await ended(tasks, record.assignment.uid)).toMatchObject({ cause: "lease_expired" });
+      tasks.close();
+      await waitUntil("the keeper to leave the disk", () => processOf(keeper()) === null);
+    },
+    30_000,
+  );
+});
+
+test("signals come before words, also for many tasks", () => {
+  const leased = ["a", "b"].map((uid) => ({ uid, lease_ms: 10_000, grace_ms: 0 }));
+  const acts = leaseActs({ leased, heard_ms: 0, gone: false, told: new Set() }, 10_000);
+  expect(acts.map((act) => act.do)).toEqual(["kill", "kill", "say", "say"]);
+});
