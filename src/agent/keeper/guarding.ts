@@ -2,13 +2,13 @@
 // file, only pipes and the kernel's own file systems, so neither a disk that hangs nor a keeper that hangs, is stopped
 // or is killed keeps it from that.
 
-import { setPriority } from "node:os";
 import { LEASE_TIMES } from "../../core/limits";
 import { bootMs, pause } from "../../os/clock";
 import { askToEnd } from "../../os/cgroup/ask";
 import { killGroup } from "../../os/cgroup/group";
 import { fieldsOf, isTexts } from "../../os/files/json";
 import { lockMemory } from "../../os/libc";
+import { raisePriority } from "../../os/process/known-state";
 import { hearStarter, tellStarter } from "../../os/process/partner";
 import { sendSignal, signalNumber } from "../../os/process/signals";
 import { leaseActs, type Leased } from "./lease";
@@ -124,18 +124,9 @@ function kill({ process, group }: GuardedTask): void {
 const isDead = ({ process, group }: GuardedTask): boolean =>
   (process === null || sendSignal(process, 0, "one").is === "gone") && killGroup(group) === 0;
 
-/** A loaded machine runs the guard before its tasks. Only root may raise a priority. */
-function raisePriority(): void {
-  try {
-    setPriority(-15);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
-  }
-}
-
 /**
- * Runs the way of a kill once, on a task of no process and no group. The code that a kill needs is then in memory and is
- * kept there, and no page of it has to come from a disk that hangs.
+ * Runs the way of a kill once, on a task of no process and no group. The code that a kill needs is then in memory and
+ * is kept there, and no page of it has to come from a disk that hangs.
  */
 function rehearse(): void {
   const self = { pid: process.pid, start: "0" };

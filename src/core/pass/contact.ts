@@ -78,8 +78,8 @@ export const isBack = ({ contact: now, contact_ms, joined_ms }: NodeRow): boolea
   now === "connected" && contact_ms > joined_ms;
 
 /**
- * Returns how long a node must be silent until the lease of an exclusive task on it has ended that task. A margin in the
- * settings that is shorter than what enforces the lease may be late does not count.
+ * Returns how long a node must be silent until the lease of an exclusive task on it has ended that task. A margin in
+ * the settings does not count where it is shorter than what enforces the lease may be late.
  */
 export const exclusiveSilence = (limits: { readonly lease_ms: Ms; readonly lease_margin_ms: Ms }): Ms =>
   limits.lease_ms + Math.max(limits.lease_margin_ms, leaseLate(limits.lease_ms));

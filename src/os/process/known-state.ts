@@ -120,3 +120,12 @@ function takePriority(): string[] {
     return [`nice: ${messageOf(error)}`];
   }
 }
+
+/** Has a loaded machine run this process before others. Without the privilege to do so nothing changes. */
+export function raisePriority(): void {
+  try {
+    setPriority(-15);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+  }
+}

@@ -1,5 +1,5 @@
-// A process that works beside this one: both send each other JSON lines through pipes. Each notices the end of the other
-// by the end of its input.
+// A process that works beside this one: both send each other JSON lines through pipes. Each notices the end of the
+// other by the end of its input.
 
 import { writeSync } from "node:fs";
 import { messageOf } from "../errors";
