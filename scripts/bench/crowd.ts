@@ -1,7 +1,7 @@
 // Many agents in one process, for measuring the server: the agent's real session and loop over real sockets, with tasks
 // that are only pretended. Started as `bun scripts/bench/crowd.ts URL TOKEN AGENTS PLACES`; runs until it is ended.
 
-import { generateKeyPairSync, randomUUID, type KeyObject } from "node:crypto";
+import { generateKeyPairSync, randomUUID, sign, type KeyObject } from "node:crypto";
 import type { Driver } from "../../src/agent/drivers/driver";
 import type { TaskStore } from "../../src/agent/tasks/store";
 import { createAgentLoop } from "../../src/agent/loop/loop";
@@ -12,7 +12,8 @@ import type { Fence } from "../../src/core/agent/fence";
 import type { TestResult } from "../../src/core/model/node-tests";
 import type { Seen } from "../../src/core/model/record";
 import { GIB, MIB } from "../../src/core/units";
-import type { Credential, Machine } from "../../src/wire/agent";
+import { type Credential, type Machine, PROTOCOL } from "../../src/wire/agent";
+import { joinText } from "../../src/wire/join";
 import { connect } from "../../src/wire/client";
 import { fetchCertificate } from "../../src/wire/pinned";
 import { parseToken } from "../../src/wire/token";
@@ -121,8 +122,12 @@ async function joined(url: string, token: string, n: number, places: number): Pr
   const { publicKey, privateKey } = generateKeyPairSync("ed25519");
   const machine = machineOf(n, places);
   const public_key = publicKey.export({ format: "der", type: "spki" }).toString("base64");
-  const { credential } = await connect({ url, token }).join({ name: `n${n}`, public_key, machine });
-  await live({ url, pin: parseToken(token)?.pin ?? "" }, machine, credential, privateKey);
+  const { pin, id } = parseToken(token) ?? { pin: "", id: "" };
+  const signature = sign(null, Buffer.from(joinText(pin, id, public_key, machine.fingerprint)), privateKey);
+  const body = { protocol: PROTOCOL, name: `n${n}`, public_key, signature: signature.toString("base64"), machine };
+  const answer = await connect({ url, token }).join(body);
+  if (answer.is !== "joined") throw new Error(`n${n}: ${answer.why}`);
+  await live({ url, pin }, machine, answer.credential, privateKey);
 }
 
 interface Server {

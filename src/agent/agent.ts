@@ -19,7 +19,8 @@ import { FatalAgentError, stayConnected, type Connection } from "./link/connecti
 import type { Driver } from "./drivers/driver";
 import { openProcessDriver } from "./drivers/process";
 import { openFence } from "./link/fence";
-import { joinCluster, readIdentity, trustOf, type AgentIdentity } from "./link/identity";
+import { readIdentity, trustOf, type AgentIdentity } from "./link/identity";
+import { hasAsked, joinCluster } from "./link/join";
 import { readLog } from "./tasks/logs";
 import { openTaskStore, type TaskFiles } from "./tasks/store";
 import { openLeaving } from "./leave/leaving";
@@ -34,6 +35,8 @@ export interface AgentOptions {
   readonly urls: readonly string[];
   /** Needed only to join: an agent that has joined finds its identity in its data directory. */
   readonly token: string | null;
+  /** A data directory of the node's, whose key vouches for this agent's new one; null asks an operator instead. */
+  readonly previous: string | null;
   readonly name: string | null;
   readonly data_dir: string;
   readonly pool: string;
@@ -150,7 +153,7 @@ interface Grounds {
 /**
  * Finds out the identity of this agent and the facts of its machine. Joins the cluster if the agent has not joined yet.
  */
-async function settle(data: string, options: AgentOptions): Promise<Grounds> {
+async function settle(data: string, options: AgentOptions): Promise<Grounds | null> {
   const clock = steadyClock();
   const known = readIdentity(data);
   const ownName = options.name ?? runName(data);
@@ -172,7 +175,10 @@ async function settle(data: string, options: AgentOptions): Promise<Grounds> {
     const facts = { ...probed.facts, limits: cards.limits() };
     return { ...probed, facts, devices: [...cards.watch.devices()] };
   };
-  return { clock, cards, machine, identity: known ?? (await firstJoin(data, options, machine())) };
+  const identity = known ?? (await firstJoin(data, options, machine()));
+  if (identity !== null) return { clock, cards, machine, identity };
+  cards.watch.close();
+  return null;
 }
 
 function tellJoined({ say, joined }: AgentOptions, name: string): void {
@@ -201,7 +207,9 @@ async function openTasks(
 }
 
 async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
-  const { clock, cards, machine, identity } = await settle(data, options);
+  const grounds = await settle(data, options);
+  if (grounds === null) return "stopped";
+  const { clock, cards, machine, identity } = grounds;
   const { watch } = cards;
   const { store, driver } = await openTasks(data, options, cards, clock);
   let connection: Connection | null = null;
@@ -276,8 +284,10 @@ const logsOf =
       living: (uid) => driver.seen().get(uid)?.process.is === "alive",
     });
 
-async function firstJoin(data: string, options: AgentOptions, machine: Machine): Promise<AgentIdentity> {
-  if (options.token === null) {
+/** Joins the cluster. Null: the agent was told to end while it waited for an operator's word. */
+async function firstJoin(data: string, options: AgentOptions, machine: Machine): Promise<AgentIdentity | null> {
+  const { token, urls, name, previous, say, signal } = options;
+  if (token === null && !hasAsked(data)) {
     throw new FatalAgentError(
       "token",
       "this agent has not joined a cluster yet, and no token was given",
@@ -285,5 +295,6 @@ async function firstJoin(data: string, options: AgentOptions, machine: Machine):
       2,
     );
   }
-  return joinCluster({ data, urls: options.urls, token: options.token, name: options.name, machine });
+  const known = previous === null ? null : readIdentity(join(previous, "agent"));
+  return joinCluster({ data, urls, token, name, machine, previous: known, say, signal });
 }

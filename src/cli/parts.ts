@@ -11,6 +11,8 @@ export interface ServerOptions {
   readonly listen: string | null;
   /** Further names under which requests may address the server. */
   readonly hosts: string[];
+  /** Whether machines that join by the token of the first start wait for an operator's approval. */
+  readonly approve: boolean;
   readonly settings: Partial<PlanLimits>;
   readonly version: string;
   say(line: string): void;
@@ -29,6 +31,8 @@ export interface RunningServer {
 export interface AgentOptions {
   readonly urls: string[];
   readonly token: string | null;
+  /** A data directory whose key vouches for the new one, or null. */
+  readonly previous: string | null;
   readonly name: string | null;
   readonly data_dir: string;
   readonly pool: string;

@@ -18,7 +18,7 @@ import { isNew, makeAdmin } from "./access/first";
 import { openIdentity, type OwnIdentity } from "./access/identity";
 import { JOIN_TOKEN_MS } from "./nodes/join";
 import { hostNames, localUrl, nameInUrls, publicUrl, type Listen } from "./http/listen";
-import { joinCommand, mintToken } from "./access/tokens";
+import { joinCommand, joinGrant, mintToken } from "./access/tokens";
 import { settingsFrom, type ServerSettings } from "./settings/settings";
 import { closePort, openPort } from "./socket";
 import { StartError } from "./refused";
@@ -32,6 +32,8 @@ export interface ServerOptions {
   readonly listen: string | null;
   /** Further names under which requests may address the server. */
   readonly hosts: string[];
+  /** Whether machines that join by the token of the first start wait for an operator's approval. */
+  readonly approve: boolean;
   readonly settings: Partial<PlanLimits>;
   readonly version: string;
   say(line: string): void;
@@ -147,7 +149,7 @@ async function serve(opened: Opened): Promise<RunningServer> {
   fail = end.fail;
   api.loop.wake();
   options.say(`listening on ${url}`);
-  if (first) options.say(`more machines: ${joinCommand(api, await newJoinToken(api))}`);
+  if (first) options.say(`more machines: ${joinCommand(api, await newJoinToken(api, options.approve))}`);
   return { url, pin: identity.pin, joinToken: () => newJoinToken(api), stopped: end.stopped, stop: end.stop };
 }
 
@@ -190,10 +192,17 @@ function endOf(close: () => Promise<void>): End {
   };
 }
 
-async function newJoinToken(api: Api): Promise<string> {
+async function newJoinToken(api: Api, approve = false): Promise<string> {
   const secret = randomHex(20);
   const expires_ms = api.wall() + JOIN_TOKEN_MS;
-  const wish = { role: "agent", user: null, expires_ms, detail: "agent, by the server's console" } as const;
+  const joins = joinGrant({ approve });
+  const wish = {
+    role: "agent",
+    user: null,
+    expires_ms,
+    joins,
+    detail: "agent, once, by the server's console",
+  } as const;
   const { value: id } = await api.store.commit("server", (draft) => mintToken(draft, api.seed, wish, () => secret));
   return formatToken({ pin: api.identity.pin, id, secret });
 }

@@ -173,14 +173,14 @@ function eventsOf({ revision, changes }: Batch, state: State, lastSeen: (node_id
         break;
       case "runs":
       case "ended_runs":
-        events.push({ kind: "run", revision, run: runView(change.row, undefined, state) });
+        events.push({ kind: "run", revision, run: runView(change.row, undefined) });
         break;
       case "nodes":
         byNode ??= tasksByNode(state);
         events.push({
           kind: "node",
           revision,
-          node: nodeView(change.row, byNode.get(change.key) ?? [], lastSeen(change.key)),
+          node: nodeView(change.row, byNode.get(change.key) ?? [], lastSeen(change.key), "viewer"),
         });
         break;
       case "events":

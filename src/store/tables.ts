@@ -6,9 +6,9 @@ import { sql } from "drizzle-orm";
 import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import type { EndCause } from "../core/model/end";
 import type { NodeDevice } from "../core/model/device";
-import type { Drain, Leaving, NodeFacts, NodeFlags, Orphan } from "../core/model/rows-node";
+import type { Drain, Leaving, NodeFacts, NodeFlags, Orphan, PendingKey, Rebinding } from "../core/model/rows-node";
 import { type Admission, type Contact, type Intent, isFinal, RUN, type RunState, TASK } from "../core/model/lifecycle";
-import { type Role, ROLES } from "../core/model/rows-state";
+import { type JoinGrant, type Role, ROLES } from "../core/model/rows-state";
 import type { RunAfter, RunRow, SlotRow, TaskEnd, WorkloadRow } from "../core/model/rows-work";
 import type { Observed, StopOrder, TaskRow } from "../core/model/rows-task";
 import type { Amounts, Promised } from "../core/model/promised";
@@ -85,6 +85,9 @@ export const nodes = sqliteTable(
     joined_ms: integer("joined_ms").notNull(),
     testing: json<NodeTesting>("testing"),
     tests: json<NodeTests>("tests"),
+    joined_by: text("joined_by"),
+    pending: json<PendingKey>("pending"),
+    rebound: json<Rebinding>("rebound"),
   },
   () => [
     oneOf("nodes_admission", `"admission"`, ADMISSIONS),
@@ -234,6 +237,7 @@ export const tokens = sqliteTable(
     created_ms: integer("created_ms").notNull(),
     expires_ms: integer("expires_ms"),
     revoked_ms: integer("revoked_ms"),
+    joins: json<JoinGrant>("joins"),
   },
   () => [oneOf("tokens_role", `"role"`, ROLES)],
 );

@@ -67,10 +67,6 @@ export const credential = z.object({
 });
 export type Credential = z.infer<typeof credential>;
 
-/** The body of `POST /v1/join`, which a join token authenticates. */
-export const joinRequest = z.object({ name: text.nullable(), public_key: text, machine });
-export const joinAnswer = z.object({ credential, name: text });
-
 // ---- server → agent
 
 const challenge = z.object({ type: z.literal("challenge"), protocol: int, nonce: text, stamp });

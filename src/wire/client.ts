@@ -1,7 +1,7 @@
 // The HTTP API as functions: one method per route, typed by the schemas of wire/api. CLI, demo and tests use it.
 
 import { z } from "zod";
-import { joinAnswer, type joinRequest } from "./agent";
+import { joinAnswer, type joinRequest } from "./join";
 import { meView, tokenAnswer, tokenView, userView, type tokenRequest, type userRequest } from "./api/access";
 import { doneAnswer, healthView, list } from "./api/answers";
 import {
@@ -15,9 +15,16 @@ import {
 } from "./api/apps";
 import { gpuView } from "./api/devices";
 import { drainProgress } from "./api/drains";
-import { nodeView, type drainRequest, type forgetRequest, type labelRequest, type taintRequest } from "./api/nodes";
+import {
+  nodeView,
+  type approveRequest,
+  type drainRequest,
+  type forgetRequest,
+  type labelRequest,
+  type taintRequest,
+} from "./api/nodes";
 import { explainView, planView } from "./api/plans";
-import { runAnswer, runDetail, runView, type cancelRequest, type runRequest, type settleRequest } from "./api/runs";
+import { runAnswer, runDetail, runView, type cancelRequest, type runRequest } from "./api/runs";
 import { taskView } from "./api/tasks";
 import { eventView, type WatchEvent } from "./api/watch";
 import { eventsOf } from "./events";
@@ -85,7 +92,7 @@ export function connect(options: ConnectOptions) {
     health: () => get("/v1/health", healthView),
     me: () => get("/v1/me", meView),
     openapi: () => get("/v1/openapi.json", z.record(z.string(), z.unknown())),
-    join: (body: z.infer<typeof joinRequest>) => post("/v1/join", joinAnswer, body),
+    join: (body: z.input<typeof joinRequest>) => post("/v1/join", joinAnswer, body),
     ...apps(get, post, remove, ask),
     ...work(get, post),
     ...nodes(get, post),
@@ -177,9 +184,6 @@ function work(get: Get, post: Post) {
     runInfo: (run: number | string, page: Page = {}) => get(`/v1/runs/${part(String(run))}`, runDetail, { ...page }),
     cancel: (run: number | string, body: z.infer<typeof cancelRequest> = { signal: null }) =>
       post(`/v1/runs/${part(String(run))}/cancel`, runView, body),
-    retry: (run: number | string) => post(`/v1/runs/${part(String(run))}/retry`, runView),
-    settle: (run: number | string, body: z.infer<typeof settleRequest>) =>
-      post(`/v1/runs/${part(String(run))}/settle`, runView, body),
     explain: (ref: string) => get(`/v1/explain/${part(ref)}`, explainView),
     events: (query: { object?: string; since_ms?: number } & Page = {}) =>
       get("/v1/events", list("events", eventView), { ...query }),
@@ -202,6 +206,8 @@ function nodes(get: Get, post: Post) {
     testNode: (node: string) => post(`${at(node)}/test`, nodeView),
     label: (node: string, body: z.infer<typeof labelRequest>) => post(`${at(node)}/label`, nodeView, body),
     taint: (node: string, body: z.infer<typeof taintRequest>) => post(`${at(node)}/taint`, nodeView, body),
+    approve: (node: string, body: z.infer<typeof approveRequest>) => post(`${at(node)}/approve`, nodeView, body),
+    refuse: (node: string) => post(`${at(node)}/refuse`, doneAnswer),
     forget: (node: string, body: z.infer<typeof forgetRequest> = { fenced: false }) =>
       post(`${at(node)}/forget`, doneAnswer, body),
     stopOrphan: (node: string, uid: string) => post(`${at(node)}/orphans/${part(uid)}/stop`, doneAnswer),

@@ -48,7 +48,6 @@ export const testingView = z.object({
 export const testsView = z.object({
   id: z.string(),
   node_id: z.string(),
-  fingerprint: z.string(),
   at_ms: ms,
   why: z.string(),
   verdict: z.enum(["passed", "failed"]),
@@ -59,5 +58,5 @@ export const testsView = z.object({
       twins: z.object({ value: z.number(), names: z.array(z.string()) }).nullable(),
     }) satisfies z.ZodType<JudgedResult>,
   ),
-}) satisfies z.ZodType<NodeTests>;
+}) satisfies z.ZodType<Omit<NodeTests, "fingerprint">>;
 export type TestsView = z.infer<typeof testsView>;

@@ -1,13 +1,14 @@
 // An agent played by hand: a real session without a socket. It proves who it is like an agent; everything else it says
 // comes from the test, and what the server sends is kept.
 
-import { generateKeyPairSync, sign, type KeyObject } from "node:crypto";
+import { sign, type KeyObject } from "node:crypto";
 import type { TestResult } from "../../src/core/model/node-tests";
 import type { TaskReport } from "../../src/core/model/record";
 import { PROTOCOL, signedText, toAgent, type Credential, type Machine } from "../../src/wire/agent";
 import type { LeavingNote, ToAgent, ToServer } from "../../src/wire/agent";
 import type { AgentSocket } from "../../src/server/context";
 import { machineOf, type Stage } from "./stage";
+import { joinBody, keyOf } from "../support/keys";
 import { waitUntil } from "../support/wait";
 
 export interface HandAgent {
@@ -55,13 +56,12 @@ export async function handAgent(
   part: Partial<Machine> = {},
   options: HandOptions = {},
 ): Promise<HandAgent> {
-  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
   const machine = machineOf(name, part);
-  const { body } = await stage.call("POST", "/v1/join", {
-    as: "agent",
-    body: { name, public_key: publicKey.export({ type: "spki", format: "der" }).toString("base64"), machine },
-  });
-  return connectAgain(stage, { credential: body["credential"] as Credential, key: privateKey, machine, options });
+  const key = keyOf(name);
+  const body = joinBody(key, stage.tokens["agent"] ?? "", name, machine);
+  const answer = await stage.call("POST", "/v1/join", { as: "agent", body });
+  const credential = answer.body["credential"] as Credential;
+  return connectAgain(stage, { credential, key: key.key, machine, options });
 }
 
 const known = new WeakMap<HandAgent, Known>();

@@ -1,7 +1,7 @@
 // An agent without a machine: it speaks the protocol by hand over a socket in memory, and fails on any message that
 // nobody expected.
 
-import { generateKeyPairSync, sign, type KeyObject } from "node:crypto";
+import { sign, type KeyObject } from "node:crypto";
 import type { NodeRow } from "../../src/core/model/rows-node";
 import type { TestResult } from "../../src/core/model/node-tests";
 import type { Inventory, Passed, TaskReport } from "../../src/core/model/record";
@@ -14,6 +14,7 @@ import {
   type ToAgent,
   type ToServer,
 } from "../../src/wire/agent";
+import { joinBody, keyOf } from "../support/keys";
 import { waitUntil } from "../support/wait";
 import { resultOf } from "./hand-agent";
 import { machineOf, type Stage } from "./stage";
@@ -28,12 +29,11 @@ export interface Known {
 }
 
 export async function joinWithKey(stage: Stage, name: string): Promise<Known> {
-  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
-  const public_key = publicKey.export({ format: "der", type: "spki" }).toString("base64");
-  const body = { name, public_key, machine: machineOf(name) };
+  const { key, public_key } = keyOf(name);
+  const body = joinBody({ key, public_key }, stage.tokens["agent"] ?? "", name, machineOf(name));
   const answer = await stage.call("POST", "/v1/join", { as: "agent", body });
   if (answer.status !== 200) throw new Error(JSON.stringify(answer.body));
-  return { name, key: privateKey, credential: answer.body["credential"] as Credential };
+  return { name, key, credential: answer.body["credential"] as Credential };
 }
 
 interface HelloPart {

@@ -18,6 +18,7 @@ import { ALL_LAWS, openStore } from "../../src/store/open";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { joinBody, keyOf } from "../support/keys";
 import { GIB } from "../../src/core/units";
 
 export const NOW_MS = 1_800_000_000_000;
@@ -155,7 +156,11 @@ async function makePeople(api: Api): Promise<Record<string, string>> {
       tokens[name] = formatToken({ pin: api.identity.pin, id, secret });
       draft.put([
         { table: "users", key: name, row: { name, role, unix_user: name, project, created_ms: draft.now_ms } },
-        { table: "tokens", key: id, row: tokenRow({ id, secret, role, user: name, expires_ms: null }, draft.now_ms) },
+        {
+          table: "tokens",
+          key: id,
+          row: tokenRow({ id, secret, role, user: name, expires_ms: null, joins: null }, draft.now_ms),
+        },
       ]);
     }
     const [id, secret] = ["00000000ff", "f".repeat(40)];
@@ -164,7 +169,7 @@ async function makePeople(api: Api): Promise<Record<string, string>> {
       {
         table: "tokens",
         key: id,
-        row: tokenRow({ id, secret, role: "agent", user: null, expires_ms: null }, draft.now_ms),
+        row: tokenRow({ id, secret, role: "agent", user: null, expires_ms: null, joins: null }, draft.now_ms),
       },
     ]);
   });
@@ -253,7 +258,7 @@ async function joinMachine(
 ): Promise<string> {
   const { status, body } = await call(app, tokens, "POST", "/v1/join", {
     as: "agent",
-    body: { name, public_key: `key-${name}`, machine: machineOf(name, part) },
+    body: joinBody(keyOf(name), tokens["agent"] ?? "", name, machineOf(name, part)),
   });
   if (status !== 200) throw new Error(JSON.stringify(body));
   return (body["credential"] as { node_id: string }).node_id;

@@ -11,7 +11,7 @@ import type { Machine as MachineFacts } from "../../src/wire/agent";
 import { makeSimCards } from "./card-gate";
 import { makeTasks, slowDisk, type DriverWorld } from "./driver";
 import { newOwner, type Owner } from "./host";
-import { identityOf } from "./keys";
+import { identityOf } from "../support/keys";
 import type { Machine } from "./machine";
 import { machineFacts } from "./nodes";
 import { simTester } from "./testing";

@@ -77,6 +77,7 @@ export function nodeRow(
     machine: facts,
     contact: "connected",
     testing,
+    joined_by: null,
     now_ms: testing.at_ms,
   });
 }

@@ -10,7 +10,7 @@ import { forgetNode, resumed, untested } from "../../src/server/nodes/node-chang
 import { putNewNode } from "../../src/server/nodes/node-row";
 import { newOrder } from "../../src/server/nodes/node-testing";
 import { send } from "./asking";
-import { identityOf, keyOf } from "./keys";
+import { identityOf, keyOf } from "../support/keys";
 import type { Machine } from "./machine";
 import { nodeRow } from "./nodes";
 import { bootAgent } from "./processes";

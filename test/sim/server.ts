@@ -8,7 +8,7 @@ import type { Loop } from "../../src/server/loop";
 import { createSessions, type Sessions } from "../../src/server/agents/sessions";
 import { openSimStore, type Database, type SimStore, type StoreWorld } from "./database";
 import { newOwner, type Host, type Owner } from "./host";
-import { identityOf } from "./keys";
+import { identityOf } from "../support/keys";
 import type { End, Link, Network } from "./network";
 import { openSqliteStore, type SqliteHome } from "./sqlite";
 

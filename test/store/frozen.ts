@@ -66,6 +66,7 @@ export async function fillEveryTable(store: Store): Promise<void> {
             created_ms: NOW_MS,
             expires_ms: null,
             revoked_ms: null,
+            joins: null,
           },
         },
         { table: "ended_tasks", key: old.uid, row: old },

@@ -71,6 +71,7 @@ function randomChange(dice: () => number, draft: Draft): Change {
         created_ms: NOW_MS,
         expires_ms: some(1),
         revoked_ms: some(2),
+        joins: null,
       },
     },
   ];

@@ -27,9 +27,7 @@ export const NOW_MS: Ms = 1_800_000_000_000;
 export const SEED = digest128("seed");
 export const BOOT = "boot-1";
 
-/** Returns the 32-digit uid that belongs to a text. */
 export const uidOf = (text: string): string => digest128(text);
-
 export const buildRequest = (part: Partial<ResourceRequest> = {}): ResourceRequest => ({
   cpu_milli: null,
   memory_bytes: null,
@@ -138,6 +136,9 @@ export const buildNode = (name: string, part: NodePart = {}): NodeRow => ({
   joined_ms: NOW_MS - 7_200_000,
   testing: null,
   tests: null,
+  joined_by: null,
+  pending: null,
+  rebound: null,
   ...part,
   facts: {
     os: "linux",

@@ -28,6 +28,7 @@ async function start(name: string, listen = "127.0.0.1:0", said: string[] = []):
     data_dir: join(dir, name),
     listen,
     hosts: [],
+    approve: false,
     settings: {},
     version: "0.1.0",
     say: (line) => void said.push(line),

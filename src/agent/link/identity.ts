@@ -1,15 +1,13 @@
 // The identity of this agent: its key, its credential from the server, and the certificate that it trusts. It is one
 // private file, written once at the join and read at every start.
 
-import { createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { createPrivateKey, type KeyObject } from "node:crypto";
 import { join } from "node:path";
 import { replaceFile } from "../../os/files/durable";
 import { makePrivateDir, readJson, removeFile } from "../../os/files/files";
-import { credential, joinAnswer, type Credential, type Machine } from "../../wire/agent";
+import { credential, type Credential } from "../../wire/agent";
 import { overTls } from "../../wire/address";
-import { ApiError, connect, UnreachableError } from "../../wire/client";
-import { fetchCertificate, WrongServerError } from "../../wire/pinned";
-import { parseToken } from "../../wire/token";
+import { fetchCertificate } from "../../wire/pinned";
 import { FatalAgentError } from "./connection";
 
 export interface AgentIdentity {
@@ -22,7 +20,6 @@ export interface AgentIdentity {
 }
 
 const FILE = "identity.json";
-const TOKEN_HINT = "get a new one with: orch token new --role agent";
 
 /**
  * Returns the identity in a data directory, or null if this agent has never joined. Throws FatalAgentError when the
@@ -50,39 +47,6 @@ export function readIdentity(data: string): AgentIdentity | null {
   };
 }
 
-export interface JoinOptions {
-  readonly data: string;
-  readonly urls: readonly string[];
-  readonly token: string;
-  readonly name: string | null;
-  readonly machine: Machine;
-}
-
-/** Joins the cluster with a token and stores the identity. Throws FatalAgentError with a hint for people. */
-export async function joinCluster(options: JoinOptions): Promise<AgentIdentity> {
-  const token = parseToken(options.token);
-  if (token === null) throw new FatalAgentError("token", "the join token is not whole", TOKEN_HINT, 2);
-  const url = options.urls[0] ?? "";
-  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
-  const public_key = publicKey.export({ type: "spki", format: "der" }).toString("base64");
-  try {
-    const certificate = await fetchCertificate(url, token.pin);
-    const client = connect({ url, token: options.token, ca: certificate });
-    const answer = joinAnswer.parse(await client.join({ name: options.name, public_key, machine: options.machine }));
-    const identity: AgentIdentity = {
-      urls: options.urls,
-      pin: token.pin,
-      certificate,
-      credential: answer.credential,
-      key: privateKey,
-    };
-    await keep(options.data, identity);
-    return identity;
-  } catch (error) {
-    throw explained(error, url);
-  }
-}
-
 /**
  * Returns the function that gives the server's certificate. It is the stored one; an identity without one gets it from
  * the server, once the server has proven the pinned key, and keeps it.
@@ -92,7 +56,7 @@ export function trustOf(data: string, identity: AgentIdentity, signal: AbortSign
   return async (url) => {
     if (known !== null) return known;
     known = await fetchCertificate(url, identity.pin, signal);
-    await keep(data, { ...identity, certificate: known });
+    await keepIdentity(data, { ...identity, certificate: known });
     return known;
   };
 }
@@ -102,7 +66,11 @@ export function forgetIdentity(data: string): void {
   for (const file of [FILE, "fence.json"]) removeFile(join(data, file));
 }
 
-async function keep(data: string, { urls, pin, certificate, credential: signed, key }: AgentIdentity): Promise<void> {
+/** Writes the identity down. Resolves when it is durable. */
+export async function keepIdentity(
+  data: string,
+  { urls, pin, certificate, credential: signed, key }: AgentIdentity,
+): Promise<void> {
   makePrivateDir(data);
   const text = JSON.stringify(
     { urls, pin, certificate, credential: signed, key: key.export({ type: "pkcs8", format: "pem" }) },
@@ -110,27 +78,4 @@ async function keep(data: string, { urls, pin, certificate, credential: signed, 
     2,
   );
   await replaceFile(join(data, FILE), `${text}\n`);
-}
-
-/** Returns the exit code for a refusal: not allowed, a wrong request, or else a failure. */
-const exitOf = (code: string): number =>
-  code === "unauthenticated" || code === "forbidden" ? 4 : code === "bad_request" ? 2 : 1;
-
-/**
- * Returns an error of the join as FatalAgentError, with its exit code and a hint. Errors that are not the server's or
- * the connection's are returned unchanged.
- */
-function explained(error: unknown, url: string): unknown {
-  if (error instanceof UnreachableError) {
-    return new FatalAgentError(
-      "unreachable",
-      error.message,
-      `is the server at ${url} running, and is the port open?`,
-      3,
-    );
-  }
-  if (error instanceof WrongServerError) return new FatalAgentError("wrong_server", error.message, error.hint, 3);
-  if (!(error instanceof ApiError)) return error;
-  const denied = error.code === "unauthenticated" || error.code === "forbidden";
-  return new FatalAgentError(error.code, error.message, error.hint ?? (denied ? TOKEN_HINT : null), exitOf(error.code));
 }

@@ -18,7 +18,6 @@ import {
 } from "../../os/files/files";
 import { fieldsOf, isTexts, parsedJson } from "../../os/files/json";
 import { bootId, isAlive, statOf } from "../../os/proc";
-import { FILES } from "./taskdir";
 
 export interface LivingNote {
   readonly uid: string;
@@ -127,9 +126,9 @@ function parseNote(value: unknown): LivingNote | null {
 }
 
 export interface Noted {
-  /** Living tasks without their claim, of any agent of this account. */
+  /** Living tasks without their directory, of any agent of this account. */
   readonly survivors: readonly LivingNote[];
-  /** Uids that were begun for this data directory on this boot, and whose claim is gone. */
+  /** Uids that were begun for this data directory on this boot, and whose directory is gone. */
   readonly claimed: ReadonlySet<string>;
   /** The notes of this data directory's tasks, with names and promises, by uid. */
   readonly notes: ReadonlyMap<string, LivingNote>;
@@ -144,7 +143,7 @@ export function readJournals(root: string, own: string): Noted {
     const dir = join(root, name);
     for (const file of namesIn(dir).filter((one) => JOURNAL.test(one))) {
       const journal = readJournal(join(dir, file));
-      const lost = journal.begun.filter((note) => !exists(join(note.dir, FILES.claim)));
+      const lost = journal.begun.filter((note) => !exists(note.dir));
       const now = journal.boot_id === bootId();
       const alive = now ? lost.filter((note) => isAlive(note.pid, note.start)) : [];
       survivors.push(...alive);

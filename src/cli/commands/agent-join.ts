@@ -3,9 +3,9 @@
 import { resolve } from "node:path";
 import { removeFile } from "../../os/files/files";
 import { command, text } from "../frame/command";
-import { readOr } from "../cluster/contexts";
 import { UsageError } from "../failure";
-import { AGENT_OPTIONS, agentOptions, hasJoined, newEnding, tellEnd } from "../start/joining";
+import { joinToken, TOKEN_OPTIONS } from "../start/join-token";
+import { AGENT_OPTIONS, agentOptions, hasAsked, hasJoined, newEnding, tellEnd } from "../start/joining";
 import { untilEnded } from "../start/serve";
 import { dataDir, normalUrl } from "../cluster/settings";
 
@@ -14,32 +14,37 @@ export const agentJoin = command({
   talks: false,
   serves: true,
   options: {
-    token: text("--token <TOKEN>", "a join token: orch token new --role agent (ORCH_TOKEN)"),
-    tokenFile: text("--token-file <FILE>", "a file with the token, which is removed once it has been used"),
+    ...TOKEN_OPTIONS,
+    previous: text("--previous <DIR>", "its data directory of before: that key vouches for the new one"),
     data: text("--data <DIR>", "where it keeps its identity, records and logs (ORCH_DATA)"),
     ...AGENT_OPTIONS,
   },
   examples: [
-    ["orch agent join https://box1:4400 --token orch1-…", "the first time"],
+    ["orch agent join https://box1:4400", "the first time: asks for the token"],
+    ["orch agent join https://box1:4400 --token - < token", "the first time, from a script"],
     ["orch agent join https://box1:4400", "again: the data directory knows who it is"],
   ],
   notes:
+    "A token in the command line is taken out of it at once, since everybody on the machine can read it there.\n" +
+    "Where an operator has to approve the node, it waits, and says for what: orch node approve NODE.\n" +
     "URL may list several addresses of the server, with commas.\n" +
     "It stays in the foreground; stopping it stops no task, unless --drain-on-term says so.",
   async run(context, { args: [typed], flags }) {
     const { host } = context;
     const data_dir = resolve(host.cwd, dataDir(flags.data, host));
     const named = typed ?? (host.env["ORCH_URL"] || null);
-    if (named === null && !(await hasJoined(data_dir))) {
+    const isNew = !(await hasJoined(data_dir));
+    if (named === null && isNew) {
       throw new UsageError("the server's address is missing", "orch agent join https://box1:4400 --token T");
     }
     const urls = (named ?? "")
       .split(",")
       .map((one) => normalUrl(one.trim() || null))
       .filter((one) => one !== null);
-    const token = flags.token ?? (await tokenIn(flags.tokenFile)) ?? (host.env["ORCH_TOKEN"] || null);
+    const token = await joinToken(context, flags, isNew && !(await hasAsked(data_dir)));
+    const previous = flags.previous === null ? null : resolve(host.cwd, flags.previous);
     const ending = newEnding();
-    const options = agentOptions(context, flags, { urls, token, data_dir, ending });
+    const options = agentOptions(context, flags, { urls, token, previous, data_dir, ending });
     // A node that has joined needs no token any more, so its file is removed before somebody else finds it.
     const joined = (): void => {
       if (flags.tokenFile !== null) removeFile(flags.tokenFile);
@@ -51,7 +56,3 @@ export const agentJoin = command({
     });
   },
 });
-
-/** Returns the token in the file, or null if there is no file, as after the first start. */
-const tokenIn = async (file: string | null): Promise<string | null> =>
-  file === null ? null : ((await readOr(file))?.trim() ?? null);

@@ -9,6 +9,7 @@ import { CliError, EXIT, UsageError } from "../failure";
 import { argvOf, typedOptions } from "../install/argv";
 import { dryLines, install, undoLines, type Installation } from "../install/steps";
 import { agentUnit, serverUnit } from "../install/unit";
+import { joinToken, TOKEN_OPTIONS } from "../start/join-token";
 import { AGENT_OPTIONS, hasJoined } from "../start/joining";
 import { SERVER_OPTIONS } from "../start/serve";
 import { dataDir, normalUrl } from "../cluster/settings";
@@ -56,12 +57,12 @@ export const installAgent = command({
   talks: false,
   options: {
     ...typedOptions(AGENT_OPTIONS),
-    token: text("--token <TOKEN>", "a join token: orch token new --role agent (ORCH_TOKEN)"),
+    token: TOKEN_OPTIONS.token,
     ...DATA,
     ...COMMON,
   },
   examples: [
-    ["orch install agent https://box1:4400 --token orch1-…", "a machine that stays in the cluster"],
+    ["orch install agent https://box1:4400 --token -", "a machine that stays in the cluster"],
     ["orch install agent --drain-on-term 2m", "again, with another flag: it knows its server"],
   ],
   notes: `${NOTES}\nThe token is in no command line: it lies in a file of the agent's until it has joined.`,
@@ -72,7 +73,7 @@ export const installAgent = command({
     const root = rootOf(context);
     const joined = await hasJoined(`${root}${data_dir}`);
     const url = typed ?? (host.env["ORCH_URL"] || null);
-    const token = asked ?? (host.env["ORCH_TOKEN"] || null);
+    const token = await joinToken(context, { token: asked, tokenFile: null }, !joined && !dry);
     if (!joined && (url === null || token === null)) {
       throw new UsageError(
         "the server's address and a join token are needed the first time",

@@ -6,6 +6,7 @@ import type { TestsView } from "../../wire/node-tests";
 import { command, flag, readAs, reading, text, type OutputShape } from "../frame/command";
 import { waitForDrain } from "../follow/drain";
 import { EXIT, UsageError } from "../failure";
+import { clean } from "../print/clean";
 import { nodeLines, type NodePrint } from "../print/node";
 import { historyColumns } from "../print/node-tests";
 import { taintText } from "../print/nodes";
@@ -137,6 +138,36 @@ export const nodeForget = command({
     }
     await (await context.client()).forget(name, { fenced: flags.fenced });
     context.print(`${name}: forgotten`);
+    return EXIT.done;
+  },
+});
+
+export const nodeApprove = command({
+  operands: ["<NODE>"],
+  options: { key: text("--key <KEY>", "only this key, as orch agent join printed it on the machine") },
+  examples: [
+    ["orch node approve box1", "lets it in"],
+    ["orch node approve box1 --key 3f9ac01b22d4e5f6", "only if this key is the one that waits"],
+  ],
+  notes:
+    "For a machine that joins with a token of --approve, and for one that joins again with another key, as after it\n" +
+    "lost its data directory. Compare first: orch node show NODE tells the key and where it asks from.",
+  async run(context, { args: [name = ""], flags }) {
+    const client = await context.client();
+    const { waiting } = await client.node(name);
+    const node = await client.approve(name, { key: flags.key ?? waiting?.key ?? null });
+    const from = waiting === null ? "" : `, key ${waiting.key} from ${waiting.hostname} (${waiting.address})`;
+    context.print(clean(`${node.name}: approved${from}`));
+    return EXIT.done;
+  },
+});
+
+export const nodeRefuse = command({
+  operands: ["<NODE>"],
+  examples: [["orch node refuse box1", "turns away the key that waits to be box1"]],
+  async run(context, { args: [name = ""] }) {
+    await (await context.client()).refuse(name);
+    context.print(`${clean(name)}: refused`);
     return EXIT.done;
   },
 });

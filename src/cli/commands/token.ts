@@ -1,7 +1,7 @@
 // `orch token …`: makes, lists and revokes the tokens by which people and agents reach the server.
 
 import { readDuration } from "../../spec/grammar/units";
-import { command, reading, text, word } from "../frame/command";
+import { command, flag, reading, text, whole, word } from "../frame/command";
 import { EXIT, UsageError } from "../failure";
 import { timestamp } from "../print/figures";
 
@@ -11,9 +11,13 @@ export const tokenNew = command({
     role: word("--role <ROLE>", "what it may do", ["agent", "user", "operator", "viewer", "admin"]),
     user: text("--user <NAME>", "whose it is (yourself)"),
     expires: reading("--expires <DURATION>", "valid for so long (agent: 24h, others: without end)", readDuration),
+    uses: whole("--uses <N>", "agent: how many machines may join with it (1)", 1),
+    approve: flag("--approve", "agent: each machine waits for orch node approve"),
+    pool: text("--pool <POOL>", "agent: the pool of those machines, whatever they say"),
   },
   examples: [
-    ["orch token new --role agent", "prints the command that joins a machine"],
+    ["orch token new --role agent", "prints the command that joins one machine"],
+    ["orch token new --role agent --uses 8 --approve", "for eight machines, each to be approved"],
     ["orch token new --role user --user alice --expires 30d", "for a person"],
   ],
   async run(context, { flags, shape }) {
@@ -24,7 +28,15 @@ export const tokenNew = command({
       throw new UsageError("a join token belongs to nobody", "Leave --user out");
     }
     const expires_ms = flags.expires === null ? null : context.now() + flags.expires;
-    const made = await (await context.client()).newToken({ role: flags.role, user: flags.user, expires_ms });
+    const joins = {
+      ...(flags.uses === null ? {} : { uses: flags.uses }),
+      ...(flags.approve ? { approve: true } : {}),
+      ...(flags.pool === null ? {} : { pool: flags.pool }),
+    };
+    if (flags.role !== "agent" && Object.keys(joins).length > 0) {
+      throw new UsageError("--uses, --approve and --pool are of join tokens", "Say --role agent, or leave them out");
+    }
+    const made = await (await context.client()).newToken({ role: flags.role, user: flags.user, expires_ms, ...joins });
     if (shape === "json") context.json(made);
     else if (shape === "ids") context.print(made.id);
     else context.print(made.join ?? made.token);
@@ -47,6 +59,7 @@ export const tokenLs = command({
           { title: "ROLE", cell: (token) => token.role },
           { title: "USER", cell: (token) => token.user ?? "-" },
           { title: "STATE", cell: (token) => token.state },
+          { title: "USES", cell: ({ joins }) => (joins === null ? "-" : `${joins.used}/${joins.uses}`) },
           { title: "CREATED", cell: (token) => timestamp(token.created_ms) },
           { title: "EXPIRES", cell: (token) => (token.expires_ms === null ? "never" : timestamp(token.expires_ms)) },
         ],

@@ -21,7 +21,8 @@ export const up = command({
     // The first time, the agent joins over the real socket like every other agent.
     const token = (await hasJoined(data_dir)) ? null : await server.joinToken();
     const near = parseCluster(await readOr(join(data_dir, "server", "client.json")))?.url ?? server.url;
-    const agent = context.host.parts.runAgent(agentOptions(context, flags, { urls: [near], token, data_dir, ending }));
+    const joining = { urls: [near], token, previous: null, data_dir, ending };
+    const agent = context.host.parts.runAgent(agentOptions(context, flags, joining));
     // The server must stay up while the agent moves its work away.
     const end = async (signal: "SIGINT" | "SIGTERM"): Promise<void> => {
       tellEnd(ending, signal, flags);

@@ -66,9 +66,14 @@ interface AgentFlags {
 export const hasJoined = async (data_dir: string): Promise<boolean> =>
   (await readOr(join(data_dir, "agent", "identity.json"))) !== null;
 
+/** Returns whether an agent of this data directory waits to join, and so has a token already. */
+export const hasAsked = async (data_dir: string): Promise<boolean> =>
+  (await readOr(join(data_dir, "agent", "joining.json"))) !== null;
+
 interface Joining {
   readonly urls: string[];
   readonly token: string | null;
+  readonly previous: string | null;
   readonly data_dir: string;
   readonly ending: AgentEnding;
 }

@@ -23,6 +23,7 @@ export const SERVER_OPTIONS = {
     "one of the planner's limits, such as replace_after=10s (again for more)",
     readSetting,
   ),
+  approve: flag("--approve", "machines that join by the printed token wait for orch node approve"),
   quiet: flag("-q, --quiet", "print the address only"),
 };
 
@@ -31,6 +32,7 @@ interface ServerFlags {
   readonly data: string | null;
   readonly host: readonly string[];
   readonly set: readonly Setting[];
+  readonly approve: boolean;
   readonly quiet: boolean;
 }
 
@@ -54,6 +56,7 @@ export async function startServing(context: Context, flags: ServerFlags): Promis
     data_dir,
     listen,
     hosts: [...flags.host],
+    approve: flags.approve,
     version: VERSION,
     settings: Object.fromEntries(flags.set.map(({ name, value }) => [name, value])),
     say: (line) => {

@@ -9,7 +9,7 @@ import type { TaskReport, Verb } from "../model/record";
 import type { PlanLimits } from "../pass/snapshot";
 import type { Ms } from "../units";
 import type { EndCause, TaskFinal } from "../model/end";
-import { finalWithoutReport, shortId, slotKey, taskName } from "../model/task";
+import { lostFinal, shortId, slotKey, taskName } from "../model/task";
 import { slotAfterEnd } from "../pass/slot";
 import { endEvent } from "./reported";
 
@@ -69,16 +69,15 @@ export function takeEnd(
   draft.changes.push(endEvent(task, final, node, draft.changes.length, context));
 }
 
-/** Ends a task whose end its agent cannot report: it is lost, or its end is unknown. */
-export function endWithoutReport(
+export function loseTask(
   state: State,
   task: TaskRow,
-  end: { readonly is: "lost" | "unknown"; readonly cause: EndCause; readonly why: string },
+  cause: EndCause,
+  why: string,
   context: IntakeContext,
   draft: IntakeDraft,
 ): void {
-  const final = finalWithoutReport(task, end.is, end.cause, end.why, context.now_ms);
-  takeEnd(state, task, final, null, context, draft);
+  takeEnd(state, task, lostFinal(task, cause, why, context.now_ms), null, context, draft);
 }
 
 /**

@@ -83,6 +83,31 @@ export interface NodeFlags {
   readonly taints: readonly Taint[];
 }
 
+/**
+ * A key that asks to speak for a node and waits for an operator's word: the first key of a new node, or another key of
+ * a known one.
+ */
+export interface PendingKey {
+  readonly public_key: string;
+  readonly fingerprint: string;
+  readonly boot_id: string;
+  readonly hostname: string;
+  /** The address that the request came from. */
+  readonly address: string;
+  /** The id of the join token. */
+  readonly token_id: string;
+  /** When it asked last. A key that stopped asking gives way to another one. */
+  readonly asked_ms: Ms;
+}
+
+/** The moment at which a known node got another key. */
+export interface Rebinding {
+  /** Tasks that were assigned up to this revision were assigned to the key before. */
+  readonly revision: number;
+  /** The boot on which the new key was first seen. */
+  readonly boot_id: string;
+}
+
 export interface NodeRow {
   readonly id: string;
   readonly name: string;
@@ -119,4 +144,9 @@ export interface NodeRow {
   readonly testing: NodeTesting | null;
   /** The newest tests, or null. */
   readonly tests: NodeTests | null;
+  /** The id of the token that the node joined with. Null: it joined before this was kept. */
+  readonly joined_by: string | null;
+  readonly pending: PendingKey | null;
+  /** When the node's key was replaced last. Null: it has the key that it joined with. */
+  readonly rebound: Rebinding | null;
 }

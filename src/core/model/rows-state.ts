@@ -25,6 +25,17 @@ export interface UserRow {
   readonly created_ms: Ms;
 }
 
+/** What a join token lets in. */
+export interface JoinGrant {
+  /** How many machines may join with the token. */
+  readonly uses: number;
+  readonly used: number;
+  /** Whether a machine that joins waits until an operator approves it. */
+  readonly approve: boolean;
+  /** The pool of the nodes that join with it, whatever their agents' flags say; null leaves it to the flags. */
+  readonly pool: string | null;
+}
+
 export interface TokenRow {
   readonly id: string;
   /** Null for join tokens, which belong to no person. */
@@ -35,6 +46,8 @@ export interface TokenRow {
   readonly created_ms: Ms;
   readonly expires_ms: Ms | null;
   readonly revoked_ms: Ms | null;
+  /** Null for tokens of people, and for join tokens of before they were counted: those let in any number. */
+  readonly joins: JoinGrant | null;
 }
 
 /** The one row that identifies the cluster, the database and the server. */

@@ -19,8 +19,16 @@ export const withTests = (node: NodeRow, tests: NodeTests): NodeRow => ({
 export const testsWithin = ({ commands }: NodeTesting, own_ms: Ms): Ms =>
   commands.reduce((sum, { timeout_ms }) => sum + timeout_ms, own_ms);
 
-/** Why a node gets no new work: `is being tested`, `is quarantined` and the reason; `null`: its tests are behind it. */
-export function admissionReason({ admission, testing, tests }: NodeRow): string | null {
+/** Returns why nothing is placed on a node that waits for an operator's word. */
+export const waitsForApproval = (name: string): string => `waits for approval: orch node approve ${name}`;
+
+/**
+ * Why a node gets no new work: it waits for approval, `is being tested`, `is quarantined` and the reason; `null`: its
+ * tests are behind it.
+ */
+export function admissionReason({ name, admission, testing, tests, pending }: NodeRow): string | null {
+  if (admission === "joining") return waitsForApproval(name);
+  if (pending !== null) return `another key asks to be ${name}: orch node show ${name}, orch node approve ${name}`;
   if (admission === "testing") return testing === null ? "being tested" : `being tested: ${testing.why}`;
   return admission === "quarantined" ? (tests?.reason ?? "its tests failed") : null;
 }

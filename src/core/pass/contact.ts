@@ -62,8 +62,10 @@ export function contact(snapshot: Snapshot): Contacts {
     if (nextIn === null || rest < nextIn) nextIn = rest;
   }
   const together = [...silent, ...back];
+  // A node that nobody has approved has no connection, and says nothing about the network.
+  const counted = state.nodes.values().filter((node) => node.admission !== "joining");
   const mass =
-    silent.length > 0 && together.length >= 2 && together.length > limits.mass_silence_share * state.nodes.size;
+    silent.length > 0 && together.length >= 2 && together.length > limits.mass_silence_share * counted.toArray().length;
   return { nodes, ops, mass_silence: mass, notices: mass ? [massNotice(snapshot, together)] : [], next_in_ms: nextIn };
 }
 

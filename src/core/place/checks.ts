@@ -5,6 +5,7 @@ import { formatAge, formatLabelCheck } from "../format";
 import { found, type Found } from "./found";
 import type { NodeRow } from "../model/rows-node";
 import { formatTaint, isTolerated, labelHolds } from "./labels";
+import { waitsForApproval } from "../nodes/tests";
 import type { Pass } from "../pass/pass";
 import { checkAmounts, checkCountables } from "./amounts";
 import { checkGpu, hasCards } from "./card-checks";
@@ -61,6 +62,9 @@ export function findings(look: Look, room: Room): Found[] {
 function checkState({ pass }: Look, room: Room): Found | null {
   const { fact, node } = room;
   if (fact.usable) return null;
+  if (node.admission === "joining") {
+    return found("state", "wait for approval", { detail: waitsForApproval(node.name) });
+  }
   if (node.contact !== "connected") return silent(node.contact, fact.silence_ms);
   if (!fact.heard) return found("state", "are not connected yet");
   if (node.admission !== "ready") return untested(pass, node);

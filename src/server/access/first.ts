@@ -43,7 +43,7 @@ export async function makeAdmin(
       {
         table: "tokens",
         key: id,
-        row: tokenRow({ id, secret, role: "admin", user: ADMIN, expires_ms: null }, draft.now_ms),
+        row: tokenRow({ id, secret, role: "admin", user: ADMIN, expires_ms: null, joins: null }, draft.now_ms),
       },
     ]);
     draft.event({ verb: "created", object: ADMIN, project: null, detail: "at the first start" });

@@ -8,11 +8,13 @@ import type { Passed, Stamp } from "../../core/model/record";
 import type { Ms } from "../../core/units";
 import { replaceFileNow } from "../../os/files/durable";
 import { readText } from "../../os/files/files";
+import type { z } from "zod";
 import type { Credential } from "../../wire/agent";
+import { joinText, type joinRequest } from "../../wire/join";
 import { pinOf } from "../../wire/pinned";
 import { makeCertificate, type KeyPair } from "./certificate";
 import type { Identity } from "../context";
-import { StartError } from "../refused";
+import { RefusedError, StartError } from "../refused";
 
 const KEY = "key.pem";
 const CERTIFICATE = "certificate.pem";
@@ -89,6 +91,43 @@ export const signCredential = (identity: Identity, claims: Omit<Credential, "sig
   ...claims,
   signature: identity.sign(claimsText(claims)),
 });
+
+/** Returns the credential of a node with this key. */
+export const credentialFor = (
+  identity: Identity,
+  { id, name, fingerprint }: { readonly id: string; readonly name: string; readonly fingerprint: string },
+  public_key: string,
+): Credential => {
+  const { cluster_id } = identity;
+  return signCredential(identity, { cluster_id, node_id: id, name, public_key, fingerprint });
+};
+
+/** Returns whether an Ed25519 key (SPKI, base64) has signed the text. */
+export function signatureHolds(public_key: string, text: string, signature: string): boolean {
+  try {
+    const key = createPublicKey({ key: Buffer.from(public_key, "base64"), format: "der", type: "spki" });
+    return (
+      key.asymmetricKeyType === "ed25519" && verify(null, Buffer.from(text), key, Buffer.from(signature, "base64"))
+    );
+  } catch (malformed) {
+    // A key or signature that is not well formed does not hold either.
+    return malformed === undefined;
+  }
+}
+
+/**
+ * Throws RefusedError unless the key of a join request has signed it, and so has the key that vouches for it, if one
+ * does: a key is named by nobody but its holder.
+ */
+export function requireSigned(identity: Identity, token_id: string, request: z.infer<typeof joinRequest>): void {
+  const { public_key, signature, vouched, machine } = request;
+  const text = joinText(identity.pin, token_id, public_key, machine.fingerprint);
+  const whole =
+    signatureHolds(public_key, text, signature) &&
+    (vouched === null || signatureHolds(vouched.public_key, text, vouched.signature));
+  if (whole) return;
+  throw new RefusedError("bad_request", "the request is not signed by the key that it names", null);
+}
 
 type Passing = Omit<Stamp, "session" | "signature">;
 

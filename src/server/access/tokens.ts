@@ -1,6 +1,6 @@
 // Tokens: their rows, their ids, and the command that contains a join token.
 
-import type { State, TokenRow } from "../../core/model/rows-state";
+import type { JoinGrant, State, TokenRow } from "../../core/model/rows-state";
 import type { Ms } from "../../core/units";
 import type { Draft } from "../../store/store";
 import { hashSecret } from "../../wire/token";
@@ -11,10 +11,11 @@ interface Minting {
   readonly role: TokenRow["role"];
   readonly user: string | null;
   readonly expires_ms: Ms | null;
+  readonly joins: JoinGrant | null;
 }
 
 /** Makes a token's row, which contains only a hash of the secret. */
-export const tokenRow = ({ id, secret, role, user, expires_ms }: Minting, created_ms: Ms): TokenRow => ({
+export const tokenRow = ({ id, secret, role, user, expires_ms, joins }: Minting, created_ms: Ms): TokenRow => ({
   id,
   user,
   role,
@@ -22,6 +23,16 @@ export const tokenRow = ({ id, secret, role, user, expires_ms }: Minting, create
   created_ms,
   expires_ms,
   revoked_ms: null,
+  joins,
+});
+
+/** Returns the grant of a join token that has let nobody in yet. */
+export const joinGrant = (part: Partial<JoinGrant> = {}): JoinGrant => ({
+  uses: 1,
+  used: 0,
+  approve: false,
+  pool: null,
+  ...part,
 });
 
 /** Returns the command by which another machine joins. */

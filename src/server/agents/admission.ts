@@ -1,9 +1,7 @@
 // Admits agents: checks an agent's credential, its signature over the server's nonce, and its machine. A node that is
 // missing from a restored database is admitted again.
 
-import { verify as verifySignature, createPublicKey } from "node:crypto";
 import type { NodeRow } from "../../core/model/rows-node";
-import type { Ms } from "../../core/units";
 import { PROTOCOL, signedText, type ToServer } from "../../wire/agent";
 import { noteDevices } from "../nodes/card-events";
 import type { Draft } from "../../store/store";
@@ -12,7 +10,8 @@ import { leavingAfter, tellLeaving } from "../nodes/leaving";
 import { afterFlags, flagsNews } from "../nodes/flags";
 import { newNode, putNewNode, withMachine } from "../nodes/node-row";
 import { freeName } from "../nodes/join";
-import { verifyCredential } from "../access/identity";
+import { signatureHolds, verifyCredential } from "../access/identity";
+import { withOrder } from "../../core/nodes/tests";
 import { newOrder, testedAgain } from "../nodes/node-testing";
 import type { AgentRefusal } from "./hub";
 
@@ -60,6 +59,15 @@ export function identify(context: Context, hello: Hello, nonce: string): AgentAd
   return { is: "admitted" };
 }
 
+/** Returns the refusal of an agent on another machine than the one that its credential was signed for. */
+const copied = (name: string, { machine }: Hello, of: string | null): AgentRefusal => ({
+  code: "identity_copied",
+  message:
+    `the identity of ${name} came from another machine ` +
+    `(${machine.facts.hostname}${of === null ? "" : `; it belongs to ${of}`})`,
+  hint: "was the machine cloned? Delete the agent's data directory on the copy and join it again",
+});
+
 /**
  * Updates the row of an identified node to what its machine reports. The node's tasks are judged later, with its
  * inventory.
@@ -69,7 +77,8 @@ export async function admitHello(context: Context, hello: Hello, remote: string)
   const { cluster } = context.store.state;
   const node = context.store.state.nodes.get(credential.node_id);
   const awaited = node !== undefined && cluster.recovering?.includes(node.id) === true;
-  const rival = node === undefined ? null : rivalOf(node, hello, awaited);
+  const elsewhere = credential.fingerprint === hello.machine.fingerprint ? null : copied(credential.name, hello, null);
+  const rival = node === undefined ? elsewhere : (rivalOf(node, hello, awaited) ?? elsewhere);
   if (rival !== null) {
     await context.store.commit("server", (draft) =>
       draft.event({
@@ -87,12 +96,12 @@ export async function admitHello(context: Context, hello: Hello, remote: string)
     const known = draft.state.nodes.get(credential.node_id);
     if (known === undefined) {
       const detail = "it joined after the backup was made";
-      const row = renewed(readmitted(context, draft, hello), hello, draft.now_ms);
+      const row = renewed(readmitted(context, draft, hello), hello, draft);
       putNewNode(draft, row);
       draft.event({ verb: "readmitted", object: row.name, project: null, detail });
       return;
     }
-    const row = testedAgain(context, draft, known, renewed(known, hello, draft.now_ms), "hello");
+    const row = testedAgain(context, draft, known, renewed(approved(context, draft, known), hello, draft), "hello");
     draft.put([{ table: "nodes", key: row.id, row }]);
     tellLeaving(draft, known, row);
     noteDevices(draft, row, known.devices, hello.machine.devices);
@@ -103,46 +112,46 @@ export async function admitHello(context: Context, hello: Hello, remote: string)
   return { is: "admitted" };
 }
 
-function signatureHolds(public_key: string, text: string, signature: string): boolean {
-  try {
-    const key = createPublicKey({ key: Buffer.from(public_key, "base64"), format: "der", type: "spki" });
-    return verifySignature(null, Buffer.from(text), key, Buffer.from(signature, "base64"));
-  } catch (malformed) {
-    // A key or signature that is not well formed does not hold either.
-    return malformed === undefined;
-  }
-}
-
 /**
  * Returns the refusal of an agent whose identity belongs to another machine, or to a newer data directory of the same
  * machine. Returns null for the rightful agent.
  */
 function rivalOf(node: NodeRow, hello: Hello, awaited: boolean): AgentRefusal | null {
-  if (node.fingerprint !== hello.machine.fingerprint) {
-    return {
-      code: "identity_copied",
-      message:
-        `the identity of ${node.name} came from another machine ` +
-        `(${hello.machine.facts.hostname}; it belongs to ${node.facts.hostname})`,
-      hint: "was the machine cloned? Delete the agent's data directory on the copy and join it again",
-    };
-  }
+  if (node.fingerprint !== hello.machine.fingerprint) return copied(node.name, hello, node.facts.hostname);
   // A restored database may contain an older key of the node. While the restored server awaits the node, it accepts
   // every credential that it has signed for this machine.
   if (node.public_key !== hello.credential.public_key && !awaited) {
     return {
       code: "identity_replaced",
       message: `${node.name} has joined again since, from another data directory`,
-      hint: "use that data directory, or join again with a new token",
+      hint: "use that data directory; or join again, and have an operator approve it: orch node approve",
     };
   }
   return null;
 }
 
-const renewed = (node: NodeRow, { credential, machine, leaving }: Hello, now_ms: Ms): NodeRow => ({
+/**
+ * Returns the node as one that an operator has approved. The credential is the proof: none is signed before. A database
+ * that was restored may be older than the approval.
+ */
+const approved = (context: Context, { now_ms }: Draft, node: NodeRow): NodeRow =>
+  node.admission === "joining"
+    ? withOrder(
+        { ...node, pending: null },
+        newOrder(context, node.pool, { why: "it joined", by: "server", at_ms: now_ms }),
+      )
+    : node;
+
+const renewed = (
+  node: NodeRow,
+  { credential, machine, leaving }: Hello,
+  { state, now_ms, revision }: Draft,
+): NodeRow => ({
   ...withMachine(node, machine, now_ms),
   public_key: credential.public_key,
-  ...afterFlags(node, machine),
+  // Only the key that saw the boot before can prove a reboot.
+  rebound: node.public_key === credential.public_key ? node.rebound : { revision, boot_id: machine.boot_id },
+  ...afterFlags(node, machine, state.tokens.get(node.joined_by ?? "")?.joins?.pool ?? null),
   leaving: leavingAfter(node, leaving ?? null, now_ms),
 });
 
@@ -153,5 +162,16 @@ function readmitted(context: Context, { state, now_ms }: Draft, { credential, ma
   // Another machine may have joined under the node's name since the database was restored.
   const name = freeName(state, credential.name);
   const testing = newOrder(context, machine.pool, { why: "it joined", by: "server", at_ms: now_ms });
-  return newNode({ id, name, ordinal, public_key, fingerprint, machine, contact: "connected", testing, now_ms });
+  return newNode({
+    id,
+    name,
+    ordinal,
+    public_key,
+    fingerprint,
+    machine,
+    contact: "connected",
+    testing,
+    joined_by: null,
+    now_ms,
+  });
 }

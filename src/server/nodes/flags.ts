@@ -13,12 +13,15 @@ const flagsOf = ({ pool, labels, taints }: Machine): NodeFlags => ({ pool, label
 /** Returns the pool, labels and taints of a new node: those of its agent's flags. */
 export const asFlagged = (machine: Machine): Flagged => ({ ...flagsOf(machine), flags: flagsOf(machine) });
 
-/** Returns the pool, labels and taints of a node after its agent has reported its flags again. */
-export function afterFlags(node: NodeRow, machine: Machine): Flagged {
+/**
+ * Returns the pool, labels and taints of a node after its agent has reported its flags again. `bound` is the pool that
+ * the node's join token names, or null: that pool is not for the agent to change.
+ */
+export function afterFlags(node: NodeRow, machine: Machine, bound: string | null): Flagged {
   const before = node.flags ?? { pool: node.pool, labels: {}, taints: [] };
   const now = flagsOf(machine);
   return {
-    pool: now.pool === before.pool ? node.pool : now.pool,
+    pool: bound ?? (now.pool === before.pool ? node.pool : now.pool),
     labels: labelsAfter(node.labels, before.labels, now.labels),
     taints: taintsAfter(node.taints, before.taints, now.taints),
     flags: now,

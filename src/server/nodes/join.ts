@@ -1,12 +1,14 @@
-// Joining: a machine becomes a new node, or the node that it was before it lost its data directory.
+// Joining: a machine becomes a new node, or speaks with another key for a node that there is, if that node's key or an
+// operator vouches for it.
 
 import { DAY_MS, type Ms } from "../../core/units";
 import { legalName } from "../../spec/grammar/names";
-import type { State } from "../../core/model/rows-state";
-import type { NodeRow } from "../../core/model/rows-node";
+import type { JoinGrant, State, TokenRow } from "../../core/model/rows-state";
+import type { NodeRow, PendingKey } from "../../core/model/rows-node";
 import type { NodeTesting } from "../../core/model/node-tests";
 import { withOrder } from "../../core/nodes/tests";
 import type { Machine } from "../../wire/agent";
+import { keyId } from "../../wire/join";
 import type { Draft } from "../../store/store";
 import { newNode, putNewNode, withMachine } from "./node-row";
 import { RefusedError } from "../refused";
@@ -14,8 +16,15 @@ import { RefusedError } from "../refused";
 export interface Joining {
   /** The requested name. Null: the node is named after the machine's hostname. */
   readonly name: string | null;
+  /** The key that the request is signed with. */
   readonly public_key: string;
+  /** A node's present key that has signed this request too, or null. */
+  readonly vouched_by: string | null;
   readonly machine: Machine;
+  /** The id of the join token. */
+  readonly token_id: string;
+  /** The address that the request came from. */
+  readonly address: string;
   /** The id that the node gets if it is a new one. */
   readonly uid: string;
   /** Makes the order to test the node. */
@@ -24,64 +33,102 @@ export interface Joining {
   readonly inUse: (node: NodeRow) => boolean;
 }
 
+/** `joined`: the key is the node's. `waiting`: the key becomes the node's once an operator approves it. */
+export interface Joined {
+  readonly is: "joined" | "waiting";
+  readonly node: NodeRow;
+}
+
 /** A node that joined this recently and was never heard counts as starting, not as lost. */
 export const STARTING_MS: Ms = 60_000;
+/** A waiting key that has not asked for this long gives way to another one. */
+const ASKS_WITHIN_MS: Ms = 10 * 60_000;
+/** How often the time of a waiting key's newest request is written down. */
+const NOTE_ASKED_MS: Ms = 60_000;
 const NODE_LIMIT = 10_000;
 
 /**
- * Joins the machine and returns the node's row. A machine that joins again keeps the labels, taints and drain that
- * people gave it. Throws RefusedError if the name belongs to another machine or to a connected agent.
+ * Joins the machine. A request that the same key repeats gets the same answer and counts as no use of the token. A
+ * known node keeps the labels, taints and drain that people gave it. Throws RefusedError if the token is used up, or if
+ * the name belongs to another machine or to a connected agent.
  */
-export function joinNode(draft: Draft, joining: Joining): NodeRow {
-  const { state, now_ms } = draft;
-  const { name, machine } = joining;
-  if (name !== null && legalName(name) !== name) {
-    const legal = legalName(name);
-    throw new RefusedError(
-      "bad_request",
-      `${JSON.stringify(name.slice(0, 60))} is not a name for a node`,
-      legal === null ? "lower-case letters, digits and dashes" : `such as ${legal}`,
-    );
+export function joinNode(draft: Draft, joining: Joining): Joined {
+  requireLegal(joining.name);
+  const again = joinedBefore(draft, joining);
+  if (again !== null) return again;
+  requireOwnDevices(draft.state, joining.machine);
+  const known = knownAs(draft, joining);
+  const grant = takeUse(draft, joining.token_id);
+  if (known === undefined)
+    return { is: grant?.approve === true ? "waiting" : "joined", node: first(draft, joining, grant) };
+  if (known.admission !== "joining" && joining.vouched_by === known.public_key) {
+    return { is: "joined", node: rebind(draft, known, joining, "signed by the key that it had") };
   }
-  requireOwnDevices(state, machine);
-  const known = knownAs(state, joining);
-  const row =
-    known === undefined
-      ? firstRow(state, joining, now_ms)
-      : withOrder(
-          {
-            ...withMachine(known, machine, now_ms),
-            public_key: joining.public_key,
-            fingerprint: machine.fingerprint,
-            reason: null,
-          },
-          joining.order(known.pool, "it joined again, with a new data directory"),
-        );
-  if (known === undefined) putNewNode(draft, row);
-  else draft.put([{ table: "nodes", key: row.id, row }]);
-  draft.event({
-    verb: known === undefined ? "joined" : "joined_again",
-    object: row.name,
-    project: null,
-    node_id: row.id,
-    detail:
-      known === undefined
-        ? `${machine.facts.hostname}, ${machine.facts.os} ${machine.facts.arch}`
-        : "the same machine, with a new data directory",
-  });
+  return { is: "waiting", node: ask(draft, known, joining) };
+}
+
+function requireLegal(name: string | null): void {
+  if (name === null || legalName(name) === name) return;
+  const legal = legalName(name);
+  throw new RefusedError(
+    "bad_request",
+    `${JSON.stringify(name.slice(0, 60))} is not a name for a node`,
+    legal === null ? "lower-case letters, digits and dashes" : `such as ${legal}`,
+  );
+}
+
+/** Returns the answer for a key that is a node's already, or that waits to be; null for a key that is new here. */
+function joinedBefore(draft: Draft, { public_key, machine }: Joining): Joined | null {
+  for (const node of draft.state.nodes.values()) {
+    if (node.public_key === public_key && node.admission !== "joining") {
+      if (node.fingerprint === machine.fingerprint) return { is: "joined", node };
+      throw new RefusedError(
+        "conflict",
+        `this key is the one of ${node.name}, which is another machine (${node.facts.hostname})`,
+        "Was the machine cloned? Delete the agent's data directory on the copy and join it again",
+      );
+    }
+    if (node.pending?.public_key === public_key) return { is: "waiting", node: noteAsked(draft, node, node.pending) };
+  }
+  return null;
+}
+
+function noteAsked(draft: Draft, node: NodeRow, pending: PendingKey): NodeRow {
+  if (draft.now_ms - pending.asked_ms < NOTE_ASKED_MS) return node;
+  const row = { ...node, pending: { ...pending, asked_ms: draft.now_ms } };
+  draft.put([{ table: "nodes", key: row.id, row }]);
   return row;
 }
 
+/** Counts one use of the join token. Throws RefusedError if there is none left. */
+function takeUse(draft: Draft, token_id: string): JoinGrant | null {
+  const token = draft.state.tokens.get(token_id);
+  const grant = token?.joins ?? null;
+  if (token === undefined || grant === null) return null;
+  if (grant.used >= grant.uses) throw usedUp(token.id, grant);
+  const row: TokenRow = { ...token, joins: { ...grant, used: grant.used + 1 } };
+  draft.put([{ table: "tokens", key: row.id, row }]);
+  return grant;
+}
+
+const usedUp = (id: string, { uses }: JoinGrant): RefusedError =>
+  new RefusedError(
+    "forbidden",
+    `the token ${id} is used up: it lets in ${uses === 1 ? "one machine, and has" : `${uses} machines, and has`}`,
+    "Make a new one on the server: orch token new --role agent, with --uses N for several machines",
+  );
+
 /**
- * Returns the node that this machine already is, or undefined. Several agents on one machine differ by their names.
+ * Returns the node that this machine says it is, or undefined. Several agents on one machine differ by their names.
  * Throws RefusedError if the name is taken.
  */
-function knownAs(state: State, { name, machine, inUse }: Joining): NodeRow | undefined {
+function knownAs(draft: Draft, { name, public_key, machine, inUse }: Joining): NodeRow | undefined {
+  const { state, now_ms } = draft;
   const here = state.nodes
     .values()
     .filter((node) => node.fingerprint === machine.fingerprint)
     .toArray();
-  if (name === null) return here.find((node) => !inUse(node));
+  if (name === null) return here.find((node) => !inUse(node) && !isAskedFor(node, public_key, now_ms));
   const holder = state.nodes.values().find((node) => node.name === name);
   if (holder === undefined) return undefined;
   if (holder.fingerprint !== machine.fingerprint) {
@@ -98,13 +145,39 @@ function knownAs(state: State, { name, machine, inUse }: Joining): NodeRow | und
       "Several agents on one machine need a --name and a --data of their own",
     );
   }
+  if (isAskedFor(holder, public_key, now_ms)) {
+    throw new RefusedError(
+      "conflict",
+      `another key waits for an operator's word to be ${name}`,
+      `An operator looks with orch node show ${name}, and decides with orch node approve ${name} or orch node refuse ` +
+        name,
+    );
+  }
   return holder;
 }
 
-function firstRow(state: State, { name, public_key, machine, uid, order }: Joining, now_ms: Ms): NodeRow {
+/** Returns whether another key waits to speak for the node, and still asks. */
+const isAskedFor = ({ pending }: NodeRow, public_key: string, now_ms: Ms): boolean =>
+  pending !== null && pending.public_key !== public_key && now_ms - pending.asked_ms < ASKS_WITHIN_MS;
+
+const pendingOf = ({ public_key, machine, address, token_id }: Joining, now_ms: Ms): PendingKey => ({
+  public_key,
+  fingerprint: machine.fingerprint,
+  boot_id: machine.boot_id,
+  hostname: machine.facts.hostname,
+  address,
+  token_id,
+  asked_ms: now_ms,
+});
+
+function first(draft: Draft, joining: Joining, grant: JoinGrant | null): NodeRow {
+  const { state, now_ms } = draft;
+  const { name, public_key, machine, uid, order, token_id } = joining;
   if (state.nodes.size >= NODE_LIMIT)
     throw new RefusedError("too_many", `the cluster has ${NODE_LIMIT} nodes, no more are taken`);
-  return newNode({
+  const waits = grant?.approve === true;
+  const pool = grant?.pool ?? machine.pool;
+  const made = newNode({
     id: uid,
     name: name ?? freeName(state, machine.facts.hostname),
     ordinal: state.cluster.next_ordinal,
@@ -113,10 +186,93 @@ function firstRow(state: State, { name, public_key, machine, uid, order }: Joini
     machine,
     // The node counts as connected once the server has heard its agent.
     contact: "lost",
-    testing: order(machine.pool, "it joined"),
+    testing: order(pool, "it joined"),
+    joined_by: token_id,
     now_ms,
   });
+  const row: NodeRow = {
+    ...made,
+    pool,
+    ...(waits ? { admission: "joining", testing: null, pending: pendingOf(joining, now_ms) } : {}),
+  };
+  putNewNode(draft, row);
+  const { hostname, os, arch } = machine.facts;
+  tell(draft, row, waits ? "asks_to_join" : "joined", `${hostname}, ${os} ${arch}, by token ${token_id}`);
+  return row;
 }
+
+/** Writes down that this key waits for an operator's word to be the node's. */
+function ask(draft: Draft, node: NodeRow, joining: Joining): NodeRow {
+  const row: NodeRow = { ...node, pending: pendingOf(joining, draft.now_ms) };
+  draft.put([{ table: "nodes", key: row.id, row }]);
+  const { address, machine } = joining;
+  tell(
+    draft,
+    row,
+    "asks_to_join",
+    `another key, from ${machine.facts.hostname} (${address}), by token ${joining.token_id}`,
+  );
+  return row;
+}
+
+/** Gives a known node another key: what its agent says from now on is no word of the key before. */
+function rebind(draft: Draft, node: NodeRow, joining: Joining, why: string): NodeRow {
+  const row = withKey(draft, withMachine(node, joining.machine, draft.now_ms), pendingOf(joining, draft.now_ms));
+  const tested = withOrder(row, joining.order(row.pool, "it joined again, with another key"));
+  draft.put([{ table: "nodes", key: row.id, row: tested }]);
+  tell(draft, row, "joined_again", `another key, ${why}`);
+  return tested;
+}
+
+/** Returns the node with this key as its own. */
+const withKey = ({ revision }: Draft, node: NodeRow, key: PendingKey): NodeRow => ({
+  ...node,
+  public_key: key.public_key,
+  fingerprint: key.fingerprint,
+  joined_by: key.token_id,
+  rebound: { revision, boot_id: key.boot_id },
+  pending: null,
+  reason: null,
+});
+
+/**
+ * Lets the key that waits for an operator's word speak for its node, which is tested first. Throws RefusedError if none
+ * waits, or if it is not the key `seen` that the operator was shown.
+ */
+export function approveNode(draft: Draft, node: NodeRow, seen: string | null, order: Joining["order"]): NodeRow {
+  const pending = requirePending(node);
+  const key = keyId(pending.public_key);
+  if (seen !== null && seen !== key) {
+    throw new RefusedError(
+      "conflict",
+      `another key waits for ${node.name} by now: ${key}`,
+      `Look at it first: orch node show ${node.name}`,
+    );
+  }
+  const isNew = node.admission === "joining";
+  const approved = { ...withKey(draft, node, pending), ...(isNew ? { rebound: null } : {}) };
+  const row = withOrder(approved, order(node.pool, isNew ? "it joined" : "it joined again, with another key"));
+  draft.put([{ table: "nodes", key: row.id, row }]);
+  tell(draft, row, "approved", `${isNew ? "" : "another key: "}${key}, from ${pending.hostname} (${pending.address})`);
+  return row;
+}
+
+/** Turns the waiting key away. A node that never was one is removed with it: null is returned then. */
+export function refuseNode(draft: Draft, node: NodeRow): NodeRow | null {
+  const pending = requirePending(node);
+  const row = node.admission === "joining" ? null : { ...node, pending: null };
+  draft.put([{ table: "nodes", key: node.id, row }]);
+  tell(draft, node, "refused", `the key from ${pending.hostname} (${pending.address}) may not be ${node.name}`);
+  return row;
+}
+
+function requirePending({ name, pending }: NodeRow): PendingKey {
+  if (pending !== null) return pending;
+  throw new RefusedError("conflict", `${name} waits for no approval`, `See it with: orch node show ${name}`);
+}
+
+const tell = (draft: Draft, { name, id }: NodeRow, verb: string, detail: string): void =>
+  draft.event({ verb, object: name, project: null, node_id: id, detail });
 
 /** Returns the hostname made legal, with a number appended if the name is taken. */
 export function freeName(state: State, hostname: string): string {

@@ -18,6 +18,8 @@ export interface NewNode {
   /** `lost` for a node that the server has not heard yet. */
   readonly contact: NodeRow["contact"];
   readonly testing: NodeTesting;
+  /** The id of the join token; null for a node whose credential alone lets it in again. */
+  readonly joined_by: string | null;
   readonly now_ms: Ms;
 }
 
@@ -40,6 +42,8 @@ export const newNode = ({ machine, now_ms, testing, ...given }: NewNode): NodeRo
   joined_ms: now_ms,
   testing,
   tests: null,
+  pending: null,
+  rebound: null,
 });
 
 /** Adds a new node to the cluster, and raises the cluster's next ordinal above the node's. */

@@ -6,6 +6,7 @@ import { withOrder } from "../../core/nodes/tests";
 import { whyTested, whyTestedNow } from "../../core/nodes/retest";
 import type { Draft } from "../../store/store";
 import type { Context } from "../context";
+import { RefusedError } from "../refused";
 import { putNode, resumed, untested } from "./node-changes";
 
 type Orders = Pick<Context, "seed" | "node_tests">;
@@ -27,6 +28,7 @@ export const newOrder = (
 
 /** Returns the node with a new order, and writes the event of the order. */
 export function orderTests(orders: Orders, draft: Draft, node: NodeRow, why: string, by: string): NodeRow {
+  requireApproved(node);
   draft.event({ verb: "testing", object: node.name, project: null, node_id: node.id, detail: why });
   return withOrder(node, newOrder(orders, node.pool, { why, by, at_ms: draft.now_ms }));
 }
@@ -36,6 +38,7 @@ export function orderTests(orders: Orders, draft: Draft, node: NodeRow, why: str
  * without tests.
  */
 export function resumeNode(orders: Orders, draft: Draft, node: NodeRow, by: string, skip_tests: boolean): NodeRow {
+  requireApproved(node);
   if (skip_tests && node.admission !== "ready") {
     const was = `${node.admission}${node.tests?.reason ? `: ${node.tests.reason}` : ""}`;
     return putNode(draft, node, untested(resumed(node)), "resumed_untested", `tests skipped by ${by}; it was ${was}`);
@@ -60,4 +63,10 @@ export function testedAgain(
 ): NodeRow {
   const why = at === "facts" ? whyTestedNow(before, row) : before.testing === null ? whyTested(before, row) : null;
   return why === null ? row : orderTests(orders, draft, row, why, "server");
+}
+
+/** Throws RefusedError for a node that waits for approval: nothing else lets it in. */
+function requireApproved({ name, admission }: NodeRow): void {
+  if (admission !== "joining") return;
+  throw new RefusedError("conflict", `${name} waits for approval`, `First: orch node approve ${name}`);
 }

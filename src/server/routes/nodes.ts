@@ -4,8 +4,16 @@ import { compareText } from "../../core/canonical";
 import { z } from "zod";
 import { leftOn } from "../../core/pass/drain";
 import type { NodeRow } from "../../core/model/rows-node";
+import type { Role } from "../../core/model/rows-state";
 import { readLabelKey } from "../../spec/grammar/labels";
-import { drainRequest, forgetRequest, labelRequest, nodeView, taintRequest } from "../../wire/api/nodes";
+import {
+  approveRequest,
+  drainRequest,
+  forgetRequest,
+  labelRequest,
+  nodeView,
+  taintRequest,
+} from "../../wire/api/nodes";
 import { doneAnswer, list } from "../../wire/api/answers";
 import { drainProgress } from "../../wire/api/drains";
 import { testsView } from "../../wire/node-tests";
@@ -13,8 +21,9 @@ import { HOUSE_LIMITS } from "../../core/limits";
 import type { Draft } from "../../store/store";
 import type { Api } from "./api";
 import { requireNode, drained, forgetNode, putNode, relabelled, retainted } from "../nodes/node-changes";
+import { approveNode, refuseNode } from "../nodes/join";
 import { intakeContext } from "../nodes/intake-context";
-import { orderTests, resumeNode } from "../nodes/node-testing";
+import { newOrder, orderTests, resumeNode } from "../nodes/node-testing";
 import { flag, page, wholeOrPage } from "../http/query";
 import { RefusedError } from "../refused";
 import { FORGOTTEN } from "../agents/hub";
@@ -28,11 +37,11 @@ const LOOK = [
     answer: list("nodes", nodeView),
     summary: "All nodes",
     query: page,
-    handle({ api, query }) {
+    handle({ api, query, who }) {
       const byNode = tasksByNode(api.store.state);
       const { items, next } = wholeOrPage(query, sorted(api));
       return {
-        nodes: items.map((node) => viewOf(node, byNode.get(node.id) ?? [], api.loop.lastSeen(node.id))),
+        nodes: items.map((node) => viewOf(node, byNode.get(node.id) ?? [], api.loop.lastSeen(node.id), who.role)),
         next,
       };
     },
@@ -42,7 +51,7 @@ const LOOK = [
     path: "/v1/nodes/{node}",
     answer: nodeView,
     summary: "One node, by its name or the start of its id",
-    handle: ({ api, params }) => shown(api, requireNode(api.store.state, params.node)),
+    handle: ({ api, params, who }) => shown(api, requireNode(api.store.state, params.node), who.role),
   }),
   route({
     method: "GET",
@@ -53,7 +62,7 @@ const LOOK = [
       const { state } = api.store;
       const node = requireNode(state, params.node);
       const left = leftOn(state, node, api.loop.blocked(), api.store.now());
-      const { state: shownAs, drain } = shown(api, node);
+      const { state: shownAs, drain } = shown(api, node, "viewer");
       return { node: node.name, state: shownAs, drain, left };
     },
   }),
@@ -81,22 +90,22 @@ const sorted = (api: Api): NodeRow[] =>
     .toArray()
     .sort((a, b) => compareText(a.name, b.name));
 
-function shown(api: Api, node: NodeRow): z.infer<typeof nodeView> {
+function shown(api: Api, node: NodeRow, role: Role): z.infer<typeof nodeView> {
   const tasks = api.store.state.tasks
     .values()
     .filter((task) => task.node_id === node.id)
     .toArray();
-  const view = viewOf(node, tasks, api.loop.lastSeen(node.id));
+  const view = viewOf(node, tasks, api.loop.lastSeen(node.id), role);
   const step = view.testing === null ? null : api.sessions.stepOf(node.id, view.testing.id);
   return view.testing === null ? view : { ...view, testing: { ...view.testing, step } };
 }
 
 /** Changes a node in one transaction and returns its view. */
 const change = (
-  { api, params, commit }: Pick<Ask<"node", unknown, unknown>, "api" | "params" | "commit">,
+  { api, params, commit, who }: Pick<Ask<"node", unknown, unknown>, "api" | "params" | "commit" | "who">,
   transact: (draft: Draft, node: NodeRow) => NodeRow,
 ): Promise<z.infer<typeof nodeView>> =>
-  commit((draft) => shown(api, transact(draft, requireNode(draft.state, params.node))));
+  commit((draft) => shown(api, transact(draft, requireNode(draft.state, params.node)), who.role));
 
 const CHANGE = [
   route({
@@ -216,7 +225,46 @@ function requireKey(key: string): void {
   if (read.is === "invalid") throw new RefusedError("bad_request", read.message, read.hint);
 }
 
-export const NODE_ROUTES = [...LOOK, ...TESTS, ...CHANGE];
+const ADMIT = [
+  route({
+    method: "POST",
+    path: "/v1/nodes/{node}/approve",
+    body: approveRequest,
+    answer: nodeView,
+    summary: "Lets the key that waits speak for the node; `key` refuses if another one waits by now",
+    async handle(ask) {
+      const { api, params, body, who } = ask;
+      const { id } = requireNode(api.store.state, params.node);
+      const view = await change(ask, (draft, node) =>
+        approveNode(draft, node, body.key, (pool, why) =>
+          newOrder(api, pool, { why, by: who.name, at_ms: draft.now_ms }),
+        ),
+      );
+      // An agent that still speaks for the node does so with the key before.
+      api.sessions.close(id, REPLACED);
+      return view;
+    },
+  }),
+  route({
+    method: "POST",
+    path: "/v1/nodes/{node}/refuse",
+    answer: doneAnswer,
+    summary: "Turns away the key that waits to speak for the node; a node that only waits is removed",
+    handle: ({ params, commit }) =>
+      commit((draft) => {
+        refuseNode(draft, requireNode(draft.state, params.node));
+        return { revision: draft.revision };
+      }),
+  }),
+];
+
+const REPLACED = {
+  code: "identity_replaced",
+  message: "an operator has approved another key for this node",
+  hint: "use the data directory of that key",
+};
+
+export const NODE_ROUTES = [...LOOK, ...TESTS, ...CHANGE, ...ADMIT];
 
 /**
  * Throws RefusedError for a connected node: it is not off, whatever the operator vouched for. A mistyped name would

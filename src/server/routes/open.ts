@@ -1,16 +1,38 @@
 // Routes that need no token, and the route by which machines join.
 
 import { z } from "zod";
-import { joinAnswer, joinRequest } from "../../wire/agent";
+import { PROTOCOL } from "../../wire/agent";
+import { joinAnswer, joinRequest, keyId } from "../../wire/join";
 import { healthView } from "../../wire/api/answers";
-import { signCredential } from "../access/identity";
+import { credentialFor, requireSigned } from "../access/identity";
 import { joinNode, STARTING_MS } from "../nodes/join";
 import { newOrder } from "../nodes/node-testing";
 import { RefusedError } from "../refused";
+import type { NodeRow } from "../../core/model/rows-node";
+import type { Ms } from "../../core/units";
+import type { Api } from "./api";
 import { route } from "./route";
 
 /** A node that was heard within this time has an agent. */
 const HEARD_MS = 12_000;
+
+/** Returns whether an agent speaks for the node now, or is about to. */
+function isInUse({ loop, clock }: Api, node: NodeRow, now_ms: Ms): boolean {
+  const seen = loop.lastSeen(node.id);
+  const starting =
+    node.contact === "lost" && node.admission !== "joining" && seen === null && now_ms - node.joined_ms < STARTING_MS;
+  return loop.contacts().get(node.id)?.connected === true || starting || (seen !== null && clock() - seen < HEARD_MS);
+}
+
+/** Refuses an agent of another protocol as its connection would. */
+function requireProtocol(protocol: number): void {
+  if (protocol === PROTOCOL) return;
+  throw new RefusedError(
+    "bad_request",
+    `the agent speaks protocol ${protocol}, the server ${PROTOCOL}`,
+    "upgrade the older one of the two",
+  );
+}
 
 export const OPEN_ROUTES = [
   route({
@@ -48,36 +70,31 @@ export const OPEN_ROUTES = [
     body: joinRequest,
     answer: joinAnswer,
     summary: "Makes this machine a node",
-    async handle({ api, body, commit }): Promise<z.infer<typeof joinAnswer>> {
-      const { name, public_key, machine } = body;
+    async handle({ api, body, who, link, commit }): Promise<z.infer<typeof joinAnswer>> {
+      requireProtocol(body.protocol);
+      const { name, public_key, machine, vouched } = body;
+      requireSigned(api.identity, who.token_id, body);
       const uid = api.seed();
-      const node = await commit((draft) => {
-        const row = joinNode(draft, {
+      const { is, node } = await commit((draft) => {
+        const joined = joinNode(draft, {
           name,
           public_key,
+          vouched_by: vouched?.public_key ?? null,
           machine,
+          token_id: who.token_id,
+          address: link.source,
           uid,
           order: (pool, why) => newOrder(api, pool, { why, by: "server", at_ms: draft.now_ms }),
-          inUse: (known) => {
-            const seen = api.loop.lastSeen(known.id);
-            const starting = known.contact === "lost" && seen === null && draft.now_ms - known.joined_ms < STARTING_MS;
-            return (
-              api.loop.contacts().get(known.id)?.connected === true ||
-              starting ||
-              (seen !== null && api.clock() - seen < HEARD_MS)
-            );
-          },
+          inUse: (known) => isInUse(api, known, draft.now_ms),
         });
-        return { id: row.id, name: row.name, fingerprint: row.fingerprint };
+        const { id, name: called, fingerprint } = joined.node;
+        return { is: joined.is, node: { id, name: called, fingerprint } };
       });
-      const credential = signCredential(api.identity, {
-        cluster_id: api.identity.cluster_id,
-        node_id: node.id,
-        name: node.name,
-        public_key,
-        fingerprint: node.fingerprint,
-      });
-      return { credential, name: node.name };
+      if (is === "waiting") {
+        const why = `an operator has to approve it: orch node approve ${node.name}`;
+        return { is, name: node.name, key: keyId(public_key), why };
+      }
+      return { is, credential: credentialFor(api.identity, node, public_key), name: node.name };
     },
   }),
 ];

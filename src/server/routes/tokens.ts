@@ -2,7 +2,7 @@
 
 import { compareText } from "../../core/canonical";
 import { z } from "zod";
-import type { TokenRow } from "../../core/model/rows-state";
+import type { JoinGrant, TokenRow } from "../../core/model/rows-state";
 import type { Ms } from "../../core/units";
 import { tokenAnswer, tokenRequest, tokenView } from "../../wire/api/access";
 import { doneAnswer, list } from "../../wire/api/answers";
@@ -14,7 +14,7 @@ import { JOIN_TOKEN_MS } from "../nodes/join";
 import { notFound, RefusedError } from "../refused";
 import { page, wholeOrPage } from "../http/query";
 import { route } from "./route";
-import { joinCommand, mintToken } from "../access/tokens";
+import { joinCommand, joinGrant, mintToken } from "../access/tokens";
 
 type Minted = z.infer<typeof tokenAnswer>;
 
@@ -44,8 +44,9 @@ export const TOKEN_ROUTES = [
           throw new RefusedError("bad_request", "expires_ms lies in the past");
         if (user !== null && !draft.state.users.has(user))
           throw notFound(`there is no user ${user}`, "orch user ls shows them");
-        const detail = `${role}${user === null ? "" : ` for ${user}`}`;
-        const wish = { role, user, expires_ms, detail };
+        const joins = grantOf(body);
+        const detail = `${role}${user === null ? "" : ` for ${user}`}${joins === null ? "" : `, ${sayGrant(joins)}`}`;
+        const wish = { role, user, expires_ms, joins, detail };
         const id = mintToken(draft, api.seed, wish, (fresh) => secretOf(api, fresh, key));
         return { id, role, user, expires_ms };
       });
@@ -91,10 +92,33 @@ export const TOKEN_ROUTES = [
   }),
 ];
 
+/** Returns what a join token lets in, or null for a token of a person. Throws RefusedError for a mixture of both. */
+function grantOf({ role, uses, approve, pool }: z.infer<typeof tokenRequest>): JoinGrant | null {
+  if (role === "agent") return joinGrant({ uses: uses ?? 1, approve: approve ?? false, pool: pool ?? null });
+  if (uses === undefined && approve === undefined && pool === undefined) return null;
+  throw new RefusedError(
+    "bad_request",
+    "uses, approve and pool are of tokens for agents",
+    "Say role agent, or leave them out",
+  );
+}
+
+const sayGrant = ({ uses, approve, pool }: JoinGrant): string =>
+  [
+    uses === 1 ? "once" : `${uses} times`,
+    ...(approve ? ["with approval"] : []),
+    ...(pool === null ? [] : [`pool ${pool}`]),
+  ].join(", ");
+
 const secretOf = (api: Api, id: string, key: string): string => api.identity.derive(`token/${id}/${key}`).slice(0, 40);
 
 function viewOf(row: TokenRow, now_ms: Ms): z.infer<typeof tokenView> {
-  const { id, role, user, created_ms, expires_ms } = row;
-  const state = row.revoked_ms !== null ? "revoked" : overOf(row, now_ms) === null ? "valid" : "expired";
-  return { id, role, user, created_ms, expires_ms, state };
+  const { id, role, user, created_ms, expires_ms, joins } = row;
+  return { id, role, user, created_ms, expires_ms, state: stateOf(row, now_ms), joins };
+}
+
+function stateOf(row: TokenRow, now_ms: Ms): z.infer<typeof tokenView>["state"] {
+  if (row.revoked_ms !== null) return "revoked";
+  if (overOf(row, now_ms) !== null) return "expired";
+  return row.joins !== null && row.joins.used >= row.joins.uses ? "used up" : "valid";
 }

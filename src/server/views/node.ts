@@ -2,7 +2,7 @@
 
 import { drainingOf } from "../../core/pass/drain";
 import { nodeState, type NodeState } from "../../core/model/lifecycle";
-import type { State } from "../../core/model/rows-state";
+import type { Role, State } from "../../core/model/rows-state";
 import type { TaskRow } from "../../core/model/rows-task";
 import type { NodeRow } from "../../core/model/rows-node";
 import type { Promised } from "../../core/model/promised";
@@ -10,8 +10,10 @@ import type { NodeTests } from "../../core/model/node-tests";
 import { admissionReason } from "../../core/nodes/tests";
 import { shortId } from "../../core/model/task";
 import type { Ms } from "../../core/units";
+import { keyId } from "../../wire/join";
 import type { NodeView } from "../../wire/api/nodes";
 import type { TestsView } from "../../wire/node-tests";
+import { RANK } from "../access/auth";
 
 /** Returns the living tasks by node, computed once for a whole list. */
 export function tasksByNode(state: State): ReadonlyMap<string, readonly TaskRow[]> {
@@ -40,7 +42,18 @@ export function drainView(node: NodeRow): NodeView["drain"] {
   return { since_ms, deadline_ms, by, reason, leaves: own };
 }
 
-export function nodeView(node: NodeRow, tasks: readonly TaskRow[], last_seen_ms: Ms | null): NodeView {
+/** Returns a node's keys and fingerprints as operators see them. Other people see none: null in both fields. */
+function keysOf(node: NodeRow, role: Role): Pick<NodeView, "identity" | "waiting"> {
+  if (RANK[role] < RANK.operator) return { identity: null, waiting: null };
+  const { public_key, fingerprint, pending } = node;
+  const identity = { key: keyId(public_key), fingerprint };
+  if (pending === null) return { identity, waiting: null };
+  const { boot_id: _boot, public_key: asking, ...shown } = pending;
+  return { identity, waiting: { key: keyId(asking), ...shown } };
+}
+
+/** Returns a node as somebody of this role sees it. */
+export function nodeView(node: NodeRow, tasks: readonly TaskRow[], last_seen_ms: Ms | null, role: Role): NodeView {
   const promises = [...tasks.map((task) => task.promised), ...node.orphans.flatMap((orphan) => orphan.held ?? [])];
   const { cpu_milli, memory_bytes, disk_bytes } = node.capacity;
   const { limits, ...facts } = node.facts;
@@ -67,13 +80,15 @@ export function nodeView(node: NodeRow, tasks: readonly TaskRow[], last_seen_ms:
     testing: testingView(node.testing),
     tests: node.tests === null ? null : testsView(node.tests),
     orphans: node.orphans.map(({ uid, name, pid }) => ({ id: shortId(uid), name, pid })),
+    joined_by: node.joined_by,
+    ...keysOf(node, role),
   };
 }
 
 const testingView = (testing: NodeRow["testing"]): NodeView["testing"] =>
   testing === null ? null : { id: testing.id, why: testing.why, by: testing.by, at_ms: testing.at_ms, step: null };
 
-export const testsView = (tests: NodeTests): TestsView => ({
+export const testsView = ({ fingerprint: _fingerprint, ...tests }: NodeTests): TestsView => ({
   ...tests,
   results: tests.results.map((result) => ({
     ...result,

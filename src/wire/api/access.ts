@@ -18,7 +18,9 @@ export const tokenView = z.object({
   user: z.string().nullable(),
   created_ms: ms,
   expires_ms: ms.nullable(),
-  state: z.enum(["valid", "expired", "revoked"]),
+  state: z.enum(["valid", "expired", "revoked", "used up"]),
+  /** How many machines may join with it, how many have, and on which terms. Null for tokens of people. */
+  joins: z.object({ uses: int, used: int, approve: z.boolean(), pool: z.string().nullable() }).nullable(),
 });
 
 export const meView = z.object({
@@ -40,6 +42,12 @@ export const tokenRequest = z.object({
   role: z.enum(ROLES),
   user: z.string().nullable(),
   expires_ms: int.nullable(),
+  /** How many machines may join with a token for agents: one if it is left out. */
+  uses: z.int().min(1).max(10_000).optional(),
+  /** Whether each machine then waits for an operator's `approve`. */
+  approve: z.boolean().optional(),
+  /** The pool of the machines that join with it, whatever they say. */
+  pool: z.string().min(1).max(100).optional(),
 });
 
 export const tokenAnswer = z.object({

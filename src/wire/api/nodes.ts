@@ -32,6 +32,21 @@ export const nodeView = z.object({
   /** The node's newest tests. */
   tests: testsView.nullable(),
   orphans: z.array(z.object({ id: z.string(), name: z.string(), pid: int.nullable() })),
+  /** The id of the token that the node joined with. */
+  joined_by: z.string().nullable(),
+  /** The node's key, shortened for people, and its machine's fingerprint. Null for those who are no operators. */
+  identity: z.object({ key: z.string(), fingerprint: z.string() }).nullable(),
+  /** The key that asks to speak for the node and waits for `approve`. Null if none does, and for no operators. */
+  waiting: z
+    .object({
+      key: z.string(),
+      fingerprint: z.string(),
+      hostname: z.string(),
+      address: z.string(),
+      token_id: z.string(),
+      asked_ms: ms,
+    })
+    .nullable(),
 });
 export type NodeView = z.infer<typeof nodeView>;
 
@@ -43,6 +58,9 @@ export const taintRequest = z.object({
   set: z.array(taint),
   remove: z.array(z.string()),
 });
+
+/** `key`: the waiting key as the operator was shown it. Null approves whichever waits. */
+export const approveRequest = z.object({ key: z.string().nullable() });
 
 export const forgetRequest = z.object({
   /** The operator vouches that the machine is off. That is proof that its tasks are lost. */

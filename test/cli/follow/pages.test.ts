@@ -69,7 +69,6 @@ const runOf = (n: number): RunView => ({
   signal: null,
   cause: null,
   cancelled_by: null,
-  unknown: 0,
 });
 
 const TASKS = Array.from({ length: COUNT }, (_, n) => taskOf(n));
@@ -106,6 +105,9 @@ const NODE: NodeView = {
   testing: null,
   tests: null,
   orphans: [],
+  joined_by: null,
+  identity: null,
+  waiting: null,
 };
 
 let server: Bun.Server<undefined>;

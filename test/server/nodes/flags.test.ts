@@ -14,7 +14,10 @@ const taint = (key: string, value: string, effect: "no_schedule" | "prefer_not" 
 });
 const machine = (part: Partial<Machine>): Machine => machineOf("a", part);
 const started = (part: Partial<Machine>): NodeRow => ({ ...buildNode("a"), ...asFlagged(machine(part)) });
-const again = (node: NodeRow, part: Partial<Machine>): NodeRow => ({ ...node, ...afterFlags(node, machine(part)) });
+const again = (node: NodeRow, part: Partial<Machine>): NodeRow => ({
+  ...node,
+  ...afterFlags(node, machine(part), null),
+});
 
 describe("labels", () => {
   test("follow a flag that changed, came, or went", () => {

@@ -2,9 +2,13 @@
 // kept for the whole process, since making them is slow. The server signs with a plain digest, since its key is not
 // under test here.
 
-import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
+import { createPrivateKey, createPublicKey, sign, type KeyObject } from "node:crypto";
 import { digest128 } from "../../src/core/fresh";
+import type { z } from "zod";
 import type { Identity } from "../../src/server/context";
+import { type Machine, PROTOCOL } from "../../src/wire/agent";
+import { joinText, type joinRequest } from "../../src/wire/join";
+import { parseToken } from "../../src/wire/token";
 
 /** The beginning of an Ed25519 key in PKCS#8, up to the 32 bytes of its seed. */
 const PKCS8_HEAD = Buffer.from("302e020100300506032b657004220420", "hex");
@@ -13,6 +17,19 @@ export interface NodeKey {
   readonly key: KeyObject;
   /** The public key (SPKI), base64. */
   readonly public_key: string;
+}
+
+/** Returns the body of a request to join with this key, signed as an agent signs it. */
+export function joinBody(
+  { key, public_key }: NodeKey,
+  token: string,
+  name: string | null,
+  machine: Machine,
+): z.input<typeof joinRequest> {
+  const { pin, id } = parseToken(token) ?? { pin: "", id: "" };
+  const text = Buffer.from(joinText(pin, id, public_key, machine.fingerprint));
+  const signature = sign(null, text, key).toString("base64");
+  return { protocol: PROTOCOL, name, public_key, signature, machine };
 }
 
 const kept = new Map<string, NodeKey>();

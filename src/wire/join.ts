@@ -1,0 +1,33 @@
+// How a machine asks to become a node: the request, which the node's new key signs, and its answers.
+
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { credential, machine } from "./agent";
+import { int, text } from "./scalars";
+
+/** The body of `POST /v1/join`, which a join token authenticates. */
+export const joinRequest = z.object({
+  /** Agents of before this field speak protocol 1. */
+  protocol: int.default(1),
+  name: text.nullable(),
+  public_key: text,
+  /** Ed25519 over `joinText` by the key: whoever asks holds it. */
+  signature: text.default(""),
+  /** The signature over the same text by the key that the node has now, which vouches for the new one. */
+  vouched: z.object({ public_key: text, signature: text }).nullable().default(null),
+  machine,
+});
+
+/** `waiting`: an operator has to approve the key first. The agent asks again, with the same key. */
+export const joinAnswer = z.discriminatedUnion("is", [
+  z.object({ is: z.literal("joined"), credential, name: text }),
+  z.object({ is: z.literal("waiting"), name: text, key: text, why: text }),
+]);
+
+/** Returns the text that a join request signs. It binds the key to the server, the token and the machine. */
+export const joinText = (pin: string, token_id: string, public_key: string, fingerprint: string): string =>
+  ["orch-join-v1", pin, token_id, public_key, fingerprint].join("\n");
+
+/** Returns the short name by which people compare a key at both ends: the beginning of its SHA-256. */
+export const keyId = (public_key: string): string =>
+  createHash("sha256").update(Buffer.from(public_key, "base64")).digest("hex").slice(0, 16);
