@@ -96,7 +96,11 @@ describe("a switch of account", () => {
   };
   const TOOLS = { setpriv: "/usr/bin/setpriv", prlimit: "/usr/bin/prlimit" };
   test("puts limits before the switch, which only the agent's account may give", () => {
-    const wrapped = commandOf({ ...order, process_limits: { nofile: 4_096, memlock: null } }, "/", TOOLS);
+    const wrapped = commandOf(
+      { ...order, process_limits: { nofile: 4_096, memlock: null } },
+      { cwd: "/", far: false },
+      TOOLS,
+    );
     if (typeof wrapped === "string") throw new Error(wrapped);
     const [program, ...words] = wrapped.argv;
     expect([program, ...words.slice(0, 4)]).toEqual([
@@ -108,13 +112,13 @@ describe("a switch of account", () => {
     ]);
   });
   test("takes no name of the task's environment along, and no value in its arguments", () => {
-    const wrapped = commandOf(order, "/", TOOLS);
+    const wrapped = commandOf(order, { cwd: "/", far: false }, TOOLS);
     if (typeof wrapped === "string") throw new Error(wrapped);
     expect(wrapped.env).toEqual({ ORCH_HIDDEN_0: "/evil.so" });
     expect(wrapped.argv.join(" ")).not.toContain("/evil.so");
   });
   test("cannot be made without its tool, and says so", () =>
-    expect(commandOf(order, "/", { ...TOOLS, setpriv: null })).toContain("setpriv"));
+    expect(commandOf(order, { cwd: "/", far: false }, { ...TOOLS, setpriv: null })).toContain("setpriv"));
 });
 
 describe("accounts", () => {

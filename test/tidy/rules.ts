@@ -100,6 +100,13 @@ export const RULES: readonly Rule[] = [
     pattern: /\bBun\.spawn\b/g,
   },
   {
+    what: "a task's file is opened so that it may hang",
+    instead: "use src/os/files/task-files.ts: a task may have put a link or a pipe in its place",
+    where: under("src/agent/keeper/", "src/agent/tasks/"),
+    look: "code",
+    pattern: /\b(?:readText|readJson|tailOf|openToRead|openToChange|cutFile|appendText|appendDurably|writeShort)\b/g,
+  },
+  {
     what: "a handler that nobody awaits",
     instead: "call the async function in a handler that is not, and say what follows from its failure",
     where: everywhere,

@@ -11,6 +11,7 @@ import { removeGroup } from "../../os/cgroup/group";
 import { findCgroups } from "../../os/cgroup/hierarchy";
 import { removeBases, removeLeftGroups } from "../../os/cgroup/keeper-group";
 import { limitProblem, type NamedLimit } from "../../os/process/known-state";
+import { isAlive } from "../../os/proc";
 import { selfCommand } from "../../os/self";
 import type { Accounts } from "../machine/account";
 import type { DeviceAccess } from "../devices/access";
@@ -111,7 +112,7 @@ class ProcessDriver implements Driver {
     const orphans = new Map<string, Orphan>();
     for (const [at, uid] of uids.entries()) {
       if (at % CHUNK === CHUNK - 1) await breathe();
-      const looked = lookAtAttempt(this.#options.store.attempt(uid), this.#keepers.keeps(uid));
+      const looked = this.#look(uid, this.#keepers.keeps(uid));
       if (looked.seen.claimed) this.#put(uid, looked);
       if (records.has(uid)) continue;
       if (looked.seen.process.is === "alive" || unreadable.has(uid)) orphans.set(uid, this.#orphanOf(uid, looked));
@@ -138,7 +139,19 @@ class ProcessDriver implements Driver {
 
   #look(uid: string, kept: boolean): Looked {
     const note = this.#noted.survivors.find((one) => one.uid === uid);
-    return note === undefined ? lookAtAttempt(this.#options.store.attempt(uid), kept) : lookAtNote(note);
+    if (note !== undefined) return lookAtNote(note);
+    const attempt = this.#options.store.attempt(uid);
+    const looked = lookAtAttempt(attempt, kept);
+    return attempt?.claimed === "unknown" ? (this.#knownOf(uid) ?? looked) : looked;
+  }
+
+  /** Returns what is known of a task without its claim, which cannot be read; null if it does not live. */
+  #knownOf(uid: string): Looked | null {
+    const before = this.#looked.get(uid);
+    const handle = before?.handle ?? null;
+    if (before !== undefined && handle !== null && isAlive(handle.pid, handle.start)) return before;
+    const note = this.#noted.notes.get(uid);
+    return note === undefined || !isAlive(note.pid, note.start) ? null : lookAtNote(note);
   }
 
   #put(uid: string, looked: Looked): void {

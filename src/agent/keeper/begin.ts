@@ -7,7 +7,9 @@ import { enterKept } from "../../os/cgroup/devices";
 import { joinRest, makeGroup, removeGroup } from "../../os/cgroup/group";
 import { findCgroups, groupOf, type Cgroups, type Group } from "../../os/cgroup/hierarchy";
 import { messageOf } from "../../os/errors";
-import { appendTo, createHeld, directoryProblem, exists } from "../../os/files/files";
+import { createHeld, directoryProblem, exists } from "../../os/files/files";
+import { isFar } from "../../os/files/near";
+import { appendLines } from "../../os/files/task-files";
 import { joinNewKeyring } from "../../os/libc";
 import type { Say } from "../../os/log";
 import { adjustOom, bootId, statOf } from "../../os/proc";
@@ -74,12 +76,14 @@ export async function begin(
   const failed = (code: number | null, why: string): Begun => ({ is: "failed", claim, at_ms: nowMs(), code, why });
 
   const { workdir } = order;
-  const problem = order.account === null && workdir !== null ? directoryProblem(workdir) : null;
+  const far = needsFar(order);
+  const near = order.account === null && !far;
+  const problem = near && workdir !== null ? directoryProblem(workdir) : null;
   if (problem !== null) return failed(null, problem);
-  const home = order.account === null && directoryProblem(order.home) === null ? order.home : "/";
-  const wrapped = commandOf(order, workdir ?? home, around.wrappers);
+  const home = near && directoryProblem(order.home) === null ? order.home : "/";
+  const wrapped = commandOf(order, { cwd: workdir ?? home, far }, around.wrappers);
   if (typeof wrapped === "string") return failed(null, wrapped);
-  const missing = missingBehindWrapper(order, wrapped);
+  const missing = near ? missingBehindWrapper(order, wrapped) : null;
   if (missing !== null) return failed(127, missing);
   const grouped = grouping(around, order);
   if (typeof grouped === "string") return failed(null, grouped);
@@ -90,6 +94,16 @@ export async function begin(
     return failed(null, unguarded);
   }
   return run({ order, dir, claim, group, wrapped }, around, onExit);
+}
+
+/**
+ * Returns whether the directory or the command of a task may be on a file system that hangs. Only the task's own
+ * process looks at such a one.
+ */
+function needsFar({ workdir, home, argv, env }: TaskOrder): boolean {
+  const [name = ""] = argv;
+  const commands = name.includes("/") ? [name] : (env["PATH"] ?? "").split(":");
+  return [workdir ?? home, ...commands].some((path) => path.startsWith("/") && isFar(path));
 }
 
 /** Has the guard hold an exclusive task before anything of it executes. Returns why that failed, or null. */
@@ -109,7 +123,7 @@ function letGo({ uid }: TaskOrder, { guard, say }: Surroundings): void {
  */
 function missingBehindWrapper(order: TaskOrder, wrapped: Wrapped): string | null {
   const name = order.argv[0] ?? "";
-  if (order.account !== null || wrapped.argv[0] === name) return null;
+  if (wrapped.argv[0] === name) return null;
   const found = findCommand(name, order.env["PATH"] ?? "", wrapped.cwd);
   return found === null ? `the command ${name} is not there or not executable` : null;
 }
@@ -185,7 +199,7 @@ function run(ready: Ready, around: Surroundings, onExit: (held: HeldTask, exit: 
 function note(held: HeldTask, around: Surroundings): void {
   const { order, dir, claim, group, pid, start, started_ms } = held;
   try {
-    appendTo(claim, pidLine({ pid, start, started_ms }));
+    appendLines(claim, pidLine({ pid, start, started_ms }));
     around.journal.begun({ uid: order.uid, name: order.name, pid, start, dir, group, held: order.held });
   } catch (error) {
     around.say(`task ${order.name}: its process ${pid} could not be noted`, { why: messageOf(error) });

@@ -14,7 +14,10 @@ export interface Wrapped {
 
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-/** The script that runs after the switch: it enters the directory, checks the command, and becomes it. */
+/**
+ * The script that runs after the switch, or where the keeper must not look itself. It enters the directory, checks the
+ * command, and becomes it.
+ */
 const BEGIN = `if [ -n "$1" ]; then
   cd -- "$1" 2>/dev/null || { echo "the directory $1 cannot be entered by $(id -un)" >&3; exit 126; }
 else cd -- "$HOME" 2>/dev/null || cd /; fi
@@ -32,9 +35,15 @@ export interface Wrappers {
   readonly prlimit: string | null;
 }
 
+/** Where a task begins. `far`: its directory or command may hang, so only its own process looks at them. */
+export interface Whereabouts {
+  readonly cwd: string;
+  readonly far: boolean;
+}
+
 /** Returns the command of an order, or in words why it cannot be run. */
-export function commandOf(order: TaskOrder, cwd: string, { setpriv, prlimit }: Wrappers): Wrapped | string {
-  const wrapped = accountCommand(order, cwd, setpriv);
+export function commandOf(order: TaskOrder, begins: Whereabouts, { setpriv, prlimit }: Wrappers): Wrapped | string {
+  const wrapped = accountCommand(order, begins, setpriv);
   const limits = Object.entries(order.process_limits ?? {});
   if (limits.length === 0 || typeof wrapped === "string") return wrapped;
   if (prlimit === null) return "prlimit (util-linux) is not on this node, which needs it for `limits`";
@@ -43,11 +52,12 @@ export function commandOf(order: TaskOrder, cwd: string, { setpriv, prlimit }: W
 }
 
 /** Returns the command without its limits: as it is, or behind the switch to its account. */
-function accountCommand(order: TaskOrder, cwd: string, setpriv: string | null): Wrapped | string {
+function accountCommand(order: TaskOrder, { cwd, far }: Whereabouts, setpriv: string | null): Wrapped | string {
   const dies = order.lease_ms !== null && setpriv !== null ? ["--pdeathsig", "KILL"] : [];
   if (order.account === null) {
-    const argv = dies.length === 0 ? order.argv : [setpriv ?? "", ...dies, "--", ...order.argv];
-    return { argv, env: order.env, cwd, tells: false };
+    const begins = far ? ["/bin/sh", "-c", BEGIN, "sh", order.workdir ?? "", ...order.argv] : order.argv;
+    const argv = dies.length === 0 ? begins : [setpriv ?? "", ...dies, "--", ...begins];
+    return { argv, env: order.env, cwd: far ? "/" : cwd, tells: far };
   }
   if (setpriv === null) return "setpriv (util-linux) is not on this node, which needs it to switch accounts";
   const { uid, gid } = order.account;

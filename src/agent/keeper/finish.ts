@@ -6,7 +6,8 @@ import type { TaskExit } from "../../core/model/end";
 import { nowMs, pause } from "../../os/clock";
 import { killGroup, membersOf, memoryFacts, removeGroup } from "../../os/cgroup/group";
 import { messageOf } from "../../os/errors";
-import { appendTo, closeFile, readText, removeFile } from "../../os/files/files";
+import { closeFile, removeFile } from "../../os/files/files";
+import { appendLines, partOf } from "../../os/files/task-files";
 import type { Say } from "../../os/log";
 import { findProcesses } from "../../os/proc";
 import { sendSignal } from "../../os/process/signals";
@@ -71,23 +72,26 @@ function sweepSession(held: HeldTask): number {
 /** Returns what the switch of accounts wrote before it failed. Only a wrapped command has that file. */
 function couldNotBegin(held: HeldTask, exit: ProcessExit): Pick<TaskExit, "cause" | "reason"> {
   if (!held.wrapped.tells) return { reason: null };
-  const path = join(held.dir, FILES.notes);
-  const said = exit.exit_code === 126 || exit.exit_code === 127 ? readText(path) : { is: "missing" as const };
-  removeFile(path);
-  const why = said.is === "there" ? said.text.trim() : "";
+  const failed = exit.exit_code === 126 || exit.exit_code === 127;
+  const said = failed ? partOf(held.dir, FILES.notes, "first", MOST_NOTES) : new Uint8Array(0);
+  removeFile(join(held.dir, FILES.notes));
+  const why = new TextDecoder().decode(said).trim();
   return why === "" ? { reason: null } : startFailed(why);
 }
+
+/** More than a sentence is not from the switch of accounts: the task itself could write to the file. */
+const MOST_NOTES = 1_024;
 
 export const LEASE_OVER = "its lease ran out: the server was not heard";
 
 /** Adds the exit to the claim, however long a full disk delays that, and closes the claim. */
 export async function recordExit(claim: number, exit: TaskExit, say: Say): Promise<void> {
-  for (;;) {
+  for (let tries = 0; ; tries++) {
     try {
-      appendTo(claim, exitLine(exit));
+      appendLines(claim, exitLine(exit));
       return closeFile(claim);
     } catch (error) {
-      say("an exit could not be written", { why: messageOf(error) });
+      if (tries === 0) say("an exit cannot be written, and is tried again every second", { why: messageOf(error) });
       await pause(WRITE_AGAIN_MS);
     }
   }

@@ -1,10 +1,10 @@
 // Watches the output of tasks grow. Marks say when which byte was there, so that logs can be asked for by time, and the
 // oldest bytes beyond a cap are removed from the disk. The keeper does this, so that it goes on without an agent.
 
-import { join } from "node:path";
 import { nowMs } from "../../os/clock";
 import { messageOf } from "../../os/errors";
-import { appendText, closeFile, cutFile, lookAt, openToChange } from "../../os/files/files";
+import { closeFile } from "../../os/files/files";
+import { appendTaskLines, emptyTaskFile, openTaskFile, sizeOfTaskFile } from "../../os/files/task-files";
 import { punchHole } from "../../os/libc";
 import { FILES } from "../tasks/taskdir";
 
@@ -36,6 +36,9 @@ export interface Growth {
   readonly dir: string;
   readonly cap_bytes: number;
   readonly streams: readonly Stream[];
+  /** Whether it was said that there can be no marks, and that the streams cannot be watched. */
+  unmarked: boolean;
+  unwatched: boolean;
 }
 
 const freshStream = (name: StreamName): Stream => ({
@@ -53,75 +56,88 @@ export const watchGrowth = (dir: string, cap_bytes: number): Growth => ({
   dir,
   cap_bytes,
   streams: [freshStream("stdout"), freshStream("stderr")],
+  unmarked: false,
+  unwatched: false,
 });
 
 /**
  * Looks once at the streams that are due. The lines of the marks file are `at NAME OFFSET MS`, `from NAME OFFSET` and
  * `cut NAME OFFSET`.
  */
-export function look(growth: Growth, now_ms: number): void {
+export function look(growth: Growth, now_ms: number, say: (why: string) => void): void {
   for (const stream of growth.streams) {
     if (now_ms < stream.look_after_ms) continue;
-    const there = lookAt(join(growth.dir, FILES[stream.name]));
-    const size = stream.base + (there?.size ?? 0);
+    const size = stream.base + sizeOfTaskFile(growth.dir, FILES[stream.name]);
     if (size === stream.size) {
       stream.look_after_ms = now_ms + stream.quiet_ms;
       stream.quiet_ms = Math.min(LOOK_SELDOM_MS, stream.quiet_ms * 2);
       continue;
     }
-    grown(growth, stream, size, now_ms);
+    grown(growth, stream, size, now_ms, say);
   }
 }
 
-function grown(growth: Growth, stream: Stream, size: number, now_ms: number): void {
-  const marks = join(growth.dir, FILES.marks);
-  if (now_ms >= stream.mark_after_ms) {
-    appendText(marks, `at ${stream.name} ${size} ${now_ms}\n`);
-    stream.marks += 1;
-    stream.mark_after_ms = now_ms + LOOK_EVERY_MS * 2 ** Math.floor(stream.marks / MARKS_A_STEP);
-  }
+function grown(growth: Growth, stream: Stream, size: number, now_ms: number, say: (why: string) => void): void {
   stream.size = size;
   stream.quiet_ms = LOOK_EVERY_MS;
   stream.look_after_ms = now_ms + LOOK_EVERY_MS;
+  if (now_ms >= stream.mark_after_ms) {
+    stream.marks += 1;
+    stream.mark_after_ms = now_ms + LOOK_EVERY_MS * 2 ** Math.floor(stream.marks / MARKS_A_STEP);
+    mark(growth, `at ${stream.name} ${size} ${now_ms}`, say);
+  }
   // Bytes are freed in steps of an eighth of the cap, so that steady output does not cost a call at every look.
-  if (size - stream.freed > growth.cap_bytes + growth.cap_bytes / 8) free(growth, stream, marks);
+  if (size - stream.freed > growth.cap_bytes + growth.cap_bytes / 8) free(growth, stream, say);
+}
+
+/**
+ * Notes a fact about a stream. Where that is impossible, as when the task has put something else there, it is said
+ * once.
+ */
+function mark(growth: Growth, line: string, say: (why: string) => void): void {
+  try {
+    appendTaskLines(growth.dir, FILES.marks, `${line}\n`);
+  } catch (error) {
+    if (!growth.unmarked) say(`${growth.dir}: its output has no marks: ${messageOf(error)}`);
+    growth.unmarked = true;
+  }
 }
 
 /**
  * Frees the bytes beyond the cap by a hole. Where holes cannot be punched, the file is emptied and the cut is noted.
  */
-function free(growth: Growth, stream: Stream, marks: string): void {
-  const path = join(growth.dir, FILES[stream.name]);
+function free(growth: Growth, stream: Stream, say: (why: string) => void): void {
+  const name = FILES[stream.name];
   const until = Math.floor((stream.size - growth.cap_bytes) / BLOCK) * BLOCK;
-  const fd = openToChange(path);
+  const fd = openTaskFile(growth.dir, name, "change");
   try {
     const from = Math.max(0, stream.freed - stream.base);
     const why = punchHole(fd, from, until - stream.base - from);
     if (why === null) {
       stream.freed = until;
-      appendText(marks, `from ${stream.name} ${until}\n`);
-      return;
+      return mark(growth, `from ${stream.name} ${until}`, say);
     }
   } finally {
     closeFile(fd);
   }
-  cutFile(path);
+  emptyTaskFile(growth.dir, name);
   stream.base = stream.size;
   stream.freed = stream.size;
-  appendText(marks, `cut ${stream.name} ${stream.size}\n`);
+  mark(growth, `cut ${stream.name} ${stream.size}`, say);
 }
 
 /**
- * Looks once at all streams. A task whose streams cannot be looked at is reported to `say`, and the others are still
- * looked at.
+ * Looks once at all streams. A task whose streams cannot be looked at is reported to `say` once, and the others are
+ * still looked at.
  */
 export function lookAtAll(growths: Iterable<Growth>, say: (why: string) => void): void {
   const now = nowMs();
   for (const growth of growths) {
     try {
-      look(growth, now);
+      look(growth, now, say);
     } catch (error) {
-      say(`${growth.dir}: ${messageOf(error)}`);
+      if (!growth.unwatched) say(`${growth.dir}: ${messageOf(error)}`);
+      growth.unwatched = true;
     }
   }
 }

@@ -2,20 +2,12 @@
 // count as claims of these. A task's beginning and its end are one line each, since a file per task would cost more
 // than the task.
 
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { nowMs } from "../../os/clock";
 import { replaceFileNow } from "../../os/files/durable";
-import {
-  appendTo,
-  closeFile,
-  exists,
-  lookAt,
-  namesIn,
-  openToAppend,
-  readText,
-  removeFile,
-  removeTree,
-} from "../../os/files/files";
+import { closeFile, exists, lookAt, namesIn, openToAppend, removeFile, removeTree } from "../../os/files/files";
+import { appendLines, readTaskFile, wholeLines } from "../../os/files/task-files";
+import { MIB } from "../../core/units";
 import { fieldsOf, isTexts, parsedJson } from "../../os/files/json";
 import { bootId, isAlive, statOf } from "../../os/proc";
 
@@ -41,6 +33,7 @@ const PREFIX = "living.";
 const JOURNAL = /^living\.\d+$/;
 /** Beyond this many lines a journal is rewritten with the tasks that still live. */
 const MOST_LINES = 20_000;
+const MOST_BYTES = 256 * MIB;
 
 export interface Journal {
   begun(note: LivingNote): void;
@@ -60,7 +53,7 @@ export function openJournal(run: string): Journal {
   let fd = anew();
   let lines = 0;
   const add = (line: Line): void => {
-    appendTo(fd, `${JSON.stringify(line)}\n`);
+    appendLines(fd, `${JSON.stringify(line)}\n`);
     if (++lines < MOST_LINES + 4 * living.size) return;
     const full = fd;
     fd = anew();
@@ -88,10 +81,10 @@ interface JournalRead {
 }
 
 function readJournal(path: string): JournalRead {
-  const read = readText(path);
+  const read = readTaskFile(dirname(path), basename(path), MOST_BYTES);
   const begun: LivingNote[] = [];
   let [open, boot_id] = [false, ""];
-  for (const text of read.is === "there" ? read.text.split("\n") : []) {
+  for (const text of read.is === "there" ? wholeLines(read.text) : []) {
     const line = parseLine(text);
     if (line === null) continue;
     if ("keeper" in line) [open, boot_id] = [isAlive(line.keeper, line.start), line.boot_id];

@@ -3,7 +3,9 @@
 
 import { join } from "node:path";
 import { pause } from "../../os/clock";
-import { closeFile, exists, openToRead, readAt, readText, sizeOf } from "../../os/files/files";
+import { closeFile, exists, readAt, sizeOf } from "../../os/files/files";
+import { openToReadTask, readTaskFile, wholeLines } from "../../os/files/task-files";
+import { MIB } from "../../core/units";
 import { FILES, places } from "./taskdir";
 
 export interface TaskLogQuery {
@@ -27,6 +29,9 @@ export interface TaskLogOptions {
 const CHUNK_BYTES = 64 * 1024;
 const LOOK_EVERY_MS = 100;
 
+/** The keeper writes far fewer. A longer file is not its work, and counts as empty. */
+const MOST_MARKS = 16 * MIB;
+
 /** The facts about one stream in the marks file. */
 interface Marks {
   /** The offset of the file's first byte. It is more than 0 if the file was cut. */
@@ -37,10 +42,10 @@ interface Marks {
 }
 
 function readMarks(dir: string, name: string): Marks {
-  const read = readText(join(dir, FILES.marks));
+  const read = readTaskFile(dir, FILES.marks, MOST_MARKS);
   let [base, from] = [0, 0];
   const at: { offset: number; at_ms: number }[] = [];
-  for (const line of read.is === "there" ? read.text.split("\n") : []) {
+  for (const line of read.is === "there" ? wholeLines(read.text) : []) {
     const [verb, stream, offset, at_ms] = line.split(" ");
     if (stream !== name) continue;
     if (verb === "cut") base = Number(offset);
@@ -84,7 +89,7 @@ export async function* readLog(query: TaskLogQuery, options: TaskLogOptions): As
       yield gap(marks.from - offset);
       offset = marks.from;
     }
-    for (const bytes of chunksOf(join(dir, FILES[query.name]), offset - marks.base)) {
+    for (const bytes of chunksOf(dir, query.name, offset - marks.base)) {
       offset += bytes.length;
       yield bytes;
       if (options.signal.aborted) return;
@@ -97,8 +102,8 @@ export async function* readLog(query: TaskLogQuery, options: TaskLogOptions): As
 const gap = (bytes: number): Uint8Array =>
   new TextEncoder().encode(`[${bytes} older bytes were removed: the log is at its cap]\n`);
 
-function* chunksOf(path: string, from: number): Generator<Uint8Array> {
-  const fd = openToRead(path);
+function* chunksOf(dir: string, name: "stdout" | "stderr", from: number): Generator<Uint8Array> {
+  const fd = openToReadTask(dir, FILES[name]);
   if (fd === null) return;
   try {
     for (let at = from; at < sizeOf(fd);) {

@@ -4,7 +4,9 @@
 import { join } from "node:path";
 import { END_CAUSES, type EndCause, type RecordEnd } from "../../core/model/end";
 import type { TaskRecord } from "../../core/model/record";
-import { appendDurably, makePrivateDir, readText, renameTo } from "../../os/files/files";
+import { makePrivateDir, renameTo } from "../../os/files/files";
+import { appendTaskLinesDurably, readTaskFile, wholeLines } from "../../os/files/task-files";
+import { MIB } from "../../core/units";
 import { parsedJson } from "../../os/files/json";
 import { assignment } from "../../wire/nouns";
 import { FILES, numberOrNull, textOrNull } from "./taskdir";
@@ -15,12 +17,15 @@ type ParsedRecord =
 /** The record of a task. A bad record was set aside; the directory stays, with its claim. */
 export type RecordRead = ParsedRecord | { readonly is: "missing" };
 
+/** All versions of one record. A record is written anew at each change of what was decided, not of what was seen. */
+const MOST_BYTES = 64 * MIB;
+
 const bad = (why: string): ParsedRecord => ({ is: "bad", why });
 
 /** Reads the record in a task's directory. A bad record is renamed to `UID.bad` beside the directory. */
 export function readRecord(tasks: string, uid: string): RecordRead {
   const path = join(tasks, uid, FILES.record);
-  const read = readText(path);
+  const read = readTaskFile(join(tasks, uid), FILES.record, MOST_BYTES);
   if (read.is === "missing") return { is: "missing" };
   const parsed = read.is === "there" ? lastRecord(read.text, uid) : bad(read.why);
   if (parsed.is === "bad") renameTo(path, badPath(tasks, uid));
@@ -33,13 +38,7 @@ export const badPath = (tasks: string, uid: string): string => join(tasks, `${ui
  * Returns the newest record. A version whose writing was cut off has no end of line, so the version before it counts.
  */
 function lastRecord(text: string, uid: string): ParsedRecord {
-  const line =
-    text
-      .slice(0, text.lastIndexOf("\n") + 1)
-      .trimEnd()
-      .split("\n")
-      .at(-1) ?? "";
-  const value = parsedJson(line);
+  const value = parsedJson(wholeLines(text).at(-1) ?? "");
   return value === undefined ? bad("not JSON") : parseRecord(value, uid);
 }
 
@@ -135,7 +134,7 @@ export function createRecordWriter(tasks: string): RecordWriter {
       made.add(uid);
     }
     // Versions are appended, as replacing would delete a file each time, which is slow on many file systems.
-    await appendDurably(join(dir, FILES.record), `${JSON.stringify(record)}\n`);
+    await appendTaskLinesDurably(dir, FILES.record, `${JSON.stringify(record)}\n`);
     if (record.end !== null) made.delete(uid);
   };
 

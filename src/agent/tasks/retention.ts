@@ -3,7 +3,9 @@
 import { join } from "node:path";
 import { DAY_MS } from "../../core/units";
 import { breathe } from "../../os/clock";
-import { exists, lookAt, namesIn, removeTree } from "../../os/files/files";
+import { messageOf } from "../../os/errors";
+import { lookAt, namesIn, removeTree } from "../../os/files/files";
+import { isTaskFile } from "../../os/files/task-files";
 import { FILES, isUid, readAttempt } from "./taskdir";
 
 export const RETENTION_MS = 7 * DAY_MS;
@@ -15,22 +17,32 @@ export async function sweepEnded(ended: string, tasks: string, now_ms: number): 
   const old = now_ms - RETENTION_MS;
   const aged: { dir: string; at_ms: number }[] = [];
   let at = 0;
+  let failure: Error | null = null;
+  // One directory that cannot be removed, for whatever its task has put there, keeps no other from being removed.
+  const remove = (dir: string): void => {
+    try {
+      removeTree(dir);
+    } catch (error) {
+      failure ??= new Error(messageOf(error));
+    }
+  };
   for (const uid of namesIn(ended).filter(isUid)) {
     if (++at % CHUNK === 0) await breathe();
     const dir = join(ended, uid);
     const at_ms = lookAt(dir)?.mtimeMs ?? now_ms;
-    if (at_ms < old) removeTree(dir);
+    if (at_ms < old) remove(dir);
     else aged.push({ dir, at_ms });
   }
   const tooMany = aged.toSorted((a, b) => a.at_ms - b.at_ms).slice(0, Math.max(0, aged.length - MOST_ENDED));
   for (const { dir } of tooMany) {
     if (++at % CHUNK === 0) await breathe();
-    removeTree(dir);
+    remove(dir);
   }
   for (const uid of namesIn(tasks).filter(isUid)) {
     if (++at % CHUNK === 0) await breathe();
     const dir = join(tasks, uid);
-    if (exists(join(dir, FILES.record)) || readAttempt(dir)?.claimed !== "stop") continue;
-    if ((lookAt(dir)?.mtimeMs ?? now_ms) < old) removeTree(dir);
+    if (isTaskFile(dir, FILES.record) || readAttempt(dir)?.claimed !== "stop") continue;
+    if ((lookAt(dir)?.mtimeMs ?? now_ms) < old) remove(dir);
   }
+  if (failure !== null) throw failure;
 }

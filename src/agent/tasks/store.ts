@@ -7,6 +7,7 @@ import type { TaskRecord } from "../../core/model/record";
 import { breathe, nowMs } from "../../os/clock";
 import { messageOf } from "../../os/errors";
 import { createOnce, exists, makePrivateDir, namesIn, removeFile, removeTree, renameTo } from "../../os/files/files";
+import { isTaskFile } from "../../os/files/task-files";
 import { bootId } from "../../os/proc";
 import { badPath, createRecordWriter, readRecord } from "./records";
 import { sweepEnded } from "./retention";
@@ -76,7 +77,7 @@ export function openTaskStore(data: string, say: (line: string) => void): TaskFi
     kept: () => bringBack(tasks, ended),
     write: (record) => writer.write(record),
     attempt: (uid) => readAttempt(dirOf(uid)),
-    wasClaimed: (uid) => exists(join(dirOf(uid), FILES.claim)) || exists(join(ended, uid)),
+    wasClaimed: (uid) => isTaskFile(dirOf(uid), FILES.claim) || exists(join(ended, uid)),
     claimStopped: async (uid) => (exists(join(ended, uid)) ? "before" : claimStopped(tasks, uid)),
     claimRefused: (uid, why) => claimRefused(dirOf(uid), why),
     tail: (uid) => tails.of(uid),
@@ -138,7 +139,7 @@ async function claimStopped(tasks: string, uid: string): Promise<StopClaim> {
   const dir = join(tasks, uid);
   makePrivateDir(dir);
   const claimed = await createOnce(join(dir, FILES.claim), STOPPED_CLAIM);
-  const recorded = exists(join(dir, FILES.record));
+  const recorded = isTaskFile(dir, FILES.record);
   // No other order will follow for a record that could not be read.
   if (!recorded) removeFile(badPath(tasks, uid));
   return claimed === "created" ? "now" : recorded ? "before" : "unrecorded";

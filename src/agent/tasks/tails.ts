@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { HOUSE_LIMITS } from "../../core/limits";
 import type { Tail } from "../../core/model/end";
-import { tailOf } from "../../os/files/files";
+import { partOf } from "../../os/files/task-files";
 import { FILES } from "./taskdir";
 
 export interface Tails {
@@ -14,7 +14,7 @@ export interface Tails {
 export function createTails(tasks: string): Tails {
   const known = new Map<string, Tail>();
   const read = (uid: string, name: "stdout" | "stderr"): string =>
-    lastText(tailOf(join(tasks, uid, FILES[name]), HOUSE_LIMITS.log_tail_bytes));
+    lastText(partOf(join(tasks, uid), FILES[name], "last", HOUSE_LIMITS.log_tail_bytes));
   return {
     of: (uid) => {
       const before = known.get(uid);

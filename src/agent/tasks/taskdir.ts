@@ -3,7 +3,8 @@
 
 import { join } from "node:path";
 import type { TaskExit } from "../../core/model/end";
-import { readText } from "../../os/files/files";
+import { readTaskFile, wholeLines } from "../../os/files/task-files";
+import { MIB } from "../../core/units";
 import { fieldsOf, parsedJson } from "../../os/files/json";
 
 /** The directories of an agent's data. */
@@ -61,7 +62,7 @@ const UNKNOWN: Attempt = { claimed: "unknown", boot_id: "", at_ms: 0, group: [],
 
 /** Reads the claim in a task's directory, or returns null if there is none. Words of newer keepers are ignored. */
 export function readAttempt(dir: string): Attempt | null {
-  const read = readText(join(dir, FILES.claim));
+  const read = readTaskFile(dir, FILES.claim, MIB);
   if (read.is === "missing") return null;
   return read.is === "failed" ? UNKNOWN : parseAttempt(read.text);
 }
@@ -69,7 +70,7 @@ export function readAttempt(dir: string): Attempt | null {
 /** Parses the content of a claim. Only whole lines count. */
 export function parseAttempt(text: string): Attempt {
   let attempt = UNKNOWN;
-  for (const line of text.slice(0, text.lastIndexOf("\n") + 1).split("\n")) {
+  for (const line of wholeLines(text)) {
     const [word, first = "", second = "", third = ""] = line.split(" ");
     if (word === "stopped") attempt = { ...attempt, claimed: "stop" };
     else if (word === "started") attempt = { ...attempt, claimed: "start", boot_id: first, at_ms: Number(second) };

@@ -18,7 +18,6 @@ import {
   rmSync,
   statSync,
   fstatSync,
-  truncateSync,
   unlinkSync,
   writeSync,
   type Stats,
@@ -26,7 +25,7 @@ import {
 import { messageOf } from "../errors";
 import { parsedJson } from "./json";
 
-const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY, O_TRUNC, O_APPEND, O_NONBLOCK } = constants;
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_WRONLY, O_TRUNC, O_APPEND, O_NONBLOCK } = constants;
 
 export type Text =
   | { readonly is: "there"; readonly text: string }
@@ -102,7 +101,7 @@ export async function createOnce(path: string, text: string): Promise<"created" 
 export async function createHeld(path: string, text: string): Promise<number | null> {
   let fd: number;
   try {
-    fd = openSync(path, O_CREAT | O_EXCL | O_APPEND | O_WRONLY | O_NOFOLLOW, 0o600);
+    fd = openSync(path, O_CREAT | O_EXCL | O_APPEND | O_RDWR | O_NOFOLLOW, 0o600);
   } catch (error) {
     if (codeOf(error) === "EEXIST") return null;
     throw error;
@@ -130,29 +129,10 @@ export function writeShort(path: string, text: string): void {
   }
 }
 
-export const openToAppend = (path: string): number => openSync(path, O_CREAT | O_APPEND | O_WRONLY | O_NOFOLLOW, 0o600);
+export const openToAppend = (path: string): number =>
+  openSync(path, O_CREAT | O_APPEND | O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0o600);
 
 export const appendTo = (fd: number, text: string): void => writeWhole(fd, text);
-
-/** Appends a text and syncs it. Resolves when the text is durable. */
-export async function appendDurably(path: string, text: string): Promise<void> {
-  const fd = openToAppend(path);
-  try {
-    writeWhole(fd, text);
-    await synced(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-export function appendText(path: string, text: string): void {
-  const fd = openToAppend(path);
-  try {
-    writeWhole(fd, text);
-  } finally {
-    closeSync(fd);
-  }
-}
 
 /** Returns size and times of a path itself, even if it is a link; or null if nothing is there. */
 export function lookAt(path: string): Stats | null {
@@ -169,23 +149,6 @@ export function directoryProblem(path: string): string | null {
   }
 }
 
-/**
- * Opens a regular file for reading. The function neither follows a link nor blocks. Returns null if there is no regular
- * file.
- */
-export function openToRead(path: string): number | null {
-  let fd: number;
-  try {
-    fd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-  } catch (error) {
-    if (codeOf(error) === "ENOENT" || codeOf(error) === "ELOOP") return null;
-    throw error;
-  }
-  if (fstatSync(fd).isFile()) return fd;
-  closeSync(fd);
-  return null;
-}
-
 /** Returns up to `length` bytes of an open file from `offset`. There are fewer at the end of the file. */
 export function readAt(fd: number, offset: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
@@ -193,17 +156,6 @@ export function readAt(fd: number, offset: number, length: number): Uint8Array {
 }
 
 export const sizeOf = (fd: number): number => fstatSync(fd).size;
-
-/** Returns the last `length` bytes of a file; nothing if there is no file. */
-export function tailOf(path: string, length: number): Uint8Array {
-  const fd = openToRead(path);
-  if (fd === null) return new Uint8Array(0);
-  try {
-    return readAt(fd, Math.max(0, sizeOf(fd) - length), length);
-  } finally {
-    closeSync(fd);
-  }
-}
 
 export function removeFile(path: string): void {
   try {
@@ -227,7 +179,3 @@ export function syncDir(path: string): void {
     closeSync(fd);
   }
 }
-
-/** Opens an existing regular file to change it in place. */
-export const openToChange = (path: string): number => openSync(path, O_WRONLY | O_NOFOLLOW);
-export const cutFile = (path: string): void => truncateSync(path, 0);

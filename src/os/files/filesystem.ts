@@ -86,17 +86,24 @@ const mountType = (mounts: string, path: string): string | null => mountOf(mount
 /** Returns the mount that holds `path`: the last one of those with the longest mount point that is a prefix. */
 export function mountOf(mounts: string, path: string): Mount | null {
   let best: Mount | null = null;
-  for (const line of mounts.split("\n")) {
+  for (const mount of mountsIn(mounts)) {
+    const { point } = mount;
+    const inside = point === "/" || path === point || path.startsWith(`${point}/`);
+    if (inside && (best === null || point.length >= best.point.length)) best = mount;
+  }
+  return best;
+}
+
+/** Parses the kernel's list of mounts. */
+export function mountsIn(mounts: string): Mount[] {
+  return mounts.split("\n").flatMap((line) => {
     const [front, back] = line.split(" - ");
     // Blanks in a mount point are written in octal.
     const point = front?.split(" ")[4]?.replace(/\\(\d{3})/g, (_, code: string) => octal(code));
     const [type, , ofAll = ""] = back?.split(" ") ?? [];
-    if (point === undefined || type === undefined) continue;
-    const inside = point === "/" || path === point || path.startsWith(`${point}/`);
-    const options = `${front?.split(" ")[5] ?? ""},${ofAll}`.split(",");
-    if (inside && (best === null || point.length >= best.point.length)) best = { point, type, options };
-  }
-  return best;
+    if (point === undefined || type === undefined) return [];
+    return [{ point, type, options: `${front?.split(" ")[5] ?? ""},${ofAll}`.split(",") }];
+  });
 }
 
 const octal = (code: string): string => String.fromCharCode(Number.parseInt(code, 8));

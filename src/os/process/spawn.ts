@@ -3,6 +3,8 @@
 
 import { closeSync, constants, fchownSync, openSync } from "node:fs";
 import { within } from "../clock";
+import { basename, dirname } from "node:path";
+import { openOutput } from "../files/task-files";
 import { messageOf } from "../errors";
 import { signalName } from "./signals";
 
@@ -105,7 +107,7 @@ const APPEND = constants.O_CREAT | constants.O_APPEND | constants.O_WRONLY | con
 export function launch(task: TaskCommand, onExit: (exit: ProcessExit) => void): Launched {
   const fds: number[] = [];
   const open = (path: string): number => {
-    const fd = openSync(path, APPEND, 0o600);
+    const fd = openOutput(dirname(path), basename(path));
     fds.push(fd);
     if (task.owner !== null) fchownSync(fd, task.owner.uid, task.owner.gid);
     return fd;

@@ -1,0 +1,173 @@
+// Files that a task may have changed: its account can be that of the agent, so any of them may have become a link, a
+// pipe or a huge file. They are opened without following a link, without waiting, only as regular files, and read with
+// a bound. Also the lines of such files: each begins on a line of its own, whatever was cut off before it.
+
+import { closeSync, constants, fdatasync, fstatSync, ftruncateSync, lstatSync, openSync } from "node:fs";
+import { join } from "node:path";
+import { messageOf } from "../errors";
+import { appendTo, readAt, sizeOf, type Text } from "./files";
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY, O_DIRECTORY, O_RDONLY, O_RDWR, O_WRONLY, O_APPEND } =
+  constants;
+const SAFELY = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+
+/** `append` creates the file where it is missing, and `create` only there. */
+export type Purpose = "read" | "append" | "create" | "change";
+
+const FLAGS: Readonly<Record<Purpose, number>> = {
+  read: O_RDONLY,
+  append: O_RDWR | O_APPEND | O_CREAT,
+  create: O_RDWR | O_APPEND | O_CREAT | O_EXCL,
+  change: O_WRONLY,
+};
+
+/** Opens a regular file in a directory. Throws if it cannot be opened so, also where it is no regular file. */
+export function openTaskFile(dir: string, name: string, purpose: Purpose): number {
+  const fd = openIn(dir, name, FLAGS[purpose] | SAFELY);
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
+  throw Object.assign(new Error(`${join(dir, name)} is not a regular file`), { code: "ENOTREG" });
+}
+
+/**
+ * Opens an output of a task for appending, and creates it where it is missing. The descriptor is handed to the task, so
+ * it has none of the flags with which the file was looked at.
+ */
+export function openOutput(dir: string, name: string): number {
+  const looked = openTaskFile(dir, name, "append");
+  try {
+    const path = process.platform === "linux" ? `/proc/self/fd/${looked}` : join(dir, name);
+    return openSync(path, O_WRONLY | O_APPEND);
+  } finally {
+    closeSync(looked);
+  }
+}
+
+/** Opens a name in a directory that is itself no link. Where /proc is missing, only the last part is held to that. */
+function openIn(dir: string, name: string, flags: number): number {
+  const at = openSync(dir, O_RDONLY | O_DIRECTORY | SAFELY);
+  try {
+    const path = process.platform === "linux" ? `/proc/self/fd/${at}/${name}` : join(dir, name);
+    return openSync(path, flags, 0o600);
+  } catch (error) {
+    throw named(error, join(dir, name));
+  } finally {
+    closeSync(at);
+  }
+}
+
+/** Returns the error with the path that people know. */
+function named(error: unknown, path: string): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === undefined ? error : Object.assign(new Error(`${code}: ${path} could not be opened`), { code });
+}
+
+/** Reads a file of at most `most` bytes. A longer one, or one that is no regular file, is `failed`. */
+export function readTaskFile(dir: string, name: string, most: number): Text {
+  try {
+    const fd = openTaskFile(dir, name, "read");
+    try {
+      const size = sizeOf(fd);
+      if (size > most) return { is: "failed", why: `${join(dir, name)} has ${size} bytes, of at most ${most}` };
+      return { is: "there", text: new TextDecoder().decode(readAt(fd, 0, size)) };
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === "ENOENT" ? { is: "missing" } : { is: "failed", why: messageOf(error) };
+  }
+}
+
+/** Opens a file for reading, or returns null if there is no regular file. */
+export function openToReadTask(dir: string, name: string): number | null {
+  try {
+    return openTaskFile(dir, name, "read");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    return null;
+  }
+}
+
+/** Returns the first or the last bytes of a file, at most `most`; nothing if there is no regular file. */
+export function partOf(dir: string, name: string, part: "first" | "last", most: number): Uint8Array {
+  const fd = openToReadTask(dir, name);
+  if (fd === null) return new Uint8Array(0);
+  try {
+    return readAt(fd, part === "first" ? 0 : Math.max(0, sizeOf(fd) - most), most);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * Returns whether a name is in a directory. No link is followed: what is in the place of the directory may hide the
+ * file, so it counts as the file.
+ */
+export function isTaskFile(dir: string, name: string): boolean {
+  const there = lstatSync(dir, { throwIfNoEntry: false });
+  if (there === undefined) return false;
+  return !there.isDirectory() || lstatSync(join(dir, name), { throwIfNoEntry: false }) !== undefined;
+}
+
+/** Returns the size of a regular file; 0 if there is none. */
+export function sizeOfTaskFile(dir: string, name: string): number {
+  const there = lstatSync(join(dir, name), { throwIfNoEntry: false });
+  return there?.isFile() === true ? there.size : 0;
+}
+
+/** Empties a regular file. */
+export function emptyTaskFile(dir: string, name: string): void {
+  const fd = openTaskFile(dir, name, "change");
+  try {
+    ftruncateSync(fd, 0);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+// ---- lines
+
+/** A line that ends so was cut off while it was written, and counts for nothing. */
+const TORN = "!";
+const NEWLINE = 10;
+
+/**
+ * Appends whole lines to an open file. If the text before was cut off, by a full disk or a kill, its line is ended as a
+ * torn one first, so that it does not become a part of the new line.
+ */
+export function appendLines(fd: number, lines: string): void {
+  const size = sizeOf(fd);
+  const torn = size > 0 && readAt(fd, size - 1, 1)[0] !== NEWLINE;
+  appendTo(fd, torn ? `${TORN}\n${lines}` : lines);
+}
+
+/** Returns the lines of a text that were written whole. */
+export const wholeLines = (text: string): string[] =>
+  text
+    .slice(0, text.lastIndexOf("\n") + 1)
+    .split("\n")
+    .filter((line) => line !== "" && !line.endsWith(TORN));
+
+/** Appends whole lines to a file. */
+export function appendTaskLines(dir: string, name: string, lines: string): void {
+  const fd = openTaskFile(dir, name, "append");
+  try {
+    appendLines(fd, lines);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Appends whole lines to a file. Resolves when they are durable. */
+export async function appendTaskLinesDurably(dir: string, name: string, lines: string): Promise<void> {
+  const fd = openTaskFile(dir, name, "append");
+  try {
+    appendLines(fd, lines);
+    await new Promise<void>((resolve, reject) => {
+      fdatasync(fd, (error) => (error === null ? resolve() : reject(error)));
+    });
+  } finally {
+    closeSync(fd);
+  }
+}
