@@ -17,13 +17,13 @@ export async function sweepEnded(ended: string, tasks: string, now_ms: number): 
   const old = now_ms - RETENTION_MS;
   const aged: { dir: string; at_ms: number }[] = [];
   let at = 0;
-  let failure: Error | null = null;
+  const failures: string[] = [];
   // One directory that cannot be removed, for whatever its task has put there, keeps no other from being removed.
   const remove = (dir: string): void => {
     try {
       removeTree(dir);
     } catch (error) {
-      failure ??= new Error(messageOf(error));
+      failures.push(messageOf(error));
     }
   };
   for (const uid of namesIn(ended).filter(isUid)) {
@@ -44,5 +44,5 @@ export async function sweepEnded(ended: string, tasks: string, now_ms: number): 
     if (isTaskFile(dir, FILES.record) || readAttempt(dir)?.claimed !== "stop") continue;
     if ((lookAt(dir)?.mtimeMs ?? now_ms) < old) remove(dir);
   }
-  if (failure !== null) throw failure;
+  if (failures.length > 0) throw new Error(failures[0]);
 }
