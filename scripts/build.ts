@@ -60,6 +60,7 @@ async function build(target: string | null, outfile: string, made: Stamp): Promi
     // Files of the current directory must not change what the program does.
     "--no-compile-autoload-dotenv",
     "--no-compile-autoload-bunfig",
+    "--compile-exec-argv=--disallow-code-generation-from-strings=strict",
     "--define",
     `BUILD_VERSION=${JSON.stringify(made.version)}`,
     "--define",

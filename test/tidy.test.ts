@@ -20,9 +20,12 @@ const tests = sources.filter(({ path }) => path.startsWith("test/"));
 /** What starts the program, or makes pages of it: from there every file of src must be reached. */
 const isEntry = (path: string): boolean =>
   path === "src/main.ts" || path === "scripts/docs.ts" || /^src\/web\/[^/]+\.tsx$/.test(path);
-/** Files that are started, not imported: scripts, test files, and what package.json names. */
+/** Files that are started, not imported: scripts, adversaries, test files, and what package.json names. */
 const isRoot = (path: string): boolean =>
-  isEntry(path) || path.startsWith("scripts/") || path.endsWith(".test.ts") || textOf("package.json").includes(path);
+  isEntry(path) ||
+  /^(scripts|test\/adversary)\//.test(path) ||
+  path.endsWith(".test.ts") ||
+  textOf("package.json").includes(path);
 
 const none = (refusals: readonly Refusal[]): void => expect(refusals.map(printed)).toEqual([]);
 

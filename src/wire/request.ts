@@ -145,6 +145,8 @@ function broken(error: unknown, { signal }: ClientRequest, url: string, n: numbe
   if (error instanceof UnreachableError || signal?.aborted === true) throw error;
   if (error instanceof WrongServerError) throw new UnreachableError(error.message, error.hint, { cause: error });
   const code = codeOf(error);
+  // A server that is there and silent has had its time. Asking it again and again would look like a hang.
+  if (code === "TimeoutError") throw unreachable(error, code, url);
   const never = n === 0 && (code === "ConnectionRefused" || code === "ECONNREFUSED" || !LOST.test(code));
   if (never || n >= PAUSES_MS.length) throw unreachable(error, code, url);
   return null;
@@ -163,6 +165,9 @@ function unreachable(error: unknown, code: string, url: string): UnreachableErro
       "Is it running (orch server), and is the address right (--url, ORCH_URL)?",
       cause,
     );
+  }
+  if (code === "TimeoutError") {
+    return new UnreachableError(`${url} does not answer`, "Is it an orch server, and is it well?", cause);
   }
   if (/cert|verify|altname|self_?signed|tls|ssl/i.test(code)) {
     return new UnreachableError(

@@ -54,6 +54,7 @@ async function askAddress(url: string): Promise<NoticeAnswer> {
     const response = await fetch(url, {
       headers: HEADERS,
       redirect: "error",
+      proxy: false,
       signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
     });
     // Reading the body may fail, or take longer than ANSWER_WITHIN_MS.
