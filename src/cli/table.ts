@@ -115,6 +115,12 @@ export const TABLE: readonly CommandEntry[] = [
   ),
   entry("access", "user add", "Add a person", async () => (await import("./commands/user")).userAdd),
   entry("access", "user ls", "List people", async () => (await import("./commands/user")).userLs),
+  entry(
+    "access",
+    "user grant",
+    "Let a person's specs name further Unix accounts",
+    async () => (await import("./commands/user")).userGrant,
+  ),
   entry("access", "user rm", "Remove a person", async () => (await import("./commands/user")).userRm),
   entry(
     "care",

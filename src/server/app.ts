@@ -20,7 +20,7 @@ type Env = { Bindings: { link?: PathLink } };
 /** The link of requests that come without a socket, as in tests. */
 const NO_LINK: PathLink = { source: "local", keepOpen: () => undefined, upgrade: () => false };
 const NO_QUERY = z.object({});
-const NOBODY: Principal = { name: "nobody", role: "agent", project: "", unix_user: "", token_id: "" };
+const NOBODY: Principal = { name: "nobody", role: "agent", project: "", unix_user: "", accounts: [], token_id: "" };
 
 export type App = Hono<Env>;
 

@@ -2,6 +2,7 @@
 // server, for its tests and for the simulator.
 
 import type { FindingOverrides } from "../core/model/findings";
+import type { ServerProcess } from "../core/intake/assign";
 import type { PlanLimits } from "../core/pass/snapshot";
 import type { Ms } from "../core/units";
 import type { TestCommand } from "../core/model/node-tests";
@@ -52,6 +53,8 @@ export interface Context {
   readonly seed: () => string;
   readonly heartbeat_ms: Ms;
   readonly version: string;
+  /** The uid of this process and the boot of its machine, whose agents refuse that account to people. */
+  readonly process: ServerProcess;
   readonly say: (line: string) => void;
 }
 

@@ -9,6 +9,8 @@ import { messageOf } from "../os/errors";
 import { replaceFileNow } from "../os/files/durable";
 import { makePrivateDir, readText } from "../os/files/files";
 import { self } from "../os/files/private-files";
+import { accountOfProcess } from "../os/machine";
+import { bootId } from "../os/proc";
 import { openStore } from "../store/open";
 import type { Store } from "../store/store";
 import { formatToken } from "../wire/token";
@@ -121,6 +123,7 @@ async function serve(opened: Opened): Promise<RunningServer> {
     wall: nowMs,
     seed: () => randomHex(16),
     version: options.version,
+    process: { uid: accountOfProcess().uid, boot_id: bootId() },
     say: (line) => options.say(line),
     failed: (error) => fail(error),
     hosts: hostNames(self().hostname, hosts, listen),

@@ -221,6 +221,7 @@ export const users = sqliteTable(
     name: text("name").primaryKey(),
     role: text("role").$type<Role>().notNull(),
     unix_user: text("unix_user").notNull(),
+    accounts: json<readonly string[]>("accounts").notNull().default([]),
     project: text("project").notNull(),
     created_ms: integer("created_ms").notNull(),
   },

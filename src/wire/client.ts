@@ -2,7 +2,15 @@
 
 import { z } from "zod";
 import { joinAnswer, type joinRequest } from "./join";
-import { meView, tokenAnswer, tokenView, userView, type tokenRequest, type userRequest } from "./api/access";
+import {
+  meView,
+  tokenAnswer,
+  tokenView,
+  userView,
+  type grantRequest,
+  type tokenRequest,
+  type userRequest,
+} from "./api/access";
 import { doneAnswer, healthView, list } from "./api/answers";
 import {
   appDetail,
@@ -223,6 +231,8 @@ function access(get: Get, post: Post, remove: Remove) {
     tokens: () => get("/v1/tokens", list("tokens", tokenView)),
     revokeToken: (id: string) => remove(`/v1/tokens/${part(id)}`, doneAnswer),
     addUser: (body: z.infer<typeof userRequest>) => post("/v1/users", userView, body),
+    grantAccounts: (name: string, body: z.infer<typeof grantRequest>) =>
+      post(`/v1/users/${part(name)}/accounts`, userView, body),
     users: () => get("/v1/users", list("users", userView)),
     removeUser: (name: string) => remove(`/v1/users/${part(name)}`, doneAnswer),
   };

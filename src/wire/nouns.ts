@@ -186,6 +186,9 @@ export const assignment = z.object({
   env: z.record(z.string(), z.string()),
   workdir: z.string().nullable(),
   unix_user: text.nullable(),
+  /** Older records do not contain these two fields. A task of theirs runs as a person. */
+  may_be_system: z.boolean().default(false),
+  server_uid: int.nullable().default(null),
   limits: processLimits.optional(),
   promised,
   stop: stopSettings,

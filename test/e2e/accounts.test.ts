@@ -55,7 +55,9 @@ describe.if(isRoot)(`the account of a task (root only; this is ${isRoot ? "root"
   }
 
   test("of an agent that is not root is its own, and tasks of others are refused with the reason", async () => {
-    expect((await whoAmI("own", await person("nora", "nobody"))).out).toBe("nobody\n");
+    await cluster.ok("user", "add", "noa", "--role", "admin", "--unix", "nobody");
+    const { token } = await cluster.json<{ token: string }>("token", "new", "--role", "admin", "--user", "noa");
+    expect((await whoAmI("own", token)).out).toBe("nobody\n");
     const { code, err } = await whoAmI("own", null);
     expect([code, err.includes("its agent runs as nobody and takes no tasks of account root")]).toEqual([125, true]);
   });
@@ -66,4 +68,117 @@ describe.if(isRoot)(`the account of a task (root only; this is ${isRoot ? "root"
     const token = await person("cora", MADE);
     expect((await whoAmI("create", token)).out).toBe(`${MADE}\n`);
   });
+});
+
+/** The accounts of one node, seen by its agent and tasks alone: aliases of root, of the system, and of people. */
+const PASSWD = `root:x:0:0::/root:/bin/bash
+toor:x:0:0::/root:/bin/sh
+boss:x:0:0::/:/bin/sh
+sysd:x:250:250::/:/bin/sh
+none:x:65534:65534::/:/bin/sh
+keeper:x:${NOBODY - 1_000}:1::/:/bin/sh
+eve:x:67001:67001::/:/bin/sh
+svc:x:67002:67002::/:/bin/sh
+`;
+
+describe.if(isRoot)(`accounts by uid (root only; this is ${isRoot ? "root" : "not root"})`, () => {
+  let cluster: Cluster;
+  let eve = "";
+  beforeAll(async () => {
+    cluster = await Cluster.start({ name: "uids" });
+    const passwd = join(cluster.dir, "passwd");
+    await Bun.write(passwd, PASSWD);
+    // The list is the agent's own by a mount namespace. The machine's list stays as it is.
+    const inside = [
+      "unshare",
+      "--mount",
+      "sh",
+      "-c",
+      `mount --bind "${passwd}" /etc/passwd && exec "$@"`,
+      "sh",
+      BINARY,
+    ];
+    const args = ["agent", "join", cluster.url, "--token", await cluster.joinToken(), "--name", "n1"];
+    const agent = cluster.program(
+      "n1",
+      [...args, "--data", cluster.dataOf("n1"), "--accounts", "create", ...SHARE],
+      inside,
+    );
+    await agent.line(/joined as /);
+    await cluster.ready();
+    const granted = ["--accounts", "boss,sysd,none,svc"];
+    eve = (await cluster.json<{ token: string }>("user", "add", "eve", ...granted)).token;
+    await chmod(cluster.dir, 0o711);
+  }, 30_000);
+  afterAll(async () => {
+    expect(await cluster.close()).toEqual([]);
+  });
+
+  interface Ended {
+    readonly state: string;
+    readonly reason: string | null;
+  }
+  /** Applies a job that asks for an account. Returns how it ended, and its output. */
+  async function as(account: string | null, token: string | null): Promise<Ended & { readonly out: string }> {
+    const app = `as-${account ?? "own"}-${token === null ? "admin" : "eve"}`;
+    const file = join(cluster.dir, `${app}.yaml`);
+    const user = account === null ? "" : `\n    user: ${account}`;
+    const resources = "resources: { cpu: 20m, memory: 16MiB }";
+    await Bun.write(file, `app: ${app}\njobs:\n  who:\n    run: id -u\n    workdir: /${user}\n    ${resources}\n`);
+    const who = token === null ? [] : ["--token", token];
+    const applied = await runOrch(["apply", "-f", file, "--yes", "--wait", ...who], cluster.env);
+    if (applied.err.includes("not granted")) return { state: "refused", reason: applied.err, out: "" };
+    const project = token === null ? "default" : "eve";
+    const { runs } = await cluster.json<{ runs: (Ended & { run: number; name: string })[] }>("runs");
+    const run = runs.find(({ name }) => name === `${app}.who`);
+    if (run === undefined) throw new Error(`no run of ${project}/${app}: ${applied.err}`);
+    const { out } = await cluster.orch("logs", String(run.run));
+    return { state: run.state, reason: run.reason, out };
+  }
+
+  test.each(["boss", "sysd", "none"])(
+    "that an admin granted by mistake are refused on the node: %s",
+    async (account) => {
+      const { state, reason } = await as(account, eve);
+      expect(state).toBe("failed");
+      expect(reason).toContain(`the account ${account} (uid `);
+      expect(reason).toMatch(/ (is the system's|runs this cluster's server), so only an admin's tasks may have it$/);
+    },
+  );
+  test("that were granted and are people's are taken, and one's own", async () => {
+    expect(await as("svc", eve)).toMatchObject({ state: "succeeded", out: "67002\n" });
+    expect(await as(null, eve)).toMatchObject({ state: "succeeded", out: "67001\n" });
+  });
+  test("that were not granted are refused by the server", async () => {
+    for (const account of ["toor", "root", "keeper"])
+      expect(await as(account, eve)).toMatchObject({ state: "refused" });
+  });
+  test("are an admin's, all of them", async () => {
+    expect(await as("toor", null)).toMatchObject({ state: "succeeded", out: "0\n" });
+    expect(await as("sysd", null)).toMatchObject({ state: "succeeded", out: "250\n" });
+  });
+  test("of the system are not made under --accounts create", async () => {
+    // `games` is in no list of this node. An admin may name it, and still it is not made.
+    const { state, reason } = await as("games", null);
+    expect([state, reason]).toEqual(["failed", expect.stringContaining("games is a name of the system's own")]);
+  });
+  test("of a removed user start nothing more", async () => {
+    const go = join(cluster.dir, "go");
+    const kept = "restart: { offline: false }\n    resources: { cpu: 20m, memory: 16MiB }";
+    const run = `run: until [ -e ${go} ]; do sleep 0.05; done`;
+    const text = `app: stays\nservices:\n  api:\n    ${run}\n    workdir: /\n    ${kept}\n`;
+    const applied = await runOrch(["apply", "-f", "-", "--yes", "--wait", "--token", eve], cluster.env, text);
+    expect(applied).toMatchObject({ code: 0 });
+    await cluster.ok("user", "rm", "eve");
+    expect((await cluster.tasks()).find(({ app }) => app === "stays")).toMatchObject({ state: "running" });
+    await Bun.write(go, "");
+    const waits = await cluster.until("the replica to wait", (tasks) =>
+      tasks.some(
+        (task) => task.app === "stays" && task.reason?.includes("eve, whose it is, is no user any more") === true,
+      ),
+    );
+    expect(waits.length).toBeGreaterThan(0);
+    expect((await cluster.orch("user", "add", "eve")).err).toContain("orch user add eve --again");
+    await cluster.ok("rm", "eve/stays", "--yes");
+  }, 30_000);
 });

@@ -91,6 +91,7 @@ async function makeApi(
     clock: now,
     wall: now,
     seed,
+    process: { uid: 990, boot_id: "the server's boot" },
     version: "0.1.0",
     say: (line) => void said.push(line),
     failed,
@@ -155,7 +156,11 @@ async function makePeople(api: Api): Promise<Record<string, string>> {
       const [id, secret] = [String(n).padStart(10, "0"), String(n).padStart(40, "a")];
       tokens[name] = formatToken({ pin: api.identity.pin, id, secret });
       draft.put([
-        { table: "users", key: name, row: { name, role, unix_user: name, project, created_ms: draft.now_ms } },
+        {
+          table: "users",
+          key: name,
+          row: { name, role, unix_user: name, accounts: [], project, created_ms: draft.now_ms },
+        },
         {
           table: "tokens",
           key: id,

@@ -13,6 +13,7 @@ import type { NodeTests } from "../../src/core/model/node-tests";
 import type { TaskSpec } from "../../src/core/model/workload";
 import { buildBatch, type Built, type QueuedTransaction } from "../../src/store/batch";
 import { answerKey, type KeptAnswer } from "../../src/store/idempotency";
+import { buildUser } from "../support/users";
 import { applyToLive, emptyState, LIVE_TABLES, type LiveState } from "../../src/store/live";
 import type { Specs } from "../../src/store/specs";
 import type { Committed, Draft, History, Idempotency, Store } from "../../src/store/store";
@@ -40,8 +41,10 @@ export function emptyDatabase(cluster_id: string, timeline: string): Database {
     at_ms: 1_000_000,
     recovering: null,
   };
+  const state = emptyState(cluster);
+  state.users.set("alice", buildUser("alice"));
   return {
-    state: emptyState(cluster),
+    state,
     specs: new Map(),
     ended_tasks: new Map(),
     ended_runs: new Map(),

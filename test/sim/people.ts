@@ -135,7 +135,14 @@ function submit(world: World): void {
     settings: randomSettings(people, "job", spec),
   };
   const uid = people.hex(32);
-  const who = { name: "alice", role: "user" as const, project: PROJECT, unix_user: "alice", token_id: "t" };
+  const who = {
+    name: "alice",
+    role: "user" as const,
+    project: PROJECT,
+    unix_user: "alice",
+    accounts: [],
+    token_id: "t",
+  };
   send(
     world,
     `run ${decl.name}`,

@@ -66,6 +66,7 @@ export function startServer(world: ServerWorld, database: Database): Server {
       clock,
       wall: clock,
       seed,
+      process: { uid: 990, boot_id: "the server's boot" },
       version: "sim",
       say,
       failed: (error) => failed(traceOf(error)),

@@ -17,10 +17,10 @@ import {
   buildSlot,
   buildSpec,
   buildTask,
-  buildUser,
   buildWorkload,
   NOW_MS,
 } from "../support/build";
+import { buildUser } from "../support/users";
 
 export const FROZEN = join(import.meta.dir, "..", "golden", "databases");
 

@@ -15,10 +15,10 @@ import {
   buildSlot,
   buildSpec,
   buildTask,
-  buildUser,
   buildWorkload,
   NOW_MS,
 } from "../support/build";
+import { buildUser } from "../support/users";
 import { freshLoad, opened, removeScratch, scratch, seeded, tryOpen } from "./scratch";
 
 afterAll(removeScratch);

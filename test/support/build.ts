@@ -12,6 +12,7 @@ import type { Promised } from "../../src/core/model/promised";
 import { workloadNameOf } from "../../src/core/pass/pass";
 import { emptySlot } from "../../src/core/pass/slot";
 import type { ContactFact, PlanLimits, Snapshot } from "../../src/core/pass/snapshot";
+import { ownersOf } from "./users";
 import { GIB, type Ms } from "../../src/core/units";
 import type {
   GpuRequest,
@@ -314,15 +315,6 @@ export const buildFinal = (part: Partial<TaskFinal> = {}): TaskFinal => ({
   ...part,
 });
 
-export const buildUser = (name: string, part: Partial<UserRow> = {}): UserRow => ({
-  name,
-  role: "user",
-  unix_user: name,
-  project: "lab",
-  created_ms: NOW_MS - 60_000,
-  ...part,
-});
-
 export interface StateParts {
   cluster?: Partial<ClusterRow>;
   nodes?: readonly NodeRow[];
@@ -339,7 +331,7 @@ export interface StateParts {
 const keyed = <T>(rows: readonly T[] | undefined, key: (row: T) => string): Map<string, T> =>
   new Map((rows ?? []).map((row) => [key(row), row]));
 
-/** Builds the live state with some rows. Missing apps of workloads and slots of tasks are added. */
+/** Builds the live state with some rows. Missing apps of workloads, slots of tasks, and owners of all are added. */
 export function buildState(parts: StateParts): State {
   const apps = keyed(parts.apps, (row) => row.uid);
   for (const workload of parts.workloads ?? []) {
@@ -361,7 +353,7 @@ export function buildState(parts: StateParts): State {
     runs: keyed(parts.runs, (row) => row.uid),
     tasks: keyed(parts.tasks, (row) => row.uid),
     ports: keyed(parts.ports, (row) => row.key),
-    users: keyed(parts.users, (row) => row.name),
+    users: keyed(parts.users ?? ownersOf(parts.workloads, parts.runs, parts.tasks), (row) => row.name),
     tokens: keyed(parts.tokens, (row) => row.id),
   };
 }

@@ -51,6 +51,8 @@ export function assignmentFor(command: string | readonly string[], over: Partial
     env: {},
     workdir: null,
     unix_user: null,
+    may_be_system: true,
+    server_uid: null,
     promised: {
       cpu_milli: 100,
       memory_bytes: 256 * MIB,

@@ -280,7 +280,7 @@ describe("a client", () => {
     const abort = new AbortController();
     const seen: string[] = [];
     const { revision } = await client.me();
-    await client.addUser({ name: "carl", role: "user", unix_user: null, project: null });
+    await client.addUser({ name: "carl", role: "user", unix_user: null, accounts: [], project: null, again: false });
     for await (const event of client.watch(revision, abort.signal)) {
       if (event.kind === "event") seen.push(event.event.object);
       if (seen.length === 1) await client.removeUser("carl");

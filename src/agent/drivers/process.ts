@@ -202,7 +202,7 @@ class ProcessDriver implements Driver {
     const { uid } = assignment;
     const { store, accounts, access, log_cap_bytes = HOUSE_LIMITS.log_bytes } = this.#options;
     if (this.#isClaimed(uid) || store.wasClaimed(uid) || this.wasBegun(uid)) return this.look(uid);
-    const account = await accounts.of(assignment.unix_user);
+    const account = await accounts.of(assignment);
     const why = account.is === "refused" ? account.why : limitsProblem(assignment);
     if (account.is === "refused" || why !== null) {
       await store.claimRefused(uid, why ?? "");

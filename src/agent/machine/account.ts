@@ -1,6 +1,14 @@
-// Finds the Unix account of a task on this node, or the reason why it gets none.
+// Finds the Unix account of a task on this node, or the reason why it gets none. The server has checked the name; this
+// file checks the uid, since a name may be another one's alias here.
 
-import { createAccount, findAccount, type AccountFound, type UnixAccount } from "../../os/process/accounts";
+import type { Assignment } from "../../core/model/record";
+import {
+  createAccount,
+  findAccount,
+  isSystemUid,
+  type AccountFound,
+  type UnixAccount,
+} from "../../os/process/accounts";
 import { nowMs } from "../../os/clock";
 import { accountOfProcess } from "../../os/machine";
 
@@ -17,9 +25,26 @@ const refused = (why: string): TaskAccount => ({ is: "refused", why });
 export const SHARED_ACCOUNT = "orch-task";
 const KNOWN_FOR_MS = 60_000;
 
+/** What an assignment says about the account of its task. */
+export type Wanted = Pick<Assignment, "unix_user" | "may_be_system" | "server_uid">;
+
 /** Looks accounts up by name. Results are kept for a minute, since directory services are slow. */
 export interface Accounts {
-  of(unix_user: string | null): Promise<TaskAccount>;
+  of(wanted: Wanted): Promise<TaskAccount>;
+}
+
+/**
+ * Returns why this node refuses the account to a task, or null. Uid 0 and accounts of the system are for tasks of
+ * admins, and so is the account of a server on this machine: whoever has it can read the server's key. An agent that is
+ * not root runs every task under its own account, whatever that is.
+ */
+export function refusedAccount(account: UnixAccount, switched: boolean, wanted: Wanted): string | null {
+  const { may_be_system, server_uid } = wanted;
+  if (may_be_system === true) return null;
+  const named = `the account ${account.name} (uid ${account.uid})`;
+  if (account.uid === server_uid) return `${named} runs this cluster's server, so only an admin's tasks may have it`;
+  if (account.uid !== 0 && !switched) return null;
+  return isSystemUid(account.uid) ? `${named} is the system's, so only an admin's tasks may have it` : null;
 }
 
 export function createAccounts(mode: AccountMode): Accounts {
@@ -56,16 +81,23 @@ export function createAccounts(mode: AccountMode): Accounts {
     return refused(`the account ${name} could not be made: ${why ?? "it is still not there"}`);
   };
 
+  const resolved = async (unix_user: string | null): Promise<TaskAccount> => {
+    const wanted = unix_user ?? own.name;
+    if (own.uid !== 0) {
+      if (mode === "shared" || wanted === own.name) return given(await ownAccount(), false);
+      return refused(`its agent runs as ${own.name} and takes tasks of that account only, not of ${wanted}`);
+    }
+    if (mode === "shared") return named(SHARED_ACCOUNT, "tasks", "create");
+    if (wanted === own.name) return given(await ownAccount(), false);
+    return named(wanted, "person", mode === "create" ? "create" : "find");
+  };
+
   return {
-    of: async (unix_user) => {
-      const wanted = unix_user ?? own.name;
-      if (own.uid !== 0) {
-        if (mode === "shared" || wanted === own.name) return given(await ownAccount(), false);
-        return refused(`its agent runs as ${own.name} and takes tasks of that account only, not of ${wanted}`);
-      }
-      if (mode === "shared") return named(SHARED_ACCOUNT, "tasks", "create");
-      if (wanted === own.name) return given(await ownAccount(), false);
-      return named(wanted, "person", mode === "create" ? "create" : "find");
+    of: async (wanted) => {
+      const account = await resolved(wanted.unix_user);
+      if (account.is === "refused") return account;
+      const why = refusedAccount(account.account, account.switched, wanted);
+      return why === null ? account : refused(why);
     },
   };
 }

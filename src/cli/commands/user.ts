@@ -1,8 +1,12 @@
 // `orch user …`: the people of the cluster.
 
-import { command, text, word } from "../frame/command";
+import { command, flag, text, word } from "../frame/command";
 import { EXIT } from "../failure";
 import { timestamp } from "../print/figures";
+
+const ACCOUNTS =
+  "A task runs as its owner's Unix account, or as the one that `user:` of its spec names, if that was granted.\n" +
+  "Uid 0, accounts of the system and the server's own are for admins, who may name any account.";
 
 export const userAdd = command({
   reads: true,
@@ -10,13 +14,21 @@ export const userAdd = command({
   options: {
     role: word("--role <ROLE>", "what they may do (user)", ["user", "operator", "viewer", "admin"]),
     unix: text("--unix <NAME>", "their Unix account on the nodes (the same name)"),
+    accounts: text("--accounts <A,B>", "further Unix accounts that their specs may name"),
+    again: flag("--again", "they are the removed user of that name, and get what is left of them"),
     project: text("--project <P>", "their default project (their own name)"),
   },
-  examples: [["orch user add alice", "prints the line that alice types to log in"]],
+  examples: [
+    ["orch user add alice", "prints the line that alice types to log in"],
+    ["orch user add bob --unix rlab --accounts ml-svc", "tasks run as rlab, or as ml-svc where a spec says so"],
+  ],
+  notes: ACCOUNTS,
   async run(context, { args: [name = ""], flags, shape }) {
     const client = await context.client();
     const role = flags.role ?? "user";
-    const user = await client.addUser({ name, role, unix_user: flags.unix, project: flags.project });
+    const { unix: unix_user, project, again } = flags;
+    const accounts = flags.accounts?.split(",").filter((one) => one !== "") ?? [];
+    const user = await client.addUser({ name, role, unix_user, project, accounts, again });
     const { token } = await client.newToken({ role, user: name, expires_ms: null });
     const login = `echo ${token} | orch login ${client.url}`;
     if (shape === "json") context.json({ ...user, token, login });
@@ -38,7 +50,7 @@ export const userLs = command({
           { title: "NAME", cell: (user) => user.name },
           { title: "ROLE", cell: (user) => user.role },
           { title: "PROJECT", cell: (user) => user.project },
-          { title: "UNIX", cell: (user) => user.unix_user },
+          { title: "UNIX", cell: (user) => [user.unix_user, ...user.accounts].join(", ") },
           { title: "SINCE", cell: (user) => timestamp(user.created_ms) },
         ],
         read.users,
@@ -47,9 +59,26 @@ export const userLs = command({
   },
 });
 
+export const userGrant = command({
+  operands: ["<NAME>", "<ACCOUNT...>"],
+  options: { revoke: flag("--revoke", "take the accounts back; what runs under them goes on") },
+  examples: [
+    ["orch user grant alice ml-svc", "alice's specs may say `user: ml-svc`"],
+    ["orch user grant alice ml-svc --revoke", "no more"],
+  ],
+  notes: ACCOUNTS,
+  async run(context, { args: [name = "", ...accounts], flags }) {
+    const client = await context.client();
+    const change = flags.revoke ? { grant: [], revoke: accounts } : { grant: accounts, revoke: [] };
+    const user = await client.grantAccounts(name, change);
+    context.print(`${user.name}: ${[user.unix_user, ...user.accounts].join(", ")}`);
+    return EXIT.done;
+  },
+});
+
 export const userRm = command({
   operands: ["<NAME...>"],
-  examples: [["orch user rm alice", "their tokens are refused from now on; their work goes on"]],
+  examples: [["orch user rm alice", "their tokens are refused; what runs goes on, nothing of theirs is placed again"]],
   async run(context, { args }) {
     const client = await context.client();
     for (const name of args) {

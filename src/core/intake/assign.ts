@@ -16,9 +16,16 @@ import type { Settings, TaskSpec } from "../model/workload";
  */
 export type ToldVerb = "prepare" | "run" | "stop";
 
+export interface ServerProcess {
+  readonly uid: number;
+  readonly boot_id: string;
+}
+
 export interface AssignContext {
   readonly spec: (hash: string) => TaskSpec;
   readonly limits: PlanLimits;
+  /** The uid of the server and the boot of its machine. */
+  readonly server: ServerProcess;
   /** The node's tasks in the live state. */
   readonly tasks: Iterable<TaskRow>;
   readonly told: ReadonlyMap<string, ToldVerb>;
@@ -50,7 +57,7 @@ function verbFor(state: State, node: NodeRow, task: TaskRow, context: AssignCont
       ? null
       : {
           verb: "assign",
-          task: assignmentOf(task, context.spec(task.spec_hash), settings, state, node, context.limits),
+          task: assignmentOf(task, context.spec(task.spec_hash), settings, state, node, context),
         };
   }
   return told === "prepare" && task.desired === "run" ? { verb: "go", uid: task.uid } : null;
@@ -75,7 +82,7 @@ export function assignmentOf(
   settings: Settings,
   state: State,
   node: NodeRow,
-  limits: PlanLimits,
+  { limits, server }: Pick<AssignContext, "limits" | "server">,
 ): Assignment {
   const streak = state.slots.get(slotKey(task.owner_uid, task.slot))?.streak ?? 0;
   return {
@@ -90,6 +97,8 @@ export function assignmentOf(
     env: { ...spec.env, ...environmentOf(task, spec, state, node) },
     workdir: spec.workdir,
     unix_user: task.unix_user,
+    may_be_system: state.users.get(task.user)?.role === "admin",
+    server_uid: task.boot_id === server.boot_id ? server.uid : null,
     ...(spec.limits === undefined ? {} : { limits: spec.limits }),
     promised: task.promised,
     stop: settings.stop,

@@ -9,6 +9,7 @@ import type { NodeRow } from "../model/rows-node";
 import type { State } from "../model/rows-state";
 import type { TaskRow } from "../model/rows-task";
 import { slotKey } from "../model/task";
+import { isGranted } from "../model/account";
 import { type Law, linesOf } from "./law";
 import type { MomentRows } from "./moment";
 import { sayTask } from "./tasks";
@@ -58,6 +59,16 @@ export const PLACING_LAWS: readonly Law[] = [
     name: "card-capacity",
     says: "a card is there, a whole one has one owner, and shares of one fit into its memory",
     broken: (look) => eachNode(look, overdealt),
+  },
+  {
+    name: "granted-account",
+    says: "a task is placed under no account, its owner's own, or one that its owner was granted",
+    broken: ({ sample, after }) =>
+      linesOf(sample, (task) => {
+        const owner = after.users.get(task.user);
+        if (task.unix_user === null || (owner !== undefined && isGranted(owner, task.unix_user))) return null;
+        return `${sayTask(task)} under ${task.unix_user}, which ${task.user} has not`;
+      }),
   },
   {
     name: "ports-unique",

@@ -24,6 +24,10 @@ export interface Assignment {
   readonly env: Readonly<Record<string, string>>;
   readonly workdir: string | null;
   readonly unix_user: string | null;
+  /** Whether the task may run as uid 0 or as an account of the system. It may if it is an admin's. */
+  readonly may_be_system: boolean;
+  /** The uid of the server that runs on the same machine, which only an admin's task may have. Null: none does. */
+  readonly server_uid: number | null;
   /** Servers of earlier releases do not send this field. */
   readonly limits?: ProcessLimits | undefined;
   readonly promised: Promised;

@@ -20,7 +20,10 @@ export type Role = (typeof ROLES)[number];
 export interface UserRow {
   readonly name: string;
   readonly role: Role;
+  /** The user's own Unix account on the nodes, under which their tasks run. */
   readonly unix_user: string;
+  /** Further accounts that their specs may name. An admin's specs may name any. */
+  readonly accounts: readonly string[];
   readonly project: string;
   readonly created_ms: Ms;
 }
@@ -81,7 +84,7 @@ export interface EventRow {
 
 /** A uid that was removed for good. A task of it that comes back gets an explicit stop. */
 export interface GraveRow {
-  /** The uid of a workload, a run or a node. */
+  /** The uid of a workload, a run or a node; for a removed user `user/NAME`. */
   readonly uid: string;
   readonly at_ms: Ms;
 }

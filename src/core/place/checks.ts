@@ -137,10 +137,15 @@ function checkTaints({ shape }: Look, { node }: Room): Found | null {
 /** An agent that is not root runs only the tasks of its own account, unless all tasks share one account there. */
 function checkAccount({ shape }: Look, { node }: Room): Found | null {
   const { unix_user, accounts } = node.facts;
-  if (unix_user === "root" || accounts === "shared" || unix_user === shape.account) return null;
-  return found("account", `take no tasks of account ${shape.account}`, {
+  const { account } = shape;
+  if (accounts === "shared") return null;
+  if (account.is === "none") {
+    return found("account", `have no account for it: ${account.why}`, { hopeless: true, detail: account.why });
+  }
+  if (unix_user === "root" || unix_user === account.name) return null;
+  return found("account", `take no tasks of account ${account.name}`, {
     hopeless: true,
-    detail: `its agent runs as ${unix_user} and takes no tasks of account ${shape.account}`,
+    detail: `its agent runs as ${unix_user} and takes no tasks of account ${account.name}`,
   });
 }
 

@@ -215,7 +215,7 @@ function taskOf(
     desired: spec.members > 1 ? "prepare" : "run",
     grant_until,
     promised,
-    unix_user: node.facts.accounts === "shared" ? null : shape.account,
+    unix_user: node.facts.accounts === "shared" || shape.account.is === "none" ? null : shape.account.name,
     exclusive: spec.exclusive,
     created_ms: pass.now_ms,
     assigned_revision: pass.state.cluster.revision + 1,

@@ -1,5 +1,6 @@
 // What decides where a demand fits. Demands of equal shape share one search and one answer.
 
+import { accountFor, type AccountFor } from "../model/account";
 import { tasksOf, workloadNameOf, type Demand, type Pass } from "../pass/pass";
 import { hostKey, hostKeyOf } from "./queue";
 import type { Room, Rooms } from "./room";
@@ -16,8 +17,8 @@ export interface Candidate {
 
 export interface Shape {
   readonly spec: TaskSpec;
-  /** The Unix account under which its tasks run. */
-  readonly account: string;
+  /** The Unix account under which its tasks run, or why it has none. */
+  readonly account: AccountFor;
   readonly host_key: string;
   /** Host keys of tasks that must not be on the node, not counting the slot's own tasks. */
   readonly apart: readonly string[];
@@ -77,8 +78,12 @@ function specKey(spec: TaskSpec): string {
   return key;
 }
 
-export const accountOf = (pass: Pass, demand: Pick<Demand, "owner" | "spec">): string =>
-  demand.spec.unix_user ?? pass.state.users.get(demand.owner.user)?.unix_user ?? demand.owner.user;
+export const accountOf = (pass: Pass, demand: Pick<Demand, "owner" | "spec">): AccountFor =>
+  accountFor(pass.state, demand.owner.user, demand.spec.unix_user);
+
+/** Returns a text that is the same for equal accounts only. */
+const accountKey = (account: AccountFor): string =>
+  account.is === "account" ? `=${account.name}` : `!${account.user} ${account.why}`;
 
 /** Returns the shape of a demand. Demands with the same conditions get the same object. */
 export function shapeOf(pass: Pass, shapes: Shapes, demand: Demand): Shape {
@@ -94,14 +99,14 @@ export function shapeOf(pass: Pass, shapes: Shapes, demand: Demand): Shape {
   const wanted = specKey(spec);
   let byAccount = shapes.plain.get(wanted);
   if (byAccount === undefined) shapes.plain.set(wanted, (byAccount = new Map()));
-  const known = byAccount.get(account);
+  const known = byAccount.get(accountKey(account));
   if (known !== undefined) return known;
   const shape = shapeByKey(pass, shapes, demand, account, apart);
-  byAccount.set(account, shape);
+  byAccount.set(accountKey(account), shape);
   return shape;
 }
 
-function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, account: string, apart: readonly string[]): Shape {
+function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, account: AccountFor, apart: readonly string[]): Shape {
   const { spec, owner, slot, slot_row } = demand;
   const host_key = hostKeyOf(demand);
   const together = togetherOf(pass, demand);
@@ -110,7 +115,7 @@ function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, account: string,
   const own = apart.includes(host_key) ? { owner_uid: owner.uid, slot } : null;
   const key = JSON.stringify([
     specKey(spec),
-    account,
+    accountKey(account),
     apart,
     together,
     avoid,

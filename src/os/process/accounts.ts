@@ -1,6 +1,7 @@
 // Unix accounts of this machine from any source (files, LDAP, SSSD). The system's own tools look them up under a time
 // limit, since a directory service may hang.
 
+import { readText } from "../files/files";
 import { runCommand } from "./spawn";
 
 export interface UnixAccount {
@@ -50,6 +51,40 @@ export function parseAccount(line: string): UnixAccount | null {
   };
 }
 
+const LOGIN_DEFS = "/etc/login.defs";
+const FIRST_PERSON_UID = 1_000;
+/** The uids of `nobody` in 16 and 32 bits, and the ones that calls of the kernel read as "no uid". */
+const NOBODY = new Set([65_534, 65_535, 0xffff_fffe, 0xffff_ffff]);
+
+/** Returns the first uid of people on this machine: UID_MIN of login.defs(5). */
+export function firstPersonUid(file = LOGIN_DEFS): number {
+  const read = readText(file);
+  const set = read.is === "there" ? /^[ \t]*UID_MIN[ \t]+(\d+)/m.exec(read.text)?.[1] : undefined;
+  return set === undefined ? FIRST_PERSON_UID : Number(set);
+}
+
+/** Returns whether a uid is no person's: root's, one of the system's own accounts, or nobody's. */
+export const isSystemUid = (uid: number, first = firstPersonUid()): boolean =>
+  uid === 0 || uid < first || NOBODY.has(uid);
+
+/**
+ * Names that distributions give to accounts and groups of the system, or that mean root. No account is created under
+ * such a name, since files and rules of the system may wait for it.
+ */
+const SYSTEM_NAMES = new Set(
+  (
+    "root toor daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc gnats nobody nogroup " +
+    "adm tty disk kmem dialout fax voice cdrom floppy tape sudo wheel audio dip operator src shadow utmp video sasl " +
+    "plugdev staff users input sgx kvm render crontab netdev messagebus sshd polkitd dbus avahi ntp chrony rpc " +
+    "rpcuser nfsnobody statd tss halt shutdown ftp postfix mysql postgres redis nginx apache docker podman lxd " +
+    "libvirt qemu systemd-network systemd-resolve systemd-timesync systemd-journal systemd-coredump systemd-oom " +
+    "slurm munge etcd kube sssd orch"
+  ).split(" "),
+);
+
+/** Returns whether the name belongs to the system wherever it exists, however its letters are written. */
+export const isSystemName = (name: string): boolean => name.startsWith("_") || SYSTEM_NAMES.has(name.toLowerCase());
+
 /** Returns the numbers of all groups of an account. */
 export async function groupsOf(name: string): Promise<number[] | null> {
   const asked = await runCommand(["id", "-G", "--", name], TIMEOUT_MS);
@@ -77,6 +112,7 @@ export function uidHint(name: string): number {
 /** Creates an account, with a home directory if it is a person's. Returns why it failed, or null. */
 export async function createAccount(name: string, kind: "person" | "tasks"): Promise<string | null> {
   if (!NAME.test(name)) return `${name} is no name for an account`;
+  if (isSystemName(name)) return `${name} is a name of the system's own`;
   const home =
     kind === "person"
       ? ["--create-home", "--shell", "/bin/bash"]

@@ -71,6 +71,7 @@ export const ACCESS: Readonly<Record<string, Access>> = {
   "POST /v1/users": ADMINS,
   "GET /v1/users": OPERATORS,
   "DELETE /v1/users/{name}": ADMINS,
+  "POST /v1/users/{name}/accounts": ADMINS,
 };
 
 /** Returns whether this role may call the route at all. An unknown route is denied. */

@@ -14,6 +14,8 @@ export interface Principal {
   /** The user's default project; empty for agents. */
   readonly project: string;
   readonly unix_user: string;
+  /** Further Unix accounts that were granted to the user. */
+  readonly accounts: readonly string[];
   readonly token_id: string;
 }
 
@@ -103,7 +105,7 @@ const newTokenHint = (row: TokenRow): string =>
 
 function principalOf(row: TokenRow, { users }: State): Principal | null {
   if (row.user === null) {
-    return { name: `token ${row.id}`, role: row.role, project: "", unix_user: "", token_id: row.id };
+    return { name: `token ${row.id}`, role: row.role, project: "", unix_user: "", accounts: [], token_id: row.id };
   }
   const user = users.get(row.user);
   return user === undefined
@@ -113,6 +115,7 @@ function principalOf(row: TokenRow, { users }: State): Principal | null {
         role: lesserRole(row.role, user.role),
         project: user.project,
         unix_user: user.unix_user,
+        accounts: user.accounts,
         token_id: row.id,
       };
 }

@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import { replaceFileNow } from "../../os/files/durable";
 import { accountOfProcess } from "../../os/machine";
+import { isSystemUid } from "../../os/process/accounts";
 import type { Store } from "../../store/store";
 import { formatToken } from "../../wire/token";
 import type { Identity } from "../context";
@@ -14,6 +15,15 @@ export const ADMIN_TOKEN = "admin.token";
 
 /** Returns whether the cluster has no people yet, so that nobody could log in. */
 export const isNew = (store: Store): boolean => store.state.users.size === 0;
+
+/**
+ * Returns the first admin's account. A server that a person starts is for that person's agents too. A server that has
+ * an account of its own, as a service has, does not give that account to tasks.
+ */
+function adminAccount(): string {
+  const { name, uid } = accountOfProcess();
+  return isSystemUid(uid) ? "root" : name;
+}
 
 /** Makes the admin and a token. Returns the file with the token. The file is written before the token becomes valid. */
 export async function makeAdmin(
@@ -35,7 +45,8 @@ export async function makeAdmin(
         row: {
           name: ADMIN,
           role: "admin",
-          unix_user: accountOfProcess().name,
+          unix_user: adminAccount(),
+          accounts: [],
           project: "default",
           created_ms: draft.now_ms,
         },

@@ -3,9 +3,11 @@
 
 import { formatDuration } from "../../core/format";
 import { leavesLease } from "../../core/agent/step";
+import { isGranted } from "../../core/model/account";
 import type { Ms } from "../../core/units";
 import type { WorkloadDecl } from "../../core/model/workload";
 import type { Principal } from "./auth";
+import { isSystemName } from "../../os/process/accounts";
 import { RefusedError } from "../refused";
 
 const PRIVILEGED_PORT = 1024;
@@ -18,30 +20,44 @@ export function requireGrants(who: Principal, workloads: readonly WorkloadDecl[]
   throw new RefusedError(
     "forbidden",
     `${first.path}: ${first.message}`,
-    "Ask an operator or an admin of this cluster to apply it",
-    wishes.map((wish) => ({ line: 0, column: 0, ...wish, hint: null })),
+    first.account === null
+      ? "Ask an operator or an admin of this cluster to apply it"
+      : `An admin may grant it: orch user grant ${who.name} ${first.account}`,
+    wishes.map(({ path, message }) => ({ line: 0, column: 0, path, message, hint: null })),
   );
 }
 
-function refusedWishes(who: Principal, { name, spec, settings }: WorkloadDecl): { path: string; message: string }[] {
-  const wishes: { path: string; message: string }[] = [];
+interface Wish {
+  readonly path: string;
+  readonly message: string;
+  /** The account that was asked for, or null if the wish is for something else. */
+  readonly account: string | null;
+}
+
+function refusedWishes(who: Principal, { name, spec, settings }: WorkloadDecl): Wish[] {
+  const wishes: Wish[] = [];
   const account = spec.unix_user;
-  const free =
-    who.role === "admin" ||
-    account === null ||
-    account === who.unix_user ||
-    (who.role === "operator" && account !== "root");
-  if (!free) wishes.push({ path: `${name}.user`, message: `the account ${account} was not granted to ${who.name}` });
+  if (account !== null && !isGranted(who, account)) {
+    wishes.push({ path: `${name}.user`, message: `the account ${account} was not granted to ${who.name}`, account });
+  } else if (who.role !== "admin" && isSystemName(account ?? who.unix_user)) {
+    const message = `a token of role ${who.role} has no system account, and ${account ?? who.unix_user} is one`;
+    wishes.push({ path: `${name}.user`, message, account: null });
+  }
   if (who.role !== "user") return wishes;
   const low = spec.ports.find((port) => port.published !== null && port.published < PRIVILEGED_PORT);
   if (low !== undefined) {
     wishes.push({
       path: `${name}.ports.${low.name}`,
       message: `port ${low.published} is below ${PRIVILEGED_PORT}: for operators`,
+      account: null,
     });
   }
   if (settings.priority > 0) {
-    wishes.push({ path: `${name}.priority`, message: "a priority above 0 is for operators; lower ones are free" });
+    wishes.push({
+      path: `${name}.priority`,
+      message: "a priority above 0 is for operators; lower ones are free",
+      account: null,
+    });
   }
   return wishes;
 }

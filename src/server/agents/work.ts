@@ -37,7 +37,13 @@ export function push(
 ): void {
   const verbs = [
     ...first,
-    ...verbsFor(hub.store.state, node, { spec: hub.store.spec, limits: hub.limits, tasks, told: session.told }),
+    ...verbsFor(hub.store.state, node, {
+      spec: hub.store.spec,
+      limits: hub.limits,
+      server: hub.process,
+      tasks,
+      told: session.told,
+    }),
   ];
   if (verbs.length === 0) return;
   for (const verb of verbs) session.told.set(...toldBy(verb));

@@ -2,12 +2,68 @@
 
 import { compareText } from "../../core/canonical";
 import type { z } from "zod";
+import type { UserRow } from "../../core/model/rows-state";
 import { readName } from "../../spec/grammar/names";
-import { meView, userRequest, userView } from "../../wire/api/access";
+import { grantRequest, meView, userRequest, userView } from "../../wire/api/access";
 import { doneAnswer, list } from "../../wire/api/answers";
 import { notFound, RefusedError } from "../refused";
 import { page, wholeOrPage } from "../http/query";
+import { requireAccounts } from "../access/accounts";
+import type { Draft } from "../../store/store";
+import type { Api } from "./api";
 import { route } from "./route";
+
+type UserView = z.infer<typeof userView>;
+
+const viewOf = ({ name, role, unix_user, accounts, project, created_ms }: UserRow): UserView => ({
+  name,
+  role,
+  unix_user,
+  accounts: [...accounts],
+  project,
+  created_ms,
+});
+
+const ACCOUNTS_MOST = 64;
+
+/** Returns the granted accounts after a change, each once and in order. */
+function withAccounts(before: readonly string[], grant: readonly string[], revoke: readonly string[]): string[] {
+  const after = new Set([...before, ...grant]);
+  for (const one of revoke) after.delete(one);
+  if (after.size > ACCOUNTS_MOST) {
+    throw new RefusedError("bad_request", `more than ${ACCOUNTS_MOST} accounts are not granted to one user`);
+  }
+  return [...after].sort(compareText);
+}
+
+function userOf({ state }: Draft, name: string): UserRow {
+  const user = state.users.get(name);
+  if (user === undefined) throw notFound(`there is no user ${name.slice(0, 40)}`, "orch user ls shows them");
+  return user;
+}
+
+/** A removed user leaves a grave, so that another person of the same name gets nothing of theirs by accident. */
+const graveOf = (name: string): string => `user/${name}`;
+
+function requireNewName({ store }: Api, { state }: Draft, name: string, again: boolean): void {
+  if (state.users.has(name)) {
+    throw new RefusedError(
+      "conflict",
+      `there is a user ${name} already`,
+      "A further token: orch token new --user NAME",
+    );
+  }
+  if (again) return;
+  const isOwner = [state.workloads, state.runs, state.tasks].some((rows) =>
+    rows.values().some((row: { readonly user: string }) => row.user === name),
+  );
+  if (!isOwner && !store.history.hasGrave(graveOf(name))) return;
+  throw new RefusedError(
+    "conflict",
+    `a user ${name} was removed, whose work a new one of that name would get`,
+    `Choose another name; or, if it is the same person: orch user add ${name} --again`,
+  );
+}
 
 export const USER_ROUTES = [
   route({
@@ -16,27 +72,20 @@ export const USER_ROUTES = [
     body: userRequest,
     answer: userView,
     summary: "Adds a person",
-    handle: ({ body, commit }) =>
-      commit((draft): z.infer<typeof userView> => {
+    async handle({ api, body, commit }): Promise<UserView> {
+      const unix_user = body.unix_user ?? body.name;
+      await requireAccounts(body.role, [unix_user, ...body.accounts]);
+      return commit((draft) => {
         for (const name of [body.name, body.project ?? body.name]) {
           const read = readName(name);
           if (read.is === "invalid") throw new RefusedError("bad_request", read.message, read.hint);
         }
-        const unix_user = body.unix_user ?? body.name;
-        if (!/^[a-z_][a-z0-9_.-]{0,31}$/i.test(unix_user)) {
-          throw new RefusedError("bad_request", "unix_user is not the name of a Unix account");
-        }
-        if (draft.state.users.has(body.name)) {
-          throw new RefusedError(
-            "conflict",
-            `there is a user ${body.name} already`,
-            "A further token: orch token new --user NAME",
-          );
-        }
-        const row = {
+        requireNewName(api, draft, body.name, body.again);
+        const row: UserRow = {
           name: body.name,
           role: body.role,
           unix_user,
+          accounts: withAccounts([], body.accounts, []),
           project: body.project ?? body.name,
           created_ms: draft.now_ms,
         };
@@ -45,10 +94,30 @@ export const USER_ROUTES = [
           verb: "user_added",
           object: row.name,
           project: row.project,
-          detail: `${row.role}, account ${unix_user}`,
+          detail: `${row.role}, account ${[unix_user, ...row.accounts].join(", ")}`,
         });
-        return row;
-      }),
+        return viewOf(row);
+      });
+    },
+  }),
+  route({
+    method: "POST",
+    path: "/v1/users/{name}/accounts",
+    body: grantRequest,
+    answer: userView,
+    summary: "Grants Unix accounts to a person, and takes them back",
+    async handle({ api, params, body, commit }): Promise<UserView> {
+      await requireAccounts(api.store.state.users.get(params.name)?.role ?? "user", body.grant);
+      return commit((draft) => {
+        const user = userOf(draft, params.name);
+        const accounts = withAccounts(user.accounts, body.grant, body.revoke);
+        const row: UserRow = { ...user, accounts };
+        draft.put([{ table: "users", key: row.name, row }]);
+        const detail = [...body.grant.map((one) => `+${one}`), ...body.revoke.map((one) => `-${one}`)].join(" ");
+        draft.event({ verb: "accounts_granted", object: row.name, project: row.project, detail });
+        return viewOf(row);
+      });
+    },
   }),
   route({
     method: "GET",
@@ -62,25 +131,24 @@ export const USER_ROUTES = [
         .toArray()
         .sort((a, b) => compareText(a.name, b.name));
       const { items: users, next } = wholeOrPage(query, all);
-      return { users, next };
+      return { users: users.map(viewOf), next };
     },
   }),
   route({
     method: "DELETE",
     path: "/v1/users/{name}",
     answer: doneAnswer,
-    summary: "Removes a person and revokes their tokens; their work goes on",
+    summary: "Removes a person and revokes their tokens; what runs goes on, and nothing of theirs is placed again",
     handle: ({ params, who, commit }) =>
       commit((draft) => {
-        const { users, tokens } = draft.state;
-        const user = users.get(params.name);
-        if (user === undefined)
-          throw notFound(`there is no user ${params.name.slice(0, 40)}`, "orch user ls shows them");
+        const { tokens } = draft.state;
+        const user = userOf(draft, params.name);
         if (user.name === who.name)
           throw new RefusedError("conflict", "nobody removes themselves", "Ask another admin");
         const held = tokens.values().filter((row) => row.user === user.name && row.revoked_ms === null);
         draft.put([
           { table: "users", key: user.name, row: null },
+          { table: "graves", key: graveOf(user.name), row: { uid: graveOf(user.name), at_ms: draft.now_ms } },
           ...held.map((row) => ({ table: "tokens" as const, key: row.id, row: { ...row, revoked_ms: draft.now_ms } })),
         ]);
         draft.event({ verb: "user_removed", object: user.name, project: user.project, detail: "" });

@@ -8,6 +8,8 @@ export const userView = z.object({
   name: z.string(),
   role: z.string(),
   unix_user: z.string(),
+  /** Further accounts that were granted. Servers of earlier releases do not send them. */
+  accounts: z.array(z.string()).default([]),
   project: z.string(),
   created_ms: ms,
 });
@@ -59,9 +61,20 @@ export const tokenAnswer = z.object({
   join: z.string().nullable(),
 });
 
+const accountNames = z.array(z.string().max(64)).max(64);
+
 export const userRequest = z.object({
   name: z.string(),
   role: z.enum(ROLES).exclude(["agent"]),
   unix_user: z.string().nullable(),
   project: z.string().nullable(),
+  /** Further accounts that the user's specs may name. */
+  accounts: accountNames.default([]),
+  /** Whether the name may be one of a removed user, whose work and project are then this user's. */
+  again: z.boolean().default(false),
+});
+
+export const grantRequest = z.object({
+  grant: accountNames,
+  revoke: accountNames,
 });

@@ -17,11 +17,11 @@ import {
   buildSlot,
   buildState,
   buildTask,
-  buildUser,
   buildWorkload,
   NOW_MS,
   uidOf,
 } from "../../support/build";
+import { buildUser } from "../../support/users";
 import { brokenBy } from "../../support/moment";
 
 const card = buildDevice("gpu-1");
@@ -198,6 +198,15 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
       what: "shares beyond its memory",
       before: withTask({ ...living, promised: { ...living.promised, devices: [{ id: "gpu-1", bytes: 20 * GIB }] } }),
       changes: placing(placed({ promised: { devices: [{ id: "gpu-1", bytes: 5 * GIB }] } })),
+    },
+  ],
+  "granted-account": [
+    { what: "an account of somebody else", changes: placing(placed({ unix_user: "root" })), row: "under root" },
+    {
+      what: "the account of a user who is not there",
+      before: { ...state, users: new Map() },
+      changes: placing(placed({ unix_user: "alice" })),
+      row: "which alice has not",
     },
   ],
   "ports-unique": [

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { ACCESS, mayCall } from "../../../src/server/access/access";
 import { keyOf } from "../../../src/server/routes/route";
 import { ROUTES } from "../../../src/server/routes/table";
-import { makeStage, NOW_MS, type Stage } from "../stage";
+import { type Answer, makeStage, NOW_MS, type Stage } from "../stage";
 
 let stage: Stage;
 beforeAll(async () => {
@@ -150,6 +150,68 @@ describe("what is not granted to users", () => {
       (await stage.call("PUT", "/v1/apps/lab/modest", { as: "alice", body: { text, file: "f", revision: null } }))
         .status,
     ).toBe(200);
+  });
+});
+
+describe("accounts", () => {
+  const user = (name: string, more: object = {}): Promise<Answer> =>
+    stage.call("POST", "/v1/users", { body: { name, role: "user", unix_user: null, project: null, ...more } });
+  const apply = async (as: string, account: string): Promise<Answer["body"]["error"]> => {
+    const text = `app: of-${account.toLowerCase()}\nservices:\n  api: { run: sleep 1, user: ${account} }\n`;
+    const body = { text, file: "f", revision: null };
+    return (await stage.call("PUT", `/v1/apps/lab/of-${account.toLowerCase()}`, { as, body })).body.error;
+  };
+  const grant = (name: string, body: object, as = "admin"): Promise<Answer> =>
+    stage.call("POST", `/v1/users/${name}/accounts`, { as, body: { grant: [], revoke: [], ...body } });
+
+  test.each(["root", "Root", "toor", "bob", "orch", "nobody"])("%s is not an operator's to name", async (account) => {
+    const error = await apply("olga", account);
+    expect(error?.message).toContain(`the account ${account} was not granted to olga`);
+    expect(error?.hint).toBe(`An admin may grant it: orch user grant olga ${account}`);
+  });
+  test("are an admin's, all of them", async () => expect(await apply("admin", "root")).toBeUndefined());
+  test("are named once they were granted, and not after that was taken back", async () => {
+    expect((await grant("olga", { grant: ["ml-svc"] }, "olga")).status).toBe(403);
+    expect((await grant("olga", { grant: ["ml-svc"] })).body).toMatchObject({ accounts: ["ml-svc"] });
+    expect(await apply("olga", "ml-svc")).toBeUndefined();
+    expect((await grant("olga", { revoke: ["ml-svc"] })).body).toMatchObject({ accounts: [] });
+    expect((await apply("olga", "ml-svc"))?.code).toBe("forbidden");
+  });
+  test.each(["root", "Root", "TOOR", "daemon", "nobody", "www-data", "_apt", "orch", "docker"])(
+    "%s is granted to nobody but admins",
+    async (account) => {
+      expect((await grant("alice", { grant: [account] })).body.error?.message).toContain("only admins have it");
+      expect((await user("sly", { unix_user: account })).body.error?.message).toContain("only admins have it");
+      expect((await user("sly", { accounts: [account] })).body.error?.message).toContain("only admins have it");
+    },
+  );
+  test("are no numbers, and no text that is no name", async () => {
+    for (const account of ["0", "+0", "-u", "a b", "a:0", "", "a\nb"]) {
+      expect((await grant("alice", { grant: [account] })).body.error?.message).toContain("not the name of");
+    }
+  });
+  test("of the system are not an admin's by a token of a lesser role", async () => {
+    await user("ada", { role: "admin", unix_user: "root" });
+    const made = await stage.call("POST", "/v1/tokens", { body: { role: "user", user: "ada", expires_ms: null } });
+    const as = made.body["token"] as string;
+    const body = { text: "app: low\nservices:\n  api: { run: sleep 1 }\n", file: "f", revision: null };
+    const { body: answer } = await stage.call("PUT", "/v1/apps/ada/low", { as, body });
+    expect(answer.error?.message).toContain("a token of role user has no system account, and root is one");
+  });
+  test("of a removed user are not those of the next of that name", async () => {
+    await user("dora", { accounts: ["ml-svc"] });
+    const body = { text: "app: left\nservices:\n  api: { run: sleep 1 }\n", file: "f", revision: null };
+    const made = await stage.call("POST", "/v1/tokens", { body: { role: "user", user: "dora", expires_ms: null } });
+    const as = made.body["token"] as string;
+    expect((await stage.call("PUT", "/v1/apps/dora/left", { as, body })).status).toBe(200);
+    expect((await stage.call("DELETE", "/v1/users/dora")).status).toBe(200);
+    const again = await user("dora");
+    expect([again.status, again.body.error?.hint]).toEqual([
+      409,
+      "Choose another name; or, if it is the same person: orch user add dora --again",
+    ]);
+    expect((await user("dora", { again: true })).body).toMatchObject({ accounts: [] });
+    expect((await stage.call("GET", "/v1/me", { as })).status).toBe(401);
   });
 });
 

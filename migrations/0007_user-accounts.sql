@@ -1,0 +1,1 @@
+ALTER TABLE `users` ADD `accounts` text DEFAULT '[]' NOT NULL;
