@@ -58,3 +58,42 @@ export const leaseLate = (lease_ms: Ms): Ms => {
   const { look_ms, stalled_ms, dying_ms, early_ms, drift_share } = LEASE_TIMES;
   return look_ms + stalled_ms + dying_ms - early_ms + Math.ceil(lease_ms * drift_share);
 };
+
+/**
+ * The times of an agent's connection. Together they bound how long a dead connection keeps a node silent
+ * (`deadForAtMost`). That is less than the silence after which a task is replaced or loses its lease.
+ */
+export const CONNECTION_TIMES = {
+  /** Address, TCP, TLS and upgrade. A dial into the void is over then, and the next address is tried. */
+  open_within_ms: 4 * SECOND_MS,
+  /** From an open connection to the welcome. Much is told meanwhile, and the server may be greeting a thousand. */
+  welcome_within_ms: 20 * SECOND_MS,
+  /** A connection is dead when nothing came for so many heartbeats: two that are missing, and time for the second. */
+  silent_beats: 2.4,
+  /** With short heartbeats, a busy machine must not look like a dead connection. */
+  silent_at_least_ms: 1_500,
+  /** The longest wait between two dials. It is drawn anew each time, between nothing and this. */
+  retry_cap_ms: 3 * SECOND_MS,
+  /** How long a closing handshake may take in the background, before the socket is cut off. */
+  farewell_ms: SECOND_MS,
+} as const;
+
+/** Returns after how long without an answer an agent takes its connection for dead. */
+export const agentSilence = (heartbeat_ms: Ms): Ms =>
+  Math.max(CONNECTION_TIMES.silent_beats * heartbeat_ms, CONNECTION_TIMES.silent_at_least_ms);
+
+/**
+ * Returns after how long without a message the server takes a connection for dead. It is longer than the agent's, so
+ * that the agent, which can dial again, is first. A connection that is being greeted is silent for as long as it may.
+ */
+export const serverSilence = (heartbeat_ms: Ms): Ms =>
+  Math.max(agentSilence(heartbeat_ms) + heartbeat_ms, CONNECTION_TIMES.welcome_within_ms);
+
+/**
+ * Returns how long a node is silent at most because its connection died, if the server can be reached again: until
+ * the agent notices, dials in vain once, waits, and dials again.
+ */
+export const deadForAtMost = (heartbeat_ms: Ms): Ms => {
+  const { open_within_ms, retry_cap_ms } = CONNECTION_TIMES;
+  return agentSilence(heartbeat_ms) + heartbeat_ms + open_within_ms + retry_cap_ms + open_within_ms;
+};

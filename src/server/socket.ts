@@ -1,6 +1,6 @@
 // The port: passes requests to the app and agents' WebSockets to the sessions, within size and time limits.
 
-import { HOUSE_LIMITS } from "../core/limits";
+import { CONNECTION_TIMES, HOUSE_LIMITS } from "../core/limits";
 import { within } from "../os/clock";
 import type { App } from "./app";
 import type { AgentSocket, AgentSocketHandlers } from "./context";
@@ -60,7 +60,11 @@ function websocketOf(handlers: AgentSocketHandlers): Bun.WebSocketHandler<Data> 
     (ws.data.socket ??= {
       remote: ws.data.remote,
       send: (data) => ws.send(data),
-      close: (code, reason) => ws.close(code, reason),
+      close(code, reason) {
+        ws.close(code, reason);
+        // The other end may be gone without a word, and would never complete the closing handshake.
+        setTimeout(() => ws.terminate(), CONNECTION_TIMES.farewell_ms);
+      },
     });
   return {
     maxPayloadLength: HOUSE_LIMITS.message_bytes,

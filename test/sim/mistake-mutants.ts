@@ -104,13 +104,7 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
   {
     name: "handshakes-have-no-deadline",
     rule: "L2: every waiting state has a deadline",
-    edits: [
-      edit(
-        "src/agent/link/session.ts",
-        '() => this.#socket.close(4_004, "the server does not answer")',
-        "() => undefined",
-      ),
-    ],
+    edits: [edit("src/agent/link/session.ts", "() => this.#give(WELCOME_TOO_LATE)", "() => undefined")],
   },
   {
     name: "old-and-new-at-once",

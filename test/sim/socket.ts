@@ -63,6 +63,11 @@ export function installSockets(world: SocketWorld): () => void {
       world.network.send(this.#link, "up", data);
     }
 
+    /** Ends this end at once. The other end learns of it, if ever, by the network. */
+    terminate(): void {
+      this.close(1006, "");
+    }
+
     close(code = 1000, reason = ""): void {
       this.#closing = true;
       if (this.#link !== null) world.network.close(this.#link, "up", code, reason);

@@ -2,6 +2,7 @@
 // people can resolve.
 
 import type { TaskReport } from "../../core/model/record";
+import { CONNECTION_TIMES } from "../../core/limits";
 import { SECOND_MS, type Ms } from "../../core/units";
 import { pause } from "../../os/clock";
 import { messageOf } from "../../os/errors";
@@ -47,15 +48,21 @@ export interface Connection {
  * agent tries again.
  */
 const FATAL = new Set(["forgotten", "identity_copied", "identity_replaced", "credential", "signature", "protocol"]);
-const RETRY_CAP_MS = 30 * SECOND_MS;
 const REFUSED_RETRY_MS = 10 * SECOND_MS;
 
 /**
  * Returns the wait before the next attempt, with full jitter, so that a thousand agents do not come back at once. The
- * first wait is short.
+ * first wait is short. The longest is short as well: after a long outage the agents are back as soon as after a short
+ * one, and an address that refuses costs nobody anything.
  */
 export function reconnectDelayMs(failures: number, random: () => number): Ms {
-  return Math.round(random() * Math.min(RETRY_CAP_MS, SECOND_MS * 2 ** Math.min(failures, 10)));
+  return Math.round(random() * Math.min(CONNECTION_TIMES.retry_cap_ms, SECOND_MS * 2 ** Math.min(failures, 10)));
+}
+
+/** Returns the wait after an end. A dead connection is dialled again at once, since the server may be there. */
+function waitAfter(end: SessionEnd, failures: number, random: () => number): Ms {
+  if (end.is === "silent") return 0;
+  return end.is === "refused" ? REFUSED_RETRY_MS : reconnectDelayMs(failures, random);
 }
 
 export function stayConnected(options: ConnectionOptions): Connection {
@@ -88,9 +95,8 @@ export function stayConnected(options: ConnectionOptions): Connection {
       const line = describe(url, end);
       if (line !== said) options.say(line);
       said = line;
-      failures = end.is === "closed" && end.lived ? 0 : failures + 1;
-      const wait = end.is === "refused" ? REFUSED_RETRY_MS : reconnectDelayMs(failures, options.random);
-      await pause(wait, options.signal);
+      failures = end.is === "silent" || (end.is === "closed" && end.lived) ? 0 : failures + 1;
+      await pause(waitAfter(end, failures, options.random), options.signal);
     }
   }
 
@@ -103,6 +109,6 @@ export function stayConnected(options: ConnectionOptions): Connection {
 }
 
 function describe(url: string, end: SessionEnd): string {
-  if (end.is === "closed") return `no connection to ${url}: ${end.why}; trying again, tasks go on`;
+  if (end.is !== "refused") return `no connection to ${url}: ${end.why}; trying again, tasks go on`;
   return `refused by ${url}: ${end.message}${end.hint === null ? "" : `; ${end.hint}`}; trying again, tasks go on`;
 }

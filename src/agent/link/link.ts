@@ -84,16 +84,19 @@ export interface ServerLink {
   /** Once a connection is `over`, the next one may have begun, and no message of this one counts. */
   phase: "dialling" | "greeted" | "live" | "over";
   refusal: Message<"refused"> | null;
-  /** When the server answered last. */
-  answered_ms: Ms;
+  /** For how long the server has been silent, counted while this agent listened. */
+  silent_ms: Ms;
   readonly told: ToldState;
   readonly reports: Reports;
   /** The timer of heartbeats, or null before the first. */
   beating: ReturnType<typeof setInterval> | null;
-  /** The timer that ends the connection unless the server has welcomed the agent by then. */
-  readonly patience: ReturnType<typeof setTimeout>;
+  /** The timer that ends the connection unless it is open, and then unless the agent is welcome, by then. */
+  patience: ReturnType<typeof setTimeout>;
   send(message: ToServer): void;
+  /** Ends the session with a word to the server. */
   close(code?: number, why?: string): void;
+  /** Ends the session without a word, since its connection is dead. */
+  lose(why: string): void;
 }
 
 export type Message<T extends ToAgent["type"]> = Extract<ToAgent, { type: T }>;

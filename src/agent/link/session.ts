@@ -9,15 +9,19 @@ import { fromText } from "../../wire/text";
 import { GREETING } from "./greeting";
 import { LEAVING, sayFarewell } from "./leaving";
 import type { ServerLink, ServerHandlers, SessionOptions } from "./link";
+import { CONNECTION_TIMES } from "../../core/limits";
 import { MACHINE, tellChanges } from "./machine";
 import { report, WORK } from "./work";
 
 /** How a connection ended, which decides about the next attempt. */
 export type SessionEnd =
   | { readonly is: "closed"; readonly why: string; readonly lived: boolean }
+  /** The server was welcoming, and then silent: the connection is dead, and the server may well be there. */
+  | { readonly is: "silent"; readonly why: string }
   | { readonly is: "refused"; readonly code: string; readonly message: string; readonly hint: string | null };
 
-const WELCOME_WITHIN_MS = 20_000;
+const OPEN_TOO_LATE = "the server cannot be reached: no connection came about in time";
+const WELCOME_TOO_LATE = "the server does not answer";
 
 /** The handler of every message of the server. */
 const HANDLERS: ServerHandlers<ToAgent["type"]> = {
@@ -32,47 +36,57 @@ const HANDLERS: ServerHandlers<ToAgent["type"]> = {
   echo: ({ options }, message) => options.tests.take(message),
 };
 
+/** The runtime's socket can be ended without the closing handshake, which a dead connection never completes. */
+type Socket = WebSocket & { terminate(): void };
+
 /**
  * One connection from dialling to its end. The next connection's inventory contains the reports that this one could not
  * send.
  */
 export class ServerSession {
-  readonly #socket: WebSocket;
+  readonly #socket: Socket;
   readonly #link: ServerLink;
+  readonly #settled = Promise.withResolvers<SessionEnd>();
   #taking: Promise<void> = Promise.resolve();
-  readonly ended: Promise<SessionEnd>;
+  readonly ended = this.#settled.promise;
 
   constructor(options: SessionOptions) {
     const url = options.url.replace(/^http/, "ws") + "/v1/agent";
     const trust = { tls: pinnedTls(options.certificate), proxy: false };
-    this.#socket = new WebSocket(url, trust as unknown as string[]);
+    this.#socket = new WebSocket(url, trust as unknown as string[]) as Socket;
     this.#socket.binaryType = "arraybuffer";
     this.#link = {
       options,
       outgoing: options.outgoing((data) => this.#socket.send(data as string)),
       phase: "dialling",
       refusal: null,
-      answered_ms: options.clock(),
+      silent_ms: 0,
       told: { machine: "", finding_n: 0, leave: null, inventoried: [] },
       reports: { seq: 0, unacked: [], waiting: new Map(), flushing: false },
       beating: null,
-      // Without this timer, a challenge or welcome that never comes would block the agent for ever.
-      patience: setTimeout(() => this.#socket.close(4_004, "the server does not answer"), WELCOME_WITHIN_MS),
-      send: (message: ToServer) => this.#socket.send(JSON.stringify(message)),
-      close: (code, why) => this.#socket.close(code, why),
+      // Without these timers, an open, a challenge or a welcome that never comes would block the agent for ever.
+      patience: setTimeout(() => this.#give(OPEN_TOO_LATE), CONNECTION_TIMES.open_within_ms),
+      send: (message: ToServer) => {
+        if (this.#link.phase !== "over") this.#socket.send(JSON.stringify(message));
+      },
+      close: (code, why) => this.#close(code, why),
+      lose: (why) => this.#give(why),
     };
-    this.ended = new Promise((resolve) => {
-      let why = "the connection was closed";
-      this.#socket.onerror = (event) => {
-        why = "message" in event ? String(event.message).replace(/^WebSocket connection to '[^']*' failed: /, "") : why;
-      };
-      this.#socket.onmessage = (event) => this.#receive(event.data);
-      this.#socket.onclose = (event) => resolve(this.#end(event.reason === "" ? why : event.reason));
-    });
+    let why = "the connection was closed";
+    this.#socket.onopen = () => {
+      if (this.#link.phase !== "dialling") return;
+      clearTimeout(this.#link.patience);
+      this.#link.patience = setTimeout(() => this.#give(WELCOME_TOO_LATE), CONNECTION_TIMES.welcome_within_ms);
+    };
+    this.#socket.onerror = (event) => {
+      why = "message" in event ? String(event.message).replace(/^WebSocket connection to '[^']*' failed: /, "") : why;
+    };
+    this.#socket.onmessage = (event) => this.#receive(event.data);
+    this.#socket.onclose = (event) => this.#over(event.reason === "" ? why : event.reason);
   }
 
   close(): void {
-    this.#socket.close();
+    this.#close();
   }
 
   /** Asks the server to forget this node. */
@@ -89,20 +103,38 @@ export class ServerSession {
     report(this.#link, entries);
   }
 
-  #end(why: string): SessionEnd {
+  /**
+   * Ends the session and says so to the server, whose answer is not waited for. The socket of a server that does not
+   * answer is cut off a moment later.
+   */
+  #close(code?: number, why = "closed by this agent"): void {
+    if (this.#link.phase === "over") return;
+    this.#socket.close(code, why);
+    setTimeout(() => this.#socket.terminate(), CONNECTION_TIMES.farewell_ms);
+    this.#over(why);
+  }
+
+  /** Gives up a connection that is dead: nothing more is sent on it, since nothing would arrive. */
+  #give(why: string): void {
+    this.#over(why, "silent");
+    this.#socket.terminate();
+  }
+
+  /** Ends the session for this agent. Called once it is known to be over, whatever becomes of its socket. */
+  #over(why: string, is: "closed" | "silent" = "closed"): void {
     const link = this.#link;
+    if (link.phase === "over") return;
     if (link.beating !== null) clearInterval(link.beating);
     clearTimeout(link.patience);
     link.outgoing.closed();
     const lived = link.phase === "live";
     if (lived) link.options.tests.connect(null);
     link.phase = "over";
-    if (link.refusal === null) return { is: "closed", why, lived };
-    const { code, message, hint } = link.refusal;
-    return { is: "refused", code, message, hint };
+    this.#settled.resolve(endOf(link, why, lived, is));
   }
 
   #receive(data: unknown): void {
+    if (this.#link.phase === "over") return;
     const read = fromText(toAgent, typeof data === "string" ? data : "");
     if (read.is === "unreadable") {
       this.#link.refusal = {
@@ -111,7 +143,7 @@ export class ServerSession {
         message: "the server's message is of another protocol",
         hint: "are both of the same release?",
       };
-      this.#socket.close();
+      this.#close();
       return;
     }
     // Messages are handled one after another: the records that one message changes are on disk before the next message
@@ -119,7 +151,7 @@ export class ServerSession {
     this.#taking = this.#taking
       .then(() => this.#take(read.value))
       .catch((error: unknown) => {
-        this.#socket.close(4_003, messageOf(error).slice(0, 100));
+        this.#close(4_003, messageOf(error).slice(0, 100));
       });
   }
 
@@ -129,4 +161,10 @@ export class ServerSession {
     const take = HANDLERS[message.type] as (link: ServerLink, message: ToAgent) => void | Promise<void>;
     await take(this.#link, message);
   }
+}
+
+function endOf({ refusal }: ServerLink, why: string, lived: boolean, is: "closed" | "silent"): SessionEnd {
+  if (refusal === null) return is === "silent" && lived ? { is, why } : { is: "closed", why, lived };
+  const { code, message, hint } = refusal;
+  return { is: "refused", code, message, hint };
 }

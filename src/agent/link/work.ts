@@ -1,6 +1,7 @@
 // The work of this node over its connection: changes are applied by number, reports are sent again until they are
 // durable, and heartbeats report the progress of both.
 
+import { agentSilence } from "../../core/limits";
 import type { TaskReport } from "../../core/model/record";
 import type { Ms } from "../../core/units";
 import type { ServerLink, ServerHandlers, Message } from "./link";
@@ -8,7 +9,9 @@ import { tellChanges } from "./machine";
 import { pagesOf } from "./pages";
 
 const RESEND_AFTER_MS = 5_000;
-const SILENT_BEATS = 3;
+
+/** How often in the time between two heartbeats the agent looks whether the server is silent. */
+const LOOKS_A_BEAT = 5;
 
 export const WORK: ServerHandlers<"changes" | "ack" | "beat"> = {
   changes: takeChanges,
@@ -58,7 +61,7 @@ async function acknowledge({ reports, options }: ServerLink, seq: number): Promi
 /** Handles the answer to a heartbeat: reports that the server should have by now and has not are sent again. */
 async function takeBeat(link: ServerLink, { sent_ms, acked_seq }: Message<"beat">): Promise<void> {
   const { loop, clock } = link.options;
-  link.answered_ms = clock();
+  link.silent_ms = 0;
   loop.heard(sent_ms);
   await acknowledge(link, acked_seq);
   const now = clock();
@@ -70,27 +73,39 @@ async function takeBeat(link: ServerLink, { sent_ms, acked_seq }: Message<"beat"
 }
 
 /**
- * Sends heartbeats, the first at once, until the connection ends. Closes the connection when the server has answered no
- * heartbeat for too long.
+ * Sends heartbeats, the first at once, until the connection ends. A connection on which no heartbeat is answered for
+ * too long is dead. The silence is counted while this agent listens: after a pause of its process, the answers that
+ * wait in the socket are read before anything follows from their lack.
  */
 export function startBeating(link: ServerLink, heartbeat_ms: Ms): void {
+  const { clock } = link.options;
+  const look_ms = Math.ceil(heartbeat_ms / LOOKS_A_BEAT);
+  let [looked_ms, looks] = [clock(), 0];
+  link.silent_ms = 0;
+  link.beating = setInterval(() => {
+    const now_ms = clock();
+    link.silent_ms += Math.min(Math.max(now_ms - looked_ms, 0), 2 * look_ms);
+    looked_ms = now_ms;
+    if (link.silent_ms > agentSilence(heartbeat_ms)) return link.lose("the server is silent");
+    looks += 1;
+    if (looks % LOOKS_A_BEAT === 0) beat(link);
+  }, look_ms);
+  beat(link);
+}
+
+/** Says that this agent is there, how far it is, and how its cards are. */
+function beat(link: ServerLink): void {
   const { clock, fence, readings } = link.options;
-  link.answered_ms = clock();
-  const beat = (): void => {
-    if (clock() - link.answered_ms > SILENT_BEATS * heartbeat_ms) return link.close(4_004, "the server is silent");
-    const now = fence.get();
-    if (now !== null) fence.set(now, true).catch(() => link.close(4_003, "the fence could not be written"));
-    link.send({
-      type: "heartbeat",
-      sent_ms: clock(),
-      applied_n: now?.applied_n ?? 0,
-      applied_revision: now?.revision ?? 0,
-      reported_seq: link.reports.seq,
-    });
-    tellChanges(link);
-    const shown = readings();
-    if (shown.length > 0) link.send({ type: "readings", readings: [...shown] });
-  };
-  link.beating = setInterval(beat, heartbeat_ms);
-  beat();
+  const now = fence.get();
+  if (now !== null) fence.set(now, true).catch(() => link.close(4_003, "the fence could not be written"));
+  link.send({
+    type: "heartbeat",
+    sent_ms: clock(),
+    applied_n: now?.applied_n ?? 0,
+    applied_revision: now?.revision ?? 0,
+    reported_seq: link.reports.seq,
+  });
+  tellChanges(link);
+  const shown = readings();
+  if (shown.length > 0) link.send({ type: "readings", readings: [...shown] });
 }

@@ -32,6 +32,8 @@ export interface Session {
   unapplied: { readonly message: Changes; readonly at_ms: Ms }[];
   sent_n: number;
   acked_seq: number;
+  /** When anything came on this connection last, on the listening clock. */
+  heard_ms: Ms;
   /** Ends when the messages that are handled in turn have been handled. */
   queue: Promise<void>;
 }

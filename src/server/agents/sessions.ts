@@ -1,7 +1,9 @@
 // All agents' connections: opened and closed here, and informed of every commit that concerns their node.
 
+import { serverSilence } from "../../core/limits";
 import type { Change, State } from "../../core/model/rows-state";
 import type { TaskRow } from "../../core/model/rows-task";
+import type { Ms } from "../../core/units";
 import { PROTOCOL } from "../../wire/agent";
 import type { StepView } from "../../wire/node-tests";
 import { drop, type Hub, type AgentRefusal, refuse, send, type Session, stamp } from "./hub";
@@ -25,7 +27,7 @@ export interface Sessions {
   stop(): void;
 }
 
-const newSession = (n: number, nonce: string, socket: AgentSocket): Session => ({
+const newSession = (n: number, nonce: string, socket: AgentSocket, heard_ms: Ms): Session => ({
   n,
   nonce,
   socket,
@@ -37,6 +39,7 @@ const newSession = (n: number, nonce: string, socket: AgentSocket): Session => (
   unapplied: [],
   sent_n: 0,
   acked_seq: 0,
+  heard_ms,
   queue: Promise.resolve(),
 });
 
@@ -52,6 +55,7 @@ const newHub = (context: Context): Hub => ({
 export function createSessions(context: Context): Sessions {
   const hub = newHub(context);
   let count = 0;
+  const look = setInterval(() => endSilent(hub), hub.heartbeat_ms);
   const unlisten = hub.store.onCommit((_revision, changes) => {
     for (const { table, key, row } of changes) if (table === "nodes" && row === null) hub.readings.forget(key);
     for (const [node_id, tasks] of changedTasks(changes, hub.store.state)) {
@@ -68,13 +72,15 @@ export function createSessions(context: Context): Sessions {
   return {
     handlers: {
       open(socket) {
-        const session = newSession(++count, hub.seed(), socket);
+        const session = newSession(++count, hub.seed(), socket, hub.loop.listening_ms());
         hub.all.set(socket, session);
         send(session, { type: "challenge", protocol: PROTOCOL, nonce: session.nonce, stamp: stamp(hub, session) });
       },
       message(socket, data) {
         const session = hub.all.get(socket);
-        if (session !== undefined) receive(hub, session, data);
+        if (session === undefined) return;
+        session.heard_ms = hub.loop.listening_ms();
+        receive(hub, session, data);
       },
       drain: () => undefined,
       close(socket) {
@@ -98,9 +104,24 @@ export function createSessions(context: Context): Sessions {
     },
     stop() {
       unlisten();
+      clearInterval(look);
       for (const session of hub.all.values()) session.socket.close(1_001, "the server stops");
     },
   };
+}
+
+/**
+ * Ends the connections on which nothing has come for so long that the agent has given them up as well. The other end
+ * may be gone without a word, so this end must not count as the node's session, nor be kept.
+ */
+function endSilent(hub: Hub): void {
+  const longest_ms = serverSilence(hub.heartbeat_ms);
+  const now_ms = hub.loop.listening_ms();
+  for (const session of hub.all.values()) {
+    if (now_ms - session.heard_ms <= longest_ms) continue;
+    session.socket.close(4_004, "the agent is silent");
+    drop(hub, session);
+  }
 }
 
 /** Returns the living tasks among the changed rows, by node, in their current state. */

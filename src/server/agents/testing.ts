@@ -9,7 +9,7 @@ import { twinsOf, comparedAgain, saidOfTwins, judge } from "../../core/nodes/jud
 import { withTests } from "../../core/nodes/tests";
 import type { ToServer } from "../../wire/agent";
 import { atOnce, type Handlers, inTurn, whileLive } from "./handlers";
-import { actorOf, type Hub, isOvertaken, type Session, send, stamp } from "./hub";
+import { actorOf, type Hub, type Session, send, stamp } from "./hub";
 
 type Tested = Extract<ToServer, { type: "tested" }>;
 type Testing = Extract<ToServer, { type: "testing" }>;
@@ -72,7 +72,6 @@ function clipped(results: readonly TestResult[]): TestResult[] {
 
 /** Judges the results of a test and stores them. Results of another order than the node's newest are dropped. */
 async function takeTested(hub: Hub, session: Session, { id, results }: Tested, node_id: string): Promise<void> {
-  if (isOvertaken(hub, session, node_id)) return;
   const { store } = hub;
   await store.commit(actorOf(hub, node_id), (draft) => {
     const node = draft.state.nodes.get(node_id);

@@ -9,7 +9,7 @@ import type { TaskRow } from "../../core/model/rows-task";
 import type { ToAgent, ToServer } from "../../wire/agent";
 import { intakeContext } from "../nodes/intake-context";
 import { atOnce, type Handlers, whileLive } from "./handlers";
-import { actorOf, type Hub, isOvertaken, send, type Session, stamp } from "./hub";
+import { actorOf, type Hub, send, type Session, stamp } from "./hub";
 import { ask } from "./testing";
 
 type Changes = Extract<ToAgent, { type: "changes" }>;
@@ -53,7 +53,6 @@ export function push(
 }
 
 async function takeReport(hub: Hub, session: Session, { seq, entries }: Report, node_id: string): Promise<void> {
-  if (isOvertaken(hub, session, node_id)) return;
   const { value: verbs } = await hub.store.commit(actorOf(hub, node_id), (draft) => {
     const intake = observe(draft.state, node_id, entries, intakeContext(hub, draft));
     draft.put(intake.changes);

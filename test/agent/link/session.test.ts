@@ -3,6 +3,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { createOutgoing } from "../../../src/agent/link/outgoing";
 import type { SessionOptions } from "../../../src/agent/link/link";
+import { CONNECTION_TIMES } from "../../../src/core/limits";
 import { ServerSession } from "../../../src/agent/link/session";
 import { PROOF } from "../../support/over-tls";
 
@@ -45,3 +46,16 @@ test.each([
   const ended = await new ServerSession(optionsFor(serverSaying(frame))).ended;
   expect(ended).toMatchObject({ is: "refused", code: "malformed" });
 });
+
+test("a dial that nobody answers is over within its time", async () => {
+  // Accepts the connection and says nothing, as a machine that hangs does.
+  const silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => undefined } });
+  try {
+    const started = performance.now();
+    const ended = await new ServerSession(optionsFor(`https://127.0.0.1:${silent.port}`)).ended;
+    expect(ended).toMatchObject({ is: "closed", lived: false });
+    expect(performance.now() - started).toBeLessThan(CONNECTION_TIMES.open_within_ms + 2_000);
+  } finally {
+    silent.stop(true);
+  }
+}, 15_000);
