@@ -10,6 +10,8 @@ export const EXIT = {
   unreachable: 3,
   denied: 4,
   changes: 5,
+  /** Nobody knows how the job of `orch run` ended. Its run waits for a person. */
+  unknown: 123,
   /** `orch run` failed by a fault of orch, not of the job. */
   own: 125,
   interrupted: 130,

@@ -173,7 +173,7 @@ function eventsOf({ revision, changes }: Batch, state: State, lastSeen: (node_id
         break;
       case "runs":
       case "ended_runs":
-        events.push({ kind: "run", revision, run: runView(change.row, undefined) });
+        events.push({ kind: "run", revision, run: runView(change.row, undefined, state) });
         break;
       case "nodes":
         byNode ??= tasksByNode(state);

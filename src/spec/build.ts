@@ -70,6 +70,7 @@ export function buildJob(name: string, entry: Job, origin: TaskSpec["origin"], a
       ...neutral(entry),
       ...idleOf(entry),
       on_node_loss: entry.on_node_loss,
+      ...(entry.on_unknown_end === "ask" ? {} : { on_unknown_end: entry.on_unknown_end }),
       retries: entry.retries,
       time_limit_ms: entry.time_limit ?? null,
       after,

@@ -32,7 +32,7 @@ import {
   type taintRequest,
 } from "./api/nodes";
 import { explainView, planView } from "./api/plans";
-import { runAnswer, runDetail, runView, type cancelRequest, type runRequest } from "./api/runs";
+import { runAnswer, runDetail, runView, type cancelRequest, type runRequest, type settleRequest } from "./api/runs";
 import { taskView } from "./api/tasks";
 import { eventView, type WatchEvent } from "./api/watch";
 import { eventsOf } from "./events";
@@ -192,6 +192,9 @@ function work(get: Get, post: Post) {
     runInfo: (run: number | string, page: Page = {}) => get(`/v1/runs/${part(String(run))}`, runDetail, { ...page }),
     cancel: (run: number | string, body: z.infer<typeof cancelRequest> = { signal: null }) =>
       post(`/v1/runs/${part(String(run))}/cancel`, runView, body),
+    retry: (run: number | string) => post(`/v1/runs/${part(String(run))}/retry`, runView),
+    settle: (run: number | string, body: z.infer<typeof settleRequest>) =>
+      post(`/v1/runs/${part(String(run))}/settle`, runView, body),
     explain: (ref: string) => get(`/v1/explain/${part(ref)}`, explainView),
     events: (query: { object?: string; since_ms?: number } & Page = {}) =>
       get("/v1/events", list("events", eventView), { ...query }),

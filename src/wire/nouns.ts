@@ -228,7 +228,7 @@ export const reported = z.discriminatedUnion("state", [
   z.object({ state: z.literal("starting") }),
   z.object({ state: z.literal("running"), pid: int, started_age_ms: int }),
   z.object({ state: z.literal("stopping"), pid: int.nullable(), started_age_ms: int.nullable() }),
-  ended.extend({ state: z.enum(["succeeded", "failed", "stopped", "rejected", "gone"]) }),
+  ended.extend({ state: z.enum(["succeeded", "failed", "stopped", "rejected", "unknown", "gone"]) }),
 ]) satisfies z.ZodType<Reported>;
 
 export const taskReport = z.object({

@@ -123,6 +123,7 @@ describe("claims", () => {
     await tasks.driver.start(record);
     expect(tasks.driver.seen().get(uid)?.process).toEqual({
       is: "vanished",
+      rebooted: true,
       why: "the machine was restarted while it ran",
     });
   });

@@ -142,9 +142,7 @@ export function look(machine: Machine, uid: string): Seen | null {
   const claimed = machine.disk.claims.get(uid);
   if (claimed === undefined) return null;
   if (claimed.by === "stop") return { claimed: true, process: { is: "none" } };
-  const why =
-    claimed.boot_id === machine.boot_id
-      ? "its supervisor was killed before it could say how it ended"
-      : "the machine rebooted while it ran";
-  return { claimed: true, process: { is: "vanished", why } };
+  const rebooted = claimed.boot_id !== machine.boot_id;
+  const why = rebooted ? "the machine rebooted while it ran" : "its keeper died before it could say how it ended";
+  return { claimed: true, process: { is: "vanished", rebooted, why } };
 }

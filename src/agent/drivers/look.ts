@@ -33,8 +33,8 @@ export const lookedAlive = (handle: ProcessHandle, started_ms: number, group: Gr
   group,
 });
 
-const vanished = (why: string): Looked => ({
-  seen: { claimed: true, process: { is: "vanished", why } },
+const vanished = (why: string, rebooted = false): Looked => ({
+  seen: { claimed: true, process: { is: "vanished", rebooted, why } },
   handle: null,
   group: [],
 });
@@ -65,7 +65,7 @@ export function lookAtAttempt(attempt: Attempt | null, kept: boolean): Looked {
   if (claimed === "unknown") {
     return kept ? beginning : vanished("it was claimed, and its keeper died before it could say more");
   }
-  if (attempt.boot_id !== bootId()) return vanished("the machine was restarted while it ran");
+  if (attempt.boot_id !== bootId()) return vanished("the machine was restarted while it ran", true);
   if (process !== null && (kept || isAlive(process.pid, process.start))) {
     return lookedAlive({ pid: process.pid, start: process.start }, process.started_ms, group);
   }

@@ -10,6 +10,7 @@ import { appendLines, readTaskFile, wholeLines } from "../../os/files/task-files
 import { MIB } from "../../core/units";
 import { fieldsOf, isTexts, parsedJson } from "../../os/files/json";
 import { bootId, isAlive, statOf } from "../../os/proc";
+import { FILES } from "./taskdir";
 
 export interface LivingNote {
   readonly uid: string;
@@ -119,9 +120,9 @@ function parseNote(value: unknown): LivingNote | null {
 }
 
 export interface Noted {
-  /** Living tasks without their directory, of any agent of this account. */
+  /** Living tasks without their claim, of any agent of this account. */
   readonly survivors: readonly LivingNote[];
-  /** Uids that were begun for this data directory on this boot, and whose directory is gone. */
+  /** Uids that were begun for this data directory on this boot, and whose claim is gone. */
   readonly claimed: ReadonlySet<string>;
   /** The notes of this data directory's tasks, with names and promises, by uid. */
   readonly notes: ReadonlyMap<string, LivingNote>;
@@ -136,7 +137,7 @@ export function readJournals(root: string, own: string): Noted {
     const dir = join(root, name);
     for (const file of namesIn(dir).filter((one) => JOURNAL.test(one))) {
       const journal = readJournal(join(dir, file));
-      const lost = journal.begun.filter((note) => !exists(note.dir));
+      const lost = journal.begun.filter((note) => !exists(join(note.dir, FILES.claim)));
       const now = journal.boot_id === bootId();
       const alive = now ? lost.filter((note) => isAlive(note.pid, note.start)) : [];
       survivors.push(...alive);

@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import { END_CAUSES, type EndCause, type RecordEnd } from "../../core/model/end";
 import type { TaskRecord } from "../../core/model/record";
-import { makePrivateDir, renameTo } from "../../os/files/files";
+import { createOnce, makePrivateDir, renameTo } from "../../os/files/files";
 import { appendTaskLinesDurably, readTaskFile, wholeLines } from "../../os/files/task-files";
 import { MIB } from "../../core/units";
 import { parsedJson } from "../../os/files/json";
@@ -86,7 +86,7 @@ function isVerdict(value: unknown): value is TaskRecord["verdict"] {
   return typeof value === "object" && typeof verdict["why"] === "string" && typeof verdict["at_ms"] === "number";
 }
 
-const ENDS: readonly RecordEnd["state"][] = ["succeeded", "failed", "stopped", "rejected", "gone"];
+const ENDS: readonly RecordEnd["state"][] = ["succeeded", "failed", "stopped", "rejected", "unknown", "gone"];
 
 /**
  * Returns the end in a record. Another release may have written fewer or more fields. Undefined: the end is not
@@ -112,6 +112,15 @@ function endIn(value: unknown): RecordEnd | null | undefined {
   };
 }
 
+/**
+ * Makes the directory of a task anew that somebody has removed. Its claim was lost with it, and the task may have
+ * begun. So a task that has not ended gets an empty claim, with which it never executes.
+ */
+async function makeAgain(dir: string, { end }: TaskRecord): Promise<void> {
+  makePrivateDir(dir);
+  if (end === null) await createOnce(join(dir, FILES.claim), "");
+}
+
 interface Writing {
   running: Promise<void>;
   next: { record: TaskRecord; done: Promise<void> } | null;
@@ -133,8 +142,15 @@ export function createRecordWriter(tasks: string): RecordWriter {
       makePrivateDir(dir);
       made.add(uid);
     }
-    // Versions are appended, as replacing would delete a file each time, which is slow on many file systems.
-    await appendTaskLinesDurably(dir, FILES.record, `${JSON.stringify(record)}\n`);
+    const line = `${JSON.stringify(record)}\n`;
+    try {
+      // Versions are appended, as replacing would delete a file each time, which is slow on many file systems.
+      await appendTaskLinesDurably(dir, FILES.record, line);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      await makeAgain(dir, record);
+      await appendTaskLinesDurably(dir, FILES.record, line);
+    }
     if (record.end !== null) made.delete(uid);
   };
 

@@ -1,8 +1,9 @@
 // `orch run`: makes a job of a command line, streams its output here, and ends with its exit code.
 
+import { ON_UNKNOWN_END } from "../../core/model/workload";
 import { ApiError } from "../../wire/client";
 import { attach } from "../follow/attach";
-import { command, flag, readAs, readings, text, texts, whole } from "../frame/command";
+import { command, flag, readAs, readings, text, texts, whole, word } from "../frame/command";
 import type { Context } from "../context";
 import { readEnv, readEnvFile } from "../typed/environment";
 import { CliError, EXIT, UsageError } from "../failure";
@@ -16,6 +17,7 @@ const options = {
   cpu: text("--cpu <N>", "cores, or thousandths as 500m (1)"),
   memory: text("--memory <SIZE>", "promised, and a hard limit (2GiB a core, without a limit)"),
   time: text("--time <TIME>", "longest time it may run: 12h or 1-00:00:00"),
+  onUnknownEnd: word("--on-unknown-end <WHAT>", "if nobody knows how it ended (ask)", ON_UNKNOWN_END),
   nodes: whole("--nodes <N>", "so many at once, one a slot, all or none", 1),
   name: text("--name <NAME>", "what to call it"),
   pool: text("--pool <POOL>", "which nodes"),
@@ -51,7 +53,8 @@ export const run = command({
   ],
   notes:
     "Exit code: the job's own; 128 + n for a signal; 124 for its time limit; 137 out of memory;\n" +
-    "125 when orch failed; 126 and 127 when it could not start.\n" +
+    "123 when nobody knows how it ended (orch retry, orch settle); 125 when orch failed; 126 and 127 when it could\n" +
+    "not start.\n" +
     "A lost connection never ends the job. Ctrl-C asks whether to cancel or detach; without a terminal it cancels.",
   async run(context, { args, flags }) {
     if (flags.image !== null) throw new UsageError("--image: not built yet");

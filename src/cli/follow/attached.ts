@@ -40,7 +40,14 @@ interface Copies {
   finished(): Promise<void>;
 }
 
-/** Resolves with the run after its end, or with null if `signal` ended the following. */
+/** Returns whether nothing more comes by itself: the run has ended, or waits for a person. */
+const isOver = ({ state, unknown }: Pick<RunView, "state" | "unknown">): boolean =>
+  isFinal(state as RunState) || unknown > 0;
+
+/**
+ * Resolves with the run after its end, or when it waits for a person, since nobody knows how it ended. Resolves with
+ * null if `signal` ended the following.
+ */
 export async function followRun(following: Following): Promise<RunDetail | null> {
   const { client, run, since, signal, context } = following;
   const copies = copiesOf(following);
@@ -49,7 +56,7 @@ export async function followRun(following: Following): Promise<RunDetail | null>
     const detail = await readRun(client, run);
     for (const task of detail.tasks) copies.take(task);
     saidWaiting(detail);
-    return isFinal(detail.state as RunState);
+    return isOver(detail);
   };
   await planned(following);
   let over = await look();
@@ -59,7 +66,7 @@ export async function followRun(following: Following): Promise<RunDetail | null>
       if (event.kind === "task" && event.task.run === run) copies.take(event.task);
       if (event.kind === "run" && event.run.run === run) {
         saidWaiting(event.run);
-        over = isFinal(event.run.state as RunState);
+        over = isOver(event.run);
       }
       if (over) break;
     }

@@ -5,16 +5,24 @@ import { EXIT } from "../failure";
 import type { EndCause } from "../../core/model/end";
 import type { RunDetail } from "../../wire/api/runs";
 
-type Ended = Pick<RunDetail, "run" | "state" | "exit_code" | "signal" | "cause" | "cancelled_by" | "reason">;
+type Ended = Pick<
+  RunDetail,
+  "run" | "state" | "exit_code" | "signal" | "cause" | "cancelled_by" | "reason" | "unknown"
+>;
 
 /**
  * The exit codes of a job that one of its limits ended, whatever its process returned: 124 as from `timeout`, 137 as
- * after the kernel's SIGKILL.
+ * after the kernel's SIGKILL. 123: nobody knows how it ended.
  */
-const EXIT_OF_CAUSE: Partial<Record<EndCause, number>> = { time_limit: 124, out_of_memory: 137 };
+const EXIT_OF_CAUSE: Partial<Record<EndCause, number>> = {
+  time_limit: 124,
+  out_of_memory: 137,
+  result_unknown: EXIT.unknown,
+};
 
 /** Returns the job's own exit code: 128 + n for a signal. A job without one gets 130 if it was cancelled, else 125. */
-export function exitOfRun({ state, exit_code, signal, cause }: Ended): number {
+export function exitOfRun({ state, exit_code, signal, cause, unknown }: Ended): number {
+  if (unknown > 0) return EXIT.unknown;
   if (state === "succeeded") return EXIT.done;
   const limit = cause === null ? undefined : EXIT_OF_CAUSE[cause];
   if (limit !== undefined) return limit;
@@ -24,7 +32,8 @@ export function exitOfRun({ state, exit_code, signal, cause }: Ended): number {
 }
 
 /** Returns one line on how the run ended, or null if the exit code says everything. */
-export function outcomeLine({ run, state, exit_code, signal, cancelled_by, reason }: Ended): string | null {
+export function outcomeLine({ run, state, exit_code, signal, cancelled_by, reason, unknown }: Ended): string | null {
+  if (unknown > 0) return `run ${run} ${reason ?? "waits for a person: nobody knows how it ended"}`;
   if (state === "succeeded" || (state === "failed" && reason === null && signal === null)) return null;
   const code = exit_code === null || exit_code === 0 ? "" : `, exit ${exit_code}`;
   const how = signal === null ? code : `, killed by ${signal}`;

@@ -73,9 +73,10 @@ const isCrashing = ({ state, crashes }: TaskView): boolean =>
 const isUp = ({ state, health, desired }: TaskView): boolean =>
   state === "running" && desired === "run" && (health === null || health === "healthy");
 
-function runLine({ run, name, state, reason }: RunDetail): Line {
+function runLine({ run, name, state, reason, unknown }: RunDetail): Line {
   const named = { name: `run ${run} (${name})`, run };
   const detail = reason === null ? state : `${state}: ${reason}`;
   if (state === "succeeded") return { ...named, state: "done", detail };
-  return { ...named, state: state === "failed" || state === "cancelled" ? "stuck" : "going", detail };
+  const isStuck = state === "failed" || state === "cancelled" || unknown > 0;
+  return { ...named, state: isStuck ? "stuck" : "going", detail };
 }

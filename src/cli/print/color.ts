@@ -33,7 +33,7 @@ export function style(enabled: boolean): Style {
   };
 }
 
-const BAD = new Set(["failed", "lost", "rejected", "quarantined", "unreachable", "unsatisfiable"]);
+const BAD = new Set(["failed", "unknown", "lost", "rejected", "quarantined", "unreachable", "unsatisfiable"]);
 const GOOD = new Set(["running", "succeeded", "ready"]);
 const QUIET = new Set(["stopped", "cancelled"]);
 

@@ -1,6 +1,7 @@
 // Turns the flags of `orch run` into a job of the spec file's grammar. The same keys get the same checks and defaults.
 
 import { typedGpu } from "../../spec/parse";
+import type { OnUnknownEnd } from "../../core/model/workload";
 import type { Pair } from "./readers";
 
 export interface JobFlags {
@@ -14,6 +15,7 @@ export interface JobFlags {
   readonly after: readonly string[];
   readonly label: readonly Pair[];
   readonly limit: readonly Pair[];
+  readonly onUnknownEnd: OnUnknownEnd | null;
   readonly workdir: string;
 }
 
@@ -25,13 +27,14 @@ export function jobOf(
   flags: JobFlags,
   env: Readonly<Record<string, string>>,
 ): Record<string, unknown> {
-  const { gpu, cpu, memory, time, nodes, pool, priority, after, label, limit, workdir } = flags;
+  const { gpu, cpu, memory, time, nodes, pool, priority, after, label, limit, workdir, onUnknownEnd } = flags;
   return withoutNulls({
     ...("shell" in asked ? { run: asked.shell } : { command: [...asked.argv] }),
     workdir,
     env,
     resources: withoutNulls({ cpu, memory, gpu: gpu === null ? null : typedGpu(gpu) }),
     time_limit: time,
+    on_unknown_end: onUnknownEnd,
     nodes,
     priority,
     place: pool === null ? null : { pool },
@@ -50,6 +53,7 @@ const FLAG_OF: readonly (readonly [path: string, flag: string])[] = [
   ["resources.cpu", "--cpu"],
   ["resources.memory", "--memory"],
   ["time_limit", "--time"],
+  ["on_unknown_end", "--on-unknown-end"],
   ["nodes", "--nodes"],
   ["priority", "--priority"],
   ["place.pool", "--pool"],

@@ -70,7 +70,7 @@ const factsOf = (exit: TaskExit) => ({
 
 /** Returns the end of a task that never ran, or whose result is not known. */
 export const endWithoutResult = (
-  state: "stopped" | "rejected" | "gone",
+  state: "stopped" | "rejected" | "unknown" | "gone",
   cause: EndCause | null,
   reason: string,
   now_ms: Ms,

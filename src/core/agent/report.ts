@@ -89,7 +89,7 @@ export function withoutRecord(uid: string, why: string, begun: "no" | "over"): T
   const end =
     begun === "no"
       ? endWithoutResult("stopped", null, `${why}; it never began here`, 0)
-      : endWithoutResult("gone", "result_unknown", "it is over, and the record of how it ended is lost", 0);
+      : endWithoutResult("unknown", "result_unknown", "it is over, and the record of how it ended is lost", 0);
   return unrecorded(uid, reportedEnd(end, 0, null, 0));
 }
 

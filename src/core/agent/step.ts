@@ -93,7 +93,9 @@ function stepOne(
       return end(view, record, endOfExit(record, seen.process, blameOf(view, uid, ended_ms)), ended_ms - started_ms);
     }
     case "vanished":
-      return over(view, record, "gone", "result_unknown", seen.process.why);
+      return seen.process.rebooted
+        ? over(view, record, "gone", "node_rebooted", seen.process.why)
+        : over(view, record, "unknown", "result_unknown", seen.process.why);
     case "none":
       return over(view, record, "stopped", null, record.stop?.why ?? "stopped before it began");
   }
@@ -182,7 +184,7 @@ function stepAlive(view: AgentView, record: TaskRecord, started_ms: Ms, wakeAt: 
 const over = (
   view: AgentView,
   record: TaskRecord,
-  state: "stopped" | "rejected" | "gone",
+  state: "stopped" | "rejected" | "unknown" | "gone",
   cause: EndCause | null,
   reason: string,
 ): Action => end(view, record, endWithoutResult(state, cause, reason, view.now_ms), 0);
@@ -198,7 +200,7 @@ function end(view: AgentView, record: TaskRecord, result: RecordEnd, ran_ms: Ms)
 function successorOf(view: AgentView, record: TaskRecord, result: RecordEnd, ran_ms: Ms): TaskRecord | null {
   const { assignment } = record;
   const { attempt } = assignment.identity;
-  const crashed = result.state === "failed" || result.state === "succeeded" || result.state === "gone";
+  const crashed = result.state !== "stopped" && result.state !== "rejected";
   if (!crashed || record.stop !== null || !assignment.restart.offline || attempt >= assignment.grant_until) return null;
   const streak = ran_ms >= assignment.stable_ms ? 1 : assignment.streak + 1;
   if (assignment.restart.attempts !== null && streak > assignment.restart.attempts) return null;

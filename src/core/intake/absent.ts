@@ -1,5 +1,5 @@
-// Judges a task that its node's inventory does not name: the task is lost, or the server waits, or people must be
-// asked.
+// Judges a task that its node's inventory does not name: the task is lost, or nobody knows how it ended, or the server
+// waits, or people must look.
 
 import type { EndCause } from "../model/end";
 import type { NodeRow } from "../model/rows-node";
@@ -7,17 +7,19 @@ import type { TaskRow } from "../model/rows-task";
 import type { Inventory } from "../model/record";
 
 export type AbsenceProof =
-  | { readonly is: "lost"; readonly cause: EndCause; readonly why: string }
+  | { readonly is: "lost" | "unknown"; readonly cause: EndCause; readonly why: string }
   | { readonly is: "wait" }
   | { readonly is: "ask" };
 
-export const NO_RECORD = "its node has no record of it";
+export const NO_RECORD = { is: "unknown", cause: "no_record", why: "its node has no record of it" } as const;
 const REBOOTED = { is: "lost", cause: "node_rebooted", why: "its node rebooted" } as const;
+const NEW_DISK = { ...NO_RECORD, why: "its node's agent has a new data directory, without the records of before" };
 
 /**
- * Returns what follows from a task's absence. Absence from a complete inventory that covers the task's revision proves
- * that the task is lost. Without that cover, a complete inventory proves it only after a reboot, and for a job only if
- * its agent had not been told of the task.
+ * Returns what follows from a task's absence. A task is lost only if its agent was not told of it before the node
+ * rebooted. An agent that was told had a record of the task, which is gone since, and with it how the task ended: a job
+ * may have completed. So it is `unknown`, and it does not run again by itself. `ask`: the task may be behind a record
+ * that cannot be read.
  */
 export function proofOfAbsence(
   task: TaskRow,
@@ -35,14 +37,12 @@ export function proofOfAbsence(
   const covered = vouched && applied.timeline === timeline && applied.revision >= task.assigned_revision;
   // An unreadable record may be the task's, or that of a successor that the agent made since.
   const whole = inventory.unreadable.length === 0;
-  if (covered && whole) {
-    return rebooted ? REBOOTED : { is: "lost", cause: "no_record", why: NO_RECORD };
-  }
   if (task.observed.state === "assigned" && vouched && !covered) {
     if (!rebooted) return { is: "wait" };
     if (whole) return { ...REBOOTED, why: "its node rebooted before it was told" };
   }
+  if (!whole) return { is: "ask" };
   // The reboot ended the task's processes. Only a job's result could have been on the lost disk.
-  if (rebooted && task.kind !== "job" && whole) return REBOOTED;
-  return { is: "ask" };
+  if (rebooted && task.kind !== "job") return REBOOTED;
+  return vouched ? NO_RECORD : NEW_DISK;
 }

@@ -9,7 +9,7 @@ import type { TaskReport, Verb } from "../model/record";
 import type { PlanLimits } from "../pass/snapshot";
 import type { Ms } from "../units";
 import type { EndCause, TaskFinal } from "../model/end";
-import { lostFinal, shortId, slotKey, taskName } from "../model/task";
+import { finalWithoutReport, shortId, slotKey, taskName } from "../model/task";
 import { slotAfterEnd } from "../pass/slot";
 import { endEvent } from "./reported";
 
@@ -69,15 +69,16 @@ export function takeEnd(
   draft.changes.push(endEvent(task, final, node, draft.changes.length, context));
 }
 
-export function loseTask(
+/** Ends a task whose end its agent cannot report: it is lost, or its end is unknown. */
+export function endWithoutReport(
   state: State,
   task: TaskRow,
-  cause: EndCause,
-  why: string,
+  end: { readonly is: "lost" | "unknown"; readonly cause: EndCause; readonly why: string },
   context: IntakeContext,
   draft: IntakeDraft,
 ): void {
-  takeEnd(state, task, lostFinal(task, cause, why, context.now_ms), null, context, draft);
+  const final = finalWithoutReport(task, end.is, end.cause, end.why, context.now_ms);
+  takeEnd(state, task, final, null, context, draft);
 }
 
 /**

@@ -13,7 +13,7 @@ import type { Inventory, TaskReport, Verb } from "../model/record";
 import { observedOf } from "./reported";
 import { emptySlot } from "../pass/slot";
 import { isEnd, slotKey, taskName } from "../model/task";
-import { type IntakeDraft, type IntakeContext, loseTask, putSlot, putTask, takeEnd } from "./ends";
+import { type IntakeDraft, type IntakeContext, endWithoutReport, putSlot, putTask, takeEnd } from "./ends";
 import { successorUid } from "../fresh";
 
 export interface Intake {
@@ -77,7 +77,7 @@ export function observeInventory(
   const reason =
     asked.length === 0
       ? null
-      : `its records of ${asked.map(taskName).join(", ")} are gone, so nobody knows how that ended: orch cancel ends ` +
+      : `it has records that it cannot read, so nobody knows of ${asked.map(taskName).join(", ")}: orch cancel ends ` +
         `a run, orch node drain ${node.name} --deadline 1s has it done again elsewhere`;
   const done = finish({ ...node, boot_id: inventory.boot_id, reason }, draft, node);
   return {
@@ -287,14 +287,14 @@ function judgeAbsent(
   for (const task of state.tasks.values()) {
     if (task.node_id !== node.id || named.has(task.uid) || draft.tasks.has(task.uid)) continue;
     const proof = proofOfAbsence(task, node, inventory, state.cluster.timeline);
-    if (proof.is === "lost") loseTask(state, task, proof.cause, proof.why, context, draft);
+    if (proof.is === "lost" || proof.is === "unknown") endWithoutReport(state, task, proof, context, draft);
     else if (proof.is === "ask") asked.push(task);
   }
   // A successor that the inventory mentions and does not list has lost its record since.
   for (const [uid, task] of Array.from(draft.tasks)) {
     if (task === null || state.tasks.has(uid) || named.has(uid)) continue;
     if (inventory.unreadable.length > 0) asked.push(task);
-    else loseTask(state, task, "no_record", NO_RECORD, context, draft);
+    else endWithoutReport(state, task, NO_RECORD, context, draft);
   }
   return asked;
 }
@@ -303,7 +303,8 @@ function judgeAbsent(
 export function loseNode(state: State, node: NodeRow, why: string, context: IntakeContext): Intake {
   const draft = begin(node.boot_id, []);
   for (const task of state.tasks.values()) {
-    if (task.node_id === node.id) loseTask(state, task, "node_forgotten", why, context, draft);
+    if (task.node_id !== node.id) continue;
+    endWithoutReport(state, task, { is: "lost", cause: "node_forgotten", why }, context, draft);
   }
   const { changes, verbs, notes } = draft;
   return { changes, verbs, notes };

@@ -27,11 +27,12 @@ export function observedOf(reported: Reported, now_ms: Ms): Observed {
   }
 }
 
+/** Agents of earlier releases report an unknown end as `gone`, with the cause `result_unknown`. */
 const finalOf = (reported: ReportedEnd, now_ms: Ms): TaskFinal => {
   const { state, started_age_ms, finished_age_ms, next: _next, ...facts } = reported;
   return {
     ...facts,
-    state: state === "gone" ? "lost" : state,
+    state: state !== "gone" ? state : facts.cause === "result_unknown" ? "unknown" : "lost",
     started_ms: started_age_ms === null ? null : now_ms - started_age_ms,
     finished_ms: now_ms - finished_age_ms,
   };

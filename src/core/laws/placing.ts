@@ -10,6 +10,7 @@ import type { State } from "../model/rows-state";
 import type { TaskRow } from "../model/rows-task";
 import { slotKey } from "../model/task";
 import { isGranted } from "../model/account";
+import { unknownEnds } from "../model/unknown";
 import { type Law, linesOf } from "./law";
 import type { MomentRows } from "./moment";
 import { sayTask } from "./tasks";
@@ -25,6 +26,17 @@ export const PLACING_LAWS: readonly Law[] = [
       linesOf(look.sample, (task) => {
         const used = look.before.slots.get(slotKey(task.owner_uid, task.slot))?.attempts ?? 0;
         return task.attempt > used ? null : `${sayTask(task)} comes after attempt ${used}`;
+      }),
+  },
+  {
+    name: "unknown-ends-wait",
+    says: "a job whose end nobody knows is placed again only by a person's word or by its own policy",
+    broken: (look) =>
+      linesOf(look.sample, (task) => {
+        const policy = look.before.runs.get(task.owner_uid)?.settings.on_unknown_end ?? "ask";
+        if (task.kind !== "job" || policy === "retry") return null;
+        const [end] = unknownEnds(look.before.slots.get(slotKey(task.owner_uid, task.slot)));
+        return end === undefined ? null : `${sayTask(task)} comes after attempt ${end.attempt}, whose end is unknown`;
       }),
   },
   {

@@ -37,7 +37,7 @@ export const RECORD_LAWS: readonly Law[] = [
   },
   {
     name: "run-succeeds-by-its-tasks",
-    says: "a run succeeds when all members of its newest attempt have",
+    says: "a run succeeds when all members of its newest attempt have, or a person has said so",
     broken: (look) => {
       const wrong = (row: RunRow | null): string | null => (row === null ? null : withoutSuccess(look, row));
       return [
@@ -103,7 +103,8 @@ function withoutSuccess({ before, after }: MomentRows, row: RunRow): string | nu
   const key = slotKey(row.uid, 0);
   // A run that is over leaves the live state with its slot, mostly in the same pass.
   const ends = (after.slots.get(key) ?? before.slots.get(key))?.ends ?? [];
-  return ends.length > 0 && ends.every((end) => end.state === "succeeded")
+  const isDeclared = ends.some(({ state, settled }) => state === "unknown" && settled?.as === "succeeded");
+  return isDeclared || (ends.length > 0 && ends.every((end) => end.state === "succeeded"))
     ? null
     : `run ${row.run} with ${ends.map((end) => end.state).join(", ") || "no end"}`;
 }

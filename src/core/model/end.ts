@@ -43,10 +43,11 @@ export interface TaskExit extends EndFacts {
 }
 
 /**
- * The end that an agent writes down. At the server `gone` becomes `lost`: the end is proven, its result is not known.
+ * The end that an agent writes down. `unknown`: the task began, and nobody knows how it ended. `gone`: it never
+ * completed, which becomes `lost` at the server.
  */
 export interface RecordEnd extends EndFacts {
-  readonly state: "succeeded" | "failed" | "stopped" | "rejected" | "gone";
+  readonly state: "succeeded" | "failed" | "stopped" | "rejected" | "unknown" | "gone";
   readonly started_ms: Ms | null;
   readonly finished_ms: Ms;
   /** The uid of the successor that the agent made under its grant, or null. */
@@ -69,7 +70,7 @@ export interface ReportedEnd extends Omit<RecordEnd, "started_ms" | "finished_ms
 
 /** The end that the server keeps. */
 export interface TaskFinal extends EndFacts {
-  readonly state: "succeeded" | "failed" | "stopped" | "rejected" | "lost";
+  readonly state: "succeeded" | "failed" | "stopped" | "rejected" | "unknown" | "lost";
   readonly started_ms: Ms | null;
   readonly finished_ms: Ms;
   readonly tail: Tail | null;

@@ -26,9 +26,10 @@ export type TaskState =
   | "failed"
   | "stopped"
   | "rejected"
+  | "unknown"
   | "lost";
 
-const TASK_ENDS = ["succeeded", "failed", "stopped", "rejected", "lost"] as const;
+const TASK_ENDS = ["succeeded", "failed", "stopped", "rejected", "unknown", "lost"] as const;
 
 /**
  * The states of a task: one attempt of one slot on one node. Reports may skip states. Only the server writes `lost`.
@@ -58,7 +59,8 @@ export const TASK = table<TaskState>({
   failed: { rank: 5, owner: null, to: [], meaning: "ended with another code, a signal, or a limit of its own" },
   stopped: { rank: 5, owner: null, to: [], meaning: "ended because it was told to" },
   rejected: { rank: 5, owner: null, to: [], meaning: "never ran: the node could not take it" },
-  lost: { rank: 5, owner: null, to: [], meaning: "gone with its node, on proof or by the workload's policy" },
+  unknown: { rank: 5, owner: null, to: [], meaning: "it began, and nobody knows how it ended: its records are gone" },
+  lost: { rank: 5, owner: null, to: [], meaning: "it never completed: a reboot ended it, or it never began" },
 });
 
 export type RunState = "waiting" | "queued" | "running" | "succeeded" | "failed" | "cancelled";

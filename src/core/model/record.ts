@@ -111,8 +111,11 @@ export interface Seen {
     | { readonly is: "beginning" }
     | { readonly is: "alive"; readonly handle: TaskHandle; readonly started_ms: Ms }
     | ({ readonly is: "ended" } & TaskExit)
-    /** The task was claimed on this boot, but it is not alive and its exit is not recorded. */
-    | { readonly is: "vanished"; readonly why: string };
+    /**
+     * The task was claimed, but it is not alive and its exit is not recorded. `rebooted`: it was claimed on an earlier
+     * boot, so a reboot ended it.
+     */
+    | { readonly is: "vanished"; readonly rebooted: boolean; readonly why: string };
 }
 
 /** The next action that the agent decides on for a task. */

@@ -73,6 +73,12 @@ export interface RunRow {
   readonly cause: EndCause | null;
 }
 
+/** A person's word on an attempt whose end nobody knows: how it ended, or that the run shall be tried again. */
+export interface Settled {
+  readonly as: "succeeded" | "failed" | "again";
+  readonly by: string;
+}
+
 /**
  * What a slot remembers of the end of a task of its newest attempt; `slotEndOf` makes it. `version` is the one that the
  * slot's streak and back-off belong to. A new version starts without them.
@@ -82,6 +88,10 @@ export interface TaskEnd
     Pick<TaskRow, "uid" | "version" | "attempt" | "member" | "node_id">,
     Pick<TaskFinal, "state" | "exit_code" | "signal" | "cause" | "reason"> {
   readonly at_ms: Ms;
+  /** When the task began, if its end is unknown. */
+  readonly started_ms?: Ms | null;
+  /** What a person has said about an attempt whose end is unknown. */
+  readonly settled?: Settled;
   /** Whether the task gave back cards that it did not use. */
   readonly idle?: boolean;
 }

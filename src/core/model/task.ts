@@ -115,11 +115,18 @@ export const isWanted = (task: TaskRow): boolean => task.desired !== "stop" && t
 export const isEnd = (observed: Observed): observed is TaskFinal => isFinal(observed.state);
 
 /**
- * Returns the end of a lost task. The task is over, by proof or by its workload's policy, and its result is not known.
+ * Returns the end of a task whose agent has written none. `lost`: the task never completed. `unknown`: it began, and
+ * nobody knows how it ended.
  */
-export const lostFinal = (task: TaskRow, cause: EndCause, reason: string, now_ms: Ms): TaskFinal => ({
+export const finalWithoutReport = (
+  task: TaskRow,
+  state: "lost" | "unknown",
+  cause: EndCause,
+  reason: string,
+  now_ms: Ms,
+): TaskFinal => ({
   ...NO_RESULT,
-  state: "lost",
+  state,
   started_ms: "started_ms" in task.observed ? task.observed.started_ms : null,
   finished_ms: now_ms,
   cause,
@@ -139,6 +146,7 @@ export const slotEndOf = (task: TaskRow, final: TaskFinal): TaskEnd => ({
   exit_code: final.exit_code,
   signal: final.signal,
   at_ms: final.finished_ms,
+  ...(final.state === "unknown" ? { started_ms: final.started_ms } : {}),
   ...(final.cause === undefined ? {} : { cause: final.cause }),
   ...(task.stop?.idle === true && final.state === "stopped" ? { idle: true } : {}),
 });

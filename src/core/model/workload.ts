@@ -146,6 +146,10 @@ export interface IdleSettings {
   readonly only_if_wanted: boolean;
 }
 
+/** What follows from an end that nobody knows: a person is asked, another attempt is made, or the run fails. */
+export const ON_UNKNOWN_END = ["ask", "retry", "fail"] as const;
+export type OnUnknownEnd = (typeof ON_UNKNOWN_END)[number];
+
 export type OnNodeLoss = "replace" | "wait" | "requeue";
 
 /** What is changed in place and restarts nothing. Keys that a kind does not have hold a neutral value. */
@@ -156,6 +160,8 @@ export interface Settings {
   readonly stop: StopSettings;
   readonly restart: RestartSettings;
   readonly on_node_loss: OnNodeLoss;
+  /** Missing: `ask`. Only jobs have it: the next attempt of a service or a daemon simply starts. */
+  readonly on_unknown_end?: OnUnknownEnd;
   readonly retries: number;
   readonly time_limit_ms: Ms | null;
   readonly after: readonly After[];

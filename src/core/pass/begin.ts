@@ -8,7 +8,7 @@ import type { TaskRow } from "../model/rows-task";
 import { earlier, type Pass } from "./pass";
 import { slotAfterEnd } from "./slot";
 import type { Op, Snapshot } from "./snapshot";
-import { lostFinal, slotKey } from "../model/task";
+import { finalWithoutReport, slotKey } from "../model/task";
 import type { Ms } from "../units";
 
 export interface Beginning {
@@ -59,7 +59,7 @@ function lose(
   const ops: Op[] = [];
   // The order is fixed, since the members of a gang write one slot one after the other.
   for (const task of [...forgotten].sort((a, b) => a.attempt - b.attempt || compareText(a.uid, b.uid))) {
-    const final = lostFinal(task, "node_forgotten", why, now_ms);
+    const final = finalWithoutReport(task, "lost", "node_forgotten", why, now_ms);
     const settings = (state.runs.get(task.owner_uid) ?? state.workloads.get(task.owner_uid))?.settings;
     let slot: SlotRow | null = null;
     if (settings !== undefined && task.written_off === null) {

@@ -80,7 +80,8 @@ export function slotAfterEnd(
   const ran_ms = final.started_ms === null ? 0 : final.finished_ms - final.started_ms;
   const before = slot ?? emptySlot(task.owner_uid, task.slot);
   if (isOvertaken(before, task)) return lateSuccess(before, task, end);
-  const attempts = end.state === "lost" ? Math.max(before.attempts, task.grant_until) : task.attempt;
+  const attempts =
+    end.state === "lost" || end.state === "unknown" ? Math.max(before.attempts, task.grant_until) : task.attempt;
   const others = before.ends.filter((other) => other.attempt === end.attempt && other.member !== end.member);
   const ends = [...others, end].sort((a, b) => a.member - b.member);
   const avoid = end.state === "rejected" ? avoiding(before, end, limits) : before.avoid;
@@ -137,7 +138,10 @@ function counts(
     }
     case "rejected":
       return { rejected: slot.rejected + 1, not_before_ms: wait(slot.rejected + 2) };
+    case "unknown":
     case "lost": {
+      // Unless the job's own policy is to try again, a person decides about an unknown end, and no bound counts it.
+      if (isJob && end.state === "unknown" && settings.on_unknown_end !== "retry") return {};
       const lost = !isJob && ranLong ? 1 : slot.lost + 1;
       return { lost, not_before_ms: ranLong ? 0 : wait(lost) };
     }

@@ -3,7 +3,8 @@
 import { isFinal, type RunState } from "../model/lifecycle";
 import type { RunAfter, RunRow } from "../model/rows-work";
 import { waitFor, type ReconcileDraft } from "./draft";
-import { runOf, setRun } from "../pass/pass";
+import { runOf, setRun, slotOf, tasksOf } from "../pass/pass";
+import { askedEnds } from "../model/unknown";
 import { isServiceUp } from "./services";
 
 /**
@@ -89,9 +90,19 @@ const SAID = {
 
 const WAITS_FOR = { succeeded: "to succeed", ended: "to end", failed: "to fail", up: "to be up" } as const;
 
+/** Returns the number of the run whose end nobody knows and that waits for a person, in words, or nothing. */
+function askedAbout({ pass }: ReconcileDraft, uid: string): string {
+  const run = pass.state.runs.get(uid);
+  if (run === undefined || askedEnds(run, slotOf(pass, uid, 0), tasksOf(pass, uid)).length === 0) return "";
+  return ` (nobody knows how run ${run.run} ended: orch explain ${run.run})`;
+}
+
 function note(draft: ReconcileDraft, run: RunRow): void {
   const open = run.after
     .filter((each) => each.met !== true)
-    .map((each) => `${run.app === null ? each.name : `${run.app}.${each.name}`} ${WAITS_FOR[each.when]}`);
+    .map((each) => {
+      const name = run.app === null ? each.name : `${run.app}.${each.name}`;
+      return `${name} ${WAITS_FOR[each.when]}${askedAbout(draft, each.uid)}`;
+    });
   waitFor(draft, run, 0, `waits for ${open.join(", ")}`);
 }

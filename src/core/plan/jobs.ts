@@ -7,6 +7,8 @@ import { exclusiveSilence, type NodeFact } from "../pass/contact";
 import { formatAge, formatDuration, formatRest } from "../format";
 import type { RunRow, SlotRow, TaskEnd } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
+import { askedEnds, settledAs, unknownEnds } from "../model/unknown";
+import { ask } from "./ask";
 import { waitFor, type ReconcileDraft } from "./draft";
 import { orphanWait } from "./orphans";
 import {
@@ -37,8 +39,11 @@ export function reconcileRun(draft: ReconcileDraft, run: RunRow): void {
     return;
   }
   const open = tasks.filter((task) => task.written_off === null);
+  const declared = declaredSuccess(slot);
   if (hasSucceeded(slot, spec)) {
     finish(draft, run, "succeeded", { ...NO_CODE, reason: null, exit_code: 0 }, slot);
+  } else if (declared !== null) {
+    finish(draft, run, "succeeded", declared, slot);
   } else if (cancelled !== null) {
     if (open.length === 0) {
       const failed = slot !== null && endedBefore(run, slot) ? whyFailed(pass, run, slot, null) : null;
@@ -100,6 +105,13 @@ function demand(
 
 const hasSucceeded = (slot: SlotRow | null, spec: TaskSpec): boolean =>
   slot !== null && slot.ends.length === spec.members && slot.ends.every((end) => end.state === "succeeded");
+
+/** Returns the result of a run that a person has declared a success, or null. */
+function declaredSuccess(slot: SlotRow | null): Result | null {
+  const settled = settledAs(slot);
+  if (settled?.as !== "succeeded") return null;
+  return { ...NO_CODE, cause: "result_unknown", reason: `${settled.by} has said that it succeeded` };
+}
 
 type Result = Pick<RunRow, "reason" | "exit_code" | "signal" | "cause">;
 
@@ -242,6 +254,8 @@ function nextAttempt(
     finish(draft, run, "failed", failure, slot);
     return;
   }
+  const asked = askedEnds(run, slot, []);
+  if (asked.length > 0) return ask(draft, run, asked);
   if (spec.exclusive && stopExclusive(draft, run)) return;
   if (slot !== null && slot.not_before_ms > pass.now_ms) {
     wakeAt(draft, slot.not_before_ms);
@@ -271,6 +285,14 @@ function stopExclusive(draft: ReconcileDraft, run: RunRow): boolean {
 function whyFailed(pass: Pass, run: RunRow, slot: SlotRow, silence: string | null): Result | null {
   const { reject_limit, loss_limit } = pass.limits;
   const inTime = [...slot.ends].sort((a, b) => a.at_ms - b.at_ms || a.member - b.member);
+  const settled = settledAs(slot);
+  const [unknown] = unknownEnds(slot);
+  if (settled?.as === "failed") {
+    return { ...NO_CODE, cause: "result_unknown", reason: `${settled.by} has said that it failed` };
+  }
+  if (unknown !== undefined && run.settings.on_unknown_end === "fail") {
+    return { ...NO_CODE, cause: "result_unknown", reason: `nobody knows how it ended: ${sayEnd(unknown)}` };
+  }
   if (slot.failed > run.settings.retries) {
     const end = inTime.find((each) => each.state === "failed");
     const member = slot.ends.length > 1 && end !== undefined ? `member ${end.member}: ` : "";
@@ -283,7 +305,7 @@ function whyFailed(pass: Pass, run: RunRow, slot: SlotRow, silence: string | nul
       cause: end?.cause ?? null,
     };
   }
-  const last = inTime.find((end) => end.state === "rejected" || end.state === "lost");
+  const last = inTime.find((end) => end.state === "rejected" || isLoss(end));
   const detail = last === undefined || last.reason === null ? "" : `, last: ${last.reason}`;
   if (slot.rejected >= reject_limit) {
     return { ...NO_CODE, reason: `rejected by nodes ${slot.rejected} times${detail}`, cause: last?.cause ?? null };
@@ -296,6 +318,9 @@ function whyFailed(pass: Pass, run: RunRow, slot: SlotRow, silence: string | nul
   }
   return null;
 }
+
+/** Returns whether an end counts against the bound of losses. */
+const isLoss = ({ state }: TaskEnd): boolean => state === "lost" || state === "unknown";
 
 /** Lets a prepared gang go, or withdraws it when its deadline has come. */
 function gangGoes(draft: ReconcileDraft, run: RunRow, spec: TaskSpec, open: readonly TaskRow[]): void {

@@ -46,6 +46,8 @@ export const ACCESS: Readonly<Record<string, Access>> = {
   "GET /v1/runs": PEOPLE,
   "GET /v1/runs/{run}": PEOPLE,
   "POST /v1/runs/{run}/cancel": OWNERS,
+  "POST /v1/runs/{run}/retry": OWNERS,
+  "POST /v1/runs/{run}/settle": OWNERS,
   "GET /v1/nodes": PEOPLE,
   "GET /v1/nodes/{node}": PEOPLE,
   "GET /v1/nodes/{node}/drain": PEOPLE,

@@ -1,13 +1,21 @@
-// Routes for runs: make one, look, cancel.
+// Routes for runs: make one, look, cancel, and decide about one whose end nobody knows.
 
 import { z } from "zod";
-import type { RunRow } from "../../core/model/rows-work";
+import type { RunRow, Settled } from "../../core/model/rows-work";
 import type { WorkloadDecl } from "../../core/model/workload";
 import { legalName } from "../../spec/grammar/names";
 import { readSignal } from "../../spec/grammar/units";
 import { parseJob } from "../../spec/parse";
 import type { Draft } from "../../store/store";
-import { cancelRequest, runAnswer, runDetail, runRequest, type RunView, runView } from "../../wire/api/runs";
+import {
+  cancelRequest,
+  runAnswer,
+  runDetail,
+  runRequest,
+  type RunView,
+  runView,
+  settleRequest,
+} from "../../wire/api/runs";
 import { list } from "../../wire/api/answers";
 import type { Api } from "./api";
 import { dryRun, emptyCluster } from "../work/dry";
@@ -17,6 +25,8 @@ import { requireRoom } from "../work/require-room";
 import { route } from "./route";
 import { type Ended, flag, number, page, pageOf, short } from "../http/query";
 import { cancelRun, requireSatisfiable, makeRun, runByNumber, type Making } from "../work/runs";
+import { settleRun } from "../work/settle";
+import type { Principal } from "../access/auth";
 import { meantBy } from "../work/resolve";
 import { placesOf, runView as viewOf } from "../views/run";
 import { taskView } from "../views/task";
@@ -78,7 +88,7 @@ export const RUN_ROUTES = [
         .filter(wanted)
         .toArray()
         .sort((a, b) => ORDER[a.state] - ORDER[b.state] || placed(a) - placed(b) || a.run - b.run);
-      const views = living.map((run) => viewOf(run, places.get(run.uid)));
+      const views = living.map((run) => viewOf(run, places.get(run.uid), state));
       const { user, project, since_ms } = query;
       const ended = (limit: number, after: string | null): Ended<RunView>[] =>
         history
@@ -89,7 +99,7 @@ export const RUN_ROUTES = [
             ...(since_ms === undefined ? {} : { since_ms }),
             ...(after === null ? {} : { before_run: Number(after) }),
           })
-          .map((run) => ({ key: String(run.run), view: viewOf(run, undefined) }));
+          .map((run) => ({ key: String(run.run), view: viewOf(run, undefined, state) }));
       const withEnded = query.all === true || since_ms !== undefined;
       const { items: runs, next } = pageOf(query, views, withEnded ? ended : null);
       return { runs, next };
@@ -116,7 +126,7 @@ export const RUN_ROUTES = [
       const tasks = items
         .sort((a, b) => a.slot - b.slot || a.member - b.member || a.attempt - b.attempt)
         .map((task) => taskView(task, state));
-      return { ...viewOf(run, placesOf(api.loop).get(run.uid)), tasks, next };
+      return { ...viewOf(run, placesOf(api.loop).get(run.uid), state), tasks, next };
     },
   }),
   route({
@@ -131,11 +141,47 @@ export const RUN_ROUTES = [
         const found = requireRun(api, params.run, who.project);
         const run = draft.state.runs.get(found.uid) ?? found;
         touch(run, `run ${run.run}`);
-        return viewOf(draft.state.runs.has(run.uid) ? cancelRun(draft, run, who.name, signal) : run, undefined);
+        const after = draft.state.runs.has(run.uid) ? cancelRun(draft, run, who.name, signal) : run;
+        return viewOf(after, undefined, draft.state);
       });
     },
   }),
+  route({
+    method: "POST",
+    path: "/v1/runs/{run}/retry",
+    answer: runView,
+    summary: "Runs a run again whose end nobody knows",
+    async handle({ api, params, who, touch, commit }): Promise<z.infer<typeof runView>> {
+      return commit((draft) => settled({ api, ref: params.run, who, touch, draft }, "again"));
+    },
+  }),
+  route({
+    method: "POST",
+    path: "/v1/runs/{run}/settle",
+    body: settleRequest,
+    answer: runView,
+    summary: "Says how a run ended whose end nobody knows",
+    async handle({ api, params, body, who, touch, commit }): Promise<z.infer<typeof runView>> {
+      return commit((draft) => settled({ api, ref: params.run, who, touch, draft }, body.as));
+    },
+  }),
 ];
+
+interface Settling {
+  readonly api: Api;
+  readonly ref: string;
+  readonly who: Principal;
+  readonly touch: (thing: RunRow, what: string) => void;
+  readonly draft: Draft;
+}
+
+function settled({ api, ref, who, touch, draft }: Settling, as: Settled["as"]): RunView {
+  const found = requireRun(api, ref, who.project);
+  const run = draft.state.runs.get(found.uid) ?? found;
+  touch(run, `run ${run.run}`);
+  settleRun(draft, run, as, who.name);
+  return viewOf(run, undefined, draft.state);
+}
 
 /**
  * Throws RefusedError if no node could run the run even if all nodes were empty. A run that only has to wait for others

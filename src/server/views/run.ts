@@ -1,6 +1,9 @@
 // Runs as the API shows them, with their place in the queue.
 
 import type { RunRow } from "../../core/model/rows-work";
+import { isFinal } from "../../core/model/lifecycle";
+import type { State } from "../../core/model/rows-state";
+import { askedOf } from "../work/settle";
 import type { Loop } from "../loop";
 import { jobName } from "../../core/model/task";
 import type { RunView } from "../../wire/api/runs";
@@ -13,7 +16,7 @@ export interface QueuePlace {
   readonly reason: string | null;
 }
 
-export function runView(run: RunRow, place: QueuePlace | undefined): RunView {
+export function runView(run: RunRow, place: QueuePlace | undefined, state: State): RunView {
   return {
     run: run.run,
     name: run.name,
@@ -35,6 +38,7 @@ export function runView(run: RunRow, place: QueuePlace | undefined): RunView {
     signal: run.signal,
     cause: run.cause,
     cancelled_by: run.cancel?.by ?? null,
+    unknown: isFinal(run.state) ? 0 : askedOf(state, run).length,
   };
 }
 

@@ -27,6 +27,7 @@ import {
 import { ASK_LIMITS } from "../limits";
 import { NAME, readName } from "../grammar/names";
 import { readAccount, readEnvName, readShell, readWorkdir } from "../grammar/process";
+import { ON_UNKNOWN_END } from "../../core/model/workload";
 import { readTime } from "../grammar/units";
 
 const common = {
@@ -138,6 +139,10 @@ export const job = block({
     whole(0, ASK_LIMITS.retries).prefault(0),
     "Further attempts after a failure; lost, rejected and drained ones do not count",
     2,
+  ),
+  on_unknown_end: key(
+    choice(...ON_UNKNOWN_END).prefault("ask"),
+    "When it began and nobody knows how it ended: `ask` a person, `retry`, or `fail`",
   ),
   time_limit: key(
     z

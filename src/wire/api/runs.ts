@@ -1,4 +1,4 @@
-// Runs: views, and requests to make and cancel them.
+// Runs: views, and requests to make, cancel, retry and settle them.
 
 import { z } from "zod";
 import { RUN, type RunState } from "../../core/model/lifecycle";
@@ -27,6 +27,8 @@ export const runView = z.object({
   /** Why it ended so, where the exit code and the signal do not say it. */
   cause: endCause.nullable(),
   cancelled_by: z.string().nullable(),
+  /** How many of its members have an end that nobody knows and about which a person has to decide. */
+  unknown: int,
 });
 export type RunView = z.infer<typeof runView>;
 
@@ -43,5 +45,7 @@ export const runRequest = z.object({
 });
 
 export const runAnswer = z.object({ run: int, name: z.string(), state: z.string() });
+
+export const settleRequest = z.object({ as: z.enum(["succeeded", "failed"]) });
 
 export const cancelRequest = z.object({ signal: z.string().nullable() });

@@ -106,7 +106,7 @@ for (const [what, lose] of [
     expect(next.reports).toEqual([]);
     await waitUntil("its end to be told", () => next.reports.length > 0);
     expect(isAlive(pid)).toBe(false);
-    expect(next.reports).toMatchObject([{ uid, reported: { state: "gone" } }]);
+    expect(next.reports).toMatchObject([{ uid, reported: { state: "unknown" } }]);
     await isToldUntilHeard(next, uid);
   });
 

@@ -17,6 +17,7 @@ describe("a finished run", () => {
     cause: null,
     cancelled_by: null,
     reason: null,
+    unknown: 0,
   } as const;
   const CANCELLED = { ...FAILED, state: "cancelled", cancelled_by: "alice", reason: "cancelled by alice" } as const;
   const ENDS: readonly (readonly [
@@ -26,6 +27,18 @@ describe("a finished run", () => {
     line: string | null,
   ])[] = [
     ["succeeded", { ...FAILED, state: "succeeded", exit_code: 0 }, 0, null],
+    [
+      "waits for a person",
+      { ...FAILED, state: "running", unknown: 1, reason: "waits for a person: nobody knows how it ended on n1" },
+      123,
+      "run 1 waits for a person: nobody knows how it ended on n1",
+    ],
+    [
+      "failed, since nobody knows how it ended",
+      { ...FAILED, cause: "result_unknown", reason: "nobody knows how it ended" },
+      123,
+      "run 1 failed: nobody knows how it ended",
+    ],
     ["failed with a code", { ...FAILED, exit_code: 3 }, 3, null],
     ["ended by a real-time signal", { ...FAILED, signal: "40" }, 168, "run 1 failed, killed by 40"],
     [

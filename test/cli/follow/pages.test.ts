@@ -69,6 +69,7 @@ const runOf = (n: number): RunView => ({
   signal: null,
   cause: null,
   cancelled_by: null,
+  unknown: 0,
 });
 
 const TASKS = Array.from({ length: COUNT }, (_, n) => taskOf(n));

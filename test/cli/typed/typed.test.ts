@@ -150,6 +150,7 @@ describe("a job", () => {
     label: [],
     limit: [],
     workdir: "/here",
+    onUnknownEnd: null,
   };
 
   test("says nothing of what was not asked for", () => {
@@ -185,6 +186,7 @@ describe("a job", () => {
       label: [{ key: "a", value: "b" }],
       limit: [{ key: "nofile", value: "4096" }],
       workdir: "/w",
+      onUnknownEnd: "retry",
     };
     expect(jobOf({ shell: "make && ./x" }, flags, { A: "1" })).toEqual({
       run: "make && ./x",
@@ -192,6 +194,7 @@ describe("a job", () => {
       env: { A: "1" },
       resources: { cpu: "4", memory: "8GiB", gpu: "24GB:2" },
       time_limit: "12h",
+      on_unknown_end: "retry",
       nodes: 2,
       priority: -5,
       place: { pool: "big" },

@@ -83,6 +83,6 @@ describe("a stop for an attempt without a record", () => {
   });
 
   test("tells no end of what nobody can say how it went", () => {
-    expect(reported(stopped({ [SECOND]: "over" }))).toEqual([[FIRST, "gone"]]);
+    expect(reported(stopped({ [SECOND]: "over" }))).toEqual([[FIRST, "unknown"]]);
   });
 });

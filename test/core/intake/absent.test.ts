@@ -28,7 +28,8 @@ const before = { timeline: TIMELINE, revision: 10, since: 3 };
 const newer = { timeline: TIMELINE, revision: 30, since: 20 };
 
 const cases: readonly (readonly [string, string, Partial<Inventory>, TaskRow?])[] = [
-  ["was told, and is not there", "lost", {}],
+  ["was told, and is not there", "unknown", {}],
+  ["was told before a reboot, and is not there", "unknown", { boot_id: "2" }, told({}, "job")],
   ["was told, while a record cannot be read", "ask", { unreadable: UNREADABLE }],
   // It may have begun, and what cannot be read may be what its agent made of it since.
   ["was told before a reboot, while a record cannot be read", "ask", { boot_id: "2", unreadable: UNREADABLE }],
@@ -43,12 +44,12 @@ const cases: readonly (readonly [string, string, Partial<Inventory>, TaskRow?])[
   ],
   [
     "is a job and was assigned before the disk was new and a reboot",
-    "ask",
+    "unknown",
     { applied: newer, boot_id: "2" },
     told({}, "job"),
   ],
-  ["may have been on a disk that is lost", "ask", { applied: null }],
-  ["was assigned before the disk was new", "ask", { applied: newer }],
+  ["may have been on a disk that is lost", "unknown", { applied: null }],
+  ["was assigned before the disk was new", "unknown", { applied: newer }],
   ["ran as a service before the disk was new and a reboot", "lost", { applied: newer, boot_id: "2" }],
   ["ran before a reboot", "lost", { boot_id: "2", applied: null }, told({ observed: { state: "starting" } })],
 ];

@@ -29,6 +29,7 @@ const box = buildNode("box", { devices: [card], ordinal: 1, capacity: { countabl
 const api = buildWorkload("web", "api", "s", { settings: { replicas: 3 } });
 const living = buildTask(api, "box");
 const run = buildRun(1, "s", { state: "running" });
+const ran = buildTask(run, "box");
 const lost = { at_ms: NOW_MS, why: "silent" };
 const state = buildState({
   cluster: { next_run: 2, next_ordinal: 2 },
@@ -129,6 +130,18 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
       before: { ...withTask(living), tasks: new Map() },
       changes: placing(placed({ slot: 0, attempt: 1 })),
       row: "comes after attempt 1",
+    },
+  ],
+  "unknown-ends-wait": [
+    {
+      what: "another attempt that nobody asked for",
+      before: {
+        ...state,
+        tasks: new Map(),
+        slots: new Map([[buildSlot(ran).key, { ...buildSlot(ran), ends: [buildEnd(ran, { state: "unknown" })] }]]),
+      },
+      changes: placing(buildTask(run, "box", { attempt: 2, grant_until: 2, observed: { state: "assigned" } })),
+      row: "comes after attempt 1, whose end is unknown",
     },
   ],
   "one-attempt-a-slot": [

@@ -22,6 +22,8 @@ const OWN = [
   "POST /v1/workloads/{project}/{app}/{workload}/restart",
   "POST /v1/runs",
   "POST /v1/runs/{run}/cancel",
+  "POST /v1/runs/{run}/retry",
+  "POST /v1/runs/{run}/settle",
 ];
 const PEOPLE: Readonly<Record<string, "admin" | "operator" | "user" | "viewer" | "agent">> = {
   admin: "admin",
@@ -101,6 +103,8 @@ describe("what belongs to a project", () => {
     ["POST", "/v1/workloads/lab/web/api/restart", undefined],
     ["POST", "/v1/runs", { name: null, project: "lab", job: { run: "true" }, wait_for_nodes: true }],
     ["POST", "/v1/runs/2/cancel", { signal: null }],
+    ["POST", "/v1/runs/2/retry", undefined],
+    ["POST", "/v1/runs/2/settle", { as: "failed" }],
   ];
   test.each(cases)("%s %s is refused to a user of another one", async (method, path, body) => {
     const answer = await stage.call(method, path, { as: "bob", ...(body === undefined ? {} : { body }) });

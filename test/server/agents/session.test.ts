@@ -1,9 +1,10 @@
 // One agent's conversation with the server, message by message; whatever nobody expected fails.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { withoutRecord } from "../../../src/core/agent/report";
 import type { TaskRow } from "../../../src/core/model/rows-task";
 import type { TaskReport } from "../../../src/core/model/record";
+import type { RunView } from "../../../src/wire/api/runs";
+import type { TaskView } from "../../../src/wire/api/tasks";
 import { failedReport, reportOf } from "../../support/reports";
 import { waitUntil } from "../../support/wait";
 import { joinWithKey, Recorder, type Known } from "../recorder";
@@ -21,8 +22,8 @@ const tasks = (): TaskRow[] => [...stage.api.store.state.tasks.values()];
 const running = (task: TaskRow): TaskReport => reportOf(task, { state: "running", pid: 7, started_age_ms: 1 });
 
 /** A job that the agent was told to run. */
-async function assigned(agent: Recorder): Promise<TaskRow> {
-  const body = { name: "once", project: null, job: { run: "true" }, wait_for_nodes: false };
+async function assigned(agent: Recorder, more: Readonly<Record<string, unknown>> = {}): Promise<TaskRow> {
+  const body = { name: "once", project: null, job: { run: "true", ...more }, wait_for_nodes: false };
   expect((await stage.call("POST", "/v1/runs", { as: "alice", body })).status).toBe(200);
   const { changes, n } = await agent.expect("changes");
   expect([n, changes.map(({ verb }) => verb)]).toEqual([1, ["assign"]]);
@@ -69,40 +70,108 @@ describe("a conversation", () => {
 });
 
 describe("an agent on a new disk", () => {
-  /** What its job was before, and the connection after the next one, on the same new disk. */
-  async function returned(): Promise<{ task: TaskRow; agent: Recorder }> {
+  /** A job that runs there, whose records are lost with the disk. */
+  async function returned(on_unknown_end = "ask"): Promise<{ task: TaskRow; agent: Recorder }> {
     const before = Recorder.dial(stage, known);
     await before.live("a");
     await before.pass();
-    const task = await assigned(before);
+    const task = await assigned(before, { on_unknown_end });
     before.say({ type: "report", seq: 1, entries: [running(task)] });
     await before.expect("ack");
-    await Recorder.dial(stage, known).live("a");
-    const { timeline, revision } = stage.api.store.state.cluster;
     const agent = Recorder.dial(stage, known);
-    await agent.hello("a", { applied: { timeline, revision, since: revision } });
-    agent.say({ type: "inventory", entries: [], unreadable: [], last: true });
-    await agent.expect("welcome");
+    await agent.live("a");
+    await stage.planned();
     return { task, agent };
   }
-  const why = (): string | null | undefined => stage.api.store.state.nodes.get(known.credential.node_id)?.reason;
+  const view = async (): Promise<RunView> => (await stage.call("GET", "/v1/runs/1")).body as unknown as RunView;
+  const says = async (what: string, body?: unknown): Promise<number> =>
+    (await stage.call("POST", `/v1/runs/1/${what}`, { as: "alice", ...(body === undefined ? {} : { body }) })).status;
 
-  test("does not make a job done again whose records were on the old one, and says what people can do", async () => {
+  test("does not make a job done again whose records were on the old one: it asks a person, once", async () => {
     const { task, agent } = await returned();
     expect(await agent.rest()).toEqual([]);
-    expect(tasks().map(({ uid, observed }) => [uid, observed.state])).toEqual([[task.uid, "running"]]);
-    expect(why()).toContain("its records of 1 are gone, so nobody knows how that ended: orch cancel ends a run");
+    expect(tasks()).toEqual([]);
+    const [ended] = stage.api.store.history.tasks({ limit: 9 });
+    expect(ended).toMatchObject({ uid: task.uid, observed: { state: "unknown", exit_code: null, cause: "no_record" } });
+    const { state, unknown, exit_code, reason } = await view();
+    expect([state, unknown, exit_code]).toEqual(["running", 1, null]);
+    expect(reason).toBe(
+      "waits for a person: nobody knows how it ended on n1: its node's agent has a new data directory, without the " +
+        "records of before; orch retry 1 runs it again; orch settle 1 --as succeeded (or failed) takes it as over",
+    );
+    const { body } = await stage.call("GET", "/v1/explain/1");
+    expect(body).toMatchObject({ kind: "queued", summary: expect.stringContaining("on n1, began ") as string });
+    const pending = (await stage.call("GET", "/v1/tasks")).body as unknown as { tasks: TaskView[] };
+    expect(pending.tasks).toMatchObject([
+      { state: "pending", reason: expect.stringContaining("nobody knows") as string },
+    ]);
   });
 
-  test("ends it when somebody cancels the run", async () => {
-    const { task, agent } = await returned();
-    expect((await stage.call("POST", "/v1/runs/1/cancel", { as: "alice", body: { signal: null } })).status).toBe(200);
+  test("makes it done again when a person says so, and as often as a person says so", async () => {
+    const { agent } = await returned();
+    expect(await says("retry")).toBe(200);
     const { changes } = await agent.expect("changes");
-    expect(changes).toMatchObject([{ verb: "stop", uid: task.uid }]);
-    agent.say({ type: "report", seq: 1, entries: [withoutRecord(task.uid, "cancelled", "no")] });
-    await agent.expect("ack");
+    expect(changes).toMatchObject([{ verb: "assign", task: { identity: { attempt: 2 } } }]);
+    expect((await view()).unknown).toBe(0);
+    expect(await says("retry")).toBe(409);
+  });
+
+  test.each([
+    ["succeeded", null],
+    ["failed", null],
+  ])("has it %s when a person says so", async (as, exit_code) => {
+    await returned();
+    expect(await says("settle", { as: "perhaps" })).toBe(400);
+    expect(await says("settle", { as })).toBe(200);
     await stage.planned();
-    expect((await stage.call("GET", "/v1/runs/1")).body["state"]).toBe("cancelled");
+    const run = await view();
+    expect(run).toMatchObject({
+      state: as,
+      exit_code,
+      cause: "result_unknown",
+      reason: `alice has said that it ${as}`,
+    });
+    expect(run.unknown).toBe(0);
+    expect(await says("settle", { as })).toBe(409);
+  });
+
+  test("has it cancelled when a person cancels the run", async () => {
+    await returned();
+    expect(await says("cancel", { signal: null })).toBe(200);
+    await stage.planned();
+    expect((await view()).state).toBe("cancelled");
+  });
+
+  test("makes it done again by itself, or fail, if the job says so", async () => {
+    const { agent } = await returned("retry");
+    stage.clock += 5_000;
+    await stage.planned();
+    expect((await agent.expect("changes")).changes).toMatchObject([{ verb: "assign" }]);
+  });
+
+  test("makes a run fail whose job says so", async () => {
+    await returned("fail");
+    expect(await view()).toMatchObject({
+      state: "failed",
+      exit_code: null,
+      cause: "result_unknown",
+      reason: expect.stringContaining("nobody knows how it ended: ") as string,
+    });
+  });
+
+  test("keeps what comes after the job waiting, and says for whom", async () => {
+    await returned();
+    const body = { name: "next", project: null, job: { run: "true", after: ["1"] }, wait_for_nodes: false };
+    expect((await stage.call("POST", "/v1/runs", { as: "alice", body })).status).toBe(200);
+    await stage.planned();
+    const waits = async (): Promise<string> => {
+      const answer = await stage.call("GET", "/v1/explain/2");
+      return String(answer.body["summary"]);
+    };
+    expect(await waits()).toBe("waits for 1 to succeed (nobody knows how run 1 ended: orch explain 1)");
+    await says("settle", { as: "succeeded" });
+    await stage.planned();
+    expect((await stage.call("GET", "/v1/runs/2")).body["state"]).toBe("running");
   });
 });
 

@@ -5,6 +5,7 @@ import { PLAIN_DEVICE, type Device } from "../../../src/core/model/device";
 import type { NodeRow } from "../../../src/core/model/rows-node";
 import { GIB } from "../../../src/core/units";
 import type { Machine } from "../../../src/wire/agent";
+import { reportOf } from "../../support/reports";
 import { waitUntil } from "../../support/wait";
 import { resultOf } from "../hand-agent";
 import { joinWithKey, Recorder, type Known } from "../recorder";
@@ -288,7 +289,9 @@ describe("a node that comes back", () => {
     await first.pass();
     await run();
     await first.expect("changes");
-    const again = await dial("a", facts({ kernel: "6.2" }));
+    const [task] = stage.api.store.state.tasks.values();
+    const again = Recorder.dial(stage, known);
+    await again.live("a", [reportOf(task!, { state: "starting" })], facts({ kernel: "6.2" }));
     await again.expect("test");
     await stage.planned();
     expect([...stage.api.store.state.tasks.values()].map(({ desired }) => desired)).toEqual(["run"]);

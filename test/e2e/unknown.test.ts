@@ -1,0 +1,190 @@
+// Nothing runs twice by itself: a job without retries writes one line, and then its keeper is killed, or its agent's
+// files are lost. Nobody knows then how it ended, so its run asks a person instead of running again.
+
+import { afterEach, describe, expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { RunDetail } from "../../src/wire/api/runs";
+import { QUICK, type Cluster } from "../support/cluster";
+import { isAlive, processesOf, signal, type Found } from "../support/processes";
+import { waitUntil } from "../support/wait";
+import { withCluster } from "../support/with-cluster";
+
+let gate = "";
+afterEach(() => {
+  gate = "";
+});
+
+/** A job that writes a line at its beginning, waits for the word, and succeeds. */
+async function startJob(cluster: Cluster, ...flags: string[]): Promise<{ run: number; pid: number; id: string }> {
+  gate = join(cluster.dir, "gate");
+  const lines = join(cluster.dir, "lines");
+  const script = `echo begun >> ${lines}; while [ ! -e ${gate} ]; do sleep 0.1; done; echo the last words`;
+  const run = Number(await cluster.ok("run", "-d", "--cpu", "20m", "--memory", "16MiB", ...flags, "-c", script));
+  const [task] = await cluster.until("the job to run", (all) => all.some((one) => one.run === run && one.pid !== null));
+  await waitUntil("its line", () => existsSync(lines));
+  return { run, pid: task?.pid ?? 0, id: task?.id ?? "" };
+}
+
+const linesOf = (cluster: Cluster): number =>
+  readFileSync(join(cluster.dir, "lines"), "utf8").trim().split("\n").length;
+const runOf = async (cluster: Cluster, run: number): Promise<RunDetail> => cluster.json("show", String(run));
+
+/** Waits until the run asks, and holds what it says. */
+async function asks(cluster: Cluster, run: number): Promise<RunDetail> {
+  const asked = await waitUntil(
+    "the run to ask",
+    async () => {
+      const seen = await runOf(cluster, run);
+      if (seen.tasks.some(({ attempt, id }) => attempt > 1 && id !== null)) throw new Error("it ran twice");
+      return seen.unknown === 1 ? seen : null;
+    },
+    30_000,
+  );
+  expect(asked).toMatchObject({ state: "running", exit_code: null });
+  expect(asked.reason).toContain("nobody knows how it ended on n1");
+  expect(asked.reason).toContain(`orch retry ${run} runs it again; orch settle ${run} --as succeeded`);
+  expect(asked.tasks).toMatchObject([{ state: "unknown", exit_code: null, signal: null, attempt: 1 }]);
+  const explained = await cluster.ok("explain", String(run));
+  expect(explained).toContain("waits for a person");
+  expect(explained).toContain(`orch settle ${run} --as succeeded (or failed)`);
+  expect(await cluster.ok("ps")).toContain("waits for a person");
+  expect(await cluster.ok("runs")).toContain("waits for a person");
+  expect(linesOf(cluster)).toBe(1);
+  return asked;
+}
+
+const keeperOf = (cluster: Cluster): Found => {
+  const found = processesOf(cluster.dataOf("n1")).find(({ command }) => / keeper /.test(command));
+  if (found === undefined) throw new Error("there is no keeper");
+  return found;
+};
+
+async function killKeeper(cluster: Cluster): Promise<void> {
+  const keeper = keeperOf(cluster);
+  signal(keeper, "SIGKILL");
+  await waitUntil("the keeper to be dead", () => !isAlive(keeper.pid));
+}
+
+const finishes = async (pid: number): Promise<void> => {
+  await Bun.write(gate, "");
+  await waitUntil("the job to end", () => !isAlive(pid), 20_000);
+};
+
+const tasksDir = (cluster: Cluster): string => join(cluster.dataOf("n1"), "agent", "tasks");
+
+const LOSSES: readonly (readonly [string, (cluster: Cluster, job: { pid: number }) => Promise<void>])[] = [
+  [
+    "its keeper was killed",
+    async (cluster, { pid }) => {
+      await killKeeper(cluster);
+      await finishes(pid);
+    },
+  ],
+  [
+    "its keeper and its agent were killed",
+    async (cluster, { pid }) => {
+      await cluster.agent("n1").kill("SIGKILL");
+      await killKeeper(cluster);
+      await finishes(pid);
+      await cluster.startAgent("n1");
+    },
+  ],
+  [
+    "its own directory was lost while the agent was away",
+    async (cluster, { pid }) => {
+      await cluster.agent("n1").kill("SIGKILL");
+      for (const name of readdirSync(tasksDir(cluster))) rmSync(join(tasksDir(cluster), name), { recursive: true });
+      await finishes(pid);
+      await cluster.startAgent("n1");
+    },
+  ],
+  [
+    "the directory of all tasks was lost, and the keeper too",
+    async (cluster, { pid }) => {
+      await cluster.agent("n1").kill("SIGKILL");
+      await killKeeper(cluster);
+      rmSync(tasksDir(cluster), { recursive: true });
+      await finishes(pid);
+      await cluster.startAgent("n1");
+    },
+  ],
+];
+
+describe("a job without retries asks a person, and runs once", () => {
+  for (const [what, lose] of LOSSES) {
+    test(`${what}; a word that it succeeded ends it`, async () => {
+      await withCluster({ name: "unknown", agents: ["n1"], settings: QUICK }, async (cluster) => {
+        const job = await startJob(cluster);
+        await lose(cluster, job);
+        await asks(cluster, job.run);
+        expect(await cluster.ok("settle", String(job.run), "--as", "succeeded")).toBe(
+          `run ${job.run}: counts as succeeded\n`,
+        );
+        const over = await waitUntil("the run to be over", async () => {
+          const seen = await runOf(cluster, job.run);
+          return seen.state === "succeeded" ? seen : null;
+        });
+        expect(over).toMatchObject({ exit_code: null, cause: "result_unknown", unknown: 0 });
+        expect(linesOf(cluster)).toBe(1);
+      });
+    }, 90_000);
+  }
+});
+
+describe("a job whose end nobody knows", () => {
+  test("gives who waits for it the exit code 123, and runs again when a person says so", async () => {
+    await withCluster({ name: "unknown", agents: ["n1"], settings: QUICK }, async (cluster) => {
+      gate = join(cluster.dir, "gate");
+      const lines = join(cluster.dir, "lines");
+      const script = `echo begun >> ${lines}; while [ ! -e ${gate} ]; do sleep 0.1; done; echo the last words`;
+      const waiting = cluster.orch("run", "--cpu", "20m", "--memory", "16MiB", "-c", script);
+      const [task] = await cluster.until("it to run", (all) => all.some(({ pid }) => pid !== null));
+      await waitUntil("its line", () => existsSync(lines));
+      await killKeeper(cluster);
+      await finishes(task!.pid!);
+      const { code, out, err } = await waiting;
+      expect([code, out]).toEqual([123, "the last words\n"]);
+      expect(err).toContain("orch: run 1 waits for a person: nobody knows how it ended on n1");
+      expect(await cluster.ok("logs", "1")).toBe("the last words\n");
+      await cluster.ok("retry", "1");
+      await waitUntil("its second attempt to succeed", async () => (await runOf(cluster, 1)).state === "succeeded");
+      expect(linesOf(cluster)).toBe(2);
+      const again = await cluster.orch("retry", "1");
+      expect([again.code, again.err]).toEqual([1, expect.stringContaining("run 1 asks nothing: it is succeeded")]);
+    });
+  }, 90_000);
+
+  test("is tried again by itself, or fails, where its owner has said so", async () => {
+    await withCluster({ name: "unknown", agents: ["n1"], settings: QUICK }, async (cluster) => {
+      const job = await startJob(cluster, "--on-unknown-end", "retry");
+      await killKeeper(cluster);
+      await finishes(job.pid);
+      await waitUntil("it to succeed", async () => (await runOf(cluster, job.run)).state === "succeeded", 30_000);
+      expect(linesOf(cluster)).toBe(2);
+      rmSync(gate);
+      const other = await startJob(cluster, "--on-unknown-end", "fail");
+      await killKeeper(cluster);
+      await finishes(other.pid);
+      const failed = await waitUntil("it to fail", async () => {
+        const seen = await runOf(cluster, other.run);
+        return seen.state === "failed" ? seen : null;
+      });
+      expect(failed).toMatchObject({ exit_code: null, cause: "result_unknown" });
+      expect(failed.reason).toStartWith("nobody knows how it ended: ");
+      expect(linesOf(cluster)).toBe(3);
+    });
+  }, 90_000);
+});
+
+describe("a directory that is lost under a living agent and keeper", () => {
+  test("does not hide how its job ended", async () => {
+    await withCluster({ name: "unknown", agents: ["n1"], settings: QUICK }, async (cluster) => {
+      const job = await startJob(cluster);
+      for (const name of readdirSync(tasksDir(cluster))) rmSync(join(tasksDir(cluster), name), { recursive: true });
+      await finishes(job.pid);
+      await waitUntil("it to succeed", async () => (await runOf(cluster, job.run)).state === "succeeded", 30_000);
+      expect(linesOf(cluster)).toBe(1);
+    });
+  }, 90_000);
+});
