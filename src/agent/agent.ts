@@ -12,6 +12,7 @@ import { takeDir } from "../os/files/files";
 import { networkFileSystem } from "../os/files/filesystem";
 import { noteHolder, takeLock } from "../os/files/lock";
 import { bootId, statOf } from "../os/proc";
+import { collectOrphans, isFirstProcess } from "../os/process/orphans";
 import type { Machine } from "../wire/agent";
 import { createAccounts, type AccountMode } from "./machine/account";
 import { openCards, type AgentCards } from "./cards/cards";
@@ -80,6 +81,7 @@ export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
   requireDir(takeDir(data) ?? networkOf(data), `${data} cannot be used`, DATA_HINT);
   const release = lockData(data);
   const run = runDirOf(data);
+  const stopCollecting = isFirstProcess() ? collectOrphans() : null;
   try {
     requireDir(takeRunDir(run), `${run} cannot be used`, "set XDG_RUNTIME_DIR to a directory of this account");
     claimShare(run, data, options);
@@ -87,6 +89,7 @@ export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
     forgetAgent(run);
     return end;
   } finally {
+    stopCollecting?.();
     release();
   }
 }

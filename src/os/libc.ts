@@ -16,6 +16,8 @@ const CANDIDATES = [
   "/lib/ld-musl-x86_64.so.1",
   "/lib/ld-musl-aarch64.so.1",
 ];
+const PR_SET_CHILD_SUBREAPER = 36;
+const WNOHANG = 1;
 const PR_SET_NO_NEW_PRIVS = 38;
 const FALLOC_KEEP_SIZE_PUNCH_HOLE = 3;
 const CLOCK_BOOTTIME = 7;
@@ -47,6 +49,7 @@ const open = (path: string) =>
     prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
     prlimit: { args: ["i32", "i32", "ptr", "ptr"], returns: "i32" },
     fallocate: { args: ["i32", "i32", "i64", "i64"], returns: "i32" },
+    waitpid: { args: ["i32", "ptr", "i32"], returns: "i32" },
     mlockall: { args: ["i32"], returns: "i32" },
     clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
     syscall: { args: ["i64", "i64", "i64", "i64", "i64", "i64", "i64"], returns: "i64" },
@@ -135,6 +138,19 @@ export function joinNewKeyring(): boolean {
   const lib = libc();
   if (lib.is === "absent") return false;
   return Number(lib.c.syscall(SYS_KEYCTL, KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0, 0)) >= 0;
+}
+
+/** Has the system hand the orphans among this process's descendants to it. Returns why it failed, or null. */
+export function adoptOrphans(): string | null {
+  const lib = libc();
+  if (lib.is === "absent") return lib.why;
+  return lib.c.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) === 0 ? null : `prctl: error ${errnoOf(lib.c)}`;
+}
+
+/** Collects a dead child. Of a child that lives, or is none of this process's, nothing is taken. */
+export function collect(pid: number): void {
+  const lib = libc();
+  if (lib.is === "there") lib.c.waitpid(pid, null, WNOHANG);
 }
 
 /**

@@ -93,7 +93,8 @@ export function findProcesses(sessions: ReadonlySet<number>, markers: readonly s
   return found;
 }
 
-function carries(pid: number, markers: readonly string[]): boolean {
+/** Returns whether a process began with one of the markers (`NAME=value`) in its environment. */
+export function carries(pid: number, markers: readonly string[]): boolean {
   if (markers.length === 0) return false;
   const environment = readOrNull(`/proc/${pid}/environ`);
   if (environment === null || environment === "") return false;

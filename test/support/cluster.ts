@@ -108,6 +108,11 @@ export class Cluster {
 
   /** Starts an agent. An agent that is started again needs no token, since its data directory knows the cluster. */
   async startAgent(name: string, ...more: string[]): Promise<Program> {
+    return this.startAgentAs(name, [BINARY], ...more);
+  }
+
+  /** Starts an agent behind other programs, such as one that makes a container. `command` ends with the binary. */
+  async startAgentAs(name: string, command: readonly string[], ...more: string[]): Promise<Program> {
     const known = this.agents.has(name);
     const token = known ? [] : ["--token", await this.joinToken(), "--name", name];
     const args = [
@@ -121,7 +126,7 @@ export class Cluster {
       this.options.capacity ?? "cpu=4,memory=4GiB",
       ...more,
     ];
-    const agent = this.program(name, args);
+    const agent = this.program(name, args, command);
     await agent.line(/joined as /);
     return agent;
   }

@@ -39,13 +39,13 @@ export function processOf(pid: number): Found | null {
   return { pid, ppid: Number(fields[1]), start: fields[19] ?? "", state: fields[0] ?? "", command };
 }
 
-/** Returns every living process. Zombies are not alive. */
-export function processes(): Found[] {
+/** Returns every living process. Zombies are not alive, and are returned only where they are asked for. */
+export function processes({ zombies = false } = {}): Found[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .map((name) => processOf(Number(name)))
     .filter((found) => found !== null)
-    .filter(({ state }) => state !== "Z" && state !== "X");
+    .filter(({ state }) => (zombies || state !== "Z") && state !== "X");
 }
 
 export function isAlive(pid: number): boolean {

@@ -1,9 +1,10 @@
 // Signals and kills sent directly by the agent. They also work when the keeper is old, busy or dead.
 
+import { askToEnd } from "../../os/cgroup/ask";
 import { killGroup } from "../../os/cgroup/group";
 import type { Group } from "../../os/cgroup/hierarchy";
 import { findProcesses } from "../../os/proc";
-import { sendSignal, signalNumber } from "../../os/process/signals";
+import { sendSignal, signalNumber, type Sent } from "../../os/process/signals";
 import type { ProcessHandle } from "./look";
 
 export interface Victim {
@@ -12,7 +13,8 @@ export interface Victim {
 }
 
 export interface Ending {
-  signal(handle: ProcessHandle, signal: string): void;
+  /** Sends a signal, and lets a task that was stopped go on, so that it can obey. */
+  signal(victim: Victim, signal: string): void;
   kill(victim: Victim): void;
   /** Asks once, and kills when the grace is over. This is for a task without a record, which no loop can follow. */
   stop(victim: Victim): void;
@@ -26,10 +28,12 @@ const STRAY_GRACE_MS = 10_000;
 export function createEnding(say: (line: string) => void): Ending {
   const timers = new Set<ReturnType<typeof setTimeout>>();
 
-  const send = (handle: ProcessHandle, signal: number): void => {
-    const sent = sendSignal(handle, signal, "group");
-    if (sent.is === "failed") say(`process ${handle.pid} could not be signalled: ${sent.why}`);
+  const tell = ({ pid }: ProcessHandle, sent: Sent): void => {
+    if (sent.is === "failed") say(`process ${pid} could not be signalled: ${sent.why}`);
   };
+  const send = (handle: ProcessHandle, signal: number): void => tell(handle, sendSignal(handle, signal, "group"));
+  const ask = (handle: ProcessHandle, signal: number, group: Group): void =>
+    tell(handle, askToEnd(handle, signal, group));
 
   const kill = ({ handle, group }: Victim): void => {
     send(handle, SIGKILL);
@@ -39,10 +43,10 @@ export function createEnding(say: (line: string) => void): Ending {
   };
 
   return {
-    signal: (handle, signal) => send(handle, signalNumber(signal) ?? SIGTERM),
+    signal: ({ handle, group }, signal) => ask(handle, signalNumber(signal) ?? SIGTERM, group),
     kill,
     stop: (victim) => {
-      send(victim.handle, SIGTERM);
+      ask(victim.handle, SIGTERM, victim.group);
       const timer = setTimeout(() => {
         timers.delete(timer);
         kill(victim);

@@ -222,8 +222,8 @@ class ProcessDriver implements Driver {
   }
 
   async signal(uid: string, signal: string): Promise<void> {
-    const handle = this.#looked.get(uid)?.handle ?? null;
-    if (handle !== null) this.#ending.signal(handle, signal);
+    const victim = this.#victim(uid);
+    if (victim !== null) this.#ending.signal(victim, signal);
   }
 
   async kill(uid: string): Promise<void> {

@@ -9,7 +9,8 @@ import { messageOf } from "../../os/errors";
 import { closeFile, removeFile } from "../../os/files/files";
 import { appendLines, partOf } from "../../os/files/task-files";
 import type { Say } from "../../os/log";
-import { findProcesses } from "../../os/proc";
+import { carries, findProcesses, statOf } from "../../os/proc";
+import { familyOf, orphans } from "../../os/process/orphans";
 import { sendSignal } from "../../os/process/signals";
 import type { ProcessExit } from "../../os/process/spawn";
 import { exitLine, FILES, startFailed } from "../tasks/taskdir";
@@ -56,7 +57,24 @@ async function clear(held: HeldTask): Promise<number> {
 }
 
 function killLeft(held: HeldTask): number {
-  return membersOf(held.group).length === 0 ? 0 : killGroup(held.group);
+  const inside = membersOf(held.group).length === 0 ? 0 : killGroup(held.group);
+  return inside + killEscaped(held);
+}
+
+/**
+ * Kills the processes that have left the task's group, as a task of root can. Their parents are dead, so they, or those
+ * that they descend from, were handed to the keeper. They are known by the task's session, or by its mark in the
+ * environment that they began with. Returns how many were found.
+ */
+function killEscaped({ pid, order, group }: HeldTask): number {
+  const left = orphans();
+  if (left.length === 0) return 0;
+  const inside = new Set(membersOf(group));
+  const escaped = left
+    .filter((one) => !inside.has(one.pid) && (statOf(one.pid)?.session === pid || carries(one.pid, [order.marker])))
+    .flatMap(familyOf);
+  for (const one of escaped) sendSignal(one, SIGKILL, "one");
+  return escaped.length;
 }
 
 /**

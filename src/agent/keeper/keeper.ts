@@ -18,6 +18,7 @@ import { createLog } from "../../os/log";
 import { selfCommand } from "../../os/self";
 import { adjustOom, kernelText } from "../../os/proc";
 import { takeKnownState } from "../../os/process/known-state";
+import { orphans, takeOrphans } from "../../os/process/orphans";
 import { sendSignal, signalNumber } from "../../os/process/signals";
 import type { ProcessExit } from "../../os/process/spawn";
 import { begin, type HeldTask, type Surroundings } from "./begin";
@@ -200,14 +201,14 @@ class Keeper {
    * at all.
    */
   #watch(): void {
-    this.#looking ??= setInterval(
-      () =>
-        lookAtAll(
-          [...this.#tasks.values()].flatMap(({ growth }) => growth ?? []),
-          (why) => this.#around.say("output could not be watched", { why }),
-        ),
-      LOOK_EVERY_MS,
-    );
+    this.#looking ??= setInterval(() => {
+      lookAtAll(
+        [...this.#tasks.values()].flatMap(({ growth }) => growth ?? []),
+        (why) => this.#around.say("output could not be watched", { why }),
+      );
+      // The dead processes among what tasks have left to this one are collected.
+      orphans();
+    }, LOOK_EVERY_MS);
     const exclusive = [...this.#tasks.values()].some(({ held }) => held !== null && held.order.lease_ms !== null);
     if (exclusive) this.#leasing ??= setInterval(() => this.#enforce(), LEASE_TIMES.look_ms);
   }
@@ -292,6 +293,8 @@ export async function runKeeper(dir: string): Promise<void> {
   const privileges = noNewPrivileges();
   if (privileges !== null) say("tasks may gain privileges by executing", { why: privileges });
   adjustOom("self", OWN_OOM_SCORE);
+  const alone = takeOrphans();
+  if (alone !== null) say("what leaves its task's control group is not found", { why: alone });
   const guard = new Guard({
     command: [...selfCommand(), "guard", dir],
     say,

@@ -6,6 +6,7 @@ import { writeSync } from "node:fs";
 import { within } from "../clock";
 import { messageOf } from "../errors";
 import { fieldsOf, parsedJson } from "../files/json";
+import { own } from "./own";
 import { signalName } from "./signals";
 import { SYSTEM_PATH } from "./spawn";
 
@@ -81,7 +82,7 @@ export class Answerer {
         cwd: "/",
         detached: true,
       });
-      child.unref();
+      own(child).unref();
       const living: Living = { child, settle: null };
       this.#living = living;
       this.#read(living)

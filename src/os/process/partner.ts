@@ -4,6 +4,7 @@
 import { writeSync } from "node:fs";
 import { messageOf } from "../errors";
 import { parsedJson } from "../files/json";
+import { own } from "./own";
 import { SYSTEM_PATH } from "./spawn";
 
 export interface Partner {
@@ -31,6 +32,7 @@ export function startPartner(argv: readonly string[], handlers: PartnerHandlers)
       detached: true,
       onExit: () => handlers.ended(),
     });
+    own(child);
     const over = (): void => undefined;
     eachLine(child.stdout, handlers.heard).catch(over);
     return {

@@ -6,6 +6,7 @@ import { within } from "../clock";
 import { basename, dirname } from "node:path";
 import { openOutput } from "../files/task-files";
 import { messageOf } from "../errors";
+import { own } from "./own";
 import { signalName } from "./signals";
 
 export type CommandResult =
@@ -38,6 +39,7 @@ export function startCommand(argv: readonly string[], timeout_ms: number): Runni
       cwd: "/",
       env: { PATH: SYSTEM_PATH, LANG: "C.UTF-8" },
     });
+    own(child);
     const late: CommandResult = { is: "failed", why: `${argv[0]} did not end within ${timeout_ms} ms` };
     const done = outputOf(child)
       .then((result): CommandResult => {
@@ -128,6 +130,7 @@ export function launch(task: TaskCommand, onExit: (exit: ProcessExit) => void): 
           max_rss_bytes: subprocess.resourceUsage()?.maxRSS ?? null,
         }),
     });
+    own(child);
     return { is: "started", pid: child.pid };
   } catch (error) {
     return couldNot(error, task.argv[0] ?? "");
@@ -154,7 +157,7 @@ export function startDetached(argv: readonly string[], env: Readonly<Record<stri
   const fd = openSync(log, APPEND, 0o600);
   try {
     const child = Bun.spawn([...argv], { stdio: ["ignore", fd, fd], env: { ...env }, cwd: "/", detached: true });
-    child.unref();
+    own(child).unref();
     return child.pid;
   } finally {
     closeSync(fd);
@@ -176,6 +179,7 @@ export function startCompanion(argv: readonly string[]): { dismiss(): void } | n
       cwd: "/",
       detached: true,
     });
+    own(child);
     return {
       dismiss() {
         const tell = async (): Promise<void> => {

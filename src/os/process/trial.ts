@@ -2,6 +2,7 @@
 // kept. The whole group is killed at the end, and also when this process dies.
 
 import { within } from "../clock";
+import { own } from "./own";
 import { signalName } from "./signals";
 import { startCompanion } from "./spawn";
 
@@ -56,12 +57,14 @@ export async function runTrial(order: TrialOrder): Promise<Trial> {
 
 function start({ argv, cwd, env }: TrialOrder): Bun.Subprocess<"ignore", "pipe", "pipe"> | string {
   try {
-    return Bun.spawn([...argv], {
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...env },
-      cwd,
-      detached: true,
-    });
+    return own(
+      Bun.spawn([...argv], {
+        stdio: ["ignore", "pipe", "pipe"],
+        env: { ...env },
+        cwd,
+        detached: true,
+      }),
+    );
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") return `${argv[0]} is not there`;
