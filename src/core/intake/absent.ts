@@ -42,6 +42,8 @@ export function proofOfAbsence(
     if (whole) return { ...REBOOTED, why: "its node rebooted before it was told" };
   }
   if (!whole) return { is: "ask" };
+  // Its processes may live on, and only its lease ends them. A second one must not begin beside them.
+  if (task.exclusive && !vouched && !rebooted) return { is: "ask" };
   // The reboot ended the task's processes. Only a job's result could have been on the lost disk.
   if (rebooted && task.kind !== "job") return REBOOTED;
   return vouched ? NO_RECORD : NEW_DISK;
