@@ -8,8 +8,8 @@ import { demand } from "./violation";
 export interface Excuses {
   /** Whether the machine is out of reach for good, or nobody counts on the task any more. */
   readonly beyond: boolean;
-  /** Whether the task's agent lost records. */
-  readonly forgetful: boolean;
+  /** Whether the task's record, claim or keeper was lost. */
+  readonly unknowable: boolean;
   /**
    * Whether an older database was restored at some time. What had been accepted and not begun may have been dropped
    * then.
@@ -20,7 +20,7 @@ export interface Excuses {
 }
 
 export function checkEnd(row: TaskRow, life: Life | null, excuses: Excuses): void {
-  const { beyond, forgetful, restored, rebooted } = excuses;
+  const { beyond, unknowable, restored, rebooted } = excuses;
   const { observed } = row;
   const name = (): string => `${taskName(row)} ${row.uid.slice(0, 6)} on ${row.node_id} as ${observed.state}`;
   demand(isEnd(observed), "history holds what is over", name);
@@ -29,20 +29,26 @@ export function checkEnd(row: TaskRow, life: Life | null, excuses: Excuses): voi
     demand(life === null, "13: what was rejected never ran", name);
     return;
   }
-  const unproven = final.state === "lost" && final.cause === "no_record";
-  const isProven = !unproven || beyond || rebooted;
-  demand(isProven || restored || life !== null, "9: lost needs proof", name);
-  demand(isProven || life === null, "10: an end is kept until it is durable, and told to a new timeline", name);
+  demand(final.state !== "unknown" || unknowable, "27: an end is unknown only where its record was lost", name);
+  const isProven = final.cause !== "no_record" || final.state === "unknown" || beyond || rebooted;
+  demand(final.state !== "lost" || isProven || restored, "9: lost needs proof", name);
   if (life === null) {
     demand(final.state !== "succeeded" && final.exit_code === null, "I9: no end without a process", name);
     return;
   }
   if (life.ended_ms === null) {
-    demand(beyond && final.state === "lost", "I8: no end is written of what lives", name);
+    const isUnseen = final.state === "lost" || final.state === "unknown";
+    demand(beyond && isUnseen, "I8: no end is written of what lives", name);
     return;
   }
-  if (final.state === "lost") return;
-  if ((forgetful || restored) && final.state === "stopped" && final.exit_code === null && final.reason !== null) return;
+  if (final.state === "unknown") return;
+  if (final.state === "lost") {
+    // Nobody can tell a reboot that ended a task from one that came after its keeper had died and it had ended.
+    const isOver = life.exit?.signal === "POWER" || beyond || (unknowable && rebooted);
+    demand(isOver, "27: what is lost never completed", name);
+    return;
+  }
+  if (restored && final.state === "stopped" && final.exit_code === null && final.reason !== null) return;
   // Nobody could write down how a process ended that went with its machine.
   if (life.exit?.signal === "POWER" && final.exit_code === null && final.signal === null) return;
   demand(

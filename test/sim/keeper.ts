@@ -11,6 +11,8 @@ export interface Keeper {
   /** Asks the keeper to claim and start a task. The keeper goes on by itself, also when the agent dies. */
   start(machine: Machine, assignment: Assignment, done: () => void): void;
   signal(machine: Machine, uid: string, signal: string, by: "agent" | "lease"): void;
+  /** Kills the keeper: nobody writes down how its tasks end, and exclusive ones end with it. */
+  die(machine: Machine): void;
   reboot(machine: Machine): void;
   powerOff(machine: Machine): void;
 }
@@ -30,6 +32,7 @@ export function makeKeeper(schedule: Schedule, random: Random, watcher: Watcher)
   return {
     start: (machine, assignment, done) => start(hands, machine, assignment, done),
     signal: (machine, uid, name, by) => signal(hands, machine, uid, name, by),
+    die: (machine) => die(hands, machine),
     powerOff: (machine) => {
       machine.power = "off";
       down(hands, machine);
@@ -47,14 +50,15 @@ export function makeKeeper(schedule: Schedule, random: Random, watcher: Watcher)
 function start(hands: Hands, machine: Machine, assignment: Assignment, done: () => void): void {
   const { schedule, random } = hands;
   const { boot_id } = machine;
-  const isSameBoot = (): boolean => machine.boot_id === boot_id && machine.power === "on";
+  const { deaths } = machine;
+  const isSameBoot = (): boolean => machine.boot_id === boot_id && machine.power === "on" && machine.deaths === deaths;
   schedule.in(random.int(1, 30), () => {
-    if (!isSameBoot()) return;
+    if (!isSameBoot()) return done();
     if (!claim(machine, assignment.uid, assignment)) return done();
     machine.starting.add(assignment.uid);
     machine.changed();
     schedule.in(random.int(1, 10), () => {
-      if (!isSameBoot()) return;
+      if (!isSameBoot()) return done();
       machine.starting.delete(assignment.uid);
       spawn(hands, machine, assignment);
       done();
@@ -70,6 +74,7 @@ function spawn(hands: Hands, machine: Machine, assignment: Assignment): void {
     pid: hands.next_pid++,
     started_ms: schedule.now_ms,
     behaviour: behaviourOf(assignment),
+    kept: true,
     signals: [],
   };
   machine.processes.set(assignment.uid, process);
@@ -94,7 +99,7 @@ function finish({ watcher, random, schedule }: Hands, machine: Machine, process:
   if (machine.processes.get(process.uid) !== process) return;
   machine.processes.delete(process.uid);
   leaveRemains(machine, process, random, schedule);
-  if (machine.disk.claims.has(process.uid)) machine.disk.exits.set(process.uid, exit);
+  if (process.kept && machine.disk.claims.has(process.uid)) machine.disk.exits.set(process.uid, exit);
   watcher.ended(machine, process, exit);
   machine.changed();
 }
@@ -130,6 +135,16 @@ function guard(hands: Hands, machine: Machine, process: Process, lease_ms: numbe
   if (schedule.now_ms < stopAt) return again(stopAt);
   if (!process.signals.some((sent) => sent.by === "lease")) signal(hands, machine, process.uid, "TERM", "lease");
   again(killAt);
+}
+
+function die(hands: Hands, machine: Machine): void {
+  machine.deaths++;
+  machine.starting.clear();
+  for (const process of machine.processes.values()) {
+    process.kept = false;
+    if (process.assignment.lease_ms !== null) signal(hands, machine, process.uid, "KILL", "lease");
+  }
+  machine.changed();
 }
 
 function down({ schedule, watcher }: Hands, machine: Machine): void {

@@ -20,8 +20,10 @@ export interface LedgerWorld {
   readonly lives: () => Lives;
   /** Returns whether a machine cannot be asked any more: an operator had it forgotten, or its disk was lost. */
   readonly isGivenUp: (node_id: string) => boolean;
-  /** Returns whether the node's agent lost records, so that it cannot know how its tasks ended. */
-  readonly isDiskLost: (node_id: string) => boolean;
+  /** Returns whether the task's record, claim or keeper was lost, so that nobody may know how it ended. */
+  readonly isUnknowable: (row: TaskRow) => boolean;
+  /** Returns whether a person has called this run a success. */
+  readonly isDeclared: (run_uid: string) => boolean;
   /** Returns whether an older database was restored at some time. */
   readonly isRestored: () => boolean;
   /** Holds the server's decision that a node is silent against the truth. */
@@ -336,7 +338,7 @@ function checkEndedTask(books: Books, row: TaskRow): void {
   books.world.note(`= ${taskName(row)} ${row.uid.slice(0, 6)} is ${row.observed.state}`);
   checkEnd(row, books.world.lives().of(row.uid), {
     beyond: books.world.isGivenUp(row.node_id) || !isWanted(row),
-    forgetful: books.world.isDiskLost(row.node_id),
+    unknowable: books.world.isUnknowable(row),
     restored: books.world.isRestored(),
     rebooted: books.world.bootOf(row.node_id) !== row.boot_id,
   });
@@ -373,7 +375,7 @@ function checkEndedRun(books: Books, row: RunRow): void {
   );
   books.endedRuns.set(row.uid, row);
   if (before === undefined) books.world.note(`= run ${row.run} is ${row.state}: ${row.reason ?? ""}`);
-  if (row.state !== "succeeded") return;
+  if (row.state !== "succeeded" || books.world.isDeclared(row.uid)) return;
   const lives = [...books.world.lives().all.values()].filter((life) => life.identity.owner_uid === row.uid);
   demand(
     lives.some((life) => life.exit?.exit_code === 0),

@@ -1,6 +1,7 @@
 // The truth about processes, which nobody in the cluster knows: what ran where, from when to when, how it ended and who
 // signalled it. It is checked whenever a process starts, is signalled or ends.
 
+import type { TaskFinal } from "../../src/core/model/end";
 import { successorUid } from "../../src/core/fresh";
 import type { TaskIdentity, TaskRow } from "../../src/core/model/rows-task";
 import type { TaskRecord } from "../../src/core/model/record";
@@ -30,11 +31,11 @@ export interface LivesWorld {
    * Returns whether attempts have several members, which all run again when one of them was lost; as far as is known.
    */
   readonly isGang: (identity: TaskIdentity) => boolean;
-  /** Returns whether an attempt's end is committed. After a restore it may not be. */
-  readonly isBooked: (uid: string) => boolean;
+  /** Returns the end of an attempt that is committed, or null. After a restore it may not be. */
+  readonly bookedAs: (uid: string) => TaskFinal["state"] | null;
+  /** Returns whether a run whose end nobody knows may run again: a person, or its own policy, says so. */
+  readonly mayRepeat: (run_uid: string) => boolean;
   readonly isRestored: () => boolean;
-  /** Returns whether the machine's agent lost records, so that it could not tell how its tasks ended. */
-  readonly isForgetful: (machine: Machine) => boolean;
   /**
    * Returns whether an attempt may overlap with a newer one: it was given up with a replacement, or is beyond reach.
    */
@@ -232,14 +233,23 @@ function limitAt({ assignment, started_ms }: Process): number {
 const endedAlone = (life: Life): boolean =>
   life.exit !== null && life.exit.exit_code !== null && life.process.signals.length === 0;
 
-/** I5 and L3 for jobs of one member: success is not repeated, and failure only as often as the job's retries allow. */
+/**
+ * I5 and L3 for jobs of one member: success is not repeated, nor what nobody knows of unless somebody said so; and
+ * failure only as often as the job's retries allow.
+ */
 function checkFinished(others: readonly Life[], life: Life, world: LivesWorld): void {
   const { identity, process } = life;
   const isGang = world.isGang(identity) || [...others, life].some((other) => other.identity.member > 0);
   if (identity.kind !== "job" || isGang) return;
-  const before = others.filter(
-    (other) => endedAlone(other) && !world.mayOverlap(other, life) && !world.isForgetful(other.machine),
+  const ended = others.filter((other) => other.ended_ms !== null && !world.mayOverlap(other, life));
+  const isUnknown = ({ uid }: Life): boolean => world.bookedAs(uid) === "unknown";
+  const asked = world.mayRepeat(identity.owner_uid) ? undefined : ended.find(isUnknown);
+  demand(
+    asked === undefined,
+    "I5: what nobody knows to have failed never runs again by itself",
+    () => `${describe(life)} after ${describe(asked ?? life)}`,
   );
+  const before = ended.filter((other) => endedAlone(other) && !isUnknown(other));
   const done = before.find((other) => other.exit?.exit_code === 0 && other.exit.ended_ms < limitAt(other.process));
   demand(
     done === undefined,
@@ -250,7 +260,7 @@ function checkFinished(others: readonly Life[], life: Life, world: LivesWorld): 
   // A restored database takes in the ends of different nodes in any order, and counts only those without a later
   // attempt.
   if (world.isRestored()) return;
-  const failed = before.filter((other) => other.exit?.exit_code !== 0 && world.isBooked(other.uid)).length;
+  const failed = before.filter((other) => other.exit?.exit_code !== 0 && world.bookedAs(other.uid) !== null).length;
   demand(
     failed <= retries || process.assignment.identity.attempt === 1,
     "L3: retries are bounded",

@@ -34,6 +34,8 @@ export interface Process {
   readonly started_ms: number;
   readonly behaviour: Behaviour;
   /** The signals that the process got, and from whom: the truth about why it ended. */
+  /** Whether a keeper is its parent and will write down how it ends. It has none after its keeper has died. */
+  kept: boolean;
   readonly signals: { readonly signal: string; readonly by: "agent" | "lease"; readonly at_ms: number }[];
 }
 
@@ -80,6 +82,8 @@ export interface Machine {
   readonly memory_bytes: number;
   boot_id: string;
   boots: number;
+  /** How often its keeper has died. */
+  deaths: number;
   power: "on" | "off" | "dead";
   disk: Disk;
   readonly processes: Map<string, Process>;

@@ -19,6 +19,7 @@ export function makeMachine(id: string, random: Random, smallest: number): Machi
     memory_bytes: cpus * 4 * GIB,
     boot_id: `${id}-boot-1`,
     boots: 1,
+    deaths: 0,
     power: "on",
     disk: freshDisk(),
     processes: new Map(),

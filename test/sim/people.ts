@@ -10,6 +10,7 @@ import { findApp, putWorkload, removeWorkload, workloadsOf } from "../../src/ser
 import { cancelRun, makeRun } from "../../src/server/work/runs";
 import { drained } from "../../src/server/nodes/node-changes";
 import { RefusedError } from "../../src/server/refused";
+import { answer, asking } from "./answers";
 import { send } from "./asking";
 import { resume, setNode, testNode } from "./operators";
 import { randomApp, randomSettings, randomSpec } from "./specs";
@@ -196,6 +197,8 @@ function actOnce(world: World): void {
     );
   } else if (dice < 0.96) testNode(world);
   else resume(world);
+  const asked = asking(world);
+  if (asked.length > 0 && people.chance(0.3)) answer(world, people.pick(asked));
 }
 
 /** Lets people act until the world calms down. */

@@ -12,6 +12,7 @@ import { taskName } from "../../src/core/model/task";
 import { putCardsRight } from "./cards";
 import { SIM_LIMITS } from "./limits";
 import type { Machine } from "./machine";
+import { answer, asking } from "./answers";
 import { forget, isMissing, resumeAll, testAgain } from "./operators";
 import { bootAgent, bootServer, crashAgent } from "./processes";
 import type { World } from "./world";
@@ -98,6 +99,7 @@ export function settle(world: World, advance: (until_ms: number) => void): strin
   let wrong: string[] = ["nothing was looked at"];
   while (wrong.length > 0 && world.schedule.now_ms < end_ms) {
     testAgain(world);
+    for (const run of asking(world)) answer(world, run);
     advance(world.schedule.now_ms + LOOK_EVERY_MS);
     wrong = unrest(world);
   }
@@ -254,7 +256,7 @@ function limitUnrest(world: World): string[] {
         world.agents.has(machine.id) &&
         world.agents.get(machine.id)?.owner.state === "running" &&
         !machine.disk.unreadable.has(assignment.uid) &&
-        !world.lostDisks.has(machine.id) &&
+        !world.unknowable.has(assignment.uid) &&
         world.schedule.now_ms > started_ms + assignment.time_limit_ms + assignment.stop.grace_ms + LOOK_EVERY_MS,
     )
     .map((life) => `L5: ${taskName(life.identity)} on ${life.machine.id} lives beyond its limit`);

@@ -68,6 +68,7 @@ export function randomSettings(random: Random, kind: WorkloadDecl["kind"], spec:
       offline: kind === "service" && !spec.exclusive && random.chance(0.8),
     },
     on_node_loss: wait || kind === "daemon" ? "wait" : kind === "job" ? "requeue" : "replace",
+    ...(kind === "job" && random.chance(0.3) ? { on_unknown_end: random.pick(["retry", "fail"] as const) } : {}),
     retries: kind === "job" ? random.int(0, 3) : 0,
     time_limit_ms: kind === "job" && (endless(spec) || random.chance(0.2)) ? random.int(2, 20) * SECOND_MS : null,
     after: [],

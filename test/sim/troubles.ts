@@ -113,6 +113,10 @@ function loseDisk(world: World): void {
   world.trace.note(`${machine.id} loses its agent's disk`);
   crashAgent(world, machine);
   world.lostDisks.add(machine.id);
+  const { records, claims, unreadable } = machine.disk;
+  for (const uid of [records, claims, unreadable, machine.processes].flatMap((each) => [...each.keys()])) {
+    world.unknowable.add(uid);
+  }
   machine.disk = freshDisk();
   joinMachine(world, machine);
   comeBack(world, machine);
@@ -128,6 +132,43 @@ function comeBack(world: World, machine: Machine): void {
       if (!world.calm) hangUp(world, machine.id);
     });
   }
+}
+
+/** Kills a machine's keeper, so that nobody writes down how its tasks end; perhaps together with the agent. */
+function keeperDies(world: World, withAgent: boolean): void {
+  const machine = someMachine(world);
+  if (machine.power !== "on") return;
+  world.trace.note(`the keeper of ${machine.id} is killed`);
+  for (const uid of [...machine.processes.keys(), ...machine.starting]) world.unknowable.add(uid);
+  if (withAgent) crashAgent(world, machine);
+  world.keeper.die(machine);
+  if (withAgent) later(world, 60_000, () => bootAgent(world, machine));
+}
+
+/** Loses the directory of one task, living or ended, while the agent is away. */
+function loseTaskDir(world: World): void {
+  const machine = someMachine(world);
+  const { records, claims, exits, acked, unreadable } = machine.disk;
+  const uids = [...new Set([...records.keys(), ...claims.keys()])];
+  if (!world.agents.has(machine.id) || uids.length === 0) return;
+  const uid = world.dice.troubles.pick(uids);
+  crashAgent(world, machine);
+  world.trace.note(`${machine.id} loses the directory of task ${uid.slice(0, 6)}`);
+  world.unknowable.add(uid);
+  for (const each of [records, claims, exits, acked, unreadable]) each.delete(uid);
+  later(world, 60_000, () => bootAgent(world, machine));
+}
+
+/** Loses the keepers' journal of what has ended, while the agent is away. */
+function loseJournal(world: World): void {
+  const machine = someMachine(world);
+  if (!world.agents.has(machine.id)) return;
+  crashAgent(world, machine);
+  world.trace.note(`${machine.id} loses its journal`);
+  for (const uid of machine.run.claims.keys()) {
+    if (!machine.processes.has(uid) && !machine.starting.has(uid)) machine.run.claims.delete(uid);
+  }
+  bootAgent(world, machine);
 }
 
 /** Longer than a keeper takes to begin an order. */
@@ -161,7 +202,7 @@ function spoilRecord(world: World): void {
   crashAgent(world, machine);
   world.trace.note(`${machine.id}: the record of ${assignment.name} cannot be read any more`);
   machine.disk.records.delete(assignment.uid);
-  world.lostDisks.add(machine.id);
+  world.unknowable.add(assignment.uid);
   machine.disk.unreadable.set(assignment.uid, {
     uid: assignment.uid,
     name: assignment.name,
@@ -194,6 +235,10 @@ const MAKE: Record<Trouble, (world: World) => void> = {
     bootAgent(world, machine);
   },
   agent_disk_loss: loseDisk,
+  keeper_kill: (world) => keeperDies(world, false),
+  keeper_and_agent_kill: (world) => keeperDies(world, true),
+  task_dir_loss: loseTaskDir,
+  journal_loss: loseJournal,
   reboot: (world) => reboot(world, someMachine(world)),
   power_off: powerOff,
   death,

@@ -3,6 +3,7 @@
 
 import type { Change } from "../../src/core/model/rows-state";
 import type { TaskRecord } from "../../src/core/model/record";
+import { isEnd } from "../../src/core/model/task";
 import { traceOf } from "../../src/os/errors";
 import type { Agent, AgentWorld } from "./agent";
 import { emptyDatabase, type Database } from "./database";
@@ -22,6 +23,7 @@ import { seeded, type Random } from "./random";
 import { ambushAgent, ambushInventory, ambushServer } from "./ambush";
 import { makeSchedule, type Schedule } from "./schedule";
 import { checkContact, checkSilence, noteDrop } from "./reach";
+import { isUnknowable } from "./unknowable";
 import { checkSent, checkTimeline } from "./sent";
 import { crashAgent } from "./processes";
 import { acceptLink, killServer, type Server, type ServerWorld } from "./server";
@@ -76,8 +78,13 @@ export interface World {
   readonly cutForEver: Set<string>;
   /** The timeline that last assigned each task, by uid. */
   readonly assignedOn: Map<string, string>;
-  /** Machines that lost their agent's disk, or a part of it. */
+  /** Machines that lost their agent's disk. */
   readonly lostDisks: Set<string>;
+  /** Tasks whose record, claim or keeper was lost, so that nobody may know how they end. */
+  readonly unknowable: Set<string>;
+  /** Runs that a person had tried again, and runs that a person has called a success. */
+  readonly retried: Set<string>;
+  readonly declared: Set<string>;
   /** What people have yet to repair. */
   readonly undo: (() => void)[];
   readonly agentWorld: AgentWorld;
@@ -177,6 +184,9 @@ const atTheBeginning = (random: Random) => ({
   wrongDatabase: false,
   assignedOn: new Map<string, string>(),
   lostDisks: new Set<string>(),
+  unknowable: new Set<string>(),
+  retried: new Set<string>(),
+  declared: new Set<string>(),
   cutForEver: new Set<string>(),
   heardSince: new Map<string, number>(),
   undo: [],
@@ -202,7 +212,8 @@ function watchTruth(
       isGivenUp: (id) => givenUp.has(id),
       silent: (node) => checkContact(world(), node),
       bootOf: (id) => world().nodes.get(id)?.boot_id ?? null,
-      isDiskLost: (id) => world().lostDisks.has(world().nodes.get(id)?.id ?? ""),
+      isUnknowable: (row) => isUnknowable(world(), row),
+      isDeclared: (run_uid) => world().declared.has(run_uid),
       isRestored: () => world().restored,
       writtenOff: (row) => checkSilence(world(), row),
     },
@@ -214,8 +225,12 @@ function watchTruth(
     row: (uid) => ledger.rows.get(uid) ?? null,
     isGang: ({ spec_hash }) => (world().database.specs.get(spec_hash)?.members ?? 1) > 1,
     isRestored: () => world().restored,
-    isBooked: (uid) => world().database.ended_tasks.has(uid),
-    isForgetful: (machine) => world().lostDisks.has(machine.id),
+    bookedAs: (uid) => {
+      const observed = world().database.ended_tasks.get(uid)?.observed;
+      return observed !== undefined && isEnd(observed) ? observed.state : null;
+    },
+    mayRepeat: (uid) =>
+      world().retried.has(uid) || world().database.state.runs.get(uid)?.settings.on_unknown_end === "retry",
     mayOverlap: (older, newer) => mayOverlap(world(), older, newer),
     retries: (uid) => world().database.state.runs.get(uid)?.settings.retries ?? Number.POSITIVE_INFINITY,
   });

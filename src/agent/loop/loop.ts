@@ -170,7 +170,11 @@ class Loop implements AgentLoop {
         boot_id: this.#options.machine().boot_id,
         now_ms: this.#options.clock(),
         claimed: (uid) => seen.get(uid)?.claimed === true || store.wasClaimed(uid) || driver.wasBegun(uid),
-        begun: (uid) => begunOf(seen, uid),
+        begun: (uid) => {
+          const begun = begunOf(seen, uid);
+          // A task whose claim is lost is seen nowhere, but the journal of its keeper may know that it began.
+          return begun === "no" && driver.wasBegun(uid) ? "over" : begun;
+        },
       },
       stamp,
       n,
@@ -225,6 +229,7 @@ class Loop implements AgentLoop {
       if (record.end !== null || seen.get(uid)?.claimed === true || this.#acts.busy.has(uid)) continue;
       await store.forget(uid);
       driver.drop(uid);
+      this.#unrecorded.dropped(uid);
       this.#records.delete(uid);
       this.#reports.caughtUp(record.assignment);
     }

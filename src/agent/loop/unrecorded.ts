@@ -19,6 +19,8 @@ export interface Unrecorded {
   unknown(): readonly Orphan[];
   /** Notes that the process of `uid` is being stopped. Its end is reported as the end of `of`. */
   stop(stray: { readonly uid: string; readonly of: string; readonly why: string }): void;
+  /** Notes that a task was dropped for a restored database, before it began. */
+  dropped(uid: string): void;
   /** Returns the ends that have come since the last call. */
   ends(now_ms: Ms): readonly TaskReport[];
   /** Returns the ends that the server does not have on disk yet. */
@@ -63,6 +65,9 @@ export function createUnrecorded({ store, driver, orphans, hasRecord }: Unrecord
     unknown,
     stop({ uid, of, why }) {
       strays.set(uid, { of, why });
+    },
+    dropped(uid) {
+      last.set(uid, withoutRecord(uid, "its server was restored from a copy", "no"));
     },
     ends(now_ms) {
       const seen = driver.seen();

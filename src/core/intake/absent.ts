@@ -13,6 +13,7 @@ export type AbsenceProof =
 
 export const NO_RECORD = { is: "unknown", cause: "no_record", why: "its node has no record of it" } as const;
 const REBOOTED = { is: "lost", cause: "node_rebooted", why: "its node rebooted" } as const;
+const GIVEN_UP = { is: "lost", cause: "no_record", why: "it was given up, and its node has no record of it" } as const;
 const NEW_DISK = { ...NO_RECORD, why: "its node's agent has a new data directory, without the records of before" };
 
 /**
@@ -44,6 +45,8 @@ export function proofOfAbsence(
   if (!whole) return { is: "ask" };
   // Its processes may live on, and only its lease ends them. A second one must not begin beside them.
   if (task.exclusive && !vouched && !rebooted) return { is: "ask" };
+  // An attempt that was given up is never sent again, so its agent may cover it without having been told.
+  if (task.observed.state === "assigned" && task.written_off !== null && vouched) return GIVEN_UP;
   // The reboot ended the task's processes. Only a job's result could have been on the lost disk.
   if (rebooted && task.kind !== "job") return REBOOTED;
   return vouched ? NO_RECORD : NEW_DISK;

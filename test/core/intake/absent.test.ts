@@ -30,6 +30,7 @@ const newer = { timeline: TIMELINE, revision: 30, since: 20 };
 const cases: readonly (readonly [string, string, Partial<Inventory>, TaskRow?])[] = [
   ["was told, and is not there", "unknown", {}],
   ["was told before a reboot, and is not there", "unknown", { boot_id: "2" }, told({}, "job")],
+  ["was given up before it was told", "lost", {}, told({ written_off: { at_ms: 1, why: "silent" } })],
   ["was told, while a record cannot be read", "ask", { unreadable: UNREADABLE }],
   // It may have begun, and what cannot be read may be what its agent made of it since.
   ["was told before a reboot, while a record cannot be read", "ask", { boot_id: "2", unreadable: UNREADABLE }],
