@@ -20,7 +20,7 @@ import { parseToken } from "../../src/wire/token";
 
 /** Nothing is kept: pretended tasks end with this process. */
 const NO_STORE: TaskStore = {
-  read: async () => Promise.resolve({ records: new Map(), uids: [], unreadable: new Set() }),
+  read: async () => Promise.resolve({ records: new Map(), uids: [], unreadable: new Set(), stopped: new Set() }),
   kept: async () => Promise.resolve([]),
   write: async () => Promise.resolve(),
   wasClaimed: () => false,

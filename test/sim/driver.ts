@@ -79,7 +79,13 @@ function makeStore(world: DriverWorld, machine: Machine, owner: Owner, changed: 
       const records = new Map<string, TaskRecord>();
       for (const [uid, record] of disk.records) if (!disk.acked.has(uid)) records.set(uid, record);
       machine.known_ends = new Set([...disk.records].filter(([, { end }]) => end !== null).map(([uid]) => uid));
-      return { records, uids: [...disk.records.keys()], unreadable: new Set(disk.unreadable.keys()) };
+      const stopped = [...disk.claims].filter(([uid, { by }]) => by === "stop" && !disk.records.has(uid));
+      return {
+        records,
+        uids: [...disk.records.keys()],
+        unreadable: new Set(disk.unreadable.keys()),
+        stopped: new Set(stopped.map(([uid]) => uid).filter((uid) => !disk.acked.has(uid))),
+      };
     },
     kept: async () =>
       [...disk.records]

@@ -4,6 +4,7 @@
 import { accept } from "../../core/agent/accept";
 import type { Fence } from "../../core/agent/fence";
 import { cardTasks } from "../../core/agent/card-users";
+import { withoutRecord } from "../../core/agent/report";
 import { step } from "../../core/agent/step";
 import type { Stamp, TaskRecord, TaskReport, Verb } from "../../core/model/record";
 import type { Orphan } from "../../core/model/rows-node";
@@ -12,7 +13,7 @@ import { messageOf } from "../../os/errors";
 import type { Machine } from "../../wire/agent";
 import type { CardRules } from "../cards/watch";
 import type { Driver } from "../drivers/driver";
-import type { TaskStore } from "../tasks/store";
+import type { StoredTasks, TaskStore } from "../tasks/store";
 import { claimStopped, createActs, type Acts } from "./acts";
 import { createReports, type TaskReports, type Situation } from "./reports";
 import { begunOf, createUnrecorded, type Unrecorded } from "./unrecorded";
@@ -58,7 +59,7 @@ export interface UnfinishedTask {
 export async function createAgentLoop(options: AgentLoopOptions): Promise<AgentLoop> {
   const stored = await options.store.read();
   const orphans = await options.driver.find(stored);
-  const loop = new Loop(options, stored.records, orphans);
+  const loop = new Loop(options, stored, orphans);
   loop.wake();
   return loop;
 }
@@ -76,13 +77,13 @@ class Loop implements AgentLoop {
   #turn: "idle" | "scheduled" | "stopped" = "idle";
   #timer: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(options: AgentLoopOptions, records: Map<string, TaskRecord>, orphans: readonly Orphan[]) {
+  constructor(options: AgentLoopOptions, { records, stopped }: StoredTasks, orphans: readonly Orphan[]) {
     const { store, driver, say } = options;
     this.#options = options;
     this.#records = records;
     this.#reports = createReports(records, store);
     this.#acts = createActs({ store, driver, records, reports: this.#reports, say, done: () => this.wake() });
-    this.#unrecorded = createUnrecorded({ store, driver, orphans, hasRecord: (uid) => records.has(uid) });
+    this.#unrecorded = createUnrecorded({ store, driver, orphans, stopped, hasRecord: (uid) => records.has(uid) });
     driver.onChange(() => this.wake());
   }
 
@@ -199,6 +200,7 @@ class Loop implements AgentLoop {
     }
     this.wake();
     if (failed !== undefined) throw failed.reason;
+    for (const report of accepted.reports) this.#unrecorded.ended(report);
     if (accepted.reports.length > 0) this.#options.report(accepted.reports);
     return accepted.fence;
   }
@@ -212,8 +214,8 @@ class Loop implements AgentLoop {
 
   async acknowledged(uids: readonly string[]): Promise<void> {
     for (const uid of uids) {
-      this.#unrecorded.acknowledged(uid);
       const record = this.#records.get(uid);
+      if (this.#unrecorded.acknowledged(uid) && record === undefined) await this.#options.store.acknowledge(uid);
       if (record === undefined || record.end === null) continue;
       this.#records.delete(uid);
       for (const part of [this.#reports, this.#acts]) part.drop(uid);
@@ -229,7 +231,7 @@ class Loop implements AgentLoop {
       if (record.end !== null || seen.get(uid)?.claimed === true || this.#acts.busy.has(uid)) continue;
       await store.forget(uid);
       driver.drop(uid);
-      this.#unrecorded.dropped(uid);
+      this.#unrecorded.ended(withoutRecord(uid, "its server was restored from a copy", "no"));
       this.#records.delete(uid);
       this.#reports.caughtUp(record.assignment);
     }

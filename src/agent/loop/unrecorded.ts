@@ -19,14 +19,14 @@ export interface Unrecorded {
   unknown(): readonly Orphan[];
   /** Notes that the process of `uid` is being stopped. Its end is reported as the end of `of`. */
   stop(stray: { readonly uid: string; readonly of: string; readonly why: string }): void;
-  /** Notes that a task was dropped for a restored database, before it began. */
-  dropped(uid: string): void;
+  /** Notes an end that has come, to tell it until the server has it on disk. */
+  ended(report: TaskReport): void;
   /** Returns the ends that have come since the last call. */
   ends(now_ms: Ms): readonly TaskReport[];
   /** Returns the ends that the server does not have on disk yet. */
   told(): readonly TaskReport[];
-  /** Notes that the server has the end of this uid on disk. */
-  acknowledged(uid: string): void;
+  /** Notes that the server has the end of this uid on disk. Returns whether the end was told from here. */
+  acknowledged(uid: string): boolean;
   /** Forgets which ends the server has on disk, since another timeline may lack them. */
   newTimeline(): void;
 }
@@ -36,15 +36,18 @@ export interface UnrecordedOptions {
   readonly driver: Driver;
   /** The tasks that the driver found without a record. */
   readonly orphans: readonly Orphan[];
+  /** The tasks that were stopped before they came. */
+  readonly stopped: ReadonlySet<string>;
   /** Returns whether the server has sent the record of a task again. Such a task is reported by its record. */
   readonly hasRecord: (uid: string) => boolean;
 }
 
-export function createUnrecorded({ store, driver, orphans, hasRecord }: UnrecordedOptions): Unrecorded {
+export function createUnrecorded({ store, driver, orphans, stopped, hasRecord }: UnrecordedOptions): Unrecorded {
   const strays = new Map<string, { readonly of: string; readonly why: string }>();
   const over = new Set<string>();
   const heard = new Set<string>();
   const last = new Map<string, TaskReport>();
+  for (const uid of stopped) last.set(uid, withoutRecord(uid, "it was stopped before it came", "no"));
   const unknown = (): readonly Orphan[] => orphans.filter(({ uid }) => !hasRecord(uid) && !over.has(uid));
   // A task that was over when this agent started, with an end that nobody saw, is left to people.
   const before = driver.seen();
@@ -66,8 +69,8 @@ export function createUnrecorded({ store, driver, orphans, hasRecord }: Unrecord
     stop({ uid, of, why }) {
       strays.set(uid, { of, why });
     },
-    dropped(uid) {
-      last.set(uid, withoutRecord(uid, "its server was restored from a copy", "no"));
+    ended(report) {
+      last.set(report.uid, report);
     },
     ends(now_ms) {
       const seen = driver.seen();
@@ -90,6 +93,7 @@ export function createUnrecorded({ store, driver, orphans, hasRecord }: Unrecord
     told: () => [...last.values()].filter(({ uid }) => !heard.has(uid)),
     acknowledged(uid) {
       if (last.has(uid)) heard.add(uid);
+      return last.has(uid);
     },
     newTimeline: () => heard.clear(),
   };

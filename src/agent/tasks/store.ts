@@ -23,6 +23,8 @@ export interface StoredTasks {
   readonly uids: readonly string[];
   /** Those of `uids` whose record could not be read and was set aside. */
   readonly unreadable: ReadonlySet<string>;
+  /** Those of `uids` that were stopped before they came: they have a claim that says so and no record. */
+  readonly stopped: ReadonlySet<string>;
 }
 
 /**
@@ -108,16 +110,17 @@ function keepSweeping(tasks: string, ended: string, say: (line: string) => void)
 
 async function readAll(tasks: string, say: (line: string) => void): Promise<StoredTasks> {
   const records = new Map<string, TaskRecord>();
-  const unreadable = new Set<string>();
+  const [unreadable, stopped] = [new Set<string>(), new Set<string>()];
   const uids = namesIn(tasks).filter(isUid);
   for (const [at, uid] of uids.entries()) {
     if (at % CHUNK === CHUNK - 1) await breathe();
     const found = readRecord(tasks, uid);
     if (found.is === "there") records.set(uid, found.record);
     else if (exists(badPath(tasks, uid))) unreadable.add(uid);
+    else if (readAttempt(join(tasks, uid))?.claimed === "stop") stopped.add(uid);
     if (found.is === "bad") say(`the record of task ${uid} is unreadable, and set aside: ${found.why}`);
   }
-  return { records, uids, unreadable };
+  return { records, uids, unreadable, stopped };
 }
 
 /**
