@@ -1,6 +1,6 @@
 // The context of a running command: its process, its server, and its output.
 
-import { isLoopbackHost } from "../wire/address";
+import { isLoopbackHost } from "../wire/dial";
 import type { Client } from "../wire/client";
 import { parseToken } from "../wire/token";
 import { CliError, EXIT, UsageError } from "./failure";

@@ -2,6 +2,7 @@
 // compares its key, and then requires it.
 
 import { createHash, X509Certificate } from "node:crypto";
+import { DialError, proxyOf, requestOptions } from "./dial";
 
 /** The name in every server's certificate, whatever address it is reached under. */
 export const SERVER_NAME = "orch-server";
@@ -31,13 +32,10 @@ export const pinnedTls = (certificate_pem: string): PinnedTls => ({
 });
 
 /** The server that answered holds another key than the one that the token was made for. */
-export class WrongServerError extends Error {
+export class WrongServerError extends DialError {
   override name = "WrongServerError";
-  constructor(
-    message: string,
-    readonly hint = "Is the address right? If the server was set up anew, get a new token from it",
-  ) {
-    super(message);
+  constructor(message: string, hint = "Is the address right? If the server was set up anew, get a new token from it") {
+    super(message, hint);
   }
 }
 
@@ -58,8 +56,7 @@ const isNoTls = (error: unknown): boolean =>
 export async function fetchCertificate(url: string, pin: string, signal?: AbortSignal): Promise<string> {
   const limit = AbortSignal.timeout(CERTIFICATE_WITHIN_MS);
   const answer = await fetch(new URL("/v1/bootstrap/cert", url), {
-    redirect: "error",
-    proxy: false,
+    ...requestOptions(proxyOf(url)),
     signal: signal === undefined ? limit : AbortSignal.any([limit, signal]),
     tls: { rejectUnauthorized: false },
   }).catch((error: unknown) => {

@@ -4,7 +4,8 @@
 import { assert } from "../core/assert";
 import type { Issue } from "../spec/issue";
 import { errorBody, type ErrorCode } from "./api/errors";
-import { fetchCertificate, pinnedTls, pinOrNull, WrongServerError } from "./pinned";
+import { DialError, proxyOf, requestOptions } from "./dial";
+import { fetchCertificate, pinnedTls, pinOrNull } from "./pinned";
 import { fromText } from "./text";
 import { parseToken } from "./token";
 
@@ -107,8 +108,7 @@ export function createRequester(options: ConnectOptions): Requester {
     const answer = await fetch(url, {
       method: asked.method,
       headers,
-      redirect: "error",
-      proxy: false,
+      ...requestOptions(proxyOf(options.url)),
       ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
       ...(asked.body === undefined ? {} : { body: JSON.stringify(asked.body) }),
       tls: pinnedTls(await certificate()),
@@ -143,7 +143,7 @@ export function createRequester(options: ConnectOptions): Requester {
  */
 function broken(error: unknown, { signal }: ClientRequest, url: string, n: number): null {
   if (error instanceof UnreachableError || signal?.aborted === true) throw error;
-  if (error instanceof WrongServerError) throw new UnreachableError(error.message, error.hint, { cause: error });
+  if (error instanceof DialError) throw new UnreachableError(error.message, error.hint, { cause: error });
   const code = codeOf(error);
   // A server that is there and silent has had its time. Asking it again and again would look like a hang.
   if (code === "TimeoutError") throw unreachable(error, code, url);

@@ -1,8 +1,8 @@
-// Beyond one machine everything is TLS with a pinned key: agents and people join with what the server printed, and
-// another server in the same place is no server to them.
+// Everything is TLS with a pinned key: agents and people join with what the server printed, and another server in the
+// same place is no server to them. What older releases stored for plain HTTP on loopback goes on, over TLS.
 
 import { expect, test } from "bun:test";
-import { mkdir, rename } from "node:fs/promises";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { QUICK } from "../support/cluster";
 import { isAlive } from "../support/processes";
@@ -51,3 +51,31 @@ test("agents and people join over TLS, and refuse a server with another key", as
     expect((await cluster.tasks()).map(({ id }) => id)).toEqual([task?.id ?? null]);
   });
 }, 120_000);
+
+test("addresses that older releases stored for loopback are read as https, and the key is proven by the pin", async () => {
+  await withCluster({ name: "older", agents: ["n1"], settings: QUICK }, async (cluster) => {
+    const plain = cluster.url.replace("https:", "http:");
+    const home = join(cluster.dir, "alice");
+    await mkdir(home);
+    const env = { ...cluster.env, HOME: home, ORCH_DATA: join(home, "none") };
+    const { token } = await cluster.json<{ token: string }>("user", "add", "alice");
+    expect((await runOrch(["login", "--name", "lab", plain], env, `${token}\n`)).code).toBe(0);
+    const context = join(home, ".config/orch/contexts/lab.json");
+    await writeFile(context, JSON.stringify({ url: plain, token, pin: null }), { mode: 0o600 });
+    const client = join(cluster.data, "server", "client.json");
+    const own = JSON.parse(await readFile(client, "utf8")) as { pin: string };
+    await writeFile(client, JSON.stringify({ url: plain, pin: own.pin }), { mode: 0o600 });
+    for (const one of [env, cluster.env]) expect((await runOrch(["nodes"], one)).out).toContain("n1");
+
+    await cluster.agent("n1").kill("SIGTERM");
+    const file = join(cluster.dataOf("n1"), "agent", "identity.json");
+    const identity = JSON.parse(await readFile(file, "utf8")) as { urls: string[]; certificate: string };
+    await writeFile(file, JSON.stringify({ ...identity, urls: [plain], certificate: null }), { mode: 0o600 });
+    const args = ["agent", "join", "--data", cluster.dataOf("n1"), "--capacity", "cpu=1,memory=1GiB"];
+    await cluster.program("n1", args).line(/joined as n1/);
+    expect(JSON.parse(await readFile(file, "utf8"))).toMatchObject({
+      urls: [cluster.url],
+      certificate: identity.certificate,
+    });
+  });
+}, 60_000);

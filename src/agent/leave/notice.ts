@@ -5,6 +5,7 @@ import { MINUTE_MS, SECOND_MS, type Ms } from "../../core/units";
 import { nowMs } from "../../os/clock";
 import { messageOf } from "../../os/errors";
 import { runCommand } from "../../os/process/spawn";
+import { requestOptions } from "../../wire/dial";
 
 const ASK_EVERY_MS = 5 * SECOND_MS;
 const ANSWER_WITHIN_MS = 4 * SECOND_MS;
@@ -53,8 +54,7 @@ async function askAddress(url: string): Promise<NoticeAnswer> {
   try {
     const response = await fetch(url, {
       headers: HEADERS,
-      redirect: "error",
-      proxy: false,
+      ...requestOptions(false),
       signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
     });
     // Reading the body may fail, or take longer than ANSWER_WITHIN_MS.

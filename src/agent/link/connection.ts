@@ -71,14 +71,13 @@ export function stayConnected(options: ConnectionOptions): Connection {
 
   /** Dials the server once and talks with it until the connection ends. */
   async function talk(url: string): Promise<SessionEnd> {
-    let certificate: string;
     try {
-      certificate = await options.certificate(url);
+      const certificate = await options.certificate(url);
+      if (options.signal.aborted) return { is: "closed", why: "stopped", lived: false };
+      session = new ServerSession({ ...options, url, certificate });
     } catch (error) {
       return { is: "closed", why: messageOf(error), lived: false };
     }
-    if (options.signal.aborted) return { is: "closed", why: "stopped", lived: false };
-    session = new ServerSession({ ...options, url, certificate });
     const end = await session.ended;
     session = null;
     return end;

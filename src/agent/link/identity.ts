@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { replaceFile } from "../../os/files/durable";
 import { makePrivateDir, readJson, removeFile } from "../../os/files/files";
 import { credential, type Credential } from "../../wire/agent";
-import { overTls } from "../../wire/address";
+import { overTls } from "../../wire/dial";
 import { fetchCertificate } from "../../wire/pinned";
 import { FatalAgentError } from "./connection";
 

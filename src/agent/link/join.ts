@@ -10,7 +10,8 @@ import { makePrivateDir, readJson, removeFile } from "../../os/files/files";
 import { PROTOCOL, type Machine } from "../../wire/agent";
 import { ApiError, connect, UnreachableError } from "../../wire/client";
 import { joinAnswer, joinText } from "../../wire/join";
-import { fetchCertificate, WrongServerError } from "../../wire/pinned";
+import { DialError } from "../../wire/dial";
+import { fetchCertificate } from "../../wire/pinned";
 import { parseToken, type Token } from "../../wire/token";
 import { FatalAgentError } from "./connection";
 import { keepIdentity, type AgentIdentity } from "./identity";
@@ -148,7 +149,7 @@ function explained(error: unknown, url: string): unknown {
       3,
     );
   }
-  if (error instanceof WrongServerError) return new FatalAgentError("wrong_server", error.message, error.hint, 3);
+  if (error instanceof DialError) return new FatalAgentError("dial", error.message, error.hint, 3);
   if (!(error instanceof ApiError)) return error;
   const denied = error.code === "unauthenticated" || error.code === "forbidden";
   return new FatalAgentError(error.code, error.message, error.hint ?? (denied ? TOKEN_HINT : null), exitOf(error.code));

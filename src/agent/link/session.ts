@@ -4,6 +4,7 @@
 import type { TaskReport } from "../../core/model/record";
 import { messageOf } from "../../os/errors";
 import { toAgent, type ToAgent, type ToServer } from "../../wire/agent";
+import { proxyOf } from "../../wire/dial";
 import { pinnedTls } from "../../wire/pinned";
 import { fromText } from "../../wire/text";
 import { GREETING } from "./greeting";
@@ -52,7 +53,7 @@ export class ServerSession {
 
   constructor(options: SessionOptions) {
     const url = options.url.replace(/^http/, "ws") + "/v1/agent";
-    const trust = { tls: pinnedTls(options.certificate), proxy: false };
+    const trust = { tls: pinnedTls(options.certificate), proxy: proxyOf(options.url) };
     this.#socket = new WebSocket(url, trust as unknown as string[]) as Socket;
     this.#socket.binaryType = "arraybuffer";
     this.#link = {

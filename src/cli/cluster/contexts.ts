@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import { namesIn } from "../../os/files/files";
 import { readText, writePrivate } from "../../os/files/private-files";
-import { overTls } from "../../wire/address";
+import { overTls } from "../../wire/dial";
 import { CliError, EXIT } from "../failure";
 
 /** Where a cluster is and who the client is there. */

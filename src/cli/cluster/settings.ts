@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import { readOwned } from "../../os/files/private-files";
-import { isLoopbackHost, overTls } from "../../wire/address";
+import { isLoopbackHost, overTls } from "../../wire/dial";
 import { configDir, parseCluster, readContexts, type Cluster } from "./contexts";
 import { CliError, EXIT } from "../failure";
 

@@ -1,0 +1,50 @@
+// How orch's own connections are dialled: directly, whatever the environment says to other programs, or through the
+// proxy that ORCH_PROXY names. Every address is TLS: http:// is read as https:// or refused. TLS with the pinned key goes through the proxy's tunnel, so the proxy sees no word of it.
+
+/** A connection was not made, since its address or its other end is not what it has to be. */
+export class DialError extends Error {
+  override name = "DialError";
+  constructor(
+    message: string,
+    readonly hint: string,
+  ) {
+    super(message);
+  }
+}
+
+/** A proxy as fetch and WebSocket take it; false: none, whatever HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say. */
+export type Proxy = false | { readonly url: string; readonly respectNoProxy: false };
+
+/** Returns whether a host of a URL is this machine or its link: what is asked there is never another machine's matter. */
+export const isNear = (hostname: string): boolean =>
+  isLoopbackHost(hostname) || hostname.startsWith("169.254.") || /^\[fe[89ab]/i.test(hostname);
+
+/** Returns whether a host of a URL is this machine itself. */
+export const isLoopbackHost = (hostname: string): boolean =>
+  hostname === "localhost" || hostname.endsWith(".localhost") || hostname.startsWith("127.") || hostname === "[::1]";
+
+/**
+ * Returns the https:// address of the same host and port. Agents and contexts that older releases stored for loopback
+ * begin with http://; the server now answers there over TLS. A text that is no http:// address is returned unchanged.
+ */
+export function overTls(address: string): string {
+  const url = URL.parse(address);
+  if (url === null || url.protocol !== "http:") return address;
+  return `https://${url.hostname}:${url.port === "" ? "80" : url.port}`;
+}
+
+/** Returns the proxy for an address. Throws DialError if ORCH_PROXY is no address of a proxy. */
+export function proxyOf(address: string, setting = process.env["ORCH_PROXY"]): Proxy {
+  if (setting === undefined || setting === "" || isNear(new URL(address).hostname)) return false;
+  const url = URL.parse(setting);
+  if (url === null || url.protocol !== "http:" || url.pathname !== "/") {
+    throw new DialError("ORCH_PROXY is not the address of a proxy", "Write it like http://proxy.lab:3128");
+  }
+  return { url: url.href, respectNoProxy: false };
+}
+
+/**
+ * The options of every request of orch's own. `verbose` is explicit, since a variable of the runtime
+ * (BUN_CONFIG_VERBOSE_FETCH) would print the headers, with the token.
+ */
+export const requestOptions = (proxy: Proxy) => ({ redirect: "error", verbose: false, proxy }) as const;
