@@ -1,5 +1,5 @@
-// How orch's own connections are dialled: directly, whatever the environment says to other programs, or through the
-// proxy that ORCH_PROXY names. Every address is TLS: http:// is read as https:// or refused. TLS with the pinned key goes through the proxy's tunnel, so the proxy sees no word of it.
+// How orch's own connections are dialled: over TLS alone, and directly, whatever the environment says to other programs,
+// or through the proxy that ORCH_PROXY names. TLS goes through the proxy's tunnel, so the proxy sees no word of it.
 
 /** A connection was not made, since its address or its other end is not what it has to be. */
 export class DialError extends Error {
@@ -12,10 +12,10 @@ export class DialError extends Error {
   }
 }
 
-/** A proxy as fetch and WebSocket take it; false: none, whatever HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say. */
+/** A proxy as fetch and WebSocket take it. False: none, whatever HTTP_PROXY, ALL_PROXY and their kin say. */
 export type Proxy = false | { readonly url: string; readonly respectNoProxy: false };
 
-/** Returns whether a host of a URL is this machine or its link: what is asked there is never another machine's matter. */
+/** Returns whether a host of a URL is this machine or on its link, where a proxy would ask another machine. */
 export const isNear = (hostname: string): boolean =>
   isLoopbackHost(hostname) || hostname.startsWith("169.254.") || /^\[fe[89ab]/i.test(hostname);
 
