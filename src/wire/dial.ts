@@ -1,5 +1,5 @@
-// How orch's own connections are dialled: over TLS alone, and directly, whatever the environment says to other programs,
-// or through the proxy that ORCH_PROXY names. TLS goes through the proxy's tunnel, so the proxy sees no word of it.
+// How orch's own connections are dialled: over TLS alone, and directly, whatever the environment says to others, or
+// through the proxy that ORCH_PROXY names. TLS goes through the proxy's tunnel, so the proxy sees no word of it.
 
 /** A connection was not made, since its address or its other end is not what it has to be. */
 export class DialError extends Error {

@@ -176,18 +176,15 @@ describe("a variable of the runtime", () => {
   }, 20_000);
 });
 
-test.skipIf(Bun.which("curl") === null)(
-  "curl proves the server's key with the certificate of its data directory",
-  async () => {
-    const { port } = new URL(cluster.url);
-    const dir = join(cluster.data, "server");
-    const asking = `printf 'authorization: Bearer %s' "$(cat ${dir}/admin.token)" | curl -sS --noproxy '*' -H @- `;
-    for (const at of [
-      `--cacert ${dir}/certificate.pem https://localhost:${port}/v1/me`,
-      `--cacert ${dir}/certificate.pem --connect-to orch-server:${port}:127.0.0.1:${port} https://orch-server:${port}/v1/me`,
-    ]) {
-      const child = Bun.spawn(["sh", "-c", asking + at], { env: cluster.env, stdout: "pipe", stderr: "inherit" });
-      expect(await new Response(child.stdout).json()).toMatchObject({ role: "admin" });
-    }
-  },
-);
+test.skipIf(Bun.which("curl") === null)("curl proves the server's key with its certificate", async () => {
+  const { port } = new URL(cluster.url);
+  const dir = join(cluster.data, "server");
+  const asking = `printf 'authorization: Bearer %s' "$(cat ${dir}/admin.token)" | curl -sS --noproxy '*' -H @- `;
+  for (const at of [
+    `--cacert ${dir}/certificate.pem https://localhost:${port}/v1/me`,
+    `--cacert ${dir}/certificate.pem --connect-to orch-server:${port}:127.0.0.1:${port} https://orch-server:${port}/v1/me`,
+  ]) {
+    const child = Bun.spawn(["sh", "-c", asking + at], { env: cluster.env, stdout: "pipe", stderr: "inherit" });
+    expect(await new Response(child.stdout).json()).toMatchObject({ role: "admin" });
+  }
+});

@@ -52,7 +52,7 @@ test("agents and people join over TLS, and refuse a server with another key", as
   });
 }, 120_000);
 
-test("addresses that older releases stored for loopback are read as https, and the key is proven by the pin", async () => {
+test("what older releases stored for loopback is read as https, and the key is proven by the pin", async () => {
   await withCluster({ name: "older", agents: ["n1"], settings: QUICK }, async (cluster) => {
     const plain = cluster.url.replace("https:", "http:");
     const home = join(cluster.dir, "alice");
