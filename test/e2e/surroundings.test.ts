@@ -179,10 +179,11 @@ describe("a variable of the runtime", () => {
 test.skipIf(Bun.which("curl") === null)("curl proves the server's key with its certificate", async () => {
   const { port } = new URL(cluster.url);
   const dir = join(cluster.data, "server");
-  const asking = `printf 'authorization: Bearer %s' "$(cat ${dir}/admin.token)" | curl -sS --noproxy '*' -H @- `;
+  const token = `printf 'authorization: Bearer %s' "$(cat ${dir}/admin.token)"`;
+  const asking = `${token} | curl -sS --noproxy '*' -H @- --cacert ${dir}/certificate.pem `;
   for (const at of [
-    `--cacert ${dir}/certificate.pem https://localhost:${port}/v1/me`,
-    `--cacert ${dir}/certificate.pem --connect-to orch-server:${port}:127.0.0.1:${port} https://orch-server:${port}/v1/me`,
+    `https://localhost:${port}/v1/me`,
+    `--connect-to orch-server:${port}:127.0.0.1:${port} https://orch-server:${port}/v1/me`,
   ]) {
     const child = Bun.spawn(["sh", "-c", asking + at], { env: cluster.env, stdout: "pipe", stderr: "inherit" });
     expect(await new Response(child.stdout).json()).toMatchObject({ role: "admin" });
