@@ -5,6 +5,7 @@ import type { Client } from "../wire/client";
 import { parseToken } from "../wire/token";
 import { CliError, EXIT, UsageError } from "./failure";
 import type { Host } from "./host";
+import { clean, cleanJson, cleanLine, cleanLines } from "./print/clean";
 import { style, wantsColor, type Style } from "./print/color";
 import { table, type Column } from "./print/table";
 import { resolveTarget, type AskedServer, type ServerTarget } from "./cluster/settings";
@@ -17,12 +18,16 @@ export interface Context {
   /** Returns the server's address and the caller's token. They are looked up once. */
   target(): Promise<ServerTarget>;
   client(): Promise<Client>;
-  /** Prints one line on standard output. */
+  /** Prints one line on standard output. Whatever a terminal might obey is removed, except colours of ours. */
   print(line: string): void;
   /** Prints one line on standard error, for what is not part of the answer. */
   note(line: string): void;
   /** Prints a document on standard output, as `--json` shows it. */
   json(document: unknown): void;
+  /** Prints a document as one line, for answers that are a line a document. */
+  jsonLine(document: unknown): void;
+  /** Prints a whole text as it is, for a file or another program. On a terminal it is cleaned. */
+  text(text: string): void;
   table<T>(columns: readonly Column<T>[], rows: readonly T[]): void;
 }
 
@@ -32,10 +37,12 @@ export function makeContext(host: Host, asked: AskedServer): Context {
     target ??= resolveTarget(asked, host, (token) => parseToken(token)?.pin ?? null);
     return target;
   };
+  const styled = style(wantsColor(host.out.tty, host.env));
+  const cleaned = styled.enabled ? cleanLine : clean;
   return {
     host,
     asked,
-    style: style(wantsColor(host.out.tty, host.env)),
+    style: styled,
     now: host.now,
     target: findTarget,
     async client() {
@@ -45,9 +52,14 @@ export function makeContext(host: Host, asked: AskedServer): Context {
       const { connect } = await import("../wire/client");
       return connect(found);
     },
-    print: (line) => host.out.write(`${line}\n`),
-    note: (line) => host.err.write(`${line}\n`),
-    json: (document) => host.out.write(`${JSON.stringify(document, null, host.out.tty ? 2 : 0)}\n`),
+    print: (line) => host.out.write(`${cleaned(line)}\n`),
+    note: (line) => host.err.write(`${cleaned(line)}\n`),
+    json: (document) => host.out.write(`${cleanJson(document, host.out.tty ? 2 : 0)}\n`),
+    jsonLine: (document) => host.out.write(`${cleanJson(document, 0)}\n`),
+    text: (text) => {
+      const whole = text.endsWith("\n") ? text : `${text}\n`;
+      host.out.write(host.out.tty ? cleanLines(whole) : whole);
+    },
     table: (columns, rows) => {
       host.out.write(
         table(columns, rows, host.out.columns)

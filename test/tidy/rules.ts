@@ -40,6 +40,20 @@ export const RULES: readonly Rule[] = [
     pattern: /\bcatch\s*(?:\([^)]*\))?\s*\{\s*\}|\.catch\(\s*\(?\w*\)?\s*=>\s*(?:\{\s*\}|undefined|null)\s*\)/g,
   },
   {
+    what: "a command writes to a stream by itself",
+    instead: "print with the context (print, note, table, json, text), which cleans what a terminal would obey",
+    where: outside(
+      "src/cli/",
+      "src/cli/context.ts",
+      "src/cli/dispatch.ts",
+      "src/cli/frame/terminal.ts",
+      "src/cli/print/complain.ts",
+      "src/cli/follow/log-sink.ts",
+    ),
+    look: "code",
+    pattern: /\b(?:out|err|sink|stdout|stderr)\.write\(|\bconsole\.|\bprocess\.std(?:out|err)\b/g,
+  },
+  {
     what: "core waits",
     instead: "core is synchronous: the shell waits and calls it with what came",
     where: under("src/core/"),

@@ -17,7 +17,7 @@ export const completionOf = (commands: readonly CommandEntry[]): AnyCommand =>
       if (shell === undefined) {
         throw new UsageError(`${typed}: no completion for this shell`, `There is: ${SHELLS.join(", ")}`);
       }
-      context.host.out.write(await completionScript(commands, shell));
+      context.text(await completionScript(commands, shell));
       return EXIT.done;
     },
   });

@@ -50,7 +50,7 @@ export const events = command({
 });
 
 function show(context: Context, event: EventView, shape: "text" | "json" | "ids"): void {
-  if (shape === "json") context.host.out.write(`${JSON.stringify(event)}\n`);
+  if (shape === "json") context.jsonLine(event);
   else if (shape === "ids") context.print(event.id);
   else {
     const { at_ms, actor, verb, object, detail } = event;

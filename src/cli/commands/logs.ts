@@ -95,7 +95,7 @@ const askedFor = (context: Context, flags: Flags, shape: OutputShape, named: boo
   attempt: flags.attempt,
   named,
   since_ms: flags.since === null ? null : context.now() - flags.since,
-  take: shape === "json" ? (line) => context.host.out.write(`${JSON.stringify(line)}\n`) : null,
+  take: shape === "json" ? (line) => context.jsonLine(line) : null,
 });
 
 /** Yields all tasks of a workload, also those that come later, without end. */

@@ -17,7 +17,7 @@ export const spec = command({
     if (shape === "json") context.json(detail);
     else if (shape === "ids") context.print(`${detail.project}/${detail.name}`);
     else if (detail.text === null) throw new CliError(EXIT.denied, `${typed}: its spec is for its project's members`);
-    else context.host.out.write(detail.text.endsWith("\n") ? detail.text : `${detail.text}\n`);
+    else context.text(detail.text);
     return EXIT.done;
   },
 });

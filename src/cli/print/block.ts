@@ -29,7 +29,10 @@ export function block(document: Readonly<Record<string, unknown>>, styled: Style
 const item_lines = (lines: readonly string[], indent: string): string[] =>
   lines.map((line, n) => `${indent}${n === 0 ? "- " : "  "}${line}`);
 
-const title = (key: string): string => key.replace(/_(ms|bytes|milli)$/, "").replaceAll("_", " ");
+const title = (key: string): string =>
+  clean(key)
+    .replace(/_(ms|bytes|milli)$/, "")
+    .replaceAll("_", " ");
 const pad = (key: string, width: number): string => " ".repeat(Math.max(0, width - title(key).length - 1));
 
 const isEmpty = (value: unknown): boolean =>

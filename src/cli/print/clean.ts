@@ -1,5 +1,5 @@
-// Makes text of a task or another user harmless for a terminal: no cursor moves, titles, clipboard writes or reversed
-// text.
+// Makes text harmless for a terminal: no cursor moves, titles, clipboard writes, reversed or invisible text. Everything
+// that commands print goes through here, whoever wrote it; see also the rule of test/tidy that only a few files write.
 
 // Sequences that begin with ESC: CSI, the string sequences (OSC, DCS, SOS, PM, APC) up to their end, and short ones.
 const SEQUENCE = new RegExp(
@@ -10,9 +10,13 @@ const SEQUENCE = new RegExp(
   ].join("|"),
   "g",
 );
-// Control characters, the one-byte forms of C1, and the invisible marks that reverse text.
-const CONTROL = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+// Control characters, the one-byte forms of C1, the invisible marks that reverse text, and characters without width
+// that make two names look alike. The joiners of emoji and of scripts stay.
+const INVISIBLE = "\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}";
+const CONTROL = new RegExp(`[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f${INVISIBLE}]`, "gu");
 const COLOUR = /^\x1b\[[0-9;:]*m$/;
+/** The sequences that print/color.ts makes. */
+const OWN_COLOUR = /\x1b\[(?:1|2|22|3[1236]|39)m/g;
 
 /** Cleans a name, a reason or a table cell: one line without control characters. */
 export function clean(text: string): string {
@@ -22,10 +26,32 @@ export function clean(text: string): string {
     .replace(CONTROL, "");
 }
 
-/** Cleans a text of several lines. Line breaks and tabs stay. */
+/** Cleans a text of several lines. Line breaks stay, and tabs become blanks. */
 export function cleanLines(text: string): string {
-  return text.replace(SEQUENCE, "").replace(/\r\n?/g, "\n").replace(CONTROL, "");
+  return text.replace(SEQUENCE, "").replace(/\r\n?/g, "\n").replaceAll("\t", "    ").replace(CONTROL, "");
 }
+
+/**
+ * Cleans one line that may have colours of ours. What looks like one of ours in foreign text stays, and ends with the
+ * line.
+ */
+export function cleanLine(line: string): string {
+  const parts = line.split(OWN_COLOUR);
+  const colours = line.match(OWN_COLOUR) ?? [];
+  if (colours.length === 0) return clean(line);
+  const text = parts.map((part, i) => clean(part) + (colours[i] ?? "")).join("");
+  return text.endsWith("m") && /\x1b\[(?:22|39)m$/.test(text) ? text : `${text}\x1b[0m`;
+}
+
+/**
+ * Writes a document as JSON. What JSON leaves as it is and a terminal might obey is escaped as well: it is the same
+ * document.
+ */
+export const cleanJson = (document: unknown, indent: number): string =>
+  JSON.stringify(document, null, indent).replace(JSON_LEAVES, (found) =>
+    Array.from({ length: found.length }, (_, i) => `\\u${found.charCodeAt(i).toString(16).padStart(4, "0")}`).join(""),
+  );
+const JSON_LEAVES = new RegExp(`[\\x7f-\\x9f${INVISIBLE}]`, "gu");
 
 // A sequence that is longer than this without an end is no sequence.
 const PENDING_MAX = 512;

@@ -5,13 +5,13 @@ import { CliError, EXIT, EXIT_OF_CODE, HINT_OF_CODE } from "../failure";
 import type { Sink } from "../host";
 import { ApiError, UnreachableError } from "../../wire/client";
 import { formatIssue, type Issue } from "../../spec/issue";
-import { clean } from "./clean";
+import { clean, cleanLines } from "./clean";
 
 /** Prints the error and returns the exit code. An unexpected error is a bug and is printed with its stack. */
 export function complain(error: unknown, err: Sink): number {
   const said = describe(error);
   if (said === null) {
-    err.write(`orch: a bug: ${traceOf(error)}\n`);
+    err.write(`orch: a bug: ${cleanLines(traceOf(error))}\n`);
     return EXIT.failed;
   }
   err.write(sayText(said));

@@ -23,7 +23,7 @@ export function table<T>(columns: readonly Column<T>[], rows: readonly T[], widt
     .map((column, i) => ({ column, i }))
     .filter(({ i }) => i === 0 || rows.length === 0 || cells.some((line) => line[i] !== ""));
   const widths = shown.map(({ column, i }) =>
-    Math.max(column.title.length, ...cells.map((line) => wide(line[i] ?? ""))),
+    Math.max(wide(clean(column.title)), ...cells.map((line) => wide(line[i] ?? ""))),
   );
   const last = widths.length - 1;
   if (width !== null) {
@@ -40,7 +40,7 @@ export function table<T>(columns: readonly Column<T>[], rows: readonly T[], widt
       .trimEnd();
   return [
     line(
-      columns.map((column) => column.title),
+      columns.map((column) => clean(column.title)),
       null,
     ),
     ...rows.map((row, n) => line(cells[n] ?? [], row)),
