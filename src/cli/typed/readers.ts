@@ -2,7 +2,7 @@
 // returns the value or why the text is invalid.
 
 import { readCpu, readSize } from "../../spec/grammar/units";
-import { readLabelKey } from "../../spec/grammar/labels";
+import { readLabelKey, readLabelValue } from "../../spec/grammar/labels";
 import { invalid, parsed, quoted, type Parsed } from "../../spec/issue";
 import { PLAIN_DEVICE, type Device } from "../../core/model/device";
 import type { Taint } from "../../core/model/workload";
@@ -34,7 +34,9 @@ export function readLabel(text: string): Parsed<Pair> {
   const pair = readPair(text);
   if (pair.is === "invalid") return pair;
   const key = readLabelKey(pair.value.key);
-  return key.is === "parsed" ? pair : key;
+  if (key.is === "invalid") return key;
+  const value = readLabelValue(pair.value.value);
+  return value.is === "invalid" ? value : pair;
 }
 
 const EFFECTS: Readonly<Record<string, Taint["effect"]>> = {
@@ -49,6 +51,8 @@ export function readTaint(text: string): Parsed<Taint> {
   const [, key = "", value = "", named = "no_schedule"] = /^([^=:]+)(?:=([^:]*))?(?::(.*))?$/.exec(text) ?? [];
   const legal = readLabelKey(key);
   if (legal.is === "invalid") return legal;
+  const lawful = readLabelValue(value);
+  if (lawful.is === "invalid") return lawful;
   const effect = EFFECTS[named];
   if (effect === undefined) {
     return invalid(

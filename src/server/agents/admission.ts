@@ -7,7 +7,7 @@ import { noteDevices } from "../nodes/card-events";
 import type { Draft } from "../../store/store";
 import type { Context } from "../context";
 import { leavingAfter, tellLeaving } from "../nodes/leaving";
-import { afterFlags, flagsNews } from "../nodes/flags";
+import { afterFlags, droppedFlags, flagsNews } from "../nodes/flags";
 import { newNode, putNewNode, withMachine } from "../nodes/node-row";
 import { freeName } from "../nodes/join";
 import { signatureHolds, verifyCredential } from "../access/identity";
@@ -105,11 +105,17 @@ export async function admitHello(context: Context, hello: Hello, remote: string)
     draft.put([{ table: "nodes", key: row.id, row }]);
     tellLeaving(draft, known, row);
     noteDevices(draft, row, known.devices, hello.machine.devices);
+    tellDropped(draft, row, hello.machine);
     const detail = flagsNews(known, row);
     if (detail !== null)
       draft.event({ verb: "flags_changed", object: row.name, project: null, node_id: row.id, detail });
   });
   return { is: "admitted" };
+}
+
+function tellDropped(draft: Draft, { id, name }: NodeRow, machine: Hello["machine"]): void {
+  const detail = droppedFlags(machine);
+  if (detail !== null) draft.event({ verb: "flags_dropped", object: name, project: null, node_id: id, detail });
 }
 
 /**

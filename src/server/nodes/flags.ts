@@ -3,12 +3,42 @@
 // stay.
 
 import type { NodeFlags, NodeRow } from "../../core/model/rows-node";
+import { readLabelKey, readLabelValue } from "../../spec/grammar/labels";
+import { isName } from "../../spec/grammar/names";
 import type { Taint } from "../../core/model/workload";
 import type { Machine } from "../../wire/agent";
 
 type Flagged = Pick<NodeRow, "pool" | "labels" | "taints" | "flags">;
 
-const flagsOf = ({ pool, labels, taints }: Machine): NodeFlags => ({ pool, labels, taints });
+const DEFAULT_POOL = "default";
+
+const isLawful = (key: string, value: string): boolean =>
+  readLabelKey(key).is === "parsed" && readLabelValue(value).is === "parsed";
+
+/** Returns an agent's flags as far as they obey the grammar of specs, which name pools, labels and taints. */
+const flagsOf = ({ pool, labels, taints }: Machine): NodeFlags => ({
+  pool: isName(pool) ? pool : DEFAULT_POOL,
+  labels: Object.fromEntries(Object.entries(labels).filter(([key, value]) => isLawful(key, value))),
+  taints: taints.filter(({ key, value }) => isLawful(key, value)),
+});
+
+const SHOWN_CHARS = 40;
+
+/** Returns which flags of an agent are dropped since they disobey the grammar, in words for people, or null. */
+export function droppedFlags({ pool, labels, taints }: Machine): string | null {
+  const said = (text: string): string => JSON.stringify(text.slice(0, SHOWN_CHARS));
+  const dropped = [
+    ...(isName(pool) ? [] : [`pool ${said(pool)}`]),
+    ...Object.entries(labels)
+      .filter(([key, value]) => !isLawful(key, value))
+      .map(([key, value]) => `label ${said(key)}=${said(value)}`),
+    ...taints
+      .filter(({ key, value }) => !isLawful(key, value))
+      .map(({ key, value }) => `taint ${said(key)}=${said(value)}`),
+  ];
+  if (dropped.length === 0) return null;
+  return `no label by the grammar, and left out: ${dropped.slice(0, 3).join(", ")}${dropped.length > 3 ? " …" : ""}`;
+}
 
 /** Returns the pool, labels and taints of a new node: those of its agent's flags. */
 export const asFlagged = (machine: Machine): Flagged => ({ ...flagsOf(machine), flags: flagsOf(machine) });

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { leftOn } from "../../core/pass/drain";
 import type { NodeRow } from "../../core/model/rows-node";
 import type { Role } from "../../core/model/rows-state";
-import { readLabelKey } from "../../spec/grammar/labels";
+import { readLabelKey, readLabelValue } from "../../spec/grammar/labels";
 import {
   approveRequest,
   drainRequest,
@@ -164,7 +164,7 @@ const CHANGE = [
     handle: (ask) =>
       change(ask, (draft, node) => {
         const { set, remove } = ask.body;
-        for (const key of Object.keys(set)) requireKey(key);
+        for (const [key, value] of Object.entries(set)) requireLawful(key, value);
         const row = relabelled(node, set, remove);
         if (Object.keys(row.labels).length > HOUSE_LIMITS.label_count) {
           throw new RefusedError("bad_request", `a node has at most ${HOUSE_LIMITS.label_count} labels`);
@@ -187,7 +187,7 @@ const CHANGE = [
     handle: (ask) =>
       change(ask, (draft, node) => {
         const { set, remove } = ask.body;
-        for (const { key } of set) requireKey(key);
+        for (const { key, value } of set) requireLawful(key, value);
         if (set.length > HOUSE_LIMITS.label_count) throw new RefusedError("bad_request", "these are too many taints");
         return putNode(
           draft,
@@ -220,9 +220,11 @@ const CHANGE = [
   }),
 ];
 
-function requireKey(key: string): void {
-  const read = readLabelKey(key);
-  if (read.is === "invalid") throw new RefusedError("bad_request", read.message, read.hint);
+/** Throws RefusedError for what is no label or taint by the grammar in which specs name it. */
+function requireLawful(key: string, value: string): void {
+  for (const read of [readLabelKey(key), readLabelValue(value)]) {
+    if (read.is === "invalid") throw new RefusedError("bad_request", read.message, read.hint);
+  }
 }
 
 const ADMIT = [

@@ -4,11 +4,12 @@ import type { LabelCheck, Toleration } from "../../core/model/workload";
 import { invalid, parsed, quoted, type Parsed } from "../issue";
 
 const KEY = "[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?";
-const VALUE = String.raw`[^\s,()=!]{0,128}`;
+/** `\\p{C}` are the control characters, those without width, and those that are none. */
+const VALUE = String.raw`[^\s,()=!\p{C}]{0,128}`;
 const IS_KEY = new RegExp(`^${KEY}$`);
-const IS_VALUE = new RegExp(`^${VALUE}$`);
+const IS_VALUE = new RegExp(`^${VALUE}$`, "u");
 const LISTED = new RegExp(String.raw`^(${KEY})\s+(in|notin|not\s+in)\s*\(([^()]*)\)$`);
-const COMPARED = new RegExp(String.raw`^(${KEY})\s*(==?|!=)\s*(${VALUE})$`);
+const COMPARED = new RegExp(String.raw`^(${KEY})\s*(==?|!=)\s*(${VALUE})$`, "u");
 
 const SHAPES = "`zone in (a, b)`, `zone notin (a)`, `zone=a`, `zone!=a`, `zone`, `!zone`";
 
@@ -67,6 +68,13 @@ export function readLabelKey(key: string): Parsed<string> {
   return IS_KEY.test(key)
     ? parsed(key)
     : invalid(`${quoted(key)} is not the key of a label`, "letters, digits and `._/-`, at most 63");
+}
+
+/** Reads the value of a node's label or taint. */
+export function readLabelValue(value: string): Parsed<string> {
+  return IS_VALUE.test(value)
+    ? parsed(value)
+    : invalid(`${quoted(value)} is not the value of a label`, "at most 128 characters, no blanks, `,()=!`");
 }
 
 /** Reads `key` or `key=value`. */

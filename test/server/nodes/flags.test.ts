@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import type { NodeRow } from "../../../src/core/model/rows-node";
-import { afterFlags, asFlagged, flagsNews } from "../../../src/server/nodes/flags";
+import { afterFlags, asFlagged, droppedFlags, flagsNews } from "../../../src/server/nodes/flags";
 import type { Machine } from "../../../src/wire/agent";
 import { buildNode } from "../../support/build";
 import { machineOf } from "../stage";
@@ -82,4 +82,37 @@ test("what changed is told in a line", () => {
   expect(flagsNews(node, again(node, { labels: { zone: "b" }, pool: "gpu" }))).toBe(
     "zone=b, no longer zone=a, no longer team=v:no_schedule",
   );
+});
+
+describe("what disobeys the grammar of labels", () => {
+  const ESC = "\x1b[2J";
+  const given = {
+    pool: `gpu${ESC}`,
+    labels: {
+      zone: "a",
+      [`k${ESC}`]: "v",
+      bad: `v${ESC}`,
+      "a b": "v",
+      turned: "a\u202eb",
+      hidden: "a\u200bb",
+      long: "v".repeat(129),
+    },
+    taints: [taint("team", "v"), taint(`team${ESC}`, "v"), taint("team", "v\nw")],
+  };
+  const node = buildNode("a");
+  test("is left out of the node, and the rest is taken", () => {
+    expect(again(node, given)).toMatchObject({
+      pool: "default",
+      labels: { zone: "a" },
+      taints: [taint("team", "v")],
+      flags: { pool: "default", labels: { zone: "a" }, taints: [taint("team", "v")] },
+    });
+  });
+  test("is named, without what a terminal would obey", () => {
+    const said = droppedFlags(machine(given)) ?? "";
+    expect(said).toStartWith('no label by the grammar, and left out: pool "gpu\\u001b[2J", label "k\\u001b[2J"="v"');
+    expect(said).toEndWith(" …");
+    expect(said).not.toContain("\x1b");
+    expect(droppedFlags(machine({ pool: "gpu", labels: { zone: "eu-1", empty: "" }, taints: [] }))).toBeNull();
+  });
 });
