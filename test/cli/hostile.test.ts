@@ -62,6 +62,8 @@ const OPERANDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   stop: [["n1/web.api.0"]],
   login: [["URL"]],
   spec: [["web"]],
+  retry: [["1"]],
+  settle: [["1", "--as", "succeeded"]],
   restart: [["web.api"]],
   cancel: [["1"]],
   "node resume": [["n1"]],
@@ -73,7 +75,7 @@ const OPERANDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   "user rm": [["alice"]],
 };
 
-/** Routes that these commands do not ask: those of agents, and those behind names that a hostile server cannot match. */
+/** Routes that these commands do not ask: of agents, and behind names that a hostile server cannot match. */
 const NOT_ASKED = [
   "GET /v1/agent",
   "GET /v1/apps",
@@ -161,9 +163,8 @@ describe.each(TABLE.map(({ name }) => name).filter((name) => LINES[name] !== WIT
               const bare = name === "logs" ? outputLess(text) : tty ? colourless(text) : text;
               const left = LEFT.exec(bare);
               if (left !== null) {
-                throw new Error(
-                  `orch ${argv.join(" ")} with ${JSON.stringify(HOSTILE[n]?.slice(0, 60))}: ${JSON.stringify(bare.slice(Math.max(0, left.index - 60), left.index + 60))}`,
-                );
+                const near = JSON.stringify(bare.slice(Math.max(0, left.index - 60), left.index + 60));
+                throw new Error(`orch ${argv.join(" ")} with ${JSON.stringify(HOSTILE[n]?.slice(0, 60))}: ${near}`);
               }
             }
           }
