@@ -16,6 +16,8 @@ export interface Looked {
   readonly seen: Seen;
   /** The process to signal, or null if none lives. */
   readonly handle: ProcessHandle | null;
+  /** Whether the main process has ended, and only what it left lives. */
+  readonly left?: true;
   readonly group: Group;
 }
 
@@ -39,16 +41,33 @@ const vanished = (why: string, rebooted = false): Looked => ({
   group: [],
 });
 
-/** Returns a process that is in a group now, or null. */
-function memberOf(group: Group): ProcessHandle | null {
-  const pid = membersOf(group)[0];
-  return pid === undefined ? null : { pid, start: statOf(pid)?.start ?? "" };
+/**
+ * Returns what lives in a group without its noted main process; null if nothing does. `noted` says that the main
+ * process was noted, so that it has ended. If it was not, it is the oldest process that leads a session of its own, as
+ * the first process of a task does.
+ */
+function livingIn(group: Group, noted: boolean): { readonly handle: ProcessHandle; readonly left: boolean } | null {
+  const members = membersOf(group).flatMap((pid) => {
+    const stat = statOf(pid);
+    return stat === null ? [] : [{ pid, start: stat.start, leads: stat.session === pid }];
+  });
+  const [first] = members;
+  if (first === undefined) return null;
+  const [leader] = members.filter(({ leads }) => leads).toSorted((a, b) => Number(a.start) - Number(b.start));
+  const { pid, start } = noted ? first : (leader ?? first);
+  return { handle: { pid, start }, left: noted || leader === undefined };
 }
+
+const aliveIn = (living: { handle: ProcessHandle; left: boolean }, started_ms: number, group: Group): Looked => ({
+  ...lookedAlive(living.handle, started_ms, group),
+  ...(living.left ? { left: true } : {}),
+});
 
 /** Looks at a task whose directory is gone, so that only a line in its keeper's journal is left of it. */
 export function lookAtNote({ pid, start, group }: ProcessHandle & { readonly group: Group }): Looked {
-  const handle = isAlive(pid, start) ? { pid, start } : memberOf(group);
-  if (handle !== null) return lookedAlive(handle, 0, group);
+  if (isAlive(pid, start)) return lookedAlive({ pid, start }, 0, group);
+  const living = livingIn(group, true);
+  if (living !== null) return aliveIn(living, 0, group);
   return vanished("its directory was lost while it ran, so its exit is not known");
 }
 
@@ -70,8 +89,8 @@ export function lookAtAttempt(attempt: Attempt | null, kept: boolean): Looked {
     return lookedAlive({ pid: process.pid, start: process.start }, process.started_ms, group);
   }
   // The keeper died before it noted the process, or descendants outlived the process: the group still shows them.
-  const member = memberOf(group);
-  if (member !== null) return lookedAlive(member, process?.started_ms ?? attempt.at_ms, group);
+  const living = livingIn(group, process !== null);
+  if (living !== null) return aliveIn(living, process?.started_ms ?? attempt.at_ms, group);
   if (kept) return beginning;
   return vanished(
     process === null

@@ -1,6 +1,7 @@
 // Runs tasks as plain processes of this machine, through a keeper that outlives the agent. A task's keeper keeps the
 // view of it current. Without a keeper, the view is read from the task's claim.
 
+import { join } from "node:path";
 import { HOUSE_LIMITS } from "../../core/limits";
 import type { Orphan } from "../../core/model/rows-node";
 import type { Promised } from "../../core/model/promised";
@@ -20,6 +21,9 @@ import { makeRunDir, runDirOf, runName, runRoot } from "../machine/rundir";
 import type { StoredTasks, TaskFiles } from "../tasks/store";
 import type { Driver } from "./driver";
 import { createEnding, type Victim } from "./ending";
+import { lookAtAll } from "../keeper/growth";
+import { places } from "../tasks/taskdir";
+import { clearInherited, inherit, type Inherited } from "./heir";
 import { Keepers } from "./keepers";
 import { lookAtAttempt, lookAtNote, lookedAlive, lookedEnded, type Looked } from "./look";
 import { limitsOf, orderOf } from "./order";
@@ -72,7 +76,7 @@ class ProcessDriver implements Driver {
   readonly #run: string;
   readonly #looked = new Map<string, Looked>();
   readonly #seen = new Map<string, Seen>();
-  readonly #abandoned = new Set<string>();
+  readonly #abandoned = new Map<string, Inherited>();
   #noted: Noted = { survivors: [], claimed: new Set(), notes: new Map() };
   readonly #keepers;
   readonly #ending;
@@ -158,25 +162,39 @@ class ProcessDriver implements Driver {
     this.#looked.set(uid, looked);
     this.#seen.set(uid, looked.seen);
     const abandoned = looked.seen.process.is === "alive" && !this.#keepers.keeps(uid);
-    if (abandoned) this.#watchAbandoned(uid);
+    if (abandoned) this.#watchAbandoned(uid, looked);
     else this.#abandoned.delete(uid);
     this.#listener();
   }
 
-  /** Looks at a task whose keeper died, again and again, since nobody reports the task's end. */
-  #watchAbandoned(uid: string): void {
-    this.#abandoned.add(uid);
-    this.#watching ??= setInterval(() => {
-      for (const one of this.#abandoned) {
-        const now = this.#look(one, false);
-        if (now.seen.process.is === "alive") continue;
-        removeGroup(this.#groupOf(one));
-        this.#put(one, now);
-      }
-      if (this.#abandoned.size > 0 || this.#watching === null) return;
-      clearInterval(this.#watching);
-      this.#watching = null;
-    }, ABANDONED_LOOK_MS);
+  /** Does for a task without a keeper what the keeper did, again and again, since nobody else does it. */
+  #watchAbandoned(uid: string, looked: Looked): void {
+    const { data, log_cap_bytes = HOUSE_LIMITS.log_bytes } = this.#options;
+    if (!this.#abandoned.has(uid)) {
+      this.#abandoned.set(uid, inherit(uid, looked, join(places(data).tasks, uid), log_cap_bytes));
+    }
+    this.#watching ??= setInterval(() => this.#lookAtAbandoned(), ABANDONED_LOOK_MS);
+  }
+
+  #lookAtAbandoned(): void {
+    const { say } = this.#options;
+    lookAtAll(
+      [...this.#abandoned.values()].map(({ growth }) => growth),
+      (why) => say(`output could not be watched: ${why}`),
+    );
+    for (const [uid, inherited] of this.#abandoned) {
+      const now = this.#look(uid, false);
+      if (now.seen.process.is === "alive" && now.left !== true) continue;
+      if (clearInherited(inherited) > 0) continue;
+      // What was killed may be gone only now.
+      const over = this.#look(uid, false);
+      if (over.seen.process.is === "alive") continue;
+      removeGroup(inherited.group);
+      this.#put(uid, over);
+    }
+    if (this.#abandoned.size > 0 || this.#watching === null) return;
+    clearInterval(this.#watching);
+    this.#watching = null;
   }
 
   /**

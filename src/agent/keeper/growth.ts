@@ -6,6 +6,7 @@ import { messageOf } from "../../os/errors";
 import { closeFile } from "../../os/files/files";
 import { appendTaskLines, emptyTaskFile, openTaskFile, sizeOfTaskFile } from "../../os/files/task-files";
 import { punchHole } from "../../os/libc";
+import { readMarks } from "../tasks/logs";
 import { FILES } from "../tasks/taskdir";
 
 /**
@@ -58,6 +59,15 @@ export const watchGrowth = (dir: string, cap_bytes: number): Growth => ({
   streams: [freshStream("stdout"), freshStream("stderr")],
   unmarked: false,
   unwatched: false,
+});
+
+/** Goes on watching what another process has watched, from its marks. */
+export const resumeGrowth = (dir: string, cap_bytes: number): Growth => ({
+  ...watchGrowth(dir, cap_bytes),
+  streams: (["stdout", "stderr"] as const).map((name) => {
+    const { base, from, at } = readMarks(dir, name);
+    return { ...freshStream(name), base, freed: from, marks: at.length, size: at.at(-1)?.offset ?? base };
+  }),
 });
 
 /**

@@ -41,7 +41,8 @@ interface Marks {
   readonly at: readonly { readonly offset: number; readonly at_ms: number }[];
 }
 
-function readMarks(dir: string, name: string): Marks {
+/** Returns what the marks file says of one stream. */
+export function readMarks(dir: string, name: string): Marks {
   const read = readTaskFile(dir, FILES.marks, MOST_MARKS);
   let [base, from] = [0, 0];
   const at: { offset: number; at_ms: number }[] = [];
