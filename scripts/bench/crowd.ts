@@ -165,6 +165,7 @@ async function live({ url, pin }: Server, machine: Machine, credential: Credenti
     noted: () => undefined,
     clock: Date.now,
     joined: () => resolve(),
+    say: () => undefined,
     outgoing: (send) =>
       createOutgoing(send, async function* none() {
         yield* [];

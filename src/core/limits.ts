@@ -7,8 +7,21 @@ export const HOUSE_LIMITS = {
   body_bytes: MIB,
   spec_bytes: 256 * 1024,
   spec_depth: 64,
-  /** A name, a reason or a path in a message of an agent. */
+  /** A name, a reason or a path in a message between agent and server. */
   text_chars: 4_096,
+  /** Cards of a node, the links of one, and the processes on one. */
+  devices: 512,
+  /** Ports of a task. */
+  ports: 512,
+  /** Entries of one message of an agent. */
+  message_entries: 1_000,
+  /** Orders in one message to an agent. */
+  message_orders: 100_000,
+  /** Tasks in one agent's inventory, and the JSON of all of them. */
+  inventory_entries: 50_000,
+  inventory_bytes: 48 * MIB,
+  /** What connections together may have sent that no proof of identity stands behind. */
+  unproven_bytes: 32 * MIB,
   url_chars: 8_192,
   env_names: 1_000,
   env_bytes: 128 * 1024,

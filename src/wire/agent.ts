@@ -2,7 +2,8 @@
 // objects; binary frames carry tunnelled bytes, see tunnel.ts.
 
 import { z } from "zod";
-import { int, text } from "./scalars";
+import { HOUSE_LIMITS } from "../core/limits";
+import { entriesOf, int, ordersOf, prose, tableOf, text } from "./scalars";
 import type { Device, Reading } from "../core/model/device";
 import type { Notice } from "../core/model/findings";
 import type { Orphan } from "../core/model/rows-node";
@@ -30,15 +31,15 @@ import { ECHO_BYTES, RESULTS, stepView, testCommand, testResult } from "./node-t
 export const PROTOCOL = 2;
 
 // The core's own type, which is read-only throughout. nouns.ts checks the schemas against it.
-const verbs = z.array(verb) as z.ZodType<readonly Verb[]>;
-const entries = z.array(taskReport) as z.ZodType<readonly TaskReport[]>;
-const devices = z.array(device) as z.ZodType<readonly Device[]>;
-const readingsOf = z.array(reading) as z.ZodType<readonly Reading[]>;
-const notices = z.array(notice) as z.ZodType<readonly Notice[]>;
-const taints = z.array(taint) as z.ZodType<readonly Taint[]>;
+const verbs = ordersOf(verb, HOUSE_LIMITS.message_orders) as z.ZodType<readonly Verb[]>;
+const entries = entriesOf(taskReport, HOUSE_LIMITS.message_entries) as z.ZodType<readonly TaskReport[]>;
+const devices = entriesOf(device, HOUSE_LIMITS.devices) as z.ZodType<readonly Device[]>;
+const readingsOf = entriesOf(reading, HOUSE_LIMITS.devices) as z.ZodType<readonly Reading[]>;
+const notices = entriesOf(notice, HOUSE_LIMITS.message_entries) as z.ZodType<readonly Notice[]>;
+const taints = entriesOf(taint, HOUSE_LIMITS.label_count) as z.ZodType<readonly Taint[]>;
 const testCommands = z.array(testCommand).max(RESULTS) as z.ZodType<readonly TestCommand[]>;
 const testResults = z.array(testResult).max(RESULTS) as z.ZodType<readonly TestResult[]>;
-const unreadable = z.array(orphan) as z.ZodType<readonly Orphan[]>;
+const unreadable = entriesOf(orphan, HOUSE_LIMITS.message_entries) as z.ZodType<readonly Orphan[]>;
 
 /** What an agent reports of its machine when it joins and at every hello. */
 export const machine = z.object({
@@ -49,7 +50,7 @@ export const machine = z.object({
   capacity: amounts,
   devices,
   pool: text,
-  labels: z.record(z.string(), z.string()),
+  labels: tableOf(text),
   taints,
 });
 export type Machine = z.infer<typeof machine>;
@@ -94,7 +95,16 @@ const noted = z.object({ type: z.literal("noted"), stamp, leaving: z.boolean() }
 
 /** The findings up to number `n` are durable. */
 const heard = z.object({ type: z.literal("heard"), stamp, n: int });
-const refused = z.object({ type: z.literal("refused"), code: text, message: text, hint: text.nullable() });
+const refused = z.object({ type: z.literal("refused"), code: text, message: prose, hint: prose.nullable() });
+
+/** The agent may send this many further pages of its inventory. So what waits at the server is bounded. */
+const more = z.object({ type: z.literal("more"), pages: int });
+
+/** Entries of the agent's messages that the server could not read, each by its name, and why. */
+const unread = z.object({
+  type: z.literal("unread"),
+  entries: entriesOf(z.object({ name: prose, why: prose }), HOUSE_LIMITS.message_entries),
+});
 const open = z.object({
   type: z.literal("open"),
   stream: int,
@@ -131,6 +141,8 @@ export const toAgent = z.discriminatedUnion("type", [
   noted,
   heard,
   refused,
+  more,
+  unread,
   open,
   credit,
   close,
@@ -142,7 +154,7 @@ export type ToAgent = z.infer<typeof toAgent>;
 // ---- agent → server
 
 /** The node is about to leave in this many milliseconds, or in its own time (null). `gone`: its machine goes too. */
-const leavingNote = z.object({ in_ms: int.nullable(), gone: z.boolean(), why: text });
+const leavingNote = z.object({ in_ms: int.nullable(), gone: z.boolean(), why: prose });
 export type LeavingNote = z.infer<typeof leavingNote>;
 
 /** The agent's first message, which answers the challenge. `signature` is Ed25519 over `signedText`. */
@@ -207,7 +219,7 @@ const testing = z.object({ type: z.literal("testing"), id: text, ...stepView.sha
  */
 const echo = z.object({ type: z.literal("echo"), n: int, data: z.string().max(ECHO_BYTES) });
 const opened = z.object({ type: z.literal("opened"), stream: int, total_bytes: int });
-const end = z.object({ type: z.literal("end"), stream: int, error: text.nullable() });
+const end = z.object({ type: z.literal("end"), stream: int, error: prose.nullable() });
 
 export const toServer = z.discriminatedUnion("type", [
   hello,

@@ -1,7 +1,7 @@
 // Tests of nodes as they travel: the order to an agent, its results, and what people are shown of both.
 
 import { z } from "zod";
-import { int, ms, text } from "./scalars";
+import { int, ms, prose, proseOf, text } from "./scalars";
 import type { JudgedResult, NodeTests, TestCommand, TestResult } from "../core/model/node-tests";
 
 /** The longest text of one echo. The rate to the server is measured with echoes. */
@@ -17,12 +17,12 @@ export const testCommand = z.object({
 const verdict = z.enum(["passed", "failed", "warned", "skipped"]);
 
 export const testResult = z.object({
-  name: z.string().min(1).max(200),
+  name: proseOf(200),
   verdict,
   required: z.boolean(),
-  detail: text,
+  detail: prose,
   value: z.number().nullable(),
-  unit: z.string().max(20).nullable(),
+  unit: proseOf(20).nullable(),
   took_ms: int,
 }) satisfies z.ZodType<TestResult>;
 
@@ -30,7 +30,7 @@ export const testResult = z.object({
 export const RESULTS = 400;
 
 /** The step that an agent is at: number `n` of `of`. */
-export const stepView = z.object({ name: z.string().max(200), n: int, of: int });
+export const stepView = z.object({ name: proseOf(200), n: int, of: int });
 export type StepView = z.infer<typeof stepView>;
 
 /**

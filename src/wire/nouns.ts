@@ -1,7 +1,8 @@
 // Schemas of the core's values that travel, checked against the core's own types so that the two cannot differ.
 
 import { z } from "zod";
-import { int, text } from "./scalars";
+import { HOUSE_LIMITS } from "../core/limits";
+import { entriesOf, int, prose, tableOf, tailText, text } from "./scalars";
 import { END_CAUSES, type EndCause } from "../core/model/end";
 import { DEFAULT_LIMITS } from "../core/pass/limits";
 import type { Assignment, Inventory, Passed, Reported, Stamp, TaskReport, Verb } from "../core/model/record";
@@ -37,33 +38,37 @@ export const passed = z.object({
   signature: text,
 }) satisfies z.ZodType<Passed>;
 
-const countables = z.record(z.string(), z.number());
+/** Kinds of things that are counted, by name. */
+const COUNTABLES = 1_000;
+const countables = tableOf(z.number(), COUNTABLES);
 
 export const amounts = z.object({ cpu_milli: int, memory_bytes: int, disk_bytes: int, countables });
 
 export const promised = amounts.extend({
   memory_limited: z.boolean(),
-  devices: z.array(z.object({ id: text, bytes: int.nullable() })),
-  ports: z.array(z.object({ name: text, target: int, published: int, bind: z.enum(["cluster", "loopback"]) })),
+  devices: z.array(z.object({ id: text, bytes: int.nullable() })).max(HOUSE_LIMITS.devices),
+  ports: z
+    .array(z.object({ name: text, target: int, published: int, bind: z.enum(["cluster", "loopback"]) }))
+    .max(HOUSE_LIMITS.ports),
 }) satisfies z.ZodType<Promised>;
 
 export const device = z.object({
   id: text,
   vendor: z.enum(VENDORS),
-  model: text,
+  model: prose,
   memory_bytes: int,
   index: int,
   pci: text.nullable(),
   numa_node: int.nullable(),
-  driver: text.nullable(),
+  driver: prose.nullable(),
   parent: text.nullable(),
-  links: z.array(z.object({ id: text, kind: z.enum(LINK_KINDS) })),
+  links: entriesOf(z.object({ id: text, kind: z.enum(LINK_KINDS) }), HOUSE_LIMITS.devices),
   compute_mode: z.enum(["shared", "exclusive", "prohibited"]).nullable(),
   ecc: z.boolean().nullable(),
   state: z.enum(DEVICE_STATES),
-  reason: text.nullable(),
+  reason: prose.nullable(),
   foreign_bytes: int,
-  foreign: text.nullable(),
+  foreign: prose.nullable(),
 }) satisfies z.ZodType<Device>;
 
 export const reading = z.object({
@@ -75,16 +80,17 @@ export const reading = z.object({
   temperature_celsius: z.number().nullable(),
   power_watts: z.number().nullable(),
   clock_mhz: z.number().nullable(),
-  throttled: text.nullable(),
+  throttled: prose.nullable(),
   ecc_errors: int.nullable(),
-  processes: z.array(
+  processes: entriesOf(
     z.object({
       pid: int,
-      user: text.nullable(),
-      command: text,
+      user: prose.nullable(),
+      command: prose,
       memory_bytes: int.nullable(),
       task_uid: text.nullable(),
     }),
+    HOUSE_LIMITS.devices,
   ),
 }) satisfies z.ZodType<Reading>;
 
@@ -95,7 +101,7 @@ export const notice = z.object({
   object: text,
   key: text,
   class: z.enum(["ignore", "blame", "watch", "quarantine"]),
-  text,
+  text: prose,
 }) satisfies z.ZodType<Notice>;
 
 export const taint = z.object({
@@ -106,12 +112,12 @@ export const taint = z.object({
 
 export const orphan = z.object({
   uid: text,
-  name: text,
+  name: prose,
   pid: int.nullable(),
   held: promised.nullable(),
 }) satisfies z.ZodType<Orphan>;
 
-const limit = z.object({ is: z.enum(["enforced", "watched", "counted"]), why: text.nullable() });
+const limit = z.object({ is: z.enum(["enforced", "watched", "counted"]), why: prose.nullable() });
 
 export const nodeLimits = z.object({
   cpu: limit,
@@ -121,18 +127,18 @@ export const nodeLimits = z.object({
 }) satisfies z.ZodType<NodeLimits>;
 
 export const nodeFacts = z.object({
-  os: text,
-  arch: text,
-  hostname: text,
-  kernel: text,
-  cpu_model: text,
+  os: prose,
+  arch: prose,
+  hostname: prose,
+  kernel: prose,
+  cpu_model: prose,
   memory_bytes: int.nullable(),
-  address: text.nullable(),
+  address: prose.nullable(),
   cgroups: z.enum(["v2", "v1", "none"]),
-  cgroups_detail: text.nullable(),
+  cgroups_detail: prose.nullable(),
   limits: nodeLimits.nullable().default(null),
   accounts: z.enum(["existing", "create", "shared"]),
-  unix_user: text,
+  unix_user: prose,
 }) satisfies z.ZodType<NodeFacts>;
 
 const identity = z.object({
@@ -202,7 +208,7 @@ export const assignment = z.object({
 export const verb = z.discriminatedUnion("verb", [
   z.object({ verb: z.literal("assign"), task: assignment }),
   z.object({ verb: z.literal("go"), uid }),
-  z.object({ verb: z.literal("stop"), uid, attempt: int, signal: text, grace_ms: int, why: text }),
+  z.object({ verb: z.literal("stop"), uid, attempt: int, signal: text, grace_ms: int, why: prose }),
 ]) satisfies z.ZodType<Verb>;
 
 const CAUSES = Object.keys(END_CAUSES) as [EndCause, ...EndCause[]];
@@ -217,14 +223,14 @@ const ended = z.object({
    * report is accepted.
    */
   cause: z.enum(CAUSES).optional().catch(undefined),
-  reason: text.nullable(),
+  reason: prose.nullable(),
   peak_memory_bytes: int.nullable(),
-  tail: z.object({ stdout: z.string(), stderr: z.string() }).nullable(),
+  tail: z.object({ stdout: tailText, stderr: tailText }).nullable(),
   next: z.object({ uid, starts_in_ms: int }).nullable(),
 });
 
 export const reported = z.discriminatedUnion("state", [
-  z.object({ state: z.literal("preparing"), prepared: z.boolean(), reason: text.nullable() }),
+  z.object({ state: z.literal("preparing"), prepared: z.boolean(), reason: prose.nullable() }),
   z.object({ state: z.literal("starting") }),
   z.object({ state: z.literal("running"), pid: int, started_age_ms: int }),
   z.object({ state: z.literal("stopping"), pid: int.nullable(), started_age_ms: int.nullable() }),
@@ -233,7 +239,7 @@ export const reported = z.discriminatedUnion("state", [
 
 export const taskReport = z.object({
   uid,
-  name: text,
+  name: prose,
   identity: identity.nullable(),
   grant_until: int,
   held: promised.nullable(),

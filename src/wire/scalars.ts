@@ -1,4 +1,5 @@
-// Numbers and short texts in messages.
+// Numbers, texts and lists in messages, each with its bound. Both ends use these schemas: the sender cuts to the
+// bounds, and the receiver leaves out what is beyond them (see fit.ts).
 
 import { z } from "zod";
 import { HOUSE_LIMITS } from "../core/limits";
@@ -9,5 +10,60 @@ export const ms = z.int();
 /** A count, an amount or an age. */
 export const int = z.int().nonnegative();
 
-/** A text of an agent or a server: a name, a reason, a line. */
-export const text = z.string().max(HOUSE_LIMITS.text_chars);
+/** How a value that is beyond its bound is made to fit. Values of other schemas are never changed. */
+export type Fitting =
+  /** A text that people read keeps its beginning. */
+  | { readonly is: "prose"; readonly chars: number }
+  /** The last output of a task keeps its end. */
+  | { readonly is: "tail"; readonly chars: number }
+  /** A list loses the entries that cannot be read, and those beyond the bound. */
+  | { readonly is: "entries"; readonly most: number }
+  /** A list of orders. Nothing in an order is changed except prose: an order that was changed is another order. */
+  | { readonly is: "orders"; readonly most: number }
+  /** A table of keys and values loses the keys that cannot be read, and those beyond the bound. */
+  | { readonly is: "table"; readonly most: number };
+
+const fittings = new WeakMap<z.ZodType, Fitting>();
+
+export const fittingOf = (schema: z.ZodType): Fitting | undefined => fittings.get(schema);
+
+function fitted<S extends z.ZodType>(schema: S, fitting: Fitting): S {
+  fittings.set(schema, fitting);
+  return schema;
+}
+
+const wellFormed = (chars: number) =>
+  z
+    .string()
+    .max(chars)
+    .refine((text) => text.isWellFormed(), "has half of a character");
+
+/** An identifier or a name. It means nothing when it is cut, so what holds a longer one is refused. */
+export const text = wellFormed(HOUSE_LIMITS.text_chars);
+
+/** A text for people: a reason, a model, a line. */
+export const proseOf = (chars: number) => fitted(wellFormed(chars), { is: "prose", chars });
+export const prose = proseOf(HOUSE_LIMITS.text_chars);
+
+/** The last output of a stream. A byte becomes at most one character. */
+export const tailText = fitted(wellFormed(HOUSE_LIMITS.log_tail_bytes), {
+  is: "tail",
+  chars: HOUSE_LIMITS.log_tail_bytes,
+});
+
+/** A list whose entries stand for themselves: one that cannot be read costs that entry. */
+export const entriesOf = <S extends z.ZodType>(entry: S, most: number) =>
+  fitted(z.array(entry).max(most), { is: "entries", most });
+
+/** A list of orders: one that cannot be read is answered by itself. */
+export const ordersOf = <S extends z.ZodType>(order: S, most: number) =>
+  fitted(z.array(order).max(most), { is: "orders", most });
+
+/** A table with texts as keys, such as labels. */
+export const tableOf = <S extends z.ZodType>(value: S, most: number = HOUSE_LIMITS.label_count) =>
+  fitted(
+    z.record(wellFormed(HOUSE_LIMITS.text_chars), value).refine((table) => Object.keys(table).length <= most, {
+      message: `has more than ${most} keys`,
+    }),
+    { is: "table", most },
+  );

@@ -15,7 +15,6 @@ export interface ConnectionOptions extends Omit<SessionOptions, "url" | "certifi
   readonly certificate: (url: string) => Promise<string>;
   /** Returns a number in [0, 1). */
   readonly random: () => number;
-  readonly say: (line: string) => void;
   readonly signal: AbortSignal;
 }
 

@@ -7,11 +7,12 @@ import { PROTOCOL, signedText } from "../../wire/agent";
 import { noteOf } from "./leaving";
 import type { ServerLink, ServerHandlers, Message } from "./link";
 import { tellChanges } from "./machine";
-import { pagesOf, withinOneCommit } from "./pages";
+import { inventoryPages, withinOneCommit } from "./pages";
 import { flush, startBeating } from "./work";
 
-export const GREETING: ServerHandlers<"challenge" | "welcome" | "refused"> = {
+export const GREETING: ServerHandlers<"challenge" | "more" | "welcome" | "refused"> = {
   challenge: answer,
+  more: sendMore,
   welcome: begin,
   refused(link, message) {
     link.refusal = message;
@@ -67,14 +68,22 @@ function sayHello(link: ServerLink, nonce: string, before: Fence | null): void {
   });
 }
 
+/** Takes the inventory and sends as many of its pages as the server lets come. */
 function sendInventory(link: ServerLink): void {
   const { entries, unreadable } = link.options.loop.inventory();
   link.told.inventoried = entries.filter((entry) => "finished_age_ms" in entry.reported).map((entry) => entry.uid);
-  const pages = pagesOf(withinOneCommit(entries));
-  for (const page of pages.slice(0, -1)) {
-    link.send({ type: "inventory", entries: page, unreadable: [], last: false });
+  link.inventory.pages = inventoryPages(withinOneCommit(entries), unreadable);
+  sendMore(link, { type: "more", pages: 0 });
+}
+
+function sendMore(link: ServerLink, { pages }: Message<"more">): void {
+  const { inventory } = link;
+  inventory.granted += pages;
+  for (; inventory.granted > 0; inventory.granted--) {
+    const page = inventory.pages.shift();
+    if (page === undefined) return;
+    link.send(page);
   }
-  link.send({ type: "inventory", entries: pages.at(-1) ?? [], unreadable, last: true });
 }
 
 async function begin(link: ServerLink, { name, findings, heartbeat_ms }: Message<"welcome">): Promise<void> {

@@ -41,6 +41,7 @@ export interface SessionOptions {
   readonly tests: Tester;
   readonly clock: () => Ms;
   readonly joined: (name: string) => void;
+  readonly say: (line: string) => void;
 }
 
 /**
@@ -78,6 +79,8 @@ export interface ToldState {
   inventoried: string[];
 }
 
+export type InventoryPage = Extract<ToServer, { type: "inventory" }>;
+
 export interface ServerLink {
   readonly options: SessionOptions;
   readonly outgoing: Outgoing;
@@ -88,6 +91,8 @@ export interface ServerLink {
   silent_ms: Ms;
   readonly told: ToldState;
   readonly reports: Reports;
+  /** The pages of the inventory that are not sent yet, and how many of them the server lets come. */
+  readonly inventory: { pages: InventoryPage[]; granted: number };
   /** The timer of heartbeats, or null before the first. */
   beating: ReturnType<typeof setInterval> | null;
   /** The timer that ends the connection unless it is open, and then unless the agent is welcome, by then. */

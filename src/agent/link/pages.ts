@@ -2,6 +2,8 @@
 // inventory leaves out the last output of some tasks; their logs still have it.
 
 import type { TaskReport } from "../../core/model/record";
+import type { Orphan } from "../../core/model/rows-node";
+import type { InventoryPage } from "./link";
 
 const PAGE_ENTRIES = 200;
 /**
@@ -33,6 +35,18 @@ export function pagesOf(entries: readonly TaskReport[]): TaskReport[][] {
   if (page.length > 0) pages.push(page);
   return pages;
 }
+
+/** Returns the messages of a whole inventory. The last of them says that it is the last. */
+export function inventoryPages(entries: readonly TaskReport[], unreadable: readonly Orphan[]): InventoryPage[] {
+  const pages = pagesOf(entries).map((page): InventoryPage => ({ ...EMPTY_PAGE, entries: page }));
+  for (let at = 0; at < unreadable.length; at += PAGE_ENTRIES) {
+    pages.push({ ...EMPTY_PAGE, unreadable: unreadable.slice(at, at + PAGE_ENTRIES) });
+  }
+  const last = pages.pop() ?? EMPTY_PAGE;
+  return [...pages, { ...last, last: true }];
+}
+
+const EMPTY_PAGE: InventoryPage = { type: "inventory", entries: [], unreadable: [], last: false };
 
 /** Returns the same entries, without the last output of those that do not fit into one commit. */
 export function withinOneCommit(entries: readonly TaskReport[]): TaskReport[] {

@@ -3,15 +3,16 @@
 
 import type { TaskReport } from "../../core/model/record";
 import { messageOf } from "../../os/errors";
-import { toAgent, type ToAgent, type ToServer } from "../../wire/agent";
+import { toAgent, toServer, type ToAgent, type ToServer } from "../../wire/agent";
 import { proxyOf } from "../../wire/dial";
 import { pinnedTls } from "../../wire/pinned";
-import { fromText } from "../../wire/text";
+import { messageFrom, messageText, type Misfit } from "../../wire/fit";
 import { GREETING } from "./greeting";
 import { LEAVING, sayFarewell } from "./leaving";
 import type { ServerLink, ServerHandlers, SessionOptions } from "./link";
 import { CONNECTION_TIMES } from "../../core/limits";
 import { MACHINE, tellChanges } from "./machine";
+import { rejectUnread, UNREAD } from "./unread";
 import { report, WORK } from "./work";
 
 /** How a connection ended, which decides about the next attempt. */
@@ -30,6 +31,7 @@ const HANDLERS: ServerHandlers<ToAgent["type"]> = {
   ...WORK,
   ...MACHINE,
   ...LEAVING,
+  ...UNREAD,
   open: ({ outgoing }, message) => outgoing.take(message),
   credit: ({ outgoing }, message) => outgoing.take(message),
   close: ({ outgoing }, message) => outgoing.take(message),
@@ -63,12 +65,13 @@ export class ServerSession {
       refusal: null,
       silent_ms: 0,
       told: { machine: "", finding_n: 0, leave: null, inventoried: [] },
+      inventory: { pages: [], granted: 0 },
       reports: { seq: 0, unacked: [], waiting: new Map(), flushing: false },
       beating: null,
       // Without these timers, an open, a challenge or a welcome that never comes would block the agent for ever.
       patience: setTimeout(() => this.#give(OPEN_TOO_LATE), CONNECTION_TIMES.open_within_ms),
       send: (message: ToServer) => {
-        if (this.#link.phase !== "over") this.#socket.send(JSON.stringify(message));
+        if (this.#link.phase !== "over") this.#socket.send(messageText(toServer, message));
       },
       close: (code, why) => this.#close(code, why),
       lose: (why) => this.#give(why),
@@ -136,12 +139,12 @@ export class ServerSession {
 
   #receive(data: unknown): void {
     if (this.#link.phase === "over") return;
-    const read = fromText(toAgent, typeof data === "string" ? data : "");
+    const read = messageFrom(toAgent, typeof data === "string" ? data : "");
     if (read.is === "unreadable") {
       this.#link.refusal = {
         type: "refused",
         code: "malformed",
-        message: "the server's message is of another protocol",
+        message: `the server's message is of another protocol: ${read.why.slice(0, 200)}`,
         hint: "are both of the same release?",
       };
       this.#close();
@@ -150,17 +153,18 @@ export class ServerSession {
     // Messages are handled one after another: the records that one message changes are on disk before the next message
     // is handled.
     this.#taking = this.#taking
-      .then(() => this.#take(read.value))
+      .then(() => this.#take(read.value, read.misfits))
       .catch((error: unknown) => {
         this.#close(4_003, messageOf(error).slice(0, 100));
       });
   }
 
-  async #take(message: ToAgent): Promise<void> {
+  async #take(message: ToAgent, misfits: readonly Misfit[]): Promise<void> {
     // The next connection repeats the messages that were still queued when this one ended.
     if (this.#link.phase === "over") return;
     const take = HANDLERS[message.type] as (link: ServerLink, message: ToAgent) => void | Promise<void>;
     await take(this.#link, message);
+    rejectUnread(this.#link, misfits);
   }
 }
 

@@ -38,6 +38,8 @@ export interface AgentLoop {
   take(fence: Fence, stamp: Stamp, n: number, verbs: readonly Verb[]): Promise<Fence | null>;
   /** Resolves when no message is being applied. Only then is an inventory whole. */
   quiet(): Promise<void>;
+  /** Returns whether this agent has a record or a living process of the task. */
+  knows(uid: string): boolean;
   /** Returns the whole inventory as of now. */
   inventory(): { readonly entries: readonly TaskReport[]; readonly unreadable: readonly Orphan[] };
   /** Removes the records of these tasks from the loop, since the server has their ends on disk. */
@@ -203,6 +205,10 @@ class Loop implements AgentLoop {
     for (const report of accepted.reports) this.#unrecorded.ended(report);
     if (accepted.reports.length > 0) this.#options.report(accepted.reports);
     return accepted.fence;
+  }
+
+  knows(uid: string): boolean {
+    return this.#records.has(uid) || this.#unrecorded.unknown().some((one) => one.uid === uid);
   }
 
   inventory(): { entries: readonly TaskReport[]; unreadable: readonly Orphan[] } {

@@ -96,3 +96,7 @@ export function withoutRecord(uid: string, why: string, begun: "no" | "over"): T
 /** Returns the report of a task that outlived its record, with its exit as its supervisor saw it. */
 export const endWithoutRecord = (uid: string, exit: TaskExit, now_ms: Ms, tail: Tail | null): TaskReport =>
   unrecorded(uid, reportedEnd(ownEnd(exit), now_ms, tail, 0));
+
+/** Returns the report of a task whose order this agent cannot read. It never begins here. */
+export const rejectedUnread = (uid: string, why: string): TaskReport =>
+  unrecorded(uid, reportedEnd(endWithoutResult("rejected", null, why, 0), 0, null, 0));

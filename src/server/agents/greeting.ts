@@ -2,12 +2,14 @@
 
 import type { Verb, TaskReport } from "../../core/model/record";
 import { observeInventory } from "../../core/intake/observe";
+import { formatBytes } from "../../core/format";
+import { HOUSE_LIMITS } from "../../core/limits";
 import type { ToServer } from "../../wire/agent";
 import { verifyPassed } from "../access/identity";
 import { intakeContext } from "../nodes/intake-context";
 import { admitHello, identify } from "./admission";
 import { inTurn, type Handlers } from "./handlers";
-import { doubt, drop, FORGOTTEN, type Hub, isOvertaken } from "./hub";
+import { doubt, drop, FORGOTTEN, type Hub, type InventoryPages, isOvertaken } from "./hub";
 import { type AgentRefusal, refuse, send, type Session, stamp } from "./hub";
 import { ask } from "./testing";
 import { push } from "./work";
@@ -68,8 +70,15 @@ async function greetNode(hub: Hub, session: Session, hello: Hello): Promise<void
   if (rivalry !== null) return refuse(session, rivalry);
   const verdict = await admitHello(hub, hello, session.socket.remote);
   if (verdict.is === "refused") return refuse(session, verdict.refusal);
-  session.phase = { is: "inventory", hello, pages: [] };
+  session.phase = { is: "inventory", hello, pages: { entries: [], unreadable: [], chars: 0, words_chars: 0 } };
+  send(session, { type: "more", pages: PAGES_AHEAD });
 }
+
+/** How many pages of an inventory an agent may send before the first of them is handled. */
+const PAGES_AHEAD = 2;
+
+/** The most last output that is kept of one inventory. Its agent sends no more either. */
+const WORDS_CHARS = 3 * 1024 * 1024;
 
 /**
  * Decides between two agents with one identity. The connected agent is replaced if the new connection comes from the
@@ -101,19 +110,54 @@ async function contested(hub: Hub, rival: Session, hello: Hello): Promise<AgentR
   };
 }
 
+/**
+ * Adds a page, without the last output that is beyond the bound of one inventory. Returns how large the inventory has
+ * become if that is more than the server takes, else null.
+ */
+function addPage(pages: InventoryPages, page: Inventory): string | null {
+  for (const entry of page.entries) {
+    const { reported } = entry;
+    const words = "tail" in reported && reported.tail !== null ? reported.tail : null;
+    pages.words_chars += words === null ? 0 : words.stdout.length + words.stderr.length;
+    const kept =
+      words === null || pages.words_chars <= WORDS_CHARS ? entry : { ...entry, reported: { ...reported, tail: null } };
+    pages.chars += JSON.stringify(kept).length;
+    pages.entries.push(kept as TaskReport);
+  }
+  for (const orphan of page.unreadable) {
+    pages.chars += JSON.stringify(orphan).length;
+    pages.unreadable.push(orphan);
+  }
+  const count = pages.entries.length + pages.unreadable.length;
+  if (count <= HOUSE_LIMITS.inventory_entries && pages.chars <= HOUSE_LIMITS.inventory_bytes) return null;
+  return `${count} tasks, ${formatBytes(pages.chars)}`;
+}
+
 async function takeInventory(hub: Hub, session: Session, page: Inventory): Promise<void> {
   if (session.phase.is !== "inventory") return;
   const { hello, pages } = session.phase;
-  pages.push(page);
-  if (!page.last) return;
   const { node_id } = hello.credential;
+  const beyond = addPage(pages, page);
+  if (beyond !== null) {
+    doubt(hub, node_id, `sent an inventory of ${beyond}: refused`);
+    const message = `its inventory is larger than the server takes: ${beyond}`;
+    return refuse(session, {
+      code: "inventory_too_large",
+      message,
+      hint: "remove ended tasks from its data directory",
+    });
+  }
+  if (!page.last) {
+    send(session, { type: "more", pages: 1 });
+    return;
+  }
   if (isOvertaken(hub, session, node_id)) return session.socket.close(4_001, "replaced by a newer connection");
   hub.newest.set(node_id, session.n);
   const inventory = {
     boot_id: hello.machine.boot_id,
     applied: hello.applied,
-    entries: pages.flatMap((one) => one.entries),
-    unreadable: pages.flatMap((one) => one.unreadable),
+    entries: pages.entries,
+    unreadable: pages.unreadable,
   };
   const { value } = await hub.store.commit(`node ${hello.credential.name}`, (draft) => {
     const intake = observeInventory(draft.state, node_id, inventory, intakeContext(hub, draft));

@@ -2,17 +2,26 @@
 
 import { shortId } from "../../core/model/task";
 import type { ToldVerb } from "../../core/intake/assign";
-import type { Stamp } from "../../core/model/record";
+import type { Orphan } from "../../core/model/rows-node";
+import type { Stamp, TaskReport } from "../../core/model/record";
 import type { Ms } from "../../core/units";
 import { messageOf } from "../../os/errors";
-import type { ToAgent, ToServer } from "../../wire/agent";
+import { toAgent, type ToAgent, type ToServer } from "../../wire/agent";
+import { messageText } from "../../wire/fit";
 import { signPassed } from "../access/identity";
 import type { AgentSocket, Context } from "../context";
 import type { Streams } from "./streams";
 
 type Hello = Extract<ToServer, { type: "hello" }>;
-type Inventory = Extract<ToServer, { type: "inventory" }>;
 type Changes = Extract<ToAgent, { type: "changes" }>;
+
+/** The pages of an inventory that have come, as one list, and the size of their text. */
+export interface InventoryPages {
+  readonly entries: TaskReport[];
+  readonly unreadable: Orphan[];
+  chars: number;
+  words_chars: number;
+}
 
 export interface Session {
   readonly n: number;
@@ -21,7 +30,7 @@ export interface Session {
   readonly streams: Streams;
   phase:
     | { readonly is: "challenged" }
-    | { readonly is: "inventory"; readonly hello: Hello; readonly pages: Inventory[] }
+    | { readonly is: "inventory"; readonly hello: Hello; readonly pages: InventoryPages }
     | { readonly is: "live"; readonly node_id: string; readonly instance_id: string };
   told: Map<string, ToldVerb>;
   /** The order to test the node that was sent last in this session, or null. */
@@ -34,6 +43,8 @@ export interface Session {
   acked_seq: number;
   /** When anything came on this connection last, on the listening clock. */
   heard_ms: Ms;
+  /** The characters of the messages that have come and are not handled yet. */
+  waiting_chars: number;
   /** Ends when the messages that are handled in turn have been handled. */
   queue: Promise<void>;
 }
@@ -50,6 +61,8 @@ export interface Hub extends Context {
   readonly newest: Map<string, number>;
   /** The signature of the newest revision that was stamped. */
   signed: { readonly revision: number; readonly signature: string };
+  /** The characters of messages that wait, from connections that have yet to prove who they are. */
+  unproven_chars: number;
   /** What each node said that was not believed, so that each sentence is said once in the life of this server. */
   readonly doubted: Map<string, Set<string>>;
 }
@@ -63,7 +76,8 @@ export function stamp(hub: Hub, session: Session): Stamp {
   return { cluster_id, timeline, epoch, session: session.n, revision, signature: hub.signed.signature };
 }
 
-export const send = (session: Session, message: ToAgent): boolean => session.socket.send(JSON.stringify(message)) !== 0;
+export const send = (session: Session, message: ToAgent): boolean =>
+  session.socket.send(messageText(toAgent, message)) !== 0;
 
 export function refuse(session: Session, refusal: AgentRefusal): void {
   send(session, { type: "refused", ...refusal });

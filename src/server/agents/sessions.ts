@@ -40,6 +40,7 @@ const newSession = (n: number, nonce: string, socket: AgentSocket, heard_ms: Ms)
   sent_n: 0,
   acked_seq: 0,
   heard_ms,
+  waiting_chars: 0,
   queue: Promise.resolve(),
 });
 
@@ -49,6 +50,7 @@ const newHub = (context: Context): Hub => ({
   live: new Map(),
   newest: new Map(),
   signed: { revision: -1, signature: "" },
+  unproven_chars: 0,
   doubted: new Map(),
 });
 

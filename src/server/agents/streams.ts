@@ -2,7 +2,8 @@
 // than it has credit for.
 
 import { decodeFrame } from "../../wire/tunnel";
-import type { ToAgent, ToServer } from "../../wire/agent";
+import { toAgent, type ToAgent, type ToServer } from "../../wire/agent";
+import { messageText } from "../../wire/fit";
 import type { AgentSocket } from "../context";
 
 export interface LogRequest {
@@ -29,8 +30,13 @@ export class StreamError extends Error {
 /** How many bytes an agent may send ahead of the reader. */
 export const STREAM_CREDIT_BYTES = 256 * 1024;
 
+/** Chunks below this size are joined, so that a stream in tiny pieces needs no more memory than another. */
+const SMALL_BYTES = 2 * 1024;
+
 interface Incoming {
   readonly chunks: Uint8Array[];
+  /** How many bytes the agent may still send. */
+  credit: number;
   end: { readonly error: string | null } | null;
   wake: (() => void) | null;
 }
@@ -39,7 +45,7 @@ export function createStreams(socket: AgentSocket): Streams {
   const open = new Map<number, Incoming>();
   let count = 0;
   const send = (message: ToAgent): void => {
-    socket.send(JSON.stringify(message));
+    socket.send(messageText(toAgent, message));
   };
 
   function finish(stream: Incoming, error: string | null): void {
@@ -53,6 +59,7 @@ export function createStreams(socket: AgentSocket): Streams {
         const chunk = stream.chunks.shift();
         if (chunk !== undefined) {
           yield chunk;
+          stream.credit += chunk.length;
           send({ type: "credit", stream: id, bytes: chunk.length });
         } else if (stream.end !== null) {
           if (stream.end.error !== null) throw new StreamError(stream.end.error);
@@ -80,10 +87,18 @@ export function createStreams(socket: AgentSocket): Streams {
     return bytes.return(undefined);
   }
 
+  /** Ends a stream whose agent sends more than it has credit for. What it sends from now on is dropped. */
+  function cutOff(id: number, stream: Incoming): void {
+    stream.chunks.length = 0;
+    send({ type: "close", stream: id });
+    open.delete(id);
+    finish(stream, "its node sent more than it was allowed to");
+  }
+
   return {
     openLog(request) {
       const id = ++count;
-      const stream: Incoming = { chunks: [], end: null, wake: null };
+      const stream: Incoming = { chunks: [], credit: STREAM_CREDIT_BYTES, end: null, wake: null };
       open.set(id, stream);
       send({ type: "open", stream: id, credit: STREAM_CREDIT_BYTES, what: { kind: "log", ...request } });
       const bytes = read(id, stream);
@@ -96,8 +111,13 @@ export function createStreams(socket: AgentSocket): Streams {
     bytes(frame) {
       const { stream: id, bytes } = decodeFrame(frame);
       const stream = open.get(id);
-      if (stream === undefined) return;
-      stream.chunks.push(bytes);
+      if (stream === undefined || bytes.length === 0) return;
+      stream.credit -= bytes.length;
+      if (stream.credit < 0) return cutOff(id, stream);
+      const last = stream.chunks.at(-1);
+      if (last !== undefined && last.length + bytes.length <= SMALL_BYTES) {
+        stream.chunks[stream.chunks.length - 1] = Buffer.concat([last, bytes]);
+      } else stream.chunks.push(bytes);
       stream.wake?.();
     },
     broken(why) {
