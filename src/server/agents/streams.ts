@@ -41,17 +41,25 @@ interface Incoming {
   wake: (() => void) | null;
 }
 
+function finish(stream: Incoming, error: string | null): void {
+  stream.end ??= { error };
+  stream.wake?.();
+}
+
+function keep(stream: Incoming, bytes: Uint8Array): void {
+  const last = stream.chunks.at(-1);
+  if (last !== undefined && last.length + bytes.length <= SMALL_BYTES) {
+    stream.chunks[stream.chunks.length - 1] = Buffer.concat([last, bytes]);
+  } else stream.chunks.push(bytes);
+  stream.wake?.();
+}
+
 export function createStreams(socket: AgentSocket): Streams {
   const open = new Map<number, Incoming>();
   let count = 0;
   const send = (message: ToAgent): void => {
     socket.send(messageText(toAgent, message));
   };
-
-  function finish(stream: Incoming, error: string | null): void {
-    stream.end ??= { error };
-    stream.wake?.();
-  }
 
   async function* read(id: number, stream: Incoming): AsyncGenerator<Uint8Array> {
     try {
@@ -114,11 +122,7 @@ export function createStreams(socket: AgentSocket): Streams {
       if (stream === undefined || bytes.length === 0) return;
       stream.credit -= bytes.length;
       if (stream.credit < 0) return cutOff(id, stream);
-      const last = stream.chunks.at(-1);
-      if (last !== undefined && last.length + bytes.length <= SMALL_BYTES) {
-        stream.chunks[stream.chunks.length - 1] = Buffer.concat([last, bytes]);
-      } else stream.chunks.push(bytes);
-      stream.wake?.();
+      keep(stream, bytes);
     },
     broken(why) {
       for (const stream of open.values()) finish(stream, why);
