@@ -8,8 +8,9 @@ import { pause } from "../../os/clock";
 import { replaceFile } from "../../os/files/durable";
 import { makePrivateDir, readJson, removeFile } from "../../os/files/files";
 import { PROTOCOL, type Machine } from "../../wire/agent";
+import { fit } from "../../wire/fit";
 import { ApiError, connect, UnreachableError } from "../../wire/client";
-import { joinAnswer, joinText } from "../../wire/join";
+import { joinAnswer, joinRequest, joinText } from "../../wire/join";
 import { DialError } from "../../wire/dial";
 import { fetchCertificate } from "../../wire/pinned";
 import { parseToken, type Token } from "../../wire/token";
@@ -88,7 +89,10 @@ async function askOnce(
   try {
     const certificate = await fetchCertificate(url, token.pin, options.signal);
     const client = connect({ url, token: text, ca: certificate });
-    const answer = joinAnswer.parse(await client.join(requestOf(options, token, key)));
+    const request = requestOf(options, token, key);
+    // What a tool of this machine says may be beyond the bounds of a message. It must not keep the machine out.
+    const fitted = fit(joinRequest, request);
+    const answer = joinAnswer.parse(await client.join(fitted.is === "fitted" ? fitted.value : request));
     if (answer.is === "waiting") return { is: "waiting", line: waitingLine(answer, options.machine) };
     return {
       is: "joined",

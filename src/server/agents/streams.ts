@@ -54,63 +54,69 @@ function keep(stream: Incoming, bytes: Uint8Array): void {
   stream.wake?.();
 }
 
+/** The streams of one connection. */
+interface Tunnel {
+  readonly open: Map<number, Incoming>;
+  readonly send: (message: ToAgent) => void;
+}
+
+async function* read({ open, send }: Tunnel, id: number, stream: Incoming): AsyncGenerator<Uint8Array> {
+  try {
+    for (;;) {
+      const chunk = stream.chunks.shift();
+      if (chunk !== undefined) {
+        yield chunk;
+        stream.credit += chunk.length;
+        send({ type: "credit", stream: id, bytes: chunk.length });
+      } else if (stream.end !== null) {
+        if (stream.end.error !== null) throw new StreamError(stream.end.error);
+        return;
+      } else {
+        await new Promise<void>((resolve) => {
+          stream.wake = resolve;
+        });
+      }
+    }
+  } finally {
+    if (stream.end === null) send({ type: "close", stream: id });
+    open.delete(id);
+  }
+}
+
+/**
+ * Ends a stream whose reader is gone, also while no bytes come. A generator's own `return` would first wait for the
+ * next bytes.
+ */
+function leave(tunnel: Tunnel, id: number, bytes: AsyncGenerator<Uint8Array>): Promise<IteratorResult<Uint8Array>> {
+  drop(tunnel, id, null);
+  return bytes.return(undefined);
+}
+
+/** Ends a stream from this side. What its agent still sends of it is not kept. */
+function drop({ open, send }: Tunnel, id: number, error: string | null): void {
+  const stream = open.get(id);
+  if (stream === undefined) return;
+  if (stream.end === null) send({ type: "close", stream: id });
+  stream.chunks.length = 0;
+  open.delete(id);
+  finish(stream, error);
+}
+
 export function createStreams(socket: AgentSocket): Streams {
   const open = new Map<number, Incoming>();
   let count = 0;
   const send = (message: ToAgent): void => {
     socket.send(messageText(toAgent, message));
   };
-
-  async function* read(id: number, stream: Incoming): AsyncGenerator<Uint8Array> {
-    try {
-      for (;;) {
-        const chunk = stream.chunks.shift();
-        if (chunk !== undefined) {
-          yield chunk;
-          stream.credit += chunk.length;
-          send({ type: "credit", stream: id, bytes: chunk.length });
-        } else if (stream.end !== null) {
-          if (stream.end.error !== null) throw new StreamError(stream.end.error);
-          return;
-        } else {
-          await new Promise<void>((resolve) => {
-            stream.wake = resolve;
-          });
-        }
-      }
-    } finally {
-      if (stream.end === null) send({ type: "close", stream: id });
-      open.delete(id);
-    }
-  }
-
-  /**
-   * Ends a stream whose reader is gone, also while no bytes come. A generator's own `return` would first wait for the
-   * next bytes.
-   */
-  function leave(id: number, stream: Incoming, bytes: AsyncGenerator<Uint8Array>): Promise<IteratorResult<Uint8Array>> {
-    if (stream.end === null) send({ type: "close", stream: id });
-    open.delete(id);
-    finish(stream, null);
-    return bytes.return(undefined);
-  }
-
-  /** Ends a stream whose agent sends more than it has credit for. What it sends from now on is dropped. */
-  function cutOff(id: number, stream: Incoming): void {
-    stream.chunks.length = 0;
-    send({ type: "close", stream: id });
-    open.delete(id);
-    finish(stream, "its node sent more than it was allowed to");
-  }
-
+  const tunnel: Tunnel = { open, send };
   return {
     openLog(request) {
       const id = ++count;
       const stream: Incoming = { chunks: [], credit: STREAM_CREDIT_BYTES, end: null, wake: null };
       open.set(id, stream);
       send({ type: "open", stream: id, credit: STREAM_CREDIT_BYTES, what: { kind: "log", ...request } });
-      const bytes = read(id, stream);
-      return { [Symbol.asyncIterator]: () => ({ next: () => bytes.next(), return: () => leave(id, stream, bytes) }) };
+      const bytes = read(tunnel, id, stream);
+      return { [Symbol.asyncIterator]: () => ({ next: () => bytes.next(), return: () => leave(tunnel, id, bytes) }) };
     },
     take(message) {
       const stream = open.get(message.stream);
@@ -121,8 +127,8 @@ export function createStreams(socket: AgentSocket): Streams {
       const stream = open.get(id);
       if (stream === undefined || bytes.length === 0) return;
       stream.credit -= bytes.length;
-      if (stream.credit < 0) return cutOff(id, stream);
-      keep(stream, bytes);
+      if (stream.credit < 0) drop(tunnel, id, "its node sent more than it was allowed to");
+      else keep(stream, bytes);
     },
     broken(why) {
       for (const stream of open.values()) finish(stream, why);
