@@ -7,7 +7,8 @@ import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { makeCertificate } from "../../src/server/access/certificate";
 import { Cluster, QUICK } from "../support/cluster";
-import { Program, runOrch } from "../support/program";
+import { processesOf } from "../support/processes";
+import { BINARY, Program, runOrch } from "../support/program";
 import { waitUntil } from "../support/wait";
 
 const ADVERSARIES = join(import.meta.dir, "..", "adversary");
@@ -123,6 +124,46 @@ describe.skipIf(OUTSIDE === null)("the proxy that ORCH_PROXY names", () => {
     expect([code, err]).toEqual([3, expect.stringContaining("ORCH_PROXY is not the address of a proxy") as string]);
   });
 });
+
+test("what an agent starts for itself inherits nothing from whoever started the agent", async () => {
+  const env = {
+    LD_LIBRARY_PATH: "/nowhere/lib",
+    LD_PRELOAD: "",
+    PATH: `/nowhere/bin:${cluster.env["PATH"]}`,
+    TMPDIR: "/nowhere/tmp",
+    LANG: "de_DE.UTF-8",
+    LC_ALL: "de_DE.UTF-8",
+    NODE_OPTIONS: "--no-warnings",
+    BUN_OPTIONS: "--smol",
+    HTTPS_PROXY: "http://127.0.0.1:9",
+  };
+  const data = cluster.dataOf("n4");
+  const log = join(cluster.dir, "n4.log");
+  const joining = ["--token", await token("agent"), "--name", "n4", "--data", data, "--pool", "trap"];
+  const agent = Program.start(
+    "n4",
+    ["agent", "join", cluster.url, ...joining, "--capacity", "cpu=1,memory=1GiB"],
+    log,
+    { ...cluster.env, ...env },
+  );
+  await agent.line(/joined as/);
+  await cluster.ok("run", "-d", "--pool", "trap", "--cpu", "20m", "--memory", "16MiB", "--", "sleep", "100");
+  const children = await waitUntil("the agent to have started its keeper", () => {
+    const all = processesOf(data).filter(({ pid, command }) => pid !== agent.pid && command.startsWith(BINARY));
+    return all.some(({ command }) => command.includes(" keeper ")) ? all : null;
+  });
+  for (const { pid, command } of children) {
+    const inherited = readFileSync(`/proc/${pid}/environ`, "utf8")
+      .split("\0")
+      .filter((one) => one !== "");
+    const names = inherited.map((one) => one.split("=")[0] ?? "").filter((name) => !name.startsWith("ORCH_"));
+    expect([command, ...names.filter((name) => !["PATH", "LANG", "XDG_RUNTIME_DIR"].includes(name))]).toEqual([
+      command,
+    ]);
+    expect(inherited.join("\n")).not.toContain("/nowhere");
+  }
+  await agent.kill("SIGTERM");
+}, 30_000);
 
 describe("a variable of the runtime", () => {
   const trap = (): string => {

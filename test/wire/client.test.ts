@@ -172,6 +172,23 @@ describe("over TLS", () => {
       ),
     ).toBe("refused");
   });
+  test("what speaks plain HTTP to the port gets a closed connection, and no word", async () => {
+    const server = await start("plain");
+    const { promise, resolve } = Promise.withResolvers<string>();
+    let heard = "";
+    await Bun.connect({
+      hostname: "127.0.0.1",
+      port: Number(new URL(server.url).port),
+      socket: {
+        open: (socket) => void socket.write("GET /v1/health HTTP/1.1\r\nhost: localhost\r\n\r\n"),
+        data: (_, bytes) => {
+          heard += bytes.toString("latin1");
+        },
+        close: () => resolve(heard),
+      },
+    });
+    expect(await promise).toBe("");
+  });
   test("a server that holds another key gets no token", async () => {
     await start("pinned");
     const { pin, certificate } = await clientJson("pinned");

@@ -5,7 +5,7 @@ import { createOutgoing } from "../../../src/agent/link/outgoing";
 import type { SessionOptions } from "../../../src/agent/link/link";
 import { CONNECTION_TIMES } from "../../../src/core/limits";
 import { ServerSession } from "../../../src/agent/link/session";
-import { PROOF } from "../../support/over-tls";
+import { newProof, PROOF } from "../../support/over-tls";
 
 const servers: Bun.Server<undefined>[] = [];
 afterEach(async () => {
@@ -59,3 +59,42 @@ test("a dial that nobody answers is over within its time", async () => {
     silent.stop(true);
   }
 }, 15_000);
+
+test("a redirect is not followed, even if the server itself sends it", async () => {
+  const heard: string[] = [];
+  const other = Bun.serve<undefined>({
+    port: 0,
+    hostname: "127.0.0.1",
+    tls: PROOF.tls,
+    fetch: (request) => new Response(String(heard.push(request.url))),
+  });
+  const server = Bun.serve<undefined>({
+    port: 0,
+    hostname: "127.0.0.1",
+    tls: PROOF.tls,
+    fetch: () => Response.redirect(other.url.href, 307),
+  });
+  servers.push(other, server);
+  const ended = await new ServerSession(optionsFor(server.url.origin)).ended;
+  expect(ended).toMatchObject({ is: "closed", lived: false });
+  expect(heard).toEqual([]);
+});
+
+test("a server that holds another key hears nothing", async () => {
+  const heard: string[] = [];
+  const other = await newProof();
+  const server = Bun.serve<undefined>({
+    port: 0,
+    hostname: "127.0.0.1",
+    tls: other.tls,
+    fetch: (request, self) => {
+      heard.push(request.url);
+      return self.upgrade(request) ? undefined : new Response("no", { status: 400 });
+    },
+    websocket: { message: (_, data) => void heard.push(String(data)) },
+  });
+  servers.push(server);
+  const ended = await new ServerSession(optionsFor(server.url.origin)).ended;
+  expect(ended).toMatchObject({ is: "closed", why: expect.stringContaining("TLS handshake failed") as string });
+  expect(heard).toEqual([]);
+});
