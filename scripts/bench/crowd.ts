@@ -24,6 +24,8 @@ const NO_STORE: TaskStore = {
   kept: async () => Promise.resolve([]),
   write: async () => Promise.resolve(),
   wasClaimed: () => false,
+  owed: () => new Map(),
+  trouble: () => null,
   claimStopped: async () => Promise.resolve("now"),
   tail: () => null,
   acknowledge: async () => Promise.resolve(),
@@ -58,6 +60,8 @@ function pretendDriver(): Driver {
     find: async () => Promise.resolve([]),
     seen: () => seen,
     wasBegun: () => false,
+    isOrdered: () => false,
+    trouble: () => null,
     start: async ({ assignment: { uid } }) => {
       seen.set(uid, { claimed: true, process: { is: "alive", handle: { pid: ++pids }, started_ms: Date.now() } });
       changed();

@@ -8,9 +8,10 @@ import type { Taint } from "../core/model/workload";
 import { findCgroups } from "../os/cgroup/hierarchy";
 import { nowMs, steadyClock } from "../os/clock";
 import { randomHex } from "../os/dice";
-import { takeDir } from "../os/files/files";
+import { wordsOf } from "../os/files/disk";
+import { exists, isWritable, takeDir } from "../os/files/files";
 import { networkFileSystem } from "../os/files/filesystem";
-import { noteHolder, takeLock } from "../os/files/lock";
+import { noteHolderSlowly, takeLock } from "../os/files/lock";
 import { bootId, statOf } from "../os/proc";
 import { collectOrphans, isFirstProcess } from "../os/process/orphans";
 import type { Machine } from "../wire/agent";
@@ -20,15 +21,16 @@ import { FatalAgentError, stayConnected, type Connection } from "./link/connecti
 import type { Driver } from "./drivers/driver";
 import { openProcessDriver } from "./drivers/process";
 import { openFence } from "./link/fence";
-import { readIdentity, trustOf, type AgentIdentity } from "./link/identity";
+import { hasIdentity, readIdentity, trustOf, type AgentIdentity } from "./link/identity";
 import { hasAsked, joinCluster } from "./link/join";
 import { readLog } from "./tasks/logs";
 import { openTaskStore, type TaskFiles } from "./tasks/store";
 import { openLeaving } from "./leave/leaving";
 import { createAgentLoop } from "./loop/loop";
 import { createOutgoing, type Reader } from "./link/outgoing";
+import { watchDisk } from "./machine/disk-watch";
 import { probeMachine, type Share } from "./machine/probe";
-import { forgetAgent, noteAgent, otherAgents, runDirOf, runName, takeRunDir } from "./machine/rundir";
+import { forgetAgent, noteAgent, otherAgents, ownAgent, runDirOf, runName, takeRunDir } from "./machine/rundir";
 import { batteryOf } from "./tests/battery";
 import { createTester } from "./tests/tester";
 
@@ -78,12 +80,17 @@ export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
   const data = join(options.data_dir, "agent");
   // Files that are made without a mode of their own are written by this account only.
   process.umask(0o022);
-  requireDir(takeDir(data) ?? networkOf(data), `${data} cannot be used`, DATA_HINT);
-  const release = lockData(data);
   const run = runDirOf(data);
+  const unwritable = exists(data) ? null : takeDir(data);
+  requireDir(unwritable ?? networkOf(data), `${data} cannot be used`, DATA_HINT);
+  requireDir(takeRunDir(run), `${run} cannot be used`, "set XDG_RUNTIME_DIR to a directory of this account");
+  // An agent that has joined starts also where nothing can be written, so that it goes on to tell what runs there.
+  const closed = isWritable(data);
+  if (closed !== null && !hasIdentity(data)) requireDir(closed, `${data} cannot be used`, DATA_HINT);
+  if (closed !== null) options.say(`${data}: ${closed}; this node takes no tasks until that is mended`);
+  const release = lockData(data, run, options.say, closed !== null);
   const stopCollecting = isFirstProcess() ? collectOrphans() : null;
   try {
-    requireDir(takeRunDir(run), `${run} cannot be used`, "set XDG_RUNTIME_DIR to a directory of this account");
     claimShare(run, data, options);
     const end = await serve(data, options);
     forgetAgent(run);
@@ -110,21 +117,28 @@ function requireDir(why: string | null, what: string, hint: string): void {
  * Locks the data directory, since two agents on one directory would both be the node and both start its tasks. Returns
  * the function that releases the lock.
  */
-function lockData(data: string): () => void {
-  const file = join(data, "lock");
+function lockData(data: string, run: string, say: (line: string) => void, closed: boolean): () => void {
+  const own = closed ? ownAgent(run) : null;
+  if (own !== null) throw heldBy(data, `the agent of process ${own.pid}`);
+  // Where nothing can be written, the lock lies in the run directory. The agents of this boot note themselves there.
+  const file = join(closed ? run : data, "lock");
   const locked = takeLock(file);
   if (locked.is === "taken") {
-    noteHolder(file, nowMs());
+    noteHolderSlowly(file, nowMs()).catch((error: unknown) =>
+      say(`the lock has no note of its holder: ${wordsOf(error)}`),
+    );
     return locked.release;
   }
   const { holder } = locked;
-  const who = holder === null ? "another agent" : `the agent of process ${holder.pid} on ${holder.host}`;
-  throw new FatalAgentError(
+  throw heldBy(data, holder === null ? "another agent" : `the agent of process ${holder.pid} on ${holder.host}`);
+}
+
+const heldBy = (data: string, who: string): FatalAgentError =>
+  new FatalAgentError(
     "held",
     `${data} is held by ${who}`,
     "it is the node already; for a second one on this machine: --data DIR --name NAME --capacity …",
   );
-}
 
 /**
  * Registers this agent on the machine. Throws when several agents run here and one of them would give away the whole
@@ -150,6 +164,8 @@ interface Grounds {
   readonly clock: () => Ms;
   readonly cards: AgentCards;
   readonly machine: () => Machine;
+  /** Returns why the agent can begin no task now, or null. It is set once the tasks are open. */
+  readonly ability: { trouble: () => string | null };
   readonly identity: AgentIdentity;
 }
 
@@ -174,12 +190,13 @@ async function settle(data: string, options: AgentOptions): Promise<Grounds | nu
     share_names: [options.capacity === null ? "" : ownName, "", runName(data), known?.credential.name ?? ""],
   });
   const cards = openCards({ data, cgroups, fakes: options.devices, only: options.cards, clock, say: options.say });
+  const ability: Grounds["ability"] = { trouble: () => null };
   const machine = (): Machine => {
-    const facts = { ...probed.facts, limits: cards.limits() };
+    const facts = { ...probed.facts, limits: cards.limits(), unable: ability.trouble() };
     return { ...probed, facts, devices: [...cards.watch.devices()] };
   };
   const identity = known ?? (await firstJoin(data, options, machine()));
-  if (identity !== null) return { clock, cards, machine, identity };
+  if (identity !== null) return { clock, cards, machine, ability, identity };
   cards.watch.close();
   return null;
 }
@@ -196,7 +213,7 @@ async function openTasks(
   cards: AgentCards,
   clock: () => Ms,
 ): Promise<{ readonly store: TaskFiles; readonly driver: Driver }> {
-  const store = openTaskStore(data, say);
+  const store = openTaskStore(data, say, runDirOf(data));
   const driver = await openProcessDriver({
     data,
     store,
@@ -212,10 +229,12 @@ async function openTasks(
 async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
   const grounds = await settle(data, options);
   if (grounds === null) return "stopped";
-  const { clock, cards, machine, identity } = grounds;
+  const { clock, cards, machine, ability, identity } = grounds;
   const { watch } = cards;
   const { store, driver } = await openTasks(data, options, cards, clock);
   let connection: Connection | null = null;
+  const disk = await watchDisk(data, () => connection?.changed());
+  ability.trouble = () => disk.trouble() ?? store.trouble() ?? driver.trouble();
   const loop = await createAgentLoop({
     store,
     driver,
@@ -257,7 +276,7 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
       noted: leaving.noted,
       loop,
       tests,
-      fence: openFence(data, options.say),
+      fence: openFence(data, options.say, runDirOf(data)),
       clock,
       random: () => Number.parseInt(randomHex(4), 16) / 2 ** 32,
       say: options.say,
@@ -271,6 +290,7 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
     tests.stop();
     loop.stop();
     watch.close();
+    disk.close();
     driver.close();
     store.close();
   }

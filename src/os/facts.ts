@@ -3,7 +3,7 @@
 
 import { arch, cpus, hostname, networkInterfaces, platform, release, totalmem } from "node:os";
 import { statfs } from "node:fs/promises";
-import { replaceFile } from "./files/durable";
+import { answerOf, replaceSlowly } from "./files/disk";
 import { readJson } from "./files/files";
 import { fieldsOf, parsedJson } from "./files/json";
 import { bootId } from "./proc";
@@ -57,7 +57,8 @@ async function hardware(cache: string): Promise<Hardware> {
     const why = asked.is === "failed" ? asked.why : asked.err.trim() || `exit ${asked.code}`;
     throw new Error(`the hardware of this machine could not be asked: ${why}`);
   }
-  await replaceFile(cache, `${JSON.stringify({ boot_id: bootId(), ...found })}\n`);
+  // Without the file, the next start asks again.
+  await answerOf(replaceSlowly(cache, `${JSON.stringify({ boot_id: bootId(), ...found })}\n`));
   return found;
 }
 

@@ -12,8 +12,13 @@ export interface LogOptions {
 
 export type Say = (message: string, facts?: Readonly<Record<string, string | number | null>>) => void;
 
+/** Writes a line. A log that takes nothing, as on a full disk, must not end what it is the log of. */
 function toStandardError(line: string): void {
-  writeSync(2, `${line}\n`);
+  try {
+    writeSync(2, `${line}\n`);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+  }
 }
 
 /** Makes a function that logs one message per call. */

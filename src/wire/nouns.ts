@@ -139,6 +139,8 @@ export const nodeFacts = z.object({
   limits: nodeLimits.nullable().default(null),
   accounts: z.enum(["existing", "create", "shared"]),
   unix_user: prose,
+  /** Older agents do not send this field. */
+  unable: prose.nullable().optional(),
 }) satisfies z.ZodType<NodeFacts>;
 
 const identity = z.object({

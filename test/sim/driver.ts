@@ -102,6 +102,8 @@ function makeStore(world: DriverWorld, machine: Machine, owner: Owner, changed: 
       });
       if (record.end !== null) machine.known_ends.add(uid);
     },
+    owed: () => new Map(),
+    trouble: () => null,
     wasClaimed: (uid) => disk.claims.has(uid),
     claimStopped: async (uid) => {
       let claimed = false;
@@ -131,6 +133,8 @@ function makeDriver(
   return {
     find: async () => survivors(machine),
     seen,
+    isOrdered: () => false,
+    trouble: () => null,
     wasBegun: (uid) => machine.run.claims.has(uid),
     start: (record) =>
       new Promise((resolve) =>

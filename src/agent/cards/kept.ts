@@ -6,7 +6,7 @@ import type { Holder } from "../../core/agent/card-users";
 import type { Device } from "../../core/model/device";
 import type { Ms } from "../../core/units";
 import { messageOf } from "../../os/errors";
-import { replaceFile } from "../../os/files/durable";
+import { replaceSlowly } from "../../os/files/disk";
 import { readJson, renameTo } from "../../os/files/files";
 import { bootId } from "../../os/proc";
 import { device, findingOverrides } from "../../wire/nouns";
@@ -153,7 +153,7 @@ export function createKeeping(path: string, say: (line: string) => void): CardsF
   const write = async (): Promise<void> => {
     while (wanted !== written) {
       const text = wanted;
-      await replaceFile(path, text);
+      await replaceSlowly(path, text);
       written = text;
     }
   };

@@ -4,7 +4,9 @@
 import { join } from "node:path";
 import { formatDuration } from "../../core/format";
 import { bootMs, pause, within } from "../../os/clock";
-import { makePrivateDir, namesIn, removeFile } from "../../os/files/files";
+import { answerOf, makeDirSlowly, openToAppendSlowly } from "../../os/files/disk";
+import { namesIn, removeFile } from "../../os/files/files";
+import { messageOf } from "../../os/errors";
 import { connectLines, type LinePeer } from "../../os/files/lines";
 import { startDetached, SYSTEM_PATH } from "../../os/process/spawn";
 import { parseFromKeeper, type FromKeeper, type TaskOrder, type ToKeeper } from "../keeper/messages";
@@ -32,14 +34,17 @@ interface Keeper {
   readonly peer: LinePeer;
   version: string;
   readonly uids: Set<string>;
+  /** Whether the keeper has left an order unanswered, and has said nothing since. */
+  silent: boolean;
   /** Starts that wait for their answer, by uid. A repeated start waits for the same answer. */
   readonly asked: Map<string, PromiseWithResolvers<StartAnswer>>;
 }
 
 const GREETING_MS = 5_000;
 const BEGIN_MS = 20_000;
-const ANSWER_MS = 60_000;
+const ANSWER_MS = 10_000;
 const AGAIN_MS = 5;
+const LAUNCH_AGAIN_MS = 5_000;
 
 /** The result of connecting to the socket of a keeper. `silent`: the keeper lives and does not answer. */
 type FoundKeeper =
@@ -56,6 +61,7 @@ export class Keepers {
   #starting: Promise<OwnKeeper> | null = null;
   #heard_boot_ms: number | null = null;
   #closed = false;
+  #trouble: string | null = null;
 
   constructor(options: KeepersOptions) {
     this.#options = options;
@@ -84,6 +90,17 @@ export class Keepers {
     return false;
   }
 
+  /** Returns whether a keeper was asked to begin a task and has not answered yet. */
+  isAsked(uid: string): boolean {
+    for (const keeper of this.#keepers) if (keeper.asked.has(uid)) return true;
+    return false;
+  }
+
+  /** Returns why there is no keeper for new tasks, or null. */
+  trouble(): string | null {
+    return this.#trouble;
+  }
+
   count(): number {
     return this.#keepers.size;
   }
@@ -97,7 +114,11 @@ export class Keepers {
     const asked = before ?? Promise.withResolvers<StartAnswer>();
     keeper.asked.set(order.uid, asked);
     if (before === undefined) tell(keeper, { do: "start", order });
-    return within(ANSWER_MS, asked.promise, { is: "refused", why: "its keeper does not answer" });
+    const answered = await within<StartAnswer | null>(ANSWER_MS, asked.promise, null);
+    if (answered !== null) return answered;
+    if (!keeper.silent) this.#options.say(`a keeper does not answer; another one is started for new tasks`);
+    keeper.silent = true;
+    return { is: "refused", why: "its keeper does not answer" };
   }
 
   lease(heard_boot_ms: number): void {
@@ -112,6 +133,7 @@ export class Keepers {
   }
 
   #hear(keeper: Keeper, line: unknown, greeted: () => void): void {
+    keeper.silent = false;
     const heard = parseFromKeeper(line);
     if (heard.is === "told") return this.#take(keeper, heard.message, greeted);
     this.#options.say(`a keeper says what is not understood: ${heard.why}`);
@@ -150,7 +172,7 @@ export class Keepers {
     const greeting = Promise.withResolvers<void>();
     let made: Keeper | null = null;
     const connected = await connectLines(path, (socket) => {
-      const keeper: Keeper = { peer: socket, version: "", uids: new Set(), asked: new Map() };
+      const keeper: Keeper = { peer: socket, version: "", uids: new Set(), silent: false, asked: new Map() };
       made = keeper;
       return {
         message: (line) => this.#hear(keeper, line, () => greeting.resolve()),
@@ -178,19 +200,35 @@ export class Keepers {
 
   async #own(): Promise<OwnKeeper> {
     for (const keeper of this.#keepers) {
-      if (keeper.version === this.#options.version) return { is: "there", keeper };
+      if (keeper.version === this.#options.version && !keeper.silent) return { is: "there", keeper };
     }
-    this.#starting ??= this.#launch().finally(() => {
-      this.#starting = null;
-    });
+    this.#starting ??= this.#launch()
+      .then((own) => {
+        this.#note(own.is === "failed" ? own.why : null);
+        return own;
+      })
+      .finally(() => {
+        this.#starting = null;
+      });
     return this.#starting;
+  }
+
+  /** Notes why there is no keeper, and tries again until there is one: without tasks nobody else would. */
+  #note(trouble: string | null): void {
+    this.#trouble = trouble;
+    if (trouble === null || this.#closed) return;
+    const again = (): void => {
+      if (!this.#closed && this.#trouble !== null) this.#own().catch((error: unknown) => this.#note(messageOf(error)));
+    };
+    setTimeout(again, LAUNCH_AGAIN_MS).unref();
   }
 
   async #launch(): Promise<OwnKeeper> {
     const { command, data, version } = this.#options;
-    makePrivateDir(this.#dir);
+    const log = await answerOf(openLogSlowly(this.#dir, join(data, "keeper.log")));
+    if (log.is !== "done") return { is: "failed", why: `no keeper can be started: ${log.why}` };
     const env = { PATH: SYSTEM_PATH, LANG: "C.UTF-8", ORCH_KEEPER_VERSION: version, ...passedOn() };
-    const pid = startDetached([...command, data], env, join(data, "keeper.log"));
+    const pid = startDetached([...command, data], env, log.value);
     const name = `${pid}.sock`;
     let why = "";
     for (const until = bootMs() + BEGIN_MS; bootMs() < until;) {
@@ -206,6 +244,12 @@ export class Keepers {
       why: `the keeper did not begin within ${within} ${why}: see keeper.log in the data directory`,
     };
   }
+}
+
+/** Opens the log of keepers, and makes the directory of their sockets. A disk that hangs must not stop the agent. */
+async function openLogSlowly(dir: string, log: string): Promise<number> {
+  await makeDirSlowly(dir);
+  return openToAppendSlowly(log);
 }
 
 const tell = (keeper: Keeper, message: ToKeeper): void => keeper.peer.send(message);

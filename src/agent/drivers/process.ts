@@ -216,6 +216,14 @@ class ProcessDriver implements Driver {
     return this.#noted.claimed.has(uid);
   }
 
+  isOrdered(uid: string): boolean {
+    return this.#keepers.isAsked(uid);
+  }
+
+  trouble(): string | null {
+    return this.#keepers.trouble();
+  }
+
   async start({ assignment }: TaskRecord): Promise<void> {
     const { uid } = assignment;
     const { store, accounts, access, log_cap_bytes = HOUSE_LIMITS.log_bytes } = this.#options;

@@ -23,8 +23,16 @@ const SIGKILL = 9;
 const PATIENCE_MS = [5, 10, 20, 50, 100, 200, 500, 1_000];
 const WRITE_AGAIN_MS = 1_000;
 
-/** Finishes a task. Resolves when none of its processes is left and its exit is on disk. */
-export async function finish(held: HeldTask, exit: ProcessExit, around: Surroundings): Promise<TaskExit> {
+/**
+ * Finishes a task. Resolves when none of its processes is left and its exit is on disk. `unwritten` hears of an exit
+ * that the disk did not take at once.
+ */
+export async function finish(
+  held: HeldTask,
+  exit: ProcessExit,
+  around: Surroundings,
+  unwritten: (exit: TaskExit) => void,
+): Promise<TaskExit> {
   const left = await clear(held);
   // The guard may have ended the task while this keeper hung.
   if (held.order.lease_ms !== null && (await around.guard.drop(held.order.uid))) held.ending ??= "lease_expired";
@@ -41,7 +49,7 @@ export async function finish(held: HeldTask, exit: ProcessExit, around: Surround
   };
   // A group that cannot be removed contains groups that the task has made, with processes of their own.
   if (!removeGroup(held.group)) await remove(held);
-  await recordExit(held.claim, told, around.say);
+  await recordExit(held.claim, told, around.say, () => unwritten(told));
   return told;
 }
 
@@ -102,14 +110,20 @@ const MOST_NOTES = 1_024;
 
 export const LEASE_OVER = "its lease ran out: the server was not heard";
 
-/** Adds the exit to the claim, however long a full disk delays that, and closes the claim. */
-export async function recordExit(claim: number, exit: TaskExit, say: Say): Promise<void> {
+/**
+ * Adds the exit to the claim, however long a disk that takes nothing delays that, and closes the claim. `unwritten` is
+ * called when the first try has failed, so that agents hear of the end meanwhile.
+ */
+export async function recordExit(claim: number, exit: TaskExit, say: Say, unwritten: () => void): Promise<void> {
   for (let tries = 0; ; tries++) {
     try {
       appendLines(claim, exitLine(exit));
       return closeFile(claim);
     } catch (error) {
-      if (tries === 0) say("an exit cannot be written, and is tried again every second", { why: messageOf(error) });
+      if (tries === 0) {
+        say("an exit cannot be written, and is tried again every second", { why: messageOf(error) });
+        unwritten();
+      }
       await pause(WRITE_AGAIN_MS);
     }
   }

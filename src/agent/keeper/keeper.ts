@@ -141,7 +141,7 @@ class Keeper {
           left: 0,
           ...startFailed(begun.why),
         };
-        await recordExit(begun.claim, exit, this.#around.say);
+        await recordExit(begun.claim, exit, this.#around.say, () => this.#tellAll({ is: "ended", uid, exit }));
         this.#ended(uid, exit);
         return null;
       }
@@ -159,8 +159,9 @@ class Keeper {
   }
 
   #exited(held: HeldTask, exit: ProcessExit): void {
-    finish(held, exit, this.#around)
-      .then((told) => this.#ended(held.order.uid, told))
+    const { uid } = held.order;
+    finish(held, exit, this.#around, (told) => this.#tellAll({ is: "ended", uid, exit: told }))
+      .then((told) => this.#ended(uid, told))
       .catch((error: unknown) => {
         // No end can be reported. The agent sees by the task's files that it is over.
         this.#around.say(`task ${held.order.name} could not be finished`, { why: String(error) });

@@ -2,8 +2,9 @@
 
 import { join } from "node:path";
 import type { Ms } from "../../core/units";
+import { wordsOf } from "../../os/files/disk";
 import { removeFile } from "../../os/files/files";
-import { listenLines, longestPath, type LinePeer } from "../../os/files/lines";
+import { listenLines, longestPath, type LineHandlers, type LinePeer } from "../../os/files/lines";
 import { AGENT_SOCKET, toLocalAgent, type FromLocalAgent, type ToLocalAgent } from "../../wire/local";
 import { fromValue } from "../../wire/text";
 import type { LeaveRequests } from "./requests";
@@ -61,9 +62,7 @@ export function openControl(options: ControlOptions): Control {
     }
   }
 
-  // This process has the directory's lock, so a socket that is there is of an agent that was killed.
-  removeFile(path);
-  const server = listenLines(path, (peer) => ({
+  const greet = (peer: LinePeer): LineHandlers => ({
     message(message) {
       const read = fromValue(toLocalAgent, message);
       if (read.is === "read") return take(peer, read.value);
@@ -73,13 +72,42 @@ export function openControl(options: ControlOptions): Control {
     closed() {
       waiting.delete(peer);
     },
-  }));
+  });
+  const server = listenOn(path, greet, say);
   return {
     left: () => tell({ is: "left", name: name() }),
     close() {
       unwatch();
-      server.stop();
-      removeFile(path);
+      server?.close();
     },
   };
+}
+
+/** Listens on the socket. On a disk that takes nothing nobody can ask, and everything else goes on. */
+function listenOn(
+  path: string,
+  greet: (peer: LinePeer) => LineHandlers,
+  say: (line: string) => void,
+): { close(): void } | null {
+  const clear = (): void => {
+    // This process has the directory's lock, so a socket that is there is its own, or of an agent that was killed.
+    removeFile(path);
+  };
+  try {
+    clear();
+    const server = listenLines(path, greet);
+    return {
+      close() {
+        server.stop();
+        try {
+          clear();
+        } catch (error) {
+          say(`${path} is left: ${wordsOf(error)}`);
+        }
+      },
+    };
+  } catch (error) {
+    say(`orch agent leave cannot reach this agent: ${wordsOf(error)}`);
+    return null;
+  }
 }

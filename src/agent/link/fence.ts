@@ -5,8 +5,9 @@ import { join } from "node:path";
 import type { Fence } from "../../core/agent/fence";
 import type { Passed } from "../../core/model/record";
 import { messageOf } from "../../os/errors";
-import { replaceFile } from "../../os/files/durable";
-import { readJson } from "../../os/files/files";
+import { createDisk, replaceSlowly } from "../../os/files/disk";
+import { replaceFileNow } from "../../os/files/durable";
+import { readJson, removeFile } from "../../os/files/files";
 import { passed } from "../../wire/nouns";
 
 export interface FenceFile {
@@ -16,15 +17,36 @@ export interface FenceFile {
 }
 
 /** Opens the fence's file in a data directory. A file that cannot be read counts as no fence. */
-export function openFence(data: string, say: (line: string) => void): FenceFile {
+export function openFence(data: string, say: (line: string) => void, run: string | null = null): FenceFile {
   const path = join(data, "fence.json");
-  const read = readJson(path);
+  const disk = createDisk(1);
   return keepFence({
-    found: read.is === "there" ? fenceOf(read.value) : null,
-    write: (fence) => replaceFile(path, `${JSON.stringify(fence)}\n`),
+    found: newer(readFence(path), run === null ? null : readFence(join(run, "fence.json"))),
+    write: async (fence) => {
+      const text = `${JSON.stringify(fence)}\n`;
+      const answer = await disk.answer(async () => {
+        await replaceSlowly(path, text);
+        // The note of the last trouble is older now.
+        if (run !== null) removeFile(join(run, "fence.json"));
+      });
+      if (answer.is === "done") return;
+      // The run directory outlives this process, though not this boot, on which alone tasks of before are started.
+      if (run === null) throw new Error(answer.why);
+      replaceFileNow(join(run, "fence.json"), text, "whole");
+      say(`the fence is kept in the run directory: ${answer.why}`);
+    },
     say,
   });
 }
+
+function readFence(path: string): Fence | null {
+  const read = readJson(path);
+  return read.is === "there" ? fenceOf(read.value) : null;
+}
+
+/** The fence in the run directory was written when the disk did not take it. An epoch only rises within a timeline. */
+const newer = (disk: Fence | null, run: Fence | null): Fence | null =>
+  run !== null && (disk === null || disk.timeline !== run.timeline || run.epoch >= disk.epoch) ? run : disk;
 
 export interface FenceDisk {
   /** The fence on disk when the agent started, or null. */

@@ -4,7 +4,7 @@
 import { createPrivateKey, type KeyObject } from "node:crypto";
 import { join } from "node:path";
 import { replaceFile } from "../../os/files/durable";
-import { makePrivateDir, readJson, removeFile } from "../../os/files/files";
+import { exists, makePrivateDir, readJson, removeFile } from "../../os/files/files";
 import { credential, type Credential } from "../../wire/agent";
 import { overTls } from "../../wire/dial";
 import { fetchCertificate } from "../../wire/pinned";
@@ -25,6 +25,9 @@ const FILE = "identity.json";
  * Returns the identity in a data directory, or null if this agent has never joined. Throws FatalAgentError when the
  * file is broken.
  */
+/** Returns whether an agent with this data directory has joined a cluster. */
+export const hasIdentity = (data: string): boolean => exists(join(data, FILE));
+
 export function readIdentity(data: string): AgentIdentity | null {
   const read = readJson(join(data, FILE));
   if (read.is === "missing") return null;

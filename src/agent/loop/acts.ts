@@ -1,6 +1,7 @@
 // Carries out decided actions, one at a time for each task. An action that fails is reported in the log, and decided
 // again a little later.
 
+import type { BlockedStart } from "../../core/agent/step";
 import type { Action, TaskRecord } from "../../core/model/record";
 import type { Ms } from "../../core/units";
 import { pause } from "../../os/clock";
@@ -31,6 +32,8 @@ export interface Acts {
   readonly busy: ReadonlySet<string>;
   /** Tasks to which the stop signal was sent. */
   readonly signalled: ReadonlySet<string>;
+  /** The starts that have failed and are tried again. */
+  readonly failing: ReadonlyMap<string, BlockedStart>;
   /** Begins an action. Until it is over, nothing more must be decided about its task. */
   begin(action: Action, now_ms: Ms): void;
   drop(uid: string): void;
@@ -41,6 +44,7 @@ export function createActs(options: ActsOptions): Acts {
   const busy = new Set<string>();
   const signalled = new Set<string>();
   const killed = new Map<string, Ms>();
+  const failing = new Map<string, BlockedStart>();
 
   /**
    * Returns whether a task was sent a kill a moment ago. The killed processes may take a while to end, or never end.
@@ -58,10 +62,11 @@ export function createActs(options: ActsOptions): Acts {
       case "start": {
         const record = records.get(action.uid);
         if (record !== undefined) await driver.start(record);
+        failing.delete(action.uid);
         return;
       }
       case "claim":
-        return claimStopped(options, action.uid);
+        return claimStopped(options, action.uid, driver.isOrdered(action.uid) ? "write" : "owe");
       case "signal":
         signalled.add(action.uid);
         return driver.signal(action.uid, action.signal);
@@ -75,12 +80,15 @@ export function createActs(options: ActsOptions): Acts {
   return {
     busy,
     signalled,
+    failing,
     begin(action, now_ms) {
       if (isTooSoon(action, now_ms)) return;
       busy.add(action.uid);
       perform(action)
         .catch((error: unknown) => {
           say(`task ${action.uid}: ${action.do}: ${messageOf(error)}`);
+          const since_ms = failing.get(action.uid)?.since_ms ?? now_ms;
+          if (action.do === "start") failing.set(action.uid, { why: messageOf(error), since_ms, at: "start" });
           return pause(AGAIN_MS);
         })
         .finally(() => {
@@ -91,6 +99,7 @@ export function createActs(options: ActsOptions): Acts {
     drop(uid) {
       signalled.delete(uid);
       killed.delete(uid);
+      failing.delete(uid);
     },
   };
 }
@@ -99,9 +108,10 @@ export function createActs(options: ActsOptions): Acts {
 export async function claimStopped(
   { store, driver }: Pick<ActsOptions, "store" | "driver">,
   uid: string,
+  must: "owe" | "write" = "owe",
 ): Promise<void> {
-  const claimed = await store.claimStopped(uid);
-  if (claimed === "now") driver.look(uid);
+  const claimed = await store.claimStopped(uid, must);
+  driver.look(uid);
   // The loop cannot follow a task without a record, so this order alone ends it.
   if (claimed !== "before") driver.end(uid);
 }
@@ -127,6 +137,7 @@ async function writeEnd(
     }
     const record = records.get(uid);
     if (record === undefined) return;
+    // A disk that did not take this end is told by the store. The server hears of the end all the same.
     const ended = { ...record, end };
     await store.write(ended);
     records.set(uid, ended);

@@ -5,7 +5,7 @@ import { accept } from "../../core/agent/accept";
 import type { Fence } from "../../core/agent/fence";
 import { cardTasks } from "../../core/agent/card-users";
 import { withoutRecord } from "../../core/agent/report";
-import { step } from "../../core/agent/step";
+import { step, type BlockedStart } from "../../core/agent/step";
 import type { Stamp, TaskRecord, TaskReport, Verb } from "../../core/model/record";
 import type { Orphan } from "../../core/model/rows-node";
 import type { Ms } from "../../core/units";
@@ -74,6 +74,8 @@ class Loop implements AgentLoop {
   readonly #unrecorded: Unrecorded;
   #reserved: ReadonlySet<string> = new Set();
   #lacking: ReadonlyMap<string, string> = new Map();
+  /** Since when the disk owes the records of tasks. */
+  readonly #owed_since = new Map<string, Ms>();
   #heard_ms: Ms | null = null;
   #taking: Promise<void> = Promise.resolve();
   #turn: "idle" | "scheduled" | "stopped" = "idle";
@@ -116,6 +118,7 @@ class Loop implements AgentLoop {
       capacity: machine.capacity,
       devices: cards.gate(() => cardTasks(this.#records, seen, unreadable)),
       unreadable,
+      blocked: this.#blocked(now_ms),
       blames: cards.blames(),
       heard_ms: this.#heard_ms,
     });
@@ -135,7 +138,22 @@ class Loop implements AgentLoop {
 
   #situation(): Situation {
     const { clock, driver } = this.#options;
-    return { now_ms: clock(), seen: driver.seen(), reserved: this.#reserved, lacking: this.#lacking };
+    const now_ms = clock();
+    const blocked = this.#blocked(now_ms);
+    return { now_ms, seen: driver.seen(), reserved: this.#reserved, lacking: this.#lacking, blocked };
+  }
+
+  /** Returns why accepted tasks cannot be begun: the disk did not take their record, or their start failed. */
+  #blocked(now_ms: Ms): ReadonlyMap<string, BlockedStart> {
+    const owed = this.#options.store.owed();
+    for (const uid of this.#owed_since.keys()) if (!owed.has(uid)) this.#owed_since.delete(uid);
+    const blocked = new Map(this.#acts.failing);
+    for (const [uid, { why }] of owed) {
+      const since_ms = this.#owed_since.get(uid) ?? now_ms;
+      this.#owed_since.set(uid, since_ms);
+      blocked.set(uid, { why, since_ms, at: blocked.get(uid)?.at ?? "kept" });
+    }
+    return blocked;
   }
 
   /** Writes down which tasks have to end because of their cards. A full disk does not keep them from being ended. */

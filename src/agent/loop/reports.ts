@@ -1,6 +1,7 @@
 // What the agent reports of the tasks that it has records of: all of them in an inventory, and every change from then
 // on. An attempt that the agent made by itself is reported only once the end that it follows is on disk.
 
+import type { BlockedStart } from "../../core/agent/step";
 import { reportOf } from "../../core/agent/report";
 import { successorUid } from "../../core/fresh";
 import type { Assignment, Reported, Seen, TaskRecord, TaskReport } from "../../core/model/record";
@@ -15,6 +16,8 @@ export interface Situation {
   readonly reserved: ReadonlySet<string>;
   /** What each accepted task that has no room lacks, in words. */
   readonly lacking: ReadonlyMap<string, string>;
+  /** Why accepted tasks cannot be begun. */
+  readonly blocked: ReadonlyMap<string, BlockedStart>;
 }
 
 export interface TaskReports {
@@ -53,11 +56,12 @@ export function createReports(records: ReadonlyMap<string, TaskRecord>, store: T
   for (const { end, assignment } of records.values()) {
     if (end === null && assignment.identity.attempt < assignment.grant_until) early.add(nextUid(assignment));
   }
-  const of = (record: TaskRecord, { now_ms, seen, reserved, lacking }: Situation): TaskReport =>
+  const of = (record: TaskRecord, { now_ms, seen, reserved, lacking, blocked }: Situation): TaskReport =>
     reportOf(record, seen.get(record.assignment.uid), {
       now_ms,
       reserved,
       lacking,
+      blocked,
       records,
       tail: (uid) => store.tail(uid),
     });
@@ -74,7 +78,8 @@ export function createReports(records: ReadonlyMap<string, TaskRecord>, store: T
       for (const record of records.values()) {
         const { uid } = record.assignment;
         if (early.has(uid)) continue;
-        if (busy.has(uid) && situation.seen.get(uid) === undefined && record.end === null) continue;
+        const beginning = busy.has(uid) && situation.seen.get(uid) === undefined && record.end === null;
+        if (beginning && !situation.blocked.has(uid)) continue;
         const entry = of(record, situation);
         const mark = markOf(entry.reported);
         if (told.get(uid) === mark) continue;

@@ -65,6 +65,7 @@ export async function probeMachine(options: ProbeOptions): Promise<Omit<Machine,
     limits: null,
     accounts: options.accounts,
     unix_user: accountOfProcess().name,
+    unable: null,
   };
   const automatic = { os: facts.os, arch: facts.arch, hostname: facts.hostname };
   return {

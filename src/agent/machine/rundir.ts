@@ -51,17 +51,25 @@ const AGENT = "agent";
 export const noteAgent = (dir: string, note: AgentNote): void => writeShort(join(dir, AGENT), JSON.stringify(note));
 export const forgetAgent = (dir: string): void => removeFile(join(dir, AGENT));
 
+/** Returns the agent that lives in this run directory, or null. */
+export function ownAgent(dir: string): AgentNote | null {
+  const note = noteIn(dir);
+  return note !== null && note.pid !== process.pid ? note : null;
+}
+
+function noteIn(dir: string): AgentNote | null {
+  const read = readJson(join(dir, AGENT));
+  const note = read.is === "there" ? (read.value as AgentNote) : null;
+  return note !== null && note.boot_id === bootId() && isAlive(note.pid, note.start) ? note : null;
+}
+
 /** Returns the other agents that live on this machine, as far as this account may see them. */
 export function otherAgents(own: string): AgentNote[] {
   const roots = [...new Set([runRoot(), "/run/orch"])];
   return roots
     .flatMap((root) => readable(root).map((name) => join(root, name)))
     .filter((dir) => dir !== own)
-    .flatMap((dir) => {
-      const read = readJson(join(dir, AGENT));
-      const note = read.is === "there" ? (read.value as AgentNote) : null;
-      return note !== null && note.boot_id === bootId() && isAlive(note.pid, note.start) ? [note] : [];
-    });
+    .flatMap((dir) => noteIn(dir) ?? []);
 }
 
 /** Returns the names in a directory; none if it belongs to another account and is closed. */

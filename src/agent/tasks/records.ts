@@ -4,7 +4,8 @@
 import { join } from "node:path";
 import { END_CAUSES, type EndCause, type RecordEnd } from "../../core/model/end";
 import type { TaskRecord } from "../../core/model/record";
-import { createOnce, makePrivateDir, renameTo } from "../../os/files/files";
+import { createSlowly, makeDirSlowly, type Disk } from "../../os/files/disk";
+import { renameTo } from "../../os/files/files";
 import { appendTaskLinesDurably, readTaskFile, wholeLines } from "../../os/files/task-files";
 import { MIB } from "../../core/units";
 import { parsedJson } from "../../os/files/json";
@@ -117,8 +118,8 @@ function endIn(value: unknown): RecordEnd | null | undefined {
  * begun. So a task that has not ended gets an empty claim, with which it never executes.
  */
 async function makeAgain(dir: string, { end }: TaskRecord): Promise<void> {
-  makePrivateDir(dir);
-  if (end === null) await createOnce(join(dir, FILES.claim), "");
+  await makeDirSlowly(dir);
+  if (end === null) await createSlowly(join(dir, FILES.claim), "");
 }
 
 interface Writing {
@@ -131,26 +132,26 @@ export interface RecordWriter {
 }
 
 /** Makes a writer that writes the records of each task one after the other. A newer record replaces one that waits. */
-export function createRecordWriter(tasks: string): RecordWriter {
+export function createRecordWriter(tasks: string, disk: Disk): RecordWriter {
   const writing = new Map<string, Writing>();
   const made = new Set<string>();
 
   const put = async (record: TaskRecord): Promise<void> => {
     const { uid } = record.assignment;
     const dir = join(tasks, uid);
-    if (!made.has(uid)) {
-      makePrivateDir(dir);
+    await disk.run(async () => {
+      if (!made.has(uid)) await makeDirSlowly(dir);
       made.add(uid);
-    }
-    const line = `${JSON.stringify(record)}\n`;
-    try {
-      // Versions are appended, as replacing would delete a file each time, which is slow on many file systems.
-      await appendTaskLinesDurably(dir, FILES.record, line);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-      await makeAgain(dir, record);
-      await appendTaskLinesDurably(dir, FILES.record, line);
-    }
+      const line = `${JSON.stringify(record)}\n`;
+      try {
+        // Versions are appended, as replacing would delete a file each time, which is slow on many file systems.
+        await appendTaskLinesDurably(dir, FILES.record, line);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+        await makeAgain(dir, record);
+        await appendTaskLinesDurably(dir, FILES.record, line);
+      }
+    });
     if (record.end !== null) made.delete(uid);
   };
 

@@ -6,14 +6,36 @@ import type { Tail } from "../../core/model/end";
 import type { TaskRecord } from "../../core/model/record";
 import { breathe, nowMs } from "../../os/clock";
 import { messageOf } from "../../os/errors";
-import { createOnce, exists, makePrivateDir, namesIn, removeFile, removeTree, renameTo } from "../../os/files/files";
+import {
+  answerOf,
+  createDisk,
+  createSlowly,
+  DISK_HANGS,
+  makeDirSlowly,
+  removeSlowly,
+  removeTreeSlowly,
+  renameSlowly,
+  type Disk,
+} from "../../os/files/disk";
+import { exists, makePrivateDir, namesIn, renameTo } from "../../os/files/files";
 import { isTaskFile } from "../../os/files/task-files";
 import { bootId } from "../../os/proc";
-import { badPath, createRecordWriter, readRecord } from "./records";
+import { openOwed, type Owed, type OwedRecord } from "./owed";
+import { badPath, createRecordWriter, readRecord, type RecordWriter } from "./records";
 import { sweepEnded } from "./retention";
 import { createTails } from "./tails";
-import { claimText, exitLine, FILES, isUid, places, readAttempt, startFailed, STOPPED_CLAIM } from "./taskdir";
-import type { Attempt } from "./taskdir";
+import {
+  claimText,
+  exitLine,
+  FILES,
+  isUid,
+  parseAttempt,
+  places,
+  readAttempt,
+  startFailed,
+  STOPPED_CLAIM,
+  type Attempt,
+} from "./taskdir";
 
 /** The content of the store when an agent starts. */
 export interface StoredTasks {
@@ -39,15 +61,26 @@ export interface TaskStore {
   read(): Promise<StoredTasks>;
   /** Moves ended tasks that another timeline acknowledged back among the living ones, and returns their records. */
   kept(): Promise<readonly TaskRecord[]>;
-  /** Resolves when the record is durable. If several writes of one task wait, only the last one is made. */
+  /**
+   * Resolves when the record is durable, or when the disk owes it. If several writes of one task wait, only the last
+   * one is made.
+   */
   write(record: TaskRecord): Promise<void>;
+  /** Returns the records that the disk did not take, or not in time. They outlive this process, but not this boot. */
+  owed(): ReadonlyMap<string, { readonly why: string }>;
+  /** Returns why the disk takes nothing now, or null. */
+  trouble(): string | null;
   /** Returns whether a directory of the task, living or ended, has a claim. */
   wasClaimed(uid: string): boolean;
-  /** Claims an attempt so that it never executes. An attempt that was claimed before stays as it is. */
-  claimStopped(uid: string): Promise<StopClaim>;
+  /**
+   * Claims an attempt so that it never executes. An attempt that was claimed before stays as it is. A claim that the
+   * disk does not take is noted where only agents see it; with `write` that is an error, since a keeper may be about to
+   * claim the attempt.
+   */
+  claimStopped(uid: string, must?: "owe" | "write"): Promise<StopClaim>;
   /** Returns the last 4 KiB of each stream of an ended task. */
   tail(uid: string): Tail | null;
-  /** Notes that the server has this end on disk. The task is kept for a while and no longer loaded. */
+  /** Notes that the server has this end on disk. The task is kept for a while and no longer loaded. Never rejects. */
   acknowledge(uid: string): Promise<void>;
   /** Deletes everything about a task. */
   forget(uid: string): Promise<void>;
@@ -66,40 +99,144 @@ const SWEEP_EVERY_MS = 3_600_000;
 /** How many directories are read before other work gets its turn. */
 const CHUNK = 200;
 
-/** Opens the store of a data directory (`<data>/agent`), and removes what has been kept for long enough. */
-export function openTaskStore(data: string, say: (line: string) => void): TaskFiles {
+/** How often what the disk owes is written again. */
+const OWED_AGAIN_MS = 2_000;
+
+/**
+ * Opens the store of a data directory (`<data>/agent`), and removes what has been kept for long enough. `run` is the
+ * directory where it notes what the disk did not take; null: such a write is an error of its caller.
+ */
+export function openTaskStore(data: string, say: (line: string) => void, run: string | null = null): TaskFiles {
   const { tasks, ended } = places(data);
-  for (const dir of [tasks, ended]) makePrivateDir(dir);
-  const writer = createRecordWriter(tasks);
+  for (const dir of [tasks, ended]) if (!exists(dir)) makePrivateDir(dir);
+  const disk = createDisk();
+  const owed = run === null ? null : openOwed(run, say);
+  const writer = createRecordWriter(tasks, disk);
   const tails = createTails(tasks);
   const dirOf = (uid: string): string => join(tasks, uid);
-  const sweeping = keepSweeping(tasks, ended, say);
+  const sweeping = keepSweeping(tasks, ended, disk, say);
+  const moveEnded = (uid: string): Promise<void> => disk.run(() => moveAway(dirOf(uid), join(ended, uid)));
+  const writing = keepWriting({ disk, writer, owed, claim: (uid) => claimStopped(tasks, uid), moveEnded });
+
+  /** Returns what an operation gives, or throws why the disk did not do it in time. */
+  const required = async <T>(operation: () => Promise<T>): Promise<T> => {
+    const answer = await disk.answer(operation);
+    if (answer.is !== "done") throw new Error(answer.why);
+    return answer.value;
+  };
+
   return {
-    read: () => readAll(tasks, say),
+    read: () => readAll(tasks, owed, say),
     kept: () => bringBack(tasks, ended),
-    write: (record) => writer.write(record),
-    attempt: (uid) => readAttempt(dirOf(uid)),
-    wasClaimed: (uid) => isTaskFile(dirOf(uid), FILES.claim) || exists(join(ended, uid)),
-    claimStopped: async (uid) => (exists(join(ended, uid)) ? "before" : claimStopped(tasks, uid)),
-    claimRefused: (uid, why) => claimRefused(dirOf(uid), why),
+    async write(record) {
+      const answer = await answerOf(writer.write(record));
+      if (answer.is === "done") return owed?.written(record.assignment.uid);
+      if (owed === null) throw new Error(answer.why);
+      owed.put({ record, why: answer.why, late: answer.is === "late" });
+    },
+    owed: () => owed?.records ?? NOTHING_OWED,
+    trouble: () => {
+      if (disk.hangs()) return DISK_HANGS;
+      const first = owed?.records.values().next().value;
+      return first?.why ?? (owed !== null && owed.claims.size > 0 ? "its disk owes claims of stopped tasks" : null);
+    },
+    attempt: (uid) => readAttempt(dirOf(uid)) ?? (owed?.claims.has(uid) === true ? parseAttempt(STOPPED_CLAIM) : null),
+    wasClaimed: (uid) =>
+      owed?.claims.has(uid) === true || isTaskFile(dirOf(uid), FILES.claim) || exists(join(ended, uid)),
+    async claimStopped(uid, must = "owe") {
+      if (exists(join(ended, uid))) return "before";
+      const answer = await disk.answer(() => claimStopped(tasks, uid));
+      if (answer.is === "done") return answer.value;
+      if (owed === null || must === "write") throw new Error(answer.why);
+      owed.claim(uid);
+      return "now";
+    },
+    claimRefused: (uid, why) => required(() => claimRefused(dirOf(uid), why)),
     tail: (uid) => tails.of(uid),
     async acknowledge(uid) {
-      const to = join(ended, uid);
-      if (exists(to)) removeTree(to);
-      if (exists(dirOf(uid))) renameTo(dirOf(uid), to);
       tails.forget(uid);
+      const answer = await disk.answer(() => moveAway(dirOf(uid), join(ended, uid)));
+      // What the disk still owes of the task stays, so that a task that never began is not begun by a later agent.
+      if (answer.is === "done") owed?.drop(uid);
+      else writing.acknowledged(uid);
     },
     async forget(uid) {
-      removeTree(dirOf(uid));
-      removeTree(join(ended, uid));
+      await required(async () => {
+        await removeTreeSlowly(dirOf(uid));
+        await removeTreeSlowly(join(ended, uid));
+      });
+      owed?.drop(uid);
       tails.forget(uid);
     },
-    close: () => clearInterval(sweeping),
+    close: () => {
+      clearInterval(sweeping);
+      writing.stop();
+    },
   };
 }
 
-function keepSweeping(tasks: string, ended: string, say: (line: string) => void): ReturnType<typeof setInterval> {
+const NOTHING_OWED: ReadonlyMap<string, OwedRecord> = new Map();
+
+async function moveAway(from: string, to: string): Promise<void> {
+  if (!exists(from)) return;
+  if (exists(to)) await removeTreeSlowly(to);
+  await renameSlowly(from, to);
+}
+
+interface Rewriting {
+  readonly disk: Disk;
+  readonly writer: RecordWriter;
+  readonly owed: Owed | null;
+  readonly claim: (uid: string) => Promise<StopClaim>;
+  readonly moveEnded: (uid: string) => Promise<void>;
+}
+
+/** Writes what the disk owes, again and again, one record at a time, as long as the disk answers. */
+function keepWriting({ disk, writer, owed, claim, moveEnded }: Rewriting): {
+  /** Notes that the server has the end of a task, whose files have yet to be moved away. */
+  readonly acknowledged: (uid: string) => void;
+  readonly stop: () => void;
+} {
+  const acknowledged = new Set<string>();
+  let running = false;
+  const round = async (): Promise<void> => {
+    if (owed === null) return;
+    for (const [uid, { record }] of owed.records) {
+      await writer.write(record);
+      if (owed.records.get(uid)?.record !== record) continue;
+      if (acknowledged.delete(uid)) await moveEnded(uid);
+      owed.written(uid);
+    }
+    for (const uid of owed.claims) {
+      await disk.run(() => claim(uid));
+      owed.claimed(uid);
+    }
+  };
+  const timer = setInterval(() => {
+    if (running || disk.hangs() || owed === null || owed.records.size + owed.claims.size === 0) return;
+    running = true;
+    const over = (): void => {
+      running = false;
+    };
+    // A disk that fails again is shown as the node's trouble already.
+    round().then(over).catch(over);
+  }, OWED_AGAIN_MS);
+  return {
+    acknowledged(uid) {
+      acknowledged.add(uid);
+    },
+    stop: () => clearInterval(timer),
+  };
+}
+
+function keepSweeping(
+  tasks: string,
+  ended: string,
+  disk: Disk,
+  say: (line: string) => void,
+): ReturnType<typeof setInterval> {
   const sweep = (): void => {
+    if (disk.hangs()) return;
     sweepEnded(ended, tasks, nowMs()).catch((error: unknown) =>
       say(`old tasks could not be removed: ${messageOf(error)}`),
     );
@@ -108,7 +245,7 @@ function keepSweeping(tasks: string, ended: string, say: (line: string) => void)
   return setInterval(sweep, SWEEP_EVERY_MS);
 }
 
-async function readAll(tasks: string, say: (line: string) => void): Promise<StoredTasks> {
+async function readAll(tasks: string, owed: Owed | null, say: (line: string) => void): Promise<StoredTasks> {
   const records = new Map<string, TaskRecord>();
   const [unreadable, stopped] = [new Set<string>(), new Set<string>()];
   const uids = namesIn(tasks).filter(isUid);
@@ -120,6 +257,8 @@ async function readAll(tasks: string, say: (line: string) => void): Promise<Stor
     else if (readAttempt(join(tasks, uid))?.claimed === "stop") stopped.add(uid);
     if (found.is === "bad") say(`the record of task ${uid} is unreadable, and set aside: ${found.why}`);
   }
+  // What an earlier agent could not write is newer than what is on the disk.
+  for (const [uid, { record }] of owed?.records ?? []) records.set(uid, record);
   return { records, uids, unreadable, stopped };
 }
 
@@ -140,11 +279,11 @@ async function bringBack(tasks: string, ended: string): Promise<TaskRecord[]> {
 
 async function claimStopped(tasks: string, uid: string): Promise<StopClaim> {
   const dir = join(tasks, uid);
-  makePrivateDir(dir);
-  const claimed = await createOnce(join(dir, FILES.claim), STOPPED_CLAIM);
+  await makeDirSlowly(dir);
+  const claimed = await createSlowly(join(dir, FILES.claim), STOPPED_CLAIM);
   const recorded = isTaskFile(dir, FILES.record);
   // No other order will follow for a record that could not be read.
-  if (!recorded) removeFile(badPath(tasks, uid));
+  if (!recorded) await removeSlowly(badPath(tasks, uid));
   return claimed === "created" ? "now" : recorded ? "before" : "unrecorded";
 }
 
@@ -160,5 +299,5 @@ async function claimRefused(dir: string, why: string): Promise<void> {
     left: 0,
     ...startFailed(why),
   };
-  await createOnce(join(dir, FILES.claim), claimText(bootId(), now_ms, []) + exitLine(exit));
+  await createSlowly(join(dir, FILES.claim), claimText(bootId(), now_ms, []) + exitLine(exit));
 }

@@ -9,6 +9,7 @@ export interface ReportContext {
   readonly now_ms: Ms;
   readonly reserved: ReadonlySet<string>;
   readonly lacking: ReadonlyMap<string, string>;
+  readonly blocked: ReadonlyMap<string, { readonly why: string }>;
   readonly records: ReadonlyMap<string, TaskRecord>;
   readonly tail: (uid: string) => Tail | null;
 }
@@ -44,12 +45,15 @@ function reportedOf(record: TaskRecord, seen: Seen | undefined, context: ReportC
     return { state: "stopping", pid: alive?.handle.pid ?? null, started_age_ms: age(alive?.started_ms ?? null) };
   }
   if (alive !== null) return { state: "running", pid: alive.handle.pid, started_age_ms: age(alive.started_ms) ?? 0 };
-  if (seen?.claimed === true) return { state: "starting" };
+  // An attempt that was claimed as stopped has not begun, and its end follows.
+  if (seen?.claimed === true && seen.process.is !== "none") return { state: "starting" };
   const reason = waitReason(record, context);
   return { state: "preparing", prepared: !record.go && context.reserved.has(uid), reason };
 }
 
 function waitReason(record: TaskRecord, context: ReportContext): string | null {
+  const blocked = context.blocked.get(record.assignment.uid);
+  if (blocked !== undefined) return `its node cannot begin it: ${blocked.why}`;
   const what = context.lacking.get(record.assignment.uid);
   if (what !== undefined) return `waits for room on its node: ${what}`;
   if (record.not_before_ms > context.now_ms) return "waits for its restart back-off";

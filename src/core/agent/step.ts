@@ -17,6 +17,9 @@ import { MINUTE_MS, SECOND_MS, type Ms } from "../units";
 /** An accepted task that finds no room within this time is rejected. */
 export const ADMISSION_DEADLINE_MS = MINUTE_MS;
 
+/** An accepted task that cannot be begun, or whose record cannot be written, is turned away after this time. */
+export const BLOCKED_DEADLINE_MS = 20 * SECOND_MS;
+
 /** How long a task may live after the first SIGKILL before it is shown as unkillable. */
 export const UNKILLABLE_AFTER_MS = MINUTE_MS;
 
@@ -36,12 +39,22 @@ export interface AgentView {
   readonly capacity: Amounts;
   readonly devices: readonly AdmissionDevice[];
   readonly unreadable: readonly Orphan[];
+  /** The accepted tasks that cannot be begun, each with why, and since when. */
+  readonly blocked: ReadonlyMap<string, BlockedStart>;
   /** What tasks did to their cards, by uid of the task. */
   readonly blames: ReadonlyMap<string, { readonly why: string; readonly at_ms: Ms }>;
   /**
    * When the newest answered heartbeat was sent; null before the first. Exclusive tasks start only under a valid lease.
    */
   readonly heard_ms: Ms | null;
+}
+
+/** Why an accepted task cannot be begun now. */
+export interface BlockedStart {
+  readonly why: string;
+  readonly since_ms: Ms;
+  /** `kept`: its record is not on disk, so it must not begin. `start`: its start failed, and is tried again. */
+  readonly at: "kept" | "start";
 }
 
 export interface Step {
@@ -97,7 +110,8 @@ function stepOne(
         ? over(view, record, "gone", "node_rebooted", seen.process.why)
         : over(view, record, "unknown", "result_unknown", seen.process.why);
     case "none":
-      return over(view, record, "stopped", null, record.stop?.why ?? "stopped before it began");
+      if (record.stop !== null) return over(view, record, "stopped", null, record.stop.why);
+      return over(view, record, "rejected", "node_unable", blockedWhy(view.blocked.get(uid)));
   }
 }
 
@@ -122,6 +136,17 @@ function stepWaiting(
   if (record.boot_id !== view.boot_id) {
     return over(view, record, "gone", "node_rebooted", "the node rebooted before it began");
   }
+  const blocked = view.blocked.get(uid);
+  if (blocked !== undefined) {
+    const deadline = blocked.since_ms + BLOCKED_DEADLINE_MS;
+    wakeAt(deadline);
+    // A start that was ordered may still happen, so the attempt is claimed before its end is told.
+    if (view.now_ms >= deadline)
+      return blocked.at === "start"
+        ? { do: "claim", uid }
+        : over(view, record, "rejected", "node_unable", blockedWhy(blocked));
+    if (blocked.at === "kept") return null;
+  }
   if (!admitted.has(uid)) {
     const deadline = Math.max(record.accepted_ms, record.not_before_ms) + ADMISSION_DEADLINE_MS;
     wakeAt(deadline);
@@ -138,6 +163,9 @@ function stepWaiting(
   if (!hasLease(view, record)) return null;
   return { do: "start", uid };
 }
+
+const blockedWhy = (blocked: BlockedStart | undefined): string =>
+  `its node cannot begin it${blocked === undefined ? "" : `: ${blocked.why}`}`;
 
 /** Returns whether no lease is long enough for a task, since its stop would have to begin before its start. */
 const neverHasLease = ({ assignment: { lease_ms, stop } }: TaskRecord): boolean =>

@@ -11,6 +11,7 @@ export const END_CAUSES = {
   start_failed: "its command could not be started",
   device_fault: "its agent ended it for what its card did to it, or it to its card",
   no_room: "its node had no room for it within the time that an accepted task waits",
+  node_unable: "its node could not begin it: its disk or its keeper did not answer, or the disk was full",
   lease_too_short: "its grace to stop leaves nothing of the lease of an exclusive task",
   node_rebooted: "its node was restarted",
   node_forgotten: "an operator had its node forgotten",

@@ -56,7 +56,10 @@ export interface NodeLimits {
   readonly share: Limit | null;
 }
 
-/** Facts that an agent reports of its machine. They are shown, and labels match them; nothing else decides on them. */
+/**
+ * Facts that an agent reports of its machine. They are shown, and labels match them; of the others, only the accounts
+ * and `unable` decide on something.
+ */
 export interface NodeFacts {
   readonly os: string;
   readonly arch: string;
@@ -74,6 +77,11 @@ export interface NodeFacts {
   readonly accounts: "existing" | "create" | "shared";
   /** The agent's Unix account. An agent that is root takes everybody's tasks. */
   readonly unix_user: string;
+  /**
+   * Why the agent can begin no task now, such as `its disk is full`; null or missing if it can. Nothing is placed there
+   * meanwhile.
+   */
+  readonly unable?: string | null | undefined;
 }
 
 /** The flags that a node's agent was started with. A changed flag is followed, and what people have set stays. */

@@ -1,5 +1,6 @@
 // Every condition that a node must meet for a slot, each with its reason in words and whether time can ever help.
 
+import { isUnable } from "../pass/contact";
 import { sayDraining } from "../pass/drain";
 import { formatAge, formatLabelCheck } from "../format";
 import { found, type Found } from "./found";
@@ -68,6 +69,10 @@ function checkState({ pass }: Look, room: Room): Found | null {
   if (node.contact !== "connected") return silent(node.contact, fact.silence_ms);
   if (!fact.heard) return found("state", "are not connected yet");
   if (node.admission !== "ready") return untested(pass, node);
+  if (isUnable(node)) {
+    const why = node.facts.unable ?? "";
+    return found("state", `can take no tasks: ${why}`, { detail: `can take no tasks: ${why}` });
+  }
   return found("state", "are being drained", { detail: sayDraining(node) ?? "cannot be used" });
 }
 

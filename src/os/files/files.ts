@@ -69,6 +69,16 @@ export function takeDir(path: string): string | null {
   }
 }
 
+/** Returns why this process cannot write in a directory, or null. */
+export function isWritable(path: string): string | null {
+  try {
+    accessSync(path, constants.W_OK | constants.X_OK);
+    return null;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
 /** Returns the names in a directory, or none if it does not exist. */
 export function namesIn(path: string): string[] {
   try {

@@ -4,6 +4,7 @@
 import { Database } from "bun:sqlite";
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { replaceSlowly } from "./disk";
 import { replaceFileNow } from "./durable";
 import { fieldsOf, parsedJson } from "./json";
 
@@ -43,8 +44,16 @@ export function takeLock(file: string): Locked {
 
 /** Writes the note about the holder, for processes that find the lock taken. Only the holder may call this function. */
 export function noteHolder(file: string, now_ms: number): void {
+  replaceFileNow(noteOf(file), holderText(now_ms), "durable");
+}
+
+/** Writes the same note, while the process does other things. The lock holds without it. */
+export const noteHolderSlowly = (file: string, now_ms: number): Promise<void> =>
+  replaceSlowly(noteOf(file), holderText(now_ms));
+
+function holderText(now_ms: number): string {
   const holder: LockHolder = { pid: process.pid, host: hostname(), since_ms: now_ms };
-  replaceFileNow(noteOf(file), `${JSON.stringify(holder)}\n`, "durable");
+  return `${JSON.stringify(holder)}\n`;
 }
 
 const noteOf = (file: string): string => `${file}.json`;

@@ -2,7 +2,8 @@
 // pipe or a huge file. They are opened without following a link, without waiting, only as regular files, and read with
 // a bound. Also the lines of such files: each begins on a line of its own, whatever was cut off before it.
 
-import { closeSync, constants, fdatasync, fstatSync, ftruncateSync, lstatSync, openSync } from "node:fs";
+import { closeSync, constants, fstatSync, ftruncateSync, lstatSync, openSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf } from "../errors";
 import { appendTo, readAt, sizeOf, type Text } from "./files";
@@ -59,7 +60,9 @@ function openIn(dir: string, name: string, flags: number): number {
 /** Returns the error with the path that people know. */
 function named(error: unknown, path: string): unknown {
   const { code } = error as NodeJS.ErrnoException;
-  return code === undefined ? error : Object.assign(new Error(`${code}: ${path} could not be opened`), { code });
+  return code === undefined || code === "ENOTREG"
+    ? error
+    : Object.assign(new Error(`${code}: ${path} could not be opened`), { code });
 }
 
 /** Reads a file of at most `most` bytes. A longer one, or one that is no regular file, is `failed`. */
@@ -137,9 +140,13 @@ const NEWLINE = 10;
  * torn one first, so that it does not become a part of the new line.
  */
 export function appendLines(fd: number, lines: string): void {
+  appendTo(fd, isTorn(fd) ? `${TORN}\n${lines}` : lines);
+}
+
+/** Returns whether the last line of an open file was cut off. */
+function isTorn(fd: number): boolean {
   const size = sizeOf(fd);
-  const torn = size > 0 && readAt(fd, size - 1, 1)[0] !== NEWLINE;
-  appendTo(fd, torn ? `${TORN}\n${lines}` : lines);
+  return size > 0 && readAt(fd, size - 1, 1)[0] !== NEWLINE;
 }
 
 /** Returns the lines of a text that were written whole. */
@@ -159,15 +166,27 @@ export function appendTaskLines(dir: string, name: string, lines: string): void 
   }
 }
 
-/** Appends whole lines to a file. Resolves when they are durable. */
+/**
+ * Appends whole lines to a file. Resolves when they are durable. The process does other things meanwhile, also on a
+ * disk that hangs.
+ */
 export async function appendTaskLinesDurably(dir: string, name: string, lines: string): Promise<void> {
-  const fd = openTaskFile(dir, name, "append");
+  const at = await open(dir, O_RDONLY | O_DIRECTORY | SAFELY);
   try {
-    appendLines(fd, lines);
-    await new Promise<void>((resolve, reject) => {
-      fdatasync(fd, (error) => (error === null ? resolve() : reject(error)));
-    });
+    const path = process.platform === "linux" ? `/proc/self/fd/${at.fd}/${name}` : join(dir, name);
+    const file = await open(path, FLAGS.append | SAFELY, 0o600);
+    try {
+      if (!(await file.stat()).isFile()) {
+        throw Object.assign(new Error(`${join(dir, name)} is not a regular file`), { code: "ENOTREG" });
+      }
+      await file.writeFile(isTorn(file.fd) ? `${TORN}\n${lines}` : lines);
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw named(error, join(dir, name));
   } finally {
-    closeSync(fd);
+    await at.close();
   }
 }

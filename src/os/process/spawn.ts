@@ -1,7 +1,7 @@
 // Every process that orch starts: short commands with a time limit, the keeper, and tasks. A task's process leads a
 // session of its own and writes to files. The result tells a process that ended from one that could not start.
 
-import { closeSync, constants, fchownSync, openSync } from "node:fs";
+import { closeSync, fchownSync } from "node:fs";
 import { within } from "../clock";
 import { basename, dirname } from "node:path";
 import { openOutput } from "../files/task-files";
@@ -103,8 +103,6 @@ export type Launched =
    */
   | { readonly is: "failed"; readonly code: number | null; readonly why: string };
 
-const APPEND = constants.O_CREAT | constants.O_APPEND | constants.O_WRONLY | constants.O_NOFOLLOW;
-
 /** Starts a task's process. `onExit` is called once, and never before this function returns. */
 export function launch(task: TaskCommand, onExit: (exit: ProcessExit) => void): Launched {
   const fds: number[] = [];
@@ -152,15 +150,17 @@ function couldNot(error: unknown, command: string): Launched {
   return { is: "failed", code: null, why: message };
 }
 
-/** Starts a process that outlives this one: it leads a session of its own, and its output is appended to a file. */
-export function startDetached(argv: readonly string[], env: Readonly<Record<string, string>>, log: string): number {
-  const fd = openSync(log, APPEND, 0o600);
+/**
+ * Starts a process that outlives this one: it leads a session of its own, and its output goes to the descriptor `log`,
+ * which is closed here.
+ */
+export function startDetached(argv: readonly string[], env: Readonly<Record<string, string>>, log: number): number {
   try {
-    const child = Bun.spawn([...argv], { stdio: ["ignore", fd, fd], env: { ...env }, cwd: "/", detached: true });
+    const child = Bun.spawn([...argv], { stdio: ["ignore", log, log], env: { ...env }, cwd: "/", detached: true });
     own(child).unref();
     return child.pid;
   } finally {
-    closeSync(fd);
+    closeSync(log);
   }
 }
 

@@ -56,7 +56,7 @@ function keysOf(node: NodeRow, role: Role): Pick<NodeView, "identity" | "waiting
 export function nodeView(node: NodeRow, tasks: readonly TaskRow[], last_seen_ms: Ms | null, role: Role): NodeView {
   const promises = [...tasks.map((task) => task.promised), ...node.orphans.flatMap((orphan) => orphan.held ?? [])];
   const { cpu_milli, memory_bytes, disk_bytes } = node.capacity;
-  const { limits, ...facts } = node.facts;
+  const { limits, unable = null, ...facts } = node.facts;
   return {
     id: node.id,
     name: node.name,
@@ -66,7 +66,13 @@ export function nodeView(node: NodeRow, tasks: readonly TaskRow[], last_seen_ms:
     taints: node.taints.map((taint) => ({ ...taint })),
     agent_version: node.agent_version,
     last_seen_ms: last_seen_ms === null ? null : Math.round(last_seen_ms),
-    reason: node.reason ?? admissionReason(node) ?? drainingOf(node)?.reason ?? null,
+    unable,
+    reason:
+      node.reason ??
+      (unable === null ? null : `takes no tasks: ${unable}`) ??
+      admissionReason(node) ??
+      drainingOf(node)?.reason ??
+      null,
     drain: drainView(node),
     capacity: { cpu_milli, memory_bytes, disk_bytes },
     reserved: {

@@ -18,6 +18,8 @@ export const nodeView = z.object({
   taints: z.array(z.object({ key: z.string(), value: z.string(), effect: z.string() })),
   agent_version: z.string(),
   last_seen_ms: ms.nullable(),
+  /** Why its agent can begin no task now; null if it can. */
+  unable: z.string().nullable(),
   reason: z.string().nullable(),
   drain: drainView.nullable(),
   /** `reserved` is the sum of promises to living tasks and orphans. */

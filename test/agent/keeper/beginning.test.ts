@@ -44,6 +44,7 @@ async function halfBegun(said: string) {
       capacity: { cpu_milli: 1_000, memory_bytes: 1e12, disk_bytes: 0, countables: {} },
       devices: [],
       unreadable: [],
+      blocked: new Map(),
       blames: new Map(),
       heard_ms: null,
     }).actions;

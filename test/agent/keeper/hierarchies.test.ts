@@ -87,7 +87,11 @@ const around = {
 async function run(cgroups: Cgroups, order: TaskOrder): Promise<TaskExit> {
   const { promise, resolve, reject } = Promise.withResolvers<TaskExit>();
   const all = { ...around, cgroups };
-  const begun = await begin(order, all, (held, exit) => void finish(held, exit, all).then(resolve, reject));
+  const begun = await begin(
+    order,
+    all,
+    (held, exit) => void finish(held, exit, all, () => undefined).then(resolve, reject),
+  );
   expect(begun.is).toBe("running");
   return promise;
 }

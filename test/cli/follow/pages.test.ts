@@ -96,6 +96,7 @@ const NODE: NodeView = {
   taints: [],
   agent_version: "1",
   last_seen_ms: 1_000,
+  unable: null,
   reason: null,
   drain: null,
   capacity: { cpu_milli: 1, memory_bytes: 1, disk_bytes: 1 },

@@ -105,12 +105,20 @@ test("a task says what its card waits for, and is turned away with it when that 
       capacity: CAPACITY,
       devices: [card("a", WHY)],
       unreadable: [],
+      blocked: new Map(),
       blames: new Map(),
       heard_ms: null,
     });
   const first = at(2_000);
   expect(first.actions).toEqual([]);
-  const context = { now_ms: 2_000, reserved: first.reserved, lacking: first.lacking, records, tail: () => null };
+  const context = {
+    now_ms: 2_000,
+    reserved: first.reserved,
+    lacking: first.lacking,
+    blocked: new Map(),
+    records,
+    tail: () => null,
+  };
   expect(reportOf(record, undefined, context).reported).toMatchObject({
     state: "preparing",
     reason: `waits for room on its node: device a ${WHY}`,

@@ -44,6 +44,7 @@ function turn({ now_ms, process, record = {}, blame_ms, signalled = false }: Tur
     capacity: { cpu_milli: 1, memory_bytes: 1, disk_bytes: 1, countables: {} },
     devices: [],
     unreadable: [],
+    blocked: new Map(),
     blames: new Map(
       blame_ms === undefined ? [] : [[uid, { why: "XID 31: the task's own memory fault", at_ms: blame_ms }]],
     ),

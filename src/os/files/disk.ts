@@ -1,0 +1,141 @@
+// Operations on one disk, which may hang: only a few at a time, so that they do not take all of this process's threads
+// for files, and with the age of the oldest, so that a hang is noticed.
+
+import { cpus } from "node:os";
+import { constants, open as openFile } from "node:fs";
+import { mkdir, open, rename, rm, unlink } from "node:fs/promises";
+import { dirname } from "node:path";
+import { bootMs, within } from "../clock";
+import { messageOf } from "../errors";
+import { exists } from "./files";
+
+const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
+
+/** How long an operation may take before the disk counts as hanging. */
+export const DISK_LATE_MS = 4_000;
+
+/** What became of an operation. A late one may still happen, at any time. */
+export type DiskAnswer<T> =
+  | { readonly is: "done"; readonly value: T }
+  | { readonly is: "failed"; readonly why: string }
+  | { readonly is: "late"; readonly why: string };
+
+export interface Disk {
+  /** Runs an operation when its turn comes. Resolves when it is over, however long a hanging disk takes. */
+  run<T>(operation: () => Promise<T>): Promise<T>;
+  /** Runs an operation, and resolves after `DISK_LATE_MS` at the latest. */
+  answer<T>(operation: () => Promise<T>): Promise<DiskAnswer<T>>;
+  /** Whether an operation is under way for longer than that. */
+  hangs(): boolean;
+}
+
+export const DISK_HANGS = "its disk does not answer";
+
+export function createDisk(at_once = Math.max(1, cpus().length - 1)): Disk {
+  const begun = new Set<{ readonly at_ms: number }>();
+  const waiting: (() => void)[] = [];
+  const run = async <T>(operation: () => Promise<T>): Promise<T> => {
+    if (begun.size >= at_once) {
+      await new Promise<void>((resolve) => {
+        waiting.push(resolve);
+      });
+    }
+    const one = { at_ms: bootMs() };
+    begun.add(one);
+    try {
+      return await operation();
+    } finally {
+      begun.delete(one);
+      waiting.shift()?.();
+    }
+  };
+  return {
+    run,
+    answer: (operation) => answerOf(run(operation)),
+    hangs: () => [...begun].some(({ at_ms }) => bootMs() - at_ms > DISK_LATE_MS),
+  };
+}
+
+/** Resolves with what became of an operation, after `DISK_LATE_MS` at the latest. */
+export async function answerOf<T>(running: Promise<T>): Promise<DiskAnswer<T>> {
+  const over = running
+    .then((value): DiskAnswer<T> => ({ is: "done", value }))
+    .catch((error: unknown): DiskAnswer<T> => ({ is: "failed", why: wordsOf(error) }));
+  return within<DiskAnswer<T>>(DISK_LATE_MS, over, { is: "late", why: DISK_HANGS });
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  ENOSPC: "its disk is full",
+  EDQUOT: "its disk quota is used up",
+  EROFS: "its data directory is read-only",
+  EIO: "its disk fails",
+};
+
+/** Returns why an operation on a disk failed, in words that need no path. */
+export const wordsOf = (error: unknown): string =>
+  WORDS[(error as NodeJS.ErrnoException).code ?? ""] ?? messageOf(error);
+
+/** Makes a directory for its owner only, unless it is there. */
+export async function makeDirSlowly(path: string): Promise<void> {
+  // On a frozen file system even the making of a directory that is there would wait.
+  if (!exists(path)) await mkdir(path, { recursive: true, mode: 0o700 });
+}
+
+/** Opens a file for appending, as a descriptor that the caller closes. */
+export const openToAppendSlowly = (path: string): Promise<number> =>
+  new Promise((resolve, reject) => {
+    openFile(path, O_CREAT | O_APPEND | O_WRONLY | O_NOFOLLOW, 0o600, (error, fd) =>
+      error === null ? resolve(fd) : reject(error),
+    );
+  });
+
+/** Creates a file and syncs it. Returns "exists" if the file was there before. */
+export async function createSlowly(path: string, text: string): Promise<"created" | "exists"> {
+  if (exists(path)) return "exists";
+  try {
+    const file = await open(path, O_CREAT | O_EXCL | O_APPEND | O_WRONLY | O_NOFOLLOW, 0o600);
+    try {
+      await file.writeFile(text);
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    return "created";
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return "exists";
+    throw error;
+  }
+}
+
+export const renameSlowly = (from: string, to: string): Promise<void> => rename(from, to);
+export const removeTreeSlowly = (path: string): Promise<void> => rm(path, { recursive: true, force: true });
+
+export async function removeSlowly(path: string): Promise<void> {
+  if (exists(path)) await unlink(path);
+}
+
+let count = 0;
+
+/** Replaces a file and syncs it and its directory. */
+export async function replaceSlowly(path: string, text: string, mode = 0o600): Promise<void> {
+  const aside = `${path}.${process.pid}.${count++}.slow`;
+  const file = await open(aside, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, mode);
+  try {
+    try {
+      await file.writeFile(text);
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    await rename(aside, path);
+  } catch (error) {
+    await rm(aside, { force: true });
+    throw error;
+  }
+  const dir = await open(dirname(path), O_RDONLY);
+  try {
+    await dir.sync();
+  } finally {
+    await dir.close();
+  }
+}
