@@ -2,11 +2,12 @@
 // the command line and the parts that commands start. Code is loaded when a command needs it.
 
 import type { Parts } from "./cli/parts";
+import { veiled } from "./os/anew";
 import { complainNow, sayNow } from "./os/streams";
 import { lostOutput } from "./cli/frame/lost-output";
 import { versionText } from "./cli/frame/version";
 
-const argv = process.argv.slice(2);
+const { argv, token } = veiled(process.argv.slice(2));
 
 const parts: Parts = {
   startServer: async (options) => (await import("./server/server")).startServer(options),
@@ -74,7 +75,7 @@ async function main(): Promise<number> {
     import("./cli/frame/terminal"),
     import("./os/clock"),
   ]);
-  const { host, flushed } = processHost(parts, nowMs, (code) => process.exit(code));
+  const { host, flushed } = processHost(parts, token, nowMs, (code) => process.exit(code));
   const code = await dispatch(argv, host);
   const isWhole = await flushed();
   return code === 0 && !isWhole ? 1 : code;

@@ -2,7 +2,7 @@
 // instead of throwing, so that orch goes on with less protection where the library is missing.
 
 import { dlopen, ptr, read } from "bun:ffi";
-import { existsSync } from "node:fs";
+import { closeSync, existsSync, writeSync } from "node:fs";
 import { messageOf } from "./errors";
 
 // Absolute paths only: a bare name would also be looked up in the current directory.
@@ -52,6 +52,8 @@ const open = (path: string) =>
     waitpid: { args: ["i32", "ptr", "i32"], returns: "i32" },
     mlockall: { args: ["i32"], returns: "i32" },
     clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
+    pipe: { args: ["ptr"], returns: "i32" },
+    execve: { args: ["ptr", "ptr", "ptr"], returns: "i32" },
     syscall: { args: ["i64", "i64", "i64", "i64", "i64", "i64", "i64"], returns: "i64" },
     __errno_location: { args: [], returns: "ptr" },
   }).symbols;
@@ -232,4 +234,35 @@ export function dropCached(fd: number): string | null {
   if (lib.is === "absent") return lib.why;
   const code = Number(lib.c.syscall(SYS_FADVISE, fd, 0, 0, FADVISE_DONTNEED, 0, 0));
   return code === 0 ? null : `fadvise: error ${errnoOf(lib.c)}`;
+}
+
+/**
+ * Returns the reading end of a pipe that holds the text and that programs inherit; null if the system gives none. The
+ * text must be shorter than a page.
+ */
+export function inheritedPipe(text: string): number | null {
+  const lib = libc();
+  if (lib.is === "absent") return null;
+  const ends = new Int32Array(2);
+  if (lib.c.pipe(ptr(ends)) !== 0) return null;
+  const [reading = -1, writing = -1] = ends;
+  writeSync(writing, text);
+  closeSync(writing);
+  return reading;
+}
+
+/** Executes a program in the place of this process. Returns why it failed; otherwise it does not return. */
+export function replaceProcess(path: string, argv: readonly string[], env: readonly string[]): string {
+  const lib = libc();
+  if (lib.is === "absent") return lib.why;
+  const kept: Buffer[] = [];
+  const address = (text: string): bigint => {
+    const bytes = Buffer.from(`${text}\0`);
+    kept.push(bytes);
+    return BigInt(ptr(bytes));
+  };
+  const list = (words: readonly string[]): BigUint64Array => new BigUint64Array([...words.map(address), 0n]);
+  const [file, words, variables] = [Buffer.from(`${path}\0`), list(argv), list(env)];
+  lib.c.execve(ptr(file), ptr(words), ptr(variables));
+  return `execve of ${path}: error ${errnoOf(lib.c)} (${kept.length} words)`;
 }

@@ -204,12 +204,20 @@ describe("an agent's data", () => {
       const tasks = await started(cluster);
       await cluster.agent("n1").kill("SIGKILL");
       await rename(cluster.dataOf("n1"), join(cluster.dir, "lost"));
-      // The name is given away again once its agent has not been heard for a while.
+      // Another key waits for an operator, once the node's agent has not been heard for a while.
+      const flags = ["--token", await cluster.joinToken(), "--name", "n1", "--capacity", "cpu=4,memory=4GiB"];
+      const again = ["agent", "join", cluster.url, "--data", cluster.dataOf("n1"), ...flags];
       await waitUntil(
-        "joining again to be taken",
-        async () => cluster.startAgent("n1", "--token", await cluster.joinToken(), "--name", "n1"),
+        "the new key to wait",
+        async () =>
+          cluster
+            .program("n1", again)
+            .line(/waits to join as n1/)
+            .catch(() => null),
         30_000,
       );
+      await cluster.ok("node", "approve", "n1");
+      await cluster.agent("n1").line(/joined as n1/);
       await waitUntil(
         "the living to be shown",
         async () =>

@@ -61,7 +61,11 @@ export async function joinCluster(options: JoinOptions): Promise<AgentIdentity |
   const url = urls[0] ?? "";
   let said = "";
   for (let wait_ms = FIRST_WAIT_MS; !signal.aborted; wait_ms = Math.min(2 * wait_ms, LONGEST_WAIT_MS)) {
-    const found = await askOnce(options, url, token, text, key, said !== "");
+    const found = await askOnce(options, url, token, text, key, said !== "").catch((error: unknown) => {
+      if (signal.aborted) return null;
+      throw error;
+    });
+    if (found === null) return null;
     if (found.is === "joined") {
       await keepIdentity(data, found.identity);
       removeFile(join(data, FILE));
@@ -87,7 +91,12 @@ async function askOnce(
   waited: boolean,
 ): Promise<Asked> {
   try {
-    const certificate = await fetchCertificate(url, token.pin, options.signal);
+    const certificate = await fetchCertificate(url, token.pin, options.signal).catch((error: unknown) => {
+      if (error instanceof WrongServerError || options.signal.aborted) throw error;
+      throw new UnreachableError(`no server answers at ${url}`, "is it running, and is the port open?", {
+        cause: error,
+      });
+    });
     const client = connect({ url, token: text, ca: certificate });
     const request = requestOf(options, token, key);
     // What a tool of this machine says may be beyond the bounds of a message. It must not keep the machine out.

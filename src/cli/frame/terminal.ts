@@ -19,8 +19,14 @@ export interface Process {
   readonly flushed: () => Promise<boolean>;
 }
 
-export function processHost(parts: Parts, now: () => number, end: (code: number) => void): Process {
-  const { env } = process;
+/** `token` is the one of the environment, from which it is gone by now. */
+export function processHost(
+  parts: Parts,
+  token: string | undefined,
+  now: () => number,
+  end: (code: number) => void,
+): Process {
+  const env = token === undefined ? process.env : { ...process.env, ORCH_TOKEN: token };
   let isService = false;
   let isWhole = true;
   const out = sinkOf(process.stdout, (error) => {
