@@ -20,8 +20,16 @@ afterAll(async () => expect(await cluster.close()).toEqual([]));
 const token = async (...flags: string[]): Promise<string> =>
   (await cluster.json<{ token: string }>("token", "new", "--role", "agent", ...flags)).token;
 const argsOf = (name: string, ...more: string[]): string[] => [
-  ...["agent", "join", cluster.url, "--name", name, "--data", cluster.dataOf(name)],
-  ...["--capacity", "cpu=1,memory=1GiB", ...more],
+  "agent",
+  "join",
+  cluster.url,
+  "--name",
+  name,
+  "--data",
+  cluster.dataOf(name),
+  "--capacity",
+  "cpu=1,memory=1GiB",
+  ...more,
 ];
 const node = async (name: string): Promise<NodeView | undefined> =>
   (await cluster.nodes()).find((one) => one.name === name);
@@ -104,7 +112,7 @@ describe("a token", () => {
   }
 });
 
-test("a node that has to be approved waits in the foreground, over its own restart too, and gets no work before", async () => {
+test("a node to be approved waits in the foreground, over its own restart too, without work", async () => {
   const secret = await token("--approve");
   let agent = cluster.program("late", argsOf("late", "--token", secret));
   await agent.line(/waits to join as late: .*orch node approve late/);
@@ -133,10 +141,8 @@ test("a data directory that is lost is replaced when an operator approves, and b
     "the old agent to count as away",
     async () => {
       const program = cluster.program("late", argsOf("late", "--token", secret));
-      return program.line(/waits to join as late/, 5_000).then(
-        () => program,
-        () => null,
-      );
+      await program.line(/waits to join as late/, 5_000);
+      return program;
     },
     40_000,
   );

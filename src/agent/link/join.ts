@@ -92,7 +92,7 @@ async function askOnce(
 ): Promise<Asked> {
   try {
     const certificate = await fetchCertificate(url, token.pin, options.signal).catch((error: unknown) => {
-      if (error instanceof WrongServerError || options.signal.aborted) throw error;
+      if (error instanceof DialError || options.signal.aborted) throw error;
       throw new UnreachableError(`no server answers at ${url}`, "is it running, and is the port open?", {
         cause: error,
       });
