@@ -3,10 +3,10 @@
 
 import { join } from "node:path";
 import type { Device } from "../core/model/device";
-import type { Ms } from "../core/units";
+import type { BootMs, Ms } from "../core/units";
 import type { Taint } from "../core/model/workload";
 import { findCgroups } from "../os/cgroup/hierarchy";
-import { nowMs, steadyClock } from "../os/clock";
+import { bootMs, nowMs } from "../os/clock";
 import { randomHex } from "../os/dice";
 import { wordsOf } from "../os/files/disk";
 import { exists, isWritable, takeDir } from "../os/files/files";
@@ -24,6 +24,7 @@ import { openFence } from "./link/fence";
 import { hasIdentity, readIdentity, trustOf, type AgentIdentity } from "./link/identity";
 import { hasAsked, joinCluster } from "./link/join";
 import { readLog } from "./tasks/logs";
+import { clocksNow } from "./tasks/moments";
 import { openTaskStore, type TaskFiles } from "./tasks/store";
 import { openLeaving } from "./leave/leaving";
 import { createAgentLoop } from "./loop/loop";
@@ -161,7 +162,7 @@ function claimShare(run: string, data: string, { capacity }: AgentOptions): void
 }
 
 interface Grounds {
-  readonly clock: () => Ms;
+  readonly clock: () => BootMs;
   readonly cards: AgentCards;
   readonly machine: () => Machine;
   /** Returns why the agent can begin no task now, or null. It is set once the tasks are open. */
@@ -173,7 +174,7 @@ interface Grounds {
  * Finds out the identity of this agent and the facts of its machine. Joins the cluster if the agent has not joined yet.
  */
 async function settle(data: string, options: AgentOptions): Promise<Grounds | null> {
-  const clock = steadyClock();
+  const clock = bootMs;
   const known = readIdentity(data);
   const ownName = options.name ?? runName(data);
   const cgroups = findCgroups(runName(data));
@@ -211,7 +212,7 @@ async function openTasks(
   data: string,
   { version, accounts, say }: AgentOptions,
   cards: AgentCards,
-  clock: () => Ms,
+  clock: () => BootMs,
 ): Promise<{ readonly store: TaskFiles; readonly driver: Driver }> {
   const store = openTaskStore(data, say, runDirOf(data));
   const driver = await openProcessDriver({
@@ -302,7 +303,7 @@ const logsOf =
   (what, signal) =>
     readLog(what, {
       data,
-      now_ms: nowMs,
+      clocks: clocksNow,
       signal,
       living: (uid) => driver.seen().get(uid)?.process.is === "alive",
     });

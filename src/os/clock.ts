@@ -4,11 +4,18 @@
 import { readFileSync } from "node:fs";
 import { bootTime } from "./libc";
 
-/** Returns the Unix time in milliseconds according to the machine's clock. */
-export const nowMs = (): number => Date.now();
+/** The two kinds of moments, as `core/units` names them. */
+type BootMs = number & { readonly clock?: "boot" };
+type WallMs = number & { readonly clock?: "wall" };
 
-/** Returns the milliseconds since the machine booted, sleep included. Leases are counted on this clock. */
-export function bootMs(): number {
+/**
+ * Returns the Unix time in milliseconds according to the machine's clock, which may be wrong and be corrected. It is
+ * for people; nothing is decided on it.
+ */
+export const nowMs = (): WallMs => Date.now();
+
+/** Returns the milliseconds since the machine booted, sleep included. Everything is decided on this clock. */
+export function bootMs(): BootMs {
   const exact = bootTime();
   if (exact !== null) return exact;
   if (process.platform !== "linux") return performance.now();

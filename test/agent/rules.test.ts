@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { accessOf } from "../../src/agent/devices/access";
 import type { Handle } from "../../src/agent/devices/device";
 import { environmentOf } from "../../src/agent/machine/environment";
-import { parseRecord } from "../../src/agent/tasks/records";
+import { keptRecord, parseRecord } from "../../src/agent/tasks/records";
 import { commandOf } from "../../src/agent/keeper/command";
 import { leasePhase, LEASE_GUARD_MS } from "../../src/agent/keeper/lease";
 import type { TaskOrder } from "../../src/agent/keeper/messages";
@@ -12,6 +12,7 @@ import { parseExit } from "../../src/agent/tasks/taskdir";
 import { parseAccount, uidHint } from "../../src/os/process/accounts";
 import { signalName, signalNumber } from "../../src/os/process/signals";
 import { assignmentFor, recordFor } from "../support/tasks";
+import { STILL } from "../support/clocks";
 
 describe("a lease", () => {
   const at = (now_ms: number) => leasePhase(10_000, 30_000, 5_000, now_ms).is;
@@ -146,7 +147,10 @@ describe("a record", () => {
   const record = recordFor(assignmentFor("true"));
   const { uid } = record.assignment;
   test("is read back as it was written", () =>
-    expect(parseRecord(JSON.parse(JSON.stringify(record)), uid)).toEqual({ is: "there", record }));
+    expect(parseRecord(JSON.parse(JSON.stringify(keptRecord(record, STILL))), uid, STILL)).toEqual({
+      is: "there",
+      record,
+    }));
   const bad: readonly (readonly [string, unknown])[] = [
     ["null", null],
     ["a text", "x"],
@@ -163,7 +167,7 @@ describe("a record", () => {
 });
 
 test("an exit of another release is read as far as it goes", () => {
-  expect(parseExit({ started_ms: 1, ended_ms: 2, exit_code: 3, new: true })).toEqual({
+  expect(parseExit({ started_ms: 1, ended_ms: 2, exit_code: 3, new: true }, STILL, STILL)).toEqual({
     started_ms: 1,
     ended_ms: 2,
     exit_code: 3,
@@ -174,11 +178,12 @@ test("an exit of another release is read as far as it goes", () => {
     reason: null,
   });
   for (const bad of [undefined, {}, [], null, 3, "", { started_ms: 1, ended_ms: "2" }])
-    expect(parseExit(bad)).toBeNull();
+    expect(parseExit(bad, STILL, STILL)).toBeNull();
 });
 
 test("an exit says in a field what ended it, also where a keeper of before told it in words alone", () => {
-  const causeOf = (exit: object): unknown => parseExit({ started_ms: 1, ended_ms: 2, exit_code: 0, ...exit })?.cause;
+  const causeOf = (exit: object): unknown =>
+    parseExit({ started_ms: 1, ended_ms: 2, exit_code: 0, ...exit }, STILL, STILL)?.cause;
   expect(causeOf({ reason: null })).toBeUndefined();
   expect(causeOf({ reason: "could not start: /x is not executable" })).toBe("start_failed");
   expect(causeOf({ reason: "its lease ran out: the server was not heard" })).toBe("lease_expired");
@@ -188,7 +193,7 @@ test("an exit says in a field what ended it, also where a keeper of before told 
 test("an end of another release is read as far as it goes", () => {
   const record = recordFor(assignmentFor("true"));
   const read = (end: object): unknown => {
-    const parsed = parseRecord({ ...record, end }, record.assignment.uid);
+    const parsed = parseRecord({ ...record, end }, record.assignment.uid, { ...STILL, boot_id: record.boot_id });
     return parsed.is === "bad" ? parsed.why : parsed.record.end;
   };
   const end = { state: "failed", started_ms: null, finished_ms: 1, exit_code: 1, signal: null, reason: null };

@@ -4,8 +4,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { clocksNow } from "../../src/agent/tasks/moments";
 import { claimText } from "../../src/agent/tasks/taskdir";
-import { bootId } from "../../src/os/proc";
 import {
   alive,
   assignmentFor,
@@ -100,7 +100,7 @@ describe("claims", () => {
     const record = recordFor(assignmentFor("echo begun"));
     const { uid } = record.assignment;
     await tasks.store.write(record);
-    writeFileSync(join(site.data, "tasks", uid, "claim"), claimText(bootId(), 0, []));
+    writeFileSync(join(site.data, "tasks", uid, "claim"), claimText(clocksNow(), []));
     await tasks.driver.start(record);
     expect(tasks.driver.seen().get(uid)).toMatchObject({ claimed: true, process: { is: "vanished" } });
     expect(await output(site.data, uid)).toBe("");
@@ -119,7 +119,7 @@ describe("claims", () => {
     const record = recordFor(assignmentFor("echo begun"));
     const { uid } = record.assignment;
     await tasks.store.write(record);
-    writeFileSync(join(site.data, "tasks", uid, "claim"), claimText("another-boot", 0, []));
+    writeFileSync(join(site.data, "tasks", uid, "claim"), claimText({ ...clocksNow(), boot_id: "another-boot" }, []));
     await tasks.driver.start(record);
     expect(tasks.driver.seen().get(uid)?.process).toEqual({
       is: "vanished",

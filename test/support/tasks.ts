@@ -13,7 +13,7 @@ import type { Orphan } from "../../src/core/model/rows-node";
 import type { Promised } from "../../src/core/model/promised";
 import type { Assignment, Seen, TaskRecord } from "../../src/core/model/record";
 import { MIB } from "../../src/core/units";
-import { steadyClock } from "../../src/os/clock";
+import { bootMs } from "../../src/os/clock";
 import { randomHex } from "../../src/os/dice";
 import { bootId } from "../../src/os/proc";
 import { runDirOf, runName } from "../../src/agent/machine/rundir";
@@ -138,7 +138,7 @@ export async function makeSite(): Promise<Site> {
         data,
         store,
         version: options.version ?? "1",
-        clock: steadyClock(),
+        clock: bootMs,
         accounts: createAccounts(options.accounts ?? "existing"),
         access: options.access ?? ((promised) => accessOf(promised, [], { keeps: false, mps: null })),
         keeper_command: KEEPER_COMMAND,

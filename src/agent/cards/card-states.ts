@@ -19,7 +19,7 @@ import {
 import { blockOf, deviceOf } from "../../core/agent/card-shown";
 import { holdersOf, type CardTask, type CardUser, type Holder } from "../../core/agent/card-users";
 import { VENDORS, type Device, type Vendor } from "../../core/model/device";
-import type { Ms } from "../../core/units";
+import type { BootMs } from "../../core/units";
 import { SHARED_ACCOUNT } from "../machine/account";
 import type { Card, Handle } from "../devices/device";
 import type { TaskName, Tasks } from "./owners";
@@ -33,7 +33,7 @@ export interface CardStatesOptions {
   /** The state from the file, and the file. */
   readonly kept: Kept;
   readonly keeping: CardsFile;
-  readonly clock: () => Ms;
+  readonly clock: () => BootMs;
   /** The agent's own account, which tasks without an account of their own use. */
   readonly user: string;
   readonly say: (line: string) => void;

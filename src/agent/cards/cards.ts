@@ -4,7 +4,7 @@
 import type { Device, Reading } from "../../core/model/device";
 import type { NodeLimits } from "../../core/model/rows-node";
 import type { Promised } from "../../core/model/promised";
-import type { Ms } from "../../core/units";
+import type { BootMs } from "../../core/units";
 import { basePaths, type Cgroups } from "../../os/cgroup/hierarchy";
 import { accountOfProcess } from "../../os/machine";
 import { accessOf, type DeviceAccess } from "../devices/access";
@@ -23,7 +23,7 @@ export interface CardsOptions {
    * The beginnings of the ids of those cards that this agent may use, with their parts. An empty list means all cards.
    */
   readonly only: readonly string[];
-  readonly clock: () => Ms;
+  readonly clock: () => BootMs;
   readonly say: (line: string) => void;
 }
 

@@ -12,7 +12,7 @@ import {
   type FindingRule,
   type Notice,
 } from "../../core/model/findings";
-import { MINUTE_MS, SECOND_MS, type Ms } from "../../core/units";
+import { MINUTE_MS, SECOND_MS, type BootMs, type Ms } from "../../core/units";
 import { openKernelLog, type KernelLog } from "../../os/kernel-log";
 import { findingsIn, type KernelFinding } from "./kernel-findings";
 
@@ -25,7 +25,7 @@ export interface HealthMemory {
 
 export interface CardsHealthOptions {
   readonly memory: HealthMemory;
-  readonly clock: () => Ms;
+  readonly clock: () => BootMs;
   readonly say: (line: string) => void;
   /** The path of the kernel's log, such as `/dev/kmsg`; or null if there is none. */
   readonly log_path: string | null;

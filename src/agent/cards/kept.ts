@@ -70,9 +70,10 @@ export const recalled = (cards: readonly KeptCard[], same_boot: boolean, now_ms:
   new Map(
     cards.map(({ facts, handle, baseline_bytes, quarantine: kept, missing, holders }) => {
       const card = newCard(now_ms);
-      // The clock may have been ahead then. A time in the future would keep the card in quarantine until a test could
-      // be newer.
-      const quarantine = kept === null ? null : { ...kept, since_ms: Math.min(kept.since_ms, now_ms) };
+      // A moment of another boot, or of an older release, is none of this boot's clock. A moment in the future would
+      // keep the card in quarantine until a test could be newer.
+      const since_ms = same_boot ? Math.min(kept?.since_ms ?? now_ms, now_ms) : now_ms;
+      const quarantine = kept === null ? null : { ...kept, since_ms };
       const gate = card.gate.is === "closed" && same_boot ? { ...card.gate, after: holders } : card.gate;
       const known = { ...card, quarantine, missing, gate, baseline_bytes: same_boot ? baseline_bytes : null };
       return [facts.id, { facts, handle, card: known, holders: [] }] as const;

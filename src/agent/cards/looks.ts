@@ -2,7 +2,7 @@
 // that hangs does not block anything else.
 
 import { formatDuration } from "../../core/format";
-import type { Ms } from "../../core/units";
+import type { BootMs, Ms } from "../../core/units";
 import { messageOf } from "../../os/errors";
 import type { DeviceProbe, DeviceLook } from "../devices/device";
 
@@ -10,7 +10,7 @@ import type { DeviceProbe, DeviceLook } from "../devices/device";
 const HUNG_AFTER_MS = 30_000;
 
 export interface VendorLooksOptions {
-  readonly clock: () => Ms;
+  readonly clock: () => BootMs;
   /** Called when a look has ended. `n` counts looks from 1; `at_ms` is when this one began. */
   readonly took: (look: DeviceLook, n: number, at_ms: Ms) => void;
   /** Returns how long to wait before the next look. */

@@ -3,7 +3,7 @@
 
 import type { Orphan } from "../../core/model/rows-node";
 import type { Seen, TaskRecord } from "../../core/model/record";
-import type { Ms } from "../../core/units";
+import type { BootMs } from "../../core/units";
 import type { StoredTasks } from "../tasks/store";
 
 export interface Driver {
@@ -36,7 +36,7 @@ export interface Driver {
   /** Forgets a task that is of no interest any more. */
   drop(uid: string): void;
   /** Tells when the newest answered heartbeat was sent, on the loop's clock. */
-  lease(heard_ms: Ms): void;
+  lease(heard_ms: BootMs): void;
   onChange(listener: () => void): void;
   /** Releases the driver's own resources. Tasks and keepers live on. */
   close(): void;

@@ -2,9 +2,11 @@
 
 import type { TaskExit } from "../../core/model/end";
 import type { Seen, TaskHandle } from "../../core/model/record";
+import type { BootMs } from "../../core/units";
 import { membersOf } from "../../os/cgroup/group";
 import type { Group } from "../../os/cgroup/hierarchy";
 import { bootId, isAlive, statOf } from "../../os/proc";
+import { bootOfStart } from "../tasks/moments";
 import type { Attempt } from "../tasks/taskdir";
 
 /** The handle of a process of this boot. No other process has, or had, both this pid and this start time. */
@@ -29,7 +31,7 @@ export const lookedEnded = (exit: TaskExit): Looked => ({
   group: [],
 });
 
-export const lookedAlive = (handle: ProcessHandle, started_ms: number, group: Group): Looked => ({
+export const lookedAlive = (handle: ProcessHandle, started_ms: BootMs, group: Group): Looked => ({
   seen: { claimed: true, process: { is: "alive", handle, started_ms } },
   handle,
   group,
@@ -58,16 +60,16 @@ function livingIn(group: Group, noted: boolean): { readonly handle: ProcessHandl
   return { handle: { pid, start }, left: noted || leader === undefined };
 }
 
-const aliveIn = (living: { handle: ProcessHandle; left: boolean }, started_ms: number, group: Group): Looked => ({
+const aliveIn = (living: { handle: ProcessHandle; left: boolean }, started_ms: BootMs, group: Group): Looked => ({
   ...lookedAlive(living.handle, started_ms, group),
   ...(living.left ? { left: true } : {}),
 });
 
 /** Looks at a task whose directory is gone, so that only a line in its keeper's journal is left of it. */
 export function lookAtNote({ pid, start, group }: ProcessHandle & { readonly group: Group }): Looked {
-  if (isAlive(pid, start)) return lookedAlive({ pid, start }, 0, group);
+  if (isAlive(pid, start)) return lookedAlive({ pid, start }, bootOfStart(start) ?? 0, group);
   const living = livingIn(group, true);
-  if (living !== null) return aliveIn(living, 0, group);
+  if (living !== null) return aliveIn(living, bootOfStart(living.handle.start) ?? 0, group);
   return vanished("its directory was lost while it ran, so its exit is not known");
 }
 

@@ -6,7 +6,7 @@ import { HOUSE_LIMITS } from "../../core/limits";
 import type { Orphan } from "../../core/model/rows-node";
 import type { Promised } from "../../core/model/promised";
 import type { Seen, TaskRecord } from "../../core/model/record";
-import type { Ms } from "../../core/units";
+import type { BootMs } from "../../core/units";
 import { bootMs, breathe, pause } from "../../os/clock";
 import { removeGroup } from "../../os/cgroup/group";
 import { findCgroups } from "../../os/cgroup/hierarchy";
@@ -38,7 +38,7 @@ export interface ProcessDriverOptions {
   /** Returns how a task gets access to the cards that it was promised, as of now. */
   readonly access: (promised: Promised["devices"]) => DeviceAccess;
   /** The loop's clock. Leases are told in its time. */
-  readonly clock: () => Ms;
+  readonly clock: () => BootMs;
   readonly say: (line: string) => void;
   /** The argv that starts a keeper; this program by default. */
   readonly keeper_command?: readonly string[];
@@ -270,7 +270,7 @@ class ProcessDriver implements Driver {
     return { handle, group: group.length > 0 ? group : (this.#options.store.attempt(uid)?.group ?? []) };
   }
 
-  lease(heard_ms: Ms): void {
+  lease(heard_ms: BootMs): void {
     this.#keepers.lease(bootMs() - Math.max(0, this.#options.clock() - heard_ms));
   }
 

@@ -2,7 +2,8 @@
 // a reason, since a claim never executes again.
 
 import { join } from "node:path";
-import { nowMs } from "../../os/clock";
+import type { BootMs } from "../../core/units";
+import { bootMs } from "../../os/clock";
 import { enterKept } from "../../os/cgroup/devices";
 import { joinRest, makeGroup, removeGroup } from "../../os/cgroup/group";
 import { findCgroups, groupOf, type Cgroups, type Group } from "../../os/cgroup/hierarchy";
@@ -12,9 +13,10 @@ import { isFar } from "../../os/files/near";
 import { appendLines } from "../../os/files/task-files";
 import { joinNewKeyring } from "../../os/libc";
 import type { Say } from "../../os/log";
-import { adjustOom, bootId, statOf } from "../../os/proc";
+import { adjustOom, statOf } from "../../os/proc";
 import { findCommand, launch, type Launched, type ProcessExit } from "../../os/process/spawn";
 import type { Journal } from "../tasks/living";
+import { clocksNow } from "../tasks/moments";
 import { claimText, FILES, pidLine } from "../tasks/taskdir";
 import { commandOf, type Wrapped, type Wrappers } from "./command";
 import type { Guard } from "./guard";
@@ -44,7 +46,7 @@ export interface HeldTask {
   readonly group: Group;
   readonly pid: number;
   readonly start: string;
-  readonly started_ms: number;
+  readonly started_ms: BootMs;
   readonly wrapped: Wrapped;
   /** Why the keeper itself ends the task, or null. */
   ending: "lease_expired" | null;
@@ -56,7 +58,7 @@ export type Begun =
   | {
       readonly is: "failed";
       readonly claim: number;
-      readonly at_ms: number;
+      readonly at_ms: BootMs;
       readonly code: number | null;
       readonly why: string;
     }
@@ -71,9 +73,9 @@ export async function begin(
   const dir = join(around.tasks, order.uid);
   if (!exists(dir)) return { is: "refused", why: "it has no directory" };
   const group = groupOf(around.cgroups, order.uid, (order.denied ?? []).length > 0);
-  const claim = await createHeld(join(dir, FILES.claim), claimText(bootId(), nowMs(), group));
+  const claim = await createHeld(join(dir, FILES.claim), claimText(clocksNow(), group));
   if (claim === null) return { is: "refused", why: "it was claimed before" };
-  const failed = (code: number | null, why: string): Begun => ({ is: "failed", claim, at_ms: nowMs(), code, why });
+  const failed = (code: number | null, why: string): Begun => ({ is: "failed", claim, at_ms: bootMs(), code, why });
 
   const { workdir } = order;
   const far = needsFar(order);
@@ -181,10 +183,10 @@ function run(ready: Ready, around: Surroundings, onExit: (held: HeldTask, exit: 
   if (launched.is === "failed") {
     letGo(order, around);
     removeGroup(group);
-    return { is: "failed", claim, at_ms: nowMs(), code: launched.code, why: launched.why };
+    return { is: "failed", claim, at_ms: bootMs(), code: launched.code, why: launched.why };
   }
   const { pid } = launched;
-  const started_ms = nowMs();
+  const started_ms = bootMs();
   joinRest(group, pid);
   if (order.oom_score_adj !== around.oom_score_adj) adjustOom(pid, order.oom_score_adj);
   const start = statOf(pid)?.start ?? "0";
@@ -199,7 +201,7 @@ function run(ready: Ready, around: Surroundings, onExit: (held: HeldTask, exit: 
 function note(held: HeldTask, around: Surroundings): void {
   const { order, dir, claim, group, pid, start, started_ms } = held;
   try {
-    appendLines(claim, pidLine({ pid, start, started_ms }));
+    appendLines(claim, pidLine({ pid, start, started_ms }, clocksNow()));
     around.journal.begun({ uid: order.uid, name: order.name, pid, start, dir, group, held: order.held });
   } catch (error) {
     around.say(`task ${order.name}: its process ${pid} could not be noted`, { why: messageOf(error) });

@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import type { TaskExit } from "../../core/model/end";
-import { nowMs, pause } from "../../os/clock";
+import { bootMs, pause } from "../../os/clock";
 import { killGroup, membersOf, memoryFacts, removeGroup } from "../../os/cgroup/group";
 import { messageOf } from "../../os/errors";
 import { closeFile, removeFile } from "../../os/files/files";
@@ -13,6 +13,7 @@ import { carries, findProcesses, statOf } from "../../os/proc";
 import { familyOf, orphans } from "../../os/process/orphans";
 import { sendSignal } from "../../os/process/signals";
 import type { ProcessExit } from "../../os/process/spawn";
+import { clocksNow } from "../tasks/moments";
 import { exitLine, FILES, startFailed } from "../tasks/taskdir";
 import type { HeldTask, Surroundings } from "./begin";
 
@@ -41,7 +42,7 @@ export async function finish(
     exit_code: exit.exit_code,
     signal: exit.signal,
     started_ms: held.started_ms,
-    ended_ms: nowMs(),
+    ended_ms: bootMs(),
     peak_memory_bytes: peak_bytes ?? exit.max_rss_bytes,
     oom: oom_kills > 0,
     left,
@@ -117,7 +118,7 @@ export const LEASE_OVER = "its lease ran out: the server was not heard";
 export async function recordExit(claim: number, exit: TaskExit, say: Say, unwritten: () => void): Promise<void> {
   for (let tries = 0; ; tries++) {
     try {
-      appendLines(claim, exitLine(exit));
+      appendLines(claim, exitLine(exit, clocksNow()));
       return closeFile(claim);
     } catch (error) {
       if (tries === 0) {

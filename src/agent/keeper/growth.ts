@@ -1,12 +1,12 @@
 // Watches the output of tasks grow. Marks say when which byte was there, so that logs can be asked for by time, and the
 // oldest bytes beyond a cap are removed from the disk. The keeper does this, so that it goes on without an agent.
 
-import { nowMs } from "../../os/clock";
 import { messageOf } from "../../os/errors";
 import { closeFile } from "../../os/files/files";
 import { appendTaskLines, emptyTaskFile, openTaskFile, sizeOfTaskFile } from "../../os/files/task-files";
 import { punchHole } from "../../os/libc";
 import { readMarks } from "../tasks/logs";
+import { clocksNow, type Clocks } from "../tasks/moments";
 import { FILES } from "../tasks/taskdir";
 
 /**
@@ -71,10 +71,11 @@ export const resumeGrowth = (dir: string, cap_bytes: number): Growth => ({
 });
 
 /**
- * Looks once at the streams that are due. The lines of the marks file are `at NAME OFFSET MS`, `from NAME OFFSET` and
- * `cut NAME OFFSET`.
+ * Looks once at the streams that are due. The lines of the marks file are `at NAME OFFSET MS BOOT_MS`, `from NAME
+ * OFFSET` and `cut NAME OFFSET`. Keepers of earlier releases wrote no BOOT_MS.
  */
-export function look(growth: Growth, now_ms: number, say: (why: string) => void): void {
+export function look(growth: Growth, now: Clocks, say: (why: string) => void): void {
+  const now_ms = now.boot_ms;
   for (const stream of growth.streams) {
     if (now_ms < stream.look_after_ms) continue;
     const size = stream.base + sizeOfTaskFile(growth.dir, FILES[stream.name]);
@@ -83,18 +84,19 @@ export function look(growth: Growth, now_ms: number, say: (why: string) => void)
       stream.quiet_ms = Math.min(LOOK_SELDOM_MS, stream.quiet_ms * 2);
       continue;
     }
-    grown(growth, stream, size, now_ms, say);
+    grown(growth, stream, size, now, say);
   }
 }
 
-function grown(growth: Growth, stream: Stream, size: number, now_ms: number, say: (why: string) => void): void {
+function grown(growth: Growth, stream: Stream, size: number, now: Clocks, say: (why: string) => void): void {
+  const now_ms = now.boot_ms;
   stream.size = size;
   stream.quiet_ms = LOOK_EVERY_MS;
   stream.look_after_ms = now_ms + LOOK_EVERY_MS;
   if (now_ms >= stream.mark_after_ms) {
     stream.marks += 1;
     stream.mark_after_ms = now_ms + LOOK_EVERY_MS * 2 ** Math.floor(stream.marks / MARKS_A_STEP);
-    mark(growth, `at ${stream.name} ${size} ${now_ms}`, say);
+    mark(growth, `at ${stream.name} ${size} ${now.wall_ms} ${now_ms}`, say);
   }
   // Bytes are freed in steps of an eighth of the cap, so that steady output does not cost a call at every look.
   if (size - stream.freed > growth.cap_bytes + growth.cap_bytes / 8) free(growth, stream, say);
@@ -141,7 +143,7 @@ function free(growth: Growth, stream: Stream, say: (why: string) => void): void 
  * still looked at.
  */
 export function lookAtAll(growths: Iterable<Growth>, say: (why: string) => void): void {
-  const now = nowMs();
+  const now = clocksNow();
   for (const growth of growths) {
     try {
       look(growth, now, say);

@@ -26,7 +26,8 @@ import { finish, LEASE_OVER, recordExit } from "./finish";
 import { LOOK_EVERY_MS, lookAtAll, watchGrowth, type Growth } from "./growth";
 import { Guard } from "./guard";
 import { leaseActs, leasePhase } from "./lease";
-import { parseToKeeper, type FromKeeper, type TaskOrder, type ToKeeper } from "./messages";
+import { clocksNow } from "../tasks/moments";
+import { parseToKeeper, toldBy, type FromKeeper, type TaskOrder, type ToKeeper } from "./messages";
 import { openJournal } from "../tasks/living";
 import { makeRunDir, runDirOf, runName } from "../machine/rundir";
 import { places, startFailed } from "../tasks/taskdir";
@@ -87,7 +88,7 @@ class Keeper {
   }
 
   #tell(peer: LinePeer, message: FromKeeper): void {
-    peer.send(message);
+    peer.send(toldBy(message, clocksNow()));
   }
 
   #tellAll(message: FromKeeper): void {

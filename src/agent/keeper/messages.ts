@@ -2,11 +2,13 @@
 // only added, and a message that is not understood is reported and dropped.
 
 import type { TaskExit } from "../../core/model/end";
+import type { BootMs } from "../../core/units";
 import type { GroupLimits } from "../../os/cgroup/limits";
 import type { DeviceNumber } from "../../os/device-deny";
 import { fieldsOf, isTexts, type JsonObject } from "../../os/files/json";
 import { isNamedLimit, type NamedLimit } from "../../os/process/known-state";
-import { isUid, parseExit } from "../tasks/taskdir";
+import { bootOfStart, clocksNow, recalled, wallOf, type Clocks } from "../tasks/moments";
+import { isUid, keptExit, numberOrNull, parseExit } from "../tasks/taskdir";
 
 /** Everything that the keeper needs to run one task. The keeper reads no record. */
 export interface TaskOrder {
@@ -49,11 +51,19 @@ export type FromKeeper =
       readonly uid: string;
       readonly pid: number;
       readonly start: string;
-      readonly started_ms: number;
+      readonly started_ms: BootMs;
     }
   /** This order executed nothing. `dropped`: the keeper counted the task as its own meanwhile, and no longer does. */
   | { readonly is: "refused"; readonly uid: string; readonly why: string; readonly dropped?: true }
   | { readonly is: "ended"; readonly uid: string; readonly exit: TaskExit };
+
+/** Returns a message as it travels: its moments on both clocks, since an agent of an earlier release knows one. */
+export function toldBy(message: FromKeeper, now: Clocks): JsonObject {
+  if (message.is === "started") {
+    return { ...message, started_ms: wallOf(message.started_ms, now), started_boot_ms: message.started_ms };
+  }
+  return message.is === "ended" ? { ...message, exit: keptExit(message.exit, now) } : { ...message };
+}
 
 /** A line that is none of the messages above, and what could be read of it. */
 export interface NotUnderstood {
@@ -104,17 +114,23 @@ function fromKeeper(told: JsonObject): FromKeeper | null {
   if (typeof uid !== "string") return null;
   switch (is) {
     case "started": {
-      const { pid, start, started_ms } = told;
-      return isCount(pid) && typeof start === "string" && typeof started_ms === "number"
-        ? { is, uid, pid, start, started_ms }
-        : null;
+      const { pid, start, started_ms, started_boot_ms } = told;
+      if (!isCount(pid) || typeof start !== "string" || typeof started_ms !== "number") return null;
+      const now = clocksNow();
+      const moment = {
+        wall_ms: started_ms,
+        boot_ms: numberOrNull(started_boot_ms) ?? bootOfStart(start),
+        boot_id: now.boot_id,
+      };
+      return { is, uid, pid, start, started_ms: recalled(moment, now) };
     }
     case "refused": {
       const { why, dropped } = told;
       return typeof why === "string" ? { is, uid, why, ...(dropped === true ? { dropped } : {}) } : null;
     }
     case "ended": {
-      const exit = parseExit(told["exit"]);
+      const now = clocksNow();
+      const exit = parseExit(told["exit"], now, now);
       return exit === null ? null : { is, uid, exit };
     }
     default:

@@ -1,7 +1,7 @@
 // The agent's socket for programs of its own account on this machine, since the agent opens no port.
 
 import { join } from "node:path";
-import type { Ms } from "../../core/units";
+import type { BootMs } from "../../core/units";
 import { wordsOf } from "../../os/files/disk";
 import { removeFile } from "../../os/files/files";
 import { listenLines, longestPath, type LineHandlers, type LinePeer } from "../../os/files/lines";
@@ -13,7 +13,7 @@ export interface ControlOptions {
   /** `<data>/agent`. */
   readonly data: string;
   readonly requests: LeaveRequests;
-  readonly clock: () => Ms;
+  readonly clock: () => BootMs;
   readonly name: () => string;
   readonly say: (line: string) => void;
 }

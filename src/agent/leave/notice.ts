@@ -1,7 +1,7 @@
 // Asks repeatedly whether this machine is about to be taken away, as owners of spot machines announce it. The operator
 // names a command or an address to ask. Its answers are described in docs/node-life.md.
 
-import { MINUTE_MS, SECOND_MS, type Ms } from "../../core/units";
+import { MINUTE_MS, SECOND_MS, type BootMs, type Ms } from "../../core/units";
 import { nowMs } from "../../os/clock";
 import { messageOf } from "../../os/errors";
 import { runCommand } from "../../os/process/spawn";
@@ -72,7 +72,7 @@ function answerOf(status: number, text: string): NoticeAnswer {
 
 export interface NoticeOptions {
   readonly source: string;
-  readonly clock: () => Ms;
+  readonly clock: () => BootMs;
   readonly say: (line: string) => void;
   /** Called with the time of `clock` at which the machine goes, or with null when the notice was withdrawn. */
   readonly told: (until_ms: Ms | null) => void;

@@ -3,14 +3,14 @@
 // node out of the cluster.
 
 import { formatRest } from "../../core/format";
-import { SECOND_MS, type Ms } from "../../core/units";
+import { SECOND_MS, type BootMs, type Ms } from "../../core/units";
 import type { UnfinishedTask } from "../loop/loop";
 import type { Leave } from "../link/link";
 
 export type LeaveSource = "notice" | "term" | "leave";
 
 export interface LeaveRequestsOptions {
-  readonly clock: () => Ms;
+  readonly clock: () => BootMs;
   readonly say: (line: string) => void;
   /** Returns the tasks that still run here, or whose end the server has not stored. */
   readonly left: () => readonly UnfinishedTask[];

@@ -6,7 +6,7 @@ import type { Fence } from "../../core/agent/fence";
 import type { Reading } from "../../core/model/device";
 import type { FindingOverrides, Notice } from "../../core/model/findings";
 import type { TaskReport } from "../../core/model/record";
-import type { Ms } from "../../core/units";
+import type { BootMs, Ms } from "../../core/units";
 import type { Credential, Machine, ToAgent, ToServer } from "../../wire/agent";
 import type { AgentLoop } from "../loop/loop";
 import type { Tester } from "../tests/tester";
@@ -39,7 +39,7 @@ export interface SessionOptions {
   readonly fence: { get(): Fence | null; set(fence: Fence, durable: boolean): Promise<void> };
   readonly outgoing: (send: (data: Uint8Array | string) => void) => Outgoing;
   readonly tests: Tester;
-  readonly clock: () => Ms;
+  readonly clock: () => BootMs;
   readonly joined: (name: string) => void;
   readonly say: (line: string) => void;
 }
@@ -49,7 +49,7 @@ export interface SessionOptions {
  * `gone` says that the machine goes too.
  */
 export interface Leave {
-  readonly until_ms: Ms | null;
+  readonly until_ms: BootMs | null;
   readonly gone: boolean;
   readonly why: string;
 }
@@ -65,7 +65,7 @@ export interface Reports {
 export interface UnackedReport {
   readonly seq: number;
   readonly entries: readonly TaskReport[];
-  sent_ms: Ms;
+  sent_ms: BootMs;
 }
 
 /** The newest state that was sent over this connection, so that only changes are sent again. */

@@ -2,8 +2,8 @@
 // again a little later.
 
 import type { BlockedStart } from "../../core/agent/step";
-import type { Action, TaskRecord } from "../../core/model/record";
-import type { Ms } from "../../core/units";
+import type { Action, Asked, TaskRecord } from "../../core/model/record";
+import type { BootMs } from "../../core/units";
 import { pause } from "../../os/clock";
 import { messageOf } from "../../os/errors";
 import type { Driver } from "../drivers/driver";
@@ -30,26 +30,26 @@ export interface ActsOptions {
 export interface Acts {
   /** Tasks with an action under way. */
   readonly busy: ReadonlySet<string>;
-  /** Tasks to which the stop signal was sent. */
-  readonly signalled: ReadonlySet<string>;
+  /** The stop signals that were sent, by uid of the task. */
+  readonly signalled: ReadonlyMap<string, Asked>;
   /** The starts that have failed and are tried again. */
   readonly failing: ReadonlyMap<string, BlockedStart>;
   /** Begins an action. Until it is over, nothing more must be decided about its task. */
-  begin(action: Action, now_ms: Ms): void;
+  begin(action: Action, now_ms: BootMs): void;
   drop(uid: string): void;
 }
 
 export function createActs(options: ActsOptions): Acts {
   const { driver, records, say, done } = options;
   const busy = new Set<string>();
-  const signalled = new Set<string>();
-  const killed = new Map<string, Ms>();
+  const signalled = new Map<string, Asked>();
+  const killed = new Map<string, BootMs>();
   const failing = new Map<string, BlockedStart>();
 
   /**
    * Returns whether a task was sent a kill a moment ago. The killed processes may take a while to end, or never end.
    */
-  function isTooSoon(action: Action, now_ms: Ms): boolean {
+  function isTooSoon(action: Action, now_ms: BootMs): boolean {
     if (action.do !== "kill") return false;
     const sent_ms = killed.get(action.uid);
     if (sent_ms !== undefined && now_ms - sent_ms < KILL_AGAIN_MS) return true;
@@ -57,7 +57,7 @@ export function createActs(options: ActsOptions): Acts {
     return false;
   }
 
-  async function perform(action: Action): Promise<void> {
+  async function perform(action: Action, now_ms: BootMs): Promise<void> {
     switch (action.do) {
       case "start": {
         const record = records.get(action.uid);
@@ -68,7 +68,7 @@ export function createActs(options: ActsOptions): Acts {
       case "claim":
         return claimStopped(options, action.uid, driver.isOrdered(action.uid) ? "write" : "owe");
       case "signal":
-        signalled.add(action.uid);
+        signalled.set(action.uid, { ...action.stop, at_ms: now_ms });
         return driver.signal(action.uid, action.signal);
       case "kill":
         return driver.kill(action.uid);
@@ -84,7 +84,7 @@ export function createActs(options: ActsOptions): Acts {
     begin(action, now_ms) {
       if (isTooSoon(action, now_ms)) return;
       busy.add(action.uid);
-      perform(action)
+      perform(action, now_ms)
         .catch((error: unknown) => {
           say(`task ${action.uid}: ${action.do}: ${messageOf(error)}`);
           const since_ms = failing.get(action.uid)?.since_ms ?? now_ms;

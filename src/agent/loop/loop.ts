@@ -8,7 +8,7 @@ import { withoutRecord } from "../../core/agent/report";
 import { step, type BlockedStart } from "../../core/agent/step";
 import type { Stamp, TaskRecord, TaskReport, Verb } from "../../core/model/record";
 import type { Orphan } from "../../core/model/rows-node";
-import type { Ms } from "../../core/units";
+import type { BootMs } from "../../core/units";
 import { messageOf } from "../../os/errors";
 import type { Machine } from "../../wire/agent";
 import type { CardRules } from "../cards/watch";
@@ -23,7 +23,7 @@ export interface AgentLoopOptions {
   readonly driver: Driver;
   readonly machine: () => Machine;
   readonly cards: CardRules;
-  readonly clock: () => Ms;
+  readonly clock: () => BootMs;
   readonly say: (line: string) => void;
   /** Called with reports of tasks whose state changed. They are repeated until acknowledged. */
   readonly report: (entries: readonly TaskReport[]) => void;
@@ -46,7 +46,7 @@ export interface AgentLoop {
   acknowledged(uids: readonly string[]): Promise<void>;
   /** Drops tasks that are accepted and not begun, and loads the ends again that another timeline had acknowledged. */
   newTimeline(): Promise<void>;
-  heard(sent_ms: Ms): void;
+  heard(sent_ms: BootMs): void;
   /** Returns the tasks of this node whose ends the server does not have yet, by name. */
   left(): readonly UnfinishedTask[];
   stop(): void;
@@ -75,8 +75,8 @@ class Loop implements AgentLoop {
   #reserved: ReadonlySet<string> = new Set();
   #lacking: ReadonlyMap<string, string> = new Map();
   /** Since when the disk owes the records of tasks. */
-  readonly #owed_since = new Map<string, Ms>();
-  #heard_ms: Ms | null = null;
+  readonly #owed_since = new Map<string, BootMs>();
+  #heard_ms: BootMs | null = null;
   #taking: Promise<void> = Promise.resolve();
   #turn: "idle" | "scheduled" | "stopped" = "idle";
   #timer: ReturnType<typeof setTimeout> | null = null;
@@ -144,7 +144,7 @@ class Loop implements AgentLoop {
   }
 
   /** Returns why accepted tasks cannot be begun: the disk did not take their record, or their start failed. */
-  #blocked(now_ms: Ms): ReadonlyMap<string, BlockedStart> {
+  #blocked(now_ms: BootMs): ReadonlyMap<string, BlockedStart> {
     const owed = this.#options.store.owed();
     for (const uid of this.#owed_since.keys()) if (!owed.has(uid)) this.#owed_since.delete(uid);
     const blocked = new Map(this.#acts.failing);
@@ -157,7 +157,7 @@ class Loop implements AgentLoop {
   }
 
   /** Writes down which tasks have to end because of their cards. A full disk does not keep them from being ended. */
-  #condemn(now_ms: Ms): void {
+  #condemn(now_ms: BootMs): void {
     for (const [uid, why] of this.#options.cards.verdicts()) {
       const record = this.#records.get(uid);
       if (record === undefined || record.end !== null || record.verdict !== null) continue;
@@ -267,7 +267,7 @@ class Loop implements AgentLoop {
     this.#unrecorded.newTimeline();
   }
 
-  heard(sent_ms: Ms): void {
+  heard(sent_ms: BootMs): void {
     this.#heard_ms = sent_ms;
     this.#options.driver.lease(sent_ms);
     // An exclusive task may have waited for a lease since the last one ran out.

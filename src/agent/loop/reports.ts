@@ -5,12 +5,12 @@ import type { BlockedStart } from "../../core/agent/step";
 import { reportOf } from "../../core/agent/report";
 import { successorUid } from "../../core/fresh";
 import type { Assignment, Reported, Seen, TaskRecord, TaskReport } from "../../core/model/record";
-import type { Ms } from "../../core/units";
+import type { BootMs } from "../../core/units";
 import type { TaskStore } from "../tasks/store";
 
 /** The facts that a report is made of, beside the records. */
 export interface Situation {
-  readonly now_ms: Ms;
+  readonly now_ms: BootMs;
   readonly seen: ReadonlyMap<string, Seen>;
   /** Uids of the accepted tasks with a reservation, among them the prepared members of gangs. */
   readonly reserved: ReadonlySet<string>;

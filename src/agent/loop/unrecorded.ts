@@ -4,7 +4,7 @@
 import type { Orphan } from "../../core/model/rows-node";
 import { endWithoutRecord, withoutRecord } from "../../core/agent/report";
 import type { Seen, TaskReport } from "../../core/model/record";
-import type { Ms } from "../../core/units";
+import type { BootMs } from "../../core/units";
 import type { Driver } from "../drivers/driver";
 import type { TaskStore } from "../tasks/store";
 
@@ -22,7 +22,7 @@ export interface Unrecorded {
   /** Notes an end that has come, to tell it until the server has it on disk. */
   ended(report: TaskReport): void;
   /** Returns the ends that have come since the last call. */
-  ends(now_ms: Ms): readonly TaskReport[];
+  ends(now_ms: BootMs): readonly TaskReport[];
   /** Returns the ends that the server does not have on disk yet. */
   told(): readonly TaskReport[];
   /** Notes that the server has the end of this uid on disk. Returns whether the end was told from here. */
@@ -57,7 +57,7 @@ export function createUnrecorded({ store, driver, orphans, stopped, hasRecord }:
       .filter((uid) => begunOf(before, uid) === "alive" || before.get(uid)?.process.is === "ended"),
   );
 
-  function endOf(uid: string, now_ms: Ms): TaskReport {
+  function endOf(uid: string, now_ms: BootMs): TaskReport {
     const process = driver.seen().get(uid)?.process;
     return process?.is === "ended"
       ? endWithoutRecord(uid, process, now_ms, store.tail(uid))

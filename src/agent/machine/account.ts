@@ -9,7 +9,7 @@ import {
   type AccountFound,
   type UnixAccount,
 } from "../../os/process/accounts";
-import { nowMs } from "../../os/clock";
+import { bootMs } from "../../os/clock";
 import { accountOfProcess } from "../../os/machine";
 
 export type AccountMode = "existing" | "create" | "shared";
@@ -52,9 +52,9 @@ export function createAccounts(mode: AccountMode): Accounts {
   const own = accountOfProcess();
   const find = (name: string): Promise<AccountFound> => {
     const before = known.get(name);
-    if (before !== undefined && nowMs() - before.at_ms < KNOWN_FOR_MS) return before.found;
+    if (before !== undefined && bootMs() - before.at_ms < KNOWN_FOR_MS) return before.found;
     const found = findAccount(name);
-    known.set(name, { found, at_ms: nowMs() });
+    known.set(name, { found, at_ms: bootMs() });
     // An account that is missing may exist in a moment, so only found ones are kept.
     const forget = (): void => {
       known.delete(name);

@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { pause } from "../../os/clock";
 import { closeFile, exists, readAt, sizeOf } from "../../os/files/files";
 import { openToReadTask, readTaskFile, wholeLines } from "../../os/files/task-files";
-import { MIB } from "../../core/units";
-import { FILES, places } from "./taskdir";
+import { MIB, type Ms } from "../../core/units";
+import { recalled, type Clocks, type KeptMoment } from "./moments";
+import { FILES, places, readAttempt } from "./taskdir";
 
 export interface TaskLogQuery {
   readonly uid: string;
@@ -20,7 +21,7 @@ export interface TaskLogQuery {
 export interface TaskLogOptions {
   /** `<data>/agent`. */
   readonly data: string;
-  readonly now_ms: () => number;
+  readonly clocks: () => Clocks;
   /** Returns whether the task may still write. */
   readonly living: (uid: string) => boolean;
   readonly signal: AbortSignal;
@@ -32,36 +33,48 @@ const LOOK_EVERY_MS = 100;
 /** The keeper writes far fewer. A longer file is not its work, and counts as empty. */
 const MOST_MARKS = 16 * MIB;
 
+/** When a byte was there. Marks of earlier releases have no `boot_ms`. */
+interface Mark extends Omit<KeptMoment, "boot_id"> {
+  readonly offset: number;
+}
+
 /** The facts about one stream in the marks file. */
 interface Marks {
   /** The offset of the file's first byte. It is more than 0 if the file was cut. */
   readonly base: number;
   /** The first offset that was not removed. */
   readonly from: number;
-  readonly at: readonly { readonly offset: number; readonly at_ms: number }[];
+  readonly at: readonly Mark[];
 }
 
 /** Returns what the marks file says of one stream. */
 export function readMarks(dir: string, name: string): Marks {
   const read = readTaskFile(dir, FILES.marks, MOST_MARKS);
   let [base, from] = [0, 0];
-  const at: { offset: number; at_ms: number }[] = [];
+  const at: Mark[] = [];
   for (const line of read.is === "there" ? wholeLines(read.text) : []) {
-    const [verb, stream, offset, at_ms] = line.split(" ");
+    const [verb, stream, offset, wall_ms, boot_ms] = line.split(" ");
     if (stream !== name) continue;
     if (verb === "cut") base = Number(offset);
     if (verb === "cut" || verb === "from") from = Number(offset);
-    if (verb === "at") at.push({ offset: Number(offset), at_ms: Number(at_ms) });
+    if (verb === "at") {
+      at.push({
+        offset: Number(offset),
+        wall_ms: Number(wall_ms),
+        boot_ms: boot_ms === undefined ? null : Number(boot_ms),
+      });
+    }
   }
   return { base, from, at };
 }
 
 /**
- * Returns the offset at which output since a time begins: the offset of the last older mark, as bytes before it were
- * written earlier.
+ * Returns the offset at which the output of the last `age_ms` begins: the offset of the last older mark, as bytes
+ * before it were written earlier. `boot_id` is the boot in which the task ran.
  */
-function offsetSince(marks: Marks, since_ms: number): number {
-  const older = marks.at.filter((mark) => mark.at_ms < since_ms).at(-1);
+function offsetSince(marks: Marks, boot_id: string, age_ms: Ms, now: Clocks): number {
+  const since_ms = now.boot_ms - age_ms;
+  const older = marks.at.filter((mark) => recalled({ ...mark, boot_id }, now) < since_ms).at(-1);
   return older?.offset ?? 0;
 }
 
@@ -79,7 +92,9 @@ export async function* readLog(query: TaskLogQuery, options: TaskLogOptions): As
   const found = taskDir(options.data, query.uid);
   if (found === null) throw new Error("its output is no longer kept on the node");
   let marks = readMarks(found, query.name);
-  const since = query.since_age_ms === null ? 0 : offsetSince(marks, options.now_ms() - query.since_age_ms);
+  const { since_age_ms } = query;
+  const boot_id = readAttempt(found)?.boot_id ?? "";
+  const since = since_age_ms === null ? 0 : offsetSince(marks, boot_id, since_age_ms, options.clocks());
   let offset = Math.max(query.offset, since);
   for (;;) {
     // This is asked before the last look, so that output from just before the task's end is read too.

@@ -10,7 +10,8 @@ import { exists, removeFile } from "../../os/files/files";
 import { fieldsOf, parsedJson } from "../../os/files/json";
 import { readTaskFile } from "../../os/files/task-files";
 import { wordsOf } from "../../os/files/disk";
-import { parseRecord } from "./records";
+import { clocksNow } from "./moments";
+import { keptRecord, parseRecord } from "./records";
 
 export interface OwedRecord {
   readonly record: TaskRecord;
@@ -53,7 +54,7 @@ export function openOwed(run: string, say: (line: string) => void): Owed {
     try {
       if (records.size + claims.size === 0) return exists(path) ? removeFile(path) : undefined;
       const lines = [
-        ...[...records.values()].map(({ record }) => ({ record })),
+        ...[...records.values()].map(({ record }) => ({ record: keptRecord(record, clocksNow()) })),
         ...[...claims].map((claim) => ({ claim })),
       ];
       replaceFileNow(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(""), "whole");

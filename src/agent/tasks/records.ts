@@ -7,9 +7,10 @@ import type { TaskRecord } from "../../core/model/record";
 import { createSlowly, makeDirSlowly, type Disk } from "../../os/files/disk";
 import { renameTo } from "../../os/files/files";
 import { appendTaskLinesDurably, readTaskFile, wholeLines } from "../../os/files/task-files";
-import { MIB } from "../../core/units";
-import { parsedJson } from "../../os/files/json";
+import { MIB, type BootMs, type WallMs } from "../../core/units";
+import { fieldsOf, parsedJson, type JsonObject } from "../../os/files/json";
 import { assignment } from "../../wire/nouns";
+import { clocksNow, recalled, wallOf, type Clocks } from "./moments";
 import { FILES, numberOrNull, textOrNull } from "./taskdir";
 
 type ParsedRecord =
@@ -43,8 +44,62 @@ function lastRecord(text: string, uid: string): ParsedRecord {
   return value === undefined ? bad("not JSON") : parseRecord(value, uid);
 }
 
+/**
+ * Returns a record as it is kept. Its moments are wall times, as earlier releases read them; `clock` says by how much
+ * they are ahead of the boot clock of which boot, so that this release reads the moments of the boot clock.
+ */
+export function keptRecord(record: TaskRecord, now: Clocks): JsonObject {
+  const { stop, verdict, end } = record;
+  const wall = (at_ms: BootMs): WallMs => wallOf(at_ms, now);
+  return {
+    ...record,
+    accepted_ms: wall(record.accepted_ms),
+    not_before_ms: record.not_before_ms === 0 ? 0 : wall(record.not_before_ms),
+    stop: stop === null ? null : { ...stop, at_ms: wall(stop.at_ms) },
+    verdict: verdict === null ? null : { ...verdict, at_ms: wall(verdict.at_ms) },
+    end:
+      end === null
+        ? null
+        : {
+            ...end,
+            started_ms: end.started_ms === null ? null : wall(end.started_ms),
+            finished_ms: wall(end.finished_ms),
+          },
+    clock: { boot_id: now.boot_id, ahead_ms: now.wall_ms - now.boot_ms },
+  };
+}
+
+/** Returns a record with its moments on the clock of this boot. */
+function inThisBoot(record: TaskRecord, clock: unknown, now: Clocks): TaskRecord {
+  const { stop, verdict, end } = record;
+  const { boot_id, ahead_ms } = fieldsOf(clock);
+  const at = (wall_ms: number): BootMs =>
+    recalled(
+      typeof boot_id === "string" && typeof ahead_ms === "number"
+        ? { wall_ms, boot_ms: wall_ms - ahead_ms, boot_id }
+        : // An earlier release says in which boot the task was accepted, and nothing else happened before that.
+          { wall_ms: Math.min(wall_ms, now.wall_ms), boot_ms: null, boot_id: record.boot_id },
+      now,
+    );
+  return {
+    ...record,
+    accepted_ms: at(record.accepted_ms),
+    not_before_ms: record.not_before_ms === 0 ? 0 : at(record.not_before_ms),
+    stop: stop === null ? null : { ...stop, at_ms: at(stop.at_ms) },
+    verdict: verdict === null ? null : { ...verdict, at_ms: at(verdict.at_ms) },
+    end:
+      end === null
+        ? null
+        : {
+            ...end,
+            started_ms: end.started_ms === null ? null : at(end.started_ms),
+            finished_ms: at(end.finished_ms),
+          },
+  };
+}
+
 /** Returns the record, or what is wrong with it. */
-export function parseRecord(value: unknown, uid: string): ParsedRecord {
+export function parseRecord(value: unknown, uid: string, now: Clocks = clocksNow()): ParsedRecord {
   if (typeof value !== "object" || value === null) return bad("not an object");
   const record = value as Record<string, unknown>;
   const task = assignment.safeParse(record["assignment"]);
@@ -62,10 +117,8 @@ export function parseRecord(value: unknown, uid: string): ParsedRecord {
     return bad("fields are missing");
   if (!isStop(stop) || end === undefined || !isVerdict(verdict)) return bad("its stop or end is not understood");
   const assigned = task.data;
-  return {
-    is: "there",
-    record: { assignment: assigned, boot_id, accepted_ms, go, not_before_ms, stop, verdict, end },
-  };
+  const kept = { assignment: assigned, boot_id, accepted_ms, go, not_before_ms, stop, verdict, end };
+  return { is: "there", record: inThisBoot(kept, record["clock"], now) };
 }
 
 function isStop(value: unknown): value is TaskRecord["stop"] {
@@ -142,7 +195,7 @@ export function createRecordWriter(tasks: string, disk: Disk): RecordWriter {
     await disk.run(async () => {
       if (!made.has(uid)) await makeDirSlowly(dir);
       made.add(uid);
-      const line = `${JSON.stringify(record)}\n`;
+      const line = `${JSON.stringify(keptRecord(record, clocksNow()))}\n`;
       try {
         // Versions are appended, as replacing would delete a file each time, which is slow on many file systems.
         await appendTaskLinesDurably(dir, FILES.record, line);

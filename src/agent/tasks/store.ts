@@ -19,9 +19,9 @@ import {
 } from "../../os/files/disk";
 import { exists, makePrivateDir, namesIn, renameTo } from "../../os/files/files";
 import { isTaskFile } from "../../os/files/task-files";
-import { bootId } from "../../os/proc";
 import { openOwed, type Owed, type OwedRecord } from "./owed";
 import { badPath, createRecordWriter, readRecord, type RecordWriter } from "./records";
+import { clocksNow } from "./moments";
 import { sweepEnded } from "./retention";
 import { createTails } from "./tails";
 import {
@@ -288,16 +288,16 @@ async function claimStopped(tasks: string, uid: string): Promise<StopClaim> {
 }
 
 async function claimRefused(dir: string, why: string): Promise<void> {
-  const now_ms = nowMs();
+  const now = clocksNow();
   const exit = {
     exit_code: null,
     signal: null,
-    started_ms: now_ms,
-    ended_ms: now_ms,
+    started_ms: now.boot_ms,
+    ended_ms: now.boot_ms,
     peak_memory_bytes: null,
     oom: false,
     left: 0,
     ...startFailed(why),
   };
-  await createSlowly(join(dir, FILES.claim), claimText(bootId(), now_ms, []) + exitLine(exit));
+  await createSlowly(join(dir, FILES.claim), claimText(now, []) + exitLine(exit, now));
 }

@@ -4,8 +4,9 @@
 import { join } from "node:path";
 import type { TaskExit } from "../../core/model/end";
 import { readTaskFile, wholeLines } from "../../os/files/task-files";
-import { MIB } from "../../core/units";
-import { fieldsOf, parsedJson } from "../../os/files/json";
+import { MIB, type BootMs } from "../../core/units";
+import { fieldsOf, parsedJson, type JsonObject } from "../../os/files/json";
+import { bootOfStart, clocksNow, recalled, wallOf, type Clocks } from "./moments";
 
 /** The directories of an agent's data. */
 export const places = (data: string) => ({
@@ -28,15 +29,16 @@ export const FILES = {
 export const isUid = (name: string): boolean => /^[0-9a-f]{32}$/.test(name);
 
 /**
- * The content of an attempt's claim file. The file is created once and only grows, one line per fact: `started BOOT
- * MS`, `group DIR`, `pid PID START MS`, `exit JSON`; or it is the one line `stopped`. Its first bytes are synced before
- * anything executes, so later lines need no new block, and an exit is recorded also on a full disk.
+ * The content of an attempt's claim file. The file is created once and only grows, one line per fact: `started BOOT MS
+ * BOOT_MS`, `group DIR`, `pid PID START MS BOOT_MS`, `exit JSON`; or it is the one line `stopped`. MS is wall time,
+ * and BOOT_MS the same moment on the boot clock, which keepers of earlier releases did not write. Its first bytes are
+ * synced before anything executes, so later lines need no new block, and an exit is recorded also on a full disk.
  */
 export interface Attempt {
   /** `unknown`: the file was created and not written, since its keeper died in between. It counts as a claim. */
   readonly claimed: "start" | "stop" | "unknown";
   readonly boot_id: string;
-  readonly at_ms: number;
+  readonly at_ms: BootMs;
   /** The control group in which the attempt's processes are, or will be. */
   readonly group: readonly string[];
   readonly process: TaskProcess | null;
@@ -47,16 +49,27 @@ export interface TaskProcess {
   readonly pid: number;
   /** The start time in ticks since boot. With the pid and the boot it names one process. */
   readonly start: string;
-  readonly started_ms: number;
+  readonly started_ms: BootMs;
 }
 
 export const STOPPED_CLAIM = "stopped\n";
 
-export const claimText = (boot_id: string, at_ms: number, group: readonly string[]): string =>
-  [`started ${boot_id} ${at_ms}`, ...group.map((dir) => `group ${dir}`), ""].join("\n");
+export const claimText = ({ boot_id, wall_ms, boot_ms }: Clocks, group: readonly string[]): string =>
+  [`started ${boot_id} ${wall_ms} ${boot_ms}`, ...group.map((dir) => `group ${dir}`), ""].join("\n");
 
-export const pidLine = ({ pid, start, started_ms }: TaskProcess): string => `pid ${pid} ${start} ${started_ms}\n`;
-export const exitLine = (exit: TaskExit): string => `exit ${JSON.stringify(exit)}\n`;
+export const pidLine = ({ pid, start, started_ms }: TaskProcess, now: Clocks): string =>
+  `pid ${pid} ${start} ${wallOf(started_ms, now)} ${started_ms}\n`;
+
+export const exitLine = (exit: TaskExit, now: Clocks): string => `exit ${JSON.stringify(keptExit(exit, now))}\n`;
+
+/** Returns an exit as it is kept and told: `parseExit` reads it, and so do earlier releases. */
+export const keptExit = (exit: TaskExit, now: Clocks): JsonObject => ({
+  ...exit,
+  started_ms: wallOf(exit.started_ms, now),
+  ended_ms: wallOf(exit.ended_ms, now),
+  started_boot_ms: exit.started_ms,
+  ended_boot_ms: exit.ended_ms,
+});
 
 const UNKNOWN: Attempt = { claimed: "unknown", boot_id: "", at_ms: 0, group: [], process: null, exit: null };
 
@@ -67,17 +80,25 @@ export function readAttempt(dir: string): Attempt | null {
   return read.is === "failed" ? UNKNOWN : parseAttempt(read.text);
 }
 
-/** Parses the content of a claim. Only whole lines count. */
-export function parseAttempt(text: string): Attempt {
+/** Parses the content of a claim. Only whole lines count. All of its moments are of the boot that it names. */
+export function parseAttempt(text: string, now: Clocks = clocksNow()): Attempt {
   let attempt = UNKNOWN;
+  const at = (wall: string, boot: string): BootMs =>
+    recalled({ wall_ms: Number(wall), boot_ms: boot === "" ? null : Number(boot), boot_id: attempt.boot_id }, now);
   for (const line of wholeLines(text)) {
-    const [word, first = "", second = "", third = ""] = line.split(" ");
+    const [word, first = "", second = "", third = "", fourth = ""] = line.split(" ");
     if (word === "stopped") attempt = { ...attempt, claimed: "stop" };
-    else if (word === "started") attempt = { ...attempt, claimed: "start", boot_id: first, at_ms: Number(second) };
-    else if (word === "group") attempt = { ...attempt, group: [...attempt.group, line.slice("group ".length)] };
+    else if (word === "started") {
+      attempt = { ...attempt, claimed: "start", boot_id: first };
+      attempt = { ...attempt, at_ms: at(second, third) };
+    } else if (word === "group") attempt = { ...attempt, group: [...attempt.group, line.slice("group ".length)] };
     else if (word === "pid") {
-      attempt = { ...attempt, process: { pid: Number(first), start: second, started_ms: Number(third) } };
-    } else if (word === "exit") attempt = { ...attempt, exit: parseExit(parsedJson(line.slice("exit ".length))) };
+      const began = fourth === "" ? String(bootOfStart(second) ?? "") : fourth;
+      attempt = { ...attempt, process: { pid: Number(first), start: second, started_ms: at(third, began) } };
+    } else if (word === "exit") {
+      const exit = parseExit(parsedJson(line.slice("exit ".length)), attempt, now);
+      attempt = { ...attempt, exit };
+    }
   }
   return attempt;
 }
@@ -85,11 +106,18 @@ export function parseAttempt(text: string): Attempt {
 export const numberOrNull = (value: unknown): number | null => (typeof value === "number" ? value : null);
 export const textOrNull = (value: unknown): string | null => (typeof value === "string" ? value : null);
 
-/** Parses an exit. Fields of newer keepers are ignored, and fields of older ones may be missing. */
-export function parseExit(told: unknown): TaskExit | null {
+/**
+ * Parses an exit that was kept in the boot `boot_id`. Fields of newer keepers are ignored, and fields of older ones may
+ * be missing.
+ */
+export function parseExit(told: unknown, { boot_id }: Pick<Clocks, "boot_id">, now: Clocks): TaskExit | null {
   const value = fieldsOf(told);
-  const { started_ms, ended_ms } = value;
-  if (typeof started_ms !== "number" || typeof ended_ms !== "number") return null;
+  const [began, over] = [value["started_ms"], value["ended_ms"]];
+  if (typeof began !== "number" || typeof over !== "number") return null;
+  const boot = { started: numberOrNull(value["started_boot_ms"]), ended: numberOrNull(value["ended_boot_ms"]) };
+  const ended_ms = recalled({ wall_ms: over, boot_ms: boot.ended, boot_id }, now);
+  const ran_ms = boot.started === null || boot.ended === null ? over - began : boot.ended - boot.started;
+  const started_ms = ended_ms - Math.max(0, ran_ms);
   return {
     exit_code: numberOrNull(value["exit_code"]),
     signal: textOrNull(value["signal"]),

@@ -6,7 +6,7 @@ import { endWithoutResult } from "./ending";
 import { isCurrent, passedOf, type Fence } from "./fence";
 import { withoutRecord } from "./report";
 import type { Stamp, TaskRecord, TaskReport, Verb } from "../model/record";
-import type { Ms } from "../units";
+import type { BootMs } from "../units";
 
 /**
  * Returns whether a record's task has neither begun nor ended. Such a record is dropped when the server's timeline
@@ -41,7 +41,7 @@ export interface AcceptContext {
    */
   readonly begun: (uid: string) => "no" | "alive" | "over";
   readonly boot_id: string;
-  readonly now_ms: Ms;
+  readonly now_ms: BootMs;
 }
 
 /** Returns what follows from message `n` of the session, or null if the message is to be dropped. */
@@ -133,7 +133,7 @@ function heirsOf({ uid, attempt }: Extract<Verb, { verb: "stop" }>): string[] {
 function stopped(
   verb: Extract<Verb, { verb: "stop" }>,
   current: (uid: string) => TaskRecord | undefined,
-  now_ms: Ms,
+  now_ms: BootMs,
 ): TaskRecord[] {
   const { signal, grace_ms, why } = verb;
   const records: TaskRecord[] = [];

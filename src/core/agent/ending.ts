@@ -3,25 +3,21 @@
 
 import { formatBytes } from "../format";
 import { NO_RESULT, type EndCause, type TaskExit, type RecordEnd } from "../model/end";
-import type { TaskRecord } from "../model/record";
-import type { Bytes, Ms } from "../units";
+import type { Asked, StopReason, TaskRecord } from "../model/record";
+import type { BootMs, Bytes, Ms } from "../units";
 
 /** A stop that is in force. */
-export interface Stop {
+export interface Stop extends StopReason {
   readonly signal: string;
   readonly grace_ms: Ms;
-  readonly at_ms: Ms;
-  /** Who stops the task. A stop that the server ordered is no failure of the task; one that the agent decided on is. */
-  readonly by: "order" | "time_limit" | "device_fault";
-  /** The reason, for people. */
-  readonly why: string;
+  readonly at_ms: BootMs;
 }
 
 /**
  * Returns the stop that is in force, or null: the one that was ordered, or an earlier one for the task's time limit or
  * for a verdict on it.
  */
-export function stopOf(record: TaskRecord, started_ms: Ms, now_ms: Ms): Stop | null {
+export function stopOf(record: TaskRecord, started_ms: BootMs, now_ms: BootMs): Stop | null {
   const { assignment, verdict } = record;
   const limit = assignment.time_limit_ms;
   const own: Stop[] = [];
@@ -35,10 +31,12 @@ export function stopOf(record: TaskRecord, started_ms: Ms, now_ms: Ms): Stop | n
 
 /**
  * Returns the end of a task whose process is over. `blame` is what the kernel said shortly before about what the task
- * did to its card, or null.
+ * did to its card, or null. `asked` is the signal by which this agent asked it to stop, or null: what the agent itself
+ * ended always has the agent's reason.
  */
-export function endOfExit(record: TaskRecord, exit: TaskExit, blame: string | null): RecordEnd {
-  const stop = stopOf(record, exit.started_ms, exit.ended_ms);
+export function endOfExit(record: TaskRecord, exit: TaskExit, blame: string | null, asked: Asked | null): RecordEnd {
+  const own = asked === null || asked.by === "order" ? null : asked;
+  const stop: Pick<Stop, "by" | "why" | "at_ms"> | null = stopOf(record, exit.started_ms, exit.ended_ms) ?? own;
   const facts = factsOf(exit);
   if (stop?.by === "order" && exit.ended_ms >= stop.at_ms) return { ...facts, state: "stopped", reason: stop.why };
   if (stop !== null && stop.by !== "order") return { ...facts, state: "failed", cause: stop.by, reason: stop.why };
@@ -73,7 +71,7 @@ export const endWithoutResult = (
   state: "stopped" | "rejected" | "unknown" | "gone",
   cause: EndCause | null,
   reason: string,
-  now_ms: Ms,
+  now_ms: BootMs,
 ): RecordEnd => ({
   ...NO_RESULT,
   state,

@@ -3,10 +3,10 @@
 import { endWithoutResult, ownEnd } from "./ending";
 import type { TaskExit, RecordEnd, ReportedEnd, Tail } from "../model/end";
 import type { Reported, Seen, TaskRecord, TaskReport } from "../model/record";
-import type { Ms } from "../units";
+import type { BootMs, Ms } from "../units";
 
 export interface ReportContext {
-  readonly now_ms: Ms;
+  readonly now_ms: BootMs;
   readonly reserved: ReadonlySet<string>;
   readonly lacking: ReadonlyMap<string, string>;
   readonly blocked: ReadonlyMap<string, { readonly why: string }>;
@@ -31,7 +31,7 @@ export function reportOf(record: TaskRecord, seen: Seen | undefined, context: Re
 
 function reportedOf(record: TaskRecord, seen: Seen | undefined, context: ReportContext): Reported {
   const { uid } = record.assignment;
-  const age = (at_ms: Ms | null): Ms | null =>
+  const age = (at_ms: BootMs | null): Ms | null =>
     at_ms === null ? null : Math.max(0, Math.round(context.now_ms - at_ms));
   if (record.end !== null) {
     const { next_uid } = record.end;
@@ -64,9 +64,9 @@ function waitReason(record: TaskRecord, context: ReportContext): string | null {
 /**
  * Returns an end as it is sent. `starts_in_ms` is how long it takes until the successor is due, if the agent made one.
  */
-function reportedEnd(end: RecordEnd, now_ms: Ms, tail: Tail | null, starts_in_ms: Ms): ReportedEnd {
+function reportedEnd(end: RecordEnd, now_ms: BootMs, tail: Tail | null, starts_in_ms: Ms): ReportedEnd {
   const { started_ms, finished_ms, next_uid, ...facts } = end;
-  const age = (at_ms: Ms): Ms => Math.max(0, Math.round(now_ms - at_ms));
+  const age = (at_ms: BootMs): Ms => Math.max(0, Math.round(now_ms - at_ms));
   return {
     ...facts,
     started_age_ms: started_ms === null ? null : age(started_ms),
@@ -98,7 +98,7 @@ export function withoutRecord(uid: string, why: string, begun: "no" | "over"): T
 }
 
 /** Returns the report of a task that outlived its record, with its exit as its supervisor saw it. */
-export const endWithoutRecord = (uid: string, exit: TaskExit, now_ms: Ms, tail: Tail | null): TaskReport =>
+export const endWithoutRecord = (uid: string, exit: TaskExit, now_ms: BootMs, tail: Tail | null): TaskReport =>
   unrecorded(uid, reportedEnd(ownEnd(exit), now_ms, tail, 0));
 
 /** Returns the report of a task whose order this agent cannot read. It never begins here. */

@@ -9,10 +9,10 @@ import { endOfExit, endWithoutResult, stopOf } from "./ending";
 import { formatDuration } from "../format";
 import type { EndCause, RecordEnd } from "../model/end";
 import { successorUid } from "../fresh";
-import type { Action, Seen, TaskRecord } from "../model/record";
+import type { Action, Asked, Seen, TaskRecord } from "../model/record";
 import { backoffMs } from "../pass/slot";
 import { shortId, taskName } from "../model/task";
-import { MINUTE_MS, SECOND_MS, type Ms } from "../units";
+import { MINUTE_MS, SECOND_MS, type BootMs, type Ms } from "../units";
 
 /** An accepted task that finds no room within this time is rejected. */
 export const ADMISSION_DEADLINE_MS = MINUTE_MS;
@@ -31,22 +31,22 @@ export interface AgentView {
   readonly seen: ReadonlyMap<string, Seen>;
   /** Tasks with an action under way. Nothing more is decided about them until it is done. */
   readonly busy: ReadonlySet<string>;
-  /** Tasks to which this agent process has already sent the stop signal. */
-  readonly signalled: ReadonlySet<string>;
+  /** The stop signals that this agent process has sent, by uid of the task. */
+  readonly signalled: ReadonlyMap<string, Asked>;
   readonly reserved: ReadonlySet<string>;
   readonly boot_id: string;
-  readonly now_ms: Ms;
+  readonly now_ms: BootMs;
   readonly capacity: Amounts;
   readonly devices: readonly AdmissionDevice[];
   readonly unreadable: readonly Orphan[];
   /** The accepted tasks that cannot be begun, each with why, and since when. */
   readonly blocked: ReadonlyMap<string, BlockedStart>;
   /** What tasks did to their cards, by uid of the task. */
-  readonly blames: ReadonlyMap<string, { readonly why: string; readonly at_ms: Ms }>;
+  readonly blames: ReadonlyMap<string, { readonly why: string; readonly at_ms: BootMs }>;
   /**
    * When the newest answered heartbeat was sent; null before the first. Exclusive tasks start only under a valid lease.
    */
-  readonly heard_ms: Ms | null;
+  readonly heard_ms: BootMs | null;
 }
 
 /** Why an accepted task cannot be begun now. */
@@ -63,15 +63,15 @@ export interface Step {
   /** What each accepted task that cannot start lacks, by uid. */
   readonly lacking: ReadonlyMap<string, string>;
   /** When time alone changes the answer, or null for never. */
-  readonly wake_at_ms: Ms | null;
+  readonly wake_at_ms: BootMs | null;
 }
 
 /** Decides the next action of every task of this agent. */
 export function step(view: AgentView): Step {
   const { admitted, lacking } = admit(view);
   const actions: Action[] = [];
-  let wake: Ms | null = null;
-  const wakeAt = (at_ms: Ms): void => {
+  let wake: BootMs | null = null;
+  const wakeAt = (at_ms: BootMs): void => {
     if (at_ms > view.now_ms && (wake === null || at_ms < wake)) wake = at_ms;
   };
   for (const record of view.records.values()) {
@@ -82,7 +82,7 @@ export function step(view: AgentView): Step {
   return { actions, reserved: admitted, lacking, wake_at_ms: wake };
 }
 
-type Wake = (at_ms: Ms) => void;
+type Wake = (at_ms: BootMs) => void;
 
 function stepOne(
   view: AgentView,
@@ -103,7 +103,9 @@ function stepOne(
       return null;
     case "ended": {
       const { started_ms, ended_ms } = seen.process;
-      return end(view, record, endOfExit(record, seen.process, blameOf(view, uid, ended_ms)), ended_ms - started_ms);
+      const asked = view.signalled.get(uid) ?? null;
+      const ended = endOfExit(record, seen.process, blameOf(view, uid, ended_ms), asked);
+      return end(view, record, ended, ended_ms - started_ms);
     }
     case "vanished":
       return seen.process.rebooted
@@ -116,7 +118,7 @@ function stepOne(
 }
 
 /** Returns what the kernel said shortly before a task's end about what the task did to its card, or null. */
-function blameOf(view: AgentView, uid: string, ended_ms: Ms): string | null {
+function blameOf(view: AgentView, uid: string, ended_ms: BootMs): string | null {
   const blame = view.blames.get(uid);
   return blame !== undefined && Math.abs(ended_ms - blame.at_ms) <= BLAME_WITHIN_MS ? blame.why : null;
 }
@@ -189,23 +191,26 @@ function hasLease(view: AgentView, record: TaskRecord): boolean {
 }
 
 /**
- * Handles a living task. A stop is one signal, then kills once the grace is over. The task's own time limit is a stop
- * like any other.
+ * Handles a living task. A stop is one signal, then kills once the grace is over. The grace begins with the signal, so
+ * that a task whose stop came while no agent ran gets all of it. The task's own time limit is a stop like any other.
  */
-function stepAlive(view: AgentView, record: TaskRecord, started_ms: Ms, wakeAt: Wake): Action | null {
+function stepAlive(view: AgentView, record: TaskRecord, started_ms: BootMs, wakeAt: Wake): Action | null {
   const { uid } = record.assignment;
   const stop = stopOf(record, started_ms, view.now_ms);
   if (stop === null) {
     if (record.assignment.time_limit_ms !== null) wakeAt(started_ms + record.assignment.time_limit_ms);
     return null;
   }
-  const killAt = stop.at_ms + stop.grace_ms;
+  const asked = view.signalled.get(uid);
+  const { by, why } = stop;
+  if (asked === undefined) return { do: "signal", uid, signal: stop.signal, stop: { by, why } };
+  const killAt = Math.max(stop.at_ms, asked.at_ms) + stop.grace_ms;
   if (view.now_ms >= killAt) {
     wakeAt(view.now_ms + SECOND_MS);
     return { do: "kill", uid };
   }
   wakeAt(killAt);
-  return view.signalled.has(uid) ? null : { do: "signal", uid, signal: stop.signal };
+  return null;
 }
 
 /** Ends a task that never ran, or whose result is not known. */

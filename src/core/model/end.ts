@@ -1,7 +1,7 @@
 // How a task ends, in the two shapes that are kept: `RecordEnd` is what its agent writes down and reports, `TaskFinal`
 // is what the server keeps. The other shapes (an exit, a report, what a slot remembers) are derived from these.
 
-import type { Bytes, Ms } from "../units";
+import type { BootMs, Bytes, Ms } from "../units";
 
 /** Why a task ended, for programs, where its state, exit code and signal do not say it. */
 export const END_CAUSES = {
@@ -36,8 +36,8 @@ export interface EndFacts {
 export interface TaskExit extends EndFacts {
   /** The cause if something other than the process itself ended the task. */
   readonly cause?: "start_failed" | "lease_expired" | undefined;
-  readonly started_ms: Ms;
-  readonly ended_ms: Ms;
+  readonly started_ms: BootMs;
+  readonly ended_ms: BootMs;
   readonly oom: boolean;
   /** How many processes of the task outlived its main process and were killed. */
   readonly left: number;
@@ -49,8 +49,8 @@ export interface TaskExit extends EndFacts {
  */
 export interface RecordEnd extends EndFacts {
   readonly state: "succeeded" | "failed" | "stopped" | "rejected" | "unknown" | "gone";
-  readonly started_ms: Ms | null;
-  readonly finished_ms: Ms;
+  readonly started_ms: BootMs | null;
+  readonly finished_ms: BootMs;
   /** The uid of the successor that the agent made under its grant, or null. */
   readonly next_uid: string | null;
 }

@@ -5,7 +5,7 @@ import type { TaskExit, RecordEnd, ReportedEnd } from "./end";
 import type { TaskIdentity } from "./rows-task";
 import type { Orphan } from "./rows-node";
 import type { Promised } from "./promised";
-import type { Ms } from "../units";
+import type { BootMs, Ms } from "../units";
 import type { Command, ProcessLimits, RestartSettings, StopSettings } from "./workload";
 
 /** Everything an agent needs to run a task, also long after it has lost the server. */
@@ -74,22 +74,30 @@ export interface Stamp {
 /** How far a server of the cluster had come, as that server itself has signed it. */
 export type Passed = Pick<Stamp, "timeline" | "epoch" | "revision" | "signature">;
 
-/** The durable record that an agent keeps of a task that it has accepted. */
+/**
+ * The durable record that an agent keeps of a task that it has accepted. Its moments are on the boot clock of the boot
+ * in which it is read; one from before that boot is negative.
+ */
 export interface TaskRecord {
   readonly assignment: Assignment;
   /** The boot on which the agent accepted the task. */
   readonly boot_id: string;
-  readonly accepted_ms: Ms;
+  readonly accepted_ms: BootMs;
   /** Whether the task may execute. False while its gang is being prepared. */
   readonly go: boolean;
   /** When the task may start. An attempt under a grant waits for its back-off. */
-  readonly not_before_ms: Ms;
-  readonly stop: { readonly signal: string; readonly grace_ms: Ms; readonly why: string; readonly at_ms: Ms } | null;
+  readonly not_before_ms: BootMs;
+  readonly stop: {
+    readonly signal: string;
+    readonly grace_ms: Ms;
+    readonly why: string;
+    readonly at_ms: BootMs;
+  } | null;
   /**
    * Why the agent itself ends the task: for what the task did to its card, or its card to it. The task then ends as
    * failed.
    */
-  readonly verdict: { readonly why: string; readonly at_ms: Ms } | null;
+  readonly verdict: { readonly why: string; readonly at_ms: BootMs } | null;
   readonly end: RecordEnd | null;
 }
 
@@ -109,7 +117,7 @@ export interface Seen {
     | { readonly is: "none" }
     /** A living keeper has claimed the task and has yet to report whether it began. That report will come. */
     | { readonly is: "beginning" }
-    | { readonly is: "alive"; readonly handle: TaskHandle; readonly started_ms: Ms }
+    | { readonly is: "alive"; readonly handle: TaskHandle; readonly started_ms: BootMs }
     | ({ readonly is: "ended" } & TaskExit)
     /**
      * The task was claimed, but it is not alive and its exit is not recorded. `rebooted`: it was claimed on an earlier
@@ -118,11 +126,22 @@ export interface Seen {
     | { readonly is: "vanished"; readonly rebooted: boolean; readonly why: string };
 }
 
+/** Who stops a task, and why. A stop that the server ordered is no failure of the task; one of the agent's own is. */
+export interface StopReason {
+  readonly by: "order" | "time_limit" | "device_fault";
+  readonly why: string;
+}
+
+/** The signal by which this agent asked a task to stop. The task's grace begins with it. */
+export interface Asked extends StopReason {
+  readonly at_ms: BootMs;
+}
+
 /** The next action that the agent decides on for a task. */
 export type Action =
   | { readonly do: "start"; readonly uid: string }
   | { readonly do: "claim"; readonly uid: string }
-  | { readonly do: "signal"; readonly uid: string; readonly signal: string }
+  | { readonly do: "signal"; readonly uid: string; readonly signal: string; readonly stop: StopReason }
   | { readonly do: "kill"; readonly uid: string }
   | { readonly do: "end"; readonly uid: string; readonly end: RecordEnd; readonly next: TaskRecord | null };
 

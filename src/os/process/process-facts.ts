@@ -3,7 +3,7 @@
 
 import { statSync } from "node:fs";
 import { findAccountOf } from "./accounts";
-import { bootMs, nowMs } from "../clock";
+import { bootMs } from "../clock";
 import { nameIn } from "../machine";
 import { kernelText, statOf } from "../proc";
 
@@ -68,7 +68,7 @@ const asked = new Map<number, string>();
  */
 function accountName(uid: number | null): string {
   if (uid === null) return "?";
-  if (nowMs() - passwd.at_ms > KNOWN_FOR_MS) passwd = { text: kernelText("/etc/passwd") ?? "", at_ms: nowMs() };
+  if (bootMs() - passwd.at_ms > KNOWN_FOR_MS) passwd = { text: kernelText("/etc/passwd") ?? "", at_ms: bootMs() };
   const known = nameIn(passwd.text, uid) ?? asked.get(uid);
   if (known !== undefined) return known;
   const number = `uid ${uid}`;

@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { clocksNow } from "../../../src/agent/tasks/moments";
 import { claimText, FILES } from "../../../src/agent/tasks/taskdir";
 import { step } from "../../../src/core/agent/step";
 import { listenLines, type LinePeer } from "../../../src/os/files/lines";
@@ -37,7 +38,7 @@ async function halfBegun(said: string) {
       records: new Map([[uid, record]]),
       seen: tasks.driver.seen(),
       busy: new Set(),
-      signalled: new Set(),
+      signalled: new Map(),
       reserved: new Set(),
       boot_id: bootId(),
       now_ms: 1,
@@ -53,7 +54,7 @@ async function halfBegun(said: string) {
 
 for (const [what, said] of [
   ["created its claim", ""],
-  ["written its claim", claimText(bootId(), 1, [])],
+  ["written its claim", claimText(clocksNow(), [])],
 ] as const) {
   test(`a keeper that has only ${what} is waited for: its task has neither ended nor vanished`, async () => {
     const { uid, tasks, actions, tell, stop } = await halfBegun(said);
@@ -65,7 +66,7 @@ for (const [what, said] of [
 }
 
 test("a keeper that gives such a start up says so to every agent, and what the claim says counts", async () => {
-  const { uid, tasks, tell, stop } = await halfBegun(claimText(bootId(), 1, []));
+  const { uid, tasks, tell, stop } = await halfBegun(claimText(clocksNow(), []));
   tell({ is: "refused", uid, why: "the disk is gone", dropped: true });
   await waitUntil("the task to vanish", () => tasks.driver.seen().get(uid)?.process.is === "vanished");
   stop();

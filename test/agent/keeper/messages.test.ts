@@ -3,7 +3,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { parseFromKeeper, parseToKeeper, type TaskOrder } from "../../../src/agent/keeper/messages";
+import { parseFromKeeper, parseToKeeper, toldBy, type TaskOrder } from "../../../src/agent/keeper/messages";
+import { clocksNow } from "../../../src/agent/tasks/moments";
 import { connectLines, listenLines, type LinePeer } from "../../../src/os/files/lines";
 import { begin, assignmentFor, ended, makeSite, type Site } from "../../support/tasks";
 import { waitUntil } from "../../support/wait";
@@ -68,7 +69,9 @@ describe("an agent", () => {
     { is: "refused", uid, why: "because", dropped: true as const },
     { is: "ended", uid, exit: { ...exit, peak_memory_bytes: null, oom: false, left: 0, reason: null } },
   ] as const) {
-    test(`understands "${line.is}"`, () => expect(parseFromKeeper(line)).toEqual({ is: "told", message: line }));
+    test(`understands "${line.is}"`, () => {
+      expect(parseFromKeeper(toldBy(line, clocksNow()))).toEqual({ is: "told", message: line });
+    });
   }
   for (const line of [...NONE, { is: "here", version: "1" }, { is: "started", uid: 3 }]) {
     test(`does not understand ${JSON.stringify(line)}`, () =>

@@ -8,7 +8,7 @@ import type { Fence } from "../../../src/core/agent/fence";
 import { successorUid } from "../../../src/core/fresh";
 import type { Stamp, TaskRecord, TaskReport, Verb } from "../../../src/core/model/record";
 import { GIB } from "../../../src/core/units";
-import { steadyClock } from "../../../src/os/clock";
+import { bootMs } from "../../../src/os/clock";
 import { bootId } from "../../../src/os/proc";
 import { machineOf } from "../../server/stage";
 import { isAlive } from "../../support/processes";
@@ -64,7 +64,7 @@ async function startLoop(tasks: OpenTasks): Promise<Started> {
   const report = (entries: readonly TaskReport[]): void => void reports.push(...entries);
   const say = (line: string): void => void said.push({ line, at_ms: performance.now() });
   const cards = { gate: () => [], verdicts: () => new Map(), blames: () => new Map() };
-  loop = await createAgentLoop({ ...tasks, machine: () => machine, cards, clock: steadyClock(), say, report });
+  loop = await createAgentLoop({ ...tasks, machine: () => machine, cards, clock: bootMs, say, report });
   return { loop, reports, said };
 }
 
@@ -149,7 +149,7 @@ test("a successor whose making was cut short is named only with the end that it 
   const uid = successorUid(rest.uid, 2);
   const second: TaskRecord = {
     ...recordFor({ ...rest, uid, identity: { ...identity, attempt: 2 } }),
-    not_before_ms: steadyClock()() + 600_000,
+    not_before_ms: bootMs() + 600_000,
   };
   const tasks = await site.open();
   await tasks.store.write(second);
@@ -171,7 +171,7 @@ test("a successor whose making was cut short is named only with the end that it 
 });
 
 test("an exclusive task that came while the lease was over starts with the next answered heartbeat", async () => {
-  const clock = steadyClock();
+  const clock = bootMs;
   const tasks = await site.open();
   const started: string[] = [];
   const start = tasks.driver.start.bind(tasks.driver);
@@ -198,7 +198,7 @@ test("an exclusive task that came while the lease was over starts with the next 
 
 test("an exclusive task whose grace leaves nothing of its lease is turned away, and says why", async () => {
   const { loop: found } = await startLoop(await site.open());
-  found.heard(steadyClock()());
+  found.heard(bootMs());
   const task = assignmentFor("exec sleep 1000", { lease_ms: 60_000, stop: { signal: "TERM", grace_ms: 60_000 } });
   await found.take(FENCE, { ...FENCE, revision: 5 }, 1, [{ verb: "assign", task }]);
   const end = await waitUntil("it to be turned away", () => {

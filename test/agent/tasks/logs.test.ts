@@ -7,9 +7,11 @@ import { join } from "node:path";
 import { HOUSE_LIMITS } from "../../../src/core/limits";
 import { lastText } from "../../../src/agent/tasks/tails";
 import { look, watchGrowth } from "../../../src/agent/keeper/growth";
+import { clocksNow } from "../../../src/agent/tasks/moments";
 import { readLog, type TaskLogQuery } from "../../../src/agent/tasks/logs";
 import { assignmentFor, begin, ended, makeSite, type OpenTasks, type Site } from "../../support/tasks";
 import { waitUntil } from "../../support/wait";
+import { STILL } from "../../support/clocks";
 
 const MIB = 1024 * 1024;
 let site: Site;
@@ -25,7 +27,7 @@ const read = (uid: string, over: Partial<TaskLogQuery> = {}, signal = new AbortC
     { uid, name: "stdout", offset: 0, follow: false, since_age_ms: null, ...over },
     {
       data: site.data,
-      now_ms: Date.now,
+      clocks: clocksNow,
       signal,
       living: (one) => tasks.driver.seen().get(one)?.process.is === "alive",
     },
@@ -94,11 +96,11 @@ test("growth is marked with its time, so that what is recent can be asked for", 
   const uid = await begin(tasks, assignmentFor(script));
   const marks = (): string => readFileSync(join(site.data, "tasks", uid, "marks"), "utf8");
   await waitUntil("the first mark", () => marks().includes("at stdout 4 "));
-  const marked_ms = Number(/at stdout 4 (\d+)/.exec(marks())?.[1]);
+  const [line = "", wall_ms, boot_ms] = /at stdout 4 (\d+) (\d+)/.exec(marks()) ?? [];
   writeFileSync(go, "");
   await waitUntil("the second mark", () => marks().includes("at stdout 10 "));
   // As if the first line had come an hour before the second.
-  const early = marks().replace(`at stdout 4 ${marked_ms}`, `at stdout 4 ${marked_ms - 3_600_000}`);
+  const early = marks().replace(line, `at stdout 4 ${wall_ms} ${Number(boot_ms) - 3_600_000}`);
   writeFileSync(join(site.data, "tasks", uid, "marks"), early);
   expect(await whole(read(uid, { since_age_ms: 1_800_000 }))).toBe("young\n");
   expect(await whole(read(uid, { since_age_ms: 2 * 3_600_000 }))).toBe("old\nyoung\n");
@@ -124,11 +126,11 @@ test("marks of a stream come at most 4 times a second, and less and less often",
   let size = 0;
   for (let now_ms = 0; now_ms < 4_000_000; now_ms += 250) {
     writeFileSync(join(dir, "stdout"), "x".repeat(++size % 1_000));
-    look(growth, now_ms, () => undefined);
+    look(growth, { ...STILL, boot_ms: now_ms, wall_ms: 1 }, () => undefined);
   }
   const lines = readFileSync(join(dir, "marks"), "utf8").trim().split("\n");
   rmSync(dir, { recursive: true });
-  const times = lines.map((line) => Number(line.split(" ")[3]));
+  const times = lines.map((line) => Number(line.split(" ")[4]));
   expect(Math.min(...times.slice(1).map((at, i) => at - (times[i] ?? 0)))).toBe(250);
   expect(lines.length).toBeLessThan(8_000);
   expect(times.at(-1)! - times.at(-2)!).toBeGreaterThan(500);

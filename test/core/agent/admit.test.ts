@@ -98,7 +98,7 @@ test("a task says what its card waits for, and is turned away with it when that 
       records,
       seen: new Map(),
       busy: new Set(),
-      signalled: new Set(),
+      signalled: new Map(),
       reserved: new Set(),
       boot_id: record.boot_id,
       now_ms,

@@ -37,7 +37,7 @@ function turn({ now_ms, process, record = {}, blame_ms, signalled = false }: Tur
     records: new Map([[uid, base]]),
     seen: new Map([[uid, { claimed: true, process }]]),
     busy: new Set(),
-    signalled: new Set(signalled ? [uid] : []),
+    signalled: new Map(signalled ? [[uid, { by: "device_fault", why: "", at_ms: 0 }]] : []),
     reserved: new Set(),
     boot_id: base.boot_id,
     now_ms,

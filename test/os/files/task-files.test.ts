@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { closeSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readRecord } from "../../../src/agent/tasks/records";
+import { clocksNow } from "../../../src/agent/tasks/moments";
+import { keptRecord, readRecord } from "../../../src/agent/tasks/records";
 import { claimText, exitLine, parseAttempt, pidLine, startFailed } from "../../../src/agent/tasks/taskdir";
 import { leadsTo } from "../../../src/os/files/near";
 import {
@@ -20,6 +21,7 @@ import {
   wholeLines,
 } from "../../../src/os/files/task-files";
 import { assignmentFor, recordFor } from "../../support/tasks";
+import { STILL } from "../../support/clocks";
 
 let dir = "";
 beforeAll(() => {
@@ -100,8 +102,8 @@ describe("a line that was cut off at any byte", () => {
   };
 
   test("does not become a part of a claim's next line", () => {
-    const first = claimText("boot", 17, ["/sys/fs/cgroup/orch/x"]);
-    const pid = pidLine({ pid: 1_234, start: "56789", started_ms: 1_700_000_000_000 });
+    const first = claimText(STILL, ["/sys/fs/cgroup/orch/x"]);
+    const pid = pidLine({ pid: 1_234, start: "56789", started_ms: 1_700_000 }, STILL);
     const exit = {
       exit_code: 3,
       signal: null,
@@ -111,19 +113,21 @@ describe("a line that was cut off at any byte", () => {
       oom: false,
       left: 0,
     };
-    const told = exitLine({ ...exit, reason: null });
+    const told = exitLine({ ...exit, reason: null }, STILL);
     for (let cut = 0; cut <= pid.length; cut++) {
-      const attempt = parseAttempt(fill("claim", first + pid.slice(0, cut), told));
+      const attempt = parseAttempt(fill("claim", first + pid.slice(0, cut), told), STILL);
       expect(attempt.exit).toMatchObject({ exit_code: 3 });
       expect(attempt.process).toEqual(
-        cut === pid.length ? { pid: 1_234, start: "56789", started_ms: 1_700_000_000_000 } : null,
+        cut === pid.length ? { pid: 1_234, start: "56789", started_ms: 1_700_000 } : null,
       );
       expect(attempt).toMatchObject({ claimed: "start", group: ["/sys/fs/cgroup/orch/x"] });
     }
     // An exit that was cut off, and is written again when there is room.
     for (let cut = 0; cut < told.length; cut++) {
-      const again = exitLine({ ...exit, exit_code: 4, ...startFailed("x") });
-      expect(parseAttempt(fill("claim", first + pid + told.slice(0, cut), again)).exit).toMatchObject({ exit_code: 4 });
+      const again = exitLine({ ...exit, exit_code: 4, ...startFailed("x") }, STILL);
+      expect(parseAttempt(fill("claim", first + pid + told.slice(0, cut), again), STILL).exit).toMatchObject({
+        exit_code: 4,
+      });
     }
   });
 
@@ -131,7 +135,8 @@ describe("a line that was cut off at any byte", () => {
     const assignment = assignmentFor("true");
     const { uid } = assignment;
     mkdirSync(join(dir, uid));
-    const version = (accepted_ms: number): string => `${JSON.stringify({ ...recordFor(assignment), accepted_ms })}\n`;
+    const version = (accepted_ms: number): string =>
+      `${JSON.stringify(keptRecord({ ...recordFor(assignment), accepted_ms }, clocksNow()))}\n`;
     const acceptedIn = (): unknown => {
       const read = readRecord(dir, uid);
       return read.is === "there" ? read.record.accepted_ms : read;
