@@ -150,6 +150,8 @@ describe("tidy itself", () => {
     ["src/agent/a.ts", "try { f(); } catch {}", "swallowed"],
     ["src/agent/a.ts", "await f().catch(() => {});", "swallowed"],
     ["src/agent/a.ts", "process.exit(1);", "src/main.ts"],
+    ["src/agent/a.ts", "const answer = await fetch(url);", "requestOptions"],
+    ["src/cli/a.ts", "const socket = new WebSocket(url);", "pinnedTls"],
     ["src/os/a.ts", 'Bun.spawnSync(["true"]);', "blocks the loop"],
     ["src/server/a.ts", "const rows = `SELECT * FROM tasks WHERE id = ${id}`;", "prepared statement"],
     ["src/server/a.ts", "// TO" + "DO: later", "do it now"],

@@ -21,6 +21,11 @@ const outside =
     path.startsWith(folder) && !files.some((file) => path.startsWith(file));
 const everywhere = (): boolean => true;
 
+/** The files that open connections of orch's own; each says which proxy it takes and which key it requires. */
+const DIALLERS = ["wire/request", "wire/pinned", "agent/link/session", "agent/leave/notice"].map(
+  (file) => `src/${file}.ts`,
+);
+
 /** The words are put together here, so that this file does not refuse itself. */
 const LATER = ["TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK"];
 
@@ -112,6 +117,13 @@ export const RULES: readonly Rule[] = [
     where: outside("src/", "src/os/"),
     look: "code",
     pattern: /\bBun\.spawn\b/g,
+  },
+  {
+    what: "a connection that may take the environment's proxy, or trust another key",
+    instead: "use the client of src/wire, or requestOptions and pinnedTls, and name the file here",
+    where: outside("src/", ...DIALLERS),
+    look: "code",
+    pattern: /(?<![.\w])fetch\(|\bnew WebSocket\(|\btls\.connect\(|\brejectUnauthorized: false/g,
   },
   {
     what: "a task's file is opened so that it may hang",
