@@ -32,8 +32,8 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
     edits: [
       edit(
         "src/core/intake/reported.ts",
-        'state: state === "gone" ? "lost" : state,',
-        'state: state === "gone" ? "lost" : state,\n    exit_code: null,',
+        'state: state !== "gone" ? state :',
+        'exit_code: null,\n    state: state !== "gone" ? state :',
       ),
     ],
   },

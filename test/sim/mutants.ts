@@ -5,5 +5,12 @@ import { MISTAKE_MUTANTS } from "./mistake-mutants";
 import { LAW_MUTANTS } from "./law-mutants";
 import type { Mutant } from "./mutant";
 import { PROTOCOL_MUTANTS } from "./protocol-mutants";
+import { UNKNOWN_MUTANTS } from "./unknown-mutants";
 
-export const MUTANTS: readonly Mutant[] = [...PROTOCOL_MUTANTS, ...MISTAKE_MUTANTS, ...CARD_MUTANTS, ...LAW_MUTANTS];
+export const MUTANTS: readonly Mutant[] = [
+  ...PROTOCOL_MUTANTS,
+  ...MISTAKE_MUTANTS,
+  ...CARD_MUTANTS,
+  ...LAW_MUTANTS,
+  ...UNKNOWN_MUTANTS,
+];

@@ -167,7 +167,7 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     edits: [
       edit(
         "src/core/pass/slot.ts",
-        'end.state === "lost" ? Math.max(before.attempts, task.grant_until) : task.attempt',
+        'end.state === "lost" || end.state === "unknown" ? Math.max(before.attempts, task.grant_until) : task.attempt',
         "task.attempt",
       ),
       edit(

@@ -10,6 +10,7 @@ import type { Change, State } from "../model/rows-state";
 import type { Observed, TaskIdentity, TaskRow } from "../model/rows-task";
 import type { NodeRow, Orphan } from "../model/rows-node";
 import type { Inventory, TaskReport, Verb } from "../model/record";
+import type { TaskFinal } from "../model/end";
 import { observedOf } from "./reported";
 import { emptySlot } from "../pass/slot";
 import { isEnd, slotKey, taskName } from "../model/task";
@@ -150,7 +151,7 @@ function known(state: State, task: TaskRow, entry: TaskReport, context: IntakeCo
   const observed = observedOf(entry.reported, context.now_ms);
   const from = task.observed.state;
   if (isEnd(observed)) {
-    takeEnd(state, task, observed, entry, context, draft);
+    takeEnd(state, task, asKnown(task, entry, observed), entry, context, draft);
     return;
   }
   const rises = mayMove(from, observed.state);
@@ -159,6 +160,19 @@ function known(state: State, task: TaskRow, entry: TaskReport, context: IntakeCo
     observed.state === "preparing" &&
     JSON.stringify(task.observed) !== JSON.stringify(observed);
   if (rises || prepares) putTask(draft, { ...task, observed });
+}
+
+/**
+ * Returns the end of a task with what the server knows better: when it began, and that it began. An agent without a record of the task says that it was stopped
+ * before it began, since it does not find it. If it had reported that the task ran, then nobody knows how it ended.
+ */
+function asKnown(task: TaskRow, { identity }: TaskReport, final: TaskFinal): TaskFinal {
+  const { state } = task.observed;
+  const since_ms = "started_ms" in task.observed ? task.observed.started_ms : null;
+  const known = { ...final, started_ms: final.started_ms ?? since_ms };
+  const ran = state === "starting" || state === "running" || state === "stopping";
+  if (!ran || identity !== null || final.state !== "stopped") return known;
+  return { ...known, state: "unknown", cause: NO_RECORD.cause, reason: NO_RECORD.why };
 }
 
 /**
