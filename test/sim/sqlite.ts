@@ -60,6 +60,11 @@ export function openSqliteStore(world: StoreWorld, home: SqliteHome, database: D
     committed.catch((error: unknown) => tellBug(world, error));
     return committed;
   };
+  // The people that a world begins with are in its files too.
+  if (cluster.epoch === 0) {
+    const people = [...database.state.users.values()];
+    void commit("server", (draft) => draft.put(people.map((row) => ({ table: "users", key: row.name, row }))));
+  }
   return { ...store, commit, crash: () => store.close() };
 }
 
