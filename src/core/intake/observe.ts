@@ -163,8 +163,9 @@ function known(state: State, task: TaskRow, entry: TaskReport, context: IntakeCo
 }
 
 /**
- * Returns the end of a task with what the server knows better: when it began, and that it began. An agent without a record of the task says that it was stopped
- * before it began, since it does not find it. If it had reported that the task ran, then nobody knows how it ended.
+ * Returns the end of a task with what the server knows better: when it began, and that it began. An agent without a
+ * record of the task says that it was stopped before it began, since it does not find it. If it had reported that the
+ * task ran, then nobody knows how it ended.
  */
 function asKnown(task: TaskRow, { identity }: TaskReport, final: TaskFinal): TaskFinal {
   const { state } = task.observed;
