@@ -5,7 +5,7 @@ import { HOUSE_LIMITS } from "../core/limits";
 import { entriesOf, int, prose, tableOf, tailText, text } from "./scalars";
 import { END_CAUSES, type EndCause } from "../core/model/end";
 import { DEFAULT_LIMITS } from "../core/pass/limits";
-import type { Assignment, Inventory, Passed, Reported, Stamp, TaskReport, Verb } from "../core/model/record";
+import type { Assignment, Inventory, Passed, Reported, Seal, Stamp, TaskReport, Verb } from "../core/model/record";
 import { DEVICE_STATES, LINK_KINDS, VENDORS, type Device, type Reading } from "../core/model/device";
 import { FINDING_WORDS, type FindingOverrides, type Notice } from "../core/model/findings";
 import type { TaskIdentity } from "../core/model/rows-task";
@@ -182,6 +182,8 @@ const processLimits = z.object({
   stack_bytes: limitBytes,
 }) satisfies z.ZodType<ProcessLimits>;
 
+const seal = z.object({ uid, attempt: int, signature: text }) satisfies z.ZodType<Seal>;
+
 export const assignment = z.object({
   uid,
   identity,
@@ -205,6 +207,7 @@ export const assignment = z.object({
   stable_ms: int.default(DEFAULT_LIMITS.stable_ms),
   time_limit_ms: int.nullable(),
   lease_ms: int.nullable(),
+  seal: seal.optional(),
 }) satisfies z.ZodType<Assignment>;
 
 export const verb = z.discriminatedUnion("verb", [
@@ -247,6 +250,7 @@ export const taskReport = z.object({
   held: promised.nullable(),
   exclusive: z.boolean(),
   unix_user: text.nullable(),
+  seal: seal.optional(),
   reported,
 }) satisfies z.ZodType<TaskReport>;
 

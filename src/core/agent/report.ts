@@ -16,7 +16,7 @@ export interface ReportContext {
 
 /** Returns the entry of a report or inventory for one record. */
 export function reportOf(record: TaskRecord, seen: Seen | undefined, context: ReportContext): TaskReport {
-  const { uid, name, identity, grant_until, promised, lease_ms, unix_user } = record.assignment;
+  const { uid, name, identity, grant_until, promised, lease_ms, unix_user, seal } = record.assignment;
   return {
     uid,
     name,
@@ -25,6 +25,7 @@ export function reportOf(record: TaskRecord, seen: Seen | undefined, context: Re
     held: promised,
     exclusive: lease_ms !== null,
     unix_user,
+    ...(seal === undefined ? {} : { seal }),
     reported: reportedOf(record, seen, context),
   };
 }

@@ -8,6 +8,7 @@ import type { NodeRow } from "../model/rows-node";
 import type { Assignment, Verb } from "../model/record";
 import { seenSlot, shortId, slotKey, taskName } from "../model/task";
 import type { PlanLimits } from "../pass/snapshot";
+import { sealText } from "./seal";
 import type { Settings, TaskSpec } from "../model/workload";
 
 /**
@@ -26,6 +27,8 @@ export interface AssignContext {
   readonly limits: PlanLimits;
   /** The uid of the server and the boot of its machine. */
   readonly server: ServerProcess;
+  /** Signs what is assigned, with the server's key. */
+  readonly sign: (text: string) => string;
   /** The node's tasks in the live state. */
   readonly tasks: Iterable<TaskRow>;
   readonly told: ReadonlyMap<string, ToldVerb>;
@@ -82,8 +85,9 @@ export function assignmentOf(
   settings: Settings,
   state: State,
   node: NodeRow,
-  { limits, server }: Pick<AssignContext, "limits" | "server">,
+  { limits, server, sign }: Pick<AssignContext, "limits" | "server" | "sign">,
 ): Assignment {
+  const { cluster_id } = state.cluster;
   const streak = state.slots.get(slotKey(task.owner_uid, task.slot))?.streak ?? 0;
   return {
     uid: task.uid,
@@ -106,6 +110,7 @@ export function assignmentOf(
     stable_ms: limits.stable_ms,
     time_limit_ms: settings.time_limit_ms,
     lease_ms: task.exclusive ? limits.lease_ms : null,
+    seal: { uid: task.uid, attempt: task.attempt, signature: sign(sealText(cluster_id, node.id, task, task)) },
   };
 }
 

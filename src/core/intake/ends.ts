@@ -10,6 +10,7 @@ import type { PlanLimits } from "../pass/snapshot";
 import type { Ms } from "../units";
 import type { EndCause, TaskFinal } from "../model/end";
 import { finalWithoutReport, shortId, slotKey, taskName } from "../model/task";
+import { successorUid } from "../fresh";
 import { slotAfterEnd } from "../pass/slot";
 import { endEvent } from "./reported";
 
@@ -24,6 +25,8 @@ export interface IntakeContext {
   readonly hasEnded: (uid: string) => boolean;
   /** Returns whether this workload or run was removed for good, or has ended for good. */
   readonly hasGrave: (owner_uid: string) => boolean;
+  /** Returns whether a server of this cluster has assigned the reported attempt to this node. */
+  readonly isAssigned: (node_id: string, entry: TaskReport) => boolean;
 }
 
 /** The working copy of one intake. Later entries see what earlier ones changed. */
@@ -36,6 +39,8 @@ export interface IntakeDraft {
   readonly changes: Change[];
   readonly verbs: Verb[];
   readonly notes: string[];
+  /** What the node said that is not believed. */
+  readonly doubts: string[];
 }
 
 /**
@@ -96,8 +101,9 @@ function successorIn(
   if (next === null) return null;
   const live = next.uid === task.uid || state.tasks.has(next.uid) || draft.tasks.has(next.uid);
   const known = live || context.hasEnded(next.uid);
-  if (!known && task.attempt < task.grant_until) return next;
-  draft.notes.push(`${task.node_id} tells of a successor of ${taskName(task)} that cannot be: ${next.uid}`);
+  const isNext = next.uid === successorUid(task.uid, task.attempt + 1);
+  if (isNext && !known && task.attempt < task.grant_until) return next;
+  draft.doubts.push(`told of a successor of ${taskName(task)} that cannot be: ${next.uid}`);
   return null;
 }
 

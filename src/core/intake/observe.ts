@@ -26,6 +26,8 @@ export interface Intake {
   readonly verbs: readonly Verb[];
   /** What was dropped or could not be decided, and why; for the log and the operator. */
   readonly notes: readonly string[];
+  /** What the node said that is not believed, such as reports of other nodes' tasks. */
+  readonly doubts: readonly string[];
 }
 
 /** The result of an inventory, which also tells how far the agent is, so that only the difference is sent. */
@@ -47,7 +49,7 @@ function toldByInventory(inventory: Inventory, asked: readonly TaskRow[]): Map<s
 /** Takes in one report of a connected agent. */
 export function observe(state: State, node_id: string, entries: readonly TaskReport[], context: IntakeContext): Intake {
   const node = state.nodes.get(node_id);
-  if (node === undefined) return { changes: [], verbs: [], notes: [`report of unknown node ${node_id}`] };
+  if (node === undefined) return { changes: [], verbs: [], notes: [`report of unknown node ${node_id}`], doubts: [] };
   const draft = begin(node.boot_id, node.orphans);
   takeIn(state, node, entries, context, draft);
   return finish(node, draft);
@@ -65,11 +67,16 @@ export function observeInventory(
 ): InventoryIntake {
   const node = state.nodes.get(node_id);
   if (node === undefined) {
-    return { changes: [], verbs: [], notes: [`inventory of unknown node ${node_id}`], told: new Map() };
+    return { changes: [], verbs: [], notes: [`inventory of unknown node ${node_id}`], doubts: [], told: new Map() };
   }
   const draft = begin(inventory.boot_id, []);
   takeIn(state, node, inventory.entries, context, draft);
   for (const orphan of inventory.unreadable) {
+    const owner = state.tasks.get(orphan.uid)?.node_id ?? node_id;
+    if (owner !== node_id || isNamed(state, orphan.uid)) {
+      draft.doubts.push(`told of a record of something that is not its own: ${orphan.uid}`);
+      continue;
+    }
     // The promise of a known task is counted with the task.
     const booked = state.tasks.get(orphan.uid)?.node_id === node_id;
     draft.orphans.set(orphan.uid, booked ? { ...orphan, held: null } : orphan);
@@ -83,10 +90,16 @@ export function observeInventory(
   const done = finish({ ...node, boot_id: inventory.boot_id, reason }, draft, node);
   return {
     ...done,
-    changes: [...done.changes, ...recovered(state, node_id, inventory.entries)],
+    changes: [...done.changes, ...recovered(state, node_id, inventory.entries, context)],
     told: toldByInventory(inventory, asked),
   };
 }
+
+/**
+ * Returns whether the uid is one of a workload, a run, an app or a node. A task of that uid would be taken for theirs.
+ */
+const isNamed = ({ workloads, runs, apps, nodes }: State, uid: string): boolean =>
+  [workloads, runs, apps, nodes].some((rows) => rows.has(uid));
 
 /** Numbers of runs, attempts and slots are believed up to here, which is more than any cluster comes to. */
 const NUMBER_MAX = 1_000_000_000;
@@ -99,6 +112,7 @@ const begin = (boot_id: string, orphans: readonly Orphan[]): IntakeDraft => ({
   changes: [],
   verbs: [],
   notes: [],
+  doubts: [],
 });
 
 function finish(node: NodeRow, draft: IntakeDraft, before: NodeRow = node): Intake {
@@ -107,18 +121,26 @@ function finish(node: NodeRow, draft: IntakeDraft, before: NodeRow = node): Inta
   const changes = same
     ? draft.changes
     : [...draft.changes, { table: "nodes", key: node.id, row: { ...node, orphans } } as const];
-  return { changes, verbs: draft.verbs, notes: draft.notes };
+  return { changes, verbs: draft.verbs, notes: draft.notes, doubts: draft.doubts };
 }
 
 /**
  * Returns the changes that end a restored server's wait for this node. `next_run` is raised above the run numbers in
  * the node's inventory, so that none is given out again.
  */
-function recovered(state: State, node_id: string, entries: readonly TaskReport[]): Change[] {
+function recovered(
+  state: State,
+  node_id: string,
+  entries: readonly TaskReport[],
+  { isAssigned }: IntakeContext,
+): Change[] {
   const { cluster } = state;
   if (cluster.recovering === null) return [];
   const awaited = cluster.recovering.filter((id) => id !== node_id);
-  const runs = entries.map(({ identity }) => identity?.run ?? 0).filter((run) => run <= NUMBER_MAX);
+  const runs = entries
+    .filter((entry) => isAssigned(node_id, entry))
+    .map(({ identity }) => identity?.run ?? 0)
+    .filter((run) => run <= NUMBER_MAX);
   const next_run = Math.max(cluster.next_run, ...runs.map((run) => run + 1));
   const recovering = awaited.length === 0 ? null : awaited;
   return [{ table: "cluster", key: "cluster", row: { ...cluster, next_run, recovering } }];
@@ -141,7 +163,7 @@ function takeIn(
     if (booked === null) continue;
     const task = booked ?? state.tasks.get(entry.uid);
     if (task === undefined) strange(state, node, entry, context, draft);
-    else if (task.node_id !== node.id) draft.notes.push(`${node.name} reports ${taskName(task)} of another node`);
+    else if (task.node_id !== node.id) draft.doubts.push(`told of ${taskName(task)}, which is a task of another node`);
     else known(state, task, entry, context, draft);
   }
 }
@@ -189,6 +211,10 @@ function strange(state: State, node: NodeRow, entry: TaskReport, context: Intake
   if (isEnd(observed)) {
     draft.orphans.delete(entry.uid);
     if (state.cluster.recovering === null || !owned || context.hasEnded(entry.uid)) return;
+    if (!context.isAssigned(node.id, entry)) {
+      draft.doubts.push(`told how ${entry.name} ended, which no server has assigned to it`);
+      return;
+    }
     const row = rowOf(node, entry, context);
     if (row !== null) takeEnd(state, row, observed, entry, context, draft);
     return;
@@ -206,8 +232,13 @@ function strange(state: State, node: NodeRow, entry: TaskReport, context: Intake
   }
   const known = owned && identity !== null && entry.held !== null && isBelievable(entry, identity);
   const earlier = known ? grantOf(state, node, entry.uid, identity) : null;
-  if (known && (state.cluster.recovering !== null || earlier !== null)) {
+  const isAssigned = state.cluster.recovering !== null && context.isAssigned(node.id, entry);
+  if (known && (isAssigned || earlier !== null)) {
     adopt(state, node, entry, observed, context, draft, earlier);
+    return;
+  }
+  if (isNamed(state, entry.uid)) {
+    draft.doubts.push(`told of a task with the uid of something else: ${entry.uid}`);
     return;
   }
   const pid = observed.state === "running" || observed.state === "stopping" ? observed.pid : null;
@@ -321,6 +352,6 @@ export function loseNode(state: State, node: NodeRow, why: string, context: Inta
     if (task.node_id !== node.id) continue;
     endWithoutReport(state, task, { is: "lost", cause: "node_forgotten", why }, context, draft);
   }
-  const { changes, verbs, notes } = draft;
-  return { changes, verbs, notes };
+  const { changes, verbs, notes, doubts } = draft;
+  return { changes, verbs, notes, doubts };
 }

@@ -8,6 +8,14 @@ import type { Promised } from "./promised";
 import type { BootMs, Ms } from "../units";
 import type { Command, ProcessLimits, RestartSettings, StopSettings } from "./workload";
 
+/** The server's signature over an assignment. Attempts that the agent makes under its grant keep it. */
+export interface Seal {
+  /** The uid and the attempt that were assigned. */
+  readonly uid: string;
+  readonly attempt: number;
+  readonly signature: string;
+}
+
 /** Everything an agent needs to run a task, also long after it has lost the server. */
 export interface Assignment {
   readonly uid: string;
@@ -38,6 +46,8 @@ export interface Assignment {
   readonly time_limit_ms: Ms | null;
   /** An exclusive task ends this long after the newest answered heartbeat was sent. Null: the task is not exclusive. */
   readonly lease_ms: Ms | null;
+  /** Missing in records of older releases. */
+  readonly seal?: Seal | undefined;
 }
 
 /** An order that changes what a node shall do. Orders are idempotent and only rise: prepare < run < stop. */
@@ -165,6 +175,8 @@ export interface TaskReport {
   /** Whether the task ends with its lease. Adopting a task needs this and its Unix account. */
   readonly exclusive: boolean;
   readonly unix_user: string | null;
+  /** Only with it does a restored server take in an attempt that it does not know. */
+  readonly seal?: Seal | undefined;
   readonly reported: Reported;
 }
 

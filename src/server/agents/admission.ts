@@ -8,12 +8,12 @@ import type { Draft } from "../../store/store";
 import type { Context } from "../context";
 import { leavingAfter, tellLeaving } from "../nodes/leaving";
 import { afterFlags, droppedFlags, flagsNews } from "../nodes/flags";
-import { newNode, putNewNode, withMachine } from "../nodes/node-row";
+import { newNode, putNewNode, withMachine, withOwnCards } from "../nodes/node-row";
 import { freeName } from "../nodes/join";
 import { signatureHolds, verifyCredential } from "../access/identity";
 import { withOrder } from "../../core/nodes/tests";
 import { newOrder, testedAgain } from "../nodes/node-testing";
-import type { AgentRefusal } from "./hub";
+import { type AgentRefusal, doubt, type Hub } from "./hub";
 
 type Hello = Extract<ToServer, { type: "hello" }>;
 
@@ -72,8 +72,11 @@ const copied = (name: string, { machine }: Hello, of: string | null): AgentRefus
  * Updates the row of an identified node to what its machine reports. The node's tasks are judged later, with its
  * inventory.
  */
-export async function admitHello(context: Context, hello: Hello, remote: string): Promise<AgentAdmission> {
-  const { credential } = hello;
+export async function admitHello(hub: Hub, told: Hello, remote: string): Promise<AgentAdmission> {
+  const context: Context = hub;
+  const { credential } = told;
+  const { machine, others } = withOwnCards(hub.store.state, { ...credential, id: credential.node_id }, told.machine);
+  const hello = { ...told, machine };
   const { cluster } = context.store.state;
   const node = context.store.state.nodes.get(credential.node_id);
   const awaited = node !== undefined && cluster.recovering?.includes(node.id) === true;
@@ -92,6 +95,7 @@ export async function admitHello(context: Context, hello: Hello, remote: string)
     return { is: "refused", refusal: rival };
   }
   if (node === undefined && context.store.history.hasGrave(credential.node_id)) return { is: "admitted" };
+  for (const { id, node: of } of others) doubt(hub, credential.node_id, `claims the card ${id}, which is in ${of}`);
   await context.store.commit(`node ${credential.name}`, (draft) => {
     const known = draft.state.nodes.get(credential.node_id);
     if (known === undefined) {

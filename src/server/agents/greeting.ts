@@ -162,9 +162,10 @@ async function takeInventory(hub: Hub, session: Session, page: Inventory): Promi
   const { value } = await hub.store.commit(`node ${hello.credential.name}`, (draft) => {
     const intake = observeInventory(draft.state, node_id, inventory, intakeContext(hub, draft));
     draft.put(intake.changes);
-    return { told: intake.told, verbs: intake.verbs, notes: intake.notes };
+    return { told: intake.told, verbs: intake.verbs, notes: intake.notes, doubts: intake.doubts };
   });
   for (const note of value.notes) hub.say(note);
+  for (const detail of value.doubts) doubt(hub, node_id, detail);
   const node = hub.store.state.nodes.get(node_id);
   if (node === undefined) return sendHome(hub, session, inventory.entries);
   session.phase = { is: "live", node_id, instance_id: hello.instance_id };

@@ -2,10 +2,10 @@
 
 import type { ToServer } from "../../wire/agent";
 import { noteDevices, noteFindings } from "../nodes/card-events";
-import { withMachine } from "../nodes/node-row";
+import { withMachine, withOwnCards } from "../nodes/node-row";
 import { testedAgain } from "../nodes/node-testing";
 import { type Handlers, inTurn, whileLive } from "./handlers";
-import { actorOf, type Hub, send, type Session, stamp } from "./hub";
+import { actorOf, doubt, type Hub, send, type Session, stamp } from "./hub";
 
 type Facts = Extract<ToServer, { type: "facts" }>;
 type Readings = Extract<ToServer, { type: "readings" }>;
@@ -22,8 +22,10 @@ async function takeFacts(hub: Hub, session: Session, { machine }: Facts, node_id
     const node = draft.state.nodes.get(node_id);
     // Facts that were queued on an older connection are older than the hello of the connection that is live now.
     if (node === undefined || hub.live.get(node_id) !== session) return;
-    const row = withMachine(node, machine, draft.now_ms);
-    noteDevices(draft, node, node.devices, machine.devices);
+    const { machine: own, others } = withOwnCards(draft.state, node, machine);
+    for (const { id, node: of } of others) doubt(hub, node_id, `claims the card ${id}, which is in ${of}`);
+    const row = withMachine(node, own, draft.now_ms);
+    noteDevices(draft, node, node.devices, own.devices);
     draft.put([{ table: "nodes", key: node_id, row: testedAgain(hub, draft, node, row, "facts") }]);
   });
 }

@@ -9,7 +9,7 @@ import type { TaskRow } from "../../core/model/rows-task";
 import type { ToAgent, ToServer } from "../../wire/agent";
 import { intakeContext } from "../nodes/intake-context";
 import { atOnce, type Handlers, whileLive } from "./handlers";
-import { actorOf, type Hub, send, type Session, stamp } from "./hub";
+import { actorOf, doubt, type Hub, send, type Session, stamp } from "./hub";
 import { ask } from "./testing";
 
 type Changes = Extract<ToAgent, { type: "changes" }>;
@@ -41,6 +41,7 @@ export function push(
       spec: hub.store.spec,
       limits: hub.limits,
       server: hub.process,
+      sign: hub.identity.sign,
       tasks,
       told: session.told,
     }),
@@ -53,11 +54,13 @@ export function push(
 }
 
 async function takeReport(hub: Hub, session: Session, { seq, entries }: Report, node_id: string): Promise<void> {
-  const { value: verbs } = await hub.store.commit(actorOf(hub, node_id), (draft) => {
-    const intake = observe(draft.state, node_id, entries, intakeContext(hub, draft));
-    draft.put(intake.changes);
-    return intake.verbs;
+  const { value } = await hub.store.commit(actorOf(hub, node_id), (draft) => {
+    const { changes, verbs: told, doubts } = observe(draft.state, node_id, entries, intakeContext(hub, draft));
+    draft.put(changes);
+    return { verbs: told, doubts };
   });
+  const { verbs, doubts } = value;
+  for (const detail of doubts) doubt(hub, node_id, detail);
   for (const entry of entries) if (!session.told.has(entry.uid)) session.told.set(entry.uid, "run");
   // An acknowledgement covers all reports up to its number. So this report is not acknowledged while an earlier one is
   // not.

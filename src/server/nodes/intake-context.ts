@@ -2,12 +2,13 @@
 // use the same builder.
 
 import type { IntakeContext } from "../../core/intake/ends";
+import { isSealed } from "../../core/intake/seal";
 import type { Draft } from "../../store/store";
 import type { Context } from "../context";
 
 /** Returns the context of an intake within the commit of `draft`. */
 export const intakeContext = (
-  { store, limits, seed }: Pick<Context, "store" | "limits" | "seed">,
+  { store, limits, seed, identity }: Pick<Context, "store" | "limits" | "seed" | "identity">,
   { revision, now_ms, hasEnded }: Pick<Draft, "revision" | "now_ms" | "hasEnded">,
 ): IntakeContext => ({
   now_ms,
@@ -17,4 +18,5 @@ export const intakeContext = (
   hasEnded,
   // A run that is over has no grave row, since history contains the run itself.
   hasGrave: (uid) => store.history.hasGrave(uid) || store.history.run(uid) !== null,
+  isAssigned: (node_id, entry) => isSealed(identity.cluster_id, node_id, entry, identity.verify),
 });

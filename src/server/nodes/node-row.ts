@@ -3,6 +3,7 @@
 import { devicesAfter } from "../../core/model/device";
 import type { NodeTesting } from "../../core/model/node-tests";
 import type { NodeRow } from "../../core/model/rows-node";
+import type { State } from "../../core/model/rows-state";
 import type { Ms } from "../../core/units";
 import type { Draft } from "../../store/store";
 import type { Machine } from "../../wire/agent";
@@ -66,3 +67,23 @@ export const withMachine = (node: NodeRow, machine: Omit<Machine, "fingerprint">
   capacity: machine.capacity,
   devices: devicesAfter(node.devices, machine.devices, now_ms),
 });
+
+/**
+ * Returns the machine without the cards that a node on another machine has already, and those cards with their nodes.
+ * A card is in one machine only, and what an agent claims takes it from nobody.
+ */
+export function withOwnCards<M extends Pick<Machine, "devices">>(
+  state: State,
+  node: Pick<NodeRow, "id" | "fingerprint">,
+  machine: M,
+): { readonly machine: M; readonly others: readonly { readonly id: string; readonly node: string }[] } {
+  if (machine.devices.length === 0) return { machine, others: [] };
+  const held = new Map<string, string>();
+  for (const other of state.nodes.values()) {
+    if (other.fingerprint === node.fingerprint) continue;
+    for (const { id } of other.devices) held.set(id, other.name);
+  }
+  const others = machine.devices.flatMap(({ id }) => (held.has(id) ? [{ id, node: held.get(id) ?? "" }] : []));
+  if (others.length === 0) return { machine, others };
+  return { machine: { ...machine, devices: machine.devices.filter(({ id }) => !held.has(id)) }, others };
+}

@@ -32,6 +32,7 @@ const context: IntakeContext = {
   seed: SEED,
   hasEnded: () => false,
   hasGrave: () => false,
+  isAssigned: () => true,
 };
 
 const node = buildNode("a");

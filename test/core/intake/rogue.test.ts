@@ -3,6 +3,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
+import { successorUid } from "../../../src/core/fresh";
 import { observe, observeInventory } from "../../../src/core/intake/observe";
 import type { IntakeContext } from "../../../src/core/intake/ends";
 import type { Reported, TaskReport } from "../../../src/core/model/record";
@@ -32,6 +33,7 @@ const context: IntakeContext = {
   seed: SEED,
   hasEnded: (uid) => HISTORY.has(uid),
   hasGrave: () => false,
+  isAssigned: () => true,
 };
 
 const node = buildNode("box", { ordinal: 1 });
@@ -61,9 +63,10 @@ const told = (entries: readonly TaskReport[], before = state) => {
 
 describe("a rogue agent", () => {
   test("makes no attempt beyond its grant", () => {
-    const { after, notes } = told([failedReport(spent, uidOf("next"))]);
-    expect([...after.tasks.keys()]).not.toContain(uidOf("next"));
-    expect(notes.join()).toContain("a successor of web.api.1#4 that cannot be");
+    const next = successorUid(spent.uid, 5);
+    const { after, doubts } = told([failedReport(spent, next)]);
+    expect([...after.tasks.keys()]).not.toContain(next);
+    expect(doubts.join()).toContain("a successor of web.api.1#4 that cannot be");
     expect(after.slots.get(slotKey(api.uid, 1))?.attempts).toBe(4);
   });
   test("gives a successor the uid of no task that is known: of another node, of its own, of history", () => {
@@ -82,8 +85,50 @@ describe("a rogue agent", () => {
       tasks: new Map([...state.tasks, [twin.uid, twin]]),
       slots: new Map([...state.slots, [slotKey(api.uid, 4), buildSlot(twin)]]),
     };
-    const { after } = told([failedReport(granted, uidOf("next")), failedReport(twin, uidOf("next"))], before);
-    expect(after.tasks.get(uidOf("next"))?.slot).toBe(0);
+    const next = successorUid(granted.uid, 2);
+    const { after } = told([failedReport(granted, next), failedReport(twin, next)], before);
+    expect(after.tasks.get(next)?.slot).toBe(0);
+  });
+  test("makes no successor of a uid that does not follow from the attempt's", () => {
+    const { after, doubts } = told([failedReport(granted, uidOf("next"))]);
+    expect(after.tasks.has(uidOf("next"))).toBe(false);
+    expect(doubts).toHaveLength(1);
+  });
+  test("names no task, and no record, with the uid of a workload, a run or a node", () => {
+    for (const uid of [api.uid, run.uid, theirs.uid]) {
+      const entry = { ...reportOf(granted, { state: "starting" }), uid, identity: null };
+      expect(told([entry]).after.nodes.get("box")?.orphans).toEqual([]);
+      const unreadable = [{ uid, name: "web.api.0", pid: 1, held: null }];
+      const inventory = { boot_id: node.boot_id, applied: null, entries: [], unreadable };
+      const intake = observeInventory(state, "box", inventory, context);
+      expect(withChanges(state, intake.changes).nodes.get("box")?.orphans).toEqual([]);
+      expect(intake.doubts).toHaveLength(1);
+    }
+  });
+  describe("while its server recovers", () => {
+    const unsealed: IntakeContext = { ...context, isAssigned: () => false };
+    const stranger = { ...granted, uid: uidOf("stranger"), slot: 0, attempt: 9 };
+
+    test("has no attempt of somebody's workload that no server has assigned to it", () => {
+      const entry = reportOf(stranger, { state: "running", pid: 5, started_age_ms: 1 });
+      const { changes } = observe(recovering, "box", [entry], unsealed);
+      const after = withChanges(recovering, changes);
+      expect(after.tasks.has(stranger.uid)).toBe(false);
+      expect(after.nodes.get("box")?.orphans).toHaveLength(1);
+    });
+    test("ends no run by the end of a task that no server has assigned to it", () => {
+      const entry = { ...failedReport({ ...job, uid: uidOf("made up") }) };
+      const succeeded = { ...entry, reported: { ...entry.reported, state: "succeeded" as const } } as TaskReport;
+      const { changes, doubts } = observe(recovering, "box", [succeeded], unsealed);
+      expect(changes).toEqual([]);
+      expect(doubts[0]).toContain("which no server has assigned to it");
+    });
+    test("takes no run number away", () => {
+      const entry = reportOf({ ...job, uid: uidOf("made up"), run: 900 }, { state: "starting" });
+      const inventory = { boot_id: node.boot_id, applied: null, entries: [entry], unreadable: [] };
+      const { changes } = observeInventory(recovering, "box", inventory, unsealed);
+      expect(withChanges(recovering, changes).cluster.next_run).toBe(2);
+    });
   });
   test("ends a task once, whatever it says of it afterwards", () => {
     const running: Reported = { state: "running", pid: 5, started_age_ms: 1 };

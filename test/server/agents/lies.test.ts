@@ -2,8 +2,12 @@
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { signPassed } from "../../../src/server/access/identity";
+import { PLAIN_DEVICE } from "../../../src/core/model/device";
+import { failedReport } from "../../support/reports";
+import { waitUntil } from "../../support/wait";
+import { handAgent, reconnected } from "../hand-agent";
 import { joinWithKey, Recorder } from "../recorder";
-import { makeStage, type Stage } from "../stage";
+import { machineOf, makeStage, type Stage } from "../stage";
 
 let stage: Stage;
 beforeEach(async () => {
@@ -74,4 +78,39 @@ test("every stamp that an agent gets is signed, and the signature is the server'
   const { stamp } = await node.expect("challenge");
   expect(stage.api.identity.verify("anything", stamp.signature)).toBe(false);
   expect(stamp.signature.length).toBeGreaterThan(60);
+});
+
+describe("a card of another machine", () => {
+  const card = { ...PLAIN_DEVICE, id: "GPU-1", vendor: "nvidia" as const, model: "A100", memory_bytes: 1 };
+  const cardsOf = (name: string): string[] =>
+    [...stage.api.store.state.nodes.values()].find((node) => node.name === name)?.devices.map(({ id }) => id) ?? [];
+
+  test("stays that machine's, whether it is claimed at the hello or later", async () => {
+    await handAgent(stage, "box1", { devices: [card] });
+    const rogue = await handAgent(stage, "rogue", { devices: [] });
+    rogue.say({ type: "facts", machine: machineOf("rogue", { devices: [card, { ...card, id: "GPU-2" }] }) });
+    await waitUntil("the facts", () => cardsOf("rogue").length === 1);
+    expect([cardsOf("box1"), cardsOf("rogue")]).toEqual([["GPU-1"], ["GPU-2"]]);
+    rogue.hangUp();
+    const again = await reconnected(stage, rogue, { devices: [card] });
+    expect([cardsOf("box1"), cardsOf("rogue")]).toEqual([["GPU-1"], []]);
+    await stage.planned();
+    expect(doubts()).toMatchObject([{ object: "rogue", detail: "claims the card GPU-1, which is in box1" }]);
+    again.hangUp();
+  });
+});
+
+test("a task of another node is not changed by a report of it, and the node is named", async () => {
+  await handAgent(stage, "box1");
+  await stage.call("POST", "/v1/runs", {
+    as: "alice",
+    body: { name: "long", project: null, job: { run: "sleep 100" }, wait_for_nodes: true },
+  });
+  const task = await waitUntil("the task", () => [...stage.api.store.state.tasks.values()][0]);
+  const rogue = await handAgent(stage, "rogue");
+  rogue.report([failedReport(task)]);
+  await rogue.told("ack");
+  expect(stage.api.store.state.tasks.get(task.uid)?.observed.state).toBe("assigned");
+  await stage.planned();
+  expect(doubts()).toMatchObject([{ object: "rogue", detail: expect.stringContaining("a task of another node") }]);
 });

@@ -62,6 +62,7 @@ async function end(uid: string): Promise<void> {
         seed: seed(),
         hasEnded: () => false,
         hasGrave: () => false,
+        isAssigned: () => true,
       },
     );
     draft.put(intake.changes);
