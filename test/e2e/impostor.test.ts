@@ -13,10 +13,12 @@ const IMPOSTOR = join(import.meta.dir, "..", "adversary", "impostor.ts");
 
 let cluster: Cluster;
 let token = "";
+let joinToken = "";
 let login: Record<string, string> = {};
 beforeAll(async () => {
   cluster = await Cluster.start({ name: "impostor", agents: ["n1"], settings: QUICK });
   token = (await cluster.json<{ token: string }>("token", "new", "--role", "admin")).token;
+  joinToken = await cluster.joinToken();
   const home = join(cluster.dir, "alice");
   await mkdir(home);
   login = { ...cluster.env, HOME: home, ORCH_DATA: join(home, "none") };
@@ -87,6 +89,10 @@ describe("an impostor on the server's port", () => {
             expect([args[0], code, out]).toEqual([args[0]!, args[0] === "run" ? 125 : 3, ""]);
           }
         }
+        const data = join(cluster.dir, `fresh ${what}`);
+        const share = ["--token", joinToken, "--data", data, "--capacity", "cpu=1,memory=1GiB"];
+        const fresh = ["agent", "join", cluster.url, ...share];
+        expect((await runOrch(fresh, cluster.env)).code).toBe(3);
         const said = (): string => cluster.agent("n1").output().slice(before.length);
         await waitUntil("the agent to have dialled", () => /no connection to .*: TLS/.test(said()), 40_000);
       } finally {
@@ -94,7 +100,15 @@ describe("an impostor on the server's port", () => {
       }
       const heard = there.heard();
       expect(new Set(requests(heard))).toEqual(new Set(harmless));
-      for (const secret of ["orch1-", "earer", "hello", "credential", "signature", token.slice(20)]) {
+      for (const secret of [
+        "orch1-",
+        "earer",
+        "hello",
+        "credential",
+        "signature",
+        token.slice(20),
+        joinToken.slice(20),
+      ]) {
         expect(heard).not.toContain(secret);
       }
       await cluster.startServer();

@@ -22,7 +22,9 @@ export function refuseForeign(request: Request, hosts: ReadonlySet<string>): voi
     );
   }
   const origin = request.headers.get("origin");
-  if (origin !== null && URL.parse(origin)?.host !== host) {
+  const page = origin === null ? null : URL.parse(origin);
+  // A page of this host that came in plain HTTP is not this server's, which speaks TLS alone.
+  if (origin !== null && (page?.protocol !== "https:" || page.host !== host)) {
     throw new RefusedError("forbidden", "a page of another site may not ask this server", null);
   }
 }

@@ -35,11 +35,14 @@ describe("the host that a request names", () => {
 });
 
 describe("a page", () => {
-  test.each(["http://evil.example", "null", "http://127.0.0.1:9999"])("of %s may not ask", async (origin) => {
-    expect(shape(await stage.call("GET", "/v1/me", { headers: { origin } }))).toEqual([403, "forbidden"]);
-  });
+  test.each(["http://evil.example", "https://evil.example", "null", "https://127.0.0.1:9999", "http://127.0.0.1:4400"])(
+    "of %s may not ask",
+    async (origin) => {
+      expect(shape(await stage.call("GET", "/v1/me", { headers: { origin } }))).toEqual([403, "forbidden"]);
+    },
+  );
   test("of our own may", async () => {
-    const headers = { host: "127.0.0.1:4400", origin: "http://127.0.0.1:4400" };
+    const headers = { host: "127.0.0.1:4400", origin: "https://127.0.0.1:4400" };
     expect((await stage.call("GET", "/v1/me", { headers })).status).toBe(200);
   });
   test("gets nothing to keep, to frame, to guess or to run", async () => {
