@@ -110,3 +110,22 @@ export const deadForAtMost = (heartbeat_ms: Ms): Ms => {
   const { open_within_ms, retry_cap_ms } = CONNECTION_TIMES;
   return agentSilence(heartbeat_ms) + heartbeat_ms + open_within_ms + retry_cap_ms + open_within_ms;
 };
+
+/**
+ * How much of what all share one principal (`each`), one address (`source`) and all together may use at once. `joins`
+ * counts those of a minute.
+ */
+export const QUOTAS = {
+  watchers: { each: 128, source: 512, all: 1_000, noun: "watchers", hint: "End one of them, or try again later" },
+  logs: { each: 256, source: 1_024, all: 4_096, noun: "open logs", hint: "End one of them, or try again later" },
+  requests: { each: 128, source: 512, all: 4_096, noun: "open requests", hint: "Wait for answers before you ask more" },
+  greetings: {
+    each: 512,
+    source: 512,
+    all: 4_096,
+    noun: "connections of agents that have yet to prove who they are",
+    hint: "Try again later",
+  },
+  joins: { each: 600, source: 1_200, all: 6_000, noun: "joins within a minute", hint: "Try again in a minute" },
+} as const;
+export type Quota = keyof typeof QUOTAS;

@@ -55,7 +55,28 @@ async function answerOf(api: Api, route: Route, c: HonoContext<Env>): Promise<Re
   const request = c.req.raw;
   const key = keyOf(route);
   const link = (c.env as Env["Bindings"] | undefined)?.link ?? NO_LINK;
+  // The stream that a HEAD gets has no reader and would never end.
+  if (request.method === "HEAD" && typeof route.answer === "string") {
+    throw new RefusedError("bad_request", `${route.path} answers GET only`, null);
+  }
   const who = admit(api, key, request, link);
+  const release = api.quotas.take("requests", who === NOBODY ? null : who.name, link.source);
+  try {
+    return await answered(api, route, c, link, who);
+  } finally {
+    release();
+  }
+}
+
+async function answered(
+  api: Api,
+  route: Route,
+  c: HonoContext<Env>,
+  link: PathLink,
+  who: Principal,
+): Promise<Response> {
+  const request = c.req.raw;
+  const key = keyOf(route);
   const { value: body, text } = await bodyOf(request, route.body, HOUSE_LIMITS.body_bytes);
   const query = queryOf(request, route.query);
   const idempotency = idempotencyOf(

@@ -20,10 +20,14 @@ export class RefusedError extends Error {
 export const notFound = (what: string, hint: string | null = null): RefusedError =>
   new RefusedError("not_found", what, hint);
 
+/** When somebody who asked too much may ask again. */
+const RETRY_AFTER_S = "10";
+
 /** Returns the answer for an error. Every error that leaves the server has this form. */
 export function errorAnswer(code: ErrorCode, message: string, hint: string | null, issues: readonly Issue[]): Response {
   const body: ErrorBody = { error: { code, message, hint, issues: [...issues] } };
-  return Response.json(body, { status: ERROR_STATUS[code] });
+  const headers = code === "too_many" ? { "retry-after": RETRY_AFTER_S } : {};
+  return Response.json(body, { status: ERROR_STATUS[code], headers });
 }
 
 /** A server did not start. The error contains the reason in one line, and a hint. */

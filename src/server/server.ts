@@ -134,7 +134,7 @@ async function serve(opened: Opened): Promise<RunningServer> {
   try {
     if (first) options.say(`admin token: ${await makeAdmin(store, identity, dir, randomHex, api.seed)}`);
     const tls = { key: identity.key_pem, cert: identity.certificate_pem };
-    port = openPort(createApp(api), api.sessions.handlers, listen, tls);
+    port = openPort(createApp(api), api.quotas, api.sessions.handlers, listen, tls);
   } catch (error) {
     stopParts();
     throw error;
@@ -142,7 +142,7 @@ async function serve(opened: Opened): Promise<RunningServer> {
   const number = port.port ?? listen.port;
   url = publicUrl(listen, number, listen.wildcard ? await nameInUrls(self().hostname) : listen.host);
   writeClient(dir, localUrl(listen, number), identity);
-  const stopUpkeep = startUpkeep(store, api.watch, (error) => fail(error));
+  const stopUpkeep = startUpkeep(api, (error) => fail(error));
   const end = endOf(async () => {
     stopUpkeep();
     stopParts();

@@ -4,6 +4,7 @@ import { CONNECTION_TIMES, HOUSE_LIMITS } from "../core/limits";
 import { within } from "../os/clock";
 import type { App } from "./app";
 import type { AgentSocket, AgentSocketHandlers } from "./context";
+import type { Quotas } from "./http/quotas";
 import { listenError, type Listen } from "./http/listen";
 import type { PathLink } from "./routes/route";
 
@@ -11,17 +12,19 @@ import type { PathLink } from "./routes/route";
 interface Data {
   readonly remote: string;
   socket: AgentSocket | null;
-  /** Closes a connection that sends no message. */
+  /** Closes a connection whose agent does not prove in time who it is. */
   deadline: ReturnType<typeof setTimeout> | null;
+  /** Ends the count of a connection that has yet to prove who it is. */
+  readonly proven: () => void;
 }
 
-const GREETING_MS = 20_000;
 const UNHEARD = 1008;
 /** How long open requests may go on when the port is closed. */
 const ENDING_MS = 500;
 
 export function openPort(
   app: App,
+  quotas: Quotas,
   handlers: AgentSocketHandlers,
   listen: Listen,
   tls: Bun.TLSOptions,
@@ -36,7 +39,7 @@ export function openPort(
       development: false,
       maxRequestBodySize: HOUSE_LIMITS.body_bytes,
       idleTimeout: 30,
-      fetch: (request, server) => app.fetch(request, { link: linkOf(request, server) }),
+      fetch: (request, server) => app.fetch(request, { link: linkOf(request, server, quotas) }),
       websocket: websocketOf(handlers),
     });
   } catch (error) {
@@ -44,14 +47,18 @@ export function openPort(
   }
 }
 
-function linkOf(request: Request, server: Bun.Server<Data>): PathLink {
+function linkOf(request: Request, server: Bun.Server<Data>, quotas: Quotas): PathLink {
   const source = server.requestIP(request)?.address ?? "unknown";
   return {
     source,
     keepOpen: () => server.timeout(request, 0),
-    upgrade: () =>
-      server.pendingWebSockets < HOUSE_LIMITS.connections &&
-      server.upgrade(request, { data: { remote: source, socket: null, deadline: null } }),
+    upgrade() {
+      if (server.pendingWebSockets >= HOUSE_LIMITS.connections) return false;
+      const proven = quotas.take("greetings", null, source);
+      const upgraded = server.upgrade(request, { data: { remote: source, socket: null, deadline: null, proven } });
+      if (!upgraded) proven();
+      return upgraded;
+    },
   };
 }
 
@@ -65,6 +72,12 @@ function websocketOf(handlers: AgentSocketHandlers): Bun.WebSocketHandler<Data> 
         // The other end may be gone without a word, and would never complete the closing handshake.
         setTimeout(() => ws.terminate(), CONNECTION_TIMES.farewell_ms);
       },
+      patience(within_ms) {
+        if (ws.data.deadline !== null) clearTimeout(ws.data.deadline);
+        if (within_ms === null) ws.data.proven();
+        ws.data.deadline =
+          within_ms === null ? null : setTimeout(() => ws.close(UNHEARD, "no proof came in time"), within_ms);
+      },
     });
   return {
     maxPayloadLength: HOUSE_LIMITS.message_bytes,
@@ -73,18 +86,12 @@ function websocketOf(handlers: AgentSocketHandlers): Bun.WebSocketHandler<Data> 
     idleTimeout: 60,
     sendPings: true,
     perMessageDeflate: false,
-    open(ws) {
-      ws.data.deadline = setTimeout(() => ws.close(UNHEARD, "nothing was said"), GREETING_MS);
-      handlers.open(of(ws));
-    },
-    message(ws, data) {
-      if (ws.data.deadline !== null) clearTimeout(ws.data.deadline);
-      ws.data.deadline = null;
-      handlers.message(of(ws), data);
-    },
+    open: (ws) => handlers.open(of(ws)),
+    message: (ws, data) => handlers.message(of(ws), data),
     drain: (ws) => handlers.drain(of(ws)),
     close(ws) {
       if (ws.data.deadline !== null) clearTimeout(ws.data.deadline);
+      ws.data.proven();
       handlers.close(of(ws));
     },
   };

@@ -1,6 +1,7 @@
 // Regular work that decides nothing: keeping watchers' connections alive, and removing old history.
 
 import { DAY_MS, type Ms } from "../core/units";
+import type { LongAnswers } from "./http/long-answers";
 import type { Retention, Store } from "../store/store";
 import { TICK_MS, type Watch } from "./watch";
 
@@ -13,13 +14,19 @@ const KEEP: Retention = {
   node_tests: 50,
   versions: 1_000,
 };
+interface Kept {
+  readonly store: Store;
+  readonly watch: Watch;
+  readonly longAnswers: LongAnswers;
+}
+
 const PRUNE_EVERY_MS: Ms = 60_000;
 
 /**
  * Starts the timers and returns a function that stops them. `failed` is called with the first error, which ends the
  * upkeep.
  */
-export function startUpkeep(store: Store, watch: Watch, failed: (error: unknown) => void): () => void {
+export function startUpkeep({ store, watch, longAnswers }: Kept, failed: (error: unknown) => void): () => void {
   let more: ReturnType<typeof setImmediate> | null = null;
   const guarded = (work: () => void) => (): void => {
     try {
@@ -35,7 +42,10 @@ export function startUpkeep(store: Store, watch: Watch, failed: (error: unknown)
   });
   const timers = [
     setInterval(
-      guarded(() => watch.tick()),
+      guarded(() => {
+        watch.tick();
+        longAnswers.tick();
+      }),
       TICK_MS,
     ),
     setInterval(prune, PRUNE_EVERY_MS),

@@ -239,6 +239,7 @@ export const tokens = sqliteTable(
     expires_ms: integer("expires_ms"),
     revoked_ms: integer("revoked_ms"),
     joins: json<JoinGrant>("joins"),
+    parent: text("parent"),
   },
   () => [oneOf("tokens_role", `"role"`, ROLES)],
 );

@@ -232,7 +232,7 @@ function access(get: Get, post: Post, remove: Remove) {
   return {
     newToken: (body: z.infer<typeof tokenRequest>) => post("/v1/tokens", tokenAnswer, body),
     tokens: () => get("/v1/tokens", list("tokens", tokenView)),
-    revokeToken: (id: string) => remove(`/v1/tokens/${part(id)}`, doneAnswer),
+    revokeToken: (id: string, only = false) => remove(`/v1/tokens/${part(id)}${only ? "?only=true" : ""}`, doneAnswer),
     addUser: (body: z.infer<typeof userRequest>) => post("/v1/users", userView, body),
     grantAccounts: (name: string, body: z.infer<typeof grantRequest>) =>
       post(`/v1/users/${part(name)}/accounts`, userView, body),

@@ -91,6 +91,7 @@ async function connectAgain(stage: Stage, who: Known, leaving: LeavingNote | nul
       return 1;
     },
     close: () => void (live = false),
+    patience: () => undefined,
     remote: "10.0.0.9",
   };
   const { handlers } = stage.api.sessions;

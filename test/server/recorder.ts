@@ -45,6 +45,8 @@ interface HelloPart {
 
 export class Recorder {
   readonly #heard: ToAgent[] = [];
+  /** The times that the server has set for the proof of who this is. */
+  readonly patience: (number | null)[] = [];
   closed: { readonly code: number; readonly reason: string } | null = null;
 
   private constructor(
@@ -64,6 +66,7 @@ export class Recorder {
     close: (code: number, reason: string): void => {
       this.closed ??= { code, reason };
     },
+    patience: (within_ms: number | null): void => void this.patience.push(within_ms),
   };
 
   static dial(stage: Stage, known: Known): Recorder {

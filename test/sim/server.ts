@@ -101,6 +101,7 @@ export function acceptLink(world: ServerWorld, server: Server, link: Link): End 
       return 0;
     },
     close: (code, reason) => world.network.close(link, "down", code, reason),
+    patience: () => undefined,
   };
   world.host.enter(server.owner, () => handlers.open(socket));
   return {

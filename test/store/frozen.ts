@@ -67,6 +67,7 @@ export async function fillEveryTable(store: Store): Promise<void> {
             expires_ms: null,
             revoked_ms: null,
             joins: null,
+            parent: null,
           },
         },
         { table: "ended_tasks", key: old.uid, row: old },

@@ -72,6 +72,7 @@ function randomChange(dice: () => number, draft: Draft): Change {
         expires_ms: some(1),
         revoked_ms: some(2),
         joins: null,
+        parent: null,
       },
     },
   ];

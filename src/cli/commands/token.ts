@@ -10,7 +10,11 @@ export const tokenNew = command({
   options: {
     role: word("--role <ROLE>", "what it may do", ["agent", "user", "operator", "viewer", "admin"]),
     user: text("--user <NAME>", "whose it is (yourself)"),
-    expires: reading("--expires <DURATION>", "valid for so long (agent: 24h, others: without end)", readDuration),
+    expires: reading(
+      "--expires <DURATION>",
+      "valid for so long, at most as long as your own token (agent: 24h, others: without end)",
+      readDuration,
+    ),
     uses: whole("--uses <N>", "agent: how many machines may join with it (1)", 1),
     approve: flag("--approve", "agent: each machine waits for orch node approve"),
     pool: text("--pool <POOL>", "agent: the pool of those machines, whatever they say"),
@@ -71,11 +75,15 @@ export const tokenLs = command({
 
 export const tokenRevoke = command({
   operands: ["<ID...>"],
-  examples: [["orch token revoke 3f9ac01b22", "it is refused from now on"]],
-  async run(context, { args }) {
+  options: { only: flag("--only", "leave the tokens in force that were made with it") },
+  examples: [
+    ["orch token revoke 3f9ac01b22", "it is refused from now on, and so is every token that was made with it"],
+    ["orch token revoke 3f9ac01b22 --only", "after making a new one with it: the new one stays"],
+  ],
+  async run(context, { args, flags }) {
     const client = await context.client();
     for (const id of args) {
-      await client.revokeToken(id);
+      await client.revokeToken(id, flags.only);
       context.print(`${id}: revoked`);
     }
     return EXIT.done;

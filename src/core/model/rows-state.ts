@@ -51,6 +51,8 @@ export interface TokenRow {
   readonly revoked_ms: Ms | null;
   /** Null for tokens of people, and for join tokens of before they were counted: those let in any number. */
   readonly joins: JoinGrant | null;
+  /** The token with which it was made, or null. It expires and is revoked with that one. */
+  readonly parent: string | null;
 }
 
 /** The one row that identifies the cluster, the database and the server. */

@@ -12,10 +12,12 @@ interface Minting {
   readonly user: string | null;
   readonly expires_ms: Ms | null;
   readonly joins: JoinGrant | null;
+  /** The token with which it is made. */
+  readonly parent?: string | null;
 }
 
 /** Makes a token's row, which contains only a hash of the secret. */
-export const tokenRow = ({ id, secret, role, user, expires_ms, joins }: Minting, created_ms: Ms): TokenRow => ({
+export const tokenRow = ({ id, secret, role, user, expires_ms, joins, parent }: Minting, created_ms: Ms): TokenRow => ({
   id,
   user,
   role,
@@ -24,7 +26,25 @@ export const tokenRow = ({ id, secret, role, user, expires_ms, joins }: Minting,
   expires_ms,
   revoked_ms: null,
   joins,
+  parent: parent ?? null,
 });
+
+/** Returns the earlier of two times of expiry, where null is never. */
+export const earlierOf = (a: Ms | null, b: Ms | null): Ms | null => (a === null ? b : b === null ? a : Math.min(a, b));
+
+/** Returns the tokens that were made with this one, and with those in turn, that are not revoked. */
+export function descendantsOf(state: State, id: string): TokenRow[] {
+  const found: TokenRow[] = [];
+  for (let parents = new Set([id]); parents.size > 0;) {
+    const next = state.tokens
+      .values()
+      .filter(({ parent, revoked_ms }) => parent !== null && parents.has(parent) && revoked_ms === null)
+      .toArray();
+    found.push(...next);
+    parents = new Set(next.map((row) => row.id));
+  }
+  return found;
+}
 
 /** Returns the grant of a join token that has let nobody in yet. */
 export const joinGrant = (part: Partial<JoinGrant> = {}): JoinGrant => ({

@@ -71,8 +71,21 @@ async function greetNode(hub: Hub, session: Session, hello: Hello): Promise<void
   const verdict = await admitHello(hub, hello, session.socket.remote);
   if (verdict.is === "refused") return refuse(session, verdict.refusal);
   session.phase = { is: "inventory", hello, pages: { entries: [], unreadable: [], chars: 0, words_chars: 0 } };
+  replaceUnfinished(hub, session, hello.credential.node_id);
+  session.socket.patience(INVENTORY_WITHIN_MS);
   send(session, { type: "more", pages: PAGES_AHEAD });
 }
+
+/** Closes the other connections of this node that have sent only a part of its inventory. */
+function replaceUnfinished(hub: Hub, session: Session, node_id: string): void {
+  for (const other of hub.all.values()) {
+    if (other === session || other.phase.is !== "inventory") continue;
+    if (other.phase.hello.credential.node_id === node_id) other.socket.close(4_001, "replaced by a newer connection");
+  }
+}
+
+/** A whole inventory comes within this time after the proof. */
+const INVENTORY_WITHIN_MS = 120_000;
 
 /** How many pages of an inventory an agent may send before the first of them is handled. */
 const PAGES_AHEAD = 2;
@@ -169,6 +182,7 @@ async function takeInventory(hub: Hub, session: Session, page: Inventory): Promi
   const node = hub.store.state.nodes.get(node_id);
   if (node === undefined) return sendHome(hub, session, inventory.entries);
   session.phase = { is: "live", node_id, instance_id: hello.instance_id };
+  session.socket.patience(null);
   session.told = value.told;
   hub.live.set(node_id, session);
   hub.loop.heard(node_id, hub.clock());

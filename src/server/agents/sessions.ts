@@ -27,6 +27,9 @@ export interface Sessions {
   stop(): void;
 }
 
+/** An agent proves who it is within this time. No other message prolongs it. */
+const PROOF_WITHIN_MS = 20_000;
+
 const newSession = (n: number, nonce: string, socket: AgentSocket, heard_ms: Ms): Session => ({
   n,
   nonce,
@@ -76,6 +79,7 @@ export function createSessions(context: Context): Sessions {
       open(socket) {
         const session = newSession(++count, hub.seed(), socket, hub.loop.listening_ms());
         hub.all.set(socket, session);
+        socket.patience(PROOF_WITHIN_MS);
         send(session, { type: "challenge", protocol: PROTOCOL, nonce: session.nonce, stamp: stamp(hub, session) });
       },
       message(socket, data) {

@@ -9,7 +9,8 @@ import { RefusedError } from "../refused";
  * this address.
  */
 export function refuseForeign(request: Request, hosts: ReadonlySet<string>): void {
-  const url = new URL(request.url);
+  const url = URL.parse(request.url);
+  if (url === null) throw new RefusedError("bad_request", "the address or the Host of the request is none", null);
   if (request.url.length > HOUSE_LIMITS.url_chars) {
     throw new RefusedError("too_large", `the address is longer than ${HOUSE_LIMITS.url_chars} characters`);
   }

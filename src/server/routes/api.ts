@@ -3,12 +3,16 @@
 import { type Auth, createAuth } from "../access/auth";
 import { type Context, createContext, type Ground } from "../context";
 import { createSessions, type Sessions } from "../agents/sessions";
+import { createLongAnswers, type LongAnswers } from "../http/long-answers";
+import { createQuotas, type Quotas } from "../http/quotas";
 import { createWatch, type Watch } from "../watch";
 
 export interface Api extends Context {
   readonly auth: Auth;
   readonly sessions: Sessions;
   readonly watch: Watch;
+  readonly quotas: Quotas;
+  readonly longAnswers: LongAnswers;
   /** Names, besides IP literals and localhost, under which requests may come; in lower case. */
   readonly hosts: ReadonlySet<string>;
   /** Returns the address that other machines use, for join commands. */
@@ -29,9 +33,11 @@ export function createApi(ground: Ground & Pick<Api, "hosts" | "url">): RunningA
   const sessions = createSessions(context);
   const watch = createWatch(store, (id) => loop.lastSeen(id));
   const auth = createAuth(() => store.state, identity.pin, wall);
+  const longAnswers = createLongAnswers();
   return {
-    api: { ...context, sessions, watch, auth, hosts, url },
+    api: { ...context, sessions, watch, auth, hosts, url, quotas: createQuotas(context.clock), longAnswers },
     stop() {
+      longAnswers.stop();
       loop.stop();
       sessions.stop();
       watch.stop();

@@ -3,8 +3,6 @@
 import { eventView } from "../../wire/api/watch";
 import { list } from "../../wire/api/answers";
 import { subjectOf } from "../../core/plan/events";
-import { HOUSE_LIMITS } from "../../core/limits";
-import { RefusedError } from "../refused";
 import { route } from "./route";
 import { eventView as viewOf } from "../views/event";
 import { limitOf, number, page, short } from "../http/query";
@@ -44,11 +42,10 @@ export const EVENT_ROUTES = [
     answer: "text/event-stream",
     summary: "Changes after the revision `since`, as server-sent events; `resync` says to read everything afresh",
     handle({ api, query, who, link }) {
-      if (api.watch.watchers() >= HOUSE_LIMITS.watchers) {
-        throw new RefusedError("too_many", `${HOUSE_LIMITS.watchers} watchers are connected`, "Try again later");
-      }
+      const release = api.quotas.take("watchers", who.name, link.source);
+      const holds = (): boolean => api.auth.holds(who);
+      const stream = api.longAnswers.keep(api.watch.open(query.since ?? null, holds), { release, holds });
       link.keepOpen();
-      const stream = api.watch.open(query.since ?? null, () => api.auth.holds(who));
       return new Response(stream, { headers: { "content-type": "text/event-stream; charset=utf-8" } });
     },
   }),

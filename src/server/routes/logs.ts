@@ -24,7 +24,7 @@ export const LOG_ROUTES = [
     summary:
       "A task's output, as bytes. By a name: the newest attempt, also one that is over. `x-orch-log: tail` says " +
       "that only the last 4 KiB are left",
-    handle({ api, params, query: wish, who, touch, link }) {
+    async handle({ api, params, query: wish, who, touch, link }) {
       const meant = meantBy(api.store, params.ref, who.project);
       touch(meant, `the output of ${params.ref}`);
       const task = tasksOf(api.store, wish.attempt === undefined ? meant : { ...meant, attempt: wish.attempt })[0];
@@ -33,12 +33,21 @@ export const LOG_ROUTES = [
           pendingOf(api).find(({ owner_uid }) => owner_uid === meant.owner_uid)?.view.reason ?? "it was never started";
         throw new RefusedError("conflict", `${params.ref} has no output yet: ${why}`, "orch explain says more");
       }
-      link.keepOpen();
-      return logOf(api, task, {
-        stream: wish.stream ?? "stdout",
-        follow: wish.follow ?? false,
-        since_age_ms: wish.since_ms === undefined ? null : Math.max(0, api.wall() - wish.since_ms),
-      });
+      const release = api.quotas.take("logs", who.name, link.source);
+      try {
+        const answer = await logOf(api, task, {
+          stream: wish.stream ?? "stdout",
+          follow: wish.follow ?? false,
+          since_age_ms: wish.since_ms === undefined ? null : Math.max(0, api.wall() - wish.since_ms),
+        });
+        const { body, headers } = answer;
+        if (body === null) throw new RefusedError("unavailable", `the output of ${params.ref} has no bytes`);
+        link.keepOpen();
+        return new Response(api.longAnswers.keep(body, { release, holds: () => api.auth.holds(who) }), { headers });
+      } catch (error) {
+        release();
+        throw error;
+      }
     },
   }),
 ];

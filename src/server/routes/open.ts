@@ -72,6 +72,7 @@ export const OPEN_ROUTES = [
     summary: "Makes this machine a node",
     async handle({ api, body, who, link, commit }): Promise<z.infer<typeof joinAnswer>> {
       requireProtocol(body.protocol);
+      api.quotas.spend("joins", who.name, link.source);
       const { name, public_key, machine, vouched } = body;
       requireSigned(api.identity, who.token_id, body);
       const uid = api.seed();

@@ -12,9 +12,9 @@ import type { Api } from "./api";
 import { overOf } from "../access/auth";
 import { JOIN_TOKEN_MS } from "../nodes/join";
 import { notFound, RefusedError } from "../refused";
-import { page, wholeOrPage } from "../http/query";
+import { flag, page, wholeOrPage } from "../http/query";
 import { route } from "./route";
-import { joinCommand, joinGrant, mintToken } from "../access/tokens";
+import { descendantsOf, earlierOf, joinCommand, joinGrant, mintToken } from "../access/tokens";
 
 type Minted = z.infer<typeof tokenAnswer>;
 
@@ -39,14 +39,16 @@ export const TOKEN_ROUTES = [
       // secret.
       const key = request.headers.get("idempotency-key") ?? api.seed();
       const made = await commit((draft): Omit<Minted, "token" | "join"> => {
-        const expires_ms = body.expires_ms ?? (role === "agent" ? api.wall() + JOIN_TOKEN_MS : null);
+        const asked_ms = body.expires_ms ?? (role === "agent" ? api.wall() + JOIN_TOKEN_MS : null);
+        const parent = draft.state.tokens.get(who.token_id);
+        const expires_ms = earlierOf(asked_ms, parent?.expires_ms ?? null);
         if (expires_ms !== null && expires_ms <= api.wall())
           throw new RefusedError("bad_request", "expires_ms lies in the past");
         if (user !== null && !draft.state.users.has(user))
           throw notFound(`there is no user ${user}`, "orch user ls shows them");
         const joins = grantOf(body);
         const detail = `${role}${user === null ? "" : ` for ${user}`}${joins === null ? "" : `, ${sayGrant(joins)}`}`;
-        const wish = { role, user, expires_ms, joins, detail };
+        const wish = { role, user, expires_ms, joins, parent: parent?.id ?? null, detail };
         const id = mintToken(draft, api.seed, wish, (fresh) => secretOf(api, fresh, key));
         return { id, role, user, expires_ms };
       });
@@ -75,17 +77,26 @@ export const TOKEN_ROUTES = [
     method: "DELETE",
     path: "/v1/tokens/{id}",
     answer: doneAnswer,
-    summary: "Revokes a token: it is refused from now on",
-    handle: ({ params, who, commit }) =>
+    summary:
+      "Revokes a token and those that were made with it: they are refused from now on. `only` leaves those in force",
+    query: z.object({ only: flag.optional() }),
+    handle: ({ params, query, who, commit }) =>
       commit((draft) => {
         const row = draft.state.tokens.get(params.id);
         const mine =
           row !== undefined &&
           (who.role === "admin" || row.user === who.name || (row.role === "agent" && who.role === "operator"));
         if (!mine) throw notFound(`there is no token ${params.id.slice(0, 40)} of yours`, "orch token ls shows them");
-        if (row.revoked_ms === null) {
-          draft.put([{ table: "tokens", key: row.id, row: { ...row, revoked_ms: draft.now_ms } }]);
-          draft.event({ verb: "token_revoked", object: row.id, project: null, detail: row.user ?? row.role });
+        if (row.revoked_ms !== null) return { revision: draft.revision };
+        const below = descendantsOf(draft.state, row.id);
+        const kept = query.only === true;
+        for (const one of [row, ...(kept ? [] : below)]) {
+          draft.put([{ table: "tokens", key: one.id, row: { ...one, revoked_ms: draft.now_ms } }]);
+          const detail = `${one.user ?? one.role}${one === row ? "" : `, made with ${row.id}`}`;
+          draft.event({ verb: "token_revoked", object: one.id, project: null, detail });
+        }
+        for (const one of kept ? below : []) {
+          if (one.parent === row.id) draft.put([{ table: "tokens", key: one.id, row: { ...one, parent: row.parent } }]);
         }
         return { revision: draft.revision };
       }),

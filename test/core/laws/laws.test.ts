@@ -302,6 +302,7 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
               expires_ms: null,
               revoked_ms: null,
               joins: null,
+              parent: null,
             } as const,
           ],
         ]),

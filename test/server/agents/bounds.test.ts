@@ -139,7 +139,12 @@ test("before its proof a connection may send a hello, and no more than that at o
 
 test("a node that sends more than its credit loses that stream, and the bytes are not kept", async () => {
   const sent: string[] = [];
-  const streams = createStreams({ remote: "", close: () => undefined, send: (data) => sent.push(String(data)) });
+  const streams = createStreams({
+    remote: "",
+    close: () => undefined,
+    patience: () => undefined,
+    send: (data) => sent.push(String(data)),
+  });
   const log = streams.openLog({ uid: "", name: "stdout", offset: 0, follow: true, since_age_ms: null });
   const bytes = log[Symbol.asyncIterator]();
   streams.bytes(encodeFrame(1, new Uint8Array(STREAM_CREDIT_BYTES)));
@@ -153,7 +158,7 @@ test("a node that sends more than its credit loses that stream, and the bytes ar
 });
 
 test("credit comes back as the reader reads", async () => {
-  const streams = createStreams({ remote: "", close: () => undefined, send: () => 1 });
+  const streams = createStreams({ remote: "", close: () => undefined, patience: () => undefined, send: () => 1 });
   const log = streams.openLog({ uid: "", name: "stdout", offset: 0, follow: true, since_age_ms: null });
   const bytes = log[Symbol.asyncIterator]();
   for (let n = 0; n < 8; n++) {

@@ -1,0 +1,75 @@
+// A token that was made with another one lives no longer than that: it expires and is revoked with it, unless whoever
+// revokes says otherwise.
+
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { makeStage, type Stage } from "../stage";
+import { DAY_MS } from "../../../src/core/units";
+
+let stage: Stage;
+beforeEach(async () => {
+  stage = await makeStage();
+});
+afterEach(async () => stage.close());
+
+interface Made {
+  readonly id: string;
+  readonly token: string;
+  readonly expires_ms: number | null;
+}
+
+/** Makes a token with another one, which is given as its text, or as the name of a person. */
+async function made(by: string, expires_ms: number | null = null, role = "user"): Promise<Made> {
+  const as = by.startsWith("orch1-") ? null : by;
+  const headers: Record<string, string> = as === null ? { authorization: `Bearer ${by}` } : {};
+  const { status, body } = await stage.call("POST", "/v1/tokens", {
+    as,
+    headers,
+    body: { role, user: null, expires_ms },
+  });
+  expect(status).toBe(200);
+  return body as unknown as Made;
+}
+
+async function works({ token }: Made): Promise<boolean> {
+  const { status } = await stage.call("GET", "/v1/me", { as: null, headers: { authorization: `Bearer ${token}` } });
+  return status === 200;
+}
+
+test("it expires with its maker at the latest", async () => {
+  const day_ms = stage.clock + DAY_MS;
+  const mother = await made("alice", day_ms);
+  const child = await made(mother.token);
+  expect(child.expires_ms).toBe(day_ms);
+  expect((await made(mother.token, day_ms - 1)).expires_ms).toBe(day_ms - 1);
+  expect((await made(child.token, day_ms + 1)).expires_ms).toBe(day_ms);
+  stage.clock = day_ms;
+  expect(await works(child)).toBe(false);
+});
+
+test("it is revoked with its maker, and so is what was made with it", async () => {
+  const mother = await made("alice");
+  const child = await made(mother.token);
+  const grandchild = await made(child.token);
+  const other = await made("alice");
+  expect(await works(grandchild)).toBe(true);
+  await stage.call("DELETE", `/v1/tokens/${mother.id}`, { as: "alice" });
+  expect(await Promise.all([mother, child, grandchild, other].map(works))).toEqual([false, false, false, true]);
+});
+
+test("with `only` it stays, and belongs to its maker's maker", async () => {
+  const mother = await made("alice");
+  const child = await made(mother.token);
+  const grandchild = await made(child.token);
+  await stage.call("DELETE", `/v1/tokens/${child.id}?only=true`, { as: "alice" });
+  expect(await Promise.all([mother, child, grandchild].map(works))).toEqual([true, false, true]);
+  await stage.call("DELETE", `/v1/tokens/${mother.id}`, { as: "alice" });
+  expect(await works(grandchild)).toBe(false);
+});
+
+test("a join token ends with the operator's token that made it", async () => {
+  const mother = await made("olga", null, "operator");
+  const join = await made(mother.token, null, "agent");
+  await stage.call("DELETE", `/v1/tokens/${mother.id}`, { as: "admin" });
+  const row = stage.api.store.state.tokens.get(join.id);
+  expect(row?.revoked_ms).not.toBeNull();
+});
