@@ -154,8 +154,11 @@ function broken(error: unknown, { signal }: ClientRequest, url: string, n: numbe
 
 const LOST = /reset|closed|epipe|refused|timeout|socket/i;
 
-const codeOf = (error: unknown): string =>
-  error instanceof Error && "code" in error ? String(error.code) : error instanceof Error ? error.name : String(error);
+/** Returns the code of an error, or its name. A time limit's code is a number of the DOM's, which says nothing. */
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return "code" in error && typeof error.code === "string" ? error.code : error.name;
+}
 
 function unreachable(error: unknown, code: string, url: string): UnreachableError {
   const cause = { cause: error };
