@@ -132,6 +132,51 @@ describe("a job without retries asks a person, and runs once", () => {
   }
 });
 
+/** Lets the machine join again on a new data directory, which an operator has to approve. */
+async function joinAgain(cluster: Cluster): Promise<void> {
+  const flags = ["--token", await cluster.joinToken(), "--name", "n1", "--capacity", "cpu=4,memory=4GiB"];
+  const again = ["agent", "join", cluster.url, "--data", cluster.dataOf("n1"), ...flags];
+  await waitUntil("the new key to wait", async () => cluster.program("n1", again).line(/waits to join as n1/), 40_000);
+  await cluster.ok("node", "approve", "n1");
+  await cluster.agent("n1").line(/joined as n1/);
+}
+
+describe("a data directory that is lost while the agent is away", () => {
+  test("has the job ask that ended meanwhile, also after its agent has come back once more", async () => {
+    await withCluster({ name: "unknown", agents: ["n1"], settings: QUICK }, async (cluster) => {
+      const job = await startJob(cluster);
+      await cluster.agent("n1").kill("SIGKILL");
+      await finishes(job.pid);
+      rmSync(join(cluster.dataOf("n1"), "agent"), { recursive: true });
+      await joinAgain(cluster);
+      await asks(cluster, job.run);
+      // The agent applies a change on its new disk, which vouches for nothing that was assigned before.
+      await cluster.ready();
+      expect(await cluster.ok("run", "--cpu", "10m", "--memory", "8MiB", "-c", "echo other")).toBe("other\n");
+      await cluster.agent("n1").kill("SIGKILL");
+      await cluster.startAgent("n1");
+      await cluster.ready();
+      await asks(cluster, job.run);
+      await cluster.ok("cancel", String(job.run));
+      await waitUntil("it to be cancelled", async () => (await runOf(cluster, job.run)).state === "cancelled");
+      expect(linesOf(cluster)).toBe(1);
+    });
+  }, 120_000);
+
+  test("has the job ask that lives on, once it has ended", async () => {
+    await withCluster({ name: "unknown", agents: ["n1"], settings: QUICK }, async (cluster) => {
+      const job = await startJob(cluster);
+      await cluster.agent("n1").kill("SIGKILL");
+      rmSync(join(cluster.dataOf("n1"), "agent"), { recursive: true });
+      await joinAgain(cluster);
+      await waitUntil("it to be shown", async () => (await cluster.nodes())[0]?.orphans.length === 1);
+      expect(await runOf(cluster, job.run)).toMatchObject({ state: "running", unknown: 0 });
+      await finishes(job.pid);
+      await asks(cluster, job.run);
+    });
+  }, 120_000);
+});
+
 describe("a job whose end nobody knows", () => {
   test("gives who waits for it the exit code 123, and runs again when a person says so", async () => {
     await withCluster({ name: "unknown", agents: ["n1"], settings: QUICK }, async (cluster) => {
