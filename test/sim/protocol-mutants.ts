@@ -76,8 +76,8 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     edits: [
       edit(
         "src/core/intake/absent.ts",
-        "applied !== null && applied.since < task.assigned_revision",
-        "applied !== null",
+        'task.observed.state === "assigned" && vouched && !covered',
+        'task.observed.state === "assigned" && !covered',
       ),
     ],
   },

@@ -49,19 +49,15 @@ export function createUnrecorded({ store, driver, orphans, stopped, hasRecord }:
   const last = new Map<string, TaskReport>();
   for (const uid of stopped) last.set(uid, withoutRecord(uid, "it was stopped before it came", "no"));
   const unknown = (): readonly Orphan[] => orphans.filter(({ uid }) => !hasRecord(uid) && !over.has(uid));
-  // A task that was over when this agent started, with an end that nobody saw, is left to people.
+  // A task without any sign that it began is left to people, since what cannot be read may say what became of it.
   const before = driver.seen();
-  const isTold = new Set(
-    orphans
-      .map(({ uid }) => uid)
-      .filter((uid) => begunOf(before, uid) === "alive" || before.get(uid)?.process.is === "ended"),
-  );
+  const isTold = new Set(orphans.map(({ uid }) => uid).filter((uid) => begunOf(before, uid) !== "no"));
 
   function endOf(uid: string, now_ms: BootMs): TaskReport {
     const process = driver.seen().get(uid)?.process;
     return process?.is === "ended"
       ? endWithoutRecord(uid, process, now_ms, store.tail(uid))
-      : withoutRecord(uid, "", "over");
+      : withoutRecord(uid, "", process?.is === "vanished" && process.rebooted ? "rebooted" : "over");
   }
 
   return {

@@ -90,11 +90,13 @@ const unrecorded = (uid: string, reported: ReportedEnd): TaskReport => ({
 });
 
 /** Returns the report of a task without a record here: it never began, or its result is not known any more. */
-export function withoutRecord(uid: string, why: string, begun: "no" | "over"): TaskReport {
+export function withoutRecord(uid: string, why: string, begun: "no" | "over" | "rebooted"): TaskReport {
   const end =
     begun === "no"
       ? endWithoutResult("stopped", null, `${why}; it never began here`, 0)
-      : endWithoutResult("unknown", "result_unknown", "it is over, and the record of how it ended is lost", 0);
+      : begun === "rebooted"
+        ? endWithoutResult("gone", "node_rebooted", "the machine was restarted while it ran", 0)
+        : endWithoutResult("unknown", "result_unknown", "it is over, and the record of how it ended is lost", 0);
   return unrecorded(uid, reportedEnd(end, 0, null, 0));
 }
 
