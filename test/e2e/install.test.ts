@@ -2,7 +2,7 @@
 // the real systemd-analyze reads where there is one, and an agent that is started as its unit says.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, readFileSync, statSync, symlinkSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -11,11 +11,15 @@ import { BINARY, Program, requireBinary, runOrch, type Result } from "../support
 import { waitUntil } from "../support/wait";
 
 const isRoot = process.getuid?.() === 0;
+/** The most exposure that `systemd-analyze security` may count for the server's unit, of 10. */
+const EXPOSURE_MOST = 1.5;
 const TOKEN = `orch1-${"0".repeat(96)}`;
 let root: string;
 let tools: string;
 const inRoot = (path: string): string => join(root, path);
 const read = (path: string): string => readFileSync(inRoot(path), "utf8");
+/** The uid of the server's account in the image. */
+const serverUid = (): number => Number(read("/etc/passwd").split(":")[2]);
 const modeOf = (path: string): number => statSync(inRoot(path)).mode & 0o777;
 
 const env = (more: Record<string, string> = {}): Record<string, string> => ({
@@ -45,6 +49,9 @@ echo "$@" >>${join(tools, "asked")}
 `;
   await Bun.write(join(tools, "systemctl"), script);
   await chmod(join(tools, "systemctl"), 0o755);
+  // The accounts of the image below the root, in which the server's is made.
+  await mkdir(inRoot("etc"));
+  for (const list of ["passwd", "group", "shadow", "gshadow"]) await Bun.write(inRoot(`etc/${list}`), "");
 });
 afterAll(async () => rm(root, { recursive: true, force: true }));
 
@@ -63,6 +70,10 @@ describe.skipIf(!isRoot)("as root", () => {
     );
     expect([code, err]).toEqual([0, ""]);
     expect(asked()).toEqual(["daemon-reload", "enable --now orch-server.service"]);
+    expect(read("/etc/passwd")).toMatch(/^orch:x:[1-9]\d\d:\d+::\/:\/usr\/sbin\/nologin\n$/);
+    expect(read(SERVER)).toContain("\nUser=orch\n");
+    expect(statSync(inRoot("/var/lib/orch/server")).uid).toBe(serverUid());
+    expect(out).toContain("orch: made, an account of the system");
     expect(out).toContain("systemctl disable --now orch-server.service");
     expect(modeOf("/usr/local/bin/orch")).toBe(0o755);
     expect(Bun.spawnSync([inRoot("/usr/local/bin/orch"), "version"]).stdout.toString()).toMatch(/^orch /);
@@ -79,7 +90,9 @@ describe.skipIf(!isRoot)("as root", () => {
       "--token",
       TOKEN,
       "--label",
-      "zone=a b",
+      "zone=a$b",
+      "--termination-notice",
+      "test -e /no such",
     );
     expect([code, err]).toEqual([0, ""]);
     expect(asked()).toEqual(["daemon-reload", "enable --now orch-agent.service"]);
@@ -89,7 +102,7 @@ describe.skipIf(!isRoot)("as root", () => {
     expect(unit).not.toContain(TOKEN);
     expect(unit).toContain(
       "ExecStart=/usr/local/bin/orch agent join https://box1:4400 --data /var/lib/orch " +
-        '--token-file /var/lib/orch/agent/join.token --label "zone=a b"\n',
+        '--token-file /var/lib/orch/agent/join.token --label zone=a$$b --termination-notice "test -e /no such"\n',
     );
     expect(read("/var/lib/orch/agent/join.token")).toBe(`${TOKEN}\n`);
     expect(modeOf("/var/lib/orch/agent/join.token")).toBe(0o600);
@@ -108,6 +121,29 @@ describe.skipIf(!isRoot)("as root", () => {
     expect(read(SERVER)).toContain("\nUser=nobody\n");
     expect(statSync(inRoot("/srv/orch/server")).uid).toBe(65_534);
     expect((await orch("install", "server", "--user", "no-such-account")).err).toContain("there is no account");
+    asked();
+  });
+  test("a server that ran as root stops, and its files become its account's; a planted link is given, not followed", async () => {
+    const own = inRoot("/srv/old/server");
+    await mkdir(join(own, "backups"), { recursive: true });
+    await Bun.write(join(own, "orch.db"), "x");
+    const outside = inRoot("/outside");
+    await Bun.write(outside, "root's");
+    symlinkSync(outside, join(own, "backups", "link"));
+    expect((await orch("install", "server", "--data", "/srv/old")).code).toBe(0);
+    expect(asked().at(0)).toBe("stop orch-server.service");
+    expect(statSync(join(own, "orch.db")).uid).toBe(serverUid());
+    expect(lstatSync(join(own, "backups", "link")).uid).toBe(serverUid());
+    expect(statSync(outside).uid).toBe(0);
+  });
+  test("a link where a file is written is replaced, and what it points to stays", async () => {
+    const victim = inRoot("/victim");
+    await Bun.write(victim, "root's");
+    chmodSync(victim, 0o640);
+    await rm(inRoot(SERVER));
+    symlinkSync(victim, inRoot(SERVER));
+    expect((await orch("install", "server")).code).toBe(0);
+    expect([read("/victim"), modeOf("/victim"), lstatSync(inRoot(SERVER)).isFile()]).toEqual(["root's", 0o640, true]);
     asked();
   });
   test("what systemctl refuses is told", async () => {
@@ -132,6 +168,31 @@ describe.skipIf(!isRoot)("as root", () => {
     }
   });
 });
+
+describe.skipIf(Bun.which("systemd-analyze") === null)(
+  "the exposure that systemd counts (needs systemd-analyze)",
+  () => {
+    const exposureOf = async (...args: string[]): Promise<number> => {
+      const { out } = await orch("install", ...args, "--dry-run");
+      const unit = join(tools, `orch-${args[0]}.service`);
+      await Bun.write(unit, out.slice(out.indexOf("[Unit]"), out.lastIndexOf("\n# systemctl daemon-reload")));
+      const told = Bun.spawnSync([
+        "systemd-analyze",
+        "security",
+        "--offline=true",
+        "--no-pager",
+        unit,
+      ]).stdout.toString();
+      return Number(/Overall exposure level for \S+: ([\d.]+)/.exec(told)?.[1]);
+    };
+    test("is small for the server", async () => {
+      expect(await exposureOf("server", "--listen", "0.0.0.0:4400")).toBeLessThanOrEqual(EXPOSURE_MOST);
+    });
+    test("is nearly all for the agent, whose tasks would be in its sandbox", async () => {
+      expect(await exposureOf("agent", "https://box1:4400", "--token", TOKEN)).toBeGreaterThan(9);
+    });
+  },
+);
 
 describe("nothing is written", () => {
   const AGENT_LINE = ["install", "agent", "https://box1:4400", "--token", TOKEN];
@@ -180,7 +241,18 @@ test.skipIf(!isRoot)(
   async () => {
     const cluster = await Cluster.start({ name: "install" });
     const data = cluster.dataOf("n1");
-    const flags = ["--name", "n1", "--label", "zone=a b$c%", "--capacity", "cpu=2,memory=2GiB", "--data", data];
+    const flags = [
+      "--name",
+      "n1",
+      "--label",
+      "zone=ab$c%",
+      "--termination-notice",
+      "test -e /no/such",
+      "--capacity",
+      "cpu=2,memory=2GiB",
+      "--data",
+      data,
+    ];
     const args = ["install", "agent", cluster.url, "--token", await cluster.joinToken(), ...flags];
     const { code, err } = await runOrch(args, env());
     expect([code, err]).toEqual([0, ""]);
@@ -195,7 +267,7 @@ test.skipIf(!isRoot)(
     await agent.line(/joined as n1/);
     await waitUntil("the token to be gone", () => !existsSync(token_file));
     const [node] = await cluster.nodes();
-    expect(node).toMatchObject({ name: "n1", labels: { zone: "a b$c%" }, capacity: { cpu_milli: 2_000 } });
+    expect(node).toMatchObject({ name: "n1", labels: { zone: "ab$c%" }, capacity: { cpu_milli: 2_000 } });
     expect(await cluster.close()).toEqual([]);
   },
   60_000,

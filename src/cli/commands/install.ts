@@ -3,19 +3,19 @@
 import { join, resolve } from "node:path";
 import { findAccount } from "../../os/process/accounts";
 import { ownBinary } from "../../os/self";
-import { command, flag, text } from "../frame/command";
+import { command, flag, readAs, text } from "../frame/command";
 import type { Context } from "../context";
 import { CliError, EXIT, UsageError } from "../failure";
 import { argvOf, typedOptions } from "../install/argv";
-import { dryLines, install, undoLines, type Installation } from "../install/steps";
-import { agentUnit, serverUnit } from "../install/unit";
+import { dryLines, install, undoLines, type Installation, type ServiceAccount } from "../install/steps";
+import { agentUnit, SERVER_USER, serverUnit } from "../install/unit";
 import { joinToken, TOKEN_OPTIONS } from "../start/join-token";
 import { AGENT_OPTIONS, hasJoined } from "../start/joining";
 import { SERVER_OPTIONS } from "../start/serve";
+import { readListen } from "../typed/readers";
 import { dataDir, normalUrl } from "../cluster/settings";
 
 const COMMON = {
-  user: text("--user <ACCOUNT>", "the account that it runs as (root)"),
   dry: flag("--dry-run", "print what would be written and done"),
 };
 const DATA = { data: SERVER_OPTIONS.data };
@@ -27,7 +27,12 @@ const NOTES =
 
 export const installServer = command({
   talks: false,
-  options: { ...typedOptions(SERVER_FLAGS), ...DATA, ...COMMON },
+  options: {
+    ...typedOptions(SERVER_FLAGS),
+    ...DATA,
+    user: text("--user <ACCOUNT>", "the account that it runs as (orch, which is made)"),
+    ...COMMON,
+  },
   examples: [
     ["orch install server --listen 0.0.0.0:4400", "a server that other machines reach"],
     ["orch install server --dry-run", "only look"],
@@ -35,14 +40,20 @@ export const installServer = command({
   notes: NOTES,
   async run(context, { flags }) {
     const { user, dry, data, ...typed } = flags;
+    const listen = typed.listen === null ? null : readAs("--listen", String(typed.listen), readListen);
     const data_dir = serviceDir(context, data);
     const argv = ["server", "--data", data_dir, ...argvOf(SERVER_FLAGS, typed)];
     const one: Installation = {
       what: "server",
       program: requireBinary(dry),
-      unit: serverUnit({ argv, data_dir: join(data_dir, "server"), user }),
+      unit: serverUnit({
+        argv,
+        data_dir: join(data_dir, "server"),
+        user: user === "root" ? null : (user ?? SERVER_USER),
+        port: listen === null ? null : Number(listen.slice(listen.lastIndexOf(":") + 1)),
+      }),
       own_dir: join(data_dir, "server"),
-      owner: await ownerOf(user),
+      account: user === null ? { is: "made", name: SERVER_USER } : await accountOf(user),
       secret: null,
     };
     return carryOut(context, one, dry, [
@@ -59,6 +70,7 @@ export const installAgent = command({
     ...typedOptions(AGENT_OPTIONS),
     token: TOKEN_OPTIONS.token,
     ...DATA,
+    user: text("--user <ACCOUNT>", "the account that it runs as (root)"),
     ...COMMON,
   },
   examples: [
@@ -90,12 +102,12 @@ export const installAgent = command({
       unit: agentUnit({
         argv: [...fixed, ...argvOf(AGENT_OPTIONS, rest)],
         data_dir,
-        user,
+        user: user === "root" ? null : user,
         token_file,
         drain_ms: drain,
       }),
       own_dir: join(data_dir, "agent"),
-      owner: await ownerOf(user),
+      account: user === null ? { is: "root" } : await accountOf(user),
       secret: joined || token === null ? null : { path: token_file, text: token },
     };
     return carryOut(context, one, dry, ["see whether it has joined: orch nodes, journalctl -u orch-agent"]);
@@ -120,10 +132,11 @@ function requireBinary(dry: boolean): string {
   throw new CliError(EXIT.failed, "this orch runs from its source, which is not installed", "Build it: bun run build");
 }
 
-async function ownerOf(user: string | null): Promise<Installation["owner"]> {
-  if (user === null) return null;
+async function accountOf(user: string): Promise<ServiceAccount> {
+  if (user === "root") return { is: "root" };
   const found = await findAccount(user);
-  if (found.is === "there") return { uid: found.account.uid, gid: found.account.gid };
+  if (found.is === "there")
+    return { is: "named", name: user, owner: { uid: found.account.uid, gid: found.account.gid } };
   if (found.is === "failed")
     throw new CliError(EXIT.failed, `the account ${user} could not be looked up: ${found.why}`);
   throw new UsageError(`there is no account ${user} on this machine`, `useradd --system ${user}`);

@@ -9,7 +9,7 @@ export interface UnitOptions {
   /** The words behind the program's name. */
   readonly argv: readonly string[];
   readonly data_dir: string;
-  /** The account; null is root. */
+  /** The account that the service runs as; null is root. */
   readonly user: string | null;
 }
 
@@ -45,7 +45,24 @@ const FOOT = ["", "[Install]", "WantedBy=multi-user.target", ""];
 
 const userOf = (user: string | null): string[] => (user === null ? [] : [`User=${user}`]);
 
-export function serverUnit({ argv, data_dir, user }: UnitOptions): string {
+/** The account that a server gets if none is named. */
+export const SERVER_USER = "orch";
+
+/** The first port that needs no privilege. */
+const FIRST_FREE_PORT = 1024;
+
+export interface ServerUnitOptions extends UnitOptions {
+  /** The port that the server answers on, or null for the one of its settings. */
+  readonly port: number | null;
+}
+
+/**
+ * Returns the server's unit. The server needs no right of root's: it writes its own directory, opens a port, and starts
+ * no task. `MemoryDenyWriteExecute` is left out, since the runtime compiles code while it runs.
+ */
+export function serverUnit({ argv, data_dir, user, port }: ServerUnitOptions): string {
+  const right = port !== null && port > 0 && port < FIRST_FREE_PORT ? "CAP_NET_BIND_SERVICE" : "";
+  const isUnder = (...dirs: string[]): boolean => dirs.some((dir) => `${data_dir}/`.startsWith(dir));
   return [
     ...HEAD("server"),
     "",
@@ -58,14 +75,43 @@ export function serverUnit({ argv, data_dir, user }: UnitOptions): string {
     "OOMScoreAdjust=-500",
     "LimitNOFILE=1048576",
     "TimeoutStopSec=30",
-    "# It writes below its own directory and nowhere else.",
-    "NoNewPrivileges=yes",
-    "ProtectSystem=strict",
+    "# It writes below its own directory and nowhere else, and needs no right of root's.",
+    "UMask=0077",
     `ReadWritePaths=${unitPath(data_dir)}`,
-    "PrivateTmp=yes",
+    `CapabilityBoundingSet=${right}`,
+    `AmbientCapabilities=${right}`,
+    ...SERVER_SANDBOX,
+    // A right to a low port is none inside a user namespace.
+    ...(right === "" ? ["PrivateUsers=yes"] : []),
+    ...(isUnder("/home/", "/root/", "/run/user/") ? [] : ["ProtectHome=yes"]),
+    ...(isUnder("/tmp/", "/var/tmp/") ? [] : ["PrivateTmp=yes"]),
     ...FOOT,
   ].join("\n");
 }
+
+const SERVER_SANDBOX = [
+  "NoNewPrivileges=yes",
+  "ProtectSystem=strict",
+  "PrivateDevices=yes",
+  "ProtectClock=yes",
+  "ProtectControlGroups=yes",
+  "ProtectHostname=yes",
+  "ProtectKernelLogs=yes",
+  "ProtectKernelModules=yes",
+  "ProtectKernelTunables=yes",
+  "ProtectProc=invisible",
+  "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK",
+  "RestrictNamespaces=yes",
+  "RestrictRealtime=yes",
+  "RestrictSUIDSGID=yes",
+  "LockPersonality=yes",
+  "RemoveIPC=yes",
+  "KeyringMode=private",
+  "SystemCallArchitectures=native",
+  "SystemCallFilter=@system-service",
+  "SystemCallFilter=~@privileged @resources",
+  "SystemCallErrorNumber=EPERM",
+];
 
 /** How much longer systemd waits than the service takes to move its work away. */
 const STOP_MARGIN_MS = 30 * SECOND_MS;
@@ -88,6 +134,9 @@ export function agentUnit({ argv, data_dir, user, token_file, drain_ms }: AgentU
     "TasksMax=infinity",
     "OOMScoreAdjust=-500",
     "LimitNOFILE=1048576",
+    "# Cards and fast networks pin memory. A task's own limits are set at its start.",
+    "LimitMEMLOCK=infinity",
+    "# No sandbox: tasks are its children and would be in it, with what their accounts may do.",
     `TimeoutStopSec=${Math.ceil(((drain_ms ?? 0) + STOP_MARGIN_MS) / SECOND_MS)}`,
     ...FOOT,
   ].join("\n");

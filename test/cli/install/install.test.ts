@@ -67,11 +67,24 @@ describe("flags", () => {
 describe("a unit", () => {
   const common = { argv: ["server", "--data", "/srv/a b"], data_dir: "/srv/100%/server", user: null };
   test("of the server has its own directory and nothing else to write to", () => {
-    const unit = serverUnit({ ...common, user: "orch" });
+    const unit = serverUnit({ ...common, user: "orch", port: 4400 });
     expect(unit).toContain('ExecStart=/usr/local/bin/orch server --data "/srv/a b"\n');
     for (const line of ["User=orch", "Restart=always", "ProtectSystem=strict", "ReadWritePaths=/srv/100%%/server"]) {
       expect(unit).toContain(`\n${line}\n`);
     }
+  });
+  test("of the server has no right of root's, except to a low port that it was told", () => {
+    const unit = (port: number | null, data_dir = "/srv/orch"): string =>
+      serverUnit({ argv: ["server"], data_dir, user: "orch", port });
+    expect(unit(4400)).toContain("\nCapabilityBoundingSet=\nAmbientCapabilities=\n");
+    expect(unit(null)).toContain("\nPrivateUsers=yes\n");
+    expect(unit(443)).toContain(
+      "\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\nAmbientCapabilities=CAP_NET_BIND_SERVICE\n",
+    );
+    expect(unit(443)).not.toContain("PrivateUsers");
+    expect(unit(4400)).toContain("\nProtectHome=yes\n");
+    expect(unit(4400, "/home/a/orch")).not.toContain("ProtectHome");
+    expect(unit(4400, "/tmp/orch")).not.toContain("PrivateTmp");
   });
   test("of the agent leaves tasks alone and waits for their departure", () => {
     const unit = agentUnit({ ...common, token_file: "/srv/t", drain_ms: 90_000 });
@@ -79,6 +92,8 @@ describe("a unit", () => {
       "KillMode=process",
       "Delegate=yes",
       "TasksMax=infinity",
+      "LimitMEMLOCK=infinity",
+      "LimitNOFILE=1048576",
       "Restart=always",
       "OOMScoreAdjust=-500",
       "TimeoutStopSec=120",
@@ -86,6 +101,7 @@ describe("a unit", () => {
     ]) {
       expect(unit).toContain(`\n${line}\n`);
     }
-    expect(unit).not.toContain("User=");
+    // What a unit forbids, it forbids to the tasks as well.
+    expect(unit).not.toMatch(/User=|Protect|Private|Restrict|Capabilit|SystemCall|NoNewPrivileges|UMask/);
   });
 });
