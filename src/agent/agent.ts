@@ -9,7 +9,8 @@ import { findCgroups } from "../os/cgroup/hierarchy";
 import { bootMs, nowMs } from "../os/clock";
 import { randomHex } from "../os/dice";
 import { wordsOf } from "../os/files/disk";
-import { exists, isWritable, takeDir } from "../os/files/files";
+import { isWritable } from "../os/files/files";
+import { takeOwnDir } from "../os/files/own-dir";
 import { networkFileSystem } from "../os/files/filesystem";
 import { noteHolderSlowly, takeLock } from "../os/files/lock";
 import { bootId, statOf } from "../os/proc";
@@ -81,9 +82,11 @@ export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
   const data = join(options.data_dir, "agent");
   // Files that are made without a mode of their own are written by this account only.
   process.umask(0o022);
+  const own = takeOwnDir(data);
+  if (own.is === "refused") requireDir(own.why, `${data} cannot be used`, own.mend ?? DATA_HINT);
+  else for (const notice of own.notices) options.say(notice);
+  requireDir(networkOf(data), `${data} cannot be used`, DATA_HINT);
   const run = runDirOf(data);
-  const unwritable = exists(data) ? null : takeDir(data);
-  requireDir(unwritable ?? networkOf(data), `${data} cannot be used`, DATA_HINT);
   requireDir(takeRunDir(run), `${run} cannot be used`, "set XDG_RUNTIME_DIR to a directory of this account");
   // An agent that has joined starts also where nothing can be written, so that it goes on to tell what runs there.
   const closed = isWritable(data);

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import type { PlanLimits } from "../core/pass/snapshot";
 import { nowMs, steadyClock } from "../os/clock";
 import { randomHex } from "../os/dice";
-import { messageOf } from "../os/errors";
 import { replaceFileNow } from "../os/files/durable";
-import { makePrivateDir, readText } from "../os/files/files";
+import { readText } from "../os/files/files";
+import { takeOwnDir } from "../os/files/own-dir";
 import { self } from "../os/files/private-files";
 import { accountOfProcess } from "../os/machine";
 import { bootId } from "../os/proc";
@@ -78,15 +78,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 function makeDir(dir: string): void {
-  try {
-    makePrivateDir(dir);
-  } catch (error) {
-    throw new StartError(
-      `${dir} cannot be made: ${messageOf(error)}`,
-      "Choose a directory of this user with --data DIR or ORCH_DATA",
-      { cause: error },
-    );
-  }
+  const own = takeOwnDir(dir);
+  if (own.is === "taken") return;
+  const hint = own.mend ?? "Choose a directory of this user with --data DIR or ORCH_DATA";
+  throw new StartError(`${dir} cannot be used: ${own.why}`, hint);
 }
 
 function settingsOf(dir: string, options: ServerOptions): ServerSettings {

@@ -1,12 +1,14 @@
 // The ballast is a file that only takes up room. It is deleted when the disk is full, so that ends and stops of tasks
 // still fit.
 
-import { closeSync, existsSync, fsyncSync, openSync, rmSync, statSync, writeSync } from "node:fs";
+import { closeSync, constants, existsSync, fsyncSync, openSync, rmSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { Bytes } from "../core/units";
 import { MIB } from "../core/units";
 import { freeBytes } from "../os/files/filesystem";
 import { failureOf } from "./errors";
+
+const { O_CREAT, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants;
 
 export const BALLAST_BYTES: Bytes = 8 * MIB;
 const CHUNK_BYTES: Bytes = 64 * 1024;
@@ -57,7 +59,7 @@ export function ballastIn(dir: string, random: (bytes: number) => Uint8Array): B
 
 /** Fills the file with random bytes, since some file systems compress zeros. Returns false if there is no room. */
 function fill(file: string, random: (bytes: number) => Uint8Array): boolean {
-  const fd = openSync(file, "w", 0o600);
+  const fd = openSync(file, O_CREAT | O_TRUNC | O_WRONLY | O_NOFOLLOW, 0o600);
   try {
     for (let written = 0; written < BALLAST_BYTES; written += CHUNK_BYTES) writeSync(fd, random(CHUNK_BYTES));
     fsyncSync(fd);

@@ -1,9 +1,10 @@
 // The directory of a database. It is made if it is missing, and closed to other accounts. A directory on a network file
 // system, of another user, or that cannot be written is refused.
 
-import { chmodSync, lstatSync, mkdirSync, readdirSync, realpathSync, statSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { networkFileSystem } from "../os/files/filesystem";
+import { closeOwnFile, takeOwnDir } from "../os/files/own-dir";
 import { codeOf } from "./errors";
 
 /** Why a store was not opened. The database is as it was. */
@@ -41,18 +42,17 @@ export type Prepared = { readonly ok: true; readonly dir: string; readonly notic
  */
 export function prepareDirectory(asked: string): Prepared {
   try {
-    mkdirSync(asked, { recursive: true, mode: 0o700 });
-    const dir = realpathSync(asked);
+    const own = takeOwnDir(asked);
+    if (own.is === "refused") {
+      const code = own.mend === null ? "not_writable" : "not_private";
+      return refuse(code, `${asked} cannot be used: ${own.why}`, own.mend ?? DATA_HINT);
+    }
+    const { dir, notices } = own;
     const network = networkFileSystem(dir);
     if (network !== null) {
       return refuse("network", `${dir} lies on a network file system (${network}), where databases break`, DATA_HINT);
     }
-    const { uid } = statSync(dir);
-    const me = process.getuid?.() ?? uid;
-    if (me !== 0 && uid !== me) {
-      return refuse("not_private", `${dir} belongs to another user (uid ${uid})`, DATA_HINT);
-    }
-    return { ok: true, dir, notices: tighten(dir) };
+    return { ok: true, dir, notices: [...notices, ...tighten(dir)] };
   } catch (error) {
     const code = codeOf(error);
     if (code === null) throw error;
@@ -60,19 +60,9 @@ export function prepareDirectory(asked: string): Prepared {
   }
 }
 
-/** Takes away other people's rights to the directory and its files. Returns what was open. */
-function tighten(dir: string): string[] {
-  const notices: string[] = [];
-  if ((statSync(dir).mode & 0o077) !== 0) {
-    chmodSync(dir, 0o700);
-    notices.push(`${dir} was open to other users; it is closed now`);
-  }
-  for (const name of readdirSync(dir)) {
-    const file = join(dir, name);
-    const found = lstatSync(file);
-    if (!found.isFile() || (found.mode & 0o077) === 0) continue;
-    chmodSync(file, 0o600);
-    notices.push(`${file} was readable or writable for other users; it is closed now: if it holds a key, replace it`);
-  }
-  return notices;
-}
+/** Takes away other people's rights to the files of the directory. Returns what was open. */
+const tighten = (dir: string): string[] =>
+  readdirSync(dir)
+    .map((name) => join(dir, name))
+    .filter(closeOwnFile)
+    .map((file) => `${file} was readable or writable for other users; it is closed now: if it holds a key, replace it`);

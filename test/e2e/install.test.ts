@@ -123,7 +123,7 @@ describe.skipIf(!isRoot)("as root", () => {
     expect((await orch("install", "server", "--user", "no-such-account")).err).toContain("there is no account");
     asked();
   });
-  test("a server that ran as root stops, and its files become its account's; a planted link is given, not followed", async () => {
+  test("a server that ran as root stops, and its files become its account's; no planted link is followed", async () => {
     const own = inRoot("/srv/old/server");
     await mkdir(join(own, "backups"), { recursive: true });
     await Bun.write(join(own, "orch.db"), "x");

@@ -2,7 +2,8 @@
 // empties. They show the tasks of a lost data directory, and the other agents of this machine.
 
 import { join } from "node:path";
-import { lookAt, namesIn, readJson, removeFile, takeDir, writeShort } from "../../os/files/files";
+import { namesIn, readJson, removeFile, writeShort } from "../../os/files/files";
+import { takeOwnDir } from "../../os/files/own-dir";
 import { accountOfProcess, shortHash } from "../../os/machine";
 import { bootId, isAlive } from "../../os/proc";
 
@@ -22,13 +23,11 @@ export const runName = (data: string): string => shortHash(data);
 
 /** Makes the directory of notes. Returns why it cannot be used, as when another account has made it, or null. */
 export function takeRunDir(dir: string): string | null {
-  const why = takeDir(dir);
-  if (why !== null) return why;
-  const foreign = [join(dir, ".."), dir].find((one) => {
-    const there = lookAt(one);
-    return there === null || !there.isDirectory() || there.uid !== accountOfProcess().uid;
-  });
-  return foreign === undefined ? null : `${foreign} is not a directory of this account`;
+  for (const one of [join(dir, ".."), dir]) {
+    const own = takeOwnDir(one);
+    if (own.is === "refused") return own.why;
+  }
+  return null;
 }
 
 /** Makes the directory for processes that an agent has started, after the agent has checked it. */

@@ -3,7 +3,8 @@
 
 import { join } from "node:path";
 import { namesIn } from "../../os/files/files";
-import { readText, writePrivate } from "../../os/files/private-files";
+import { closeOwnFile } from "../../os/files/own-dir";
+import { readOwned, readText, writePrivate } from "../../os/files/private-files";
 import { overTls } from "../../wire/dial";
 import { CliError, EXIT } from "../failure";
 
@@ -29,13 +30,23 @@ export const configDir = (env: Readonly<Record<string, string | undefined>>, hom
 export const contextName = (url: string): string =>
   new URL(url).host.replace(/[^A-Za-z0-9.-]+/g, "-").replace(/^-|-$/g, "");
 
-/** Returns the contexts that can be read, the current one first. */
-export async function readContexts(dir: string): Promise<NamedCluster[]> {
+/**
+ * Returns the contexts that can be read, the current one first. A context has a token: one that is open to others is
+ * closed, and one that others could have written is refused.
+ */
+export async function readContexts(dir: string, uid: number | null): Promise<NamedCluster[]> {
   const current = (await readOr(join(dir, "current")))?.trim() ?? "";
+  const contexts = join(dir, "contexts");
   const found: NamedCluster[] = [];
-  for (const file of namesIn(join(dir, "contexts")).toSorted()) {
+  for (const file of namesIn(contexts).toSorted()) {
     if (!file.endsWith(".json")) continue;
-    const cluster = parseCluster(await readOr(join(dir, "contexts", file)));
+    const read = readOwned(contexts, file, uid);
+    if (read.is === "unreadable") {
+      const mend = `Look at it, then make it yours alone: chmod -R go-rwx ${dir}`;
+      throw new CliError(EXIT.failed, `${join(contexts, file)} is not believed: ${read.why}`, mend);
+    }
+    closeOwnFile(join(contexts, file));
+    const cluster = parseCluster(read.is === "there" ? read.text : null);
     if (cluster !== null) found.push({ name: file.slice(0, -".json".length), ...cluster });
   }
   return [...found.filter((one) => one.name === current), ...found.filter((one) => one.name !== current)];

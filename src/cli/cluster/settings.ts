@@ -60,7 +60,7 @@ export async function resolveTarget(
 
 /** Returns the clusters that are known on this machine, in the order in which they are asked. */
 async function sources(asked: AskedServer, around: UserSurroundings, addressed: boolean): Promise<Cluster[]> {
-  const contexts = await readContexts(configDir(around.env, around.home));
+  const contexts = await readContexts(configDir(around.env, around.home), around.uid);
   const own = ownServer(dataDir(asked.data, around), around.uid);
   if (own === null && asked.data !== null && !addressed) {
     throw new CliError(

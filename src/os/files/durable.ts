@@ -15,9 +15,10 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
+import { randomHex } from "../dice";
 import { syncDir } from "./files";
 
-const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_WRONLY } = constants;
 
 /**
  * What a replaced file survives. `whole`: the end of this process at any moment. `durable`: also the end of the
@@ -60,8 +61,8 @@ export function replaceFileNow(path: string, text: string, lasting: Lasting, mod
 export function copyDurably(from: string, to: string, mode = 0o600): void {
   const aside = nameAside(to);
   try {
-    copyFileSync(from, aside, constants.COPYFILE_FICLONE);
-    const fd = openSync(aside, "r+");
+    copyFileSync(from, aside, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+    const fd = openSync(aside, O_RDWR | O_NOFOLLOW);
     try {
       fchmodSync(fd, mode);
       fsyncSync(fd);
@@ -86,10 +87,8 @@ const synced = (sync: typeof fdatasync | typeof fsync, fd: number): Promise<void
     sync(fd, (error) => (error === null ? resolve() : reject(error)));
   });
 
-let count = 0;
-
-/** Returns a name beside the file that no other process and no other call uses. */
-const nameAside = (path: string): string => `${path}.${process.pid}.${count++}.new`;
+/** Returns a name beside the file that no other call uses, and that nobody can guess and take beforehand. */
+const nameAside = (path: string): string => `${path}.${randomHex(8)}.new`;
 
 /** Writes the new text into a file beside `path`. If that fails, the file is removed. */
 function writeAside(path: string, text: string, mode: number): { readonly aside: string; readonly fd: number } {

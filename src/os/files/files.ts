@@ -58,17 +58,6 @@ export function makePrivateDir(path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o700 });
 }
 
-/** Makes a directory for its owner only, in which this process will write. Returns why that is impossible, or null. */
-export function takeDir(path: string): string | null {
-  try {
-    makePrivateDir(path);
-    accessSync(path, constants.W_OK | constants.X_OK);
-    return null;
-  } catch (error) {
-    return messageOf(error);
-  }
-}
-
 /** Returns why this process cannot write in a directory, or null. */
 export function isWritable(path: string): string | null {
   try {

@@ -2,11 +2,13 @@
 // ends with its process. A note beside it names the holder for people.
 
 import { Database } from "bun:sqlite";
-import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
+import { closeSync, constants, existsSync, openSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { replaceSlowly } from "./disk";
 import { replaceFileNow } from "./durable";
 import { fieldsOf, parsedJson } from "./json";
+
+const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants;
 
 export interface LockHolder {
   readonly pid: number;
@@ -24,7 +26,7 @@ export type Locked =
  */
 export function takeLock(file: string): Locked {
   // The file is created only if it is missing: closing any descriptor of it would drop a lock that this process holds.
-  if (!existsSync(file)) closeSync(openSync(file, "a", 0o600));
+  if (!existsSync(file)) closeSync(openSync(file, O_CREAT | O_APPEND | O_WRONLY | O_NOFOLLOW, 0o600));
   const db = new Database(file, { readwrite: true });
   try {
     // An empty transaction stays open. Nothing is ever written, so a full disk does no harm; other journal modes would

@@ -125,7 +125,7 @@ describe("a context", () => {
     const { home } = await person({ contexts: { lab: LAB } });
     const dir = join(home, ".config/orch");
     await writeContext(dir, { name: "home", ...HOME });
-    expect((await readContexts(dir)).map(({ name }) => name)).toEqual(["home", "lab"]);
+    expect((await readContexts(dir, process.getuid?.() ?? null)).map(({ name }) => name)).toEqual(["home", "lab"]);
     expect(statSync(join(dir, "contexts/home.json")).mode & 0o777).toBe(0o600);
     expect(statSync(join(dir, "contexts")).mode & 0o777).toBe(0o700);
     expect(existsSync(join(dir, "contexts/home.json.new"))).toBe(false);
