@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import type { Device } from "../core/model/device";
 import type { BootMs, Ms } from "../core/units";
+import type { ForeignTask } from "../core/model/rows-node";
 import type { Taint } from "../core/model/workload";
 import { findCgroups } from "../os/cgroup/hierarchy";
 import { bootMs, nowMs } from "../os/clock";
@@ -30,6 +31,7 @@ import { openTaskStore, type TaskFiles } from "./tasks/store";
 import { openLeaving } from "./leave/leaving";
 import { createAgentLoop } from "./loop/loop";
 import { createOutgoing, type Reader } from "./link/outgoing";
+import { watchForeign } from "./machine/foreign";
 import { watchDisk } from "./machine/disk-watch";
 import { probeMachine, type Share } from "./machine/probe";
 import { forgetAgent, noteAgent, otherAgents, ownAgent, runDirOf, runName, takeRunDir } from "./machine/rundir";
@@ -168,8 +170,8 @@ interface Grounds {
   readonly clock: () => BootMs;
   readonly cards: AgentCards;
   readonly machine: () => Machine;
-  /** Returns why the agent can begin no task now, or null. It is set once the tasks are open. */
-  readonly ability: { trouble: () => string | null };
+  /** What is said of the machine once the tasks are open: why none can be begun, or null, and whose else there are. */
+  readonly ability: { trouble: () => string | null; foreign: () => readonly ForeignTask[] };
   readonly identity: AgentIdentity;
 }
 
@@ -194,9 +196,14 @@ async function settle(data: string, options: AgentOptions): Promise<Grounds | nu
     share_names: [options.capacity === null ? "" : ownName, "", runName(data), known?.credential.name ?? ""],
   });
   const cards = openCards({ data, cgroups, fakes: options.devices, only: options.cards, clock, say: options.say });
-  const ability: Grounds["ability"] = { trouble: () => null };
+  const ability: Grounds["ability"] = { trouble: () => null, foreign: () => [] };
   const machine = (): Machine => {
-    const facts = { ...probed.facts, limits: cards.limits(), unable: ability.trouble() };
+    const facts = {
+      ...probed.facts,
+      limits: cards.limits(),
+      unable: ability.trouble(),
+      foreign_tasks: ability.foreign(),
+    };
     return { ...probed, facts, devices: [...cards.watch.devices()] };
   };
   const identity = known ?? (await firstJoin(data, options, machine()));
@@ -238,6 +245,8 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
   const { store, driver } = await openTasks(data, options, cards, clock);
   let connection: Connection | null = null;
   const disk = await watchDisk(data, () => connection?.changed());
+  const foreign = watchForeign(runDirOf(data), options.say, () => connection?.changed());
+  ability.foreign = () => foreign.now();
   ability.trouble = () => disk.trouble() ?? store.trouble() ?? driver.trouble();
   const loop = await createAgentLoop({
     store,
@@ -295,6 +304,7 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
     loop.stop();
     watch.close();
     disk.close();
+    foreign.close();
     driver.close();
     store.close();
   }

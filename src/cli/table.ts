@@ -100,6 +100,12 @@ export const TABLE: readonly CommandEntry[] = [
     async () => (await import("./commands/node")).nodeApprove,
   ),
   entry("nodes", "node refuse", "Turn away a key that waits", async () => (await import("./commands/node")).nodeRefuse),
+  entry(
+    "nodes",
+    "node orphans",
+    "List the tasks of a node that no app has",
+    async () => (await import("./commands/node")).nodeOrphans,
+  ),
   entry("nodes", "node resume", "Give a node work again", async () => (await import("./commands/node")).nodeResume),
   entry("nodes", "node label", "Set or remove labels", async () => (await import("./commands/node")).nodeLabel),
   entry("nodes", "node taint", "Set or remove taints", async () => (await import("./commands/node")).nodeTaint),

@@ -9,6 +9,8 @@ export const HOUSE_LIMITS = {
   spec_depth: 64,
   /** A name, a reason or a path in a message between agent and server. */
   text_chars: 4_096,
+  /** The tasks of removed agents that a node names. */
+  foreign_tasks: 50,
   /** Cards of a node, the links of one, and the processes on one. */
   devices: 512,
   /** Ports of a task. */

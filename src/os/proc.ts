@@ -58,6 +58,20 @@ export function isAlive(pid: number, start: string): boolean {
   return stat !== null && stat.start === start && stat.state !== "Z" && stat.state !== "X";
 }
 
+/** The kernel counts start times in hundredths of a second, on every architecture that it shows to programs. */
+const TICKS_A_SECOND = 100;
+const PAGE_BYTES = 4_096;
+
+/** Returns when a process with this start time began, in Unix milliseconds, to the second; 0 where that is not known. */
+export function startedMs(start: string): number {
+  const booted_s = Number(/^btime (\d+)$/m.exec(readOrNull("/proc/stat") ?? "")?.[1] ?? "0");
+  return booted_s === 0 ? 0 : (booted_s + Math.round(Number(start) / TICKS_A_SECOND)) * 1_000;
+}
+
+/** Returns the memory that a process has in use, or 0 if it is gone. */
+export const residentBytes = (pid: number): number =>
+  Number((readOrNull(`/proc/${pid}/statm`) ?? "").split(" ")[1] ?? 0) * PAGE_BYTES;
+
 let boot: string | null = null;
 
 /** Returns an id that differs after every boot of this machine. */

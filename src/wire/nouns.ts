@@ -9,7 +9,7 @@ import type { Assignment, Inventory, Passed, Reported, Seal, Stamp, TaskReport, 
 import { DEVICE_STATES, LINK_KINDS, VENDORS, type Device, type Reading } from "../core/model/device";
 import { FINDING_WORDS, type FindingOverrides, type Notice } from "../core/model/findings";
 import type { TaskIdentity } from "../core/model/rows-task";
-import type { NodeFacts, NodeLimits, Orphan } from "../core/model/rows-node";
+import type { ForeignTask, NodeFacts, NodeLimits, Orphan } from "../core/model/rows-node";
 import type { Promised } from "../core/model/promised";
 import {
   KINDS,
@@ -126,6 +126,16 @@ export const nodeLimits = z.object({
   share: limit.nullable(),
 }) satisfies z.ZodType<NodeLimits>;
 
+const foreignTask = z.object({
+  name: prose,
+  pid: int,
+  data: prose,
+  since_ms: int,
+  memory_bytes: int,
+}) satisfies z.ZodType<ForeignTask>;
+
+const foreignTasks = entriesOf(foreignTask, HOUSE_LIMITS.foreign_tasks) as z.ZodType<readonly ForeignTask[]>;
+
 export const nodeFacts = z.object({
   os: prose,
   arch: prose,
@@ -141,6 +151,7 @@ export const nodeFacts = z.object({
   unix_user: prose,
   /** Older agents do not send this field. */
   unable: prose.nullable().optional(),
+  foreign_tasks: foreignTasks.optional(),
 }) satisfies z.ZodType<NodeFacts>;
 
 const identity = z.object({

@@ -120,7 +120,7 @@ function parseNote(value: unknown): LivingNote | null {
 }
 
 export interface Noted {
-  /** Living tasks without their claim, of any agent of this account. */
+  /** Living tasks of this data directory without their claim. */
   readonly survivors: readonly LivingNote[];
   /** Uids that were begun for this data directory on this boot, and whose claim is gone. */
   readonly claimed: ReadonlySet<string>;
@@ -140,7 +140,8 @@ export function readJournals(root: string, own: string): Noted {
       const lost = journal.begun.filter((note) => !exists(join(note.dir, FILES.claim)));
       const now = journal.boot_id === bootId();
       const alive = now ? lost.filter((note) => isAlive(note.pid, note.start)) : [];
-      survivors.push(...alive);
+      // The tasks of other data directories belong to the agents of those.
+      if (dir === own) survivors.push(...alive);
       if (dir === own && now) for (const note of lost) claimed.add(note.uid);
       if (dir === own) for (const note of journal.begun) notes.set(note.uid, note);
       const useless =
@@ -150,6 +151,16 @@ export function readJournals(root: string, own: string): Noted {
     if (dir !== own && namesIn(dir).length === 0 && isOld(dir)) removeTree(dir);
   }
   return { survivors, claimed, notes };
+}
+
+/** Returns the living tasks without their claim in the journals of one run directory. */
+export function survivorsIn(dir: string): LivingNote[] {
+  return namesIn(dir)
+    .filter((one) => JOURNAL.test(one))
+    .map((file) => readJournal(join(dir, file)))
+    .filter((journal) => journal.boot_id === bootId())
+    .flatMap((journal) => journal.begun)
+    .filter((note) => !exists(join(note.dir, FILES.claim)) && isAlive(note.pid, note.start));
 }
 
 /**

@@ -7,7 +7,7 @@ import { command, flag, readAs, reading, text, type OutputShape } from "../frame
 import { waitForDrain } from "../follow/drain";
 import { EXIT, UsageError } from "../failure";
 import { clean } from "../print/clean";
-import { nodeLines, type NodePrint } from "../print/node";
+import { nodeLines, orphanColumns, orphanRows, type NodePrint } from "../print/node";
 import { historyColumns } from "../print/node-tests";
 import { taintText } from "../print/nodes";
 import { readLabel, readTaint } from "../typed/readers";
@@ -27,6 +27,24 @@ export const nodeShow = command({
     if (shape === "json") context.json(node);
     else if (shape === "ids") context.print(node.id);
     else for (const line of nodeLines(node, printOf(context))) context.print(line);
+    return EXIT.done;
+  },
+});
+
+export const nodeOrphans = command({
+  reads: true,
+  operands: ["<NODE>"],
+  examples: [["orch node orphans box1", "tasks there that no app has: whose they are, what they take, how they end"]],
+  notes:
+    "A task whose record is lost counts on its node: orch adopt or orch stop decides about it. A task of an agent that was\n" +
+    "removed with its data directory belongs to nobody here and is not counted; only a person on that machine ends it.",
+  async run(context, { args: [name = ""], shape }) {
+    const node = await (await context.client()).node(name);
+    const rows = orphanRows(node);
+    if (shape === "json") context.json({ orphans: node.orphans, foreign_tasks: node.foreign_tasks });
+    else if (shape === "ids") for (const { pid } of rows) context.print(String(pid ?? ""));
+    else if (rows.length === 0) context.note(`every task on ${node.name} has its record`);
+    else context.table(orphanColumns(context.now()), rows);
     return EXIT.done;
   },
 });

@@ -19,9 +19,10 @@ export interface NodePrint {
 }
 
 export function nodeLines(node: NodeView, { now_ms, style, width }: NodePrint): string[] {
-  const { devices, tests, testing, taints, limits, ...rest } = node;
+  const { devices, tests, testing, taints, limits, foreign_tasks, ...rest } = node;
   const held = limitWords(limits);
   const lines = block({ ...rest, limits: held, taints: taints.map(taintText), testing }, style);
+  if (foreign_tasks.length > 0) lines.push("", ...table(orphanColumns(now_ms), orphanRows(node), width));
   if (devices.length > 0) lines.push("", ...table(deviceColumns(now_ms, style), devices, width));
   if (tests !== null) {
     lines.push("", testsTitle(tests, now_ms, style));
@@ -30,6 +31,38 @@ export function nodeLines(node: NodeView, { now_ms, style, width }: NodePrint): 
   }
   return lines;
 }
+
+/** A living task on a node that no app of the cluster has: one without a record, or one of a removed agent. */
+export interface OrphanRow {
+  readonly name: string;
+  readonly pid: number | null;
+  readonly data: string | null;
+  readonly since_ms: Ms | null;
+  readonly memory_bytes: number | null;
+  /** How a person ends it. */
+  readonly stop: string;
+}
+
+export function orphanRows({ name: node, orphans, foreign_tasks }: NodeView): OrphanRow[] {
+  const unknown = { data: null, since_ms: null, memory_bytes: null };
+  return [
+    ...orphans.map(({ id, name, pid }) => ({ ...unknown, name, pid, stop: `orch stop ${node}/${id}` })),
+    ...foreign_tasks.map((task) => ({ ...task, stop: `on ${node}: kill -- -${task.pid}` })),
+  ];
+}
+
+export const orphanColumns = (now_ms: Ms): Column<OrphanRow>[] => [
+  { title: "TASK", cell: ({ name }) => name },
+  { title: "PID", align: "right", cell: ({ pid }) => (pid === null ? "" : String(pid)) },
+  { title: "FOR", align: "right", cell: ({ since_ms }) => (since_ms === null ? "" : age(since_ms, now_ms)) },
+  {
+    title: "MEM",
+    align: "right",
+    cell: ({ memory_bytes }) => (memory_bytes === null ? "" : formatBytes(memory_bytes)),
+  },
+  { title: "OF", cell: ({ data }) => (data === null ? "this node's agent" : `a removed agent (${data})`) },
+  { title: "TO END IT", cell: ({ stop }) => stop },
+];
 
 /** Returns the limits in words: `devices: counted (bpf: error 1)`. A node without cards has no limit for them. */
 const limitWords = (limits: NodeView["limits"]): Record<string, string> =>

@@ -70,13 +70,24 @@ function testsWhy({ state, tests }: NodeView): string[] {
   return [tests.verdict === "failed" ? `resumed without passing its tests: ${tests.reason}` : tests.reason];
 }
 
+/** Returns which tasks of removed agents live here: `2 tasks of a removed agent run here: PIDs 12, 13 (orch node …)`. */
+function foreignWords({ name, foreign_tasks }: NodeView): string {
+  const agents = new Set(foreign_tasks.map(({ data }) => data)).size;
+  const tasks = `${foreign_tasks.length} ${foreign_tasks.length === 1 ? "task" : "tasks"}`;
+  const whose = agents === 1 ? "a removed agent" : `${agents} removed agents`;
+  const pids = foreign_tasks.map(({ pid }) => pid);
+  const shown = `${pids.length === 1 ? "PID" : "PIDs"} ${pids.slice(0, 3).join(", ")}${pids.length > 3 ? ", …" : ""}`;
+  return `${tasks} of ${whose} ${foreign_tasks.length === 1 ? "runs" : "run"} here: ${shown}; orch node orphans ${name}`;
+}
+
 function why(node: NodeView, now_ms: Ms): string {
-  const { reason, drain, taints, orphans } = node;
+  const { reason, drain, taints, orphans, foreign_tasks } = node;
   return [
     ...(reason === null || reason === drain?.reason ? [] : [reason]),
     ...(drain === null ? [] : [drainText(drain, node.state, now_ms)]),
     ...testsWhy(node),
     ...taints.map(taintText),
+    ...(foreign_tasks.length === 0 ? [] : [foreignWords(node)]),
     ...(orphans.length === 0 ? [] : [`${orphans.length} unknown ${orphans.length === 1 ? "task" : "tasks"}`]),
   ].join(", ");
 }

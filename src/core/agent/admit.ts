@@ -17,6 +17,8 @@ interface Room {
   memory_bytes: number;
   disk_bytes: number;
   countables: Map<string, number>;
+  /** Who was given something of it. */
+  readonly holders: { readonly name: string; readonly promised: Promised }[];
 }
 
 const roomOf = (capacity: Amounts): Room => ({
@@ -24,9 +26,27 @@ const roomOf = (capacity: Amounts): Room => ({
   memory_bytes: capacity.memory_bytes,
   disk_bytes: capacity.disk_bytes,
   countables: new Map(Object.entries(capacity.countables)),
+  holders: [],
 });
 
-function take(room: Room, busy: Map<string, number>, promised: Promised): void {
+/** How many holders are named. The others are counted. */
+const NAMED_HOLDERS = 3;
+
+/** Returns who holds an amount, those with most of it first: `recs.api.0, 12 and 3 more`. */
+function holdersOf({ holders }: Room, amountOf: (promised: Promised) => number): string {
+  const held = holders
+    .map(({ name, promised }) => ({ name, amount: amountOf(promised) }))
+    .filter(({ amount }) => amount > 0)
+    .sort((a, b) => b.amount - a.amount || compareText(a.name, b.name))
+    .map(({ name }) => name);
+  const more = held.length - NAMED_HOLDERS;
+  // A request that is larger than the node is held by nobody.
+  if (held.length === 0) return "nobody: the node has less";
+  return `${held.slice(0, NAMED_HOLDERS).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
+function take(room: Room, busy: Map<string, number>, name: string, promised: Promised): void {
+  room.holders.push({ name, promised });
   room.cpu_milli -= promised.cpu_milli;
   room.memory_bytes -= promised.memory_bytes;
   room.disk_bytes -= promised.disk_bytes;
@@ -45,18 +65,20 @@ function lacks(
   promised: Promised,
   devices: ReadonlyMap<string, AdmissionDevice>,
 ): string | null {
-  const held = (what: string): string => `${what} is still held by other tasks`;
-  if (promised.cpu_milli > room.cpu_milli) return held("cpu");
-  if (promised.memory_bytes > room.memory_bytes) return held("memory");
-  if (promised.disk_bytes > room.disk_bytes) return held("disk");
+  const held = (what: string, amountOf: (one: Promised) => number): string =>
+    `${what} is still held by ${holdersOf(room, amountOf)}`;
+  if (promised.cpu_milli > room.cpu_milli) return held("cpu", (one) => one.cpu_milli);
+  if (promised.memory_bytes > room.memory_bytes) return held("memory", (one) => one.memory_bytes);
+  if (promised.disk_bytes > room.disk_bytes) return held("disk", (one) => one.disk_bytes);
   for (const [name, count] of Object.entries(promised.countables)) {
-    if (count > (room.countables.get(name) ?? 0)) return held(name);
+    if (count > (room.countables.get(name) ?? 0)) return held(name, (one) => one.countables[name] ?? 0);
   }
   for (const { id, bytes } of promised.devices) {
     const device = devices.get(id);
     const used = busy.get(id) ?? 0;
     if (device === undefined) return `device ${id} is not here`;
-    if (bytes === null ? used > 0 : used + bytes > device.memory_bytes) return held(`device ${id}`);
+    if (bytes === null ? used > 0 : used + bytes > device.memory_bytes)
+      return held(`device ${id}`, (one) => Number(one.devices.some((other) => other.id === id)));
     if (device.blocked !== null) return `device ${id} ${device.blocked}`;
   }
   return null;
@@ -105,10 +127,11 @@ export function admit(input: AdmissionInput): AdmittedTasks {
     // The start of such a task may have been ordered. Nobody else gets its room before the outcome is known.
     const starts = input.busy.has(uid) && input.reserved.has(uid);
     if (starts) admitted.add(uid);
-    if (starts || holds(record, input.seen.get(uid))) take(room, busy, record.assignment.promised);
+    if (starts || holds(record, input.seen.get(uid)))
+      take(room, busy, record.assignment.name, record.assignment.promised);
     else if (record.stop === null) waiting.push(record);
   }
-  for (const orphan of input.unreadable) if (orphan.held !== null) take(room, busy, orphan.held);
+  for (const orphan of input.unreadable) if (orphan.held !== null) take(room, busy, orphan.name, orphan.held);
   const first = (record: TaskRecord): number => (input.reserved.has(record.assignment.uid) ? 0 : 1);
   waiting.sort(
     (a, b) => first(a) - first(b) || a.accepted_ms - b.accepted_ms || compareText(a.assignment.uid, b.assignment.uid),
@@ -120,7 +143,7 @@ export function admit(input: AdmissionInput): AdmittedTasks {
       lacking.set(record.assignment.uid, what);
       continue;
     }
-    take(room, busy, record.assignment.promised);
+    take(room, busy, record.assignment.name, record.assignment.promised);
     admitted.add(record.assignment.uid);
   }
   return { admitted, lacking };

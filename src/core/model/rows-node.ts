@@ -37,6 +37,16 @@ export interface Orphan {
   readonly held: Promised | null;
 }
 
+/** A living task of an agent that was removed from the machine, with its data directory. It is named, and not counted. */
+export interface ForeignTask {
+  readonly name: string;
+  readonly pid: number;
+  /** The data directory that its agent had. */
+  readonly data: string;
+  readonly since_ms: Ms;
+  readonly memory_bytes: Bytes;
+}
+
 /**
  * How a limit holds. `enforced`: by the system. `watched`: the agent looks, and ends a task that goes beyond it.
  * `counted`: only in the sums.
@@ -82,6 +92,8 @@ export interface NodeFacts {
    * meanwhile.
    */
   readonly unable?: string | null | undefined;
+  /** The tasks of removed agents that live on this machine. Missing: none, or the agent is too old to look for them. */
+  readonly foreign_tasks?: readonly ForeignTask[] | undefined;
 }
 
 /** The flags that a node's agent was started with. A changed flag is followed, and what people have set stays. */

@@ -6,7 +6,10 @@ import { found, type Found } from "./found";
 import { fittingCards, needOn } from "../cards/node-cards";
 import type { Look, Shape } from "./shape";
 import { resolveRequest, type Resolved } from "../model/resources";
-import { pickIn, type Room } from "./room";
+import { pickIn, promisesOn, type Room, type Rooms } from "./room";
+import { compareText } from "../canonical";
+import type { Promised } from "../model/promised";
+import type { Pass } from "../pass/pass";
 import { GIB, MIB, type Bytes, type Milli } from "../units";
 import type { GpuRequest } from "../model/workload";
 
@@ -69,8 +72,9 @@ function floorBytes(bytes: Bytes): Bytes {
 /** Makes the check whether a node has enough of one amount, at all and free now. */
 export function checkAmounts(name: keyof typeof AMOUNTS): (look: Look, room: Room) => Found | null {
   const { key, asked, text, down, less, none }: Amount = AMOUNTS[name];
+  const exact = name === "cpu" ? formatCpu : formatBytes;
   const ask = (n: number): string => `ask for ${asked(n)}`;
-  return ({ shape }, room) => {
+  return ({ pass, rooms, shape }, room) => {
     const need = (shape.resolved ?? resolvedFor(shape, room))[key];
     const free = room.free[key];
     if (need <= free || need === 0) return null;
@@ -86,10 +90,31 @@ export function checkAmounts(name: keyof typeof AMOUNTS): (look: Look, room: Roo
     const left = Math.max(0, free);
     return found(name, `have ${none}`, {
       best: mostFree(left, text(left)),
-      detail: `asks for ${asked(need)}, ${text(left)} of ${text(capacity)} free`,
+      detail: `asks for ${asked(need)}, ${text(left)} of ${text(capacity)} free${heldBy(pass, rooms, room, (one) => one[key], exact)}`,
       change: changeTo(name, down(left), ask),
     });
   };
+}
+
+/** How many holders are named. The others are counted. */
+const NAMED_HOLDERS = 3;
+
+/** Returns who holds an amount on a node, those with most of it first: `, held by recs.api.0 (4), run 12 (500m)`. */
+function heldBy(
+  pass: Pass,
+  rooms: Rooms,
+  { node }: Room,
+  amountOf: (promised: Promised) => number,
+  text: (n: number) => string,
+): string {
+  const held = promisesOn(pass, rooms, node.id)
+    .map(({ name, promised }) => ({ name, amount: amountOf(promised) }))
+    .filter(({ amount }) => amount > 0)
+    .sort((a, b) => b.amount - a.amount || compareText(a.name, b.name));
+  if (held.length === 0) return "";
+  const named = held.slice(0, NAMED_HOLDERS).map(({ name, amount }) => `${name} (${text(amount)})`);
+  const more = held.length - named.length;
+  return `, held by ${named.join(", ")}${more === 0 ? "" : ` and ${more} more`}`;
 }
 
 export const mostFree = (left: number, text: string): Found["best"] =>
@@ -98,7 +123,7 @@ export const mostFree = (left: number, text: string): Found["best"] =>
 const changeTo = (key: string, value: number, ask: (n: number) => string): Found["change"] =>
   value > 0 ? { key, value, text: ask(value) } : null;
 
-export function checkCountables({ shape }: Look, room: Room): Found | null {
+export function checkCountables({ pass, rooms, shape }: Look, room: Room): Found | null {
   const asked = shape.spec.request.countables;
   for (const name in asked) {
     const need = asked[name] ?? 0;
@@ -117,7 +142,9 @@ export function checkCountables({ shape }: Look, room: Room): Found | null {
     const left = Math.max(0, free);
     return found("countable", `have too few free ${name}`, {
       best: mostFree(left, String(left)),
-      detail: `asks for ${need} ${name}, ${left} of ${capacity} free`,
+      detail:
+        `asks for ${need} ${name}, ${left} of ${capacity} free` +
+        heldBy(pass, rooms, room, ({ countables }) => countables[name] ?? 0, String),
       change: changeTo(name, left, ask),
     });
   }

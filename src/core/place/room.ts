@@ -52,6 +52,8 @@ export interface Rooms {
 interface Lazy {
   /** Tasks by node and host key. */
   hosts: Hosts | null;
+  /** Tasks and orphans with what they hold, by node id. */
+  byNode: Map<string, NamedPromise[]> | null;
   /** Names of the holders of each device, by the device's id. */
   holders: Map<string, string[]> | null;
   ports: Map<string, PortSpace> | null;
@@ -109,7 +111,7 @@ export function openRooms(
     placed: [...placed],
     stopped,
     checks: 0,
-    lazy: { hosts: null, holders: null, ports: null },
+    lazy: { hosts: null, byNode: null, holders: null, ports: null },
   };
 }
 
@@ -198,6 +200,33 @@ export function holdersOf(pass: Pass, rooms: Rooms, device_id: string): readonly
   return rooms.lazy.holders.get(device_id) ?? [];
 }
 
+/** What somebody on a node was promised. */
+export interface NamedPromise {
+  readonly name: string;
+  readonly promised: Promised;
+}
+
+/** Returns who was promised something on a node, in no order. */
+export function promisesOn(pass: Pass, rooms: Rooms, node_id: string): readonly NamedPromise[] {
+  if (rooms.lazy.byNode === null) {
+    const byNode = new Map<string, NamedPromise[]>();
+    rooms.lazy.byNode = byNode;
+    for (const { node } of rooms.list) {
+      const orphans = node.orphans.flatMap(({ name, held }) =>
+        held === null ? [] : [{ name: `${name}, an orphan`, promised: held }],
+      );
+      byNode.set(node.id, orphans);
+    }
+    for (const tasks of pass.tasks.values()) for (const task of tasks) addPromise(byNode, task);
+    for (const task of rooms.placed) addPromise(byNode, task);
+  }
+  return rooms.lazy.byNode.get(node_id) ?? [];
+}
+
+function addPromise(byNode: Map<string, NamedPromise[]>, task: TaskRow): void {
+  byNode.get(task.node_id)?.push({ name: holderName(task), promised: task.promised });
+}
+
 const holderName = (task: TaskRow): string => (task.app === null ? `run ${taskName(task)}` : taskName(task));
 
 function addHolder(holders: Map<string, string[]>, name: string, held: Promised | null): void {
@@ -211,6 +240,7 @@ function addHolder(holders: Map<string, string[]>, name: string, held: Promised 
 /** Counts a task that was just placed. */
 export function settleIn(rooms: Rooms, room: Room, task: TaskRow): void {
   if (rooms.lazy.hosts !== null) countHost(rooms, rooms.lazy.hosts, task);
+  if (rooms.lazy.byNode !== null) addPromise(rooms.lazy.byNode, task);
   if (rooms.lazy.holders !== null) addHolder(rooms.lazy.holders, holderName(task), task.promised);
   rooms.placed.push(task);
   rooms.touched.push(room.index);

@@ -56,7 +56,7 @@ function keysOf(node: NodeRow, role: Role): Pick<NodeView, "identity" | "waiting
 export function nodeView(node: NodeRow, tasks: readonly TaskRow[], last_seen_ms: Ms | null, role: Role): NodeView {
   const promises = [...tasks.map((task) => task.promised), ...node.orphans.flatMap((orphan) => orphan.held ?? [])];
   const { cpu_milli, memory_bytes, disk_bytes } = node.capacity;
-  const { limits, unable = null, ...facts } = node.facts;
+  const { limits, unable = null, foreign_tasks = [], ...facts } = node.facts;
   return {
     id: node.id,
     name: node.name,
@@ -85,6 +85,7 @@ export function nodeView(node: NodeRow, tasks: readonly TaskRow[], last_seen_ms:
     limits: limits ?? null,
     testing: testingView(node.testing),
     tests: node.tests === null ? null : testsView(node.tests),
+    foreign_tasks: foreign_tasks.map((task) => ({ ...task })),
     orphans: node.orphans.map(({ uid, name, pid }) => ({ id: shortId(uid), name, pid })),
     joined_by: node.joined_by,
     ...keysOf(node, role),

@@ -33,6 +33,8 @@ export const nodeView = z.object({
   testing: testingView.nullable(),
   /** The node's newest tests. */
   tests: testsView.nullable(),
+  /** Living tasks of agents that were removed from this machine. They are named, and not counted. */
+  foreign_tasks: z.array(z.object({ name: z.string(), pid: int, data: z.string(), since_ms: ms, memory_bytes: int })),
   orphans: z.array(z.object({ id: z.string(), name: z.string(), pid: int.nullable() })),
   /** The id of the token that the node joined with. */
   joined_by: z.string().nullable(),

@@ -97,6 +97,7 @@ const NODE: NodeView = {
   agent_version: "1",
   last_seen_ms: 1_000,
   unable: null,
+  foreign_tasks: [],
   reason: null,
   drain: null,
   capacity: { cpu_milli: 1, memory_bytes: 1, disk_bytes: 1 },

@@ -38,6 +38,8 @@ function lacking(
   return found.get(record.assignment.uid) ?? null;
 }
 
+const [WHOLE, PART] = [wanting("a", null), wanting("a", 16 * GIB)];
+
 const cases: readonly (readonly [string, string | null, string | null])[] = [
   ["a free card", lacking([card("a")], wanting("a", null)), null],
   ["a card that is not here", lacking([card("a")], wanting("b", null)), "device b is not here"],
@@ -46,14 +48,14 @@ const cases: readonly (readonly [string, string | null, string | null])[] = [
   ["another card than the one in question", lacking([card("a", WHY), card("b")], wanting("b", null)), null],
   [
     "a card that somebody has",
-    lacking([card("a")], wanting("a", GIB), [wanting("a", null)]),
-    "device a is still held by other tasks",
+    lacking([card("a")], wanting("a", GIB), [WHOLE]),
+    `device a is still held by ${WHOLE.assignment.name}`,
   ],
   ["a share beside another", lacking([card("a")], wanting("a", 8 * GIB), [wanting("a", 16 * GIB)]), null],
   [
     "a share that is too much beside another",
-    lacking([card("a")], wanting("a", 9 * GIB), [wanting("a", 16 * GIB)]),
-    "device a is still held by other tasks",
+    lacking([card("a")], wanting("a", 9 * GIB), [PART]),
+    `device a is still held by ${PART.assignment.name}`,
   ],
 ];
 
