@@ -244,10 +244,7 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
   const { watch } = cards;
   const { store, driver } = await openTasks(data, options, cards, clock);
   let connection: Connection | null = null;
-  const disk = await watchDisk(data, () => connection?.changed());
-  const foreign = watchForeign(runDirOf(data), options.say, () => connection?.changed());
-  ability.foreign = () => foreign.now();
-  ability.trouble = () => disk.trouble() ?? store.trouble() ?? driver.trouble();
+  const machineWatch = await watchMachine(data, options.say, ability, { store, driver }, () => connection?.changed());
   const loop = await createAgentLoop({
     store,
     driver,
@@ -303,11 +300,30 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
     tests.stop();
     loop.stop();
     watch.close();
-    disk.close();
-    foreign.close();
+    machineWatch.close();
     driver.close();
     store.close();
   }
+}
+
+/** Watches what is told of the machine beside its cards: whether its disk takes anything, and whose tasks live there. */
+async function watchMachine(
+  data: string,
+  say: (line: string) => void,
+  ability: Grounds["ability"],
+  { store, driver }: { readonly store: TaskFiles; readonly driver: Driver },
+  changed: () => void,
+): Promise<{ close(): void }> {
+  const disk = await watchDisk(data, changed);
+  const foreign = watchForeign(runDirOf(data), say, changed);
+  ability.foreign = () => foreign.now();
+  ability.trouble = () => disk.trouble() ?? store.trouble() ?? driver.trouble();
+  return {
+    close() {
+      disk.close();
+      foreign.close();
+    },
+  };
 }
 
 /** Returns the function that reads the logs that the server asks for. */
