@@ -306,7 +306,7 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
   }
 }
 
-/** Watches what is told of the machine beside its cards: whether its disk takes anything, and whose tasks live there. */
+/** Watches what is told of the machine beside its cards: whether its disk works, and whose tasks live there. */
 async function watchMachine(
   data: string,
   say: (line: string) => void,

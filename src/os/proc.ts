@@ -62,7 +62,7 @@ export function isAlive(pid: number, start: string): boolean {
 const TICKS_A_SECOND = 100;
 const PAGE_BYTES = 4_096;
 
-/** Returns when a process with this start time began, in Unix milliseconds, to the second; 0 where that is not known. */
+/** Returns when a process with this start time began, in Unix milliseconds, to the second; 0 where it is unknown. */
 export function startedMs(start: string): number {
   const booted_s = Number(/^btime (\d+)$/m.exec(readOrNull("/proc/stat") ?? "")?.[1] ?? "0");
   return booted_s === 0 ? 0 : (booted_s + Math.round(Number(start) / TICKS_A_SECOND)) * 1_000;

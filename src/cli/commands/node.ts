@@ -36,8 +36,8 @@ export const nodeOrphans = command({
   operands: ["<NODE>"],
   examples: [["orch node orphans box1", "tasks there that no app has: whose they are, what they take, how they end"]],
   notes:
-    "A task whose record is lost counts on its node: orch adopt or orch stop decides about it. A task of an agent that was\n" +
-    "removed with its data directory belongs to nobody here and is not counted; only a person on that machine ends it.",
+    "A task whose record is lost counts on its node: orch adopt or orch stop decides about it. A task of an agent\n" +
+    "that was removed with its data directory is not counted; only a person on that machine ends it.",
   async run(context, { args: [name = ""], shape }) {
     const node = await (await context.client()).node(name);
     const rows = orphanRows(node);

@@ -70,14 +70,15 @@ function testsWhy({ state, tests }: NodeView): string[] {
   return [tests.verdict === "failed" ? `resumed without passing its tests: ${tests.reason}` : tests.reason];
 }
 
-/** Returns which tasks of removed agents live here: `2 tasks of a removed agent run here: PIDs 12, 13 (orch node …)`. */
+/** Returns which tasks of removed agents live here: `2 tasks of a removed agent run here: PIDs 12, 13; …`. */
 function foreignWords({ name, foreign_tasks }: NodeView): string {
   const agents = new Set(foreign_tasks.map(({ data }) => data)).size;
-  const tasks = `${foreign_tasks.length} ${foreign_tasks.length === 1 ? "task" : "tasks"}`;
   const whose = agents === 1 ? "a removed agent" : `${agents} removed agents`;
   const pids = foreign_tasks.map(({ pid }) => pid);
-  const shown = `${pids.length === 1 ? "PID" : "PIDs"} ${pids.slice(0, 3).join(", ")}${pids.length > 3 ? ", …" : ""}`;
-  return `${tasks} of ${whose} ${foreign_tasks.length === 1 ? "runs" : "run"} here: ${shown}; orch node orphans ${name}`;
+  const one = pids.length === 1;
+  const shown = `${pids.slice(0, 3).join(", ")}${pids.length > 3 ? ", …" : ""}`;
+  const [tasks, run, label] = one ? ["1 task", "runs", "PID"] : [`${pids.length} tasks`, "run", "PIDs"];
+  return `${tasks} of ${whose} ${run} here: ${label} ${shown}; orch node orphans ${name}`;
 }
 
 function why(node: NodeView, now_ms: Ms): string {

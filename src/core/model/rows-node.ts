@@ -37,7 +37,7 @@ export interface Orphan {
   readonly held: Promised | null;
 }
 
-/** A living task of an agent that was removed from the machine, with its data directory. It is named, and not counted. */
+/** A living task of an agent that was removed from the machine with its data directory. It is named, not counted. */
 export interface ForeignTask {
   readonly name: string;
   readonly pid: number;

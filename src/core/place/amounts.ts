@@ -90,7 +90,9 @@ export function checkAmounts(name: keyof typeof AMOUNTS): (look: Look, room: Roo
     const left = Math.max(0, free);
     return found(name, `have ${none}`, {
       best: mostFree(left, text(left)),
-      detail: `asks for ${asked(need)}, ${text(left)} of ${text(capacity)} free${heldBy(pass, rooms, room, (one) => one[key], exact)}`,
+      detail:
+        `asks for ${asked(need)}, ${text(left)} of ${text(capacity)} free` +
+        heldBy(pass, rooms, room, (one) => one[key], exact),
       change: changeTo(name, down(left), ask),
     });
   };
