@@ -64,6 +64,8 @@ export interface Faults {
   readonly cores: number;
   /** The share of nodes that stay broken in the second phase. */
   readonly dead_share: number;
+  /** The probability that a message of the one machine whose agent lies says what is false; 0 where none lies. */
+  readonly lie: number;
 }
 
 const logUniform = (random: Random, low: number, high: number): number =>
@@ -114,5 +116,6 @@ export function drawFaults(random: Random): Faults {
     every_ms: every as Record<Trouble, number | null>,
     cores: random.pick([2, 2, 4, 8]),
     dead_share: random.chance(0.5) ? random.next() * 0.6 : 0,
+    lie: some(0.4, 0.6),
   };
 }

@@ -2,6 +2,7 @@
 
 import { CARD_MUTANTS } from "./card-mutants";
 import { MISTAKE_MUTANTS } from "./mistake-mutants";
+import { LIE_MUTANTS } from "./lie-mutants";
 import { LAW_MUTANTS } from "./law-mutants";
 import type { Mutant } from "./mutant";
 import { PROTOCOL_MUTANTS } from "./protocol-mutants";
@@ -13,4 +14,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...CARD_MUTANTS,
   ...LAW_MUTANTS,
   ...UNKNOWN_MUTANTS,
+  ...LIE_MUTANTS,
 ];

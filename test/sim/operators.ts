@@ -4,6 +4,7 @@ import type { NodeRow } from "../../src/core/model/rows-node";
 import type { NodeTesting } from "../../src/core/model/node-tests";
 import { withOrder } from "../../src/core/nodes/tests";
 import type { Context } from "../../src/server/context";
+import type { Draft } from "../../src/store/store";
 import { signCredential } from "../../src/server/access/identity";
 import { intakeContext } from "../../src/server/nodes/intake-context";
 import { forgetNode, resumed, untested } from "../../src/server/nodes/node-changes";
@@ -36,7 +37,10 @@ export function joinMachine(world: World, machine: Machine): void {
         const row: NodeRow =
           known === undefined
             ? nodeRow(fresh, machine, public_key, next_ordinal, order(server.context, "it joined", draft.now_ms))
-            : withOrder({ ...known, public_key }, order(server.context, "it joined again", draft.now_ms));
+            : withOrder(
+                { ...known, public_key, rebound: reboundOf(draft, known, public_key, machine) },
+                order(server.context, "it joined again", draft.now_ms),
+              );
         if (known === undefined) putNewNode(draft, row);
         else draft.put([{ table: "nodes", key: row.id, row }]);
         return row;
@@ -62,6 +66,10 @@ export function joinMachine(world: World, machine: Machine): void {
       );
   });
 }
+
+/** What an operator's approval notes: this key is new on this boot. */
+const reboundOf = ({ revision }: Draft, known: NodeRow, key: string, { boot_id }: Machine): NodeRow["rebound"] =>
+  known.public_key === key ? known.rebound : { revision, boot_id };
 
 const order = (context: Context, why: string, at_ms: number): NodeTesting =>
   newOrder(context, "default", { why, by: "alice", at_ms });

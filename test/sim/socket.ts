@@ -12,6 +12,8 @@ export interface SocketWorld {
   readonly machines: ReadonlyMap<Owner, Machine>;
   /** Called with what an agent sends before it travels. */
   readonly sent: (machine: Machine, data: string) => void;
+  /** Returns what the network carries of what an agent sends. */
+  readonly carried: (machine: Machine, data: string) => string;
   readonly accept: (link: Link) => End | null;
 }
 
@@ -60,7 +62,7 @@ export function installSockets(world: SocketWorld): () => void {
     send(data: string): void {
       if (this.#link === null) return;
       world.sent(this.#machine, data);
-      world.network.send(this.#link, "up", data);
+      world.network.send(this.#link, "up", world.carried(this.#machine, data));
     }
 
     /** Ends this end at once. The other end learns of it, if ever, by the network. */

@@ -27,6 +27,7 @@ import { isUnknowable } from "./unknowable";
 import { checkSent, checkTimeline } from "./sent";
 import { crashAgent } from "./processes";
 import { acceptLink, killServer, type Server, type ServerWorld } from "./server";
+import { lieInstead } from "./liars";
 import { installSockets } from "./socket";
 import { makeSqliteHome, type SqliteHome } from "./sqlite";
 import { makeTrace, type Trace } from "./trace";
@@ -59,7 +60,7 @@ export interface World {
   server: Server | null;
   /** Copies of the database that somebody made, oldest first. */
   readonly backups: Database[];
-  readonly dice: { readonly troubles: Random; readonly ambush: Random; readonly people: Random; readonly work: Random };
+  readonly dice: Readonly<Record<"troubles" | "ambush" | "people" | "work" | "lies", Random>>;
   /** The first broken invariant, even if the code under test caught it. */
   broken: Violation | null;
   /** Whether no new faults happen from now on. */
@@ -195,6 +196,7 @@ const atTheBeginning = (random: Random) => ({
     ambush: random.fork("ambush"),
     people: random.fork("people"),
     work: random.fork("work"),
+    lies: random.fork("lies"),
   },
 });
 
@@ -308,6 +310,7 @@ function plugIn(
     network,
     machines: agentWorld.machines,
     sent: (machine, data) => ambushInventory(world(), machine, data),
+    carried: (machine, data) => lieInstead(world(), machine, data),
     accept: (link) => {
       const { server } = world();
       return server === null ? null : acceptLink(serverWorld, server, link);

@@ -1,0 +1,64 @@
+// Nodes that lie: in some worlds one machine's agent says, beside the truth about its own tasks, what is false about
+// everybody else. The server must believe none of it, and every invariant of the other nodes must hold.
+
+import { identityIn } from "../../src/core/model/new-task";
+import type { TaskRow } from "../../src/core/model/rows-task";
+import type { Reported, TaskReport } from "../../src/core/model/record";
+import { taskName } from "../../src/core/model/task";
+import type { ToServer } from "../../src/wire/agent";
+import type { Machine } from "./machine";
+import type { World } from "./world";
+
+type Hello = Extract<ToServer, { type: "hello" }>;
+
+/** Returns what the network carries of a message: the message, or a lie in its place. */
+export function lieInstead(world: World, machine: Machine, data: string): string {
+  const { lie } = world.faults;
+  if (lie === 0 || machine !== world.machines[0] || !world.dice.lies.chance(lie)) return data;
+  const message = JSON.parse(data) as ToServer;
+  if (message.type === "hello") return JSON.stringify(helloOfLater(world, message));
+  if (message.type !== "inventory" && message.type !== "report") return data;
+  const entries = [...message.entries, ...falseEntries(world, machine)];
+  return JSON.stringify({ ...message, entries });
+}
+
+/** A hello of a server that never was, or of this one at a revision that it has not reached. */
+function helloOfLater({ database, dice }: World, hello: Hello): Hello {
+  const { timeline, epoch, revision } = database.state.cluster;
+  const ahead = dice.lies.chance(0.5) ? { epoch: epoch + 1_000_000, revision } : { epoch, revision: revision + 50_000 };
+  const signature = hello.highest?.signature ?? "";
+  return { ...hello, highest: { timeline, ...ahead, signature } };
+}
+
+/** Says that others' tasks have ended, and that tasks that nobody assigned have succeeded or run here. */
+function falseEntries({ database, dice, nodes }: World, machine: Machine): TaskReport[] {
+  const { lies } = dice;
+  const others = [...database.state.tasks.values()].filter(({ node_id }) => nodes.get(node_id) !== machine);
+  const task = others.length === 0 ? null : lies.pick(others);
+  if (task === null) return [];
+  const succeeded: Reported = {
+    state: "succeeded",
+    started_age_ms: 2,
+    finished_age_ms: 1,
+    exit_code: 0,
+    signal: null,
+    reason: null,
+    peak_memory_bytes: null,
+    tail: null,
+    next: null,
+  };
+  const made = { ...task, uid: lies.hex(32), attempt: task.attempt + lies.int(0, 1), grant_until: task.attempt + 1 };
+  return [entryOf(task, succeeded), entryOf(made, succeeded)];
+}
+
+const entryOf = (task: TaskRow, reported: Reported): TaskReport => ({
+  uid: task.uid,
+  name: taskName(task),
+  identity: identityIn(task),
+  grant_until: task.grant_until,
+  held: task.promised,
+  exclusive: task.exclusive,
+  unix_user: task.unix_user,
+  seal: { uid: task.uid, attempt: task.attempt, signature: "made up" },
+  reported,
+});
