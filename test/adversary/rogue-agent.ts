@@ -91,7 +91,7 @@ socket.onmessage = ({ data }) => {
   told({ heard });
   hear(heard);
 };
-setTimeout(() => socket.close(), Number(values.stay));
+AbortSignal.timeout(Number(values.stay)).addEventListener("abort", () => socket.close());
 
 const others = uid.map((one) => failedWithoutRecord(one));
 

@@ -35,6 +35,8 @@ export interface Session {
   told: Map<string, ToldVerb>;
   /** The order to test the node that was sent last in this session, or null. */
   asked: { readonly id: string; readonly at_ms: Ms } | null;
+  /** How many findings were kept as events since when. */
+  found: { readonly since_ms: Ms; readonly count: number };
   /** The newest progress that the agent reported of its tests, or null. */
   step: Extract<ToServer, { type: "testing" }> | null;
   /** Messages that were sent in this session and are not yet reported as applied, oldest first. */

@@ -30,11 +30,30 @@ async function takeFacts(hub: Hub, session: Session, { machine }: Facts, node_id
   });
 }
 
+/** How many findings of one session are kept as events in each minute. Honest agents are far below it. */
+const FINDINGS = { most: 100, within_ms: 60_000 };
+
+/** Returns the findings that may still be kept, and counts them. */
+function within(hub: Hub, session: Session, findings: Findings["findings"]): Findings["findings"] {
+  const now_ms = hub.clock();
+  const { found } = session;
+  const before = now_ms - found.since_ms < FINDINGS.within_ms ? found : { since_ms: now_ms, count: 0 };
+  const kept = findings.slice(0, Math.max(0, FINDINGS.most - before.count));
+  session.found = { since_ms: before.since_ms, count: before.count + kept.length };
+  return kept;
+}
+
 async function takeFindings(hub: Hub, session: Session, { findings }: Findings, node_id: string): Promise<void> {
-  await hub.store.commit(actorOf(hub, node_id), (draft) => {
-    const node = draft.state.nodes.get(node_id);
-    if (node !== undefined) noteFindings(draft, node, findings);
-  });
+  const kept = within(hub, session, findings);
+  if (kept.length < findings.length) {
+    doubt(hub, node_id, `reported more than ${FINDINGS.most} findings in a minute: the rest are not kept`);
+  }
+  if (kept.length > 0) {
+    await hub.store.commit(actorOf(hub, node_id), (draft) => {
+      const node = draft.state.nodes.get(node_id);
+      if (node !== undefined) noteFindings(draft, node, kept);
+    });
+  }
   send(session, { type: "heard", stamp: stamp(hub, session), n: Math.max(0, ...findings.map(({ n }) => n)) });
 }
 

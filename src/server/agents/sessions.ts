@@ -38,6 +38,7 @@ const newSession = (n: number, nonce: string, socket: AgentSocket, heard_ms: Ms)
   phase: { is: "challenged" },
   told: new Map(),
   asked: null,
+  found: { since_ms: 0, count: 0 },
   step: null,
   unapplied: [],
   sent_n: 0,
