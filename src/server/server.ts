@@ -69,7 +69,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   for (const notice of opened.notices) options.say(notice);
   const { store } = opened;
   try {
-    const identity = await openIdentity(dir, store.state.cluster.cluster_id, isNew(store), clock(), randomHex(8));
+    const identity = await openIdentity(dir, store.state.cluster.cluster_id, isNew(store), randomHex(8));
     return await serve({ options, listen, dir, settings, store, identity, clock });
   } catch (error) {
     store.close();

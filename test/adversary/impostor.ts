@@ -22,7 +22,7 @@ const { values } = parseArgs({
   },
 });
 
-const own = await makeCertificate(Date.now(), "0bad");
+const own = await makeCertificate("0bad");
 const shown = values.certificate === undefined ? own.certificate_pem : readFileSync(values.certificate, "utf8");
 
 function write(line: Record<string, unknown>): void {

@@ -94,7 +94,7 @@ const NOT_ASKED = [
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "orch-hostile-"));
   await Bun.write(join(dir, "web.yaml"), "app: web\nservices:\n  api: { run: sleep 1 }\n");
-  const identity = await openIdentity(dir, "c".repeat(32), true, Date.now(), "1".repeat(16));
+  const identity = await openIdentity(dir, "c".repeat(32), true, "1".repeat(16));
   token = formatToken({ pin: identity.pin, id: "0".repeat(10), secret: "a".repeat(40) });
   const routes = ROUTES.map((one) => ({
     route: one,

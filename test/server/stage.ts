@@ -80,7 +80,7 @@ async function makeApi(
   if (!opened.ok) throw new Error(opened.message);
   const { store } = opened;
   const dir = await mkdtemp(join(tmpdir(), "orch-stage-"));
-  const identity = await openIdentity(dir, store.state.cluster.cluster_id, true, NOW_MS, "01");
+  const identity = await openIdentity(dir, store.state.cluster.cluster_id, true, "01");
   await rm(dir, { recursive: true });
   return createApi({
     store,

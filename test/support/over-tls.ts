@@ -16,7 +16,7 @@ export interface Proof {
 }
 
 export async function newProof(): Promise<Proof> {
-  const pair = await makeCertificate(Date.now(), "02");
+  const pair = await makeCertificate("02");
   const pin = pinOf(pair.certificate_pem);
   return {
     pair,

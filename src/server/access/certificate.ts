@@ -1,6 +1,5 @@
 // The server's key and self-signed certificate, made once. Every token and every agent pins that key.
 
-import { DAY_MS, type Ms } from "../../core/units";
 import { SERVER_NAME } from "../../wire/pinned";
 
 export interface KeyPair {
@@ -8,16 +7,18 @@ export interface KeyPair {
   readonly certificate_pem: string;
 }
 
-const VALID_MS = 3_653 * DAY_MS;
-/** The certificate is valid from before its creation, since the clocks of other machines may be behind. */
-const BEFORE_MS = 2 * DAY_MS;
+/**
+ * The certificate is valid at any time, since it is believed for its key alone. A machine whose clock is wrong by years
+ * can reach its server all the same.
+ */
+const ALWAYS = { from: new Date(0), until: new Date("9999-12-31T23:59:59Z") };
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 
 /**
- * Makes a P-256 key and a certificate for `orch-server` and `localhost`, valid for ten years. The library is loaded for
- * this first start alone.
+ * Makes a P-256 key and a certificate for `orch-server` and `localhost`. The library is loaded for this first start
+ * alone.
  */
-export async function makeCertificate(now_ms: Ms, serial: string): Promise<KeyPair> {
+export async function makeCertificate(serial: string): Promise<KeyPair> {
   // The polyfill must be evaluated before the library, also in a bundle.
   await import("reflect-metadata");
   const x509 = await import("@peculiar/x509");
@@ -28,8 +29,8 @@ export async function makeCertificate(now_ms: Ms, serial: string): Promise<KeyPa
       name: `CN=${SERVER_NAME}`,
       keys,
       signingAlgorithm: ALGORITHM,
-      notBefore: new Date(now_ms - BEFORE_MS),
-      notAfter: new Date(now_ms + VALID_MS),
+      notBefore: ALWAYS.from,
+      notAfter: ALWAYS.until,
       extensions: [
         new x509.SubjectAlternativeNameExtension([
           { type: "dns", value: SERVER_NAME },

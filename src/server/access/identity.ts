@@ -5,7 +5,6 @@ import { createHmac, createPrivateKey, createPublicKey, sign, verify, type KeyOb
 import { join } from "node:path";
 import { canonicalJson } from "../../core/canonical";
 import type { Passed, Stamp } from "../../core/model/record";
-import type { Ms } from "../../core/units";
 import { replaceFileNow } from "../../os/files/durable";
 import { readText } from "../../os/files/files";
 import type { z } from "zod";
@@ -28,10 +27,9 @@ export async function openIdentity(
   dir: string,
   cluster_id: string,
   is_new: boolean,
-  now_ms: Ms,
   serial: string,
 ): Promise<OwnIdentity> {
-  const pair = readPair(dir) ?? (await firstPair(dir, is_new, now_ms, serial));
+  const pair = readPair(dir) ?? (await firstPair(dir, is_new, serial));
   const key = privateKeyOf(pair, dir);
   const own = createPublicKey(pair.certificate_pem);
   if (!createPublicKey(key).equals(own)) {
@@ -60,14 +58,14 @@ function readPair(dir: string): KeyPair | null {
   return typeof key_pem === "string" && typeof certificate_pem === "string" ? { key_pem, certificate_pem } : null;
 }
 
-async function firstPair(dir: string, is_new: boolean, now_ms: Ms, serial: string): Promise<KeyPair> {
+async function firstPair(dir: string, is_new: boolean, serial: string): Promise<KeyPair> {
   if (!is_new) {
     throw new StartError(
       `${join(dir, KEY)} is gone, and every token and agent of this cluster trusts that key alone`,
       "Bring it back with: orch restore FILE",
     );
   }
-  const pair = await makeCertificate(now_ms, serial);
+  const pair = await makeCertificate(serial);
   replaceFileNow(join(dir, KEY), pair.key_pem, "durable");
   replaceFileNow(join(dir, CERTIFICATE), pair.certificate_pem, "durable");
   return pair;
