@@ -45,7 +45,7 @@ import {
   type ConnectOptions,
   type Query,
 } from "./request";
-import { fromText } from "./text";
+import { fromText, wholeText } from "./text";
 
 export { ApiError, UnreachableError, type ConnectOptions } from "./request";
 
@@ -146,12 +146,17 @@ async function* emptyBytes(): AsyncGenerator<Uint8Array> {
 /** The body of an answer may break off like any other part of a connection. */
 async function textOf(answer: Response, url: string): Promise<string> {
   try {
-    return await answer.text();
+    const text = await wholeText(answer, MOST_BYTES);
+    if (text !== null) return text;
   } catch (error) {
     const hint = "What was asked for may have been done: look before asking again";
     throw new UnreachableError(`the connection to ${url} was lost`, hint, { cause: error });
   }
+  throw new UnreachableError(`the answer of ${url} does not end`, "Is this the address of an orch server?");
 }
+
+/** The most bytes of an answer that is read as a whole. The longest are lists without pages. */
+const MOST_BYTES = 256 * 1024 * 1024;
 
 type Ask = <T>(schema: z.ZodType<T>, asked: ClientRequest) => Promise<T>;
 type Get = <T>(path: string, schema: z.ZodType<T>, query?: Query) => Promise<T>;

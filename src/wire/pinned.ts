@@ -3,6 +3,7 @@
 
 import { createHash, X509Certificate } from "node:crypto";
 import { DialError, proxyOf, requestOptions } from "./dial";
+import { wholeText } from "./text";
 
 /** The name in every server's certificate, whatever address it is reached under. */
 export const SERVER_NAME = "orch-server";
@@ -42,6 +43,7 @@ export class WrongServerError extends DialError {
 const PLAIN_HINT = "Is the address right? An orch server speaks TLS on every address";
 
 const CERTIFICATE_WITHIN_MS = 10_000;
+const MOST_BYTES = 64 * 1024;
 
 /** Returns whether a handshake failed before there was a certificate: the other side does not speak TLS. */
 const isNoTls = (error: unknown): boolean =>
@@ -64,7 +66,7 @@ export async function fetchCertificate(url: string, pin: string, signal?: AbortS
     throw new WrongServerError(`what answers at ${url} speaks no TLS`, PLAIN_HINT);
   });
   if (!answer.ok) throw new WrongServerError(`${url} gave no certificate (${answer.status}): it is not an orch server`);
-  const text = await answer.text();
+  const text = (await wholeText(answer, MOST_BYTES)) ?? "";
   const found = pinOrNull(text);
   if (found === null) throw new WrongServerError(`${url} gave no certificate: it is not an orch server`);
   if (found !== pin) {

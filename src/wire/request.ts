@@ -6,7 +6,7 @@ import type { Issue } from "../spec/issue";
 import { errorBody, type ErrorCode } from "./api/errors";
 import { DialError, proxyOf, requestOptions } from "./dial";
 import { fetchCertificate, pinnedTls, pinOrNull } from "./pinned";
-import { fromText } from "./text";
+import { fromText, wholeText } from "./text";
 import { parseToken } from "./token";
 
 /** The server answered, and refused. */
@@ -195,9 +195,11 @@ function unreachable(error: unknown, code: string, url: string): UnreachableErro
   );
 }
 
+const MOST_REFUSAL_BYTES = 1024 * 1024;
+
 async function refusalOf(answer: Response): Promise<ApiError> {
-  const text = await answer.text();
-  const read = fromText(errorBody, text);
+  const text = await wholeText(answer, MOST_REFUSAL_BYTES);
+  const read = fromText(errorBody, text ?? "");
   if (read.is === "unreadable") {
     return new ApiError(
       answer.status,

@@ -16,6 +16,21 @@ export function fromText<T>(schema: z.ZodType<T>, text: string): WireText<T> {
   }
 }
 
+/**
+ * Returns the whole text of an answer, or null if it is longer than `most` bytes: whoever answers may not be ours, and
+ * may never stop.
+ */
+export async function wholeText(answer: Response, most: number): Promise<string | null> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of answer.body ?? []) {
+    size += chunk.length;
+    if (size > most) return null;
+    chunks.push(chunk);
+  }
+  return new TextDecoder().decode(Buffer.concat(chunks));
+}
+
 /** Reads JSON that is already parsed. */
 export function fromValue<T>(schema: z.ZodType<T>, value: unknown): WireText<T> {
   const result = schema.safeParse(value);

@@ -2,6 +2,8 @@
 // outlive both. docs/decisions/15-one-keeper-a-node.md says who writes which file.
 
 import { join } from "node:path";
+import { cutText } from "../../core/cut";
+import { HOUSE_LIMITS } from "../../core/limits";
 import type { TaskExit } from "../../core/model/end";
 import { readTaskFile, wholeLines } from "../../os/files/task-files";
 import { MIB, type BootMs } from "../../core/units";
@@ -134,7 +136,7 @@ export function parseExit(told: unknown, { boot_id }: Pick<Clocks, "boot_id">, n
 /** Returns the cause and reason in the exit of a command that could not be started. */
 export const startFailed = (why: string): { cause: "start_failed"; reason: string } => ({
   cause: "start_failed",
-  reason: `could not start: ${why}`,
+  reason: cutText(`could not start: ${why}`, HOUSE_LIMITS.text_chars),
 });
 
 const CAUSES = ["start_failed", "lease_expired"] as const;

@@ -1,10 +1,12 @@
 // The real process as a Host: standard streams, prompts and interrupts. Main passes in the function that ends the
 // process.
 
+import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline/promises";
-import { self } from "../../os/files/private-files";
+import { bytesUpTo, self } from "../../os/files/private-files";
 import { complainNow } from "../../os/streams";
 import type { Host, Sink, InputSource } from "../host";
+import { UsageError } from "../failure";
 import type { Parts } from "../parts";
 import { clean } from "../print/clean";
 import { lostOutput } from "./lost-output";
@@ -106,7 +108,12 @@ function sinkOf(stream: NodeJS.WriteStream, lost: (error: NodeJS.ErrnoException)
 
 const source: InputSource = {
   tty: process.stdin.isTTY ?? false,
-  all: () => Bun.stdin.text(),
+  async all() {
+    // A stream of the runtime fails on a device as standard input. Reads of the file itself do not.
+    const bytes = await bytesUpTo(createReadStream("", { fd: 0, autoClose: false }) as AsyncIterable<Uint8Array>);
+    if (bytes === null) throw new UsageError("standard input does not end", "A spec has at most 256 KiB");
+    return new TextDecoder().decode(bytes);
+  },
   line: (question, hidden) => {
     // A question may begin on a line of its own. It names things of others.
     const asked = question.split("\n").map(clean).join("\n");

@@ -11,7 +11,6 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
-  readFileSync,
   readSync,
   readdirSync,
   renameSync,
@@ -37,13 +36,40 @@ export type Json =
   | { readonly is: "failed"; readonly why: string };
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "";
-export function readText(path: string): Text {
+
+/** The most that is read of a file as a whole. Files of ours are far smaller. */
+const MOST_BYTES = 64 * 1024 * 1024;
+
+/** Reads a whole text file. A file that is not regular, or larger than `most`, is not read, and nothing waits for it. */
+export function readText(path: string, most = MOST_BYTES): Text {
   try {
-    return { is: "there", text: readFileSync(path, "utf8") };
+    const fd = openSync(path, O_RDONLY | O_NONBLOCK);
+    try {
+      if (!fstatSync(fd).isFile()) return { is: "failed", why: `${path} is not a regular file` };
+      const bytes = readUpTo(fd, most + 1);
+      if (bytes.length > most) return { is: "failed", why: `${path} is larger than ${most} bytes` };
+      return { is: "there", text: new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes) };
+    } finally {
+      closeSync(fd);
+    }
   } catch (error) {
     if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return { is: "missing" };
     return { is: "failed", why: messageOf(error) };
   }
+}
+
+/** Returns the first bytes of an open file, at most `most`. The kernel's own files do not say how long they are. */
+function readUpTo(fd: number, most: number): Uint8Array {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  while (size < most) {
+    const chunk = new Uint8Array(Math.min(Math.max(fstatSync(fd).size - size, 4_096), most - size));
+    const read = readSync(fd, chunk);
+    if (read === 0) break;
+    chunks.push(chunk.subarray(0, read));
+    size += read;
+  }
+  return Buffer.concat(chunks);
 }
 
 export function readJson(path: string): Json {

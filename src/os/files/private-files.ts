@@ -1,7 +1,15 @@
 // Small files of a person at the command line: a missing file is a value, and a written file is for its owner only.
 
-import { closeSync, constants, fstatSync, openSync, readFileSync, statSync, type Stats } from "node:fs";
-import { readFile } from "node:fs/promises";
+import {
+  closeSync,
+  constants,
+  createReadStream,
+  fstatSync,
+  openSync,
+  readFileSync,
+  statSync,
+  type Stats,
+} from "node:fs";
 import { homedir, hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { replaceFile } from "./durable";
@@ -24,13 +32,30 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 const ABSENT = new Set(["ENOENT", "EACCES", "EPERM", "ENOTDIR"]);
 
-/** Reads a whole text file. A file that is not UTF-8 counts as unreadable. */
+/** The most that is read of a file that a person names, and of standard input. */
+const MOST_BYTES = 8 * 1024 * 1024;
+const TOO_LARGE = `is larger than ${MOST_BYTES / 1024 / 1024} MiB`;
+
+/**
+ * Returns all bytes of a stream, or null if there are more than the bound. A stream may have no end: a device, a pipe.
+ */
+export async function bytesUpTo(stream: AsyncIterable<Uint8Array>, most = MOST_BYTES): Promise<Uint8Array | null> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of stream) {
+    size += chunk.length;
+    if (size > most) return null;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Reads a whole text file. A file that is not UTF-8, or larger than 8 MiB, counts as unreadable. */
 export async function readText(path: string): Promise<ReadText> {
   try {
-    return {
-      is: "there",
-      text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await readFile(resolve(path))),
-    };
+    const bytes = await bytesUpTo(createReadStream(resolve(path)) as AsyncIterable<Uint8Array>);
+    if (bytes === null) return { is: "unreadable", why: TOO_LARGE };
+    return { is: "there", text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes) };
   } catch (error) {
     return refusalOf(error);
   }

@@ -43,7 +43,7 @@ export function startCommand(argv: readonly string[], timeout_ms: number): Runni
     const late: CommandResult = { is: "failed", why: `${argv[0]} did not end within ${timeout_ms} ms` };
     const done = outputOf(child)
       .then((result): CommandResult => {
-        if (child.signalCode === null) return result;
+        if (child.signalCode === null || result.is === "failed") return result;
         if (child.signalCode === "SIGKILL") return late;
         return { is: "failed", why: `${argv[0]} was ended by ${child.signalCode}` };
       })
@@ -60,11 +60,33 @@ export function startCommand(argv: readonly string[], timeout_ms: number): Runni
 
 async function outputOf(child: Bun.Subprocess<"ignore", "pipe", "pipe">): Promise<CommandResult> {
   const [out, err, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
+    textUpTo(child, child.stdout),
+    textUpTo(child, child.stderr),
     child.exited,
   ]);
+  if (out === null || err === null) return { is: "failed", why: `it printed more than ${MOST_OUTPUT_BYTES} bytes` };
   return { is: "done", code, out, err };
+}
+
+/** The most output of a tool. The longest that is known is some 100 KiB. */
+const MOST_OUTPUT_BYTES = 8 * 1024 * 1024;
+
+/** Returns the output of a process. A process that prints more than the bound is killed, and the result is null. */
+async function textUpTo(
+  child: Bun.Subprocess<"ignore", "pipe", "pipe">,
+  stream: ReadableStream<Uint8Array>,
+): Promise<string | null> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of stream) {
+    size += chunk.length;
+    if (size > MOST_OUTPUT_BYTES) {
+      child.kill("SIGKILL");
+      return null;
+    }
+    chunks.push(chunk);
+  }
+  return new TextDecoder().decode(Buffer.concat(chunks));
 }
 
 const couldNotRun = (error: unknown): CommandResult => ({

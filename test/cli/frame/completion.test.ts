@@ -32,7 +32,7 @@ test.each(["bash", "zsh"] as const)("the script of %s names every command with i
     [...script.matchAll(/^ {4}"([a-z -]+)"\) words="(.*)" ;;$/gm)].map((match) => [match[1]!, match[2]]),
   );
   expect([...cases.keys()].toSorted()).toEqual(NAMES);
-  expect(cases.get("token revoke")).toBe("--url --token --help");
+  expect(cases.get("token revoke")).toBe("--only --url --token --help");
 });
 
 describe("the script of fish", () => {
