@@ -1,9 +1,8 @@
 // The real process as a Host: standard streams, prompts and interrupts. Main passes in the function that ends the
 // process.
 
-import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline/promises";
-import { bytesUpTo, self } from "../../os/files/private-files";
+import { self, standardInput } from "../../os/files/private-files";
 import { complainNow } from "../../os/streams";
 import type { Host, Sink, InputSource } from "../host";
 import { UsageError } from "../failure";
@@ -109,8 +108,7 @@ function sinkOf(stream: NodeJS.WriteStream, lost: (error: NodeJS.ErrnoException)
 const source: InputSource = {
   tty: process.stdin.isTTY ?? false,
   async all() {
-    // A stream of the runtime fails on a device as standard input. Reads of the file itself do not.
-    const bytes = await bytesUpTo(createReadStream("", { fd: 0, autoClose: false }) as AsyncIterable<Uint8Array>);
+    const bytes = await standardInput();
     if (bytes === null) throw new UsageError("standard input does not end", "A spec has at most 256 KiB");
     return new TextDecoder().decode(bytes);
   },

@@ -40,7 +40,7 @@ const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code
 /** The most that is read of a file as a whole. Files of ours are far smaller. */
 const MOST_BYTES = 64 * 1024 * 1024;
 
-/** Reads a whole text file. A file that is not regular, or larger than `most`, is not read, and nothing waits for it. */
+/** Reads a whole text file. One that is not regular, or larger than `most`, is not read, and nothing waits for it. */
 export function readText(path: string, most = MOST_BYTES): Text {
   try {
     const fd = openSync(path, O_RDONLY | O_NONBLOCK);

@@ -50,6 +50,13 @@ export async function bytesUpTo(stream: AsyncIterable<Uint8Array>, most = MOST_B
   return Buffer.concat(chunks);
 }
 
+/**
+ * Returns all of standard input, or null if it is larger than 8 MiB. A stream of the runtime fails on a device as
+ * standard input; reads of the descriptor do not.
+ */
+export const standardInput = (): Promise<Uint8Array | null> =>
+  bytesUpTo(createReadStream("", { fd: 0, autoClose: false }) as AsyncIterable<Uint8Array>);
+
 /** Reads a whole text file. A file that is not UTF-8, or larger than 8 MiB, counts as unreadable. */
 export async function readText(path: string): Promise<ReadText> {
   try {
