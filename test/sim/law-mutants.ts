@@ -13,6 +13,17 @@ export const LAW_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: "tasks-run-as-root",
+    rule: "law granted-account",
+    edits: [
+      edit(
+        "src/core/model/account.ts",
+        'return { is: "account", name: row.unix_user };',
+        'return { is: "account", name: "root" };',
+      ),
+    ],
+  },
+  {
     name: "revisions-are-skipped",
     rule: "law revision-rises",
     edits: [

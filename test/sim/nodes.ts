@@ -53,7 +53,7 @@ export function machineFacts(machine: Machine): MachineFacts {
       cgroups: "none",
       cgroups_detail: null,
       limits: null,
-      accounts: "shared",
+      accounts: "existing",
       unix_user: "root",
     },
   };
