@@ -102,7 +102,7 @@ export class Cluster {
   }
 
   async joinToken(): Promise<string> {
-    this.#token ??= (await this.json<{ token: string }>("token", "new", "--role", "agent", "--uses", "100")).token;
+    this.#token ??= (await this.json<{ token: string }>("token", "new", "--role", "agent", "--uses", "10000")).token;
     return this.#token;
   }
 

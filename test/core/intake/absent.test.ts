@@ -61,3 +61,20 @@ describe("a task that", () => {
       expect(proofOfAbsence(task, { rebound: null }, inventory(part), TIMELINE).is).toBe(is as "lost"));
   }
 });
+
+describe("a reboot that a new key reports", () => {
+  const service = told({ observed: { state: "starting" } });
+  const provenBy = (revision: number, boot_id: string): string =>
+    proofOfAbsence(service, { rebound: { revision, boot_id } }, inventory({ boot_id: "3", applied: null }), TIMELINE)
+      .is;
+
+  test("proves nothing of what was assigned to the key before, since it has seen no other boot", () => {
+    expect(provenBy(25, "3")).toBe("unknown");
+  });
+  test("proves the end of what runs since another boot that the key has seen itself", () => {
+    expect(provenBy(25, "2")).toBe("lost");
+  });
+  test("proves the end of what was assigned to it", () => {
+    expect(provenBy(19, "3")).toBe("lost");
+  });
+});

@@ -114,3 +114,24 @@ test("a task of another node is not changed by a report of it, and the node is n
   await stage.planned();
   expect(doubts()).toMatchObject([{ object: "rogue", detail: expect.stringContaining("a task of another node") }]);
 });
+
+describe("a node that a restored server does not know", () => {
+  /** A node whose row is gone, as after a restore of a copy from before it joined. */
+  async function forgottenByRestore(): Promise<Awaited<ReturnType<typeof joinWithKey>>> {
+    const known = await joinWithKey(stage, "box1");
+    const { node_id } = known.credential;
+    await stage.api.store.commit("test", (draft) => draft.put([{ table: "nodes", key: node_id, row: null }]));
+    return known;
+  }
+
+  test("is let in again by its credential on the machine that this was signed for", async () => {
+    const agent = Recorder.dial(stage, await forgottenByRestore());
+    expect((await agent.live("1")).name).toBe("box1");
+  });
+  test("is refused on another machine", async () => {
+    const agent = Recorder.dial(stage, await forgottenByRestore());
+    await agent.hello("1", { machine: { fingerprint: "another machine" } });
+    expect(await agent.expect("refused")).toMatchObject({ code: "identity_copied" });
+    expect(stage.api.store.state.nodes.size).toBe(0);
+  });
+});
