@@ -74,7 +74,7 @@ function wrongEnd(run: RunView, asked: AskedJob, { codes, begun }: Notes, isUnkn
   const told = `${run.name} (run ${run.run}) is ${run.state}, exit ${run.exit_code}: `;
   const own = codes.get(run.name);
   if (asked.cancel === "acknowledged" && run.state !== "cancelled" && own === undefined) {
-    return `${told}its cancel was acknowledged`;
+    return `${told}its cancel was acknowledged `;
   }
   if (run.exit_code !== null && run.exit_code !== own && run.state !== "cancelled")
     return `${told}it ended with ${own}`;
@@ -135,6 +135,13 @@ async function wantedStates(client: Client, field: Field, book: Book): Promise<s
   return wrong;
 }
 
+/** Returns the attempts of a run in words, for the report of what is wrong with it. */
+async function attempts(client: Client, { run }: RunView): Promise<string> {
+  const { tasks, cause } = await client.runInfo(run);
+  const told = tasks.map(({ name, node, state, signal, reason }) => [name, node, state, signal, reason].join(" "));
+  return `[${cause ?? "no cause"}; ${told.join("; ")}]`;
+}
+
 /** Checks everything. Throws only where the cluster does not come to rest. */
 export async function audit(field: Field, book: Book, files: { notes: string; solo: string }): Promise<Verdict> {
   const client = field.cluster.client();
@@ -160,7 +167,7 @@ export async function audit(field: Field, book: Book, files: { notes: string; so
     if (asked.run !== null && run.run !== asked.run)
       lost.push(`${asked.name}: acknowledged ${asked.run}, is ${run.run}`);
     const end = wrongEnd(run, asked, notes, unknown.has(run.run));
-    if (end !== null) wrong.push(end);
+    if (end !== null) wrong.push(`${end} ${await attempts(client, run)}`);
     if (run.exit_code === null || unknown.has(run.run)) continue;
     logs++;
     const log = await logOf(client, run);
