@@ -4,6 +4,7 @@
 
 import { join } from "node:path";
 import { randomMoment } from "../test/support/wait";
+import { logsOf } from "../test/support/logs";
 import { diceOf } from "../test/support/random";
 import { audit, type Verdict } from "./campaign/audit";
 import { healAll, killOne, lastingFault, type Done } from "./campaign/faults";
@@ -78,6 +79,9 @@ async function campaign(kills: number, agents: number, seed: number): Promise<bo
     await Promise.all(lanes);
     await healAll(field);
     return told(battle, await audit(field, book, files));
+  } catch (error) {
+    console.log(logsOf(cluster.dir));
+    throw error;
   } finally {
     book.stop = true;
     for (const line of await field.close()) console.log(`  left behind: ${line}`);

@@ -33,23 +33,34 @@ async function allRuns(client: Client): Promise<RunView[]> {
   return all;
 }
 
-/** Waits until every run has ended. Runs that ask a person are answered, as a person would: their end is accepted. */
+/**
+ * Waits until every run has ended. Runs that ask a person are answered, as a person would: their end is accepted. Throws
+ * with the attempts of those that do not end.
+ */
 async function ended(client: Client, book: Book, unknown: Set<number>): Promise<RunView[]> {
-  return waitUntil(
-    "all runs to end",
-    async () => {
-      const mine = (await allRuns(client)).filter(({ name }) => book.jobs.has(name));
-      const living = mine.filter(({ finished_ms }) => finished_ms === null);
-      for (const { run, name } of living) {
-        const { tasks } = await client.runInfo(run);
-        const asks = tasks.some(({ state }) => (state as string) === "unknown");
-        if (asks) unknown.add(run);
-        if (asks || book.jobs.get(name)?.cancel === "asked") await client.cancel(run);
-      }
-      return living.length === 0 ? mine : null;
-    },
-    SETTLED_MS,
-  );
+  let living: RunView[] = [];
+  try {
+    return await waitUntil(
+      "all runs to end",
+      async () => {
+        const mine = (await allRuns(client)).filter(({ name }) => book.jobs.has(name));
+        living = mine.filter(({ finished_ms }) => finished_ms === null);
+        for (const { run, name } of living) {
+          const { tasks } = await client.runInfo(run);
+          const asks = tasks.some(({ state }) => state === "unknown");
+          if (asks) unknown.add(run);
+          if (asks || book.jobs.get(name)?.cancel === "asked") await client.cancel(run);
+        }
+        return living.length === 0 ? mine : null;
+      },
+      SETTLED_MS,
+    );
+  } catch (error) {
+    const told = living.slice(0, 5).map(async (run) => `${run.name} ${run.state} ${await attempts(client, run)}`);
+    const nodes = (await client.nodes()).nodes.map(({ name, state, reason }) => `${name} ${state} ${reason ?? ""}`);
+    const words = [`${living.length} runs do not end`, ...(await Promise.all(told)), ...nodes];
+    throw new Error(words.join("\n  "), { cause: error });
+  }
 }
 
 interface Notes {

@@ -1,5 +1,5 @@
-// The short form of the campaign: kills of server, agents and keepers under four writers, with frozen disks, cut networks
-// and stepping clocks between them, and everything checked at the end. The long form is `bun run campaign`.
+// The short form of the campaign: kills of server, agents and keepers under four writers, with frozen disks, cut
+// networks and stepping clocks between them, and everything checked at the end. The long form is `bun run campaign`.
 
 import { expect, test } from "bun:test";
 import { join } from "node:path";
