@@ -34,8 +34,8 @@ async function allRuns(client: Client): Promise<RunView[]> {
 }
 
 /**
- * Waits until every run has ended. Runs that ask a person are answered, as a person would: their end is accepted. Throws
- * with the attempts of those that do not end.
+ * Waits until every run has ended. Runs that ask a person are answered, as a person would: their end is accepted.
+ * Throws with the attempts of those that do not end.
  */
 async function ended(client: Client, book: Book, unknown: Set<number>): Promise<RunView[]> {
   let living: RunView[] = [];
