@@ -9,11 +9,23 @@ import { loss } from "./bench/loss";
 import { memory } from "./bench/memory";
 import { planning } from "./bench/planning";
 import { reads } from "./bench/reads";
+import { reconnect } from "./bench/reconnect";
 import { memorySlope } from "./bench/slope";
 import { start } from "./bench/start";
 import { throughput } from "./bench/throughput";
 
-const BENCHES: readonly Bench[] = [start, planning, laws, latency, throughput, reads, memory, loss, memorySlope];
+const BENCHES: readonly Bench[] = [
+  start,
+  planning,
+  laws,
+  latency,
+  throughput,
+  reads,
+  memory,
+  loss,
+  reconnect,
+  memorySlope,
+];
 
 function flag(name: string): string | null {
   const at = process.argv.indexOf(`--${name}`);

@@ -6,11 +6,12 @@ import type { Driver } from "../../src/agent/drivers/driver";
 import type { TaskStore } from "../../src/agent/tasks/store";
 import { createAgentLoop } from "../../src/agent/loop/loop";
 import { createOutgoing } from "../../src/agent/link/outgoing";
-import { ServerSession } from "../../src/agent/link/session";
+import { stayConnected } from "../../src/agent/link/connection";
 import { createTester } from "../../src/agent/tests/tester";
 import type { Fence } from "../../src/core/agent/fence";
 import type { TestResult } from "../../src/core/model/node-tests";
 import type { Seen } from "../../src/core/model/record";
+import { bootMs } from "../../src/os/clock";
 import { GIB, MIB } from "../../src/core/units";
 import { type Credential, type Machine, PROTOCOL } from "../../src/wire/agent";
 import { joinText } from "../../src/wire/join";
@@ -38,7 +39,7 @@ function pretendDriver(): Driver {
   let pids = 1;
   let changed = (): void => undefined;
   const end = async (uid: string, signal: string): Promise<void> => {
-    const now_ms = Date.now();
+    const now_ms = bootMs();
     seen.set(uid, {
       claimed: true,
       process: {
@@ -63,7 +64,7 @@ function pretendDriver(): Driver {
     isOrdered: () => false,
     trouble: () => null,
     start: async ({ assignment: { uid } }) => {
-      seen.set(uid, { claimed: true, process: { is: "alive", handle: { pid: ++pids }, started_ms: Date.now() } });
+      seen.set(uid, { claimed: true, process: { is: "alive", handle: { pid: ++pids }, started_ms: bootMs() } });
       changed();
       return Promise.resolve();
     },
@@ -147,15 +148,18 @@ async function live({ url, pin }: Server, machine: Machine, credential: Credenti
     driver,
     machine: () => machine,
     cards: { gate: () => [], verdicts: () => new Map(), blames: () => new Map() },
-    clock: Date.now,
+    clock: bootMs,
     say: console.error,
-    report: (entries) => session.report(entries),
+    report: (entries) => connection.report(entries),
   });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const tests = createTester(async () => Promise.resolve([PASSED]), console.error);
-  const session = new ServerSession({
-    url,
-    certificate: await fetchCertificate(url, pin),
+  const certificate = await fetchCertificate(url, pin);
+  const connection = stayConnected({
+    urls: [url],
+    certificate: async () => Promise.resolve(certificate),
+    random: Math.random,
+    signal: new AbortController().signal,
     pin,
     credential,
     key,
@@ -167,8 +171,11 @@ async function live({ url, pin }: Server, machine: Machine, credential: Credenti
     health: { notices: () => [], noted: () => undefined, override: () => undefined },
     leaving: () => null,
     noted: () => undefined,
-    clock: Date.now,
-    joined: () => resolve(),
+    clock: bootMs,
+    joined(name) {
+      console.log(`joined ${name}`);
+      resolve();
+    },
     say: () => undefined,
     outgoing: (send) =>
       createOutgoing(send, async function* none() {
@@ -182,7 +189,7 @@ async function live({ url, pin }: Server, machine: Machine, credential: Credenti
       },
     },
   });
-  session.ended.then((end) => reject(new Error(JSON.stringify(end)))).catch(reject);
+  connection.done.catch(reject);
   return promise;
 }
 
