@@ -11,7 +11,7 @@ import { createTester } from "../../src/agent/tests/tester";
 import type { Fence } from "../../src/core/agent/fence";
 import type { TestResult } from "../../src/core/model/node-tests";
 import type { Seen } from "../../src/core/model/record";
-import { bootMs } from "../../src/os/clock";
+import { bootMs, nowMs } from "../../src/os/clock";
 import { GIB, MIB } from "../../src/core/units";
 import { type Credential, type Machine, PROTOCOL } from "../../src/wire/agent";
 import { joinText } from "../../src/wire/join";
@@ -172,6 +172,7 @@ async function live({ url, pin }: Server, machine: Machine, credential: Credenti
     leaving: () => null,
     noted: () => undefined,
     clock: bootMs,
+    wall: nowMs,
     joined(name) {
       console.log(`joined ${name}`);
       resolve();

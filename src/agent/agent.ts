@@ -288,6 +288,7 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
       tests,
       fence: openFence(data, options.say, runDirOf(data)),
       clock,
+      wall: nowMs,
       random: () => Number.parseInt(randomHex(4), 16) / 2 ** 32,
       say: options.say,
       signal: AbortSignal.any([options.signal, leaving.over]),

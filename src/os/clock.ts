@@ -2,6 +2,7 @@
 // functions that wait.
 
 import { readFileSync } from "node:fs";
+import { uptime } from "node:os";
 import { bootTime } from "./libc";
 
 /** The two kinds of moments, as `core/units` names them. */
@@ -14,11 +15,14 @@ type WallMs = number & { readonly clock?: "wall" };
  */
 export const nowMs = (): WallMs => Date.now();
 
+/** Where the kernel's clock cannot be read, all processes of a machine agree within a second. */
+const UP_AT_START_MS = uptime() * 1_000 - performance.now();
+
 /** Returns the milliseconds since the machine booted, sleep included. Everything is decided on this clock. */
 export function bootMs(): BootMs {
   const exact = bootTime();
   if (exact !== null) return exact;
-  if (process.platform !== "linux") return performance.now();
+  if (process.platform !== "linux") return Math.round(UP_AT_START_MS + performance.now());
   return Math.round(Number.parseFloat(readFileSync("/proc/uptime", "utf8")) * 1000);
 }
 

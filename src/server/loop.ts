@@ -22,7 +22,7 @@ export interface LoopOptions {
   readonly failed: (error: unknown) => void;
 }
 
-export interface Loop extends Pick<Listening, "contacts" | "listening_ms" | "lastSeen"> {
+export interface Loop extends Pick<Listening, "contacts" | "listening_ms" | "lastSeen" | "heardOf" | "skewed"> {
   /** Makes the loop plan again soon. Several wakes become one pass. */
   wake(): void;
   blocked(): readonly Blocked[];

@@ -3,10 +3,10 @@
 
 import { HOUSE_LIMITS } from "../core/limits";
 import type { Change, State } from "../core/model/rows-state";
-import type { Ms } from "../core/units";
 import type { Store } from "../store/store";
 import type { WatchEvent } from "../wire/api/watch";
 import { eventView } from "./views/event";
+import type { HeardNode } from "./facts/listening";
 import { nodeView, tasksByNode } from "./views/node";
 import { runView } from "./views/run";
 import { taskView } from "./views/task";
@@ -57,14 +57,14 @@ const WATCHED: ReadonlySet<Change["table"]> = new Set([
   "events",
 ]);
 
-export function createWatch(store: Store, lastSeen: (node_id: string) => Ms | null): Watch {
+export function createWatch(store: Store, heardOf: (node_id: string) => HeardNode): Watch {
   const kept: Batch[] = [];
   const watchers = new Set<Watcher>();
   let rows = 0;
   /** A watcher can resume from revisions above this one. */
   let forgotten = store.state.cluster.revision - 1;
 
-  const render = (batch: Batch): string => eventsOf(batch, store.state, lastSeen).map(textOf).join("");
+  const render = (batch: Batch): string => eventsOf(batch, store.state, heardOf).map(textOf).join("");
 
   const unlisten = store.onCommit((revision, all) => {
     const batch = { revision, changes: all.filter((change) => WATCHED.has(change.table)) };
@@ -161,7 +161,7 @@ function streamOf(
 }
 
 /** Returns a batch as events. The views contain neither environments nor logs. The removal of a row is no event. */
-function eventsOf({ revision, changes }: Batch, state: State, lastSeen: (node_id: string) => Ms | null): WatchEvent[] {
+function eventsOf({ revision, changes }: Batch, state: State, heardOf: (node_id: string) => HeardNode): WatchEvent[] {
   const events: WatchEvent[] = [];
   let byNode: ReturnType<typeof tasksByNode> | null = null;
   for (const change of changes) {
@@ -180,7 +180,7 @@ function eventsOf({ revision, changes }: Batch, state: State, lastSeen: (node_id
         events.push({
           kind: "node",
           revision,
-          node: nodeView(change.row, byNode.get(change.key) ?? [], lastSeen(change.key), "viewer"),
+          node: nodeView(change.row, byNode.get(change.key) ?? [], heardOf(change.key), "viewer"),
         });
         break;
       case "events":

@@ -85,7 +85,14 @@ const changes = z.object({ type: z.literal("changes"), stamp, n: int, changes: v
 
 /** Every report up to number `seq` is durable. */
 const ack = z.object({ type: z.literal("ack"), stamp, seq: int });
-const beat = z.object({ type: z.literal("beat"), stamp, sent_ms: int, acked_seq: int });
+const beat = z.object({
+  type: z.literal("beat"),
+  stamp,
+  sent_ms: int,
+  acked_seq: int,
+  /** The server's wall clock. Null from an older server. */
+  wall_ms: int.nullable().default(null),
+});
 
 /**
  * The agent's word that it leaves, or a person's word against it, is durable. From now on nothing new is placed there,
@@ -188,6 +195,8 @@ const heartbeat = z.object({
   applied_n: int,
   applied_revision: int,
   reported_seq: int,
+  /** How far the agent's wall clock is ahead of the server's. Null while it is not known, as older agents leave it. */
+  skew_ms: z.int().nullable().default(null),
 });
 
 /** The machine's facts or devices have changed while connected. */

@@ -125,7 +125,14 @@ function greet({ nonce, stamp }: Extract<ToAgent, { type: "challenge" }>): void 
 function lieOn(): void {
   if (lie === "report") say({ type: "report", seq: 1, entries: others });
   if (lie === "numbers") {
-    say({ type: "heartbeat", sent_ms: HUGE, applied_n: HUGE, applied_revision: HUGE, reported_seq: HUGE });
+    say({
+      type: "heartbeat",
+      sent_ms: HUGE,
+      applied_n: HUGE,
+      applied_revision: HUGE,
+      reported_seq: HUGE,
+      skew_ms: null,
+    });
     say({ type: "report", seq: HUGE, entries: others });
     say({ type: "farewell" });
   }

@@ -3,7 +3,9 @@
 
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { HOUR_MS } from "../../src/core/units";
 import { BINARY } from "../support/program";
+import { waitUntil } from "../support/wait";
 import { makeWallClock, noWallClock } from "../support/wall-clock";
 import { withCluster } from "../support/with-cluster";
 import type { Cluster } from "../support/cluster";
@@ -31,6 +33,14 @@ describe("an agent whose clock is wrong at its start and corrected later", () =>
         await cluster.agent("n1").kill("SIGKILL");
         clock.set(offset);
         await startAgent(cluster, clock.before);
+        const off_ms = offset === "+2h" ? 2 * HOUR_MS : -2 * HOUR_MS;
+        const isOff = (skew_ms: number | null): boolean => skew_ms !== null && Math.abs(skew_ms - off_ms) < 60_000;
+        await waitUntil("the node's clock to be said", async () =>
+          (await cluster.nodes()).some(({ clock_skew_ms }) => isOff(clock_skew_ms)),
+        );
+        expect(await cluster.ok("nodes")).toMatch(
+          offset === "+2h" ? /its clock is 2h ahead of the server's/ : /its clock is (2h|1h ?59m) behind the server's/,
+        );
         clock.set("+0s");
         await cluster.ready();
         const trap = "trap 'echo asked; exit 0' TERM; while :; do sleep 0.1; done";

@@ -100,7 +100,8 @@ async function connectAgain(stage: Stage, who: Known, leaving: LeavingNote | nul
     node_id: who.credential.node_id,
     heard,
     say: (message) => handlers.message(socket, JSON.stringify(message)),
-    heartbeat: () => agent.say({ type: "heartbeat", sent_ms: 1, applied_n: 0, applied_revision: 0, reported_seq: 0 }),
+    heartbeat: () =>
+      agent.say({ type: "heartbeat", sent_ms: 1, applied_n: 0, applied_revision: 0, reported_seq: 0, skew_ms: null }),
     report: (entries) => agent.say({ type: "report", seq: ++reported, entries }),
     hangUp: () => live && handlers.close(socket),
     tested: (id, ...results) => agent.say({ type: "tested", id, results }),

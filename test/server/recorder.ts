@@ -137,6 +137,6 @@ export class Recorder {
   }
 
   beat(sent_ms: number): void {
-    this.say({ type: "heartbeat", sent_ms, applied_n: 0, applied_revision: 0, reported_seq: 0 });
+    this.say({ type: "heartbeat", sent_ms, applied_n: 0, applied_revision: 0, reported_seq: 0, skew_ms: null });
   }
 }

@@ -95,6 +95,7 @@ async function run(world: AgentWorld, agent: Agent): Promise<void> {
     pin: identityOf(identity.credential.cluster_id).pin,
     loop,
     clock,
+    wall: clock,
     say,
     instance_id: `${machine.id}-${instances++}`,
     machine: facts,

@@ -6,11 +6,12 @@ import type { Fence } from "../../core/agent/fence";
 import type { Reading } from "../../core/model/device";
 import type { FindingOverrides, Notice } from "../../core/model/findings";
 import type { TaskReport } from "../../core/model/record";
-import type { BootMs, Ms } from "../../core/units";
+import type { BootMs, Ms, WallMs } from "../../core/units";
 import type { Credential, Machine, ToAgent, ToServer } from "../../wire/agent";
 import type { AgentLoop } from "../loop/loop";
 import type { Tester } from "../tests/tester";
 import type { Outgoing } from "./outgoing";
+import type { Skew } from "./skew";
 
 export interface SessionOptions {
   readonly url: string;
@@ -40,6 +41,8 @@ export interface SessionOptions {
   readonly outgoing: (send: (data: Uint8Array | string) => void) => Outgoing;
   readonly tests: Tester;
   readonly clock: () => BootMs;
+  /** This machine's wall clock. It is compared with the server's. */
+  readonly wall: () => WallMs;
   readonly joined: (name: string) => void;
   readonly say: (line: string) => void;
 }
@@ -89,6 +92,7 @@ export interface ServerLink {
   refusal: Message<"refused"> | null;
   /** For how long the server has been silent, counted while this agent listened. */
   silent_ms: Ms;
+  readonly skew: Skew;
   readonly told: ToldState;
   readonly reports: Reports;
   /** The pages of the inventory that are not sent yet, and how many of them the server lets come. */

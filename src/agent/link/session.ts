@@ -13,6 +13,7 @@ import type { ServerLink, ServerHandlers, SessionOptions } from "./link";
 import { CONNECTION_TIMES } from "../../core/limits";
 import { MACHINE, tellChanges } from "./machine";
 import { rejectUnread, UNREAD } from "./unread";
+import { createSkew } from "./skew";
 import { report, WORK } from "./work";
 
 /** How a connection ended, which decides about the next attempt. */
@@ -64,6 +65,7 @@ export class ServerSession {
       phase: "dialling",
       refusal: null,
       silent_ms: 0,
+      skew: createSkew(),
       told: { machine: "", finding_n: 0, leave: null, inventoried: [] },
       inventory: { pages: [], granted: 0 },
       reports: { seq: 0, unacked: [], waiting: new Map(), flushing: false },

@@ -59,9 +59,10 @@ async function acknowledge({ reports, options }: ServerLink, seq: number): Promi
 }
 
 /** Handles the answer to a heartbeat: reports that the server should have by now and has not are sent again. */
-async function takeBeat(link: ServerLink, { sent_ms, acked_seq }: Message<"beat">): Promise<void> {
+async function takeBeat(link: ServerLink, { sent_ms, acked_seq, wall_ms }: Message<"beat">): Promise<void> {
   const { loop, clock } = link.options;
   link.silent_ms = 0;
+  if (wall_ms !== null) link.skew.answered(sent_ms, wall_ms, clock());
   loop.heard(sent_ms);
   await acknowledge(link, acked_seq);
   const now = clock();
@@ -95,7 +96,7 @@ export function startBeating(link: ServerLink, heartbeat_ms: Ms): void {
 
 /** Says that this agent is there, how far it is, and how its cards are. */
 function beat(link: ServerLink): void {
-  const { clock, fence, readings } = link.options;
+  const { clock, wall, fence, readings } = link.options;
   const now = fence.get();
   if (now !== null) fence.set(now, true).catch(() => link.close(4_003, "the fence could not be written"));
   link.send({
@@ -104,6 +105,7 @@ function beat(link: ServerLink): void {
     applied_n: now?.applied_n ?? 0,
     applied_revision: now?.revision ?? 0,
     reported_seq: link.reports.seq,
+    skew_ms: link.skew.get(clock(), wall()),
   });
   tellChanges(link);
   const shown = readings();

@@ -81,12 +81,22 @@ function foreignWords({ name, foreign_tasks }: NodeView): string {
   return `${tasks} of ${whose} ${run} here: ${label} ${shown}; orch node orphans ${name}`;
 }
 
+/** Clocks that differ by less than this confuse nobody. */
+const SKEW_MS = 1_000;
+
+/** Returns that the node's clock is wrong, as against the server's. */
+function clockWhy({ clock_skew_ms: skew_ms }: NodeView): string[] {
+  if (skew_ms === null || Math.abs(skew_ms) < SKEW_MS) return [];
+  return [`its clock is ${age(0, Math.abs(skew_ms))} ${skew_ms > 0 ? "ahead of" : "behind"} the server's`];
+}
+
 function why(node: NodeView, now_ms: Ms): string {
   const { reason, drain, taints, orphans, foreign_tasks } = node;
   return [
     ...(reason === null || reason === drain?.reason ? [] : [reason]),
     ...(drain === null ? [] : [drainText(drain, node.state, now_ms)]),
     ...testsWhy(node),
+    ...clockWhy(node),
     ...taints.map(taintText),
     ...(foreign_tasks.length === 0 ? [] : [foreignWords(node)]),
     ...(orphans.length === 0 ? [] : [`${orphans.length} unknown ${orphans.length === 1 ? "task" : "tasks"}`]),

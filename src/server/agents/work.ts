@@ -84,9 +84,16 @@ function withoutGivenUp(hub: Hub, message: Changes): Changes {
 
 function takeHeartbeat(hub: Hub, session: Session, beat: Heartbeat, node_id: string): void {
   hub.loop.heard(node_id, hub.clock());
+  hub.loop.skewed(node_id, beat.skew_ms);
   const node = hub.store.state.nodes.get(node_id);
   if (node !== undefined) ask(hub, session, node);
-  send(session, { type: "beat", stamp: stamp(hub, session), sent_ms: beat.sent_ms, acked_seq: session.acked_seq });
+  send(session, {
+    type: "beat",
+    stamp: stamp(hub, session),
+    sent_ms: beat.sent_ms,
+    acked_seq: session.acked_seq,
+    wall_ms: hub.wall(),
+  });
   session.unapplied = session.unapplied.filter(({ message }) => message.n > beat.applied_n);
   const oldest = session.unapplied[0];
   if (oldest === undefined || hub.clock() - oldest.at_ms < RESEND_AFTER_MS) return;

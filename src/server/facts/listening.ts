@@ -4,11 +4,21 @@
 import type { ContactFact } from "../../core/pass/snapshot";
 import type { Ms } from "../../core/units";
 
+/** What the heartbeats of a node tell beside that it is there. Null: none came since the server started. */
+export interface HeardNode {
+  readonly last_seen_ms: Ms | null;
+  /** How far the node's wall clock is ahead of this server's. */
+  readonly clock_skew_ms: Ms | null;
+}
+
 export interface Listening {
   contacts(): ReadonlyMap<string, ContactFact>;
   listening_ms(): Ms;
   /** Returns the wall time of the newest heartbeat, or null if none came since the server started. */
   lastSeen(node_id: string): Ms | null;
+  heardOf(node_id: string): HeardNode;
+  /** Notes how far the node's clock is ahead, as its newest heartbeat says. */
+  skewed(node_id: string, clock_skew_ms: Ms | null): void;
   /** Notes a message of the node. Returns whether the node was not connected before. */
   heard(node_id: string, now_ms: Ms): boolean;
   /** Notes that the node's connection has ended. Returns whether the node was connected. */
@@ -22,6 +32,7 @@ const TICK_MS = 500;
 
 export function createListening(monotonic: () => Ms): Listening {
   const heardAt = new Map<string, { readonly listening_ms: Ms; readonly at_ms: Ms; readonly connected: boolean }>();
+  const skews = new Map<string, Ms | null>();
   let listening = 0;
   let turned = monotonic();
   const tick = setInterval(() => {
@@ -38,6 +49,13 @@ export function createListening(monotonic: () => Ms): Listening {
         ]),
       ),
     listening_ms: () => listening,
+    heardOf: (node_id) => ({
+      last_seen_ms: heardAt.get(node_id)?.at_ms ?? null,
+      clock_skew_ms: skews.get(node_id) ?? null,
+    }),
+    skewed(node_id, clock_skew_ms) {
+      skews.set(node_id, clock_skew_ms);
+    },
     lastSeen: (node_id) => heardAt.get(node_id)?.at_ms ?? null,
     heard(node_id, now_ms) {
       const before = heardAt.get(node_id);

@@ -31,7 +31,7 @@ export function createApi(ground: Ground & Pick<Api, "hosts" | "url">): RunningA
   const context = createContext(rest);
   const { store, loop, identity, wall } = context;
   const sessions = createSessions(context);
-  const watch = createWatch(store, (id) => loop.lastSeen(id));
+  const watch = createWatch(store, (id) => loop.heardOf(id));
   const auth = createAuth(() => store.state, identity.pin, wall);
   const longAnswers = createLongAnswers();
   return {

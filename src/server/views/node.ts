@@ -9,10 +9,10 @@ import type { Promised } from "../../core/model/promised";
 import type { NodeTests } from "../../core/model/node-tests";
 import { admissionReason } from "../../core/nodes/tests";
 import { shortId } from "../../core/model/task";
-import type { Ms } from "../../core/units";
 import { keyId } from "../../wire/join";
 import type { NodeView } from "../../wire/api/nodes";
 import type { TestsView } from "../../wire/node-tests";
+import type { HeardNode } from "../facts/listening";
 import { RANK } from "../access/auth";
 
 /** Returns the living tasks by node, computed once for a whole list. */
@@ -53,7 +53,8 @@ function keysOf(node: NodeRow, role: Role): Pick<NodeView, "identity" | "waiting
 }
 
 /** Returns a node as somebody of this role sees it. */
-export function nodeView(node: NodeRow, tasks: readonly TaskRow[], last_seen_ms: Ms | null, role: Role): NodeView {
+export function nodeView(node: NodeRow, tasks: readonly TaskRow[], heard: HeardNode, role: Role): NodeView {
+  const { last_seen_ms, clock_skew_ms } = heard;
   const promises = [...tasks.map((task) => task.promised), ...node.orphans.flatMap((orphan) => orphan.held ?? [])];
   const { cpu_milli, memory_bytes, disk_bytes } = node.capacity;
   const { limits, unable = null, foreign_tasks = [], ...facts } = node.facts;
@@ -66,6 +67,7 @@ export function nodeView(node: NodeRow, tasks: readonly TaskRow[], last_seen_ms:
     taints: node.taints.map((taint) => ({ ...taint })),
     agent_version: node.agent_version,
     last_seen_ms: last_seen_ms === null ? null : Math.round(last_seen_ms),
+    clock_skew_ms,
     unable,
     reason:
       node.reason ??

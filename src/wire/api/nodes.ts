@@ -18,6 +18,8 @@ export const nodeView = z.object({
   taints: z.array(z.object({ key: z.string(), value: z.string(), effect: z.string() })),
   agent_version: z.string(),
   last_seen_ms: ms.nullable(),
+  /** How far its wall clock is ahead of the server's, as its heartbeats measure it. Null if that is not known. */
+  clock_skew_ms: z.int().nullable(),
   /** Why its agent can begin no task now; null if it can. */
   unable: z.string().nullable(),
   reason: z.string().nullable(),

@@ -96,6 +96,7 @@ const NODE: NodeView = {
   taints: [],
   agent_version: "1",
   last_seen_ms: 1_000,
+  clock_skew_ms: null,
   unable: null,
   foreign_tasks: [],
   reason: null,
