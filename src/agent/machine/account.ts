@@ -35,8 +35,8 @@ export interface Accounts {
 
 /**
  * Returns why this node refuses the account to a task, or null. Uid 0 and accounts of the system are for tasks of
- * admins, and so is the account of a server on this machine: whoever has it can read the server's key. An agent that is
- * not root runs every task under its own account, whatever that is.
+ * admins, and so is the account of a server on this machine: whoever has it can read the server's key. `switched` is
+ * false where the task has no choice: under the account of an agent that is not root, and under the one that all share.
  */
 export function refusedAccount(account: UnixAccount, switched: boolean, wanted: Wanted): string | null {
   const { may_be_system, server_uid } = wanted;
@@ -96,7 +96,9 @@ export function createAccounts(mode: AccountMode): Accounts {
     of: async (wanted) => {
       const account = await resolved(wanted.unix_user);
       if (account.is === "refused") return account;
-      const why = refusedAccount(account.account, account.switched, wanted);
+      // The one account for all tasks is the choice of whoever started the agent, also one of the system's.
+      const isAsked = account.switched && mode !== "shared";
+      const why = refusedAccount(account.account, isAsked, wanted);
       return why === null ? account : refused(why);
     },
   };
