@@ -92,6 +92,9 @@ export function drawFaults(random: Random): Faults {
     if (random.chance(p) && !calm) every[trouble] ??= logUniform(random, low, high);
   };
   often("cut_alone", 0.5, 12_000, 60_000);
+  often("agent_disk_loss", 0.2, 20_000, 120_000);
+  for (const trouble of ["keeper_kill", "keeper_and_agent_kill", "task_dir_loss", "journal_loss"] as const)
+    often(trouble, 0.2, 12_000, 120_000);
   if (!sqlite) {
     often("restore", 0.2, 30_000, 150_000);
     often("wrong_copy", 0.15, 20_000, 150_000);

@@ -77,7 +77,13 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
   {
     name: "no-grace",
     rule: "L5: a grace is kept",
-    edits: [edit("src/core/agent/step.ts", "const killAt = stop.at_ms + stop.grace_ms;", "const killAt = stop.at_ms;")],
+    edits: [
+      edit(
+        "src/core/agent/step.ts",
+        "const killAt = Math.max(stop.at_ms, asked.at_ms) + stop.grace_ms;",
+        "const killAt = Math.max(stop.at_ms, asked.at_ms);",
+      ),
+    ],
   },
   {
     name: "scaling-down-is-ignored",

@@ -45,9 +45,9 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     edits: [
       edit(
         "src/server/agents/work.ts",
-        "const { value: verbs } = await hub.store.commit(",
+        "const { value } = await hub.store.commit(actorOf(hub, node_id),",
         'send(session, { type: "ack", stamp: stamp(hub, session), seq });\n' +
-          "  const { value: verbs } = await hub.store.commit(",
+          "  const { value } = await hub.store.commit(actorOf(hub, node_id),",
       ),
     ],
   },
@@ -76,8 +76,8 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     edits: [
       edit(
         "src/core/intake/absent.ts",
-        'task.observed.state === "assigned" && vouched && !covered',
-        'task.observed.state === "assigned" && !covered',
+        "return vouched ? NO_RECORD : NEW_DISK;",
+        "return vouched ? NO_RECORD : REBOOTED;",
       ),
     ],
   },
@@ -274,7 +274,7 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     edits: [
       edit(
         "src/core/intake/observe.ts",
-        "if (known && (state.cluster.recovering !== null || earlier !== null)) {",
+        "if (known && (isAssigned || earlier !== null)) {",
         "if (known && earlier !== null) {",
       ),
     ],
@@ -285,8 +285,8 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     edits: [
       edit(
         "src/core/intake/observe.ts",
-        "if (known && (state.cluster.recovering !== null || earlier !== null)) {",
-        "if (known && state.cluster.recovering !== null) {",
+        "if (known && (isAssigned || earlier !== null)) {",
+        "if (known && isAssigned) {",
       ),
     ],
   },

@@ -106,9 +106,16 @@ function death(world: World): void {
   machine.power = "dead";
 }
 
-/** Loses the agent's data directory. Somebody lets the machine join again. */
+/** Loses the agent's data directory, at once or when the agent has been away. Somebody lets the machine join again. */
 function loseDisk(world: World): void {
   const machine = someMachine(world);
+  if (machine.power !== "on" || machine.disk.identity === null) return;
+  crashAgent(world, machine);
+  if (world.dice.troubles.chance(0.5)) loseDiskOf(world, machine);
+  else later(world, 60_000, () => loseDiskOf(world, machine));
+}
+
+function loseDiskOf(world: World, machine: Machine): void {
   if (machine.power !== "on" || machine.disk.identity === null) return;
   world.trace.note(`${machine.id} loses its agent's disk`);
   crashAgent(world, machine);

@@ -42,15 +42,4 @@ export const UNKNOWN_MUTANTS: readonly Mutant[] = [
       ),
     ],
   },
-  {
-    name: "what-is-dropped-is-not-told",
-    rule: "protocol 22: what a restored server's agents drop has never begun",
-    edits: [
-      edit(
-        "src/agent/loop/loop.ts",
-        'this.#unrecorded.ended(withoutRecord(uid, "its server was restored from a copy", "no"));',
-        "",
-      ),
-    ],
-  },
 ];
