@@ -155,7 +155,11 @@ export function openTaskStore(data: string, say: (line: string) => void, run: st
     tail: (uid) => tails.of(uid),
     async acknowledge(uid) {
       tails.forget(uid);
-      const answer = await disk.answer(() => moveAway(dirOf(uid), join(ended, uid)));
+      // A record whose end is not on disk would be taken for one that may still begin, should a restored server ask.
+      const unbegun = owed?.records.has(uid) === true && !isTaskFile(dirOf(uid), FILES.claim);
+      const answer = await disk.answer(() =>
+        unbegun ? removeTreeSlowly(dirOf(uid)) : moveAway(dirOf(uid), join(ended, uid)),
+      );
       // What the disk still owes of the task stays, so that a task that never began is not begun by a later agent.
       if (answer.is === "done") owed?.drop(uid);
       else writing.acknowledged(uid);

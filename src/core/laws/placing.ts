@@ -125,6 +125,8 @@ function unfit({ after }: MomentRows, task: TaskRow): string | null {
   if (node.contact !== "connected") return `the node is ${node.contact}`;
   if (node.admission !== "ready") return `the node is ${node.admission}`;
   if (isLeaving(node)) return "the node gives its work away";
+  const { unable = null } = node.facts;
+  if (unable !== null) return `the node can begin no task: ${unable}`;
   return node.boot_id === task.boot_id ? null : `the node is in boot ${node.boot_id}`;
 }
 

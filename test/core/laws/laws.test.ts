@@ -153,6 +153,11 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
   ],
   "placed-where-fit": [
     { what: "a silent node", before: withNode({ contact: "lost" }), changes: placing(placed()), row: "is lost" },
+    {
+      what: "a node that can begin no task",
+      before: withNode({ facts: { ...box.facts, unable: "its disk is full" } }),
+      changes: placing(placed()),
+    },
     { what: "a node in tests", before: withNode({ admission: "testing" }), changes: placing(placed()) },
     {
       what: "a node that leaves",
