@@ -13,7 +13,7 @@ import { makeTasks, slowDisk, type DriverWorld } from "./driver";
 import { newOwner, type Owner } from "./host";
 import { identityOf } from "../support/keys";
 import type { Machine } from "./machine";
-import { machineFacts } from "./nodes";
+import { DISK_FULL, machineFacts } from "./nodes";
 import { simTester } from "./testing";
 
 export interface AgentWorld extends DriverWorld {
@@ -62,7 +62,8 @@ async function run(world: AgentWorld, agent: Agent): Promise<void> {
   if (identity === null) return;
   const say = (line: string): void => {
     world.note(`${machine.id} says: ${line}`);
-    if (/^task \w+: /.test(line)) world.failed(line);
+    // On a full disk a start fails, and is tried again.
+    if (/^task \w+: /.test(line) && !line.endsWith(DISK_FULL)) world.failed(line);
   };
   const clock = (): number => world.schedule.now_ms;
   const cards = makeSimCards(world, machine, () => {

@@ -8,6 +8,7 @@ import type { Seen, TaskRecord } from "../../src/core/model/record";
 import type { Host, Owner } from "./host";
 import type { Keeper } from "./keeper";
 import { claim, look, type Machine } from "./machine";
+import { DISK_FULL } from "./nodes";
 import type { Random } from "./random";
 import type { Schedule } from "./schedule";
 
@@ -47,6 +48,7 @@ export function slowDisk(
 }
 
 const STRAY_GRACE_MS = 10_000;
+const START_AGAIN_MS = 1_000;
 
 /** The store of an agent, and the driver beside it. */
 export function makeTasks(
@@ -78,6 +80,7 @@ function makeStore(world: DriverWorld, machine: Machine, owner: Owner, changed: 
     read: async () => {
       const records = new Map<string, TaskRecord>();
       for (const [uid, record] of disk.records) if (!disk.acked.has(uid)) records.set(uid, record);
+      for (const [uid, record] of machine.run.owed) records.set(uid, record);
       machine.known_ends = new Set([...disk.records].filter(([, { end }]) => end !== null).map(([uid]) => uid));
       const stopped = [...disk.claims].filter(([uid, { by }]) => by === "stop" && !disk.records.has(uid));
       return {
@@ -97,12 +100,16 @@ function makeStore(world: DriverWorld, machine: Machine, owner: Owner, changed: 
     write: async (record) => {
       const { uid } = record.assignment;
       await slowly(() => {
-        disk.records.set(uid, record);
+        if (machine.full) machine.run.owed.set(uid, record);
+        else {
+          machine.run.owed.delete(uid);
+          disk.records.set(uid, record);
+        }
         if (record.end !== null) world.ended(machine, record);
       });
       if (record.end !== null) machine.known_ends.add(uid);
     },
-    owed: () => new Map(),
+    owed: () => new Map([...machine.run.owed.keys()].map((uid) => [uid, { why: DISK_FULL }])),
     trouble: () => null,
     wasClaimed: (uid) => disk.claims.has(uid),
     claimStopped: async (uid) => {
@@ -114,8 +121,15 @@ function makeStore(world: DriverWorld, machine: Machine, owner: Owner, changed: 
       return claimed ? "now" : disk.records.has(uid) ? "before" : "unrecorded";
     },
     tail: () => null,
-    acknowledge: async (uid) => void disk.acked.add(uid),
-    forget: async (uid) => void disk.records.delete(uid),
+    acknowledge: async (uid) => {
+      // As the store does: what has not begun, and whose end is not on disk, is forgotten.
+      if (machine.run.owed.delete(uid) && !disk.claims.has(uid)) disk.records.delete(uid);
+      else disk.acked.add(uid);
+    },
+    forget: async (uid) => {
+      machine.run.owed.delete(uid);
+      disk.records.delete(uid);
+    },
   };
 }
 
@@ -137,9 +151,13 @@ function makeDriver(
     trouble: () => null,
     wasBegun: (uid) => machine.run.claims.has(uid),
     start: (record) =>
-      new Promise((resolve) =>
-        starts(machine, record, () => keeper.start(machine, record.assignment, () => host.enter(owner, resolve))),
-      ),
+      new Promise((resolve, reject) => {
+        if (machine.full) {
+          host.enter(owner, () => setTimeout(() => reject(new Error(DISK_FULL)), START_AGAIN_MS));
+          return;
+        }
+        starts(machine, record, () => keeper.start(machine, record.assignment, () => host.enter(owner, resolve)));
+      }),
     signal: async (uid, signal) => keeper.signal(machine, uid, signal, "agent"),
     kill: async (uid) => keeper.signal(machine, uid, "KILL", "agent"),
     end: (uid) => {

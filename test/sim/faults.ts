@@ -28,6 +28,7 @@ export const TROUBLES = [
   "death",
   "shrink",
   "bad_record",
+  "full_disk",
   "slow_commit",
   "stranger",
   "bad_card",

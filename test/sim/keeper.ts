@@ -160,5 +160,5 @@ function down({ schedule, watcher }: Hands, machine: Machine): void {
   }
   machine.starting.clear();
   machine.remains = [];
-  machine.run = { claims: new Map(), heard_ms: null };
+  machine.run = { claims: new Map(), heard_ms: null, owed: new Map() };
 }

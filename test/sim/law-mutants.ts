@@ -24,6 +24,22 @@ export const LAW_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: "work-for-a-full-disk",
+    rule: "law placed-where-fit",
+    edits: [edit("src/core/pass/contact.ts", " && !isUnable(row);", ";")],
+  },
+  {
+    name: "an-end-that-cannot-be-written-is-not-told",
+    rule: "protocol 31",
+    edits: [
+      edit(
+        "src/agent/loop/acts.ts",
+        "    records.set(uid, ended);\n",
+        '    if (store.owed().has(uid)) throw new Error("not written");\n    records.set(uid, ended);\n',
+      ),
+    ],
+  },
+  {
     name: "revisions-are-skipped",
     rule: "law revision-rises",
     edits: [

@@ -96,7 +96,11 @@ export interface Machine {
     claims: Map<string, { readonly name: string; readonly held: Promised }>;
     /** When the newest answered heartbeat was sent. Leases count from then. */
     heard_ms: number | null;
+    /** The records that a full disk did not take. */
+    owed: Map<string, TaskRecord>;
   };
+  /** Whether the disk of the data directory takes nothing more. Claims and exits fit into blocks that it has. */
+  full: boolean;
   /** Tasks that the living keeper has claimed and whose process has not begun yet. */
   readonly starting: Set<string>;
   /** Called whenever a claim, a process or an exit changes. */
@@ -120,6 +124,13 @@ export const freshDisk = (): Disk => ({
   unreadable: new Map(),
   cards: { boot_id: "", cards: [] },
 });
+
+/** Makes room on a disk. What it did not take is written. */
+export function makeRoom(machine: Machine): void {
+  machine.full = false;
+  for (const [uid, record] of machine.run.owed) machine.disk.records.set(uid, record);
+  machine.run.owed.clear();
+}
 
 /** Creates a claim exclusively. This one moment decides whether an attempt executes. */
 export function claim(machine: Machine, uid: string, started: Assignment | null): boolean {

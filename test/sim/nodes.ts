@@ -26,7 +26,8 @@ export function makeMachine(id: string, random: Random, smallest: number): Machi
     remains: [],
     known_ends: new Set(),
     capacity: { cpu_milli: cpus * 1_000, memory_bytes: cpus * 4 * GIB, disk_bytes: 100 * GIB, countables: {} },
-    run: { claims: new Map(), heard_ms: null },
+    run: { claims: new Map(), heard_ms: null, owed: new Map() },
+    full: false,
     starting: new Set(),
     changed: () => undefined,
   };
@@ -55,9 +56,13 @@ export function machineFacts(machine: Machine): MachineFacts {
       limits: null,
       accounts: "existing",
       unix_user: "root",
+      unable: machine.full ? DISK_FULL : null,
     },
   };
 }
+
+/** What an agent says of a full disk. */
+export const DISK_FULL = "its disk is full";
 
 /** Makes the row of a machine that joins. */
 export function nodeRow(

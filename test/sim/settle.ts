@@ -36,6 +36,11 @@ export function calmDown(world: World): void {
     putCardsRight(world, machine);
     if (troubles.chance(world.faults.dead_share) && machine.power === "on") stayBroken(world, machine);
     else if (machine.power !== "dead") putRight(world, machine);
+    // A full disk that nobody ever frees costs its node the new work, and nobody an end.
+    if (machine.power === "on" && world.faults.every_ms.full_disk !== null && troubles.chance(0.3)) {
+      world.trace.note(`${machine.id}: its disk is full for good`);
+      machine.full = true;
+    }
     ambushPeace(world, machine);
   }
   resumeAll(world);

@@ -10,7 +10,7 @@ import type { World } from "./world";
 import { emptyDatabase } from "./database";
 import { TROUBLES, type Trouble } from "./faults";
 import { later } from "./later";
-import { freshDisk, type Machine } from "./machine";
+import { freshDisk, makeRoom, type Machine } from "./machine";
 import { joinMachine } from "./operators";
 
 /** Lets every kind of fault of this seed occur at its own times until the world is calm. */
@@ -124,6 +124,7 @@ function loseDiskOf(world: World, machine: Machine): void {
   for (const uid of [records, claims, unreadable, machine.processes].flatMap((each) => [...each.keys()])) {
     world.unknowable.add(uid);
   }
+  machine.run.owed.clear();
   machine.disk = freshDisk();
   joinMachine(world, machine);
   comeBack(world, machine);
@@ -199,6 +200,18 @@ function shrink(world: World): void {
   });
 }
 
+/** Fills a disk, and makes room on it later. */
+function fillDisk(world: World): void {
+  const machine = someMachine(world);
+  if (machine.full) return;
+  world.trace.note(`${machine.id}: its disk is full`);
+  machine.full = true;
+  later(world, 120_000, () => {
+    world.trace.note(`${machine.id}: its disk has room again`);
+    makeRoom(machine);
+  });
+}
+
 /** Makes one record of a stopped agent unreadable. */
 function spoilRecord(world: World): void {
   const machine = someMachine(world);
@@ -251,6 +264,7 @@ const MAKE: Record<Trouble, (world: World) => void> = {
   death,
   shrink,
   bad_record: spoilRecord,
+  full_disk: fillDisk,
   stranger: (world) => strangerComes(world, someMachine(world), (what) => later(world, 120_000, what)),
   bad_card: (world) => cardTurnsBad(world, someMachine(world), (what) => later(world, 120_000, what)),
   slow_commit: (world) => {

@@ -39,6 +39,9 @@ export function openFence(data: string, say: (line: string) => void, run: string
   });
 }
 
+/** Removes the fence in a run directory, which is of an agent that had this data directory before. */
+export const forgetFence = (run: string): void => removeFile(join(run, "fence.json"));
+
 function readFence(path: string): Fence | null {
   const read = readJson(path);
   return read.is === "there" ? fenceOf(read.value) : null;

@@ -35,6 +35,9 @@ export interface Owed {
 const FILE = "owed";
 const MOST_BYTES = 64 * MIB;
 
+/** Removes the list in a run directory, which is of an agent that had this data directory before. */
+export const forgetOwed = (run: string): void => removeFile(join(run, FILE));
+
 /** Opens the list in a run directory, with what an earlier agent process left. */
 export function openOwed(run: string, say: (line: string) => void): Owed {
   const path = join(run, FILE);
