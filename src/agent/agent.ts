@@ -207,7 +207,6 @@ async function settle(data: string, options: AgentOptions): Promise<Grounds | nu
     };
     return { ...probed, facts, devices: [...cards.watch.devices()] };
   };
-  if (known === null) for (const forget of [forgetOwed, forgetFence]) forget(runDirOf(data));
   const identity = known ?? (await firstJoin(data, options, machine()));
   if (identity !== null) return { clock, cards, machine, ability, identity };
   cards.watch.close();
@@ -342,6 +341,8 @@ const logsOf =
 
 /** Joins the cluster. Null: the agent was told to end while it waited for an operator's word. */
 async function firstJoin(data: string, options: AgentOptions, machine: Machine): Promise<AgentIdentity | null> {
+  // What the disk owed to an earlier identity in this directory is not of this one.
+  for (const forget of [forgetOwed, forgetFence]) forget(runDirOf(data));
   const { token, urls, name, previous, say, signal } = options;
   if (token === null && !hasAsked(data)) {
     throw new FatalAgentError(

@@ -2,11 +2,10 @@
 // whose disk is full, read-only or hanging says so and gets no tasks.
 
 import { join } from "node:path";
-import { formatBytes } from "../../core/format";
 import { MIB, SECOND_MS, type Bytes } from "../../core/units";
 import { messageOf } from "../../os/errors";
 import { roomIn } from "../../os/facts";
-import { createDisk, DISK_HANGS, removeSlowly, replaceSlowly } from "../../os/files/disk";
+import { createDisk, DISK_FULL, DISK_HANGS, removeSlowly, replaceSlowly } from "../../os/files/disk";
 
 /** How often the disk is tried while it works, and while it does not. */
 const EVERY_MS = { well: 10 * SECOND_MS, ill: 2 * SECOND_MS } as const;
@@ -56,7 +55,7 @@ export async function watchDisk(data: string, changed: () => void): Promise<Disk
 /** Returns why the disk has too little room, or null. Throws what the disk says of a write. */
 async function tryIt(data: string, times: number): Promise<string | null> {
   const free = await roomIn(data);
-  if (free < LEAST_BYTES * times) return `its disk is full (${formatBytes(free)} free)`;
+  if (free < LEAST_BYTES * times) return DISK_FULL;
   const path = join(data, "disk-watch");
   await replaceSlowly(path, "x".repeat(1_024));
   await removeSlowly(path);

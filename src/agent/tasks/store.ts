@@ -135,11 +135,7 @@ export function openTaskStore(data: string, say: (line: string) => void, run: st
       owed.put({ record, why: answer.why, late: answer.is === "late" });
     },
     owed: () => owed?.records ?? NOTHING_OWED,
-    trouble: () => {
-      if (disk.hangs()) return DISK_HANGS;
-      const first = owed?.records.values().next().value;
-      return first?.why ?? (owed !== null && owed.claims.size > 0 ? "its disk owes claims of stopped tasks" : null);
-    },
+    trouble: () => troubleOf(disk, owed),
     attempt: (uid) => readAttempt(dirOf(uid)) ?? (owed?.claims.has(uid) === true ? parseAttempt(STOPPED_CLAIM) : null),
     wasClaimed: (uid) =>
       owed?.claims.has(uid) === true || isTaskFile(dirOf(uid), FILES.claim) || exists(join(ended, uid)),
@@ -177,6 +173,12 @@ export function openTaskStore(data: string, say: (line: string) => void, run: st
       writing.stop();
     },
   };
+}
+
+function troubleOf(disk: Disk, owed: Owed | null): string | null {
+  if (disk.hangs()) return DISK_HANGS;
+  const first = owed?.records.values().next().value;
+  return first?.why ?? (owed !== null && owed.claims.size > 0 ? "its disk owes claims of stopped tasks" : null);
 }
 
 const NOTHING_OWED: ReadonlyMap<string, OwedRecord> = new Map();

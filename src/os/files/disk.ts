@@ -64,8 +64,11 @@ export async function answerOf<T>(running: Promise<T>): Promise<DiskAnswer<T>> {
   return within<DiskAnswer<T>>(DISK_LATE_MS, over, { is: "late", why: DISK_HANGS });
 }
 
+/** The words stay the same while the disk is full, so that each look is not news. */
+export const DISK_FULL = "its disk is full";
+
 const WORDS: Readonly<Record<string, string>> = {
-  ENOSPC: "its disk is full",
+  ENOSPC: DISK_FULL,
   EDQUOT: "its disk quota is used up",
   EROFS: "its data directory is read-only",
   EIO: "its disk fails",

@@ -3,6 +3,7 @@
 
 import type { NodeRow } from "../../core/model/rows-node";
 import { PROTOCOL, signedText, type ToServer } from "../../wire/agent";
+import { noteAbility } from "../nodes/ability";
 import { noteDevices } from "../nodes/card-events";
 import type { Draft } from "../../store/store";
 import type { Context } from "../context";
@@ -108,6 +109,7 @@ export async function admitHello(hub: Hub, told: Hello, remote: string): Promise
     const row = testedAgain(context, draft, known, renewed(approved(context, draft, known), hello, draft), "hello");
     draft.put([{ table: "nodes", key: row.id, row }]);
     tellLeaving(draft, known, row);
+    noteAbility(draft, known, row);
     noteDevices(draft, row, known.devices, hello.machine.devices);
     tellDropped(draft, row, hello.machine);
     const detail = flagsNews(known, row);

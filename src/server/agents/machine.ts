@@ -1,6 +1,7 @@
 // Handles an agent's messages about its machine while it is connected: changed facts, readings of cards, and findings.
 
 import type { ToServer } from "../../wire/agent";
+import { noteAbility } from "../nodes/ability";
 import { noteDevices, noteFindings } from "../nodes/card-events";
 import { withMachine, withOwnCards } from "../nodes/node-row";
 import { testedAgain } from "../nodes/node-testing";
@@ -26,6 +27,7 @@ async function takeFacts(hub: Hub, session: Session, { machine }: Facts, node_id
     for (const { id, node: of } of others) doubt(hub, node_id, `claims the card ${id}, which is in ${of}`);
     const row = withMachine(node, own, draft.now_ms);
     noteDevices(draft, node, node.devices, own.devices);
+    noteAbility(draft, node, row);
     draft.put([{ table: "nodes", key: node_id, row: testedAgain(hub, draft, node, row, "facts") }]);
   });
 }
