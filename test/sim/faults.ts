@@ -32,6 +32,7 @@ export const TROUBLES = [
   "slow_commit",
   "stranger",
   "bad_card",
+  "forget_flow",
 ] as const;
 export type Trouble = (typeof TROUBLES)[number];
 

@@ -113,6 +113,11 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
     edits: [edit("src/agent/link/session.ts", "() => this.#give(WELCOME_TOO_LATE)", "() => undefined")],
   },
   {
+    name: "silence-is-not-noticed",
+    rule: "protocol 30: a dead connection is known by its silence",
+    edits: [edit("src/agent/link/work.ts", "link.silent_ms > agentSilence(heartbeat_ms)", "link.silent_ms < 0")],
+  },
+  {
     name: "old-and-new-at-once",
     rule: "I3: an exclusive slot never has two",
     edits: [edit("src/core/plan/services.ts", "stop_first: exclusive,", "stop_first: false,")],

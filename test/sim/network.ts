@@ -43,12 +43,20 @@ export interface Network {
    * Makes the next connection of a machine half open: its agent receives nothing on it, not even that it was closed.
    */
   deafen(machine: string): void;
+  /**
+   * Forgets the present connections of a machine, as a firewall does: nothing arrives on them any more, and neither end
+   * learns of it.
+   */
+  forget(machine: string): void;
   cut(machine: string, way: Way | "both"): void;
   mend(machine: string): void;
   isCut(machine: string): boolean;
   /** From now on nothing is lost, late or doubled. */
   heal(): void;
 }
+
+/** The code of an end that was ended without a handshake. */
+export const TERMINATED = 1006;
 
 /** Messages that either side repeats by itself, so that receiving one twice must do no harm. */
 const REPEATED = /^\{"type":"(report|changes|ack|beat|heartbeat)"/;
@@ -63,6 +71,8 @@ interface Wires {
   readonly links: Set<Link>;
   /** Machines whose next connection is half open, and those connections. */
   readonly deaf: { readonly next: Set<string>; readonly links: WeakSet<Link> };
+  /** Connections that are forgotten. */
+  readonly forgotten: WeakSet<Link>;
   healed: boolean;
   next_id: number;
 }
@@ -76,6 +86,7 @@ export function makeNetwork(schedule: Schedule, random: Random, faults: Faults):
     held: new Map(),
     links: new Set(),
     deaf: { next: new Set(), links: new WeakSet() },
+    forgotten: new WeakSet(),
     healed: false,
     next_id: 0,
   };
@@ -99,6 +110,9 @@ export function makeNetwork(schedule: Schedule, random: Random, faults: Faults):
     },
     stall: (machine, stall_ms) => {
       for (const link of wires.links) if (link.machine === machine) link.busy_until_ms.up = schedule.now_ms + stall_ms;
+    },
+    forget: (machine) => {
+      for (const link of wires.links) if (link.machine === machine) wires.forgotten.add(link);
     },
     deafen: (machine) => void wires.deaf.next.add(machine),
     cut: (machine, way) => {
@@ -169,6 +183,7 @@ function travel(wires: Wires, link: Link, way: Way, deliver: () => void): void {
   const at = Math.max(schedule.now_ms + random.int(1, 15) + slow, link.busy_until_ms[way]);
   link.busy_until_ms[way] = at;
   schedule.at(at, () => {
+    if (wires.forgotten.has(link)) return;
     const key = `${link.machine}/${way}`;
     if (wires.cuts.size === 0 || !wires.cuts.has(key)) return deliver();
     const waiting = wires.held.get(key);
@@ -179,10 +194,13 @@ function travel(wires: Wires, link: Link, way: Way, deliver: () => void): void {
 
 function close(wires: Wires, link: Link, by: Way, code: number, reason: string): void {
   if (!(by === "up" ? link.agent : link.server).open) return;
+  // The closing handshake of a forgotten connection is never answered: the kernel gives up on it late.
+  const waits = by === "up" && code !== TERMINATED && wires.forgotten.has(link);
   if (by === "up" || !wires.deaf.links.has(link)) {
     travel(wires, link, by, () => hangUp(wires, link, by, code, reason));
   }
-  wires.schedule.in(wires.random.int(1, 30), () => hangUp(wires, link, by === "up" ? "down" : "up", code, reason));
+  const over_ms = waits ? wires.random.int(60_000, 120_000) : wires.random.int(1, 30);
+  wires.schedule.in(over_ms, () => hangUp(wires, link, by === "up" ? "down" : "up", code, reason));
 }
 
 /** Closes the end to which this direction leads, and tells it. */

@@ -8,7 +8,7 @@ import type { World } from "./world";
 import { demand } from "./violation";
 
 /** How long reconnecting may take beyond the policy's own wait. */
-const RECONNECT_MS = 75_000;
+const RECONNECT_MS = 40_000;
 
 /** How long a commit may take. The plan looked at the silence before it. */
 const COMMIT_MS = 5_000;

@@ -4,7 +4,7 @@
 
 import type { Host, Owner } from "./host";
 import type { Machine } from "./machine";
-import type { End, Link, Network } from "./network";
+import { TERMINATED, type End, type Link, type Network } from "./network";
 
 export interface SocketWorld {
   readonly host: Host;
@@ -67,7 +67,7 @@ export function installSockets(world: SocketWorld): () => void {
 
     /** Ends this end at once. The other end learns of it, if ever, by the network. */
     terminate(): void {
-      this.close(1006, "");
+      this.close(TERMINATED, "");
     }
 
     close(code = 1000, reason = ""): void {

@@ -238,6 +238,12 @@ const MAKE: Record<Trouble, (world: World) => void> = {
   cut_many: (world) => cut(world, "both", world.dice.troubles.int(2, 6)),
   cut_alone: (world) => cutAlone(world, someMachine(world).id),
   break_link: breakLink,
+  forget_flow: (world) => {
+    const { id } = someMachine(world);
+    world.trace.note(`the connections of ${id} are forgotten`);
+    world.network.forget(id);
+    world.heardSince.delete(id);
+  },
   server_kill: killServerFor,
   server_pause: pauseServer,
   restore,
