@@ -6,6 +6,7 @@ import { keyOfOtherTool } from "./other-tools";
 import { isName } from "../grammar/names";
 import { bareKey, nearest } from "../grammar/nearest";
 import { quoted, type Path } from "../issue";
+import { TEXT_LIMITS } from "../limits";
 import { plannedKey } from "./planned";
 import { app, KIND_SCHEMAS } from "../schema/schema";
 import { below, keyRule, knownKeys } from "../schema/lookup";
@@ -19,9 +20,17 @@ const BLOCKS = new Map(
 
 const shown = (key: string): string => (/^[\w.<-]{1,60}$/.test(key) ? `\`${key}\`` : quoted(key));
 
+/** How many unknown keys of one text still get a suggestion. More issues are not shown. */
+export interface Suggestions {
+  left: number;
+}
+
+export const suggestions = (): Suggestions => ({ left: 2 * TEXT_LIMITS.issues });
+
 /** Returns the fault of a key that its object does not know, with what was most likely meant. */
-export function unknownKey(schema: z.ZodType | null, path: Path, key: string): Fault {
+export function unknownKey(schema: z.ZodType | null, path: Path, key: string, hints: Suggestions): Fault {
   const at = [...path, key];
+  if (hints.left-- <= 0) return fault(at, `${shown(key)} is not a key here`, null, "key");
   const planned = plannedKey(key);
   if (planned !== null && isWorkload(path)) {
     const instead = planned.instead === null ? null : `until then: ${planned.instead}`;
@@ -82,21 +91,21 @@ function elsewhere(path: Path, key: string): string | null {
  * Returns faults of keys in maps with free keys: keys that break the map's rule, or look like a slip of a known key
  * beside them.
  */
-export function keyFaults(schema: z.ZodType | null, value: unknown, path: Path = []): Fault[] {
+export function keyFaults(schema: z.ZodType | null, value: unknown, path: Path = [], hints = suggestions()): Fault[] {
   if (schema === null || typeof value !== "object" || value === null) return [];
-  if (Array.isArray(value)) return value.flatMap((item, i) => keyFaults(below(schema, i), item, [...path, i]));
+  if (Array.isArray(value)) return value.flatMap((item, i) => keyFaults(below(schema, i), item, [...path, i], hints));
   const rule = keyRule(schema);
   const known = knownKeys(schema);
   return Object.entries(value).flatMap(([key, item]) => {
-    const found = keyFaults(below(schema, key), item, [...path, key]);
+    const found = keyFaults(below(schema, key), item, [...path, key], hints);
     if (rule === null || known.includes(key)) return found;
     if (
       known.length > 0 &&
       (keyOfOtherTool(key) !== null ||
-        (key.length > 3 && !key.includes(".") && nearest(key, known) !== null) ||
+        (key.length > 3 && !key.includes(".") && hints.left > 0 && nearest(key, known) !== null) ||
         typeof item === "object")
     )
-      return [unknownKey(schema, path, key)];
+      return [unknownKey(schema, path, key, hints)];
     const read = rule(key);
     return read.is === "parsed" ? found : [fault([...path, key], read.message, read.hint, "key"), ...found];
   });

@@ -4,7 +4,8 @@ import type { Kind } from "../../core/model/workload";
 import { fault, type Fault } from "../read/fault";
 import { fieldsOf, get, type Fields } from "./fields";
 import type { Path } from "../issue";
-import { didYouMean } from "../grammar/nearest";
+import { suggester } from "../grammar/nearest";
+import { TEXT_LIMITS } from "../limits";
 
 /** One workload as it was written in the file. */
 export interface WrittenWorkload {
@@ -26,9 +27,12 @@ function namesAt(fields: Fields, key: string, path: Path): { name: string; path:
 export function referenceFaults(entries: readonly WrittenWorkload[]): Fault[] {
   const kinds = new Map(entries.map((entry) => [entry.name, entry]));
   const jobs = entries.filter((entry) => entry.kind === "job");
+  const suggest = suggester(TEXT_LIMITS.issues);
+  const all = entries.map((each) => each.name);
+  const waitable = entries.filter((each) => each.kind !== "daemon").map((each) => each.name);
   return [
-    ...entries.flatMap((entry) => placeFaults(entry, entries)),
-    ...jobs.flatMap((entry) => afterFaults(entry, kinds, entries)),
+    ...entries.flatMap((entry) => placeFaults(entry, kinds, all, suggest)),
+    ...jobs.flatMap((entry) => afterFaults(entry, kinds, waitable, suggest)),
     ...cycleFaults(jobs),
   ];
 }
@@ -38,40 +42,44 @@ const listed = (names: readonly string[], what: string): string =>
     ? `this app has no ${what}`
     : `${what}: ${names.slice(0, 8).join(", ")}${names.length > 8 ? ", …" : ""}`;
 
-function placeFaults(entry: WrittenWorkload, entries: readonly WrittenWorkload[]): Fault[] {
+type Suggest = ReturnType<typeof suggester>;
+
+function placeFaults(
+  entry: WrittenWorkload,
+  kinds: ReadonlyMap<string, WrittenWorkload>,
+  all: readonly string[],
+  suggest: Suggest,
+): Fault[] {
   const place = fieldsOf(get(entry.fields, "place"));
   const path = [...entry.path, "place"];
-  const all = entries.map((each) => each.name);
   const together = namesAt(place, "together_with", path);
   const apart = namesAt(place, "apart_from", path);
   const faults = [...together, ...apart]
-    .filter((one) => !all.includes(one.name))
+    .filter((one) => !kinds.has(one.name))
     .map((one) =>
-      fault(
-        one.path,
-        `\`${one.name}\` is no workload of this app`,
-        didYouMean(one.name, all) ?? listed(all, "workloads"),
-      ),
+      fault(one.path, `\`${one.name}\` is no workload of this app`, suggest(one.name, all) ?? listed(all, "workloads")),
     );
+  const apartNames = new Set(apart.map(({ name }) => name));
   for (const one of together) {
     if (one.name === entry.name)
       faults.push(fault(one.path, "is the workload itself", "the default `spread: pack` fills nodes"));
-    if (apart.some((other) => other.name === one.name))
+    if (apartNames.has(one.name))
       faults.push(fault(one.path, `\`${one.name}\` stands in \`apart_from\` too`, "keep one"));
   }
   return faults;
 }
 
+const MOST_OTHERS = 250;
 const AFTER_KEYS = ["after", "after_any", "after_failed"] as const;
 
 function afterFaults(
   entry: WrittenWorkload,
   kinds: ReadonlyMap<string, WrittenWorkload>,
-  entries: readonly WrittenWorkload[],
+  waitable: readonly string[],
+  suggest: Suggest,
 ): Fault[] {
-  const candidates = entries
-    .filter((each) => each.kind !== "daemon" && each.name !== entry.name)
-    .map((each) => each.name);
+  // A job is no candidate for what it waits for. The list is cut first: a long app has many jobs.
+  const others = (): string[] => waitable.slice(0, MOST_OTHERS).filter((name) => name !== entry.name);
   const seen = new Set<string>();
   const faults: Fault[] = [];
   for (const key of AFTER_KEYS) {
@@ -84,7 +92,7 @@ function afterFaults(
           fault(
             one.path,
             `${shown} is no job or service of this app`,
-            didYouMean(one.name, candidates) ?? listed(candidates, "jobs and services"),
+            suggest(one.name, others()) ?? listed(others(), "jobs and services"),
           ),
         );
       } else if (other.kind === "daemon")

@@ -5,7 +5,7 @@ import type { z } from "zod";
 import { fault, type Fault } from "../read/fault";
 import { nearest } from "../grammar/nearest";
 import type { Path } from "../issue";
-import { keyFaults, unknownKey } from "./keys";
+import { keyFaults, suggestions, type Suggestions, unknownKey } from "./keys";
 import { schemaAt } from "../schema/lookup";
 
 type ZodIssue = z.core.$ZodIssue;
@@ -18,24 +18,22 @@ const pathOf = (path: readonly PropertyKey[]): Path =>
  * precedes all paths.
  */
 export function schemaFaults(schema: z.ZodType, value: unknown, error: z.ZodError | undefined, root: Path): Fault[] {
-  const keys = keyFaults(schema, value).map((one) => ({ ...one, path: [...root, ...one.path] }));
-  const values = (error?.issues ?? []).flatMap((issue) => faultsOfIssue(schema, issue, [], root));
+  const hints = suggestions();
+  const keys = keyFaults(schema, value, [], hints).map((one) => ({ ...one, path: [...root, ...one.path] }));
+  const values = (error?.issues ?? []).flatMap((issue) => faultsOfIssue(schema, issue, [], root, hints));
   const bad_keys = new Set(keys.map((one) => JSON.stringify(one.path)));
   return [...keys, ...values.filter((one) => !bad_keys.has(JSON.stringify(one.path)))];
 }
 
-function faultsOfIssue(schema: z.ZodType, issue: ZodIssue, above: Path, root: Path): Fault[] {
+function faultsOfIssue(schema: z.ZodType, issue: ZodIssue, above: Path, root: Path, hints: Suggestions): Fault[] {
   const path = [...above, ...pathOf(issue.path)];
   if (issue.code === "unrecognized_keys") {
     const at = schemaAt(schema, path);
-    return issue.keys.map((key) => {
-      const found = unknownKey(at, [...root, ...path], key);
-      return found;
-    });
+    return issue.keys.map((key) => unknownKey(at, [...root, ...path], key, hints));
   }
   if (issue.code === "invalid_union") {
     const inner = closest(issue.errors);
-    if (inner !== null) return inner.flatMap((each) => faultsOfIssue(schema, each, path, root));
+    if (inner !== null) return inner.flatMap((each) => faultsOfIssue(schema, each, path, root, hints));
   }
   const [message = "", hint = null] = issue.message.split("\n");
   const options = issue.code === "invalid_value" ? issue.values.map(String) : [];
