@@ -3,7 +3,7 @@
 
 import { z } from "zod";
 import { HOUSE_LIMITS } from "../core/limits";
-import { entriesOf, int, ordersOf, prose, tableOf, text } from "./scalars";
+import { entriesOf, int, ordersOf, prose, span, tableOf, text } from "./scalars";
 import type { Device, Reading } from "../core/model/device";
 import type { Notice } from "../core/model/findings";
 import type { Orphan } from "../core/model/rows-node";
@@ -161,7 +161,7 @@ export type ToAgent = z.infer<typeof toAgent>;
 // ---- agent → server
 
 /** The node is about to leave in this many milliseconds, or in its own time (null). `gone`: its machine goes too. */
-const leavingNote = z.object({ in_ms: int.nullable(), gone: z.boolean(), why: prose });
+const leavingNote = z.object({ in_ms: span.nullable(), gone: z.boolean(), why: prose });
 export type LeavingNote = z.infer<typeof leavingNote>;
 
 /** The agent's first message, which answers the challenge. `signature` is Ed25519 over `signedText`. */

@@ -200,7 +200,8 @@ function numberIn(schema: z.ZodType, value: unknown): unknown {
   if (typeof value !== "number" || Number.isNaN(value) || schema.safeParse(value).success) return value;
   const most = Number.MAX_SAFE_INTEGER;
   const near = Math.min(Math.max(Math.round(value), -most), most);
-  return [near, Math.max(near, 0)].find((one) => schema.safeParse(one).success) ?? value;
+  const highest = (schema as { readonly maxValue?: number | null }).maxValue ?? most;
+  return [near, Math.max(near, 0), highest].find((one) => schema.safeParse(one).success) ?? value;
 }
 
 const isObject = (value: unknown): value is object =>

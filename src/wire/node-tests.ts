@@ -1,7 +1,7 @@
 // Tests of nodes as they travel: the order to an agent, its results, and what people are shown of both.
 
 import { z } from "zod";
-import { int, ms, prose, proseOf, text } from "./scalars";
+import { int, ms, prose, proseOf, span, text } from "./scalars";
 import type { JudgedResult, NodeTests, TestCommand, TestResult } from "../core/model/node-tests";
 
 /** The longest text of one echo. The rate to the server is measured with echoes. */
@@ -23,7 +23,7 @@ export const testResult = z.object({
   detail: prose,
   value: z.number().nullable(),
   unit: proseOf(20).nullable(),
-  took_ms: int,
+  took_ms: span,
 }) satisfies z.ZodType<TestResult>;
 
 /** The most results of one execution: the built-in tests, every card, every command. */

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { HOUSE_LIMITS } from "../core/limits";
-import { entriesOf, int, prose, tableOf, tailText, text } from "./scalars";
+import { amount, entriesOf, int, prose, span, tableOf, tailText, text } from "./scalars";
 import { END_CAUSES, type EndCause } from "../core/model/end";
 import { DEFAULT_LIMITS } from "../core/pass/limits";
 import type { Assignment, Inventory, Passed, Reported, Seal, Stamp, TaskReport, Verb } from "../core/model/record";
@@ -42,11 +42,11 @@ export const passed = z.object({
 const COUNTABLES = 1_000;
 const countables = tableOf(z.number(), COUNTABLES);
 
-export const amounts = z.object({ cpu_milli: int, memory_bytes: int, disk_bytes: int, countables });
+export const amounts = z.object({ cpu_milli: amount, memory_bytes: amount, disk_bytes: amount, countables });
 
 export const promised = amounts.extend({
   memory_limited: z.boolean(),
-  devices: z.array(z.object({ id: text, bytes: int.nullable() })).max(HOUSE_LIMITS.devices),
+  devices: z.array(z.object({ id: text, bytes: amount.nullable() })).max(HOUSE_LIMITS.devices),
   ports: z
     .array(z.object({ name: text, target: int, published: int, bind: z.enum(["cluster", "loopback"]) }))
     .max(HOUSE_LIMITS.ports),
@@ -56,7 +56,7 @@ export const device = z.object({
   id: text,
   vendor: z.enum(VENDORS),
   model: prose,
-  memory_bytes: int,
+  memory_bytes: amount,
   index: int,
   pci: text.nullable(),
   numa_node: int.nullable(),
@@ -67,15 +67,15 @@ export const device = z.object({
   ecc: z.boolean().nullable(),
   state: z.enum(DEVICE_STATES),
   reason: prose.nullable(),
-  foreign_bytes: int,
+  foreign_bytes: amount,
   foreign: prose.nullable(),
 }) satisfies z.ZodType<Device>;
 
 export const reading = z.object({
   id: text,
-  age_ms: int,
+  age_ms: span,
   stale: z.boolean(),
-  memory_used_bytes: int.nullable(),
+  memory_used_bytes: amount.nullable(),
   utilization_percent: z.number().nullable(),
   temperature_celsius: z.number().nullable(),
   power_watts: z.number().nullable(),
@@ -87,7 +87,7 @@ export const reading = z.object({
       pid: int,
       user: prose.nullable(),
       command: prose,
-      memory_bytes: int.nullable(),
+      memory_bytes: amount.nullable(),
       task_uid: text.nullable(),
     }),
     HOUSE_LIMITS.devices,
@@ -131,7 +131,7 @@ const foreignTask = z.object({
   pid: int,
   data: prose,
   since_ms: int,
-  memory_bytes: int,
+  memory_bytes: amount,
 }) satisfies z.ZodType<ForeignTask>;
 
 const foreignTasks = entriesOf(foreignTask, HOUSE_LIMITS.foreign_tasks) as z.ZodType<readonly ForeignTask[]>;
@@ -142,7 +142,7 @@ export const nodeFacts = z.object({
   hostname: prose,
   kernel: prose,
   cpu_model: prose,
-  memory_bytes: int.nullable(),
+  memory_bytes: amount.nullable(),
   address: prose.nullable(),
   cgroups: z.enum(["v2", "v1", "none"]),
   cgroups_detail: prose.nullable(),
@@ -230,8 +230,8 @@ export const verb = z.discriminatedUnion("verb", [
 const CAUSES = Object.keys(END_CAUSES) as [EndCause, ...EndCause[]];
 
 const ended = z.object({
-  started_age_ms: int.nullable(),
-  finished_age_ms: int,
+  started_age_ms: span.nullable(),
+  finished_age_ms: span,
   exit_code: z.int().nullable(),
   signal: text.nullable(),
   /**
@@ -240,16 +240,16 @@ const ended = z.object({
    */
   cause: z.enum(CAUSES).optional().catch(undefined),
   reason: prose.nullable(),
-  peak_memory_bytes: int.nullable(),
+  peak_memory_bytes: amount.nullable(),
   tail: z.object({ stdout: tailText, stderr: tailText }).nullable(),
-  next: z.object({ uid, starts_in_ms: int }).nullable(),
+  next: z.object({ uid, starts_in_ms: span }).nullable(),
 });
 
 export const reported = z.discriminatedUnion("state", [
   z.object({ state: z.literal("preparing"), prepared: z.boolean(), reason: prose.nullable() }),
   z.object({ state: z.literal("starting") }),
-  z.object({ state: z.literal("running"), pid: int, started_age_ms: int }),
-  z.object({ state: z.literal("stopping"), pid: int.nullable(), started_age_ms: int.nullable() }),
+  z.object({ state: z.literal("running"), pid: int, started_age_ms: span }),
+  z.object({ state: z.literal("stopping"), pid: int.nullable(), started_age_ms: span.nullable() }),
   ended.extend({ state: z.enum(["succeeded", "failed", "stopped", "rejected", "unknown", "gone"]) }),
 ]) satisfies z.ZodType<Reported>;
 

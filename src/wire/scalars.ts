@@ -10,6 +10,18 @@ export const ms = z.int();
 /** A count, an amount or an age. */
 export const int = z.int().nonnegative();
 
+/**
+ * A length of time in milliseconds. It is far from where a sum with a point in time is no whole number any more, so that
+ * no node can put a time into the database that nobody can read.
+ */
+export const span = z.int().nonnegative().max(100_000_000_000_000);
+
+/** An amount of memory, disk or time of a processor: at most 1 PiB, so that sums of many stay whole numbers. */
+export const amount = z
+  .int()
+  .nonnegative()
+  .max(2 ** 50);
+
 /** How a value that is beyond its bound is made to fit. Values of other schemas are never changed. */
 export type Fitting =
   /** A text that people read keeps its beginning. */
