@@ -6,6 +6,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { cliReference } from "../src/cli/frame/reference";
 import { TABLE } from "../src/cli/table";
+import { HOUSE_LIMITS, QUOTAS } from "../src/core/limits";
 import { FINDINGS } from "../src/core/model/findings";
 import { nodeState, RUN, TASK } from "../src/core/model/lifecycle";
 import { specReference } from "../src/spec/reference";
@@ -127,11 +128,40 @@ function findingsPage(): string {
   ].join("\n");
 }
 
+function boundsPage(): string {
+  const quotas = Object.values(QUOTAS).map(
+    ({ noun, each, source, all }) =>
+      `| ${noun} | ${[each, source, all].map((n) => n.toLocaleString("en")).join(" | ")} |`,
+  );
+  const bounds = Object.entries(HOUSE_LIMITS).map(([name, most]) => `| \`${name}\` | ${most.toLocaleString("en")} |`);
+  return [
+    NOTICE,
+    "",
+    "# Bounds",
+    "",
+    "What one principal, one address and all together may use of a server at once. Beyond it a request is answered with 429",
+    "and `Retry-After`.",
+    "",
+    "| of | a principal | an address | all |",
+    "| --- | --- | --- | --- |",
+    ...quotas,
+    "",
+    "What comes in is held to these bounds before anything is made of it. In a message between agent and server a longer",
+    "text is cut, and an entry that cannot be read is left out and said by name; the connection stays.",
+    "",
+    "| bound | most |",
+    "| --- | --- |",
+    ...bounds,
+    "",
+  ].join("\n");
+}
+
 /** Every generated page, by its path. */
 export async function generatedDocs(): Promise<Record<string, string>> {
   return {
     "docs/lifecycle.md": lifecyclePage(),
     "docs/reference/findings.md": findingsPage(),
+    "docs/reference/bounds.md": boundsPage(),
     "docs/reference/cli.md": `${NOTICE}\n\n${await cliReference(TABLE)}`,
     "docs/reference/spec.md": `${NOTICE}\n\n${specReference().trimEnd()}\n`,
     "docs/reference/spec.schema.json": `${JSON.stringify(specJsonSchema(), null, 2)}\n`,
