@@ -128,26 +128,28 @@ function findingsPage(): string {
   ].join("\n");
 }
 
+const counted = (count: number): string => count.toLocaleString("en");
+
 function boundsPage(): string {
   const quotas = Object.values(QUOTAS).map(
     ({ noun, each, source, all }) =>
       `| ${noun} | ${[each, source, all].map((n) => n.toLocaleString("en")).join(" | ")} |`,
   );
-  const bounds = Object.entries(HOUSE_LIMITS).map(([name, most]) => `| \`${name}\` | ${most.toLocaleString("en")} |`);
+  const bounds = Object.entries(HOUSE_LIMITS).map(([name, most]) => `| \`${name}\` | ${counted(most)} |`);
   return [
     NOTICE,
     "",
     "# Bounds",
     "",
-    "What one principal, one address and all together may use of a server at once. Beyond it a request is answered with 429",
-    "and `Retry-After`.",
+    "What one principal, one address and all together may use of a server at once. Beyond it a request is",
+    "answered with 429 and `Retry-After`.",
     "",
     "| of | a principal | an address | all |",
     "| --- | --- | --- | --- |",
     ...quotas,
     "",
-    "What comes in is held to these bounds before anything is made of it. In a message between agent and server a longer",
-    "text is cut, and an entry that cannot be read is left out and said by name; the connection stays.",
+    "What comes in is held to these bounds before anything is made of it. In a message between agent and server",
+    "a longer text is cut, and an entry that cannot be read is left out and said by name; the connection stays.",
     "",
     "| bound | most |",
     "| --- | --- |",

@@ -3,7 +3,7 @@
 
 import { z } from "zod";
 import { HOUSE_LIMITS } from "../core/limits";
-import { entriesOf, int, ordersOf, prose, span, tableOf, text } from "./scalars";
+import { entriesOf, int, MOST_SPAN_MS, ordersOf, prose, span, tableOf, text } from "./scalars";
 import type { Device, Reading } from "../core/model/device";
 import type { Notice } from "../core/model/findings";
 import type { Orphan } from "../core/model/rows-node";
@@ -196,7 +196,7 @@ const heartbeat = z.object({
   applied_revision: int,
   reported_seq: int,
   /** How far the agent's wall clock is ahead of the server's. Null while it is not known, as older agents leave it. */
-  skew_ms: z.int().nullable().default(null),
+  skew_ms: z.int().min(-MOST_SPAN_MS).max(MOST_SPAN_MS).nullable().default(null),
 });
 
 /** The machine's facts or devices have changed while connected. */

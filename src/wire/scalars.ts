@@ -11,10 +11,11 @@ export const ms = z.int();
 export const int = z.int().nonnegative();
 
 /**
- * A length of time in milliseconds. It is far from where a sum with a point in time is no whole number any more, so that
- * no node can put a time into the database that nobody can read.
+ * A length of time in milliseconds. Its sum with a point in time is always a whole number, so that no node can put a
+ * time into the database that nobody can read.
  */
-export const span = z.int().nonnegative().max(100_000_000_000_000);
+export const MOST_SPAN_MS = 100_000_000_000_000;
+export const span = z.int().nonnegative().max(MOST_SPAN_MS);
 
 /** An amount of memory, disk or time of a processor: at most 1 PiB, so that sums of many stay whole numbers. */
 export const amount = z

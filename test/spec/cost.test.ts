@@ -11,14 +11,17 @@ const times = (count: number, line: (n: number) => string): string =>
 const jobs = times(200, (n) => `  w${word(n, 30)}: { run: a }\n`);
 const strangers = Array.from({ length: 4_000 }, (_, n) => `x${word(n, 31)}`).join(", ");
 
+const chained = (n: number): string => `  ${word(n, 6)}: { run: a, after: ${word(n + 1, 6)} }\n`;
+const SLIPS = "{ runn: a, comand: b, shel: c, ressources: d }";
+
 /** Texts that cost as much as their length lets them, each of at most 150 KB. */
 const HOSTILE: Readonly<Record<string, string>> = {
   "unknown keys at the top": `app: a\n${times(4_900, (n) => `${word(n, 8)}: 1\n`)}`,
   "unknown keys of a workload": `app: a\njobs:\n  x:\n    run: a\n${times(4_900, (n) => `    ${word(n, 9)}: 1\n`)}`,
-  "unknown keys of many workloads": `app: a\njobs:\n${times(400, (n) => `  ${word(n, 8)}: { runn: a, comand: b, shel: c, ressources: d }\n`)}`,
+  "unknown keys of many workloads": `app: a\njobs:\n${times(400, (n) => `  ${word(n, 8)}: ${SLIPS}\n`)}`,
   "neighbours that are none": `app: a\njobs:\n${jobs}  x: { run: a, place: { together_with: [${strangers}] } }\n`,
   "jobs before it that are none": `app: a\njobs:\n${jobs}  x: { run: a, after: [${strangers}] }\n`,
-  "many jobs in a row": `app: a\njobs:\n${times(1_200, (n) => `  ${word(n, 6)}: { run: a, after: ${word(n + 1, 6)} }\n`)}`,
+  "many jobs in a row": `app: a\njobs:\n${times(1_200, chained)}`,
   "keys that are given twice": `app: a\n${"k: 1\n".repeat(9_000)}`,
   "errors of YAML": `app: a\n${"}\n".repeat(9_000)}`,
   "escapes that are none": `app: a\nx: "${"\\q".repeat(30_000)}"\n`,
@@ -34,7 +37,8 @@ function cost(work: () => unknown): number {
   return (user + system) / 1_000;
 }
 
-const PLAIN = `app: a\njobs:\n  x:\n    run: a\n    env:\n${times(900, (n) => `      A${word(n, 60).toUpperCase()}: "${word(n, 40)}"\n`)}`;
+const variable = (n: number): string => `      A${word(n, 60).toUpperCase()}: "${word(n, 40)}"\n`;
+const PLAIN = `app: a\njobs:\n  x:\n    run: a\n    env:\n${times(900, variable)}`;
 let plain_ms = 0;
 beforeAll(() => {
   for (let n = 0; n < 3; n++) parseApp(PLAIN, "a.yaml");

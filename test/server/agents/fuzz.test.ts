@@ -45,7 +45,7 @@ function messagesOf(task: TaskRow, machine: ReturnType<typeof machineOf>): reado
   return [
     { type: "report", seq: 1, entries: [running, waiting, running] },
     { type: "report", seq: 1, entries: [ended] },
-    { type: "heartbeat", sent_ms: 1, applied_n: 0, applied_revision: 0, reported_seq: 0 },
+    { type: "heartbeat", sent_ms: 1, applied_n: 0, applied_revision: 0, reported_seq: 0, skew_ms: 0 },
     { type: "facts", machine },
     { type: "readings", readings: [reading, reading] },
     { type: "findings", findings: [{ n: 1, object: "card", key: "xid-79", class: "watch", text: "fell off" }] },
@@ -79,7 +79,7 @@ async function round(stage: Stage, dice: Dice, n: number): Promise<number> {
   agent.say({ type: "report", seq: 1, entries: [failedReport(task)] });
   await stage.planned();
   expect(stage.api.store.state.tasks.has(task.uid)).toBe(false);
-  agent.say({ type: "heartbeat", sent_ms: 5, applied_n: 0, applied_revision: 0, reported_seq: 0 });
+  agent.say({ type: "heartbeat", sent_ms: 5, applied_n: 0, applied_revision: 0, reported_seq: 0, skew_ms: 0 });
   expect((await agent.rest()).some(({ type }) => type === "beat")).toBe(true);
   for (const path of ["/v1/nodes", "/v1/tasks", "/v1/events", "/v1/devices", `/v1/nodes/n${n}`]) {
     expect((await stage.call("GET", path, { as: "alice" })).status).toBe(200);
