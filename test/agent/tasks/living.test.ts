@@ -52,6 +52,17 @@ test("a journal that is written anew keeps one descriptor and what lives", () =>
   expect(readJournals(root, run).survivors).toContainEqual(noteOf("stays"));
 });
 
+test("a task whose directory is there and whose claim is gone counts as begun, and as living", () => {
+  const journal = openJournal(run);
+  journal.begun(noteOf("a"));
+  mkdirSync(noteOf("a").dir, { recursive: true });
+  const { survivors, claimed } = readJournals(root, run);
+  expect([survivors, [...claimed]]).toEqual([[noteOf("a")], ["a"]]);
+  writeFileSync(join(noteOf("a").dir, "claim"), "");
+  const whole = readJournals(root, run);
+  expect([whole.survivors, [...whole.claimed]]).toEqual([[], []]);
+});
+
 test("lines that are none of a journal's are passed over", () => {
   const head = { keeper: process.pid, start, boot_id: bootId() };
   const lines = [head, null, 5, "text", [], { begun: null }, { begun: { uid: "half" } }, { begun: noteOf("a") }];

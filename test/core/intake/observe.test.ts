@@ -7,6 +7,7 @@ import { successorUid } from "../../../src/core/fresh";
 import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
 import type { TaskReport } from "../../../src/core/model/record";
 import type { State } from "../../../src/core/model/rows-state";
+import type { TaskRow } from "../../../src/core/model/rows-task";
 import type { NodeRow, Orphan } from "../../../src/core/model/rows-node";
 import { observe, observeInventory } from "../../../src/core/intake/observe";
 import type { IntakeContext } from "../../../src/core/intake/ends";
@@ -64,6 +65,25 @@ describe("a task that the server knows and whose record its agent cannot read", 
     const after = withChanges(state, changes);
     expect(after.tasks.size).toBe(0);
     expect(nodeIn(after).orphans).toEqual([]);
+  });
+});
+
+describe("a task whose agent says that it was stopped before it began", () => {
+  const said = withoutRecord("", "drained", "no");
+  const endOf = (observed: TaskRow["observed"]): unknown => {
+    const task = buildTask(api, "a", { observed });
+    const state = buildState({ nodes: [node], workloads: [api], tasks: [task] });
+    const { changes } = observe(state, node.id, [{ ...said, uid: task.uid }], context);
+    return changes.find(({ table }) => table === "ended_tasks")?.row;
+  };
+  test("has an unknown end if the agent had reported that it ran", () => {
+    const ran = { state: "running", pid: 7, started_ms: NOW_MS - 9_000 } as const;
+    expect(endOf(ran)).toMatchObject({
+      observed: { state: "unknown", started_ms: NOW_MS - 9_000, cause: "no_record" },
+    });
+  });
+  test("is stopped otherwise", () => {
+    expect(endOf({ state: "assigned" })).toMatchObject({ observed: { state: "stopped" } });
   });
 });
 
