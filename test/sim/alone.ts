@@ -17,8 +17,26 @@ export const isQuiet = (world: World): boolean => world.calm || world.schedule.n
  */
 export function cutAlone(world: World, id: string): void {
   const { troubles } = world.dice;
+  if (!isTheOnlyOne(world, id)) return;
+  world.trace.note(`cut alone: ${id}`);
+  world.network.cut(id, troubles.pick(["up", "both", "both"] as const));
+  const lasts_ms = quietFor(world);
+  world.schedule.in(lasts_ms, () => {
+    if (!world.calm) world.network.mend(id);
+  });
+}
+
+/** Draws how long a machine is away alone, and lets no other fault happen meanwhile. */
+export function quietFor(world: World, shortest_ms = SHORTEST_MS): number {
+  const lasts_ms = world.dice.troubles.int(shortest_ms, LONGEST_MS);
+  world.quiet_until_ms = world.schedule.now_ms + lasts_ms;
+  return lasts_ms;
+}
+
+/** Returns whether so few other machines are away that the server gives up the tasks of this one if it falls silent. */
+export function isTheOnlyOne(world: World, id: string): boolean {
   const { server } = world;
-  if (server === null || isQuiet(world) || world.network.isCut(id)) return;
+  if (server === null || isQuiet(world) || world.network.isCut(id)) return false;
   const { nodes } = server.store.state;
   const isAway = ({ name, contact, contact_ms, joined_ms }: NodeRow): boolean =>
     name !== id &&
@@ -26,12 +44,5 @@ export function cutAlone(world: World, id: string): void {
     (contact === "unreachable" ||
       (contact_ms > joined_ms && server.store.now() - contact_ms < SIM_LIMITS.replace_after_ms));
   const away = [...nodes.values()].filter(isAway).length;
-  if (nodes.size < 2 || (away > 0 && (away + 1) * 3 > nodes.size)) return;
-  world.trace.note(`cut alone: ${id}`);
-  world.network.cut(id, troubles.pick(["up", "both", "both"] as const));
-  const lasts_ms = troubles.int(SHORTEST_MS, LONGEST_MS);
-  world.quiet_until_ms = world.schedule.now_ms + lasts_ms;
-  world.schedule.in(lasts_ms, () => {
-    if (!world.calm) world.network.mend(id);
-  });
+  return nodes.size >= 2 && (away === 0 || (away + 1) * 3 <= nodes.size);
 }

@@ -7,6 +7,7 @@ import type { Orphan } from "../../src/core/model/rows-node";
 import type { Seen, TaskRecord } from "../../src/core/model/record";
 import type { Host, Owner } from "./host";
 import type { Keeper } from "./keeper";
+import { renew } from "./lease";
 import { claim, look, type Machine } from "./machine";
 import { DISK_FULL } from "./nodes";
 import type { Random } from "./random";
@@ -134,7 +135,7 @@ function makeStore(world: DriverWorld, machine: Machine, owner: Owner, changed: 
 }
 
 function makeDriver(
-  { host, keeper, starts }: DriverWorld,
+  { schedule, host, keeper, starts }: DriverWorld,
   machine: Machine,
   owner: Owner,
   { seen, look }: Pick<Driver, "seen"> & { readonly look: () => void },
@@ -167,9 +168,7 @@ function makeDriver(
     },
     look,
     drop: () => undefined,
-    lease: (heard_ms) => {
-      machine.run.heard_ms = Math.max(machine.run.heard_ms ?? 0, heard_ms);
-    },
+    lease: (heard_ms) => renew({ schedule }, machine, heard_ms),
     onChange: (call) => {
       listener = call;
     },

@@ -18,6 +18,7 @@ export const TROUBLES = [
   "agent_kill",
   "agent_pause",
   "agent_upgrade",
+  "hang",
   "agent_disk_loss",
   "keeper_kill",
   "keeper_and_agent_kill",
@@ -97,6 +98,7 @@ export function drawFaults(random: Random): Faults {
   often("agent_disk_loss", 0.2, 20_000, 120_000);
   for (const trouble of ["keeper_kill", "keeper_and_agent_kill", "task_dir_loss", "journal_loss"] as const)
     often(trouble, 0.2, 12_000, 120_000);
+  often("hang", 0.4, 10_000, 60_000);
   if (!sqlite) {
     often("restore", 0.2, 30_000, 150_000);
     often("wrong_copy", 0.15, 20_000, 150_000);

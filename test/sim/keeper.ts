@@ -1,9 +1,12 @@
 // The keeper of a machine: it claims, starts, signals and watches processes by itself, so that they outlive the agent.
-// It also ends exclusive tasks when their lease runs out.
+// The ends of leases are in lease.ts.
 
+import { LEASE_TIMES } from "../../src/core/limits";
 import type { Assignment } from "../../src/core/model/record";
+import { leasePhase } from "../../src/agent/keeper/lease";
 import { leaveRemains } from "./card-gate";
 import { behaviourOf, claim, type Exit, type Machine, type Process, type Watcher } from "./machine";
+import { supervise } from "./lease";
 import type { Random } from "./random";
 import type { Schedule } from "./schedule";
 
@@ -16,9 +19,6 @@ export interface Keeper {
   reboot(machine: Machine): void;
   powerOff(machine: Machine): void;
 }
-
-/** The keeper ends an exclusive task this long before its lease is over at the server. */
-const LEASE_GUARD_MS = 1_000;
 
 interface Hands {
   readonly schedule: Schedule;
@@ -52,8 +52,10 @@ function start(hands: Hands, machine: Machine, assignment: Assignment, done: () 
   const { boot_id } = machine;
   const { deaths } = machine;
   const isSameBoot = (): boolean => machine.boot_id === boot_id && machine.power === "on" && machine.deaths === deaths;
-  schedule.in(random.int(1, 30), () => {
-    if (!isSameBoot()) return done();
+  // A keeper that hangs, or whose disk does, begins nothing meanwhile.
+  const { keeper, disk } = machine.hangs;
+  schedule.at(Math.max(schedule.now_ms, keeper, disk) + random.int(1, 30), () => {
+    if (!isSameBoot() || !hasLease(machine, assignment, schedule.now_ms)) return done();
     if (!claim(machine, assignment.uid, assignment)) return done();
     machine.starting.add(assignment.uid);
     machine.changed();
@@ -64,6 +66,11 @@ function start(hands: Hands, machine: Machine, assignment: Assignment, done: () 
       done();
     });
   });
+}
+
+/** The keeper begins an exclusive task only under a lease that is valid as far as the keeper itself knows. */
+function hasLease({ run }: Machine, { lease_ms, stop }: Assignment, now_ms: number): boolean {
+  return lease_ms === null || leasePhase(run.heard.keeper, lease_ms, stop.grace_ms, now_ms).is === "held";
 }
 
 function spawn(hands: Hands, machine: Machine, assignment: Assignment): void {
@@ -91,7 +98,10 @@ function spawn(hands: Hands, machine: Machine, assignment: Assignment): void {
       }),
     );
   }
-  if (assignment.lease_ms !== null) guard(hands, machine, process, assignment.lease_ms);
+  if (assignment.lease_ms !== null) {
+    const ended = (on: Machine, uid: string, name: string): void => signal(hands, on, uid, name, "lease");
+    supervise({ schedule, random: hands.random, signal: ended }, machine, process, assignment.lease_ms);
+  }
   machine.changed();
 }
 
@@ -111,7 +121,9 @@ function signal(hands: Hands, machine: Machine, uid: string, name: string, by: "
   process.signals.push({ signal: name, by, at_ms: schedule.now_ms });
   watcher.signalled(machine, process, name, by);
   if (name !== "KILL" && process.behaviour.hangs) return;
-  const delay = name === "KILL" ? random.int(1, 20) : random.int(1, 3_000);
+  // A killed process may take a while to be gone, on a machine that is loaded.
+  const dying_ms = by === "lease" && random.chance(0.2) ? LEASE_TIMES.dying_ms : 20;
+  const delay = name === "KILL" ? random.int(1, dying_ms) : random.int(1, 3_000);
   schedule.in(delay, () =>
     finish(hands, machine, process, {
       exit_code: null,
@@ -123,22 +135,9 @@ function signal(hands: Hands, machine: Machine, uid: string, name: string, by: "
   );
 }
 
-/** Supervises an exclusive task: asks it to stop when only its grace and a margin are left of the lease. */
-function guard(hands: Hands, machine: Machine, process: Process, lease_ms: number): void {
-  const { schedule } = hands;
-  if (machine.processes.get(process.uid) !== process) return;
-  const heard = machine.run.heard_ms ?? process.started_ms;
-  const killAt = heard + lease_ms - LEASE_GUARD_MS;
-  const stopAt = killAt - process.assignment.stop.grace_ms;
-  const again = (at_ms: number): void => schedule.at(at_ms, () => guard(hands, machine, process, lease_ms));
-  if (schedule.now_ms >= killAt) return signal(hands, machine, process.uid, "KILL", "lease");
-  if (schedule.now_ms < stopAt) return again(stopAt);
-  if (!process.signals.some((sent) => sent.by === "lease")) signal(hands, machine, process.uid, "TERM", "lease");
-  again(killAt);
-}
-
 function die(hands: Hands, machine: Machine): void {
   machine.deaths++;
+  machine.hangs.keeper = 0;
   machine.starting.clear();
   for (const process of machine.processes.values()) {
     process.kept = false;
@@ -160,5 +159,6 @@ function down({ schedule, watcher }: Hands, machine: Machine): void {
   }
   machine.starting.clear();
   machine.remains = [];
-  machine.run = { claims: new Map(), heard_ms: null, owed: new Map() };
+  machine.run = { claims: new Map(), told_ms: null, heard: { keeper: null, guard: null }, owed: new Map() };
+  Object.assign(machine.hangs, { keeper: 0, guard: 0, disk: 0 });
 }

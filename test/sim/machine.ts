@@ -94,13 +94,17 @@ export interface Machine {
   run: {
     /** The claims of this boot, and what they hold. */
     claims: Map<string, { readonly name: string; readonly held: Promised }>;
-    /** When the newest answered heartbeat was sent. Leases count from then. */
-    heard_ms: number | null;
+    /** When the newest answered heartbeat was sent, as far as each enforcer knows. Leases count from then. */
+    heard: Record<"keeper" | "guard", number | null>;
+    /** The same as the agent has told it to the keeper, which may hang. */
+    told_ms: number | null;
     /** The records that a full disk did not take. */
     owed: Map<string, TaskRecord>;
   };
   /** Whether the disk of the data directory takes nothing more. Claims and exits fit into blocks that it has. */
   full: boolean;
+  /** Until when keeper, guard and disk hang. A hanging disk holds whoever writes to it. */
+  readonly hangs: Record<"keeper" | "guard" | "disk", number>;
   /** Tasks that the living keeper has claimed and whose process has not begun yet. */
   readonly starting: Set<string>;
   /** Called whenever a claim, a process or an exit changes. */

@@ -26,8 +26,9 @@ export function makeMachine(id: string, random: Random, smallest: number): Machi
     remains: [],
     known_ends: new Set(),
     capacity: { cpu_milli: cpus * 1_000, memory_bytes: cpus * 4 * GIB, disk_bytes: 100 * GIB, countables: {} },
-    run: { claims: new Map(), heard_ms: null, owed: new Map() },
+    run: { claims: new Map(), told_ms: null, heard: { keeper: null, guard: null }, owed: new Map() },
     full: false,
+    hangs: { keeper: 0, guard: 0, disk: 0 },
     starting: new Set(),
     changed: () => undefined,
   };

@@ -9,6 +9,7 @@ import { bootAgent, bootServer, crashAgent, crashServer } from "./processes";
 import type { World } from "./world";
 import { emptyDatabase } from "./database";
 import { TROUBLES, type Trouble } from "./faults";
+import { hangs } from "./hangs";
 import { later } from "./later";
 import { freshDisk, makeRoom, type Machine } from "./machine";
 import { joinMachine } from "./operators";
@@ -260,6 +261,7 @@ const MAKE: Record<Trouble, (world: World) => void> = {
     crashAgent(world, machine);
     bootAgent(world, machine);
   },
+  hang: hangs,
   agent_disk_loss: loseDisk,
   keeper_kill: (world) => keeperDies(world, false),
   keeper_and_agent_kill: (world) => keeperDies(world, true),

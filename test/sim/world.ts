@@ -119,7 +119,7 @@ function watched<A extends unknown[]>(world: () => World, what: (...args: A) => 
 function checkLease(machine: Machine, { assignment }: TaskRecord, now_ms: number): void {
   const { lease_ms, stop } = assignment;
   if (lease_ms === null) return;
-  const until_ms = (machine.run.heard_ms ?? Number.NEGATIVE_INFINITY) + lease_ms - stop.grace_ms;
+  const until_ms = (machine.run.told_ms ?? Number.NEGATIVE_INFINITY) + lease_ms - stop.grace_ms;
   demand(until_ms > now_ms, "19: no start without a valid lease", () => `${assignment.name} on ${machine.id}`);
 }
 

@@ -133,11 +133,12 @@ export class Guard {
 
   #hear(living: Living, line: unknown): void {
     living.silent_ms = 0;
-    const { is, uid, expired, locked } = fieldsOf(line);
+    const { is, uid, expired, locked, why } = fieldsOf(line);
     if (is === "ready") {
       living.ready.resolve(true);
       if (typeof locked === "string") this.#options.say("the guard's memory is not locked", { why: locked });
     }
+    if (is === "trouble") this.#options.say("the guard of leases could not do something", { why: String(why) });
     if (typeof uid !== "string") return;
     if (is === "ended") this.#options.expired(uid);
     else if (is === "holding" || is === "dropped") this.#answers.get(uid)?.(expired === true);

@@ -6,12 +6,13 @@ import { LEASE_TIMES } from "../../core/limits";
 import { bootMs, pause } from "../../os/clock";
 import { askToEnd } from "../../os/cgroup/ask";
 import { killGroup } from "../../os/cgroup/group";
+import { messageOf } from "../../os/errors";
 import { fieldsOf, isTexts } from "../../os/files/json";
 import { lockMemory } from "../../os/libc";
 import { raisePriority } from "../../os/process/known-state";
 import { hearStarter, tellStarter } from "../../os/process/partner";
 import { sendSignal, signalNumber } from "../../os/process/signals";
-import { leaseActs, type Leased } from "./lease";
+import { guardActs, type LeaseAct, type Leased } from "./lease";
 
 const SIGKILL = 9;
 const SIGTERM = 15;
@@ -37,11 +38,14 @@ export type FromGuard =
   /** `expired`: the guard has signalled the task because of its lease. */
   | { readonly is: "dropped"; readonly uid: string; readonly expired: boolean }
   | { readonly is: "ended"; readonly uid: string }
+  | { readonly is: "trouble"; readonly why: string }
   | { readonly is: "well" };
 
 interface Guarding {
   readonly tasks: Map<string, GuardedTask>;
-  readonly told: Set<string>;
+  /** The tasks that were asked to end, and those of which the keeper was told that they were killed. */
+  readonly asked: Set<string>;
+  readonly said: Set<string>;
   heard_ms: number | null;
   gone: boolean;
 }
@@ -52,7 +56,7 @@ const tell = (message: FromGuard): void => tellStarter(message);
 export async function runGuard(): Promise<void> {
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => undefined);
   raisePriority();
-  const guarding: Guarding = { tasks: new Map(), told: new Set(), heard_ms: null, gone: false };
+  const guarding: Guarding = { tasks: new Map(), asked: new Set(), said: new Set(), heard_ms: null, gone: false };
   rehearse();
   const timer = setInterval(() => enforce(guarding), LEASE_TIMES.look_ms);
   tell({ is: "ready", locked: lockMemory() });
@@ -77,7 +81,7 @@ function hear(guarding: Guarding, line: unknown): void {
     }
     case "drop": {
       const uid = String(message["uid"]);
-      const expired = guarding.told.delete(uid);
+      const expired = [guarding.asked.delete(uid), guarding.said.delete(uid)].includes(true);
       guarding.tasks.delete(uid);
       return tell({ is: "dropped", uid, expired });
     }
@@ -98,17 +102,28 @@ function guardedTask(value: unknown): GuardedTask | null {
   return { uid, lease_ms, grace_ms, signal, group, process: known };
 }
 
-function enforce({ tasks, told, heard_ms, gone }: Guarding): void {
-  const acts = leaseActs({ leased: tasks.values(), heard_ms, gone, told }, bootMs());
-  for (const { do: act, uid } of acts) {
-    const task = tasks.get(uid);
-    if (task === undefined) continue;
-    if (act === "ask") ask(task);
-    else if (act === "kill") kill(task);
-    else {
-      told.add(uid);
-      tell({ is: "ended", uid });
+function enforce(guarding: Guarding): void {
+  const { tasks, asked, said, heard_ms, gone } = guarding;
+  for (const act of guardActs({ leased: tasks.values(), heard_ms, asked, said }, gone, bootMs())) {
+    try {
+      perform(guarding, act);
+    } catch (error) {
+      // A signal that fails for one task keeps no other task from being ended, nor this one at the next look.
+      if (!said.has(act.uid)) tell({ is: "trouble", why: `${act.do} of task ${act.uid}: ${messageOf(error)}` });
     }
+  }
+}
+
+function perform({ tasks, asked, said }: Guarding, { do: act, uid }: LeaseAct): void {
+  const task = tasks.get(uid);
+  if (task === undefined) return;
+  if (act === "ask") {
+    asked.add(uid);
+    ask(task);
+  } else if (act === "kill") kill(task);
+  else {
+    said.add(uid);
+    tell({ is: "ended", uid });
   }
 }
 
@@ -132,7 +147,13 @@ function rehearse(): void {
   const self = { pid: process.pid, start: "0" };
   const task: GuardedTask = { uid: "", lease_ms: 0, grace_ms: 0, signal: "TERM", group: [], process: self };
   for (const gone of [false, true]) {
-    const rehearsal: Guarding = { tasks: new Map([["", task]]), told: new Set([""]), heard_ms: 0, gone };
+    const rehearsal: Guarding = {
+      tasks: new Map([["", task]]),
+      asked: new Set([""]),
+      said: new Set([""]),
+      heard_ms: 0,
+      gone,
+    };
     enforce(rehearsal);
   }
   ask(task);

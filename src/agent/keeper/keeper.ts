@@ -51,6 +51,8 @@ class Keeper {
   readonly #tasks = new Map<string, Kept>();
   readonly #peers = new Set<LinePeer>();
   readonly #socket: string;
+  /** The tasks of whose end by their lease it was said. */
+  readonly #said = new Set<string>();
   #heard_boot_ms: number | null = null;
   #lonely: ReturnType<typeof setTimeout> | null = null;
   #looking: ReturnType<typeof setInterval> | null = null;
@@ -195,6 +197,7 @@ class Keeper {
 
   #drop(uid: string): void {
     this.#tasks.delete(uid);
+    this.#said.delete(uid);
     this.#restOrGo();
   }
 
@@ -230,27 +233,29 @@ class Keeper {
           grace_ms: order.stop.grace_ms,
         })),
         heard_ms: this.#heard_boot_ms,
-        gone: false,
-        told: new Set(leased.filter(({ ending }) => ending !== null).map(({ order }) => order.uid)),
+        asked: new Set(leased.filter(({ ending }) => ending !== null).map(({ order }) => order.uid)),
+        said: this.#said,
       },
       bootMs(),
     );
     for (const { do: act, uid } of acts) {
       const held = this.#tasks.get(uid)?.held ?? null;
       if (held === null) continue;
+      if (act !== "say") held.ending = "lease_expired";
       if (act === "ask") askToEnd(held, signalNumber(held.order.stop.signal) ?? SIGKILL, held.group);
       else if (act === "kill") killHeld(held);
-      else this.expired(uid);
+      else {
+        this.#said.add(uid);
+        this.#around.say(`task ${held.order.name}: ${LEASE_OVER}`);
+      }
     }
     this.#around.guard.look();
   }
 
-  /** Notes that a task was ended because of its lease, by this keeper or by its guard. */
+  /** Notes that the guard has killed a task because of its lease. */
   expired(uid: string): void {
     const held = this.#tasks.get(uid)?.held ?? null;
-    if (held === null || held.ending !== null) return;
-    held.ending = "lease_expired";
-    this.#around.say(`task ${held.order.name}: ${LEASE_OVER}`);
+    if (held !== null) held.ending = "lease_expired";
   }
 
   #restOrGo(): void {

@@ -38,25 +38,32 @@ export interface LeaseView {
   readonly leased: Iterable<Leased>;
   /** When the newest answered heartbeat was sent; null before the first. */
   readonly heard_ms: number | null;
-  /** Whether the keeper is gone. Its exclusive tasks end with it, whatever their lease. */
-  readonly gone: boolean;
-  /** The tasks that were asked to stop, or killed, because of their lease. */
-  readonly told: ReadonlySet<string>;
+  /** The tasks that were asked to stop because of their lease. */
+  readonly asked: ReadonlySet<string>;
+  /** The tasks of whose end it was said. */
+  readonly said: ReadonlySet<string>;
 }
 
 /**
- * Returns what to do now. All signals come before any word: the words may wait for a disk that hangs, and the signals
- * must not.
+ * Returns what to do now. All signals come before any word, and the kill too: the words may wait for a disk that hangs,
+ * and no signal must wait for them.
  */
-export function leaseActs({ leased, heard_ms, gone, told }: LeaseView, now_ms: number): LeaseAct[] {
+export function leaseActs({ leased, heard_ms, asked, said }: LeaseView, now_ms: number): LeaseAct[] {
   const signals: LeaseAct[] = [];
   const words: LeaseAct[] = [];
   for (const { uid, lease_ms, grace_ms } of leased) {
-    const { is } = gone ? { is: "over" as const } : leasePhase(heard_ms, lease_ms, grace_ms, now_ms);
+    const { is } = leasePhase(heard_ms, lease_ms, grace_ms, now_ms);
     if (is === "held") continue;
     if (is === "over") signals.push({ do: "kill", uid });
-    else if (!told.has(uid)) signals.push({ do: "ask", uid });
-    if (!told.has(uid)) words.push({ do: "say", uid });
+    else if (!asked.has(uid)) signals.push({ do: "ask", uid });
+    if (is === "over" && !said.has(uid)) words.push({ do: "say", uid });
   }
   return [...signals, ...words];
 }
+
+/**
+ * Returns what the guard does now. It does what the keeper should do, since the keeper may hang; and if the keeper is
+ * `gone`, its exclusive tasks end with it, whatever their lease.
+ */
+export const guardActs = (view: LeaseView, gone: boolean, now_ms: number): LeaseAct[] =>
+  gone ? leaseActs({ ...view, heard_ms: null }, now_ms) : leaseActs(view, now_ms);

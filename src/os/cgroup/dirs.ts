@@ -1,7 +1,7 @@
 // Operations on directories and files of a cgroup file system. The attempts (`try…`) return a failure instead of
 // throwing.
 
-import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../errors";
 
@@ -29,8 +29,17 @@ export function tryMake(path: string): string | null {
  * own.
  */
 export function below(dir: string): string[] {
-  const inner = existsSync(dir) ? readdirSync(dir, { withFileTypes: true }).filter((entry) => entry.isDirectory()) : [];
-  return [...inner.flatMap(({ name }) => below(join(dir, name))), dir];
+  return [...innerOf(dir).flatMap((name) => below(join(dir, name))), dir];
+}
+
+/** Returns the names of the directories in a directory; none if it is gone, also since a moment ago. */
+function innerOf(dir: string): string[] {
+  try {
+    return readdirSync(dir, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    return [];
+  }
 }
 
 export function tryRemove(dir: string): boolean {

@@ -138,6 +138,6 @@ describe(`a disk that hangs${why === null ? "" : ` (skipped: ${why})`}`, () => {
 
 test("signals come before words, also for many tasks", () => {
   const leased = ["a", "b"].map((uid) => ({ uid, lease_ms: 10_000, grace_ms: 0 }));
-  const acts = leaseActs({ leased, heard_ms: 0, gone: false, told: new Set() }, 10_000);
+  const acts = leaseActs({ leased, heard_ms: 0, asked: new Set(), said: new Set() }, 10_000);
   expect(acts.map((act) => act.do)).toEqual(["kill", "kill", "say", "say"]);
 });
