@@ -39,6 +39,8 @@ export type Trouble = (typeof TROUBLES)[number];
 
 export interface Faults {
   readonly nodes: number;
+  /** The share of services that are exclusive. */
+  readonly exclusive: number;
   /** Whether the database is SQLite's. Of the faults of a database it then has kills only. */
   readonly sqlite: boolean;
   readonly safety_ms: number;
@@ -98,8 +100,12 @@ export function drawFaults(random: Random): Faults {
   often("agent_disk_loss", 0.2, 20_000, 120_000);
   for (const trouble of ["keeper_kill", "keeper_and_agent_kill", "task_dir_loss", "journal_loss"] as const)
     often(trouble, 0.2, 12_000, 120_000);
-  often("hang", 0.4, 10_000, 60_000);
-  if (!sqlite) {
+  // Most tries find no exclusive task whose machine is away alone.
+  often("hang", 0.25, 2_000, 10_000);
+  // Worlds of leases have one history: a copy may begin an exclusive task again that a newer history had given up.
+  const leases = every.hang !== null;
+  if (leases) for (const trouble of OF_COPIES) every[trouble] = null;
+  if (!sqlite && !leases) {
     often("restore", 0.2, 30_000, 150_000);
     often("wrong_copy", 0.15, 20_000, 150_000);
   }
@@ -107,7 +113,8 @@ export function drawFaults(random: Random): Faults {
   if (every.restore !== null || every.wrong_copy !== null)
     every.server_kill = Math.min(every.server_kill ?? Number.POSITIVE_INFINITY, logUniform(random, 15_000, 60_000));
   return {
-    nodes: random.int(1, 6),
+    nodes: random.int(every.hang === null ? 1 : 3, 6),
+    exclusive: every.hang === null ? 0.3 : 0.9,
     sqlite,
     safety_ms,
     drop: some(0.4, 0.15),

@@ -1,20 +1,22 @@
-// What hangs without being dead: a machine's disk, its keeper, or the guard of its leases, each together with the agent.
-// One of the enforcers of a lease goes on.
+// What hangs without being dead: a machine's disk, its keeper, or the guard of its leases, each together with the
+// agent. One of the enforcers of a lease goes on.
 
 import { isTheOnlyOne, quietFor } from "./alone";
-import type { Machine } from "./machine";
+import type { Machine, Process } from "./machine";
 import type { World } from "./world";
 
 /** Which of the three hang. The agent hangs with each. The keeper still signals while its disk hangs. */
 const WAYS = [["disk"], ["disk", "guard"], ["disk", "keeper"], ["keeper"], ["guard"]] as const;
 
 /** Longer than the lease and the margin of simulated servers. */
-const LONG_ENOUGH_MS = 70_000;
+const LONG_ENOUGH_MS = 80_000;
 
 /** Lets a machine hang for so long that its exclusive tasks are replaced elsewhere. */
 export function hangs(world: World): void {
-  const holds = (machine: Machine): boolean =>
-    [...machine.processes.values()].some(({ assignment }) => assignment.lease_ms !== null);
+  const { workloads } = world.database.state;
+  const isReplaced = ({ assignment: { identity, lease_ms } }: Process): boolean =>
+    lease_ms !== null && workloads.get(identity.owner_uid)?.settings.on_node_loss === "replace";
+  const holds = (machine: Machine): boolean => [...machine.processes.values()].some(isReplaced);
   const holders = world.machines.filter(holds);
   if (holders.length === 0) return;
   const machine = world.dice.troubles.pick(holders);

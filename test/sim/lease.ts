@@ -1,5 +1,5 @@
-// The two enforcers of a lease on a simulated machine, keeper and guard. Both obey the real rule, each is late by as much
-// as a loaded machine may make it, and each may hang.
+// The two enforcers of a lease on a simulated machine, keeper and guard. Both obey the real rule, each is late by as
+// much as a loaded machine may make it, and each may hang.
 
 import { LEASE_TIMES } from "../../src/core/limits";
 import { guardActs, leaseActs, leasePhase } from "../../src/agent/keeper/lease";

@@ -61,7 +61,7 @@ function edit(world: World, app: AppRow): void {
   const { people } = world.dice;
   const workloads = declOf(world, app).map((decl): WorkloadDecl => {
     if (people.chance(0.4)) return decl;
-    const spec = people.chance(0.5) ? randomSpec(people, decl.kind) : decl.spec;
+    const spec = people.chance(0.5) ? randomSpec(people, decl.kind, world.faults.exclusive) : decl.spec;
     const settings = people.chance(0.5)
       ? { ...randomSettings(people, decl.kind, spec), after: decl.settings.after }
       : decl.settings;
@@ -185,7 +185,8 @@ function actOnce(world: World): void {
   const { state } = world.database;
   const app = someApp(world, state);
   const dice = people.next();
-  if (dice < 0.3 || app === null) apply(world, declare(`a${people.int(0, 3)}`, randomApp(people)));
+  if (dice < 0.3 || app === null)
+    apply(world, declare(`a${people.int(0, 3)}`, randomApp(people, world.faults.exclusive)));
   else if (dice < 0.42) edit(world, app);
   else if (dice < 0.54) scaleOrRestart(world, app);
   else if (dice < 0.6) remove(world, app);

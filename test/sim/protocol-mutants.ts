@@ -226,22 +226,6 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-    name: "only-the-lease-is-waited",
-    rule: "protocol 29: the server waits longer than the lease, by what its enforcers may be late",
-    edits: [
-      edit(
-        "src/core/pass/contact.ts",
-        "limits.lease_ms + Math.max(limits.lease_margin_ms, leaseLate(limits.lease_ms))",
-        "limits.lease_ms",
-      ),
-    ],
-  },
-  {
-    name: "words-before-signals",
-    rule: "protocol 29: who ends a lease signals before it writes",
-    edits: [edit("src/agent/keeper/lease.ts", "[...signals, ...words]", "[...words, ...signals]")],
-  },
-  {
     name: "guard-sees-only-death",
     rule: "protocol 29: the second enforcer notices that the first hangs",
     edits: [

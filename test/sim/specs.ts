@@ -19,7 +19,8 @@ function command(random: Random, kind: WorkloadDecl["kind"]): TaskSpec["command"
   return { kind: "argv", argv };
 }
 
-export function randomSpec(random: Random, kind: WorkloadDecl["kind"]): TaskSpec {
+/** `exclusive` is the share of services that are exclusive. */
+export function randomSpec(random: Random, kind: WorkloadDecl["kind"], exclusive = 0.3): TaskSpec {
   return {
     command: command(random, kind),
     env: {},
@@ -46,7 +47,7 @@ export function randomSpec(random: Random, kind: WorkloadDecl["kind"]): TaskSpec
       kind === "service" && random.chance(0.2)
         ? [{ name: "http", target: null, published: null, bind: "cluster" }]
         : [],
-    exclusive: kind === "service" && random.chance(0.3),
+    exclusive: kind === "service" && random.chance(exclusive),
     members: kind === "job" && random.chance(0.25) ? random.int(2, 3) : 1,
   };
 }
@@ -75,9 +76,14 @@ export function randomSettings(random: Random, kind: WorkloadDecl["kind"], spec:
   };
 }
 
-export function randomWorkload(random: Random, name: string, others: readonly WorkloadDecl[]): WorkloadDecl {
+export function randomWorkload(
+  random: Random,
+  name: string,
+  others: readonly WorkloadDecl[],
+  exclusive: number,
+): WorkloadDecl {
   const kind = random.pick(["service", "service", "job", "job", "job", "daemon"] as const);
-  const spec = randomSpec(random, kind);
+  const spec = randomSpec(random, kind, exclusive);
   const settings = randomSettings(random, kind, spec);
   if (kind !== "job" || others.length === 0 || random.chance(0.5)) return { name, kind, spec, settings };
   const other = random.pick(others);
@@ -86,9 +92,9 @@ export function randomWorkload(random: Random, name: string, others: readonly Wo
   return { name, kind, spec, settings: { ...settings, after: [{ name: other.name, when }] } };
 }
 
-export function randomApp(random: Random): WorkloadDecl[] {
+export function randomApp(random: Random, exclusive: number): WorkloadDecl[] {
   const workloads: WorkloadDecl[] = [];
   const count = random.int(1, 4);
-  for (let i = 0; i < count; i++) workloads.push(randomWorkload(random, `w${i}`, workloads));
+  for (let i = 0; i < count; i++) workloads.push(randomWorkload(random, `w${i}`, workloads, exclusive));
   return workloads;
 }
