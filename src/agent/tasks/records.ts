@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import { END_CAUSES, type EndCause, type RecordEnd } from "../../core/model/end";
 import type { TaskRecord } from "../../core/model/record";
-import { createSlowly, makeDirSlowly, type Disk } from "../../os/files/disk";
+import { createSlowly, makeDirSlowly, wordsOf, type Disk } from "../../os/files/disk";
 import { renameTo } from "../../os/files/files";
 import { appendTaskLinesDurably, readTaskFile, wholeLines } from "../../os/files/task-files";
 import { MIB, type BootMs, type WallMs } from "../../core/units";
@@ -30,8 +30,14 @@ export function readRecord(tasks: string, uid: string): RecordRead {
   const read = readTaskFile(join(tasks, uid), FILES.record, MOST_BYTES);
   if (read.is === "missing") return { is: "missing" };
   const parsed = read.is === "there" ? lastRecord(read.text, uid) : bad(read.why);
-  if (parsed.is === "bad") renameTo(path, badPath(tasks, uid));
-  return parsed;
+  if (parsed.is !== "bad") return parsed;
+  try {
+    renameTo(path, badPath(tasks, uid));
+    return parsed;
+  } catch (error) {
+    // On a disk that takes nothing it stays where it is, and counts as set aside all the same.
+    return bad(`${parsed.why}; it could not be moved: ${wordsOf(error)}`);
+  }
 }
 
 export const badPath = (tasks: string, uid: string): string => join(tasks, `${uid}.bad`);

@@ -259,7 +259,7 @@ async function readAll(tasks: string, owed: Owed | null, say: (line: string) => 
     if (at % CHUNK === CHUNK - 1) await breathe();
     const found = readRecord(tasks, uid);
     if (found.is === "there") records.set(uid, found.record);
-    else if (exists(badPath(tasks, uid))) unreadable.add(uid);
+    else if (found.is === "bad" || exists(badPath(tasks, uid))) unreadable.add(uid);
     else if (readAttempt(join(tasks, uid))?.claimed === "stop") stopped.add(uid);
     if (found.is === "bad") say(`the record of task ${uid} is unreadable, and set aside: ${found.why}`);
   }
