@@ -4,6 +4,7 @@
 import { accept } from "../../core/agent/accept";
 import type { Fence } from "../../core/agent/fence";
 import { cardTasks } from "../../core/agent/card-users";
+import { endWithoutResult } from "../../core/agent/ending";
 import { withoutRecord } from "../../core/agent/report";
 import { step, type BlockedStart } from "../../core/agent/step";
 import type { Stamp, TaskRecord, TaskReport, Verb } from "../../core/model/record";
@@ -253,11 +254,7 @@ class Loop implements AgentLoop {
     const seen = driver.seen();
     for (const [uid, record] of this.#records) {
       if (record.end !== null || seen.get(uid)?.claimed === true || this.#acts.busy.has(uid)) continue;
-      await store.forget(uid);
-      driver.drop(uid);
-      this.#unrecorded.ended(withoutRecord(uid, "its server was restored from a copy", "no"));
-      this.#records.delete(uid);
-      this.#reports.caughtUp(record.assignment);
+      await this.#dropped(record);
     }
     for (const record of await store.kept()) {
       this.#records.set(record.assignment.uid, record);
@@ -265,6 +262,27 @@ class Loop implements AgentLoop {
     }
     this.#reports.newTimeline();
     this.#unrecorded.newTimeline();
+  }
+
+  /**
+   * Ends a task that has not begun, so that no server starts it and every server hears that it never began. Where the
+   * disk cannot take the end, the record goes, and the end is told from memory.
+   */
+  async #dropped(record: TaskRecord): Promise<void> {
+    const { store, driver, clock, say } = this.#options;
+    const { uid } = record.assignment;
+    const end = endWithoutResult("stopped", null, "its server was restored from a copy before it began", clock());
+    this.#records.set(uid, { ...record, end });
+    this.#reports.caughtUp(record.assignment);
+    try {
+      await store.write({ ...record, end });
+    } catch (error) {
+      say(`task ${uid}: dropped: ${messageOf(error)}`);
+      await store.forget(uid);
+      driver.drop(uid);
+      this.#records.delete(uid);
+      this.#unrecorded.ended(withoutRecord(uid, "its server was restored from a copy", "no"));
+    }
   }
 
   heard(sent_ms: BootMs): void {

@@ -12,6 +12,7 @@ const EXITS: readonly (readonly [number | string, string])[] = [
   [EXIT.unreachable, "the server cannot be reached, or is not the one that is known"],
   [EXIT.denied, "not allowed"],
   [EXIT.changes, "`orch plan --detailed-exitcode`: there are changes"],
+  [EXIT.unknown, "`orch run`: nobody knows how the job ended; its run waits for a person, or has failed so"],
   [EXIT.own, "`orch run`: orch failed, not the job"],
   ["124", "`orch run`: the job reached its time limit"],
   ["126, 127", "`orch run`: the job could not start"],
