@@ -252,10 +252,12 @@ class Loop implements AgentLoop {
   async newTimeline(): Promise<void> {
     const { store, driver } = this.#options;
     const seen = driver.seen();
+    const dropped: Promise<void>[] = [];
     for (const [uid, record] of this.#records) {
       if (record.end !== null || seen.get(uid)?.claimed === true || this.#acts.busy.has(uid)) continue;
-      await this.#dropped(record);
+      dropped.push(this.#dropped(record));
     }
+    await Promise.all(dropped);
     for (const record of await store.kept()) {
       this.#records.set(record.assignment.uid, record);
       driver.look(record.assignment.uid);
