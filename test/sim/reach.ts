@@ -34,7 +34,7 @@ export function noteReach(world: World): void {
  * and dial again.
  */
 export function noteDrop(world: World, machine: string, data: string): void {
-  if (/^\{"type":"(challenge|welcome)"/.test(data)) world.heardSince.delete(machine);
+  if (/^\{"type":"(challenge|more|welcome)"/.test(data)) world.heardSince.delete(machine);
 }
 
 /** Checks that a node is called silent only if it could not be heard for a while and had time to connect. */
