@@ -1,6 +1,6 @@
 // The context of a running command: its process, its server, and its output.
 
-import { isLoopbackHost } from "../wire/dial";
+import { isLoopbackHost, listens } from "../wire/dial";
 import type { Client } from "../wire/client";
 import { parseToken } from "../wire/token";
 import { CliError, EXIT, UsageError } from "./failure";
@@ -47,7 +47,7 @@ export function makeContext(host: Host, asked: AskedServer): Context {
     target: findTarget,
     async client() {
       const found = await findTarget();
-      refuseUnknown(found);
+      await refuseUnknown(found);
       // Loaded here, so that commands without a server do not load the schemas of its messages.
       const { connect } = await import("../wire/client");
       return connect(found);
@@ -70,12 +70,19 @@ export function makeContext(host: Host, asked: AskedServer): Context {
   };
 }
 
-/** Throws CliError if nothing proves who the server is: no pin is known here, and no whole token contains one. */
-function refuseUnknown({ url, token, pin }: ServerTarget): void {
+/**
+ * Throws CliError if nothing proves who the server is: no pin is known here, and no whole token contains one. Where
+ * nobody listens, that is said instead.
+ */
+async function refuseUnknown({ url, token, pin }: ServerTarget): Promise<void> {
   if (pin !== null) return;
   if (token !== null) {
     const hint = "Copy all of it, from orch1- on: it holds the hash of the server's key";
     throw new CliError(EXIT.denied, "the token is not whole, so nothing is sent", hint);
+  }
+  if (!(await listens(url))) {
+    const hint = "Is it running (orch server), and is the address right (--url, ORCH_URL)?";
+    throw new CliError(EXIT.unreachable, `no server answers at ${url}`, hint);
   }
   const start = isLoopbackHost(new URL(url).hostname) ? "Start a server here with: orch up. " : "";
   const hint = `${start}Log in with: orch login ${url} (or set ORCH_TOKEN)`;

@@ -43,6 +43,33 @@ export function proxyOf(address: string, setting = process.env["ORCH_PROXY"]): P
   return { url: url.href, respectNoProxy: false };
 }
 
+const LISTENS_MS = 3_000;
+
+/**
+ * Returns whether somebody listens at an address. Not a byte is sent. True where only a proxy could find out, or where
+ * nobody answers in time.
+ */
+export async function listens(address: string): Promise<boolean> {
+  const { hostname, port } = new URL(address);
+  if (proxyOf(address) !== false) return true;
+  const late = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => late.resolve(true), LISTENS_MS);
+  const open = (socket: { end(): unknown }): void => {
+    socket.end();
+  };
+  const dial = async (): Promise<boolean> => {
+    try {
+      const host = hostname.replace(/^\[|\]$/g, "");
+      await Bun.connect({ hostname: host, port: Number(port || 443), socket: { open, data: () => undefined } });
+      return true;
+    } catch (error) {
+      if (error instanceof Error) return false;
+      throw error;
+    }
+  };
+  return Promise.race([dial(), late.promise]).finally(() => clearTimeout(timer));
+}
+
 /**
  * The options of every request of orch's own. `verbose` is explicit, since a variable of the runtime
  * (BUN_CONFIG_VERBOSE_FETCH) would print the headers, with the token.

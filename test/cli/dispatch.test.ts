@@ -116,12 +116,24 @@ describe("a command line", () => {
     });
   }
 
-  test("that names no token for a remote server ends with 4 and says how to log in", async () => {
+  test("that has no token ends with 4 where somebody listens, and says how to log in; not a byte is sent", async () => {
+    const heard: string[] = [];
+    const data = (_: unknown, bytes: Uint8Array): void => {
+      heard.push(new TextDecoder().decode(bytes));
+    };
+    const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data } });
+    const url = `https://127.0.0.1:${listener.port}`;
     const here = stage();
-    expect(await dispatch(["ps", "--url", "https://box1:4400"], here.host)).toBe(4);
+    expect(await dispatch(["ps", "--url", url], here.host)).toBe(4);
+    listener.stop(true);
     expect(here.err()).toBe(
-      "orch: not logged in to https://box1:4400. Log in with: orch login https://box1:4400 (or set ORCH_TOKEN)\n",
+      `orch: not logged in to ${url}. Start a server here with: orch up. ` +
+        `Log in with: orch login ${url} (or set ORCH_TOKEN)\n`,
     );
+    expect(heard).toEqual([]);
+    const later = stage();
+    expect(await dispatch(["ps", "--url", url], later.host)).toBe(3);
+    expect(later.err()).toStartWith(`orch: no server answers at ${url}. `);
   });
 
   test("ends with 3 when nobody answers", async () => {

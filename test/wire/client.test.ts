@@ -134,9 +134,9 @@ describe("a server", () => {
     expect(await refusalOf(start("port2", new URL(url).host))).toContain("is in use by another program");
     expect(await refusalOf(start("port"))).toContain("is in use by another server");
   });
-  test("says that its directory cannot be made", async () => {
+  test("says that its directory cannot be there", async () => {
     await writeFile(join(dir, "file"), "");
-    expect(await refusalOf(start("file"))).toContain("cannot be made");
+    expect(await refusalOf(start("file"))).toContain("is not a directory");
   });
   test("does not go on with a key that is gone", async () => {
     const first = await start("key");
