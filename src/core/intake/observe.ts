@@ -194,7 +194,7 @@ function asKnown(task: TaskRow, { identity }: TaskReport, final: TaskFinal): Tas
   const since_ms = "started_ms" in task.observed ? task.observed.started_ms : null;
   const known = { ...final, started_ms: final.started_ms ?? since_ms };
   const ran = state === "starting" || state === "running" || state === "stopping";
-  if (!ran || identity !== null || final.state !== "stopped") return known;
+  if (!ran || identity !== null || final.state !== "stopped" || final.started_ms !== null) return known;
   return { ...known, state: "unknown", cause: NO_RECORD.cause, reason: NO_RECORD.why };
 }
 
