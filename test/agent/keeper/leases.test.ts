@@ -36,7 +36,7 @@ afterEach(async () => {
 /** A task that ignores the stop signal, and writes the time outside of the data directory for as long as it runs. */
 const counting = (): TaskRecord =>
   recordFor(
-    assignmentFor(`trap '' TERM; while :; do date +%s%3N > ${scratch}; sleep 0.05; done`, {
+    assignmentFor(`trap '' TERM; while :; do date +%s%3N >> ${scratch}; sleep 0.05; done`, {
       lease_ms: LEASE_MS,
       stop,
     }),
@@ -69,7 +69,8 @@ async function lastCount(): Promise<number> {
   return waitUntil(
     "the task to count no more",
     () => {
-      const at_ms = Number(readFileSync(scratch, "utf8"));
+      // The last whole line: the task may be killed while it writes one.
+      const at_ms = Number(readFileSync(scratch, "utf8").split("\n").at(-2));
       return at_ms > 0 && Date.now() - at_ms > LONG_MS ? at_ms : null;
     },
     15_000,
