@@ -5,7 +5,7 @@ import type { Blocked, Plan, PlanLimits, Snapshot } from "../core/pass/snapshot"
 import type { State } from "../core/model/rows-state";
 import type { Ms } from "../core/units";
 import { StorageError } from "../store/errors";
-import type { Store } from "../store/store";
+import type { Draft, Store } from "../store/store";
 import type { Idleness } from "./facts/idleness";
 import { createListening, type Listening } from "./facts/listening";
 
@@ -32,6 +32,13 @@ export interface Loop extends Pick<Listening, "contacts" | "listening_ms" | "las
   heard(node_id: string, now_ms: Ms): void;
   gone(node_id: string): void;
   /**
+   * Returns whether the last pass has decided on what is wanted. Until the first one has, the rows of a restored copy
+   * may want what a newer history has given up or replaced, so no agent is told to begin or to stop because of them.
+   */
+  decides(): boolean;
+  /** Calls the listener when a pass has decided and the one before, if any, had not. */
+  onDecided(listener: () => void): void;
+  /**
    * Stops planning for good, since an agent has seen a newer state of this cluster than this server has. The notices
    * then begin with the reason.
    */
@@ -49,6 +56,13 @@ const LONGEST_WAIT_MS = 60_000;
 
 const bounded = (wait_ms: Ms): Ms => Math.min(Math.max(wait_ms, 1), LONGEST_WAIT_MS);
 
+interface Pass {
+  readonly planned: Plan;
+  readonly now_ms: Ms;
+  /** Whether a restored database was still waiting for inventories. Then the pass has decided nothing. */
+  readonly recovering: boolean;
+}
+
 type Phase = "idle" | "scheduled" | "planning" | "again" | "stopped";
 
 export function createLoop(options: LoopOptions): Loop {
@@ -56,6 +70,7 @@ export function createLoop(options: LoopOptions): Loop {
   const listening = createListening(options.monotonic);
   const desk: { phase: Phase } = { phase: "idle" };
   let fenced: string | null = null;
+  const deciding = createDeciding();
   let last: Pick<Plan, "blocked" | "notices" | "queue"> = { blocked: [], notices: [], queue: [] };
   let timer: ReturnType<typeof setTimeout> | undefined;
   const unlisten = store.onCommit(() => wake());
@@ -77,23 +92,20 @@ export function createLoop(options: LoopOptions): Loop {
     if (desk.phase === "stopped" || fenced !== null) return;
     desk.phase = "planning";
     clearTimeout(timer);
-    const committed = store.commit("plan", (draft) => {
-      const planned = plan(snapshot(draft.state, draft.now_ms));
-      draft.put(planned.changes);
-      return { planned, now_ms: draft.now_ms };
-    });
+    const committed = store.commit("plan", (draft) => passOver(draft, snapshot(draft.state, draft.now_ms)));
     const done = await committed.catch(couldNotCommit(options.failed));
     next(done?.value ?? null);
   }
 
   /** Ends a pass. Wakes the loop at once if there may be more to do, else at the time that the plan names. */
-  function next(done: { readonly planned: Plan; readonly now_ms: Ms } | null): void {
+  function next(done: Pass | null): void {
     if (desk.phase === "stopped") return;
     const changed = desk.phase === "again";
     desk.phase = "idle";
     if (done === null) return wakeIn(AGAIN_MS);
-    const { planned, now_ms } = done;
+    const { planned, now_ms, recovering } = done;
     last = planned;
+    deciding.passed(!recovering);
     options.idleness.told(planned.ops.flatMap((op) => (op.op === "notify" ? [op.task.uid] : [])));
     if (changed || planned.more || planned.ops.length > 0) wake();
     else if (planned.wake_at_ms !== null) wakeIn(planned.wake_at_ms - now_ms);
@@ -101,6 +113,7 @@ export function createLoop(options: LoopOptions): Loop {
 
   return {
     ...listening,
+    ...deciding,
     wake,
     snapshot,
     blocked: () => last.blocked,
@@ -118,6 +131,29 @@ export function createLoop(options: LoopOptions): Loop {
       unlisten();
       listening.stop();
       clearTimeout(timer);
+    },
+  };
+}
+
+function passOver(draft: Draft, snapshot: Snapshot): Pass {
+  const planned = plan(snapshot);
+  draft.put(planned.changes);
+  return { planned, now_ms: draft.now_ms, recovering: draft.state.cluster.recovering !== null };
+}
+
+/** Keeps whether the last pass has decided. */
+function createDeciding(): Pick<Loop, "decides" | "onDecided"> & { readonly passed: (decided: boolean) => void } {
+  let decides = false;
+  let listener: () => void = () => undefined;
+  return {
+    decides: () => decides,
+    onDecided(call) {
+      listener = call;
+    },
+    passed(decided) {
+      const begins = decided && !decides;
+      decides = decided;
+      if (begins) listener();
     },
   };
 }

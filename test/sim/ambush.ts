@@ -3,12 +3,15 @@
 
 import { cutAlone, isQuiet } from "./alone";
 import { restore } from "./copies";
+import { copyDatabase } from "./database";
 import type { Machine } from "./machine";
 import type { Link } from "./network";
 import { bootAgent, bootServer, crashAgent, crashServer } from "./processes";
 import type { World } from "./world";
 
 const HALF_OPEN = 0.1;
+/** How often somebody copies the database just when a machine is cut off that was told to start something. */
+const COPIED = 0.5;
 const LONGEST_MS = 200_000;
 /** Messages of a dead connection hardly ever arrive later than this. */
 const LONGEST_STALL_MS = 20_000;
@@ -25,7 +28,12 @@ export function ambushAgent(world: World, link: Link, data: string): void {
   if (isQuiet(world) || !data.includes('"verb":"')) return;
   if (data.includes('"verb":"assign"')) {
     const isService = data.includes('"kind":"service"');
-    if (isService && ambush.chance(world.faults.cut_told)) return cutAlone(world, link.machine);
+    if (isService && ambush.chance(world.faults.cut_told)) {
+      // Only a copy of this moment wants what is about to be given up.
+      if (world.faults.every_ms.restore !== null && !world.wrongDatabase && ambush.chance(COPIED))
+        world.backups.push(copyDatabase(world.database));
+      return cutAlone(world, link.machine);
+    }
     if (ambush.chance(world.faults.restore_told)) return restoreSoon(world);
   }
   if (!ambush.chance(world.faults.ambush)) return;

@@ -102,10 +102,7 @@ export function drawFaults(random: Random): Faults {
     often(trouble, 0.2, 12_000, 120_000);
   // Most tries find no exclusive task whose machine is away alone.
   often("hang", 0.25, 2_000, 10_000);
-  // Worlds of leases have one history: a copy may begin an exclusive task again that a newer history had given up.
-  const leases = every.hang !== null;
-  if (leases) for (const trouble of OF_COPIES) every[trouble] = null;
-  if (!sqlite && !leases) {
+  if (!sqlite) {
     often("restore", 0.2, 30_000, 150_000);
     often("wrong_copy", 0.15, 20_000, 150_000);
   }

@@ -280,6 +280,11 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: "recovering-tells",
+    rule: "protocol 22: a recovering server tells nobody to begin what its copy had placed",
+    edits: [edit("src/server/agents/work.ts", "tasks: hub.loop.decides() ? tasks : [],", "tasks,")],
+  },
+  {
     name: "nothing-is-adopted",
     rule: "protocol 22: living attempts of known slots are adopted",
     edits: [

@@ -14,7 +14,13 @@ interface Changes {
 export function checkSent(world: World, link: Link, data: string): void {
   if (!data.startsWith('{"type":"changes"')) return;
   const { changes } = JSON.parse(data) as Changes;
+  const { recovering } = world.database.state.cluster;
   for (const verb of changes) {
+    demand(
+      recovering === null || verb.verb === "stop",
+      "22: a recovering server starts nothing",
+      () => `${verb.verb} to ${link.machine}`,
+    );
     if (verb.verb === "stop") {
       demand(
         isOver(world, link, verb.uid),

@@ -75,6 +75,13 @@ export function createSessions(context: Context): Sessions {
       if (session !== undefined) ask(hub, session, change.row);
     }
   });
+  // Whoever was greeted before has been told nothing of its tasks.
+  hub.loop.onDecided(() => {
+    for (const [node_id, session] of hub.live) {
+      const node = hub.store.state.nodes.get(node_id);
+      if (node !== undefined) push(hub, session, node, hub.store.state.tasks.values());
+    }
+  });
   return {
     handlers: {
       open(socket) {

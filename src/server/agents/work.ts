@@ -25,8 +25,9 @@ export const WORK: Handlers<"report" | "heartbeat"> = {
 };
 
 /**
- * Sends `first`, and then the verbs for these tasks that the agent has not been told in this session. Sends nothing if
- * there are none. The message is numbered, and kept until the agent reports it as applied.
+ * Sends `first`, and then the verbs for these tasks that the agent has not been told in this session; those not before
+ * the plan has decided. Sends nothing if there are none. The message is numbered, and kept until the agent reports it
+ * as applied.
  */
 export function push(
   hub: Hub,
@@ -42,7 +43,7 @@ export function push(
       limits: hub.limits,
       server: hub.process,
       sign: hub.identity.sign,
-      tasks,
+      tasks: hub.loop.decides() ? tasks : [],
       told: session.told,
     }),
   ];
