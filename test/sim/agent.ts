@@ -9,6 +9,7 @@ import type { Fence } from "../../src/core/agent/fence";
 import { traceOf } from "../../src/os/errors";
 import type { Machine as MachineFacts } from "../../src/wire/agent";
 import { makeSimCards } from "./card-gate";
+import { wallOf } from "./clocks";
 import { makeTasks, slowDisk, type DriverWorld } from "./driver";
 import { newOwner, type Owner } from "./host";
 import { identityOf } from "../support/keys";
@@ -65,7 +66,9 @@ async function run(world: AgentWorld, agent: Agent): Promise<void> {
     // On a full disk a start fails, and is tried again.
     if (/^task \w+: /.test(line) && !line.endsWith(DISK_FULL)) world.failed(line);
   };
-  const clock = (): number => world.schedule.now_ms;
+  const { clocks } = machine;
+  const clock = (): number => world.schedule.now_ms + clocks.boot_ms;
+  const wall = (): number => wallOf(clocks, world.schedule.now_ms);
   const cards = makeSimCards(world, machine, () => {
     loop.wake();
     agent.connection?.changed();
@@ -96,7 +99,7 @@ async function run(world: AgentWorld, agent: Agent): Promise<void> {
     pin: identityOf(identity.credential.cluster_id).pin,
     loop,
     clock,
-    wall: clock,
+    wall,
     say,
     instance_id: `${machine.id}-${instances++}`,
     machine: facts,

@@ -71,7 +71,7 @@ function makeLooks(
   let [begun, looking, again] = [0, false, false];
   const look = (): void => {
     looking = true;
-    const [n, at_ms] = [++begun, schedule.now_ms];
+    const [n, at_ms] = [++begun, schedule.now_ms + machine.clocks.boot_ms];
     const shown = machine.devices.map((device) => shownOf(machine, device));
     const done = (): void => {
       const more = took(n, at_ms, shown);
@@ -91,8 +91,8 @@ function makeLooks(
   };
 }
 
-function openStates(world: AgentWorld, { disk, boot_id }: Machine): CardStates {
-  const clock = (): number => world.schedule.now_ms;
+function openStates(world: AgentWorld, { disk, boot_id, clocks }: Machine): CardStates {
+  const clock = (): number => world.schedule.now_ms + clocks.boot_ms;
   const { boot_id: kept_boot, cards: kept } = disk.cards;
   const keep = (cards: Iterable<KnownCard>): void => {
     disk.cards = { boot_id, cards: [...cards].map(keptOf) };
@@ -145,7 +145,7 @@ export function makeSimCards(world: AgentWorld, machine: Machine, changed: () =>
       machine.devices.map((device) => {
         const card = states.get(device.id)?.card;
         if (device.state !== "ok" || card === undefined) return device;
-        return { ...device, ...stateOf(card, world.schedule.now_ms) };
+        return { ...device, ...stateOf(card, world.schedule.now_ms + machine.clocks.boot_ms) };
       }),
   };
 }

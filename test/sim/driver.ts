@@ -2,9 +2,12 @@
 // keeper goes on without the agent, and the next agent finds what is on the disk.
 
 import type { Driver } from "../../src/agent/drivers/driver";
+import { keptRecord, parseRecord } from "../../src/agent/tasks/records";
+import type { Clocks } from "../../src/agent/tasks/moments";
 import type { TaskStore } from "../../src/agent/tasks/store";
 import type { Orphan } from "../../src/core/model/rows-node";
 import type { Seen, TaskRecord } from "../../src/core/model/record";
+import { clocksOf } from "./clocks";
 import type { Host, Owner } from "./host";
 import type { Keeper } from "./keeper";
 import { renew } from "./lease";
@@ -63,8 +66,18 @@ export function makeTasks(
   };
   return {
     store: makeStore(world, machine, owner, look),
-    driver: makeDriver(world, machine, owner, { seen: () => (seen ??= lookAll(machine)), look }),
+    driver: makeDriver(world, machine, owner, {
+      seen: () => (seen ??= lookAll(machine, world.schedule.now_ms)),
+      look,
+    }),
   };
+}
+
+/** Reads a record as an agent that starts now finds it. */
+function readAgain(uid: string, kept: TaskRecord, now: Clocks): TaskRecord {
+  const read = parseRecord(JSON.parse(JSON.stringify(kept)), uid, now);
+  if (read.is === "bad") throw new Error(`the record of ${kept.assignment.name} is bad: ${read.why}`);
+  return read.record;
 }
 
 /** `changed`: a file was written that the driver looks at. */
@@ -77,11 +90,13 @@ function makeStore(world: DriverWorld, machine: Machine, owner: Owner, changed: 
     });
 
   const { disk } = machine;
+  const found = (uid: string, kept: TaskRecord): TaskRecord =>
+    readAgain(uid, kept, clocksOf(machine, world.schedule.now_ms));
   return {
     read: async () => {
       const records = new Map<string, TaskRecord>();
-      for (const [uid, record] of disk.records) if (!disk.acked.has(uid)) records.set(uid, record);
-      for (const [uid, record] of machine.run.owed) records.set(uid, record);
+      for (const [uid, record] of disk.records) if (!disk.acked.has(uid)) records.set(uid, found(uid, record));
+      for (const [uid, record] of machine.run.owed) records.set(uid, found(uid, record));
       machine.known_ends = new Set([...disk.records].filter(([, { end }]) => end !== null).map(([uid]) => uid));
       const stopped = [...disk.claims].filter(([uid, { by }]) => by === "stop" && !disk.records.has(uid));
       return {
@@ -96,15 +111,16 @@ function makeStore(world: DriverWorld, machine: Machine, owner: Owner, changed: 
         .filter(([uid]) => disk.acked.has(uid))
         .map(([uid, record]) => {
           disk.acked.delete(uid);
-          return record;
+          return found(uid, record);
         }),
     write: async (record) => {
       const { uid } = record.assignment;
       await slowly(() => {
-        if (machine.full) machine.run.owed.set(uid, record);
+        const kept = keptRecord(record, clocksOf(machine, world.schedule.now_ms)) as unknown as TaskRecord;
+        if (machine.full) machine.run.owed.set(uid, kept);
         else {
           machine.run.owed.delete(uid);
-          disk.records.set(uid, record);
+          disk.records.set(uid, kept);
         }
         if (record.end !== null) world.ended(machine, record);
       });
@@ -168,7 +184,7 @@ function makeDriver(
     },
     look,
     drop: () => undefined,
-    lease: (heard_ms) => renew({ schedule }, machine, heard_ms),
+    lease: (heard_ms) => renew({ schedule }, machine, heard_ms - machine.clocks.boot_ms),
     onChange: (call) => {
       listener = call;
     },
@@ -176,10 +192,10 @@ function makeDriver(
   };
 }
 
-function lookAll(machine: Machine): Map<string, Seen> {
+function lookAll(machine: Machine, now_ms: number): Map<string, Seen> {
   const seen = new Map<string, Seen>();
   for (const uid of new Set([...machine.disk.claims.keys(), ...machine.processes.keys()])) {
-    const one = look(machine, uid);
+    const one = look(machine, uid, clocksOf(machine, now_ms));
     if (one !== null) seen.set(uid, one);
   }
   return seen;

@@ -34,6 +34,7 @@ export const TROUBLES = [
   "stranger",
   "bad_card",
   "forget_flow",
+  "clock_jump",
 ] as const;
 export type Trouble = (typeof TROUBLES)[number];
 

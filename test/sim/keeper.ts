@@ -4,7 +4,9 @@
 import { LEASE_TIMES } from "../../src/core/limits";
 import type { Assignment } from "../../src/core/model/record";
 import { leasePhase } from "../../src/agent/keeper/lease";
+import { keptExit } from "../../src/agent/tasks/taskdir";
 import { leaveRemains } from "./card-gate";
+import { bootClocks, clocksOf } from "./clocks";
 import { behaviourOf, claim, type Exit, type Machine, type Process, type Watcher } from "./machine";
 import { supervise } from "./lease";
 import type { Random } from "./random";
@@ -41,6 +43,7 @@ export function makeKeeper(schedule: Schedule, random: Random, watcher: Watcher)
       down(hands, machine);
       machine.boots++;
       machine.boot_id = `${machine.id}-boot-${machine.boots}`;
+      bootClocks(machine.clocks, random, schedule.now_ms);
       if (random.chance(0.3)) machine.kernel = `${machine.boots}`;
       machine.power = "on";
     },
@@ -109,9 +112,18 @@ function finish({ watcher, random, schedule }: Hands, machine: Machine, process:
   if (machine.processes.get(process.uid) !== process) return;
   machine.processes.delete(process.uid);
   leaveRemains(machine, process, random, schedule);
-  if (process.kept && machine.disk.claims.has(process.uid)) machine.disk.exits.set(process.uid, exit);
+  if (process.kept && machine.disk.claims.has(process.uid)) keep(machine, process.uid, exit, schedule.now_ms);
   watcher.ended(machine, process, exit);
   machine.changed();
+}
+
+/** Writes down how a task ended, by the clocks of the machine. */
+function keep(machine: Machine, uid: string, exit: Exit, now_ms: number): void {
+  const { boot_ms } = machine.clocks;
+  const [started_ms, ended_ms] = [exit.started_ms + boot_ms, exit.ended_ms + boot_ms];
+  const seen = { ...exit, started_ms, ended_ms, peak_memory_bytes: null, oom: false, left: 0 };
+  const told: unknown = JSON.parse(JSON.stringify(keptExit(seen, clocksOf(machine, now_ms))));
+  machine.disk.exits.set(uid, { boot_id: machine.boot_id, told });
 }
 
 function signal(hands: Hands, machine: Machine, uid: string, name: string, by: "agent" | "lease"): void {

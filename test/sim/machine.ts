@@ -9,7 +9,10 @@ import type { Orphan } from "../../src/core/model/rows-node";
 import type { Amounts, Promised } from "../../src/core/model/promised";
 import type { TaskExit } from "../../src/core/model/end";
 import type { Assignment, Seen, TaskRecord } from "../../src/core/model/record";
+import { parseExit } from "../../src/agent/tasks/taskdir";
+import type { Clocks } from "../../src/agent/tasks/moments";
 import type { Credential } from "../../src/wire/agent";
+import type { Ahead } from "./clocks";
 
 /**
  * What a task of the simulator does, written as its argv: `sim exit MS CODE`, `sim forever`, and `hang` to ignore
@@ -52,9 +55,10 @@ export interface Disk {
   fence: Fence | null;
   /** Whether nothing was ever applied on this disk. */
   fresh: boolean;
+  /** The records as they are kept: their moments are wall times, with the clock by which they are to be read. */
   records: Map<string, TaskRecord>;
   claims: Map<string, { readonly boot_id: string; readonly by: "start" | "stop" }>;
-  exits: Map<string, Exit>;
+  exits: Map<string, { readonly boot_id: string; readonly told: unknown }>;
   /** Ended tasks whose commit was acknowledged. They are kept, and no longer listed. */
   acked: Set<string>;
   unreadable: Map<string, Orphan>;
@@ -82,6 +86,7 @@ export interface Machine {
   readonly memory_bytes: number;
   boot_id: string;
   boots: number;
+  readonly clocks: Ahead;
   /** How often its keeper has died. */
   deaths: number;
   power: "on" | "off" | "dead";
@@ -148,16 +153,16 @@ export const isClaimed = (machine: Machine, uid: string): boolean =>
   machine.disk.claims.has(uid) || machine.run.claims.has(uid);
 
 /** Returns what the driver sees of a task, from its claim, its process and its exit on disk. */
-export function look(machine: Machine, uid: string): Seen | null {
+export function look(machine: Machine, uid: string, now: Clocks): Seen | null {
   if (machine.starting.has(uid)) return null;
   const process = machine.processes.get(uid);
   if (process !== undefined) {
-    return { claimed: true, process: { is: "alive", handle: { pid: process.pid }, started_ms: process.started_ms } };
+    const started_ms = process.started_ms + machine.clocks.boot_ms;
+    return { claimed: true, process: { is: "alive", handle: { pid: process.pid }, started_ms } };
   }
-  const exit = machine.disk.exits.get(uid);
-  if (exit !== undefined) {
-    return { claimed: true, process: { is: "ended", ...exit, peak_memory_bytes: null, oom: false, left: 0 } };
-  }
+  const kept = machine.disk.exits.get(uid);
+  const exit = kept === undefined ? null : parseExit(kept.told, kept, now);
+  if (exit !== null) return { claimed: true, process: { is: "ended", ...exit } };
   const claimed = machine.disk.claims.get(uid);
   if (claimed === undefined) return null;
   if (claimed.by === "stop") return { claimed: true, process: { is: "none" } };

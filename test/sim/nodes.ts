@@ -6,6 +6,7 @@ import { GIB } from "../../src/core/units";
 import { newNode } from "../../src/server/nodes/node-row";
 import type { Machine as MachineFacts } from "../../src/wire/agent";
 import { makeCards } from "./cards";
+import { drawClocks } from "./clocks";
 import { freshDisk, type Machine } from "./machine";
 import type { Random } from "./random";
 
@@ -19,6 +20,7 @@ export function makeMachine(id: string, random: Random, smallest: number): Machi
     memory_bytes: cpus * 4 * GIB,
     boot_id: `${id}-boot-1`,
     boots: 1,
+    clocks: drawClocks(random.fork(`clocks ${id}`)),
     deaths: 0,
     power: "on",
     disk: freshDisk(),

@@ -7,6 +7,7 @@ import { type AgentSocket, type Context, createContext } from "../../src/server/
 import type { Loop } from "../../src/server/loop";
 import { createSessions, type Sessions } from "../../src/server/agents/sessions";
 import { openSimStore, type Database, type SimStore, type StoreWorld } from "./database";
+import { wallOf } from "./clocks";
 import { newOwner, type Host, type Owner } from "./host";
 import { identityOf } from "../support/keys";
 import type { End, Link, Network } from "./network";
@@ -16,6 +17,8 @@ export interface ServerWorld extends StoreWorld {
   readonly host: Host;
   readonly network: Network;
   readonly limits: PlanLimits;
+  /** How far the wall clock of the server's machine is wrong. */
+  readonly clocks: { wall_ms: number };
   /** The directory with SQLite's files, in worlds that have them. */
   readonly home: SqliteHome | null;
   readonly note: (what: string) => void;
@@ -64,7 +67,7 @@ export function startServer(world: ServerWorld, database: Database): Server {
       node_tests: [],
       identity: identityOf(cluster_id),
       clock,
-      wall: clock,
+      wall: () => wallOf(world.clocks, world.schedule.now_ms),
       seed,
       process: { uid: 990, boot_id: "the server's boot" },
       version: "sim",

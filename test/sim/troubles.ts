@@ -7,6 +7,7 @@ import { cardTurnsBad, strangerComes } from "./cards";
 import { backUp, olderCopy, restore, wrongDatabase } from "./copies";
 import { bootAgent, bootServer, crashAgent, crashServer } from "./processes";
 import type { World } from "./world";
+import { drawError } from "./clocks";
 import { emptyDatabase } from "./database";
 import { TROUBLES, type Trouble } from "./faults";
 import { hangs } from "./hangs";
@@ -233,6 +234,16 @@ function spoilRecord(world: World): void {
   bootAgent(world, machine);
 }
 
+/** Sets a wall clock right, or wrong: that of the server's machine, or that of another one. */
+function clockJumps(world: World): void {
+  const { troubles } = world.dice;
+  const machine = troubles.chance(0.3) ? null : someMachine(world);
+  const { clocks } = machine ?? world.serverWorld;
+  const before_ms = clocks.wall_ms;
+  clocks.wall_ms = drawError(troubles);
+  world.trace.note(`the clock of ${machine?.id ?? "the server"} jumps by ${clocks.wall_ms - before_ms} ms`);
+}
+
 const MAKE: Record<Trouble, (world: World) => void> = {
   cut: (world) => cut(world, "both", 1),
   cut_one_way: (world) => cut(world, world.dice.troubles.pick(["up", "down"] as const), 1),
@@ -245,6 +256,7 @@ const MAKE: Record<Trouble, (world: World) => void> = {
     world.network.forget(id);
     world.heardSince.delete(id);
   },
+  clock_jump: clockJumps,
   server_kill: killServerFor,
   server_pause: pauseServer,
   restore,

@@ -7,6 +7,7 @@ import { isEnd } from "../../src/core/model/task";
 import { traceOf } from "../../src/os/errors";
 import type { Agent, AgentWorld } from "./agent";
 import { emptyDatabase, type Database } from "./database";
+import { drawError } from "./clocks";
 import { drawFaults, type Faults } from "./faults";
 import { makeHost, type Host } from "./host";
 import { SIM_LIMITS } from "./limits";
@@ -284,6 +285,7 @@ function serverWorldOf(
     host,
     network,
     limits: SIM_LIMITS,
+    clocks: { wall_ms: drawError(random.fork("server's clock")) },
     note: trace.note,
     failed: watched(world, fail),
     commitDelay: () => (world().slowCommits ? commits.int(0, 2_000) : commits.int(0, 3)),
