@@ -2,6 +2,7 @@
 // becomes durable and nobody knows yet. Chance alone would hardly ever hit these few milliseconds.
 
 import { cutAlone, isQuiet } from "./alone";
+import { drawError } from "./clocks";
 import { restore } from "./copies";
 import { copyDatabase } from "./database";
 import type { Machine } from "./machine";
@@ -125,4 +126,18 @@ export function ambushPeace(world: World, { id, power }: Machine): void {
   world.trace.note(`the next connection of ${id} is half open`);
   world.network.deafen(id);
   hangUp(world, id);
+}
+
+/** Starts an agent again while an attempt waits for its back-off. The wall clock may be set just then. */
+export function ambushWait(world: World, machine: Machine): void {
+  const { ambush } = world.dice;
+  if (isQuiet(world) || !ambush.chance(world.faults.ambush)) return;
+  world.schedule.in(ambush.int(1, 2_000), () => {
+    if (world.calm || !world.agents.has(machine.id)) return;
+    crashAgent(world, machine);
+    if (ambush.chance(0.5)) machine.clocks.wall_ms = drawError(ambush);
+    world.schedule.in(ambush.int(1, 500), () => {
+      if (!world.calm) bootAgent(world, machine);
+    });
+  });
 }

@@ -23,6 +23,8 @@ export interface DriverWorld {
   readonly keeper: Keeper;
   /** Checks a task that an agent is about to start, then starts it. */
   readonly starts: (machine: Machine, record: TaskRecord, start: () => void) => void;
+  /** Called when an attempt that has to wait for its back-off was written down. */
+  readonly waits: (machine: Machine) => void;
   /** Returns the longest time of a write. */
   readonly writeDelay: () => number;
   /** Called when a record was closed, so that the truth can be held against it. */
@@ -115,6 +117,7 @@ function makeStore(world: DriverWorld, machine: Machine, owner: Owner, changed: 
         }),
     write: async (record) => {
       const { uid } = record.assignment;
+      if (!machine.waits.has(uid)) machine.waits.set(uid, record.not_before_ms - machine.clocks.boot_ms);
       await slowly(() => {
         const kept = keptRecord(record, clocksOf(machine, world.schedule.now_ms)) as unknown as TaskRecord;
         if (machine.full) machine.run.owed.set(uid, kept);
@@ -123,6 +126,7 @@ function makeStore(world: DriverWorld, machine: Machine, owner: Owner, changed: 
           disk.records.set(uid, kept);
         }
         if (record.end !== null) world.ended(machine, record);
+        else if (machine.clocks.boot_ms + world.schedule.now_ms < record.not_before_ms) world.waits(machine);
       });
       if (record.end !== null) machine.known_ends.add(uid);
     },

@@ -132,7 +132,8 @@ function signalled(
   const limit = { at_ms: limitAt(process), grace_ms: process.assignment.stop.grace_ms };
   const orders = [...ordersFor(process, stopped), limit].filter(({ at_ms }) => at_ms <= world.now());
   demand(orders.length > 0, "I7: nothing is stopped without an order", () => `${describe(life)} got ${signal}`);
-  const killable_ms = Math.min(...orders.map(({ at_ms, grace_ms }) => at_ms + grace_ms));
+  const asked_ms = process.signals.find((one) => one.by === "agent")?.at_ms ?? world.now();
+  const killable_ms = Math.min(...orders.map(({ at_ms, grace_ms }) => Math.max(at_ms, asked_ms) + grace_ms));
   demand(
     signal !== "KILL" || world.now() >= killable_ms,
     "L5: a grace is kept",

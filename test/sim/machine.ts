@@ -112,6 +112,8 @@ export interface Machine {
   readonly hangs: Record<"keeper" | "guard" | "disk", number>;
   /** Tasks that the living keeper has claimed and whose process has not begun yet. */
   readonly starting: Set<string>;
+  /** Until when each attempt waits for its back-off, whatever the clocks show. */
+  readonly waits: Map<string, number>;
   /** Called whenever a claim, a process or an exit changes. */
   changed: () => void;
 }

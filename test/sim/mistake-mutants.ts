@@ -138,17 +138,6 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
     edits: [edit("src/core/plan/overdue.ts", "if (due_ms > pass.now_ms) {", "if (due_ms > 0) {")],
   },
   {
-    name: "moments-of-this-boot-are-told-by-the-wall",
-    rule: "protocol 28: ages are counted on boot time",
-    edits: [
-      edit(
-        "src/agent/tasks/moments.ts",
-        "if (same && boot_ms !== null) return boot_ms;",
-        "if (same && boot_ms !== null && boot_ms > now.boot_ms) return boot_ms;",
-      ),
-    ],
-  },
-  {
     name: "grace-counts-from-the-stop-alone",
     rule: "L5: a grace is kept, protocol 28: it begins with the signal",
     edits: [
@@ -156,17 +145,6 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
         "src/core/agent/step.ts",
         "const killAt = Math.max(stop.at_ms, asked.at_ms) + stop.grace_ms;",
         "const killAt = stop.at_ms + stop.grace_ms;",
-      ),
-    ],
-  },
-  {
-    name: "moments-are-kept-by-the-wall-alone",
-    rule: "protocol 28: what is kept names its boot",
-    edits: [
-      edit(
-        "src/agent/tasks/records.ts",
-        "{ wall_ms, boot_ms: wall_ms - ahead_ms, boot_id }",
-        "{ wall_ms, boot_ms: null, boot_id }",
       ),
     ],
   },

@@ -32,6 +32,7 @@ export function makeMachine(id: string, random: Random, smallest: number): Machi
     full: false,
     hangs: { keeper: 0, guard: 0, disk: 0 },
     starting: new Set(),
+    waits: new Map(),
     changed: () => undefined,
   };
 }

@@ -21,7 +21,7 @@ import { makeMachine } from "./nodes";
 import { checkFence } from "./fences";
 import { mayOverlap } from "./overlap";
 import { seeded, type Random } from "./random";
-import { ambushAgent, ambushInventory, ambushServer } from "./ambush";
+import { ambushAgent, ambushInventory, ambushServer, ambushWait } from "./ambush";
 import { makeSchedule, type Schedule } from "./schedule";
 import { checkContact, checkSilence, noteDrop } from "./reach";
 import { isUnknowable } from "./unknowable";
@@ -122,6 +122,15 @@ function checkLease(machine: Machine, { assignment }: TaskRecord, now_ms: number
   if (lease_ms === null) return;
   const until_ms = (machine.run.told_ms ?? Number.NEGATIVE_INFINITY) + lease_ms - stop.grace_ms;
   demand(until_ms > now_ms, "19: no start without a valid lease", () => `${assignment.name} on ${machine.id}`);
+}
+
+/** Checks that an attempt waits for its back-off, however often its agent was started again meanwhile. */
+function checkWait(machine: Machine, { assignment }: TaskRecord, now_ms: number): void {
+  demand(
+    (machine.waits.get(assignment.uid) ?? 0) <= now_ms,
+    "28: a back-off is counted on the boot clock",
+    () => `${assignment.name} on ${machine.id}`,
+  );
 }
 
 const fail = (why: string): void => {
@@ -259,10 +268,12 @@ function agentWorldOf(world: Found, { random, schedule, trace, host, keeper }: P
         () => `${record.assignment.name} on ${machine.id}`,
       );
       checkLease(machine, record, schedule.now_ms);
+      checkWait(machine, record, schedule.now_ms);
       checkClean(machine, record);
       checkTimeline(world(), machine, record.assignment.uid);
       start();
     }),
+    waits: (machine) => ambushWait(world(), machine),
     ended: watched(world, (machine: Machine, record: TaskRecord) => world().lives.recordEnded(machine, record)),
     fenced: watched(world, checkFence),
     failed: watched(world, fail),
