@@ -224,7 +224,16 @@ export const assignment = z.object({
 export const verb = z.discriminatedUnion("verb", [
   z.object({ verb: z.literal("assign"), task: assignment }),
   z.object({ verb: z.literal("go"), uid }),
-  z.object({ verb: z.literal("stop"), uid, attempt: int, signal: text, grace_ms: int, why: prose }),
+  z.object({
+    verb: z.literal("stop"),
+    uid,
+    attempt: int,
+    /** Older servers do not send this field. */
+    assigned_revision: int.default(0),
+    signal: text,
+    grace_ms: int,
+    why: prose,
+  }),
 ]) satisfies z.ZodType<Verb>;
 
 const CAUSES = Object.keys(END_CAUSES) as [EndCause, ...EndCause[]];

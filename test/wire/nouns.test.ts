@@ -1,9 +1,9 @@
-// What agents and servers of other releases say is understood: an end without a cause or with one of tomorrow, and an
-// assignment that does not say when a task is stable.
+// What agents and servers of other releases say is understood: an end without a cause or with one of tomorrow, an
+// assignment that does not say when a task is stable, and a stop that does not say when its task was assigned.
 
 import { expect, test } from "bun:test";
 import { DEFAULT_LIMITS } from "../../src/core/pass/limits";
-import { assignment, reported } from "../../src/wire/nouns";
+import { assignment, reported, verb } from "../../src/wire/nouns";
 import { assignmentFor } from "../support/tasks";
 
 const END = {
@@ -29,4 +29,10 @@ test("an assignment of a server of before is stable after the default", () => {
   const { stable_ms, ...before } = assignmentFor("true", { stable_ms: 5_000 });
   expect(assignment.parse({ ...before, stable_ms })).toMatchObject({ stable_ms: 5_000 });
   expect(assignment.parse(before)).toMatchObject({ stable_ms: DEFAULT_LIMITS.stable_ms });
+});
+
+test("a stop of a server of before names no revision, so that no disk vouches for its task", () => {
+  const stop = { verb: "stop", uid: "a".repeat(32), attempt: 1, signal: "TERM", grace_ms: 1, why: "drained" };
+  expect(verb.parse({ ...stop, assigned_revision: 7 })).toMatchObject({ assigned_revision: 7 });
+  expect(verb.parse(stop)).toMatchObject({ assigned_revision: 0 });
 });

@@ -3,7 +3,7 @@
 import { HOUSE_LIMITS } from "../limits";
 import { successorUid } from "../fresh";
 import { endWithoutResult } from "./ending";
-import { isCurrent, passedOf, type Fence } from "./fence";
+import { isCurrent, passedOf, vouchesFor, type Fence } from "./fence";
 import { withoutRecord } from "./report";
 import type { Stamp, TaskRecord, TaskReport, Verb } from "../model/record";
 import type { BootMs } from "../units";
@@ -27,7 +27,7 @@ export interface Accepted {
    * as the end of `of`.
    */
   readonly strays: readonly { readonly uid: string; readonly of: string; readonly why: string }[];
-  /** Reports for stopped uids that never began here, or that are over and have no record. */
+  /** Reports for stopped uids without a record that never began here, that are over, or of which nobody knows. */
   readonly reports: readonly TaskReport[];
 }
 
@@ -63,14 +63,17 @@ export function accept(context: AcceptContext, stamp: Stamp, n: number, verbs: r
     } else if (current(verb.uid) === undefined) {
       const { uid, why } = verb;
       const begun = context.begun(uid);
-      if (begun === "no") claims.push(uid);
+      // The claim says to a later agent that the task never began, so it is made only where this is certain.
+      const isUnbegun = begun === "no" && vouchesFor(fence, verb.assigned_revision);
+      if (isUnbegun) claims.push(uid);
       const heirs = heirsOf(verb).filter((heir) => current(heir) !== undefined || context.begun(heir) !== "no");
       for (const heir of heirs) {
         for (const record of stopped({ ...verb, uid: heir }, current, context.now_ms)) changed.set(heir, record);
       }
       const living = [uid, ...heirs].filter((one) => context.begun(one) === "alive").at(-1);
       if (living !== undefined) strays.push({ uid: living, of: uid, why });
-      else reports.push(withoutRecord(uid, why, begun === "no" && heirs.length === 0 ? "no" : "over"));
+      else if (begun !== "no" || heirs.length > 0) reports.push(withoutRecord(uid, why, "over"));
+      else reports.push(withoutRecord(uid, why, isUnbegun ? "no" : "unknown"));
     } else {
       for (const record of stopped(verb, current, context.now_ms)) changed.set(record.assignment.uid, record);
     }

@@ -29,6 +29,12 @@ export const passedOf = ({ timeline, epoch, revision, signature }: Stamp): Passe
   signature,
 });
 
+/**
+ * Returns whether this disk would have a record of a task that was assigned at this revision and had come to this
+ * agent. If it would not, the lack of a record says nothing about whether the task began.
+ */
+export const vouchesFor = ({ since }: Fence, assigned_revision: number): boolean => since < assigned_revision;
+
 export type Greeting =
   | { readonly is: "welcome"; readonly fence: Fence; readonly new_timeline: boolean }
   | { readonly is: "refused"; readonly why: string };

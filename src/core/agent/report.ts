@@ -89,15 +89,29 @@ const unrecorded = (uid: string, reported: ReportedEnd): TaskReport => ({
   reported,
 });
 
-/** Returns the report of a task without a record here: it never began, or its result is not known any more. */
-export function withoutRecord(uid: string, why: string, begun: "no" | "over" | "rebooted"): TaskReport {
-  const end =
-    begun === "no"
-      ? endWithoutResult("stopped", null, `${why}; it never began here`, 0)
-      : begun === "rebooted"
-        ? endWithoutResult("gone", "node_rebooted", "the machine was restarted while it ran", 0)
-        : endWithoutResult("unknown", "result_unknown", "it is over, and the record of how it ended is lost", 0);
-  return unrecorded(uid, reportedEnd(end, 0, null, 0));
+/**
+ * Returns the report of a task without a record here: it never began, its result is not known any more, or (`unknown`)
+ * the record of whether it began may be lost.
+ */
+export const withoutRecord = (uid: string, why: string, begun: "no" | "over" | "rebooted" | "unknown"): TaskReport =>
+  unrecorded(uid, reportedEnd(endWithoutRecordOf(why, begun), 0, null, 0));
+
+function endWithoutRecordOf(why: string, begun: "no" | "over" | "rebooted" | "unknown"): RecordEnd {
+  switch (begun) {
+    case "no":
+      return endWithoutResult("stopped", null, `${why}; it never began here`, 0);
+    case "over":
+      return endWithoutResult("unknown", "result_unknown", "it is over, and the record of how it ended is lost", 0);
+    case "rebooted":
+      return endWithoutResult("gone", "node_rebooted", "the machine was restarted while it ran", 0);
+    case "unknown":
+      return endWithoutResult(
+        "unknown",
+        "no_record",
+        "its agent's data directory is newer, and has no record of it",
+        0,
+      );
+  }
 }
 
 /** Returns the report of a task that outlived its record, with its exit as its supervisor saw it. */

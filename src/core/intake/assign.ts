@@ -49,8 +49,9 @@ function verbFor(state: State, node: NodeRow, task: TaskRow, context: AssignCont
   const told = context.told.get(task.uid);
   if (task.desired === "stop") {
     if (told === "stop" || task.stop === null) return null;
+    const { uid, attempt, assigned_revision } = task;
     const { signal, grace_ms, why } = task.stop;
-    return { verb: "stop", uid: task.uid, attempt: task.attempt, signal, grace_ms, why };
+    return { verb: "stop", uid, attempt, assigned_revision, signal, grace_ms, why };
   }
   if (told === undefined) {
     // A task that was written off, or meant for a boot that is over, is never started.

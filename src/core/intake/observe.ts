@@ -86,7 +86,7 @@ export function observeInventory(
     asked.length === 0
       ? null
       : `it has records that it cannot read, so nobody knows of ${asked.map(taskName).join(", ")}: orch cancel ends ` +
-        `a run, orch node drain ${node.name} --deadline 1s has it done again elsewhere`;
+        `a run, orch node drain ${node.name} --deadline 1s ends them there: what may have begun asks then`;
   const done = finish({ ...node, boot_id: inventory.boot_id, reason }, draft, node);
   return {
     ...done,
@@ -224,6 +224,7 @@ function strange(state: State, node: NodeRow, entry: TaskReport, context: Intake
       verb: "stop",
       uid: entry.uid,
       attempt: identity?.attempt ?? 0,
+      assigned_revision: 0,
       signal: "TERM",
       grace_ms: 10_000,
       why: "its end is already on record",

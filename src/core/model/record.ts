@@ -58,6 +58,8 @@ export type Verb =
       readonly verb: "stop";
       readonly uid: string;
       readonly attempt: number;
+      /** The revision at which the task was assigned. 0: not known, so that no disk vouches for the task. */
+      readonly assigned_revision: number;
       readonly signal: string;
       readonly grace_ms: Ms;
       readonly why: string;

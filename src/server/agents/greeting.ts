@@ -202,6 +202,7 @@ function sendHome(hub: Hub, session: Session, entries: readonly TaskReport[]): v
       verb: "stop",
       uid: entry.uid,
       attempt: entry.identity?.attempt ?? 0,
+      assigned_revision: 0,
       signal: "TERM",
       grace_ms: 10_000,
       why: "its node was forgotten",

@@ -72,6 +72,7 @@ const stopOf = (uid: string): Verb => ({
   verb: "stop",
   uid,
   attempt: 1,
+  assigned_revision: 5,
   signal: "TERM",
   grace_ms: 2_000,
   why: "it is not wanted",
@@ -206,4 +207,19 @@ test("an exclusive task whose grace leaves nothing of its lease is turned away, 
     return reported?.state === "rejected" ? reported : null;
   });
   expect(end.reason).toBe("its stop grace of 1m leaves nothing of the lease of 1m that an exclusive task has");
+});
+
+test.each([
+  ["since which the disk vouches is stopped", 4, "stopped", ["stopped"]],
+  ["before the disk was new is unknown", 5, "unknown", []],
+] as const)("what was assigned %s, also to a later agent", async (_what, since, state, found) => {
+  const uid = "f".repeat(32);
+  const fence = { ...FENCE, since };
+  for (const told of [[], found]) {
+    const { loop: agent, reports } = await startLoop(await site.open());
+    expect(agent.inventory().entries.map((entry) => entry.reported.state)).toEqual([...told]);
+    await agent.take(fence, { ...fence, revision: 9 }, 1, [stopOf(uid)]);
+    expect(reports.map((entry) => [entry.uid, entry.reported.state])).toEqual([[uid, state]]);
+    agent.stop();
+  }
 });

@@ -21,12 +21,24 @@ const FENCE: Fence & Stamp = {
 const FIRST = "f".repeat(32);
 const SECOND = successorUid(FIRST, 2);
 const THIRD = successorUid(SECOND, 3);
-const STOP: Verb = { verb: "stop", uid: FIRST, attempt: 1, signal: "TERM", grace_ms: 1_000, why: "scaled to 0" };
+const STOP: Verb = {
+  verb: "stop",
+  uid: FIRST,
+  attempt: 1,
+  assigned_revision: 3,
+  signal: "TERM",
+  grace_ms: 1_000,
+  why: "scaled to 0",
+};
 
-function stopped(begun: Readonly<Record<string, "alive" | "over">>, records: readonly TaskRecord[] = []): Accepted {
+function stopped(
+  begun: Readonly<Record<string, "alive" | "over">>,
+  records: readonly TaskRecord[] = [],
+  since = 0,
+): Accepted {
   const accepted = accept(
     {
-      fence: FENCE,
+      fence: { ...FENCE, since },
       records: new Map(records.map((record) => [record.assignment.uid, record])),
       claimed: (uid) => uid in begun,
       begun: (uid) => begun[uid] ?? "no",
@@ -61,6 +73,22 @@ describe("a stop for an attempt without a record", () => {
     const accepted = stopped({});
     expect(accepted.claims).toEqual([FIRST]);
     expect(reported(accepted)).toEqual([[FIRST, "stopped"]]);
+  });
+
+  test("that was assigned before this disk was new is unknown, and no claim says that it never began", () => {
+    for (const since of [3, 4]) {
+      const accepted = stopped({}, [], since);
+      expect(accepted.claims).toEqual([]);
+      expect(reported(accepted)).toEqual([[FIRST, "unknown"]]);
+      expect(accepted.reports[0]?.reported).toMatchObject({ cause: "no_record" });
+    }
+    expect(reported(stopped({}, [], 2))).toEqual([[FIRST, "stopped"]]);
+  });
+
+  test("ends what lives of it also on a newer disk", () => {
+    const accepted = stopped({ [FIRST]: "alive" }, [], 4);
+    expect(accepted.strays).toMatchObject([{ uid: FIRST, of: FIRST }]);
+    expect(reported(accepted)).toEqual([]);
   });
 
   test("ends what lives of it, and tells its end later", () => {
