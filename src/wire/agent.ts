@@ -45,11 +45,11 @@ const unreadable = entriesOf(orphan, HOUSE_LIMITS.message_entries) as z.ZodType<
 export const machine = z.object({
   fingerprint: text,
   boot_id: text,
-  agent_version: text,
+  agent_version: prose,
   facts: nodeFacts,
   capacity: amounts,
   devices,
-  pool: text,
+  pool: prose,
   labels: tableOf(text),
   taints,
 });

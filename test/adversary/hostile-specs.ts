@@ -66,19 +66,19 @@ const REFUSED: Specs = {
   "chain-of-strangers": (name) => job(`run: a, after: [${many(4_000, (n) => `x${n}, `)} y]`)(name),
 };
 
+const HUGE = "run: a, resources: { memory: 900GiB }";
+
 /** Texts that are well-formed, and hard to place. */
 const PLANNED: Specs = {
   "many-replicas": (name) => app(name, "services: { x: { run: a, replicas: 10000, resources: { memory: 900GiB } } }\n"),
   "large-gang": (name) => app(name, "jobs: { x: { run: a, nodes: 1000, resources: { cpu: 1m, memory: 1MiB } } }\n"),
   "long-chain": (name) =>
-    app(
-      name,
-      `jobs:\n${many(300, (n) => `  j${n}: { run: a, resources: { memory: 900GiB }, after: [j${n + 1}] }\n`)}  j300: { run: a, resources: { memory: 900GiB } }\n`,
-    ),
+    app(name, `jobs:\n${many(300, (n) => `  j${n}: { ${HUGE}, after: [j${n + 1}] }\n`)}  j300: { ${HUGE} }\n`),
   "together-and-apart": (name) =>
     app(
       name,
-      `services:\n  x: { run: a, ${LITTLE}, place: { together_with: [y] } }\n  y: { run: a, ${LITTLE}, place: { apart_from: [x] } }\n`,
+      `services:\n  x: { run: a, ${LITTLE}, place: { together_with: [y] } }\n` +
+        `  y: { run: a, ${LITTLE}, place: { apart_from: [x] } }\n`,
     ),
   "hosts-that-are-none": job(`run: a, place: { hosts: [${many(200, (n) => `box${n}, `)} last] }`),
 };
