@@ -1,7 +1,7 @@
 // The keeper of a machine: it claims, starts, signals and watches processes by itself, so that they outlive the agent.
 // The ends of leases are in lease.ts.
 
-import { LEASE_TIMES } from "../../src/core/limits";
+import { HOUSE_LIMITS, LEASE_TIMES } from "../../src/core/limits";
 import type { Assignment } from "../../src/core/model/record";
 import { leasePhase } from "../../src/agent/keeper/lease";
 import { keptExit } from "../../src/agent/tasks/taskdir";
@@ -97,7 +97,7 @@ function spawn(hands: Hands, machine: Machine, assignment: Assignment): void {
         signal: null,
         started_ms: process.started_ms,
         ended_ms: schedule.now_ms,
-        reason: null,
+        reason: code === 0 ? null : reasonOf(process.uid),
       }),
     );
   }
@@ -107,6 +107,10 @@ function spawn(hands: Hands, machine: Machine, assignment: Assignment): void {
   }
   machine.changed();
 }
+
+/** Returns the words of a command that failed. Some are longer than any message may hold. */
+const reasonOf = (uid: string): string | null =>
+  /^[0-7]/.test(uid) ? null : "w".repeat(/^[89ab]/.test(uid) ? 60 : 2 * HOUSE_LIMITS.text_chars);
 
 function finish({ watcher, random, schedule }: Hands, machine: Machine, process: Process, exit: Exit): void {
   if (machine.processes.get(process.uid) !== process) return;

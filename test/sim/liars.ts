@@ -6,6 +6,7 @@ import type { TaskRow } from "../../src/core/model/rows-task";
 import type { Reported, TaskReport } from "../../src/core/model/record";
 import { taskName } from "../../src/core/model/task";
 import type { ToServer } from "../../src/wire/agent";
+import { isQuiet } from "./alone";
 import type { Machine } from "./machine";
 import type { World } from "./world";
 
@@ -18,9 +19,19 @@ export function lieInstead(world: World, machine: Machine, data: string): string
   const message = JSON.parse(data) as ToServer;
   if (message.type === "hello") return JSON.stringify(helloOfLater(world, message));
   if (message.type !== "inventory" && message.type !== "report") return data;
+  if (message.type === "inventory" && !isQuiet(world) && world.dice.lies.chance(0.5)) return unreadableHalf(message);
   const entries = [...message.entries, ...falseEntries(world, machine)];
   return JSON.stringify({ ...message, entries });
 }
+
+/** An inventory in which nobody can read how the living tasks are. They are there all the same. */
+const unreadableHalf = (inventory: Extract<ToServer, { type: "inventory" }>): string =>
+  JSON.stringify({
+    ...inventory,
+    entries: inventory.entries.map((entry) =>
+      entry.reported.state === "running" ? { ...entry, reported: { state: "dances" } } : entry,
+    ),
+  });
 
 /** A hello of a server that never was, or of this one at a revision that it has not reached. */
 function helloOfLater({ database, dice }: World, hello: Hello): Hello {

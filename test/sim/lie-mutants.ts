@@ -22,4 +22,31 @@ export const LIE_MUTANTS: readonly Mutant[] = [
       edit("src/core/intake/observe.ts", "if (!context.isAssigned(node.id, entry)) {", 'if (entry.uid === "") {'),
     ],
   },
+  {
+    name: "nothing-is-cut",
+    rule: "protocol 26: both ends hold what is beyond a bound to the bound",
+    edits: [
+      edit(
+        "src/wire/fit.ts",
+        "return JSON.stringify(whole ? made.value : message);",
+        "return JSON.stringify(message);",
+      ),
+      edit(
+        "src/wire/fit.ts",
+        'return made.is === "fitted" ? { ...made, is: "read" } : { is: "unreadable", why: made.why };',
+        'return { is: "unreadable", why: made.is };',
+      ),
+    ],
+  },
+  {
+    name: "unreadable-is-absent",
+    rule: "protocol 26: a task that cannot be read in an inventory is there",
+    edits: [
+      edit(
+        "src/server/agents/unread.ts",
+        "const others = entries.map(unreadableTask).filter(({ uid }) => !ended.has(uid));",
+        "const others = entries.map(unreadableTask).filter(({ uid }) => ended.has(uid));",
+      ),
+    ],
+  },
 ];
