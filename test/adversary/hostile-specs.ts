@@ -86,6 +86,9 @@ const PLANNED: Specs = {
 /** Commands and paths that cannot be started, each with a reason that holds the worst of them. */
 const UNSTARTABLE: Specs = {
   "long-command": daemon(`command: [${q(`/nowhere/${"x".repeat(6_000)}`)}]`),
+  "long-command-of-a-job": job(`command: [${q(`/nowhere/${"x".repeat(6_000)}`)}]`),
+  "long-command-of-a-service": (name) =>
+    app(name, `services:\n  x: { ${LITTLE}, replicas: 2, command: [${q(`/nowhere/${"x".repeat(6_000)}`)}] }\n`),
   "long-script": daemon(`run: ${q(`exec /nowhere/${"y".repeat(6_000)}`)}`),
   "control-command": daemon(`command: [${q("/no\u001b[2J\u001b]0;title\u0007\u202e(x) y\r\n")}]`),
   "huge-argument": daemon(`command: [echo, ${q("z".repeat(200_000))}]`),

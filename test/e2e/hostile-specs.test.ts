@@ -105,6 +105,11 @@ test("what cannot start says why, on both nodes, in words that fit a terminal", 
     const reasons = ofHostile(tasks, name).flatMap(({ reason }) => (reason === null ? [] : [reason]));
     expect(reasons.filter((reason) => reason.length > TEXT_CHARS)).toEqual([]);
   }
+  const { runs } = await cluster.client().runs({ all: true, project: "hostile" });
+  const job = runs.find(({ app, state }) => app === "hostile-long-command-of-a-job" && state === "failed");
+  expect(job?.reason).toMatch(/could not start/);
+  const service = ofHostile(await cluster.tasks("--all"), "long-command-of-a-service");
+  expect(service.some(({ reason }) => /could not start/.test(reason ?? ""))).toBe(true);
   for (const args of [["ps", "--all"], ["nodes"], ["events", "--limit", "500"], ["queue"]]) {
     expect(await cluster.ok(...args)).not.toMatch(LEFT);
   }
