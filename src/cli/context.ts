@@ -14,7 +14,10 @@ export interface Context {
   readonly host: Host;
   readonly style: Style;
   readonly asked: AskedServer;
+  /** Returns the time on the server's clock if an answer has told it, and that of this machine before. */
   readonly now: () => number;
+  /** Returns the time on the server's clock. It is asked for if no answer has told it yet. */
+  serverNow(): Promise<number>;
   /** Returns the server's address and the caller's token. They are looked up once. */
   target(): Promise<ServerTarget>;
   client(): Promise<Client>;
@@ -31,11 +34,28 @@ export interface Context {
   table<T>(columns: readonly Column<T>[], rows: readonly T[]): void;
 }
 
+/** A difference of clocks that is no longer than an answer may travel is none. */
+const TRAVEL_MS = 2_000;
+
 export function makeContext(host: Host, asked: AskedServer): Context {
   let target: Promise<ServerTarget> | null = null;
   const findTarget = (): Promise<ServerTarget> => {
     target ??= resolveTarget(asked, host, (token) => parseToken(token)?.pin ?? null);
     return target;
+  };
+  // How far the server's clock is ahead of this machine's; null before the first answer.
+  let ahead_ms: number | null = null;
+  const now = (): number => host.now() + (ahead_ms ?? 0);
+  const client = async (): Promise<Client> => {
+    const found = await findTarget();
+    await refuseUnknown(found);
+    // Loaded here, so that commands without a server do not load the schemas of its messages.
+    const { connect } = await import("../wire/client");
+    const heardTime = (server_ms: number): void => {
+      const off_ms = server_ms - host.now();
+      ahead_ms = Math.abs(off_ms) < TRAVEL_MS ? 0 : off_ms;
+    };
+    return connect({ ...found, heardTime });
   };
   const styled = style(wantsColor(host.out.tty, host.env));
   const cleaned = styled.enabled ? cleanLine : clean;
@@ -43,15 +63,13 @@ export function makeContext(host: Host, asked: AskedServer): Context {
     host,
     asked,
     style: styled,
-    now: host.now,
-    target: findTarget,
-    async client() {
-      const found = await findTarget();
-      await refuseUnknown(found);
-      // Loaded here, so that commands without a server do not load the schemas of its messages.
-      const { connect } = await import("../wire/client");
-      return connect(found);
+    now,
+    async serverNow() {
+      if (ahead_ms === null) await (await client()).health();
+      return now();
     },
+    target: findTarget,
+    client,
     print: (line) => host.out.write(`${cleaned(line)}\n`),
     note: (line) => host.err.write(`${cleaned(line)}\n`),
     json: (document) => host.out.write(`${cleanJson(document, host.out.tty ? 2 : 0)}\n`),

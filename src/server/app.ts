@@ -48,6 +48,8 @@ const shown = (path: string): string => (path.length > 100 ? `${path.slice(0, 10
 
 function finish(api: Api, response: Response): Response {
   response.headers.set("x-orch-timeline", api.store.state.cluster.timeline);
+  // All times that the API tells and takes are on this clock. A client relates its own to it.
+  response.headers.set("x-orch-now", String(api.store.now()));
   return secured(response);
 }
 
@@ -82,7 +84,7 @@ async function answered(
   const idempotency = idempotencyOf(
     request.headers.get("idempotency-key"),
     api.store.state.cluster.timeline,
-    api.wall(),
+    api.store.now(),
   );
   let touched = false;
   const ask: Ask<string, unknown, unknown> = {

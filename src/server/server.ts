@@ -192,7 +192,7 @@ function endOf(close: () => Promise<void>): End {
 
 async function newJoinToken(api: Api, approve = false): Promise<string> {
   const secret = randomHex(20);
-  const expires_ms = api.wall() + JOIN_TOKEN_MS;
+  const expires_ms = api.store.now() + JOIN_TOKEN_MS;
   const joins = joinGrant({ approve });
   const wish = {
     role: "agent",

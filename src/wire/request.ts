@@ -44,6 +44,8 @@ export interface ConnectOptions {
   readonly pin?: string | null;
   /** The server's certificate (PEM), where it is known already. */
   readonly ca?: string | null;
+  /** Called with the time on the server's clock whenever an answer tells it. */
+  readonly heardTime?: (server_ms: number) => void;
 }
 
 export type Query = Readonly<Record<string, string | number | boolean | null | undefined>>;
@@ -114,6 +116,8 @@ export function createRequester(options: ConnectOptions): Requester {
       tls: pinnedTls(await certificate()),
     });
     timeline = answer.headers.get("x-orch-timeline") ?? timeline;
+    const server_ms = timeIn(answer);
+    if (server_ms !== null) options.heardTime?.(server_ms);
     return answer;
   }
 
@@ -128,13 +132,20 @@ export function createRequester(options: ConnectOptions): Requester {
       if (answer.ok) return answer;
       const refusal = await refusalOf(answer);
       // A key that is too old at the first try was never used: this machine's clock is wrong, and the server's counts.
-      const server_ms = Date.parse(answer.headers.get("date") ?? "");
+      // Servers of earlier releases count on the clock that dates their answers.
+      const server_ms = timeIn(answer) ?? Date.parse(answer.headers.get("date") ?? "");
       if (refusal.code !== "gone" || key === null || n > 0 || Number.isNaN(server_ms) || skew_ms !== 0) throw refusal;
       skew_ms = server_ms - issuedAt(key);
       key = freshKey(timeline, skew_ms);
     }
   }
   return { send };
+}
+
+/** Returns the time on the server's clock, as an answer tells it. Earlier releases do not. */
+function timeIn(answer: Response): number | null {
+  const told = Number(answer.headers.get("x-orch-now") ?? Number.NaN);
+  return Number.isSafeInteger(told) && told > 0 ? told : null;
 }
 
 /**

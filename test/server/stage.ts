@@ -44,6 +44,8 @@ export interface Stage {
   readonly app: App;
   readonly said: string[];
   clock: number;
+  /** How far the wall clock has jumped ahead of the clock that only runs. */
+  wall_ahead_ms: number;
   readonly tokens: Readonly<Record<string, string>>;
   call(method: string, path: string, options?: CallOptions): Promise<Answer>;
   /** Waits until the plan has seen everything. */
@@ -69,7 +71,7 @@ function dice(): () => string {
 }
 
 async function makeApi(
-  now: () => number,
+  { now, wall }: { readonly now: () => number; readonly wall: () => number },
   said: string[],
   failed: (error: unknown) => void,
   { limits: changed = {}, node_tests: tests = [], findings = {}, laws = ALL_LAWS }: StageOptions,
@@ -89,7 +91,7 @@ async function makeApi(
     node_tests: tests,
     identity,
     clock: now,
-    wall: now,
+    wall,
     seed,
     process: { uid: 990, boot_id: "the server's boot" },
     version: "0.1.0",
@@ -109,11 +111,11 @@ export interface StageOptions {
 }
 
 export async function makeStage(options: StageOptions = {}): Promise<Stage> {
-  const time = { clock: NOW_MS };
+  const time = { clock: NOW_MS, wall_ahead_ms: 0 };
   let closed = false;
   const said: string[] = [];
   const { api, stop } = await makeApi(
-    () => time.clock,
+    { now: () => time.clock, wall: () => time.clock + time.wall_ahead_ms },
     said,
     (error) => {
       // What is under way while the server is closed may fail.

@@ -148,4 +148,15 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
       ),
     ],
   },
+  {
+    name: "moments-of-this-boot-are-told-by-the-wall",
+    rule: "protocol 28: ages are counted on boot time",
+    edits: [
+      edit(
+        "src/agent/tasks/moments.ts",
+        "if (same && boot_ms !== null) return boot_ms;",
+        "if (same && boot_ms !== null && boot_ms < 0) return boot_ms;",
+      ),
+    ],
+  },
 ];

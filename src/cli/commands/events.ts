@@ -31,7 +31,7 @@ export const events = command({
     const revision = flags.follow ? (await client.me()).revision : 0;
     const query = {
       ...(object === undefined ? {} : { object }),
-      ...(flags.since === null ? {} : { since_ms: context.now() - flags.since }),
+      ...(flags.since === null ? {} : { since_ms: (await context.serverNow()) - flags.since }),
     };
     const { items, next } = await readEvents(client, query, { most: flags.limit ?? SHOWN });
     if (shape === "json" && !flags.follow) context.json({ events: items, next });

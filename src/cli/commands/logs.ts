@@ -50,7 +50,7 @@ export const logs = command({
       for (const { id, name } of tasks) context.print(id?.slice(0, 10) ?? name);
       return EXIT.done;
     }
-    const asked = askedFor(context, flags, shape, tasks.length > 1 || (flags.follow && kind === "many"));
+    const asked = await askedFor(context, flags, shape, tasks.length > 1 || (flags.follow && kind === "many"));
     if (flags.follow && flags.attempt === null && kind === "many") {
       return growing(context, client, targets, asked, revision);
     }
@@ -90,11 +90,11 @@ interface Flags {
   readonly since: number | null;
 }
 
-const askedFor = (context: Context, flags: Flags, shape: OutputShape, named: boolean): LogWish => ({
+const askedFor = async (context: Context, flags: Flags, shape: OutputShape, named: boolean): Promise<LogWish> => ({
   follow: flags.follow,
   attempt: flags.attempt,
   named,
-  since_ms: flags.since === null ? null : context.now() - flags.since,
+  since_ms: flags.since === null ? null : (await context.serverNow()) - flags.since,
   take: shape === "json" ? (line) => context.jsonLine(line) : null,
 });
 

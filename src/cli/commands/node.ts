@@ -79,7 +79,7 @@ export const nodeDrain = command({
     "another node has room for it. Daemons are stopped last. Said again, what is not said stays as it was.",
   async run(context, { args: [name = ""], flags }) {
     const client = await context.client();
-    const deadline_ms = flags.deadline === null ? null : context.now() + flags.deadline;
+    const deadline_ms = flags.deadline === null ? null : (await context.serverNow()) + flags.deadline;
     const node = await client.drain(name, { deadline_ms, reason: flags.reason });
     if (flags.wait) return waitForDrain(context, client, node.name);
     context.print(`${node.name}: ${node.state}`);

@@ -27,7 +27,7 @@ export const runs = command({
     const query = {
       all: true,
       ...(user === null ? {} : { user }),
-      ...(flags.since === null ? {} : { since_ms: context.now() - flags.since }),
+      ...(flags.since === null ? {} : { since_ms: (await context.serverNow()) - flags.since }),
     };
     const { items, next } = await readRuns(client, query, {
       most: flags.limit ?? (flags.since === null ? 50 : MOST_SHOWN),

@@ -31,7 +31,7 @@ export const tokenNew = command({
     if (flags.role === "agent" && flags.user !== null) {
       throw new UsageError("a join token belongs to nobody", "Leave --user out");
     }
-    const expires_ms = flags.expires === null ? null : context.now() + flags.expires;
+    const expires_ms = flags.expires === null ? null : (await context.serverNow()) + flags.expires;
     const joins = {
       ...(flags.uses === null ? {} : { uses: flags.uses }),
       ...(flags.approve ? { approve: true } : {}),

@@ -1,7 +1,7 @@
 // `orch apply --wait`: follows an app until every service is up and every run has succeeded, or until one of them is
 // stuck.
 
-import { pause } from "../../os/clock";
+import { bootMs, pause } from "../../os/clock";
 import type { BlockedView } from "../../wire/api/plans";
 import type { TaskView } from "../../wire/api/tasks";
 import { ApiError, type Client } from "../../wire/client";
@@ -31,7 +31,7 @@ export async function waitForApp(
   shape: OutputShape,
 ): Promise<number> {
   const said = new Map<string, string>();
-  const isSteady = steadiness(context.now);
+  const isSteady = steadiness();
   for (;;) {
     const seen = await unlessAway(() => look(client, applied));
     if (seen !== null) {
@@ -51,12 +51,12 @@ export async function waitForApp(
  * Returns a function that tells whether the same sign of success was seen for `STEADY_MS`. An empty sign means no
  * tasks, and counts at once.
  */
-function steadiness(now: () => number): (sign: string | null) => boolean {
+function steadiness(): (sign: string | null) => boolean {
   let before: string | null = null;
   let since_ms = 0;
   return (sign) => {
-    if (sign !== before) [before, since_ms] = [sign, now()];
-    return sign === "" || (sign !== null && now() - since_ms >= STEADY_MS);
+    if (sign !== before) [before, since_ms] = [sign, bootMs()];
+    return sign === "" || (sign !== null && bootMs() - since_ms >= STEADY_MS);
   };
 }
 

@@ -29,10 +29,10 @@ export interface RunningApi {
 export function createApi(ground: Ground & Pick<Api, "hosts" | "url">): RunningApi {
   const { hosts, url, ...rest } = ground;
   const context = createContext(rest);
-  const { store, loop, identity, wall } = context;
+  const { store, loop, identity } = context;
   const sessions = createSessions(context);
   const watch = createWatch(store, (id) => loop.heardOf(id));
-  const auth = createAuth(() => store.state, identity.pin, wall);
+  const auth = createAuth(() => store.state, identity.pin, store.now);
   const longAnswers = createLongAnswers();
   return {
     api: { ...context, sessions, watch, auth, hosts, url, quotas: createQuotas(context.clock), longAnswers },

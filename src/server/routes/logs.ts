@@ -38,7 +38,7 @@ export const LOG_ROUTES = [
         const answer = await logOf(api, task, {
           stream: wish.stream ?? "stdout",
           follow: wish.follow ?? false,
-          since_age_ms: wish.since_ms === undefined ? null : Math.max(0, api.wall() - wish.since_ms),
+          since_age_ms: wish.since_ms === undefined ? null : Math.max(0, api.store.now() - wish.since_ms),
         });
         const { body, headers } = answer;
         if (body === null) throw new RefusedError("unavailable", `the output of ${params.ref} has no bytes`);

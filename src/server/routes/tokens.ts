@@ -39,10 +39,10 @@ export const TOKEN_ROUTES = [
       // secret.
       const key = request.headers.get("idempotency-key") ?? api.seed();
       const made = await commit((draft): Omit<Minted, "token" | "join"> => {
-        const asked_ms = body.expires_ms ?? (role === "agent" ? api.wall() + JOIN_TOKEN_MS : null);
+        const asked_ms = body.expires_ms ?? (role === "agent" ? api.store.now() + JOIN_TOKEN_MS : null);
         const parent = draft.state.tokens.get(who.token_id);
         const expires_ms = earlierOf(asked_ms, parent?.expires_ms ?? null);
-        if (expires_ms !== null && expires_ms <= api.wall())
+        if (expires_ms !== null && expires_ms <= api.store.now())
           throw new RefusedError("bad_request", "expires_ms lies in the past");
         if (user !== null && !draft.state.users.has(user))
           throw notFound(`there is no user ${user}`, "orch user ls shows them");
@@ -70,7 +70,7 @@ export const TOKEN_ROUTES = [
         .toArray()
         .sort((a, b) => b.created_ms - a.created_ms || compareText(a.id, b.id));
       const { items, next } = wholeOrPage(query, tokens);
-      return { tokens: items.map((row) => viewOf(row, api.wall())), next };
+      return { tokens: items.map((row) => viewOf(row, api.store.now())), next };
     },
   }),
   route({
