@@ -116,8 +116,7 @@ export function createRequester(options: ConnectOptions): Requester {
       tls: pinnedTls(await certificate()),
     });
     timeline = answer.headers.get("x-orch-timeline") ?? timeline;
-    const server_ms = timeIn(answer);
-    if (server_ms !== null) options.heardTime?.(server_ms);
+    hear(answer, options);
     return answer;
   }
 
@@ -132,14 +131,24 @@ export function createRequester(options: ConnectOptions): Requester {
       if (answer.ok) return answer;
       const refusal = await refusalOf(answer);
       // A key that is too old at the first try was never used: this machine's clock is wrong, and the server's counts.
-      // Servers of earlier releases count on the clock that dates their answers.
-      const server_ms = timeIn(answer) ?? Date.parse(answer.headers.get("date") ?? "");
-      if (refusal.code !== "gone" || key === null || n > 0 || Number.isNaN(server_ms) || skew_ms !== 0) throw refusal;
-      skew_ms = server_ms - issuedAt(key);
+      if (refusal.code !== "gone" || key === null || n > 0 || skew_ms !== 0) throw refusal;
+      skew_ms = clockOf(answer, issuedAt(key)) - issuedAt(key);
+      if (skew_ms === 0) throw refusal;
       key = freshKey(timeline, skew_ms);
     }
   }
   return { send };
+}
+
+/** Returns the clock by which the server refused a key. Earlier releases count on the one that dates their answers. */
+function clockOf(answer: Response, otherwise: number): number {
+  const dated = Date.parse(answer.headers.get("date") ?? "");
+  return timeIn(answer) ?? (Number.isNaN(dated) ? otherwise : dated);
+}
+
+function hear(answer: Response, { heardTime }: ConnectOptions): void {
+  const server_ms = timeIn(answer);
+  if (server_ms !== null) heardTime?.(server_ms);
 }
 
 /** Returns the time on the server's clock, as an answer tells it. Earlier releases do not. */

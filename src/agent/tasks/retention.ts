@@ -1,28 +1,70 @@
 // Decides how long the output and record of an ended task stay on its node: a week, and at most a number of tasks.
 
 import { join } from "node:path";
-import { DAY_MS } from "../../core/units";
+import { DAY_MS, MIB, type Ms } from "../../core/units";
 import { breathe } from "../../os/clock";
 import { messageOf } from "../../os/errors";
-import { removeTreeSlowly } from "../../os/files/disk";
+import { removeTreeSlowly, replaceSlowly } from "../../os/files/disk";
 import { lookAt, namesIn } from "../../os/files/files";
-import { isTaskFile } from "../../os/files/task-files";
-import { FILES, isUid, readAttempt } from "./taskdir";
+import { fieldsOf, parsedJson } from "../../os/files/json";
+import { isTaskFile, readTaskFile } from "../../os/files/task-files";
+import { clocksNow, type Clocks } from "./moments";
+import { FILES, isUid, places, readAttempt } from "./taskdir";
 
 export const RETENTION_MS = 7 * DAY_MS;
 const MOST_ENDED = 20_000;
 const CHUNK = 100;
 
+/** What is kept between sweeps: how long this data directory has been in use, and since when each uid is over. */
+interface Tally {
+  /** The boot time of all boots together in which agents were seen here. */
+  readonly elapsed_ms: Ms;
+  /** When each task was first seen as over, as `elapsed_ms` was then. */
+  readonly seen: ReadonlyMap<string, Ms>;
+}
+
+const FILE = "retention.json";
+const MOST_BYTES = 16 * MIB;
+const NOTHING: Tally = { elapsed_ms: 0, seen: new Map() };
+
+/**
+ * Reads the tally and counts on. A wall clock may be weeks ahead at one start and right at the next, so what is kept
+ * for a week is counted on boot time. The time in which the machine was off is not known, and does not count.
+ */
+function readTally(data: string, now: Clocks): Tally {
+  const read = readTaskFile(data, FILE, MOST_BYTES);
+  const { boot_id, boot_ms, elapsed_ms, seen } = fieldsOf(read.is === "there" ? parsedJson(read.text) : null);
+  if (typeof boot_ms !== "number" || typeof elapsed_ms !== "number") return NOTHING;
+  const passed_ms = boot_id === now.boot_id ? Math.max(0, now.boot_ms - boot_ms) : now.boot_ms;
+  const known = Object.entries(fieldsOf(seen)).flatMap(([uid, at_ms]) =>
+    typeof at_ms === "number" ? [[uid, at_ms] as const] : [],
+  );
+  return { elapsed_ms: elapsed_ms + passed_ms, seen: new Map(known) };
+}
+
+async function writeTally(data: string, { elapsed_ms, seen }: Tally, { boot_id, boot_ms }: Clocks): Promise<void> {
+  const kept = { boot_id, boot_ms, elapsed_ms, seen: Object.fromEntries(seen) };
+  await replaceSlowly(join(data, FILE), `${JSON.stringify(kept)}\n`);
+}
+
 /** Removes ended tasks that are old or too many, and old claims of stopped tasks that never arrived. */
-export async function sweepEnded(ended: string, tasks: string, now_ms: number): Promise<void> {
-  const old = now_ms - RETENTION_MS;
-  const aged: { dir: string; at_ms: number }[] = [];
+export async function sweepEnded(data: string, now: Clocks = clocksNow()): Promise<void> {
+  const { ended, tasks } = places(data);
+  const { elapsed_ms, seen: before } = readTally(data, now);
+  const seen = new Map<string, Ms>();
+  const isOld = (uid: string): boolean => {
+    const since_ms = before.get(uid) ?? elapsed_ms;
+    seen.set(uid, since_ms);
+    return elapsed_ms - since_ms > RETENTION_MS;
+  };
+  const aged: { uid: string; dir: string; since_ms: Ms; at_ms: number }[] = [];
   let at = 0;
   const failures: string[] = [];
   // One directory that cannot be removed, for whatever its task has put there, keeps no other from being removed.
-  const remove = async (dir: string): Promise<void> => {
+  const remove = async (uid: string, dir: string): Promise<void> => {
     try {
       await removeTreeSlowly(dir);
+      seen.delete(uid);
     } catch (error) {
       failures.push(messageOf(error));
     }
@@ -30,20 +72,20 @@ export async function sweepEnded(ended: string, tasks: string, now_ms: number): 
   for (const uid of namesIn(ended).filter(isUid)) {
     if (++at % CHUNK === 0) await breathe();
     const dir = join(ended, uid);
-    const at_ms = lookAt(dir)?.mtimeMs ?? now_ms;
-    if (at_ms < old) await remove(dir);
-    else aged.push({ dir, at_ms });
+    if (isOld(uid)) await remove(uid, dir);
+    else aged.push({ uid, dir, since_ms: seen.get(uid) ?? 0, at_ms: lookAt(dir)?.mtimeMs ?? 0 });
   }
-  const tooMany = aged.toSorted((a, b) => a.at_ms - b.at_ms).slice(0, Math.max(0, aged.length - MOST_ENDED));
-  for (const { dir } of tooMany) {
+  const oldest = aged.toSorted((a, b) => a.since_ms - b.since_ms || a.at_ms - b.at_ms);
+  for (const { uid, dir } of oldest.slice(0, Math.max(0, aged.length - MOST_ENDED))) {
     if (++at % CHUNK === 0) await breathe();
-    await remove(dir);
+    await remove(uid, dir);
   }
   for (const uid of namesIn(tasks).filter(isUid)) {
     if (++at % CHUNK === 0) await breathe();
     const dir = join(tasks, uid);
     if (isTaskFile(dir, FILES.record) || readAttempt(dir)?.claimed !== "stop") continue;
-    if ((lookAt(dir)?.mtimeMs ?? now_ms) < old) await remove(dir);
+    if (isOld(uid)) await remove(uid, dir);
   }
+  await writeTally(data, { elapsed_ms, seen }, now);
   if (failures.length > 0) throw new Error(failures[0]);
 }

@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import type { Tail } from "../../core/model/end";
 import type { TaskRecord } from "../../core/model/record";
-import { breathe, nowMs } from "../../os/clock";
+import { breathe } from "../../os/clock";
 import { messageOf } from "../../os/errors";
 import {
   answerOf,
@@ -114,7 +114,7 @@ export function openTaskStore(data: string, say: (line: string) => void, run: st
   const writer = createRecordWriter(tasks, disk);
   const tails = createTails(tasks);
   const dirOf = (uid: string): string => join(tasks, uid);
-  const sweeping = keepSweeping(tasks, ended, disk, say);
+  const sweeping = keepSweeping(data, disk, say);
   const moveEnded = (uid: string): Promise<void> => disk.run(() => moveAway(dirOf(uid), join(ended, uid)));
   const writing = keepWriting({ disk, writer, owed, claim: (uid) => claimStopped(tasks, uid), moveEnded });
 
@@ -235,17 +235,10 @@ function keepWriting({ disk, writer, owed, claim, moveEnded }: Rewriting): {
   };
 }
 
-function keepSweeping(
-  tasks: string,
-  ended: string,
-  disk: Disk,
-  say: (line: string) => void,
-): ReturnType<typeof setInterval> {
+function keepSweeping(data: string, disk: Disk, say: (line: string) => void): ReturnType<typeof setInterval> {
   const sweep = (): void => {
     if (disk.hangs()) return;
-    sweepEnded(ended, tasks, nowMs()).catch((error: unknown) =>
-      say(`old tasks could not be removed: ${messageOf(error)}`),
-    );
+    sweepEnded(data).catch((error: unknown) => say(`old tasks could not be removed: ${messageOf(error)}`));
   };
   sweep();
   return setInterval(sweep, SWEEP_EVERY_MS);
