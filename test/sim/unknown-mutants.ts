@@ -31,11 +31,6 @@ export const UNKNOWN_MUTANTS: readonly Mutant[] = [
     edits: [edit("src/core/agent/step.ts", "return seen.process.rebooted", 'return seen.process.why === ""')],
   },
   {
-    name: "new-disks-know-what-never-began",
-    rule: "protocol 27: an agent says that a task never began only if its disk would have the task's record",
-    edits: [edit("src/core/agent/fence.ts", "since < assigned_revision", "since < Infinity || assigned_revision < 0")],
-  },
-  {
     name: "stops-ahead-are-told-once",
     rule: "protocol 10: an end is told until it is durable",
     edits: [
