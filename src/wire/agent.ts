@@ -179,6 +179,20 @@ const hello = z.object({
   leaving: leavingNote.optional(),
 });
 
+/**
+ * The part of a hello that proves who sends it. Nothing else of a hello is read before the proof holds, so that a
+ * stranger's words cost little.
+ */
+export const proof = z.object({
+  type: z.literal("hello"),
+  protocol: int,
+  credential,
+  instance_id: text,
+  signature: text,
+  machine: z.object({ boot_id: text }),
+});
+export type Proof = z.infer<typeof proof>;
+
 /** A page of the agent's whole inventory. Nothing is decided about the node before the last page. */
 const inventory = z.object({
   type: z.literal("inventory"),

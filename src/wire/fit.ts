@@ -5,6 +5,7 @@
 import type { z } from "zod";
 import { cutText, lastOfText } from "../core/cut";
 import { type Fitting, fittingOf } from "./scalars";
+import { isObject, mostOf, optionFor, readStrictly, reasonOf, shapeOf } from "./strict";
 
 /** An entry that was left out, as it came, and why. */
 export interface Misfit {
@@ -18,24 +19,40 @@ export type Fitted<T> =
   | { readonly is: "fitted"; readonly value: T; readonly misfits: readonly Misfit[] }
   | { readonly is: "unfit"; readonly why: string };
 
+/**
+ * How many faults of one value are looked at. Each costs time, so a value with more is unfit as a whole: what has so many
+ * is no message of this protocol.
+ */
+const FAULTS = 20_000;
+
 /** Returns the value in its schema's bounds, or why that is impossible. */
 export function fit<T>(schema: z.ZodType<T>, value: unknown): Fitted<T> {
   const misfits: Misfit[] = [];
-  const made = walk(schema, value, { at: "", exact: false, misfits });
-  const read = schema.safeParse(made);
-  return read.success ? { is: "fitted", value: read.data, misfits } : { is: "unfit", why: reasonOf(read.error) };
+  const faults = { left: FAULTS };
+  const made = walk(schema, value, { at: "", exact: false, misfits, faults });
+  if (faults.left <= 0) return { is: "unfit", why: "too much of it cannot be read" };
+  const read = readStrictly(schema, made);
+  return read.is === "read" ? { is: "fitted", value: read.value as T, misfits } : { is: "unfit", why: read.why };
 }
 
 export type ReadMessage<T> =
   | { readonly is: "read"; readonly value: T; readonly misfits: readonly Misfit[] }
   | { readonly is: "unreadable"; readonly why: string };
 
+/** Reads a message in which nothing may be beyond a bound. A stranger's is read so, since to make it fit takes time. */
+export function strictlyFrom<T>(schema: z.ZodType<T>, text: string): ReadMessage<T> {
+  const json = parsed(text);
+  if (json === undefined) return { is: "unreadable", why: "it is not JSON" };
+  const read = readStrictly(schema, json);
+  return read.is === "read" ? { is: "read", value: read.value as T, misfits: [] } : { is: "unreadable", why: read.why };
+}
+
 /** Reads a message of the other end. What is beyond a bound in it costs that text or entry, not the message. */
 export function messageFrom<T>(schema: z.ZodType<T>, text: string): ReadMessage<T> {
   const json = parsed(text);
   if (json === undefined) return { is: "unreadable", why: "it is not JSON" };
-  const read = schema.safeParse(json);
-  if (read.success) return { is: "read", value: read.data, misfits: [] };
+  const read = readStrictly(schema, json);
+  if (read.is === "read") return { is: "read", value: read.value as T, misfits: [] };
   const made = fit(schema, json);
   return made.is === "fitted" ? { ...made, is: "read" } : { is: "unreadable", why: made.why };
 }
@@ -59,37 +76,36 @@ function parsed(text: string): unknown {
   }
 }
 
-export function reasonOf(error: z.ZodError): string {
-  const [first] = error.issues;
-  const where = first === undefined || first.path.length === 0 ? "it" : first.path.join(".");
-  return `${where}: ${first?.message ?? "not as it should be"}`;
-}
-
 interface Place {
   readonly at: string;
   /** Whether the value is an order, in which only prose may be changed. */
   readonly exact: boolean;
   readonly misfits: Misfit[];
+  /** How many more faults are looked at, of the whole value. */
+  readonly faults: { left: number };
 }
 
-const inside = ({ at, exact, misfits }: Place, step: string): Place => ({
-  at: at === "" ? step : `${at}.${step}`,
-  exact,
-  misfits,
+const inside = (place: Place, step: string): Place => ({
+  ...place,
+  at: place.at === "" ? step : `${place.at}.${step}`,
 });
 
-/** The parts of zod's own description of a schema that this walk needs. */
-interface Shape {
-  readonly type: string;
-  readonly innerType?: z.ZodType;
-  readonly element?: z.ZodType;
-  readonly valueType?: z.ZodType;
-  readonly shape?: Readonly<Record<string, z.ZodType>>;
-  readonly discriminator?: string;
-  readonly options?: readonly z.ZodType[];
+/** Returns what the schema makes of the value, or undefined with the reason. Counts the faults. */
+function tried(
+  schema: z.ZodType,
+  value: unknown,
+  { faults }: Place,
+): { readonly why: string | null; readonly data: unknown } {
+  const read = schema.safeParse(value);
+  if (read.success) return { why: null, data: read.data };
+  faults.left -= read.error.issues.length;
+  return { why: reasonOf(read.error), data: undefined };
 }
 
-const shapeOf = (schema: z.ZodType): Shape => schema.def as unknown as Shape;
+function leftOut({ misfits, faults }: Place, misfit: Misfit): void {
+  faults.left--;
+  misfits.push(misfit);
+}
 
 function walk(schema: z.ZodType, value: unknown, place: Place): unknown {
   const fitting = fittingOf(schema);
@@ -104,9 +120,7 @@ function walk(schema: z.ZodType, value: unknown, place: Place): unknown {
     case "object":
       return shape !== undefined && isObject(value) ? walkObject(shape, value, place) : value;
     case "array":
-      return element !== undefined && Array.isArray(value)
-        ? value.map((one: unknown, n) => walk(element, one, inside(place, String(n))))
-        : value;
+      return element !== undefined && Array.isArray(value) ? walkArray(schema, element, value, place) : value;
     case "union":
       return walkUnion(options ?? [], discriminator, value, place);
     case "number":
@@ -120,7 +134,7 @@ function walk(schema: z.ZodType, value: unknown, place: Place): unknown {
 function walkInner(inner: z.ZodType, type: string, value: unknown, place: Place): unknown {
   if (value === null || value === undefined) return value;
   const made = walk(inner, value, place);
-  if (place.exact || inner.safeParse(made).success) return made;
+  if (place.exact || place.faults.left <= 0 || tried(inner, made, place).why === null) return made;
   return type === "nullable" ? null : type === "catch" ? made : undefined;
 }
 
@@ -138,9 +152,7 @@ function walkUnion(
   value: unknown,
   place: Place,
 ): unknown {
-  if (discriminator === undefined || !isObject(value)) return value;
-  const word = (value as Record<string, unknown>)[discriminator];
-  const option = options.find((one) => shapeOf(one).shape?.[discriminator]?.safeParse(word).success === true);
+  const option = optionFor(options, discriminator, value);
   return option === undefined ? value : walk(option, value, place);
 }
 
@@ -157,18 +169,31 @@ function walkFitting(schema: z.ZodType, fitting: Fitting, value: unknown, place:
   }
 }
 
+/** A list that is longer than its bound cannot be read, so the rest of it is not looked at. */
+function walkArray(schema: z.ZodType, element: z.ZodType, value: readonly unknown[], place: Place): unknown[] {
+  const made: unknown[] = [];
+  for (const [n, one] of value.slice(0, mostOf(schema) + 1).entries()) {
+    if (place.faults.left <= 0) return made;
+    made.push(walk(element, one, inside(place, String(n))));
+  }
+  return made;
+}
+
+/** The entries beyond the bound are left out unread. */
 function walkList(schema: z.ZodType, { is, most }: { is: string; most: number }, value: unknown[], place: Place) {
   const { element } = shapeOf(schema);
   if (element === undefined) return value;
   const kept: unknown[] = [];
   for (const [n, one] of value.entries()) {
+    if (place.faults.left <= 0) return kept;
     const at = inside({ ...place, exact: place.exact || is === "orders" }, String(n));
-    const read = element.safeParse(walk(element, one, at));
-    if (read.success && kept.length < most) kept.push(read.data);
-    else {
-      const why = read.success ? `there are more than ${most}` : reasonOf(read.error);
-      place.misfits.push({ where: at.at, why, value: one });
+    if (kept.length >= most) {
+      leftOut(place, { where: at.at, why: `there are more than ${most}`, value: one });
+      continue;
     }
+    const read = tried(element, walk(element, one, at), place);
+    if (read.why === null) kept.push(read.data);
+    else leftOut(place, { where: at.at, why: read.why, value: one });
   }
   return kept;
 }
@@ -178,15 +203,17 @@ function walkTable(schema: z.ZodType, most: number, value: object, place: Place)
   if (valueType === undefined || place.exact) return value;
   const kept: Record<string, unknown> = {};
   let count = 0;
-  for (const [key, one] of Object.entries(value)) {
-    const made = walk(valueType, one, inside(place, key));
+  for (const key of Object.keys(value)) {
+    if (place.faults.left <= 0) return kept;
+    const one = (value as Record<string, unknown>)[key];
+    const made = count < most ? walk(valueType, one, inside(place, key)) : one;
     const why =
       count >= most
         ? `there are more than ${most}`
         : schema.safeParse({ [key]: made }).success
           ? null
           : "its key or its value cannot be read";
-    if (why !== null) place.misfits.push({ where: inside(place, cutText(key, 100)).at, why, value: one });
+    if (why !== null) leftOut(place, { where: inside(place, cutText(key, 100)).at, why, value: one });
     else {
       Object.defineProperty(kept, key, { value: made, enumerable: true, writable: true, configurable: true });
       count++;
@@ -203,6 +230,3 @@ function numberIn(schema: z.ZodType, value: unknown): unknown {
   const highest = (schema as { readonly maxValue?: number | null }).maxValue ?? most;
   return [near, Math.max(near, 0), highest].find((one) => schema.safeParse(one).success) ?? value;
 }
-
-const isObject = (value: unknown): value is object =>
-  typeof value === "object" && value !== null && !Array.isArray(value);

@@ -2,7 +2,7 @@
 // missing from a restored database is admitted again.
 
 import type { NodeRow } from "../../core/model/rows-node";
-import { PROTOCOL, signedText, type ToServer } from "../../wire/agent";
+import { PROTOCOL, type Proof, signedText, type ToServer } from "../../wire/agent";
 import { noteAbility } from "../nodes/ability";
 import { noteDevices } from "../nodes/card-events";
 import type { Draft } from "../../store/store";
@@ -29,7 +29,7 @@ const refused = (code: string, message: string, hint: string | null): AgentAdmis
  * Checks the protocol, and that the hello comes from a node of this cluster and from the holder of that node's key.
  * Returns the refusal otherwise. The caller uses nothing else of the hello before this check has passed.
  */
-export function identify(context: Context, hello: Hello, nonce: string): AgentAdmission {
+export function identify(context: Context, hello: Proof, nonce: string): AgentAdmission {
   const { credential, machine } = hello;
   if (hello.protocol !== PROTOCOL) {
     return refused(

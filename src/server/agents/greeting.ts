@@ -7,7 +7,7 @@ import { HOUSE_LIMITS } from "../../core/limits";
 import type { ToServer } from "../../wire/agent";
 import { verifyPassed } from "../access/identity";
 import { intakeContext } from "../nodes/intake-context";
-import { admitHello, identify } from "./admission";
+import { admitHello } from "./admission";
 import { inTurn, type Handlers } from "./handlers";
 import { doubt, drop, FORGOTTEN, type Hub, type InventoryPages, isOvertaken } from "./hub";
 import { type AgentRefusal, refuse, send, type Session, stamp } from "./hub";
@@ -49,8 +49,6 @@ function whyBehind(hub: Hub, { highest, credential }: Hello): string | null {
 }
 
 async function greetNode(hub: Hub, session: Session, hello: Hello): Promise<void> {
-  const who = identify(hub, hello, session.nonce);
-  if (who.is === "refused") return refuse(session, who.refusal);
   const behind = whyBehind(hub, hello);
   if (behind !== null) {
     hub.loop.fence(

@@ -28,6 +28,8 @@ export interface Session {
   readonly nonce: string;
   readonly socket: AgentSocket;
   readonly streams: Streams;
+  /** Whether a hello has come that is signed with the key of the node that it names. */
+  proven: boolean;
   phase:
     | { readonly is: "challenged" }
     | { readonly is: "inventory"; readonly hello: Hello; readonly pages: InventoryPages }

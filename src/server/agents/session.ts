@@ -1,8 +1,9 @@
 // One agent's connection: its messages are checked, ordered, and passed to the handlers of their family.
 
 import { messageOf } from "../../os/errors";
-import { toServer, type ToServer } from "../../wire/agent";
-import { messageFrom } from "../../wire/fit";
+import { proof, toServer, type ToServer } from "../../wire/agent";
+import { messageFrom, strictlyFrom } from "../../wire/fit";
+import { identify } from "./admission";
 import { GREETING } from "./greeting";
 import { type Handler, type Handlers, inTurn } from "./handlers";
 import { type Hub, refuse, type Session } from "./hub";
@@ -29,15 +30,32 @@ function takeBytes(session: Session, data: Uint8Array): void {
   refuse(session, { code: "malformed", message: "bytes came before the greeting", hint: null });
 }
 
+/**
+ * Returns whether the message may be read: the sender has proven which node it speaks for, with this hello or with one
+ * before. Refuses the connection otherwise. Nothing of a stranger's message is read but the proof.
+ */
+function isProven(hub: Hub, session: Session, data: string): boolean {
+  if (session.proven) return true;
+  const read = strictlyFrom(proof, data);
+  if (read.is === "unreadable") {
+    takeUnreadable(hub, session, data, read.why);
+    return false;
+  }
+  const who = identify(hub, read.value, session.nonce);
+  if (who.is === "refused") refuse(session, who.refusal);
+  return who.is === "admitted";
+}
+
 export function receive(hub: Hub, session: Session, data: string | Uint8Array): void {
   if (typeof data !== "string") return takeBytes(session, data);
-  if (!mayWait(hub, session, data.length)) return;
+  if (!mayWait(hub, session, data.length) || !isProven(hub, session, data)) return;
   const read = messageFrom(toServer, data);
   if (read.is === "unreadable") return takeUnreadable(hub, session, data, read.why);
   tellUnread(hub, session, read.misfits);
   const message = withUnread(read.value, read.misfits);
   const { when, take } = HANDLERS[message.type] as Handler<ToServer>;
   const handled = waits(hub, session, data.length);
+  session.proven = true;
   const taken = async (): Promise<void> => {
     try {
       await take(hub, session, message);

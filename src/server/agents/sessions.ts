@@ -35,6 +35,7 @@ const newSession = (n: number, nonce: string, socket: AgentSocket, heard_ms: Ms)
   nonce,
   socket,
   streams: createStreams(socket),
+  proven: false,
   phase: { is: "challenged" },
   told: new Map(),
   asked: null,

@@ -24,8 +24,7 @@ const UID = /^[0-9a-f]{32}$/;
  * the agent's identity is proven counts against one bound for all connections.
  */
 export function mayWait(hub: Hub, session: Session, chars: number): boolean {
-  const { phase, waiting_chars } = session;
-  const proven = phase.is !== "challenged";
+  const { proven, waiting_chars } = session;
   const most = proven ? WAITING_CHARS - waiting_chars : HOUSE_LIMITS.unproven_bytes - hub.unproven_chars;
   const isHello = !proven && waiting_chars === 0;
   if (chars <= most && (!isHello || chars <= HELLO_CHARS)) return true;
@@ -39,7 +38,7 @@ export function mayWait(hub: Hub, session: Session, chars: number): boolean {
 
 /** Counts a message as waiting. Returns the function to call once the message is handled. */
 export function waits(hub: Hub, session: Session, chars: number): () => void {
-  const proven = session.phase.is !== "challenged";
+  const { proven } = session;
   session.waiting_chars += chars;
   if (!proven) hub.unproven_chars += chars;
   return () => {

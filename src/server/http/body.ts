@@ -4,6 +4,7 @@ import { z } from "zod";
 import { HOUSE_LIMITS } from "../../core/limits";
 import type { Issue } from "../../spec/issue";
 import { parseJson, readUtf8 } from "./json";
+import { readStrictly } from "../../wire/strict";
 import { RefusedError } from "../refused";
 
 export interface Body {
@@ -29,7 +30,7 @@ export async function bodyOf(request: Request, schema: z.ZodType | null, max_byt
   if (decoded.is === "invalid") throw badBody({ line: 0, column: 0, message: `is not UTF-8 at byte ${decoded.at}` });
   const parsed = parseJson(decoded.text, HOUSE_LIMITS.spec_depth);
   if (parsed.is === "invalid") throw badBody(parsed);
-  return { value: valueOf(parsed.value, schema), text: decoded.text };
+  return { value: valueOf({ value: parsed.value, text: decoded.text }, schema), text: decoded.text };
 }
 
 function badBody({ line, column, message }: Pick<Issue, "line" | "column" | "message">): RefusedError {
@@ -51,7 +52,18 @@ export function strictly(schema: z.ZodType): z.ZodType {
   return made;
 }
 
-function valueOf(value: unknown, schema: z.ZodType): unknown {
+/** A longer body is first read up to its first fault, since a list of all faults would take seconds. */
+const ALL_FAULTS_CHARS = 4_096;
+
+function valueOf({ value, text }: Body, schema: z.ZodType): unknown {
+  const fault = text.length > ALL_FAULTS_CHARS ? readStrictly(schema, value) : null;
+  if (fault?.is === "fault") {
+    throw new RefusedError(
+      "bad_request",
+      `the body is not of this route: ${fault.why}`,
+      "GET /v1/openapi.json says what it takes",
+    );
+  }
   const checked = strictly(schema).safeParse(value);
   if (checked.success) return checked.data;
   const issues = checked.error.issues
