@@ -20,8 +20,8 @@ export type Fitted<T> =
   | { readonly is: "unfit"; readonly why: string };
 
 /**
- * How many faults of one value are looked at. Each costs time, so a value with more is unfit as a whole: what has so many
- * is no message of this protocol.
+ * How many faults of one value are looked at. Each costs time, so a value with more is unfit as a whole: what has so
+ * many is no message of this protocol.
  */
 const FAULTS = 20_000;
 

@@ -8,7 +8,7 @@ export type StrictlyRead =
   { readonly is: "read"; readonly value: unknown } | { readonly is: "fault"; readonly why: string };
 
 /** The parts of zod's own description of a schema that are used here. */
-export interface Shape {
+export interface SchemaParts {
   readonly type: string;
   readonly innerType?: z.ZodType;
   readonly element?: z.ZodType;
@@ -20,7 +20,7 @@ export interface Shape {
   readonly checks?: readonly { readonly _zod?: { readonly def?: { readonly check?: string } } }[];
 }
 
-export const shapeOf = (schema: z.ZodType): Shape => schema.def as unknown as Shape;
+export const shapeOf = (schema: z.ZodType): SchemaParts => schema.def as unknown as SchemaParts;
 
 /** Returns the most entries that an array's or a table's schema lets through. */
 export const mostOf = (schema: z.ZodType): number => {

@@ -1,5 +1,5 @@
-// What a stranger sends costs the server next to nothing: before the proof only the proof is read. And what a node sends
-// occupies the server for a moment only, however much of it is wrong.
+// What a stranger sends costs the server next to nothing: before the proof only the proof is read. And what a node
+// sends occupies the server for a moment only, however much of it is wrong.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { joinBody, keyOf } from "../../support/keys";
