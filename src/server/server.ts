@@ -147,7 +147,8 @@ async function serve(opened: Opened): Promise<RunningServer> {
   fail = end.fail;
   api.loop.wake();
   options.say(`listening on ${url}`);
-  if (first) options.say(`more machines: ${joinCommand(api, await newJoinToken(api, options.approve))}`);
+  if (first) options.say(`one more machine: ${joinCommand(api, await newJoinToken(api, options.approve))}`);
+  else if (store.state.nodes.size === 0) options.say("more machines: orch token new --role agent");
   return { url, pin: identity.pin, joinToken: () => newJoinToken(api), stopped: end.stopped, stop: end.stop };
 }
 

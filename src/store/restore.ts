@@ -43,7 +43,8 @@ export type Restored =
  */
 export function restoreDatabase(options: RestoreOptions): Restored {
   if (!existsSync(options.from) || !statSync(options.from).isFile()) {
-    return refuse("bad_source", `there is no file ${options.from}`, "name a file that orch backup or a copy made");
+    const why = existsSync(options.from) ? `${options.from} is no file` : `there is no file ${options.from}`;
+    return refuse("bad_source", why, "name the copy of the database, such as backup.db");
   }
   const prepared = prepareDirectory(options.dir);
   if (!prepared.ok) return prepared;

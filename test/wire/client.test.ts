@@ -78,7 +78,9 @@ describe("a server", () => {
     expect(said).toEqual([
       `admin token: ${join(dir, "first", "server", "admin.token")}`,
       `listening on ${server.url}`,
-      expect.stringMatching(/^more machines: orch agent join https:\/\/127\.0\.0\.1:\d+ --token orch1-[0-9a-z]{96}$/),
+      expect.stringMatching(
+        /^one more machine: orch agent join https:\/\/127\.0\.0\.1:\d+ --token orch1-[0-9a-z]{96}$/,
+      ),
     ]);
     for (const file of ["admin.token", "key.pem", "certificate.pem", "client.json", "orch.db"]) {
       expect((await stat(join(dir, "first", "server", file))).mode & 0o777).toBe(0o600);
@@ -88,7 +90,8 @@ describe("a server", () => {
     await server.stopped;
     const again: string[] = [];
     await start("first", "127.0.0.1:0", again);
-    expect(again).toEqual([expect.stringMatching(/^listening on /)]);
+    const more = "more machines: orch token new --role agent";
+    expect(again).toEqual([expect.stringMatching(/^listening on /), more]);
     expect((await (await admin("first")).me()).user).toBe("admin");
   });
   test("keeps its key, cluster and people over a restart", async () => {

@@ -8,7 +8,7 @@ export const server = command({
   serves: true,
   options: SERVER_OPTIONS,
   examples: [
-    ["orch server", "try it: plain HTTP on this machine's loopback"],
+    ["orch server", "try it: on this machine alone"],
     ["orch server --listen 0.0.0.0:4400 --host box1", "for other machines, over TLS"],
   ],
   notes: "It stays in the foreground. Stopping it stops no task.",

@@ -42,7 +42,8 @@ export const tokenNew = command({
     }
     const made = await (await context.client()).newToken({ role: flags.role, user: flags.user, expires_ms, ...joins });
     if (shape === "json") context.json(made);
-    else if (shape === "ids") context.print(made.id);
+    // Its text is shown this once, so it is what a script wants.
+    else if (shape === "ids") context.print(made.token);
     else context.print(made.join ?? made.token);
     if (shape === "text" && made.expires_ms !== null) context.note(`valid until ${timestamp(made.expires_ms)}`);
     return EXIT.done;

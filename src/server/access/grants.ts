@@ -22,7 +22,9 @@ export function requireGrants(who: Principal, workloads: readonly WorkloadDecl[]
     `${first.path}: ${first.message}`,
     first.account === null
       ? "Ask an operator or an admin of this cluster to apply it"
-      : `An admin may grant it: orch user grant ${who.name} ${first.account}`,
+      : isSystemName(first.account)
+        ? "Accounts of the system are for tasks of admins: ask one to apply it"
+        : `An admin may grant it: orch user grant ${who.name} ${first.account}`,
     wishes.map(({ path, message }) => ({ line: 0, column: 0, path, message, hint: null })),
   );
 }

@@ -17,6 +17,9 @@ import { RefusedError, StartError } from "../refused";
 
 const KEY = "key.pem";
 const CERTIFICATE = "certificate.pem";
+const BRING_BACK =
+  "Put key.pem and certificate.pem back from a copy of that directory. Without a copy nobody can prove this server: " +
+  "move the directory aside and start a new cluster; its tasks run on";
 
 export interface OwnIdentity extends Identity {
   readonly key_pem: string;
@@ -33,10 +36,7 @@ export async function openIdentity(
   const key = privateKeyOf(pair, dir);
   const own = createPublicKey(pair.certificate_pem);
   if (!createPublicKey(key).equals(own)) {
-    throw new StartError(
-      `${join(dir, KEY)} and ${CERTIFICATE} do not belong together`,
-      "Bring both back with: orch restore FILE",
-    );
+    throw new StartError(`${join(dir, KEY)} and ${CERTIFICATE} do not belong together`, BRING_BACK);
   }
   const secret = key.export({ type: "pkcs8", format: "der" });
   return {
@@ -62,7 +62,7 @@ async function firstPair(dir: string, is_new: boolean, serial: string): Promise<
   if (!is_new) {
     throw new StartError(
       `${join(dir, KEY)} is gone, and every token and agent of this cluster trusts that key alone`,
-      "Bring it back with: orch restore FILE",
+      BRING_BACK,
     );
   }
   const pair = await makeCertificate(serial);
@@ -75,7 +75,7 @@ function privateKeyOf(pair: KeyPair, dir: string): KeyObject {
   try {
     return createPrivateKey(pair.key_pem);
   } catch (error) {
-    throw new StartError(`${join(dir, KEY)} is not a private key`, "Bring it back with: orch restore FILE", {
+    throw new StartError(`${join(dir, KEY)} is not a private key`, BRING_BACK, {
       cause: error,
     });
   }

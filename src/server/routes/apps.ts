@@ -16,7 +16,7 @@ import { requireGrants, requireLeases } from "../access/grants";
 import { notFound, RefusedError } from "../refused";
 import { page, wholeOrPage } from "../http/query";
 import { route } from "./route";
-import { requireRoom } from "../work/require-room";
+import { requireReplicas, requireRoom } from "../work/require-room";
 import { appView as viewOf } from "../views/app";
 import { pendingOf } from "./tasks";
 
@@ -71,8 +71,10 @@ export const APP_ROUTES = [
       const done: Applied = await commit((draft) => {
         requireGrants(who, wanted.decl.workloads);
         requireLeases(api.limits.lease_ms, wanted.decl.workloads);
-        requireRoom(api);
-        return applyApp(draft, wanted);
+        requireRoom(api, who.name);
+        const applied = applyApp(draft, wanted);
+        requireReplicas(draft.state, who.name);
+        return applied;
       });
       return { ...done, runs: [...done.runs], changes: [...done.changes] };
     },

@@ -56,7 +56,7 @@ export const RUN_ROUTES = [
       return commit((draft) => {
         requireGrants(who, [decl]);
         requireLeases(api.limits.lease_ms, [decl]);
-        requireRoom(api);
+        requireRoom(api, who.name);
         if (!body.wait_for_nodes) requirePossible(api, draft, making);
         const { run, name, state } = makeRun(draft, making);
         return { run, name, state };

@@ -1,5 +1,6 @@
 // Routes for people: adding, listing and removing users, and showing a caller's own identity.
 
+import { descendantsOf } from "../access/tokens";
 import { compareText } from "../../core/canonical";
 import type { z } from "zod";
 import type { UserRow } from "../../core/model/rows-state";
@@ -138,18 +139,24 @@ export const USER_ROUTES = [
     method: "DELETE",
     path: "/v1/users/{name}",
     answer: doneAnswer,
-    summary: "Removes a person and revokes their tokens; what runs goes on, and nothing of theirs is placed again",
+    summary:
+      "Removes a person and revokes their tokens and those made with them. What runs goes on; nothing is placed anew",
     handle: ({ params, who, commit }) =>
       commit((draft) => {
         const { tokens } = draft.state;
         const user = userOf(draft, params.name);
         if (user.name === who.name)
           throw new RefusedError("conflict", "nobody removes themselves", "Ask another admin");
-        const held = tokens.values().filter((row) => row.user === user.name && row.revoked_ms === null);
+        // What was made with their tokens goes too: a join token of theirs would let their machines in.
+        const own = tokens.values().filter((row) => row.user === user.name);
+        const made = own.toArray().flatMap((row) => [row, ...descendantsOf(draft.state, row.id)]);
+        const held = new Map(made.filter((row) => row.revoked_ms === null).map((row) => [row.id, row]));
         draft.put([
           { table: "users", key: user.name, row: null },
           { table: "graves", key: graveOf(user.name), row: { uid: graveOf(user.name), at_ms: draft.now_ms } },
-          ...held.map((row) => ({ table: "tokens" as const, key: row.id, row: { ...row, revoked_ms: draft.now_ms } })),
+          ...held
+            .values()
+            .map((row) => ({ table: "tokens" as const, key: row.id, row: { ...row, revoked_ms: draft.now_ms } })),
         ]);
         draft.event({ verb: "user_removed", object: user.name, project: user.project, detail: "" });
         return { revision: draft.revision };

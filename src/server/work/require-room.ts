@@ -1,12 +1,21 @@
-// Refuses new work while the server cannot take any. A disk that is nearly full must keep room for ends and stops.
+// Refuses new work while the server cannot take any. A disk that is nearly full must keep room for ends and stops, and
+// one person's work must leave room for the others'.
 
+import type { State } from "../../core/model/rows-state";
 import type { Context } from "../context";
 import { RefusedError } from "../refused";
 
 /** The most runs and workloads that may be open at once. More are refused before the server becomes slow. */
 const OPEN_LIMIT = 100_000;
 
-export function requireRoom({ store, loop }: Context): void {
+/** The most of them that are one person's. */
+const OPEN_LIMIT_EACH = OPEN_LIMIT / 2;
+
+/** The most replicas of all services together, and of one person's. Beyond this a pass of the planner is slow. */
+const REPLICAS_LIMIT = 50_000;
+const REPLICAS_LIMIT_EACH = 20_000;
+
+export function requireRoom({ store, loop }: Context, user: string): void {
   const health = store.health();
   if (health.is !== "ok") {
     throw new RefusedError(
@@ -23,6 +32,13 @@ export function requireRoom({ store, loop }: Context): void {
       "Wait until some are done",
     );
   }
+  if (state.runs.size + state.workloads.size >= OPEN_LIMIT_EACH && openOf(state, user) >= OPEN_LIMIT_EACH) {
+    throw new RefusedError(
+      "too_many",
+      `${user} has ${OPEN_LIMIT_EACH} open runs and workloads, no more are taken of one person`,
+      "Wait until some are done",
+    );
+  }
   if (state.cluster.recovering !== null) {
     throw new RefusedError(
       "unavailable",
@@ -30,4 +46,31 @@ export function requireRoom({ store, loop }: Context): void {
       loop.notices()[0] ?? null,
     );
   }
+}
+
+function openOf({ runs, workloads }: State, user: string): number {
+  let own = 0;
+  for (const row of runs.values()) if (row.user === user) own++;
+  for (const row of workloads.values()) if (row.user === user) own++;
+  return own;
+}
+
+/** Throws RefusedError if the services, as a commit would leave them, have more replicas than the planner can hold. */
+export function requireReplicas({ workloads }: State, user: string): void {
+  let all = 0;
+  let own = 0;
+  for (const row of workloads.values()) {
+    if (row.kind !== "service" || row.removing) continue;
+    all += row.settings.replicas;
+    if (row.user === user) own += row.settings.replicas;
+  }
+  const mine = own > REPLICAS_LIMIT_EACH;
+  if (!mine && all <= REPLICAS_LIMIT) return;
+  const whose = mine ? `the services of ${user}` : "all services";
+  const [sum, most] = mine ? [own, REPLICAS_LIMIT_EACH] : [all, REPLICAS_LIMIT];
+  throw new RefusedError(
+    "too_many",
+    `${whose} would have ${sum} replicas together, at most ${most}`,
+    "Ask for fewer replicas, or scale other services down first",
+  );
 }

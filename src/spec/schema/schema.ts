@@ -56,7 +56,7 @@ const common = {
   ),
   workdir: key(
     reads(text("a directory"), readWorkdir).optional(),
-    "Absolute path to start in; default: the task's own directory",
+    "Absolute path to start in; default: the home of the task's account",
     "/srv/recs",
   ),
   user: key(

@@ -73,3 +73,12 @@ test("a join token ends with the operator's token that made it", async () => {
   const row = stage.api.store.state.tokens.get(join.id);
   expect(row?.revoked_ms).not.toBeNull();
 });
+
+test("what was made with the tokens of somebody who is removed goes with them, join tokens too", async () => {
+  const join = await made("olga", null, "agent");
+  const below = await made((await made("olga")).token);
+  expect(await works(below)).toBe(true);
+  expect((await stage.call("DELETE", "/v1/users/olga", { as: "admin" })).status).toBe(200);
+  expect(await works(below)).toBe(false);
+  expect(stage.api.store.state.tokens.get(join.id)?.revoked_ms).toBe(stage.clock);
+});

@@ -34,6 +34,20 @@ const runs = (): RunRow[] =>
 const API = "{ run: sleep 100, replicas: 2 }";
 
 describe("an app", () => {
+  test("is refused with more replicas than one person may have, and so is a scale", async () => {
+    const services = (replicas: number): string[] =>
+      Array.from({ length: 3 }, (_, n) => `  s${n}: { run: x, replicas: ${replicas} }`);
+    const refused = await apply(["app: web", "services:", ...services(7_000)].join("\n"));
+    expect(refused.body.error?.message).toContain("21000 replicas together, at most 20000");
+    expect(stage.api.store.state.workloads.size).toBe(0);
+    expect((await apply(["app: web", "services:", ...services(6_000)].join("\n"))).status).toBe(200);
+    const scale = (replicas: number): Promise<Answer> =>
+      stage.call("POST", "/v1/workloads/lab/web/s1/scale", { as: "alice", body: { replicas } });
+    expect((await scale(9_000)).body.error?.code).toBe("too_many");
+    expect(workload("s1").settings.replicas).toBe(6_000);
+    expect((await scale(8_000)).status).toBe(200);
+  });
+
   test("begins with version 1 of each workload and one run of each job", async () => {
     const { status, body } = await apply(
       spec(API, "train: { run: 'true', after: [prep] }", "prep: { run: 'true' }"),
