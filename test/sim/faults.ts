@@ -22,6 +22,7 @@ export const TROUBLES = [
   "agent_disk_loss",
   "keeper_kill",
   "keeper_and_agent_kill",
+  "keeper_hang",
   "task_dir_loss",
   "journal_loss",
   "reboot",
@@ -99,7 +100,13 @@ export function drawFaults(random: Random): Faults {
   };
   often("cut_alone", 0.5, 12_000, 60_000);
   often("agent_disk_loss", 0.2, 20_000, 120_000);
-  for (const trouble of ["keeper_kill", "keeper_and_agent_kill", "task_dir_loss", "journal_loss"] as const)
+  for (const trouble of [
+    "keeper_kill",
+    "keeper_and_agent_kill",
+    "keeper_hang",
+    "task_dir_loss",
+    "journal_loss",
+  ] as const)
     often(trouble, 0.2, 12_000, 120_000);
   // Most tries find no exclusive task whose machine is away alone.
   often("hang", 0.25, 2_000, 10_000);

@@ -59,7 +59,9 @@ function start(hands: Hands, machine: Machine, assignment: Assignment, done: () 
   const { keeper, disk } = machine.hangs;
   schedule.at(Math.max(schedule.now_ms, keeper, disk) + random.int(1, 30), () => {
     if (!isSameBoot() || !hasLease(machine, assignment, schedule.now_ms)) return done();
-    if (!claim(machine, assignment.uid, assignment)) return done();
+    const { records, acked } = machine.disk;
+    const hasDirectory = records.has(assignment.uid) && !acked.has(assignment.uid);
+    if (!hasDirectory || !claim(machine, assignment.uid, assignment)) return done();
     machine.starting.add(assignment.uid);
     machine.changed();
     schedule.in(random.int(1, 10), () => {

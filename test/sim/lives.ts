@@ -36,6 +36,8 @@ export interface LivesWorld {
   /** Returns whether a run whose end nobody knows may run again: a person, or its own policy, says so. */
   readonly mayRepeat: (run_uid: string) => boolean;
   readonly isRestored: () => boolean;
+  /** Holds what begins against the timeline that its agent follows. */
+  readonly begins: (machine: Machine, uid: string) => void;
   /**
    * Returns whether an attempt may overlap with a newer one: it was given up with a replacement, or is beyond reach.
    */
@@ -107,6 +109,9 @@ function started(register: Register, machine: Machine, process: Process): void {
   };
   world.note(`+ ${taskName(identity)} ${short(life.uid)} on ${machine.id}`);
   demand(!all.has(life.uid), "I5: an attempt executes once", () => `${describe(life)} was executed before`);
+  world.begins(machine, life.uid);
+  const end = machine.disk.records.get(life.uid)?.end ?? null;
+  demand(end === null, "12: what has ended never begins", () => `${describe(life)} is ${end?.state ?? ""}`);
   demand(boot_id === machine.boot_id, "12: an assignment is for one boot", () => `${describe(life)} is for ${boot_id}`);
   const key = slotKey(identity.owner_uid, identity.slot);
   const others = bySlot.get(key) ?? [];

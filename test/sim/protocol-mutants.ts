@@ -323,8 +323,30 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     edits: [
       edit(
         "src/agent/loop/loop.ts",
-        "if (record.end !== null || seen.get(uid)?.claimed === true || this.#acts.busy.has(uid)) continue;",
-        "if (record.end !== undefined || seen.get(uid)?.claimed === true) continue;",
+        "end === null && seen.get(uid)?.claimed !== true",
+        'end === null && uid === "" && seen.get(uid)?.claimed !== true',
+      ),
+    ],
+  },
+  {
+    name: "ordered-starts-are-kept",
+    rule: "protocol 22: what was ordered of a keeper and has not begun is dropped too",
+    edits: [
+      edit(
+        "src/agent/loop/loop.ts",
+        "await Promise.allSettled(unbegun.map(([, record]) => this.#drop(record)))",
+        "await Promise.allSettled(unbegun.filter(([uid]) => !this.#acts.busy.has(uid)).map(([, record]) => this.#drop(record)))",
+      ),
+    ],
+  },
+  {
+    name: "dropped-without-claim",
+    rule: "protocol 12, 22: a claim decides whether what is dropped had begun",
+    edits: [
+      edit(
+        "src/agent/loop/loop.ts",
+        'await claimStopped({ store, driver }, uid, driver.isOrdered(uid) ? "write" : "owe")',
+        'await Promise.resolve(store.wasClaimed(uid) ? "before" : "now")',
       ),
     ],
   },

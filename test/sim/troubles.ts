@@ -155,6 +155,16 @@ function keeperDies(world: World, withAgent: boolean): void {
   if (withAgent) later(world, 60_000, () => bootAgent(world, machine));
 }
 
+/** Lets a machine's keeper hang for a while. What it was asked to begin meanwhile begins when it goes on. */
+function keeperHangs(world: World): void {
+  const machine = someMachine(world);
+  if (machine.power !== "on") return;
+  world.trace.note(`the keeper of ${machine.id} hangs`);
+  machine.hangs.keeper = world.schedule.now_ms + world.dice.troubles.int(1_000, LONGEST_HANG_MS);
+}
+
+const LONGEST_HANG_MS = 30_000;
+
 /** Loses the directory of one task, living or ended, while the agent is away. */
 function loseTaskDir(world: World): void {
   const machine = someMachine(world);
@@ -187,7 +197,7 @@ const START_MS = 50;
 /** Restarts the agent with less capacity than it had. */
 function shrink(world: World): void {
   const machine = someMachine(world);
-  if (!world.agents.has(machine.id)) return;
+  if (!world.agents.has(machine.id) || machine.hangs.keeper > world.schedule.now_ms) return;
   crashAgent(world, machine);
   const { cpu_milli, memory_bytes } = machine.capacity;
   world.schedule.in(START_MS, () => {
@@ -277,6 +287,7 @@ const MAKE: Record<Trouble, (world: World) => void> = {
   agent_disk_loss: loseDisk,
   keeper_kill: (world) => keeperDies(world, false),
   keeper_and_agent_kill: (world) => keeperDies(world, true),
+  keeper_hang: keeperHangs,
   task_dir_loss: loseTaskDir,
   journal_loss: loseJournal,
   reboot: (world) => reboot(world, someMachine(world)),

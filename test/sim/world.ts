@@ -237,6 +237,7 @@ function watchTruth(
     row: (uid) => ledger.rows.get(uid) ?? null,
     isGang: ({ spec_hash }) => (world().database.specs.get(spec_hash)?.members ?? 1) > 1,
     isRestored: () => world().restored,
+    begins: (machine, uid) => checkTimeline(world(), machine, uid),
     bookedAs: (uid) => {
       const observed = world().database.ended_tasks.get(uid)?.observed;
       return observed !== undefined && isEnd(observed) ? observed.state : null;
@@ -270,7 +271,6 @@ function agentWorldOf(world: Found, { random, schedule, trace, host, keeper }: P
       checkLease(machine, record, schedule.now_ms);
       checkWait(machine, record, schedule.now_ms);
       checkClean(machine, record);
-      checkTimeline(world(), machine, record.assignment.uid);
       start();
     }),
     waits: (machine) => ambushWait(world(), machine),

@@ -109,7 +109,7 @@ export function tasksOf(store: TaskStore, driver: Driver, close: () => void): Op
       const stored = await store.read();
       return { records: stored.records, orphans: await driver.find(stored) };
     },
-    claim: (uid) => claimStopped({ store, driver }, uid),
+    claim: async (uid) => void (await claimStopped({ store, driver }, uid)),
     close,
   };
 }

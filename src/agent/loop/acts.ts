@@ -7,7 +7,7 @@ import type { BootMs } from "../../core/units";
 import { pause } from "../../os/clock";
 import { messageOf } from "../../os/errors";
 import type { Driver } from "../drivers/driver";
-import type { TaskStore } from "../tasks/store";
+import type { StopClaim, TaskStore } from "../tasks/store";
 import type { TaskReports } from "./reports";
 
 /** How long after a kill the task gets no further kill. */
@@ -36,6 +36,10 @@ export interface Acts {
   readonly failing: ReadonlyMap<string, BlockedStart>;
   /** Begins an action. Until it is over, nothing more must be decided about its task. */
   begin(action: Action, now_ms: BootMs): void;
+  /** Keeps every action about these tasks from beginning. Returns a function that lets them begin again. */
+  hold(uids: readonly string[]): () => void;
+  /** Resolves when no end is being written. */
+  settled(): Promise<void>;
   drop(uid: string): void;
 }
 
@@ -45,17 +49,8 @@ export function createActs(options: ActsOptions): Acts {
   const signalled = new Map<string, Asked>();
   const killed = new Map<string, BootMs>();
   const failing = new Map<string, BlockedStart>();
-
-  /**
-   * Returns whether a task was sent a kill a moment ago. The killed processes may take a while to end, or never end.
-   */
-  function isTooSoon(action: Action, now_ms: BootMs): boolean {
-    if (action.do !== "kill") return false;
-    const sent_ms = killed.get(action.uid);
-    if (sent_ms !== undefined && now_ms - sent_ms < KILL_AGAIN_MS) return true;
-    killed.set(action.uid, now_ms);
-    return false;
-  }
+  const held = new Set<string>();
+  const ending = new Set<Promise<void>>();
 
   async function perform(action: Action, now_ms: BootMs): Promise<void> {
     switch (action.do) {
@@ -66,7 +61,8 @@ export function createActs(options: ActsOptions): Acts {
         return;
       }
       case "claim":
-        return claimStopped(options, action.uid, driver.isOrdered(action.uid) ? "write" : "owe");
+        await claimStopped(options, action.uid, driver.isOrdered(action.uid) ? "write" : "owe");
+        return;
       case "signal":
         signalled.set(action.uid, { ...action.stop, at_ms: now_ms });
         return driver.signal(action.uid, action.signal);
@@ -82,9 +78,12 @@ export function createActs(options: ActsOptions): Acts {
     signalled,
     failing,
     begin(action, now_ms) {
-      if (isTooSoon(action, now_ms)) return;
+      if (held.has(action.uid) || isTooSoon(killed, action, now_ms)) return;
       busy.add(action.uid);
-      perform(action, now_ms)
+      const performed = perform(action, now_ms);
+      if (action.do === "end") ending.add(performed);
+      performed
+        .finally(() => ending.delete(performed))
         .catch((error: unknown) => {
           say(`task ${action.uid}: ${action.do}: ${messageOf(error)}`);
           const since_ms = failing.get(action.uid)?.since_ms ?? now_ms;
@@ -96,6 +95,16 @@ export function createActs(options: ActsOptions): Acts {
           done();
         });
     },
+    hold(uids) {
+      for (const uid of uids) held.add(uid);
+      return () => {
+        for (const uid of uids) held.delete(uid);
+        done();
+      };
+    },
+    async settled() {
+      await Promise.allSettled(ending);
+    },
     drop(uid) {
       signalled.delete(uid);
       killed.delete(uid);
@@ -104,16 +113,28 @@ export function createActs(options: ActsOptions): Acts {
   };
 }
 
+/**
+ * Returns whether a task was sent a kill a moment ago. The killed processes may take a while to end, or never end.
+ */
+function isTooSoon(killed: Map<string, BootMs>, action: Action, now_ms: BootMs): boolean {
+  if (action.do !== "kill") return false;
+  const sent_ms = killed.get(action.uid);
+  if (sent_ms !== undefined && now_ms - sent_ms < KILL_AGAIN_MS) return true;
+  killed.set(action.uid, now_ms);
+  return false;
+}
+
 /** Claims an attempt so that it never executes, and ends its processes that live without a record. */
 export async function claimStopped(
   { store, driver }: Pick<ActsOptions, "store" | "driver">,
   uid: string,
   must: "owe" | "write" = "owe",
-): Promise<void> {
+): Promise<StopClaim> {
   const claimed = await store.claimStopped(uid, must);
   driver.look(uid);
   // The loop cannot follow a task without a record, so this order alone ends it.
   if (claimed !== "before") driver.end(uid);
+  return claimed;
 }
 
 /**

@@ -251,13 +251,15 @@ class Loop implements AgentLoop {
 
   async newTimeline(): Promise<void> {
     const { store, driver } = this.#options;
+    // A successor that is being made belongs to what has not begun.
+    await this.#acts.settled();
     const seen = driver.seen();
-    const dropped: Promise<void>[] = [];
-    for (const [uid, record] of this.#records) {
-      if (record.end !== null || seen.get(uid)?.claimed === true || this.#acts.busy.has(uid)) continue;
-      dropped.push(this.#dropped(record));
-    }
-    await Promise.all(dropped);
+    const unbegun = [...this.#records].filter(([uid, { end }]) => end === null && seen.get(uid)?.claimed !== true);
+    const release = this.#acts.hold(unbegun.map(([uid]) => uid));
+    const dropped = await Promise.allSettled(unbegun.map(([, record]) => this.#drop(record)));
+    release();
+    const failed = dropped.find((each) => each.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
     for (const record of await store.kept()) {
       this.#records.set(record.assignment.uid, record);
       driver.look(record.assignment.uid);
@@ -267,15 +269,20 @@ class Loop implements AgentLoop {
   }
 
   /**
-   * Ends a task that has not begun, so that no server starts it and every server hears that it never began. Where the
-   * disk cannot take the end, the record goes, and the end is told from memory.
+   * Ends a task that has not begun, so that no server starts it and every server hears that it never began. Its start
+   * may have been ordered, of a keeper that hangs, so the task is claimed first: the claim decides whether it begins.
+   * Where the disk cannot take the end, the record goes, and the end is told from memory.
    */
-  async #dropped(record: TaskRecord): Promise<void> {
+  async #drop({ assignment }: TaskRecord): Promise<void> {
     const { store, driver, clock, say } = this.#options;
-    const { uid } = record.assignment;
+    const { uid } = assignment;
+    const claimed = await claimStopped({ store, driver }, uid, driver.isOrdered(uid) ? "write" : "owe");
+    if (claimed !== "now" && driver.seen().get(uid)?.process.is !== "none") return;
+    const record = this.#records.get(uid);
+    if (record === undefined || record.end !== null) return;
     const end = endWithoutResult("stopped", null, "its server was restored from a copy before it began", clock());
     this.#records.set(uid, { ...record, end });
-    this.#reports.caughtUp(record.assignment);
+    this.#reports.caughtUp(assignment);
     try {
       await store.write({ ...record, end });
     } catch (error) {

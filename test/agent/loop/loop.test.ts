@@ -11,7 +11,7 @@ import { GIB } from "../../../src/core/units";
 import { bootMs } from "../../../src/os/clock";
 import { bootId } from "../../../src/os/proc";
 import { machineOf } from "../../server/stage";
-import { isAlive } from "../../support/processes";
+import { isAlive, processesOf, signal } from "../../support/processes";
 import {
   alive,
   assignmentFor,
@@ -222,4 +222,26 @@ test.each([
     expect(reports.map((entry) => [entry.uid, entry.reported.state])).toEqual([[uid, state]]);
     agent.stop();
   }
+});
+
+test("what a hanging keeper was asked to begin for another timeline never begins", async () => {
+  const tasks = await site.open();
+  const first = await begin(tasks, assignmentFor("exec sleep 1000"));
+  const { loop: found } = await startLoop(tasks);
+  const keeper = processesOf(site.data).find(({ command }) => command.includes("keeper"));
+  if (keeper === undefined) throw new Error("there is no keeper");
+  const task = assignmentFor("echo it began; exec sleep 1000");
+  signal(keeper, "SIGSTOP");
+  try {
+    await found.take(FENCE, { ...FENCE, revision: 5 }, 1, [{ verb: "assign", task }]);
+    await waitUntil("the start to be ordered", () => tasks.driver.isOrdered(task.uid));
+    await found.newTimeline();
+    const told = found.inventory().entries.map(({ uid, reported }) => [uid, reported.state]);
+    expect(Object.fromEntries(told)).toEqual({ [first]: "running", [task.uid]: "stopped" });
+  } finally {
+    signal(keeper, "SIGCONT");
+  }
+  await waitUntil("the keeper to answer", () => !tasks.driver.isOrdered(task.uid));
+  expect(tasks.driver.seen().get(task.uid)).toEqual({ claimed: true, process: { is: "none" } });
+  expect(await output(site.data, task.uid)).toBe("");
 });
