@@ -24,7 +24,7 @@ import type { Driver } from "./drivers/driver";
 import { openProcessDriver } from "./drivers/process";
 import { forgetFence, openFence } from "./link/fence";
 import { hasIdentity, readIdentity, trustOf, type AgentIdentity } from "./link/identity";
-import { hasAsked, joinCluster } from "./link/join";
+import { hasAsked, joinCluster, type JoinOptions } from "./link/join";
 import { readLog } from "./tasks/logs";
 import { forgetOwed } from "./tasks/owed";
 import { clocksNow } from "./tasks/moments";
@@ -182,9 +182,11 @@ interface Grounds {
 async function settle(data: string, options: AgentOptions): Promise<Grounds | null> {
   const clock = bootMs;
   const known = readIdentity(data);
+  const previous = known === null && options.previous !== null ? requirePrevious(options.previous) : null;
+  const before = known ?? previous;
   const ownName = options.name ?? runName(data);
   const cgroups = findCgroups(runName(data));
-  const probed = await probeMachine({
+  const { machine: probed, also } = await probeMachine({
     data,
     version: options.version,
     cgroups,
@@ -193,8 +195,8 @@ async function settle(data: string, options: AgentOptions): Promise<Grounds | nu
     labels: options.labels,
     taints: options.taints,
     share: options.capacity,
-    joined_as: known?.credential.fingerprint ?? null,
-    share_names: [options.capacity === null ? "" : ownName, "", runName(data), known?.credential.name ?? ""],
+    joined_as: before?.credential.fingerprint ?? null,
+    share_names: [options.capacity === null ? "" : ownName, "", runName(data), before?.credential.name ?? ""],
   });
   const cards = openCards({ data, cgroups, fakes: options.devices, only: options.cards, clock, say: options.say });
   const ability: Grounds["ability"] = { trouble: () => null, foreign: () => [] };
@@ -207,7 +209,7 @@ async function settle(data: string, options: AgentOptions): Promise<Grounds | nu
     };
     return { ...probed, facts, devices: [...cards.watch.devices()] };
   };
-  const identity = known ?? (await firstJoin(data, options, machine()));
+  const identity = known ?? (await firstJoin(data, options, { machine: machine(), also, previous }));
   if (identity !== null) return { clock, cards, machine, ability, identity };
   cards.watch.close();
   return null;
@@ -339,19 +341,32 @@ const logsOf =
       living: (uid) => driver.seen().get(uid)?.process.is === "alive",
     });
 
+/** Returns the identity in the data directory of before. Throws FatalAgentError where there is none. */
+function requirePrevious(dir: string): AgentIdentity {
+  const identity = readIdentity(join(dir, "agent"));
+  if (identity !== null) return identity;
+  throw new FatalAgentError(
+    "previous",
+    `no agent of ${dir} has joined a cluster`,
+    "--previous takes the data directory that the agent had, the one with agent/identity.json in it",
+    2,
+  );
+}
+
+type Own = Pick<JoinOptions, "machine" | "also" | "previous">;
+
 /** Joins the cluster. Null: the agent was told to end while it waited for an operator's word. */
-async function firstJoin(data: string, options: AgentOptions, machine: Machine): Promise<AgentIdentity | null> {
+async function firstJoin(data: string, options: AgentOptions, own: Own): Promise<AgentIdentity | null> {
   // What the disk owed to an earlier identity in this directory is not of this one.
   for (const forget of [forgetOwed, forgetFence]) forget(runDirOf(data));
-  const { token, urls, name, previous, say, signal } = options;
+  const { token, urls, name, say, signal } = options;
   if (token === null && !hasAsked(data)) {
     throw new FatalAgentError(
       "token",
       "this agent has not joined a cluster yet, and no token was given",
-      "on the server: orch token new --role agent; then: orch agent join URL --token TOKEN",
+      "on the server: orch token new --role agent; then: orch agent join URL --token-file FILE, or in a terminal",
       2,
     );
   }
-  const known = previous === null ? null : readIdentity(join(previous, "agent"));
-  return joinCluster({ data, urls, token, name, machine, previous: known, say, signal });
+  return joinCluster({ data, urls, token, name, ...own, say, signal });
 }

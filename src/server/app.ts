@@ -4,9 +4,10 @@ import { Hono, type Context as HonoContext } from "hono";
 import { z } from "zod";
 import { assert } from "../core/assert";
 import { HOUSE_LIMITS } from "../core/limits";
+import type { Role } from "../core/model/rows-state";
 import { ACCESS, requireTouch, mayCall } from "./access/access";
 import type { Api } from "./routes/api";
-import type { Principal } from "./access/auth";
+import { type Principal, RANK } from "./access/auth";
 import { refuseForeign, secured } from "./http/gates";
 import { bodyOf, hashOf, strictly } from "./http/body";
 import { idempotencyOf } from "./http/idempotency";
@@ -135,10 +136,27 @@ function admit(api: Api, key: string, request: Request, link: PathLink): Princip
   if (access?.is === "open") return NOBODY;
   const who = api.auth.authenticate(request.headers.get("authorization"), link.source);
   if (mayCall(key, who.role)) return who;
-  throw new RefusedError(
+  throw denied(key, who);
+}
+
+/** Returns the refusal of a caller whose role is not enough, and who it is that may do this. */
+function denied(key: string, { name, role }: Principal): RefusedError {
+  const access = Object.hasOwn(ACCESS, key) ? ACCESS[key] : undefined;
+  const roles: readonly Role[] = access?.is === "roles" ? access.roles : [];
+  if (role !== "agent" && roles.length === 1 && roles[0] === "agent") {
+    return new RefusedError(
+      "forbidden",
+      `a token of ${name}'s own is not enough: a machine joins with a join token`,
+      "Make one on the server: orch token new --role agent",
+    );
+  }
+  const least = roles.toSorted((a, b) => RANK[a] - RANK[b])[0];
+  return new RefusedError(
     "forbidden",
-    `${who.name} may not do this: the role ${who.role} is not enough`,
-    who.role === "agent" ? "This is a join token: it lets machines in, nothing else" : "Ask an admin of this cluster",
+    `${name} may not do this: the role ${role} is not enough`,
+    role === "agent"
+      ? "This is a join token: it lets machines in, nothing else"
+      : `Ask ${least === "operator" ? "an operator" : least === "user" ? "a user" : "an admin"} of this cluster`,
   );
 }
 

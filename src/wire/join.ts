@@ -16,6 +16,11 @@ export const joinRequest = z.object({
   /** The signature over the same text by the key that the node has now, which vouches for the new one. */
   vouched: z.object({ public_key: text, signature: text }).nullable().default(null),
   machine,
+  /**
+   * Other fingerprints that this machine may have joined with: an agent that gives away a part of a machine has another
+   * one than an agent that gives away all of it. Agents of before this field send none.
+   */
+  also: z.array(text).max(8).default([]),
 });
 
 /** `waiting`: an operator has to approve the key first. The agent asks again, with the same key. */

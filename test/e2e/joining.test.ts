@@ -131,6 +131,38 @@ test("a node to be approved waits in the foreground, over its own restart too, w
   expect(await cluster.ok("events")).toContain("approved");
 }, 60_000);
 
+test("a machine that an operator refuses is told so and ends, and its use of the token is given back", async () => {
+  const secret = await token("--approve");
+  const agent = cluster.program("turned", argsOf("turned", "--token", secret));
+  await agent.line(/waits to join as turned/);
+  await cluster.ok("node", "refuse", "turned");
+  await agent.line(/an operator has refused this machine/, 20_000);
+  await waitUntil("it to end", () => !agent.running, 10_000);
+  expect(await node("turned")).toBeUndefined();
+  const { tokens } = await cluster.json<{ tokens: { joins: { used: number; approve: boolean } | null }[] }>(
+    "token",
+    "ls",
+  );
+  expect(tokens.filter(({ joins }) => joins?.approve).some(({ joins }) => joins?.used === 0)).toBe(true);
+  cluster.agents.delete("turned");
+}, 60_000);
+
+test("the key of before vouches at once for a fresh directory, while its agent is connected and gone", async () => {
+  const secret = await token("--uses", "5");
+  const before = cluster.program("moved", argsOf("moved", "--token", secret));
+  await before.line(/joined as moved/);
+  await ready("moved");
+  await before.kill("SIGKILL");
+  const data = join(cluster.dir, "fresh");
+  const old = cluster.dataOf("moved");
+  const args = ["agent", "join", cluster.url, "--data", data, "--capacity", "cpu=1,memory=1GiB", "--token", secret];
+  const after = Program.start("moved", [...args, "--previous", old], join(cluster.dir, "moved2.log"), cluster.env);
+  cluster.agents.set("moved", after);
+  await after.line(/joined as moved$/m, 20_000);
+  await ready("moved");
+  expect((await cluster.nodes()).filter(({ name }) => name.startsWith("moved")).length).toBe(1);
+}, 60_000);
+
 test("a data directory that is lost is replaced when an operator approves, and by nothing less", async () => {
   const agent = cluster.agent("late");
   await agent.kill("SIGKILL");
@@ -164,4 +196,7 @@ test("the printed token lets in one machine, and says so to the second", async (
   const env = { ...cluster.env, ORCH_DATA: cluster.dataOf("two") };
   const second = await runOrch(argsOf("two", "--token", printed), env);
   expect([second.code, second.err]).toEqual([4, expect.stringContaining("is used up: it lets in one machine")]);
+  // It is not kept: the next start needs another one.
+  const third = await runOrch(argsOf("two"), env);
+  expect([third.code, third.err]).toEqual([2, expect.stringContaining("no token was given")]);
 }, 60_000);

@@ -24,6 +24,8 @@ export interface JoinOptions {
   readonly token: string | null;
   readonly name: string | null;
   readonly machine: Machine;
+  /** Other fingerprints that this machine may have joined with. */
+  readonly also: readonly string[];
   /** The node's present identity, whose key vouches for the new one, or null. */
   readonly previous: AgentIdentity | null;
   readonly say: (line: string) => void;
@@ -40,6 +42,8 @@ type Answer = ReturnType<typeof joinAnswer.parse>;
 
 const FILE = "joining.json";
 const TOKEN_HINT = "get a new one with: orch token new --role agent";
+/** The exit code of what was not allowed. */
+const DENIED = 4;
 const FIRST_WAIT_MS = SECOND_MS;
 const LONGEST_WAIT_MS = 15 * SECOND_MS;
 
@@ -61,8 +65,11 @@ export async function joinCluster(options: JoinOptions): Promise<AgentIdentity |
   const url = urls[0] ?? "";
   let said = "";
   for (let wait_ms = FIRST_WAIT_MS; !signal.aborted; wait_ms = Math.min(2 * wait_ms, LONGEST_WAIT_MS)) {
-    const found = await askOnce(options, url, token, text, key, said !== "").catch((error: unknown) => {
+    const found = await askOnce(options, url, token, text, key, said !== "").catch(async (error: unknown) => {
       if (signal.aborted) return null;
+      // A token that was turned away is not asked with again: the next start takes another one, or asks for it. The key
+      // stays, so that an operator who saw it sees the same one.
+      if (error instanceof FatalAgentError && error.exit === DENIED) await keepAsking(data, { key, token: null });
       throw error;
     });
     if (found === null) return null;
@@ -121,13 +128,13 @@ const waitingLine = ({ name, key, why }: Extract<Answer, { is: "waiting" }>, { f
 const publicOf = (key: KeyObject): string =>
   createPublicKey(key).export({ type: "spki", format: "der" }).toString("base64");
 
-function requestOf({ name, machine, previous }: JoinOptions, token: Token, key: KeyObject) {
+function requestOf({ name, machine, also, previous }: JoinOptions, token: Token, key: KeyObject) {
   const public_key = publicOf(key);
   const text = Buffer.from(joinText(token.pin, token.id, public_key, machine.fingerprint));
   const signed = (by: KeyObject): string => sign(null, text, by).toString("base64");
   const vouched =
     previous === null ? null : { public_key: previous.credential.public_key, signature: signed(previous.key) };
-  return { protocol: PROTOCOL, name, public_key, signature: signed(key), vouched, machine };
+  return { protocol: PROTOCOL, name, public_key, signature: signed(key), vouched, machine, also: [...also] };
 }
 
 /** A file that cannot be read counts as none: the agent then asks with a new key. */
@@ -147,7 +154,7 @@ async function keepAsking(data: string, { key, token }: Asking): Promise<void> {
 
 /** Returns the exit code for a refusal: not allowed, a wrong request, or else a failure. */
 const exitOf = (code: string): number =>
-  code === "unauthenticated" || code === "forbidden" ? 4 : code === "bad_request" ? 2 : 1;
+  code === "unauthenticated" || code === "forbidden" ? DENIED : code === "bad_request" ? 2 : 1;
 
 /**
  * Returns an error of the join as FatalAgentError, with its exit code and a hint. Errors that are not the server's or

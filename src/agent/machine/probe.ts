@@ -48,8 +48,15 @@ export interface ProbeOptions {
  */
 const reserveOf = (memory_bytes: number): number => Math.min(2 * GIB, Math.max(128 * MIB, memory_bytes / 16));
 
-/** Returns the machine as it is reported to the server, without its cards, which are watched. */
-export async function probeMachine(options: ProbeOptions): Promise<Omit<Machine, "devices">> {
+export interface Probed {
+  /** The facts in the form in which they are reported to the server, without the machine's cards, which are watched. */
+  readonly machine: Omit<Machine, "devices">;
+  /** The other fingerprints that this machine may have joined with. */
+  readonly also: readonly string[];
+}
+
+/** Reads the facts of this machine, and the fingerprints by which a server may know it. */
+export async function probeMachine(options: ProbeOptions): Promise<Probed> {
   const { cgroups } = options;
   const host = await hostFacts(join(options.data, "hardware.json"));
   const facts: NodeFacts = {
@@ -68,8 +75,11 @@ export async function probeMachine(options: ProbeOptions): Promise<Omit<Machine,
     unable: null,
   };
   const automatic = { os: facts.os, arch: facts.arch, hostname: facts.hostname };
-  return {
-    fingerprint: fingerprintOf(host.board, options),
+  const fingerprint = fingerprintOf(host.board, options);
+  // A node that joined with a name of its own is recognised also where the name is only the machine's now.
+  const names = new Set([...options.share_names, (host.hostname.split(".")[0] ?? "").toLowerCase()]);
+  const machine = {
+    fingerprint,
     boot_id: bootId(),
     agent_version: options.version,
     facts,
@@ -77,6 +87,10 @@ export async function probeMachine(options: ProbeOptions): Promise<Omit<Machine,
     pool: options.pool,
     labels: { ...automatic, ...options.labels },
     taints: [...options.taints],
+  };
+  return {
+    machine,
+    also: [...names].map((name) => machineFingerprint(host.board, name)).filter((one) => one !== fingerprint),
   };
 }
 

@@ -41,7 +41,7 @@ export const agentJoin = command({
       .split(",")
       .map((one) => normalUrl(one.trim() || null))
       .filter((one) => one !== null);
-    const token = await joinToken(context, flags, isNew && !(await hasAsked(data_dir)));
+    const token = isNew ? await joinToken(context, flags, !(await hasAsked(data_dir))) : null;
     const previous = flags.previous === null ? null : resolve(host.cwd, flags.previous);
     const ending = newEnding();
     const options = agentOptions(context, flags, { urls, token, previous, data_dir, ending });

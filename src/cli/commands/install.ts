@@ -69,6 +69,7 @@ export const installAgent = command({
   options: {
     ...typedOptions(AGENT_OPTIONS),
     token: TOKEN_OPTIONS.token,
+    tokenFile: text("--token-file <FILE>", "a file with the token"),
     ...DATA,
     user: text("--user <ACCOUNT>", "the account that it runs as (root)"),
     ...COMMON,
@@ -80,12 +81,12 @@ export const installAgent = command({
   notes: `${NOTES}\nThe token is in no command line: it lies in a file of the agent's until it has joined.`,
   async run(context, { args: [typed], flags }) {
     const { host } = context;
-    const { user, dry, data, token: asked, ...rest } = flags;
+    const { user, dry, data, token: asked, tokenFile, ...rest } = flags;
     const data_dir = serviceDir(context, data);
     const root = rootOf(context);
     const joined = await hasJoined(`${root}${data_dir}`);
     const url = typed ?? (host.env["ORCH_URL"] || null);
-    const token = await joinToken(context, { token: asked, tokenFile: null }, !joined && !dry);
+    const token = await joinToken(context, { token: asked, tokenFile }, !joined && !dry);
     if (!joined && (url === null || token === null)) {
       throw new UsageError(
         "the server's address and a join token are needed the first time",

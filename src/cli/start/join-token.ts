@@ -22,21 +22,30 @@ export async function joinToken(
   { token, tokenFile }: TokenFlags,
   needed: boolean,
 ): Promise<string | null> {
-  if (token === "-") return whole((await host.input.all()).trim());
-  const given = token ?? (await tokenIn(tokenFile)) ?? (host.env["ORCH_TOKEN"] || null);
-  if (given !== null || !needed || !host.input.tty) return given;
-  return whole(((await host.input.line("join token: ", true)) ?? "").trim());
+  if (token === "-") return whole((await host.input.all()).trim(), "standard input");
+  if (token !== null) return whole(token, "--token");
+  const kept = tokenFile === null ? null : await tokenIn(tokenFile);
+  if (tokenFile !== null && kept !== null) return whole(kept, tokenFile);
+  const known = host.env["ORCH_TOKEN"] || null;
+  if (known !== null) return known;
+  if (tokenFile !== null && needed)
+    throw new CliError(
+      EXIT.usage,
+      `the token's file ${tokenFile} is missing`,
+      "On the server: orch token new --role agent",
+    );
+  if (!needed || !host.input.tty) return null;
+  return whole(((await host.input.line("join token: ", true)) ?? "").trim(), "what was typed");
 }
 
-function whole(token: string): string {
+function whole(token: string, from: string): string {
   if (parseToken(token) !== null) return token;
   throw new CliError(
     EXIT.usage,
-    token === "" ? "no token was given" : "this is not a whole token",
+    token === "" ? `${from} has no token` : `${from}: this is not a whole token`,
     "Copy all of it, from orch1- on; on the server: orch token new --role agent",
   );
 }
 
 /** Returns the token in the file, or null if there is no file, as after the first start. */
-const tokenIn = async (file: string | null): Promise<string | null> =>
-  file === null ? null : ((await readOr(file))?.trim() ?? null);
+const tokenIn = async (file: string): Promise<string | null> => (await readOr(file))?.trim() ?? null;

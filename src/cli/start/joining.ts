@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { digest128 } from "../../core/fresh";
 import type { Device } from "../../core/model/device";
 import { SECOND_MS, type Ms } from "../../core/units";
+import { parsedJson } from "../../os/files/json";
 import { readDuration } from "../../spec/grammar/units";
 import { type OptionDecl, readings, readAs, text, texts, word, reading } from "../frame/command";
 import type { Context } from "../context";
@@ -66,9 +67,11 @@ interface AgentFlags {
 export const hasJoined = async (data_dir: string): Promise<boolean> =>
   (await readOr(join(data_dir, "agent", "identity.json"))) !== null;
 
-/** Returns whether an agent of this data directory waits to join, and so has a token already. */
-export const hasAsked = async (data_dir: string): Promise<boolean> =>
-  (await readOr(join(data_dir, "agent", "joining.json"))) !== null;
+/** Returns whether an agent of this data directory has asked to join, with a token that was not turned away. */
+export async function hasAsked(data_dir: string): Promise<boolean> {
+  const asking = parsedJson((await readOr(join(data_dir, "agent", "joining.json"))) ?? "");
+  return typeof (asking as { readonly token?: unknown } | null | undefined)?.token === "string";
+}
 
 interface Joining {
   readonly urls: string[];

@@ -37,6 +37,8 @@ export interface JoinGrant {
   readonly approve: boolean;
   /** The pool of the nodes that join with it, whatever their agents' flags say; null leaves it to the flags. */
   readonly pool: string | null;
+  /** The short names of the keys that operators have refused. Missing: none. */
+  readonly refused?: readonly string[];
 }
 
 export interface TokenRow {

@@ -21,6 +21,8 @@ export interface Joining {
   /** A node's present key that has signed this request too, or null. */
   readonly vouched_by: string | null;
   readonly machine: Machine;
+  /** Further fingerprints that this machine may have joined with, when its agent gave away another part of it. */
+  readonly also: readonly string[];
   /** The id of the join token. */
   readonly token_id: string;
   /** The address that the request came from. */
@@ -29,18 +31,18 @@ export interface Joining {
   readonly uid: string;
   /** Makes the order to test the node. */
   readonly order: (pool: string, why: string) => NodeTesting;
-  /** Returns whether an agent speaks for this node now, or is about to. */
+  /** Returns whether an agent speaks for this node now. */
   readonly inUse: (node: NodeRow) => boolean;
 }
 
 /** `joined`: the key is the node's. `waiting`: the key becomes the node's once an operator approves it. */
 export interface Joined {
   readonly is: "joined" | "waiting";
+  /** Whether the node had another key until now, so that a session of that key has to end. */
+  readonly superseded?: boolean;
   readonly node: NodeRow;
 }
 
-/** A node that joined this recently and was never heard counts as starting, not as lost. */
-export const STARTING_MS: Ms = 60_000;
 /** A waiting key that has not asked for this long gives way to another one. */
 const ASKS_WITHIN_MS: Ms = 10 * 60_000;
 /** How often the time of a waiting key's newest request is written down. */
@@ -56,13 +58,14 @@ export function joinNode(draft: Draft, joining: Joining): Joined {
   requireLegal(joining.name);
   const again = joinedBefore(draft, joining);
   if (again !== null) return again;
+  requireNotRefused(draft.state, joining);
   requireOwnDevices(draft.state, joining.machine);
   const known = knownAs(draft, joining);
   const grant = takeUse(draft, joining.token_id);
   if (known === undefined)
     return { is: grant?.approve === true ? "waiting" : "joined", node: first(draft, joining, grant) };
   if (known.admission !== "joining" && joining.vouched_by === known.public_key) {
-    return { is: "joined", node: rebind(draft, known, joining, "signed by the key that it had") };
+    return { is: "joined", superseded: true, node: rebind(draft, known, joining, "signed by the key that it had") };
   }
   return { is: "waiting", node: ask(draft, known, joining) };
 }
@@ -88,14 +91,15 @@ function joinedBefore(draft: Draft, { public_key, machine }: Joining): Joined | 
         "Was the machine cloned? Delete the agent's data directory on the copy and join it again",
       );
     }
-    if (node.pending?.public_key === public_key) return { is: "waiting", node: noteAsked(draft, node, node.pending) };
+    if (node.pending?.public_key === public_key)
+      return { is: "waiting", node: noteAsked(draft, node, node.pending, machine) };
   }
   return null;
 }
 
-function noteAsked(draft: Draft, node: NodeRow, pending: PendingKey): NodeRow {
-  if (draft.now_ms - pending.asked_ms < NOTE_ASKED_MS) return node;
-  const row = { ...node, pending: { ...pending, asked_ms: draft.now_ms } };
+function noteAsked(draft: Draft, node: NodeRow, pending: PendingKey, { fingerprint }: Machine): NodeRow {
+  if (draft.now_ms - pending.asked_ms < NOTE_ASKED_MS && pending.fingerprint === fingerprint) return node;
+  const row = { ...node, pending: { ...pending, fingerprint, asked_ms: draft.now_ms } };
   draft.put([{ table: "nodes", key: row.id, row }]);
   return row;
 }
@@ -111,6 +115,30 @@ function takeUse(draft: Draft, token_id: string): JoinGrant | null {
   return grant;
 }
 
+/** How many refused keys a token keeps. Older ones may ask again. */
+const REFUSED_KEYS = 100;
+
+/** Throws RefusedError for a key that an operator has refused: with this token it asks no more. */
+function requireNotRefused({ tokens }: State, { token_id, public_key }: Joining): void {
+  const key = keyId(public_key);
+  if (tokens.get(token_id)?.joins?.refused?.includes(key) !== true) return;
+  throw new RefusedError(
+    "forbidden",
+    `an operator has refused this machine (key ${key})`,
+    "If that was a mistake, a new token lets it ask again: orch token new --role agent",
+  );
+}
+
+/** Gives the use back that a refused key took of its token, and notes on the token that the key was refused. */
+function giveBack(draft: Draft, { token_id, public_key }: PendingKey): void {
+  const token = draft.state.tokens.get(token_id);
+  // A token of an older release counts no uses.
+  if (token?.joins == null) return;
+  const refused = [...(token.joins.refused ?? []), keyId(public_key)].slice(-REFUSED_KEYS);
+  const joins = { ...token.joins, used: Math.max(0, token.joins.used - 1), refused };
+  draft.put([{ table: "tokens", key: token.id, row: { ...token, joins } }]);
+}
+
 const usedUp = (id: string, { uses }: JoinGrant): RefusedError =>
   new RefusedError(
     "forbidden",
@@ -119,42 +147,85 @@ const usedUp = (id: string, { uses }: JoinGrant): RefusedError =>
   );
 
 /**
- * Returns the node that this machine says it is, or undefined. Several agents on one machine differ by their names.
- * Throws RefusedError if the name is taken.
+ * Returns the node that this machine is already, or undefined for a machine that is new here: by the key that vouches
+ * for it, by its name, or by its fingerprint alone. Throws RefusedError if the name is taken, or if the node is not to
+ * be had: a machine that is known never becomes a second node unless it says that it is another part of the machine.
  */
-function knownAs(draft: Draft, { name, public_key, machine, inUse }: Joining): NodeRow | undefined {
+function knownAs(draft: Draft, joining: Joining): NodeRow | undefined {
   const { state, now_ms } = draft;
+  const { name, public_key, vouched_by } = joining;
+  const vouched = vouched_by === null ? undefined : vouchedFor(state, joining);
+  // The node's own key needs nobody's leave, and nobody's silence.
+  if (vouched !== undefined) return vouched;
+  const node = name === null ? recognised(state, joining) : named(state, joining, name);
+  if (node === undefined) return undefined;
+  if (joining.inUse(node)) {
+    throw new RefusedError(
+      "conflict",
+      `an agent is connected as ${node.name} from this machine`,
+      "Several agents on one machine need a --name, a --data and a --capacity of their own; to replace that agent, " +
+        "stop it first, or show its data directory with --previous DIR",
+    );
+  }
+  if (isAskedFor(node, public_key, now_ms)) {
+    throw new RefusedError(
+      "conflict",
+      `another key waits for an operator's word to be ${node.name}`,
+      `An operator looks with orch node show ${node.name}, and decides with orch node approve ${node.name} or ` +
+        `orch node refuse ${node.name}`,
+    );
+  }
+  return node;
+}
+
+/** Returns whether the node was made by this machine, whatever part of it its agent gave away then. */
+const isOf = ({ machine, also }: Joining, { fingerprint }: NodeRow): boolean =>
+  fingerprint === machine.fingerprint || also.includes(fingerprint);
+
+/** Returns the node whose key vouches for the request, or undefined if that key is no node's any more. */
+function vouchedFor(state: State, joining: Joining): NodeRow | undefined {
+  const node = state.nodes.values().find(({ public_key }) => public_key === joining.vouched_by);
+  if (node === undefined) return undefined;
+  if (joining.name !== null && joining.name !== node.name) {
+    throw new RefusedError("conflict", `the key of before is the one of ${node.name}`, "Leave out --name");
+  }
+  if (!isOf(joining, node)) throw anotherMachine(node);
+  return node;
+}
+
+/** Returns the node of this name, or undefined if the name is free and the machine is new. */
+function named(state: State, joining: Joining, name: string): NodeRow | undefined {
+  const nodes = state.nodes.values().toArray();
+  const holder = nodes.find((node) => node.name === name);
+  if (holder !== undefined && !isOf(joining, holder)) throw anotherMachine(holder);
+  const whole = nodes.find((node) => node.fingerprint === joining.machine.fingerprint);
+  if (holder !== undefined || whole === undefined) return holder;
+  throw new RefusedError(
+    "conflict",
+    `this machine is ${whole.name} already`,
+    `Without --name it asks to be ${whole.name} again; a second agent on it needs --name, --data and --capacity`,
+  );
+}
+
+/** Returns the node that the fingerprint belongs to. One of another part of the machine counts while it is away. */
+function recognised(state: State, joining: Joining): NodeRow | undefined {
   const here = state.nodes
     .values()
-    .filter((node) => node.fingerprint === machine.fingerprint)
+    .filter((node) => isOf(joining, node))
     .toArray();
-  if (name === null) return here.find((node) => !inUse(node) && !isAskedFor(node, public_key, now_ms));
-  const holder = state.nodes.values().find((node) => node.name === name);
-  if (holder === undefined) return undefined;
-  if (holder.fingerprint !== machine.fingerprint) {
-    throw new RefusedError(
-      "conflict",
-      `${name} is another machine (${holder.facts.hostname})`,
-      "Choose another --name; if that machine is gone for good: orch node forget NAME --fenced",
-    );
-  }
-  if (inUse(holder)) {
-    throw new RefusedError(
-      "conflict",
-      `an agent is connected as ${name} from this machine`,
-      "Several agents on one machine need a --name and a --data of their own",
-    );
-  }
-  if (isAskedFor(holder, public_key, now_ms)) {
-    throw new RefusedError(
-      "conflict",
-      `another key waits for an operator's word to be ${name}`,
-      `An operator looks with orch node show ${name}, and decides with orch node approve ${name} or orch node refuse ` +
-        name,
-    );
-  }
-  return holder;
+  return (
+    here.find(({ fingerprint }) => fingerprint === joining.machine.fingerprint) ??
+    here.find((node) => !joining.inUse(node))
+  );
 }
+
+const anotherMachine = ({ name, facts }: NodeRow): RefusedError =>
+  new RefusedError(
+    "conflict",
+    `${name} is another machine (${facts.hostname})`,
+    `Choose another --name. If that machine is off for good, and none of its tasks can live: ` +
+      `orch node forget ${name} --fenced`,
+  );
 
 /** Returns whether another key waits to speak for the node, and still asks. */
 const isAskedFor = ({ pending }: NodeRow, public_key: string, now_ms: Ms): boolean =>
@@ -257,11 +328,15 @@ export function approveNode(draft: Draft, node: NodeRow, seen: string | null, or
   return row;
 }
 
-/** Turns the waiting key away. A node that never was one is removed with it: null is returned then. */
+/**
+ * Turns the waiting key away for good: it is told so when it asks again with its token, which has its use back. A node
+ * that never was one is removed with it: null is returned then.
+ */
 export function refuseNode(draft: Draft, node: NodeRow): NodeRow | null {
   const pending = requirePending(node);
   const row = node.admission === "joining" ? null : { ...node, pending: null };
   draft.put([{ table: "nodes", key: node.id, row }]);
+  giveBack(draft, pending);
   tell(draft, node, "refused", `the key from ${pending.hostname} (${pending.address}) may not be ${node.name}`);
   return row;
 }

@@ -5,24 +5,10 @@ import { PROTOCOL } from "../../wire/agent";
 import { joinAnswer, joinRequest, keyId } from "../../wire/join";
 import { healthView } from "../../wire/api/answers";
 import { credentialFor, requireSigned } from "../access/identity";
-import { joinNode, STARTING_MS } from "../nodes/join";
+import { joinNode } from "../nodes/join";
 import { newOrder } from "../nodes/node-testing";
 import { RefusedError } from "../refused";
-import type { NodeRow } from "../../core/model/rows-node";
-import type { Ms } from "../../core/units";
-import type { Api } from "./api";
 import { route } from "./route";
-
-/** A node that was heard within this time has an agent. */
-const HEARD_MS = 12_000;
-
-/** Returns whether an agent speaks for the node now, or is about to. */
-function isInUse({ loop, clock }: Api, node: NodeRow, now_ms: Ms): boolean {
-  const seen = loop.lastSeen(node.id);
-  const starting =
-    node.contact === "lost" && node.admission !== "joining" && seen === null && now_ms - node.joined_ms < STARTING_MS;
-  return loop.contacts().get(node.id)?.connected === true || starting || (seen !== null && clock() - seen < HEARD_MS);
-}
 
 /** Refuses an agent of another protocol as its connection would. */
 function requireProtocol(protocol: number): void {
@@ -33,6 +19,12 @@ function requireProtocol(protocol: number): void {
     "upgrade the older one of the two",
   );
 }
+
+const SUPERSEDED = {
+  code: "identity_replaced",
+  message: "this node has joined again from another data directory, with this key's word",
+  hint: "use that data directory",
+};
 
 export const OPEN_ROUTES = [
   route({
@@ -73,24 +65,26 @@ export const OPEN_ROUTES = [
     async handle({ api, body, who, link, commit }): Promise<z.infer<typeof joinAnswer>> {
       requireProtocol(body.protocol);
       api.quotas.spend("joins", who.name, link.source);
-      const { name, public_key, machine, vouched } = body;
+      const { name, public_key, machine, vouched, also } = body;
       requireSigned(api.identity, who.token_id, body);
       const uid = api.seed();
-      const { is, node } = await commit((draft) => {
+      const { is, node, superseded } = await commit((draft) => {
         const joined = joinNode(draft, {
           name,
           public_key,
           vouched_by: vouched?.public_key ?? null,
           machine,
+          also,
           token_id: who.token_id,
           address: link.source,
           uid,
           order: (pool, why) => newOrder(api, pool, { why, by: "server", at_ms: draft.now_ms }),
-          inUse: (known) => isInUse(api, known, draft.now_ms),
+          inUse: (known) => api.sessions.isOpen(known.id),
         });
         const { id, name: called, fingerprint } = joined.node;
-        return { is: joined.is, node: { id, name: called, fingerprint } };
+        return { is: joined.is, node: { id, name: called, fingerprint }, superseded: joined.superseded ?? false };
       });
+      if (superseded) api.sessions.close(node.id, SUPERSEDED);
       if (is === "waiting") {
         const why = `an operator has to approve it: orch node approve ${node.name}`;
         return { is, name: node.name, key: keyId(public_key), why };

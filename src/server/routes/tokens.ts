@@ -125,7 +125,17 @@ const secretOf = (api: Api, id: string, key: string): string => api.identity.der
 
 function viewOf(row: TokenRow, now_ms: Ms): z.infer<typeof tokenView> {
   const { id, role, user, created_ms, expires_ms, joins } = row;
-  return { id, role, user, created_ms, expires_ms, state: stateOf(row, now_ms), joins };
+  const grant =
+    joins === null ? null : { uses: joins.uses, used: joins.used, approve: joins.approve, pool: joins.pool };
+  return {
+    id,
+    role,
+    user,
+    created_ms,
+    expires_ms,
+    state: stateOf(row, now_ms),
+    joins: grant,
+  };
 }
 
 function stateOf(row: TokenRow, now_ms: Ms): z.infer<typeof tokenView>["state"] {

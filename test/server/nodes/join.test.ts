@@ -6,7 +6,7 @@ import { PLAIN_DEVICE } from "../../../src/core/model/device";
 import { verifyCredential } from "../../../src/server/access/identity";
 import type { NodeRow, Orphan } from "../../../src/core/model/rows-node";
 import type { Credential, Machine } from "../../../src/wire/agent";
-import { heardNode } from "../hand-agent";
+import { handAgent, heardNode } from "../hand-agent";
 import { machineOf, makeStage, type Stage } from "../stage";
 import { joinBody, keyOf } from "../../support/keys";
 import { waitUntil } from "../../support/wait";
@@ -58,13 +58,40 @@ describe("a machine that joins", () => {
     });
     expect(nodes().map(({ ordinal }) => ordinal)).toEqual([1, 2]);
   });
-  test("while its agent is there is another node, or refused under the same name", async () => {
-    await heardNode(stage, "box1");
+  test("that is known never becomes a second node without saying that it is another part of the machine", async () => {
+    const agent = await handAgent(stage, "box1");
     const key = node("box1").public_key;
-    expect((await join("box1", machineOf("box1"), "thief")).body.error?.code).toBe("conflict");
-    expect((await join("box1-b", machineOf("box1"), "b")).body["name"]).toBe("box1-b");
-    expect((await join(null, machineOf("box1"), "c")).body["name"]).toBe("box1-2");
+    for (const name of ["box1", null]) {
+      const { error } = (await join(name, machineOf("box1"), "thief")).body;
+      expect(error?.message).toBe("an agent is connected as box1 from this machine");
+    }
+    expect((await join("box1-b", machineOf("box1"), "b")).body.error?.message).toBe("this machine is box1 already");
+    const part = machineOf("box1", { fingerprint: "a part of it" });
+    expect((await join("box1-b", part, "b")).body["name"]).toBe("box1-b");
+    agent.hangUp();
+    // At once, while it still counts as connected.
+    expect(node("box1").contact).toBe("connected");
+    expect((await join(null, machineOf("box1"), "c")).body).toMatchObject({ is: "waiting", name: "box1" });
+    expect((await join(null, machineOf("box1"), "d")).body.error?.message).toContain("another key waits");
     expect(node("box1").public_key).toBe(key);
+    expect(nodes().map(({ name }) => name)).toEqual(["box1", "box1-b"]);
+  });
+  test("is recognised by the fingerprint of another part of it that it joined with", async () => {
+    await stage.join("box1");
+    const token = stage.tokens["agent"] ?? "";
+    const part = machineOf("box1", { fingerprint: "a part of it" });
+    const body = { ...joinBody(keyOf("new"), token, "box1", part), also: ["fingerprint-box1"] };
+    expect((await join("box1", part, "other")).body.error).toMatchObject({
+      message: "box1 is another machine (box1)",
+      hint: expect.stringContaining("orch node forget box1 --fenced"),
+    });
+    for (const name of ["box1", null]) {
+      const asked = await stage.call("POST", "/v1/join", { as: token, body: { ...body, name } });
+      expect(asked.body).toMatchObject({ is: "waiting", name: "box1" });
+    }
+    await stage.call("POST", "/v1/nodes/box1/approve", { as: "olga", body: { key: null } });
+    const joined = await stage.call("POST", "/v1/join", { as: token, body });
+    expect(joined.body["credential"]).toMatchObject({ fingerprint: "a part of it" });
   });
   test("does not bring a card that is in another one", async () => {
     const devices = [

@@ -78,22 +78,35 @@ describe("another key for a node that is away", () => {
     const approved = stage.api.store.history.events({ limit: 9 }).find(({ verb }) => verb === "approved");
     expect(approved).toMatchObject({ actor: "olga", object: "box1", node_id: id });
   });
+  const vouchedBody = (name: string | null, by: string, key = "new") => {
+    const token = stage.tokens["agent"] ?? "";
+    const { pin, id } = parseToken(token) ?? { pin: "", id: "" };
+    const text = Buffer.from(joinText(pin, id, publicKey(key), "fingerprint-box1"));
+    const signature = sign(null, text, keyOf(by).key).toString("base64");
+    const vouched = { public_key: publicKey("box1"), signature };
+    return { ...joinBody(keyOf(key), token, name, machineOf("box1")), vouched };
+  };
+  const vouch = (name: string | null, by: string) =>
+    stage.call("POST", "/v1/join", { as: stage.tokens["agent"] ?? "", body: vouchedBody(name, by) });
+
   test("becomes it at once when the node's own key has signed for it", async () => {
     await stage.join("box1");
     stage.clock += LATER_MS;
-    const token = stage.tokens["agent"] ?? "";
-    const body = joinBody(keyOf("new"), token, "box1", machineOf("box1"));
-    const { pin, id } = parseToken(token) ?? { pin: "", id: "" };
-    const text = Buffer.from(joinText(pin, id, publicKey("new"), "fingerprint-box1"));
-    const by = (key: string) => ({
-      public_key: publicKey("box1"),
-      signature: sign(null, text, keyOf(key).key).toString("base64"),
-    });
-    const forged = await stage.call("POST", "/v1/join", { as: token, body: { ...body, vouched: by("new") } });
+    const forged = await vouch("box1", "new");
     expect(forged.body.error?.message).toBe("the request is not signed by the key that it names");
-    const signed = await stage.call("POST", "/v1/join", { as: token, body: { ...body, vouched: by("box1") } });
-    expect(signed.body["is"]).toBe("joined");
+    await join(null, machineOf("box1"), "thief");
+    expect((await vouch("box9", "box1")).body.error?.message).toBe("the key of before is the one of box1");
+    expect((await vouch("box1", "box1")).body["is"]).toBe("joined");
+    expect(node("box1")).toMatchObject({ public_key: publicKey("new"), pending: null });
+  });
+  test("becomes it also while the node's agent is connected, whose session ends", async () => {
+    const agent = await handAgent(stage, "box1");
+    expect((await vouch(null, "box1")).body).toMatchObject({ is: "joined", name: "box1" });
     expect(node("box1")?.public_key).toBe(publicKey("new"));
+    expect((await agent.told("refused")).code).toBe("identity_replaced");
+    expect(stage.api.store.state.nodes.size).toBe(1);
+    // An answer that was lost is given again, and ends no other session.
+    expect((await vouch(null, "box1")).body).toMatchObject({ is: "joined", name: "box1" });
   });
   test("keeps its place against a third one, until it stops asking or is refused", async () => {
     await stage.join("box1");
@@ -197,6 +210,44 @@ describe("a join token", () => {
     expect((await post("approve", { key: null })).body).toMatchObject({ state: "lost" });
     expect(node("box1")).toMatchObject({ admission: "testing", testing: { by: "olga" }, rebound: null });
     expect((await join("box1", machineOf("box1"), "1", token)).body["is"]).toBe("joined");
+  });
+  test("gives its use back when an operator refuses the machine, which is told so and may not ask with it", async () => {
+    const { token, id } = await newToken({ approve: true });
+    expect((await join("box1", machineOf("box1"), "1", token)).body["is"]).toBe("waiting");
+    expect((await post("refuse")).status).toBe(200);
+    for (const _ of [1, 2]) {
+      expect((await join("box1", machineOf("box1"), "1", token)).body.error).toMatchObject({
+        code: "forbidden",
+        message: `an operator has refused this machine (key ${keyId(publicKey("1"))})`,
+      });
+    }
+    expect([node("box1"), (await post("approve", { key: null })).status]).toEqual([undefined, 404]);
+    const { tokens } = (await stage.call("GET", "/v1/tokens", { as: "olga" })).body as {
+      tokens: { id: string; state: string; joins: unknown }[];
+    };
+    const joins = { uses: 1, used: 0, approve: true, pool: null };
+    expect(tokens.find((one) => one.id === id)).toMatchObject({ state: "valid", joins });
+    expect((await join("box2", machineOf("box2"), "2", token)).body["is"]).toBe("waiting");
+    const another = await newToken();
+    expect((await join("box1", machineOf("box1"), "1", another.token)).body["is"]).toBe("joined");
+  });
+  test("refused for another key of a known node gives its use back too, and the node keeps its own", async () => {
+    await stage.join("box1");
+    const { token, id } = await newToken();
+    expect((await join(null, machineOf("box1"), "1", token)).body["is"]).toBe("waiting");
+    await post("refuse");
+    expect((await join(null, machineOf("box1"), "1", token)).body.error?.message).toContain("has refused this machine");
+    expect(stage.api.store.state.tokens.get(id)?.joins?.used).toBe(0);
+    expect(node("box1")).toMatchObject({ public_key: publicKey("box1"), pending: null });
+  });
+  test("is what a machine needs that shows a person's", async () => {
+    const token = stage.tokens["admin"] ?? "";
+    expect((await join("box1", machineOf("box1"), "1", token)).body.error).toMatchObject({
+      message: "a token of admin's own is not enough: a machine joins with a join token",
+      hint: "Make one on the server: orch token new --role agent",
+    });
+    const drained = await stage.call("POST", "/v1/nodes/box1/drain", { as: "alice", body: {} });
+    expect(drained.body.error?.hint).toBe("Ask an operator of this cluster");
   });
   test("of a pool puts its machines there, whatever their agents say, then and later", async () => {
     const { token } = await newToken({ pool: "lab" });
