@@ -45,7 +45,7 @@ const TOKEN_HINT = "get a new one with: orch token new --role agent";
 /** The exit code of what was not allowed. */
 const DENIED = 4;
 const FIRST_WAIT_MS = SECOND_MS;
-const LONGEST_WAIT_MS = 15 * SECOND_MS;
+const LONGEST_WAIT_MS = 5 * SECOND_MS;
 
 /** Returns whether this agent has asked before, and so has a token. */
 export const hasAsked = (data: string): boolean => readAsking(data)?.token != null;
@@ -115,6 +115,7 @@ async function askOnce(
       identity: { urls: options.urls, pin: token.pin, certificate, credential: answer.credential, key },
     };
   } catch (error) {
+    if (waited && error instanceof ApiError && error.code === "too_many") return { is: "waiting", line: error.message };
     if (waited && error instanceof UnreachableError) {
       return { is: "waiting", line: `no connection to ${url}: ${error.message}; it still waits to be approved` };
     }

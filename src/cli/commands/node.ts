@@ -2,6 +2,7 @@
 
 import { readDuration } from "../../spec/grammar/units";
 import { confirm, type Context } from "../context";
+import type { NodeView } from "../../wire/api/nodes";
 import type { TestsView } from "../../wire/node-tests";
 import { command, flag, readAs, reading, text, type OutputShape } from "../frame/command";
 import { waitForDrain } from "../follow/drain";
@@ -43,11 +44,17 @@ export const nodeOrphans = command({
     const rows = orphanRows(node);
     if (shape === "json") context.json({ orphans: node.orphans, foreign_tasks: node.foreign_tasks });
     else if (shape === "ids") for (const { pid } of rows) context.print(String(pid ?? ""));
-    else if (rows.length === 0) context.note(`every task on ${node.name} has its record`);
+    else if (rows.length === 0) context.note(noOrphans(node));
     else context.table(orphanColumns(context.now()), rows);
     return EXIT.done;
   },
 });
+
+/** Returns the words for a node without orphans. What a silent node has by now, nobody knows. */
+const noOrphans = ({ name, state }: NodeView): string =>
+  state === "unreachable" || state === "lost"
+    ? `${name} is ${state}: what runs there by now is not known; orch node show ${name}`
+    : `every task on ${name} has its record`;
 
 function showHistory(context: Context, read: { readonly tests: TestsView[] }, shape: OutputShape): number {
   if (shape === "json") context.json(read);

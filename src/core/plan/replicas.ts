@@ -205,8 +205,14 @@ function noteSilent(draft: ReconcileDraft, { workload, give_up_after_ms }: Keepi
     waitFor(draft, workload, task.slot, `is not replaced: ${text}, as many others`, forgetHint(fact));
 }
 
-/** Returns the command that ends the waiting for a silent node. */
-export const forgetHint = (fact: NodeFact): string => `orch node forget ${fact.node.name} --fenced, if it is off`;
+/**
+ * Returns the command that ends the waiting for a silent node. Where another key waits to be the node, its machine is
+ * probably there and its tasks live on, so that forgetting it would run them twice.
+ */
+export const forgetHint = ({ node: { name, pending } }: NodeFact): string =>
+  pending === null
+    ? `orch node forget ${name} --fenced, if it is off`
+    : `orch node approve ${name}, if the key that waits is its machine's (orch node show ${name})`;
 
 /** Handles a slot without an attempt that counts. A new one is wanted as soon as nothing holds it back. */
 function fillSlot(

@@ -26,10 +26,14 @@ export function tasksByNode(state: State): ReadonlyMap<string, readonly TaskRow[
   return byNode;
 }
 
+/** Returns whether no agent has spoken for the node yet: it was let in, and was neither there nor lost since. */
+const isAwaited = ({ contact, contact_ms, joined_ms }: NodeRow): boolean =>
+  contact === "lost" && contact_ms <= joined_ms;
+
 /** Returns the state to show. A node is drained when nothing runs there any more, orphans included. */
 export const shownState = (node: NodeRow, tasks: number): NodeState =>
   nodeState(
-    node.admission,
+    isAwaited(node) ? "joining" : node.admission,
     drainingOf(node) === null ? "schedulable" : "draining",
     node.contact,
     tasks > 0 || node.orphans.length > 0,
@@ -72,6 +76,7 @@ export function nodeView(node: NodeRow, tasks: readonly TaskRow[], heard: HeardN
     reason:
       node.reason ??
       (unable === null ? null : `takes no tasks: ${unable}`) ??
+      (isAwaited(node) && node.admission !== "joining" ? "it was let in, and its agent has not connected yet" : null) ??
       admissionReason(node) ??
       drainingOf(node)?.reason ??
       null,

@@ -207,11 +207,14 @@ describe("a join token", () => {
     for (const verb of ["test", "resume", "resume?skip_tests=true"]) {
       expect((await post(verb)).body.error?.message).toBe("box1 waits for approval");
     }
-    expect((await post("approve", { key: null })).body).toMatchObject({ state: "lost" });
+    expect((await post("approve", { key: null })).body).toMatchObject({
+      state: "joining",
+      reason: "it was let in, and its agent has not connected yet",
+    });
     expect(node("box1")).toMatchObject({ admission: "testing", testing: { by: "olga" }, rebound: null });
     expect((await join("box1", machineOf("box1"), "1", token)).body["is"]).toBe("joined");
   });
-  test("gives its use back when an operator refuses the machine, which is told so and may not ask with it", async () => {
+  test("has its use back when an operator refuses the machine, and lets it ask no more", async () => {
     const { token, id } = await newToken({ approve: true });
     expect((await join("box1", machineOf("box1"), "1", token)).body["is"]).toBe("waiting");
     expect((await post("refuse")).status).toBe(200);
@@ -236,7 +239,8 @@ describe("a join token", () => {
     const { token, id } = await newToken();
     expect((await join(null, machineOf("box1"), "1", token)).body["is"]).toBe("waiting");
     await post("refuse");
-    expect((await join(null, machineOf("box1"), "1", token)).body.error?.message).toContain("has refused this machine");
+    const again = await join(null, machineOf("box1"), "1", token);
+    expect(again.body.error?.message).toContain("has refused this machine");
     expect(stage.api.store.state.tokens.get(id)?.joins?.used).toBe(0);
     expect(node("box1")).toMatchObject({ public_key: publicKey("box1"), pending: null });
   });
