@@ -21,7 +21,7 @@ import { makeRunDir, runDirOf, runName, runRoot } from "../machine/rundir";
 import type { StoredTasks, TaskFiles } from "../tasks/store";
 import type { Driver } from "./driver";
 import { createEnding, type Victim } from "./ending";
-import { lookAtAll } from "../keeper/growth";
+import { capAtEnd, lookAtAll } from "../keeper/growth";
 import { places } from "../tasks/taskdir";
 import { clearInherited, inherit, type Inherited } from "./heir";
 import { Keepers } from "./keepers";
@@ -190,6 +190,7 @@ class ProcessDriver implements Driver {
       const over = this.#look(uid, false);
       if (over.seen.process.is === "alive") continue;
       removeGroup(inherited.group);
+      capAtEnd(inherited.growth.dir, inherited.growth.cap_bytes, (why) => say(`output could not be capped: ${why}`));
       this.#put(uid, over);
     }
     if (this.#abandoned.size > 0 || this.#watching === null) return;

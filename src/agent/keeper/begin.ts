@@ -174,7 +174,7 @@ function run(ready: Ready, around: Surroundings, onExit: (held: HeldTask, exit: 
             cgroup: group[0] ?? null,
             stdout: join(dir, FILES.stdout),
             stderr: join(dir, FILES.stderr),
-            owner: order.account,
+            writer: order.account,
             notes: wrapped.tells ? join(dir, FILES.notes) : null,
           },
           exited,

@@ -16,6 +16,7 @@ import type { ProcessExit } from "../../os/process/spawn";
 import { clocksNow } from "../tasks/moments";
 import { exitLine, FILES, startFailed } from "../tasks/taskdir";
 import type { HeldTask, Surroundings } from "./begin";
+import { capAtEnd } from "./growth";
 
 const SIGKILL = 9;
 /**
@@ -48,6 +49,7 @@ export async function finish(
     left,
     ...(held.ending === null ? couldNotBegin(held, exit) : { cause: held.ending, reason: LEASE_OVER }),
   };
+  capAtEnd(held.dir, held.order.log_cap_bytes, (why) => around.say("output could not be capped", { why }));
   // A group that cannot be removed contains groups that the task has made, with processes of their own.
   if (!removeGroup(held.group)) await remove(held);
   await recordExit(held.claim, told, around.say, () => unwritten(told));

@@ -2,8 +2,8 @@
 // oldest bytes beyond a cap are removed from the disk. The keeper does this, so that it goes on without an agent.
 
 import { messageOf } from "../../os/errors";
-import { closeFile } from "../../os/files/files";
-import { appendTaskLines, emptyTaskFile, openTaskFile, sizeOfTaskFile } from "../../os/files/task-files";
+import { closeFile, sizeOf } from "../../os/files/files";
+import { appendTaskLines, cutFile, extentOfTaskFile, openTaskFile } from "../../os/files/task-files";
 import { punchHole } from "../../os/libc";
 import { readMarks } from "../tasks/logs";
 import { clocksNow, type Clocks } from "../tasks/moments";
@@ -18,6 +18,8 @@ const LOOK_SELDOM_MS = 4_000;
 /** After this many marks of a stream the time between two of them doubles, so that the marks file stays small. */
 const MARKS_A_STEP = 2_000;
 const BLOCK = 4_096;
+/** How many caps a stream may take of the disk while its task lives, for file systems that allocate ahead. */
+const SPARE = 2;
 
 export type StreamName = "stdout" | "stderr";
 
@@ -66,7 +68,7 @@ export const resumeGrowth = (dir: string, cap_bytes: number): Growth => ({
   ...watchGrowth(dir, cap_bytes),
   streams: (["stdout", "stderr"] as const).map((name) => {
     const { base, from, at } = readMarks(dir, name);
-    return { ...freshStream(name), base, freed: from, marks: at.length, size: at.at(-1)?.offset ?? base };
+    return { ...freshStream(name), base, freed: from, marks: at.length, size: Math.max(at.at(-1)?.offset ?? 0, base) };
   }),
 });
 
@@ -75,31 +77,62 @@ export const resumeGrowth = (dir: string, cap_bytes: number): Growth => ({
  * OFFSET` and `cut NAME OFFSET`. Keepers of earlier releases wrote no BOOT_MS.
  */
 export function look(growth: Growth, now: Clocks, say: (why: string) => void): void {
-  const now_ms = now.boot_ms;
+  const failures: unknown[] = [];
   for (const stream of growth.streams) {
-    if (now_ms < stream.look_after_ms) continue;
-    const size = stream.base + sizeOfTaskFile(growth.dir, FILES[stream.name]);
-    if (size === stream.size) {
-      stream.look_after_ms = now_ms + stream.quiet_ms;
-      stream.quiet_ms = Math.min(LOOK_SELDOM_MS, stream.quiet_ms * 2);
-      continue;
+    if (now.boot_ms < stream.look_after_ms) continue;
+    // A stream that cannot be opened, since its task holds a lease on the file, keeps the other one from nothing.
+    try {
+      lookAtStream(growth, stream, now, say);
+    } catch (error) {
+      stream.look_after_ms = now.boot_ms + LOOK_EVERY_MS;
+      failures.push(error);
     }
-    grown(growth, stream, size, now, say);
   }
+  if (failures.length > 0) throw failures[0];
 }
+
+function lookAtStream(growth: Growth, stream: Stream, now: Clocks, say: (why: string) => void): void {
+  const extent = extentOfTaskFile(growth.dir, FILES[stream.name]);
+  const size = stream.base + extent.size;
+  if (size === stream.size) {
+    stream.look_after_ms = now.boot_ms + stream.quiet_ms;
+    stream.quiet_ms = Math.min(LOOK_SELDOM_MS, stream.quiet_ms * 2);
+  } else if (size < stream.size) shrunk(growth, stream, extent.size, say);
+  else grown(growth, stream, size, now, say);
+  // Bytes are freed in steps of an eighth of the cap, so that steady output does not cost a call at every look.
+  const { cap_bytes } = growth;
+  if (stream.size - stream.freed > allowed(cap_bytes)) free(growth, stream, say);
+  else if (extent.disk_bytes > SPARE * cap_bytes) reclaim(growth, stream, say);
+}
+
+const allowed = (cap_bytes: number): number => cap_bytes + cap_bytes / 8;
 
 function grown(growth: Growth, stream: Stream, size: number, now: Clocks, say: (why: string) => void): void {
   const now_ms = now.boot_ms;
   stream.size = size;
   stream.quiet_ms = LOOK_EVERY_MS;
   stream.look_after_ms = now_ms + LOOK_EVERY_MS;
-  if (now_ms >= stream.mark_after_ms) {
-    stream.marks += 1;
-    stream.mark_after_ms = now_ms + LOOK_EVERY_MS * 2 ** Math.floor(stream.marks / MARKS_A_STEP);
-    mark(growth, `at ${stream.name} ${size} ${now.wall_ms} ${now_ms}`, say);
-  }
-  // Bytes are freed in steps of an eighth of the cap, so that steady output does not cost a call at every look.
-  if (size - stream.freed > growth.cap_bytes + growth.cap_bytes / 8) free(growth, stream, say);
+  if (now_ms < stream.mark_after_ms) return;
+  stream.marks += 1;
+  stream.mark_after_ms = now_ms + LOOK_EVERY_MS * 2 ** Math.floor(stream.marks / MARKS_A_STEP);
+  mark(growth, `at ${stream.name} ${size} ${now.wall_ms} ${now_ms}`, say);
+}
+
+/** Begins anew with a file that its task has cut off: its first byte follows the last one that was seen. */
+function shrunk(growth: Growth, stream: Stream, size: number, say: (why: string) => void): void {
+  beginAt(growth, stream, stream.size, say);
+  stream.size += size;
+  stream.quiet_ms = LOOK_EVERY_MS;
+}
+
+/** A file can be made to look larger than a number can count exactly. Offsets stay below that. */
+const MOST_OFFSET = 2 ** 52;
+
+function beginAt(growth: Growth, stream: Stream, offset: number, say: (why: string) => void): void {
+  stream.base = Math.min(offset, MOST_OFFSET);
+  stream.size = stream.base;
+  stream.freed = stream.base;
+  mark(growth, `cut ${stream.name} ${stream.base}`, say);
 }
 
 /**
@@ -119,23 +152,69 @@ function mark(growth: Growth, line: string, say: (why: string) => void): void {
  * Frees the bytes beyond the cap by a hole. Where holes cannot be punched, the file is emptied and the cut is noted.
  */
 function free(growth: Growth, stream: Stream, say: (why: string) => void): void {
-  const name = FILES[stream.name];
   const until = Math.floor((stream.size - growth.cap_bytes) / BLOCK) * BLOCK;
-  const fd = openTaskFile(growth.dir, name, "change");
+  const fd = openTaskFile(growth.dir, FILES[stream.name], "change");
   try {
     const from = Math.max(0, stream.freed - stream.base);
     const why = punchHole(fd, from, until - stream.base - from);
-    if (why === null) {
-      stream.freed = until;
-      return mark(growth, `from ${stream.name} ${until}`, say);
-    }
+    if (why !== null) return empty(growth, stream, fd, say);
+    stream.freed = until;
+    mark(growth, `from ${stream.name} ${until}`, say);
   } finally {
     closeFile(fd);
   }
-  emptyTaskFile(growth.dir, name);
-  stream.base = stream.size;
-  stream.freed = stream.size;
-  mark(growth, `cut ${stream.name} ${stream.size}`, say);
+}
+
+function empty(growth: Growth, stream: Stream, fd: number, say: (why: string) => void): void {
+  cutFile(fd, 0);
+  beginAt(growth, stream, stream.size, say);
+}
+
+/**
+ * Frees what a stream takes of the disk and does not show: blocks that were allocated beyond the file's end, or again
+ * where the oldest bytes were. Some file systems allocate ahead by themselves, so the room of another cap is left.
+ */
+function reclaim(growth: Growth, stream: Stream, say: (why: string) => void, most = SPARE * growth.cap_bytes): void {
+  const fd = openTaskFile(growth.dir, FILES[stream.name], "change");
+  const isOver = (): boolean => extentOfTaskFile(growth.dir, FILES[stream.name]).disk_bytes > most;
+  try {
+    const hidden = stream.freed - stream.base;
+    if (hidden > 0) punchHole(fd, 0, hidden);
+    // Bytes may be appended meanwhile, so the hole begins farther on.
+    punchToTheEnd(fd, stream.size - stream.base + growth.cap_bytes / 4);
+    // ext4 frees nothing beyond the end by a hole, but does when a file is cut off at its own size.
+    if (isOver()) cutFile(fd, sizeOf(fd));
+    if (isOver()) empty(growth, stream, fd, say);
+  } finally {
+    closeFile(fd);
+  }
+}
+
+/** Punches the longest hole that the file system takes: how far a file may reach depends on it. */
+function punchToTheEnd(fd: number, from: number): void {
+  const offset = Math.ceil(from / BLOCK) * BLOCK;
+  for (let length = 2 ** 60; length >= BLOCK; length /= 2) if (punchHole(fd, offset, length) === null) return;
+}
+
+/**
+ * Caps what the streams of a task take of the disk, once none of its processes is left: what was written or allocated
+ * since the last look stays for as long as the task's files do.
+ */
+export function capAtEnd(dir: string, cap_bytes: number, say: (why: string) => void): void {
+  const most = allowed(cap_bytes) + BLOCK;
+  const isOver = (name: StreamName): boolean => extentOfTaskFile(dir, FILES[name]).disk_bytes > most;
+  if (!isOver("stdout") && !isOver("stderr")) return;
+  const growth = resumeGrowth(dir, cap_bytes);
+  for (const stream of growth.streams) {
+    try {
+      if (!isOver(stream.name)) continue;
+      lookAtStream(growth, stream, clocksNow(), say);
+      if (stream.size - stream.freed > cap_bytes) free(growth, stream, say);
+      if (isOver(stream.name)) reclaim(growth, stream, say, most);
+    } catch (error) {
+      say(`${dir}: ${messageOf(error)}`);
+    }
+  }
 }
 
 /**

@@ -96,6 +96,7 @@ export async function* readLog(query: TaskLogQuery, options: TaskLogOptions): As
   const boot_id = readAttempt(found)?.boot_id ?? "";
   const since = since_age_ms === null ? 0 : offsetSince(marks, boot_id, since_age_ms, options.clocks());
   let offset = Math.max(query.offset, since);
+  let unread = false;
   for (;;) {
     // This is asked before the last look, so that output from just before the task's end is read too.
     const living = options.living(query.uid);
@@ -105,7 +106,12 @@ export async function* readLog(query: TaskLogQuery, options: TaskLogOptions): As
       yield gap(marks.from - offset);
       offset = marks.from;
     }
-    for (const bytes of chunksOf(dir, query.name, offset - marks.base)) {
+    const opened = openToReadTask(dir, FILES[query.name]);
+    if (opened.is === "failed") {
+      if (!unread) yield note(`this output cannot be read now: ${opened.why}`);
+      unread = true;
+    }
+    for (const bytes of opened.is === "open" ? chunksOf(opened.fd, offset - marks.base) : []) {
       offset += bytes.length;
       yield bytes;
       if (options.signal.aborted) return;
@@ -115,12 +121,11 @@ export async function* readLog(query: TaskLogQuery, options: TaskLogOptions): As
   }
 }
 
-const gap = (bytes: number): Uint8Array =>
-  new TextEncoder().encode(`[${bytes} older bytes were removed: the log is at its cap]\n`);
+const note = (text: string): Uint8Array => new TextEncoder().encode(`[${text}]\n`);
+const gap = (bytes: number): Uint8Array => note(`${bytes} older bytes were removed: the log is at its cap`);
 
-function* chunksOf(dir: string, name: "stdout" | "stderr", from: number): Generator<Uint8Array> {
-  const fd = openToReadTask(dir, FILES[name]);
-  if (fd === null) return;
+/** Reads an open file from an offset to its end, and closes it. */
+function* chunksOf(fd: number, from: number): Generator<Uint8Array> {
   try {
     for (let at = from; at < sizeOf(fd);) {
       const bytes = readAt(fd, at, CHUNK_BYTES);

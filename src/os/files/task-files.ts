@@ -82,20 +82,28 @@ export function readTaskFile(dir: string, name: string, most: number): Text {
   }
 }
 
-/** Opens a file for reading, or returns null if there is no regular file. */
-export function openToReadTask(dir: string, name: string): number | null {
+export type OpenedToRead =
+  | { readonly is: "open"; readonly fd: number }
+  | { readonly is: "missing" }
+  | { readonly is: "failed"; readonly why: string };
+
+/** Opens a file for reading. What is no regular file, or has a lease on it, is `failed`. */
+export function openToReadTask(dir: string, name: string): OpenedToRead {
   try {
-    return openTaskFile(dir, name, "read");
+    return { is: "open", fd: openTaskFile(dir, name, "read") };
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
-    return null;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    if (code === "ENOENT") return { is: "missing" };
+    return { is: "failed", why: code === "EAGAIN" ? "its task holds a lease on it" : messageOf(error) };
   }
 }
 
 /** Returns the first or the last bytes of a file, at most `most`; nothing if there is no regular file. */
 export function partOf(dir: string, name: string, part: "first" | "last", most: number): Uint8Array {
-  const fd = openToReadTask(dir, name);
-  if (fd === null) return new Uint8Array(0);
+  const opened = openToReadTask(dir, name);
+  if (opened.is !== "open") return new Uint8Array(0);
+  const { fd } = opened;
   try {
     return readAt(fd, part === "first" ? 0 : Math.max(0, sizeOf(fd) - most), most);
   } finally {
@@ -113,21 +121,24 @@ export function isTaskFile(dir: string, name: string): boolean {
   return !there.isDirectory() || lstatSync(join(dir, name), { throwIfNoEntry: false }) !== undefined;
 }
 
-/** Returns the size of a regular file; 0 if there is none. */
-export function sizeOfTaskFile(dir: string, name: string): number {
-  const there = lstatSync(join(dir, name), { throwIfNoEntry: false });
-  return there?.isFile() === true ? there.size : 0;
+/** The bytes that a file shows, and those that it takes of the disk, also beyond its end. */
+export interface Extent {
+  readonly size: number;
+  readonly disk_bytes: number;
 }
 
-/** Empties a regular file. */
-export function emptyTaskFile(dir: string, name: string): void {
-  const fd = openTaskFile(dir, name, "change");
-  try {
-    ftruncateSync(fd, 0);
-  } finally {
-    closeSync(fd);
-  }
+const STAT_BLOCK = 512;
+
+/** Returns the extent of a regular file; nothing if there is none. */
+export function extentOfTaskFile(dir: string, name: string): Extent {
+  const there = lstatSync(join(dir, name), { throwIfNoEntry: false });
+  return there?.isFile() === true
+    ? { size: there.size, disk_bytes: there.blocks * STAT_BLOCK }
+    : { size: 0, disk_bytes: 0 };
 }
+
+/** Cuts an open file off at a size, which frees what is allocated beyond it. */
+export const cutFile = (fd: number, size: number): void => ftruncateSync(fd, size);
 
 // ---- lines
 

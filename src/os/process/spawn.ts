@@ -1,7 +1,7 @@
 // Every process that orch starts: short commands with a time limit, the keeper, and tasks. A task's process leads a
 // session of its own and writes to files. The result tells a process that ended from one that could not start.
 
-import { closeSync, fchownSync } from "node:fs";
+import { closeSync, fchmodSync, fchownSync } from "node:fs";
 import { within } from "../clock";
 import { basename, dirname } from "node:path";
 import { openOutput } from "../files/task-files";
@@ -104,8 +104,8 @@ export interface TaskCommand {
   readonly cgroup: string | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** The account that owns the two output files. Null: this process's account. */
-  readonly owner: { readonly uid: number; readonly gid: number } | null;
+  /** The account whose group may write to the two output files. Null: they are for this process's account alone. */
+  readonly writer: { readonly gid: number } | null;
   /** A file that the process finds open for appending as descriptor 3, or null. */
   readonly notes: string | null;
 }
@@ -131,7 +131,7 @@ export function launch(task: TaskCommand, onExit: (exit: ProcessExit) => void): 
   const open = (path: string): number => {
     const fd = openOutput(dirname(path), basename(path));
     fds.push(fd);
-    if (task.owner !== null) fchownSync(fd, task.owner.uid, task.owner.gid);
+    if (task.writer !== null) give(fd, task.writer.gid);
     return fd;
   };
   try {
@@ -157,6 +157,15 @@ export function launch(task: TaskCommand, onExit: (exit: ProcessExit) => void): 
   } finally {
     for (const fd of fds) closeSync(fd);
   }
+}
+
+/**
+ * Lets an account write to a file of which it is not the owner: programs open /dev/stdout again, but only an owner may
+ * take a lease on a file, which keeps others from opening it. The file's directory is closed to all accounts.
+ */
+function give(fd: number, gid: number): void {
+  fchownSync(fd, -1, gid);
+  fchmodSync(fd, 0o660);
 }
 
 function couldNot(error: unknown, command: string): Launched {

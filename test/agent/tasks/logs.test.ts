@@ -113,7 +113,7 @@ test("output is never read through a link", async () => {
   const dir = join(site.data, "tasks", uid);
   mkdirSync(dir);
   symlinkSync("/etc/passwd", join(dir, "stdout"));
-  expect(await whole(read(uid))).toBe("");
+  expect(await whole(read(uid))).toMatch(/^\[this output cannot be read now: ELOOP: \S+ could not be opened\]\n$/);
 });
 
 test("output of a task that is not kept is an error that says so", async () => {
@@ -125,7 +125,7 @@ test("marks of a stream come at most 4 times a second, and less and less often",
   const growth = watchGrowth(dir, 64 * MIB);
   let size = 0;
   for (let now_ms = 0; now_ms < 4_000_000; now_ms += 250) {
-    writeFileSync(join(dir, "stdout"), "x".repeat(++size % 1_000));
+    writeFileSync(join(dir, "stdout"), "x".repeat(++size));
     look(growth, { ...STILL, boot_ms: now_ms, wall_ms: 1 }, () => undefined);
   }
   const lines = readFileSync(join(dir, "marks"), "utf8").trim().split("\n");

@@ -10,6 +10,7 @@ import { keptRecord, readRecord } from "../../../src/agent/tasks/records";
 import { claimText, exitLine, parseAttempt, pidLine, startFailed } from "../../../src/agent/tasks/taskdir";
 import { leadsTo } from "../../../src/os/files/near";
 import {
+  extentOfTaskFile,
   appendLines,
   appendTaskLines,
   isTaskFile,
@@ -17,7 +18,6 @@ import {
   openTaskFile,
   partOf,
   readTaskFile,
-  sizeOfTaskFile,
   wholeLines,
 } from "../../../src/os/files/task-files";
 import { assignmentFor, recordFor } from "../../support/tasks";
@@ -54,7 +54,7 @@ describe.each(Object.keys(made))("a %s in the place of a file", (kind) => {
   test("reads as nothing, and is there", () => {
     expect(readTaskFile(dir, name, 1_000).is).toBe("failed");
     expect(partOf(dir, name, "last", 100)).toHaveLength(0);
-    expect(sizeOfTaskFile(dir, name)).toBe(0);
+    expect(extentOfTaskFile(dir, name)).toEqual({ size: 0, disk_bytes: 0 });
     expect(isTaskFile(dir, name)).toBe(true);
     expect(readFileSync(join(dir, "other", "secret"), "utf8")).toBe("secret\n");
   });
