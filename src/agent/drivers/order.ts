@@ -2,6 +2,7 @@
 
 import type { Assignment } from "../../core/model/record";
 import { shortId } from "../../core/model/task";
+import { kernelText } from "../../os/proc";
 import type { UnixAccount } from "../../os/process/accounts";
 import type { DeviceAccess } from "../devices/access";
 import { environmentOf } from "../machine/environment";
@@ -20,6 +21,15 @@ export function limitsOf({ limits = {} }: Assignment): NonNullable<TaskOrder["pr
 
 /** The most processes of a task: enough for any program, too few for a fork bomb to take the machine. */
 const PIDS = 16_384;
+/** A task gets at most this part of the machine's process ids, which may be only 32768. */
+const PIDS_PART = 8;
+
+/** Returns the most processes and threads of a task. `pid_max` is the kernel's text, or null where it has none. */
+export function pidsOfTask(pid_max = kernelText("/proc/sys/kernel/pid_max")): number {
+  const all = Number(pid_max ?? Number.NaN);
+  return all > 0 ? Math.max(1, Math.min(PIDS, Math.floor(all / PIDS_PART))) : PIDS;
+}
+
 /** The score of a task without a memory limit of its own: the kernel kills such a task first when memory runs out. */
 const OOM_FIRST = 500;
 const SHELLS: Readonly<Record<string, string>> = { sh: "/bin/sh", bash: "/bin/bash" };
@@ -46,7 +56,7 @@ export function orderOf(
     account: switched ? { name: who.name, uid: who.uid, gid: who.gid } : null,
     limits: {
       cpu_milli: promised.cpu_milli,
-      pids: PIDS,
+      pids: pidsOfTask(),
       memory_bytes: promised.memory_limited ? promised.memory_bytes : null,
     },
     denied: access.denied,

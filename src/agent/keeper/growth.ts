@@ -3,7 +3,7 @@
 
 import { messageOf } from "../../os/errors";
 import { closeFile, sizeOf } from "../../os/files/files";
-import { appendTaskLines, cutFile, extentOfTaskFile, openTaskFile } from "../../os/files/task-files";
+import { appendTaskLines, cutTaskFile, extentOfTaskFile, openTaskFile } from "../../os/files/task-files";
 import { punchHole } from "../../os/libc";
 import { readMarks } from "../tasks/logs";
 import { clocksNow, type Clocks } from "../tasks/moments";
@@ -166,7 +166,7 @@ function free(growth: Growth, stream: Stream, say: (why: string) => void): void 
 }
 
 function empty(growth: Growth, stream: Stream, fd: number, say: (why: string) => void): void {
-  cutFile(fd, 0);
+  cutTaskFile(fd, 0);
   beginAt(growth, stream, stream.size, say);
 }
 
@@ -183,7 +183,7 @@ function reclaim(growth: Growth, stream: Stream, say: (why: string) => void, mos
     // Bytes may be appended meanwhile, so the hole begins farther on.
     punchToTheEnd(fd, stream.size - stream.base + growth.cap_bytes / 4);
     // ext4 frees nothing beyond the end by a hole, but does when a file is cut off at its own size.
-    if (isOver()) cutFile(fd, sizeOf(fd));
+    if (isOver()) cutTaskFile(fd, sizeOf(fd));
     if (isOver()) empty(growth, stream, fd, say);
   } finally {
     closeFile(fd);

@@ -1,11 +1,13 @@
-// Decides how long the output and record of an ended task stay on its node: a week, and at most a number of tasks.
+// Decides how long the output and record of an ended task stay on its node: a week, and at most a number of tasks and
+// of bytes.
 
 import { join } from "node:path";
-import { DAY_MS, MIB, type Ms } from "../../core/units";
+import { DAY_MS, GIB, MIB, type Ms } from "../../core/units";
 import { breathe } from "../../os/clock";
 import { messageOf } from "../../os/errors";
 import { removeTreeSlowly, replaceSlowly } from "../../os/files/disk";
-import { lookAt, namesIn } from "../../os/files/files";
+import { diskBytesOf, lookAt, namesIn } from "../../os/files/files";
+import { allBytes } from "../../os/files/filesystem";
 import { fieldsOf, parsedJson } from "../../os/files/json";
 import { isTaskFile, readTaskFile } from "../../os/files/task-files";
 import { clocksNow, type Clocks } from "./moments";
@@ -24,7 +26,7 @@ interface Tally {
 }
 
 const FILE = "retention.json";
-const MOST_BYTES = 16 * MIB;
+const MOST_TALLY_BYTES = 16 * MIB;
 const NOTHING: Tally = { elapsed_ms: 0, seen: new Map() };
 
 /**
@@ -32,7 +34,7 @@ const NOTHING: Tally = { elapsed_ms: 0, seen: new Map() };
  * for a week is counted on boot time. The time in which the machine was off is not known, and does not count.
  */
 function readTally(data: string, now: Clocks): Tally {
-  const read = readTaskFile(data, FILE, MOST_BYTES);
+  const read = readTaskFile(data, FILE, MOST_TALLY_BYTES);
   const { boot_id, boot_ms, elapsed_ms, seen } = fieldsOf(read.is === "there" ? parsedJson(read.text) : null);
   if (typeof boot_ms !== "number" || typeof elapsed_ms !== "number") return NOTHING;
   const passed_ms = boot_id === now.boot_id ? Math.max(0, now.boot_ms - boot_ms) : now.boot_ms;
@@ -47,8 +49,51 @@ async function writeTally(data: string, { elapsed_ms, seen }: Tally, { boot_id, 
   await replaceSlowly(join(data, FILE), `${JSON.stringify(kept)}\n`);
 }
 
-/** Removes ended tasks that are old or too many, and old claims of stopped tasks that never arrived. */
-export async function sweepEnded(data: string, now: Clocks = clocksNow()): Promise<void> {
+/** What ended tasks may take of the disk: so many bytes, or this part of a file system that is small. */
+const MOST_ENDED_BYTES = 2 * GIB;
+const MOST_ENDED_PART = 10;
+
+/** Returns how many bytes of the disk ended tasks may take. A file system without a size of its own says 0. */
+export function mostEndedBytes(ended: string): number {
+  const all = allBytes(ended);
+  return all > 0 ? Math.min(MOST_ENDED_BYTES, all / MOST_ENDED_PART) : MOST_ENDED_BYTES;
+}
+
+/** Returns the bytes of the disk that an ended task's files take. */
+export function endedBytes(dir: string): number {
+  return namesIn(dir).reduce((sum, name) => sum + diskBytesOf(join(dir, name)), 0);
+}
+
+interface Aged {
+  readonly uid: string;
+  readonly dir: string;
+  readonly since_ms: Ms;
+  readonly at_ms: number;
+  readonly bytes: number;
+}
+
+const bytesOf = (aged: readonly Aged[]): number => aged.reduce((sum, { bytes }) => sum + bytes, 0);
+
+/** Returns the oldest of the tasks that are too many, or take too much: then somewhat more, so that it lasts. */
+function beyond(aged: readonly Aged[], most_bytes: number): readonly Aged[] {
+  let bytes = bytesOf(aged);
+  const wanted = bytes > most_bytes ? (most_bytes * 7) / 8 : bytes;
+  let surplus = aged.length - MOST_ENDED;
+  const oldest: Aged[] = [];
+  for (const one of aged.toSorted((a, b) => a.since_ms - b.since_ms || a.at_ms - b.at_ms)) {
+    if (bytes <= wanted && surplus <= 0) break;
+    bytes -= one.bytes;
+    surplus -= 1;
+    oldest.push(one);
+  }
+  return oldest;
+}
+
+/**
+ * Removes ended tasks that are old, too many or too large together, and old claims of stopped tasks that never arrived.
+ * Returns the bytes of the disk that the rest takes.
+ */
+export async function sweepEnded(data: string, now: Clocks = clocksNow(), most_bytes?: number): Promise<number> {
   const { ended, tasks } = places(data);
   const { elapsed_ms, seen: before } = readTally(data, now);
   const seen = new Map<string, Ms>();
@@ -57,7 +102,7 @@ export async function sweepEnded(data: string, now: Clocks = clocksNow()): Promi
     seen.set(uid, since_ms);
     return elapsed_ms - since_ms > RETENTION_MS;
   };
-  const aged: { uid: string; dir: string; since_ms: Ms; at_ms: number }[] = [];
+  const aged: Aged[] = [];
   let at = 0;
   const failures: string[] = [];
   // One directory that cannot be removed, for whatever its task has put there, keeps no other from being removed.
@@ -73,10 +118,11 @@ export async function sweepEnded(data: string, now: Clocks = clocksNow()): Promi
     if (++at % CHUNK === 0) await breathe();
     const dir = join(ended, uid);
     if (isOld(uid)) await remove(uid, dir);
-    else aged.push({ uid, dir, since_ms: seen.get(uid) ?? 0, at_ms: lookAt(dir)?.mtimeMs ?? 0 });
+    else
+      aged.push({ uid, dir, since_ms: seen.get(uid) ?? 0, at_ms: lookAt(dir)?.mtimeMs ?? 0, bytes: endedBytes(dir) });
   }
-  const oldest = aged.toSorted((a, b) => a.since_ms - b.since_ms || a.at_ms - b.at_ms);
-  for (const { uid, dir } of oldest.slice(0, Math.max(0, aged.length - MOST_ENDED))) {
+  const removed = new Set(beyond(aged, most_bytes ?? mostEndedBytes(ended)));
+  for (const { uid, dir } of removed) {
     if (++at % CHUNK === 0) await breathe();
     await remove(uid, dir);
   }
@@ -88,4 +134,5 @@ export async function sweepEnded(data: string, now: Clocks = clocksNow()): Promi
   }
   await writeTally(data, { elapsed_ms, seen }, now);
   if (failures.length > 0) throw new Error(failures[0]);
+  return bytesOf(aged.filter((one) => !removed.has(one)));
 }

@@ -22,7 +22,7 @@ import { isTaskFile } from "../../os/files/task-files";
 import { openOwed, type Owed, type OwedRecord } from "./owed";
 import { badPath, createRecordWriter, readRecord, type RecordWriter } from "./records";
 import { clocksNow } from "./moments";
-import { sweepEnded } from "./retention";
+import { endedBytes, mostEndedBytes, sweepEnded } from "./retention";
 import { createTails } from "./tails";
 import {
   claimText,
@@ -115,7 +115,11 @@ export function openTaskStore(data: string, say: (line: string) => void, run: st
   const tails = createTails(tasks);
   const dirOf = (uid: string): string => join(tasks, uid);
   const sweeping = keepSweeping(data, disk, say);
-  const moveEnded = (uid: string): Promise<void> => disk.run(() => moveAway(dirOf(uid), join(ended, uid)));
+  const keepEnded = async (uid: string): Promise<void> => {
+    await moveAway(dirOf(uid), join(ended, uid));
+    sweeping.added(join(ended, uid));
+  };
+  const moveEnded = (uid: string): Promise<void> => disk.run(() => keepEnded(uid));
   const writing = keepWriting({ disk, writer, owed, claim: (uid) => claimStopped(tasks, uid), moveEnded });
 
   /** Returns what an operation gives, or throws why the disk did not do it in time. */
@@ -153,9 +157,7 @@ export function openTaskStore(data: string, say: (line: string) => void, run: st
       tails.forget(uid);
       // A record whose end is not on disk would be taken for one that may still begin, should a restored server ask.
       const unbegun = owed?.records.has(uid) === true && !isTaskFile(dirOf(uid), FILES.claim);
-      const answer = await disk.answer(() =>
-        unbegun ? removeTreeSlowly(dirOf(uid)) : moveAway(dirOf(uid), join(ended, uid)),
-      );
+      const answer = await disk.answer(() => (unbegun ? removeTreeSlowly(dirOf(uid)) : keepEnded(uid)));
       // What the disk still owes of the task stays, so that a task that never began is not begun by a later agent.
       if (answer.is === "done") owed?.drop(uid);
       else writing.acknowledged(uid);
@@ -169,7 +171,7 @@ export function openTaskStore(data: string, say: (line: string) => void, run: st
       tails.forget(uid);
     },
     close: () => {
-      clearInterval(sweeping);
+      sweeping.stop();
       writing.stop();
     },
   };
@@ -235,13 +237,38 @@ function keepWriting({ disk, writer, owed, claim, moveEnded }: Rewriting): {
   };
 }
 
-function keepSweeping(data: string, disk: Disk, say: (line: string) => void): ReturnType<typeof setInterval> {
+interface Sweeping {
+  /** Counts what an ended task takes of the disk. The oldest ones go at once when all take too much. */
+  readonly added: (dir: string) => void;
+  readonly stop: () => void;
+}
+
+function keepSweeping(data: string, disk: Disk, say: (line: string) => void): Sweeping {
+  const most_bytes = mostEndedBytes(places(data).ended);
+  let bytes = 0;
+  let [running, again] = [false, false];
   const sweep = (): void => {
-    if (disk.hangs()) return;
-    sweepEnded(data).catch((error: unknown) => say(`old tasks could not be removed: ${messageOf(error)}`));
+    if (running) again = true;
+    if (running || disk.hangs()) return;
+    [running, again] = [true, false];
+    const added = bytes;
+    sweepEnded(data)
+      .then((found) => void (bytes = found + bytes - added))
+      .catch((error: unknown) => say(`old tasks could not be removed: ${messageOf(error)}`))
+      .finally(() => {
+        running = false;
+        if (again) sweep();
+      });
   };
   sweep();
-  return setInterval(sweep, SWEEP_EVERY_MS);
+  const timer = setInterval(sweep, SWEEP_EVERY_MS);
+  return {
+    added(dir) {
+      bytes += endedBytes(dir);
+      if (bytes > most_bytes) sweep();
+    },
+    stop: () => clearInterval(timer),
+  };
 }
 
 async function readAll(tasks: string, owed: Owed | null, say: (line: string) => void): Promise<StoredTasks> {

@@ -84,6 +84,9 @@ export function makePrivateDir(path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o700 });
 }
 
+/** Returns the bytes of the disk that a path itself takes, as if it were no link; 0 if nothing is there. */
+export const diskBytesOf = (path: string): number => (lookAt(path)?.blocks ?? 0) * 512;
+
 /** Returns why this process cannot write in a directory, or null. */
 export function isWritable(path: string): string | null {
   try {

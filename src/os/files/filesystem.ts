@@ -114,6 +114,12 @@ export function freeBytes(dir: string): number {
   return bavail * bsize;
 }
 
+/** Returns how many bytes the file system of `dir` has, used or not. */
+export function allBytes(dir: string): number {
+  const { blocks, bsize } = statfsSync(dir);
+  return blocks * bsize;
+}
+
 export interface FileSystem {
   /** Such as `ext4` or `xfs`; `unknown` where the system does not report it. */
   readonly type: string;

@@ -138,7 +138,7 @@ export function extentOfTaskFile(dir: string, name: string): Extent {
 }
 
 /** Cuts an open file off at a size, which frees what is allocated beyond it. */
-export const cutFile = (fd: number, size: number): void => ftruncateSync(fd, size);
+export const cutTaskFile = (fd: number, size: number): void => ftruncateSync(fd, size);
 
 // ---- lines
 
