@@ -253,7 +253,9 @@ function keepSweeping(data: string, disk: Disk, say: (line: string) => void): Sw
     [running, again] = [true, false];
     const added = bytes;
     sweepEnded(data)
-      .then((found) => void (bytes = found + bytes - added))
+      .then((found) => {
+        bytes = found + bytes - added;
+      })
       .catch((error: unknown) => say(`old tasks could not be removed: ${messageOf(error)}`))
       .finally(() => {
         running = false;
