@@ -22,6 +22,15 @@ export const HOUSE_LIMITS = {
   /** Tasks in one agent's inventory, and the JSON of all of them. */
   inventory_entries: 50_000,
   inventory_bytes: 48 * MIB,
+  /**
+   * Tasks of a node that the server does not know, as its row keeps them: how many, their JSON, and the name of one. Of
+   * further ones only the room is kept.
+   */
+  orphans: 1_000,
+  orphans_chars: MIB,
+  orphan_name_chars: 200,
+  /** The rows of nodes whose contact changes, that one pass writes. Further ones follow in the next pass. */
+  contact_chars: 4 * MIB,
   /** What connections together may have sent that no proof of identity stands behind. */
   unproven_bytes: 32 * MIB,
   url_chars: 8_192,

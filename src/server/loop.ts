@@ -4,6 +4,7 @@ import { plan } from "../core/plan/plan";
 import type { Blocked, Plan, PlanLimits, Snapshot } from "../core/pass/snapshot";
 import type { State } from "../core/model/rows-state";
 import type { Ms } from "../core/units";
+import { messageOf } from "../os/errors";
 import { StorageError } from "../store/errors";
 import type { Draft, Store } from "../store/store";
 import type { Idleness } from "./facts/idleness";
@@ -93,7 +94,7 @@ export function createLoop(options: LoopOptions): Loop {
     desk.phase = "planning";
     clearTimeout(timer);
     const committed = store.commit("plan", (draft) => passOver(draft, snapshot(draft.state, draft.now_ms)));
-    const done = await committed.catch(couldNotCommit(options.failed));
+    const done = await committed.catch(couldNotCommit(options));
     next(done?.value ?? null);
   }
 
@@ -159,13 +160,15 @@ function createDeciding(): Pick<Loop, "decides" | "onDecided"> & { readonly pass
 }
 
 /**
- * Returns the handler of a failed commit. A full disk may have room again, so the loop tries again. Any other failure
- * is passed to `failed`, which stops the server.
+ * Returns the handler of a failed commit. A full disk may have room again, and a change that is too large may be
+ * smaller later, so the loop says so and tries again. Any other failure is passed to `failed`, which stops the server.
  */
 const couldNotCommit =
-  (failed: LoopOptions["failed"]) =>
+  ({ failed, say }: Pick<LoopOptions, "failed" | "say">) =>
   (error: unknown): null => {
-    if (!(error instanceof StorageError) || error.code !== "storage_full") failed(error);
+    const code = error instanceof StorageError ? error.code : null;
+    if (code === "too_large") say(`the plan could not be written, it is tried again: ${messageOf(error)}`);
+    else if (code !== "storage_full") failed(error);
     return null;
   };
 

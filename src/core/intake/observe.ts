@@ -11,6 +11,7 @@ import type { Observed, TaskIdentity, TaskRow } from "../model/rows-task";
 import type { NodeRow, Orphan } from "../model/rows-node";
 import type { Inventory, TaskReport, Verb } from "../model/record";
 import type { TaskFinal } from "../model/end";
+import { keptOrphans } from "./orphans";
 import { observedOf } from "./reported";
 import { emptySlot } from "../pass/slot";
 import { isEnd, slotKey, taskName } from "../model/task";
@@ -116,12 +117,14 @@ const begin = (boot_id: string, orphans: readonly Orphan[]): IntakeDraft => ({
 });
 
 function finish(node: NodeRow, draft: IntakeDraft, before: NodeRow = node): Intake {
-  const orphans = [...draft.orphans.values()];
+  const { orphans, beyond } = keptOrphans(node, [...draft.orphans.values()]);
+  const kept = `lists ${draft.orphans.size} tasks that no server knows: of ${beyond} only the room is kept`;
+  const doubts = beyond === 0 ? draft.doubts : [...draft.doubts, kept];
   const same = before === node && JSON.stringify(orphans) === JSON.stringify(node.orphans);
   const changes = same
     ? draft.changes
     : [...draft.changes, { table: "nodes", key: node.id, row: { ...node, orphans } } as const];
-  return { changes, verbs: draft.verbs, notes: draft.notes, doubts: draft.doubts };
+  return { changes, verbs: draft.verbs, notes: draft.notes, doubts };
 }
 
 /**

@@ -3,7 +3,7 @@
 
 import { isDraining } from "./drain";
 import { formatAge } from "../format";
-import { leaseLate } from "../limits";
+import { HOUSE_LIMITS, leaseLate } from "../limits";
 import type { Contact } from "../model/lifecycle";
 import type { NodeRow } from "../model/rows-node";
 import { cardsOf } from "../cards/node-cards";
@@ -44,11 +44,15 @@ export function contact(snapshot: Snapshot): Contacts {
     exclusiveSilence(limits),
   ].sort((a, b) => a - b);
   let nextIn: Ms | null = null;
+  let chars = 0;
   for (const row of state.nodes.values()) {
     const fact = factOf(snapshot, row);
     nodes.set(row.id, fact);
     if (fact.node !== row) {
-      ops.push({ op: "node", node: fact.node, why: whyContact(fact) });
+      chars += JSON.stringify(fact.node).length;
+      // A change that is too large for the database would stop every pass, so the rest follows in the next one.
+      if (ops.length === 0 || chars <= HOUSE_LIMITS.contact_chars)
+        ops.push({ op: "node", node: fact.node, why: whyContact(fact) });
     }
     if (fact.silence_ms >= limits.unreachable_after_ms && fact.node.contact !== "lost") silent.push(row);
     const backFor = backFor_ms(fact.node, snapshot.now_ms);

@@ -59,7 +59,11 @@ function keysOf(node: NodeRow, role: Role): Pick<NodeView, "identity" | "waiting
 /** Returns a node as somebody of this role sees it. */
 export function nodeView(node: NodeRow, tasks: readonly TaskRow[], heard: HeardNode, role: Role): NodeView {
   const { last_seen_ms, clock_skew_ms } = heard;
-  const promises = [...tasks.map((task) => task.promised), ...node.orphans.flatMap((orphan) => orphan.held ?? [])];
+  const promises = tasks.map((task) => task.promised);
+  const orphans = node.orphans.flatMap((orphan) => orphan.held ?? []);
+  // What a node says of its orphans is at most what it has.
+  const reserved = (key: AmountKey): number =>
+    Math.min(sum(promises, key) + Math.min(sum(orphans, key), node.capacity[key]), Number.MAX_SAFE_INTEGER);
   const { cpu_milli, memory_bytes, disk_bytes } = node.capacity;
   const { limits, unable = null, foreign_tasks = [], ...facts } = node.facts;
   return {
@@ -83,9 +87,9 @@ export function nodeView(node: NodeRow, tasks: readonly TaskRow[], heard: HeardN
     drain: drainView(node),
     capacity: { cpu_milli, memory_bytes, disk_bytes },
     reserved: {
-      cpu_milli: sum(promises, "cpu_milli"),
-      memory_bytes: sum(promises, "memory_bytes"),
-      disk_bytes: sum(promises, "disk_bytes"),
+      cpu_milli: reserved("cpu_milli"),
+      memory_bytes: reserved("memory_bytes"),
+      disk_bytes: reserved("disk_bytes"),
     },
     devices: deviceViews(node, tasks),
     facts,
@@ -110,7 +114,9 @@ export const testsView = ({ fingerprint: _fingerprint, ...tests }: NodeTests): T
   })),
 });
 
-const sum = (promises: readonly Promised[], key: "cpu_milli" | "memory_bytes" | "disk_bytes"): number =>
+type AmountKey = "cpu_milli" | "memory_bytes" | "disk_bytes";
+
+const sum = (promises: readonly Promised[], key: AmountKey): number =>
   promises.reduce((total, promised) => total + promised[key], 0);
 
 function deviceViews(node: NodeRow, tasks: readonly TaskRow[]): NodeView["devices"] {
