@@ -163,6 +163,24 @@ describe("a data directory that is lost while the agent is away", () => {
     });
   }, 120_000);
 
+  test("has the job ask that ended meanwhile, while another task lives on", async () => {
+    await withCluster({ name: "unknown", agents: ["n1"], settings: QUICK }, async (cluster) => {
+      const job = await startJob(cluster);
+      const other = Number(
+        await cluster.ok("run", "-d", "--cpu", "20m", "--memory", "16MiB", "-c", "exec sleep 30000"),
+      );
+      await cluster.until("the other one to run", (all) => all.some((one) => one.run === other && one.pid !== null));
+      await cluster.agent("n1").kill("SIGKILL");
+      await finishes(job.pid);
+      rmSync(join(cluster.dataOf("n1"), "agent"), { recursive: true });
+      await joinAgain(cluster);
+      await asks(cluster, job.run);
+      expect(await runOf(cluster, other)).toMatchObject({ state: "running", unknown: 0 });
+      await cluster.ok("cancel", String(other));
+      await waitUntil("it to be cancelled", async () => (await runOf(cluster, other)).state === "cancelled");
+    });
+  }, 120_000);
+
   test("has the job ask that lives on, once it has ended", async () => {
     await withCluster({ name: "unknown", agents: ["n1"], settings: QUICK }, async (cluster) => {
       const job = await startJob(cluster);

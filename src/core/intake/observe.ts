@@ -86,8 +86,9 @@ export function observeInventory(
   const reason =
     asked.length === 0
       ? null
-      : `it has records that it cannot read, so nobody knows of ${asked.map(taskName).join(", ")}: orch cancel ends ` +
-        `a run, orch node drain ${node.name} --deadline 1s ends them there: what may have begun asks then`;
+      : `${isWhole(state, node, inventory) ? LIVE_ON : UNREAD}, so nobody knows of ` +
+        `${asked.map(taskName).join(", ")}: orch cancel ends a run, orch node drain ${node.name} --deadline 1s ends ` +
+        `them there: what may have begun asks then`;
   const done = finish({ ...node, boot_id: inventory.boot_id, reason }, draft, node);
   return {
     ...done,
@@ -95,6 +96,16 @@ export function observeInventory(
     told: toldByInventory(inventory, asked),
   };
 }
+
+const UNREAD = "it has records that it cannot read";
+const LIVE_ON = "it has a new data directory, and processes of before may live on";
+
+/** Returns what an inventory could not read and may be of any task: a record of a uid that the server does not know. */
+const strangersIn = ({ tasks }: State, node: NodeRow, { unreadable }: Inventory): readonly Orphan[] =>
+  unreadable.filter(({ uid }) => tasks.get(uid)?.node_id !== node.id);
+
+const isWhole = (state: State, node: NodeRow, inventory: Inventory): boolean =>
+  strangersIn(state, node, inventory).length === 0;
 
 /**
  * Returns whether the uid is one of a workload, a run, an app or a node. A task of that uid would be taken for theirs.
@@ -333,17 +344,19 @@ function judgeAbsent(
   draft: IntakeDraft,
 ): TaskRow[] {
   const named = new Set([...inventory.entries, ...inventory.unreadable].map((entry) => entry.uid));
+  // What is known to be of one task, such as a survivor of a lost data directory, hides no other one.
+  const unnamed = { ...inventory, unreadable: strangersIn(state, node, inventory) };
   const asked: TaskRow[] = [];
   for (const task of state.tasks.values()) {
     if (task.node_id !== node.id || named.has(task.uid) || draft.tasks.has(task.uid)) continue;
-    const proof = proofOfAbsence(task, node, inventory, state.cluster.timeline);
+    const proof = proofOfAbsence(task, node, unnamed, state.cluster.timeline);
     if (proof.is === "lost" || proof.is === "unknown") endWithoutReport(state, task, proof, context, draft);
     else if (proof.is === "ask") asked.push(task);
   }
   // A successor that the inventory mentions and does not list has lost its record since.
   for (const [uid, task] of Array.from(draft.tasks)) {
     if (task === null || state.tasks.has(uid) || named.has(uid)) continue;
-    if (inventory.unreadable.length > 0) asked.push(task);
+    if (unnamed.unreadable.length > 0) asked.push(task);
     else endWithoutReport(state, task, NO_RECORD, context, draft);
   }
   return asked;

@@ -68,6 +68,27 @@ describe("a task that the server knows and whose record its agent cannot read", 
   });
 });
 
+describe("a task that is gone with its agent's data directory, while another one lives on", () => {
+  const service = buildTask(api, "a", { promised: held });
+  const job = buildTask(api, "a", {
+    uid: "e".repeat(32),
+    slot: 1,
+    observed: { state: "running", pid: 8, started_ms: NOW_MS - 9_000 },
+  });
+  const before = buildState({ nodes: [node], workloads: [api], tasks: [service, job] });
+
+  test("has an unknown end at once: what lives on is known to be the other one", () => {
+    const after = afterUnreadable(before, [orphanOf(service.uid, "recs.api.0")]);
+    expect([...after.tasks.keys()]).toEqual([service.uid]);
+    expect(nodeIn(after).reason).toBeNull();
+  });
+  test("may be what nobody can name, so nothing is concluded, and the node says why", () => {
+    const after = afterUnreadable(before, [orphanOf(service.uid, "recs.api.0"), orphanOf("f".repeat(32), "x")]);
+    expect(after.tasks.size).toBe(2);
+    expect(nodeIn(after).reason).toContain("it has records that it cannot read");
+  });
+});
+
 describe("a task whose agent says that it was stopped before it began", () => {
   const said = withoutRecord("", "drained", "no");
   const endOf = (observed: TaskRow["observed"]): unknown => {
