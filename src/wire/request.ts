@@ -6,6 +6,7 @@ import type { Issue } from "../spec/issue";
 import { errorBody, type ErrorCode } from "./api/errors";
 import { DialError, proxyOf, requestOptions } from "./dial";
 import { fetchCertificate, pinnedTls, pinOrNull } from "./pinned";
+import { dialWords } from "./reach";
 import { fromText, wholeText } from "./text";
 import { parseToken } from "./token";
 
@@ -182,6 +183,10 @@ function codeOf(error: unknown): string {
 
 function unreachable(error: unknown, code: string, url: string): UnreachableError {
   const cause = { cause: error };
+  const words = dialWords(error, url);
+  if (words !== null && proxyOf(url) !== false) {
+    return new UnreachableError(`${url} cannot be reached: ${words}`, "Check ORCH_PROXY", cause);
+  }
   if (/refused/i.test(code)) {
     return new UnreachableError(
       `no server answers at ${url}`,

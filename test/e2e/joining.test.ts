@@ -199,4 +199,8 @@ test("the printed token lets in one machine, and says so to the second", async (
   // It is not kept: the next start needs another one.
   const third = await runOrch(argsOf("two"), env);
   expect([third.code, third.err]).toEqual([2, expect.stringContaining("no token was given")]);
+  // An address that is wrong is told apart by what is wrong with it.
+  await first.kill("SIGKILL");
+  const lost = cluster.program("one", argsOf("one").with(2, "https://nosuch.invalid:4400"));
+  await lost.line(/no connection to .*: the name nosuch.invalid is not known here/, 20_000);
 }, 60_000);

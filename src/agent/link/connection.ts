@@ -6,6 +6,7 @@ import { CONNECTION_TIMES } from "../../core/limits";
 import { SECOND_MS, type Ms } from "../../core/units";
 import { pause } from "../../os/clock";
 import { messageOf } from "../../os/errors";
+import { dialWords, socketWords } from "../../wire/reach";
 import type { SessionOptions } from "./link";
 import { ServerSession, type SessionEnd } from "./session";
 
@@ -75,11 +76,11 @@ export function stayConnected(options: ConnectionOptions): Connection {
       if (options.signal.aborted) return { is: "closed", why: "stopped", lived: false };
       session = new ServerSession({ ...options, url, certificate });
     } catch (error) {
-      return { is: "closed", why: messageOf(error), lived: false };
+      return { is: "closed", why: dialWords(error, url) ?? messageOf(error), lived: false };
     }
     const end = await session.ended;
     session = null;
-    return end;
+    return end.is === "closed" && !end.lived ? { ...end, why: await socketWords(end.why, url) } : end;
   }
 
   async function run(): Promise<void> {

@@ -12,6 +12,7 @@ import { fit } from "../../wire/fit";
 import { ApiError, connect, UnreachableError } from "../../wire/client";
 import { joinAnswer, joinRequest, joinText } from "../../wire/join";
 import { DialError } from "../../wire/dial";
+import { dialWords } from "../../wire/reach";
 import { fetchCertificate } from "../../wire/pinned";
 import { parseToken, type Token } from "../../wire/token";
 import { FatalAgentError } from "./connection";
@@ -100,7 +101,9 @@ async function askOnce(
   try {
     const certificate = await fetchCertificate(url, token.pin, options.signal).catch((error: unknown) => {
       if (error instanceof DialError || options.signal.aborted) throw error;
-      throw new UnreachableError(`no server answers at ${url}`, "is it running, and is the port open?", {
+      const words = dialWords(error, url);
+      const why = words === null ? "" : `: ${words}`;
+      throw new UnreachableError(`no server answers at ${url}${why}`, "is it running, and is the port open?", {
         cause: error,
       });
     });

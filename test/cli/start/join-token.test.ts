@@ -51,6 +51,20 @@ describe("the token of a joining agent", () => {
     const half = await joined(["--token", "orch1-half"]);
     expect([half.code, half.err]).toEqual([2, expect.stringContaining("--token: this is not a whole token")]);
   });
+  test("that is not whole is refused by install too, also when it only looks", async () => {
+    const dir = await mkdtemp(join(tmpdir(), "orch-token-"));
+    const file = join(dir, "token");
+    await writeFile(file, "orch1-half\n");
+    for (const [flag, value, from] of [
+      ["--token", "orch1-half", "--token"],
+      ["--token-file", file, file],
+    ] as const) {
+      const at = stage({});
+      expect(await dispatch(["install", "agent", URL, flag, value, "--dry-run"], at.host)).toBe(2);
+      expect(at.err()).toContain(`${from}: this is not a whole token`);
+    }
+    await rm(dir, { recursive: true });
+  });
   test("in a file is told apart from a file that is missing, empty or not whole, by its name", async () => {
     const dir = await mkdtemp(join(tmpdir(), "orch-token-"));
     const file = join(dir, "token");
