@@ -1,6 +1,7 @@
 // Nodes that lie: in some worlds one machine's agent says, beside the truth about its own tasks, what is false about
 // everybody else. The server must believe none of it, and every invariant of the other nodes must hold.
 
+import { successorUid } from "../../src/core/fresh";
 import { identityIn } from "../../src/core/model/new-task";
 import type { TaskRow } from "../../src/core/model/rows-task";
 import type { Reported, TaskReport } from "../../src/core/model/record";
@@ -20,7 +21,7 @@ export function lieInstead(world: World, machine: Machine, data: string): string
   if (message.type === "hello") return JSON.stringify(helloOfLater(world, message));
   if (message.type !== "inventory" && message.type !== "report") return data;
   if (message.type === "inventory" && !isQuiet(world) && world.dice.lies.chance(0.5)) return unreadableHalf(message);
-  const entries = [...message.entries, ...falseEntries(world, machine)];
+  const entries = [...message.entries, ...falseEntries(world, machine), ...takenBack(world, machine)];
   return JSON.stringify({ ...message, entries });
 }
 
@@ -39,6 +40,23 @@ function helloOfLater({ database, dice }: World, hello: Hello): Hello {
   const ahead = dice.lies.chance(0.5) ? { epoch: epoch + 1_000_000, revision } : { epoch, revision: revision + 50_000 };
   const signature = hello.highest?.signature ?? "";
   return { ...hello, highest: { timeline, ...ahead, signature } };
+}
+
+/**
+ * Says that it runs a later attempt of a slot that it had, and that another node has now: the uid follows from the
+ * attempt that it had, whose end it has told.
+ */
+function takenBack({ database, dice, nodes }: World, machine: Machine): TaskReport[] {
+  const { slots, tasks } = database.state;
+  const slot = slots.values().find(({ ends }) => ends.some(({ node_id }) => nodes.get(node_id) === machine));
+  const end = slot?.ends.find(({ node_id }) => nodes.get(node_id) === machine);
+  const now = tasks.values().find(({ owner_uid, slot: n }) => owner_uid === slot?.owner_uid && n === slot.slot);
+  if (slot === undefined || end === undefined || now === undefined || nodes.get(now.node_id) === machine) return [];
+  const attempt = Math.min(now.grant_until + dice.lies.int(0, 1), end.attempt + 20);
+  let { uid } = end;
+  for (let n = end.attempt + 1; n <= attempt; n++) uid = successorUid(uid, n);
+  const made = { ...now, uid, attempt, grant_until: attempt, member: end.member };
+  return [entryOf(made, { state: "running", pid: 2, started_age_ms: 1 })];
 }
 
 /** Says that others' tasks have ended, and that tasks that nobody assigned have succeeded or run here. */

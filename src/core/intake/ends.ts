@@ -64,9 +64,10 @@ export function takeEnd(
   );
   // The grant stays open if the agent reports a successor, or has no record that says how many granted attempts it has
   // made.
-  const isOpen =
-    entry === null || entry.identity === null || ("next" in entry.reported && entry.reported.next !== null);
-  const slot = bookEnd(state, task, final, isOpen, context, draft);
+  const isUnsaid = entry === null || entry.identity === null;
+  const goesOn = !isUnsaid && "next" in entry.reported && entry.reported.next !== null;
+  const grant = isUnsaid ? "open" : goesOn ? "passed_on" : "closed";
+  const slot = bookEnd(state, task, final, grant, context, draft);
   if (next === null) draft.changes.push(...restingPorts(task, context.now_ms, context.limits));
   else putTask(draft, { ...successor(task, next.uid, next.starts_in_ms, context), boot_id: draft.boot_id });
   if (slot !== null) putSlot(draft, slot);
@@ -127,7 +128,7 @@ function bookEnd(
   state: State,
   task: TaskRow,
   final: TaskFinal,
-  isOpen: boolean,
+  grant: "open" | "passed_on" | "closed",
   context: IntakeContext,
   draft: IntakeDraft,
 ): SlotRow | null {
@@ -139,7 +140,13 @@ function bookEnd(
   if (task.written_off !== null && final.state !== "succeeded") return null;
   const after = slotAfterEnd(before, task, final, settings, context.limits);
   // Granted numbers become free only when the agent has said that it uses no more of them.
-  if (isOpen) return { ...after, attempts: Math.max(after.attempts, task.grant_until) };
+  const attempts = Math.max(after.attempts, task.grant_until);
+  if (grant === "passed_on") return { ...after, attempts };
+  if (grant === "open") {
+    const { grant_until } = task;
+    const ends = after.ends.map((end) => (end.uid === task.uid ? { ...end, grant_until } : end));
+    return { ...after, attempts, ends };
+  }
   // While inventories are still awaited, other nodes may have attempts of the slot, with grants of their own.
   return state.cluster.recovering === null
     ? after

@@ -286,8 +286,10 @@ const isBelievable = ({ grant_until }: TaskReport, { slot, member, attempt }: Ta
 
 /**
  * Returns the earlier attempt under whose grant the agent made this attempt, or null. The server has not heard of this
- * attempt if the agent can no longer read the record that names it. The uid is the proof: it is `successorUid` of the
- * earlier attempt's uid, applied once for each attempt in between.
+ * attempt if the agent can no longer read the record that names it. Two things are the proof: the earlier attempt was
+ * this node's and its grant is open and includes this attempt; and the uid is `successorUid` of the earlier attempt's
+ * uid, applied once for each attempt in between. An agent that has told an attempt's end without a successor makes no
+ * further attempts: the slot may be another node's by then.
  */
 function grantOf(
   state: State,
@@ -297,11 +299,10 @@ function grantOf(
 ): TaskRow | TaskEnd | null {
   const row = state.slots.get(slotKey(owner_uid, slot));
   if (row === undefined || attempt > row.attempts) return null;
-  const living = state.tasks
-    .values()
-    .filter((task) => task.owner_uid === owner_uid && task.slot === slot && attempt <= task.grant_until);
+  const living = state.tasks.values().filter((task) => task.owner_uid === owner_uid && task.slot === slot);
   const isEarlier = (one: TaskRow | TaskEnd): boolean => {
     if (one.node_id !== node.id || one.member !== member || one.attempt >= attempt) return false;
+    if (attempt > (one.grant_until ?? one.attempt)) return false;
     let next = one.uid;
     for (let n = one.attempt + 1; n <= attempt; n++) next = successorUid(next, n);
     return next === uid;

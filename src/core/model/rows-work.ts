@@ -94,6 +94,11 @@ export interface TaskEnd
   readonly settled?: Settled;
   /** Whether the task gave back cards that it did not use. */
   readonly idle?: boolean;
+  /**
+   * The grant of a task whose agent has not said how many of the granted attempts it has made. Missing: the grant is
+   * closed, and its node makes no further attempt of the slot.
+   */
+  readonly grant_until?: number;
 }
 
 /** What is remembered of a slot between its tasks. It is written in the commit that takes in a task's end. */

@@ -2,6 +2,7 @@
 // must not be brought down by what one of its nodes sends.
 
 import { describe, expect, test } from "bun:test";
+import { withoutRecord } from "../../../src/core/agent/report";
 import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
 import { successorUid } from "../../../src/core/fresh";
 import { observe, observeInventory } from "../../../src/core/intake/observe";
@@ -60,6 +61,12 @@ const told = (entries: readonly TaskReport[], before = state) => {
   expect(brokenBy(before, intake.changes, "node box", { hasEnded: context.hasEnded })).toBeNull();
   return { ...intake, after: withChanges(before, intake.changes) };
 };
+
+const withTask = (task: TaskRow): State => ({
+  ...state,
+  tasks: new Map([...tasks.filter(({ slot }) => slot !== task.slot), task].map((one) => [one.uid, one])),
+  slots: new Map([...state.slots, [slotKey(api.uid, task.slot), buildSlot(task)]]),
+});
 
 describe("a rogue agent", () => {
   test("makes no attempt beyond its grant", () => {
@@ -153,6 +160,35 @@ describe("a rogue agent", () => {
     const inventory = { boot_id: node.boot_id, applied: null, entries: [entry], unreadable: [] };
     const { changes } = observeInventory(recovering, "box", inventory, context);
     expect(withChanges(recovering, changes).cluster.next_run).toBe(2);
+  });
+});
+
+describe("a slot that another node has now", () => {
+  const first = buildTask(api, "box", { grant_until: 4 });
+  const { after: closed } = told([failedReport(first)], withTask(first));
+  const { after: unsaid } = told([withoutRecord(first.uid, "it was scaled down", "no")], withTask(first));
+  const replaced = (before: State, attempt: number): State => {
+    const slot = before.slots.get(slotKey(api.uid, 0)) ?? buildSlot(first);
+    const now = buildTask(api, "other", { attempt, grant_until: attempt + 5 });
+    return {
+      ...before,
+      tasks: new Map([...before.tasks, [now.uid, now]]),
+      slots: new Map([...before.slots, [slot.key, { ...slot, attempts: attempt + 5 }]]),
+    };
+  };
+  const phantom = (attempt: number): TaskReport => {
+    let { uid } = first;
+    for (let n = 2; n <= attempt; n++) uid = successorUid(uid, n);
+    return reportOf({ ...first, uid, attempt, grant_until: attempt }, { state: "running", pid: 5, started_age_ms: 1 });
+  };
+
+  test.each([2, 3, 7])("is not taken back by attempt %d of the node that has told its own one's end", (attempt) => {
+    const { after } = told([phantom(attempt)], replaced(closed, 2));
+    expect(after.tasks.has(phantom(attempt).uid)).toBe(false);
+  });
+  test("gets an attempt back only within the grant of an end about which its agent could say nothing", () => {
+    expect(told([phantom(3)], replaced(unsaid, 5)).after.tasks.has(phantom(3).uid)).toBe(true);
+    expect(told([phantom(5)], replaced(unsaid, 5)).after.tasks.has(phantom(5).uid)).toBe(false);
   });
 });
 
