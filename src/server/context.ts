@@ -63,8 +63,11 @@ export interface AgentSocket {
   /** Returns the number of bytes sent, -1 if they are queued, and 0 if they were dropped and so not sent. */
   send(data: string | Uint8Array): number;
   close(code: number, reason: string): void;
-  /** Closes the connection after this time, unless it is called again before; null lets the connection stay. */
-  patience(within_ms: Ms | null): void;
+  /**
+   * Closes the connection after this time, unless it is called again before; null lets the connection stay. A connection
+   * whose other end is `known` makes way for no other.
+   */
+  patience(within_ms: Ms | null, known?: "known"): void;
   readonly remote: string;
 }
 

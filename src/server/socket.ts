@@ -6,6 +6,7 @@ import type { App } from "./app";
 import type { AgentSocket, AgentSocketHandlers } from "./context";
 import type { Quotas } from "./http/quotas";
 import { listenError, type Listen } from "./http/listen";
+import { createStrangers, type Stranger, type Strangers } from "./http/strangers";
 import type { PathLink } from "./routes/route";
 
 /** The data of a connection. Its socket is the object by which the sessions identify the connection. */
@@ -14,8 +15,7 @@ interface Data {
   socket: AgentSocket | null;
   /** Closes a connection whose agent does not prove in time who it is. */
   deadline: ReturnType<typeof setTimeout> | null;
-  /** Ends the count of a connection that has yet to prove who it is. */
-  readonly proven: () => void;
+  readonly stranger: Stranger;
 }
 
 const UNHEARD = 1008;
@@ -29,6 +29,7 @@ export function openPort(
   listen: Listen,
   tls: Bun.TLSOptions,
 ): Bun.Server<Data> {
+  const strangers = createStrangers(quotas);
   try {
     // `development: false` by itself lets two servers share the port. The second one must be refused.
     return Bun.serve<Data>({
@@ -39,30 +40,30 @@ export function openPort(
       development: false,
       maxRequestBodySize: HOUSE_LIMITS.body_bytes,
       idleTimeout: 30,
-      fetch: (request, server) => app.fetch(request, { link: linkOf(request, server, quotas) }),
-      websocket: websocketOf(handlers),
+      fetch: (request, server) => app.fetch(request, { link: linkOf(request, server, strangers) }),
+      websocket: websocketOf(handlers, strangers),
     });
   } catch (error) {
     throw listenError(error, `${listen.host}:${listen.port}`);
   }
 }
 
-function linkOf(request: Request, server: Bun.Server<Data>, quotas: Quotas): PathLink {
+function linkOf(request: Request, server: Bun.Server<Data>, strangers: Strangers): PathLink {
   const source = server.requestIP(request)?.address ?? "unknown";
   return {
     source,
     keepOpen: () => server.timeout(request, 0),
     upgrade() {
       if (server.pendingWebSockets >= HOUSE_LIMITS.connections) return false;
-      const proven = quotas.take("greetings", null, source);
-      const upgraded = server.upgrade(request, { data: { remote: source, socket: null, deadline: null, proven } });
-      if (!upgraded) proven();
+      const stranger = strangers.admit(source);
+      const upgraded = server.upgrade(request, { data: { remote: source, socket: null, deadline: null, stranger } });
+      if (!upgraded) stranger.leave();
       return upgraded;
     },
   };
 }
 
-function websocketOf(handlers: AgentSocketHandlers): Bun.WebSocketHandler<Data> {
+function websocketOf(handlers: AgentSocketHandlers, strangers: Strangers): Bun.WebSocketHandler<Data> {
   const of = (ws: Bun.ServerWebSocket<Data>): AgentSocket =>
     (ws.data.socket ??= {
       remote: ws.data.remote,
@@ -72,9 +73,10 @@ function websocketOf(handlers: AgentSocketHandlers): Bun.WebSocketHandler<Data> 
         // The other end may be gone without a word, and would never complete the closing handshake.
         setTimeout(() => ws.terminate(), CONNECTION_TIMES.farewell_ms);
       },
-      patience(within_ms) {
+      patience(within_ms, known) {
         if (ws.data.deadline !== null) clearTimeout(ws.data.deadline);
-        if (within_ms === null) ws.data.proven();
+        if (known === "known") strangers.proven(ws.data.stranger);
+        if (within_ms === null) ws.data.stranger.leave();
         ws.data.deadline =
           within_ms === null ? null : setTimeout(() => ws.close(UNHEARD, "no proof came in time"), within_ms);
       },
@@ -86,12 +88,15 @@ function websocketOf(handlers: AgentSocketHandlers): Bun.WebSocketHandler<Data> 
     idleTimeout: 60,
     sendPings: true,
     perMessageDeflate: false,
-    open: (ws) => handlers.open(of(ws)),
+    open(ws) {
+      ws.data.stranger.cut = () => ws.terminate();
+      handlers.open(of(ws));
+    },
     message: (ws, data) => handlers.message(of(ws), data),
     drain: (ws) => handlers.drain(of(ws)),
     close(ws) {
       if (ws.data.deadline !== null) clearTimeout(ws.data.deadline);
-      ws.data.proven();
+      ws.data.stranger.leave();
       handlers.close(of(ws));
     },
   };

@@ -70,7 +70,7 @@ async function greetNode(hub: Hub, session: Session, hello: Hello): Promise<void
   if (verdict.is === "refused") return refuse(session, verdict.refusal);
   session.phase = { is: "inventory", hello, pages: { entries: [], unreadable: [], chars: 0, words_chars: 0 } };
   replaceUnfinished(hub, session, hello.credential.node_id);
-  session.socket.patience(INVENTORY_WITHIN_MS);
+  session.socket.patience(INVENTORY_WITHIN_MS, "known");
   send(session, { type: "more", pages: PAGES_AHEAD });
 }
 

@@ -144,6 +144,28 @@ describe("a socket of an agent", () => {
     expect(closed).toEqual([4_000, 4_000, 4_000]);
   });
 
+  test("that is silent makes way for the next one of its address when there are too many, the oldest first", async () => {
+    const opened = (): Promise<{ socket: WebSocket; challenged: boolean }> =>
+      new Promise((resolve) => {
+        const socket = new WebSocket(url("/v1/agent").replace("https", "wss"), { tls: TLS } as unknown as string[]);
+        socket.onmessage = () => resolve({ socket, challenged: true });
+        socket.onerror = () => resolve({ socket, challenged: false });
+      });
+    // The rest of the quota is used by connections that make way for nobody.
+    const releases = Array.from({ length: QUOTAS.greetings.source - 2 }, () =>
+      stage.api.quotas.take("greetings", null, "127.0.0.1"),
+    );
+    const silent = [await opened(), await opened()];
+    const agent = await opened();
+    expect([...silent, agent].map(({ challenged }) => challenged)).toEqual([true, true, true]);
+    await waitUntil("the oldest to be cut off", () => silent[0]?.socket.readyState === WebSocket.CLOSED);
+    expect([silent[1]?.socket.readyState, agent.socket.readyState]).toEqual([WebSocket.OPEN, WebSocket.OPEN]);
+    expect((await opened()).challenged).toBe(true);
+    await waitUntil("the next one to be cut off", () => silent[1]?.socket.readyState === WebSocket.CLOSED);
+    expect(agent.socket.readyState).toBe(WebSocket.OPEN);
+    for (const release of releases) release();
+  });
+
   test("is one of so many of its address that have yet to prove who they are", async () => {
     const releases = Array.from({ length: QUOTAS.greetings.source }, () =>
       stage.api.quotas.take("greetings", null, "127.0.0.1"),
