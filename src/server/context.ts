@@ -64,8 +64,8 @@ export interface AgentSocket {
   send(data: string | Uint8Array): number;
   close(code: number, reason: string): void;
   /**
-   * Closes the connection after this time, unless it is called again before; null lets the connection stay. A connection
-   * whose other end is `known` makes way for no other.
+   * Closes the connection after this time, unless it is called again before; null lets the connection stay. While it is
+   * not yet `known` whose connection it is, it can be cut off to make way for another one.
    */
   patience(within_ms: Ms | null, known?: "known"): void;
   readonly remote: string;

@@ -144,7 +144,7 @@ describe("a socket of an agent", () => {
     expect(closed).toEqual([4_000, 4_000, 4_000]);
   });
 
-  test("that is silent makes way for the next one of its address when there are too many, the oldest first", async () => {
+  test("that is silent makes way for the next one of its address, the oldest first of too many", async () => {
     const opened = (): Promise<{ socket: WebSocket; challenged: boolean }> =>
       new Promise((resolve) => {
         const socket = new WebSocket(url("/v1/agent").replace("https", "wss"), { tls: TLS } as unknown as string[]);
