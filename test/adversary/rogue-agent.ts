@@ -37,6 +37,8 @@ const told = (what: Record<string, unknown>): void => console.log(JSON.stringify
 const trust = parseToken(token);
 if (trust === null) throw new Error("--token is no token");
 const HUGE = Number.MAX_SAFE_INTEGER;
+/** The largest amount that the wire takes of a machine. More is refused before it could do harm. */
+const MOST = 2 ** 50;
 
 const machine: Machine = {
   fingerprint: fingerprint ?? `rogue-${name}`,
@@ -45,7 +47,7 @@ const machine: Machine = {
   pool: "default",
   labels: { hostname: "\u001b[31mrogue" },
   taints: [],
-  capacity: { cpu_milli: HUGE, memory_bytes: HUGE, disk_bytes: HUGE, countables: {} },
+  capacity: { cpu_milli: MOST, memory_bytes: MOST, disk_bytes: MOST, countables: {} },
   devices: [],
   facts: {
     os: "linux",
@@ -53,7 +55,7 @@ const machine: Machine = {
     hostname: "rogue",
     kernel: "0",
     cpu_model: "none",
-    memory_bytes: HUGE,
+    memory_bytes: MOST,
     address: "10.0.0.1",
     cgroups: "none",
     cgroups_detail: null,
