@@ -3,6 +3,8 @@
 
 import { join } from "node:path";
 import type { PlanLimits } from "../core/pass/snapshot";
+import { formatDuration } from "../core/format";
+import { MINUTE_MS } from "../core/units";
 import { nowMs, steadyClock } from "../os/clock";
 import { randomHex } from "../os/dice";
 import { replaceFileNow } from "../os/files/durable";
@@ -68,6 +70,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   if (!opened.ok) throw new StartError(opened.message, opened.hint);
   for (const notice of opened.notices) options.say(notice);
   const { store } = opened;
+  const ahead_ms = store.now() - nowMs();
+  if (ahead_ms >= MINUTE_MS) options.say(aheadWords(ahead_ms));
   try {
     const identity = await openIdentity(dir, store.state.cluster.cluster_id, isNew(store), randomHex(8));
     return await serve({ options, listen, dir, settings, store, identity, clock });
@@ -76,6 +80,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     throw error;
   }
 }
+
+/** Returns what to know of a server that goes on after commits of the future. */
+const aheadWords = (ahead_ms: number): string =>
+  `the last commit was made ${formatDuration(Math.round(ahead_ms / MINUTE_MS) * MINUTE_MS)} ahead of this machine's ` +
+  `clock, which was wrong then or is now: the server's times go on from there, so they are ahead by as much; ` +
+  `ages, deadlines and limits are right`;
 
 function makeDir(dir: string): void {
   const own = takeOwnDir(dir);

@@ -50,6 +50,12 @@ describe.each([
     expect((JSON.parse(later.out()) as { events: unknown[] }).events).toEqual([]);
   });
 
+  test("is told with the nodes how far the server's times are from its own", async () => {
+    const { host, err } = onStage();
+    expect(await dispatch(["nodes"], host)).toBe(EXIT.done);
+    expect(err()).toContain(`the server's times are 2h ${by_ms < 0 ? "ahead of" : "behind"} this machine's clock`);
+  });
+
   test("counts ages on the server's clock", async () => {
     const { host } = onStage();
     const context = makeContext(host, { url: null, token: null, data: null });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { formatDuration } from "../../core/format";
 import { bootMs, pause, within } from "../../os/clock";
 import { answerOf, makeDirSlowly, openToAppendSlowly } from "../../os/files/disk";
-import { namesIn, removeFile } from "../../os/files/files";
+import { clearAway, namesIn } from "../../os/files/files";
 import { messageOf } from "../../os/errors";
 import { connectLines, type LinePeer } from "../../os/files/lines";
 import { startDetached, SYSTEM_PATH } from "../../os/process/spawn";
@@ -75,7 +75,7 @@ export class Keepers {
         .filter((name) => name.endsWith(".sock"))
         .map(async (name) => {
           const found = await this.#connect(join(this.#dir, name));
-          if (found.is === "gone") removeFile(join(this.#dir, name));
+          if (found.is === "gone") clearAway(join(this.#dir, name));
           if (found.is !== "silent") return;
           this.#options.say(`keeper ${name} does not answer; its tasks are known by their files`);
         }),

@@ -11,7 +11,7 @@ import { killGroup } from "../../os/cgroup/group";
 import { findCgroups } from "../../os/cgroup/hierarchy";
 import { leaveService, removeBases, removeLeftKeepers } from "../../os/cgroup/keeper-group";
 import { messageOf } from "../../os/errors";
-import { exists, makePrivateDir, removeFile } from "../../os/files/files";
+import { exists, makePrivateDir, clearAway } from "../../os/files/files";
 import { noNewPrivileges } from "../../os/libc";
 import { listenLines, type LineHandlers, type LinePeer } from "../../os/files/lines";
 import { createLog } from "../../os/log";
@@ -67,12 +67,12 @@ class Keeper {
 
   /** Serves until there is neither a task nor an agent. */
   async serve(): Promise<void> {
-    removeFile(this.#socket);
+    clearAway(this.#socket);
     const server = listenLines(this.#socket, (peer) => this.#greet(peer));
     this.#waitAlone(LONELY_MS.first);
     await this.#done.promise;
     server.stop();
-    removeFile(this.#socket);
+    clearAway(this.#socket);
   }
 
   #greet(peer: LinePeer): LineHandlers {

@@ -5,7 +5,7 @@
 import { basename, dirname, join } from "node:path";
 import { nowMs } from "../../os/clock";
 import { replaceFileNow } from "../../os/files/durable";
-import { closeFile, exists, lookAt, namesIn, openToAppend, removeFile, removeTree } from "../../os/files/files";
+import { clearAway, closeFile, exists, lookAt, namesIn, openToAppend } from "../../os/files/files";
 import { appendLines, readTaskFile, wholeLines } from "../../os/files/task-files";
 import { MIB } from "../../core/units";
 import { fieldsOf, isTexts, parsedJson } from "../../os/files/json";
@@ -146,9 +146,9 @@ export function readJournals(root: string, own: string): Noted {
       if (dir === own) for (const note of journal.begun) notes.set(note.uid, note);
       const useless =
         !now || (dir === own ? lost.length === 0 : alive.length === 0 && lost.length === journal.begun.length);
-      if (useless && !journal.open) removeFile(journal.path);
+      if (useless && !journal.open) clearAway(journal.path);
     }
-    if (dir !== own && namesIn(dir).length === 0 && isOld(dir)) removeTree(dir);
+    if (dir !== own && namesIn(dir).length === 0 && isOld(dir)) clearAway(dir);
   }
   return { survivors, claimed, notes };
 }

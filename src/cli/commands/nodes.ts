@@ -2,7 +2,9 @@
 
 import { readTasks } from "../follow/pages";
 import { command } from "../frame/command";
+import { MINUTE_MS, type Ms } from "../../core/units";
 import { EXIT } from "../failure";
+import { age } from "../print/figures";
 import { nodeColumns } from "../print/nodes";
 
 export const nodes = command({
@@ -18,9 +20,18 @@ export const nodes = command({
     else if (shape === "ids") for (const node of read.nodes) context.print(node.id);
     else if (read.nodes.length === 0) context.note("no nodes yet; add one: orch token new --role agent prints how");
     else context.table(nodeColumns(context.now(), countByNode(listed?.items ?? []), context.style), read.nodes);
+    const ahead_ms = context.now() - context.host.now();
+    if (shape === "text" && Math.abs(ahead_ms) >= MINUTE_MS) context.note(clockNote(ahead_ms));
     return EXIT.done;
   },
 });
+
+/** Returns why times in `--json` differ from the clock on the wall. */
+function clockNote(ahead_ms: Ms): string {
+  const minutes = Math.round(Math.abs(ahead_ms) / MINUTE_MS);
+  const ahead = `${age(0, minutes * MINUTE_MS)} ${ahead_ms > 0 ? "ahead of" : "behind"}`;
+  return `the server's times are ${ahead} this machine's clock; ages are right, and --json has the server's`;
+}
 
 function countByNode(tasks: readonly { readonly node: string | null }[]): Map<string, number> {
   const counts = new Map<string, number>();

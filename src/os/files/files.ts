@@ -193,6 +193,16 @@ export function removeFile(path: string): void {
   }
 }
 
+/** Removes what nobody needs any more. Returns why it could not be removed, as on a read-only disk, or null. */
+export function clearAway(path: string): string | null {
+  try {
+    rmSync(path, { recursive: true, force: true });
+    return null;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
 export const removeTree = (path: string): void => rmSync(path, { recursive: true, force: true });
 export const exists = (path: string): boolean => existsSync(path);
 export const renameTo = (from: string, to: string): void => renameSync(from, to);
