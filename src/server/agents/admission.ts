@@ -14,6 +14,7 @@ import { freeName } from "../nodes/join";
 import { signatureHolds, verifyCredential } from "../access/identity";
 import { withOrder } from "../../core/nodes/tests";
 import { newOrder, testedAgain } from "../nodes/node-testing";
+import { byNode, bySource } from "./events";
 import { type AgentRefusal, doubt, type Hub } from "./hub";
 
 type Hello = Extract<ToServer, { type: "hello" }>;
@@ -85,7 +86,7 @@ export async function admitHello(hub: Hub, told: Hello, remote: string): Promise
   const rival = node === undefined ? elsewhere : (rivalOf(node, hello, awaited) ?? elsewhere);
   if (rival !== null) {
     await context.store.commit("server", (draft) =>
-      draft.event({
+      bySource(hub, remote, draft).event({
         verb: "refused",
         object: credential.name,
         project: null,
@@ -97,7 +98,8 @@ export async function admitHello(hub: Hub, told: Hello, remote: string): Promise
   }
   if (node === undefined && context.store.history.hasGrave(credential.node_id)) return { is: "admitted" };
   for (const { id, node: of } of others) doubt(hub, credential.node_id, `claims the card ${id}, which is in ${of}`);
-  await context.store.commit(`node ${credential.name}`, (draft) => {
+  await context.store.commit(`node ${credential.name}`, (open) => {
+    const draft = byNode(hub, credential.node_id, open);
     const known = draft.state.nodes.get(credential.node_id);
     if (known === undefined) {
       const detail = "it joined after the backup was made";

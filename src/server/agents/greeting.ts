@@ -8,6 +8,7 @@ import type { ToServer } from "../../wire/agent";
 import { verifyPassed } from "../access/identity";
 import { intakeContext } from "../nodes/intake-context";
 import { admitHello } from "./admission";
+import { bySource } from "./events";
 import { inTurn, type Handlers } from "./handlers";
 import { doubt, drop, FORGOTTEN, type Hub, type InventoryPages, isOvertaken } from "./hub";
 import { type AgentRefusal, refuse, send, type Session, stamp } from "./hub";
@@ -64,7 +65,8 @@ async function greetNode(hub: Hub, session: Session, hello: Hello): Promise<void
     });
   }
   const rival = hub.live.get(hello.credential.node_id);
-  const rivalry = rival === undefined || rival === session ? null : await contested(hub, rival, hello);
+  const rivalry =
+    rival === undefined || rival === session ? null : await contested(hub, rival, hello, session.socket.remote);
   if (rivalry !== null) return refuse(session, rivalry);
   const verdict = await admitHello(hub, hello, session.socket.remote);
   if (verdict.is === "refused") return refuse(session, verdict.refusal);
@@ -96,7 +98,7 @@ const WORDS_CHARS = 3 * 1024 * 1024;
  * same start of the agent, or if the server has not heard the connected agent for `IN_USE_MS`. Returns null then, else
  * the refusal of the new connection.
  */
-async function contested(hub: Hub, rival: Session, hello: Hello): Promise<AgentRefusal | null> {
+async function contested(hub: Hub, rival: Session, hello: Hello, remote: string): Promise<AgentRefusal | null> {
   const { phase } = rival;
   if (phase.is !== "live") return null;
   const seen = hub.loop.lastSeen(phase.node_id);
@@ -106,7 +108,7 @@ async function contested(hub: Hub, rival: Session, hello: Hello): Promise<AgentR
     return null;
   }
   await hub.store.commit("server", (draft) =>
-    draft.event({
+    bySource(hub, remote, draft).event({
       verb: "refused",
       object: hello.credential.name,
       project: null,

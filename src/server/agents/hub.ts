@@ -10,6 +10,7 @@ import { toAgent, type ToAgent, type ToServer } from "../../wire/agent";
 import { messageText } from "../../wire/fit";
 import { signPassed } from "../access/identity";
 import type { AgentSocket, Context } from "../context";
+import type { EventBudget } from "./events";
 import type { Streams } from "./streams";
 
 type Hello = Extract<ToServer, { type: "hello" }>;
@@ -39,6 +40,8 @@ export interface Session {
   asked: { readonly id: string; readonly at_ms: Ms } | null;
   /** How many findings were kept as events since when. */
   found: { readonly since_ms: Ms; readonly count: number };
+  /** Facts of the machine that came too soon after others and are taken later, or null. */
+  facts: Extract<ToServer, { type: "facts" }> | null;
   /** The newest progress that the agent reported of its tests, or null. */
   step: Extract<ToServer, { type: "testing" }> | null;
   /** Messages that were sent in this session and are not yet reported as applied, oldest first. */
@@ -67,6 +70,10 @@ export interface Hub extends Context {
   signed: { readonly revision: number; readonly signature: string };
   /** The characters of messages that wait, from connections that have yet to prove who they are. */
   unproven_chars: number;
+  /** The events that each node and each address has caused of late. */
+  readonly budgets: Map<string, EventBudget>;
+  /** How often each node has changed the facts of its machine since when. */
+  readonly changed: Map<string, { readonly since_ms: Ms; readonly count: number }>;
   /** What each node said that was not believed, so that each sentence is said once in the life of this server. */
   readonly doubted: Map<string, Set<string>>;
 }

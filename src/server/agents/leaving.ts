@@ -3,6 +3,7 @@
 import type { ToServer } from "../../wire/agent";
 import { takeFarewell, takeLeaving } from "../nodes/leaving";
 import { intakeContext } from "../nodes/intake-context";
+import { byNode } from "./events";
 import { type Handlers, inTurn, whileLive } from "./handlers";
 import { actorOf, FORGOTTEN, type Hub, refuse, send, type Session, stamp } from "./hub";
 
@@ -16,7 +17,7 @@ export const LEAVING: Handlers<"leaving" | "farewell"> = {
 
 async function noteLeaving(hub: Hub, session: Session, { leaving }: Leaving, node_id: string): Promise<void> {
   await hub.store.commit(actorOf(hub, node_id), (draft) => {
-    if (hub.live.get(node_id) === session) takeLeaving(draft, node_id, leaving);
+    if (hub.live.get(node_id) === session) takeLeaving(byNode(hub, node_id, draft), node_id, leaving);
   });
   send(session, { type: "noted", stamp: stamp(hub, session), leaving: leaving !== null });
 }

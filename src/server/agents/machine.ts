@@ -5,6 +5,7 @@ import { noteAbility } from "../nodes/ability";
 import { noteDevices, noteFindings } from "../nodes/card-events";
 import { withMachine, withOwnCards } from "../nodes/node-row";
 import { testedAgain } from "../nodes/node-testing";
+import { byNode } from "./events";
 import { type Handlers, inTurn, whileLive } from "./handlers";
 import { actorOf, doubt, type Hub, send, type Session, stamp } from "./hub";
 
@@ -18,8 +19,31 @@ export const MACHINE: Handlers<"facts" | "readings" | "findings"> = {
   findings: inTurn(whileLive(takeFindings)),
 };
 
-async function takeFacts(hub: Hub, session: Session, { machine }: Facts, node_id: string): Promise<void> {
-  await hub.store.commit(actorOf(hub, node_id), (draft) => {
+/** How often a node may change the facts of its machine. Each change is a row, and may be many events. */
+const CHANGES = { most: 10, within_ms: 60_000 };
+
+/** Returns whether the node may change its facts now, and counts the change. */
+function mayChange(hub: Hub, node_id: string): boolean {
+  const now_ms = hub.clock();
+  const known = hub.changed.get(node_id);
+  const before = known !== undefined && now_ms - known.since_ms < CHANGES.within_ms ? known : null;
+  const count = (before?.count ?? 0) + 1;
+  if (count > CHANGES.most) return false;
+  hub.changed.set(node_id, { since_ms: before?.since_ms ?? now_ms, count });
+  return true;
+}
+
+/** Takes the node's facts. Of those that come too soon, the newest are taken with a later heartbeat. */
+async function takeFacts(hub: Hub, session: Session, facts: Facts, node_id: string): Promise<void> {
+  session.facts = null;
+  if (!mayChange(hub, node_id)) {
+    session.facts = facts;
+    const often = `changes what its machine is more than ${CHANGES.most} times a minute: the newest counts, later`;
+    return doubt(hub, node_id, often);
+  }
+  const { machine } = facts;
+  await hub.store.commit(actorOf(hub, node_id), (open) => {
+    const draft = byNode(hub, node_id, open);
     const node = draft.state.nodes.get(node_id);
     // Facts that were queued on an older connection are older than the hello of the connection that is live now.
     if (node === undefined || hub.live.get(node_id) !== session) return;
@@ -51,12 +75,18 @@ async function takeFindings(hub: Hub, session: Session, { findings }: Findings, 
     doubt(hub, node_id, `reported more than ${FINDINGS.most} findings in a minute: the rest are not kept`);
   }
   if (kept.length > 0) {
-    await hub.store.commit(actorOf(hub, node_id), (draft) => {
+    await hub.store.commit(actorOf(hub, node_id), (open) => {
+      const draft = byNode(hub, node_id, open);
       const node = draft.state.nodes.get(node_id);
       if (node !== undefined) noteFindings(draft, node, kept);
     });
   }
   send(session, { type: "heard", stamp: stamp(hub, session), n: Math.max(0, ...findings.map(({ n }) => n)) });
+}
+
+/** Takes the facts that came too soon before, if they may be taken by now. */
+export async function takeLateFacts(hub: Hub, session: Session, node_id: string): Promise<void> {
+  if (session.facts !== null) await takeFacts(hub, session, session.facts, node_id);
 }
 
 function takeReadings(hub: Hub, _session: Session, { readings }: Readings, node_id: string): void {

@@ -40,6 +40,7 @@ const newSession = (n: number, nonce: string, socket: AgentSocket, heard_ms: Ms)
   told: new Map(),
   asked: null,
   found: { since_ms: 0, count: 0 },
+  facts: null,
   step: null,
   unapplied: [],
   sent_n: 0,
@@ -56,6 +57,8 @@ const newHub = (context: Context): Hub => ({
   newest: new Map(),
   signed: { revision: -1, signature: "" },
   unproven_chars: 0,
+  budgets: new Map(),
+  changed: new Map(),
   doubted: new Map(),
 });
 

@@ -10,6 +10,7 @@ import type { ToAgent, ToServer } from "../../wire/agent";
 import { intakeContext } from "../nodes/intake-context";
 import { atOnce, type Handlers, whileLive } from "./handlers";
 import { actorOf, doubt, type Hub, send, type Session, stamp } from "./hub";
+import { takeLateFacts } from "./machine";
 import { ask } from "./testing";
 
 type Changes = Extract<ToAgent, { type: "changes" }>;
@@ -83,7 +84,12 @@ function withoutGivenUp(hub: Hub, message: Changes): Changes {
   return { ...message, changes };
 }
 
-function takeHeartbeat(hub: Hub, session: Session, beat: Heartbeat, node_id: string): void {
+async function takeHeartbeat(hub: Hub, session: Session, beat: Heartbeat, node_id: string): Promise<void> {
+  answerHeartbeat(hub, session, beat, node_id);
+  await takeLateFacts(hub, session, node_id);
+}
+
+function answerHeartbeat(hub: Hub, session: Session, beat: Heartbeat, node_id: string): void {
   hub.loop.heard(node_id, hub.clock());
   hub.loop.skewed(node_id, beat.skew_ms);
   const node = hub.store.state.nodes.get(node_id);

@@ -1,0 +1,55 @@
+// The events that follow from an agent's word, within a budget: what one node or one address says over and over fills
+// neither the history nor the disk.
+
+import { cutText } from "../../core/cut";
+import type { Ms } from "../../core/units";
+import type { Draft } from "../../store/store";
+import type { Hub } from "./hub";
+
+/** How many events of one node, or refusals of one address, are kept in each minute, and how long their text is. */
+const EVENTS = { of_node: 200, of_source: 20, within_ms: 60_000, detail_chars: 1_000 };
+
+/** How many budgets are remembered. Nodes are fewer. */
+const BUDGETS = 20_000;
+
+export interface EventBudget {
+  readonly since_ms: Ms;
+  kept: number;
+  /** How many events were counted and not kept. */
+  beyond: number;
+}
+
+/** Returns the draft of a transaction that follows from the word of a node: its events count against the node's. */
+export const byNode = (hub: Hub, node_id: string, draft: Draft): Draft => within(hub, node_id, EVENTS.of_node, draft);
+
+/** Returns the draft of a transaction that refuses an agent at this address: its events count against the address's. */
+export const bySource = (hub: Hub, remote: string, draft: Draft): Draft =>
+  within(hub, `from ${remote}`, EVENTS.of_source, draft);
+
+function within(hub: Hub, whose: string, most: number, draft: Draft): Draft {
+  return {
+    ...draft,
+    event(row) {
+      const budget = budgetOf(hub, whose);
+      if (budget.kept < most) {
+        budget.kept++;
+        draft.event({ ...row, detail: cutText(row.detail, EVENTS.detail_chars) });
+      } else if (budget.beyond++ === 0) {
+        const detail = `more than ${most} events within a minute: further ones are counted and not kept`;
+        hub.say(`${row.object}: ${detail}`);
+        draft.event({ ...row, verb: "events_dropped", detail });
+      }
+    },
+  };
+}
+
+function budgetOf(hub: Hub, whose: string): EventBudget {
+  const now_ms = hub.clock();
+  const before = hub.budgets.get(whose);
+  if (before !== undefined && now_ms - before.since_ms < EVENTS.within_ms) return before;
+  if (before !== undefined && before.beyond > 0) hub.say(`${before.beyond} events of ${whose} were not kept`);
+  if (hub.budgets.size >= BUDGETS) hub.budgets.clear();
+  const budget = { since_ms: now_ms, kept: 0, beyond: 0 };
+  hub.budgets.set(whose, budget);
+  return budget;
+}
