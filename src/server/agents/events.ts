@@ -4,10 +4,16 @@
 import { cutText } from "../../core/cut";
 import type { Ms } from "../../core/units";
 import type { Draft } from "../../store/store";
-import type { Hub } from "./hub";
 
 /** How many events of one node, or refusals of one address, are kept in each minute, and how long their text is. */
 const EVENTS = { of_node: 200, of_source: 20, within_ms: 60_000, detail_chars: 1_000 };
+
+/** What the budgets are kept in. */
+interface Budgets {
+  readonly budgets: Map<string, EventBudget>;
+  clock(): Ms;
+  say(line: string): void;
+}
 
 /** How many budgets are remembered. Nodes are fewer. */
 const BUDGETS = 20_000;
@@ -20,13 +26,14 @@ export interface EventBudget {
 }
 
 /** Returns the draft of a transaction that follows from the word of a node: its events count against the node's. */
-export const byNode = (hub: Hub, node_id: string, draft: Draft): Draft => within(hub, node_id, EVENTS.of_node, draft);
+export const byNode = (hub: Budgets, node_id: string, draft: Draft): Draft =>
+  within(hub, node_id, EVENTS.of_node, draft);
 
 /** Returns the draft of a transaction that refuses an agent at this address: its events count against the address's. */
-export const bySource = (hub: Hub, remote: string, draft: Draft): Draft =>
+export const bySource = (hub: Budgets, remote: string, draft: Draft): Draft =>
   within(hub, `from ${remote}`, EVENTS.of_source, draft);
 
-function within(hub: Hub, whose: string, most: number, draft: Draft): Draft {
+function within(hub: Budgets, whose: string, most: number, draft: Draft): Draft {
   return {
     ...draft,
     event(row) {
@@ -43,7 +50,7 @@ function within(hub: Hub, whose: string, most: number, draft: Draft): Draft {
   };
 }
 
-function budgetOf(hub: Hub, whose: string): EventBudget {
+function budgetOf(hub: Budgets, whose: string): EventBudget {
   const now_ms = hub.clock();
   const before = hub.budgets.get(whose);
   if (before !== undefined && now_ms - before.since_ms < EVENTS.within_ms) return before;

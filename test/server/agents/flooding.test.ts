@@ -28,7 +28,7 @@ const cards = (state: Device["state"]): Device[] =>
     reason: "r".repeat(3_000),
   }));
 
-test("100 cards whose state flips 20 times are a bounded number of short events, and the newest facts count", async () => {
+test("100 cards that flip 20 times are a bounded number of short events, and the newest facts count", async () => {
   const agent = await handAgent(stage, "box1", { devices: cards("ok") });
   const facts = (state: Device["state"]): void =>
     agent.say({ type: "facts", machine: machineOf("box1", { devices: cards(state) }) });
