@@ -15,6 +15,7 @@ export interface Specs {
   /** Returns the hash of a spec's content: SHA-256 in hex. */
   hashOf(spec: TaskSpec): string;
   readonly get: (hash: string) => TaskSpec;
+  readonly has: (hash: string) => boolean;
   /** Adds a spec that is about to be stored to the cache. Returns true if the database does not have it yet. */
   add(hash: string, spec: TaskSpec): boolean;
   /** Empties the cache, after rows were removed. */
@@ -45,6 +46,7 @@ export function specsOf(db: Database): Specs {
       assert(row !== null, `no spec has the hash ${hash}`);
       return remember(hash, JSON.parse(row.spec) as TaskSpec);
     },
+    has: (hash) => young.has(hash) || old.has(hash) || select.get(hash) !== null,
     add(hash, spec) {
       remember(hash, spec);
       return select.get(hash) === null;

@@ -44,6 +44,8 @@ export interface Committed<T> {
 export interface Store {
   readonly state: State;
   readonly spec: (hash: string) => TaskSpec;
+  /** A restored copy lacks the spec of a task that was adopted in a version from after the copy was made. */
+  readonly hasSpec: (hash: string) => boolean;
   /**
    * Queues a transaction for the next batch, and resolves once that batch is durable. `transact` must be synchronous
    * and pure except for its draft. When it throws, its changes are dropped, the rest of the batch stands, and the error

@@ -79,6 +79,7 @@ function specsIn(database: Database): Specs {
       if (spec === undefined) throw new Error(`no spec has the hash ${hash}`);
       return spec;
     },
+    has: (hash) => database.specs.has(hash),
     add: (hash, spec) => {
       const isNew = !database.specs.has(hash);
       database.specs.set(hash, spec);
@@ -158,6 +159,7 @@ export function openSimStore(world: StoreWorld, database: Database): SimStore {
   return {
     state: database.state,
     spec: desk.specs.get,
+    hasSpec: desk.specs.has,
     now: desk.now,
     commit: (actor, transact, idempotency) => enqueue(desk, actor, transact, idempotency ?? null),
     onCommit: (listener) => {

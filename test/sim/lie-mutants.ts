@@ -19,7 +19,11 @@ export const LIE_MUTANTS: readonly Mutant[] = [
     name: "unsealed-ends-are-taken",
     rule: "protocol 24: a restored server takes in only what a server has assigned",
     edits: [
-      edit("src/core/intake/observe.ts", "if (!context.isAssigned(node.id, entry)) {", 'if (entry.uid === "") {'),
+      edit(
+        "src/core/intake/observe.ts",
+        'if (!context.isAssigned(node.id, entry, "place")) {',
+        'if (entry.uid === "") {',
+      ),
     ],
   },
   {

@@ -11,6 +11,7 @@ import type { Ms } from "../units";
 import type { EndCause, TaskFinal } from "../model/end";
 import { finalWithoutReport, shortId, slotKey, taskName } from "../model/task";
 import { successorUid } from "../fresh";
+import type { SealScope } from "./seal";
 import { slotAfterEnd } from "../pass/slot";
 import { endEvent } from "./reported";
 
@@ -25,8 +26,11 @@ export interface IntakeContext {
   readonly hasEnded: (uid: string) => boolean;
   /** Returns whether this workload or run was removed for good, or has ended for good. */
   readonly hasGrave: (owner_uid: string) => boolean;
-  /** Returns whether a server of this cluster has assigned the reported attempt to this node. */
-  readonly isAssigned: (node_id: string, entry: TaskReport) => boolean;
+  /**
+   * Returns whether a server of this cluster has assigned the reported attempt to this node; with the scope `identity`,
+   * whether its signature also covers the run's number, the version and the spec.
+   */
+  readonly isAssigned: (node_id: string, entry: TaskReport, scope: SealScope) => boolean;
 }
 
 /** The working copy of one intake. Later entries see what earlier ones changed. */
@@ -143,8 +147,8 @@ function bookEnd(
   const attempts = Math.max(after.attempts, task.grant_until);
   if (grant === "passed_on") return { ...after, attempts };
   if (grant === "open") {
-    const { grant_until } = task;
-    const ends = after.ends.map((end) => (end.uid === task.uid ? { ...end, grant_until } : end));
+    const { grant_until, spec_hash } = task;
+    const ends = after.ends.map((end) => (end.uid === task.uid ? { ...end, grant_until, spec_hash } : end));
     return { ...after, attempts, ends };
   }
   // While inventories are still awaited, other nodes may have attempts of the slot, with grants of their own.

@@ -5,13 +5,13 @@ import type { TaskEnd } from "../model/rows-work";
 import type { ToldVerb } from "./assign";
 import { NO_RECORD, proofOfAbsence } from "./absent";
 import { mayMove } from "../model/lifecycle";
-import { newTask } from "../model/new-task";
 import type { Change, State } from "../model/rows-state";
 import type { Observed, TaskIdentity, TaskRow } from "../model/rows-task";
 import type { NodeRow, Orphan } from "../model/rows-node";
 import type { Inventory, TaskReport, Verb } from "../model/record";
 import type { TaskFinal } from "../model/end";
 import { keptOrphans } from "./orphans";
+import { isBelievable, NUMBER_MAX, rowOf } from "./adopted";
 import { observedOf } from "./reported";
 import { emptySlot } from "../pass/slot";
 import { isEnd, slotKey, taskName } from "../model/task";
@@ -113,9 +113,6 @@ const isWhole = (state: State, node: NodeRow, inventory: Inventory): boolean =>
 const isNamed = ({ workloads, runs, apps, nodes }: State, uid: string): boolean =>
   [workloads, runs, apps, nodes].some((rows) => rows.has(uid));
 
-/** Numbers of runs, attempts and slots are believed up to here, which is more than any cluster comes to. */
-const NUMBER_MAX = 1_000_000_000;
-
 const begin = (boot_id: string, orphans: readonly Orphan[]): IntakeDraft => ({
   boot_id,
   tasks: new Map(),
@@ -140,7 +137,7 @@ function finish(node: NodeRow, draft: IntakeDraft, before: NodeRow = node): Inta
 
 /**
  * Returns the changes that end a restored server's wait for this node. `next_run` is raised above the run numbers in
- * the node's inventory, so that none is given out again.
+ * the node's inventory that a server has signed, so that none is given out again.
  */
 function recovered(
   state: State,
@@ -152,7 +149,7 @@ function recovered(
   if (cluster.recovering === null) return [];
   const awaited = cluster.recovering.filter((id) => id !== node_id);
   const runs = entries
-    .filter((entry) => isAssigned(node_id, entry))
+    .filter((entry) => isAssigned(node_id, entry, "identity"))
     .map(({ identity }) => identity?.run ?? 0)
     .filter((run) => run <= NUMBER_MAX);
   const next_run = Math.max(cluster.next_run, ...runs.map((run) => run + 1));
@@ -225,11 +222,11 @@ function strange(state: State, node: NodeRow, entry: TaskReport, context: Intake
   if (isEnd(observed)) {
     draft.orphans.delete(entry.uid);
     if (state.cluster.recovering === null || !owned || context.hasEnded(entry.uid)) return;
-    if (!context.isAssigned(node.id, entry)) {
+    if (!context.isAssigned(node.id, entry, "place")) {
       draft.doubts.push(`told how ${entry.name} ended, which no server has assigned to it`);
       return;
     }
-    const row = rowOf(node, entry, context);
+    const row = rowOf(state, node, entry, context, null);
     if (row !== null) takeEnd(state, row, observed, entry, context, draft);
     return;
   }
@@ -247,7 +244,7 @@ function strange(state: State, node: NodeRow, entry: TaskReport, context: Intake
   }
   const known = owned && identity !== null && entry.held !== null && isBelievable(entry, identity);
   const earlier = known ? grantOf(state, node, entry.uid, identity) : null;
-  const isAssigned = state.cluster.recovering !== null && context.isAssigned(node.id, entry);
+  const isAssigned = state.cluster.recovering !== null && context.isAssigned(node.id, entry, "place");
   if (known && (isAssigned || earlier !== null)) {
     adopt(state, node, entry, observed, context, draft, earlier);
     return;
@@ -260,29 +257,6 @@ function strange(state: State, node: NodeRow, entry: TaskReport, context: Intake
   draft.orphans.set(entry.uid, { uid: entry.uid, name: entry.name, pid, held: entry.held });
   draft.notes.push(`${node.name} runs ${entry.name}, which no server knows: kept; see orch show ${node.name}`);
 }
-
-/**
- * Returns the row of an attempt that the server has not seen, made from its agent's entry. Returns null if the entry
- * lacks the identity or the promise, or if its numbers cannot be believed.
- */
-function rowOf(node: NodeRow, entry: TaskReport, context: IntakeContext): TaskRow | null {
-  const { identity, held } = entry;
-  if (identity === null || held === null || !isBelievable(entry, identity)) return null;
-  return newTask({
-    uid: entry.uid,
-    identity,
-    node,
-    grant_until: Math.max(entry.grant_until, identity.attempt),
-    promised: held,
-    unix_user: entry.unix_user,
-    exclusive: entry.exclusive,
-    created_ms: context.now_ms,
-    assigned_revision: context.revision,
-  });
-}
-
-const isBelievable = ({ grant_until }: TaskReport, { slot, member, attempt }: TaskIdentity): boolean =>
-  attempt > 0 && Math.max(slot, member, attempt, grant_until) <= NUMBER_MAX;
 
 /**
  * Returns the earlier attempt under whose grant the agent made this attempt, or null. The server has not heard of this
@@ -321,7 +295,7 @@ function adopt(
   earlier: TaskRow | TaskEnd | null,
 ): void {
   const { identity } = entry;
-  const row = rowOf(node, entry, context);
+  const row = rowOf(state, node, entry, context, earlier);
   if (identity === null || row === null) return;
   draft.orphans.delete(entry.uid);
   // What was decided about the attempt before holds for this one too.
@@ -333,7 +307,7 @@ function adopt(
   const key = slotKey(identity.owner_uid, identity.slot);
   const slot = draft.slots.get(key) ?? state.slots.get(key) ?? emptySlot(identity.owner_uid, identity.slot);
   putSlot(draft, { ...slot, attempts: Math.max(slot.attempts, row.grant_until) });
-  draft.notes.push(`adopted ${entry.name} on ${node.name}`);
+  draft.notes.push(`adopted ${taskName(row)} on ${node.name}`);
 }
 
 /** Decides about tasks of this node that its inventory does not name. Returns those about which nobody can decide. */

@@ -99,6 +99,8 @@ export interface TaskEnd
    * closed, and its node makes no further attempt of the slot.
    */
   readonly grant_until?: number;
+  /** The spec of a task whose grant is open: attempts that its agent has made run it too. */
+  readonly spec_hash?: string;
 }
 
 /** What is remembered of a slot between its tasks. It is written in the commit that takes in a task's end. */

@@ -18,5 +18,5 @@ export const intakeContext = (
   hasEnded,
   // A run that is over has no grave row, since history contains the run itself.
   hasGrave: (uid) => store.history.hasGrave(uid) || store.history.run(uid) !== null,
-  isAssigned: (node_id, entry) => isSealed(identity.cluster_id, node_id, entry, identity.verify),
+  isAssigned: (node_id, entry, scope) => isSealed(identity.cluster_id, node_id, entry, identity.verify, scope),
 });

@@ -61,9 +61,13 @@ const taskOp = (op: string, task: TaskRow, why: string, state: State): OpView =>
   why,
 });
 
-/** Returns why a task is on its node: the planner's scores in the present state. */
+/**
+ * Returns why a task is on its node: the planner's scores in the present state. They are empty for a task whose spec a
+ * restored server does not have.
+ */
 export function placedView({ store, loop }: Context, task: TaskRow): Placed {
   const node = store.state.nodes.get(task.node_id)?.name ?? task.node_id;
+  if (!store.hasSpec(task.spec_hash)) return { node, scores: [], devices: [] };
   const { scores, devices } = explainPlaced(loop.snapshot(store.state, store.now()), task);
   return {
     node,

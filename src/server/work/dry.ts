@@ -47,6 +47,7 @@ export function dryRun<T>(
     specs: {
       hashOf: (one) => hashOf(canonicalJson(one)),
       get: spec,
+      has: (hash) => specs.has(hash) || store.hasSpec(hash),
       clear: () => specs.clear(),
       add(hash, one) {
         specs.set(hash, one);

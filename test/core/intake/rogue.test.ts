@@ -163,6 +163,41 @@ describe("a rogue agent", () => {
   });
 });
 
+describe("what an adopted attempt is", () => {
+  const lies = {
+    project: "alice-secret",
+    user: "alice",
+    app: "bank",
+    workload: "vault",
+    kind: "job",
+    run: 1,
+    version: 99,
+    spec_hash: "nope",
+  } as const;
+  const second = { ...granted, ...lies, uid: successorUid(granted.uid, 2), attempt: 2, grant_until: 1_000_000 };
+  const entry = reportOf(second, { state: "running", pid: 5, started_age_ms: 1 });
+  const place: IntakeContext = { ...context, isAssigned: (_node, _entry, scope) => scope === "place" };
+  const taken = (before: State, facts: IntakeContext) =>
+    withChanges(before, observe(before, "box", [entry], facts).changes).tasks.get(second.uid);
+  const { project, user, app, workload, kind, run: none, version, spec_hash } = granted;
+  const true_ones = { project, user, app, workload, kind, run: none, version, spec_hash };
+
+  test("comes from the attempt whose grant covers it", () => {
+    expect(taken(state, context)).toMatchObject({ ...true_ones, attempt: 2, grant_until: 2 });
+  });
+  test("comes from the workload in a restored server; version and spec from what is signed", () => {
+    const before: State = { ...recovering, tasks: new Map() };
+    expect(taken(before, place)).toMatchObject(true_ones);
+    expect(taken(before, context)).toMatchObject({ ...true_ones, version: 99, spec_hash: "nope" });
+  });
+  test("raises the next run number only if the number is signed", () => {
+    const strange = reportOf({ ...job, uid: uidOf("stranger"), run: 900 }, { state: "starting" });
+    const inventory = { boot_id: node.boot_id, applied: null, entries: [strange], unreadable: [] };
+    const { changes } = observeInventory(recovering, "box", inventory, place);
+    expect(withChanges(recovering, changes).cluster.next_run).toBe(2);
+  });
+});
+
 describe("a slot that another node has now", () => {
   const first = buildTask(api, "box", { grant_until: 4 });
   const { after: closed } = told([failedReport(first)], withTask(first));

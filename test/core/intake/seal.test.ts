@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { successorUid } from "../../../src/core/fresh";
-import { isSealed, sealText } from "../../../src/core/intake/seal";
+import { canonicalJson } from "../../../src/core/canonical";
+import { isSealed, type SealScope, sealText } from "../../../src/core/intake/seal";
 import type { TaskReport } from "../../../src/core/model/record";
 import { buildTask, buildWorkload } from "../../support/build";
 import { reportOf } from "../../support/reports";
@@ -37,6 +38,20 @@ describe("a seal", () => {
     ["a signature of its own making", { seal: { ...seal, signature: "AAAA" } }],
   ];
   test.each(lies)("does not hold for %s", (_what, part) => expect(isOf(part)).toBe(false));
+  const versioned = entry.identity === null ? null : { ...entry.identity, version: 99 };
+  const numbered = entry.identity === null ? null : { ...entry.identity, run: 999_999_999 };
+  const spent = entry.identity === null ? null : { ...entry.identity, spec_hash: "nope" };
+  test.each([versioned, numbered, spent])("does not hold for another run number, version or spec", (identity) => {
+    expect(isOf({ identity })).toBe(false);
+  });
+  test("of an earlier build holds for the place, and for no identity", () => {
+    const { owner_uid, slot, member, uid, attempt, grant_until } = task;
+    const place = { cluster_id: "c", node_id: "box", owner_uid, slot, member, uid, attempt, grant_until };
+    const older = { ...seal, signature: sign(`orch-task-v1\n${canonicalJson(place)}`) };
+    const holds = (scope: SealScope): boolean => isSealed("c", "box", { ...entry, seal: older }, verify, scope);
+    expect([holds("place"), holds("identity")]).toEqual([true, false]);
+    expect(isSealed("c", "box", entry, verify, "identity")).toBe(true);
+  });
   test("does not hold for another node, nor for another cluster", () => {
     expect(isOf({}, "other")).toBe(false);
     expect(isOf({}, "box", "d")).toBe(false);

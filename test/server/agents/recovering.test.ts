@@ -51,10 +51,11 @@ async function restored(): Promise<{ task: TaskRow; here: Known; there: Known }>
 }
 
 /** The attempt that was placed on the other node after the copy was made. */
-function replacement(task: TaskRow, { credential: { node_id } }: Known): TaskReport {
+function replacement(task: TaskRow, { credential: { node_id } }: Known, part: Partial<TaskRow> = {}): TaskReport {
   const { store, identity } = stage.api;
   const { cluster_id } = store.state.cluster;
-  const next = { ...task, uid: "b".repeat(32), node_id, attempt: task.attempt + 1, grant_until: task.grant_until + 1 };
+  const numbers = { attempt: task.attempt + 1, grant_until: task.grant_until + 1 };
+  const next = { ...task, ...part, ...numbers, uid: "b".repeat(32), node_id };
   const signature = identity.sign(sealText(cluster_id, node_id, next, next));
   return {
     ...reportOf(next, { state: "running", pid: 7, started_age_ms: 1 }),
@@ -86,4 +87,15 @@ test.each(["first", "last"])("an attempt that was replaced never begins, if its 
   const late = when === "first" ? await comes(there, [runs]) : await comes(here);
   expect(verbs(await (when === "first" ? early : late).rest())).toEqual(["stop"]);
   expect(live().map(({ uid, desired }) => [uid === runs.uid, desired])).toContainEqual([true, "run"]);
+});
+
+test("an attempt of a version from after the copy was made is explained without its spec", async () => {
+  const { task, here, there } = await restored();
+  await comes(here);
+  const newer = replacement(task, there, { version: 2, spec_hash: "f".repeat(64), user: "bob", project: "other" });
+  await comes(there, [newer]);
+  const adopted = await waitUntil("the attempt", () => stage.api.store.state.tasks.get(newer.uid));
+  expect(adopted).toMatchObject({ version: 2, user: task.user, project: task.project });
+  const { status, body } = await stage.call("GET", `/v1/explain/${newer.uid}`, { as: "alice" });
+  expect([status, (body["placed"] as { scores: unknown }).scores]).toEqual([200, []]);
 });
