@@ -11,8 +11,6 @@ import { bootAgent, bootServer, crashAgent, crashServer } from "./processes";
 import type { World } from "./world";
 
 const HALF_OPEN = 0.1;
-/** How often a copy is restored just when a machine whose keeper hangs is told to start something. */
-const HANGING_RESTORE = 0.5;
 /** How often somebody copies the database just when a machine is cut off that was told to start something. */
 const COPIED = 0.5;
 const LONGEST_MS = 200_000;
@@ -37,10 +35,11 @@ export function ambushAgent(world: World, link: Link, data: string): void {
         world.backups.push(copyDatabase(world.database));
       return cutAlone(world, link.machine);
     }
-    const { restore_told } = world.faults;
-    // What is told now waits in the hanging keeper, and may begin when it goes on.
-    const waits = restore_told > 0 && hangsAt(world, link.machine);
-    if (ambush.chance(waits ? HANGING_RESTORE : restore_told)) return restoreSoon(world);
+    if (ambush.chance(world.faults.restore_told)) {
+      // What is told now waits in the hanging keeper, and may begin when it goes on.
+      if (world.faults.every_ms.keeper_hang !== null) hangKeeper(world, link.machine);
+      return restoreSoon(world);
+    }
   }
   if (!ambush.chance(world.faults.ambush)) return;
   const kill = ambush.chance(0.5),
@@ -62,13 +61,13 @@ export function ambushAgent(world: World, link: Link, data: string): void {
   });
 }
 
-const hangsAt = (world: World, id: string): boolean =>
-  world.machines.some(
-    (machine) => machine.id === id && machine.hangs.keeper > world.schedule.now_ms + RESTORE_WITHIN_MS,
-  );
-
-/** A copy is restored and its nodes are heard within this time. */
-const RESTORE_WITHIN_MS = 5_000;
+/** Lets the keeper of a machine hang for longer than a restored server takes to be heard. */
+function hangKeeper(world: World, id: string): void {
+  const machine = world.machines.find((one) => one.id === id);
+  if (machine === undefined || machine.power !== "on") return;
+  world.trace.note(`the keeper of ${id} hangs`);
+  machine.hangs.keeper = world.schedule.now_ms + world.dice.ambush.int(5_000, 30_000);
+}
 
 /** Restores a copy while somebody was told to start something and may not have done so yet. */
 function restoreSoon(world: World): void {

@@ -114,6 +114,8 @@ export function drawFaults(random: Random): Faults {
     often("restore", 0.2, 30_000, 150_000);
     often("wrong_copy", 0.15, 20_000, 150_000);
   }
+  // What waits in a hanging keeper must not outlive the timeline that ordered it.
+  if (every.restore !== null) often("keeper_hang", 0.5, 12_000, 120_000);
   // A copy is old only if the server was started again since, and better several times.
   if (every.restore !== null || every.wrong_copy !== null)
     every.server_kill = Math.min(every.server_kill ?? Number.POSITIVE_INFINITY, logUniform(random, 15_000, 60_000));
@@ -130,7 +132,7 @@ export function drawFaults(random: Random): Faults {
     write_ms: calm || random.chance(0.6) ? 4 : random.int(100, 3_000),
     ambush: some(0.4, 0.15),
     cut_told: some(0.6, 0.4),
-    restore_told: every.restore === null ? 0 : some(0.6, 0.1),
+    restore_told: every.restore === null ? 0 : some(0.6, every.keeper_hang === null ? 0.1 : 0.5),
     act_every_ms: logUniform(random, 2_000, 20_000),
     every_ms: every as Record<Trouble, number | null>,
     cores: random.pick([2, 2, 4, 8]),

@@ -62,6 +62,7 @@ function start(hands: Hands, machine: Machine, assignment: Assignment, done: () 
     const { records, acked } = machine.disk;
     const hasDirectory = records.has(assignment.uid) && !acked.has(assignment.uid);
     if (!hasDirectory || !claim(machine, assignment.uid, assignment)) return done();
+    hands.watcher.claimed(machine, assignment.uid);
     machine.starting.add(assignment.uid);
     machine.changed();
     schedule.in(random.int(1, 10), () => {

@@ -81,6 +81,7 @@ export function watchLives(world: LivesWorld): Lives {
     stopSent: (uid, attempt, grace_ms) => {
       if (!stopped.has(uid)) stopped.set(uid, { attempt, at_ms: world.now(), grace_ms });
     },
+    claimed: (machine, uid) => world.begins(machine, uid),
     started: (machine, process) => started(register, machine, process),
     signalled: (machine, process, signal, by) => signalled(register, machine, process, signal, by),
     ended: (machine, process, exit) => ended(register, machine, process, exit),
@@ -109,7 +110,6 @@ function started(register: Register, machine: Machine, process: Process): void {
   };
   world.note(`+ ${taskName(identity)} ${short(life.uid)} on ${machine.id}`);
   demand(!all.has(life.uid), "I5: an attempt executes once", () => `${describe(life)} was executed before`);
-  world.begins(machine, life.uid);
   const end = machine.disk.records.get(life.uid)?.end ?? null;
   demand(end === null, "12: what has ended never begins", () => `${describe(life)} is ${end?.state ?? ""}`);
   demand(boot_id === machine.boot_id, "12: an assignment is for one boot", () => `${describe(life)} is for ${boot_id}`);

@@ -119,6 +119,8 @@ export interface Machine {
 }
 
 export interface Watcher {
+  /** Called when a keeper has claimed a task. From then on it has begun. */
+  claimed(machine: Machine, uid: string): void;
   started(machine: Machine, process: Process): void;
   ended(machine: Machine, process: Process, exit: Exit): void;
   signalled(machine: Machine, process: Process, signal: string, by: "agent" | "lease"): void;

@@ -329,6 +329,28 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: "ordered-starts-are-kept",
+    rule: "protocol 22: what was ordered of a keeper and has not begun is dropped too",
+    edits: [
+      edit(
+        "src/agent/loop/loop.ts",
+        "await Promise.allSettled(unbegun.map(([, record]) => this.#drop(record)))",
+        "await Promise.allSettled(unbegun.filter(([uid]) => !this.#acts.busy.has(uid)).map(([, record]) => this.#drop(record)))",
+      ),
+    ],
+  },
+  {
+    name: "dropped-without-claim",
+    rule: "protocol 12, 22: a claim decides whether what is dropped had begun",
+    edits: [
+      edit(
+        "src/agent/loop/loop.ts",
+        'await claimStopped({ store, driver }, uid, driver.isOrdered(uid) ? "write" : "owe")',
+        'await Promise.resolve(store.wasClaimed(uid) ? "before" : "now")',
+      ),
+    ],
+  },
+  {
     name: "kept-ends-stay-away",
     rule: "protocol 10: finished records are kept, and told to a new timeline",
     edits: [edit("src/agent/loop/loop.ts", "of await store.kept()", "of (await store.kept()).slice(0, 0)")],
