@@ -334,8 +334,8 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     edits: [
       edit(
         "src/agent/loop/loop.ts",
-        "await Promise.allSettled(unbegun.map(([, record]) => this.#drop(record)))",
-        "await Promise.allSettled(unbegun.filter(([uid]) => !this.#acts.busy.has(uid)).map(([, record]) => this.#drop(record)))",
+        "unbegun.map(([, record])",
+        "unbegun.filter(([uid]) => !this.#acts.busy.has(uid)).map(([, record])",
       ),
     ],
   },
