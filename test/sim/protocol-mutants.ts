@@ -172,8 +172,8 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
       ),
       edit(
         "src/core/intake/ends.ts",
-        "if (isOpen) return { ...after, attempts: Math.max(after.attempts, task.grant_until) };",
-        "",
+        "const attempts = Math.max(after.attempts, task.grant_until);",
+        "const attempts = after.attempts;",
       ),
     ],
   },
