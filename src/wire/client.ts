@@ -224,7 +224,7 @@ function nodes(get: Get, post: Post) {
     taint: (node: string, body: z.infer<typeof taintRequest>) => post(`${at(node)}/taint`, nodeView, body),
     approve: (node: string, body: z.infer<typeof approveRequest>) => post(`${at(node)}/approve`, nodeView, body),
     refuse: (node: string) => post(`${at(node)}/refuse`, doneAnswer),
-    forget: (node: string, body: z.infer<typeof forgetRequest> = { fenced: false }) =>
+    forget: (node: string, body: z.input<typeof forgetRequest> = { fenced: false }) =>
       post(`${at(node)}/forget`, doneAnswer, body),
     stopOrphan: (node: string, uid: string) => post(`${at(node)}/orphans/${part(uid)}/stop`, doneAnswer),
     adoptOrphan: (node: string, uid: string) => post(`${at(node)}/orphans/${part(uid)}/adopt`, doneAnswer),

@@ -151,17 +151,24 @@ export const nodeForget = command({
   operands: ["<NODE>"],
   options: {
     fenced: flag("--fenced", "I vouch that the machine is off: its tasks are lost, and run elsewhere"),
+    revoke: flag("--revoke", "with --fenced: put it out although it is connected, and refuse its key from now on"),
     yes: flag("-y, --yes", "don't ask"),
   },
-  examples: [["orch node forget box1 --fenced", "a machine that will not come back"]],
+  examples: [
+    ["orch node forget box1 --fenced", "a machine that will not come back"],
+    ["orch node forget box1 --fenced --revoke", "a machine that is not to be trusted any more"],
+  ],
   async run(context, { args: [name = ""], flags }) {
+    if (flags.revoke && !flags.fenced) {
+      throw new UsageError("--revoke goes with --fenced", "the tasks of a node that is put out count as lost");
+    }
     const asked = flags.fenced
       ? `Is ${name} really off? Its tasks may run twice if it is not. Forget it?`
       : `Forget ${name}?`;
     if (!flags.yes && !(await confirm(context, asked, "Say yes beforehand: orch node forget --yes"))) {
       return EXIT.failed;
     }
-    await (await context.client()).forget(name, { fenced: flags.fenced });
+    await (await context.client()).forget(name, { fenced: flags.fenced, revoke: flags.revoke });
     context.print(`${name}: forgotten`);
     return EXIT.done;
   },

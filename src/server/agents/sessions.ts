@@ -114,7 +114,10 @@ export function createSessions(context: Context): Sessions {
     isOpen: (node_id) => hub.live.has(node_id),
     close(node_id, why) {
       const session = hub.live.get(node_id);
-      if (session !== undefined) refuse(session, why);
+      if (session === undefined) return;
+      refuse(session, why);
+      // The other end may never answer the closing handshake, so its session ends here.
+      drop(hub, session);
     },
     keep(node_id) {
       const session = hub.live.get(node_id);

@@ -5,6 +5,7 @@ import type { IntakeContext } from "../../core/intake/ends";
 import type { State } from "../../core/model/rows-state";
 import type { NodeRow } from "../../core/model/rows-node";
 import type { Taint } from "../../core/model/workload";
+import { keyId } from "../../wire/join";
 import type { Draft } from "../../store/store";
 import { oneByUid } from "../work/resolve";
 import { notFound, RefusedError } from "../refused";
@@ -71,6 +72,17 @@ export function retainted(node: NodeRow, set: readonly Taint[], remove: readonly
     (taint) => !gone.has(taint.key) && !set.some((one) => one.key === taint.key && one.effect === taint.effect),
   );
   return { ...node, taints: [...kept, ...set] };
+}
+
+/** The grave of a key that an operator has put out with its node: no machine joins with it again. */
+export const keyGrave = (public_key: string): string => `key/${keyId(public_key)}`;
+
+/** Puts a node's key out for good. The node itself is forgotten beside it. */
+export function revokeKey(draft: Draft, { name, id, public_key }: NodeRow): void {
+  const uid = keyGrave(public_key);
+  draft.put([{ table: "graves", key: uid, row: { uid, at_ms: draft.now_ms } }]);
+  const detail = `the key ${keyId(public_key)} is refused from now on`;
+  draft.event({ verb: "revoked", object: name, project: null, node_id: id, detail });
 }
 
 /**

@@ -20,7 +20,7 @@ import { testsView } from "../../wire/node-tests";
 import { HOUSE_LIMITS } from "../../core/limits";
 import type { Draft } from "../../store/store";
 import type { Api } from "./api";
-import { requireNode, drained, forgetNode, putNode, relabelled, retainted } from "../nodes/node-changes";
+import { requireNode, drained, forgetNode, revokeKey, putNode, relabelled, retainted } from "../nodes/node-changes";
 import { approveNode, refuseNode } from "../nodes/join";
 import { intakeContext } from "../nodes/intake-context";
 import { newOrder, orderTests, resumeNode } from "../nodes/node-testing";
@@ -205,12 +205,15 @@ const CHANGE = [
     path: "/v1/nodes/{node}/forget",
     body: forgetRequest,
     answer: doneAnswer,
-    summary: "Removes a node; `fenced` vouches that the machine is off, so that its tasks are lost on proof",
+    summary:
+      "Removes a node; `fenced` vouches that the machine is off, so that its tasks are lost on proof; `revoke` puts out " +
+      "a connected one as well, and refuses its key from then on",
     async handle({ api, params, body, commit }): Promise<z.infer<typeof doneAnswer>> {
       const { id } = requireNode(api.store.state, params.node);
       const done = await commit((draft) => {
         const node = requireNode(draft.state, params.node);
-        if (body.fenced && api.sessions.isOpen(id)) requireSilent(node);
+        if (body.fenced && !body.revoke && api.sessions.isOpen(id)) requireSilent(node);
+        if (body.revoke) revokeKey(draft, node);
         forgetNode(draft, node, body.fenced, intakeContext(api, draft));
         return { revision: draft.revision };
       });
@@ -274,6 +277,8 @@ export const NODE_ROUTES = [...LOOK, ...TESTS, ...CHANGE, ...ADMIT];
  */
 function requireSilent({ name, contact }: NodeRow): void {
   if (contact !== "connected") return;
-  const hint = `Drain it first (orch node drain ${name}), or switch it off and wait until it is unreachable`;
+  const hint =
+    `Drain it first (orch node drain ${name}), or switch it off and wait until it is unreachable; if it is not to be ` +
+    `trusted any more: orch node forget ${name} --fenced --revoke`;
   throw new RefusedError("conflict", `${name} is connected, so it is not off`, hint);
 }

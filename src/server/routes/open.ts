@@ -6,6 +6,7 @@ import { joinAnswer, joinRequest, keyId } from "../../wire/join";
 import { healthView } from "../../wire/api/answers";
 import { credentialFor, requireSigned } from "../access/identity";
 import { joinNode } from "../nodes/join";
+import { keyGrave } from "../nodes/node-changes";
 import { newOrder } from "../nodes/node-testing";
 import { RefusedError } from "../refused";
 import { route } from "./route";
@@ -67,6 +68,9 @@ export const OPEN_ROUTES = [
       api.quotas.spend("joins", who.name, link.source);
       const { name, public_key, machine, vouched, also } = body;
       requireSigned(api.identity, who.token_id, body);
+      if (api.store.history.hasGrave(keyGrave(public_key))) {
+        throw new RefusedError("forbidden", "an operator has revoked this key", "It joins no more");
+      }
       const uid = api.seed();
       const { is, node, superseded } = await commit((draft) => {
         const joined = joinNode(draft, {

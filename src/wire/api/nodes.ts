@@ -71,4 +71,6 @@ export const approveRequest = z.object({ key: z.string().nullable() });
 export const forgetRequest = z.object({
   /** The operator vouches that the machine is off. That is proof that its tasks are lost. */
   fenced: z.boolean(),
+  /** Also if the node is connected: its key is refused from now on, whatever it still runs. */
+  revoke: z.boolean().default(false),
 });
