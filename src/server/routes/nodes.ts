@@ -206,8 +206,8 @@ const CHANGE = [
     body: forgetRequest,
     answer: doneAnswer,
     summary:
-      "Removes a node; `fenced` vouches that the machine is off, so that its tasks are lost on proof; `revoke` puts out " +
-      "a connected one as well, and refuses its key from then on",
+      "Removes a node; `fenced` vouches that the machine is off, so that its tasks are lost on proof; `revoke` puts " +
+      "out a connected one as well, and refuses its key from then on",
     async handle({ api, params, body, commit }): Promise<z.infer<typeof doneAnswer>> {
       const { id } = requireNode(api.store.state, params.node);
       const done = await commit((draft) => {
