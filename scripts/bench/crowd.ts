@@ -63,6 +63,7 @@ function pretendDriver(): Driver {
     wasBegun: () => false,
     isOrdered: () => false,
     trouble: () => null,
+    silent: () => null,
     start: async ({ assignment: { uid } }) => {
       seen.set(uid, { claimed: true, process: { is: "alive", handle: { pid: ++pids }, started_ms: bootMs() } });
       changed();

@@ -68,6 +68,8 @@ export interface AgentOptions {
   say(line: string): void;
 }
 
+/** How often it is looked whether a keeper hangs. */
+const SILENT_LOOK_MS = 1_000;
 /** How long the first hello waits for the cards. Cards that are found later are reported then. */
 const FIRST_LOOK_MS = 2_000;
 
@@ -172,7 +174,11 @@ interface Grounds {
   readonly cards: AgentCards;
   readonly machine: () => Machine;
   /** What is said of the machine once the tasks are open: why none can be begun, or null, and whose else there are. */
-  readonly ability: { trouble: () => string | null; foreign: () => readonly ForeignTask[] };
+  readonly ability: {
+    trouble: () => string | null;
+    silent: () => string | null;
+    foreign: () => readonly ForeignTask[];
+  };
   readonly identity: AgentIdentity;
 }
 
@@ -199,12 +205,13 @@ async function settle(data: string, options: AgentOptions): Promise<Grounds | nu
     share_names: [options.capacity === null ? "" : ownName, "", runName(data), before?.credential.name ?? ""],
   });
   const cards = openCards({ data, cgroups, fakes: options.devices, only: options.cards, clock, say: options.say });
-  const ability: Grounds["ability"] = { trouble: () => null, foreign: () => [] };
+  const ability: Grounds["ability"] = { trouble: () => null, silent: () => null, foreign: () => [] };
   const machine = (): Machine => {
     const facts = {
       ...probed.facts,
       limits: cards.limits(),
       unable: ability.trouble(),
+      silent: ability.silent(),
       foreign_tasks: ability.foreign(),
     };
     return { ...probed, facts, devices: [...cards.watch.devices()] };
@@ -322,8 +329,17 @@ async function watchMachine(
   const foreign = watchForeign(runDirOf(data), say, changed);
   ability.foreign = () => foreign.now();
   ability.trouble = () => disk.trouble() ?? store.trouble() ?? driver.trouble();
+  ability.silent = () => driver.silent();
+  let silent: string | null = null;
+  const looking = setInterval(() => {
+    if (driver.silent() === silent) return;
+    silent = driver.silent();
+    say(silent ?? "every keeper answers again");
+    changed();
+  }, SILENT_LOOK_MS);
   return {
     close() {
+      clearInterval(looking);
       disk.close();
       foreign.close();
     },

@@ -151,6 +151,7 @@ export const nodeFacts = z.object({
   unix_user: prose,
   /** Older agents do not send this field. */
   unable: prose.nullable().optional(),
+  silent: prose.nullable().optional(),
   foreign_tasks: foreignTasks.optional(),
 }) satisfies z.ZodType<NodeFacts>;
 

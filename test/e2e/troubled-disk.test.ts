@@ -206,7 +206,16 @@ describe.if(process.platform === "linux")("a keeper that does not answer", () =>
       signal(keeper, "SIGSTOP");
       const ran = await cluster.orch("run", ...LITTLE, "-c", "echo once");
       expect({ code: ran.code, out: ran.out }).toEqual({ code: 0, out: "once\n" });
+      const reason = async (): Promise<string> =>
+        (await cluster.json<{ nodes: NodeView[] }>("nodes")).nodes[0]?.reason ?? "";
+      await waitUntil(
+        "the node to say so",
+        async () => /does not answer, and keeps 1 task/.test(await reason()),
+        30_000,
+      );
+      expect(await cluster.ok("nodes")).toContain(`its keeper (PID ${keeper.pid}) does not answer`);
       signal(keeper, "SIGCONT");
+      await waitUntil("it to be over", async () => (await reason()) === "", 30_000);
       expect((await cluster.orch("cancel", held.out.trim())).code).toBe(0);
     } finally {
       expect(await cluster.close()).toEqual([]);

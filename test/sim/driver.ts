@@ -170,6 +170,7 @@ function makeDriver(
     seen,
     isOrdered: () => false,
     trouble: () => null,
+    silent: () => null,
     wasBegun: (uid) => machine.run.claims.has(uid),
     start: (record) =>
       new Promise((resolve, reject) => {

@@ -20,6 +20,8 @@ export interface Driver {
   isOrdered(uid: string): boolean;
   /** Returns why no task can be begun, whichever it is, or null. */
   trouble(): string | null;
+  /** Returns what hangs of that which keeps tasks, for people, or null. Other tasks can be begun meanwhile. */
+  silent(): string | null;
   /** Resolves when the task runs or is over. Rejects, after a while, if nothing was begun. */
   start(record: TaskRecord): Promise<void>;
   /** Sends a signal to the task's own process and its group. */

@@ -1,7 +1,7 @@
 // The keepers of this node, seen from the agent: it finds those that run, asks one of its own version to start tasks,
 // starts one if there is none, and notices when one is gone.
 
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { formatDuration } from "../../core/format";
 import { bootMs, pause, within } from "../../os/clock";
 import { answerOf, makeDirSlowly, openToAppendSlowly } from "../../os/files/disk";
@@ -32,10 +32,13 @@ export type StartAnswer = { readonly is: "begun" } | { readonly is: "refused"; r
 
 interface Keeper {
   readonly peer: LinePeer;
+  readonly pid: string;
   version: string;
   readonly uids: Set<string>;
   /** Whether the keeper has left an order unanswered, and has said nothing since. */
   silent: boolean;
+  /** How many pings in a row it has not answered; null if it does not know them. */
+  unanswered: number | null;
   /** Starts that wait for their answer, by uid. A repeated start waits for the same answer. */
   readonly asked: Map<string, PromiseWithResolvers<StartAnswer>>;
 }
@@ -43,6 +46,9 @@ interface Keeper {
 const GREETING_MS = 5_000;
 const BEGIN_MS = 20_000;
 const ANSWER_MS = 10_000;
+const PING_MS = 2_000;
+/** After this many pings without any word a keeper counts as hanging. */
+const MOST_UNANSWERED = 4;
 const AGAIN_MS = 5;
 const LAUNCH_AGAIN_MS = 5_000;
 
@@ -61,6 +67,7 @@ export class Keepers {
   #starting: Promise<OwnKeeper> | null = null;
   #heard_boot_ms: number | null = null;
   #closed = false;
+  #pinging: ReturnType<typeof setInterval> | null = null;
   #trouble: string | null = null;
 
   constructor(options: KeepersOptions) {
@@ -101,6 +108,24 @@ export class Keepers {
     return this.#trouble;
   }
 
+  /** Returns which keepers hang, or null: what they keep goes on, and its end is not told until they answer. */
+  silent(): string | null {
+    const hanging = [...this.#keepers].filter(({ unanswered }) => (unanswered ?? 0) > MOST_UNANSWERED);
+    if (hanging.length === 0) return null;
+    const tasks = hanging.reduce((sum, { uids }) => sum + uids.size, 0);
+    const pids = hanging.map(({ pid }) => pid).join(", ");
+    const kept = `${tasks} ${tasks === 1 ? "task" : "tasks"}`;
+    return `its keeper (PID ${pids}) does not answer, and keeps ${kept}: nobody hears of their ends`;
+  }
+
+  #ping(): void {
+    for (const keeper of this.#keepers) {
+      // Nothing is piled up for a keeper that does not read.
+      if (keeper.unanswered === null || keeper.unanswered++ > 0) continue;
+      tell(keeper, { do: "ping" });
+    }
+  }
+
   count(): number {
     return this.#keepers.size;
   }
@@ -129,11 +154,13 @@ export class Keepers {
   /** Closes the connections. The keepers end when they have no task left. */
   close(): void {
     this.#closed = true;
+    if (this.#pinging !== null) clearInterval(this.#pinging);
     for (const keeper of this.#keepers) keeper.peer.close();
   }
 
   #hear(keeper: Keeper, line: unknown, greeted: () => void): void {
     keeper.silent = false;
+    if (keeper.unanswered !== null) keeper.unanswered = 0;
     const heard = parseFromKeeper(line);
     if (heard.is === "told") return this.#take(keeper, heard.message, greeted);
     this.#options.say(`a keeper says what is not understood: ${heard.why}`);
@@ -144,8 +171,12 @@ export class Keepers {
     switch (message.is) {
       case "here":
         keeper.version = message.version;
+        keeper.unanswered = message.pings === true ? 0 : null;
+        this.#pinging ??= setInterval(() => this.#ping(), PING_MS);
         for (const uid of message.uids) keeper.uids.add(uid);
         return greeted();
+      case "alive":
+        return;
       case "started":
         keeper.uids.add(message.uid);
         this.#options.told(message);
@@ -172,7 +203,7 @@ export class Keepers {
     const greeting = Promise.withResolvers<void>();
     let made: Keeper | null = null;
     const connected = await connectLines(path, (socket) => {
-      const keeper: Keeper = { peer: socket, version: "", uids: new Set(), silent: false, asked: new Map() };
+      const keeper = newKeeper(socket, basename(path, ".sock"));
       made = keeper;
       return {
         message: (line) => this.#hear(keeper, line, () => greeting.resolve()),
@@ -251,6 +282,16 @@ async function openLogSlowly(dir: string, log: string): Promise<number> {
   await makeDirSlowly(dir);
   return openToAppendSlowly(log);
 }
+
+const newKeeper = (peer: LinePeer, pid: string): Keeper => ({
+  peer,
+  pid,
+  version: "",
+  uids: new Set(),
+  silent: false,
+  unanswered: null,
+  asked: new Map(),
+});
 
 const tell = (keeper: Keeper, message: ToKeeper): void => keeper.peer.send(message);
 

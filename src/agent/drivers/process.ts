@@ -225,6 +225,10 @@ class ProcessDriver implements Driver {
     return this.#keepers.trouble();
   }
 
+  silent(): string | null {
+    return this.#keepers.silent();
+  }
+
   async start({ assignment }: TaskRecord): Promise<void> {
     const { uid } = assignment;
     const { store, accounts, access, log_cap_bytes = HOUSE_LIMITS.log_bytes } = this.#options;

@@ -79,7 +79,7 @@ class Keeper {
     this.#peers.add(peer);
     if (this.#lonely !== null) clearTimeout(this.#lonely);
     this.#lonely = null;
-    this.#tell(peer, { is: "here", version: this.#version, uids: [...this.#tasks.keys()] });
+    this.#tell(peer, { is: "here", version: this.#version, uids: [...this.#tasks.keys()], pings: true });
     return {
       message: (message) => this.#hear(message, peer),
       closed: () => {
@@ -109,6 +109,8 @@ class Keeper {
     if (message.do === "lease") {
       this.#heard_boot_ms = Math.max(this.#heard_boot_ms ?? 0, message.heard_boot_ms);
       this.#around.guard.lease(this.#heard_boot_ms);
+    } else if (message.do === "ping") {
+      this.#tell(peer, { is: "alive" });
     } else if (message.do === "start") {
       this.#start(message.order)
         .then((refused) => {

@@ -42,10 +42,14 @@ export interface TaskOrder {
 export type ToKeeper =
   | { readonly do: "start"; readonly order: TaskOrder }
   /** `heard_boot_ms` is the time since boot at which the newest answered heartbeat was sent. */
-  | { readonly do: "lease"; readonly heard_boot_ms: number };
+  | { readonly do: "lease"; readonly heard_boot_ms: number }
+  /** Asks whether the keeper still answers. */
+  | { readonly do: "ping" };
 
 export type FromKeeper =
-  | { readonly is: "here"; readonly version: string; readonly uids: readonly string[] }
+  /** `pings`: the keeper answers pings. Keepers of earlier releases do not know them. */
+  | { readonly is: "here"; readonly version: string; readonly uids: readonly string[]; readonly pings?: true }
+  | { readonly is: "alive" }
   | {
       readonly is: "started";
       readonly uid: string;
@@ -91,6 +95,7 @@ export function parseToKeeper(value: unknown): KeeperAsked {
       ? { is: "asked", message: { do: "lease", heard_boot_ms } }
       : notUnderstood("a lease without a time");
   }
+  if (told["do"] === "ping") return { is: "asked", message: { do: "ping" } };
   if (told["do"] !== "start") return notUnderstood(`not a question: ${brief(value)}`);
   const order = fieldsOf(told["order"]);
   const wrong = Object.entries(ORDER).find(([name, isRight]) => !isRight(order[name]))?.[0];
@@ -108,9 +113,11 @@ export function parseFromKeeper(value: unknown): KeeperTold {
 function fromKeeper(told: JsonObject): FromKeeper | null {
   const { is, uid } = told;
   if (is === "here") {
-    const { version, uids } = told;
-    return typeof version === "string" && isTexts(uids) ? { is, version, uids } : null;
+    const { version, uids, pings } = told;
+    if (typeof version !== "string" || !isTexts(uids)) return null;
+    return { is, version, uids, ...(pings === true ? { pings } : {}) };
   }
+  if (is === "alive") return { is };
   if (typeof uid !== "string") return null;
   switch (is) {
     case "started": {

@@ -92,6 +92,8 @@ export interface NodeFacts {
    * meanwhile.
    */
   readonly unable?: string | null | undefined;
+  /** What hangs there and keeps no new task from running, such as a keeper that does not answer. It is for people. */
+  readonly silent?: string | null | undefined;
   /** The tasks of removed agents that live on this machine. Missing: none, or the agent is too old to look for them. */
   readonly foreign_tasks?: readonly ForeignTask[] | undefined;
 }

@@ -65,7 +65,7 @@ export function nodeView(node: NodeRow, tasks: readonly TaskRow[], heard: HeardN
   const reserved = (key: AmountKey): number =>
     Math.min(sum(promises, key) + Math.min(sum(orphans, key), node.capacity[key]), Number.MAX_SAFE_INTEGER);
   const { cpu_milli, memory_bytes, disk_bytes } = node.capacity;
-  const { limits, unable = null, foreign_tasks = [], ...facts } = node.facts;
+  const { limits, unable = null, silent = null, foreign_tasks = [], ...facts } = node.facts;
   return {
     id: node.id,
     name: node.name,
@@ -82,6 +82,7 @@ export function nodeView(node: NodeRow, tasks: readonly TaskRow[], heard: HeardN
       (unable === null ? null : `takes no tasks: ${unable}`) ??
       (isAwaited(node) && node.admission !== "joining" ? "it was let in, and its agent has not connected yet" : null) ??
       admissionReason(node) ??
+      silent ??
       drainingOf(node)?.reason ??
       null,
     drain: drainView(node),
