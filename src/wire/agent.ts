@@ -64,6 +64,10 @@ export const credential = z.object({
   name: text,
   public_key: text,
   fingerprint: text,
+  /** When the key became the node's, in the server's time. Missing in credentials of earlier builds. */
+  since_ms: int.optional(),
+  /** The pool that the node's join token names; null if it names none. */
+  pool: text.nullable().optional(),
   signature: text,
 });
 export type Credential = z.infer<typeof credential>;

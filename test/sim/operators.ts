@@ -5,7 +5,7 @@ import type { NodeTesting } from "../../src/core/model/node-tests";
 import { withOrder } from "../../src/core/nodes/tests";
 import type { Context } from "../../src/server/context";
 import type { Draft } from "../../src/store/store";
-import { signCredential } from "../../src/server/access/identity";
+import { keySinceMs, signCredential } from "../../src/server/access/identity";
 import { intakeContext } from "../../src/server/nodes/intake-context";
 import { forgetNode, resumed, untested } from "../../src/server/nodes/node-changes";
 import { putNewNode } from "../../src/server/nodes/node-row";
@@ -56,6 +56,8 @@ export function joinMachine(world: World, machine: Machine): void {
             name: machine.id,
             public_key,
             fingerprint: machine.id,
+            since_ms: keySinceMs(value),
+            pool: null,
           });
           machine.disk.identity = { credential, key };
           bootAgent(world, machine);
@@ -68,8 +70,13 @@ export function joinMachine(world: World, machine: Machine): void {
 }
 
 /** What an operator's approval notes: this key is new on this boot. */
-const reboundOf = ({ revision }: Draft, known: NodeRow, key: string, { boot_id }: Machine): NodeRow["rebound"] =>
-  known.public_key === key ? known.rebound : { revision, boot_id };
+const reboundOf = (
+  { revision, now_ms }: Draft,
+  known: NodeRow,
+  key: string,
+  { boot_id }: Machine,
+): NodeRow["rebound"] =>
+  known.public_key === key ? known.rebound : { revision, boot_id, at_ms: Math.max(now_ms, keySinceMs(known) + 1) };
 
 const order = (context: Context, why: string, at_ms: number): NodeTesting =>
   newOrder(context, "default", { why, by: "alice", at_ms });

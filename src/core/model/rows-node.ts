@@ -128,6 +128,8 @@ export interface Rebinding {
   readonly revision: number;
   /** The boot on which the new key was first seen. */
   readonly boot_id: string;
+  /** When the key became the node's. Missing in rows of earlier builds. */
+  readonly at_ms?: Ms;
 }
 
 export interface NodeRow {

@@ -5,6 +5,8 @@ import { createHmac, createPrivateKey, createPublicKey, sign, verify, type KeyOb
 import { join } from "node:path";
 import { canonicalJson } from "../../core/canonical";
 import type { Passed, Stamp } from "../../core/model/record";
+import type { NodeRow } from "../../core/model/rows-node";
+import type { Ms } from "../../core/units";
 import { replaceFileNow } from "../../os/files/durable";
 import { readText } from "../../os/files/files";
 import type { z } from "zod";
@@ -81,8 +83,13 @@ function privateKeyOf(pair: KeyPair, dir: string): KeyObject {
   }
 }
 
-const claimsText = ({ cluster_id, node_id, name, public_key, fingerprint }: Omit<Credential, "signature">): string =>
-  `orch-credential-v1\n${canonicalJson({ cluster_id, node_id, name, public_key, fingerprint })}`;
+function claimsText(claims: Omit<Credential, "signature">): string {
+  const { cluster_id, node_id, name, public_key, fingerprint, since_ms, pool } = claims;
+  const who = { cluster_id, node_id, name, public_key, fingerprint };
+  return since_ms === undefined
+    ? `orch-credential-v1\n${canonicalJson(who)}`
+    : `orch-credential-v2\n${canonicalJson({ ...who, since_ms, pool: pool ?? null })}`;
+}
 
 /** Signs who a node is: it lets in again a node that joined after a backup was made. */
 export const signCredential = (identity: Identity, claims: Omit<Credential, "signature">): Credential => ({
@@ -90,15 +97,24 @@ export const signCredential = (identity: Identity, claims: Omit<Credential, "sig
   signature: identity.sign(claimsText(claims)),
 });
 
-/** Returns the credential of a node with this key. */
-export const credentialFor = (
-  identity: Identity,
-  { id, name, fingerprint }: { readonly id: string; readonly name: string; readonly fingerprint: string },
-  public_key: string,
-): Credential => {
+/** Returns the credential of a node with its present key. `pool` is the one that its join token names, or null. */
+export const credentialFor = (identity: Identity, node: NodeRow, pool: string | null): Credential => {
+  const { id: node_id, name, public_key, fingerprint } = node;
   const { cluster_id } = identity;
-  return signCredential(identity, { cluster_id, node_id: id, name, public_key, fingerprint });
+  return signCredential(identity, {
+    cluster_id,
+    node_id,
+    name,
+    public_key,
+    fingerprint,
+    since_ms: keySinceMs(node),
+    pool,
+  });
 };
+
+/** Returns when the node's present key became its key. */
+export const keySinceMs = ({ rebound, joined_ms }: Pick<NodeRow, "rebound" | "joined_ms">): Ms =>
+  rebound?.at_ms ?? joined_ms;
 
 /** Returns whether an Ed25519 key (SPKI, base64) has signed the text. */
 export function signatureHolds(public_key: string, text: string, signature: string): boolean {

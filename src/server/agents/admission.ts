@@ -1,7 +1,7 @@
 // Admits agents: checks an agent's credential, its signature over the server's nonce, and its machine. A node that is
 // missing from a restored database is admitted again.
 
-import type { NodeRow } from "../../core/model/rows-node";
+import type { NodeRow, Rebinding } from "../../core/model/rows-node";
 import { PROTOCOL, type Proof, signedText, type ToServer } from "../../wire/agent";
 import { noteAbility } from "../nodes/ability";
 import { noteDevices } from "../nodes/card-events";
@@ -11,7 +11,7 @@ import { leavingAfter, tellLeaving } from "../nodes/leaving";
 import { afterFlags, droppedFlags, flagsNews } from "../nodes/flags";
 import { newNode, putNewNode, withMachine, withOwnCards } from "../nodes/node-row";
 import { freeName } from "../nodes/join";
-import { signatureHolds, verifyCredential } from "../access/identity";
+import { keySinceMs, signatureHolds, verifyCredential } from "../access/identity";
 import { withOrder } from "../../core/nodes/tests";
 import { newOrder, testedAgain } from "../nodes/node-testing";
 import { byNode, bySource } from "./events";
@@ -79,11 +79,9 @@ export async function admitHello(hub: Hub, told: Hello, remote: string): Promise
   const { credential } = told;
   const { machine, others } = withOwnCards(hub.store.state, { ...credential, id: credential.node_id }, told.machine);
   const hello = { ...told, machine };
-  const { cluster } = context.store.state;
   const node = context.store.state.nodes.get(credential.node_id);
-  const awaited = node !== undefined && cluster.recovering?.includes(node.id) === true;
   const elsewhere = credential.fingerprint === hello.machine.fingerprint ? null : copied(credential.name, hello, null);
-  const rival = node === undefined ? elsewhere : (rivalOf(node, hello, awaited) ?? elsewhere);
+  const rival = node === undefined ? elsewhere : (rivalOf(node, hello) ?? elsewhere);
   if (rival !== null) {
     await context.store.commit("server", (draft) =>
       bySource(hub, remote, draft).event({
@@ -127,14 +125,24 @@ function tellDropped(draft: Draft, { id, name }: NodeRow, machine: Hello["machin
 }
 
 /**
+ * Returns whether the server has signed another key for the node, on the same machine, after the key in the node's row
+ * became the node's. That is so only if the database is older than the credential.
+ */
+export const isNewer = (node: NodeRow, { credential, machine }: Hello): boolean =>
+  node.public_key !== credential.public_key &&
+  node.fingerprint === machine.fingerprint &&
+  credential.fingerprint === machine.fingerprint &&
+  (credential.since_ms ?? 0) > keySinceMs(node);
+
+/**
  * Returns the refusal of an agent whose identity belongs to another machine, or to a newer data directory of the same
  * machine. Returns null for the rightful agent.
  */
-function rivalOf(node: NodeRow, hello: Hello, awaited: boolean): AgentRefusal | null {
+function rivalOf(node: NodeRow, hello: Hello): AgentRefusal | null {
   if (node.fingerprint !== hello.machine.fingerprint) return copied(node.name, hello, node.facts.hostname);
-  // A restored database may contain an older key of the node. While the restored server awaits the node, it accepts
-  // every credential that it has signed for this machine.
-  if (node.public_key !== hello.credential.public_key && !awaited) {
+  // A restored database may contain an older key of the node than the one that it has now. Never does an older key take
+  // the place of a newer one: an operator may have replaced it.
+  if (node.public_key !== hello.credential.public_key && !isNewer(node, hello)) {
     return {
       code: "identity_replaced",
       message: `${node.name} has joined again since, from another data directory`,
@@ -156,6 +164,12 @@ const approved = (context: Context, { now_ms }: Draft, node: NodeRow): NodeRow =
       )
     : node;
 
+const newKeyOf = ({ since_ms }: Hello["credential"], revision: number, boot_id: string): Rebinding => ({
+  revision,
+  boot_id,
+  ...(since_ms === undefined ? {} : { at_ms: since_ms }),
+});
+
 const renewed = (
   node: NodeRow,
   { credential, machine, leaving }: Hello,
@@ -164,8 +178,8 @@ const renewed = (
   ...withMachine(node, machine, now_ms),
   public_key: credential.public_key,
   // Only the key that saw the boot before can prove a reboot.
-  rebound: node.public_key === credential.public_key ? node.rebound : { revision, boot_id: machine.boot_id },
-  ...afterFlags(node, machine, state.tokens.get(node.joined_by ?? "")?.joins?.pool ?? null),
+  rebound: node.public_key === credential.public_key ? node.rebound : newKeyOf(credential, revision, machine.boot_id),
+  ...afterFlags(node, machine, state.tokens.get(node.joined_by ?? "")?.joins?.pool ?? credential.pool ?? null),
   leaving: leavingAfter(node, leaving ?? null, now_ms),
 });
 
@@ -175,8 +189,8 @@ function readmitted(context: Context, { state, now_ms }: Draft, { credential, ma
   const { next_ordinal: ordinal } = state.cluster;
   // Another machine may have joined under the node's name since the database was restored.
   const name = freeName(state, credential.name);
-  const testing = newOrder(context, machine.pool, { why: "it joined", by: "server", at_ms: now_ms });
-  return newNode({
+  const testing = newOrder(context, credential.pool ?? machine.pool, { why: "it joined", by: "server", at_ms: now_ms });
+  const row = newNode({
     id,
     name,
     ordinal,
@@ -188,4 +202,5 @@ function readmitted(context: Context, { state, now_ms }: Draft, { credential, ma
     joined_by: null,
     now_ms,
   });
+  return { ...row, joined_ms: credential.since_ms ?? now_ms };
 }

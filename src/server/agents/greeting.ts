@@ -7,7 +7,7 @@ import { HOUSE_LIMITS } from "../../core/limits";
 import type { ToServer } from "../../wire/agent";
 import { verifyPassed } from "../access/identity";
 import { intakeContext } from "../nodes/intake-context";
-import { admitHello } from "./admission";
+import { admitHello, isNewer } from "./admission";
 import { bySource } from "./events";
 import { inTurn, type Handlers } from "./handlers";
 import { doubt, drop, FORGOTTEN, type Hub, type InventoryPages, isOvertaken } from "./hub";
@@ -95,14 +95,16 @@ const WORDS_CHARS = 3 * 1024 * 1024;
 
 /**
  * Decides between two agents with one identity. The connected agent is replaced if the new connection comes from the
- * same start of the agent, or if the server has not heard the connected agent for `IN_USE_MS`. Returns null then, else
+ * same start of the agent, if it has a newer key of the node, or if the server has not heard the connected agent for `IN_USE_MS`. Returns null then, else
  * the refusal of the new connection.
  */
 async function contested(hub: Hub, rival: Session, hello: Hello, remote: string): Promise<AgentRefusal | null> {
   const { phase } = rival;
   if (phase.is !== "live") return null;
   const seen = hub.loop.lastSeen(phase.node_id);
-  if (phase.instance_id === hello.instance_id || seen === null || hub.clock() - seen > IN_USE_MS) {
+  const node = hub.store.state.nodes.get(phase.node_id);
+  const isReplaced = node !== undefined && isNewer(node, hello);
+  if (isReplaced || phase.instance_id === hello.instance_id || seen === null || hub.clock() - seen > IN_USE_MS) {
     rival.socket.close(4_001, "replaced by a newer connection");
     drop(hub, rival);
     return null;

@@ -10,6 +10,7 @@ import { withOrder } from "../../core/nodes/tests";
 import type { Machine } from "../../wire/agent";
 import { keyId } from "../../wire/join";
 import type { Draft } from "../../store/store";
+import { keySinceMs } from "../access/identity";
 import { newNode, putNewNode, withMachine } from "./node-row";
 import { RefusedError } from "../refused";
 
@@ -296,12 +297,13 @@ function rebind(draft: Draft, node: NodeRow, joining: Joining, why: string): Nod
 }
 
 /** Returns the node with this key as its own. */
-const withKey = ({ revision }: Draft, node: NodeRow, key: PendingKey): NodeRow => ({
+const withKey = ({ revision, now_ms }: Draft, node: NodeRow, key: PendingKey): NodeRow => ({
   ...node,
   public_key: key.public_key,
   fingerprint: key.fingerprint,
   joined_by: key.token_id,
-  rebound: { revision, boot_id: key.boot_id },
+  // The order of a node's keys must hold although the server's clock may have been set back.
+  rebound: { revision, boot_id: key.boot_id, at_ms: Math.max(now_ms, keySinceMs(node) + 1) },
   pending: null,
   reason: null,
 });

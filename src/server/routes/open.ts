@@ -72,7 +72,7 @@ export const OPEN_ROUTES = [
         throw new RefusedError("forbidden", "an operator has revoked this key", "It joins no more");
       }
       const uid = api.seed();
-      const { is, node, superseded } = await commit((draft) => {
+      const { is, node, pool, superseded } = await commit((draft) => {
         const joined = joinNode(draft, {
           name,
           public_key,
@@ -85,15 +85,15 @@ export const OPEN_ROUTES = [
           order: (pool, why) => newOrder(api, pool, { why, by: "server", at_ms: draft.now_ms }),
           inUse: (known) => api.sessions.isOpen(known.id),
         });
-        const { id, name: called, fingerprint } = joined.node;
-        return { is: joined.is, node: { id, name: called, fingerprint }, superseded: joined.superseded ?? false };
+        const pool = draft.state.tokens.get(joined.node.joined_by ?? "")?.joins?.pool ?? null;
+        return { is: joined.is, node: joined.node, pool, superseded: joined.superseded ?? false };
       });
       if (superseded) api.sessions.close(node.id, SUPERSEDED);
       if (is === "waiting") {
         const why = `an operator has to approve it: orch node approve ${node.name}`;
         return { is, name: node.name, key: keyId(public_key), why };
       }
-      return { is, credential: credentialFor(api.identity, node, public_key), name: node.name };
+      return { is, credential: credentialFor(api.identity, node, pool), name: node.name };
     },
   }),
 ];

@@ -3,6 +3,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { signPassed } from "../../../src/server/access/identity";
 import { PLAIN_DEVICE } from "../../../src/core/model/device";
+import type { NodeRow } from "../../../src/core/model/rows-node";
+import type { Credential } from "../../../src/wire/agent";
+import { joinBody, keyOf } from "../../support/keys";
 import { failedReport } from "../../support/reports";
 import { waitUntil } from "../../support/wait";
 import { handAgent, reconnected } from "../hand-agent";
@@ -113,6 +116,76 @@ test("a task of another node is not changed by a report of it, and the node is n
   expect(stage.api.store.state.tasks.get(task.uid)?.observed.state).toBe("assigned");
   await stage.planned();
   expect(doubts()).toMatchObject([{ object: "rogue", detail: expect.stringContaining("a task of another node") }]);
+});
+
+describe("a key that an operator has replaced", () => {
+  const node = () => [...stage.api.store.state.nodes.values()][0];
+
+  /** Both identities of one node: the key that it had, and the one that an operator has approved. */
+  async function replaced() {
+    const old = await joinWithKey(stage, "box1");
+    const before = node();
+    stage.clock += 61_000;
+    const newer = keyOf("newer");
+    const body = joinBody(newer, stage.tokens["agent"] ?? "", "box1", machineOf("box1"));
+    const join = () => stage.call("POST", "/v1/join", { as: "agent", body });
+    await join();
+    await stage.call("POST", "/v1/nodes/box1/approve", { as: "olga", body: { key: null } });
+    const credential = (await join()).body["credential"] as Credential;
+    return { old, now: { name: "box1", key: newer.key, credential }, before };
+  }
+  /** What the restore of a copy leaves: this row, or none, and the wait for all nodes that are known. */
+  const restore = async (row: NodeRow | null | undefined, id: string): Promise<unknown> =>
+    stage.api.store.commit("test", (draft) => {
+      if (row !== undefined) draft.put([{ table: "nodes", key: id, row }]);
+      const recovering = row === null ? null : [id];
+      draft.put([{ table: "cluster", key: "cluster", row: { ...draft.state.cluster, recovering } }]);
+    });
+
+  test("does not speak for the node after a restore of a copy that names the newer one", async () => {
+    const { old, now } = await replaced();
+    await restore(undefined, now.credential.node_id);
+    const thief = Recorder.dial(stage, old);
+    await thief.hello("1");
+    expect(await thief.expect("refused")).toMatchObject({ code: "identity_replaced" });
+    expect((await Recorder.dial(stage, now).live("2")).name).toBe("box1");
+  });
+  test.each(["names the key", "lacks the node"])(
+    "gives way to the newer one after a restore of a copy that %s, also while it is connected",
+    async (what) => {
+      const { old, now, before } = await replaced();
+      await restore(what === "names the key" ? before : null, now.credential.node_id);
+      const thief = Recorder.dial(stage, old);
+      await thief.live("1");
+      expect((await Recorder.dial(stage, now).live("2")).name).toBe("box1");
+      expect(thief.closed?.code).toBe(4_001);
+      expect(node()?.public_key).toBe(now.credential.public_key);
+      const again = Recorder.dial(stage, old);
+      await again.hello("3");
+      await again.expect("refused");
+      expect(node()?.public_key).toBe(now.credential.public_key);
+    },
+  );
+});
+
+test("the pool of a join token binds a node that a restored server does not know", async () => {
+  const body = { role: "agent", user: null, expires_ms: null, pool: "jail" };
+  const { token } = (await stage.call("POST", "/v1/tokens", { as: "olga", body })).body as unknown as { token: string };
+  const { key, public_key } = keyOf("box1");
+  const asked = joinBody({ key, public_key }, token, "box1", machineOf("box1"));
+  const credential = (await stage.call("POST", "/v1/join", { as: token, body: asked })).body[
+    "credential"
+  ] as Credential;
+  const known = { name: "box1", key, credential };
+  await stage.api.store.commit("test", (draft) => {
+    draft.put([{ table: "nodes", key: credential.node_id, row: null }]);
+  });
+  const forged = Recorder.dial(stage, { ...known, credential: { ...credential, pool: "secure" } });
+  await forged.hello("0", { machine: { pool: "secure" } });
+  expect(await forged.expect("refused")).toMatchObject({ code: "credential" });
+  const agent = Recorder.dial(stage, known);
+  await agent.live("1", [], { pool: "secure" });
+  expect(stage.api.store.state.nodes.get(credential.node_id)?.pool).toBe("jail");
 });
 
 describe("a node that a restored server does not know", () => {
