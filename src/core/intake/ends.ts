@@ -66,8 +66,8 @@ export function takeEnd(
     { table: "tasks", key: task.uid, row: null },
     { table: "ended_tasks", key: task.uid, row: { ...task, observed: final } },
   );
-  // The grant stays open if the agent reports a successor, or has no record that says how many granted attempts it has
-  // made.
+  // The grant stays open if the agent has no record that says how many granted attempts it has made. A successor takes
+  // it over. Otherwise the agent makes no further attempts.
   const isUnsaid = entry === null || entry.identity === null;
   const goesOn = !isUnsaid && "next" in entry.reported && entry.reported.next !== null;
   const grant = isUnsaid ? "open" : goesOn ? "passed_on" : "closed";

@@ -95,8 +95,8 @@ const WORDS_CHARS = 3 * 1024 * 1024;
 
 /**
  * Decides between two agents with one identity. The connected agent is replaced if the new connection comes from the
- * same start of the agent, if it has a newer key of the node, or if the server has not heard the connected agent for `IN_USE_MS`. Returns null then, else
- * the refusal of the new connection.
+ * same start of the agent, if it has a newer key of the node, or if the server has not heard the connected agent for
+ * `IN_USE_MS`. Returns null then, else the refusal of the new connection.
  */
 async function contested(hub: Hub, rival: Session, hello: Hello, remote: string): Promise<AgentRefusal | null> {
   const { phase } = rival;
