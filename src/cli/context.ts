@@ -55,7 +55,10 @@ export function makeContext(host: Host, asked: AskedServer): Context {
       const off_ms = server_ms - host.now();
       ahead_ms = Math.abs(off_ms) < TRAVEL_MS ? 0 : off_ms;
     };
-    return connect({ ...found, heardTime });
+    const leftOut = (why: string): void => {
+      host.err.write(`orch: an entry of the answer cannot be read and is left out: ${clean(why)}\n`);
+    };
+    return connect({ ...found, heardTime, leftOut });
   };
   const styled = style(wantsColor(host.out.tty, host.env));
   const cleaned = styled.enabled ? cleanLine : clean;

@@ -45,7 +45,7 @@ import {
   type ConnectOptions,
   type Query,
 } from "./request";
-import { fromText, wholeText } from "./text";
+import { fromListText, wholeText } from "./text";
 
 export { ApiError, UnreachableError, type ConnectOptions } from "./request";
 
@@ -81,7 +81,8 @@ export function connect(options: ConnectOptions) {
   const requester = createRequester(options);
   const ask: Ask = async (schema, asked) => {
     const answer = await requester.send(asked);
-    const read = fromText(schema, await textOf(answer, options.url));
+    const leftOut = options.leftOut ?? (() => undefined);
+    const read = fromListText(schema, await textOf(answer, options.url), leftOut);
     if (read.is === "read") return read.value;
     throw new ApiError(
       answer.status,

@@ -47,6 +47,8 @@ export interface ConnectOptions {
   readonly ca?: string | null;
   /** Called with the time on the server's clock whenever an answer tells it. */
   readonly heardTime?: (server_ms: number) => void;
+  /** Called for each entry of a list that cannot be read and was left out, with its place and why. */
+  readonly leftOut?: (why: string) => void;
 }
 
 export type Query = Readonly<Record<string, string | number | boolean | null | undefined>>;

@@ -17,6 +17,36 @@ export function fromText<T>(schema: z.ZodType<T>, text: string): WireText<T> {
 }
 
 /**
+ * Reads JSON whose lists may have entries that cannot be read. These are left out and told, so that one bad entry hides
+ * none of the others. An answer of which no entry can be read is unreadable.
+ */
+export function fromListText<T>(schema: z.ZodType<T>, text: string, leftOut: (why: string) => void): WireText<T> {
+  const read = fromText(schema, text);
+  if (read.is === "read" || read.why === "it is not JSON") return read;
+  const value = JSON.parse(text) as unknown;
+  const { shape } = schema.def as unknown as { readonly shape?: Readonly<Record<string, z.ZodType>> };
+  if (shape === undefined || typeof value !== "object" || value === null) return read;
+  const whys: string[] = [];
+  const kept = Object.entries(value).map(([name, one]: [string, unknown]): [string, unknown] => {
+    const { element } = (shape[name]?.def ?? {}) as { readonly element?: z.ZodType };
+    return [name, element !== undefined && Array.isArray(one) ? readable(element, one, name, whys) : one];
+  });
+  const isEmpty = kept.every(([, one]) => !Array.isArray(one) || one.length === 0);
+  const again = isEmpty ? read : fromValue(schema, Object.fromEntries(kept));
+  if (again.is === "read") for (const why of whys) leftOut(why);
+  return again.is === "read" ? again : read;
+}
+
+/** Returns the entries that can be read, as they came. Adds to `whys` why the others cannot. */
+function readable(element: z.ZodType, list: readonly unknown[], name: string, whys: string[]): unknown[] {
+  return list.filter((one, n) => {
+    const read = fromValue(element, one);
+    if (read.is === "unreadable") whys.push(`${name}.${n}.${read.why}`);
+    return read.is === "read";
+  });
+}
+
+/**
  * Returns the whole text of an answer, or null if it is longer than `most` bytes: whoever answers may not be ours, and
  * may never stop.
  */

@@ -13,9 +13,21 @@ const EVENTS = [
   '{"kind":"resync","revision":10}',
 ];
 
+const EVENT = {
+  id: "1",
+  at_ms: 1,
+  actor: "server",
+  verb: "joined",
+  object: "box1",
+  project: null,
+  node: null,
+  detail: "",
+};
+
 const ANSWERS: Readonly<Record<string, () => Response>> = {
   "/v1/health": () => new Response("<html>Welcome</html>"),
   "/v1/me": () => Response.json({ user: "alice" }),
+  "/v1/events": () => Response.json({ events: [EVENT, { ...EVENT, at_ms: 2 ** 60 }], next: null }),
   "/v1/nodes": () => Response.json([1, 2]),
   "/v1/watch": () => new Response(EVENTS.map((data) => `data: ${data}\n\n`).join("")),
 };
@@ -81,4 +93,11 @@ test("an answer that breaks off is a lost connection", async () => {
   });
   expect(await failureOf(connect(at(breaking.port)).me())).toBeInstanceOf(UnreachableError);
   breaking.stop(true);
+});
+
+test("one entry of a list that cannot be read hides none of the others, and is told", async () => {
+  const told: string[] = [];
+  const events = await connect({ ...at(server.port), leftOut: (why) => void told.push(why) }).events({});
+  expect(events.events.map(({ verb }) => verb)).toEqual(["joined"]);
+  expect(told).toEqual([expect.stringContaining("events.1.")]);
 });
