@@ -96,7 +96,7 @@ export async function admitHello(hub: Hub, told: Hello, remote: string): Promise
   }
   if (node === undefined && context.store.history.hasGrave(credential.node_id)) return { is: "admitted" };
   for (const { id, node: of } of others) doubt(hub, credential.node_id, `claims the card ${id}, which is in ${of}`);
-  await context.store.commit(`node ${credential.name}`, (open) => {
+  const { value: late } = await context.store.commit(`node ${credential.name}`, (open) => {
     const draft = byNode(hub, credential.node_id, open);
     const known = draft.state.nodes.get(credential.node_id);
     if (known === undefined) {
@@ -104,8 +104,11 @@ export async function admitHello(hub: Hub, told: Hello, remote: string): Promise
       const row = renewed(readmitted(context, draft, hello), hello, draft);
       putNewNode(draft, row);
       draft.event({ verb: "readmitted", object: row.name, project: null, detail });
-      return;
+      return null;
     }
+    // An operator may have approved another key since the check above.
+    const replaced = rivalOf(known, hello);
+    if (replaced !== null) return replaced;
     const row = testedAgain(context, draft, known, renewed(approved(context, draft, known), hello, draft), "hello");
     draft.put([{ table: "nodes", key: row.id, row }]);
     tellLeaving(draft, known, row);
@@ -115,8 +118,9 @@ export async function admitHello(hub: Hub, told: Hello, remote: string): Promise
     const detail = flagsNews(known, row);
     if (detail !== null)
       draft.event({ verb: "flags_changed", object: row.name, project: null, node_id: row.id, detail });
+    return null;
   });
-  return { is: "admitted" };
+  return late === null ? { is: "admitted" } : { is: "refused", refusal: late };
 }
 
 function tellDropped(draft: Draft, { id, name }: NodeRow, machine: Hello["machine"]): void {
@@ -126,13 +130,14 @@ function tellDropped(draft: Draft, { id, name }: NodeRow, machine: Hello["machin
 
 /**
  * Returns whether the server has signed another key for the node, on the same machine, after the key in the node's row
- * became the node's. That is so only if the database is older than the credential.
+ * became the node's. That is so only if the database is older than the credential. The key of a node that still waits
+ * for approval is none yet.
  */
 export const isNewer = (node: NodeRow, { credential, machine }: Hello): boolean =>
   node.public_key !== credential.public_key &&
   node.fingerprint === machine.fingerprint &&
   credential.fingerprint === machine.fingerprint &&
-  (credential.since_ms ?? 0) > keySinceMs(node);
+  (node.admission === "joining" || (credential.since_ms ?? 0) > keySinceMs(node));
 
 /**
  * Returns the refusal of an agent whose identity belongs to another machine, or to a newer data directory of the same
