@@ -64,9 +64,12 @@ export function drainText(drain: NonNullable<NodeView["drain"]>, state: NodeView
   return `${what}, ${deadline_ms <= now_ms ? "its time is up" : `${age(now_ms, deadline_ms)} left`}`;
 }
 
-/** Returns what the tests of a ready node warned of, or that they were skipped. */
-function testsWhy({ state, tests }: NodeView): string[] {
-  if (state !== "ready" || tests === null || tests.reason === null) return [];
+/**
+ * Returns what the tests of a ready node warned of, or that they were skipped. Of a node that can begin nothing they
+ * are older than its reason.
+ */
+function testsWhy({ state, tests, unable }: NodeView): string[] {
+  if (state !== "ready" || unable !== null || tests === null || tests.reason === null) return [];
   return [tests.verdict === "failed" ? `resumed without passing its tests: ${tests.reason}` : tests.reason];
 }
 

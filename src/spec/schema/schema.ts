@@ -151,7 +151,7 @@ export const job = block({
         expects("a time such as `12h` or `1-00:00:00`"),
       )
       .optional(),
-    "Longest time one attempt may run; default: unlimited, or the pool's",
+    "Longest time one attempt may run, watched by its node's agent; default: unlimited, or the pool's",
     "12h",
     "1-00:00:00",
   ),
