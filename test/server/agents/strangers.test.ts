@@ -67,6 +67,10 @@ describe("after its proof", () => {
   }
 });
 
+test("a stranger learns that the server is up, and not which release it is of", async () => {
+  expect((await stage.call("GET", "/v1/health", { as: null })).body).toEqual({ status: "ok" });
+});
+
 test("a join with a megabyte of wrong cards is refused at once", async () => {
   const body = joinBody(keyOf("box2"), stage.tokens["agent"] ?? "", "box2", machineOf("box2"));
   const raw = full({ ...body, machine: { ...machineOf("box2"), devices: "HERE" } });
