@@ -63,6 +63,7 @@ const LINES: Readonly<Record<string, () => readonly string[]>> = {
   nodes: () => ["nodes"],
   gpus: () => ["gpus", "--json"],
   "node show": () => ["node", "show", "n1"],
+  "node orphans": () => ["node", "orphans", "n1", "--json"],
   "node label": () => ["node", "label", "n1", "zone=a"],
   "node taint": () => ["node", "taint", "n1", "gone=a:no_schedule"],
   "node test": () => ["node", "test", "n1"],
@@ -77,7 +78,7 @@ const LINES: Readonly<Record<string, () => readonly string[]>> = {
   "user grant": () => ["user", "grant", "fay", "ml-svc"],
   "user rm": () => ["user", "rm", "fay"],
   "install server": () => ["install", "server", "--dry-run"],
-  "install agent": () => ["install", "agent", "https://box1:4400", "--token", "orch1-x", "--dry-run"],
+  "install agent": () => ["install", "agent", "https://box1:4400", "--token", token.token, "--dry-run"],
   rm: () => ["rm", "web", "--yes"],
   "agent leave": () => ["agent", "leave", "--cancel", "--data", cluster.dataOf("n1")],
 };

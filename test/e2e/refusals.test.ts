@@ -110,7 +110,7 @@ describe("an agent", () => {
   });
   test("is refused with a person's token", async () => {
     const { token } = await cluster.json<{ token: string }>("token", "new", "--role", "admin");
-    expectRefusal(await join_(token), 4, "the role admin");
+    expectRefusal(await join_(token), 4, "not enough", "orch token new --role agent");
   });
   test("is refused at an address that speaks no TLS, and under a name that is none", async () => {
     const { token } = await cluster.json<{ token: string }>("token", "new", "--role", "agent");
@@ -125,8 +125,9 @@ describe("an agent", () => {
   test("is refused on a directory that it may not use", async () => {
     const file = join(dir, "no-directory");
     await Bun.write(file, "");
+    const token = await cluster.joinToken();
     for (const data of [file, "/proc/orch"]) {
-      const asked = ["agent", "join", cluster.url, "--token", "T", "--data", data, "--capacity", "cpu=1,memory=1GiB"];
+      const asked = ["agent", "join", cluster.url, "--token", token, "--data", data, "--capacity", "cpu=1,memory=1GiB"];
       expectRefusal(await runOrch(asked, cluster.env), 1, data, "--data DIR");
     }
   });
