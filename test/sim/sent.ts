@@ -64,5 +64,7 @@ function isOver(world: World, link: Link, uid: string): boolean {
   const assignment = world.lives.of(uid)?.process.assignment ?? record?.assignment;
   const owner = assignment?.identity.owner_uid ?? world.ledger.rows.get(uid)?.owner_uid;
   if (owner !== undefined && (database.graves.has(owner) || database.ended_runs.has(owner))) return true;
+  // A machine that lies gets the stop of an attempt that it has made up, once the attempt's owner is over.
+  if (owner === undefined && world.faults.lie > 0 && link.machine === world.machines[0]?.id) return true;
   return [...world.nodes].some(([id, node]) => node.id === link.machine && !database.state.nodes.has(id));
 }
