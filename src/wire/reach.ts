@@ -66,6 +66,8 @@ export async function whyUnreachable(address: string): Promise<string | null> {
 
 /** Returns why a WebSocket was not opened. The runtime's own words name neither the proxy nor the cause. */
 export async function socketWords(why: string, address: string): Promise<string> {
+  if (/certificate/.test(why))
+    return `${why}: its key is not the joined server's, so it is another cluster's or an impostor`;
   if (why.startsWith("Proxy ")) return `${firstStop(address).words}: ${why}`;
   return why.startsWith("Failed to connect") ? ((await whyUnreachable(address)) ?? why) : why;
 }

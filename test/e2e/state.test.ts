@@ -32,7 +32,7 @@ describe("the server's data", () => {
       const aside = join(cluster.dir, "aside");
       await rename(cluster.data, aside);
       await cluster.startServer();
-      await cluster.agent("n1").line(/belongs to cluster|other cluster/);
+      await cluster.agent("n1").line(/its key is not the joined server's, so it is another cluster's or an impostor/);
       expect(await cluster.nodes()).toEqual([]);
       expect(allAlive(tasks)).toBe(true);
       await cluster.server?.kill("SIGTERM");

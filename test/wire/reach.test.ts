@@ -65,6 +65,8 @@ test("what the runtime says of a WebSocket is made whole", async () => {
   process.env["ORCH_PROXY"] = "";
   expect(await socketWords("Failed to connect", "https://nosuch.invalid")).toContain("nosuch.invalid is not known");
   expect(await socketWords("TLS handshake failed", "https://box1:4400")).toBe("TLS handshake failed");
+  const other = await socketWords("TLS handshake failed: self signed certificate", "https://box1:4400");
+  expect(other).toEndWith("its key is not the joined server's, so it is another cluster's or an impostor");
   process.env["ORCH_PROXY"] = "http://proxy.invalid:3128";
   const said = "Proxy authentication required: 407";
   expect(await socketWords(said, "https://box1:4400")).toBe(`the proxy proxy.invalid:3128 (ORCH_PROXY): ${said}`);
