@@ -1,6 +1,7 @@
 // Installing as services: files below a root of the test's, a systemctl that only notes what it was asked, units that
 // the real systemd-analyze reads where there is one, and an agent that is started as its unit says.
 
+import { formatToken } from "../../src/wire/token";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, lstatSync, readFileSync, statSync, symlinkSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
@@ -13,7 +14,7 @@ import { waitUntil } from "../support/wait";
 const isRoot = process.getuid?.() === 0;
 /** The most exposure that `systemd-analyze security` may count for the server's unit, of 10. */
 const EXPOSURE_MOST = 1.5;
-const TOKEN = `orch1-${"0".repeat(96)}`;
+const TOKEN = formatToken({ pin: "ab".repeat(32), id: "0123456789", secret: "c0ffee".repeat(6) + "0000" });
 let root: string;
 let tools: string;
 const inRoot = (path: string): string => join(root, path);
