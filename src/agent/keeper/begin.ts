@@ -52,6 +52,8 @@ export interface HeldTask {
   ending: "lease_expired" | null;
 }
 
+const LEASE_OVER = "its lease was over before it began";
+
 export type Begun =
   | { readonly is: "running"; readonly held: HeldTask }
   /** The task was claimed, and was over before it began. */
@@ -65,11 +67,14 @@ export type Begun =
   /** This order did not claim the task. */
   | { readonly is: "refused"; readonly why: string };
 
-export async function begin(
-  order: TaskOrder,
-  around: Surroundings,
-  onExit: (held: HeldTask, exit: ProcessExit) => void,
-): Promise<Begun> {
+/** What the keeper of the task is asked and told. */
+export interface BeginCallbacks {
+  /** Returns whether the task's lease is valid now. */
+  readonly isLeased: () => boolean;
+  readonly onExit: (held: HeldTask, exit: ProcessExit) => void;
+}
+
+export async function begin(order: TaskOrder, around: Surroundings, callbacks: BeginCallbacks): Promise<Begun> {
   const dir = join(around.tasks, order.uid);
   if (!exists(dir)) return { is: "refused", why: "it has no directory" };
   const group = groupOf(around.cgroups, order.uid, (order.denied ?? []).length > 0);
@@ -89,13 +94,14 @@ export async function begin(
   if (missing !== null) return failed(127, missing);
   const grouped = grouping(around, order);
   if (typeof grouped === "string") return failed(null, grouped);
-  const unguarded = await guarding(order, group, around.guard);
+  // The claim and the guard may have taken long, on a disk that hangs. After this nothing is waited for.
+  const unguarded = (await guarding(order, group, around.guard)) ?? (callbacks.isLeased() ? null : LEASE_OVER);
   if (unguarded !== null) {
     letGo(order, around);
     removeGroup(group);
     return failed(null, unguarded);
   }
-  return run({ order, dir, claim, group, wrapped }, around, onExit);
+  return run({ order, dir, claim, group, wrapped }, around, callbacks.onExit);
 }
 
 /**

@@ -130,7 +130,10 @@ class Keeper {
     if (this.#leaseOf(order).is !== "held") return "there is no valid lease";
     const kept: Kept = { held: null, growth: null };
     this.#tasks.set(uid, kept);
-    const begun = await begin(order, this.#around, (held, exit) => this.#exited(held, exit));
+    const begun = await begin(order, this.#around, {
+      isLeased: () => this.#leaseOf(order).is === "held",
+      onExit: (held, exit) => this.#exited(held, exit),
+    });
     switch (begun.is) {
       case "refused":
         this.#giveUp(uid, begun.why);

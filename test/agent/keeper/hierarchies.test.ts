@@ -84,14 +84,15 @@ const around = {
   journal: { begun: () => undefined, ended: () => undefined },
 };
 
+const NOBODY = { isLeased: () => true, onExit: () => undefined };
+
 async function run(cgroups: Cgroups, order: TaskOrder): Promise<TaskExit> {
   const { promise, resolve, reject } = Promise.withResolvers<TaskExit>();
   const all = { ...around, cgroups };
-  const begun = await begin(
-    order,
-    all,
-    (held, exit) => void finish(held, exit, all, () => undefined).then(resolve, reject),
-  );
+  const begun = await begin(order, all, {
+    isLeased: () => true,
+    onExit: (held, exit) => void finish(held, exit, all, () => undefined).then(resolve, reject),
+  });
   expect(begun.is).toBe("running");
   return promise;
 }
@@ -142,7 +143,7 @@ test("a task whose devices cannot be kept from it does not begin", async () => {
   const order = orderFor("echo ran", { denied: [{ major: 1, minor: 7 }] });
   const none: Cgroups = { is: "none", detail: "made up" };
   expect(deviceKeepingProblem(none)).toBe("this machine has no control groups that keep devices away");
-  const begun = await begin(order, { ...around, cgroups: none }, () => undefined);
+  const begun = await begin(order, { ...around, cgroups: none }, NOBODY);
   expect(begun).toMatchObject({ is: "failed", why: expect.stringContaining("keep devices away") });
 });
 
@@ -189,4 +190,12 @@ describe("limits of version 2", () => {
       "pids.max": "7",
     });
   });
+});
+
+test("a lease that ran out while the task was claimed lets nothing begin", async () => {
+  const order = orderFor("echo began");
+  const all = { ...around, cgroups: { is: "none", detail: "made up" } } as const;
+  const begun = await begin(order, all, { ...NOBODY, isLeased: () => false });
+  expect(begun).toMatchObject({ is: "failed", why: "its lease was over before it began" });
+  expect(existsSync(join(dir, order.uid, "stdout"))).toBe(false);
 });
