@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { HOUSE_LIMITS } from "../core/limits";
 import { amount, entriesOf, int, prose, span, tableOf, tailText, text } from "./scalars";
-import { END_CAUSES, type EndCause } from "../core/model/end";
+import { END_CAUSES, TOLD_ENDS, type EndCause } from "../core/model/end";
 import { DEFAULT_LIMITS } from "../core/pass/limits";
 import type { Assignment, Inventory, Passed, Reported, Seal, Stamp, TaskReport, Verb } from "../core/model/record";
 import { DEVICE_STATES, LINK_KINDS, VENDORS, type Device, type Reading } from "../core/model/device";
@@ -260,7 +260,7 @@ export const reported = z.discriminatedUnion("state", [
   z.object({ state: z.literal("starting") }),
   z.object({ state: z.literal("running"), pid: int, started_age_ms: span }),
   z.object({ state: z.literal("stopping"), pid: int.nullable(), started_age_ms: span.nullable() }),
-  ended.extend({ state: z.enum(["succeeded", "failed", "stopped", "rejected", "unknown", "gone"]) }),
+  ended.extend({ state: z.enum(TOLD_ENDS) }),
 ]) satisfies z.ZodType<Reported>;
 
 export const taskReport = z.object({

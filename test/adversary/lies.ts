@@ -1,17 +1,10 @@
 // What a rogue agent says of tasks that are not its own.
 
-import type { TaskReport } from "../../src/core/model/record";
+import { bareReport, type TaskReport } from "../../src/core/model/record";
 
 /** Says that a task, whatever it is, failed a moment ago. */
-export const failedWithoutRecord = (uid: string): TaskReport => ({
-  uid,
-  name: "web.api.0#1",
-  identity: null,
-  grant_until: 1,
-  held: null,
-  exclusive: false,
-  unix_user: null,
-  reported: {
+export const failedWithoutRecord = (uid: string): TaskReport =>
+  bareReport(uid, {
     state: "failed",
     started_age_ms: null,
     finished_age_ms: 0,
@@ -21,5 +14,4 @@ export const failedWithoutRecord = (uid: string): TaskReport => ({
     peak_memory_bytes: null,
     tail: null,
     next: null,
-  },
-});
+  });

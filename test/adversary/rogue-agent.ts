@@ -10,6 +10,7 @@
 // without end), `take` (joins as NAME with the fingerprint F of that node). Everything that the server answers is
 // printed, one JSON line a message.
 
+import { PLAIN_DEVICE } from "../../src/core/model/device";
 import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
 import { parseArgs } from "node:util";
 import { PROTOCOL, signedText, toAgent, type Machine, type ToAgent, type ToServer } from "../../src/wire/agent";
@@ -150,20 +151,4 @@ function lieOn(): void {
   }
 }
 
-const CARD = {
-  vendor: "nvidia" as const,
-  model: "A100",
-  memory_bytes: 1,
-  index: 0,
-  pci: null,
-  numa_node: null,
-  driver: null,
-  parent: null,
-  links: [],
-  compute_mode: null,
-  ecc: null,
-  state: "ok" as const,
-  reason: null,
-  foreign_bytes: 0,
-  foreign: null,
-};
+const CARD = { ...PLAIN_DEVICE, vendor: "nvidia", model: "A100", memory_bytes: 1 } as const;

@@ -2,7 +2,7 @@
 
 import { endWithoutResult, ownEnd } from "./ending";
 import type { TaskExit, RecordEnd, ReportedEnd, Tail } from "../model/end";
-import type { Reported, Seen, TaskRecord, TaskReport } from "../model/record";
+import { bareReport, type Reported, type Seen, type TaskRecord, type TaskReport } from "../model/record";
 import type { BootMs, Ms } from "../units";
 
 export interface ReportContext {
@@ -77,24 +77,12 @@ function reportedEnd(end: RecordEnd, now_ms: BootMs, tail: Tail | null, starts_i
   };
 }
 
-/** Returns the entry for a uid without a record here. The server knows whose task it is. */
-const unrecorded = (uid: string, reported: ReportedEnd): TaskReport => ({
-  uid,
-  name: "",
-  identity: null,
-  grant_until: 0,
-  held: null,
-  exclusive: false,
-  unix_user: null,
-  reported,
-});
-
 /**
  * Returns the report of a task without a record here: it never began, its result is not known any more, or (`unknown`)
  * the record of whether it began may be lost.
  */
 export const withoutRecord = (uid: string, why: string, begun: "no" | "over" | "rebooted" | "unknown"): TaskReport =>
-  unrecorded(uid, reportedEnd(endWithoutRecordOf(why, begun), 0, null, 0));
+  bareReport(uid, reportedEnd(endWithoutRecordOf(why, begun), 0, null, 0));
 
 function endWithoutRecordOf(why: string, begun: "no" | "over" | "rebooted" | "unknown"): RecordEnd {
   switch (begun) {
@@ -116,8 +104,8 @@ function endWithoutRecordOf(why: string, begun: "no" | "over" | "rebooted" | "un
 
 /** Returns the report of a task that outlived its record, with its exit as its supervisor saw it. */
 export const endWithoutRecord = (uid: string, exit: TaskExit, now_ms: BootMs, tail: Tail | null): TaskReport =>
-  unrecorded(uid, reportedEnd(ownEnd(exit), now_ms, tail, 0));
+  bareReport(uid, reportedEnd(ownEnd(exit), now_ms, tail, 0));
 
 /** Returns the report of a task whose order this agent cannot read. It never begins here. */
 export const rejectedUnread = (uid: string, why: string): TaskReport =>
-  unrecorded(uid, reportedEnd(endWithoutResult("rejected", null, why, 0), 0, null, 0));
+  bareReport(uid, reportedEnd(endWithoutResult("rejected", null, why, 0), 0, null, 0));

@@ -43,12 +43,15 @@ export interface TaskExit extends EndFacts {
   readonly left: number;
 }
 
+/** The states of an end that an agent tells. */
+export const TOLD_ENDS = ["succeeded", "failed", "stopped", "rejected", "unknown", "gone"] as const;
+
 /**
  * The end that an agent writes down. `unknown`: the task began, and nobody knows how it ended. `gone`: it never
  * completed, which becomes `lost` at the server.
  */
 export interface RecordEnd extends EndFacts {
-  readonly state: "succeeded" | "failed" | "stopped" | "rejected" | "unknown" | "gone";
+  readonly state: (typeof TOLD_ENDS)[number];
   readonly started_ms: BootMs | null;
   readonly finished_ms: BootMs;
   /** The uid of the successor that the agent made under its grant, or null. */

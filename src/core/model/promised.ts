@@ -25,3 +25,14 @@ export interface Promised extends Amounts {
   readonly devices: readonly { readonly id: string; readonly bytes: Bytes | null }[];
   readonly ports: readonly PortPromise[];
 }
+
+/** The promise of nothing at all. */
+export const NO_PROMISE: Promised = {
+  cpu_milli: 0,
+  memory_bytes: 0,
+  disk_bytes: 0,
+  countables: {},
+  memory_limited: false,
+  devices: [],
+  ports: [],
+};

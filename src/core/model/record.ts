@@ -182,6 +182,18 @@ export interface TaskReport {
   readonly reported: Reported;
 }
 
+/** Returns the entry of a task of which nothing else is known. The server knows whose task it is. */
+export const bareReport = (uid: string, reported: ReportedEnd): TaskReport => ({
+  uid,
+  name: "",
+  identity: null,
+  grant_until: 0,
+  held: null,
+  exclusive: false,
+  unix_user: null,
+  reported,
+});
+
 /** A whole inventory: the tasks that an agent has when it connects. */
 export interface Inventory {
   readonly boot_id: string;

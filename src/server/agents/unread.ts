@@ -3,8 +3,8 @@
 
 import { cutText } from "../../core/cut";
 import { HOUSE_LIMITS } from "../../core/limits";
-import { NO_RESULT, type ReportedEnd } from "../../core/model/end";
-import type { TaskReport } from "../../core/model/record";
+import { NO_RESULT, TOLD_ENDS } from "../../core/model/end";
+import { bareReport, type TaskReport } from "../../core/model/record";
 import type { Orphan } from "../../core/model/rows-node";
 import { PROTOCOL, type ToServer } from "../../wire/agent";
 import type { Misfit } from "../../wire/fit";
@@ -114,33 +114,13 @@ const UNREADABLE = "its agent's report of its end cannot be read";
 
 function bareEnd(value: unknown): TaskReport[] {
   const uid = fieldOf(value, "uid");
-  const state = fieldOf(fieldOf(value, "reported"), "state");
-  if (typeof uid !== "string" || !UID.test(uid) || typeof state !== "string" || !isEndState(state)) return [];
+  const told = fieldOf(fieldOf(value, "reported"), "state");
+  const state = TOLD_ENDS.find((one) => one === told);
+  if (typeof uid !== "string" || !UID.test(uid) || state === undefined) return [];
   const { started_ms: _started, ...nothing } = NO_RESULT;
-  return [
-    {
-      uid,
-      name: "",
-      identity: null,
-      grant_until: 0,
-      held: null,
-      exclusive: false,
-      unix_user: null,
-      reported: {
-        ...nothing,
-        state,
-        reason: UNREADABLE,
-        started_age_ms: null,
-        finished_age_ms: 0,
-        tail: null,
-        next: null,
-      },
-    },
-  ];
+  const times = { started_age_ms: null, finished_age_ms: 0 };
+  return [bareReport(uid, { ...nothing, ...times, state, reason: UNREADABLE, tail: null, next: null })];
 }
-
-const ENDS: readonly string[] = ["succeeded", "failed", "stopped", "rejected", "gone"] satisfies ReportedEnd["state"][];
-const isEndState = (state: string): state is ReportedEnd["state"] => ENDS.includes(state);
 
 /** The uid under which a task is kept whose own uid cannot be read. */
 const NAMELESS = "0".repeat(32);

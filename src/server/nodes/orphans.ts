@@ -1,7 +1,7 @@
 // Orphans: tasks of a node that the server does not know, or whose records the agent cannot read. An operator stops an
 // orphan, or adopts it as the replica that its name stands for.
 
-import type { Promised } from "../../core/model/promised";
+import { NO_PROMISE } from "../../core/model/promised";
 import type { NodeRow, Orphan } from "../../core/model/rows-node";
 import type { State } from "../../core/model/rows-state";
 import { identityOf, newTask } from "../../core/model/new-task";
@@ -20,16 +20,6 @@ export function requireOrphan(node: NodeRow, ref: string): Orphan {
     throw notFound(`${node.name} has no orphan ${ref.slice(0, 100)}`, `orch show ${node.name} lists them`);
   return found;
 }
-
-const NOTHING: Promised = {
-  cpu_milli: 0,
-  memory_bytes: 0,
-  disk_bytes: 0,
-  countables: {},
-  memory_limited: false,
-  devices: [],
-  ports: [],
-};
 
 const without = (node: NodeRow, orphan: Orphan): NodeRow => ({
   ...node,
@@ -91,7 +81,7 @@ const knownTask = (draft: Draft, node: NodeRow, orphan: Orphan, identity: TaskId
     uid: orphan.uid,
     identity,
     node,
-    promised: orphan.held ?? NOTHING,
+    promised: orphan.held ?? NO_PROMISE,
     created_ms: draft.now_ms,
     assigned_revision: draft.revision,
     observed:

@@ -69,6 +69,7 @@ test.each<[string, object]>([
   ["beyond what a number holds", { peak_memory_bytes: 1e300, finished_age_ms: -0.5 }],
   ["with half a character", { reason: "\ud800", tail: { stdout: "\udfff", stderr: "y".repeat(70_000) } }],
   ["with no time", { finished_age_ms: null }],
+  ["of how nobody knows it ended", { state: "unknown", finished_age_ms: null }],
 ])("an end with values %s is an end", async (_what, part) => {
   const { agent, task } = await busy();
   agent.say({ type: "report", seq: 1, entries: [broken(failedReport(task), part)] });

@@ -3,7 +3,7 @@
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { HOUSE_LIMITS } from "../../../src/core/limits";
-import type { Promised } from "../../../src/core/model/promised";
+import { NO_PROMISE, type Promised } from "../../../src/core/model/promised";
 import type { NodeRow, Orphan } from "../../../src/core/model/rows-node";
 import { list } from "../../../src/wire/api/answers";
 import { nodeView } from "../../../src/wire/api/nodes";
@@ -29,16 +29,7 @@ async function silence(): Promise<void> {
   await stage.planned();
 }
 
-const held = (part: Partial<Promised>): Promised => ({
-  cpu_milli: 0,
-  memory_bytes: 0,
-  disk_bytes: 0,
-  countables: {},
-  memory_limited: false,
-  devices: [],
-  ports: [],
-  ...part,
-});
+const held = (part: Partial<Promised>): Promised => ({ ...NO_PROMISE, ...part });
 
 const orphan = (n: number, part: Partial<Orphan> = {}): Orphan => ({
   uid: `ab${n.toString(16).padStart(30, "0")}`,
