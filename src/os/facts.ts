@@ -3,7 +3,8 @@
 
 import { arch, cpus, hostname, networkInterfaces, platform, release, totalmem } from "node:os";
 import { statfs } from "node:fs/promises";
-import { answerOf, replaceSlowly } from "./files/disk";
+import { answerOf } from "./files/disk";
+import { replaceFile } from "./files/durable";
 import { readJson } from "./files/files";
 import { fieldsOf, parsedJson } from "./files/json";
 import { bootId } from "./proc";
@@ -58,7 +59,7 @@ async function hardware(cache: string): Promise<Hardware> {
     throw new Error(`the hardware of this machine could not be asked: ${why}`);
   }
   // Without the file, the next start asks again.
-  await answerOf(replaceSlowly(cache, `${JSON.stringify({ boot_id: bootId(), ...found })}\n`));
+  await answerOf(replaceFile(cache, `${JSON.stringify({ boot_id: bootId(), ...found })}\n`));
   return found;
 }
 

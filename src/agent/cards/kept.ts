@@ -6,7 +6,8 @@ import type { Holder } from "../../core/agent/card-users";
 import type { Device } from "../../core/model/device";
 import type { Ms } from "../../core/units";
 import { messageOf } from "../../os/errors";
-import { replaceSlowly } from "../../os/files/disk";
+import {} from "../../os/files/disk";
+import { replaceFile } from "../../os/files/durable";
 import { readJson, renameTo } from "../../os/files/files";
 import { bootId } from "../../os/proc";
 import { device, findingOverrides } from "../../wire/nouns";
@@ -154,7 +155,7 @@ export function createKeeping(path: string, say: (line: string) => void): CardsF
   const write = async (): Promise<void> => {
     while (wanted !== written) {
       const text = wanted;
-      await replaceSlowly(path, text);
+      await replaceFile(path, text);
       written = text;
     }
   };

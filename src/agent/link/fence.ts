@@ -5,7 +5,8 @@ import { join } from "node:path";
 import type { Fence } from "../../core/agent/fence";
 import type { Passed } from "../../core/model/record";
 import { messageOf } from "../../os/errors";
-import { createDisk, replaceSlowly } from "../../os/files/disk";
+import { createDisk } from "../../os/files/disk";
+import { replaceFile } from "../../os/files/durable";
 import { replaceFileNow } from "../../os/files/durable";
 import { readJson, removeFile } from "../../os/files/files";
 import { passed } from "../../wire/nouns";
@@ -25,7 +26,7 @@ export function openFence(data: string, say: (line: string) => void, run: string
     write: async (fence) => {
       const text = `${JSON.stringify(fence)}\n`;
       const answer = await disk.answer(async () => {
-        await replaceSlowly(path, text);
+        await replaceFile(path, text);
         // The note of the last trouble is older now.
         if (run !== null) removeFile(join(run, "fence.json"));
       });

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { MIB, SECOND_MS, type Bytes } from "../../core/units";
 import { messageOf } from "../../os/errors";
 import { roomIn } from "../../os/facts";
-import { createDisk, DISK_FULL, DISK_HANGS, removeSlowly, replaceSlowly } from "../../os/files/disk";
+import { createDisk, DISK_FULL, DISK_HANGS, removeSlowly } from "../../os/files/disk";
+import { replaceFile } from "../../os/files/durable";
 
 /** How often the disk is tried while it works, and while it does not. */
 const EVERY_MS = { well: 10 * SECOND_MS, ill: 2 * SECOND_MS } as const;
@@ -57,7 +58,7 @@ async function tryIt(data: string, times: number): Promise<string | null> {
   const free = await roomIn(data);
   if (free < LEAST_BYTES * times) return DISK_FULL;
   const path = join(data, "disk-watch");
-  await replaceSlowly(path, "x".repeat(1_024));
+  await replaceFile(path, "x".repeat(1_024));
   await removeSlowly(path);
   return null;
 }

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { DAY_MS, GIB, MIB, type Ms } from "../../core/units";
 import { breathe } from "../../os/clock";
 import { messageOf } from "../../os/errors";
-import { removeTreeSlowly, replaceSlowly } from "../../os/files/disk";
+import { removeTreeSlowly } from "../../os/files/disk";
+import { replaceFile } from "../../os/files/durable";
 import { diskBytesOf, lookAt, namesIn } from "../../os/files/files";
 import { allBytes } from "../../os/files/filesystem";
 import { fieldsOf, parsedJson } from "../../os/files/json";
@@ -46,7 +47,7 @@ function readTally(data: string, now: Clocks): Tally {
 
 async function writeTally(data: string, { elapsed_ms, seen }: Tally, { boot_id, boot_ms }: Clocks): Promise<void> {
   const kept = { boot_id, boot_ms, elapsed_ms, seen: Object.fromEntries(seen) };
-  await replaceSlowly(join(data, FILE), `${JSON.stringify(kept)}\n`);
+  await replaceFile(join(data, FILE), `${JSON.stringify(kept)}\n`);
 }
 
 /** What ended tasks may take of the disk: so many bytes, or this part of a file system that is small. */

@@ -4,12 +4,11 @@
 import { cpus } from "node:os";
 import { constants, open as openFile } from "node:fs";
 import { mkdir, open, rename, rm, unlink } from "node:fs/promises";
-import { dirname } from "node:path";
 import { bootMs, within } from "../clock";
 import { messageOf } from "../errors";
 import { exists } from "./files";
 
-const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
+const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
 
 /** How long an operation may take before the disk counts as hanging. */
 export const DISK_LATE_MS = 4_000;
@@ -115,30 +114,4 @@ export const removeTreeSlowly = (path: string): Promise<void> => rm(path, { recu
 
 export async function removeSlowly(path: string): Promise<void> {
   if (exists(path)) await unlink(path);
-}
-
-let count = 0;
-
-/** Replaces a file and syncs it and its directory. */
-export async function replaceSlowly(path: string, text: string, mode = 0o600): Promise<void> {
-  const aside = `${path}.${process.pid}.${count++}.slow`;
-  const file = await open(aside, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, mode);
-  try {
-    try {
-      await file.writeFile(text);
-      await file.datasync();
-    } finally {
-      await file.close();
-    }
-    await rename(aside, path);
-  } catch (error) {
-    await rm(aside, { force: true });
-    throw error;
-  }
-  const dir = await open(dirname(path), O_RDONLY);
-  try {
-    await dir.sync();
-  } finally {
-    await dir.close();
-  }
 }

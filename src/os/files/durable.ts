@@ -14,6 +14,7 @@ import {
   rmSync,
   writeSync,
 } from "node:fs";
+import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { randomHex } from "../dice";
 import { syncDir } from "./files";
@@ -26,18 +27,32 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_WRONLY } = constants;
  */
 export type Lasting = "whole" | "durable";
 
-/** Replaces a file. Resolves when the new file is durable. The process does other things while the disk syncs. */
+/**
+ * Replaces a file. Resolves when the new file is durable. Each step is a thread's, so that a disk that hangs does not
+ * hold up the process.
+ */
 export async function replaceFile(path: string, text: string, mode = 0o600): Promise<void> {
-  const { aside, fd } = writeAside(path, text, mode);
+  const aside = nameAside(path);
+  const file = await open(aside, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, mode);
   try {
-    await synced(fdatasync, fd).finally(() => closeSync(fd));
-    renameSync(aside, path);
+    try {
+      await file.chmod(mode);
+      await file.writeFile(text);
+      await synced(fdatasync, file.fd);
+    } finally {
+      await file.close();
+    }
+    await rename(aside, path);
   } catch (error) {
-    rmSync(aside, { force: true });
+    await rm(aside, { force: true });
     throw error;
   }
-  const dir = openSync(dirname(path), O_RDONLY);
-  await synced(fsync, dir).finally(() => closeSync(dir));
+  const dir = await open(dirname(path), O_RDONLY);
+  try {
+    await synced(fsync, dir.fd);
+  } finally {
+    await dir.close();
+  }
 }
 
 /** Replaces a file before the function returns. With `durable`, the whole process waits for the disk. */

@@ -4,7 +4,7 @@
 import { Database } from "bun:sqlite";
 import { closeSync, constants, existsSync, openSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { replaceSlowly } from "./disk";
+import { replaceFile } from "./durable";
 import { replaceFileNow } from "./durable";
 import { fieldsOf, parsedJson } from "./json";
 
@@ -51,7 +51,7 @@ export function noteHolder(file: string, now_ms: number): void {
 
 /** Writes the same note, while the process does other things. The lock holds without it. */
 export const noteHolderSlowly = (file: string, now_ms: number): Promise<void> =>
-  replaceSlowly(noteOf(file), holderText(now_ms));
+  replaceFile(noteOf(file), holderText(now_ms));
 
 function holderText(now_ms: number): string {
   const holder: LockHolder = { pid: process.pid, host: hostname(), since_ms: now_ms };
