@@ -153,6 +153,8 @@ function mark(growth: Growth, line: string, say: (why: string) => void): void {
  */
 function free(growth: Growth, stream: Stream, say: (why: string) => void): void {
   const until = Math.floor((stream.size - growth.cap_bytes) / BLOCK) * BLOCK;
+  // The kernel refuses a hole without length, which would pass for a file system without holes.
+  if (until <= stream.freed) return;
   const fd = openTaskFile(growth.dir, FILES[stream.name], "change");
   try {
     const from = Math.max(0, stream.freed - stream.base);

@@ -70,6 +70,16 @@ describe("a living task", () => {
   }, 30_000);
 });
 
+test("what a task wrote at once beyond the cap is freed at its end, and its last part is kept", async () => {
+  const uid = await begin(tasks, assignmentFor("head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end"));
+  await ended(tasks, uid);
+  expect(taken(fileOf(uid))).toBeLessThan(1.25 * CAP);
+  const log = await logOf(uid);
+  expect(log).toMatch(/^\[\d+ older bytes were removed: the log is at its cap\]\nx/);
+  expect(log).toEndWith("x\nend\n");
+  expect(log.length).toBeGreaterThan(CAP);
+}, 30_000);
+
 test("what a task took in its last moment is freed at its end", async () => {
   const grab = `fs.writeSync(1, "begun\\n"); c.fallocate(1, 1, 0, ${HIDDEN}); c.fallocate(2, 0, 0, ${HIDDEN});`;
   const uid = await begin(tasks, assignmentFor(program(grab)));
