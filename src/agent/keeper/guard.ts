@@ -28,6 +28,10 @@ export interface GuardOptions {
   readonly expired: (uid: string) => void;
 }
 
+/** Waits for a guard's answer. It is false if the guard ends or does not answer. */
+const answerOf = ({ over }: Living, answer: Promise<boolean>): Promise<boolean> =>
+  within(ANSWER_MS, Promise.race([answer, over.promise.then(() => false)]), false);
+
 export class Guard {
   readonly #options: GuardOptions;
   readonly #tasks = new Map<string, GuardedTask>();
@@ -49,7 +53,7 @@ export class Guard {
     const holding = Promise.withResolvers<boolean>();
     this.#answers.set(task.uid, () => holding.resolve(true));
     this.#send({ do: "hold", task });
-    if (await within(ANSWER_MS, holding.promise, false)) return null;
+    if (await answerOf(this.#living ?? living, holding.promise)) return null;
     return "the guard of leases does not answer";
   }
 
@@ -61,13 +65,14 @@ export class Guard {
     this.#send({ do: "hold", task: { ...task, process } });
   }
 
-  /** Lets go of a task. Resolves with whether the guard had ended it; with false if the guard does not answer. */
+  /** Lets go of a task. Resolves with whether the guard had ended it; with false if the guard is gone or hangs. */
   async drop(uid: string): Promise<boolean> {
-    if (!this.#tasks.delete(uid) || this.#living === null) return false;
+    const living = this.#living;
+    if (!this.#tasks.delete(uid) || living === null) return false;
     const dropped = Promise.withResolvers<boolean>();
     this.#answers.set(uid, (expired) => dropped.resolve(expired));
     this.#send({ do: "drop", uid });
-    const expired = await within(ANSWER_MS, dropped.promise, false);
+    const expired = await answerOf(living, dropped.promise);
     this.#answers.delete(uid);
     return expired;
   }

@@ -33,22 +33,32 @@ export function startPartner(argv: readonly string[], handlers: PartnerHandlers)
       onExit: () => handlers.ended(),
     });
     own(child);
-    const over = (): void => undefined;
     eachLine(child.stdout, handlers.heard).catch(over);
     return {
       pid: child.pid,
       send(message) {
-        // A partner that has ended takes no message, and `ended` tells so.
-        Promise.resolve(child.stdin.write(`${JSON.stringify(message)}\n`)).catch(over);
-        Promise.resolve(child.stdin.flush()).catch(over);
+        unlessOver(() => child.stdin.write(`${JSON.stringify(message)}\n`));
+        unlessOver(() => child.stdin.flush());
       },
-      dismiss() {
-        Promise.resolve(child.stdin.end()).catch(over);
-      },
+      dismiss: () => unlessOver(() => child.stdin.end()),
       kill: () => child.kill("SIGKILL"),
     };
   } catch (error) {
     return messageOf(error);
+  }
+}
+
+const over = (): void => undefined;
+
+/**
+ * Does something with the input of a partner. One that has ended takes nothing, and the call fails at once or later.
+ * That it has ended is told by `ended`.
+ */
+function unlessOver(act: () => unknown): void {
+  try {
+    Promise.resolve(act()).catch(over);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
   }
 }
 

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TaskRecord } from "../../../src/core/model/record";
 import { leaseActs } from "../../../src/agent/keeper/lease";
+import { bootMs } from "../../../src/os/clock";
 import { randomHex } from "../../../src/os/dice";
 import { AGENT_COMMAND } from "../../support/fixtures/agent";
 import { makeDisk, noDisk, type Disk } from "../../support/frozen";
@@ -113,6 +114,15 @@ test("a guard that is killed or that hangs is replaced, and its task goes on", a
   tasks.driver.lease(Date.now() - 60_000 + 2_000);
   await tasks.driver.kill(uid);
   await ended(tasks, uid);
+}, 30_000);
+
+test("a guard that dies with its task keeps no end from being told", async () => {
+  const tasks = await site.open();
+  tasks.driver.lease(bootMs());
+  const uid = await begin(tasks, assignmentFor("exec sleep 60", { lease_ms: 60_000, stop }));
+  const pid = await alive(tasks, uid);
+  for (const one of [...guards(), pid]) process.kill(one, "SIGKILL");
+  expect(await ended(tasks, uid)).toMatchObject({ exit_code: null, signal: "KILL", reason: null });
 }, 30_000);
 
 const why = noDisk();
