@@ -78,7 +78,11 @@ describe("services", () => {
 
   test("restart by hand as a new version of the same spec", async () => {
     await cluster.ok("restart", "shop.web");
-    await cluster.until("version 3", (all) => running(all, "web").filter(({ version }) => version === 3).length === 2);
+    // What is replaced runs until its successor does.
+    await cluster.until(
+      "nothing but version 3",
+      (all) => running(all, "web").length === 2 && running(all, "web").every(({ version }) => version === 3),
+    );
   });
 
   test("come back by themselves when their process is killed, with another attempt", async () => {

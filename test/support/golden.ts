@@ -15,9 +15,9 @@ export function goldenTests(folder: string, make: (input: string, name: string) 
   test(`${folder} has golden files`, () => expect(files.length).toBeGreaterThan(0));
   for (const file of files.toSorted()) {
     const path = join(dir, file);
-    const [input = "", expected = ""] = readFileSync(path, "utf8").split(CUT);
-    const output = `${make(input, file.replace(/\.golden$/, "")).trimEnd()}\n`;
     test(`${file} gives what it says`, () => {
+      const [input = "", expected = ""] = readFileSync(path, "utf8").split(CUT);
+      const output = `${make(input, file.replace(/\.golden$/, "")).trimEnd()}\n`;
       if (process.env["ORCH_GOLDEN"] === "write" && output !== expected) writeFileSync(path, input + CUT + output);
       else expect(output).toBe(expected);
     });

@@ -13,8 +13,9 @@ import { planLines } from "../../../src/cli/print/plan";
 import { cores, share } from "../../../src/cli/print/figures";
 import { table } from "../../../src/cli/print/table";
 import { taskColumns } from "../../../src/cli/print/tasks";
-import type { NodeView } from "../../../src/wire/api/nodes";
-import type { GpuView } from "../../../src/wire/api/devices";
+import { gpuView } from "../../../src/wire/api/devices";
+import { nodeView } from "../../../src/wire/api/nodes";
+import { taskView } from "../../../src/wire/api/tasks";
 import { goldenTests } from "../../support/golden";
 
 const NOW_MS = 1_700_000_000_000;
@@ -27,15 +28,19 @@ describe("the printed form of", () => {
   });
 });
 
+/** Each view is held against its schema, so that a file tells which field of it is missing. */
 const printers: Readonly<Record<string, (given: never) => string[]>> = {
-  ps: ({ tasks, width }: { tasks: never[]; width?: number }) =>
-    table(taskColumns(NOW_MS, "search", PLAIN), tasks, width ?? null),
-  nodes: ({ nodes, tasks }: { nodes: never[]; tasks: Record<string, number> }) =>
-    table(nodeColumns(NOW_MS, new Map(Object.entries(tasks)), PLAIN), nodes),
-  node: (given: NodeView) => nodeLines(given, { now_ms: NOW_MS, style: PLAIN, width: null }),
-  gpus: ({ gpus, wide }: { gpus: GpuView[]; wide?: boolean }) =>
-    table(gpuColumns(gpus, NOW_MS, wide === true, PLAIN), gpus),
-  processes: ({ gpus }: { gpus: GpuView[] }) => table(processColumns(gpus, PLAIN), processesOf(gpus)),
+  ps: ({ tasks, width }: { tasks: unknown[]; width?: number }) =>
+    table(taskColumns(NOW_MS, "search", PLAIN), taskView.array().parse(tasks), width ?? null),
+  nodes: ({ nodes, tasks }: { nodes: unknown[]; tasks: Record<string, number> }) =>
+    table(nodeColumns(NOW_MS, new Map(Object.entries(tasks)), PLAIN), nodeView.array().parse(nodes)),
+  node: (given: unknown) => nodeLines(nodeView.parse(given), { now_ms: NOW_MS, style: PLAIN, width: null }),
+  gpus: (given: { gpus: unknown[]; wide?: boolean }) => {
+    const gpus = gpuView.array().parse(given.gpus);
+    return table(gpuColumns(gpus, NOW_MS, given.wide === true, PLAIN), gpus);
+  },
+  processes: ({ gpus }: { gpus: unknown[] }) =>
+    table(processColumns(gpuView.array().parse(gpus), PLAIN), processesOf(gpuView.array().parse(gpus))),
   plan: (given: never) => planLines(given, PLAIN, null),
   placed: ({ ref, placed }: { ref: string; placed: PlacedView }) => placedLines(ref, placed),
   blocked: (given: never) => blockedLines(given, PLAIN, true),

@@ -8,12 +8,15 @@ import { dispatch } from "../../../src/cli/dispatch";
 import { notThere } from "../../../src/cli/commands/agent-leave";
 import { EXIT } from "../../../src/cli/failure";
 import type { Parts } from "../../../src/cli/parts";
+import { formatToken } from "../../../src/wire/token";
 import { stage } from "../stage";
+
+const TOKEN = formatToken({ pin: "ab".repeat(32), id: "0123456789", secret: "c0ffee".repeat(6) + "0000" });
 
 async function joinWith(runAgent: Parts["runAgent"]): Promise<boolean> {
   const dir = mkdtempSync(join(tmpdir(), "orch-join-"));
   const file = join(dir, "token");
-  writeFileSync(file, "orch1-secret");
+  writeFileSync(file, TOKEN);
   const { host } = stage({ cwd: dir, home: dir, parts: { runAgent } });
   const line = ["agent", "join", "https://box1:4400", "--token-file", file, "--data", join(dir, "data")];
   expect(await dispatch(line, host)).toBe(EXIT.done);
