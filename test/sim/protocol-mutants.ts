@@ -82,6 +82,11 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: "what-had-come-never-began",
+    rule: "protocol 9: of what had come, a lost record says nothing",
+    edits: [edit("src/core/agent/fence.ts", "Math.max(since, revision) < assigned_revision", "since < assigned_revision")],
+  },
+  {
     name: "absence-is-proof",
     rule: "protocol 9: absence is proof only in an inventory that covers the task",
     edits: [

@@ -195,7 +195,7 @@ class Loop implements AgentLoop {
         begun: (uid) => {
           const begun = begunOf(seen, uid);
           // A task whose claim is lost is seen nowhere, but the journal of its keeper may know that it began.
-          return begun === "no" && driver.wasBegun(uid) ? "over" : begun;
+          return begun === "no" && driver.wasBegun(uid) ? "untold" : begun;
         },
       },
       stamp,

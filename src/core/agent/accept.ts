@@ -3,8 +3,8 @@
 import { HOUSE_LIMITS } from "../limits";
 import { successorUid } from "../fresh";
 import { endWithoutResult } from "./ending";
-import { isCurrent, passedOf, vouchesFor, type Fence } from "./fence";
-import { withoutRecord } from "./report";
+import { isCurrent, neverCame, passedOf, type Fence } from "./fence";
+import { UNTOLD, withoutRecord } from "./report";
 import type { Stamp, TaskRecord, TaskReport, Verb } from "../model/record";
 import type { BootMs } from "../units";
 
@@ -37,9 +37,9 @@ export interface AcceptContext {
   readonly claimed: (uid: string) => boolean;
   /**
    * Returns whether a process of the uid is or was here, also when its record is gone. If so, the agent must not make
-   * up the end of that task.
+   * up the end of that task. `untold`: it was here, and nothing is left that could tell how it ended.
    */
-  readonly begun: (uid: string) => "no" | "alive" | "over";
+  readonly begun: (uid: string) => "no" | "alive" | "over" | "untold";
   readonly boot_id: string;
   readonly now_ms: BootMs;
 }
@@ -64,7 +64,7 @@ export function accept(context: AcceptContext, stamp: Stamp, n: number, verbs: r
       const { uid, why } = verb;
       const begun = context.begun(uid);
       // The claim says to a later agent that the task never began, so it is made only where this is certain.
-      const isUnbegun = begun === "no" && vouchesFor(fence, verb.assigned_revision);
+      const isUnbegun = begun === "no" && (context.claimed(uid) || neverCame(fence, verb.assigned_revision));
       if (isUnbegun) claims.push(uid);
       const heirs = heirsOf(verb).filter((heir) => current(heir) !== undefined || context.begun(heir) !== "no");
       for (const heir of heirs) {
@@ -108,7 +108,10 @@ function assign(
   };
   // A task that ran here and lost its record gets the record back, and is judged by what the agent sees of it. It never
   // executes again.
-  if (context.begun(task.uid) !== "no") return record;
+  const begun = context.begun(task.uid);
+  if (begun === "untold")
+    return { ...record, end: endWithoutResult("unknown", "result_unknown", UNTOLD, context.now_ms) };
+  if (begun !== "no") return record;
   if (context.claimed(task.uid))
     return { ...record, end: endWithoutResult("stopped", null, "it was stopped before it came", context.now_ms) };
   if (task.boot_id !== context.boot_id) {

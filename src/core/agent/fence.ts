@@ -30,10 +30,12 @@ export const passedOf = ({ timeline, epoch, revision, signature }: Stamp): Passe
 });
 
 /**
- * Returns whether this disk would have a record of a task that was assigned at this revision and had come to this
- * agent. If it would not, the lack of a record says nothing about whether the task began.
+ * Returns whether a task of which this disk has no record, and that was assigned at this revision, has never come to
+ * this agent. Otherwise the record may be lost: with an earlier disk, or from this one, which had it when the revision
+ * was applied.
  */
-export const vouchesFor = ({ since }: Fence, assigned_revision: number): boolean => since < assigned_revision;
+export const neverCame = ({ since, revision }: Fence, assigned_revision: number): boolean =>
+  Math.max(since, revision) < assigned_revision;
 
 export type Greeting =
   | { readonly is: "welcome"; readonly fence: Fence; readonly new_timeline: boolean }

@@ -77,6 +77,8 @@ function reportedEnd(end: RecordEnd, now_ms: BootMs, tail: Tail | null, starts_i
   };
 }
 
+export const UNTOLD = "it is over, and the record of how it ended is lost";
+
 /**
  * Returns the report of a task without a record here: it never began, its result is not known any more, or (`unknown`)
  * the record of whether it began may be lost.
@@ -89,16 +91,11 @@ function endWithoutRecordOf(why: string, begun: "no" | "over" | "rebooted" | "un
     case "no":
       return endWithoutResult("stopped", null, `${why}; it never began here`, 0);
     case "over":
-      return endWithoutResult("unknown", "result_unknown", "it is over, and the record of how it ended is lost", 0);
+      return endWithoutResult("unknown", "result_unknown", UNTOLD, 0);
     case "rebooted":
       return endWithoutResult("gone", "node_rebooted", "the machine was restarted while it ran", 0);
     case "unknown":
-      return endWithoutResult(
-        "unknown",
-        "no_record",
-        "its agent's data directory is newer, and has no record of it",
-        0,
-      );
+      return endWithoutResult("unknown", "no_record", "its agent has no record of it, and may have had one", 0);
   }
 }
 

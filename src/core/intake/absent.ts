@@ -39,6 +39,8 @@ export function proofOfAbsence(
   // An unreadable record may be the task's, or that of a successor that the agent made since.
   const whole = inventory.unreadable.length === 0;
   if (task.observed.state === "assigned" && vouched && !covered) {
+    // It never came, and what was given up is never sent again.
+    if (task.written_off !== null) return GIVEN_UP;
     if (!rebooted) return { is: "wait" };
     if (whole) return { ...REBOOTED, why: "its node rebooted before it was told" };
   }

@@ -1,7 +1,7 @@
 // The agent's loop over real tasks: orders for what has lost its record, and orders that a bad disk cannot keep.
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createAgentLoop, type AgentLoop } from "../../../src/agent/loop/loop";
 import type { Fence } from "../../../src/core/agent/fence";
@@ -123,6 +123,29 @@ for (const [what, lose] of [
     await isToldUntilHeard(next, uid);
   });
 }
+
+test("a task that was here, of which nothing is left, is unknown when it comes again, and does not begin", async () => {
+  const began = join(site.data, "..", "began");
+  const first = await site.open();
+  const task = assignmentFor(`echo it >> ${began}; exec sleep 1000`);
+  await begin(first, task);
+  await waitUntil("it to begin", () => existsSync(began));
+  const pid = await alive(first, task.uid);
+  first.close();
+  // Its keeper, which would note its end, dies before it.
+  const keepers = processesOf(site.data).filter(({ command }) => command.includes("keeper"));
+  expect(keepers.length).toBe(1);
+  for (const one of keepers) signal(one, "SIGKILL");
+  await waitUntil("the keeper to be gone", () => !keepers.some((one) => isAlive(one.pid)));
+  process.kill(pid, "SIGKILL");
+  await waitUntil("it to be gone", () => !isAlive(pid));
+  rmSync(join(site.data, "tasks", task.uid), { recursive: true });
+  const next = await startLoop(await site.open());
+  await next.loop.take(FENCE, { ...FENCE, revision: 5 }, 1, [{ verb: "assign", task }]);
+  await waitUntil("its end to be told", () => next.reports.length > 0);
+  expect(next.reports).toMatchObject([{ uid: task.uid, reported: { state: "unknown" } }]);
+  expect(readFileSync(began, "utf8")).toBe("it\n");
+});
 
 test("a stop that the disk cannot keep is carried out all the same, and asked for again", async () => {
   const { uid, pid } = await living(await site.open());

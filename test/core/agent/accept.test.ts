@@ -34,13 +34,14 @@ const STOP: Verb = {
 function stopped(
   begun: Readonly<Record<string, "alive" | "over">>,
   records: readonly TaskRecord[] = [],
-  since = 0,
+  over: Partial<Fence> = {},
+  claimed: readonly string[] = [],
 ): Accepted {
   const accepted = accept(
     {
-      fence: { ...FENCE, since },
+      fence: { ...FENCE, revision: 0, ...over },
       records: new Map(records.map((record) => [record.assignment.uid, record])),
-      claimed: (uid) => uid in begun,
+      claimed: (uid) => uid in begun || claimed.includes(uid),
       begun: (uid) => begun[uid] ?? "no",
       boot_id: "b",
       now_ms: 1,
@@ -77,16 +78,26 @@ describe("a stop for an attempt without a record", () => {
 
   test("that was assigned before this disk was new is unknown, and no claim says that it never began", () => {
     for (const since of [3, 4]) {
-      const accepted = stopped({}, [], since);
+      const accepted = stopped({}, [], { since });
       expect(accepted.claims).toEqual([]);
       expect(reported(accepted)).toEqual([[FIRST, "unknown"]]);
       expect(accepted.reports[0]?.reported).toMatchObject({ cause: "no_record" });
     }
-    expect(reported(stopped({}, [], 2))).toEqual([[FIRST, "stopped"]]);
+    expect(reported(stopped({}, [], { since: 2 }))).toEqual([[FIRST, "stopped"]]);
+  });
+
+  test("that had come is unknown, unless it was stopped before it came", () => {
+    for (const revision of [3, 4]) {
+      const accepted = stopped({}, [], { revision });
+      expect(accepted.claims).toEqual([]);
+      expect(reported(accepted)).toEqual([[FIRST, "unknown"]]);
+      expect(reported(stopped({}, [], { revision }, [FIRST]))).toEqual([[FIRST, "stopped"]]);
+    }
+    expect(reported(stopped({}, [], { revision: 2 }))).toEqual([[FIRST, "stopped"]]);
   });
 
   test("ends what lives of it also on a newer disk", () => {
-    const accepted = stopped({ [FIRST]: "alive" }, [], 4);
+    const accepted = stopped({ [FIRST]: "alive" }, [], { since: 4 });
     expect(accepted.strays).toMatchObject([{ uid: FIRST, of: FIRST }]);
     expect(reported(accepted)).toEqual([]);
   });
