@@ -6,7 +6,7 @@ import type { TaskExit } from "../../core/model/end";
 import { bootMs, pause } from "../../os/clock";
 import { killGroup, membersOf, memoryFacts, removeGroup } from "../../os/cgroup/group";
 import { messageOf } from "../../os/errors";
-import { closeFile, removeFile } from "../../os/files/files";
+import { clearAway, closeFile } from "../../os/files/files";
 import { appendLines, partOf } from "../../os/files/task-files";
 import type { Say } from "../../os/log";
 import { carries, findProcesses, statOf } from "../../os/proc";
@@ -39,6 +39,9 @@ export async function finish(
   // The guard may have ended the task while this keeper hung.
   if (held.order.lease_ms !== null && (await around.guard.drop(held.order.uid))) held.ending ??= "lease_expired";
   const { peak_bytes, oom_kills } = memoryFacts(held.group);
+  const couldNot = inTrouble(around.say, "what a task said of its start", { reason: null }, () =>
+    couldNotBegin(held, exit),
+  );
   const told: TaskExit = {
     exit_code: exit.exit_code,
     signal: exit.signal,
@@ -47,13 +50,26 @@ export async function finish(
     peak_memory_bytes: peak_bytes ?? exit.max_rss_bytes,
     oom: oom_kills > 0,
     left,
-    ...(held.ending === null ? couldNotBegin(held, exit) : { cause: held.ending, reason: LEASE_OVER }),
+    ...(held.ending === null ? couldNot : { cause: held.ending, reason: LEASE_OVER }),
   };
-  capAtEnd(held.dir, held.order.log_cap_bytes, (why) => around.say("output could not be capped", { why }));
+  const uncapped = (why: string): void => around.say("output could not be capped", { why });
+  inTrouble(around.say, "the size of a task's output", undefined, () =>
+    capAtEnd(held.dir, held.order.log_cap_bytes, uncapped),
+  );
   // A group that cannot be removed contains groups that the task has made, with processes of their own.
   if (!removeGroup(held.group)) await remove(held);
   await recordExit(held.claim, told, around.say, () => unwritten(told));
   return told;
+}
+
+/** Reads or frees something of a task whose end must be told all the same, on a disk that may take and give nothing. */
+function inTrouble<T>(say: Say, what: string, otherwise: T, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    say(`${what} is not known`, { why: messageOf(error) });
+    return otherwise;
+  }
 }
 
 /** Kills the processes that outlived the main process, until none is left. Returns the most that were found at once. */
@@ -103,7 +119,7 @@ function couldNotBegin(held: HeldTask, exit: ProcessExit): Pick<TaskExit, "cause
   if (!held.wrapped.tells) return { reason: null };
   const failed = exit.exit_code === 126 || exit.exit_code === 127;
   const said = failed ? partOf(held.dir, FILES.notes, "first", MOST_NOTES) : new Uint8Array(0);
-  removeFile(join(held.dir, FILES.notes));
+  clearAway(join(held.dir, FILES.notes));
   const why = new TextDecoder().decode(said).trim();
   return why === "" ? { reason: null } : startFailed(why);
 }

@@ -9,7 +9,7 @@ import { MIB } from "../../../src/core/units";
 import { findCgroups } from "../../../src/os/cgroup/hierarchy";
 import { removeBases } from "../../../src/os/cgroup/keeper-group";
 import { isAlive } from "../../support/processes";
-import { assignmentFor, begin, ended, makeSite, type OpenTasks, output, type Site } from "../../support/tasks";
+import { alive, assignmentFor, begin, ended, makeSite, type OpenTasks, output, type Site } from "../../support/tasks";
 
 const probed = findCgroups("probe-of-tests");
 removeBases(probed);
@@ -130,6 +130,21 @@ describe.if(root)(`another account (root only; this is ${root ? "root" : "not ro
   test("is killed with all it has started, and its own 127 stays its own", async () => {
     const end = await ended(tasks, await as("setsid sleep 60 & exit 127"));
     expect(end).toMatchObject({ exit_code: 127, reason: null, left: 1 });
+  });
+
+  test("keeps its end also where nothing can be removed from its directory", async () => {
+    const go = join(open, "go");
+    const uid = await as(`until [ -e ${go} ]; do sleep 0.02; done; exit 5`);
+    await alive(tasks, uid);
+    const dir = join(site.data, "tasks", uid);
+    // An immutable directory stands for a file system that has become read-only.
+    expect(Bun.spawnSync(["chattr", "+i", dir]).exitCode).toBe(0);
+    try {
+      writeFileSync(go, "");
+      expect(await ended(tasks, uid)).toMatchObject({ exit_code: 5, reason: null });
+    } finally {
+      Bun.spawnSync(["chattr", "-i", dir]);
+    }
   });
 
   test("that is not there is a reason, and nothing runs", async () => {
