@@ -84,7 +84,9 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
   {
     name: "what-had-come-never-began",
     rule: "protocol 9: of what had come, a lost record says nothing",
-    edits: [edit("src/core/agent/fence.ts", "Math.max(since, revision) < assigned_revision", "since < assigned_revision")],
+    edits: [
+      edit("src/core/agent/fence.ts", "Math.max(since, revision) < assigned_revision", "since < assigned_revision"),
+    ],
   },
   {
     name: "absence-is-proof",
