@@ -26,6 +26,11 @@ export interface KeepersOptions {
    * understood.
    */
   readonly unclear: (uid: string) => void;
+  /**
+   * Called when a keeper that was silent from the first has said what it keeps, or is gone. Until then `keeps` answers
+   * for every task, so all of them have to be looked at.
+   */
+  readonly known: () => void;
 }
 
 export type StartAnswer = { readonly is: "begun" } | { readonly is: "refused"; readonly why: string };
@@ -33,6 +38,7 @@ export type StartAnswer = { readonly is: "begun" } | { readonly is: "refused"; r
 interface Keeper {
   readonly peer: LinePeer;
   readonly pid: string;
+  /** The release of the keeper, or "" until it has greeted, which also tells what it keeps. */
   version: string;
   readonly uids: Set<string>;
   /** Whether the keeper has left an order unanswered, and has said nothing since. */
@@ -52,11 +58,14 @@ const MOST_UNANSWERED = 4;
 const AGAIN_MS = 5;
 const LAUNCH_AGAIN_MS = 5_000;
 
-/** The result of connecting to the socket of a keeper. `silent`: the keeper lives and does not answer. */
+/**
+ * The result of connecting to the socket of a keeper. `silent`: the keeper lives and does not answer. `dead`: nobody
+ * listens on the socket any more.
+ */
 type FoundKeeper =
   | { readonly is: "there"; readonly keeper: Keeper }
-  | { readonly is: "silent" }
-  | { readonly is: "gone"; readonly why: string };
+  | { readonly is: "silent"; readonly keeper: Keeper }
+  | { readonly is: "gone"; readonly dead: boolean; readonly why: string };
 
 type OwnKeeper = { readonly is: "there"; readonly keeper: Keeper } | { readonly is: "failed"; readonly why: string };
 
@@ -82,18 +91,31 @@ export class Keepers {
         .filter((name) => name.endsWith(".sock"))
         .map(async (name) => {
           const found = await this.#connect(join(this.#dir, name));
-          if (found.is === "gone") clearAway(join(this.#dir, name));
+          if (found.is === "gone" && found.dead) clearAway(join(this.#dir, name));
           if (found.is !== "silent") return;
-          this.#options.say(`keeper ${name} does not answer; its tasks are known by their files`);
+          this.#options.say(
+            `keeper ${name} does not answer; what it keeps goes on, and its ends are told when it does`,
+          );
+          this.#keepUnknown(found.keeper);
         }),
     );
   }
 
+  /** Waits for a living keeper that has not greeted. As it may keep any task, nobody else may judge one. */
+  #keepUnknown(keeper: Keeper): void {
+    keeper.silent = true;
+    keeper.unanswered = MOST_UNANSWERED + 1;
+    this.#keepers.add(keeper);
+  }
+
   /**
-   * Returns whether a keeper answers for a task: the keeper has it, or was asked to begin it and has not answered yet.
+   * Returns whether a keeper answers for a task: the keeper has it, may have it, or was asked to begin it and has not
+   * answered yet.
    */
   keeps(uid: string): boolean {
-    for (const keeper of this.#keepers) if (keeper.uids.has(uid) || keeper.asked.has(uid)) return true;
+    for (const keeper of this.#keepers) {
+      if (keeper.version === "" || keeper.uids.has(uid) || keeper.asked.has(uid)) return true;
+    }
     return false;
   }
 
@@ -114,7 +136,8 @@ export class Keepers {
     if (hanging.length === 0) return null;
     const tasks = hanging.reduce((sum, { uids }) => sum + uids.size, 0);
     const pids = hanging.map(({ pid }) => pid).join(", ");
-    const kept = `${tasks} ${tasks === 1 ? "task" : "tasks"}`;
+    const unknown = hanging.some(({ version }) => version === "");
+    const kept = unknown ? "tasks" : `${tasks} ${tasks === 1 ? "task" : "tasks"}`;
     return `its keeper (PID ${pids}) does not answer, and keeps ${kept}: nobody hears of their ends`;
   }
 
@@ -170,6 +193,7 @@ export class Keepers {
   #take(keeper: Keeper, message: FromKeeper, greeted: () => void): void {
     switch (message.is) {
       case "here":
+        if (keeper.version === "" && this.#keepers.has(keeper)) queueMicrotask(() => this.#options.known());
         keeper.version = message.version;
         keeper.unanswered = message.pings === true ? 0 : null;
         this.#pinging ??= setInterval(() => this.#ping(), PING_MS);
@@ -193,10 +217,12 @@ export class Keepers {
   }
 
   #gone(keeper: Keeper): void {
-    this.#keepers.delete(keeper);
+    const unknown = this.#keepers.delete(keeper) && keeper.version === "";
     const left = new Set([...keeper.uids, ...keeper.asked.keys()]);
     for (const uid of left) answer(keeper, uid, { is: "refused", why: "its keeper is gone" });
-    if (!this.#closed) this.#options.gone([...left]);
+    if (this.#closed) return;
+    this.#options.gone([...left]);
+    if (unknown) this.#options.known();
   }
 
   async #connect(path: string): Promise<FoundKeeper> {
@@ -213,19 +239,22 @@ export class Keepers {
         },
       };
     });
-    if (connected.is === "failed") return { is: "gone", why: connected.why };
+    if (connected.is === "failed") {
+      const { code, why } = connected;
+      return { is: "gone", dead: code === "ECONNREFUSED" || code === "ENOENT", why };
+    }
     const keeper = made as Keeper | null;
     const greeted = await within(
       GREETING_MS,
       greeting.promise.then(() => true),
       false,
     );
-    if (keeper === null || !greeted || keeper.version === "") {
-      connected.peer.close();
-      return { is: "silent" };
+    if (keeper === null) return { is: "gone", dead: false, why: "the connection was not made" };
+    if (this.#heard_boot_ms !== null) tell(keeper, { do: "lease", heard_boot_ms: this.#heard_boot_ms });
+    if (keeper.version === "") {
+      return greeted ? { is: "gone", dead: false, why: "the connection was closed" } : { is: "silent", keeper };
     }
     this.#keepers.add(keeper);
-    if (this.#heard_boot_ms !== null) tell(keeper, { do: "lease", heard_boot_ms: this.#heard_boot_ms });
     return { is: "there", keeper };
   }
 
@@ -268,6 +297,7 @@ export class Keepers {
       const found = await this.#connect(join(this.#dir, name));
       if (found.is === "there") return found;
       why = found.is === "silent" ? "and does not answer" : found.why;
+      if (found.is === "silent") found.keeper.peer.close();
     }
     const within = formatDuration(BEGIN_MS);
     return {

@@ -103,6 +103,9 @@ class ProcessDriver implements Driver {
         for (const uid of uids) this.look(uid);
       },
       unclear: (uid) => this.look(uid),
+      known: () => {
+        for (const uid of this.#looked.keys()) this.look(uid);
+      },
     });
   }
 

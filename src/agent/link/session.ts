@@ -115,9 +115,9 @@ export class ServerSession {
    */
   #close(code?: number, why = "closed by this agent"): void {
     if (this.#link.phase === "over") return;
-    this.#socket.close(code, why);
-    setTimeout(() => this.#socket.terminate(), CONNECTION_TIMES.farewell_ms);
     this.#over(why);
+    this.#socket.close(code, closeReason(why));
+    setTimeout(() => this.#socket.terminate(), CONNECTION_TIMES.farewell_ms);
   }
 
   /** Gives up a connection that is dead: nothing more is sent on it, since nothing would arrive. */
@@ -157,7 +157,7 @@ export class ServerSession {
     this.#taking = this.#taking
       .then(() => this.#take(read.value, read.misfits))
       .catch((error: unknown) => {
-        this.#close(4_003, messageOf(error).slice(0, 100));
+        this.#close(4_003, messageOf(error));
       });
   }
 
@@ -169,6 +169,9 @@ export class ServerSession {
     rejectUnread(this.#link, misfits);
   }
 }
+
+/** Cuts the reason of a close to the 123 bytes that WebSocket has for it: a longer one is an error of the call. */
+const closeReason = (why: string): string => new TextDecoder().decode(Buffer.from(why).subarray(0, 120));
 
 function endOf({ refusal }: ServerLink, why: string, lived: boolean, is: "closed" | "silent"): SessionEnd {
   if (refusal === null) return is === "silent" && lived ? { is, why } : { is: "closed", why, lived };

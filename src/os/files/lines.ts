@@ -104,6 +104,8 @@ export function listenLines(path: string, onPeer: (peer: LinePeer) => LineHandle
       data: (socket, chunk) => socket.data.take(chunk),
       drain: (socket) => socket.data.drain(),
       close: (socket) => socket.data.end(),
+      // What one message has made fail ends its connection, and not this process.
+      error: (socket) => socket.terminate(),
     },
   });
   chmodSync(path, 0o600);

@@ -66,7 +66,11 @@ export class Answerer {
     const living = this.#living ?? this.#start();
     if (typeof living === "string") return { is: "failed", why: living };
     living.settle = resolve;
-    const timer = setTimeout(() => this.#end(`no answer within ${timeout_ms} ms`), timeout_ms);
+    const late = `no answer within ${timeout_ms} ms`;
+    const timer = setTimeout(() => {
+      if (this.#living === living) this.#end(late);
+      resolve({ is: "failed", why: late });
+    }, timeout_ms);
     this.#write(living, question);
     const answer = await promise;
     clearTimeout(timer);
@@ -126,7 +130,13 @@ export class Answerer {
     if (this.#living !== living) return;
     const { settle, child } = living;
     this.#living = null;
-    child.exited
+    this.#killed = child;
+    hasEnded(child, ENDING_MS)
+      .then((ended) => {
+        // It has closed its output and lives on, so it answers nothing more.
+        if (!ended) child.kill("SIGKILL");
+        return child.exited;
+      })
       .then(() => settle?.({ is: "failed", why: why ?? `the process that asks ended: ${endOf(child)}` }))
       .catch((error: unknown) => settle?.({ is: "failed", why: String(error) }));
   }

@@ -63,8 +63,9 @@ test("what a task leaves behind is collected, and the codes of others stay their
 });
 
 test("a task that is stopped obeys a stop signal, and ends with its own code", async () => {
-  const uid = await begin(tasks, assignmentFor("trap 'exit 7' TERM; while :; do sleep 0.05; done"));
+  const uid = await begin(tasks, assignmentFor("trap 'exit 7' TERM; echo ready; while :; do sleep 0.05; done"));
   const pid = await alive(tasks, uid);
+  await waitUntil("its trap", async () => (await output(site.data, uid)).includes("ready"));
   process.kill(-pid, "SIGSTOP");
   await waitUntil("it to be stopped", () => processOf(pid)?.state === "T");
   await tasks.driver.signal(uid, "TERM");

@@ -18,7 +18,7 @@ test("what a dead keeper left, and what cannot be removed like a socket, is no r
   mkdirSync(join(data, "keepers", "7.sock", "in"), { recursive: true });
   chmodSync(join(data, "keepers"), 0o500);
   const nothing = (): void => undefined;
-  const told = { say: nothing, told: nothing, gone: nothing, unclear: nothing };
+  const told = { say: nothing, told: nothing, gone: nothing, unclear: nothing, known: nothing };
   const keepers = new Keepers({ data, version: "0", command: [], ...told });
   await keepers.find();
   expect(keepers.count()).toBe(0);

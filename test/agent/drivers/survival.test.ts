@@ -111,6 +111,33 @@ test("an agent of another version keeps the old keeper for its tasks and starts 
   expect(before.map(isAlive)).toEqual([true]);
 });
 
+test("a keeper that hangs while an agent starts still tells the codes of its tasks when it goes on", async () => {
+  const go = `${site.data}.go`;
+  const first = await site.open();
+  const uid = await begin(first, assignmentFor(`until [ -e ${go} ]; do sleep 0.05; done; exit 6`));
+  const pid = await alive(first, uid);
+  const [keeper = 0] = keepers();
+  process.kill(keeper, "SIGSTOP");
+  try {
+    first.close();
+    const next = await site.open();
+    expect(next.driver.silent()).toContain(`its keeper (PID ${keeper}) does not answer`);
+    await next.load();
+    writeFileSync(go, "");
+    await waitUntil("the task to end", () => !isAlive(pid) || processOf(pid)?.state === "Z");
+    // Whatever is looked at meanwhile, its end is the keeper's to tell.
+    next.driver.look(uid);
+    expect(next.driver.seen().get(uid)?.process.is).toBe("alive");
+    const other = await begin(next, assignmentFor("exit 7"));
+    expect(await ended(next, other)).toMatchObject({ exit_code: 7 });
+    process.kill(keeper, "SIGCONT");
+    expect(await ended(next, uid)).toMatchObject({ exit_code: 6, reason: null });
+    expect(next.driver.silent()).toBeNull();
+  } finally {
+    process.kill(keeper, "SIGCONT");
+  }
+}, 30_000);
+
 test("a keeper ends when it has neither task nor agent", async () => {
   const tasks = await site.open();
   await ended(tasks, await begin(tasks, assignmentFor("true")));

@@ -50,6 +50,12 @@ describe("an answerer", () => {
     expect(await answerer.ask({ say: 2 }, 20_000)).toEqual({ is: "answered", value: 2 });
   });
 
+  test("that closes its output and lives on is an answer in time, and holds up no later question", async () => {
+    answerer = new Answerer(["/bin/sh", "-c", "exec 1>&-; exec sleep 60"]);
+    expect(await answerer.ask({ say: 1 }, 300)).toEqual({ is: "failed", why: "no answer within 300 ms" });
+    expect(await answerer.ask({ say: 2 }, 5_000)).toMatchObject({ is: "failed" });
+  });
+
   test("that cannot be started says why", async () => {
     answerer = new Answerer(["/nowhere/at/all"]);
     expect(await answerer.ask({ say: 1 }, 20_000)).toMatchObject({
