@@ -263,6 +263,7 @@ export class Keepers {
       if (keeper.version === this.#options.version && !keeper.silent) return { is: "there", keeper };
     }
     this.#starting ??= this.#launch()
+      .catch((error: unknown): OwnKeeper => ({ is: "failed", why: `no keeper can be started: ${messageOf(error)}` }))
       .then((own) => {
         this.#note(own.is === "failed" ? own.why : null);
         return own;

@@ -25,3 +25,13 @@ test("what a dead keeper left, and what cannot be removed like a socket, is no r
   keepers.close();
   chmodSync(join(data, "keepers"), 0o700);
 });
+
+test("a keeper that cannot be started is the node's reason, whatever the start throws", async () => {
+  const nothing = (): void => undefined;
+  const told = { say: nothing, told: nothing, gone: nothing, unclear: nothing, known: nothing };
+  const keepers = new Keepers({ data, version: "0", command: ["/nowhere/at/all"], ...told });
+  const refused = await keepers.start({ uid: "u" } as never);
+  expect(refused).toMatchObject({ is: "refused", why: expect.stringContaining("no keeper can be started") });
+  expect(keepers.trouble()).toContain("no keeper can be started");
+  keepers.close();
+});
