@@ -31,6 +31,8 @@ export const HOUSE_LIMITS = {
   orphan_name_chars: 200,
   /** The rows of nodes whose contact changes, that one pass writes. Further ones follow in the next pass. */
   contact_chars: 4 * MIB,
+  /** The rows of runs, stopped tasks and quarantined nodes that one pass writes. Further ones follow in the next. */
+  pass_chars: 6 * MIB,
   /** What connections together may have sent that no proof of identity stands behind. */
   unproven_bytes: 32 * MIB,
   url_chars: 8_192,

@@ -107,7 +107,7 @@ export function createLoop(options: LoopOptions): Loop {
     const { planned, now_ms, recovering } = done;
     last = planned;
     deciding.passed(!recovering);
-    options.idleness.told(planned.ops.flatMap((op) => (op.op === "notify" ? [op.task.uid] : [])));
+    options.idleness.told(planned.ops.flatMap((op) => (op.op === "notify" ? op.uids : [])));
     if (changed || planned.more || planned.ops.length > 0) wake();
     else if (planned.wake_at_ms !== null) wakeIn(planned.wake_at_ms - now_ms);
   }

@@ -162,8 +162,9 @@ function mark(db: Database, options: RestoreOptions, known: readonly Known[]): C
   const at_ms = Math.max(before.at_ms, Math.floor(options.clock()));
   const { epoch, revision, next_run } = beyond(known, at_ms);
   const write = db.transaction(() => {
+    // A machine that waits for approval has had no work, so nothing that it could say is awaited.
     const nodes = db
-      .query<{ id: string }, []>("select id from nodes order by id")
+      .query<{ id: string }, []>("select id from nodes where admission <> 'joining' order by id")
       .all()
       .map((row) => row.id);
     db.query("update cluster set timeline = ?, epoch = ?, revision = ?, next_run = ?, at_ms = ?, recovering = ?").run(

@@ -152,9 +152,24 @@ function bookEnd(
     return { ...after, attempts, ends };
   }
   // While inventories are still awaited, other nodes may have attempts of the slot, with grants of their own.
-  return state.cluster.recovering === null
-    ? after
-    : { ...after, attempts: Math.max(after.attempts, before?.attempts ?? 0) };
+  const numbers = state.cluster.recovering === null ? usedBy(state, draft, task, before) : (before?.attempts ?? 0);
+  return { ...after, attempts: Math.max(after.attempts, numbers) };
+}
+
+/**
+ * Returns the highest number that a living task of the slot may use besides this one; 0 if there is none. Such a task
+ * was adopted by the grant that its agent closes now.
+ */
+function usedBy(state: State, draft: IntakeDraft, task: TaskRow, before: SlotRow | null): number {
+  if ((before?.attempts ?? 0) <= task.attempt) return 0;
+  let most = 0;
+  const look = (other: TaskRow | null): void => {
+    if (other !== null && other.owner_uid === task.owner_uid && other.slot === task.slot && other.uid !== task.uid)
+      most = Math.max(most, other.grant_until);
+  };
+  for (const [uid, other] of state.tasks) if (!draft.tasks.has(uid)) look(other);
+  for (const other of draft.tasks.values()) look(other);
+  return most;
 }
 
 /** Returns the rows that keep an ended task's published ports from being given out too soon. */

@@ -50,9 +50,11 @@ export function contact(snapshot: Snapshot): Contacts {
     nodes.set(row.id, fact);
     if (fact.node !== row) {
       chars += JSON.stringify(fact.node).length;
-      // A change that is too large for the database would stop every pass, so the rest follows in the next one.
+      // A change that is too large for the database would stop every pass, so the rest follows in the next one. Until
+      // then the node gets nothing, since its row does not say yet that it is heard.
       if (ops.length === 0 || chars <= HOUSE_LIMITS.contact_chars)
         ops.push({ op: "node", node: fact.node, why: whyContact(fact) });
+      else nodes.set(row.id, { ...fact, node: row, heard: false, usable: false });
     }
     if (fact.silence_ms >= limits.unreachable_after_ms && fact.node.contact !== "lost") silent.push(row);
     const backFor = backFor_ms(fact.node, snapshot.now_ms);

@@ -105,9 +105,18 @@ function lateSuccess(slot: SlotRow, task: TaskRow, end: TaskEnd): SlotRow {
     task.kind === "job" &&
     end.state === "succeeded" &&
     !slot.ends.some((other) => other.state === "succeeded" && other.attempt > end.attempt);
-  if (!wins) return slot;
+  if (!wins || isAskedAbout(slot, end)) return slot;
   const others = slot.ends.filter((other) => other.attempt === end.attempt && other.member !== end.member);
   return { ...slot, ends: [...others, end].sort((a, b) => a.member - b.member) };
+}
+
+/**
+ * Returns whether a newer attempt of a gang has an end that a person is asked about. The late success of one member
+ * answers nothing then, and would hide the question.
+ */
+function isAskedAbout({ ends }: SlotRow, { attempt, member }: TaskEnd): boolean {
+  const newer = ends.filter((end) => end.attempt > attempt);
+  return newer.some(({ state }) => state === "unknown") && (member > 0 || newer.some((end) => end.member > 0));
 }
 
 function avoiding(slot: SlotRow, end: TaskEnd, limits: PlanLimits): SlotRow["avoid"] {

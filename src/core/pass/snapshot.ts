@@ -138,8 +138,8 @@ export type Op =
       readonly slot: SlotRow | null;
       readonly why: string;
     }
-  /** The task's cards are idle, and its owner wants to be told. */
-  | { readonly op: "notify"; readonly task: TaskRow; readonly why: string }
+  /** The cards of an attempt are idle, and its owner wants to be told: once, by its first task. `uids` are all. */
+  | { readonly op: "notify"; readonly task: TaskRow; readonly uids: readonly string[]; readonly why: string }
   | { readonly op: "node"; readonly node: NodeRow; readonly why: string }
   | { readonly op: "quarantine"; readonly node: NodeRow; readonly tests: NodeTests; readonly why: string }
   | { readonly op: "run"; readonly run: RunRow; readonly why: string }

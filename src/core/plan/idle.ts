@@ -177,7 +177,8 @@ function act(draft: PassDraft, idle: Idle, for_whom: Demand | null): void {
   const [first] = tasks;
   if (settings.action === "notify") {
     const again = idle.told || draft.ops.some((op) => op.op === "notify" && op.task === first);
-    if (first !== undefined && !again) draft.ops.push({ op: "notify", task: first, why });
+    const uids = tasks.map(({ uid }) => uid);
+    if (first !== undefined && !again) draft.ops.push({ op: "notify", task: first, uids, why });
     return;
   }
   const isRun = "run" in owner;

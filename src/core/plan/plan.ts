@@ -2,6 +2,7 @@
 // why the rest must wait. It is pure: the same snapshot gives the same plan, whatever the order of its rows.
 
 import { compareText } from "../canonical";
+import { withinBound } from "./bounded";
 import { changesOfAll } from "./changes";
 import { begin } from "../pass/begin";
 import { earlier, type Demand, type Findings, type Pass } from "../pass/pass";
@@ -30,14 +31,14 @@ export function plan(snapshot: Snapshot): Plan {
   const placed = schedule(pass, queue(reconciled.demands), reconciled);
   const reclaimed = reclaimIdle(pass, placed);
   const archived = archiveRuns(pass, reclaimed);
-  const ops = [
+  const { ops, cut } = withinBound([
     ...sorted([...begun.ops, ...overdue.ops, ...reconciled.ops, ...rested.ops]),
     ...placed.ops,
     ...reclaimed.ops,
     ...runOps(reclaimed),
     ...archived,
     ...removeEmpty(pass, archived),
-  ];
+  ]);
   // A pass that reached its bound without an operation would only repeat itself, so the next one comes later.
   const again_ms = placed.more && ops.length === 0 ? pass.now_ms + SECOND_MS : null;
   const wakes = [begun, overdue, reconciled, rested, placed, reclaimed].map(({ wake_at_ms }) => wake_at_ms);
@@ -47,7 +48,7 @@ export function plan(snapshot: Snapshot): Plan {
     blocked: [...placed.blocked, ...[...reconciled.waits].sort(byName)],
     queue: queuedRuns(placed.waiting, reclaimed),
     wake_at_ms: [...wakes, again_ms].reduce((wake, at_ms) => earlier(pass.now_ms, wake, at_ms), null),
-    more: placed.more && ops.length > 0,
+    more: cut || (placed.more && ops.length > 0),
     notices: begun.notices,
   };
 }

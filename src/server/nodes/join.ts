@@ -11,6 +11,7 @@ import type { Machine } from "../../wire/agent";
 import { keyId } from "../../wire/join";
 import type { Draft } from "../../store/store";
 import { keySinceMs } from "../access/identity";
+import { awaitedNoMore } from "./node-changes";
 import { newNode, putNewNode, withMachine } from "./node-row";
 import { RefusedError } from "../refused";
 
@@ -337,7 +338,7 @@ export function approveNode(draft: Draft, node: NodeRow, seen: string | null, or
 export function refuseNode(draft: Draft, node: NodeRow): NodeRow | null {
   const pending = requirePending(node);
   const row = node.admission === "joining" ? null : { ...node, pending: null };
-  draft.put([{ table: "nodes", key: node.id, row }]);
+  draft.put([...(row === null ? awaitedNoMore(draft.state, node) : []), { table: "nodes", key: node.id, row }]);
   giveBack(draft, pending);
   tell(draft, node, "refused", `the key from ${pending.hostname} (${pending.address}) may not be ${node.name}`);
   return row;

@@ -2,7 +2,7 @@
 
 import { loseNode } from "../../core/intake/observe";
 import type { IntakeContext } from "../../core/intake/ends";
-import type { State } from "../../core/model/rows-state";
+import type { Change, State } from "../../core/model/rows-state";
 import type { NodeRow } from "../../core/model/rows-node";
 import type { Taint } from "../../core/model/workload";
 import { keyId } from "../../wire/join";
@@ -85,6 +85,13 @@ export function revokeKey(draft: Draft, { name, id, public_key }: NodeRow): void
   draft.event({ verb: "revoked", object: name, project: null, node_id: id, detail });
 }
 
+/** Returns the change by which a restored server awaits the inventory of this node no more; none if it does not. */
+export function awaitedNoMore({ cluster }: State, { id }: NodeRow): Change[] {
+  if (cluster.recovering?.includes(id) !== true) return [];
+  const left = cluster.recovering.filter((one) => one !== id);
+  return [{ table: "cluster", key: "cluster", row: { ...cluster, recovering: left.length === 0 ? null : left } }];
+}
+
 /**
  * Removes a node from the cluster. Throws RefusedError if the node has living tasks, unless `fenced` is set. With
  * `fenced`, an operator vouches that the machine is off, which proves the ends of its tasks.
@@ -102,16 +109,10 @@ export function forgetNode(draft: Draft, node: NodeRow, fenced: boolean, intake:
         `orch node forget ${node.name} --fenced`,
     );
   }
-  const { cluster } = draft.state;
   const { changes } = loseNode(draft.state, node, FENCED, intake);
-  const recovering = cluster.recovering?.filter((id) => id !== node.id) ?? null;
   draft.put([
     ...changes,
-    {
-      table: "cluster",
-      key: "cluster",
-      row: { ...draft.state.cluster, recovering: recovering === null || recovering.length === 0 ? null : recovering },
-    },
+    ...awaitedNoMore(draft.state, node),
     { table: "nodes", key: node.id, row: null },
     { table: "graves", key: node.id, row: { uid: node.id, at_ms: draft.now_ms } },
   ]);

@@ -70,7 +70,8 @@ export const withMachine = (node: NodeRow, machine: Omit<Machine, "fingerprint">
 
 /**
  * Returns the machine without the cards that a node on another machine has already, and those cards with their nodes.
- * A card is in one machine only, and what an agent claims takes it from nobody.
+ * A card is in one machine only, and what an agent claims takes it from nobody. One that is listed twice counts once, as
+ * it was listed first.
  */
 export function withOwnCards<M extends Pick<Machine, "devices">>(
   state: State,
@@ -83,7 +84,12 @@ export function withOwnCards<M extends Pick<Machine, "devices">>(
     if (other.fingerprint === node.fingerprint) continue;
     for (const { id } of other.devices) held.set(id, other.name);
   }
-  const others = machine.devices.flatMap(({ id }) => (held.has(id) ? [{ id, node: held.get(id) ?? "" }] : []));
-  if (others.length === 0) return { machine, others };
-  return { machine: { ...machine, devices: machine.devices.filter(({ id }) => !held.has(id)) }, others };
+  const others: { id: string; node: string }[] = [];
+  const devices = machine.devices.filter(({ id }) => {
+    const node = held.get(id);
+    if (node === undefined) held.set(id, "its own list already");
+    else others.push({ id, node });
+    return node === undefined;
+  });
+  return { machine: others.length === 0 ? machine : { ...machine, devices }, others };
 }

@@ -62,6 +62,20 @@ const told = (entries: readonly TaskReport[], before = state) => {
   return { ...intake, after: withChanges(before, intake.changes) };
 };
 
+test("a grant that is closed below attempts that its agent has made itself keeps their numbers", () => {
+  const wide = { ...granted, grant_until: 6 };
+  const [two, three] = [2, 3].map((attempt) => ({
+    ...wide,
+    attempt,
+    uid: attempt === 2 ? successorUid(wide.uid, 2) : successorUid(successorUid(wide.uid, 2), 3),
+  }));
+  const living: Reported = { state: "running", pid: 9, started_age_ms: 100_000 };
+  const before = withTask(wide);
+  const adopted = told([reportOf(two!, living), reportOf(three!, living)], before).after;
+  const closed = told([failedReport(wide)], adopted).after;
+  expect(closed.slots.get(slotKey(api.uid, 0))?.attempts).toBe(6);
+});
+
 const withTask = (task: TaskRow): State => ({
   ...state,
   tasks: new Map([...tasks.filter(({ slot }) => slot !== task.slot), task].map((one) => [one.uid, one])),

@@ -25,6 +25,16 @@ const settings = buildSettings();
 const after = (slot: SlotRow | null, task: TaskRow, end: Partial<TaskFinal>, ran_ms = 0): SlotRow =>
   slotAfterEnd(slot, task, buildFinal({ started_ms: NOW_MS - ran_ms, ...end }), settings, DEFAULT_LIMITS);
 
+test("a late success of one member hides no question about a newer attempt of its gang", () => {
+  const member = (attempt: number, at: number): TaskRow => buildTask(job, `box${at}`, { attempt, member: at });
+  const unknown = [0, 1].map((at) => buildEnd(member(2, at), { state: "unknown", exit_code: null }));
+  const asked = buildSlot(member(2, 0), { attempts: 2, ends: unknown });
+  expect(after(asked, member(1, 0), { state: "succeeded", exit_code: 0 }).ends).toEqual(unknown);
+  // Of a job with one task the first success wins, whatever a person was asked meanwhile.
+  const alone = buildSlot(member(2, 0), { attempts: 2, ends: unknown.slice(0, 1) });
+  expect(after(alone, member(1, 0), { state: "succeeded", exit_code: 0 }).ends).toMatchObject([{ state: "succeeded" }]);
+});
+
 describe("back-off", () => {
   test("the first crash restarts at once, later ones double up to the maximum, 20 % more or less", () => {
     expect(backoffMs(restart, 1, "a")).toBe(0);

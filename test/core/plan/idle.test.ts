@@ -245,6 +245,12 @@ describe("one who wants to be told", () => {
     ]);
     expect(done({ ...given, runs: [tells] })).toEqual([]);
   });
+  test("is told for all members of a gang at once, so that no later pass tells it again", () => {
+    const members = ["g0", "g1"].map((card, member) => ({ ...on(tells, "a", [card]), member, uid: `${member}` }));
+    const gang: Given = { ...given, tasks: members, idle: members.map((one) => [one, 31] as const) };
+    const [op] = planned(gang).ops.filter((one) => one.op === "notify");
+    expect(op?.uids).toEqual(["0", "1"]);
+  });
   test("is told once a spell", () => {
     const snapshot = snapshotOf(given);
     const told = { ...snapshot, idle: new Map([[task.uid, { idle_ms: 31 * MINUTE_MS, told: true }]]) };

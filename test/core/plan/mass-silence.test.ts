@@ -4,8 +4,9 @@ import { expect, test } from "bun:test";
 import type { NodeRow } from "../../../src/core/model/rows-node";
 import { plan } from "../../../src/core/plan/plan";
 import { SECOND_MS, type Ms } from "../../../src/core/units";
-import { buildNode, buildSnapshot, buildState, buildTask, buildWorkload, NOW_MS } from "../../support/build";
+import { buildNode, buildRun, buildSnapshot, buildState, buildTask, buildWorkload, NOW_MS } from "../../support/build";
 
+const NO_ROOM = { cpu_milli: 0, memory_bytes: 0, disk_bytes: 0, countables: {} };
 const web = buildWorkload("shop", "web", "spec", { settings: { replicas: 1 } });
 
 /** What is done about a replica on n1, which is silent for 40 s, when n2 was heard again so long ago. */
@@ -15,6 +16,15 @@ function opsWith(n2: Partial<NodeRow>): string[] {
   const { ops } = plan(buildSnapshot(state, { silent_ms: { n1: 40 * SECOND_MS } }));
   return ops.map(({ op }) => op).toSorted();
 }
+
+test("a node whose change of contact is too large for this pass gets nothing in it", () => {
+  const job = buildRun(1, "spec");
+  const facts = { kernel: "m".repeat(4_300_000) };
+  const big = { ...buildNode("a", { contact: "unreachable", facts }), capacity: NO_ROOM };
+  const nodes = [big, buildNode("b", { contact: "unreachable" })];
+  const { ops } = plan(buildSnapshot(buildState({ cluster: { next_run: 2 }, nodes, runs: [job] })));
+  expect(ops.map(({ op }) => op)).toEqual(["node"]);
+});
 
 const backFor = (age_ms: Ms): Partial<NodeRow> => ({ contact: "connected", contact_ms: NOW_MS - age_ms });
 

@@ -88,6 +88,14 @@ describe("a card of another machine", () => {
   const cardsOf = (name: string): string[] =>
     [...stage.api.store.state.nodes.values()].find((node) => node.name === name)?.devices.map(({ id }) => id) ?? [];
 
+  test("that is listed twice counts once, as it was listed first, and the node is named", async () => {
+    await handAgent(stage, "rogue", { devices: [{ ...card, state: "missing" as const }, card, card] });
+    const listed = [...stage.api.store.state.nodes.values()].flatMap(({ devices }) => devices);
+    expect(listed.map(({ id, state }) => [id, state])).toEqual([["GPU-1", "missing"]]);
+    await stage.planned();
+    expect(doubts()[0]?.detail).toContain("claims the card GPU-1, which is in its own list already");
+  });
+
   test("stays that machine's, whether it is claimed at the hello or later", async () => {
     await handAgent(stage, "box1", { devices: [card] });
     const rogue = await handAgent(stage, "rogue", { devices: [] });

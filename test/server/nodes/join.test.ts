@@ -22,6 +22,20 @@ const node = (name: string): NodeRow => nodes().find((one) => one.name === name)
 const join = (name: string | null, machine: Machine, key = "key", token = stage.tokens["agent"] ?? "") =>
   stage.call("POST", "/v1/join", { as: token, body: joinBody(keyOf(key), token, name, machine) });
 
+test("a machine that is refused while a restored server recovers is awaited no more", async () => {
+  const { body } = await stage.call("POST", "/v1/tokens", {
+    as: "admin",
+    body: { role: "agent", user: null, expires_ms: null, approve: true },
+  });
+  await join("box9", machineOf("box9"), "key9", String(body["token"]));
+  const { id } = node("box9");
+  await stage.api.store.commit("server", (draft) => {
+    draft.put([{ table: "cluster", key: "cluster", row: { ...draft.state.cluster, recovering: [id] } }]);
+  });
+  expect((await stage.call("POST", `/v1/nodes/${id}/refuse`, { as: "olga" })).status).toBe(200);
+  expect(stage.api.store.state.cluster.recovering).toBeNull();
+});
+
 describe("a machine that joins", () => {
   test("becomes a node with a credential that only this server can have signed", async () => {
     const { status, body } = await join(null, machineOf("Box_1.lab.example"));
