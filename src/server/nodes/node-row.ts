@@ -70,8 +70,8 @@ export const withMachine = (node: NodeRow, machine: Omit<Machine, "fingerprint">
 
 /**
  * Returns the machine without the cards that a node on another machine has already, and those cards with their nodes.
- * A card is in one machine only, and what an agent claims takes it from nobody. One that is listed twice counts once, as
- * it was listed first.
+ * A card is in one machine only, and what an agent claims takes it from nobody. One that is listed twice counts once,
+ * as it was listed first.
  */
 export function withOwnCards<M extends Pick<Machine, "devices">>(
   state: State,

@@ -39,8 +39,9 @@ describe("an app", () => {
       Array.from({ length: 3 }, (_, n) => `  s${n}: { run: x, replicas: ${replicas} }`);
     const refused = await apply(["app: web", "services:", ...services(7_000)].join("\n"));
     expect(refused.body.error?.message).toContain("21000 replicas together, at most 20000");
-    const spec = ["app: web", "services:", ...services(7_000)].join("\n");
-    const shown = await stage.call("POST", "/v1/plan", { as: "alice", body: { text: spec, file: "app.yaml", project: null } });
+    const text = ["app: web", "services:", ...services(7_000)].join("\n");
+    const body = { text, file: "app.yaml", revision: 0 };
+    const shown = await stage.call("POST", "/v1/plan", { as: "alice", body });
     expect(shown.body.error?.message).toContain("21000 replicas together, at most 20000");
     expect(stage.api.store.state.workloads.size).toBe(0);
     expect((await apply(["app: web", "services:", ...services(6_000)].join("\n"))).status).toBe(200);
