@@ -14,7 +14,11 @@ export interface ProcessStat {
   readonly start: string;
 }
 
-const HIDDEN = new Set(["ENOENT", "ESRCH", "EACCES", "EPERM", "ENOTDIR", "EINVAL"]);
+/**
+ * Errors of a file that is gone or not shown. A control group that goes while it is read gives ENODEV, and one of
+ * threads, whose processes its parent lists, gives EOPNOTSUPP.
+ */
+const HIDDEN = new Set(["ENOENT", "ESRCH", "EACCES", "EPERM", "ENOTDIR", "EINVAL", "ENODEV", "EOPNOTSUPP", "ENOTSUP"]);
 
 /** Returns the text of a file, or null if it is gone by now or may not be read. */
 function readOrNull(path: string): string | null {

@@ -9,6 +9,7 @@ import type { Seen, TaskRecord } from "../../core/model/record";
 import type { BootMs } from "../../core/units";
 import { bootMs, breathe, pause } from "../../os/clock";
 import { removeGroup } from "../../os/cgroup/group";
+import { messageOf } from "../../os/errors";
 import { findCgroups } from "../../os/cgroup/hierarchy";
 import { removeBases, removeLeftGroups } from "../../os/cgroup/keeper-group";
 import { limitProblem, type NamedLimit } from "../../os/process/known-state";
@@ -77,6 +78,8 @@ class ProcessDriver implements Driver {
   readonly #looked = new Map<string, Looked>();
   readonly #seen = new Map<string, Seen>();
   readonly #abandoned = new Map<string, Inherited>();
+  /** The abandoned tasks of which it was said that they could not be looked at. */
+  readonly #failing = new Set<string>();
   #noted: Noted = { survivors: [], claimed: new Set(), notes: new Map() };
   readonly #keepers;
   readonly #ending;
@@ -186,19 +189,30 @@ class ProcessDriver implements Driver {
       (why) => say(`output could not be watched: ${why}`),
     );
     for (const [uid, inherited] of this.#abandoned) {
-      const now = this.#look(uid, false);
-      if (now.seen.process.is === "alive" && now.left !== true) continue;
-      if (clearInherited(inherited) > 0) continue;
-      // What was killed may be gone only now.
-      const over = this.#look(uid, false);
-      if (over.seen.process.is === "alive") continue;
-      removeGroup(inherited.group);
-      capAtEnd(inherited.growth.dir, inherited.growth.cap_bytes, (why) => say(`output could not be capped: ${why}`));
-      this.#put(uid, over);
+      try {
+        this.#endAbandoned(uid, inherited);
+      } catch (error) {
+        // It is tried again at the next look, and keeps no other task from its end.
+        if (!this.#failing.has(uid)) say(`task ${uid} could not be looked at: ${messageOf(error)}`);
+        this.#failing.add(uid);
+      }
     }
     if (this.#abandoned.size > 0 || this.#watching === null) return;
     clearInterval(this.#watching);
     this.#watching = null;
+  }
+
+  #endAbandoned(uid: string, inherited: Inherited): void {
+    const { say } = this.#options;
+    const now = this.#look(uid, false);
+    if (now.seen.process.is === "alive" && now.left !== true) return;
+    if (clearInherited(inherited) > 0) return;
+    // What was killed may be gone only now.
+    const over = this.#look(uid, false);
+    if (over.seen.process.is === "alive") return;
+    removeGroup(inherited.group);
+    this.#put(uid, over);
+    capAtEnd(inherited.growth.dir, inherited.growth.cap_bytes, (why) => say(`output could not be capped: ${why}`));
   }
 
   /**

@@ -84,19 +84,19 @@ async function clear(held: HeldTask): Promise<number> {
 }
 
 function killLeft(held: HeldTask): number {
-  const inside = membersOf(held.group).length === 0 ? 0 : killGroup(held.group);
-  return inside + killEscaped(held);
+  const members = new Set(membersOf(held.group));
+  const inside = members.size === 0 ? 0 : killGroup(held.group);
+  return inside + killEscaped(held, members);
 }
 
 /**
  * Kills the processes that have left the task's group, as a task of root can. Their parents are dead, so they, or those
  * that they descend from, were handed to the keeper. They are known by the task's session, or by its mark in the
- * environment that they began with. Returns how many were found.
+ * environment that they began with. Returns how many were found, without those that were `inside` the group.
  */
-function killEscaped({ pid, order, group }: HeldTask): number {
+function killEscaped({ pid, order }: HeldTask, inside: ReadonlySet<number>): number {
   const left = orphans();
   if (left.length === 0) return 0;
-  const inside = new Set(membersOf(group));
   const escaped = left
     .filter((one) => !inside.has(one.pid) && (statOf(one.pid)?.session === pid || carries(one.pid, [order.marker])))
     .flatMap(familyOf);
@@ -126,6 +126,18 @@ function couldNotBegin(held: HeldTask, exit: ProcessExit): Pick<TaskExit, "cause
 
 /** More than a sentence is not from the switch of accounts: the task itself could write to the file. */
 const MOST_NOTES = 1_024;
+
+/** Returns the end of a task of which nothing but its exit is known, since finishing it has failed. */
+export const bareExit = (held: HeldTask, exit: ProcessExit): TaskExit => ({
+  exit_code: exit.exit_code,
+  signal: exit.signal,
+  started_ms: held.started_ms,
+  ended_ms: bootMs(),
+  peak_memory_bytes: exit.max_rss_bytes,
+  oom: false,
+  left: 0,
+  ...(held.ending === null ? { reason: null } : { cause: held.ending, reason: LEASE_OVER }),
+});
 
 export const LEASE_OVER = "its lease ran out: the server was not heard";
 

@@ -22,7 +22,7 @@ import { orphans, takeOrphans } from "../../os/process/orphans";
 import { sendSignal, signalNumber } from "../../os/process/signals";
 import type { ProcessExit } from "../../os/process/spawn";
 import { begin, type HeldTask, type Surroundings } from "./begin";
-import { finish, LEASE_OVER, recordExit } from "./finish";
+import { bareExit, finish, LEASE_OVER, recordExit } from "./finish";
 import { LOOK_EVERY_MS, lookAtAll, watchGrowth, type Growth } from "./growth";
 import { Guard } from "./guard";
 import { leaseActs, leasePhase } from "./lease";
@@ -167,14 +167,19 @@ class Keeper {
   }
 
   #exited(held: HeldTask, exit: ProcessExit): void {
-    const { uid } = held.order;
-    finish(held, exit, this.#around, (told) => this.#tellAll({ is: "ended", uid, exit: told }))
+    const { uid, name } = held.order;
+    const { say } = this.#around;
+    const unwritten = (told: TaskExit): void => this.#tellAll({ is: "ended", uid, exit: told });
+    finish(held, exit, this.#around, unwritten)
+      .catch(async (error: unknown) => {
+        // What it has left may live on. Its own exit is told all the same, or it would seem to run for ever.
+        say(`task ${name} could not be finished`, { why: String(error) });
+        const bare = bareExit(held, exit);
+        await recordExit(held.claim, bare, say, () => unwritten(bare));
+        return bare;
+      })
       .then((told) => this.#ended(uid, told))
-      .catch((error: unknown) => {
-        // No end can be reported. The agent sees by the task's files that it is over.
-        this.#around.say(`task ${held.order.name} could not be finished`, { why: String(error) });
-        this.#drop(held.order.uid);
-      });
+      .catch((error: unknown) => say(`the end of task ${name} could not be told`, { why: String(error) }));
   }
 
   #ended(uid: string, exit: TaskExit): void {

@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { HOUSE_LIMITS } from "../../core/limits";
 import type { Tail } from "../../core/model/end";
+import { messageOf } from "../../os/errors";
 import { partOf } from "../../os/files/task-files";
 import { FILES } from "./taskdir";
 
@@ -13,8 +14,15 @@ export interface Tails {
 
 export function createTails(tasks: string): Tails {
   const known = new Map<string, Tail>();
-  const read = (uid: string, name: "stdout" | "stderr"): string =>
-    lastText(partOf(join(tasks, uid), FILES[name], "last", HOUSE_LIMITS.log_tail_bytes));
+  const read = (uid: string, name: "stdout" | "stderr"): string => {
+    try {
+      return lastText(partOf(join(tasks, uid), FILES[name], "last", HOUSE_LIMITS.log_tail_bytes));
+    } catch (error) {
+      // An end is told whether its output can be read or not.
+      if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+      return `[this output cannot be read: ${messageOf(error)}]`;
+    }
+  };
   return {
     of: (uid) => {
       const before = known.get(uid);

@@ -36,7 +36,13 @@ export function joinRest(group: Group, pid: number): void {
 
 function pidsIn(dir: string): number[] {
   const text = kernelText(join(dir, "cgroup.procs"));
-  return text === null || text === "" ? [] : text.split("\n").map(Number);
+  // A process of another PID namespace is listed as 0, and a signal to 0 is one to this process's own group.
+  return text === null || text === ""
+    ? []
+    : text
+        .split("\n")
+        .map(Number)
+        .filter((pid) => pid > 0);
 }
 
 /** Returns the processes that are in the group now. */
@@ -52,7 +58,9 @@ export function killGroup(group: Group): number {
   const dir = group[0];
   if (dir === undefined) return 0;
   const pids = below(dir).flatMap(pidsIn);
-  if (pids.length === 0 || tryWrite(join(dir, "cgroup.kill"), "1") === null) return pids.length;
+  // This also reaches what the list does not show.
+  const isKilled = existsSync(join(dir, "cgroup.kill")) && tryWrite(join(dir, "cgroup.kill"), "1") === null;
+  if (pids.length === 0 || isKilled) return pids.length;
   // Forbids further forks, so that a task cannot fork faster than its processes are killed.
   for (const one of group) if (existsSync(join(one, "pids.max"))) tryWrite(join(one, "pids.max"), "1");
   for (const pid of pids) {
