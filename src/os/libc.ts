@@ -166,12 +166,22 @@ export function lockMemory(): string | null {
 }
 
 /** Frees the disk space of a part of an open file. The file's size and offsets stay. Returns why it failed, or null. */
-export function punchHole(fd: number, offset: number, length: number): string | null {
+export function punchHole(fd: number, offset: number, length: number): HoleFailure | null {
   const lib = libc();
-  if (lib.is === "absent") return lib.why;
-  const done = lib.c.fallocate(fd, FALLOC_KEEP_SIZE_PUNCH_HOLE, offset, length) === 0;
-  return done ? null : `fallocate: error ${errnoOf(lib.c)}`;
+  if (lib.is === "absent") return { impossible: true, why: lib.why };
+  if (lib.c.fallocate(fd, FALLOC_KEEP_SIZE_PUNCH_HOLE, offset, length) === 0) return null;
+  const errno = errnoOf(lib.c);
+  return { impossible: errno === ENOSYS || errno === EOPNOTSUPP, why: `fallocate: error ${errno}` };
 }
+
+/** Why no hole was punched. `impossible`: this file system has no holes; otherwise it may work later. */
+export interface HoleFailure {
+  readonly impossible: boolean;
+  readonly why: string;
+}
+
+const ENOSYS = 38;
+const EOPNOTSUPP = 95;
 
 /** Returns the milliseconds since boot, sleep included, or null where the clock does not exist. */
 export function bootTime(): number | null {

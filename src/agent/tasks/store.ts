@@ -140,7 +140,7 @@ export function openTaskStore(data: string, say: (line: string) => void, run: st
     },
     owed: () => owed?.records ?? NOTHING_OWED,
     trouble: () => troubleOf(disk, owed),
-    attempt: (uid) => readAttempt(dirOf(uid)) ?? (owed?.claims.has(uid) === true ? parseAttempt(STOPPED_CLAIM) : null),
+    attempt: (uid) => attemptIn(dirOf(uid), owed?.claims.has(uid) === true),
     wasClaimed: (uid) =>
       owed?.claims.has(uid) === true || isTaskFile(dirOf(uid), FILES.claim) || exists(join(ended, uid)),
     async claimStopped(uid, must = "owe") {
@@ -175,6 +175,15 @@ export function openTaskStore(data: string, say: (line: string) => void, run: st
       writing.stop();
     },
   };
+}
+
+/**
+ * Returns the content of a task's claim; null if there is none. A claim that could not be removed again when the disk
+ * did not take its text says nothing, and the owed one does.
+ */
+function attemptIn(dir: string, owed: boolean): Attempt | null {
+  const found = readAttempt(dir);
+  return owed && (found === null || found.claimed === "unknown") ? parseAttempt(STOPPED_CLAIM) : found;
 }
 
 function troubleOf(disk: Disk, owed: Owed | null): string | null {

@@ -91,7 +91,10 @@ export const openToAppendSlowly = (path: string): Promise<number> =>
     );
   });
 
-/** Creates a file and syncs it. Returns "exists" if the file was there before. */
+/**
+ * Creates a file and syncs it. Returns "exists" if the file was there before. A file whose text the disk does not take
+ * is removed: that it is there would say what the text does not.
+ */
 export async function createSlowly(path: string, text: string): Promise<"created" | "exists"> {
   if (exists(path)) return "exists";
   try {
@@ -99,6 +102,9 @@ export async function createSlowly(path: string, text: string): Promise<"created
     try {
       await file.writeFile(text);
       await file.datasync();
+    } catch (error) {
+      await rm(path, { force: true });
+      throw error;
     } finally {
       await file.close();
     }

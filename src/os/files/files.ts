@@ -125,7 +125,10 @@ export async function createOnce(path: string, text: string): Promise<"created" 
   return "created";
 }
 
-/** Creates a file, syncs it, and returns it open for appending; or null if the file was there before. */
+/**
+ * Creates a file, syncs it, and returns it open for appending; or null if the file was there before. A file whose text
+ * the disk does not take is removed: that it is there would say what the text does not.
+ */
 export async function createHeld(path: string, text: string): Promise<number | null> {
   let fd: number;
   try {
@@ -139,6 +142,7 @@ export async function createHeld(path: string, text: string): Promise<number | n
     await synced(fd);
     return fd;
   } catch (error) {
+    clearAway(path);
     closeSync(fd);
     throw error;
   }
