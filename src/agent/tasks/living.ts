@@ -75,7 +75,7 @@ export function openJournal(run: string): Journal {
 
 interface JournalRead {
   readonly path: string;
-  /** Whether the journal's keeper still writes it. */
+  /** Whether the journal's keeper still writes it, or may, since it cannot be read. */
   readonly open: boolean;
   readonly boot_id: string;
   readonly begun: readonly LivingNote[];
@@ -91,7 +91,7 @@ function readJournal(path: string): JournalRead {
     if ("keeper" in line) [open, boot_id] = [isAlive(line.keeper, line.start), line.boot_id];
     else if ("begun" in line) begun.push(line.begun);
   }
-  return { path, open: open && boot_id === bootId(), boot_id, begun };
+  return { path, open: read.is === "failed" || (open && boot_id === bootId()), boot_id, begun };
 }
 
 /**

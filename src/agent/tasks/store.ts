@@ -131,7 +131,7 @@ export function openTaskStore(data: string, say: (line: string) => void, run: st
 
   return {
     read: () => readAll(tasks, owed, say),
-    kept: () => bringBack(tasks, ended),
+    kept: () => bringBack(tasks, ended, say),
     async write(record) {
       const answer = await answerOf(writer.write(record));
       if (answer.is === "done") return owed?.written(record.assignment.uid);
@@ -301,16 +301,25 @@ async function readAll(tasks: string, owed: Owed | null, say: (line: string) => 
 
 /**
  * Moves ended tasks back among the living ones and returns their records. A task that has a living directory is left.
+ * One that the disk does not let move is told from its record all the same.
  */
-async function bringBack(tasks: string, ended: string): Promise<TaskRecord[]> {
+async function bringBack(tasks: string, ended: string, say: (line: string) => void): Promise<TaskRecord[]> {
   const records: TaskRecord[] = [];
+  let stuck = 0;
+  let why = "";
   for (const [at, uid] of namesIn(ended).filter(isUid).entries()) {
     if (at % CHUNK === CHUNK - 1) await breathe();
     const found = readRecord(ended, uid);
     if (found.is !== "there" || exists(join(tasks, uid))) continue;
-    renameTo(join(ended, uid), join(tasks, uid));
     records.push(found.record);
+    try {
+      renameTo(join(ended, uid), join(tasks, uid));
+    } catch (error) {
+      stuck += 1;
+      why = messageOf(error);
+    }
   }
+  if (stuck > 0) say(`${stuck} ended tasks could not be moved back, and are told as they are: ${why}`);
   return records;
 }
 

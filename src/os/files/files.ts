@@ -97,12 +97,12 @@ export function isWritable(path: string): string | null {
   }
 }
 
-/** Returns the names in a directory, or none if it does not exist. */
+/** Returns the names in a directory, or none if it does not exist or is none. */
 export function namesIn(path: string): string[] {
   try {
     return readdirSync(path);
   } catch (error) {
-    if (codeOf(error) === "ENOENT") return [];
+    if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return [];
     throw error;
   }
 }

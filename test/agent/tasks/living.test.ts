@@ -70,3 +70,10 @@ test("lines that are none of a journal's are passed over", () => {
   writeFileSync(join(run, "living.1"), `${text}\n{"begun":{"uid":"cut o`);
   expect(readJournals(root, run).survivors).toEqual([noteOf("a")]);
 });
+
+test("a file among the run directories, and a journal that cannot be read, stay and stop nothing", () => {
+  writeFileSync(join(root, "a file"), "");
+  mkdirSync(join(run, "living.7"));
+  expect(readJournals(root, run).survivors).toEqual([]);
+  expect(readdirSync(run)).toEqual(["living.7"]);
+});
