@@ -3,6 +3,7 @@
 import type { JoinGrant, State, TokenRow } from "../../core/model/rows-state";
 import type { Ms } from "../../core/units";
 import type { Draft } from "../../store/store";
+import { RefusedError } from "../refused";
 import { hashSecret } from "../../wire/token";
 
 interface Minting {
@@ -32,18 +33,41 @@ export const tokenRow = ({ id, secret, role, user, expires_ms, joins, parent }: 
 /** Returns the earlier of two times of expiry, where null is never. */
 export const earlierOf = (a: Ms | null, b: Ms | null): Ms | null => (a === null ? b : b === null ? a : Math.min(a, b));
 
-/** Returns the tokens that were made with this one, and with those in turn, that are not revoked. */
-export function descendantsOf(state: State, id: string): TokenRow[] {
+/** Returns the tokens that were made with any of these, and with those in turn, that are not revoked. */
+export function descendantsOf({ tokens }: State, ids: readonly string[]): TokenRow[] {
+  const living = tokens.values().filter(({ parent, revoked_ms }) => parent !== null && revoked_ms === null);
+  const children = Map.groupBy(living, ({ parent }) => parent);
   const found: TokenRow[] = [];
-  for (let parents = new Set([id]); parents.size > 0;) {
-    const next = state.tokens
-      .values()
-      .filter(({ parent, revoked_ms }) => parent !== null && parents.has(parent) && revoked_ms === null)
-      .toArray();
-    found.push(...next);
-    parents = new Set(next.map((row) => row.id));
+  const seen = new Set(ids);
+  const ahead = [...ids];
+  for (let id = ahead.pop(); id !== undefined; id = ahead.pop()) {
+    for (const row of children.get(id) ?? []) {
+      if (seen.has(row.id)) continue;
+      seen.add(row.id);
+      found.push(row);
+      ahead.push(row.id);
+    }
   }
   return found;
+}
+
+/** The most tokens in force that belong to one person or that one person's tokens have made. */
+const MOST_TOKENS = 1_000;
+
+/** Throws RefusedError if nobody may make another token for this owner, or with this token. */
+export function requireFewTokens({ tokens }: State, user: string | null, parent: string | null, now_ms: Ms): void {
+  let count = 0;
+  for (const row of tokens.values()) {
+    const over = row.revoked_ms !== null || (row.expires_ms !== null && row.expires_ms <= now_ms);
+    if (!over && (user === null ? row.user === null && row.parent === parent : row.user === user)) count += 1;
+  }
+  if (count < MOST_TOKENS) return;
+  const whose = user === null ? "this token has made" : `${user} has`;
+  throw new RefusedError(
+    "too_many",
+    `${whose} ${count} tokens in force, no more are made`,
+    "Revoke some: orch token rm",
+  );
 }
 
 /** Returns the grant of a join token that has let nobody in yet. */

@@ -14,7 +14,7 @@ import { JOIN_TOKEN_MS } from "../nodes/join";
 import { notFound, RefusedError } from "../refused";
 import { flag, page, wholeOrPage } from "../http/query";
 import { route } from "./route";
-import { descendantsOf, earlierOf, joinCommand, joinGrant, mintToken } from "../access/tokens";
+import { descendantsOf, earlierOf, joinCommand, joinGrant, mintToken, requireFewTokens } from "../access/tokens";
 
 type Minted = z.infer<typeof tokenAnswer>;
 
@@ -46,6 +46,7 @@ export const TOKEN_ROUTES = [
           throw new RefusedError("bad_request", "expires_ms lies in the past");
         if (user !== null && !draft.state.users.has(user))
           throw notFound(`there is no user ${user}`, "orch user ls shows them");
+        requireFewTokens(draft.state, user, parent?.id ?? null, api.store.now());
         const joins = grantOf(body);
         const detail = `${role}${user === null ? "" : ` for ${user}`}${joins === null ? "" : `, ${sayGrant(joins)}`}`;
         const wish = { role, user, expires_ms, joins, parent: parent?.id ?? null, detail };
@@ -88,7 +89,7 @@ export const TOKEN_ROUTES = [
           (who.role === "admin" || row.user === who.name || (row.role === "agent" && who.role === "operator"));
         if (!mine) throw notFound(`there is no token ${params.id.slice(0, 40)} of yours`, "orch token ls shows them");
         if (row.revoked_ms !== null) return { revision: draft.revision };
-        const below = descendantsOf(draft.state, row.id);
+        const below = descendantsOf(draft.state, [row.id]);
         const kept = query.only === true;
         for (const one of [row, ...(kept ? [] : below)]) {
           draft.put([{ table: "tokens", key: one.id, row: { ...one, revoked_ms: draft.now_ms } }]);

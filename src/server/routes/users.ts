@@ -148,8 +148,12 @@ export const USER_ROUTES = [
         if (user.name === who.name)
           throw new RefusedError("conflict", "nobody removes themselves", "Ask another admin");
         // What was made with their tokens goes too: a join token of theirs would let their machines in.
-        const own = tokens.values().filter((row) => row.user === user.name);
-        const made = own.toArray().flatMap((row) => [row, ...descendantsOf(draft.state, row.id)]);
+        const own = tokens
+          .values()
+          .filter((row) => row.user === user.name)
+          .toArray();
+        const ids = own.map(({ id }) => id);
+        const made = [...own, ...descendantsOf(draft.state, ids)];
         const held = new Map(made.filter((row) => row.revoked_ms === null).map((row) => [row.id, row]));
         draft.put([
           { table: "users", key: user.name, row: null },

@@ -66,6 +66,32 @@ test("with `only` it stays, and belongs to its maker's maker", async () => {
   expect(await works(grandchild)).toBe(false);
 });
 
+test("one person has 1,000 tokens in force at most, and removing them all at once takes no second", async () => {
+  await stage.api.store.commit("server", (draft) => {
+    const [first] = draft.state.tokens.values().filter(({ user }) => user === "alice");
+    if (first === undefined) throw new Error("alice has no token");
+    let parent = first.id;
+    // A chain, and the tokens of a time before the bound.
+    const chain = Array.from({ length: 5_000 }, (_, n) => {
+      const row = { ...first, id: `f${`${n}`.padStart(9, "0")}`, parent };
+      parent = row.id;
+      return { table: "tokens" as const, key: row.id, row };
+    });
+    draft.put(chain);
+  });
+  const { status, body } = await stage.call("POST", "/v1/tokens", {
+    as: "alice",
+    body: { role: "user", user: null, expires_ms: null },
+  });
+  expect([status, body.error?.code]).toEqual([429, "too_many"]);
+  const began_ms = performance.now();
+  expect((await stage.call("DELETE", "/v1/users/alice", { as: "admin" })).status).toBe(200);
+  expect(performance.now() - began_ms).toBeLessThan(1_000);
+  expect(stage.api.store.state.tokens.values().some((row) => row.user === "alice" && row.revoked_ms === null)).toBe(
+    false,
+  );
+});
+
 test("a join token ends with the operator's token that made it", async () => {
   const mother = await made("olga", null, "operator");
   const join = await made(mother.token, null, "agent");
