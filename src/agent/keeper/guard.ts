@@ -44,9 +44,18 @@ export class Guard {
     this.#options = options;
   }
 
-  /** Resolves when a guard holds the task, or with why none does. */
+  /** Resolves when a guard holds the task, or with why none does. A guard that hangs is replaced once for it. */
   async hold(task: GuardedTask): Promise<string | null> {
     this.#tasks.set(task.uid, task);
+    const why = await this.#hold(task);
+    const hanging = this.#living;
+    if (why === null || hanging === null) return why;
+    hanging.partner.kill();
+    await within(ANSWER_MS, hanging.over.promise, undefined);
+    return this.#hold(task);
+  }
+
+  async #hold(task: GuardedTask): Promise<string | null> {
     const living = this.#living ?? this.#start();
     if (typeof living === "string") return living;
     if (!(await within(READY_MS, living.ready.promise, false))) return "the guard of leases does not begin";

@@ -116,6 +116,21 @@ test("a guard that is killed or that hangs is replaced, and its task goes on", a
   await ended(tasks, uid);
 }, 30_000);
 
+test("a guard that hangs between two exclusive tasks is replaced for the second one", async () => {
+  const tasks = await site.open();
+  tasks.driver.lease(bootMs());
+  // It keeps the keeper, and with it the guard, between the two.
+  const stays = await begin(tasks, assignmentFor("exec sleep 60"));
+  const script = { lease_ms: 60_000, stop };
+  expect(await ended(tasks, await begin(tasks, assignmentFor("exit 3", script)))).toMatchObject({ exit_code: 3 });
+  const [guard = 0] = await waitUntil("the guard", () => (guards().length === 1 ? guards() : null));
+  process.kill(guard, "SIGSTOP");
+  expect(await ended(tasks, await begin(tasks, assignmentFor("exit 4", script)))).toMatchObject({ exit_code: 4 });
+  expect(guards()).not.toContain(guard);
+  await tasks.driver.kill(stays);
+  await ended(tasks, stays);
+}, 30_000);
+
 test("a guard that dies with its task keeps no end from being told", async () => {
   const tasks = await site.open();
   tasks.driver.lease(bootMs());
