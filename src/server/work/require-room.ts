@@ -11,7 +11,10 @@ const OPEN_LIMIT = 100_000;
 /** The most of them that are one person's. */
 const OPEN_LIMIT_EACH = OPEN_LIMIT / 2;
 
-/** The most replicas of all services together, and of one person's. Beyond this a pass of the planner is slow. */
+/**
+ * The most replicas of all services together, and of one person's. A daemon counts as one on every node. Beyond this a
+ * pass of the planner is slow.
+ */
 const REPLICAS_LIMIT = 50_000;
 const REPLICAS_LIMIT_EACH = 20_000;
 
@@ -55,22 +58,23 @@ function openOf({ runs, workloads }: State, user: string): number {
   return own;
 }
 
-/** Throws RefusedError if the services, as a commit would leave them, have more replicas than the planner can hold. */
-export function requireReplicas({ workloads }: State, user: string): void {
+/** Throws RefusedError if services and daemons, as a commit would leave them, are more than the planner can hold. */
+export function requireReplicas({ workloads, nodes }: State, user: string): void {
   let all = 0;
   let own = 0;
   for (const row of workloads.values()) {
-    if (row.kind !== "service" || row.removing) continue;
-    all += row.settings.replicas;
-    if (row.user === user) own += row.settings.replicas;
+    if (row.kind === "job" || row.removing) continue;
+    const count = row.kind === "daemon" ? nodes.size : row.settings.replicas;
+    all += count;
+    if (row.user === user) own += count;
   }
   const mine = own > REPLICAS_LIMIT_EACH;
   if (!mine && all <= REPLICAS_LIMIT) return;
-  const whose = mine ? `the services of ${user}` : "all services";
+  const whose = mine ? `the services and daemons of ${user}` : "all services and daemons";
   const [sum, most] = mine ? [own, REPLICAS_LIMIT_EACH] : [all, REPLICAS_LIMIT];
   throw new RefusedError(
     "too_many",
     `${whose} would have ${sum} replicas together, at most ${most}`,
-    "Ask for fewer replicas, or scale other services down first",
+    "Ask for fewer, or scale other services down first",
   );
 }

@@ -6,6 +6,7 @@ import type { RunRow, WorkloadRow } from "../../../src/core/model/rows-work";
 import { buildEnd, buildSlot, buildTask } from "../../support/build";
 import { waitUntil } from "../../support/wait";
 import { heardNode } from "../hand-agent";
+import { joinWithKey } from "../recorder";
 import { makeStage, type Answer, type Stage } from "../stage";
 
 let stage: Stage;
@@ -43,6 +44,10 @@ describe("an app", () => {
     const body = { text, file: "app.yaml", revision: 0 };
     const shown = await stage.call("POST", "/v1/plan", { as: "alice", body });
     expect(shown.body.error?.message).toContain("21000 replicas together, at most 20000");
+    const daemons = Array.from({ length: 2_501 }, (_, n) => `  d${n}: { run: x }`);
+    for (let n = 0; n < 8; n++) await joinWithKey(stage, `box${n}`);
+    const many = await apply(["app: web", "daemons:", ...daemons].join("\n"));
+    expect(many.body.error?.message).toContain("20008 replicas together, at most 20000");
     expect(stage.api.store.state.workloads.size).toBe(0);
     expect((await apply(["app: web", "services:", ...services(6_000)].join("\n"))).status).toBe(200);
     const scale = (replicas: number): Promise<Answer> =>
