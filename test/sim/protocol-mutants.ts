@@ -52,17 +52,6 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-    name: "overtaken-session-speaks",
-    rule: "protocol 8: an overtaken session is of the past",
-    edits: [
-      edit(
-        "src/server/agents/hub.ts",
-        "(hub.newest.get(node_id) ?? 0) > session.n",
-        "(hub.newest.get(node_id) ?? 0) < 0",
-      ),
-    ],
-  },
-  {
     name: "newer-fence-is-overwritten",
     rule: "protocol 8: order comes from the session",
     edits: [
@@ -79,13 +68,6 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
         "return vouched ? NO_RECORD : NEW_DISK;",
         "return vouched ? NO_RECORD : REBOOTED;",
       ),
-    ],
-  },
-  {
-    name: "what-had-come-never-began",
-    rule: "protocol 9: of what had come, a lost record says nothing",
-    edits: [
-      edit("src/core/agent/fence.ts", "Math.max(since, revision) < assigned_revision", "since < assigned_revision"),
     ],
   },
   {
@@ -201,16 +183,6 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     edits: [edit("src/core/plan/replicas.ts", "fact.silence_ms >= keeping.give_up_after_ms", "fact.silence_ms < 0")],
   },
   {
-    name: "given-up-is-started",
-    rule: "protocol 17: what was given up is never started",
-    edits: [edit("src/core/intake/assign.ts", "task.written_off !== null ||", "")],
-  },
-  {
-    name: "given-up-is-sent-again",
-    rule: "protocol 17: what was given up is never started",
-    edits: [edit("src/server/agents/work.ts", "message: withoutGivenUp(hub, message)", "message")],
-  },
-  {
     name: "mass-silence-is-death",
     rule: "protocol 18: many silent nodes are the network",
     edits: [
@@ -299,28 +271,6 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
         "src/core/intake/observe.ts",
         "if (known && (isAssigned || earlier !== null)) {",
         "if (known && earlier !== null) {",
-      ),
-    ],
-  },
-  {
-    name: "grants-prove-nothing",
-    rule: "protocol 8: what an agent made under a grant is the slot's, also when a record between cannot be read",
-    edits: [
-      edit(
-        "src/core/intake/observe.ts",
-        "if (known && (isAssigned || earlier !== null)) {",
-        "if (known && isAssigned) {",
-      ),
-    ],
-  },
-  {
-    name: "ends-are-not-adopted",
-    rule: "protocol 22: a restored server takes in what has ended",
-    edits: [
-      edit(
-        "src/core/intake/observe.ts",
-        "if (state.cluster.recovering === null || !owned || context.hasEnded(entry.uid)) return;",
-        'if (entry.uid !== "") return;',
       ),
     ],
   },
