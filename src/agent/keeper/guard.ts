@@ -29,8 +29,14 @@ export interface GuardOptions {
 }
 
 /** Waits for a guard's answer. It is false if the guard ends or does not answer. */
-const answerOf = ({ over }: Living, answer: Promise<boolean>): Promise<boolean> =>
-  within(ANSWER_MS, Promise.race([answer, over.promise.then(() => false)]), false);
+async function answerOf({ over }: Living, answer: Promise<boolean>): Promise<boolean> {
+  const began_ms = bootMs();
+  const either = Promise.race([answer, over.promise.then(() => false)]);
+  const first = await within(ANSWER_MS, either, null);
+  if (first !== null) return first;
+  // A keeper that was stopped itself has not listened, and an answer may lie in the pipe.
+  return bootMs() - began_ms > ANSWER_MS + LEASE_TIMES.look_ms ? within(ANSWER_MS, either, false) : false;
+}
 
 export class Guard {
   readonly #options: GuardOptions;
@@ -44,26 +50,25 @@ export class Guard {
     this.#options = options;
   }
 
-  /** Resolves when a guard holds the task, or with why none does. A guard that hangs is replaced once for it. */
+  /** Resolves when a guard holds the task, or with why none does. A guard that hangs or dies is replaced once for it. */
   async hold(task: GuardedTask): Promise<string | null> {
     this.#tasks.set(task.uid, task);
-    const why = await this.#hold(task);
-    const hanging = this.#living;
-    if (why === null || hanging === null) return why;
-    hanging.partner.kill();
-    await within(ANSWER_MS, hanging.over.promise, undefined);
-    return this.#hold(task);
+    const asked = this.#living ?? this.#start();
+    const why = await this.#ask(asked, task);
+    if (why === null || typeof asked === "string") return why;
+    // Another task that waited for the same guard may have replaced it meanwhile, so only the one asked is killed.
+    asked.partner.kill();
+    await within(ANSWER_MS, asked.over.promise, undefined);
+    return this.#ask(this.#living ?? this.#start(), task);
   }
 
-  async #hold(task: GuardedTask): Promise<string | null> {
-    const living = this.#living ?? this.#start();
-    if (typeof living === "string") return living;
-    if (!(await within(READY_MS, living.ready.promise, false))) return "the guard of leases does not begin";
+  async #ask(guard: Living | string, task: GuardedTask): Promise<string | null> {
+    if (typeof guard === "string") return guard;
+    if (!(await within(READY_MS, guard.ready.promise, false))) return "the guard of leases does not begin";
     const holding = Promise.withResolvers<boolean>();
     this.#answers.set(task.uid, () => holding.resolve(true));
-    this.#send({ do: "hold", task });
-    if (await answerOf(this.#living ?? living, holding.promise)) return null;
-    return "the guard of leases does not answer";
+    guard.partner.send({ do: "hold", task } satisfies ToGuard);
+    return (await answerOf(guard, holding.promise)) ? null : "the guard of leases does not answer";
   }
 
   /** Tells the process of a task that the guard holds. */

@@ -148,7 +148,7 @@ export function readJournals(root: string, own: string): Noted {
         !now || (dir === own ? lost.length === 0 : alive.length === 0 && lost.length === journal.begun.length);
       if (useless && !journal.open) clearAway(journal.path);
     }
-    if (dir !== own && namesIn(dir).length === 0 && isOld(dir)) clearAway(dir);
+    if (dir !== own && isOldDirectory(dir) && namesIn(dir).length === 0) clearAway(dir);
   }
   return { survivors, claimed, notes };
 }
@@ -164,8 +164,11 @@ export function survivorsIn(dir: string): LivingNote[] {
 }
 
 /**
- * Returns whether a directory is old. An agent that is just starting has made its directory and not yet put its note
- * there.
+ * Returns whether something is a directory, and old. An agent that is just starting has made its directory and not yet
+ * put its note there. What is no directory was put there by somebody else.
  */
-const isOld = (dir: string): boolean => nowMs() - (lookAt(dir)?.mtimeMs ?? 0) > OLD_MS;
+function isOldDirectory(path: string): boolean {
+  const found = lookAt(path);
+  return found !== null && found.isDirectory() && nowMs() - found.mtimeMs > OLD_MS;
+}
 const OLD_MS = 3_600_000;

@@ -131,6 +131,24 @@ test("a guard that hangs between two exclusive tasks is replaced for the second 
   await ended(tasks, stays);
 }, 30_000);
 
+test("of two exclusive tasks that begin on a hanging guard, neither ends the guard that replaced it for the other", async () => {
+  const tasks = await site.open();
+  tasks.driver.lease(bootMs());
+  const stays = await begin(tasks, assignmentFor("exec sleep 60"));
+  const script = { lease_ms: 60_000, stop };
+  await ended(tasks, await begin(tasks, assignmentFor("exit 3", script)));
+  const [guard = 0] = await waitUntil("the guard", () => (guards().length === 1 ? guards() : null));
+  process.kill(guard, "SIGSTOP");
+  const began_ms = bootMs();
+  const first = begin(tasks, assignmentFor("exit 4", script));
+  await waitUntil("the first one to have waited for a while", () => bootMs() - began_ms > 500);
+  const second = begin(tasks, assignmentFor("exit 5", script));
+  expect(await ended(tasks, await first)).toMatchObject({ exit_code: 4, reason: null });
+  expect(await ended(tasks, await second)).toMatchObject({ exit_code: 5, reason: null });
+  await tasks.driver.kill(stays);
+  await ended(tasks, stays);
+}, 30_000);
+
 test("a guard that dies with its task keeps no end from being told", async () => {
   const tasks = await site.open();
   tasks.driver.lease(bootMs());

@@ -1,7 +1,7 @@
 // Journals of what lives: bounded in lines and descriptors, and read with suspicion.
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openJournal, readJournals, type LivingNote } from "../../../src/agent/tasks/living";
@@ -72,8 +72,14 @@ test("lines that are none of a journal's are passed over", () => {
 });
 
 test("a file among the run directories, and a journal that cannot be read, stay and stop nothing", () => {
-  writeFileSync(join(root, "a file"), "");
+  const old = new Date(Date.now() - 7_200_000);
+  for (const file of ["a file", "an old file"]) writeFileSync(join(root, file), "");
+  utimesSync(join(root, "an old file"), old, old);
+  mkdirSync(join(root, "old and empty"));
+  utimesSync(join(root, "old and empty"), old, old);
   mkdirSync(join(run, "living.7"));
   expect(readJournals(root, run).survivors).toEqual([]);
   expect(readdirSync(run)).toEqual(["living.7"]);
+  expect(readdirSync(root).filter((one) => one.includes("a file"))).toEqual(["a file"]);
+  expect(readdirSync(root).filter((one) => one.includes("old"))).toEqual(["an old file"]);
 });
