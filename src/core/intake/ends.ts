@@ -27,8 +27,8 @@ export interface IntakeContext {
   /** Returns whether this workload or run was removed for good, or has ended for good. */
   readonly hasGrave: (owner_uid: string) => boolean;
   /**
-   * Returns whether a server of this cluster has assigned the reported attempt to this node; with the scope `identity`,
-   * whether its signature also covers the run's number, the version and the spec.
+   * Returns whether a server of this cluster has assigned the reported attempt to this node, and its signature covers
+   * the scope.
    */
   readonly isAssigned: (node_id: string, entry: TaskReport, scope: SealScope) => boolean;
 }

@@ -254,8 +254,12 @@ function strange(state: State, node: NodeRow, entry: TaskReport, context: Intake
     return;
   }
   const pid = observed.state === "running" || observed.state === "stopping" ? observed.pid : null;
-  draft.orphans.set(entry.uid, { uid: entry.uid, name: entry.name, pid, held: entry.held });
-  draft.notes.push(`${node.name} runs ${entry.name}, which no server knows: kept; see orch show ${node.name}`);
+  const { uid, held } = entry;
+  // A name that only the node says holds nobody up.
+  const proven = identity !== null && context.isAssigned(node.id, entry, "name") ? identity : null;
+  const name = proven === null ? entry.name : taskName(proven);
+  draft.orphans.set(uid, { uid, name, pid, held, ...(proven === null ? {} : { project: proven.project }) });
+  draft.notes.push(`${node.name} runs ${name}, which no server knows: kept; see orch show ${node.name}`);
 }
 
 /**

@@ -35,6 +35,11 @@ export interface Orphan {
   readonly name: string;
   readonly pid: number | null;
   readonly held: Promised | null;
+  /**
+   * The project of the task, if a server has signed that it assigned this node a task of this name. Missing: the name is
+   * the node's word.
+   */
+  readonly project?: string;
 }
 
 /** A living task of an agent that was removed from the machine with its data directory. It is named, not counted. */

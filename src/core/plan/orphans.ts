@@ -1,10 +1,11 @@
-// Orphans that an exclusive slot has to wait for: an orphan with the name of the slot may hold what only one task may
-// hold.
+// Orphans that an exclusive slot has to wait for: an orphan of the slot's name may hold what only one task may hold. The
+// name counts where a server has signed it, or on a node that had an attempt of the slot: another node's word alone must
+// hold nobody up.
 
 import { exclusiveSilence, type NodeFact } from "../pass/contact";
 import type { RunRow, WorkloadRow } from "../model/rows-work";
 import type { Orphan } from "../model/rows-node";
-import { waitOf, workloadNameOf, type Pass } from "../pass/pass";
+import { slotOf, tasksOf, waitOf, workloadNameOf, type Pass } from "../pass/pass";
 import type { Blocked } from "../pass/snapshot";
 import { parseName, shortId } from "../model/task";
 
@@ -29,7 +30,8 @@ function orphanOf(
     if (fact.silence_ms >= exclusiveSilence(pass.limits)) continue;
     for (const orphan of fact.node.orphans) {
       // A known task counts as a task, even if its record cannot be read.
-      if (pass.state.tasks.has(orphan.uid) || !isAttemptOf(orphan.name, owner, slot)) continue;
+      if (pass.state.tasks.has(orphan.uid) || !isNamed(orphan, owner, slot)) continue;
+      if (orphan.project === undefined && !hadAttempt(pass, owner, slot, fact.node.id)) continue;
       if (found === null || orphan.uid < found.orphan.uid) found = { orphan, fact };
     }
   }
@@ -37,12 +39,18 @@ function orphanOf(
 }
 
 /**
- * Returns whether a name belongs to an attempt of the slot: `shop.db.0#2` and the member `shop.db.0.1` belong to
- * `shop.db.0`.
+ * Returns whether an orphan has the name of an attempt of the slot: `shop.db.0#2` and the member `shop.db.0.1` belong
+ * to `shop.db.0`.
  */
-function isAttemptOf(name: string, owner: WorkloadRow | RunRow, slot: number): boolean {
+function isNamed({ name, project }: Orphan, owner: WorkloadRow | RunRow, slot: number): boolean {
   const parsed = parseName(name);
-  if (parsed === null) return false;
+  if (parsed === null || (project !== undefined && project !== owner.project)) return false;
   if (parsed.is === "run") return "run" in owner && owner.app === null && parsed.run === owner.run;
   return parsed.app === owner.app && parsed.workload === workloadNameOf(owner) && parsed.slot === slot;
 }
+
+/** Returns whether the slot had an attempt on a node, as far as the server knows. */
+const hadAttempt = (pass: Pass, { uid }: WorkloadRow | RunRow, slot: number, node_id: string): boolean =>
+  [...tasksOf(pass, uid).filter((task) => task.slot === slot), ...(slotOf(pass, uid, slot)?.ends ?? [])].some(
+    (attempt) => attempt.node_id === node_id,
+  );

@@ -162,7 +162,10 @@ describe("an exclusive slot", () => {
   const specs = { x: buildSpec({ exclusive: true }) };
   const stateWith = (name: string): State =>
     buildState({
-      nodes: [{ ...node, orphans: [{ ...orphanOf("f".repeat(32), name), held: null }] }, buildNode("b")],
+      nodes: [
+        { ...node, orphans: [{ ...orphanOf("f".repeat(32), name), held: null, project: db.project }] },
+        buildNode("b"),
+      ],
       workloads: [db],
     });
 

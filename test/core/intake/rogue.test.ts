@@ -151,6 +151,17 @@ describe("a rogue agent", () => {
       expect(withChanges(recovering, changes).cluster.next_run).toBe(2);
     });
   });
+  test("calls its orphans what it likes: only a name that a server has signed counts as proven", () => {
+    const stranger = { ...granted, uid: uidOf("stranger"), owner_uid: uidOf("gone"), app: "old" };
+    const entry: TaskReport = { ...reportOf(stranger, { state: "starting" }), name: "web.api.1" };
+    const orphansWith = (isAssigned: IntakeContext["isAssigned"]): unknown => {
+      const { changes } = observe(state, "box", [entry], { ...context, isAssigned });
+      return withChanges(state, changes).nodes.get("box")?.orphans;
+    };
+    const orphan = { uid: stranger.uid, pid: null, held: entry.held };
+    expect(orphansWith(() => true)).toEqual([{ ...orphan, name: "old.api.0", project: "lab" }]);
+    expect(orphansWith((_node, _entry, scope) => scope !== "name")).toEqual([{ ...orphan, name: "web.api.1" }]);
+  });
   test("ends a task once, whatever it says of it afterwards", () => {
     const running: Reported = { state: "running", pid: 5, started_age_ms: 1 };
     const { changes } = told([failedReport(granted), failedReport(granted), reportOf(granted, running)]);

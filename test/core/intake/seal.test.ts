@@ -44,13 +44,23 @@ describe("a seal", () => {
   test.each([versioned, numbered, spent])("does not hold for another run number, version or spec", (identity) => {
     expect(isOf({ identity })).toBe(false);
   });
-  test("of an earlier build holds for the place, and for no identity", () => {
-    const { owner_uid, slot, member, uid, attempt, grant_until } = task;
-    const place = { cluster_id: "c", node_id: "box", owner_uid, slot, member, uid, attempt, grant_until };
-    const older = { ...seal, signature: sign(`orch-task-v1\n${canonicalJson(place)}`) };
-    const holds = (scope: SealScope): boolean => isSealed("c", "box", { ...entry, seal: older }, verify, scope);
-    expect([holds("place"), holds("identity")]).toEqual([true, false]);
-    expect(isSealed("c", "box", entry, verify, "identity")).toBe(true);
+  const { owner_uid, slot, member, uid, attempt, grant_until, run, version, spec_hash } = task;
+  const place = { cluster_id: "c", node_id: "box", owner_uid, slot, member, uid, attempt, grant_until };
+  const builds: readonly (readonly [string, string, readonly SealScope[]])[] = [
+    ["the first builds vouches for the place", `orch-task-v1\n${canonicalJson(place)}`, ["place"]],
+    [
+      "later builds vouches for the identity too",
+      `orch-task-v2\n${canonicalJson({ ...place, run, version, spec_hash })}`,
+      ["place", "identity"],
+    ],
+    ["this build vouches for the name too", sealText("c", "box", task, task), ["place", "identity", "name"]],
+  ];
+  test.each(builds)("of %s", (_which, text, scopes) => {
+    const told: TaskReport = { ...entry, seal: { ...seal, signature: sign(text) } };
+    const all: readonly SealScope[] = ["place", "identity", "name"];
+    expect(all.filter((scope) => isSealed("c", "box", told, verify, scope))).toEqual([...scopes]);
+    const renamed = entry.identity === null ? null : { ...entry.identity, app: "other" };
+    expect(isSealed("c", "box", { ...told, identity: renamed }, verify, "name")).toBe(false);
   });
   test("does not hold for another node, nor for another cluster", () => {
     expect(isOf({}, "other")).toBe(false);

@@ -7,7 +7,20 @@ import { schedule } from "../../../src/core/place/schedule";
 import { reclaimIdle } from "../../../src/core/plan/idle";
 import { plan } from "../../../src/core/plan/plan";
 import { reconcile } from "../../../src/core/plan/reconcile";
-import { buildNode, buildRun, buildSnapshot, buildSpec, buildState, buildWorkload, uidOf } from "../../support/build";
+import {
+  buildFinal,
+  buildNode,
+  buildRun,
+  buildSnapshot,
+  buildSpec,
+  buildState,
+  buildTask,
+  buildWorkload,
+  uidOf,
+} from "../../support/build";
+import type { SlotRow } from "../../../src/core/model/rows-work";
+import { slotAfterEnd } from "../../../src/core/pass/slot";
+import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
 import { diceOf } from "../../support/random";
 import { live, put, randomCluster, snapshotOf } from "../../support/random-cluster";
 
@@ -48,9 +61,14 @@ test("every step answers the same when it is asked twice", () => {
 describe("an exclusive slot", () => {
   const spec = buildSpec({ exclusive: true });
   const db = buildWorkload("shop", "db", "spec", { settings: { replicas: 2 } });
-  const waiting = (name: string, runs: ReturnType<typeof buildRun>[] = []): string[] => {
-    const node = buildNode("a", { orphans: [{ uid: uidOf(name), name, pid: 4, held: null }] });
-    const state = buildState({ nodes: [node], workloads: runs.length === 0 ? [db] : [], runs });
+  const waiting = (
+    name: string,
+    runs: ReturnType<typeof buildRun>[] = [],
+    said: { project?: string } = { project: db.project },
+    slots: SlotRow[] = [],
+  ): string[] => {
+    const node = buildNode("a", { orphans: [{ uid: uidOf(name), name, pid: 4, held: null, ...said }] });
+    const state = buildState({ nodes: [node], workloads: runs.length === 0 ? [db] : [], runs, slots });
     const { blocked } = plan(buildSnapshot(state, { specs: { spec } }));
     return blocked.flatMap((one) => (one.summary.startsWith(`waits for ${name} on a`) ? [one.name] : []));
   };
@@ -68,5 +86,18 @@ describe("an exclusive slot", () => {
   test("of a run waits for an orphan of that run alone", () => {
     expect(waiting("7#2", [buildRun(7, "spec"), buildRun(71, "spec")])).toEqual(["7"]);
     expect(waiting("7.1", [buildRun(7, "spec")])).toEqual(["7"]);
+  });
+  test("waits for no orphan of another project, and for none that only its node calls so", () => {
+    expect(waiting("shop.db.0", [], { project: "other" })).toEqual([]);
+    expect(waiting("shop.db.0", [], {})).toEqual([]);
+    expect(waiting("7", [buildRun(7, "spec")], {})).toEqual([]);
+  });
+  test("waits for an orphan whose record cannot be read, on the node that had its attempt", () => {
+    const had = (node: string): SlotRow[] => {
+      const task = buildTask(db, node);
+      return [slotAfterEnd(null, task, buildFinal({ state: "lost" }), db.settings, DEFAULT_LIMITS)];
+    };
+    expect(waiting("shop.db.0#2", [], {}, had("a"))).toEqual(["shop.db.0"]);
+    expect(waiting("shop.db.0#2", [], {}, had("b"))).toEqual([]);
   });
 });
