@@ -142,7 +142,7 @@ function bookEnd(
   const before = draft.slots.get(key) ?? state.slots.get(key) ?? null;
   // The first success wins. Any other end of an attempt that was written off changes nothing.
   if (task.written_off !== null && final.state !== "succeeded") return null;
-  const after = slotAfterEnd(before, task, final, settings, context.limits);
+  const after = slotAfterEnd(before, task, final, settings, context.limits, livingBeside(state, draft, task));
   // Granted numbers become free only when the agent has said that it uses no more of them.
   const attempts = Math.max(after.attempts, task.grant_until);
   if (grant === "passed_on") return { ...after, attempts };
@@ -163,13 +163,16 @@ function bookEnd(
 function usedBy(state: State, draft: IntakeDraft, task: TaskRow, before: SlotRow | null): number {
   if ((before?.attempts ?? 0) <= task.attempt) return 0;
   let most = 0;
-  const look = (other: TaskRow | null): void => {
-    if (other !== null && other.owner_uid === task.owner_uid && other.slot === task.slot && other.uid !== task.uid)
-      most = Math.max(most, other.grant_until);
-  };
-  for (const [uid, other] of state.tasks) if (!draft.tasks.has(uid)) look(other);
-  for (const other of draft.tasks.values()) look(other);
+  for (const other of livingBeside(state, draft, task)) most = Math.max(most, other.grant_until);
   return most;
+}
+
+/** The living tasks of a task's slot besides it. They are looked for only when they are asked for. */
+function* livingBeside(state: State, draft: IntakeDraft, task: TaskRow): Generator<TaskRow> {
+  const isBeside = (other: TaskRow): boolean =>
+    other.owner_uid === task.owner_uid && other.slot === task.slot && other.uid !== task.uid;
+  for (const [uid, other] of state.tasks) if (!draft.tasks.has(uid) && isBeside(other)) yield other;
+  for (const other of draft.tasks.values()) if (other !== null && isBeside(other)) yield other;
 }
 
 /** Returns the rows that keep an ended task's published ports from being given out too soon. */

@@ -72,15 +72,15 @@ export function observeInventory(
   }
   const draft = begin(inventory.boot_id, []);
   takeIn(state, node, inventory.entries, context, draft);
-  for (const orphan of inventory.unreadable) {
-    const owner = state.tasks.get(orphan.uid)?.node_id ?? node_id;
-    if (owner !== node_id || isNamed(state, orphan.uid)) {
-      draft.doubts.push(`told of a record of something that is not its own: ${orphan.uid}`);
+  for (const { uid, name, pid, held } of inventory.unreadable) {
+    const owner = state.tasks.get(uid)?.node_id ?? node_id;
+    if (owner !== node_id || isNamed(state, uid)) {
+      draft.doubts.push(`told of a record of something that is not its own: ${uid}`);
       continue;
     }
     // The promise of a known task is counted with the task.
-    const booked = state.tasks.get(orphan.uid)?.node_id === node_id;
-    draft.orphans.set(orphan.uid, booked ? { ...orphan, held: null } : orphan);
+    const booked = state.tasks.get(uid)?.node_id === node_id;
+    draft.orphans.set(uid, { uid, name, pid, held: booked ? null : held });
   }
   const asked = judgeAbsent(state, node, inventory, context, draft);
   const reason =

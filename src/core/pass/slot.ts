@@ -67,7 +67,7 @@ export const crashesIn = (slot: SlotRow | undefined, version: number): number =>
  * Returns the slot after `task` ended. Once a newer attempt was placed, an end changes nothing, except for a job's
  * success: the first success wins. After a reported end, `attempts` is the number of the ended attempt, since the agent
  * has said that it uses no more of the granted numbers. After a loss, `attempts` includes the granted numbers, since
- * the agent has not said so.
+ * the agent has not said so. `living` are the slot's other tasks that have not ended.
  */
 export function slotAfterEnd(
   slot: SlotRow | null,
@@ -75,11 +75,12 @@ export function slotAfterEnd(
   final: TaskFinal,
   settings: Settings,
   limits: PlanLimits,
+  living: Iterable<Pick<TaskRow, "member">> = [],
 ): SlotRow {
   const end = slotEndOf(task, final);
   const ran_ms = final.started_ms === null ? 0 : final.finished_ms - final.started_ms;
   const before = slot ?? emptySlot(task.owner_uid, task.slot);
-  if (isOvertaken(before, task)) return lateSuccess(before, task, end);
+  if (isOvertaken(before, task)) return lateSuccess(before, task, end, living);
   const attempts =
     end.state === "lost" || end.state === "unknown" ? Math.max(before.attempts, task.grant_until) : task.attempt;
   const others = before.ends.filter((other) => other.attempt === end.attempt && other.member !== end.member);
@@ -100,23 +101,29 @@ const isOvertaken = (slot: SlotRow, task: TaskRow): boolean =>
  * Counts the late success of a job's task. The ends of one attempt of a gang are kept together, since the run succeeds
  * only when all members have succeeded.
  */
-function lateSuccess(slot: SlotRow, task: TaskRow, end: TaskEnd): SlotRow {
+function lateSuccess(slot: SlotRow, task: TaskRow, end: TaskEnd, living: Iterable<Pick<TaskRow, "member">>): SlotRow {
   const wins =
     task.kind === "job" &&
     end.state === "succeeded" &&
     !slot.ends.some((other) => other.state === "succeeded" && other.attempt > end.attempt);
-  if (!wins || isAskedAbout(slot, end)) return slot;
+  if (!wins || isAskedAbout(slot, end, living)) return slot;
   const others = slot.ends.filter((other) => other.attempt === end.attempt && other.member !== end.member);
   return { ...slot, ends: [...others, end].sort((a, b) => a.member - b.member) };
 }
 
 /**
  * Returns whether a newer attempt of a gang has an end that a person is asked about. The late success of one member
- * answers nothing then, and would hide the question.
+ * answers nothing then, and would hide the question. Each member of the newer attempt has ended or lives, so one of
+ * them shows that it is a gang's.
  */
-function isAskedAbout({ ends }: SlotRow, { attempt, member }: TaskEnd): boolean {
+function isAskedAbout(
+  { ends }: SlotRow,
+  { attempt, member }: TaskEnd,
+  living: Iterable<Pick<TaskRow, "member">>,
+): boolean {
   const newer = ends.filter((end) => end.attempt > attempt);
-  return newer.some(({ state }) => state === "unknown") && (member > 0 || newer.some((end) => end.member > 0));
+  if (!newer.some(({ state }) => state === "unknown")) return false;
+  return [{ member }, ...newer, ...living].some((one) => one.member > 0);
 }
 
 function avoiding(slot: SlotRow, end: TaskEnd, limits: PlanLimits): SlotRow["avoid"] {

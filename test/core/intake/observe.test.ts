@@ -13,9 +13,12 @@ import { observe, observeInventory } from "../../../src/core/intake/observe";
 import type { IntakeContext } from "../../../src/core/intake/ends";
 import { plan } from "../../../src/core/plan/plan";
 import {
+  buildEnd,
   buildNode,
   buildPromised,
+  buildRun,
   buildSettings,
+  buildSlot,
   buildSnapshot,
   buildSpec,
   buildState,
@@ -155,6 +158,19 @@ test("an agent that has no record of an attempt does not say which of its grante
   const after = withChanges(state, observe(state, node.id, [report], context).changes);
   expect(after.tasks.size).toBe(0);
   expect([...after.slots.values()].map(({ attempts }) => attempts)).toEqual([4]);
+});
+
+test("a late success of a gang's member hides no question, though the newer attempt's other member still lives", () => {
+  const run = buildRun(3, "x", { state: "running" });
+  const at = (attempt: number, member: number): TaskRow => buildTask(run, "a", { attempt, member });
+  const old = { ...at(1, 0), written_off: { at_ms: NOW_MS, why: "its node was silent" } };
+  const ends = [buildEnd(at(2, 0), { state: "unknown", exit_code: null })];
+  const slots = [buildSlot(at(2, 0), { attempts: 2, ends })];
+  const state = buildState({ nodes: [node], runs: [run], tasks: [old, at(2, 1)], slots });
+  const entry = failedReport(old);
+  const succeeded = { ...entry, reported: { ...entry.reported, state: "succeeded", exit_code: 0 } } as TaskReport;
+  const after = withChanges(state, observe(state, node.id, [succeeded], context).changes);
+  expect([...after.slots.values()].map((slot) => slot.ends)).toEqual([ends]);
 });
 
 describe("an exclusive slot", () => {

@@ -30,6 +30,11 @@ test("a late success of one member hides no question about a newer attempt of it
   const unknown = [0, 1].map((at) => buildEnd(member(2, at), { state: "unknown", exit_code: null }));
   const asked = buildSlot(member(2, 0), { attempts: 2, ends: unknown });
   expect(after(asked, member(1, 0), { state: "succeeded", exit_code: 0 }).ends).toEqual(unknown);
+  // Of the newer attempt only member 0 has ended so far, and the other one lives.
+  const half = buildSlot(member(2, 0), { attempts: 2, ends: unknown.slice(0, 1) });
+  const done = buildFinal({ state: "succeeded", exit_code: 0 });
+  const late = slotAfterEnd(half, member(1, 0), done, settings, DEFAULT_LIMITS, [member(2, 1)]);
+  expect(late.ends).toEqual(unknown.slice(0, 1));
   // Of a job with one task the first success wins, whatever a person was asked meanwhile.
   const alone = buildSlot(member(2, 0), { attempts: 2, ends: unknown.slice(0, 1) });
   expect(after(alone, member(1, 0), { state: "succeeded", exit_code: 0 }).ends).toMatchObject([{ state: "succeeded" }]);
