@@ -3,6 +3,7 @@
 import { askToEnd } from "../../os/cgroup/ask";
 import { killGroup } from "../../os/cgroup/group";
 import type { Group } from "../../os/cgroup/hierarchy";
+import { messageOf } from "../../os/errors";
 import { findProcesses } from "../../os/proc";
 import { sendSignal, signalNumber, type Sent } from "../../os/process/signals";
 import type { ProcessHandle } from "./look";
@@ -42,16 +43,25 @@ export function createEnding(say: (line: string) => void): Ending {
     else for (const one of findProcesses(new Set([handle.pid]), [])) sendSignal(one, SIGKILL, "one");
   };
 
+  const killAfter = (victim: Victim, ms: number): void => {
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      try {
+        kill(victim);
+      } catch (error) {
+        say(`process ${victim.handle.pid} could not be ended, which is tried again: ${messageOf(error)}`);
+        killAfter(victim, ms);
+      }
+    }, ms);
+    timers.add(timer);
+  };
+
   return {
     signal: ({ handle, group }, signal) => ask(handle, signalNumber(signal) ?? SIGTERM, group),
     kill,
     stop: (victim) => {
       ask(victim.handle, SIGTERM, victim.group);
-      const timer = setTimeout(() => {
-        timers.delete(timer);
-        kill(victim);
-      }, STRAY_GRACE_MS);
-      timers.add(timer);
+      killAfter(victim, STRAY_GRACE_MS);
     },
     close: () => {
       for (const timer of timers) clearTimeout(timer);

@@ -51,6 +51,8 @@ const START_AGAIN_MS = 1_000;
 
 /** How often a task without a keeper is looked at. */
 const ABANDONED_LOOK_MS = 500;
+/** How long an heir tries to clear what a task has left before the task's end is told all the same. */
+const CLEAR_FOR_MS = 60_000;
 /** How many tasks are looked at before other work gets its turn. */
 const CHUNK = 200;
 
@@ -79,7 +81,8 @@ class ProcessDriver implements Driver {
   readonly #seen = new Map<string, Seen>();
   readonly #abandoned = new Map<string, Inherited>();
   /** The abandoned tasks of which it was said that they could not be looked at. */
-  readonly #failing = new Set<string>();
+  /** Since when the heirs of tasks fail, by uid. */
+  readonly #failing = new Map<string, BootMs>();
   #noted: Noted = { survivors: [], claimed: new Set(), notes: new Map() };
   readonly #keepers;
   readonly #ending;
@@ -193,8 +196,7 @@ class ProcessDriver implements Driver {
         this.#endAbandoned(uid, inherited);
       } catch (error) {
         // It is tried again at the next look, and keeps no other task from its end.
-        if (!this.#failing.has(uid)) say(`task ${uid} could not be looked at: ${messageOf(error)}`);
-        this.#failing.add(uid);
+        this.#failed(uid, error);
       }
     }
     if (this.#abandoned.size > 0 || this.#watching === null) return;
@@ -206,13 +208,36 @@ class ProcessDriver implements Driver {
     const { say } = this.#options;
     const now = this.#look(uid, false);
     if (now.seen.process.is === "alive" && now.left !== true) return;
-    if (clearInherited(inherited) > 0) return;
+    if (this.#clear(uid, inherited) > 0) return;
     // What was killed may be gone only now.
     const over = this.#look(uid, false);
     if (over.seen.process.is === "alive") return;
     removeGroup(inherited.group);
     this.#put(uid, over);
     capAtEnd(inherited.growth.dir, inherited.growth.cap_bytes, (why) => say(`output could not be capped: ${why}`));
+  }
+
+  /**
+   * Kills what is left of a task whose main process has ended. Returns how many were found. What always fails keeps the
+   * task's end from being told for a while, and not for ever.
+   */
+  #clear(uid: string, inherited: Inherited): number {
+    try {
+      const found = clearInherited(inherited);
+      this.#failing.delete(uid);
+      return found;
+    } catch (error) {
+      if (bootMs() - this.#failed(uid, error) < CLEAR_FOR_MS) throw error;
+      return 0;
+    }
+  }
+
+  /** Notes that something failed for a task, and says it at the first time. Returns since when it has been failing. */
+  #failed(uid: string, error: unknown): BootMs {
+    const since_ms = this.#failing.get(uid) ?? bootMs();
+    if (!this.#failing.has(uid)) this.#options.say(`task ${uid} could not be looked at: ${messageOf(error)}`);
+    this.#failing.set(uid, since_ms);
+    return since_ms;
   }
 
   /**
@@ -300,6 +325,7 @@ class ProcessDriver implements Driver {
     this.#seen.delete(uid);
     this.#looked.delete(uid);
     this.#abandoned.delete(uid);
+    this.#failing.delete(uid);
   }
 
   onChange(listener: () => void): void {

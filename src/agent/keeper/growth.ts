@@ -4,7 +4,7 @@
 import { messageOf } from "../../os/errors";
 import { closeFile, sizeOf } from "../../os/files/files";
 import { appendTaskLines, cutTaskFile, extentOfTaskFile, openTaskFile } from "../../os/files/task-files";
-import { punchHole } from "../../os/libc";
+import { punchHole, type HoleFailure } from "../../os/libc";
 import { readMarks } from "../tasks/logs";
 import { clocksNow, type Clocks } from "../tasks/moments";
 import { FILES } from "../tasks/taskdir";
@@ -20,6 +20,8 @@ const MARKS_A_STEP = 2_000;
 const BLOCK = 4_096;
 /** How many caps a stream may take of the disk while its task lives, for file systems that allocate ahead. */
 const SPARE = 2;
+/** Some file systems count freed blocks as taken until they have written their next transaction. */
+const COUNT_LAG_MS = 10_000;
 
 export type StreamName = "stdout" | "stderr";
 
@@ -33,6 +35,8 @@ interface Stream {
   mark_after_ms: number;
   look_after_ms: number;
   quiet_ms: number;
+  /** Since when the stream takes more of the disk than it may, although all that it does not show was freed. */
+  over_since_ms: number | null;
 }
 
 export interface Growth {
@@ -53,6 +57,7 @@ const freshStream = (name: StreamName): Stream => ({
   mark_after_ms: 0,
   look_after_ms: 0,
   quiet_ms: LOOK_EVERY_MS,
+  over_since_ms: null,
 });
 
 export const watchGrowth = (dir: string, cap_bytes: number): Growth => ({
@@ -102,7 +107,8 @@ function lookAtStream(growth: Growth, stream: Stream, now: Clocks, say: (why: st
   // Bytes are freed in steps of an eighth of the cap, so that steady output does not cost a call at every look.
   const { cap_bytes } = growth;
   if (stream.size - stream.freed > allowed(cap_bytes)) free(growth, stream, say);
-  else if (extent.disk_bytes > SPARE * cap_bytes) reclaim(growth, stream, say);
+  else if (extent.disk_bytes <= SPARE * cap_bytes) stream.over_since_ms = null;
+  else reclaim(growth, stream, SPARE * cap_bytes, now, say);
 }
 
 const allowed = (cap_bytes: number): number => cap_bytes + cap_bytes / 8;
@@ -162,7 +168,7 @@ function free(growth: Growth, stream: Stream, say: (why: string) => void): void 
     if (failed !== null) {
       // A file system without room for the hole's own records may have it at the next look.
       const { disk_bytes } = extentOfTaskFile(growth.dir, FILES[stream.name]);
-      if (!failed.impossible && disk_bytes <= 2 * SPARE * growth.cap_bytes) throw new Error(failed.why);
+      if (!failed.impossible && disk_bytes <= SPARE * growth.cap_bytes) throw new Error(failed.why);
       return empty(growth, stream, fd, say);
     }
     stream.freed = until;
@@ -180,21 +186,38 @@ function empty(growth: Growth, stream: Stream, fd: number, say: (why: string) =>
 /**
  * Frees what a stream takes of the disk and does not show: blocks that were allocated beyond the file's end, or again
  * where the oldest bytes were. Some file systems allocate ahead by themselves, so the room of another cap is left.
+ * `now` is null once the task has ended: then what cannot be freed is left, since nothing more is added.
  */
-function reclaim(growth: Growth, stream: Stream, say: (why: string) => void, most = SPARE * growth.cap_bytes): void {
+function reclaim(growth: Growth, stream: Stream, most: number, now: Clocks | null, say: (why: string) => void): void {
   const fd = openTaskFile(growth.dir, FILES[stream.name], "change");
   const isOver = (): boolean => extentOfTaskFile(growth.dir, FILES[stream.name]).disk_bytes > most;
   try {
     const hidden = stream.freed - stream.base;
-    if (hidden > 0) punchHole(fd, 0, hidden);
+    const failed = hidden > 0 ? punchHole(fd, 0, hidden) : null;
     // Bytes may be appended meanwhile, so the hole begins farther on.
     punchToTheEnd(fd, stream.size - stream.base + growth.cap_bytes / 4);
     // ext4 frees nothing beyond the end by a hole, but does when a file is cut off at its own size.
     if (isOver()) cutTaskFile(fd, sizeOf(fd));
-    if (isOver()) empty(growth, stream, fd, say);
+    const found = overAgain(isOver() ? (stream.over_since_ms ?? now?.boot_ms ?? null) : null, failed, now);
+    stream.over_since_ms = found.since_ms;
+    if (found.empties) empty(growth, stream, fd, say);
   } finally {
     closeFile(fd);
   }
+}
+
+/**
+ * Returns whether a stream that is over its bound since `since_ms` (null: it is not) is emptied. That takes its whole
+ * output, so it is the last resort: for a living task, and once it is sure that the blocks do not come back.
+ */
+export function overAgain(
+  since_ms: number | null,
+  failed: HoleFailure | null,
+  now: Clocks | null,
+): { readonly since_ms: number | null; readonly empties: boolean } {
+  if (since_ms === null || now === null) return { since_ms: null, empties: false };
+  const isSure = failed?.impossible === true || now.boot_ms - since_ms >= COUNT_LAG_MS;
+  return isSure ? { since_ms: null, empties: true } : { since_ms, empties: false };
 }
 
 /** Punches the longest hole that the file system takes: how far a file may reach depends on it. */
@@ -217,7 +240,7 @@ export function capAtEnd(dir: string, cap_bytes: number, say: (why: string) => v
       if (!isOver(stream.name)) continue;
       lookAtStream(growth, stream, clocksNow(), say);
       if (stream.size - stream.freed > cap_bytes) free(growth, stream, say);
-      if (isOver(stream.name)) reclaim(growth, stream, say, most);
+      if (isOver(stream.name)) reclaim(growth, stream, most, null, say);
     } catch (error) {
       say(`${dir}: ${messageOf(error)}`);
     }

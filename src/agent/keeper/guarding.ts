@@ -136,8 +136,14 @@ function kill({ process, group }: GuardedTask): void {
   killGroup(group);
 }
 
-const isDead = ({ process, group }: GuardedTask): boolean =>
-  (process === null || sendSignal(process, 0, "one").is === "gone") && killGroup(group) === 0;
+function isDead({ process, group }: GuardedTask): boolean {
+  try {
+    return (process === null || sendSignal(process, 0, "one").is === "gone") && killGroup(group) === 0;
+  } catch {
+    // It is asked again at the next look, and keeps no other task from being killed.
+    return false;
+  }
+}
 
 /**
  * Runs the way of a kill once, on a task of no process and no group. The code that a kill needs is then in memory and

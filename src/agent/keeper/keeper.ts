@@ -25,7 +25,7 @@ import { begin, type HeldTask, type Surroundings } from "./begin";
 import { bareExit, finish, LEASE_OVER, recordExit } from "./finish";
 import { LOOK_EVERY_MS, lookAtAll, watchGrowth, type Growth } from "./growth";
 import { Guard } from "./guard";
-import { leaseActs, leasePhase } from "./lease";
+import { leaseActs, leasePhase, type LeaseAct } from "./lease";
 import { clocksNow } from "../tasks/moments";
 import { parseToKeeper, toldBy, type FromKeeper, type TaskOrder, type ToKeeper } from "./messages";
 import { openJournal } from "../tasks/living";
@@ -248,18 +248,28 @@ class Keeper {
       },
       bootMs(),
     );
-    for (const { do: act, uid } of acts) {
-      const held = this.#tasks.get(uid)?.held ?? null;
-      if (held === null) continue;
-      if (act !== "say") held.ending = "lease_expired";
-      if (act === "ask") askToEnd(held, signalNumber(held.order.stop.signal) ?? SIGKILL, held.group);
-      else if (act === "kill") killHeld(held);
-      else {
-        this.#said.add(uid);
-        this.#around.say(`task ${held.order.name}: ${LEASE_OVER}`);
+    for (const act of acts) {
+      try {
+        this.#perform(act);
+      } catch (error) {
+        // What fails for one task keeps no other from its end, nor this one at the next look.
+        if (!this.#said.has(act.uid))
+          this.#around.say(`${act.do} of a task failed`, { uid: act.uid, why: messageOf(error) });
       }
     }
     this.#around.guard.look();
+  }
+
+  #perform({ do: act, uid }: LeaseAct): void {
+    const held = this.#tasks.get(uid)?.held ?? null;
+    if (held === null) return;
+    if (act !== "say") held.ending = "lease_expired";
+    if (act === "ask") askToEnd(held, signalNumber(held.order.stop.signal) ?? SIGKILL, held.group);
+    else if (act === "kill") killHeld(held);
+    else {
+      this.#said.add(uid);
+      this.#around.say(`task ${held.order.name}: ${LEASE_OVER}`);
+    }
   }
 
   /** Notes that the guard has killed a task because of its lease. */

@@ -52,25 +52,42 @@ export function membersOf(group: Group): number[] {
 }
 
 /**
- * Sends SIGKILL to all processes of the group and returns their number. The caller repeats this until the number is 0.
+ * Sends SIGKILL to all processes of the group and returns their number, at least 1 if they cannot be listed. The caller
+ * repeats this until the number is 0. Whatever fails, the rest is still tried; it throws only if a process may not have
+ * been reached.
  */
 export function killGroup(group: Group): number {
   const dir = group[0];
   if (dir === undefined) return 0;
-  const pids = below(dir).flatMap(pidsIn);
+  const failures: unknown[] = [];
+  const pids = below(dir).flatMap((one) => attempt(() => pidsIn(one), failures) ?? []);
   // This also reaches what the list does not show.
   const isKilled = existsSync(join(dir, "cgroup.kill")) && tryWrite(join(dir, "cgroup.kill"), "1") === null;
-  if (pids.length === 0 || isKilled) return pids.length;
+  if (isKilled) return failures.length === 0 ? pids.length : Math.max(pids.length, 1);
   // Forbids further forks, so that a task cannot fork faster than its processes are killed.
-  for (const one of group) if (existsSync(join(one, "pids.max"))) tryWrite(join(one, "pids.max"), "1");
-  for (const pid of pids) {
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-    }
-  }
+  for (const one of pids.length === 0 ? [] : group)
+    if (existsSync(join(one, "pids.max"))) tryWrite(join(one, "pids.max"), "1");
+  for (const pid of pids) attempt(() => killOne(pid), failures);
+  if (failures.length > 0) throw failures[0];
   return pids.length;
+}
+
+/** Does a part of a whole. What it throws is added to `failures`, so that the other parts are done as well. */
+function attempt<T>(act: () => T, failures: unknown[]): T | null {
+  try {
+    return act();
+  } catch (error) {
+    failures.push(error);
+    return null;
+  }
+}
+
+function killOne(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
 }
 
 export interface MemoryFacts {

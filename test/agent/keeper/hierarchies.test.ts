@@ -2,7 +2,7 @@
 // machine has not got is made up from what it has: a bare hierarchy, a plain directory.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { begin } from "../../../src/agent/keeper/begin";
@@ -189,6 +189,30 @@ describe("limits of version 2", () => {
       "memory.oom.group": "1",
       "pids.max": "7",
     });
+  });
+});
+
+describe("a group whose processes cannot be listed", () => {
+  // Reading a directory fails with EISDIR, which no caller expects, as it expects no EIO and no EMFILE.
+  const unlisted = (): string => {
+    const group = mkdtempSync(join(dir, "unlisted-"));
+    mkdirSync(join(group, "cgroup.procs"));
+    return group;
+  };
+  test("is killed as a whole where the kernel does that, and is looked at again", () => {
+    const group = unlisted();
+    writeFileSync(join(group, "cgroup.kill"), "");
+    expect(killGroup([group])).toBe(1);
+    expect(readFileSync(join(group, "cgroup.kill"), "utf8")).toBe("1");
+  });
+  test("throws elsewhere, after the processes of the groups below it were killed", async () => {
+    const group = unlisted();
+    const child = Bun.spawn(["sleep", "60"]);
+    mkdirSync(join(group, "inner"));
+    writeFileSync(join(group, "inner", "cgroup.procs"), `${child.pid}\n`);
+    expect(() => killGroup([group])).toThrow("EISDIR");
+    expect(await child.exited).not.toBe(0);
+    expect(child.signalCode).toBe("SIGKILL");
   });
 });
 
