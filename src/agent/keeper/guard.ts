@@ -50,7 +50,7 @@ export class Guard {
     this.#options = options;
   }
 
-  /** Resolves when a guard holds the task, or with why none does. A guard that hangs or dies is replaced once for it. */
+  /** Resolves when a guard holds the task, or with why none does. One that hangs or dies is replaced once for it. */
   async hold(task: GuardedTask): Promise<string | null> {
     this.#tasks.set(task.uid, task);
     const asked = this.#living ?? this.#start();

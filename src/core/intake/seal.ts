@@ -29,7 +29,8 @@ export const sealText: SealText = (cluster_id, node_id, signed, granted) => {
 /** Returns what earlier builds signed: no names. */
 const namelessText: SealText = (cluster_id, node_id, signed, granted) => {
   const { run, version, spec_hash } = signed;
-  return `orch-task-v2\n${canonicalJson({ ...placeOf(cluster_id, node_id, signed, granted), run, version, spec_hash })}`;
+  const place = placeOf(cluster_id, node_id, signed, granted);
+  return `orch-task-v2\n${canonicalJson({ ...place, run, version, spec_hash })}`;
 };
 
 /** Returns what builds before those signed: the place alone. */

@@ -36,8 +36,8 @@ export interface Orphan {
   readonly pid: number | null;
   readonly held: Promised | null;
   /**
-   * The project of the task, if a server has signed that it assigned this node a task of this name. Missing: the name is
-   * the node's word.
+   * The project of the task, if a server has signed that it assigned this node a task of this name. Missing: the name
+   * is the node's word.
    */
   readonly project?: string;
 }

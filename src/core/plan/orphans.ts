@@ -1,6 +1,6 @@
-// Orphans that an exclusive slot has to wait for: an orphan of the slot's name may hold what only one task may hold. The
-// name counts where a server has signed it, or on a node that had an attempt of the slot: another node's word alone must
-// hold nobody up.
+// Orphans that an exclusive slot has to wait for: an orphan of the slot's name may hold what only one task may hold.
+// The name counts where a server has signed it, or on a node that had an attempt of the slot: another node's word alone
+// must hold nobody up.
 
 import { exclusiveSilence, type NodeFact } from "../pass/contact";
 import type { RunRow, WorkloadRow } from "../model/rows-work";

@@ -131,7 +131,7 @@ test("a guard that hangs between two exclusive tasks is replaced for the second 
   await ended(tasks, stays);
 }, 30_000);
 
-test("of two exclusive tasks that begin on a hanging guard, neither ends the guard that replaced it for the other", async () => {
+test("two exclusive tasks that begin on one hanging guard both get the guard that replaces it", async () => {
   const tasks = await site.open();
   tasks.driver.lease(bootMs());
   const stays = await begin(tasks, assignmentFor("exec sleep 60"));
