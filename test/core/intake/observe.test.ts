@@ -173,6 +173,20 @@ test("a late success of a gang's member hides no question, though the newer atte
   expect([...after.slots.values()].map((slot) => slot.ends)).toEqual([ends]);
 });
 
+test("a restored server takes in how an attempt ended that its copy is too old to know", () => {
+  const run = buildRun(3, "x", { state: "running" });
+  const newer = buildTask(run, "a", { attempt: 2 });
+  const known = buildState({ nodes: [node], runs: [run] });
+  const after = (recovering: string[] | null): State => {
+    const state = { ...known, cluster: { ...known.cluster, recovering } };
+    return withChanges(state, observe(state, node.id, [failedReport(newer)], context).changes);
+  };
+  const [slot] = after([node.id]).slots.values();
+  expect(slot).toMatchObject({ owner_uid: run.uid, failed: 1, attempts: 2, ends: [{ uid: newer.uid, attempt: 2 }] });
+  // A server that was not restored knows all that it has assigned.
+  expect(after(null).slots.size).toBe(0);
+});
+
 describe("an exclusive slot", () => {
   const db = buildWorkload("shop", "db", "x", { settings: buildSettings({ replicas: 1 }) });
   const specs = { x: buildSpec({ exclusive: true }) };

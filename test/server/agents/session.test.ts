@@ -215,6 +215,20 @@ describe("a connection", () => {
     expect(stage.api.sessions.isOpen(node_id)).toBe(true);
   });
 
+  test("that a later one overtook while both were greeted has its inventory dropped", async () => {
+    const first = Recorder.dial(stage, known);
+    await first.hello("a");
+    const second = Recorder.dial(stage, known);
+    await second.live("a");
+    await second.pass();
+    const task = await assigned(second);
+    first.say({ type: "inventory", entries: [failedReport(task)], unreadable: [], last: true });
+    await waitUntil("the first to be closed", () => first.closed !== null);
+    await stage.planned();
+    expect(tasks().map(({ uid }) => uid)).toEqual([task.uid]);
+    expect(first.closed?.code).toBe(4_001);
+  });
+
   test("that was replaced changes nothing any more of what its agent has said since", async () => {
     const first = Recorder.dial(stage, known);
     await first.live("a");
