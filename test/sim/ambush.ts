@@ -116,6 +116,15 @@ export function ambushInventory(world: World, machine: Machine, data: string): v
   });
 }
 
+/** Restores a copy while an end is on its way, which is often one of an attempt that the copy has never heard of. */
+export function ambushReport(world: World, data: string): void {
+  if (isQuiet(world) || world.restored || !data.startsWith('{"type":"report"')) return;
+  if (!data.includes('"finished_age_ms"') || !world.dice.copies.chance(world.faults.restore_told)) return;
+  world.schedule.in(0, () => {
+    if (!world.calm && !world.restored) restore(world);
+  });
+}
+
 /** Kills the server right after a commit, before it could tell anybody, or while the commit is being written. */
 export function ambushServer(world: World): void {
   const { ambush } = world.dice;

@@ -275,6 +275,17 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: "ends-are-not-adopted",
+    rule: "protocol 22: a restored server takes in what has ended",
+    edits: [
+      edit(
+        "src/core/intake/observe.ts",
+        "if (state.cluster.recovering === null || !owned || context.hasEnded(entry.uid)) return;",
+        'if (entry.uid !== "") return;',
+      ),
+    ],
+  },
+  {
     name: "new-timeline-keeps-all",
     rule: "protocol 22: agents drop what they had not begun",
     edits: [

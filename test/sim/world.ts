@@ -21,7 +21,7 @@ import { makeMachine } from "./nodes";
 import { checkFence } from "./fences";
 import { mayOverlap } from "./overlap";
 import { seeded, type Random } from "./random";
-import { ambushAgent, ambushInventory, ambushServer, ambushWait } from "./ambush";
+import { ambushAgent, ambushInventory, ambushReport, ambushServer, ambushWait } from "./ambush";
 import { makeSchedule, type Schedule } from "./schedule";
 import { checkContact, checkSilence, noteDrop } from "./reach";
 import { isUnknowable } from "./unknowable";
@@ -61,7 +61,7 @@ export interface World {
   server: Server | null;
   /** Copies of the database that somebody made, oldest first. */
   readonly backups: Database[];
-  readonly dice: Readonly<Record<"troubles" | "ambush" | "people" | "work" | "lies", Random>>;
+  readonly dice: Readonly<Record<"troubles" | "ambush" | "copies" | "people" | "work" | "lies", Random>>;
   /** The first broken invariant, even if the code under test caught it. */
   broken: Violation | null;
   /** Whether no new faults happen from now on. */
@@ -204,6 +204,7 @@ const atTheBeginning = (random: Random) => ({
   dice: {
     troubles: random.fork("troubles"),
     ambush: random.fork("ambush"),
+    copies: random.fork("copies"),
     people: random.fork("people"),
     work: random.fork("work"),
     lies: random.fork("lies"),
@@ -322,7 +323,10 @@ function plugIn(
     host,
     network,
     machines: agentWorld.machines,
-    sent: (machine, data) => ambushInventory(world(), machine, data),
+    sent: (machine, data) => {
+      ambushInventory(world(), machine, data);
+      ambushReport(world(), data);
+    },
     carried: (machine, data) => lieInstead(world(), machine, data),
     accept: (link) => {
       const { server } = world();
