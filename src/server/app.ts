@@ -7,11 +7,12 @@ import { HOUSE_LIMITS } from "../core/limits";
 import type { Role } from "../core/model/rows-state";
 import { ACCESS, requireTouch, mayCall } from "./access/access";
 import type { Api } from "./routes/api";
-import { type Principal, RANK } from "./access/auth";
+import { type Principal, RANK, requireStill } from "./access/auth";
 import { refuseForeign, secured } from "./http/gates";
 import { bodyOf, hashOf, strictly } from "./http/body";
 import { idempotencyOf } from "./http/idempotency";
 import { refusalOf } from "./http/onerror";
+import type { Draft } from "../store/store";
 import { errorAnswer, RefusedError } from "./refused";
 import { keyOf, type Ask, type PathLink, type Route } from "./routes/route";
 import { ROUTES } from "./routes/table";
@@ -81,6 +82,8 @@ async function answered(
   const request = c.req.raw;
   const key = keyOf(route);
   const { value: body, text } = await bodyOf(request, route.body, HOUSE_LIMITS.body_bytes);
+  // A body may come slowly: whoever was let in with it may have lost that right meanwhile.
+  if (who !== NOBODY) requireStill(who, api.store.state, api.store.now());
   const query = queryOf(request, route.query);
   const idempotency = idempotencyOf(
     request.headers.get("idempotency-key"),
@@ -109,7 +112,7 @@ async function answered(
               key: idempotency,
               request_hash: hashOf(`${request.method}\n${pathOf(request.url)}\n${text}`),
             };
-      const done = await api.store.commit(who.name, transact, named);
+      const done = await api.store.commit(who.name, (draft) => transact(asStill(who, draft)), named);
       // A replayed answer needs no `touch`: the same principal was allowed when the answer was first given.
       touched ||= done.replayed;
       return done.value;
@@ -119,6 +122,12 @@ async function answered(
   const access = ACCESS[key];
   assert(access?.is !== "roles" || access.scope !== "own" || touched, `${key} did not ask whose the thing is`);
   return finish(api, value instanceof Response ? value : Response.json(value));
+}
+
+/** Returns the draft to whoever may still write to it: other commits of the same batch come before this one. */
+function asStill(who: Principal, draft: Draft): Draft {
+  requireStill(who, draft.state, draft.now_ms);
+  return draft;
 }
 
 /** Returns the path of an address with its query. */

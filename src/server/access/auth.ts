@@ -2,6 +2,7 @@
 // comparison takes the same time for every wrong secret.
 
 import { timingSafeEqual } from "node:crypto";
+import { canonicalJson } from "../../core/canonical";
 import type { Role, State, TokenRow } from "../../core/model/rows-state";
 import type { Ms } from "../../core/units";
 import { hashSecret, parseToken } from "../../wire/token";
@@ -76,11 +77,8 @@ export function createAuth(state: () => State, pin: string, clock: () => Ms): Au
             : "It was made by another server. Is the address right?",
         );
       }
-      const over = overOf(row, clock());
-      if (over !== null) throw failed(source, `the token ${row.id} ${over}`, newTokenHint(row));
-      const who = principalOf(row, state());
-      if (who === null)
-        throw failed(source, `the token ${row.id} belongs to a user who was removed`, newTokenHint(row));
+      const who = standingOf(row, state(), clock());
+      if (typeof who === "string") throw failed(source, `the token ${row.id} ${who}`, newTokenHint(row));
       return who;
     },
     holds(who) {
@@ -92,11 +90,30 @@ export function createAuth(state: () => State, pin: string, clock: () => Ms): Au
   };
 }
 
+/**
+ * Throws RefusedError if the token of a request that was let in gives other rights in this state, or none: a request
+ * may take long to come, and what it was let in with may be gone by then.
+ */
+export function requireStill(who: Principal, state: State, now_ms: Ms): void {
+  const row = state.tokens.get(who.token_id);
+  const now = row === undefined ? "was removed" : standingOf(row, state, now_ms);
+  if (typeof now === "string") {
+    const hint = row === undefined ? null : newTokenHint(row);
+    throw new RefusedError("unauthenticated", `the token ${who.token_id} ${now}`, hint);
+  }
+  if (canonicalJson(now) === canonicalJson(who)) return;
+  throw new RefusedError("conflict", `what ${who.name} may do was changed while this request came in`, "Send it again");
+}
+
 /** Returns why a token is no longer valid, in words, or null. */
 export function overOf(row: TokenRow, now_ms: Ms): string | null {
   if (row.revoked_ms !== null) return "was revoked";
   return row.expires_ms !== null && row.expires_ms <= now_ms ? "has expired" : null;
 }
+
+/** Returns whom a token stands for, or why it stands for nobody, in words. */
+const standingOf = (row: TokenRow, state: State, now_ms: Ms): Principal | string =>
+  overOf(row, now_ms) ?? principalOf(row, state) ?? "belongs to a user who was removed";
 
 const newTokenHint = (row: TokenRow): string =>
   row.user === null

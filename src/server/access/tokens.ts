@@ -4,6 +4,7 @@ import type { JoinGrant, State, TokenRow } from "../../core/model/rows-state";
 import type { Ms } from "../../core/units";
 import type { Draft } from "../../store/store";
 import { RefusedError } from "../refused";
+import { overOf } from "./auth";
 import { hashSecret } from "../../wire/token";
 
 interface Minting {
@@ -58,8 +59,11 @@ const MOST_TOKENS = 1_000;
 export function requireFewTokens({ tokens }: State, user: string | null, parent: string | null, now_ms: Ms): void {
   let count = 0;
   for (const row of tokens.values()) {
-    const over = row.revoked_ms !== null || (row.expires_ms !== null && row.expires_ms <= now_ms);
-    if (!over && (user === null ? row.user === null && row.parent === parent : row.user === user)) count += 1;
+    if (
+      overOf(row, now_ms) === null &&
+      (user === null ? row.user === null && row.parent === parent : row.user === user)
+    )
+      count += 1;
   }
   if (count < MOST_TOKENS) return;
   const whose = user === null ? "this token has made" : `${user} has`;
@@ -90,13 +94,24 @@ export function freshId(state: State, seed: () => string): string {
   }
 }
 
-/** Makes a token in a transaction. `secretOf` gives the secret that belongs to an id. Returns the id. */
+/** Throws RefusedError if a token is no longer valid: nothing is made with it, and nobody is let in. */
+export function requireInForce(row: TokenRow, now_ms: Ms): void {
+  const over = overOf(row, now_ms);
+  if (over !== null) throw new RefusedError("unauthenticated", `the token ${row.id} ${over}`, "Take another one");
+}
+
+/**
+ * Makes a token in a transaction. `secretOf` gives the secret that belongs to an id. Returns the id. Throws
+ * RefusedError if the token with which it is made is no longer valid, since it would outlive that one.
+ */
 export function mintToken(
   draft: Draft,
   seed: () => string,
   { detail, ...wish }: Omit<Minting, "id" | "secret"> & { readonly detail: string },
   secretOf: (id: string) => string,
 ): string {
+  const parent = draft.state.tokens.get(wish.parent ?? "");
+  if (parent !== undefined) requireInForce(parent, draft.now_ms);
   const id = freshId(draft.state, seed);
   draft.put([{ table: "tokens", key: id, row: tokenRow({ id, secret: secretOf(id), ...wish }, draft.now_ms) }]);
   draft.event({ verb: "token_made", object: id, project: null, detail });

@@ -11,6 +11,7 @@ import type { Machine } from "../../wire/agent";
 import { keyId } from "../../wire/join";
 import type { Draft } from "../../store/store";
 import { keySinceMs } from "../access/identity";
+import { requireInForce } from "../access/tokens";
 import { awaitedNoMore } from "./node-changes";
 import { newNode, putNewNode, withMachine } from "./node-row";
 import { RefusedError } from "../refused";
@@ -106,11 +107,13 @@ function noteAsked(draft: Draft, node: NodeRow, pending: PendingKey, { fingerpri
   return row;
 }
 
-/** Counts one use of the join token. Throws RefusedError if there is none left. */
+/** Counts one use of the join token. Throws RefusedError if there is none left, or if it is no longer valid. */
 function takeUse(draft: Draft, token_id: string): JoinGrant | null {
   const token = draft.state.tokens.get(token_id);
-  const grant = token?.joins ?? null;
-  if (token === undefined || grant === null) return null;
+  if (token === undefined) throw new RefusedError("unauthenticated", `the token ${token_id} was removed`);
+  requireInForce(token, draft.now_ms);
+  const grant = token.joins;
+  if (grant === null) return null;
   if (grant.used >= grant.uses) throw usedUp(token.id, grant);
   const row: TokenRow = { ...token, joins: { ...grant, used: grant.used + 1 } };
   draft.put([{ table: "tokens", key: row.id, row }]);
