@@ -5,14 +5,11 @@ import { DAY_MS, type Ms } from "../../core/units";
 import { legalName } from "../../spec/grammar/names";
 import type { JoinGrant, State, TokenRow } from "../../core/model/rows-state";
 import type { NodeRow, PendingKey } from "../../core/model/rows-node";
-import type { NodeTesting } from "../../core/model/node-tests";
 import { withOrder } from "../../core/nodes/tests";
 import type { Machine } from "../../wire/agent";
-import { keyId } from "../../wire/join";
 import type { Draft } from "../../store/store";
-import { keySinceMs } from "../access/identity";
 import { requireInForce } from "../access/tokens";
-import { awaitedNoMore } from "./node-changes";
+import { type Order, requireNotRefused, requireOwnFingerprint, tellOf, withKey } from "./approval";
 import { newNode, putNewNode, withMachine } from "./node-row";
 import { RefusedError } from "../refused";
 
@@ -32,8 +29,7 @@ export interface Joining {
   readonly address: string;
   /** The id that the node gets if it is a new one. */
   readonly uid: string;
-  /** Makes the order to test the node. */
-  readonly order: (pool: string, why: string) => NodeTesting;
+  readonly order: Order;
   /** Returns whether an agent speaks for this node now. */
   readonly inUse: (node: NodeRow) => boolean;
 }
@@ -64,6 +60,7 @@ export function joinNode(draft: Draft, joining: Joining): Joined {
   requireNotRefused(draft.state, joining);
   requireOwnDevices(draft.state, joining.machine);
   const known = knownAs(draft, joining);
+  requireOwnFingerprint(draft.state, known, joining.machine.fingerprint);
   const grant = takeUse(draft, joining.token_id);
   if (known === undefined)
     return { is: grant?.approve === true ? "waiting" : "joined", node: first(draft, joining, grant) };
@@ -100,9 +97,17 @@ function joinedBefore(draft: Draft, { public_key, machine }: Joining): Joined | 
   return null;
 }
 
+/** Throws RefusedError if the key says another fingerprint than the one that operators were shown with it. */
 function noteAsked(draft: Draft, node: NodeRow, pending: PendingKey, { fingerprint }: Machine): NodeRow {
-  if (draft.now_ms - pending.asked_ms < NOTE_ASKED_MS && pending.fingerprint === fingerprint) return node;
-  const row = { ...node, pending: { ...pending, fingerprint, asked_ms: draft.now_ms } };
+  if (pending.fingerprint !== fingerprint) {
+    throw new RefusedError(
+      "conflict",
+      `this key waits to be ${node.name}, as another machine or another part of this one (${pending.hostname})`,
+      "Use the --name and --capacity that it asked with; or delete the agent's data directory here and join again",
+    );
+  }
+  if (draft.now_ms - pending.asked_ms < NOTE_ASKED_MS) return node;
+  const row = { ...node, pending: { ...pending, asked_ms: draft.now_ms } };
   draft.put([{ table: "nodes", key: row.id, row }]);
   return row;
 }
@@ -118,30 +123,6 @@ function takeUse(draft: Draft, token_id: string): JoinGrant | null {
   const row: TokenRow = { ...token, joins: { ...grant, used: grant.used + 1 } };
   draft.put([{ table: "tokens", key: row.id, row }]);
   return grant;
-}
-
-/** How many refused keys a token keeps. Older ones may ask again. */
-const REFUSED_KEYS = 100;
-
-/** Throws RefusedError for a key that an operator has refused: with this token it asks no more. */
-function requireNotRefused({ tokens }: State, { token_id, public_key }: Joining): void {
-  const key = keyId(public_key);
-  if (tokens.get(token_id)?.joins?.refused?.includes(key) !== true) return;
-  throw new RefusedError(
-    "forbidden",
-    `an operator has refused this machine (key ${key})`,
-    "If that was a mistake, a new token lets it ask again: orch token new --role agent",
-  );
-}
-
-/** Gives the use back that a refused key took of its token, and notes on the token that the key was refused. */
-function giveBack(draft: Draft, { token_id, public_key }: PendingKey): void {
-  const token = draft.state.tokens.get(token_id);
-  // A token of an older release counts no uses.
-  if (token?.joins == null) return;
-  const refused = [...(token.joins.refused ?? []), keyId(public_key)].slice(-REFUSED_KEYS);
-  const joins = { ...token.joins, used: Math.max(0, token.joins.used - 1), refused };
-  draft.put([{ table: "tokens", key: token.id, row: { ...token, joins } }]);
 }
 
 const usedUp = (id: string, { uses }: JoinGrant): RefusedError =>
@@ -273,7 +254,7 @@ function first(draft: Draft, joining: Joining, grant: JoinGrant | null): NodeRow
   };
   putNewNode(draft, row);
   const { hostname, os, arch } = machine.facts;
-  tell(draft, row, waits ? "asks_to_join" : "joined", `${hostname}, ${os} ${arch}, by token ${token_id}`);
+  tellOf(draft, row, waits ? "asks_to_join" : "joined", `${hostname}, ${os} ${arch}, by token ${token_id}`);
   return row;
 }
 
@@ -282,7 +263,7 @@ function ask(draft: Draft, node: NodeRow, joining: Joining): NodeRow {
   const row: NodeRow = { ...node, pending: pendingOf(joining, draft.now_ms) };
   draft.put([{ table: "nodes", key: row.id, row }]);
   const { address, machine } = joining;
-  tell(
+  tellOf(
     draft,
     row,
     "asks_to_join",
@@ -296,64 +277,9 @@ function rebind(draft: Draft, node: NodeRow, joining: Joining, why: string): Nod
   const row = withKey(draft, withMachine(node, joining.machine, draft.now_ms), pendingOf(joining, draft.now_ms));
   const tested = withOrder(row, joining.order(row.pool, "it joined again, with another key"));
   draft.put([{ table: "nodes", key: row.id, row: tested }]);
-  tell(draft, row, "joined_again", `another key, ${why}`);
+  tellOf(draft, row, "joined_again", `another key, ${why}`);
   return tested;
 }
-
-/** Returns the node with this key as its own. */
-const withKey = ({ revision, now_ms }: Draft, node: NodeRow, key: PendingKey): NodeRow => ({
-  ...node,
-  public_key: key.public_key,
-  fingerprint: key.fingerprint,
-  joined_by: key.token_id,
-  // The order of a node's keys must hold although the server's clock may have been set back.
-  rebound: { revision, boot_id: key.boot_id, at_ms: Math.max(now_ms, keySinceMs(node) + 1) },
-  pending: null,
-  reason: null,
-});
-
-/**
- * Lets the key that waits for an operator's word speak for its node, which is tested first. Throws RefusedError if none
- * waits, or if it is not the key `seen` that the operator was shown.
- */
-export function approveNode(draft: Draft, node: NodeRow, seen: string | null, order: Joining["order"]): NodeRow {
-  const pending = requirePending(node);
-  const key = keyId(pending.public_key);
-  if (seen !== null && seen !== key) {
-    throw new RefusedError(
-      "conflict",
-      `another key waits for ${node.name} by now: ${key}`,
-      `Look at it first: orch node show ${node.name}`,
-    );
-  }
-  const isNew = node.admission === "joining";
-  const approved = { ...withKey(draft, node, pending), ...(isNew ? { rebound: null } : {}) };
-  const row = withOrder(approved, order(node.pool, isNew ? "it joined" : "it joined again, with another key"));
-  draft.put([{ table: "nodes", key: row.id, row }]);
-  tell(draft, row, "approved", `${isNew ? "" : "another key: "}${key}, from ${pending.hostname} (${pending.address})`);
-  return row;
-}
-
-/**
- * Turns the waiting key away for good: it is told so when it asks again with its token, which has its use back. A node
- * that never was one is removed with it: null is returned then.
- */
-export function refuseNode(draft: Draft, node: NodeRow): NodeRow | null {
-  const pending = requirePending(node);
-  const row = node.admission === "joining" ? null : { ...node, pending: null };
-  draft.put([...(row === null ? awaitedNoMore(draft.state, node) : []), { table: "nodes", key: node.id, row }]);
-  giveBack(draft, pending);
-  tell(draft, node, "refused", `the key from ${pending.hostname} (${pending.address}) may not be ${node.name}`);
-  return row;
-}
-
-function requirePending({ name, pending }: NodeRow): PendingKey {
-  if (pending !== null) return pending;
-  throw new RefusedError("conflict", `${name} waits for no approval`, `See it with: orch node show ${name}`);
-}
-
-const tell = (draft: Draft, { name, id }: NodeRow, verb: string, detail: string): void =>
-  draft.event({ verb, object: name, project: null, node_id: id, detail });
 
 /** Returns the hostname made legal, with a number appended if the name is taken. */
 export function freeName(state: State, hostname: string): string {

@@ -21,7 +21,7 @@ import { HOUSE_LIMITS } from "../../core/limits";
 import type { Draft } from "../../store/store";
 import type { Api } from "./api";
 import { requireNode, drained, forgetNode, revokeKey, putNode, relabelled, retainted } from "../nodes/node-changes";
-import { approveNode, refuseNode } from "../nodes/join";
+import { approveNode, refuseNode } from "../nodes/approval";
 import { intakeContext } from "../nodes/intake-context";
 import { newOrder, orderTests, resumeNode } from "../nodes/node-testing";
 import { flag, page, wholeOrPage } from "../http/query";

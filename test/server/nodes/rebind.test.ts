@@ -3,6 +3,7 @@
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { sign } from "node:crypto";
+import { PLAIN_DEVICE } from "../../../src/core/model/device";
 import type { NodeRow } from "../../../src/core/model/rows-node";
 import type { Machine } from "../../../src/wire/agent";
 import { joinText, keyId } from "../../../src/wire/join";
@@ -33,9 +34,9 @@ async function newToken(part: object = {}): Promise<{ readonly token: string; re
   return made.body as unknown as { readonly token: string; readonly id: string };
 }
 
-describe("another key for a node that is away", () => {
-  const LATER_MS = 61_000;
+const LATER_MS = 61_000;
 
+describe("another key for a node that is away", () => {
   test("waits for an operator, whatever name, fingerprint and join token it shows", async () => {
     await stage.join("box1");
     stage.clock += LATER_MS;
@@ -139,6 +140,61 @@ describe("another key for a node that is away", () => {
     };
     expect(credential.public_key).toBe(publicKey("new"));
     expect(node("box1")?.rebound).toMatchObject({ boot_id: "boot-1" });
+  });
+});
+
+describe("a fingerprint that is another node's", () => {
+  const CARD = { ...PLAIN_DEVICE, id: "GPU-1", vendor: "nvidia" as const, model: "A100", memory_bytes: 1 };
+
+  test("is not taken by a key that waits under its own, so an operator approves what was shown", async () => {
+    await handAgent(stage, "box1", { devices: [CARD] });
+    const { token } = await newToken({ approve: true });
+    expect((await join("evil", machineOf("evil"), "evil", token)).body["is"]).toBe("waiting");
+    const stolen = machineOf("evil", { fingerprint: "fingerprint-box1" });
+    const again = await join("evil", stolen, "evil", token);
+    expect([again.status, again.body.error?.message]).toEqual([
+      409,
+      "this key waits to be evil, as another machine or another part of this one (evil)",
+    ]);
+    stage.clock += LATER_MS;
+    expect((await join("evil", machineOf("evil"), "evil", token)).body["is"]).toBe("waiting");
+    const seen = { key: keyId(publicKey("evil")) };
+    expect((await stage.call("POST", "/v1/nodes/evil/approve", { as: "olga", body: seen })).status).toBe(200);
+    expect(node("evil")?.fingerprint).toBe("fingerprint-evil");
+    expect((await join("evil", stolen, "evil", token)).status).toBe(409);
+  });
+  test("is not taken by a node that vouches for itself, nor by a key that asks to be one", async () => {
+    await stage.join("box1");
+    await stage.join("box2");
+    stage.clock += LATER_MS;
+    const token = stage.tokens["agent"] ?? "";
+    const body = joinBody(keyOf("new"), token, "box1", machineOf("box1", { fingerprint: "fingerprint-box2" }));
+    const { pin, id } = parseToken(token) ?? { pin: "", id: "" };
+    const text = Buffer.from(joinText(pin, id, publicKey("new"), "fingerprint-box2"));
+    const vouched = {
+      public_key: publicKey("box1"),
+      signature: sign(null, text, keyOf("box1").key).toString("base64"),
+    };
+    for (const part of [{ vouched }, {}]) {
+      const asked = await stage.call("POST", "/v1/join", {
+        as: token,
+        body: { ...body, ...part, also: ["fingerprint-box1"] },
+      });
+      expect(asked.body.error?.message).toBe("this machine is box2 already, and cannot be box1");
+    }
+    expect(node("box1")).toMatchObject({ fingerprint: "fingerprint-box1", pending: null });
+  });
+  test("is not approved for a key that asked before the other node joined", async () => {
+    await stage.join("box1");
+    stage.clock += LATER_MS;
+    const token = stage.tokens["agent"] ?? "";
+    const part = joinBody(keyOf("new"), token, null, machineOf("box1", { fingerprint: "fingerprint-box2" }));
+    const asked = { as: token, body: { ...part, also: ["fingerprint-box1"] } };
+    expect((await stage.call("POST", "/v1/join", asked)).body["is"]).toBe("waiting");
+    await stage.join("box2");
+    const approved = await post("approve", { key: null });
+    expect(approved.body.error?.message).toBe("this machine is box2 already, and cannot be box1");
+    expect(node("box1")?.fingerprint).toBe("fingerprint-box1");
   });
 });
 
