@@ -9,7 +9,7 @@ import type { Draft } from "../../store/store";
 import type { Context } from "../context";
 import { leavingAfter, tellLeaving } from "../nodes/leaving";
 import { afterFlags, droppedFlags, flagsNews } from "../nodes/flags";
-import { newNode, putNewNode, withMachine, withOwnCards } from "../nodes/node-row";
+import { newNode, putNewNode, sayClaim, withMachine, withOwnCards } from "../nodes/node-row";
 import { freeName } from "../nodes/join";
 import { keySinceMs, signatureHolds, verifyCredential } from "../access/identity";
 import { withOrder } from "../../core/nodes/tests";
@@ -77,7 +77,7 @@ const copied = (name: string, { machine }: Hello, of: string | null): AgentRefus
 export async function admitHello(hub: Hub, told: Hello, remote: string): Promise<AgentAdmission> {
   const context: Context = hub;
   const { credential } = told;
-  const { machine, others } = withOwnCards(hub.store.state, { ...credential, id: credential.node_id }, told.machine);
+  const { machine, others } = withOwnCards(hub.store.state, credential, told.machine);
   const hello = { ...told, machine };
   const node = context.store.state.nodes.get(credential.node_id);
   const elsewhere = credential.fingerprint === hello.machine.fingerprint ? null : copied(credential.name, hello, null);
@@ -95,7 +95,7 @@ export async function admitHello(hub: Hub, told: Hello, remote: string): Promise
     return { is: "refused", refusal: rival };
   }
   if (node === undefined && context.store.history.hasGrave(credential.node_id)) return { is: "admitted" };
-  for (const { id, node: of } of others) doubt(hub, credential.node_id, `claims the card ${id}, which is in ${of}`);
+  for (const one of others) doubt(hub, credential.node_id, sayClaim(one));
   const { value: late } = await context.store.commit(`node ${credential.name}`, (open) => {
     const draft = byNode(hub, credential.node_id, open);
     const known = draft.state.nodes.get(credential.node_id);

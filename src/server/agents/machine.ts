@@ -3,7 +3,7 @@
 import type { ToServer } from "../../wire/agent";
 import { noteAbility } from "../nodes/ability";
 import { noteDevices, noteFindings } from "../nodes/card-events";
-import { withMachine, withOwnCards } from "../nodes/node-row";
+import { sayClaim, withMachine, withOwnCards } from "../nodes/node-row";
 import { testedAgain } from "../nodes/node-testing";
 import { byNode } from "./events";
 import { type Handlers, inTurn, whileLive } from "./handlers";
@@ -48,7 +48,7 @@ async function takeFacts(hub: Hub, session: Session, facts: Facts, node_id: stri
     // Facts that were queued on an older connection are older than the hello of the connection that is live now.
     if (node === undefined || hub.live.get(node_id) !== session) return;
     const { machine: own, others } = withOwnCards(draft.state, node, machine);
-    for (const { id, node: of } of others) doubt(hub, node_id, `claims the card ${id}, which is in ${of}`);
+    for (const one of others) doubt(hub, node_id, sayClaim(one));
     const row = withMachine(node, own, draft.now_ms);
     noteDevices(draft, node, node.devices, own.devices);
     noteAbility(draft, node, row);

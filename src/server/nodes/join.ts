@@ -10,7 +10,7 @@ import type { Machine } from "../../wire/agent";
 import type { Draft } from "../../store/store";
 import { requireInForce } from "../access/tokens";
 import { type Order, requireNotRefused, requireOwnFingerprint, tellOf, withKey } from "./approval";
-import { newNode, putNewNode, withMachine } from "./node-row";
+import { newNode, putNewNode, withMachine, withOwnCards } from "./node-row";
 import { RefusedError } from "../refused";
 
 export interface Joining {
@@ -53,14 +53,14 @@ const NODE_LIMIT = 10_000;
  * known node keeps the labels, taints and drain that people gave it. Throws RefusedError if the token is used up, or if
  * the name belongs to another machine or to a connected agent.
  */
-export function joinNode(draft: Draft, joining: Joining): Joined {
-  requireLegal(joining.name);
-  const again = joinedBefore(draft, joining);
+export function joinNode(draft: Draft, asked: Joining): Joined {
+  requireLegal(asked.name);
+  const again = joinedBefore(draft, asked);
   if (again !== null) return again;
-  requireNotRefused(draft.state, joining);
-  requireOwnDevices(draft.state, joining.machine);
-  const known = knownAs(draft, joining);
-  requireOwnFingerprint(draft.state, known, joining.machine.fingerprint);
+  requireNotRefused(draft.state, asked);
+  const known = knownAs(draft, asked);
+  requireOwnFingerprint(draft.state, known, asked.machine.fingerprint);
+  const joining = { ...asked, machine: requireOwnCards(draft.state, known, asked.machine) };
   const grant = takeUse(draft, joining.token_id);
   if (known === undefined)
     return { is: grant?.approve === true ? "waiting" : "joined", node: first(draft, joining, grant) };
@@ -291,19 +291,19 @@ export function freeName(state: State, hostname: string): string {
   }
 }
 
-/** Throws RefusedError if another node already has one of the machine's cards, since a card is in one machine only. */
-function requireOwnDevices(state: State, machine: Machine): void {
-  const ids = new Set(machine.devices.map((device) => device.id));
-  for (const node of state.nodes.values()) {
-    if (node.fingerprint === machine.fingerprint) continue;
-    const twice = node.devices.find((device) => ids.has(device.id));
-    if (twice === undefined) continue;
-    throw new RefusedError(
-      "conflict",
-      `the device ${twice.id} is already in ${node.name}`,
-      "Was it moved? Then take the old node out first: orch node forget NODE",
-    );
-  }
+/**
+ * Returns the machine with each of its cards once. Throws RefusedError if another node already has one of them, since a
+ * card is in one machine only.
+ */
+function requireOwnCards(state: State, known: NodeRow | undefined, asked: Machine): Machine {
+  const { machine, others } = withOwnCards(state, known ?? asked, asked);
+  const other = others.find(({ node }) => node !== null);
+  if (other === undefined) return machine;
+  throw new RefusedError(
+    "conflict",
+    `the device ${other.id} is already in ${other.node}`,
+    "Was it moved? Then take the old node out first: orch node forget NODE",
+  );
 }
 
 /** How long a join token is valid if no other time is given. */

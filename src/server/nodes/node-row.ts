@@ -68,26 +68,36 @@ export const withMachine = (node: NodeRow, machine: Omit<Machine, "fingerprint">
   devices: devicesAfter(node.devices, machine.devices, now_ms),
 });
 
+/** A card that a machine claims, and that is not its own, or not once more. */
+export interface OtherCard {
+  readonly id: string;
+  readonly node: string | null;
+}
+
+/** Returns what a node is doubted for that claims the card. */
+export const sayClaim = ({ id, node }: OtherCard): string =>
+  `claims the card ${id}, which is in ${node ?? "its own list already"}`;
+
 /**
  * Returns the machine without the cards that a node on another machine has already, and those cards with their nodes.
  * A card is in one machine only, and what an agent claims takes it from nobody. One that is listed twice counts once,
- * as it was listed first.
+ * as it was listed first; its node is null then.
  */
 export function withOwnCards<M extends Pick<Machine, "devices">>(
   state: State,
-  node: Pick<NodeRow, "id" | "fingerprint">,
+  node: Pick<NodeRow, "fingerprint">,
   machine: M,
-): { readonly machine: M; readonly others: readonly { readonly id: string; readonly node: string }[] } {
+): { readonly machine: M; readonly others: readonly OtherCard[] } {
   if (machine.devices.length === 0) return { machine, others: [] };
-  const held = new Map<string, string>();
+  const held = new Map<string, string | null>();
   for (const other of state.nodes.values()) {
     if (other.fingerprint === node.fingerprint) continue;
     for (const { id } of other.devices) held.set(id, other.name);
   }
-  const others: { id: string; node: string }[] = [];
+  const others: OtherCard[] = [];
   const devices = machine.devices.filter(({ id }) => {
     const node = held.get(id);
-    if (node === undefined) held.set(id, "its own list already");
+    if (node === undefined) held.set(id, null);
     else others.push({ id, node });
     return node === undefined;
   });

@@ -1,11 +1,14 @@
 // Machines that come in: new, again, with a name that is taken, and what is done with nodes and with tasks that
 // nobody knows.
 
+import { sign } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { PLAIN_DEVICE } from "../../../src/core/model/device";
 import { verifyCredential } from "../../../src/server/access/identity";
 import type { NodeRow, Orphan } from "../../../src/core/model/rows-node";
 import type { Credential, Machine } from "../../../src/wire/agent";
+import { joinText } from "../../../src/wire/join";
+import { parseToken } from "../../../src/wire/token";
 import { handAgent, heardNode } from "../hand-agent";
 import { machineOf, makeStage, type Stage } from "../stage";
 import { joinBody, keyOf } from "../../support/keys";
@@ -107,16 +110,34 @@ describe("a machine that joins", () => {
     const joined = await stage.call("POST", "/v1/join", { as: token, body });
     expect(joined.body["credential"]).toMatchObject({ fingerprint: "a part of it" });
   });
+  const card = (memory_bytes: number) => ({
+    ...PLAIN_DEVICE,
+    id: "GPU-1",
+    vendor: "nvidia" as const,
+    model: "A100",
+    memory_bytes,
+  });
+  test("has each of its cards once, as it was listed first, also when it comes with another key", async () => {
+    await stage.join("box1", { devices: [card(1), card(2)] });
+    expect(node("box1").devices.map(({ memory_bytes }) => memory_bytes)).toEqual([1]);
+    const token = stage.tokens["agent"] ?? "";
+    const { pin, id } = parseToken(token) ?? { pin: "", id: "" };
+    const body = joinBody(keyOf("new"), token, "box1", machineOf("box1", { devices: [card(3), card(4)] }));
+    const { key, public_key } = keyOf("box1");
+    const text = Buffer.from(joinText(pin, id, body.public_key, "fingerprint-box1"));
+    const vouched = { public_key, signature: sign(null, text, key).toString("base64") };
+    expect((await stage.call("POST", "/v1/join", { as: token, body: { ...body, vouched } })).body["is"]).toBe("joined");
+    expect(node("box1").devices.map(({ memory_bytes }) => memory_bytes)).toEqual([3]);
+  });
+  test("keeps its cards when it asks as another part of itself", async () => {
+    await stage.join("box1", { devices: [card(1)] });
+    const token = stage.tokens["agent"] ?? "";
+    const part = machineOf("box1", { fingerprint: "a part of it", devices: [card(1)] });
+    const body = { ...joinBody(keyOf("new"), token, "box1", part), also: ["fingerprint-box1"] };
+    expect((await stage.call("POST", "/v1/join", { as: token, body })).body["is"]).toBe("waiting");
+  });
   test("does not bring a card that is in another one", async () => {
-    const devices = [
-      {
-        ...PLAIN_DEVICE,
-        id: "GPU-1",
-        vendor: "nvidia" as const,
-        model: "A100",
-        memory_bytes: 1,
-      },
-    ];
+    const devices = [card(1)];
     await stage.join("box1", { devices });
     expect((await join("box2", machineOf("box2", { devices }))).body.error?.message).toBe(
       "the device GPU-1 is already in box1",
