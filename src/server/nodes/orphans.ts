@@ -1,6 +1,7 @@
 // Orphans: tasks of a node that the server does not know, or whose records the agent cannot read. An operator stops an
 // orphan, or adopts it as the replica that its name stands for.
 
+import { compareText } from "../../core/canonical";
 import { NO_PROMISE } from "../../core/model/promised";
 import type { NodeRow, Orphan } from "../../core/model/rows-node";
 import type { State } from "../../core/model/rows-state";
@@ -123,16 +124,25 @@ function freeSlotOf(state: State, orphan: Orphan): { workload: WorkloadRow; slot
   const name = parseName(orphan.name);
   if (name?.is !== "workload" || name.slot === null) throw no("no app declares it");
   const { slot } = name;
-  const workload = state.workloads
+  // Without a signed project the name is the node's word: it must not choose between the projects of others.
+  const project = orphan.project ?? name.project;
+  const declared = state.workloads
     .values()
-    .find(
+    .filter(
       (row) =>
         row.app === name.app &&
         row.name === name.workload &&
+        (project === null || row.project === project) &&
         !row.removing &&
         findApp(state, row.project, row.app) !== undefined,
-    );
-  if (workload === undefined) throw no("no app declares it");
+    )
+    .toArray();
+  const [workload] = declared;
+  if (workload === undefined) throw no(`no app ${project === null ? "" : `of project ${project} `}declares it`);
+  if (declared.length > 1) {
+    const projects = declared.map((row) => row.project).toSorted(compareText);
+    throw no(`projects ${projects.join(", ")} have such an app, and no server has signed of which of them it is`);
+  }
   if (workload.kind !== "service") throw no(`a ${workload.kind} is not adopted, only replicas of services are`);
   if (orphan.pid === null) throw no("it does not run");
   if (state.tasks.has(orphan.uid)) throw no("it is a task that is known, whose record its agent cannot read");

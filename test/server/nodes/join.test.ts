@@ -277,6 +277,32 @@ describe("a task that no server knows", () => {
     await waitUntil("the task", () => stage.api.store.state.tasks.size === 1);
     expect((await post("adopt")).body.error?.message).toContain("the slot has another task");
   });
+  test("is adopted by the project that is signed, and by none where several could be meant", async () => {
+    await withOrphan(orphan("web.api.0#3"));
+    await stage.call("POST", "/v1/nodes/box1/drain", { body: { deadline_ms: null, reason: null } });
+    const body = { text: "app: web\nservices: { api: { run: sleep 9 } }\n", file: "f", revision: null };
+    for (const [project, as] of [
+      ["lab", "alice"],
+      ["other", "bob"],
+    ]) {
+      expect((await stage.call("PUT", `/v1/apps/${project}/web`, { as: as!, body })).status).toBe(200);
+    }
+    expect((await post("adopt")).body.error).toMatchObject({
+      code: "conflict",
+      message:
+        "web.api.0#3 cannot be adopted: projects lab, other have such an app, " +
+        "and no server has signed of which of them it is",
+    });
+    const signed = async (project: string): Promise<void> => {
+      const row = { ...node("box1"), orphans: [orphan("web.api.0#3", { project })] };
+      await stage.api.store.commit("test", (draft) => draft.put([{ table: "nodes", key: row.id, row }]));
+    };
+    await signed("third");
+    expect((await post("adopt")).body.error?.message).toContain("no app of project third declares it");
+    await signed("other");
+    expect((await post("adopt")).status).toBe(200);
+    expect(stage.api.store.state.tasks.get("ab".repeat(16))).toMatchObject({ project: "other", user: "bob" });
+  });
   test.each([
     ["other.api.0", "no app declares it"],
     ["123", "no app declares it"],
