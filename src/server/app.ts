@@ -17,7 +17,7 @@ import { errorAnswer, RefusedError } from "./refused";
 import { keyOf, type Ask, type PathLink, type Route } from "./routes/route";
 import { ROUTES } from "./routes/table";
 
-type Env = { Bindings: { link?: PathLink } };
+type Env = { Bindings: { link?: PathLink }; Variables: { who?: Principal } };
 
 /** The link of requests that come without a socket, as in tests. */
 const NO_LINK: PathLink = { source: "local", keepOpen: () => undefined, upgrade: () => false };
@@ -37,19 +37,20 @@ export function createApp(api: Api): App {
   }
   app.notFound((c) => {
     const hint = c.req.path.startsWith("/v1/") ? "GET /v1/openapi.json lists what there is" : "the API is under /v1/";
-    return finish(api, errorAnswer("not_found", `there is no ${c.req.method} ${shown(c.req.path)}`, hint, []));
+    return finish(api, c, errorAnswer("not_found", `there is no ${c.req.method} ${shown(c.req.path)}`, hint, []));
   });
-  app.onError((error) => {
+  app.onError((error, c) => {
     const { code, message, hint, issues } = refusalOf(error, api);
-    return finish(api, errorAnswer(code, message, hint, issues));
+    return finish(api, c, errorAnswer(code, message, hint, issues));
   });
   return app;
 }
 
 const shown = (path: string): string => (path.length > 100 ? `${path.slice(0, 100)}…` : path);
 
-function finish(api: Api, response: Response): Response {
-  response.headers.set("x-orch-timeline", api.store.state.cluster.timeline);
+function finish(api: Api, c: HonoContext<Env>, response: Response): Response {
+  // Strangers learn nothing of the cluster.
+  if ((c.get("who") ?? NOBODY) !== NOBODY) response.headers.set("x-orch-timeline", api.store.state.cluster.timeline);
   // All times that the API tells and takes are on this clock. A client relates its own to it.
   response.headers.set("x-orch-now", String(api.store.now()));
   return secured(response);
@@ -64,6 +65,7 @@ async function answerOf(api: Api, route: Route, c: HonoContext<Env>): Promise<Re
     throw new RefusedError("bad_request", `${route.path} answers GET only`, null);
   }
   const who = admit(api, key, request, link);
+  c.set("who", who);
   const release = api.quotas.take("requests", who === NOBODY ? null : who.name, link.source);
   try {
     return await answered(api, route, c, link, who);
@@ -121,7 +123,7 @@ async function answered(
   const value = await route.handle(ask);
   const access = ACCESS[key];
   assert(access?.is !== "roles" || access.scope !== "own" || touched, `${key} did not ask whose the thing is`);
-  return finish(api, value instanceof Response ? value : Response.json(value));
+  return finish(api, c, value instanceof Response ? value : Response.json(value));
 }
 
 /** Returns the draft to whoever may still write to it: other commits of the same batch come before this one. */

@@ -34,6 +34,18 @@ describe("the host that a request names", () => {
   );
 });
 
+test("the cluster's timeline is told to who is known, also with a refusal, and to no stranger", async () => {
+  const told = async (as: string | null, path: string): Promise<string | null> =>
+    (await stage.call("GET", path, { as })).headers.get("x-orch-timeline");
+  const { timeline } = stage.api.store.state.cluster;
+  for (const path of ["/v1/me", "/v1/nodes/none"]) {
+    expect([await told("vera", path), await told(null, path)]).toEqual([timeline, null]);
+  }
+  for (const path of ["/v1/health", "/v1/bootstrap/cert", "/v1/agent", "/v1/none", "/"]) {
+    expect(await told(null, path)).toBeNull();
+  }
+});
+
 describe("a page", () => {
   test.each(["http://evil.example", "https://evil.example", "null", "https://127.0.0.1:9999", "http://127.0.0.1:4400"])(
     "of %s may not ask",
