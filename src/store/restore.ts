@@ -65,7 +65,8 @@ export function restoreDatabase(options: RestoreOptions): Restored {
       set_aside,
       notices: [
         ...prepared.notices,
-        "tokens that were revoked after this copy was made are valid again: orch token ls",
+        "what was revoked after this copy was made is valid again: tokens (orch token ls), and keys of nodes that " +
+          "were put out or refused (orch nodes); revoke them again: orch node forget NODE --fenced --revoke",
       ],
     };
   } catch (error) {

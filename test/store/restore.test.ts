@@ -57,6 +57,21 @@ const filesOf = (dir: string): (string | null)[][] =>
     .toSorted()
     .map((name) => [name, sumOf(join(dir, name))]);
 
+test("a key that was put out after the copy was made is known as such no more, and the restore says so", async () => {
+  const { dir, backup } = await history();
+  const store = opened(dir);
+  await store.commit("olga", (draft) =>
+    draft.put([{ table: "graves", key: "key/1", row: { uid: "key/1", at_ms: draft.now_ms } }]),
+  );
+  expect(store.history.hasGrave("key/1")).toBe(true);
+  store.close();
+  const { notices } = restored(dir, backup);
+  expect(notices.join("\n")).toContain("tokens (orch token ls), and keys of nodes that were put out or refused");
+  const after = opened(dir);
+  expect(after.history.hasGrave("key/1")).toBe(false);
+  after.close();
+});
+
 test("a restored database has a new timeline above all, waits for all its nodes, and skips run numbers", async () => {
   const { dir, backup } = await history();
   const present = opened(dir);
