@@ -39,6 +39,8 @@ export interface JoinGrant {
   readonly pool: string | null;
   /** The short names of the keys that operators have refused. Missing: none. */
   readonly refused?: readonly string[];
+  /** The person who made the token. Missing: the server did, or an earlier release. */
+  readonly by?: string;
 }
 
 export interface TokenRow {

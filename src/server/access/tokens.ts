@@ -52,25 +52,23 @@ export function descendantsOf({ tokens }: State, ids: readonly string[]): TokenR
   return found;
 }
 
-/** The most tokens in force that belong to one person or that one person's tokens have made. */
+/** Returns the person whom a token belongs to, or who made the join token; null if nobody knows. */
+export const ownerOf = ({ tokens }: Pick<State, "tokens">, { user, joins, parent }: TokenRow): string | null =>
+  user ?? joins?.by ?? tokens.get(parent ?? "")?.user ?? null;
+
+/** The most tokens in force of one person, with the join tokens that the person has made. */
 const MOST_TOKENS = 1_000;
 
-/** Throws RefusedError if nobody may make another token for this owner, or with this token. */
-export function requireFewTokens({ tokens }: State, user: string | null, parent: string | null, now_ms: Ms): void {
+/** Throws RefusedError if this person has as many tokens as one may have. */
+export function requireFewTokens(state: State, owner: string, now_ms: Ms): void {
   let count = 0;
-  for (const row of tokens.values()) {
-    if (
-      overOf(row, now_ms) === null &&
-      (user === null ? row.user === null && row.parent === parent : row.user === user)
-    )
-      count += 1;
-  }
+  for (const row of state.tokens.values())
+    if (overOf(row, now_ms) === null && ownerOf(state, row) === owner) count += 1;
   if (count < MOST_TOKENS) return;
-  const whose = user === null ? "this token has made" : `${user} has`;
   throw new RefusedError(
     "too_many",
-    `${whose} ${count} tokens in force, no more are made`,
-    "Revoke some: orch token rm",
+    `${owner} has ${count} tokens in force, no more are made`,
+    "Revoke some: orch token ls, orch token revoke ID",
   );
 }
 

@@ -46,8 +46,8 @@ export const TOKEN_ROUTES = [
           throw new RefusedError("bad_request", "expires_ms lies in the past");
         if (user !== null && !draft.state.users.has(user))
           throw notFound(`there is no user ${user}`, "orch user ls shows them");
-        requireFewTokens(draft.state, user, parent?.id ?? null, api.store.now());
-        const joins = grantOf(body);
+        requireFewTokens(draft.state, user ?? who.name, api.store.now());
+        const joins = grantOf(body, who.name);
         const detail = `${role}${user === null ? "" : ` for ${user}`}${joins === null ? "" : `, ${sayGrant(joins)}`}`;
         const wish = { role, user, expires_ms, joins, parent: parent?.id ?? null, detail };
         const id = mintToken(draft, api.seed, wish, (fresh) => secretOf(api, fresh, key));
@@ -105,8 +105,8 @@ export const TOKEN_ROUTES = [
 ];
 
 /** Returns what a join token lets in, or null for a token of a person. Throws RefusedError for a mixture of both. */
-function grantOf({ role, uses, approve, pool }: z.infer<typeof tokenRequest>): JoinGrant | null {
-  if (role === "agent") return joinGrant({ uses: uses ?? 1, approve: approve ?? false, pool: pool ?? null });
+function grantOf({ role, uses, approve, pool }: z.infer<typeof tokenRequest>, by: string): JoinGrant | null {
+  if (role === "agent") return joinGrant({ uses: uses ?? 1, approve: approve ?? false, pool: pool ?? null, by });
   if (uses === undefined && approve === undefined && pool === undefined) return null;
   throw new RefusedError(
     "bad_request",

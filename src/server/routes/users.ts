@@ -1,6 +1,6 @@
 // Routes for people: adding, listing and removing users, and showing a caller's own identity.
 
-import { descendantsOf } from "../access/tokens";
+import { descendantsOf, ownerOf } from "../access/tokens";
 import { compareText } from "../../core/canonical";
 import type { z } from "zod";
 import type { UserRow } from "../../core/model/rows-state";
@@ -150,7 +150,7 @@ export const USER_ROUTES = [
         // What was made with their tokens goes too: a join token of theirs would let their machines in.
         const own = tokens
           .values()
-          .filter((row) => row.user === user.name)
+          .filter((row) => ownerOf(draft.state, row) === user.name)
           .toArray();
         const ids = own.map(({ id }) => id);
         const made = [...own, ...descendantsOf(draft.state, ids)];

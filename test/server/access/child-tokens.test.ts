@@ -92,6 +92,34 @@ test("one person has 1,000 tokens in force at most, and removing them all at onc
   );
 });
 
+test("join tokens count to the person who made them, whichever token made them and whatever became of it", async () => {
+  const { tokens } = stage.api.store.state;
+  const first = await made("olga", null, "operator");
+  const join = await made(first.token, null, "agent");
+  expect(tokens.get(join.id)?.joins?.by).toBe("olga");
+  await stage.call("DELETE", `/v1/tokens/${first.id}?only=true`, { as: "olga" });
+  await stage.api.store.commit("server", (draft) => {
+    const row = draft.state.tokens.get(join.id)!;
+    const rows = Array.from({ length: 997 }, (_, n) => ({ ...row, id: `f${`${n}`.padStart(9, "0")}`, parent: null }));
+    draft.put(rows.map((one) => ({ table: "tokens", key: one.id, row: one })));
+  });
+  const last = await made("olga", null, "agent");
+  for (const role of ["agent", "viewer"]) {
+    const body = { role, user: null, expires_ms: null };
+    const { status, body: answer } = await stage.call("POST", "/v1/tokens", { as: "olga", body });
+    expect([status, answer.error?.message, answer.error?.hint]).toEqual([
+      429,
+      "olga has 1000 tokens in force, no more are made",
+      "Revoke some: orch token ls, orch token revoke ID",
+    ]);
+  }
+  await made("admin", null, "agent");
+  await stage.call("DELETE", `/v1/tokens/${last.id}`, { as: "olga" });
+  await made("olga", null, "agent");
+  expect((await stage.call("DELETE", "/v1/users/olga")).status).toBe(200);
+  expect(tokens.values().some((row) => row.joins?.by === "olga" && row.revoked_ms === null)).toBe(false);
+});
+
 test("a join token ends with the operator's token that made it", async () => {
   const mother = await made("olga", null, "operator");
   const join = await made(mother.token, null, "agent");
