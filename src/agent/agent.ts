@@ -9,11 +9,9 @@ import type { Taint } from "../core/model/workload";
 import { findCgroups } from "../os/cgroup/hierarchy";
 import { bootMs, nowMs } from "../os/clock";
 import { randomHex } from "../os/dice";
-import { wordsOf } from "../os/files/disk";
 import { isWritable } from "../os/files/files";
 import { takeOwnDir } from "../os/files/own-dir";
 import { networkFileSystem } from "../os/files/filesystem";
-import { noteHolderSlowly, takeLock } from "../os/files/lock";
 import { bootId, statOf } from "../os/proc";
 import { collectOrphans, isFirstProcess } from "../os/process/orphans";
 import type { Machine } from "../wire/agent";
@@ -34,8 +32,9 @@ import { createAgentLoop } from "./loop/loop";
 import { createOutgoing, type Reader } from "./link/outgoing";
 import { watchForeign } from "./machine/foreign";
 import { watchDisk } from "./machine/disk-watch";
+import { lockData } from "./machine/data-lock";
 import { probeMachine, type Share } from "./machine/probe";
-import { forgetAgent, noteAgent, otherAgents, ownAgent, runDirOf, runName, takeRunDir } from "./machine/rundir";
+import { forgetAgent, noteAgent, otherAgents, runDirOf, runName, takeRunDir } from "./machine/rundir";
 import { batteryOf } from "./tests/battery";
 import { createTester } from "./tests/tester";
 
@@ -97,7 +96,8 @@ export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
   const closed = isWritable(data);
   if (closed !== null && !hasIdentity(data)) requireDir(closed, `${data} cannot be used`, DATA_HINT);
   if (closed !== null) options.say(`${data}: ${closed}; this node takes no tasks until that is mended`);
-  const release = lockData(data, run, options.say, closed !== null);
+  const locked = lockData(data, run, closed !== null, options.say);
+  if (locked.is === "held") throw heldBy(data, locked.who);
   const stopCollecting = isFirstProcess() ? collectOrphans() : null;
   try {
     claimShare(run, data, options);
@@ -106,7 +106,7 @@ export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
     return end;
   } finally {
     stopCollecting?.();
-    release();
+    locked.release();
   }
 }
 
@@ -120,26 +120,6 @@ function networkOf(data: string): string | null {
 
 function requireDir(why: string | null, what: string, hint: string): void {
   if (why !== null) throw new FatalAgentError("directory", `${what}: ${why}`, hint);
-}
-
-/**
- * Locks the data directory, since two agents on one directory would both be the node and both start its tasks. Returns
- * the function that releases the lock.
- */
-function lockData(data: string, run: string, say: (line: string) => void, closed: boolean): () => void {
-  const own = closed ? ownAgent(run) : null;
-  if (own !== null) throw heldBy(data, `the agent of process ${own.pid}`);
-  // Where nothing can be written, the lock lies in the run directory. The agents of this boot note themselves there.
-  const file = join(closed ? run : data, "lock");
-  const locked = takeLock(file);
-  if (locked.is === "taken") {
-    noteHolderSlowly(file, nowMs()).catch((error: unknown) =>
-      say(`the lock has no note of its holder: ${wordsOf(error)}`),
-    );
-    return locked.release;
-  }
-  const { holder } = locked;
-  throw heldBy(data, holder === null ? "another agent" : `the agent of process ${holder.pid} on ${holder.host}`);
 }
 
 const heldBy = (data: string, who: string): FatalAgentError =>
