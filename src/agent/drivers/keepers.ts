@@ -4,19 +4,15 @@
 import { basename, join } from "node:path";
 import { formatDuration } from "../../core/format";
 import { bootMs, pause, within } from "../../os/clock";
-import { answerOf, makeDirSlowly, openToAppendSlowly } from "../../os/files/disk";
 import { clearAway, namesIn } from "../../os/files/files";
 import { messageOf } from "../../os/errors";
-import { connectLines, type LinePeer } from "../../os/files/lines";
-import { startDetached, SYSTEM_PATH } from "../../os/process/spawn";
-import { parseFromKeeper, type FromKeeper, type TaskOrder, type ToKeeper } from "../keeper/messages";
+import { connectLines } from "../../os/files/lines";
+import { parseFromKeeper, type FromKeeper, type TaskOrder } from "../keeper/messages";
 import { places } from "../tasks/taskdir";
+import { answer, newKeeper, tell, type Keeper, type StartAnswer } from "./keeper-peer";
+import { isKeeperAlive, startKeeper, type KeeperCommand } from "./keeper-process";
 
-export interface KeepersOptions {
-  readonly data: string;
-  readonly version: string;
-  /** The argv that starts a keeper; the data directory is added to it. */
-  readonly command: readonly string[];
+export interface KeepersOptions extends KeeperCommand {
   readonly say: (line: string) => void;
   readonly told: (message: Extract<FromKeeper, { is: "started" | "ended" }>) => void;
   /** Called when a keeper is gone, with the tasks that it still kept. */
@@ -27,26 +23,11 @@ export interface KeepersOptions {
    */
   readonly unclear: (uid: string) => void;
   /**
-   * Called when a keeper that was silent from the first has said what it keeps, or is gone. Until then `keeps` answers
-   * for every task, so all of them have to be looked at.
+   * Called when a keeper that was silent from the first, or whose connection was lost, has said what it keeps, or a
+   * silent one is gone. What it told meanwhile was not heard, and a silent one was taken to keep every task, so all of
+   * them have to be looked at.
    */
   readonly known: () => void;
-}
-
-export type StartAnswer = { readonly is: "begun" } | { readonly is: "refused"; readonly why: string };
-
-interface Keeper {
-  readonly peer: LinePeer;
-  readonly pid: string;
-  /** The release of the keeper, or "" until it has greeted, which also tells what it keeps. */
-  version: string;
-  readonly uids: Set<string>;
-  /** Whether the keeper has left an order unanswered, and has said nothing since. */
-  silent: boolean;
-  /** How many pings in a row it has not answered; null if it does not know them. */
-  unanswered: number | null;
-  /** Starts that wait for their answer, by uid. A repeated start waits for the same answer. */
-  readonly asked: Map<string, PromiseWithResolvers<StartAnswer>>;
 }
 
 const GREETING_MS = 5_000;
@@ -57,15 +38,14 @@ const PING_MS = 2_000;
 const MOST_UNANSWERED = 4;
 const AGAIN_MS = 5;
 const LAUNCH_AGAIN_MS = 5_000;
+/** How long after a lost connection, or one that was not made, a keeper is connected to. */
+const RETURN_MS = 200;
 
 /**
- * The result of connecting to the socket of a keeper. `silent`: the keeper lives and does not answer. `dead`: nobody
- * listens on the socket any more.
+ * The result of connecting to a keeper. `there`: it has greeted. `silent`: it is connected, and has not greeted.
+ * `unconnected`: there is no connection, which says nothing of the keeper.
  */
-type FoundKeeper =
-  | { readonly is: "there"; readonly keeper: Keeper }
-  | { readonly is: "silent"; readonly keeper: Keeper }
-  | { readonly is: "gone"; readonly dead: boolean; readonly why: string };
+type Connecting = { readonly is: "there" | "silent" } | { readonly is: "unconnected"; readonly why: string };
 
 type OwnKeeper = { readonly is: "there"; readonly keeper: Keeper } | { readonly is: "failed"; readonly why: string };
 
@@ -73,6 +53,8 @@ export class Keepers {
   readonly #options: KeepersOptions;
   readonly #dir: string;
   readonly #keepers = new Set<Keeper>();
+  /** The tries to connect again to keepers whose connection was lost, or not made. */
+  readonly #returning = new Set<Promise<void>>();
   #starting: Promise<OwnKeeper> | null = null;
   #heard_boot_ms: number | null = null;
   #closed = false;
@@ -90,15 +72,24 @@ export class Keepers {
       namesIn(this.#dir)
         .filter((name) => name.endsWith(".sock"))
         .map(async (name) => {
-          const found = await this.#connect(join(this.#dir, name));
-          if (found.is === "gone" && found.dead) clearAway(join(this.#dir, name));
-          if (found.is !== "silent") return;
+          const keeper = newKeeper(basename(name, ".sock"));
+          const found = await this.#connect(keeper);
+          if (found.is === "there") return;
+          if (found.is === "unconnected" && !this.#lives(keeper)) {
+            clearAway(join(this.#dir, name));
+            return;
+          }
           this.#options.say(
             `keeper ${name} does not answer; what it keeps goes on, and its ends are told when it does`,
           );
-          this.#keepUnknown(found.keeper);
+          this.#keepUnknown(keeper);
+          if (found.is === "unconnected") this.#return(keeper);
         }),
     );
+  }
+
+  #lives(keeper: Keeper): boolean {
+    return isKeeperAlive(this.#options, Number(keeper.pid));
   }
 
   /** Waits for a living keeper that has not greeted. As it may keep any task, nobody else may judge one. */
@@ -193,7 +184,7 @@ export class Keepers {
   #take(keeper: Keeper, message: FromKeeper, greeted: () => void): void {
     switch (message.is) {
       case "here":
-        if (keeper.version === "" && this.#keepers.has(keeper)) queueMicrotask(() => this.#options.known());
+        if (this.#keepers.has(keeper)) this.#comesBack(keeper, new Set(message.uids));
         keeper.version = message.version;
         keeper.unanswered = message.pings === true ? 0 : null;
         this.#pinging ??= setInterval(() => this.#ping(), PING_MS);
@@ -216,6 +207,55 @@ export class Keepers {
     }
   }
 
+  /** Takes what a keeper that greets again keeps now. An order that it does not know was lost with the connection. */
+  #comesBack(keeper: Keeper, kept: ReadonlySet<string>): void {
+    const asked = [...keeper.asked.keys()];
+    const lost = { is: "refused", why: "the connection to its keeper was lost" } as const;
+    for (const uid of asked) answer(keeper, uid, kept.has(uid) ? { is: "begun" } : lost);
+    keeper.uids.clear();
+    queueMicrotask(() => {
+      for (const uid of asked) this.#options.unclear(uid);
+      this.#options.known();
+    });
+  }
+
+  /** The connection is lost, which a living keeper outlasts: nobody else may judge its tasks before it is dead. */
+  #lost(keeper: Keeper, why: string | null): void {
+    if (this.#closed || !this.#keepers.has(keeper)) return;
+    if (why !== null) this.#options.say(`the connection to keeper ${keeper.pid} broke and is made again: ${why}`);
+    keeper.silent = true;
+    this.#return(keeper);
+  }
+
+  #return(keeper: Keeper): void {
+    const returning = this.#connectAgain(keeper).finally(() => this.#returning.delete(returning));
+    this.#returning.add(returning);
+  }
+
+  /** Connects to a keeper until it is connected or dead. */
+  async #connectAgain(keeper: Keeper): Promise<void> {
+    for (let said = false; !this.#closed;) {
+      await pause(RETURN_MS);
+      try {
+        if (this.#closed || (await this.#isSettled(keeper))) return;
+      } catch (error) {
+        if (!said) this.#options.say(`keeper ${keeper.pid} cannot be connected to: ${messageOf(error)}`);
+        said = true;
+      }
+    }
+  }
+
+  async #isSettled(keeper: Keeper): Promise<boolean> {
+    const found = await this.#connect(keeper);
+    if (found.is === "there") return true;
+    if (found.is === "unconnected" && !this.#lives(keeper)) {
+      this.#gone(keeper);
+      return true;
+    }
+    this.#keepUnknown(keeper);
+    return found.is === "silent";
+  }
+
   #gone(keeper: Keeper): void {
     const unknown = this.#keepers.delete(keeper) && keeper.version === "";
     const left = new Set([...keeper.uids, ...keeper.asked.keys()]);
@@ -225,43 +265,41 @@ export class Keepers {
     if (unknown) this.#options.known();
   }
 
-  async #connect(path: string): Promise<FoundKeeper> {
-    const greeting = Promise.withResolvers<void>();
-    let made: Keeper | null = null;
-    const connected = await connectLines(path, (socket) => {
-      const keeper = newKeeper(socket, basename(path, ".sock"));
-      made = keeper;
+  async #connect(keeper: Keeper): Promise<Connecting> {
+    const greeting = Promise.withResolvers<boolean>();
+    let [waited, closed] = [false, false];
+    const connected = await connectLines(join(this.#dir, `${keeper.pid}.sock`), (socket) => {
+      keeper.peer = socket;
       return {
-        message: (line) => this.#hear(keeper, line, () => greeting.resolve()),
-        closed: () => {
-          greeting.resolve();
-          this.#gone(keeper);
+        message: (line) => this.#hear(keeper, line, () => greeting.resolve(true)),
+        closed: (why) => {
+          closed = true;
+          greeting.resolve(false);
+          if (waited) this.#lost(keeper, why);
         },
       };
     });
-    if (connected.is === "failed") {
-      const { code, why } = connected;
-      return { is: "gone", dead: code === "ECONNREFUSED" || code === "ENOENT", why };
-    }
-    const keeper = made as Keeper | null;
-    const greeted = await within(
-      GREETING_MS,
-      greeting.promise.then(() => true),
-      false,
-    );
-    if (keeper === null) return { is: "gone", dead: false, why: "the connection was not made" };
+    if (connected.is === "failed") return { is: "unconnected", why: connected.why };
+    const greeted = await within(GREETING_MS, greeting.promise, false);
+    waited = true;
+    if (this.#closed) keeper.peer.close();
+    if (closed || this.#closed) return { is: "unconnected", why: "the connection was closed" };
     if (this.#heard_boot_ms !== null) tell(keeper, { do: "lease", heard_boot_ms: this.#heard_boot_ms });
-    if (keeper.version === "") {
-      return greeted ? { is: "gone", dead: false, why: "the connection was closed" } : { is: "silent", keeper };
-    }
+    if (!greeted) return { is: "silent" };
     this.#keepers.add(keeper);
-    return { is: "there", keeper };
+    return { is: "there" };
   }
 
-  async #own(): Promise<OwnKeeper> {
+  #ready(): OwnKeeper | null {
     for (const keeper of this.#keepers) {
       if (keeper.version === this.#options.version && !keeper.silent) return { is: "there", keeper };
     }
+    return null;
+  }
+
+  async #own(): Promise<OwnKeeper> {
+    const ready = this.#ready();
+    if (ready !== null) return ready;
     this.#starting ??= this.#launch()
       .catch((error: unknown): OwnKeeper => ({ is: "failed", why: `no keeper can be started: ${messageOf(error)}` }))
       .then((own) => {
@@ -285,54 +323,26 @@ export class Keepers {
   }
 
   async #launch(): Promise<OwnKeeper> {
-    const { command, data, version } = this.#options;
-    const log = await answerOf(openLogSlowly(this.#dir, join(data, "keeper.log")));
-    if (log.is !== "done") return { is: "failed", why: `no keeper can be started: ${log.why}` };
-    const env = { PATH: SYSTEM_PATH, LANG: "C.UTF-8", ORCH_KEEPER_VERSION: version, ...passedOn() };
-    const pid = startDetached([...command, data], env, log.value);
-    const name = `${pid}.sock`;
+    // One to which the connection was just lost is mostly back at once, and is not doubled.
+    await within(2 * RETURN_MS, Promise.all(this.#returning), []);
+    const back = this.#ready();
+    if (back !== null) return back;
+    const started = await startKeeper(this.#options);
+    if (started.is === "failed") return started;
+    const { pid, ended } = started.process;
+    const seeLog = "see keeper.log in the data directory";
     let why = "";
     for (const until = bootMs() + BEGIN_MS; bootMs() < until;) {
       await pause(AGAIN_MS);
-      if (!namesIn(this.#dir).includes(name)) continue;
-      const found = await this.#connect(join(this.#dir, name));
-      if (found.is === "there") return found;
-      why = found.is === "silent" ? "and does not answer" : found.why;
-      if (found.is === "silent") found.keeper.peer.close();
+      const over = ended();
+      if (over !== null) return { is: "failed", why: `the keeper ended ${over} before it answered: ${seeLog}` };
+      if (!namesIn(this.#dir).includes(`${pid}.sock`)) continue;
+      const keeper = newKeeper(String(pid));
+      const found = await this.#connect(keeper);
+      if (found.is === "there") return { is: "there", keeper };
+      why = found.is === "unconnected" ? found.why : "and does not answer";
+      if (found.is === "silent") keeper.peer.close();
     }
-    const within = formatDuration(BEGIN_MS);
-    return {
-      is: "failed",
-      why: `the keeper did not begin within ${within} ${why}: see keeper.log in the data directory`,
-    };
+    return { is: "failed", why: `the keeper did not begin within ${formatDuration(BEGIN_MS)} ${why}: ${seeLog}` };
   }
-}
-
-/** Opens the log of keepers, and makes the directory of their sockets. A disk that hangs must not stop the agent. */
-async function openLogSlowly(dir: string, log: string): Promise<number> {
-  await makeDirSlowly(dir);
-  return openToAppendSlowly(log);
-}
-
-const newKeeper = (peer: LinePeer, pid: string): Keeper => ({
-  peer,
-  pid,
-  version: "",
-  uids: new Set(),
-  silent: false,
-  unanswered: null,
-  asked: new Map(),
-});
-
-const tell = (keeper: Keeper, message: ToKeeper): void => keeper.peer.send(message);
-
-function answer(keeper: Keeper, uid: string, answered: StartAnswer): void {
-  keeper.asked.get(uid)?.resolve(answered);
-  keeper.asked.delete(uid);
-}
-
-/** Returns the variables that decide where the run directory is. They must be the same for the keeper. */
-function passedOn(): Record<string, string> {
-  const dir = process.env["XDG_RUNTIME_DIR"];
-  return dir === undefined ? {} : { XDG_RUNTIME_DIR: dir };
 }

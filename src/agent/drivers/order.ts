@@ -4,12 +4,13 @@ import type { Assignment } from "../../core/model/record";
 import { shortId } from "../../core/model/task";
 import { kernelText } from "../../os/proc";
 import type { UnixAccount } from "../../os/process/accounts";
+import { limitProblem, type NamedLimit } from "../../os/process/known-state";
 import type { DeviceAccess } from "../devices/access";
 import { environmentOf } from "../machine/environment";
 import type { TaskOrder } from "../keeper/messages";
 
 /** Returns the limits that the assignment asks for, by the names of the keeper's orders. */
-export function limitsOf({ limits = {} }: Assignment): NonNullable<TaskOrder["process_limits"]> {
+function limitsOf({ limits = {} }: Assignment): NonNullable<TaskOrder["process_limits"]> {
   const { nofile, memlock_bytes: memlock, core_bytes: core, stack_bytes: stack } = limits;
   return {
     ...(nofile === undefined ? {} : { nofile }),
@@ -17,6 +18,15 @@ export function limitsOf({ limits = {} }: Assignment): NonNullable<TaskOrder["pr
     ...(core === undefined ? {} : { core }),
     ...(stack === undefined ? {} : { stack }),
   };
+}
+
+/** Returns why this node cannot give a task the limits that it asks for, or null. */
+export function limitsProblem(assignment: Assignment): string | null {
+  for (const [name, wanted] of Object.entries(limitsOf(assignment))) {
+    const problem = limitProblem(name as NamedLimit, wanted);
+    if (problem !== null) return problem;
+  }
+  return null;
 }
 
 /** The most processes of a task: enough for any program, too few for a fork bomb to take the machine. */

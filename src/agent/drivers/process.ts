@@ -10,9 +10,7 @@ import type { BootMs } from "../../core/units";
 import { bootMs, breathe, pause } from "../../os/clock";
 import { removeGroup } from "../../os/cgroup/group";
 import { messageOf } from "../../os/errors";
-import { findCgroups } from "../../os/cgroup/hierarchy";
-import { removeBases, removeLeftGroups } from "../../os/cgroup/keeper-group";
-import { limitProblem, type NamedLimit } from "../../os/process/known-state";
+import { removeLeftGroups } from "../../os/cgroup/keeper-group";
 import { isAlive } from "../../os/proc";
 import { selfCommand } from "../../os/self";
 import type { Accounts } from "../machine/account";
@@ -27,7 +25,7 @@ import { places } from "../tasks/taskdir";
 import { clearInherited, inherit, type Inherited } from "./heir";
 import { Keepers } from "./keepers";
 import { lookAtAttempt, lookAtNote, lookedAlive, lookedEnded, type Looked } from "./look";
-import { limitsOf, orderOf } from "./order";
+import { limitsProblem, orderOf } from "./order";
 
 export interface ProcessDriverOptions {
   /** `<data>/agent`. */
@@ -65,23 +63,15 @@ export async function openProcessDriver(options: ProcessDriverOptions): Promise<
   return driver;
 }
 
-/** Returns why this node cannot give a task the limits that it asks for, or null. */
-function limitsProblem(assignment: TaskRecord["assignment"]): string | null {
-  for (const [name, wanted] of Object.entries(limitsOf(assignment))) {
-    const problem = limitProblem(name as NamedLimit, wanted);
-    if (problem !== null) return problem;
-  }
-  return null;
-}
-
 class ProcessDriver implements Driver {
   readonly #options: ProcessDriverOptions;
   readonly #run: string;
   readonly #looked = new Map<string, Looked>();
   readonly #seen = new Map<string, Seen>();
   readonly #abandoned = new Map<string, Inherited>();
-  /** The abandoned tasks of which it was said that they could not be looked at. */
-  /** Since when the heirs of tasks fail, by uid. */
+  /** The tasks of which no keeper tells, and at which the last look failed. */
+  readonly #unlooked = new Set<string>();
+  /** Since when looks at tasks and their heirs fail, by uid. */
   readonly #failing = new Map<string, BootMs>();
   #noted: Noted = { survivors: [], claimed: new Set(), notes: new Map() };
   readonly #keepers;
@@ -106,18 +96,18 @@ class ProcessDriver implements Driver {
       },
       gone: (uids) => {
         if (uids.length > 0) options.say(`a keeper is gone; ${uids.length} tasks are looked at by their files`);
-        for (const uid of uids) this.look(uid);
+        for (const uid of uids) this.#lookAgain(uid);
       },
-      unclear: (uid) => this.look(uid),
+      unclear: (uid) => this.#lookAgain(uid),
       known: () => {
-        for (const uid of this.#looked.keys()) this.look(uid);
+        for (const uid of this.#looked.keys()) this.#lookAgain(uid);
       },
     });
   }
 
   async open(): Promise<void> {
     await this.#keepers.find();
-    if (this.#keepers.count() === 0) this.#tidyGroups();
+    if (this.#keepers.count() === 0) removeLeftGroups(runName(this.#options.data));
   }
 
   async find({ uids, records, unreadable }: StoredTasks): Promise<readonly Orphan[]> {
@@ -148,6 +138,18 @@ class ProcessDriver implements Driver {
 
   look(uid: string): void {
     this.#put(uid, this.#look(uid, this.#keepers.keeps(uid)));
+  }
+
+  /** Looks at a task of which no keeper tells. A look that fails keeps no other task from its own, and is repeated. */
+  #lookAgain(uid: string): void {
+    try {
+      this.look(uid);
+      if (this.#unlooked.delete(uid)) this.#failing.delete(uid);
+    } catch (error) {
+      this.#failed(uid, error);
+      this.#unlooked.add(uid);
+      this.#watch();
+    }
   }
 
   #look(uid: string, kept: boolean): Looked {
@@ -182,11 +184,16 @@ class ProcessDriver implements Driver {
     if (!this.#abandoned.has(uid)) {
       this.#abandoned.set(uid, inherit(uid, looked, join(places(data).tasks, uid), log_cap_bytes));
     }
+    this.#watch();
+  }
+
+  #watch(): void {
     this.#watching ??= setInterval(() => this.#lookAtAbandoned(), ABANDONED_LOOK_MS);
   }
 
   #lookAtAbandoned(): void {
     const { say } = this.#options;
+    for (const uid of this.#unlooked) this.#lookAgain(uid);
     lookAtAll(
       [...this.#abandoned.values()].map(({ growth }) => growth),
       (why) => say(`output could not be watched: ${why}`),
@@ -199,7 +206,7 @@ class ProcessDriver implements Driver {
         this.#failed(uid, error);
       }
     }
-    if (this.#abandoned.size > 0 || this.#watching === null) return;
+    if (this.#abandoned.size + this.#unlooked.size > 0 || this.#watching === null) return;
     clearInterval(this.#watching);
     this.#watching = null;
   }
@@ -238,17 +245,6 @@ class ProcessDriver implements Driver {
     if (!this.#failing.has(uid)) this.#options.say(`task ${uid} could not be looked at: ${messageOf(error)}`);
     this.#failing.set(uid, since_ms);
     return since_ms;
-  }
-
-  /**
-   * Removes the control groups that a killed machine or keeper has left. This is never done while a keeper runs, since
-   * a keeper could be making more.
-   */
-  #tidyGroups(): void {
-    const name = runName(this.#options.data);
-    const cgroups = findCgroups(name);
-    removeLeftGroups(cgroups, name);
-    removeBases(cgroups);
   }
 
   #groupOf(uid: string): Looked["group"] {
@@ -326,6 +322,7 @@ class ProcessDriver implements Driver {
     this.#looked.delete(uid);
     this.#abandoned.delete(uid);
     this.#failing.delete(uid);
+    this.#unlooked.delete(uid);
   }
 
   onChange(listener: () => void): void {
@@ -335,7 +332,7 @@ class ProcessDriver implements Driver {
   close(): void {
     if (this.#watching !== null) clearInterval(this.#watching);
     this.#listener = () => undefined;
-    if (this.#keepers.count() === 0) this.#tidyGroups();
+    if (this.#keepers.count() === 0) removeLeftGroups(runName(this.#options.data));
     this.#keepers.close();
     this.#ending.close();
   }

@@ -82,7 +82,8 @@ class Keeper {
     this.#tell(peer, { is: "here", version: this.#version, uids: [...this.#tasks.keys()], pings: true });
     return {
       message: (message) => this.#hear(message, peer),
-      closed: () => {
+      closed: (why) => {
+        if (why !== null) this.#around.say("the connection to an agent broke", { why });
         this.#peers.delete(peer);
         this.#restOrGo();
       },

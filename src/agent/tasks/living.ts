@@ -6,7 +6,7 @@ import { basename, dirname, join } from "node:path";
 import { nowMs } from "../../os/clock";
 import { replaceFileNow } from "../../os/files/durable";
 import { clearAway, closeFile, exists, lookAt, namesIn, openToAppend } from "../../os/files/files";
-import { appendLines, readTaskFile, wholeLines } from "../../os/files/task-files";
+import { appendLines, partOf, readTaskFile, wholeLines } from "../../os/files/task-files";
 import { MIB } from "../../core/units";
 import { fieldsOf, isTexts, parsedJson } from "../../os/files/json";
 import { bootId, isAlive, statOf } from "../../os/proc";
@@ -24,10 +24,14 @@ export interface LivingNote {
   readonly held: unknown;
 }
 
-type Line =
-  | { readonly keeper: number; readonly start: string; readonly boot_id: string }
-  | { readonly begun: LivingNote }
-  | { readonly ended: string };
+/** The process of a keeper: the first line of its journal. */
+interface KeeperNote {
+  readonly keeper: number;
+  readonly start: string;
+  readonly boot_id: string;
+}
+
+type Line = KeeperNote | { readonly begun: LivingNote } | { readonly ended: string };
 
 const PREFIX = "living.";
 /** A journal's name ends with the pid of its keeper. A longer name belongs to a journal that is being rewritten. */
@@ -35,6 +39,8 @@ const JOURNAL = /^living\.\d+$/;
 /** Beyond this many lines a journal is rewritten with the tasks that still live. */
 const MOST_LINES = 20_000;
 const MOST_BYTES = 256 * MIB;
+/** More than a journal's first line has. */
+const HEAD_BYTES = 1_024;
 
 export interface Journal {
   begun(note: LivingNote): void;
@@ -71,6 +77,13 @@ export function openJournal(run: string): Journal {
       add({ ended: uid });
     },
   };
+}
+
+/** Returns the process of the keeper that has, or last had, this pid; null if no journal shows it. */
+export function keeperIn(run: string, pid: number): KeeperNote | null {
+  const [head = ""] = wholeLines(new TextDecoder().decode(partOf(run, `${PREFIX}${pid}`, "first", HEAD_BYTES)));
+  const line = parseLine(head);
+  return line !== null && "keeper" in line ? line : null;
 }
 
 interface JournalRead {

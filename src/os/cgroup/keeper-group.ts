@@ -4,7 +4,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { below, tryMake, tryRemove, tryWrite } from "./dirs";
-import { basesOf, mounts, ownPath, type Cgroups } from "./hierarchy";
+import { basesOf, findCgroups, mounts, ownPath, type Cgroups } from "./hierarchy";
 
 /**
  * Returns where keepers move to, so that a service manager does not end them with the agent; or null if there is no
@@ -22,12 +22,14 @@ function keeperMount(cgroups: Cgroups): { mount: string; parent: string; control
 const keeperGroup = (name: string): string => `keeper-${name}`;
 
 /**
- * Removes groups that are left from before, except those with processes in them. Must not run while a new group is
- * made.
+ * Removes the groups that a killed machine or keeper has left, except those with processes in them. Must not run while
+ * a keeper lives, since it could be making more.
  */
-export function removeLeftGroups(cgroups: Cgroups, name: string): void {
+export function removeLeftGroups(name: string): void {
+  const cgroups = findCgroups(name);
   for (const base of basesOf(cgroups, true)) for (const dir of below(base)) if (dir !== base) tryRemove(dir);
   removeLeftKeepers(cgroups, name);
+  removeBases(cgroups);
 }
 
 /** Removes the empty groups of keepers that were killed. */

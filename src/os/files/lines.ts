@@ -12,8 +12,8 @@ export interface LinePeer {
 
 export interface LineHandlers {
   message(message: unknown): void;
-  /** Called once, whichever end closed the connection. */
-  closed(): void;
+  /** Called once, whichever end closed the connection. `why` tells what this end could not bear, if that was it. */
+  closed(why: string | null): void;
 }
 
 const MOST_BUFFERED = 64 * 1024 * 1024;
@@ -31,6 +31,7 @@ class Wire implements LinePeer {
   #input = "";
   #output = new Uint8Array(0);
   #queued: string[] = [];
+  #why: string | null = null;
   readonly #decoder = new TextDecoder();
 
   begin(socket: RawSocket, onPeer: (peer: LinePeer) => LineHandlers): void {
@@ -48,7 +49,7 @@ class Wire implements LinePeer {
     const more = Buffer.from(this.#queued.join(""));
     this.#queued = [];
     this.#output = this.#output.length === 0 ? more : Buffer.concat([this.#output, more]);
-    if (this.#output.length > MOST_BUFFERED) this.#socket?.terminate();
+    if (this.#output.length > MOST_BUFFERED) this.fail("the other end does not read");
     else this.drain();
   }
 
@@ -67,17 +68,23 @@ class Wire implements LinePeer {
       this.#input = this.#input.slice(at + 1);
       const message = parsedJson(line);
       // A peer that sends anything but JSON is disconnected.
-      if (message === undefined) return this.#socket?.terminate();
+      if (message === undefined) return this.fail("the other end sent a line that is no JSON");
       this.#handlers?.message(message);
     }
-    if (this.#input.length > MOST_BUFFERED) this.#socket?.terminate();
+    if (this.#input.length > MOST_BUFFERED) this.fail("the other end sent a line without an end");
+  }
+
+  /** Ends the connection, and not this process, for what one message has made fail. */
+  fail(why: string): void {
+    this.#why ??= why;
+    this.#socket?.terminate();
   }
 
   end(): void {
     this.#socket = null;
     const handlers = this.#handlers;
     this.#handlers = null;
-    handlers?.closed();
+    handlers?.closed(this.#why);
   }
 
   close(): void {
@@ -104,8 +111,7 @@ export function listenLines(path: string, onPeer: (peer: LinePeer) => LineHandle
       data: (socket, chunk) => socket.data.take(chunk),
       drain: (socket) => socket.data.drain(),
       close: (socket) => socket.data.end(),
-      // What one message has made fail ends its connection, and not this process.
-      error: (socket) => socket.terminate(),
+      error: (socket, error) => socket.data.fail(messageOf(error)),
     },
   });
   chmodSync(path, 0o600);
@@ -128,7 +134,7 @@ export async function connectLines(path: string, onPeer: (peer: LinePeer) => Lin
         data: (_socket, chunk) => wire.take(chunk),
         drain: () => wire.drain(),
         close: () => wire.end(),
-        error: (socket) => socket.terminate(),
+        error: (_socket, error) => wire.fail(messageOf(error)),
       },
     });
     return { is: "connected", peer: wire };

@@ -181,15 +181,28 @@ function couldNot(error: unknown, command: string): Launched {
   return { is: "failed", code: null, why: message };
 }
 
+/** A process that outlives this one. */
+export interface Detached {
+  readonly pid: number;
+  /** Returns how it has ended, or null while it runs. */
+  ended(): string | null;
+}
+
 /**
  * Starts a process that outlives this one: it leads a session of its own, and its output goes to the descriptor `log`,
  * which is closed here.
  */
-export function startDetached(argv: readonly string[], env: Readonly<Record<string, string>>, log: number): number {
+export function startDetached(argv: readonly string[], env: Readonly<Record<string, string>>, log: number): Detached {
   try {
     const child = Bun.spawn([...argv], { stdio: ["ignore", log, log], env: { ...env }, cwd: "/", detached: true });
     own(child).unref();
-    return child.pid;
+    return {
+      pid: child.pid,
+      ended: () => {
+        if (child.signalCode !== null) return `by ${child.signalCode}`;
+        return child.exitCode === null ? null : `with code ${child.exitCode}`;
+      },
+    };
   } finally {
     closeSync(log);
   }

@@ -35,3 +35,12 @@ test("a keeper that cannot be started is the node's reason, whatever the start t
   expect(keepers.trouble()).toContain("no keeper can be started");
   keepers.close();
 });
+
+test("a keeper that ends before it has answered is noticed at once", async () => {
+  const nothing = (): void => undefined;
+  const told = { say: nothing, told: nothing, gone: nothing, unclear: nothing, known: nothing };
+  const keepers = new Keepers({ data, version: "0", command: ["/bin/sh", "-c", "exit 3"], ...told });
+  const refused = await keepers.start({ uid: "u" } as never);
+  expect(refused).toMatchObject({ is: "refused", why: expect.stringContaining("the keeper ended with code 3") });
+  keepers.close();
+}, 10_000);

@@ -1,0 +1,40 @@
+// One keeper, as its agent knows it: what it keeps, whether it answers, and what it was asked.
+
+import type { LinePeer } from "../../os/files/lines";
+import type { ToKeeper } from "../keeper/messages";
+
+export type StartAnswer = { readonly is: "begun" } | { readonly is: "refused"; readonly why: string };
+
+export interface Keeper {
+  /** The connection; one that was lost takes what is sent, and sends it nowhere. */
+  peer: LinePeer;
+  readonly pid: string;
+  /** The release of the keeper, or "" until it has greeted, which also tells what it keeps. */
+  version: string;
+  readonly uids: Set<string>;
+  /** Whether the keeper has left an order unanswered, or its connection was lost, and has said nothing since. */
+  silent: boolean;
+  /** How many pings in a row it has not answered; null if it does not know them. */
+  unanswered: number | null;
+  /** Starts that wait for their answer, by uid. A repeated start waits for the same answer. */
+  readonly asked: Map<string, PromiseWithResolvers<StartAnswer>>;
+}
+
+const NOBODY: LinePeer = { send: () => undefined, close: () => undefined };
+
+export const newKeeper = (pid: string): Keeper => ({
+  peer: NOBODY,
+  pid,
+  version: "",
+  uids: new Set(),
+  silent: false,
+  unanswered: null,
+  asked: new Map(),
+});
+
+export const tell = (keeper: Keeper, message: ToKeeper): void => keeper.peer.send(message);
+
+export function answer(keeper: Keeper, uid: string, answered: StartAnswer): void {
+  keeper.asked.get(uid)?.resolve(answered);
+  keeper.asked.delete(uid);
+}
