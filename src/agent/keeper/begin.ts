@@ -48,8 +48,11 @@ export interface HeldTask {
   readonly start: string;
   readonly started_ms: BootMs;
   readonly wrapped: Wrapped;
-  /** Why the keeper itself ends the task, or null. */
-  ending: "lease_expired" | null;
+  /**
+   * Until when the end of the task counts as one by its lease, since the keeper or its guard asked it to end or killed
+   * it; 0 if neither has.
+   */
+  blamed_until_ms: BootMs;
 }
 
 const LEASE_OVER = "its lease was over before it began";
@@ -121,7 +124,8 @@ async function guarding({ uid, lease_ms, stop }: TaskOrder, group: Group, guard:
   return guard.hold({ uid, lease_ms, grace_ms, signal, group, process: null });
 }
 
-function letGo({ uid }: TaskOrder, { guard, say }: Surroundings): void {
+/** Has the guard let go of a task of which nothing is left. It is not waited for. */
+export function letGo({ uid }: TaskOrder, { guard, say }: Surroundings): void {
   guard.drop(uid).catch((error: unknown) => say("a guard did not let go of a task", { uid, why: messageOf(error) }));
 }
 
@@ -146,7 +150,9 @@ function grouping(
     return null;
   } catch (error) {
     if (again && (error as NodeJS.ErrnoException).code === "ENOENT") {
-      // Another keeper has ended and removed the empty directories, so they are made again.
+      // Another keeper has ended and removed the empty directories, so they are made again. On version 1 it may have
+      // removed some of them only, and what this task has in the others would be in the way of the second try.
+      removeGroup(groupOf(cgroups, order.uid, true));
       findCgroups(group_name);
       return grouping({ cgroups, group_name }, order, false);
     }
@@ -196,7 +202,7 @@ function run(ready: Ready, around: Surroundings, onExit: (held: HeldTask, exit: 
   joinRest(group, pid);
   if (order.oom_score_adj !== around.oom_score_adj) adjustOom(pid, order.oom_score_adj);
   const start = statOf(pid)?.start ?? "0";
-  held = { ...ready, pid, start, started_ms, ending: null };
+  held = { ...ready, pid, start, started_ms, blamed_until_ms: 0 };
   if (order.lease_ms !== null) around.guard.begun(order.uid, { pid, start });
   note(held, around);
   if (early !== null) onExit(held, early);
