@@ -28,19 +28,24 @@ export interface GuardOptions {
   readonly expired: (uid: string) => void;
 }
 
-/** Waits for a guard's answer. It is false if the guard ends or does not answer. */
-async function answerOf({ over }: Living, answer: Promise<boolean>): Promise<boolean> {
+/** Waits for a guard's answer. It is null if the guard ends or does not answer. */
+async function answerOf({ over }: Living, answer: Promise<boolean>): Promise<boolean | null> {
   const began_ms = bootMs();
-  const either = Promise.race([answer, over.promise.then(() => false)]);
+  const either = Promise.race([answer.then((told) => ({ told })), over.promise.then(() => ({ told: null }))]);
   const first = await within(ANSWER_MS, either, null);
-  if (first !== null) return first;
+  if (first !== null) return first.told;
   // A keeper that was stopped itself has not listened, and an answer may lie in the pipe.
-  return bootMs() - began_ms > ANSWER_MS + LEASE_TIMES.look_ms ? within(ANSWER_MS, either, false) : false;
+  const stopped = bootMs() - began_ms > ANSWER_MS + LEASE_TIMES.look_ms;
+  return stopped ? (await within(ANSWER_MS, either, { told: null })).told : null;
 }
 
 export class Guard {
   readonly #options: GuardOptions;
   readonly #tasks = new Map<string, GuardedTask>();
+  /**
+   * Who waits for an answer, by its kind and task. The guard also tells that it holds a task when that has begun, and a
+   * very short one is let go of before that is heard.
+   */
   readonly #answers = new Map<string, (expired: boolean) => void>();
   #living: Living | null = null;
   #heard_boot_ms: number | null = null;
@@ -65,10 +70,19 @@ export class Guard {
   async #ask(guard: Living | string, task: GuardedTask): Promise<string | null> {
     if (typeof guard === "string") return guard;
     if (!(await within(READY_MS, guard.ready.promise, false))) return "the guard of leases does not begin";
-    const holding = Promise.withResolvers<boolean>();
-    this.#answers.set(task.uid, () => holding.resolve(true));
-    guard.partner.send({ do: "hold", task } satisfies ToGuard);
-    return (await answerOf(guard, holding.promise)) ? null : "the guard of leases does not answer";
+    const held = await this.#exchange(guard, { do: "hold", task }, "holding", task.uid);
+    return held === null ? "the guard of leases does not answer" : null;
+  }
+
+  /** Tells a guard something of a task. Resolves with its answer of this kind; with null if it is gone or hangs. */
+  async #exchange(guard: Living, message: ToGuard, is: "holding" | "dropped", uid: string): Promise<boolean | null> {
+    const key = `${is} ${uid}`;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    this.#answers.set(key, resolve);
+    guard.partner.send(message);
+    const answer = await answerOf(guard, promise);
+    if (this.#answers.get(key) === resolve) this.#answers.delete(key);
+    return answer;
   }
 
   /** Tells the process of a task that the guard holds. */
@@ -83,11 +97,20 @@ export class Guard {
   async drop(uid: string): Promise<boolean> {
     const living = this.#living;
     if (!this.#tasks.delete(uid) || living === null) return false;
-    const dropped = Promise.withResolvers<boolean>();
-    this.#answers.set(uid, (expired) => dropped.resolve(expired));
-    this.#send({ do: "drop", uid });
-    const expired = await answerOf(living, dropped.promise);
-    this.#answers.delete(uid);
+    return (await this.#exchange(living, { do: "drop", uid }, "dropped", uid)) === true;
+  }
+
+  /**
+   * Resolves as `drop` does, for a task whose main process has ended. The guard goes on with what is left of the task,
+   * and whatever it does to that says nothing of how the task ended.
+   */
+  exited(uid: string): Promise<boolean> {
+    const task = this.#tasks.get(uid);
+    const expired = this.drop(uid);
+    if (task !== undefined) {
+      this.#tasks.set(uid, task);
+      this.#send({ do: "hold", task });
+    }
     return expired;
   }
 
@@ -160,6 +183,6 @@ export class Guard {
     if (is === "trouble") this.#options.say("the guard of leases could not do something", { why: String(why) });
     if (typeof uid !== "string") return;
     if (is === "ended") this.#options.expired(uid);
-    else if (is === "holding" || is === "dropped") this.#answers.get(uid)?.(expired === true);
+    else if (is === "holding" || is === "dropped") this.#answers.get(`${is} ${uid}`)?.(expired === true);
   }
 }
