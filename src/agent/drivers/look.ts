@@ -79,14 +79,17 @@ export function lookAtNote({ pid, start, group }: ProcessHandle & { readonly gro
  */
 export function lookAtAttempt(attempt: Attempt | null, kept: boolean): Looked {
   if (attempt === null) return NONE;
-  const { claimed, process, exit, group } = attempt;
+  const { claimed, process, exit, code, group } = attempt;
   if (claimed === "stop") return { ...NONE, seen: { claimed: true, process: { is: "none" } } };
   if (exit !== null) return lookedEnded(exit);
   const beginning: Looked = { seen: { claimed: true, process: { is: "beginning" } }, handle: null, group };
   if (claimed === "unknown") {
     return kept ? beginning : vanished("it was claimed, and its keeper died before it could say more");
   }
-  if (attempt.boot_id !== bootId()) return vanished("the machine was restarted while it ran", true);
+  if (attempt.boot_id !== bootId()) {
+    // Where the main process had ended, the restart has ended only what that had left.
+    return code === null ? vanished("the machine was restarted while it ran", true) : lookedEnded(code);
+  }
   if (process !== null && (kept || isAlive(process.pid, process.start))) {
     return lookedAlive({ pid: process.pid, start: process.start }, process.started_ms, group);
   }
@@ -94,6 +97,7 @@ export function lookAtAttempt(attempt: Attempt | null, kept: boolean): Looked {
   const living = livingIn(group, process !== null);
   if (living !== null) return aliveIn(living, process?.started_ms ?? attempt.at_ms, group);
   if (kept) return beginning;
+  if (code !== null) return lookedEnded(code);
   return vanished(
     process === null
       ? "its keeper died before it could say whether it began"

@@ -32,9 +32,11 @@ export const isUid = (name: string): boolean => /^[0-9a-f]{32}$/.test(name);
 
 /**
  * The content of an attempt's claim file. The file is created once and only grows, one line per fact: `started BOOT MS
- * BOOT_MS`, `group DIR`, `pid PID START MS BOOT_MS`, `exit JSON`; or it is the one line `stopped`. MS is wall time,
- * and BOOT_MS the same moment on the boot clock, which keepers of earlier releases did not write. Its first bytes are
- * synced before anything executes, so later lines need no new block, and an exit is recorded also on a full disk.
+ * BOOT_MS`, `group DIR`, `pid PID START MS BOOT_MS`, `code JSON`, `exit JSON`; or it is the one line `stopped`. MS is
+ * wall time, and BOOT_MS the same moment on the boot clock, which keepers of earlier releases did not write. `code` is
+ * the exit as far as it is known when the main process ends, which they did not write either; `exit` says how it was
+ * once nothing of the task was left. The file's first bytes are synced before anything executes, so later lines need no
+ * new block, and an exit is recorded also on a full disk.
  */
 export interface Attempt {
   /** `unknown`: the file was created and not written, since its keeper died in between. It counts as a claim. */
@@ -45,6 +47,8 @@ export interface Attempt {
   readonly group: readonly string[];
   readonly process: TaskProcess | null;
   readonly exit: TaskExit | null;
+  /** The exit as it was known when the main process had ended, before what that has left was ended. */
+  readonly code: TaskExit | null;
 }
 
 export interface TaskProcess {
@@ -64,6 +68,8 @@ export const pidLine = ({ pid, start, started_ms }: TaskProcess, now: Clocks): s
 
 export const exitLine = (exit: TaskExit, now: Clocks): string => `exit ${JSON.stringify(keptExit(exit, now))}\n`;
 
+export const codeLine = (exit: TaskExit, now: Clocks): string => `code ${JSON.stringify(keptExit(exit, now))}\n`;
+
 /** Returns an exit as it is kept and told: `parseExit` reads it, and so do earlier releases. */
 export const keptExit = (exit: TaskExit, now: Clocks): JsonObject => ({
   ...exit,
@@ -73,7 +79,15 @@ export const keptExit = (exit: TaskExit, now: Clocks): JsonObject => ({
   ended_boot_ms: exit.ended_ms,
 });
 
-const UNKNOWN: Attempt = { claimed: "unknown", boot_id: "", at_ms: 0, group: [], process: null, exit: null };
+const UNKNOWN: Attempt = {
+  claimed: "unknown",
+  boot_id: "",
+  at_ms: 0,
+  group: [],
+  process: null,
+  exit: null,
+  code: null,
+};
 
 /** Reads the claim in a task's directory, or returns null if there is none. Words of newer keepers are ignored. */
 export function readAttempt(dir: string): Attempt | null {
@@ -97,9 +111,8 @@ export function parseAttempt(text: string, now: Clocks = clocksNow()): Attempt {
     else if (word === "pid") {
       const began = fourth === "" ? String(bootOfStart(second) ?? "") : fourth;
       attempt = { ...attempt, process: { pid: Number(first), start: second, started_ms: at(third, began) } };
-    } else if (word === "exit") {
-      const exit = parseExit(parsedJson(line.slice("exit ".length)), attempt, now);
-      attempt = { ...attempt, exit };
+    } else if (word === "exit" || word === "code") {
+      attempt = { ...attempt, [word]: parseExit(parsedJson(line.slice(word.length + 1)), attempt, now) };
     }
   }
   return attempt;
