@@ -2,7 +2,7 @@
 // much as a loaded machine may make it, and each may hang.
 
 import { LEASE_TIMES } from "../../src/core/limits";
-import { guardActs, leaseActs, leasePhase } from "../../src/agent/keeper/lease";
+import { blamedUntil, guardActs, leaseActs, leasePhase } from "../../src/agent/keeper/lease";
 import type { Machine, Process } from "./machine";
 import type { Random } from "./random";
 import type { Schedule } from "./schedule";
@@ -37,14 +37,14 @@ export function renew({ schedule }: Pick<LeaseHands, "schedule">, machine: Machi
 export function supervise(hands: LeaseHands, machine: Machine, process: Process, lease_ms: number): void {
   for (const who of ["keeper", "guard"] as const) {
     machine.run.heard.guard ??= machine.run.heard.keeper;
-    look(hands, machine, process, { who, lease_ms, asked: new Set(), said: new Set() });
+    look(hands, machine, process, { who, lease_ms, asked: new Map(), said: new Set() });
   }
 }
 
 interface Watch {
   readonly who: Enforcer;
   readonly lease_ms: number;
-  readonly asked: Set<string>;
+  readonly asked: Map<string, number>;
   readonly said: Set<string>;
 }
 
@@ -65,11 +65,10 @@ function look(hands: LeaseHands, machine: Machine, process: Process, watch: Watc
   const { now_ms } = schedule;
   const acts = who === "guard" ? guardActs(view, false, now_ms) : leaseActs(view, now_ms);
   for (const { do: act } of acts) {
-    if (act === "ask") {
-      asked.add(uid);
-      hands.signal(machine, uid, "TERM");
-    } else if (act === "kill") hands.signal(machine, uid, "KILL");
-    else {
+    if (act !== "say") {
+      asked.set(uid, blamedUntil(act, grace_ms, now_ms));
+      hands.signal(machine, uid, act === "ask" ? "TERM" : "KILL");
+    } else {
       said.add(uid);
       // The keeper writes its words to a file, and waits for the disk with everything that it was about to do.
       if (who === "keeper" && schedule.now_ms < machine.hangs.disk) {

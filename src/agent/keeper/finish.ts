@@ -14,8 +14,8 @@ import { familyOf, orphans } from "../../os/process/orphans";
 import { sendSignal } from "../../os/process/signals";
 import type { ProcessExit } from "../../os/process/spawn";
 import { clocksNow } from "../tasks/moments";
-import { exitLine, FILES, startFailed } from "../tasks/taskdir";
-import type { HeldTask, Surroundings } from "./begin";
+import { codeLine, exitLine, FILES, startFailed } from "../tasks/taskdir";
+import { letGo, type HeldTask, type Surroundings } from "./begin";
 import { capAtEnd } from "./growth";
 
 const SIGKILL = 9;
@@ -24,6 +24,9 @@ const SIGKILL = 9;
  */
 const PATIENCE_MS = [5, 10, 20, 50, 100, 200, 500, 1_000];
 const WRITE_AGAIN_MS = 1_000;
+
+export const LEASE_OVER = "its lease ran out: the server was not heard";
+const BY_LEASE = { cause: "lease_expired", reason: LEASE_OVER } as const;
 
 /**
  * Finishes a task. Resolves when none of its processes is left and its exit is on disk. `unwritten` hears of an exit
@@ -35,50 +38,102 @@ export async function finish(
   around: Surroundings,
   unwritten: (exit: TaskExit) => void,
 ): Promise<TaskExit> {
-  const left = await clear(held);
+  const { say } = around;
+  const bare = bareExit(held, exit);
+  // The first kills are sent, and the guard is asked, before the disk is asked for anything, since it may hang.
+  const cleared = clear(held, say);
   // The guard may have ended the task while this keeper hung.
-  if (held.order.lease_ms !== null && (await around.guard.drop(held.order.uid))) held.ending ??= "lease_expired";
-  const { peak_bytes, oom_kills } = memoryFacts(held.group);
-  const couldNot = inTrouble(around.say, "what a task said of its start", { reason: null }, () =>
-    couldNotBegin(held, exit),
+  const expired = held.order.lease_ms !== null && around.guard.exited(held.order.uid);
+  const settled = Promise.all([cleared, expired]);
+  const own = ownExit(held, bare, say);
+  // What is left may not be killable, and outlive this keeper.
+  inTrouble(say, "an exit could not be noted before its task is cleared away", undefined, () =>
+    appendLines(held.claim, codeLine(own, clocksNow())),
   );
-  const told: TaskExit = {
-    exit_code: exit.exit_code,
-    signal: exit.signal,
-    started_ms: held.started_ms,
-    ended_ms: bootMs(),
-    peak_memory_bytes: peak_bytes ?? exit.max_rss_bytes,
-    oom: oom_kills > 0,
-    left,
-    ...(held.ending === null ? couldNot : { cause: held.ending, reason: LEASE_OVER }),
-  };
-  const uncapped = (why: string): void => around.say("output could not be capped", { why });
-  inTrouble(around.say, "the size of a task's output", undefined, () =>
-    capAtEnd(held.dir, held.order.log_cap_bytes, uncapped),
-  );
-  // A group that cannot be removed contains groups that the task has made, with processes of their own.
-  if (!removeGroup(held.group)) await remove(held);
-  await recordExit(held.claim, told, around.say, () => unwritten(told));
+  const told = await clearAll(held, own, settled, around).catch((error: unknown) => {
+    say(`task ${held.order.name} could not be finished`, { why: messageOf(error) });
+    return own;
+  });
+  await recordExit(held.claim, told, say, () => unwritten(told));
   return told;
 }
 
-/** Reads or frees something of a task whose end must be told all the same, on a disk that may take and give nothing. */
-function inTrouble<T>(say: Say, what: string, otherwise: T, act: () => T): T {
+/** Returns the exit of a main process that has just ended. */
+const bareExit = (held: HeldTask, exit: ProcessExit): TaskExit => ({
+  exit_code: exit.exit_code,
+  signal: exit.signal,
+  started_ms: held.started_ms,
+  ended_ms: bootMs(),
+  peak_memory_bytes: exit.max_rss_bytes,
+  oom: false,
+  left: 0,
+  ...(held.blamed_until_ms > bootMs() ? BY_LEASE : { reason: null }),
+});
+
+/** Adds to an exit what is known of the task while it is not yet cleared away. */
+function ownExit(held: HeldTask, bare: TaskExit, say: Say): TaskExit {
+  const known = withMemory(held, bare, say);
+  if (bare.cause !== undefined) return known;
+  const start = inTrouble(say, "what a task said of its start is not known", { reason: null }, () =>
+    couldNotBegin(held, bare),
+  );
+  return { ...known, ...start };
+}
+
+function withMemory(held: HeldTask, exit: TaskExit, say: Say): TaskExit {
+  return inTrouble(say, "the memory that a task has used is not known", exit, () => {
+    const { peak_bytes, oom_kills } = memoryFacts(held.group);
+    return { ...exit, peak_memory_bytes: peak_bytes ?? exit.peak_memory_bytes, oom: oom_kills > 0 };
+  });
+}
+
+/** Waits until a task is cleared away, and frees what it had. Returns its exit, with what became known meanwhile. */
+async function clearAll(
+  held: HeldTask,
+  own: TaskExit,
+  settled: Promise<[left: number, by_lease: boolean]>,
+  around: Surroundings,
+): Promise<TaskExit> {
+  const { say } = around;
+  const [left, by_lease] = await settled;
+  letGo(held.order, around);
+  const told = { ...withMemory(held, own, say), ended_ms: bootMs(), left, ...(by_lease ? BY_LEASE : {}) };
+  const uncapped = (why: string): void => say("output could not be capped", { why });
+  inTrouble(say, "the size of a task's output is not known", undefined, () =>
+    capAtEnd(held.dir, held.order.log_cap_bytes, uncapped),
+  );
+  // A group that cannot be removed contains groups that the task has made, with processes of their own.
+  if (!removeGroup(held.group)) await remove(held, say);
+  return told;
+}
+
+/** Does for a task what its end must not depend on, on a disk that may take and give nothing. */
+function inTrouble<T>(say: Say, failed: string, otherwise: T, act: () => T): T {
   try {
     return act();
   } catch (error) {
-    say(`${what} is not known`, { why: messageOf(error) });
+    say(failed, { why: messageOf(error) });
     return otherwise;
   }
 }
 
-/** Kills the processes that outlived the main process, until none is left. Returns the most that were found at once. */
-async function clear(held: HeldTask): Promise<number> {
+/**
+ * Kills the processes that outlived the main process, until none is left. Returns the most that were found at once.
+ * What cannot be looked at may live, so it is looked at again, however long that takes.
+ */
+async function clear(held: HeldTask, say: Say): Promise<number> {
   let most = 0;
+  let failed = false;
   for (let round = 0; ; round++) {
-    const count = held.group.length > 0 ? killLeft(held) : sweepSession(held);
-    most = Math.max(most, count);
-    if (count === 0) return most;
+    try {
+      const count = held.group.length > 0 ? killLeft(held) : sweepSession(held);
+      most = Math.max(most, count);
+      if (count === 0) return most;
+    } catch (error) {
+      if (!failed)
+        say(`what task ${held.order.name} has left is not known, and is tried again`, { why: messageOf(error) });
+      failed = true;
+    }
     await pause(PATIENCE_MS[Math.min(round, PATIENCE_MS.length - 1)] ?? 0);
   }
 }
@@ -115,7 +170,7 @@ function sweepSession(held: HeldTask): number {
 }
 
 /** Returns what the switch of accounts wrote before it failed. Only a wrapped command has that file. */
-function couldNotBegin(held: HeldTask, exit: ProcessExit): Pick<TaskExit, "cause" | "reason"> {
+function couldNotBegin(held: HeldTask, exit: TaskExit): Pick<TaskExit, "cause" | "reason"> {
   if (!held.wrapped.tells) return { reason: null };
   const failed = exit.exit_code === 126 || exit.exit_code === 127;
   const said = failed ? partOf(held.dir, FILES.notes, "first", MOST_NOTES) : new Uint8Array(0);
@@ -127,20 +182,6 @@ function couldNotBegin(held: HeldTask, exit: ProcessExit): Pick<TaskExit, "cause
 /** More than a sentence is not from the switch of accounts: the task itself could write to the file. */
 const MOST_NOTES = 1_024;
 
-/** Returns the end of a task of which nothing but its exit is known, since finishing it has failed. */
-export const bareExit = (held: HeldTask, exit: ProcessExit): TaskExit => ({
-  exit_code: exit.exit_code,
-  signal: exit.signal,
-  started_ms: held.started_ms,
-  ended_ms: bootMs(),
-  peak_memory_bytes: exit.max_rss_bytes,
-  oom: false,
-  left: 0,
-  ...(held.ending === null ? { reason: null } : { cause: held.ending, reason: LEASE_OVER }),
-});
-
-export const LEASE_OVER = "its lease ran out: the server was not heard";
-
 /**
  * Adds the exit to the claim, however long a disk that takes nothing delays that, and closes the claim. `unwritten` is
  * called when the first try has failed, so that agents hear of the end meanwhile.
@@ -149,7 +190,7 @@ export async function recordExit(claim: number, exit: TaskExit, say: Say, unwrit
   for (let tries = 0; ; tries++) {
     try {
       appendLines(claim, exitLine(exit, clocksNow()));
-      return closeFile(claim);
+      break;
     } catch (error) {
       if (tries === 0) {
         say("an exit cannot be written, and is tried again every second", { why: messageOf(error) });
@@ -158,16 +199,18 @@ export async function recordExit(claim: number, exit: TaskExit, say: Say, unwrit
       await pause(WRITE_AGAIN_MS);
     }
   }
+  // It is closed once: after that its number may be that of another task's claim.
+  inTrouble(say, "a claim could not be closed", undefined, () => closeFile(claim));
 }
 
 /**
  * Removes a group that was not removable at once. It can be busy for a moment after its last process is gone, or
  * contain groups that a task of root has made.
  */
-async function remove(held: HeldTask): Promise<void> {
+async function remove(held: HeldTask, say: Say): Promise<void> {
   for (const ms of PATIENCE_MS) {
     await pause(ms);
-    killGroup(held.group);
+    inTrouble(say, "what a task has left in its control group could not be killed", 0, () => killGroup(held.group));
     if (removeGroup(held.group)) return;
   }
 }

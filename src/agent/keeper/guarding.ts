@@ -12,7 +12,7 @@ import { lockMemory } from "../../os/libc";
 import { raisePriority } from "../../os/process/known-state";
 import { hearStarter, tellStarter } from "../../os/process/partner";
 import { sendSignal, signalNumber } from "../../os/process/signals";
-import { guardActs, type LeaseAct, type Leased } from "./lease";
+import { blamedUntil, guardActs, type LeaseAct, type Leased } from "./lease";
 
 const SIGKILL = 9;
 const SIGTERM = 15;
@@ -43,8 +43,9 @@ export type FromGuard =
 
 interface Guarding {
   readonly tasks: Map<string, GuardedTask>;
-  /** The tasks that were asked to end, and those of which the keeper was told that they were killed. */
-  readonly asked: Set<string>;
+  /** Until when the end of a task counts as one by its lease, for those that were asked to end or killed. */
+  readonly asked: Map<string, number>;
+  /** The tasks of which the keeper was told that they were killed. */
   readonly said: Set<string>;
   heard_ms: number | null;
   gone: boolean;
@@ -56,7 +57,7 @@ const tell = (message: FromGuard): void => tellStarter(message);
 export async function runGuard(): Promise<void> {
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => undefined);
   raisePriority();
-  const guarding: Guarding = { tasks: new Map(), asked: new Set(), said: new Set(), heard_ms: null, gone: false };
+  const guarding: Guarding = { tasks: new Map(), asked: new Map(), said: new Set(), heard_ms: null, gone: false };
   rehearse();
   const timer = setInterval(() => enforce(guarding), LEASE_TIMES.look_ms);
   tell({ is: "ready", locked: lockMemory() });
@@ -81,8 +82,8 @@ function hear(guarding: Guarding, line: unknown): void {
     }
     case "drop": {
       const uid = String(message["uid"]);
-      const expired = [guarding.asked.delete(uid), guarding.said.delete(uid)].includes(true);
-      guarding.tasks.delete(uid);
+      const expired = (guarding.asked.get(uid) ?? 0) > bootMs();
+      for (const one of [guarding.tasks, guarding.asked, guarding.said]) one.delete(uid);
       return tell({ is: "dropped", uid, expired });
     }
     case "lease":
@@ -117,14 +118,13 @@ function enforce(guarding: Guarding): void {
 function perform({ tasks, asked, said }: Guarding, { do: act, uid }: LeaseAct): void {
   const task = tasks.get(uid);
   if (task === undefined) return;
-  if (act === "ask") {
-    asked.add(uid);
-    ask(task);
-  } else if (act === "kill") kill(task);
-  else {
+  if (act === "say") {
     said.add(uid);
-    tell({ is: "ended", uid });
+    return tell({ is: "ended", uid });
   }
+  asked.set(uid, blamedUntil(act, task.grace_ms, bootMs()));
+  if (act === "ask") ask(task);
+  else kill(task);
 }
 
 function ask({ process, signal, group }: GuardedTask): void {
@@ -155,7 +155,7 @@ function rehearse(): void {
   for (const gone of [false, true]) {
     const rehearsal: Guarding = {
       tasks: new Map([["", task]]),
-      asked: new Set([""]),
+      asked: new Map([["", 0]]),
       said: new Set([""]),
       heard_ms: 0,
       gone,

@@ -4,10 +4,8 @@
 
 import type { TaskExit } from "../../core/model/end";
 import { join } from "node:path";
-import { bootMs, nowMs } from "../../os/clock";
+import { nowMs } from "../../os/clock";
 import { LEASE_TIMES } from "../../core/limits";
-import { askToEnd } from "../../os/cgroup/ask";
-import { killGroup } from "../../os/cgroup/group";
 import { findCgroups } from "../../os/cgroup/hierarchy";
 import { leaveService, removeBases, removeLeftKeepers } from "../../os/cgroup/keeper-group";
 import { messageOf } from "../../os/errors";
@@ -19,13 +17,12 @@ import { selfCommand } from "../../os/self";
 import { adjustOom, kernelText } from "../../os/proc";
 import { takeKnownState } from "../../os/process/known-state";
 import { orphans, takeOrphans } from "../../os/process/orphans";
-import { sendSignal, signalNumber } from "../../os/process/signals";
 import type { ProcessExit } from "../../os/process/spawn";
 import { begin, type HeldTask, type Surroundings } from "./begin";
-import { bareExit, finish, LEASE_OVER, recordExit } from "./finish";
+import { Enforcer, expired } from "./enforcer";
+import { finish, recordExit } from "./finish";
 import { LOOK_EVERY_MS, lookAtAll, watchGrowth, type Growth } from "./growth";
 import { Guard } from "./guard";
-import { leaseActs, leasePhase, type LeaseAct } from "./lease";
 import { clocksNow } from "../tasks/moments";
 import { parseToKeeper, toldBy, type FromKeeper, type TaskOrder, type ToKeeper } from "./messages";
 import { openJournal } from "../tasks/living";
@@ -38,7 +35,6 @@ import { places, startFailed } from "../tasks/taskdir";
 const LONELY_MS = { first: 15_000, later: 250 } as const;
 /** The keeper's own OOM score. The kernel seldom chooses the keeper when memory runs out, but still can. */
 const OWN_OOM_SCORE = -500;
-const SIGKILL = 9;
 
 interface Kept {
   held: HeldTask | null;
@@ -51,9 +47,9 @@ class Keeper {
   readonly #tasks = new Map<string, Kept>();
   readonly #peers = new Set<LinePeer>();
   readonly #socket: string;
-  /** The tasks of whose end by their lease it was said. */
-  readonly #said = new Set<string>();
-  #heard_boot_ms: number | null = null;
+  readonly #enforcer: Enforcer;
+  /** Whether it was said that dead processes could not be collected. */
+  #uncollected = false;
   #lonely: ReturnType<typeof setTimeout> | null = null;
   #looking: ReturnType<typeof setInterval> | null = null;
   #leasing: ReturnType<typeof setInterval> | null = null;
@@ -61,6 +57,7 @@ class Keeper {
 
   constructor(around: Surroundings, version: string, socket: string) {
     this.#around = around;
+    this.#enforcer = new Enforcer(around);
     this.#version = version;
     this.#socket = socket;
   }
@@ -108,8 +105,7 @@ class Keeper {
 
   #take(message: ToKeeper, peer: LinePeer): void {
     if (message.do === "lease") {
-      this.#heard_boot_ms = Math.max(this.#heard_boot_ms ?? 0, message.heard_boot_ms);
-      this.#around.guard.lease(this.#heard_boot_ms);
+      this.#enforcer.lease(message.heard_boot_ms);
     } else if (message.do === "ping") {
       this.#tell(peer, { is: "alive" });
     } else if (message.do === "start") {
@@ -128,11 +124,11 @@ class Keeper {
   async #start(order: TaskOrder): Promise<string | null> {
     const { uid } = order;
     if (this.#tasks.has(uid)) return "it is being kept already";
-    if (this.#leaseOf(order).is !== "held") return "there is no valid lease";
+    if (!this.#enforcer.isLeased(order)) return "there is no valid lease";
     const kept: Kept = { held: null, growth: null };
     this.#tasks.set(uid, kept);
     const begun = await begin(order, this.#around, {
-      isLeased: () => this.#leaseOf(order).is === "held",
+      isLeased: () => this.#enforcer.isLeased(order),
       onExit: (held, exit) => this.#exited(held, exit),
     });
     switch (begun.is) {
@@ -172,13 +168,6 @@ class Keeper {
     const { say } = this.#around;
     const unwritten = (told: TaskExit): void => this.#tellAll({ is: "ended", uid, exit: told });
     finish(held, exit, this.#around, unwritten)
-      .catch(async (error: unknown) => {
-        // What it has left may live on. Its own exit is told all the same, or it would seem to run for ever.
-        say(`task ${name} could not be finished`, { why: String(error) });
-        const bare = bareExit(held, exit);
-        await recordExit(held.claim, bare, say, () => unwritten(bare));
-        return bare;
-      })
       .then((told) => this.#ended(uid, told))
       .catch((error: unknown) => say(`the end of task ${name} could not be told`, { why: String(error) }));
   }
@@ -208,7 +197,7 @@ class Keeper {
 
   #drop(uid: string): void {
     this.#tasks.delete(uid);
-    this.#said.delete(uid);
+    this.#enforcer.drop(uid);
     this.#restOrGo();
   }
 
@@ -222,61 +211,31 @@ class Keeper {
         [...this.#tasks.values()].flatMap(({ growth }) => growth ?? []),
         (why) => this.#around.say("output could not be watched", { why }),
       );
-      // The dead processes among what tasks have left to this one are collected.
-      orphans();
+      this.#collect();
     }, LOOK_EVERY_MS);
     const exclusive = [...this.#tasks.values()].some(({ held }) => held !== null && held.order.lease_ms !== null);
     if (exclusive) this.#leasing ??= setInterval(() => this.#enforce(), LEASE_TIMES.look_ms);
   }
 
-  #leaseOf({ lease_ms, stop }: TaskOrder): ReturnType<typeof leasePhase> {
-    if (lease_ms === null) return { is: "held", until_ms: Number.POSITIVE_INFINITY };
-    return leasePhase(this.#heard_boot_ms, lease_ms, stop.grace_ms, bootMs());
+  /** Collects the dead processes among what tasks have left to this one. What fails is tried at the next look. */
+  #collect(): void {
+    try {
+      orphans();
+      this.#uncollected = false;
+    } catch (error) {
+      if (!this.#uncollected) this.#around.say("what tasks have left is not collected", { why: messageOf(error) });
+      this.#uncollected = true;
+    }
   }
 
   #enforce(): void {
-    const leased = [...this.#tasks.values()].flatMap(({ held }) => (held?.order.lease_ms == null ? [] : held));
-    const acts = leaseActs(
-      {
-        leased: leased.map(({ order }) => ({
-          uid: order.uid,
-          lease_ms: order.lease_ms ?? 0,
-          grace_ms: order.stop.grace_ms,
-        })),
-        heard_ms: this.#heard_boot_ms,
-        asked: new Set(leased.filter(({ ending }) => ending !== null).map(({ order }) => order.uid)),
-        said: this.#said,
-      },
-      bootMs(),
-    );
-    for (const act of acts) {
-      try {
-        this.#perform(act);
-      } catch (error) {
-        // What fails for one task keeps no other from its end, nor this one at the next look.
-        if (!this.#said.has(act.uid))
-          this.#around.say(`${act.do} of a task failed`, { uid: act.uid, why: messageOf(error) });
-      }
-    }
-    this.#around.guard.look();
-  }
-
-  #perform({ do: act, uid }: LeaseAct): void {
-    const held = this.#tasks.get(uid)?.held ?? null;
-    if (held === null) return;
-    if (act !== "say") held.ending = "lease_expired";
-    if (act === "ask") askToEnd(held, signalNumber(held.order.stop.signal) ?? SIGKILL, held.group);
-    else if (act === "kill") killHeld(held);
-    else {
-      this.#said.add(uid);
-      this.#around.say(`task ${held.order.name}: ${LEASE_OVER}`);
-    }
+    this.#enforcer.enforce([...this.#tasks.values()].flatMap(({ held }) => held ?? []));
   }
 
   /** Notes that the guard has killed a task because of its lease. */
   expired(uid: string): void {
     const held = this.#tasks.get(uid)?.held ?? null;
-    if (held !== null) held.ending = "lease_expired";
+    if (held !== null) expired(held);
   }
 
   #restOrGo(): void {
@@ -292,11 +251,6 @@ class Keeper {
       if (this.#peers.size === 0 && this.#tasks.size === 0) this.#done.resolve();
     }, ms);
   }
-}
-
-function killHeld(held: HeldTask): void {
-  sendSignal(held, SIGKILL, "group");
-  killGroup(held.group);
 }
 
 /** Returns the path of a program of the system, or null if the machine has none. */

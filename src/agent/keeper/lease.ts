@@ -38,11 +38,18 @@ export interface LeaseView {
   readonly leased: Iterable<Leased>;
   /** When the newest answered heartbeat was sent; null before the first. */
   readonly heard_ms: number | null;
-  /** The tasks that were asked to stop because of their lease. */
-  readonly asked: ReadonlySet<string>;
+  /** Until when the end of a task counts as one by its lease, for those that were asked to stop or killed. */
+  readonly asked: ReadonlyMap<string, number>;
   /** The tasks of whose end it was said. */
   readonly said: ReadonlySet<string>;
 }
+
+/**
+ * Returns until when the end of a task counts as one by its lease, after an act of now. An ask counts for the grace
+ * that it gives: a task that outlives it, since the server was heard again in time, is as one that was never asked.
+ */
+export const blamedUntil = (act: "ask" | "kill", grace_ms: number, now_ms: number): number =>
+  act === "kill" ? Number.POSITIVE_INFINITY : now_ms + grace_ms;
 
 /**
  * Returns what to do now. All signals come before any word, and the kill too: the words may wait for a disk that hangs,
@@ -55,7 +62,7 @@ export function leaseActs({ leased, heard_ms, asked, said }: LeaseView, now_ms: 
     const { is } = leasePhase(heard_ms, lease_ms, grace_ms, now_ms);
     if (is === "held") continue;
     if (is === "over") signals.push({ do: "kill", uid });
-    else if (!asked.has(uid)) signals.push({ do: "ask", uid });
+    else if ((asked.get(uid) ?? 0) <= now_ms) signals.push({ do: "ask", uid });
     if (is === "over" && !said.has(uid)) words.push({ do: "say", uid });
   }
   return [...signals, ...words];

@@ -5,13 +5,24 @@ import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TaskRecord } from "../../../src/core/model/record";
-import { leaseActs } from "../../../src/agent/keeper/lease";
+import { blamedUntil, leaseActs } from "../../../src/agent/keeper/lease";
+import { LEASE_TIMES } from "../../../src/core/limits";
 import { bootMs } from "../../../src/os/clock";
 import { randomHex } from "../../../src/os/dice";
 import { AGENT_COMMAND } from "../../support/fixtures/agent";
 import { makeDisk, noDisk, type Disk } from "../../support/frozen";
 import { isAlive, processesOf, processOf, signal } from "../../support/processes";
-import { alive, assignmentFor, begin, ended, makeSite, recordFor, type Site } from "../../support/tasks";
+import {
+  alive,
+  assignmentFor,
+  begin,
+  ended,
+  makeSite,
+  output,
+  recordFor,
+  type OpenTasks,
+  type Site,
+} from "../../support/tasks";
 import { waitUntil } from "../../support/wait";
 
 const LEASE_MS = 4_000;
@@ -158,6 +169,45 @@ test("a guard that dies with its task keeps no end from being told", async () =>
   expect(await ended(tasks, uid)).toMatchObject({ exit_code: null, signal: "KILL", reason: null });
 }, 30_000);
 
+const GRACE_MS = 2_000;
+
+/** A task that writes "asked" at each TERM. It ends with 0: at the gate or, where it obeys, a while after the first. */
+async function asked(tasks: OpenTasks, then: "goes on" | "obeys"): Promise<{ uid: string; gate: string }> {
+  const gate = `${scratch}.go`;
+  const trap = then === "obeys" ? "echo asked; sleep 0.5; exit 0" : "echo asked";
+  const script = `trap '${trap}' TERM; until [ -e ${gate} ]; do sleep 0.05; done; exit 0`;
+  tasks.driver.lease(bootMs());
+  const times = { lease_ms: 5_000, stop: { signal: "TERM", grace_ms: GRACE_MS } };
+  const uid = await begin(tasks, assignmentFor(script, times));
+  await waitUntil("the task to be asked", async () => output(site.data, uid));
+  return { uid, gate };
+}
+
+test("a task that outlives the ask of its lease, since the server is heard again, ends with its own exit", async () => {
+  const tasks = await site.open();
+  const { uid, gate } = await asked(tasks, "goes on");
+  const asked_ms = bootMs();
+  await waitUntil("the task to have outlived its grace", () => {
+    tasks.driver.lease(bootMs());
+    return bootMs() - asked_ms > GRACE_MS + 2 * LEASE_TIMES.look_ms;
+  });
+  writeFileSync(gate, "");
+  const { cause, ...end } = await ended(tasks, uid);
+  expect(end).toMatchObject({ exit_code: 0, reason: null });
+  expect(cause).toBeUndefined();
+}, 30_000);
+
+test("a task that obeys the ask of its lease has not done its work, although the server is heard again", async () => {
+  const tasks = await site.open();
+  const { uid } = await asked(tasks, "obeys");
+  const end = waitUntil("the task to end", () => {
+    tasks.driver.lease(bootMs());
+    const seen = tasks.driver.seen().get(uid)?.process;
+    return seen?.is === "ended" ? seen : null;
+  });
+  expect(await end).toMatchObject({ exit_code: 0, cause: "lease_expired" });
+}, 30_000);
+
 const why = noDisk();
 describe(`a disk that hangs${why === null ? "" : ` (skipped: ${why})`}`, () => {
   test.if(why === null)(
@@ -180,8 +230,18 @@ describe(`a disk that hangs${why === null ? "" : ` (skipped: ${why})`}`, () => {
   );
 });
 
+test("a task that outlived an ask is asked again at the next silence, and not before", () => {
+  const leased = [{ uid: "a", lease_ms: 10_000, grace_ms: 2_000 }];
+  const asks = (heard_ms: number, now_ms: number): string[] => {
+    const asked = new Map([["a", blamedUntil("ask", 2_000, 7_000)]]);
+    return leaseActs({ leased, heard_ms, asked, said: new Set() }, now_ms).map((act) => act.do);
+  };
+  expect([asks(0, 7_000), asks(0, 8_999), asks(0, 9_000)]).toEqual([[], [], ["kill", "say"]]);
+  expect([asks(8_000, 8_100), asks(8_000, 15_000), asks(8_000, 17_000)]).toEqual([[], ["ask"], ["kill", "say"]]);
+});
+
 test("signals come before words, also for many tasks", () => {
   const leased = ["a", "b"].map((uid) => ({ uid, lease_ms: 10_000, grace_ms: 0 }));
-  const acts = leaseActs({ leased, heard_ms: 0, asked: new Set(), said: new Set() }, 10_000);
+  const acts = leaseActs({ leased, heard_ms: 0, asked: new Map(), said: new Set() }, 10_000);
   expect(acts.map((act) => act.do)).toEqual(["kill", "kill", "say", "say"]);
 });
