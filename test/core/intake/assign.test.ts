@@ -1,5 +1,5 @@
-// What an agent is told of its tasks: a stop names the revision at which its task was assigned, and what was given up is
-// not started any more.
+// What an agent is told of its tasks: a stop names the revision at which its task was assigned, and what was given up
+// is not started any more.
 
 import { expect, test } from "bun:test";
 import type { TaskRow } from "../../../src/core/model/rows-task";
