@@ -11,10 +11,16 @@ export const HOUSE_LIMITS = {
   text_chars: 4_096,
   /** The tasks of removed agents that a node names. */
   foreign_tasks: 50,
+  /** Memory, disk or time of a processor that somebody names: 1 PiB, so that sums of many stay whole numbers. */
+  amount: 2 ** 50,
+  /** Kinds of things that a node counts, and how many of one. They are whole, so that everybody's sums are the same. */
+  countables: 1_000,
+  countable: 1_000_000_000,
   /** Cards of a node, the links of one, and the processes on one. */
   devices: 512,
-  /** Ports of a task. */
+  /** Ports of a task, and the number of one. */
   ports: 512,
+  port: 65_535,
   /** Entries of one message of an agent. */
   message_entries: 1_000,
   /** Orders in one message to an agent. */

@@ -2,7 +2,7 @@
 // clear error.
 
 import { HOUSE_LIMITS } from "../core/limits";
-import { DAY_MS, GIB, MIB, type Bytes, type Ms } from "../core/units";
+import { DAY_MS, MIB, type Bytes, type Ms } from "../core/units";
 
 /** Bounds of the text, checked before and while it is parsed. */
 export const TEXT_LIMITS = {
@@ -32,8 +32,8 @@ export const ASK_LIMITS = {
   retries: 1_000,
   attempts: 1_000_000,
   cpu_milli: 100_000_000,
-  countable: 1_000_000_000,
-  size_bytes: (4 * MIB * GIB) as Bytes,
+  countable: HOUSE_LIMITS.countable,
+  size_bytes: HOUSE_LIMITS.amount as Bytes,
   memory_min_bytes: MIB as Bytes,
   nofile_min: 64,
   /** The kernel's own bound, unless somebody has raised it. */

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { HOUSE_LIMITS } from "../core/limits";
-import { amount, entriesOf, int, prose, span, tableOf, tailText, text } from "./scalars";
+import { amount, countable, entriesOf, int, port, prose, span, tableOf, tailText, text } from "./scalars";
 import { END_CAUSES, TOLD_ENDS, type EndCause } from "../core/model/end";
 import { DEFAULT_LIMITS } from "../core/pass/limits";
 import type { Assignment, Inventory, Passed, Reported, Seal, Stamp, TaskReport, Verb } from "../core/model/record";
@@ -38,17 +38,19 @@ export const passed = z.object({
   signature: text,
 }) satisfies z.ZodType<Passed>;
 
-/** Kinds of things that are counted, by name. */
-const COUNTABLES = 1_000;
-const countables = tableOf(z.number(), COUNTABLES);
-
-export const amounts = z.object({ cpu_milli: amount, memory_bytes: amount, disk_bytes: amount, countables });
+export const amounts = z.object({
+  cpu_milli: amount,
+  memory_bytes: amount,
+  disk_bytes: amount,
+  /** Kinds of things that are counted, by name. */
+  countables: tableOf(countable, HOUSE_LIMITS.countables),
+});
 
 export const promised = amounts.extend({
   memory_limited: z.boolean(),
   devices: z.array(z.object({ id: text, bytes: amount.nullable() })).max(HOUSE_LIMITS.devices),
   ports: z
-    .array(z.object({ name: text, target: int, published: int, bind: z.enum(["cluster", "loopback"]) }))
+    .array(z.object({ name: text, target: port, published: port, bind: z.enum(["cluster", "loopback"]) }))
     .max(HOUSE_LIMITS.ports),
 }) satisfies z.ZodType<Promised>;
 

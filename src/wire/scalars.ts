@@ -17,11 +17,14 @@ export const int = z.int().nonnegative();
 export const MOST_SPAN_MS = 100_000_000_000_000;
 export const span = z.int().nonnegative().max(MOST_SPAN_MS);
 
-/** An amount of memory, disk or time of a processor: at most 1 PiB, so that sums of many stay whole numbers. */
-export const amount = z
-  .int()
-  .nonnegative()
-  .max(2 ** 50);
+/** An amount of memory, disk or time of a processor. */
+export const amount = z.int().nonnegative().max(HOUSE_LIMITS.amount);
+
+/** How many there are of something that is counted. */
+export const countable = z.int().nonnegative().max(HOUSE_LIMITS.countable);
+
+/** The number of a port. */
+export const port = z.int().nonnegative().max(HOUSE_LIMITS.port);
 
 /** How a value that is beyond its bound is made to fit. Values of other schemas are never changed. */
 export type Fitting =

@@ -4,6 +4,7 @@
 import { readCpu, readSize } from "../../spec/grammar/units";
 import { readLabelKey, readLabelValue } from "../../spec/grammar/labels";
 import { invalid, parsed, quoted, type Parsed } from "../../spec/issue";
+import { HOUSE_LIMITS } from "../../core/limits";
 import { PLAIN_DEVICE, type Device } from "../../core/model/device";
 import type { Taint } from "../../core/model/workload";
 import type { Capacity } from "../parts";
@@ -81,7 +82,9 @@ export function readCapacity(text: string): Parsed<Capacity> {
       capacity =
         key === "memory" ? { ...capacity, memory_bytes: bytes.value } : { ...capacity, disk_bytes: bytes.value };
     } else {
-      if (!/^\d+(\.\d+)?$/.test(value)) return invalid(`${key}=${value} is not a number`);
+      if (!/^\d+$/.test(value) || Number(value) > HOUSE_LIMITS.countable) {
+        return invalid(`${key}=${value} is not a whole number up to ${HOUSE_LIMITS.countable}`);
+      }
       countables[key] = Number(value);
     }
   }

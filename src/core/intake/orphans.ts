@@ -67,9 +67,10 @@ function together({ capacity, devices }: Machine, rest: readonly Orphan[]): Orph
   const held = rest.flatMap((orphan) => orphan.held ?? []);
   const sum = (key: "cpu_milli" | "memory_bytes" | "disk_bytes"): number =>
     held.reduce((total, one) => Math.min(total + one[key], capacity[key]), 0);
-  const countables: Record<string, number> = {};
+  const countables = new Map<string, number>();
   for (const one of held) {
-    for (const [name, count] of Object.entries(one.countables)) countables[name] = (countables[name] ?? 0) + count;
+    for (const [name, count] of Object.entries(one.countables))
+      countables.set(name, (countables.get(name) ?? 0) + count);
   }
   const cards = new Set(held.flatMap((one) => one.devices.map(({ id }) => id)));
   const ports = new Map(held.flatMap((one) => one.ports.map((port) => [port.published, { ...port, name: "" }])));
@@ -81,7 +82,7 @@ function together({ capacity, devices }: Machine, rest: readonly Orphan[]): Orph
       cpu_milli: sum("cpu_milli"),
       memory_bytes: sum("memory_bytes"),
       disk_bytes: sum("disk_bytes"),
-      countables: countablesWithin(countables, capacity.countables),
+      countables: countablesWithin(Object.fromEntries(countables), capacity.countables),
       memory_limited: false,
       devices: devices.filter(({ id }) => cards.has(id)).map(({ id }) => ({ id, bytes: null })),
       ports: [...ports.values()].slice(0, HOUSE_LIMITS.ports),

@@ -5,6 +5,7 @@
 import type { NodeDevice } from "../model/device";
 import { isFinal } from "../model/lifecycle";
 import type { Amounts, Promised } from "../model/promised";
+import { freeOf, take } from "../model/resources";
 import type { NodeRow } from "../model/rows-node";
 import type { State } from "../model/rows-state";
 import type { TaskRow } from "../model/rows-task";
@@ -14,9 +15,6 @@ import { unknownEnds } from "../model/unknown";
 import { type Law, linesOf } from "./law";
 import type { MomentRows } from "./moment";
 import { sayTask } from "./tasks";
-
-/** The tolerance of sums. Countables may be fractions, whose sums are not exact in binary. */
-const ROUNDING = 1e-6;
 
 export const PLACING_LAWS: readonly Law[] = [
   {
@@ -213,18 +211,22 @@ function holdingsOn(after: State, node: NodeRow, tasks: readonly TaskRow[]): Hol
 
 const AMOUNTS = ["cpu_milli", "memory_bytes", "disk_bytes"] as const satisfies readonly (keyof Amounts)[];
 
-/** Returns the amounts that a new placement takes a part of and that are promised beyond the node's capacity. */
+/**
+ * Returns the amounts that a new placement takes a part of and that are promised beyond the node's capacity. The plan
+ * counts in the same way, so that both see the same room.
+ */
 function overbooked({ node, placed, here }: Booked): string[] {
-  const lines: string[] = [];
-  const check = (what: string, capacity: number, of: (held: Promised) => number): void => {
-    if (!placed.some(({ promised }) => of(promised) > 0)) return;
-    const sum = here.reduce((total, { held }) => total + of(held), 0);
-    if (sum > capacity + ROUNDING) lines.push(`${node.name} has ${capacity} ${what}, ${sum} are promised`);
-  };
-  for (const key of AMOUNTS) check(key, node.capacity[key], (held) => held[key]);
+  const free = freeOf(node.capacity);
+  for (const { held } of here) take(free, held);
+  const check = (what: string, left: number, of: (held: Promised) => number): string[] =>
+    left < 0 && placed.some(({ promised }) => of(promised) > 0)
+      ? [`${node.name} has ${-left} ${what} less than are promised`]
+      : [];
   const names = new Set(placed.flatMap(({ promised }) => Object.keys(promised.countables)));
-  for (const name of names) check(name, node.capacity.countables[name] ?? 0, (held) => held.countables[name] ?? 0);
-  return lines;
+  return [
+    ...AMOUNTS.flatMap((key) => check(key, free[key], (held) => held[key])),
+    ...[...names].flatMap((name) => check(name, free.countables?.get(name) ?? 0, (held) => held.countables[name] ?? 0)),
+  ];
 }
 
 /** Returns whether a node has this card undivided: the card is among the node's devices, and no part of it is. */

@@ -188,7 +188,7 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
     {
       what: "too many cores",
       changes: placing(placed({ promised: { cpu_milli: 7_901 } })),
-      row: "box has 8000 cpu_milli, 8001 are promised",
+      row: "box has 1 cpu_milli less than are promised",
     },
     { what: "too much memory", changes: placing(placed({ promised: { memory_bytes: 32 * GIB } })) },
     { what: "too much disk", changes: placing(placed({ promised: { disk_bytes: 101 * GIB } })) },

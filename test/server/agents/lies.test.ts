@@ -3,6 +3,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { signPassed } from "../../../src/server/access/identity";
 import { PLAIN_DEVICE } from "../../../src/core/model/device";
+import { HOUSE_LIMITS } from "../../../src/core/limits";
+import { NO_PROMISE } from "../../../src/core/model/promised";
 import type { NodeRow } from "../../../src/core/model/rows-node";
 import type { Credential } from "../../../src/wire/agent";
 import { joinBody, keyOf } from "../../support/keys";
@@ -215,4 +217,39 @@ describe("a node that a restored server does not know", () => {
     expect(await agent.expect("refused")).toMatchObject({ code: "identity_copied" });
     expect(stage.api.store.state.nodes.size).toBe(0);
   });
+});
+
+test("numbers beyond what anybody has are brought into their bounds, and the server goes on placing", async () => {
+  const rogue = Recorder.dial(stage, await joinWithKey(stage, "rogue"));
+  const [more, less] = [21, 3];
+  const countables = { license: 2 ** 53 + 2 * more + less, half: 0.4, below: -1 };
+  await rogue.hello("1", { machine: { capacity: { ...machineOf("rogue").capacity, countables } } });
+  const orphan = (n: number) => ({
+    uid: n.toString(16).padStart(32, "a"),
+    name: "x",
+    pid: null,
+    held: { ...NO_PROMISE, countables: { license: n === 0 ? 2 ** 53 + 2 : 3 } },
+  });
+  rogue.say({
+    type: "inventory",
+    entries: [],
+    unreadable: Array.from({ length: more }, (_, n) => orphan(n)),
+    last: true,
+  });
+  await rogue.expect("welcome");
+  await rogue.pass();
+  rogue.beat(1);
+  await stage.planned();
+  const [node] = stage.api.store.state.nodes.values().toArray();
+  expect(node?.capacity.countables).toEqual({ license: HOUSE_LIMITS.countable, half: 0, below: 0 });
+  const job = { run: "true", user: "bob", resources: { license: 1 } };
+  const asked = await stage.call("POST", "/v1/runs", {
+    as: "bob",
+    body: { job, name: null, project: null, wait_for_nodes: true },
+  });
+  expect(asked.status).toBe(200);
+  await stage.planned();
+  expect(stage.api.loop.blocked().map(({ summary }) => summary)).toEqual([
+    expect.stringContaining("too few free license"),
+  ]);
 });
