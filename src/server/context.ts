@@ -82,6 +82,8 @@ export interface AgentSocketHandlers {
 export interface Ground extends Omit<Context, "loop" | "readings" | "idleness" | "heartbeat_ms"> {
   /** Receives the error of a failed pass. */
   readonly failed: (error: unknown) => void;
+  /** Receives a broken law on account of which some nodes are left out from now on. Missing: the pass has failed. */
+  readonly leftOut?: (why: string) => void;
 }
 
 const HEARTBEAT_MS = 5_000;
@@ -97,10 +99,10 @@ const heartbeatMs = ({ unreachable_after_ms, lease_ms }: PlanLimits): number =>
   Math.max(100, Math.floor(Math.min(HEARTBEAT_MS, unreachable_after_ms / 3, lease_ms / 3)));
 
 /** Builds the context. Its loop does not run before the first wake. */
-export function createContext({ failed, ...ground }: Ground): Context {
+export function createContext({ failed, leftOut, ...ground }: Ground): Context {
   const { store, limits, clock, seed, say } = ground;
   const heartbeat_ms = heartbeatMs(limits);
   const idleness = createIdleness(clock, FRESH_BEATS * heartbeat_ms);
-  const loop = createLoop({ store, limits, idleness, monotonic: clock, seed, say, failed });
+  const loop = createLoop({ store, limits, idleness, monotonic: clock, seed, say, failed, leftOut });
   return { ...ground, loop, readings: createReadings(clock), idleness, heartbeat_ms };
 }

@@ -1,5 +1,6 @@
 // The server's one loop. Every change wakes it; it then plans from the whole state and commits the plan.
 
+import { BrokenLawError } from "../core/laws/laws";
 import { plan } from "../core/plan/plan";
 import type { Blocked, Plan, PlanLimits, Snapshot } from "../core/pass/snapshot";
 import type { State } from "../core/model/rows-state";
@@ -21,6 +22,11 @@ export interface LoopOptions {
   readonly say: (line: string) => void;
   /** Called with the error of a failed pass: a bug, or a disk that no longer accepts commits. */
   readonly failed: (error: unknown) => void;
+  /**
+   * Called with what is said when a placement broke a law on some nodes: from then on nothing is placed there, and the
+   * rest of the cluster goes on. Missing: the pass has failed.
+   */
+  readonly leftOut: ((why: string) => void) | undefined;
 }
 
 export interface Loop extends Pick<Listening, "contacts" | "listening_ms" | "lastSeen" | "heardOf" | "skewed"> {
@@ -75,7 +81,8 @@ export function createLoop(options: LoopOptions): Loop {
   let last: Pick<Plan, "blocked" | "notices" | "queue"> = { blocked: [], notices: [], queue: [] };
   let timer: ReturnType<typeof setTimeout> | undefined;
   const unlisten = store.onCommit(() => wake());
-  const snapshot = (state: State, now_ms: Ms): Snapshot => snapshotOf(options, listening, state, now_ms);
+  const shunned = createShunned(options);
+  const snapshot = snapshotsOf(options, listening, shunned);
 
   function wake(): void {
     if (desk.phase === "planning") desk.phase = "again";
@@ -94,7 +101,7 @@ export function createLoop(options: LoopOptions): Loop {
     desk.phase = "planning";
     clearTimeout(timer);
     const committed = store.commit("plan", (draft) => passOver(draft, snapshot(draft.state, draft.now_ms)));
-    const done = await committed.catch(couldNotCommit(options));
+    const done = await committed.catch(couldNotCommit(options, shunned));
     next(done?.value ?? null);
   }
 
@@ -119,7 +126,7 @@ export function createLoop(options: LoopOptions): Loop {
     snapshot,
     blocked: () => last.blocked,
     queue: () => last.queue,
-    notices: () => (fenced === null ? last.notices : [fenced, ...last.notices]),
+    notices: () => [...(fenced === null ? [] : [fenced]), ...shunned.notices, ...last.notices],
     heard: (node_id, now_ms) => (listening.heard(node_id, now_ms) ? wake() : undefined),
     gone: (node_id) => (listening.gone(node_id) ? wake() : undefined),
     fenced: () => fenced,
@@ -159,26 +166,53 @@ function createDeciding(): Pick<Loop, "decides" | "onDecided"> & { readonly pass
   };
 }
 
+/** The nodes on which a placement has broken a law, until the server restarts. */
+interface Shunned {
+  readonly ids: Set<string>;
+  readonly notices: string[];
+  /** Takes a failed commit. Returns whether the next pass can do without the nodes on account of which it failed. */
+  take(error: unknown): boolean;
+}
+
+function createShunned({ store, leftOut }: Pick<LoopOptions, "store" | "leftOut">): Shunned {
+  const ids = new Set<string>();
+  const notices: string[] = [];
+  return {
+    ids,
+    notices,
+    take(error) {
+      if (leftOut === undefined || !(error instanceof BrokenLawError)) return false;
+      const nodes = error.nodes.filter((id) => !ids.has(id));
+      if (nodes.length === 0) return false;
+      for (const id of nodes) ids.add(id);
+      const names = nodes.map((id) => store.state.nodes.get(id)?.name ?? id).join(", ");
+      const notice = `nothing is placed on ${names} until the server restarts, please report this: ${error.message}`;
+      notices.push(notice);
+      leftOut(notice);
+      return true;
+    },
+  };
+}
+
 /**
  * Returns the handler of a failed commit. A full disk may have room again, and a change that is too large may be
- * smaller later, so the loop says so and tries again. Any other failure is passed to `failed`, which stops the server.
+ * smaller later, so the loop says so and tries again; so it does without the nodes on which a law was broken. Any other
+ * failure is passed to `failed`, which stops the server.
  */
 const couldNotCommit =
-  ({ failed, say }: Pick<LoopOptions, "failed" | "say">) =>
+  ({ failed, say }: Pick<LoopOptions, "failed" | "say">, shunned: Shunned) =>
   (error: unknown): null => {
+    if (shunned.take(error)) return null;
     const code = error instanceof StorageError ? error.code : null;
     if (code === "too_large") say(`the plan could not be written, it is tried again: ${messageOf(error)}`);
     else if (code !== "storage_full") failed(error);
     return null;
   };
 
-function snapshotOf(
-  { store, limits, seed, idleness }: LoopOptions,
-  listening: Listening,
-  state: State,
-  now_ms: Ms,
-): Snapshot {
-  const contacts = listening.contacts();
-  const [listening_ms, idle] = [listening.listening_ms(), idleness.facts()];
-  return { state, spec: store.spec, contacts, listening_ms, idle, now_ms, seed: seed(), limits };
-}
+const snapshotsOf =
+  ({ store, limits, seed, idleness }: LoopOptions, listening: Listening, { ids: shunned }: Shunned) =>
+  (state: State, now_ms: Ms): Snapshot => {
+    const contacts = listening.contacts();
+    const [listening_ms, idle] = [listening.listening_ms(), idleness.facts()];
+    return { state, spec: store.spec, contacts, listening_ms, idle, now_ms, seed: seed(), limits, shunned };
+  };

@@ -131,6 +131,7 @@ async function serve(opened: Opened): Promise<RunningServer> {
     process: { uid: accountOfProcess().uid, boot_id: bootId() },
     say: (line) => options.say(line),
     failed: (error) => fail(error),
+    leftOut: (why) => options.say(why),
     hosts: hostNames(self().hostname, hosts, listen),
     url: () => url,
   });

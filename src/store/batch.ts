@@ -1,8 +1,8 @@
 // One batch: the waiting transactions that become durable together. They run one after another on a shared draft.
 
-import { assert, AssertionError } from "../core/assert";
+import { assert } from "../core/assert";
 import type { Law } from "../core/laws/law";
-import { breachOf, isSkipped, sayBreach } from "../core/laws/laws";
+import { breachOf, BrokenLawError, isSkipped } from "../core/laws/laws";
 import { HOUSE_LIMITS } from "../core/limits";
 import type { Change, ClusterRow, State } from "../core/model/rows-state";
 import type { Bytes, Ms } from "../core/units";
@@ -153,7 +153,7 @@ function attempt(waiting: QueuedTransaction, below: Layer, revision: number, con
   }
 }
 
-/** Throws AssertionError if the transaction breaks a law, which is a bug of the code that made the transaction. */
+/** Throws BrokenLawError if the transaction breaks a law. */
 function obey(actor: string, below: Layer, layer: Layer, revision: number, context: AttemptContext): void {
   const { laws, hasEnded, now_ms } = context;
   if (laws.list.length === 0 || (layer.changes.size === 0 && layer.cluster === null)) return;
@@ -162,7 +162,7 @@ function obey(actor: string, below: Layer, layer: Layer, revision: number, conte
   const after = Object.create(layer.state, { cluster: { value: cluster } }) as State;
   const moment = { actor, before: below.state, after, changes: layer.changes.values(), hasEnded };
   const breach = breachOf({ ...moment, thorough: laws.thorough }, laws.list);
-  if (breach !== null) throw new AssertionError(sayBreach(breach, actor));
+  if (breach !== null) throw new BrokenLawError(breach, actor);
 }
 
 function writtenRows(layer: Layer, at_ms: Ms): WrittenRow[] {

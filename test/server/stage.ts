@@ -74,7 +74,7 @@ async function makeApi(
   { now, wall }: { readonly now: () => number; readonly wall: () => number },
   said: string[],
   failed: (error: unknown) => void,
-  { limits: changed = {}, node_tests: tests = [], findings = {}, laws = ALL_LAWS }: StageOptions,
+  { limits: changed = {}, node_tests: tests = [], findings = {}, laws = ALL_LAWS, leftOut }: StageOptions,
 ): Promise<RunningApi> {
   const seed = dice();
   const random = (bytes: number): Uint8Array => Buffer.from(seed(), "hex").subarray(0, bytes);
@@ -97,6 +97,7 @@ async function makeApi(
     version: "0.1.0",
     say: (line) => void said.push(line),
     failed,
+    ...(leftOut === undefined ? {} : { leftOut }),
     hosts: new Set(["box1"]),
     url: () => "https://box1:4400",
   });
@@ -108,6 +109,8 @@ export interface StageOptions {
   readonly findings?: FindingOverrides;
   /** Left out: all of them. */
   readonly laws?: typeof ALL_LAWS;
+  /** Left out: a law that the plan breaks fails the test. */
+  readonly leftOut?: (why: string) => void;
 }
 
 export async function makeStage(options: StageOptions = {}): Promise<Stage> {

@@ -8,6 +8,11 @@ export interface Law {
   readonly says: string;
   /** Returns one line for each row that breaks the rule. */
   readonly broken: (look: MomentRows) => readonly string[];
+  /**
+   * Returns the ids of the nodes on which it is broken. Missing for a rule that is not kept node by node: what one node
+   * says can break no such rule.
+   */
+  readonly nodes?: (look: MomentRows) => readonly string[];
 }
 
 /** Returns the lines of those rows that break a rule. `breaks` returns null for a row that keeps the rule. */

@@ -1,6 +1,7 @@
 // All laws of the committed state, and the check of a transaction against them. A transaction that breaks a law shows a
 // bug, and nothing of it is kept.
 
+import { AssertionError } from "../assert";
 import type { Law } from "./law";
 import { rowsOf, type Moment } from "./moment";
 import { PLACING_LAWS } from "./placing";
@@ -17,6 +18,18 @@ export const LAWS: readonly Law[] = [...TASK_LAWS, ...PLACING_LAWS, ...RECORD_LA
 export interface Breach {
   readonly law: Law;
   readonly rows: readonly string[];
+  /** The ids of the nodes on which it is broken; none for a law that is not kept node by node. */
+  readonly nodes: readonly string[];
+}
+
+/** The error of a transaction that breaks a law, which is a bug of the code that made it. */
+export class BrokenLawError extends AssertionError {
+  readonly nodes: readonly string[];
+
+  constructor(breach: Breach, actor: string) {
+    super(sayBreach(breach, actor));
+    this.nodes = breach.nodes;
+  }
 }
 
 /** A pass that changes more rows than this is large. Of large passes, every eighth is checked. */
@@ -34,7 +47,7 @@ export function breachOf(moment: Moment, laws: readonly Law[] = LAWS): Breach | 
   const look = rowsOf(moment);
   for (const law of laws) {
     const rows = law.broken(look);
-    if (rows.length > 0) return { law, rows };
+    if (rows.length > 0) return { law, rows, nodes: law.nodes?.(look) ?? [] };
   }
   return null;
 }
@@ -42,7 +55,7 @@ export function breachOf(moment: Moment, laws: readonly Law[] = LAWS): Breach | 
 const ROWS_SAID = 10;
 
 /** Returns a breach in words: `law task-moves is broken by plan (…): web.api.0 …`. */
-export function sayBreach({ law, rows }: Breach, actor: string): string {
+export function sayBreach({ law, rows }: Omit<Breach, "nodes">, actor: string): string {
   const more = rows.length > ROWS_SAID ? `; and ${rows.length - ROWS_SAID} more` : "";
   return `law ${law.name} is broken by ${actor} (${law.says}): ${rows.slice(0, ROWS_SAID).join("; ")}${more}`;
 }

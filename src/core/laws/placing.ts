@@ -63,12 +63,12 @@ export const PLACING_LAWS: readonly Law[] = [
   {
     name: "node-capacity",
     says: "what is placed on a node fits into its cores, memory, disk and countables beside all that is promised there",
-    broken: (look) => eachNode(look, overbooked),
+    ...eachNode(overbooked),
   },
   {
     name: "card-capacity",
     says: "a card is there, a whole one has one owner, and shares of one fit into its memory",
-    broken: (look) => eachNode(look, overdealt),
+    ...eachNode(overdealt),
   },
   {
     name: "granted-account",
@@ -83,7 +83,7 @@ export const PLACING_LAWS: readonly Law[] = [
   {
     name: "ports-unique",
     says: "no two tasks of a machine publish the same port to the same side",
-    broken: (look) => eachNode(look, doublePorts),
+    ...eachNode(doublePorts),
   },
 ];
 
@@ -160,8 +160,13 @@ interface Booked {
   readonly beside: readonly Holding[];
 }
 
-const eachNode = (look: MomentRows, broken: (booked: Booked) => readonly string[]): string[] =>
-  bookedOf(look).flatMap(broken);
+/** Makes a rule of one that each node keeps by itself. */
+function eachNode(lines: (booked: Booked) => readonly string[]): Pick<Law, "broken" | "nodes"> {
+  return {
+    broken: (look) => bookedOf(look).flatMap(lines),
+    nodes: (look) => bookedOf(look).flatMap((booked) => (lines(booked).length > 0 ? [booked.node.id] : [])),
+  };
+}
 
 const known = new WeakMap<MomentRows, readonly Booked[]>();
 

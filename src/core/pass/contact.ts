@@ -100,9 +100,12 @@ function factOf(snapshot: Snapshot, row: NodeRow): NodeFact {
   const since_ms = isNew(row) && next === "connected" ? row.joined_ms : snapshot.now_ms;
   const node = next === row.contact ? row : { ...row, contact: next, contact_ms: since_ms };
   const heard = seen?.connected === true && next === "connected";
-  const usable = heard && row.admission === "ready" && !isDraining(row) && !isUnable(row);
+  const usable = heard && row.admission === "ready" && !isDraining(row) && !isUnable(row) && !isShunned(snapshot, row);
   return { node, silence_ms, heard, usable, sound: cardsOf(row.devices).sound };
 }
+
+/** Returns whether nothing is placed on a node, since a placement there has broken a law. */
+export const isShunned = ({ shunned }: Snapshot, { id }: NodeRow): boolean => shunned?.has(id) === true;
 
 /** Returns whether the node's agent says that it can begin no task now. */
 export const isUnable = ({ facts: { unable } }: NodeRow): boolean => unable !== null && unable !== undefined;

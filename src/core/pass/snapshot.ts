@@ -41,6 +41,8 @@ export interface Snapshot {
    */
   readonly seed: string;
   readonly limits: PlanLimits;
+  /** The ids of nodes on which a placement has broken a law. Nothing is placed there. Missing: none. */
+  readonly shunned?: ReadonlySet<string>;
 }
 
 /** Every bound and delay that the plan obeys. */

@@ -1,6 +1,6 @@
 // Every condition that a node must meet for a slot, each with its reason in words and whether time can ever help.
 
-import { isUnable } from "../pass/contact";
+import { isShunned, isUnable } from "../pass/contact";
 import { sayDraining } from "../pass/drain";
 import { formatAge, formatLabelCheck } from "../format";
 import { found, type Found } from "./found";
@@ -72,6 +72,9 @@ function checkState({ pass }: Look, room: Room): Found | null {
   if (isUnable(node)) {
     const why = node.facts.unable ?? "";
     return found("state", `can take no tasks: ${why}`, { detail: `can take no tasks: ${why}` });
+  }
+  if (isShunned(pass.snapshot, node)) {
+    return found("state", "are left out, since a placement there broke a law of the server");
   }
   return found("state", "are being drained", { detail: sayDraining(node) ?? "cannot be used" });
 }

@@ -1,7 +1,7 @@
 // Every law has transactions that break it, and is named by them together with the rows; what is right breaks none.
 
 import { describe, expect, test } from "bun:test";
-import { isSkipped, LAWS, sayBreach } from "../../../src/core/laws/laws";
+import { breachOf, isSkipped, LAWS, sayBreach } from "../../../src/core/laws/laws";
 import type { Change, State } from "../../../src/core/model/rows-state";
 import type { RunRow, SlotRow } from "../../../src/core/model/rows-work";
 import type { TaskRow } from "../../../src/core/model/rows-task";
@@ -22,7 +22,7 @@ import {
   uidOf,
 } from "../../support/build";
 import { buildUser } from "../../support/users";
-import { brokenBy } from "../../support/moment";
+import { brokenBy, momentOf } from "../../support/moment";
 
 const card = buildDevice("gpu-1");
 const box = buildNode("box", { devices: [card], ordinal: 1, capacity: { countables: { licence: 1 } } });
@@ -330,6 +330,10 @@ describe("a law", () => {
   }
   test("is never without a transaction that breaks it, and has a name of its own", () => {
     expect(Object.keys(CASES)).toEqual(LAWS.map(({ name }) => name));
+  });
+  test.each(["node-capacity", "card-capacity", "ports-unique"])("%s names the node on which it is broken", (law) => {
+    const [{ before = state, changes }] = CASES[law] as [(typeof CASES)[string][number]];
+    expect(breachOf(momentOf(before, changes, "plan"))?.nodes).toEqual([box.id]);
   });
   test("is told with its name, who broke it and the rows", () => {
     const [law] = LAWS;

@@ -1,0 +1,47 @@
+// What the server's loop does when a pass cannot be committed.
+
+import { expect, test } from "bun:test";
+import type { Law } from "../../src/core/laws/law";
+import { heardNode } from "./hand-agent";
+import { makeStage } from "./stage";
+
+const TABOO: Law = {
+  name: "taboo",
+  says: "nothing is placed on box1",
+  broken: ({ sample, after }) =>
+    sample.flatMap((task) => (after.nodes.get(task.node_id)?.name === "box1" ? [task.uid] : [])),
+  nodes: ({ after }) =>
+    after.nodes
+      .values()
+      .filter(({ name }) => name === "box1")
+      .map(({ id }) => id)
+      .toArray(),
+};
+
+test("a law that is broken on one node leaves that node out, and the rest of the cluster goes on", async () => {
+  const said: string[] = [];
+  const stage = await makeStage({
+    laws: { list: [TABOO], thorough: false },
+    leftOut: (why) => void said.push(why),
+  });
+  await heardNode(stage, "box1");
+  const run = (host: string) => {
+    const job = { run: "true", user: "bob", place: { hosts: [host] } };
+    return stage.call("POST", "/v1/runs", {
+      as: "bob",
+      body: { job, name: null, project: null, wait_for_nodes: true },
+    });
+  };
+  expect((await run("box1")).status).toBe(200);
+  await stage.planned();
+  expect(said).toEqual([expect.stringContaining("nothing is placed on box1 until the server restarts")]);
+  expect(said[0]).toContain("law taboo is broken by plan");
+  await heardNode(stage, "box2");
+  expect((await run("box2")).status).toBe(200);
+  await stage.planned();
+  const { tasks, nodes } = stage.api.store.state;
+  expect([...tasks.values()].map(({ node_id }) => nodes.get(node_id)?.name)).toEqual(["box2"]);
+  expect(stage.api.loop.blocked()).toMatchObject([{ nodes: [{ node: "box1", checks: [{ check: "state" }] }, {}] }]);
+  expect(stage.api.loop.notices()[0]).toBe(said[0]!);
+  await stage.close();
+});
