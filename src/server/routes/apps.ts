@@ -16,7 +16,7 @@ import { requireGrants, requireLeases } from "../access/grants";
 import { notFound, RefusedError } from "../refused";
 import { page, wholeOrPage } from "../http/query";
 import { route } from "./route";
-import { requireReplicas, requireRoom } from "../work/require-room";
+import { requireRoom, withinReplicas } from "../work/require-room";
 import { appView as viewOf } from "../views/app";
 import { pendingOf } from "./tasks";
 
@@ -72,9 +72,7 @@ export const APP_ROUTES = [
         requireGrants(who, wanted.decl.workloads);
         requireLeases(api.limits.lease_ms, wanted.decl.workloads);
         requireRoom(api, who.name);
-        const applied = applyApp(draft, wanted);
-        requireReplicas(draft.state, who.name);
-        return applied;
+        return withinReplicas(draft, api.store.spec, () => applyApp(draft, wanted));
       });
       return { ...done, runs: [...done.runs], changes: [...done.changes] };
     },

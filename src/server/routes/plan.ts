@@ -4,7 +4,7 @@ import { applyRequest } from "../../wire/api/apps";
 import { type PlanView, planView } from "../../wire/api/plans";
 import { applyApp } from "../work/apply";
 import { findApp, workloadsOf } from "../work/apps";
-import { requireReplicas } from "../work/require-room";
+import { withinReplicas } from "../work/require-room";
 import { dryRun } from "../work/dry";
 import { requireGrants, requireLeases } from "../access/grants";
 import { route } from "./route";
@@ -26,11 +26,9 @@ export const PLAN_ROUTES = [
       requireGrants(who, decl.workloads);
       requireLeases(api.limits.lease_ms, decl.workloads);
       const before = findApp(api.store.state, project, decl.app);
-      const { value, ops, blocked, notices, state } = dryRun(api, who.name, (draft) => {
-        const applied = applyApp(draft, wanted);
-        requireReplicas(draft.state, who.name);
-        return applied;
-      });
+      const { value, ops, blocked, notices, state } = dryRun(api, who.name, (draft, spec) =>
+        withinReplicas(draft, spec, () => applyApp(draft, wanted)),
+      );
       const app_uid = findApp(state, project, decl.app)?.uid;
       const own = new Set(
         app_uid === undefined

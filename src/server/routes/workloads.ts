@@ -7,7 +7,7 @@ import type { Draft } from "../../store/store";
 import { scaleRequest, type WorkloadDetail, workloadDetail } from "../../wire/api/apps";
 import { doneAnswer } from "../../wire/api/answers";
 import { mayTouch } from "../access/access";
-import { requireReplicas } from "../work/require-room";
+import { withinReplicas } from "../work/require-room";
 import { askedAgain, findApp, putWorkload } from "../work/apps";
 import { notFound, RefusedError } from "../refused";
 import { route, type Ask } from "./route";
@@ -51,14 +51,14 @@ export const WORKLOAD_ROUTES = [
       if (replicas > ASK_LIMITS.replicas) {
         throw new RefusedError("bad_request", `replicas: at most ${ASK_LIMITS.replicas}`);
       }
-      return ask.commit((draft) => {
-        const done = changed(draft, ask, "scaled", `to ${replicas}`, (row) => {
-          if (row.kind !== "service") throw notOne(row, "a service is scaled");
-          return { ...row, settings: { ...row.settings, replicas } };
-        });
-        requireReplicas(draft.state, ask.who.name);
-        return done;
-      });
+      return ask.commit((draft) =>
+        withinReplicas(draft, ask.api.store.spec, () =>
+          changed(draft, ask, "scaled", `to ${replicas}`, (row) => {
+            if (row.kind !== "service") throw notOne(row, "a service is scaled");
+            return { ...row, settings: { ...row.settings, replicas } };
+          }),
+        ),
+      );
     },
   }),
   route({

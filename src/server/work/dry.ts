@@ -8,7 +8,7 @@ import type { Blocked, Op } from "../../core/pass/snapshot";
 import type { TaskSpec } from "../../core/model/workload";
 import { draftOn, layerOver } from "../../store/draft";
 import { emptyState } from "../../store/live";
-import type { Draft } from "../../store/store";
+import type { Draft, Store } from "../../store/store";
 import { hashOf } from "../http/body";
 import type { Context } from "../context";
 
@@ -28,7 +28,7 @@ const PASSES = 12;
 export function dryRun<T>(
   context: Context,
   actor: string,
-  transact: (draft: Draft) => T,
+  transact: (draft: Draft, spec: Store["spec"]) => T,
   base: State = context.store.state,
   passes = PASSES,
 ): DryRun<T> {
@@ -55,7 +55,7 @@ export function dryRun<T>(
       },
     },
   });
-  const value = transact(draft);
+  const value = transact(draft, spec);
   const ops: Op[] = [];
   for (let pass = 1; ; pass++) {
     const planned = plan({ ...context.loop.snapshot(draft.state, now_ms), spec });

@@ -1,7 +1,10 @@
 // Refuses new work while the server cannot take any. A disk that is nearly full must keep room for ends and stops, and
 // one person's work must leave room for the others'.
 
+import { isFinal } from "../../core/model/lifecycle";
 import type { State } from "../../core/model/rows-state";
+import type { TaskSpec } from "../../core/model/workload";
+import type { Draft } from "../../store/store";
 import type { Context } from "../context";
 import { RefusedError } from "../refused";
 
@@ -12,8 +15,8 @@ const OPEN_LIMIT = 100_000;
 const OPEN_LIMIT_EACH = OPEN_LIMIT / 2;
 
 /**
- * The most replicas of all services together, and of one person's. A daemon counts as one on every node. Beyond this a
- * pass of the planner is slow.
+ * The most replicas of all services together, and of one person's. A daemon counts as one on every node, a gang as its
+ * members. Beyond this a pass of the planner is slow, and so is a list of what waits.
  */
 const REPLICAS_LIMIT = 50_000;
 const REPLICAS_LIMIT_EACH = 20_000;
@@ -58,23 +61,52 @@ function openOf({ runs, workloads }: State, user: string): number {
   return own;
 }
 
-/** Throws RefusedError if services and daemons, as a commit would leave them, are more than the planner can hold. */
-export function requireReplicas({ workloads, nodes }: State, user: string): void {
+type Spec = (hash: string) => Pick<TaskSpec, "members">;
+
+/**
+ * Makes a change of what is wanted. Throws RefusedError if the services, daemons and gangs of somebody, or those of all
+ * together, are more by it than before and more than the planner can hold. Whoever has too many by other ways, such as
+ * daemons in a cluster that has grown, can still ask for fewer.
+ */
+export function withinReplicas<T>(draft: Draft, spec: Spec, change: () => T): T {
+  const before = replicasOf(draft.state, spec);
+  const value = change();
+  const after = replicasOf(draft.state, spec);
+  for (const [user, count] of after.of) {
+    const most = REPLICAS_LIMIT_EACH;
+    if (count > most && count > (before.of.get(user) ?? 0)) throw tooMany(`of ${user}`, count, most);
+  }
+  if (after.all > REPLICAS_LIMIT && after.all > before.all) throw tooMany("of all", after.all, REPLICAS_LIMIT);
+  return value;
+}
+
+interface Replicas {
+  readonly all: number;
+  readonly of: ReadonlyMap<string, number>;
+}
+
+/** Counts the replicas of services and daemons, and the members of open gangs. Other runs are counted as runs. */
+function replicasOf({ workloads, runs, nodes }: State, spec: Spec): Replicas {
   let all = 0;
-  let own = 0;
+  const of = new Map<string, number>();
+  const add = (user: string, count: number): void => {
+    all += count;
+    of.set(user, (of.get(user) ?? 0) + count);
+  };
   for (const row of workloads.values()) {
     if (row.kind === "job" || row.removing) continue;
-    const count = row.kind === "daemon" ? nodes.size : row.settings.replicas;
-    all += count;
-    if (row.user === user) own += count;
+    add(row.user, row.kind === "daemon" ? nodes.size : row.settings.replicas);
   }
-  const mine = own > REPLICAS_LIMIT_EACH;
-  if (!mine && all <= REPLICAS_LIMIT) return;
-  const whose = mine ? `the services and daemons of ${user}` : "all services and daemons";
-  const [sum, most] = mine ? [own, REPLICAS_LIMIT_EACH] : [all, REPLICAS_LIMIT];
-  throw new RefusedError(
-    "too_many",
-    `${whose} would have ${sum} replicas together, at most ${most}`,
-    "Ask for fewer, or scale other services down first",
-  );
+  for (const run of runs.values()) {
+    const { members } = spec(run.spec_hash);
+    if (members > 1 && run.cancel === null && !isFinal(run.state)) add(run.user, members);
+  }
+  return { all, of };
 }
+
+const tooMany = (whose: string, sum: number, most: number): RefusedError =>
+  new RefusedError(
+    "too_many",
+    `the services, daemons and gangs ${whose} would have ${sum} replicas together, at most ${most}`,
+    "Ask for fewer, scale other services down first, or wait until gangs are done",
+  );
