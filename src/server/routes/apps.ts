@@ -17,7 +17,7 @@ import { notFound, RefusedError } from "../refused";
 import { page, wholeOrPage } from "../http/query";
 import { route } from "./route";
 import { requireRoom, withinReplicas } from "../work/require-room";
-import { appView as viewOf } from "../views/app";
+import { appView as viewOf, countsOf } from "../views/app";
 import { pendingOf } from "./tasks";
 
 /** Returns the app that a text declares, in the project that the text names or else in `project`. */
@@ -95,13 +95,15 @@ export const APP_ROUTES = [
     summary: "All apps",
     query: page,
     handle({ api, query }) {
-      const pending = pendingOf(api);
-      const all = api.store.state.apps
+      const { state } = api.store;
+      const counts = countsOf(state, pendingOf(api));
+      const workloads = Map.groupBy(state.workloads.values(), ({ app_uid }) => app_uid);
+      const all = state.apps
         .values()
         .toArray()
         .sort((a, b) => compareText(a.project, b.project) || compareText(a.name, b.name));
       const { items, next } = wholeOrPage(query, all);
-      return { apps: items.map((app) => viewOf(app, api.store.state, pending)), next };
+      return { apps: items.map((app) => viewOf(app, state, counts, workloads.get(app.uid) ?? [])), next };
     },
   }),
   route({
@@ -111,7 +113,12 @@ export const APP_ROUTES = [
     summary: "One app and, for its owners, its spec",
     handle({ api, params, who }): z.infer<typeof appDetail> {
       const app = requireApp(api, params.project, params.app);
-      return { ...viewOf(app, api.store.state, pendingOf(api)), text: mayTouch(who, app) ? app.text : null };
+      const { state } = api.store;
+      const counts = countsOf(
+        state,
+        pendingOf(api, ({ app_uid }) => app_uid === app.uid),
+      );
+      return { ...viewOf(app, state, counts), text: mayTouch(who, app) ? app.text : null };
     },
   }),
   route({

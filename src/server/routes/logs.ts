@@ -29,8 +29,8 @@ export const LOG_ROUTES = [
       touch(meant, `the output of ${params.ref}`);
       const task = tasksOf(api.store, wish.attempt === undefined ? meant : { ...meant, attempt: wish.attempt })[0];
       if (task === undefined) {
-        const why =
-          pendingOf(api).find(({ owner_uid }) => owner_uid === meant.owner_uid)?.view.reason ?? "it was never started";
+        const [waiting] = pendingOf(api, ({ owner_uid }) => owner_uid === meant.owner_uid);
+        const why = waiting?.view().reason ?? "it was never started";
         throw new RefusedError("conflict", `${params.ref} has no output yet: ${why}`, "orch explain says more");
       }
       const release = api.quotas.take("logs", who.name, link.source);

@@ -2,8 +2,9 @@
 
 import { compareText } from "../../core/canonical";
 import { z } from "zod";
-import { isPart, parseApp } from "../../core/model/task";
-import { type TaskView, taskView } from "../../wire/api/tasks";
+import type { TaskRow } from "../../core/model/rows-task";
+import { isPart, parseApp, seenSlot } from "../../core/model/task";
+import { taskView } from "../../wire/api/tasks";
 import { list } from "../../wire/api/answers";
 import type { Api } from "./api";
 import { notFound } from "../refused";
@@ -12,9 +13,12 @@ import { route } from "./route";
 import { type Ended, flag, page, pageOf, short } from "../http/query";
 import { type Pending, pendingSlots, taskView as viewOf } from "../views/task";
 
-/** The slots that wait now. */
-export const pendingOf = (api: Api): Pending[] =>
-  pendingSlots({ state: api.store.state, spec: api.store.spec, blocked: api.loop.blocked(), now_ms: api.store.now() });
+/** The slots that wait now, of all owners or of some. */
+export const pendingOf = (
+  { store, loop }: Pick<Api, "store" | "loop">,
+  isMeant?: Parameters<typeof pendingSlots>[1],
+): Generator<Pending> =>
+  pendingSlots({ state: store.state, spec: store.spec, blocked: loop.blocked(), now_ms: store.now() }, isMeant);
 
 export const TASK_ROUTES = [
   route({
@@ -26,21 +30,14 @@ export const TASK_ROUTES = [
     handle({ api, query, who }) {
       const { state, history } = api.store;
       const uid = query.app === undefined ? null : requireApp(api, query.app, who.project);
-      const living = [
-        ...state.tasks
-          .values()
-          .filter((task) => uid === null || task.app_uid === uid)
-          .map((task) => viewOf(task, state)),
-        ...pendingOf(api)
-          .filter((one) => uid === null || one.app_uid === uid)
-          .map(({ view }) => view),
-      ].sort(byName);
-      const ended = (limit: number, after: string | null): Ended<TaskView>[] =>
+      const isMeant = ({ app_uid }: { readonly app_uid: string | null }): boolean => uid === null || app_uid === uid;
+      const living: Listed[] = [...state.tasks.values().filter(isMeant), ...pendingOf(api, isMeant)].sort(byName);
+      const ended = (limit: number, after: string | null): Ended<Listed>[] =>
         history
           .tasks({ limit, ...(uid === null ? {} : { app_uid: uid }), ...(after === null ? {} : { before_uid: after }) })
-          .map((task) => ({ key: task.uid, view: viewOf(task, state) }));
-      const { items: tasks, next } = pageOf(query, living, query.all === true ? ended : null);
-      return { tasks, next };
+          .map((task) => ({ key: task.uid, view: task }));
+      const { items, next } = pageOf(query, living, query.all === true ? ended : null);
+      return { tasks: items.map((one) => ("view" in one ? one.view() : viewOf(one, state))), next };
     },
   }),
   route({
@@ -54,9 +51,9 @@ export const TASK_ROUTES = [
       const waiting =
         meant.attempt !== null
           ? undefined
-          : pendingOf(api).find((one) => one.owner_uid === meant.owner_uid && isPart(meant, one));
+          : pendingOf(api, ({ owner_uid }) => owner_uid === meant.owner_uid).find((one) => isPart(meant, one));
       const living = task !== undefined && api.store.state.tasks.has(task.uid);
-      if (waiting !== undefined && !living) return waiting.view;
+      if (waiting !== undefined && !living) return waiting.view();
       if (task === undefined) throw notFound(`${params.ref} has no task`, "orch explain says what it waits for");
       return viewOf(task, api.store.state);
     },
@@ -70,10 +67,13 @@ function requireApp(api: Api, ref: string, own: string): string {
   return uid;
 }
 
-const byName = (a: TaskView, b: TaskView): number =>
+/** What a list shows: a task, or a slot that waits for one. */
+type Listed = TaskRow | Pending;
+
+const byName = (a: Listed, b: Listed): number =>
   compareText(a.app ?? "", b.app ?? "") ||
   (a.run ?? 0) - (b.run ?? 0) ||
   compareText(a.workload, b.workload) ||
-  a.slot - b.slot ||
+  seenSlot(a) - seenSlot(b) ||
   a.member - b.member ||
   a.attempt - b.attempt;

@@ -11,7 +11,7 @@ import { withinReplicas } from "../work/require-room";
 import { askedAgain, findApp, putWorkload } from "../work/apps";
 import { notFound, RefusedError } from "../refused";
 import { route, type Ask } from "./route";
-import { workloadView } from "../views/app";
+import { countsOf, workloadView } from "../views/app";
 import { taskView } from "../views/task";
 import { pendingOf } from "./tasks";
 
@@ -26,16 +26,16 @@ export const WORKLOAD_ROUTES = [
     handle({ api, params, who }): WorkloadDetail {
       const { state } = api.store;
       const row = requireWorkload({ state }, params);
-      const pending = pendingOf(api).filter((one) => one.workload_uid === row.uid);
+      const pending = pendingOf(api, ({ workload_uid }) => workload_uid === row.uid).toArray();
       const tasks = state.tasks
         .values()
         .filter((task) => task.app_uid === row.app_uid && task.workload === row.name)
         .map((task) => taskView(task, state))
         .toArray();
       return {
-        ...workloadView(row, state, pending),
+        ...workloadView(row, state, countsOf(state, pending)),
         settings: { ...row.settings },
-        tasks: [...tasks, ...pending.map(({ view }) => view)],
+        tasks: [...tasks, ...pending.map(({ view }) => view())],
         spec: mayTouch(who, row) ? { ...api.store.spec(row.spec_hash) } : null,
       };
     },

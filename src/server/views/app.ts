@@ -7,13 +7,24 @@ import type { AppView, WorkloadView } from "../../wire/api/apps";
 import { workloadsOf } from "../work/apps";
 import type { Pending } from "./task";
 
-/** Returns the view of a workload. `pending` contains the waiting slots of all workloads. */
-export function workloadView(row: WorkloadRow, state: State, pending: readonly Pending[]): WorkloadView {
-  const owners = new Set([row.uid, row.last_run?.uid]);
-  const running = state.tasks
-    .values()
-    .filter((task) => owners.has(task.owner_uid) && isWanted(task) && task.observed.state === "running")
-    .toArray().length;
+/** How many tasks run by the uid of their workload or run, and how many slots wait by the uid of their workload. */
+export interface Counts {
+  readonly running: ReadonlyMap<string, number>;
+  readonly pending: ReadonlyMap<string, number>;
+}
+
+/** Counts once for all workloads that are shown. */
+export function countsOf({ tasks }: State, waiting: Iterable<Pending>): Counts {
+  const [running, pending] = [new Map<string, number>(), new Map<string, number>()];
+  const count = (counts: Map<string, number>, uid: string): unknown => counts.set(uid, (counts.get(uid) ?? 0) + 1);
+  for (const task of tasks.values())
+    if (isWanted(task) && task.observed.state === "running") count(running, task.owner_uid);
+  for (const { workload_uid } of waiting) if (workload_uid !== null) count(pending, workload_uid);
+  return { running, pending };
+}
+
+export function workloadView(row: WorkloadRow, state: State, counts: Counts): WorkloadView {
+  const running = (uid: string | undefined): number => (uid === undefined ? 0 : (counts.running.get(uid) ?? 0));
   const run = row.last_run;
   return {
     name: row.name,
@@ -24,18 +35,23 @@ export function workloadView(row: WorkloadRow, state: State, pending: readonly P
     version: row.version,
     replicas: row.settings.replicas,
     removing: row.removing,
-    running,
-    pending: pending.filter((one) => one.workload_uid === row.uid).length,
+    running: running(row.uid) + running(row.last_run?.uid),
+    pending: counts.pending.get(row.uid) ?? 0,
     last_run: run === null ? null : { run: run.run, state: state.runs.get(run.uid)?.state ?? run.state },
   };
 }
 
-export const appView = (app: AppRow, state: State, pending: readonly Pending[]): AppView => ({
+export const appView = (
+  app: AppRow,
+  state: State,
+  counts: Counts,
+  workloads: readonly WorkloadRow[] = workloadsOf(state, app.uid),
+): AppView => ({
   name: app.name,
   project: app.project,
   revision: app.revision,
   changed_by: app.changed_by,
   changed_ms: app.changed_ms,
   removing: app.removing,
-  workloads: workloadsOf(state, app.uid).map((row) => workloadView(row, state, pending)),
+  workloads: workloads.map((row) => workloadView(row, state, counts)),
 });

@@ -68,48 +68,66 @@ export interface Waiting {
   readonly now_ms: Ms;
 }
 
-/** A slot that waits for a task: the uids of its owners, and its view. */
-export interface Pending {
+/** The uids of those to whom a slot belongs. `workload_uid` and `app_uid` are null for a run in no app. */
+interface Owners {
   readonly owner_uid: string;
-  /** Null for a run in no app. */
   readonly workload_uid: string | null;
   readonly app_uid: string | null;
-  readonly slot: number;
-  readonly member: number;
-  readonly attempt: number;
-  readonly view: TaskView;
 }
 
-/** Returns every slot that is wanted and has no task. */
-export function pendingSlots(waiting: Waiting): Pending[] {
-  const { state } = waiting;
+/**
+ * A slot that waits for a task, with what lists are sorted by. There may be many, of which a page shows few, so its view
+ * is made when it is shown.
+ */
+export interface Pending extends Owners, Pick<TaskRow, "app" | "run" | "workload" | "slot" | "member" | "attempt"> {
+  readonly view: () => TaskView;
+}
+
+/** Gives every slot that is wanted and has no task, of all owners or of some. */
+export function* pendingSlots(waiting: Waiting, isMeant: (owners: Owners) => boolean = () => true): Generator<Pending> {
+  const { state, blocked } = waiting;
   const served = new Set<string>();
   for (const task of state.tasks.values())
     if (isWanted(task)) served.add(`${slotKey(task.owner_uid, task.slot)}/${task.member}`);
-  const why = new Map(waiting.blocked.map((one) => [slotKey(one.owner_uid, one.slot), one.summary]));
-  const pending: Pending[] = [];
-  const add = (owner: Owner, slot: number, member: number): void => {
-    const key = slotKey(owner.uid, slot);
-    if (served.has(`${key}/${member}`)) return;
-    const row = state.slots.get(key);
-    const reason = why.get(key) ?? owner.reason ?? backoffOf(row, waiting.now_ms);
-    const { uid: owner_uid, workload_uid, app_uid } = owner;
-    const attempt = (row?.attempts ?? 0) + 1;
-    const view = pendingView(owner, slot, member, attempt, crashesIn(row, owner.version), reason);
-    pending.push({ owner_uid, workload_uid, app_uid, slot, member, attempt, view });
-  };
+  const why = new Map(blocked.map((one) => [slotKey(one.owner_uid, one.slot), one]));
   for (const workload of state.workloads.values()) {
     if (workload.removing || workload.kind === "job") continue;
+    const { uid, app_uid, kind, settings } = workload;
+    if (!isMeant({ owner_uid: uid, workload_uid: uid, app_uid })) continue;
+    const slots =
+      kind === "service"
+        ? Array.from({ length: settings.replicas }, (_, slot) => slot)
+        : blocked.flatMap((one) => (one.owner_uid === uid ? [one.slot] : []));
     const owner = ofWorkload(state, workload);
-    if (workload.kind === "service") for (let slot = 0; slot < workload.settings.replicas; slot++) add(owner, slot, 0);
-    else for (const one of waiting.blocked) if (one.owner_uid === workload.uid) add(owner, one.slot, 0);
+    for (const slot of slots)
+      if (!served.has(`${slotKey(uid, slot)}/0`)) yield pendingSlot(waiting, why, owner, slot, 0);
   }
   for (const run of state.runs.values()) {
-    if (isFinal(run.state) || run.cancel !== null) continue;
+    const { uid: owner_uid, workload_uid, app_uid } = run;
+    if (isFinal(run.state) || run.cancel !== null || !isMeant({ owner_uid, workload_uid, app_uid })) continue;
     const { members } = waiting.spec(run.spec_hash);
-    for (let member = 0; member < members; member++) add(ofRun(run), 0, member);
+    const owner = ofRun(run);
+    for (let member = 0; member < members; member++)
+      if (!served.has(`${slotKey(owner_uid, 0)}/${member}`)) yield pendingSlot(waiting, why, owner, 0, member);
   }
-  return pending;
+}
+
+function pendingSlot(
+  { state, now_ms }: Waiting,
+  why: ReadonlyMap<string, Blocked>,
+  owner: Owner,
+  slot: number,
+  member: number,
+): Pending {
+  const { uid: owner_uid, workload_uid, app_uid, app, run, workload } = owner;
+  const key = slotKey(owner_uid, slot);
+  const row = state.slots.get(key);
+  const attempt = (row?.attempts ?? 0) + 1;
+  const view = (): TaskView => {
+    const reason = why.get(key)?.summary ?? owner.reason ?? backoffOf(row, now_ms);
+    return pendingView(owner, slot, member, attempt, crashesIn(row, owner.version), reason);
+  };
+  return { owner_uid, workload_uid, app_uid, app, run, workload, slot, member, attempt, view };
 }
 
 function backoffOf(row: SlotRow | undefined, now_ms: Ms): string | null {

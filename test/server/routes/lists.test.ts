@@ -1,6 +1,6 @@
 // Long lists come in pages: what lives first, then what is over, each thing once and none left out.
 
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import type { Change } from "../../../src/core/model/rows-state";
 import { buildRun, buildSpec, buildTask } from "../../support/build";
 import { NO_LAWS } from "../../support/moment";
@@ -136,4 +136,19 @@ test("an old attempt is found by its number, however many came after it", async 
   }
   const { body } = await stage.call("GET", "/v1/tasks/web.api.0%231", { as: "alice" });
   expect(body["attempt"]).toBe(1);
+});
+
+test("of many members that wait, only those of the page are made into views", async () => {
+  const job = { run: "true", nodes: 50 };
+  const body = { job, name: null, project: null, wait_for_nodes: true };
+  expect((await stage.call("POST", "/v1/runs", { as: "alice", body })).status).toBe(200);
+  await stage.planned();
+  let said = 0;
+  const [blocked] = stage.api.loop.blocked();
+  const counted = Object.defineProperty({ ...blocked! }, "summary", { get: () => `waits, said ${++said} times` });
+  using _spy = spyOn(stage.api.loop, "blocked").mockReturnValue([counted]);
+  const read = await pages("/v1/tasks?limit=20", "tasks", ({ member }) => member);
+  expect(read.map((one) => one.length)).toEqual([20, 20, 10]);
+  expect(read.flat()).toEqual(Array.from({ length: 50 }, (_, member) => member));
+  expect(said).toBe(50);
 });

@@ -29,7 +29,7 @@ test("the crashes of its slot count for the version that crashed, and for no tas
 
 test("a slot that waits says how often it has crashed", () => {
   const waiting = { state: state({ tasks: [] }), spec: () => buildSpec(), blocked: [], now_ms: 0 };
-  expect(pendingSlots(waiting).map(({ view }) => view.crashes)).toEqual([3]);
+  expect([...pendingSlots(waiting)].map(({ view }) => view().crashes)).toEqual([3]);
 });
 
 test("an end says why in a field; ends of before have none", () => {
