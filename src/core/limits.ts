@@ -138,6 +138,13 @@ export const QUOTAS = {
   watchers: { each: 128, source: 512, all: 1_000, noun: "watchers", hint: "End one of them, or try again later" },
   logs: { each: 256, source: 1_024, all: 4_096, noun: "open logs", hint: "End one of them, or try again later" },
   requests: { each: 128, source: 512, all: 4_096, noun: "open requests", hint: "Wait for answers before you ask more" },
+  dry_runs: {
+    each: 4,
+    source: 16,
+    all: 16,
+    noun: "plans under way",
+    hint: "Wait for their answers before you ask more",
+  },
   greetings: {
     each: 512,
     source: 512,

@@ -6,6 +6,7 @@ import { createSessions, type Sessions } from "../agents/sessions";
 import { createLongAnswers, type LongAnswers } from "../http/long-answers";
 import { createQuotas, type Quotas } from "../http/quotas";
 import { createWatch, type Watch } from "../watch";
+import { createTurns } from "../work/dry";
 
 export interface Api extends Context {
   readonly auth: Auth;
@@ -13,6 +14,8 @@ export interface Api extends Context {
   readonly watch: Watch;
   readonly quotas: Quotas;
   readonly longAnswers: LongAnswers;
+  /** Dry runs take turns: a pass of one of them is as long as a pass of the loop. */
+  readonly dryTurn: ReturnType<typeof createTurns>;
   /** Names, besides IP literals and localhost, under which requests may come; in lower case. */
   readonly hosts: ReadonlySet<string>;
   /** Returns the address that other machines use, for join commands. */
@@ -35,7 +38,17 @@ export function createApi(ground: Ground & Pick<Api, "hosts" | "url">): RunningA
   const auth = createAuth(() => store.state, identity.pin, store.now);
   const longAnswers = createLongAnswers();
   return {
-    api: { ...context, sessions, watch, auth, hosts, url, quotas: createQuotas(context.clock), longAnswers },
+    api: {
+      ...context,
+      sessions,
+      watch,
+      auth,
+      hosts,
+      url,
+      quotas: createQuotas(context.clock),
+      longAnswers,
+      dryTurn: createTurns(),
+    },
     stop() {
       longAnswers.stop();
       loop.stop();

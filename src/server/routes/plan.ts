@@ -2,11 +2,12 @@
 
 import { applyRequest } from "../../wire/api/apps";
 import { type PlanView, planView } from "../../wire/api/plans";
-import { applyApp } from "../work/apply";
+import { applyApp, type Applying } from "../work/apply";
 import { findApp, workloadsOf } from "../work/apps";
-import { withinReplicas } from "../work/require-room";
+import { requireRoom, withinReplicas } from "../work/require-room";
 import { dryRun } from "../work/dry";
 import { requireGrants, requireLeases } from "../access/grants";
+import type { Api } from "./api";
 import { route } from "./route";
 import { blockedView, opView } from "../views/plan";
 import { applying } from "./apps";
@@ -19,35 +20,46 @@ export const PLAN_ROUTES = [
     answer: planView,
     summary:
       "What applying this spec would do: every change, every placement, everything that must wait. Changes nothing",
-    handle({ api, body, who, touch }): PlanView {
+    async handle({ api, body, who, touch, link }): Promise<PlanView> {
       const wanted = applying(api, body, who, who.project);
       const { decl, project } = wanted;
       touch({ project }, `the app ${decl.app}`);
       requireGrants(who, decl.workloads);
       requireLeases(api.limits.lease_ms, decl.workloads);
-      const before = findApp(api.store.state, project, decl.app);
-      const { value, ops, blocked, notices, state } = dryRun(api, who.name, (draft, spec) =>
-        withinReplicas(draft, spec, () => applyApp(draft, wanted)),
-      );
-      const app_uid = findApp(state, project, decl.app)?.uid;
-      const own = new Set(
-        app_uid === undefined
-          ? []
-          : [
-              ...workloadsOf(state, app_uid).map((workload) => workload.uid),
-              ...state.runs
-                .values()
-                .filter((run) => run.app_uid === app_uid)
-                .map((run) => run.uid),
-            ],
-      );
-      return {
-        revision: before?.revision ?? 0,
-        ops: ops.map((op) => opView(op, state)).filter((op) => op !== null),
-        blocked: blocked.filter((one) => own.has(one.owner_uid)).map(blockedView),
-        changes: value.changes.map((line) => ({ ...line })),
-        notices: [...new Set([...api.loop.notices(), ...notices])],
-      };
+      const release = api.quotas.take("dry_runs", who.name, link.source);
+      try {
+        return await api.dryTurn(() => planned(api, wanted));
+      } finally {
+        release();
+      }
     },
   }),
 ];
+
+async function planned(api: Api, wanted: Applying): Promise<PlanView> {
+  const { decl, project, user } = wanted;
+  requireRoom(api, user);
+  const before = findApp(api.store.state, project, decl.app);
+  const { value, ops, blocked, notices, state } = await dryRun(api, user, (draft, spec) =>
+    withinReplicas(draft, spec, () => applyApp(draft, wanted)),
+  );
+  const app_uid = findApp(state, project, decl.app)?.uid;
+  const own = new Set(
+    app_uid === undefined
+      ? []
+      : [
+          ...workloadsOf(state, app_uid).map((workload) => workload.uid),
+          ...state.runs
+            .values()
+            .filter((run) => run.app_uid === app_uid)
+            .map((run) => run.uid),
+        ],
+  );
+  return {
+    revision: before?.revision ?? 0,
+    ops: ops.map((op) => opView(op, state)).filter((op) => op !== null),
+    blocked: blocked.filter((one) => own.has(one.owner_uid)).map(blockedView),
+    changes: value.changes.map((line) => ({ ...line })),
+    notices: [...new Set([...api.loop.notices(), ...notices])],
+  };
+}

@@ -18,7 +18,7 @@ import {
 } from "../../wire/api/runs";
 import { list } from "../../wire/api/answers";
 import type { Api } from "./api";
-import { dryRun, emptyCluster } from "../work/dry";
+import { blockedIn, emptyCluster } from "../work/dry";
 import { requireGrants, requireLeases } from "../access/grants";
 import { notFound, RefusedError } from "../refused";
 import { requireRoom, withinReplicas } from "../work/require-room";
@@ -192,7 +192,7 @@ function settled({ api, ref, who, touch, draft }: Settling, as: Settled["as"]): 
 function requirePossible(api: Api, draft: Draft, making: Making): void {
   const { decl } = making;
   const alone = { ...making, decl: { ...decl, settings: { ...decl.settings, after: [] } } };
-  const { blocked } = dryRun(api, making.who.name, (dry) => makeRun(dry, alone), emptyCluster(draft.state), 1);
+  const blocked = blockedIn(api, making.who.name, (dry) => makeRun(dry, alone), emptyCluster(draft.state));
   requireSatisfiable(blocked, making.uid);
 }
 

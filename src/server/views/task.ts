@@ -76,15 +76,18 @@ interface Owners {
 }
 
 /**
- * A slot that waits for a task, with what lists are sorted by. There may be many, of which a page shows few, so its view
- * is made when it is shown.
+ * A slot that waits for a task, with what lists are sorted by. There may be many, of which a page shows few, so its
+ * view is made when it is shown.
  */
 export interface Pending extends Owners, Pick<TaskRow, "app" | "run" | "workload" | "slot" | "member" | "attempt"> {
   readonly view: () => TaskView;
 }
 
 /** Gives every slot that is wanted and has no task, of all owners or of some. */
-export function* pendingSlots(waiting: Waiting, isMeant: (owners: Owners) => boolean = () => true): Generator<Pending> {
+export function* pendingSlots(
+  waiting: Waiting,
+  isMeant: (owners: Owners) => boolean = () => true,
+): Generator<Pending, void> {
   const { state, blocked } = waiting;
   const served = new Set<string>();
   for (const task of state.tasks.values())

@@ -4,7 +4,7 @@
 import { canonicalJson } from "../../core/canonical";
 import { plan } from "../../core/plan/plan";
 import type { State } from "../../core/model/rows-state";
-import type { Blocked, Op } from "../../core/pass/snapshot";
+import type { Blocked, Op, Plan } from "../../core/pass/snapshot";
 import type { TaskSpec } from "../../core/model/workload";
 import { draftOn, layerOver } from "../../store/draft";
 import { emptyState } from "../../store/live";
@@ -24,21 +24,44 @@ export interface DryRun<T> {
 /** The most passes of a dry run. Operations that later passes would make are left out of the result. */
 const PASSES = 12;
 
-/** Runs `transact` on a draft over `base` and plans on the result, in at most `passes` passes. Nothing is committed. */
-export function dryRun<T>(
+type Transact<T> = (draft: Draft, spec: Store["spec"]) => T;
+
+/**
+ * Runs `transact` on a draft over a copy of the state, and plans on the result until nothing is left to do. Nothing is
+ * committed. The server does other work between two passes, as it does between those of its loop.
+ */
+export async function dryRun<T>(context: Context, actor: string, transact: Transact<T>): Promise<DryRun<T>> {
+  const { value, pass } = begin(context, actor, transact, copyOf(context.store.state));
+  const ops: Op[] = [];
+  for (let passes = 1; ; passes++) {
+    const { planned, state } = pass();
+    ops.push(...planned.ops);
+    const { blocked, notices } = planned;
+    if (passes >= PASSES || (planned.ops.length === 0 && !planned.more)) return { value, ops, blocked, notices, state };
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** Returns what must wait after one pass over `base` with the changes of `transact`. */
+export const blockedIn = (
   context: Context,
   actor: string,
-  transact: (draft: Draft, spec: Store["spec"]) => T,
-  base: State = context.store.state,
-  passes = PASSES,
-): DryRun<T> {
-  const { store } = context;
+  transact: Transact<unknown>,
+  base: State,
+): readonly Blocked[] => begin(context, actor, transact, base).pass().planned.blocked;
+
+/** A dry run under way. `base` must not change meanwhile. */
+function begin<T>(
+  { store, loop }: Context,
+  actor: string,
+  transact: Transact<T>,
+  base: State,
+): { readonly value: T; readonly pass: () => { readonly planned: Plan; readonly state: State } } {
   const specs = new Map<string, TaskSpec>();
   const spec = (hash: string): TaskSpec => specs.get(hash) ?? store.spec(hash);
-  const layer = layerOver(base);
   let events = 0;
   const now_ms = store.now();
-  const { draft } = draftOn(layer, {
+  const { draft } = draftOn(layerOver(base), {
     actor,
     revision: base.cluster.revision + 1,
     now_ms,
@@ -55,16 +78,39 @@ export function dryRun<T>(
       },
     },
   });
-  const value = transact(draft, spec);
-  const ops: Op[] = [];
-  for (let pass = 1; ; pass++) {
-    const planned = plan({ ...context.loop.snapshot(draft.state, now_ms), spec });
-    draft.put(planned.changes);
-    ops.push(...planned.ops);
-    if (pass >= passes || (planned.ops.length === 0 && !planned.more)) {
-      return { value, ops, blocked: planned.blocked, notices: planned.notices, state: draft.state };
-    }
-  }
+  return {
+    value: transact(draft, spec),
+    pass() {
+      const planned = plan({ ...loop.snapshot(draft.state, now_ms), spec });
+      draft.put(planned.changes);
+      return { planned, state: draft.state };
+    },
+  };
+}
+
+/** Copies the maps. The rows in them never change. */
+const copyOf = ({ cluster, ...state }: State): State => ({
+  cluster,
+  nodes: new Map(state.nodes),
+  apps: new Map(state.apps),
+  workloads: new Map(state.workloads),
+  runs: new Map(state.runs),
+  slots: new Map(state.slots),
+  tasks: new Map(state.tasks),
+  ports: new Map(state.ports),
+  users: new Map(state.users),
+  tokens: new Map(state.tokens),
+});
+
+/** Lets one work begin after the other, in the order in which they were asked for. */
+export function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const mine = last.then(work);
+    // Whoever asked for a work gets its error; the next one only waits for its end.
+    last = Promise.allSettled([mine]);
+    return mine;
+  };
 }
 
 /** Returns the cluster's nodes without work. A task that cannot be placed here can never be placed. */

@@ -1,0 +1,53 @@
+// A dry run costs what an apply costs, and holds up nobody else.
+
+import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
+import { QUOTAS } from "../../../src/core/limits";
+import { GIB } from "../../../src/core/units";
+import { heardNode } from "../hand-agent";
+import { type Answer, makeStage, machineOf, type Stage } from "../stage";
+
+let stage: Stage;
+beforeEach(async () => {
+  stage = await makeStage();
+});
+afterEach(async () => stage.close());
+
+const planned = (replicas: number): Promise<Answer> =>
+  stage.call("POST", "/v1/plan", {
+    as: "alice",
+    body: { text: `app: web\nservices:\n  api: { run: x, replicas: ${replicas} }\n`, file: "f", revision: null },
+  });
+
+test("others are answered between its passes, and what they change is not in it", async () => {
+  const capacity = { cpu_milli: 1_000_000, memory_bytes: 10_000 * GIB };
+  await heardNode(stage, "box1", { capacity: { ...machineOf("box1").capacity, ...capacity } });
+  const order: string[] = [];
+  const plan = planned(5_000).then((answer) => {
+    order.push("plan");
+    return answer;
+  });
+  const job = { run: "true", user: "bob" };
+  for (let n = 0; n < 3; n++) {
+    const body = { job, name: null, project: null, wait_for_nodes: true };
+    expect((await stage.call("POST", "/v1/runs", { as: "bob", body })).status).toBe(200);
+    order.push("run");
+  }
+  const { body } = await plan;
+  expect(order).toEqual(["run", "run", "run", "plan"]);
+  const ops = body["ops"] as { readonly op: string; readonly task: string }[];
+  expect(ops.filter(({ op }) => op === "place")).toHaveLength(5_000);
+  expect(ops.every(({ task }) => task.startsWith("web.api"))).toBe(true);
+});
+
+test("one person has a few under way, and the next one is refused", async () => {
+  const most = QUOTAS.dry_runs.each;
+  const answers = await Promise.all(Array.from({ length: most + 1 }, () => planned(1)));
+  expect(answers.map(({ status }) => status).sort((a, b) => a - b)).toEqual([...Array<number>(most).fill(200), 429]);
+  expect((await planned(1)).status).toBe(200);
+});
+
+test("it is refused where an apply is refused", async () => {
+  using _spy = spyOn(stage.api.store, "health").mockReturnValue({ is: "low", why: "the disk is almost full" });
+  const { status, body } = await planned(1);
+  expect([status, body.error?.message]).toEqual([507, "no new work is taken: the disk is almost full"]);
+});
