@@ -74,7 +74,7 @@ type Phase = "idle" | "scheduled" | "planning" | "again" | "stopped";
 
 export function createLoop(options: LoopOptions): Loop {
   const { store } = options;
-  const listening = createListening(options.monotonic);
+  const listening = createListening(options.monotonic, options.limits.unreachable_after_ms);
   const desk: { phase: Phase } = { phase: "idle" };
   let fenced: string | null = null;
   const deciding = createDeciding();

@@ -35,7 +35,7 @@ export function contact(snapshot: Snapshot): Contacts {
    * Nodes that were heard again less than `replace_after_ms` ago. They still count for mass silence, since nodes that
    * fell silent together do not return at the same moment, and the last silent one of them must not be taken for dead.
    */
-  const back: NodeRow[] = [];
+  const returned: NodeRow[] = [];
   const thresholds = [
     limits.unreachable_after_ms,
     limits.lost_after_ms,
@@ -59,7 +59,7 @@ export function contact(snapshot: Snapshot): Contacts {
     if (fact.silence_ms >= limits.unreachable_after_ms && fact.node.contact !== "lost") silent.push(row);
     const backFor = backFor_ms(fact.node, snapshot.now_ms);
     if (backFor !== null && backFor < limits.replace_after_ms) {
-      back.push(row);
+      returned.push(row);
       nextIn = Math.min(nextIn ?? Number.POSITIVE_INFINITY, limits.replace_after_ms - backFor);
     }
     const threshold = thresholds.find((each) => each > fact.silence_ms);
@@ -67,12 +67,25 @@ export function contact(snapshot: Snapshot): Contacts {
     const rest = Math.max(threshold - fact.silence_ms, LOOK_AGAIN_MS);
     if (nextIn === null || rest < nextIn) nextIn = rest;
   }
-  const together = [...silent, ...back];
+  const together = [...silent, ...returned.filter((row) => fellWith(snapshot, silent, row))];
   // A node that nobody has approved has no connection, and says nothing about the network.
   const counted = state.nodes.values().filter((node) => node.admission !== "joining");
   const mass =
     silent.length > 0 && together.length >= 2 && together.length > limits.mass_silence_share * counted.toArray().length;
   return { nodes, ops, mass_silence: mass, notices: mass ? [massNotice(snapshot, together)] : [], next_in_ms: nextIn };
+}
+
+/**
+ * Returns whether the silence from which a node came back began when that of a silent one did, as far as is known. A
+ * node that falls silent over and over says nothing about those that did so at another time.
+ */
+function fellWith({ contacts, listening_ms, limits }: Snapshot, silent: readonly NodeRow[], { id }: NodeRow): boolean {
+  const fell_ms = contacts.get(id)?.fell_ms;
+  if (fell_ms === undefined) return true;
+  return silent.some((row) => {
+    const silence_ms = contacts.get(row.id)?.silent_ms ?? listening_ms;
+    return Math.abs(silence_ms - fell_ms) <= limits.unreachable_after_ms;
+  });
 }
 
 /** Returns how long ago a node was heard again; null if it is silent, or was never silent. */

@@ -18,6 +18,8 @@ export interface ContactFact {
   readonly connected: boolean;
   /** The time since the last heartbeat in which the server really listened. */
   readonly silent_ms: Ms;
+  /** How long ago the last silence began that made the node unreachable and that is over. Missing: not known. */
+  readonly fell_ms?: Ms;
 }
 
 export interface Snapshot {

@@ -30,8 +30,17 @@ export interface Listening {
 const TURN_LIMIT_MS = 1_000;
 const TICK_MS = 500;
 
-export function createListening(monotonic: () => Ms): Listening {
-  const heardAt = new Map<string, { readonly listening_ms: Ms; readonly at_ms: Ms; readonly connected: boolean }>();
+interface Heard {
+  readonly listening_ms: Ms;
+  readonly at_ms: Ms;
+  readonly connected: boolean;
+  /** When the node's last long silence began, on the listening clock; null if there was none. */
+  readonly fell: Ms | null;
+}
+
+/** `unreachable_after_ms`: a silence that is at least so long makes its node unreachable. */
+export function createListening(monotonic: () => Ms, unreachable_after_ms: Ms): Listening {
+  const heardAt = new Map<string, Heard>();
   const skews = new Map<string, Ms | null>();
   let listening = 0;
   let turned = monotonic();
@@ -45,7 +54,11 @@ export function createListening(monotonic: () => Ms): Listening {
       new Map(
         [...heardAt].map(([id, heard]) => [
           id,
-          { connected: heard.connected, silent_ms: Math.max(0, listening - heard.listening_ms) },
+          {
+            connected: heard.connected,
+            silent_ms: Math.max(0, listening - heard.listening_ms),
+            ...(heard.fell === null ? {} : { fell_ms: listening - heard.fell }),
+          },
         ]),
       ),
     listening_ms: () => listening,
@@ -59,7 +72,9 @@ export function createListening(monotonic: () => Ms): Listening {
     lastSeen: (node_id) => heardAt.get(node_id)?.at_ms ?? null,
     heard(node_id, now_ms) {
       const before = heardAt.get(node_id);
-      heardAt.set(node_id, { listening_ms: listening, at_ms: now_ms, connected: true });
+      const wasLong = before !== undefined && listening - before.listening_ms >= unreachable_after_ms;
+      const fell = wasLong ? before.listening_ms : (before?.fell ?? null);
+      heardAt.set(node_id, { listening_ms: listening, at_ms: now_ms, connected: true, fell });
       return before?.connected !== true;
     },
     gone(node_id) {

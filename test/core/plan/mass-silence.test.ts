@@ -10,10 +10,13 @@ const NO_ROOM = { cpu_milli: 0, memory_bytes: 0, disk_bytes: 0, countables: {} }
 const web = buildWorkload("shop", "web", "spec", { settings: { replicas: 1 } });
 
 /** What is done about a replica on n1, which is silent for 40 s, when n2 was heard again so long ago. */
-function opsWith(n2: Partial<NodeRow>): string[] {
+function opsWith(n2: Partial<NodeRow>, fell_ms?: Ms): string[] {
   const nodes = [buildNode("n1", { contact: "unreachable" }), buildNode("n2", n2), buildNode("n3")];
   const state = buildState({ nodes, workloads: [web], tasks: [buildTask(web, "n1")] });
-  const { ops } = plan(buildSnapshot(state, { silent_ms: { n1: 40 * SECOND_MS } }));
+  const snapshot = buildSnapshot(state, { silent_ms: { n1: 40 * SECOND_MS } });
+  const heard = { connected: true, silent_ms: 0, ...(fell_ms === undefined ? {} : { fell_ms }) };
+  const contacts = new Map([...snapshot.contacts, ["n2", heard] as const]);
+  const { ops } = plan(fell_ms === undefined ? snapshot : { ...snapshot, contacts });
   return ops.map(({ op }) => op).toSorted();
 }
 
@@ -33,6 +36,11 @@ test("a node that is silent alone is replaced", () => {
 });
 test("nothing is replaced when another node of the same silence has just come back", () => {
   expect(opsWith(backFor(SECOND_MS))).toEqual([]);
+});
+test("a node that has come back counts where its silence began with that of the silent one, and only there", () => {
+  const back = backFor(SECOND_MS);
+  for (const seconds of [25, 40, 55]) expect(opsWith(back, seconds * SECOND_MS)).toEqual([]);
+  for (const seconds of [24, 56, 300]) expect(opsWith(back, seconds * SECOND_MS)).toEqual(["place", "write_off"]);
 });
 test("it is replaced once that node has been back for longer than a replacement waits", () => {
   expect(opsWith(backFor(31 * SECOND_MS))).toEqual(["place", "write_off"]);
