@@ -24,6 +24,8 @@ export const ASK_LIMITS = {
   label_count: HOUSE_LIMITS.label_count,
   port_count: 64,
   argv_count: 4_096,
+  /** What a job waits for: `after`, `after_any` and `after_failed` together. */
+  after_count: 1_000,
   replicas: 10_000,
   gang_members: 1_000,
   gpu_count: 64,

@@ -199,6 +199,7 @@ function limits(): string {
     ["variables", `${ASK_LIMITS.env_names}, together ${formatBytes(ASK_LIMITS.env_bytes)}`],
     ["ports", String(ASK_LIMITS.port_count)],
     ["labels", String(ASK_LIMITS.label_count)],
+    ["`after`, `after_any` and `after_failed` together", String(ASK_LIMITS.after_count)],
     ["priority", `-${ASK_LIMITS.priority} to ${ASK_LIMITS.priority}`],
     ["retries", String(ASK_LIMITS.retries)],
   ];

@@ -42,6 +42,14 @@ describe("a job of the command line", () => {
     ]);
   });
 
+  test("waits for a bounded number of others", () => {
+    const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n + 1);
+    expect(issues({ run: "x", after: numbers(400), after_any: numbers(600) })).toEqual([]);
+    expect(issues({ run: "x", after_any: numbers(600), after_failed: numbers(401) })).toEqual([
+      "0:0 after_any: the job waits for 1001 others, more than 1000",
+    ]);
+  });
+
   test("has every error at once, with paths and no lines", () => {
     expect(
       issues({ comand: ["x"], resources: { memory: 5, gpu: 4090 }, image: "nginx", array: "0-9" }, "My Job"),

@@ -70,7 +70,7 @@ function placeFaults(
 }
 
 const MOST_OTHERS = 250;
-const AFTER_KEYS = ["after", "after_any", "after_failed"] as const;
+export const AFTER_KEYS = ["after", "after_any", "after_failed"] as const;
 
 function afterFaults(
   entry: WrittenWorkload,

@@ -7,7 +7,7 @@ import { fault, type Fault } from "../read/fault";
 import { fieldsOf, get, has, NONE, type Fields } from "./fields";
 import type { Path } from "../issue";
 import { ASK_LIMITS } from "../limits";
-import { referenceFaults, type WrittenWorkload } from "./references";
+import { AFTER_KEYS, referenceFaults, type WrittenWorkload } from "./references";
 
 const KIND_OF: Readonly<Record<string, Kind>> = { services: "service", jobs: "job", daemons: "daemon" };
 
@@ -80,7 +80,13 @@ export function workloadFaults(fields: Fields, path: Path): Fault[] {
       fault([...path, "idle"], "is about cards, and none is asked for", "add `resources: { gpu: 1 }`", "key"),
     );
   }
-  return [...faults, ...countFaults(fields, path), ...cardFaults(fields, path), ...portFaults(fields, path)];
+  return [
+    ...faults,
+    ...countFaults(fields, path),
+    ...waitFaults(fields, path),
+    ...cardFaults(fields, path),
+    ...portFaults(fields, path),
+  ];
 }
 
 function countFaults(fields: Fields, path: Path): Fault[] {
@@ -102,6 +108,18 @@ function countFaults(fields: Fields, path: Path): Fault[] {
   }
   return faults;
 }
+
+/** Each wait is a part of the run's row, which is written again with each end that it waits for. */
+function waitFaults(fields: Fields, path: Path): Fault[] {
+  const counts = AFTER_KEYS.map((key) => [key, lengthOf(get(fields, key))] as const);
+  const sum = counts.reduce((total, [, count]) => total + count, 0);
+  if (sum <= ASK_LIMITS.after_count) return [];
+  const key = counts.find(([, count]) => count > 0)?.[0] ?? "after";
+  const message = `the job waits for ${sum} others, more than ${ASK_LIMITS.after_count}`;
+  return [fault([...path, key], message, "let a job between wait for some of them")];
+}
+
+const lengthOf = (value: unknown): number => (Array.isArray(value) ? value.length : 0);
 
 const byteLength = (text: string): number => new TextEncoder().encode(text).length;
 
