@@ -133,7 +133,7 @@ const counted = (count: number): string => count.toLocaleString("en");
 function boundsPage(): string {
   const quotas = Object.values(QUOTAS).map(
     ({ noun, each, source, all }) =>
-      `| ${noun} | ${[each, source, all].map((n) => n.toLocaleString("en")).join(" | ")} |`,
+      `| ${noun} | ${[each, source, all].map((n) => (n === null ? "—" : counted(n))).join(" | ")} |`,
   );
   const bounds = Object.entries(HOUSE_LIMITS).map(([name, most]) => `| \`${name}\` | ${counted(most)} |`);
   return [
@@ -142,15 +142,16 @@ function boundsPage(): string {
     "# Bounds",
     "",
     "What one principal, one address and all together may use of a server at once. Beyond it a request is",
-    "answered with 429 and `Retry-After`. Of connections that have yet to prove who they are the oldest silent one",
-    "makes way first.",
+    "answered with 429 and `Retry-After`. Of connections that have yet to prove who they are, the oldest of the",
+    "same address, or else of all, makes way for the next one.",
     "",
     "| of | a principal | an address | all |",
     "| --- | --- | --- | --- |",
     ...quotas,
     "",
-    "What comes in is held to these bounds before anything is made of it. In a message between agent and server",
-    "a longer text is cut, and an entry that cannot be read is left out and said by name; the connection stays.",
+    "What comes in is held to these bounds before anything is made of it; the others bound what is kept and",
+    "granted. In a message between agent and server a longer text is cut, and an entry that cannot be read is left",
+    "out and said by name; the connection stays.",
     "",
     "| bound | most |",
     "| --- | --- |",

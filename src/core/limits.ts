@@ -59,6 +59,30 @@ export const HOUSE_LIMITS = {
   log_bytes: 64 * MIB,
   /** What the report of a task's end carries of each stream. */
   log_tail_bytes: 4 * 1024,
+  /** Runs and workloads that are open: of all, and of one person. More are refused before the server becomes slow. */
+  open: 100_000,
+  open_each: 50_000,
+  /**
+   * Replicas of services and members of open gangs: of all, and of one person. A daemon counts as one on every node.
+   * With more, a pass of the planner is slow, and so is a list of what waits.
+   */
+  replicas: 50_000,
+  replicas_each: 20_000,
+  nodes: 10_000,
+  /** Tokens in force of one person. */
+  tokens_each: 1_000,
+  /** Accounts that are granted to one user. */
+  accounts_each: 64,
+  /** Events that follow from one node's word, and refusals of one address: further ones are counted, not kept. */
+  node_events_a_minute: 200,
+  refusals_a_minute: 20,
+  /** Changes of what its machine is, and findings, that are kept of one node. Honest agents are far below. */
+  facts_a_minute: 10,
+  findings_a_minute: 100,
+  /** Sentences about one node that was not believed. A node that makes up ever new ones is not worth more. */
+  doubts: 20,
+  /** A whole inventory comes within this time after the proof of who sends it. */
+  inventory_ms: 120 * SECOND_MS,
   /** Further attempts that an agent may be granted; whom a stop reaches is looked for so far. */
   grant_attempts: 64,
 } as const;
@@ -131,8 +155,8 @@ export const deadForAtMost = (heartbeat_ms: Ms): Ms => {
 };
 
 /**
- * How much of what all share one principal (`each`), one address (`source`) and all together may use at once. `joins`
- * counts those of a minute.
+ * How much of what all share one principal (`each`, null where there is none yet), one address (`source`) and all
+ * together may use at once. `joins` counts those of a minute.
  */
 export const QUOTAS = {
   watchers: { each: 128, source: 512, all: 1_000, noun: "watchers", hint: "End one of them, or try again later" },
@@ -146,7 +170,8 @@ export const QUOTAS = {
     hint: "Wait for their answers before you ask more",
   },
   greetings: {
-    each: 512,
+    /** Nobody knows yet whose they are. */
+    each: null,
     source: 512,
     all: 4_096,
     noun: "connections of agents that have yet to prove who they are",

@@ -1,6 +1,7 @@
 // Tokens: their rows, their ids, and the command that contains a join token.
 
 import type { JoinGrant, State, TokenRow } from "../../core/model/rows-state";
+import { HOUSE_LIMITS } from "../../core/limits";
 import type { Ms } from "../../core/units";
 import type { Draft } from "../../store/store";
 import { RefusedError } from "../refused";
@@ -57,7 +58,7 @@ export const ownerOf = ({ tokens }: Pick<State, "tokens">, { user, joins, parent
   user ?? joins?.by ?? tokens.get(parent ?? "")?.user ?? null;
 
 /** The most tokens in force of one person, with the join tokens that the person has made. */
-const MOST_TOKENS = 1_000;
+const MOST_TOKENS = HOUSE_LIMITS.tokens_each;
 
 /** Throws RefusedError if this person has as many tokens as one may have. */
 export function requireFewTokens(state: State, owner: string, now_ms: Ms): void {

@@ -2,11 +2,12 @@
 // neither the history nor the disk.
 
 import { cutText } from "../../core/cut";
-import type { Ms } from "../../core/units";
+import { HOUSE_LIMITS } from "../../core/limits";
+import { MINUTE_MS, type Ms } from "../../core/units";
 import type { Draft } from "../../store/store";
 
-/** How many events of one node, or refusals of one address, are kept in each minute, and how long their text is. */
-const EVENTS = { of_node: 200, of_source: 20, within_ms: 60_000, detail_chars: 1_000 };
+/** For how long a budget is, and how long the text of an event. */
+const EVENTS = { within_ms: MINUTE_MS, detail_chars: 1_000 };
 
 /** What the budgets are kept in. */
 interface Budgets {
@@ -27,11 +28,11 @@ export interface EventBudget {
 
 /** Returns the draft of a transaction that follows from the word of a node: its events count against the node's. */
 export const byNode = (hub: Budgets, node_id: string, draft: Draft): Draft =>
-  within(hub, node_id, EVENTS.of_node, draft);
+  within(hub, node_id, HOUSE_LIMITS.node_events_a_minute, draft);
 
 /** Returns the draft of a transaction that refuses an agent at this address: its events count against the address's. */
 export const bySource = (hub: Budgets, remote: string, draft: Draft): Draft =>
-  within(hub, `from ${remote}`, EVENTS.of_source, draft);
+  within(hub, `from ${remote}`, HOUSE_LIMITS.refusals_a_minute, draft);
 
 function within(hub: Budgets, whose: string, most: number, draft: Draft): Draft {
   return {

@@ -72,7 +72,7 @@ async function greetNode(hub: Hub, session: Session, hello: Hello): Promise<void
   if (verdict.is === "refused") return refuse(session, verdict.refusal);
   session.phase = { is: "inventory", hello, pages: { entries: [], unreadable: [], chars: 0, words_chars: 0 } };
   replaceUnfinished(hub, session, hello.credential.node_id);
-  session.socket.patience(INVENTORY_WITHIN_MS, "known");
+  session.socket.patience(HOUSE_LIMITS.inventory_ms, "known");
   send(session, { type: "more", pages: PAGES_AHEAD });
 }
 
@@ -83,9 +83,6 @@ function replaceUnfinished(hub: Hub, session: Session, node_id: string): void {
     if (other.phase.hello.credential.node_id === node_id) other.socket.close(4_001, "replaced by a newer connection");
   }
 }
-
-/** A whole inventory comes within this time after the proof. */
-const INVENTORY_WITHIN_MS = 120_000;
 
 /** How many pages of an inventory an agent may send before the first of them is handled. */
 const PAGES_AHEAD = 2;

@@ -1,5 +1,6 @@
 // The connections of agents as data: the facts of each, the facts that all share, and how a message is sent on one.
 
+import { HOUSE_LIMITS } from "../../core/limits";
 import { shortId } from "../../core/model/task";
 import type { ToldVerb } from "../../core/intake/assign";
 import type { Orphan } from "../../core/model/rows-node";
@@ -111,13 +112,10 @@ export const FORGOTTEN: AgentRefusal = {
 export const actorOf = (hub: Hub, node_id: string): string =>
   `node ${hub.store.state.nodes.get(node_id)?.name ?? shortId(node_id)}`;
 
-/** The most sentences about one node that are said. A node that makes up ever new ones is not worth more. */
-const DOUBTS = 20;
-
 /** Says in the log and in the events what a node said that was not believed. A repeated sentence is said once. */
 export function doubt(hub: Hub, node_id: string, detail: string): void {
   const known = hub.doubted.get(node_id) ?? new Set();
-  if (known.has(detail) || known.size >= DOUBTS) return;
+  if (known.has(detail) || known.size >= HOUSE_LIMITS.doubts) return;
   hub.doubted.set(node_id, known.add(detail));
   const name = hub.store.state.nodes.get(node_id)?.name ?? shortId(node_id);
   hub.say(`${name} ${detail}`);

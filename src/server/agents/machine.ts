@@ -1,5 +1,7 @@
 // Handles an agent's messages about its machine while it is connected: changed facts, readings of cards, and findings.
 
+import { HOUSE_LIMITS } from "../../core/limits";
+import { MINUTE_MS } from "../../core/units";
 import type { ToServer } from "../../wire/agent";
 import { noteAbility } from "../nodes/ability";
 import { noteDevices, noteFindings } from "../nodes/card-events";
@@ -20,7 +22,7 @@ export const MACHINE: Handlers<"facts" | "readings" | "findings"> = {
 };
 
 /** How often a node may change the facts of its machine. Each change is a row, and may be many events. */
-const CHANGES = { most: 10, within_ms: 60_000 };
+const CHANGES = { most: HOUSE_LIMITS.facts_a_minute, within_ms: MINUTE_MS };
 
 /** Returns whether the node may change its facts now, and counts the change. */
 function mayChange(hub: Hub, node_id: string): boolean {
@@ -57,7 +59,7 @@ async function takeFacts(hub: Hub, session: Session, facts: Facts, node_id: stri
 }
 
 /** How many findings of one session are kept as events in each minute. Honest agents are far below it. */
-const FINDINGS = { most: 100, within_ms: 60_000 };
+const FINDINGS = { most: HOUSE_LIMITS.findings_a_minute, within_ms: MINUTE_MS };
 
 /** Returns the findings that may still be kept, and counts them. */
 function within(hub: Hub, session: Session, findings: Findings["findings"]): Findings["findings"] {

@@ -29,7 +29,7 @@ export function createQuotas(clock: () => Ms): Quotas {
   ): readonly (readonly [string, number, string])[] {
     const { each, source: ofSource, all } = QUOTAS[what];
     return [
-      ...(principal === null ? [] : [[`${what} by ${principal}`, each, principal] as const]),
+      ...(principal === null || each === null ? [] : [[`${what} by ${principal}`, each, principal] as const]),
       [`${what} from ${source}`, ofSource, `the address ${source}`],
       [what, all, "this server"],
     ];

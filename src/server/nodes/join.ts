@@ -1,6 +1,7 @@
 // Joining: a machine becomes a new node, or speaks with another key for a node that there is, if that node's key or an
 // operator vouches for it.
 
+import { HOUSE_LIMITS } from "../../core/limits";
 import { DAY_MS, type Ms } from "../../core/units";
 import { legalName } from "../../spec/grammar/names";
 import type { JoinGrant, State, TokenRow } from "../../core/model/rows-state";
@@ -46,7 +47,6 @@ export interface Joined {
 const ASKS_WITHIN_MS: Ms = 10 * 60_000;
 /** How often the time of a waiting key's newest request is written down. */
 const NOTE_ASKED_MS: Ms = 60_000;
-const NODE_LIMIT = 10_000;
 
 /**
  * Joins the machine. A request that the same key repeats gets the same answer and counts as no use of the token. A
@@ -230,8 +230,8 @@ const pendingOf = ({ public_key, machine, address, token_id }: Joining, now_ms: 
 function first(draft: Draft, joining: Joining, grant: JoinGrant | null): NodeRow {
   const { state, now_ms } = draft;
   const { name, public_key, machine, uid, order, token_id } = joining;
-  if (state.nodes.size >= NODE_LIMIT)
-    throw new RefusedError("too_many", `the cluster has ${NODE_LIMIT} nodes, no more are taken`);
+  if (state.nodes.size >= HOUSE_LIMITS.nodes)
+    throw new RefusedError("too_many", `the cluster has ${HOUSE_LIMITS.nodes} nodes, no more are taken`);
   const waits = grant?.approve === true;
   const pool = grant?.pool ?? machine.pool;
   const made = newNode({

@@ -3,6 +3,7 @@
 import { descendantsOf, ownerOf } from "../access/tokens";
 import { compareText } from "../../core/canonical";
 import type { z } from "zod";
+import { HOUSE_LIMITS } from "../../core/limits";
 import type { UserRow } from "../../core/model/rows-state";
 import { readName } from "../../spec/grammar/names";
 import { grantRequest, meView, userRequest, userView } from "../../wire/api/access";
@@ -25,7 +26,7 @@ const viewOf = ({ name, role, unix_user, accounts, project, created_ms }: UserRo
   created_ms,
 });
 
-const ACCOUNTS_MOST = 64;
+const ACCOUNTS_MOST = HOUSE_LIMITS.accounts_each;
 
 /** Returns the granted accounts after a change, each once and in order. */
 function withAccounts(before: readonly string[], grant: readonly string[], revoke: readonly string[]): string[] {

@@ -1,6 +1,7 @@
 // Refuses new work while the server cannot take any. A disk that is nearly full must keep room for ends and stops, and
 // one person's work must leave room for the others'.
 
+import { HOUSE_LIMITS } from "../../core/limits";
 import { isFinal } from "../../core/model/lifecycle";
 import type { State } from "../../core/model/rows-state";
 import type { TaskSpec } from "../../core/model/workload";
@@ -8,18 +9,7 @@ import type { Draft } from "../../store/store";
 import type { Context } from "../context";
 import { RefusedError } from "../refused";
 
-/** The most runs and workloads that may be open at once. More are refused before the server becomes slow. */
-const OPEN_LIMIT = 100_000;
-
-/** The most of them that are one person's. */
-const OPEN_LIMIT_EACH = OPEN_LIMIT / 2;
-
-/**
- * The most replicas of all services together, and of one person's. A daemon counts as one on every node, a gang as its
- * members. Beyond this a pass of the planner is slow, and so is a list of what waits.
- */
-const REPLICAS_LIMIT = 50_000;
-const REPLICAS_LIMIT_EACH = 20_000;
+const { open, open_each, replicas, replicas_each } = HOUSE_LIMITS;
 
 export function requireRoom({ store, loop }: Context, user: string): void {
   const health = store.health();
@@ -31,17 +21,17 @@ export function requireRoom({ store, loop }: Context, user: string): void {
     );
   }
   const { state } = store;
-  if (state.runs.size + state.workloads.size >= OPEN_LIMIT) {
+  if (state.runs.size + state.workloads.size >= open) {
     throw new RefusedError(
       "too_many",
-      `${OPEN_LIMIT} runs and workloads are open, no more are taken`,
+      `${open} runs and workloads are open, no more are taken`,
       "Wait until some are done",
     );
   }
-  if (state.runs.size + state.workloads.size >= OPEN_LIMIT_EACH && openOf(state, user) >= OPEN_LIMIT_EACH) {
+  if (state.runs.size + state.workloads.size >= open_each && openOf(state, user) >= open_each) {
     throw new RefusedError(
       "too_many",
-      `${user} has ${OPEN_LIMIT_EACH} open runs and workloads, no more are taken of one person`,
+      `${user} has ${open_each} open runs and workloads, no more are taken of one person`,
       "Wait until some are done",
     );
   }
@@ -73,10 +63,10 @@ export function withinReplicas<T>(draft: Draft, spec: Spec, change: () => T): T 
   const value = change();
   const after = replicasOf(draft.state, spec);
   for (const [user, count] of after.of) {
-    const most = REPLICAS_LIMIT_EACH;
-    if (count > most && count > (before.of.get(user) ?? 0)) throw tooMany(`of ${user}`, count, most);
+    const isMore = count > (before.of.get(user) ?? 0);
+    if (isMore && count > replicas_each) throw tooMany(`of ${user}`, count, replicas_each);
   }
-  if (after.all > REPLICAS_LIMIT && after.all > before.all) throw tooMany("of all", after.all, REPLICAS_LIMIT);
+  if (after.all > replicas && after.all > before.all) throw tooMany("of all", after.all, replicas);
   return value;
 }
 
