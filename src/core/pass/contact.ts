@@ -113,7 +113,7 @@ function factOf(snapshot: Snapshot, row: NodeRow): NodeFact {
   const since_ms = isNew(row) && next === "connected" ? row.joined_ms : snapshot.now_ms;
   const node = next === row.contact ? row : { ...row, contact: next, contact_ms: since_ms };
   const heard = seen?.connected === true && next === "connected";
-  const usable = heard && row.admission === "ready" && !isDraining(row) && !isUnable(row) && !isShunned(snapshot, row);
+  const usable = heard && row.admission === "ready" && !isDraining(row) && !isShunned(snapshot, row) && !isUnable(row);
   return { node, silence_ms, heard, usable, sound: cardsOf(row.devices).sound };
 }
 
