@@ -1,7 +1,7 @@
 // Facts about processes from /proc: which ones run, since when, in which session. A process is identified by (boot id,
 // pid, start time).
 
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { uptime } from "node:os";
 import { messageOf } from "./errors";
 
@@ -56,10 +56,13 @@ function answersOf(pid: number): ProcessStat | null {
   }
 }
 
+/** Returns whether a process in this state is more than a dead one that is not collected yet. */
+export const isLiving = (state: string): boolean => state !== "Z" && state !== "X";
+
 /** Returns whether this process still runs. A dead process that is not collected yet does not. */
 export function isAlive(pid: number, start: string): boolean {
   const stat = statOf(pid);
-  return stat !== null && stat.start === start && stat.state !== "Z" && stat.state !== "X";
+  return stat !== null && stat.start === start && isLiving(stat.state);
 }
 
 /** The kernel counts start times in hundredths of a second, on every architecture that it shows to programs. */
@@ -94,30 +97,9 @@ export interface FoundProcess {
   readonly start: string;
 }
 
-/**
- * Returns the living processes that belong to one of the sessions, or began with one of the markers (`NAME=value`) in
- * their environment. The function reads all of /proc; it is for machines without control groups.
- */
-export function findProcesses(sessions: ReadonlySet<number>, markers: readonly string[]): FoundProcess[] {
-  if (process.platform !== "linux") return [];
-  const found: FoundProcess[] = [];
-  for (const name of readdirSync("/proc")) {
-    const pid = Number(name);
-    if (!Number.isInteger(pid) || pid === process.pid) continue;
-    const stat = statOf(pid);
-    if (stat === null || stat.state === "Z" || stat.state === "X") continue;
-    if (sessions.has(stat.session) || carries(pid, markers)) found.push({ pid, start: stat.start });
-  }
-  return found;
-}
-
-/** Returns whether a process began with one of the markers (`NAME=value`) in its environment. */
-export function carries(pid: number, markers: readonly string[]): boolean {
-  if (markers.length === 0) return false;
-  const environment = readOrNull(`/proc/${pid}/environ`);
-  if (environment === null || environment === "") return false;
-  return environment.split("\0").some((entry) => markers.includes(entry));
-}
+/** Returns the environment that a process began with, as `NAME=value`; nothing if it is gone or may not be read. */
+export const beganWith = (pid: number): string[] =>
+  (readOrNull(`/proc/${pid}/environ`) ?? "").split("\0").filter((entry) => entry !== "");
 
 /**
  * Sets how early a process is killed when memory runs out: -1000 (never) to 1000 (first). Returns why it failed, or

@@ -87,6 +87,7 @@ export interface SiteOptions {
   readonly accounts?: AccountMode;
   readonly access?: (promised: Promised["devices"]) => DeviceAccess;
   readonly log_cap_bytes?: number;
+  readonly keeper_command?: readonly string[];
 }
 
 /** The tasks of one agent without its loop: a store, and the driver beside it. */
@@ -141,7 +142,7 @@ export async function makeSite(): Promise<Site> {
         clock: bootMs,
         accounts: createAccounts(options.accounts ?? "existing"),
         access: options.access ?? ((promised) => accessOf(promised, [], { keeps: false, mps: null })),
-        keeper_command: KEEPER_COMMAND,
+        keeper_command: options.keeper_command ?? KEEPER_COMMAND,
         say,
         ...(options.log_cap_bytes === undefined ? {} : { log_cap_bytes: options.log_cap_bytes }),
       });

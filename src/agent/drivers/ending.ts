@@ -1,11 +1,11 @@
 // Signals and kills sent directly by the agent. They also work when the keeper is old, busy or dead.
 
 import { askToEnd } from "../../os/cgroup/ask";
-import { killGroup } from "../../os/cgroup/group";
 import type { Group } from "../../os/cgroup/hierarchy";
+import { killTask } from "../../os/cgroup/kill";
 import { messageOf } from "../../os/errors";
-import { findProcesses } from "../../os/proc";
-import { sendSignal, signalNumber, type Sent } from "../../os/process/signals";
+import { Processes } from "../../os/process/find";
+import { signalNumber, type Sent } from "../../os/process/signals";
 import type { ProcessHandle } from "./look";
 
 export interface Victim {
@@ -23,7 +23,6 @@ export interface Ending {
 }
 
 const SIGTERM = 15;
-const SIGKILL = 9;
 const STRAY_GRACE_MS = 10_000;
 
 export function createEnding(say: (line: string) => void): Ending {
@@ -32,16 +31,10 @@ export function createEnding(say: (line: string) => void): Ending {
   const tell = ({ pid }: ProcessHandle, sent: Sent): void => {
     if (sent.is === "failed") say(`process ${pid} could not be signalled: ${sent.why}`);
   };
-  const send = (handle: ProcessHandle, signal: number): void => tell(handle, sendSignal(handle, signal, "group"));
   const ask = (handle: ProcessHandle, signal: number, group: Group): void =>
     tell(handle, askToEnd(handle, signal, group));
 
-  const kill = ({ handle, group }: Victim): void => {
-    send(handle, SIGKILL);
-    if (group.length > 0) killGroup(group);
-    // Without control groups, the task's session is what finds its processes.
-    else for (const one of findProcesses(new Set([handle.pid]), [])) sendSignal(one, SIGKILL, "one");
-  };
+  const kill = ({ handle, group }: Victim): void => tell(handle, killTask(handle, group, new Processes()));
 
   const killAfter = (victim: Victim, ms: number): void => {
     const timer = setTimeout(() => {

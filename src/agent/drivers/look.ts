@@ -18,10 +18,16 @@ export interface Looked {
   readonly seen: Seen;
   /** The process to signal, or null if none lives. */
   readonly handle: ProcessHandle | null;
-  /** Whether the main process has ended, and only what it left lives. */
-  readonly left?: true;
+  /** What lives of a task whose main process has ended; null while that cannot be known. */
+  readonly left?: readonly ProcessHandle[] | null;
   readonly group: Group;
 }
+
+/**
+ * Finds what lives of a task outside of its group, by its main process as far as that was noted; null if that cannot be
+ * known now. It is asked only for a task that seems to be over, since it reads all processes of the machine.
+ */
+export type Search = (main: ProcessHandle | null) => readonly ProcessHandle[] | null;
 
 const NONE: Looked = { seen: { claimed: false, process: { is: "none" } }, handle: null, group: [] };
 
@@ -44,40 +50,41 @@ const vanished = (why: string, rebooted = false): Looked => ({
 });
 
 /**
- * Returns what lives in a group without its noted main process; null if nothing does. `noted` says that the main
- * process was noted, so that it has ended. If it was not, it is the oldest process that leads a session of its own, as
- * the first process of a task does.
+ * Returns what lives of a task, in its group or outside of it, without its noted main process; null if nothing does. If
+ * `main` is null, that process was not noted: then it is the oldest one that leads a session of its own, as the first
+ * process of a task does.
  */
-function livingIn(group: Group, noted: boolean): { readonly handle: ProcessHandle; readonly left: boolean } | null {
-  const members = membersOf(group).flatMap((pid) => {
-    const stat = statOf(pid);
-    return stat === null ? [] : [{ pid, start: stat.start, leads: stat.session === pid }];
+function outliving(
+  group: Group,
+  main: ProcessHandle | null,
+  search: Search,
+): (Pick<Looked, "left"> & { readonly handle: ProcessHandle }) | null {
+  const inside = membersOf(group).flatMap((pid) => {
+    const start = statOf(pid)?.start;
+    return start === undefined ? [] : [{ pid, start }];
   });
-  const [first] = members;
+  const found = inside.length > 0 ? inside : search(main);
+  if (found === null) return main === null ? null : { handle: main, left: null };
+  const [first] = found;
   if (first === undefined) return null;
-  const [leader] = members.filter(({ leads }) => leads).toSorted((a, b) => Number(a.start) - Number(b.start));
-  const { pid, start } = noted ? first : (leader ?? first);
-  return { handle: { pid, start }, left: noted || leader === undefined };
+  const leaders = main === null ? found.filter(({ pid }) => statOf(pid)?.session === pid) : [];
+  const [leader] = leaders.toSorted((a, b) => Number(a.start) - Number(b.start));
+  return leader === undefined ? { handle: first, left: found } : { handle: leader };
 }
 
-const aliveIn = (living: { handle: ProcessHandle; left: boolean }, started_ms: BootMs, group: Group): Looked => ({
-  ...lookedAlive(living.handle, started_ms, group),
-  ...(living.left ? { left: true } : {}),
-});
-
 /** Looks at a task whose directory is gone, so that only a line in its keeper's journal is left of it. */
-export function lookAtNote({ pid, start, group }: ProcessHandle & { readonly group: Group }): Looked {
-  if (isAlive(pid, start)) return lookedAlive({ pid, start }, bootOfStart(start) ?? 0, group);
-  const living = livingIn(group, true);
-  if (living !== null) return aliveIn(living, bootOfStart(living.handle.start) ?? 0, group);
-  return vanished("its directory was lost while it ran, so its exit is not known");
+export function lookAtNote({ pid, start, group }: ProcessHandle & { readonly group: Group }, search: Search): Looked {
+  const main = { pid, start };
+  const living = isAlive(pid, start) ? { handle: main } : outliving(group, main, search);
+  if (living === null) return vanished("its directory was lost while it ran, so its exit is not known");
+  return { ...lookedAlive(living.handle, bootOfStart(living.handle.start) ?? 0, group), ...living };
 }
 
 /**
  * Looks at a task by its claim, `attempt`. `kept` says that a living keeper answers for the task and would report its
  * end.
  */
-export function lookAtAttempt(attempt: Attempt | null, kept: boolean): Looked {
+export function lookAtAttempt(attempt: Attempt | null, kept: boolean, search: Search): Looked {
   if (attempt === null) return NONE;
   const { claimed, process, exit, code, group } = attempt;
   if (claimed === "stop") return { ...NONE, seen: { claimed: true, process: { is: "none" } } };
@@ -90,12 +97,12 @@ export function lookAtAttempt(attempt: Attempt | null, kept: boolean): Looked {
     // Where the main process had ended, the restart has ended only what that had left.
     return code === null ? vanished("the machine was restarted while it ran", true) : lookedEnded(code);
   }
-  if (process !== null && (kept || isAlive(process.pid, process.start))) {
-    return lookedAlive({ pid: process.pid, start: process.start }, process.started_ms, group);
-  }
-  // The keeper died before it noted the process, or descendants outlived the process: the group still shows them.
-  const living = livingIn(group, process !== null);
-  if (living !== null) return aliveIn(living, process?.started_ms ?? attempt.at_ms, group);
+  const main = process === null ? null : { pid: process.pid, start: process.start };
+  const began_ms = process?.started_ms ?? attempt.at_ms;
+  if (main !== null && (kept || isAlive(main.pid, main.start))) return lookedAlive(main, began_ms, group);
+  // The keeper died before it noted the process, or descendants outlived the process.
+  const living = outliving(group, main, search);
+  if (living !== null) return { ...lookedAlive(living.handle, began_ms, group), ...living };
   if (kept) return beginning;
   if (code !== null) return lookedEnded(code);
   return vanished(

@@ -44,6 +44,12 @@ export function pidsOfTask(pid_max = kernelText("/proc/sys/kernel/pid_max")): nu
 const OOM_FIRST = 500;
 const SHELLS: Readonly<Record<string, string>> = { sh: "/bin/sh", bash: "/bin/bash" };
 
+/** The variable that marks whatever a task begins as its own. */
+const MARK = "ORCH_TASK";
+
+/** Returns how the environment of a task's processes marks them. */
+export const markerOf = (uid: string): string => `${MARK}=${shortId(uid)}`;
+
 export function orderOf(
   assignment: Assignment,
   account: { readonly account: UnixAccount; readonly switched: boolean },
@@ -53,7 +59,7 @@ export function orderOf(
   const { uid, name, command, promised, stop, lease_ms, workdir } = assignment;
   const { account: who, switched } = account;
   const env = { ...environmentOf(assignment, who, access.variables) };
-  const mark = (env["ORCH_TASK"] ??= shortId(uid));
+  const mark = (env[MARK] ??= shortId(uid));
   const argv = command.kind === "argv" ? command.argv : [SHELLS[command.shell] ?? command.shell, "-c", command.script];
   return {
     uid,
@@ -62,7 +68,7 @@ export function orderOf(
     env,
     workdir,
     home: who.home,
-    marker: `ORCH_TASK=${mark}`,
+    marker: `${MARK}=${mark}`,
     account: switched ? { name: who.name, uid: who.uid, gid: who.gid } : null,
     limits: {
       cpu_milli: promised.cpu_milli,

@@ -1,16 +1,14 @@
 // Runs tasks as plain processes of this machine, through a keeper that outlives the agent. A task's keeper keeps the
 // view of it current. Without a keeper, the view is read from the task's claim.
 
-import { join } from "node:path";
 import { HOUSE_LIMITS } from "../../core/limits";
 import type { Orphan } from "../../core/model/rows-node";
 import type { Promised } from "../../core/model/promised";
 import type { Seen, TaskRecord } from "../../core/model/record";
 import type { BootMs } from "../../core/units";
 import { bootMs, breathe, pause } from "../../os/clock";
-import { removeGroup } from "../../os/cgroup/group";
-import { messageOf } from "../../os/errors";
 import { removeLeftGroups } from "../../os/cgroup/keeper-group";
+import { Processes } from "../../os/process/find";
 import { isAlive } from "../../os/proc";
 import { selfCommand } from "../../os/self";
 import type { Accounts } from "../machine/account";
@@ -20,11 +18,10 @@ import { makeRunDir, runDirOf, runName, runRoot } from "../machine/rundir";
 import type { StoredTasks, TaskFiles } from "../tasks/store";
 import type { Driver } from "./driver";
 import { createEnding, type Victim } from "./ending";
-import { capAtEnd, lookAtAll } from "../keeper/growth";
 import { places } from "../tasks/taskdir";
-import { clearInherited, inherit, type Inherited } from "./heir";
+import { Heir } from "./heir";
 import { Keepers } from "./keepers";
-import { lookAtAttempt, lookAtNote, lookedAlive, lookedEnded, type Looked } from "./look";
+import { lookAtAttempt, lookAtNote, lookedAlive, lookedEnded, type Looked, type Search } from "./look";
 import { limitsProblem, orderOf } from "./order";
 
 export interface ProcessDriverOptions {
@@ -47,10 +44,6 @@ export interface ProcessDriverOptions {
 /** How long a start that did nothing takes to fail, so that it is not tried again at once. */
 const START_AGAIN_MS = 1_000;
 
-/** How often a task without a keeper is looked at. */
-const ABANDONED_LOOK_MS = 500;
-/** How long an heir tries to clear what a task has left before the task's end is told all the same. */
-const CLEAR_FOR_MS = 60_000;
 /** How many tasks are looked at before other work gets its turn. */
 const CHUNK = 200;
 
@@ -68,21 +61,24 @@ class ProcessDriver implements Driver {
   readonly #run: string;
   readonly #looked = new Map<string, Looked>();
   readonly #seen = new Map<string, Seen>();
-  readonly #abandoned = new Map<string, Inherited>();
-  /** The tasks of which no keeper tells, and at which the last look failed. */
-  readonly #unlooked = new Set<string>();
-  /** Since when looks at tasks and their heirs fail, by uid. */
-  readonly #failing = new Map<string, BootMs>();
   #noted: Noted = { survivors: [], claimed: new Set(), notes: new Map() };
   readonly #keepers;
   readonly #ending;
+  readonly #heir;
   #listener: () => void = () => undefined;
-  #watching: ReturnType<typeof setInterval> | null = null;
 
   constructor(options: ProcessDriverOptions, run: string) {
     this.#options = options;
     this.#run = run;
     this.#ending = createEnding(options.say);
+    this.#heir = new Heir({
+      tasks: places(options.data).tasks,
+      cap_bytes: options.log_cap_bytes ?? HOUSE_LIMITS.log_bytes,
+      say: options.say,
+      look: (uid, all) => this.#look(uid, false, all),
+      again: (uid, all) => this.#lookAt(uid, all),
+      over: (uid, looked) => this.#put(uid, looked),
+    });
     this.#keepers = new Keepers({
       data: options.data,
       version: options.version,
@@ -96,12 +92,10 @@ class ProcessDriver implements Driver {
       },
       gone: (uids) => {
         if (uids.length > 0) options.say(`a keeper is gone; ${uids.length} tasks are looked at by their files`);
-        for (const uid of uids) this.#lookAgain(uid);
+        this.#lookAtAll(uids);
       },
-      unclear: (uid) => this.#lookAgain(uid),
-      known: () => {
-        for (const uid of this.#looked.keys()) this.#lookAgain(uid);
-      },
+      unclear: (uid) => this.#lookAtAll([uid]),
+      known: () => this.#lookAtAll(this.#looked.keys()),
     });
   }
 
@@ -113,9 +107,13 @@ class ProcessDriver implements Driver {
   async find({ uids, records, unreadable }: StoredTasks): Promise<readonly Orphan[]> {
     this.#noted = readJournals(runRoot(), this.#run);
     const orphans = new Map<string, Orphan>();
+    let all = new Processes();
     for (const [at, uid] of uids.entries()) {
-      if (at % CHUNK === CHUNK - 1) await breathe();
-      const looked = this.#look(uid, this.#keepers.keeps(uid));
+      if (at % CHUNK === CHUNK - 1) {
+        await breathe();
+        all = new Processes();
+      }
+      const looked = this.#look(uid, this.#keepers.keeps(uid), all);
       if (looked.seen.claimed) this.#put(uid, looked);
       if (records.has(uid)) continue;
       if (looked.seen.process.is === "alive" || unreadable.has(uid)) orphans.set(uid, this.#orphanOf(uid, looked));
@@ -137,114 +135,45 @@ class ProcessDriver implements Driver {
   }
 
   look(uid: string): void {
-    this.#put(uid, this.#look(uid, this.#keepers.keeps(uid)));
+    this.#lookAt(uid, new Processes());
   }
 
-  /** Looks at a task of which no keeper tells. A look that fails keeps no other task from its own, and is repeated. */
-  #lookAgain(uid: string): void {
-    try {
-      this.look(uid);
-      if (this.#unlooked.delete(uid)) this.#failing.delete(uid);
-    } catch (error) {
-      this.#failed(uid, error);
-      this.#unlooked.add(uid);
-      this.#watch();
-    }
+  #lookAtAll(uids: Iterable<string>): void {
+    const all = new Processes();
+    for (const uid of uids) this.#heir.lookAgain(uid, all);
   }
 
-  #look(uid: string, kept: boolean): Looked {
+  #lookAt(uid: string, all: Processes): void {
+    this.#put(uid, this.#look(uid, this.#keepers.keeps(uid), all));
+  }
+
+  #look(uid: string, kept: boolean, all: Processes): Looked {
+    const was = this.#seen.get(uid)?.process.is;
+    const recent = was === "alive" || was === "beginning";
+    const search: Search = (leader) => (kept ? [] : this.#heir.outliving(uid, { leader, recent }, all));
     const note = this.#noted.survivors.find((one) => one.uid === uid);
-    if (note !== undefined) return lookAtNote(note);
+    if (note !== undefined) return lookAtNote(note, search);
     const attempt = this.#options.store.attempt(uid);
-    const looked = lookAtAttempt(attempt, kept);
-    return attempt?.claimed === "unknown" ? (this.#knownOf(uid) ?? looked) : looked;
+    const looked = lookAtAttempt(attempt, kept, search);
+    return attempt?.claimed === "unknown" ? (this.#knownOf(uid, search) ?? looked) : looked;
   }
 
   /** Returns what is known of a task without its claim, which cannot be read; null if it does not live. */
-  #knownOf(uid: string): Looked | null {
+  #knownOf(uid: string, search: Search): Looked | null {
     const before = this.#looked.get(uid);
     const handle = before?.handle ?? null;
     if (before !== undefined && handle !== null && isAlive(handle.pid, handle.start)) return before;
-    const note = this.#noted.notes.get(uid);
-    return note === undefined || !isAlive(note.pid, note.start) ? null : lookAtNote(note);
+    const note = this.#noted.notes.get(uid) ?? (handle === null ? null : { ...handle, group: this.#groupOf(uid) });
+    const known = note === null ? null : lookAtNote(note, search);
+    return known === null || known.handle === null ? null : known;
   }
 
   #put(uid: string, looked: Looked): void {
     this.#looked.set(uid, looked);
     this.#seen.set(uid, looked.seen);
-    const abandoned = looked.seen.process.is === "alive" && !this.#keepers.keeps(uid);
-    if (abandoned) this.#watchAbandoned(uid, looked);
-    else this.#abandoned.delete(uid);
+    if (looked.seen.process.is === "alive" && !this.#keepers.keeps(uid)) this.#heir.take(uid, looked.group);
+    else this.#heir.leave(uid);
     this.#listener();
-  }
-
-  /** Does for a task without a keeper what the keeper did, again and again, since nobody else does it. */
-  #watchAbandoned(uid: string, looked: Looked): void {
-    const { data, log_cap_bytes = HOUSE_LIMITS.log_bytes } = this.#options;
-    if (!this.#abandoned.has(uid)) {
-      this.#abandoned.set(uid, inherit(uid, looked, join(places(data).tasks, uid), log_cap_bytes));
-    }
-    this.#watch();
-  }
-
-  #watch(): void {
-    this.#watching ??= setInterval(() => this.#lookAtAbandoned(), ABANDONED_LOOK_MS);
-  }
-
-  #lookAtAbandoned(): void {
-    const { say } = this.#options;
-    for (const uid of this.#unlooked) this.#lookAgain(uid);
-    lookAtAll(
-      [...this.#abandoned.values()].map(({ growth }) => growth),
-      (why) => say(`output could not be watched: ${why}`),
-    );
-    for (const [uid, inherited] of this.#abandoned) {
-      try {
-        this.#endAbandoned(uid, inherited);
-      } catch (error) {
-        // It is tried again at the next look, and keeps no other task from its end.
-        this.#failed(uid, error);
-      }
-    }
-    if (this.#abandoned.size + this.#unlooked.size > 0 || this.#watching === null) return;
-    clearInterval(this.#watching);
-    this.#watching = null;
-  }
-
-  #endAbandoned(uid: string, inherited: Inherited): void {
-    const { say } = this.#options;
-    const now = this.#look(uid, false);
-    if (now.seen.process.is === "alive" && now.left !== true) return;
-    if (this.#clear(uid, inherited) > 0) return;
-    // What was killed may be gone only now.
-    const over = this.#look(uid, false);
-    if (over.seen.process.is === "alive") return;
-    removeGroup(inherited.group);
-    this.#put(uid, over);
-    capAtEnd(inherited.growth.dir, inherited.growth.cap_bytes, (why) => say(`output could not be capped: ${why}`));
-  }
-
-  /**
-   * Kills what is left of a task whose main process has ended. Returns how many were found. What always fails keeps the
-   * task's end from being told for a while, and not for ever.
-   */
-  #clear(uid: string, inherited: Inherited): number {
-    try {
-      const found = clearInherited(inherited);
-      this.#failing.delete(uid);
-      return found;
-    } catch (error) {
-      if (bootMs() - this.#failed(uid, error) < CLEAR_FOR_MS) throw error;
-      return 0;
-    }
-  }
-
-  /** Notes that something failed for a task, and says it at the first time. Returns since when it has been failing. */
-  #failed(uid: string, error: unknown): BootMs {
-    const since_ms = this.#failing.get(uid) ?? bootMs();
-    if (!this.#failing.has(uid)) this.#options.say(`task ${uid} could not be looked at: ${messageOf(error)}`);
-    this.#failing.set(uid, since_ms);
-    return since_ms;
   }
 
   #groupOf(uid: string): Looked["group"] {
@@ -320,9 +249,7 @@ class ProcessDriver implements Driver {
   drop(uid: string): void {
     this.#seen.delete(uid);
     this.#looked.delete(uid);
-    this.#abandoned.delete(uid);
-    this.#failing.delete(uid);
-    this.#unlooked.delete(uid);
+    this.#heir.drop(uid);
   }
 
   onChange(listener: () => void): void {
@@ -330,7 +257,7 @@ class ProcessDriver implements Driver {
   }
 
   close(): void {
-    if (this.#watching !== null) clearInterval(this.#watching);
+    this.#heir.close();
     this.#listener = () => undefined;
     if (this.#keepers.count() === 0) removeLeftGroups(runName(this.#options.data));
     this.#keepers.close();

@@ -118,10 +118,14 @@ function needsFar({ workdir, home, argv, env }: TaskOrder): boolean {
 }
 
 /** Has the guard hold an exclusive task before anything of it executes. Returns why that failed, or null. */
-async function guarding({ uid, lease_ms, stop }: TaskOrder, group: Group, guard: Guard): Promise<string | null> {
+async function guarding(
+  { uid, lease_ms, stop, marker }: TaskOrder,
+  group: Group,
+  guard: Guard,
+): Promise<string | null> {
   if (lease_ms === null) return null;
   const { signal, grace_ms } = stop;
-  return guard.hold({ uid, lease_ms, grace_ms, signal, group, process: null });
+  return guard.hold({ uid, lease_ms, grace_ms, signal, group, marker, process: null });
 }
 
 /** Has the guard let go of a task of which nothing is left. It is not waited for. */

@@ -4,9 +4,10 @@
 import type { BootMs } from "../../core/units";
 import { bootMs } from "../../os/clock";
 import { askToEnd } from "../../os/cgroup/ask";
-import { killGroup } from "../../os/cgroup/group";
+import { killTask } from "../../os/cgroup/kill";
 import { messageOf } from "../../os/errors";
-import { sendSignal, signalNumber } from "../../os/process/signals";
+import { Processes } from "../../os/process/find";
+import { signalNumber } from "../../os/process/signals";
 import type { HeldTask, Surroundings } from "./begin";
 import { LEASE_OVER } from "./finish";
 import { blamedUntil, leaseActs, leasePhase, type LeaseAct } from "./lease";
@@ -74,7 +75,7 @@ export class Enforcer {
     }
     held.blamed_until_ms = blamedUntil(act, stop.grace_ms, bootMs());
     if (act === "ask") askToEnd(held, signalNumber(stop.signal) ?? SIGKILL, held.group);
-    else killHeld(held);
+    else killTask(held, held.group, new Processes());
   }
 
   drop(uid: string): void {
@@ -85,9 +86,4 @@ export class Enforcer {
 /** Notes that the guard has killed a task because of its lease. */
 export function expired(held: HeldTask): void {
   held.blamed_until_ms = blamedUntil("kill", 0, bootMs());
-}
-
-function killHeld(held: HeldTask): void {
-  sendSignal(held, SIGKILL, "group");
-  killGroup(held.group);
 }

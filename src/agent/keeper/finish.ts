@@ -9,16 +9,15 @@ import { messageOf } from "../../os/errors";
 import { clearAway, closeFile } from "../../os/files/files";
 import { appendLines, partOf } from "../../os/files/task-files";
 import type { Say } from "../../os/log";
-import { carries, findProcesses, statOf } from "../../os/proc";
+import { beganWith, statOf } from "../../os/proc";
+import { killAll, Processes } from "../../os/process/find";
 import { familyOf, orphans } from "../../os/process/orphans";
-import { sendSignal } from "../../os/process/signals";
 import type { ProcessExit } from "../../os/process/spawn";
 import { clocksNow } from "../tasks/moments";
 import { codeLine, exitLine, FILES, startFailed } from "../tasks/taskdir";
 import { letGo, type HeldTask, type Surroundings } from "./begin";
 import { capAtEnd } from "./growth";
 
-const SIGKILL = 9;
 /**
  * The pauses between looks at what is left. They grow, since a process that is stuck in the kernel may stay for long.
  */
@@ -153,21 +152,19 @@ function killEscaped({ pid, order }: HeldTask, inside: ReadonlySet<number>): num
   const left = orphans();
   if (left.length === 0) return 0;
   const escaped = left
-    .filter((one) => !inside.has(one.pid) && (statOf(one.pid)?.session === pid || carries(one.pid, [order.marker])))
+    .filter(
+      (one) => !inside.has(one.pid) && (statOf(one.pid)?.session === pid || beganWith(one.pid).includes(order.marker)),
+    )
     .flatMap(familyOf);
-  for (const one of escaped) sendSignal(one, SIGKILL, "one");
-  return escaped.length;
+  return killAll(escaped);
 }
 
 /**
- * Kills a task's processes without control groups: those of its session, and those with its mark in the environment.
- * Returns how many were found.
+ * Kills a task's processes without control groups: those of its session, those with its mark in the environment, and
+ * what descends from them. Returns how many were found.
  */
-function sweepSession(held: HeldTask): number {
-  const found = findProcesses(new Set([held.pid]), [held.order.marker]);
-  for (const one of found) sendSignal(one, SIGKILL, "one");
-  return found.length;
-}
+const sweepSession = ({ pid, start, order }: HeldTask): number =>
+  killAll(new Processes().find({ leader: { pid, start }, recent: true, marker: order.marker }));
 
 /** Returns what the switch of accounts wrote before it failed. Only a wrapped command has that file. */
 function couldNotBegin(held: HeldTask, exit: TaskExit): Pick<TaskExit, "cause" | "reason"> {

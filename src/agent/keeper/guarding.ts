@@ -6,15 +6,17 @@ import { LEASE_TIMES } from "../../core/limits";
 import { bootMs, pause } from "../../os/clock";
 import { askToEnd } from "../../os/cgroup/ask";
 import { killGroup } from "../../os/cgroup/group";
+import { killTask, ungrouped } from "../../os/cgroup/kill";
 import { messageOf } from "../../os/errors";
 import { fieldsOf, isTexts } from "../../os/files/json";
 import { lockMemory } from "../../os/libc";
+import { beganWith, type FoundProcess } from "../../os/proc";
 import { raisePriority } from "../../os/process/known-state";
 import { hearStarter, tellStarter } from "../../os/process/partner";
+import { killAll, Processes } from "../../os/process/find";
 import { sendSignal, signalNumber } from "../../os/process/signals";
 import { blamedUntil, guardActs, type LeaseAct, type Leased } from "./lease";
 
-const SIGKILL = 9;
 const SIGTERM = 15;
 /** How long the guard kills what does not end, once its keeper is gone. */
 const LAST_KILLS_MS = 60_000;
@@ -23,6 +25,8 @@ const LAST_KILLS_MS = 60_000;
 export interface GuardedTask extends Leased {
   readonly signal: string;
   readonly group: readonly string[];
+  /** What marks the task's processes; null from a keeper of an earlier release. */
+  readonly marker: string | null;
   readonly process: { readonly pid: number; readonly start: string } | null;
 }
 
@@ -43,6 +47,8 @@ export type FromGuard =
 
 interface Guarding {
   readonly tasks: Map<string, GuardedTask>;
+  /** What lived of the tasks without a control group when they were asked to end: it may outlive what started it. */
+  readonly families: Map<string, readonly FoundProcess[]>;
   /** Until when the end of a task counts as one by its lease, for those that were asked to end or killed. */
   readonly asked: Map<string, number>;
   /** The tasks of which the keeper was told that they were killed. */
@@ -57,7 +63,14 @@ const tell = (message: FromGuard): void => tellStarter(message);
 export async function runGuard(): Promise<void> {
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => undefined);
   raisePriority();
-  const guarding: Guarding = { tasks: new Map(), asked: new Map(), said: new Set(), heard_ms: null, gone: false };
+  const guarding: Guarding = {
+    tasks: new Map(),
+    families: new Map(),
+    asked: new Map(),
+    said: new Set(),
+    heard_ms: null,
+    gone: false,
+  };
   rehearse();
   const timer = setInterval(() => enforce(guarding), LEASE_TIMES.look_ms);
   tell({ is: "ready", locked: lockMemory() });
@@ -66,7 +79,8 @@ export async function runGuard(): Promise<void> {
   guarding.gone = true;
   for (const until = bootMs() + LAST_KILLS_MS; guarding.tasks.size > 0 && bootMs() < until;) {
     enforce(guarding);
-    for (const [uid, task] of guarding.tasks) if (isDead(task)) guarding.tasks.delete(uid);
+    const all = new Processes();
+    for (const [uid, task] of guarding.tasks) if (isDead(task, all)) guarding.tasks.delete(uid);
     await pause(LEASE_TIMES.look_ms);
   }
 }
@@ -83,7 +97,7 @@ function hear(guarding: Guarding, line: unknown): void {
     case "drop": {
       const uid = String(message["uid"]);
       const expired = (guarding.asked.get(uid) ?? 0) > bootMs();
-      for (const one of [guarding.tasks, guarding.asked, guarding.said]) one.delete(uid);
+      for (const one of [guarding.tasks, guarding.families, guarding.asked, guarding.said]) one.delete(uid);
       return tell({ is: "dropped", uid, expired });
     }
     case "lease":
@@ -95,19 +109,21 @@ function hear(guarding: Guarding, line: unknown): void {
 }
 
 function guardedTask(value: unknown): GuardedTask | null {
-  const { uid, lease_ms, grace_ms, signal, group, process } = fieldsOf(value);
+  const { uid, lease_ms, grace_ms, signal, group, marker, process } = fieldsOf(value);
   const { pid, start } = fieldsOf(process);
   if (typeof uid !== "string" || typeof lease_ms !== "number" || typeof grace_ms !== "number") return null;
   if (typeof signal !== "string" || !isTexts(group)) return null;
+  const mark = typeof marker === "string" ? marker : null;
   const known = typeof pid === "number" && typeof start === "string" ? { pid, start } : null;
-  return { uid, lease_ms, grace_ms, signal, group, process: known };
+  return { uid, lease_ms, grace_ms, signal, group, marker: mark, process: known };
 }
 
 function enforce(guarding: Guarding): void {
   const { tasks, asked, said, heard_ms, gone } = guarding;
+  const all = new Processes();
   for (const act of guardActs({ leased: tasks.values(), heard_ms, asked, said }, gone, bootMs())) {
     try {
-      perform(guarding, act);
+      perform(guarding, act, all);
     } catch (error) {
       // A signal that fails for one task keeps no other task from being ended, nor this one at the next look.
       if (!said.has(act.uid)) tell({ is: "trouble", why: `${act.do} of task ${act.uid}: ${messageOf(error)}` });
@@ -115,7 +131,7 @@ function enforce(guarding: Guarding): void {
   }
 }
 
-function perform({ tasks, asked, said }: Guarding, { do: act, uid }: LeaseAct): void {
+function perform({ tasks, families, asked, said }: Guarding, { do: act, uid }: LeaseAct, all: Processes): void {
   const task = tasks.get(uid);
   if (task === undefined) return;
   if (act === "say") {
@@ -123,22 +139,33 @@ function perform({ tasks, asked, said }: Guarding, { do: act, uid }: LeaseAct): 
     return tell({ is: "ended", uid });
   }
   asked.set(uid, blamedUntil(act, task.grace_ms, bootMs()));
-  if (act === "ask") ask(task);
-  else kill(task);
+  if (act === "ask") ask(task, all, families);
+  else kill(task, all, families);
 }
 
-function ask({ process, signal, group }: GuardedTask): void {
-  if (process !== null) askToEnd(process, signalNumber(signal) ?? SIGTERM, group);
-}
-
-function kill({ process, group }: GuardedTask): void {
-  if (process !== null) sendSignal(process, SIGKILL, "group");
-  killGroup(group);
-}
-
-function isDead({ process, group }: GuardedTask): boolean {
+function ask({ uid, process, signal, group }: GuardedTask, all: Processes, families: Guarding["families"]): void {
+  if (process === null) return;
   try {
-    return (process === null || sendSignal(process, 0, "one").is === "gone") && killGroup(group) === 0;
+    families.set(uid, ungrouped(process, group, all));
+  } finally {
+    askToEnd(process, signalNumber(signal) ?? SIGTERM, group);
+  }
+}
+
+function kill({ uid, process, group }: GuardedTask, all: Processes, families: Guarding["families"]): void {
+  if (process === null) killGroup(group);
+  else killTask(process, group, all, families.get(uid));
+}
+
+/**
+ * Kills what is left of a task whose keeper is gone, as its mark shows it. Returns whether there was nothing. Marks are
+ * looked for only now, after everything else was killed: an environment may have to come from a disk that hangs.
+ */
+function isDead({ process, group, marker }: GuardedTask, all: Processes): boolean {
+  try {
+    if (process !== null && sendSignal(process, 0, "one").is !== "gone") return false;
+    if (killGroup(group) > 0) return false;
+    return killAll(all.find({ leader: process, recent: true, marker })) === 0;
   } catch {
     // It is asked again at the next look, and keeps no other task from being killed.
     return false;
@@ -151,10 +178,20 @@ function isDead({ process, group }: GuardedTask): boolean {
  */
 function rehearse(): void {
   const self = { pid: process.pid, start: "0" };
-  const task: GuardedTask = { uid: "", lease_ms: 0, grace_ms: 0, signal: "TERM", group: [], process: self };
+  const task: GuardedTask = {
+    uid: "",
+    lease_ms: 0,
+    grace_ms: 0,
+    signal: "TERM",
+    group: [],
+    // No environment but this process's own is read now, since that of a stranger may hang.
+    marker: null,
+    process: self,
+  };
   for (const gone of [false, true]) {
     const rehearsal: Guarding = {
       tasks: new Map([["", task]]),
+      families: new Map(),
       asked: new Map([["", 0]]),
       said: new Set([""]),
       heard_ms: 0,
@@ -162,6 +199,9 @@ function rehearse(): void {
     };
     enforce(rehearsal);
   }
-  ask(task);
+  const all = new Processes();
+  ask(task, all, new Map());
+  isDead(task, all);
+  beganWith(self.pid);
   killGroup(["/sys/fs/cgroup/orch-rehearsal"]);
 }

@@ -7,7 +7,8 @@ import type { ForeignTask } from "../../core/model/rows-node";
 import { MIB, SECOND_MS } from "../../core/units";
 import { messageOf } from "../../os/errors";
 import { exists, namesIn } from "../../os/files/files";
-import { findProcesses, residentBytes, startedMs } from "../../os/proc";
+import { residentBytes, startedMs } from "../../os/proc";
+import { Processes } from "../../os/process/find";
 import { survivorsIn, type LivingNote } from "../tasks/living";
 import { ownAgent, runRoot } from "./rundir";
 
@@ -42,6 +43,7 @@ export function watchForeign(run: string, say: (line: string) => void, changed: 
 }
 
 function foreignTasks(root: string, own: string): ForeignTask[] {
+  const all = new Processes();
   return namesIn(root)
     .map((name) => join(root, name))
     .filter((dir) => dir !== own && ownAgent(dir) === null)
@@ -53,15 +55,16 @@ function foreignTasks(root: string, own: string): ForeignTask[] {
       pid: note.pid,
       data: dataOf(note),
       since_ms: startedMs(note.start),
-      memory_bytes: memoryOf(note.pid),
+      memory_bytes: memoryOf(note, all),
     }));
 }
 
 /** Returns the data directory of a task's agent: the task's own directory is `<data>/agent/tasks/UID`. */
 const dataOf = ({ dir }: LivingNote): string => dirname(dirname(dirname(dir)));
 
-/** Returns the memory of all processes of the task's session. */
-function memoryOf(pid: number): number {
-  const bytes = findProcesses(new Set([pid]), []).reduce((sum, one) => sum + residentBytes(one.pid), 0);
+/** Returns the memory of all processes of the task's session, and of what descends from them. */
+function memoryOf({ pid, start }: LivingNote, all: Processes): number {
+  const found = all.find({ leader: { pid, start }, recent: true, marker: null });
+  const bytes = found.reduce((sum, one) => sum + residentBytes(one.pid), 0);
   return Math.ceil(bytes / STEP_BYTES) * STEP_BYTES;
 }

@@ -45,10 +45,10 @@ function pidsIn(dir: string): number[] {
         .filter((pid) => pid > 0);
 }
 
-/** Returns the processes that are in the group now. */
+/** Returns the processes that are in the group now, and in the groups that its task has made below it. */
 export function membersOf(group: Group): number[] {
   const dir = group[0];
-  return dir === undefined ? [] : pidsIn(dir);
+  return dir === undefined ? [] : below(dir).flatMap(pidsIn);
 }
 
 /**

@@ -26,7 +26,7 @@ const EXIT = {
 
 describe("a code without an exit", () => {
   const now = clocksNow();
-  const seenOf = (text: string, kept = false) => lookAtAttempt(parseAttempt(text), kept).seen.process;
+  const seenOf = (text: string, kept = false) => lookAtAttempt(parseAttempt(text), kept, () => []).seen.process;
   for (const [when, boot_id] of [
     ["when nothing of the task lives", now.boot_id],
     ["after a restart of the machine", "another-boot"],

@@ -1,11 +1,13 @@
 // What a dead keeper did for its tasks goes on: caps and marks of their output, the end of a main process, and what it
 // has left.
 
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { isAlive, processOf, signal } from "../../support/processes";
-import { alive, assignmentFor, begin, makeSite, output, type OpenTasks, type Site } from "../../support/tasks";
+import { bootMs } from "../../../src/os/clock";
+import { bareKeeperCommand, KEEPER_COMMAND } from "../../support/fixtures/keeper";
+import { isAlive, processesOf, processOf, signal } from "../../support/processes";
+import { alive, assignmentFor, begin, ended, makeSite, output, type OpenTasks, type Site } from "../../support/tasks";
 import { waitUntil } from "../../support/wait";
 
 const CAP = 1024 * 1024;
@@ -73,4 +75,74 @@ test("a task is over when its main process ends, and what that has left is kille
     expect(await vanished(tasks, uid)).toMatchObject({ why: expect.stringContaining("exit is not known") });
   }
   expect(children.filter(isAlive)).toEqual([]);
+});
+
+/** Leaves all control groups, as a task of root can. Elsewhere it does nothing. */
+const ESCAPE = `for g in /sys/fs/cgroup/*/cgroup.procs /sys/fs/cgroup/cgroup.procs; do
+  { echo $$ > $g; } 2>/dev/null; done;`;
+/** Prints the pids of a daemon, and of its child in another session and without an environment. */
+const DAEMON = "setsid sh -c 'echo $$; env -i setsid sleep 60 & echo $!; exec sleep 60' &";
+
+const printed = async (uid: string, count: number): Promise<number[]> =>
+  waitUntil("the pids of what the task has started", async () => {
+    const pids = (await output(site.data, uid)).split("\n").slice(0, -1).map(Number);
+    return pids.length === count ? pids : null;
+  });
+
+/** Kills the keeper, and before it the guard, which would end exclusive tasks, and which the keeper would replace. */
+async function killKeeperAndGuard(): Promise<void> {
+  const guards = processesOf(site.data).filter(({ command }) => command.includes(" guard "));
+  const [keeper = 0] = readdirSync(join(site.data, "keepers")).map((name) => Number.parseInt(name, 10));
+  process.kill(keeper, "SIGSTOP");
+  for (const one of guards) signal(one, "SIGKILL");
+  await waitUntil("the guard to be dead", () => !guards.some(({ pid }) => isAlive(pid)));
+  await killKeepers();
+}
+
+const bare = bareKeeperCommand();
+const KINDS = [
+  { kind: "with what control groups there are", command: KEEPER_COMMAND },
+  { kind: "without control groups", command: bare ?? [] },
+].filter(({ command }) => command.length > 0);
+
+describe.each(KINDS)("$kind", ({ command }) => {
+  test("what a task has left is killed with what that has started", async () => {
+    const tasks = await site.open({ keeper_command: command });
+    const gate = `${site.data}.go`;
+    const uid = await begin(tasks, assignmentFor(`${ESCAPE} ${DAEMON} until [ -e ${gate} ]; do sleep 0.05; done`));
+    const pids = await printed(uid, 2);
+    await killKeepers();
+    writeFileSync(gate, "");
+    await vanished(tasks, uid);
+    expect(pids.filter(isAlive)).toEqual([]);
+  });
+
+  test.each(["this agent", "the next agent"])(
+    "an exclusive task whose process died with its keeper is cleared by %s",
+    async (who) => {
+      let tasks = await site.open({ keeper_command: command });
+      tasks.driver.lease(bootMs());
+      const lease = { lease_ms: 60_000, stop: { signal: "TERM", grace_ms: 500 } };
+      const uid = await begin(tasks, assignmentFor(`${ESCAPE} ${DAEMON} sleep 60 & echo $!; wait`, lease));
+      const pids = await printed(uid, 3);
+      if (who === "the next agent") tasks.close();
+      await killKeeperAndGuard();
+      expect(pids.filter(isAlive)).toEqual(pids);
+      if (who === "the next agent") {
+        tasks = await site.open({ keeper_command: command });
+        await tasks.load();
+      }
+      await vanished(tasks, uid);
+      expect(pids.filter(isAlive)).toEqual([]);
+    },
+  );
+});
+
+test.if(bare !== null)("without control groups, a kill reaches what a task has started in other sessions", async () => {
+  const tasks = await site.open({ keeper_command: bare ?? [] });
+  const uid = await begin(tasks, assignmentFor("env -i setsid sh -c 'sleep 60 & echo $!; wait' & wait"));
+  const [child = 0] = await printed(uid, 1);
+  await tasks.driver.kill(uid);
+  expect(await ended(tasks, uid)).toMatchObject({ signal: "KILL" });
+  expect(isAlive(child)).toBe(false);
 });

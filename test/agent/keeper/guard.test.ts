@@ -18,7 +18,15 @@ test("an answer settles only the question that it answers", async () => {
     say: (line) => void said.push(line),
     expired: () => undefined,
   });
-  const task = { uid: "a", lease_ms: 1_000, grace_ms: 0, signal: "TERM", group: [], process: null };
+  const task = {
+    uid: "a",
+    lease_ms: 1_000,
+    grace_ms: 0,
+    signal: "TERM",
+    group: [],
+    marker: "ORCH_TASK=x",
+    process: null,
+  };
   expect(await guard.hold(task)).toBeNull();
   guard.begun("a", { pid: 2 ** 22, start: "0" });
   expect(await guard.exited("a")).toBe(true);

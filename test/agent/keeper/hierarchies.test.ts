@@ -131,6 +131,15 @@ test.if(here.is === "v1")(
   },
 );
 
+for (const [kind, cgroups] of Object.entries(kinds)) {
+  test(`${kind}: what a task leaves is killed with what that has started, without a mark and a session`, async () => {
+    const child = join(dir, randomHex(8));
+    const left = `setsid sh -c 'env -i setsid sleep 60 & echo $! > ${child}; wait' &`;
+    await run(cgroups, orderFor(`${left} until [ -s ${child} ]; do sleep 0.01; done`));
+    expect(isAlive(Number(readFileSync(child, "utf8")))).toBe(false);
+  });
+}
+
 const outputOf = (order: TaskOrder): string => readFileSync(join(dir, order.uid, "stdout"), "utf8");
 
 for (const [kind, cgroups] of Object.entries(kinds).filter(([, { is }]) => is !== "none")) {
@@ -178,7 +187,7 @@ test.if(without !== undefined)("a group is killed with groups that a task has ma
   const inner = join(group[0]!, "inner");
   mkdirSync(inner);
   const child = Bun.spawn(["sleep", "60"], { cgroup: inner });
-  expect(membersOf(group)).toEqual([]);
+  expect(membersOf(group)).toEqual([child.pid]);
   expect(killGroup(group)).toBe(1);
   await child.exited;
   expect(child.signalCode).toBe("SIGKILL");

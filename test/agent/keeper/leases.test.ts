@@ -10,6 +10,7 @@ import { LEASE_TIMES } from "../../../src/core/limits";
 import { bootMs } from "../../../src/os/clock";
 import { randomHex } from "../../../src/os/dice";
 import { AGENT_COMMAND } from "../../support/fixtures/agent";
+import { bareKeeperCommand } from "../../support/fixtures/keeper";
 import { makeDisk, noDisk, type Disk } from "../../support/frozen";
 import { isAlive, processesOf, processOf, signal } from "../../support/processes";
 import {
@@ -207,6 +208,35 @@ test("a task that obeys the ask of its lease has not done its work, although the
   });
   expect(await end).toMatchObject({ exit_code: 0, cause: "lease_expired" });
 }, 30_000);
+
+const bare = bareKeeperCommand();
+describe(`without control groups${bare === null ? " (skipped: they cannot be hidden here)" : ""}`, () => {
+  /** Prints the pid of a process in a session of its own, which ignores the stop signal. */
+  const STAYS = `setsid sh -c "trap '' TERM; echo \\$\\$; exec sleep 60" &`;
+
+  async function exclusive(script: string): Promise<{ tasks: OpenTasks; uid: string; child: number }> {
+    const tasks = await site.open({ keeper_command: bare ?? [] });
+    tasks.driver.lease(bootMs());
+    const uid = await begin(tasks, assignmentFor(script, { lease_ms: LEASE_MS, stop }));
+    const child = Number(await waitUntil("the child's pid", async () => (await output(site.data, uid)).trim()));
+    return { tasks, uid, child };
+  }
+
+  test.if(bare !== null)("a guard whose keeper and agent are gone ends what the task has started", async () => {
+    const { tasks, child } = await exclusive(`${STAYS} wait`);
+    tasks.close();
+    process.kill(keeper(), "SIGKILL");
+    await waitUntil("the child to be dead", () => !isAlive(child));
+  });
+
+  test.if(bare !== null)("a guard whose keeper hangs ends what outlives the stop signal", async () => {
+    const began_ms = bootMs();
+    const { child } = await exclusive(`${STAYS} exec sleep 60`);
+    process.kill(keeper(), "SIGSTOP");
+    await waitUntil("the child to be dead", () => !isAlive(child));
+    expect(bootMs() - began_ms).toBeLessThan(LEASE_MS);
+  });
+});
 
 const why = noDisk();
 describe(`a disk that hangs${why === null ? "" : ` (skipped: ${why})`}`, () => {
