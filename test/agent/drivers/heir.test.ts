@@ -127,7 +127,6 @@ describe.each(KINDS)("$kind", ({ command }) => {
       const pids = await printed(uid, 3);
       if (who === "the next agent") tasks.close();
       await killKeeperAndGuard();
-      expect(pids.filter(isAlive)).toEqual(pids);
       if (who === "the next agent") {
         tasks = await site.open({ keeper_command: command });
         await tasks.load();
