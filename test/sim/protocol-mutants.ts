@@ -106,7 +106,11 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     name: "stopped-is-started",
     rule: "protocol 12: a stop of what waits claims it",
     edits: [
-      edit("src/core/agent/step.ts", 'return record.stop !== null ? { do: "claim", uid } :', "return"),
+      edit(
+        "src/core/agent/step.ts",
+        'if (record.stop !== null) return claim(view, record, "stopped", null, record.stop.why);',
+        "",
+      ),
       edit(
         "src/core/agent/admit.ts",
         "else if (record.stop === null) waiting.push(record);",

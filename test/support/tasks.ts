@@ -88,6 +88,8 @@ export interface SiteOptions {
   readonly access?: (promised: Promised["devices"]) => DeviceAccess;
   readonly log_cap_bytes?: number;
   readonly keeper_command?: readonly string[];
+  /** Whether what the disk does not take is owed, as with an agent. It is an error of its caller otherwise. */
+  readonly owes?: boolean;
 }
 
 /** The tasks of one agent without its loop: a store, and the driver beside it. */
@@ -134,7 +136,7 @@ export async function makeSite(): Promise<Site> {
     said,
     open: async (options = {}) => {
       const say = (line: string): void => void said.push(line);
-      const store = openTaskStore(data, say);
+      const store = openTaskStore(data, say, options.owes === true ? runDirOf(data) : null);
       const driver = await openProcessDriver({
         data,
         store,

@@ -16,7 +16,10 @@ export interface Driver {
   seen(): ReadonlyMap<string, Seen>;
   /** Returns whether an attempt is known to have begun here although its directory, and so its claim, is gone. */
   wasBegun(uid: string): boolean;
-  /** Returns whether a start was ordered and is not answered. It may still happen, however long that takes. */
+  /**
+   * Returns whether the start of a task may have been ordered, by this agent process or by one before it, and is not
+   * answered. It may still happen, however long that takes.
+   */
   isOrdered(uid: string): boolean;
   /** Returns why no task can be begun, whichever it is, or null. */
   trouble(): string | null;

@@ -6,7 +6,7 @@ import type { Orphan } from "../../core/model/rows-node";
 import type { Promised } from "../../core/model/promised";
 import type { Seen, TaskRecord } from "../../core/model/record";
 import type { BootMs } from "../../core/units";
-import { bootMs, breathe, pause } from "../../os/clock";
+import { bootMs, breathe } from "../../os/clock";
 import { removeLeftGroups } from "../../os/cgroup/keeper-group";
 import { Processes } from "../../os/process/find";
 import { isAlive } from "../../os/proc";
@@ -22,7 +22,7 @@ import { places } from "../tasks/taskdir";
 import { Heir } from "./heir";
 import { Keepers } from "./keepers";
 import { lookAtAttempt, lookAtNote, lookedAlive, lookedEnded, type Looked, type Search } from "./look";
-import { limitsProblem, orderOf } from "./order";
+import { createStarts } from "./starts";
 
 export interface ProcessDriverOptions {
   /** `<data>/agent`. */
@@ -40,9 +40,6 @@ export interface ProcessDriverOptions {
   readonly keeper_command?: readonly string[];
   readonly log_cap_bytes?: number;
 }
-
-/** How long a start that did nothing takes to fail, so that it is not tried again at once. */
-const START_AGAIN_MS = 1_000;
 
 /** How many tasks are looked at before other work gets its turn. */
 const CHUNK = 200;
@@ -65,6 +62,9 @@ class ProcessDriver implements Driver {
   readonly #keepers;
   readonly #ending;
   readonly #heir;
+  readonly #starts;
+  /** The tasks that were here when this agent began. A keeper that is silent from the first may begin one of them. */
+  #found: ReadonlySet<string> = new Set();
   #listener: () => void = () => undefined;
 
   constructor(options: ProcessDriverOptions, run: string) {
@@ -97,6 +97,12 @@ class ProcessDriver implements Driver {
       unclear: (uid) => this.#lookAtAll([uid]),
       known: () => this.#lookAtAll(this.#looked.keys()),
     });
+    this.#starts = createStarts(options, {
+      isClaimed: (uid) => this.#seen.get(uid)?.claimed === true,
+      wasBegun: (uid) => this.wasBegun(uid),
+      look: (uid) => this.look(uid),
+      order: (order) => this.#keepers.start(order),
+    });
   }
 
   async open(): Promise<void> {
@@ -106,6 +112,7 @@ class ProcessDriver implements Driver {
 
   async find({ uids, records, unreadable }: StoredTasks): Promise<readonly Orphan[]> {
     this.#noted = readJournals(runRoot(), this.#run);
+    this.#found = new Set([...uids, ...records.keys()]);
     const orphans = new Map<string, Orphan>();
     let all = new Processes();
     for (const [at, uid] of uids.entries()) {
@@ -155,17 +162,18 @@ class ProcessDriver implements Driver {
     if (note !== undefined) return lookAtNote(note, search);
     const attempt = this.#options.store.attempt(uid);
     const looked = lookAtAttempt(attempt, kept, search);
-    return attempt?.claimed === "unknown" ? (this.#knownOf(uid, search) ?? looked) : looked;
+    return attempt === null || attempt.claimed === "unknown" ? (this.#knownOf(uid, search) ?? looked) : looked;
   }
 
-  /** Returns what is known of a task without its claim, which cannot be read; null if it does not live. */
+  /** Returns what is known of a task without its claim, which is gone or cannot be read; null if it has not begun. */
   #knownOf(uid: string, search: Search): Looked | null {
     const before = this.#looked.get(uid);
     const handle = before?.handle ?? null;
     if (before !== undefined && handle !== null && isAlive(handle.pid, handle.start)) return before;
     const note = this.#noted.notes.get(uid) ?? (handle === null ? null : { ...handle, group: this.#groupOf(uid) });
-    const known = note === null ? null : lookAtNote(note, search);
-    return known === null || known.handle === null ? null : known;
+    if (note === null) return null;
+    const known = lookAtNote(note, search);
+    return known.handle !== null || this.wasBegun(uid) ? known : null;
   }
 
   #put(uid: string, looked: Looked): void {
@@ -185,7 +193,8 @@ class ProcessDriver implements Driver {
   }
 
   isOrdered(uid: string): boolean {
-    return this.#keepers.isAsked(uid);
+    if (this.#starts.isUnderWay(uid) || this.#keepers.isAsked(uid)) return true;
+    return this.#found.has(uid) && this.#keepers.keeps(uid);
   }
 
   trouble(): string | null {
@@ -196,27 +205,8 @@ class ProcessDriver implements Driver {
     return this.#keepers.silent();
   }
 
-  async start({ assignment }: TaskRecord): Promise<void> {
-    const { uid } = assignment;
-    const { store, accounts, access, log_cap_bytes = HOUSE_LIMITS.log_bytes } = this.#options;
-    if (this.#isClaimed(uid) || store.wasClaimed(uid) || this.wasBegun(uid)) return this.look(uid);
-    const account = await accounts.of(assignment);
-    const why = account.is === "refused" ? account.why : limitsProblem(assignment);
-    if (account.is === "refused" || why !== null) {
-      await store.claimRefused(uid, why ?? "");
-      return this.look(uid);
-    }
-    const order = orderOf(assignment, account, access(assignment.promised.devices), log_cap_bytes);
-    const answer = await this.#keepers.start(order);
-    if (answer.is === "begun") return;
-    this.look(uid);
-    if (this.#isClaimed(uid)) return;
-    await pause(START_AGAIN_MS);
-    throw new Error(answer.why);
-  }
-
-  #isClaimed(uid: string): boolean {
-    return this.#seen.get(uid)?.claimed === true;
+  start({ assignment }: TaskRecord): Promise<void> {
+    return this.#starts.start(assignment);
   }
 
   async signal(uid: string, signal: string): Promise<void> {

@@ -22,6 +22,7 @@ export interface ActsOptions {
   /** The agent's records. An end changes them once it is on disk. */
   readonly records: Map<string, TaskRecord>;
   readonly reports: TaskReports;
+  readonly clock: () => BootMs;
   readonly say: (line: string) => void;
   /** Called when an action is over, whatever its outcome. */
   readonly done: () => void;
@@ -32,7 +33,7 @@ export interface Acts {
   readonly busy: ReadonlySet<string>;
   /** The stop signals that were sent, by uid of the task. */
   readonly signalled: ReadonlyMap<string, Asked>;
-  /** The starts that have failed and are tried again. */
+  /** The starts that have failed and are tried again. Each has been failing since its first failure, not its begin. */
   readonly failing: ReadonlyMap<string, BlockedStart>;
   /** Begins an action. Until it is over, nothing more must be decided about its task. */
   begin(action: Action, now_ms: BootMs): void;
@@ -44,7 +45,7 @@ export interface Acts {
 }
 
 export function createActs(options: ActsOptions): Acts {
-  const { driver, records, say, done } = options;
+  const { driver, records, clock, say, done } = options;
   const busy = new Set<string>();
   const signalled = new Map<string, Asked>();
   const killed = new Map<string, BootMs>();
@@ -61,13 +62,12 @@ export function createActs(options: ActsOptions): Acts {
         return;
       }
       case "claim":
-        await claimStopped(options, action.uid, driver.isOrdered(action.uid) ? "write" : "owe");
-        return;
+        return claimAndEnd(options, busy, action);
       case "signal":
         signalled.set(action.uid, { ...action.stop, at_ms: now_ms });
         return driver.signal(action.uid, action.signal);
       case "kill":
-        return driver.kill(action.uid);
+        return killAt(options, killed, action.uid, now_ms);
       case "end":
         return writeEnd(options, busy, action);
     }
@@ -81,12 +81,12 @@ export function createActs(options: ActsOptions): Acts {
       if (held.has(action.uid) || isTooSoon(killed, action, now_ms)) return;
       busy.add(action.uid);
       const performed = perform(action, now_ms);
-      if (action.do === "end") ending.add(performed);
+      if (action.do === "end" || action.do === "claim") ending.add(performed);
       performed
         .finally(() => ending.delete(performed))
         .catch((error: unknown) => {
           say(`task ${action.uid}: ${action.do}: ${messageOf(error)}`);
-          const since_ms = failing.get(action.uid)?.since_ms ?? now_ms;
+          const since_ms = failing.get(action.uid)?.since_ms ?? clock();
           if (action.do === "start") failing.set(action.uid, { why: messageOf(error), since_ms, at: "start" });
           return pause(AGAIN_MS);
         })
@@ -119,9 +119,20 @@ export function createActs(options: ActsOptions): Acts {
 function isTooSoon(killed: Map<string, BootMs>, action: Action, now_ms: BootMs): boolean {
   if (action.do !== "kill") return false;
   const sent_ms = killed.get(action.uid);
-  if (sent_ms !== undefined && now_ms - sent_ms < KILL_AGAIN_MS) return true;
-  killed.set(action.uid, now_ms);
-  return false;
+  return sent_ms !== undefined && now_ms - sent_ms < KILL_AGAIN_MS;
+}
+
+/** Kills a task, and notes when. That a task lives although its end was told is said once. */
+function killAt(
+  { driver, records, say }: ActsOptions,
+  killed: Map<string, BootMs>,
+  uid: string,
+  now_ms: BootMs,
+): Promise<void> {
+  const hasEnded = (records.get(uid)?.end ?? null) !== null;
+  if (hasEnded && !killed.has(uid)) say(`task ${uid}: it lives although its end was told, and is killed`);
+  killed.set(uid, now_ms);
+  return driver.kill(uid);
 }
 
 /** Claims an attempt so that it never executes, and ends its processes that live without a record. */
@@ -137,6 +148,16 @@ export async function claimStopped(
   return claimed;
 }
 
+/** Claims a task that is not claimed, and ends it so. What was claimed before is judged by what is seen of it now. */
+async function claimAndEnd(
+  options: ActsOptions,
+  busy: Set<string>,
+  { uid, end }: Extract<Action, { do: "claim" }>,
+): Promise<void> {
+  const claimed = await claimStopped(options, uid, options.driver.isOrdered(uid) ? "write" : "owe");
+  if (claimed === "now") await writeEnd(options, busy, { uid, end, next: null });
+}
+
 /**
  * Writes down an end. The record of the successor is written first: after a crash between the two writes it is found
  * again, since its uid follows from this attempt's. It is not reported before this end is durable, so that the server
@@ -145,7 +166,7 @@ export async function claimStopped(
 async function writeEnd(
   { store, records, reports }: ActsOptions,
   busy: Set<string>,
-  { uid, end, next }: Extract<Action, { do: "end" }>,
+  { uid, end, next }: Omit<Extract<Action, { do: "end" }>, "do">,
 ): Promise<void> {
   if (next !== null) {
     busy.add(next.assignment.uid);

@@ -83,11 +83,11 @@ class Loop implements AgentLoop {
   #timer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(options: AgentLoopOptions, { records, stopped }: StoredTasks, orphans: readonly Orphan[]) {
-    const { store, driver, say } = options;
+    const { store, driver, clock, say } = options;
     this.#options = options;
     this.#records = records;
     this.#reports = createReports(records, store);
-    this.#acts = createActs({ store, driver, records, reports: this.#reports, say, done: () => this.wake() });
+    this.#acts = createActs({ store, driver, records, reports: this.#reports, clock, say, done: () => this.wake() });
     this.#unrecorded = createUnrecorded({ store, driver, orphans, stopped, hasRecord: (uid) => records.has(uid) });
     driver.onChange(() => this.wake());
   }
@@ -245,6 +245,8 @@ class Loop implements AgentLoop {
       this.#records.delete(uid);
       for (const part of [this.#reports, this.#acts]) part.drop(uid);
       await this.#options.store.acknowledge(uid);
+      // Were it to live on, nobody would follow it any more.
+      this.#options.driver.end(uid);
       this.#options.driver.drop(uid);
     }
   }

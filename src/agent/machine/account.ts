@@ -16,10 +16,16 @@ export type AccountMode = "existing" | "create" | "shared";
 
 export type TaskAccount =
   | { readonly is: "account"; readonly account: UnixAccount; readonly switched: boolean }
-  | { readonly is: "refused"; readonly why: string };
+  | { readonly is: "refused"; readonly why: string }
+  /** The account could not be looked up now, as while a directory service hangs. It may be there all the same. */
+  | { readonly is: "unclear"; readonly why: string };
 
 const given = (account: UnixAccount, switched: boolean): TaskAccount => ({ is: "account", account, switched });
 const refused = (why: string): TaskAccount => ({ is: "refused", why });
+const unclear = (name: string, why: string): TaskAccount => ({
+  is: "unclear",
+  why: `the account ${name} could not be looked up: ${why}`,
+});
 
 /** The account of all tasks where accounts are shared and the agent may switch to another one. */
 export const SHARED_ACCOUNT = "orch-task";
@@ -73,11 +79,12 @@ export function createAccounts(mode: AccountMode): Accounts {
   const named = async (name: string, kind: "person" | "tasks", may: "find" | "create"): Promise<TaskAccount> => {
     const found = await find(name);
     if (found.is === "there") return given(found.account, found.account.uid !== own.uid);
-    if (found.is === "failed") return refused(`the account ${name} could not be looked up: ${found.why}`);
+    if (found.is === "failed") return unclear(name, found.why);
     if (may === "find") return refused(`no account ${name} on this node (--accounts create would make it)`);
     const why = await createAccount(name, kind);
     const made = await find(name);
     if (made.is === "there") return given(made.account, true);
+    if (made.is === "failed") return unclear(name, made.why);
     return refused(`the account ${name} could not be made: ${why ?? "it is still not there"}`);
   };
 
@@ -95,7 +102,7 @@ export function createAccounts(mode: AccountMode): Accounts {
   return {
     of: async (wanted) => {
       const account = await resolved(wanted.unix_user);
-      if (account.is === "refused") return account;
+      if (account.is !== "account") return account;
       // The one account for all tasks is the choice of whoever started the agent, also one of the system's.
       const isAsked = account.switched && mode !== "shared";
       const why = refusedAccount(account.account, isAsked, wanted);

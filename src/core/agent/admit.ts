@@ -7,9 +7,13 @@ import type { Amounts, Promised } from "../model/promised";
 import type { Seen, TaskRecord } from "../model/record";
 import type { Bytes } from "../units";
 
-/** Returns whether a task still holds its promise. A task that was stopped before it began never holds anything. */
+/**
+ * Returns whether a task still holds its promise. A task that was stopped before it began never holds anything, and one
+ * that lives although its end was told holds it until it is gone.
+ */
 export function holds(record: TaskRecord, seen: Seen | undefined): boolean {
-  return record.end === null && seen !== undefined && seen.process.is !== "none";
+  if (seen === undefined || seen.process.is === "none") return false;
+  return record.end === null || seen.process.is === "alive" || seen.process.is === "beginning";
 }
 
 interface Room {
@@ -122,13 +126,13 @@ export function admit(input: AdmissionInput): AdmittedTasks {
   const waiting: TaskRecord[] = [];
   const admitted = new Set<string>();
   for (const record of input.records.values()) {
-    if (record.end !== null) continue;
     const { uid } = record.assignment;
+    const held = holds(record, input.seen.get(uid));
+    if (record.end !== null && !held) continue;
     // The start of such a task may have been ordered. Nobody else gets its room before the outcome is known.
     const starts = input.busy.has(uid) && input.reserved.has(uid);
     if (starts) admitted.add(uid);
-    if (starts || holds(record, input.seen.get(uid)))
-      take(room, busy, record.assignment.name, record.assignment.promised);
+    if (starts || held) take(room, busy, record.assignment.name, record.assignment.promised);
     else if (record.stop === null) waiting.push(record);
   }
   for (const orphan of input.unreadable) if (orphan.held !== null) take(room, busy, orphan.name, orphan.held);

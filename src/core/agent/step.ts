@@ -75,14 +75,22 @@ export function step(view: AgentView): Step {
     if (at_ms > view.now_ms && (wake === null || at_ms < wake)) wake = at_ms;
   };
   for (const record of view.records.values()) {
-    if (record.end !== null || view.busy.has(record.assignment.uid)) continue;
-    const action = stepOne(view, record, admitted, lacking, wakeAt);
+    if (view.busy.has(record.assignment.uid)) continue;
+    const action =
+      record.end === null ? stepOne(view, record, admitted, lacking, wakeAt) : stepEnded(view, record, wakeAt);
     if (action !== null) actions.push(action);
   }
   return { actions, reserved: admitted, lacking, wake_at_ms: wake };
 }
 
 type Wake = (at_ms: BootMs) => void;
+
+/** Kills what lives of a task although its end was told: another node may have the task now. */
+function stepEnded(view: AgentView, { assignment: { uid } }: TaskRecord, wakeAt: Wake): Action | null {
+  if (view.seen.get(uid)?.process.is !== "alive") return null;
+  wakeAt(view.now_ms + SECOND_MS);
+  return { do: "kill", uid };
+}
 
 function stepOne(
   view: AgentView,
@@ -94,7 +102,8 @@ function stepOne(
   const { uid } = record.assignment;
   const seen = view.seen.get(uid);
   if (seen?.claimed !== true) {
-    return record.stop !== null ? { do: "claim", uid } : stepWaiting(view, record, admitted, lacking, wakeAt);
+    if (record.stop !== null) return claim(view, record, "stopped", null, record.stop.why);
+    return stepWaiting(view, record, admitted, lacking, wakeAt);
   }
   switch (seen.process.is) {
     case "alive":
@@ -142,11 +151,7 @@ function stepWaiting(
   if (blocked !== undefined) {
     const deadline = blocked.since_ms + BLOCKED_DEADLINE_MS;
     wakeAt(deadline);
-    // A start that was ordered may still happen, so the attempt is claimed before its end is told.
-    if (view.now_ms >= deadline)
-      return blocked.at === "start"
-        ? { do: "claim", uid }
-        : over(view, record, "rejected", "node_unable", blockedWhy(blocked));
+    if (view.now_ms >= deadline) return claim(view, record, "rejected", "node_unable", blockedWhy(blocked));
     if (blocked.at === "kept") return null;
   }
   if (!admitted.has(uid)) {
@@ -154,7 +159,7 @@ function stepWaiting(
     wakeAt(deadline);
     if (view.now_ms < deadline) return null;
     const lack = lacking.get(uid) ?? "its capacity is still held by other tasks";
-    return over(view, record, "rejected", "no_room", `no room on the node: ${lack}`);
+    return claim(view, record, "rejected", "no_room", `no room on the node: ${lack}`);
   }
   if (!record.go) return null;
   if (view.now_ms < record.not_before_ms) {
@@ -181,7 +186,7 @@ function turnAway(view: AgentView, record: TaskRecord): Action {
   const reason =
     `its stop grace of ${formatDuration(stop.grace_ms)} leaves nothing of the lease of ` +
     `${formatDuration(lease_ms ?? 0)} that an exclusive task has`;
-  return over(view, record, "rejected", "lease_too_short", reason);
+  return claim(view, record, "rejected", "lease_too_short", reason);
 }
 
 function hasLease(view: AgentView, record: TaskRecord): boolean {
@@ -212,6 +217,18 @@ function stepAlive(view: AgentView, record: TaskRecord, started_ms: BootMs, wake
   wakeAt(killAt);
   return null;
 }
+
+/**
+ * Ends a task that is not claimed. Its start may have been ordered, by this agent or by one before it, and may still
+ * happen. So the task is claimed before its end is told, and the claim decides.
+ */
+const claim = (
+  view: AgentView,
+  record: TaskRecord,
+  state: "stopped" | "rejected",
+  cause: EndCause | null,
+  reason: string,
+): Action => ({ do: "claim", uid: record.assignment.uid, end: endWithoutResult(state, cause, reason, view.now_ms) });
 
 /** Ends a task that never ran, or whose result is not known. */
 const over = (

@@ -152,7 +152,8 @@ export interface Asked extends StopReason {
 /** The next action that the agent decides on for a task. */
 export type Action =
   | { readonly do: "start"; readonly uid: string }
-  | { readonly do: "claim"; readonly uid: string }
+  /** Claims an attempt that is not claimed, so that it never executes, and ends it so. */
+  | { readonly do: "claim"; readonly uid: string; readonly end: RecordEnd }
   | { readonly do: "signal"; readonly uid: string; readonly signal: string; readonly stop: StopReason }
   | { readonly do: "kill"; readonly uid: string }
   | { readonly do: "end"; readonly uid: string; readonly end: RecordEnd; readonly next: TaskRecord | null };
