@@ -7,7 +7,8 @@ import type { BootMs } from "../../core/units";
 import { pause } from "../../os/clock";
 import { messageOf } from "../../os/errors";
 import type { Driver } from "../drivers/driver";
-import type { StopClaim, TaskStore } from "../tasks/store";
+import type { StopClaim } from "../tasks/claims";
+import type { TaskStore } from "../tasks/store";
 import type { TaskReports } from "./reports";
 
 /** How long after a kill the task gets no further kill. */

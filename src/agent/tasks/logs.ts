@@ -1,13 +1,12 @@
 // Reads the output of a task, from an offset or a time, to its end or while it grows. Offsets count all bytes that were
 // ever written, also those that the cap has removed since.
 
-import { join } from "node:path";
 import { pause } from "../../os/clock";
-import { closeFile, exists, readAt, sizeOf } from "../../os/files/files";
+import { closeFile, readAt, sizeOf } from "../../os/files/files";
 import { openToReadTask, readTaskFile, wholeLines } from "../../os/files/task-files";
 import { MIB, type Ms } from "../../core/units";
 import { recalled, type Clocks, type KeptMoment } from "./moments";
-import { FILES, places, readAttempt } from "./taskdir";
+import { dirOfTask, FILES, readAttempt } from "./taskdir";
 
 export interface TaskLogQuery {
   readonly uid: string;
@@ -78,18 +77,12 @@ function offsetSince(marks: Marks, boot_id: string, age_ms: Ms, now: Clocks): nu
   return older?.offset ?? 0;
 }
 
-/** Returns the directory of a task, living or ended, or null. */
-function taskDir(data: string, uid: string): string | null {
-  const { tasks, ended } = places(data);
-  return [join(tasks, uid), join(ended, uid)].find((dir) => exists(dir)) ?? null;
-}
-
 /**
  * Reads the bytes of a task's stream. It stops at the end of the file or, when following, once the task is over and all
  * its output was read.
  */
 export async function* readLog(query: TaskLogQuery, options: TaskLogOptions): AsyncGenerator<Uint8Array> {
-  const found = taskDir(options.data, query.uid);
+  const found = dirOfTask(options.data, query.uid);
   if (found === null) throw new Error("its output is no longer kept on the node");
   let marks = readMarks(found, query.name);
   const { since_age_ms } = query;
@@ -100,7 +93,7 @@ export async function* readLog(query: TaskLogQuery, options: TaskLogOptions): As
   for (;;) {
     // This is asked before the last look, so that output from just before the task's end is read too.
     const living = options.living(query.uid);
-    const dir = taskDir(options.data, query.uid) ?? found;
+    const dir = dirOfTask(options.data, query.uid) ?? found;
     marks = readMarks(dir, query.name);
     if (offset < marks.from) {
       yield gap(marks.from - offset);

@@ -6,36 +6,16 @@ import type { Tail } from "../../core/model/end";
 import type { TaskRecord } from "../../core/model/record";
 import { breathe } from "../../os/clock";
 import { messageOf } from "../../os/errors";
-import {
-  answerOf,
-  createDisk,
-  createSlowly,
-  DISK_HANGS,
-  makeDirSlowly,
-  removeSlowly,
-  removeTreeSlowly,
-  renameSlowly,
-  type Disk,
-} from "../../os/files/disk";
+import { answerOf, createDisk, DISK_HANGS, removeTreeSlowly, renameSlowly, type Disk } from "../../os/files/disk";
 import { exists, makePrivateDir, namesIn, renameTo } from "../../os/files/files";
 import { isTaskFile } from "../../os/files/task-files";
+import { claimOwed, createClaims, type Claims } from "./claims";
 import { openOwed, type Owed, type OwedRecord } from "./owed";
-import { badPath, createRecordWriter, readRecord, type RecordWriter } from "./records";
-import { clocksNow } from "./moments";
+import { badPath, createRecordWriter, readRecord } from "./records";
 import { endedBytes, mostEndedBytes, sweepEnded } from "./retention";
+import { keepWriting } from "./rewriting";
 import { createTails } from "./tails";
-import {
-  claimText,
-  exitLine,
-  FILES,
-  isUid,
-  parseAttempt,
-  places,
-  readAttempt,
-  startFailed,
-  STOPPED_CLAIM,
-  type Attempt,
-} from "./taskdir";
+import { dirOfTask, FILES, isUid, places, readAttempt } from "./taskdir";
 
 /** The content of the store when an agent starts. */
 export interface StoredTasks {
@@ -49,14 +29,8 @@ export interface StoredTasks {
   readonly stopped: ReadonlySet<string>;
 }
 
-/**
- * `now`: the attempt is claimed now and never executes. `before`: it was claimed before and has a record. `unrecorded`:
- * it was claimed before and has no record.
- */
-export type StopClaim = "now" | "before" | "unrecorded";
-
 /** The part of the store that the agent's loop uses. Every call may be repeated. */
-export interface TaskStore {
+export interface TaskStore extends Pick<Claims, "wasClaimed" | "claimStopped"> {
   /** Reads the tasks on disk. A record that cannot be read is set aside, with a line in the log. */
   read(): Promise<StoredTasks>;
   /** Moves ended tasks that another timeline acknowledged back among the living ones, and returns their records. */
@@ -70,14 +44,6 @@ export interface TaskStore {
   owed(): ReadonlyMap<string, { readonly why: string }>;
   /** Returns why the disk takes nothing now, or null. */
   trouble(): string | null;
-  /** Returns whether a directory of the task, living or ended, has a claim. */
-  wasClaimed(uid: string): boolean;
-  /**
-   * Claims an attempt so that it never executes. An attempt that was claimed before stays as it is. A claim that the
-   * disk does not take is noted where only agents see it; with `write` that is an error, since a keeper may be about to
-   * claim the attempt.
-   */
-  claimStopped(uid: string, must?: "owe" | "write"): Promise<StopClaim>;
   /** Returns the last 4 KiB of each stream of an ended task. */
   tail(uid: string): Tail | null;
   /** Notes that the server has this end on disk. The task is kept for a while and no longer loaded. Never rejects. */
@@ -87,20 +53,13 @@ export interface TaskStore {
 }
 
 /** The store over the files of a data directory, with the calls that drivers use too. */
-export interface TaskFiles extends TaskStore {
-  /** Returns the content of an attempt's claim, or null if the attempt is not claimed. */
-  attempt(uid: string): Attempt | null;
-  /** Claims an attempt that can never begin here. The attempt is over at once, for this reason. */
-  claimRefused(uid: string, why: string): Promise<void>;
+export interface TaskFiles extends TaskStore, Claims {
   close(): void;
 }
 
 const SWEEP_EVERY_MS = 3_600_000;
 /** How many directories are read before other work gets its turn. */
 const CHUNK = 200;
-
-/** How often what the disk owes is written again. */
-const OWED_AGAIN_MS = 2_000;
 
 /**
  * Opens the store of a data directory (`<data>/agent`), and removes what has been kept for long enough. `run` is the
@@ -112,7 +71,8 @@ export function openTaskStore(data: string, say: (line: string) => void, run: st
   const disk = createDisk();
   const owed = run === null ? null : openOwed(run, say);
   const writer = createRecordWriter(tasks, disk);
-  const tails = createTails(tasks);
+  const claims = createClaims({ tasks, ended, disk, owed });
+  const tails = createTails((uid) => dirOfTask(data, uid) ?? dirOf(uid));
   const dirOf = (uid: string): string => join(tasks, uid);
   const sweeping = keepSweeping(data, disk, say);
   const keepEnded = async (uid: string): Promise<void> => {
@@ -120,7 +80,7 @@ export function openTaskStore(data: string, say: (line: string) => void, run: st
     sweeping.added(join(ended, uid));
   };
   const moveEnded = (uid: string): Promise<void> => disk.run(() => keepEnded(uid));
-  const writing = keepWriting({ disk, writer, owed, claim: (uid) => claimStopped(tasks, uid), moveEnded });
+  const writing = keepWriting({ disk, writer, owed, claim: (uid) => claimOwed(tasks, uid), moveEnded });
 
   /** Returns what an operation gives, or throws why the disk did not do it in time. */
   const required = async <T>(operation: () => Promise<T>): Promise<T> => {
@@ -138,20 +98,9 @@ export function openTaskStore(data: string, say: (line: string) => void, run: st
       if (owed === null) throw new Error(answer.why);
       owed.put({ record, why: answer.why, late: answer.is === "late" });
     },
+    ...claims,
     owed: () => owed?.records ?? NOTHING_OWED,
     trouble: () => troubleOf(disk, owed),
-    attempt: (uid) => attemptIn(dirOf(uid), owed?.claims.has(uid) === true),
-    wasClaimed: (uid) =>
-      owed?.claims.has(uid) === true || isTaskFile(dirOf(uid), FILES.claim) || exists(join(ended, uid)),
-    async claimStopped(uid, must = "owe") {
-      if (exists(join(ended, uid))) return "before";
-      const answer = await disk.answer(() => claimStopped(tasks, uid));
-      if (answer.is === "done") return answer.value;
-      if (owed === null || must === "write") throw new Error(answer.why);
-      owed.claim(uid);
-      return "now";
-    },
-    claimRefused: (uid, why) => required(() => claimRefused(dirOf(uid), why)),
     tail: (uid) => tails.of(uid),
     async acknowledge(uid) {
       tails.forget(uid);
@@ -177,15 +126,6 @@ export function openTaskStore(data: string, say: (line: string) => void, run: st
   };
 }
 
-/**
- * Returns the content of a task's claim; null if there is none. A claim that could not be removed again when the disk
- * did not take its text says nothing, and the owed one does.
- */
-function attemptIn(dir: string, owed: boolean): Attempt | null {
-  const found = readAttempt(dir);
-  return owed && (found === null || found.claimed === "unknown") ? parseAttempt(STOPPED_CLAIM) : found;
-}
-
 function troubleOf(disk: Disk, owed: Owed | null): string | null {
   if (disk.hangs()) return DISK_HANGS;
   const first = owed?.records.values().next().value;
@@ -198,52 +138,6 @@ async function moveAway(from: string, to: string): Promise<void> {
   if (!exists(from)) return;
   if (exists(to)) await removeTreeSlowly(to);
   await renameSlowly(from, to);
-}
-
-interface Rewriting {
-  readonly disk: Disk;
-  readonly writer: RecordWriter;
-  readonly owed: Owed | null;
-  readonly claim: (uid: string) => Promise<StopClaim>;
-  readonly moveEnded: (uid: string) => Promise<void>;
-}
-
-/** Writes what the disk owes, again and again, one record at a time, as long as the disk answers. */
-function keepWriting({ disk, writer, owed, claim, moveEnded }: Rewriting): {
-  /** Notes that the server has the end of a task, whose files have yet to be moved away. */
-  readonly acknowledged: (uid: string) => void;
-  readonly stop: () => void;
-} {
-  const acknowledged = new Set<string>();
-  let running = false;
-  const round = async (): Promise<void> => {
-    if (owed === null) return;
-    for (const [uid, { record }] of owed.records) {
-      await writer.write(record);
-      if (owed.records.get(uid)?.record !== record) continue;
-      if (acknowledged.delete(uid)) await moveEnded(uid);
-      owed.written(uid);
-    }
-    for (const uid of owed.claims) {
-      await disk.run(() => claim(uid));
-      owed.claimed(uid);
-    }
-  };
-  const timer = setInterval(() => {
-    if (running || disk.hangs() || owed === null || owed.records.size + owed.claims.size === 0) return;
-    running = true;
-    const over = (): void => {
-      running = false;
-    };
-    // A disk that fails again is shown as the node's trouble already.
-    round().then(over).catch(over);
-  }, OWED_AGAIN_MS);
-  return {
-    acknowledged(uid) {
-      acknowledged.add(uid);
-    },
-    stop: () => clearInterval(timer),
-  };
 }
 
 interface Sweeping {
@@ -321,29 +215,4 @@ async function bringBack(tasks: string, ended: string, say: (line: string) => vo
   }
   if (stuck > 0) say(`${stuck} ended tasks could not be moved back, and are told as they are: ${why}`);
   return records;
-}
-
-async function claimStopped(tasks: string, uid: string): Promise<StopClaim> {
-  const dir = join(tasks, uid);
-  await makeDirSlowly(dir);
-  const claimed = await createSlowly(join(dir, FILES.claim), STOPPED_CLAIM);
-  const recorded = isTaskFile(dir, FILES.record);
-  // No other order will follow for a record that could not be read.
-  if (!recorded) await removeSlowly(badPath(tasks, uid));
-  return claimed === "created" ? "now" : recorded ? "before" : "unrecorded";
-}
-
-async function claimRefused(dir: string, why: string): Promise<void> {
-  const now = clocksNow();
-  const exit = {
-    exit_code: null,
-    signal: null,
-    started_ms: now.boot_ms,
-    ended_ms: now.boot_ms,
-    peak_memory_bytes: null,
-    oom: false,
-    left: 0,
-    ...startFailed(why),
-  };
-  await createSlowly(join(dir, FILES.claim), claimText(now, []) + exitLine(exit, now));
 }

@@ -1,6 +1,5 @@
 // The last output of ended tasks, which every report of their end contains until it is acknowledged. It is read once.
 
-import { join } from "node:path";
 import { HOUSE_LIMITS } from "../../core/limits";
 import type { Tail } from "../../core/model/end";
 import { messageOf } from "../../os/errors";
@@ -12,11 +11,12 @@ export interface Tails {
   forget(uid: string): void;
 }
 
-export function createTails(tasks: string): Tails {
+/** `dirOf` returns the directory of a task, wherever it is. */
+export function createTails(dirOf: (uid: string) => string): Tails {
   const known = new Map<string, Tail>();
   const read = (uid: string, name: "stdout" | "stderr"): string => {
     try {
-      return lastText(partOf(join(tasks, uid), FILES[name], "last", HOUSE_LIMITS.log_tail_bytes));
+      return lastText(partOf(dirOf(uid), FILES[name], "last", HOUSE_LIMITS.log_tail_bytes));
     } catch (error) {
       // An end is told whether its output can be read or not.
       if ((error as NodeJS.ErrnoException).code === undefined) throw error;

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { cutText } from "../../core/cut";
 import { HOUSE_LIMITS } from "../../core/limits";
 import type { TaskExit } from "../../core/model/end";
+import { exists } from "../../os/files/files";
 import { readTaskFile, wholeLines } from "../../os/files/task-files";
 import { MIB, type BootMs } from "../../core/units";
 import { fieldsOf, parsedJson, type JsonObject } from "../../os/files/json";
@@ -17,6 +18,12 @@ export const places = (data: string) => ({
   ended: join(data, "ended"),
   keepers: join(data, "keepers"),
 });
+
+/** Returns the directory of a task, living or ended, or null. */
+export function dirOfTask(data: string, uid: string): string | null {
+  const { tasks, ended } = places(data);
+  return [join(tasks, uid), join(ended, uid)].find((dir) => exists(dir)) ?? null;
+}
 
 /** The names in a task's directory. */
 export const FILES = {

@@ -3,12 +3,12 @@
 
 import { cpus } from "node:os";
 import { constants, open as openFile } from "node:fs";
-import { mkdir, open, rename, rm, unlink } from "node:fs/promises";
+import { mkdir, open, rename, rm, unlink, type FileHandle } from "node:fs/promises";
 import { bootMs, within } from "../clock";
 import { messageOf } from "../errors";
-import { exists } from "./files";
+import { exists, LeftEmpty } from "./files";
 
-const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants;
 
 /** How long an operation may take before the disk counts as hanging. */
 export const DISK_LATE_MS = 4_000;
@@ -93,25 +93,45 @@ export const openToAppendSlowly = (path: string): Promise<number> =>
 
 /**
  * Creates a file and syncs it. Returns "exists" if the file was there before. A file whose text the disk does not take
- * is removed: that it is there would say what the text does not.
+ * is removed: that it is there would say what the text does not. Throws `LeftEmpty` where that fails too.
  */
 export async function createSlowly(path: string, text: string): Promise<"created" | "exists"> {
   if (exists(path)) return "exists";
+  let file: FileHandle;
   try {
-    const file = await open(path, O_CREAT | O_EXCL | O_APPEND | O_WRONLY | O_NOFOLLOW, 0o600);
-    try {
-      await file.writeFile(text);
-      await file.datasync();
-    } catch (error) {
-      await rm(path, { force: true });
-      throw error;
-    } finally {
-      await file.close();
-    }
-    return "created";
+    file = await open(path, O_CREAT | O_EXCL | O_APPEND | O_WRONLY | O_NOFOLLOW, 0o600);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return "exists";
     throw error;
+  }
+  try {
+    await fill(file, text);
+    return "created";
+  } catch (error) {
+    throw await undone(path, error);
+  }
+}
+
+/** Writes the text of a file that is there without it, and syncs it. */
+export const refillSlowly = async (path: string, text: string): Promise<void> =>
+  fill(await open(path, O_TRUNC | O_APPEND | O_WRONLY | O_NOFOLLOW), text);
+
+async function fill(file: FileHandle, text: string): Promise<void> {
+  try {
+    await file.writeFile(text);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Removes a file whose text could not be written. Returns the error of that, or what it became. */
+async function undone(path: string, error: unknown): Promise<unknown> {
+  try {
+    await rm(path, { force: true });
+    return error;
+  } catch (second) {
+    return new LeftEmpty(error, messageOf(second));
   }
 }
 

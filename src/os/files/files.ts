@@ -117,6 +117,16 @@ function writeWhole(fd: number, text: string): void {
   for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
 }
 
+/** The disk took the name of a new file and not its text, and not the removal of the name either. */
+export class LeftEmpty extends Error {
+  /** The code of the first failure. */
+  readonly code: string | undefined;
+  constructor(error: unknown, left: string) {
+    super(`${messageOf(error)}; its file stays without its text: ${left}`, { cause: error });
+    this.code = codeOf(error);
+  }
+}
+
 /** Creates a file and syncs it. Returns "exists" if the file was there before. */
 export async function createOnce(path: string, text: string): Promise<"created" | "exists"> {
   const fd = await createHeld(path, text);
@@ -127,7 +137,8 @@ export async function createOnce(path: string, text: string): Promise<"created" 
 
 /**
  * Creates a file, syncs it, and returns it open for appending; or null if the file was there before. A file whose text
- * the disk does not take is removed: that it is there would say what the text does not.
+ * the disk does not take is removed: that it is there would say what the text does not. Throws `LeftEmpty` where that
+ * fails too.
  */
 export async function createHeld(path: string, text: string): Promise<number | null> {
   let fd: number;
@@ -142,9 +153,9 @@ export async function createHeld(path: string, text: string): Promise<number | n
     await synced(fd);
     return fd;
   } catch (error) {
-    clearAway(path);
+    const left = clearAway(path);
     closeSync(fd);
-    throw error;
+    throw left === null ? error : new LeftEmpty(error, left);
   }
 }
 

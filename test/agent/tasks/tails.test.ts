@@ -23,7 +23,7 @@ test.if(isRoot)(`a bad sector in it is said in its place (root only; this is ${i
   // A process's memory at address 0 gives the error of a bad sector, EIO, to whoever reads there.
   expect(Bun.spawnSync(["mount", "--bind", `/proc/${process.pid}/mem`, file]).exitCode).toBe(0);
   try {
-    const { stdout, stderr } = createTails(tasks).of(UID);
+    const { stdout, stderr } = createTails((uid) => join(tasks, uid)).of(UID);
     expect(stdout).toMatch(/^\[this output cannot be read: EIO/);
     expect(stderr).toBe("last words on stderr\n");
   } finally {
@@ -32,7 +32,7 @@ test.if(isRoot)(`a bad sector in it is said in its place (root only; this is ${i
 });
 
 test("it is read once, until it is forgotten", () => {
-  const tails = createTails(tasks);
+  const tails = createTails((uid) => join(tasks, uid));
   expect(tails.of(UID).stdout).toBe("last words on stdout\n");
   writeFileSync(join(tasks, UID, "stdout"), "later words\n");
   expect(tails.of(UID).stdout).toBe("last words on stdout\n");

@@ -126,6 +126,6 @@ test("a task says what its card waits for, and is turned away with it when that 
     reason: `waits for room on its node: device a ${WHY}`,
   });
   expect(at(1_000 + ADMISSION_DEADLINE_MS).actions).toMatchObject([
-    { do: "end", end: { state: "rejected", reason: `no room on the node: device a ${WHY}` } },
+    { do: "claim", end: { state: "rejected", reason: `no room on the node: device a ${WHY}` } },
   ]);
 });

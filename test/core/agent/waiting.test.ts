@@ -1,5 +1,5 @@
-// A task that is told as ended never lives: what waits is claimed before its end is told, and what lives all the same is
-// killed and holds its room until it is gone.
+// A task that is told as ended never lives: what waits is claimed before its end is told, and what lives all the same
+// is killed and holds its room until it is gone.
 
 import { describe, expect, test } from "bun:test";
 import { admit } from "../../../src/core/agent/admit";

@@ -1,11 +1,11 @@
 // A file whose presence says something is not left behind by a disk that did not take its text.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createSlowly } from "../../../src/os/files/disk";
-import { closeFile, createHeld } from "../../../src/os/files/files";
+import { closeFile, createHeld, LeftEmpty } from "../../../src/os/files/files";
 
 const isRoot = process.getuid?.() === 0;
 
@@ -46,5 +46,22 @@ describe.if(isRoot)(`on a full disk (root only; this is ${isRoot ? "root" : "not
     const fd = await createHeld(file, "claim\n");
     expect(fd).not.toBeNull();
     closeFile(fd ?? 0);
+  });
+
+  test("a claim whose name cannot be removed either says so, with the first reason", async () => {
+    const sub = join(dir, "sub");
+    mkdirSync(sub);
+    fill();
+    // Names can be added to such a directory, and none removed.
+    expect(Bun.spawnSync(["chattr", "+a", sub]).exitCode).toBe(0);
+    try {
+      for (const [at, make] of [createSlowly, createHeld].entries()) {
+        const failed: unknown = await make(join(sub, `claim${at}`), "text\n").catch((error: unknown) => error);
+        expect(failed).toBeInstanceOf(LeftEmpty);
+        expect(failed).toMatchObject({ code: "ENOSPC", message: expect.stringContaining("stays without its text: E") });
+      }
+    } finally {
+      expect(Bun.spawnSync(["chattr", "-a", sub]).exitCode).toBe(0);
+    }
   });
 });
