@@ -6,12 +6,11 @@ import { breachOf, BrokenLawError, isSkipped } from "../core/laws/laws";
 import { HOUSE_LIMITS } from "../core/limits";
 import type { Change, ClusterRow, State } from "../core/model/rows-state";
 import type { Bytes, Ms } from "../core/units";
-import { draftOn, type Layer, layerOver, mergeInto } from "./draft";
+import { type DraftFacts, draftOn, type Layer, layerOver, mergeInto } from "./draft";
 import { StorageError } from "./errors";
 import { answerKey, type KeptAnswer, replay } from "./idempotency";
 import type { LiveState } from "./live";
 import { type Cell, encodeRow, ROW_TABLES } from "./rows";
-import type { Specs } from "./specs";
 import type { Draft, Idempotency } from "./store";
 
 /** The most bytes of one transaction. A transaction above `HOUSE_LIMITS.commit_bytes` is a batch of its own. */
@@ -57,7 +56,7 @@ export interface Built {
 export interface BatchContext {
   readonly live: LiveState;
   readonly now_ms: Ms;
-  readonly specs: Specs;
+  readonly specs: DraftFacts["specs"];
   readonly kept: (asked: Idempotency) => KeptAnswer | null;
   /** Whether history has this task. */
   readonly hasEnded: (uid: string) => boolean;

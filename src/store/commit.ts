@@ -134,14 +134,13 @@ function flush(desk: Desk): void {
   desk.alone = Math.max(0, desk.alone - 1);
   const { live, specs, laws, hasEnded } = context;
   const built = buildBatch(queue, { live, now_ms: context.now(), specs, kept: desk.kept, limit, laws, hasEnded });
-  if (built.batch !== null) {
-    const failure = append(desk, built.batch);
-    if (failure !== null) {
-      onFailure(desk, failure, built);
-      return;
-    }
-    publish(desk, built.batch);
+  const failure = built.batch === null ? null : append(desk, built.batch);
+  specs.settled();
+  if (failure !== null) {
+    onFailure(desk, failure, built);
+    return;
   }
+  if (built.batch !== null) publish(desk, built.batch);
   for (const { waiting, outcome } of built.outcomes) waiting.settle(outcome);
 }
 

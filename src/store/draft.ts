@@ -75,7 +75,7 @@ export interface DraftFacts {
   readonly actor: string;
   readonly revision: number;
   readonly now_ms: Ms;
-  readonly specs: Specs;
+  readonly specs: Pick<Specs, "hashOf" | "add">;
   /** Numbers the events of the batch. */
   readonly nextEvent: () => number;
   readonly hasEnded: Draft["hasEnded"];

@@ -16,8 +16,13 @@ export interface Specs {
   hashOf(spec: TaskSpec): string;
   readonly get: (hash: string) => TaskSpec;
   readonly has: (hash: string) => boolean;
-  /** Adds a spec that is about to be stored to the cache. Returns true if the database does not have it yet. */
+  /**
+   * Holds a spec that the batch in the making is to store, until `settled`: the database cannot give it back before.
+   * Returns true if the database does not have it yet.
+   */
   add(hash: string, spec: TaskSpec): boolean;
+  /** Ends the batch: the database has the specs that were added, or nobody names them. */
+  settled(): void;
   /** Empties the cache, after rows were removed. */
   clear(): void;
 }
@@ -26,6 +31,7 @@ export function specsOf(db: Database): Specs {
   const select = db.query<{ spec: string }, [string]>("select spec from specs where hash = ?");
   let young = new Map<string, TaskSpec>();
   let old = new Map<string, TaskSpec>();
+  const unwritten = new Map<string, TaskSpec>();
 
   const remember = (hash: string, spec: TaskSpec): TaskSpec => {
     if (young.size >= GENERATION) {
@@ -38,7 +44,7 @@ export function specsOf(db: Database): Specs {
   return {
     hashOf: (spec) => new Bun.CryptoHasher("sha256").update(canonicalJson(spec)).digest("hex"),
     get(hash) {
-      const cached = young.get(hash);
+      const cached = young.get(hash) ?? unwritten.get(hash);
       if (cached !== undefined) return cached;
       const aged = old.get(hash);
       if (aged !== undefined) return remember(hash, aged);
@@ -46,11 +52,13 @@ export function specsOf(db: Database): Specs {
       assert(row !== null, `no spec has the hash ${hash}`);
       return remember(hash, JSON.parse(row.spec) as TaskSpec);
     },
-    has: (hash) => young.has(hash) || old.has(hash) || select.get(hash) !== null,
+    has: (hash) => young.has(hash) || unwritten.has(hash) || old.has(hash) || select.get(hash) !== null,
     add(hash, spec) {
-      remember(hash, spec);
-      return select.get(hash) === null;
+      if (select.get(hash) !== null) return false;
+      unwritten.set(hash, spec);
+      return true;
     },
+    settled: () => unwritten.clear(),
     clear() {
       young = new Map();
       old = new Map();

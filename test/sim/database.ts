@@ -85,6 +85,7 @@ function specsIn(database: Database): Specs {
       database.specs.set(hash, spec);
       return isNew;
     },
+    settled: () => undefined,
     clear: () => undefined,
   };
 }

@@ -231,6 +231,37 @@ describe("specs, events and numbers", () => {
     expect(() => store.spec("0".repeat(64))).toThrow("no spec");
   });
 
+  test("a spec is known in the batch that stores it, whatever else is read before it is written", async () => {
+    const store = memory();
+    const many = await store.commit("alice", (draft) =>
+      Array.from({ length: 16_500 }, (_, n) => draft.putSpec(buildSpec({ env: { N: String(n) } }))),
+    );
+    const spec = buildSpec({ env: { N: "new" } });
+    let added = "";
+    const [, planned] = await Promise.all([
+      store.commit("alice", (draft) => {
+        added = draft.putSpec(spec);
+      }),
+      store.commit("plan", () => {
+        for (const hash of many.value) store.spec(hash);
+        return store.spec(added);
+      }),
+    ]);
+    expect(planned.value).toEqual(spec);
+    expect(store.spec(added)).toEqual(spec);
+  });
+
+  test("a spec whose transaction failed is unknown afterwards", async () => {
+    const store = memory();
+    const hashes: string[] = [];
+    const failed = store.commit("alice", (draft) => {
+      hashes.push(draft.putSpec(buildSpec({ env: { N: "never" } })));
+      throw new Error("changed meanwhile");
+    });
+    expect(String(await rejection(failed))).toContain("changed meanwhile");
+    expect(hashes.map(store.hasSpec)).toEqual([false]);
+  });
+
   test("run numbers rise and are never given twice", async () => {
     const store = memory();
     const take = () => store.commit("alice", (draft) => draft.takeRunNumber());

@@ -69,9 +69,6 @@ function begin<T>(
     hasEnded: (uid) => store.history.hasEnded(uid),
     specs: {
       hashOf: (one) => hashOf(canonicalJson(one)),
-      get: spec,
-      has: (hash) => specs.has(hash) || store.hasSpec(hash),
-      clear: () => specs.clear(),
       add(hash, one) {
         specs.set(hash, one);
         return false;
