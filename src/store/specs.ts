@@ -4,12 +4,22 @@ import type { Database } from "bun:sqlite";
 import { canonicalJson } from "../core/canonical";
 import { assert } from "../core/assert";
 import type { TaskSpec } from "../core/model/workload";
+import { type Bytes, MIB } from "../core/units";
 
 /**
- * The cache holds two generations of this many specs. That is more than are live in a large cluster, so that a pass
- * rarely reads the database.
+ * The cache holds two generations of this many bytes. That is more specs than are live in a large cluster, so that a
+ * pass rarely reads the database.
  */
-const GENERATION = 8_192;
+const GENERATION_BYTES: Bytes = 64 * MIB;
+
+/** What a cached spec takes beside its texts. */
+const OVERHEAD_BYTES: Bytes = 1_536;
+
+/**
+ * A spec whose JSON is longer is cached without its command and environment. Both may be large, and only whoever starts
+ * or shows a task reads them.
+ */
+const WHOLE_CHARS = 2_048;
 
 export interface Specs {
   /** Returns the hash of a spec's content: SHA-256 in hex. */
@@ -27,41 +37,86 @@ export interface Specs {
   clear(): void;
 }
 
+interface Cached {
+  readonly spec: TaskSpec;
+  readonly bytes: Bytes;
+}
+
 export function specsOf(db: Database): Specs {
   const select = db.query<{ spec: string }, [string]>("select spec from specs where hash = ?");
-  let young = new Map<string, TaskSpec>();
-  let old = new Map<string, TaskSpec>();
+  const cache = cacheOf();
   const unwritten = new Map<string, TaskSpec>();
 
-  const remember = (hash: string, spec: TaskSpec): TaskSpec => {
-    if (young.size >= GENERATION) {
-      old = young;
-      young = new Map();
-    }
-    young.set(hash, spec);
-    return spec;
+  const stored = (hash: string): string => {
+    const row = select.get(hash);
+    assert(row !== null, `no spec has the hash ${hash}`);
+    return row.spec;
+  };
+  const read = (hash: string): Cached => {
+    const text = stored(hash);
+    const whole = JSON.parse(text) as TaskSpec;
+    if (text.length <= WHOLE_CHARS) return { spec: whole, bytes: OVERHEAD_BYTES + text.length };
+    const { command: _command, env: _env, ...rest } = whole;
+    const again = (): TaskSpec => JSON.parse(stored(hash)) as TaskSpec;
+    const spec: TaskSpec = {
+      ...rest,
+      get command() {
+        return again().command;
+      },
+      get env() {
+        return again().env;
+      },
+    };
+    return { spec, bytes: OVERHEAD_BYTES + JSON.stringify(rest).length };
   };
   return {
     hashOf: (spec) => new Bun.CryptoHasher("sha256").update(canonicalJson(spec)).digest("hex"),
-    get(hash) {
-      const cached = young.get(hash) ?? unwritten.get(hash);
-      if (cached !== undefined) return cached;
-      const aged = old.get(hash);
-      if (aged !== undefined) return remember(hash, aged);
-      const row = select.get(hash);
-      assert(row !== null, `no spec has the hash ${hash}`);
-      return remember(hash, JSON.parse(row.spec) as TaskSpec);
-    },
-    has: (hash) => young.has(hash) || unwritten.has(hash) || old.has(hash) || select.get(hash) !== null,
+    get: (hash) => cache.get(hash) ?? unwritten.get(hash) ?? cache.put(hash, read(hash)),
+    has: (hash) => cache.get(hash) !== null || unwritten.has(hash) || select.get(hash) !== null,
     add(hash, spec) {
       if (select.get(hash) !== null) return false;
       unwritten.set(hash, spec);
       return true;
     },
     settled: () => unwritten.clear(),
+    clear: cache.clear,
+  };
+}
+
+interface SpecCache {
+  readonly get: (hash: string) => TaskSpec | null;
+  readonly put: (hash: string, cached: Cached) => TaskSpec;
+  readonly clear: () => void;
+}
+
+/** Keeps what was used last: what nobody has asked for during a whole generation is dropped. */
+function cacheOf(): SpecCache {
+  let young = new Map<string, Cached>();
+  let old = new Map<string, Cached>();
+  let bytes: Bytes = 0;
+
+  const put = (hash: string, cached: Cached): TaskSpec => {
+    if (bytes + cached.bytes > GENERATION_BYTES) {
+      old = young;
+      young = new Map();
+      bytes = 0;
+    }
+    young.set(hash, cached);
+    bytes += cached.bytes;
+    return cached.spec;
+  };
+  return {
+    get(hash) {
+      const found = young.get(hash);
+      if (found !== undefined) return found.spec;
+      const aged = old.get(hash);
+      return aged === undefined ? null : put(hash, aged);
+    },
+    put,
     clear() {
       young = new Map();
       old = new Map();
+      bytes = 0;
     },
   };
 }

@@ -5,7 +5,9 @@ import { join } from "node:path";
 import type { Change } from "../../src/core/model/rows-state";
 import { StorageError } from "../../src/store/errors";
 import { HOUSE_LIMITS } from "../../src/core/limits";
-import type { Draft } from "../../src/store/store";
+import type { TaskSpec } from "../../src/core/model/workload";
+import { MIB } from "../../src/core/units";
+import type { Draft, Store } from "../../src/store/store";
 import { ALL_LAWS } from "../../src/store/open";
 import { buildApp, buildFinal, buildRun, buildSpec, buildTask, NOW_MS } from "../support/build";
 import { clock, opened, port, rejection, removeScratch, scratch } from "./scratch";
@@ -212,6 +214,15 @@ describe("a batch", () => {
   });
 });
 
+const large = (n: number): string => String(n).padEnd(MIB, "x");
+
+/** Stores specs that are larger together than what is kept of specs in memory. Returns their hashes. */
+async function storedSpecs(store: Store, part: (n: number) => Partial<TaskSpec>): Promise<string[]> {
+  const numbers = Array.from({ length: 140 }, (_, n) => n);
+  const put = (n: number) => store.commit("alice", (draft) => draft.putSpec(buildSpec(part(n))));
+  return (await Promise.all(numbers.map(put))).map(({ value }) => value);
+}
+
 describe("specs, events and numbers", () => {
   test("a spec is stored once by its content, whatever the order of its keys", async () => {
     const store = memory();
@@ -233,9 +244,7 @@ describe("specs, events and numbers", () => {
 
   test("a spec is known in the batch that stores it, whatever else is read before it is written", async () => {
     const store = memory();
-    const many = await store.commit("alice", (draft) =>
-      Array.from({ length: 16_500 }, (_, n) => draft.putSpec(buildSpec({ env: { N: String(n) } }))),
-    );
+    const many = await storedSpecs(store, (n) => ({ workdir: large(n) }));
     const spec = buildSpec({ env: { N: "new" } });
     let added = "";
     const [, planned] = await Promise.all([
@@ -243,7 +252,7 @@ describe("specs, events and numbers", () => {
         added = draft.putSpec(spec);
       }),
       store.commit("plan", () => {
-        for (const hash of many.value) store.spec(hash);
+        for (const hash of many) store.spec(hash);
         return store.spec(added);
       }),
     ]);
@@ -260,6 +269,20 @@ describe("specs, events and numbers", () => {
     });
     expect(String(await rejection(failed))).toContain("changed meanwhile");
     expect(hashes.map(store.hasSpec)).toEqual([false]);
+  });
+
+  test("specs in memory are bounded by their size, without what only a start needs", async () => {
+    const store = memory();
+    const [light] = await storedSpecs(store, (n) => ({ env: { N: large(n) } }));
+    const first = store.spec(light!);
+    const heavy = await storedSpecs(store, (n) => ({ workdir: large(n) }));
+    for (const hash of await storedSpecs(store, (n) => ({ env: { N: large(n) } }))) store.spec(hash);
+    expect(store.spec(light!)).toBe(first);
+    expect({ ...first }).toEqual(buildSpec({ env: { N: large(0) } }));
+    const dropped = store.spec(heavy[0]!);
+    for (const hash of heavy) store.spec(hash);
+    expect(store.spec(heavy[0]!)).not.toBe(dropped);
+    expect(store.spec(heavy[0]!)).toEqual(dropped);
   });
 
   test("run numbers rise and are never given twice", async () => {
