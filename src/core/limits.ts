@@ -51,8 +51,6 @@ export const HOUSE_LIMITS = {
   commit_bytes: 512 * 1024,
   connections: 10_000,
   watchers: 1_000,
-  /** Revisions kept for watchers that come back; whoever is further behind reads everything afresh. */
-  watch_backlog: 4_096,
   list_page: 1_000,
   idempotency_ms: 24 * HOUR_MS,
   /** Each stream of a task. */

@@ -1,8 +1,8 @@
 // Streams committed changes to watchers. A watcher resumes by revision from the changes that are still in memory, and
 // otherwise is told to read everything again.
 
-import { HOUSE_LIMITS } from "../core/limits";
 import type { Change, State } from "../core/model/rows-state";
+import { type Bytes, MIB } from "../core/units";
 import type { Store } from "../store/store";
 import type { WatchEvent } from "../wire/api/watch";
 import { eventView } from "./views/event";
@@ -28,72 +28,61 @@ export interface Watch {
 
 export const TICK_MS = 8_000;
 
-/** The most changed rows that are kept for watchers to resume from. */
-const ROWS = 65_536;
-
 /**
- * The most bytes that wait for one slow reader. A reader that falls further behind is told to read everything again.
+ * The most bytes that are kept for watchers to resume from, and that wait for one slow reader. A reader that falls
+ * further behind is told to read everything again.
  */
-const QUEUE_BYTES = 1024 * 1024;
+const QUEUE_BYTES: Bytes = MIB;
+
+/** What a commit is for watchers, rendered once for all of them. Null if that is more than may wait for one of them. */
+type Rendered = Uint8Array<ArrayBuffer> | null;
 
 interface Batch {
   readonly revision: number;
-  readonly changes: readonly Change[];
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 interface Watcher {
-  send(text: string): void;
+  send(rendered: Rendered): void;
   alive(): void;
   end(): void;
   readonly holds: () => boolean;
 }
 
-const WATCHED: ReadonlySet<Change["table"]> = new Set([
-  "tasks",
-  "ended_tasks",
-  "runs",
-  "ended_runs",
-  "nodes",
-  "events",
-]);
-
 export function createWatch(store: Store, heardOf: (node_id: string) => HeardNode): Watch {
   const kept: Batch[] = [];
   const watchers = new Set<Watcher>();
-  let rows = 0;
-  /** A watcher can resume from revisions above this one. */
-  let forgotten = store.state.cluster.revision - 1;
+  let kept_bytes: Bytes = 0;
+  /** A watcher can resume from this revision and from later ones. */
+  let known_from = store.state.cluster.revision;
 
-  const render = (batch: Batch): string => eventsOf(batch, store.state, heardOf).map(textOf).join("");
+  const forget = (count: number, revision: number): void => {
+    for (const { bytes } of kept.splice(0, count)) kept_bytes -= bytes.length;
+    known_from = revision;
+  };
 
-  const unlisten = store.onCommit((revision, all) => {
-    const batch = { revision, changes: all.filter((change) => WATCHED.has(change.table)) };
-    kept.push(batch);
-    rows += batch.changes.length;
-    while (kept.length > HOUSE_LIMITS.watch_backlog || rows > ROWS) {
-      const oldest = kept.shift();
-      if (oldest === undefined) break;
-      rows -= oldest.changes.length;
-      forgotten = oldest.revision;
+  const keep = (revision: number, bytes: Rendered): void => {
+    if (bytes === null) return forget(kept.length, revision);
+    if (bytes.length === 0) return;
+    kept.push({ revision, bytes });
+    kept_bytes += bytes.length;
+    for (let oldest = kept[0]; kept_bytes > QUEUE_BYTES && oldest !== undefined; oldest = kept[0]) {
+      forget(1, oldest.revision);
     }
-    if (watchers.size === 0) return;
-    const text = render(batch);
-    for (const watcher of watchers) watcher.send(text);
+  };
+
+  const unlisten = store.onCommit((revision, changes) => {
+    const rendered = render(eventsOf(revision, changes, store.state, heardOf));
+    keep(revision, rendered);
+    for (const watcher of watchers) watcher.send(rendered);
   });
 
-  /** Returns the events that a watcher missed since its revision. */
-  function missed(since: number | null): string {
+  /** Returns what a watcher missed since its revision. */
+  function missed(since: number | null): Uint8Array<ArrayBuffer>[] {
     const revision = store.state.cluster.revision;
-    if (since === null) return comment(revision);
-    const known = since <= revision && since > forgotten;
-    if (!known) return textOf({ kind: "resync", revision });
-    return (
-      comment(revision) +
-      kept
-        .filter((batch) => batch.revision > since)
-        .map(render)
-        .join("")
-    );
+    if (since === null) return [encode(comment(revision))];
+    if (since > revision || since < known_from) return [encode(resync(revision))];
+    return [encode(comment(revision)), ...kept.filter((batch) => batch.revision > since).map(({ bytes }) => bytes)];
   }
 
   return {
@@ -114,29 +103,45 @@ export function createWatch(store: Store, heardOf: (node_id: string) => HeardNod
 
 const comment = (revision: number): string => `: at ${revision}\n\n`;
 const textOf = (event: WatchEvent): string => `id: ${event.revision}\ndata: ${JSON.stringify(event)}\n\n`;
+const resync = (revision: number): string => textOf({ kind: "resync", revision });
+
+const encoder = new TextEncoder();
+const encode = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(text);
+
+/** Renders events, and no more of them than may wait for a watcher. */
+function render(events: Iterable<WatchEvent>): Rendered {
+  let text = "";
+  for (const event of events) {
+    text += textOf(event);
+    if (text.length > QUEUE_BYTES) return null;
+  }
+  const bytes = encode(text);
+  return bytes.length > QUEUE_BYTES ? null : bytes;
+}
 
 function streamOf(
   watchers: Set<Watcher>,
-  first: string,
+  first: readonly Uint8Array<ArrayBuffer>[],
   holds: () => boolean,
   now: () => number,
 ): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder();
   let watcher: Watcher | null = null;
   let behind = false;
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        const room = (): boolean => (controller.desiredSize ?? 0) > 0;
+        const room = (): Bytes => controller.desiredSize ?? 0;
         const own: Watcher = {
           holds,
-          send(text) {
-            if (behind || text === "") return;
-            if (room()) controller.enqueue(encoder.encode(text));
+          send(rendered) {
+            if (behind || rendered?.length === 0) return;
+            if (rendered !== null && rendered.length <= room()) controller.enqueue(rendered);
+            // Where nothing waits, nothing asks for more either.
+            else if (room() >= QUEUE_BYTES) controller.enqueue(encode(resync(now())));
             else behind = true;
           },
           alive() {
-            if (room()) controller.enqueue(encoder.encode(comment(now())));
+            if (room() > 0) controller.enqueue(encode(comment(now())));
           },
           end() {
             watchers.delete(own);
@@ -145,12 +150,12 @@ function streamOf(
         };
         watcher = own;
         watchers.add(own);
-        controller.enqueue(encoder.encode(first));
+        for (const chunk of first) controller.enqueue(chunk);
       },
       pull(controller) {
         if (!behind) return;
         behind = false;
-        controller.enqueue(encoder.encode(textOf({ kind: "resync", revision: now() })));
+        controller.enqueue(encode(resync(now())));
       },
       cancel() {
         if (watcher !== null) watchers.delete(watcher);
@@ -160,34 +165,37 @@ function streamOf(
   );
 }
 
-/** Returns a batch as events. The views contain neither environments nor logs. The removal of a row is no event. */
-function eventsOf({ revision, changes }: Batch, state: State, heardOf: (node_id: string) => HeardNode): WatchEvent[] {
-  const events: WatchEvent[] = [];
+/** Gives a commit as events. The views contain neither environments nor logs. The removal of a row is no event. */
+function* eventsOf(
+  revision: number,
+  changes: readonly Change[],
+  state: State,
+  heardOf: (node_id: string) => HeardNode,
+): Generator<WatchEvent> {
   let byNode: ReturnType<typeof tasksByNode> | null = null;
   for (const change of changes) {
     if (change.row === null) continue;
     switch (change.table) {
       case "tasks":
       case "ended_tasks":
-        events.push({ kind: "task", revision, task: taskView(change.row, state) });
+        yield { kind: "task", revision, task: taskView(change.row, state) };
         break;
       case "runs":
       case "ended_runs":
-        events.push({ kind: "run", revision, run: runView(change.row, undefined, state) });
+        yield { kind: "run", revision, run: runView(change.row, undefined, state) };
         break;
       case "nodes":
         byNode ??= tasksByNode(state);
-        events.push({
+        yield {
           kind: "node",
           revision,
           node: nodeView(change.row, byNode.get(change.key) ?? [], heardOf(change.key), "viewer"),
-        });
+        };
         break;
       case "events":
-        events.push({ kind: "event", revision, event: eventView(change.row, state) });
+        yield { kind: "event", revision, event: eventView(change.row, state) };
         break;
       default:
     }
   }
-  return events;
 }

@@ -136,3 +136,34 @@ test("a watcher that does not read is told to read afresh, and costs no more tha
   expect(text).toContain(`"revision":${revision()}`);
   await reader.cancel();
 });
+
+describe("with more than may wait for a watcher", () => {
+  const LONG = "x".repeat(1_000);
+  const noise = (events: number) =>
+    stage.api.store.commit("test", (draft) => {
+      for (let n = 0; n < events; n++) draft.event({ verb: "noise", object: "thing", project: null, detail: LONG });
+    });
+
+  test("since its revision, one that comes back is told to read afresh, and a later one gets what it missed", async () => {
+    const from = revision();
+    for (let n = 0; n < 12; n++) await noise(100);
+    const late = await watch(from);
+    await waitUntil("an answer", () => late.events.length > 0);
+    expect(late.events).toEqual([{ kind: "resync", revision: revision() }]);
+    const later = await watch(revision() - 2);
+    await waitUntil("what it missed", () => later.events.length >= 200);
+    expect(new Set(later.events.map(({ revision: at }) => at))).toEqual(new Set([revision() - 1, revision()]));
+  });
+  test("in one commit, all are told to read afresh, and see what comes after", async () => {
+    const from = revision();
+    const watcher = await watch(null);
+    await noise(1_200);
+    await waitUntil("the order to read afresh", () => watcher.events.length > 0);
+    await addUser("carl");
+    await waitUntil("what comes after", () => objects(watcher).includes("carl"));
+    expect(watcher.events[0]).toEqual({ kind: "resync", revision: revision() - 1 });
+    expect(objects(await watch(from))).toEqual(["resync"]);
+    const later = await watch(revision() - 1);
+    await waitUntil("what it missed", () => objects(later).includes("carl"));
+  });
+});
