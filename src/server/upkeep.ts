@@ -22,12 +22,14 @@ interface Kept {
 
 const PRUNE_EVERY_MS: Ms = 60_000;
 
+/** The pause between two pieces of pruning, in which requests are answered. */
+const PAUSE_MS: Ms = 50;
+
 /**
  * Starts the timers and returns a function that stops them. `failed` is called with the first error, which ends the
  * upkeep.
  */
 export function startUpkeep({ store, watch, longAnswers }: Kept, failed: (error: unknown) => void): () => void {
-  let more: ReturnType<typeof setImmediate> | null = null;
   const guarded = (work: () => void) => (): void => {
     try {
       work();
@@ -37,22 +39,20 @@ export function startUpkeep({ store, watch, longAnswers }: Kept, failed: (error:
     }
   };
   const prune = guarded(() => {
-    // Pruning goes in pieces, so that requests are answered between two of them.
-    more = store.prune(store.now(), KEEP).more ? setImmediate(prune) : null;
+    const { more } = store.prune(store.now(), KEEP);
+    pruning = setTimeout(prune, more ? PAUSE_MS : PRUNE_EVERY_MS);
   });
-  const timers = [
-    setInterval(
-      guarded(() => {
-        watch.tick();
-        longAnswers.tick();
-      }),
-      TICK_MS,
-    ),
-    setInterval(prune, PRUNE_EVERY_MS),
-  ];
+  let pruning = setTimeout(prune, PRUNE_EVERY_MS);
+  const ticking = setInterval(
+    guarded(() => {
+      watch.tick();
+      longAnswers.tick();
+    }),
+    TICK_MS,
+  );
   function stop(): void {
-    for (const timer of timers) clearInterval(timer);
-    if (more !== null) clearImmediate(more);
+    clearTimeout(pruning);
+    clearInterval(ticking);
   }
   return stop;
 }

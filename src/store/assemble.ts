@@ -44,7 +44,7 @@ export function assembleStore(db: Database, cluster: ClusterRow, parts: StorePar
     hasEnded: history.hasEnded,
     beforeWrite: (batch) => parts.keeper.before(batch.cluster),
   });
-  const prune = prunerOf(db, specs);
+  const prune = prunerOf(db, live, specs);
   let open = true;
 
   /**

@@ -1,108 +1,184 @@
-// Keeps history within its bounds, a small piece at a time, so that no request waits long for it.
+// Keeps history within its bounds, a small piece at a time, so that no request waits long for it. Whatever a piece looks
+// at is found by an index, so that its cost does not grow with the history.
 
 import type { Database } from "bun:sqlite";
 import type { Ms } from "../core/units";
 import { eventIdFrom } from "./draft";
 import { failureOf, StorageError } from "./errors";
 import { ANSWER_KEPT_MS } from "./idempotency";
+import type { LiveState } from "./live";
 import type { Specs } from "./specs";
 import type { Retention, Store } from "./store";
 
-/** The most rows of a table that one piece removes. */
+/** The most rows that one piece removes, beside the specs that they named. */
 const PIECE = 500;
 
-/** The tables whose rows name specs. */
-const NAMES_SPECS = ["workloads", "runs", "tasks", "versions", "ended_runs", "ended_tasks"] as const;
+/** The most owners of rows, such as workloads of versions, that one piece looks at. */
+const OWNERS = 100;
 
-/**
- * Which tests of nodes are removed: of each node the oldest beyond the limit, and the aged tests of forgotten nodes.
- */
-const testsOf = (db: Database) => ({
-  surplus: db.query(`delete from node_tests where id in (select id from
-    (select id, row_number() over (partition by node_id order by at_ms desc, id desc) as place from node_tests)
-    where place > ? limit ${PIECE})`),
-  forgotten: db.query(`delete from node_tests where id in (select id from node_tests
-    where at_ms < ? and node_id not in (select id from nodes) limit ${PIECE})`),
-});
+/** The most specs of before the start that one piece looks at. */
+const LEFT_SPECS = 200;
 
-/**
- * Which history of workloads is removed: the aged entries of workloads that are gone, and of each workload the oldest
- * entries beyond the limit.
- */
-const versionsOf = (db: Database) => ({
-  gone: db.query(`delete from versions where key in (select key from versions
-    where at_ms < ? and workload_uid not in (select uid from workloads) limit ${PIECE})`),
-  surplus: db.query(`delete from versions where key in (select key from
-    (select key, row_number() over (partition by workload_uid order by version desc, revision desc) as place
-    from versions) where place > ? limit ${PIECE})`),
-});
+/** A removed row, with the spec that it named. */
+interface Removed {
+  readonly spec_hash: string | null;
+}
 
 /** Removes what `keep` does not cover. This is not a commit: live state, revision and watchers do not change. */
-export function prunerOf(db: Database, specs: Specs): Store["prune"] {
-  // Rows come and go in the order of their rowid, so the surplus is found without counting or reading what stays.
-  const surplusOf = (table: "ended_tasks" | "ended_runs" | "events") =>
-    db.query(`delete from ${table} where rowid in
-    (select rowid from ${table} where rowid <= (select max(rowid) from ${table}) - ? order by rowid limit ${PIECE})`);
-  const agedOf = (table: "ended_tasks" | "ended_runs") =>
-    db.query(`delete from ${table} where rowid in
-    (select rowid from ${table} where archived_ms < ? order by archived_ms limit ${PIECE})`);
-  const ended = {
-    tasks: { aged: agedOf("ended_tasks"), surplus: surplusOf("ended_tasks") },
-    runs: { aged: agedOf("ended_runs"), surplus: surplusOf("ended_runs") },
-  };
-  const versions = versionsOf(db);
-  const events = {
-    surplus: surplusOf("events"),
-    aged: db.query(`delete from events where rowid in
-    (select rowid from events where id < ? order by id limit ${PIECE})`),
-  };
-  const tests = testsOf(db);
-  const answers = db.query(`delete from idempotency where rowid in
-    (select rowid from idempotency where at_ms < ? order by at_ms limit ${PIECE})`);
-  const unused = db.query(`delete from specs where hash in (select hash from specs where hash not in
-    (${NAMES_SPECS.map((table) => `select spec_hash from ${table}`).join(" union ")}) limit ${PIECE})`);
-  /** Whether rows that named specs were removed since the specs were last examined. */
-  let specsDue = true;
+export function prunerOf(db: Database, live: LiveState, specs: Specs): Store["prune"] {
+  const tasks = rowsOf(db, "ended_tasks", "archived_ms", "spec_hash");
+  const runs = rowsOf(db, "ended_runs", "archived_ms", "spec_hash");
+  const events = rowsOf(db, "events", "id", "null");
+  const answers = rowsOf(db, "idempotency", "at_ms", "null");
+  const versions = walkOf(db, "versions", "workload_uid", "version desc, revision desc", "spec_hash");
+  const tests = walkOf(db, "node_tests", "node_id", "at_ms desc, id desc", "null");
+  const left = leftSpecsOf(db);
+  const dropSpecs = specDropper(db, live, specs);
+  const walks = [versions, tests];
 
   const piece = (now_ms: Ms, keep: Retention): { removed: number; more: boolean } => {
-    const ended_ms = now_ms - keep.ended_age_ms;
-    const named = [
-      ended.tasks.aged.run(ended_ms),
-      ended.tasks.surplus.run(keep.ended_tasks),
-      ended.runs.aged.run(ended_ms),
-      ended.runs.surplus.run(keep.ended_runs),
-      versions.gone.run(ended_ms),
-      versions.surplus.run(keep.versions),
-    ].map(({ changes }) => changes);
-    const gone = [
-      ...named,
-      ...[
-        events.aged.run(eventIdFrom(now_ms - keep.events_age_ms)),
-        events.surplus.run(keep.events),
-        tests.surplus.run(keep.node_tests),
-        tests.forgotten.run(ended_ms),
-        answers.run(now_ms - ANSWER_KEPT_MS),
-      ].map(({ changes }) => changes),
-    ];
-    if (named.some((count) => count > 0)) specsDue = true;
-    let more = gone.some((count) => count >= PIECE);
-    if (!more && specsDue) {
-      const count = unused.run().changes;
-      gone.push(count);
-      more = specsDue = count >= PIECE;
-      if (count > 0) specs.clear();
-    }
-    return { removed: gone.reduce((sum, count) => sum + count, 0), more };
+    const aged_ms = now_ms - keep.ended_age_ms;
+    const removed: Removed[] = [];
+    const remove = (some: (room: number) => readonly Removed[]): unknown =>
+      removed.push(...some(PIECE - removed.length));
+    remove((room) => tasks.aged.all(aged_ms, room));
+    remove((room) => tasks.surplus.all(keep.ended_tasks, room));
+    remove((room) => runs.aged.all(aged_ms, room));
+    remove((room) => runs.surplus.all(keep.ended_runs, room));
+    remove((room) => versions.step({ live: live.workloads, keep: keep.versions, aged_ms, room }));
+    remove((room) => events.aged.all(eventIdFrom(now_ms - keep.events_age_ms), room));
+    remove((room) => events.surplus.all(keep.events, room));
+    remove((room) => tests.step({ live: live.nodes, keep: keep.node_tests, aged_ms, room }));
+    remove((room) => answers.aged.all(now_ms - ANSWER_KEPT_MS, room));
+    const dropped = dropSpecs([...removed.flatMap(({ spec_hash }) => spec_hash ?? []), ...left.step()]);
+    const more = removed.length >= PIECE || walks.some((walk) => !walk.done()) || !left.done();
+    if (!more) for (const walk of walks) walk.restart();
+    return { removed: removed.length + dropped, more };
   };
   const whole = db.transaction(piece);
   return (now_ms, keep) => {
     try {
       return whole.immediate(now_ms, keep);
     } catch (error) {
+      for (const walk of [...walks, left]) walk.restart();
       const failure = failureOf(error);
       // Nothing is removed on a full disk or while another program holds the file. A later call tries again.
       if (failure.is === "full" || failure.is === "refused") return { removed: 0, more: false };
       throw new StorageError("storage_failed", `history could not be pruned (${failure.message})`);
     }
+  };
+}
+
+type Table = "ended_tasks" | "ended_runs" | "events" | "idempotency";
+
+/** Removes rows of a table, the oldest first: those of before a time, and those beyond a number of rows. */
+function rowsOf(db: Database, table: Table, time: string, spec_hash: string) {
+  const remove = (where: string, order: string) =>
+    db.query<Removed, [at: string | number, room: number]>(`delete from ${table} where rowid in
+      (select rowid from ${table} where ${where} order by ${order} limit ?) returning ${spec_hash} as spec_hash`);
+  return {
+    aged: remove(`${time} < ?`, time),
+    // Rows come and go in the order of their rowid, so the surplus is found without counting or reading what stays.
+    surplus: remove(`rowid <= (select max(rowid) from ${table}) - ?`, "rowid"),
+  };
+}
+
+interface Step {
+  /** The owners that are still there. */
+  readonly live: ReadonlyMap<string, unknown>;
+  /** How many rows each owner keeps. An owner that is gone keeps none once the newest of them has aged. */
+  readonly keep: number;
+  readonly aged_ms: Ms;
+  readonly room: number;
+}
+
+interface Walk {
+  /** Looks at the next owners, and returns the rows that were removed of them. */
+  step(step: Step): readonly Removed[];
+  /** Returns whether every owner has been looked at since the walk began. */
+  done(): boolean;
+  restart(): void;
+}
+
+/** Walks through the owners of a table's rows. `newest` orders the rows of an owner. */
+function walkOf(
+  db: Database,
+  table: "versions" | "node_tests",
+  owner: string,
+  newest: string,
+  spec_hash: string,
+): Walk {
+  const next = db.query<{ owner: string }, [string]>(
+    `select ${owner} as owner from ${table} where ${owner} > ? order by ${owner} limit 1`,
+  );
+  const last = db.query<{ at_ms: Ms }, [string]>(
+    `select at_ms from ${table} where ${owner} = ? order by ${newest} limit 1`,
+  );
+  const surplus = db.query<Removed, [string, number, number]>(`delete from ${table} where rowid in
+    (select rowid from ${table} where ${owner} = ? order by ${newest} limit ? offset ?)
+    returning ${spec_hash} as spec_hash`);
+  /** The owner that was looked at last. Null: there are no further ones. */
+  let at: string | null = "";
+  return {
+    step({ live, keep, aged_ms, room }) {
+      const removed: Removed[] = [];
+      for (let count = 0; count < OWNERS && at !== null && removed.length < room; count++) {
+        const found: string | null = next.get(at)?.owner ?? null;
+        if (found !== null) {
+          const kept = live.has(found) || (last.get(found)?.at_ms ?? 0) >= aged_ms ? keep : 0;
+          removed.push(...surplus.all(found, room - removed.length, kept));
+        }
+        // An owner that may have further surplus is looked at again by the next piece.
+        if (removed.length < room) at = found;
+      }
+      return removed;
+    },
+    done: () => at === null,
+    restart() {
+      at = "";
+    },
+  };
+}
+
+/**
+ * Gives every stored spec once after the start, some at a time. So a spec is found that an earlier server has left and
+ * nothing names.
+ */
+function leftSpecsOf(db: Database): Pick<Walk, "done" | "restart"> & { readonly step: () => readonly string[] } {
+  const next = db.query<{ hash: string }, [string]>(
+    `select hash from specs where hash > ? order by hash limit ${LEFT_SPECS}`,
+  );
+  let at: string | null = "";
+  return {
+    step() {
+      if (at === null) return [];
+      const hashes = next.all(at).map(({ hash }) => hash);
+      at = hashes.length < LEFT_SPECS ? null : (hashes.at(-1) ?? null);
+      return hashes;
+    },
+    done: () => at === null,
+    restart() {
+      at = "";
+    },
+  };
+}
+
+/** Removes those of some specs that nothing names any more. Returns how many. */
+function specDropper(db: Database, live: LiveState, specs: Specs): (hashes: readonly string[]) => number {
+  const kept = ["ended_tasks", "ended_runs", "versions"].map((table) => `select 1 from ${table} where spec_hash = ?1`);
+  const named = db.query<unknown, [string]>(`${kept.join(" union all ")} limit 1`);
+  const drop = db.query<unknown, [string]>("delete from specs where hash = ?");
+  return (hashes) => {
+    if (hashes.length === 0) return 0;
+    const lives = new Set<string>();
+    for (const rows of [live.workloads, live.runs, live.tasks])
+      for (const { spec_hash } of rows.values()) lives.add(spec_hash);
+    let count = 0;
+    for (const hash of new Set(hashes)) {
+      if (lives.has(hash) || named.get(hash) !== null) continue;
+      count += drop.run(hash).changes;
+      specs.drop(hash);
+    }
+    return count;
   };
 }

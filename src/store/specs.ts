@@ -33,8 +33,8 @@ export interface Specs {
   add(hash: string, spec: TaskSpec): boolean;
   /** Ends the batch: the database has the specs that were added, or nobody names them. */
   settled(): void;
-  /** Empties the cache, after rows were removed. */
-  clear(): void;
+  /** Forgets a spec whose row was removed. */
+  drop(hash: string): void;
 }
 
 interface Cached {
@@ -79,14 +79,14 @@ export function specsOf(db: Database): Specs {
       return true;
     },
     settled: () => unwritten.clear(),
-    clear: cache.clear,
+    drop: cache.drop,
   };
 }
 
 interface SpecCache {
   readonly get: (hash: string) => TaskSpec | null;
   readonly put: (hash: string, cached: Cached) => TaskSpec;
-  readonly clear: () => void;
+  readonly drop: (hash: string) => void;
 }
 
 /** Keeps what was used last: what nobody has asked for during a whole generation is dropped. */
@@ -113,10 +113,10 @@ function cacheOf(): SpecCache {
       return aged === undefined ? null : put(hash, aged);
     },
     put,
-    clear() {
-      young = new Map();
-      old = new Map();
-      bytes = 0;
+    drop(hash) {
+      bytes -= young.get(hash)?.bytes ?? 0;
+      young.delete(hash);
+      old.delete(hash);
     },
   };
 }

@@ -265,6 +265,7 @@ export const ended_tasks = sqliteTable(
     index("ended_tasks_owner").on(table.owner_uid, table.archived_ms, table.uid),
     index("ended_tasks_app").on(table.app_uid, table.archived_ms, table.uid),
     index("ended_tasks_run").on(table.run, table.archived_ms, table.uid),
+    index("ended_tasks_spec").on(table.spec_hash),
     oneOf("ended_tasks_state", OBSERVED_STATE, TASK_STATES.filter(isFinal)),
   ],
 );
@@ -280,6 +281,7 @@ export const ended_runs = sqliteTable(
     index("ended_runs_time").on(table.archived_ms, table.uid),
     index("ended_runs_project").on(table.project, table.run),
     index("ended_runs_user").on(table.user, table.run),
+    index("ended_runs_spec").on(table.spec_hash),
     oneOf("ended_runs_state", `"state"`, RUN_STATES.filter(isFinal)),
   ],
 );
@@ -296,7 +298,10 @@ export const versions = sqliteTable(
     by: text("by").notNull(),
     at_ms: integer("at_ms").notNull(),
   },
-  (table) => [index("versions_workload").on(table.workload_uid, table.version, table.revision)],
+  (table) => [
+    index("versions_workload").on(table.workload_uid, table.version, table.revision),
+    index("versions_spec").on(table.spec_hash),
+  ],
 );
 
 /** Every execution of a node's tests: the node's own past, and what its twins are compared with. */

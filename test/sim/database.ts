@@ -86,7 +86,7 @@ function specsIn(database: Database): Specs {
       return isNew;
     },
     settled: () => undefined,
-    clear: () => undefined,
+    drop: () => undefined,
   };
 }
 
