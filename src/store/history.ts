@@ -1,7 +1,8 @@
-// Queries for what has left the live state: newest first, always bounded, always by an index.
+// Queries for what has left the live state: newest first, always bounded, always by an index. What is passed over is
+// passed over in the index, since the rows of a long history are too many to read for one answer.
 
 import type { Database } from "bun:sqlite";
-import { and, desc, eq, getTableColumns, gte, inArray, lt, or, sql } from "drizzle-orm";
+import { and, desc, eq, getTableColumns, gte, inArray, lt, sql } from "drizzle-orm";
 import type { SQL } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/bun-sqlite";
 import { PARTS } from "../core/plan/events";
@@ -91,24 +92,25 @@ function runHistory(db: Db): Pick<History, "run" | "runs"> {
       return db.select(runFields).from(ended_runs).where(wanted).get() ?? null;
     },
     runs({ project, user, since_ms, before_run, limit }) {
-      // Filters by time first, since few runs ended since then; the order is by number.
-      const since = gte(ended_runs.archived_ms, since_ms ?? 0);
-      const recent =
-        since_ms === undefined
-          ? undefined
-          : inArray(ended_runs.uid, db.select({ uid: ended_runs.uid }).from(ended_runs).where(since));
       const wanted: (SQL | undefined)[] = [
-        recent,
+        since_ms === undefined ? undefined : gte(ended_runs.archived_ms, since_ms),
         project === undefined ? undefined : eq(ended_runs.project, project),
         user === undefined ? undefined : eq(ended_runs.user, user),
         before_run === undefined ? undefined : lt(ended_runs.run, before_run),
       ];
+      // With a time alone, the index by time has all that is asked for; the order by number must not lead to another.
+      const byTime = since_ms !== undefined && project === undefined && user === undefined;
+      const found = db
+        .select({ run: ended_runs.run })
+        .from(ended_runs)
+        .where(and(...wanted))
+        .orderBy(byTime ? sql`+run desc` : desc(ended_runs.run))
+        .limit(bounded(limit));
       return db
         .select(runFields)
         .from(ended_runs)
-        .where(and(...wanted))
+        .where(inArray(ended_runs.run, found))
         .orderBy(desc(ended_runs.run))
-        .limit(bounded(limit))
         .all();
     },
   };
@@ -120,24 +122,37 @@ const within = (start: string): SQL | undefined => and(gte(events.object, start)
 function eventHistory(db: Db): Pick<History, "events"> {
   return {
     events({ object, node_id, project, since_ms, before_id, limit }) {
+      const most = bounded(limit);
       const wanted: (SQL | undefined)[] = [
         project === undefined ? undefined : eq(events.project, project),
-        object === undefined
-          ? undefined
-          : or(
-              eq(events.object, object),
-              ...PARTS.map((part) => within(object + part)),
-              node_id === undefined ? undefined : eq(events.node_id, node_id),
-            ),
         since_ms === undefined ? undefined : gte(events.id, eventIdFrom(since_ms)),
         before_id === undefined ? undefined : lt(events.id, before_id),
       ];
+      // An index has all that each of these asks for, so that only the rows of the answer are read.
+      const about =
+        object === undefined
+          ? []
+          : [
+              eq(events.object, object),
+              ...PARTS.map((part) => within(object + part)),
+              ...(node_id === undefined ? [] : [eq(events.node_id, node_id)]),
+            ];
+      const found = about.flatMap((one) =>
+        db
+          .select({ id: events.id })
+          .from(events)
+          .where(and(one, ...wanted))
+          .orderBy(desc(events.id))
+          .limit(most)
+          .all(),
+      );
+      const ids = [...new Set(found.map(({ id }) => id))].toSorted().toReversed().slice(0, most);
       return db
         .select()
         .from(events)
-        .where(and(...wanted))
+        .where(object === undefined ? and(...wanted) : sql`id in (select value from json_each(${JSON.stringify(ids)}))`)
         .orderBy(desc(events.id))
-        .limit(bounded(limit))
+        .limit(most)
         .all();
     },
   };

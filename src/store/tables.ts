@@ -278,9 +278,10 @@ export const ended_runs = sqliteTable(
   },
   (table) => [
     uniqueIndex("ended_runs_run").on(table.run),
-    index("ended_runs_time").on(table.archived_ms, table.uid),
-    index("ended_runs_project").on(table.project, table.run),
-    index("ended_runs_user").on(table.user, table.run),
+    // All that a list filters by, so that what does not match is passed over without reading its row.
+    index("ended_runs_time").on(table.archived_ms, table.run, table.project, table.user),
+    index("ended_runs_project").on(table.project, table.run, table.archived_ms),
+    index("ended_runs_user").on(table.user, table.run, table.project, table.archived_ms),
     index("ended_runs_spec").on(table.spec_hash),
     oneOf("ended_runs_state", `"state"`, RUN_STATES.filter(isFinal)),
   ],
@@ -341,7 +342,10 @@ export const events = sqliteTable(
     node_id: text("node_id"),
     detail: text("detail").notNull(),
   },
-  (table) => [index("events_object").on(table.object, table.id), index("events_node").on(table.node_id, table.id)],
+  (table) => [
+    index("events_object").on(table.object, table.id, table.project),
+    index("events_node").on(table.node_id, table.id, table.project),
+  ],
 );
 
 /** Answers kept for 24 h, so that a change that is sent twice has one effect. */
