@@ -1,4 +1,4 @@
-// Keeps history within its bounds, a small piece at a time, so that no request waits long for it. Whatever a piece looks
+// Keeps history within its bounds, a small piece at a time, so that no request waits long for it. What a piece looks
 // at is found by an index, so that its cost does not grow with the history.
 
 import type { Database } from "bun:sqlite";

@@ -144,7 +144,7 @@ describe("with more than may wait for a watcher", () => {
       for (let n = 0; n < events; n++) draft.event({ verb: "noise", object: "thing", project: null, detail: LONG });
     });
 
-  test("since its revision, one that comes back is told to read afresh, and a later one gets what it missed", async () => {
+  test("since its revision, one is told to read afresh, and a later one gets what it missed", async () => {
     const from = revision();
     for (let n = 0; n < 12; n++) await noise(100);
     const late = await watch(from);
