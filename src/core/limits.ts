@@ -25,6 +25,8 @@ export const HOUSE_LIMITS = {
   message_entries: 1_000,
   /** Orders in one message to an agent. */
   message_orders: 100_000,
+  /** The JSON of the orders in one message to an agent, and of those together that it has not applied yet. */
+  orders_bytes: MIB,
   /** Tasks in one agent's inventory, and the JSON of all of them. */
   inventory_entries: 50_000,
   inventory_bytes: 48 * MIB,

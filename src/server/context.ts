@@ -1,6 +1,7 @@
 // The parts that the server's rooms share: store, loop, identity, clock and randomness. The same code builds them for a
 // server, for its tests and for the simulator.
 
+import { HOUSE_LIMITS } from "../core/limits";
 import type { FindingOverrides } from "../core/model/findings";
 import type { ServerProcess } from "../core/intake/assign";
 import type { PlanLimits } from "../core/pass/snapshot";
@@ -56,12 +57,16 @@ export interface Context {
   /** The uid of this process and the boot of its machine, whose agents refuse that account to people. */
   readonly process: ServerProcess;
   readonly say: (line: string) => void;
+  /** The JSON of the orders in one message to an agent, and of those together that it has not applied yet. */
+  readonly orders_bytes: number;
 }
 
 /** One agent's connection. It is the same object from `open` to `close`. */
 export interface AgentSocket {
   /** Returns the number of bytes sent, -1 if they are queued, and 0 if they were dropped and so not sent. */
   send(data: string | Uint8Array): number;
+  /** Returns how many bytes of what was sent still wait in this process for the other end to take them. */
+  waiting(): number;
   close(code: number, reason: string): void;
   /**
    * Closes the connection after this time, unless it is called again before; null lets the connection stay. While it is
@@ -79,7 +84,9 @@ export interface AgentSocketHandlers {
 }
 
 /** The parts that a context is built from. */
-export interface Ground extends Omit<Context, "loop" | "readings" | "idleness" | "heartbeat_ms"> {
+export interface Ground extends Omit<Context, "loop" | "readings" | "idleness" | "heartbeat_ms" | "orders_bytes"> {
+  /** Left out: the bound of the house. */
+  readonly orders_bytes?: number;
   /** Receives the error of a failed pass. */
   readonly failed: (error: unknown) => void;
   /** Receives a broken law on account of which some nodes are left out from now on. Missing: the pass has failed. */
@@ -104,5 +111,6 @@ export function createContext({ failed, leftOut, ...ground }: Ground): Context {
   const heartbeat_ms = heartbeatMs(limits);
   const idleness = createIdleness(clock, FRESH_BEATS * heartbeat_ms);
   const loop = createLoop({ store, limits, idleness, monotonic: clock, seed, say, failed, leftOut });
-  return { ...ground, loop, readings: createReadings(clock), idleness, heartbeat_ms };
+  const orders_bytes = ground.orders_bytes ?? HOUSE_LIMITS.orders_bytes;
+  return { ...ground, orders_bytes, loop, readings: createReadings(clock), idleness, heartbeat_ms };
 }

@@ -68,6 +68,7 @@ function websocketOf(handlers: AgentSocketHandlers, strangers: Strangers): Bun.W
     (ws.data.socket ??= {
       remote: ws.data.remote,
       send: (data) => ws.send(data),
+      waiting: () => ws.getBufferedAmount(),
       close(code, reason) {
         ws.close(code, reason);
         // The other end may be gone without a word, and would never complete the closing handshake.

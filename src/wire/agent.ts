@@ -84,8 +84,19 @@ const welcome = z.object({
   findings: findingOverrides.default({}),
 });
 
-/** Verbs for the agent. `n` counts from 1 within a session; an agent applies only the next one and ignores others. */
-const changes = z.object({ type: z.literal("changes"), stamp, n: int, changes: verbs });
+/**
+ * Verbs for the agent. `n` counts from 1 within a session; an agent applies only the next one and ignores others. The
+ * stamp's revision is the one up to which everything is told with this message: while only a part of what is newer is
+ * told, it stays behind.
+ */
+const changes = z.object({
+  type: z.literal("changes"),
+  stamp,
+  n: int,
+  changes: verbs,
+  /** Further changes wait until this message is applied, so the agent says so at once. */
+  more: z.boolean().default(false),
+});
 
 /** Every report up to number `seq` is durable. */
 const ack = z.object({ type: z.literal("ack"), stamp, seq: int });

@@ -92,6 +92,7 @@ async function connectAgain(stage: Stage, who: Known, leaving: LeavingNote | nul
     },
     close: () => void (live = false),
     patience: () => undefined,
+    waiting: () => 0,
     remote: "10.0.0.9",
   };
   const { handlers } = stage.api.sessions;

@@ -66,6 +66,7 @@ export class Recorder {
     close: (code: number, reason: string): void => {
       this.closed ??= { code, reason };
     },
+    waiting: () => 0,
     patience: (within_ms: number | null): void => void this.patience.push(within_ms),
   };
 

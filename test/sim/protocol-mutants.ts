@@ -33,9 +33,20 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     rule: "protocol 10: what is behind is sent again",
     edits: [
       edit(
-        "src/server/agents/work.ts",
-        "oldest === undefined || hub.clock() - oldest.at_ms < RESEND_AFTER_MS",
+        "src/server/agents/orders.ts",
+        "oldest === undefined || hub.clock() - Math.max(oldest.at_ms, orders.moved_ms) < RESEND_AFTER_MS",
         "hub.clock() > 0",
+      ),
+    ],
+  },
+  {
+    name: "a-part-counts-as-all",
+    rule: "protocol 9: the applied revision covers what was told",
+    edits: [
+      edit(
+        "src/server/agents/orders.ts",
+        "if (!more && hub.loop.decides()) orders.revision =",
+        "if (hub.loop.decides()) orders.revision =",
       ),
     ],
   },
@@ -56,7 +67,7 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     rule: "protocol 8: order comes from the session",
     edits: [
       edit("src/agent/link/greeting.ts", "await loop.quiet();", ""),
-      edit("src/agent/link/work.ts", "next !== null && fence.get() === now", "next !== null"),
+      edit("src/agent/link/work.ts", "next === null || fence.get() !== now", "next === null"),
     ],
   },
   {
@@ -265,7 +276,7 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
   {
     name: "recovering-tells",
     rule: "protocol 22: a recovering server tells nobody to begin what its copy had placed",
-    edits: [edit("src/server/agents/work.ts", "tasks: hub.loop.decides() ? tasks : [],", "tasks,")],
+    edits: [edit("src/server/agents/orders.ts", "if (hub.loop.decides())", "if (hub.clock() > 0)")],
   },
   {
     name: "nothing-is-adopted",

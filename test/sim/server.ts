@@ -17,6 +17,7 @@ export interface ServerWorld extends StoreWorld {
   readonly host: Host;
   readonly network: Network;
   readonly limits: PlanLimits;
+  readonly orders_bytes: number;
   /** How far the wall clock of the server's machine is wrong. */
   readonly clocks: { wall_ms: number };
   /** The directory with SQLite's files, in worlds that have them. */
@@ -50,7 +51,7 @@ export function startServer(world: ServerWorld, database: Database): Server {
   world.host.enter(owner, () => {
     const store = openDatabase(world, database);
     const { cluster_id } = store.state.cluster;
-    const { limits } = world;
+    const { limits, orders_bytes } = world;
     const seed = (): string => world.random.hex(32);
     const clock = (): number => world.schedule.now_ms;
     const failed = (why: string): void => {
@@ -63,6 +64,7 @@ export function startServer(world: ServerWorld, database: Database): Server {
     const context = createContext({
       store,
       limits,
+      orders_bytes,
       findings: {},
       node_tests: [],
       identity: identityOf(cluster_id),
@@ -105,6 +107,7 @@ export function acceptLink(world: ServerWorld, server: Server, link: Link): End 
     },
     close: (code, reason) => world.network.close(link, "down", code, reason),
     patience: () => undefined,
+    waiting: () => 0,
   };
   world.host.enter(server.owner, () => handlers.open(socket));
   return {

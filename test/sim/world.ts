@@ -10,7 +10,7 @@ import { emptyDatabase, type Database } from "./database";
 import { drawError } from "./clocks";
 import { drawFaults, type Faults } from "./faults";
 import { makeHost, type Host } from "./host";
-import { SIM_LIMITS } from "./limits";
+import { drawOrdersBytes, SIM_LIMITS } from "./limits";
 import { openLedger, type Ledger } from "./ledger";
 import { watchLives, type Lives } from "./lives";
 import { checkClean } from "./card-gate";
@@ -297,6 +297,7 @@ function serverWorldOf(
     host,
     network,
     limits: SIM_LIMITS,
+    orders_bytes: drawOrdersBytes(random.fork("orders")),
     clocks: { wall_ms: drawError(random.fork("server's clock")) },
     note: trace.note,
     failed: watched(world, fail),

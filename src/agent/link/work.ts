@@ -19,12 +19,15 @@ export const WORK: ServerHandlers<"changes" | "ack" | "beat"> = {
   beat: takeBeat,
 };
 
-async function takeChanges(link: ServerLink, { stamp, n, changes }: Message<"changes">): Promise<void> {
+async function takeChanges(link: ServerLink, { stamp, n, changes, more }: Message<"changes">): Promise<void> {
   const { loop, fence } = link.options;
   const now = fence.get();
   const next = now === null ? null : await loop.take(now, stamp, n, changes);
   // A newer session may have begun during the write. Its fence is kept.
-  if (next !== null && fence.get() === now) await fence.set(next, false);
+  if (next === null || fence.get() !== now) return;
+  await fence.set(next, false);
+  // The server waits with what is left until it hears that this message is applied.
+  if (more && link.phase === "live") beat(link);
 }
 
 /** Queues reports. Before the welcome they wait, since the inventory contains them. */

@@ -79,7 +79,13 @@ export function accept(context: AcceptContext, stamp: Stamp, n: number, verbs: r
     }
   }
   return {
-    fence: { ...fence, applied_n: n, revision: Math.max(fence.revision, stamp.revision), passed: passedOf(stamp) },
+    fence: {
+      ...fence,
+      applied_n: n,
+      revision: Math.max(fence.revision, stamp.revision),
+      // A message that tells only a part of the newest changes has the stamp of an earlier revision.
+      passed: (fence.passed?.revision ?? 0) > stamp.revision ? fence.passed : passedOf(stamp),
+    },
     records: [...changed.values()],
     claims,
     strays,

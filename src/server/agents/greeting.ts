@@ -13,7 +13,7 @@ import { inTurn, type Handlers } from "./handlers";
 import { doubt, drop, FORGOTTEN, type Hub, type InventoryPages, isOvertaken } from "./hub";
 import { type AgentRefusal, refuse, send, type Session, stamp } from "./hub";
 import { ask } from "./testing";
-import { push } from "./work";
+import { push, sendLast } from "./orders";
 
 type Hello = Extract<ToServer, { type: "hello" }>;
 type Inventory = Extract<ToServer, { type: "inventory" }>;
@@ -182,7 +182,7 @@ async function takeInventory(hub: Hub, session: Session, page: Inventory): Promi
   if (node === undefined) return sendHome(hub, session, inventory.entries);
   session.phase = { is: "live", node_id, instance_id: hello.instance_id };
   session.socket.patience(null);
-  session.told = value.told;
+  session.orders.told = value.told;
   hub.live.set(node_id, session);
   hub.loop.heard(node_id, hub.clock());
   const { heartbeat_ms, findings } = hub;
@@ -208,6 +208,6 @@ function sendHome(hub: Hub, session: Session, entries: readonly TaskReport[]): v
     }));
   const { heartbeat_ms, findings } = hub;
   send(session, { type: "welcome", stamp: stamp(hub, session), name: "", heartbeat_ms, findings });
-  if (changes.length > 0) send(session, { type: "changes", stamp: stamp(hub, session), n: ++session.sent_n, changes });
+  sendLast(hub, session, changes);
   refuse(session, FORGOTTEN);
 }

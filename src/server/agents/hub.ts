@@ -4,7 +4,7 @@ import { HOUSE_LIMITS } from "../../core/limits";
 import { shortId } from "../../core/model/task";
 import type { ToldVerb } from "../../core/intake/assign";
 import type { Orphan } from "../../core/model/rows-node";
-import type { Stamp, TaskReport } from "../../core/model/record";
+import type { Stamp, TaskReport, Verb } from "../../core/model/record";
 import type { Ms } from "../../core/units";
 import { messageOf } from "../../os/errors";
 import { toAgent, type ToAgent, type ToServer } from "../../wire/agent";
@@ -25,6 +25,23 @@ export interface InventoryPages {
   words_chars: number;
 }
 
+/** What a node is told of its tasks in a session; see orders.ts. */
+export interface Orders {
+  /** How far the agent was told about the node's tasks. */
+  told: Map<string, ToldVerb>;
+  /** The uids of the tasks about which there may be something to tell. */
+  readonly due: Set<string>;
+  /** The stops to tell of tasks that have no row here, by uid. */
+  readonly stops: Map<string, Verb>;
+  /** Messages that were sent in this session and are not yet reported as applied, oldest first. */
+  unapplied: { readonly message: Changes; readonly bytes: number; readonly at_ms: Ms }[];
+  /** When the agent reported anything as applied last. */
+  moved_ms: Ms;
+  sent_n: number;
+  /** The revision up to which everything was told in this session. */
+  revision: number;
+}
+
 export interface Session {
   readonly n: number;
   readonly nonce: string;
@@ -36,7 +53,7 @@ export interface Session {
     | { readonly is: "challenged" }
     | { readonly is: "inventory"; readonly hello: Hello; readonly pages: InventoryPages }
     | { readonly is: "live"; readonly node_id: string; readonly instance_id: string };
-  told: Map<string, ToldVerb>;
+  readonly orders: Orders;
   /** The order to test the node that was sent last in this session, or null. */
   asked: { readonly id: string; readonly at_ms: Ms } | null;
   /** How many findings were kept as events since when. */
@@ -45,9 +62,6 @@ export interface Session {
   facts: Extract<ToServer, { type: "facts" }> | null;
   /** The newest progress that the agent reported of its tests, or null. */
   step: Extract<ToServer, { type: "testing" }> | null;
-  /** Messages that were sent in this session and are not yet reported as applied, oldest first. */
-  unapplied: { readonly message: Changes; readonly at_ms: Ms }[];
-  sent_n: number;
   acked_seq: number;
   /** When anything came on this connection last, on the listening clock. */
   heard_ms: Ms;
@@ -79,8 +93,13 @@ export interface Hub extends Context {
   readonly doubted: Map<string, Set<string>>;
 }
 
-export function stamp(hub: Hub, session: Session): Stamp {
+/** Returns a stamp of the session. An earlier revision than the newest is signed by itself. */
+export function stamp(hub: Hub, session: Session, of: number = hub.store.state.cluster.revision): Stamp {
   const { cluster_id, timeline, epoch, revision } = hub.store.state.cluster;
+  if (of !== revision) {
+    const at = { cluster_id, timeline, epoch, revision: of };
+    return { ...at, session: session.n, signature: signPassed(hub.identity, at) };
+  }
   // One signature serves all messages of a revision.
   if (hub.signed.revision !== revision) {
     hub.signed = { revision, signature: signPassed(hub.identity, { cluster_id, timeline, epoch, revision }) };

@@ -11,7 +11,7 @@ import type { AgentSocket, AgentSocketHandlers, Context } from "../context";
 import { ask } from "./testing";
 import { receive } from "./session";
 import { createStreams, type LogRequest } from "./streams";
-import { push } from "./work";
+import { newOrders, push } from "./orders";
 
 export interface Sessions {
   readonly handlers: AgentSocketHandlers;
@@ -37,13 +37,11 @@ const newSession = (n: number, nonce: string, socket: AgentSocket, heard_ms: Ms)
   streams: createStreams(socket),
   proven: false,
   phase: { is: "challenged" },
-  told: new Map(),
+  orders: newOrders(),
   asked: null,
   found: { since_ms: 0, count: 0 },
   facts: null,
   step: null,
-  unapplied: [],
-  sent_n: 0,
   acked_seq: 0,
   heard_ms,
   waiting_chars: 0,

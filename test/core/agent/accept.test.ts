@@ -125,3 +125,10 @@ describe("a stop for an attempt without a record", () => {
     expect(reported(stopped({ [SECOND]: "over" }))).toEqual([[FIRST, "unknown"]]);
   });
 });
+
+test("a part of the newest changes takes back neither the revision nor the newest stamp", () => {
+  const passed = { timeline: "t", epoch: 1, revision: 9, signature: "newest" };
+  const { fence } = stopped({}, [], { revision: 7, passed });
+  expect([fence.applied_n, fence.revision, fence.passed]).toEqual([1, 7, passed]);
+  expect(stopped({}, [], { revision: 3, passed: { ...passed, revision: 4 } }).fence.passed?.revision).toBe(5);
+});

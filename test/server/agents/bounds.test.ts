@@ -144,6 +144,7 @@ test("a node that sends more than its credit loses that stream, and the bytes ar
     remote: "",
     close: () => undefined,
     patience: () => undefined,
+    waiting: () => 0,
     send: (data) => sent.push(String(data)),
   });
   const log = streams.openLog({ uid: "", name: "stdout", offset: 0, follow: true, since_age_ms: null });
@@ -159,7 +160,13 @@ test("a node that sends more than its credit loses that stream, and the bytes ar
 });
 
 test("credit comes back as the reader reads", async () => {
-  const streams = createStreams({ remote: "", close: () => undefined, patience: () => undefined, send: () => 1 });
+  const streams = createStreams({
+    remote: "",
+    close: () => undefined,
+    patience: () => undefined,
+    waiting: () => 0,
+    send: () => 1,
+  });
   const log = streams.openLog({ uid: "", name: "stdout", offset: 0, follow: true, since_age_ms: null });
   const bytes = log[Symbol.asyncIterator]();
   for (let n = 0; n < 8; n++) {
