@@ -55,7 +55,7 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     rule: "protocol 5: acknowledged means durable",
     edits: [
       edit(
-        "src/server/agents/work.ts",
+        "src/server/agents/reports.ts",
         "const { value } = await hub.store.commit(actorOf(hub, node_id),",
         'send(session, { type: "ack", stamp: stamp(hub, session), seq });\n' +
           "  const { value } = await hub.store.commit(actorOf(hub, node_id),",

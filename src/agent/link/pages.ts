@@ -18,27 +18,25 @@ const PAGE_CHARS = 1024 * 1024;
 const WORDS_CHARS = 3 * 1024 * 1024;
 
 /** Returns pages in order, none of them too large for one message. */
-export function pagesOf(entries: readonly TaskReport[]): TaskReport[][] {
-  const pages: TaskReport[][] = [];
+export function* pagesOf(entries: Iterable<TaskReport>): Generator<TaskReport[]> {
   let page: TaskReport[] = [];
   let chars = 0;
   for (const entry of entries) {
     const size = JSON.stringify(entry).length;
     if (page.length > 0 && (page.length >= PAGE_ENTRIES || chars + size > PAGE_CHARS)) {
-      pages.push(page);
+      yield page;
       page = [];
       chars = 0;
     }
     page.push(entry);
     chars += size;
   }
-  if (page.length > 0) pages.push(page);
-  return pages;
+  if (page.length > 0) yield page;
 }
 
 /** Returns the messages of a whole inventory. The last of them says that it is the last. */
 export function inventoryPages(entries: readonly TaskReport[], unreadable: readonly Orphan[]): InventoryPage[] {
-  const pages = pagesOf(entries).map((page): InventoryPage => ({ ...EMPTY_PAGE, entries: page }));
+  const pages = Array.from(pagesOf(entries), (page): InventoryPage => ({ ...EMPTY_PAGE, entries: page }));
   for (let at = 0; at < unreadable.length; at += PAGE_ENTRIES) {
     pages.push({ ...EMPTY_PAGE, unreadable: unreadable.slice(at, at + PAGE_ENTRIES) });
   }

@@ -42,21 +42,32 @@ export function report(link: ServerLink, entries: readonly TaskReport[]): void {
   });
 }
 
-/** Sends all queued reports. */
+/**
+ * How many reports are on their way at once: less than the server lets wait. Of what waits here, only the newest state
+ * of each task is sent.
+ */
+const REPORTS_UNDER_WAY = 4;
+
+/** Sends queued reports, as many as may be on their way. */
 export function flush(link: ServerLink): void {
   const { reports } = link;
-  const entries = [...reports.waiting.values()];
-  reports.waiting.clear();
-  for (const page of pagesOf(entries)) {
+  if (reports.unacked.length >= REPORTS_UNDER_WAY) return;
+  for (const page of pagesOf(reports.waiting.values())) {
+    for (const { uid } of page) reports.waiting.delete(uid);
     const unacked = { seq: ++reports.seq, entries: page, sent_ms: link.options.clock() };
     reports.unacked.push(unacked);
     link.send({ type: "report", seq: unacked.seq, entries: unacked.entries });
+    if (reports.unacked.length >= REPORTS_UNDER_WAY) return;
   }
 }
 
-async function acknowledge({ reports, options }: ServerLink, seq: number): Promise<void> {
+async function acknowledge(link: ServerLink, seq: number): Promise<void> {
+  const { reports, options } = link;
   const done = reports.unacked.filter((one) => one.seq <= seq);
   reports.unacked = reports.unacked.filter((one) => one.seq > seq);
+  // A server that acknowledges one after the other is slow, and has lost none of them.
+  if (done.length > 0) for (const one of reports.unacked) one.sent_ms = options.clock();
+  if (reports.waiting.size > 0 && link.phase === "live") flush(link);
   const finals = done.flatMap((one) => one.entries).filter((entry) => "finished_age_ms" in entry.reported);
   await options.loop.acknowledged(finals.map((entry) => entry.uid));
 }

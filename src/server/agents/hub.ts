@@ -63,6 +63,8 @@ export interface Session {
   /** The newest progress that the agent reported of its tests, or null. */
   step: Extract<ToServer, { type: "testing" }> | null;
   acked_seq: number;
+  /** The messages that wait unread, oldest first. */
+  readonly held: { readonly chars: number; readonly read: () => void }[];
   /** When anything came on this connection last, on the listening clock. */
   heard_ms: Ms;
   /** The characters of the messages that have come and are not handled yet. */
@@ -89,6 +91,8 @@ export interface Hub extends Context {
   readonly budgets: Map<string, EventBudget>;
   /** How often each node has changed the facts of its machine since when. */
   readonly changed: Map<string, { readonly since_ms: Ms; readonly count: number }>;
+  /** How much text of each node was read since when. */
+  readonly read: Map<string, { readonly since_ms: Ms; readonly count: number }>;
   /** What each node said that was not believed, so that each sentence is said once in the life of this server. */
   readonly doubted: Map<string, Set<string>>;
 }
@@ -153,6 +157,7 @@ export const isOvertaken = (hub: Hub, session: Session, node_id: string): boolea
  */
 export function drop(hub: Hub, session: Session): void {
   session.streams.broken("the node's connection was lost");
+  session.held.splice(0);
   hub.all.delete(session.socket);
   if (session.phase.is === "live" && hub.live.get(session.phase.node_id) === session) {
     hub.live.delete(session.phase.node_id);

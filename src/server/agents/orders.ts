@@ -2,11 +2,12 @@
 // applied it: as much as fits one message is under way, and the rest waits as uids, not as text.
 
 import { toldBy, verbsFor } from "../../core/intake/assign";
+import { HOUSE_LIMITS } from "../../core/limits";
 import type { Verb } from "../../core/model/record";
 import type { NodeRow } from "../../core/model/rows-node";
 import type { TaskRow } from "../../core/model/rows-task";
 import type { ToAgent } from "../../wire/agent";
-import { type Hub, type Orders, send, type Session, stamp } from "./hub";
+import { type Hub, type Orders, refuse, send, type Session, stamp } from "./hub";
 
 type Changes = Extract<ToAgent, { type: "changes" }>;
 
@@ -35,6 +36,13 @@ export function push(
 ): void {
   const { orders } = session;
   for (const verb of stops) orders.stops.set(toldBy(verb)[0], verb);
+  if (orders.stops.size > HOUSE_LIMITS.inventory_entries) {
+    return refuse(session, {
+      code: "too_much",
+      message: "more of its tasks are to be stopped than a node has",
+      hint: null,
+    });
+  }
   if (hub.loop.decides()) for (const task of tasks) if (task.node_id === node.id) orders.due.add(task.uid);
   sendDue(hub, session, node);
 }

@@ -9,6 +9,8 @@ import { type Handler, type Handlers, inTurn } from "./handlers";
 import { type Hub, refuse, type Session } from "./hub";
 import { LEAVING } from "./leaving";
 import { MACHINE } from "./machine";
+import { isHeartbeat, readHeld, readOrHold } from "./reading";
+import { REPORTS } from "./reports";
 import { TESTS } from "./testing";
 import { mayWait, takeUnreadable, tellUnread, waits, withUnread } from "./unread";
 import { WORK } from "./work";
@@ -17,6 +19,7 @@ import { WORK } from "./work";
 const HANDLERS: Handlers<ToServer["type"]> = {
   ...GREETING,
   ...WORK,
+  ...REPORTS,
   ...MACHINE,
   ...LEAVING,
   ...TESTS,
@@ -49,12 +52,22 @@ function isProven(hub: Hub, session: Session, data: string): boolean {
 export function receive(hub: Hub, session: Session, data: string | Uint8Array): void {
   if (typeof data !== "string") return takeBytes(session, data);
   if (!mayWait(hub, session, data.length) || !isProven(hub, session, data)) return;
-  const read = messageFrom(toServer, data);
-  if (read.is === "unreadable") return takeUnreadable(hub, session, data, read.why);
-  tellUnread(hub, session, read.misfits);
-  const message = withUnread(read.value, read.misfits);
-  const { when, take } = HANDLERS[message.type] as Handler<ToServer>;
   const handled = waits(hub, session, data.length);
+  if (!isHeartbeat(data)) return readOrHold(hub, session, data.length, () => read(hub, session, data, handled));
+  read(hub, session, data, handled);
+  readHeld(hub, session);
+}
+
+/** Reads a message and passes it to its handler. Calls `handled` when all that follows from it has happened. */
+function read(hub: Hub, session: Session, data: string, handled: () => void): void {
+  const got = messageFrom(toServer, data);
+  if (got.is === "unreadable") {
+    handled();
+    return takeUnreadable(hub, session, data, got.why);
+  }
+  tellUnread(hub, session, got.misfits);
+  const message = withUnread(got.value, got.misfits);
+  const { when, take } = HANDLERS[message.type] as Handler<ToServer>;
   session.proven = true;
   const taken = async (): Promise<void> => {
     try {

@@ -43,6 +43,7 @@ const newSession = (n: number, nonce: string, socket: AgentSocket, heard_ms: Ms)
   facts: null,
   step: null,
   acked_seq: 0,
+  held: [],
   heard_ms,
   waiting_chars: 0,
   queue: Promise.resolve(),
@@ -57,6 +58,7 @@ const newHub = (context: Context): Hub => ({
   unproven_chars: 0,
   budgets: new Map(),
   changed: new Map(),
+  read: new Map(),
   doubted: new Map(),
 });
 

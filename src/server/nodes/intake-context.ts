@@ -17,6 +17,16 @@ export const intakeContext = (
   seed: seed(),
   hasEnded,
   // A run that is over has no grave row, since history contains the run itself.
-  hasGrave: (uid) => store.history.hasGrave(uid) || store.history.run(uid) !== null,
+  hasGrave: asked((uid) => store.history.hasGrave(uid) || store.history.run(uid) !== null),
   isAssigned: (node_id, entry, scope) => isSealed(identity.cluster_id, node_id, entry, identity.verify, scope),
 });
+
+/** Returns a function that looks each uid up once: many entries of a report are of one workload or run. */
+function asked(look: (uid: string) => boolean): (uid: string) => boolean {
+  const known = new Map<string, boolean>();
+  return (uid) => {
+    const answer = known.get(uid) ?? look(uid);
+    known.set(uid, answer);
+    return answer;
+  };
+}

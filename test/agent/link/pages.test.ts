@@ -36,14 +36,14 @@ const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(val
 describe("pages", () => {
   test.each([0, 1, 199, 200, 201, 1_000])("of %i short reports are all of them, in order", (count) => {
     const entries = many(count, null);
-    const pages = pagesOf(entries);
+    const pages = [...pagesOf(entries)];
     expect(pages.flat()).toEqual(entries);
     expect(pages.length).toBe(Math.ceil(count / 200));
   });
   test("of reports with the worst last words stay below one message", () => {
     const entries = many(500, WORST);
     expect(bytesOf(entries.slice(0, 200))).toBeGreaterThan(HOUSE_LIMITS.message_bytes);
-    const pages = pagesOf(entries);
+    const pages = [...pagesOf(entries)];
     expect(pages.flat()).toEqual(entries);
     expect(pages.filter((page) => bytesOf(page) > HOUSE_LIMITS.message_bytes * 0.9)).toEqual([]);
   });
