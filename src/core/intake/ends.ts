@@ -38,6 +38,8 @@ export interface IntakeDraft {
   /** The boot for which the agent speaks. */
   readonly boot_id: string;
   readonly tasks: Map<string, TaskRow | null>;
+  /** The uids of tasks by workload or run, and by slot. Null until it is asked for. */
+  by_slot: Map<string, Map<number, Set<string>>> | null;
   readonly slots: Map<string, SlotRow>;
   readonly orphans: Map<string, Orphan>;
   readonly changes: Change[];
@@ -169,10 +171,34 @@ function usedBy(state: State, draft: IntakeDraft, task: TaskRow, before: SlotRow
 
 /** The living tasks of a task's slot besides it. They are looked for only when they are asked for. */
 function* livingBeside(state: State, draft: IntakeDraft, task: TaskRow): Generator<TaskRow> {
-  const isBeside = (other: TaskRow): boolean =>
-    other.owner_uid === task.owner_uid && other.slot === task.slot && other.uid !== task.uid;
-  for (const [uid, other] of state.tasks) if (!draft.tasks.has(uid) && isBeside(other)) yield other;
-  for (const other of draft.tasks.values()) if (other !== null && isBeside(other)) yield other;
+  for (const uid of inSlot(state, draft, task)) {
+    const changed = draft.tasks.get(uid);
+    const other = changed === undefined ? state.tasks.get(uid) : changed;
+    if (other !== undefined && other !== null && uid !== task.uid) yield other;
+  }
+}
+
+/**
+ * Returns the uids of all tasks of a slot that are, or were when the intake began. All tasks are looked through once in
+ * an intake, however many ends it has.
+ */
+export function inSlot(
+  state: State,
+  draft: IntakeDraft,
+  { owner_uid, slot }: Pick<TaskRow, "owner_uid" | "slot">,
+): Iterable<string> {
+  if (draft.by_slot === null) {
+    draft.by_slot = new Map();
+    for (const task of state.tasks.values()) index(draft.by_slot, task);
+    for (const task of draft.tasks.values()) if (task !== null) index(draft.by_slot, task);
+  }
+  return draft.by_slot.get(owner_uid)?.get(slot) ?? [];
+}
+
+function index(by_slot: Map<string, Map<number, Set<string>>>, { uid, owner_uid, slot }: TaskRow): void {
+  const slots = by_slot.get(owner_uid) ?? new Map<number, Set<string>>();
+  by_slot.set(owner_uid, slots);
+  slots.set(slot, (slots.get(slot) ?? new Set()).add(uid));
 }
 
 /** Returns the rows that keep an ended task's published ports from being given out too soon. */
@@ -185,6 +211,7 @@ export function restingPorts(task: TaskRow, now_ms: Ms, limits: PlanLimits): Cha
 
 export function putTask(draft: IntakeDraft, task: TaskRow): void {
   draft.tasks.set(task.uid, task);
+  if (draft.by_slot !== null) index(draft.by_slot, task);
   draft.changes.push({ table: "tasks", key: task.uid, row: task });
 }
 

@@ -6,17 +6,16 @@ import type { ToldVerb } from "./assign";
 import { NO_RECORD, proofOfAbsence } from "./absent";
 import { mayMove } from "../model/lifecycle";
 import type { Change, State } from "../model/rows-state";
-import type { Observed, TaskIdentity, TaskRow } from "../model/rows-task";
+import type { Observed, TaskRow } from "../model/rows-task";
 import type { NodeRow, Orphan } from "../model/rows-node";
 import type { Inventory, TaskReport, Verb } from "../model/record";
 import type { TaskFinal } from "../model/end";
 import { keptOrphans } from "./orphans";
-import { isBelievable, NUMBER_MAX, rowOf } from "./adopted";
+import { grantOf, isBelievable, NUMBER_MAX, rowOf } from "./adopted";
 import { observedOf } from "./reported";
 import { emptySlot } from "../pass/slot";
 import { isEnd, slotKey, taskName } from "../model/task";
 import { type IntakeDraft, type IntakeContext, endWithoutReport, putSlot, putTask, takeEnd } from "./ends";
-import { successorUid } from "../fresh";
 
 export interface Intake {
   readonly changes: readonly Change[];
@@ -116,6 +115,7 @@ const isNamed = ({ workloads, runs, apps, nodes }: State, uid: string): boolean 
 const begin = (boot_id: string, orphans: readonly Orphan[]): IntakeDraft => ({
   boot_id,
   tasks: new Map(),
+  by_slot: null,
   slots: new Map(),
   orphans: new Map(orphans.map((orphan) => [orphan.uid, orphan])),
   changes: [],
@@ -243,7 +243,7 @@ function strange(state: State, node: NodeRow, entry: TaskReport, context: Intake
     return;
   }
   const known = owned && identity !== null && entry.held !== null && isBelievable(entry, identity);
-  const earlier = known ? grantOf(state, node, entry.uid, identity) : null;
+  const earlier = known ? grantOf(state, draft, node, entry.uid, identity) : null;
   const isAssigned = state.cluster.recovering !== null && context.isAssigned(node.id, entry, "place");
   if (known && (isAssigned || earlier !== null)) {
     adopt(state, node, entry, observed, context, draft, earlier);
@@ -260,32 +260,6 @@ function strange(state: State, node: NodeRow, entry: TaskReport, context: Intake
   const name = proven === null ? entry.name : taskName(proven);
   draft.orphans.set(uid, { uid, name, pid, held, ...(proven === null ? {} : { project: proven.project }) });
   draft.notes.push(`${node.name} runs ${name}, which no server knows: kept; see orch show ${node.name}`);
-}
-
-/**
- * Returns the earlier attempt under whose grant the agent made this attempt, or null. The server has not heard of this
- * attempt if the agent can no longer read the record that names it. Two things are the proof: the earlier attempt was
- * this node's and its grant is open and includes this attempt; and the uid is `successorUid` of the earlier attempt's
- * uid, applied once for each attempt in between. An agent that has told an attempt's end without a successor makes no
- * further attempts: the slot may be another node's by then.
- */
-function grantOf(
-  state: State,
-  node: NodeRow,
-  uid: string,
-  { owner_uid, slot, member, attempt }: TaskIdentity,
-): TaskRow | TaskEnd | null {
-  const row = state.slots.get(slotKey(owner_uid, slot));
-  if (row === undefined || attempt > row.attempts) return null;
-  const living = state.tasks.values().filter((task) => task.owner_uid === owner_uid && task.slot === slot);
-  const isEarlier = (one: TaskRow | TaskEnd): boolean => {
-    if (one.node_id !== node.id || one.member !== member || one.attempt >= attempt) return false;
-    if (attempt > (one.grant_until ?? one.attempt)) return false;
-    let next = one.uid;
-    for (let n = one.attempt + 1; n <= attempt; n++) next = successorUid(next, n);
-    return next === uid;
-  };
-  return [...living, ...row.ends].find(isEarlier) ?? null;
 }
 
 /** Takes in a living attempt of a known workload or run that the server has not seen yet. */

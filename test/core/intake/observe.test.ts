@@ -215,3 +215,33 @@ describe("an exclusive slot", () => {
     expect(ops.map(({ op }) => op)).toEqual(["place"]);
   });
 });
+
+/** Tasks that count how often all of them are looked through. */
+class CountedTasks extends Map<string, TaskRow> {
+  looks = 0;
+  override values(): MapIterator<TaskRow> {
+    this.looks++;
+    return super.values();
+  }
+  override [Symbol.iterator](): MapIterator<[string, TaskRow]> {
+    this.looks++;
+    return super[Symbol.iterator]();
+  }
+}
+
+test("many ends of slots with granted numbers look through all tasks once", () => {
+  const COUNT = 300;
+  const rows = Array.from({ length: COUNT }, (_, slot) => buildTask(api, "a", { slot, attempt: 1, grant_until: 4 }));
+  const slots = rows.map((row) => ({ ...buildSlot(row), attempts: 4 }));
+  const tasks = new CountedTasks(rows.map((row) => [row.uid, row]));
+  const state = { ...buildState({ nodes: [node], workloads: [api], slots }), tasks };
+  expect(tasks.size).toBe(COUNT);
+  const { changes } = observe(
+    state,
+    node.id,
+    rows.map((row) => failedReport(row)),
+    context,
+  );
+  expect(changes.filter(({ table }) => table === "ended_tasks")).toHaveLength(COUNT);
+  expect(tasks.looks).toBe(1);
+});
