@@ -2,8 +2,9 @@
 
 import { askToEnd } from "../../os/cgroup/ask";
 import type { Group } from "../../os/cgroup/hierarchy";
-import { killTask } from "../../os/cgroup/kill";
+import { killTask, ungrouped } from "../../os/cgroup/kill";
 import { messageOf } from "../../os/errors";
+import type { FoundProcess } from "../../os/proc";
 import { Processes } from "../../os/process/find";
 import { signalNumber, type Sent } from "../../os/process/signals";
 import type { ProcessHandle } from "./look";
@@ -34,16 +35,17 @@ export function createEnding(say: (line: string) => void): Ending {
   const ask = (handle: ProcessHandle, signal: number, group: Group): void =>
     tell(handle, askToEnd(handle, signal, group));
 
-  const kill = ({ handle, group }: Victim): void => tell(handle, killTask(handle, group, new Processes()));
+  const kill = ({ handle, group }: Victim, known: readonly FoundProcess[] = []): void =>
+    tell(handle, killTask(handle, group, new Processes(), known));
 
-  const killAfter = (victim: Victim, ms: number): void => {
+  const killAfter = (victim: Victim, known: readonly FoundProcess[], ms: number): void => {
     const timer = setTimeout(() => {
       timers.delete(timer);
       try {
-        kill(victim);
+        kill(victim, known);
       } catch (error) {
         say(`process ${victim.handle.pid} could not be ended, which is tried again: ${messageOf(error)}`);
-        killAfter(victim, ms);
+        killAfter(victim, known, ms);
       }
     }, ms);
     timers.add(timer);
@@ -51,10 +53,12 @@ export function createEnding(say: (line: string) => void): Ending {
 
   return {
     signal: ({ handle, group }, signal) => ask(handle, signalNumber(signal) ?? SIGTERM, group),
-    kill,
+    kill: (victim) => kill(victim),
     stop: (victim) => {
+      // What it has started may outlive it, and is found by it only now.
+      const known = ungrouped(victim.handle, victim.group, new Processes());
       ask(victim.handle, SIGTERM, victim.group);
-      killAfter(victim, STRAY_GRACE_MS);
+      killAfter(victim, known, STRAY_GRACE_MS);
     },
     close: () => {
       for (const timer of timers) clearTimeout(timer);

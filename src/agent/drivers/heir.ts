@@ -122,7 +122,11 @@ export class Heir {
   #end(uid: string, { growth, group }: Inherited, all: Processes): void {
     const { say, look, over } = this.#options;
     const now = look(uid, all);
-    if (now.seen.process.is === "alive" && now.left === undefined) return;
+    if (now.seen.process.is === "alive" && now.left === undefined) {
+      // It lives, so an earlier failure says nothing of how long what it leaves cannot be cleared.
+      this.#failing.delete(uid);
+      return;
+    }
     if (this.#clear(uid, group, now.left) > 0) return;
     // What was killed may be gone only now.
     const last = look(uid, all);

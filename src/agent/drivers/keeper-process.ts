@@ -41,9 +41,11 @@ function passedOn(): Record<string, string> {
 
 /**
  * Returns whether the keeper that made the socket of this pid lives. Its socket cannot tell: one that hangs refuses
- * connections like one that is dead. A keeper writes its journal before it makes its socket.
+ * connections like one that is dead. A keeper writes its journal before it makes its socket. Without /proc nothing tells
+ * its pid from a stranger's, so it is the socket that counts there.
  */
 export function isKeeperAlive({ data, command }: KeeperCommand, pid: number): boolean {
+  if (process.platform !== "linux") return false;
   const noted = keeperIn(runDirOf(data), pid);
   if (noted !== null) return noted.boot_id === bootId() && isAlive(pid, noted.start);
   // The run directory was lost, or is another one now. The process still shows whether it was started as a keeper here.

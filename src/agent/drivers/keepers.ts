@@ -110,9 +110,9 @@ export class Keepers {
     return false;
   }
 
-  /** Returns whether a keeper was asked to begin a task and has not answered yet. */
-  isAsked(uid: string): boolean {
-    for (const keeper of this.#keepers) if (keeper.asked.has(uid)) return true;
+  /** Returns whether a keeper was asked to begin a task and has not answered yet, or has it. */
+  isOrdered(uid: string): boolean {
+    for (const keeper of this.#keepers) if (keeper.asked.has(uid) || keeper.uids.has(uid)) return true;
     return false;
   }
 

@@ -65,6 +65,7 @@ class ProcessDriver implements Driver {
   readonly #starts;
   /** The tasks that were here when this agent began. A keeper that is silent from the first may begin one of them. */
   #found: ReadonlySet<string> = new Set();
+  #all: Processes | null = null;
   #listener: () => void = () => undefined;
 
   constructor(options: ProcessDriverOptions, run: string) {
@@ -142,7 +143,13 @@ class ProcessDriver implements Driver {
   }
 
   look(uid: string): void {
-    this.#lookAt(uid, new Processes());
+    this.#lookAt(uid, this.#allNow());
+  }
+
+  /** Returns all processes as they are now. Looks of one moment share them, since they take long to read. */
+  #allNow(): Processes {
+    if (this.#all === null) queueMicrotask(() => (this.#all = null));
+    return (this.#all ??= new Processes());
   }
 
   #lookAtAll(uids: Iterable<string>): void {
@@ -177,6 +184,8 @@ class ProcessDriver implements Driver {
   }
 
   #put(uid: string, looked: Looked): void {
+    // A keeper tells an end before the disk takes it, and until then the claim shows less.
+    if (this.#seen.get(uid)?.process.is === "ended" && looked.seen.process.is !== "ended") return;
     this.#looked.set(uid, looked);
     this.#seen.set(uid, looked.seen);
     if (looked.seen.process.is === "alive" && !this.#keepers.keeps(uid)) this.#heir.take(uid, looked.group);
@@ -193,7 +202,7 @@ class ProcessDriver implements Driver {
   }
 
   isOrdered(uid: string): boolean {
-    if (this.#starts.isUnderWay(uid) || this.#keepers.isAsked(uid)) return true;
+    if (this.#starts.isUnderWay(uid) || this.#keepers.isOrdered(uid)) return true;
     return this.#found.has(uid) && this.#keepers.keeps(uid);
   }
 

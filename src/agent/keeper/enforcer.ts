@@ -50,16 +50,17 @@ export class Enforcer {
       },
       bootMs(),
     );
+    const all = new Processes();
     for (const act of acts) {
       const task = leased.get(act.uid);
-      if (task !== undefined) this.#try(act, task);
+      if (task !== undefined) this.#try(act, task, all);
     }
     this.#around.guard.look();
   }
 
-  #try(act: LeaseAct, held: HeldTask): void {
+  #try(act: LeaseAct, held: HeldTask, all: Processes): void {
     try {
-      this.#perform(act, held);
+      this.#perform(act, held, all);
     } catch (error) {
       // What fails for one task keeps no other from its end, nor this one at the next look.
       if (!this.#said.has(act.uid))
@@ -67,7 +68,7 @@ export class Enforcer {
     }
   }
 
-  #perform({ do: act, uid }: LeaseAct, held: HeldTask): void {
+  #perform({ do: act, uid }: LeaseAct, held: HeldTask, all: Processes): void {
     const { name, stop } = held.order;
     if (act === "say") {
       this.#said.add(uid);
@@ -75,7 +76,7 @@ export class Enforcer {
     }
     held.blamed_until_ms = blamedUntil(act, stop.grace_ms, bootMs());
     if (act === "ask") askToEnd(held, signalNumber(stop.signal) ?? SIGKILL, held.group);
-    else killTask(held, held.group, new Processes());
+    else killTask(held, held.group, all);
   }
 
   drop(uid: string): void {

@@ -123,9 +123,11 @@ function inTrouble<T>(say: Say, failed: string, otherwise: T, act: () => T): T {
 async function clear(held: HeldTask, say: Say): Promise<number> {
   let most = 0;
   let failed = false;
+  let count = 0;
   for (let round = 0; ; round++) {
     try {
-      const count = held.group.length > 0 ? killLeft(held) : sweepSession(held);
+      // No stranger gets the number of a session that has processes, and none has got it in the first round.
+      count = held.group.length > 0 ? killLeft(held) : sweepSession(held, round === 0 || count > 0);
       most = Math.max(most, count);
       if (count === 0) return most;
     } catch (error) {
@@ -163,8 +165,8 @@ function killEscaped({ pid, order }: HeldTask, inside: ReadonlySet<number>): num
  * Kills a task's processes without control groups: those of its session, those with its mark in the environment, and
  * what descends from them. Returns how many were found.
  */
-const sweepSession = ({ pid, start, order }: HeldTask): number =>
-  killAll(new Processes().find({ leader: { pid, start }, recent: true, marker: order.marker }));
+const sweepSession = ({ pid, start, order }: HeldTask, recent: boolean): number =>
+  killAll(new Processes().find({ leader: { pid, start }, recent, marker: order.marker }));
 
 /** Returns what the switch of accounts wrote before it failed. Only a wrapped command has that file. */
 function couldNotBegin(held: HeldTask, exit: TaskExit): Pick<TaskExit, "cause" | "reason"> {

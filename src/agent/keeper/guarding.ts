@@ -77,11 +77,44 @@ export async function runGuard(): Promise<void> {
   await hearStarter((line) => hear(guarding, line));
   clearInterval(timer);
   guarding.gone = true;
+  seeFamilies(guarding);
   for (const until = bootMs() + LAST_KILLS_MS; guarding.tasks.size > 0 && bootMs() < until;) {
     enforce(guarding);
-    const all = new Processes();
-    for (const [uid, task] of guarding.tasks) if (isDead(task, all)) guarding.tasks.delete(uid);
+    bury(guarding);
     await pause(LEASE_TIMES.look_ms);
+  }
+}
+
+/** Finds what lives of the tasks whose keeper is gone: their main processes die with it, and are collected at once. */
+function seeFamilies({ tasks, families }: Guarding): void {
+  const all = new Processes();
+  for (const [uid, { process, group }] of tasks) {
+    if (process === null || group.length > 0) continue;
+    const known = families.get(uid) ?? [];
+    families.set(
+      uid,
+      inTrouble(known, () => all.find({ leader: process, recent: true, marker: null, known })),
+    );
+  }
+}
+
+/**
+ * Lets go of the tasks of which nothing lives any more. Marks are looked for only once all that can be killed without
+ * them is dead: an environment may have to come from a disk that hangs.
+ */
+function bury({ tasks, families }: Guarding): void {
+  const all = new Processes();
+  const seen = [...tasks.values()].filter((task) => !inTrouble(false, () => isDead(task)));
+  if (seen.length > 0) return;
+  for (const [uid, task] of tasks) if (inTrouble(false, () => killMarked(task, families, all) === 0)) tasks.delete(uid);
+}
+
+/** Does something that is asked again at the next look. What fails for one task keeps no other from being killed. */
+function inTrouble<T>(otherwise: T, act: () => T): T {
+  try {
+    return act();
+  } catch {
+    return otherwise;
   }
 }
 
@@ -157,19 +190,15 @@ function kill({ uid, process, group }: GuardedTask, all: Processes, families: Gu
   else killTask(process, group, all, families.get(uid));
 }
 
-/**
- * Kills what is left of a task whose keeper is gone, as its mark shows it. Returns whether there was nothing. Marks are
- * looked for only now, after everything else was killed: an environment may have to come from a disk that hangs.
- */
-function isDead({ process, group, marker }: GuardedTask, all: Processes): boolean {
-  try {
-    if (process !== null && sendSignal(process, 0, "one").is !== "gone") return false;
-    if (killGroup(group) > 0) return false;
-    return killAll(all.find({ leader: process, recent: true, marker })) === 0;
-  } catch {
-    // It is asked again at the next look, and keeps no other task from being killed.
-    return false;
-  }
+/** Returns whether neither the main process nor the group of a task lives, and kills what is in the group. */
+const isDead = ({ process, group }: GuardedTask): boolean =>
+  (process === null || sendSignal(process, 0, "one").is === "gone") && killGroup(group) === 0;
+
+/** Kills what is left of a task as its mark and its family show it. Returns how many were found. */
+function killMarked({ uid, process, marker }: GuardedTask, families: Guarding["families"], all: Processes): number {
+  const found = all.find({ leader: process, recent: false, marker, known: families.get(uid) ?? [] });
+  families.set(uid, found);
+  return killAll(found);
 }
 
 /**
@@ -201,7 +230,8 @@ function rehearse(): void {
   }
   const all = new Processes();
   ask(task, all, new Map());
-  isDead(task, all);
+  isDead(task);
+  killMarked(task, new Map(), all);
   beganWith(self.pid);
   killGroup(["/sys/fs/cgroup/orch-rehearsal"]);
 }

@@ -39,6 +39,10 @@ const OWN_OOM_SCORE = -500;
 interface Kept {
   held: HeldTask | null;
   growth: Growth | null;
+  /** Whether the main process has ended: its pid may be a stranger's, and what it left is being killed. */
+  exited: boolean;
+  /** The end of a task, told before the disk took it; null if there is none yet. */
+  unwritten: TaskExit | null;
 }
 
 class Keeper {
@@ -77,6 +81,8 @@ class Keeper {
     if (this.#lonely !== null) clearTimeout(this.#lonely);
     this.#lonely = null;
     this.#tell(peer, { is: "here", version: this.#version, uids: [...this.#tasks.keys()], pings: true });
+    for (const [uid, { unwritten }] of this.#tasks)
+      if (unwritten !== null) this.#tell(peer, { is: "ended", uid, exit: unwritten });
     return {
       message: (message) => this.#hear(message, peer),
       closed: (why) => {
@@ -125,7 +131,7 @@ class Keeper {
     const { uid } = order;
     if (this.#tasks.has(uid)) return "it is being kept already";
     if (!this.#enforcer.isLeased(order)) return "there is no valid lease";
-    const kept: Kept = { held: null, growth: null };
+    const kept: Kept = { held: null, growth: null, exited: false, unwritten: null };
     this.#tasks.set(uid, kept);
     const begun = await begin(order, this.#around, {
       isLeased: () => this.#enforcer.isLeased(order),
@@ -146,7 +152,7 @@ class Keeper {
           left: 0,
           ...startFailed(begun.why),
         };
-        await recordExit(begun.claim, exit, this.#around.say, () => this.#tellAll({ is: "ended", uid, exit }));
+        await recordExit(begun.claim, exit, this.#around.say, () => this.#tellUnwritten(uid, exit));
         this.#ended(uid, exit);
         return null;
       }
@@ -166,10 +172,18 @@ class Keeper {
   #exited(held: HeldTask, exit: ProcessExit): void {
     const { uid, name } = held.order;
     const { say } = this.#around;
-    const unwritten = (told: TaskExit): void => this.#tellAll({ is: "ended", uid, exit: told });
-    finish(held, exit, this.#around, unwritten)
+    const kept = this.#tasks.get(uid);
+    if (kept !== undefined) kept.exited = true;
+    finish(held, exit, this.#around, (told) => this.#tellUnwritten(uid, told))
       .then((told) => this.#ended(uid, told))
       .catch((error: unknown) => say(`the end of task ${name} could not be told`, { why: String(error) }));
+  }
+
+  /** Tells an end that the disk does not take, also to agents that connect later. */
+  #tellUnwritten(uid: string, exit: TaskExit): void {
+    const kept = this.#tasks.get(uid);
+    if (kept !== undefined) kept.unwritten = exit;
+    this.#tellAll({ is: "ended", uid, exit });
   }
 
   #ended(uid: string, exit: TaskExit): void {
@@ -229,7 +243,7 @@ class Keeper {
   }
 
   #enforce(): void {
-    this.#enforcer.enforce([...this.#tasks.values()].flatMap(({ held }) => held ?? []));
+    this.#enforcer.enforce([...this.#tasks.values()].flatMap(({ held, exited }) => (exited ? [] : (held ?? []))));
   }
 
   /** Notes that the guard has killed a task because of its lease. */

@@ -13,6 +13,7 @@ import {
   exitLine,
   FILES,
   parseAttempt,
+  isClaimEmpty,
   readAttempt,
   startFailed,
   STOPPED_CLAIM,
@@ -107,7 +108,7 @@ async function claimStopped(tasks: string, uid: string): Promise<StopClaim | Emp
 export async function claimOwed(tasks: string, uid: string): Promise<void> {
   await claimStopped(tasks, uid);
   const dir = join(tasks, uid);
-  if (readAttempt(dir)?.claimed === "unknown") await refillSlowly(join(dir, FILES.claim), STOPPED_CLAIM);
+  if (isClaimEmpty(dir)) await refillSlowly(join(dir, FILES.claim), STOPPED_CLAIM);
 }
 
 /** Claims an attempt that can never begin here, for this reason. */

@@ -103,6 +103,12 @@ export function readAttempt(dir: string): Attempt | null {
   return read.is === "failed" ? UNKNOWN : parseAttempt(read.text);
 }
 
+/** Returns whether the claim of a task is there without a whole line. One that cannot be read may have them all. */
+export function isClaimEmpty(dir: string): boolean {
+  const read = readTaskFile(dir, FILES.claim, MIB);
+  return read.is === "there" && wholeLines(read.text).length === 0;
+}
+
 /** Parses the content of a claim. Only whole lines count. All of its moments are of the boot that it names. */
 export function parseAttempt(text: string, now: Clocks = clocksNow()): Attempt {
   let attempt = UNKNOWN;

@@ -10,14 +10,15 @@ const SIGKILL = 9;
 
 /**
  * Returns the living processes of a task without a control group: those of its session, what was `known` as its own,
- * and all that descend from these. No environment is read, which may have to come from a disk that hangs.
+ * and all that descend from these. Its session counts while the main process has its pid, also dead: after that the
+ * number may be a stranger's. No environment is read, which may have to come from a disk that hangs.
  */
 export const ungrouped = (
   main: FoundProcess,
   group: Group,
   all: Processes,
   known: readonly FoundProcess[] = [],
-): readonly FoundProcess[] => (group.length > 0 ? [] : all.find({ leader: main, recent: true, marker: null, known }));
+): readonly FoundProcess[] => (group.length > 0 ? [] : all.find({ leader: main, recent: false, marker: null, known }));
 
 /**
  * Kills the process group of a task's main process, and its control group; without one, all that is found of it.

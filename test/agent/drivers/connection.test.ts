@@ -6,6 +6,7 @@ import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from "node
 import { join } from "node:path";
 import { runDirOf } from "../../../src/agent/machine/rundir";
 import { FILES } from "../../../src/agent/tasks/taskdir";
+import { makeDisk, noDisk } from "../../support/frozen";
 import { isAlive, processOf, signal } from "../../support/processes";
 import { alive, assignmentFor, begin, ended, makeSite, type OpenTasks, type Site } from "../../support/tasks";
 import { waitUntil } from "../../support/wait";
@@ -104,6 +105,35 @@ test("a keeper without its socket is not gone before its process is, and its tas
   expect(isAlive(keeper)).toBe(false);
   expect(tasks.driver.silent()).toBeNull();
   expect(await ended(tasks, await other)).toMatchObject({ exit_code: 3 });
+});
+
+const why = noDisk();
+test.if(why === null)("an end that a broken disk does not take stays the end, also for the next agent", async () => {
+  const image = `${site.data}.img`;
+  const disk = makeDisk(image, site.data);
+  try {
+    const before = await site.open();
+    const uid = await begin(before, assignmentFor(until(`${site.data}.go`)));
+    await alive(before, uid);
+    const [keeper = 0] = keepers();
+    // As after an error of the device: the file system takes nothing more.
+    expect(Bun.spawnSync(["mount", "-o", "remount,abort", site.data]).exitCode).toBe(0);
+    writeFileSync(`${site.data}.go`, "");
+    expect(await ended(before, uid)).toMatchObject({ exit_code: 6 });
+    before.driver.look(uid);
+    expect(before.driver.seen().get(uid)?.process).toMatchObject({ is: "ended", exit_code: 6 });
+    before.close();
+    const after = await site.open();
+    await after.driver.find(await after.store.read());
+    expect(after.driver.seen().get(uid)?.process).toMatchObject({ is: "ended", exit_code: 6 });
+    after.close();
+    // It would try to write the end for as long as it lives. The next agent removes its control groups.
+    process.kill(keeper, "SIGKILL");
+    await waitUntil("the keeper to be dead", () => !isAlive(keeper));
+  } finally {
+    disk.remove();
+  }
+  (await site.open()).close();
 });
 
 test("a look that fails when a keeper is gone keeps no other task from its own, and is repeated", async () => {

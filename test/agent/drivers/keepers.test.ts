@@ -36,6 +36,44 @@ test("a keeper that cannot be started is the node's reason, whatever the start t
   keepers.close();
 });
 
+/** A keeper in this process, which keeps what it is asked to and never begins it. It breaks the connection then. */
+function slowKeeper(): { greetings: () => number; stop: () => void } {
+  mkdirSync(join(data, "keepers"), { recursive: true });
+  const uids: string[] = [];
+  let greetings = 0;
+  const server = Bun.listen({
+    unix: join(data, "keepers", `${process.pid}.sock`),
+    socket: {
+      open(socket) {
+        greetings++;
+        socket.write(`${JSON.stringify({ is: "here", version: "0", uids, pings: true })}\n`);
+      },
+      data(socket, chunk) {
+        const [line = "{}"] = new TextDecoder().decode(chunk).split("\n");
+        const message = JSON.parse(line) as { do?: string; order?: { uid: string } };
+        if (message.do !== "start") return;
+        uids.push(message.order?.uid ?? "");
+        socket.terminate();
+      },
+    },
+  });
+  return { greetings: () => greetings, stop: () => server.stop(true) };
+}
+
+test("an order that a keeper still has when it is connected to again may be carried out", async () => {
+  const nothing = (): void => undefined;
+  const told = { say: nothing, told: nothing, gone: nothing, unclear: nothing, known: nothing };
+  const keeper = slowKeeper();
+  const keepers = new Keepers({ data, version: "0", command: [], ...told });
+  await keepers.find();
+  expect(keepers.isOrdered("u")).toBe(false);
+  expect(await keepers.start({ uid: "u" } as never)).toEqual({ is: "begun" });
+  expect(keeper.greetings()).toBe(2);
+  expect(keepers.isOrdered("u")).toBe(true);
+  keepers.close();
+  keeper.stop();
+});
+
 test("a keeper that ends before it has answered is noticed at once", async () => {
   const nothing = (): void => undefined;
   const told = { say: nothing, told: nothing, gone: nothing, unclear: nothing, known: nothing };

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { claimOwed } from "../../../src/agent/tasks/claims";
 import { readLog } from "../../../src/agent/tasks/logs";
 import { clocksNow } from "../../../src/agent/tasks/moments";
 import { openOwed } from "../../../src/agent/tasks/owed";
@@ -132,6 +133,17 @@ describe.if(isRoot)(`on a full disk (root only; this is ${isRoot ? "root" : "not
       run("chattr", "-i", ended);
     }
   });
+});
+
+test("a claim that cannot be read keeps its text, whatever is owed", async () => {
+  const uid = "a".repeat(32);
+  mkdirSync(taskDir(uid), { recursive: true });
+  // A claim beyond the bound of its reader stands for one on a disk that fails.
+  const text = `started b 1 1\npid 1 2 3 4\n${"x".repeat(2 ** 20)}\n`;
+  if (isRoot) run("mount", "-o", "remount,size=4m", join(dir, "data"));
+  writeFileSync(join(taskDir(uid), "claim"), text);
+  await claimOwed(join(dir, "data", "tasks"), uid);
+  expect(readFileSync(join(taskDir(uid), "claim"), "utf8")).toBe(text);
 });
 
 test("a record that can never be written keeps no other from the disk", async () => {
