@@ -41,8 +41,8 @@ function passedOn(): Record<string, string> {
 
 /**
  * Returns whether the keeper that made the socket of this pid lives. Its socket cannot tell: one that hangs refuses
- * connections like one that is dead. A keeper writes its journal before it makes its socket. Without /proc nothing tells
- * its pid from a stranger's, so it is the socket that counts there.
+ * connections like one that is dead. A keeper writes its journal before it makes its socket. Without /proc nothing
+ * tells its pid from a stranger's, so it is the socket that counts there.
  */
 export function isKeeperAlive({ data, command }: KeeperCommand, pid: number): boolean {
   if (process.platform !== "linux") return false;
