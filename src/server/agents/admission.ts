@@ -100,7 +100,7 @@ export async function admitHello(hub: Hub, told: Hello, remote: string): Promise
     const draft = byNode(hub, credential.node_id, open);
     const known = draft.state.nodes.get(credential.node_id);
     if (known === undefined) {
-      const detail = "it joined after the backup was made";
+      const detail = readmission(draft.state, hello);
       const row = renewed(readmitted(context, draft, hello), hello, draft);
       putNewNode(draft, row);
       draft.event({ verb: "readmitted", object: row.name, project: null, detail });
@@ -187,6 +187,17 @@ const renewed = (
   ...afterFlags(node, machine, state.tokens.get(node.joined_by ?? "")?.joins?.pool ?? credential.pool ?? null),
   leaving: leavingAfter(node, leaving ?? null, now_ms),
 });
+
+/** Returns why a node is admitted again, and which older node of its machine the restored database has brought back. */
+function readmission({ nodes }: Draft["state"], { credential }: Hello): string {
+  const why = "it joined after the backup was made";
+  const older = nodes.values().find(({ fingerprint }) => fingerprint === credential.fingerprint);
+  if (older === undefined) return why;
+  return (
+    `${why}; ${older.name} is this machine too, from before. If its agent is off for good, and none of its tasks can ` +
+    `live: orch node forget ${older.name} --fenced`
+  );
+}
 
 /** Returns the row of a node that is missing from the restored database, from its credential and its machine. */
 function readmitted(context: Context, { state, now_ms }: Draft, { credential, machine }: Hello): NodeRow {

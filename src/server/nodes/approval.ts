@@ -14,16 +14,19 @@ import { RefusedError } from "../refused";
 export type Order = (pool: string, why: string) => NodeTesting;
 
 /**
- * Throws RefusedError if another node than this one has the fingerprint. Nodes of one fingerprint count as one machine,
- * with one set of cards and ports.
+ * Throws RefusedError if the node would come to share a fingerprint with another one. Nodes of one fingerprint count as
+ * one machine, with one set of cards and ports. A node that has the fingerprint already keeps it: after a restore, a
+ * machine may be two nodes, one of before the copy was made and one of after that.
  */
 export function requireOwnFingerprint({ nodes }: State, known: NodeRow | undefined, fingerprint: string): void {
+  if (known !== undefined && known.admission !== "joining" && known.fingerprint === fingerprint) return;
   const other = nodes.values().find((node) => node.fingerprint === fingerprint && node.id !== known?.id);
   if (other === undefined) return;
   throw new RefusedError(
     "conflict",
     `this machine is ${other.name} already, and cannot be ${known?.name ?? "a new node"}`,
-    `Without --name it asks to be ${other.name} again`,
+    `Without --name it asks to be ${other.name} again. If ${other.name} is off for good, and none of its tasks can ` +
+      `live: orch node forget ${other.name} --fenced`,
   );
 }
 

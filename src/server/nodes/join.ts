@@ -193,12 +193,16 @@ function named(state: State, joining: Joining, name: string): NodeRow | undefine
   );
 }
 
-/** Returns the node that the fingerprint belongs to. One of another part of the machine counts while it is away. */
+/**
+ * Returns the node that the fingerprint belongs to: the one that the machine became last, if a restore has made it
+ * two. One of another part of the machine counts while it is away.
+ */
 function recognised(state: State, joining: Joining): NodeRow | undefined {
   const here = state.nodes
     .values()
     .filter((node) => isOf(joining, node))
-    .toArray();
+    .toArray()
+    .sort((a, b) => b.joined_ms - a.joined_ms);
   return (
     here.find(({ fingerprint }) => fingerprint === joining.machine.fingerprint) ??
     here.find((node) => !joining.inUse(node))
