@@ -64,7 +64,7 @@ const MOST_TOKENS = HOUSE_LIMITS.tokens_each;
 export function requireFewTokens(state: State, owner: string, now_ms: Ms): void {
   let count = 0;
   for (const row of state.tokens.values())
-    if (overOf(row, now_ms) === null && ownerOf(state, row) === owner) count += 1;
+    if (overOf(row, now_ms) === null && !isUsedUp(row) && ownerOf(state, row) === owner) count += 1;
   if (count < MOST_TOKENS) return;
   throw new RefusedError(
     "too_many",
@@ -72,6 +72,9 @@ export function requireFewTokens(state: State, owner: string, now_ms: Ms): void 
     "Revoke some: orch token ls, orch token revoke ID",
   );
 }
+
+/** Returns whether a join token has let in as many machines as it may. It lets in nobody any more. */
+export const isUsedUp = ({ joins }: Pick<TokenRow, "joins">): boolean => joins !== null && joins.used >= joins.uses;
 
 /** Returns the grant of a join token that has let nobody in yet. */
 export const joinGrant = (part: Partial<JoinGrant> = {}): JoinGrant => ({

@@ -14,7 +14,15 @@ import { JOIN_TOKEN_MS } from "../nodes/join";
 import { notFound, RefusedError } from "../refused";
 import { flag, page, wholeOrPage } from "../http/query";
 import { route } from "./route";
-import { descendantsOf, earlierOf, joinCommand, joinGrant, mintToken, requireFewTokens } from "../access/tokens";
+import {
+  descendantsOf,
+  earlierOf,
+  isUsedUp,
+  joinCommand,
+  joinGrant,
+  mintToken,
+  requireFewTokens,
+} from "../access/tokens";
 
 type Minted = z.infer<typeof tokenAnswer>;
 
@@ -142,5 +150,5 @@ function viewOf(row: TokenRow, now_ms: Ms): z.infer<typeof tokenView> {
 function stateOf(row: TokenRow, now_ms: Ms): z.infer<typeof tokenView>["state"] {
   if (row.revoked_ms !== null) return "revoked";
   if (overOf(row, now_ms) !== null) return "expired";
-  return row.joins !== null && row.joins.used >= row.joins.uses ? "used up" : "valid";
+  return isUsedUp(row) ? "used up" : "valid";
 }

@@ -120,6 +120,18 @@ test("join tokens count to the person who made them, whichever token made them a
   expect(tokens.values().some((row) => row.joins?.by === "olga" && row.revoked_ms === null)).toBe(false);
 });
 
+test("join tokens that are used up count no more: a script may make one for each machine", async () => {
+  const join = await made("olga", null, "agent");
+  await stage.api.store.commit("server", (draft) => {
+    const row = draft.state.tokens.get(join.id)!;
+    const joins = { ...row.joins!, used: row.joins!.uses };
+    const rows = Array.from({ length: 1_000 }, (_, n) => ({ ...row, joins, id: `f${`${n}`.padStart(9, "0")}` }));
+    draft.put(rows.map((one) => ({ table: "tokens", key: one.id, row: one })));
+  });
+  await made("olga", null, "agent");
+  await made("olga", null, "viewer");
+});
+
 test("a join token ends with the operator's token that made it", async () => {
   const mother = await made("olga", null, "operator");
   const join = await made(mother.token, null, "agent");
