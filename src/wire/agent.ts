@@ -94,7 +94,7 @@ const changes = z.object({
   stamp,
   n: int,
   changes: verbs,
-  /** Further changes wait until this message is applied, so the agent says so at once. */
+  /** Further changes wait, or would wait, until this message is applied, so the agent says at once when it is. */
   more: z.boolean().default(false),
 });
 

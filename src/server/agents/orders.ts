@@ -51,7 +51,7 @@ function sendDue(hub: Hub, session: Session, node: NodeRow): void {
   const { unapplied } = session.orders;
   let under_way = unapplied.reduce((sum, { bytes }) => sum + bytes, 0);
   while (under_way < hub.orders_bytes) {
-    const sent = sendPart(hub, session, takePart(hub, session, node));
+    const sent = sendPart(hub, session, takePart(hub, session, node), under_way);
     if (sent === 0) return;
     under_way += sent;
   }
@@ -101,13 +101,15 @@ function verbsOf(hub: Hub, { orders }: Session, node: NodeRow, uid: string): Ver
   });
 }
 
-/** Sends a part and keeps it until it is applied. Returns how large it is. */
-function sendPart(hub: Hub, session: Session, { verbs, bytes }: Part): number {
+/** Sends a part and keeps it until it is applied. `before`: how much is under way already. Returns the part's size. */
+function sendPart(hub: Hub, session: Session, { verbs, bytes }: Part, before: number): number {
   if (verbs.length === 0) return 0;
   const { orders } = session;
-  const more = orders.due.size + orders.stops.size > 0;
+  const waits = orders.due.size + orders.stops.size > 0;
+  // What comes next has to wait too if this part is the last for which there is room.
+  const more = waits || before + bytes >= hub.orders_bytes;
   // An agent concludes from a revision that nothing up to it is missing.
-  if (!more && hub.loop.decides()) orders.revision = hub.store.state.cluster.revision;
+  if (!waits && hub.loop.decides()) orders.revision = hub.store.state.cluster.revision;
   const signed = stamp(hub, session, orders.revision);
   const message: Changes = { type: "changes", stamp: signed, n: ++orders.sent_n, changes: verbs, more };
   orders.unapplied.push({ message, bytes, at_ms: hub.clock() });
@@ -118,7 +120,7 @@ function sendPart(hub: Hub, session: Session, { verbs, bytes }: Part): number {
 /** Tells stops to an agent whose session ends with them, so that none waits for its answer. */
 export function sendLast(hub: Hub, session: Session, stops: readonly Verb[]): void {
   for (const verb of stops) session.orders.stops.set(toldBy(verb)[0], verb);
-  while (sendPart(hub, session, takePart(hub, session, null)) > 0);
+  while (sendPart(hub, session, takePart(hub, session, null), 0) > 0);
 }
 
 /** Takes in the number of the last message that the agent has applied, and sends what waited for that. */

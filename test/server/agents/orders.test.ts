@@ -33,19 +33,19 @@ function apply(agent: HandAgent, applied_n: number): void {
 }
 
 /** A node with tasks of 120 KiB each, of which it was told the first part. */
-async function loaded(): Promise<HandAgent> {
+async function loaded(replicas = REPLICAS): Promise<HandAgent> {
   const capacity = { cpu_milli: 8_000, memory_bytes: 32 * GIB, disk_bytes: 100 * GIB, countables: {} };
   const agent = await handAgent(stage, "box1", { capacity });
   const text =
     `app: big\nservices:\n  w:\n    run: "true"\n    user: alice\n    resources: {cpu: 1m, memory: 1MiB}\n` +
-    `    replicas: ${REPLICAS}\n    env:\n      X: "${"x".repeat(EACH)}"\n`;
+    `    replicas: ${replicas}\n    env:\n      X: "${"x".repeat(EACH)}"\n`;
   const answer = await stage.call("PUT", "/v1/apps/lab/big", {
     as: "alice",
     body: { text, file: "f", revision: null },
   });
   expect(answer.status).toBe(200);
   await stage.planned();
-  expect(stage.api.store.state.tasks.size).toBe(REPLICAS);
+  expect(stage.api.store.state.tasks.size).toBe(replicas);
   return agent;
 }
 
@@ -71,14 +71,32 @@ test("much work is told in parts, each when the one before is applied", async ()
   expect(Math.max(...told.map((message) => sizeOf([message])))).toBeLessThan(HOUSE_LIMITS.orders_bytes + 10 * 1024);
 });
 
-test("only the last part counts as told up to the revision of the tasks, and says that nothing follows", async () => {
+test("only the last part counts as told up to the revision of the tasks", async () => {
   const agent = await loaded();
   await applyAll(agent);
   const told = parts(agent).filter((message) => assigned([message]).length > 0);
   const first = Math.min(...[...stage.api.store.state.tasks.values()].map((task) => task.assigned_revision));
   for (const { stamp, more } of told.slice(0, -1)) expect([stamp.revision < first, more]).toEqual([true, true]);
   expect(told.at(-1)?.stamp.revision).toBeGreaterThanOrEqual(first);
-  expect(told.at(-1)?.more).toBe(false);
+});
+
+test("a stop that comes when there is room for nothing more is not kept waiting for a heartbeat", async () => {
+  // As many as fill what may be under way, so that nothing is left to be told.
+  const agent = await loaded(9);
+  const told = parts(agent);
+  expect(assigned(told)).toHaveLength(9);
+  expect(sizeOf(told)).toBeGreaterThan(HOUSE_LIMITS.orders_bytes);
+  const last = told.at(-1);
+  expect(last?.more).toBe(true);
+  const revisions = [...stage.api.store.state.tasks.values()].map((task) => task.assigned_revision);
+  expect(last?.stamp.revision).toBeGreaterThanOrEqual(Math.max(...revisions));
+  await stage.call("DELETE", "/v1/apps/lab/big", { as: "alice" });
+  await stage.planned();
+  const stops = () => parts(agent).flatMap(({ changes }) => changes.filter(({ verb }) => verb === "stop"));
+  expect(stops()).toEqual([]);
+  // An agent answers so as soon as it has applied a message with `more`.
+  apply(agent, last?.n ?? 0);
+  await waitUntil("the stops", () => stops().length === 9);
 });
 
 test("a greeting tells in parts too, and what is given up while it waits is not told", async () => {
