@@ -222,11 +222,14 @@ function walkTable(schema: z.ZodType, most: number, value: object, place: Place)
   return kept;
 }
 
-/** Returns the number of the schema's range that is nearest, or the value itself if it is no number. */
+/**
+ * Returns the number of the schema's range that is nearest, or the value itself if it is no number. A fraction is
+ * dropped and never rounded up: there is no more of anything than was said.
+ */
 function numberIn(schema: z.ZodType, value: unknown): unknown {
   if (typeof value !== "number" || Number.isNaN(value) || schema.safeParse(value).success) return value;
   const most = Number.MAX_SAFE_INTEGER;
-  const near = Math.min(Math.max(Math.round(value), -most), most);
+  const near = Math.min(Math.max(Math.trunc(value), -most), most);
   const highest = (schema as { readonly maxValue?: number | null }).maxValue ?? most;
   return [near, Math.max(near, 0), highest].find((one) => schema.safeParse(one).success) ?? value;
 }

@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { digest128 } from "../../core/fresh";
+import { HOUSE_LIMITS } from "../../core/limits";
 import type { Device } from "../../core/model/device";
 import { SECOND_MS, type Ms } from "../../core/units";
 import { parsedJson } from "../../os/files/json";
@@ -102,8 +103,20 @@ export function tellEnd(
   else stop.abort();
 }
 
+/** Makes the countables whole numbers in their bound. Tasks ask for whole numbers, so a fraction never was of use. */
+function countedWhole({ note }: Context, capacity: Capacity | null): Capacity | null {
+  if (capacity?.countables === undefined) return capacity;
+  const whole = ([name, count]: [string, number]): [string, number] => {
+    const kept = Math.min(Math.floor(count), HOUSE_LIMITS.countable);
+    if (kept !== count)
+      note(`--capacity ${name}=${count} counts as ${kept}: whole numbers up to ${HOUSE_LIMITS.countable} are counted`);
+    return [name, kept];
+  };
+  return { ...capacity, countables: Object.fromEntries(Object.entries(capacity.countables).map(whole)) };
+}
+
 export function agentOptions(context: Context, flags: AgentFlags, { ending, ...joining }: Joining): AgentOptions {
-  const { name, pool, label, taint, accounts, capacity } = flags;
+  const { name, pool, label, taint, accounts } = flags;
   // Ids of fake cards must differ between the agents of a cluster, so they are derived from the hostname and the data
   // directory.
   const seed = digest128(`${context.host.hostname}:${joining.data_dir}`).slice(0, 8);
@@ -122,7 +135,7 @@ export function agentOptions(context: Context, flags: AgentFlags, { ending, ...j
     labels: Object.fromEntries(label.map((one) => [one.key, one.value])),
     taints: [...taint],
     accounts: accounts ?? "existing",
-    capacity,
+    capacity: countedWhole(context, flags.capacity),
     devices,
     cards,
     termination_notice: flags.termination,

@@ -4,7 +4,6 @@
 import { readCpu, readSize } from "../../spec/grammar/units";
 import { readLabelKey, readLabelValue } from "../../spec/grammar/labels";
 import { invalid, parsed, quoted, type Parsed } from "../../spec/issue";
-import { HOUSE_LIMITS } from "../../core/limits";
 import { PLAIN_DEVICE, type Device } from "../../core/model/device";
 import type { Taint } from "../../core/model/workload";
 import type { Capacity } from "../parts";
@@ -64,7 +63,10 @@ export function readTaint(text: string): Parsed<Taint> {
   return parsed({ key, value, effect });
 }
 
-/** Reads what an agent may give to tasks: `cpu=4,memory=8GiB,disk=100GiB,licence.matlab=1`. */
+/**
+ * Reads what an agent may give to tasks: `cpu=4,memory=8GiB,disk=100GiB,licence.matlab=1`. Countables may still have
+ * fractions, since a service that was installed by an earlier build may name some, and has to start.
+ */
 export function readCapacity(text: string): Parsed<Capacity> {
   const countables: Record<string, number> = {};
   let capacity: Capacity = {};
@@ -82,9 +84,7 @@ export function readCapacity(text: string): Parsed<Capacity> {
       capacity =
         key === "memory" ? { ...capacity, memory_bytes: bytes.value } : { ...capacity, disk_bytes: bytes.value };
     } else {
-      if (!/^\d+$/.test(value) || Number(value) > HOUSE_LIMITS.countable) {
-        return invalid(`${key}=${value} is not a whole number up to ${HOUSE_LIMITS.countable}`);
-      }
+      if (!/^\d+(\.\d+)?$/.test(value)) return invalid(`${key}=${value} is not a whole number`);
       countables[key] = Number(value);
     }
   }

@@ -253,3 +253,11 @@ test("numbers beyond what anybody has are brought into their bounds, and the ser
     expect.stringContaining("too few free license"),
   ]);
 });
+
+test("a countable with a fraction, which older agents say, counts as the whole number below it", async () => {
+  const known = await joinWithKey(stage, "box1");
+  const { capacity } = machineOf("box1");
+  await Recorder.dial(stage, known).live("1", [], { capacity: { ...capacity, countables: { seats: 1.5, none: 0.5 } } });
+  const node = stage.api.store.state.nodes.get(known.credential.node_id);
+  expect(node?.capacity.countables).toEqual({ seats: 1, none: 0 });
+});
