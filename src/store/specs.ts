@@ -46,6 +46,8 @@ export function specsOf(db: Database): Specs {
   const select = db.query<{ spec: string }, [string]>("select spec from specs where hash = ?");
   const cache = cacheOf();
   const unwritten = new Map<string, TaskSpec>();
+  /** The large spec that was read last: a service's tasks are started one after the other, from one spec. */
+  let last: { readonly hash: string; readonly whole: TaskSpec } | null = null;
 
   const stored = (hash: string): string => {
     const row = select.get(hash);
@@ -57,7 +59,11 @@ export function specsOf(db: Database): Specs {
     const whole = JSON.parse(text) as TaskSpec;
     if (text.length <= WHOLE_CHARS) return { spec: whole, bytes: OVERHEAD_BYTES + text.length };
     const { command: _command, env: _env, ...rest } = whole;
-    const again = (): TaskSpec => JSON.parse(stored(hash)) as TaskSpec;
+    last = { hash, whole };
+    const again = (): TaskSpec => {
+      if (last?.hash !== hash) last = { hash, whole: JSON.parse(stored(hash)) as TaskSpec };
+      return last.whole;
+    };
     const spec: TaskSpec = {
       ...rest,
       get command() {
@@ -79,7 +85,10 @@ export function specsOf(db: Database): Specs {
       return true;
     },
     settled: () => unwritten.clear(),
-    drop: cache.drop,
+    drop(hash) {
+      cache.drop(hash);
+      if (last?.hash === hash) last = null;
+    },
   };
 }
 

@@ -1,0 +1,33 @@
+// What is stored of specs is read as seldom as it can be.
+
+import { Database } from "bun:sqlite";
+import { expect, spyOn, test } from "bun:test";
+import { canonicalJson } from "../../src/core/canonical";
+import { specsOf } from "../../src/store/specs";
+import { buildSpec } from "../support/build";
+
+test("a large command or environment is read once for all who ask for it one after the other", () => {
+  const db = new Database(":memory:");
+  db.run("create table specs (hash text primary key, spec text)");
+  const specs = specsOf(db);
+  const put = (value: string): string => {
+    const spec = buildSpec({ env: { X: value.repeat(100_000) } });
+    const hash = specs.hashOf(spec);
+    db.run("insert into specs values (?, ?)", [hash, canonicalJson(spec)]);
+    return hash;
+  };
+  const [one, two] = [put("1"), put("2")];
+  using parse = spyOn(JSON, "parse");
+  for (let n = 0; n < 10; n++) {
+    const { command, env } = specs.get(one);
+    expect([command, env["X"]?.length]).toEqual([buildSpec().command, 100_000]);
+  }
+  expect(parse).toHaveBeenCalledTimes(1);
+  expect(specs.get(two).env["X"]?.[0]).toBe("2");
+  expect(specs.get(one).env["X"]?.[0]).toBe("1");
+  expect(parse).toHaveBeenCalledTimes(3);
+  const before = specs.get(one);
+  db.run("delete from specs where hash = ?", [one]);
+  specs.drop(one);
+  expect(() => before.env).toThrow("no spec");
+});
