@@ -11,6 +11,7 @@ import { emptyState } from "../../store/live";
 import type { Draft, Store } from "../../store/store";
 import { hashOf } from "../http/body";
 import type { Context } from "../context";
+import { RefusedError } from "../refused";
 
 export interface DryRun<T> {
   readonly value: T;
@@ -58,7 +59,13 @@ function begin<T>(
   base: State,
 ): { readonly value: T; readonly pass: () => { readonly planned: Plan; readonly state: State } } {
   const specs = new Map<string, TaskSpec>();
-  const spec = (hash: string): TaskSpec => specs.get(hash) ?? store.spec(hash);
+  const spec = (hash: string): TaskSpec => {
+    const made = specs.get(hash);
+    if (made !== undefined) return made;
+    // Between two passes, what the copy names may be removed from the history.
+    if (store.hasSpec(hash)) return store.spec(hash);
+    throw new RefusedError("changed_meanwhile", "what it plans with was removed meanwhile", "Ask again");
+  };
   let events = 0;
   const now_ms = store.now();
   const { draft } = draftOn(layerOver(base), {
