@@ -2,9 +2,10 @@
 // passed over in the index, since the rows of a long history are too many to read for one answer.
 
 import type { Database } from "bun:sqlite";
-import { and, desc, eq, getTableColumns, gte, inArray, lt, sql } from "drizzle-orm";
+import { and, desc, eq, getTableColumns, gte, inArray, lt, or, sql } from "drizzle-orm";
 import type { SQL } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/bun-sqlite";
+import type { EventRow } from "../core/model/rows-state";
 import { PARTS } from "../core/plan/events";
 import { eventIdFrom } from "./draft";
 import type { History } from "./store";
@@ -119,41 +120,55 @@ function runHistory(db: Db): Pick<History, "run" | "runs"> {
 /** Objects whose name begins with a text, as a range that the index finds. */
 const within = (start: string): SQL | undefined => and(gte(events.object, start), lt(events.object, start + BEHIND));
 
+/**
+ * With no more events than this in the time that is asked about, all of them are looked at. The names of an object's
+ * parts may have many more.
+ */
+const FEW_EVENTS = 2_000;
+
 function eventHistory(db: Db): Pick<History, "events"> {
   return {
     events({ object, node_id, project, since_ms, before_id, limit }) {
       const most = bounded(limit);
-      const wanted: (SQL | undefined)[] = [
-        project === undefined ? undefined : eq(events.project, project),
-        since_ms === undefined ? undefined : gte(events.id, eventIdFrom(since_ms)),
-        before_id === undefined ? undefined : lt(events.id, before_id),
+      const between = (id: SQL): (SQL | undefined)[] => [
+        since_ms === undefined ? undefined : sql`${id} >= ${eventIdFrom(since_ms)}`,
+        before_id === undefined ? undefined : sql`${id} < ${before_id}`,
       ];
-      // An index has all that each of these asks for, so that only the rows of the answer are read.
-      const about =
-        object === undefined
-          ? []
-          : [
-              eq(events.object, object),
-              ...PARTS.map((part) => within(object + part)),
-              ...(node_id === undefined ? [] : [eq(events.node_id, node_id)]),
-            ];
-      const found = about.flatMap((one) =>
+      const byId = between(sql`${events.id}`);
+      const inProject = project === undefined ? undefined : eq(events.project, project);
+      const rows = (wanted: SQL | undefined): EventRow[] =>
+        db.select().from(events).where(wanted).orderBy(desc(events.id)).limit(most).all();
+      if (object === undefined) return rows(and(inProject, ...byId));
+      const exact = [eq(events.object, object), ...(node_id === undefined ? [] : [eq(events.node_id, node_id)])];
+      const parts = PARTS.map((part) => within(object + part));
+      const areFew = (): boolean =>
         db
           .select({ id: events.id })
           .from(events)
-          .where(and(one, ...wanted))
+          .where(and(...byId))
           .orderBy(desc(events.id))
+          .limit(1)
+          .offset(FEW_EVENTS)
+          .get() === undefined;
+      // The sign keeps the names from leading to another index than that by id.
+      if (since_ms !== undefined && areFew()) return rows(and(sql`+(${or(...exact, ...parts)})`, inProject, ...byId));
+      // An index has all that each of these asks for, so that only the rows of the answer are read. For the parts it is
+      // that by name: bounds and an order by id must not lead to the one by id, which has no names.
+      const ids = (about: SQL | undefined, bounds: (SQL | undefined)[], order: SQL): string[] =>
+        db
+          .select({ id: events.id })
+          .from(events)
+          .where(and(about, inProject, ...bounds))
+          .orderBy(order)
           .limit(most)
-          .all(),
-      );
-      const ids = [...new Set(found.map(({ id }) => id))].toSorted().toReversed().slice(0, most);
-      return db
-        .select()
-        .from(events)
-        .where(object === undefined ? and(...wanted) : sql`id in (select value from json_each(${JSON.stringify(ids)}))`)
-        .orderBy(desc(events.id))
-        .limit(most)
-        .all();
+          .all()
+          .map(({ id }) => id);
+      const found = [
+        ...exact.flatMap((one) => ids(one, byId, desc(events.id))),
+        ...parts.flatMap((part) => ids(part, between(sql`+${events.id}`), sql`+${events.id} desc`)),
+      ];
+      const newest = [...new Set(found)].toSorted().toReversed().slice(0, most);
+      return rows(sql`id in (select value from json_each(${JSON.stringify(newest)}))`);
     },
   };
 }

@@ -4,12 +4,22 @@ import { Database } from "bun:sqlite";
 import { afterAll, describe, expect, spyOn, test } from "bun:test";
 import { join } from "node:path";
 import type { Change } from "../../src/core/model/rows-state";
+import { eventId, eventIdFrom } from "../../src/store/draft";
 import { historyOf } from "../../src/store/history";
 import type { History } from "../../src/store/store";
 import { ended, filled, runs } from "./ended";
 import { clock, opened, removeScratch, scratch } from "./scratch";
 
 afterAll(removeScratch);
+
+/** Events 1 to `count`: an even number is of a part of `a`, each of another part. */
+function manyEvents(db: Database, count: number): void {
+  const insert = db.query(`insert into events (id, at_ms, actor, verb, object, project, node_id, detail)
+    values (?1, ?2, 'plan', 'placed', ?3, 'lab', 'n' || (?2 % 10), '')`);
+  db.transaction(() => {
+    for (let n = 1; n <= count; n++) insert.run(eventId(n, 1, 1), n, n % 2 === 0 ? `a.${n}` : `b.${n}`);
+  })();
+}
 
 describe("history", () => {
   test("gives tasks and runs back as they were, by uid, by the beginning of a uid and by number", async () => {
@@ -102,10 +112,15 @@ describe("history", () => {
       "events of a node since",
       (history: History) => history.events({ object: "a", node_id: "b", since_ms: 1, limit: 9 }),
     ],
+    [
+      "a next page of events of an object since",
+      (history: History) => history.events({ object: "a", since_ms: 1, before_id: "z", limit: 9 }),
+    ],
   ])("finds %s in an index, and reads only the rows of the answer", (_what, ask) => {
     const dir = scratch();
     opened(dir).close();
     const db = new Database(join(dir, "orch.db"));
+    manyEvents(db, 3_000);
     const asked = spyOn(db, "prepare");
     ask(historyOf(db));
     const queries = asked.mock.calls.map(([query]) => query);
@@ -120,6 +135,40 @@ describe("history", () => {
     const byKey = /USING INDEX (sqlite_autoindex_events_1 \(id=\?\)|ended_runs_run \(run=\?\))$/;
     expect(reads.length).toBeGreaterThan(1);
     expect(reads.filter((line) => !/^SEARCH \w+ USING COVERING INDEX/.test(line) && !byKey.test(line))).toEqual([]);
+    db.close();
+  });
+
+  test("of a time with few events looks at those alone, however many names the parts of an object have", () => {
+    const dir = scratch();
+    opened(dir).close();
+    const db = new Database(join(dir, "orch.db"));
+    manyEvents(db, 3_000);
+    const { events } = historyOf(db);
+    const asked = spyOn(db, "prepare");
+    const found = events({ object: "a", since_ms: 2_990, before_id: eventIdFrom(2_997), limit: 9 });
+    const queries = asked.mock.calls.map(([query]) => query);
+    asked.mockRestore();
+    expect(found.map(({ at_ms }) => at_ms)).toEqual([2_996, 2_994, 2_992, 2_990]);
+    expect(queries).toHaveLength(2);
+    for (const query of queries) {
+      const lines = db.query<{ detail: string }, []>(`explain query plan ${query}`).all();
+      expect(lines.map(({ detail }) => detail)).toEqual([
+        expect.stringMatching(/^SEARCH events USING (COVERING )?INDEX sqlite_autoindex_events_1 \(id>\? AND id<\?\)$/),
+      ]);
+    }
+    db.close();
+  });
+
+  test("of events of an object within bounds is the same by either index", () => {
+    const dir = scratch();
+    opened(dir).close();
+    const db = new Database(join(dir, "orch.db"));
+    manyEvents(db, 3_000);
+    const { events } = historyOf(db);
+    const ids = (since_ms: number): number[] =>
+      events({ object: "a", node_id: "n7", since_ms, before_id: eventIdFrom(2_900), limit: 9 }).map((row) => row.at_ms);
+    expect(ids(2_000)).toEqual([2_898, 2_897, 2_896, 2_894, 2_892, 2_890, 2_888, 2_887, 2_886]);
+    expect(ids(1)).toEqual(ids(2_000));
     db.close();
   });
 });
