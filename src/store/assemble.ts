@@ -62,6 +62,7 @@ export function assembleStore(db: Database, cluster: ClusterRow, parts: StorePar
   return {
     state: live,
     spec: specs.get,
+    members: specs.members,
     hasSpec: specs.has,
     now,
     history,

@@ -4,6 +4,7 @@ import type { Database } from "bun:sqlite";
 import { canonicalJson } from "../core/canonical";
 import { assert } from "../core/assert";
 import type { TaskSpec } from "../core/model/workload";
+import { HOUSE_LIMITS } from "../core/limits";
 import { type Bytes, MIB } from "../core/units";
 
 /**
@@ -21,11 +22,16 @@ const OVERHEAD_BYTES: Bytes = 1_536;
  */
 const WHOLE_CHARS = 2_048;
 
+/** That many specs are remembered by their members: twice as many as are named by open work. */
+const MEMBERS_MAX = 2 * HOUSE_LIMITS.open;
+
 export interface Specs {
   /** Returns the hash of a spec's content: SHA-256 in hex. */
   hashOf(spec: TaskSpec): string;
   readonly get: (hash: string) => TaskSpec;
   readonly has: (hash: string) => boolean;
+  /** Returns the `members` of a spec, without reading the spec again where it was read before. */
+  readonly members: (hash: string) => number;
   /**
    * Holds a spec that the batch in the making is to store, until `settled`: the database cannot give it back before.
    * Returns true if the database does not have it yet.
@@ -48,6 +54,12 @@ export function specsOf(db: Database): Specs {
   const unwritten = new Map<string, TaskSpec>();
   /** The large spec that was read last: a service's tasks are started one after the other, from one spec. */
   let last: { readonly hash: string; readonly whole: TaskSpec } | null = null;
+  const members = new Map<string, number>();
+  const noteMembers = (hash: string, count: number): number => {
+    if (members.size >= MEMBERS_MAX) members.clear();
+    members.set(hash, count);
+    return count;
+  };
 
   const stored = (hash: string): string => {
     const row = select.get(hash);
@@ -57,6 +69,7 @@ export function specsOf(db: Database): Specs {
   const read = (hash: string): Cached => {
     const text = stored(hash);
     const whole = JSON.parse(text) as TaskSpec;
+    noteMembers(hash, whole.members);
     if (text.length <= WHOLE_CHARS) return { spec: whole, bytes: OVERHEAD_BYTES + text.length };
     const { command: _command, env: _env, ...rest } = whole;
     last = { hash, whole };
@@ -75,9 +88,11 @@ export function specsOf(db: Database): Specs {
     };
     return { spec, bytes: OVERHEAD_BYTES + JSON.stringify(rest).length };
   };
+  const get = (hash: string): TaskSpec => cache.get(hash) ?? unwritten.get(hash) ?? cache.put(hash, read(hash));
   return {
     hashOf: (spec) => new Bun.CryptoHasher("sha256").update(canonicalJson(spec)).digest("hex"),
-    get: (hash) => cache.get(hash) ?? unwritten.get(hash) ?? cache.put(hash, read(hash)),
+    get,
+    members: (hash) => members.get(hash) ?? noteMembers(hash, get(hash).members),
     has: (hash) => cache.get(hash) !== null || unwritten.has(hash) || select.get(hash) !== null,
     add(hash, spec) {
       if (select.get(hash) !== null) return false;
@@ -88,6 +103,7 @@ export function specsOf(db: Database): Specs {
     drop(hash) {
       cache.drop(hash);
       if (last?.hash === hash) last = null;
+      members.delete(hash);
     },
   };
 }

@@ -44,6 +44,8 @@ export interface Committed<T> {
 export interface Store {
   readonly state: State;
   readonly spec: (hash: string) => TaskSpec;
+  /** Returns the `members` of a spec. They are remembered longer than the rest of it, since they are counted. */
+  readonly members: (hash: string) => number;
   /** A restored copy lacks the spec of a task that was adopted in a version from after the copy was made. */
   readonly hasSpec: (hash: string) => boolean;
   /**

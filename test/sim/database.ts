@@ -72,13 +72,15 @@ export function copyDatabase(database: Database): Database {
 }
 
 function specsIn(database: Database): Specs {
+  const get = (hash: string): TaskSpec => {
+    const spec = database.specs.get(hash);
+    if (spec === undefined) throw new Error(`no spec has the hash ${hash}`);
+    return spec;
+  };
   return {
     hashOf: (spec) => digest128(canonicalJson(spec)),
-    get: (hash) => {
-      const spec = database.specs.get(hash);
-      if (spec === undefined) throw new Error(`no spec has the hash ${hash}`);
-      return spec;
-    },
+    get,
+    members: (hash) => get(hash).members,
     has: (hash) => database.specs.has(hash),
     add: (hash, spec) => {
       const isNew = !database.specs.has(hash);
@@ -160,6 +162,7 @@ export function openSimStore(world: StoreWorld, database: Database): SimStore {
   return {
     state: database.state,
     spec: desk.specs.get,
+    members: desk.specs.members,
     hasSpec: desk.specs.has,
     now: desk.now,
     commit: (actor, transact, idempotency) => enqueue(desk, actor, transact, idempotency ?? null),

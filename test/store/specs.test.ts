@@ -1,8 +1,10 @@
-// What is stored of specs is read as seldom as it can be.
+// Specs by their content: the cache is bounded, what is counted of all specs outlives it, and what is stored is read
+// as seldom as it can be.
 
 import { Database } from "bun:sqlite";
 import { expect, spyOn, test } from "bun:test";
 import { canonicalJson } from "../../src/core/canonical";
+import { migrateDatabase, migrationsFolder } from "../../src/store/migrate";
 import { specsOf } from "../../src/store/specs";
 import { buildSpec } from "../support/build";
 
@@ -30,4 +32,23 @@ test("a large command or environment is read once for all who ask for it one aft
   db.run("delete from specs where hash = ?", [one]);
   specs.drop(one);
   expect(() => before.env).toThrow("no spec");
+});
+
+test("the members of a spec are known when the rest of it has left the cache", () => {
+  const db = new Database(":memory:");
+  migrateDatabase(db, migrationsFolder());
+  const COUNT = 50_000;
+  const spec = buildSpec({ members: 7, env: { A: "x".repeat(1_400) } });
+  const insert = db.query("insert into specs (hash, spec) values (?, ?)");
+  db.transaction(() => {
+    for (let n = 0; n < COUNT; n++) insert.run(`h${n}`, JSON.stringify(spec));
+  })();
+  const specs = specsOf(db);
+  for (let n = 0; n < COUNT; n++) specs.get(`h${n}`);
+  db.run("delete from specs where hash in ('h0', 'h1')");
+  expect(() => specs.get("h0")).toThrow("no spec");
+  expect(specs.members("h0")).toBe(7);
+  specs.drop("h1");
+  expect(() => specs.members("h1")).toThrow("no spec");
+  db.close();
 });

@@ -72,7 +72,7 @@ export const APP_ROUTES = [
         requireGrants(who, wanted.decl.workloads);
         requireLeases(api.limits.lease_ms, wanted.decl.workloads);
         requireRoom(api, who.name);
-        return withinReplicas(draft, api.store.spec, () => applyApp(draft, wanted));
+        return withinReplicas(draft, api.store.members, (noted) => applyApp(noted, wanted));
       });
       return { ...done, runs: [...done.runs], changes: [...done.changes] };
     },

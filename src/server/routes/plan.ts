@@ -40,8 +40,8 @@ async function planned(api: Api, wanted: Applying): Promise<PlanView> {
   const { decl, project, user } = wanted;
   requireRoom(api, user);
   const before = findApp(api.store.state, project, decl.app);
-  const { value, ops, blocked, notices, state } = await dryRun(api, user, (draft, spec) =>
-    withinReplicas(draft, spec, () => applyApp(draft, wanted)),
+  const { value, ops, blocked, notices, state } = await dryRun(api, user, (draft, members) =>
+    withinReplicas(draft, members, (noted) => applyApp(noted, wanted)),
   );
   const app_uid = findApp(state, project, decl.app)?.uid;
   const own = new Set(

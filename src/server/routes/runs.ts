@@ -58,9 +58,7 @@ export const RUN_ROUTES = [
         requireLeases(api.limits.lease_ms, [decl]);
         requireRoom(api, who.name);
         if (!body.wait_for_nodes) requirePossible(api, draft, making);
-        const make = (): RunRow => makeRun(draft, making);
-        // To count what everybody has takes time, and a single run adds nothing to it.
-        const { run, name, state } = decl.spec.members > 1 ? withinReplicas(draft, api.store.spec, make) : make();
+        const { run, name, state } = withinReplicas(draft, api.store.members, (noted) => makeRun(noted, making));
         return { run, name, state };
       });
     },

@@ -52,8 +52,8 @@ export const WORKLOAD_ROUTES = [
         throw new RefusedError("bad_request", `replicas: at most ${ASK_LIMITS.replicas}`);
       }
       return ask.commit((draft) =>
-        withinReplicas(draft, ask.api.store.spec, () =>
-          changed(draft, ask, "scaled", `to ${replicas}`, (row) => {
+        withinReplicas(draft, ask.api.store.members, (noted) =>
+          changed(noted, ask, "scaled", `to ${replicas}`, (row) => {
             if (row.kind !== "service") throw notOne(row, "a service is scaled");
             return { ...row, settings: { ...row.settings, replicas } };
           }),

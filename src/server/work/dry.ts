@@ -25,7 +25,7 @@ export interface DryRun<T> {
 /** The most passes of a dry run. Operations that later passes would make are left out of the result. */
 const PASSES = 12;
 
-type Transact<T> = (draft: Draft, spec: Store["spec"]) => T;
+type Transact<T> = (draft: Draft, members: Store["members"]) => T;
 
 /**
  * Runs `transact` on a draft over a copy of the state, and plans on the result until nothing is left to do. Nothing is
@@ -66,6 +66,7 @@ function begin<T>(
     if (store.hasSpec(hash)) return store.spec(hash);
     throw new RefusedError("changed_meanwhile", "what it plans with was removed meanwhile", "Ask again");
   };
+  const members = (hash: string): number => specs.get(hash)?.members ?? store.members(hash);
   let events = 0;
   const now_ms = store.now();
   const { draft } = draftOn(layerOver(base), {
@@ -83,7 +84,7 @@ function begin<T>(
     },
   });
   return {
-    value: transact(draft, spec),
+    value: transact(draft, members),
     pass() {
       const planned = plan({ ...loop.snapshot(draft.state, now_ms), spec });
       draft.put(planned.changes);

@@ -4,8 +4,8 @@
 import { HOUSE_LIMITS } from "../../core/limits";
 import { isFinal } from "../../core/model/lifecycle";
 import type { State } from "../../core/model/rows-state";
-import type { TaskSpec } from "../../core/model/workload";
-import type { Draft } from "../../store/store";
+import type { RunRow, WorkloadRow } from "../../core/model/rows-work";
+import type { Draft, Store } from "../../store/store";
 import type { Context } from "../context";
 import { RefusedError } from "../refused";
 
@@ -51,47 +51,73 @@ function openOf({ runs, workloads }: State, user: string): number {
   return own;
 }
 
-type Spec = (hash: string) => Pick<TaskSpec, "members">;
+type Members = Store["members"];
 
 /**
  * Makes a change of what is wanted. Throws RefusedError if the services, daemons and gangs of somebody, or those of all
  * together, are more by it than before and more than the planner can hold. Whoever has too many by other ways, such as
  * daemons in a cluster that has grown, can still ask for fewer.
  */
-export function withinReplicas<T>(draft: Draft, spec: Spec, change: () => T): T {
-  const before = replicasOf(draft.state, spec);
-  const value = change();
-  const after = replicasOf(draft.state, spec);
-  for (const [user, count] of after.of) {
-    const isMore = count > (before.of.get(user) ?? 0);
-    if (isMore && count > replicas_each) throw tooMany(`of ${user}`, count, replicas_each);
+export function withinReplicas<T>(draft: Draft, members: Members, change: (draft: Draft) => T): T {
+  const { state } = draft;
+  const before = { workloads: new Map<string, WorkloadRow | null>(), runs: new Map<string, RunRow | null>() };
+  const put: Draft["put"] = (changes) => {
+    for (const { table, key } of changes) {
+      if (table === "workloads") before.workloads.getOrInsertComputed(key, () => state.workloads.get(key) ?? null);
+      if (table === "runs") before.runs.getOrInsertComputed(key, () => state.runs.get(key) ?? null);
+    }
+    draft.put(changes);
+  };
+  const value = change({ ...draft, put });
+  const grown = counterOf(state, members);
+  for (const [key, row] of before.workloads) {
+    grown.workload(row, -1);
+    grown.workload(state.workloads.get(key) ?? null, 1);
   }
-  if (after.all > replicas && after.all > before.all) throw tooMany("of all", after.all, replicas);
+  for (const [key, row] of before.runs) {
+    grown.run(row, -1);
+    grown.run(state.runs.get(key) ?? null, 1);
+  }
+  const users = [...grown.of].filter(([, count]) => count > 0).map(([user]) => user);
+  // To count what everybody has takes time, and most changes add nothing to it.
+  if (users.length === 0) return value;
+  const after = counterOf(state, members);
+  for (const row of state.workloads.values()) after.workload(row, 1);
+  for (const row of state.runs.values()) after.run(row, 1);
+  for (const user of users) {
+    const count = after.of.get(user) ?? 0;
+    if (count > replicas_each) throw tooMany(`of ${user}`, count, replicas_each);
+  }
+  if (sumOf(grown) > 0 && sumOf(after) > replicas) throw tooMany("of all", sumOf(after), replicas);
   return value;
 }
 
-interface Replicas {
-  readonly all: number;
+interface Counter {
+  /** How many replicas each user has. */
   readonly of: ReadonlyMap<string, number>;
+  /** Counts the replicas of a service or daemon `times` times. */
+  workload(row: WorkloadRow | null, times: 1 | -1): void;
+  /** Counts the members of an open gang `times` times. Other runs are counted as runs. */
+  run(row: RunRow | null, times: 1 | -1): void;
 }
 
-/** Counts the replicas of services and daemons, and the members of open gangs. Other runs are counted as runs. */
-function replicasOf({ workloads, runs, nodes }: State, spec: Spec): Replicas {
-  let all = 0;
+const sumOf = ({ of }: Counter): number => of.values().reduce((sum, count) => sum + count, 0);
+
+function counterOf({ nodes }: State, members: Members): Counter {
   const of = new Map<string, number>();
-  const add = (user: string, count: number): void => {
-    all += count;
-    of.set(user, (of.get(user) ?? 0) + count);
+  const add = (user: string, count: number): unknown => of.set(user, (of.get(user) ?? 0) + count);
+  return {
+    of,
+    workload(row, times) {
+      if (row === null || row.kind === "job" || row.removing) return;
+      add(row.user, times * (row.kind === "daemon" ? nodes.size : row.settings.replicas));
+    },
+    run(row, times) {
+      if (row === null || row.cancel !== null || isFinal(row.state)) return;
+      const count = members(row.spec_hash);
+      if (count > 1) add(row.user, times * count);
+    },
   };
-  for (const row of workloads.values()) {
-    if (row.kind === "job" || row.removing) continue;
-    add(row.user, row.kind === "daemon" ? nodes.size : row.settings.replicas);
-  }
-  for (const run of runs.values()) {
-    const { members } = spec(run.spec_hash);
-    if (members > 1 && run.cancel === null && !isFinal(run.state)) add(run.user, members);
-  }
-  return { all, of };
 }
 
 const tooMany = (whose: string, sum: number, most: number): RefusedError =>

@@ -1,6 +1,8 @@
 // How much may be wanted at once: of one person, and of all.
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import { withinReplicas } from "../../../src/server/work/require-room";
+import type { Draft } from "../../../src/store/store";
 import { joinWithKey } from "../recorder";
 import { type Answer, makeStage, type Stage } from "../stage";
 
@@ -63,4 +65,31 @@ test("the members of open gangs count, until they are cancelled", async () => {
   for (let n = 0; n < 20; n++) expect((await gang("bob", 1_000)).status).toBe(200);
   expect((await apply("admin", "rest", services(10_000, 599))).status).toBe(200);
   expect(messageOf(await gang("admin", 2))).toContain("of all would have 50002 replicas together, at most 50000");
+});
+
+test("what others have is looked at only by a change that adds something, and once", async () => {
+  for (let n = 0; n < 5; n++) expect((await gang("bob", 2 + n)).status).toBe(200);
+  expect((await apply("alice", "web", services(3))).status).toBe(200);
+  const asked = async (change: (draft: Draft) => void): Promise<number> => {
+    let count = 0;
+    const { store } = stage.api;
+    await store.commit("test", (draft) => {
+      const members = (hash: string): number => {
+        count++;
+        return store.members(hash);
+      };
+      withinReplicas(draft, members, change);
+    });
+    return count;
+  };
+  const toReplicas =
+    (replicas: number) =>
+    (draft: Draft): void => {
+      const row = draft.state.workloads.values().find(({ user }) => user === "alice")!;
+      draft.put([{ table: "workloads", key: row.uid, row: { ...row, settings: { ...row.settings, replicas } } }]);
+    };
+  const event = { verb: "noise", object: "x", project: null, detail: "" };
+  expect(await asked((draft) => draft.event(event))).toBe(0);
+  expect(await asked(toReplicas(2))).toBe(0);
+  expect(await asked(toReplicas(4))).toBe(5);
 });
