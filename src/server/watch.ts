@@ -42,6 +42,19 @@ interface Batch {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
+type TasksByNode = ReturnType<typeof tasksByNode>;
+
+interface Commit {
+  readonly revision: number;
+  readonly changes: readonly Change[];
+}
+
+/** The most changes that are kept unrendered while nobody watches. Rendered they are about `QUEUE_BYTES`. */
+const UNSEEN_MAX = 1_000;
+
+/** The tables of which watchers see something. */
+const SHOWN = new Set<Change["table"]>(["tasks", "ended_tasks", "runs", "ended_runs", "nodes", "events"]);
+
 interface Watcher {
   send(rendered: Rendered): void;
   alive(): void;
@@ -50,44 +63,19 @@ interface Watcher {
 }
 
 export function createWatch(store: Store, heardOf: (node_id: string) => HeardNode): Watch {
-  const kept: Batch[] = [];
+  const backlog = backlogOf(store, heardOf);
   const watchers = new Set<Watcher>();
-  let kept_bytes: Bytes = 0;
-  /** A watcher can resume from this revision and from later ones. */
-  let known_from = store.state.cluster.revision;
-
-  const forget = (count: number, revision: number): void => {
-    for (const { bytes } of kept.splice(0, count)) kept_bytes -= bytes.length;
-    known_from = revision;
-  };
-
-  const keep = (revision: number, bytes: Rendered): void => {
-    if (bytes === null) return forget(kept.length, revision);
-    if (bytes.length === 0) return;
-    kept.push({ revision, bytes });
-    kept_bytes += bytes.length;
-    for (let oldest = kept[0]; kept_bytes > QUEUE_BYTES && oldest !== undefined; oldest = kept[0]) {
-      forget(1, oldest.revision);
-    }
-  };
 
   const unlisten = store.onCommit((revision, changes) => {
-    const rendered = render(eventsOf(revision, changes, store.state, heardOf));
-    keep(revision, rendered);
+    const commit = { revision, changes };
+    if (watchers.size === 0) return backlog.postpone(commit);
+    const rendered = backlog.keep(commit);
     for (const watcher of watchers) watcher.send(rendered);
   });
 
-  /** Returns what a watcher missed since its revision. */
-  function missed(since: number | null): Uint8Array<ArrayBuffer>[] {
-    const revision = store.state.cluster.revision;
-    if (since === null) return [encode(comment(revision))];
-    if (since > revision || since < known_from) return [encode(resync(revision))];
-    return [encode(comment(revision)), ...kept.filter((batch) => batch.revision > since).map(({ bytes }) => bytes)];
-  }
-
   return {
     watchers: () => watchers.size,
-    open: (since, holds) => streamOf(watchers, missed(since), holds, () => store.state.cluster.revision),
+    open: (since, holds) => streamOf(watchers, backlog.missed(since), holds, () => store.state.cluster.revision),
     tick() {
       for (const watcher of watchers) {
         if (watcher.holds()) watcher.alive();
@@ -97,6 +85,74 @@ export function createWatch(store: Store, heardOf: (node_id: string) => HeardNod
     stop() {
       unlisten();
       for (const watcher of watchers) watcher.end();
+    },
+  };
+}
+
+/** The commits that a watcher can resume from. */
+interface Backlog {
+  /** Renders a commit and keeps it. Nothing may be postponed. */
+  keep(commit: Commit): Rendered;
+  /** Keeps a commit that nobody watches. It is rendered when somebody comes. */
+  postpone(commit: Commit): void;
+  /** Returns what a watcher missed since its revision. Nothing is postponed then. */
+  missed(since: number | null): Uint8Array<ArrayBuffer>[];
+}
+
+function backlogOf(store: Store, heardOf: (node_id: string) => HeardNode): Backlog {
+  const kept: Batch[] = [];
+  /** The commits after those in `kept`. */
+  const unseen: Commit[] = [];
+  let kept_bytes: Bytes = 0;
+  let unseen_changes = 0;
+  /** A watcher can resume from this revision and from later ones. */
+  let known_from = store.state.cluster.revision;
+
+  const forget = (count: number, revision: number): void => {
+    for (const { bytes } of kept.splice(0, count)) kept_bytes -= bytes.length;
+    known_from = revision;
+  };
+
+  const keep = (commit: Commit, byNode: TasksByNode): Rendered => {
+    const { revision } = commit;
+    const bytes = render(eventsOf(commit, byNode, store.state, heardOf));
+    if (bytes === null) forget(kept.length, revision);
+    if (bytes === null || bytes.length === 0) return bytes;
+    kept.push({ revision, bytes });
+    kept_bytes += bytes.length;
+    for (let oldest = kept[0]; kept_bytes > QUEUE_BYTES && oldest !== undefined; oldest = kept[0]) {
+      forget(1, oldest.revision);
+    }
+    return bytes;
+  };
+
+  /** Renders what was postponed, with names and tasks as they are now. */
+  const catchUp = (): void => {
+    const commits = unseen.splice(0);
+    unseen_changes = 0;
+    const byNode = tasksByNode(store.state, nodesOf(commits));
+    for (const commit of commits) keep(commit, byNode);
+  };
+
+  return {
+    keep: (commit) => keep(commit, tasksByNode(store.state, nodesOf([commit]))),
+    postpone({ revision, changes: all }) {
+      const changes = all.filter(({ table, row }) => row !== null && SHOWN.has(table));
+      if (changes.length === 0) return;
+      unseen.push({ revision, changes });
+      unseen_changes += changes.length;
+      for (let oldest = unseen[0]; unseen_changes > UNSEEN_MAX && oldest !== undefined; oldest = unseen[0]) {
+        unseen.shift();
+        unseen_changes -= oldest.changes.length;
+        forget(kept.length, oldest.revision);
+      }
+    },
+    missed(since) {
+      catchUp();
+      const revision = store.state.cluster.revision;
+      if (since === null) return [encode(comment(revision))];
+      if (since > revision || since < known_from) return [encode(resync(revision))];
+      return [encode(comment(revision)), ...kept.filter((batch) => batch.revision > since).map(({ bytes }) => bytes)];
     },
   };
 }
@@ -165,14 +221,16 @@ function streamOf(
   );
 }
 
+const nodesOf = (commits: readonly Commit[]): ReadonlySet<string> =>
+  new Set(commits.flatMap(({ changes }) => changes.flatMap(({ table, key }) => (table === "nodes" ? [key] : []))));
+
 /** Gives a commit as events. The views contain neither environments nor logs. The removal of a row is no event. */
 function* eventsOf(
-  revision: number,
-  changes: readonly Change[],
+  { revision, changes }: Commit,
+  byNode: TasksByNode,
   state: State,
   heardOf: (node_id: string) => HeardNode,
 ): Generator<WatchEvent> {
-  let byNode: ReturnType<typeof tasksByNode> | null = null;
   for (const change of changes) {
     if (change.row === null) continue;
     switch (change.table) {
@@ -185,7 +243,6 @@ function* eventsOf(
         yield { kind: "run", revision, run: runView(change.row, undefined, state) };
         break;
       case "nodes":
-        byNode ??= tasksByNode(state);
         yield {
           kind: "node",
           revision,

@@ -2,10 +2,12 @@
 // ended with
 // its token.
 
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
+import { createWatch } from "../../src/server/watch";
 import { type WatchEvent, watchEvent } from "../../src/wire/api/watch";
 import { waitUntil } from "../support/wait";
 import { heardNode } from "./hand-agent";
+import { joinWithKey } from "./recorder";
 import { makeStage, type Stage } from "./stage";
 
 let stage: Stage;
@@ -165,5 +167,45 @@ describe("with more than may wait for a watcher", () => {
     expect(objects(await watch(from))).toEqual(["resync"]);
     const later = await watch(revision() - 1);
     await waitUntil("what it missed", () => objects(later).includes("carl"));
+  });
+});
+
+describe("while nobody watches", () => {
+  test("nothing is rendered, and no task looked at, until somebody comes who has missed it", async () => {
+    const { store } = stage.api;
+    for (const name of ["n1", "n2", "n3"]) await joinWithKey(stage, name);
+    const asked: string[] = [];
+    const own = createWatch(store, (id) => {
+      asked.push(id);
+      return { last_seen_ms: null, clock_skew_ms: null };
+    });
+    const scans = spyOn(store.state.tasks, "values");
+    const from = revision();
+    const nodes = store.state.nodes.values().toArray();
+    for (const row of nodes)
+      await store.commit("test", (draft) =>
+        draft.put([{ table: "nodes", key: row.id, row: { ...row, contact_ms: draft.now_ms } }]),
+      );
+    const before = scans.mock.calls.length;
+    expect(asked).toEqual([]);
+    const reader = own.open(from + 1, () => true).getReader();
+    expect([asked, scans.mock.calls.length - before]).toEqual([nodes.map(({ id }) => id), 1]);
+    scans.mockRestore();
+    const seen: string[] = [];
+    for (let chunk = 0; chunk < 3; chunk++) seen.push(new TextDecoder().decode((await reader.read()).value));
+    expect(seen.map((text) => text.match(/"name":"(\w+)"/)?.[1] ?? null)).toEqual([null, "n2", "n3"]);
+    await reader.cancel();
+    own.stop();
+  });
+  test("no more than the newest 1,000 changes are kept", async () => {
+    const from = revision();
+    for (let n = 0; n < 12; n++)
+      await stage.api.store.commit("test", (draft) => {
+        for (let i = 0; i < 100; i++) draft.event({ verb: "noise", object: `${n}`, project: null, detail: "" });
+      });
+    const late = await watch(from + 2);
+    await waitUntil("all that is kept", () => late.events.length >= 1_000);
+    expect(objects(late)).toEqual(Array.from({ length: 1_000 }, (_, i) => String(2 + Math.floor(i / 100))));
+    expect(objects(await watch(from + 1))).toEqual(["resync"]);
   });
 });

@@ -15,10 +15,12 @@ import type { TestsView } from "../../wire/node-tests";
 import type { HeardNode } from "../facts/listening";
 import { RANK } from "../access/auth";
 
-/** Returns the living tasks by node, computed once for a whole list. */
-export function tasksByNode(state: State): ReadonlyMap<string, readonly TaskRow[]> {
+/** Returns the living tasks by node, computed once for a whole list of nodes: of all nodes, or of those with an id. */
+export function tasksByNode(state: State, ids?: ReadonlySet<string>): ReadonlyMap<string, readonly TaskRow[]> {
   const byNode = new Map<string, TaskRow[]>();
+  if (ids?.size === 0) return byNode;
   for (const task of state.tasks.values()) {
+    if (ids !== undefined && !ids.has(task.node_id)) continue;
     const tasks = byNode.get(task.node_id);
     if (tasks === undefined) byNode.set(task.node_id, [task]);
     else tasks.push(task);
