@@ -19,6 +19,9 @@ const OWNERS = 100;
 /** The most specs of before the start that one piece looks at. */
 const LEFT_SPECS = 200;
 
+/** The most live rows that one piece looks through for the specs that they name, before it looks at those. */
+const LIVE_ROWS = 5_000;
+
 /** A removed row, with the spec that it named. */
 interface Removed {
   readonly spec_hash: string | null;
@@ -32,7 +35,7 @@ export function prunerOf(db: Database, live: LiveState, specs: Specs): Store["pr
   const answers = rowsOf(db, "idempotency", "at_ms", "null");
   const versions = walkOf(db, "versions", "workload_uid", "version desc, revision desc", "spec_hash");
   const tests = walkOf(db, "node_tests", "node_id", "at_ms desc, id desc", "null");
-  const left = leftSpecsOf(db);
+  const left = leftSpecsOf(db, live);
   const dropSpecs = specDropper(db, live, specs);
   const walks = [versions, tests];
 
@@ -141,26 +144,48 @@ function walkOf(
 }
 
 /**
- * Gives every stored spec once after the start, some at a time. So a spec is found that an earlier server has left and
- * nothing names.
+ * Gives every stored spec once after the start, some at a time, without those that live rows named when it began. So a
+ * spec is found that an earlier server has left and nothing names.
  */
-function leftSpecsOf(db: Database): Pick<Walk, "done" | "restart"> & { readonly step: () => readonly string[] } {
+function leftSpecsOf(
+  db: Database,
+  live: LiveState,
+): Pick<Walk, "done" | "restart"> & { readonly step: () => readonly string[] } {
   const next = db.query<{ hash: string }, [string]>(
     `select hash from specs where hash > ? order by hash limit ${LEFT_SPECS}`,
   );
   let at: string | null = "";
+  /** A spec that has left the live rows since the walk began is given by what was removed of history. */
+  const lives = new Set<string>();
+  let unread: Iterator<string, void> | null = null;
+  const begin = (from: string | null): void => {
+    at = from;
+    unread = null;
+    lives.clear();
+  };
   return {
     step() {
       if (at === null) return [];
+      unread ??= liveHashes(live);
+      for (let count = 0; count < LIVE_ROWS; count++) {
+        const one = unread.next();
+        if (one.done === true) break;
+        lives.add(one.value);
+        if (count === LIVE_ROWS - 1) return [];
+      }
       const hashes = next.all(at).map(({ hash }) => hash);
-      at = hashes.length < LEFT_SPECS ? null : (hashes.at(-1) ?? null);
-      return hashes;
+      const found = hashes.filter((hash) => !lives.has(hash));
+      if (hashes.length < LEFT_SPECS) begin(null);
+      else at = hashes.at(-1) ?? null;
+      return found;
     },
     done: () => at === null,
-    restart() {
-      at = "";
-    },
+    restart: () => begin(""),
   };
+}
+
+function* liveHashes({ workloads, runs, tasks }: LiveState): Generator<string, void> {
+  for (const rows of [workloads, runs, tasks]) for (const { spec_hash } of rows.values()) yield spec_hash;
 }
 
 /** Removes those of some specs that nothing names any more. Returns how many. */
@@ -169,13 +194,11 @@ function specDropper(db: Database, live: LiveState, specs: Specs): (hashes: read
   const named = db.query<unknown, [string]>(`${kept.join(" union all ")} limit 1`);
   const drop = db.query<unknown, [string]>("delete from specs where hash = ?");
   return (hashes) => {
-    if (hashes.length === 0) return 0;
-    const lives = new Set<string>();
-    for (const rows of [live.workloads, live.runs, live.tasks])
-      for (const { spec_hash } of rows.values()) lives.add(spec_hash);
+    const unnamed = new Set(new Set(hashes).values().filter((hash) => named.get(hash) === null));
+    // The live rows are many: they are looked through only for what no history names.
+    if (unnamed.size > 0) for (const hash of liveHashes(live)) unnamed.delete(hash);
     let count = 0;
-    for (const hash of new Set(hashes)) {
-      if (lives.has(hash) || named.get(hash) !== null) continue;
+    for (const hash of unnamed) {
       count += drop.run(hash).changes;
       specs.drop(hash);
     }

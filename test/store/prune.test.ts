@@ -186,6 +186,50 @@ describe("pruning", () => {
     again.close();
   });
 
+  test("looks through live rows once after the start, and then only for specs that no history names", async () => {
+    const dir = scratch();
+    const store = opened(dir);
+    await store.commit("test", (draft) => {
+      for (let n = 1; n <= 450; n++) {
+        const run = buildRun(n, draft.putSpec(buildSpec({ env: { N: String(n) } })));
+        draft.put([{ table: "runs", key: run.uid, row: run }]);
+      }
+    });
+    store.close();
+    const again = opened(dir);
+    const looks = spyOn(again.state.runs, "values");
+    expect(pieces(again, keep)).toEqual([0, 0, 0]);
+    expect(looks.mock.calls.length).toBe(1);
+    const shared = again.state.runs.values().next().value!.spec_hash;
+    await again.commit("test", (draft) => draft.put([...ended(501, shared).changes, ...ended(502, shared).changes]));
+    looks.mockClear();
+    expect(pieces(again, { ...keep, ended_runs: 1, ended_tasks: 1 })).toEqual([2]);
+    expect(looks.mock.calls.length).toBe(0);
+    again.close();
+  });
+
+  test("keeps a spec that was left and is named again while the walk after the start is under way", async () => {
+    const dir = scratch();
+    const spec = buildSpec({ env: { A: "again" } });
+    const store = opened(dir);
+    const hash = await store.commit("test", (draft) => draft.putSpec(spec)).then(({ value }) => value);
+    store.close();
+    const db = new Database(join(dir, "orch.db"));
+    const left = db.query("insert into specs (hash, spec) values (?, '{}')");
+    // They come before every hash.
+    for (let n = 0; n < 250; n++) left.run(`-${n}`);
+    db.close();
+    const again = opened(dir);
+    expect(again.prune(clock.at_ms, keep)).toEqual({ removed: 200, more: true });
+    await again.commit("test", (draft) => {
+      const run = buildRun(1, draft.putSpec(spec));
+      draft.put([{ table: "runs", key: run.uid, row: run }]);
+    });
+    expect(pieces(again, keep)).toEqual([50]);
+    expect(again.hasSpec(hash)).toBe(true);
+    again.close();
+  });
+
   test("finds what to remove by an index, never by reading a whole table", () => {
     const dir = scratch();
     opened(dir).close();
