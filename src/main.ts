@@ -48,12 +48,12 @@ async function main(): Promise<number> {
   const [first, dir] = argv;
   // Agents start their keeper themselves: one process a node, for long. It loads its own code and none of the command
   // line's.
-  if (first === "keeper" && dir !== undefined && argv.length === 2) {
+  if (first === "keeper" && dir !== undefined && !dir.startsWith("-") && argv.length === 2) {
     await (await import("./agent/keeper/keeper")).runKeeper(dir);
     return 0;
   }
   // The keeper starts its guard. The directory only shows in a list of processes whose guard it is.
-  if (first === "guard" && dir !== undefined && argv.length === 2) {
+  if (first === "guard" && dir !== undefined && !dir.startsWith("-") && argv.length === 2) {
     await (await import("./agent/keeper/guarding")).runGuard();
     return 0;
   }

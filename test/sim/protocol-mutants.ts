@@ -45,7 +45,7 @@ export const PROTOCOL_MUTANTS: readonly Mutant[] = [
     edits: [
       edit(
         "src/server/agents/orders.ts",
-        "if (!more && hub.loop.decides()) orders.revision =",
+        "if (!waits && hub.loop.decides()) orders.revision =",
         "if (hub.loop.decides()) orders.revision =",
       ),
     ],

@@ -83,8 +83,23 @@ export async function begin(order: TaskOrder, around: Surroundings, callbacks: B
   const group = groupOf(around.cgroups, order.uid, (order.denied ?? []).length > 0);
   const claim = await createHeld(join(dir, FILES.claim), claimText(clocksNow(), group));
   if (claim === null) return { is: "refused", why: "it was claimed before" };
-  const failed = (code: number | null, why: string): Begun => ({ is: "failed", claim, at_ms: bootMs(), code, why });
+  try {
+    return await beginClaimed({ order, dir, claim, group }, around, callbacks);
+  } catch (error) {
+    // As where descriptors are short. Nothing of it executes, and nobody but this keeper knows that.
+    letGo(order, around);
+    removeGroup(group);
+    return { is: "failed", claim, at_ms: bootMs(), code: null, why: messageOf(error) };
+  }
+}
 
+async function beginClaimed(
+  claimed: Omit<Ready, "wrapped">,
+  around: Surroundings,
+  callbacks: BeginCallbacks,
+): Promise<Begun> {
+  const { order, claim, group } = claimed;
+  const failed = (code: number | null, why: string): Begun => ({ is: "failed", claim, at_ms: bootMs(), code, why });
   const { workdir } = order;
   const far = needsFar(order);
   const near = order.account === null && !far;
@@ -104,7 +119,7 @@ export async function begin(order: TaskOrder, around: Surroundings, callbacks: B
     removeGroup(group);
     return failed(null, unguarded);
   }
-  return run({ order, dir, claim, group, wrapped }, around, callbacks.onExit);
+  return run({ ...claimed, wrapped }, around, callbacks.onExit);
 }
 
 /**

@@ -14,6 +14,11 @@ export const askedOf = (state: State, run: RunRow): readonly TaskEnd[] =>
 /** Writes down what a person has said about a run. The next pass of the plan follows from it. */
 export function settleRun(draft: Draft, run: RunRow, as: Settled["as"], by: string): void {
   const slot = draft.state.slots.get(slotKey(run.uid, 0));
+  const settled = slot?.ends.find((end) => end.settled !== undefined)?.settled;
+  if (settled !== undefined) {
+    const said = settled.as === "again" ? "to run it again" : `that it ${settled.as}`;
+    throw new RefusedError("conflict", `${settled.by} has said ${said} already`, `orch show ${run.run}`);
+  }
   if (slot === undefined || askedOf(draft.state, run).length === 0) {
     throw new RefusedError(
       "conflict",

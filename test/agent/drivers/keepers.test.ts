@@ -1,10 +1,12 @@
 // The keepers of a data directory, as an agent finds them at its start.
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { Keepers } from "../../../src/agent/drivers/keepers";
+import { alive, assignmentFor, begin, ended, makeSite } from "../../support/tasks";
+import { waitUntil } from "../../support/wait";
 
 let data: string;
 beforeEach(() => {
@@ -82,3 +84,42 @@ test("a keeper that ends before it has answered is noticed at once", async () =>
   expect(refused).toMatchObject({ is: "refused", why: expect.stringContaining("the keeper ended with code 3") });
   keepers.close();
 }, 10_000);
+
+test.if(process.platform === "linux")(
+  "a keeper that is short of descriptors knows what it did not begin",
+  async () => {
+    const site = await makeSite();
+    const tasks = await site.open();
+    const stays = await begin(tasks, assignmentFor("exec sleep 60"));
+    await alive(tasks, stays);
+    const [keeper = ""] = readdirSync(join(site.data, "keepers")).map((name) => basename(name, ".sock"));
+    const taken = (): ReadonlySet<number> => new Set(readdirSync(`/proc/${keeper}/fd`).map(Number));
+    /** The limit with which so many descriptors are left. */
+    const leaving = (spare: number): number => {
+      const numbers = taken();
+      let [most, left] = [0, spare];
+      while (left > 0) if (!numbers.has(most++)) left--;
+      return most;
+    };
+    const limit = (most: number): void =>
+      expect(Bun.spawnSync(["prlimit", `--nofile=${most}:`, "--pid", keeper]).exitCode).toBe(0);
+    const before = taken().size;
+    for (const spare of [1, 2, 3, 4, 5]) {
+      limit(leaving(spare));
+      const assignment = assignmentFor("exit 3");
+      const begun = await begin(tasks, assignment).catch(() => null);
+      limit(4_096);
+      if (begun === null) continue;
+      const { is } = await waitUntil("its end", () => {
+        const seen = tasks.driver.seen().get(begun)?.process;
+        return seen?.is === "ended" || seen?.is === "vanished" ? seen : null;
+      });
+      expect([spare, is]).toEqual([spare, "ended"]);
+    }
+    await waitUntil("the claims to be closed", () => taken().size === before);
+    await tasks.driver.kill(stays);
+    await ended(tasks, stays);
+    expect(await site.close()).toEqual([]);
+  },
+  60_000,
+);

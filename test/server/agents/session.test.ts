@@ -116,6 +116,15 @@ describe("an agent on a new disk", () => {
     expect(await says("retry")).toBe(409);
   });
 
+  test("is told what was said before by the second one who says it", async () => {
+    await returned();
+    const [first, second] = await Promise.all(
+      ["retry", "retry"].map(async (what) => stage.call("POST", `/v1/runs/1/${what}`, { as: "alice" })),
+    );
+    expect([first?.status, second?.status]).toEqual([200, 409]);
+    expect(JSON.stringify(second?.body)).toContain("alice has said to run it again already");
+  });
+
   test.each([
     ["succeeded", null],
     ["failed", null],
