@@ -111,7 +111,7 @@ test.if(process.platform === "linux")(
       limit(4_096);
       if (begun instanceof Error) {
         // It was not claimed either, and may begin later.
-        expect(tasks.driver.seen().get(assignment.uid)?.claimed ?? false).toBe(false);
+        expect(tasks.driver.seen().get(assignment.uid)?.claimed).toBe(false);
         continue;
       }
       const { is } = await waitUntil("its end", () => {
