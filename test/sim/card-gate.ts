@@ -80,7 +80,7 @@ function makeLooks(
       again = false;
     };
     // A library under load takes its time.
-    setTimeout(done, random.chance(0.1) ? random.int(30, 3_000) : random.int(1, 30));
+    setTimeout(done, random.chance(0.3) ? random.int(30, 3_000) : random.int(1, 30));
   };
   return {
     begun: () => begun,
