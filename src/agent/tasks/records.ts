@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { END_CAUSES, type EndCause, type RecordEnd } from "../../core/model/end";
 import type { TaskRecord } from "../../core/model/record";
 import { createSlowly, makeDirSlowly, wordsOf, type Disk } from "../../os/files/disk";
-import { renameTo } from "../../os/files/files";
+import { exists, renameTo } from "../../os/files/files";
 import { appendTaskLinesDurably, readTaskFile, wholeLines } from "../../os/files/task-files";
 import { MIB, type BootMs, type WallMs } from "../../core/units";
 import { fieldsOf, parsedJson, type JsonObject } from "../../os/files/json";
@@ -26,9 +26,14 @@ const bad = (why: string): ParsedRecord => ({ is: "bad", why });
 
 /** Reads the record in a task's directory. A bad record is renamed to `UID.bad` beside the directory. */
 export function readRecord(tasks: string, uid: string): RecordRead {
-  const path = join(tasks, uid, FILES.record);
-  const read = readTaskFile(join(tasks, uid), FILES.record, MOST_BYTES);
+  const dir = join(tasks, uid);
+  const path = join(dir, FILES.record);
+  const read = readTaskFile(dir, FILES.record, MOST_BYTES);
   if (read.is === "missing") return { is: "missing" };
+  // The agent was killed while it wrote the first version, so no server was told that it has the task. It comes again.
+  if (read.is === "there" && wholeLines(read.text).length === 0 && !exists(join(dir, FILES.claim))) {
+    return { is: "missing" };
+  }
   const parsed = read.is === "there" ? lastRecord(read.text, uid) : bad(read.why);
   if (parsed.is !== "bad") return parsed;
   try {
