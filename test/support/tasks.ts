@@ -11,7 +11,8 @@ import { claimStopped } from "../../src/agent/loop/acts";
 import { openTaskStore, type TaskStore } from "../../src/agent/tasks/store";
 import type { Orphan } from "../../src/core/model/rows-node";
 import type { Promised } from "../../src/core/model/promised";
-import type { Assignment, Seen, TaskRecord } from "../../src/core/model/record";
+import type { Fence } from "../../src/core/agent/fence";
+import type { Assignment, Seen, Stamp, TaskRecord } from "../../src/core/model/record";
 import { MIB } from "../../src/core/units";
 import { bootMs } from "../../src/os/clock";
 import { randomHex } from "../../src/os/dice";
@@ -91,6 +92,19 @@ export interface SiteOptions {
   /** Whether what the disk does not take is owed, as with an agent. It is an error of its caller otherwise. */
   readonly owes?: boolean;
 }
+
+/** The fence of an agent that has applied nothing yet, and a stamp of the server that it knows. */
+export const FENCE: Fence & Stamp = {
+  cluster_id: "c",
+  timeline: "t",
+  epoch: 1,
+  session: 1,
+  applied_n: 0,
+  revision: 0,
+  since: 0,
+  passed: null,
+  signature: "",
+};
 
 /** The tasks of one agent without its loop: a store, and the driver beside it. */
 export interface OpenTasks {

@@ -198,7 +198,7 @@ function reclaim(growth: Growth, stream: Stream, most: number, now: Clocks | nul
     punchToTheEnd(fd, stream.size - stream.base + growth.cap_bytes / 4);
     // ext4 frees nothing beyond the end by a hole, but does when a file is cut off at its own size.
     if (isOver()) cutTaskFile(fd, sizeOf(fd));
-    const found = overAgain(isOver() ? (stream.over_since_ms ?? now?.boot_ms ?? null) : null, failed, now);
+    const found = judgeOver(isOver() ? (stream.over_since_ms ?? now?.boot_ms ?? null) : null, failed, now);
     stream.over_since_ms = found.since_ms;
     if (found.empties) empty(growth, stream, fd, say);
   } finally {
@@ -210,7 +210,7 @@ function reclaim(growth: Growth, stream: Stream, most: number, now: Clocks | nul
  * Returns whether a stream that is over its bound since `since_ms` (null: it is not) is emptied. That takes its whole
  * output, so it is the last resort: for a living task, and once it is sure that the blocks do not come back.
  */
-export function overAgain(
+export function judgeOver(
   since_ms: number | null,
   failed: HoleFailure | null,
   now: Clocks | null,

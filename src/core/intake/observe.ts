@@ -82,12 +82,14 @@ export function observeInventory(
     draft.orphans.set(uid, { uid, name, pid, held: booked ? null : held });
   }
   const asked = judgeAbsent(state, node, inventory, context, draft);
+  const unread = unreadIn(state, node, inventory);
+  const doubtful = [...unread, ...asked];
   const reason =
-    asked.length === 0
+    doubtful.length === 0
       ? null
-      : `${isWhole(state, node, inventory) ? LIVE_ON : UNREAD}, so nobody knows of ` +
-        `${asked.map(taskName).join(", ")}: orch cancel ends a run, orch node drain ${node.name} --deadline 1s ends ` +
-        `them there: what may have begun asks then`;
+      : `${unread.length === 0 && isWhole(state, node, inventory) ? LIVE_ON : UNREAD}, so nobody knows of ` +
+        `${doubtful.map(taskName).join(", ")}: orch cancel ends a run, orch node drain ${node.name} --deadline 1s ` +
+        `ends them there: what may have begun asks then`;
   const done = finish({ ...node, boot_id: inventory.boot_id, reason }, draft, node);
   return {
     ...done,
@@ -98,6 +100,13 @@ export function observeInventory(
 
 const UNREAD = "it has records that it cannot read";
 const LIVE_ON = "it has a new data directory, and processes of before may live on";
+
+/** Returns the tasks whose records an inventory could not read and of which no process is seen to live. */
+const unreadIn = ({ tasks }: State, node: NodeRow, { unreadable }: Inventory): readonly TaskRow[] =>
+  unreadable.flatMap(({ uid, pid }) => {
+    const task = tasks.get(uid);
+    return pid === null && task?.node_id === node.id ? [task] : [];
+  });
 
 /** Returns what an inventory could not read and may be of any task: a record of a uid that the server does not know. */
 const strangersIn = ({ tasks }: State, node: NodeRow, { unreadable }: Inventory): readonly Orphan[] =>

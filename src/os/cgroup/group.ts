@@ -60,20 +60,20 @@ export function killGroup(group: Group): number {
   const dir = group[0];
   if (dir === undefined) return 0;
   const failures: unknown[] = [];
-  const pids = below(dir).flatMap((one) => attempt(() => pidsIn(one), failures) ?? []);
+  const pids = below(dir).flatMap((one) => tryPart(() => pidsIn(one), failures) ?? []);
   // This also reaches what the list does not show.
   const isKilled = existsSync(join(dir, "cgroup.kill")) && tryWrite(join(dir, "cgroup.kill"), "1") === null;
   if (isKilled) return failures.length === 0 ? pids.length : Math.max(pids.length, 1);
   // Forbids further forks, so that a task cannot fork faster than its processes are killed.
   for (const one of pids.length === 0 ? [] : group)
     if (existsSync(join(one, "pids.max"))) tryWrite(join(one, "pids.max"), "1");
-  for (const pid of pids) attempt(() => killOne(pid), failures);
+  for (const pid of pids) tryPart(() => killOne(pid), failures);
   if (failures.length > 0) throw failures[0];
   return pids.length;
 }
 
 /** Does a part of a whole. What it throws is added to `failures`, so that the other parts are done as well. */
-function attempt<T>(act: () => T, failures: unknown[]): T | null {
+function tryPart<T>(act: () => T, failures: unknown[]): T | null {
   try {
     return act();
   } catch (error) {

@@ -38,7 +38,7 @@ export function requireRoom({ store, loop }: Context, user: string): void {
   if (state.cluster.recovering !== null) {
     throw new RefusedError(
       "unavailable",
-      `the server waits for the inventories of ${state.cluster.recovering.length} nodes after a ` + "restore",
+      `the server waits for the inventories of ${state.cluster.recovering.length} nodes after a restore`,
       loop.notices()[0] ?? null,
     );
   }

@@ -3,7 +3,7 @@
 import type { State } from "../../core/model/rows-state";
 import type { RunRow, Settled, TaskEnd } from "../../core/model/rows-work";
 import { slotKey } from "../../core/model/task";
-import { askedEnds } from "../../core/model/unknown";
+import { askedEnds, settledAs } from "../../core/model/unknown";
 import type { Draft } from "../../store/store";
 import { RefusedError } from "../refused";
 
@@ -14,8 +14,8 @@ export const askedOf = (state: State, run: RunRow): readonly TaskEnd[] =>
 /** Writes down what a person has said about a run. The next pass of the plan follows from it. */
 export function settleRun(draft: Draft, run: RunRow, as: Settled["as"], by: string): void {
   const slot = draft.state.slots.get(slotKey(run.uid, 0));
-  const settled = slot?.ends.find((end) => end.settled !== undefined)?.settled;
-  if (settled !== undefined) {
+  const settled = settledAs(slot ?? null);
+  if (settled !== null) {
     const said = settled.as === "again" ? "to run it again" : `that it ${settled.as}`;
     throw new RefusedError("conflict", `${settled.by} has said ${said} already`, `orch show ${run.run}`);
   }

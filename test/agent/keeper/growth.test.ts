@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { capAtEnd, look, overAgain, resumeGrowth, watchGrowth } from "../../../src/agent/keeper/growth";
+import { capAtEnd, look, judgeOver, resumeGrowth, watchGrowth } from "../../../src/agent/keeper/growth";
 import { readLog, readMarks } from "../../../src/agent/tasks/logs";
 import { clocksNow } from "../../../src/agent/tasks/moments";
 import { launch } from "../../../src/os/process/spawn";
@@ -94,16 +94,16 @@ describe("output whose freed blocks its file system still counts", () => {
   const later = { impossible: false, why: "no room" };
   test("is kept for as long as the count may lag, also where a hole could not be punched just now", () => {
     for (const failed of [null, later]) {
-      expect(overAgain(null, failed, at(1_000))).toEqual({ since_ms: null, empties: false });
-      expect(overAgain(1_000, failed, at(1_000))).toEqual({ since_ms: 1_000, empties: false });
-      expect(overAgain(1_000, failed, at(10_999))).toEqual({ since_ms: 1_000, empties: false });
-      expect(overAgain(1_000, failed, at(11_000))).toEqual({ since_ms: null, empties: true });
+      expect(judgeOver(null, failed, at(1_000))).toEqual({ since_ms: null, empties: false });
+      expect(judgeOver(1_000, failed, at(1_000))).toEqual({ since_ms: 1_000, empties: false });
+      expect(judgeOver(1_000, failed, at(10_999))).toEqual({ since_ms: 1_000, empties: false });
+      expect(judgeOver(1_000, failed, at(11_000))).toEqual({ since_ms: null, empties: true });
     }
   });
   test("is emptied at once where there are no holes, and never once its task has ended", () => {
-    expect(overAgain(1_000, { impossible: true, why: "no holes" }, at(1_000)).empties).toBe(true);
+    expect(judgeOver(1_000, { impossible: true, why: "no holes" }, at(1_000)).empties).toBe(true);
     for (const failed of [null, later, { impossible: true, why: "no holes" }])
-      expect(overAgain(1_000, failed, null).empties).toBe(false);
+      expect(judgeOver(1_000, failed, null).empties).toBe(false);
   });
 });
 

@@ -4,9 +4,8 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createAgentLoop, type AgentLoop } from "../../../src/agent/loop/loop";
-import type { Fence } from "../../../src/core/agent/fence";
 import { successorUid } from "../../../src/core/fresh";
-import type { Stamp, TaskRecord, TaskReport, Verb } from "../../../src/core/model/record";
+import type { TaskRecord, TaskReport, Verb } from "../../../src/core/model/record";
 import { GIB } from "../../../src/core/units";
 import { bootMs } from "../../../src/os/clock";
 import { bootId } from "../../../src/os/proc";
@@ -16,6 +15,7 @@ import {
   alive,
   assignmentFor,
   begin,
+  FENCE,
   makeSite,
   type OpenTasks,
   output,
@@ -23,18 +23,6 @@ import {
   type Site,
 } from "../../support/tasks";
 import { waitUntil } from "../../support/wait";
-
-const FENCE: Fence & Stamp = {
-  cluster_id: "c",
-  timeline: "t",
-  epoch: 1,
-  session: 1,
-  applied_n: 0,
-  revision: 0,
-  since: 0,
-  passed: null,
-  signature: "",
-};
 
 const RESTART = { backoff_min_ms: 1_000, backoff_max_ms: 60_000, attempts: null, offline: true };
 

@@ -9,9 +9,8 @@ import { createActs } from "../../../src/agent/loop/acts";
 import { createAgentLoop, type AgentLoop } from "../../../src/agent/loop/loop";
 import { createReports } from "../../../src/agent/loop/reports";
 import { endWithoutResult } from "../../../src/core/agent/ending";
-import type { Fence } from "../../../src/core/agent/fence";
 import type { Promised } from "../../../src/core/model/promised";
-import type { Stamp, TaskRecord } from "../../../src/core/model/record";
+import type { TaskRecord } from "../../../src/core/model/record";
 import { GIB } from "../../../src/core/units";
 import { bootMs } from "../../../src/os/clock";
 import { bootId } from "../../../src/os/proc";
@@ -22,6 +21,7 @@ import {
   assignmentFor,
   begin,
   ended,
+  FENCE,
   makeSite,
   output,
   recordFor,
@@ -30,17 +30,6 @@ import {
 } from "../../support/tasks";
 import { waitUntil } from "../../support/wait";
 
-const FENCE: Fence & Stamp = {
-  cluster_id: "c",
-  timeline: "t",
-  epoch: 1,
-  session: 1,
-  applied_n: 0,
-  revision: 0,
-  since: 0,
-  passed: null,
-  signature: "",
-};
 const isRoot = process.getuid?.() === 0;
 
 let site: Site;

@@ -5,19 +5,9 @@ import { accept, type Accepted } from "../../../src/core/agent/accept";
 import type { Fence } from "../../../src/core/agent/fence";
 import { successorUid } from "../../../src/core/fresh";
 import type { Stamp, TaskRecord, Verb } from "../../../src/core/model/record";
-import { assignmentFor, recordFor } from "../../support/tasks";
+import { assignmentFor, FENCE as NO_FENCE, recordFor } from "../../support/tasks";
 
-const FENCE: Fence & Stamp = {
-  cluster_id: "c",
-  timeline: "t",
-  epoch: 1,
-  session: 1,
-  applied_n: 0,
-  revision: 5,
-  since: 0,
-  passed: null,
-  signature: "",
-};
+const FENCE: Fence & Stamp = { ...NO_FENCE, revision: 5 };
 const FIRST = "f".repeat(32);
 const SECOND = successorUid(FIRST, 2);
 const THIRD = successorUid(SECOND, 3);

@@ -63,6 +63,14 @@ describe("a task that the server knows and whose record its agent cannot read", 
     const { blocked } = plan(buildSnapshot(state, { specs: { s: spec } }));
     expect(blocked).toEqual([]);
   });
+  test("is a reason of its node that names it, unless it is seen to live", () => {
+    expect(nodeIn(state).reason).toBeNull();
+    const dead = afterUnreadable(before, [{ ...orphanOf(task.uid, "recs.api.0"), pid: null }]);
+    expect(nodeIn(dead).reason).toStartWith(
+      "it has records that it cannot read, so nobody knows of recs.api.0: orch cancel",
+    );
+    expect(dead.tasks.size).toBe(1);
+  });
   test("is shown no longer once its end has come", () => {
     const { changes } = observe(state, node.id, [failedReport(task)], context);
     const after = withChanges(state, changes);
