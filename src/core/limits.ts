@@ -54,7 +54,9 @@ export const HOUSE_LIMITS = {
   connections: 10_000,
   watchers: 1_000,
   list_page: 1_000,
+  /** How long the answer to a repeated change is kept, and the length of the key that names it. */
   idempotency_ms: 24 * HOUR_MS,
+  idempotency_key_chars: 255,
   /** Each stream of a task. */
   log_bytes: 64 * MIB,
   /** What the report of a task's end carries of each stream. */

@@ -1,13 +1,13 @@
 // Answers kept by key, so that a change that was sent twice, after a crash or a lost answer, has one effect.
 
 import type { Database } from "bun:sqlite";
+import { HOUSE_LIMITS } from "../core/limits";
 import type { Ms } from "../core/units";
-import { DAY_MS } from "../core/units";
 import { IdempotencyError } from "./errors";
 import type { Idempotency } from "./store";
 
 /** How long an answer is kept. */
-export const ANSWER_KEPT_MS: Ms = DAY_MS;
+export const ANSWER_KEPT_MS: Ms = HOUSE_LIMITS.idempotency_ms;
 
 export interface KeptAnswer {
   readonly principal: string;
@@ -24,7 +24,7 @@ export const answerKey = (idempotency: Idempotency): string => `${idempotency.pr
 /** Returns the value that the first request was answered with. Throws if this is another request. */
 export function replay(kept: KeptAnswer, asked: Idempotency): unknown {
   if (kept.request_hash !== asked.request_hash) {
-    throw new IdempotencyError(`the key ${asked.key} was used for another request`);
+    throw new IdempotencyError(`the Idempotency-Key ${asked.key} was used for another request`);
   }
   return kept.response === null ? undefined : JSON.parse(kept.response);
 }

@@ -26,7 +26,7 @@ export function refusalOf(error: unknown, log: { seed(): string; say(line: strin
     return {
       code: "key_reused",
       message: error.message,
-      hint: "Use a fresh Idempotency-Key for another request",
+      hint: "Repeat the first request as it was, byte for byte, or use a fresh Idempotency-Key",
       issues: [],
     };
   }

@@ -1,6 +1,7 @@
 // The API's description of itself, made from the routes and the schemas that check them.
 
 import { z } from "zod";
+import { HOUSE_LIMITS } from "../../core/limits";
 import { ERROR_STATUS, errorBody } from "../../wire/api/errors";
 import { ACCESS } from "../access/access";
 import { keyOf, type Route } from "./route";
@@ -46,8 +47,10 @@ function operationOf(route: Route): Json {
               name: "Idempotency-Key",
               in: "header",
               required: false,
-              schema: { type: "string" },
-              description: "<issue time in ms>-<timeline or ->-<random>: a repeated request has one effect",
+              schema: { type: "string", minLength: 1, maxLength: HOUSE_LIMITS.idempotency_key_chars },
+              description:
+                "Any printable ASCII text: the same request of the same user under the same key has one effect, and " +
+                "gets the same answer for 24 h",
             },
           ]
         : []),

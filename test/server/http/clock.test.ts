@@ -32,7 +32,7 @@ test.each(JUMPS)("a token can be made, and a key is of today, though the clock h
   stage.wall_ahead_ms = by_ms;
   const told = Number((await stage.call("GET", "/v1/health")).headers.get("x-orch-now"));
   expect(told).toBe(NOW_MS);
-  const headers = { "idempotency-key": `${told}---0123456789abcdef` };
+  const headers = { "idempotency-key": `${told}---0123456789abcdef0123` };
   const body = { role: "viewer", user: "vera", expires_ms: told + HOUR_MS };
   expect((await stage.call("POST", "/v1/tokens", { as: "admin", body, headers })).status).toBe(200);
   const join = await stage.call("POST", "/v1/tokens", {

@@ -270,7 +270,7 @@ describe("whatever comes", () => {
 });
 
 describe("a change that is asked for twice", () => {
-  const key = (part: string, at = NOW_MS) => ({ "idempotency-key": `${at}---${part}` });
+  const key = (text: string) => ({ "idempotency-key": text });
   const add = (name: string, headers: Record<string, string>, as = "admin") =>
     stage.call("POST", "/v1/users", { as, headers, body: { name, role: "user", unix_user: null, project: null } });
 
@@ -336,18 +336,42 @@ describe("a change that is asked for twice", () => {
       ).status,
     ).toBe(200);
   });
+  const RANDOM = "0123456789abcdef0123";
   const bad: readonly (readonly [string, string, number, string])[] = [
-    ["too old", `${NOW_MS - 86_400_001}---aaaaaaaaa`, 410, "gone"],
-    ["from the future", `${NOW_MS + 3_600_000}---aaaaaaaaa`, 410, "gone"],
-    ["for another database", `${NOW_MS}-${"ab".repeat(16)}-aaaaaaaaa`, 409, "conflict"],
-    ["of another form", "my-key", 400, "bad_request"],
-    ["too short", `${NOW_MS}---a`, 400, "bad_request"],
+    ["dated and too old", `${NOW_MS - 86_400_001}---${RANDOM}`, 410, "gone"],
+    ["dated and from the future", `${NOW_MS + 3_600_000}---${RANDOM}`, 410, "gone"],
+    ["for another database", `${NOW_MS}-${"ab".repeat(16)}-${RANDOM}`, 409, "conflict"],
+    ["empty", "", 400, "bad_request"],
+    ["too long", "k".repeat(256), 400, "bad_request"],
+    ["not ASCII", "schl\u00fcssel", 400, "bad_request"],
+    ["with a tab", "a\tb", 400, "bad_request"],
   ];
   test.each(bad)("is refused when its key is %s", async (_what, idempotency, status, code) => {
     expect(shape(await add("gina", { "idempotency-key": idempotency }))).toEqual([status, code]);
   });
   test("takes a key of this database", async () => {
     const { timeline } = stage.api.store.state.cluster;
-    expect((await add("hugo", { "idempotency-key": `${NOW_MS}-${timeline}-aaaaaaaaa` })).status).toBe(200);
+    expect((await add("hugo", { "idempotency-key": `${NOW_MS}-${timeline}-${RANDOM}` })).status).toBe(200);
+  });
+  const any: readonly (readonly [name: string, text: string])[] = [
+    ["a-key", "my-key"],
+    ["a-uuid", "6f1c2a3e-9d0b-4b7e-8a55-0c9d2f4e7b18"],
+    ["a-quoted", '"6f1c2a3e"'],
+    ["a-letter", "x"],
+    ["a-sentence", "deploy of 12:00, third try (#3) {web} ~"],
+    ["a-dated-text", "1732900000-ab-deploy_web01"],
+    ["a-time", `${NOW_MS - 90_000_000}-nightly`],
+    ["a-long", "k".repeat(255)],
+  ];
+  test.each(any)("may have any text as its key: %s", async (name, text) => {
+    const first = await add(name, key(text));
+    expect([first.status, (await add(name, key(text))).body]).toEqual([200, first.body]);
+    const other = await add("somebody-else", key(text));
+    expect(shape(other)).toEqual([409, "key_reused"]);
+    expect(other.body.error?.message).toContain(text);
+  });
+  test("whose request was refused is free for the next one", async () => {
+    expect(shape(await add("UPPER", key("after-a-refusal")))).toEqual([400, "bad_request"]);
+    expect((await add("upper", key("after-a-refusal"))).status).toBe(200);
   });
 });
