@@ -2,6 +2,7 @@
 // declares.
 
 import { canonicalJson } from "../core/canonical";
+import { formatDuration } from "../core/format";
 import type { AppDecl, Kind, Settings, TaskSpec, WorkloadDecl } from "../core/model/workload";
 import { settingsFacts, taskFacts, type Facts } from "./facts";
 
@@ -65,8 +66,11 @@ function introduction({ kind, spec, settings }: WorkloadDecl): string {
   if (kind === "daemon") return "new daemon, one on every matching node";
   const after = settings.after.map((one) => one.name);
   const gang = spec.members > 1 ? ` of ${spec.members} members` : "";
-  return `new job${gang}${after.length > 0 ? `, after ${after.join(", ")}` : ""}`;
+  return `new job${gang}${after.length > 0 ? `, after ${after.join(", ")}` : ""}, ${sayTimeLimit(settings)}`;
 }
+
+const sayTimeLimit = ({ time_limit_ms }: Settings): string =>
+  time_limit_ms === null ? "no time limit" : `at most ${formatDuration(time_limit_ms)}`;
 
 const removal = ({ kind }: CurrentWorkload): string =>
   kind === "job"

@@ -34,8 +34,8 @@ daemons: { mon: { run: x } }`,
     ).toEqual([
       "add web: new service, 2 replicas",
       "add db: new service, 1 replica",
-      "run prep: new job",
-      "run train: new job of 2 members, after prep",
+      "run prep: new job, no time limit",
+      "run train: new job of 2 members, after prep, no time limit",
       "add mon: new daemon, one on every matching node",
     ]);
   });
@@ -95,7 +95,7 @@ daemons: { mon: { run: x } }`,
         "jobs: { web: { run: x } }",
       ),
     ).toEqual([
-      "run web: was a service, becomes a job: new job",
+      "run web: was a service, becomes a job: new job, no time limit",
       "remove j: its runs are cancelled",
       "remove d: its tasks are stopped on every node",
     ]);

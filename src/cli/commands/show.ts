@@ -33,9 +33,13 @@ export const show = command({
 
 function linesOf(context: Context, document: Document): string[] {
   // Only nodes have an agent.
-  if (!("agent_version" in document)) return block(document, context.style);
+  if (!("agent_version" in document)) return block(inWords(document), context.style);
   return nodeLines(document as unknown as NodeView, printOf(context));
 }
+
+/** A run without a time limit says so, where other keys without a value are left out. */
+const inWords = (document: Document): Document =>
+  document["time_limit_ms"] === null ? { ...document, time_limit_ms: "none" } : document;
 
 function nameOf({ id, run, name }: Document): string {
   const found = [id, run, name].find((one) => typeof one === "string" || typeof one === "number");

@@ -31,6 +31,7 @@ export function runView(run: RunRow, place: QueuePlace | undefined, state: State
     app: run.app,
     workload: run.app === null ? null : jobName(run),
     version: run.version,
+    time_limit_ms: run.settings.time_limit_ms,
     created_ms: run.created_ms,
     started_ms: run.started_ms,
     finished_ms: run.finished_ms,

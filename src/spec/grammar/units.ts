@@ -70,6 +70,13 @@ export function readTime(value: string | number): Parsed<Ms> {
   );
 }
 
+/** Reads the longest time of a job. Null is no limit: `unlimited`, or 0 as Slurm has it. */
+export function readTimeLimit(value: string | number): Parsed<Ms | null> {
+  if (/^(unlimited|infinite)$/i.test(String(value).trim())) return parsed(null);
+  const time = readTime(value);
+  return time.is === "parsed" && time.value === 0 ? parsed(null) : time;
+}
+
 const SIZE_BYTES: Readonly<Record<string, Bytes>> = {
   b: 1,
   k: 1024,

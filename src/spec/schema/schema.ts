@@ -28,7 +28,7 @@ import { ASK_LIMITS } from "../limits";
 import { NAME, readName } from "../grammar/names";
 import { readAccount, readEnvName, readShell, readWorkdir } from "../grammar/process";
 import { ON_UNKNOWN_END } from "../../core/model/workload";
-import { readTime } from "../grammar/units";
+import { readTimeLimit } from "../grammar/units";
 
 const common = {
   run: key(
@@ -145,13 +145,8 @@ export const job = block({
     "When it began and nobody knows how it ended: `ask` a person, `retry`, or `fail`",
   ),
   time_limit: key(
-    z
-      .union(
-        [z.literal("unlimited").transform(() => null), quantity("a time such as `12h` or `1-00:00:00`", readTime)],
-        expects("a time such as `12h` or `1-00:00:00`"),
-      )
-      .optional(),
-    "Longest time one attempt may run, watched by its node's agent; default: unlimited, or the pool's",
+    quantity("a time such as `12h` or `1-00:00:00`", readTimeLimit).optional(),
+    "Longest time one attempt may run, watched by its node's agent; `0` or `unlimited` is no limit, the default",
     "12h",
     "1-00:00:00",
   ),

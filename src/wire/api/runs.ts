@@ -19,6 +19,8 @@ export const runView = z.object({
   app: z.string().nullable(),
   workload: z.string().nullable(),
   version: int,
+  /** The longest time of one attempt; null is no limit. */
+  time_limit_ms: int.nullable(),
   created_ms: ms,
   started_ms: ms.nullable(),
   finished_ms: ms.nullable(),

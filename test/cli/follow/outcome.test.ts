@@ -15,6 +15,7 @@ describe("a finished run", () => {
     exit_code: null,
     signal: null,
     cause: null,
+    time_limit_ms: null,
     cancelled_by: null,
     reason: null,
     unknown: 0,

@@ -62,6 +62,7 @@ const runOf = (n: number): RunView => ({
   app: null,
   workload: null,
   version: 1,
+  time_limit_ms: null,
   created_ms: 1_000,
   started_ms: null,
   finished_ms: null,

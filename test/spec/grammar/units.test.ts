@@ -7,7 +7,15 @@ import { readGpu } from "../../../src/spec/grammar/gpu";
 import type { Parsed } from "../../../src/spec/issue";
 import { legalName, readName } from "../../../src/spec/grammar/names";
 import { nearest } from "../../../src/spec/grammar/nearest";
-import { readBackoff, readCpu, readDuration, readSignal, readSize, readTime } from "../../../src/spec/grammar/units";
+import {
+  readBackoff,
+  readCpu,
+  readDuration,
+  readSignal,
+  readSize,
+  readTime,
+  readTimeLimit,
+} from "../../../src/spec/grammar/units";
 import { diceOf } from "../../support/random";
 
 const valueOf = <T>(reading: Parsed<T>): T | string =>
@@ -44,6 +52,13 @@ describe("quantities", () => {
       ["100:00:00", 360_000_000],
     ];
     for (const [text, value] of cases) expect(valueOf(readTime(text)), text).toBe(value);
+  });
+
+  test("a time limit of zero is none, as in Slurm", () => {
+    for (const none of [0, "0", "0:00:00", "0s", "unlimited", "UNLIMITED"])
+      expect(valueOf(readTimeLimit(none))).toBeNull();
+    expect(valueOf(readTimeLimit("12h"))).toBe(43_200_000);
+    expect(valueOf(readTimeLimit("12:30"))).toContain("could be minutes or hours");
   });
 
   test("sizes", () => {
