@@ -7,29 +7,53 @@ import { runOf, setRun, slotOf, tasksOf } from "../pass/pass";
 import { askedEnds } from "../model/unknown";
 import { isServiceUp } from "./services";
 
+/** A draft with the answers that many waiting runs ask for, each found once. */
+interface Waiting {
+  readonly draft: ReconcileDraft;
+  /** How the newest run of each job went, by the run's uid. It is made when a run is asked for that is not live. */
+  last: ReadonlyMap<string, RunState> | null;
+  /** Whether a service is up, by its uid. */
+  readonly up: Map<string, boolean>;
+  /** What is said of a run that waits for a person, by its uid. */
+  readonly asked: Map<string, string>;
+}
+
 /**
  * Resolves all waiting runs: `queued` once everything is met, `failed` when something can never be met. A run that
- * fails here may decide others, so the loop goes on until nothing changes.
+ * fails here may decide those that wait for it, which are then looked at again, so that a chain costs no more than its
+ * length.
  */
 export function resolveWaiting(draft: ReconcileDraft, waiting: readonly RunRow[]): void {
-  let open = [...waiting].sort((a, b) => a.run - b.run);
-  for (let moved = true; moved;) {
-    const still = open.filter((run) => !resolve(draft, run));
-    moved = still.length < open.length;
-    open = still;
+  const look: Waiting = { draft, last: null, up: new Map(), asked: new Map() };
+  const open = new Map([...waiting].sort((a, b) => a.run - b.run).map((run) => [run.uid, run]));
+  const waitsFor = new Map<string, RunRow[]>();
+  for (const run of open.values()) {
+    for (const { uid, met } of run.after) {
+      const known = waitsFor.get(uid);
+      if (met === null && known === undefined) waitsFor.set(uid, [run]);
+      else if (met === null) known?.push(run);
+    }
   }
-  for (const run of open) note(draft, latest(draft, run));
+  const due = [...open.values()];
+  // The list grows while it is walked.
+  for (const run of due) {
+    if (!open.has(run.uid) || !resolve(look, run)) continue;
+    open.delete(run.uid);
+    if (isFinal(latest(draft, run).state)) due.push(...(waitsFor.get(run.uid) ?? []));
+  }
+  for (const run of open.values()) note(look, latest(draft, run));
 }
 
 const latest = (draft: ReconcileDraft, run: RunRow): RunRow => runOf(draft.pass, draft, run.uid) ?? run;
 
 /** Brings one waiting run as far as it goes now. Returns whether it no longer waits. */
-function resolve(draft: ReconcileDraft, row: RunRow): boolean {
+function resolve(look: Waiting, row: RunRow): boolean {
+  const { draft } = look;
   const run = latest(draft, row);
-  const after = run.after.map((each): RunAfter => (each.met === null ? { ...each, met: metNow(draft, each) } : each));
+  const after = run.after.map((each): RunAfter => (each.met === null ? { ...each, met: metNow(look, each) } : each));
   const never = after.find((each) => each.met === false);
   if (never !== undefined) {
-    const reason = `can never start: ${whyNever(draft, run, never)}`;
+    const reason = `can never start: ${whyNever(look, run, never)}`;
     setRun(draft, { ...run, state: "failed", after, reason, finished_ms: draft.pass.now_ms }, reason);
     return true;
   }
@@ -45,14 +69,14 @@ function resolve(draft: ReconcileDraft, row: RunRow): boolean {
   return false;
 }
 
-function metNow(draft: ReconcileDraft, after: RunAfter): boolean | null {
-  const { pass } = draft;
-  const workload = pass.state.workloads.get(after.uid);
+function metNow(look: Waiting, after: RunAfter): boolean | null {
   if (after.when === "up") {
+    const { pass } = look.draft;
+    const workload = pass.state.workloads.get(after.uid);
     if (workload === undefined || workload.removing) return false;
-    return isServiceUp(pass, workload) ? true : null;
+    return once(look.up, workload.uid, () => isServiceUp(pass, workload)) ? true : null;
   }
-  const state = stateOf(draft, after.uid);
+  const state = stateOf(look, after.uid);
   if (state === null) return after.when === "ended";
   if (!isFinal(state)) return null;
   return after.when === "ended" || state === after.when;
@@ -62,20 +86,32 @@ function metNow(draft: ReconcileDraft, after: RunAfter): boolean | null {
  * Returns the state of a run that is live, or that was the newest of its job; null if it is gone and its result with
  * it.
  */
-function stateOf(draft: ReconcileDraft, uid: string): RunState | null {
-  const live = runOf(draft.pass, draft, uid);
+function stateOf(look: Waiting, uid: string): RunState | null {
+  const { pass } = look.draft;
+  const live = runOf(pass, look.draft, uid);
   if (live !== undefined) return live.state;
-  for (const workload of draft.pass.state.workloads.values()) {
-    if (workload.last_run?.uid === uid) return workload.last_run.state;
-  }
-  return null;
+  look.last ??= new Map(
+    pass.state.workloads
+      .values()
+      .flatMap(({ last_run }) => (last_run === null ? [] : [[last_run.uid, last_run.state]])),
+  );
+  return look.last.get(uid) ?? null;
 }
 
-function whyNever(draft: ReconcileDraft, run: RunRow, after: RunAfter): string {
+/** Returns what a map has under a key, which is found the first time. */
+function once<T>(known: Map<string, T>, key: string, find: () => T): T {
+  const had = known.get(key);
+  if (had !== undefined) return had;
+  const found = find();
+  known.set(key, found);
+  return found;
+}
+
+function whyNever(look: Waiting, run: RunRow, after: RunAfter): string {
   const name = run.app === null ? after.name : `${run.app}.${after.name}`;
   if (after.when === "up") return `${name} was removed`;
   if (after.uid === "") return `${name} has never run`;
-  const state = stateOf(draft, after.uid);
+  const state = stateOf(look, after.uid);
   return state === null ? `${name} is no longer there` : `${name} ${SAID[state]}`;
 }
 
@@ -97,12 +133,12 @@ function askedAbout({ pass }: ReconcileDraft, uid: string): string {
   return ` (nobody knows how run ${run.run} ended: orch explain ${run.run})`;
 }
 
-function note(draft: ReconcileDraft, run: RunRow): void {
+function note({ draft, asked }: Waiting, run: RunRow): void {
   const open = run.after
     .filter((each) => each.met !== true)
     .map((each) => {
       const name = run.app === null ? each.name : `${run.app}.${each.name}`;
-      return `${name} ${WAITS_FOR[each.when]}${askedAbout(draft, each.uid)}`;
+      return `${name} ${WAITS_FOR[each.when]}${once(asked, each.uid, () => askedAbout(draft, each.uid))}`;
     });
   waitFor(draft, run, 0, `waits for ${open.join(", ")}`);
 }

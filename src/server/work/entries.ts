@@ -29,6 +29,8 @@ export function rowsOfEntries(draft: Draft, entries: readonly Entry[], user: str
     entries.filter((entry) => entry.is_new && entry.decl.kind === "job").map((entry) => [entry.decl.name, fresh()]),
   );
   const now = draft.now_ms;
+  const byName = new Map(entries.map((entry) => [entry.decl.name, entry]));
+  const open = openRuns(draft.state);
   const changes: Change[] = [];
   const numbers: number[] = [];
   const replaced = new Map<string, RunRow>();
@@ -50,10 +52,10 @@ export function rowsOfEntries(draft: Draft, entries: readonly Entry[], user: str
       version: next.version,
       spec_hash: next.spec_hash,
       settings: next.settings,
-      after: decl.settings.after.map(({ name, when }): RunAfter => boundTo(draft.state, entries, runUids, name, when)),
+      after: decl.settings.after.map(({ name, when }): RunAfter => boundTo(draft.state, byName, runUids, name, when)),
       created_ms: now,
     });
-    for (const old of openRuns(draft.state, next.uid)) replaced.set(old.uid, row);
+    for (const old of open.get(next.uid) ?? []) replaced.set(old.uid, row);
     numbers.push(row.run);
     changes.push(...putWorkload(draft, { ...next, last_run: { uid, run: row.run, state: row.state } }, before, user), {
       table: "runs",
@@ -85,12 +87,12 @@ function inOrder(entries: readonly Entry[]): Entry[] {
 
 function boundTo(
   state: State,
-  entries: readonly Entry[],
+  entries: ReadonlyMap<string, Entry>,
   runUids: ReadonlyMap<string, string>,
   name: string,
   when: RunAfter["when"],
 ): RunAfter {
-  const target = entries.find((entry) => entry.decl.name === name);
+  const target = entries.get(name);
   if (target === undefined) return { name, uid: "", when, met: false };
   if (target.decl.kind !== "job") return { name, uid: target.next.uid, when, met: null };
   const fresh = runUids.get(name);
@@ -100,15 +102,12 @@ function boundTo(
   return { name, uid: last.uid, when, met: metBy(state, last, when) };
 }
 
-/** Returns the runs of a job that have not begun and are not cancelled. */
-const openRuns = (state: State, workload_uid: string): RunRow[] =>
-  state.runs
-    .values()
-    .filter(
-      (run) =>
-        run.workload_uid === workload_uid && (run.state === "waiting" || run.state === "queued") && run.cancel === null,
-    )
-    .toArray();
+/** Returns the runs that have not begun and are not cancelled, by the uid of their job. */
+const openRuns = (state: State): ReadonlyMap<string | null, readonly RunRow[]> =>
+  Map.groupBy(
+    state.runs.values().filter((run) => (run.state === "waiting" || run.state === "queued") && run.cancel === null),
+    (run) => run.workload_uid,
+  );
 
 function replacements(draft: Draft, replaced: ReadonlyMap<string, RunRow>, user: string): Change[] {
   if (replaced.size === 0) return [];
