@@ -1,8 +1,9 @@
 // Facts of this machine. The costly ones are found out once per boot by a child process and kept in a file. The child
 // uses systeminformation, and the megabytes that this costs are freed when the child ends.
 
-import { arch, cpus, hostname, networkInterfaces, platform, release, totalmem } from "node:os";
+import { arch, cpus, hostname, platform, release, totalmem } from "node:os";
 import { statfs } from "node:fs/promises";
+import { machineAddresses } from "./addresses";
 import { answerOf } from "./files/disk";
 import { replaceFile } from "./files/durable";
 import { readJson } from "./files/files";
@@ -41,7 +42,7 @@ export async function hostFacts(cache: string): Promise<HostFacts> {
     arch: ARCH[arch()] ?? arch(),
     hostname: hostname(),
     kernel: release(),
-    address: firstAddress(),
+    address: machineAddresses().find((address) => !address.includes(":")) ?? null,
     cores: cpus().length,
     memory_bytes: totalmem(),
   };
@@ -81,16 +82,6 @@ export async function askHardware(): Promise<string> {
     board: `${system.uuid} ${system.serial}`,
   };
   return `${JSON.stringify(found)}\n`;
-}
-
-/** Returns the first address that is neither loopback nor link-local. */
-function firstAddress(): string | null {
-  for (const addresses of Object.values(networkInterfaces())) {
-    for (const { internal, family, address } of addresses ?? []) {
-      if (!internal && family === "IPv4" && !address.startsWith("169.254.")) return address;
-    }
-  }
-  return null;
 }
 
 /** Returns the memory of this machine in bytes. */

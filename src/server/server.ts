@@ -7,6 +7,7 @@ import { formatDuration } from "../core/format";
 import { MINUTE_MS } from "../core/units";
 import { nowMs, steadyClock } from "../os/clock";
 import { randomHex } from "../os/dice";
+import { machineAddresses } from "../os/addresses";
 import { replaceFileNow } from "../os/files/durable";
 import { readText } from "../os/files/files";
 import { takeOwnDir } from "../os/files/own-dir";
@@ -15,13 +16,14 @@ import { accountOfProcess } from "../os/machine";
 import { bootId } from "../os/proc";
 import { openStore } from "../store/open";
 import type { Store } from "../store/store";
+import { NOT_OUTSIDE } from "../wire/dial";
 import { formatToken } from "../wire/token";
 import { type Api, createApi } from "./routes/api";
 import { createApp } from "./app";
 import { isNew, makeAdmin } from "./access/first";
 import { openIdentity, type OwnIdentity } from "./access/identity";
 import { JOIN_TOKEN_MS } from "./nodes/join";
-import { hostNames, localUrl, nameInUrls, publicUrl, type Listen } from "./http/listen";
+import { hostNames, isLoopback, localUrl, namedUrl, outsideUrls, type Listen } from "./http/listen";
 import { joinCommand, joinGrant, mintToken } from "./access/tokens";
 import { settingsFrom, type ServerSettings } from "./settings/settings";
 import { closePort, openPort } from "./socket";
@@ -114,7 +116,7 @@ interface Opened {
 async function serve(opened: Opened): Promise<RunningServer> {
   const { options, listen, dir, settings, store, identity, clock } = opened;
   const { limits, findings, node_tests, hosts } = settings;
-  let url = "";
+  let bound = listen.port;
   let fail = (error: unknown): void => {
     throw error;
   };
@@ -133,7 +135,8 @@ async function serve(opened: Opened): Promise<RunningServer> {
     failed: (error) => fail(error),
     leftOut: (why) => options.say(why),
     hosts: hostNames(self().hostname, hosts, listen),
-    url: () => url,
+    local: () => localUrl(listen, bound),
+    outside: () => outsideOf(listen, bound, hosts)[0] ?? null,
   });
   const first = isNew(store);
   let port: ReturnType<typeof openPort>;
@@ -145,9 +148,9 @@ async function serve(opened: Opened): Promise<RunningServer> {
     stopParts();
     throw error;
   }
-  const number = port.port ?? listen.port;
-  url = publicUrl(listen, number, listen.wildcard ? await nameInUrls(self().hostname) : listen.host);
-  writeClient(dir, localUrl(listen, number), identity);
+  bound = port.port ?? listen.port;
+  const url = outsideUrls(listen, bound, machineAddresses())[0] ?? api.local();
+  writeClient(dir, api.local(), identity);
   const stopUpkeep = startUpkeep(api, (error) => fail(error));
   const end = endOf(async () => {
     stopUpkeep();
@@ -158,9 +161,31 @@ async function serve(opened: Opened): Promise<RunningServer> {
   fail = end.fail;
   api.loop.wake();
   options.say(`listening on ${url}`);
-  if (first) options.say(`one more machine: ${joinCommand(api, await newJoinToken(api, options.approve))}`);
+  const others = outsideOf(listen, bound, hosts);
+  if (first) for (const line of moreWords(await newJoinToken(api, options.approve), api, others)) options.say(line);
   else if (store.state.nodes.size === 0) options.say("more machines: orch token new --role agent");
   return { url, pin: identity.pin, joinToken: () => newJoinToken(api), stopped: end.stopped, stop: end.stop };
+}
+
+/**
+ * Returns the addresses to tell other machines: the name that the server was given, else what this machine has now. It
+ * may get its addresses after the server has started.
+ */
+function outsideOf(listen: Listen, port: number, hosts: readonly string[]): string[] {
+  const reached = outsideUrls(listen, port, machineAddresses());
+  const [name] = hosts;
+  return name === undefined || isLoopback(listen.host) ? reached : [namedUrl(name, port), ...reached];
+}
+
+/** Returns what a first start says of further machines: the command, or that none can reach the server yet. */
+function moreWords(token: string, api: Api, others: readonly string[]): string[] {
+  const command = joinCommand(api, token);
+  const [first, ...more] = others;
+  if (first === undefined) return [`one more agent, on this machine: ${command}`, `other machines: ${NOT_OUTSIDE}`];
+  return [
+    `one more machine: ${command}`,
+    ...(more.length === 0 ? [] : [`where ${first} leads nowhere: ${more.join(", ")}`]),
+  ];
 }
 
 /** Writes the file in which the command line on this machine finds the server's address. */

@@ -20,6 +20,10 @@ export const isNear = (hostname: string): boolean =>
   isLoopbackHost(hostname) || hostname.startsWith("169.254.") || /^\[fe[89ab]/i.test(hostname);
 
 /** Returns whether a host of a URL is this machine itself. */
+/** What is said where other machines would need an address and there is none. */
+export const NOT_OUTSIDE =
+  "none can reach it yet: it answers on its own machine alone. Start it with: --listen 0.0.0.0:4400";
+
 export const isLoopbackHost = (hostname: string): boolean =>
   hostname === "localhost" || hostname.endsWith(".localhost") || hostname.startsWith("127.") || hostname === "[::1]";
 

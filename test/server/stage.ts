@@ -99,7 +99,8 @@ async function makeApi(
     failed,
     ...(leftOut === undefined ? {} : { leftOut }),
     hosts: new Set(["box1"]),
-    url: () => "https://box1:4400",
+    local: () => "https://127.0.0.1:4400",
+    outside: () => "https://box1:4400",
   });
 }
 

@@ -79,8 +79,9 @@ describe("a server", () => {
       `admin token: ${join(dir, "first", "server", "admin.token")}`,
       `listening on ${server.url}`,
       expect.stringMatching(
-        /^one more machine: orch agent join https:\/\/127\.0\.0\.1:\d+ --token orch1-[0-9a-z]{96}$/,
+        /^one more agent, on this machine: orch agent join https:\/\/127\.0\.0\.1:\d+ --token orch1-[0-9a-z]{96}$/,
       ),
+      expect.stringMatching(/^other machines: none can reach it yet: .*--listen 0\.0\.0\.0:4400$/),
     ]);
     for (const file of ["admin.token", "key.pem", "certificate.pem", "client.json", "orch.db"]) {
       expect((await stat(join(dir, "first", "server", file))).mode & 0o777).toBe(0o600);

@@ -1,5 +1,6 @@
 // `orch token …`: makes, lists and revokes the tokens by which people and agents reach the server.
 
+import { NOT_OUTSIDE } from "../../wire/dial";
 import { readDuration } from "../../spec/grammar/units";
 import { command, flag, reading, text, whole, word } from "../frame/command";
 import { EXIT, UsageError } from "../failure";
@@ -46,6 +47,8 @@ export const tokenNew = command({
     else if (shape === "ids") context.print(made.token);
     else context.print(made.join ?? made.token);
     if (shape === "text" && made.expires_ms !== null) context.note(`valid until ${timestamp(made.expires_ms)}`);
+    if (shape === "text" && made.join !== null && made.server_url === null)
+      context.note(`for this machine; other machines: ${NOT_OUTSIDE}`);
     return EXIT.done;
   },
 });

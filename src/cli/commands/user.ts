@@ -1,5 +1,6 @@
 // `orch user …`: the people of the cluster.
 
+import { isLoopbackHost, NOT_OUTSIDE } from "../../wire/dial";
 import { command, flag, text, word } from "../frame/command";
 import { EXIT } from "../failure";
 import { timestamp } from "../print/figures";
@@ -29,10 +30,13 @@ export const userAdd = command({
     const { unix: unix_user, project, again } = flags;
     const accounts = flags.accounts?.split(",").filter((one) => one !== "") ?? [];
     const user = await client.addUser({ name, role, unix_user, project, accounts, again });
-    const { token } = await client.newToken({ role, user: name, expires_ms: null });
-    const login = `echo ${token} | orch login ${client.url}`;
-    if (shape === "json") context.json({ ...user, token, login });
+    const { token, server_url } = await client.newToken({ role, user: name, expires_ms: null });
+    // An address by which this machine reached another one has been proven; one of loopback says nothing to others.
+    const outside = isLoopbackHost(new URL(client.url).hostname) ? server_url : client.url;
+    const login = `echo ${token} | orch login ${outside ?? client.url}`;
+    if (shape === "json") context.json({ ...user, token, login, server_url: outside });
     else context.print(shape === "ids" ? user.name : login);
+    if (shape === "text" && outside === null) context.note(`for this machine; other machines: ${NOT_OUTSIDE}`);
     return EXIT.done;
   },
 });

@@ -17,7 +17,7 @@ export const SERVER_OPTIONS = {
     "--data <DIR>",
     "where everything is kept (ORCH_DATA, else /var/lib/orch or ~/.local/share/orch/HOSTNAME)",
   ),
-  host: texts("--host <NAME>", "a further name under which the server is addressed (again for more)"),
+  host: texts("--host <NAME>", "a name of the server, which join and login lines then say (again for more)"),
   set: readings(
     "--set <NAME=VALUE>",
     "one of the planner's limits, such as replace_after=10s (again for more)",

@@ -85,9 +85,14 @@ export const joinGrant = (part: Partial<JoinGrant> = {}): JoinGrant => ({
   ...part,
 });
 
-/** Returns the command by which another machine joins. */
-export const joinCommand = ({ url }: { readonly url: () => string }, token: string): string =>
-  `orch agent join ${url()} --token ${token}`;
+interface Addresses {
+  readonly local: () => string;
+  readonly outside: () => string | null;
+}
+
+/** Returns the command by which another machine joins; on loopback, a further agent of this one. */
+export const joinCommand = ({ local, outside }: Addresses, token: string): string =>
+  `orch agent join ${outside() ?? local()} --token ${token}`;
 
 export function freshId(state: State, seed: () => string): string {
   for (;;) {

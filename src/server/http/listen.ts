@@ -33,18 +33,14 @@ const inUrl = (host: string): string => (host.includes(":") ? `[${host}]` : host
 export const localUrl = ({ host, wildcard }: Listen, port: number): string =>
   `https://${wildcard ? "127.0.0.1" : inUrl(host)}:${port}`;
 
-/**
- * Returns the address to give to other machines. If the server listens on every address, it is the machine's own name.
- */
-export const publicUrl = (listen: Listen, port: number, hostname: string): string =>
-  listen.wildcard ? `https://${hostname}:${port}` : localUrl(listen, port);
+/** Returns the address of a name that this server was given, to be told to other machines. */
+export const namedUrl = (name: string, port: number): string => `https://${inUrl(name)}:${port}`;
 
-/** Returns the machine's name if it resolves, else an address that works on this machine alone. */
-export async function nameInUrls(hostname: string): Promise<string> {
-  const found = await Bun.dns
-    .lookup(hostname)
-    .catch((error: unknown) => (error instanceof Error ? [] : Promise.reject(error)));
-  return found.length > 0 ? hostname : "127.0.0.1";
+/** Returns the addresses under which the server answers other machines, the most probable one first. */
+export function outsideUrls({ host, wildcard }: Listen, port: number, addresses: readonly string[]): string[] {
+  if (isLoopback(host)) return [];
+  const reached = wildcard ? addresses.filter((one) => host === "::" || !one.includes(":")) : [host];
+  return reached.map((one) => `https://${inUrl(one)}:${port}`);
 }
 
 /** Returns the error of a port that cannot be had, in words. */

@@ -18,8 +18,10 @@ export interface Api extends Context {
   readonly dryTurn: ReturnType<typeof createTurns>;
   /** Names, besides IP literals and localhost, under which requests may come; in lower case. */
   readonly hosts: ReadonlySet<string>;
-  /** Returns the address that other machines use, for join commands. */
-  readonly url: () => string;
+  /** Returns the address for this machine itself. */
+  readonly local: () => string;
+  /** Returns the address for other machines, or null if the server answers on loopback alone. */
+  readonly outside: () => string | null;
 }
 
 export interface RunningApi {
@@ -29,8 +31,8 @@ export interface RunningApi {
 }
 
 /** Builds everything over an open store but the port. */
-export function createApi(ground: Ground & Pick<Api, "hosts" | "url">): RunningApi {
-  const { hosts, url, ...rest } = ground;
+export function createApi(ground: Ground & Pick<Api, "hosts" | "local" | "outside">): RunningApi {
+  const { hosts, local, outside, ...rest } = ground;
   const context = createContext(rest);
   const { store, loop, identity } = context;
   const sessions = createSessions(context);
@@ -44,7 +46,8 @@ export function createApi(ground: Ground & Pick<Api, "hosts" | "url">): RunningA
       watch,
       auth,
       hosts,
-      url,
+      local,
+      outside,
       quotas: createQuotas(context.clock),
       longAnswers,
       dryTurn: createTurns(),

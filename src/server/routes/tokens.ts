@@ -46,7 +46,7 @@ export const TOKEN_ROUTES = [
       // No secret is kept for a repeated request. The secret is derived from the key, so the same key gives the same
       // secret.
       const key = request.headers.get("idempotency-key") ?? api.seed();
-      const made = await commit((draft): Omit<Minted, "token" | "join"> => {
+      const made = await commit((draft): Omit<Minted, "token" | "join" | "server_url" | "pinned_key"> => {
         const asked_ms = body.expires_ms ?? (role === "agent" ? api.store.now() + JOIN_TOKEN_MS : null);
         const parent = draft.state.tokens.get(who.token_id);
         const expires_ms = earlierOf(asked_ms, parent?.expires_ms ?? null);
@@ -62,7 +62,8 @@ export const TOKEN_ROUTES = [
         return { id, role, user, expires_ms };
       });
       const token = formatToken({ pin: api.identity.pin, id: made.id, secret: secretOf(api, made.id, key) });
-      return { ...made, token, join: role === "agent" ? joinCommand(api, token) : null };
+      const join = role === "agent" ? joinCommand(api, token) : null;
+      return { ...made, token, join, server_url: api.outside(), pinned_key: pinnedKey(api.identity.pin) };
     },
   }),
   route({
@@ -129,6 +130,9 @@ const sayGrant = ({ uses, approve, pool }: JoinGrant): string =>
     ...(approve ? ["with approval"] : []),
     ...(pool === null ? [] : [`pool ${pool}`]),
   ].join(", ");
+
+/** Returns a pin as `curl --pinnedpubkey` takes it. */
+const pinnedKey = (pin: string): string => `sha256//${Buffer.from(pin, "hex").toString("base64")}`;
 
 const secretOf = (api: Api, id: string, key: string): string => api.identity.derive(`token/${id}/${key}`).slice(0, 40);
 

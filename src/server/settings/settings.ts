@@ -80,7 +80,7 @@ export function settingsFrom(
     limits: checked({ ...DEFAULT_LIMITS, ...fromFile, ...flags }),
     findings,
     listen: parseListen(listen ?? address),
-    hosts: [...moreHosts, ...hosts],
+    hosts: [...hosts, ...moreHosts],
     node_tests: nodeTests,
   };
 }

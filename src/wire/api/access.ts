@@ -58,7 +58,12 @@ export const tokenAnswer = z.object({
   user: z.string().nullable(),
   token: z.string(),
   expires_ms: ms.nullable(),
+  /** The command that joins a machine; null for tokens of people. */
   join: z.string().nullable(),
+  /** The server's address for other machines; null if it answers on its own machine alone, or does not tell it. */
+  server_url: z.string().nullable().default(null),
+  /** The server's key as curl wants it: `--pinnedpubkey`. */
+  pinned_key: z.string().nullable().default(null),
 });
 
 const accountNames = z.array(z.string().max(64)).max(64);

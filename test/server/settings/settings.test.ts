@@ -15,10 +15,10 @@ describe("a server's settings", () => {
   test("are the file's, in the names of the flags, and flags win", () => {
     const text = "listen: 0.0.0.0:1\nhost: [box1, box1.lab]\nreplace_after: 7s\nsettle: 9s\nport_range: 3000..4000\n";
     const { listen, hosts, limits } = settings(text);
-    expect([listen.port, listen.wildcard, hosts]).toEqual([1, true, ["box1", "box1.lab", "flag"]]);
+    expect([listen.port, listen.wildcard, hosts]).toEqual([1, true, ["flag", "box1", "box1.lab"]]);
     expect([limits.replace_after_ms, limits.settle_ms, limits.port_range]).toEqual([7_000, 5, [3000, 4000]]);
     expect(settings(text, "127.0.0.1:2").listen.port).toBe(2);
-    expect(settings("host: box1").hosts).toEqual(["box1", "flag"]);
+    expect(settings("host: box1").hosts).toEqual(["flag", "box1"]);
   });
   test("take findings as operators judge them", () => {
     expect(settings("findings: { xid 63: stop, XID 79: watch }").findings).toEqual({
