@@ -9,6 +9,7 @@ import { TABLE } from "../src/cli/table";
 import { HOUSE_LIMITS, QUOTAS } from "../src/core/limits";
 import { FINDINGS } from "../src/core/model/findings";
 import { nodeState, RUN, TASK } from "../src/core/model/lifecycle";
+import { VARIABLES } from "../src/core/model/variables";
 import { specReference } from "../src/spec/reference";
 import { specJsonSchema } from "../src/spec/schema/schema";
 
@@ -160,11 +161,30 @@ function boundsPage(): string {
   ].join("\n");
 }
 
+function environmentPage(): string {
+  const rows = Object.entries(VARIABLES).map(([name, { when, means }]) => `| \`${name}\` | ${means} | ${when} |`);
+  return [
+    NOTICE,
+    "",
+    "# What a task finds in its environment",
+    "",
+    "These variables and those of the workload's own `env`, and nothing of the agent's environment. The workload's own",
+    "replace what a login sets (`PATH` to `LANG`) and none of the others. `<NAME>` (of a port) and `<WORKLOAD>` are in",
+    "capitals with `_` for `-`. A shell adds variables of its own, such as `PWD`.",
+    "",
+    "| variable | what it holds | when |",
+    "| --- | --- | --- |",
+    ...rows,
+    "",
+  ].join("\n");
+}
+
 /** Every generated page, by its path. */
 export async function generatedDocs(): Promise<Record<string, string>> {
   return {
     "docs/lifecycle.md": lifecyclePage(),
     "docs/reference/findings.md": findingsPage(),
+    "docs/reference/environment.md": environmentPage(),
     "docs/reference/bounds.md": boundsPage(),
     "docs/reference/cli.md": `${NOTICE}\n\n${await cliReference(TABLE)}`,
     "docs/reference/spec.md": `${NOTICE}\n\n${specReference().trimEnd()}\n`,

@@ -9,6 +9,7 @@ import { commandOf } from "../../src/agent/keeper/command";
 import { leasePhase, LEASE_GUARD_MS } from "../../src/agent/keeper/lease";
 import type { TaskOrder } from "../../src/agent/keeper/messages";
 import { parseExit } from "../../src/agent/tasks/taskdir";
+import type { Variables } from "../../src/core/model/variables";
 import { parseAccount, uidHint } from "../../src/os/process/accounts";
 import { signalName, signalNumber } from "../../src/os/process/signals";
 import { assignmentFor, recordFor } from "../support/tasks";
@@ -43,7 +44,7 @@ describe("an environment", () => {
     handle("n1", "nvidia", "1"),
     handle("MIG-1", "nvidia", "MIG-1", { parent: "n0" }),
   ];
-  const given = (...ids: string[]): Record<string, string> => ({
+  const given = (...ids: string[]): Variables => ({
     ...accessOf(
       ids.map((id) => ({ id, bytes: null })),
       handles,

@@ -3,12 +3,13 @@
 
 import type { Vendor } from "../../core/model/device";
 import type { Promised } from "../../core/model/promised";
+import type { Variables } from "../../core/model/variables";
 import { deviceNumber, type DeviceNumber } from "../../os/device-deny";
 import type { Handle } from "./device";
 import { mpsVariables, type Mps } from "./mps";
 
 export interface DeviceAccess {
-  readonly variables: Readonly<Record<string, string>>;
+  readonly variables: Variables;
   /** Device files that the task may not open. Empty where the agent cannot deny any, or every file is allowed. */
   readonly denied: readonly DeviceNumber[];
 }
@@ -61,11 +62,7 @@ function placeOf(handle: Handle, hidden: readonly Handle[]): string {
  * alone, and they are made when the task starts, since a lost card moves the indices of the others. A task without
  * cards gets empty variables, and sees none.
  */
-function deviceVariables(
-  promised: Promised["devices"],
-  own: readonly Handle[],
-  hidden: readonly Handle[],
-): Record<string, string> {
+function deviceVariables(promised: Promised["devices"], own: readonly Handle[], hidden: readonly Handle[]): Variables {
   const of = (vendor: Vendor): readonly Handle[] => own.filter((handle) => handle.vendor === vendor);
   const listed = (vendor: Vendor): string =>
     of(vendor)

@@ -3,6 +3,7 @@
 
 import { join } from "node:path";
 import type { Promised } from "../../core/model/promised";
+import type { Variables } from "../../core/model/variables";
 import { MIB } from "../../core/units";
 import { exists, lookAt, readText } from "../../os/files/files";
 import { accountOfProcess } from "../../os/machine";
@@ -46,11 +47,7 @@ function isTrusted(dir: string): boolean {
  * Returns the further environment of a task with shares. Cards are named by UUID, since the daemon may count them in
  * another order. Limits are named by the card's position among those that the task sees.
  */
-export function mpsVariables(
-  { pipe_dir }: Mps,
-  promised: Promised["devices"],
-  own: readonly Handle[],
-): Record<string, string> {
+export function mpsVariables({ pipe_dir }: Mps, promised: Promised["devices"], own: readonly Handle[]): Variables {
   const nvidia = own.filter(({ vendor }) => vendor === "nvidia");
   const limits = nvidia.flatMap(({ id }, place) => {
     const bytes = promised.find((one) => one.id === id)?.bytes ?? null;

@@ -2,6 +2,7 @@
 
 import type { Assignment } from "../../core/model/record";
 import { shortId } from "../../core/model/task";
+import type { VariableName } from "../../core/model/variables";
 import { kernelText } from "../../os/proc";
 import type { UnixAccount } from "../../os/process/accounts";
 import { limitProblem, type NamedLimit } from "../../os/process/known-state";
@@ -45,7 +46,7 @@ const OOM_FIRST = 500;
 const SHELLS: Readonly<Record<string, string>> = { sh: "/bin/sh", bash: "/bin/bash" };
 
 /** The variable that marks whatever a task begins as its own. */
-const MARK = "ORCH_TASK";
+const MARK = "ORCH_TASK" satisfies VariableName;
 
 /** Returns how the environment of a task's processes marks them. */
 export const markerOf = (uid: string): string => `${MARK}=${shortId(uid)}`;

@@ -2,6 +2,7 @@
 // that limit it to its own devices. Nothing of the agent's own environment is in it.
 
 import type { Assignment } from "../../core/model/record";
+import type { Variables } from "../../core/model/variables";
 import type { UnixAccount } from "../../os/process/accounts";
 
 const PATHS = {
@@ -16,16 +17,15 @@ const PATHS = {
 export function environmentOf(
   assignment: Assignment,
   account: UnixAccount,
-  variables: Readonly<Record<string, string>>,
+  variables: Variables,
 ): Record<string, string> {
-  return {
+  const login: Variables = {
     PATH: account.uid === 0 ? PATHS.root : PATHS.people,
     HOME: account.home,
     USER: account.name,
     LOGNAME: account.name,
     SHELL: account.shell,
     LANG: "C.UTF-8",
-    ...assignment.env,
-    ...variables,
   };
+  return { ...login, ...assignment.env, ...variables } as Record<string, string>;
 }

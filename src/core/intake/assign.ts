@@ -7,7 +7,9 @@ import type { TaskRow } from "../model/rows-task";
 import type { NodeRow } from "../model/rows-node";
 import type { Assignment, Verb } from "../model/record";
 import { seenSlot, shortId, slotKey, taskName } from "../model/task";
+import { inVariable, type Variables } from "../model/variables";
 import type { PlanLimits } from "../pass/snapshot";
+import { addressVariables } from "./addresses";
 import { sealText } from "./seal";
 import type { Settings, TaskSpec } from "../model/workload";
 
@@ -86,7 +88,7 @@ export function assignmentOf(
   settings: Settings,
   state: State,
   node: NodeRow,
-  { limits, server, sign }: Pick<AssignContext, "limits" | "server" | "sign">,
+  { limits, server, sign, spec: specs }: Pick<AssignContext, "limits" | "server" | "sign" | "spec">,
 ): Assignment {
   const { cluster_id } = state.cluster;
   const streak = state.slots.get(slotKey(task.owner_uid, task.slot))?.streak ?? 0;
@@ -99,7 +101,7 @@ export function assignmentOf(
     grant_until: task.grant_until,
     streak,
     command: spec.command,
-    env: { ...spec.env, ...environmentOf(task, spec, state, node) },
+    env: { ...spec.env, ...environmentOf(task, spec, state, node, specs) },
     workdir: spec.workdir,
     unix_user: task.unix_user,
     may_be_system: state.users.get(task.user)?.role === "admin",
@@ -115,9 +117,16 @@ export function assignmentOf(
   };
 }
 
-/** Returns the variables that orch sets for a task. Those of a gang are set for its members only. */
-function environmentOf(task: TaskRow, spec: TaskSpec, state: State, node: NodeRow): Record<string, string> {
-  const env: Record<string, string> = {
+/** Returns the variables that the server sets for a task. */
+function environmentOf(
+  task: TaskRow,
+  spec: TaskSpec,
+  state: State,
+  node: NodeRow,
+  specs: AssignContext["spec"],
+): Variables {
+  const ports = task.promised.ports.map(({ name, target }) => [`PORT_${inVariable(name)}`, String(target)]);
+  return {
     ORCH_APP: task.app ?? "",
     ORCH_WORKLOAD: task.workload,
     ORCH_VERSION: String(task.version),
@@ -128,21 +137,25 @@ function environmentOf(task: TaskRow, spec: TaskSpec, state: State, node: NodeRo
     ORCH_NODE: node.name,
     ORCH_PROJECT: task.project,
     ORCH_USER: task.user,
+    ...(Object.fromEntries(ports) as Variables),
+    ...addressVariables(state, task, node, specs),
+    ...(spec.members > 1 ? gangVariables(task, spec.members, state) : {}),
   };
-  for (const port of task.promised.ports) {
-    env[`PORT_${port.name.toUpperCase().replaceAll("-", "_")}`] = String(port.target);
-  }
-  if (spec.members > 1) {
-    const members = [...state.tasks.values()]
-      .filter(
-        (other) => other.owner_uid === task.owner_uid && other.slot === task.slot && other.attempt === task.attempt,
-      )
-      .sort((a, b) => a.member - b.member);
-    const nodes = members.map((other) => state.nodes.get(other.node_id));
-    env["ORCH_GANG_SIZE"] = String(spec.members);
-    env["ORCH_GANG_RANK"] = String(task.member);
-    env["ORCH_GANG_NODES"] = nodes.map((other) => other?.name ?? "").join(",");
-    env["ORCH_GANG_ADDRESSES"] = nodes.map((other) => other?.facts.address ?? "").join(",");
-  }
-  return env;
+}
+
+function gangVariables(task: TaskRow, size: number, state: State): Variables {
+  const members = state.tasks
+    .values()
+    .filter(({ owner_uid, slot, attempt }) => {
+      return owner_uid === task.owner_uid && slot === task.slot && attempt === task.attempt;
+    })
+    .toArray()
+    .sort((a, b) => a.member - b.member);
+  const nodes = members.map((other) => state.nodes.get(other.node_id));
+  return {
+    ORCH_GANG_SIZE: String(size),
+    ORCH_GANG_RANK: String(task.member),
+    ORCH_GANG_NODES: nodes.map((other) => other?.name ?? "").join(","),
+    ORCH_GANG_ADDRESSES: nodes.map((other) => other?.facts.address ?? "").join(","),
+  };
 }

@@ -1,13 +1,16 @@
 // The grammars of texts that describe a process: names of environment variables, account, directory, shell.
 
+import { VARIABLES } from "../../core/model/variables";
 import { invalid, parsed, quoted, type Parsed } from "../issue";
 
 /** Names that orch sets in every task, so a spec must not set them. */
-const OWN = new Set(
-  ["APP", "WORKLOAD", "VERSION", "RUN", "SLOT", "ATTEMPT", "TASK", "NODE", "PROJECT", "USER", "OUT"].map(
-    (name) => `ORCH_${name}`,
-  ),
-);
+const OWN: ReadonlySet<string> = new Set([
+  ...Object.entries(VARIABLES)
+    .filter(([name, { when }]) => name.startsWith("ORCH_") && when === "always")
+    .map(([name]) => name),
+  // Of the results of a run, which come later.
+  "ORCH_OUT",
+]);
 
 export function readEnvName(text: string): Parsed<string> {
   if (!/^[A-Za-z_][A-Za-z0-9_]{0,255}$/.test(text)) {
