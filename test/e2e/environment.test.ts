@@ -38,7 +38,11 @@ describe("the environment of a task", () => {
   test("names where the running replicas of its app are reached", async () => {
     await cluster.apply(`app: shop
 services:
-  web-api: { run: exec sleep 1000, replicas: 2, ports: { http: auto, admin: { published: auto, bind: loopback } }, ${little} }
+  web-api:
+    run: exec sleep 1000
+    replicas: 2
+    ports: { http: auto, admin: { published: auto, bind: loopback } }
+    ${little}
 jobs:
   probe: { run: env, after: [web-api], ${little} }
 `);
@@ -59,6 +63,6 @@ jobs:
       ORCH_ADDR_WEB_API_ADMIN: ports.map((port) => `127.0.0.1:${port["admin"]}`).join(","),
     });
     expect(Object.keys(env).filter((name) => variableOf(name) === null && !OF_A_SHELL.has(name))).toEqual([]);
-    await cluster.ok("rm", "shop");
+    await cluster.ok("rm", "shop", "--yes");
   }, 30_000);
 });

@@ -25,8 +25,8 @@ export const VARIABLES = {
   "ORCH_ADDR_<WORKLOAD>": {
     when: "for each workload of its app that has ports",
     means:
-      "Where its running replicas are reached, as `host:port,host:port` of its first port, as it was when this task was " +
-      "told to start; empty while none runs",
+      "Where its running replicas are reached, as `host:port,host:port` of its first port, as it was when this task " +
+      "was told to start; empty if none ran",
   },
   "ORCH_ADDR_<WORKLOAD>_<NAME>": {
     when: "the same, where the workload has several ports",
